@@ -1,0 +1,84 @@
+/// The network: its parameters, and what a batch makes of them, worked out on several threads.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <functional>
+#include <span>
+#include <thread>
+#include <vector>
+
+#include "fashion_mnist.hpp"
+#include "parameters.hpp"
+#include "parts.hpp"
+#include "pass.hpp"
+
+namespace spot_training {
+
+class Network {
+ public:
+  explicit Network(Random& random, std::size_t threads = std::thread::hardware_concurrency()) : threads_(threads) {
+    parameters.initialise(random);
+  }
+
+  /// The scores of the network on a batch.
+  /// Numeric: here and in backward, the same bits for any number of threads.
+  Scores forward(const Batch& batch) {
+    const std::size_t total = batch.labels.size();
+    passes_.resize(std::min(total, kParts));
+    for_each_part(threads_, passes_.size(), [&](std::size_t part) {
+      const std::size_t begin = total * part / passes_.size(), end = total * (part + 1) / passes_.size();
+      passes_[part].forward(parameters, xt::view(batch.images, xt::range(begin, end)),
+                            std::span(batch.labels).subspan(begin, end - begin), total);
+    });
+    Scores sum;
+    for (const Pass& pass : passes_) {
+      sum.loss += pass.scores.loss;
+      sum.accuracy += pass.scores.accuracy;
+    }
+    return sum;
+  }
+
+  /// Fills `gradient` with that of the loss of the last forward.
+  void backward() {
+    for_each_part(threads_, passes_.size(), [&](std::size_t part) { passes_[part].backward(parameters); });
+    gradient = Parameters();
+    const auto sums = gradient.numbers();
+    for (Pass& pass : passes_) {
+      const auto terms = pass.gradient.numbers();
+      for (std::size_t i = 0; i < sums.size(); ++i)
+        std::transform(sums[i].begin(), sums[i].end(), terms[i].begin(), sums[i].begin(), std::plus<>());
+    }
+  }
+
+  /// Calls `visit(name, tensor)` for what each ReLU gave in the last forward.
+  template <class Visit>
+  void for_each_activation(const Visit& visit) const {
+    visit("conv1.relu_output", joined(&Pass::conv1));
+    visit("conv2.relu_output", joined(&Pass::conv2));
+    visit("dense1.relu_output", joined(&Pass::dense1));
+    visit("dense2.relu_output", joined(&Pass::dense2));
+  }
+
+  Parameters parameters;
+  Parameters gradient;
+
+ private:
+  /// The activations of all parts as those of one batch.
+  template <std::size_t Rank>
+  Tensor<Rank> joined(Tensor<Rank> Pass::*activation) const {
+    std::array<std::size_t, Rank> shape = (passes_.front().*activation).shape();
+    shape[0] = 0;
+    for (const Pass& pass : passes_) shape[0] += (pass.*activation).shape(0);
+    Tensor<Rank> result(shape);
+    float* to = result.data();
+    for (const Pass& pass : passes_) to = std::copy((pass.*activation).begin(), (pass.*activation).end(), to);
+    return result;
+  }
+
+  std::size_t threads_;
+  std::vector<Pass> passes_;
+};
+
+}  // namespace spot_training

@@ -1,0 +1,61 @@
+/// All that a small convolutional network learns, after LeNet-5: 28 x 28 grey pixels in, ten classes out.
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <vector>
+
+#include "convolution.hpp"
+#include "dense.hpp"
+#include "random.hpp"
+
+namespace spot_training {
+
+/// The weights and biases of the network, or their gradient, or their velocity: all have these shapes. Made of zeros.
+struct Parameters {
+  Convolution conv1{1, 6, 5};
+  Convolution conv2{6, 16, 3};
+  Dense dense1{16 * 5 * 5, 120};
+  Dense dense2{120, 84};
+  Dense dense3{84, 10};
+
+  /// Random weights; the biases stay zero.
+  void initialise(Random& random) {
+    spot_training::initialise(conv1.weight, 5 * 5, random);
+    spot_training::initialise(conv2.weight, 6 * 3 * 3, random);
+    spot_training::initialise(dense1.weight, 16 * 5 * 5, random);
+    spot_training::initialise(dense2.weight, 120, random);
+    spot_training::initialise(dense3.weight, 84, random);
+  }
+
+  /// Calls `visit(name, tensor)` for each, in an order that never changes.
+  template <class Visit>
+  void for_each(const Visit& visit) const {
+    walk(*this, visit);
+  }
+
+  /// The numbers of each tensor, in the order of for_each.
+  /// Lifetime: borrowed from this object.
+  std::vector<std::span<float>> numbers() {
+    std::vector<std::span<float>> result;
+    walk(*this, [&](const char*, auto& tensor) { result.emplace_back(tensor.data(), tensor.size()); });
+    return result;
+  }
+
+ private:
+  template <class Self, class Visit>
+  static void walk(Self& self, const Visit& visit) {
+    visit("conv1.weight", self.conv1.weight);
+    visit("conv1.bias", self.conv1.bias);
+    visit("conv2.weight", self.conv2.weight);
+    visit("conv2.bias", self.conv2.bias);
+    visit("dense1.weight", self.dense1.weight);
+    visit("dense1.bias", self.dense1.bias);
+    visit("dense2.weight", self.dense2.weight);
+    visit("dense2.bias", self.dense2.bias);
+    visit("dense3.weight", self.dense3.weight);
+    visit("dense3.bias", self.dense3.bias);
+  }
+};
+
+}  // namespace spot_training

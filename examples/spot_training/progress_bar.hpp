@@ -1,0 +1,53 @@
+/// How far a training is: one line that is redrawn on a terminal, a plain line every ten seconds elsewhere.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdio>
+#include <string>
+
+#include <unistd.h>
+
+namespace spot_training {
+
+class ProgressBar {
+ public:
+  /// Counts towards `images` in all; draws on standard error.
+  explicit ProgressBar(std::size_t images) : images_(images), terminal_(isatty(STDERR_FILENO) == 1) {}
+
+  /// The part of all images that is done, from 0 to 1.
+  double share() const { return static_cast<double>(done_) / static_cast<double>(images_); }
+
+  void advance(std::size_t images, double loss) {
+    done_ += images;
+    const Clock::time_point now = Clock::now();
+    if (now - drawn_ < (terminal_ ? std::chrono::milliseconds(100) : std::chrono::seconds(10)) && done_ < images_) return;
+    drawn_ = now;
+    const double seconds = std::chrono::duration<double>(now - start_).count();
+    const double rate = static_cast<double>(done_) / seconds;
+    if (terminal_) std::fprintf(stderr, "\r[%s] ", bar().c_str());
+    std::fprintf(stderr, "%3.0f %%  %.0f images/s  loss %.3f  %.0f s left", 100 * share(), rate, loss,
+                 static_cast<double>(images_ - done_) / rate);
+    std::fputs(terminal_ ? "\x1b[K" : "\n", stderr);
+  }
+
+  /// Clears the line, so that something else can be printed.
+  void clear() {
+    if (terminal_) std::fputs("\r\x1b[K", stderr);
+  }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+
+  std::string bar() const {
+    constexpr std::size_t kWidth = 24;
+    const auto filled = static_cast<std::size_t>(share() * kWidth);
+    return std::string(filled, '=') + std::string(kWidth - filled, ' ');
+  }
+
+  std::size_t images_, done_ = 0;
+  bool terminal_;
+  Clock::time_point start_ = Clock::now(), drawn_ = start_;
+};
+
+}  // namespace spot_training

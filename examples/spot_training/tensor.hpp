@@ -1,0 +1,51 @@
+/// The tensors of the network and what xtensor leaves to us: reshaping into another rank, He's initialisation.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstddef>
+
+#if __has_include(<xtensor/containers/xtensor.hpp>)  // moved in xtensor 0.26
+#include <xtensor/containers/xtensor.hpp>
+#include <xtensor/core/xmath.hpp>
+#include <xtensor/generators/xbuilder.hpp>
+#include <xtensor/views/xview.hpp>
+#else
+#include <xtensor/xbuilder.hpp>
+#include <xtensor/xmath.hpp>
+#include <xtensor/xtensor.hpp>
+#include <xtensor/xview.hpp>
+#endif
+
+#include "random.hpp"
+
+namespace spot_training {
+
+/// Float32, row-major. The first dimension of a batch counts its images.
+template <std::size_t Rank>
+using Tensor = xt::xtensor<float, Rank>;
+
+template <std::size_t Rank>
+Tensor<Rank> zeros(const std::array<std::size_t, Rank>& shape) {
+  return xt::zeros<float>(shape);
+}
+
+/// A copy of the same numbers in another shape of the same size.
+template <std::size_t Rank, std::size_t From>
+Tensor<Rank> reshaped(const Tensor<From>& tensor, const std::array<std::size_t, Rank>& shape) {
+  Tensor<Rank> result(shape);
+  std::copy(tensor.begin(), tensor.end(), result.begin());
+  return result;
+}
+
+/// Keeps the scale of the signal through a ReLU whose inputs are sums of `fan_in` terms.
+/// Numeric: uniform rather than normal, as that takes no logarithm and so gives the same bits everywhere.
+/// Source: He, Zhang, Ren, Sun, "Delving Deep into Rectifiers", 2015.
+template <std::size_t Rank>
+void initialise(Tensor<Rank>& weight, std::size_t fan_in, Random& random) {
+  const float bound = std::sqrt(6.0f / static_cast<float>(fan_in));
+  for (float& value : weight) value = random.uniform(bound);
+}
+
+}  // namespace spot_training

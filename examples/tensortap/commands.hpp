@@ -1,0 +1,32 @@
+// The commands of the tool, one function each. They print to `out` and return the exit code.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <ostream>
+#include <string>
+
+namespace tensortap_command {
+
+/// Which part of a tensor `show` prints.
+struct Show {
+  std::string tensor;
+  std::optional<std::int64_t> step;
+  std::string mode = "GLOBAL";
+  std::string worker;
+  bool all = false;
+};
+
+/// Everything in a run as one JSON document; elements as SHA-256 of their bytes.
+int dump(const std::string& run, std::ostream& out);
+
+/// The run, its collections and its tensors, one line each.
+int list(const std::string& run, std::ostream& out);
+
+/// A tensor over its steps, or its elements in one step.
+int show(const std::string& run, const Show& what, std::ostream& out);
+
+/// Reads every record; 0 if all are sound, 1 if not.
+int check(const std::string& run, std::ostream& out);
+
+}  // namespace tensortap_command

@@ -1,0 +1,29 @@
+// From a tensor that was read to xtensor. The other way needs nothing: hook.save takes xtensor's containers as they are.
+//
+//   const auto weights = tensortap::to_xarray<float>(*trial.tensor("conv1.weight").value(500));
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <vector>
+
+#if __has_include(<xtensor/containers/xarray.hpp>)
+#include <xtensor/containers/xarray.hpp>  // 0.26 and later
+#else
+#include <xtensor/xarray.hpp>
+#endif
+
+#include <tensortap/tensor/tensor.hpp>
+
+namespace tensortap::inline v0 {
+
+/// A copy of `tensor` as an array of the same shape. Throws: its elements are not of type T.
+template <Element T>
+[[nodiscard]] xt::xarray<T> to_xarray(const Tensor& tensor) {
+  const auto elements = tensor.as<T>();
+  auto out = xt::xarray<T>::from_shape(std::vector<std::size_t>(tensor.shape().begin(), tensor.shape().end()));
+  std::copy(elements.begin(), elements.end(), out.data());
+  return out;
+}
+
+}  // namespace tensortap::inline v0

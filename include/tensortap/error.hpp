@@ -1,0 +1,177 @@
+// Every error of the library: one type, a code to branch on, and one named factory per cause, so that all messages can be
+// read in this file. Grammar: `what: thing: cause (values); way out`.
+//
+//   try { hook.close(); } catch (const tensortap::Error& e) { if (e.code() == tensortap::Errc::io) … }
+#pragma once
+
+#include <cstdint>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+
+namespace tensortap::inline v0 {
+
+/// What kind of thing went wrong.
+enum class Errc : std::uint8_t {
+  invalid_option,   ///< a configuration that cannot mean anything
+  invalid_pattern,  ///< a regular expression the library refuses
+  invalid_name,     ///< a tensor, worker or object name that cannot be stored
+  invalid_tensor,   ///< something that cannot be seen as a tensor in this memory
+  invalid_step,     ///< steps out of order, or a call outside any step
+  not_found,        ///< a run, tensor or step that is not there
+  damaged,          ///< bytes that do not follow the format
+  io,               ///< the store failed
+  ended,            ///< a run that has already ended
+};
+
+/// `text`, safe for a terminal and a log line: control characters, C1 ones included, are escaped.
+inline std::string escaped(std::string_view text) {
+  constexpr char hex[] = "0123456789abcdef";
+  std::string out;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const auto u = static_cast<unsigned char>(text[i]);
+    const auto next = static_cast<unsigned char>(i + 1 < text.size() ? text[i + 1] : 0);
+    const bool c1 = u == 0xc2 && next >= 0x80 && next < 0xa0;  // U+0080 to U+009F in UTF-8
+    if (u == '\n') {
+      out += "\\n";
+    } else if (u == '\t') {
+      out += "\\t";
+    } else if (c1) {
+      out += {'\\', 'x', hex[next >> 4], hex[next & 15]};
+      ++i;
+    } else if (u < 0x20 || u == 0x7f) {
+      out += {'\\', 'x', hex[u >> 4], hex[u & 15]};
+    } else {
+      out += text[i];
+    }
+  }
+  return out;
+}
+
+/// `text` escaped and in quotes; long texts are cut.
+inline std::string in_quotes(std::string_view text) {
+  constexpr std::size_t limit = 160;
+  return "\"" + escaped(text.substr(0, limit)) + (text.size() > limit ? "\"…" : "\"");
+}
+
+/// The root and only type of what the library throws.
+class Error : public std::runtime_error {
+ public:
+  Error(Errc code, const std::string& message) : std::runtime_error(message), code_(code) {}
+
+  /// The kind of error, to branch on.
+  [[nodiscard]] Errc code() const noexcept { return code_; }
+
+  // Tensors
+  static Error device_tensor(std::string_view name) {
+    return {Errc::invalid_tensor, "save: tensor " + in_quotes(name) + " lives on a device; copy it to the CPU first"};
+  }
+  static Error sparse_tensor(std::string_view name) {
+    return {Errc::invalid_tensor, "save: tensor " + in_quotes(name) + " is not strided; make it dense first"};
+  }
+  static Error lazy_conjugate(std::string_view name) {
+    return {Errc::invalid_tensor, "save: tensor " + in_quotes(name) + " is conjugated or negated lazily; resolve it first"};
+  }
+  static Error undefined_tensor(std::string_view name) {
+    return {Errc::invalid_tensor, "save: tensor " + in_quotes(name) + " is undefined; save it once it has a value"};
+  }
+  static Error unknown_element_type(std::string_view name, int type) {
+    return {Errc::invalid_tensor, "save: tensor " + in_quotes(name) + ": element type is not supported (torch scalar type " +
+                                      std::to_string(type) + "); convert it first"};
+  }
+  static Error rank_too_large(std::size_t rank, int limit) {
+    return {Errc::invalid_tensor, "tensor: rank is too large (" + std::to_string(rank) + ", at most " +
+                                      std::to_string(limit) + "); reshape it first"};
+  }
+  static Error strides_mismatch(std::size_t strides, std::size_t rank) {
+    return {Errc::invalid_tensor, "tensor: one stride per axis is needed (" + std::to_string(strides) + " for rank " +
+                                      std::to_string(rank) + "); give as many as there are extents"};
+  }
+  static Error shape_too_large() {
+    return {Errc::invalid_tensor, "tensor: shape is negative or its size overflows; check the extents"};
+  }
+  static Error wrong_type(std::string_view asked, std::string_view is) {
+    return {Errc::invalid_tensor,
+            "tensor: its elements are " + std::string(is) + ", not " + std::string(asked) + "; ask for what it holds"};
+  }
+
+  // Names and patterns
+  static Error name_too_long(std::string_view what, std::string_view name, std::size_t limit) {
+    return {Errc::invalid_name, std::string(what) + ": name " + in_quotes(name) + " is too long (" +
+                                    std::to_string(name.size()) + " bytes, at most " + std::to_string(limit) +
+                                    "); shorten it"};
+  }
+  static Error name_not_utf8(std::string_view what, std::string_view name) {
+    return {Errc::invalid_name, std::string(what) + ": name " + in_quotes(name) + " is not UTF-8; encode it first"};
+  }
+  static Error bad_worker(std::string_view worker) {
+    return {Errc::invalid_name, "hook: worker " + in_quotes(worker) +
+                                    " cannot name a file; use letters, digits, '_', '-', '.', ':' and '/', no leading '.'"};
+  }
+  static Error bad_key(std::string_view key) {
+    return {Errc::invalid_name,
+            "store: key " + in_quotes(key) + " is not a relative path of plain names; remove \"..\", \"//\" and the like"};
+  }
+  static Error bad_pattern(std::string_view pattern, std::size_t position, std::string_view cause) {
+    return {Errc::invalid_pattern, "pattern: " + in_quotes(pattern) + ": " + std::string(cause) + " (at position " +
+                                       std::to_string(position) + "); use what ECMAScript regular expressions offer"};
+  }
+
+  // Configuration
+  static Error bad_collection(std::string_view name, std::string_view cause) {
+    return {Errc::invalid_option, "hook: collection " + in_quotes(name) + ": " + std::string(cause)};
+  }
+  static Error bad_save_config(std::string_view cause) {
+    return {Errc::invalid_option, "save config: " + std::string(cause)};
+  }
+  static Error bad_option(std::string_view option, std::string_view cause) {
+    return {Errc::invalid_option, "hook: option " + std::string(option) + ": " + std::string(cause)};
+  }
+  static Error no_such_store(std::string_view url) {
+    return {Errc::invalid_option, "store: " + in_quotes(url) + ": no store for this address; give a directory"};
+  }
+
+  // Steps
+  static Error outside_step(std::string_view name) {
+    return {Errc::invalid_step, "save: tensor " + in_quotes(name) + ": no step has begun; call begin_step() first"};
+  }
+  static Error closed_hook(std::string_view call) {
+    return {Errc::invalid_step, std::string(call) + ": the hook is closed; make another one"};
+  }
+  static Error step_not_growing(std::string_view what, std::int64_t previous, std::int64_t given) {
+    return {Errc::invalid_step, "begin_step: " + std::string(what) + " must grow (" + std::to_string(previous) +
+                                    " before, " + std::to_string(given) + " given)"};
+  }
+  static Error unknown_collection(std::string_view name) {
+    return {Errc::invalid_option, "due: no collection is named " + in_quotes(name) + "; list it in the hook's options"};
+  }
+
+  // Runs and stores
+  static Error run_has_ended(std::string_view run) {
+    return {Errc::ended, "hook: " + in_quotes(run) + ": this run has ended; choose another directory"};
+  }
+  static Error run_has_steps(std::string_view run, std::string_view key) {
+    return {Errc::ended, "hook: " + in_quotes(run) + ": it holds steps of an earlier run (" + std::string(key) +
+                             "); choose another directory"};
+  }
+  static Error run_not_found(std::string_view run) {
+    return {Errc::not_found, "trial: " + in_quotes(run) + ": no such run (it has neither an index nor collections); check the path"};
+  }
+  static Error tensor_not_found(std::string_view name) {
+    return {Errc::not_found, "trial: no tensor is named " + in_quotes(name) + "; see trial.tensors()"};
+  }
+  static Error collection_not_found(std::string_view name) {
+    return {Errc::not_found, "trial: no collection is named " + in_quotes(name) + "; see trial.collections()"};
+  }
+  static Error damaged(std::string_view what, std::string_view where, std::string_view cause) {
+    return {Errc::damaged, std::string(what) + ": " + in_quotes(where) + ": " + std::string(cause)};
+  }
+  static Error io(std::string_view what, std::string_view where, std::string_view cause) {
+    return {Errc::io, std::string(what) + ": " + in_quotes(where) + ": " + std::string(cause)};
+  }
+
+ private:
+  Errc code_;
+};
+
+}  // namespace tensortap::inline v0

@@ -1,0 +1,111 @@
+// Where things lie in a run, and the names under which reductions are stored. A run is a set of objects with these keys,
+// in a directory or below a prefix:
+//
+//   events/SSSSSSSSSSSS/SSSSSSSSSSSS_WORKER.tfevents   records of one global step of one worker
+//   index/PPPPPPPPP/SSSSSSSSSSSS_WORKER.json           index of that step; P = step div 1000
+//   collections/000000000/WORKER_collections.json      collections of that worker
+//   training_job_end.ts                                empty: the run has ended
+#pragma once
+
+#include <charconv>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include <tensortap/reduction.hpp>
+
+namespace tensortap::inline v0::layout {
+
+inline constexpr std::string_view events_prefix = "events/";
+inline constexpr std::string_view index_prefix = "index/";
+inline constexpr std::string_view collections_prefix = "collections/000000000/";
+inline constexpr std::string_view collections_suffix = "_collections.json";
+inline constexpr std::string_view end_marker = "training_job_end.ts";
+inline constexpr std::string_view reductions_prefix = "smdebug/reductions/";
+
+/// `number` with at least `width` digits.
+inline std::string padded(std::int64_t number, std::size_t width) {
+  std::string digits = std::to_string(number);
+  return digits.size() < width ? std::string(width - digits.size(), '0') + digits : digits;
+}
+
+/// A worker's name as part of a file name: device strings lose their '/' and ':' ("/job:worker" is "_job-worker").
+inline std::string worker_in_file_name(std::string_view worker) {
+  std::string out(worker);
+  for (char& c : out) c = c == '/' ? '_' : c == ':' ? '-' : c;
+  return out;
+}
+
+/// The way back; only names with a leading '_' were device strings.
+inline std::string worker_from_file_name(std::string_view part) {
+  std::string out(part);
+  if (out.starts_with('_'))
+    for (char& c : out) c = c == '_' ? '/' : c == '-' ? ':' : c;
+  return out;
+}
+
+inline std::string event_key(std::int64_t global_step, std::string_view worker) {
+  const std::string step = padded(global_step, 12);
+  return std::string(events_prefix) + step + "/" + step + "_" + worker_in_file_name(worker) + ".tfevents";
+}
+
+inline std::string index_key(std::int64_t global_step, std::string_view worker) {
+  return std::string(index_prefix) + padded(global_step / 1000, 9) + "/" + padded(global_step, 12) + "_" +
+         worker_in_file_name(worker) + ".json";
+}
+
+inline std::string collections_key(std::string_view worker) {
+  return std::string(collections_prefix) + worker_in_file_name(worker) + std::string(collections_suffix);
+}
+
+/// What the key of an index file says.
+struct IndexName {
+  std::int64_t global_step = 0;
+  std::string worker;
+};
+
+/// The step and worker of `key`, or nothing if it is not the key of an index file (a temporary file, say).
+inline std::optional<IndexName> parse_index_key(std::string_view key) {
+  constexpr std::string_view suffix = ".json";
+  if (!key.starts_with(index_prefix) || !key.ends_with(suffix)) return std::nullopt;
+  const std::string_view name = key.substr(key.rfind('/') + 1, key.size() - suffix.size() - key.rfind('/') - 1);
+  IndexName out;
+  const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), out.global_step);
+  const auto digits = static_cast<std::size_t>(end - name.data());
+  if (error != std::errc{} || out.global_step < 0 || digits + 1 >= name.size() || name[digits] != '_') return std::nullopt;
+  out.worker = worker_from_file_name(name.substr(digits + 1));
+  return out;
+}
+
+/// The worker of `key`, or nothing if it is not the key of a collections file.
+inline std::optional<std::string> parse_collections_key(std::string_view key) {
+  if (!key.starts_with(collections_prefix) || !key.ends_with(collections_suffix)) return std::nullopt;
+  key.remove_prefix(collections_prefix.size());
+  key.remove_suffix(collections_suffix.size());
+  if (key.empty() || key.find('/') != std::string_view::npos) return std::nullopt;
+  return worker_from_file_name(key);
+}
+
+/// The name under which reduction `r` of `tensor` is stored.
+inline std::string reduction_record(Reduction r, std::string_view tensor) {
+  return std::string(reductions_prefix) + std::string(to_string(r)) + "/" + std::string(tensor);
+}
+
+/// A stored name taken apart: which reduction of which tensor.
+struct ReductionName {
+  std::string_view reduction;  ///< as spelled, perhaps one we do not know
+  std::string_view tensor;
+};
+
+/// The parts of `record`, or nothing if it names a tensor itself. As smdebug reads: the prefix may stand anywhere.
+inline std::optional<ReductionName> parse_reduction_record(std::string_view record) {
+  const std::size_t prefix = record.find(reductions_prefix);
+  if (prefix == std::string_view::npos) return std::nullopt;
+  const std::string_view rest = record.substr(prefix + reductions_prefix.size());
+  const std::size_t slash = rest.find('/');
+  if (slash == std::string_view::npos) return std::nullopt;
+  return ReductionName{rest.substr(0, slash), rest.substr(slash + 1)};
+}
+
+}  // namespace tensortap::inline v0::layout

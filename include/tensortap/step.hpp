@@ -1,0 +1,43 @@
+// Modes and steps. A loop runs in a mode (TRAIN, EVAL …); each mode counts its own steps, and one global counter counts them
+// all. Policies look at the mode step, files are named by the global step.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+namespace tensortap::inline v0 {
+
+/// What the loop is doing. The numbers are part of the format on disk: do not change them.
+enum class Mode : std::uint8_t { train = 1, eval = 2, predict = 3, global = 4 };
+
+/// Every mode, in the order in which files list them.
+inline constexpr std::array<Mode, 4> all_modes = {Mode::train, Mode::eval, Mode::predict, Mode::global};
+
+/// Position of a mode in `all_modes`.
+constexpr std::size_t index_of(Mode mode) noexcept { return static_cast<std::size_t>(mode) - 1; }
+
+/// The spelling of files: "TRAIN", "EVAL", "PREDICT" or "GLOBAL".
+constexpr std::string_view to_string(Mode mode) noexcept {
+  constexpr std::array<std::string_view, 4> names = {"TRAIN", "EVAL", "PREDICT", "GLOBAL"};
+  return names[index_of(mode)];
+}
+
+/// The mode spelled `text`, if there is one.
+constexpr std::optional<Mode> parse_mode(std::string_view text) noexcept {
+  for (const Mode mode : all_modes)
+    if (to_string(mode) == text) return mode;
+  return std::nullopt;
+}
+
+/// One step of a run: its mode, its number in that mode, and its number among all steps.
+struct Step {
+  Mode mode = Mode::train;
+  std::int64_t mode_step = 0;
+  std::int64_t global_step = 0;
+
+  friend bool operator==(const Step&, const Step&) = default;
+};
+
+}  // namespace tensortap::inline v0

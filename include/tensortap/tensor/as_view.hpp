@@ -1,0 +1,168 @@
+// One function that sees a tensor in whatever the user's framework calls one. Frameworks are recognised by shape (which members
+// they have), so none of their headers is needed here. A type of your own needs one function beside it:
+//
+//   tensortap::TensorView tensortap_view(const MyTensor& t) { return {t.data, tensortap::DType::f32, t.shape}; }
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <ranges>
+#include <string>
+#include <string_view>
+#include <type_traits>
+
+#include <tensortap/error.hpp>
+#include <tensortap/tensor/dtype.hpp>
+#include <tensortap/tensor/view.hpp>
+
+namespace tensortap::inline v0 {
+
+namespace detail {
+
+template <class T>
+concept HasOwnView = requires(const T& t) {
+  { tensortap_view(t) } -> std::convertible_to<TensorView>;
+};
+
+template <class T>
+concept TorchLike = requires(const T& t) { t.sizes(); t.strides(); t.scalar_type(); t.is_cpu(); t.data_ptr(); };
+
+template <class T>
+concept XtensorLike = requires(const T& t) { t.dimension(); t.shape(); t.strides(); t.data(); t.data_offset(); };
+
+template <class T>
+concept EigenLike = requires(const T& t) { t.rows(); t.cols(); t.innerStride(); t.outerStride(); t.data(); T::IsRowMajor; };
+
+template <class T>
+concept LazyExpression = (requires(const T& t) { t.dimension(); t.shape(); } || requires(const T& t) { t.rows(); t.cols(); }) &&
+                         !XtensorLike<T> && !EigenLike<T>;
+
+template <class T>
+concept StringLike = std::convertible_to<const T&, std::string_view>;
+
+template <class T>
+concept StringRange = std::ranges::contiguous_range<const T> && StringLike<std::ranges::range_value_t<const T>>;
+
+template <class T>
+concept ElementRange = std::ranges::contiguous_range<const T> && std::ranges::sized_range<const T> &&
+                       Element<std::ranges::range_value_t<const T>>;
+
+template <class T>
+concept PackedBits = std::same_as<typename T::value_type, bool> && !std::ranges::contiguous_range<const T> &&
+                     requires(const T& t) { t.size(); };
+
+template <class T>
+inline constexpr bool never = false;
+
+/// numpy and the frameworks agree on c10::ScalarType's numbers, which are part of torch's serialised format.
+inline DType dtype_of_torch(int scalar_type, std::string_view name) {
+  switch (scalar_type) {
+    case 0: return DType::u8;
+    case 1: return DType::i8;
+    case 2: return DType::i16;
+    case 3: return DType::i32;
+    case 4: return DType::i64;
+    case 5: return DType::f16;
+    case 6: return DType::f32;
+    case 7: return DType::f64;
+    case 9: return DType::complex64;
+    case 10: return DType::complex128;
+    case 11: return DType::boolean;
+    case 15: return DType::bf16;
+    default: throw Error::unknown_element_type(name, scalar_type);
+  }
+}
+
+template <TorchLike T>
+TensorView view_of_torch(const T& t, std::string_view name) {
+  if constexpr (requires { t.defined(); })
+    if (!t.defined()) throw Error::undefined_tensor(name);
+  if constexpr (requires { t.layout(); })
+    if (static_cast<int>(t.layout()) != 0) throw Error::sparse_tensor(name);  // 0 is c10::Layout::Strided
+  if (!t.is_cpu()) throw Error::device_tensor(name);
+  if constexpr (requires { t.is_conj(); t.is_neg(); })
+    if (t.is_conj() || t.is_neg()) throw Error::lazy_conjugate(name);
+  const auto sizes = t.sizes();
+  const auto strides = t.strides();
+  return {t.data_ptr(), dtype_of_torch(static_cast<int>(t.scalar_type()), name),
+          TensorView::Extents(sizes.data(), sizes.size()), TensorView::Extents(strides.data(), strides.size())};
+}
+
+template <XtensorLike T>
+TensorView view_of_xtensor(const T& t) {
+  using Value = std::remove_cvref_t<decltype(*t.data())>;
+  static_assert(Element<Value>, "tensortap: the element type of this xtensor container is not supported; convert it first");
+  const std::size_t rank = t.dimension();
+  if (rank > TensorView::max_rank) throw Error::rank_too_large(rank, TensorView::max_rank);
+  std::array<std::int64_t, TensorView::max_rank> shape{};
+  std::array<std::int64_t, TensorView::max_rank> strides{};
+  for (std::size_t axis = 0; axis < rank; ++axis) {
+    shape[axis] = static_cast<std::int64_t>(t.shape()[axis]);
+    strides[axis] = static_cast<std::int64_t>(t.strides()[axis]);  // 0 where the extent is 1
+  }
+  return {t.data() + t.data_offset(), *dtype_v<Value>, {shape.data(), rank}, {strides.data(), rank}};
+}
+
+template <EigenLike T>
+TensorView view_of_eigen(const T& t) {
+  using Value = std::remove_cvref_t<decltype(*t.data())>;
+  static_assert(Element<Value>, "tensortap: the element type of this Eigen object is not supported; convert it first");
+  const auto inner = static_cast<std::int64_t>(t.innerStride());
+  if constexpr (T::IsVectorAtCompileTime) {
+    const auto extent = static_cast<std::int64_t>(t.size());
+    return {t.data(), *dtype_v<Value>, {&extent, 1}, {&inner, 1}};
+  } else {
+    const auto outer = static_cast<std::int64_t>(t.outerStride());
+    const std::array<std::int64_t, 2> shape = {static_cast<std::int64_t>(t.rows()), static_cast<std::int64_t>(t.cols())};
+    const std::array<std::int64_t, 2> strides = {T::IsRowMajor ? outer : inner, T::IsRowMajor ? inner : outer};
+    return {t.data(), *dtype_v<Value>, shape, strides};
+  }
+}
+
+}  // namespace detail
+
+/// A view of `tensor`: a scalar (shape [1]), a string, a contiguous range (shape [n]), an xtensor, Eigen or torch tensor, a
+/// `TensorView`, a `Tensor`, or a type with `tensortap_view`. A framework's tensor without axes has rank 0.
+/// Throws: a device, sparse or undefined tensor; `name` is for the message. A lazy expression does not compile.
+/// Lifetime: the view looks into `tensor`.
+template <class T>
+[[nodiscard]] TensorView as_view(const T& tensor, std::string_view name = {}) {
+  if constexpr (std::same_as<T, TensorView>) {
+    return tensor;
+  } else if constexpr (detail::HasOwnView<T>) {
+    return tensortap_view(tensor);
+  } else if constexpr (detail::StringLike<T>) {
+    return TensorView::of_strings(&tensor, 1, [](const void* data, std::size_t) -> std::string_view {
+      return *static_cast<const T*>(data);
+    });
+  } else if constexpr (Element<T>) {
+    const std::int64_t one = 1;
+    return {&tensor, *dtype_v<T>, TensorView::Extents(&one, 1)};
+  } else if constexpr (detail::TorchLike<T>) {
+    return detail::view_of_torch(tensor, name);
+  } else if constexpr (detail::XtensorLike<T>) {  // before ranges: xt::xarray is a contiguous range too
+    return detail::view_of_xtensor(tensor);
+  } else if constexpr (detail::EigenLike<T>) {
+    return detail::view_of_eigen(tensor);
+  } else if constexpr (detail::StringRange<T>) {
+    using Value = std::ranges::range_value_t<const T>;
+    return TensorView::of_strings(
+        std::ranges::data(tensor), std::ranges::size(tensor),
+        [](const void* data, std::size_t i) -> std::string_view { return static_cast<const Value*>(data)[i]; });
+  } else if constexpr (detail::ElementRange<T>) {
+    const auto extent = static_cast<std::int64_t>(std::ranges::size(tensor));
+    return {std::ranges::data(tensor), *dtype_v<std::ranges::range_value_t<const T>>, TensorView::Extents(&extent, 1)};
+  } else {
+    static_assert(!detail::PackedBits<T>,
+                  "tensortap: std::vector<bool> packs its elements into bits; use std::vector<std::uint8_t> instead");
+    static_assert(!detail::LazyExpression<T>,
+                  "tensortap: this is a lazy expression without memory of its own; evaluate it first");
+    static_assert(detail::never<T> || detail::PackedBits<T> || detail::LazyExpression<T>,
+                  "tensortap: no tensor is seen in this type; pass a scalar, a contiguous range, an xtensor, Eigen or torch "
+                  "tensor, or write tensortap_view(const T&) beside it");
+    return {};
+  }
+}
+
+}  // namespace tensortap::inline v0

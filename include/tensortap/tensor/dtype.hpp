@@ -1,0 +1,165 @@
+// Element types. `DType` is the run-time tag, `dtype_v<T>` the tag of a C++ type, `visit_dtype` the way back.
+// Not here: the numbers files use for them (record/event.hpp).
+//
+//   static_assert(tensortap::dtype_v<float> == tensortap::DType::f32);
+//   std::size_t bytes = tensortap::size_of(tensortap::DType::bf16);     // 2
+#pragma once
+
+#include <array>
+#include <bit>
+#include <complex>
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+
+namespace tensortap::inline v0 {
+
+/// The type of a tensor's elements.
+enum class DType : std::uint8_t {
+  f16, bf16, f32, f64, i8, i16, i32, i64, u8, u16, u32, u64, boolean, complex64, complex128, string,
+};
+
+/// How many element types there are.
+inline constexpr std::size_t dtype_count = 16;
+
+/// Bytes of one element; 0 for strings, whose elements have no fixed size.
+constexpr std::size_t size_of(DType dtype) noexcept {
+  constexpr std::array<std::uint8_t, dtype_count> sizes = {2, 2, 4, 8, 1, 2, 4, 8, 1, 2, 4, 8, 1, 8, 16, 0};
+  return sizes[static_cast<std::size_t>(dtype)];
+}
+
+/// numpy's name of the type: "float32", "int64", "bool", "str" …
+constexpr std::string_view to_string(DType dtype) noexcept {
+  constexpr std::array<std::string_view, dtype_count> names = {
+      "float16", "bfloat16", "float32", "float64", "int8", "int16",     "int32",      "int64",
+      "uint8",   "uint16",   "uint32",  "uint64",  "bool", "complex64", "complex128", "str"};
+  return names[static_cast<std::size_t>(dtype)];
+}
+
+/// True for f16, bf16, f32 and f64.
+constexpr bool is_floating(DType dtype) noexcept { return dtype <= DType::f64; }
+
+/// True for everything that can be reduced: all but strings and complex numbers.
+constexpr bool is_real(DType dtype) noexcept { return dtype < DType::complex64; }
+
+/// IEEE 754 binary16 as its bits, for compilers without the type.
+struct Half {
+  std::uint16_t bits = 0;
+
+  /// Exact.
+  explicit operator float() const noexcept {
+    const std::uint32_t sign = static_cast<std::uint32_t>(bits & 0x8000u) << 16;
+    const std::uint32_t exponent = (bits >> 10) & 0x1fu;
+    const std::uint32_t fraction = bits & 0x3ffu;
+    if (exponent == 0) {  // zero or subnormal: fraction * 2^-24
+      const float magnitude = static_cast<float>(fraction) * 0x1p-24F;
+      return std::bit_cast<float>(std::bit_cast<std::uint32_t>(magnitude) | sign);
+    }
+    const std::uint32_t wide = exponent == 0x1f ? 0xffu : exponent + 112;
+    return std::bit_cast<float>(sign | wide << 23 | fraction << 13);
+  }
+
+  /// Rounds to nearest, ties to even.
+  static Half from(float value) noexcept {
+    const auto bits32 = std::bit_cast<std::uint32_t>(value);
+    const auto sign = static_cast<std::uint16_t>((bits32 >> 16) & 0x8000u);
+    const std::uint32_t magnitude = bits32 & 0x7fffffffu;
+    if (magnitude > 0x7f800000u) return {static_cast<std::uint16_t>(sign | 0x7e00u)};  // NaN
+    if (magnitude >= 0x477ff000u) return {static_cast<std::uint16_t>(sign | 0x7c00u)};  // rounds beyond 65504
+    if (magnitude < 0x38800000u) {  // below 2^-14: adding 0.5 leaves the subnormal's bits in the low end of the fraction
+      const float shifted = std::bit_cast<float>(magnitude) + 0.5F;
+      return {static_cast<std::uint16_t>(sign | (std::bit_cast<std::uint32_t>(shifted) - 0x3f000000u))};
+    }
+    const std::uint32_t rounded = magnitude - 0x38000000u + 0xfffu + ((magnitude >> 13) & 1u);
+    return {static_cast<std::uint16_t>(sign | (rounded >> 13))};
+  }
+};
+
+/// bfloat16 (the upper half of a float) as its bits.
+struct BFloat16 {
+  std::uint16_t bits = 0;
+
+  /// Exact.
+  explicit operator float() const noexcept { return std::bit_cast<float>(static_cast<std::uint32_t>(bits) << 16); }
+
+  /// Rounds to nearest, ties to even.
+  static BFloat16 from(float value) noexcept {
+    const auto bits32 = std::bit_cast<std::uint32_t>(value);
+    if ((bits32 & 0x7fffffffu) > 0x7f800000u) return {static_cast<std::uint16_t>(bits32 >> 16 | 0x40u)};  // NaN stays NaN
+    return {static_cast<std::uint16_t>((bits32 + 0x7fffu + ((bits32 >> 16) & 1u)) >> 16)};
+  }
+};
+
+namespace detail {
+
+template <class T>
+constexpr std::optional<DType> dtype_of() noexcept {
+  if constexpr (std::same_as<T, bool>) {
+    return DType::boolean;
+  } else if constexpr (std::integral<T>) {
+    constexpr std::array<DType, 4> with_sign = {DType::i8, DType::i16, DType::i32, DType::i64};
+    constexpr std::array<DType, 4> without_sign = {DType::u8, DType::u16, DType::u32, DType::u64};
+    constexpr auto log2_size = static_cast<std::size_t>(std::countr_zero(sizeof(T)));
+    if constexpr (log2_size < 4) return std::signed_integral<T> ? with_sign[log2_size] : without_sign[log2_size];
+  } else if constexpr (std::same_as<T, float>) {
+    return DType::f32;
+  } else if constexpr (std::same_as<T, double>) {
+    return DType::f64;
+  } else if constexpr (std::same_as<T, Half>) {
+    return DType::f16;
+  } else if constexpr (std::same_as<T, BFloat16>) {
+    return DType::bf16;
+  } else if constexpr (std::same_as<T, std::complex<float>>) {
+    return DType::complex64;
+  } else if constexpr (std::same_as<T, std::complex<double>>) {
+    return DType::complex128;
+  }
+#if defined(__FLT16_MANT_DIG__) && !defined(__clang__)
+  else if constexpr (std::same_as<T, _Float16>) {
+    return DType::f16;
+  }
+#endif
+  return std::nullopt;
+}
+
+}  // namespace detail
+
+/// The element type of C++ type T, or nothing. Specialise it for a 16-bit float type of your own:
+/// `template <> inline constexpr std::optional<DType> tensortap::dtype_v<my::half> = DType::f16;`
+template <class T>
+inline constexpr std::optional<DType> dtype_v = detail::dtype_of<T>();
+
+/// A type whose values can be elements of a tensor.
+template <class T>
+concept Element = dtype_v<std::remove_cv_t<T>>.has_value();
+
+/// Calls `f.template operator()<T>()` with the C++ type of `dtype` (`Half`, `BFloat16` for the 16-bit floats). `dtype` must not
+/// be string.
+template <class F>
+decltype(auto) visit_dtype(DType dtype, F&& f) {
+  switch (dtype) {
+    case DType::f16: return f.template operator()<Half>();
+    case DType::bf16: return f.template operator()<BFloat16>();
+    case DType::f32: return f.template operator()<float>();
+    case DType::i8: return f.template operator()<std::int8_t>();
+    case DType::i16: return f.template operator()<std::int16_t>();
+    case DType::i32: return f.template operator()<std::int32_t>();
+    case DType::i64: return f.template operator()<std::int64_t>();
+    case DType::u8: return f.template operator()<std::uint8_t>();
+    case DType::u16: return f.template operator()<std::uint16_t>();
+    case DType::u32: return f.template operator()<std::uint32_t>();
+    case DType::u64: return f.template operator()<std::uint64_t>();
+    case DType::boolean: return f.template operator()<bool>();
+    case DType::complex64: return f.template operator()<std::complex<float>>();
+    case DType::complex128: return f.template operator()<std::complex<double>>();
+    case DType::f64:
+    case DType::string: break;
+  }
+  return f.template operator()<double>();
+}
+
+}  // namespace tensortap::inline v0

@@ -1,0 +1,224 @@
+// What our hook writes, beside what Python smdebug wrote of the same tensors.
+#include <cmath>
+#include <cstdlib>
+#include <deque>
+#include <nlohmann/json.hpp>
+#include <set>
+#include <sstream>
+
+#include "catch.hpp"
+#include "golden.hpp"
+
+namespace tt = tensortap;
+using nlohmann::json;
+
+namespace {
+
+/// The inputs of the run whose elements smdebug did not keep: tensors that have the reductions it saved.
+std::map<std::string, std::map<std::int64_t, tt::Tensor>> reconstructed_inputs() {
+  std::map<std::string, std::map<std::int64_t, tt::Tensor>> out;
+  const json file = json::parse(golden::read_file(golden::directory() / ".." / "reductions_inputs.json"));
+  for (const auto& [name, steps] : file.items())
+    for (const auto& [step, input] : steps.items()) {
+      const auto dtype_name = input.at("dtype").get<std::string>();
+      auto dtype = tt::DType::f32;
+      for (std::size_t i = 0; i < tt::dtype_count; ++i)
+        if (tt::to_string(static_cast<tt::DType>(i)) == dtype_name) dtype = static_cast<tt::DType>(i);
+      tt::Tensor tensor(dtype, input.at("shape").get<tt::Tensor::Shape>());
+      const auto hex = input.at("hex").get<std::string>();
+      REQUIRE(hex.size() == 2 * tensor.bytes().size());
+      for (std::size_t i = 0; i < tensor.bytes().size(); ++i)
+        tensor.bytes()[i] = static_cast<std::byte>(std::stoi(hex.substr(2 * i, 2), nullptr, 16));
+      out[name][std::stoll(step)] = std::move(tensor);
+    }
+  return out;
+}
+
+/// One step of a golden run: what the training loop must have shown the hook.
+struct GoldenStep {
+  tt::Step step;
+  std::vector<std::pair<std::string, tt::Tensor>> tensors;
+};
+
+struct GoldenRun {
+  std::vector<GoldenStep> steps;
+  std::deque<double> wall_times;
+  tt::CollectionsFile collections;
+};
+
+/// The run as `worker` saw it. Reductions are left out: the hook computes them from the tensors, or from `inputs`.
+GoldenRun replay_of(const golden::Files& files, const std::string& worker,
+                    const std::map<std::string, std::map<std::int64_t, tt::Tensor>>& inputs = {}) {
+  GoldenRun run;
+  for (const auto& [key, text] : files) {
+    if (const auto name = tt::layout::parse_collections_key(key); name == worker)
+      run.collections = tt::parse_collections(text, key);
+    const auto name = tt::layout::parse_index_key(key);
+    if (!name || name->worker != worker) continue;
+    const tt::IndexFile index = tt::parse_index(text, key);
+    GoldenStep step{{index.mode, index.mode_step, name->global_step}, {}};
+    std::set<std::string> recorded;
+    if (!index.event_file.empty())
+      for (auto& record : golden::records_of(files.at(index.event_file))) {
+        run.wall_times.push_back(record.event.info.wall_time);
+        const std::string tag = record.event.info.tag;
+        if (tag.starts_with(tt::layout::reductions_prefix) && files.contains("training_job_end.ts") && !inputs.empty()) continue;
+        if (tag.starts_with(tt::layout::reductions_prefix) && tag.find("hand") == std::string::npos) continue;
+        recorded.insert(tag);
+        step.tensors.emplace_back(tag, std::move(record.event.tensor));
+      }
+    for (const auto& shape : index.shapes) {
+      if (recorded.contains(shape.name)) continue;
+      const auto input = inputs.find(shape.name);
+      step.tensors.emplace_back(shape.name, input != inputs.end() && input->second.contains(step.step.global_step)
+                                                ? input->second.at(step.step.global_step)
+                                                : tt::Tensor(tt::DType::f32, shape.shape));
+    }
+    run.steps.push_back(std::move(step));
+  }
+  std::sort(run.steps.begin(), run.steps.end(),
+            [](const auto& a, const auto& b) { return a.step.global_step < b.step.global_step; });
+  return run;
+}
+
+std::set<std::string> workers_of(const golden::Files& files) {
+  std::set<std::string> workers;
+  for (const auto& [key, text] : files)
+    if (const auto worker = tt::layout::parse_collections_key(key)) workers.insert(*worker);
+  return workers;
+}
+
+/// Shows a hook what the golden run was shown; the store then holds what the hook made of it.
+void write_again(const std::shared_ptr<tt::Store>& store, const std::string& worker, GoldenRun run, bool close) {
+  for (tt::Collection& collection : run.collections.collections)
+    if (!collection.include_regex.empty()) collection.tensor_names.clear();  // the hook must find them by itself
+  auto wall_times = std::make_shared<std::deque<double>>(run.wall_times);
+  tt::HookOptions options{.collections = run.collections.collections,
+                          .save = tt::every(1),
+                          .worker = worker,
+                          .num_workers = run.collections.num_workers,
+                          .index_checksums = false,
+                          .strip_output_numbers = true,
+                          .wall_time = [wall_times] {
+                            if (wall_times->empty()) return 0.0;
+                            const double now = wall_times->front();
+                            wall_times->pop_front();
+                            return now;
+                          }};
+  tt::Hook hook(store, options);
+  for (const GoldenStep& step : run.steps) {
+    hook.begin_step(step.step);
+    for (const auto& [name, tensor] : step.tensors) hook.save(name, tensor);
+  }
+  if (close) hook.close();
+}
+
+/// Where the runs written here are left for readers in other languages, if anyone asks.
+void leave_for_others(const tt::Store& store, const std::string& run) {
+  const char* directory = std::getenv("TENSORTAP_WRITTEN_RUNS");
+  if (directory == nullptr) return;
+  std::string name = run;
+  std::replace(name.begin(), name.end(), '/', '.');
+  std::filesystem::remove_all(std::filesystem::path(directory) / name);
+  tt::FileStore files((std::filesystem::path(directory) / name).string());
+  for (const auto& object : store.list("")) files.put(object.key, tt::text_of(*store.get(object.key)));
+}
+
+std::string text_at(const tt::Store& store, const std::string& key) {
+  const auto bytes = store.get(key);
+  return bytes ? std::string(tt::text_of(*bytes)) : "(missing)";
+}
+
+/// Collections as JSON. A hook writes down what it was told to do, where smdebug's bare file writer leaves null.
+json comparable_collections(const std::string& text, bool by_a_hook) {
+  json root = json::parse(text);
+  if (!by_a_hook)
+    for (auto& [name, collection] : root["collections"].items()) {
+      collection.erase("tensor_names");
+      collection.erase("save_config");
+      collection.erase("reduction_config");
+    }
+  return root;
+}
+
+struct Case {
+  std::string run;
+  bool by_a_hook;  // smdebug's hook wrote it; else its bare file writer, which fills in no collections
+};
+
+}  // namespace
+
+TEST_CASE("events and index are smdebug's, byte for byte") {
+  const auto golden_run = GENERATE(
+      Case{"basic", true}, Case{"save_all", true}, Case{"modes", true}, Case{"prefix_boundary", false}, Case{"xgboost_like", true},
+      Case{"dtypes", false}, Case{"names", false}, Case{"shape_only", true}, Case{"workers_one", true},
+      Case{"workers_running", true}, Case{"workers_ended", true}, Case{"tf_devices", false});
+  INFO(golden_run.run);
+  const auto files = golden::files_of(golden_run.run);
+  const bool ended = files.contains("training_job_end.ts");
+  const auto store = std::make_shared<tt::MemoryStore>();
+  const auto workers = workers_of(files);
+  REQUIRE(!workers.empty());
+  // The last to close sets the end marker: a hook refuses a run that has ended.
+  std::size_t left = workers.size();
+  for (const std::string& worker : workers) write_again(store, worker, replay_of(files, worker), ended && --left == 0);
+
+  std::size_t compared = 0;
+  for (const auto& [key, content] : files) {
+    if (key.ends_with(".tmp") || key == "claim.smd") continue;
+    INFO(key);
+    if (tt::layout::parse_collections_key(key)) {
+      CHECK(comparable_collections(text_at(*store, key), golden_run.by_a_hook) ==
+            comparable_collections(content, golden_run.by_a_hook));
+    } else {
+      CHECK(text_at(*store, key) == content);
+    }
+    ++compared;
+  }
+  CHECK(store->list("").size() == compared);  // and nothing else
+  leave_for_others(*store, golden_run.run);
+}
+
+TEST_CASE("reductions are smdebug's, the order of sums aside") {
+  const auto name = GENERATE(std::string("reductions"), std::string("reductions_and_raw"));
+  INFO(name);
+  const auto files = golden::files_of(name);
+  const auto inputs = name == "reductions" ? reconstructed_inputs() : decltype(reconstructed_inputs()){};
+  const auto store = std::make_shared<tt::MemoryStore>();
+  write_again(store, "worker_0", replay_of(files, "worker_0", inputs), true);
+
+  std::size_t compared = 0;
+  for (const auto& [key, content] : files) {
+    if (!key.starts_with("events/")) continue;
+    INFO(key);
+    std::map<std::string, tt::Tensor> ours;
+    for (auto& record : golden::records_of(text_at(*store, key))) ours[record.event.info.tag] = std::move(record.event.tensor);
+    for (const auto& record : golden::records_of(content)) {
+      const std::string& tag = record.event.info.tag;
+      const auto reduction = tt::layout::parse_reduction_record(tag);
+      const std::string tensor(reduction ? reduction->tensor : "");
+      if (name == "reductions" && !inputs.contains(tensor) && !inputs.contains("x/name:0/sub:12")) continue;
+      INFO(tag);
+      REQUIRE(ours.contains(tag));
+      const tt::Tensor& mine = ours.at(tag);
+      const tt::Tensor& theirs = record.event.tensor;
+      REQUIRE(mine.dtype() == theirs.dtype());
+      REQUIRE(mine.shape() == theirs.shape());
+      ++compared;
+      const bool exact = !reduction || reduction->reduction.ends_with("min") || reduction->reduction.ends_with("max");
+      // numpy's norms of a matrix are matrix norms, ours are vector norms of every shape; its half-precision products round each time.
+      const bool matrix_norm = reduction && tensor.find("/mat") != std::string::npos &&
+                               (reduction->reduction.ends_with("l1") || reduction->reduction.ends_with("l2"));
+      if (exact) {
+        CHECK(std::equal(mine.bytes().begin(), mine.bytes().end(), theirs.bytes().begin()));
+      } else if (std::isnan(theirs.number(0))) {
+        CHECK(std::isnan(mine.number(0)));
+      } else if (!matrix_norm) {
+        const double one_step_of_a_half = theirs.dtype() == tt::DType::f16 ? 0x1p-9 : 1e-6;
+        CHECK(mine.number(0) == Approx(theirs.number(0)).epsilon(one_step_of_a_half).margin(1e-7));
+      }
+    }
+  }
+  CHECK(compared > 20);
+  leave_for_others(*store, name);
+}

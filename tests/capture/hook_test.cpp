@@ -1,0 +1,354 @@
+#include <tensortap/tensortap.hpp>
+
+#include <array>
+#include <complex>
+#include <filesystem>
+#include <memory>
+#include <stdexcept>
+#include <sys/wait.h>
+#include <thread>
+#include <unistd.h>
+#include <vector>
+
+#include "catch.hpp"
+
+namespace tt = tensortap;
+using R = tt::Reduction;
+
+namespace {
+
+using Steps = std::vector<std::int64_t>;
+
+tt::HookOptions everything() { return {.collections = {{.name = "all"}}, .save = tt::every(1)}; }
+
+/// A tensor of a framework of one's own, out of reach.
+struct OnDevice {
+  friend tt::TensorView tensortap_view(const OnDevice&) { throw tt::Error::device_tensor("w"); }
+};
+
+/// A store in memory that fails on demand.
+class FailingStore final : public tt::Store {
+ public:
+  using Store::get;
+  using Store::put;
+  std::string fail_on;  // keys that contain this cannot be written
+  void put(std::string_view key, std::span<const tt::Bytes> pieces, tt::Sync sync) override {
+    if (!fail_on.empty() && key.find(fail_on) != std::string_view::npos) throw tt::Error::io("store: cannot write", key, "disk full");
+    memory.put(key, pieces, sync);
+  }
+  std::optional<std::vector<std::byte>> get(std::string_view key, tt::Range range) const override { return memory.get(key, range); }
+  std::optional<std::uint64_t> size(std::string_view key) const override { return memory.size(key); }
+  std::vector<tt::ObjectInfo> list(std::string_view prefix) const override { return memory.list(prefix); }
+  bool remove(std::string_view key) override { return memory.remove(key); }
+  std::string location() const override { return "failing"; }
+  tt::MemoryStore memory;
+};
+
+}  // namespace
+
+TEST_CASE("steps of each mode count for themselves") {
+  const auto store = std::make_shared<tt::MemoryStore>();
+  tt::Hook hook(store, everything());
+  CHECK(hook.step() == -1);
+  CHECK(hook.next_step() == 0);
+  for (int i = 0; i < 3; ++i) hook.begin_step();
+  hook.begin_step(tt::Mode::eval);
+  CHECK(hook.step() == 0);
+  CHECK(hook.global_step() == 3);
+  hook.begin_step();  // stays in EVAL
+  CHECK(hook.step() == 1);
+  hook.begin_step(tt::Mode::train, 10);
+  CHECK(hook.step() == 10);
+  CHECK(hook.global_step() == 5);
+  CHECK(hook.next_step(tt::Mode::eval) == 2);
+  CHECK(hook.next_step(tt::Mode::global) == 6);
+  hook.begin_step(tt::Mode::global);
+  CHECK(hook.step() == 6);
+  hook.begin_step(tt::Mode::global, 100);
+  CHECK(hook.global_step() == 100);
+}
+
+TEST_CASE("steps must grow") {
+  tt::Hook hook(std::make_shared<tt::MemoryStore>(), everything());
+  hook.begin_step(tt::Mode::train, 5);
+  CHECK_THROWS_WITH(hook.begin_step(tt::Mode::train, 5), contains("must grow (5 before, 5 given)"));
+  CHECK_THROWS_AS(hook.begin_step(tt::Step{tt::Mode::train, 6, 0}), tt::Error);
+  CHECK_THROWS_AS(hook.begin_step(tt::Step{tt::Mode::train, 4, 9}), tt::Error);
+  CHECK_THROWS_AS(hook.begin_step(tt::Step{tt::Mode::eval, -1, 9}), tt::Error);
+  hook.begin_step(tt::Step{tt::Mode::train, 5, 9});
+  CHECK(hook.global_step() == 9);
+}
+
+TEST_CASE("what is due is saved, and nothing else") {
+  const auto store = std::make_shared<tt::MemoryStore>();
+  {
+    tt::Hook hook(store, {.collections = {{.name = "losses", .include_regex = "loss$", .save = tt::every(1)},
+                                          {.name = "gradients", .include_regex = "\\.grad$", .save = tt::every(4) | tt::at({1}), .reductions = {R::min, R::max}}}});
+    for (int i = 0; i < 9; ++i) {
+      hook.begin_step();
+      CHECK(hook.due("losses"));
+      CHECK(hook.due("gradients") == (i % 4 == 0 || i == 1));
+      hook.save("loss", 1.0F / static_cast<float>(i + 1));
+      hook.save("w.grad", std::array<float, 3>{-1, 0, static_cast<float>(i)});
+      hook.save("nobody asked for this", 1);
+    }
+    CHECK_THROWS_WITH(hook.due("weights"), contains("no collection is named \"weights\""));
+    hook.close();
+  }
+  const tt::Trial trial(store);
+  CHECK(trial.ended());
+  CHECK(trial.tensor("loss").steps() == Steps{0, 1, 2, 3, 4, 5, 6, 7, 8});
+  CHECK(trial.tensor("w.grad").steps() == Steps{0, 1, 4, 8});
+  CHECK_FALSE(trial.tensor("w.grad").value(4));
+  CHECK(trial.tensor("w.grad").reduction(4, R::max) == 4);
+  CHECK(trial.tensor("w.grad").reduction(4, R::min) == -1);
+  CHECK_FALSE(trial.tensor("w.grad").reduction(4, R::mean));
+  CHECK_FALSE(trial.has_tensor("nobody asked for this"));
+  CHECK(trial.collection("gradients")->tensor_names == std::vector<std::string>{"w.grad"});
+  CHECK(trial.damage().empty());
+}
+
+TEST_CASE("a tensor of several collections gets what each of them asks for, once") {
+  const auto store = std::make_shared<tt::MemoryStore>();
+  {
+    tt::Hook hook(store, {.collections = {{.name = "a", .include_regex = "x", .save = tt::every(2), .reductions = {R::min, R::l2}},
+                                          {.name = "b", .include_regex = "x", .save = tt::every(3), .reductions = {R::min, R::max}},
+                                          {.name = "c", .tensor_names = {"x"}, .save = tt::every(3)}}});
+    for (int i = 0; i < 4; ++i) {
+      hook.begin_step();
+      hook.save("x", std::vector<double>{3, 4});
+    }
+    CHECK(hook.status().records_saved == 2 /* step 2 */ + 4 /* step 0 */);
+    hook.close();
+    CHECK(hook.status().records_saved == 2 + 4 + 3 /* step 3 */);
+  }
+  const auto x = tt::Trial(store).tensor("x");
+  CHECK(x.steps() == Steps{0, 2, 3});
+  CHECK(x.saved_reductions(0).size() == 3);
+  CHECK(x.saved_reductions(2).size() == 2);
+  CHECK(x.value(3)->as<double>()[1] == 4);
+  CHECK_FALSE(x.value(2));
+  CHECK(x.reduction(3, R::l2) == 5);  // not saved then: computed
+}
+
+TEST_CASE("without collections everything is saved now and then") {
+  const auto store = std::make_shared<tt::MemoryStore>();
+  tt::Hook hook(store);
+  for (int i = 0; i < 501; ++i) {
+    hook.begin_step();
+    hook.save("anything", i);
+  }
+  hook.close();
+  CHECK(tt::Trial(store).tensor("anything").steps() == Steps{0, 500});
+}
+
+TEST_CASE("all statistics of a tensor are one record") {
+  const auto store = std::make_shared<tt::MemoryStore>();
+  {
+    tt::Hook hook(store, {.collections = {{.name = "all", .save = tt::every(1), .reductions = {R::statistics, R::max}}}});
+    hook.begin_step();
+    hook.save("x", std::vector<float>{-3, 0, 4});
+    CHECK_THROWS_AS(tt::Trial(store).tensor("x"), tt::Error);  // nothing is seen before the step ends
+    hook.close();
+  }
+  const tt::Trial trial(store);
+  const auto x = trial.tensor("x");
+  const auto statistics = x.statistics(0);
+  REQUIRE(statistics);
+  CHECK(statistics->count == 3);
+  CHECK(statistics->zeros == 1);
+  CHECK(statistics->l2() == 5);
+  CHECK(x.saved_reductions(0).at("statistics").dtype() == tt::DType::f64);
+  CHECK(x.reduction(0, R::max) == 4);
+  CHECK(trial.collection("all")->reductions.contains(R::statistics));
+}
+
+TEST_CASE("the last of several under one name wins") {
+  const auto store = std::make_shared<tt::MemoryStore>();
+  tt::Hook hook(store, everything());
+  hook.begin_step();
+  hook.save("x", 1);
+  hook.save("x", 2.5);
+  hook.close();
+  CHECK(tt::Trial(store).tensor("x").value(0)->number(0) == 2.5);
+}
+
+TEST_CASE("the collections are there from the beginning") {
+  const auto store = std::make_shared<tt::MemoryStore>();
+  const tt::Hook hook(store, everything());
+  const tt::Trial trial(store);
+  CHECK(trial.collections().size() == 1);
+  CHECK(trial.steps().empty());
+  CHECK_FALSE(trial.ended());
+}
+
+TEST_CASE("a hook that goes without close leaves the run open, with its last step") {
+  const auto store = std::make_shared<tt::MemoryStore>();
+  {
+    tt::Hook hook(store, everything());
+    hook.begin_step();
+    hook.save("x", 1);
+  }
+  const tt::Trial trial(store);
+  CHECK_FALSE(trial.ended());
+  CHECK(trial.steps(tt::Mode::train) == Steps{0});
+}
+
+TEST_CASE("half a step is never seen: an exception") {
+  const auto store = std::make_shared<tt::MemoryStore>();
+  try {
+    tt::Hook hook(store, everything());
+    hook.begin_step();
+    hook.save("x", 1);
+    hook.begin_step();
+    hook.save("x", 2);
+    throw std::runtime_error("training failed");
+  } catch (const std::runtime_error&) {
+    CHECK(tt::Trial(store).steps() == Steps{0});
+  }
+}
+
+TEST_CASE("half a step is never seen: a forked child") {
+  char directory[] = "/tmp/tensortap_fork_XXXXXX";
+  REQUIRE(mkdtemp(directory) != nullptr);
+  const std::string run = std::string(directory) + "/run";
+  {
+    tt::Hook hook(run, everything());
+    hook.begin_step();
+    hook.save("x", 1);
+    const pid_t child = fork();
+    if (child == 0) {
+      hook.begin_step();  // in the child: must not write the parent's step
+      _exit(0);
+    }
+    int status = 0;
+    REQUIRE(waitpid(child, &status, 0) == child);
+    CHECK(tt::Trial(run).steps().empty());
+    hook.close();
+  }
+  CHECK(tt::Trial(run).steps() == Steps{0});
+  std::filesystem::remove_all(directory);
+}
+
+TEST_CASE("misuse is refused, and says what and why") {
+  const auto store = std::make_shared<tt::MemoryStore>();
+  tt::Hook hook(store, everything());
+  CHECK_THROWS_WITH(hook.save("loss", 1), contains("no step has begun; call begin_step() first"));
+  hook.begin_step();
+  CHECK_THROWS_WITH(hook.save("\xff", 1), contains("not UTF-8"));
+  CHECK_THROWS_WITH(hook.save(std::string(1025, 'x'), 1), contains("too long (1025 bytes, at most 1024)"));
+  hook.close();
+  CHECK_THROWS_WITH(hook.begin_step(), contains("the hook is closed"));
+  CHECK_THROWS_WITH(hook.save("x", 1), contains("the hook is closed"));
+  hook.close();  // twice is once
+
+  CHECK_THROWS_WITH(tt::Hook(store, everything()), contains("this run has ended"));
+  for (const char* worker : {"", ".hidden", "a b", "a\nb", "a\\b"})
+    CHECK_THROWS_AS(tt::Hook(std::make_shared<tt::MemoryStore>(), tt::HookOptions{.worker = worker}), tt::Error);
+  CHECK_THROWS_AS(tt::Hook(std::make_shared<tt::MemoryStore>(), tt::HookOptions{.num_workers = 0}), tt::Error);
+  CHECK_THROWS_AS(tt::Hook("s3://bucket/run"), tt::Error);
+}
+
+TEST_CASE("misuse shows at first sight, due or not") {
+  tt::Hook hook(std::make_shared<tt::MemoryStore>(), {.save = tt::every(500)});
+  hook.begin_step();
+  hook.begin_step();
+  CHECK_FALSE(hook.due("all"));
+  CHECK_THROWS_WITH(hook.save("w", OnDevice{}), contains("lives on a device"));
+}
+
+TEST_CASE("steps of an earlier run are not overwritten") {
+  const auto store = std::make_shared<tt::MemoryStore>();
+  {
+    tt::Hook hook(store, everything());
+    hook.begin_step();
+    hook.save("x", 1);
+  }
+  CHECK_THROWS_WITH(tt::Hook(store, everything()), contains("it holds steps of an earlier run"));
+  auto another_worker = everything();
+  another_worker.worker = "worker_1";
+  CHECK_NOTHROW(tt::Hook(store, another_worker));
+}
+
+TEST_CASE("a failed write does not reach the training, but status and close") {
+  const auto store = std::make_shared<FailingStore>();
+  tt::Hook hook(store, everything());
+  const auto failing = GENERATE(std::string("events/000000000001"), std::string("index/000000000/000000000001"));
+  store->fail_on = failing;
+  for (int i = 0; i < 3; ++i) {
+    hook.begin_step();
+    CHECK_NOTHROW(hook.save("x", i));
+  }
+  CHECK(hook.status().steps_lost == 1);
+  CHECK(hook.status().steps_saved == 1);  // the third is under way
+  REQUIRE(hook.status().error);
+  CHECK_THAT(*hook.status().error, contains("disk full"));
+  CHECK_THROWS_WITH(hook.close(), contains("disk full"));
+  const tt::Trial trial(std::static_pointer_cast<const tt::Store>(store));
+  CHECK(trial.steps() == Steps{0, 2});
+  CHECK(trial.ended());
+  CHECK(trial.damage().empty());
+}
+
+TEST_CASE("what is too much is dropped and counted") {
+  const auto store = std::make_shared<tt::MemoryStore>();
+  auto options = everything();
+  options.max_step_bytes = 1000;
+  tt::Hook hook(store, options);
+  hook.begin_step();
+  for (int i = 0; i < 5; ++i) hook.save("x" + std::to_string(i), std::vector<float>(100));
+  hook.begin_step();
+  hook.save("x0", std::vector<float>(100));
+  hook.close();
+  CHECK(hook.status().tensors_dropped == 3);  // two of 400 bytes fit, frames included
+  CHECK(tt::Trial(store).tensor("x0").steps() == Steps{0, 1});
+}
+
+TEST_CASE("what has no reductions is counted, and its elements are saved") {
+  const auto store = std::make_shared<tt::MemoryStore>();
+  tt::Hook hook(store, {.collections = {{.name = "all", .save = tt::every(1), .reductions = {R::mean}, .save_raw_tensor = true}}});
+  hook.begin_step();
+  hook.save("text", "hello");
+  hook.save("z", std::complex<float>(1, 2));
+  hook.close();
+  CHECK(hook.status().not_reducible == 2);
+  CHECK(tt::Trial(store).tensor("text").value(0)->strings() == std::vector<std::string>{"hello"});
+  CHECK(tt::Trial(store).tensor("z").value(0)->as<std::complex<float>>()[0] == std::complex<float>(1, 2));
+}
+
+TEST_CASE("several threads save into one step") {
+  const auto store = std::make_shared<tt::MemoryStore>();
+  tt::Hook hook(store, everything());
+  constexpr int threads = 8;
+  for (int step = 0; step < 20; ++step) {
+    hook.begin_step();
+    std::vector<std::thread> pool;
+    for (int t = 0; t < threads; ++t)
+      pool.emplace_back([&hook, t, step] {
+        for (int i = 0; i < 10; ++i) hook.save("t" + std::to_string(t) + "/" + std::to_string(i), step * 1000 + t * 10 + i);
+      });
+    for (auto& thread : pool) thread.join();
+  }
+  hook.close();
+  const tt::Trial trial(store);
+  CHECK(trial.tensors().size() == threads * 10);
+  for (const auto& tensor : trial.tensors()) CHECK(tensor.steps().size() == 20);
+  CHECK(trial.tensor("t7/9").value(19)->number(0) == 19079);
+  CHECK(trial.damage().empty());
+}
+
+TEST_CASE("any strides are written in row-major order") {
+  const auto store = std::make_shared<tt::MemoryStore>();
+  tt::Hook hook(store, everything());
+  const std::array<std::int32_t, 6> elements = {0, 1, 2, 3, 4, 5};
+  const std::array<std::int64_t, 2> shape = {3, 2};
+  const std::array<std::int64_t, 2> column_major = {1, 3};
+  hook.begin_step();
+  hook.save("transposed", tt::TensorView(elements.data(), tt::DType::i32, shape, column_major));
+  hook.close();
+  const auto value = tt::Trial(store).tensor("transposed").value(0);
+  REQUIRE(value);
+  const std::vector<std::int32_t> expected = {0, 3, 1, 4, 2, 5};
+  CHECK(std::equal(expected.begin(), expected.end(), value->as<std::int32_t>().begin()));
+  CHECK(value->shape() == std::vector<std::int64_t>{3, 2});
+}

@@ -1,0 +1,220 @@
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <numeric>
+#include <string>
+#include <vector>
+
+#include "catch.hpp"
+#include "spot_training/network.hpp"
+#include "spot_training/sgd.hpp"
+
+namespace spot_training {
+namespace {
+
+template <std::size_t Rank>
+Tensor<Rank> random_tensor(const std::array<std::size_t, Rank>& shape, Random& random) {
+  Tensor<Rank> result(shape);
+  for (float& number : result) number = random.uniform(1.0f);
+  return result;
+}
+
+/// The scalar product in float64: with it any output becomes a loss, whose gradient by the output is `factors`.
+template <std::size_t Rank>
+double product(const Tensor<Rank>& output, const Tensor<Rank>& factors) {
+  REQUIRE(output.shape() == factors.shape());
+  return std::inner_product(output.begin(), output.end(), factors.begin(), 0.0,
+                            std::plus<>(), [](double a, double b) { return a * b; });
+}
+
+/// Compares `gradient` with central differences of `loss()`, number by number.
+template <std::size_t Rank, class Loss>
+void check_gradient(Tensor<Rank>& numbers, const Tensor<Rank>& gradient, float step, const Loss& loss) {
+  REQUIRE(numbers.shape() == gradient.shape());
+  for (std::size_t i = 0; i < numbers.size(); ++i) {
+    float& number = numbers.data()[i];
+    const float before = number;
+    number = before + step;
+    const double above = loss();
+    number = before - step;
+    const double below = loss();
+    number = before;
+    REQUIRE(gradient.data()[i] == Approx((above - below) / (2.0 * static_cast<double>(step))).margin(1e-4).epsilon(1e-4));
+  }
+}
+
+TEST_CASE("Convolution: agrees with its definition") {
+  Random random(1);
+  Convolution layer(2, 3, 3);
+  layer.weight = random_tensor<4>({3, 2, 3, 3}, random);
+  layer.bias = random_tensor<1>({3}, random);
+  const Tensor<4> input = random_tensor<4>({2, 2, 5, 6}, random);
+  const Tensor<4> output = layer.forward(input);
+  REQUIRE(output.shape() == std::array<std::size_t, 4>{2, 3, 3, 4});
+  for (std::size_t image = 0; image < 2; ++image)
+    for (std::size_t channel = 0; channel < 3; ++channel)
+      for (std::size_t y = 0; y < 3; ++y)
+        for (std::size_t x = 0; x < 4; ++x) {
+          double expected = layer.bias(channel);
+          for (std::size_t from = 0; from < 2; ++from)
+            for (std::size_t i = 0; i < 3; ++i)
+              for (std::size_t j = 0; j < 3; ++j)
+                expected += static_cast<double>(layer.weight(channel, from, i, j)) * input(image, from, y + i, x + j);
+          REQUIRE(output(image, channel, y, x) == Approx(expected).margin(1e-5));
+        }
+}
+
+TEST_CASE("Convolution: gradients") {
+  Random random(2);
+  Convolution layer(2, 3, 3), gradient(2, 3, 3);
+  layer.weight = random_tensor<4>({3, 2, 3, 3}, random);
+  Tensor<4> input = random_tensor<4>({2, 2, 5, 6}, random);
+  const Tensor<4> factors = random_tensor<4>({2, 3, 3, 4}, random);
+  const auto loss = [&] { return product(layer.forward(input), factors); };
+  layer.backward(input, factors, gradient);
+  check_gradient(layer.weight, gradient.weight, 0.5f, loss);
+  check_gradient(layer.bias, gradient.bias, 0.5f, loss);
+  check_gradient(input, layer.input_gradient(factors), 0.5f, loss);
+}
+
+TEST_CASE("Dense: gradients") {
+  Random random(3);
+  Dense layer(7, 5), gradient(7, 5);
+  layer.weight = random_tensor<2>({7, 5}, random);
+  Tensor<2> input = random_tensor<2>({3, 7}, random);
+  const Tensor<2> factors = random_tensor<2>({3, 5}, random);
+  const auto loss = [&] { return product(layer.forward(input), factors); };
+  layer.backward(input, factors, gradient);
+  check_gradient(layer.weight, gradient.weight, 0.5f, loss);
+  check_gradient(layer.bias, gradient.bias, 0.5f, loss);
+  check_gradient(input, layer.input_gradient(factors), 0.5f, loss);
+}
+
+TEST_CASE("relu: gradient on both sides of zero") {
+  Random random(4);
+  Tensor<2> input = {{-2, -1, 1}, {2, 0.5f, -0.5f}};
+  const Tensor<2> factors = random_tensor<2>({2, 3}, random);
+  REQUIRE((relu(input) == Tensor<2>{{0, 0, 1}, {2, 0.5f, 0}}));  // Catch2 and xtensor quarrel about a bare ==
+  check_gradient(input, relu_gradient(relu(input), factors), 0.25f, [&] { return product(relu(input), factors); });
+}
+
+TEST_CASE("max_pool: gradient, odd sizes, equal pixels") {
+  Random random(5);
+  std::vector<std::size_t> order(2 * 2 * 5 * 7);
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  random.shuffle(order);
+  Tensor<4> input({2, 2, 5, 7});
+  std::copy(order.begin(), order.end(), input.begin());  // all different by at least 1, so a step of 0.25 changes no order
+  const Tensor<4> factors = random_tensor<4>({2, 2, 2, 3}, random);
+  check_gradient(input, max_pool_gradient(input, factors), 0.25f, [&] { return product(max_pool(input), factors); });
+
+  const Tensor<4> equal = zeros<4>({1, 1, 2, 2});
+  REQUIRE((max_pool_gradient(equal, Tensor<4>{{{{3}}}}) == Tensor<4>{{{{3, 0}, {0, 0}}}}));
+}
+
+TEST_CASE("softmax_cross_entropy: gradient, loss, accuracy") {
+  Random random(6);
+  Tensor<2> logits = random_tensor<2>({4, 10}, random);
+  const std::vector<std::uint8_t> labels = {0, 9, 3, 3};
+  Scores scores;
+  const Tensor<2> gradient = softmax_cross_entropy(logits, labels, 4, scores);
+  check_gradient(logits, gradient, 0.01f, [&] {
+    Scores moved;
+    softmax_cross_entropy(logits, labels, 4, moved);
+    return moved.loss;
+  });
+
+  const Tensor<2> sure = {{1000, 0, -1000}, {1000, 0, -1000}};  // exp(1000) would overflow
+  const std::vector<std::uint8_t> right_and_wrong = {0, 1};
+  Scores half;
+  REQUIRE((softmax_cross_entropy(sure, right_and_wrong, 2, half) == Tensor<2>{{0, 0, 0}, {0.5f, -0.5f, 0}}));
+  REQUIRE(half.loss == Approx(500));
+  REQUIRE(half.accuracy == 0.5);
+}
+
+Batch random_batch(std::size_t images, Random& random) {
+  Batch batch{random_tensor<4>({images, 1, 28, 28}, random), {}};
+  for (std::size_t image = 0; image < images; ++image) batch.labels.push_back(static_cast<std::uint8_t>(random.below(10)));
+  return batch;
+}
+
+TEST_CASE("Network: the loss falls along its gradient as fast as the gradient says") {
+  Random random(7);
+  Network network(random, 2);
+  const Batch batch = random_batch(9, random);
+  network.forward(batch);
+  network.backward();
+  const Parameters before = network.parameters;
+  const auto gradients = network.gradient.numbers();
+  for (std::size_t tensor = 0; tensor < gradients.size(); ++tensor) {
+    const auto values = network.parameters.numbers()[tensor];
+    const double square = std::inner_product(gradients[tensor].begin(), gradients[tensor].end(), gradients[tensor].begin(), 0.0);
+    const auto loss_at = [&](double distance) {
+      network.parameters = before;
+      const auto moved = network.parameters.numbers()[tensor];
+      for (std::size_t i = 0; i < values.size(); ++i)
+        moved[i] += static_cast<float>(distance / std::sqrt(square)) * gradients[tensor][i];
+      return network.forward(batch).loss;
+    };
+    REQUIRE((loss_at(1e-3) - loss_at(-1e-3)) / 2e-3 == Approx(std::sqrt(square)).epsilon(0.01));
+  }
+}
+
+TEST_CASE("Network: the same bits for any number of threads") {
+  const auto train = [](std::size_t threads, std::size_t images) {
+    Random random(8);
+    Network network(random, threads);
+    Sgd sgd;
+    for (int step = 0; step < 2; ++step) {
+      network.forward(random_batch(images, random));
+      network.backward();
+      sgd.update(network, 0.1f);
+    }
+    std::vector<float> result;
+    for (const auto numbers : network.parameters.numbers()) result.insert(result.end(), numbers.begin(), numbers.end());
+    return result;
+  };
+  for (const std::size_t images : {1u, 3u, 20u}) {
+    const std::vector<float> alone = train(1, images);
+    REQUIRE(train(2, images) == alone);
+    REQUIRE(train(5, images) == alone);
+    REQUIRE(train(64, images) == alone);
+  }
+}
+
+TEST_CASE("Network: activations are those of the whole batch, in its order") {
+  Random random(9);
+  Network network(random, 3);
+  const Batch batch = random_batch(11, random);
+  network.forward(batch);
+  std::vector<std::string> names;
+  network.for_each_activation([&](const char* name, const auto& tensor) {
+    names.emplace_back(name);
+    REQUIRE(tensor.shape(0) == 11);
+  });
+  REQUIRE(names ==
+          std::vector<std::string>{"conv1.relu_output", "conv2.relu_output", "dense1.relu_output", "dense2.relu_output"});
+  const Tensor<4> expected = relu(network.parameters.conv1.forward(batch.images));
+  network.for_each_activation([&](const std::string& name, const auto& tensor) {
+    if (name == "conv1.relu_output") REQUIRE(std::equal(tensor.begin(), tensor.end(), expected.begin()));
+  });
+}
+
+TEST_CASE("Random: the same on every machine") {
+  Random random(1);
+  std::vector<std::size_t> order(10);
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  random.shuffle(order);
+  REQUIRE(order == std::vector<std::size_t>{5, 7, 6, 8, 4, 2, 0, 3, 9, 1});
+  for (int i = 0; i < 1000; ++i) {
+    const float number = random.uniform(0.5f);
+    REQUIRE((number >= -0.5f && number < 0.5f));
+    REQUIRE(random.below(3) < 3);
+  }
+}
+
+}  // namespace
+}  // namespace spot_training

@@ -1,0 +1,5 @@
+#include <tensortap/tensortap.hpp>
+
+const void* address_in_other();
+
+const void* address_in_other() { return tensortap::all_modes.data(); }
