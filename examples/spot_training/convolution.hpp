@@ -1,4 +1,4 @@
-/// Convolution without padding, stride 1, as a matrix product over the unrolled patches of an image (im2col).
+// Convolution without padding, stride 1, as a matrix product over the unrolled patches of an image (im2col).
 #pragma once
 
 #include <algorithm>
@@ -15,7 +15,7 @@ struct Convolution {
   Convolution(std::size_t in_channels, std::size_t out_channels, std::size_t kernel)
       : weight(zeros<4>({out_channels, in_channels, kernel, kernel})), bias(zeros<1>({out_channels})) {}
 
-  /// Shape: images x in_channels x height x width -> images x out_channels x (height - kernel + 1) x (width - kernel + 1).
+  /// Shape: images x in_channels x height x width -> images x out_channels x height - kernel + 1 x width - kernel + 1.
   Tensor<4> forward(const Tensor<4>& input) const {
     Tensor<4> output({input.shape(0), channels(), input.shape(2) - kernel() + 1, input.shape(3) - kernel() + 1});
     const std::size_t pixels = output.shape(2) * output.shape(3);
@@ -46,7 +46,8 @@ struct Convolution {
   /// The gradient of the loss by the input; apart from backward, as the first layer of a network has no use for it.
   Tensor<4> input_gradient(const Tensor<4>& output_gradient) const {
     const std::size_t height = output_gradient.shape(2), width = output_gradient.shape(3), pixels = height * width;
-    Tensor<4> result = zeros<4>({output_gradient.shape(0), weight.shape(1), height + kernel() - 1, width + kernel() - 1});
+    Tensor<4> result =
+        zeros<4>({output_gradient.shape(0), weight.shape(1), height + kernel() - 1, width + kernel() - 1});
     std::vector<float> patches(patch_size() * pixels);
     for (std::size_t image = 0; image < result.shape(0); ++image) {
       std::fill(patches.begin(), patches.end(), 0.0f);
@@ -66,8 +67,8 @@ struct Convolution {
   std::size_t patch_size() const { return weight.size() / channels(); }
   Matrix<const float> weights() const { return {weight.data(), channels(), patch_size()}; }
 
-  /// Calls `visit(first pixel, first element of the patches, length)` for each run of pixels of an image that lie side by
-  /// side in the patches: a matrix with a row per (channel, y, x) of the kernel and a column per pixel of the output.
+  /// Calls `visit(first pixel, first element of the patches, length)` for each run of pixels of an image that lie side
+  /// by side in the patches: a matrix with a row per (channel, y, x) of the kernel, a column per pixel of the output.
   template <class Visit>
   void for_each_run(const Tensor<4>& images, const Visit& visit) const {
     const std::size_t height = images.shape(2), width = images.shape(3);

@@ -1,4 +1,4 @@
-/// The fully connected layer: output = input * weight + bias.
+// The fully connected layer: output = input * weight + bias.
 #pragma once
 
 #include <algorithm>
@@ -25,7 +25,8 @@ struct Dense {
   void backward(const Tensor<2>& input, const Tensor<2>& output_gradient, Dense& gradient) const {
     add_product(matrix(gradient.weight), matrix(input).transposed(), matrix(output_gradient));
     for (std::size_t image = 0; image < output_gradient.shape(0); ++image)
-      for (std::size_t output = 0; output < bias.size(); ++output) gradient.bias(output) += output_gradient(image, output);
+      for (std::size_t output = 0; output < bias.size(); ++output)
+        gradient.bias(output) += output_gradient(image, output);
   }
 
   /// The gradient of the loss by the input.
@@ -40,7 +41,9 @@ struct Dense {
 
  private:
   static Matrix<float> matrix(Tensor<2>& tensor) { return {tensor.data(), tensor.shape(0), tensor.shape(1)}; }
-  static Matrix<const float> matrix(const Tensor<2>& tensor) { return {tensor.data(), tensor.shape(0), tensor.shape(1)}; }
+  static Matrix<const float> matrix(const Tensor<2>& tensor) {
+    return {tensor.data(), tensor.shape(0), tensor.shape(1)};
+  }
 };
 
 }  // namespace spot_training

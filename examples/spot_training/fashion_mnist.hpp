@@ -1,5 +1,5 @@
-/// Fashion-MNIST: 60,000 training and 10,000 test images of clothes, 28 x 28 grey pixels, ten classes.
-/// Source: Xiao, Rasul, Vollgraf, "Fashion-MNIST", 2017, https://github.com/zalandoresearch/fashion-mnist.
+// Fashion-MNIST: 60,000 training and 10,000 test images of clothes, 28 x 28 grey pixels, ten classes.
+// Source: Xiao, Rasul, Vollgraf, "Fashion-MNIST", 2017, https://github.com/zalandoresearch/fashion-mnist.
 #pragma once
 
 #include <algorithm>
@@ -30,11 +30,15 @@ class FashionMnist {
     images_ = read_idx<3>(images);
     labels_ = read_idx<1>(labels);
     if (images_.shape(1) != 28 || images_.shape(2) != 28)
-      fail_to_read(images, "wrong size of image (" + std::to_string(images_.shape(1)) + " x " +
-                   std::to_string(images_.shape(2)) + ")", "28 x 28 pixels are needed");
+      fail_to_read(
+          images,
+          "wrong size of image (" + std::to_string(images_.shape(1)) + " x " + std::to_string(images_.shape(2)) + ")",
+          "28 x 28 pixels are needed");
     if (images_.shape(0) != labels_.shape(0))
-      fail_to_read(labels, "does not fit its images (" + std::to_string(labels_.size()) + " labels, " +
-                   std::to_string(images_.shape(0)) + " images)", "fetch both again");
+      fail_to_read(labels,
+                   "does not fit its images (" + std::to_string(labels_.size()) + " labels, " +
+                       std::to_string(images_.shape(0)) + " images)",
+                   "fetch both again");
     if (const unsigned largest = *std::max_element(labels_.begin(), labels_.end()); largest > 9)
       fail_to_read(labels, "label out of range (" + std::to_string(largest) + ")", "0 to 9 are known");
   }
@@ -44,13 +48,13 @@ class FashionMnist {
   /// The images at these positions, as the network wants them.
   Batch batch(std::span<const std::size_t> positions) const {
     // Mean and standard deviation of the pixels of the training images.
-    constexpr float kMean = 0.2860f * 255, kDeviation = 0.3530f * 255;
+    constexpr float mean = 0.2860f * 255, deviation = 0.3530f * 255;
     Batch result{Tensor<4>({positions.size(), 1, 28, 28}), {}};
     float* to = result.images.data();
     for (const std::size_t position : positions) {
       const std::uint8_t* const from = &images_(position, 0, 0);
       to = std::transform(from, from + 28 * 28, to,
-                          [](std::uint8_t pixel) { return (static_cast<float>(pixel) - kMean) / kDeviation; });
+                          [](std::uint8_t pixel) { return (static_cast<float>(pixel) - mean) / deviation; });
       result.labels.push_back(labels_(position));
     }
     return result;

@@ -1,4 +1,4 @@
-/// Matrix product, the one hot loop of the network: four rows by eight columns of the result stay in registers.
+// Matrix product, the one hot loop of the network: four rows by eight columns of the result stay in registers.
 #pragma once
 
 #include <algorithm>
@@ -14,7 +14,9 @@ struct Matrix {
   Matrix(Element* first, std::size_t row_count, std::size_t column_count)
       : data(first), rows(row_count), columns(column_count), row_stride(column_count) {}
 
-  Element& operator()(std::size_t row, std::size_t column) const { return data[row * row_stride + column * column_stride]; }
+  Element& operator()(std::size_t row, std::size_t column) const {
+    return data[row * row_stride + column * column_stride];
+  }
 
   Matrix transposed() const {
     Matrix result(data, columns, rows);
@@ -30,10 +32,10 @@ struct Matrix {
 
 namespace tile {
 
-// Four lanes are a register of SSE2 and of NEON, which every x86-64 and AArch64 CPU has. Left to vectorise plain arrays,
-// g++ 12 -O3 picks another loop and is four times slower (9 against 37 GFLOP/s).
+// Four lanes are a register of SSE2 and of NEON, which every x86-64 and AArch64 CPU has. Left to vectorise plain
+// arrays, g++ 12 -O3 picks another loop and is four times slower (9 against 37 GFLOP/s).
 using Lanes = float __attribute__((vector_size(16)));
-inline constexpr std::size_t kLanes = 4, kRows = 4, kColumns = 2 * kLanes;
+inline constexpr std::size_t lane_count = 4, rows = 4, columns = 2 * lane_count;
 
 inline Lanes load(const float* from) {
   Lanes lanes;
@@ -48,7 +50,7 @@ void add(const Matrix<float>& c, std::size_t row, std::size_t column, const Matr
          std::size_t panel_stride) {
   Lanes sum[Rows][2] = {};
   for (std::size_t k = 0; k < a.columns; ++k) {
-    const Lanes left = load(panel + k * panel_stride), right = load(panel + k * panel_stride + kLanes);
+    const Lanes left = load(panel + k * panel_stride), right = load(panel + k * panel_stride + lane_count);
 #pragma GCC unroll 4
     for (std::size_t r = 0; r < Rows; ++r) {
       const float factor = a(row + r, k);
@@ -56,9 +58,9 @@ void add(const Matrix<float>& c, std::size_t row, std::size_t column, const Matr
       sum[r][1] += factor * right;
     }
   }
-  const std::size_t width = std::min(kColumns, c.columns - column);
+  const std::size_t width = std::min(columns, c.columns - column);
   for (std::size_t r = 0; r < Rows; ++r)
-    for (std::size_t j = 0; j < width; ++j) c(row + r, column + j) += sum[r][j / kLanes][j % kLanes];
+    for (std::size_t j = 0; j < width; ++j) c(row + r, column + j) += sum[r][j / lane_count][j % lane_count];
 }
 
 }  // namespace tile
@@ -67,22 +69,22 @@ void add(const Matrix<float>& c, std::size_t row, std::size_t column, const Matr
 /// Shape: c is a.rows x b.columns, a.columns == b.rows.
 /// Numeric: float32, each element summed in the order of the depth.
 inline void add_product(const Matrix<float>& c, const Matrix<const float>& a, const Matrix<const float>& b) {
-  using tile::kColumns, tile::kRows;
   std::vector<float> copy;
-  for (std::size_t column = 0; column < b.columns; column += kColumns) {
+  for (std::size_t column = 0; column < b.columns; column += tile::columns) {
     const float* panel = b.data + column * b.column_stride;
     std::size_t panel_stride = b.row_stride;
-    const std::size_t width = std::min(kColumns, b.columns - column);
-    // A panel is read in place if its rows are contiguous; a narrow one is filled up with zeros, a transposed one copied.
-    if (width < kColumns || b.column_stride != 1) {
-      copy.assign(b.rows * kColumns, 0.0f);
+    const std::size_t width = std::min(tile::columns, b.columns - column);
+    // A panel whose rows are contiguous is read in place; a transposed or narrow one is copied, with zeros around it.
+    if (width < tile::columns || b.column_stride != 1) {
+      copy.assign(b.rows * tile::columns, 0.0f);
       for (std::size_t k = 0; k < b.rows; ++k)
-        for (std::size_t j = 0; j < width; ++j) copy[k * kColumns + j] = b(k, column + j);
+        for (std::size_t j = 0; j < width; ++j) copy[k * tile::columns + j] = b(k, column + j);
       panel = copy.data();
-      panel_stride = kColumns;
+      panel_stride = tile::columns;
     }
     std::size_t row = 0;
-    for (; row + kRows <= c.rows; row += kRows) tile::add<kRows>(c, row, column, a, panel, panel_stride);
+    for (; row + tile::rows <= c.rows; row += tile::rows) tile::add<tile::rows>(c, row, column, a, panel, panel_stride);
+    for (; row + 2 <= c.rows; row += 2) tile::add<2>(c, row, column, a, panel, panel_stride);
     for (; row < c.rows; ++row) tile::add<1>(c, row, column, a, panel, panel_stride);
   }
 }

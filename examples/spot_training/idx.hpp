@@ -1,5 +1,5 @@
-/// Reads IDX files of bytes, the format of MNIST and its successors, gzip-compressed or plain.
-/// Source: http://yann.lecun.com/exdb/mnist/, "the IDX file format".
+// Reads IDX files of bytes, the format of MNIST and its successors, gzip-compressed or plain.
+// Source: http://yann.lecun.com/exdb/mnist/, "the IDX file format".
 #pragma once
 
 #include <array>
@@ -16,7 +16,8 @@
 
 namespace spot_training {
 
-[[noreturn]] inline void fail_to_read(const std::filesystem::path& path, const std::string& cause, const std::string& way_out) {
+[[noreturn]] inline void fail_to_read(const std::filesystem::path& path, const std::string& cause,
+                                      const std::string& way_out) {
   throw std::runtime_error("read: " + path.string() + ": " + cause + "; " + way_out);
 }
 
@@ -63,13 +64,14 @@ xt::xtensor<std::uint8_t, Rank> read_idx(const std::filesystem::path& path) {
   std::array<std::uint8_t, 4 * (Rank + 1)> header{};
   file.read(header.data(), header.size());
   if (header[0] != 0 || header[1] != 0 || header[2] != 8 || header[3] != Rank)
-    fail_to_read(path, "not an IDX file of bytes of rank " + std::to_string(Rank), "check that it is the file its name says");
-  constexpr std::size_t kMaxBytes = std::size_t{256} << 20;
+    fail_to_read(path, "not an IDX file of bytes of rank " + std::to_string(Rank),
+                 "check that it is the file its name says");
+  constexpr std::size_t max_bytes = std::size_t{256} << 20;
   std::array<std::size_t, Rank> shape{};
   std::size_t size = 1;
   for (std::size_t i = 0; i < Rank; ++i) {
     for (std::size_t byte = 0; byte < 4; ++byte) shape[i] = shape[i] << 8 | header[4 * (i + 1) + byte];
-    if (shape[i] == 0 || shape[i] > kMaxBytes / size)
+    if (shape[i] == 0 || shape[i] > max_bytes / size)
       fail_to_read(path, "dimension " + std::to_string(i) + " is out of range (" + std::to_string(shape[i]) + ")",
                    "fetch it again");
     size *= shape[i];

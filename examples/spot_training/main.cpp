@@ -1,23 +1,23 @@
-/// Trains a small convolutional network on Fashion-MNIST and taps its tensors on the way.
+// Trains a small convolutional network on Fashion-MNIST and taps its tensors on the way.
 
 #include <algorithm>
 #include <chrono>
 #include <cstdint>
-#include <cstdio>
 #include <exception>
 #include <filesystem>
-#include <limits>
+#include <iomanip>
+#include <iostream>
 #include <numeric>
 #include <span>
 #include <vector>
 
-#include <CLI/CLI.hpp>
 #include <zlib.h>
+#include <CLI/CLI.hpp>
 
 #include "fashion_mnist.hpp"
 #include "network.hpp"
 #include "progress_bar.hpp"
-#include "saved_table.hpp"
+#include "report.hpp"
 #include "sgd.hpp"
 #include "tap.hpp"
 
@@ -29,14 +29,15 @@ struct Options {
   std::filesystem::path out_dir = "run";
   std::size_t batch_size = 100;
   std::size_t epochs = 5;
-  float learning_rate = 0.02f;
+  float learning_rate = 0.03f;
   std::uint64_t seed = 1;
-  std::size_t limit = std::numeric_limits<std::size_t>::max();
+  std::size_t limit = 60'000;
 };
 
 /// Calls `visit(batch)` for the images in this order, `batch_size` at a time; the last batch may be smaller.
 template <class Visit>
-void for_each_batch(const FashionMnist& data, std::span<const std::size_t> order, std::size_t batch_size, const Visit& visit) {
+void for_each_batch(const FashionMnist& data, std::span<const std::size_t> order, std::size_t batch_size,
+                    const Visit& visit) {
   for (; !order.empty(); order = order.subspan(std::min(batch_size, order.size())))
     visit(data.batch(order.first(std::min(batch_size, order.size()))));
 }
@@ -87,7 +88,7 @@ void train(const Options& options) {
       const Scores scores = network.forward(batch);
       network.backward();
       tap.train_step(network, scores);
-      // Falls to zero in a straight line: the same accuracy in half the epochs that a constant rate takes.
+      // A rate that falls to zero in a straight line: at a constant one the accuracy jumps by a percent at the end.
       sgd.update(network, options.learning_rate * static_cast<float>(1 - progress.share()));
       progress.advance(batch.labels.size(), scores.loss);
     });
@@ -96,16 +97,14 @@ void train(const Options& options) {
     const Scores scores = evaluate(network, test, options);
     tap.evaluation(scores);
     progress.clear();
-    std::printf("epoch %zu: %.1f s, test loss %.4f, test accuracy %.2f %%\n", epoch, seconds, scores.loss, 100 * scores.accuracy);
-    std::fflush(stdout);
+    std::cout << std::fixed << "epoch " << epoch << ": " << std::setprecision(1) << seconds << " s, test loss "
+              << std::setprecision(4) << scores.loss << ", test accuracy " << std::setprecision(2)
+              << 100 * scores.accuracy << " %" << std::endl;
   }
-  std::printf("weights: crc32 %08lx\n", checksum(network.parameters));
+  std::cout << "checksum of the weights: " << std::hex << std::setw(8) << std::setfill('0')
+            << checksum(network.parameters) << std::dec << std::setfill(' ') << '\n';
   tap.close();
-
-  std::printf("\nsaved in %s\n", options.out_dir.c_str());
-  print_saved(options.out_dir);
-  std::printf("\nthe hook took %.2f s, %.1f %% of the time of the training steps\n", tap.seconds(),
-              100 * tap.seconds() / (training_seconds - tap.seconds()));
+  report(options.out_dir, tap.seconds(), training_seconds - tap.seconds(), std::cout);
 }
 
 }  // namespace
@@ -118,15 +117,16 @@ int main(int argc, char** argv) {
   app.add_option("--data", options.data, "folder of the four *-ubyte.gz files");
   app.add_option("--out-dir", options.out_dir, "folder for the run");
   app.add_option("--batch-size", options.batch_size, "images per step")->check(CLI::Range(1, 10'000));
-  app.add_option("--epochs", options.epochs, "passes over the training images")->check(CLI::Range(0, 1'000));
+  app.add_option("--epochs", options.epochs, "passes over the training images")->check(CLI::Range(1, 1'000));
   app.add_option("--learning-rate", options.learning_rate, "step length of the optimiser")->check(CLI::PositiveNumber);
   app.add_option("--seed", options.seed, "start of the random numbers");
-  app.add_option("--limit", options.limit, "use only the first N training images and test images")->check(CLI::PositiveNumber);
+  app.add_option("--limit", options.limit, "use only the first N training images and test images")
+      ->check(CLI::PositiveNumber);
   CLI11_PARSE(app, argc, argv);
   try {
     spot_training::train(options);
   } catch (const std::exception& error) {
-    std::fprintf(stderr, "%s\n", error.what());
+    std::cerr << "spot_training: " << error.what() << '\n';
     return 1;
   }
 }

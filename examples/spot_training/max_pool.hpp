@@ -1,4 +1,4 @@
-/// The largest of each 2 x 2 pixels; an odd last row or column is dropped.
+// The largest of each 2 x 2 pixels; an odd last row or column is dropped.
 #pragma once
 
 #include <algorithm>

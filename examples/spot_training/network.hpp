@@ -1,4 +1,4 @@
-/// The network: its parameters, and what a batch makes of them, worked out on several threads.
+// The network: its parameters, and what a batch makes of them, worked out on several threads.
 #pragma once
 
 #include <algorithm>
@@ -19,14 +19,14 @@ namespace spot_training {
 class Network {
  public:
   explicit Network(Random& random, std::size_t threads = std::thread::hardware_concurrency()) : threads_(threads) {
-    parameters.initialise(random);
+    parameters.randomise(random);
   }
 
   /// The scores of the network on a batch.
   /// Numeric: here and in backward, the same bits for any number of threads.
   Scores forward(const Batch& batch) {
     const std::size_t total = batch.labels.size();
-    passes_.resize(std::min(total, kParts));
+    passes_.resize(std::min(total, part_count));
     for_each_part(threads_, passes_.size(), [&](std::size_t part) {
       const std::size_t begin = total * part / passes_.size(), end = total * (part + 1) / passes_.size();
       passes_[part].forward(parameters, xt::view(batch.images, xt::range(begin, end)),

@@ -1,4 +1,4 @@
-/// Threads that share the images of a batch without a trace in the result.
+// Threads that share the images of a batch without a trace in the result.
 #pragma once
 
 #include <atomic>
@@ -8,9 +8,9 @@
 
 namespace spot_training {
 
-/// A batch is cut into this many parts whatever the number of threads: sums are taken within a part, then over the parts
-/// in their order, so one core and sixty-four give the same bits.
-inline constexpr std::size_t kParts = 8;
+/// A batch is cut into this many parts whatever the number of threads: sums are taken within a part, then over the
+/// parts in their order, so one core and sixty-four give the same bits.
+inline constexpr std::size_t part_count = 8;
 
 /// Calls `work(part)` for each part of [0, parts), on that many threads; returns when all are done.
 /// Threads: `work` runs concurrently with itself on other parts. It must not throw.

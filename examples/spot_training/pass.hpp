@@ -1,9 +1,10 @@
-/// One way through the network and back, for some images of a batch.
+// One way through the network and back, for some images of a batch.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <utility>
 
 #include "max_pool.hpp"
 #include "parameters.hpp"
@@ -21,8 +22,8 @@ class Pass {
   Parameters gradient;  ///< and in the gradient of its loss
 
   /// Shape: images x 1 x 28 x 28; one label per image; `total` is the size of the batch.
-  void forward(const Parameters& layers, const Tensor<4>& batch_images, std::span<const std::uint8_t> labels, std::size_t total) {
-    images = batch_images;
+  void forward(const Parameters& layers, Tensor<4> part, std::span<const std::uint8_t> labels, std::size_t total) {
+    images = std::move(part);
     conv1 = relu(layers.conv1.forward(images));  // 6 x 24 x 24
     pool1_ = max_pool(conv1);                    // 6 x 12 x 12
     conv2 = relu(layers.conv2.forward(pool1_));  // 16 x 10 x 10

@@ -1,4 +1,4 @@
-/// How far a training is: one line that is redrawn on a terminal, a plain line every ten seconds elsewhere.
+// How far a training is: one line that is redrawn on a terminal, a plain line every ten seconds elsewhere.
 #pragma once
 
 #include <chrono>
@@ -21,7 +21,8 @@ class ProgressBar {
   void advance(std::size_t images, double loss) {
     done_ += images;
     const Clock::time_point now = Clock::now();
-    if (now - drawn_ < (terminal_ ? std::chrono::milliseconds(100) : std::chrono::seconds(10)) && done_ < images_) return;
+    if (now - drawn_ < (terminal_ ? std::chrono::milliseconds(100) : std::chrono::seconds(10)) && done_ < images_)
+      return;
     drawn_ = now;
     const double seconds = std::chrono::duration<double>(now - start_).count();
     const double rate = static_cast<double>(done_) / seconds;
@@ -40,9 +41,9 @@ class ProgressBar {
   using Clock = std::chrono::steady_clock;
 
   std::string bar() const {
-    constexpr std::size_t kWidth = 24;
-    const auto filled = static_cast<std::size_t>(share() * kWidth);
-    return std::string(filled, '=') + std::string(kWidth - filled, ' ');
+    constexpr std::size_t width = 24;
+    const auto filled = static_cast<std::size_t>(share() * width);
+    return std::string(filled, '=') + std::string(width - filled, ' ');
   }
 
   std::size_t images_, done_ = 0;

@@ -1,5 +1,5 @@
-/// Random numbers that are the same on every machine: the standard fixes the bits of std::mt19937_64, but leaves
-/// std::shuffle and the distributions to each library, so those few lines are our own.
+// Random numbers that are the same on every machine: the standard fixes the bits of std::mt19937_64, but leaves
+// std::shuffle and the distributions to each library, so those few lines are our own.
 #pragma once
 
 #include <cstddef>

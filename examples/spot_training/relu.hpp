@@ -1,4 +1,4 @@
-/// The rectifier: what is below zero becomes zero.
+// The rectifier: what is below zero becomes zero.
 #pragma once
 
 #include <cstddef>

@@ -1,4 +1,4 @@
-/// Stochastic gradient descent with momentum.
+// Stochastic gradient descent with momentum.
 #pragma once
 
 #include <cstddef>
@@ -13,7 +13,8 @@ struct Sgd {
 
   /// velocity = momentum * velocity + gradient; parameters -= learning_rate * velocity.
   void update(Network& network, float learning_rate) {
-    const auto values = network.parameters.numbers(), gradients = network.gradient.numbers(), velocities = velocity.numbers();
+    const auto values = network.parameters.numbers(), gradients = network.gradient.numbers(),
+               velocities = velocity.numbers();
     for (std::size_t tensor = 0; tensor < values.size(); ++tensor)
       for (std::size_t i = 0; i < values[tensor].size(); ++i) {
         float& speed = velocities[tensor][i];

@@ -1,4 +1,4 @@
-/// The loss of a classifier: minus the logarithm of the probability that softmax gives to the right class.
+// The loss of a classifier: minus the logarithm of the probability that softmax gives to the right class.
 #pragma once
 
 #include <algorithm>
@@ -19,8 +19,8 @@ struct Scores {
 
 /// Adds the share of these images in a mean over `total` images to `scores`; returns the gradient of that by `logits`.
 /// Shape: logits is images x classes; labels has one class per image, each below classes.
-/// Numeric: the exponentials are taken in float64 of the logits less the row's maximum, so nothing overflows, and where two
-/// mathematical libraries differ in a last bit the rounding to float32 nearly always hides it.
+/// Numeric: the exponentials are taken in float64 of the logits less the row's maximum, so nothing overflows, and where
+/// two mathematical libraries differ in a last bit the rounding to float32 nearly always hides it.
 inline Tensor<2> softmax_cross_entropy(const Tensor<2>& logits, std::span<const std::uint8_t> labels, std::size_t total,
                                        Scores& scores) {
   const std::size_t classes = logits.shape(1);

@@ -1,9 +1,10 @@
-/// What tensortap sees of the training, and what that costs.
+// What tensortap sees of the training, and what that costs.
 #pragma once
 
 #include <chrono>
 #include <filesystem>
 #include <string>
+#include <vector>
 
 #include <tensortap/tensortap.hpp>
 
@@ -23,7 +24,8 @@ class Tap {
     hook_.begin_step(tt::Mode::train);
     save(scores);
     network.parameters.for_each([&](const std::string& name, const auto& tensor) { hook_.save(name, tensor); });
-    network.gradient.for_each([&](const std::string& name, const auto& tensor) { hook_.save("gradient/" + name, tensor); });
+    network.gradient.for_each(
+        [&](const std::string& name, const auto& tensor) { hook_.save("gradient/" + name, tensor); });
     if (hook_.due("relu_output"))
       network.for_each_activation([&](const std::string& name, const auto& tensor) { hook_.save(name, tensor); });
   }
@@ -57,16 +59,16 @@ class Tap {
     std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
   };
 
-  /// Numbers about the tensors often, the tensors themselves now and then.
-  static auto collections() -> decltype(tt::HookOptions::collections) {
+  /// Numbers about the tensors often, the tensors themselves now and then. Where no pattern is given, the name has one.
+  static std::vector<tt::Collection> collections() {
     using R = tt::Reduction;
-    const auto numbers = {R::min, R::max, R::mean, R::std, R::l2, R::abs_mean};
+    const tt::Reductions numbers = {R::min, R::max, R::mean, R::std, R::l2, R::abs_mean};
     return {{.name = "losses", .include_regex = "loss$", .save = tt::every(1)},
             {.name = "metrics", .include_regex = "accuracy$", .save = tt::every(1)},
             {.name = "weights", .save = tt::every(100), .reductions = numbers},
             {.name = "biases", .save = tt::every(100), .reductions = numbers},
             {.name = "gradients", .save = tt::every(100), .reductions = numbers},
-            {.name = "relu_output", .include_regex = "relu_output$", .save = tt::every(100), .reductions = numbers},
+            {.name = "relu_output", .save = tt::every(100), .reductions = numbers},
             {.name = "weights_raw", .include_regex = "^(?!gradient).*weight", .save = tt::every(500)},
             {.name = "biases_raw", .include_regex = "^(?!gradient).*bias", .save = tt::every(500)},
             {.name = "gradients_raw", .include_regex = "^gradient", .save = tt::every(500)}};

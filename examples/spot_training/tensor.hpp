@@ -1,4 +1,4 @@
-/// The tensors of the network and what xtensor leaves to us: reshaping into another rank, He's initialisation.
+// The tensors of the network and what xtensor leaves to us: reshaping into another rank, random weights.
 #pragma once
 
 #include <algorithm>
@@ -39,12 +39,13 @@ Tensor<Rank> reshaped(const Tensor<From>& tensor, const std::array<std::size_t, 
   return result;
 }
 
-/// Keeps the scale of the signal through a ReLU whose inputs are sums of `fan_in` terms.
-/// Numeric: uniform rather than normal, as that takes no logarithm and so gives the same bits everywhere.
+/// How far random weights reach if a ReLU after sums of `fan_in` terms is to keep the scale of the signal.
+/// Numeric: for uniform weights, as normal ones take a logarithm and so other bits on other machines.
 /// Source: He, Zhang, Ren, Sun, "Delving Deep into Rectifiers", 2015.
+inline float he_bound(std::size_t fan_in) { return std::sqrt(6.0f / static_cast<float>(fan_in)); }
+
 template <std::size_t Rank>
-void initialise(Tensor<Rank>& weight, std::size_t fan_in, Random& random) {
-  const float bound = std::sqrt(6.0f / static_cast<float>(fan_in));
+void randomise(Tensor<Rank>& weight, float bound, Random& random) {
   for (float& value : weight) value = random.uniform(bound);
 }
 

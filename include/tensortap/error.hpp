@@ -1,13 +1,15 @@
 // Every error of the library: one type, a code to branch on, and one named factory per cause, so that all messages can be
 // read in this file. Grammar: `what: thing: cause (values); way out`.
 //
-//   try { hook.close(); } catch (const tensortap::Error& e) { if (e.code() == tensortap::Errc::io) … }
+//   try { hook.close(); } catch (const tensortap::Error& e) { std::cerr << e.what() << '\n'; }
 #pragma once
 
 #include <cstdint>
 #include <stdexcept>
 #include <string>
 #include <string_view>
+
+#include <tensortap/name.hpp>
 
 namespace tensortap::inline v0 {
 
@@ -24,13 +26,14 @@ enum class Errc : std::uint8_t {
   ended,            ///< a run that has already ended
 };
 
-/// `text`, safe for a terminal and a log line: control characters, C1 ones included, are escaped.
+/// `text`, safe for a terminal and a log line: control characters, C1 ones included, and bytes that are not UTF-8 are escaped.
 inline std::string escaped(std::string_view text) {
   constexpr char hex[] = "0123456789abcdef";
   std::string out;
   for (std::size_t i = 0; i < text.size(); ++i) {
     const auto u = static_cast<unsigned char>(text[i]);
     const auto next = static_cast<unsigned char>(i + 1 < text.size() ? text[i + 1] : 0);
+    const std::size_t size = u >= 0xf0 ? 4 : u >= 0xe0 ? 3 : 2;  // of a character that begins with u
     const bool c1 = u == 0xc2 && next >= 0x80 && next < 0xa0;  // U+0080 to U+009F in UTF-8
     if (u == '\n') {
       out += "\\n";
@@ -39,7 +42,10 @@ inline std::string escaped(std::string_view text) {
     } else if (c1) {
       out += {'\\', 'x', hex[next >> 4], hex[next & 15]};
       ++i;
-    } else if (u < 0x20 || u == 0x7f) {
+    } else if (u >= 0x80 && is_utf8(text.substr(i, size))) {
+      out += text.substr(i, size);
+      i += size - 1;
+    } else if (u < 0x20 || u >= 0x7f) {
       out += {'\\', 'x', hex[u >> 4], hex[u & 15]};
     } else {
       out += text[i];
@@ -51,7 +57,10 @@ inline std::string escaped(std::string_view text) {
 /// `text` escaped and in quotes; long texts are cut.
 inline std::string in_quotes(std::string_view text) {
   constexpr std::size_t limit = 160;
-  return "\"" + escaped(text.substr(0, limit)) + (text.size() > limit ? "\"…" : "\"");
+  if (text.size() <= limit) return "\"" + escaped(text) + "\"";
+  std::size_t end = limit;
+  while (end > limit - 4 && (static_cast<unsigned char>(text[end]) & 0xc0) == 0x80) --end;  // not within a character
+  return "\"" + escaped(text.substr(0, end)) + "\"…";
 }
 
 /// The root and only type of what the library throws.
@@ -151,7 +160,7 @@ class Error : public std::runtime_error {
     return {Errc::ended, "hook: " + in_quotes(run) + ": this run has ended; choose another directory"};
   }
   static Error run_has_steps(std::string_view run, std::string_view key) {
-    return {Errc::ended, "hook: " + in_quotes(run) + ": it holds steps of an earlier run (" + std::string(key) +
+    return {Errc::ended, "hook: " + in_quotes(run) + ": it holds steps of an earlier run (" + in_quotes(key) +
                              "); choose another directory"};
   }
   static Error run_not_found(std::string_view run) {

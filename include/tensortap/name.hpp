@@ -1,4 +1,6 @@
 // What a tensor may be called.
+//
+//   const bool fine = key.size() <= tensortap::name_limit && tensortap::is_utf8(key);
 #pragma once
 
 #include <array>

@@ -26,8 +26,8 @@ Tensor<Rank> random_tensor(const std::array<std::size_t, Rank>& shape, Random& r
 template <std::size_t Rank>
 double product(const Tensor<Rank>& output, const Tensor<Rank>& factors) {
   REQUIRE(output.shape() == factors.shape());
-  return std::inner_product(output.begin(), output.end(), factors.begin(), 0.0,
-                            std::plus<>(), [](double a, double b) { return a * b; });
+  return std::inner_product(output.begin(), output.end(), factors.begin(), 0.0, std::plus<>(),
+                            [](double a, double b) { return a * b; });
 }
 
 /// Compares `gradient` with central differences of `loss()`, number by number.
@@ -42,7 +42,8 @@ void check_gradient(Tensor<Rank>& numbers, const Tensor<Rank>& gradient, float s
     number = before - step;
     const double below = loss();
     number = before;
-    REQUIRE(gradient.data()[i] == Approx((above - below) / (2.0 * static_cast<double>(step))).margin(1e-4).epsilon(1e-4));
+    REQUIRE(gradient.data()[i] ==
+            Approx((above - below) / (2.0 * static_cast<double>(step))).margin(1e-4).epsilon(1e-4));
   }
 }
 
@@ -107,7 +108,8 @@ TEST_CASE("max_pool: gradient, odd sizes, equal pixels") {
   std::iota(order.begin(), order.end(), std::size_t{0});
   random.shuffle(order);
   Tensor<4> input({2, 2, 5, 7});
-  std::copy(order.begin(), order.end(), input.begin());  // all different by at least 1, so a step of 0.25 changes no order
+  std::copy(order.begin(), order.end(),
+            input.begin());  // all different by at least 1, so a step of 0.25 changes no order
   const Tensor<4> factors = random_tensor<4>({2, 2, 2, 3}, random);
   check_gradient(input, max_pool_gradient(input, factors), 0.25f, [&] { return product(max_pool(input), factors); });
 
@@ -137,7 +139,8 @@ TEST_CASE("softmax_cross_entropy: gradient, loss, accuracy") {
 
 Batch random_batch(std::size_t images, Random& random) {
   Batch batch{random_tensor<4>({images, 1, 28, 28}, random), {}};
-  for (std::size_t image = 0; image < images; ++image) batch.labels.push_back(static_cast<std::uint8_t>(random.below(10)));
+  for (std::size_t image = 0; image < images; ++image)
+    batch.labels.push_back(static_cast<std::uint8_t>(random.below(10)));
   return batch;
 }
 
@@ -151,7 +154,8 @@ TEST_CASE("Network: the loss falls along its gradient as fast as the gradient sa
   const auto gradients = network.gradient.numbers();
   for (std::size_t tensor = 0; tensor < gradients.size(); ++tensor) {
     const auto values = network.parameters.numbers()[tensor];
-    const double square = std::inner_product(gradients[tensor].begin(), gradients[tensor].end(), gradients[tensor].begin(), 0.0);
+    const double square =
+        std::inner_product(gradients[tensor].begin(), gradients[tensor].end(), gradients[tensor].begin(), 0.0);
     const auto loss_at = [&](double distance) {
       network.parameters = before;
       const auto moved = network.parameters.numbers()[tensor];
@@ -195,8 +199,8 @@ TEST_CASE("Network: activations are those of the whole batch, in its order") {
     names.emplace_back(name);
     REQUIRE(tensor.shape(0) == 11);
   });
-  REQUIRE(names ==
-          std::vector<std::string>{"conv1.relu_output", "conv2.relu_output", "dense1.relu_output", "dense2.relu_output"});
+  REQUIRE(names == std::vector<std::string>{"conv1.relu_output", "conv2.relu_output", "dense1.relu_output",
+                                            "dense2.relu_output"});
   const Tensor<4> expected = relu(network.parameters.conv1.forward(batch.images));
   network.for_each_activation([&](const std::string& name, const auto& tensor) {
     if (name == "conv1.relu_output") REQUIRE(std::equal(tensor.begin(), tensor.end(), expected.begin()));

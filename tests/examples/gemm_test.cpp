@@ -18,7 +18,8 @@ std::vector<float> random_numbers(std::size_t count, Random& random) {
 /// Compares c += a * b with three plain loops, for each of the four ways to transpose a and b.
 void compare_with_loops(std::size_t rows, std::size_t depth, std::size_t columns) {
   Random random(rows * 10'000 + depth * 100 + columns);
-  const std::vector<float> a_numbers = random_numbers(rows * depth, random), b_numbers = random_numbers(depth * columns, random);
+  const std::vector<float> a_numbers = random_numbers(rows * depth, random),
+                           b_numbers = random_numbers(depth * columns, random);
   const std::vector<float> c_numbers = random_numbers(rows * columns, random);
   using In = Matrix<const float>;
   for (const In& a : {In(a_numbers.data(), rows, depth), In(a_numbers.data(), depth, rows).transposed()})

@@ -58,7 +58,8 @@ TEST_CASE("read_idx: returns what the file holds") {
 
 TEST_CASE("read_idx: says which file is missing and where it comes from") {
   const Folder folder;
-  REQUIRE_THROWS_WITH(read_idx<1>(folder.path / "absent.gz"), contains("absent.gz: cannot be opened") && contains("--data"));
+  REQUIRE_THROWS_WITH(read_idx<1>(folder.path / "absent.gz"),
+                      contains("absent.gz: cannot be opened") && contains("--data"));
 }
 
 TEST_CASE("read_idx: refuses what the header cannot mean") {
@@ -82,7 +83,8 @@ TEST_CASE("read_idx: refuses data of another length than the header's") {
 
 TEST_CASE("read_idx: notices a compressed file cut at any byte, or one byte changed") {
   const Folder folder;
-  const std::filesystem::path path = folder.gzip("whole", labels(300) + std::string(300, 'x')), damaged = folder.path / "damaged";
+  const std::filesystem::path path = folder.gzip("whole", labels(300) + std::string(300, 'x')),
+                              damaged = folder.path / "damaged";
   std::ifstream in(path, std::ios::binary);
   const std::string whole{std::istreambuf_iterator<char>(in), {}};
   for (std::size_t length = 0; length < whole.size(); ++length) {

@@ -11,6 +11,7 @@
 #include <span>
 #include <vector>
 
+#include <tensortap/reduce/lanes.hpp>
 #include <tensortap/tensor/as_view.hpp>
 #include <tensortap/tensor/dtype.hpp>
 #include <tensortap/tensor/view.hpp>
@@ -58,7 +59,7 @@ template <class T>
 std::vector<T> bell(std::size_t n, double mean = 0, double std = 1, std::uint64_t seed = 1) {
   Random random(seed + n);
   std::vector<T> out(n);
-  for (T& x : out) x = element<T>(mean + std * random.bell());
+  for (T& x : out) x = element<T>(mean + tt::detail::rounded(std * random.bell()));  // not fused
   return out;
 }
 

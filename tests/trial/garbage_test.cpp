@@ -26,12 +26,13 @@ struct Value {
 
 using Values = std::map<Value, tt::Tensor>;
 
-/// Everything that can be read.
-Values read_all(const std::shared_ptr<tt::Store>& store) {
+/// Everything that can be read. Matching collections' patterns takes long: only where it may matter.
+Values read_all(const std::shared_ptr<tt::Store>& store, bool collections) {
   Values out;
   try {
     const tt::Trial trial(store);
-    for (const auto& collection : trial.collections()) (void)trial.tensors({.collection = collection.name});
+    if (collections)
+      for (const auto& collection : trial.collections()) (void)trial.tensors({.collection = collection.name});
     for (const auto& tensor : trial.tensors())
       for (const std::int64_t step : tensor.steps())
         for (const std::string& worker : tensor.workers(step)) {
@@ -57,10 +58,10 @@ std::int64_t step_of(const std::string& key) {
 golden::Files excerpt(const golden::Files& files, const std::string& key) {
   std::set<std::int64_t> steps = {step_of(key)};
   for (const auto& [other, content] : files)
-    if (steps.size() < (steps.contains(-1) ? 3U : 2U)) steps.insert(step_of(other));
+    if (steps.size() < 2 && step_of(other) >= 0) steps.insert(step_of(other));
   golden::Files out;
   for (const auto& [other, content] : files)
-    if (step_of(other) < 0 || steps.contains(step_of(other))) out[other] = content;
+    if (other == key || (step_of(other) >= 0 && steps.contains(step_of(other)))) out[other] = content;
   return out;
 }
 
@@ -114,7 +115,7 @@ bool claims_another_step(const std::string& key, const std::string& before, cons
 void require_sound_rest(const std::shared_ptr<tt::MemoryStore>& store, const std::string& key, const std::string& content,
                         const Values& expected) {
   store->put(key, content);
-  const Values now = read_all(store);
+  const Values now = read_all(store, tt::layout::parse_collections_key(key).has_value());
   for (const auto& [value, tensor] : expected) {
     const auto found = now.find(value);
     if (found == now.end() || found->second != tensor) {
@@ -124,13 +125,15 @@ void require_sound_rest(const std::shared_ptr<tt::MemoryStore>& store, const std
   }
 }
 
-void try_every_damage(const golden::Files& files, const std::string& key) {
+/// Returns the number of damages tried.
+std::size_t try_every_damage(const golden::Files& files, const std::string& key) {
   const std::string& sound = files.at(key);
   const auto store = golden::store_of(files);
-  const Values before = read_all(store);
+  const Values before = read_all(store, true);
   const auto places = dependents(files, key);
   const std::size_t stride = std::max<std::size_t>(1, sound.size() / places_per_file);
-  for (std::size_t at = 0; at < sound.size(); at += stride) {
+  std::size_t tried = 0;
+  for (std::size_t at = 0; at < sound.size(); at += stride, tried += 3) {
     CAPTURE(at);
     require_sound_rest(store, key, sound.substr(0, at), sound_rest(before, places, at, sound.size()));
     for (const int change : {0x01, 0xff}) {
@@ -140,17 +143,20 @@ void try_every_damage(const golden::Files& files, const std::string& key) {
         require_sound_rest(store, key, flipped, sound_rest(before, places, at, at + 1));
     }
   }
+  return tried;
 }
 
 }  // namespace
 
 TEST_CASE("damage to any byte of a golden run costs no more than it must", "[garbage]") {
+  std::size_t tried = 0;
   for (const std::string& run : golden::runs()) {
     const auto files = golden::files_of(run);
     for (const auto& [key, content] : files) {
       if (step_of(key) < 0 && !tt::layout::parse_collections_key(key)) continue;
       CAPTURE(run, key);
-      try_every_damage(excerpt(files, key), key);
+      tried += try_every_damage(excerpt(files, key), key);
     }
   }
+  CHECK(tried > 10 * places_per_file);
 }

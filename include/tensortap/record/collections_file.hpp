@@ -101,8 +101,7 @@ inline std::optional<std::int64_t> parse_step_number(const nlohmann::json& from,
                                                      const json_text::Place& place) {
   const auto found = from.find(key);
   if (found == from.end() || found->is_null()) return std::nullopt;
-  if (!found->is_number_integer()) throw json_text::wrong(place, key, "it is not an integer");
-  return found->get<std::int64_t>();
+  return json_text::integer(*found, key, place);
 }
 
 inline ModeSaveConfig parse_mode_save_config(const nlohmann::json& from, const json_text::Place& place) {
@@ -111,10 +110,8 @@ inline ModeSaveConfig parse_mode_save_config(const nlohmann::json& from, const j
                      .end_step = parse_step_number(from, "end_step", place),
                      .save_steps = {}};
   if (from.contains("save_steps"))
-    for (const auto& step : json_text::array(from, "save_steps", place)) {
-      if (!step.is_number_integer()) throw json_text::wrong(place, "save_steps", "an element is not an integer");
-      out.save_steps.push_back(step.get<std::int64_t>());
-    }
+    for (const auto& step : json_text::array(from, "save_steps", place))
+      out.save_steps.push_back(json_text::integer(step, "save_steps", place));
   std::sort(out.save_steps.begin(), out.save_steps.end());
   return out;
 }

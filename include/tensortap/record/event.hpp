@@ -212,6 +212,8 @@ inline Tensor assemble(TensorParts parts) {
     if (parts.content.size() != checked.nbytes()) throw misfit(parts.content.size() / size_of(parts.dtype));
     Tensor out(parts.dtype, std::move(parts.shape));
     std::copy(parts.content.begin(), parts.content.end(), out.bytes().begin());
+    if (out.dtype() == DType::boolean)  // another value than 0 and 1 in a bool is undefined behaviour
+      for (std::byte& b : out.bytes()) b = std::byte{b != std::byte{0}};
     return out;
   }
   const std::size_t numbers = parts.floats.size() + parts.doubles.size() + parts.integers.size();

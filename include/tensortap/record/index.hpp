@@ -1,7 +1,7 @@
 // The index of one step of one worker: which tensors it has, and where in the events file each record lies. One line of JSON,
 // byte for byte as smdebug writes it, with keys of ours that smdebug ignores.
 //
-//   const std::string text = tensortap::to_json(index);
+//   const std::string text = tensortap::to_json(index_file);
 //   const tensortap::IndexFile again = tensortap::parse_index(text, "index/…");
 #pragma once
 
@@ -85,8 +85,8 @@ inline SavedShape parse_saved_shape(const nlohmann::json& entry, json_text::Plac
   SavedShape out{.name = json_text::text(entry, "tensorname", place), .original_name = {}, .shape = {}};
   out.original_name = entry.contains("originalname") ? json_text::text(entry, "originalname", place) : out.name;
   for (const auto& extent : json_text::array(entry, "shape", place)) {
-    if (!extent.is_number_unsigned()) throw json_text::wrong(place, "shape", "an extent is not a natural number");
-    out.shape.push_back(static_cast<std::int64_t>(extent.get<std::uint64_t>()));
+    out.shape.push_back(json_text::integer(extent, "shape", place));
+    if (out.shape.back() < 0) throw json_text::wrong(place, "shape", "an extent is negative");
   }
   return out;
 }

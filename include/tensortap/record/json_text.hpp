@@ -24,7 +24,7 @@ inline constexpr std::size_t depth_limit = 32;
 
 /// The error of a key that is missing or wrong.
 inline Error wrong(const Place& place, std::string_view key, std::string_view cause) {
-  return Error::damaged(place.what, place.where, "key \"" + std::string(key) + "\": " + std::string(cause));
+  return Error::damaged(place.what, place.where, "key " + in_quotes(key) + ": " + std::string(cause));
 }
 
 /// `text` as a JSON string with everything beyond ASCII escaped, as Python writes it.
@@ -79,12 +79,18 @@ inline std::string text(const nlohmann::json& from, std::string_view key, const 
   return value.get<std::string>();
 }
 
+/// `value`, an integer in [-2^63, 2^63). Throws: it is not. `key` is for the message.
+inline std::int64_t integer(const nlohmann::json& value, std::string_view key, const Place& place) {
+  const bool too_large = value.is_number_unsigned() && value.get<std::uint64_t>() > static_cast<std::uint64_t>(INT64_MAX);
+  if (!value.is_number_integer() || too_large) throw wrong(place, key, "it is not an integer");
+  return value.get<std::int64_t>();
+}
+
 /// A number in [0, 2^63).
 inline std::uint64_t natural(const nlohmann::json& from, std::string_view key, const Place& place) {
-  const auto& value = at(from, key, place);
-  if (!value.is_number_unsigned() || value.get<std::uint64_t>() > static_cast<std::uint64_t>(INT64_MAX))
-    throw wrong(place, key, "it is not a natural number");
-  return value.get<std::uint64_t>();
+  const std::int64_t value = integer(at(from, key, place), key, place);
+  if (value < 0) throw wrong(place, key, "it is negative");
+  return static_cast<std::uint64_t>(value);
 }
 
 }  // namespace tensortap::inline v0::json_text

@@ -73,7 +73,7 @@ inline std::optional<IndexName> parse_index_key(std::string_view key) {
   IndexName out;
   const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), out.global_step);
   const auto digits = static_cast<std::size_t>(end - name.data());
-  if (error != std::errc{} || out.global_step < 0 || digits + 1 >= name.size() || name[digits] != '_') return std::nullopt;
+  if (error != std::errc{} || name[0] == '-' || digits + 1 >= name.size() || name[digits] != '_') return std::nullopt;
   out.worker = worker_from_file_name(name.substr(digits + 1));
   return out;
 }

@@ -1,5 +1,9 @@
 // The wire format of Protocol Buffers: as much of it as events need.
 // Source: the Protocol Buffers encoding documentation. Not a general implementation: no schema, no groups.
+//
+//   std::string message;
+//   tensortap::wire::put_integer(message, 2, 300);
+//   for (tensortap::wire::Reader reader(tensortap::bytes_of(message)); reader.next();) std::cout << reader.field();
 #pragma once
 
 #include <cstddef>
@@ -61,9 +65,6 @@ inline void put_bytes(std::string& out, std::uint32_t field, std::string_view co
 }
 
 /// Walks over the fields of a message. Never reads outside of it.
-///
-///   for (wire::Reader reader(message); reader.next();)
-///     if (reader.field() == 1) use(reader.bytes());
 class Reader {
  public:
   explicit Reader(std::span<const std::byte> message) : rest_(message) {}

@@ -1,6 +1,7 @@
 // The kernels: loops over one block of at most 4096 float32 or float64 elements, for every machine, in vectors of 16 bytes that
 // any compiler lowers. They count nothing. Whether the block holds NaN, infinities or zeros shows afterwards in its totals, and
 // only then it is read again, while it is in the L1 cache. Kernels for wider registers have these signatures and give these bits.
+// Not for user code.
 //
 //   tensortap::detail::BlockTotals<float> totals;
 //   tensortap::detail::portable_totals<float, tensortap::detail::everything, false>(bytes, 4096, first_element, totals);
@@ -57,6 +58,7 @@ void portable_totals(const std::byte* elements, std::size_t count, In start, Blo
     F64x2 sum_low{}, sum_high{}, abs_low{}, abs_high{}, squares_low{}, squares_high{};
     const Four<In> splat = Four<In>::splat(start);
     Four<In> lowest = splat, highest = splat, nearest = splat.magnitude(), seen{};
+    for (F64x2* zero : {&sum_low, &sum_high, &abs_low, &abs_high}) pin(*zero);  // 0 + -0 is 0, also under -ffast-math
 
     const auto row = [&](const std::byte* at) {
       const Four<In> x = Four<In>::at(at);

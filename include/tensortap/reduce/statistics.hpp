@@ -19,10 +19,10 @@
 #include <tensortap/error.hpp>
 #include <tensortap/reduce/blocks.hpp>
 #include <tensortap/reduce/census.hpp>
+#include <tensortap/reduce/error_free.hpp>
 #include <tensortap/reduce/ieee_mode.hpp>
 #include <tensortap/reduce/kernels_portable.hpp>
 #include <tensortap/reduce/lanes.hpp>
-#include <tensortap/reduce/two_sum.hpp>
 #include <tensortap/tensor/as_view.hpp>
 #include <tensortap/tensor/view.hpp>
 
@@ -114,9 +114,13 @@ struct Statistics {
 
 namespace detail {
 
-/// -0 is smaller than 0.
-inline double smaller(double a, double b) noexcept { return a < b || (a == b && is_negative(a)) ? a : b; }
-inline double larger(double a, double b) noexcept { return a > b || (a == b && is_negative(b)) ? a : b; }
+/// An integer in the order of the numbers, -0 before 0; comparisons of floats ignore that, and -ffast-math exploits it.
+inline std::uint64_t order_of(double x) noexcept {
+  const std::uint64_t bits = bits_of(x);
+  return (bits & sign_bit<double>) != 0 ? ~bits : bits | sign_bit<double>;
+}
+inline double smaller(double a, double b) noexcept { return order_of(a) < order_of(b) ? a : b; }
+inline double larger(double a, double b) noexcept { return order_of(a) > order_of(b) ? a : b; }
 
 }  // namespace detail
 
@@ -146,8 +150,8 @@ inline Statistics merge(const Statistics& a, const Statistics& b) noexcept {
   }
   const auto sum = detail::two_sum(a.sum, b.sum);
   const auto abs_sum = detail::two_sum(a.abs_sum, b.abs_sum);
-  s.sum = sum.sum;
-  s.abs_sum = abs_sum.sum;
+  s.sum = sum.value;
+  s.abs_sum = abs_sum.value;
   s.sum_error = rounded(rounded(a.sum_error + b.sum_error) + sum.error);
   s.abs_sum_error = rounded(rounded(a.abs_sum_error + b.abs_sum_error) + abs_sum.error);
   s.sum_squares = rounded(a.sum_squares + b.sum_squares);
@@ -185,6 +189,7 @@ inline std::optional<Statistics> Statistics::from_record(std::span<const double>
   }
   const auto [count, nan, positive_inf, negative_inf, zeros, first] = counts;
   if (nan > count || positive_inf > count - nan || negative_inf > count - nan - positive_inf) return std::nullopt;
+  if (zeros > count - nan - positive_inf - negative_inf || (record[5] != -1 && first >= count)) return std::nullopt;
   Statistics s;
   s.count = count;
   s.nan = nan;
@@ -238,10 +243,13 @@ DeviationsFound block_deviations(double n, double sum, double sum_squares, const
   // A center of 40 bits, so that n times it is exact.
   const double center = std::bit_cast<double>(bits_of(mean) & ~std::uint64_t{0x1fff});
   const Deviations again = deviations_from(center);
-  const double squares = rounded(again.sum_squares - rounded(again.sum * quotient(again.sum, n)));
   const double sum_error = rounded(rounded(rounded(n * center) - sum) + again.sum);
+  if (!is_finite(again.sum_squares) || !is_finite(sum_error)) return {number_of(infinity_bits<double>), 0};
+  const double squares = rounded(again.sum_squares - rounded(again.sum * quotient(again.sum, n)));
   return {squares > 0 ? squares : 0, sum_error};
 }
+
+inline double zero(bool negative) noexcept { return number_of(negative ? sign_bit<double> : 0); }
 
 /// The statistics of one block, as far as `parts` asks for them.
 template <class In>
@@ -271,9 +279,10 @@ Statistics block_statistics(const Block& block, unsigned parts) noexcept {
     if (totals.abs_min == 0) {  // the kernel knows no signs of zeros
       const Zeros zeros = count_zeros<In>(block);
       s.zeros = zeros.count;
-      if (s.min == 0) s.min = zeros.negative > 0 ? -0.0 : 0.0;
-      if (s.max == 0) s.max = zeros.negative < zeros.count ? 0.0 : -0.0;
-      if (s.abs_max == 0) s.abs_max = 0.0;
+      if (s.min == 0) s.min = zero(zeros.negative > 0);
+      if (s.max == 0) s.max = zero(zeros.negative == zeros.count);
+      s.abs_min = zero(false);
+      if (s.abs_max == 0) s.abs_max = zero(false);
     }
   }
   if ((parts & sums) != 0) {

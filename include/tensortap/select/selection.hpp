@@ -15,6 +15,7 @@
 #include <vector>
 
 #include <tensortap/error.hpp>
+#include <tensortap/name.hpp>
 #include <tensortap/select/collection.hpp>
 #include <tensortap/step.hpp>
 
@@ -31,6 +32,9 @@ class Selection {
       if (collection.name.empty()) throw Error::bad_collection("", "it has no name; give it one");
       if (!names.insert(collection.name).second)
         throw Error::bad_collection(collection.name, "the name is there twice; merge the two");
+      require_utf8({collection.name});
+      require_utf8(collection.include_regex.list());
+      require_utf8(collection.tensor_names);
       complete(collection, default_save);
       auto& compiled = patterns_.emplace_back();
       for (const std::string& text : collection.include_regex.list()) compiled.emplace_back(text);
@@ -76,6 +80,12 @@ class Selection {
   [[nodiscard]] bool any_due() const noexcept { return any_due_; }
 
  private:
+  /// They are written into the run as JSON.
+  static void require_utf8(const std::vector<std::string>& texts) {
+    for (const std::string& text : texts)
+      if (!is_utf8(text)) throw Error::name_not_utf8("collection", text);
+  }
+
   static bool only_in_training(std::string_view collection) noexcept {
     return collection == "gradients" || collection == "optimizer_variables";
   }

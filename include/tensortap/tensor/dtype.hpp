@@ -118,7 +118,7 @@ constexpr std::optional<DType> dtype_of() noexcept {
   } else if constexpr (std::same_as<T, std::complex<double>>) {
     return DType::complex128;
   }
-#if defined(__FLT16_MANT_DIG__) && !defined(__clang__)
+#if defined(__FLT16_MANT_DIG__) && !defined(__clang__) && (defined(__SSE2__) || __GNUC__ >= 13)  // g++ 12: x86 only
   else if constexpr (std::same_as<T, _Float16>) {
     return DType::f16;
   }

@@ -140,7 +140,7 @@ class TensorHistory {
   [[nodiscard]] std::optional<Tensor> read(const detail::Place& place, std::int64_t step) const {
     try {
       return detail::read_tensor(*run_, place);
-    } catch (const Error& e) {
+    } catch (const std::exception& e) {  // a record may claim more than there is memory
       run_->damage.add("tensor " + in_quotes(place.location.name) + ", step " + std::to_string(step), e.what());
       return std::nullopt;
     }

@@ -1,0 +1,55 @@
+// What is said at the end, read back from the folder of the run.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <iomanip>
+#include <ostream>
+#include <set>
+#include <string>
+
+#include <tensortap/tensortap.hpp>
+
+namespace spot_training {
+
+/// Writes a line per collection: its tensors, the steps that have some of them, those that have the elements themselves
+/// and not their reductions alone, and the bytes of all that.
+inline void write_saved_table(const std::filesystem::path& out_dir, std::ostream& out) {
+  const auto row = [&](const auto& name, const auto& tensors, const auto& steps, const auto& full, const auto& bytes) {
+    out << std::left << std::setw(14) << name << std::right << std::setw(9) << tensors << std::setw(9) << steps
+        << std::setw(9) << full << std::setw(12) << bytes << '\n';
+  };
+  const tensortap::Trial trial(out_dir.string());
+  row("collection", "tensors", "steps", "in full", "bytes");
+  for (const char* const name : {"losses", "metrics", "weights", "biases", "gradients", "relu_output"}) {
+    const auto tensors = trial.tensors({.collection = name});
+    std::set<std::int64_t> steps, full;
+    std::uint64_t bytes = 0;
+    for (const auto& tensor : tensors) {
+      bytes += tensor.stored_bytes();
+      for (const std::int64_t step : tensor.steps()) {
+        steps.insert(step);
+        if (tensor.value(step)) full.insert(step);
+      }
+    }
+    row(name, tensors.size(), steps.size(), full.size(), bytes);
+  }
+}
+
+/// What was saved, what that cost, and where to look further.
+inline void report(const std::filesystem::path& out_dir, double hook_seconds, double training_seconds,
+                   std::ostream& out) {
+  out << "\nsaved:\n";
+  write_saved_table(out_dir, out);
+  out << std::fixed << std::setprecision(2) << "\nthe hook took " << hook_seconds << " s, " << std::setprecision(1)
+      << 100 * hook_seconds / training_seconds << " % of the " << training_seconds << " s of the training steps\n";
+  const std::string run = out_dir.string(), tool = "  " TENSORTAP_COMMAND " ", tensor = "gradient/conv1.weight";
+  out << "\nlook further:\n"
+      << tool << "ls " << run << '\n'
+      << tool << "show " << run << ' ' << tensor << " --step " << tensortap::Trial(run).tensor(tensor).steps().back()
+      << '\n'
+      << tool << "check " << run << '\n';
+}
+
+}  // namespace spot_training

@@ -1,0 +1,71 @@
+#!/usr/bin/env python3
+"""The few lines of use at the top of each header compile, with the names a reader would expect to be there.
+
+CXX and CXXFLAGS name another compiler or more flags.
+"""
+import os
+import re
+import shlex
+import subprocess
+import tempfile
+import unittest
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+PRELUDE = """
+#include <tensortap/tensortap.hpp>
+#include <iostream>
+using R = tensortap::Reduction;
+struct MyTensor { const float* data; std::vector<std::int64_t> shape; };
+extern tensortap::Hook hook;
+extern const tensortap::Trial trial;
+extern tensortap::Store& store;
+extern const tensortap::TensorView view;
+extern const tensortap::IndexFile index_file;
+extern const std::vector<tensortap::Collection> collections;
+extern const std::span<const tensortap::Bytes> pieces;
+extern const tensortap::Bytes bytes, more, payload;
+extern const std::vector<float> gradient;
+extern const std::string elements, text, key;
+extern const double wall_time;
+extern std::ostream& file;
+"""
+
+
+def use_of(header):
+    """The indented lines of the comment a header opens with."""
+    comment = header.read_text(encoding="utf-8").split("#pragma once")[0]
+    lines = [line[2:].strip("\n") for line in comment.splitlines() if line.startswith("//   ")]
+    return "\n".join(lines).replace("…", ";")
+
+
+def is_for_users(header):
+    return "Not for user" not in header.read_text(encoding="utf-8").split("#pragma once")[0]
+
+
+class HeaderUsesTest(unittest.TestCase):
+    def test_they_compile(self):
+        source = PRELUDE
+        uses = 0
+        for header in sorted((ROOT / "include" / "tensortap").rglob("*.hpp")):
+            use = use_of(header)
+            if not use or not is_for_users(header) or header.parent.name == "adapters" or header.name == "layout.hpp":
+                continue
+            uses += 1
+            name = re.sub(r"\W", "_", str(header.relative_to(ROOT / "include")))
+            if "tensortap_view(" in use:  # a function of its own
+                source += f'#line 1 "{header.name}"\n{use}\n'
+            else:
+                source += f'void {name}() {{\n#line 1 "{header.name}"\n{use}\n}}\n'
+        self.assertGreater(uses, 15)
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "uses.cpp"
+            path.write_text(source, encoding="utf-8")
+            command = [os.environ.get("CXX", "c++"), "-std=c++20", "-fsyntax-only", "-I", str(ROOT / "include")]
+            result = subprocess.run(
+                [*command, *shlex.split(os.environ.get("CXXFLAGS", "")), str(path)], capture_output=True, text=True)
+        self.assertEqual(result.returncode, 0, result.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main()
