@@ -404,6 +404,10 @@ class Index(RunTest):
         self.change(tensor_payload={"a": 1})
         self.refuse_index("tensor_payload is not an array")
 
+    def test_shape_as_text(self):
+        self.change(shape_payload=["s"])
+        self.refuse_index("shape_payload[0] is not an object")
+
     def test_shape_without_original_name(self):
         self.change(shape_payload=[{"tensorname": "s", "shape": [2]}])
         self.refuse_index("has no originalname")
@@ -690,6 +694,9 @@ class Protobuf(unittest.TestCase):
 
     def test_unpacked(self):
         self.refused("wire type of TensorProto.int_val", number_field(7, 1), "TensorProto")
+
+    def test_packed_twice(self):
+        self.refused("int_val is given twice", bytes_field(7, b"\x01") * 2, "TensorProto")
 
     def test_packed_cut_off(self):
         self.refused("beyond its message", bytes_field(6, b"\0" * 9), "TensorProto")

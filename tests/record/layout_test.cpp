@@ -1,11 +1,15 @@
 #include <tensortap/record/layout.hpp>
 
+#include <optional>
+#include <string>
+#include <utility>
+
 #include "catch.hpp"
 
 namespace tt = tensortap;
 namespace layout = tensortap::layout;
 
-TEST_CASE("keys are smdebug's", "[layout]") {
+TEST_CASE("keys are smdebug's") {
   CHECK(layout::event_key(3, "worker_0") == "events/000000000003/000000000003_worker_0.tfevents");
   CHECK(layout::index_key(3, "worker_0") == "index/000000000/000000000003_worker_0.json");
   CHECK(layout::index_key(999, "worker_0") == "index/000000000/000000000999_worker_0.json");
@@ -13,23 +17,25 @@ TEST_CASE("keys are smdebug's", "[layout]") {
   CHECK(layout::collections_key("worker_0") == "collections/000000000/worker_0_collections.json");
 }
 
-TEST_CASE("steps of more than twelve digits make longer names", "[layout]") {
+TEST_CASE("steps of more than twelve digits make longer names") {
   CHECK(layout::event_key(999'999'999'999, "w") == "events/999999999999/999999999999_w.tfevents");
   CHECK(layout::event_key(1'000'000'000'000, "w") == "events/1000000000000/1000000000000_w.tfevents");
   CHECK(layout::index_key(1'000'000'000'000, "w") == "index/1000000000/1000000000000_w.json");
   CHECK(layout::index_key(INT64_MAX, "w") == "index/9223372036854775/9223372036854775807_w.json");
 }
 
-TEST_CASE("device names are workers", "[layout]") {
+TEST_CASE("device names are workers") {
   const std::string device = "/job:worker/replica:0/task:1/device:GPU:0";
   CHECK(layout::worker_in_file_name(device) == "_job-worker_replica-0_task-1_device-GPU-0");
-  CHECK(layout::event_key(0, device) == "events/000000000000/000000000000__job-worker_replica-0_task-1_device-GPU-0.tfevents");
+  CHECK(layout::event_key(0, device) ==
+        "events/000000000000/000000000000__job-worker_replica-0_task-1_device-GPU-0.tfevents");
   CHECK(layout::worker_from_file_name("_job-worker_replica-0_task-1_device-GPU-0") == device);
   CHECK(layout::worker_from_file_name("worker_0-a") == "worker_0-a");
 }
 
-TEST_CASE("the keys of index files say step and worker", "[layout]") {
-  for (const std::int64_t step : {std::int64_t{0}, std::int64_t{7}, std::int64_t{123'456}, std::int64_t{1'000'000'000'000}, INT64_MAX})
+TEST_CASE("the keys of index files say step and worker") {
+  for (const std::int64_t step :
+       {std::int64_t{0}, std::int64_t{7}, std::int64_t{123'456}, std::int64_t{1'000'000'000'000}, INT64_MAX})
     for (const std::string worker : {"worker_0", "w", "rank-3", "/job:worker/replica:0/task:1/device:GPU:0"}) {
       CAPTURE(step, worker);
       const auto name = layout::parse_index_key(layout::index_key(step, worker));
@@ -39,40 +45,55 @@ TEST_CASE("the keys of index files say step and worker", "[layout]") {
     }
 }
 
-TEST_CASE("what is no index file is none", "[layout]") {
-  for (const std::string key :
-       {"", "index/", "index/000000000/", "index/000000000/000000000000_worker_0.json.tmp", "index/000000000/000000000000_worker_0.tmp",
-        "index/000000000/000000000000_worker_0.json.12-3.tmp", "index/000000000/000000000000.json", "index/000000000/000000000000_.json",
-        "index/000000000/_worker_0.json", "index/000000000/worker_0.json", "index/000000000/-00000000001_worker_0.json",
-        "index/000000000/-0_worker_0.json", "index/000000000/+1_worker_0.json", "index/000000000/1.5_worker_0.json",
-        "index/000000000/ 1_worker_0.json", "index/000000000/0x1_worker_0.json", "index/000000000/9223372036854775808_worker_0.json",
-        "index/000000000/000000000000_worker_0.csv", "indexes/000000000/000000000000_worker_0.json",
-        "events/000000000000/000000000000_worker_0.json", "collections/000000000/worker_0_collections.json", "index/.json", ".json"}) {
+TEST_CASE("what is no index file is none") {
+  for (const std::string key : {"",
+                                "index/",
+                                "index/000000000/",
+                                "index/000000000/000000000000_worker_0.json.tmp",
+                                "index/000000000/000000000000_worker_0.tmp",
+                                "index/000000000/000000000000_worker_0.json.12-3.tmp",
+                                "index/000000000/000000000000.json",
+                                "index/000000000/000000000000_.json",
+                                "index/000000000/_worker_0.json",
+                                "index/000000000/worker_0.json",
+                                "index/000000000/-00000000001_worker_0.json",
+                                "index/000000000/-0_worker_0.json",
+                                "index/000000000/+1_worker_0.json",
+                                "index/000000000/1.5_worker_0.json",
+                                "index/000000000/ 1_worker_0.json",
+                                "index/000000000/0x1_worker_0.json",
+                                "index/000000000/9223372036854775808_worker_0.json",
+                                "index/000000000/000000000000_worker_0.csv",
+                                "indexes/000000000/000000000000_worker_0.json",
+                                "events/000000000000/000000000000_worker_0.json",
+                                "collections/000000000/worker_0_collections.json",
+                                "index/.json",
+                                ".json"}) {
     CAPTURE(key);
     CHECK_FALSE(layout::parse_index_key(key));
   }
 }
 
-TEST_CASE("the keys of collections files say the worker", "[layout]") {
+TEST_CASE("the keys of collections files say the worker") {
   for (const std::string worker : {"worker_0", "w", "/job:worker/task:1"})
     CHECK(layout::parse_collections_key(layout::collections_key(worker)) == worker);
   for (const std::string key :
-       {"", "collections/000000000/", "collections/000000000/_collections.json", "collections/000000000/worker_0_collections.json.tmp",
-        "collections/000000000/worker_0.json", "collections/000000001/worker_0_collections.json",
-        "collections/000000000/deeper/worker_0_collections.json"}) {
+       {"", "collections/000000000/", "collections/000000000/_collections.json",
+        "collections/000000000/worker_0_collections.json.tmp", "collections/000000000/worker_0.json",
+        "collections/000000001/worker_0_collections.json", "collections/000000000/deeper/worker_0_collections.json"}) {
     CAPTURE(key);
     CHECK_FALSE(layout::parse_collections_key(key));
   }
 }
 
-TEST_CASE("the names of stored reductions are smdebug's", "[layout]") {
+TEST_CASE("the names of stored reductions are smdebug's") {
   using R = tt::Reduction;
   CHECK(layout::reduction_record(R::mean, "a/b") == "smdebug/reductions/mean/a/b");
   CHECK(layout::reduction_record(R::abs_l2, "a") == "smdebug/reductions/abs_l2/a");
   CHECK(layout::reduction_record(R::statistics, "a") == "smdebug/reductions/statistics/a");
 }
 
-TEST_CASE("the names of stored reductions are taken apart", "[layout]") {
+TEST_CASE("the names of stored reductions are taken apart") {
   const auto parts = [](std::string_view record) -> std::optional<std::pair<std::string, std::string>> {
     const auto name = layout::parse_reduction_record(record);
     if (!name) return std::nullopt;

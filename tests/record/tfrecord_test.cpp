@@ -38,19 +38,18 @@ std::string refusal(const std::string& record) {
 
 }  // namespace
 
-TEST_CASE("the constant footer is the masked checksum of ten characters", "[tfrecord]") {
+TEST_CASE("the constant footer is the masked checksum of ten characters") {
   CHECK(text_of(tt::tfrecord::events_footer) == constant_footer);
   CHECK(true_footer("0x12345678") == constant_footer);
 }
 
-TEST_CASE("a header is the length and its masked checksum", "[tfrecord]") {
-  // Length 80: the first record of a run of smdebug's.
+TEST_CASE("a header is the length and its masked checksum") {
   const std::string header = text_of(tt::tfrecord::header(0x0102030405060708ULL));
   CHECK(header.substr(0, 8) == "\x08\x07\x06\x05\x04\x03\x02\x01");
   CHECK(header.substr(8) == true_footer(header.substr(0, 8)));
 }
 
-TEST_CASE("a record with the constant footer or the true checksum is accepted", "[tfrecord]") {
+TEST_CASE("a record with the constant footer or the true checksum is accepted") {
   for (const std::string payload : {"", "x", "a payload of some bytes"}) {
     for (const auto& footer : {constant_footer, true_footer(payload)}) {
       const std::string record = framed(payload, footer);
@@ -60,7 +59,7 @@ TEST_CASE("a record with the constant footer or the true checksum is accepted", 
   }
 }
 
-TEST_CASE("a flipped bit anywhere in the header is refused", "[tfrecord]") {
+TEST_CASE("a flipped bit anywhere in the header is refused") {
   const std::string record = framed("payload", constant_footer);
   for (std::size_t bit = 0; bit < tt::tfrecord::header_size * 8; ++bit) {
     std::string flipped = record;
@@ -70,7 +69,7 @@ TEST_CASE("a flipped bit anywhere in the header is refused", "[tfrecord]") {
   }
 }
 
-TEST_CASE("a flipped bit in the footer is refused", "[tfrecord]") {
+TEST_CASE("a flipped bit in the footer is refused") {
   for (const auto& footer : {constant_footer, true_footer("payload")})
     for (std::size_t bit = 0; bit < 32; ++bit) {
       std::string flipped = footer;
@@ -80,12 +79,12 @@ TEST_CASE("a flipped bit in the footer is refused", "[tfrecord]") {
     }
 }
 
-TEST_CASE("a flipped bit in the payload is noticed by the true checksum", "[tfrecord]") {
+TEST_CASE("a flipped bit in the payload is noticed by the true checksum") {
   CHECK_THAT(refusal(framed("paylobd", true_footer("payload"))), contains("the footer is neither"));
   CHECK(refusal(framed("paylobd", constant_footer)).empty());
 }
 
-TEST_CASE("a cut record is refused, wherever it is cut", "[tfrecord]") {
+TEST_CASE("a cut record is refused, wherever it is cut") {
   const std::string record = framed("payload", constant_footer);
   for (std::size_t size = 0; size < record.size(); ++size) {
     CAPTURE(size);
@@ -93,8 +92,9 @@ TEST_CASE("a cut record is refused, wherever it is cut", "[tfrecord]") {
   }
 }
 
-TEST_CASE("a length beyond the bytes is refused, however large", "[tfrecord]") {
-  for (const std::uint64_t length : {std::uint64_t{1} << 60, UINT64_MAX, UINT64_MAX - 15, UINT64_MAX - 3, std::uint64_t{8}}) {
+TEST_CASE("a length beyond the bytes is refused, however large") {
+  for (const std::uint64_t length :
+       {std::uint64_t{1} << 60, UINT64_MAX, UINT64_MAX - 15, UINT64_MAX - 3, std::uint64_t{8}}) {
     const std::string record = text_of(tt::tfrecord::header(length)) + "payload" + constant_footer;
     CHECK_THAT(refusal(record), contains("cut off (payload of " + std::to_string(length) + " bytes, 7 are there)"));
   }

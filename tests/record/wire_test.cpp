@@ -1,8 +1,10 @@
 #include <tensortap/record/wire.hpp>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <string>
+#include <vector>
 
 #include "catch.hpp"
 
@@ -29,12 +31,13 @@ std::string tag(std::uint64_t field, unsigned type) { return varint(field << 3 |
 
 }  // namespace
 
-TEST_CASE("varints of every size are written in the fewest bytes and read back", "[wire]") {
+TEST_CASE("varints of every size are written in the fewest bytes and read back") {
   CHECK(varint(0) == std::string(1, '\0'));
   CHECK(varint(300) == "\xac\x02");
   CHECK(varint(UINT64_MAX) == "\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01");
   for (unsigned bits = 0; bits < 64; ++bits)
-    for (const std::uint64_t value : {(std::uint64_t{1} << bits) - 1, std::uint64_t{1} << bits, std::uint64_t{3} << bits}) {
+    for (const std::uint64_t value :
+         {(std::uint64_t{1} << bits) - 1, std::uint64_t{1} << bits, std::uint64_t{3} << bits}) {
       const std::string text = varint(value);
       CAPTURE(value);
       CHECK(text.size() == wire::varint_size(value));
@@ -44,7 +47,7 @@ TEST_CASE("varints of every size are written in the fewest bytes and read back",
     }
 }
 
-TEST_CASE("negative integers take ten bytes", "[wire]") {
+TEST_CASE("negative integers take ten bytes") {
   std::string message;
   wire::put_integer(message, 1, -1);
   CHECK(message == "\x08\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01");
@@ -53,20 +56,21 @@ TEST_CASE("negative integers take ten bytes", "[wire]") {
   CHECK(reader.integer() == -1);
 }
 
-TEST_CASE("a varint of eleven bytes is refused, of ten is not", "[wire]") {
+TEST_CASE("a varint of eleven bytes is refused, of ten is not") {
   CHECK(fields_in(tag(1, 0) + std::string(9, '\x80') + '\x01') == 1);
-  CHECK_THROWS_WITH(fields_in(tag(1, 0) + std::string(10, '\x80') + '\x01'), contains("a number has more than ten bytes"));
+  CHECK_THROWS_WITH(fields_in(tag(1, 0) + std::string(10, '\x80') + '\x01'),
+                    contains("a number has more than ten bytes"));
   CHECK_THROWS_WITH(fields_in(std::string(20, '\xff')), contains("a number has more than ten bytes"));
 }
 
-TEST_CASE("a varint with needless bytes is read", "[wire]") {
+TEST_CASE("a varint with needless bytes is read") {
   const std::string message = tag(1, 0) + "\x85\x80\x80" + std::string(1, '\0');
   wire::Reader reader(bytes_of(message));
   REQUIRE(reader.next());
   CHECK(reader.integer() == 5);
 }
 
-TEST_CASE("proto3 defaults are left out", "[wire]") {
+TEST_CASE("a message leaves proto3 defaults out") {
   std::string message;
   wire::put_integer(message, 1, 0);
   wire::put_double(message, 2, 0.0);
@@ -75,7 +79,7 @@ TEST_CASE("proto3 defaults are left out", "[wire]") {
   CHECK(message.size() == 9);
 }
 
-TEST_CASE("doubles keep their bits", "[wire]") {
+TEST_CASE("doubles keep their bits") {
   for (const double value : {1.25, -0.0, std::numeric_limits<double>::denorm_min(), -HUGE_VAL}) {
     std::string message;
     wire::put_double(message, 3, value);
@@ -87,7 +91,7 @@ TEST_CASE("doubles keep their bits", "[wire]") {
   }
 }
 
-TEST_CASE("bytes and lengths", "[wire]") {
+TEST_CASE("bytes and lengths") {
   std::string message;
   wire::put_bytes(message, 16, "hello");
   CHECK(message == "\x82\x01\x05hello");
@@ -100,7 +104,7 @@ TEST_CASE("bytes and lengths", "[wire]") {
   CHECK_FALSE(reader.next());
 }
 
-TEST_CASE("a message cut at any byte is refused, but not between fields", "[wire]") {
+TEST_CASE("a message cut at any byte is refused, but not between fields") {
   std::string message;
   std::vector<std::size_t> ends = {0};
   const auto end = [&] { ends.push_back(message.size()); };
@@ -119,27 +123,28 @@ TEST_CASE("a message cut at any byte is refused, but not between fields", "[wire
   }
 }
 
-TEST_CASE("a length beyond the message is refused, however large", "[wire]") {
+TEST_CASE("a length beyond the message is refused, however large") {
   for (const std::uint64_t length : {std::uint64_t{6}, std::uint64_t{1} << 32, std::uint64_t{1} << 60, UINT64_MAX})
     CHECK_THROWS_WITH(fields_in(tag(1, 2) + varint(length) + "hello"), contains("a field is cut off"));
 }
 
-TEST_CASE("field numbers are 1 to 2^29 - 1", "[wire]") {
+TEST_CASE("field numbers are 1 to 2^29 - 1") {
   CHECK(fields_in(tag((1U << 29) - 1, 0) + varint(1)) == 1);
   CHECK_THROWS_WITH(fields_in(tag(0, 0) + varint(1)), contains("a field number is out of range"));
   CHECK_THROWS_WITH(fields_in(tag(1U << 29, 0) + varint(1)), contains("a field number is out of range"));
-  CHECK_THROWS_WITH(fields_in(tag((std::uint64_t{1} << 32) + 1, 0) + varint(1)), contains("a field number is out of range"));
+  CHECK_THROWS_WITH(fields_in(tag((std::uint64_t{1} << 32) + 1, 0) + varint(1)),
+                    contains("a field number is out of range"));
   CHECK_THROWS_WITH(fields_in(varint(UINT64_MAX)), contains("a field number is out of range"));
 }
 
-TEST_CASE("groups and unknown encodings are refused", "[wire]") {
+TEST_CASE("groups and unknown encodings are refused") {
   for (const unsigned type : {3U, 4U, 6U, 7U}) {
     CAPTURE(type);
     CHECK_THROWS_WITH(fields_in(tag(1, type) + "        "), contains("a field has an unknown encoding"));
   }
 }
 
-TEST_CASE("a value asked for in another encoding is refused", "[wire]") {
+TEST_CASE("a value asked for in another encoding is refused") {
   const std::string message = tag(7, 0) + varint(1) + tag(8, 2) + varint(0);
   wire::Reader reader(bytes_of(message));
   REQUIRE(reader.next());

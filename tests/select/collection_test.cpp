@@ -1,11 +1,13 @@
 #include <tensortap/select/collection.hpp>
 
+#include <vector>
+
 #include "catch.hpp"
 
 namespace tt = tensortap;
 using R = tt::Reduction;
 
-TEST_CASE("the elements are saved unless something else is", "[collection]") {
+TEST_CASE("the elements are saved unless something else is") {
   CHECK(tt::Collection{.name = "a"}.saves_raw());
   CHECK_FALSE(tt::Collection{.name = "a", .reductions = {R::min}}.saves_raw());
   CHECK_FALSE(tt::Collection{.name = "a", .save_shape = true}.saves_raw());
@@ -14,13 +16,13 @@ TEST_CASE("the elements are saved unless something else is", "[collection]") {
   CHECK_FALSE(tt::Collection{.name = "a", .save_raw_tensor = false}.saves_raw());
 }
 
-TEST_CASE("reductions are kept once, in the order of files", "[collection]") {
+TEST_CASE("reductions are kept once, in the order of files") {
   const tt::Reductions reductions = {R::abs_l2, R::statistics, R::abs_max, R::l1, R::std, R::min, R::std, R::abs_l1};
   const std::vector<R> expected = {R::std, R::min, R::l1, R::abs_max, R::abs_l2, R::abs_l1, R::statistics};
   CHECK(std::vector<R>(reductions.begin(), reductions.end()) == expected);
 }
 
-TEST_CASE("built-in names have smdebug's patterns", "[collection]") {
+TEST_CASE("built-in names have smdebug's patterns") {
   const auto finds = [](const char* collection, const char* name) {
     return tt::Pattern(tt::builtin_pattern(collection).value()).finds(name);
   };
@@ -48,7 +50,7 @@ TEST_CASE("built-in names have smdebug's patterns", "[collection]") {
   CHECK(finds("trees", "trees/Tree"));
 }
 
-TEST_CASE("other names have no pattern", "[collection]") {
+TEST_CASE("other names have no pattern") {
   for (const char* name : {"", "gradient", "Weights", "default", "metrics", "optimizer_variables", "all "}) {
     CAPTURE(name);
     CHECK_FALSE(tt::builtin_pattern(name));

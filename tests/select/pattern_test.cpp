@@ -1,9 +1,13 @@
 #include <tensortap/select/pattern.hpp>
 
+#include <atomic>
 #include <chrono>
+#include <functional>
 #include <locale>
 #include <regex>
+#include <string>
 #include <thread>
+#include <vector>
 
 #include <pthread.h>
 
@@ -40,7 +44,7 @@ std::string repeated(const std::string& text, std::size_t times) {
 
 }  // namespace
 
-TEST_CASE("a pattern searches, it need not match the whole name", "[pattern]") {
+TEST_CASE("a pattern searches, it need not match the whole name") {
   CHECK(Pattern("loss").finds("train/loss_1"));
   CHECK(Pattern("loss$").finds("train/loss"));
   CHECK_FALSE(Pattern("loss$").finds("train/loss_1"));
@@ -56,10 +60,11 @@ TEST_CASE("a pattern searches, it need not match the whole name", "[pattern]") {
   CHECK_FALSE(Pattern("\\bgrad\\b").finds("fc1_grad_3"));
 }
 
-TEST_CASE("a pattern finds what std::regex_search finds", "[pattern]") {
-  const std::vector<std::string> patterns = {"a",     "^a",      "a$",         "^a$",       "a|b",       "^a|b$",   "(a|b)+c", "a*",       "a*b",
-                                             "[^a]",  "(?!a)b",  "(?=ab)a.$",  "^(?!a).*b", ".",         "a.b",     "a?b?c?$", "(ab){2}",  "\\b",
-                                             "\\Bb",  "^$",      "(|a)b",      "[]",        "(?:a|ab)c", "(a+)+$",  "\\w\\W",  "a{1,2}b",  "^[ab]{3}$"};
+TEST_CASE("a pattern finds what std::regex_search finds") {
+  const std::vector<std::string> patterns = {
+      "a",    "^a",     "a$",        "^a$",       "a|b",       "^a|b$",  "(a|b)+c", "a*",      "a*b",
+      "[^a]", "(?!a)b", "(?=ab)a.$", "^(?!a).*b", ".",         "a.b",    "a?b?c?$", "(ab){2}", "\\b",
+      "\\Bb", "^$",     "(|a)b",     "[]",        "(?:a|ab)c", "(a+)+$", "\\w\\W",  "a{1,2}b", "^[ab]{3}$"};
   std::vector<std::string> names = {"\n", "a\nb", "a b", "b-a"};
   for (int number = 0; number < 1 + 3 + 9 + 27 + 81; ++number) {  // all of up to four letters
     std::string name;
@@ -78,12 +83,12 @@ TEST_CASE("a pattern finds what std::regex_search finds", "[pattern]") {
   SUCCEED();
 }
 
-TEST_CASE("a pattern keeps the text it was given", "[pattern]") {
+TEST_CASE("a pattern keeps the text it was given") {
   CHECK(Pattern("^[a-zA-z]+-.+(?<!(auc|map))$").text() == "^[a-zA-z]+-.+(?<!(auc|map))$");
   CHECK(Pattern("loss$").text() == "loss$");
 }
 
-TEST_CASE("smdebug's patterns with look-ahead work", "[pattern]") {
+TEST_CASE("smdebug's patterns with look-ahead work") {
   const Pattern weights("^(?!gradient).*weight");
   CHECK(weights.finds("fc1.weight"));
   CHECK_FALSE(weights.finds("gradient/fc1.weight"));
@@ -94,7 +99,7 @@ TEST_CASE("smdebug's patterns with look-ahead work", "[pattern]") {
   CHECK_FALSE(losses.finds("loss_input_output"));
 }
 
-TEST_CASE("XGBoost's losses, smdebug's one look-behind, are found as Python finds them", "[pattern]") {
+TEST_CASE("XGBoost's losses, smdebug's one look-behind, are found as Python finds them") {
   const Pattern losses("^[a-zA-z]+-.+(?<!(auc|map))$");
   CHECK(losses.finds("train-rmse"));
   CHECK(losses.finds("validation-error@0.7"));
@@ -106,7 +111,7 @@ TEST_CASE("XGBoost's losses, smdebug's one look-behind, are found as Python find
   CHECK_FALSE(losses.finds("0train-rmse"));
 }
 
-TEST_CASE("what ECMAScript lacks is refused with its place", "[pattern]") {
+TEST_CASE("what ECMAScript lacks is refused with its place") {
   const auto refused = [](const std::string& text, const std::string& cause, std::size_t position) {
     CAPTURE(text);
     try {
@@ -134,7 +139,7 @@ TEST_CASE("what ECMAScript lacks is refused with its place", "[pattern]") {
   refused("a(?!(b|(?=c)))", "look-ahead in look-ahead is not supported", 7);
 }
 
-TEST_CASE("what only looks foreign is accepted", "[pattern]") {
+TEST_CASE("what only looks foreign is accepted") {
   CHECK(Pattern("\\(?<=").finds("(<="));
   CHECK(Pattern("[(?<=]").finds("?"));
   CHECK(Pattern("[[:digit:](?<!]x").finds("3x"));
@@ -145,8 +150,9 @@ TEST_CASE("what only looks foreign is accepted", "[pattern]") {
   CHECK(Pattern("a\\0").finds(std::string_view("a\0", 2)));
 }
 
-TEST_CASE("bad syntax is refused with the standard library's words", "[pattern]") {
-  for (const std::string text : {"(", ")", "a)(b", "[a", "a{2", "a{2,1}", "*", "a\\", "(?", "[z-a]", "[[:nothing:]]", "{3}"}) {
+TEST_CASE("bad syntax is refused with the standard library's words") {
+  for (const std::string text :
+       {"(", ")", "a)(b", "[a", "a{2", "a{2,1}", "*", "a\\", "(?", "[z-a]", "[[:nothing:]]", "{3}"}) {
     CAPTURE(text);
     try {
       const Pattern pattern(text);
@@ -158,7 +164,7 @@ TEST_CASE("bad syntax is refused with the standard library's words", "[pattern]"
   }
 }
 
-TEST_CASE("a pattern or name of 1 KiB works, a longer pattern is refused and a longer name is not found", "[pattern]") {
+TEST_CASE("a pattern or name of 1 KiB works, a longer pattern is refused and a longer name is not found") {
   const std::string longest(1024, 'a');
   CHECK(Pattern(longest).finds(longest));
   CHECK_FALSE(Pattern(longest).finds(longest.substr(1)));
@@ -167,24 +173,33 @@ TEST_CASE("a pattern or name of 1 KiB works, a longer pattern is refused and a l
   CHECK_FALSE(Pattern(".*").finds(longest + "a"));
 }
 
-TEST_CASE("counted repetitions count as if they were written out", "[pattern]") {
+TEST_CASE("counted repetitions count as if they were written out") {
   CHECK(Pattern("^a{1000}$").finds(std::string(1000, 'a')));
   CHECK(Pattern("^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$").finds("01234567-89ab-cdef-0123-456789abcdef"));
   CHECK(Pattern("[{]99999[}]\\{99999\\}").finds("{99999}{99999}"));
-  for (const std::string text : {"a{1025}", "a{1,1025}", "a{1025,}", "(a?){30000}", "((a?){150}){150}", "(a{32}){33}", "x*{1000}*{1000}",
-                                 "a{18446744073709551617}", "[[:alpha:]]{1025}", "(?=a{1025})"}) {
+  for (const std::string text : {"a{1025}", "a{1,1025}", "a{1025,}", "(a?){30000}", "((a?){150}){150}", "(a{32}){33}",
+                                 "x*{1000}*{1000}", "a{18446744073709551617}", "[[:alpha:]]{1025}", "(?=a{1025})"}) {
     CAPTURE(text);
     CHECK_THROWS_WITH(Pattern(text), contains("longer than 1024 bytes, repetitions written out"));
   }
-  CHECK_THROWS_WITH(Pattern(repeated("(", 33) + repeated(")", 33)), contains("groups are nested too deeply (at position 32)"));
+  CHECK_THROWS_WITH(Pattern(repeated("(", 33) + repeated(")", 33)),
+                    contains("groups are nested too deeply (at position 32)"));
   CHECK(Pattern(repeated("(", 32) + "a" + repeated(")", 32)).finds("xa"));
   CHECK(Pattern(repeated("(a)", 340)).finds(std::string(340, 'a')));
 }
 
-TEST_CASE("no pattern takes long or a deep stack, whatever the name", "[pattern]") {
-  const std::vector<std::string> patterns = {
-      "(a+)+b$", "(a|aa)+$b", "(a*)*b", ".*.*.*.*.*b", "(.*a){30}b", ".*(?=.*b)", "(a?){300}b", repeated("a?", 512), repeated("a|", 500), repeated("()", 340),
-      repeated("(", 32) + "a" + repeated(")*", 32)};
+TEST_CASE("no pattern takes long or a deep stack, whatever the name") {
+  const std::vector<std::string> patterns = {"(a+)+b$",
+                                             "(a|aa)+$b",
+                                             "(a*)*b",
+                                             ".*.*.*.*.*b",
+                                             "(.*a){30}b",
+                                             ".*(?=.*b)",
+                                             "(a?){300}b",
+                                             repeated("a?", 512),
+                                             repeated("a|", 500),
+                                             repeated("()", 340),
+                                             repeated("(", 32) + "a" + repeated(")*", 32)};
   const std::string name(1024, 'a');
   for (const auto& text : patterns) {
     CAPTURE(text);
@@ -198,7 +213,7 @@ TEST_CASE("no pattern takes long or a deep stack, whatever the name", "[pattern]
   }
 }
 
-TEST_CASE("patterns mean the same in every global locale", "[pattern]") {
+TEST_CASE("patterns mean the same in every global locale") {
   /// Says that digits are no digits, letters no letters, and groups digits.
   struct Classes : std::ctype<char> {
     Classes() : std::ctype<char>(nothing()) {}
@@ -212,7 +227,8 @@ TEST_CASE("patterns mean the same in every global locale", "[pattern]") {
     char do_thousands_sep() const override { return '.'; }
     std::string do_grouping() const override { return "\1"; }
   };
-  const std::locale before = std::locale::global(std::locale(std::locale(std::locale::classic(), new Classes), new Numbers));
+  const std::locale before =
+      std::locale::global(std::locale(std::locale(std::locale::classic(), new Classes), new Numbers));
   const bool digits = Pattern("^\\d+$").finds("2024");
   const bool words = Pattern("^\\w+$").finds("weight_1");
   const bool letters = Pattern("^[[:alpha:]]{3}$").finds("abc");
@@ -224,7 +240,7 @@ TEST_CASE("patterns mean the same in every global locale", "[pattern]") {
   CHECK(counted);
 }
 
-TEST_CASE("one pattern serves several threads", "[pattern]") {
+TEST_CASE("one pattern serves several threads") {
   const Pattern pattern("^layer_(\\d+)/(weight|bias)$");
   std::atomic<int> wrong = 0;
   std::vector<std::thread> threads;
@@ -237,7 +253,7 @@ TEST_CASE("one pattern serves several threads", "[pattern]") {
   CHECK(wrong == 0);
 }
 
-TEST_CASE("patterns are one string or a list of them", "[pattern]") {
+TEST_CASE("patterns are one string or a list of them") {
   const auto list = [](const tt::Patterns& patterns) { return patterns.list(); };
   using Texts = std::vector<std::string>;
   CHECK(list("loss$") == Texts{"loss$"});

@@ -1,5 +1,8 @@
 #include <tensortap/select/selection.hpp>
 
+#include <string>
+#include <vector>
+
 #include "catch.hpp"
 
 namespace tt = tensortap;
@@ -23,7 +26,7 @@ std::string refusal(std::vector<tt::Collection> collections) {
 
 }  // namespace
 
-TEST_CASE("a name belongs to every collection that lists or finds it", "[selection]") {
+TEST_CASE("a name belongs to every collection that lists or finds it") {
   const Selection selection = selection_of({{.name = "losses", .include_regex = "loss$"},
                                             {.name = "mine", .tensor_names = {"a.weight", "loss"}},
                                             {.name = "two", .include_regex = {"^a", "^b"}, .tensor_names = {"c"}},
@@ -37,7 +40,7 @@ TEST_CASE("a name belongs to every collection that lists or finds it", "[selecti
   CHECK(selection.members("").empty());
 }
 
-TEST_CASE("a built-in collection gets its pattern only if it is given nothing", "[selection]") {
+TEST_CASE("a built-in collection gets its pattern only if it is given nothing") {
   const Selection selection = selection_of({{.name = "weights"},
                                             {.name = "biases", .include_regex = "^b$"},
                                             {.name = "gradients", .tensor_names = {"dW"}},
@@ -53,13 +56,14 @@ TEST_CASE("a built-in collection gets its pattern only if it is given nothing", 
   CHECK(selection.members("dW") == Positions{2});
 }
 
-TEST_CASE("what was left out is filled in", "[selection]") {
+TEST_CASE("what was left out is filled in") {
   using R = tt::Reduction;
-  const Selection selection = selection_of({{.name = "all"},
-                                            {.name = "own", .include_regex = "x", .save = tt::every(3)},
-                                            {.name = "reduced", .include_regex = "x", .reductions = {R::min}},
-                                            {.name = "both", .include_regex = "x", .reductions = {R::min}, .save_raw_tensor = true},
-                                            {.name = "shapes", .include_regex = "x", .save_shape = true}});
+  const Selection selection =
+      selection_of({{.name = "all"},
+                    {.name = "own", .include_regex = "x", .save = tt::every(3)},
+                    {.name = "reduced", .include_regex = "x", .reductions = {R::min}},
+                    {.name = "both", .include_regex = "x", .reductions = {R::min}, .save_raw_tensor = true},
+                    {.name = "shapes", .include_regex = "x", .save_shape = true}});
   CHECK(selection.collections()[0].save == tt::every(10));
   CHECK(selection.collections()[1].save == tt::every(3));
   const auto raw = [&](std::size_t i) { return selection.collections()[i].save_raw_tensor; };
@@ -69,9 +73,10 @@ TEST_CASE("what was left out is filled in", "[selection]") {
   CHECK(raw(4) == false);
 }
 
-TEST_CASE("each collection is due when its own configuration says so", "[selection]") {
-  Selection selection = selection_of({{.name = "a", .include_regex = "x", .save = tt::every(2)},
-                                      {.name = "b", .include_regex = "x", .save = tt::every(3) | tt::during(Mode::eval)}});
+TEST_CASE("each collection is due when its own configuration says so") {
+  Selection selection =
+      selection_of({{.name = "a", .include_regex = "x", .save = tt::every(2)},
+                    {.name = "b", .include_regex = "x", .save = tt::every(3) | tt::during(Mode::eval)}});
   const auto due = [&](Mode mode, std::int64_t mode_step) {
     selection.begin_step({mode, mode_step, 1});
     CHECK(selection.any_due() == (selection.due(0) || selection.due(1)));
@@ -84,16 +89,17 @@ TEST_CASE("each collection is due when its own configuration says so", "[selecti
   CHECK(due(Mode::predict, 1).empty());
 }
 
-TEST_CASE("nothing is due before the first step", "[selection]") {
+TEST_CASE("nothing is due before the first step") {
   const Selection selection = selection_of({{.name = "all"}});
   CHECK_FALSE(selection.due(0));
   CHECK_FALSE(selection.any_due());
 }
 
-TEST_CASE("gradients and optimizer variables are not due in EVAL and PREDICT", "[selection]") {
-  Selection selection = selection_of({{.name = "gradients", .save = tt::every(1)},
-                                      {.name = "optimizer_variables", .include_regex = "momentum", .save = tt::every(1)},
-                                      {.name = "my_gradients", .include_regex = "g", .save = tt::every(1)}});
+TEST_CASE("gradients and optimizer variables are not due in EVAL and PREDICT") {
+  Selection selection =
+      selection_of({{.name = "gradients", .save = tt::every(1)},
+                    {.name = "optimizer_variables", .include_regex = "momentum", .save = tt::every(1)},
+                    {.name = "my_gradients", .include_regex = "g", .save = tt::every(1)}});
   for (const Mode mode : tt::all_modes) {
     CAPTURE(static_cast<int>(mode));
     selection.begin_step({mode, 0, 0});
@@ -105,14 +111,14 @@ TEST_CASE("gradients and optimizer variables are not due in EVAL and PREDICT", "
   }
 }
 
-TEST_CASE("a collection is found by its name", "[selection]") {
+TEST_CASE("a collection is found by its name") {
   const Selection selection = selection_of({{.name = "all"}, {.name = "weights"}});
   CHECK(selection.find("weights") == std::size_t{1});
   CHECK_FALSE(selection.find("weight"));
   CHECK_FALSE(selection_of({}).find(""));
 }
 
-TEST_CASE("collections that cannot mean anything are refused", "[selection]") {
+TEST_CASE("collections that cannot mean anything are refused") {
   CHECK(refusal({{.name = "all"}, {.name = "weights"}}).empty());
   CHECK_THAT(refusal({{.name = ""}}), contains("hook: collection \"\": it has no name"));
   CHECK_THAT(refusal({{.name = "all"}, {.name = "a", .include_regex = "x"}, {.name = "a", .include_regex = "y"}}),
@@ -122,7 +128,7 @@ TEST_CASE("collections that cannot mean anything are refused", "[selection]") {
   CHECK(refusal({{.name = "a", .tensor_names = {"x"}}}).empty());
 }
 
-TEST_CASE("collections that cannot be written as JSON are refused", "[selection]") {
+TEST_CASE("collections that cannot be written as JSON are refused") {
   CHECK_THAT(refusal({{.name = "a\xff", .include_regex = "x"}}), contains("collection: name \"a\\xff\" is not UTF-8"));
   CHECK_THAT(refusal({{.name = "a", .include_regex = "x\xff"}}), contains("is not UTF-8"));
   CHECK_THAT(refusal({{.name = "a", .tensor_names = {"x\xc3"}}}), contains("is not UTF-8"));

@@ -37,10 +37,10 @@ inline std::optional<Reduction> parse_configured_name(std::string_view text) {
   return parse_reduction(text);
 }
 
-inline nlohmann::ordered_json to_json(const ModeSaveConfig& config) {
+inline nlohmann::json to_json(const ModeSaveConfig& config) {
   // smdebug always has an interval: none is an interval that ends before it starts.
   const bool only_steps = config.interval() == 0;
-  nlohmann::ordered_json out;
+  nlohmann::json out;
   out["save_interval"] = only_steps ? 500 : config.interval();
   out["save_steps"] = config.save_steps;
   out["start_step"] = config.start_step.value_or(0);
@@ -53,8 +53,8 @@ inline nlohmann::ordered_json to_json(const ModeSaveConfig& config) {
 }  // namespace detail
 
 /// A collection as it stands in the file.
-inline nlohmann::ordered_json to_json(const Collection& collection) {
-  nlohmann::ordered_json out;
+inline nlohmann::json to_json(const Collection& collection) {
+  nlohmann::json out;
   out["name"] = collection.name;
   out["include_regex"] = collection.include_regex.list();
   out["tensor_names"] = collection.tensor_names;
@@ -155,8 +155,8 @@ inline Collection parse_collection(const std::string& name, const nlohmann::json
 
 /// The file's text.
 inline std::string to_json(const CollectionsFile& file) {
-  nlohmann::ordered_json root;
-  root["collections"] = nlohmann::ordered_json::object();
+  nlohmann::json root;
+  root["collections"] = nlohmann::json::object();
   for (const Collection& collection : file.collections) root["collections"][collection.name] = to_json(collection);
   root["_meta"]["num_workers"] = file.num_workers;
   return root.dump(-1, ' ', true);

@@ -21,9 +21,6 @@ namespace tensortap::inline v0::detail {
 /// How many blocks a tensor has.
 inline std::size_t block_count(const TensorView& view) noexcept { return (view.size() + block_size - 1) / block_size; }
 
-/// True for what has real numbers as elements.
-constexpr bool is_real(DType dtype) noexcept { return dtype < DType::complex64; }
-
 /// True if float32 holds every value of the type; the rest goes through float64.
 constexpr bool fits_float(DType dtype) noexcept {
   switch (dtype) {

@@ -212,7 +212,7 @@ inline void reduce_integers(const TensorView& view, const Reductions& wanted, Fo
 /// Threads: any; needs 100 KiB of stack.
 [[nodiscard]] inline ReducedSet reduce(const TensorView& view, const Reductions& wanted) {
   ReducedSet out;
-  if (!detail::is_real(view.dtype())) return out;
+  if (!is_real(view.dtype())) return out;
   detail::Found found;
   bool integers = false;
   for (const Reduction r : wanted) integers = integers || (!is_floating(view.dtype()) && detail::is_exact(r));
@@ -236,7 +236,7 @@ inline void reduce_integers(const TensorView& view, const Reductions& wanted, Fo
 template <class T>
 [[nodiscard]] double l2(const T& tensor) {
   const TensorView view = as_view(tensor);
-  if (!detail::is_real(view.dtype())) throw Error::wrong_type("real numbers", to_string(view.dtype()));
+  if (!is_real(view.dtype())) throw Error::wrong_type("real numbers", to_string(view.dtype()));
   return *detail::float_value(Reduction::l2, detail::statistics_of(view, detail::squares));
 }
 

@@ -337,7 +337,7 @@ inline Statistics statistics_of(const TensorView& view, unsigned parts) {
 /// All statistics of `view`. Throws: complex numbers and strings.
 /// Threads: any; needs 100 KiB of stack.
 [[nodiscard]] inline Statistics statistics(const TensorView& view) {
-  if (!detail::is_real(view.dtype())) throw Error::wrong_type("real numbers", to_string(view.dtype()));
+  if (!is_real(view.dtype())) throw Error::wrong_type("real numbers", to_string(view.dtype()));
   return detail::statistics_of(view, detail::everything | detail::deviations);
 }
 

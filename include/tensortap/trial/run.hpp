@@ -29,7 +29,7 @@
 
 namespace tensortap::inline v0 {
 
-/// Something in a run that could not be read.
+/// Something in a run that could not be read; safe to print.
 struct Damage {
   std::string where;  ///< a key, or a tensor and step
   std::string cause;
@@ -42,7 +42,7 @@ class DamageList {
  public:
   void add(std::string_view where, std::string_view cause) const {
     const std::lock_guard lock(mutex_);
-    if (seen_.size() < limit && seen_.emplace(where, cause).second) list_.push_back({std::string(where), std::string(cause)});
+    if (seen_.size() < limit && seen_.emplace(where, cause).second) list_.push_back({escaped(where), escaped(cause)});
   }
   [[nodiscard]] std::vector<Damage> list() const {
     const std::lock_guard lock(mutex_);

@@ -1,0 +1,205 @@
+#include <tensortap/record/index.hpp>
+
+#include <chrono>
+#include <string>
+
+#include "catch.hpp"
+#include "golden.hpp"
+
+namespace tt = tensortap;
+
+namespace {
+
+const std::string meta = R"("meta": {"mode": "TRAIN", "mode_step": 3, "event_file_name": "events/e"})";
+
+/// An index with this text of a tensor_payload.
+std::string with_tensors(const std::string& payload) { return "{" + meta + R"(, "tensor_payload": )" + payload + "}"; }
+
+std::string with_shape(const std::string& shape) {
+  return "{" + meta + R"(, "shape_payload": [{"tensorname": "a", "originalname": "a", "shape": )" + shape + "}]}";
+}
+
+/// Why `text` is refused; empty if it is not.
+std::string refusal(const std::string& text) {
+  try {
+    (void)tt::parse_index(text, "index/i");
+    return "";
+  } catch (const tt::Error& e) {
+    CHECK(e.code() == tt::Errc::damaged);
+    CHECK_THAT(e.what(), contains("index: \"index/i\": "));
+    return e.what();
+  }
+}
+
+}  // namespace
+
+TEST_CASE("every index of the golden runs is written back byte for byte") {
+  int compared = 0;
+  for (const auto& run : golden::runs())
+    for (const auto& [key, text] : golden::files_of(run)) {
+      if (!tt::layout::parse_index_key(key)) continue;
+      CAPTURE(run, key);
+      CHECK(to_json(tt::parse_index(text, key)) == text);
+      ++compared;
+    }
+  CHECK(compared > 80);
+}
+
+TEST_CASE("an index says where each tensor lies") {
+  const auto index =
+      tt::parse_index(with_tensors(R"([{"tensorname": "a", "start_idx": 5, "length": 96, "crc32c": 4294967295},
+                                                      {"tensorname": "\u00fc\ud83d\ude00", "start_idx": 9223372036854775807, "length": 0}])"),
+                      "index/i");
+  CHECK(index.mode == tt::Mode::train);
+  CHECK(index.mode_step == 3);
+  CHECK(index.event_file == "events/e");
+  REQUIRE(index.tensors.size() == 2);
+  CHECK(index.tensors[0].name == "a");
+  CHECK(index.tensors[0].start == 5);
+  CHECK(index.tensors[0].length == 96);
+  CHECK(index.tensors[0].crc32c == 4294967295U);
+  CHECK(index.tensors[1].name == "\xc3\xbc\xf0\x9f\x98\x80");
+  CHECK(index.tensors[1].start == INT64_MAX);
+  CHECK_FALSE(index.tensors[1].crc32c);
+}
+
+TEST_CASE("an index of shapes alone names no events file") {
+  const tt::IndexFile index{.mode = tt::Mode::global,
+                            .mode_step = 2,
+                            .event_file = {},
+                            .tensors = {},
+                            .shapes = {{.name = "a", .original_name = "b", .shape = {2, 0, 1}},
+                                       {.name = "c", .original_name = "c", .shape = {}}}};
+  const std::string text = to_json(index);
+  CHECK(
+      text ==
+      R"({"meta": {"mode": "GLOBAL", "mode_step": 2}, "tensor_payload": [], "shape_payload": [)"
+      R"({"tensorname": "a", "originalname": "b", "shape": [2, 0, 1]}, {"tensorname": "c", "originalname": "c", "shape": []}]})");
+  const auto again = tt::parse_index(text, "");
+  REQUIRE(again.shapes.size() == 2);
+  CHECK(again.shapes[0].original_name == "b");
+  CHECK(again.shapes[0].shape == std::vector<std::int64_t>{2, 0, 1});
+  CHECK(again.shapes[1].shape.empty());
+  CHECK(again.event_file.empty());
+}
+
+TEST_CASE("our checksum is a key of its own") {
+  const tt::IndexFile index{
+      .event_file = "events/e", .tensors = {{.name = "a", .start = 0, .length = 9, .crc32c = 7}}, .shapes = {}};
+  CHECK_THAT(to_json(index), contains(R"({"tensorname": "a", "start_idx": 0, "length": 9, "crc32c": 7})"));
+}
+
+TEST_CASE("names are escaped as Python escapes them") {
+  const auto text_of = [](const std::string& name) {
+    const tt::IndexFile index{
+        .event_file = "events/e", .tensors = {{.name = name, .start = 0, .length = 9}}, .shapes = {}};
+    CHECK(tt::parse_index(to_json(index), "").tensors.at(0).name == name);
+    return to_json(index);
+  };
+  CHECK_THAT(text_of("\xc3\xbc"), contains(R"("\u00fc")"));
+  CHECK_THAT(text_of("\xe6\x97\xa5"), contains(R"("\u65e5")"));
+  CHECK_THAT(text_of("\xf0\x9f\x98\x80"), contains(R"("\ud83d\ude00")"));
+  CHECK_THAT(text_of("\"\\\n\t\r\b\f/"), contains(R"("\"\\\n\t\r\b\f/")"));
+  CHECK_THAT(text_of(std::string("\x00\x1b\x7f", 3)), contains(R"("\u0000\u001b\u007f")"));
+}
+
+TEST_CASE("a key that is missing is named") {
+  CHECK(refusal(with_tensors("[]")).empty());
+  CHECK_THAT(refusal(R"({"tensor_payload": []})"), contains("key \"meta\": it is missing"));
+  CHECK_THAT(refusal(R"({"meta": {}, "tensor_payload": []})"), contains("key \"mode\": it is missing"));
+  CHECK_THAT(refusal(R"({"meta": {"mode": "EVAL"}, "tensor_payload": []})"),
+             contains("key \"mode_step\": it is missing"));
+  CHECK_THAT(refusal("{" + meta + "}"), contains("key \"tensor_payload\": it is missing, and so is shape_payload"));
+  CHECK_THAT(refusal(with_tensors(R"([{"start_idx": 0, "length": 1}])")),
+             contains("key \"tensorname\": it is missing"));
+  CHECK_THAT(refusal(with_tensors(R"([{"tensorname": "a", "length": 1}])")),
+             contains("key \"start_idx\": it is missing"));
+  CHECK_THAT(refusal(with_tensors(R"([{"tensorname": "a", "start_idx": 1}])")),
+             contains("key \"length\": it is missing"));
+  CHECK_THAT(refusal("{" + meta + R"(, "shape_payload": [{"tensorname": "a"}]})"),
+             contains("key \"shape\": it is missing"));
+  CHECK_THAT(
+      refusal(
+          R"({"meta": {"mode": "EVAL", "mode_step": 0}, "tensor_payload": [{"tensorname": "a", "start_idx": 0, "length": 1}]})"),
+      contains("key \"event_file_name\": it is missing, though tensors are listed"));
+}
+
+TEST_CASE("a key of the wrong kind is named") {
+  const auto with_meta = [](const std::string& text) { return R"({"tensor_payload": [], "meta": )" + text + "}"; };
+  CHECK_THAT(refusal(with_meta("[]")), contains("key \"meta\": it is not an object"));
+  CHECK_THAT(refusal(with_meta("null")), contains("key \"meta\": it is not an object"));
+  CHECK_THAT(refusal(with_meta(R"({"mode": 1, "mode_step": 0})")), contains("key \"mode\": it is not a string"));
+  CHECK_THAT(refusal(with_meta(R"({"mode": "train\u001b", "mode_step": 0})")),
+             contains("key \"mode\": no mode is called \"train\\x1b\""));
+  CHECK_THAT(refusal(with_meta(R"({"mode": "TRAIN", "mode_step": "0"})")),
+             contains("key \"mode_step\": it is not an integer"));
+  CHECK_THAT(refusal(with_meta(R"({"mode": "TRAIN", "mode_step": 0, "event_file_name": 5})")),
+             contains("key \"event_file_name\": it is not a string"));
+  CHECK_THAT(refusal(with_tensors("{}")), contains("key \"tensor_payload\": it is not an array"));
+  CHECK_THAT(refusal(with_tensors("[5]")),
+             contains("key \"tensorname\": it is looked for in something that is not an object"));
+  CHECK_THAT(refusal(with_tensors(R"([{"tensorname": null, "start_idx": 0, "length": 1}])")),
+             contains("key \"tensorname\": it is not a string"));
+  CHECK_THAT(refusal("{" + meta + R"(, "shape_payload": 1})"), contains("key \"shape_payload\": it is not an array"));
+  CHECK_THAT(refusal(with_shape("{}")), contains("key \"shape\": it is not an array"));
+}
+
+TEST_CASE("numbers that are no natural numbers below 2^63 are refused") {
+  for (const std::string number : {"-1", "1.0", "1.5", "1e3", "9223372036854775808", "18446744073709551616",
+                                   "-9223372036854775809", "null", "true", "\"1\""}) {
+    CAPTURE(number);
+    CHECK_THAT(refusal(R"({"tensor_payload": [], "meta": {"mode": "TRAIN", "mode_step": )" + number + "}}"),
+               contains("key \"mode_step\": it is n"));
+    CHECK_THAT(refusal(with_tensors(R"([{"tensorname": "a", "length": 1, "start_idx": )" + number + "}]")),
+               contains("key \"start_idx\": it is n"));
+    CHECK_THAT(refusal(with_tensors(R"([{"tensorname": "a", "start_idx": 1, "length": )" + number + "}]")),
+               contains("key \"length\": it is n"));
+    CHECK_THAT(refusal(with_shape("[1, " + number + "]")), contains("key \"shape\": "));
+  }
+  CHECK(refusal(with_shape("[0, 9223372036854775807]")).empty());
+}
+
+TEST_CASE("what is not JSON is refused") {
+  const std::string whole = with_tensors("[]");
+  for (std::size_t size = 0; size < whole.size(); ++size)
+    CHECK_THAT(refusal(whole.substr(0, size)), contains("not JSON ("));
+  CHECK_THAT(refusal(whole + whole), contains("not JSON"));
+  CHECK_THAT(refusal("[]"), contains("not a JSON object"));
+  CHECK_THAT(refusal("5"), contains("not a JSON object"));
+  CHECK_THAT(refusal("{\"\xff\": 1}"), contains("not JSON"));
+  for (const std::string literal :
+       {"NaN", "Infinity", "-Infinity", "nan", "inf", "1e999", "0x10", "01", "+1", "'a'", "undefined"}) {
+    CAPTURE(literal);
+    CHECK_THAT(refusal(R"({"tensor_payload": [], "meta": {"mode": "TRAIN", "mode_step": )" + literal + "}}"),
+               contains("not JSON"));
+  }
+}
+
+TEST_CASE("nesting beyond any file of a run is refused, brackets in strings are not nesting") {
+  const auto nested = [](std::size_t depth, char open, char close) {
+    return "{" + meta + R"(, "tensor_payload": [], "x": )" + std::string(depth, open) + std::string(depth, close) + "}";
+  };
+  CHECK(refusal(nested(31, '[', ']')).empty());
+  CHECK_THAT(refusal(nested(32, '[', ']')), contains("nested too deeply"));
+  CHECK_THAT(refusal(nested(1'000'000, '[', ']')), contains("nested too deeply"));
+  CHECK_THAT(refusal(std::string(1'000'000, '[')), contains("nested too deeply"));
+  CHECK_THAT(refusal(R"({"a": )" + std::string(40, '{')), contains("nested too deeply"));
+  CHECK(refusal(nested(1, '"', '"')).empty());
+  CHECK(refusal("{" + meta + R"(, "tensor_payload": [], "x": ")" + std::string(100, '[') + R"(\"[[["})").empty());
+}
+
+TEST_CASE("an index with unknown keys is read") {
+  CHECK(refusal(R"({"x": [{}], )" + meta +
+                R"(, "tensor_payload": [{"tensorname": "a", "start_idx": 0, "length": 1, "y": {}}]})")
+            .empty());
+}
+
+TEST_CASE("a million entries are read in reasonable time") {
+  std::string payload = "[";
+  for (int i = 0; i < 1'000'000; ++i)
+    payload += (i > 0 ? "," : "") + std::string(R"({"tensorname":"a","start_idx":0,"length":1})");
+  const auto start = std::chrono::steady_clock::now();
+  CHECK(tt::parse_index(with_tensors(payload + "]"), "").tensors.size() == 1'000'000);
+  CHECK(std::chrono::steady_clock::now() - start <
+        std::chrono::seconds(60));  // one or two, but the machine may be busy
+}

@@ -1,0 +1,49 @@
+#include <string>
+#include <vector>
+
+#include "catch.hpp"
+#include <tensortap/reduction.hpp>
+
+namespace tt = tensortap;
+using R = tt::Reduction;
+
+TEST_CASE("reductions are spelled as in the names of records, and back", "[reduction]") {
+  const std::vector<std::string> names = {"min",     "max",     "mean",     "std",     "variance",     "sum",     "prod",
+                                          "l1",      "l2",      "abs_min",  "abs_max", "abs_mean",     "abs_std", "abs_variance",
+                                          "abs_sum", "abs_prod", "abs_l1",  "abs_l2",  "statistics"};
+  REQUIRE(names.size() == tt::reduction_count + 1);
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    const auto r = static_cast<R>(i);
+    CHECK(to_string(r) == names[i]);
+    CHECK(tt::parse_reduction(names[i]) == r);
+  }
+  for (const char* unknown : {"", "median", "Min", "min ", "abs_", "abs_statistics", "abs_abs_min", "l3"})
+    CHECK_FALSE(tt::parse_reduction(unknown));
+}
+
+TEST_CASE("absolute reductions and norms", "[reduction]") {
+  for (std::size_t i = 0; i < tt::reduction_count; ++i) {
+    const auto r = static_cast<R>(i);
+    const std::string name(to_string(r));
+    CAPTURE(name);
+    const bool absolute = name.substr(0, 4) == "abs_";
+    CHECK(is_absolute(r) == absolute);
+    CHECK(to_string(plain(r)) == (absolute ? name.substr(4) : name));
+    CHECK(is_norm(r) == (name.find("l1") != std::string::npos || name.find("l2") != std::string::npos));
+  }
+  CHECK_FALSE(is_absolute(R::statistics));
+  CHECK_FALSE(is_norm(R::statistics));
+  CHECK(plain(R::statistics) == R::statistics);
+}
+
+TEST_CASE("a set of reductions is in the order of storage, each once", "[reduction]") {
+  const tt::Reductions set = {R::statistics, R::abs_l1, R::abs_max, R::l2, R::mean, R::min, R::abs_min, R::l1, R::mean};
+  const std::vector<R> expected = {R::mean, R::min, R::l2, R::l1, R::abs_max, R::abs_min, R::abs_l1, R::statistics};
+  CHECK(std::vector<R>(set.begin(), set.end()) == expected);
+  CHECK(set.contains(R::abs_l1));
+  CHECK_FALSE(set.contains(R::sum));
+  CHECK(tt::Reductions().empty());
+  CHECK_FALSE(set.empty());
+  CHECK(tt::Reductions{R::l1, R::min} == tt::Reductions{R::min, R::l1});
+  CHECK_FALSE(tt::Reductions{R::max, R::min} == tt::Reductions{R::min, R::max});
+}

@@ -1,0 +1,303 @@
+#include <tensortap/store/file.hpp>
+
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#ifdef __linux__
+#include <sys/inotify.h>
+#endif
+
+#include <array>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <memory>
+#include <string>
+
+#include "catch.hpp"
+#include "store/conformance.hpp"
+#include "store/temporary_directory.hpp"
+
+namespace fs = std::filesystem;
+namespace tt = tensortap;
+using conformance::listing;
+using conformance::text;
+
+namespace {
+
+/// A store in a directory of its own, and a file and a directory outside of it that nobody may touch.
+struct Fixture {
+  TemporaryDirectory directory;
+  tt::FileStore store{directory / "run"};
+  fs::path run = directory / "run";
+  fs::path outside = directory / "outside";
+
+  Fixture() {
+    fs::create_directories(run);
+    fs::create_directories(outside);
+    std::ofstream(outside / "secret") << "secret";
+  }
+
+  [[nodiscard]] bool outside_is_untouched() const {
+    std::ifstream secret(outside / "secret");
+    const std::string content{std::istreambuf_iterator<char>(secret), {}};
+    return content == "secret" && std::distance(fs::directory_iterator(outside), {}) == 1;
+  }
+};
+
+/// Why `call` fails, which must be the store's fault.
+template <class Call>
+std::string failure(const Call& call) {
+  try {
+    call();
+  } catch (const tt::Error& e) {
+    CHECK(e.code() == tt::Errc::io);
+    return e.what();
+  }
+  return "";
+}
+
+/// The files below `directory` that end in ".tmp".
+int temporaries_in(const fs::path& directory) {
+  int count = 0;
+  for (const auto& entry : fs::recursive_directory_iterator(directory))
+    if (entry.path().extension() == ".tmp") ++count;
+  return count;
+}
+
+/// While it lives, no file can become larger than `bytes`.
+class FileSizeLimit {
+ public:
+  explicit FileSizeLimit(rlim_t bytes) : handler_(::signal(SIGXFSZ, SIG_IGN)) {
+    ::getrlimit(RLIMIT_FSIZE, &before_);
+    const rlimit now{bytes, before_.rlim_max};
+    ::setrlimit(RLIMIT_FSIZE, &now);
+  }
+  FileSizeLimit(const FileSizeLimit&) = delete;
+  FileSizeLimit& operator=(const FileSizeLimit&) = delete;
+  ~FileSizeLimit() {
+    ::setrlimit(RLIMIT_FSIZE, &before_);
+    ::signal(SIGXFSZ, handler_);
+  }
+
+ private:
+  void (*handler_)(int);
+  rlimit before_{};
+};
+
+}  // namespace
+
+TEST_CASE("a store in a directory does what every store must") {
+  conformance::check_store([] {
+    struct Owned {
+      TemporaryDirectory directory;
+      tt::FileStore store{directory / "some/where"};
+    };
+    const auto owned = std::make_shared<Owned>();
+    return std::shared_ptr<tt::Store>(owned, &owned->store);
+  });
+}
+
+TEST_CASE("a store's directory is made when the first object is written") {
+  const TemporaryDirectory directory;
+  tt::FileStore store(directory / "a/b/c");
+  CHECK(store.list("").empty());
+  CHECK_FALSE(store.get("x"));
+  CHECK_FALSE(store.remove("x"));
+  CHECK_FALSE(fs::exists(directory / "a"));
+  store.put("d/x", "content", tt::Sync::yes);
+  CHECK(fs::file_size(directory / "a/b/c/d/x") == 7);
+  CHECK(store.location() == (directory / "a/b/c").string());
+}
+
+TEST_CASE("an object is a plain file with the usual rights") {
+  Fixture f;
+  const mode_t mask = ::umask(022);
+  f.store.put("a/b", "x");
+  ::umask(mask);
+  CHECK(fs::is_regular_file(fs::symlink_status(f.run / "a/b")));
+  CHECK(fs::status(f.run / "a/b").permissions() == fs::perms(0644));
+  CHECK(temporaries_in(f.run) == 0);
+}
+
+TEST_CASE("a temporary that somebody left is no object") {
+  Fixture f;
+  f.store.put("a/b.json", "x");
+  std::ofstream(f.run / "a/b.json.tmp") << "half";
+  std::ofstream(f.run / "a/c.json.123-4.tmp") << "half";
+  CHECK(listing(f.store, "") == "a/b.json 1");
+  CHECK(listing(f.store, "a/") == "a/b.json 1");
+}
+
+TEST_CASE("a put that cannot be renamed leaves nothing behind") {
+  Fixture f;
+  f.store.put("a/b", "x");
+  CHECK_THAT(failure([&] { f.store.put("a", "y"); }),
+             contains("store: cannot rename: \"" + (f.run / "a").string() + "\": Is a directory"));
+  CHECK(temporaries_in(f.run) == 0);
+  CHECK(listing(f.store, "") == "a/b 1");
+}
+
+TEST_CASE("a put that cannot be written leaves the old object, and nothing else") {
+  Fixture f;
+  f.store.put("a/b", "old");
+  std::string message;
+  {
+    const FileSizeLimit limit(1 << 20);
+    message = failure([&] { f.store.put("a/b", conformance::noise(3 << 20)); });
+  }
+  CHECK_THAT(message, contains("store: cannot write: \"" + (f.run / "a/b").string() + "\": File too large"));
+  CHECK(text(f.store, "a/b") == "old");
+  CHECK(temporaries_in(f.run) == 0);
+  f.store.put("a/b", conformance::noise(3 << 20));
+  CHECK(text(f.store, "a/b") == conformance::noise(3 << 20));
+}
+
+TEST_CASE("a file where a directory should be is an error that names it") {
+  Fixture f;
+  f.store.put("a", "x");
+  CHECK_THAT(failure([&] { f.store.put("a/b", "y"); }),
+             contains("store: cannot open the directory of: \"" + (f.run / "a/b").string() + "\": Not a directory"));
+  CHECK(text(f.store, "a") == "x");
+
+  tt::FileStore in_file((f.outside / "secret").string());
+  CHECK_THAT(failure([&] { in_file.put("a", "y"); }),
+             contains("store: cannot make: \"" + (f.outside / "secret/a").string() + "\": Not a directory"));
+  CHECK_THAT(failure([&] { (void)in_file.get("a"); }), contains("Not a directory"));
+  CHECK_THAT(failure([&] { (void)in_file.list(""); }), contains("Not a directory"));
+  tt::FileStore below_file((f.outside / "secret/run").string());
+  CHECK_THAT(failure([&] { below_file.put("a", "y"); }), contains("Not a directory"));
+  CHECK(f.outside_is_untouched());
+}
+
+TEST_CASE("no symbolic link to a directory is followed") {
+  Fixture f;
+  f.store.put("a/b", "x");
+  fs::create_directory_symlink(f.outside, f.run / "events");
+  fs::create_directory_symlink(f.outside, f.run / "a/deep");
+  for (const std::string prefix : {"events/", "a/deep/"}) {
+    CAPTURE(prefix);
+    const std::string cause = "symbolic links inside a run are not followed";
+    CHECK_THAT(failure([&] { f.store.put(prefix + "secret", "y"); }), contains(cause));
+    CHECK_THAT(failure([&] { f.store.put(prefix + "new/object", "y"); }), contains(cause));
+    CHECK_THAT(failure([&] { (void)f.store.get(prefix + "secret"); }), contains(cause));
+    CHECK_THAT(failure([&] { (void)f.store.size(prefix + "secret"); }), contains(cause));
+    CHECK_THAT(failure([&] { (void)f.store.remove(prefix + "secret"); }), contains(cause));
+    CHECK_THAT(failure([&] { (void)f.store.list(prefix); }), contains(cause));
+  }
+  CHECK(listing(f.store, "") == "a/b 1");
+  CHECK(f.outside_is_untouched());
+}
+
+TEST_CASE("no symbolic link to a file is followed, but one may be replaced or removed") {
+  Fixture f;
+  f.store.put("a/b", "x");
+  fs::create_symlink(f.outside / "secret", f.run / "a/link");
+  fs::create_symlink("b", f.run / "a/inside");
+  fs::create_symlink("nothing", f.run / "a/dangling");
+  for (const std::string key : {"a/link", "a/inside", "a/dangling"}) {
+    CAPTURE(key);
+    CHECK_THAT(failure([&] { (void)f.store.get(key); }), contains("symbolic links inside a run are not followed"));
+    CHECK_THAT(failure([&] { (void)f.store.size(key); }), contains("symbolic links inside a run are not followed"));
+  }
+  CHECK(listing(f.store, "") == "a/b 1");
+  f.store.put("a/link", "mine");
+  CHECK(text(f.store, "a/link") == "mine");
+  CHECK(f.store.remove("a/inside"));
+  CHECK(text(f.store, "a/b") == "x");
+  CHECK(f.outside_is_untouched());
+}
+
+TEST_CASE("the directory of a store may itself be reached through a link") {
+  Fixture f;
+  fs::create_directory_symlink(f.run, f.directory / "link");
+  tt::FileStore store(f.directory / "link");
+  store.put("a/b", "x");
+  CHECK(text(f.store, "a/b") == "x");
+  CHECK(listing(store, "") == "a/b 1");
+}
+
+TEST_CASE("what is no regular file is no object, and nobody waits for it") {
+  Fixture f;
+  f.store.put("a/b", "x");
+  REQUIRE(::mkfifo((f.run / "a/pipe").c_str(), 0600) == 0);
+  for (const std::string key : {"a/pipe", "a"}) {
+    CAPTURE(key);
+    CHECK_THAT(failure([&] { (void)f.store.get(key); }),
+               contains("store: cannot read: \"" + (f.run / key).string() + "\": it is not a regular file"));
+    CHECK_THAT(failure([&] { (void)f.store.size(key); }), contains("it is not a regular file"));
+  }
+  CHECK(listing(f.store, "") == "a/b 1");
+  CHECK_THAT(failure([&] { (void)f.store.remove("a"); }), contains("store: cannot remove: "));
+  CHECK(text(f.store, "a/b") == "x");
+}
+
+TEST_CASE("directories nested by the hundred do not stop a listing") {
+  Fixture f;
+  f.store.put("a/b", "x");
+  fs::path deep = f.run;
+  for (int i = 0; i < 100; ++i) deep /= "d";
+  fs::create_directories(deep);
+  CHECK(listing(f.store, "") == "a/b 1");
+}
+
+TEST_CASE("a range beyond a large sparse file takes no memory for it") {
+  Fixture f;
+  f.store.put("a", "0123456789");
+  fs::resize_file(f.run / "a", std::uintmax_t{1} << 40);
+  CHECK(f.store.size("a") == std::uint64_t{1} << 40);
+  CHECK(conformance::text_of(*f.store.get("a", {5, 7})) == std::string("56789\0\0", 7));
+  CHECK(f.store.get("a", {std::uint64_t{1} << 40, UINT64_MAX})->empty());
+}
+
+TEST_CASE("prefixes that lead out of a store are refused") {
+  const Fixture f;
+  for (const std::string prefix : {"../", "a/../../", "/", "./", "//"})
+    CHECK_THROWS_WITH(f.store.list(prefix), contains("is not a relative path of plain names"));
+}
+
+#ifdef __linux__
+
+TEST_CASE("a temporary never follows a link that waits under its name") {
+  Fixture f;
+  fs::create_directories(f.run / "a");
+  const int watch = ::inotify_init1(IN_NONBLOCK);
+  REQUIRE(::inotify_add_watch(watch, (f.run / "a").c_str(), IN_CREATE) >= 0);
+  f.store.put("a/b", "x");
+  alignas(inotify_event) std::array<char, 4096> buffer{};
+  REQUIRE(::read(watch, buffer.data(), buffer.size()) > 0);
+  ::close(watch);
+  const std::string name = reinterpret_cast<const inotify_event*>(buffer.data())->name;  // b.PID-COUNTER.tmp
+  const std::size_t dash = name.rfind('-');
+  const int counter = std::stoi(name.substr(dash + 1));
+  for (int i = 1; i <= 20; ++i)
+    fs::create_symlink(f.outside / "secret",
+                       f.run / "a" / (name.substr(0, dash + 1) + std::to_string(counter + i) + ".tmp"));
+  f.store.put("a/b", "y");
+  CHECK(f.outside_is_untouched());
+  CHECK(text(f.store, "a/b") == "y");
+  CHECK(temporaries_in(f.run) == 20);
+}
+
+TEST_CASE("no descriptor stays open") {
+  const auto open_descriptors = [] { return std::distance(fs::directory_iterator("/proc/self/fd"), {}); };
+  Fixture f;
+  fs::create_directory_symlink(f.outside, f.run / "link");
+  f.store.put("a/b", "x");
+  const auto before = open_descriptors();
+  for (int i = 0; i < 20; ++i) {
+    f.store.put("c/d/e", "x", tt::Sync::yes);
+    (void)f.store.get("c/d/e");
+    (void)f.store.get("c/nothing");
+    (void)f.store.size("a/b");
+    (void)f.store.list("");
+    (void)f.store.remove("c/d/e");
+    CHECK_FALSE(failure([&] { f.store.put("a", "x"); }).empty());
+    CHECK_FALSE(failure([&] { f.store.put("link/x", "x"); }).empty());
+    CHECK_FALSE(failure([&] { (void)f.store.get("a"); }).empty());
+    CHECK_FALSE(failure([&] { (void)f.store.list("link/"); }).empty());
+  }
+  CHECK(open_descriptors() == before);
+}
+
+#endif

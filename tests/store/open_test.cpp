@@ -1,0 +1,81 @@
+#include <tensortap/store/open.hpp>
+
+#include <cstdlib>
+#include <filesystem>
+#include <optional>
+#include <string>
+
+#include "catch.hpp"
+#include "store/temporary_directory.hpp"
+
+namespace tt = tensortap;
+
+namespace {
+
+/// While it lives, HOME is another one.
+class Home {
+ public:
+  explicit Home(const char* directory) {
+    if (const char* before = std::getenv("HOME")) before_ = before;
+    set(directory);
+  }
+  Home(const Home&) = delete;
+  Home& operator=(const Home&) = delete;
+  ~Home() { set(before_ ? before_->c_str() : nullptr); }
+
+ private:
+  static void set(const char* directory) {
+    if (directory != nullptr) ::setenv("HOME", directory, 1);
+    if (directory == nullptr) ::unsetenv("HOME");
+  }
+  std::optional<std::string> before_;
+};
+
+std::string location(const std::string& address) { return tt::open_store(address)->location(); }
+
+}  // namespace
+
+TEST_CASE("an address is a directory") {
+  const TemporaryDirectory directory;
+  tt::open_store((directory / "runs/42").string())->put("a/b", "x");
+  CHECK(std::filesystem::file_size(directory / "runs/42/a/b") == 1);
+}
+
+TEST_CASE("slashes at the end of an address mean nothing") {
+  CHECK(location("runs/42///") == "runs/42");
+  CHECK(location("runs/42") == "runs/42");
+  CHECK(location("/") == "/");
+  CHECK(location("///") == "/");
+  const TemporaryDirectory directory;
+  tt::open_store(directory.path().string() + "//new//run//")->put("a", "x");
+  CHECK(std::filesystem::file_size(directory / "new/run/a") == 1);
+}
+
+TEST_CASE("~ is the home directory, at the beginning only") {
+  const TemporaryDirectory directory;
+  const Home home(directory.path().c_str());
+  CHECK(location("~") == directory.path());
+  CHECK(location("~/runs/42/") == (directory / "runs/42").string());
+  CHECK(location("~somebody/runs") == "~somebody/runs");
+  CHECK(location("runs/~") == "runs/~");
+  tt::open_store("~/runs/42")->put("a", "x");
+  CHECK(std::filesystem::exists(directory / "runs/42/a"));
+}
+
+TEST_CASE("without a home directory ~ stands for itself") {
+  const Home home(nullptr);
+  CHECK(location("~/runs") == "~/runs");
+}
+
+TEST_CASE("addresses of other kinds are refused") {
+  for (const std::string address : {"s3://bucket/run", "file:///runs", "http://host/run", "://", ""}) {
+    CAPTURE(address);
+    try {
+      (void)tt::open_store(address);
+      FAIL("it was accepted");
+    } catch (const tt::Error& e) {
+      CHECK(e.code() == tt::Errc::invalid_option);
+      CHECK_THAT(e.what(), contains("store: \"" + address + "\": no store for this address"));
+    }
+  }
+}
