@@ -287,14 +287,17 @@ def is_count(value):
     return is_int(value) and value >= 0
 
 
-def check_object(value, where, fields):
-    """An object with exactly these fields, each of which its predicate accepts."""
+def check_object(value, where, fields, ours=()):
+    """An object with exactly these fields, each of which its predicate accepts; perhaps with keys of ours.
+
+    smdebug ignores keys it does not know here; only those that tensortap is known to write are no mistake.
+    """
     check(isinstance(value, dict), f"{where} is not an object", value)
     for name, accepts in fields.items():
         check(name in value, f"{where} has no {name}")
         check(accepts(value[name]), f"{where}: {name} is of the wrong kind", value[name])
     for name in value:
-        check(name in fields, f"{where} has an unknown key", name)
+        check(name in fields or name in ours, f"{where} has an unknown key", name)
 
 
 # ---- the run ----
@@ -446,7 +449,7 @@ def read_meta(meta, has_tensors):
 def check_entries(entries, where, fields):
     check(isinstance(entries, list), f"{where} is not an array", entries)
     for position, entry in enumerate(entries):
-        check_object(entry, f"{where}[{position}]", fields)
+        check_object(entry, f"{where}[{position}]", fields, ours=("crc32c",))
 
 
 def in_order(fields, names):
@@ -658,7 +661,8 @@ def check_collection(name, collection):
     where = f"collection {name!r}"
     check_object(collection, where, {
         "name": is_text, "include_regex": is_list_of(is_text), "tensor_names": is_list_of(is_text),
-        "reduction_config": is_null_or(is_object), "save_config": is_null_or(is_object), "save_histogram": is_bool})
+        "reduction_config": is_null_or(is_object), "save_config": is_null_or(is_object), "save_histogram": is_bool},
+        ours=("statistics",))
     check(collection["name"] == name, f"{where} calls itself otherwise", collection["name"])
     names = collection["tensor_names"]
     check(names == sorted(set(names)), f"{where}: tensor_names are not sorted or not unique")

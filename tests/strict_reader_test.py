@@ -392,6 +392,11 @@ class Index(RunTest):
         self.entry(more=1)
         self.refuse_index("unknown key")
 
+    def test_keys_of_ours_are_ignored_but_not_python_s(self):
+        self.entry(crc32c=1)
+        self.accepted()
+        self.refuse_index("not the text that Python would write", canonical=True)
+
     def test_negative_start(self):
         self.entry(start_idx=-1)
         self.refuse_index("start_idx is of the wrong kind")

@@ -158,7 +158,7 @@ struct Case {
 
 }  // namespace
 
-TEST_CASE("events and index are smdebug's, byte for byte") {
+TEST_CASE("events and index are smdebug's, byte for byte", "[written]") {
   const auto golden_run = GENERATE(
       Case{"basic", true}, Case{"save_all", true}, Case{"modes", true}, Case{"prefix_boundary", false}, Case{"xgboost_like", true},
       Case{"dtypes", false}, Case{"names", false}, Case{"shape_only", true}, Case{"workers_one", true},
@@ -189,7 +189,7 @@ TEST_CASE("events and index are smdebug's, byte for byte") {
   leave_for_others(*store, golden_run.run);
 }
 
-TEST_CASE("reductions are smdebug's, the order of sums aside") {
+TEST_CASE("reductions are smdebug's, the order of sums aside", "[written]") {
   const auto run = GENERATE(std::string("reductions"), std::string("reductions_and_raw"));
   INFO(run);
   const auto files = golden::files_of(run);
@@ -231,4 +231,24 @@ TEST_CASE("reductions are smdebug's, the order of sums aside") {
   }
   CHECK(compared > 20);
   leave_for_others(*store, run);
+}
+
+TEST_CASE("what is ours alone, smdebug can ignore", "[written]") {
+  const auto store = std::make_shared<tt::MemoryStore>();
+  {
+    tt::Hook hook(store, {.collections = {{.name = "all", .save = tt::every(2) | tt::at({1}), .reductions = {R::statistics, R::l2}},
+                                          {.name = "losses", .include_regex = "loss$", .save = tt::every(1) | tt::during(tt::Mode::train)},
+                                          {.name = "mine", .include_regex = "x", .save = tt::SaveConfig::when([](const tt::Step&) { return true; })},
+                                          {.name = "few", .include_regex = "x", .save = tt::at({0, 3})}}});
+    for (int i = 0; i < 5; ++i) {
+      hook.begin_step(i == 3 ? tt::Mode::eval : tt::Mode::train);
+      hook.save("train/loss", 1.5F * static_cast<float>(i));
+      hook.save("x", std::vector<double>{1, 2, static_cast<double>(i)});
+      hook.save("größe", static_cast<std::int64_t>(i));
+    }
+    hook.close();
+  }
+  CHECK(tt::Trial(store).tensor("x").statistics(2)->max == 2);
+  CHECK(text_at(*store, tt::layout::index_key(0, "worker_0")).find("\"crc32c\": ") != std::string::npos);
+  leave_for_others(*store, "ours");
 }
