@@ -195,11 +195,16 @@ TEST_CASE("an index with unknown keys is read") {
 }
 
 TEST_CASE("a million entries are read in reasonable time") {
+#ifdef __SANITIZE_ADDRESS__
+  constexpr std::size_t entries = 100'000;  // each costs many times more here
+#else
+  constexpr std::size_t entries = 1'000'000;
+#endif
   std::string payload = "[";
-  for (int i = 0; i < 1'000'000; ++i)
+  for (std::size_t i = 0; i < entries; ++i)
     payload += (i > 0 ? "," : "") + std::string(R"({"tensorname":"a","start_idx":0,"length":1})");
   const auto start = std::chrono::steady_clock::now();
-  CHECK(tt::parse_index(with_tensors(payload + "]"), "").tensors.size() == 1'000'000);
+  CHECK(tt::parse_index(with_tensors(payload + "]"), "").tensors.size() == entries);
   CHECK(std::chrono::steady_clock::now() - start <
         std::chrono::seconds(60));  // one or two, but the machine may be busy
 }

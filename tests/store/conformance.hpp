@@ -155,7 +155,7 @@ void check_store(const MakeStore& make_store) {
   }
 
   SECTION("an object replaces the one before, larger or smaller") {
-    for (const std::size_t size : {100, 10'000, 5, 0, 7}) {
+    for (const std::size_t size : {100U, 10'000U, 5U, 0U, 7U}) {
       store.put("a", noise(size));
       CHECK(text(store, "a") == noise(size));
       CHECK(listing(store, "") == "a " + std::to_string(size));
