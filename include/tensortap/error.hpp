@@ -57,10 +57,11 @@ inline std::string escaped(std::string_view text) {
 /// `text` escaped and in quotes; long texts are cut.
 inline std::string in_quotes(std::string_view text) {
   constexpr std::size_t limit = 160;
-  if (text.size() <= limit) return "\"" + escaped(text) + "\"";
-  std::size_t end = limit;
-  while (end > limit - 4 && (static_cast<unsigned char>(text[end]) & 0xc0) == 0x80) --end;  // not within a character
-  return "\"" + escaped(text.substr(0, end)) + "\"…";
+  std::size_t end = text.size() < limit ? text.size() : limit;
+  while (end < text.size() && end > limit - 4 && (static_cast<unsigned char>(text[end]) & 0xc0) == 0x80) --end;  // not within a character
+  std::string out(1, '"');
+  out.append(escaped(text.substr(0, end)));
+  return out.append(end < text.size() ? "\"…" : "\"");
 }
 
 /// The root and only type of what the library throws.

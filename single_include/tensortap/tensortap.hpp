@@ -49,12 +49,44 @@
 #include <utility>
 #include <vector>
 
+// from tensortap/name.hpp
+
+// What a tensor may be called.
+//
+//   const bool fine = key.size() <= tensortap::name_limit && tensortap::is_utf8(key);
+
+namespace tensortap::inline v0 {
+
+/// The longest tensor name and the longest pattern. Units: bytes.
+inline constexpr std::size_t name_limit = 1024;
+
+/// Whether `text` is well-formed UTF-8: what protobuf and JSON can carry. Source: RFC 3629.
+constexpr bool is_utf8(std::string_view text) noexcept {
+  constexpr std::array<std::uint32_t, 4> smallest = {0, 0x80, 0x800, 0x10000};
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const auto lead = static_cast<unsigned char>(text[i]);
+    if (lead < 0x80) continue;
+    const std::size_t more = lead >= 0xf0 ? 3 : lead >= 0xe0 ? 2 : 1;
+    if (lead < 0xc2 || lead > 0xf4 || text.size() - i <= more) return false;
+    std::uint32_t code = lead & (0x3fu >> more);
+    for (std::size_t k = 0; k < more; ++k) {
+      const auto next = static_cast<unsigned char>(text[++i]);
+      if ((next & 0xc0) != 0x80) return false;
+      code = code << 6 | (next & 0x3fu);
+    }
+    if (code < smallest[more] || code > 0x10ffff || (code >= 0xd800 && code <= 0xdfff)) return false;
+  }
+  return true;
+}
+
+}  // namespace tensortap::inline v0
+
 // from tensortap/error.hpp
 
 // Every error of the library: one type, a code to branch on, and one named factory per cause, so that all messages can be
 // read in this file. Grammar: `what: thing: cause (values); way out`.
 //
-//   try { hook.close(); } catch (const tensortap::Error& e) { if (e.code() == tensortap::Errc::io) … }
+//   try { hook.close(); } catch (const tensortap::Error& e) { std::cerr << e.what() << '\n'; }
 
 namespace tensortap::inline v0 {
 
@@ -71,13 +103,14 @@ enum class Errc : std::uint8_t {
   ended,            ///< a run that has already ended
 };
 
-/// `text`, safe for a terminal and a log line: control characters, C1 ones included, are escaped.
+/// `text`, safe for a terminal and a log line: control characters, C1 ones included, and bytes that are not UTF-8 are escaped.
 inline std::string escaped(std::string_view text) {
   constexpr char hex[] = "0123456789abcdef";
   std::string out;
   for (std::size_t i = 0; i < text.size(); ++i) {
     const auto u = static_cast<unsigned char>(text[i]);
     const auto next = static_cast<unsigned char>(i + 1 < text.size() ? text[i + 1] : 0);
+    const std::size_t size = u >= 0xf0 ? 4 : u >= 0xe0 ? 3 : 2;  // of a character that begins with u
     const bool c1 = u == 0xc2 && next >= 0x80 && next < 0xa0;  // U+0080 to U+009F in UTF-8
     if (u == '\n') {
       out += "\\n";
@@ -86,7 +119,10 @@ inline std::string escaped(std::string_view text) {
     } else if (c1) {
       out += {'\\', 'x', hex[next >> 4], hex[next & 15]};
       ++i;
-    } else if (u < 0x20 || u == 0x7f) {
+    } else if (u >= 0x80 && is_utf8(text.substr(i, size))) {
+      out += text.substr(i, size);
+      i += size - 1;
+    } else if (u < 0x20 || u >= 0x7f) {
       out += {'\\', 'x', hex[u >> 4], hex[u & 15]};
     } else {
       out += text[i];
@@ -98,7 +134,11 @@ inline std::string escaped(std::string_view text) {
 /// `text` escaped and in quotes; long texts are cut.
 inline std::string in_quotes(std::string_view text) {
   constexpr std::size_t limit = 160;
-  return "\"" + escaped(text.substr(0, limit)) + (text.size() > limit ? "\"…" : "\"");
+  std::size_t end = text.size() < limit ? text.size() : limit;
+  while (end < text.size() && end > limit - 4 && (static_cast<unsigned char>(text[end]) & 0xc0) == 0x80) --end;  // not within a character
+  std::string out(1, '"');
+  out.append(escaped(text.substr(0, end)));
+  return out.append(end < text.size() ? "\"…" : "\"");
 }
 
 /// The root and only type of what the library throws.
@@ -198,7 +238,7 @@ class Error : public std::runtime_error {
     return {Errc::ended, "hook: " + in_quotes(run) + ": this run has ended; choose another directory"};
   }
   static Error run_has_steps(std::string_view run, std::string_view key) {
-    return {Errc::ended, "hook: " + in_quotes(run) + ": it holds steps of an earlier run (" + std::string(key) +
+    return {Errc::ended, "hook: " + in_quotes(run) + ": it holds steps of an earlier run (" + in_quotes(key) +
                              "); choose another directory"};
   }
   static Error run_not_found(std::string_view run) {
@@ -220,36 +260,6 @@ class Error : public std::runtime_error {
  private:
   Errc code_;
 };
-
-}  // namespace tensortap::inline v0
-
-// from tensortap/name.hpp
-
-// What a tensor may be called.
-
-namespace tensortap::inline v0 {
-
-/// The longest tensor name and the longest pattern. Units: bytes.
-inline constexpr std::size_t name_limit = 1024;
-
-/// Whether `text` is well-formed UTF-8: what protobuf and JSON can carry. Source: RFC 3629.
-constexpr bool is_utf8(std::string_view text) noexcept {
-  constexpr std::array<std::uint32_t, 4> smallest = {0, 0x80, 0x800, 0x10000};
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const auto lead = static_cast<unsigned char>(text[i]);
-    if (lead < 0x80) continue;
-    const std::size_t more = lead >= 0xf0 ? 3 : lead >= 0xe0 ? 2 : 1;
-    if (lead < 0xc2 || lead > 0xf4 || text.size() - i <= more) return false;
-    std::uint32_t code = lead & (0x3fu >> more);
-    for (std::size_t k = 0; k < more; ++k) {
-      const auto next = static_cast<unsigned char>(text[++i]);
-      if ((next & 0xc0) != 0x80) return false;
-      code = code << 6 | (next & 0x3fu);
-    }
-    if (code < smallest[more] || code > 0x10ffff || (code >= 0xd800 && code <= 0xdfff)) return false;
-  }
-  return true;
-}
 
 }  // namespace tensortap::inline v0
 
@@ -337,6 +347,8 @@ class Reductions {
 
 // Modes and steps. A loop runs in a mode (TRAIN, EVAL …); each mode counts its own steps, and one global counter counts them
 // all. Policies look at the mode step, files are named by the global step.
+//
+//   const tensortap::Step step{tensortap::Mode::eval, 3, 1203};   // the fourth EVAL step, the 1204th of all
 
 namespace tensortap::inline v0 {
 
@@ -500,7 +512,7 @@ constexpr std::optional<DType> dtype_of() noexcept {
   } else if constexpr (std::same_as<T, std::complex<double>>) {
     return DType::complex128;
   }
-#if defined(__FLT16_MANT_DIG__) && !defined(__clang__)
+#if defined(__FLT16_MANT_DIG__) && !defined(__clang__) && (defined(__SSE2__) || __GNUC__ >= 13)  // g++ 12: x86 only
   else if constexpr (std::same_as<T, _Float16>) {
     return DType::f16;
   }
@@ -972,14 +984,18 @@ namespace tensortap::inline v0 {
 /// Threads: `finds` may be called from several at once.
 class Pattern {
  public:
-  /// Throws: look-behind, inline flags, named groups, back-references, syntax errors, more than 1 KiB.
+  /// Throws: look-behind, look-ahead in look-ahead, inline flags, named groups, back-references, syntax errors, more than 1 KiB
+  /// (counted repetitions written out), groups nested too deeply.
   explicit Pattern(std::string_view text) : text_(text) {
     if (text.size() > name_limit) throw Error::bad_pattern(text, name_limit, "longer than 1024 bytes");
     if (text == xgboost_losses) text = xgboost_losses_in_ecmascript;
     refuse_foreign_syntax(text);
+    refuse_large_automata(text);
     try {
       regex_.imbue(std::locale::classic());
-      regex_.assign(text.begin(), text.end(), flags);
+      regex_.assign(text.begin(), text.end(), flags);  // by itself first: what is put around it must not complete it
+      // One pass that may begin anywhere, not one pass for each place to begin at.
+      regex_.assign("[\\s\\S]*(?:" + std::string(text) + ")", flags);
     } catch (const std::regex_error& e) {
       throw Error::bad_pattern(text, 0, e.what());
     }
@@ -990,38 +1006,95 @@ class Pattern {
 
   /// True if some part of `name` matches. Names above 1 KiB are never found.
   [[nodiscard]] bool finds(std::string_view name) const {
-    return name.size() <= name_limit && std::regex_search(name.begin(), name.end(), regex_);
+    constexpr auto from_the_beginning = std::regex_constants::match_continuous;
+    return name.size() <= name_limit && std::regex_search(name.begin(), name.end(), regex_, from_the_beginning);
   }
 
  private:
   // smdebug's default for XGBoost's losses, its only look-behind, and what means the same without one.
   static constexpr std::string_view xgboost_losses = "^[a-zA-z]+-.+(?<!(auc|map))$";
   static constexpr std::string_view xgboost_losses_in_ecmascript = "^(?!.*(auc|map)$)[a-zA-z]+-.+$";
+  static constexpr std::size_t group_limit = 32;
+  // ECMAScript would take an escaped letter of these for the letter itself.
+  static constexpr std::string_view other_letters = "aeghijklmopqyzACEFGHIJKLMNOPQRTUVXYZ";
 
 #ifdef __GLIBCXX__
-  // Breadth first: time linear in the name and a stack that does not grow with it, whatever a stored pattern says.
-  static constexpr auto flags = std::regex::ECMAScript | std::regex_constants::__polynomial;
+  // Breadth first: time linear in the name (squared by look-ahead) and a stack that does not grow with it, whatever a stored
+  // pattern says.
+  static constexpr auto flags = std::regex::ECMAScript | std::regex::nosubs | std::regex_constants::__polynomial;
 #else
-  static constexpr auto flags = std::regex::ECMAScript;
+  static constexpr auto flags = std::regex::ECMAScript | std::regex::nosubs;
 #endif
 
+  /// The end of the bracket expression that begins at `i`: the place of its ']', or the end.
+  static std::size_t end_of_class(std::string_view text, std::size_t i) {
+    for (++i; i < text.size() && text[i] != ']'; ++i) {
+      const std::string_view rest = text.substr(i);
+      if (rest[0] == '\\') {
+        ++i;
+      } else if (rest.starts_with("[:") || rest.starts_with("[.") || rest.starts_with("[=")) {  // [[:alpha:]]
+        const char end[] = {rest[1], ']', '\0'};
+        i += std::min(rest.find(end, 2), rest.size() - 2) + 1;
+      }
+    }
+    return i;
+  }
+
   static void refuse_foreign_syntax(std::string_view text) {
-    bool in_class = false;
     for (std::size_t i = 0; i < text.size(); ++i) {
       const std::string_view rest = text.substr(i);
       if (rest[0] == '\\') {
-        if (!in_class && rest.size() > 1 && rest[1] >= '1' && rest[1] <= '9')
+        if (rest.size() > 1 && rest[1] >= '1' && rest[1] <= '9')
           throw Error::bad_pattern(text, i, "back-references are not supported");
+        if (rest.size() > 1 && other_letters.find(rest[1]) != std::string_view::npos)  // Python's \A and \Z
+          throw Error::bad_pattern(text, i, "this escape means nothing in ECMAScript");
         ++i;
-      } else if (in_class) {
-        in_class = rest[0] != ']';
       } else if (rest[0] == '[') {
-        in_class = true;
+        i = end_of_class(text, i);
       } else if (rest.starts_with("(?<=") || rest.starts_with("(?<!")) {
         throw Error::bad_pattern(text, i, "look-behind is not supported");
       } else if (rest.starts_with("(?") && rest.size() > 2 && rest[2] != ':' && rest[2] != '=' && rest[2] != '!') {
         throw Error::bad_pattern(text, i, "inline flags and named groups are not supported");
       }
+    }
+  }
+
+  /// Keeps what std::regex makes of a pattern as small as a pattern may be: `(a?){30000}` and look-ahead in look-ahead would take
+  /// it minutes for one name, and groups nested by the hundred a deep stack.
+  static void refuse_large_automata(std::string_view text) {
+    struct Group {
+      bool looks_ahead = false;
+      std::size_t size = 0;  // in atoms, repetitions written out
+    };
+    std::vector<Group> groups(1);
+    std::size_t atom = 0;  // the size of the last one
+    for (std::size_t i = 0; i < text.size(); ++i) {
+      const std::string_view rest = text.substr(i);
+      if (rest[0] == '(') {
+        const bool looks_ahead = rest.starts_with("(?=") || rest.starts_with("(?!");
+        if (looks_ahead && groups.back().looks_ahead)
+          throw Error::bad_pattern(text, i, "look-ahead in look-ahead is not supported");
+        if (groups.size() > group_limit) throw Error::bad_pattern(text, i, "groups are nested too deeply");
+        groups.push_back({looks_ahead || groups.back().looks_ahead});
+        continue;
+      }
+      if (rest[0] == ')' && groups.size() > 1) {
+        atom = groups.back().size + 1;
+        groups.pop_back();
+        groups.back().size += atom;
+      } else if (rest[0] == '{') {
+        std::size_t count = 0;  // the larger of {least,most}
+        for (std::size_t number = 0; ++i < text.size() && text[i] != '}'; count = std::max(count, number))
+          number = text[i] < '0' || text[i] > '9' ? 0 : std::min(number * 10 + static_cast<std::size_t>(text[i] - '0'), name_limit + 1);
+        groups.back().size += atom * std::max<std::size_t>(count, 1) - atom;
+        atom *= std::max<std::size_t>(count, 1);
+      } else {
+        if (rest[0] == '\\') ++i;
+        if (rest[0] == '[') i = end_of_class(text, i);
+        atom = rest[0] == '*' || rest[0] == '+' || rest[0] == '?' ? atom + 1 : 1;
+        ++groups.back().size;
+      }
+      if (groups.back().size > name_limit) throw Error::bad_pattern(text, i, "longer than 1024 bytes, repetitions written out");
     }
   }
 
@@ -1287,6 +1360,9 @@ class Selection {
       if (collection.name.empty()) throw Error::bad_collection("", "it has no name; give it one");
       if (!names.insert(collection.name).second)
         throw Error::bad_collection(collection.name, "the name is there twice; merge the two");
+      require_utf8({collection.name});
+      require_utf8(collection.include_regex.list());
+      require_utf8(collection.tensor_names);
       complete(collection, default_save);
       auto& compiled = patterns_.emplace_back();
       for (const std::string& text : collection.include_regex.list()) compiled.emplace_back(text);
@@ -1332,6 +1408,12 @@ class Selection {
   [[nodiscard]] bool any_due() const noexcept { return any_due_; }
 
  private:
+  /// They are written into the run as JSON.
+  static void require_utf8(const std::vector<std::string>& texts) {
+    for (const std::string& text : texts)
+      if (!is_utf8(text)) throw Error::name_not_utf8("collection", text);
+  }
+
   static bool only_in_training(std::string_view collection) noexcept {
     return collection == "gradients" || collection == "optimizer_variables";
   }
@@ -1549,9 +1631,6 @@ namespace tensortap::inline v0::detail {
 /// How many blocks a tensor has.
 inline std::size_t block_count(const TensorView& view) noexcept { return (view.size() + block_size - 1) / block_size; }
 
-/// True for what has real numbers as elements.
-constexpr bool is_real(DType dtype) noexcept { return dtype < DType::complex64; }
-
 /// True if float32 holds every value of the type; the rest goes through float64.
 constexpr bool fits_float(DType dtype) noexcept {
   switch (dtype) {
@@ -1582,12 +1661,16 @@ inline Block raw_block(const TensorView& view, std::size_t i, std::byte* buffer)
   return {buffer, count};
 }
 
-/// The bits of the float with the value of a binary16: like the conversion of `Half`, without branches and so in vectors.
+/// The bits of the float with the value of a binary16: like the conversion of `Half`, but without branches, so that compilers
+/// make vectors of it.
 inline std::uint32_t widened(std::uint16_t half) noexcept {
-  const std::uint32_t magnitude = half & 0x7fffu;
-  const std::uint32_t rebias = magnitude < 0x7c00u ? 112u << 23 : 224u << 23;
-  const auto subnormal = std::bit_cast<std::uint32_t>(static_cast<float>(static_cast<std::int32_t>(magnitude)) * 0x1p-24F);
-  return (magnitude < 0x400u ? subnormal : (magnitude << 13) + rebias) | static_cast<std::uint32_t>(half & 0x8000u) << 16;
+  const std::int32_t magnitude = half & 0x7fff;
+  const std::int32_t rebias = magnitude < 0x7c00 ? 112 << 23 : 224 << 23;
+  const std::int32_t normal = (magnitude << 13) + rebias;
+  const auto subnormal = std::bit_cast<std::int32_t>(static_cast<float>(magnitude) * 0x1p-24F);
+  const std::int32_t is_subnormal = -static_cast<std::int32_t>(magnitude < 0x400);  // a mask: g++ 12 would branch here
+  const std::uint32_t sign = static_cast<std::uint32_t>(half & 0x8000) << 16;
+  return static_cast<std::uint32_t>((subnormal & is_subnormal) | (normal & ~is_subnormal)) | sign;
 }
 
 template <class From, class To>
@@ -1726,42 +1809,54 @@ class IeeeMode {
 namespace tensortap::inline v0::detail {
 
 /// Sums and products wrap around, as int64 or uint64 do; those of int64 are the bits of it.
-/// The smallest integer of a signed type has no magnitude in that type: `abs_min` and `abs_max` then are the largest one.
 template <class T>
 struct IntegerTotals {
+  using Magnitude = std::make_unsigned_t<T>;
+
   T min = std::numeric_limits<T>::max();
   T max = std::numeric_limits<T>::min();
-  T abs_min = std::numeric_limits<T>::max();
-  T abs_max = 0;
+  Magnitude smallest = std::numeric_limits<Magnitude>::max();  ///< magnitude
   std::uint64_t sum = 0;
   std::uint64_t abs_sum = 0;
   std::uint64_t prod = 1;
   std::uint64_t abs_prod = 1;
 
-  void add(T x) noexcept {
-    T size = x;
-    if constexpr (std::is_signed_v<T>)
-      if (x < 0) size = x == std::numeric_limits<T>::min() ? std::numeric_limits<T>::max() : static_cast<T>(-x);
-    min = x < min ? x : min;
-    max = x > max ? x : max;
-    abs_min = size < abs_min ? size : abs_min;
-    abs_max = size > abs_max ? size : abs_max;
-    sum += wide(x);
-    abs_sum += magnitude(x);
-  }
+  /// The smallest integer of a signed type has no magnitude in that type; it is taken for the largest one.
+  [[nodiscard]] T abs_min() const noexcept { return saturated(smallest); }
+  [[nodiscard]] T abs_max() const noexcept { return saturated(std::max(magnitude(min), magnitude(max))); }
 
-  void multiply(T x) noexcept {
-    prod *= wide(x);
-    abs_prod *= magnitude(x);
+  static Magnitude magnitude(T x) noexcept {
+    const auto bits = static_cast<Magnitude>(x);
+    if constexpr (std::is_signed_v<T>) return x < 0 ? static_cast<Magnitude>(0 - bits) : bits;
+    return bits;
   }
 
  private:
-  static std::uint64_t wide(T x) noexcept { return static_cast<std::uint64_t>(x); }  // the sign is extended
-  static std::uint64_t magnitude(T x) noexcept {
-    if constexpr (std::is_signed_v<T>) return x < 0 ? 0 - wide(x) : wide(x);
-    return wide(x);
+  static T saturated(Magnitude magnitude) noexcept {
+    return static_cast<T>(std::min(magnitude, static_cast<Magnitude>(std::numeric_limits<T>::max())));
   }
 };
+
+/// Adds the elements of a block, in registers.
+template <class T, bool products>
+void add_integers(const Block& block, bool truth, IntegerTotals<T>& totals) noexcept {
+  IntegerTotals<T> t = totals;
+  for (std::size_t k = 0; k < block.count; ++k) {
+    T x = load<T>(block.elements + k * sizeof(T));
+    if (truth) x = x != 0;
+    const auto magnitude = IntegerTotals<T>::magnitude(x);
+    t.min = std::min(t.min, x);
+    t.max = std::max(t.max, x);
+    t.smallest = std::min(t.smallest, magnitude);
+    t.sum += static_cast<std::uint64_t>(x);  // extends the sign
+    t.abs_sum += magnitude;
+    if constexpr (products) {
+      t.prod *= static_cast<std::uint64_t>(x);
+      t.abs_prod *= magnitude;
+    }
+  }
+  totals = t;
+}
 
 /// Of all elements of `view`, whose elements are T; bools are read as uint8, 0 or 1. Products only if asked for.
 template <class T>
@@ -1771,12 +1866,7 @@ template <class T>
   const bool truth = view.dtype() == DType::boolean;
   for (std::size_t i = 0; i < block_count(view); ++i) {
     const Block block = raw_block(view, i, buffer);
-    for (std::size_t k = 0; k < block.count; ++k) {
-      T x = load<T>(block.elements + k * sizeof(T));
-      if (truth) x = x != 0;
-      totals.add(x);
-      if (products) totals.multiply(x);
-    }
+    products ? add_integers<T, true>(block, truth, totals) : add_integers<T, false>(block, truth, totals);
   }
   return totals;
 }
@@ -2038,11 +2128,81 @@ template <class In>
 
 }  // namespace tensortap::inline v0::detail
 
+// from tensortap/reduce/error_free.hpp
+
+// The arithmetic with which the sums of two pieces of a tensor become those of the whole, without losing what a variance needs.
+// Not for user code: `merge` of statistics.hpp uses it.
+//
+//   const auto [value, error] = tensortap::detail::two_sum(1e16, 1.0);   // 1e16, 1
+
+namespace tensortap::inline v0::detail {
+
+/// A result and what rounding took from it, exactly.
+struct WithError {
+  double value, error;
+};
+
+/// a + b (Knuth, TAOCP 4.2.2, theorem B). No error after an overflow.
+inline WithError two_sum(double a, double b) noexcept {
+  const double sum = rounded(a + b);
+  const double b_part = rounded(sum - a);
+  const double a_part = rounded(sum - b_part);
+  const double error = rounded(rounded(a - a_part) + rounded(b - b_part));
+  return {sum, is_finite(sum) ? error : 0};
+}
+
+/// a * b (Dekker, "A floating-point technique for extending the available precision", 1971). NaN above 1e300. Not std::fma: clang
+/// makes a product and a sum of it under -ffast-math.
+inline WithError two_product(double a, double b) noexcept {
+  const auto upper_half = [](double x) {
+    const double scaled = rounded(x * 0x8000001p0);
+    return rounded(scaled - rounded(scaled - x));
+  };
+  const double a_high = upper_half(a);
+  const double b_high = upper_half(b);
+  const double a_low = rounded(a - a_high);
+  const double b_low = rounded(b - b_high);
+  const double product = rounded(a * b);
+  double rest = rounded(product - rounded(a_high * b_high));
+  rest = rounded(rest - rounded(a_low * b_high));
+  rest = rounded(rest - rounded(a_high * b_low));
+  return {product, rounded(rounded(a_low * b_low) - rest)};
+}
+
+/// A sum of n numbers: `sum` + `error`.
+struct PartSum {
+  double n, sum, error;
+};
+
+/// Squared deviations that appear when the numbers of `a` meet those of `b`: those of the two means from the common one. The
+/// difference of the means is formed without rounding the means, which keeps the variance exact where the mean is many times
+/// the std: at 1e6 times, rounding them would cost 1e-10.
+/// Source: Chan, Golub, LeVeque, "Updating formulae and a pairwise algorithm for computing sample variances", 1979.
+inline double deviations_between(const PartSum& a, const PartSum& b) noexcept {
+  double deviations = 0;
+  if (a.n == b.n) {
+    const double difference = rounded(rounded(a.sum - b.sum) + rounded(a.error - b.error));
+    deviations = quotient(rounded(difference * difference), rounded(a.n + b.n));
+  } else {
+    const WithError x = two_product(b.n, a.sum);
+    const WithError y = two_product(a.n, b.sum);
+    const double errors = rounded(rounded(b.n * a.error) - rounded(a.n * b.error));
+    const double difference = rounded(rounded(x.value - y.value) + rounded(rounded(x.error - y.error) + errors));
+    const double n_ab = rounded(a.n * b.n);
+    const double of_means = quotient(difference, n_ab);
+    deviations = rounded(rounded(of_means * of_means) * quotient(n_ab, rounded(a.n + b.n)));
+  }
+  return is_finite(deviations) ? deviations : number_of(infinity_bits<double>);  // overflow
+}
+
+}  // namespace tensortap::inline v0::detail
+
 // from tensortap/reduce/kernels_portable.hpp
 
 // The kernels: loops over one block of at most 4096 float32 or float64 elements, for every machine, in vectors of 16 bytes that
 // any compiler lowers. They count nothing. Whether the block holds NaN, infinities or zeros shows afterwards in its totals, and
 // only then it is read again, while it is in the L1 cache. Kernels for wider registers have these signatures and give these bits.
+// Not for user code.
 //
 //   tensortap::detail::BlockTotals<float> totals;
 //   tensortap::detail::portable_totals<float, tensortap::detail::everything, false>(bytes, 4096, first_element, totals);
@@ -2093,6 +2253,7 @@ void portable_totals(const std::byte* elements, std::size_t count, In start, Blo
     F64x2 sum_low{}, sum_high{}, abs_low{}, abs_high{}, squares_low{}, squares_high{};
     const Four<In> splat = Four<In>::splat(start);
     Four<In> lowest = splat, highest = splat, nearest = splat.magnitude(), seen{};
+    for (F64x2* zero : {&sum_low, &sum_high, &abs_low, &abs_high}) pin(*zero);  // 0 + -0 is 0, also under -ffast-math
 
     const auto row = [&](const std::byte* at) {
       const Four<In> x = Four<In>::at(at);
@@ -2237,54 +2398,6 @@ Deviations portable_deviations(const std::byte* elements, std::size_t count, dou
 
 }  // namespace tensortap::inline v0::detail
 
-// from tensortap/reduce/two_sum.hpp
-
-// The arithmetic with which the sums of two pieces of a tensor become those of the whole, without losing what a variance needs.
-// Not for user code: `merge` of statistics.hpp does it.
-//
-//   const auto [sum, error] = tensortap::detail::two_sum(1e16, 1.0);   // 1e16, 1
-
-namespace tensortap::inline v0::detail {
-
-/// a + b and what rounding takes from it, exactly (Knuth, TAOCP 4.2.2, theorem B); no error after an overflow.
-struct TwoSum {
-  double sum, error;
-};
-inline TwoSum two_sum(double a, double b) noexcept {
-  const double sum = rounded(a + b);
-  const double b_part = rounded(sum - a);
-  const double a_part = rounded(sum - b_part);
-  const double error = rounded(rounded(a - a_part) + rounded(b - b_part));
-  return {sum, is_finite(sum) ? error : 0};
-}
-
-/// A sum of n numbers: `sum` + `error`.
-struct PartSum {
-  double n, sum, error;
-};
-
-/// Squared deviations that appear when the numbers of `a` meet those of `b`: those of the two means from the common one. The
-/// difference of the means is formed without rounding the means, which keeps the variance exact where the mean is many times
-/// the std: at 1e6 times, rounding them would cost 1e-10.
-/// Source: Chan, Golub, LeVeque, "Updating formulae and a pairwise algorithm for computing sample variances", 1979.
-inline double deviations_between(const PartSum& a, const PartSum& b) noexcept {
-  if (!is_finite(a.sum) || !is_finite(b.sum)) return number_of(infinity_bits<double>);
-  if (a.n == b.n) {
-    const double difference = rounded(rounded(a.sum - b.sum) + rounded(a.error - b.error));
-    return quotient(rounded(difference * difference), rounded(a.n + b.n));
-  }
-  // b.n a.sum - a.n b.sum, to the last bit (Kahan; see Jeannerod, Louvet, Muller 2013).
-  const double product = rounded(a.n * b.sum);
-  const double product_error = rounded(std::fma(-a.n, b.sum, product));
-  const double crossed = rounded(rounded(std::fma(b.n, a.sum, -product)) + product_error);
-  const double errors = rounded(rounded(b.n * a.error) - rounded(a.n * b.error));
-  const double n_ab = rounded(a.n * b.n);
-  const double of_means = quotient(rounded(crossed + errors), n_ab);
-  return rounded(rounded(of_means * of_means) * quotient(n_ab, rounded(a.n + b.n)));
-}
-
-}  // namespace tensortap::inline v0::detail
-
 // from tensortap/reduce/statistics.hpp
 
 // All statistics of a tensor in one pass, and the record in which they are stored. NaN and the infinities are counted, and
@@ -2383,9 +2496,13 @@ struct Statistics {
 
 namespace detail {
 
-/// -0 is smaller than 0.
-inline double smaller(double a, double b) noexcept { return a < b || (a == b && is_negative(a)) ? a : b; }
-inline double larger(double a, double b) noexcept { return a > b || (a == b && is_negative(b)) ? a : b; }
+/// An integer in the order of the numbers, -0 before 0; comparisons of floats ignore that, and -ffast-math exploits it.
+inline std::uint64_t order_of(double x) noexcept {
+  const std::uint64_t bits = bits_of(x);
+  return (bits & sign_bit<double>) != 0 ? ~bits : bits | sign_bit<double>;
+}
+inline double smaller(double a, double b) noexcept { return order_of(a) < order_of(b) ? a : b; }
+inline double larger(double a, double b) noexcept { return order_of(a) > order_of(b) ? a : b; }
 
 }  // namespace detail
 
@@ -2415,8 +2532,8 @@ inline Statistics merge(const Statistics& a, const Statistics& b) noexcept {
   }
   const auto sum = detail::two_sum(a.sum, b.sum);
   const auto abs_sum = detail::two_sum(a.abs_sum, b.abs_sum);
-  s.sum = sum.sum;
-  s.abs_sum = abs_sum.sum;
+  s.sum = sum.value;
+  s.abs_sum = abs_sum.value;
   s.sum_error = rounded(rounded(a.sum_error + b.sum_error) + sum.error);
   s.abs_sum_error = rounded(rounded(a.abs_sum_error + b.abs_sum_error) + abs_sum.error);
   s.sum_squares = rounded(a.sum_squares + b.sum_squares);
@@ -2454,6 +2571,7 @@ inline std::optional<Statistics> Statistics::from_record(std::span<const double>
   }
   const auto [count, nan, positive_inf, negative_inf, zeros, first] = counts;
   if (nan > count || positive_inf > count - nan || negative_inf > count - nan - positive_inf) return std::nullopt;
+  if (zeros > count - nan - positive_inf - negative_inf || (record[5] != -1 && first >= count)) return std::nullopt;
   Statistics s;
   s.count = count;
   s.nan = nan;
@@ -2507,10 +2625,13 @@ DeviationsFound block_deviations(double n, double sum, double sum_squares, const
   // A center of 40 bits, so that n times it is exact.
   const double center = std::bit_cast<double>(bits_of(mean) & ~std::uint64_t{0x1fff});
   const Deviations again = deviations_from(center);
-  const double squares = rounded(again.sum_squares - rounded(again.sum * quotient(again.sum, n)));
   const double sum_error = rounded(rounded(rounded(n * center) - sum) + again.sum);
+  if (!is_finite(again.sum_squares) || !is_finite(sum_error)) return {number_of(infinity_bits<double>), 0};
+  const double squares = rounded(again.sum_squares - rounded(again.sum * quotient(again.sum, n)));
   return {squares > 0 ? squares : 0, sum_error};
 }
+
+inline double zero(bool negative) noexcept { return number_of(negative ? sign_bit<double> : 0); }
 
 /// The statistics of one block, as far as `parts` asks for them.
 template <class In>
@@ -2540,9 +2661,10 @@ Statistics block_statistics(const Block& block, unsigned parts) noexcept {
     if (totals.abs_min == 0) {  // the kernel knows no signs of zeros
       const Zeros zeros = count_zeros<In>(block);
       s.zeros = zeros.count;
-      if (s.min == 0) s.min = zeros.negative > 0 ? -0.0 : 0.0;
-      if (s.max == 0) s.max = zeros.negative < zeros.count ? 0.0 : -0.0;
-      if (s.abs_max == 0) s.abs_max = 0.0;
+      if (s.min == 0) s.min = zero(zeros.negative > 0);
+      if (s.max == 0) s.max = zero(zeros.negative == zeros.count);
+      s.abs_min = zero(false);
+      if (s.abs_max == 0) s.abs_max = zero(false);
     }
   }
   if ((parts & sums) != 0) {
@@ -2597,7 +2719,7 @@ inline Statistics statistics_of(const TensorView& view, unsigned parts) {
 /// All statistics of `view`. Throws: complex numbers and strings.
 /// Threads: any; needs 100 KiB of stack.
 [[nodiscard]] inline Statistics statistics(const TensorView& view) {
-  if (!detail::is_real(view.dtype())) throw Error::wrong_type("real numbers", to_string(view.dtype()));
+  if (!is_real(view.dtype())) throw Error::wrong_type("real numbers", to_string(view.dtype()));
   return detail::statistics_of(view, detail::everything | detail::deviations);
 }
 
@@ -2733,8 +2855,8 @@ std::optional<Reduced> integer_value(Reduction r, const TensorView& view, const 
   switch (plain(r)) {
     case Reduction::sum: return reduced(r, wide, absolute ? totals.abs_sum : totals.sum);
     case Reduction::prod: return reduced(r, wide, absolute ? totals.abs_prod : totals.prod);
-    case Reduction::min: return element(absolute ? totals.abs_min : totals.min);
-    default: return element(absolute ? totals.abs_max : totals.max);
+    case Reduction::min: return element(absolute ? totals.abs_min() : totals.min);
+    default: return element(absolute ? totals.abs_max() : totals.max);
   }
 }
 
@@ -2802,7 +2924,7 @@ inline void reduce_integers(const TensorView& view, const Reductions& wanted, Fo
 /// Threads: any; needs 100 KiB of stack.
 [[nodiscard]] inline ReducedSet reduce(const TensorView& view, const Reductions& wanted) {
   ReducedSet out;
-  if (!detail::is_real(view.dtype())) return out;
+  if (!is_real(view.dtype())) return out;
   detail::Found found;
   bool integers = false;
   for (const Reduction r : wanted) integers = integers || (!is_floating(view.dtype()) && detail::is_exact(r));
@@ -2826,7 +2948,7 @@ inline void reduce_integers(const TensorView& view, const Reductions& wanted, Fo
 template <class T>
 [[nodiscard]] double l2(const T& tensor) {
   const TensorView view = as_view(tensor);
-  if (!detail::is_real(view.dtype())) throw Error::wrong_type("real numbers", to_string(view.dtype()));
+  if (!is_real(view.dtype())) throw Error::wrong_type("real numbers", to_string(view.dtype()));
   return *detail::float_value(Reduction::l2, detail::statistics_of(view, detail::squares));
 }
 
@@ -2851,7 +2973,7 @@ inline constexpr std::size_t depth_limit = 32;
 
 /// The error of a key that is missing or wrong.
 inline Error wrong(const Place& place, std::string_view key, std::string_view cause) {
-  return Error::damaged(place.what, place.where, "key \"" + std::string(key) + "\": " + std::string(cause));
+  return Error::damaged(place.what, place.where, "key " + in_quotes(key) + ": " + std::string(cause));
 }
 
 /// `text` as a JSON string with everything beyond ASCII escaped, as Python writes it.
@@ -2906,12 +3028,18 @@ inline std::string text(const nlohmann::json& from, std::string_view key, const 
   return value.get<std::string>();
 }
 
+/// `value`, an integer in [-2^63, 2^63). Throws: it is not. `key` is for the message.
+inline std::int64_t integer(const nlohmann::json& value, std::string_view key, const Place& place) {
+  const bool too_large = value.is_number_unsigned() && value.get<std::uint64_t>() > static_cast<std::uint64_t>(INT64_MAX);
+  if (!value.is_number_integer() || too_large) throw wrong(place, key, "it is not an integer");
+  return value.get<std::int64_t>();
+}
+
 /// A number in [0, 2^63).
 inline std::uint64_t natural(const nlohmann::json& from, std::string_view key, const Place& place) {
-  const auto& value = at(from, key, place);
-  if (!value.is_number_unsigned() || value.get<std::uint64_t>() > static_cast<std::uint64_t>(INT64_MAX))
-    throw wrong(place, key, "it is not a natural number");
-  return value.get<std::uint64_t>();
+  const std::int64_t value = integer(at(from, key, place), key, place);
+  if (value < 0) throw wrong(place, key, "it is negative");
+  return static_cast<std::uint64_t>(value);
 }
 
 }  // namespace tensortap::inline v0::json_text
@@ -2943,10 +3071,10 @@ inline std::optional<Reduction> parse_configured_name(std::string_view text) {
   return parse_reduction(text);
 }
 
-inline nlohmann::ordered_json to_json(const ModeSaveConfig& config) {
+inline nlohmann::json to_json(const ModeSaveConfig& config) {
   // smdebug always has an interval: none is an interval that ends before it starts.
   const bool only_steps = config.interval() == 0;
-  nlohmann::ordered_json out;
+  nlohmann::json out;
   out["save_interval"] = only_steps ? 500 : config.interval();
   out["save_steps"] = config.save_steps;
   out["start_step"] = config.start_step.value_or(0);
@@ -2959,8 +3087,8 @@ inline nlohmann::ordered_json to_json(const ModeSaveConfig& config) {
 }  // namespace detail
 
 /// A collection as it stands in the file.
-inline nlohmann::ordered_json to_json(const Collection& collection) {
-  nlohmann::ordered_json out;
+inline nlohmann::json to_json(const Collection& collection) {
+  nlohmann::json out;
   out["name"] = collection.name;
   out["include_regex"] = collection.include_regex.list();
   out["tensor_names"] = collection.tensor_names;
@@ -3007,8 +3135,7 @@ inline std::optional<std::int64_t> parse_step_number(const nlohmann::json& from,
                                                      const json_text::Place& place) {
   const auto found = from.find(key);
   if (found == from.end() || found->is_null()) return std::nullopt;
-  if (!found->is_number_integer()) throw json_text::wrong(place, key, "it is not an integer");
-  return found->get<std::int64_t>();
+  return json_text::integer(*found, key, place);
 }
 
 inline ModeSaveConfig parse_mode_save_config(const nlohmann::json& from, const json_text::Place& place) {
@@ -3017,10 +3144,8 @@ inline ModeSaveConfig parse_mode_save_config(const nlohmann::json& from, const j
                      .end_step = parse_step_number(from, "end_step", place),
                      .save_steps = {}};
   if (from.contains("save_steps"))
-    for (const auto& step : json_text::array(from, "save_steps", place)) {
-      if (!step.is_number_integer()) throw json_text::wrong(place, "save_steps", "an element is not an integer");
-      out.save_steps.push_back(step.get<std::int64_t>());
-    }
+    for (const auto& step : json_text::array(from, "save_steps", place))
+      out.save_steps.push_back(json_text::integer(step, "save_steps", place));
   std::sort(out.save_steps.begin(), out.save_steps.end());
   return out;
 }
@@ -3064,8 +3189,8 @@ inline Collection parse_collection(const std::string& name, const nlohmann::json
 
 /// The file's text.
 inline std::string to_json(const CollectionsFile& file) {
-  nlohmann::ordered_json root;
-  root["collections"] = nlohmann::ordered_json::object();
+  nlohmann::json root;
+  root["collections"] = nlohmann::json::object();
   for (const Collection& collection : file.collections) root["collections"][collection.name] = to_json(collection);
   root["_meta"]["num_workers"] = file.num_workers;
   return root.dump(-1, ' ', true);
@@ -3195,6 +3320,10 @@ inline std::span<const std::byte> payload(std::span<const std::byte> bytes, std:
 
 // The wire format of Protocol Buffers: as much of it as events need.
 // Source: the Protocol Buffers encoding documentation. Not a general implementation: no schema, no groups.
+//
+//   std::string message;
+//   tensortap::wire::put_integer(message, 2, 300);
+//   for (tensortap::wire::Reader reader(tensortap::bytes_of(message)); reader.next();) std::cout << reader.field();
 
 namespace tensortap::inline v0::wire {
 
@@ -3246,9 +3375,6 @@ inline void put_bytes(std::string& out, std::uint32_t field, std::string_view co
 }
 
 /// Walks over the fields of a message. Never reads outside of it.
-///
-///   for (wire::Reader reader(message); reader.next();)
-///     if (reader.field() == 1) use(reader.bytes());
 class Reader {
  public:
   explicit Reader(std::span<const std::byte> message) : rest_(message) {}
@@ -3523,6 +3649,8 @@ inline Tensor assemble(TensorParts parts) {
     if (parts.content.size() != checked.nbytes()) throw misfit(parts.content.size() / size_of(parts.dtype));
     Tensor out(parts.dtype, std::move(parts.shape));
     std::copy(parts.content.begin(), parts.content.end(), out.bytes().begin());
+    if (out.dtype() == DType::boolean)  // another value than 0 and 1 in a bool is undefined behaviour
+      for (std::byte& b : out.bytes()) b = std::byte{b != std::byte{0}};
     return out;
   }
   const std::size_t numbers = parts.floats.size() + parts.doubles.size() + parts.integers.size();
@@ -3595,7 +3723,7 @@ inline Event parse_event(std::span<const std::byte> payload) {
 // The index of one step of one worker: which tensors it has, and where in the events file each record lies. One line of JSON,
 // byte for byte as smdebug writes it, with keys of ours that smdebug ignores.
 //
-//   const std::string text = tensortap::to_json(index);
+//   const std::string text = tensortap::to_json(index_file);
 //   const tensortap::IndexFile again = tensortap::parse_index(text, "index/…");
 
 namespace tensortap::inline v0 {
@@ -3666,8 +3794,8 @@ inline SavedShape parse_saved_shape(const nlohmann::json& entry, json_text::Plac
   SavedShape out{.name = json_text::text(entry, "tensorname", place), .original_name = {}, .shape = {}};
   out.original_name = entry.contains("originalname") ? json_text::text(entry, "originalname", place) : out.name;
   for (const auto& extent : json_text::array(entry, "shape", place)) {
-    if (!extent.is_number_unsigned()) throw json_text::wrong(place, "shape", "an extent is not a natural number");
-    out.shape.push_back(static_cast<std::int64_t>(extent.get<std::uint64_t>()));
+    out.shape.push_back(json_text::integer(extent, "shape", place));
+    if (out.shape.back() < 0) throw json_text::wrong(place, "shape", "an extent is negative");
   }
   return out;
 }
@@ -3770,7 +3898,7 @@ inline std::optional<IndexName> parse_index_key(std::string_view key) {
   IndexName out;
   const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), out.global_step);
   const auto digits = static_cast<std::size_t>(end - name.data());
-  if (error != std::errc{} || out.global_step < 0 || digits + 1 >= name.size() || name[digits] != '_') return std::nullopt;
+  if (error != std::errc{} || name[0] == '-' || digits + 1 >= name.size() || name[digits] != '_') return std::nullopt;
   out.worker = worker_from_file_name(name.substr(digits + 1));
   return out;
 }
@@ -4650,7 +4778,7 @@ class Hook {
 
 namespace tensortap::inline v0 {
 
-/// Something in a run that could not be read.
+/// Something in a run that could not be read; safe to print.
 struct Damage {
   std::string where;  ///< a key, or a tensor and step
   std::string cause;
@@ -4663,7 +4791,7 @@ class DamageList {
  public:
   void add(std::string_view where, std::string_view cause) const {
     const std::lock_guard lock(mutex_);
-    if (seen_.size() < limit && seen_.emplace(where, cause).second) list_.push_back({std::string(where), std::string(cause)});
+    if (seen_.size() < limit && seen_.emplace(where, cause).second) list_.push_back({escaped(where), escaped(cause)});
   }
   [[nodiscard]] std::vector<Damage> list() const {
     const std::lock_guard lock(mutex_);
@@ -4959,7 +5087,7 @@ class TensorHistory {
   [[nodiscard]] std::optional<Tensor> read(const detail::Place& place, std::int64_t step) const {
     try {
       return detail::read_tensor(*run_, place);
-    } catch (const Error& e) {
+    } catch (const std::exception& e) {  // a record may claim more than there is memory
       run_->damage.add("tensor " + in_quotes(place.location.name) + ", step " + std::to_string(step), e.what());
       return std::nullopt;
     }

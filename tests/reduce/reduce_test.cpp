@@ -50,8 +50,6 @@ T element_of(const tt::Reduced& reduced) {
   return element;
 }
 
-constexpr R plain_ones[] = {R::min, R::max, R::mean, R::std, R::variance, R::sum, R::prod, R::l1, R::l2};
-
 }  // namespace
 
 TEMPLATE_TEST_CASE("reductions of floats keep their type and are rounded once", "[reduce]", tt::Half, tt::BFloat16, float,

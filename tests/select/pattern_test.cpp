@@ -177,8 +177,9 @@ TEST_CASE("counted repetitions count as if they were written out") {
   CHECK(Pattern("^a{1000}$").finds(std::string(1000, 'a')));
   CHECK(Pattern("^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$").finds("01234567-89ab-cdef-0123-456789abcdef"));
   CHECK(Pattern("[{]99999[}]\\{99999\\}").finds("{99999}{99999}"));
-  for (const std::string text : {"a{1025}", "a{1,1025}", "a{1025,}", "(a?){30000}", "((a?){150}){150}", "(a{32}){33}",
-                                 "x*{1000}*{1000}", "a{18446744073709551617}", "[[:alpha:]]{1025}", "(?=a{1025})"}) {
+  for (const std::string text :
+       {"a{1025}", "a{1,1025}", "a{1025,}", "(a?){30000}", "((a?){150}){150}", "(a{32}){33}", "x*{600}",
+        "(a?){100}*{4}", "a{18446744073709551617}", "[[:alpha:]]{1025}", "(?=a{1025})"}) {
     CAPTURE(text);
     CHECK_THROWS_WITH(Pattern(text), contains("longer than 1024 bytes, repetitions written out"));
   }

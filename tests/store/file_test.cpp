@@ -13,6 +13,7 @@
 #include <iterator>
 #include <memory>
 #include <string>
+#include <system_error>
 
 #include "catch.hpp"
 #include "store/conformance.hpp"
@@ -232,19 +233,25 @@ TEST_CASE("what is no regular file is no object, and nobody waits for it") {
   CHECK(text(f.store, "a/b") == "x");
 }
 
-TEST_CASE("directories nested by the hundred do not stop a listing") {
+TEST_CASE("a listing goes sixteen directories deep, however deep they go") {
   Fixture f;
-  f.store.put("a/b", "x");
-  fs::path deep = f.run;
+  std::string key;
+  for (int i = 0; i < 16; ++i) key += "d/";
+  f.store.put(key + "x", "x");
+  f.store.put(key + "d/x", "x");
+  fs::path deep = f.run / key;
   for (int i = 0; i < 100; ++i) deep /= "d";
   fs::create_directories(deep);
-  CHECK(listing(f.store, "") == "a/b 1");
+  CHECK(listing(f.store, "") == key + "x 1");
+  CHECK(text(f.store, key + "d/x") == "x");
 }
 
 TEST_CASE("a range beyond a large sparse file takes no memory for it") {
   Fixture f;
   f.store.put("a", "0123456789");
-  fs::resize_file(f.run / "a", std::uintmax_t{1} << 40);
+  std::error_code unsupported;  // by a file system without sparse files
+  fs::resize_file(f.run / "a", std::uintmax_t{1} << 40, unsupported);
+  if (unsupported) return;
   CHECK(f.store.size("a") == std::uint64_t{1} << 40);
   CHECK(conformance::text_of(*f.store.get("a", {5, 7})) == std::string("56789\0\0", 7));
   CHECK(f.store.get("a", {std::uint64_t{1} << 40, UINT64_MAX})->empty());

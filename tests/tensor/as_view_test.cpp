@@ -75,7 +75,7 @@ TEST_CASE("contiguous ranges have shape [n]", "[as_view]") {
   CHECK(as_view(std::vector<tt::BFloat16>(2)).dtype() == DType::bf16);
 }
 
-TEST_CASE("strings", "[as_view]") {
+TEST_CASE("strings and ranges of strings", "[as_view]") {
   const auto check = [](const tt::TensorView& view, const std::vector<std::string>& expected) {
     CHECK(view.dtype() == DType::string);
     REQUIRE(shape_of(view) == Extents{static_cast<std::int64_t>(expected.size())});

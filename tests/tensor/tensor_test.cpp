@@ -56,7 +56,7 @@ TEST_CASE("any element as a number", "[tensor]") {
   CHECK_THROWS_AS(Tensor(tt::as_view("text")).number(0), tt::Error);
 }
 
-TEST_CASE("strings", "[tensor]") {
+TEST_CASE("a tensor of strings", "[tensor]") {
   const Tensor tensor({"one", "two"});
   CHECK(tensor.dtype() == DType::string);
   CHECK(tensor.shape() == Tensor::Shape{2});

@@ -51,12 +51,16 @@ inline Block raw_block(const TensorView& view, std::size_t i, std::byte* buffer)
   return {buffer, count};
 }
 
-/// The bits of the float with the value of a binary16: like the conversion of `Half`, without branches and so in vectors.
+/// The bits of the float with the value of a binary16: like the conversion of `Half`, but without branches, so that compilers
+/// make vectors of it.
 inline std::uint32_t widened(std::uint16_t half) noexcept {
-  const std::uint32_t magnitude = half & 0x7fffu;
-  const std::uint32_t rebias = magnitude < 0x7c00u ? 112u << 23 : 224u << 23;
-  const auto subnormal = std::bit_cast<std::uint32_t>(static_cast<float>(static_cast<std::int32_t>(magnitude)) * 0x1p-24F);
-  return (magnitude < 0x400u ? subnormal : (magnitude << 13) + rebias) | static_cast<std::uint32_t>(half & 0x8000u) << 16;
+  const std::int32_t magnitude = half & 0x7fff;
+  const std::int32_t rebias = magnitude < 0x7c00 ? 112 << 23 : 224 << 23;
+  const std::int32_t normal = (magnitude << 13) + rebias;
+  const auto subnormal = std::bit_cast<std::int32_t>(static_cast<float>(magnitude) * 0x1p-24F);
+  const std::int32_t is_subnormal = -static_cast<std::int32_t>(magnitude < 0x400);  // a mask: g++ 12 would branch here
+  const std::uint32_t sign = static_cast<std::uint32_t>(half & 0x8000) << 16;
+  return static_cast<std::uint32_t>((subnormal & is_subnormal) | (normal & ~is_subnormal)) | sign;
 }
 
 template <class From, class To>

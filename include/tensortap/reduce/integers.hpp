@@ -4,7 +4,7 @@
 //   const auto totals = tensortap::detail::integer_totals<std::int64_t>(view, /*products=*/false);
 #pragma once
 
-#include <array>
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -17,42 +17,54 @@
 namespace tensortap::inline v0::detail {
 
 /// Sums and products wrap around, as int64 or uint64 do; those of int64 are the bits of it.
-/// The smallest integer of a signed type has no magnitude in that type: `abs_min` and `abs_max` then are the largest one.
 template <class T>
 struct IntegerTotals {
+  using Magnitude = std::make_unsigned_t<T>;
+
   T min = std::numeric_limits<T>::max();
   T max = std::numeric_limits<T>::min();
-  T abs_min = std::numeric_limits<T>::max();
-  T abs_max = 0;
+  Magnitude smallest = std::numeric_limits<Magnitude>::max();  ///< magnitude
   std::uint64_t sum = 0;
   std::uint64_t abs_sum = 0;
   std::uint64_t prod = 1;
   std::uint64_t abs_prod = 1;
 
-  void add(T x) noexcept {
-    T size = x;
-    if constexpr (std::is_signed_v<T>)
-      if (x < 0) size = x == std::numeric_limits<T>::min() ? std::numeric_limits<T>::max() : static_cast<T>(-x);
-    min = x < min ? x : min;
-    max = x > max ? x : max;
-    abs_min = size < abs_min ? size : abs_min;
-    abs_max = size > abs_max ? size : abs_max;
-    sum += wide(x);
-    abs_sum += magnitude(x);
-  }
+  /// The smallest integer of a signed type has no magnitude in that type; it is taken for the largest one.
+  [[nodiscard]] T abs_min() const noexcept { return saturated(smallest); }
+  [[nodiscard]] T abs_max() const noexcept { return saturated(std::max(magnitude(min), magnitude(max))); }
 
-  void multiply(T x) noexcept {
-    prod *= wide(x);
-    abs_prod *= magnitude(x);
+  static Magnitude magnitude(T x) noexcept {
+    const auto bits = static_cast<Magnitude>(x);
+    if constexpr (std::is_signed_v<T>) return x < 0 ? static_cast<Magnitude>(0 - bits) : bits;
+    return bits;
   }
 
  private:
-  static std::uint64_t wide(T x) noexcept { return static_cast<std::uint64_t>(x); }  // the sign is extended
-  static std::uint64_t magnitude(T x) noexcept {
-    if constexpr (std::is_signed_v<T>) return x < 0 ? 0 - wide(x) : wide(x);
-    return wide(x);
+  static T saturated(Magnitude magnitude) noexcept {
+    return static_cast<T>(std::min(magnitude, static_cast<Magnitude>(std::numeric_limits<T>::max())));
   }
 };
+
+/// Adds the elements of a block, in registers.
+template <class T, bool products>
+void add_integers(const Block& block, bool truth, IntegerTotals<T>& totals) noexcept {
+  IntegerTotals<T> t = totals;
+  for (std::size_t k = 0; k < block.count; ++k) {
+    T x = load<T>(block.elements + k * sizeof(T));
+    if (truth) x = x != 0;
+    const auto magnitude = IntegerTotals<T>::magnitude(x);
+    t.min = std::min(t.min, x);
+    t.max = std::max(t.max, x);
+    t.smallest = std::min(t.smallest, magnitude);
+    t.sum += static_cast<std::uint64_t>(x);  // extends the sign
+    t.abs_sum += magnitude;
+    if constexpr (products) {
+      t.prod *= static_cast<std::uint64_t>(x);
+      t.abs_prod *= magnitude;
+    }
+  }
+  totals = t;
+}
 
 /// Of all elements of `view`, whose elements are T; bools are read as uint8, 0 or 1. Products only if asked for.
 template <class T>
@@ -62,12 +74,7 @@ template <class T>
   const bool truth = view.dtype() == DType::boolean;
   for (std::size_t i = 0; i < block_count(view); ++i) {
     const Block block = raw_block(view, i, buffer);
-    for (std::size_t k = 0; k < block.count; ++k) {
-      T x = load<T>(block.elements + k * sizeof(T));
-      if (truth) x = x != 0;
-      totals.add(x);
-      if (products) totals.multiply(x);
-    }
+    products ? add_integers<T, true>(block, truth, totals) : add_integers<T, false>(block, truth, totals);
   }
   return totals;
 }

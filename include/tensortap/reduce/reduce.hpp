@@ -143,8 +143,8 @@ std::optional<Reduced> integer_value(Reduction r, const TensorView& view, const 
   switch (plain(r)) {
     case Reduction::sum: return reduced(r, wide, absolute ? totals.abs_sum : totals.sum);
     case Reduction::prod: return reduced(r, wide, absolute ? totals.abs_prod : totals.prod);
-    case Reduction::min: return element(absolute ? totals.abs_min : totals.min);
-    default: return element(absolute ? totals.abs_max : totals.max);
+    case Reduction::min: return element(absolute ? totals.abs_min() : totals.min);
+    default: return element(absolute ? totals.abs_max() : totals.max);
   }
 }
 
