@@ -3,8 +3,8 @@
 #include <type_traits>
 #include <vector>
 
-#include "catch.hpp"
 #include <tensortap/error.hpp>
+#include "catch.hpp"
 
 namespace tt = tensortap;
 using tt::Errc;
@@ -55,8 +55,8 @@ TEST_CASE("each cause has its code, names what it is about, and says what to do"
     CAPTURE(message);
     CHECK(error.code() == code);
     CHECK(message.find(about) != std::string::npos);
-    CHECK(message.find(": ") != std::string::npos);                // what: …
-    CHECK(message.find("; ") != std::string::npos);                // …; way out
+    CHECK(message.find(": ") != std::string::npos);  // what: …
+    CHECK(message.find("; ") != std::string::npos);  // …; way out
     CHECK(message.find_first_of("\n\r\t\x1b") == std::string::npos);
     CHECK(message.back() != '.');
   }
@@ -69,9 +69,10 @@ TEST_CASE("numbers before and now are in the message", "[error]") {
 
 TEST_CASE("names that would write on a terminal or fill it are tamed", "[error]") {
   const std::string hostile = "a\n\x1b[2J\x7f" + std::string(10000, 'x');
-  for (const Error& error : {Error::outside_step(hostile), Error::device_tensor(hostile), Error::tensor_not_found(hostile),
-                             Error::run_not_found(hostile), Error::damaged("index", hostile, "no JSON"),
-                             Error::io("store", hostile, "no space left")}) {
+  for (const Error& error :
+       {Error::outside_step(hostile), Error::device_tensor(hostile), Error::tensor_not_found(hostile),
+        Error::run_not_found(hostile), Error::damaged("index", hostile, "no JSON"),
+        Error::io("store", hostile, "no space left")}) {
     const std::string message = error.what();
     CAPTURE(message);
     CHECK(message.find("a\\n\\x1b[2J\\x7fxxx") != std::string::npos);

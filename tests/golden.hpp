@@ -28,7 +28,8 @@ inline Files files_of(const std::string& run) {
   Files files;
   const auto root = directory() / run;
   for (const auto& entry : std::filesystem::recursive_directory_iterator(root))
-    if (entry.is_regular_file()) files[std::filesystem::relative(entry.path(), root).generic_string()] = read_file(entry.path());
+    if (entry.is_regular_file())
+      files[std::filesystem::relative(entry.path(), root).generic_string()] = read_file(entry.path());
   return files;
 }
 

@@ -40,7 +40,8 @@ def use_of(header):
 
 
 def is_for_users(header):
-    return "Not for user" not in header.read_text(encoding="utf-8").split("#pragma once")[0]
+    comment = header.read_text(encoding="utf-8").split("#pragma once")[0].replace("\n// ", " ")
+    return "Not for user" not in comment
 
 
 class HeaderUsesTest(unittest.TestCase):

@@ -1,16 +1,17 @@
 #include <string>
 #include <vector>
 
-#include "catch.hpp"
 #include <tensortap/reduction.hpp>
+#include "catch.hpp"
 
 namespace tt = tensortap;
 using R = tt::Reduction;
 
 TEST_CASE("reductions are spelled as in the names of records, and back", "[reduction]") {
-  const std::vector<std::string> names = {"min",     "max",     "mean",     "std",     "variance",     "sum",     "prod",
-                                          "l1",      "l2",      "abs_min",  "abs_max", "abs_mean",     "abs_std", "abs_variance",
-                                          "abs_sum", "abs_prod", "abs_l1",  "abs_l2",  "statistics"};
+  const std::vector<std::string> names = {"min",      "max",      "mean",    "std",          "variance",
+                                          "sum",      "prod",     "l1",      "l2",           "abs_min",
+                                          "abs_max",  "abs_mean", "abs_std", "abs_variance", "abs_sum",
+                                          "abs_prod", "abs_l1",   "abs_l2",  "statistics"};
   REQUIRE(names.size() == tt::reduction_count + 1);
   for (std::size_t i = 0; i < names.size(); ++i) {
     const auto r = static_cast<R>(i);

@@ -1,7 +1,7 @@
 #include <cstdint>
 
-#include "catch.hpp"
 #include <tensortap/step.hpp>
+#include "catch.hpp"
 
 namespace tt = tensortap;
 using tt::Mode;

@@ -91,7 +91,8 @@ int dump(const std::string& run, std::ostream& out) {
     root["global_to_mode"][std::to_string(global_step)] = {tt::to_string(step.mode), step.mode_step};
   }
   root["collections"] = json::object();
-  for (const tt::Collection& collection : trial.collections()) root["collections"][collection.name] = tt::to_json(collection);
+  for (const tt::Collection& collection : trial.collections())
+    root["collections"][collection.name] = tt::to_json(collection);
   root["tensor_names"] = json::array();
   root["tensors"] = json::object();
   for (const tt::TensorHistory& tensor : trial.tensors()) {

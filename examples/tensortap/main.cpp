@@ -37,7 +37,8 @@ int main(int argc, char** argv) {
       ->check(CLI::IsMember({"TRAIN", "EVAL", "PREDICT", "GLOBAL"}, CLI::ignore_case));
   show->add_option("--worker", what.worker, "what this worker saved");
   show->add_flag("--all", what.all, "all elements, however many");
-  const CLI::App* check = add("check", "Reads every record and verifies every checksum; exit code 1 if something is damaged.");
+  const CLI::App* check =
+      add("check", "Reads every record and verifies every checksum; exit code 1 if something is damaged.");
   CLI11_PARSE(app, argc, argv);
 
   try {

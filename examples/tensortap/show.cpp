@@ -17,7 +17,9 @@ std::string shape_text(const tt::Tensor::Shape& shape) {
   return out + "]";
 }
 
-std::string plural(std::size_t n, const std::string& noun) { return std::to_string(n) + " " + noun + (n == 1 ? "" : "s"); }
+std::string plural(std::size_t n, const std::string& noun) {
+  return std::to_string(n) + " " + noun + (n == 1 ? "" : "s");
+}
 
 std::string range_text(const std::vector<std::int64_t>& steps) {
   if (steps.empty()) return "no steps";
@@ -28,7 +30,8 @@ std::string range_text(const std::vector<std::int64_t>& steps) {
 
 /// Elements as nested rows would be too long: one line per innermost row, at most `limit` elements.
 void print_elements(const tt::Tensor& tensor, std::size_t limit, std::ostream& out) {
-  const std::size_t row = tensor.rank() == 0 ? 1 : static_cast<std::size_t>(std::max<std::int64_t>(tensor.shape().back(), 1));
+  const std::size_t row =
+      tensor.rank() == 0 ? 1 : static_cast<std::size_t>(std::max<std::int64_t>(tensor.shape().back(), 1));
   const std::size_t shown = std::min(tensor.size(), limit);
   for (std::size_t i = 0; i < shown; ++i) {
     if (tensor.dtype() == tt::DType::string) {
@@ -41,7 +44,8 @@ void print_elements(const tt::Tensor& tensor, std::size_t limit, std::ostream& o
   if (shown < tensor.size()) out << "… " << tensor.size() - shown << " more; --all shows them\n";
 }
 
-void print_reductions(const tt::TensorHistory& tensor, std::int64_t step, const std::string& worker, std::ostream& out) {
+void print_reductions(const tt::TensorHistory& tensor, std::int64_t step, const std::string& worker,
+                      std::ostream& out) {
   for (const auto& [name, value] : tensor.saved_reductions(step, worker)) {
     if (name == tt::to_string(tt::Reduction::statistics) || value.dtype() == tt::DType::string) continue;
     out << "  " << std::left << std::setw(14) << tt::escaped(name) << std::right;
@@ -66,7 +70,9 @@ int show_step(const tt::TensorHistory& tensor, const Show& what, std::ostream& o
     print_reductions(tensor, step, worker, out);
     if (value) print_elements(*value, what.all ? value->size() : 100, out);
   }
-  if (!any) out << tt::escaped(tensor.name()) << ": nothing was saved in step " << step << " (" << range_text(tensor.steps()) << ")\n";
+  if (!any)
+    out << tt::escaped(tensor.name()) << ": nothing was saved in step " << step << " (" << range_text(tensor.steps())
+        << ")\n";
   return any ? 0 : 1;
 }
 
@@ -91,16 +97,18 @@ int list(const std::string& run, std::ostream& out) {
   const tt::Trial trial(run);
   out << tt::escaped(run) << (trial.ended() ? ": ended" : ": running or interrupted") << ", "
       << plural(static_cast<std::size_t>(trial.num_workers()), "worker") << '\n';
-  for (const tt::Mode mode : trial.modes()) out << "  " << tt::to_string(mode) << ": " << range_text(trial.steps(mode)) << '\n';
+  for (const tt::Mode mode : trial.modes())
+    out << "  " << tt::to_string(mode) << ": " << range_text(trial.steps(mode)) << '\n';
   if (!trial.collections().empty()) out << "\ncollections\n";
   for (const tt::Collection& collection : trial.collections())
-    out << "  " << tt::escaped(collection.name) << ": " << plural(trial.tensors({.collection = collection.name}).size(), "tensor")
-        << '\n';
+    out << "  " << tt::escaped(collection.name) << ": "
+        << plural(trial.tensors({.collection = collection.name}).size(), "tensor") << '\n';
   out << "\ntensors\n";
   for (const tt::TensorHistory& tensor : trial.tensors())
     out << "  " << tt::escaped(tensor.name()) << ": " << range_text(tensor.steps()) << ", " << tensor.stored_bytes()
         << " bytes\n";
-  for (const tt::Damage& damage : trial.damage()) out << "damaged: " << tt::escaped(damage.where + ": " + damage.cause) << '\n';
+  for (const tt::Damage& damage : trial.damage())
+    out << "damaged: " << tt::escaped(damage.where + ": " + damage.cause) << '\n';
   return 0;
 }
 
@@ -108,7 +116,8 @@ int show(const std::string& run, const Show& what, std::ostream& out) {
   const tt::Trial trial(run);
   const auto tensor = trial.tensor(what.tensor, tt::parse_mode(what.mode).value_or(tt::Mode::global));
   const int code = what.step ? show_step(tensor, what, out) : show_history(tensor, what, out);
-  for (const tt::Damage& damage : trial.damage()) out << "damaged: " << tt::escaped(damage.where + ": " + damage.cause) << '\n';
+  for (const tt::Damage& damage : trial.damage())
+    out << "damaged: " << tt::escaped(damage.where + ": " + damage.cause) << '\n';
   return code;
 }
 

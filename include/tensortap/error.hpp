@@ -1,5 +1,5 @@
-// Every error of the library: one type, a code to branch on, and one named factory per cause, so that all messages can be
-// read in this file. Grammar: `what: thing: cause (values); way out`.
+// Every error of the library: one type, a code to branch on, and one named factory per cause, so that all messages can
+// be read in this file. Grammar: `what: thing: cause (values); way out`.
 //
 //   try { hook.close(); } catch (const tensortap::Error& e) { std::cerr << e.what() << '\n'; }
 #pragma once
@@ -26,7 +26,8 @@ enum class Errc : std::uint8_t {
   ended,            ///< a run that has already ended
 };
 
-/// `text`, safe for a terminal and a log line: control characters, C1 ones included, and bytes that are not UTF-8 are escaped.
+/// `text`, safe for a terminal and a log line: control characters, C1 ones included, and bytes that are not UTF-8 are
+/// escaped.
 inline std::string escaped(std::string_view text) {
   constexpr char hex[] = "0123456789abcdef";
   std::string out;
@@ -34,7 +35,7 @@ inline std::string escaped(std::string_view text) {
     const auto u = static_cast<unsigned char>(text[i]);
     const auto next = static_cast<unsigned char>(i + 1 < text.size() ? text[i + 1] : 0);
     const std::size_t size = u >= 0xf0 ? 4 : u >= 0xe0 ? 3 : 2;  // of a character that begins with u
-    const bool c1 = u == 0xc2 && next >= 0x80 && next < 0xa0;  // U+0080 to U+009F in UTF-8
+    const bool c1 = u == 0xc2 && next >= 0x80 && next < 0xa0;    // U+0080 to U+009F in UTF-8
     if (u == '\n') {
       out += "\\n";
     } else if (u == '\t') {
@@ -58,7 +59,8 @@ inline std::string escaped(std::string_view text) {
 inline std::string in_quotes(std::string_view text) {
   constexpr std::size_t limit = 160;
   std::size_t end = text.size() < limit ? text.size() : limit;
-  while (end < text.size() && end > limit - 4 && (static_cast<unsigned char>(text[end]) & 0xc0) == 0x80) --end;  // not within a character
+  while (end < text.size() && end > limit - 4 && (static_cast<unsigned char>(text[end]) & 0xc0) == 0x80)
+    --end;  // not within a character
   std::string out(1, '"');
   out.append(escaped(text.substr(0, end)));
   return out.append(end < text.size() ? "\"…" : "\"");
@@ -80,14 +82,16 @@ class Error : public std::runtime_error {
     return {Errc::invalid_tensor, "save: tensor " + in_quotes(name) + " is not strided; make it dense first"};
   }
   static Error lazy_conjugate(std::string_view name) {
-    return {Errc::invalid_tensor, "save: tensor " + in_quotes(name) + " is conjugated or negated lazily; resolve it first"};
+    return {Errc::invalid_tensor,
+            "save: tensor " + in_quotes(name) + " is conjugated or negated lazily; resolve it first"};
   }
   static Error undefined_tensor(std::string_view name) {
     return {Errc::invalid_tensor, "save: tensor " + in_quotes(name) + " is undefined; save it once it has a value"};
   }
   static Error unknown_element_type(std::string_view name, int type) {
-    return {Errc::invalid_tensor, "save: tensor " + in_quotes(name) + ": element type is not supported (torch scalar type " +
-                                      std::to_string(type) + "); convert it first"};
+    return {Errc::invalid_tensor, "save: tensor " + in_quotes(name) +
+                                      ": element type is not supported (torch scalar type " + std::to_string(type) +
+                                      "); convert it first"};
   }
   static Error rank_too_large(std::size_t rank, int limit) {
     return {Errc::invalid_tensor, "tensor: rank is too large (" + std::to_string(rank) + ", at most " +
@@ -115,12 +119,13 @@ class Error : public std::runtime_error {
     return {Errc::invalid_name, std::string(what) + ": name " + in_quotes(name) + " is not UTF-8; encode it first"};
   }
   static Error bad_worker(std::string_view worker) {
-    return {Errc::invalid_name, "hook: worker " + in_quotes(worker) +
-                                    " cannot name a file; use letters, digits, '_', '-', '.', ':' and '/', no leading '.'"};
+    return {Errc::invalid_name,
+            "hook: worker " + in_quotes(worker) +
+                " cannot name a file; use letters, digits, '_', '-', '.', ':' and '/', no leading '.'"};
   }
   static Error bad_key(std::string_view key) {
-    return {Errc::invalid_name,
-            "store: key " + in_quotes(key) + " is not a relative path of plain names; remove \"..\", \"//\" and the like"};
+    return {Errc::invalid_name, "store: key " + in_quotes(key) +
+                                    " is not a relative path of plain names; remove \"..\", \"//\" and the like"};
   }
   static Error bad_pattern(std::string_view pattern, std::size_t position, std::string_view cause) {
     return {Errc::invalid_pattern, "pattern: " + in_quotes(pattern) + ": " + std::string(cause) + " (at position " +
@@ -165,7 +170,8 @@ class Error : public std::runtime_error {
                              "); choose another directory"};
   }
   static Error run_not_found(std::string_view run) {
-    return {Errc::not_found, "trial: " + in_quotes(run) + ": no such run (it has neither an index nor collections); check the path"};
+    return {Errc::not_found,
+            "trial: " + in_quotes(run) + ": no such run (it has neither an index nor collections); check the path"};
   }
   static Error tensor_not_found(std::string_view name) {
     return {Errc::not_found, "trial: no tensor is named " + in_quotes(name) + "; see trial.tensors()"};

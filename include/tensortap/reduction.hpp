@@ -18,8 +18,24 @@ namespace tensortap::inline v0 {
 /// SageMaker Debugger's nine reductions, the same of the absolute values, and the record of all statistics at once.
 /// `std` and `variance` divide by N; `l1` and `l2` are vector norms for every rank.
 enum class Reduction : std::uint8_t {
-  min, max, mean, std, variance, sum, prod, l1, l2,  //
-  abs_min, abs_max, abs_mean, abs_std, abs_variance, abs_sum, abs_prod, abs_l1, abs_l2,
+  min,
+  max,
+  mean,
+  std,
+  variance,
+  sum,
+  prod,
+  l1,
+  l2,
+  abs_min,
+  abs_max,
+  abs_mean,
+  abs_std,
+  abs_variance,
+  abs_sum,
+  abs_prod,
+  abs_l1,
+  abs_l2,
   statistics,  ///< everything in one record of fixed order, see reduce/statistics.hpp
 };
 
@@ -40,8 +56,8 @@ constexpr bool is_norm(Reduction r) noexcept { return plain(r) == Reduction::l1 
 /// The spelling used in the names of stored records: "mean", "abs_l1", "statistics".
 constexpr std::string_view to_string(Reduction r) noexcept {
   constexpr std::array<std::string_view, reduction_count + 1> names = {
-      "min",      "max",      "mean",         "std",     "variance", "sum",    "prod",   "l1",        "l2",  //
-      "abs_min",  "abs_max",  "abs_mean",     "abs_std", "abs_variance", "abs_sum", "abs_prod", "abs_l1", "abs_l2",
+      "min",       "max",     "mean",     "std",     "variance",     "sum",     "prod",     "l1",     "l2",  //
+      "abs_min",   "abs_max", "abs_mean", "abs_std", "abs_variance", "abs_sum", "abs_prod", "abs_l1", "abs_l2",
       "statistics"};
   return names[static_cast<std::size_t>(r)];
 }
@@ -53,8 +69,8 @@ constexpr std::optional<Reduction> parse_reduction(std::string_view text) noexce
   return std::nullopt;
 }
 
-/// A set of reductions in the order in which they are stored: plain ones, norms, absolute ones, absolute norms, each group as
-/// configured.
+/// A set of reductions in the order in which they are stored: plain ones, norms, absolute ones, absolute norms, each
+/// group as configured.
 class Reductions {
  public:
   Reductions() = default;
@@ -65,7 +81,8 @@ class Reductions {
   /// Adds `r` unless it is there.
   void insert(Reduction r) {
     if (contains(r)) return;
-    const auto after = std::find_if(list_.begin(), list_.end(), [&](Reduction other) { return group(other) > group(r); });
+    const auto after =
+        std::find_if(list_.begin(), list_.end(), [&](Reduction other) { return group(other) > group(r); });
     list_.insert(after, r);
   }
 

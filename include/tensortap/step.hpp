@@ -1,5 +1,5 @@
-// Modes and steps. A loop runs in a mode (TRAIN, EVAL …); each mode counts its own steps, and one global counter counts them
-// all. Policies look at the mode step, files are named by the global step.
+// Modes and steps. A loop runs in a mode (TRAIN, EVAL …); each mode counts its own steps, and one global counter counts
+// them all. Policies look at the mode step, files are named by the global step.
 //
 //   const tensortap::Step step{tensortap::Mode::eval, 3, 1203};   // the fourth EVAL step, the 1204th of all
 #pragma once

@@ -1,7 +1,7 @@
 // tensortap: taps the tensors flowing through training, keeps what matters, and reads it back.
 //
-// This header is the map: a tensor is seen, selected, reduced, recorded, stored, read. Each folder includes only earlier ones;
-// capture/ drives the first five.
+// This header is the map: a tensor is seen, selected, reduced, recorded, stored, read. Each folder includes only
+// earlier ones; capture/ drives the first five.
 #pragma once
 
 #include <tensortap/error.hpp>      // one error type, all messages

@@ -83,8 +83,8 @@ constexpr bool is_utf8(std::string_view text) noexcept {
 
 // from tensortap/error.hpp
 
-// Every error of the library: one type, a code to branch on, and one named factory per cause, so that all messages can be
-// read in this file. Grammar: `what: thing: cause (values); way out`.
+// Every error of the library: one type, a code to branch on, and one named factory per cause, so that all messages can
+// be read in this file. Grammar: `what: thing: cause (values); way out`.
 //
 //   try { hook.close(); } catch (const tensortap::Error& e) { std::cerr << e.what() << '\n'; }
 
@@ -103,7 +103,8 @@ enum class Errc : std::uint8_t {
   ended,            ///< a run that has already ended
 };
 
-/// `text`, safe for a terminal and a log line: control characters, C1 ones included, and bytes that are not UTF-8 are escaped.
+/// `text`, safe for a terminal and a log line: control characters, C1 ones included, and bytes that are not UTF-8 are
+/// escaped.
 inline std::string escaped(std::string_view text) {
   constexpr char hex[] = "0123456789abcdef";
   std::string out;
@@ -111,7 +112,7 @@ inline std::string escaped(std::string_view text) {
     const auto u = static_cast<unsigned char>(text[i]);
     const auto next = static_cast<unsigned char>(i + 1 < text.size() ? text[i + 1] : 0);
     const std::size_t size = u >= 0xf0 ? 4 : u >= 0xe0 ? 3 : 2;  // of a character that begins with u
-    const bool c1 = u == 0xc2 && next >= 0x80 && next < 0xa0;  // U+0080 to U+009F in UTF-8
+    const bool c1 = u == 0xc2 && next >= 0x80 && next < 0xa0;    // U+0080 to U+009F in UTF-8
     if (u == '\n') {
       out += "\\n";
     } else if (u == '\t') {
@@ -135,7 +136,8 @@ inline std::string escaped(std::string_view text) {
 inline std::string in_quotes(std::string_view text) {
   constexpr std::size_t limit = 160;
   std::size_t end = text.size() < limit ? text.size() : limit;
-  while (end < text.size() && end > limit - 4 && (static_cast<unsigned char>(text[end]) & 0xc0) == 0x80) --end;  // not within a character
+  while (end < text.size() && end > limit - 4 && (static_cast<unsigned char>(text[end]) & 0xc0) == 0x80)
+    --end;  // not within a character
   std::string out(1, '"');
   out.append(escaped(text.substr(0, end)));
   return out.append(end < text.size() ? "\"…" : "\"");
@@ -157,14 +159,16 @@ class Error : public std::runtime_error {
     return {Errc::invalid_tensor, "save: tensor " + in_quotes(name) + " is not strided; make it dense first"};
   }
   static Error lazy_conjugate(std::string_view name) {
-    return {Errc::invalid_tensor, "save: tensor " + in_quotes(name) + " is conjugated or negated lazily; resolve it first"};
+    return {Errc::invalid_tensor,
+            "save: tensor " + in_quotes(name) + " is conjugated or negated lazily; resolve it first"};
   }
   static Error undefined_tensor(std::string_view name) {
     return {Errc::invalid_tensor, "save: tensor " + in_quotes(name) + " is undefined; save it once it has a value"};
   }
   static Error unknown_element_type(std::string_view name, int type) {
-    return {Errc::invalid_tensor, "save: tensor " + in_quotes(name) + ": element type is not supported (torch scalar type " +
-                                      std::to_string(type) + "); convert it first"};
+    return {Errc::invalid_tensor, "save: tensor " + in_quotes(name) +
+                                      ": element type is not supported (torch scalar type " + std::to_string(type) +
+                                      "); convert it first"};
   }
   static Error rank_too_large(std::size_t rank, int limit) {
     return {Errc::invalid_tensor, "tensor: rank is too large (" + std::to_string(rank) + ", at most " +
@@ -192,12 +196,13 @@ class Error : public std::runtime_error {
     return {Errc::invalid_name, std::string(what) + ": name " + in_quotes(name) + " is not UTF-8; encode it first"};
   }
   static Error bad_worker(std::string_view worker) {
-    return {Errc::invalid_name, "hook: worker " + in_quotes(worker) +
-                                    " cannot name a file; use letters, digits, '_', '-', '.', ':' and '/', no leading '.'"};
+    return {Errc::invalid_name,
+            "hook: worker " + in_quotes(worker) +
+                " cannot name a file; use letters, digits, '_', '-', '.', ':' and '/', no leading '.'"};
   }
   static Error bad_key(std::string_view key) {
-    return {Errc::invalid_name,
-            "store: key " + in_quotes(key) + " is not a relative path of plain names; remove \"..\", \"//\" and the like"};
+    return {Errc::invalid_name, "store: key " + in_quotes(key) +
+                                    " is not a relative path of plain names; remove \"..\", \"//\" and the like"};
   }
   static Error bad_pattern(std::string_view pattern, std::size_t position, std::string_view cause) {
     return {Errc::invalid_pattern, "pattern: " + in_quotes(pattern) + ": " + std::string(cause) + " (at position " +
@@ -242,7 +247,8 @@ class Error : public std::runtime_error {
                              "); choose another directory"};
   }
   static Error run_not_found(std::string_view run) {
-    return {Errc::not_found, "trial: " + in_quotes(run) + ": no such run (it has neither an index nor collections); check the path"};
+    return {Errc::not_found,
+            "trial: " + in_quotes(run) + ": no such run (it has neither an index nor collections); check the path"};
   }
   static Error tensor_not_found(std::string_view name) {
     return {Errc::not_found, "trial: no tensor is named " + in_quotes(name) + "; see trial.tensors()"};
@@ -275,8 +281,24 @@ namespace tensortap::inline v0 {
 /// SageMaker Debugger's nine reductions, the same of the absolute values, and the record of all statistics at once.
 /// `std` and `variance` divide by N; `l1` and `l2` are vector norms for every rank.
 enum class Reduction : std::uint8_t {
-  min, max, mean, std, variance, sum, prod, l1, l2,  //
-  abs_min, abs_max, abs_mean, abs_std, abs_variance, abs_sum, abs_prod, abs_l1, abs_l2,
+  min,
+  max,
+  mean,
+  std,
+  variance,
+  sum,
+  prod,
+  l1,
+  l2,
+  abs_min,
+  abs_max,
+  abs_mean,
+  abs_std,
+  abs_variance,
+  abs_sum,
+  abs_prod,
+  abs_l1,
+  abs_l2,
   statistics,  ///< everything in one record of fixed order, see reduce/statistics.hpp
 };
 
@@ -297,8 +319,8 @@ constexpr bool is_norm(Reduction r) noexcept { return plain(r) == Reduction::l1 
 /// The spelling used in the names of stored records: "mean", "abs_l1", "statistics".
 constexpr std::string_view to_string(Reduction r) noexcept {
   constexpr std::array<std::string_view, reduction_count + 1> names = {
-      "min",      "max",      "mean",         "std",     "variance", "sum",    "prod",   "l1",        "l2",  //
-      "abs_min",  "abs_max",  "abs_mean",     "abs_std", "abs_variance", "abs_sum", "abs_prod", "abs_l1", "abs_l2",
+      "min",       "max",     "mean",     "std",     "variance",     "sum",     "prod",     "l1",     "l2",  //
+      "abs_min",   "abs_max", "abs_mean", "abs_std", "abs_variance", "abs_sum", "abs_prod", "abs_l1", "abs_l2",
       "statistics"};
   return names[static_cast<std::size_t>(r)];
 }
@@ -310,8 +332,8 @@ constexpr std::optional<Reduction> parse_reduction(std::string_view text) noexce
   return std::nullopt;
 }
 
-/// A set of reductions in the order in which they are stored: plain ones, norms, absolute ones, absolute norms, each group as
-/// configured.
+/// A set of reductions in the order in which they are stored: plain ones, norms, absolute ones, absolute norms, each
+/// group as configured.
 class Reductions {
  public:
   Reductions() = default;
@@ -322,7 +344,8 @@ class Reductions {
   /// Adds `r` unless it is there.
   void insert(Reduction r) {
     if (contains(r)) return;
-    const auto after = std::find_if(list_.begin(), list_.end(), [&](Reduction other) { return group(other) > group(r); });
+    const auto after =
+        std::find_if(list_.begin(), list_.end(), [&](Reduction other) { return group(other) > group(r); });
     list_.insert(after, r);
   }
 
@@ -345,8 +368,8 @@ class Reductions {
 
 // from tensortap/step.hpp
 
-// Modes and steps. A loop runs in a mode (TRAIN, EVAL …); each mode counts its own steps, and one global counter counts them
-// all. Policies look at the mode step, files are named by the global step.
+// Modes and steps. A loop runs in a mode (TRAIN, EVAL …); each mode counts its own steps, and one global counter counts
+// them all. Policies look at the mode step, files are named by the global step.
 //
 //   const tensortap::Step step{tensortap::Mode::eval, 3, 1203};   // the fourth EVAL step, the 1204th of all
 
@@ -414,7 +437,22 @@ namespace tensortap::inline v0 {
 
 /// The type of a tensor's elements.
 enum class DType : std::uint8_t {
-  f16, bf16, f32, f64, i8, i16, i32, i64, u8, u16, u32, u64, boolean, complex64, complex128, string,
+  f16,
+  bf16,
+  f32,
+  f64,
+  i8,
+  i16,
+  i32,
+  i64,
+  u8,
+  u16,
+  u32,
+  u64,
+  boolean,
+  complex64,
+  complex128,
+  string
 };
 
 /// How many element types there are.
@@ -462,9 +500,10 @@ struct Half {
     const auto bits32 = std::bit_cast<std::uint32_t>(value);
     const auto sign = static_cast<std::uint16_t>((bits32 >> 16) & 0x8000u);
     const std::uint32_t magnitude = bits32 & 0x7fffffffu;
-    if (magnitude > 0x7f800000u) return {static_cast<std::uint16_t>(sign | 0x7e00u)};  // NaN
+    if (magnitude > 0x7f800000u) return {static_cast<std::uint16_t>(sign | 0x7e00u)};   // NaN
     if (magnitude >= 0x477ff000u) return {static_cast<std::uint16_t>(sign | 0x7c00u)};  // rounds beyond 65504
-    if (magnitude < 0x38800000u) {  // below 2^-14: adding 0.5 leaves the subnormal's bits in the low end of the fraction
+    if (magnitude <
+        0x38800000u) {  // below 2^-14: adding 0.5 leaves the subnormal's bits in the low end of the fraction
       const float shifted = std::bit_cast<float>(magnitude) + 0.5F;
       return {static_cast<std::uint16_t>(sign | (std::bit_cast<std::uint32_t>(shifted) - 0x3f000000u))};
     }
@@ -483,7 +522,8 @@ struct BFloat16 {
   /// Rounds to nearest, ties to even.
   static BFloat16 from(float value) noexcept {
     const auto bits32 = std::bit_cast<std::uint32_t>(value);
-    if ((bits32 & 0x7fffffffu) > 0x7f800000u) return {static_cast<std::uint16_t>(bits32 >> 16 | 0x40u)};  // NaN stays NaN
+    if ((bits32 & 0x7fffffffu) > 0x7f800000u)
+      return {static_cast<std::uint16_t>(bits32 >> 16 | 0x40u)};  // NaN stays NaN
     return {static_cast<std::uint16_t>((bits32 + 0x7fffu + ((bits32 >> 16) & 1u)) >> 16)};
   }
 };
@@ -529,10 +569,11 @@ inline constexpr std::optional<DType> dtype_v = detail::dtype_of<T>();
 
 /// A type whose values can be elements of a tensor.
 template <class T>
-concept Element = dtype_v<std::remove_cv_t<T>>.has_value();
+concept Element = dtype_v<std::remove_cv_t<T>>
+.has_value();
 
-/// Calls `f.template operator()<T>()` with the C++ type of `dtype` (`Half`, `BFloat16` for the 16-bit floats). `dtype` must not
-/// be string.
+/// Calls `f.template operator()<T>()` with the C++ type of `dtype` (`Half`, `BFloat16` for the 16-bit floats). `dtype`
+/// must not be string.
 template <class F>
 decltype(auto) visit_dtype(DType dtype, F&& f) {
   switch (dtype) {
@@ -560,15 +601,16 @@ decltype(auto) visit_dtype(DType dtype, F&& f) {
 
 // from tensortap/tensor/view.hpp
 
-// A borrowed look at a tensor: where its elements are, of what type, in which shape. Nothing is copied and nothing is owned.
+// A borrowed look at a tensor: where its elements are, of what type, in which shape. Nothing is copied and nothing is
+// owned.
 //
 //   float weights[6] = {1, 2, 3, 4, 5, 6};
 //   tensortap::TensorView view(weights, tensortap::DType::f32, std::array<std::int64_t, 2>{2, 3});
 
 namespace tensortap::inline v0 {
 
-/// A tensor somebody else owns. The element type and the rank are values, so that everything behind it is compiled once.
-/// Lifetime: as long as the memory it looks at.
+/// A tensor somebody else owns. The element type and the rank are values, so that everything behind it is compiled
+/// once. Lifetime: as long as the memory it looks at.
 class TensorView {
  public:
   static constexpr std::size_t max_rank = 8;
@@ -714,8 +756,8 @@ inline void copy_row_major(const TensorView& view, std::byte* to) { copy_row_maj
 
 // from tensortap/tensor/as_view.hpp
 
-// One function that sees a tensor in whatever the user's framework calls one. Frameworks are recognised by shape (which members
-// they have), so none of their headers is needed here. A type of your own needs one function beside it:
+// One function that sees a tensor in whatever the user's framework calls one. Frameworks are recognised by shape (which
+// members they have), so none of their headers is needed here. A type of your own needs one function beside it:
 //
 //   tensortap::TensorView tensortap_view(const MyTensor& t) { return {t.data, tensortap::DType::f32, t.shape}; }
 
@@ -729,16 +771,43 @@ concept HasOwnView = requires(const T& t) {
 };
 
 template <class T>
-concept TorchLike = requires(const T& t) { t.sizes(); t.strides(); t.scalar_type(); t.is_cpu(); t.data_ptr(); };
+concept TorchLike = requires(const T& t) {
+  t.sizes();
+  t.strides();
+  t.scalar_type();
+  t.is_cpu();
+  t.data_ptr();
+};
 
 template <class T>
-concept XtensorLike = requires(const T& t) { t.dimension(); t.shape(); t.strides(); t.data(); t.data_offset(); };
+concept XtensorLike = requires(const T& t) {
+  t.dimension();
+  t.shape();
+  t.strides();
+  t.data();
+  t.data_offset();
+};
 
 template <class T>
-concept EigenLike = requires(const T& t) { t.rows(); t.cols(); t.innerStride(); t.outerStride(); t.data(); T::IsRowMajor; };
+concept EigenLike = requires(const T& t) {
+  t.rows();
+  t.cols();
+  t.innerStride();
+  t.outerStride();
+  t.data();
+  T::IsRowMajor;
+};
 
 template <class T>
-concept LazyExpression = (requires(const T& t) { t.dimension(); t.shape(); } || requires(const T& t) { t.rows(); t.cols(); }) &&
+concept LazyExpression = (
+                             requires(const T& t) {
+                               t.dimension();
+                               t.shape();
+                             } ||
+                             requires(const T& t) {
+                               t.rows();
+                               t.cols();
+                             }) &&
                          !XtensorLike<T> && !EigenLike<T>;
 
 template <class T>
@@ -749,11 +818,13 @@ concept StringRange = std::ranges::contiguous_range<const T> && StringLike<std::
 
 template <class T>
 concept ElementRange = std::ranges::contiguous_range<const T> && std::ranges::sized_range<const T> &&
-                       Element<std::ranges::range_value_t<const T>>;
+    Element<std::ranges::range_value_t<const T>>;
 
 template <class T>
-concept PackedBits = std::same_as<typename T::value_type, bool> && !std::ranges::contiguous_range<const T> &&
-                     requires(const T& t) { t.size(); };
+concept PackedBits =
+    std::same_as<typename T::value_type, bool> && !std::ranges::contiguous_range<const T> && requires(const T& t) {
+  t.size();
+};
 
 template <class T>
 inline constexpr bool never = false;
@@ -784,7 +855,10 @@ TensorView view_of_torch(const T& t, std::string_view name) {
   if constexpr (requires { t.layout(); })
     if (static_cast<int>(t.layout()) != 0) throw Error::sparse_tensor(name);  // 0 is c10::Layout::Strided
   if (!t.is_cpu()) throw Error::device_tensor(name);
-  if constexpr (requires { t.is_conj(); t.is_neg(); })
+  if constexpr (requires {
+                  t.is_conj();
+                  t.is_neg();
+                })
     if (t.is_conj() || t.is_neg()) throw Error::lazy_conjugate(name);
   const auto sizes = t.sizes();
   const auto strides = t.strides();
@@ -795,7 +869,8 @@ TensorView view_of_torch(const T& t, std::string_view name) {
 template <XtensorLike T>
 TensorView view_of_xtensor(const T& t) {
   using Value = std::remove_cvref_t<decltype(*t.data())>;
-  static_assert(Element<Value>, "tensortap: the element type of this xtensor container is not supported; convert it first");
+  static_assert(Element<Value>,
+                "tensortap: the element type of this xtensor container is not supported; convert it first");
   const std::size_t rank = t.dimension();
   if (rank > TensorView::max_rank) throw Error::rank_too_large(rank, TensorView::max_rank);
   std::array<std::int64_t, TensorView::max_rank> shape{};
@@ -817,7 +892,8 @@ TensorView view_of_eigen(const T& t) {
     return {t.data(), *dtype_v<Value>, {&extent, 1}, {&inner, 1}};
   } else {
     const auto outer = static_cast<std::int64_t>(t.outerStride());
-    const std::array<std::int64_t, 2> shape = {static_cast<std::int64_t>(t.rows()), static_cast<std::int64_t>(t.cols())};
+    const std::array<std::int64_t, 2> shape = {static_cast<std::int64_t>(t.rows()),
+                                               static_cast<std::int64_t>(t.cols())};
     const std::array<std::int64_t, 2> strides = {T::IsRowMajor ? outer : inner, T::IsRowMajor ? inner : outer};
     return {t.data(), *dtype_v<Value>, shape, strides};
   }
@@ -825,8 +901,8 @@ TensorView view_of_eigen(const T& t) {
 
 }  // namespace detail
 
-/// A view of `tensor`: a scalar (shape [1]), a string, a contiguous range (shape [n]), an xtensor, Eigen or torch tensor, a
-/// `TensorView`, a `Tensor`, or a type with `tensortap_view`. A framework's tensor without axes has rank 0.
+/// A view of `tensor`: a scalar (shape [1]), a string, a contiguous range (shape [n]), an xtensor, Eigen or torch
+/// tensor, a `TensorView`, a `Tensor`, or a type with `tensortap_view`. A framework's tensor without axes has rank 0.
 /// Throws: a device, sparse or undefined tensor; `name` is for the message. A lazy expression does not compile.
 /// Lifetime: the view looks into `tensor`.
 template <class T>
@@ -836,9 +912,8 @@ template <class T>
   } else if constexpr (detail::HasOwnView<T>) {
     return tensortap_view(tensor);
   } else if constexpr (detail::StringLike<T>) {
-    return TensorView::of_strings(&tensor, 1, [](const void* data, std::size_t) -> std::string_view {
-      return *static_cast<const T*>(data);
-    });
+    return TensorView::of_strings(
+        &tensor, 1, [](const void* data, std::size_t) -> std::string_view { return *static_cast<const T*>(data); });
   } else if constexpr (Element<T>) {
     const std::int64_t one = 1;
     return {&tensor, *dtype_v<T>, TensorView::Extents(&one, 1)};
@@ -861,9 +936,10 @@ template <class T>
                   "tensortap: std::vector<bool> packs its elements into bits; use std::vector<std::uint8_t> instead");
     static_assert(!detail::LazyExpression<T>,
                   "tensortap: this is a lazy expression without memory of its own; evaluate it first");
-    static_assert(detail::never<T> || detail::PackedBits<T> || detail::LazyExpression<T>,
-                  "tensortap: no tensor is seen in this type; pass a scalar, a contiguous range, an xtensor, Eigen or torch "
-                  "tensor, or write tensortap_view(const T&) beside it");
+    static_assert(
+        detail::never<T> || detail::PackedBits<T> || detail::LazyExpression<T>,
+        "tensortap: no tensor is seen in this type; pass a scalar, a contiguous range, an xtensor, Eigen or torch "
+        "tensor, or write tensortap_view(const T&) beside it");
     return {};
   }
 }
@@ -972,8 +1048,8 @@ class Tensor {
 
 // from tensortap/select/pattern.hpp
 
-// Patterns over tensor names: ECMAScript regular expressions that search (not match) a name. What ECMAScript lacks is refused
-// when it is configured, with its position, not when a name first meets it.
+// Patterns over tensor names: ECMAScript regular expressions that search (not match) a name. What ECMAScript lacks is
+// refused when it is configured, with its position, not when a name first meets it.
 //
 //   tensortap::Pattern loss("loss$");
 //   bool yes = loss.finds("train/loss");
@@ -984,8 +1060,8 @@ namespace tensortap::inline v0 {
 /// Threads: `finds` may be called from several at once.
 class Pattern {
  public:
-  /// Throws: look-behind, look-ahead in look-ahead, inline flags, named groups, back-references, syntax errors, more than 1 KiB
-  /// (counted repetitions written out), groups nested too deeply.
+  /// Throws: look-behind, look-ahead in look-ahead, inline flags, named groups, back-references, syntax errors, more
+  /// than 1 KiB (counted repetitions written out), groups nested too deeply.
   explicit Pattern(std::string_view text) : text_(text) {
     if (text.size() > name_limit) throw Error::bad_pattern(text, name_limit, "longer than 1024 bytes");
     if (text == xgboost_losses) text = xgboost_losses_in_ecmascript;
@@ -1019,8 +1095,8 @@ class Pattern {
   static constexpr std::string_view other_letters = "aeghijklmopqyzACEFGHIJKLMNOPQRTUVXYZ";
 
 #ifdef __GLIBCXX__
-  // Breadth first: time linear in the name (squared by look-ahead) and a stack that does not grow with it, whatever a stored
-  // pattern says.
+  // Breadth first: time linear in the name (squared by look-ahead) and a stack that does not grow with it, whatever a
+  // stored pattern says.
   static constexpr auto flags = std::regex::ECMAScript | std::regex::nosubs | std::regex_constants::__polynomial;
 #else
   static constexpr auto flags = std::regex::ECMAScript | std::regex::nosubs;
@@ -1059,8 +1135,8 @@ class Pattern {
     }
   }
 
-  /// Keeps what std::regex makes of a pattern as small as a pattern may be: `(a?){30000}` and look-ahead in look-ahead would take
-  /// it minutes for one name, and groups nested by the hundred a deep stack.
+  /// Keeps what std::regex makes of a pattern as small as a pattern may be: `(a?){30000}` and look-ahead in look-ahead
+  /// would take it minutes for one name, and groups nested by the hundred a deep stack.
   static void refuse_large_automata(std::string_view text) {
     struct Group {
       bool looks_ahead = false;
@@ -1085,7 +1161,9 @@ class Pattern {
       } else if (rest[0] == '{') {
         std::size_t count = 0;  // the larger of {least,most}
         for (std::size_t number = 0; ++i < text.size() && text[i] != '}'; count = std::max(count, number))
-          number = text[i] < '0' || text[i] > '9' ? 0 : std::min(number * 10 + static_cast<std::size_t>(text[i] - '0'), name_limit + 1);
+          number = text[i] < '0' || text[i] > '9'
+                       ? 0
+                       : std::min(number * 10 + static_cast<std::size_t>(text[i] - '0'), name_limit + 1);
         groups.back().size += atom * std::max<std::size_t>(count, 1) - atom;
         atom *= std::max<std::size_t>(count, 1);
       } else {
@@ -1094,7 +1172,8 @@ class Pattern {
         atom = rest[0] == '*' || rest[0] == '+' || rest[0] == '?' ? atom + 1 : 1;
         ++groups.back().size;
       }
-      if (groups.back().size > name_limit) throw Error::bad_pattern(text, i, "longer than 1024 bytes, repetitions written out");
+      if (groups.back().size > name_limit)
+        throw Error::bad_pattern(text, i, "longer than 1024 bytes, repetitions written out");
     }
   }
 
@@ -1102,14 +1181,15 @@ class Pattern {
   std::regex regex_;
 };
 
-/// The patterns of a collection as an option: one string or a list of them. Left out, a collection with a built-in name gets its
-/// default; `Patterns::none()` means none at all.
+/// The patterns of a collection as an option: one string or a list of them. Left out, a collection with a built-in name
+/// gets its default; `Patterns::none()` means none at all.
 class Patterns {
  public:
   Patterns() = default;
-  Patterns(const char* pattern) : list_{pattern}, given_(true) {}                // NOLINT(google-explicit-constructor)
-  Patterns(std::string pattern) : list_{std::move(pattern)}, given_(true) {}     // NOLINT(google-explicit-constructor)
-  Patterns(std::vector<std::string> list) : list_(std::move(list)), given_(true) {}  // NOLINT(google-explicit-constructor)
+  Patterns(const char* pattern) : list_{pattern}, given_(true) {}             // NOLINT(google-explicit-constructor)
+  Patterns(std::string pattern) : list_{std::move(pattern)}, given_(true) {}  // NOLINT(google-explicit-constructor)
+  Patterns(std::vector<std::string> list)
+      : list_(std::move(list)), given_(true) {}  // NOLINT(google-explicit-constructor)
   Patterns(std::initializer_list<std::string_view> list) : list_(list.begin(), list.end()), given_(true) {}
 
   static Patterns none() { return Patterns(std::vector<std::string>{}); }
@@ -1141,15 +1221,17 @@ namespace tensortap::inline v0 {
 
 /// When one mode is saved. Units: steps of that mode.
 struct ModeSaveConfig {
-  std::optional<std::int64_t> save_interval;  ///< every so many steps, counted from 0; without it and without steps: every one
-  std::optional<std::int64_t> start_step;     ///< not before this one (default 0)
-  std::optional<std::int64_t> end_step;       ///< before this one (default: no end)
-  std::vector<std::int64_t> save_steps;       ///< and these, wherever they lie; sorted
+  std::optional<std::int64_t>
+      save_interval;  ///< every so many steps, counted from 0; without it and without steps: every one
+  std::optional<std::int64_t> start_step;  ///< not before this one (default 0)
+  std::optional<std::int64_t> end_step;    ///< before this one (default: no end)
+  std::vector<std::int64_t> save_steps;    ///< and these, wherever they lie; sorted
 
   /// Whether mode step `step` is saved.
   [[nodiscard]] bool includes(std::int64_t step) const {
     if (std::binary_search(save_steps.begin(), save_steps.end(), step)) return true;
-    return interval() > 0 && step >= start_step.value_or(0) && (!end_step || step < *end_step) && step % interval() == 0;
+    return interval() > 0 && step >= start_step.value_or(0) && (!end_step || step < *end_step) &&
+           step % interval() == 0;
   }
 
   /// The interval in force; 0 if only `save_steps` are saved.
@@ -1202,11 +1284,13 @@ class SaveConfig {
     return a.modes_ == b.modes_ && !a.predicate_ && !b.predicate_;
   }
 
-  /// Both: intervals, starts and ends where one side has them, the steps of either, in the modes of the first; a mode that only
-  /// one side has is taken as it is there. Throws: both sides have an interval (or a start, or an end), and they differ.
+  /// Both: intervals, starts and ends where one side has them, the steps of either, in the modes of the first; a mode
+  /// that only one side has is taken as it is there. Throws: both sides have an interval (or a start, or an end), and
+  /// they differ.
   friend SaveConfig operator|(const SaveConfig& a, const SaveConfig& b) {
     if (a.predicate_ || b.predicate_)
-      throw Error::bad_save_config("a decision of your own cannot be united with others; write it all into the callable");
+      throw Error::bad_save_config(
+          "a decision of your own cannot be united with others; write it all into the callable");
     SaveConfig out = a;
     for (std::size_t m = 0; m < all_modes.size(); ++m) {
       if (a.restricted_ != b.restricted_) {  // x | during(mode): the modes of the restriction, the rest of both
@@ -1331,7 +1415,8 @@ inline std::optional<std::string_view> builtin_pattern(std::string_view collecti
       {"full_shap", "^full_shap/.*[^/bias]$"},
       {"trees", "^trees/.*"},
   }};
-  const auto* found = std::find_if(patterns.begin(), patterns.end(), [&](const auto& p) { return p.first == collection; });
+  const auto* found =
+      std::find_if(patterns.begin(), patterns.end(), [&](const auto& p) { return p.first == collection; });
   if (found == patterns.end()) return std::nullopt;
   return found->second;
 }
@@ -1340,8 +1425,8 @@ inline std::optional<std::string_view> builtin_pattern(std::string_view collecti
 
 // from tensortap/select/selection.hpp
 
-// The decision itself: which collections a name belongs to, decided once per name, and which collections are due, decided once
-// per step. It sees names, modes and steps only: what is not due never touches a tensor.
+// The decision itself: which collections a name belongs to, decided once per name, and which collections are due,
+// decided once per step. It sees names, modes and steps only: what is not due never touches a tensor.
 //
 //   tensortap::Selection selection({{.name = "losses", .include_regex = "loss$"}}, tensortap::every(1));
 //   selection.begin_step({tensortap::Mode::train, 0, 0});
@@ -1349,12 +1434,14 @@ inline std::optional<std::string_view> builtin_pattern(std::string_view collecti
 
 namespace tensortap::inline v0 {
 
-/// The collections of a run, ready to decide. Threads: `members`, `due` and `any_due` may be called from several at once.
+/// The collections of a run, ready to decide. Threads: `members`, `due` and `any_due` may be called from several at
+/// once.
 class Selection {
  public:
   /// Fills in what was left out: built-in patterns, `default_save`, whether raw tensors are saved.
   /// Throws: a name twice or empty, a collection that can match nothing, a refused pattern.
-  Selection(std::vector<Collection> collections, const SaveConfig& default_save) : collections_(std::move(collections)) {
+  Selection(std::vector<Collection> collections, const SaveConfig& default_save)
+      : collections_(std::move(collections)) {
     std::set<std::string_view> names;
     for (Collection& collection : collections_) {
       if (collection.name.empty()) throw Error::bad_collection("", "it has no name; give it one");
@@ -1421,7 +1508,8 @@ class Selection {
   static void complete(Collection& collection, const SaveConfig& default_save) {
     const auto builtin = builtin_pattern(collection.name);
     if (!collection.include_regex.given() && collection.tensor_names.empty()) {
-      if (!builtin) throw Error::bad_collection(collection.name, "it can match no tensor; give it include_regex or tensor_names");
+      if (!builtin)
+        throw Error::bad_collection(collection.name, "it can match no tensor; give it include_regex or tensor_names");
       collection.include_regex = Patterns(std::string(*builtin));
     }
     if (!collection.save) collection.save = default_save;
@@ -1438,13 +1526,14 @@ class Selection {
 
 // from tensortap/reduce/lanes.hpp
 
-// The shape of every floating-point sum in the library, and the few pieces its kernels are made of. A tensor is cut into blocks
-// of 4096 elements; in a block, lane j of 16 takes the elements 16r + j in order; the lanes are added in halves (j and j + 8,
-// then j + 4 …), the blocks in pairs. Every addition is a float64 one and happens exactly so on every machine: neither the
-// instruction set nor the compiler's flags nor the number of threads can change a bit. Not for user code.
+// The shape of every floating-point sum in the library, and the few pieces its kernels are made of. A tensor is cut
+// into blocks of 4096 elements; in a block, lane j of 16 takes the elements 16r + j in order; the lanes are added in
+// halves (j and j + 8, then j + 4 …), the blocks in pairs. Every addition is a float64 one and happens exactly so on
+// every machine: neither the instruction set nor the compiler's flags nor the number of threads can change a bit.
+// Not for user code.
 //
 //   double sum = 0;
-//   for (const float x : row) sum = tensortap::detail::rounded(sum + double(x));   // not fused, not reordered, at any -O
+//   for (const float x : row) sum = tensortap::detail::rounded(sum + double(x));   // not fused, not reordered
 
 namespace tensortap::inline v0::detail {
 
@@ -1456,8 +1545,8 @@ using F64x2 [[gnu::vector_size(16)]] = double;
 using I32x4 [[gnu::vector_size(16)]] = std::int32_t;
 using I64x2 [[gnu::vector_size(16)]] = std::int64_t;
 
-/// Makes the compiler compute `value` here: what an empty asm statement may change cannot be fused into an FMA, reassociated
-/// under -ffast-math, or assumed to be finite. It emits nothing.
+/// Makes the compiler compute `value` here: what an empty asm statement may change cannot be fused into an FMA,
+/// reassociated under -ffast-math, or assumed to be finite. It emits nothing.
 template <class T>
 [[gnu::always_inline]] inline void pin(T& value) noexcept {
   if constexpr (std::integral<T>) {
@@ -1491,7 +1580,8 @@ using BitsOf = std::conditional_t<sizeof(Float) == 4, std::uint32_t, std::uint64
 
 /// The bits of +infinity, which are also the mask of the exponent.
 template <class Float>
-inline constexpr BitsOf<Float> infinity_bits = sizeof(Float) == 4 ? 0x7f800000u : static_cast<BitsOf<Float>>(0x7ff0000000000000u);
+inline constexpr BitsOf<Float> infinity_bits = static_cast<BitsOf<Float>>(sizeof(Float) == 4 ? 0x7f800000u
+                                                                                             : 0x7ff0000000000000u);
 template <class Float>
 inline constexpr BitsOf<Float> sign_bit = BitsOf<Float>{1} << (8 * sizeof(Float) - 1);
 
@@ -1512,7 +1602,9 @@ template <std::floating_point Float>
 }
 
 /// The number with these bits, of which the compiler knows nothing: for NaN and the infinities.
-[[gnu::always_inline]] inline double number_of(std::uint64_t bits) noexcept { return std::bit_cast<double>(rounded(bits)); }
+[[gnu::always_inline]] inline double number_of(std::uint64_t bits) noexcept {
+  return std::bit_cast<double>(rounded(bits));
+}
 
 inline constexpr std::uint64_t nan_bits = 0x7ff8000000000000u;
 
@@ -1524,9 +1616,7 @@ template <class T>
   return value;
 }
 
-inline F64x2 magnitude(F64x2 x) noexcept {
-  return std::bit_cast<F64x2>(std::bit_cast<I64x2>(x) & 0x7fffffffffffffff);
-}
+inline F64x2 magnitude(F64x2 x) noexcept { return std::bit_cast<F64x2>(std::bit_cast<I64x2>(x) & 0x7fffffffffffffff); }
 
 /// All bits set where `x` is finite, none where it is not.
 inline I64x2 finite_mask(F64x2 x) noexcept {
@@ -1549,12 +1639,12 @@ struct Four<float> {
   static Four splat(float x) noexcept { return {F32x4{x, x, x, x}}; }
   void store(float* to) const noexcept { std::memcpy(to, &v, sizeof v); }
 
-  [[nodiscard]] F64x2 low() const noexcept { return __builtin_convertvector(__builtin_shufflevector(v, v, 0, 1), F64x2); }
+  [[nodiscard]] F64x2 low() const noexcept {
+    return __builtin_convertvector(__builtin_shufflevector(v, v, 0, 1), F64x2);
+  }
   /// By way of low(), and pinned: g++ 12 would convert the upper half one by one.
   [[nodiscard]] F64x2 high() const noexcept { return Four{rounded(__builtin_shufflevector(v, v, 2, 3, 2, 3))}.low(); }
-  [[nodiscard]] Four magnitude() const noexcept {
-    return {std::bit_cast<F32x4>(std::bit_cast<I32x4>(v) & 0x7fffffff)};
-  }
+  [[nodiscard]] Four magnitude() const noexcept { return {std::bit_cast<F32x4>(std::bit_cast<I32x4>(v) & 0x7fffffff)}; }
   [[nodiscard]] Four min(Four other) const noexcept { return {v < other.v ? v : other.v}; }
   [[nodiscard]] Four max(Four other) const noexcept { return {v > other.v ? v : other.v}; }
   [[nodiscard]] Four plus(Four other) const noexcept { return {rounded(v + other.v)}; }
@@ -1605,8 +1695,9 @@ template <class T, class Combine>
   return fold_lanes(lane, used, [](double a, double b) { return rounded(a + b); });
 }
 
-/// Combines blocks in pairs, then pairs of blocks, and so on: `leaf(i)` gives block i of `blocks`, in order of i, and `merge`
-/// combines two neighbours. The left half has the largest power of two of blocks that leaves something on the right.
+/// Combines blocks in pairs, then pairs of blocks, and so on: `leaf(i)` gives block i of `blocks`, in order of i, and
+/// `merge` combines two neighbours. The left half has the largest power of two of blocks that leaves something on the
+/// right.
 template <class Leaf, class Merge>
 auto pairwise(std::size_t first, std::size_t blocks, Leaf& leaf, const Merge& merge) -> decltype(leaf(first)) {
   if (blocks == 1) return leaf(first);
@@ -1619,9 +1710,9 @@ auto pairwise(std::size_t first, std::size_t blocks, Leaf& leaf, const Merge& me
 
 // from tensortap/reduce/blocks.hpp
 
-// A tensor of any type and strides as blocks of float32 or float64, for the kernels: where it is contiguous and of that type a
-// block is the memory itself, else it is gathered and converted into a buffer that stays in the L1 cache. The tensor is never
-// copied as a whole. Not for user code.
+// A tensor of any type and strides as blocks of float32 or float64, for the kernels: where it is contiguous and of that
+// type a block is the memory itself, else it is gathered and converted into a buffer that stays in the L1 cache. The
+// tensor is never copied as a whole. Not for user code.
 //
 //   tensortap::detail::BlockReader<float> blocks(view);
 //   const auto [elements, count] = blocks[0];
@@ -1661,8 +1752,8 @@ inline Block raw_block(const TensorView& view, std::size_t i, std::byte* buffer)
   return {buffer, count};
 }
 
-/// The bits of the float with the value of a binary16: like the conversion of `Half`, but without branches, so that compilers
-/// make vectors of it.
+/// The bits of the float with the value of a binary16: like the conversion of `Half`, but without branches, so that
+/// compilers make vectors of it.
 inline std::uint32_t widened(std::uint16_t half) noexcept {
   const std::int32_t magnitude = half & 0x7fff;
   const std::int32_t rebias = magnitude < 0x7c00 ? 112 << 23 : 224 << 23;
@@ -1745,16 +1836,16 @@ class BlockReader {
 
 // from tensortap/reduce/ieee_mode.hpp
 
-// The processor's floating-point mode during a reduction. A program built with -ffast-math starts with subnormals flushed to
-// zero, and others change the rounding or trap on NaN; the numbers of a reduction must not depend on that. Reading the mode
-// costs 1 ns, changing it and back 4 ns. Not for user code: the reductions do this themselves.
+// The processor's floating-point mode during a reduction. A program built with -ffast-math starts with subnormals
+// flushed to zero, and others change the rounding or trap on NaN; the numbers of a reduction must not depend on that.
+// Reading the mode costs 1 ns, changing it and back 4 ns. Not for user code: the reductions do this themselves.
 //
-//   const tensortap::detail::IeeeMode ieee;   // rounds to nearest, keeps subnormals, does not trap, until the end of the scope
+//   const tensortap::detail::IeeeMode ieee;   // until the end of the scope
 
 namespace tensortap::inline v0::detail {
 
-/// Sets the mode of IEEE 754 for this thread and restores the caller's, its sticky flags included. What runs under it must not
-/// be inlined beside it: arithmetic on registers may move across.
+/// Sets the mode of IEEE 754 for this thread and restores the caller's, its sticky flags included. What runs under it
+/// must not be inlined beside it: arithmetic on registers may move across.
 class IeeeMode {
  public:
 #if defined(__x86_64__)
@@ -1801,8 +1892,8 @@ class IeeeMode {
 
 // from tensortap/reduce/integers.hpp
 
-// Reductions of integers and bools that float64 cannot hold: extremes in the element type, sums and products modulo 2^64.
-// Not for user code.
+// Reductions of integers and bools that float64 cannot hold: extremes in the element type, sums and products modulo
+// 2^64. Not for user code.
 //
 //   const auto totals = tensortap::detail::integer_totals<std::int64_t>(view, /*products=*/false);
 
@@ -1875,15 +1966,15 @@ template <class T>
 
 // from tensortap/reduce/narrow.hpp
 
-// From float64 to the floating type of a tensor, rounded once, to nearest; also where -ffast-math makes the compiler believe
-// that there is neither NaN nor infinity. Not for user code.
+// From float64 to the floating type of a tensor, rounded once, to nearest; also where -ffast-math makes the compiler
+// believe that there is neither NaN nor infinity. Not for user code.
 //
 //   const std::uint64_t half = tensortap::detail::narrowed(1.0 / 3, tensortap::DType::f16);   // 0x3555
 
 namespace tensortap::inline v0::detail {
 
-/// `value` as float, rounded towards zero and, unless it is exact, with its last bit set. Rounding that to fewer bits gives what
-/// rounding `value` would.
+/// `value` as float, rounded towards zero and, unless it is exact, with its last bit set. Rounding that to fewer bits
+/// gives what rounding `value` would.
 /// Source: Boldo, Melquiond, "When double rounding is odd", 2005.
 inline float rounded_to_odd(double value) noexcept {
   const float nearest = rounded(static_cast<float>(value));
@@ -1921,8 +2012,8 @@ inline std::uint64_t narrowed(double value, DType dtype) noexcept {
 // from tensortap/reduce/product.hpp
 
 // The product of all elements as mantissa and exponent, so that it overflows or underflows only if its value does. The
-// mantissas are multiplied in the tree of lanes.hpp, each product rounded to float64; the exponents are added as integers. A
-// pass of its own, made only for who asks for `prod`. Not for user code.
+// mantissas are multiplied in the tree of lanes.hpp, each product rounded to float64; the exponents are added as
+// integers. A pass of its own, made only for who asks for `prod`. Not for user code.
 //
 //   const double value = tensortap::detail::product_of(view).value();
 
@@ -1951,7 +2042,8 @@ struct Product {
     zero = zero || other.zero;
   }
 
-  /// As float64, rounded once more if it is subnormal. NaN if a factor was, and for infinity times 0. `absolute`: its magnitude.
+  /// As float64, rounded once more if it is subnormal. NaN if a factor was, and for infinity times 0. `absolute`: its
+  /// magnitude.
   [[nodiscard]] double value(bool absolute = false) const noexcept {
     const std::uint64_t sign = absolute ? 0 : bits_of(mantissa) & sign_bit<double>;
     if (nan || (infinite && zero)) return number_of(nan_bits);
@@ -2049,7 +2141,8 @@ template <class In>
 /// The product of a tensor of real numbers. Empty: 1. The caller sets the `IeeeMode`.
 inline Product product_of(const TensorView& view) {
   Product product;
-  if (view.size() > 0) fits_float(view.dtype()) ? read_product<float>(view, product) : read_product<double>(view, product);
+  if (view.size() == 0) return product;
+  fits_float(view.dtype()) ? read_product<float>(view, product) : read_product<double>(view, product);
   return product;
 }
 
@@ -2057,8 +2150,8 @@ inline Product product_of(const TensorView& view) {
 
 // from tensortap/reduce/census.hpp
 
-// What the kernels do not count: NaN, infinities and zeros of a block whose totals show that it has some. Looks at bits only.
-// Not for user code.
+// What the kernels do not count: NaN, infinities and zeros of a block whose totals show that it has some. Looks at bits
+// only. Not for user code.
 //
 //   if (totals.abs_min == 0) zeros += tensortap::detail::count_zeros<float>(block).count;
 
@@ -2099,7 +2192,8 @@ template <class In>
   return {total(zeros), total(negative)};
 }
 
-/// NaNs and infinities, and where the first of them and the first finite element are (the block's size if there is none).
+/// NaNs and infinities, and where the first of them and the first finite element are (the block's size if there is
+/// none).
 struct NonFinite {
   std::uint64_t nan, positive_inf, negative_inf;
   std::size_t first, first_finite;
@@ -2130,8 +2224,8 @@ template <class In>
 
 // from tensortap/reduce/error_free.hpp
 
-// The arithmetic with which the sums of two pieces of a tensor become those of the whole, without losing what a variance needs.
-// Not for user code: `merge` of statistics.hpp uses it.
+// The arithmetic with which the sums of two pieces of a tensor become those of the whole, without losing what a
+// variance needs. Not for user code: `merge` of statistics.hpp uses it.
 //
 //   const auto [value, error] = tensortap::detail::two_sum(1e16, 1.0);   // 1e16, 1
 
@@ -2151,8 +2245,8 @@ inline WithError two_sum(double a, double b) noexcept {
   return {sum, is_finite(sum) ? error : 0};
 }
 
-/// a * b (Dekker, "A floating-point technique for extending the available precision", 1971). NaN above 1e300. Not std::fma: clang
-/// makes a product and a sum of it under -ffast-math.
+/// a * b (Dekker, "A floating-point technique for extending the available precision", 1971). NaN above 1e300. Not
+/// std::fma: clang makes a product and a sum of it under -ffast-math.
 inline WithError two_product(double a, double b) noexcept {
   const auto upper_half = [](double x) {
     const double scaled = rounded(x * 0x8000001p0);
@@ -2174,9 +2268,9 @@ struct PartSum {
   double n, sum, error;
 };
 
-/// Squared deviations that appear when the numbers of `a` meet those of `b`: those of the two means from the common one. The
-/// difference of the means is formed without rounding the means, which keeps the variance exact where the mean is many times
-/// the std: at 1e6 times, rounding them would cost 1e-10.
+/// Squared deviations that appear when the numbers of `a` meet those of `b`: those of the two means from the common
+/// one. The difference of the means is formed without rounding the means, which keeps the variance exact where the mean
+/// is many times the std: at 1e6 times, rounding them would cost 1e-10.
 /// Source: Chan, Golub, LeVeque, "Updating formulae and a pairwise algorithm for computing sample variances", 1979.
 inline double deviations_between(const PartSum& a, const PartSum& b) noexcept {
   double deviations = 0;
@@ -2199,21 +2293,21 @@ inline double deviations_between(const PartSum& a, const PartSum& b) noexcept {
 
 // from tensortap/reduce/kernels_portable.hpp
 
-// The kernels: loops over one block of at most 4096 float32 or float64 elements, for every machine, in vectors of 16 bytes that
-// any compiler lowers. They count nothing. Whether the block holds NaN, infinities or zeros shows afterwards in its totals, and
-// only then it is read again, while it is in the L1 cache. Kernels for wider registers have these signatures and give these bits.
-// Not for user code.
+// The kernels: loops over one block of at most 4096 float32 or float64 elements, for every machine, in vectors of 16
+// bytes that any compiler lowers. They count nothing. Whether the block holds NaN, infinities or zeros shows afterwards
+// in its totals, and only then it is read again, while it is in the L1 cache. Kernels for wider registers have these
+// signatures and give these bits. Not for user code.
 //
 //   tensortap::detail::BlockTotals<float> totals;
-//   tensortap::detail::portable_totals<float, tensortap::detail::everything, false>(bytes, 4096, first_element, totals);
+//   tensortap::detail::portable_totals<float, tensortap::detail::everything, false>(bytes, 4096, first, totals);
 
 namespace tensortap::inline v0::detail {
 
 /// What a pass over the elements is for; a set of bits.
 enum Parts : unsigned {
-  extremes = 1,    ///< min, max, abs_min, and zeros where they matter
-  sums = 2,        ///< sum and abs_sum
-  squares = 4,     ///< sum of squares
+  extremes = 1,  ///< min, max, abs_min, and zeros where they matter
+  sums = 2,      ///< sum and abs_sum
+  squares = 4,   ///< sum of squares
   everything = 7,
   deviations = 8,  ///< sums of squared deviations from the mean: found from all of the above, block by block
 };
@@ -2226,16 +2320,16 @@ struct BlockTotals {
   bool all_finite;       ///< may be false when only a sum has overflowed
 };
 
-/// Reads block elements 4 lanes at a time (a quarter row), so that 16 registers hold all the accumulators.
-/// `masked`: passes over NaN and infinities, as if the block did not have them; there must be a finite element.
-/// `start` is an element of the block, a finite one if `masked`. Of the next block, it fetches what a straight walk over memory
-/// would read, to L2: 0.62 -> 0.95 of the read limit; fetching it to L1 or past the caches is slower.
+/// Reads block elements 4 lanes at a time (a quarter row), so that 16 registers hold all the accumulators. `masked`:
+/// passes over NaN and infinities, as if the block did not have them; there must be a finite element. `start` is an
+/// element of the block, a finite one if `masked`. Of the next block, it fetches what a straight walk over memory would
+/// read, to L2: 0.62 -> 0.95 of the read limit; fetching it to L1 or past the caches is slower.
 template <class In, unsigned parts, bool masked>
 void portable_totals(const std::byte* elements, std::size_t count, In start, BlockTotals<In>& out) noexcept {
   constexpr bool with_extremes = (parts & extremes) != 0;
   constexpr bool with_sums = (parts & sums) != 0;
   constexpr bool with_squares = (parts & squares) != 0;
-  constexpr bool with_guard = !with_sums && !with_squares;  // the sum of magnitudes in In, only to see NaN and infinities
+  constexpr bool with_guard = !with_sums && !with_squares;  // sums magnitudes in In, only to see NaN and infinities
   constexpr std::size_t row_bytes = lane_count * sizeof(In);
   constexpr std::size_t block_bytes = block_size * sizeof(In);
 
@@ -2253,7 +2347,7 @@ void portable_totals(const std::byte* elements, std::size_t count, In start, Blo
     F64x2 sum_low{}, sum_high{}, abs_low{}, abs_high{}, squares_low{}, squares_high{};
     const Four<In> splat = Four<In>::splat(start);
     Four<In> lowest = splat, highest = splat, nearest = splat.magnitude(), seen{};
-    for (F64x2* zero : {&sum_low, &sum_high, &abs_low, &abs_high}) pin(*zero);  // 0 + -0 is 0, also under -ffast-math
+    pin(sum_low), pin(sum_high), pin(abs_low), pin(abs_high);  // 0 + -0 is 0, also under -ffast-math
 
     const auto row = [&](const std::byte* at) {
       const Four<In> x = Four<In>::at(at);
@@ -2274,7 +2368,7 @@ void portable_totals(const std::byte* elements, std::size_t count, In start, Blo
           abs_low = rounded(abs_low + magnitude(low));
           abs_high = rounded(abs_high + magnitude(high));
         }
-        if constexpr (with_squares) {  // squares of float32 are exact; those of float64 must be rounded before they are added
+        if constexpr (with_squares) {  // exact for float32; those of float64 must be rounded before they are added
           squares_low = rounded(squares_low + rounded(low * low));
           squares_high = rounded(squares_high + rounded(high * high));
         }
@@ -2400,9 +2494,10 @@ Deviations portable_deviations(const std::byte* elements, std::size_t count, dou
 
 // from tensortap/reduce/statistics.hpp
 
-// All statistics of a tensor in one pass, and the record in which they are stored. NaN and the infinities are counted, and
-// everything else describes the rest, the finite part: a tensor with one NaN still has a mean. (What propagates NaN is the
-// single reductions of reduce.hpp.) Sums are taken in float64 from the first element on; the same bits on every machine.
+// All statistics of a tensor in one pass, and the record in which they are stored. NaN and the infinities are counted,
+// and everything else describes the rest, the finite part: a tensor with one NaN still has a mean. (What propagates NaN
+// is the single reductions of reduce.hpp.) Sums are taken in float64 from the first element on; the same bits on every
+// machine.
 //
 //   const tensortap::Statistics s = tensortap::statistics(gradient);
 //   if (s.non_finite() > 0) std::cerr << "first at element " << *s.first_non_finite << '\n';
@@ -2410,8 +2505,8 @@ Deviations portable_deviations(const std::byte* elements, std::size_t count, dou
 
 namespace tensortap::inline v0 {
 
-/// The fields of the record `smdebug/reductions/statistics/NAME`, a float64 vector, in this order. Later versions may append
-/// fields; these keep their places.
+/// The fields of the record `smdebug/reductions/statistics/NAME`, a float64 vector, in this order. Later versions may
+/// append fields; these keep their places.
 ///
 /// | index | field | meaning |
 /// |---|---|---|
@@ -2432,23 +2527,36 @@ namespace tensortap::inline v0 {
 /// | 14 | abs_squared_deviations | sum of (abs(x) - mean of abs(x))^2 |
 /// | 15 | sum_error | what rounding took from `sum`, as far as it is known; `merge` uses it |
 /// | 16 | abs_sum_error | what rounding took from `abs_sum` |
-inline constexpr std::array<std::string_view, 17> statistics_fields = {
-    "count",   "nan",         "positive_inf",       "negative_inf",           "zeros",     "first_non_finite",
-    "min",     "max",         "abs_min",            "abs_max",                "sum",       "abs_sum",
-    "sum_squares", "squared_deviations", "abs_squared_deviations", "sum_error", "abs_sum_error"};
+inline constexpr std::array<std::string_view, 17> statistics_fields = {"count",
+                                                                       "nan",
+                                                                       "positive_inf",
+                                                                       "negative_inf",
+                                                                       "zeros",
+                                                                       "first_non_finite",
+                                                                       "min",
+                                                                       "max",
+                                                                       "abs_min",
+                                                                       "abs_max",
+                                                                       "sum",
+                                                                       "abs_sum",
+                                                                       "sum_squares",
+                                                                       "squared_deviations",
+                                                                       "abs_squared_deviations",
+                                                                       "sum_error",
+                                                                       "abs_sum_error"};
 
-/// What there is to say about the elements of a tensor. Numbers describe the finite ones; of integers beyond 2^53, their
-/// nearest float64.
-/// Numeric: l1, l2 and sum_squares are within 1e-13 of the exact ones, and so is the mean, relative to that of the magnitudes;
-/// the variance is too where the mean is not many times the std, and within 1e-12 at mean = 1e6 std. Squares of float64
-/// elements beyond 1e154 overflow, to infinity.
+/// What there is to say about the elements of a tensor. Numbers describe the finite ones; of integers beyond 2^53,
+/// their nearest float64.
+/// Numeric: l1, l2 and sum_squares are within 1e-13 of the exact ones, and so is the mean, relative to that of the
+/// magnitudes; the variance is too where the mean is not many times the std, and within 1e-12 at mean = 1e6 std.
+/// Squares of float64 elements beyond 1e154 overflow, to infinity.
 /// Empty: counts and sums are 0, everything else is NaN.
 struct Statistics {
-  std::uint64_t count = 0;         ///< elements, finite or not
-  std::uint64_t nan = 0;           ///< NaNs
-  std::uint64_t positive_inf = 0;  ///< infinities
-  std::uint64_t negative_inf = 0;  ///< negative infinities
-  std::uint64_t zeros = 0;         ///< elements that are 0 or -0
+  std::uint64_t count = 0;                        ///< elements, finite or not
+  std::uint64_t nan = 0;                          ///< NaNs
+  std::uint64_t positive_inf = 0;                 ///< infinities
+  std::uint64_t negative_inf = 0;                 ///< negative infinities
+  std::uint64_t zeros = 0;                        ///< elements that are 0 or -0
   std::optional<std::uint64_t> first_non_finite;  ///< row-major index of the first NaN or infinity
   double min = std::bit_cast<double>(detail::nan_bits);
   double max = std::bit_cast<double>(detail::nan_bits);
@@ -2484,7 +2592,8 @@ struct Statistics {
 
   /// As numbers in the order of `statistics_fields`.
   [[nodiscard]] std::array<double, statistics_fields.size()> to_record() const noexcept;
-  /// The statistics in a record, of this version or a later one; nothing if it is too short or its counts are not counts.
+  /// The statistics in a record, of this version or a later one; nothing if it is too short or its counts are not
+  /// counts.
   [[nodiscard]] static std::optional<Statistics> from_record(std::span<const double> record) noexcept;
 
  private:
@@ -2507,8 +2616,9 @@ inline double larger(double a, double b) noexcept { return order_of(a) > order_o
 }  // namespace detail
 
 /// The statistics of the elements of `a` followed by those of `b`.
-/// Numeric: cut a tensor after its first 4096 * 2^k elements, the largest such number that leaves a rest, and the merged
-/// statistics of the two pieces are those of the tensor, bit for bit. Cut elsewhere, sums differ in the last bits.
+/// Numeric: cut a tensor after its first 4096 * 2^k elements, the largest such number that leaves a rest, and the
+/// merged statistics of the two pieces are those of the tensor, bit for bit. Cut elsewhere, sums differ in the last
+/// bits.
 inline Statistics merge(const Statistics& a, const Statistics& b) noexcept {
   using detail::rounded;
   Statistics s = a;
@@ -2543,7 +2653,8 @@ inline Statistics merge(const Statistics& a, const Statistics& b) noexcept {
   const auto n_a = static_cast<double>(a.finite());
   const auto n_b = static_cast<double>(b.finite());
   const double between = detail::deviations_between({n_a, a.sum, a.sum_error}, {n_b, b.sum, b.sum_error});
-  const double abs_between = detail::deviations_between({n_a, a.abs_sum, a.abs_sum_error}, {n_b, b.abs_sum, b.abs_sum_error});
+  const double abs_between =
+      detail::deviations_between({n_a, a.abs_sum, a.abs_sum_error}, {n_b, b.abs_sum, b.abs_sum_error});
   s.squared_deviations = s.min == s.max ? 0 : rounded(s.squared_deviations + between);
   s.abs_squared_deviations = s.abs_min == s.abs_max ? 0 : rounded(s.abs_squared_deviations + abs_between);
   return s;
@@ -2556,8 +2667,17 @@ inline std::array<double, statistics_fields.size()> Statistics::to_record() cons
           static_cast<double>(negative_inf),
           static_cast<double>(zeros),
           first_non_finite ? static_cast<double>(*first_non_finite) : -1.0,
-          min, max, abs_min, abs_max, sum, abs_sum, sum_squares,
-          squared_deviations, abs_squared_deviations, sum_error, abs_sum_error};
+          min,
+          max,
+          abs_min,
+          abs_max,
+          sum,
+          abs_sum,
+          sum_squares,
+          squared_deviations,
+          abs_squared_deviations,
+          sum_error,
+          abs_sum_error};
 }
 
 inline std::optional<Statistics> Statistics::from_record(std::span<const double> record) noexcept {
@@ -2609,10 +2729,10 @@ BlockTotals<In> block_totals(const Block& block, unsigned parts) noexcept {
   return totals;
 }
 
-/// Squared deviations of n finite elements from their mean, and what is missing in their sum. The totals know them, unless the
-/// mean is so large against the std that the difference cancels; then the block is read once more. With a limit of 16, the sums'
-/// bound of 2.9e-14 becomes 4.6e-13, and elements around 0, of one sign or uniform are not read twice.
-/// `deviations_from(center)` is the kernel.
+/// Squared deviations of n finite elements from their mean, and what is missing in their sum. The totals know them,
+/// unless the mean is so large against the std that the difference cancels; then the block is read once more. With a
+/// limit of 16, the sums' bound of 2.9e-14 becomes 4.6e-13, and elements around 0, of one sign or uniform are not read
+/// twice. `deviations_from(center)` is the kernel.
 struct DeviationsFound {
   double squares, sum_error;
 };
@@ -2733,8 +2853,8 @@ template <class T>
 
 // from tensortap/reduce/reduce.hpp
 
-// Single numbers of a tensor, in the types in which SageMaker Debugger stores them; several in one pass. Unlike the statistics
-// they propagate NaN, and infinities count.
+// Single numbers of a tensor, in the types in which SageMaker Debugger stores them; several in one pass. Unlike the
+// statistics they propagate NaN, and infinities count.
 //
 //   for (const tensortap::Reduced& r : tensortap::reduce(tensortap::as_view(gradient), {R::min, R::abs_mean, R::l2}))
 //     std::cout << to_string(r.reduction) << ' ' << to_string(r.dtype) << ' ' << r.value() << '\n';
@@ -2756,8 +2876,10 @@ struct Reduced {
       } else {
         T element;
         std::memcpy(&element, bytes.data(), sizeof element);
-        if constexpr (requires { element.bits; }) return static_cast<double>(static_cast<float>(element));
-        else return static_cast<double>(element);
+        if constexpr (requires { element.bits; })
+          return static_cast<double>(static_cast<float>(element));
+        else
+          return static_cast<double>(element);
       }
     });
   }
@@ -2804,7 +2926,8 @@ constexpr unsigned parts_of(Reduction r) noexcept {
 
 /// True for the reductions that keep integers integers.
 constexpr bool is_exact(Reduction r) noexcept {
-  return plain(r) == Reduction::min || plain(r) == Reduction::max || plain(r) == Reduction::sum || plain(r) == Reduction::prod;
+  return plain(r) == Reduction::min || plain(r) == Reduction::max || plain(r) == Reduction::sum ||
+         plain(r) == Reduction::prod;
 }
 
 /// The reduction `r`, which is not prod, with what the finite part leaves out. Nothing for an extreme of no elements.
@@ -2915,10 +3038,10 @@ inline void reduce_integers(const TensorView& view, const Reductions& wanted, Fo
 
 /// The reductions `wanted` of `view`, in one pass over its elements; a product takes a second one.
 /// Shape: norms are those of the flattened tensor, for every rank.
-/// Numeric: min and max keep the element type and its very bits; -0 is smaller than 0. Sum and prod of bools and signed integers
-/// are int64, of unsigned ones uint64, modulo 2^64; what else there is of integers is float64. Of floats everything keeps the
-/// type, is computed in float64 and rounded once. Std and variance divide by N. NaN propagates. The magnitude of the smallest
-/// signed integer is taken for the largest one by abs_min and abs_max.
+/// Numeric: min and max keep the element type and its very bits; -0 is smaller than 0. Sum and prod of bools and signed
+/// integers are int64, of unsigned ones uint64, modulo 2^64; what else there is of integers is float64. Of floats
+/// everything keeps the type, is computed in float64 and rounded once. Std and variance divide by N. NaN propagates.
+/// The magnitude of the smallest signed integer is taken for the largest one by abs_min and abs_max.
 /// Empty: no extremes; mean, std and variance are NaN, sum and norms 0, prod 1.
 /// Complex numbers and strings have none of them.
 /// Threads: any; needs 100 KiB of stack.
@@ -2936,15 +3059,16 @@ inline void reduce_integers(const TensorView& view, const Reductions& wanted, Fo
   return out;
 }
 
-/// One reduction, as a number: that which a record of it would give back, so rounded to the type it is stored in. Nothing for
-/// the extremes of an empty tensor, for complex numbers and strings, and for `Reduction::statistics`.
+/// One reduction, as a number: that which a record of it would give back, so rounded to the type it is stored in.
+/// Nothing for the extremes of an empty tensor, for complex numbers and strings, and for `Reduction::statistics`.
 [[nodiscard]] inline std::optional<double> reduce(const TensorView& view, Reduction wanted) {
   const ReducedSet found = reduce(view, Reductions{wanted});
   if (found.empty()) return std::nullopt;
   return found.begin()->value();
 }
 
-/// The euclidean norm, in float64, of whatever `as_view` sees a tensor in. NaN propagates. Throws: complex numbers and strings.
+/// The euclidean norm, in float64, of whatever `as_view` sees a tensor in. NaN propagates. Throws: complex numbers and
+/// strings.
 template <class T>
 [[nodiscard]] double l2(const T& tensor) {
   const TensorView view = as_view(tensor);
@@ -2956,7 +3080,8 @@ template <class T>
 
 // from tensortap/record/json_text.hpp
 
-// JSON as runs have it: written with Python's separators and escapes, read with limits. For the files of record/ and nobody else.
+// JSON as runs have it: written with Python's separators and escapes, read with limits. For the files of record/ and
+// nobody else.
 //
 //   const auto root = tensortap::json_text::parse(text, {"index", key});   // throws Error, never anything else
 
@@ -2997,7 +3122,8 @@ inline nlohmann::json parse(std::string_view text, const Place& place) {
     }
   }
   nlohmann::json root = nlohmann::json::parse(text.begin(), text.end(), nullptr, false);
-  if (root.is_discarded()) throw Error::damaged(place.what, place.where, "not JSON (" + std::to_string(text.size()) + " bytes)");
+  if (root.is_discarded())
+    throw Error::damaged(place.what, place.where, "not JSON (" + std::to_string(text.size()) + " bytes)");
   if (!root.is_object()) throw Error::damaged(place.what, place.where, "not a JSON object");
   return root;
 }
@@ -3030,7 +3156,8 @@ inline std::string text(const nlohmann::json& from, std::string_view key, const 
 
 /// `value`, an integer in [-2^63, 2^63). Throws: it is not. `key` is for the message.
 inline std::int64_t integer(const nlohmann::json& value, std::string_view key, const Place& place) {
-  const bool too_large = value.is_number_unsigned() && value.get<std::uint64_t>() > static_cast<std::uint64_t>(INT64_MAX);
+  const bool too_large =
+      value.is_number_unsigned() && value.get<std::uint64_t>() > static_cast<std::uint64_t>(INT64_MAX);
   if (!value.is_number_integer() || too_large) throw wrong(place, key, "it is not an integer");
   return value.get<std::int64_t>();
 }
@@ -3046,8 +3173,8 @@ inline std::uint64_t natural(const nlohmann::json& from, std::string_view key, c
 
 // from tensortap/record/collections_file.hpp
 
-// The collections file of a worker: which collections the run has, what is saved of them when, and which tensors they turned
-// out to hold.
+// The collections file of a worker: which collections the run has, what is saved of them when, and which tensors they
+// turned out to hold.
 //
 //   const std::string text = tensortap::to_json(tensortap::CollectionsFile{collections, 1});
 
@@ -3114,7 +3241,8 @@ inline nlohmann::json to_json(const Collection& collection) {
 
 namespace detail {
 
-inline std::vector<std::string> parse_texts(const nlohmann::json& from, std::string_view key, const json_text::Place& place) {
+inline std::vector<std::string> parse_texts(const nlohmann::json& from, std::string_view key,
+                                            const json_text::Place& place) {
   std::vector<std::string> out;
   if (!from.contains(key) || from.at(std::string(key)).is_null()) return out;
   for (const auto& text : json_text::array(from, key, place)) {
@@ -3205,7 +3333,8 @@ inline CollectionsFile parse_collections(std::string_view text, std::string_view
     out.collections.push_back(detail::parse_collection(name, collection, where));
   if (root.contains("_meta")) {
     const auto& meta = json_text::object(root, "_meta", where);
-    if (meta.contains("num_workers")) out.num_workers = static_cast<std::int64_t>(json_text::natural(meta, "num_workers", where));
+    if (meta.contains("num_workers"))
+      out.num_workers = static_cast<std::int64_t>(json_text::natural(meta, "num_workers", where));
   }
   return out;
 }
@@ -3261,7 +3390,8 @@ inline std::uint32_t crc32c(std::span<const std::byte> bytes, std::uint32_t crc 
   return ~crc;
 }
 
-/// The checksum as TFRecord files store it: rotated and shifted, so that a checksum of data with checksums in it stays good.
+/// The checksum as TFRecord files store it: rotated and shifted, so that a checksum of data with checksums in it stays
+/// good.
 constexpr std::uint32_t masked(std::uint32_t crc) noexcept { return std::rotr(crc, 15) + 0xa282ead8u; }
 
 }  // namespace tensortap::inline v0
@@ -3269,8 +3399,8 @@ constexpr std::uint32_t masked(std::uint32_t crc) noexcept { return std::rotr(cr
 // from tensortap/record/tfrecord.hpp
 
 // TFRecord framing: 8 bytes of payload length, 4 bytes of its masked CRC-32C, the payload, 4 bytes of footer.
-// In events/ the footer is a constant (smdebug refuses anything else), in TensorBoard files the payload's true checksum. Our own
-// payload checksum is in the index.
+// In events/ the footer is a constant (smdebug refuses anything else), in TensorBoard files the payload's true
+// checksum. Our own payload checksum is in the index.
 //
 //   const auto frame = tensortap::tfrecord::header(payload.size());
 
@@ -3300,11 +3430,13 @@ inline std::span<const std::byte> payload(std::span<const std::byte> bytes, std:
   std::uint64_t size = 0;
   std::memcpy(&size, bytes.data(), 8);
   if (std::memcmp(header(size).data(), bytes.data(), header_size) != 0)
-    throw Error::damaged("record", where, "the checksum of the length does not match (length " + std::to_string(size) + ")");
+    throw Error::damaged("record", where,
+                         "the checksum of the length does not match (length " + std::to_string(size) + ")");
   const std::size_t room = bytes.size() - header_size - footer_size;
   if (size > room)
-    throw Error::damaged("record", where,
-                         "cut off (payload of " + std::to_string(size) + " bytes, " + std::to_string(room) + " are there)");
+    throw Error::damaged(
+        "record", where,
+        "cut off (payload of " + std::to_string(size) + " bytes, " + std::to_string(room) + " are there)");
   const auto out = bytes.subspan(header_size, size);
   const auto footer = bytes.subspan(header_size + size, footer_size);
   if (std::memcmp(footer.data(), events_footer.data(), footer_size) == 0) return out;
@@ -3457,8 +3589,9 @@ class Reader {
 
 // from tensortap/record/event.hpp
 
-// One record of events/: one tensor of one step, as smdebug's protobuf messages spell it. Writing yields the bytes around the
-// elements, so that the elements themselves are never copied here; reading checks every length before it believes it.
+// One record of events/: one tensor of one step, as smdebug's protobuf messages spell it. Writing yields the bytes
+// around the elements, so that the elements themselves are never copied here; reading checks every length before it
+// believes it.
 //
 //   const auto record = tensortap::encode_event({.tag = "loss", .wall_time = 1.7e9}, view);
 //   file << record.head << elements << record.tail;
@@ -3642,8 +3775,9 @@ inline Tensor assemble(TensorParts parts) {
   }
   const TensorView checked(nullptr, parts.dtype, parts.shape);
   const auto misfit = [&](std::size_t has) {
-    return Error::damaged("record", "tensor", "its elements do not fill its shape (" + std::to_string(has) + " of " +
-                                                  std::to_string(checked.size()) + " elements)");
+    return Error::damaged("record", "tensor",
+                          "its elements do not fill its shape (" + std::to_string(has) + " of " +
+                              std::to_string(checked.size()) + " elements)");
   };
   if (!parts.content.empty() || checked.size() == 0) {
     if (parts.content.size() != checked.nbytes()) throw misfit(parts.content.size() / size_of(parts.dtype));
@@ -3663,7 +3797,8 @@ inline Tensor assemble(TensorParts parts) {
       for (const double x : parts.doubles) *to++ = static_cast<T>(x);
       for (const std::int64_t x : parts.integers) *to++ = static_cast<T>(x);
     } else {
-      throw Error::damaged("record", "tensor", "elements of type " + std::string(to_string(parts.dtype)) + " as numbers");
+      throw Error::damaged("record", "tensor",
+                           "elements of type " + std::string(to_string(parts.dtype)) + " as numbers");
     }
   });
   return out;
@@ -3693,7 +3828,8 @@ inline void parse_metadata(std::span<const std::byte> message, Step& step) {
 
 }  // namespace detail
 
-/// The event in `payload`, the inside of a record. Throws: anything that does not follow the format, or is not one tensor.
+/// The event in `payload`, the inside of a record. Throws: anything that does not follow the format, or is not one
+/// tensor.
 inline Event parse_event(std::span<const std::byte> payload) {
   namespace field = detail::field;
   Event out;
@@ -3720,8 +3856,8 @@ inline Event parse_event(std::span<const std::byte> payload) {
 
 // from tensortap/record/index.hpp
 
-// The index of one step of one worker: which tensors it has, and where in the events file each record lies. One line of JSON,
-// byte for byte as smdebug writes it, with keys of ours that smdebug ignores.
+// The index of one step of one worker: which tensors it has, and where in the events file each record lies. One line of
+// JSON, byte for byte as smdebug writes it, with keys of ours that smdebug ignores.
 //
 //   const std::string text = tensortap::to_json(index_file);
 //   const tensortap::IndexFile again = tensortap::parse_index(text, "index/…");
@@ -3732,8 +3868,8 @@ namespace tensortap::inline v0 {
 struct TensorLocation {
   std::string name;
   std::uint64_t start = 0;
-  std::uint64_t length = 0;                     ///< with framing
-  std::optional<std::uint32_t> crc32c = {};     ///< of the payload; our own key
+  std::uint64_t length = 0;                  ///< with framing
+  std::optional<std::uint32_t> crc32c = {};  ///< of the payload; our own key
 };
 
 /// The shape of a tensor that was saved without its elements.
@@ -3802,8 +3938,8 @@ inline SavedShape parse_saved_shape(const nlohmann::json& entry, json_text::Plac
 
 }  // namespace detail
 
-/// The index in `text`; `place` (its key) is for messages. Throws: not JSON, too deep, a key missing or of the wrong kind, an
-/// unknown mode, a negative step.
+/// The index in `text`; `place` (its key) is for messages. Throws: not JSON, too deep, a key missing or of the wrong
+/// kind, an unknown mode, a negative step.
 inline IndexFile parse_index(std::string_view text, std::string_view place) {
   const json_text::Place where{"index", place};
   const nlohmann::json root = json_text::parse(text, where);
@@ -3832,8 +3968,8 @@ inline IndexFile parse_index(std::string_view text, std::string_view place) {
 
 // from tensortap/record/layout.hpp
 
-// Where things lie in a run, and the names under which reductions are stored. A run is a set of objects with these keys,
-// in a directory or below a prefix:
+// Where things lie in a run, and the names under which reductions are stored. A run is a set of objects with these
+// keys, in a directory or below a prefix:
 //
 //   events/SSSSSSSSSSSS/SSSSSSSSSSSS_WORKER.tfevents   records of one global step of one worker
 //   index/PPPPPPPPP/SSSSSSSSSSSS_WORKER.json           index of that step; P = step div 1000
@@ -3937,8 +4073,9 @@ inline std::optional<ReductionName> parse_reduction_record(std::string_view reco
 
 // from tensortap/store/store.hpp
 
-// Where objects live. A store moves bytes under keys and knows nothing of what they mean: the same run can lie in a directory, in
-// memory or in a bucket. Bring your own by deriving from Store; tests/store/conformance.hpp says what it must do.
+// Where objects live. A store moves bytes under keys and knows nothing of what they mean: the same run can lie in a
+// directory, in memory or in a bucket. Bring your own by deriving from Store; tests/store/conformance.hpp says what it
+// must do.
 //
 //   store.put("index/000000000/000000000000_worker_0.json", pieces, tensortap::Sync::no);
 //   if (const auto bytes = store.get("training_job_end.ts")) …
@@ -3952,7 +4089,9 @@ using Bytes = std::span<const std::byte>;
 inline Bytes bytes_of(std::string_view text) noexcept { return std::as_bytes(std::span(text.data(), text.size())); }
 
 /// `bytes` as text.
-inline std::string_view text_of(Bytes bytes) noexcept { return {reinterpret_cast<const char*>(bytes.data()), bytes.size()}; }
+inline std::string_view text_of(Bytes bytes) noexcept {
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
 
 /// Whether a change must have reached the disk, name and all, before the call returns.
 enum class Sync : std::uint8_t { no, yes };
@@ -3978,8 +4117,8 @@ class Store {
   Store& operator=(const Store&) = delete;
   virtual ~Store() = default;
 
-  /// Makes `pieces`, one after the other, the object `key`, replacing what was there. Readers see the whole object or none of
-  /// it. Throws: the store failed; then the object is as it was.
+  /// Makes `pieces`, one after the other, the object `key`, replacing what was there. Readers see the whole object or
+  /// none of it. Throws: the store failed; then the object is as it was.
   virtual void put(std::string_view key, std::span<const Bytes> pieces, Sync sync) = 0;
 
   /// The bytes of object `key` in `range`, fewer where the object ends; nothing if there is no such object.
@@ -3988,7 +4127,8 @@ class Store {
   /// The size of object `key` in bytes; nothing if there is no such object.
   [[nodiscard]] virtual std::optional<std::uint64_t> size(std::string_view key) const = 0;
 
-  /// The objects whose key begins with `prefix`, which is empty or ends in '/', sorted by key. Unfinished ones are not among them.
+  /// The objects whose key begins with `prefix`, which is empty or ends in '/', sorted by key. Unfinished ones are not
+  /// among them.
   [[nodiscard]] virtual std::vector<ObjectInfo> list(std::string_view prefix) const = 0;
 
   /// Removes object `key`; false if there was none.
@@ -4022,8 +4162,9 @@ inline std::vector<std::string> key_parts(std::string_view key) {
 
 // from tensortap/store/file.hpp
 
-// A store in a directory. An object is written to a temporary beside it and renamed, so that a reader, or a machine that loses
-// power, sees all of it or nothing. No symbolic link below the directory is ever followed, neither in writing nor in reading.
+// A store in a directory. An object is written to a temporary beside it and renamed, so that a reader, or a machine
+// that loses power, sees all of it or nothing. No symbolic link below the directory is ever followed, neither in
+// writing nor in reading.
 //
 //   tensortap::FileStore store("runs/42");
 
@@ -4073,7 +4214,8 @@ class FileStore final : public Store {
       if (sync == Sync::yes && ::fsync(file.get()) != 0) throw failed("write", key);
       // Some file systems report a failed write only here.
       if (::close(file.release()) != 0) throw failed("write", key);
-      if (::renameat(directory.get(), temporary.c_str(), directory.get(), leaf.c_str()) != 0) throw failed("rename", key);
+      if (::renameat(directory.get(), temporary.c_str(), directory.get(), leaf.c_str()) != 0)
+        throw failed("rename", key);
     } catch (...) {
       ::unlinkat(directory.get(), temporary.c_str(), 0);
       throw;
@@ -4110,7 +4252,8 @@ class FileStore final : public Store {
     std::vector<std::string> parts;
     if (!prefix.empty()) parts = key_parts(prefix.substr(0, prefix.size() - 1));
     std::vector<ObjectInfo> out;
-    if (detail::Descriptor directory = open_directory(parts, prefix)) walk(std::move(directory), std::string(prefix), 0, out);
+    if (detail::Descriptor directory = open_directory(parts, prefix))
+      walk(std::move(directory), std::string(prefix), 0, out);
     std::sort(out.begin(), out.end(), [](const auto& a, const auto& b) { return a.key < b.key; });
     return out;
   }
@@ -4191,7 +4334,8 @@ class FileStore final : public Store {
     for (const Bytes piece : pieces)
       if (!piece.empty()) left.push_back({const_cast<std::byte*>(piece.data()), piece.size()});
     for (std::size_t first = 0; first < left.size();) {
-      const ssize_t n = ::writev(file.get(), &left[first], static_cast<int>(std::min<std::size_t>(left.size() - first, IOV_MAX)));
+      const ssize_t n =
+          ::writev(file.get(), &left[first], static_cast<int>(std::min<std::size_t>(left.size() - first, IOV_MAX)));
       if (n < 0 && errno == EINTR) continue;
       if (n < 0) throw failed("write", key);
       auto written = static_cast<std::size_t>(n);
@@ -4240,7 +4384,8 @@ class FileStore final : public Store {
       const std::string key = prefix + std::string(name);
       if (S_ISREG(status.st_mode)) out.push_back({key, static_cast<std::uint64_t>(status.st_size)});
       if (S_ISDIR(status.st_mode) && depth < depth_limit)
-        if (detail::Descriptor below{::openat(at, entry->d_name, directory_flags)}) walk(std::move(below), key + "/", depth + 1, out);
+        if (detail::Descriptor below{::openat(at, entry->d_name, directory_flags)})
+          walk(std::move(below), key + "/", depth + 1, out);
     }
     if (errno != 0) throw failed("list", prefix);
   }
@@ -4341,7 +4486,8 @@ inline std::shared_ptr<Store> open_store(std::string_view address) {
 
 // How a hook is configured: one plain struct; leave out what you do not need.
 //
-//   tensortap::Hook hook("runs/42", {.collections = {{.name = "losses", .include_regex = "loss$", .save = tensortap::every(1)}}});
+//   namespace tt = tensortap;
+//   tt::Hook hook("runs/42", {.collections = {{.name = "losses", .include_regex = "loss$", .save = tt::every(1)}}});
 
 namespace tensortap::inline v0 {
 
@@ -4358,8 +4504,8 @@ struct HookOptions {
   /// When collections without a `save` of their own are saved.
   SaveConfig save = every(500);
 
-  /// Who writes. Each process that writes into a run needs a name of its own, "worker_RANK" by custom; all of them must say how
-  /// many there are, or readers take a step for complete before it is.
+  /// Who writes. Each process that writes into a run needs a name of its own, "worker_RANK" by custom; all of them must
+  /// say how many there are, or readers take a step for complete before it is.
   std::string worker = "worker_0";
   std::int64_t num_workers = 1;
 
@@ -4369,7 +4515,8 @@ struct HookOptions {
   /// Payload checksums in the index, which smdebug ignores. Without them its files are matched byte for byte.
   bool index_checksums = true;
 
-  /// Name reductions of "a:0" as reductions of "a", as smdebug does for all frameworks but TensorFlow. Readers then see two tensors.
+  /// Name reductions of "a:0" as reductions of "a", as smdebug does for all frameworks but TensorFlow. Readers then see
+  /// two tensors.
   bool strip_output_numbers = false;
 
   /// The time stamped on records. Units: seconds since 1970. Threads: called under the hook's lock.
@@ -4380,8 +4527,8 @@ struct HookOptions {
 
 // from tensortap/capture/step_records.hpp
 
-// The records of one step of one worker while it runs: encoded as they come, published as an events file and its index when the
-// step ends. Tensors are borrowed, so their elements are copied here, once.
+// The records of one step of one worker while it runs: encoded as they come, published as an events file and its index
+// when the step ends. Tensors are borrowed, so their elements are copied here, once.
 //
 //   tensortap::StepRecords records("worker_0", true);
 //   records.begin({tensortap::Mode::train, 0, 0});
@@ -4418,7 +4565,8 @@ class StepRecords {
     TensorLocation location{.name = std::string(name), .start = start, .length = bytes_.size() - start};
     if (checksums_) {
       const Bytes whole = bytes_of(bytes_).subspan(start);
-      location.crc32c = crc32c(whole.subspan(tfrecord::header_size, whole.size() - tfrecord::header_size - tfrecord::footer_size));
+      location.crc32c =
+          crc32c(whole.subspan(tfrecord::header_size, whole.size() - tfrecord::header_size - tfrecord::footer_size));
     }
     index_.tensors.push_back(std::move(location));
   }
@@ -4458,11 +4606,12 @@ class StepRecords {
 
 // from tensortap/capture/hook.hpp
 
-// The hook: what a training loop holds. It is told when a step begins and shown every tensor by name; it decides what is kept,
-// reduces, records and stores it. In between it costs next to nothing, and it never throws into a running training except for
-// misuse: a failed write is kept for status() and close().
+// The hook: what a training loop holds. It is told when a step begins and shown every tensor by name; it decides what
+// is kept, reduces, records and stores it. In between it costs next to nothing, and it never throws into a running
+// training except for misuse: a failed write is kept for status() and close().
 //
-//   tensortap::Hook hook("runs/42", {.collections = {{.name = "losses", .include_regex = "loss$", .save = tensortap::every(1)}}});
+//   namespace tt = tensortap;
+//   tt::Hook hook("runs/42", {.collections = {{.name = "losses", .include_regex = "loss$", .save = tt::every(1)}}});
 //   hook.begin_step();
 //   hook.save("loss", 0.5);
 //   hook.close();
@@ -4471,21 +4620,21 @@ namespace tensortap::inline v0 {
 
 /// What a hook has done so far.
 struct HookStatus {
-  std::uint64_t steps_saved = 0;       ///< steps that were written
-  std::uint64_t records_saved = 0;     ///< records in them: raw tensors and reductions
-  std::uint64_t bytes_saved = 0;       ///< bytes of their events files
-  std::uint64_t steps_lost = 0;        ///< steps the store refused
-  std::uint64_t tensors_dropped = 0;   ///< tensors beyond max_step_bytes or the limit of names
-  std::uint64_t not_reducible = 0;     ///< complex and string tensors whose reductions were asked for
-  std::optional<std::string> error;    ///< the first failed write
+  std::uint64_t steps_saved = 0;      ///< steps that were written
+  std::uint64_t records_saved = 0;    ///< records in them: raw tensors and reductions
+  std::uint64_t bytes_saved = 0;      ///< bytes of their events files
+  std::uint64_t steps_lost = 0;       ///< steps the store refused
+  std::uint64_t tensors_dropped = 0;  ///< tensors beyond max_step_bytes or the limit of names
+  std::uint64_t not_reducible = 0;    ///< complex and string tensors whose reductions were asked for
+  std::optional<std::string> error;   ///< the first failed write
 };
 
 /// Writes one worker's part of a run.
 /// Threads: `save` from any thread between two `begin_step`; everything else from the loop's thread.
 class Hook {
  public:
-  /// A run in `address`, a directory. Throws: misuse in the options; a run that has ended or has steps of this worker already; a
-  /// store that cannot be written.
+  /// A run in `address`, a directory. Throws: misuse in the options; a run that has ended or has steps of this worker
+  /// already; a store that cannot be written.
   explicit Hook(std::string_view address, HookOptions options = {}) : Hook(open_store(address), std::move(options)) {}
 
   /// A run in a store of your own.
@@ -4499,7 +4648,8 @@ class Hook {
     check_options();
     if (store_->size(layout::end_marker)) throw Error::run_has_ended(store_->location());
     for (const ObjectInfo& object : store_->list(layout::index_prefix))
-      if (const auto name = layout::parse_index_key(object.key); name && object.key == layout::index_key(name->global_step, options_.worker))
+      if (const auto name = layout::parse_index_key(object.key);
+          name && object.key == layout::index_key(name->global_step, options_.worker))
         throw Error::run_has_steps(store_->location(), object.key);
     write_collections();
     mode_steps_.fill(-1);
@@ -4535,10 +4685,11 @@ class Hook {
     start({mode, mode_step, mode == Mode::global ? mode_step : global_step_ + 1});
   }
 
-  /// Begins exactly this step, for loops with a numbering of their own and for copying runs. Throws: the global step does not
-  /// grow, or the mode step shrinks.
+  /// Begins exactly this step, for loops with a numbering of their own and for copying runs. Throws: the global step
+  /// does not grow, or the mode step shrinks.
   void begin_step(const Step& step) {
-    if (step.global_step <= global_step_) throw Error::step_not_growing("the global step", global_step_, step.global_step);
+    if (step.global_step <= global_step_)
+      throw Error::step_not_growing("the global step", global_step_, step.global_step);
     if (step.mode_step < std::max<std::int64_t>(mode_steps_[index_of(step.mode)], 0))
       throw Error::step_not_growing("the mode step", mode_steps_[index_of(step.mode)], step.mode_step);
     start(step);
@@ -4555,15 +4706,17 @@ class Hook {
   }
   [[nodiscard]] std::int64_t next_step() const noexcept { return next_step(mode_); }
 
-  /// Whether `collection` is saved in this step: spares the work of getting tensors that are not. Throws: no such collection.
+  /// Whether `collection` is saved in this step: spares the work of getting tensors that are not. Throws: no such
+  /// collection.
   [[nodiscard]] bool due(std::string_view collection) const {
     const auto i = selection_.find(collection);
     if (!i) throw Error::unknown_collection(collection);
     return in_step_ && selection_.due(*i);
   }
 
-  /// Shows `tensor`, anything `as_view` takes, under `name`. It is looked at only if something is due, and the first time.
-  /// Throws: misuse (no step has begun, a name that is too long or not UTF-8, a tensor on a device), at first sight.
+  /// Shows `tensor`, anything `as_view` takes, under `name`. It is looked at only if something is due, and the first
+  /// time. Throws: misuse (no step has begun, a name that is too long or not UTF-8, a tensor on a device), at first
+  /// sight.
   template <class T>
   void save(std::string_view name, const T& tensor) {
     if (wanted(name)) take(name, as_view(tensor, name));
@@ -4602,8 +4755,12 @@ class Hook {
 
   void check_options() const {
     const std::string& worker = options_.worker;
-    const auto allowed = [](char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0 || std::string_view("_-.:/").find(c) != std::string_view::npos; };
-    if (worker.empty() || worker.size() > 200 || worker[0] == '.' || !std::all_of(worker.begin(), worker.end(), allowed))
+    const auto allowed = [](char c) {
+      return std::isalnum(static_cast<unsigned char>(c)) != 0 ||
+             std::string_view("_-.:/").find(c) != std::string_view::npos;
+    };
+    if (worker.empty() || worker.size() > 200 || worker[0] == '.' ||
+        !std::all_of(worker.begin(), worker.end(), allowed))
       throw Error::bad_worker(worker);
     if (options_.num_workers < 1) throw Error::bad_option("num_workers", "at least one process writes; count them");
     if (!options_.wall_time) throw Error::bad_option("wall_time", "it is empty; leave it out or give it a function");
@@ -4633,8 +4790,8 @@ class Hook {
   }
 
   [[nodiscard]] bool is_due(const Known& known) const {
-    return selection_.any_due() &&
-           std::any_of(known.collections.begin(), known.collections.end(), [&](std::size_t i) { return selection_.due(i); });
+    return selection_.any_due() && std::any_of(known.collections.begin(), known.collections.end(),
+                                               [&](std::size_t i) { return selection_.due(i); });
   }
 
   /// Saves what is due of a tensor.
@@ -4771,8 +4928,8 @@ class Hook {
 
 // from tensortap/trial/run.hpp
 
-// A run as its index files tell it: which steps there are, which tensors, and where each record lies. Values are read later, one
-// by one. What is damaged is skipped, listed, and never stops the rest from being read.
+// A run as its index files tell it: which steps there are, which tensors, and where each record lies. Values are read
+// later, one by one. What is damaged is skipped, listed, and never stops the rest from being read.
 //
 // Not for users: Trial and TensorHistory are the ways in.
 
@@ -4829,10 +4986,10 @@ struct Run {
   std::set<std::string> workers;
   std::vector<Collection> collections;
   std::map<std::string, SavedSteps, std::less<>> tensors;
-  std::map<std::int64_t, Step> steps;                                   // by global step
-  std::map<std::int64_t, std::set<std::string>> writers;                // by global step: who has written it
-  std::array<std::map<std::int64_t, std::int64_t>, 4> global_steps;     // by mode, by mode step: the first global step
-  std::int64_t last_complete = -1;                                      // the last step that all workers have written
+  std::map<std::int64_t, Step> steps;                                // by global step
+  std::map<std::int64_t, std::set<std::string>> writers;             // by global step: who has written it
+  std::array<std::map<std::int64_t, std::int64_t>, 4> global_steps;  // by mode, by mode step: the first global step
+  std::int64_t last_complete = -1;                                   // the last step that all workers have written
   DamageList damage;
 
   /// True if every worker has written `global_step`, or will not any more.
@@ -4857,7 +5014,8 @@ inline std::optional<std::string> read_text(const Run& run, const std::string& k
   return std::nullopt;
 }
 
-/// All workers are expected to say the same, and as in smdebug one of them is believed: the last whose file can be read.
+/// All workers are expected to say the same, and as in smdebug one of them is believed: the last whose file can be
+/// read.
 inline void load_collections(Run& run) {
   for (const ObjectInfo& object : run.store->list(layout::collections_prefix)) {
     const auto worker = layout::parse_collections_key(object.key);
@@ -4914,7 +5072,8 @@ inline void load_index(Run& run) {
       if (!index.event_file.empty()) {
         (void)key_parts(index.event_file);
         if (!index.event_file.starts_with(layout::events_prefix))
-          throw Error::damaged("index", key, "event_file_name is not below events/ (" + in_quotes(index.event_file) + ")");
+          throw Error::damaged("index", key,
+                               "event_file_name is not below events/ (" + in_quotes(index.event_file) + ")");
       }
       merge(run, name, index);
     } catch (const Error& e) {
@@ -4943,13 +5102,15 @@ inline Tensor read_tensor(const Run& run, const Place& place) {
   const auto bytes = run.store->get(where, {location.start, location.length});
   if (!bytes) throw Error::damaged("record", where, "the events file is missing");
   if (bytes->size() < location.length)
-    throw Error::damaged("record", where, "it ends before the record at " + std::to_string(location.start) + " (" +
-                                              std::to_string(bytes->size()) + " of " + std::to_string(location.length) + " bytes)");
+    throw Error::damaged("record", where,
+                         "it ends before the record at " + std::to_string(location.start) + " (" +
+                             std::to_string(bytes->size()) + " of " + std::to_string(location.length) + " bytes)");
   const Bytes payload = tfrecord::payload(*bytes, where);
   if (payload.size() + tfrecord::header_size + tfrecord::footer_size != location.length)
     throw Error::damaged("record", where, "its length is not the index's (at " + std::to_string(location.start) + ")");
   if (location.crc32c && crc32c(payload) != *location.crc32c)
-    throw Error::damaged("record", where, "the payload's checksum does not match (at " + std::to_string(location.start) + ")");
+    throw Error::damaged("record", where,
+                         "the payload's checksum does not match (at " + std::to_string(location.start) + ")");
   Event event = parse_event(payload);
   if (event.info.tag != location.name)
     throw Error::damaged("record", where, "another tensor is in its place (" + in_quotes(event.info.tag) + ")");
@@ -4970,13 +5131,13 @@ inline Tensor read_tensor(const Run& run, const Place& place) {
 
 namespace tensortap::inline v0 {
 
-/// What a run holds of one tensor. Steps are those of `mode()`: global steps for Mode::global, else the mode's own. Without a
-/// worker, the alphabetically first that has what is asked for answers. What is damaged reads as absent and is listed in
-/// `trial.damage()`.
-/// Threads: any. Lifetime: of its own; the Trial may be gone.
+/// What a run holds of one tensor. Steps are those of `mode()`: global steps for Mode::global, else the mode's own.
+/// Without a worker, the alphabetically first that has what is asked for answers. What is damaged reads as absent and
+/// is listed in `trial.damage()`. Threads: any. Lifetime: of its own; the Trial may be gone.
 class TensorHistory {
  public:
-  TensorHistory(std::shared_ptr<const detail::Run> run, const std::string& name, const detail::SavedSteps& saved, Mode mode)
+  TensorHistory(std::shared_ptr<const detail::Run> run, const std::string& name, const detail::SavedSteps& saved,
+                Mode mode)
       : run_(std::move(run)), name_(&name), saved_(&saved), mode_(mode) {}
 
   [[nodiscard]] const std::string& name() const noexcept { return *name_; }
@@ -5010,7 +5171,8 @@ class TensorHistory {
 
   /// The shape, saved by itself or with the elements.
   [[nodiscard]] std::optional<Tensor::Shape> shape(std::int64_t step, std::string_view worker = {}) const {
-    if (const auto* saved = find(step, worker, [](const detail::Saved& s) { return s.shape.has_value(); })) return saved->shape;
+    if (const auto* saved = find(step, worker, [](const detail::Saved& s) { return s.shape.has_value(); }))
+      return saved->shape;
     if (auto tensor = value(step, worker)) return tensor->shape();
     return std::nullopt;
   }
@@ -5033,7 +5195,8 @@ class TensorHistory {
       if (const auto tensor = read(saved->reductions.find(to_string(Reduction::statistics))->second, step);
           tensor && tensor->dtype() == DType::f64)
         return Statistics::from_record(tensor->as<double>());
-    if (const auto tensor = value(step, worker); tensor && is_real(tensor->dtype())) return tensortap::statistics(*tensor);
+    if (const auto tensor = value(step, worker); tensor && is_real(tensor->dtype()))
+      return tensortap::statistics(*tensor);
     return std::nullopt;
   }
 
@@ -5094,7 +5257,7 @@ class TensorHistory {
   }
 
   std::shared_ptr<const detail::Run> run_;
-  const std::string* name_;            // in *run_, as is what follows
+  const std::string* name_;  // in *run_, as is what follows
   const detail::SavedSteps* saved_;
   Mode mode_;
 };
@@ -5108,15 +5271,15 @@ class TensorHistory {
 //   tensortap::Trial trial("runs/42");
 //   for (const auto& tensor : trial.tensors({.collection = "gradients", .mode = tensortap::Mode::train}))
 //     for (const auto step : tensor.steps())
-//       if (const auto l2 = tensor.reduction(step, tensortap::Reduction::l2)) std::cout << tensor.name() << ' ' << *l2 << '\n';
+//       if (const auto l2 = tensor.reduction(step, R::l2)) std::cout << tensor.name() << ' ' << *l2 << '\n';
 
 namespace tensortap::inline v0 {
 
 /// Which tensors are asked for; what is left out does not restrict.
 struct TensorQuery {
-  std::string collection = {};      ///< those of this collection
-  std::string include_regex = {};   ///< those whose name this finds
-  std::optional<Mode> mode = {};    ///< those saved in this mode; their histories then count its steps
+  std::string collection = {};     ///< those of this collection
+  std::string include_regex = {};  ///< those whose name this finds
+  std::optional<Mode> mode = {};   ///< those saved in this mode; their histories then count its steps
 };
 
 /// Which steps are asked for: those all workers have written, or every one.
@@ -5156,7 +5319,8 @@ class Trial {
   }
 
   /// The steps of `mode` in its own numbers, ascending; global steps of all modes for GLOBAL.
-  [[nodiscard]] std::vector<std::int64_t> steps(Mode mode = Mode::global, Completeness wanted = Completeness::complete) const {
+  [[nodiscard]] std::vector<std::int64_t> steps(Mode mode = Mode::global,
+                                                Completeness wanted = Completeness::complete) const {
     std::vector<std::int64_t> out;
     const auto add = [&](std::int64_t step, std::int64_t global_step) {
       if (wanted == Completeness::any || run_->is_complete(global_step)) out.push_back(step);
@@ -5209,7 +5373,8 @@ class Trial {
 
   [[nodiscard]] bool has_tensor(std::string_view name) const { return run_->tensors.contains(name); }
 
-  /// What could not be read, so far: index and collections files when the trial was made, records when they were asked for.
+  /// What could not be read, so far: index and collections files when the trial was made, records when they were asked
+  /// for.
   [[nodiscard]] std::vector<Damage> damage() const { return run_->damage.list(); }
 
  private:
@@ -5247,5 +5412,5 @@ class Trial {
 
 // tensortap: taps the tensors flowing through training, keeps what matters, and reads it back.
 //
-// This header is the map: a tensor is seen, selected, reduced, recorded, stored, read. Each folder includes only earlier ones;
-// capture/ drives the first five.
+// This header is the map: a tensor is seen, selected, reduced, recorded, stored, read. Each folder includes only
+// earlier ones; capture/ drives the first five.

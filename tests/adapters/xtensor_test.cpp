@@ -3,8 +3,8 @@
 
 #include <memory>
 
-#include "catch.hpp"
 #include <tensortap/tensortap.hpp>
+#include "catch.hpp"
 
 namespace tt = tensortap;
 

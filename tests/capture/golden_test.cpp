@@ -160,9 +160,9 @@ struct Case {
 
 TEST_CASE("events and index are smdebug's, byte for byte", "[written]") {
   const auto golden_run = GENERATE(
-      Case{"basic", true}, Case{"save_all", true}, Case{"modes", true}, Case{"prefix_boundary", false}, Case{"xgboost_like", true},
-      Case{"dtypes", false}, Case{"names", false}, Case{"shape_only", true}, Case{"workers_one", true},
-      Case{"workers_running", true}, Case{"workers_ended", true}, Case{"tf_devices", false});
+      Case{"basic", true}, Case{"save_all", true}, Case{"modes", true}, Case{"prefix_boundary", false},
+      Case{"xgboost_like", true}, Case{"dtypes", false}, Case{"names", false}, Case{"shape_only", true},
+      Case{"workers_one", true}, Case{"workers_running", true}, Case{"workers_ended", true}, Case{"tf_devices", false});
   INFO(golden_run.run);
   const auto files = golden::files_of(golden_run.run);
   const bool ended = files.contains("training_job_end.ts");
@@ -171,7 +171,8 @@ TEST_CASE("events and index are smdebug's, byte for byte", "[written]") {
   REQUIRE(!workers.empty());
   // The last to close sets the end marker: a hook refuses a run that has ended.
   std::size_t left = workers.size();
-  for (const std::string& worker : workers) write_again(store, worker, replay_of(files, worker, Reduced::shown), ended && --left == 0);
+  for (const std::string& worker : workers)
+    write_again(store, worker, replay_of(files, worker, Reduced::shown), ended && --left == 0);
 
   std::size_t compared = 0;
   for (const auto& [key, content] : files) {
@@ -203,7 +204,8 @@ TEST_CASE("reductions are smdebug's, the order of sums aside", "[written]") {
     INFO(key);
     std::map<std::string, tt::Tensor> inputs(step.tensors.begin(), step.tensors.end());
     std::map<std::string, tt::Tensor> ours;
-    for (auto& record : golden::records_of(text_at(*store, key))) ours[record.event.info.tag] = std::move(record.event.tensor);
+    for (auto& record : golden::records_of(text_at(*store, key)))
+      ours[record.event.info.tag] = std::move(record.event.tensor);
     for (const auto& record : golden::records_of(files.at(key))) {
       const std::string& tag = record.event.info.tag;
       INFO(tag);
@@ -236,10 +238,13 @@ TEST_CASE("reductions are smdebug's, the order of sums aside", "[written]") {
 TEST_CASE("what is ours alone, smdebug can ignore", "[written]") {
   const auto store = std::make_shared<tt::MemoryStore>();
   {
-    tt::Hook hook(store, {.collections = {{.name = "all", .save = tt::every(2) | tt::at({1}), .reductions = {R::statistics, R::l2}},
-                                          {.name = "losses", .include_regex = "loss$", .save = tt::every(1) | tt::during(tt::Mode::train)},
-                                          {.name = "mine", .include_regex = "x", .save = tt::SaveConfig::when([](const tt::Step&) { return true; })},
-                                          {.name = "few", .include_regex = "x", .save = tt::at({0, 3})}}});
+    tt::Hook hook(
+        store,
+        {.collections = {
+             {.name = "all", .save = tt::every(2) | tt::at({1}), .reductions = {R::statistics, R::l2}},
+             {.name = "losses", .include_regex = "loss$", .save = tt::every(1) | tt::during(tt::Mode::train)},
+             {.name = "mine", .include_regex = "x", .save = tt::SaveConfig::when([](const tt::Step&) { return true; })},
+             {.name = "few", .include_regex = "x", .save = tt::at({0, 3})}}});
     for (int i = 0; i < 5; ++i) {
       hook.begin_step(i == 3 ? tt::Mode::eval : tt::Mode::train);
       hook.save("train/loss", 1.5F * static_cast<float>(i));

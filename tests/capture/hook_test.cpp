@@ -1,13 +1,13 @@
 #include <tensortap/tensortap.hpp>
 
+#include <sys/wait.h>
+#include <unistd.h>
 #include <array>
 #include <complex>
 #include <filesystem>
 #include <memory>
 #include <stdexcept>
-#include <sys/wait.h>
 #include <thread>
-#include <unistd.h>
 #include <vector>
 
 #include "catch.hpp"
@@ -33,10 +33,13 @@ class FailingStore final : public tt::Store {
   using Store::put;
   std::string fail_on;  // keys that contain this cannot be written
   void put(std::string_view key, std::span<const tt::Bytes> pieces, tt::Sync sync) override {
-    if (!fail_on.empty() && key.find(fail_on) != std::string_view::npos) throw tt::Error::io("store: cannot write", key, "disk full");
+    if (!fail_on.empty() && key.find(fail_on) != std::string_view::npos)
+      throw tt::Error::io("store: cannot write", key, "disk full");
     memory.put(key, pieces, sync);
   }
-  std::optional<std::vector<std::byte>> get(std::string_view key, tt::Range range) const override { return memory.get(key, range); }
+  std::optional<std::vector<std::byte>> get(std::string_view key, tt::Range range) const override {
+    return memory.get(key, range);
+  }
   std::optional<std::uint64_t> size(std::string_view key) const override { return memory.size(key); }
   std::vector<tt::ObjectInfo> list(std::string_view prefix) const override { return memory.list(prefix); }
   bool remove(std::string_view key) override { return memory.remove(key); }
@@ -83,7 +86,10 @@ TEST_CASE("what is due is saved, and nothing else") {
   const auto store = std::make_shared<tt::MemoryStore>();
   {
     tt::Hook hook(store, {.collections = {{.name = "losses", .include_regex = "loss$", .save = tt::every(1)},
-                                          {.name = "gradients", .include_regex = "\\.grad$", .save = tt::every(4) | tt::at({1}), .reductions = {R::min, R::max}}}});
+                                          {.name = "gradients",
+                                           .include_regex = "\\.grad$",
+                                           .save = tt::every(4) | tt::at({1}),
+                                           .reductions = {R::min, R::max}}}});
     for (int i = 0; i < 9; ++i) {
       hook.begin_step();
       CHECK(hook.due("losses"));
@@ -111,9 +117,10 @@ TEST_CASE("what is due is saved, and nothing else") {
 TEST_CASE("a tensor of several collections gets what each of them asks for, once") {
   const auto store = std::make_shared<tt::MemoryStore>();
   {
-    tt::Hook hook(store, {.collections = {{.name = "a", .include_regex = "x", .save = tt::every(2), .reductions = {R::min, R::l2}},
-                                          {.name = "b", .include_regex = "x", .save = tt::every(3), .reductions = {R::min, R::max}},
-                                          {.name = "c", .tensor_names = {"x"}, .save = tt::every(3)}}});
+    tt::Hook hook(store, {.collections = {
+                              {.name = "a", .include_regex = "x", .save = tt::every(2), .reductions = {R::min, R::l2}},
+                              {.name = "b", .include_regex = "x", .save = tt::every(3), .reductions = {R::min, R::max}},
+                              {.name = "c", .tensor_names = {"x"}, .save = tt::every(3)}}});
     for (int i = 0; i < 4; ++i) {
       hook.begin_step();
       hook.save("x", std::vector<double>{3, 4});
@@ -145,7 +152,8 @@ TEST_CASE("without collections everything is saved now and then") {
 TEST_CASE("all statistics of a tensor are one record") {
   const auto store = std::make_shared<tt::MemoryStore>();
   {
-    tt::Hook hook(store, {.collections = {{.name = "all", .save = tt::every(1), .reductions = {R::statistics, R::max}}}});
+    tt::Hook hook(store,
+                  {.collections = {{.name = "all", .save = tt::every(1), .reductions = {R::statistics, R::max}}}});
     hook.begin_step();
     hook.save("x", std::vector<float>{-3, 0, 4});
     CHECK_THROWS_AS(tt::Trial(store).tensor("x"), tt::Error);  // nothing is seen before the step ends
@@ -306,7 +314,9 @@ TEST_CASE("what is too much is dropped and counted") {
 
 TEST_CASE("what has no reductions is counted, and its elements are saved") {
   const auto store = std::make_shared<tt::MemoryStore>();
-  tt::Hook hook(store, {.collections = {{.name = "all", .save = tt::every(1), .reductions = {R::mean}, .save_raw_tensor = true}}});
+  tt::Hook hook(
+      store,
+      {.collections = {{.name = "all", .save = tt::every(1), .reductions = {R::mean}, .save_raw_tensor = true}}});
   hook.begin_step();
   hook.save("text", "hello");
   hook.save("z", std::complex<float>(1, 2));
@@ -325,7 +335,8 @@ TEST_CASE("several threads save into one step") {
     std::vector<std::thread> pool;
     for (int t = 0; t < threads; ++t)
       pool.emplace_back([&hook, t, step] {
-        for (int i = 0; i < 10; ++i) hook.save("t" + std::to_string(t) + "/" + std::to_string(i), step * 1000 + t * 10 + i);
+        for (int i = 0; i < 10; ++i)
+          hook.save("t" + std::to_string(t) + "/" + std::to_string(i), step * 1000 + t * 10 + i);
       });
     for (auto& thread : pool) thread.join();
   }

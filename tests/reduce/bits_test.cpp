@@ -6,10 +6,10 @@
 #include <span>
 #include <vector>
 
-#include "../catch.hpp"
-#include "inputs.hpp"
 #include <tensortap/reduce/reduce.hpp>
 #include <tensortap/reduce/statistics.hpp>
+#include "catch.hpp"
+#include "inputs.hpp"
 
 namespace tt = tensortap;
 using tt::DType;
@@ -53,8 +53,8 @@ std::vector<T> masked(std::size_t n, tt::detail::BitsOf<T> mask) {
   return out;
 }
 
-/// The published order of a sum of doubles, word for word: blocks of 4096, lane j of row r is element 16r + j, lanes are added in
-/// halves, blocks in pairs.
+/// The published order of a sum of doubles, word for word: blocks of 4096, lane j of row r is element 16r + j, lanes
+/// are added in halves, blocks in pairs.
 double tree_sum(std::span<const double> x) {
   if (x.size() > 4096) {
     const std::size_t left = std::bit_floor((x.size() - 1) / 4096) * 4096;
@@ -86,8 +86,9 @@ TEMPLATE_TEST_CASE("sums follow the published tree, to the bit", "[bits]", float
   }
 }
 
-// The hashes were the same with g++ 12 and clang 14, at -O0, -O2, -O3 -march=native, -ffast-math and -Ofast -march=native.
-// If one changes, so do numbers that users compare between runs and machines: that needs a reason and a note in the release.
+// The hashes were the same with g++ 12 and clang 14, at -O0, -O2, -O3 -march=native, -ffast-math and -Ofast
+// -march=native. If one changes, so do numbers that users compare between runs and machines: that needs a reason and a
+// note in the release.
 TEST_CASE("the bits of the reductions are those of the first release", "[bits]") {
   Hash floats, doubles, others, odd, strided;
   for (const std::size_t n : {0u, 1u, 5u, 16u, 31u, 100u, 1000u, 4095u, 4096u, 4097u, 10000u, 70001u}) {

@@ -1,5 +1,5 @@
-// Inputs and reference values for the tests of the reductions. Inputs are made from integers, so that they are the same bits
-// under every compiler and flag; references are sums of long double in the order of the elements.
+// Inputs and reference values for the tests of the reductions. Inputs are made from integers, so that they are the same
+// bits under every compiler and flag; references are sums of long double in the order of the elements.
 #pragma once
 
 #include <algorithm>
@@ -45,14 +45,18 @@ class Random {
 
 template <class T>
 T element(double value) {
-  if constexpr (std::is_same_v<T, tt::Half> || std::is_same_v<T, tt::BFloat16>) return T::from(static_cast<float>(value));
-  else return static_cast<T>(value);
+  if constexpr (std::is_same_v<T, tt::Half> || std::is_same_v<T, tt::BFloat16>)
+    return T::from(static_cast<float>(value));
+  else
+    return static_cast<T>(value);
 }
 
 template <class T>
 long double exact(T value) {
-  if constexpr (std::is_same_v<T, tt::Half> || std::is_same_v<T, tt::BFloat16>) return static_cast<float>(value);
-  else return static_cast<long double>(value);
+  if constexpr (std::is_same_v<T, tt::Half> || std::is_same_v<T, tt::BFloat16>)
+    return static_cast<float>(value);
+  else
+    return static_cast<long double>(value);
 }
 
 template <class T>
@@ -110,7 +114,9 @@ class Misaligned {
  public:
   template <class T>
   Misaligned(const std::vector<T>& elements, std::size_t offset)
-      : bytes_(elements.size() * sizeof(T) + 128), dtype_(*tt::dtype_v<T>), extent_(static_cast<std::int64_t>(elements.size())) {
+      : bytes_(elements.size() * sizeof(T) + 128),
+        dtype_(*tt::dtype_v<T>),
+        extent_(static_cast<std::int64_t>(elements.size())) {
     const auto address = reinterpret_cast<std::uintptr_t>(bytes_.data());
     first_ = bytes_.data() + (64 - address % 64) % 64 + offset;
     if (!elements.empty()) std::memcpy(first_, elements.data(), elements.size() * sizeof(T));

@@ -9,11 +9,11 @@
 #include <string_view>
 #include <vector>
 
-#include "../catch.hpp"
-#include "inputs.hpp"
 #include <tensortap/reduce/narrow.hpp>
 #include <tensortap/reduce/product.hpp>
 #include <tensortap/reduce/reduce.hpp>
+#include "catch.hpp"
+#include "inputs.hpp"
 
 namespace tt = tensortap;
 using R = tt::Reduction;
@@ -52,8 +52,8 @@ T element_of(const tt::Reduced& reduced) {
 
 }  // namespace
 
-TEMPLATE_TEST_CASE("reductions of floats keep their type and are rounded once", "[reduce]", tt::Half, tt::BFloat16, float,
-                   double) {
+TEMPLATE_TEST_CASE("reductions of floats keep their type and are rounded once", "[reduce]", tt::Half, tt::BFloat16,
+                   float, double) {
   constexpr double unit = std::is_same_v<TestType, tt::Half>       ? 0x1p-11
                           : std::is_same_v<TestType, tt::BFloat16> ? 0x1p-8
                           : std::is_same_v<TestType, float>        ? 0x1p-24
@@ -70,7 +70,8 @@ TEMPLATE_TEST_CASE("reductions of floats keep their type and are rounded once", 
       REQUIRE(found);
       CAPTURE(to_string(reduction), found->value(), static_cast<double>(exact));
       CHECK(found->dtype == *tt::dtype_v<TestType>);
-      CHECK(std::fabs(found->value() - static_cast<double>(exact)) <= 1.001 * unit * std::fabs(static_cast<double>(exact)) + 1e-15);
+      CHECK(std::fabs(found->value() - static_cast<double>(exact)) <=
+            1.001 * unit * std::fabs(static_cast<double>(exact)) + 1e-15);
     };
     check(R::min, r.min);
     check(R::max, r.max);
@@ -99,8 +100,8 @@ TEMPLATE_TEST_CASE("reductions of floats keep their type and are rounded once", 
   }
 }
 
-TEMPLATE_TEST_CASE("reductions of integers", "[reduce]", std::int8_t, std::int16_t, std::int32_t, std::int64_t, std::uint8_t,
-                   std::uint16_t, std::uint32_t, std::uint64_t) {
+TEMPLATE_TEST_CASE("reductions of integers", "[reduce]", std::int8_t, std::int16_t, std::int32_t, std::int64_t,
+                   std::uint8_t, std::uint16_t, std::uint32_t, std::uint64_t) {
   using Wide = std::conditional_t<std::is_signed_v<TestType>, std::int64_t, std::uint64_t>;
   for (const std::size_t n : {1u, 5u, 100u, 4096u, 10000u}) {
     CAPTURE(n);
@@ -138,7 +139,8 @@ TEMPLATE_TEST_CASE("reductions of integers", "[reduce]", std::int8_t, std::int16
 
 TEST_CASE("sums and products of integers wrap around", "[reduce]") {
   constexpr auto largest = std::numeric_limits<std::int64_t>::max();
-  CHECK(element_of<std::int64_t>(one(std::vector<std::int64_t>{largest, 1}, R::sum)) == std::numeric_limits<std::int64_t>::min());
+  CHECK(element_of<std::int64_t>(one(std::vector<std::int64_t>{largest, 1}, R::sum)) ==
+        std::numeric_limits<std::int64_t>::min());
   CHECK(element_of<std::int64_t>(one(std::vector<std::int64_t>{largest, 2}, R::prod)) == -2);
   CHECK(element_of<std::int64_t>(one(std::vector<std::int32_t>(3, 1 << 30), R::sum)) == std::int64_t{3} << 30);
   CHECK(element_of<std::uint64_t>(one(std::vector<std::uint64_t>{~std::uint64_t{0}, 3}, R::sum)) == 2);
@@ -200,27 +202,44 @@ TEMPLATE_TEST_CASE("infinities count", "[reduce]", tt::Half, tt::BFloat16, float
   const double inf = INFINITY;
   const double nan = NAN;
   const Expected cases[] = {
-      {{1, INFINITY, -2}, R::max, inf},        {{1, INFINITY, -2}, R::min, -2},
-      {{1, INFINITY, -2}, R::sum, inf},        {{1, INFINITY, -2}, R::mean, inf},
-      {{1, INFINITY, -2}, R::l1, inf},         {{1, INFINITY, -2}, R::l2, inf},
-      {{1, INFINITY, -2}, R::variance, nan},   {{1, INFINITY, -2}, R::std, nan},
-      {{1, INFINITY, -2}, R::prod, -inf},      {{1, INFINITY, -2}, R::abs_prod, inf},
-      {{1, INFINITY, -2}, R::abs_min, 1},      {{1, INFINITY, -2}, R::abs_max, inf},
-      {{1, INFINITY, -2}, R::abs_std, nan},    {{1, -INFINITY}, R::min, -inf},
-      {{1, -INFINITY}, R::max, 1},             {{1, -INFINITY}, R::sum, -inf},
-      {{1, -INFINITY}, R::mean, -inf},         {{1, -INFINITY}, R::abs_mean, inf},
-      {{1, -INFINITY}, R::abs_sum, inf},       {{1, -INFINITY}, R::abs_max, inf},
-      {{1, -INFINITY}, R::abs_l2, inf},        {{INFINITY, -INFINITY}, R::sum, nan},
-      {{INFINITY, -INFINITY}, R::mean, nan},   {{INFINITY, -INFINITY}, R::min, -inf},
-      {{INFINITY, -INFINITY}, R::max, inf},    {{INFINITY, -INFINITY}, R::abs_min, inf},
-      {{INFINITY, -INFINITY}, R::abs_sum, inf}, {{INFINITY, INFINITY}, R::min, inf},
-      {{-INFINITY, -INFINITY}, R::max, -inf},  {{INFINITY, 0}, R::prod, nan},
+      {{1, INFINITY, -2}, R::max, inf},
+      {{1, INFINITY, -2}, R::min, -2},
+      {{1, INFINITY, -2}, R::sum, inf},
+      {{1, INFINITY, -2}, R::mean, inf},
+      {{1, INFINITY, -2}, R::l1, inf},
+      {{1, INFINITY, -2}, R::l2, inf},
+      {{1, INFINITY, -2}, R::variance, nan},
+      {{1, INFINITY, -2}, R::std, nan},
+      {{1, INFINITY, -2}, R::prod, -inf},
+      {{1, INFINITY, -2}, R::abs_prod, inf},
+      {{1, INFINITY, -2}, R::abs_min, 1},
+      {{1, INFINITY, -2}, R::abs_max, inf},
+      {{1, INFINITY, -2}, R::abs_std, nan},
+      {{1, -INFINITY}, R::min, -inf},
+      {{1, -INFINITY}, R::max, 1},
+      {{1, -INFINITY}, R::sum, -inf},
+      {{1, -INFINITY}, R::mean, -inf},
+      {{1, -INFINITY}, R::abs_mean, inf},
+      {{1, -INFINITY}, R::abs_sum, inf},
+      {{1, -INFINITY}, R::abs_max, inf},
+      {{1, -INFINITY}, R::abs_l2, inf},
+      {{INFINITY, -INFINITY}, R::sum, nan},
+      {{INFINITY, -INFINITY}, R::mean, nan},
+      {{INFINITY, -INFINITY}, R::min, -inf},
+      {{INFINITY, -INFINITY}, R::max, inf},
+      {{INFINITY, -INFINITY}, R::abs_min, inf},
+      {{INFINITY, -INFINITY}, R::abs_sum, inf},
+      {{INFINITY, INFINITY}, R::min, inf},
+      {{-INFINITY, -INFINITY}, R::max, -inf},
+      {{INFINITY, 0}, R::prod, nan},
   };
   for (const auto& [values, reduction, value] : cases) {
     CAPTURE(values, to_string(reduction));
     const double found = one(made(values), reduction).value();
-    if (std::isnan(value)) CHECK(std::isnan(found));
-    else CHECK(found == value);
+    if (std::isnan(value))
+      CHECK(std::isnan(found));
+    else
+      CHECK(found == value);
     const auto among_others = find(tt::reduce(tt::as_view(made(values)), all_reductions()), reduction);
     REQUIRE(among_others);
     CHECK(std::bit_cast<std::uint64_t>(among_others->value()) == std::bit_cast<std::uint64_t>(found));
@@ -429,7 +448,8 @@ TEST_CASE("numbers are rounded once to 16 bits", "[reduce]") {
   // Against the two neighbours, for doubles all over the range.
   inputs::Random random(9);
   for (int i = 0; i < 100000; ++i) {
-    const double value = std::ldexp(1 + std::fabs(random.uniform()) + random.uniform() * 0x1p-30, static_cast<int>(random.bits() % 36) - 26);
+    const double value = std::ldexp(1 + std::fabs(random.uniform()) + random.uniform() * 0x1p-30,
+                                    static_cast<int>(random.bits() % 36) - 26);
     const auto bits = static_cast<std::uint16_t>(tt::detail::narrowed(value, DType::f16));
     const auto distance = [&](int delta) {
       const tt::Half half{static_cast<std::uint16_t>(bits + delta)};

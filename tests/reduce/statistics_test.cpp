@@ -9,9 +9,9 @@
 #include <string>
 #include <vector>
 
-#include "../catch.hpp"
-#include "inputs.hpp"
 #include <tensortap/reduce/statistics.hpp>
+#include "catch.hpp"
+#include "inputs.hpp"
 
 namespace tt = tensortap;
 
@@ -26,7 +26,8 @@ double error_of(double value, long double exact) {
   return static_cast<double>(std::fabs((static_cast<long double>(value) - exact) / exact));
 }
 
-/// Compares the finite part with long double sums over `finite`. Sums of changing sign are judged against their magnitudes.
+/// Compares the finite part with long double sums over `finite`. Sums of changing sign are judged against their
+/// magnitudes.
 template <class T>
 void check_against(const tt::Statistics& s, const std::vector<T>& finite, double tolerance = 1e-13) {
   const auto r = inputs::reference(std::span<const T>(finite));
@@ -88,8 +89,9 @@ TEMPLATE_TEST_CASE("statistics do not depend on the alignment", "[statistics]", 
   }
 }
 
-TEMPLATE_TEST_CASE("statistics of every element type", "[statistics]", tt::Half, tt::BFloat16, float, double, std::int8_t,
-                   std::int16_t, std::int32_t, std::int64_t, std::uint8_t, std::uint16_t, std::uint32_t, std::uint64_t) {
+TEMPLATE_TEST_CASE("statistics of every element type", "[statistics]", tt::Half, tt::BFloat16, float, double,
+                   std::int8_t, std::int16_t, std::int32_t, std::int64_t, std::uint8_t, std::uint16_t, std::uint32_t,
+                   std::uint64_t) {
   for (const std::size_t n : {1u, 15u, 16u, 17u, 100u, 4095u, 4096u, 4100u, 12345u}) {
     CAPTURE(n);
     std::vector<TestType> x;
@@ -100,7 +102,8 @@ TEMPLATE_TEST_CASE("statistics of every element type", "[statistics]", tt::Half,
     } else {
       x = inputs::bell<TestType>(n, 0.5);
     }
-    for (const std::size_t offset : {0u, 1u, 3u}) check_against(tt::statistics(inputs::Misaligned(x, offset).view()), x);
+    for (const std::size_t offset : {0u, 1u, 3u})
+      check_against(tt::statistics(inputs::Misaligned(x, offset).view()), x);
   }
 }
 
@@ -152,8 +155,10 @@ TEST_CASE("many NaNs and infinities", "[statistics]") {
     for (float& e : x) {
       const auto kind = random.bits() % 4;
       ++count[kind];
-      if (kind == 0) finite.push_back(e);
-      else e = kind == 1 ? NAN : kind == 2 ? INFINITY : -INFINITY;
+      if (kind == 0)
+        finite.push_back(e);
+      else
+        e = kind == 1 ? NAN : kind == 2 ? INFINITY : -INFINITY;
     }
     const auto s = tt::statistics(x);
     CHECK(s.nan == count[1]);
@@ -317,12 +322,12 @@ TEST_CASE("strided views have the statistics of their copies, bit for bit", "[st
     CHECK(same_bits(tt::statistics(view), tt::statistics(copy)));
   };
   const float* first = memory.data();
-  check(first, {100, 200}, {1, 100});                       // transposed
-  check(first + 199 * 100 + 99, {200, 100}, {-100, -1});    // both axes backwards
-  check(first, {10000}, {2});                               // every second
-  check(first + 19999, {20000}, {-1});                      // backwards
-  check(first, {19, 1, 10, 100}, {1000, 0, 100, 2});  // an extent of 1
-  check(first, {50, 300}, {0, 1});                          // broadcast
+  check(first, {100, 200}, {1, 100});                     // transposed
+  check(first + 199 * 100 + 99, {200, 100}, {-100, -1});  // both axes backwards
+  check(first, {10000}, {2});                             // every second
+  check(first + 19999, {20000}, {-1});                    // backwards
+  check(first, {19, 1, 10, 100}, {1000, 0, 100, 2});      // an extent of 1
+  check(first, {50, 300}, {0, 1});                        // broadcast
   check(first + 7, {30, 5, 9}, {600, 3, 17});
   check(first, {5000, 2}, {1, 5000});
 }
@@ -400,12 +405,40 @@ TEST_CASE("the record of statistics", "[statistics]") {
   const auto record = s.to_record();
 
   SECTION("its order is published and must not change") {
-    const std::array<std::string_view, 17> fields = {
-        "count", "nan", "positive_inf", "negative_inf", "zeros", "first_non_finite", "min", "max", "abs_min", "abs_max", "sum",
-        "abs_sum", "sum_squares", "squared_deviations", "abs_squared_deviations", "sum_error", "abs_sum_error"};
+    const std::array<std::string_view, 17> fields = {"count",
+                                                     "nan",
+                                                     "positive_inf",
+                                                     "negative_inf",
+                                                     "zeros",
+                                                     "first_non_finite",
+                                                     "min",
+                                                     "max",
+                                                     "abs_min",
+                                                     "abs_max",
+                                                     "sum",
+                                                     "abs_sum",
+                                                     "sum_squares",
+                                                     "squared_deviations",
+                                                     "abs_squared_deviations",
+                                                     "sum_error",
+                                                     "abs_sum_error"};
     CHECK(tt::statistics_fields == fields);
-    const std::array<double, 17> values = {9999, 1, 0, 1, 0, 5000, s.min, s.max, s.abs_min, s.abs_max, s.sum, s.abs_sum,
-                                           s.sum_squares, s.squared_deviations, s.abs_squared_deviations, s.sum_error,
+    const std::array<double, 17> values = {9999,
+                                           1,
+                                           0,
+                                           1,
+                                           0,
+                                           5000,
+                                           s.min,
+                                           s.max,
+                                           s.abs_min,
+                                           s.abs_max,
+                                           s.sum,
+                                           s.abs_sum,
+                                           s.sum_squares,
+                                           s.squared_deviations,
+                                           s.abs_squared_deviations,
+                                           s.sum_error,
                                            s.abs_sum_error};
     CHECK(record == values);
   }

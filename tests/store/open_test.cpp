@@ -51,7 +51,7 @@ TEST_CASE("slashes at the end of an address mean nothing") {
   CHECK(std::filesystem::file_size(directory / "new/run/a") == 1);
 }
 
-TEST_CASE("~ is the home directory, at the beginning only") {
+TEST_CASE("a leading ~ is the home directory, at the beginning only") {
   const TemporaryDirectory directory;
   const Home home(directory.path().c_str());
   CHECK(location("~") == directory.path());

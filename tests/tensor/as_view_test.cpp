@@ -6,9 +6,9 @@
 #include <string_view>
 #include <vector>
 
-#include "../catch.hpp"
 #include <tensortap/tensor/as_view.hpp>
 #include <tensortap/tensor/tensor.hpp>
+#include "catch.hpp"
 
 #if __has_include(<Eigen/Core>)
 #include <Eigen/Core>
@@ -30,8 +30,8 @@
 #endif
 
 namespace tt = tensortap;
-using tt::DType;
 using tt::as_view;
+using tt::DType;
 using Extents = std::vector<std::int64_t>;
 
 namespace {
@@ -139,8 +139,24 @@ TEST_CASE("types with tensortap_view", "[as_view]") {
 
 namespace fake_torch {
 
-enum class ScalarType : std::int8_t { Byte, Char, Short, Int, Long, Half, Float, Double, ComplexHalf, ComplexFloat, ComplexDouble,
-                                      Bool, QInt8, QUInt8, QInt32, BFloat16 };
+enum class ScalarType : std::int8_t {
+  Byte,
+  Char,
+  Short,
+  Int,
+  Long,
+  Half,
+  Float,
+  Double,
+  ComplexHalf,
+  ComplexFloat,
+  ComplexDouble,
+  Bool,
+  QInt8,
+  QUInt8,
+  QInt32,
+  BFloat16
+};
 enum class Layout : std::int8_t { Strided, Sparse };
 
 /// What torch::Tensor has, as far as it is recognised by it.
@@ -171,9 +187,10 @@ TEST_CASE("torch tensors are recognised by shape", "[as_view]") {
   CHECK(shape_of(as_view(tensor)) == Extents{3, 2});
   CHECK(as_view(fake_torch::Tensor{&memory, {}, {}}).rank() == 0);
 
-  const std::pair<int, DType> types[] = {{0, DType::u8},   {1, DType::i8},        {2, DType::i16},        {3, DType::i32},
-                                         {4, DType::i64},  {5, DType::f16},       {6, DType::f32},        {7, DType::f64},
-                                         {11, DType::boolean}, {15, DType::bf16}, {9, DType::complex64}, {10, DType::complex128}};
+  const std::pair<int, DType> types[] = {{0, DType::u8},    {1, DType::i8},        {2, DType::i16},
+                                         {3, DType::i32},   {4, DType::i64},       {5, DType::f16},
+                                         {6, DType::f32},   {7, DType::f64},       {11, DType::boolean},
+                                         {15, DType::bf16}, {9, DType::complex64}, {10, DType::complex128}};
   for (const auto& [type, dtype] : types) {
     tensor.type = static_cast<fake_torch::ScalarType>(type);
     CHECK(as_view(tensor).dtype() == dtype);
@@ -190,7 +207,8 @@ TEST_CASE("torch tensors without elements in this memory are refused, by name", 
     CHECK_THROWS_AS(as_view(tensor), tt::Error);
   };
   refused([](auto& t) { t.cpu = false; }, "save: tensor \"fc1.weight\" lives on a device; copy it to the CPU first");
-  refused([](auto& t) { t.kind = fake_torch::Layout::Sparse; }, "save: tensor \"fc1.weight\" is not strided; make it dense first");
+  refused([](auto& t) { t.kind = fake_torch::Layout::Sparse; },
+          "save: tensor \"fc1.weight\" is not strided; make it dense first");
   refused([](auto& t) { t.memory = nullptr; }, "save: tensor \"fc1.weight\" is undefined; save it once it has a value");
   refused([](auto& t) { t.conjugated = true; },
           "save: tensor \"fc1.weight\" is conjugated or negated lazily; resolve it first");
@@ -198,7 +216,8 @@ TEST_CASE("torch tensors without elements in this memory are refused, by name", 
           "save: tensor \"fc1.weight\" is conjugated or negated lazily; resolve it first");
   refused([](auto& t) { t.type = fake_torch::ScalarType::QInt8; },
           "save: tensor \"fc1.weight\": element type is not supported (torch scalar type 12); convert it first");
-  refused([](auto& t) { t.shape = t.steps = Extents(9, 1); }, "tensor: rank is too large (9, at most 8); reshape it first");
+  refused([](auto& t) { t.shape = t.steps = Extents(9, 1); },
+          "tensor: rank is too large (9, at most 8); reshape it first");
 }
 
 #if __has_include(<xtensor/xarray.hpp>) || __has_include(<xtensor/containers/xarray.hpp>)
@@ -243,7 +262,8 @@ TEST_CASE("xtensor without axes, with extents of 1 and of 0", "[as_view]") {
   const xt::xarray<float> empty = xt::zeros<float>({3, 0});
   CHECK(as_view(empty).size() == 0);
   CHECK(elements_of<float>(empty).empty());
-  CHECK_THROWS_WITH(as_view(xt::xarray<float>(xt::zeros<float>(std::vector<std::size_t>(9, 1)))), contains("rank is too large (9"));
+  CHECK_THROWS_WITH(as_view(xt::xarray<float>(xt::zeros<float>(std::vector<std::size_t>(9, 1)))),
+                    contains("rank is too large (9"));
 }
 
 TEST_CASE("xtensor views look into their container", "[as_view]") {

@@ -6,8 +6,8 @@
 #include <string>
 #include <type_traits>
 
-#include "../catch.hpp"
 #include <tensortap/tensor/dtype.hpp>
+#include "catch.hpp"
 
 namespace tt = tensortap;
 using tt::BFloat16;
@@ -64,9 +64,13 @@ void check_rounding(std::uint16_t infinity) {
 
 }  // namespace
 
-TEST_CASE("every bit pattern of a half means what IEEE 754 says, and comes back", "[dtype]") { check_all_patterns<Half>(5); }
+TEST_CASE("every bit pattern of a half means what IEEE 754 says, and comes back", "[dtype]") {
+  check_all_patterns<Half>(5);
+}
 
-TEST_CASE("every bit pattern of a bfloat16 means its float, and comes back", "[dtype]") { check_all_patterns<BFloat16>(8); }
+TEST_CASE("every bit pattern of a bfloat16 means its float, and comes back", "[dtype]") {
+  check_all_patterns<BFloat16>(8);
+}
 
 TEST_CASE("halves round to nearest, ties to even", "[dtype]") {
   check_rounding<Half>(0x7c00);
@@ -83,7 +87,8 @@ TEST_CASE("halves round to nearest, ties to even", "[dtype]") {
 }
 
 TEST_CASE("bfloat16s round to nearest, ties to even", "[dtype]") {
-  for (std::uint16_t pattern = 0x0080; pattern + 1 < 0x7f80; ++pattern) {  // float has the bits below, also for subnormals
+  for (std::uint16_t pattern = 0x0080; pattern + 1 < 0x7f80;
+       ++pattern) {  // float has the bits below, also for subnormals
     const std::uint32_t exact = static_cast<std::uint32_t>(pattern) << 16;
     REQUIRE(BFloat16::from(std::bit_cast<float>(exact | 0x7fff)).bits == pattern);
     REQUIRE(BFloat16::from(std::bit_cast<float>(exact | 0x8000)).bits == pattern + pattern % 2);
@@ -120,8 +125,8 @@ TEST_CASE("C++ types and element types", "[dtype]") {
 }
 
 TEST_CASE("visit_dtype finds the way back, and sizes and names agree with numpy", "[dtype]") {
-  const char* names[] = {"float16", "bfloat16", "float32", "float64", "int8", "int16", "int32", "int64", "uint8", "uint16",
-                         "uint32", "uint64", "bool", "complex64", "complex128", "str"};
+  const char* names[] = {"float16", "bfloat16", "float32", "float64", "int8", "int16",     "int32",      "int64",
+                         "uint8",   "uint16",   "uint32",  "uint64",  "bool", "complex64", "complex128", "str"};
   for (std::size_t i = 0; i < tt::dtype_count; ++i) {
     const auto dtype = static_cast<DType>(i);
     CAPTURE(i);

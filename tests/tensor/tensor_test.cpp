@@ -4,9 +4,9 @@
 #include <string>
 #include <vector>
 
-#include "../catch.hpp"
 #include <tensortap/tensor/as_view.hpp>
 #include <tensortap/tensor/tensor.hpp>
+#include "catch.hpp"
 
 namespace tt = tensortap;
 using tt::DType;
@@ -49,7 +49,8 @@ TEST_CASE("any element as a number", "[tensor]") {
   CHECK(Tensor(tt::as_view(std::vector<float>{1, 2.5F})).number(1) == 2.5);
   CHECK(Tensor(tt::as_view(std::vector<std::uint8_t>{200})).number(0) == 200);
   CHECK(Tensor(tt::as_view(std::array{true, false})).number(0) == 1);
-  CHECK(Tensor(tt::as_view(tt::Half::from(0.1F))).number(0) == static_cast<double>(static_cast<float>(tt::Half::from(0.1F))));
+  CHECK(Tensor(tt::as_view(tt::Half::from(0.1F))).number(0) ==
+        static_cast<double>(static_cast<float>(tt::Half::from(0.1F))));
   CHECK(Tensor(tt::as_view(tt::BFloat16::from(-2))).number(0) == -2);
   CHECK(Tensor(tt::as_view(std::complex<double>(3, 4))).number(0) == 3);
   CHECK_THROWS_AS(Tensor(tt::as_view(1.0)).number(1), tt::Error);

@@ -3,8 +3,8 @@
 
 #include <memory>
 
-#include "catch.hpp"
 #include <tensortap/tensortap.hpp>
+#include "catch.hpp"
 
 namespace tt = tensortap;
 
@@ -26,11 +26,18 @@ TEST_CASE("a torch tensor is seen where it lies") {
 }
 
 TEST_CASE("every element type of torch that tensortap knows") {
-  const std::vector<std::pair<torch::ScalarType, tt::DType>> types = {
-      {torch::kUInt8, tt::DType::u8},      {torch::kInt8, tt::DType::i8},         {torch::kInt16, tt::DType::i16},
-      {torch::kInt32, tt::DType::i32},     {torch::kInt64, tt::DType::i64},       {torch::kFloat16, tt::DType::f16},
-      {torch::kBFloat16, tt::DType::bf16}, {torch::kFloat32, tt::DType::f32},     {torch::kFloat64, tt::DType::f64},
-      {torch::kBool, tt::DType::boolean},  {torch::kComplexFloat, tt::DType::complex64}, {torch::kComplexDouble, tt::DType::complex128}};
+  const std::vector<std::pair<torch::ScalarType, tt::DType>> types = {{torch::kUInt8, tt::DType::u8},
+                                                                      {torch::kInt8, tt::DType::i8},
+                                                                      {torch::kInt16, tt::DType::i16},
+                                                                      {torch::kInt32, tt::DType::i32},
+                                                                      {torch::kInt64, tt::DType::i64},
+                                                                      {torch::kFloat16, tt::DType::f16},
+                                                                      {torch::kBFloat16, tt::DType::bf16},
+                                                                      {torch::kFloat32, tt::DType::f32},
+                                                                      {torch::kFloat64, tt::DType::f64},
+                                                                      {torch::kBool, tt::DType::boolean},
+                                                                      {torch::kComplexFloat, tt::DType::complex64},
+                                                                      {torch::kComplexDouble, tt::DType::complex128}};
   for (const auto& [theirs, ours] : types) CHECK(tt::as_view(torch::ones({2}, theirs)).dtype() == ours);
   CHECK(tt::Tensor(tt::as_view(torch::full({1}, 1.5, torch::kBFloat16))).number(0) == 1.5);
   CHECK(tt::Tensor(tt::as_view(torch::full({1}, -2.5, torch::kFloat16))).number(0) == -2.5);
@@ -48,7 +55,9 @@ TEST_CASE("parameters and gradients of a torch module are saved and reduced") {
   torch::nn::Linear layer(4, 3);
   layer->forward(torch::ones({2, 4})).sum().backward();
   const auto store = std::make_shared<tt::MemoryStore>();
-  tt::Hook hook(store, {.collections = {{.name = "all", .save = tt::every(1), .reductions = {tt::Reduction::l2}, .save_raw_tensor = true}}});
+  tt::Hook hook(
+      store, {.collections = {
+                  {.name = "all", .save = tt::every(1), .reductions = {tt::Reduction::l2}, .save_raw_tensor = true}}});
   hook.begin_step();
   for (const auto& parameter : layer->named_parameters()) {
     hook.save(parameter.key(), parameter.value());

@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
-#include "../catch.hpp"
 #include <tensortap/tensor/view.hpp>
+#include "catch.hpp"
 
 namespace tt = tensortap;
 using tt::DType;
@@ -78,8 +78,8 @@ TEST_CASE("strides that only pass over extents of 1 are contiguous", "[view]") {
   CHECK_FALSE(TensorView(x.data(), DType::i16, Extents{3}, Extents{0}).is_contiguous());
 }
 
-TEMPLATE_TEST_CASE("any strides are copied in row-major order, from anywhere to anywhere", "[view]", std::uint8_t, std::int16_t,
-                   float, double, std::complex<double>) {
+TEMPLATE_TEST_CASE("any strides are copied in row-major order, from anywhere to anywhere", "[view]", std::uint8_t,
+                   std::int16_t, float, double, std::complex<double>) {
   std::vector<TestType> memory(240);
   for (std::size_t i = 0; i < memory.size(); ++i) memory[i] = static_cast<TestType>(static_cast<float>(i));
   struct Case {
@@ -90,11 +90,11 @@ TEMPLATE_TEST_CASE("any strides are copied in row-major order, from anywhere to 
       {0, {240}, {1}},
       {239, {240}, {-1}},
       {0, {12, 20}, {20, 1}},
-      {0, {20, 12}, {1, 20}},                     // transposed
-      {239, {12, 20}, {-20, -1}},                 // both axes backwards
+      {0, {20, 12}, {1, 20}},      // transposed
+      {239, {12, 20}, {-20, -1}},  // both axes backwards
       {19, {12, 20}, {20, -1}},
       {5, {4, 3, 2}, {40, 7, 2}},
-      {0, {3, 5}, {0, 1}},                        // broadcast
+      {0, {3, 5}, {0, 1}},  // broadcast
       {0, {5, 3}, {1, 0}},
       {0, {1, 6, 1, 7, 1}, {99, 14, 99, 2, 99}},  // strides of extent 1 mean nothing
       {0, {2, 1, 2, 1, 2, 2, 1, 2}, {64, 0, 32, 0, 3, 8, 0, 2}},
@@ -122,9 +122,9 @@ TEST_CASE("shapes that cannot be are refused", "[view]") {
   CHECK_NOTHROW(view(Extents(8, 1)));
   CHECK_THROWS_WITH(view(Extents(9, 1)), "tensor: rank is too large (9, at most 8); reshape it first");
   const std::int64_t largest = std::numeric_limits<std::int64_t>::max();
-  for (const Extents& shape : {Extents{-1}, Extents{2, -3}, Extents{largest}, Extents{largest / 8 + 1}, Extents{1L << 30, 1L << 31},
-                               Extents{0, largest, largest}, Extents{largest, 0, largest}, Extents{-1, 0},
-                               Extents{std::numeric_limits<std::int64_t>::min()}}) {
+  for (const Extents& shape : {Extents{-1}, Extents{2, -3}, Extents{largest}, Extents{largest / 8 + 1},
+                               Extents{1L << 30, 1L << 31}, Extents{0, largest, largest}, Extents{largest, 0, largest},
+                               Extents{-1, 0}, Extents{std::numeric_limits<std::int64_t>::min()}}) {
     CAPTURE(shape);
     CHECK_THROWS_WITH(view(shape), contains("shape is negative or its size overflows"));
     CHECK_THROWS_AS(view(shape), tt::Error);
@@ -136,9 +136,9 @@ TEST_CASE("shapes that cannot be are refused", "[view]") {
 
 TEST_CASE("a view of strings", "[view]") {
   const std::vector<std::string> words = {"one", "", "three"};
-  const auto view = TensorView::of_strings(words.data(), words.size(), [](const void* data, std::size_t i) -> std::string_view {
-    return static_cast<const std::string*>(data)[i];
-  });
+  const auto view = TensorView::of_strings(
+      words.data(), words.size(),
+      [](const void* data, std::size_t i) -> std::string_view { return static_cast<const std::string*>(data)[i]; });
   CHECK(view.dtype() == DType::string);
   CHECK(view.size() == 3);
   CHECK(view.nbytes() == 0);

@@ -1,5 +1,5 @@
-// Every file of every golden run, cut at every byte and with every byte changed: reading must never crash, hang or read out of
-// bounds, and must never lose what is sound. Large files are sampled.
+// Every file of every golden run, cut at every byte and with every byte changed: reading must never crash, hang or read
+// out of bounds, and must never lose what is sound. Large files are sampled.
 #include <set>
 
 #include "catch.hpp"
@@ -15,7 +15,8 @@ constexpr std::size_t places_per_file = 60;  // each costs many times more here,
 constexpr std::size_t places_per_file = 1024;
 #endif
 
-/// A value that was read: of which tensor, in which global step, by which worker; "" for the elements, else the reduction.
+/// A value that was read: of which tensor, in which global step, by which worker; "" for the elements, else the
+/// reduction.
 struct Value {
   std::string tensor;
   std::int64_t step = 0;
@@ -37,7 +38,8 @@ Values read_all(const std::shared_ptr<tt::Store>& store, bool collections) {
       for (const std::int64_t step : tensor.steps())
         for (const std::string& worker : tensor.workers(step)) {
           if (auto value = tensor.value(step, worker)) out[{tensor.name(), step, worker, ""}] = std::move(*value);
-          for (auto& [name, value] : tensor.saved_reductions(step, worker)) out[{tensor.name(), step, worker, name}] = value;
+          for (auto& [name, value] : tensor.saved_reductions(step, worker))
+            out[{tensor.name(), step, worker, name}] = value;
           (void)tensor.shape(step, worker);
         }
     (void)trial.damage();
@@ -82,8 +84,9 @@ std::map<Value, Span> dependents(const golden::Files& files, const std::string& 
     if (index_key != key && index.event_file != key) continue;
     for (const auto& tensor : index.tensors) {
       const auto reduction = tt::layout::parse_reduction_record(tensor.name);
-      const Value value = reduction ? Value{std::string(reduction->tensor), step, name->worker, std::string(reduction->reduction)}
-                                    : Value{tensor.name, step, name->worker, ""};
+      const Value value =
+          reduction ? Value{std::string(reduction->tensor), step, name->worker, std::string(reduction->reduction)}
+                    : Value{tensor.name, step, name->worker, ""};
       out[value] = index_key == key ? Span{0, content.size()} : Span{tensor.start, tensor.start + tensor.length};
     }
   }
@@ -95,7 +98,8 @@ Values sound_rest(const Values& before, const std::map<Value, Span>& dependents,
   Values out;
   for (const auto& [value, tensor] : before) {
     const auto place = dependents.find(value);
-    if (place == dependents.end() || place->second.second <= from || place->second.first >= to) out.emplace(value, tensor);
+    if (place == dependents.end() || place->second.second <= from || place->second.first >= to)
+      out.emplace(value, tensor);
   }
   return out;
 }
@@ -112,8 +116,8 @@ bool claims_another_step(const std::string& key, const std::string& before, cons
   }
 }
 
-void require_sound_rest(const std::shared_ptr<tt::MemoryStore>& store, const std::string& key, const std::string& content,
-                        const Values& expected) {
+void require_sound_rest(const std::shared_ptr<tt::MemoryStore>& store, const std::string& key,
+                        const std::string& content, const Values& expected) {
   store->put(key, content);
   const Values now = read_all(store, tt::layout::parse_collections_key(key).has_value());
   for (const auto& [value, tensor] : expected) {

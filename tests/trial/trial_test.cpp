@@ -64,7 +64,8 @@ TEST_CASE("steps that not all workers have written are incomplete") {
   CHECK(loss.value(0, "worker_3") != loss.value(0, "worker_0"));
   CHECK(loss.value(0) == loss.value(0, "worker_0"));  // the first answers if nobody is named
   CHECK_FALSE(loss.value(0, "worker_9"));
-  CHECK(golden_trial("workers_ended").steps() == golden_trial("workers_ended").steps(tt::Mode::global, tt::Completeness::any));
+  CHECK(golden_trial("workers_ended").steps() ==
+        golden_trial("workers_ended").steps(tt::Mode::global, tt::Completeness::any));
 }
 
 TEST_CASE("saved reductions are returned, others computed from the elements") {

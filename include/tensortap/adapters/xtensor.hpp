@@ -1,4 +1,5 @@
-// From a tensor that was read to xtensor. The other way needs nothing: hook.save takes xtensor's containers as they are.
+// From a tensor that was read to xtensor. The other way needs nothing: hook.save takes xtensor's containers as they
+// are.
 //
 //   const auto weights = tensortap::to_xarray<float>(*trial.tensor("conv1.weight").value(500));
 #pragma once

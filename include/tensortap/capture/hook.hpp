@@ -1,8 +1,9 @@
-// The hook: what a training loop holds. It is told when a step begins and shown every tensor by name; it decides what is kept,
-// reduces, records and stores it. In between it costs next to nothing, and it never throws into a running training except for
-// misuse: a failed write is kept for status() and close().
+// The hook: what a training loop holds. It is told when a step begins and shown every tensor by name; it decides what
+// is kept, reduces, records and stores it. In between it costs next to nothing, and it never throws into a running
+// training except for misuse: a failed write is kept for status() and close().
 //
-//   tensortap::Hook hook("runs/42", {.collections = {{.name = "losses", .include_regex = "loss$", .save = tensortap::every(1)}}});
+//   namespace tt = tensortap;
+//   tt::Hook hook("runs/42", {.collections = {{.name = "losses", .include_regex = "loss$", .save = tt::every(1)}}});
 //   hook.begin_step();
 //   hook.save("loss", 0.5);
 //   hook.close();
@@ -41,21 +42,21 @@ namespace tensortap::inline v0 {
 
 /// What a hook has done so far.
 struct HookStatus {
-  std::uint64_t steps_saved = 0;       ///< steps that were written
-  std::uint64_t records_saved = 0;     ///< records in them: raw tensors and reductions
-  std::uint64_t bytes_saved = 0;       ///< bytes of their events files
-  std::uint64_t steps_lost = 0;        ///< steps the store refused
-  std::uint64_t tensors_dropped = 0;   ///< tensors beyond max_step_bytes or the limit of names
-  std::uint64_t not_reducible = 0;     ///< complex and string tensors whose reductions were asked for
-  std::optional<std::string> error;    ///< the first failed write
+  std::uint64_t steps_saved = 0;      ///< steps that were written
+  std::uint64_t records_saved = 0;    ///< records in them: raw tensors and reductions
+  std::uint64_t bytes_saved = 0;      ///< bytes of their events files
+  std::uint64_t steps_lost = 0;       ///< steps the store refused
+  std::uint64_t tensors_dropped = 0;  ///< tensors beyond max_step_bytes or the limit of names
+  std::uint64_t not_reducible = 0;    ///< complex and string tensors whose reductions were asked for
+  std::optional<std::string> error;   ///< the first failed write
 };
 
 /// Writes one worker's part of a run.
 /// Threads: `save` from any thread between two `begin_step`; everything else from the loop's thread.
 class Hook {
  public:
-  /// A run in `address`, a directory. Throws: misuse in the options; a run that has ended or has steps of this worker already; a
-  /// store that cannot be written.
+  /// A run in `address`, a directory. Throws: misuse in the options; a run that has ended or has steps of this worker
+  /// already; a store that cannot be written.
   explicit Hook(std::string_view address, HookOptions options = {}) : Hook(open_store(address), std::move(options)) {}
 
   /// A run in a store of your own.
@@ -69,7 +70,8 @@ class Hook {
     check_options();
     if (store_->size(layout::end_marker)) throw Error::run_has_ended(store_->location());
     for (const ObjectInfo& object : store_->list(layout::index_prefix))
-      if (const auto name = layout::parse_index_key(object.key); name && object.key == layout::index_key(name->global_step, options_.worker))
+      if (const auto name = layout::parse_index_key(object.key);
+          name && object.key == layout::index_key(name->global_step, options_.worker))
         throw Error::run_has_steps(store_->location(), object.key);
     write_collections();
     mode_steps_.fill(-1);
@@ -105,10 +107,11 @@ class Hook {
     start({mode, mode_step, mode == Mode::global ? mode_step : global_step_ + 1});
   }
 
-  /// Begins exactly this step, for loops with a numbering of their own and for copying runs. Throws: the global step does not
-  /// grow, or the mode step shrinks.
+  /// Begins exactly this step, for loops with a numbering of their own and for copying runs. Throws: the global step
+  /// does not grow, or the mode step shrinks.
   void begin_step(const Step& step) {
-    if (step.global_step <= global_step_) throw Error::step_not_growing("the global step", global_step_, step.global_step);
+    if (step.global_step <= global_step_)
+      throw Error::step_not_growing("the global step", global_step_, step.global_step);
     if (step.mode_step < std::max<std::int64_t>(mode_steps_[index_of(step.mode)], 0))
       throw Error::step_not_growing("the mode step", mode_steps_[index_of(step.mode)], step.mode_step);
     start(step);
@@ -125,15 +128,17 @@ class Hook {
   }
   [[nodiscard]] std::int64_t next_step() const noexcept { return next_step(mode_); }
 
-  /// Whether `collection` is saved in this step: spares the work of getting tensors that are not. Throws: no such collection.
+  /// Whether `collection` is saved in this step: spares the work of getting tensors that are not. Throws: no such
+  /// collection.
   [[nodiscard]] bool due(std::string_view collection) const {
     const auto i = selection_.find(collection);
     if (!i) throw Error::unknown_collection(collection);
     return in_step_ && selection_.due(*i);
   }
 
-  /// Shows `tensor`, anything `as_view` takes, under `name`. It is looked at only if something is due, and the first time.
-  /// Throws: misuse (no step has begun, a name that is too long or not UTF-8, a tensor on a device), at first sight.
+  /// Shows `tensor`, anything `as_view` takes, under `name`. It is looked at only if something is due, and the first
+  /// time. Throws: misuse (no step has begun, a name that is too long or not UTF-8, a tensor on a device), at first
+  /// sight.
   template <class T>
   void save(std::string_view name, const T& tensor) {
     if (wanted(name)) take(name, as_view(tensor, name));
@@ -172,8 +177,12 @@ class Hook {
 
   void check_options() const {
     const std::string& worker = options_.worker;
-    const auto allowed = [](char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0 || std::string_view("_-.:/").find(c) != std::string_view::npos; };
-    if (worker.empty() || worker.size() > 200 || worker[0] == '.' || !std::all_of(worker.begin(), worker.end(), allowed))
+    const auto allowed = [](char c) {
+      return std::isalnum(static_cast<unsigned char>(c)) != 0 ||
+             std::string_view("_-.:/").find(c) != std::string_view::npos;
+    };
+    if (worker.empty() || worker.size() > 200 || worker[0] == '.' ||
+        !std::all_of(worker.begin(), worker.end(), allowed))
       throw Error::bad_worker(worker);
     if (options_.num_workers < 1) throw Error::bad_option("num_workers", "at least one process writes; count them");
     if (!options_.wall_time) throw Error::bad_option("wall_time", "it is empty; leave it out or give it a function");
@@ -203,8 +212,8 @@ class Hook {
   }
 
   [[nodiscard]] bool is_due(const Known& known) const {
-    return selection_.any_due() &&
-           std::any_of(known.collections.begin(), known.collections.end(), [&](std::size_t i) { return selection_.due(i); });
+    return selection_.any_due() && std::any_of(known.collections.begin(), known.collections.end(),
+                                               [&](std::size_t i) { return selection_.due(i); });
   }
 
   /// Saves what is due of a tensor.

@@ -1,6 +1,7 @@
 // How a hook is configured: one plain struct; leave out what you do not need.
 //
-//   tensortap::Hook hook("runs/42", {.collections = {{.name = "losses", .include_regex = "loss$", .save = tensortap::every(1)}}});
+//   namespace tt = tensortap;
+//   tt::Hook hook("runs/42", {.collections = {{.name = "losses", .include_regex = "loss$", .save = tt::every(1)}}});
 #pragma once
 
 #include <chrono>
@@ -27,8 +28,8 @@ struct HookOptions {
   /// When collections without a `save` of their own are saved.
   SaveConfig save = every(500);
 
-  /// Who writes. Each process that writes into a run needs a name of its own, "worker_RANK" by custom; all of them must say how
-  /// many there are, or readers take a step for complete before it is.
+  /// Who writes. Each process that writes into a run needs a name of its own, "worker_RANK" by custom; all of them must
+  /// say how many there are, or readers take a step for complete before it is.
   std::string worker = "worker_0";
   std::int64_t num_workers = 1;
 
@@ -38,7 +39,8 @@ struct HookOptions {
   /// Payload checksums in the index, which smdebug ignores. Without them its files are matched byte for byte.
   bool index_checksums = true;
 
-  /// Name reductions of "a:0" as reductions of "a", as smdebug does for all frameworks but TensorFlow. Readers then see two tensors.
+  /// Name reductions of "a:0" as reductions of "a", as smdebug does for all frameworks but TensorFlow. Readers then see
+  /// two tensors.
   bool strip_output_numbers = false;
 
   /// The time stamped on records. Units: seconds since 1970. Threads: called under the hook's lock.

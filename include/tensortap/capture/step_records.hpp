@@ -1,5 +1,5 @@
-// The records of one step of one worker while it runs: encoded as they come, published as an events file and its index when the
-// step ends. Tensors are borrowed, so their elements are copied here, once.
+// The records of one step of one worker while it runs: encoded as they come, published as an events file and its index
+// when the step ends. Tensors are borrowed, so their elements are copied here, once.
 //
 //   tensortap::StepRecords records("worker_0", true);
 //   records.begin({tensortap::Mode::train, 0, 0});
@@ -54,7 +54,8 @@ class StepRecords {
     TensorLocation location{.name = std::string(name), .start = start, .length = bytes_.size() - start};
     if (checksums_) {
       const Bytes whole = bytes_of(bytes_).subspan(start);
-      location.crc32c = crc32c(whole.subspan(tfrecord::header_size, whole.size() - tfrecord::header_size - tfrecord::footer_size));
+      location.crc32c =
+          crc32c(whole.subspan(tfrecord::header_size, whole.size() - tfrecord::header_size - tfrecord::footer_size));
     }
     index_.tensors.push_back(std::move(location));
   }

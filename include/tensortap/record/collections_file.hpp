@@ -1,5 +1,5 @@
-// The collections file of a worker: which collections the run has, what is saved of them when, and which tensors they turned
-// out to hold.
+// The collections file of a worker: which collections the run has, what is saved of them when, and which tensors they
+// turned out to hold.
 //
 //   const std::string text = tensortap::to_json(tensortap::CollectionsFile{collections, 1});
 #pragma once
@@ -80,7 +80,8 @@ inline nlohmann::json to_json(const Collection& collection) {
 
 namespace detail {
 
-inline std::vector<std::string> parse_texts(const nlohmann::json& from, std::string_view key, const json_text::Place& place) {
+inline std::vector<std::string> parse_texts(const nlohmann::json& from, std::string_view key,
+                                            const json_text::Place& place) {
   std::vector<std::string> out;
   if (!from.contains(key) || from.at(std::string(key)).is_null()) return out;
   for (const auto& text : json_text::array(from, key, place)) {
@@ -171,7 +172,8 @@ inline CollectionsFile parse_collections(std::string_view text, std::string_view
     out.collections.push_back(detail::parse_collection(name, collection, where));
   if (root.contains("_meta")) {
     const auto& meta = json_text::object(root, "_meta", where);
-    if (meta.contains("num_workers")) out.num_workers = static_cast<std::int64_t>(json_text::natural(meta, "num_workers", where));
+    if (meta.contains("num_workers"))
+      out.num_workers = static_cast<std::int64_t>(json_text::natural(meta, "num_workers", where));
   }
   return out;
 }

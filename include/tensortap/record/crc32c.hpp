@@ -53,7 +53,8 @@ inline std::uint32_t crc32c(std::span<const std::byte> bytes, std::uint32_t crc 
   return ~crc;
 }
 
-/// The checksum as TFRecord files store it: rotated and shifted, so that a checksum of data with checksums in it stays good.
+/// The checksum as TFRecord files store it: rotated and shifted, so that a checksum of data with checksums in it stays
+/// good.
 constexpr std::uint32_t masked(std::uint32_t crc) noexcept { return std::rotr(crc, 15) + 0xa282ead8u; }
 
 }  // namespace tensortap::inline v0

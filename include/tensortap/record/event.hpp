@@ -1,5 +1,6 @@
-// One record of events/: one tensor of one step, as smdebug's protobuf messages spell it. Writing yields the bytes around the
-// elements, so that the elements themselves are never copied here; reading checks every length before it believes it.
+// One record of events/: one tensor of one step, as smdebug's protobuf messages spell it. Writing yields the bytes
+// around the elements, so that the elements themselves are never copied here; reading checks every length before it
+// believes it.
 //
 //   const auto record = tensortap::encode_event({.tag = "loss", .wall_time = 1.7e9}, view);
 //   file << record.head << elements << record.tail;
@@ -205,8 +206,9 @@ inline Tensor assemble(TensorParts parts) {
   }
   const TensorView checked(nullptr, parts.dtype, parts.shape);
   const auto misfit = [&](std::size_t has) {
-    return Error::damaged("record", "tensor", "its elements do not fill its shape (" + std::to_string(has) + " of " +
-                                                  std::to_string(checked.size()) + " elements)");
+    return Error::damaged("record", "tensor",
+                          "its elements do not fill its shape (" + std::to_string(has) + " of " +
+                              std::to_string(checked.size()) + " elements)");
   };
   if (!parts.content.empty() || checked.size() == 0) {
     if (parts.content.size() != checked.nbytes()) throw misfit(parts.content.size() / size_of(parts.dtype));
@@ -226,7 +228,8 @@ inline Tensor assemble(TensorParts parts) {
       for (const double x : parts.doubles) *to++ = static_cast<T>(x);
       for (const std::int64_t x : parts.integers) *to++ = static_cast<T>(x);
     } else {
-      throw Error::damaged("record", "tensor", "elements of type " + std::string(to_string(parts.dtype)) + " as numbers");
+      throw Error::damaged("record", "tensor",
+                           "elements of type " + std::string(to_string(parts.dtype)) + " as numbers");
     }
   });
   return out;
@@ -256,7 +259,8 @@ inline void parse_metadata(std::span<const std::byte> message, Step& step) {
 
 }  // namespace detail
 
-/// The event in `payload`, the inside of a record. Throws: anything that does not follow the format, or is not one tensor.
+/// The event in `payload`, the inside of a record. Throws: anything that does not follow the format, or is not one
+/// tensor.
 inline Event parse_event(std::span<const std::byte> payload) {
   namespace field = detail::field;
   Event out;

@@ -1,5 +1,5 @@
-// The index of one step of one worker: which tensors it has, and where in the events file each record lies. One line of JSON,
-// byte for byte as smdebug writes it, with keys of ours that smdebug ignores.
+// The index of one step of one worker: which tensors it has, and where in the events file each record lies. One line of
+// JSON, byte for byte as smdebug writes it, with keys of ours that smdebug ignores.
 //
 //   const std::string text = tensortap::to_json(index_file);
 //   const tensortap::IndexFile again = tensortap::parse_index(text, "index/…");
@@ -23,8 +23,8 @@ namespace tensortap::inline v0 {
 struct TensorLocation {
   std::string name;
   std::uint64_t start = 0;
-  std::uint64_t length = 0;                     ///< with framing
-  std::optional<std::uint32_t> crc32c = {};     ///< of the payload; our own key
+  std::uint64_t length = 0;                  ///< with framing
+  std::optional<std::uint32_t> crc32c = {};  ///< of the payload; our own key
 };
 
 /// The shape of a tensor that was saved without its elements.
@@ -93,8 +93,8 @@ inline SavedShape parse_saved_shape(const nlohmann::json& entry, json_text::Plac
 
 }  // namespace detail
 
-/// The index in `text`; `place` (its key) is for messages. Throws: not JSON, too deep, a key missing or of the wrong kind, an
-/// unknown mode, a negative step.
+/// The index in `text`; `place` (its key) is for messages. Throws: not JSON, too deep, a key missing or of the wrong
+/// kind, an unknown mode, a negative step.
 inline IndexFile parse_index(std::string_view text, std::string_view place) {
   const json_text::Place where{"index", place};
   const nlohmann::json root = json_text::parse(text, where);

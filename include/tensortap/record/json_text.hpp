@@ -1,4 +1,5 @@
-// JSON as runs have it: written with Python's separators and escapes, read with limits. For the files of record/ and nobody else.
+// JSON as runs have it: written with Python's separators and escapes, read with limits. For the files of record/ and
+// nobody else.
 //
 //   const auto root = tensortap::json_text::parse(text, {"index", key});   // throws Error, never anything else
 #pragma once
@@ -48,7 +49,8 @@ inline nlohmann::json parse(std::string_view text, const Place& place) {
     }
   }
   nlohmann::json root = nlohmann::json::parse(text.begin(), text.end(), nullptr, false);
-  if (root.is_discarded()) throw Error::damaged(place.what, place.where, "not JSON (" + std::to_string(text.size()) + " bytes)");
+  if (root.is_discarded())
+    throw Error::damaged(place.what, place.where, "not JSON (" + std::to_string(text.size()) + " bytes)");
   if (!root.is_object()) throw Error::damaged(place.what, place.where, "not a JSON object");
   return root;
 }
@@ -81,7 +83,8 @@ inline std::string text(const nlohmann::json& from, std::string_view key, const 
 
 /// `value`, an integer in [-2^63, 2^63). Throws: it is not. `key` is for the message.
 inline std::int64_t integer(const nlohmann::json& value, std::string_view key, const Place& place) {
-  const bool too_large = value.is_number_unsigned() && value.get<std::uint64_t>() > static_cast<std::uint64_t>(INT64_MAX);
+  const bool too_large =
+      value.is_number_unsigned() && value.get<std::uint64_t>() > static_cast<std::uint64_t>(INT64_MAX);
   if (!value.is_number_integer() || too_large) throw wrong(place, key, "it is not an integer");
   return value.get<std::int64_t>();
 }

@@ -1,5 +1,5 @@
-// Where things lie in a run, and the names under which reductions are stored. A run is a set of objects with these keys,
-// in a directory or below a prefix:
+// Where things lie in a run, and the names under which reductions are stored. A run is a set of objects with these
+// keys, in a directory or below a prefix:
 //
 //   events/SSSSSSSSSSSS/SSSSSSSSSSSS_WORKER.tfevents   records of one global step of one worker
 //   index/PPPPPPPPP/SSSSSSSSSSSS_WORKER.json           index of that step; P = step div 1000

@@ -1,6 +1,6 @@
 // TFRecord framing: 8 bytes of payload length, 4 bytes of its masked CRC-32C, the payload, 4 bytes of footer.
-// In events/ the footer is a constant (smdebug refuses anything else), in TensorBoard files the payload's true checksum. Our own
-// payload checksum is in the index.
+// In events/ the footer is a constant (smdebug refuses anything else), in TensorBoard files the payload's true
+// checksum. Our own payload checksum is in the index.
 //
 //   const auto frame = tensortap::tfrecord::header(payload.size());
 #pragma once
@@ -41,11 +41,13 @@ inline std::span<const std::byte> payload(std::span<const std::byte> bytes, std:
   std::uint64_t size = 0;
   std::memcpy(&size, bytes.data(), 8);
   if (std::memcmp(header(size).data(), bytes.data(), header_size) != 0)
-    throw Error::damaged("record", where, "the checksum of the length does not match (length " + std::to_string(size) + ")");
+    throw Error::damaged("record", where,
+                         "the checksum of the length does not match (length " + std::to_string(size) + ")");
   const std::size_t room = bytes.size() - header_size - footer_size;
   if (size > room)
-    throw Error::damaged("record", where,
-                         "cut off (payload of " + std::to_string(size) + " bytes, " + std::to_string(room) + " are there)");
+    throw Error::damaged(
+        "record", where,
+        "cut off (payload of " + std::to_string(size) + " bytes, " + std::to_string(room) + " are there)");
   const auto out = bytes.subspan(header_size, size);
   const auto footer = bytes.subspan(header_size + size, footer_size);
   if (std::memcmp(footer.data(), events_footer.data(), footer_size) == 0) return out;

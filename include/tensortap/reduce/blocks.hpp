@@ -1,6 +1,6 @@
-// A tensor of any type and strides as blocks of float32 or float64, for the kernels: where it is contiguous and of that type a
-// block is the memory itself, else it is gathered and converted into a buffer that stays in the L1 cache. The tensor is never
-// copied as a whole. Not for user code.
+// A tensor of any type and strides as blocks of float32 or float64, for the kernels: where it is contiguous and of that
+// type a block is the memory itself, else it is gathered and converted into a buffer that stays in the L1 cache. The
+// tensor is never copied as a whole. Not for user code.
 //
 //   tensortap::detail::BlockReader<float> blocks(view);
 //   const auto [elements, count] = blocks[0];
@@ -51,8 +51,8 @@ inline Block raw_block(const TensorView& view, std::size_t i, std::byte* buffer)
   return {buffer, count};
 }
 
-/// The bits of the float with the value of a binary16: like the conversion of `Half`, but without branches, so that compilers
-/// make vectors of it.
+/// The bits of the float with the value of a binary16: like the conversion of `Half`, but without branches, so that
+/// compilers make vectors of it.
 inline std::uint32_t widened(std::uint16_t half) noexcept {
   const std::int32_t magnitude = half & 0x7fff;
   const std::int32_t rebias = magnitude < 0x7c00 ? 112 << 23 : 224 << 23;

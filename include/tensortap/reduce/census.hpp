@@ -1,5 +1,5 @@
-// What the kernels do not count: NaN, infinities and zeros of a block whose totals show that it has some. Looks at bits only.
-// Not for user code.
+// What the kernels do not count: NaN, infinities and zeros of a block whose totals show that it has some. Looks at bits
+// only. Not for user code.
 //
 //   if (totals.abs_min == 0) zeros += tensortap::detail::count_zeros<float>(block).count;
 #pragma once
@@ -49,7 +49,8 @@ template <class In>
   return {total(zeros), total(negative)};
 }
 
-/// NaNs and infinities, and where the first of them and the first finite element are (the block's size if there is none).
+/// NaNs and infinities, and where the first of them and the first finite element are (the block's size if there is
+/// none).
 struct NonFinite {
   std::uint64_t nan, positive_inf, negative_inf;
   std::size_t first, first_finite;

@@ -1,5 +1,5 @@
-// The arithmetic with which the sums of two pieces of a tensor become those of the whole, without losing what a variance needs.
-// Not for user code: `merge` of statistics.hpp uses it.
+// The arithmetic with which the sums of two pieces of a tensor become those of the whole, without losing what a
+// variance needs. Not for user code: `merge` of statistics.hpp uses it.
 //
 //   const auto [value, error] = tensortap::detail::two_sum(1e16, 1.0);   // 1e16, 1
 #pragma once
@@ -22,8 +22,8 @@ inline WithError two_sum(double a, double b) noexcept {
   return {sum, is_finite(sum) ? error : 0};
 }
 
-/// a * b (Dekker, "A floating-point technique for extending the available precision", 1971). NaN above 1e300. Not std::fma: clang
-/// makes a product and a sum of it under -ffast-math.
+/// a * b (Dekker, "A floating-point technique for extending the available precision", 1971). NaN above 1e300. Not
+/// std::fma: clang makes a product and a sum of it under -ffast-math.
 inline WithError two_product(double a, double b) noexcept {
   const auto upper_half = [](double x) {
     const double scaled = rounded(x * 0x8000001p0);
@@ -45,9 +45,9 @@ struct PartSum {
   double n, sum, error;
 };
 
-/// Squared deviations that appear when the numbers of `a` meet those of `b`: those of the two means from the common one. The
-/// difference of the means is formed without rounding the means, which keeps the variance exact where the mean is many times
-/// the std: at 1e6 times, rounding them would cost 1e-10.
+/// Squared deviations that appear when the numbers of `a` meet those of `b`: those of the two means from the common
+/// one. The difference of the means is formed without rounding the means, which keeps the variance exact where the mean
+/// is many times the std: at 1e6 times, rounding them would cost 1e-10.
 /// Source: Chan, Golub, LeVeque, "Updating formulae and a pairwise algorithm for computing sample variances", 1979.
 inline double deviations_between(const PartSum& a, const PartSum& b) noexcept {
   double deviations = 0;

@@ -1,16 +1,16 @@
-// The processor's floating-point mode during a reduction. A program built with -ffast-math starts with subnormals flushed to
-// zero, and others change the rounding or trap on NaN; the numbers of a reduction must not depend on that. Reading the mode
-// costs 1 ns, changing it and back 4 ns. Not for user code: the reductions do this themselves.
+// The processor's floating-point mode during a reduction. A program built with -ffast-math starts with subnormals
+// flushed to zero, and others change the rounding or trap on NaN; the numbers of a reduction must not depend on that.
+// Reading the mode costs 1 ns, changing it and back 4 ns. Not for user code: the reductions do this themselves.
 //
-//   const tensortap::detail::IeeeMode ieee;   // rounds to nearest, keeps subnormals, does not trap, until the end of the scope
+//   const tensortap::detail::IeeeMode ieee;   // until the end of the scope
 #pragma once
 
 #include <cstdint>
 
 namespace tensortap::inline v0::detail {
 
-/// Sets the mode of IEEE 754 for this thread and restores the caller's, its sticky flags included. What runs under it must not
-/// be inlined beside it: arithmetic on registers may move across.
+/// Sets the mode of IEEE 754 for this thread and restores the caller's, its sticky flags included. What runs under it
+/// must not be inlined beside it: arithmetic on registers may move across.
 class IeeeMode {
  public:
 #if defined(__x86_64__)

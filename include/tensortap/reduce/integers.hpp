@@ -1,5 +1,5 @@
-// Reductions of integers and bools that float64 cannot hold: extremes in the element type, sums and products modulo 2^64.
-// Not for user code.
+// Reductions of integers and bools that float64 cannot hold: extremes in the element type, sums and products modulo
+// 2^64. Not for user code.
 //
 //   const auto totals = tensortap::detail::integer_totals<std::int64_t>(view, /*products=*/false);
 #pragma once

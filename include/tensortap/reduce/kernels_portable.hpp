@@ -1,10 +1,10 @@
-// The kernels: loops over one block of at most 4096 float32 or float64 elements, for every machine, in vectors of 16 bytes that
-// any compiler lowers. They count nothing. Whether the block holds NaN, infinities or zeros shows afterwards in its totals, and
-// only then it is read again, while it is in the L1 cache. Kernels for wider registers have these signatures and give these bits.
-// Not for user code.
+// The kernels: loops over one block of at most 4096 float32 or float64 elements, for every machine, in vectors of 16
+// bytes that any compiler lowers. They count nothing. Whether the block holds NaN, infinities or zeros shows afterwards
+// in its totals, and only then it is read again, while it is in the L1 cache. Kernels for wider registers have these
+// signatures and give these bits. Not for user code.
 //
 //   tensortap::detail::BlockTotals<float> totals;
-//   tensortap::detail::portable_totals<float, tensortap::detail::everything, false>(bytes, 4096, first_element, totals);
+//   tensortap::detail::portable_totals<float, tensortap::detail::everything, false>(bytes, 4096, first, totals);
 #pragma once
 
 #include <cstddef>
@@ -16,9 +16,9 @@ namespace tensortap::inline v0::detail {
 
 /// What a pass over the elements is for; a set of bits.
 enum Parts : unsigned {
-  extremes = 1,    ///< min, max, abs_min, and zeros where they matter
-  sums = 2,        ///< sum and abs_sum
-  squares = 4,     ///< sum of squares
+  extremes = 1,  ///< min, max, abs_min, and zeros where they matter
+  sums = 2,      ///< sum and abs_sum
+  squares = 4,   ///< sum of squares
   everything = 7,
   deviations = 8,  ///< sums of squared deviations from the mean: found from all of the above, block by block
 };
@@ -31,16 +31,16 @@ struct BlockTotals {
   bool all_finite;       ///< may be false when only a sum has overflowed
 };
 
-/// Reads block elements 4 lanes at a time (a quarter row), so that 16 registers hold all the accumulators.
-/// `masked`: passes over NaN and infinities, as if the block did not have them; there must be a finite element.
-/// `start` is an element of the block, a finite one if `masked`. Of the next block, it fetches what a straight walk over memory
-/// would read, to L2: 0.62 -> 0.95 of the read limit; fetching it to L1 or past the caches is slower.
+/// Reads block elements 4 lanes at a time (a quarter row), so that 16 registers hold all the accumulators. `masked`:
+/// passes over NaN and infinities, as if the block did not have them; there must be a finite element. `start` is an
+/// element of the block, a finite one if `masked`. Of the next block, it fetches what a straight walk over memory would
+/// read, to L2: 0.62 -> 0.95 of the read limit; fetching it to L1 or past the caches is slower.
 template <class In, unsigned parts, bool masked>
 void portable_totals(const std::byte* elements, std::size_t count, In start, BlockTotals<In>& out) noexcept {
   constexpr bool with_extremes = (parts & extremes) != 0;
   constexpr bool with_sums = (parts & sums) != 0;
   constexpr bool with_squares = (parts & squares) != 0;
-  constexpr bool with_guard = !with_sums && !with_squares;  // the sum of magnitudes in In, only to see NaN and infinities
+  constexpr bool with_guard = !with_sums && !with_squares;  // sums magnitudes in In, only to see NaN and infinities
   constexpr std::size_t row_bytes = lane_count * sizeof(In);
   constexpr std::size_t block_bytes = block_size * sizeof(In);
 
@@ -58,7 +58,7 @@ void portable_totals(const std::byte* elements, std::size_t count, In start, Blo
     F64x2 sum_low{}, sum_high{}, abs_low{}, abs_high{}, squares_low{}, squares_high{};
     const Four<In> splat = Four<In>::splat(start);
     Four<In> lowest = splat, highest = splat, nearest = splat.magnitude(), seen{};
-    for (F64x2* zero : {&sum_low, &sum_high, &abs_low, &abs_high}) pin(*zero);  // 0 + -0 is 0, also under -ffast-math
+    pin(sum_low), pin(sum_high), pin(abs_low), pin(abs_high);  // 0 + -0 is 0, also under -ffast-math
 
     const auto row = [&](const std::byte* at) {
       const Four<In> x = Four<In>::at(at);
@@ -79,7 +79,7 @@ void portable_totals(const std::byte* elements, std::size_t count, In start, Blo
           abs_low = rounded(abs_low + magnitude(low));
           abs_high = rounded(abs_high + magnitude(high));
         }
-        if constexpr (with_squares) {  // squares of float32 are exact; those of float64 must be rounded before they are added
+        if constexpr (with_squares) {  // exact for float32; those of float64 must be rounded before they are added
           squares_low = rounded(squares_low + rounded(low * low));
           squares_high = rounded(squares_high + rounded(high * high));
         }

@@ -1,10 +1,11 @@
-// The shape of every floating-point sum in the library, and the few pieces its kernels are made of. A tensor is cut into blocks
-// of 4096 elements; in a block, lane j of 16 takes the elements 16r + j in order; the lanes are added in halves (j and j + 8,
-// then j + 4 …), the blocks in pairs. Every addition is a float64 one and happens exactly so on every machine: neither the
-// instruction set nor the compiler's flags nor the number of threads can change a bit. Not for user code.
+// The shape of every floating-point sum in the library, and the few pieces its kernels are made of. A tensor is cut
+// into blocks of 4096 elements; in a block, lane j of 16 takes the elements 16r + j in order; the lanes are added in
+// halves (j and j + 8, then j + 4 …), the blocks in pairs. Every addition is a float64 one and happens exactly so on
+// every machine: neither the instruction set nor the compiler's flags nor the number of threads can change a bit.
+// Not for user code.
 //
 //   double sum = 0;
-//   for (const float x : row) sum = tensortap::detail::rounded(sum + double(x));   // not fused, not reordered, at any -O
+//   for (const float x : row) sum = tensortap::detail::rounded(sum + double(x));   // not fused, not reordered
 #pragma once
 
 #include <bit>
@@ -24,8 +25,8 @@ using F64x2 [[gnu::vector_size(16)]] = double;
 using I32x4 [[gnu::vector_size(16)]] = std::int32_t;
 using I64x2 [[gnu::vector_size(16)]] = std::int64_t;
 
-/// Makes the compiler compute `value` here: what an empty asm statement may change cannot be fused into an FMA, reassociated
-/// under -ffast-math, or assumed to be finite. It emits nothing.
+/// Makes the compiler compute `value` here: what an empty asm statement may change cannot be fused into an FMA,
+/// reassociated under -ffast-math, or assumed to be finite. It emits nothing.
 template <class T>
 [[gnu::always_inline]] inline void pin(T& value) noexcept {
   if constexpr (std::integral<T>) {
@@ -59,7 +60,8 @@ using BitsOf = std::conditional_t<sizeof(Float) == 4, std::uint32_t, std::uint64
 
 /// The bits of +infinity, which are also the mask of the exponent.
 template <class Float>
-inline constexpr BitsOf<Float> infinity_bits = sizeof(Float) == 4 ? 0x7f800000u : static_cast<BitsOf<Float>>(0x7ff0000000000000u);
+inline constexpr BitsOf<Float> infinity_bits = static_cast<BitsOf<Float>>(sizeof(Float) == 4 ? 0x7f800000u
+                                                                                             : 0x7ff0000000000000u);
 template <class Float>
 inline constexpr BitsOf<Float> sign_bit = BitsOf<Float>{1} << (8 * sizeof(Float) - 1);
 
@@ -80,7 +82,9 @@ template <std::floating_point Float>
 }
 
 /// The number with these bits, of which the compiler knows nothing: for NaN and the infinities.
-[[gnu::always_inline]] inline double number_of(std::uint64_t bits) noexcept { return std::bit_cast<double>(rounded(bits)); }
+[[gnu::always_inline]] inline double number_of(std::uint64_t bits) noexcept {
+  return std::bit_cast<double>(rounded(bits));
+}
 
 inline constexpr std::uint64_t nan_bits = 0x7ff8000000000000u;
 
@@ -92,9 +96,7 @@ template <class T>
   return value;
 }
 
-inline F64x2 magnitude(F64x2 x) noexcept {
-  return std::bit_cast<F64x2>(std::bit_cast<I64x2>(x) & 0x7fffffffffffffff);
-}
+inline F64x2 magnitude(F64x2 x) noexcept { return std::bit_cast<F64x2>(std::bit_cast<I64x2>(x) & 0x7fffffffffffffff); }
 
 /// All bits set where `x` is finite, none where it is not.
 inline I64x2 finite_mask(F64x2 x) noexcept {
@@ -117,12 +119,12 @@ struct Four<float> {
   static Four splat(float x) noexcept { return {F32x4{x, x, x, x}}; }
   void store(float* to) const noexcept { std::memcpy(to, &v, sizeof v); }
 
-  [[nodiscard]] F64x2 low() const noexcept { return __builtin_convertvector(__builtin_shufflevector(v, v, 0, 1), F64x2); }
+  [[nodiscard]] F64x2 low() const noexcept {
+    return __builtin_convertvector(__builtin_shufflevector(v, v, 0, 1), F64x2);
+  }
   /// By way of low(), and pinned: g++ 12 would convert the upper half one by one.
   [[nodiscard]] F64x2 high() const noexcept { return Four{rounded(__builtin_shufflevector(v, v, 2, 3, 2, 3))}.low(); }
-  [[nodiscard]] Four magnitude() const noexcept {
-    return {std::bit_cast<F32x4>(std::bit_cast<I32x4>(v) & 0x7fffffff)};
-  }
+  [[nodiscard]] Four magnitude() const noexcept { return {std::bit_cast<F32x4>(std::bit_cast<I32x4>(v) & 0x7fffffff)}; }
   [[nodiscard]] Four min(Four other) const noexcept { return {v < other.v ? v : other.v}; }
   [[nodiscard]] Four max(Four other) const noexcept { return {v > other.v ? v : other.v}; }
   [[nodiscard]] Four plus(Four other) const noexcept { return {rounded(v + other.v)}; }
@@ -173,8 +175,9 @@ template <class T, class Combine>
   return fold_lanes(lane, used, [](double a, double b) { return rounded(a + b); });
 }
 
-/// Combines blocks in pairs, then pairs of blocks, and so on: `leaf(i)` gives block i of `blocks`, in order of i, and `merge`
-/// combines two neighbours. The left half has the largest power of two of blocks that leaves something on the right.
+/// Combines blocks in pairs, then pairs of blocks, and so on: `leaf(i)` gives block i of `blocks`, in order of i, and
+/// `merge` combines two neighbours. The left half has the largest power of two of blocks that leaves something on the
+/// right.
 template <class Leaf, class Merge>
 auto pairwise(std::size_t first, std::size_t blocks, Leaf& leaf, const Merge& merge) -> decltype(leaf(first)) {
   if (blocks == 1) return leaf(first);

@@ -1,5 +1,5 @@
-// From float64 to the floating type of a tensor, rounded once, to nearest; also where -ffast-math makes the compiler believe
-// that there is neither NaN nor infinity. Not for user code.
+// From float64 to the floating type of a tensor, rounded once, to nearest; also where -ffast-math makes the compiler
+// believe that there is neither NaN nor infinity. Not for user code.
 //
 //   const std::uint64_t half = tensortap::detail::narrowed(1.0 / 3, tensortap::DType::f16);   // 0x3555
 #pragma once
@@ -12,8 +12,8 @@
 
 namespace tensortap::inline v0::detail {
 
-/// `value` as float, rounded towards zero and, unless it is exact, with its last bit set. Rounding that to fewer bits gives what
-/// rounding `value` would.
+/// `value` as float, rounded towards zero and, unless it is exact, with its last bit set. Rounding that to fewer bits
+/// gives what rounding `value` would.
 /// Source: Boldo, Melquiond, "When double rounding is odd", 2005.
 inline float rounded_to_odd(double value) noexcept {
   const float nearest = rounded(static_cast<float>(value));

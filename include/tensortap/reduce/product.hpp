@@ -1,6 +1,6 @@
 // The product of all elements as mantissa and exponent, so that it overflows or underflows only if its value does. The
-// mantissas are multiplied in the tree of lanes.hpp, each product rounded to float64; the exponents are added as integers. A
-// pass of its own, made only for who asks for `prod`. Not for user code.
+// mantissas are multiplied in the tree of lanes.hpp, each product rounded to float64; the exponents are added as
+// integers. A pass of its own, made only for who asks for `prod`. Not for user code.
 //
 //   const double value = tensortap::detail::product_of(view).value();
 #pragma once
@@ -39,7 +39,8 @@ struct Product {
     zero = zero || other.zero;
   }
 
-  /// As float64, rounded once more if it is subnormal. NaN if a factor was, and for infinity times 0. `absolute`: its magnitude.
+  /// As float64, rounded once more if it is subnormal. NaN if a factor was, and for infinity times 0. `absolute`: its
+  /// magnitude.
   [[nodiscard]] double value(bool absolute = false) const noexcept {
     const std::uint64_t sign = absolute ? 0 : bits_of(mantissa) & sign_bit<double>;
     if (nan || (infinite && zero)) return number_of(nan_bits);
@@ -137,7 +138,8 @@ template <class In>
 /// The product of a tensor of real numbers. Empty: 1. The caller sets the `IeeeMode`.
 inline Product product_of(const TensorView& view) {
   Product product;
-  if (view.size() > 0) fits_float(view.dtype()) ? read_product<float>(view, product) : read_product<double>(view, product);
+  if (view.size() == 0) return product;
+  fits_float(view.dtype()) ? read_product<float>(view, product) : read_product<double>(view, product);
   return product;
 }
 

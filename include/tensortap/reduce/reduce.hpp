@@ -1,5 +1,5 @@
-// Single numbers of a tensor, in the types in which SageMaker Debugger stores them; several in one pass. Unlike the statistics
-// they propagate NaN, and infinities count.
+// Single numbers of a tensor, in the types in which SageMaker Debugger stores them; several in one pass. Unlike the
+// statistics they propagate NaN, and infinities count.
 //
 //   for (const tensortap::Reduced& r : tensortap::reduce(tensortap::as_view(gradient), {R::min, R::abs_mean, R::l2}))
 //     std::cout << to_string(r.reduction) << ' ' << to_string(r.dtype) << ' ' << r.value() << '\n';
@@ -44,8 +44,10 @@ struct Reduced {
       } else {
         T element;
         std::memcpy(&element, bytes.data(), sizeof element);
-        if constexpr (requires { element.bits; }) return static_cast<double>(static_cast<float>(element));
-        else return static_cast<double>(element);
+        if constexpr (requires { element.bits; })
+          return static_cast<double>(static_cast<float>(element));
+        else
+          return static_cast<double>(element);
       }
     });
   }
@@ -92,7 +94,8 @@ constexpr unsigned parts_of(Reduction r) noexcept {
 
 /// True for the reductions that keep integers integers.
 constexpr bool is_exact(Reduction r) noexcept {
-  return plain(r) == Reduction::min || plain(r) == Reduction::max || plain(r) == Reduction::sum || plain(r) == Reduction::prod;
+  return plain(r) == Reduction::min || plain(r) == Reduction::max || plain(r) == Reduction::sum ||
+         plain(r) == Reduction::prod;
 }
 
 /// The reduction `r`, which is not prod, with what the finite part leaves out. Nothing for an extreme of no elements.
@@ -203,10 +206,10 @@ inline void reduce_integers(const TensorView& view, const Reductions& wanted, Fo
 
 /// The reductions `wanted` of `view`, in one pass over its elements; a product takes a second one.
 /// Shape: norms are those of the flattened tensor, for every rank.
-/// Numeric: min and max keep the element type and its very bits; -0 is smaller than 0. Sum and prod of bools and signed integers
-/// are int64, of unsigned ones uint64, modulo 2^64; what else there is of integers is float64. Of floats everything keeps the
-/// type, is computed in float64 and rounded once. Std and variance divide by N. NaN propagates. The magnitude of the smallest
-/// signed integer is taken for the largest one by abs_min and abs_max.
+/// Numeric: min and max keep the element type and its very bits; -0 is smaller than 0. Sum and prod of bools and signed
+/// integers are int64, of unsigned ones uint64, modulo 2^64; what else there is of integers is float64. Of floats
+/// everything keeps the type, is computed in float64 and rounded once. Std and variance divide by N. NaN propagates.
+/// The magnitude of the smallest signed integer is taken for the largest one by abs_min and abs_max.
 /// Empty: no extremes; mean, std and variance are NaN, sum and norms 0, prod 1.
 /// Complex numbers and strings have none of them.
 /// Threads: any; needs 100 KiB of stack.
@@ -224,15 +227,16 @@ inline void reduce_integers(const TensorView& view, const Reductions& wanted, Fo
   return out;
 }
 
-/// One reduction, as a number: that which a record of it would give back, so rounded to the type it is stored in. Nothing for
-/// the extremes of an empty tensor, for complex numbers and strings, and for `Reduction::statistics`.
+/// One reduction, as a number: that which a record of it would give back, so rounded to the type it is stored in.
+/// Nothing for the extremes of an empty tensor, for complex numbers and strings, and for `Reduction::statistics`.
 [[nodiscard]] inline std::optional<double> reduce(const TensorView& view, Reduction wanted) {
   const ReducedSet found = reduce(view, Reductions{wanted});
   if (found.empty()) return std::nullopt;
   return found.begin()->value();
 }
 
-/// The euclidean norm, in float64, of whatever `as_view` sees a tensor in. NaN propagates. Throws: complex numbers and strings.
+/// The euclidean norm, in float64, of whatever `as_view` sees a tensor in. NaN propagates. Throws: complex numbers and
+/// strings.
 template <class T>
 [[nodiscard]] double l2(const T& tensor) {
   const TensorView view = as_view(tensor);

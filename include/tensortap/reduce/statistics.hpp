@@ -1,6 +1,7 @@
-// All statistics of a tensor in one pass, and the record in which they are stored. NaN and the infinities are counted, and
-// everything else describes the rest, the finite part: a tensor with one NaN still has a mean. (What propagates NaN is the
-// single reductions of reduce.hpp.) Sums are taken in float64 from the first element on; the same bits on every machine.
+// All statistics of a tensor in one pass, and the record in which they are stored. NaN and the infinities are counted,
+// and everything else describes the rest, the finite part: a tensor with one NaN still has a mean. (What propagates NaN
+// is the single reductions of reduce.hpp.) Sums are taken in float64 from the first element on; the same bits on every
+// machine.
 //
 //   const tensortap::Statistics s = tensortap::statistics(gradient);
 //   if (s.non_finite() > 0) std::cerr << "first at element " << *s.first_non_finite << '\n';
@@ -28,8 +29,8 @@
 
 namespace tensortap::inline v0 {
 
-/// The fields of the record `smdebug/reductions/statistics/NAME`, a float64 vector, in this order. Later versions may append
-/// fields; these keep their places.
+/// The fields of the record `smdebug/reductions/statistics/NAME`, a float64 vector, in this order. Later versions may
+/// append fields; these keep their places.
 ///
 /// | index | field | meaning |
 /// |---|---|---|
@@ -50,23 +51,36 @@ namespace tensortap::inline v0 {
 /// | 14 | abs_squared_deviations | sum of (abs(x) - mean of abs(x))^2 |
 /// | 15 | sum_error | what rounding took from `sum`, as far as it is known; `merge` uses it |
 /// | 16 | abs_sum_error | what rounding took from `abs_sum` |
-inline constexpr std::array<std::string_view, 17> statistics_fields = {
-    "count",   "nan",         "positive_inf",       "negative_inf",           "zeros",     "first_non_finite",
-    "min",     "max",         "abs_min",            "abs_max",                "sum",       "abs_sum",
-    "sum_squares", "squared_deviations", "abs_squared_deviations", "sum_error", "abs_sum_error"};
+inline constexpr std::array<std::string_view, 17> statistics_fields = {"count",
+                                                                       "nan",
+                                                                       "positive_inf",
+                                                                       "negative_inf",
+                                                                       "zeros",
+                                                                       "first_non_finite",
+                                                                       "min",
+                                                                       "max",
+                                                                       "abs_min",
+                                                                       "abs_max",
+                                                                       "sum",
+                                                                       "abs_sum",
+                                                                       "sum_squares",
+                                                                       "squared_deviations",
+                                                                       "abs_squared_deviations",
+                                                                       "sum_error",
+                                                                       "abs_sum_error"};
 
-/// What there is to say about the elements of a tensor. Numbers describe the finite ones; of integers beyond 2^53, their
-/// nearest float64.
-/// Numeric: l1, l2 and sum_squares are within 1e-13 of the exact ones, and so is the mean, relative to that of the magnitudes;
-/// the variance is too where the mean is not many times the std, and within 1e-12 at mean = 1e6 std. Squares of float64
-/// elements beyond 1e154 overflow, to infinity.
+/// What there is to say about the elements of a tensor. Numbers describe the finite ones; of integers beyond 2^53,
+/// their nearest float64.
+/// Numeric: l1, l2 and sum_squares are within 1e-13 of the exact ones, and so is the mean, relative to that of the
+/// magnitudes; the variance is too where the mean is not many times the std, and within 1e-12 at mean = 1e6 std.
+/// Squares of float64 elements beyond 1e154 overflow, to infinity.
 /// Empty: counts and sums are 0, everything else is NaN.
 struct Statistics {
-  std::uint64_t count = 0;         ///< elements, finite or not
-  std::uint64_t nan = 0;           ///< NaNs
-  std::uint64_t positive_inf = 0;  ///< infinities
-  std::uint64_t negative_inf = 0;  ///< negative infinities
-  std::uint64_t zeros = 0;         ///< elements that are 0 or -0
+  std::uint64_t count = 0;                        ///< elements, finite or not
+  std::uint64_t nan = 0;                          ///< NaNs
+  std::uint64_t positive_inf = 0;                 ///< infinities
+  std::uint64_t negative_inf = 0;                 ///< negative infinities
+  std::uint64_t zeros = 0;                        ///< elements that are 0 or -0
   std::optional<std::uint64_t> first_non_finite;  ///< row-major index of the first NaN or infinity
   double min = std::bit_cast<double>(detail::nan_bits);
   double max = std::bit_cast<double>(detail::nan_bits);
@@ -102,7 +116,8 @@ struct Statistics {
 
   /// As numbers in the order of `statistics_fields`.
   [[nodiscard]] std::array<double, statistics_fields.size()> to_record() const noexcept;
-  /// The statistics in a record, of this version or a later one; nothing if it is too short or its counts are not counts.
+  /// The statistics in a record, of this version or a later one; nothing if it is too short or its counts are not
+  /// counts.
   [[nodiscard]] static std::optional<Statistics> from_record(std::span<const double> record) noexcept;
 
  private:
@@ -125,8 +140,9 @@ inline double larger(double a, double b) noexcept { return order_of(a) > order_o
 }  // namespace detail
 
 /// The statistics of the elements of `a` followed by those of `b`.
-/// Numeric: cut a tensor after its first 4096 * 2^k elements, the largest such number that leaves a rest, and the merged
-/// statistics of the two pieces are those of the tensor, bit for bit. Cut elsewhere, sums differ in the last bits.
+/// Numeric: cut a tensor after its first 4096 * 2^k elements, the largest such number that leaves a rest, and the
+/// merged statistics of the two pieces are those of the tensor, bit for bit. Cut elsewhere, sums differ in the last
+/// bits.
 inline Statistics merge(const Statistics& a, const Statistics& b) noexcept {
   using detail::rounded;
   Statistics s = a;
@@ -161,7 +177,8 @@ inline Statistics merge(const Statistics& a, const Statistics& b) noexcept {
   const auto n_a = static_cast<double>(a.finite());
   const auto n_b = static_cast<double>(b.finite());
   const double between = detail::deviations_between({n_a, a.sum, a.sum_error}, {n_b, b.sum, b.sum_error});
-  const double abs_between = detail::deviations_between({n_a, a.abs_sum, a.abs_sum_error}, {n_b, b.abs_sum, b.abs_sum_error});
+  const double abs_between =
+      detail::deviations_between({n_a, a.abs_sum, a.abs_sum_error}, {n_b, b.abs_sum, b.abs_sum_error});
   s.squared_deviations = s.min == s.max ? 0 : rounded(s.squared_deviations + between);
   s.abs_squared_deviations = s.abs_min == s.abs_max ? 0 : rounded(s.abs_squared_deviations + abs_between);
   return s;
@@ -174,8 +191,17 @@ inline std::array<double, statistics_fields.size()> Statistics::to_record() cons
           static_cast<double>(negative_inf),
           static_cast<double>(zeros),
           first_non_finite ? static_cast<double>(*first_non_finite) : -1.0,
-          min, max, abs_min, abs_max, sum, abs_sum, sum_squares,
-          squared_deviations, abs_squared_deviations, sum_error, abs_sum_error};
+          min,
+          max,
+          abs_min,
+          abs_max,
+          sum,
+          abs_sum,
+          sum_squares,
+          squared_deviations,
+          abs_squared_deviations,
+          sum_error,
+          abs_sum_error};
 }
 
 inline std::optional<Statistics> Statistics::from_record(std::span<const double> record) noexcept {
@@ -227,10 +253,10 @@ BlockTotals<In> block_totals(const Block& block, unsigned parts) noexcept {
   return totals;
 }
 
-/// Squared deviations of n finite elements from their mean, and what is missing in their sum. The totals know them, unless the
-/// mean is so large against the std that the difference cancels; then the block is read once more. With a limit of 16, the sums'
-/// bound of 2.9e-14 becomes 4.6e-13, and elements around 0, of one sign or uniform are not read twice.
-/// `deviations_from(center)` is the kernel.
+/// Squared deviations of n finite elements from their mean, and what is missing in their sum. The totals know them,
+/// unless the mean is so large against the std that the difference cancels; then the block is read once more. With a
+/// limit of 16, the sums' bound of 2.9e-14 becomes 4.6e-13, and elements around 0, of one sign or uniform are not read
+/// twice. `deviations_from(center)` is the kernel.
 struct DeviationsFound {
   double squares, sum_error;
 };

@@ -53,7 +53,8 @@ inline std::optional<std::string_view> builtin_pattern(std::string_view collecti
       {"full_shap", "^full_shap/.*[^/bias]$"},
       {"trees", "^trees/.*"},
   }};
-  const auto* found = std::find_if(patterns.begin(), patterns.end(), [&](const auto& p) { return p.first == collection; });
+  const auto* found =
+      std::find_if(patterns.begin(), patterns.end(), [&](const auto& p) { return p.first == collection; });
   if (found == patterns.end()) return std::nullopt;
   return found->second;
 }

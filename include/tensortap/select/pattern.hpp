@@ -1,5 +1,5 @@
-// Patterns over tensor names: ECMAScript regular expressions that search (not match) a name. What ECMAScript lacks is refused
-// when it is configured, with its position, not when a name first meets it.
+// Patterns over tensor names: ECMAScript regular expressions that search (not match) a name. What ECMAScript lacks is
+// refused when it is configured, with its position, not when a name first meets it.
 //
 //   tensortap::Pattern loss("loss$");
 //   bool yes = loss.finds("train/loss");
@@ -23,8 +23,8 @@ namespace tensortap::inline v0 {
 /// Threads: `finds` may be called from several at once.
 class Pattern {
  public:
-  /// Throws: look-behind, look-ahead in look-ahead, inline flags, named groups, back-references, syntax errors, more than 1 KiB
-  /// (counted repetitions written out), groups nested too deeply.
+  /// Throws: look-behind, look-ahead in look-ahead, inline flags, named groups, back-references, syntax errors, more
+  /// than 1 KiB (counted repetitions written out), groups nested too deeply.
   explicit Pattern(std::string_view text) : text_(text) {
     if (text.size() > name_limit) throw Error::bad_pattern(text, name_limit, "longer than 1024 bytes");
     if (text == xgboost_losses) text = xgboost_losses_in_ecmascript;
@@ -58,8 +58,8 @@ class Pattern {
   static constexpr std::string_view other_letters = "aeghijklmopqyzACEFGHIJKLMNOPQRTUVXYZ";
 
 #ifdef __GLIBCXX__
-  // Breadth first: time linear in the name (squared by look-ahead) and a stack that does not grow with it, whatever a stored
-  // pattern says.
+  // Breadth first: time linear in the name (squared by look-ahead) and a stack that does not grow with it, whatever a
+  // stored pattern says.
   static constexpr auto flags = std::regex::ECMAScript | std::regex::nosubs | std::regex_constants::__polynomial;
 #else
   static constexpr auto flags = std::regex::ECMAScript | std::regex::nosubs;
@@ -98,8 +98,8 @@ class Pattern {
     }
   }
 
-  /// Keeps what std::regex makes of a pattern as small as a pattern may be: `(a?){30000}` and look-ahead in look-ahead would take
-  /// it minutes for one name, and groups nested by the hundred a deep stack.
+  /// Keeps what std::regex makes of a pattern as small as a pattern may be: `(a?){30000}` and look-ahead in look-ahead
+  /// would take it minutes for one name, and groups nested by the hundred a deep stack.
   static void refuse_large_automata(std::string_view text) {
     struct Group {
       bool looks_ahead = false;
@@ -124,7 +124,9 @@ class Pattern {
       } else if (rest[0] == '{') {
         std::size_t count = 0;  // the larger of {least,most}
         for (std::size_t number = 0; ++i < text.size() && text[i] != '}'; count = std::max(count, number))
-          number = text[i] < '0' || text[i] > '9' ? 0 : std::min(number * 10 + static_cast<std::size_t>(text[i] - '0'), name_limit + 1);
+          number = text[i] < '0' || text[i] > '9'
+                       ? 0
+                       : std::min(number * 10 + static_cast<std::size_t>(text[i] - '0'), name_limit + 1);
         groups.back().size += atom * std::max<std::size_t>(count, 1) - atom;
         atom *= std::max<std::size_t>(count, 1);
       } else {
@@ -133,7 +135,8 @@ class Pattern {
         atom = rest[0] == '*' || rest[0] == '+' || rest[0] == '?' ? atom + 1 : 1;
         ++groups.back().size;
       }
-      if (groups.back().size > name_limit) throw Error::bad_pattern(text, i, "longer than 1024 bytes, repetitions written out");
+      if (groups.back().size > name_limit)
+        throw Error::bad_pattern(text, i, "longer than 1024 bytes, repetitions written out");
     }
   }
 
@@ -141,14 +144,15 @@ class Pattern {
   std::regex regex_;
 };
 
-/// The patterns of a collection as an option: one string or a list of them. Left out, a collection with a built-in name gets its
-/// default; `Patterns::none()` means none at all.
+/// The patterns of a collection as an option: one string or a list of them. Left out, a collection with a built-in name
+/// gets its default; `Patterns::none()` means none at all.
 class Patterns {
  public:
   Patterns() = default;
-  Patterns(const char* pattern) : list_{pattern}, given_(true) {}                // NOLINT(google-explicit-constructor)
-  Patterns(std::string pattern) : list_{std::move(pattern)}, given_(true) {}     // NOLINT(google-explicit-constructor)
-  Patterns(std::vector<std::string> list) : list_(std::move(list)), given_(true) {}  // NOLINT(google-explicit-constructor)
+  Patterns(const char* pattern) : list_{pattern}, given_(true) {}             // NOLINT(google-explicit-constructor)
+  Patterns(std::string pattern) : list_{std::move(pattern)}, given_(true) {}  // NOLINT(google-explicit-constructor)
+  Patterns(std::vector<std::string> list)
+      : list_(std::move(list)), given_(true) {}  // NOLINT(google-explicit-constructor)
   Patterns(std::initializer_list<std::string_view> list) : list_(list.begin(), list.end()), given_(true) {}
 
   static Patterns none() { return Patterns(std::vector<std::string>{}); }

@@ -23,15 +23,17 @@ namespace tensortap::inline v0 {
 
 /// When one mode is saved. Units: steps of that mode.
 struct ModeSaveConfig {
-  std::optional<std::int64_t> save_interval;  ///< every so many steps, counted from 0; without it and without steps: every one
-  std::optional<std::int64_t> start_step;     ///< not before this one (default 0)
-  std::optional<std::int64_t> end_step;       ///< before this one (default: no end)
-  std::vector<std::int64_t> save_steps;       ///< and these, wherever they lie; sorted
+  std::optional<std::int64_t>
+      save_interval;  ///< every so many steps, counted from 0; without it and without steps: every one
+  std::optional<std::int64_t> start_step;  ///< not before this one (default 0)
+  std::optional<std::int64_t> end_step;    ///< before this one (default: no end)
+  std::vector<std::int64_t> save_steps;    ///< and these, wherever they lie; sorted
 
   /// Whether mode step `step` is saved.
   [[nodiscard]] bool includes(std::int64_t step) const {
     if (std::binary_search(save_steps.begin(), save_steps.end(), step)) return true;
-    return interval() > 0 && step >= start_step.value_or(0) && (!end_step || step < *end_step) && step % interval() == 0;
+    return interval() > 0 && step >= start_step.value_or(0) && (!end_step || step < *end_step) &&
+           step % interval() == 0;
   }
 
   /// The interval in force; 0 if only `save_steps` are saved.
@@ -84,11 +86,13 @@ class SaveConfig {
     return a.modes_ == b.modes_ && !a.predicate_ && !b.predicate_;
   }
 
-  /// Both: intervals, starts and ends where one side has them, the steps of either, in the modes of the first; a mode that only
-  /// one side has is taken as it is there. Throws: both sides have an interval (or a start, or an end), and they differ.
+  /// Both: intervals, starts and ends where one side has them, the steps of either, in the modes of the first; a mode
+  /// that only one side has is taken as it is there. Throws: both sides have an interval (or a start, or an end), and
+  /// they differ.
   friend SaveConfig operator|(const SaveConfig& a, const SaveConfig& b) {
     if (a.predicate_ || b.predicate_)
-      throw Error::bad_save_config("a decision of your own cannot be united with others; write it all into the callable");
+      throw Error::bad_save_config(
+          "a decision of your own cannot be united with others; write it all into the callable");
     SaveConfig out = a;
     for (std::size_t m = 0; m < all_modes.size(); ++m) {
       if (a.restricted_ != b.restricted_) {  // x | during(mode): the modes of the restriction, the rest of both

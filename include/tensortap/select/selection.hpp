@@ -1,5 +1,5 @@
-// The decision itself: which collections a name belongs to, decided once per name, and which collections are due, decided once
-// per step. It sees names, modes and steps only: what is not due never touches a tensor.
+// The decision itself: which collections a name belongs to, decided once per name, and which collections are due,
+// decided once per step. It sees names, modes and steps only: what is not due never touches a tensor.
 //
 //   tensortap::Selection selection({{.name = "losses", .include_regex = "loss$"}}, tensortap::every(1));
 //   selection.begin_step({tensortap::Mode::train, 0, 0});
@@ -21,12 +21,14 @@
 
 namespace tensortap::inline v0 {
 
-/// The collections of a run, ready to decide. Threads: `members`, `due` and `any_due` may be called from several at once.
+/// The collections of a run, ready to decide. Threads: `members`, `due` and `any_due` may be called from several at
+/// once.
 class Selection {
  public:
   /// Fills in what was left out: built-in patterns, `default_save`, whether raw tensors are saved.
   /// Throws: a name twice or empty, a collection that can match nothing, a refused pattern.
-  Selection(std::vector<Collection> collections, const SaveConfig& default_save) : collections_(std::move(collections)) {
+  Selection(std::vector<Collection> collections, const SaveConfig& default_save)
+      : collections_(std::move(collections)) {
     std::set<std::string_view> names;
     for (Collection& collection : collections_) {
       if (collection.name.empty()) throw Error::bad_collection("", "it has no name; give it one");
@@ -93,7 +95,8 @@ class Selection {
   static void complete(Collection& collection, const SaveConfig& default_save) {
     const auto builtin = builtin_pattern(collection.name);
     if (!collection.include_regex.given() && collection.tensor_names.empty()) {
-      if (!builtin) throw Error::bad_collection(collection.name, "it can match no tensor; give it include_regex or tensor_names");
+      if (!builtin)
+        throw Error::bad_collection(collection.name, "it can match no tensor; give it include_regex or tensor_names");
       collection.include_regex = Patterns(std::string(*builtin));
     }
     if (!collection.save) collection.save = default_save;

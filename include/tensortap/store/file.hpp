@@ -1,5 +1,6 @@
-// A store in a directory. An object is written to a temporary beside it and renamed, so that a reader, or a machine that loses
-// power, sees all of it or nothing. No symbolic link below the directory is ever followed, neither in writing nor in reading.
+// A store in a directory. An object is written to a temporary beside it and renamed, so that a reader, or a machine
+// that loses power, sees all of it or nothing. No symbolic link below the directory is ever followed, neither in
+// writing nor in reading.
 //
 //   tensortap::FileStore store("runs/42");
 #pragma once
@@ -70,7 +71,8 @@ class FileStore final : public Store {
       if (sync == Sync::yes && ::fsync(file.get()) != 0) throw failed("write", key);
       // Some file systems report a failed write only here.
       if (::close(file.release()) != 0) throw failed("write", key);
-      if (::renameat(directory.get(), temporary.c_str(), directory.get(), leaf.c_str()) != 0) throw failed("rename", key);
+      if (::renameat(directory.get(), temporary.c_str(), directory.get(), leaf.c_str()) != 0)
+        throw failed("rename", key);
     } catch (...) {
       ::unlinkat(directory.get(), temporary.c_str(), 0);
       throw;
@@ -107,7 +109,8 @@ class FileStore final : public Store {
     std::vector<std::string> parts;
     if (!prefix.empty()) parts = key_parts(prefix.substr(0, prefix.size() - 1));
     std::vector<ObjectInfo> out;
-    if (detail::Descriptor directory = open_directory(parts, prefix)) walk(std::move(directory), std::string(prefix), 0, out);
+    if (detail::Descriptor directory = open_directory(parts, prefix))
+      walk(std::move(directory), std::string(prefix), 0, out);
     std::sort(out.begin(), out.end(), [](const auto& a, const auto& b) { return a.key < b.key; });
     return out;
   }
@@ -188,7 +191,8 @@ class FileStore final : public Store {
     for (const Bytes piece : pieces)
       if (!piece.empty()) left.push_back({const_cast<std::byte*>(piece.data()), piece.size()});
     for (std::size_t first = 0; first < left.size();) {
-      const ssize_t n = ::writev(file.get(), &left[first], static_cast<int>(std::min<std::size_t>(left.size() - first, IOV_MAX)));
+      const ssize_t n =
+          ::writev(file.get(), &left[first], static_cast<int>(std::min<std::size_t>(left.size() - first, IOV_MAX)));
       if (n < 0 && errno == EINTR) continue;
       if (n < 0) throw failed("write", key);
       auto written = static_cast<std::size_t>(n);
@@ -237,7 +241,8 @@ class FileStore final : public Store {
       const std::string key = prefix + std::string(name);
       if (S_ISREG(status.st_mode)) out.push_back({key, static_cast<std::uint64_t>(status.st_size)});
       if (S_ISDIR(status.st_mode) && depth < depth_limit)
-        if (detail::Descriptor below{::openat(at, entry->d_name, directory_flags)}) walk(std::move(below), key + "/", depth + 1, out);
+        if (detail::Descriptor below{::openat(at, entry->d_name, directory_flags)})
+          walk(std::move(below), key + "/", depth + 1, out);
     }
     if (errno != 0) throw failed("list", prefix);
   }

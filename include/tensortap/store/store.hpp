@@ -1,5 +1,6 @@
-// Where objects live. A store moves bytes under keys and knows nothing of what they mean: the same run can lie in a directory, in
-// memory or in a bucket. Bring your own by deriving from Store; tests/store/conformance.hpp says what it must do.
+// Where objects live. A store moves bytes under keys and knows nothing of what they mean: the same run can lie in a
+// directory, in memory or in a bucket. Bring your own by deriving from Store; tests/store/conformance.hpp says what it
+// must do.
 //
 //   store.put("index/000000000/000000000000_worker_0.json", pieces, tensortap::Sync::no);
 //   if (const auto bytes = store.get("training_job_end.ts")) …
@@ -26,7 +27,9 @@ using Bytes = std::span<const std::byte>;
 inline Bytes bytes_of(std::string_view text) noexcept { return std::as_bytes(std::span(text.data(), text.size())); }
 
 /// `bytes` as text.
-inline std::string_view text_of(Bytes bytes) noexcept { return {reinterpret_cast<const char*>(bytes.data()), bytes.size()}; }
+inline std::string_view text_of(Bytes bytes) noexcept {
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
 
 /// Whether a change must have reached the disk, name and all, before the call returns.
 enum class Sync : std::uint8_t { no, yes };
@@ -52,8 +55,8 @@ class Store {
   Store& operator=(const Store&) = delete;
   virtual ~Store() = default;
 
-  /// Makes `pieces`, one after the other, the object `key`, replacing what was there. Readers see the whole object or none of
-  /// it. Throws: the store failed; then the object is as it was.
+  /// Makes `pieces`, one after the other, the object `key`, replacing what was there. Readers see the whole object or
+  /// none of it. Throws: the store failed; then the object is as it was.
   virtual void put(std::string_view key, std::span<const Bytes> pieces, Sync sync) = 0;
 
   /// The bytes of object `key` in `range`, fewer where the object ends; nothing if there is no such object.
@@ -62,7 +65,8 @@ class Store {
   /// The size of object `key` in bytes; nothing if there is no such object.
   [[nodiscard]] virtual std::optional<std::uint64_t> size(std::string_view key) const = 0;
 
-  /// The objects whose key begins with `prefix`, which is empty or ends in '/', sorted by key. Unfinished ones are not among them.
+  /// The objects whose key begins with `prefix`, which is empty or ends in '/', sorted by key. Unfinished ones are not
+  /// among them.
   [[nodiscard]] virtual std::vector<ObjectInfo> list(std::string_view prefix) const = 0;
 
   /// Removes object `key`; false if there was none.

@@ -1,5 +1,5 @@
-// One function that sees a tensor in whatever the user's framework calls one. Frameworks are recognised by shape (which members
-// they have), so none of their headers is needed here. A type of your own needs one function beside it:
+// One function that sees a tensor in whatever the user's framework calls one. Frameworks are recognised by shape (which
+// members they have), so none of their headers is needed here. A type of your own needs one function beside it:
 //
 //   tensortap::TensorView tensortap_view(const MyTensor& t) { return {t.data, tensortap::DType::f32, t.shape}; }
 #pragma once
@@ -26,16 +26,43 @@ concept HasOwnView = requires(const T& t) {
 };
 
 template <class T>
-concept TorchLike = requires(const T& t) { t.sizes(); t.strides(); t.scalar_type(); t.is_cpu(); t.data_ptr(); };
+concept TorchLike = requires(const T& t) {
+  t.sizes();
+  t.strides();
+  t.scalar_type();
+  t.is_cpu();
+  t.data_ptr();
+};
 
 template <class T>
-concept XtensorLike = requires(const T& t) { t.dimension(); t.shape(); t.strides(); t.data(); t.data_offset(); };
+concept XtensorLike = requires(const T& t) {
+  t.dimension();
+  t.shape();
+  t.strides();
+  t.data();
+  t.data_offset();
+};
 
 template <class T>
-concept EigenLike = requires(const T& t) { t.rows(); t.cols(); t.innerStride(); t.outerStride(); t.data(); T::IsRowMajor; };
+concept EigenLike = requires(const T& t) {
+  t.rows();
+  t.cols();
+  t.innerStride();
+  t.outerStride();
+  t.data();
+  T::IsRowMajor;
+};
 
 template <class T>
-concept LazyExpression = (requires(const T& t) { t.dimension(); t.shape(); } || requires(const T& t) { t.rows(); t.cols(); }) &&
+concept LazyExpression = (
+                             requires(const T& t) {
+                               t.dimension();
+                               t.shape();
+                             } ||
+                             requires(const T& t) {
+                               t.rows();
+                               t.cols();
+                             }) &&
                          !XtensorLike<T> && !EigenLike<T>;
 
 template <class T>
@@ -46,11 +73,13 @@ concept StringRange = std::ranges::contiguous_range<const T> && StringLike<std::
 
 template <class T>
 concept ElementRange = std::ranges::contiguous_range<const T> && std::ranges::sized_range<const T> &&
-                       Element<std::ranges::range_value_t<const T>>;
+    Element<std::ranges::range_value_t<const T>>;
 
 template <class T>
-concept PackedBits = std::same_as<typename T::value_type, bool> && !std::ranges::contiguous_range<const T> &&
-                     requires(const T& t) { t.size(); };
+concept PackedBits =
+    std::same_as<typename T::value_type, bool> && !std::ranges::contiguous_range<const T> && requires(const T& t) {
+  t.size();
+};
 
 template <class T>
 inline constexpr bool never = false;
@@ -81,7 +110,10 @@ TensorView view_of_torch(const T& t, std::string_view name) {
   if constexpr (requires { t.layout(); })
     if (static_cast<int>(t.layout()) != 0) throw Error::sparse_tensor(name);  // 0 is c10::Layout::Strided
   if (!t.is_cpu()) throw Error::device_tensor(name);
-  if constexpr (requires { t.is_conj(); t.is_neg(); })
+  if constexpr (requires {
+                  t.is_conj();
+                  t.is_neg();
+                })
     if (t.is_conj() || t.is_neg()) throw Error::lazy_conjugate(name);
   const auto sizes = t.sizes();
   const auto strides = t.strides();
@@ -92,7 +124,8 @@ TensorView view_of_torch(const T& t, std::string_view name) {
 template <XtensorLike T>
 TensorView view_of_xtensor(const T& t) {
   using Value = std::remove_cvref_t<decltype(*t.data())>;
-  static_assert(Element<Value>, "tensortap: the element type of this xtensor container is not supported; convert it first");
+  static_assert(Element<Value>,
+                "tensortap: the element type of this xtensor container is not supported; convert it first");
   const std::size_t rank = t.dimension();
   if (rank > TensorView::max_rank) throw Error::rank_too_large(rank, TensorView::max_rank);
   std::array<std::int64_t, TensorView::max_rank> shape{};
@@ -114,7 +147,8 @@ TensorView view_of_eigen(const T& t) {
     return {t.data(), *dtype_v<Value>, {&extent, 1}, {&inner, 1}};
   } else {
     const auto outer = static_cast<std::int64_t>(t.outerStride());
-    const std::array<std::int64_t, 2> shape = {static_cast<std::int64_t>(t.rows()), static_cast<std::int64_t>(t.cols())};
+    const std::array<std::int64_t, 2> shape = {static_cast<std::int64_t>(t.rows()),
+                                               static_cast<std::int64_t>(t.cols())};
     const std::array<std::int64_t, 2> strides = {T::IsRowMajor ? outer : inner, T::IsRowMajor ? inner : outer};
     return {t.data(), *dtype_v<Value>, shape, strides};
   }
@@ -122,8 +156,8 @@ TensorView view_of_eigen(const T& t) {
 
 }  // namespace detail
 
-/// A view of `tensor`: a scalar (shape [1]), a string, a contiguous range (shape [n]), an xtensor, Eigen or torch tensor, a
-/// `TensorView`, a `Tensor`, or a type with `tensortap_view`. A framework's tensor without axes has rank 0.
+/// A view of `tensor`: a scalar (shape [1]), a string, a contiguous range (shape [n]), an xtensor, Eigen or torch
+/// tensor, a `TensorView`, a `Tensor`, or a type with `tensortap_view`. A framework's tensor without axes has rank 0.
 /// Throws: a device, sparse or undefined tensor; `name` is for the message. A lazy expression does not compile.
 /// Lifetime: the view looks into `tensor`.
 template <class T>
@@ -133,9 +167,8 @@ template <class T>
   } else if constexpr (detail::HasOwnView<T>) {
     return tensortap_view(tensor);
   } else if constexpr (detail::StringLike<T>) {
-    return TensorView::of_strings(&tensor, 1, [](const void* data, std::size_t) -> std::string_view {
-      return *static_cast<const T*>(data);
-    });
+    return TensorView::of_strings(
+        &tensor, 1, [](const void* data, std::size_t) -> std::string_view { return *static_cast<const T*>(data); });
   } else if constexpr (Element<T>) {
     const std::int64_t one = 1;
     return {&tensor, *dtype_v<T>, TensorView::Extents(&one, 1)};
@@ -158,9 +191,10 @@ template <class T>
                   "tensortap: std::vector<bool> packs its elements into bits; use std::vector<std::uint8_t> instead");
     static_assert(!detail::LazyExpression<T>,
                   "tensortap: this is a lazy expression without memory of its own; evaluate it first");
-    static_assert(detail::never<T> || detail::PackedBits<T> || detail::LazyExpression<T>,
-                  "tensortap: no tensor is seen in this type; pass a scalar, a contiguous range, an xtensor, Eigen or torch "
-                  "tensor, or write tensortap_view(const T&) beside it");
+    static_assert(
+        detail::never<T> || detail::PackedBits<T> || detail::LazyExpression<T>,
+        "tensortap: no tensor is seen in this type; pass a scalar, a contiguous range, an xtensor, Eigen or torch "
+        "tensor, or write tensortap_view(const T&) beside it");
     return {};
   }
 }

@@ -20,7 +20,22 @@ namespace tensortap::inline v0 {
 
 /// The type of a tensor's elements.
 enum class DType : std::uint8_t {
-  f16, bf16, f32, f64, i8, i16, i32, i64, u8, u16, u32, u64, boolean, complex64, complex128, string,
+  f16,
+  bf16,
+  f32,
+  f64,
+  i8,
+  i16,
+  i32,
+  i64,
+  u8,
+  u16,
+  u32,
+  u64,
+  boolean,
+  complex64,
+  complex128,
+  string
 };
 
 /// How many element types there are.
@@ -68,9 +83,10 @@ struct Half {
     const auto bits32 = std::bit_cast<std::uint32_t>(value);
     const auto sign = static_cast<std::uint16_t>((bits32 >> 16) & 0x8000u);
     const std::uint32_t magnitude = bits32 & 0x7fffffffu;
-    if (magnitude > 0x7f800000u) return {static_cast<std::uint16_t>(sign | 0x7e00u)};  // NaN
+    if (magnitude > 0x7f800000u) return {static_cast<std::uint16_t>(sign | 0x7e00u)};   // NaN
     if (magnitude >= 0x477ff000u) return {static_cast<std::uint16_t>(sign | 0x7c00u)};  // rounds beyond 65504
-    if (magnitude < 0x38800000u) {  // below 2^-14: adding 0.5 leaves the subnormal's bits in the low end of the fraction
+    if (magnitude <
+        0x38800000u) {  // below 2^-14: adding 0.5 leaves the subnormal's bits in the low end of the fraction
       const float shifted = std::bit_cast<float>(magnitude) + 0.5F;
       return {static_cast<std::uint16_t>(sign | (std::bit_cast<std::uint32_t>(shifted) - 0x3f000000u))};
     }
@@ -89,7 +105,8 @@ struct BFloat16 {
   /// Rounds to nearest, ties to even.
   static BFloat16 from(float value) noexcept {
     const auto bits32 = std::bit_cast<std::uint32_t>(value);
-    if ((bits32 & 0x7fffffffu) > 0x7f800000u) return {static_cast<std::uint16_t>(bits32 >> 16 | 0x40u)};  // NaN stays NaN
+    if ((bits32 & 0x7fffffffu) > 0x7f800000u)
+      return {static_cast<std::uint16_t>(bits32 >> 16 | 0x40u)};  // NaN stays NaN
     return {static_cast<std::uint16_t>((bits32 + 0x7fffu + ((bits32 >> 16) & 1u)) >> 16)};
   }
 };
@@ -135,10 +152,11 @@ inline constexpr std::optional<DType> dtype_v = detail::dtype_of<T>();
 
 /// A type whose values can be elements of a tensor.
 template <class T>
-concept Element = dtype_v<std::remove_cv_t<T>>.has_value();
+concept Element = dtype_v<std::remove_cv_t<T>>
+.has_value();
 
-/// Calls `f.template operator()<T>()` with the C++ type of `dtype` (`Half`, `BFloat16` for the 16-bit floats). `dtype` must not
-/// be string.
+/// Calls `f.template operator()<T>()` with the C++ type of `dtype` (`Half`, `BFloat16` for the 16-bit floats). `dtype`
+/// must not be string.
 template <class F>
 decltype(auto) visit_dtype(DType dtype, F&& f) {
   switch (dtype) {

@@ -1,4 +1,5 @@
-// A borrowed look at a tensor: where its elements are, of what type, in which shape. Nothing is copied and nothing is owned.
+// A borrowed look at a tensor: where its elements are, of what type, in which shape. Nothing is copied and nothing is
+// owned.
 //
 //   float weights[6] = {1, 2, 3, 4, 5, 6};
 //   tensortap::TensorView view(weights, tensortap::DType::f32, std::array<std::int64_t, 2>{2, 3});
@@ -18,8 +19,8 @@
 
 namespace tensortap::inline v0 {
 
-/// A tensor somebody else owns. The element type and the rank are values, so that everything behind it is compiled once.
-/// Lifetime: as long as the memory it looks at.
+/// A tensor somebody else owns. The element type and the rank are values, so that everything behind it is compiled
+/// once. Lifetime: as long as the memory it looks at.
 class TensorView {
  public:
   static constexpr std::size_t max_rank = 8;

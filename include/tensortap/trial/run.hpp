@@ -1,5 +1,5 @@
-// A run as its index files tell it: which steps there are, which tensors, and where each record lies. Values are read later, one
-// by one. What is damaged is skipped, listed, and never stops the rest from being read.
+// A run as its index files tell it: which steps there are, which tensors, and where each record lies. Values are read
+// later, one by one. What is damaged is skipped, listed, and never stops the rest from being read.
 //
 // Not for users: Trial and TensorHistory are the ways in.
 #pragma once
@@ -80,10 +80,10 @@ struct Run {
   std::set<std::string> workers;
   std::vector<Collection> collections;
   std::map<std::string, SavedSteps, std::less<>> tensors;
-  std::map<std::int64_t, Step> steps;                                   // by global step
-  std::map<std::int64_t, std::set<std::string>> writers;                // by global step: who has written it
-  std::array<std::map<std::int64_t, std::int64_t>, 4> global_steps;     // by mode, by mode step: the first global step
-  std::int64_t last_complete = -1;                                      // the last step that all workers have written
+  std::map<std::int64_t, Step> steps;                                // by global step
+  std::map<std::int64_t, std::set<std::string>> writers;             // by global step: who has written it
+  std::array<std::map<std::int64_t, std::int64_t>, 4> global_steps;  // by mode, by mode step: the first global step
+  std::int64_t last_complete = -1;                                   // the last step that all workers have written
   DamageList damage;
 
   /// True if every worker has written `global_step`, or will not any more.
@@ -108,7 +108,8 @@ inline std::optional<std::string> read_text(const Run& run, const std::string& k
   return std::nullopt;
 }
 
-/// All workers are expected to say the same, and as in smdebug one of them is believed: the last whose file can be read.
+/// All workers are expected to say the same, and as in smdebug one of them is believed: the last whose file can be
+/// read.
 inline void load_collections(Run& run) {
   for (const ObjectInfo& object : run.store->list(layout::collections_prefix)) {
     const auto worker = layout::parse_collections_key(object.key);
@@ -165,7 +166,8 @@ inline void load_index(Run& run) {
       if (!index.event_file.empty()) {
         (void)key_parts(index.event_file);
         if (!index.event_file.starts_with(layout::events_prefix))
-          throw Error::damaged("index", key, "event_file_name is not below events/ (" + in_quotes(index.event_file) + ")");
+          throw Error::damaged("index", key,
+                               "event_file_name is not below events/ (" + in_quotes(index.event_file) + ")");
       }
       merge(run, name, index);
     } catch (const Error& e) {
@@ -194,13 +196,15 @@ inline Tensor read_tensor(const Run& run, const Place& place) {
   const auto bytes = run.store->get(where, {location.start, location.length});
   if (!bytes) throw Error::damaged("record", where, "the events file is missing");
   if (bytes->size() < location.length)
-    throw Error::damaged("record", where, "it ends before the record at " + std::to_string(location.start) + " (" +
-                                              std::to_string(bytes->size()) + " of " + std::to_string(location.length) + " bytes)");
+    throw Error::damaged("record", where,
+                         "it ends before the record at " + std::to_string(location.start) + " (" +
+                             std::to_string(bytes->size()) + " of " + std::to_string(location.length) + " bytes)");
   const Bytes payload = tfrecord::payload(*bytes, where);
   if (payload.size() + tfrecord::header_size + tfrecord::footer_size != location.length)
     throw Error::damaged("record", where, "its length is not the index's (at " + std::to_string(location.start) + ")");
   if (location.crc32c && crc32c(payload) != *location.crc32c)
-    throw Error::damaged("record", where, "the payload's checksum does not match (at " + std::to_string(location.start) + ")");
+    throw Error::damaged("record", where,
+                         "the payload's checksum does not match (at " + std::to_string(location.start) + ")");
   Event event = parse_event(payload);
   if (event.info.tag != location.name)
     throw Error::damaged("record", where, "another tensor is in its place (" + in_quotes(event.info.tag) + ")");

@@ -23,13 +23,13 @@
 
 namespace tensortap::inline v0 {
 
-/// What a run holds of one tensor. Steps are those of `mode()`: global steps for Mode::global, else the mode's own. Without a
-/// worker, the alphabetically first that has what is asked for answers. What is damaged reads as absent and is listed in
-/// `trial.damage()`.
-/// Threads: any. Lifetime: of its own; the Trial may be gone.
+/// What a run holds of one tensor. Steps are those of `mode()`: global steps for Mode::global, else the mode's own.
+/// Without a worker, the alphabetically first that has what is asked for answers. What is damaged reads as absent and
+/// is listed in `trial.damage()`. Threads: any. Lifetime: of its own; the Trial may be gone.
 class TensorHistory {
  public:
-  TensorHistory(std::shared_ptr<const detail::Run> run, const std::string& name, const detail::SavedSteps& saved, Mode mode)
+  TensorHistory(std::shared_ptr<const detail::Run> run, const std::string& name, const detail::SavedSteps& saved,
+                Mode mode)
       : run_(std::move(run)), name_(&name), saved_(&saved), mode_(mode) {}
 
   [[nodiscard]] const std::string& name() const noexcept { return *name_; }
@@ -63,7 +63,8 @@ class TensorHistory {
 
   /// The shape, saved by itself or with the elements.
   [[nodiscard]] std::optional<Tensor::Shape> shape(std::int64_t step, std::string_view worker = {}) const {
-    if (const auto* saved = find(step, worker, [](const detail::Saved& s) { return s.shape.has_value(); })) return saved->shape;
+    if (const auto* saved = find(step, worker, [](const detail::Saved& s) { return s.shape.has_value(); }))
+      return saved->shape;
     if (auto tensor = value(step, worker)) return tensor->shape();
     return std::nullopt;
   }
@@ -86,7 +87,8 @@ class TensorHistory {
       if (const auto tensor = read(saved->reductions.find(to_string(Reduction::statistics))->second, step);
           tensor && tensor->dtype() == DType::f64)
         return Statistics::from_record(tensor->as<double>());
-    if (const auto tensor = value(step, worker); tensor && is_real(tensor->dtype())) return tensortap::statistics(*tensor);
+    if (const auto tensor = value(step, worker); tensor && is_real(tensor->dtype()))
+      return tensortap::statistics(*tensor);
     return std::nullopt;
   }
 
@@ -147,7 +149,7 @@ class TensorHistory {
   }
 
   std::shared_ptr<const detail::Run> run_;
-  const std::string* name_;            // in *run_, as is what follows
+  const std::string* name_;  // in *run_, as is what follows
   const detail::SavedSteps* saved_;
   Mode mode_;
 };

@@ -3,7 +3,7 @@
 //   tensortap::Trial trial("runs/42");
 //   for (const auto& tensor : trial.tensors({.collection = "gradients", .mode = tensortap::Mode::train}))
 //     for (const auto step : tensor.steps())
-//       if (const auto l2 = tensor.reduction(step, tensortap::Reduction::l2)) std::cout << tensor.name() << ' ' << *l2 << '\n';
+//       if (const auto l2 = tensor.reduction(step, R::l2)) std::cout << tensor.name() << ' ' << *l2 << '\n';
 #pragma once
 
 #include <algorithm>
@@ -26,9 +26,9 @@ namespace tensortap::inline v0 {
 
 /// Which tensors are asked for; what is left out does not restrict.
 struct TensorQuery {
-  std::string collection = {};      ///< those of this collection
-  std::string include_regex = {};   ///< those whose name this finds
-  std::optional<Mode> mode = {};    ///< those saved in this mode; their histories then count its steps
+  std::string collection = {};     ///< those of this collection
+  std::string include_regex = {};  ///< those whose name this finds
+  std::optional<Mode> mode = {};   ///< those saved in this mode; their histories then count its steps
 };
 
 /// Which steps are asked for: those all workers have written, or every one.
@@ -68,7 +68,8 @@ class Trial {
   }
 
   /// The steps of `mode` in its own numbers, ascending; global steps of all modes for GLOBAL.
-  [[nodiscard]] std::vector<std::int64_t> steps(Mode mode = Mode::global, Completeness wanted = Completeness::complete) const {
+  [[nodiscard]] std::vector<std::int64_t> steps(Mode mode = Mode::global,
+                                                Completeness wanted = Completeness::complete) const {
     std::vector<std::int64_t> out;
     const auto add = [&](std::int64_t step, std::int64_t global_step) {
       if (wanted == Completeness::any || run_->is_complete(global_step)) out.push_back(step);
@@ -121,7 +122,8 @@ class Trial {
 
   [[nodiscard]] bool has_tensor(std::string_view name) const { return run_->tensors.contains(name); }
 
-  /// What could not be read, so far: index and collections files when the trial was made, records when they were asked for.
+  /// What could not be read, so far: index and collections files when the trial was made, records when they were asked
+  /// for.
   [[nodiscard]] std::vector<Damage> damage() const { return run_->damage.list(); }
 
  private:
