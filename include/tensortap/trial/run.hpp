@@ -90,6 +90,16 @@ struct Run {
   [[nodiscard]] bool is_complete(std::int64_t global_step) const { return ended || global_step <= last_complete; }
 };
 
+/// The objects below `prefix`; none, with a line of damage, if they cannot be listed.
+inline std::vector<ObjectInfo> list(const Run& run, std::string_view prefix) {
+  try {
+    return run.store->list(prefix);
+  } catch (const Error& e) {
+    run.damage.add(prefix, e.what());
+    return {};
+  }
+}
+
 /// Text of an object, or nothing with a line of damage.
 inline std::optional<std::string> read_text(const Run& run, const std::string& key) {
   constexpr std::uint64_t limit = std::uint64_t{1} << 30;  // no index of a real run comes near
@@ -111,7 +121,7 @@ inline std::optional<std::string> read_text(const Run& run, const std::string& k
 /// All workers are expected to say the same, and as in smdebug one of them is believed: the last whose file can be
 /// read.
 inline void load_collections(Run& run) {
-  for (const ObjectInfo& object : run.store->list(layout::collections_prefix)) {
+  for (const ObjectInfo& object : list(run, layout::collections_prefix)) {
     const auto worker = layout::parse_collections_key(object.key);
     if (!worker) continue;
     run.workers.insert(*worker);
@@ -151,7 +161,7 @@ inline void merge(Run& run, const layout::IndexName& name, const IndexFile& inde
 
 inline void load_index(Run& run) {
   std::vector<std::pair<layout::IndexName, std::string>> files;
-  for (ObjectInfo& object : run.store->list(layout::index_prefix))
+  for (ObjectInfo& object : list(run, layout::index_prefix))
     if (auto name = layout::parse_index_key(object.key)) files.emplace_back(std::move(*name), std::move(object.key));
   // By number: steps of more than 12 digits sort wrongly as text.
   std::sort(files.begin(), files.end(), [](const auto& a, const auto& b) {
@@ -178,15 +188,21 @@ inline void load_index(Run& run) {
     if (static_cast<std::int64_t>(writers.size()) >= run.num_workers) run.last_complete = step;
 }
 
-/// Reads what there is to know about the run in `store`. Throws: there is no run.
+/// Reads what there is to know about the run in `store`. Throws: there is no run, or nothing of it can be reached.
 inline std::shared_ptr<const Run> load_run(std::shared_ptr<const Store> store) {
   auto run = std::make_shared<Run>();
   run->store = std::move(store);
-  run->ended = run->store->size(layout::end_marker).has_value();
+  try {
+    run->ended = run->store->size(layout::end_marker).has_value();
+  } catch (const Error& e) {
+    run->damage.add(layout::end_marker, e.what());
+  }
   load_collections(*run);
   load_index(*run);
-  if (!run->ended && run->workers.empty()) throw Error::run_not_found(run->store->location());
-  return run;
+  if (run->ended || !run->workers.empty()) return run;
+  const auto damage = run->damage.list();
+  if (damage.empty()) throw Error::run_not_found(run->store->location());
+  throw Error::damaged("trial", run->store->location(), "nothing of the run can be read: " + damage[0].cause);
 }
 
 /// The tensor of the record at `place`. Throws: it is damaged or not there.
