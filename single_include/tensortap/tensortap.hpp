@@ -5044,7 +5044,7 @@ inline void load_collections(Run& run) {
 }
 
 /// Adds what one index file says.
-inline void merge(Run& run, const layout::IndexName& name, const IndexFile& index) {
+inline void add_index(Run& run, const layout::IndexName& name, const IndexFile& index) {
   const Step step{index.mode, index.mode_step, name.global_step};
   run.steps.try_emplace(step.global_step, step);
   run.writers[step.global_step].insert(name.worker);
@@ -5085,7 +5085,7 @@ inline void load_index(Run& run) {
           throw Error::damaged("index", key,
                                "event_file_name is not below events/ (" + in_quotes(index.event_file) + ")");
       }
-      merge(run, name, index);
+      add_index(run, name, index);
     } catch (const Error& e) {
       run.damage.add(key, e.what());
     }

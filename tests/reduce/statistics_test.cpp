@@ -216,7 +216,7 @@ TEST_CASE("variance divides by N, sample variance by N - 1", "[statistics]") {
   CHECK(s.sample_std() == std::sqrt(5.0 / 3));
 }
 
-TEST_CASE("-0 is smaller than 0, whatever the order", "[statistics]") {
+TEST_CASE("minus zero is smaller than zero, whatever the order", "[statistics]") {
   for (const std::size_t n : {2u, 40u, 9000u})
     for (std::size_t place = 0; place < n; place += n < 100 ? 1 : 997) {
       CAPTURE(n, place);
