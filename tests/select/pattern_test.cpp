@@ -20,7 +20,7 @@ namespace {
 
 /// Runs `job` on a stack of `kibibytes`, the worst a user may have.
 void on_small_stack(std::size_t kibibytes, const std::function<void()>& job) {
-#if defined(TENSORTAP_TEST_SANITIZED) || !defined(__OPTIMIZE__)
+#if defined(__SANITIZE_ADDRESS__) || !defined(__OPTIMIZE__)
   kibibytes *= 16;  // frames are that much larger
 #endif
   pthread_attr_t attributes;

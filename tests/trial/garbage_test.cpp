@@ -9,7 +9,7 @@ namespace tt = tensortap;
 
 namespace {
 
-#ifdef TENSORTAP_TEST_SANITIZED
+#ifdef __SANITIZE_ADDRESS__
 constexpr std::size_t places_per_file = 60;  // each costs many times more here, and Release tries them all
 #else
 constexpr std::size_t places_per_file = 1024;
