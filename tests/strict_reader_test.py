@@ -25,7 +25,7 @@ NEVER_WRITTEN = ("raw-and-shape", "mode")
 
 
 def is_run(folder):
-    return (folder / "collections").is_dir() or (folder / "index").is_dir()
+    return folder.parent.name != "superseded" and ((folder / "collections").is_dir() or (folder / "index").is_dir())
 
 
 def runs_below(folder):
@@ -201,13 +201,10 @@ class SoundRun(RunTest):
         self.refused("no such directory")
         self.root.mkdir()
 
-    def test_end_marker_with_content(self):
+    def test_end_marker_and_claim_may_say_something(self):
         self.put("training_job_end.ts", "x")
-        self.refused("not empty", "training_job_end.ts")
-
-    def test_claim_with_content(self):
         self.put("claim.smd", "x")
-        self.refused("not empty", "claim.smd")
+        self.assertEqual(strict_reader.read_run(self.root).errors, [])
 
     def test_checksum_of_rfc_3720(self):
         crc = 0xE3069283
@@ -1006,7 +1003,9 @@ class WrittenRuns(unittest.TestCase):
             self.skipTest("TENSORTAP_WRITTEN_RUNS is not set")
         for run in runs:
             with self.subTest(run=str(run)):
-                self.assertEqual(strict_reader.read_run(run, refuse=NEVER_WRITTEN).errors, [])
+                # A run whose writer was killed may hold what nobody looks at: temporary files, events without an index.
+                refuse = () if "killed" in run.parts else NEVER_WRITTEN
+                self.assertEqual(strict_reader.read_run(run, refuse=refuse).errors, [])
 
 
 if __name__ == "__main__":

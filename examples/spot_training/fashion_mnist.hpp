@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <numeric>
 #include <span>
 #include <string>
 #include <vector>
@@ -44,6 +45,13 @@ class FashionMnist {
   }
 
   std::size_t size() const { return labels_.size(); }
+
+  /// Those of the first `limit` images, or of all if there are fewer.
+  std::vector<std::size_t> positions(std::size_t limit) const {
+    std::vector<std::size_t> result(std::min(limit, size()));
+    std::iota(result.begin(), result.end(), std::size_t{0});
+    return result;
+  }
 
   /// The images at these positions, as the network wants them.
   Batch batch(std::span<const std::size_t> positions) const {

@@ -1,110 +1,114 @@
-// Trains a small convolutional network on Fashion-MNIST and taps its tensors on the way.
+// Trains a small convolutional network on Fashion-MNIST and taps its tensors on the way. The machine may be taken away:
+// with a directory for checkpoints, the next process goes on where this one was.
 
-#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <exception>
 #include <filesystem>
 #include <iomanip>
 #include <iostream>
-#include <numeric>
-#include <span>
-#include <vector>
+#include <optional>
+#include <string>
 
-#include <zlib.h>
 #include <CLI/CLI.hpp>
+#include <tensortap/tensortap.hpp>
 
+#include "checkpoint_places.hpp"
 #include "fashion_mnist.hpp"
-#include "network.hpp"
 #include "progress_bar.hpp"
 #include "report.hpp"
-#include "sgd.hpp"
 #include "tap.hpp"
+#include "training.hpp"
 
 namespace spot_training {
 namespace {
 
-struct Options {
-  std::filesystem::path data = "/usr/share/datasets/fashion-mnist";
-  std::filesystem::path out_dir = "run";
-  std::size_t batch_size = 100;
-  std::size_t epochs = 5;
-  float learning_rate = 0.03f;
-  std::uint64_t seed = 1;
-  std::size_t limit = 60'000;
+/// How a training ends, as exit codes; 1 is an error.
+enum Ending : int {
+  done = 0,
+  stopped = 3,       ///< the stop file was there: a rule has found something
+  interrupted = 75,  ///< EX_TEMPFAIL of sysexits.h: start me again
 };
 
-/// Calls `visit(batch)` for the images in this order, `batch_size` at a time; the last batch may be smaller.
-template <class Visit>
-void for_each_batch(const FashionMnist& data, std::span<const std::size_t> order, std::size_t batch_size,
-                    const Visit& visit) {
-  for (; !order.empty(); order = order.subspan(std::min(batch_size, order.size())))
-    visit(data.batch(order.first(std::min(batch_size, order.size()))));
+struct Options {
+  std::string data = "/usr/share/datasets/fashion-mnist";
+  std::string out_dir = "run";
+  Recipe recipe;
+  std::string checkpoint_dir, durable, stop_file, result;
+  std::int64_t commit_every = 0;
+};
+
+void print_epoch(std::size_t epoch, double seconds, const Scores& scores) {
+  std::cout << std::fixed << "epoch " << epoch << ": " << std::setprecision(1) << seconds << " s, test loss "
+            << std::setprecision(4) << scores.loss << ", test accuracy " << std::setprecision(2)
+            << 100 * scores.accuracy << " %" << std::endl;
 }
 
-std::vector<std::size_t> positions(std::size_t count) {
-  std::vector<std::size_t> result(count);
-  std::iota(result.begin(), result.end(), std::size_t{0});
-  return result;
-}
-
-Scores evaluate(Network& network, const FashionMnist& data, const Options& options) {
-  const std::vector<std::size_t> order = positions(std::min(options.limit, data.size()));
-  Scores mean;
-  for_each_batch(data, order, options.batch_size, [&](const Batch& batch) {
-    const Scores scores = network.forward(batch);
-    const double share = static_cast<double>(batch.labels.size()) / static_cast<double>(order.size());
-    mean.loss += share * scores.loss;
-    mean.accuracy += share * scores.accuracy;
-  });
-  return mean;
-}
-
-/// A checksum of all weights and biases: the same for the same seed and options.
-unsigned long checksum(const Parameters& parameters) {
-  unsigned long crc = crc32(0, nullptr, 0);
-  parameters.for_each([&](const char*, const auto& tensor) {
-    crc = crc32_z(crc, reinterpret_cast<const Bytef*>(tensor.data()), tensor.size() * sizeof(float));
-  });
-  return crc;
-}
-
-void train(const Options& options) {
+Ending train(const Options& options) {
   using Clock = std::chrono::steady_clock;
-  const FashionMnist training(options.data, "train"), test(options.data, "t10k");
-  std::vector<std::size_t> order = positions(std::min(options.limit, training.size()));
-
-  Random random(options.seed);
-  Network network(random);
-  Sgd sgd;
-  Tap tap(options.out_dir);
-
-  ProgressBar progress(options.epochs * order.size());
-  double training_seconds = 0;
-  for (std::size_t epoch = 1; epoch <= options.epochs; ++epoch) {
-    const Clock::time_point start = Clock::now();
-    random.shuffle(order);
-    for_each_batch(training, order, options.batch_size, [&](const Batch& batch) {
-      const Scores scores = network.forward(batch);
-      network.backward();
-      tap.train_step(network, scores);
-      // A rate that falls to zero in a straight line: at a constant one the accuracy jumps by a percent at the end.
-      sgd.update(network, options.learning_rate * static_cast<float>(1 - progress.share()));
-      progress.advance(batch.labels.size(), scores.loss);
-    });
-    const double seconds = std::chrono::duration<double>(Clock::now() - start).count();
-    training_seconds += seconds;
-    const Scores scores = evaluate(network, test, options);
-    tap.evaluation(scores);
-    progress.clear();
-    std::cout << std::fixed << "epoch " << epoch << ": " << std::setprecision(1) << seconds << " s, test loss "
-              << std::setprecision(4) << scores.loss << ", test accuracy " << std::setprecision(2)
-              << 100 * scores.accuracy << " %" << std::endl;
+  const tt::Interruption notice({.file = options.stop_file, .interval = std::chrono::milliseconds(100)});
+  const FashionMnist images(options.data, "train"), test(options.data, "t10k");
+  Training training(options.recipe, images);
+  tt::Hook hook(
+      options.out_dir,
+      {.collections = tapped_collections(), .checkpoint_dir = options.checkpoint_dir, .stop = notice.signal()});
+  std::string checkpoint;
+  if (const auto at = hook.resumed()) {
+    checkpoint = at->checkpoint;
+    training.restore(read_file(checkpoint), checkpoint);
+    std::cout << "attempt " << at->run << " goes on after step " << at->global_step << std::endl;
   }
-  std::cout << "checksum of the weights: " << std::hex << std::setw(8) << std::setfill('0')
-            << checksum(network.parameters) << std::dec << std::setfill(' ') << '\n';
+  Tap tap(hook);
+  CheckpointPlaces places(options.checkpoint_dir, options.durable, checkpoint);
+  std::int64_t committed = hook.global_step();
+  const auto commit = [&] {
+    if (options.checkpoint_dir.empty() || hook.global_step() == committed) return;
+    committed = hook.global_step();
+    tap.commit(places.write(committed, training.checkpoint()));
+    places.secure();
+  };
+
+  ProgressBar progress(training.images_done(), training.images_in_all());
+  double learning_seconds = 0;
+  std::optional<Scores> scores;
+  while (!training.ended() && !hook.interrupted()) {
+    const Clock::time_point start = Clock::now();
+    const double before = tap.step_seconds() + tap.commit_seconds();
+    while (!training.epoch_ended() && !hook.interrupted()) {
+      const Scores of_batch =
+          training.step([&](const Network& network, const Scores& now) { tap.train_step(network, now); });
+      progress.show(training.images_done(), of_batch.loss);
+      if (options.commit_every > 0 && hook.next_step(tt::Mode::train) % options.commit_every == 0) commit();
+    }
+    const double seconds = std::chrono::duration<double>(Clock::now() - start).count();
+    learning_seconds += seconds - (tap.step_seconds() + tap.commit_seconds() - before);
+    progress.clear();
+    if (!training.epoch_ended()) break;
+    scores = training.evaluate(test);
+    tap.evaluation(*scores);
+    training.end_epoch();
+    print_epoch(training.epoch(), seconds, *scores);
+    commit();
+  }
+  if (!training.ended()) {
+    commit();
+    const bool by_signal = notice.signal().reason() == tt::StopReason::signal;
+    std::cout << (by_signal ? "interrupted by a signal" : "stopped by " + options.stop_file) << " after step "
+              << hook.global_step() << std::endl;
+    return by_signal ? interrupted : stopped;  // the run is left open, for the next attempt
+  }
   tap.close();
-  report(options.out_dir, tap.seconds(), training_seconds - tap.seconds(), std::cout);
+  if (!scores) scores = training.evaluate(test);  // all had been learnt before this attempt
+  const Result result{.train_steps = options.recipe.epochs * training.batches_per_epoch(),
+                      .eval_steps = options.recipe.epochs,
+                      .checksum = checksum(training.network().parameters),
+                      .accuracy = scores->accuracy,
+                      .hook_seconds = tap.step_seconds(),
+                      .learning_seconds = learning_seconds,
+                      .commit_seconds = tap.commit_seconds()};
+  report(options.out_dir, result, std::cout);
+  if (!options.result.empty()) write_result(result, options.result);
+  return done;
 }
 
 }  // namespace
@@ -112,19 +116,32 @@ void train(const Options& options) {
 
 int main(int argc, char** argv) {
   spot_training::Options options;
+  spot_training::Recipe& recipe = options.recipe;
   CLI::App app("Trains a small convolutional network on Fashion-MNIST and taps its tensors on the way.");
   app.option_defaults()->always_capture_default();
   app.add_option("--data", options.data, "folder of the four *-ubyte.gz files");
   app.add_option("--out-dir", options.out_dir, "folder for the run");
-  app.add_option("--batch-size", options.batch_size, "images per step")->check(CLI::Range(1, 10'000));
-  app.add_option("--epochs", options.epochs, "passes over the training images")->check(CLI::Range(1, 1'000));
-  app.add_option("--learning-rate", options.learning_rate, "step length of the optimiser")->check(CLI::PositiveNumber);
-  app.add_option("--seed", options.seed, "start of the random numbers");
-  app.add_option("--limit", options.limit, "use only the first N training images and test images")
+  app.add_option("--batch-size", recipe.batch_size, "images per step")->check(CLI::Range(1, 10'000));
+  app.add_option("--epochs", recipe.epochs, "passes over the training images")->check(CLI::Range(1, 1'000));
+  app.add_option("--learning-rate", recipe.learning_rate, "step length of the optimiser")->check(CLI::PositiveNumber);
+  app.add_option("--seed", recipe.seed, "start of the random numbers");
+  app.add_option("--limit", recipe.limit, "use only the first N training images and test images")
       ->check(CLI::PositiveNumber);
+  app.add_option("--checkpoint-dir", options.checkpoint_dir,
+                 "go on from the last checkpoint in this folder, and write one after each epoch and on SIGTERM");
+  app.add_option("--commit-every", options.commit_every, "and after each N steps")->check(CLI::PositiveNumber);
+  app.add_option("--durable", options.durable, "copy each checkpoint into this folder, which outlives the machine")
+      ->needs("--checkpoint-dir");
+  app.add_option("--stop-file", options.stop_file, "stop when this file appears (exit code 3)");
+  app.add_option("--result", options.result, "write what came out into this file, as JSON");
+  std::string fault;
+  app.add_option("--inject", fault, "a fault: after a quarter of the images, all gradients are next to nothing")
+      ->check(CLI::IsMember({"vanishing"}));
+  app.footer("Exit codes: 0 done, 1 error, 3 stopped by the stop file, 75 interrupted by a signal (start again).");
   CLI11_PARSE(app, argc, argv);
+  recipe.vanishing = fault == "vanishing";
   try {
-    spot_training::train(options);
+    return spot_training::train(options);
   } catch (const std::exception& error) {
     std::cerr << "spot_training: " << error.what() << '\n';
     return 1;

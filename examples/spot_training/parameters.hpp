@@ -42,6 +42,11 @@ struct Parameters {
     walk(*this, [&](const char*, auto& tensor) { result.emplace_back(tensor.data(), tensor.size()); });
     return result;
   }
+  std::vector<std::span<const float>> numbers() const {
+    std::vector<std::span<const float>> result;
+    walk(*this, [&](const char*, auto& tensor) { result.emplace_back(tensor.data(), tensor.size()); });
+    return result;
+  }
 
  private:
   template <class Self, class Visit>

@@ -12,20 +12,19 @@ namespace spot_training {
 
 class ProgressBar {
  public:
-  /// Counts towards `images` in all; draws on standard error.
-  explicit ProgressBar(std::size_t images) : images_(images), terminal_(isatty(STDERR_FILENO) == 1) {}
+  /// Counts from `done` towards `images` in all; draws on standard error.
+  ProgressBar(std::size_t done, std::size_t images)
+      : first_(done), done_(done), images_(images), terminal_(isatty(STDERR_FILENO) == 1) {}
 
-  /// The part of all images that is done, from 0 to 1.
-  double share() const { return static_cast<double>(done_) / static_cast<double>(images_); }
-
-  void advance(std::size_t images, double loss) {
-    done_ += images;
+  /// So many images are done, and the last loss was this.
+  void show(std::size_t done, double loss) {
+    done_ = done;
     const Clock::time_point now = Clock::now();
     if (now - drawn_ < (terminal_ ? std::chrono::milliseconds(100) : std::chrono::seconds(10)) && done_ < images_)
       return;
     drawn_ = now;
     const double seconds = std::chrono::duration<double>(now - start_).count();
-    const double rate = static_cast<double>(done_) / seconds;
+    const double rate = static_cast<double>(done_ - first_) / seconds;
     if (terminal_) std::fprintf(stderr, "\r[%s] ", bar().c_str());
     std::fprintf(stderr, "%3.0f %%  %.0f images/s  loss %.3f  %.0f s left", 100 * share(), rate, loss,
                  static_cast<double>(images_ - done_) / rate);
@@ -40,13 +39,15 @@ class ProgressBar {
  private:
   using Clock = std::chrono::steady_clock;
 
+  double share() const { return static_cast<double>(done_) / static_cast<double>(images_); }
+
   std::string bar() const {
     constexpr std::size_t width = 24;
     const auto filled = static_cast<std::size_t>(share() * width);
     return std::string(filled, '=') + std::string(width - filled, ' ');
   }
 
-  std::size_t images_, done_ = 0;
+  std::size_t first_, done_, images_;
   bool terminal_;
   Clock::time_point start_ = Clock::now(), drawn_ = start_;
 };

@@ -4,8 +4,11 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <locale>
 #include <random>
 #include <span>
+#include <sstream>
+#include <string>
 #include <utility>
 
 namespace spot_training {
@@ -23,6 +26,19 @@ class Random {
   /// Fisher and Yates, from the back.
   void shuffle(std::span<std::size_t> order) {
     for (std::size_t left = order.size(); left > 1; --left) std::swap(order[left - 1], order[below(left)]);
+  }
+
+  /// Where it is, as a text that the standard fixes; `restore` goes back there, and returns false for any other text.
+  std::string state() const {
+    std::ostringstream text;
+    text.imbue(std::locale::classic());
+    text << bits_;
+    return text.str();
+  }
+  bool restore(const std::string& state) {
+    std::istringstream text(state);
+    text.imbue(std::locale::classic());
+    return static_cast<bool>(text >> bits_);
   }
 
  private:

@@ -1,15 +1,20 @@
 // What is said at the end, read back from the folder of the run.
 #pragma once
 
-#include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <iomanip>
 #include <ostream>
 #include <set>
+#include <sstream>
 #include <string>
 
+#include <zlib.h>
+
 #include <tensortap/tensortap.hpp>
+
+#include "parameters.hpp"
+#include "result.hpp"
 
 namespace spot_training {
 
@@ -37,13 +42,24 @@ inline void write_saved_table(const std::filesystem::path& out_dir, std::ostream
   }
 }
 
+/// A checksum of all weights and biases: the same for the same recipe, on every machine.
+inline std::string checksum(const Parameters& parameters) {
+  unsigned long crc = crc32(0, nullptr, 0);
+  for (const auto numbers : parameters.numbers())
+    crc = crc32_z(crc, reinterpret_cast<const Bytef*>(numbers.data()), numbers.size_bytes());
+  std::ostringstream text;
+  text << std::hex << std::setw(8) << std::setfill('0') << crc;
+  return text.str();
+}
+
 /// What was saved, what that cost, and where to look further.
-inline void report(const std::filesystem::path& out_dir, double hook_seconds, double training_seconds,
-                   std::ostream& out) {
-  out << "\nsaved:\n";
+inline void report(const std::filesystem::path& out_dir, const Result& result, std::ostream& out) {
+  out << "checksum of the weights: " << result.checksum << "\n\nsaved:\n";
   write_saved_table(out_dir, out);
-  out << std::fixed << std::setprecision(2) << "\nthe hook took " << hook_seconds << " s, " << std::setprecision(1)
-      << 100 * hook_seconds / training_seconds << " % of the " << training_seconds << " s of the training steps\n";
+  out << std::fixed << std::setprecision(2) << "\nthe hook took " << result.hook_seconds << " s, "
+      << std::setprecision(1) << 100 * result.hook_share() << " % of the " << result.learning_seconds
+      << " s of the training steps; commits and the end took " << std::setprecision(2) << result.commit_seconds
+      << " s\n";
   const std::string run = out_dir.string(), tool = "  " TENSORTAP_COMMAND " ", tensor = "gradient/conv1.weight";
   out << "\nlook further:\n"
       << tool << "ls " << run << '\n'

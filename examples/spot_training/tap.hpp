@@ -2,7 +2,6 @@
 #pragma once
 
 #include <chrono>
-#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -14,13 +13,30 @@ namespace spot_training {
 
 namespace tt = tensortap;
 
+/// What is saved: numbers about the tensors often, the tensors themselves now and then. Where no pattern is given, the
+/// name has one.
+inline std::vector<tt::Collection> tapped_collections() {
+  using R = tt::Reduction;
+  const tt::Reductions numbers = {R::min, R::max, R::mean, R::std, R::l2, R::abs_mean};
+  return {{.name = "losses", .include_regex = "loss$", .save = tt::every(1)},
+          {.name = "metrics", .include_regex = "accuracy$", .save = tt::every(1)},
+          {.name = "weights", .save = tt::every(100), .reductions = numbers},
+          {.name = "biases", .save = tt::every(100), .reductions = numbers},
+          {.name = "gradients", .save = tt::every(100), .reductions = numbers},
+          {.name = "relu_output", .save = tt::every(100), .reductions = numbers},
+          {.name = "weights_raw", .include_regex = "^(?!gradient).*weight", .save = tt::every(500)},
+          {.name = "biases_raw", .include_regex = "^(?!gradient).*bias", .save = tt::every(500)},
+          {.name = "gradients_raw", .include_regex = "^gradient", .save = tt::every(500)}};
+}
+
 class Tap {
  public:
-  explicit Tap(const std::filesystem::path& out_dir) : hook_(out_dir.string(), {.collections = collections()}) {}
+  /// Lifetime: `hook` is borrowed.
+  explicit Tap(tt::Hook& hook) : hook_(hook) {}
 
   /// One step of training, after backward and before the update: the weights are those that gave these gradients.
   void train_step(const Network& network, const Scores& scores) {
-    const Stopwatch stopwatch(seconds_);
+    const Stopwatch stopwatch(step_seconds_);
     hook_.begin_step(tt::Mode::train);
     save(scores);
     network.parameters.for_each([&](const std::string& name, const auto& tensor) { hook_.save(name, tensor); });
@@ -36,14 +52,21 @@ class Tap {
     save(scores);
   }
 
+  /// All so far belongs to the checkpoint in this file; throws unless that is safe now.
+  void commit(const std::string& checkpoint) {
+    const Stopwatch stopwatch(commit_seconds_);
+    hook_.commit(checkpoint);
+  }
+
   /// The run has ended; throws the first failed write.
   void close() {
-    const Stopwatch stopwatch(seconds_);
+    const Stopwatch stopwatch(commit_seconds_);
     hook_.close();
   }
 
-  /// The time spent on training steps and close.
-  double seconds() const { return seconds_; }
+  /// The time that training has spent in here: on its steps, and waiting for commits and close.
+  double step_seconds() const { return step_seconds_; }
+  double commit_seconds() const { return commit_seconds_; }
 
  private:
   /// Adds the time of its life to a sum.
@@ -59,28 +82,13 @@ class Tap {
     std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
   };
 
-  /// Numbers about the tensors often, the tensors themselves now and then. Where no pattern is given, the name has one.
-  static std::vector<tt::Collection> collections() {
-    using R = tt::Reduction;
-    const tt::Reductions numbers = {R::min, R::max, R::mean, R::std, R::l2, R::abs_mean};
-    return {{.name = "losses", .include_regex = "loss$", .save = tt::every(1)},
-            {.name = "metrics", .include_regex = "accuracy$", .save = tt::every(1)},
-            {.name = "weights", .save = tt::every(100), .reductions = numbers},
-            {.name = "biases", .save = tt::every(100), .reductions = numbers},
-            {.name = "gradients", .save = tt::every(100), .reductions = numbers},
-            {.name = "relu_output", .save = tt::every(100), .reductions = numbers},
-            {.name = "weights_raw", .include_regex = "^(?!gradient).*weight", .save = tt::every(500)},
-            {.name = "biases_raw", .include_regex = "^(?!gradient).*bias", .save = tt::every(500)},
-            {.name = "gradients_raw", .include_regex = "^gradient", .save = tt::every(500)}};
-  }
-
   void save(const Scores& scores) {
     hook_.save("loss", scores.loss);
     hook_.save("accuracy", scores.accuracy);
   }
 
-  tt::Hook hook_;
-  double seconds_ = 0;
+  tt::Hook& hook_;
+  double step_seconds_ = 0, commit_seconds_ = 0;
 };
 
 }  // namespace spot_training

@@ -24,6 +24,7 @@ enum class Errc : std::uint8_t {
   damaged,          ///< bytes that do not follow the format
   io,               ///< the store failed
   ended,            ///< a run that has already ended
+  claimed,          ///< a run that another process writes
 };
 
 /// `text`, safe for a terminal and a log line: control characters, C1 ones included, and bytes that are not UTF-8 are
@@ -142,6 +143,9 @@ class Error : public std::runtime_error {
   static Error bad_option(std::string_view option, std::string_view cause) {
     return {Errc::invalid_option, "hook: option " + std::string(option) + ": " + std::string(cause)};
   }
+  static Error bad_interruption(std::string_view option, std::string_view cause) {
+    return {Errc::invalid_option, "interruption: option " + std::string(option) + ": " + std::string(cause)};
+  }
   static Error no_such_store(std::string_view url) {
     return {Errc::invalid_option, "store: " + in_quotes(url) + ": no store for this address; give a directory"};
   }
@@ -166,8 +170,39 @@ class Error : public std::runtime_error {
     return {Errc::ended, "hook: " + in_quotes(run) + ": this run has ended; choose another directory"};
   }
   static Error run_has_steps(std::string_view run, std::string_view key) {
-    return {Errc::ended, "hook: " + in_quotes(run) + ": it holds steps of an earlier run (" + in_quotes(key) +
-                             "); choose another directory"};
+    return {Errc::ended, "hook: " + in_quotes(run) + ": it holds steps of an earlier attempt (" + in_quotes(key) +
+                             "); name the checkpoint_dir of that attempt to go on, or choose another directory"};
+  }
+  static Error run_is_claimed(std::string_view run, std::string_view holder) {
+    return {Errc::claimed, "hook: " + in_quotes(run) + ": another process writes this run (" + escaped(holder) +
+                               "); stop it first, or choose another directory or worker"};
+  }
+  static Error no_intact_state(std::string_view checkpoints, std::size_t states) {
+    return {Errc::damaged, "resume: " + in_quotes(checkpoints) +
+                               ": no checkpoint is as it was when it was committed (" + std::to_string(states) +
+                               " commits); restore one, or remove metadata.json to start over"};
+  }
+  static Error no_checkpoint(std::string_view path) {
+    return {Errc::not_found, "commit: " + in_quotes(path) + ": no such file below checkpoint_dir; save it first"};
+  }
+  static Error checkpoint_elsewhere(std::string_view path, std::string_view directory) {
+    return {Errc::invalid_option,
+            "commit: " + in_quotes(path) + ": it does not lie below checkpoint_dir (" + in_quotes(directory) + ")"};
+  }
+  static Error no_checkpoint_dir() {
+    return {Errc::invalid_option, "commit: the hook has no checkpoint_dir; name one in its options"};
+  }
+  static Error fenced(std::string_view run, std::int64_t mine, std::int64_t other) {
+    return {Errc::claimed, "hook: " + in_quotes(run) + ": another attempt goes on with this run (" +
+                               std::to_string(other) + ", this is " + std::to_string(mine) + "); stop this process"};
+  }
+  static Error out_of_time(std::string_view what, std::string_view run, std::uint64_t steps) {
+    return {Errc::io, std::string(what) + ": " + in_quotes(run) + ": not done within its time (" +
+                          std::to_string(steps) + " steps wait); allow it more, or see why the store is slow"};
+  }
+  static Error steps_not_saved(std::uint64_t steps, std::string_view cause) {
+    return {Errc::io, "commit: steps since the last commit could not be saved (" + std::to_string(steps) +
+                          "): " + escaped(cause) + "; commit again to go on without them"};
   }
   static Error run_not_found(std::string_view run) {
     return {Errc::not_found,

@@ -6,12 +6,12 @@
 
 #include <algorithm>
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <initializer_list>
 #include <optional>
 #include <string>
 #include <string_view>
-#include <vector>
 
 namespace tensortap::inline v0 {
 
@@ -81,24 +81,27 @@ class Reductions {
   /// Adds `r` unless it is there.
   void insert(Reduction r) {
     if (contains(r)) return;
-    const auto after =
-        std::find_if(list_.begin(), list_.end(), [&](Reduction other) { return group(other) > group(r); });
-    list_.insert(after, r);
+    std::size_t at = size_++;
+    for (; at > 0 && group(list_[at - 1]) > group(r); --at) list_[at] = list_[at - 1];
+    list_[at] = r;
   }
 
-  [[nodiscard]] auto begin() const noexcept { return list_.begin(); }
-  [[nodiscard]] auto end() const noexcept { return list_.end(); }
-  [[nodiscard]] bool empty() const noexcept { return list_.empty(); }
+  [[nodiscard]] const Reduction* begin() const noexcept { return list_.data(); }
+  [[nodiscard]] const Reduction* end() const noexcept { return list_.data() + size_; }
+  [[nodiscard]] bool empty() const noexcept { return size_ == 0; }
   [[nodiscard]] bool contains(Reduction r) const noexcept { return std::find(begin(), end(), r) != end(); }
 
-  friend bool operator==(const Reductions&, const Reductions&) = default;
+  friend bool operator==(const Reductions& a, const Reductions& b) noexcept {
+    return std::equal(a.begin(), a.end(), b.begin(), b.end());
+  }
 
  private:
   static int group(Reduction r) noexcept {
     return r == Reduction::statistics ? 4 : (is_absolute(r) ? 2 : 0) + (is_norm(r) ? 1 : 0);
   }
 
-  std::vector<Reduction> list_;
+  std::array<Reduction, reduction_count + 1> list_{};  // inline: sets are made while training waits
+  std::size_t size_ = 0;
 };
 
 }  // namespace tensortap::inline v0

@@ -1,13 +1,14 @@
 // tensortap: taps the tensors flowing through training, keeps what matters, and reads it back.
 //
-// This header is the map: a tensor is seen, selected, reduced, recorded, stored, read. Each folder includes only
-// earlier ones; capture/ drives the first five.
+// This header is the map: a tensor is seen, selected, reduced, recorded, stored, read, judged. Each folder includes only
+// earlier ones; capture/ drives the first five, spot/ keeps a run alive across machines.
 #pragma once
 
 #include <tensortap/error.hpp>      // one error type, all messages
 #include <tensortap/name.hpp>       // what a tensor may be called
 #include <tensortap/reduction.hpp>  // the names of reductions
 #include <tensortap/step.hpp>       // modes and steps
+#include <tensortap/stop.hpp>       // the request to stop
 #include <tensortap/version.hpp>    // the version
 
 #include <tensortap/tensor/as_view.hpp>  // see: a view of whatever you call a tensor
@@ -22,8 +23,10 @@
 
 #include <tensortap/reduce/reduce.hpp>      // reduce: smdebug's reductions
 #include <tensortap/reduce/statistics.hpp>  //         all statistics in one pass
+#include <tensortap/reduce/step_view.hpp>   //         one step as rules see it
 
-#include <tensortap/record/collections_file.hpp>  // record: the collections of a run
+#include <tensortap/record/attempt.hpp>           // record: the lives of a writer
+#include <tensortap/record/collections_file.hpp>  //         the collections of a run
 #include <tensortap/record/event.hpp>             //         one tensor as bytes
 #include <tensortap/record/index.hpp>             //         where its bytes are
 #include <tensortap/record/layout.hpp>            //         what is called how
@@ -34,9 +37,19 @@
 #include <tensortap/store/open.hpp>    //        by address
 #include <tensortap/store/store.hpp>   //        bring your own
 
-#include <tensortap/capture/hook.hpp>          // capture: what a training loop holds
-#include <tensortap/capture/options.hpp>       //          how it is configured
-#include <tensortap/capture/step_records.hpp>  //          one step under way
+#include <tensortap/capture/hook.hpp>     // capture: what a training loop holds
+#include <tensortap/capture/options.hpp>  //          how it is configured
+#include <tensortap/capture/report.hpp>   //          what was saved of each collection
+#include <tensortap/capture/state.hpp>    //          the last commits
+#include <tensortap/capture/status.hpp>   //          what was done, and what was lost
 
 #include <tensortap/trial/tensor_history.hpp>  // read: one tensor over the steps
-#include <tensortap/trial/trial.hpp>           //       a run
+#include <tensortap/trial/trial.hpp>           //       a run, finished or going on
+
+#include <tensortap/rules/action.hpp>              // judge: what to do about it
+#include <tensortap/rules/evaluate.hpp>            //        rules over the steps of a run
+#include <tensortap/rules/finding.hpp>             //        what was found
+#include <tensortap/rules/rule.hpp>                //        a rule of your own
+#include <tensortap/rules/vanishing_gradient.hpp>  //        gradients that vanish
+
+#include <tensortap/spot/interruption.hpp>  // spot: notices that the machine goes

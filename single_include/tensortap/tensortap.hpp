@@ -7,8 +7,15 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <nlohmann/json.hpp>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/eventfd.h>
 #include <sys/stat.h>
+#include <sys/types.h>
 #include <sys/uio.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -19,30 +26,40 @@
 #include <cerrno>
 #include <charconv>
 #include <chrono>
+#include <climits>
 #include <cmath>
 #include <complex>
 #include <concepts>
+#include <condition_variable>
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
 #include <exception>
+#include <filesystem>
 #include <functional>
 #include <initializer_list>
+#include <iterator>
 #include <limits>
 #include <locale>
 #include <map>
 #include <memory>
 #include <mutex>
+#include <new>
+#include <numeric>
 #include <optional>
+#include <ostream>
 #include <ranges>
 #include <regex>
 #include <set>
+#include <shared_mutex>
 #include <span>
+#include <sstream>
 #include <stdexcept>
 #include <string>
 #include <string_view>
 #include <system_error>
+#include <thread>
 #include <tuple>
 #include <type_traits>
 #include <unordered_map>
@@ -101,6 +118,7 @@ enum class Errc : std::uint8_t {
   damaged,          ///< bytes that do not follow the format
   io,               ///< the store failed
   ended,            ///< a run that has already ended
+  claimed,          ///< a run that another process writes
 };
 
 /// `text`, safe for a terminal and a log line: control characters, C1 ones included, and bytes that are not UTF-8 are
@@ -219,6 +237,9 @@ class Error : public std::runtime_error {
   static Error bad_option(std::string_view option, std::string_view cause) {
     return {Errc::invalid_option, "hook: option " + std::string(option) + ": " + std::string(cause)};
   }
+  static Error bad_interruption(std::string_view option, std::string_view cause) {
+    return {Errc::invalid_option, "interruption: option " + std::string(option) + ": " + std::string(cause)};
+  }
   static Error no_such_store(std::string_view url) {
     return {Errc::invalid_option, "store: " + in_quotes(url) + ": no store for this address; give a directory"};
   }
@@ -243,8 +264,39 @@ class Error : public std::runtime_error {
     return {Errc::ended, "hook: " + in_quotes(run) + ": this run has ended; choose another directory"};
   }
   static Error run_has_steps(std::string_view run, std::string_view key) {
-    return {Errc::ended, "hook: " + in_quotes(run) + ": it holds steps of an earlier run (" + in_quotes(key) +
-                             "); choose another directory"};
+    return {Errc::ended, "hook: " + in_quotes(run) + ": it holds steps of an earlier attempt (" + in_quotes(key) +
+                             "); name the checkpoint_dir of that attempt to go on, or choose another directory"};
+  }
+  static Error run_is_claimed(std::string_view run, std::string_view holder) {
+    return {Errc::claimed, "hook: " + in_quotes(run) + ": another process writes this run (" + escaped(holder) +
+                               "); stop it first, or choose another directory or worker"};
+  }
+  static Error no_intact_state(std::string_view checkpoints, std::size_t states) {
+    return {Errc::damaged, "resume: " + in_quotes(checkpoints) +
+                               ": no checkpoint is as it was when it was committed (" + std::to_string(states) +
+                               " commits); restore one, or remove metadata.json to start over"};
+  }
+  static Error no_checkpoint(std::string_view path) {
+    return {Errc::not_found, "commit: " + in_quotes(path) + ": no such file below checkpoint_dir; save it first"};
+  }
+  static Error checkpoint_elsewhere(std::string_view path, std::string_view directory) {
+    return {Errc::invalid_option,
+            "commit: " + in_quotes(path) + ": it does not lie below checkpoint_dir (" + in_quotes(directory) + ")"};
+  }
+  static Error no_checkpoint_dir() {
+    return {Errc::invalid_option, "commit: the hook has no checkpoint_dir; name one in its options"};
+  }
+  static Error fenced(std::string_view run, std::int64_t mine, std::int64_t other) {
+    return {Errc::claimed, "hook: " + in_quotes(run) + ": another attempt goes on with this run (" +
+                               std::to_string(other) + ", this is " + std::to_string(mine) + "); stop this process"};
+  }
+  static Error out_of_time(std::string_view what, std::string_view run, std::uint64_t steps) {
+    return {Errc::io, std::string(what) + ": " + in_quotes(run) + ": not done within its time (" +
+                          std::to_string(steps) + " steps wait); allow it more, or see why the store is slow"};
+  }
+  static Error steps_not_saved(std::uint64_t steps, std::string_view cause) {
+    return {Errc::io, "commit: steps since the last commit could not be saved (" + std::to_string(steps) +
+                          "): " + escaped(cause) + "; commit again to go on without them"};
   }
   static Error run_not_found(std::string_view run) {
     return {Errc::not_found,
@@ -344,24 +396,27 @@ class Reductions {
   /// Adds `r` unless it is there.
   void insert(Reduction r) {
     if (contains(r)) return;
-    const auto after =
-        std::find_if(list_.begin(), list_.end(), [&](Reduction other) { return group(other) > group(r); });
-    list_.insert(after, r);
+    std::size_t at = size_++;
+    for (; at > 0 && group(list_[at - 1]) > group(r); --at) list_[at] = list_[at - 1];
+    list_[at] = r;
   }
 
-  [[nodiscard]] auto begin() const noexcept { return list_.begin(); }
-  [[nodiscard]] auto end() const noexcept { return list_.end(); }
-  [[nodiscard]] bool empty() const noexcept { return list_.empty(); }
+  [[nodiscard]] const Reduction* begin() const noexcept { return list_.data(); }
+  [[nodiscard]] const Reduction* end() const noexcept { return list_.data() + size_; }
+  [[nodiscard]] bool empty() const noexcept { return size_ == 0; }
   [[nodiscard]] bool contains(Reduction r) const noexcept { return std::find(begin(), end(), r) != end(); }
 
-  friend bool operator==(const Reductions&, const Reductions&) = default;
+  friend bool operator==(const Reductions& a, const Reductions& b) noexcept {
+    return std::equal(a.begin(), a.end(), b.begin(), b.end());
+  }
 
  private:
   static int group(Reduction r) noexcept {
     return r == Reduction::statistics ? 4 : (is_absolute(r) ? 2 : 0) + (is_norm(r) ? 1 : 0);
   }
 
-  std::vector<Reduction> list_;
+  std::array<Reduction, reduction_count + 1> list_{};  // inline: sets are made while training waits
+  std::size_t size_ = 0;
 };
 
 }  // namespace tensortap::inline v0
@@ -404,6 +459,80 @@ struct Step {
   std::int64_t global_step = 0;
 
   friend bool operator==(const Step&, const Step&) = default;
+};
+
+}  // namespace tensortap::inline v0
+
+// from tensortap/stop.hpp
+
+// A request to stop, and by when: raised by a signal handler, a notice of interruption or a rule, read by the loop.
+//
+//   tensortap::StopSignal stop;
+//   stop.request(tensortap::StopReason::rule);
+//   if (stop.requested()) std::cout << to_string(stop.reason()) << '\n';
+
+namespace tensortap::inline v0 {
+
+/// Why the loop is to stop.
+enum class StopReason : std::uint8_t { none, signal, notice, rule, user };
+
+/// "signal", "notice" …
+constexpr std::string_view to_string(StopReason reason) noexcept {
+  constexpr std::string_view names[] = {"none", "signal", "notice", "rule", "user"};
+  return names[static_cast<std::size_t>(reason)];
+}
+
+/// A request that many may raise and many may read; copies are the same one. The first reason stays, the earliest
+/// deadline counts: who stops for a rule may still learn that the machine goes in a minute.
+/// Threads: any. `request` may be called from a signal handler.
+class StopSignal {
+ public:
+  using Clock = std::chrono::steady_clock;
+
+  StopSignal() = default;
+  StopSignal(const StopSignal&) = default;  // and no move: nothing may be left behind that cannot be asked
+  StopSignal& operator=(const StopSignal&) = default;
+  ~StopSignal() = default;
+
+  /// Asks to stop before `deadline`. False if somebody had asked before, or `reason` is none.
+  bool request(StopReason reason, Clock::time_point deadline = Clock::time_point::max()) noexcept {
+    if (reason == StopReason::none) return false;
+    std::int64_t before = word_->load();
+    while (!word_->compare_exchange_weak(
+        before, before == 0 ? word_of(reason, deadline)
+                            : word_of(reason_of(before), std::min(deadline, deadline_of(before))))) {
+    }
+    return before == 0;
+  }
+
+  [[nodiscard]] bool requested() const noexcept { return word_->load() != 0; }
+  [[nodiscard]] StopReason reason() const noexcept { return reason_of(word_->load()); }
+
+  /// What is left until the deadline, at least zero; nothing if there is none.
+  [[nodiscard]] std::optional<Clock::duration> time_left() const noexcept {
+    const std::int64_t word = word_->load();
+    if (word == 0 || deadline_of(word) == Clock::time_point::max()) return std::nullopt;
+    return std::max(deadline_of(word) - Clock::now(), Clock::duration::zero());
+  }
+
+ private:
+  // One word holds all, so that a handler that interrupts a thread in here never sees half of it: the deadline, whose
+  // last three bits (8 ns) are the reason's. 0: nobody has asked.
+  using Word = std::atomic<std::int64_t>;
+  static constexpr std::int64_t reason_bits = 7;
+  static_assert(Word::is_always_lock_free && std::is_same_v<Clock::rep, std::int64_t>);
+
+  static constexpr std::int64_t word_of(StopReason reason, Clock::time_point deadline) noexcept {
+    return (deadline.time_since_epoch().count() & ~reason_bits) | static_cast<std::int64_t>(reason);
+  }
+  static constexpr StopReason reason_of(std::int64_t word) noexcept {
+    return static_cast<StopReason>(word & reason_bits);
+  }
+  static constexpr Clock::time_point deadline_of(std::int64_t word) noexcept {
+    return Clock::time_point(Clock::duration(word | reason_bits));
+  }
+
+  std::shared_ptr<Word> word_ = std::make_shared<Word>(0);
 };
 
 }  // namespace tensortap::inline v0
@@ -1434,8 +1563,7 @@ inline std::optional<std::string_view> builtin_pattern(std::string_view collecti
 
 namespace tensortap::inline v0 {
 
-/// The collections of a run, ready to decide. Threads: `members`, `due` and `any_due` may be called from several at
-/// once.
+/// The collections of a run, ready to decide. Threads: `due` and `any_due` may be called from several at once.
 class Selection {
  public:
   /// Fills in what was left out: built-in patterns, `default_save`, whether raw tensors are saved.
@@ -1451,8 +1579,9 @@ class Selection {
       require_utf8(collection.include_regex.list());
       require_utf8(collection.tensor_names);
       complete(collection, default_save);
-      auto& compiled = patterns_.emplace_back();
-      for (const std::string& text : collection.include_regex.list()) compiled.emplace_back(text);
+      auto& criteria = criteria_.emplace_back();
+      for (const std::string& text : collection.include_regex.list()) criteria.push_back({text, Pattern(text)});
+      for (const std::string& text : collection.tensor_names) criteria.push_back({text, std::nullopt});
     }
     due_.resize(collections_.size());
   }
@@ -1466,16 +1595,24 @@ class Selection {
     return std::nullopt;
   }
 
-  /// The positions of the collections tensor `name` belongs to. Slow: ask once per name.
-  [[nodiscard]] std::vector<std::size_t> members(std::string_view name) const {
+  /// The positions of the collections tensor `name` belongs to. Slow: ask once per name. Threads: one at a time.
+  [[nodiscard]] std::vector<std::size_t> members(std::string_view name) {
     std::vector<std::size_t> out;
     for (std::size_t i = 0; i < collections_.size(); ++i) {
-      const auto& listed = collections_[i].tensor_names;
-      const auto finds = [&](const Pattern& pattern) { return pattern.finds(name); };
-      if (std::find(listed.begin(), listed.end(), name) != listed.end() ||
-          std::any_of(patterns_[i].begin(), patterns_[i].end(), finds))
-        out.push_back(i);
+      bool is_member = false;
+      for (Criterion& criterion : criteria_[i])
+        if (criterion.pattern ? criterion.pattern->finds(name) : criterion.text == name)
+          is_member = criterion.matched = true;
+      if (is_member) out.push_back(i);
     }
+    return out;
+  }
+
+  /// The patterns and names of the collection at position `i` that no tensor has met so far.
+  [[nodiscard]] std::vector<std::string> unmatched(std::size_t i) const {
+    std::vector<std::string> out;
+    for (const Criterion& criterion : criteria_[i])
+      if (!criterion.matched) out.push_back(criterion.text);
     return out;
   }
 
@@ -1495,6 +1632,13 @@ class Selection {
   [[nodiscard]] bool any_due() const noexcept { return any_due_; }
 
  private:
+  /// What makes a tensor a member: a pattern, or a name.
+  struct Criterion {
+    std::string text;
+    std::optional<Pattern> pattern;
+    bool matched = false;
+  };
+
   /// They are written into the run as JSON.
   static void require_utf8(const std::vector<std::string>& texts) {
     for (const std::string& text : texts)
@@ -1517,8 +1661,8 @@ class Selection {
   }
 
   std::vector<Collection> collections_;
-  std::vector<std::vector<Pattern>> patterns_;  // by collection
-  std::vector<bool> due_;                       // by collection
+  std::vector<std::vector<Criterion>> criteria_;  // by collection
+  std::vector<bool> due_;                         // by collection
   bool any_due_ = false;
 };
 
@@ -3067,6 +3211,12 @@ inline void reduce_integers(const TensorView& view, const Reductions& wanted, Fo
   return found.begin()->value();
 }
 
+/// The reduction `r` out of statistics, in float64. Nothing for products, and for extremes of no elements.
+[[nodiscard]] inline std::optional<double> reduction_of(const Statistics& statistics, Reduction r) noexcept {
+  if (plain(r) == Reduction::prod || r == Reduction::statistics) return std::nullopt;
+  return detail::float_value(r, statistics);
+}
+
 /// The euclidean norm, in float64, of whatever `as_view` sees a tensor in. NaN propagates. Throws: complex numbers and
 /// strings.
 template <class T>
@@ -3075,6 +3225,40 @@ template <class T>
   if (!is_real(view.dtype())) throw Error::wrong_type("real numbers", to_string(view.dtype()));
   return *detail::float_value(Reduction::l2, detail::statistics_of(view, detail::squares));
 }
+
+}  // namespace tensortap::inline v0
+
+// from tensortap/reduce/step_view.hpp
+
+// One step as a rule sees it: what was saved in it, whether it is read back from a run or still in the training
+// process.
+//
+//   if (const auto mean = view.reduction("gradient/w", tensortap::Reduction::abs_mean)) …
+
+namespace tensortap::inline v0 {
+
+/// What one step holds. Threads: those of whoever hands it out; one at a time. Lifetime: the call that gets it.
+class StepView {
+ public:
+  StepView() = default;
+  StepView(const StepView&) = delete;
+  StepView& operator=(const StepView&) = delete;
+  virtual ~StepView() = default;
+
+  [[nodiscard]] virtual Step step() const = 0;
+
+  /// The tensors of which anything was saved in this step, sorted; those of one collection if it is named.
+  [[nodiscard]] virtual std::vector<std::string> tensors(std::string_view collection = {}) const = 0;
+
+  /// The elements; nothing if they were not saved.
+  [[nodiscard]] virtual std::optional<Tensor> value(std::string_view tensor) const = 0;
+
+  /// A reduction as it was saved; else out of saved statistics or elements.
+  [[nodiscard]] virtual std::optional<double> reduction(std::string_view tensor, Reduction r) const = 0;
+
+  /// All statistics, as saved or from the elements.
+  [[nodiscard]] virtual std::optional<Statistics> statistics(std::string_view tensor) const = 0;
+};
 
 }  // namespace tensortap::inline v0
 
@@ -3101,11 +3285,24 @@ inline Error wrong(const Place& place, std::string_view key, std::string_view ca
   return Error::damaged(place.what, place.where, "key " + in_quotes(key) + ": " + std::string(cause));
 }
 
-/// `text` as a JSON string with everything beyond ASCII escaped, as Python writes it.
-inline std::string string(std::string_view text) { return nlohmann::json(text).dump(-1, ' ', true); }
+/// Appends `text` as a JSON string with everything beyond ASCII escaped, as Python writes it.
+inline void append_string(std::string& out, std::string_view text) {
+  const auto plain = [](char c) { return c >= 0x20 && c < 0x7f && c != '"' && c != '\\'; };
+  if (std::all_of(text.begin(), text.end(), plain)) {
+    out.append("\"").append(text).append("\"");
+  } else {
+    out += nlohmann::json(text).dump(-1, ' ', true);
+  }
+}
 
-/// The document in `text`, an object. Throws: a syntax error, nesting beyond the limit, another type.
-inline nlohmann::json parse(std::string_view text, const Place& place) {
+inline std::string string(std::string_view text) {
+  std::string out;
+  append_string(out, text);
+  return out;
+}
+
+/// The document in `text`. Throws: a syntax error, nesting beyond the limit.
+inline nlohmann::json parse_any(std::string_view text, const Place& place) {
   std::size_t depth = 0;
   bool in_string = false;
   for (std::size_t i = 0; i < text.size(); ++i) {
@@ -3124,6 +3321,12 @@ inline nlohmann::json parse(std::string_view text, const Place& place) {
   nlohmann::json root = nlohmann::json::parse(text.begin(), text.end(), nullptr, false);
   if (root.is_discarded())
     throw Error::damaged(place.what, place.where, "not JSON (" + std::to_string(text.size()) + " bytes)");
+  return root;
+}
+
+/// The document in `text`, an object. Throws: a syntax error, nesting beyond the limit, another type.
+inline nlohmann::json parse(std::string_view text, const Place& place) {
+  nlohmann::json root = parse_any(text, place);
   if (!root.is_object()) throw Error::damaged(place.what, place.where, "not a JSON object");
   return root;
 }
@@ -3170,6 +3373,220 @@ inline std::uint64_t natural(const nlohmann::json& from, std::string_view key, c
 }
 
 }  // namespace tensortap::inline v0::json_text
+
+// from tensortap/record/layout.hpp
+
+// Where things lie in a run, and the names under which reductions are stored. A run is a set of objects with these
+// keys, in a directory or below a prefix:
+//
+//   events/SSSSSSSSSSSS/SSSSSSSSSSSS_WORKER.tfevents   records of one global step of one worker
+//   index/PPPPPPPPP/SSSSSSSSSSSS_WORKER.json           index of that step; P = step div 1000
+//   collections/000000000/WORKER_collections.json      collections of that worker
+//   attempts/RRRRRRRRR_WORKER.json                     ours: where attempt R of that worker began
+//   superseded/RRRRRRRRR/…                             ours: what attempt R set aside, under its former keys
+//   claim.smd, claim_WORKER.smd                        held by the worker that writes
+//   training_job_end.ts                                the run has ended
+
+namespace tensortap::inline v0::layout {
+
+inline constexpr std::string_view events_prefix = "events/";
+inline constexpr std::string_view index_prefix = "index/";
+inline constexpr std::string_view collections_prefix = "collections/000000000/";
+inline constexpr std::string_view collections_suffix = "_collections.json";
+inline constexpr std::string_view attempts_prefix = "attempts/";
+inline constexpr std::string_view superseded_prefix = "superseded/";
+inline constexpr std::string_view end_marker = "training_job_end.ts";
+inline constexpr std::string_view reductions_prefix = "smdebug/reductions/";
+
+/// `number` with at least `width` digits.
+inline std::string padded(std::int64_t number, std::size_t width) {
+  std::string digits = std::to_string(number);
+  return digits.size() < width ? std::string(width - digits.size(), '0') + digits : digits;
+}
+
+/// A worker's name as part of a file name: device strings lose their '/' and ':' ("/job:worker" is "_job-worker").
+inline std::string worker_in_file_name(std::string_view worker) {
+  std::string out(worker);
+  for (char& c : out) c = c == '/' ? '_' : c == ':' ? '-' : c;
+  return out;
+}
+
+/// The way back; only names with a leading '_' were device strings.
+inline std::string worker_from_file_name(std::string_view part) {
+  std::string out(part);
+  if (out.starts_with('_'))
+    for (char& c : out) c = c == '_' ? '/' : c == '-' ? ':' : c;
+  return out;
+}
+
+inline std::string event_key(std::int64_t global_step, std::string_view worker) {
+  const std::string step = padded(global_step, 12);
+  return std::string(events_prefix) + step + "/" + step + "_" + worker_in_file_name(worker) + ".tfevents";
+}
+
+inline std::string index_key(std::int64_t global_step, std::string_view worker) {
+  return std::string(index_prefix) + padded(global_step / 1000, 9) + "/" + padded(global_step, 12) + "_" +
+         worker_in_file_name(worker) + ".json";
+}
+
+inline std::string collections_key(std::string_view worker) {
+  return std::string(collections_prefix) + worker_in_file_name(worker) + std::string(collections_suffix);
+}
+
+inline std::string attempt_key(std::int64_t run, std::string_view worker) {
+  return std::string(attempts_prefix) + padded(run, 9) + "_" + worker_in_file_name(worker) + ".json";
+}
+
+/// Where attempt `run` puts object `key` aside.
+inline std::string superseded_key(std::int64_t run, std::string_view key) {
+  return std::string(superseded_prefix) + padded(run, 9) + "/" + std::string(key);
+}
+
+/// The claim of `worker`. smdebug knows the one of a run with a single worker.
+inline std::string claim_key(std::int64_t num_workers, std::string_view worker) {
+  return num_workers == 1 ? "claim.smd" : "claim_" + worker_in_file_name(worker) + ".smd";
+}
+
+/// What the key of an index or events file says.
+struct StepName {
+  std::int64_t global_step = 0;
+  std::string worker;
+};
+
+/// The step and worker of `key`, or nothing if it is not "PREFIX…/STEP_WORKER SUFFIX".
+inline std::optional<StepName> parse_step_key(std::string_view key, std::string_view prefix, std::string_view suffix) {
+  if (!key.starts_with(prefix) || !key.ends_with(suffix)) return std::nullopt;
+  const std::string_view name = key.substr(key.rfind('/') + 1, key.size() - suffix.size() - key.rfind('/') - 1);
+  StepName out;
+  const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), out.global_step);
+  const auto digits = static_cast<std::size_t>(end - name.data());
+  if (error != std::errc{} || name[0] == '-' || digits + 1 >= name.size() || name[digits] != '_') return std::nullopt;
+  out.worker = worker_from_file_name(name.substr(digits + 1));
+  return out;
+}
+
+inline std::optional<StepName> parse_index_key(std::string_view key) {
+  return parse_step_key(key, index_prefix, ".json");
+}
+
+inline std::optional<StepName> parse_event_key(std::string_view key) {
+  return parse_step_key(key, events_prefix, ".tfevents");
+}
+
+/// The worker of `key`, or nothing if it is not the key of a collections file.
+inline std::optional<std::string> parse_collections_key(std::string_view key) {
+  if (!key.starts_with(collections_prefix) || !key.ends_with(collections_suffix)) return std::nullopt;
+  key.remove_prefix(collections_prefix.size());
+  key.remove_suffix(collections_suffix.size());
+  if (key.empty() || key.find('/') != std::string_view::npos) return std::nullopt;
+  return worker_from_file_name(key);
+}
+
+/// The name under which reduction `r` of `tensor` is stored.
+inline std::string reduction_record(Reduction r, std::string_view tensor) {
+  return std::string(reductions_prefix) + std::string(to_string(r)) + "/" + std::string(tensor);
+}
+
+/// A stored name taken apart: which reduction of which tensor.
+struct ReductionName {
+  std::string_view reduction;  ///< as spelled, perhaps one we do not know
+  std::string_view tensor;
+};
+
+/// The parts of `record`, or nothing if it names a tensor itself. As smdebug reads: the prefix may stand anywhere.
+inline std::optional<ReductionName> parse_reduction_record(std::string_view record) {
+  const std::size_t prefix = record.find(reductions_prefix);
+  if (prefix == std::string_view::npos) return std::nullopt;
+  const std::string_view rest = record.substr(prefix + reductions_prefix.size());
+  const std::size_t slash = rest.find('/');
+  if (slash == std::string_view::npos) return std::nullopt;
+  return ReductionName{rest.substr(0, slash), rest.substr(slash + 1)};
+}
+
+}  // namespace tensortap::inline v0::layout
+
+// from tensortap/record/attempt.hpp
+
+// An attempt: one life of the process that writes a run, from its start to its end or interruption. Each leaves an
+// object that says after which step it went on. Together with the attempt number in index files it tells what counts:
+// a step of an older attempt does not, if a younger one went on before it. So a writer that was given up for dead, and
+// wakes, changes nothing for readers.
+//
+//   const tensortap::Attempt attempt{.run = 1, .worker = "worker_0", .resumed_at = 40};
+//   store.put(tensortap::layout::attempt_key(1, "worker_0"), to_json(attempt));
+
+namespace tensortap::inline v0 {
+
+/// What an attempt's object says.
+struct Attempt {
+  std::int64_t run = 0;          ///< 0 for the first attempt, and growing
+  std::string worker;            ///< who
+  std::int64_t resumed_at = -1;  ///< the last global step of earlier attempts that counts; -1: none
+  bool ended = false;            ///< whether it was closed
+};
+
+/// The object's text.
+inline std::string to_json(const Attempt& attempt) {
+  return R"({"run": )" + std::to_string(attempt.run) + R"(, "worker": )" + json_text::string(attempt.worker) +
+         R"(, "resumed_at": )" + std::to_string(attempt.resumed_at) + (attempt.ended ? R"(, "ended": true})" : "}");
+}
+
+/// The attempt in `text`; `place` (its key) is for messages. Throws: not JSON, a key missing or of the wrong kind.
+inline Attempt parse_attempt(std::string_view text, std::string_view place) {
+  const json_text::Place where{"attempt", place};
+  const nlohmann::json root = json_text::parse(text, where);
+  Attempt out;
+  out.run = static_cast<std::int64_t>(json_text::natural(root, "run", where));
+  if (out.run > std::int64_t{1} << 60) throw json_text::wrong(where, "run", "it is out of range");
+  out.worker = json_text::text(root, "worker", where);
+  out.resumed_at = json_text::integer(json_text::at(root, "resumed_at", where), "resumed_at", where);
+  if (const auto ended = root.find("ended"); ended != root.end()) out.ended = *ended == true;
+  return out;
+}
+
+/// The attempts of a run, of all workers.
+class Attempts {
+ public:
+  void add(const Attempt& attempt) { by_worker_[attempt.worker][attempt.run] = attempt; }
+
+  /// The youngest attempt of `worker`; -1 if none is known.
+  [[nodiscard]] std::int64_t last(std::string_view worker) const {
+    const auto found = by_worker_.find(worker);
+    return found == by_worker_.end() ? -1 : found->second.rbegin()->first;
+  }
+
+  /// Whether the run of `num_workers` is over: so many have closed their youngest attempt, or all that ever began one.
+  [[nodiscard]] bool all_ended(std::int64_t num_workers) const {
+    const auto ended = std::count_if(by_worker_.begin(), by_worker_.end(),
+                                     [](const auto& worker) { return worker.second.rbegin()->second.ended; });
+    return ended >= std::min<std::int64_t>(num_workers, static_cast<std::int64_t>(by_worker_.size()));
+  }
+
+  /// Whether step `global_step` of `worker`, written by attempt `run`, counts: no younger attempt went on before it.
+  /// Steps without an attempt (smdebug names none) always do.
+  [[nodiscard]] bool counts(std::string_view worker, std::optional<std::int64_t> run, std::int64_t global_step) const {
+    const auto found = by_worker_.find(worker);
+    if (!run || found == by_worker_.end()) return true;
+    for (auto later = found->second.upper_bound(*run); later != found->second.end(); ++later)
+      if (later->second.resumed_at < global_step) return false;
+    return true;
+  }
+
+  /// Whether the end marker with this content counts: its attempt has no successor. An empty one (smdebug's) does.
+  [[nodiscard]] bool end_counts(std::string_view marker) const {
+    try {
+      const Attempt attempt = parse_attempt(marker, layout::end_marker);
+      return last(attempt.worker) <= attempt.run;
+    } catch (const Error&) {
+      return true;
+    }
+  }
+
+ private:
+  std::map<std::string, std::map<std::int64_t, Attempt>, std::less<>> by_worker_;
+};
+
+}  // namespace tensortap::inline v0
 
 // from tensortap/record/collections_file.hpp
 
@@ -3343,7 +3760,8 @@ inline CollectionsFile parse_collections(std::string_view text, std::string_view
 
 // from tensortap/record/crc32c.hpp
 
-// CRC-32C (Castagnoli), the checksum of TFRecord files and of our index.
+// CRC-32C (Castagnoli), the checksum of TFRecord files and of our index. The tables are the definition; where the CPU
+// has an instruction for it, that does the same, ten times as fast.
 //
 //   std::uint32_t crc = tensortap::crc32c(bytes);
 //   crc = tensortap::crc32c(more, crc);           // of both, one after the other
@@ -3372,22 +3790,108 @@ inline constexpr Crc32cTables crc32c_tables = make_crc32c_tables();
 
 }  // namespace detail
 
-/// The checksum of `bytes`, going on from `crc`, the checksum of what came before.
-inline std::uint32_t crc32c(std::span<const std::byte> bytes, std::uint32_t crc = 0) noexcept {
+namespace detail {
+
+/// The checksum's register after `size` bytes, by the tables.
+inline std::uint32_t crc32c_by_table(const std::byte* p, std::size_t size, std::uint32_t crc) noexcept {
   static_assert(std::endian::native == std::endian::little);
-  const auto& t = detail::crc32c_tables;
-  const std::byte* p = bytes.data();
-  std::size_t left = bytes.size();
-  crc = ~crc;
-  for (; left >= 8; left -= 8, p += 8) {
+  const auto& t = crc32c_tables;
+  for (; size >= 8; size -= 8, p += 8) {
     std::uint64_t word = 0;
     std::memcpy(&word, p, 8);
     word ^= crc;
     crc = t[7][word & 0xff] ^ t[6][(word >> 8) & 0xff] ^ t[5][(word >> 16) & 0xff] ^ t[4][(word >> 24) & 0xff] ^
           t[3][(word >> 32) & 0xff] ^ t[2][(word >> 40) & 0xff] ^ t[1][(word >> 48) & 0xff] ^ t[0][word >> 56];
   }
-  for (; left > 0; --left, ++p) crc = (crc >> 8) ^ t[0][(crc ^ static_cast<std::uint32_t>(*p)) & 0xffu];
-  return ~crc;
+  for (; size > 0; --size, ++p) crc = (crc >> 8) ^ t[0][(crc ^ static_cast<std::uint32_t>(*p)) & 0xffu];
+  return crc;
+}
+
+#if defined(__x86_64__)
+
+/// What 2^`log2_zeros` zero bytes make of the register: a linear map, as tables by byte.
+class Crc32cShift {
+ public:
+  explicit Crc32cShift(int log2_zeros) noexcept {
+    std::array<std::uint32_t, 32> map{};  // what becomes of each bit
+    for (std::size_t bit = 0; bit < 32; ++bit) {
+      const std::uint32_t one = std::uint32_t{1} << bit;
+      map[bit] = (one >> 8) ^ crc32c_tables[0][one & 0xffu];
+    }
+    const auto apply = [&map](std::uint32_t x) {
+      std::uint32_t out = 0;
+      for (std::size_t bit = 0; x != 0; x >>= 1, ++bit)
+        if ((x & 1u) != 0) out ^= map[bit];
+      return out;
+    };
+    for (int i = 0; i < log2_zeros; ++i) {  // twice the map is the map for twice the zeros
+      std::array<std::uint32_t, 32> twice{};
+      for (std::size_t bit = 0; bit < 32; ++bit) twice[bit] = apply(map[bit]);
+      map = twice;
+    }
+    for (std::size_t byte = 0; byte < 4; ++byte)
+      for (std::uint32_t value = 0; value < 256; ++value) tables_[byte][value] = apply(value << (8 * byte));
+  }
+
+  [[nodiscard]] std::uint32_t operator()(std::uint32_t crc) const noexcept {
+    return tables_[0][crc & 0xff] ^ tables_[1][(crc >> 8) & 0xff] ^ tables_[2][(crc >> 16) & 0xff] ^
+           tables_[3][crc >> 24];
+  }
+
+ private:
+  std::array<std::array<std::uint32_t, 256>, 4> tables_{};
+};
+
+/// Three streams at once: the instruction takes three cycles, but one can begin in each.
+template <int log2_stream>
+__attribute__((target("sse4.2"))) inline void crc32c_three_streams(const std::byte*& p, std::size_t& size,
+                                                                   std::uint64_t& crc) noexcept {
+  static const Crc32cShift shift(log2_stream);
+  constexpr std::size_t stream = std::size_t{1} << log2_stream;
+  for (; size >= 3 * stream; size -= 3 * stream, p += 3 * stream) {
+    std::uint64_t second = 0;
+    std::uint64_t third = 0;
+    for (std::size_t i = 0; i < stream; i += 8) {
+      std::uint64_t a = 0;
+      std::uint64_t b = 0;
+      std::uint64_t c = 0;
+      std::memcpy(&a, p + i, 8);
+      std::memcpy(&b, p + stream + i, 8);
+      std::memcpy(&c, p + 2 * stream + i, 8);
+      crc = __builtin_ia32_crc32di(crc, a);
+      second = __builtin_ia32_crc32di(second, b);
+      third = __builtin_ia32_crc32di(third, c);
+    }
+    crc = shift(shift(static_cast<std::uint32_t>(crc)) ^ static_cast<std::uint32_t>(second)) ^ third;
+  }
+}
+
+__attribute__((target("sse4.2"))) inline std::uint32_t crc32c_by_instruction(const std::byte* p, std::size_t size,
+                                                                             std::uint32_t start) noexcept {
+  std::uint64_t crc = start;
+  crc32c_three_streams<12>(p, size, crc);
+  crc32c_three_streams<8>(p, size, crc);
+  for (; size >= 8; size -= 8, p += 8) {
+    std::uint64_t word = 0;
+    std::memcpy(&word, p, 8);
+    crc = __builtin_ia32_crc32di(crc, word);
+  }
+  auto out = static_cast<std::uint32_t>(crc);
+  for (; size > 0; --size, ++p) out = __builtin_ia32_crc32qi(out, static_cast<unsigned char>(*p));
+  return out;
+}
+
+#endif
+
+}  // namespace detail
+
+/// The checksum of `bytes`, going on from `crc`, the checksum of what came before.
+inline std::uint32_t crc32c(std::span<const std::byte> bytes, std::uint32_t crc = 0) noexcept {
+#if defined(__x86_64__)
+  static const bool has_instruction = __builtin_cpu_supports("sse4.2") != 0;
+  if (has_instruction) return ~detail::crc32c_by_instruction(bytes.data(), bytes.size(), ~crc);
+#endif
+  return ~detail::crc32c_by_table(bytes.data(), bytes.size(), ~crc);
 }
 
 /// The checksum as TFRecord files store it: rotated and shifted, so that a checksum of data with checksums in it stays
@@ -3485,11 +3989,14 @@ inline void put_integer(std::string& out, std::uint32_t field, std::int64_t valu
   put_varint(out, static_cast<std::uint64_t>(value));
 }
 
+/// Bytes of a field below 16 with a double: none for +0, which proto3 leaves out.
+inline std::size_t double_size(double value) noexcept { return std::bit_cast<std::uint64_t>(value) == 0 ? 0 : 9; }
+
 /// Field `field` with a double; left out if +0.
 inline void put_double(std::string& out, std::uint32_t field, double value) {
+  if (double_size(value) == 0) return;
   char raw[8];
   std::memcpy(raw, &value, 8);
-  if (std::string_view(raw, 8) == std::string_view("\0\0\0\0\0\0\0\0", 8)) return;
   put_tag(out, field, Type::fixed64);
   out.append(raw, 8);
 }
@@ -3641,18 +4148,25 @@ inline DType dtype_from_proto(std::int64_t number) {
   return static_cast<DType>(found - proto_dtypes.begin());
 }
 
-inline std::string encode_shape(std::string_view tag, TensorView::Extents shape) {
-  std::string out;
-  std::string dim;
-  for (const std::int64_t extent : shape) {
-    dim.clear();
-    const std::string digits = std::to_string(extent);
-    wire::put_integer(dim, field::dim_size, extent);
-    wire::put_length(dim, field::dim_name, tag.size() + 1 + digits.size());
-    dim.append(tag).append("_").append(digits);
-    wire::put_bytes(out, field::shape_dim, dim);
-  }
-  return out;
+/// Bytes of a field with an integer; these field numbers take one byte.
+constexpr std::size_t integer_size(std::int64_t value) noexcept {
+  return value == 0 ? 0 : 1 + wire::varint_size(static_cast<std::uint64_t>(value));
+}
+
+/// Bytes of a field with `size` bytes of content.
+constexpr std::size_t bytes_size(std::size_t size) noexcept { return 1 + wire::varint_size(size) + size; }
+
+/// Bytes of the Dim message of one axis, whose name is the tag, '_' and the extent.
+inline std::size_t dim_size(std::string_view tag, std::int64_t extent) {
+  return integer_size(extent) + bytes_size(tag.size() + 1 + std::to_string(extent).size());
+}
+
+inline void put_dim(std::string& out, std::string_view tag, std::int64_t extent) {
+  const std::string digits = std::to_string(extent);
+  wire::put_length(out, field::shape_dim, dim_size(tag, extent));
+  wire::put_integer(out, field::dim_size, extent);
+  wire::put_length(out, field::dim_name, tag.size() + 1 + digits.size());
+  out.append(tag).append("_").append(digits);
 }
 
 inline std::string encode_metadata(const Step& step) {
@@ -3670,37 +4184,63 @@ inline std::string encode_metadata(const Step& step) {
 
 }  // namespace detail
 
+/// Encodes the records of one step. Every size is known before the first byte is written, so that nothing is built
+/// twice.
+class EventEncoder {
+ public:
+  explicit EventEncoder(const Step& step) : global_step_(step.global_step) {
+    wire::put_bytes(tail_, detail::field::value_metadata, detail::encode_metadata(step));
+    metadata_size_ = tail_.size();
+    tail_.append(reinterpret_cast<const char*>(tfrecord::events_footer.data()), tfrecord::footer_size);
+  }
+
+  /// Appends what stands before the elements of `view`, which follow in row-major order; strings are appended too.
+  void append_head(std::string& out, std::string_view tag, double wall_time, const TensorView& view) const {
+    namespace field = detail::field;
+    const auto dtype = detail::proto_dtypes[static_cast<std::size_t>(view.dtype())];
+    const std::size_t content = view.nbytes();
+    std::size_t shape_size = 0;
+    for (const std::int64_t extent : view.shape()) shape_size += detail::bytes_size(detail::dim_size(tag, extent));
+    std::size_t tensor_size = detail::integer_size(dtype) + detail::bytes_size(shape_size);
+    if (view.dtype() == DType::string)
+      for (std::size_t i = 0; i < view.size(); ++i) tensor_size += detail::bytes_size(view.string(i).size());
+    if (content > 0) tensor_size += detail::bytes_size(content);
+    const std::size_t tag_size = tag.empty() ? 0 : detail::bytes_size(tag.size());
+    const std::size_t value_size = tag_size + detail::bytes_size(tensor_size) + metadata_size_;
+    const std::size_t summary_size = detail::bytes_size(value_size);
+    const std::size_t event_size =
+        wire::double_size(wall_time) + detail::integer_size(global_step_) + detail::bytes_size(summary_size);
+
+    const auto header = tfrecord::header(event_size);
+    out.append(reinterpret_cast<const char*>(header.data()), header.size());
+    wire::put_double(out, field::event_wall_time, wall_time);
+    wire::put_integer(out, field::event_step, global_step_);
+    wire::put_length(out, field::event_summary, summary_size);
+    wire::put_length(out, field::summary_value, value_size);
+    if (!tag.empty()) wire::put_bytes(out, field::value_tag, tag);
+    wire::put_length(out, field::value_tensor, tensor_size);
+    wire::put_integer(out, field::tensor_dtype, dtype);
+    wire::put_length(out, field::tensor_shape, shape_size);
+    for (const std::int64_t extent : view.shape()) detail::put_dim(out, tag, extent);
+    if (view.dtype() == DType::string)
+      for (std::size_t i = 0; i < view.size(); ++i) wire::put_bytes(out, field::string_val, view.string(i));
+    if (content > 0) wire::put_length(out, field::tensor_content, content);
+  }
+
+  /// What stands behind the elements; the same for all records of the step.
+  [[nodiscard]] std::string_view tail() const noexcept { return tail_; }
+
+ private:
+  std::int64_t global_step_;
+  std::string tail_;
+  std::size_t metadata_size_ = 0;
+};
+
 /// The bytes around the elements of `view`, which follow `head` in row-major order. Strings are in `head` already.
 inline EncodedEvent encode_event(const EventInfo& info, const TensorView& view) {
-  namespace field = detail::field;
-  std::string tensor;
-  wire::put_integer(tensor, field::tensor_dtype, detail::proto_dtypes[static_cast<std::size_t>(view.dtype())]);
-  wire::put_bytes(tensor, field::tensor_shape, detail::encode_shape(info.tag, view.shape()));
-  if (view.dtype() == DType::string)
-    for (std::size_t i = 0; i < view.size(); ++i) wire::put_bytes(tensor, field::string_val, view.string(i));
-  const std::size_t content = view.nbytes();
-  if (content > 0) wire::put_length(tensor, field::tensor_content, content);
-
-  std::string metadata;
-  wire::put_bytes(metadata, field::value_metadata, detail::encode_metadata(info.step));
-
-  std::string value;
-  if (!info.tag.empty()) wire::put_bytes(value, field::value_tag, info.tag);
-  wire::put_length(value, field::value_tensor, tensor.size() + content);
-  value += tensor;
-  const std::size_t value_size = value.size() + content + metadata.size();
-
-  std::string event;
-  wire::put_double(event, field::event_wall_time, info.wall_time);
-  wire::put_integer(event, field::event_step, info.step.global_step);
-  wire::put_length(event, field::event_summary, 1 + wire::varint_size(value_size) + value_size);
-  wire::put_length(event, field::summary_value, value_size);
-  event += value;
-
-  const auto header = tfrecord::header(event.size() + content + metadata.size());
-  EncodedEvent out{std::string(reinterpret_cast<const char*>(header.data()), header.size()), std::move(metadata)};
-  out.head += event;
-  out.tail.append(reinterpret_cast<const char*>(tfrecord::events_footer.data()), tfrecord::footer_size);
+  const EventEncoder encoder(info.step);
+  EncodedEvent out{{}, std::string(encoder.tail())};
+  encoder.append_head(out.head, info.tag, info.wall_time, view);
   return out;
 }
 
@@ -3883,36 +4423,67 @@ struct SavedShape {
 struct IndexFile {
   Mode mode = Mode::train;
   std::int64_t mode_step = 0;
-  std::string event_file;  ///< relative to the run; empty if only shapes were saved
+  std::optional<std::int64_t> run = {};  ///< the attempt that wrote it; our own key
+  std::string event_file;                ///< relative to the run; empty if only shapes were saved
   std::vector<TensorLocation> tensors;
   std::vector<SavedShape> shapes;
 };
 
+/// Builds the text of an index file, record by record. Memory is kept from file to file.
+class IndexText {
+ public:
+  /// Forgets what was there.
+  void clear() noexcept {
+    tensors_.clear();
+    shapes_.clear();
+  }
+
+  void add(std::string_view name, std::uint64_t start, std::uint64_t length, std::optional<std::uint32_t> crc32c) {
+    tensors_ += tensors_.empty() ? "{\"tensorname\": " : ", {\"tensorname\": ";
+    json_text::append_string(tensors_, name);
+    tensors_.append(", \"start_idx\": ").append(std::to_string(start));
+    tensors_.append(", \"length\": ").append(std::to_string(length));
+    if (crc32c) tensors_.append(", \"crc32c\": ").append(std::to_string(*crc32c));
+    tensors_ += '}';
+  }
+
+  void add_shape(std::string_view name, std::string_view original_name, std::span<const std::int64_t> shape) {
+    shapes_ += shapes_.empty() ? "{\"tensorname\": " : ", {\"tensorname\": ";
+    json_text::append_string(shapes_, name);
+    shapes_ += ", \"originalname\": ";
+    json_text::append_string(shapes_, original_name);
+    shapes_ += ", \"shape\": [";
+    for (std::size_t axis = 0; axis < shape.size(); ++axis)
+      shapes_.append(axis > 0 ? ", " : "").append(std::to_string(shape[axis]));
+    shapes_ += "]}";
+  }
+
+  /// The file. `event_file` is empty if only shapes were saved; `run` is the attempt that writes it.
+  [[nodiscard]] std::string text(Mode mode, std::int64_t mode_step, std::string_view event_file,
+                                 std::optional<std::int64_t> run) const {
+    std::string out = R"({"meta": {"mode": ")";
+    out.append(to_string(mode)).append(R"(", "mode_step": )").append(std::to_string(mode_step));
+    if (!event_file.empty()) {
+      out += R"(, "event_file_name": )";
+      json_text::append_string(out, event_file);
+    }
+    if (run) out.append(R"(, "run": )").append(std::to_string(*run));
+    out.append(R"(}, "tensor_payload": [)").append(tensors_);
+    out.append(R"(], "shape_payload": [)").append(shapes_);
+    return out.append("]}");
+  }
+
+ private:
+  std::string tensors_;
+  std::string shapes_;
+};
+
 /// The file's text.
 inline std::string to_json(const IndexFile& index) {
-  std::string out = R"({"meta": {"mode": ")" + std::string(to_string(index.mode)) + R"(", "mode_step": )" +
-                    std::to_string(index.mode_step);
-  if (!index.event_file.empty()) out += R"(, "event_file_name": )" + json_text::string(index.event_file);
-  out += R"(}, "tensor_payload": [)";
-  for (const char* separator = ""; const TensorLocation& tensor : index.tensors) {
-    out += separator;
-    out += R"({"tensorname": )" + json_text::string(tensor.name) + R"(, "start_idx": )" + std::to_string(tensor.start) +
-           R"(, "length": )" + std::to_string(tensor.length);
-    if (tensor.crc32c) out += R"(, "crc32c": )" + std::to_string(*tensor.crc32c);
-    out += "}";
-    separator = ", ";
-  }
-  out += R"(], "shape_payload": [)";
-  for (const char* separator = ""; const SavedShape& shape : index.shapes) {
-    out += separator;
-    out += R"({"tensorname": )" + json_text::string(shape.name) + R"(, "originalname": )" +
-           json_text::string(shape.original_name) + R"(, "shape": [)";
-    for (std::size_t axis = 0; axis < shape.shape.size(); ++axis)
-      out += (axis > 0 ? ", " : "") + std::to_string(shape.shape[axis]);
-    out += "]}";
-    separator = ", ";
-  }
-  return out + "]}";
+  IndexText text;
+  for (const TensorLocation& tensor : index.tensors) text.add(tensor.name, tensor.start, tensor.length, tensor.crc32c);
+  for (const SavedShape& shape : index.shapes) text.add_shape(shape.name, shape.original_name, shape.shape);
+  return text.text(index.mode, index.mode_step, index.event_file, index.run);
 }
 
 namespace detail {
@@ -3950,6 +4521,8 @@ inline IndexFile parse_index(std::string_view text, std::string_view place) {
   if (!known) throw json_text::wrong(where, "mode", "no mode is called " + in_quotes(mode));
   out.mode = *known;
   out.mode_step = static_cast<std::int64_t>(json_text::natural(meta, "mode_step", where));
+  if (const auto run = meta.find("run"); run != meta.end() && run->is_number_unsigned())
+    out.run = json_text::integer(*run, "run", where);
   if (meta.contains("event_file_name")) out.event_file = json_text::text(meta, "event_file_name", where);
   if (!root.contains("tensor_payload") && !root.contains("shape_payload"))
     throw json_text::wrong(where, "tensor_payload", "it is missing, and so is shape_payload");
@@ -3966,110 +4539,329 @@ inline IndexFile parse_index(std::string_view text, std::string_view place) {
 
 }  // namespace tensortap::inline v0
 
-// from tensortap/record/layout.hpp
+// from tensortap/store/descriptor.hpp
 
-// Where things lie in a run, and the names under which reductions are stored. A run is a set of objects with these
-// keys, in a directory or below a prefix:
+// A file descriptor that closes itself. Not for users.
+
+namespace tensortap::inline v0 {
+
+namespace detail {
+
+/// Owns a file descriptor, or none.
+class Descriptor {
+ public:
+  Descriptor() = default;
+  explicit Descriptor(int fd) noexcept : fd_(fd) {}
+  Descriptor(Descriptor&& other) noexcept : fd_(other.release()) {}
+  Descriptor& operator=(Descriptor&& other) noexcept {
+    std::swap(fd_, other.fd_);
+    return *this;
+  }
+  ~Descriptor() {
+    if (fd_ >= 0) ::close(fd_);
+  }
+  [[nodiscard]] int get() const noexcept { return fd_; }
+  [[nodiscard]] int release() noexcept { return std::exchange(fd_, -1); }
+  explicit operator bool() const noexcept { return fd_ >= 0; }
+
+ private:
+  int fd_ = -1;
+};
+
+}  // namespace detail
+
+}  // namespace tensortap::inline v0
+
+// from tensortap/store/file_calls.hpp
+
+// The system calls of a FileStore, as callables, so that a test can let one of them fail or write all of them down.
+// What is left out cannot fail in a way that matters: closing what was only read.
 //
-//   events/SSSSSSSSSSSS/SSSSSSSSSSSS_WORKER.tfevents   records of one global step of one worker
-//   index/PPPPPPPPP/SSSSSSSSSSSS_WORKER.json           index of that step; P = step div 1000
-//   collections/000000000/WORKER_collections.json      collections of that worker
-//   training_job_end.ts                                empty: the run has ended
+//   tensortap::FileCalls calls;
+//   calls.fsync = [](int) { return errno = EIO, -1; };
+//   tensortap::FileStore store("runs/42", calls);
 
-namespace tensortap::inline v0::layout {
+#ifdef __linux__
+#include <sys/syscall.h>
+#endif
 
-inline constexpr std::string_view events_prefix = "events/";
-inline constexpr std::string_view index_prefix = "index/";
-inline constexpr std::string_view collections_prefix = "collections/000000000/";
-inline constexpr std::string_view collections_suffix = "_collections.json";
-inline constexpr std::string_view end_marker = "training_job_end.ts";
-inline constexpr std::string_view reductions_prefix = "smdebug/reductions/";
+namespace tensortap::inline v0 {
 
-/// `number` with at least `width` digits.
-inline std::string padded(std::int64_t number, std::size_t width) {
-  std::string digits = std::to_string(number);
-  return digits.size() < width ? std::string(width - digits.size(), '0') + digits : digits;
+namespace detail {
+
+// What a system lacks fails with ENOSYS; FileStore knows another way then.
+
+inline int renameat_new(int from_directory, const char* from, int to_directory, const char* to) {
+#ifdef SYS_renameat2
+  constexpr unsigned no_replace = 1;  // RENAME_NOREPLACE, which not every C library defines
+  return static_cast<int>(::syscall(SYS_renameat2, from_directory, from, to_directory, to, no_replace));
+#else
+  (void)from_directory, (void)from, (void)to_directory, (void)to;
+  return errno = ENOSYS, -1;
+#endif
 }
 
-/// A worker's name as part of a file name: device strings lose their '/' and ':' ("/job:worker" is "_job-worker").
-inline std::string worker_in_file_name(std::string_view worker) {
-  std::string out(worker);
-  for (char& c : out) c = c == '/' ? '_' : c == ':' ? '-' : c;
-  return out;
+inline int sync_file_system(int file) {
+#ifdef __linux__
+  return ::syncfs(file);
+#else
+  (void)file;
+  return errno = ENOSYS, -1;
+#endif
 }
 
-/// The way back; only names with a leading '_' were device strings.
-inline std::string worker_from_file_name(std::string_view part) {
-  std::string out(part);
-  if (out.starts_with('_'))
-    for (char& c : out) c = c == '_' ? '/' : c == '-' ? ':' : c;
-  return out;
+/// Locks that belong to the open file: they also exclude other threads of this process, and end with its last
+/// descriptor, however the process ends.
+inline int lock_open_file(int file) {
+#ifdef F_OFD_SETLK
+  struct flock whole {};
+  whole.l_type = F_WRLCK;
+  whole.l_whence = SEEK_SET;
+  return ::fcntl(file, F_OFD_SETLK, &whole);
+#else
+  (void)file;
+  return errno = ENOSYS, -1;
+#endif
 }
 
-inline std::string event_key(std::int64_t global_step, std::string_view worker) {
-  const std::string step = padded(global_step, 12);
-  return std::string(events_prefix) + step + "/" + step + "_" + worker_in_file_name(worker) + ".tfevents";
+/// `call` again for as long as a signal interrupts it.
+template <class Call>
+auto uninterrupted(const Call& call) {
+  for (;;)
+    if (const auto result = call(); result != -1 || errno != EINTR) return result;
 }
 
-inline std::string index_key(std::int64_t global_step, std::string_view worker) {
-  return std::string(index_prefix) + padded(global_step / 1000, 9) + "/" + padded(global_step, 12) + "_" +
-         worker_in_file_name(worker) + ".json";
-}
+}  // namespace detail
 
-inline std::string collections_key(std::string_view worker) {
-  return std::string(collections_prefix) + worker_in_file_name(worker) + std::string(collections_suffix);
-}
-
-/// What the key of an index file says.
-struct IndexName {
-  std::int64_t global_step = 0;
-  std::string worker;
+/// Each as its manual page says: -1 or null, and errno, where it fails.
+struct FileCalls {
+  std::function<int(int directory, const char* path, int flags, mode_t mode)> openat =
+      [](int directory, const char* path, int flags, mode_t mode) { return ::openat(directory, path, flags, mode); };
+  std::function<int(int directory, const char* path, mode_t mode)> mkdirat = ::mkdirat;
+  std::function<ssize_t(int file, const iovec* pieces, int count)> writev = ::writev;
+  std::function<ssize_t(int file, void* bytes, std::size_t size, off_t start)> pread = ::pread;
+  std::function<int(int file)> fsync = ::fsync;
+  /// Syncs the file system in which `file` lies.
+  std::function<int(int file)> syncfs = detail::sync_file_system;
+  /// Closes what was written; some file systems report a failed write only here.
+  std::function<int(int file)> close = ::close;
+  std::function<int(int from_directory, const char* from, int to_directory, const char* to)> renameat = ::renameat;
+  /// renameat2 with RENAME_NOREPLACE: fails with EEXIST if `to` is there.
+  std::function<int(int from_directory, const char* from, int to_directory, const char* to)> renameat_new =
+      detail::renameat_new;
+  std::function<int(int from_directory, const char* from, int to_directory, const char* to, int flags)> linkat =
+      ::linkat;
+  std::function<int(int directory, const char* path, int flags)> unlinkat = ::unlinkat;
+  std::function<int(int file, struct stat* status)> fstat = ::fstat;
+  std::function<int(int directory, const char* path, struct stat* status, int flags)> fstatat = ::fstatat;
+  std::function<DIR*(int directory)> fdopendir = ::fdopendir;
+  std::function<dirent*(DIR* stream)> readdir = ::readdir;
+  /// Locks `file` for this one opening of it, without waiting: EAGAIN or EACCES if another one has it.
+  std::function<int(int file)> lock = detail::lock_open_file;
 };
 
-/// The step and worker of `key`, or nothing if it is not the key of an index file (a temporary file, say).
-inline std::optional<IndexName> parse_index_key(std::string_view key) {
-  constexpr std::string_view suffix = ".json";
-  if (!key.starts_with(index_prefix) || !key.ends_with(suffix)) return std::nullopt;
-  const std::string_view name = key.substr(key.rfind('/') + 1, key.size() - suffix.size() - key.rfind('/') - 1);
-  IndexName out;
-  const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), out.global_step);
-  const auto digits = static_cast<std::size_t>(end - name.data());
-  if (error != std::errc{} || name[0] == '-' || digits + 1 >= name.size() || name[digits] != '_') return std::nullopt;
-  out.worker = worker_from_file_name(name.substr(digits + 1));
-  return out;
-}
+}  // namespace tensortap::inline v0
 
-/// The worker of `key`, or nothing if it is not the key of a collections file.
-inline std::optional<std::string> parse_collections_key(std::string_view key) {
-  if (!key.starts_with(collections_prefix) || !key.ends_with(collections_suffix)) return std::nullopt;
-  key.remove_prefix(collections_prefix.size());
-  key.remove_suffix(collections_suffix.size());
-  if (key.empty() || key.find('/') != std::string_view::npos) return std::nullopt;
-  return worker_from_file_name(key);
-}
+// from tensortap/store/directory_tree.hpp
 
-/// The name under which reduction `r` of `tensor` is stored.
-inline std::string reduction_record(Reduction r, std::string_view tensor) {
-  return std::string(reductions_prefix) + std::string(to_string(r)) + "/" + std::string(tensor);
-}
+// The directories of a FileStore: opened, made, and made durable. Not for users.
 
-/// A stored name taken apart: which reduction of which tensor.
-struct ReductionName {
-  std::string_view reduction;  ///< as spelled, perhaps one we do not know
-  std::string_view tensor;
+namespace tensortap::inline v0 {
+
+namespace detail {
+
+/// The directories below a root, which is made when the first of them is. No symbolic link below it is followed.
+/// Threads: every function may be called from several at once.
+class DirectoryTree {
+ public:
+  using Parts = std::vector<std::string>;
+
+  DirectoryTree(std::string root, FileCalls calls) : root_(std::move(root)), calls_(std::move(calls)) {}
+
+  [[nodiscard]] const std::string& root() const noexcept { return root_; }
+  [[nodiscard]] const FileCalls& calls() const noexcept { return calls_; }
+
+  /// What to throw where a call on `key` failed, by errno.
+  [[nodiscard]] Error failed(std::string_view verb, std::string_view key) const {
+    const int cause = errno;
+    return Error::io("store: cannot " + std::string(verb), root_ + "/" + std::string(key),
+                     std::generic_category().message(cause) + way_out(cause));
+  }
+
+  /// `name` in `directory`; none, and errno, if that fails.
+  [[nodiscard]] Descriptor open_at(int directory, const std::string& name, int flags) const {
+    return open(directory, name, flags | O_NOFOLLOW);
+  }
+
+  /// The directory `parts`; none if it is not there.
+  [[nodiscard]] Descriptor find(const Parts& parts, std::string_view key) const {
+    Parts found = parts;
+    Descriptor at = find_deepest(found, key);
+    if (found.size() < parts.size()) return {};
+    return at;
+  }
+
+  /// The deepest directory there is on the way to `parts`, which are cut to it; none if there is no root.
+  [[nodiscard]] Descriptor find_deepest(Parts& parts, std::string_view key) const {
+    Descriptor at = open_root();
+    if (!at && errno != ENOENT) throw failed("open", key);
+    for (std::size_t i = 0; at && i < parts.size(); ++i) {
+      Descriptor below = open_at(at.get(), parts[i], directory_flags);
+      if (!below && errno != ENOENT) throw failed("open", key);
+      if (!below)
+        parts.resize(i);
+      else
+        at = std::move(below);
+    }
+    return at;
+  }
+
+  /// The directory `parts`, made as needed.
+  [[nodiscard]] Descriptor make(const Parts& parts, std::string_view key) {
+    Descriptor at = open_root();
+    if (!at && errno == ENOENT) at = make_root();
+    if (!at) throw failed("make the directory of", key);
+    std::string path;
+    for (const std::string& part : parts) {
+      path += "/" + part;
+      Descriptor below = open_at(at.get(), part, directory_flags);
+      if (!below && errno == ENOENT) {
+        if (calls_.mkdirat(at.get(), part.c_str(), 0777) == 0)
+          forget(path);
+        else if (errno != EEXIST)
+          throw failed("make the directory of", key);
+        below = open_at(at.get(), part, directory_flags);
+      }
+      if (!below) throw failed("open the directory of", key);
+      at = std::move(below);
+    }
+    return at;
+  }
+
+  void sync(const Descriptor& directory, std::string_view key) const {
+    // EINVAL: the file system knows no such thing, and nothing better either.
+    if (uninterrupted([&] { return calls_.fsync(directory.get()); }) != 0 && errno != EINVAL)
+      throw failed("sync the directory of", key);
+  }
+
+  /// Makes durable that the directory `parts`, the root and what was made above it exist. Whoever made them: the first
+  /// time each is synced, later on it is known to be.
+  void sync_names(const Parts& parts, std::string_view key) {
+    std::string path;
+    for (const std::string& part : parts) path += "/" + part;
+    if (is_durable(path)) return;
+    sync_root_name(key);
+    Descriptor at = open_root();
+    path.clear();
+    for (const std::string& part : parts) {
+      if (!at) throw failed("open the directory of", key);
+      path += "/" + part;
+      if (!is_durable(path)) {
+        sync(at, key);
+        remember(path);
+      }
+      at = open_at(at.get(), part, directory_flags);
+    }
+  }
+
+  /// The same for the root and what was made above it.
+  void sync_root_name(std::string_view key) {
+    if (is_durable("")) return;
+    std::set<std::string> made;
+    {
+      const std::lock_guard lock(mutex_);
+      made = made_above_;
+    }
+    for (const std::string& directory : made)
+      if (directory != root_) sync(open_parent(directory, key), key);
+    const Descriptor root = open_root();
+    if (!root) throw failed("open the directory of", key);
+    const Descriptor above = open(root.get(), "..", directory_flags);
+    // Somebody else's directory, which one may pass through and not read, held the root before this store came.
+    if (!above && !(errno == EACCES && made.empty())) throw failed("open the directory above", key);
+    if (above) sync(above, key);
+    remember("");
+  }
+
+  [[nodiscard]] Descriptor open_root() const { return open(AT_FDCWD, root_, directory_flags); }
+
+  static constexpr int directory_flags = O_RDONLY | O_DIRECTORY;
+
+ private:
+  static const char* way_out(int cause) noexcept {
+    switch (cause) {
+      case ELOOP:
+      case ENOTDIR: return "; symbolic links inside a run are not followed";
+      case ENOSPC:
+      case EDQUOT: return "; make room for it";
+      case EMFILE:
+      case ENFILE: return "; raise the limit on open files";
+      case EROFS:
+      case EACCES:
+      case EPERM: return "; choose a directory that may be written";
+      case ENOENT: return "; do not remove a run's directories while it is written";
+      case EIO: return "; check the disk";
+      default: return "";
+    }
+  }
+
+  [[nodiscard]] Descriptor open(int directory, const std::string& path, int flags) const {
+    return Descriptor(uninterrupted([&] { return calls_.openat(directory, path.c_str(), flags | O_CLOEXEC, 0666); }));
+  }
+
+  /// Makes the root and what is missing above it; none, and errno, if that fails.
+  [[nodiscard]] Descriptor make_root() {
+    int cause = 0;
+    for (std::size_t slash = root_.find('/', 1);; slash = root_.find('/', slash + 1)) {
+      const std::string directory = root_.substr(0, slash);
+      if (calls_.mkdirat(AT_FDCWD, directory.c_str(), 0777) == 0) {
+        forget("");
+        const std::lock_guard lock(mutex_);
+        made_above_.insert(directory);
+      } else if (errno != EEXIST && cause == 0) {
+        cause = errno;  // of something that is there, perhaps: what counts is whether the root can be opened
+      }
+      if (slash >= root_.size()) break;
+    }
+    Descriptor root = open_root();
+    if (!root && cause != 0) errno = cause;
+    return root;
+  }
+
+  [[nodiscard]] Descriptor open_parent(const std::string& directory, std::string_view key) const {
+    const std::size_t slash = directory.rfind('/');
+    const std::string parent = slash == std::string::npos ? "." : directory.substr(0, slash == 0 ? 1 : slash);
+    Descriptor opened = open(AT_FDCWD, parent, directory_flags);
+    if (!opened) throw failed("open the directory above", key);
+    return opened;
+  }
+
+  [[nodiscard]] bool is_durable(const std::string& path) const {
+    const std::lock_guard lock(mutex_);
+    return durable_.contains(path);
+  }
+  void remember(const std::string& path) {
+    const std::lock_guard lock(mutex_);
+    durable_.insert(path);
+  }
+  /// `path` is new, and so is all below it.
+  void forget(const std::string& path) {
+    const std::lock_guard lock(mutex_);
+    std::erase_if(durable_, [&](const std::string& known) {
+      return known.starts_with(path) && (known.size() == path.size() || known[path.size()] == '/');
+    });
+  }
+
+  std::string root_;
+  FileCalls calls_;
+  mutable std::mutex mutex_;
+  std::set<std::string> durable_;     // directories whose name is on the disk, as "/a/b"; the root is ""
+  std::set<std::string> made_above_;  // the root and directories above it that were made here
 };
 
-/// The parts of `record`, or nothing if it names a tensor itself. As smdebug reads: the prefix may stand anywhere.
-inline std::optional<ReductionName> parse_reduction_record(std::string_view record) {
-  const std::size_t prefix = record.find(reductions_prefix);
-  if (prefix == std::string_view::npos) return std::nullopt;
-  const std::string_view rest = record.substr(prefix + reductions_prefix.size());
-  const std::size_t slash = rest.find('/');
-  if (slash == std::string_view::npos) return std::nullopt;
-  return ReductionName{rest.substr(0, slash), rest.substr(slash + 1)};
-}
+}  // namespace detail
 
-}  // namespace tensortap::inline v0::layout
+}  // namespace tensortap::inline v0
 
 // from tensortap/store/store.hpp
 
@@ -4077,7 +4869,7 @@ inline std::optional<ReductionName> parse_reduction_record(std::string_view reco
 // directory, in memory or in a bucket. Bring your own by deriving from Store; tests/store/conformance.hpp says what it
 // must do.
 //
-//   store.put("index/000000000/000000000000_worker_0.json", pieces, tensortap::Sync::no);
+//   store.put("index/000000000/000000000000_worker_0.json", text, tensortap::Sync::yes);
 //   if (const auto bytes = store.get("training_job_end.ts")) …
 
 namespace tensortap::inline v0 {
@@ -4096,6 +4888,9 @@ inline std::string_view text_of(Bytes bytes) noexcept {
 /// Whether a change must have reached the disk, name and all, before the call returns.
 enum class Sync : std::uint8_t { no, yes };
 
+/// What becomes of an object that is there already.
+enum class IfExists : std::uint8_t { replace, keep };
+
 /// A part of an object. Units: bytes.
 struct Range {
   std::uint64_t start = 0;
@@ -4108,6 +4903,15 @@ struct ObjectInfo {
   std::uint64_t size = 0;
 };
 
+/// A claim on a key, held for as long as it lives.
+class Claim {
+ public:
+  Claim() = default;
+  Claim(const Claim&) = delete;
+  Claim& operator=(const Claim&) = delete;
+  virtual ~Claim() = default;
+};
+
 /// Objects under keys. Keys are relative paths of plain names, "a/b.c"; anything else is refused with an Error.
 /// Threads: every function may be called from several at once.
 class Store {
@@ -4117,9 +4921,10 @@ class Store {
   Store& operator=(const Store&) = delete;
   virtual ~Store() = default;
 
-  /// Makes `pieces`, one after the other, the object `key`, replacing what was there. Readers see the whole object or
-  /// none of it. Throws: the store failed; then the object is as it was.
-  virtual void put(std::string_view key, std::span<const Bytes> pieces, Sync sync) = 0;
+  /// Makes `pieces`, one after the other, the object `key`. Readers see the whole object or none of it. False if it was
+  /// there already and is kept; that is decided atomically. Throws: the store failed; then the object is as it was,
+  /// or, where only the sync failed, the new one.
+  virtual bool put(std::string_view key, std::span<const Bytes> pieces, Sync sync, IfExists if_exists) = 0;
 
   /// The bytes of object `key` in `range`, fewer where the object ends; nothing if there is no such object.
   [[nodiscard]] virtual std::optional<std::vector<std::byte>> get(std::string_view key, Range range) const = 0;
@@ -4127,22 +4932,40 @@ class Store {
   /// The size of object `key` in bytes; nothing if there is no such object.
   [[nodiscard]] virtual std::optional<std::uint64_t> size(std::string_view key) const = 0;
 
-  /// The objects whose key begins with `prefix`, which is empty or ends in '/', sorted by key. Unfinished ones are not
-  /// among them.
-  [[nodiscard]] virtual std::vector<ObjectInfo> list(std::string_view prefix) const = 0;
+  /// The objects whose key begins with `prefix`, which is empty or ends in '/', and is greater than `after`; sorted by
+  /// key. Unfinished ones are not among them. Costs about what it returns, however many there are before.
+  [[nodiscard]] virtual std::vector<ObjectInfo> list(std::string_view prefix, std::string_view after) const = 0;
 
   /// Removes object `key`; false if there was none.
   virtual bool remove(std::string_view key) = 0;
+
+  /// Gives object `from` the key `to`, replacing what was there; false if there was none. Readers see it under one of
+  /// the two, or for a moment under both.
+  virtual bool move(std::string_view from, std::string_view to) = 0;
+
+  /// Returns when all that happened to these objects, their being moved or removed included, has reached the disk.
+  /// Throws: the store failed; then they may be damaged, and only those put again can be synced.
+  virtual void sync(std::span<const std::string> keys) = 0;
+
+  /// Claims `key` for as long as the claim lives and this process does; nothing if another one alive holds it. The
+  /// claim is an object, `text` says whose; it is removed with the claim, and taken over where a process died with it.
+  /// Lifetime: it ends before the store does. A forked child holds no part of it.
+  [[nodiscard]] virtual std::unique_ptr<Claim> claim(std::string_view key, std::string_view text) = 0;
+
+  /// Removes what writers that died left unfinished of the objects whose key `is_mine` accepts; returns how many. For
+  /// whoever holds the claim on them.
+  virtual std::size_t remove_unfinished(const std::function<bool(std::string_view key)>& is_mine) = 0;
 
   /// Where this is, for messages.
   [[nodiscard]] virtual std::string location() const = 0;
 
   /// An object of one piece.
-  void put(std::string_view key, std::string_view text, Sync sync = Sync::no) {
+  bool put(std::string_view key, std::string_view text, Sync sync = Sync::no, IfExists if_exists = IfExists::replace) {
     const Bytes piece = bytes_of(text);
-    put(key, std::span(&piece, 1), sync);
+    return put(key, std::span(&piece, 1), sync, if_exists);
   }
   [[nodiscard]] std::optional<std::vector<std::byte>> get(std::string_view key) const { return get(key, Range{}); }
+  [[nodiscard]] std::vector<ObjectInfo> list(std::string_view prefix) const { return list(prefix, {}); }
 };
 
 /// The parts of `key` between its slashes. Throws: an absolute key, "." or "..", an empty part, a NUL, more than 1 KiB.
@@ -4160,6 +4983,175 @@ inline std::vector<std::string> key_parts(std::string_view key) {
 
 }  // namespace tensortap::inline v0
 
+// from tensortap/store/file_claim.hpp
+
+// A claim in a directory: a locked file that goes when it is let go. Not for users; see Store::claim.
+//
+// The lock belongs to the opened file, so a forked child would hold it on with its copy of the descriptor long after
+// its parent has died: training forks data loaders. A child therefore closes its copies at once.
+
+namespace tensortap::inline v0 {
+
+namespace detail {
+
+/// Whether `name` in `directory` is the opened `file`.
+inline bool is_name_of(const FileCalls& calls, const Descriptor& directory, const std::string& name,
+                       const Descriptor& file) {
+  struct stat there {};
+  struct stat opened {};
+  return calls.fstatat(directory.get(), name.c_str(), &there, AT_SYMLINK_NOFOLLOW) == 0 &&
+         calls.fstat(file.get(), &opened) == 0 && there.st_dev == opened.st_dev && there.st_ino == opened.st_ino;
+}
+
+class FileClaim final : public Claim {
+ public:
+  /// While one lives, no thread of this process forks: a child must not get a locked file that is no claim yet.
+  class NoFork {
+   public:
+    NoFork() : lock_((close_in_children(), mutex_)) {}
+
+   private:
+    std::lock_guard<std::mutex> lock_;
+  };
+
+  /// Holds `file`, locked and named `name` in `directory`. `calls` outlive it.
+  FileClaim(const FileCalls& calls, Descriptor directory, std::string name, Descriptor file, const NoFork&)
+      : calls_(calls), directory_(std::move(directory)), name_(std::move(name)), file_(std::move(file)), next_(first_) {
+    first_ = this;
+  }
+
+  /// In a child there is nothing left to do.
+  ~FileClaim() override {
+    const NoFork no_fork;
+    for (FileClaim** at = &first_; *at != nullptr; at = &(*at)->next_)
+      if (*at == this) {
+        *at = next_;
+        break;
+      }
+    if (is_name_of(calls_, directory_, name_, file_)) calls_.unlinkat(directory_.get(), name_.c_str(), 0);
+    file_ = Descriptor();  // only now may another one have it
+  }
+
+ private:
+  static void close_in_children() {
+    static const int failure = ::pthread_atfork([] { mutex_.lock(); }, [] { mutex_.unlock(); },
+                                                [] {
+                                                  for (; first_ != nullptr; first_ = first_->next_) {
+                                                    Descriptor closed = std::move(first_->file_);
+                                                    Descriptor too = std::move(first_->directory_);
+                                                  }
+                                                  mutex_.unlock();
+                                                });
+    if (failure != 0) throw std::bad_alloc();  // its only cause
+  }
+
+  inline static std::mutex mutex_;
+  inline static FileClaim* first_ = nullptr;  // the claims of this process, in a chain
+
+  const FileCalls& calls_;
+  Descriptor directory_;
+  std::string name_;
+  Descriptor file_;
+  FileClaim* next_;
+};
+
+}  // namespace detail
+
+}  // namespace tensortap::inline v0
+
+// from tensortap/store/temporary.hpp
+
+// A new file beside an object, whose name no reader takes for one, until it gets the object's. Not for users.
+
+namespace tensortap::inline v0 {
+
+namespace detail {
+
+constexpr std::string_view temporary_suffix = ".tmp";
+
+inline bool is_temporary(std::string_view key) noexcept { return key.ends_with(temporary_suffix); }
+
+/// The key that the temporary `key` was to have: ours are KEY.PID-N.tmp, smdebug's KEY.tmp.
+inline std::string_view finished(std::string_view key) {
+  key.remove_suffix(temporary_suffix.size());
+  std::string_view rest = key;
+  for (const char before : {'-', '.'}) {
+    const std::size_t end = rest.find_last_not_of("0123456789") + 1;  // 0 if there are but digits
+    if (end == 0 || end == rest.size() || rest[end - 1] != before) return key;
+    rest = rest.substr(0, end - 1);
+  }
+  return rest;
+}
+
+/// One that is not published goes with this.
+class Temporary {
+ public:
+  /// To become the object `leaf` in `directory`, whose key is `key`. All of them outlive it.
+  Temporary(const DirectoryTree& tree, const Descriptor& directory, const std::string& leaf, std::string_view key)
+      : tree_(tree), directory_(directory), leaf_(leaf), key_(key) {
+    static std::atomic<std::uint64_t> counter = 0;
+    do {
+      name_ = leaf + "." + std::to_string(::getpid()) + "-" + std::to_string(counter++);
+      name_ += temporary_suffix;
+      file = tree.open_at(directory.get(), name_, O_WRONLY | O_CREAT | O_EXCL);
+      if (!file && errno != EEXIST) throw tree.failed("create", key);
+    } while (!file);
+  }
+  Temporary(const Temporary&) = delete;
+  Temporary& operator=(const Temporary&) = delete;
+  ~Temporary() {
+    if (!name_.empty()) tree_.calls().unlinkat(directory_.get(), name_.c_str(), 0);
+  }
+
+  void write(std::span<const Bytes> pieces) const {
+    std::vector<iovec> left;
+    left.reserve(pieces.size());
+    for (const Bytes piece : pieces)
+      if (!piece.empty()) left.push_back({const_cast<std::byte*>(piece.data()), piece.size()});
+    for (std::size_t first = 0; first < left.size();) {
+      const int count = static_cast<int>(std::min<std::size_t>(left.size() - first, IOV_MAX));
+      const ssize_t n = uninterrupted([&] { return tree_.calls().writev(file.get(), &left[first], count); });
+      if (n == 0) errno = EIO;  // else this could go on for ever
+      if (n <= 0) throw tree_.failed("write", key_);
+      auto written = static_cast<std::size_t>(n);
+      for (; first < left.size() && written >= left[first].iov_len; ++first) written -= left[first].iov_len;
+      if (written > 0) {
+        left[first].iov_base = static_cast<std::byte*>(left[first].iov_base) + written;
+        left[first].iov_len -= written;
+      }
+    }
+  }
+
+  /// Gives it the name of the object; false, and errno, if that fails.
+  bool publish(IfExists if_exists) {
+    const int at = directory_.get();
+    const FileCalls& calls = tree_.calls();
+    if (if_exists == IfExists::replace) {
+      if (calls.renameat(at, name_.c_str(), at, leaf_.c_str()) != 0) return false;
+    } else if (calls.renameat_new(at, name_.c_str(), at, leaf_.c_str()) != 0) {
+      if (errno != EINVAL && errno != ENOSYS && errno != EOPNOTSUPP) return false;
+      // Not every file system can. A second name is as exclusive.
+      if (calls.linkat(at, name_.c_str(), at, leaf_.c_str(), 0) != 0) return false;
+      calls.unlinkat(at, name_.c_str(), 0);
+    }
+    name_.clear();
+    return true;
+  }
+
+  Descriptor file;
+
+ private:
+  const DirectoryTree& tree_;
+  const Descriptor& directory_;
+  const std::string& leaf_;
+  std::string_view key_;
+  std::string name_;
+};
+
+}  // namespace detail
+
+}  // namespace tensortap::inline v0
+
 // from tensortap/store/file.hpp
 
 // A store in a directory. An object is written to a temporary beside it and renamed, so that a reader, or a machine
@@ -4170,71 +5162,50 @@ inline std::vector<std::string> key_parts(std::string_view key) {
 
 namespace tensortap::inline v0 {
 
-namespace detail {
-
-/// A file descriptor that closes itself.
-class Descriptor {
- public:
-  Descriptor() = default;
-  explicit Descriptor(int fd) noexcept : fd_(fd) {}
-  Descriptor(Descriptor&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-  Descriptor& operator=(Descriptor&& other) noexcept {
-    std::swap(fd_, other.fd_);
-    return *this;
-  }
-  ~Descriptor() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  [[nodiscard]] int get() const noexcept { return fd_; }
-  [[nodiscard]] int release() noexcept { return std::exchange(fd_, -1); }
-  explicit operator bool() const noexcept { return fd_ >= 0; }
-
- private:
-  int fd_ = -1;
-};
-
-}  // namespace detail
-
+/// Objects are files. All of them lie in one file system.
 class FileStore final : public Store {
  public:
   using Store::get;
+  using Store::list;
   using Store::put;
 
   /// Objects lie below `directory`, which is made when the first one is written.
-  explicit FileStore(std::string directory) : root_(std::move(directory)) {}
+  explicit FileStore(std::string directory, FileCalls calls = {}) : tree_(std::move(directory), std::move(calls)) {}
 
-  void put(std::string_view key, std::span<const Bytes> pieces, Sync sync) override {
-    auto parts = key_parts(key);
-    const std::string leaf = std::move(parts.back());
-    parts.pop_back();
-    const detail::Descriptor directory = make_directories(parts, key, sync);
-    auto [file, temporary] = create_temporary(directory, leaf, key);
-    try {
-      write_all(file, pieces, key);
-      if (sync == Sync::yes && ::fsync(file.get()) != 0) throw failed("write", key);
-      // Some file systems report a failed write only here.
-      if (::close(file.release()) != 0) throw failed("write", key);
-      if (::renameat(directory.get(), temporary.c_str(), directory.get(), leaf.c_str()) != 0)
-        throw failed("rename", key);
-    } catch (...) {
-      ::unlinkat(directory.get(), temporary.c_str(), 0);
-      throw;
+  bool put(std::string_view key, std::span<const Bytes> pieces, Sync sync, IfExists if_exists) override {
+    const auto [parts, leaf] = split(key);
+    const detail::Descriptor directory = tree_.make(parts, key);
+    if (if_exists == IfExists::keep && is_there(directory, leaf, key)) return false;  // spares the writing
+    detail::Temporary temporary(tree_, directory, leaf, key);
+    temporary.write(pieces);
+    if (sync == Sync::yes) sync_file(temporary.file, key);
+    // An interrupted close has closed.
+    if (calls().close(temporary.file.release()) != 0 && errno != EINTR) throw tree_.failed("write", key);
+    if (!temporary.publish(if_exists)) {
+      if (errno == EEXIST && if_exists == IfExists::keep) return false;
+      throw tree_.failed("rename", key);
     }
-    if (sync == Sync::yes && ::fsync(directory.get()) != 0) throw failed("sync the directory of", key);
+    forget_lost(key);
+    if (sync == Sync::yes) {
+      tree_.sync(directory, key);
+      tree_.sync_names(parts, key);
+    }
+    return true;
   }
 
   [[nodiscard]] std::optional<std::vector<std::byte>> get(std::string_view key, Range range) const override {
-    const detail::Descriptor file = open_object(key);
+    const detail::Descriptor file = open_object(key, O_RDONLY);
     if (!file) return std::nullopt;
     const std::uint64_t end = size_of_object(file, key);
     const std::uint64_t start = std::min(range.start, end);
     std::vector<std::byte> out(static_cast<std::size_t>(std::min(range.length, end - start)));
     std::size_t done = 0;
     while (done < out.size()) {
-      const ssize_t n = ::pread(file.get(), out.data() + done, std::min<std::size_t>(out.size() - done, 1u << 30),
-                                static_cast<off_t>(start + done));
-      if (n < 0 && errno == EINTR) continue;
-      if (n < 0) throw failed("read", key);
+      const ssize_t n = detail::uninterrupted([&] {
+        return calls().pread(file.get(), out.data() + done, std::min<std::size_t>(out.size() - done, 1u << 30),
+                             static_cast<off_t>(start + done));
+      });
+      if (n < 0) throw tree_.failed("read", key);
       if (n == 0) break;  // it became shorter
       done += static_cast<std::size_t>(n);
     }
@@ -4243,154 +5214,257 @@ class FileStore final : public Store {
   }
 
   [[nodiscard]] std::optional<std::uint64_t> size(std::string_view key) const override {
-    const detail::Descriptor file = open_object(key);
+    const detail::Descriptor file = open_object(key, O_RDONLY);
     if (!file) return std::nullopt;
     return size_of_object(file, key);
   }
 
-  [[nodiscard]] std::vector<ObjectInfo> list(std::string_view prefix) const override {
-    std::vector<std::string> parts;
-    if (!prefix.empty()) parts = key_parts(prefix.substr(0, prefix.size() - 1));
+  /// Costs a look at every name in the directories that hold something, and a system call for each object and directory
+  /// it returns or enters.
+  [[nodiscard]] std::vector<ObjectInfo> list(std::string_view prefix, std::string_view after) const override {
     std::vector<ObjectInfo> out;
-    if (detail::Descriptor directory = open_directory(parts, prefix))
-      walk(std::move(directory), std::string(prefix), 0, out);
+    walk(prefix, after, [&](int, const char*, const std::string& key, std::uint64_t size) {
+      if (!detail::is_temporary(key)) out.push_back({key, size});
+    });
     std::sort(out.begin(), out.end(), [](const auto& a, const auto& b) { return a.key < b.key; });
     return out;
   }
 
   bool remove(std::string_view key) override {
-    auto parts = key_parts(key);
-    const std::string leaf = std::move(parts.back());
-    parts.pop_back();
-    const detail::Descriptor directory = open_directory(parts, key);
+    const auto [parts, leaf] = split(key);
+    const detail::Descriptor directory = tree_.find(parts, key);
     if (!directory) return false;
-    if (::unlinkat(directory.get(), leaf.c_str(), 0) == 0) return true;
-    if (errno == ENOENT) return false;
-    throw failed("remove", key);
+    if (calls().unlinkat(directory.get(), leaf.c_str(), 0) != 0) {
+      if (errno == ENOENT) return false;
+      throw tree_.failed("remove", key);
+    }
+    forget_lost(key);
+    return true;
   }
 
-  [[nodiscard]] std::string location() const override { return root_; }
+  /// Directories that become empty stay.
+  bool move(std::string_view from, std::string_view to) override {
+    const auto [from_parts, from_leaf] = split(from);
+    const auto [to_parts, to_leaf] = split(to);
+    if (!size(from)) return false;
+    const detail::Descriptor from_directory = tree_.find(from_parts, from);
+    if (!from_directory) return false;
+    const detail::Descriptor to_directory = tree_.make(to_parts, to);
+    // Else the disk might have the object leave before it has the directory in which it arrives.
+    tree_.sync_names(to_parts, to);
+    if (calls().renameat(from_directory.get(), from_leaf.c_str(), to_directory.get(), to_leaf.c_str()) != 0) {
+      if (errno == ENOENT && !is_there(from_directory, from_leaf, from)) return false;
+      throw tree_.failed("move", from);
+    }
+    forget_lost(to);
+    if (forget_lost(from)) remember_lost(to);
+    return true;
+  }
+
+  /// Many objects are synced with all of the file system. Throws: the store failed; the kernel then forgets what it
+  /// could not write and a second sync would succeed, so that one of these objects fails until it is put again.
+  void sync(std::span<const std::string> keys) override {
+    const bool singly = keys.size() <= synced_singly || !sync_file_system(keys);
+    std::set<Parts> directories;  // the deepest there are, where an object is gone
+    for (const std::string& key : keys) {
+      auto [parts, leaf] = split(key);
+      complain_of_lost(key);
+      if (!singly) continue;
+      if (const detail::Descriptor file = open_object(key, O_RDONLY)) {
+        (void)size_of_object(file, key);
+        try {
+          sync_file(file, key);
+        } catch (const Error&) {
+          remember_lost(key);
+          throw;
+        }
+      }
+      if (tree_.find_deepest(parts, key)) directories.insert(std::move(parts));
+    }
+    for (const Parts& parts : directories) {
+      if (const detail::Descriptor directory = tree_.find(parts, keys.front())) tree_.sync(directory, keys.front());
+      tree_.sync_names(parts, keys.front());
+    }
+  }
+
+  /// Where the file system has no locks, every claim is granted.
+  [[nodiscard]] std::unique_ptr<Claim> claim(std::string_view key, std::string_view text) override {
+    const auto [parts, leaf] = split(key);
+    const Bytes piece = bytes_of(text);
+    const detail::FileClaim::NoFork no_fork;
+    for (int attempt = 0; attempt < 100; ++attempt) {
+      detail::Descriptor directory = tree_.make(parts, key);
+      const detail::Descriptor stale = open_object(key, O_RDWR);
+      if (stale) {
+        (void)size_of_object(stale, key);
+        if (!lock(stale, key)) return nullptr;
+        if (!detail::is_name_of(calls(), directory, leaf, stale)) continue;  // its owner has just let it go
+      }
+      detail::Temporary temporary(tree_, directory, leaf, key);
+      temporary.write(std::span(&piece, 1));
+      if (!lock(temporary.file, key)) continue;
+      if (temporary.publish(stale ? IfExists::replace : IfExists::keep))
+        return std::make_unique<detail::FileClaim>(calls(), std::move(directory), leaf, std::move(temporary.file),
+                                                   no_fork);
+      // Somebody was faster, or cleaned up.
+      if (errno != EEXIST && errno != ENOENT) throw tree_.failed("claim", key);
+    }
+    errno = EBUSY;
+    throw tree_.failed("claim", key);
+  }
+
+  std::size_t remove_unfinished(const std::function<bool(std::string_view key)>& is_mine) override {
+    std::size_t count = 0;
+    walk("", "", [&](int directory, const char* name, const std::string& key, std::uint64_t) {
+      if (!detail::is_temporary(key) || !is_mine(detail::finished(key))) return;
+      if (calls().unlinkat(directory, name, 0) == 0)
+        ++count;
+      else if (errno != ENOENT)
+        throw tree_.failed("remove", key);
+    });
+    return count;
+  }
+
+  [[nodiscard]] std::string location() const override { return tree_.root(); }
 
  private:
-  static constexpr int directory_flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
-  static constexpr std::string_view temporary_suffix = ".tmp";
+  using Parts = detail::DirectoryTree::Parts;
   static constexpr int depth_limit = 16;
+  static constexpr std::size_t synced_singly = 64;
 
-  [[nodiscard]] Error failed(std::string_view verb, std::string_view key) const {
-    const int cause = errno;
-    std::string text = std::generic_category().message(cause);
-    if (cause == ELOOP || cause == ENOTDIR) text += "; symbolic links inside a run are not followed";
-    return Error::io("store: cannot " + std::string(verb), root_ + "/" + std::string(key), text);
-  }
+  [[nodiscard]] const FileCalls& calls() const noexcept { return tree_.calls(); }
 
-  /// The directory `parts` below the root; an empty descriptor if it is not there.
-  [[nodiscard]] detail::Descriptor open_directory(const std::vector<std::string>& parts, std::string_view key) const {
-    detail::Descriptor at(::open(root_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    for (std::size_t i = 0; at && i < parts.size(); ++i)
-      at = detail::Descriptor(::openat(at.get(), parts[i].c_str(), directory_flags));
-    if (!at && errno != ENOENT) throw failed("open", key);
-    return at;
-  }
-
-  /// The directory `parts` below the root, made as needed.
-  [[nodiscard]] detail::Descriptor make_directories(const std::vector<std::string>& parts, std::string_view key,
-                                                    Sync sync) const {
-    for (std::size_t slash = root_.find('/', 1); slash < root_.size(); slash = root_.find('/', slash + 1))
-      ::mkdir(root_.substr(0, slash).c_str(), 0777);  // what fails here fails again below
-    ::mkdir(root_.c_str(), 0777);
-    detail::Descriptor at(::open(root_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    if (!at) throw failed("make", key);
-    for (const std::string& part : parts) {
-      detail::Descriptor below(::openat(at.get(), part.c_str(), directory_flags));
-      if (!below && errno == ENOENT) {
-        if (::mkdirat(at.get(), part.c_str(), 0777) != 0 && errno != EEXIST) throw failed("make the directory of", key);
-        if (sync == Sync::yes && ::fsync(at.get()) != 0) throw failed("sync the directory of", key);
-        below = detail::Descriptor(::openat(at.get(), part.c_str(), directory_flags));
-      }
-      if (!below) throw failed("open the directory of", key);
-      at = std::move(below);
-    }
-    return at;
-  }
-
-  /// A new file beside `leaf` whose name no reader takes for an object.
-  [[nodiscard]] std::pair<detail::Descriptor, std::string> create_temporary(const detail::Descriptor& directory,
-                                                                            const std::string& leaf,
-                                                                            std::string_view key) const {
-    static std::atomic<std::uint64_t> counter = 0;
-    for (;;) {
-      std::string name = leaf + "." + std::to_string(::getpid()) + "-" + std::to_string(counter++);
-      name += temporary_suffix;
-      detail::Descriptor file(
-          ::openat(directory.get(), name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666));
-      if (file) return {std::move(file), std::move(name)};
-      if (errno != EEXIST) throw failed("create", key);
-    }
-  }
-
-  void write_all(const detail::Descriptor& file, std::span<const Bytes> pieces, std::string_view key) const {
-    std::vector<iovec> left;
-    left.reserve(pieces.size());
-    for (const Bytes piece : pieces)
-      if (!piece.empty()) left.push_back({const_cast<std::byte*>(piece.data()), piece.size()});
-    for (std::size_t first = 0; first < left.size();) {
-      const ssize_t n =
-          ::writev(file.get(), &left[first], static_cast<int>(std::min<std::size_t>(left.size() - first, IOV_MAX)));
-      if (n < 0 && errno == EINTR) continue;
-      if (n < 0) throw failed("write", key);
-      auto written = static_cast<std::size_t>(n);
-      for (; first < left.size() && written >= left[first].iov_len; ++first) written -= left[first].iov_len;
-      if (written > 0) {
-        left[first].iov_base = static_cast<std::byte*>(left[first].iov_base) + written;
-        left[first].iov_len -= written;
-      }
-    }
-  }
-
-  /// The object opened for reading; an empty descriptor if there is none.
-  [[nodiscard]] detail::Descriptor open_object(std::string_view key) const {
-    auto parts = key_parts(key);
-    const std::string leaf = std::move(parts.back());
+  /// The directory of an object and its name there.
+  [[nodiscard]] static std::pair<Parts, std::string> split(std::string_view key) {
+    Parts parts = key_parts(key);
+    std::string leaf = std::move(parts.back());
     parts.pop_back();
-    const detail::Descriptor directory = open_directory(parts, key);
+    return {std::move(parts), std::move(leaf)};
+  }
+
+  void sync_file(const detail::Descriptor& file, std::string_view key) const {
+    if (detail::uninterrupted([&] { return calls().fsync(file.get()); }) != 0) throw tree_.failed("sync", key);
+  }
+
+  /// False if the system cannot.
+  bool sync_file_system(std::span<const std::string> keys) {
+    const detail::Descriptor root = tree_.open_root();
+    if (!root) return errno == ENOENT;  // there is nothing to sync
+    if (detail::uninterrupted([&] { return calls().syncfs(root.get()); }) != 0) {
+      if (errno == ENOSYS) return false;
+      const Error error = tree_.failed("sync", keys.front());
+      for (const std::string& key : keys) remember_lost(key);
+      throw error;
+    }
+    return true;
+  }
+
+  void remember_lost(std::string_view key) {
+    const std::lock_guard guard(mutex_);
+    lost_.emplace(key);
+  }
+  bool forget_lost(std::string_view key) {
+    const std::lock_guard guard(mutex_);
+    const auto found = lost_.find(key);
+    if (found == lost_.end()) return false;
+    lost_.erase(found);
+    return true;
+  }
+  void complain_of_lost(std::string_view key) const {
+    const std::lock_guard guard(mutex_);
+    if (lost_.contains(key))
+      throw Error::io("store: cannot sync", tree_.root() + "/" + std::string(key),
+                      "an earlier sync failed, its bytes may be lost; put it again");
+  }
+
+  /// Whether there is anything under that name.
+  [[nodiscard]] bool is_there(const detail::Descriptor& directory, const std::string& leaf,
+                              std::string_view key) const {
+    struct stat status {};
+    if (calls().fstatat(directory.get(), leaf.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0) return true;
+    if (errno != ENOENT) throw tree_.failed("look at", key);
+    return false;
+  }
+
+  /// The object opened; none if it is not there.
+  [[nodiscard]] detail::Descriptor open_object(std::string_view key, int flags) const {
+    const auto [parts, leaf] = split(key);
+    const detail::Descriptor directory = tree_.find(parts, key);
     if (!directory) return {};
     // Without O_NONBLOCK a named pipe in a hostile run would block for ever.
-    detail::Descriptor file(::openat(directory.get(), leaf.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
-    if (!file && errno != ENOENT) throw failed("open", key);
+    detail::Descriptor file = tree_.open_at(directory.get(), leaf, flags | O_NONBLOCK);
+    if (!file && errno != ENOENT) throw tree_.failed("open", key);
     return file;
   }
 
   [[nodiscard]] std::uint64_t size_of_object(const detail::Descriptor& file, std::string_view key) const {
     struct stat status {};
-    if (::fstat(file.get(), &status) != 0) throw failed("look at", key);
+    if (calls().fstat(file.get(), &status) != 0) throw tree_.failed("look at", key);
     if (!S_ISREG(status.st_mode))
-      throw Error::io("store: cannot read", root_ + "/" + std::string(key), "it is not a regular file");
+      throw Error::io("store: cannot read", tree_.root() + "/" + std::string(key), "it is not a regular file");
     return static_cast<std::uint64_t>(status.st_size);
   }
 
-  void walk(detail::Descriptor directory, const std::string& prefix, int depth, std::vector<ObjectInfo>& out) const {
+  /// False if another one alive has it.
+  [[nodiscard]] bool lock(const detail::Descriptor& file, std::string_view key) const {
+    if (detail::uninterrupted([&] { return calls().lock(file.get()); }) == 0) return true;
+    if (errno == EAGAIN || errno == EACCES) return false;
+    // No locks here. Refusing would end every run that once died; attempts are numbered, so that the late one yields.
+    if (errno == EINVAL || errno == ENOLCK || errno == ENOSYS || errno == EOPNOTSUPP) return true;
+    throw tree_.failed("lock", key);
+  }
+
+  /// Calls `visit(directory, name, key, size)` for every regular file whose key begins with `prefix` and is greater
+  /// than `after`.
+  template <class Visit>
+  void walk(std::string_view prefix, std::string_view after, const Visit& visit) const {
+    Parts parts;
+    if (!prefix.empty()) parts = key_parts(prefix.substr(0, prefix.size() - 1));
+    if (detail::Descriptor directory = tree_.find(parts, prefix))
+      walk(std::move(directory), std::string(prefix), after, 0, visit);
+  }
+
+  template <class Visit>
+  void walk(detail::Descriptor directory, const std::string& prefix, std::string_view after, int depth,
+            const Visit& visit) const {
     struct Close {
       void operator()(DIR* d) const noexcept { ::closedir(d); }
     };
-    const std::unique_ptr<DIR, Close> stream(::fdopendir(directory.get()));
-    if (!stream) throw failed("list", prefix);
+    const std::unique_ptr<DIR, Close> stream(calls().fdopendir(directory.get()));
+    if (!stream) throw tree_.failed("list", prefix);
     const int at = directory.release();  // the stream closes it
-    errno = 0;
-    for (const dirent* entry = ::readdir(stream.get()); entry != nullptr; errno = 0, entry = ::readdir(stream.get())) {
+    for (;;) {
+      errno = 0;
+      const dirent* entry = calls().readdir(stream.get());
+      if (entry == nullptr && errno != 0) throw tree_.failed("list", prefix);
+      if (entry == nullptr) return;
       const std::string_view name = entry->d_name;
-      if (name == "." || name == ".." || name.ends_with(temporary_suffix)) continue;
-      struct stat status {};
-      if (::fstatat(at, entry->d_name, &status, AT_SYMLINK_NOFOLLOW) != 0) continue;  // gone since
+      if (name == "." || name == "..") continue;
       const std::string key = prefix + std::string(name);
-      if (S_ISREG(status.st_mode)) out.push_back({key, static_cast<std::uint64_t>(status.st_size)});
-      if (S_ISDIR(status.st_mode) && depth < depth_limit)
-        if (detail::Descriptor below{::openat(at, entry->d_name, directory_flags)})
-          walk(std::move(below), key + "/", depth + 1, out);
+      const std::string below = key + "/";
+      const bool comes_after = key.compare(after) > 0;
+      const bool enters = below.compare(after) > 0 || after.starts_with(below);
+      if (!comes_after && !enters) continue;
+      struct stat status {};
+      if (calls().fstatat(at, entry->d_name, &status, AT_SYMLINK_NOFOLLOW) != 0) {
+        if (errno == ENOENT) continue;  // gone since
+        throw tree_.failed("look at", key);
+      }
+      if (S_ISREG(status.st_mode) && comes_after)
+        visit(at, entry->d_name, key, static_cast<std::uint64_t>(status.st_size));
+      if (S_ISDIR(status.st_mode) && enters && depth < depth_limit) {
+        detail::Descriptor next = tree_.open_at(at, entry->d_name, detail::DirectoryTree::directory_flags);
+        if (next)
+          walk(std::move(next), below, after, depth + 1, visit);
+        else if (errno != ENOENT && errno != ELOOP && errno != ENOTDIR)  // what it was a moment ago
+          throw tree_.failed("list", below);
+      }
     }
-    if (errno != 0) throw failed("list", prefix);
   }
 
-  std::string root_;
+  detail::DirectoryTree tree_;
+  mutable std::mutex mutex_;
+  std::set<std::string, std::less<>> lost_;  // objects a sync failed to write
 };
 
 }  // namespace tensortap::inline v0
@@ -4407,14 +5481,17 @@ namespace tensortap::inline v0 {
 class MemoryStore final : public Store {
  public:
   using Store::get;
+  using Store::list;
   using Store::put;
 
-  void put(std::string_view key, std::span<const Bytes> pieces, Sync) override {
+  bool put(std::string_view key, std::span<const Bytes> pieces, Sync, IfExists if_exists) override {
     (void)key_parts(key);
     std::vector<std::byte> object;
     for (const Bytes piece : pieces) object.insert(object.end(), piece.begin(), piece.end());
     const std::lock_guard lock(mutex_);
+    if (if_exists == IfExists::keep) return objects_.try_emplace(std::string(key), std::move(object)).second;
     objects_[std::string(key)] = std::move(object);
+    return true;
   }
 
   [[nodiscard]] std::optional<std::vector<std::byte>> get(std::string_view key, Range range) const override {
@@ -4436,11 +5513,11 @@ class MemoryStore final : public Store {
     return found->second.size();
   }
 
-  [[nodiscard]] std::vector<ObjectInfo> list(std::string_view prefix) const override {
+  [[nodiscard]] std::vector<ObjectInfo> list(std::string_view prefix, std::string_view after) const override {
     const std::lock_guard lock(mutex_);
     std::vector<ObjectInfo> out;
-    for (auto at = objects_.lower_bound(prefix); at != objects_.end() && at->first.starts_with(prefix); ++at)
-      out.push_back({at->first, at->second.size()});
+    auto at = after < prefix ? objects_.lower_bound(prefix) : objects_.upper_bound(after);
+    for (; at != objects_.end() && at->first.starts_with(prefix); ++at) out.push_back({at->first, at->second.size()});
     return out;
   }
 
@@ -4453,11 +5530,54 @@ class MemoryStore final : public Store {
     return true;
   }
 
+  bool move(std::string_view from, std::string_view to) override {
+    (void)key_parts(from);
+    (void)key_parts(to);
+    const std::lock_guard lock(mutex_);
+    const auto found = objects_.find(from);
+    if (found == objects_.end()) return false;
+    auto object = std::move(found->second);
+    objects_.erase(found);
+    objects_[std::string(to)] = std::move(object);
+    return true;
+  }
+
+  /// What is here lives as long as the process, and no longer.
+  void sync(std::span<const std::string> keys) override {
+    for (const std::string& key : keys) (void)key_parts(key);
+  }
+
+  [[nodiscard]] std::unique_ptr<Claim> claim(std::string_view key, std::string_view text) override {
+    (void)key_parts(key);
+    const Bytes bytes = bytes_of(text);
+    const std::lock_guard lock(mutex_);
+    if (!claimed_.emplace(key).second) return nullptr;
+    objects_[std::string(key)].assign(bytes.begin(), bytes.end());
+    return std::make_unique<HeldClaim>(*this, std::string(key));
+  }
+
+  std::size_t remove_unfinished(const std::function<bool(std::string_view key)>&) override { return 0; }
+
   [[nodiscard]] std::string location() const override { return "memory"; }
 
  private:
+  class HeldClaim final : public Claim {
+   public:
+    HeldClaim(MemoryStore& store, std::string key) : store_(store), key_(std::move(key)) {}
+    ~HeldClaim() override {
+      const std::lock_guard lock(store_.mutex_);
+      store_.objects_.erase(key_);
+      store_.claimed_.erase(key_);
+    }
+
+   private:
+    MemoryStore& store_;
+    std::string key_;
+  };
+
   mutable std::mutex mutex_;
   std::map<std::string, std::vector<std::byte>, std::less<>> objects_;
+  std::set<std::string, std::less<>> claimed_;
 };
 
 }  // namespace tensortap::inline v0
@@ -4482,6 +5602,247 @@ inline std::shared_ptr<Store> open_store(std::string_view address) {
 
 }  // namespace tensortap::inline v0
 
+// from tensortap/capture/arena.hpp
+
+// Memory for the tensors of one step: bytes that stay where they are, and chunks that are used again.
+//
+// Not for users: the hook copies tensors into it.
+
+namespace tensortap::inline v0 {
+
+/// Grows in chunks, so nothing that was handed out ever moves. Threads: one at a time; the memory handed out may be
+/// written by others.
+class Arena {
+ public:
+  /// `size` bytes, aligned for any element, not set to anything.
+  [[nodiscard]] std::byte* allocate(std::size_t size) {
+    constexpr std::size_t alignment = 64;
+    size = (size + alignment - 1) / alignment * alignment;
+    while (current_ < chunks_.size() && chunks_[current_].size - used_ < size) {
+      ++current_;
+      used_ = 0;
+    }
+    if (current_ == chunks_.size()) {
+      const std::size_t capacity = std::max(size, std::clamp(capacity_, smallest_chunk, largest_chunk));
+      chunks_.push_back({std::unique_ptr<std::byte[]>(new std::byte[capacity + alignment]), capacity});
+      capacity_ += capacity;
+    }
+    auto at = reinterpret_cast<std::uintptr_t>(chunks_[current_].bytes.get());
+    at = (at + alignment - 1) / alignment * alignment;
+    std::byte* const out = reinterpret_cast<std::byte*>(at) + used_;
+    used_ += size;
+    in_use_ += size;
+    return out;
+  }
+
+  /// Takes everything back. Chunks are kept, unless most of them lay idle.
+  void clear() {
+    if (capacity_ > 4 * in_use_ + largest_chunk) {
+      chunks_.clear();
+      capacity_ = 0;
+    }
+    current_ = used_ = in_use_ = 0;
+  }
+
+  /// Bytes held, in use or not.
+  [[nodiscard]] std::size_t capacity() const noexcept { return capacity_; }
+
+ private:
+  static constexpr std::size_t smallest_chunk = std::size_t{4} << 10;
+  static constexpr std::size_t largest_chunk = std::size_t{1} << 20;
+
+  struct Chunk {
+    std::unique_ptr<std::byte[]> bytes;
+    std::size_t size;
+  };
+  std::vector<Chunk> chunks_;
+  std::size_t current_ = 0;
+  std::size_t used_ = 0;
+  std::size_t in_use_ = 0;
+  std::size_t capacity_ = 0;
+};
+
+}  // namespace tensortap::inline v0
+
+// from tensortap/capture/step_records.hpp
+
+// What one step has shown, copied: tensors are borrowed and change with the next step, so their elements are copied
+// here, once, and turned into files later by another thread.
+//
+// Not for users: the hook fills it.
+
+namespace tensortap::inline v0 {
+
+/// A tensor's name, and what follows from it, since its first sight.
+struct KnownTensor {
+  std::string name;
+  std::vector<std::size_t> collections;  ///< positions of those it belongs to
+  bool saved = false;                    ///< Threads: those that save
+};
+
+/// One record to be: the elements of a tensor, a reduction of it, or its shape.
+struct CapturedRecord {
+  enum class Kind : std::uint8_t { raw, reduction, shape };
+
+  const KnownTensor* tensor = nullptr;
+  Kind kind = Kind::raw;
+  Reduction reduction = Reduction::min;
+  double wall_time = 0;
+  TensorView view;               ///< of the copy; of a shape only the extents are there
+  std::unique_ptr<Tensor> text;  ///< the copy, if it is strings
+};
+
+/// The records of one step. Memory is kept from step to step: a loop that saves the same again allocates nothing.
+class StepRecords {
+ public:
+  /// Forgets what was there and begins `step`.
+  void begin(const Step& step) {
+    step_ = step;
+    records_.clear();
+    arena_.clear();
+    bytes_ = 0;
+    raw_ = 0;
+  }
+
+  /// Makes room for a record of `view`, which is copied by `copy` later: outside of any lock, by the thread that saves.
+  std::byte* add(const KnownTensor& tensor, const TensorView& view, double wall_time) {
+    std::byte* const to = arena_.allocate(view.nbytes());
+    auto& record = records_.emplace_back();
+    record.tensor = &tensor;
+    record.wall_time = wall_time;
+    if (view.dtype() == DType::string) {
+      record.text = std::make_unique<Tensor>(view);
+      record.view = as_view(*record.text);
+    } else {
+      record.view = TensorView(to, view.dtype(), view.shape());
+    }
+    bytes_ += view.nbytes();
+    ++raw_;
+    return to;
+  }
+
+  /// Copies the elements of `view` to where `add` made room.
+  static void copy(const TensorView& view, std::byte* to) {
+    if (view.dtype() != DType::string && view.nbytes() > 0) copy_row_major(view, to);
+  }
+
+  /// Adds a reduction of `tensor`, a small tensor itself.
+  void add(const KnownTensor& tensor, Reduction reduction, const TensorView& value, double wall_time) {
+    std::byte* const to = add(tensor, value, wall_time);
+    std::memcpy(to, value.data(), value.nbytes());
+    records_.back().kind = CapturedRecord::Kind::reduction;
+    records_.back().reduction = reduction;
+  }
+
+  /// Adds the shape of `view` without its elements.
+  void add_shape(const KnownTensor& tensor, const TensorView& view) {
+    auto& record = records_.emplace_back();
+    record.tensor = &tensor;
+    record.kind = CapturedRecord::Kind::shape;
+    record.view = TensorView(nullptr, view.dtype(), view.shape());
+  }
+
+  [[nodiscard]] const Step& step() const noexcept { return step_; }
+  [[nodiscard]] const std::vector<CapturedRecord>& records() const noexcept { return records_; }
+  [[nodiscard]] bool empty() const noexcept { return records_.empty(); }
+  /// Bytes of all elements.
+  [[nodiscard]] std::uint64_t bytes() const noexcept { return bytes_; }
+  /// Number of records in the events file: all but shapes.
+  [[nodiscard]] std::uint64_t size() const noexcept { return raw_; }
+  /// Bytes of memory held.
+  [[nodiscard]] std::uint64_t memory() const noexcept {
+    return arena_.capacity() + records_.capacity() * sizeof(CapturedRecord);
+  }
+
+ private:
+  Step step_;
+  std::vector<CapturedRecord> records_;
+  Arena arena_;
+  std::uint64_t bytes_ = 0;
+  std::uint64_t raw_ = 0;
+};
+
+}  // namespace tensortap::inline v0
+
+// from tensortap/capture/names.hpp
+
+// The tensors a hook has met, by name.
+//
+// Not for users: the hook owns one, and its writer's thread reads the names.
+
+namespace tensortap::inline v0 {
+
+/// Entries stay where they are. Threads: one at a time, but entries may be read by others.
+class Names {
+ public:
+  [[nodiscard]] KnownTensor* find(std::string_view name) const {
+    const auto found = tensors_.find(name);
+    return found == tensors_.end() ? nullptr : found->second.get();
+  }
+
+  /// Adds `name`, which is not there yet; null if there are too many.
+  KnownTensor* add(std::string_view name, std::vector<std::size_t> collections) {
+    if (tensors_.size() == limit) return nullptr;
+    auto tensor = std::make_unique<KnownTensor>(KnownTensor{std::string(name), std::move(collections)});
+    KnownTensor* const out = tensor.get();
+    tensors_.emplace(out->name, std::move(tensor));
+    return out;
+  }
+
+ private:
+  static constexpr std::size_t limit = std::size_t{1} << 20;
+
+  std::unordered_map<std::string_view, std::unique_ptr<KnownTensor>> tensors_;
+};
+
+}  // namespace tensortap::inline v0
+
+// from tensortap/capture/report.hpp
+
+// What was saved of each collection, or would have been in a dry run, and which patterns no tensor has met.
+//
+//   std::cout << hook.report();
+
+namespace tensortap::inline v0 {
+
+/// One collection. A tensor in several counts in each.
+struct CollectionReport {
+  std::string name;
+  std::uint64_t tensors = 0;           ///< of which anything was saved
+  std::uint64_t steps = 0;             ///< in which anything was
+  std::uint64_t records = 0;           ///< elements, reductions and shapes
+  std::uint64_t bytes = 0;             ///< of elements, before framing
+  std::vector<std::string> unmatched;  ///< patterns and names that no tensor has met
+};
+
+/// All collections of a hook.
+struct Report {
+  std::vector<CollectionReport> collections;
+  bool dry_run = false;
+
+  /// As a table, and a line per pattern that met nothing.
+  friend std::ostream& operator<<(std::ostream& out, const Report& report) {
+    const auto row = [&](std::string name, const std::array<std::string, 4>& numbers) {
+      constexpr std::array<std::size_t, 4> widths = {9, 9, 10, 16};
+      name.resize(std::max<std::size_t>(name.size(), 24), ' ');
+      out << name;
+      for (std::size_t i = 0; i < numbers.size(); ++i)
+        out << std::string(widths[i] - std::min(widths[i], numbers[i].size()), ' ') << numbers[i];
+      out << '\n';
+    };
+    row(report.dry_run ? "would save" : "saved", {"tensors", "steps", "records", "bytes"});
+    for (const auto& c : report.collections)
+      row(escaped(c.name),
+          {std::to_string(c.tensors), std::to_string(c.steps), std::to_string(c.records), std::to_string(c.bytes)});
+    for (const auto& c : report.collections)
+      for (const std::string& text : c.unmatched)
+        out << "collection " << in_quotes(c.name) << ": " << in_quotes(text) << " has matched no tensor\n";
+    return out;
+  }
+};
+
+}  // namespace tensortap::inline v0
+
 // from tensortap/capture/options.hpp
 
 // How a hook is configured: one plain struct; leave out what you do not need.
@@ -4496,7 +5857,33 @@ inline double system_wall_time() {
   return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
 }
 
-/// What a hook saves, and as whom.
+/// What becomes of a step for which the queue has no room.
+enum class WhenFull : std::uint8_t {
+  block,  ///< training waits, at most `block_timeout`; then steps are dropped until half the queue is free
+  drop,   ///< the step is dropped and counted
+};
+
+/// When what is written reaches the disk, so that it survives a loss of power.
+enum class Durability : std::uint8_t {
+  none,    ///< when the system thinks fit
+  commit,  ///< at commit() and close()
+  step,    ///< each step, before the next is written; about a millisecond each
+};
+
+/// What becomes of steps after the last commit when a run is resumed.
+enum class OnResume : std::uint8_t {
+  archive,  ///< moved to superseded/
+  discard,  ///< removed
+  keep,     ///< left until they are written again; readers other than ours see them until then
+};
+
+/// What a failed write does to training.
+enum class OnFailure : std::uint8_t {
+  go_on,  ///< nothing: it is told by status(), on_error, commit() and close()
+  stop,   ///< the next begin_step() throws it
+};
+
+/// What a hook saves, as whom, and with which promises.
 struct HookOptions {
   /// What is saved when. Without any: everything, as `save` says.
   std::vector<Collection> collections = {};
@@ -4509,97 +5896,1366 @@ struct HookOptions {
   std::string worker = "worker_0";
   std::int64_t num_workers = 1;
 
-  /// A step keeps its records in memory until it ends. What would go beyond this is dropped and counted. Units: bytes.
+  /// Where checkpoints lie, and the state beside them: a directory, which a successor has to find as it was. With it a
+  /// run can be resumed. Several workers may share one if only one of them commits, after the others' flush().
+  std::string checkpoint_dir = {};
+  /// The same as a store of your own; paths given to commit() are then its keys.
+  std::shared_ptr<Store> checkpoints = nullptr;
+  /// Commit by itself when files in `checkpoint_dir` have changed, as smdebug does: for configurations that expect it.
+  /// Each begin_step() looks at every file there (a microsecond each).
+  bool watch_checkpoints = false;
+  OnResume on_resume = OnResume::archive;
+  bool resume_ended = false;  ///< go on with a run that has ended
+
+  Durability durability = Durability::commit;
+  OnFailure on_failure = OnFailure::go_on;
+
+  /// Steps that wait for being written. Units: bytes of their tensors; one step may be larger.
+  std::uint64_t queue_bytes = std::uint64_t{256} << 20;
+  WhenFull when_full = WhenFull::block;
+  std::chrono::nanoseconds block_timeout = std::chrono::seconds(30);
+
+  /// A step keeps its tensors in memory until it is written. What would go beyond this is dropped and counted. Units:
+  /// bytes.
   std::uint64_t max_step_bytes = std::uint64_t{4} << 30;
 
-  /// Payload checksums in the index, which smdebug ignores. Without them its files are matched byte for byte.
-  bool index_checksums = true;
+  /// How long a failing write is repeated before the step is lost.
+  std::chrono::nanoseconds retry_for = std::chrono::seconds(30);
+  /// How long commit(), close() and the destructor wait at most for the store.
+  std::chrono::nanoseconds commit_timeout = std::chrono::minutes(10);
+  std::chrono::nanoseconds close_timeout = std::chrono::minutes(10);
+  std::chrono::nanoseconds destroy_timeout = std::chrono::seconds(20);
+
+  /// Asks the loop to stop, see `Interruption`.
+  StopSignal stop = {};
+
+  /// Called with each step that was written, for rules: see `judge`. Threads: the writer's, one call at a time.
+  /// What it throws is counted in status().
+  std::function<void(const StepView&)> on_step = {};
+  /// Called when a write has failed for good after one that had not. Threads: the writer's. What it throws is ignored.
+  std::function<void(std::string_view message)> on_error = {};
+
+  /// Nothing is written; report() says per collection what would have been, and how much.
+  bool dry_run = false;
+  /// False: the hook does nothing at all, as fast as can be.
+  bool enabled = true;
+
+  /// Our own keys in the index, which smdebug ignores: payload checksums and the attempt. Without them its files are
+  /// matched byte for byte, but nothing tells a late writer's steps.
+  bool index_extras = true;
 
   /// Name reductions of "a:0" as reductions of "a", as smdebug does for all frameworks but TensorFlow. Readers then see
   /// two tensors.
   bool strip_output_numbers = false;
 
-  /// The time stamped on records. Units: seconds since 1970. Threads: called under the hook's lock.
+  /// The time stamped on records. Units: seconds since 1970. Threads: those that save.
   std::function<double()> wall_time = system_wall_time;
+  /// How the writer waits between retries.
+  std::function<void(std::chrono::nanoseconds)> sleep = [](std::chrono::nanoseconds t) {
+    std::this_thread::sleep_for(t);
+  };
 };
 
 }  // namespace tensortap::inline v0
 
-// from tensortap/capture/step_records.hpp
+// from tensortap/capture/state.hpp
 
-// The records of one step of one worker while it runs: encoded as they come, published as an events file and its index
-// when the step ends. Tensors are borrowed, so their elements are copied here, once.
+// The state of a run at its last commits: how far it was, and which checkpoint belongs to that. It lies beside the
+// checkpoints and travels with them. The file is smdebug's metadata.json, with keys of ours that smdebug ignores.
 //
-//   tensortap::StepRecords records("worker_0", true);
-//   records.begin({tensortap::Mode::train, 0, 0});
-//   records.add("loss", view, wall_time);
-//   records.publish(store);
+//   std::vector<tensortap::State> states = tensortap::parse_states(text, "metadata.json");
 
 namespace tensortap::inline v0 {
 
-/// Memory is kept from step to step: a loop that saves the same again allocates nothing for elements.
-class StepRecords {
+/// The key of the states among the checkpoints.
+inline constexpr std::string_view state_key = "metadata.json";
+
+/// A file of a checkpoint as it was when it was committed.
+struct CheckpointFile {
+  std::string name;          ///< its key among the checkpoints
+  std::uint64_t size = 0;    ///< Units: bytes
+  std::uint32_t crc32c = 0;  ///< of its content
+
+  friend bool operator==(const CheckpointFile&, const CheckpointFile&) = default;
+};
+
+/// How far a run was at one commit.
+struct State {
+  std::int64_t run = 0;                                     ///< the attempt
+  std::optional<std::int64_t> last_saved = {};              ///< the last global step of which anything was saved
+  std::int64_t last_seen = -1;                              ///< the last global step
+  std::array<std::optional<std::int64_t>, 4> mode_steps{};  ///< by mode: its last step, if it has had one
+  Mode mode = Mode::train;                                  ///< the last mode
+  std::string checkpoint = {};                              ///< a key, or the prefix of several; empty: not named
+  std::vector<CheckpointFile> files = {};                   ///< what belongs to it; smdebug does not say
+
+  friend bool operator==(const State&, const State&) = default;
+};
+
+/// The file's text.
+inline std::string to_json(std::span<const State> states) {
+  std::string out = "[";
+  for (const char* separator = ""; const State& state : states) {
+    out.append(separator).append(R"({"training-run": )").append(std::to_string(state.run));
+    out.append(R"(, "latest-global-step-saved": )");
+    out.append(state.last_saved ? std::to_string(*state.last_saved) : "null");
+    out.append(R"(, "latest-global-step-seen": )").append(std::to_string(state.last_seen));
+    out += R"(, "latest-mode-step": {)";
+    for (const char* comma = ""; const Mode mode : {Mode::global, Mode::train, Mode::eval, Mode::predict})
+      if (const auto& step = state.mode_steps[index_of(mode)]) {
+        out.append(comma).append("\"").append(to_string(mode)).append("\": ").append(std::to_string(*step));
+        comma = ", ";
+      }
+    out.append(R"(}, "mode": ")").append(to_string(state.mode)).append(R"(", "checkpoint": )");
+    json_text::append_string(out, state.checkpoint);
+    out += R"(, "files": [)";
+    for (const char* comma = ""; const CheckpointFile& file : state.files) {
+      out.append(comma).append(R"({"name": )");
+      json_text::append_string(out, file.name);
+      out.append(R"(, "size": )").append(std::to_string(file.size));
+      out.append(R"(, "crc32c": )").append(std::to_string(file.crc32c)).append("}");
+      comma = ", ";
+    }
+    out += "]}";
+    separator = ", ";
+  }
+  return out + "]";
+}
+
+namespace detail {
+
+/// Steps and attempts beyond this are refused: it leaves room to count on.
+inline constexpr std::int64_t number_limit = std::int64_t{1} << 60;
+
+inline std::int64_t step_number(const nlohmann::json& value, std::string_view key, const json_text::Place& place) {
+  const std::int64_t out = json_text::integer(value, key, place);
+  if (out < -1 || out > number_limit) throw json_text::wrong(place, key, "it is out of range");
+  return out;
+}
+
+inline std::uint32_t checksum(const nlohmann::json& file, const json_text::Place& place) {
+  const std::uint64_t out = json_text::natural(file, "crc32c", place);
+  if (out > UINT32_MAX) throw json_text::wrong(place, "crc32c", "it is out of range");
+  return static_cast<std::uint32_t>(out);
+}
+
+inline State parse_state(const nlohmann::json& entry, const json_text::Place& place) {
+  State out;
+  out.run = step_number(json_text::at(entry, "training-run", place), "training-run", place);
+  if (out.run < 0) throw json_text::wrong(place, "training-run", "it is negative");
+  if (const auto& saved = json_text::at(entry, "latest-global-step-saved", place); !saved.is_null())
+    out.last_saved = step_number(saved, "latest-global-step-saved", place);
+  out.last_seen = step_number(json_text::at(entry, "latest-global-step-seen", place), "latest-global-step-seen", place);
+  for (const auto& [name, step] : json_text::object(entry, "latest-mode-step", place).items())
+    if (const auto mode = parse_mode(name))
+      out.mode_steps[index_of(*mode)] = step_number(step, "latest-mode-step", place);
+  if (entry.contains("mode")) out.mode = parse_mode(json_text::text(entry, "mode", place)).value_or(Mode::train);
+  if (entry.contains("checkpoint")) out.checkpoint = json_text::text(entry, "checkpoint", place);
+  if (entry.contains("files"))
+    for (const auto& file : json_text::array(entry, "files", place)) {
+      out.files.push_back(
+          {json_text::text(file, "name", place), json_text::natural(file, "size", place), checksum(file, place)});
+      (void)key_parts(out.files.back().name);
+    }
+  if (!out.checkpoint.empty()) (void)key_parts(out.checkpoint);
+  return out;
+}
+
+}  // namespace detail
+
+/// The states in `text`, which `place` names in messages, by growing step. Throws: not an array of states; a path that
+/// leaves the directory.
+inline std::vector<State> parse_states(std::string_view text, std::string_view place) {
+  const json_text::Place where{"state", place};
+  const nlohmann::json root = json_text::parse_any(text, where);
+  if (!root.is_array()) throw Error::damaged(where.what, where.where, "not a JSON array");
+  std::vector<State> out;
+  for (const auto& entry : root) out.push_back(detail::parse_state(entry, where));
+  std::stable_sort(out.begin(), out.end(), [](const State& a, const State& b) { return a.last_seen < b.last_seen; });
+  return out;
+}
+
+/// The states beside the checkpoints; none if there is no such file. Throws: damage, a store that fails.
+inline std::vector<State> read_states(const Store& checkpoints) {
+  constexpr std::uint64_t limit = std::uint64_t{64} << 20;
+  if (checkpoints.size(state_key).value_or(0) > limit)
+    throw Error::damaged("state", checkpoints.location(), "metadata.json is too large");
+  const auto bytes = checkpoints.get(state_key);
+  return bytes ? parse_states(text_of(*bytes), checkpoints.location() + "/" + std::string(state_key))
+               : std::vector<State>{};
+}
+
+/// The checksum of an object's content, read in parts; nothing if there is none.
+inline std::optional<CheckpointFile> describe_checkpoint_file(const Store& checkpoints, const std::string& name) {
+  constexpr std::uint64_t part = std::uint64_t{4} << 20;
+  CheckpointFile out{name, 0, 0};
+  for (;;) {
+    const auto bytes = checkpoints.get(name, {out.size, part});
+    if (!bytes) return std::nullopt;
+    out.crc32c = crc32c(*bytes, out.crc32c);
+    out.size += bytes->size();
+    if (bytes->size() < part) return out;
+  }
+}
+
+/// The files of the checkpoint `key`: the object of that key, or all below it. Throws: there are none.
+inline std::vector<CheckpointFile> describe_checkpoint(const Store& checkpoints, const std::string& key) {
+  std::vector<CheckpointFile> out;
+  const std::string folder = key.substr(0, key.rfind('/') + 1);  // npos + 1 is 0
+  for (const ObjectInfo& object : checkpoints.list(folder))
+    if (object.key == key || object.key.starts_with(key + "/")) {
+      if (!is_utf8(object.key)) throw Error::name_not_utf8("commit", object.key);
+      if (auto file = describe_checkpoint_file(checkpoints, object.key)) out.push_back(std::move(*file));
+    }
+  if (out.empty()) throw Error::no_checkpoint(checkpoints.location() + "/" + key);
+  return out;
+}
+
+/// Whether every file that belongs to `state` is as it was at the commit.
+inline bool is_intact(const State& state, const Store& checkpoints) {
+  return std::all_of(state.files.begin(), state.files.end(), [&](const CheckpointFile& file) {
+    return describe_checkpoint_file(checkpoints, file.name) == file;
+  });
+}
+
+}  // namespace tensortap::inline v0
+
+// from tensortap/capture/resume.hpp
+
+// The beginning of an attempt: claims the run, finds the last commit, and sets aside what was saved beyond it, so that
+// every step is there exactly once. The order of operations is the protocol of protocol.md.
+//
+// Not for users: the hook calls it.
+
+namespace tensortap::inline v0 {
+
+/// Where a resumed run goes on: after this step, from this checkpoint.
+struct Resumed {
+  Mode mode = Mode::train;
+  std::int64_t step = -1;  ///< of `mode`
+  std::int64_t global_step = -1;
+  std::string checkpoint = {};  ///< its path, below checkpoint_dir; empty if none was named
+  std::int64_t run = 0;         ///< the attempt that goes on: 1 for the first successor
+};
+
+/// Tensor names by collection.
+using TensorNames = std::map<std::string, std::vector<std::string>, std::less<>>;
+
+/// How an attempt begins.
+struct Beginning {
+  std::unique_ptr<Claim> claim;
+  Attempt attempt;
+  std::vector<State> states;  ///< the commits up to where it goes on; the last is that one
+  TensorNames tensor_names;   ///< of attempts before
+  std::vector<std::string> notes;
+};
+
+/// The attempts of the run in `store`. What is damaged is left out, and named in `notes`.
+inline Attempts read_attempts(const Store& store, std::vector<std::string>* notes = nullptr) {
+  Attempts out;
+  for (const ObjectInfo& object : store.list(layout::attempts_prefix)) {
+    const auto bytes = store.get(object.key);
+    if (!bytes) continue;
+    try {
+      out.add(parse_attempt(text_of(*bytes), object.key));
+    } catch (const Error& e) {
+      if (notes != nullptr) notes->emplace_back(e.what());
+    }
+  }
+  return out;
+}
+
+namespace detail {
+
+/// One beginning under way.
+class Resumption {
  public:
-  StepRecords(std::string worker, bool checksums) : worker_(std::move(worker)), checksums_(checksums) {}
+  Resumption(Store& store, Store* checkpoints, const HookOptions& options)
+      : store_(store), checkpoints_(checkpoints), options_(options), sync_(options.durability != Durability::none) {}
 
-  /// Forgets what was there and begins `step`.
-  void begin(const Step& step) {
-    step_ = step;
-    bytes_.clear();
-    index_.tensors.clear();
-    index_.shapes.clear();
-  }
-
-  /// Adds a record of `view` under `name`. Of several under one name readers see the last.
-  void add(std::string_view name, const TensorView& view, double wall_time) {
-    const EncodedEvent record = encode_event({std::string(name), step_, wall_time}, view);
-    const std::size_t start = bytes_.size();
-    bytes_ += record.head;
-    if (view.is_contiguous()) {
-      bytes_.append(static_cast<const char*>(view.data()), view.nbytes());
-    } else {
-      bytes_.resize(bytes_.size() + view.nbytes());
-      copy_row_major(view, reinterpret_cast<std::byte*>(&bytes_[bytes_.size() - view.nbytes()]));
-    }
-    bytes_ += record.tail;
-    TensorLocation location{.name = std::string(name), .start = start, .length = bytes_.size() - start};
-    if (checksums_) {
-      const Bytes whole = bytes_of(bytes_).subspan(start);
-      location.crc32c =
-          crc32c(whole.subspan(tfrecord::header_size, whole.size() - tfrecord::header_size - tfrecord::footer_size));
-    }
-    index_.tensors.push_back(std::move(location));
-  }
-
-  /// Adds the shape of `view` without its elements.
-  void add_shape(std::string_view name, const TensorView& view) {
-    index_.shapes.push_back({std::string(name), std::string(name), {view.shape().begin(), view.shape().end()}});
-  }
-
-  [[nodiscard]] bool empty() const noexcept { return index_.tensors.empty() && index_.shapes.empty(); }
-  /// Size of the events file so far.
-  [[nodiscard]] std::uint64_t bytes() const noexcept { return bytes_.size(); }
-  /// Number of records so far.
-  [[nodiscard]] std::uint64_t size() const noexcept { return index_.tensors.size(); }
-
-  /// Writes the step: its events, then the index that leads to them. Throws: the store failed.
-  void publish(Store& store) {
-    index_.mode = step_.mode;
-    index_.mode_step = step_.mode_step;
-    index_.event_file.clear();
-    if (!index_.tensors.empty()) {
-      index_.event_file = layout::event_key(step_.global_step, worker_);
-      store.put(index_.event_file, bytes_);
-    }
-    store.put(layout::index_key(step_.global_step, worker_), to_json(index_));
+  Beginning run() {
+    claim();
+    find_state();
+    const std::int64_t last_attempt = find_attempts();
+    const auto indexes = step_keys(layout::index_prefix, layout::index_key, layout::parse_index_key);
+    if (checkpoints_ == nullptr && !indexes.empty())
+      throw Error::run_has_steps(store_.location(), indexes.begin()->second);
+    read_tensor_names();
+    begin_attempt(std::max(last_attempt, indexes.empty() ? std::int64_t{-1} : std::int64_t{0}));
+    if (ended_ && store_.remove(layout::end_marker)) touched_.emplace_back(layout::end_marker);
+    if (options_.on_resume != OnResume::keep) rewind(indexes);
+    store_.remove_unfinished([this](std::string_view key) { return is_mine(key); });
+    if (checkpoints_ != nullptr) checkpoints_->remove_unfinished([](std::string_view key) { return key == state_key; });
+    if (sync_ && !touched_.empty()) store_.sync(touched_);
+    return std::move(out_);
   }
 
  private:
+  using StepKeys = std::map<std::int64_t, std::string>;
+
+  void claim() {
+    const std::string key = layout::claim_key(options_.num_workers, options_.worker);
+    char host[256] = {};
+    (void)::gethostname(host, sizeof host - 1);
+    out_.claim = store_.claim(key, "process " + std::to_string(::getpid()) + " on " + host + "\n");
+    if (out_.claim) return;
+    const auto holder = store_.get(key);
+    std::string text = holder ? std::string(text_of(*holder).substr(0, 300)) : "unknown";
+    while (!text.empty() && text.back() == '\n') text.pop_back();
+    throw Error::run_is_claimed(store_.location(), text);
+  }
+
+  /// The last commit whose checkpoint is as it was.
+  void find_state() {
+    if (checkpoints_ == nullptr) return;
+    out_.states = read_states(*checkpoints_);
+    const std::size_t count = out_.states.size();
+    for (; !out_.states.empty() && !is_intact(out_.states.back(), *checkpoints_); out_.states.pop_back())
+      out_.notes.push_back("the commit at step " + std::to_string(out_.states.back().last_seen) +
+                           " is passed over: its checkpoint " + in_quotes(out_.states.back().checkpoint) +
+                           " is not as it was");
+    if (count > 0 && out_.states.empty()) throw Error::no_intact_state(checkpoints_->location(), count);
+    if (!out_.states.empty()) resumed_at_ = out_.states.back().last_seen;
+  }
+
+  /// The last attempt there was, by the attempts' own objects and by the state; -1 if there was none. Throws: the run
+  /// has ended.
+  std::int64_t find_attempts() {
+    const Attempts attempts = read_attempts(store_, &out_.notes);
+    if (const auto marker = store_.get(layout::end_marker); marker && attempts.end_counts(text_of(*marker))) {
+      if (!options_.resume_ended) throw Error::run_has_ended(store_.location());
+      ended_ = true;
+    }
+    return std::max(attempts.last(options_.worker), out_.states.empty() ? std::int64_t{-1} : out_.states.back().run);
+  }
+
+  /// The keys of this worker's steps beyond the one it goes on after.
+  template <class MakeKey, class ParseKey>
+  StepKeys step_keys(std::string_view prefix, const MakeKey& make, const ParseKey& parse) const {
+    constexpr std::int64_t longer_numbers = 1'000'000'000'000;  // no longer in the order of their digits
+    const bool ordered = resumed_at_ >= 0 && resumed_at_ < longer_numbers;
+    StepKeys out;
+    for (ObjectInfo& object : store_.list(prefix, ordered ? make(resumed_at_, "") : std::string()))
+      if (const auto name = parse(object.key);
+          name && name->global_step > resumed_at_ && object.key == make(name->global_step, options_.worker))
+        out.emplace(name->global_step, std::move(object.key));
+    return out;
+  }
+
+  void read_tensor_names() {
+    const std::string key = layout::collections_key(options_.worker);
+    const auto bytes = store_.get(key);
+    if (!bytes) return;
+    try {
+      for (Collection& collection : parse_collections(text_of(*bytes), key).collections)
+        out_.tensor_names[collection.name] = std::move(collection.tensor_names);
+    } catch (const Error& e) {
+      out_.notes.emplace_back(e.what());
+    }
+  }
+
+  /// Takes the next number that nobody has.
+  void begin_attempt(std::int64_t last) {
+    Attempt& attempt = out_.attempt;
+    attempt = {.run = last, .worker = options_.worker, .resumed_at = resumed_at_};
+    do ++attempt.run;
+    while (!store_.put(layout::attempt_key(attempt.run, options_.worker), to_json(attempt),
+                       sync_ ? Sync::yes : Sync::no, IfExists::keep));
+  }
+
+  /// Sets aside all beyond the commit: indexes first and from the end, so that readers see a prefix at every moment.
+  void rewind(const StepKeys& indexes) {
+    const StepKeys events = step_keys(layout::events_prefix, layout::event_key, layout::parse_event_key);
+    for (auto at = indexes.rbegin(); at != indexes.rend(); ++at) set_aside(at->second, out_.attempt.run);
+    for (auto at = events.rbegin(); at != events.rend(); ++at)
+      set_aside(at->second, owner_of_events(at->first, indexes));
+  }
+
+  /// The attempt that has set aside the index of `step`, perhaps before it was interrupted in that; nothing if there
+  /// never was one.
+  std::optional<std::int64_t> owner_of_events(std::int64_t step, const StepKeys& indexes) const {
+    if (indexes.contains(step)) return out_.attempt.run;
+    constexpr std::int64_t recent = 100;  // of which the index may lack its events still
+    const std::int64_t mine = out_.attempt.run;
+    for (std::int64_t run = mine - 1; run >= std::max<std::int64_t>(mine - recent, 0); --run)
+      if (store_.size(layout::superseded_key(run, layout::index_key(step, options_.worker)))) return run;
+    return std::nullopt;
+  }
+
+  void set_aside(const std::string& key, std::optional<std::int64_t> run) {
+    touched_.push_back(key);
+    if (run && options_.on_resume == OnResume::archive) {
+      touched_.push_back(layout::superseded_key(*run, key));
+      store_.move(key, touched_.back());
+    } else {
+      store_.remove(key);
+    }
+  }
+
+  [[nodiscard]] bool is_mine(std::string_view key) const {
+    if (options_.num_workers == 1) return true;
+    const auto index = layout::parse_index_key(key);
+    const auto event = layout::parse_event_key(key);
+    return (index && key == layout::index_key(index->global_step, options_.worker)) ||
+           (event && key == layout::event_key(event->global_step, options_.worker)) ||
+           key == layout::collections_key(options_.worker);
+  }
+
+  Store& store_;
+  Store* checkpoints_;
+  const HookOptions& options_;
+  bool sync_;
+  bool ended_ = false;
+  std::int64_t resumed_at_ = -1;
+  std::vector<std::string> touched_;
+  Beginning out_;
+};
+
+}  // namespace detail
+
+/// Begins an attempt of `options.worker` at the run in `store`. Without `checkpoints` a run that holds steps is
+/// refused. Throws: another process writes it, it has ended, no commit is intact, a store that fails.
+inline Beginning begin_attempt(Store& store, Store* checkpoints, const HookOptions& options) {
+  return detail::Resumption(store, checkpoints, options).run();
+}
+
+}  // namespace tensortap::inline v0
+
+// from tensortap/capture/catalog.hpp
+
+// What a hook knows of its tensors: which collections each belongs to, what is due of it now, and what was saved of it.
+//
+// Not for users: the hook owns one.
+
+namespace tensortap::inline v0 {
+
+/// What is to be saved of a tensor in this step.
+struct Demand {
+  Reductions reductions;
+  bool raw = false;
+  bool shape = false;
+};
+
+/// Threads: one at a time, but for `due`, `is_due` and `demand` of tensors that are known.
+class Catalog {
+ public:
+  /// Throws: collections that cannot mean anything.
+  Catalog(const std::vector<Collection>& collections, const SaveConfig& save)
+      : selection_(collections.empty() ? std::vector<Collection>{{.name = "all"}} : collections, save),
+        entries_(selection_.collections().size()) {}
+
+  [[nodiscard]] const Selection& selection() const noexcept { return selection_; }
+  /// The names, which outlive the catalog where steps on their way refer to them.
+  [[nodiscard]] const std::shared_ptr<Names>& names() const noexcept { return names_; }
+
+  /// Takes over what attempts before have saved.
+  void go_on_from(const TensorNames& before) {
+    for (std::size_t i = 0; i < entries_.size(); ++i)
+      if (const auto found = before.find(selection_.collections()[i].name); found != before.end())
+        entries_[i].tensor_names = found->second;
+  }
+
+  void begin_step(const Step& step) {
+    selection_.begin_step(step);
+    global_step_ = step.global_step;
+  }
+
+  /// The tensor called `name`, made at its first sight; null if there are too many.
+  [[nodiscard]] KnownTensor* meet(std::string_view name) {
+    if (KnownTensor* const known = names_->find(name)) return known;
+    return names_->add(name, selection_.members(name));
+  }
+
+  [[nodiscard]] bool is_due(const KnownTensor& tensor) const {
+    return selection_.any_due() && std::any_of(tensor.collections.begin(), tensor.collections.end(),
+                                               [&](std::size_t i) { return selection_.due(i); });
+  }
+
+  /// What the collections that are due ask for, united.
+  [[nodiscard]] Demand demand(const KnownTensor& tensor) const {
+    Demand out;
+    for (const std::size_t i : tensor.collections) {
+      if (!selection_.due(i)) continue;
+      const Collection& collection = selection_.collections()[i];
+      for (const Reduction r : collection.reductions) out.reductions.insert(r);
+      out.raw = out.raw || collection.saves_raw();
+      out.shape = out.shape || collection.save_shape;
+    }
+    return out;
+  }
+
+  /// Counts what is saved of a tensor in each of its collections.
+  void count(KnownTensor& tensor, const TensorView& view, std::size_t reductions) {
+    const bool first = !std::exchange(tensor.saved, true);
+    for (const std::size_t i : tensor.collections) {
+      auto& [report, tensor_names, last_step] = entries_[i];
+      if (first) tensor_names.push_back(tensor.name);
+      if (!selection_.due(i)) continue;
+      const Collection& collection = selection_.collections()[i];
+      if (std::exchange(last_step, global_step_) != global_step_) ++report.steps;
+      if (!collection.reductions.empty()) {
+        report.records += reductions;
+        report.bytes += reductions * sizeof(double);
+      }
+      if (collection.saves_raw()) report.bytes += view.nbytes();
+      if (collection.saves_raw() || collection.save_shape) ++report.records;
+      if (first) ++report.tensors;
+    }
+  }
+
+  [[nodiscard]] Report report(bool dry_run) const {
+    Report out{{}, dry_run};
+    for (std::size_t i = 0; i < entries_.size(); ++i) {
+      out.collections.push_back(entries_[i].report);
+      out.collections.back().name = selection_.collections()[i].name;
+      out.collections.back().unmatched = selection_.unmatched(i);
+    }
+    return out;
+  }
+
+  /// The text of the collections file.
+  [[nodiscard]] std::string collections_text(std::int64_t num_workers) const {
+    CollectionsFile file{selection_.collections(), num_workers};
+    for (std::size_t i = 0; i < entries_.size(); ++i) {
+      auto& names = file.collections[i].tensor_names;
+      names.insert(names.end(), entries_[i].tensor_names.begin(), entries_[i].tensor_names.end());
+      std::sort(names.begin(), names.end());
+      names.erase(std::unique(names.begin(), names.end()), names.end());
+    }
+    return to_json(file);
+  }
+
+ private:
+  /// A collection's part.
+  struct Entry {
+    CollectionReport report;
+    std::vector<std::string> tensor_names;  // of which anything was saved
+    std::int64_t last_step = -1;
+  };
+
+  Selection selection_;
+  std::shared_ptr<Names> names_ = std::make_shared<Names>();
+  std::vector<Entry> entries_;  // by collection
+  std::int64_t global_step_ = -1;
+};
+
+}  // namespace tensortap::inline v0
+
+// from tensortap/capture/checkpoint_watch.hpp
+
+// Notices checkpoints by looking at their directory, as smdebug does: for configurations that expect it. A file that is
+// new, or has another size, time or identity than before, is a change; smdebug's own files and unfinished ones are not.
+//
+//   tensortap::CheckpointWatch watch("checkpoints");
+//   for (const std::string& key : watch.changed()) …
+
+namespace tensortap::inline v0 {
+
+class CheckpointWatch {
+ public:
+  /// What is there now is no change. An empty directory name watches nothing.
+  explicit CheckpointWatch(std::string directory) : directory_(std::move(directory)), known_(look()) {}
+
+  /// The files that are new or other than at the last call, by their path below the directory. A file that is gone is
+  /// no change: no checkpoint has been made by that.
+  [[nodiscard]] std::vector<std::string> changed() {
+    std::vector<std::string> out;
+    auto now = look();
+    for (const auto& [name, looks] : now)
+      if (const auto before = known_.find(name); before == known_.end() || before->second != looks) out.push_back(name);
+    if (!complete_) now.merge(known_);  // what could not be seen has not changed
+    known_ = std::move(now);
+    return out;
+  }
+
+ private:
+  /// What tells one content from the next.
+  struct Looks {
+    std::int64_t size = 0;
+    std::int64_t seconds = 0;
+    std::int64_t nanoseconds = 0;
+    std::uint64_t inode = 0;
+    friend bool operator==(const Looks&, const Looks&) = default;
+  };
+  using Files = std::map<std::string, Looks>;
+
+  [[nodiscard]] Files look() {
+    constexpr std::size_t limit = 10'000;
+    Files out;
+    if (directory_.empty()) return out;
+    std::error_code error;  // a directory that goes away while it is read is an empty one
+    for (std::filesystem::recursive_directory_iterator at(directory_, error), end;
+         !error && at != end && out.size() < limit; at.increment(error)) {
+      const std::string name = at->path().lexically_relative(directory_).string();
+      struct stat status {};
+      if (is_foreign(name) || ::lstat(at->path().c_str(), &status) != 0 || !S_ISREG(status.st_mode)) continue;
+      out[name] = {status.st_size, status.st_mtim.tv_sec, status.st_mtim.tv_nsec, status.st_ino};
+    }
+    complete_ = !error || !std::filesystem::exists(directory_);
+    return out;
+  }
+
+  static bool is_foreign(std::string_view name) {
+    return name == "metadata.json" || name.find("sagemaker-uploaded") != std::string_view::npos ||
+           name.ends_with(".tmp");
+  }
+
+  std::string directory_;
+  bool complete_ = true;  // whether the last look saw all
+  Files known_;
+};
+
+}  // namespace tensortap::inline v0
+
+// from tensortap/capture/captured_step.hpp
+
+// A step as rules see it in the training process: what was written of it, before it is forgotten.
+//
+//   options.on_step = [](const tensortap::StepView& view) { std::cout << view.step().global_step << '\n'; };
+
+namespace tensortap::inline v0 {
+
+/// A view of a step's records. Lifetime: theirs.
+class CapturedStep final : public StepView {
+ public:
+  CapturedStep(const StepRecords& records, std::span<const Collection> collections)
+      : records_(&records), collections_(collections) {}
+
+  [[nodiscard]] Step step() const override { return records_->step(); }
+
+  [[nodiscard]] std::vector<std::string> tensors(std::string_view collection = {}) const override {
+    std::vector<std::string> out;
+    for (const CapturedRecord& record : records_->records())
+      if (collection.empty() || is_in(*record.tensor, collection)) out.push_back(record.tensor->name);
+    std::sort(out.begin(), out.end());
+    out.erase(std::unique(out.begin(), out.end()), out.end());
+    return out;
+  }
+
+  [[nodiscard]] std::optional<Tensor> value(std::string_view tensor) const override {
+    const auto* record = find(tensor, CapturedRecord::Kind::raw);
+    if (record == nullptr) return std::nullopt;
+    return Tensor(record->view);
+  }
+
+  [[nodiscard]] std::optional<double> reduction(std::string_view tensor, Reduction r) const override {
+    if (r == Reduction::statistics) return std::nullopt;
+    if (const auto* record = find(tensor, CapturedRecord::Kind::reduction, r)) return Tensor(record->view).number(0);
+    if (const auto* record = find(tensor, CapturedRecord::Kind::raw)) return reduce(record->view, r);
+    if (const auto saved = statistics(tensor)) return reduction_of(*saved, r);
+    return std::nullopt;
+  }
+
+  [[nodiscard]] std::optional<Statistics> statistics(std::string_view tensor) const override {
+    if (const auto* record = find(tensor, CapturedRecord::Kind::reduction, Reduction::statistics))
+      return Statistics::from_record(Tensor(record->view).as<double>());
+    if (const auto* record = find(tensor, CapturedRecord::Kind::raw);
+        record != nullptr && is_real(record->view.dtype()))
+      return tensortap::statistics(record->view);
+    return std::nullopt;
+  }
+
+ private:
+  [[nodiscard]] bool is_in(const KnownTensor& tensor, std::string_view collection) const {
+    return std::any_of(tensor.collections.begin(), tensor.collections.end(),
+                       [&](std::size_t i) { return i < collections_.size() && collections_[i].name == collection; });
+  }
+
+  /// The last record of its kind, as readers of the file see the last.
+  [[nodiscard]] const CapturedRecord* find(std::string_view tensor, CapturedRecord::Kind kind,
+                                           Reduction r = Reduction::min) const {
+    const auto& records = records_->records();
+    const auto found = std::find_if(records.rbegin(), records.rend(), [&](const CapturedRecord& record) {
+      return record.tensor->name == tensor && record.kind == kind &&
+             (kind != CapturedRecord::Kind::reduction || record.reduction == r);
+    });
+    return found == records.rend() ? nullptr : &*found;
+  }
+
+  const StepRecords* records_;
+  std::span<const Collection> collections_;
+};
+
+}  // namespace tensortap::inline v0
+
+// from tensortap/capture/status.hpp
+
+// What a hook has done so far, and what it could not keep: every loss is counted, none is silent.
+//
+//   const tensortap::HookStatus status = hook.status();
+//   for (const auto& loss : status.losses) std::cerr << to_string(loss.reason) << ": " << loss.tensors << " tensors\n";
+
+namespace tensortap::inline v0 {
+
+/// Why something was not saved.
+enum class LossReason : std::uint8_t {
+  queue_full,      ///< steps that found no room
+  write_failed,    ///< steps the store refused to the end
+  out_of_time,     ///< steps still waiting when the hook had to go
+  fenced,          ///< steps of an attempt that has a successor
+  step_too_large,  ///< tensors beyond max_step_bytes
+  too_many_names,  ///< tensors beyond the limit of names
+};
+
+constexpr std::string_view to_string(LossReason reason) noexcept {
+  constexpr std::string_view names[] = {"the queue was full",      "the write failed",       "there was no time left",
+                                        "another attempt goes on", "the step was too large", "too many names"};
+  return names[static_cast<std::size_t>(reason)];
+}
+
+/// Losses of one kind in a row of steps.
+struct Loss {
+  LossReason reason = LossReason::queue_full;
+  std::int64_t first_step = 0;  ///< global steps
+  std::int64_t last_step = 0;
+  std::uint64_t steps = 0;    ///< whole steps
+  std::uint64_t tensors = 0;  ///< records in them, or single tensors
+  std::uint64_t bytes = 0;    ///< of their elements
+};
+
+/// What a hook has done so far.
+struct HookStatus {
+  std::uint64_t steps_saved = 0;       ///< steps that were written
+  std::uint64_t records_saved = 0;     ///< records in them: raw tensors and reductions
+  std::uint64_t bytes_saved = 0;       ///< bytes of their events files
+  std::uint64_t steps_lost = 0;        ///< steps that were not
+  std::uint64_t tensors_lost = 0;      ///< records in them, and single tensors
+  std::uint64_t not_reducible = 0;     ///< complex and string tensors whose reductions were asked for
+  std::uint64_t retries = 0;           ///< writes that were repeated
+  std::uint64_t callback_errors = 0;   ///< exceptions out of on_step
+  std::uint64_t steps_queued = 0;      ///< steps that wait
+  std::uint64_t bytes_queued = 0;      ///< bytes of their elements
+  std::chrono::nanoseconds blocked{};  ///< how long training has waited for room
+  std::vector<Loss> losses;  ///< the ledger: what was lost where; the last entry sums up what is beyond its limit
+  std::optional<std::string> error;  ///< the first failed write
+  std::vector<std::string> notes;    ///< what was odd at the beginning: states passed over, foreign files
+};
+
+/// Adds a loss to the ledger, which stays short: losses of one kind in a row are one entry.
+inline void add_loss(HookStatus& status, const Loss& loss) {
+  constexpr std::size_t limit = 1000;
+  status.steps_lost += loss.steps;
+  status.tensors_lost += loss.tensors;
+  if (status.losses.size() < limit && (status.losses.empty() || status.losses.back().reason != loss.reason)) {
+    status.losses.push_back(loss);
+    return;
+  }
+  Loss& last = status.losses.back();
+  last.last_step = std::max(last.last_step, loss.last_step);
+  last.steps += loss.steps;
+  last.tensors += loss.tensors;
+  last.bytes += loss.bytes;
+}
+
+}  // namespace tensortap::inline v0
+
+// from tensortap/capture/step_encoder.hpp
+
+// From the records of a step to its two files: the events, as pieces that borrow the elements, and the index.
+//
+// Not for users: the writer's thread calls it.
+
+namespace tensortap::inline v0 {
+
+/// Memory is kept from step to step.
+class StepEncoder {
+ public:
+  /// `run` is the attempt to be named in the index; without it there are no keys of ours.
+  StepEncoder(std::string worker, std::optional<std::int64_t> run, bool strip_output_numbers)
+      : worker_(std::move(worker)), run_(run), strip_output_numbers_(strip_output_numbers) {}
+
+  /// Encodes `step`. Lifetime: what the others return is good until the next call, and as long as `step` is.
+  void encode(const StepRecords& step) {
+    frames_.clear();
+    cuts_.clear();
+    index_.clear();
+    std::uint64_t start = 0;
+    const EventEncoder events(step.step());
+    for (const CapturedRecord& record : step.records()) {
+      if (record.kind == CapturedRecord::Kind::shape) {
+        index_.add_shape(record.tensor->name, record.tensor->name, record.view.shape());
+        continue;
+      }
+      const std::size_t before = frames_.size();
+      set_name(record);
+      events.append_head(frames_, name_, record.wall_time, record.view);
+      cuts_.push_back({frames_.size(), &record});
+      const std::size_t head = frames_.size() - before;
+      frames_ += events.tail();
+      const std::uint64_t length = frames_.size() - before + record.view.nbytes();
+      index_.add(name_, start, length, run_ ? std::optional(checksum(record, before, head)) : std::nullopt);
+      start += length;
+    }
+    bytes_ = start;
+    cut_pieces();
+    const std::int64_t global_step = step.step().global_step;
+    event_key_ = cuts_.empty() ? std::string() : layout::event_key(global_step, worker_);
+    index_key_ = layout::index_key(global_step, worker_);
+    index_text_ = index_.text(step.step().mode, step.step().mode_step, event_key_, run_);
+  }
+
+  /// Empty if only shapes were saved: then there is no events file.
+  [[nodiscard]] const std::string& event_key() const noexcept { return event_key_; }
+  [[nodiscard]] std::span<const Bytes> events() const noexcept { return pieces_; }
+  [[nodiscard]] const std::string& index_key() const noexcept { return index_key_; }
+  [[nodiscard]] const std::string& index() const noexcept { return index_text_; }
+  /// Size of the events file.
+  [[nodiscard]] std::uint64_t bytes() const noexcept { return bytes_; }
+
+ private:
+  /// The elements of `record` belong at `at` of the frames.
+  struct Cut {
+    std::size_t at;
+    const CapturedRecord* record;
+  };
+
+  void set_name(const CapturedRecord& record) {
+    name_.clear();
+    if (record.kind == CapturedRecord::Kind::reduction)
+      name_.append(layout::reductions_prefix).append(to_string(record.reduction)).append("/");
+    if (record.kind == CapturedRecord::Kind::reduction && strip_output_numbers_) {
+      append_without_output_numbers(record.tensor->name);
+    } else {
+      name_ += record.tensor->name;
+    }
+  }
+
+  /// "a:0/b:12" is "a/b".
+  void append_without_output_numbers(std::string_view name) {
+    for (std::size_t i = 0; i < name.size();) {
+      std::size_t digits = i + 1;
+      while (digits < name.size() && std::isdigit(static_cast<unsigned char>(name[digits])) != 0) ++digits;
+      if (name[i] == ':' && digits > i + 1) {
+        i = digits;
+      } else {
+        name_ += name[i++];
+      }
+    }
+  }
+
+  /// Of the payload: all of a record but the framing.
+  [[nodiscard]] std::uint32_t checksum(const CapturedRecord& record, std::size_t begin, std::size_t head) const {
+    const Bytes frame = bytes_of(frames_).subspan(begin);
+    std::uint32_t crc = crc32c(frame.subspan(tfrecord::header_size, head - tfrecord::header_size));
+    if (record.view.nbytes() > 0) crc = crc32c(record.view.bytes(), crc);
+    return crc32c(frame.subspan(head, frame.size() - head - tfrecord::footer_size), crc);
+  }
+
+  /// Frames and elements by turns; only now, for `frames_` moves while it grows.
+  void cut_pieces() {
+    pieces_.clear();
+    std::size_t begin = 0;
+    for (const Cut& cut : cuts_) {
+      if (cut.record->view.nbytes() == 0) continue;
+      pieces_.push_back(bytes_of(frames_).subspan(begin, cut.at - begin));
+      pieces_.push_back(cut.record->view.bytes());
+      begin = cut.at;
+    }
+    pieces_.push_back(bytes_of(frames_).subspan(begin));
+  }
+
   std::string worker_;
-  bool checksums_;
-  Step step_;
-  std::string bytes_;  // the events file; a string grows without writing zeros first
-  IndexFile index_;
+  std::optional<std::int64_t> run_;
+  bool strip_output_numbers_;
+  std::string name_;
+  std::string frames_;  // what stands around the elements, one record after the other
+  std::vector<Cut> cuts_;
+  std::vector<Bytes> pieces_;
+  IndexText index_;
+  std::string event_key_;
+  std::string index_key_;
+  std::string index_text_;
+  std::uint64_t bytes_ = 0;
+};
+
+}  // namespace tensortap::inline v0
+
+// from tensortap/capture/publisher.hpp
+
+// What the writer's thread does: puts steps, collections, the state and the end marker into the store, in the order of
+// protocol.md; repeats what fails, counts what is lost, and stops when another attempt goes on with the run.
+//
+// Not for users: the hook owns one.
+
+namespace tensortap::inline v0 {
+
+/// What is to be committed.
+struct CommitRequest {
+  std::string collections;         ///< the text of their file
+  std::optional<State> state;      ///< without one, all is made durable, but nothing is committed
+  std::vector<std::string> files;  ///< keys of the checkpoint, or prefixes of such
+};
+
+/// Threads: the writer's; `status`, `failure`, `give_up` and `count_loss` any.
+class Publisher {
+ public:
+  using Clock = std::chrono::steady_clock;
+
+  Publisher(std::shared_ptr<Store> store, std::shared_ptr<Store> checkpoints, HookOptions options, Beginning beginning)
+      : store_(std::move(store)),
+        checkpoints_(std::move(checkpoints)),
+        options_(std::move(options)),
+        claim_(std::move(beginning.claim)),
+        attempt_(std::move(beginning.attempt)),
+        states_(std::move(beginning.states)),
+        encoder_(options_.worker, options_.index_extras ? std::optional(attempt_.run) : std::nullopt,
+                 options_.strip_output_numbers),
+        last_saved_(states_.empty() ? std::nullopt : states_.back().last_saved),
+        step_sync_(options_.durability == Durability::step ? Sync::yes : Sync::no),
+        commit_sync_(options_.durability == Durability::none ? Sync::no : Sync::yes) {
+    status_.notes = std::move(beginning.notes);
+  }
+
+  /// Writes a step: its events, then the index that leads to them. What fails for good is counted. Never throws.
+  void publish(const StepRecords& step) noexcept {
+    LossReason reason = LossReason::write_failed;
+    try {
+      if (fenced_) {
+        reason = LossReason::fenced;
+      } else if (given_up_ && Clock::now().time_since_epoch().count() > give_up_at_) {
+        reason = LossReason::out_of_time;
+      } else {
+        encoder_.encode(step);
+        with_retries(failed_ ? std::chrono::nanoseconds(0) : options_.retry_for, [&] {
+          require_no_successor(std::chrono::seconds(1));
+          if (!encoder_.event_key().empty()) put_mine(encoder_.event_key(), encoder_.events());
+          const Bytes index = bytes_of(encoder_.index());
+          put_mine(encoder_.index_key(), std::span(&index, 1));
+        });
+        failed_ = false;
+        saved(step);
+        return;
+      }
+    } catch (...) {
+      failed(std::current_exception());
+      if (fenced_) reason = LossReason::fenced;
+    }
+    ++lost_since_commit_;
+    const std::int64_t at = step.step().global_step;
+    count_loss({reason, at, at, 1, step.records().size(), step.bytes()});
+  }
+
+  /// Makes all steps so far durable, then the state, if there is one. Throws: steps were lost since the last time this
+  /// was said; another attempt goes on; no such checkpoint; the store failed to the end.
+  void commit(CommitRequest request) {
+    if (lost_since_commit_ > 0)
+      throw Error::steps_not_saved(std::exchange(lost_since_commit_, 0), status().error.value_or("no time was left"));
+    with_retries(options_.retry_for, [&] {
+      require_no_successor({});
+      store_->put(layout::collections_key(options_.worker), request.collections, commit_sync_);
+      sync_steps();
+    });
+    if (!request.state) return;
+    State state = std::move(*request.state);
+    state.run = attempt_.run;
+    state.last_saved = last_saved_;
+    for (const std::string& key : request.files)
+      for (CheckpointFile& file : describe_checkpoint(*checkpoints_, key)) state.files.push_back(std::move(file));
+    std::vector<State> states = states_;
+    if (!states.empty() && states.back().last_seen == state.last_seen) states.pop_back();
+    states.push_back(std::move(state));
+    if (states.size() > states_limit) states.erase(states.begin());
+    with_retries(options_.retry_for, [&] {
+      if (commit_sync_ == Sync::yes) {
+        std::vector<std::string> files;
+        for (const CheckpointFile& file : states.back().files) files.push_back(file.name);
+        checkpoints_->sync(files);
+      }
+      require_no_successor({});
+      checkpoints_->put(state_key, to_json(states), commit_sync_);
+    });
+    states_ = std::move(states);
+  }
+
+  /// Ends the run, if this is the last of its workers. Throws as `commit` does, but for losses.
+  void close(const std::string& collections) {
+    lost_since_commit_ = 0;
+    commit({collections, std::nullopt, {}});
+    with_retries(options_.retry_for, [&] {
+      require_no_successor({});
+      attempt_.ended = true;
+      const std::string text = to_json(attempt_);
+      if (options_.num_workers > 1) store_->put(layout::attempt_key(attempt_.run, options_.worker), text, commit_sync_);
+      if (options_.num_workers == 1 || read_attempts(*store_).all_ended(options_.num_workers))
+        store_->put(layout::end_marker, options_.index_extras ? text : std::string(), commit_sync_);
+    });
+  }
+
+  /// From `deadline` on nothing is written or repeated any more.
+  void give_up(Clock::time_point deadline) noexcept {
+    give_up_at_ = deadline.time_since_epoch().count();
+    given_up_ = true;
+  }
+
+  /// Lets nobody hear of anything any more: whom to tell may be gone.
+  void fall_silent() noexcept { silent_ = true; }
+
+  /// Lets the run go.
+  void release() noexcept { claim_.reset(); }
+
+  [[nodiscard]] const Attempt& attempt() const noexcept { return attempt_; }
+  [[nodiscard]] Store& store() const noexcept { return *store_; }
+
+  [[nodiscard]] HookStatus status() const {
+    const std::lock_guard lock(mutex_);
+    return status_;
+  }
+  /// The first failed write.
+  [[nodiscard]] std::exception_ptr failure() const {
+    const std::lock_guard lock(mutex_);
+    return failure_;
+  }
+  void count_loss(const Loss& loss) noexcept {
+    const std::lock_guard lock(mutex_);
+    add_loss(status_, loss);
+  }
+  template <class Change>
+  void change_status(const Change& change) {
+    const std::lock_guard lock(mutex_);
+    change(status_);
+  }
+
+ private:
+  static constexpr std::size_t states_limit = 100;
+  static constexpr std::size_t unsynced_limit = 4096;
+
+  /// Time that also passes while the machine sleeps: whoever has slept must ask whether he is still wanted.
+  static std::chrono::nanoseconds since_boot() noexcept {
+    timespec now{};
+    ::clock_gettime(CLOCK_BOOTTIME, &now);
+    return std::chrono::seconds(now.tv_sec) + std::chrono::nanoseconds(now.tv_nsec);
+  }
+
+  /// Throws if a younger attempt of this worker exists; asks the store if that was not done within `age`.
+  void require_no_successor(std::chrono::nanoseconds age) {
+    const auto now = since_boot();
+    if (last_asked_ && now - *last_asked_ < age) return;
+    if (store_->size(layout::attempt_key(attempt_.run + 1, options_.worker))) fence(attempt_.run + 1);
+    last_asked_ = now;
+  }
+
+  [[noreturn]] void fence(std::int64_t successor) {
+    fenced_ = true;
+    throw Error::fenced(store_->location(), attempt_.run, successor);
+  }
+
+  /// Puts an object of a step. One of an older attempt gives way; to one of a younger attempt this one does.
+  void put_mine(const std::string& key, std::span<const Bytes> pieces) {
+    if (!store_->put(key, pieces, step_sync_, IfExists::keep)) {
+      require_no_successor({});
+      if (key == encoder_.index_key()) require_older(key);
+      store_->put(key, pieces, step_sync_, IfExists::replace);
+    }
+    if (step_sync_ == Sync::no && commit_sync_ == Sync::yes)
+      (key == encoder_.index_key() ? unsynced_indexes_ : unsynced_events_).push_back(key);
+  }
+
+  void require_older(const std::string& key) {
+    const auto there = store_->get(key);
+    if (!there) return;
+    std::optional<std::int64_t> run;
+    try {
+      run = parse_index(text_of(*there), key).run;
+    } catch (const Error&) {  // damaged: it gives way
+      return;
+    }
+    if (run && *run > attempt_.run) fence(*run);
+  }
+
+  void sync_steps() {
+    if (commit_sync_ == Sync::no) return;
+    if (sync_failure_) std::rethrow_exception(std::exchange(sync_failure_, nullptr));
+    store_->sync(unsynced_events_);
+    store_->sync(unsynced_indexes_);
+    unsynced_events_.clear();
+    unsynced_indexes_.clear();
+  }
+
+  void saved(const StepRecords& step) {
+    last_saved_ = step.step().global_step;
+    change_status([&](HookStatus& status) {
+      ++status.steps_saved;
+      status.records_saved += step.size();
+      status.bytes_saved += encoder_.bytes();
+    });
+    if (unsynced_indexes_.size() >= unsynced_limit) {
+      try {
+        sync_steps();
+      } catch (const std::exception&) {  // the next commit says so
+        sync_failure_ = std::current_exception();
+        unsynced_events_.clear();
+        unsynced_indexes_.clear();
+      }
+    }
+    if (!options_.on_step || silent_) return;
+    try {
+      options_.on_step(CapturedStep(step, options_.collections));
+    } catch (...) {
+      change_status([](HookStatus& status) { ++status.callback_errors; });
+    }
+  }
+
+  /// Runs `write`, again and again while the store fails, for `patience`. Throws what it threw last.
+  template <class Write>
+  void with_retries(std::chrono::nanoseconds patience, const Write& write) {
+    std::chrono::nanoseconds pause = std::chrono::milliseconds(10);
+    for (std::chrono::nanoseconds waited{0};; waited += pause, pause = std::min(pause * 2, longest_pause)) {
+      try {
+        return write();
+      } catch (const Error& e) {
+        if (e.code() != Errc::io || waited + pause > patience || is_too_late(pause)) throw;
+      }
+      change_status([](HookStatus& status) { ++status.retries; });
+      options_.sleep(pause);
+    }
+  }
+
+  [[nodiscard]] bool is_too_late(std::chrono::nanoseconds pause) const {
+    return given_up_ && (Clock::now() + pause).time_since_epoch().count() > give_up_at_;
+  }
+
+  /// Keeps the first failure, and tells of each that follows a success.
+  void failed(std::exception_ptr failure) {
+    std::string message = "unknown";
+    try {
+      std::rethrow_exception(failure);
+    } catch (const std::exception& e) {
+      message = e.what();
+    } catch (...) {
+    }
+    {
+      const std::lock_guard lock(mutex_);
+      if (!failure_) {
+        failure_ = failure;
+        status_.error = message;
+      }
+    }
+    if (std::exchange(failed_, true) || !options_.on_error || silent_) return;
+    try {
+      options_.on_error(message);
+    } catch (...) {  // nobody to tell
+    }
+  }
+
+  static constexpr std::chrono::nanoseconds longest_pause = std::chrono::seconds(1);
+
+  std::shared_ptr<Store> store_;
+  std::shared_ptr<Store> checkpoints_;
+  HookOptions options_;
+  std::unique_ptr<Claim> claim_;
+  Attempt attempt_;
+  std::vector<State> states_;
+  StepEncoder encoder_;
+  std::optional<std::int64_t> last_saved_;
+  Sync step_sync_;
+  Sync commit_sync_;
+  std::vector<std::string> unsynced_events_;
+  std::vector<std::string> unsynced_indexes_;
+  std::exception_ptr sync_failure_;
+  std::optional<std::chrono::nanoseconds> last_asked_;
+  std::uint64_t lost_since_commit_ = 0;
+  bool failed_ = false;
+  bool fenced_ = false;
+  std::atomic<bool> silent_ = false;
+  std::atomic<bool> given_up_ = false;
+  std::atomic<Clock::rep> give_up_at_ = 0;
+  mutable std::mutex mutex_;  // guards what follows
+  HookStatus status_;
+  std::exception_ptr failure_;
+};
+
+}  // namespace tensortap::inline v0
+
+// from tensortap/capture/writer_thread.hpp
+
+// The thread that writes, and the bounded queue before it. Training hands over a step and goes on; what it hands over
+// is bounded in bytes, what it waits is bounded in time.
+//
+// Not for users: the hook owns one.
+
+namespace tensortap::inline v0 {
+
+/// A step on its way to the writer and back. Steps are linked, so that queueing takes no memory.
+struct QueuedStep {
+  StepRecords records;
+  std::uint64_t memory = 0;
+  std::unique_ptr<QueuedStep> next;
+};
+
+/// How full a queue is.
+struct QueueDepth {
+  std::uint64_t steps = 0;
+  std::uint64_t bytes = 0;
+};
+
+/// Threads: one that trains calls everything; `depth` any.
+class WriterThread {
+ public:
+  using Clock = std::chrono::steady_clock;
+  using Publish = std::function<void(const StepRecords&)>;
+
+  /// `publish` is called on the writer's thread with each step, in order, and must not throw. It has to own what it
+  /// needs: a writer that hangs in the store outlives this object.
+  WriterThread(std::uint64_t capacity, Publish publish) : desk_(std::make_shared<Desk>()) {
+    desk_->capacity = capacity;
+    desk_->publish = std::move(publish);
+    thread_ = std::thread([desk = desk_] { desk->write(); });
+  }
+
+  WriterThread(const WriterThread&) = delete;
+  WriterThread& operator=(const WriterThread&) = delete;
+  ~WriterThread() { stop(Clock::now()); }
+
+  /// An empty step, with the memory of one that was written if there is any.
+  [[nodiscard]] std::unique_ptr<QueuedStep> empty_step() {
+    const std::lock_guard lock(desk_->mutex);
+    if (!desk_->spare) return std::make_unique<QueuedStep>();
+    auto out = std::move(desk_->spare);
+    desk_->spare = std::move(out->next);
+    desk_->spare_bytes -= out->memory;
+    return out;
+  }
+
+  /// Queues `step` and takes it; leaves it where it is if there is no room before `deadline`. After a wait in vain it
+  /// does not wait again before half of the queue is free.
+  bool push(std::unique_ptr<QueuedStep>& step, Clock::time_point deadline) {
+    step->memory = step->records.memory();
+    std::unique_lock lock(desk_->mutex);
+    Desk& desk = *desk_;
+    const auto has_room = [&] { return desk.depth.steps == 0 || desk.depth.bytes + step->memory <= desk.capacity; };
+    tired_ = tired_ && desk.depth.bytes > desk.capacity / 2;
+    if (!has_room() && (tired_ || !desk.progress.wait_until(lock, deadline, has_room))) {
+      tired_ = true;
+      return false;
+    }
+    desk.depth.bytes += step->memory;
+    ++desk.depth.steps;
+    QueuedStep* const last = step.get();
+    (desk.last != nullptr ? desk.last->next : desk.first) = std::move(step);
+    desk.last = last;
+    desk.work.notify_one();
+    return true;
+  }
+
+  /// Runs `job` on the writer's thread after all steps so far, and rethrows what it throws. False if it has not ended
+  /// by `deadline`; then it will not begin, but if it has begun, it goes on.
+  bool run(std::function<void()> job, Clock::time_point deadline) {
+    const auto task = std::make_shared<Task>();
+    task->job = std::move(job);
+    std::unique_lock lock(desk_->mutex);
+    desk_->task = task;  // one that nobody waits for any more is forgotten
+    desk_->work.notify_one();
+    if (!desk_->progress.wait_until(lock, deadline, [&] { return task->done; })) {
+      if (desk_->task == task) desk_->task.reset();
+      return false;
+    }
+    if (task->failure) std::rethrow_exception(task->failure);
+    return true;
+  }
+
+  /// Waits for all steps so far to be written and ends the thread. False if that takes longer; then the thread is left
+  /// to itself and writes what it can.
+  bool stop(Clock::time_point deadline) {
+    if (!thread_.joinable()) return true;
+    bool ended = false;
+    {
+      std::unique_lock lock(desk_->mutex);
+      desk_->stopping = true;
+      desk_->work.notify_one();
+      ended = desk_->progress.wait_until(lock, deadline, [&] { return desk_->ended; });
+    }
+    if (ended) {
+      thread_.join();
+    } else {
+      thread_.detach();
+    }
+    return ended;
+  }
+
+  [[nodiscard]] QueueDepth depth() const {
+    const std::lock_guard lock(desk_->mutex);
+    return desk_->depth;
+  }
+
+ private:
+  struct Task {
+    std::function<void()> job;
+    std::exception_ptr failure;
+    bool done = false;
+  };
+
+  /// What the two threads share.
+  struct Desk {
+    std::mutex mutex;
+    std::condition_variable work;      // for the writer
+    std::condition_variable progress;  // for who waits for it
+    Publish publish;
+    std::uint64_t capacity = 0;
+    std::unique_ptr<QueuedStep> first;
+    QueuedStep* last = nullptr;
+    QueueDepth depth;  // the step under way included
+    std::shared_ptr<Task> task;
+    std::unique_ptr<QueuedStep> spare;
+    std::uint64_t spare_bytes = 0;
+    bool stopping = false;
+    bool ended = false;
+
+    ~Desk() {  // not recursively
+      for (auto* list : {&first, &spare})
+        while (*list) *list = std::move((*list)->next);
+    }
+
+    void write() {
+      std::unique_lock lock(mutex);
+      for (;;) {
+        work.wait(lock, [&] { return first || task || stopping; });
+        if (first) {
+          write_first(lock);
+        } else if (task) {
+          run_task(lock);
+        } else {
+          ended = true;
+          progress.notify_all();
+          return;
+        }
+        progress.notify_all();
+      }
+    }
+
+    void write_first(std::unique_lock<std::mutex>& lock) {
+      auto step = std::move(first);
+      first = std::move(step->next);
+      if (!first) last = nullptr;
+      lock.unlock();
+      publish(step->records);
+      lock.lock();
+      --depth.steps;
+      depth.bytes -= step->memory;
+      if (spare && spare_bytes + step->memory > capacity / 4) return;  // one is always kept
+      spare_bytes += step->memory;
+      step->next = std::move(spare);
+      spare = std::move(step);
+    }
+
+    void run_task(std::unique_lock<std::mutex>& lock) {
+      const auto running = std::exchange(task, nullptr);
+      lock.unlock();
+      std::exception_ptr failure;
+      try {
+        running->job();
+      } catch (...) {
+        failure = std::current_exception();
+      }
+      running->job = nullptr;
+      lock.lock();
+      running->failure = failure;
+      running->done = true;
+    }
+  };
+
+  std::shared_ptr<Desk> desk_;
+  std::thread thread_;
+  bool tired_ = false;  // of waiting
 };
 
 }  // namespace tensortap::inline v0
@@ -4607,8 +7263,9 @@ class StepRecords {
 // from tensortap/capture/hook.hpp
 
 // The hook: what a training loop holds. It is told when a step begins and shown every tensor by name; it decides what
-// is kept, reduces, records and stores it. In between it costs next to nothing, and it never throws into a running
-// training except for misuse: a failed write is kept for status() and close().
+// is kept, copies or reduces it, and leaves the writing to a thread of its own. In between it costs next to nothing,
+// and it never throws into a running training except for misuse: a failed write is kept for status(), commit() and
+// close(). After an interruption a hook on the same run goes on after the last commit.
 //
 //   namespace tt = tensortap;
 //   tt::Hook hook("runs/42", {.collections = {{.name = "losses", .include_regex = "loss$", .save = tt::every(1)}}});
@@ -4618,58 +7275,58 @@ class StepRecords {
 
 namespace tensortap::inline v0 {
 
-/// What a hook has done so far.
-struct HookStatus {
-  std::uint64_t steps_saved = 0;      ///< steps that were written
-  std::uint64_t records_saved = 0;    ///< records in them: raw tensors and reductions
-  std::uint64_t bytes_saved = 0;      ///< bytes of their events files
-  std::uint64_t steps_lost = 0;       ///< steps the store refused
-  std::uint64_t tensors_dropped = 0;  ///< tensors beyond max_step_bytes or the limit of names
-  std::uint64_t not_reducible = 0;    ///< complex and string tensors whose reductions were asked for
-  std::optional<std::string> error;   ///< the first failed write
-};
-
 /// Writes one worker's part of a run.
-/// Threads: `save` from any thread between two `begin_step`; everything else from the loop's thread.
+/// Threads: `save`, `status` and `due` from any thread between two `begin_step`; everything else from the loop's
+/// thread. In a forked child it does nothing.
 class Hook {
  public:
-  /// A run in `address`, a directory. Throws: misuse in the options; a run that has ended or has steps of this worker
-  /// already; a store that cannot be written.
-  explicit Hook(std::string_view address, HookOptions options = {}) : Hook(open_store(address), std::move(options)) {}
+  using Clock = std::chrono::steady_clock;
+
+  /// A run in `address`, a directory. Throws: misuse in the options; a run that has ended, that another process writes,
+  /// or that holds steps though no checkpoint_dir is named; no commit whose checkpoint is intact; a store that fails.
+  explicit Hook(std::string_view address, HookOptions options = {})
+      : Hook(options.enabled ? open_store(address) : nullptr, std::move(options)) {}
 
   /// A run in a store of your own.
   explicit Hook(std::shared_ptr<Store> store, HookOptions options = {})
-      : store_(std::move(store)),
-        options_(std::move(options)),
-        selection_(options_.collections.empty() ? std::vector<Collection>{{.name = "all"}} : options_.collections,
-                   options_.save),
-        records_(options_.worker, options_.index_checksums),
-        saved_names_(selection_.collections().size()) {
-    check_options();
-    if (store_->size(layout::end_marker)) throw Error::run_has_ended(store_->location());
-    for (const ObjectInfo& object : store_->list(layout::index_prefix))
-      if (const auto name = layout::parse_index_key(object.key);
-          name && object.key == layout::index_key(name->global_step, options_.worker))
-        throw Error::run_has_steps(store_->location(), object.key);
-    write_collections();
+      : options_(std::move(options)),
+        catalog_(options_.collections, options_.save),
+        watch_(options_.watch_checkpoints ? options_.checkpoint_dir : std::string()) {
     mode_steps_.fill(-1);
+    check_options();
+    if (options_.enabled && !options_.dry_run) begin(std::move(store));
   }
 
   Hook(const Hook&) = delete;
   Hook& operator=(const Hook&) = delete;
 
-  /// Writes the last step, unless an exception is passing through or this is a forked child; leaves the run open, as an
-  /// interrupted one. Never throws.
+  /// Writes what waits, within `destroy_timeout`, unless an exception is passing through, which loses the step under
+  /// way; leaves the run open, as an interrupted one. Never throws.
   ~Hook() {
-    if (closed_) return;
+    if (is_foreign()) {  // a forked child has no writer's thread: it can neither be joined nor told
+      (void)writer_.release();
+      (void)new std::shared_ptr<Publisher>(std::move(publisher_));  // nor may the child let the claim go
+      return;
+    }
+    if (closed_ || !writer_) return;
+    const auto deadline = deadline_in(options_.destroy_timeout);
     try {
-      if (std::uncaught_exceptions() == exceptions_) publish();
-      if (owner_ == ::getpid()) write_collections();
+      publisher_->give_up(deadline);
+      if (std::uncaught_exceptions() == exceptions_) push_step(deadline);
+      writer_->run(
+          [publisher = publisher_, text = collections_text()] {
+            publisher->commit({text, {}, {}});
+          },
+          deadline);
     } catch (...) {  // a destructor has nobody to tell
     }
+    end_writing(deadline);
   }
 
-  /// Begins the next step of the last mode (TRAIN at first). The step before is written now.
+  /// Where this run goes on; nothing if it begins.
+  [[nodiscard]] const std::optional<Resumed>& resumed() const noexcept { return resumed_; }
+
+  /// Begins the next step of the last mode (TRAIN at first). The step before is handed to the writer now.
   void begin_step() { begin_step(mode_); }
 
   /// Begins the next step of `mode`.
@@ -4709,50 +7366,86 @@ class Hook {
   /// Whether `collection` is saved in this step: spares the work of getting tensors that are not. Throws: no such
   /// collection.
   [[nodiscard]] bool due(std::string_view collection) const {
-    const auto i = selection_.find(collection);
+    const auto i = catalog_.selection().find(collection);
     if (!i) throw Error::unknown_collection(collection);
-    return in_step_ && selection_.due(*i);
+    return in_step_ && options_.enabled && catalog_.selection().due(*i);
   }
 
   /// Shows `tensor`, anything `as_view` takes, under `name`. It is looked at only if something is due, and the first
-  /// time. Throws: misuse (no step has begun, a name that is too long or not UTF-8, a tensor on a device), at first
-  /// sight.
+  /// time; what is due is copied or reduced before this returns. Throws: misuse (no step has begun, a name that is too
+  /// long or not UTF-8, a tensor on a device), at first sight.
   template <class T>
   void save(std::string_view name, const T& tensor) {
-    if (wanted(name)) take(name, as_view(tensor, name));
+    if (!options_.enabled) return;
+    const auto [known, due] = look_up(name);
+    if (known == nullptr || due) take(name, known, as_view(tensor, name));
   }
+
+  /// All saved so far belongs to `checkpoint`, a file or folder below checkpoint_dir that holds all of the training; on
+  /// return both are as durable as `durability` says, and a successor goes on from here. Ends the step. Without a path
+  /// the loop must know by itself what belongs to the step. Throws: steps were lost since the last commit (once: the
+  /// next commit goes on without them); the store failed; it took longer than `timeout`, by default `commit_timeout` or
+  /// what is left until the machine goes. Then the commit before stays the last one.
+  void commit(std::string_view checkpoint = {}, std::optional<std::chrono::nanoseconds> timeout = {}) {
+    if (!options_.enabled || options_.dry_run || is_foreign()) return;
+    if (!checkpoints_) throw Error::no_checkpoint_dir();
+    std::vector<std::string> files;
+    if (!checkpoint.empty()) files.push_back(checkpoint_key(checkpoint));
+    commit_files(std::move(files), timeout);
+  }
+
+  /// All saved so far is durable on return. Ends the step. Throws as `commit` does.
+  void flush(std::optional<std::chrono::nanoseconds> timeout = {}) {
+    if (!options_.enabled || options_.dry_run || is_foreign()) return;
+    submit("flush", {collections_text(), std::nullopt, {}}, timeout);
+  }
+
+  /// Whether the loop is asked to stop, and the time left for that if it is known.
+  [[nodiscard]] bool interrupted() const noexcept { return options_.stop.requested(); }
+  [[nodiscard]] std::optional<Clock::duration> time_left() const noexcept { return options_.stop.time_left(); }
 
   /// What was done so far.
   [[nodiscard]] HookStatus status() const {
-    const std::lock_guard lock(mutex_);
-    return status_;
+    HookStatus out;
+    if (publisher_) out = publisher_->status();
+    if (writer_) {
+      const QueueDepth depth = writer_->depth();
+      out.steps_queued = depth.steps;
+      out.bytes_queued = depth.bytes;
+    }
+    return out;
   }
 
-  /// Writes the last step, the collections and the end marker: the run has ended. Throws: the first failed write.
+  /// What was saved of each collection, or would have been in a dry run.
+  [[nodiscard]] Report report() const {
+    const std::lock_guard lock(mutex_);
+    return catalog_.report(options_.dry_run);
+  }
+
+  /// Writes what waits, the collections and the end marker: the run has ended. Throws: the first failed write; it took
+  /// longer than `close_timeout`.
   void close() {
-    if (closed_) return;
-    publish();
+    if (closed_ || is_foreign()) return;
     closed_ = true;
-    attempt([&] {
-      write_collections();
-      store_->put(layout::end_marker, "");
-    });
-    if (failure_) std::rethrow_exception(failure_);
+    if (!writer_) return;
+    const auto deadline = deadline_in(options_.close_timeout);
+    publisher_->give_up(deadline);
+    push_step(deadline);
+    std::exception_ptr failure;
+    bool done = false;
+    try {
+      done = writer_->run([publisher = publisher_, text = collections_text()] { publisher->close(text); }, deadline);
+    } catch (...) {
+      failure = std::current_exception();
+    }
+    const std::uint64_t waiting = writer_->depth().steps;
+    end_writing(deadline);
+    if (const auto first = publisher_->failure()) std::rethrow_exception(first);
+    if (failure) std::rethrow_exception(failure);
+    if (!done) throw Error::out_of_time("close", publisher_->store().location(), waiting);
   }
 
  private:
-  static constexpr std::size_t names_limit = std::size_t{1} << 20;
-
-  /// What is known of a tensor name since its first sight.
-  struct Known {
-    std::vector<std::size_t> collections;
-    bool saved = false;
-  };
-
-  struct NameHash : std::hash<std::string_view> {
-    using is_transparent = void;
-  };
-
   void check_options() const {
     const std::string& worker = options_.worker;
     const auto allowed = [](char c) {
@@ -4764,160 +7457,213 @@ class Hook {
       throw Error::bad_worker(worker);
     if (options_.num_workers < 1) throw Error::bad_option("num_workers", "at least one process writes; count them");
     if (!options_.wall_time) throw Error::bad_option("wall_time", "it is empty; leave it out or give it a function");
+    if (!options_.sleep) throw Error::bad_option("sleep", "it is empty; leave it out or give it a function");
+    if (options_.watch_checkpoints && options_.checkpoint_dir.empty())
+      throw Error::bad_option("watch_checkpoints", "there is no checkpoint_dir to watch; name one");
+  }
+
+  void begin(std::shared_ptr<Store> store) {
+    checkpoints_ = options_.checkpoints;
+    if (!checkpoints_ && !options_.checkpoint_dir.empty()) checkpoints_ = open_store(options_.checkpoint_dir);
+    Beginning beginning = begin_attempt(*store, checkpoints_.get(), options_);
+    if (!beginning.states.empty()) go_on_after(beginning.states.back(), beginning.attempt.run);
+    catalog_.go_on_from(beginning.tensor_names);
+    HookOptions options = options_;
+    options.collections = catalog_.selection().collections();
+    publisher_ = std::make_shared<Publisher>(std::move(store), checkpoints_, std::move(options), std::move(beginning));
+    publisher_->commit({collections_text(), std::nullopt, {}});
+    // The names are kept for a writer that hangs and outlives the hook.
+    writer_ = std::make_unique<WriterThread>(
+        options_.queue_bytes,
+        [publisher = publisher_, names = catalog_.names()](const StepRecords& step) { publisher->publish(step); });
+    step_ = writer_->empty_step();
+  }
+
+  void go_on_after(const State& state, std::int64_t run) {
+    global_step_ = state.last_seen;
+    mode_ = state.mode;
+    for (std::size_t m = 0; m < mode_steps_.size(); ++m) mode_steps_[m] = state.mode_steps[m].value_or(-1);
+    mode_steps_[index_of(Mode::global)] = global_step_;
+    resumed_ = {mode_, step(), global_step_, {}, run};
+    if (!state.checkpoint.empty())
+      resumed_->checkpoint =
+          options_.checkpoint_dir.empty() ? state.checkpoint : options_.checkpoint_dir + "/" + state.checkpoint;
+  }
+
+  /// Whether this is a forked child, in which the hook is no more than a memory.
+  [[nodiscard]] bool is_foreign() const noexcept { return owner_ != ::getpid(); }
+
+  [[nodiscard]] Clock::time_point deadline_in(std::chrono::nanoseconds timeout) const {
+    if (const auto left = time_left()) timeout = std::min<std::chrono::nanoseconds>(timeout, *left);
+    return Clock::now() + timeout;
   }
 
   void start(const Step& step) {
+    if (!options_.enabled) {
+      count(step);
+      return;
+    }
     if (closed_) throw Error::closed_hook("begin_step");
-    publish();
+    if (is_foreign()) return;
+    if (options_.on_failure == OnFailure::stop && publisher_ && publisher_->failure())
+      std::rethrow_exception(publisher_->failure());
+    push_step(Clock::now() +
+              (options_.when_full == WhenFull::block ? options_.block_timeout : std::chrono::seconds(0)));
+    if (options_.watch_checkpoints) commit_changes();
     const std::lock_guard lock(mutex_);
-    mode_ = step.mode;
-    global_step_ = step.global_step;
-    mode_steps_[index_of(Mode::global)] = step.global_step;
-    mode_steps_[index_of(step.mode)] = step.mode_step;
-    selection_.begin_step(step);
-    records_.begin(step);
+    count(step);
+    catalog_.begin_step(step);
+    if (step_) step_->records.begin(step);
+    step_bytes_ = 0;
     exceptions_ = std::uncaught_exceptions();
     in_step_ = true;
   }
 
-  /// Whether tensor `name` must be looked at now: something is due, or it was never seen.
-  [[nodiscard]] bool wanted(std::string_view name) {
+  void count(const Step& step) {
+    mode_ = step.mode;
+    global_step_ = step.global_step;
+    mode_steps_[index_of(Mode::global)] = step.global_step;
+    mode_steps_[index_of(step.mode)] = step.mode_step;
+  }
+
+  /// What is known of tensor `name`, if it was seen before, and whether any of it is due.
+  [[nodiscard]] std::pair<KnownTensor*, bool> look_up(std::string_view name) {
     const std::lock_guard lock(mutex_);
     if (closed_) throw Error::closed_hook("save");
     if (!in_step_) throw Error::outside_step(name);
-    const auto found = names_.find(name);
-    return found == names_.end() || is_due(found->second);
+    KnownTensor* const known = catalog_.names()->find(name);
+    return {known, known != nullptr && catalog_.is_due(*known)};
   }
 
-  [[nodiscard]] bool is_due(const Known& known) const {
-    return selection_.any_due() && std::any_of(known.collections.begin(), known.collections.end(),
-                                               [&](std::size_t i) { return selection_.due(i); });
-  }
+  /// Saves what is due of a tensor. Reductions and copies are made outside of the lock, so that several threads save at
+  /// once.
+  void take(std::string_view name, KnownTensor* known, const TensorView& view) {
+    if (known == nullptr) known = meet(name);
+    if (known == nullptr || !catalog_.is_due(*known)) return;
+    const Demand demand = catalog_.demand(*known);
+    const bool reducible = is_real(view.dtype());
+    const double wall_time = options_.wall_time();
+    const ReducedSet values = demand.reductions.empty() || !reducible ? ReducedSet() : reduce(view, demand.reductions);
 
-  /// Saves what is due of a tensor.
-  void take(std::string_view name, const TensorView& view) {
-    const std::lock_guard lock(mutex_);
-    Known* known = meet(name);
-    if (known == nullptr) {
-      ++status_.tensors_dropped;
-      return;
+    std::byte* to = nullptr;
+    {
+      const std::lock_guard lock(mutex_);
+      if (!demand.reductions.empty() && !reducible && publisher_)
+        publisher_->change_status([](HookStatus& status) { ++status.not_reducible; });
+      if (step_bytes_ + view.nbytes() > options_.max_step_bytes) {
+        lose(LossReason::step_too_large, view);
+        return;
+      }
+      step_bytes_ += view.nbytes();
+      catalog_.count(*known, view, values.size() + (values.statistics ? 1 : 0));
+      if (!step_) return;
+      StepRecords& records = step_->records;
+      for (const Reduced& value : values) records.add(*known, value.reduction, as_view(value), wall_time);
+      if (values.statistics)
+        records.add(*known, Reduction::statistics, as_view(values.statistics->to_record()), wall_time);
+      if (demand.raw) to = records.add(*known, view, wall_time);
+      if (demand.shape && !demand.raw) records.add_shape(*known, view);  // with the elements, smdebug would lose them
     }
-    if (!is_due(*known)) return;
-    if (records_.bytes() + view.nbytes() > options_.max_step_bytes) {
-      ++status_.tensors_dropped;
-      return;
-    }
-    bool raw = false;
-    bool shape = false;
-    Reductions done;
-    for (const std::size_t i : known->collections) {
-      if (!selection_.due(i)) continue;
-      const Collection& collection = selection_.collections()[i];
-      save_reductions(name, view, collection.reductions, done);
-      raw = raw || collection.saves_raw();
-      shape = shape || collection.save_shape;
-    }
-    if (raw) records_.add(name, view, options_.wall_time());
-    if (shape && !raw) records_.add_shape(name, view);  // with the elements, smdebug would lose them
-    if (!std::exchange(known->saved, true))
-      for (const std::size_t i : known->collections) saved_names_[i].emplace_back(name);
+    if (to != nullptr) StepRecords::copy(view, to);
   }
 
   /// The entry of `name`, made at first sight; null beyond the limit of names.
-  Known* meet(std::string_view name) {
-    if (const auto found = names_.find(name); found != names_.end()) return &found->second;
+  KnownTensor* meet(std::string_view name) {
     if (name.size() > name_limit) throw Error::name_too_long("save", name, name_limit);
     if (!is_utf8(name)) throw Error::name_not_utf8("save", name);
-    if (names_.size() == names_limit) return nullptr;
-    return &names_.emplace(std::string(name), Known{selection_.members(name)}).first->second;
-  }
-
-  void save_reductions(std::string_view name, const TensorView& view, const Reductions& wanted, Reductions& done) {
-    Reductions missing;
-    for (const Reduction r : wanted)
-      if (!done.contains(r)) missing.insert(r);
-    if (missing.empty()) return;
-    if (!is_real(view.dtype())) {
-      ++status_.not_reducible;
-      return;
-    }
-    const std::string base = options_.strip_output_numbers ? without_output_numbers(name) : std::string(name);
-    const auto add = [&](Reduction r, const auto& value) {
-      records_.add(layout::reduction_record(r, base), as_view(value), options_.wall_time());
-    };
-    const ReducedSet values = reduce(view, missing);
-    for (const Reduced& value : values) add(value.reduction, value);
-    if (values.statistics) add(Reduction::statistics, values.statistics->to_record());
-    for (const Reduction r : missing) done.insert(r);
-  }
-
-  /// "a:0/b:12" is "a/b".
-  static std::string without_output_numbers(std::string_view name) {
-    std::string out;
-    for (std::size_t i = 0; i < name.size();) {
-      std::size_t digits = i + 1;
-      while (digits < name.size() && std::isdigit(static_cast<unsigned char>(name[digits])) != 0) ++digits;
-      if (name[i] == ':' && digits > i + 1) {
-        i = digits;
-      } else {
-        out += name[i++];
-      }
-    }
-    return out;
-  }
-
-  /// Writes the step that is under way, if there is anything in it.
-  void publish() {
     const std::lock_guard lock(mutex_);
-    if (!std::exchange(in_step_, false) || records_.empty() || owner_ != ::getpid()) return;
-    const bool written = attempt([&] { records_.publish(*store_); });
-    if (!written) {
-      ++status_.steps_lost;
+    KnownTensor* const known = catalog_.meet(name);
+    if (known == nullptr) lose(LossReason::too_many_names, {});
+    return known;
+  }
+
+  void lose(LossReason reason, const TensorView& view) {
+    if (publisher_) publisher_->count_loss({reason, global_step_, global_step_, 0, 1, view.nbytes()});
+  }
+
+  /// Hands the step under way, if there is anything in it, to the writer.
+  void push_step(Clock::time_point deadline) {
+    if (!std::exchange(in_step_, false) || !step_ || step_->records.empty()) return;
+    const auto before = Clock::now();
+    const bool pushed = writer_->push(step_, deadline);
+    if (const auto waited = Clock::now() - before; waited > std::chrono::milliseconds(1))
+      publisher_->change_status([&](HookStatus& status) { status.blocked += waited; });
+    if (pushed) {
+      step_ = writer_->empty_step();
       return;
     }
-    ++status_.steps_saved;
-    status_.records_saved += records_.size();
-    status_.bytes_saved += records_.bytes();
+    const StepRecords& lost = step_->records;
+    publisher_->count_loss(
+        {LossReason::queue_full, global_step_, global_step_, 1, lost.records().size(), lost.bytes()});
   }
 
-  void write_collections() {
-    CollectionsFile file{selection_.collections(), options_.num_workers};
-    for (std::size_t i = 0; i < file.collections.size(); ++i) {
-      auto& names = file.collections[i].tensor_names;
-      names.insert(names.end(), saved_names_[i].begin(), saved_names_[i].end());
-      std::sort(names.begin(), names.end());
-      names.erase(std::unique(names.begin(), names.end()), names.end());
-    }
-    store_->put(layout::collections_key(options_.worker), to_json(file));
+  /// The key among the checkpoints of `path`. Throws: it lies elsewhere.
+  [[nodiscard]] std::string checkpoint_key(std::string_view path) const {
+    if (options_.checkpoints) return std::string(path);
+    const auto directory = std::filesystem::weakly_canonical(options_.checkpoint_dir);
+    const auto relative = std::filesystem::weakly_canonical(std::filesystem::path(path)).lexically_relative(directory);
+    if (relative.empty() || *relative.begin() == ".." || relative == ".")
+      throw Error::checkpoint_elsewhere(path, options_.checkpoint_dir);
+    return relative.string();
   }
 
-  /// Runs `write`; keeps the first failure. True if it succeeded.
-  template <class Write>
-  bool attempt(Write&& write) {
-    try {
-      write();
-      return true;
-    } catch (const std::exception& e) {
-      if (!failure_) {
-        failure_ = std::current_exception();
-        status_.error = e.what();
+  void commit_files(std::vector<std::string> files, std::optional<std::chrono::nanoseconds> timeout) {
+    State state{.run = 0, .last_saved = {}, .last_seen = global_step_, .mode_steps = {}, .mode = mode_};
+    for (std::size_t m = 0; m < mode_steps_.size(); ++m)
+      if (mode_steps_[m] >= 0) state.mode_steps[m] = mode_steps_[m];
+    if (!files.empty()) state.checkpoint = files.back();
+    submit("commit", {collections_text(), std::move(state), std::move(files)}, timeout);
+  }
+
+  void submit(std::string_view what, CommitRequest request, std::optional<std::chrono::nanoseconds> timeout) {
+    if (closed_) throw Error::closed_hook(what);
+    const auto deadline = deadline_in(timeout.value_or(options_.commit_timeout));
+    push_step(deadline);
+    const bool done =
+        writer_->run([publisher = publisher_, request = std::move(request)] { publisher->commit(request); }, deadline);
+    if (!done) throw Error::out_of_time(what, publisher_->store().location(), writer_->depth().steps);
+  }
+
+  /// Commits if checkpoints have appeared. Training has not asked for it, so it does not hear of failures here.
+  void commit_changes() {
+    if (auto files = watch_.changed(); !files.empty() && global_step_ >= 0) {
+      try {
+        commit_files(std::move(files), std::nullopt);
+      } catch (const Error& e) {
+        publisher_->change_status([&](HookStatus& status) {
+          if (status.notes.size() < 100) status.notes.emplace_back(e.what());
+        });
       }
-      return false;
     }
   }
 
-  std::shared_ptr<Store> store_;
+  [[nodiscard]] std::string collections_text() {
+    const std::lock_guard lock(mutex_);
+    return catalog_.collections_text(options_.num_workers);
+  }
+
+  void end_writing(Clock::time_point deadline) {
+    if (writer_->stop(deadline)) {
+      publisher_->release();
+    } else {
+      publisher_->fall_silent();
+      publisher_->count_loss({LossReason::out_of_time, global_step_, global_step_, writer_->depth().steps, 0, 0});
+    }
+  }
+
   HookOptions options_;
-  Selection selection_;
-  mutable std::mutex mutex_;  // guards all below while a step runs
-  StepRecords records_;
-  std::unordered_map<std::string, Known, NameHash, std::equal_to<>> names_;
-  std::vector<std::vector<std::string>> saved_names_;  // by collection
+  mutable std::mutex mutex_;  // guards what changes while a step runs
+  Catalog catalog_;
   std::array<std::int64_t, 4> mode_steps_{};
   std::int64_t global_step_ = -1;
   Mode mode_ = Mode::train;
-  HookStatus status_;
-  std::exception_ptr failure_;
+  std::optional<Resumed> resumed_;
+  CheckpointWatch watch_;
+  std::shared_ptr<Store> checkpoints_;
+  std::shared_ptr<Publisher> publisher_;  // none if nothing is to be written
+  std::unique_ptr<WriterThread> writer_;  // likewise
+  std::unique_ptr<QueuedStep> step_;      // likewise: the one under way
+  std::uint64_t step_bytes_ = 0;
   int exceptions_ = std::uncaught_exceptions();
   pid_t owner_ = ::getpid();
   bool in_step_ = false;
@@ -4926,12 +7672,11 @@ class Hook {
 
 }  // namespace tensortap::inline v0
 
-// from tensortap/trial/run.hpp
+// from tensortap/trial/damage.hpp
 
-// A run as its index files tell it: which steps there are, which tensors, and where each record lies. Values are read
-// later, one by one. What is damaged is skipped, listed, and never stops the rest from being read.
+// What could not be read of a run. Reading goes on around it, and it is tried again when it is asked for again.
 //
-// Not for users: Trial and TensorHistory are the ways in.
+//   for (const tensortap::Damage& damage : trial.damage()) std::cerr << damage.where << ": " << damage.cause << '\n';
 
 namespace tensortap::inline v0 {
 
@@ -4946,192 +7691,1477 @@ namespace detail {
 /// Damage as it is met. The same twice is listed once; the list is bounded. Threads: any.
 class DamageList {
  public:
-  void add(std::string_view where, std::string_view cause) const {
+  /// `object` is what has to be read again for the damage to be gone.
+  void add(std::string_view object, std::string_view where, std::string_view cause) {
     const std::lock_guard lock(mutex_);
-    if (seen_.size() < limit && seen_.emplace(where, cause).second) list_.push_back({escaped(where), escaped(cause)});
+    if (list_.size() < limit && seen_.emplace(where, cause).second)
+      list_.push_back({std::string(object), std::string(where), std::string(cause)});
   }
+  void add(std::string_view where, std::string_view cause) { add(where, where, cause); }
+
+  /// `object` could be read.
+  void repaired(std::string_view object) {
+    const std::lock_guard lock(mutex_);
+    std::erase_if(list_, [&](const Entry& entry) {
+      if (entry.object != object) return false;
+      seen_.erase({entry.where, entry.cause});
+      return true;
+    });
+  }
+
+  [[nodiscard]] bool empty() const {
+    const std::lock_guard lock(mutex_);
+    return list_.empty();
+  }
+
   [[nodiscard]] std::vector<Damage> list() const {
     const std::lock_guard lock(mutex_);
-    return list_;
+    std::vector<Damage> out;
+    for (const Entry& entry : list_) out.push_back({escaped(entry.where), escaped(entry.cause)});
+    return out;
   }
 
  private:
+  struct Entry {
+    std::string object, where, cause;
+  };
+
   static constexpr std::size_t limit = 10'000;
   mutable std::mutex mutex_;
-  mutable std::set<std::pair<std::string, std::string>> seen_;
-  mutable std::vector<Damage> list_;
+  std::set<std::pair<std::string, std::string>> seen_;
+  std::vector<Entry> list_;
 };
 
-/// Where a record lies.
-struct Place {
-  std::shared_ptr<const std::string> event_file;
-  TensorLocation location;
+}  // namespace detail
+
+}  // namespace tensortap::inline v0
+
+// from tensortap/trial/options.hpp
+
+// How a run is read: as it is now, or on and on while it is written.
+//
+//   tensortap::Trial trial("runs/42", {.follow = true, .wait_for_run = std::chrono::minutes(5)});
+
+namespace tensortap::inline v0 {
+
+/// Global steps from `begin` to before `end`; without an end, all from `begin`.
+struct StepRange {
+  std::int64_t begin = 0;
+  std::optional<std::int64_t> end = {};
+
+  [[nodiscard]] bool contains(std::int64_t step) const noexcept { return step >= begin && (!end || step < *end); }
 };
 
-/// What one worker saved of one tensor in one step.
-struct Saved {
-  std::optional<Place> raw;
-  std::optional<std::vector<std::int64_t>> shape;
-  std::map<std::string, Place, std::less<>> reductions;  // by their stored spelling
+/// How a trial looks at its run.
+struct TrialOptions {
+  using Clock = std::chrono::steady_clock;
+
+  /// Queries look for what is new by themselves. Else the trial shows the run as it was when it was made, or refreshed.
+  bool follow = false;
+  /// They do so at most this often.
+  std::chrono::nanoseconds refresh_interval = std::chrono::milliseconds(500);
+  /// How long the constructor waits for the run to be there.
+  std::chrono::nanoseconds wait_for_run = std::chrono::nanoseconds::zero();
+
+  /// What lies outside is not read, and is not there.
+  StepRange range_steps = {};
+
+  /// How often waits look.
+  std::chrono::nanoseconds poll_interval = std::chrono::milliseconds(500);
+  /// How long a run with several workers and an end marker is given for steps that some have not written yet; smdebug's
+  /// marker is there when the first of them has closed.
+  std::chrono::nanoseconds end_delay = std::chrono::seconds(1);
+  /// Ends every wait.
+  StopSignal stop = {};
+  /// Threads: those that query.
+  std::function<Clock::time_point()> clock = [] { return Clock::now(); };
+  /// How waits wait. Threads: those that wait.
+  std::function<void(std::chrono::nanoseconds)> sleep = [](std::chrono::nanoseconds t) {
+    std::this_thread::sleep_for(t);
+  };
 };
 
-/// What was saved of one tensor: by global step, then by worker.
-using SavedSteps = std::map<std::int64_t, std::map<std::string, Saved, std::less<>>>;
-
-/// Everything the index of a run says.
-struct Run {
-  std::shared_ptr<const Store> store;
-  bool ended = false;
-  std::int64_t num_workers = 1;
-  std::set<std::string> workers;
-  std::vector<Collection> collections;
-  std::map<std::string, SavedSteps, std::less<>> tensors;
-  std::map<std::int64_t, Step> steps;                                // by global step
-  std::map<std::int64_t, std::set<std::string>> writers;             // by global step: who has written it
-  std::array<std::map<std::int64_t, std::int64_t>, 4> global_steps;  // by mode, by mode step: the first global step
-  std::int64_t last_complete = -1;                                   // the last step that all workers have written
-  DamageList damage;
-
-  /// True if every worker has written `global_step`, or will not any more.
-  [[nodiscard]] bool is_complete(std::int64_t global_step) const { return ended || global_step <= last_complete; }
+/// Whether a step can be read.
+enum class StepState : std::uint8_t {
+  available,          ///< it is there, from all workers that will write it
+  unavailable,        ///< it is not, and will not be: later steps are there, or the run has ended
+  not_yet_available,  ///< it may come
 };
 
-/// The objects below `prefix`; none, with a line of damage, if they cannot be listed.
-inline std::vector<ObjectInfo> list(const Run& run, std::string_view prefix) {
-  try {
-    return run.store->list(prefix);
-  } catch (const Error& e) {
-    run.damage.add(prefix, e.what());
-    return {};
+/// A new attempt, noticed: an earlier one was interrupted, and what it had saved beyond its last commit is gone.
+struct Rewind {
+  std::string worker;
+  std::int64_t run = 0;             ///< the attempt that goes on
+  std::int64_t resumed_at = -1;     ///< after this global step
+  std::vector<std::int64_t> steps;  ///< the global steps that were there and went; ascending
+};
+
+/// What a refresh found.
+struct Changes {
+  std::vector<std::int64_t> steps;  ///< global steps of which something new is there; ascending
+  std::vector<Rewind> rewinds;      ///< in their order
+  bool ended = false;               ///< the run has ended since the refresh before
+
+  [[nodiscard]] bool empty() const noexcept { return steps.empty() && rewinds.empty() && !ended; }
+};
+
+}  // namespace tensortap::inline v0
+
+// from tensortap/trial/membership.hpp
+
+// Which tensors belong to which collection of a run: those it lists, and those its patterns find.
+//
+// Not for users: Trial and StoredStep answer with it.
+
+namespace tensortap::inline v0 {
+
+namespace detail {
+
+/// Decides once per name, since patterns are slow.
+/// Threads: any.
+class Membership {
+ public:
+  Membership() = default;
+  explicit Membership(std::vector<Collection> collections) : collections_(std::move(collections)) {}
+
+  [[nodiscard]] const std::vector<Collection>& collections() const noexcept { return collections_; }
+
+  [[nodiscard]] const Collection* find(std::string_view name) const {
+    const auto found = std::find_if(collections_.begin(), collections_.end(),
+                                    [&](const Collection& collection) { return collection.name == name; });
+    return found == collections_.end() ? nullptr : &*found;
   }
-}
 
-/// Text of an object, or nothing with a line of damage.
-inline std::optional<std::string> read_text(const Run& run, const std::string& key) {
-  constexpr std::uint64_t limit = std::uint64_t{1} << 30;  // no index of a real run comes near
-  try {
-    const auto size = run.store->size(key);
-    if (!size) {
-      run.damage.add(key, "it is listed, but not there");
-    } else if (*size > limit) {
-      run.damage.add(key, "too large (" + std::to_string(*size) + " bytes)");
-    } else if (const auto bytes = run.store->get(key)) {
-      return std::string(text_of(*bytes));
-    }
-  } catch (const Error& e) {
-    run.damage.add(key, e.what());
+  /// Whether `tensor` is in the collection called `name`, of which there is one. A stored pattern that cannot be run is
+  /// damage: the listed names must do.
+  [[nodiscard]] bool contains(std::string_view name, const std::string& tensor, DamageList& damage) const {
+    const std::lock_guard lock(mutex_);
+    auto found = members_.find(name);
+    if (found == members_.end()) found = members_.emplace(name, members_of(name, damage)).first;
+    Members& members = found->second;
+    const auto [known, is_new] = members.known.try_emplace(tensor, false);
+    if (is_new)
+      known->second = std::binary_search(members.names.begin(), members.names.end(), tensor) ||
+                      std::any_of(members.patterns.begin(), members.patterns.end(),
+                                  [&](const Pattern& p) { return p.finds(tensor); });
+    return known->second;
   }
-  return std::nullopt;
-}
 
-/// All workers are expected to say the same, and as in smdebug one of them is believed: the last whose file can be
-/// read.
-inline void load_collections(Run& run) {
-  for (const ObjectInfo& object : list(run, layout::collections_prefix)) {
-    const auto worker = layout::parse_collections_key(object.key);
-    if (!worker) continue;
-    run.workers.insert(*worker);
-    const auto text = read_text(run, object.key);
-    if (!text) continue;
-    try {
-      auto file = parse_collections(*text, object.key);
-      run.collections = std::move(file.collections);
-      run.num_workers = file.num_workers;
-    } catch (const Error& e) {
-      run.damage.add(object.key, e.what());
-    }
-  }
-}
+ private:
+  struct Members {
+    std::vector<std::string> names;  // sorted
+    std::vector<Pattern> patterns;
+    std::unordered_map<std::string, bool> known;
+  };
 
-/// Adds what one index file says.
-inline void add_index(Run& run, const layout::IndexName& name, const IndexFile& index) {
-  const Step step{index.mode, index.mode_step, name.global_step};
-  run.steps.try_emplace(step.global_step, step);
-  run.writers[step.global_step].insert(name.worker);
-  // Two global steps may claim one mode step; as smdebug has it, the first gives the number and the last the values.
-  std::int64_t at = step.global_step;
-  if (step.mode != Mode::global)
-    at = run.global_steps[index_of(step.mode)].try_emplace(step.mode_step, step.global_step).first->second;
-
-  const auto event_file = std::make_shared<const std::string>(index.event_file);
-  for (const TensorLocation& location : index.tensors) {
-    if (const auto reduction = layout::parse_reduction_record(location.name)) {
-      auto& saved = run.tensors[std::string(reduction->tensor)][at][name.worker];
-      saved.reductions[std::string(reduction->reduction)] = {event_file, location};
-    } else {
-      run.tensors[location.name][at][name.worker].raw = {event_file, location};
-    }
-  }
-  for (const SavedShape& shape : index.shapes) run.tensors[shape.name][at][name.worker].shape = shape.shape;
-}
-
-inline void load_index(Run& run) {
-  std::vector<std::pair<layout::IndexName, std::string>> files;
-  for (ObjectInfo& object : list(run, layout::index_prefix))
-    if (auto name = layout::parse_index_key(object.key)) files.emplace_back(std::move(*name), std::move(object.key));
-  // By number: steps of more than 12 digits sort wrongly as text.
-  std::sort(files.begin(), files.end(), [](const auto& a, const auto& b) {
-    return std::tie(a.first.global_step, a.first.worker) < std::tie(b.first.global_step, b.first.worker);
-  });
-  for (const auto& [name, key] : files) {
-    run.workers.insert(name.worker);
-    const auto text = read_text(run, key);
-    if (!text) continue;
-    try {
-      const IndexFile index = parse_index(*text, key);
-      if (!index.event_file.empty()) {
-        (void)key_parts(index.event_file);
-        if (!index.event_file.starts_with(layout::events_prefix))
-          throw Error::damaged("index", key,
-                               "event_file_name is not below events/ (" + in_quotes(index.event_file) + ")");
+  [[nodiscard]] Members members_of(std::string_view name, DamageList& damage) const {
+    Members out;
+    const Collection* collection = find(name);
+    if (collection == nullptr) return out;
+    out.names = collection->tensor_names;
+    std::sort(out.names.begin(), out.names.end());
+    for (const std::string& text : collection->include_regex.list()) {
+      try {
+        out.patterns.emplace_back(text);
+      } catch (const Error& e) {
+        damage.add("collection " + in_quotes(name), e.what());
       }
-      add_index(run, name, index);
-    } catch (const Error& e) {
-      run.damage.add(key, e.what());
+    }
+    return out;
+  }
+
+  std::vector<Collection> collections_;
+  mutable std::mutex mutex_;
+  mutable std::map<std::string, Members, std::less<>> members_;
+};
+
+}  // namespace detail
+
+}  // namespace tensortap::inline v0
+
+// from tensortap/trial/part.hpp
+
+// What one worker saved in one step, as its index file tells it, and the table of names that all of them share.
+//
+// Not for users: Trial, TensorHistory and StoredStep are the ways in.
+
+namespace tensortap::inline v0 {
+
+namespace detail {
+
+/// One tensor.
+struct TensorSteps {
+  std::vector<std::int64_t> steps;  // global steps in which anything was saved of it; ascending
+};
+
+/// All tensors by name.
+using Tensors = std::map<std::string, TensorSteps, std::less<>>;
+using TensorEntry = Tensors::value_type;
+
+/// A name under which records are stored, taken apart once.
+struct RecordName {
+  TensorEntry* tensor = nullptr;
+  std::optional<std::string> reduction;  // as spelled; none: the elements themselves
+};
+
+/// All names of records. An entry stays where it is, and as it is.
+using RecordNames = std::map<std::string, RecordName, std::less<>>;
+
+/// Where a record lies in the events file of its part.
+struct Record {
+  const RecordNames::value_type* name = nullptr;
+  std::uint64_t start = 0;
+  std::uint64_t length = 0;
+  std::optional<std::uint32_t> crc32c;
+
+  [[nodiscard]] TensorEntry* tensor() const noexcept { return name->second.tensor; }
+  [[nodiscard]] const std::optional<std::string>& reduction() const noexcept { return name->second.reduction; }
+};
+
+/// A shape that was saved without its elements.
+struct ShapeOf {
+  TensorEntry* tensor = nullptr;
+  std::vector<std::int64_t> shape;
+};
+
+/// What one worker saved in one step. It never changes.
+struct Part {
+  Step step;
+  std::optional<std::int64_t> run;  // the attempt that wrote it
+  std::string key;                  // of its index file
+  std::uint64_t index_size = 0;
+  std::string event_file;
+  std::vector<Record> records;  // by tensor; of several under one name the last counts
+  std::vector<ShapeOf> shapes;  // by tensor
+
+  /// The records of `tensor`.
+  [[nodiscard]] auto records_of(const TensorEntry* tensor) const {
+    return std::equal_range(records.begin(), records.end(), tensor, ByTensor{});
+  }
+
+  /// The record of reduction `reduction` of `tensor`, or of its elements; null if there is none.
+  [[nodiscard]] const Record* find(const TensorEntry* tensor, std::optional<std::string_view> reduction) const {
+    const auto [first, last] = records_of(tensor);
+    for (auto record = last; record != first;)
+      if ((--record)->reduction() == reduction) return &*record;
+    return nullptr;
+  }
+
+  [[nodiscard]] const std::vector<std::int64_t>* shape_of(const TensorEntry* tensor) const {
+    const auto [first, last] = std::equal_range(shapes.begin(), shapes.end(), tensor, ByTensor{});
+    return first == last ? nullptr : &std::prev(last)->shape;
+  }
+
+  [[nodiscard]] bool has(const TensorEntry* tensor) const {
+    const auto [first, last] = records_of(tensor);
+    return first != last || shape_of(tensor) != nullptr;
+  }
+
+  /// Calls `visit` with each tensor of which there is anything, once.
+  template <class Visit>
+  void for_each_tensor(const Visit& visit) const {
+    for (std::size_t i = 0; i < records.size(); ++i)
+      if (i == 0 || records[i].tensor() != records[i - 1].tensor()) visit(records[i].tensor());
+    for (std::size_t i = 0; i < shapes.size(); ++i) {
+      const auto [first, last] = records_of(shapes[i].tensor);
+      if (first == last && (i == 0 || shapes[i].tensor != shapes[i - 1].tensor)) visit(shapes[i].tensor);
     }
   }
-  for (const auto& [step, writers] : run.writers)
-    if (static_cast<std::int64_t>(writers.size()) >= run.num_workers) run.last_complete = step;
-}
 
-/// Reads what there is to know about the run in `store`. Throws: there is no run, or nothing of it can be reached.
-inline std::shared_ptr<const Run> load_run(std::shared_ptr<const Store> store) {
-  auto run = std::make_shared<Run>();
-  run->store = std::move(store);
-  try {
-    run->ended = run->store->size(layout::end_marker).has_value();
-  } catch (const Error& e) {
-    run->damage.add(layout::end_marker, e.what());
+  /// Puts records and shapes into their order.
+  void sort() {
+    std::stable_sort(records.begin(), records.end(), ByTensor{});
+    std::stable_sort(shapes.begin(), shapes.end(), ByTensor{});
   }
-  load_collections(*run);
-  load_index(*run);
-  if (run->ended || !run->workers.empty()) return run;
-  const auto damage = run->damage.list();
-  if (damage.empty()) throw Error::run_not_found(run->store->location());
-  throw Error::damaged("trial", run->store->location(), "nothing of the run can be read: " + damage[0].cause);
-}
 
-/// The tensor of the record at `place`. Throws: it is damaged or not there.
-inline Tensor read_tensor(const Run& run, const Place& place) {
-  const TensorLocation& location = place.location;
-  const std::string& where = *place.event_file;
-  const auto bytes = run.store->get(where, {location.start, location.length});
-  if (!bytes) throw Error::damaged("record", where, "the events file is missing");
-  if (bytes->size() < location.length)
-    throw Error::damaged("record", where,
-                         "it ends before the record at " + std::to_string(location.start) + " (" +
-                             std::to_string(bytes->size()) + " of " + std::to_string(location.length) + " bytes)");
-  const Bytes payload = tfrecord::payload(*bytes, where);
-  if (payload.size() + tfrecord::header_size + tfrecord::footer_size != location.length)
-    throw Error::damaged("record", where, "its length is not the index's (at " + std::to_string(location.start) + ")");
-  if (location.crc32c && crc32c(payload) != *location.crc32c)
-    throw Error::damaged("record", where,
-                         "the payload's checksum does not match (at " + std::to_string(location.start) + ")");
-  Event event = parse_event(payload);
-  if (event.info.tag != location.name)
-    throw Error::damaged("record", where, "another tensor is in its place (" + in_quotes(event.info.tag) + ")");
-  return std::move(event.tensor);
-}
+ private:
+  struct ByTensor {
+    static const TensorEntry* of(const TensorEntry* tensor) noexcept { return tensor; }
+    static const TensorEntry* of(const Record& record) noexcept { return record.tensor(); }
+    static const TensorEntry* of(const ShapeOf& shape) noexcept { return shape.tensor; }
+    template <class A, class B>
+    bool operator()(const A& a, const B& b) const noexcept {
+      return std::less<const TensorEntry*>{}(of(a), of(b));
+    }
+  };
+};
+
+}  // namespace detail
+
+}  // namespace tensortap::inline v0
+
+// from tensortap/trial/step_numbers.hpp
+
+// Which global step is which step of its mode. Two global steps may claim one mode step; as smdebug has it, the first
+// of them gives the number, and the values of the later override its own.
+//
+// Not for users: Trial answers with it.
+
+namespace tensortap::inline v0 {
+
+namespace detail {
+
+/// The steps of a run by their numbers. The order in which they are added does not matter.
+class StepNumbers {
+ public:
+  /// Adds `step`, whose global step is not there yet.
+  void add(const Step& step) {
+    by_global_step_.emplace(step.global_step, step);
+    if (step.mode == Mode::global) return;
+    const auto [found, is_new] = first(step.mode).try_emplace(step.mode_step, step.global_step);
+    if (is_new) return;
+    std::set<std::int64_t> claims = take_claims(found->second);
+    claims.insert(step.global_step);
+    found->second = *claims.begin();
+    put_claims(std::move(claims));
+  }
+
+  /// Removes the step with this global step, which is there.
+  void remove(std::int64_t global_step) {
+    const auto node = by_global_step_.extract(global_step);
+    const Step& step = node.mapped();
+    if (step.mode == Mode::global) return;
+    const auto found = first(step.mode).find(step.mode_step);
+    std::set<std::int64_t> claims = take_claims(found->second);
+    claims.erase(global_step);
+    if (claims.empty()) {
+      first(step.mode).erase(found);
+    } else {
+      found->second = *claims.begin();
+      put_claims(std::move(claims));
+    }
+  }
+
+  /// All steps by global step.
+  [[nodiscard]] const std::map<std::int64_t, Step>& all() const noexcept { return by_global_step_; }
+  /// The first global steps of the steps of `mode`, which is not GLOBAL, by mode step.
+  [[nodiscard]] const std::map<std::int64_t, std::int64_t>& of(Mode mode) const noexcept {
+    return first_[index_of(mode)];
+  }
+
+  [[nodiscard]] const Step* find(std::int64_t global_step) const {
+    const auto found = by_global_step_.find(global_step);
+    return found == by_global_step_.end() ? nullptr : &found->second;
+  }
+
+  /// The global step that gives step `step` of `mode` its number.
+  [[nodiscard]] std::optional<std::int64_t> global_step(Mode mode, std::int64_t step) const {
+    if (mode == Mode::global) return find(step) != nullptr ? std::optional(step) : std::nullopt;
+    const auto found = of(mode).find(step);
+    if (found == of(mode).end()) return std::nullopt;
+    return found->second;
+  }
+
+  /// The global step of the first step of `mode` after its step `step`.
+  [[nodiscard]] std::optional<std::int64_t> next(Mode mode, std::int64_t step) const {
+    if (mode == Mode::global) {
+      const auto found = by_global_step_.upper_bound(step);
+      return found == by_global_step_.end() ? std::nullopt : std::optional(found->first);
+    }
+    const auto found = of(mode).upper_bound(step);
+    return found == of(mode).end() ? std::nullopt : std::optional(found->second);
+  }
+
+  /// The global step under whose number `global_step` is read: itself, unless an earlier one claims its mode step.
+  [[nodiscard]] std::int64_t first_of(std::int64_t global_step) const {
+    const auto found = aliases_.find(global_step);
+    return found == aliases_.end() ? global_step : found->second;
+  }
+
+  /// The global steps that are read under the number of `first`, ascending; itself is among them.
+  [[nodiscard]] std::vector<std::int64_t> claims_of(std::int64_t first) const {
+    const auto found = claims_.find(first);
+    if (found == claims_.end()) return {first};
+    return {found->second.begin(), found->second.end()};
+  }
+
+ private:
+  using Claims = std::set<std::int64_t>;
+
+  std::map<std::int64_t, std::int64_t>& first(Mode mode) { return first_[index_of(mode)]; }
+
+  Claims take_claims(std::int64_t first) {
+    auto node = claims_.extract(first);
+    if (node.empty()) return {first};
+    for (const std::int64_t claim : node.mapped()) aliases_.erase(claim);
+    return std::move(node.mapped());
+  }
+  void put_claims(Claims claims) {
+    if (claims.size() == 1) return;
+    const std::int64_t first = *claims.begin();
+    for (auto claim = std::next(claims.begin()); claim != claims.end(); ++claim) aliases_[*claim] = first;
+    claims_[first] = std::move(claims);
+  }
+
+  std::map<std::int64_t, Step> by_global_step_;
+  std::array<std::map<std::int64_t, std::int64_t>, 4> first_;  // by mode, by mode step
+  // Only of mode steps that several global steps claim:
+  std::map<std::int64_t, Claims> claims_;         // by the first of them
+  std::map<std::int64_t, std::int64_t> aliases_;  // the others: their first
+};
+
+}  // namespace detail
+
+}  // namespace tensortap::inline v0
+
+// from tensortap/trial/run.hpp
+
+// A run as its index files tell it, in memory: which steps there are, which tensors, and where each record lies. What
+// is read is added, what a new attempt sets aside is taken out again.
+//
+// Not for users: Trial, TensorHistory and StoredStep are the ways in.
+
+namespace tensortap::inline v0 {
+
+namespace detail {
+
+/// Threads: whoever holds it sees to it.
+class Run {
+ public:
+  using Parts = std::map<std::string, std::shared_ptr<const Part>, std::less<>>;  // by worker
+
+  /// One worker's part of what is asked for.
+  struct Answer {
+    std::string worker;
+    std::shared_ptr<const Part> part;
+  };
+
+  bool ended = false;
+  std::optional<std::int64_t> num_workers;  // as the collections say it
+  std::set<std::string> workers;            // that have written anything
+  std::shared_ptr<const Membership> membership = std::make_shared<Membership>();
+  Attempts attempts;
+  std::map<std::string, std::pair<std::uint64_t, Attempt>> attempt_objects;  // by key, with their sizes
+
+  /// Whether there is anything at all.
+  [[nodiscard]] bool exists() const noexcept { return ended || !workers.empty() || !attempt_objects.empty(); }
+
+  [[nodiscard]] const StepNumbers& numbers() const noexcept { return numbers_; }
+  [[nodiscard]] const Tensors& tensors() const noexcept { return tensors_; }
+
+  /// The entry of `name`; null if nothing of it is there.
+  [[nodiscard]] const TensorEntry* find(std::string_view name) const {
+    const auto found = tensors_.find(name);
+    return found == tensors_.end() || found->second.steps.empty() ? nullptr : &*found;
+  }
+
+  /// What the workers saved in this global step; null if nobody saved anything.
+  [[nodiscard]] const Parts* parts(std::int64_t global_step) const {
+    const auto found = parts_.find(global_step);
+    return found == parts_.end() ? nullptr : &found->second;
+  }
+
+  /// Where `tensor` may be found in step `step` of `mode`: by worker, and where several global steps claim it, the last
+  /// first.
+  [[nodiscard]] std::vector<Answer> answers(const TensorEntry* tensor, Mode mode, std::int64_t step) const {
+    std::vector<Answer> out;
+    const auto first = numbers_.global_step(mode, step);
+    if (!first || numbers_.first_of(*first) != *first) return out;
+    const auto claims = numbers_.claims_of(*first);
+    for (auto claim = claims.rbegin(); claim != claims.rend(); ++claim)
+      for (const auto& [worker, part] : parts_.at(*claim))
+        if (part->has(tensor)) out.push_back({worker, part});
+    std::stable_sort(out.begin(), out.end(), [](const auto& a, const auto& b) { return a.worker < b.worker; });
+    return out;
+  }
+
+  /// The last global step that all workers have written, or will not any more.
+  [[nodiscard]] std::int64_t last_complete() const noexcept { return last_complete_; }
+  [[nodiscard]] bool is_complete(std::int64_t global_step) const { return ended || global_step <= last_complete_; }
+  [[nodiscard]] bool has_incomplete() const { return !parts_.empty() && parts_.rbegin()->first > last_complete_; }
+
+  /// Whether no more steps of `range` are to come.
+  [[nodiscard]] bool is_finished(const StepRange& range) const {
+    return ended || (range.end && last_complete_ >= *range.end - 1);
+  }
+
+  /// Whether step `step` of `mode` is there, or may come.
+  [[nodiscard]] StepState state_of(std::int64_t step, Mode mode, const StepRange& range) const {
+    const auto state = [](bool known, StepState if_known) { return known ? if_known : StepState::not_yet_available; };
+    if (const auto exact = numbers_.global_step(mode, step)) return state(is_complete(*exact), StepState::available);
+    if (mode == Mode::global && (step <= last_complete_ || !range.contains(step))) return StepState::unavailable;
+    const auto later = numbers_.next(mode, step);
+    return state(is_finished(range) || (later && is_complete(*later)), StepState::unavailable);
+  }
+
+  /// Whether anything of `tensor` was saved, in `mode` if one is given.
+  [[nodiscard]] bool has_steps(const TensorEntry& tensor, std::optional<Mode> mode) const {
+    const auto& steps = tensor.second.steps;
+    return std::any_of(steps.begin(), steps.end(), [&](std::int64_t step) {
+      return !mode || *mode == Mode::global || numbers_.find(step)->mode == *mode;
+    });
+  }
+
+  /// The last global step that `worker` has written; -1 if there is none.
+  [[nodiscard]] std::int64_t last_of(std::string_view worker) const {
+    const auto found = last_.find(worker);
+    return found == last_.end() ? -1 : found->second;
+  }
+
+  /// What `index` says, ready to be added. New names are entered: so this is a change, too.
+  [[nodiscard]] std::shared_ptr<const Part> part_of(const IndexFile& index, std::int64_t global_step, std::string key,
+                                                    std::uint64_t index_size) {
+    auto part = std::make_shared<Part>();
+    part->step = {index.mode, index.mode_step, global_step};
+    part->run = index.run;
+    part->key = std::move(key);
+    part->index_size = index_size;
+    part->event_file = index.event_file;
+    part->records.reserve(index.tensors.size());
+    for (const TensorLocation& location : index.tensors)
+      part->records.push_back({name_of(location.name), location.start, location.length, location.crc32c});
+    for (const SavedShape& shape : index.shapes)
+      part->shapes.push_back({&*tensors_.try_emplace(shape.name).first, shape.shape});
+    part->sort();
+    return part;
+  }
+
+  /// Adds `part` of `worker`, unless he has one in that step already.
+  void add(const std::string& worker, const std::shared_ptr<const Part>& part) {
+    const std::int64_t global_step = part->step.global_step;
+    if (!parts_[global_step].emplace(worker, part).second) return;
+    auto& last = last_.try_emplace(worker, global_step).first->second;
+    last = std::max(last, global_step);
+    renumber(global_step);
+    part->for_each_tensor([&](TensorEntry* tensor) {
+      auto& steps = tensor->second.steps;
+      const auto at = std::lower_bound(steps.begin(), steps.end(), global_step);
+      if (at == steps.end() || *at != global_step) steps.insert(at, global_step);
+    });
+  }
+
+  /// The parts that attempt `attempt` has set aside: its worker's beyond the step after which it goes on, of older
+  /// attempts; or those that name no attempt, and are there until they are moved.
+  [[nodiscard]] std::vector<Answer> set_aside(const Attempt& attempt, bool with_attempt) const {
+    std::vector<Answer> out;
+    for (auto step = parts_.upper_bound(attempt.resumed_at); step != parts_.end(); ++step) {
+      const auto found = step->second.find(attempt.worker);
+      if (found == step->second.end() || found->second->run.has_value() != with_attempt) continue;
+      if (!with_attempt || *found->second->run < attempt.run) out.push_back({attempt.worker, found->second});
+    }
+    return out;
+  }
+
+  /// Takes out `worker`'s parts of `global_steps`: he goes on after step `resumed_at`.
+  void remove(const std::string& worker, const std::vector<std::int64_t>& global_steps, std::int64_t resumed_at) {
+    for (const std::int64_t global_step : global_steps) remove(worker, global_step);
+    last_complete_ = std::min(last_complete_, resumed_at);
+    last_.erase(worker);
+    const auto last =
+        std::find_if(parts_.rbegin(), parts_.rend(), [&](const auto& step) { return step.second.contains(worker); });
+    if (last != parts_.rend()) last_[worker] = last->first;
+  }
+
+  /// Finds the last complete step. As in smdebug, earlier holes do not matter; and where more than 1000 steps wait for
+  /// workers that do not write, the older half of them is given up.
+  /// `needed` is how many workers are to write a step.
+  void update_last_complete(std::int64_t needed) {
+    constexpr std::ptrdiff_t window = 1000;
+    const auto complete = std::find_if(parts_.rbegin(), parts_.rend(), [&](const auto& step) {
+      return step.first <= last_complete_ || static_cast<std::int64_t>(step.second.size()) >= needed;
+    });
+    if (complete != parts_.rend()) last_complete_ = std::max(last_complete_, complete->first);
+    for (;;) {
+      const auto incomplete = parts_.upper_bound(last_complete_);
+      if (std::distance(incomplete, parts_.end()) <= window) return;
+      last_complete_ = std::next(incomplete, window / 2 - 1)->first;
+    }
+  }
+
+  /// No step before `global_step` will come any more.
+  void all_complete_before(std::int64_t global_step) { last_complete_ = std::max(last_complete_, global_step - 1); }
+
+ private:
+  using Steps = std::map<std::int64_t, Parts>;
+
+  const RecordNames::value_type* name_of(const std::string& stored) {
+    const auto [found, is_new] = names_.try_emplace(stored);
+    if (is_new) {
+      const auto reduction = layout::parse_reduction_record(stored);
+      found->second.tensor = &*tensors_.try_emplace(reduction ? std::string(reduction->tensor) : stored).first;
+      if (reduction) found->second.reduction.emplace(reduction->reduction);
+    }
+    return &*found;
+  }
+
+  void remove(const std::string& worker, std::int64_t global_step) {
+    const auto step = parts_.find(global_step);
+    const auto part = step->second.extract(worker).mapped();
+    part->for_each_tensor([&](TensorEntry* tensor) {
+      for (const auto& [other, its] : step->second)
+        if (its->has(tensor)) return;
+      auto& steps = tensor->second.steps;
+      steps.erase(std::lower_bound(steps.begin(), steps.end(), global_step));
+    });
+    if (step->second.empty()) parts_.erase(step);
+    renumber(global_step);
+  }
+
+  /// A step is what the first of its workers says it is.
+  void renumber(std::int64_t global_step) {
+    const Parts* workers_parts = parts(global_step);
+    const Step* known = numbers_.find(global_step);
+    if (known != nullptr && workers_parts != nullptr && *known == workers_parts->begin()->second->step) return;
+    if (known != nullptr) numbers_.remove(global_step);
+    if (workers_parts != nullptr) numbers_.add(workers_parts->begin()->second->step);
+  }
+
+  RecordNames names_;
+  Tensors tensors_;
+  Steps parts_;
+  std::map<std::string, std::int64_t, std::less<>> last_;  // global step, by worker
+  StepNumbers numbers_;
+  std::int64_t last_complete_ = -1;
+};
+
+}  // namespace detail
+
+}  // namespace tensortap::inline v0
+
+// from tensortap/trial/text_objects.hpp
+
+// The small objects of a run, listed and read. What fails is noted as damage, and no longer once it succeeds.
+//
+// Not for users: Trial is the way in.
+
+namespace tensortap::inline v0 {
+
+namespace detail {
+
+/// Threads: any.
+class TextObjects {
+ public:
+  TextObjects(const Store& store, DamageList& damage) : store_(store), damage_(damage) {}
+
+  /// What was read of an object. Neither a value nor gone: it is damaged.
+  template <class T>
+  struct Reading {
+    std::optional<T> value;
+    std::uint64_t size = 0;
+    bool gone = false;
+  };
+
+  /// The objects below `prefix` after `after`; nothing if they cannot be listed.
+  [[nodiscard]] std::optional<std::vector<ObjectInfo>> list(std::string_view prefix,
+                                                            std::string_view after = {}) const {
+    try {
+      auto objects = store_.list(prefix, after);
+      damage_.repaired(prefix);
+      return objects;
+    } catch (const Error& e) {
+      damage_.add(prefix, e.what());
+      return std::nullopt;
+    }
+  }
+
+  /// Object `key` through `parse(text, key)`.
+  template <class Parse>
+  [[nodiscard]] auto read(const std::string& key, const Parse& parse) const {
+    constexpr std::uint64_t limit = std::uint64_t{1} << 30;  // no index of a real run comes near
+    Reading<std::invoke_result_t<Parse, std::string_view, const std::string&>> out;
+    try {
+      const auto size = store_.size(key);
+      if (size && *size > limit) {
+        damage_.add(key, "too large (" + std::to_string(*size) + " bytes)");
+        return out;
+      }
+      const auto bytes = size ? store_.get(key) : std::nullopt;
+      out.gone = !bytes;
+      if (!bytes) return out;
+      out.size = bytes->size();
+      out.value = parse(text_of(*bytes), key);
+      damage_.repaired(key);
+    } catch (const Error& e) {
+      damage_.add(key, e.what());
+    }
+    return out;
+  }
+
+  /// Notes that `key` was in a listing, and is in the next one too, but cannot be had.
+  void add_missing(std::string_view key) const { damage_.add(key, "it is listed, but not there"); }
+
+  [[nodiscard]] DamageList& damage() const noexcept { return damage_; }
+
+ private:
+  const Store& store_;
+  DamageList& damage_;
+};
+
+}  // namespace detail
+
+}  // namespace tensortap::inline v0
+
+// from tensortap/trial/index_reader.hpp
+
+// Reads the index of a run, and of it only what is new, so that after each reading the steps of every worker are a
+// prefix of those that count:
+//
+//   - A listing may miss what is put while it is made. So what is new is listed twice, and believed as far as the first
+//     listing goes: whatever was put before that is in the second.
+//   - Index files that do not count, because their attempt is dead, or that cannot be read, are looked at again: a
+//     younger attempt may put its own in their place.
+//   - Index files that name no attempt count while they are there. Once a younger attempt has begun, that is looked at.
+//
+// Not for users: Trial is the way in.
+
+namespace tensortap::inline v0 {
+
+namespace detail {
+
+/// Threads: one at a time.
+class IndexReader {
+ public:
+  /// An index file that was read, and is not judged yet.
+  using Found = Run::Answer;
+
+  IndexReader(const TextObjects& objects, const StepRange& range) : objects_(objects), range_(range) {}
+
+  /// The index files that are not in `run` yet, in no order. `make_part(index, name, key, size)` makes their parts.
+  /// All of the index is looked through if it is the `last` time.
+  template <class MakePart>
+  [[nodiscard]] std::vector<Found> read(const Run& run, bool last, const MakePart& make_part) {
+    found_.clear();
+    met_.clear();
+    vanished_.clear();
+    probe(run, last ? pending_.size() : probes, make_part);
+    if (!is_passed_ && !read_listed(run, last ? std::string() : after_complete(run), make_part))
+      for (const Found& found : std::exchange(found_, {})) put_off(found, false);
+    reread_dead(run, make_part);
+    for (const Found& found : found_) goes_on_.insert(found.worker);
+    return std::exchange(found_, {});
+  }
+
+  /// `found` does not count, because its attempt is dead, or is not known yet.
+  void put_off(const Found& found, bool dead) {
+    pending_[found.part->key] = {{found.part->step.global_step, found.worker}, dead};
+  }
+
+  /// `part`, which is in the run, may be moved or replaced.
+  void doubt(const Found& part) {
+    doubtful_.insert_or_assign(part.part->key, part);
+    goes_on_.erase(part.worker);
+  }
+
+  /// The steps and workers of those that the last reading found moved or replaced.
+  [[nodiscard]] const std::set<std::pair<std::int64_t, std::string>>& vanished() const noexcept { return vanished_; }
+
+  /// Forgets what was put off and will not count any more.
+  void forget_passed(const Run& run) {
+    std::erase_if(pending_, [&](const auto& pending) {
+      return is_passed(run, pending.second) && pending.second.name.global_step <= run.last_complete();
+    });
+  }
+
+  /// Who has written an index file, readable or not.
+  [[nodiscard]] const std::set<std::string>& workers() const noexcept { return workers_; }
+
+  /// An attempt has begun: what lies behind may be written again.
+  void rewind() {
+    is_passed_ = false;
+    beyond_.clear();
+  }
+
+  /// Whether `needed` workers have gone beyond the range of steps: nothing in it is to come.
+  [[nodiscard]] bool passes_range(const Attempts& attempts, std::int64_t needed) {
+    // What lies beyond is not read, so it may be a dead attempt's.
+    const auto is_certain = [&](const std::string& worker) {
+      const std::int64_t last = attempts.last(worker);
+      return last <= 0 || attempts.counts(worker, last - 1, *range_.end - 1);
+    };
+    is_passed_ = range_.end && std::count_if(beyond_.begin(), beyond_.end(), is_certain) >= needed;
+    return is_passed_;
+  }
+
+ private:
+  /// An index file that is there, and not in the run.
+  struct Pending {
+    layout::StepName name;
+    bool dead = false;  // its attempt does not count; else it cannot be read, or its attempt is not known
+  };
+  static constexpr std::size_t probes = 32;  // twice in one reading: dead attempts may have left very many
+  using Listed = std::vector<std::pair<layout::StepName, std::string>>;  // with their keys
+
+  /// How far each attempt of each worker has come.
+  class Frontier {
+   public:
+    void add(const Found& found) {
+      auto& step = steps_[found.worker].try_emplace(run_of(found), -1).first->second;
+      step = std::max(step, found.part->step.global_step);
+    }
+    /// Whether one of `run` or a younger attempt of `worker` is at `step` or beyond: then whatever counts there was put
+    /// before.
+    [[nodiscard]] bool covers(const std::string& worker, std::int64_t run, std::int64_t step) const {
+      const auto found = steps_.find(worker);
+      return found != steps_.end() && std::any_of(found->second.lower_bound(run), found->second.end(),
+                                                  [&](const auto& attempt) { return attempt.second >= step; });
+    }
+    [[nodiscard]] bool covers(const Found& found) const {
+      return covers(found.worker, run_of(found), found.part->step.global_step);
+    }
+
+    static constexpr std::int64_t no_run = -1;
+
+   private:
+    static std::int64_t run_of(const Found& found) { return found.part->run.value_or(no_run); }
+
+    std::map<std::string, std::map<std::int64_t, std::int64_t>> steps_;  // by worker, by attempt
+  };
+
+  /// After what a listing begins: all there is up to the last complete step is known.
+  [[nodiscard]] std::string after_complete(const Run& run) const {
+    constexpr std::int64_t longer_numbers = 100'000'000'000;  // beyond, keys are not in the order of numbers
+    const std::int64_t known = std::max(run.last_complete(), range_.begin - 1);
+    if (known < 0 || known >= longer_numbers) return {};
+    const std::string key = layout::index_key(known + 1, "");
+    const std::string after = key.substr(0, key.rfind('_'));  // before those of all workers
+    if (doubtful_.empty()) return after;
+    const std::string& doubtful = doubtful_.begin()->first;
+    return std::min(after, doubtful.substr(0, doubtful.size() - 1));
+  }
+
+  /// Reads what is listed and not known. False if it cannot be listed.
+  template <class MakePart>
+  bool read_listed(const Run& run, const std::string& after, const MakePart& make_part) {
+    const auto first = objects_.list(layout::index_prefix, after);
+    if (!first) return false;
+    forget_missing(*first, after);
+    check_doubtful(*first);
+    std::set<std::string> gone;
+    for (const auto& [name, key] : fresh_among(*first, run))
+      if (!read_one(name, key, make_part)) gone.insert(key);
+    if (found_.empty() && gone.empty()) return true;
+
+    const auto second = objects_.list(layout::index_prefix, after);
+    if (!second) return false;
+    Frontier frontier;
+    for (const Found& found : found_) frontier.add(found);
+    const auto count = static_cast<std::ptrdiff_t>(found_.size());
+    for (const auto& [name, key] : fresh_among(*second, run)) {
+      const bool missed = gone.contains(key);
+      if (!missed && !frontier.covers(name.worker, Frontier::no_run, name.global_step)) continue;
+      if (!read_one(name, key, make_part) && missed) {
+        objects_.add_missing(key);
+        pending_[key] = {name, false};
+      }
+    }
+    // Only now is it known which attempt wrote them.
+    const auto uncovered = std::stable_partition(found_.begin() + count, found_.end(),
+                                                 [&](const Found& found) { return frontier.covers(found); });
+    for (auto found = uncovered; found != found_.end(); ++found) put_off(*found, false);
+    found_.erase(uncovered, found_.end());
+    return true;
+  }
+
+  /// Those of `objects` that are not known, by number: steps of more than 12 digits sort wrongly as text.
+  [[nodiscard]] Listed fresh_among(const std::vector<ObjectInfo>& objects, const Run& run) {
+    Listed out;
+    for (const ObjectInfo& object : objects) {
+      auto name = layout::parse_index_key(object.key);
+      if (!name) continue;
+      if (range_.end && name->global_step >= *range_.end) beyond_.insert(name->worker);
+      const Run::Parts* parts = run.parts(name->global_step);
+      const std::pair id(name->global_step, name->worker);
+      const bool known = (parts != nullptr && parts->contains(name->worker) && !vanished_.contains(id)) ||
+                         pending_.contains(object.key) || met_.contains(id);
+      if (!known && range_.contains(name->global_step)) out.emplace_back(std::move(*name), object.key);
+    }
+    std::sort(out.begin(), out.end(), [](const auto& a, const auto& b) {
+      return std::tie(a.first.global_step, a.first.worker) < std::tie(b.first.global_step, b.first.worker);
+    });
+    return out;
+  }
+
+  /// False if it is gone.
+  template <class MakePart>
+  bool read_one(const layout::StepName& name, const std::string& key, const MakePart& make_part) {
+    const auto index = objects_.read(key, parse_checked);
+    pending_.erase(key);
+    if (index.gone) return false;
+    met_.emplace(name.global_step, name.worker);
+    workers_.insert(name.worker);
+    if (index.value) {
+      found_.push_back({name.worker, make_part(*index.value, name, key, index.size)});
+    } else {
+      pending_[key] = {name, false};
+    }
+    return true;
+  }
+
+  static IndexFile parse_checked(std::string_view text, const std::string& key) {
+    IndexFile index = parse_index(text, key);
+    if (index.event_file.empty()) return index;
+    (void)key_parts(index.event_file);
+    if (!index.event_file.starts_with(layout::events_prefix))
+      throw Error::damaged("index", key, "event_file_name is not below events/ (" + in_quotes(index.event_file) + ")");
+    return index;
+  }
+
+  /// Looks at pending files again: the first ones, since workers go on in order, and some of the others in turn. Before
+  /// the listing: what a live one comes after is then listed.
+  template <class MakePart>
+  void probe(const Run& run, std::size_t limit, const MakePart& make_part) {
+    std::map<std::string, layout::StepName> chosen;
+    const auto choose = [&](auto at) {
+      for (std::size_t i = 0, n = 0; i < pending_.size() && n < limit; ++i, ++at) {
+        if (at == pending_.end()) at = pending_.begin();
+        if (is_passed(run, at->second)) continue;
+        chosen.emplace(at->first, at->second.name);
+        last_probed_ = at->first;
+        ++n;
+      }
+    };
+    const std::string turn = last_probed_;
+    choose(pending_.begin());
+    choose(pending_.upper_bound(turn));
+    for (const auto& [key, name] : chosen) (void)read_one(name, key, make_part);
+  }
+
+  /// Before a step that counts, its worker may have put others in the place of dead ones since those were read.
+  template <class MakePart>
+  void reread_dead(const Run& run, const MakePart& make_part) {
+    std::erase_if(found_, [&](const Found& found) {
+      const bool dead = !run.attempts.counts(found.worker, found.part->run, found.part->step.global_step);
+      if (dead) put_off(found, true);
+      return dead;
+    });
+    if (pending_.empty()) return;
+    Frontier live;
+    for (const Found& found : found_) live.add(found);
+    Listed chosen;
+    for (const auto& [key, pending] : pending_)
+      if (pending.dead && !is_passed(run, pending) &&
+          live.covers(pending.name.worker, Frontier::no_run, pending.name.global_step))
+        chosen.emplace_back(pending.name, key);
+    for (const auto& [name, key] : chosen) (void)read_one(name, key, make_part);
+  }
+
+  /// Whether it is dead for good: its worker has gone past it.
+  [[nodiscard]] static bool is_passed(const Run& run, const Pending& pending) {
+    return pending.dead && pending.name.global_step <= run.last_of(pending.name.worker);
+  }
+
+  static const ObjectInfo* find(const std::vector<ObjectInfo>& listed, const std::string& key) {
+    const auto found = std::lower_bound(listed.begin(), listed.end(), key,
+                                        [](const ObjectInfo& object, const std::string& k) { return object.key < k; });
+    return found == listed.end() || found->key != key ? nullptr : &*found;
+  }
+
+  /// Pending files that are listed no more were moved away.
+  void forget_missing(const std::vector<ObjectInfo>& listed, const std::string& after) {
+    std::erase_if(pending_, [&](const auto& pending) {
+      const bool missing = pending.first > after && find(listed, pending.first) == nullptr;
+      if (missing) objects_.damage().repaired(pending.first);
+      return missing;
+    });
+  }
+
+  void check_doubtful(const std::vector<ObjectInfo>& listed) {
+    std::erase_if(doubtful_, [&](const auto& doubtful) {
+      const Part& part = *doubtful.second.part;
+      const ObjectInfo* object = find(listed, doubtful.first);
+      if (object != nullptr && object->size == part.index_size) return goes_on_.contains(doubtful.second.worker);
+      vanished_.emplace(part.step.global_step, doubtful.second.worker);
+      return true;
+    });
+  }
+
+  const TextObjects& objects_;
+  StepRange range_;
+  std::map<std::string, Pending> pending_;  // by key
+  std::string last_probed_;
+  std::map<std::string, Found> doubtful_;  // by key
+  std::set<std::string> goes_on_;          // workers that have written since: their rewind is over
+  std::set<std::string> workers_;
+  std::set<std::string> beyond_;  // workers that have put a step beyond the range
+  bool is_passed_ = false;        // the range is
+
+  // Of one reading:
+  std::vector<Found> found_;
+  std::set<std::pair<std::int64_t, std::string>> met_;  // what was read, or failed
+  std::set<std::pair<std::int64_t, std::string>> vanished_;
+};
+
+}  // namespace detail
+
+}  // namespace tensortap::inline v0
+
+// from tensortap/trial/run_reader.hpp
+
+// Keeps a Run in step with its store. A refresh may happen at any moment of the writers' lives, so the order in which
+// it reads is the writers' backwards: the end marker before the index, for what it closes is then there; the attempts
+// after the index, for then no index file counts before its attempt is known, which sets aside the steps of its
+// predecessors.
+//
+// Not for users: Trial is the way in.
+
+namespace tensortap::inline v0 {
+
+namespace detail {
+
+/// Threads: any.
+class RunReader {
+ public:
+  RunReader(std::shared_ptr<const Store> store, const TrialOptions& options)
+      : store_(std::move(store)), options_(options) {}
+
+  /// Reads what is new. What fails is damage, and tried again the next time.
+  Changes refresh() {
+    constexpr int rounds = 4;  // another one if an attempt has begun meanwhile
+    const std::lock_guard one_at_a_time(refreshing_);
+    const bool was_there = run_.exists();
+    Changes changes;
+    std::set<std::int64_t> steps;
+    read_end();
+    read_collections();
+    for (int round = 0; round < rounds; ++round) {
+      const bool last = options_.follow && !run_.ended && marker_ && run_.attempts.end_counts(*marker_);
+      const auto found = index_.read(run_, last, [this](const auto&... index) { return make_part(index...); });
+      const std::vector<Attempt> begun = read_attempts();
+      std::vector<Rewind> rewinds = apply_vanished();
+      for (Rewind& rewind : apply(begun)) rewinds.push_back(std::move(rewind));
+      for (const Rewind& rewind : rewinds)
+        for (const std::int64_t step : rewind.steps) steps.erase(step);
+      if (was_there) changes.rewinds.insert(changes.rewinds.end(), rewinds.begin(), rewinds.end());
+      apply(found, begun, steps);
+      for (const Attempt& attempt : begun)
+        if (attempt.run > 0)
+          for (const Run::Answer& part : run_.set_aside(attempt, false)) index_.doubt(part);
+      if (begun.empty()) break;
+    }
+    changes.ended = apply_end();
+    changes.steps.assign(steps.begin(), steps.end());
+    return changes;
+  }
+
+  /// Calls `look` with the run, which does not change meanwhile.
+  template <class Look>
+  decltype(auto) look(const Look& look) const {
+    const std::shared_lock lock(mutex_);
+    return look(run_);
+  }
+
+  /// Whether what `answer` says was set aside or replaced since it was read.
+  [[nodiscard]] bool is_superseded(const Run::Answer& answer) const {
+    const Part& part = *answer.part;
+    try {
+      const auto size = store_->size(part.key);
+      if (!size || *size != part.index_size) return true;
+    } catch (const Error&) {
+      return false;
+    }
+    const auto supersedes = [&](const Attempt& attempt) {
+      return attempt.worker == answer.worker && attempt.run > part.run.value_or(-1) &&
+             attempt.resumed_at < part.step.global_step;
+    };
+    for (const ObjectInfo& object : objects_.list(layout::attempts_prefix).value_or(std::vector<ObjectInfo>{}))
+      if (!look([&](const Run& run) { return run.attempt_objects.contains(object.key); }))
+        if (const auto attempt = objects_.read(object.key, parse_named_attempt).value; attempt && supersedes(*attempt))
+          return true;
+    return look([&](const Run& run) {
+      const Run::Parts* parts = run.parts(part.step.global_step);
+      const auto found = parts == nullptr ? Run::Parts::const_iterator() : parts->find(answer.worker);
+      return parts == nullptr || found == parts->end() || found->second != answer.part;
+    });
+  }
+
+  [[nodiscard]] const Store& store() const noexcept { return *store_; }
+  [[nodiscard]] DamageList& damage() const noexcept { return damage_; }
+
+ private:
+  void read_end() {
+    constexpr std::uint64_t limit = 4096;
+    try {
+      const auto bytes = store_->get(layout::end_marker, {0, limit});
+      damage_.repaired(layout::end_marker);
+      marker_.reset();
+      if (bytes) marker_ = std::string(text_of(*bytes));
+    } catch (const Error& e) {
+      damage_.add(layout::end_marker, e.what());
+    }
+  }
+
+  /// All workers are expected to say the same, and as in smdebug one of them is believed: the last whose file can be
+  /// read.
+  void read_collections() {
+    const auto same = [](const ObjectInfo& a, const ObjectInfo& b) { return a.key == b.key && a.size == b.size; };
+    auto listed = objects_.list(layout::collections_prefix);
+    if (!listed || std::equal(listed->begin(), listed->end(), collections_.begin(), collections_.end(), same)) return;
+    std::set<std::string> workers;
+    std::optional<CollectionsFile> believed;
+    bool sound = true;
+    for (const ObjectInfo& object : *listed) {
+      const auto worker = layout::parse_collections_key(object.key);
+      if (!worker) continue;
+      workers.insert(*worker);
+      auto file = objects_.read(object.key, parse_collections);
+      if (file.gone) objects_.add_missing(object.key);
+      sound = sound && file.value;
+      if (file.value) believed = std::move(file.value);
+    }
+    collections_.clear();
+    if (sound) collections_ = std::move(*listed);
+    const std::unique_lock lock(mutex_);
+    run_.workers.merge(workers);
+    if (!believed) return;
+    run_.num_workers = believed->num_workers;
+    if (believed->collections != run_.membership->collections())
+      run_.membership = std::make_shared<const Membership>(std::move(believed->collections));
+  }
+
+  /// Names enter the run with it.
+  std::shared_ptr<const Part> make_part(const IndexFile& index, const layout::StepName& name, const std::string& key,
+                                        std::uint64_t size) {
+    const std::unique_lock lock(mutex_);
+    return run_.part_of(index, name.global_step, key, size);
+  }
+
+  /// With the worker as index files name him.
+  static Attempt parse_named_attempt(std::string_view text, const std::string& key) {
+    Attempt attempt = parse_attempt(text, key);
+    attempt.worker = layout::worker_from_file_name(layout::worker_in_file_name(attempt.worker));
+    return attempt;
+  }
+
+  /// Reads the attempts that are new, or have been closed. Returns the new ones, ascending.
+  std::vector<Attempt> read_attempts() {
+    std::vector<Attempt> begun;
+    for (const ObjectInfo& object : objects_.list(layout::attempts_prefix).value_or(std::vector<ObjectInfo>{})) {
+      const auto known = run_.attempt_objects.find(object.key);
+      if (known != run_.attempt_objects.end() && known->second.first == object.size) continue;
+      const auto attempt = objects_.read(object.key, parse_named_attempt);
+      if (!attempt.value) continue;
+      if (known == run_.attempt_objects.end()) begun.push_back(*attempt.value);
+      const std::unique_lock lock(mutex_);
+      run_.attempt_objects[object.key] = {attempt.size, *attempt.value};
+    }
+    std::stable_sort(begun.begin(), begun.end(), [](const Attempt& a, const Attempt& b) { return a.run < b.run; });
+    return begun;
+  }
+
+  /// What names no attempt went as it was moved.
+  std::vector<Rewind> apply_vanished() {
+    std::map<std::string, Rewind> by_worker;
+    for (const auto& [step, worker] : index_.vanished()) by_worker[worker].steps.push_back(step);
+    std::vector<Rewind> out;
+    const std::unique_lock lock(mutex_);
+    for (auto& [worker, rewind] : by_worker) {
+      rewind.worker = worker;
+      rewind.run = run_.attempts.last(worker);
+      for (const auto& [key, attempt] : run_.attempt_objects)
+        if (attempt.second.worker == worker && attempt.second.run == rewind.run)
+          rewind.resumed_at = attempt.second.resumed_at;
+      run_.remove(worker, rewind.steps, rewind.resumed_at);
+      out.push_back(std::move(rewind));
+    }
+    return out;
+  }
+
+  std::vector<Rewind> apply(const std::vector<Attempt>& begun) {
+    std::vector<Rewind> out;
+    if (begun.empty()) return out;
+    collections_.clear();  // to be read again
+    index_.rewind();
+    const std::unique_lock lock(mutex_);
+    for (const Attempt& attempt : begun) {
+      run_.attempts.add(attempt);
+      if (attempt.run == 0) continue;  // the first has no predecessors
+      Rewind& rewind = out.emplace_back(Rewind{attempt.worker, attempt.run, attempt.resumed_at, {}});
+      for (const Run::Answer& part : run_.set_aside(attempt, true)) rewind.steps.push_back(part.part->step.global_step);
+      run_.remove(attempt.worker, rewind.steps, attempt.resumed_at);
+    }
+    return out;
+  }
+
+  void apply(const std::vector<Run::Answer>& found, const std::vector<Attempt>& begun, std::set<std::int64_t>& steps) {
+    const std::unique_lock lock(mutex_);
+    run_.workers.insert(index_.workers().begin(), index_.workers().end());
+    for (const Run::Answer& part : found) {
+      const std::int64_t step = part.part->step.global_step;
+      const auto run = part.part->run;
+      // What lies between it and where an attempt has begun just now may have been passed over: all is listed again.
+      if (std::any_of(begun.begin(), begun.end(), [&](const Attempt& attempt) {
+            return attempt.run > 0 && attempt.worker == part.worker && attempt.resumed_at < step;
+          }))
+        continue;
+      const bool early =
+          options_.follow && !marker_ && run.value_or(0) > std::max<std::int64_t>(run_.attempts.last(part.worker), 0);
+      if (const bool dead = !run_.attempts.counts(part.worker, run, step); dead || early) {
+        index_.put_off(part, dead);
+      } else {
+        run_.add(part.worker, part.part);
+        steps.insert(step);
+      }
+    }
+    // While it is followed, a run may yet say how many are to write it.
+    const std::int64_t unknown = options_.follow ? std::numeric_limits<std::int64_t>::max() : 1;
+    const std::int64_t needed = run_.num_workers.value_or(unknown);
+    run_.update_last_complete(needed);
+    if (index_.passes_range(run_.attempts, needed)) run_.all_complete_before(*options_.range_steps.end);
+    index_.forget_passed(run_);
+  }
+
+  /// True if the run has ended just now.
+  bool apply_end() {
+    bool ended = marker_ && run_.attempts.end_counts(*marker_);
+    if (ended && !run_.ended && options_.follow && run_.num_workers.value_or(1) > 1 && run_.has_incomplete()) {
+      if (!end_seen_) end_seen_ = options_.clock();
+      ended = options_.clock() - *end_seen_ >= options_.end_delay;
+    }
+    if (!marker_) end_seen_.reset();
+    const std::unique_lock lock(mutex_);
+    return !std::exchange(run_.ended, ended) && ended;
+  }
+
+  std::shared_ptr<const Store> store_;
+  const TrialOptions& options_;
+  mutable DamageList damage_;
+  TextObjects objects_{*store_, damage_};
+
+  std::mutex refreshing_;  // guards what is below, and may look at the run without the other lock
+  IndexReader index_{objects_, options_.range_steps};
+  std::optional<std::string> marker_;
+  std::optional<TrialOptions::Clock::time_point> end_seen_;
+  std::vector<ObjectInfo> collections_;  // as they were read
+
+  mutable std::shared_mutex mutex_;  // guards the run
+  Run run_;
+};
+
+}  // namespace detail
+
+}  // namespace tensortap::inline v0
+
+// from tensortap/trial/live_run.hpp
+
+// A run that is looked at again and again, and its records: what a Trial and all that it hands out have in common.
+//
+// Not for users: Trial is the way in.
+
+namespace tensortap::inline v0 {
+
+namespace detail {
+
+/// Threads: any.
+class LiveRun {
+ public:
+  /// Throws: there is no such run, nor will there be within `wait_for_run`.
+  LiveRun(std::shared_ptr<const Store> store, TrialOptions options)
+      : options_(std::move(options)), reader_(std::move(store), options_) {
+    const auto exists = [this] { return reader_.look([](const Run& run) { return run.exists(); }); };
+    if (wait_until(exists, options_.wait_for_run)) return;
+    const auto damage = reader_.damage().list();
+    if (damage.empty()) throw Error::run_not_found(reader_.store().location());
+    throw Error::damaged("trial", reader_.store().location(), "nothing of the run can be read: " + damage[0].cause);
+  }
+
+  [[nodiscard]] const TrialOptions& options() const noexcept { return options_; }
+  [[nodiscard]] DamageList& damage() const noexcept { return reader_.damage(); }
+
+  Changes refresh() {
+    Changes changes = reader_.refresh();
+    const std::lock_guard lock(mutex_);
+    refreshed_ = options_.clock();
+    rewinds_.insert(rewinds_.end(), changes.rewinds.begin(), changes.rewinds.end());
+    return changes;
+  }
+
+  /// Calls `look` with the run as it is known; before, if it is followed, what is new is read.
+  template <class Look>
+  decltype(auto) query(const Look& look) {
+    if (comes_due()) refresh();
+    return reader_.look(look);
+  }
+
+  /// The same without reading anything.
+  template <class Look>
+  decltype(auto) look(const Look& look) const {
+    return reader_.look(look);
+  }
+
+  void pause() noexcept { ++pauses_; }
+  void resume() noexcept { --pauses_; }
+
+  [[nodiscard]] std::vector<Rewind> rewinds() const {
+    const std::lock_guard lock(mutex_);
+    return rewinds_;
+  }
+
+  /// Refreshes until `done()`; false if that takes longer than `timeout`, or a stop is asked for.
+  template <class Done>
+  bool wait_until(Done&& done, std::chrono::nanoseconds timeout) {
+    const auto begin = options_.clock();
+    for (;;) {
+      refresh();
+      if (done()) return true;
+      const auto waited = options_.clock() - begin;
+      if (waited >= timeout || options_.stop.requested()) return false;
+      options_.sleep(std::min<std::chrono::nanoseconds>(options_.poll_interval, timeout - waited));
+    }
+  }
+
+  /// The tensor of `record`, which is in `answer`. Nothing if it cannot be read: that is damage to `where`, unless it
+  /// was set aside meanwhile.
+  [[nodiscard]] std::optional<Tensor> read(const Run::Answer& answer, const Record& record,
+                                           const std::string& where) const {
+    const std::string object = answer.part->event_file + "@" + std::to_string(record.start);
+    try {
+      Tensor tensor = read_record(answer.part->event_file, record);
+      if (!damage().empty()) damage().repaired(object);
+      return tensor;
+    } catch (const std::exception& e) {  // a record may claim more than there is memory
+      if (!reader_.is_superseded(answer))
+        damage().add(object, "tensor " + in_quotes(record.name->first) + ", step " + where, e.what());
+      return std::nullopt;
+    }
+  }
+
+ private:
+  /// Whether this query is to read what is new; those at the same moment are then not.
+  [[nodiscard]] bool comes_due() {
+    if (!options_.follow || pauses_.load() > 0) return false;
+    const auto now = options_.clock();
+    const std::lock_guard lock(mutex_);
+    if (now - refreshed_ < options_.refresh_interval) return false;
+    refreshed_ = now;
+    return true;
+  }
+
+  /// Throws: it is damaged or not there.
+  [[nodiscard]] Tensor read_record(const std::string& where, const Record& record) const {
+    const auto bytes = reader_.store().get(where, {record.start, record.length});
+    if (!bytes) throw Error::damaged("record", where, "the events file is missing");
+    if (bytes->size() < record.length)
+      throw Error::damaged("record", where,
+                           "it ends before the record at " + std::to_string(record.start) + " (" +
+                               std::to_string(bytes->size()) + " of " + std::to_string(record.length) + " bytes)");
+    const Bytes payload = tfrecord::payload(*bytes, where);
+    const std::string at = " (at " + std::to_string(record.start) + ")";
+    if (payload.size() + tfrecord::header_size + tfrecord::footer_size != record.length)
+      throw Error::damaged("record", where, "its length is not the index's" + at);
+    if (record.crc32c && crc32c(payload) != *record.crc32c)
+      throw Error::damaged("record", where, "the payload's checksum does not match" + at);
+    Event event = parse_event(payload);
+    if (event.info.tag != record.name->first)
+      throw Error::damaged("record", where, "another tensor is in its place (" + in_quotes(event.info.tag) + ")");
+    return std::move(event.tensor);
+  }
+
+  TrialOptions options_;
+  RunReader reader_;
+  std::atomic<int> pauses_ = 0;
+  mutable std::mutex mutex_;  // guards what is below
+  TrialOptions::Clock::time_point refreshed_;
+  std::vector<Rewind> rewinds_;
+};
+
+}  // namespace detail
+
+}  // namespace tensortap::inline v0
+
+// from tensortap/trial/saved_tensor.hpp
+
+// What a run holds of one tensor in one step: the elements, reductions of them, or a shape.
+//
+// Not for users: TensorHistory and StoredStep answer with it.
+
+namespace tensortap::inline v0 {
+
+namespace detail {
+
+/// Without a worker, the alphabetically first that has what is asked for answers.
+/// Threads: any.
+class SavedTensor {
+ public:
+  /// `answers` are those of `tensor`, by worker; `step` is for messages.
+  SavedTensor(std::shared_ptr<const LiveRun> run, const TensorEntry* tensor, std::vector<Run::Answer> answers,
+              std::int64_t step)
+      : run_(std::move(run)), tensor_(tensor), answers_(std::move(answers)), step_(std::to_string(step)) {}
+
+  [[nodiscard]] std::vector<std::string> workers() const {
+    std::vector<std::string> out;
+    for (const Run::Answer& answer : answers_)
+      if (out.empty() || out.back() != answer.worker) out.push_back(answer.worker);
+    return out;
+  }
+
+  [[nodiscard]] std::optional<Tensor> value(std::string_view worker) const { return record(std::nullopt, worker); }
+
+  [[nodiscard]] std::optional<Tensor::Shape> shape(std::string_view worker) const {
+    for (const Run::Answer& answer : answers_)
+      if (const auto* shape = answer.part->shape_of(tensor_); shape != nullptr && is_asked(answer, worker))
+        return *shape;
+    if (auto tensor = value(worker)) return tensor->shape();
+    return std::nullopt;
+  }
+
+  [[nodiscard]] std::optional<double> reduction(Reduction r, std::string_view worker) const {
+    if (const auto saved = record(to_string(r), worker);
+        saved && saved->size() == 1 && saved->dtype() != DType::string && r != Reduction::statistics)
+      return saved->number(0);
+    if (const auto saved = saved_statistics(worker); saved && plain(r) != Reduction::prod && r != Reduction::statistics)
+      return float_value(r, *saved);
+    if (const auto tensor = value(worker); tensor && is_real(tensor->dtype())) return reduce(as_view(*tensor), r);
+    return std::nullopt;
+  }
+
+  [[nodiscard]] std::optional<Statistics> statistics(std::string_view worker) const {
+    if (auto saved = saved_statistics(worker)) return saved;
+    if (const auto tensor = value(worker); tensor && is_real(tensor->dtype())) return tensortap::statistics(*tensor);
+    return std::nullopt;
+  }
+
+  /// By their stored spelling.
+  [[nodiscard]] std::map<std::string, Tensor> reductions(std::string_view worker) const {
+    std::map<std::string, Tensor> out;
+    std::set<std::string_view> seen;     // of several the last counts
+    const std::string* first = nullptr;  // the worker that answers
+    for (const Run::Answer& answer : answers_) {
+      if (!is_asked(answer, worker) || (first != nullptr && *first != answer.worker)) continue;
+      const auto [begin, end] = answer.part->records_of(tensor_);
+      for (auto record = end; record != begin;) {
+        --record;
+        if (!record->reduction()) continue;
+        first = &answer.worker;
+        if (!seen.insert(*record->reduction()).second) continue;
+        if (auto tensor = run_->read(answer, *record, step_)) out.emplace(*record->reduction(), std::move(*tensor));
+      }
+    }
+    return out;
+  }
+
+  /// What the records take. Units: bytes.
+  [[nodiscard]] std::uint64_t stored_bytes() const {
+    std::uint64_t sum = 0;
+    for (const Run::Answer& answer : answers_) {
+      const auto [begin, end] = answer.part->records_of(tensor_);
+      for (auto record = begin; record != end; ++record) sum += record->length;
+    }
+    return sum;
+  }
+
+ private:
+  [[nodiscard]] static bool is_asked(const Run::Answer& answer, std::string_view worker) {
+    return worker.empty() || worker == answer.worker;
+  }
+
+  [[nodiscard]] std::optional<Tensor> record(std::optional<std::string_view> reduction, std::string_view worker) const {
+    for (const Run::Answer& answer : answers_)
+      if (const Record* record = answer.part->find(tensor_, reduction); record != nullptr && is_asked(answer, worker))
+        return run_->read(answer, *record, step_);
+    return std::nullopt;
+  }
+
+  [[nodiscard]] std::optional<Statistics> saved_statistics(std::string_view worker) const {
+    const auto saved = record(to_string(Reduction::statistics), worker);
+    if (!saved || saved->dtype() != DType::f64) return std::nullopt;
+    return Statistics::from_record(saved->as<double>());
+  }
+
+  std::shared_ptr<const LiveRun> run_;
+  const TensorEntry* tensor_;
+  std::vector<Run::Answer> answers_;  // by worker; of several of one the last comes first
+  std::string step_;
+};
 
 }  // namespace detail
 
@@ -5149,140 +9179,143 @@ namespace tensortap::inline v0 {
 
 /// What a run holds of one tensor. Steps are those of `mode()`: global steps for Mode::global, else the mode's own.
 /// Without a worker, the alphabetically first that has what is asked for answers. What is damaged reads as absent and
-/// is listed in `trial.damage()`. Threads: any. Lifetime: of its own; the Trial may be gone.
+/// is listed in `trial.damage()`; what a new attempt has set aside reads as absent. Of a run that is followed, it shows
+/// what the trial knows; `steps()` looks for more.
+/// Threads: any. Lifetime: of its own; the Trial may be gone.
 class TensorHistory {
  public:
-  TensorHistory(std::shared_ptr<const detail::Run> run, const std::string& name, const detail::SavedSteps& saved,
-                Mode mode)
-      : run_(std::move(run)), name_(&name), saved_(&saved), mode_(mode) {}
+  TensorHistory(std::shared_ptr<detail::LiveRun> run, const detail::TensorEntry* tensor, Mode mode)
+      : run_(std::move(run)), tensor_(tensor), mode_(mode) {}
 
-  [[nodiscard]] const std::string& name() const noexcept { return *name_; }
+  [[nodiscard]] const std::string& name() const noexcept { return tensor_->first; }
   [[nodiscard]] Mode mode() const noexcept { return mode_; }
 
   /// The steps in which anything was saved of it, complete or not; ascending.
   [[nodiscard]] std::vector<std::int64_t> steps() const {
-    std::vector<std::int64_t> out;
-    for (const auto& [global_step, workers] : *saved_) {
-      const Step& step = run_->steps.at(global_step);
-      if (mode_ == Mode::global) out.push_back(global_step);
-      if (mode_ != Mode::global && step.mode == mode_) out.push_back(step.mode_step);
-    }
-    return out;
+    return run_->query([this](const detail::Run& run) {
+      std::vector<std::int64_t> out;
+      for (const std::int64_t global_step : tensor_->second.steps) {
+        const Step& step = *run.numbers().find(run.numbers().first_of(global_step));
+        if (mode_ == Mode::global) out.push_back(step.global_step);
+        if (mode_ != Mode::global && step.mode == mode_) out.push_back(step.mode_step);
+      }
+      std::sort(out.begin(), out.end());
+      out.erase(std::unique(out.begin(), out.end()), out.end());
+      return out;
+    });
   }
 
   /// The workers that saved anything of it in `step`.
-  [[nodiscard]] std::vector<std::string> workers(std::int64_t step) const {
-    std::vector<std::string> out;
-    if (const auto* at = find(step))
-      for (const auto& [worker, saved] : *at) out.push_back(worker);
-    return out;
-  }
+  [[nodiscard]] std::vector<std::string> workers(std::int64_t step) const { return at(step).workers(); }
 
   /// The elements; nothing if they were not saved or cannot be read.
   [[nodiscard]] std::optional<Tensor> value(std::int64_t step, std::string_view worker = {}) const {
-    const auto* saved = find(step, worker, [](const detail::Saved& s) { return s.raw.has_value(); });
-    if (saved == nullptr) return std::nullopt;
-    return read(*saved->raw, step);
+    return at(step).value(worker);
   }
 
   /// The shape, saved by itself or with the elements.
   [[nodiscard]] std::optional<Tensor::Shape> shape(std::int64_t step, std::string_view worker = {}) const {
-    if (const auto* saved = find(step, worker, [](const detail::Saved& s) { return s.shape.has_value(); }))
-      return saved->shape;
-    if (auto tensor = value(step, worker)) return tensor->shape();
-    return std::nullopt;
+    return at(step).shape(worker);
   }
 
-  /// A reduction as it was saved; else computed from the elements, if they were.
+  /// A reduction as it was saved; else out of saved statistics, or computed from the elements.
   [[nodiscard]] std::optional<double> reduction(std::int64_t step, Reduction r, std::string_view worker = {}) const {
-    const auto has = [&](const detail::Saved& s) { return s.reductions.contains(to_string(r)); };
-    if (const auto* saved = find(step, worker, has))
-      if (const auto tensor = read(saved->reductions.find(to_string(r))->second, step);
-          tensor && tensor->size() == 1 && tensor->dtype() != DType::string)
-        return tensor->number(0);
-    if (const auto tensor = value(step, worker); tensor && is_real(tensor->dtype())) return reduce(as_view(*tensor), r);
-    return std::nullopt;
+    return at(step).reduction(r, worker);
   }
 
   /// All statistics as they were saved; else computed from the elements, if they were.
   [[nodiscard]] std::optional<Statistics> statistics(std::int64_t step, std::string_view worker = {}) const {
-    const auto has = [](const detail::Saved& s) { return s.reductions.contains(to_string(Reduction::statistics)); };
-    if (const auto* saved = find(step, worker, has))
-      if (const auto tensor = read(saved->reductions.find(to_string(Reduction::statistics))->second, step);
-          tensor && tensor->dtype() == DType::f64)
-        return Statistics::from_record(tensor->as<double>());
-    if (const auto tensor = value(step, worker); tensor && is_real(tensor->dtype()))
-      return tensortap::statistics(*tensor);
-    return std::nullopt;
+    return at(step).statistics(worker);
   }
 
   /// The saved reductions by their stored spelling ("mean", "abs_l2"), with their element types.
   [[nodiscard]] std::map<std::string, Tensor> saved_reductions(std::int64_t step, std::string_view worker = {}) const {
-    std::map<std::string, Tensor> out;
-    const auto* saved = find(step, worker, [](const detail::Saved& s) { return !s.reductions.empty(); });
-    if (saved == nullptr) return out;
-    for (const auto& [spelling, place] : saved->reductions)
-      if (auto tensor = read(place, step)) out.emplace(spelling, std::move(*tensor));
-    return out;
+    return at(step).reductions(worker);
   }
 
   /// What its records take in the events files. Units: bytes.
   [[nodiscard]] std::uint64_t stored_bytes() const {
     std::uint64_t sum = 0;
-    for (const auto& [global_step, workers] : *saved_) {
-      if (mode_ != Mode::global && run_->steps.at(global_step).mode != mode_) continue;
-      for (const auto& [worker, saved] : workers) {
-        if (saved.raw) sum += saved.raw->location.length;
-        for (const auto& [spelling, place] : saved.reductions) sum += place.location.length;
-      }
-    }
+    for (const std::int64_t step : steps()) sum += at(step).stored_bytes();
     return sum;
   }
 
  private:
-  using Workers = detail::SavedSteps::mapped_type;
-
-  [[nodiscard]] const Workers* find(std::int64_t step) const {
-    std::int64_t global_step = step;
-    if (mode_ != Mode::global) {
-      const auto& of_mode = run_->global_steps[index_of(mode_)];
-      const auto found = of_mode.find(step);
-      if (found == of_mode.end()) return nullptr;
-      global_step = found->second;
-    }
-    const auto found = saved_->find(global_step);
-    return found == saved_->end() ? nullptr : &found->second;
+  [[nodiscard]] detail::SavedTensor at(std::int64_t step) const {
+    auto answers = run_->look([&](const detail::Run& run) { return run.answers(tensor_, mode_, step); });
+    return {run_, tensor_, std::move(answers), step};
   }
 
-  template <class Has>
-  [[nodiscard]] const detail::Saved* find(std::int64_t step, std::string_view worker, Has&& has) const {
-    const auto* at = find(step);
-    if (at == nullptr) return nullptr;
-    for (const auto& [name, saved] : *at)
-      if ((worker.empty() || worker == name) && has(saved)) return &saved;
-    return nullptr;
-  }
-
-  [[nodiscard]] std::optional<Tensor> read(const detail::Place& place, std::int64_t step) const {
-    try {
-      return detail::read_tensor(*run_, place);
-    } catch (const std::exception& e) {  // a record may claim more than there is memory
-      run_->damage.add("tensor " + in_quotes(place.location.name) + ", step " + std::to_string(step), e.what());
-      return std::nullopt;
-    }
-  }
-
-  std::shared_ptr<const detail::Run> run_;
-  const std::string* name_;  // in *run_, as is what follows
-  const detail::SavedSteps* saved_;
+  std::shared_ptr<detail::LiveRun> run_;
+  const detail::TensorEntry* tensor_;  // in *run_, where it stays
   Mode mode_;
+};
+
+}  // namespace tensortap::inline v0
+
+// from tensortap/trial/stored_step.hpp
+
+// A step of a run as a rule sees it.
+//
+//   const tensortap::StoredStep view = trial.view(1200);
+//   if (const auto loss = view.value("loss")) std::cout << loss->number(0) << '\n';
+
+namespace tensortap::inline v0 {
+
+/// What the workers saved in one global step; of a tensor that several saved, the alphabetically first answers.
+/// Threads: any. Lifetime: of its own; the Trial may be gone.
+class StoredStep final : public StepView {
+ public:
+  StoredStep(std::shared_ptr<const detail::LiveRun> run, const Step& step) : run_(std::move(run)), step_(step) {}
+
+  [[nodiscard]] Step step() const override { return step_; }
+
+  /// Those of a collection the run does not know: none.
+  [[nodiscard]] std::vector<std::string> tensors(std::string_view collection = {}) const override {
+    std::set<std::string> names;
+    const auto membership = run_->look([&](const detail::Run& run) {
+      if (const auto* parts = run.parts(step_.global_step))
+        for (const auto& [worker, part] : *parts)
+          part->for_each_tensor([&](const detail::TensorEntry* tensor) { names.insert(tensor->first); });
+      return run.membership;
+    });
+    std::vector<std::string> out;
+    for (const std::string& name : names)
+      if (collection.empty() || membership->contains(collection, name, run_->damage())) out.push_back(name);
+    return out;
+  }
+
+  [[nodiscard]] std::optional<Tensor> value(std::string_view tensor) const override { return at(tensor).value({}); }
+  [[nodiscard]] std::optional<double> reduction(std::string_view tensor, Reduction r) const override {
+    return at(tensor).reduction(r, {});
+  }
+  [[nodiscard]] std::optional<Statistics> statistics(std::string_view tensor) const override {
+    return at(tensor).statistics({});
+  }
+
+ private:
+  [[nodiscard]] detail::SavedTensor at(std::string_view name) const {
+    const detail::TensorEntry* tensor = nullptr;
+    std::vector<detail::Run::Answer> answers;
+    run_->look([&](const detail::Run& run) {
+      tensor = run.find(name);
+      const auto* parts = run.parts(step_.global_step);
+      if (tensor == nullptr || parts == nullptr) return;
+      for (const auto& [worker, part] : *parts)
+        if (part->has(tensor)) answers.push_back({worker, part});
+    });
+    return {run_, tensor, std::move(answers), step_.global_step};
+  }
+
+  std::shared_ptr<const detail::LiveRun> run_;
+  Step step_;
 };
 
 }  // namespace tensortap::inline v0
 
 // from tensortap/trial/trial.hpp
 
-// A run, read: ours or smdebug's, finished or interrupted.
+// A run, read: ours or smdebug's; finished, interrupted, or followed while it is written.
 //
 //   tensortap::Trial trial("runs/42");
 //   for (const auto& tensor : trial.tensors({.collection = "gradients", .mode = tensortap::Mode::train}))
@@ -5298,128 +9331,959 @@ struct TensorQuery {
   std::optional<Mode> mode = {};   ///< those saved in this mode; their histories then count its steps
 };
 
-/// Which steps are asked for: those all workers have written, or every one.
+/// Which steps are asked for: those all workers have written, or every one. As in smdebug, a step counts as complete if
+/// a later one is, and where more than 1000 wait for workers that do not write, the older half is given up.
 enum class Completeness : std::uint8_t { complete, any };
 
-/// What a run holds, as it was when the trial was made.
+/// While it lives, the queries of its trial read nothing new: what they say belongs together.
+class [[nodiscard]] NoRefresh {
+ public:
+  explicit NoRefresh(std::shared_ptr<detail::LiveRun> run) : run_(std::move(run)) { run_->pause(); }
+  NoRefresh(const NoRefresh&) = delete;
+  NoRefresh& operator=(const NoRefresh&) = delete;
+  ~NoRefresh() { run_->resume(); }
+
+ private:
+  std::shared_ptr<detail::LiveRun> run_;
+};
+
+/// What a run holds: as it was when the trial was made, or, if it is followed, as it is. Of a run that was interrupted
+/// and resumed it shows every step once: those that an attempt has set aside are not there, wherever their files are.
+/// While a run without a collections file is followed, no step is complete: how many write it is not known.
 /// Threads: any.
 class Trial {
  public:
   /// The run in `address`, a directory. Throws: there is none. Damage inside it is no error: see `damage()`.
-  explicit Trial(std::string_view address) : Trial(open_store(address)) {}
+  explicit Trial(std::string_view address, TrialOptions options = {})
+      : Trial(std::shared_ptr<const Store>(open_store(address)), std::move(options)) {}
 
   /// The run in a store of your own.
-  explicit Trial(std::shared_ptr<const Store> store) : run_(detail::load_run(std::move(store))) {}
+  explicit Trial(std::shared_ptr<const Store> store, TrialOptions options = {})
+      : run_(std::make_shared<detail::LiveRun>(std::move(store), std::move(options))) {}
+
+  [[nodiscard]] const TrialOptions& options() const noexcept { return run_->options(); }
+
+  // ---- What is new
+
+  /// Reads what is new, whether the run is followed or not. Costs about what it finds.
+  Changes refresh() const { return run_->refresh(); }
+
+  /// Keeps queries from reading what is new; `refresh` and waits still do.
+  [[nodiscard]] NoRefresh no_refresh() const { return NoRefresh(run_); }
+
+  /// The attempts that have begun since the trial was made, each with the steps that went.
+  [[nodiscard]] std::vector<Rewind> rewinds() const {
+    run_->query([](const detail::Run&) {});
+    return run_->rewinds();
+  }
 
   /// Whether the run was closed; else it goes on, or was interrupted.
-  [[nodiscard]] bool ended() const noexcept { return run_->ended; }
+  [[nodiscard]] bool ended() const {
+    return run_->query([](const detail::Run& run) { return run.ended; });
+  }
+
+  /// Whether no more steps are to come: the run has ended, or gone beyond `options().range_steps`.
+  [[nodiscard]] bool finished() const {
+    return run_->query([&](const detail::Run& run) { return run.is_finished(options().range_steps); });
+  }
+
+  /// Whether step `step` of `mode` can be read, or may be later.
+  [[nodiscard]] StepState has_passed_step(std::int64_t step, Mode mode = Mode::global) const {
+    return run_->query([&](const detail::Run& run) { return run.state_of(step, mode, options().range_steps); });
+  }
+
+  /// Refreshes until `done()`, which is asked after each; false if that takes longer than `timeout`, or
+  /// `options().stop` asks to stop. An interrupted run is waited for: it may be resumed.
+  template <class Done>
+  bool wait_until(Done&& done, std::chrono::nanoseconds timeout) const {
+    return run_->wait_until(done, timeout);
+  }
+
+  /// Waits until all `steps` of `mode` are available, or one of them is and remains unavailable. `not_yet_available` if
+  /// that takes longer than `timeout`, or `options().stop` asks to stop.
+  StepState wait_for_steps(const std::vector<std::int64_t>& steps, Mode mode, std::chrono::nanoseconds timeout) const {
+    StepState state = StepState::available;
+    const auto known = [&] {
+      state = run_->look([&](const detail::Run& run) {
+        StepState worst = StepState::available;
+        for (const std::int64_t step : steps) {
+          const StepState one = run.state_of(step, mode, options().range_steps);
+          if (one == StepState::unavailable) return one;
+          if (one == StepState::not_yet_available) worst = one;
+        }
+        return worst;
+      });
+      return state != StepState::not_yet_available;
+    };
+    wait_until(known, timeout);
+    return state;
+  }
+
+  /// Waits until the run has ended; false if that takes longer than `timeout`, or `options().stop` asks to stop.
+  bool wait_for_end(std::chrono::nanoseconds timeout) const {
+    return wait_until([this] { return run_->look([](const detail::Run& run) { return run.ended; }); }, timeout);
+  }
+
+  // ---- Who writes, and what
 
   /// Who has written, sorted.
-  [[nodiscard]] std::vector<std::string> workers() const { return {run_->workers.begin(), run_->workers.end()}; }
-  /// How many were to write.
-  [[nodiscard]] std::int64_t num_workers() const noexcept { return run_->num_workers; }
-
-  [[nodiscard]] const std::vector<Collection>& collections() const noexcept { return run_->collections; }
-  [[nodiscard]] std::optional<Collection> collection(std::string_view name) const {
-    for (const Collection& collection : run_->collections)
-      if (collection.name == name) return collection;
-    return std::nullopt;
+  [[nodiscard]] std::vector<std::string> workers() const {
+    return run_->query(
+        [](const detail::Run& run) { return std::vector<std::string>(run.workers.begin(), run.workers.end()); });
   }
+  /// How many were to write.
+  [[nodiscard]] std::int64_t num_workers() const {
+    return run_->query([](const detail::Run& run) { return run.num_workers.value_or(1); });
+  }
+  /// The attempts there were at the run, of all workers; none if smdebug wrote it.
+  [[nodiscard]] std::vector<Attempt> attempts() const {
+    return run_->query([](const detail::Run& run) {
+      std::vector<Attempt> out;
+      for (const auto& [key, object] : run.attempt_objects) out.push_back(object.second);
+      return out;
+    });
+  }
+
+  [[nodiscard]] std::vector<Collection> collections() const { return membership()->collections(); }
+  [[nodiscard]] std::optional<Collection> collection(std::string_view name) const {
+    const auto known = membership();
+    const Collection* found = known->find(name);
+    if (found == nullptr) return std::nullopt;
+    return *found;
+  }
+
+  // ---- Steps
 
   /// The modes that have steps; GLOBAL is not one of them.
   [[nodiscard]] std::vector<Mode> modes() const {
-    std::vector<Mode> out;
-    for (const Mode mode : all_modes)
-      if (!run_->global_steps[index_of(mode)].empty()) out.push_back(mode);
-    return out;
+    return run_->query([](const detail::Run& run) {
+      std::vector<Mode> out;
+      for (const Mode mode : all_modes)
+        if (!run.numbers().of(mode).empty()) out.push_back(mode);
+      return out;
+    });
   }
 
   /// The steps of `mode` in its own numbers, ascending; global steps of all modes for GLOBAL.
   [[nodiscard]] std::vector<std::int64_t> steps(Mode mode = Mode::global,
                                                 Completeness wanted = Completeness::complete) const {
-    std::vector<std::int64_t> out;
-    const auto add = [&](std::int64_t step, std::int64_t global_step) {
-      if (wanted == Completeness::any || run_->is_complete(global_step)) out.push_back(step);
-    };
-    if (mode == Mode::global) {
-      for (const auto& [global_step, step] : run_->steps) add(global_step, global_step);
-    } else {
-      for (const auto& [mode_step, global_step] : run_->global_steps[index_of(mode)]) add(mode_step, global_step);
-    }
-    return out;
+    return run_->query([&](const detail::Run& run) {
+      std::vector<std::int64_t> out;
+      const auto add = [&](std::int64_t step, std::int64_t global_step) {
+        if (wanted == Completeness::any || run.is_complete(global_step)) out.push_back(step);
+      };
+      if (mode == Mode::global) {
+        for (const auto& [global_step, step] : run.numbers().all()) add(global_step, global_step);
+      } else {
+        for (const auto& [mode_step, global_step] : run.numbers().of(mode)) add(mode_step, global_step);
+      }
+      return out;
+    });
   }
 
   /// What global step `global_step` was, if it was saved.
   [[nodiscard]] std::optional<Step> step(std::int64_t global_step) const {
-    const auto found = run_->steps.find(global_step);
-    if (found == run_->steps.end()) return std::nullopt;
-    return found->second;
+    return run_->query([&](const detail::Run& run) {
+      const Step* found = run.numbers().find(global_step);
+      return found == nullptr ? std::nullopt : std::optional(*found);
+    });
   }
 
   /// The global step of `mode`'s step `mode_step`, if it was saved.
   [[nodiscard]] std::optional<std::int64_t> global_step(Mode mode, std::int64_t mode_step) const {
-    if (mode == Mode::global) return run_->steps.contains(mode_step) ? std::optional(mode_step) : std::nullopt;
-    const auto& of_mode = run_->global_steps[index_of(mode)];
-    const auto found = of_mode.find(mode_step);
-    if (found == of_mode.end()) return std::nullopt;
-    return found->second;
+    return run_->query([&](const detail::Run& run) { return run.numbers().global_step(mode, mode_step); });
   }
+
+  /// Global step `global_step` as a rule sees it, if it was saved.
+  [[nodiscard]] std::optional<StoredStep> view(std::int64_t global_step) const {
+    const auto found = step(global_step);
+    if (!found) return std::nullopt;
+    return std::optional<StoredStep>(std::in_place, run_, *found);
+  }
+
+  // ---- Tensors
 
   /// The tensors of `query`, sorted by name. Throws: no such collection, a refused pattern of yours.
   [[nodiscard]] std::vector<TensorHistory> tensors(const TensorQuery& query = {}) const {
-    std::optional<Members> members;
-    if (!query.collection.empty()) members = members_of(query.collection);
+    const auto known = membership();
+    if (!query.collection.empty() && known->find(query.collection) == nullptr)
+      throw Error::collection_not_found(query.collection);
     std::optional<Pattern> pattern;
     if (!query.include_regex.empty()) pattern.emplace(query.include_regex);
+    const auto entries = run_->look([&](const detail::Run& run) {
+      std::vector<const detail::TensorEntry*> out;
+      for (const detail::TensorEntry& tensor : run.tensors())
+        if (run.has_steps(tensor, query.mode)) out.push_back(&tensor);
+      return out;
+    });
     std::vector<TensorHistory> out;
-    for (const auto& [name, saved] : run_->tensors) {
-      if ((members && !members->contains(name)) || (pattern && !pattern->finds(name))) continue;
-      TensorHistory history(run_, name, saved, query.mode.value_or(Mode::global));
-      if (!query.mode || !history.steps().empty()) out.push_back(std::move(history));
-    }
+    for (const detail::TensorEntry* tensor : entries)
+      if ((query.collection.empty() || known->contains(query.collection, tensor->first, run_->damage())) &&
+          (!pattern || pattern->finds(tensor->first)))
+        out.emplace_back(run_, tensor, query.mode.value_or(Mode::global));
     return out;
   }
 
   /// The tensor called `name`. Throws: there is none.
   [[nodiscard]] TensorHistory tensor(std::string_view name, Mode mode = Mode::global) const {
-    const auto found = run_->tensors.find(name);
-    if (found == run_->tensors.end()) throw Error::tensor_not_found(name);
-    return {run_, found->first, found->second, mode};
+    const auto* found = run_->query([&](const detail::Run& run) { return run.find(name); });
+    if (found == nullptr) throw Error::tensor_not_found(name);
+    return {run_, found, mode};
   }
 
-  [[nodiscard]] bool has_tensor(std::string_view name) const { return run_->tensors.contains(name); }
+  [[nodiscard]] bool has_tensor(std::string_view name) const {
+    return run_->query([&](const detail::Run& run) { return run.find(name) != nullptr; });
+  }
 
-  /// What could not be read, so far: index and collections files when the trial was made, records when they were asked
-  /// for.
-  [[nodiscard]] std::vector<Damage> damage() const { return run_->damage.list(); }
+  /// What could not be read: index and collections files, records when they were asked for. It is tried again: files at
+  /// each refresh, records when they are asked for again.
+  [[nodiscard]] std::vector<Damage> damage() const { return run_->damage().list(); }
 
  private:
-  /// The tensors of a collection: those it lists, and those its patterns find.
-  struct Members {
-    std::vector<std::string> names;  // sorted
-    std::vector<Pattern> patterns;
-    [[nodiscard]] bool contains(const std::string& name) const {
-      return std::binary_search(names.begin(), names.end(), name) ||
-             std::any_of(patterns.begin(), patterns.end(), [&](const Pattern& p) { return p.finds(name); });
-    }
-  };
+  [[nodiscard]] std::shared_ptr<const detail::Membership> membership() const {
+    return run_->query([](const detail::Run& run) { return run.membership; });
+  }
 
-  [[nodiscard]] Members members_of(const std::string& name) const {
-    const auto found = collection(name);
-    if (!found) throw Error::collection_not_found(name);
-    Members out{found->tensor_names, {}};
-    std::sort(out.names.begin(), out.names.end());
-    for (const std::string& text : found->include_regex.list()) {
+  std::shared_ptr<detail::LiveRun> run_;
+};
+
+}  // namespace tensortap::inline v0
+
+// from tensortap/rules/finding.hpp
+
+// What a rule found in a step.
+//
+//   for (const tensortap::Finding& finding : findings) std::cerr << finding << '\n';
+
+namespace tensortap::inline v0 {
+
+/// One finding. `rule`, if it is empty, and `step` are filled in by whoever runs the rule.
+struct Finding {
+  std::string rule = {};     ///< which rule
+  std::string tensor = {};   ///< about which tensor, if it is about one
+  Step step = {};            ///< in which step
+  double value = 0;          ///< the number that gave rise to it
+  std::string message = {};  ///< what is wrong, for people
+  bool failed = false;       ///< nothing was found: the rule, or what was to be done about a finding, has failed
+
+  friend bool operator==(const Finding& a, const Finding& b) {
+    const bool same_value = a.value == b.value || (std::isnan(a.value) && std::isnan(b.value));
+    return a.rule == b.rule && a.tensor == b.tensor && a.step == b.step && same_value && a.message == b.message &&
+           a.failed == b.failed;
+  }
+};
+
+/// `number` in its shortest form that reads back the same.
+inline std::string shortest(double number) {
+  char text[32];
+  return {text, std::to_chars(text, text + sizeof text, number).ptr};
+}
+
+/// One line without its end, safe to print whatever names and messages hold.
+inline std::ostream& operator<<(std::ostream& out, const Finding& finding) {
+  out << escaped(finding.rule) << ": step " << finding.step.global_step;
+  if (finding.step.mode != Mode::global)
+    out << " (" << to_string(finding.step.mode) << ' ' << finding.step.mode_step << ')';
+  if (!finding.tensor.empty()) out << ": " << in_quotes(finding.tensor);
+  if (finding.failed) out << ": failed";
+  return out << ": " << (finding.message.empty() ? shortest(finding.value) : escaped(finding.message));
+}
+
+}  // namespace tensortap::inline v0
+
+// from tensortap/rules/action.hpp
+
+// What to do about a finding: anything that is called with one.
+//
+//   tensortap::StopSignal stop;
+//   tensortap::Actions actions = {tensortap::StopTraining{stop}, tensortap::CreateFile{"runs/42.stop"}};
+
+namespace tensortap::inline v0 {
+
+/// Called with each finding, once. Not with failures: a rule that is broken must not end a training.
+using Action = std::function<void(const Finding&)>;
+
+/// Actions as an option: one, or a list of them.
+class Actions {
+ public:
+  Actions() = default;
+  template <class T>
+  requires(!std::same_as<T, Actions> && std::convertible_to<T, Action>) Actions(T action)
+      : list_{Action(std::move(action))} {}  // NOLINT(google-explicit-constructor)
+  Actions(std::initializer_list<Action> list) : list_(list) {}
+
+  /// Calls all of them. Throws: what the first of those that failed threw.
+  void take(const Finding& finding) const {
+    std::exception_ptr failure;
+    for (const Action& action : list_) {
       try {
-        out.patterns.emplace_back(text);
-      } catch (const Error& e) {  // a stored pattern of another dialect: the listed names must do
-        run_->damage.add("collection " + in_quotes(name), e.what());
+        action(finding);
+      } catch (...) {
+        if (!failure) failure = std::current_exception();
+      }
+    }
+    if (failure) std::rethrow_exception(failure);
+  }
+
+ private:
+  std::vector<Action> list_;
+};
+
+/// Asks the loop to stop: give it the `stop` of the hook's options.
+struct StopTraining {
+  StopSignal stop;
+  void operator()(const Finding&) { stop.request(StopReason::rule); }
+};
+
+/// Creates the file `path`, for which a process that trains, or whoever watches it, may look. It holds the first
+/// finding, and is there whole or not at all. Throws: it cannot be written.
+struct CreateFile {
+  std::string path;
+  void operator()(const Finding& finding) const {
+    std::ostringstream text;
+    text << finding << '\n';
+    const std::size_t slash = path.rfind('/');
+    const std::string directory = slash == std::string::npos ? "." : slash == 0 ? "/" : path.substr(0, slash);
+    open_store(directory)->put(path.substr(slash + 1), text.str(), Sync::no, IfExists::keep);
+  }
+};
+
+/// Prints a line.
+struct Print {
+  std::ostream& out;
+  void operator()(const Finding& finding) const { out << finding << '\n' << std::flush; }
+};
+
+}  // namespace tensortap::inline v0
+
+// from tensortap/rules/rule.hpp
+
+// A rule: something that looks at one step after the other and says what is wrong. Any callable is one:
+//
+//   tensortap::Rule rule("loss_is_nan", [](const tensortap::StepView& step) -> std::optional<tensortap::Finding> {
+//     const auto loss = step.value("loss");
+//     if (!loss || !std::isnan(loss->number(0))) return std::nullopt;
+//     return tensortap::Finding{.tensor = "loss", .value = loss->number(0), .message = "the loss is not a number"};
+//   });
+
+namespace tensortap::inline v0 {
+
+class Rule;
+
+/// What can be a Rule: it is called with a step and returns what it found.
+template <class T>
+concept JudgesSteps = !std::same_as<T, Rule> && std::copy_constructible<T> && requires(T & rule, const StepView& step) {
+  requires std::same_as<decltype(rule(step)), std::optional<Finding>> ||
+      std::same_as<decltype(rule(step)), std::vector<Finding>>;
+};
+
+/// A rule of any kind. It may keep what it saw in earlier steps. A copy must go its own way: after an interruption the
+/// remaining steps are shown to a fresh one. Do not keep state behind pointers, then.
+/// Threads: one at a time.
+class Rule {
+ public:
+  /// A rule without a name of its own (`static constexpr std::string_view name`) is called "rule"; one without
+  /// `required()` needs no collections.
+  template <JudgesSteps T>
+  Rule(T rule) : Rule(name_of(rule), std::move(rule)) {}  // NOLINT(google-explicit-constructor)
+
+  /// A rule under a name, and what must be saved for it.
+  template <JudgesSteps T>
+  Rule(std::string name, T rule, std::vector<Collection> required = {})
+      : name_(std::move(name)), required_(std::move(required)) {
+    if constexpr (requires {
+                    { rule.required() } -> std::convertible_to<std::vector<Collection>>;
+                  })
+      if (required_.empty()) required_ = rule.required();
+    judge_ = [rule = std::move(rule)](const StepView& step) mutable {
+      auto found = rule(step);
+      if constexpr (std::same_as<decltype(found), std::vector<Finding>>) {
+        return found;
+      } else {
+        return found ? std::vector<Finding>{std::move(*found)} : std::vector<Finding>();
+      }
+    };
+  }
+
+  [[nodiscard]] const std::string& name() const noexcept { return name_; }
+  /// The collections it looks at, with what must be saved of them.
+  [[nodiscard]] const std::vector<Collection>& required() const noexcept { return required_; }
+
+  /// What is wrong in `step`. Throws: what the callable throws.
+  [[nodiscard]] std::vector<Finding> operator()(const StepView& step) {
+    std::vector<Finding> findings = judge_(step);
+    for (Finding& finding : findings) {
+      if (finding.rule.empty()) finding.rule = name_;
+      finding.step = step.step();
+    }
+    return findings;
+  }
+
+ private:
+  template <class T>
+  static std::string name_of([[maybe_unused]] const T& rule) {
+    if constexpr (requires {
+                    { T::name } -> std::convertible_to<std::string_view>;
+                  }) {
+      return std::string(T::name);
+    } else {
+      return "rule";
+    }
+  }
+
+  std::string name_;
+  std::vector<Collection> required_;
+  std::function<std::vector<Finding>(const StepView&)> judge_;
+};
+
+namespace detail {
+
+/// Whenever one of the two saves.
+inline ModeSaveConfig united(const ModeSaveConfig& a, const ModeSaveConfig& b) {
+  ModeSaveConfig out;
+  const bool none = a.interval() == 0 && b.interval() == 0;
+  if (!none) {
+    out.save_interval = std::gcd(a.interval(), b.interval());
+    if (a.interval() == 0 || b.interval() == 0) {
+      out.start_step = a.interval() == 0 ? b.start_step : a.start_step;
+      out.end_step = a.interval() == 0 ? b.end_step : a.end_step;
+    } else {
+      out.start_step = std::min(a.start_step.value_or(0), b.start_step.value_or(0));
+      if (a.end_step && b.end_step) out.end_step = std::max(*a.end_step, *b.end_step);
+    }
+  }
+  std::set_union(a.save_steps.begin(), a.save_steps.end(), b.save_steps.begin(), b.save_steps.end(),
+                 std::back_inserter(out.save_steps));
+  return out;
+}
+
+inline SaveConfig united(const SaveConfig& a, const SaveConfig& b) {
+  if (a == b) return a;
+  if (a.is_custom() || b.is_custom())
+    return SaveConfig::when([a, b](const Step& step) { return a.includes(step) || b.includes(step); });
+  SaveConfig out = a;
+  for (const Mode mode : all_modes) {
+    if (!out[mode])
+      out[mode] = b[mode];
+    else if (b[mode])
+      out[mode] = united(*a[mode], *b[mode]);
+  }
+  return out;
+}
+
+/// Adds to `to` what `other`, of the same name, asks for.
+inline void unite(Collection& to, const Collection& other) {
+  const bool raw = to.saves_raw() || other.saves_raw();
+  for (const Reduction r : other.reductions) to.reductions.insert(r);
+  to.save_raw_tensor = raw;
+  to.save_shape = to.save_shape || other.save_shape;
+  to.save_histogram = to.save_histogram || other.save_histogram;
+  for (const std::string& name : other.tensor_names)
+    if (std::find(to.tensor_names.begin(), to.tensor_names.end(), name) == to.tensor_names.end())
+      to.tensor_names.push_back(name);
+  if (to.include_regex.given() || other.include_regex.given()) {
+    const auto patterns_of = [](const Collection& collection) {
+      if (collection.include_regex.given() || !collection.tensor_names.empty()) return collection.include_regex.list();
+      const auto builtin = builtin_pattern(collection.name);
+      return builtin ? std::vector<std::string>{std::string(*builtin)} : std::vector<std::string>{};
+    };
+    auto patterns = patterns_of(to);
+    for (const std::string& pattern : patterns_of(other))
+      if (std::find(patterns.begin(), patterns.end(), pattern) == patterns.end()) patterns.push_back(pattern);
+    to.include_regex = std::move(patterns);
+  }
+  if (!to.save)
+    to.save = other.save;
+  else if (other.save)
+    to.save = united(*to.save, *other.save);
+}
+
+}  // namespace detail
+
+/// What must be saved for all `rules`, one collection of each name: for the hook's options. Where two ask for the same,
+/// it is saved whenever one of them wants it.
+inline std::vector<Collection> required_by(const std::vector<Rule>& rules) {
+  std::vector<Collection> out;
+  for (const Rule& rule : rules)
+    for (const Collection& collection : rule.required()) {
+      const auto same =
+          std::find_if(out.begin(), out.end(), [&](const Collection& other) { return other.name == collection.name; });
+      if (same == out.end())
+        out.push_back(collection);
+      else
+        detail::unite(*same, collection);
+    }
+  return out;
+}
+
+}  // namespace tensortap::inline v0
+
+// from tensortap/rules/judge.hpp
+
+// Rules at work while training runs: what they find is acted upon at once.
+//
+//   tensortap::StopSignal stop;
+//   auto on_step = tensortap::judge({tensortap::VanishingGradient{}}, tensortap::StopTraining{stop});
+
+namespace tensortap::inline v0 {
+
+namespace detail {
+
+/// What the exception in flight says.
+inline std::string message_of_current_exception() {
+  try {
+    throw;
+  } catch (const std::exception& e) {
+    return e.what();
+  } catch (...) {
+    return "an exception of an unknown kind";
+  }
+}
+
+/// Rules that are shown one step after the other. One that fails is not asked again.
+class Bench {
+ public:
+  explicit Bench(std::vector<Rule> rules) : fresh_(std::move(rules)) { restart(); }
+
+  /// Forgets all steps.
+  void restart() { rules_.assign(fresh_.begin(), fresh_.end()); }
+
+  /// What the rules find in `step`; a rule that fails is a finding, too, and then calls `failed` with its exception in
+  /// flight.
+  template <class Failed>
+  [[nodiscard]] std::vector<Finding> judge(const StepView& step, const Failed& failed) {
+    std::vector<Finding> out;
+    for (std::optional<Rule>& rule : rules_) {
+      if (!rule) continue;
+      try {
+        std::vector<Finding> found = (*rule)(step);
+        out.insert(out.end(), std::make_move_iterator(found.begin()), std::make_move_iterator(found.end()));
+      } catch (...) {
+        out.push_back(
+            {.rule = rule->name(), .step = step.step(), .message = message_of_current_exception(), .failed = true});
+        failed();
+        rule.reset();
       }
     }
     return out;
   }
 
-  std::shared_ptr<const detail::Run> run_;
+ private:
+  std::vector<Rule> fresh_;
+  std::vector<std::optional<Rule>> rules_;
+};
+
+}  // namespace detail
+
+/// Rules as a callable for the hook's `on_step`: each step is shown to all of them, and `actions` are taken on what
+/// they find. The same steps of a stored run give the same findings. A rule that throws is not asked again; the others
+/// are, and so are all actions. Throws, when called: what the first rule or action that failed threw; the hook counts
+/// it in its status. Threads: one at a time.
+inline std::function<void(const StepView&)> judge(std::vector<Rule> rules, Actions actions) {
+  return [bench = detail::Bench(std::move(rules)), actions = std::move(actions)](const StepView& step) mutable {
+    std::exception_ptr failure;
+    const auto keep = [&] {
+      if (!failure) failure = std::current_exception();
+    };
+    for (const Finding& finding : bench.judge(step, keep)) {
+      if (finding.failed) continue;
+      try {
+        actions.take(finding);
+      } catch (...) {
+        keep();
+      }
+    }
+    if (failure) std::rethrow_exception(failure);
+  };
+}
+
+}  // namespace tensortap::inline v0
+
+// from tensortap/rules/evaluate.hpp
+
+// Rules over a run that is read back: finished, or followed while it is written.
+//
+//   tensortap::Trial live("runs/42", {.follow = true});
+//   const auto findings = tensortap::evaluate(live, {tensortap::VanishingGradient{}},
+//                                             {.follow = true, .on_finding = tensortap::Print{std::cerr}});
+
+namespace tensortap::inline v0 {
+
+/// How a run is evaluated.
+struct EvaluateOptions {
+  /// Go on until the run has ended; an interruption is not the end.
+  bool follow = false;
+  /// But no longer than this.
+  std::chrono::nanoseconds timeout = std::chrono::nanoseconds::max();
+  /// Ends it earlier.
+  StopSignal stop = {};
+  /// Taken on each finding as it comes. One of an attempt that is then set aside may come again from its successor.
+  Actions on_finding = {};
+  /// Called when a new attempt has begun, before the findings in the steps that went are withdrawn.
+  std::function<void(const Rewind&)> on_rewind = {};
+};
+
+namespace detail {
+
+/// An evaluation under way.
+class Evaluation {
+ public:
+  Evaluation(const Trial& trial, std::vector<Rule> rules, const EvaluateOptions& options)
+      : trial_(trial), options_(options), bench_(std::move(rules)), rewinds_seen_(trial.rewinds().size()) {}
+
+  /// Judges the complete steps that were not judged yet, or not as they are now.
+  void go_on() {
+    const std::vector<Rewind> rewinds = trial_.rewinds();
+    const auto pause = trial_.no_refresh();
+    const std::vector<std::int64_t> steps = trial_.steps();
+    auto [same, _] = std::mismatch(judged_.begin(), judged_.end(), steps.begin(), steps.end());
+    for (; rewinds_seen_ < rewinds.size(); ++rewinds_seen_) {
+      const Rewind& rewind = rewinds[rewinds_seen_];
+      if (options_.on_rewind) options_.on_rewind(rewind);
+      if (!rewind.steps.empty())
+        same = std::min(same, std::lower_bound(judged_.begin(), judged_.end(), rewind.steps.front()));
+    }
+    if (same != judged_.end()) start_over(static_cast<std::size_t>(same - judged_.begin()));
+    for (std::size_t i = judged_.size(); i < steps.size() && !options_.stop.requested(); ++i) judge(steps[i], true);
+  }
+
+  [[nodiscard]] std::vector<Finding> findings() && { return std::move(findings_); }
+
+ private:
+  /// Shows fresh rules the first `count` of the steps that were judged. What is found in them is known.
+  void start_over(std::size_t count) {
+    bench_.restart();
+    findings_.clear();
+    const std::vector<std::int64_t> kept(judged_.begin(), judged_.begin() + static_cast<std::ptrdiff_t>(count));
+    judged_.clear();
+    for (const std::int64_t step : kept) judge(step, false);
+  }
+
+  void judge(std::int64_t step, bool act) {
+    judged_.push_back(step);
+    const auto view = trial_.view(step);
+    if (!view) return;  // gone since: a rewind will tell
+    for (Finding& finding : bench_.judge(*view, [] {})) {
+      findings_.push_back(finding);
+      if (!act || finding.failed) continue;
+      try {
+        options_.on_finding.take(finding);
+      } catch (...) {
+        findings_.push_back({.rule = finding.rule,
+                             .tensor = finding.tensor,
+                             .step = finding.step,
+                             .message = "action: " + message_of_current_exception(),
+                             .failed = true});
+      }
+    }
+  }
+
+  const Trial& trial_;
+  const EvaluateOptions& options_;
+  Bench bench_;
+  std::size_t rewinds_seen_;
+  std::vector<std::int64_t> judged_;  // ascending
+  std::vector<Finding> findings_;
+};
+
+}  // namespace detail
+
+/// What `rules` find in the complete steps of a run, in order. While it is followed, each step is judged once, as it
+/// comes; when a new attempt sets steps aside, their findings are withdrawn, and rules as they were at first are shown
+/// the steps that remain, without actions. So when the run has ended, the findings are those of an evaluation
+/// afterwards (but for steps that were given up for incomplete, and completed later). A rule that throws is not asked
+/// again, and a finding with `failed` set tells of it; the others go on. An action that throws is told the same way.
+[[nodiscard]] inline std::vector<Finding> evaluate(const Trial& trial, std::vector<Rule> rules,
+                                                   const EvaluateOptions& options = {}) {
+  detail::Evaluation evaluation(trial, std::move(rules), options);
+  if (!options.follow) {
+    evaluation.go_on();
+  } else {
+    trial.wait_until(
+        [&] {
+          const bool last = trial.finished();  // before: what comes meanwhile is judged the next time
+          evaluation.go_on();
+          return last || options.stop.requested();
+        },
+        options.timeout);
+  }
+  return std::move(evaluation).findings();
+}
+
+}  // namespace tensortap::inline v0
+
+// from tensortap/rules/vanishing_gradient.hpp
+
+// Gradients so small that nothing is learnt any more.
+//
+//   const auto findings = tensortap::evaluate(trial, {tensortap::VanishingGradient{.threshold = 1e-7}});
+
+namespace tensortap::inline v0 {
+
+/// Finds every tensor of a collection, in every step, whose mean magnitude is below a threshold.
+/// Numeric: NaN and infinities are no vanishing gradients: a tensor that holds one is passed over.
+/// Empty: passed over.
+/// Source: SageMaker Debugger's VanishingGradient and its defaults.
+struct VanishingGradient {
+  static constexpr std::string_view name = "VanishingGradient";
+
+  double threshold = 1e-7;               ///< at it is still enough
+  std::string collection = "gradients";  ///< which tensors
+  SaveConfig save = every(500);          ///< when they are to be saved, for `required_by`
+
+  /// The mean magnitude is enough; statistics or the elements will do as well.
+  [[nodiscard]] std::vector<Collection> required() const {
+    return {{.name = collection, .save = save, .reductions = {Reduction::abs_mean}}};
+  }
+
+  [[nodiscard]] std::vector<Finding> operator()(const StepView& step) const {
+    std::vector<Finding> out;
+    for (const std::string& tensor : step.tensors(collection))
+      if (const auto mean = step.reduction(tensor, Reduction::abs_mean); mean && *mean < threshold)
+        out.push_back({.tensor = tensor,
+                       .value = *mean,
+                       .message = "its mean magnitude is " + shortest(*mean) + ", below " + shortest(threshold)});
+    return out;
+  }
+};
+
+}  // namespace tensortap::inline v0
+
+// from tensortap/spot/signal_subscription.hpp
+
+// Signals, heard by several at once without being lost to whoever handled them before.
+//
+// Not for users: Interruption is the way in.
+
+namespace tensortap::inline v0::detail {
+
+/// The moment after `left`, however long that is.
+inline StopSignal::Clock::time_point deadline_in(StopSignal::Clock::duration left) noexcept {
+  const auto now = StopSignal::Clock::now();
+  const auto most = StopSignal::Clock::time_point::max() - now;
+  return now + std::clamp(left, StopSignal::Clock::duration::zero(), most);
+}
+
+/// Somebody who is told of signals. Never freed, as a handler may be reading it in any thread at any time.
+struct SignalListener {
+  StopSignal stop;
+  StopSignal::Clock::duration grace;
+  std::uint64_t signals;  // bit n: signal n + 1
+  SignalListener* next;
+  std::atomic<bool> listens = true;
+};
+
+/// A signal that has listeners: what it did before, and how often it came.
+struct HandledSignal {
+  std::atomic<void (*)(int)> plain_handler = nullptr;
+  std::atomic<void (*)(int, siginfo_t*, void*)> handler = nullptr;
+  std::atomic<bool> was_default = false;
+  std::atomic<bool> came = false;
+  // Not for the handler:
+  struct sigaction earlier = {};
+  int listeners = 0;
+  bool installed = false;
+};
+
+/// The signals of this process.
+struct Signals {
+  std::atomic<SignalListener*> listeners = nullptr;
+  std::array<HandledSignal, 64> handled = {};
+  std::mutex mutex;  // over all that the handler does not read
+};
+inline constinit Signals signals;
+
+/// Tells the listeners, then does what was done before. It must not end the process, which is to save its work first;
+/// but whoever presses Ctrl-C a second time means it.
+inline void on_signal(int number, siginfo_t* info, void* context) {
+  const int error = errno;
+  for (SignalListener* l = signals.listeners.load(); l != nullptr; l = l->next)
+    if (l->listens && (l->signals >> (number - 1) & 1) != 0) l->stop.request(StopReason::signal, deadline_in(l->grace));
+  HandledSignal& handled = signals.handled[static_cast<std::size_t>(number - 1)];
+  if (const auto earlier = handled.handler.load()) earlier(number, info, context);
+  if (const auto earlier = handled.plain_handler.load()) earlier(number);
+  if (handled.came.exchange(true) && handled.was_default && number == SIGINT) {
+    ::signal(number, SIG_DFL);
+    ::raise(number);  // waits until this handler has returned
+  }
+  errno = error;
+}
+
+/// Listens to signals while it lives.
+class SignalSubscription {
+ public:
+  SignalSubscription(const std::vector<int>& numbers, const StopSignal& stop, StopSignal::Clock::duration grace) {
+    std::uint64_t mask = 0;
+    for (const int number : numbers) {
+      struct sigaction current {};
+      if (number == SIGKILL || number == SIGSTOP || number < 1 || number > 64 ||
+          ::sigaction(number, nullptr, &current) != 0)
+        throw Error::bad_interruption(
+            "signals", "signal " + std::to_string(number) + " cannot be handled; name others, such as SIGTERM");
+      mask |= std::uint64_t{1} << (number - 1);
+    }
+    const std::lock_guard lock(signals.mutex);
+    listener_ = new SignalListener{stop, grace, mask, signals.listeners.load()};
+    signals.listeners = listener_;
+    for_each_signal(install);
+  }
+  SignalSubscription(const SignalSubscription&) = delete;
+  SignalSubscription& operator=(const SignalSubscription&) = delete;
+  ~SignalSubscription() {
+    const std::lock_guard lock(signals.mutex);
+    for_each_signal(restore);  // first, so that no signal is heard by nobody
+    listener_->listens = false;
+  }
+
+ private:
+  void for_each_signal(void (*act)(int, HandledSignal&)) const {
+    for (int number = 1; number <= 64; ++number)
+      if ((listener_->signals >> (number - 1) & 1) != 0)
+        act(number, signals.handled[static_cast<std::size_t>(number - 1)]);
+  }
+
+  static void install(int number, HandledSignal& handled) {
+    if (handled.listeners++ > 0 || handled.installed) return;
+    struct sigaction& earlier = handled.earlier;
+    ::sigaction(number, nullptr, &earlier);
+    const bool informed = (earlier.sa_flags & SA_SIGINFO) != 0;
+    const bool function = informed || (earlier.sa_handler != SIG_DFL && earlier.sa_handler != SIG_IGN);
+    handled.handler = informed ? earlier.sa_sigaction : nullptr;
+    handled.plain_handler = function && !informed ? earlier.sa_handler : nullptr;
+    handled.was_default = !informed && earlier.sa_handler == SIG_DFL;
+    handled.came = false;
+    struct sigaction ours {};
+    ours.sa_sigaction = on_signal;
+    ours.sa_flags = SA_SIGINFO | SA_RESTART | SA_ONSTACK;
+    ::sigaction(number, &ours, nullptr);
+    handled.installed = true;
+  }
+
+  /// A handler that was installed over ours stays, and may go on calling ours, which then only calls the earlier one.
+  static void restore(int number, HandledSignal& handled) {
+    if (--handled.listeners > 0) return;
+    struct sigaction current {};
+    ::sigaction(number, nullptr, &current);
+    const bool informed = (current.sa_flags & SA_SIGINFO) != 0;
+    const bool ours = informed && current.sa_sigaction == on_signal;
+    if (ours) ::sigaction(number, &handled.earlier, nullptr);
+    handled.installed = !ours && (informed || (current.sa_handler != SIG_DFL && current.sa_handler != SIG_IGN));
+  }
+
+  SignalListener* listener_ = nullptr;
+};
+
+}  // namespace tensortap::inline v0::detail
+
+// from tensortap/spot/interruption.hpp
+
+// Notices that the machine will be taken away, by a signal, a file that appears or whatever you ask, and raises a stop
+// signal for the loop. It does nothing else: what is to be saved then is the loop's business.
+//
+//   tensortap::Interruption notice({.grace = std::chrono::seconds(30), .file = "/run/stop"});
+//   tensortap::StopSignal stop = notice.signal();
+//   while (!stop.requested()) …
+
+namespace tensortap::inline v0 {
+
+/// What announces the end of the machine.
+struct InterruptionOptions {
+  using Duration = StopSignal::Clock::duration;
+
+  /// These signals do. Kubernetes, Slurm and the container services send SIGTERM, Slurm any that is asked for.
+  std::vector<int> signals = {SIGTERM, SIGINT, SIGUSR1};
+
+  /// The time from a signal or the file to the end.
+  /// Source: EC2 announces a spot interruption two minutes ahead. Elsewhere it is less: 30 s on Google Cloud and Azure.
+  Duration grace = std::chrono::seconds(120);
+
+  /// So does a file with this path, as soon as it is there.
+  std::string file = {};
+
+  /// So does this, once it returns the time left; the address of a cloud's metadata is asked here. What it throws is
+  /// counted and else ignored. Threads: called on a thread of its own, which the destructor waits for.
+  std::function<std::optional<Duration>()> poll = {};
+
+  /// How often `file` and `poll` are asked.
+  Duration interval = std::chrono::seconds(1);
+};
+
+/// Raises a stop signal when the machine will be taken. Several may live at once; each has a signal of its own.
+/// Handlers of signals that were there before are called too; the default action and SIG_IGN are suspended, save that a
+/// second SIGINT ends a process that would have died of the first. All is restored with the last Interruption.
+/// Threads: any; a forked child has signals alone and its own copy of the stop signal.
+class Interruption {
+ public:
+  /// Throws: a signal that cannot be handled, an interval that is not positive.
+  explicit Interruption(InterruptionOptions options = {})
+      : options_(std::move(options)), subscription_(options_.signals, stop_, options_.grace) {
+    if (options_.interval <= InterruptionOptions::Duration::zero())
+      throw Error::bad_interruption("interval", "it is not positive; leave it out for one second");
+    if (!options_.file.empty() || options_.poll) start_watching();
+  }
+  Interruption(const Interruption&) = delete;
+  Interruption& operator=(const Interruption&) = delete;
+
+  ~Interruption() {
+    if (!wake_) return;
+    if (owner_ == ::getpid()) {
+      ::eventfd_write(wake_.get(), 1);
+      watcher_.join();
+    } else {
+      watcher_.detach();  // a forked child has no such thread
+    }
+  }
+
+  /// What is raised: the reason is `signal`, or `notice` for the file and the callable.
+  [[nodiscard]] const StopSignal& signal() const noexcept { return stop_; }
+
+  /// How often `poll` has thrown.
+  [[nodiscard]] std::uint64_t failed_polls() const noexcept { return failed_polls_; }
+
+ private:
+  void start_watching() {
+    wake_ = detail::Descriptor(::eventfd(0, EFD_CLOEXEC));
+    if (!wake_) throw Error::io("interruption: cannot watch", options_.file, std::generic_category().message(errno));
+    // Handlers run on the program's own threads, as they did before.
+    sigset_t all, before;
+    ::sigfillset(&all);
+    ::pthread_sigmask(SIG_SETMASK, &all, &before);
+    try {
+      watcher_ = std::thread([this] { watch(); });
+    } catch (...) {
+      ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
+      throw;
+    }
+    ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  }
+
+  void watch() {
+    const auto interval = std::chrono::ceil<std::chrono::milliseconds>(options_.interval).count();
+    pollfd wake{wake_.get(), POLLIN, 0};
+    while (!look() && ::poll(&wake, 1, static_cast<int>(std::min<std::int64_t>(interval, INT_MAX))) == 0) {
+    }
+  }
+
+  /// Whether the notice is there.
+  bool look() {
+    std::optional<InterruptionOptions::Duration> left;
+    if (!options_.file.empty() && ::access(options_.file.c_str(), F_OK) == 0) left = options_.grace;
+    try {
+      if (!left && options_.poll) left = options_.poll();
+    } catch (...) {  // no answer is no notice
+      ++failed_polls_;
+    }
+    if (left) stop_.request(StopReason::notice, detail::deadline_in(*left));
+    return left.has_value();
+  }
+
+  InterruptionOptions options_;
+  StopSignal stop_;
+  detail::SignalSubscription subscription_;
+  std::atomic<std::uint64_t> failed_polls_ = 0;
+  pid_t owner_ = ::getpid();
+  detail::Descriptor wake_;  // of the watcher, if there is one
+  std::thread watcher_;
 };
 
 }  // namespace tensortap::inline v0
@@ -5428,5 +10292,5 @@ class Trial {
 
 // tensortap: taps the tensors flowing through training, keeps what matters, and reads it back.
 //
-// This header is the map: a tensor is seen, selected, reduced, recorded, stored, read. Each folder includes only
-// earlier ones; capture/ drives the first five.
+// This header is the map: a tensor is seen, selected, reduced, recorded, stored, read, judged. Each folder includes only
+// earlier ones; capture/ drives the first five, spot/ keeps a run alive across machines.

@@ -87,3 +87,17 @@ TEST_CASE("masked checksums are rotated and shifted") {
   CHECK(tt::masked(1) == (1U << 17) + 0xa282ead8U);
   CHECK(tt::masked(0xffffffffU) == 0xa282ead7U);
 }
+
+TEST_CASE("the instruction does what the tables do, for every length and alignment") {
+  std::vector<std::byte> bytes(40'000);
+  std::uint32_t state = 1;
+  for (std::byte& b : bytes) b = static_cast<std::byte>((state = state * 1664525 + 1013904223) >> 24);
+  const auto check = [&](std::size_t start, std::size_t size) {
+    const auto part = std::span(bytes).subspan(start, size);
+    const std::uint32_t expected = ~tensortap::detail::crc32c_by_table(part.data(), part.size(), ~0x1234u);
+    if (tensortap::crc32c(part, 0x1234) != expected) FAIL("start " << start << ", size " << size);
+  };
+  for (std::size_t size = 0; size < 2000; ++size) check(size % 17, size);
+  for (std::size_t size = 12'000; size < 13'100; size += 7) check(size % 5, size);
+  check(3, 39'000);
+}

@@ -350,3 +350,59 @@ TEST_CASE("an event cut at any byte is refused") {
     CHECK_THROWS_AS(parse(message.substr(0, size)), tt::Error);
   }
 }
+
+TEST_CASE("one encoder makes the records of a step that encode_event makes one by one") {
+  for (const tt::Step& step : {tt::Step{tt::Mode::train, 0, 0}, tt::Step{tt::Mode::eval, 127, 128},
+                               tt::Step{tt::Mode::predict, INT64_MAX, INT64_MAX}, tt::Step{tt::Mode::global, 1, -1}}) {
+    const tt::EventEncoder encoder(step);
+    std::string all;
+    std::string expected;
+    const auto append = [&](const std::string& tag, double wall_time, const tt::TensorView& view) {
+      encoder.append_head(all, tag, wall_time, view);
+      all += encoder.tail();
+      const auto one = tt::encode_event({.tag = tag, .step = step, .wall_time = wall_time}, view);
+      expected += one.head + one.tail;
+      CHECK(one.tail == encoder.tail());
+    };
+    for (std::size_t i = 0; i < 400; ++i) {  // lengths on both sides of where a varint grows
+      const std::string tag(i, 't');
+      std::vector<double> elements(i % 3 == 0 ? i : i * 20);
+      append(tag, static_cast<double>(i), tt::as_view(elements));
+    }
+    append("", 0.0, tt::as_view(1.0F));
+    append("negative zero", -0.0, tt::as_view(1.0F));
+    append("strings", 1.0, tt::as_view(std::vector<std::string>{"", "a", std::string(300, 's')}));
+    append("none", 1.0, tt::as_view(std::vector<std::string>{}));
+    for (const tt::Tensor::Shape& shape : {tt::Tensor::Shape{}, {0}, {1, 1}, {127, 1}, {128, 1}, {16384, 1}})
+      for (std::size_t dtype = 0; dtype < tt::dtype_count; ++dtype)
+        if (static_cast<DType>(dtype) != DType::string)
+          append("shapes", 2.5, tt::TensorView(nullptr, static_cast<DType>(dtype), shape));
+    CHECK(all == expected);
+  }
+}
+
+TEST_CASE("every length an encoder announces is the length that follows") {
+  const tt::Step step{tt::Mode::eval, 300, 70'000};
+  for (const std::size_t tag_size : {0U, 1U, 100U, 126U, 127U, 128U, 16'383U, 16'384U})
+    for (const std::int64_t extent : {0, 1, 15, 16, 31, 32, 4095, 4096}) {
+      CAPTURE(tag_size, extent);
+      const std::vector<float> elements(static_cast<std::size_t>(extent), 1.5F);
+      const std::string tag(tag_size, 't');
+      const auto event = parse(message_of({.tag = tag, .step = step, .wall_time = 1.0}, tt::as_view(elements)));
+      CHECK(event.info.tag == tag);
+      CHECK(event.info.step == step);
+      CHECK(event.info.wall_time == 1.0);
+      CHECK(event.tensor == tt::Tensor(tt::as_view(elements)));
+      const std::string message = message_of({.tag = tag, .step = step, .wall_time = 1.0}, tt::as_view(elements));
+      int values = 0;
+      for (wire::Reader outer(bytes_of(message)); outer.next();) {
+        if (outer.field() == 1) (void)outer.real();
+        if (outer.field() == 2) CHECK(outer.integer() == step.global_step);
+        if (outer.field() != 5) continue;
+        for (wire::Reader summary(outer.bytes()); summary.next(); ++values)
+          for (wire::Reader value(summary.bytes()); value.next();)
+            CHECK((value.field() == 1 || value.field() == 8 || value.field() == 9));
+      }
+      CHECK(values == 1);
+    }
+}

@@ -1,7 +1,10 @@
 #include <tensortap/record/index.hpp>
 
 #include <chrono>
+#include <cstdint>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "catch.hpp"
 #include "golden.hpp"
@@ -87,6 +90,67 @@ TEST_CASE("our checksum is a key of its own") {
   const tt::IndexFile index{
       .event_file = "events/e", .tensors = {{.name = "a", .start = 0, .length = 9, .crc32c = 7}}, .shapes = {}};
   CHECK_THAT(to_json(index), contains(R"({"tensorname": "a", "start_idx": 0, "length": 9, "crc32c": 7})"));
+}
+
+TEST_CASE("the attempt that wrote an index is a key of ours, and not always there") {
+  tt::IndexFile index{.mode = tt::Mode::eval, .mode_step = 2, .event_file = "events/e", .tensors = {}, .shapes = {}};
+  CHECK(
+      to_json(index) ==
+      R"({"meta": {"mode": "EVAL", "mode_step": 2, "event_file_name": "events/e"}, "tensor_payload": [], "shape_payload": []})");
+  CHECK_FALSE(tt::parse_index(to_json(index), "").run);
+  for (const std::int64_t run : {std::int64_t{0}, std::int64_t{3}, INT64_MAX}) {
+    index.run = run;
+    CHECK_THAT(to_json(index), contains(R"("event_file_name": "events/e", "run": )" + std::to_string(run) + "}"));
+    CHECK(tt::parse_index(to_json(index), "").run == run);
+  }
+  const auto with_run = [](const std::string& run) {
+    return R"({"tensor_payload": [], "meta": {"mode": "TRAIN", "mode_step": 0, "run": )" + run + "}}";
+  };
+  for (const std::string foreign : {"null", "\"1\"", "-1", "1.0", "[]", "{}"}) {  // somebody else's key
+    CAPTURE(foreign);
+    CHECK_FALSE(tt::parse_index(with_run(foreign), "").run);
+  }
+  CHECK(tt::parse_index(with_run("7"), "").run == 7);
+  CHECK_THAT(refusal(with_run("9223372036854775808")), contains("key \"run\": it is not an integer"));
+}
+
+TEST_CASE("an index built record by record is that of the whole, and the builder can be used again") {
+  tt::IndexText text;
+  for (int round = 0; round < 3; ++round) {
+    const auto count = static_cast<std::size_t>(round == 1 ? 0 : 500);
+    tt::IndexFile index{.mode = tt::Mode::predict,
+                        .mode_step = round,
+                        .run = round > 0 ? std::optional<std::int64_t>(round) : std::nullopt,
+                        .event_file = count > 0 ? "events/\"e\"" : "",
+                        .tensors = {},
+                        .shapes = {}};
+    text.clear();
+    for (std::size_t i = 0; i < count; ++i) {
+      const std::string name = "a\n" + std::to_string(i);
+      std::optional<std::uint32_t> crc;
+      if (i % 3 == 0) crc = static_cast<std::uint32_t>(i) * 12345678U;
+      text.add(name, i * 100, i, crc);
+      index.tensors.push_back({.name = name, .start = i * 100, .length = i, .crc32c = crc});
+      const std::vector<std::int64_t> shape(i % 4, static_cast<std::int64_t>(i));
+      text.add_shape(name, "other", shape);
+      index.shapes.push_back({.name = name, .original_name = "other", .shape = shape});
+    }
+    const std::string built = text.text(index.mode, index.mode_step, index.event_file, index.run);
+    CHECK(built == to_json(index));
+    CHECK(text.text(index.mode, index.mode_step, index.event_file, index.run) == built);  // asking changes nothing
+    const auto again = tt::parse_index(built, "");
+    CHECK(again.run == index.run);
+    CHECK(again.mode_step == round);
+    REQUIRE(again.tensors.size() == count);
+    REQUIRE(again.shapes.size() == count);
+    for (std::size_t i = 0; i < count; ++i) {
+      CHECK(again.tensors[i].name == index.tensors[i].name);
+      CHECK(again.tensors[i].start == i * 100);
+      CHECK(again.tensors[i].length == i);
+      CHECK(again.tensors[i].crc32c == index.tensors[i].crc32c);
+      CHECK(again.shapes[i].shape == index.shapes[i].shape);
+    }
+  }
 }
 
 TEST_CASE("names are escaped as Python escapes them") {

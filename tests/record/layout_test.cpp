@@ -74,6 +74,50 @@ TEST_CASE("what is no index file is none") {
   }
 }
 
+TEST_CASE("the keys of events files say step and worker") {
+  for (const std::int64_t step : {std::int64_t{0}, std::int64_t{7}, std::int64_t{1'000'000'000'000}, INT64_MAX})
+    for (const std::string worker : {"worker_0", "w", "/job:worker/replica:0/task:1/device:GPU:0"}) {
+      CAPTURE(step, worker);
+      const auto name = layout::parse_event_key(layout::event_key(step, worker));
+      REQUIRE(name);
+      CHECK(name->global_step == step);
+      CHECK(name->worker == worker);
+      CHECK_FALSE(layout::parse_event_key(layout::index_key(step, worker)));
+      CHECK_FALSE(layout::parse_index_key(layout::event_key(step, worker)));
+    }
+  for (const std::string key :
+       {"", "events/", ".tfevents", "events/.tfevents", "events/000000000000/000000000000.tfevents",
+        "events/000000000000/000000000000_.tfevents", "events/000000000000/_worker_0.tfevents",
+        "events/000000000000/-0_worker_0.tfevents", "events/000000000000/000000000000_worker_0.json",
+        "events/000000000000/000000000000_worker_0.tfevents.tmp",
+        "events/000000000000/9223372036854775808_worker_0.tfevents",
+        "superseded/000000001/events/000000000000/000000000000_worker_0.tfevents",
+        "tensorboard/TRAIN/000000000000_worker_0.tfevents"}) {
+    CAPTURE(key);
+    CHECK_FALSE(layout::parse_event_key(key));
+  }
+}
+
+TEST_CASE("attempts, claims and what was set aside have keys of their own") {
+  CHECK(layout::attempt_key(0, "worker_0") == "attempts/000000000_worker_0.json");
+  CHECK(layout::attempt_key(12, "/job:worker/task:1") == "attempts/000000012__job-worker_task-1.json");
+  CHECK(layout::attempt_key(1'000'000'000, "w") == "attempts/1000000000_w.json");
+  CHECK(layout::superseded_key(3, layout::index_key(1000, "w")) ==
+        "superseded/000000003/index/000000001/000000001000_w.json");
+  CHECK(layout::superseded_key(3, "a") != layout::superseded_key(4, "a"));
+  CHECK(layout::claim_key(1, "worker_0") == "claim.smd");
+  CHECK(layout::claim_key(1, "worker_1") == "claim.smd");
+  CHECK(layout::claim_key(2, "worker_0") == "claim_worker_0.smd");
+  CHECK(layout::claim_key(2, "/job:worker/task:1") == "claim__job-worker_task-1.smd");
+  for (const std::string& key : {layout::attempt_key(0, "w"), layout::claim_key(2, "w"),
+                                 layout::superseded_key(3, layout::index_key(1000, "w"))}) {
+    CAPTURE(key);
+    CHECK_FALSE(layout::parse_index_key(key));
+    CHECK_FALSE(layout::parse_event_key(key));
+    CHECK_FALSE(layout::parse_collections_key(key));
+  }
+}
+
 TEST_CASE("the keys of collections files say the worker") {
   for (const std::string worker : {"worker_0", "w", "/job:worker/task:1"})
     CHECK(layout::parse_collections_key(layout::collections_key(worker)) == worker);

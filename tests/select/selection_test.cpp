@@ -27,10 +27,10 @@ std::string refusal(std::vector<tt::Collection> collections) {
 }  // namespace
 
 TEST_CASE("a name belongs to every collection that lists or finds it") {
-  const Selection selection = selection_of({{.name = "losses", .include_regex = "loss$"},
-                                            {.name = "mine", .tensor_names = {"a.weight", "loss"}},
-                                            {.name = "two", .include_regex = {"^a", "^b"}, .tensor_names = {"c"}},
-                                            {.name = "weights"}});
+  Selection selection = selection_of({{.name = "losses", .include_regex = "loss$"},
+                                      {.name = "mine", .tensor_names = {"a.weight", "loss"}},
+                                      {.name = "two", .include_regex = {"^a", "^b"}, .tensor_names = {"c"}},
+                                      {.name = "weights"}});
   CHECK(selection.members("loss") == Positions{0, 1});
   CHECK(selection.members("train/loss") == Positions{0});
   CHECK(selection.members("a.weight") == Positions{1, 2, 3});
@@ -41,10 +41,10 @@ TEST_CASE("a name belongs to every collection that lists or finds it") {
 }
 
 TEST_CASE("a built-in collection gets its pattern only if it is given nothing") {
-  const Selection selection = selection_of({{.name = "weights"},
-                                            {.name = "biases", .include_regex = "^b$"},
-                                            {.name = "gradients", .tensor_names = {"dW"}},
-                                            {.name = "losses", .include_regex = tt::Patterns::none()}});
+  Selection selection = selection_of({{.name = "weights"},
+                                      {.name = "biases", .include_regex = "^b$"},
+                                      {.name = "gradients", .tensor_names = {"dW"}},
+                                      {.name = "losses", .include_regex = tt::Patterns::none()}});
   const auto patterns = [&](std::size_t i) { return selection.collections()[i].include_regex.list(); };
   CHECK(patterns(0) == std::vector<std::string>{"^(?!gradient).*weight"});
   CHECK(patterns(1) == std::vector<std::string>{"^b$"});
@@ -132,4 +132,35 @@ TEST_CASE("collections that cannot be written as JSON are refused") {
   CHECK_THAT(refusal({{.name = "a\xff", .include_regex = "x"}}), contains("collection: name \"a\\xff\" is not UTF-8"));
   CHECK_THAT(refusal({{.name = "a", .include_regex = "x\xff"}}), contains("is not UTF-8"));
   CHECK_THAT(refusal({{.name = "a", .tensor_names = {"x\xc3"}}}), contains("is not UTF-8"));
+}
+
+TEST_CASE("patterns and names that have met no tensor are told, in the order of the configuration") {
+  using Texts = std::vector<std::string>;
+  Selection selection = selection_of({{.name = "a", .include_regex = {"^x", "y$"}, .tensor_names = {"n", "xy"}},
+                                      {.name = "weights"},
+                                      {.name = "b", .include_regex = "^x"}});
+  CHECK(selection.unmatched(0) == Texts{"^x", "y$", "n", "xy"});
+  CHECK(selection.unmatched(1) == Texts{"^(?!gradient).*weight"});
+  (void)selection.members("nothing of it");
+  CHECK(selection.unmatched(0) == Texts{"^x", "y$", "n", "xy"});
+  (void)selection.members("x");
+  CHECK(selection.unmatched(0) == Texts{"y$", "n", "xy"});
+  CHECK(selection.unmatched(2).empty());  // each collection for itself
+  (void)selection.members("xy");          // a pattern and a name at once
+  CHECK(selection.unmatched(0) == Texts{"n"});
+  (void)selection.members("n");
+  CHECK(selection.unmatched(0).empty());
+  CHECK(selection.unmatched(1) == Texts{"^(?!gradient).*weight"});
+  (void)selection.members("fc1.weight");
+  CHECK(selection.unmatched(1).empty());
+}
+
+TEST_CASE("a name is no pattern, and a pattern no name, where nothing has matched") {
+  Selection selection =
+      selection_of({{.name = "names", .tensor_names = {".*"}}, {.name = "patterns", .include_regex = "a.c"}});
+  (void)selection.members("a.c.d");
+  CHECK(selection.unmatched(0) == std::vector<std::string>{".*"});
+  CHECK(selection.unmatched(1).empty());
+  CHECK(selection.members(".*") == Positions{0});
+  CHECK(selection.unmatched(0).empty());
 }

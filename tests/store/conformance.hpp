@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -35,13 +36,13 @@ inline std::optional<std::string> text(const Store& store, std::string_view key)
 inline void put_pieces(Store& store, std::string_view key, const std::vector<std::string>& pieces) {
   std::vector<tensortap::Bytes> views;
   for (const auto& piece : pieces) views.push_back(tensortap::bytes_of(piece));
-  store.put(key, views, tensortap::Sync::no);
+  store.put(key, views, tensortap::Sync::no, tensortap::IfExists::replace);
 }
 
 /// A listing as one text: "key size, key size".
-inline std::string listing(const Store& store, std::string_view prefix) {
+inline std::string listing(const Store& store, std::string_view prefix, std::string_view after = {}) {
   std::string out;
-  for (const auto& object : store.list(prefix))
+  for (const auto& object : store.list(prefix, after))
     out += (out.empty() ? "" : ", ") + object.key + " " + std::to_string(object.size);
   return out;
 }
@@ -67,9 +68,15 @@ inline void check_refused(Store& store, const std::string& key) {
     }
   };
   refused("put", [&] { store.put(key, "x"); });
+  refused("put if absent", [&] { store.put(key, "x", tensortap::Sync::yes, tensortap::IfExists::keep); });
   refused("get", [&] { (void)store.get(key); });
   refused("size", [&] { (void)store.size(key); });
   refused("remove", [&] { (void)store.remove(key); });
+  refused("move from", [&] { (void)store.move(key, "x"); });
+  refused("move to", [&] { (void)store.move("there", key); });
+  refused("move nothing to", [&] { (void)store.move("nothing", key); });
+  refused("sync", [&] { store.sync(std::vector<std::string>{"there", key}); });
+  refused("claim", [&] { (void)store.claim(key, "x"); });
 }
 
 /// Objects whose every byte is the same letter, so that a reader can tell a whole one: 'a' has 10'000 bytes, 'b' 20'000
@@ -80,49 +87,103 @@ inline std::string whole(int letter) {
 
 inline bool is_whole(const std::string& object) { return !object.empty() && object == whole(object[0] - 'a'); }
 
-/// Four threads write the same key and keys of their own, one removes, two read.
-inline void check_threads(Store& store) {
-  constexpr int rounds = 60;
-  std::atomic<int> writing = 4;
+/// Calls `work(0)` … `work(count - 1)` at once; returns how many of them threw.
+template <class Work>
+int in_threads(int count, const Work& work) {
   std::atomic<int> failures = 0;
   std::vector<std::thread> threads;
-  const auto run = [&](auto work) {
-    threads.emplace_back([&failures, work] {
+  for (int i = 0; i < count; ++i)
+    threads.emplace_back([&work, &failures, i] {
       try {
-        work();
+        work(i);
       } catch (const std::exception&) {
         ++failures;
       }
     });
+  for (auto& thread : threads) thread.join();
+  return failures;
+}
+
+/// Four threads write the same key and keys of their own, one removes, two read.
+inline void check_threads(Store& store) {
+  constexpr int rounds = 60;
+  std::atomic<int> writing = 4;
+  std::atomic<int> errors = 0;
+  const auto write = [&](int writer) {
+    for (int i = 0; i < rounds; ++i) {
+      store.put("shared/object", whole(writer));
+      store.put("own/" + std::to_string(writer) + "/" + std::to_string(i), whole(writer));
+    }
   };
-  for (int writer = 0; writer < 4; ++writer)
-    run([&, writer] {
-      for (int i = 0; i < rounds; ++i) {
-        store.put("shared/object", whole(writer));
-        store.put("own/" + std::to_string(writer) + "/" + std::to_string(i), whole(writer));
-      }
-      --writing;
-    });
-  run([&] {
-    while (writing > 0) {
-      (void)store.remove("shared/object");
-      std::this_thread::yield();
+  const auto read = [&] {
+    if (const auto object = text(store, "shared/object"); object && !is_whole(*object)) ++errors;
+    if (const auto size = store.size("shared/object"); size && (*size == 0 || *size % 10'000 != 0)) ++errors;
+    for (const auto& object : store.list(""))
+      if (object.size == 0 || object.size % 10'000 != 0) ++errors;
+  };
+  const int failures = in_threads(7, [&](int thread) {
+    if (thread < 4) {
+      const struct Done {
+        std::atomic<int>& writing;
+        ~Done() { --writing; }
+      } done{writing};
+      write(thread);
+    } else if (thread == 4) {
+      for (; writing > 0; std::this_thread::yield()) (void)store.remove("shared/object");
+    } else {
+      while (writing > 0) read();
     }
   });
-  for (int reader = 0; reader < 2; ++reader)
-    run([&] {
-      while (writing > 0) {
-        if (const auto object = text(store, "shared/object"); object && !is_whole(*object)) ++failures;
-        if (const auto size = store.size("shared/object"); size && (*size == 0 || *size % 10'000 != 0)) ++failures;
-        for (const auto& object : store.list(""))
-          if (object.size == 0 || object.size % 10'000 != 0) ++failures;
-      }
-    });
-  for (auto& thread : threads) thread.join();
   CHECK(failures == 0);
+  CHECK(errors == 0);
   CHECK(store.list("own/").size() == 4 * rounds);
   for (int writer = 0; writer < 4; ++writer)
     CHECK(text(store, "own/" + std::to_string(writer) + "/7") == whole(writer));
+}
+
+/// Four threads put the same keys if they are absent.
+inline void check_exclusive_puts(Store& store) {
+  constexpr int keys = 50;
+  std::vector<std::string> winners(keys);
+  std::atomic<int> wins = 0;
+  const int failures = in_threads(4, [&](int writer) {
+    for (int i = 0; i < keys; ++i) {
+      const std::string content = whole(writer);
+      const std::string key = "once/" + std::to_string(i);
+      if (!store.put(key, content, tensortap::Sync::no, tensortap::IfExists::keep)) continue;
+      winners[static_cast<std::size_t>(i)] = content;  // a race, should there be two
+      ++wins;
+    }
+  });
+  CHECK(failures == 0);
+  CHECK(wins == keys);
+  for (int i = 0; i < keys; ++i)
+    CHECK(text(store, "once/" + std::to_string(i)) == winners[static_cast<std::size_t>(i)]);
+}
+
+/// Four threads take turns at one claim, and hold another one each.
+inline void check_claims_in_threads(Store& store) {
+  std::atomic<int> holders = 0;
+  std::atomic<int> errors = 0;
+  const int failures = in_threads(4, [&](int thread) {
+    const std::string own = "claims/own_" + std::to_string(thread);
+    for (int turns = 0; turns < 25;) {
+      const auto mine = store.claim(own, own);
+      if (!mine || text(store, own) != own) ++errors;
+      const auto claim = store.claim("claims/shared", own);
+      if (!claim) {
+        std::this_thread::yield();
+        continue;
+      }
+      if (++holders != 1 || text(store, "claims/shared") != own) ++errors;
+      store.put("claimed", own);
+      --holders;
+      ++turns;
+    }
+  });
+  CHECK(failures == 0);
+  CHECK(errors == 0);
+  CHECK(store.list("claims/").empty());
 }
 
 /// Tries all of it on stores made by `make_store`.
@@ -138,6 +199,9 @@ void check_store(const MakeStore& make_store) {
     CHECK_FALSE(store.get("a/b/c"));
     CHECK_FALSE(store.size("a/b/c"));
     CHECK_FALSE(store.remove("a/b/c"));
+    CHECK_FALSE(store.move("a/b/c", "d/e"));
+    CHECK_NOTHROW(store.sync(std::vector<std::string>{"a", "a/b/c"}));
+    CHECK(store.remove_unfinished([](std::string_view) { return true; }) == 0);
     CHECK(store.list("").empty());
     CHECK(store.list("a/").empty());
     CHECK_FALSE(store.location().empty());
@@ -216,6 +280,133 @@ void check_store(const MakeStore& make_store) {
     CHECK(listing(store, "nothing/").empty());
   }
 
+  SECTION("a listing goes on after a key") {
+    for (const std::string key : {"a/x", "a/y", "a/b/z", "a/b/c/d", "ab/x", "a-b/x", "a.b", "b", "a/\xc3\xa4"})
+      store.put(key, "x");
+    CHECK(listing(store, "", "a") == listing(store, ""));
+    CHECK(listing(store, "", "a-b") == listing(store, ""));
+    CHECK(listing(store, "", "a-b/x") == "a.b 1, a/b/c/d 1, a/b/z 1, a/x 1, a/y 1, a/\xc3\xa4 1, ab/x 1, b 1");
+    CHECK(listing(store, "", "a.b") == "a/b/c/d 1, a/b/z 1, a/x 1, a/y 1, a/\xc3\xa4 1, ab/x 1, b 1");
+    CHECK(listing(store, "", "a/b/") == "a/b/c/d 1, a/b/z 1, a/x 1, a/y 1, a/\xc3\xa4 1, ab/x 1, b 1");
+    CHECK(listing(store, "", "a/b/c/d") == "a/b/z 1, a/x 1, a/y 1, a/\xc3\xa4 1, ab/x 1, b 1");
+    CHECK(listing(store, "", "a/b/c/nothing") == "a/b/z 1, a/x 1, a/y 1, a/\xc3\xa4 1, ab/x 1, b 1");
+    CHECK(listing(store, "", "a/z") == "a/\xc3\xa4 1, ab/x 1, b 1");
+    CHECK(listing(store, "", "b").empty());
+    CHECK(listing(store, "", "\xff").empty());
+    CHECK(listing(store, "a/", "a/x") == "a/y 1, a/\xc3\xa4 1");
+    CHECK(listing(store, "a/", "A") == listing(store, "a/"));
+    CHECK(listing(store, "a/", "b").empty());
+    CHECK(listing(store, "a/b/", "a/b/c/d") == "a/b/z 1");
+  }
+
+  SECTION("a listing is what one sees going on after each of its keys") {
+    std::vector<std::string> keys;
+    std::uint32_t state = 7;
+    for (int i = 0; i < 60; ++i) {
+      std::string key;
+      for (int depth = 0; depth < 3; ++depth) {
+        key += std::string(depth == 0 ? "" : "/") + "!-.0a"[(state = state * 1664525 + 1013904223) >> 30];
+        key += "d";  // the file below never has a directory's name
+      }
+      store.put(key + "/" + std::to_string(i % 4) + "f", "x");
+    }
+    for (const auto& object : store.list("")) keys.push_back(object.key);
+    REQUIRE(keys.size() > 30);
+    for (std::size_t i = 0; i < keys.size(); ++i) {
+      std::vector<std::string> rest;
+      for (const auto& object : store.list("", keys[i])) rest.push_back(object.key);
+      CHECK(rest == std::vector<std::string>(keys.begin() + static_cast<std::ptrdiff_t>(i) + 1, keys.end()));
+    }
+  }
+
+  SECTION("an object that is there is kept where that is asked for") {
+    for (const auto sync : {tensortap::Sync::no, tensortap::Sync::yes}) {
+      const std::string key = sync == tensortap::Sync::yes ? "a/synced" : "a/plain";
+      CHECK(store.put(key, "first", sync, tensortap::IfExists::keep));
+      CHECK_FALSE(store.put(key, "second", sync, tensortap::IfExists::keep));
+      CHECK(text(store, key) == "first");
+      CHECK(store.put(key, "third", sync, tensortap::IfExists::replace));
+      CHECK_FALSE(store.put(key, "fourth", sync, tensortap::IfExists::keep));
+      CHECK(text(store, key) == "third");
+      CHECK(store.remove(key));
+      CHECK(store.put(key, "", sync, tensortap::IfExists::keep));
+      CHECK_FALSE(store.put(key, "fifth", sync, tensortap::IfExists::keep));
+      CHECK(text(store, key) == "");
+    }
+    CHECK(listing(store, "") == "a/plain 0, a/synced 0");
+  }
+
+  SECTION("a moved object has its new key only") {
+    store.put("a/b", "1");
+    store.put("a/c", "22");
+    CHECK(store.move("a/b", "d/e/f"));
+    CHECK_FALSE(store.get("a/b"));
+    CHECK(text(store, "d/e/f") == "1");
+    CHECK(listing(store, "") == "a/c 2, d/e/f 1");
+    CHECK_FALSE(store.move("a/b", "x/y"));
+    CHECK_FALSE(store.move("nothing/at/all", "x/y"));
+    CHECK(store.move("a/c", "d/e/f"));  // replaces
+    CHECK(text(store, "d/e/f") == "22");
+    CHECK(store.move("d/e/f", "d/e/f"));
+    CHECK(listing(store, "") == "d/e/f 2");
+    CHECK(store.move("d/e/f", "top"));
+    store.put("d/e/f", "new");
+    CHECK(listing(store, "") == "d/e/f 3, top 2");
+  }
+
+  SECTION("whatever happened to objects can be synced") {
+    std::vector<std::string> keys;
+    for (int i = 0; i < 200; ++i)
+      store.put(keys.emplace_back("a/" + std::to_string(i % 7) + "/" + std::to_string(i)), "x");
+    CHECK(store.move(keys[0], keys.emplace_back("b/c/d")));
+    CHECK(store.remove(keys[1]));
+    keys.push_back("never/there");
+    const std::string before = listing(store, "");
+    for (const std::size_t count : {std::size_t{0}, std::size_t{1}, std::size_t{2}, std::size_t{64}, keys.size()})
+      CHECK_NOTHROW(store.sync(std::span(keys).last(count)));
+    CHECK(listing(store, "") == before);
+  }
+
+  SECTION("a claim has one holder at a time") {
+    auto claim = store.claim("a/claim.smd", "me");
+    REQUIRE(claim);
+    CHECK(text(store, "a/claim.smd") == "me");
+    CHECK_FALSE(store.claim("a/claim.smd", "you"));
+    CHECK(text(store, "a/claim.smd") == "me");
+    CHECK(listing(store, "") == "a/claim.smd 2");
+    const auto another = store.claim("a/claim_worker_1.smd", "you");
+    CHECK(another);
+    claim.reset();
+    CHECK_FALSE(store.get("a/claim.smd"));
+    claim = store.claim("a/claim.smd", "you");
+    REQUIRE(claim);
+    CHECK(text(store, "a/claim.smd") == "you");
+  }
+
+  SECTION("a claim that nobody holds is taken over") {
+    for (const std::string left : {"", "somebody dead, who said more than the next one"}) {
+      store.put("claim.smd", left);
+      {
+        const auto claim = store.claim("claim.smd", "me");
+        REQUIRE(claim);
+        CHECK(text(store, "claim.smd") == "me");
+        CHECK_FALSE(store.claim("claim.smd", "you"));
+      }
+      CHECK(store.list("").empty());
+    }
+  }
+
+  SECTION("what is finished stays where the unfinished is removed") {
+    store.put("a/b", "x");
+    const auto claim = store.claim("claim.smd", "me");
+    CHECK(store.remove_unfinished([](std::string_view) { return true; }) == 0);
+    CHECK(listing(store, "") == "a/b 1, claim.smd 2");
+  }
+
+  SECTION("of several that put if absent one succeeds") { check_exclusive_puts(store); }
+
+  SECTION("of several threads one at a time holds a claim") { check_claims_in_threads(store); }
+
   SECTION("plain names are any but . and ..") {
     const std::string parts_of_100 = std::string(100, 'k') + "/";
     std::string longest;
@@ -234,12 +425,13 @@ void check_store(const MakeStore& make_store) {
   }
 
   SECTION("other keys are refused") {
+    store.put("there", "x");
     for (const std::string& key :
          {std::string(""), std::string("/"), std::string("/a"), std::string("a/"), std::string("a//b"),
           std::string("."), std::string(".."), std::string("../a"), std::string("a/.."), std::string("a/../b"),
           std::string("./a"), std::string("a/."), std::string("a/./b"), std::string("a\0b", 3), std::string(1025, 'k')})
       check_refused(store, key);
-    CHECK(store.list("").empty());
+    CHECK(listing(store, "") == "there 1");
   }
 
   SECTION("several threads at once") { check_threads(store); }

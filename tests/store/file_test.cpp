@@ -12,8 +12,11 @@
 #include <fstream>
 #include <iterator>
 #include <memory>
+#include <set>
 #include <string>
+#include <string_view>
 #include <system_error>
+#include <vector>
 
 #include "catch.hpp"
 #include "store/conformance.hpp"
@@ -130,6 +133,86 @@ TEST_CASE("a temporary that somebody left is no object") {
   CHECK(listing(f.store, "a/") == "a/b.json 1");
 }
 
+TEST_CASE("what dead writers left unfinished is removed, each by its owner") {
+  Fixture f;
+  f.store.put("a/b.json", "x");
+  fs::create_directory(f.run / "a/directory.tmp");
+  fs::create_symlink(f.outside / "secret", f.run / "a/link.tmp");
+  const std::vector<std::string> ours = {"top.12-0.tmp", "a/b.json.123-4.tmp", "a/b.json.5-67890.tmp",
+                                         "a/deep/er.1-1.tmp", "a/with.9-9.name.1-2.tmp"};
+  const std::vector<std::string> theirs = {"a/b.json.tmp", "a/12-3.tmp",  "a/x.12.tmp",     "a/x.-3.tmp",
+                                           "a/x.12-.tmp",  "a/x12-3.tmp", "a/1.2-3.tmp.tmp"};
+  fs::create_directory(f.run / "a/deep");
+  for (const auto* names : {&ours, &theirs})
+    for (const std::string& name : *names) std::ofstream(f.run / name) << "half";
+  std::set<std::string> asked;
+  CHECK(f.store.remove_unfinished([&](std::string_view key) { return asked.emplace(key), false; }) == 0);
+  CHECK(asked == std::set<std::string>{"top", "a/b.json", "a/deep/er", "a/with.9-9.name", "a/12-3", "a/x.12", "a/x.-3",
+                                       "a/x.12-", "a/x12-3", "a/1.2-3.tmp"});
+  CHECK(temporaries_in(f.run) == 14);
+  CHECK(f.store.remove_unfinished([](std::string_view key) { return key == "a/b.json"; }) == 3);
+  CHECK(temporaries_in(f.run) == 11);
+  CHECK(f.store.remove_unfinished([](std::string_view) { return true; }) == 9);
+  CHECK(temporaries_in(f.run) == 2);  // those that nobody began to write
+  CHECK(listing(f.store, "") == "a/b.json 1");
+  CHECK(f.outside_is_untouched());
+}
+
+TEST_CASE("going on with a listing costs what is left of it") {
+  const Fixture f;
+  int calls_made = 0;
+  tt::FileCalls calls;
+  calls.fstatat = [&](int directory, const char* path, struct stat* status, int flags) {
+    return ++calls_made, ::fstatat(directory, path, status, flags);
+  };
+  calls.openat = [&](int directory, const char* path, int flags, mode_t mode) {
+    return ++calls_made, ::openat(directory, path, flags, mode);
+  };
+  tt::FileStore store(f.run, calls);
+  for (int thousand = 10; thousand < 40; ++thousand)
+    for (int step = 10; step < 30; ++step)
+      store.put("index/" + std::to_string(thousand) + "/" + std::to_string(step), "x");
+  calls_made = 0;
+  CHECK(store.list("index/").size() == 600);
+  CHECK(calls_made > 600);
+  calls_made = 0;
+  CHECK(listing(store, "index/", "index/39/27") == "index/39/28 1, index/39/29 1");
+  CHECK(calls_made <= 7);  // the root, index/, 39/ twice, three names in it
+  calls_made = 0;
+  CHECK(store.list("index/", "index/39/29").empty());
+  CHECK(calls_made <= 5);
+}
+
+TEST_CASE("only objects are moved, and never through a link") {
+  Fixture f;
+  f.store.put("a/b", "x");
+  f.store.put("c/d", "y");
+  fs::create_symlink(f.outside / "secret", f.run / "a/link");
+  fs::create_directory_symlink(f.outside, f.run / "events");
+  for (const std::string from : {"a", "a/link", "events/secret"}) {
+    CAPTURE(from);
+    CHECK_FALSE(failure([&] { (void)f.store.move(from, "new"); }).empty());
+  }
+  CHECK_THAT(failure([&] { (void)f.store.move("a/b", "c"); }),
+             contains("store: cannot move: \"" + (f.run / "a/b").string() + "\": Is a directory"));
+  CHECK_THAT(failure([&] { (void)f.store.move("a/b", "events/x"); }), contains("symbolic links"));
+  CHECK(f.store.move("a/b", "a/link"));  // replaces the link
+  CHECK(text(f.store, "a/link") == "x");
+  CHECK(f.outside_is_untouched());
+}
+
+TEST_CASE("what is kept is not even written") {
+  const Fixture f;
+  int written = 0;
+  tt::FileCalls calls;
+  calls.writev = [&](int file, const iovec* pieces, int count) { return ++written, ::writev(file, pieces, count); };
+  tt::FileStore store(f.run, calls);
+  CHECK(store.put("a", "x", tt::Sync::yes, tt::IfExists::keep));
+  CHECK(written == 1);
+  CHECK_FALSE(store.put("a", "y", tt::Sync::yes, tt::IfExists::keep));
+  CHECK(written == 1);
+}
+
 TEST_CASE("a put that cannot be renamed leaves nothing behind") {
   Fixture f;
   f.store.put("a/b", "x");
@@ -162,8 +245,9 @@ TEST_CASE("a file where a directory should be is an error that names it") {
   CHECK(text(f.store, "a") == "x");
 
   tt::FileStore in_file((f.outside / "secret").string());
-  CHECK_THAT(failure([&] { in_file.put("a", "y"); }),
-             contains("store: cannot make: \"" + (f.outside / "secret/a").string() + "\": Not a directory"));
+  CHECK_THAT(
+      failure([&] { in_file.put("a", "y"); }),
+      contains("store: cannot make the directory of: \"" + (f.outside / "secret/a").string() + "\": Not a directory"));
   CHECK_THAT(failure([&] { (void)in_file.get("a"); }), contains("Not a directory"));
   CHECK_THAT(failure([&] { (void)in_file.list(""); }), contains("Not a directory"));
   tt::FileStore below_file((f.outside / "secret/run").string());
@@ -298,7 +382,15 @@ TEST_CASE("no descriptor stays open") {
     (void)f.store.get("c/nothing");
     (void)f.store.size("a/b");
     (void)f.store.list("");
-    (void)f.store.remove("c/d/e");
+    (void)f.store.move("c/d/e", "c/moved");
+    (void)f.store.move("c/nothing", "c/moved");
+    (void)f.store.remove("c/moved");
+    f.store.sync(std::vector<std::string>{"a/b", "c/d/e", "x/y/z"});
+    (void)f.store.remove_unfinished([](std::string_view) { return true; });
+    const auto claim = f.store.claim("c/claim", "me");
+    CHECK(claim);
+    CHECK_FALSE(f.store.claim("c/claim", "you"));
+    CHECK_FALSE(failure([&] { (void)f.store.claim("a", "me"); }).empty());
     CHECK_FALSE(failure([&] { f.store.put("a", "x"); }).empty());
     CHECK_FALSE(failure([&] { f.store.put("link/x", "x"); }).empty());
     CHECK_FALSE(failure([&] { (void)f.store.get("a"); }).empty());

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "capture/forwarding_store.hpp"
 #include "catch.hpp"
 #include "store/temporary_directory.hpp"
 
@@ -117,33 +118,23 @@ std::string event_with_shape(const std::vector<std::int64_t>& extents, const std
   return event;
 }
 
-/// A store that passes everything on and lies where a test wants it to.
-class LyingStore : public tt::Store {
+/// A store that lies where a test wants it to.
+class LyingStore : public ForwardingStore {
  public:
-  explicit LyingStore(std::shared_ptr<tt::Store> inner) : inner_(std::move(inner)) {}
+  using ForwardingStore::ForwardingStore;
   using Store::get;
-  using Store::put;
-  void put(std::string_view key, std::span<const tt::Bytes> pieces, tt::Sync sync) override {
-    inner_->put(key, pieces, sync);
-  }
   std::optional<std::vector<std::byte>> get(std::string_view key, tt::Range range) const override {
     if (key == out_of_memory) throw std::bad_alloc();
-    return inner_->get(key, range);
+    return ForwardingStore::get(key, range);
   }
   std::optional<std::uint64_t> size(std::string_view key) const override {
     if (key == vanished) return std::nullopt;
-    return key == huge ? std::uint64_t{1} << 60 : inner_->size(key);
+    return key == huge ? std::uint64_t{1} << 60 : ForwardingStore::size(key);
   }
-  std::vector<tt::ObjectInfo> list(std::string_view prefix) const override { return inner_->list(prefix); }
-  bool remove(std::string_view key) override { return inner_->remove(key); }
-  std::string location() const override { return inner_->location(); }
 
   std::string out_of_memory;
   std::string vanished;
   std::string huge;
-
- private:
-  std::shared_ptr<tt::Store> inner_;
 };
 
 }  // namespace

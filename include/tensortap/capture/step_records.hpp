@@ -1,94 +1,114 @@
-// The records of one step of one worker while it runs: encoded as they come, published as an events file and its index
-// when the step ends. Tensors are borrowed, so their elements are copied here, once.
+// What one step has shown, copied: tensors are borrowed and change with the next step, so their elements are copied
+// here, once, and turned into files later by another thread.
 //
-//   tensortap::StepRecords records("worker_0", true);
-//   records.begin({tensortap::Mode::train, 0, 0});
-//   records.add("loss", view, wall_time);
-//   records.publish(store);
+// Not for users: the hook fills it.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
-#include <span>
+#include <cstring>
+#include <memory>
 #include <string>
-#include <string_view>
 #include <utility>
 #include <vector>
 
-#include <tensortap/record/crc32c.hpp>
-#include <tensortap/record/event.hpp>
-#include <tensortap/record/index.hpp>
-#include <tensortap/record/layout.hpp>
-#include <tensortap/record/tfrecord.hpp>
+#include <tensortap/capture/arena.hpp>
+#include <tensortap/reduce/reduce.hpp>
+#include <tensortap/reduction.hpp>
 #include <tensortap/step.hpp>
-#include <tensortap/store/store.hpp>
+#include <tensortap/tensor/as_view.hpp>
+#include <tensortap/tensor/tensor.hpp>
 #include <tensortap/tensor/view.hpp>
 
 namespace tensortap::inline v0 {
 
-/// Memory is kept from step to step: a loop that saves the same again allocates nothing for elements.
+/// A tensor's name, and what follows from it, since its first sight.
+struct KnownTensor {
+  std::string name;
+  std::vector<std::size_t> collections;  ///< positions of those it belongs to
+  bool saved = false;                    ///< Threads: those that save
+};
+
+/// One record to be: the elements of a tensor, a reduction of it, or its shape.
+struct CapturedRecord {
+  enum class Kind : std::uint8_t { raw, reduction, shape };
+
+  const KnownTensor* tensor = nullptr;
+  Kind kind = Kind::raw;
+  Reduction reduction = Reduction::min;
+  double wall_time = 0;
+  TensorView view;               ///< of the copy; of a shape only the extents are there
+  std::unique_ptr<Tensor> text;  ///< the copy, if it is strings
+};
+
+/// The records of one step. Memory is kept from step to step: a loop that saves the same again allocates nothing.
 class StepRecords {
  public:
-  StepRecords(std::string worker, bool checksums) : worker_(std::move(worker)), checksums_(checksums) {}
-
   /// Forgets what was there and begins `step`.
   void begin(const Step& step) {
     step_ = step;
-    bytes_.clear();
-    index_.tensors.clear();
-    index_.shapes.clear();
+    records_.clear();
+    arena_.clear();
+    bytes_ = 0;
+    raw_ = 0;
   }
 
-  /// Adds a record of `view` under `name`. Of several under one name readers see the last.
-  void add(std::string_view name, const TensorView& view, double wall_time) {
-    const EncodedEvent record = encode_event({std::string(name), step_, wall_time}, view);
-    const std::size_t start = bytes_.size();
-    bytes_ += record.head;
-    if (view.is_contiguous()) {
-      bytes_.append(static_cast<const char*>(view.data()), view.nbytes());
+  /// Makes room for a record of `view`, which is copied by `copy` later: outside of any lock, by the thread that saves.
+  std::byte* add(const KnownTensor& tensor, const TensorView& view, double wall_time) {
+    std::byte* const to = arena_.allocate(view.nbytes());
+    auto& record = records_.emplace_back();
+    record.tensor = &tensor;
+    record.wall_time = wall_time;
+    if (view.dtype() == DType::string) {
+      record.text = std::make_unique<Tensor>(view);
+      record.view = as_view(*record.text);
     } else {
-      bytes_.resize(bytes_.size() + view.nbytes());
-      copy_row_major(view, reinterpret_cast<std::byte*>(&bytes_[bytes_.size() - view.nbytes()]));
+      record.view = TensorView(to, view.dtype(), view.shape());
     }
-    bytes_ += record.tail;
-    TensorLocation location{.name = std::string(name), .start = start, .length = bytes_.size() - start};
-    if (checksums_) {
-      const Bytes whole = bytes_of(bytes_).subspan(start);
-      location.crc32c =
-          crc32c(whole.subspan(tfrecord::header_size, whole.size() - tfrecord::header_size - tfrecord::footer_size));
-    }
-    index_.tensors.push_back(std::move(location));
+    bytes_ += view.nbytes();
+    ++raw_;
+    return to;
+  }
+
+  /// Copies the elements of `view` to where `add` made room.
+  static void copy(const TensorView& view, std::byte* to) {
+    if (view.dtype() != DType::string && view.nbytes() > 0) copy_row_major(view, to);
+  }
+
+  /// Adds a reduction of `tensor`, a small tensor itself.
+  void add(const KnownTensor& tensor, Reduction reduction, const TensorView& value, double wall_time) {
+    std::byte* const to = add(tensor, value, wall_time);
+    std::memcpy(to, value.data(), value.nbytes());
+    records_.back().kind = CapturedRecord::Kind::reduction;
+    records_.back().reduction = reduction;
   }
 
   /// Adds the shape of `view` without its elements.
-  void add_shape(std::string_view name, const TensorView& view) {
-    index_.shapes.push_back({std::string(name), std::string(name), {view.shape().begin(), view.shape().end()}});
+  void add_shape(const KnownTensor& tensor, const TensorView& view) {
+    auto& record = records_.emplace_back();
+    record.tensor = &tensor;
+    record.kind = CapturedRecord::Kind::shape;
+    record.view = TensorView(nullptr, view.dtype(), view.shape());
   }
 
-  [[nodiscard]] bool empty() const noexcept { return index_.tensors.empty() && index_.shapes.empty(); }
-  /// Size of the events file so far.
-  [[nodiscard]] std::uint64_t bytes() const noexcept { return bytes_.size(); }
-  /// Number of records so far.
-  [[nodiscard]] std::uint64_t size() const noexcept { return index_.tensors.size(); }
-
-  /// Writes the step: its events, then the index that leads to them. Throws: the store failed.
-  void publish(Store& store) {
-    index_.mode = step_.mode;
-    index_.mode_step = step_.mode_step;
-    index_.event_file.clear();
-    if (!index_.tensors.empty()) {
-      index_.event_file = layout::event_key(step_.global_step, worker_);
-      store.put(index_.event_file, bytes_);
-    }
-    store.put(layout::index_key(step_.global_step, worker_), to_json(index_));
+  [[nodiscard]] const Step& step() const noexcept { return step_; }
+  [[nodiscard]] const std::vector<CapturedRecord>& records() const noexcept { return records_; }
+  [[nodiscard]] bool empty() const noexcept { return records_.empty(); }
+  /// Bytes of all elements.
+  [[nodiscard]] std::uint64_t bytes() const noexcept { return bytes_; }
+  /// Number of records in the events file: all but shapes.
+  [[nodiscard]] std::uint64_t size() const noexcept { return raw_; }
+  /// Bytes of memory held.
+  [[nodiscard]] std::uint64_t memory() const noexcept {
+    return arena_.capacity() + records_.capacity() * sizeof(CapturedRecord);
   }
 
  private:
-  std::string worker_;
-  bool checksums_;
   Step step_;
-  std::string bytes_;  // the events file; a string grows without writing zeros first
-  IndexFile index_;
+  std::vector<CapturedRecord> records_;
+  Arena arena_;
+  std::uint64_t bytes_ = 0;
+  std::uint64_t raw_ = 0;
 };
 
 }  // namespace tensortap::inline v0

@@ -72,18 +72,25 @@ inline DType dtype_from_proto(std::int64_t number) {
   return static_cast<DType>(found - proto_dtypes.begin());
 }
 
-inline std::string encode_shape(std::string_view tag, TensorView::Extents shape) {
-  std::string out;
-  std::string dim;
-  for (const std::int64_t extent : shape) {
-    dim.clear();
-    const std::string digits = std::to_string(extent);
-    wire::put_integer(dim, field::dim_size, extent);
-    wire::put_length(dim, field::dim_name, tag.size() + 1 + digits.size());
-    dim.append(tag).append("_").append(digits);
-    wire::put_bytes(out, field::shape_dim, dim);
-  }
-  return out;
+/// Bytes of a field with an integer; these field numbers take one byte.
+constexpr std::size_t integer_size(std::int64_t value) noexcept {
+  return value == 0 ? 0 : 1 + wire::varint_size(static_cast<std::uint64_t>(value));
+}
+
+/// Bytes of a field with `size` bytes of content.
+constexpr std::size_t bytes_size(std::size_t size) noexcept { return 1 + wire::varint_size(size) + size; }
+
+/// Bytes of the Dim message of one axis, whose name is the tag, '_' and the extent.
+inline std::size_t dim_size(std::string_view tag, std::int64_t extent) {
+  return integer_size(extent) + bytes_size(tag.size() + 1 + std::to_string(extent).size());
+}
+
+inline void put_dim(std::string& out, std::string_view tag, std::int64_t extent) {
+  const std::string digits = std::to_string(extent);
+  wire::put_length(out, field::shape_dim, dim_size(tag, extent));
+  wire::put_integer(out, field::dim_size, extent);
+  wire::put_length(out, field::dim_name, tag.size() + 1 + digits.size());
+  out.append(tag).append("_").append(digits);
 }
 
 inline std::string encode_metadata(const Step& step) {
@@ -101,37 +108,63 @@ inline std::string encode_metadata(const Step& step) {
 
 }  // namespace detail
 
+/// Encodes the records of one step. Every size is known before the first byte is written, so that nothing is built
+/// twice.
+class EventEncoder {
+ public:
+  explicit EventEncoder(const Step& step) : global_step_(step.global_step) {
+    wire::put_bytes(tail_, detail::field::value_metadata, detail::encode_metadata(step));
+    metadata_size_ = tail_.size();
+    tail_.append(reinterpret_cast<const char*>(tfrecord::events_footer.data()), tfrecord::footer_size);
+  }
+
+  /// Appends what stands before the elements of `view`, which follow in row-major order; strings are appended too.
+  void append_head(std::string& out, std::string_view tag, double wall_time, const TensorView& view) const {
+    namespace field = detail::field;
+    const auto dtype = detail::proto_dtypes[static_cast<std::size_t>(view.dtype())];
+    const std::size_t content = view.nbytes();
+    std::size_t shape_size = 0;
+    for (const std::int64_t extent : view.shape()) shape_size += detail::bytes_size(detail::dim_size(tag, extent));
+    std::size_t tensor_size = detail::integer_size(dtype) + detail::bytes_size(shape_size);
+    if (view.dtype() == DType::string)
+      for (std::size_t i = 0; i < view.size(); ++i) tensor_size += detail::bytes_size(view.string(i).size());
+    if (content > 0) tensor_size += detail::bytes_size(content);
+    const std::size_t tag_size = tag.empty() ? 0 : detail::bytes_size(tag.size());
+    const std::size_t value_size = tag_size + detail::bytes_size(tensor_size) + metadata_size_;
+    const std::size_t summary_size = detail::bytes_size(value_size);
+    const std::size_t event_size =
+        wire::double_size(wall_time) + detail::integer_size(global_step_) + detail::bytes_size(summary_size);
+
+    const auto header = tfrecord::header(event_size);
+    out.append(reinterpret_cast<const char*>(header.data()), header.size());
+    wire::put_double(out, field::event_wall_time, wall_time);
+    wire::put_integer(out, field::event_step, global_step_);
+    wire::put_length(out, field::event_summary, summary_size);
+    wire::put_length(out, field::summary_value, value_size);
+    if (!tag.empty()) wire::put_bytes(out, field::value_tag, tag);
+    wire::put_length(out, field::value_tensor, tensor_size);
+    wire::put_integer(out, field::tensor_dtype, dtype);
+    wire::put_length(out, field::tensor_shape, shape_size);
+    for (const std::int64_t extent : view.shape()) detail::put_dim(out, tag, extent);
+    if (view.dtype() == DType::string)
+      for (std::size_t i = 0; i < view.size(); ++i) wire::put_bytes(out, field::string_val, view.string(i));
+    if (content > 0) wire::put_length(out, field::tensor_content, content);
+  }
+
+  /// What stands behind the elements; the same for all records of the step.
+  [[nodiscard]] std::string_view tail() const noexcept { return tail_; }
+
+ private:
+  std::int64_t global_step_;
+  std::string tail_;
+  std::size_t metadata_size_ = 0;
+};
+
 /// The bytes around the elements of `view`, which follow `head` in row-major order. Strings are in `head` already.
 inline EncodedEvent encode_event(const EventInfo& info, const TensorView& view) {
-  namespace field = detail::field;
-  std::string tensor;
-  wire::put_integer(tensor, field::tensor_dtype, detail::proto_dtypes[static_cast<std::size_t>(view.dtype())]);
-  wire::put_bytes(tensor, field::tensor_shape, detail::encode_shape(info.tag, view.shape()));
-  if (view.dtype() == DType::string)
-    for (std::size_t i = 0; i < view.size(); ++i) wire::put_bytes(tensor, field::string_val, view.string(i));
-  const std::size_t content = view.nbytes();
-  if (content > 0) wire::put_length(tensor, field::tensor_content, content);
-
-  std::string metadata;
-  wire::put_bytes(metadata, field::value_metadata, detail::encode_metadata(info.step));
-
-  std::string value;
-  if (!info.tag.empty()) wire::put_bytes(value, field::value_tag, info.tag);
-  wire::put_length(value, field::value_tensor, tensor.size() + content);
-  value += tensor;
-  const std::size_t value_size = value.size() + content + metadata.size();
-
-  std::string event;
-  wire::put_double(event, field::event_wall_time, info.wall_time);
-  wire::put_integer(event, field::event_step, info.step.global_step);
-  wire::put_length(event, field::event_summary, 1 + wire::varint_size(value_size) + value_size);
-  wire::put_length(event, field::summary_value, value_size);
-  event += value;
-
-  const auto header = tfrecord::header(event.size() + content + metadata.size());
-  EncodedEvent out{std::string(reinterpret_cast<const char*>(header.data()), header.size()), std::move(metadata)};
-  out.head += event;
-  out.tail.append(reinterpret_cast<const char*>(tfrecord::events_footer.data()), tfrecord::footer_size);
+  const EventEncoder encoder(info.step);
+  EncodedEvent out{{}, std::string(encoder.tail())};
+  encoder.append_head(out.head, info.tag, info.wall_time, view);
   return out;
 }
 

@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -38,36 +39,67 @@ struct SavedShape {
 struct IndexFile {
   Mode mode = Mode::train;
   std::int64_t mode_step = 0;
-  std::string event_file;  ///< relative to the run; empty if only shapes were saved
+  std::optional<std::int64_t> run = {};  ///< the attempt that wrote it; our own key
+  std::string event_file;                ///< relative to the run; empty if only shapes were saved
   std::vector<TensorLocation> tensors;
   std::vector<SavedShape> shapes;
 };
 
+/// Builds the text of an index file, record by record. Memory is kept from file to file.
+class IndexText {
+ public:
+  /// Forgets what was there.
+  void clear() noexcept {
+    tensors_.clear();
+    shapes_.clear();
+  }
+
+  void add(std::string_view name, std::uint64_t start, std::uint64_t length, std::optional<std::uint32_t> crc32c) {
+    tensors_ += tensors_.empty() ? "{\"tensorname\": " : ", {\"tensorname\": ";
+    json_text::append_string(tensors_, name);
+    tensors_.append(", \"start_idx\": ").append(std::to_string(start));
+    tensors_.append(", \"length\": ").append(std::to_string(length));
+    if (crc32c) tensors_.append(", \"crc32c\": ").append(std::to_string(*crc32c));
+    tensors_ += '}';
+  }
+
+  void add_shape(std::string_view name, std::string_view original_name, std::span<const std::int64_t> shape) {
+    shapes_ += shapes_.empty() ? "{\"tensorname\": " : ", {\"tensorname\": ";
+    json_text::append_string(shapes_, name);
+    shapes_ += ", \"originalname\": ";
+    json_text::append_string(shapes_, original_name);
+    shapes_ += ", \"shape\": [";
+    for (std::size_t axis = 0; axis < shape.size(); ++axis)
+      shapes_.append(axis > 0 ? ", " : "").append(std::to_string(shape[axis]));
+    shapes_ += "]}";
+  }
+
+  /// The file. `event_file` is empty if only shapes were saved; `run` is the attempt that writes it.
+  [[nodiscard]] std::string text(Mode mode, std::int64_t mode_step, std::string_view event_file,
+                                 std::optional<std::int64_t> run) const {
+    std::string out = R"({"meta": {"mode": ")";
+    out.append(to_string(mode)).append(R"(", "mode_step": )").append(std::to_string(mode_step));
+    if (!event_file.empty()) {
+      out += R"(, "event_file_name": )";
+      json_text::append_string(out, event_file);
+    }
+    if (run) out.append(R"(, "run": )").append(std::to_string(*run));
+    out.append(R"(}, "tensor_payload": [)").append(tensors_);
+    out.append(R"(], "shape_payload": [)").append(shapes_);
+    return out.append("]}");
+  }
+
+ private:
+  std::string tensors_;
+  std::string shapes_;
+};
+
 /// The file's text.
 inline std::string to_json(const IndexFile& index) {
-  std::string out = R"({"meta": {"mode": ")" + std::string(to_string(index.mode)) + R"(", "mode_step": )" +
-                    std::to_string(index.mode_step);
-  if (!index.event_file.empty()) out += R"(, "event_file_name": )" + json_text::string(index.event_file);
-  out += R"(}, "tensor_payload": [)";
-  for (const char* separator = ""; const TensorLocation& tensor : index.tensors) {
-    out += separator;
-    out += R"({"tensorname": )" + json_text::string(tensor.name) + R"(, "start_idx": )" + std::to_string(tensor.start) +
-           R"(, "length": )" + std::to_string(tensor.length);
-    if (tensor.crc32c) out += R"(, "crc32c": )" + std::to_string(*tensor.crc32c);
-    out += "}";
-    separator = ", ";
-  }
-  out += R"(], "shape_payload": [)";
-  for (const char* separator = ""; const SavedShape& shape : index.shapes) {
-    out += separator;
-    out += R"({"tensorname": )" + json_text::string(shape.name) + R"(, "originalname": )" +
-           json_text::string(shape.original_name) + R"(, "shape": [)";
-    for (std::size_t axis = 0; axis < shape.shape.size(); ++axis)
-      out += (axis > 0 ? ", " : "") + std::to_string(shape.shape[axis]);
-    out += "]}";
-    separator = ", ";
-  }
-  return out + "]}";
+  IndexText text;
+  for (const TensorLocation& tensor : index.tensors) text.add(tensor.name, tensor.start, tensor.length, tensor.crc32c);
+  for (const SavedShape& shape : index.shapes) text.add_shape(shape.name, shape.original_name, shape.shape);
+  return text.text(index.mode, index.mode_step, index.event_file, index.run);
 }
 
 namespace detail {
@@ -105,6 +137,8 @@ inline IndexFile parse_index(std::string_view text, std::string_view place) {
   if (!known) throw json_text::wrong(where, "mode", "no mode is called " + in_quotes(mode));
   out.mode = *known;
   out.mode_step = static_cast<std::int64_t>(json_text::natural(meta, "mode_step", where));
+  if (const auto run = meta.find("run"); run != meta.end() && run->is_number_unsigned())
+    out.run = json_text::integer(*run, "run", where);
   if (meta.contains("event_file_name")) out.event_file = json_text::text(meta, "event_file_name", where);
   if (!root.contains("tensor_payload") && !root.contains("shape_payload"))
     throw json_text::wrong(where, "tensor_payload", "it is missing, and so is shape_payload");

@@ -4,6 +4,7 @@
 //   const auto root = tensortap::json_text::parse(text, {"index", key});   // throws Error, never anything else
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -28,11 +29,24 @@ inline Error wrong(const Place& place, std::string_view key, std::string_view ca
   return Error::damaged(place.what, place.where, "key " + in_quotes(key) + ": " + std::string(cause));
 }
 
-/// `text` as a JSON string with everything beyond ASCII escaped, as Python writes it.
-inline std::string string(std::string_view text) { return nlohmann::json(text).dump(-1, ' ', true); }
+/// Appends `text` as a JSON string with everything beyond ASCII escaped, as Python writes it.
+inline void append_string(std::string& out, std::string_view text) {
+  const auto plain = [](char c) { return c >= 0x20 && c < 0x7f && c != '"' && c != '\\'; };
+  if (std::all_of(text.begin(), text.end(), plain)) {
+    out.append("\"").append(text).append("\"");
+  } else {
+    out += nlohmann::json(text).dump(-1, ' ', true);
+  }
+}
 
-/// The document in `text`, an object. Throws: a syntax error, nesting beyond the limit, another type.
-inline nlohmann::json parse(std::string_view text, const Place& place) {
+inline std::string string(std::string_view text) {
+  std::string out;
+  append_string(out, text);
+  return out;
+}
+
+/// The document in `text`. Throws: a syntax error, nesting beyond the limit.
+inline nlohmann::json parse_any(std::string_view text, const Place& place) {
   std::size_t depth = 0;
   bool in_string = false;
   for (std::size_t i = 0; i < text.size(); ++i) {
@@ -51,6 +65,12 @@ inline nlohmann::json parse(std::string_view text, const Place& place) {
   nlohmann::json root = nlohmann::json::parse(text.begin(), text.end(), nullptr, false);
   if (root.is_discarded())
     throw Error::damaged(place.what, place.where, "not JSON (" + std::to_string(text.size()) + " bytes)");
+  return root;
+}
+
+/// The document in `text`, an object. Throws: a syntax error, nesting beyond the limit, another type.
+inline nlohmann::json parse(std::string_view text, const Place& place) {
+  nlohmann::json root = parse_any(text, place);
   if (!root.is_object()) throw Error::damaged(place.what, place.where, "not a JSON object");
   return root;
 }

@@ -4,7 +4,10 @@
 //   events/SSSSSSSSSSSS/SSSSSSSSSSSS_WORKER.tfevents   records of one global step of one worker
 //   index/PPPPPPPPP/SSSSSSSSSSSS_WORKER.json           index of that step; P = step div 1000
 //   collections/000000000/WORKER_collections.json      collections of that worker
-//   training_job_end.ts                                empty: the run has ended
+//   attempts/RRRRRRRRR_WORKER.json                     ours: where attempt R of that worker began
+//   superseded/RRRRRRRRR/…                             ours: what attempt R set aside, under its former keys
+//   claim.smd, claim_WORKER.smd                        held by the worker that writes
+//   training_job_end.ts                                the run has ended
 #pragma once
 
 #include <charconv>
@@ -21,6 +24,8 @@ inline constexpr std::string_view events_prefix = "events/";
 inline constexpr std::string_view index_prefix = "index/";
 inline constexpr std::string_view collections_prefix = "collections/000000000/";
 inline constexpr std::string_view collections_suffix = "_collections.json";
+inline constexpr std::string_view attempts_prefix = "attempts/";
+inline constexpr std::string_view superseded_prefix = "superseded/";
 inline constexpr std::string_view end_marker = "training_job_end.ts";
 inline constexpr std::string_view reductions_prefix = "smdebug/reductions/";
 
@@ -59,23 +64,44 @@ inline std::string collections_key(std::string_view worker) {
   return std::string(collections_prefix) + worker_in_file_name(worker) + std::string(collections_suffix);
 }
 
-/// What the key of an index file says.
-struct IndexName {
+inline std::string attempt_key(std::int64_t run, std::string_view worker) {
+  return std::string(attempts_prefix) + padded(run, 9) + "_" + worker_in_file_name(worker) + ".json";
+}
+
+/// Where attempt `run` puts object `key` aside.
+inline std::string superseded_key(std::int64_t run, std::string_view key) {
+  return std::string(superseded_prefix) + padded(run, 9) + "/" + std::string(key);
+}
+
+/// The claim of `worker`. smdebug knows the one of a run with a single worker.
+inline std::string claim_key(std::int64_t num_workers, std::string_view worker) {
+  return num_workers == 1 ? "claim.smd" : "claim_" + worker_in_file_name(worker) + ".smd";
+}
+
+/// What the key of an index or events file says.
+struct StepName {
   std::int64_t global_step = 0;
   std::string worker;
 };
 
-/// The step and worker of `key`, or nothing if it is not the key of an index file (a temporary file, say).
-inline std::optional<IndexName> parse_index_key(std::string_view key) {
-  constexpr std::string_view suffix = ".json";
-  if (!key.starts_with(index_prefix) || !key.ends_with(suffix)) return std::nullopt;
+/// The step and worker of `key`, or nothing if it is not "PREFIX…/STEP_WORKER SUFFIX".
+inline std::optional<StepName> parse_step_key(std::string_view key, std::string_view prefix, std::string_view suffix) {
+  if (!key.starts_with(prefix) || !key.ends_with(suffix)) return std::nullopt;
   const std::string_view name = key.substr(key.rfind('/') + 1, key.size() - suffix.size() - key.rfind('/') - 1);
-  IndexName out;
+  StepName out;
   const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), out.global_step);
   const auto digits = static_cast<std::size_t>(end - name.data());
   if (error != std::errc{} || name[0] == '-' || digits + 1 >= name.size() || name[digits] != '_') return std::nullopt;
   out.worker = worker_from_file_name(name.substr(digits + 1));
   return out;
+}
+
+inline std::optional<StepName> parse_index_key(std::string_view key) {
+  return parse_step_key(key, index_prefix, ".json");
+}
+
+inline std::optional<StepName> parse_event_key(std::string_view key) {
+  return parse_step_key(key, events_prefix, ".tfevents");
 }
 
 /// The worker of `key`, or nothing if it is not the key of a collections file.

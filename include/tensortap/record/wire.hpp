@@ -6,6 +6,7 @@
 //   for (tensortap::wire::Reader reader(tensortap::bytes_of(message)); reader.next();) std::cout << reader.field();
 #pragma once
 
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -43,11 +44,14 @@ inline void put_integer(std::string& out, std::uint32_t field, std::int64_t valu
   put_varint(out, static_cast<std::uint64_t>(value));
 }
 
+/// Bytes of a field below 16 with a double: none for +0, which proto3 leaves out.
+inline std::size_t double_size(double value) noexcept { return std::bit_cast<std::uint64_t>(value) == 0 ? 0 : 9; }
+
 /// Field `field` with a double; left out if +0.
 inline void put_double(std::string& out, std::uint32_t field, double value) {
+  if (double_size(value) == 0) return;
   char raw[8];
   std::memcpy(raw, &value, 8);
-  if (std::string_view(raw, 8) == std::string_view("\0\0\0\0\0\0\0\0", 8)) return;
   put_tag(out, field, Type::fixed64);
   out.append(raw, 8);
 }

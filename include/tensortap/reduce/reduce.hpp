@@ -235,6 +235,12 @@ inline void reduce_integers(const TensorView& view, const Reductions& wanted, Fo
   return found.begin()->value();
 }
 
+/// The reduction `r` out of statistics, in float64. Nothing for products, and for extremes of no elements.
+[[nodiscard]] inline std::optional<double> reduction_of(const Statistics& statistics, Reduction r) noexcept {
+  if (plain(r) == Reduction::prod || r == Reduction::statistics) return std::nullopt;
+  return detail::float_value(r, statistics);
+}
+
 /// The euclidean norm, in float64, of whatever `as_view` sees a tensor in. NaN propagates. Throws: complex numbers and
 /// strings.
 template <class T>

@@ -21,8 +21,7 @@
 
 namespace tensortap::inline v0 {
 
-/// The collections of a run, ready to decide. Threads: `members`, `due` and `any_due` may be called from several at
-/// once.
+/// The collections of a run, ready to decide. Threads: `due` and `any_due` may be called from several at once.
 class Selection {
  public:
   /// Fills in what was left out: built-in patterns, `default_save`, whether raw tensors are saved.
@@ -38,8 +37,9 @@ class Selection {
       require_utf8(collection.include_regex.list());
       require_utf8(collection.tensor_names);
       complete(collection, default_save);
-      auto& compiled = patterns_.emplace_back();
-      for (const std::string& text : collection.include_regex.list()) compiled.emplace_back(text);
+      auto& criteria = criteria_.emplace_back();
+      for (const std::string& text : collection.include_regex.list()) criteria.push_back({text, Pattern(text)});
+      for (const std::string& text : collection.tensor_names) criteria.push_back({text, std::nullopt});
     }
     due_.resize(collections_.size());
   }
@@ -53,16 +53,24 @@ class Selection {
     return std::nullopt;
   }
 
-  /// The positions of the collections tensor `name` belongs to. Slow: ask once per name.
-  [[nodiscard]] std::vector<std::size_t> members(std::string_view name) const {
+  /// The positions of the collections tensor `name` belongs to. Slow: ask once per name. Threads: one at a time.
+  [[nodiscard]] std::vector<std::size_t> members(std::string_view name) {
     std::vector<std::size_t> out;
     for (std::size_t i = 0; i < collections_.size(); ++i) {
-      const auto& listed = collections_[i].tensor_names;
-      const auto finds = [&](const Pattern& pattern) { return pattern.finds(name); };
-      if (std::find(listed.begin(), listed.end(), name) != listed.end() ||
-          std::any_of(patterns_[i].begin(), patterns_[i].end(), finds))
-        out.push_back(i);
+      bool is_member = false;
+      for (Criterion& criterion : criteria_[i])
+        if (criterion.pattern ? criterion.pattern->finds(name) : criterion.text == name)
+          is_member = criterion.matched = true;
+      if (is_member) out.push_back(i);
     }
+    return out;
+  }
+
+  /// The patterns and names of the collection at position `i` that no tensor has met so far.
+  [[nodiscard]] std::vector<std::string> unmatched(std::size_t i) const {
+    std::vector<std::string> out;
+    for (const Criterion& criterion : criteria_[i])
+      if (!criterion.matched) out.push_back(criterion.text);
     return out;
   }
 
@@ -82,6 +90,13 @@ class Selection {
   [[nodiscard]] bool any_due() const noexcept { return any_due_; }
 
  private:
+  /// What makes a tensor a member: a pattern, or a name.
+  struct Criterion {
+    std::string text;
+    std::optional<Pattern> pattern;
+    bool matched = false;
+  };
+
   /// They are written into the run as JSON.
   static void require_utf8(const std::vector<std::string>& texts) {
     for (const std::string& text : texts)
@@ -104,8 +119,8 @@ class Selection {
   }
 
   std::vector<Collection> collections_;
-  std::vector<std::vector<Pattern>> patterns_;  // by collection
-  std::vector<bool> due_;                       // by collection
+  std::vector<std::vector<Criterion>> criteria_;  // by collection
+  std::vector<bool> due_;                         // by collection
   bool any_due_ = false;
 };
 

@@ -2,14 +2,16 @@
 // directory, in memory or in a bucket. Bring your own by deriving from Store; tests/store/conformance.hpp says what it
 // must do.
 //
-//   store.put("index/000000000/000000000000_worker_0.json", pieces, tensortap::Sync::no);
+//   store.put("index/000000000/000000000000_worker_0.json", text, tensortap::Sync::yes);
 //   if (const auto bytes = store.get("training_job_end.ts")) …
 #pragma once
 
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <limits>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -34,6 +36,9 @@ inline std::string_view text_of(Bytes bytes) noexcept {
 /// Whether a change must have reached the disk, name and all, before the call returns.
 enum class Sync : std::uint8_t { no, yes };
 
+/// What becomes of an object that is there already.
+enum class IfExists : std::uint8_t { replace, keep };
+
 /// A part of an object. Units: bytes.
 struct Range {
   std::uint64_t start = 0;
@@ -46,6 +51,15 @@ struct ObjectInfo {
   std::uint64_t size = 0;
 };
 
+/// A claim on a key, held for as long as it lives.
+class Claim {
+ public:
+  Claim() = default;
+  Claim(const Claim&) = delete;
+  Claim& operator=(const Claim&) = delete;
+  virtual ~Claim() = default;
+};
+
 /// Objects under keys. Keys are relative paths of plain names, "a/b.c"; anything else is refused with an Error.
 /// Threads: every function may be called from several at once.
 class Store {
@@ -55,9 +69,10 @@ class Store {
   Store& operator=(const Store&) = delete;
   virtual ~Store() = default;
 
-  /// Makes `pieces`, one after the other, the object `key`, replacing what was there. Readers see the whole object or
-  /// none of it. Throws: the store failed; then the object is as it was.
-  virtual void put(std::string_view key, std::span<const Bytes> pieces, Sync sync) = 0;
+  /// Makes `pieces`, one after the other, the object `key`. Readers see the whole object or none of it. False if it was
+  /// there already and is kept; that is decided atomically. Throws: the store failed; then the object is as it was,
+  /// or, where only the sync failed, the new one.
+  virtual bool put(std::string_view key, std::span<const Bytes> pieces, Sync sync, IfExists if_exists) = 0;
 
   /// The bytes of object `key` in `range`, fewer where the object ends; nothing if there is no such object.
   [[nodiscard]] virtual std::optional<std::vector<std::byte>> get(std::string_view key, Range range) const = 0;
@@ -65,22 +80,40 @@ class Store {
   /// The size of object `key` in bytes; nothing if there is no such object.
   [[nodiscard]] virtual std::optional<std::uint64_t> size(std::string_view key) const = 0;
 
-  /// The objects whose key begins with `prefix`, which is empty or ends in '/', sorted by key. Unfinished ones are not
-  /// among them.
-  [[nodiscard]] virtual std::vector<ObjectInfo> list(std::string_view prefix) const = 0;
+  /// The objects whose key begins with `prefix`, which is empty or ends in '/', and is greater than `after`; sorted by
+  /// key. Unfinished ones are not among them. Costs about what it returns, however many there are before.
+  [[nodiscard]] virtual std::vector<ObjectInfo> list(std::string_view prefix, std::string_view after) const = 0;
 
   /// Removes object `key`; false if there was none.
   virtual bool remove(std::string_view key) = 0;
+
+  /// Gives object `from` the key `to`, replacing what was there; false if there was none. Readers see it under one of
+  /// the two, or for a moment under both.
+  virtual bool move(std::string_view from, std::string_view to) = 0;
+
+  /// Returns when all that happened to these objects, their being moved or removed included, has reached the disk.
+  /// Throws: the store failed; then they may be damaged, and only those put again can be synced.
+  virtual void sync(std::span<const std::string> keys) = 0;
+
+  /// Claims `key` for as long as the claim lives and this process does; nothing if another one alive holds it. The
+  /// claim is an object, `text` says whose; it is removed with the claim, and taken over where a process died with it.
+  /// Lifetime: it ends before the store does. A forked child holds no part of it.
+  [[nodiscard]] virtual std::unique_ptr<Claim> claim(std::string_view key, std::string_view text) = 0;
+
+  /// Removes what writers that died left unfinished of the objects whose key `is_mine` accepts; returns how many. For
+  /// whoever holds the claim on them.
+  virtual std::size_t remove_unfinished(const std::function<bool(std::string_view key)>& is_mine) = 0;
 
   /// Where this is, for messages.
   [[nodiscard]] virtual std::string location() const = 0;
 
   /// An object of one piece.
-  void put(std::string_view key, std::string_view text, Sync sync = Sync::no) {
+  bool put(std::string_view key, std::string_view text, Sync sync = Sync::no, IfExists if_exists = IfExists::replace) {
     const Bytes piece = bytes_of(text);
-    put(key, std::span(&piece, 1), sync);
+    return put(key, std::span(&piece, 1), sync, if_exists);
   }
   [[nodiscard]] std::optional<std::vector<std::byte>> get(std::string_view key) const { return get(key, Range{}); }
+  [[nodiscard]] std::vector<ObjectInfo> list(std::string_view prefix) const { return list(prefix, {}); }
 };
 
 /// The parts of `key` between its slashes. Throws: an absolute key, "." or "..", an empty part, a NUL, more than 1 KiB.

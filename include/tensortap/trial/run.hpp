@@ -1,231 +1,232 @@
-// A run as its index files tell it: which steps there are, which tensors, and where each record lies. Values are read
-// later, one by one. What is damaged is skipped, listed, and never stops the rest from being read.
+// A run as its index files tell it, in memory: which steps there are, which tensors, and where each record lies. What
+// is read is added, what a new attempt sets aside is taken out again.
 //
-// Not for users: Trial and TensorHistory are the ways in.
+// Not for users: Trial, TensorHistory and StoredStep are the ways in.
 #pragma once
 
 #include <algorithm>
-#include <array>
-#include <cstddef>
 #include <cstdint>
+#include <iterator>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <set>
 #include <string>
 #include <string_view>
-#include <tuple>
 #include <utility>
 #include <vector>
 
-#include <tensortap/error.hpp>
-#include <tensortap/record/collections_file.hpp>
-#include <tensortap/record/event.hpp>
+#include <tensortap/record/attempt.hpp>
 #include <tensortap/record/index.hpp>
 #include <tensortap/record/layout.hpp>
 #include <tensortap/step.hpp>
-#include <tensortap/store/store.hpp>
+#include <tensortap/trial/membership.hpp>
+#include <tensortap/trial/options.hpp>
+#include <tensortap/trial/part.hpp>
+#include <tensortap/trial/step_numbers.hpp>
 
 namespace tensortap::inline v0 {
 
-/// Something in a run that could not be read; safe to print.
-struct Damage {
-  std::string where;  ///< a key, or a tensor and step
-  std::string cause;
-};
-
 namespace detail {
 
-/// Damage as it is met. The same twice is listed once; the list is bounded. Threads: any.
-class DamageList {
+/// Threads: whoever holds it sees to it.
+class Run {
  public:
-  void add(std::string_view where, std::string_view cause) const {
-    const std::lock_guard lock(mutex_);
-    if (seen_.size() < limit && seen_.emplace(where, cause).second) list_.push_back({escaped(where), escaped(cause)});
+  using Parts = std::map<std::string, std::shared_ptr<const Part>, std::less<>>;  // by worker
+
+  /// One worker's part of what is asked for.
+  struct Answer {
+    std::string worker;
+    std::shared_ptr<const Part> part;
+  };
+
+  bool ended = false;
+  std::optional<std::int64_t> num_workers;  // as the collections say it
+  std::set<std::string> workers;            // that have written anything
+  std::shared_ptr<const Membership> membership = std::make_shared<Membership>();
+  Attempts attempts;
+  std::map<std::string, std::pair<std::uint64_t, Attempt>> attempt_objects;  // by key, with their sizes
+
+  /// Whether there is anything at all.
+  [[nodiscard]] bool exists() const noexcept { return ended || !workers.empty() || !attempt_objects.empty(); }
+
+  [[nodiscard]] const StepNumbers& numbers() const noexcept { return numbers_; }
+  [[nodiscard]] const Tensors& tensors() const noexcept { return tensors_; }
+
+  /// The entry of `name`; null if nothing of it is there.
+  [[nodiscard]] const TensorEntry* find(std::string_view name) const {
+    const auto found = tensors_.find(name);
+    return found == tensors_.end() || found->second.steps.empty() ? nullptr : &*found;
   }
-  [[nodiscard]] std::vector<Damage> list() const {
-    const std::lock_guard lock(mutex_);
-    return list_;
+
+  /// What the workers saved in this global step; null if nobody saved anything.
+  [[nodiscard]] const Parts* parts(std::int64_t global_step) const {
+    const auto found = parts_.find(global_step);
+    return found == parts_.end() ? nullptr : &found->second;
   }
+
+  /// Where `tensor` may be found in step `step` of `mode`: by worker, and where several global steps claim it, the last
+  /// first.
+  [[nodiscard]] std::vector<Answer> answers(const TensorEntry* tensor, Mode mode, std::int64_t step) const {
+    std::vector<Answer> out;
+    const auto first = numbers_.global_step(mode, step);
+    if (!first || numbers_.first_of(*first) != *first) return out;
+    const auto claims = numbers_.claims_of(*first);
+    for (auto claim = claims.rbegin(); claim != claims.rend(); ++claim)
+      for (const auto& [worker, part] : parts_.at(*claim))
+        if (part->has(tensor)) out.push_back({worker, part});
+    std::stable_sort(out.begin(), out.end(), [](const auto& a, const auto& b) { return a.worker < b.worker; });
+    return out;
+  }
+
+  /// The last global step that all workers have written, or will not any more.
+  [[nodiscard]] std::int64_t last_complete() const noexcept { return last_complete_; }
+  [[nodiscard]] bool is_complete(std::int64_t global_step) const { return ended || global_step <= last_complete_; }
+  [[nodiscard]] bool has_incomplete() const { return !parts_.empty() && parts_.rbegin()->first > last_complete_; }
+
+  /// Whether no more steps of `range` are to come.
+  [[nodiscard]] bool is_finished(const StepRange& range) const {
+    return ended || (range.end && last_complete_ >= *range.end - 1);
+  }
+
+  /// Whether step `step` of `mode` is there, or may come.
+  [[nodiscard]] StepState state_of(std::int64_t step, Mode mode, const StepRange& range) const {
+    const auto state = [](bool known, StepState if_known) { return known ? if_known : StepState::not_yet_available; };
+    if (const auto exact = numbers_.global_step(mode, step)) return state(is_complete(*exact), StepState::available);
+    if (mode == Mode::global && (step <= last_complete_ || !range.contains(step))) return StepState::unavailable;
+    const auto later = numbers_.next(mode, step);
+    return state(is_finished(range) || (later && is_complete(*later)), StepState::unavailable);
+  }
+
+  /// Whether anything of `tensor` was saved, in `mode` if one is given.
+  [[nodiscard]] bool has_steps(const TensorEntry& tensor, std::optional<Mode> mode) const {
+    const auto& steps = tensor.second.steps;
+    return std::any_of(steps.begin(), steps.end(), [&](std::int64_t step) {
+      return !mode || *mode == Mode::global || numbers_.find(step)->mode == *mode;
+    });
+  }
+
+  /// The last global step that `worker` has written; -1 if there is none.
+  [[nodiscard]] std::int64_t last_of(std::string_view worker) const {
+    const auto found = last_.find(worker);
+    return found == last_.end() ? -1 : found->second;
+  }
+
+  /// What `index` says, ready to be added. New names are entered: so this is a change, too.
+  [[nodiscard]] std::shared_ptr<const Part> part_of(const IndexFile& index, std::int64_t global_step, std::string key,
+                                                    std::uint64_t index_size) {
+    auto part = std::make_shared<Part>();
+    part->step = {index.mode, index.mode_step, global_step};
+    part->run = index.run;
+    part->key = std::move(key);
+    part->index_size = index_size;
+    part->event_file = index.event_file;
+    part->records.reserve(index.tensors.size());
+    for (const TensorLocation& location : index.tensors)
+      part->records.push_back({name_of(location.name), location.start, location.length, location.crc32c});
+    for (const SavedShape& shape : index.shapes)
+      part->shapes.push_back({&*tensors_.try_emplace(shape.name).first, shape.shape});
+    part->sort();
+    return part;
+  }
+
+  /// Adds `part` of `worker`, unless he has one in that step already.
+  void add(const std::string& worker, const std::shared_ptr<const Part>& part) {
+    const std::int64_t global_step = part->step.global_step;
+    if (!parts_[global_step].emplace(worker, part).second) return;
+    auto& last = last_.try_emplace(worker, global_step).first->second;
+    last = std::max(last, global_step);
+    renumber(global_step);
+    part->for_each_tensor([&](TensorEntry* tensor) {
+      auto& steps = tensor->second.steps;
+      const auto at = std::lower_bound(steps.begin(), steps.end(), global_step);
+      if (at == steps.end() || *at != global_step) steps.insert(at, global_step);
+    });
+  }
+
+  /// The parts that attempt `attempt` has set aside: its worker's beyond the step after which it goes on, of older
+  /// attempts; or those that name no attempt, and are there until they are moved.
+  [[nodiscard]] std::vector<Answer> set_aside(const Attempt& attempt, bool with_attempt) const {
+    std::vector<Answer> out;
+    for (auto step = parts_.upper_bound(attempt.resumed_at); step != parts_.end(); ++step) {
+      const auto found = step->second.find(attempt.worker);
+      if (found == step->second.end() || found->second->run.has_value() != with_attempt) continue;
+      if (!with_attempt || *found->second->run < attempt.run) out.push_back({attempt.worker, found->second});
+    }
+    return out;
+  }
+
+  /// Takes out `worker`'s parts of `global_steps`: he goes on after step `resumed_at`.
+  void remove(const std::string& worker, const std::vector<std::int64_t>& global_steps, std::int64_t resumed_at) {
+    for (const std::int64_t global_step : global_steps) remove(worker, global_step);
+    last_complete_ = std::min(last_complete_, resumed_at);
+    last_.erase(worker);
+    const auto last =
+        std::find_if(parts_.rbegin(), parts_.rend(), [&](const auto& step) { return step.second.contains(worker); });
+    if (last != parts_.rend()) last_[worker] = last->first;
+  }
+
+  /// Finds the last complete step. As in smdebug, earlier holes do not matter; and where more than 1000 steps wait for
+  /// workers that do not write, the older half of them is given up.
+  /// `needed` is how many workers are to write a step.
+  void update_last_complete(std::int64_t needed) {
+    constexpr std::ptrdiff_t window = 1000;
+    const auto complete = std::find_if(parts_.rbegin(), parts_.rend(), [&](const auto& step) {
+      return step.first <= last_complete_ || static_cast<std::int64_t>(step.second.size()) >= needed;
+    });
+    if (complete != parts_.rend()) last_complete_ = std::max(last_complete_, complete->first);
+    for (;;) {
+      const auto incomplete = parts_.upper_bound(last_complete_);
+      if (std::distance(incomplete, parts_.end()) <= window) return;
+      last_complete_ = std::next(incomplete, window / 2 - 1)->first;
+    }
+  }
+
+  /// No step before `global_step` will come any more.
+  void all_complete_before(std::int64_t global_step) { last_complete_ = std::max(last_complete_, global_step - 1); }
 
  private:
-  static constexpr std::size_t limit = 10'000;
-  mutable std::mutex mutex_;
-  mutable std::set<std::pair<std::string, std::string>> seen_;
-  mutable std::vector<Damage> list_;
-};
+  using Steps = std::map<std::int64_t, Parts>;
 
-/// Where a record lies.
-struct Place {
-  std::shared_ptr<const std::string> event_file;
-  TensorLocation location;
-};
-
-/// What one worker saved of one tensor in one step.
-struct Saved {
-  std::optional<Place> raw;
-  std::optional<std::vector<std::int64_t>> shape;
-  std::map<std::string, Place, std::less<>> reductions;  // by their stored spelling
-};
-
-/// What was saved of one tensor: by global step, then by worker.
-using SavedSteps = std::map<std::int64_t, std::map<std::string, Saved, std::less<>>>;
-
-/// Everything the index of a run says.
-struct Run {
-  std::shared_ptr<const Store> store;
-  bool ended = false;
-  std::int64_t num_workers = 1;
-  std::set<std::string> workers;
-  std::vector<Collection> collections;
-  std::map<std::string, SavedSteps, std::less<>> tensors;
-  std::map<std::int64_t, Step> steps;                                // by global step
-  std::map<std::int64_t, std::set<std::string>> writers;             // by global step: who has written it
-  std::array<std::map<std::int64_t, std::int64_t>, 4> global_steps;  // by mode, by mode step: the first global step
-  std::int64_t last_complete = -1;                                   // the last step that all workers have written
-  DamageList damage;
-
-  /// True if every worker has written `global_step`, or will not any more.
-  [[nodiscard]] bool is_complete(std::int64_t global_step) const { return ended || global_step <= last_complete; }
-};
-
-/// The objects below `prefix`; none, with a line of damage, if they cannot be listed.
-inline std::vector<ObjectInfo> list(const Run& run, std::string_view prefix) {
-  try {
-    return run.store->list(prefix);
-  } catch (const Error& e) {
-    run.damage.add(prefix, e.what());
-    return {};
-  }
-}
-
-/// Text of an object, or nothing with a line of damage.
-inline std::optional<std::string> read_text(const Run& run, const std::string& key) {
-  constexpr std::uint64_t limit = std::uint64_t{1} << 30;  // no index of a real run comes near
-  try {
-    const auto size = run.store->size(key);
-    if (!size) {
-      run.damage.add(key, "it is listed, but not there");
-    } else if (*size > limit) {
-      run.damage.add(key, "too large (" + std::to_string(*size) + " bytes)");
-    } else if (const auto bytes = run.store->get(key)) {
-      return std::string(text_of(*bytes));
+  const RecordNames::value_type* name_of(const std::string& stored) {
+    const auto [found, is_new] = names_.try_emplace(stored);
+    if (is_new) {
+      const auto reduction = layout::parse_reduction_record(stored);
+      found->second.tensor = &*tensors_.try_emplace(reduction ? std::string(reduction->tensor) : stored).first;
+      if (reduction) found->second.reduction.emplace(reduction->reduction);
     }
-  } catch (const Error& e) {
-    run.damage.add(key, e.what());
+    return &*found;
   }
-  return std::nullopt;
-}
 
-/// All workers are expected to say the same, and as in smdebug one of them is believed: the last whose file can be
-/// read.
-inline void load_collections(Run& run) {
-  for (const ObjectInfo& object : list(run, layout::collections_prefix)) {
-    const auto worker = layout::parse_collections_key(object.key);
-    if (!worker) continue;
-    run.workers.insert(*worker);
-    const auto text = read_text(run, object.key);
-    if (!text) continue;
-    try {
-      auto file = parse_collections(*text, object.key);
-      run.collections = std::move(file.collections);
-      run.num_workers = file.num_workers;
-    } catch (const Error& e) {
-      run.damage.add(object.key, e.what());
-    }
+  void remove(const std::string& worker, std::int64_t global_step) {
+    const auto step = parts_.find(global_step);
+    const auto part = step->second.extract(worker).mapped();
+    part->for_each_tensor([&](TensorEntry* tensor) {
+      for (const auto& [other, its] : step->second)
+        if (its->has(tensor)) return;
+      auto& steps = tensor->second.steps;
+      steps.erase(std::lower_bound(steps.begin(), steps.end(), global_step));
+    });
+    if (step->second.empty()) parts_.erase(step);
+    renumber(global_step);
   }
-}
 
-/// Adds what one index file says.
-inline void add_index(Run& run, const layout::IndexName& name, const IndexFile& index) {
-  const Step step{index.mode, index.mode_step, name.global_step};
-  run.steps.try_emplace(step.global_step, step);
-  run.writers[step.global_step].insert(name.worker);
-  // Two global steps may claim one mode step; as smdebug has it, the first gives the number and the last the values.
-  std::int64_t at = step.global_step;
-  if (step.mode != Mode::global)
-    at = run.global_steps[index_of(step.mode)].try_emplace(step.mode_step, step.global_step).first->second;
-
-  const auto event_file = std::make_shared<const std::string>(index.event_file);
-  for (const TensorLocation& location : index.tensors) {
-    if (const auto reduction = layout::parse_reduction_record(location.name)) {
-      auto& saved = run.tensors[std::string(reduction->tensor)][at][name.worker];
-      saved.reductions[std::string(reduction->reduction)] = {event_file, location};
-    } else {
-      run.tensors[location.name][at][name.worker].raw = {event_file, location};
-    }
+  /// A step is what the first of its workers says it is.
+  void renumber(std::int64_t global_step) {
+    const Parts* workers_parts = parts(global_step);
+    const Step* known = numbers_.find(global_step);
+    if (known != nullptr && workers_parts != nullptr && *known == workers_parts->begin()->second->step) return;
+    if (known != nullptr) numbers_.remove(global_step);
+    if (workers_parts != nullptr) numbers_.add(workers_parts->begin()->second->step);
   }
-  for (const SavedShape& shape : index.shapes) run.tensors[shape.name][at][name.worker].shape = shape.shape;
-}
 
-inline void load_index(Run& run) {
-  std::vector<std::pair<layout::IndexName, std::string>> files;
-  for (ObjectInfo& object : list(run, layout::index_prefix))
-    if (auto name = layout::parse_index_key(object.key)) files.emplace_back(std::move(*name), std::move(object.key));
-  // By number: steps of more than 12 digits sort wrongly as text.
-  std::sort(files.begin(), files.end(), [](const auto& a, const auto& b) {
-    return std::tie(a.first.global_step, a.first.worker) < std::tie(b.first.global_step, b.first.worker);
-  });
-  for (const auto& [name, key] : files) {
-    run.workers.insert(name.worker);
-    const auto text = read_text(run, key);
-    if (!text) continue;
-    try {
-      const IndexFile index = parse_index(*text, key);
-      if (!index.event_file.empty()) {
-        (void)key_parts(index.event_file);
-        if (!index.event_file.starts_with(layout::events_prefix))
-          throw Error::damaged("index", key,
-                               "event_file_name is not below events/ (" + in_quotes(index.event_file) + ")");
-      }
-      add_index(run, name, index);
-    } catch (const Error& e) {
-      run.damage.add(key, e.what());
-    }
-  }
-  for (const auto& [step, writers] : run.writers)
-    if (static_cast<std::int64_t>(writers.size()) >= run.num_workers) run.last_complete = step;
-}
-
-/// Reads what there is to know about the run in `store`. Throws: there is no run, or nothing of it can be reached.
-inline std::shared_ptr<const Run> load_run(std::shared_ptr<const Store> store) {
-  auto run = std::make_shared<Run>();
-  run->store = std::move(store);
-  try {
-    run->ended = run->store->size(layout::end_marker).has_value();
-  } catch (const Error& e) {
-    run->damage.add(layout::end_marker, e.what());
-  }
-  load_collections(*run);
-  load_index(*run);
-  if (run->ended || !run->workers.empty()) return run;
-  const auto damage = run->damage.list();
-  if (damage.empty()) throw Error::run_not_found(run->store->location());
-  throw Error::damaged("trial", run->store->location(), "nothing of the run can be read: " + damage[0].cause);
-}
-
-/// The tensor of the record at `place`. Throws: it is damaged or not there.
-inline Tensor read_tensor(const Run& run, const Place& place) {
-  const TensorLocation& location = place.location;
-  const std::string& where = *place.event_file;
-  const auto bytes = run.store->get(where, {location.start, location.length});
-  if (!bytes) throw Error::damaged("record", where, "the events file is missing");
-  if (bytes->size() < location.length)
-    throw Error::damaged("record", where,
-                         "it ends before the record at " + std::to_string(location.start) + " (" +
-                             std::to_string(bytes->size()) + " of " + std::to_string(location.length) + " bytes)");
-  const Bytes payload = tfrecord::payload(*bytes, where);
-  if (payload.size() + tfrecord::header_size + tfrecord::footer_size != location.length)
-    throw Error::damaged("record", where, "its length is not the index's (at " + std::to_string(location.start) + ")");
-  if (location.crc32c && crc32c(payload) != *location.crc32c)
-    throw Error::damaged("record", where,
-                         "the payload's checksum does not match (at " + std::to_string(location.start) + ")");
-  Event event = parse_event(payload);
-  if (event.info.tag != location.name)
-    throw Error::damaged("record", where, "another tensor is in its place (" + in_quotes(event.info.tag) + ")");
-  return std::move(event.tensor);
-}
+  RecordNames names_;
+  Tensors tensors_;
+  Steps parts_;
+  std::map<std::string, std::int64_t, std::less<>> last_;  // global step, by worker
+  StepNumbers numbers_;
+  std::int64_t last_complete_ = -1;
+};
 
 }  // namespace detail
 

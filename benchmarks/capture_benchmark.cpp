@@ -1,0 +1,338 @@
+// What a hook costs the thread that trains, and how fast its files are written. Each number is a median; the files lie
+// in $TMPDIR, or else in /tmp.
+//
+//   build/benchmarks/capture_benchmark --benchmark_filter=saved
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdint>
+#include <cstdlib>
+#include <filesystem>
+#include <iomanip>
+#include <iostream>
+#include <memory>
+#include <new>
+#include <span>
+#include <sstream>
+#include <stdexcept>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <benchmark/benchmark.h>
+#include <tensortap/capture/hook.hpp>
+#include <tensortap/capture/options.hpp>
+
+namespace {
+
+thread_local std::uint64_t allocations = 0;  // of this thread, so far
+
+}  // namespace
+
+// Not inlined, or g++ sees free() in the place of operator delete and warns.
+[[gnu::noinline]] void* operator new(std::size_t size) {
+  ++allocations;
+  if (void* const memory = std::malloc(std::max<std::size_t>(size, 1))) return memory;
+  throw std::bad_alloc();
+}
+[[gnu::noinline]] void operator delete(void* memory) noexcept { std::free(memory); }
+[[gnu::noinline]] void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
+
+namespace {
+
+namespace fs = std::filesystem;
+namespace tt = tensortap;
+using Clock = std::chrono::steady_clock;
+using Tensor = std::vector<float>;
+
+constexpr std::size_t tensors_per_step = 100;
+constexpr std::size_t small_bytes = 4 << 10;
+constexpr int repetitions = 9;
+
+/// A new folder, which goes with this.
+class Folder {
+ public:
+  Folder() : name_((fs::temp_directory_path() / "tensortap_benchmark_XXXXXX").string()) {
+    if (::mkdtemp(name_.data()) == nullptr) throw std::runtime_error("mkdtemp: " + name_ + ": failed");
+  }
+  Folder(const Folder&) = delete;
+  Folder& operator=(const Folder&) = delete;
+  ~Folder() { fs::remove_all(name_); }
+
+  const std::string& name() const { return name_; }
+
+ private:
+  std::string name_;
+};
+
+std::vector<std::string> tensor_names(std::size_t count) {
+  std::vector<std::string> names;
+  for (std::size_t i = 0; i < count; ++i) names.push_back("encoder.layer" + std::to_string(i) + ".weight");
+  return names;
+}
+
+/// Numbers as gradients are: small, of both signs, no two alike.
+Tensor tensor_of(std::size_t bytes) {
+  Tensor tensor(bytes / sizeof(float));
+  float number = 0.5f;
+  for (float& x : tensor) {
+    number = 3.9f * number * (1 - number);
+    x = number - 0.5f;
+  }
+  return tensor;
+}
+
+tt::HookOptions without_sync() {
+  tt::HookOptions options;
+  options.durability = tt::Durability::none;
+  return options;
+}
+
+double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+
+double median(std::vector<double> numbers) {
+  const auto middle = numbers.begin() + static_cast<std::ptrdiff_t>(numbers.size() / 2);
+  std::nth_element(numbers.begin(), middle, numbers.end());
+  return *middle;
+}
+
+// In a step that is not saved.
+
+/// Calls `save` of each of 100 tensors by turns, in a step of which none of them is due.
+void save_each(benchmark::State& state, tt::HookOptions options) {
+  const Folder folder;
+  tt::Hook hook(folder.name(), std::move(options));
+  const auto names = tensor_names(tensors_per_step);
+  const Tensor tensor = tensor_of(small_bytes);
+  for (int step = 0; step < 2; ++step) {  // the first one is saved
+    hook.begin_step();
+    for (const auto& name : names) hook.save(name, tensor);
+  }
+  std::size_t i = 0;
+  for (auto _ : state) {
+    hook.save(names[i], tensor);
+    if (++i == names.size()) i = 0;
+  }
+}
+
+void save_when_nothing_is_due(benchmark::State& state) {
+  save_each(state, without_sync());
+  state.SetLabel("smdebug 220-280 ns");
+}
+
+void save_when_another_collection_is_due(benchmark::State& state) {
+  tt::HookOptions options = without_sync();
+  options.collections = {{.name = "losses", .include_regex = "loss$", .save = tt::every(1)}, {.name = "weights"}};
+  save_each(state, std::move(options));
+  state.SetLabel("smdebug 220-280 ns");
+}
+
+void save_when_disabled(benchmark::State& state) {
+  tt::HookOptions options;
+  options.enabled = false;
+  save_each(state, std::move(options));
+}
+
+void due(benchmark::State& state) {
+  const Folder folder;
+  tt::Hook hook(folder.name(), without_sync());
+  hook.begin_step();
+  for (auto _ : state) benchmark::DoNotOptimize(hook.due("all"));
+}
+
+void begin_step_not_saved(benchmark::State& state) {
+  const Folder folder;
+  tt::HookOptions options = without_sync();
+  options.save = tt::SaveConfig::never();
+  tt::Hook hook(folder.name(), std::move(options));
+  for (auto _ : state) hook.begin_step();
+}
+
+void begin_step_when_disabled(benchmark::State& state) {
+  tt::Hook hook("disabled", {.enabled = false});
+  for (auto _ : state) hook.begin_step();
+}
+
+// In a step that is saved.
+
+/// Time of the training's thread per tensor: begins a step, saves 100 tensors, hands the step over. It is written
+/// outside of that time.
+void save_step(benchmark::State& state, tt::Reductions reductions) {
+  const Folder folder;
+  tt::HookOptions options = without_sync();
+  options.collections = {{.name = "all", .save = tt::every(2), .reductions = reductions}};
+  tt::Hook hook(folder.name(), std::move(options));
+  const auto names = tensor_names(tensors_per_step);
+  const std::vector<Tensor> tensors(names.size(), tensor_of(small_bytes));
+  const auto save_all = [&] {
+    hook.begin_step();
+    for (std::size_t i = 0; i < names.size(); ++i) hook.save(names[i], tensors[i]);
+    hook.begin_step();  // not due, but it hands over the one before
+  };
+  for (int warm_up = 0; warm_up < 4; ++warm_up) {
+    save_all();
+    hook.flush();
+  }
+  std::uint64_t allocated = 0;
+  for (auto _ : state) {
+    const std::uint64_t before = allocations;
+    const auto start = Clock::now();
+    save_all();
+    state.SetIterationTime(seconds_since(start) / static_cast<double>(names.size()));
+    allocated += allocations - before;
+    hook.flush();
+  }
+  state.counters["allocations_per_step"] =
+      static_cast<double>(allocated) / static_cast<double>(std::max<std::int64_t>(state.iterations(), 1));
+}
+
+void save_raw(benchmark::State& state) {
+  save_step(state, {});
+  state.SetLabel("at most 500 ns; smdebug 90 us");
+}
+
+void save_18_reductions(benchmark::State& state) {
+  tt::Reductions all;
+  for (std::size_t i = 0; i < tt::reduction_count; ++i) all.insert(static_cast<tt::Reduction>(i));
+  save_step(state, all);
+  state.SetLabel("smdebug 2080 us");
+}
+
+void save_statistics(benchmark::State& state) {
+  save_step(state, {tt::Reduction::statistics});
+  state.SetLabel("smdebug 2080 us, for 18 reductions");
+}
+
+// Files.
+
+/// The same bytes in the same pieces as a program without a hook writes them: beside, and renamed at the end.
+void write_plainly(const std::string& path, std::span<const Tensor> tensors) {
+  const std::string temporary = path + ".tmp";
+  const int file = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+  bool written = file >= 0;
+  for (const Tensor& tensor : tensors)
+    for (auto left = std::as_bytes(std::span(tensor)); written && !left.empty();) {
+      const ssize_t n = ::write(file, left.data(), left.size());
+      written = n > 0;
+      if (written) left = left.subspan(static_cast<std::size_t>(n));
+    }
+  written = (file >= 0 && ::close(file) == 0) && written;
+  if (!written || ::rename(temporary.c_str(), path.c_str()) != 0)
+    throw std::runtime_error("write: " + path + ": failed; is the disk full?");
+}
+
+/// Saves steps and flushes them at the end, and writes the same plainly, by turns and in turns of order. Of one step
+/// nothing is written before all of it is copied; with several, a step is copied while the one before is written.
+void write_steps(benchmark::State& state) {
+  const auto tensor_bytes = static_cast<std::size_t>(state.range(0));
+  const auto count = static_cast<std::size_t>(state.range(1));
+  const auto steps = state.range(2);
+  const Folder folder;
+  tt::HookOptions options = without_sync();
+  options.save = tt::every(1);
+  tt::Hook hook(folder.name() + "/run", std::move(options));
+  const auto names = tensor_names(count);
+  const std::vector<Tensor> tensors(count, tensor_of(tensor_bytes));
+
+  const auto with_hook = [&] {
+    const auto start = Clock::now();
+    for (auto step = steps; step > 0; --step) {
+      hook.begin_step();
+      for (std::size_t i = 0; i < count; ++i) hook.save(names[i], tensors[i]);
+    }
+    hook.flush();
+    const double seconds = seconds_since(start);
+    fs::remove_all(folder.name() + "/run/events");
+    fs::remove_all(folder.name() + "/run/index");
+    return seconds;
+  };
+  const auto without = [&] {
+    const auto start = Clock::now();
+    for (auto step = steps; step > 0; --step) write_plainly(folder.name() + "/plain/" + std::to_string(step), tensors);
+    const double seconds = seconds_since(start);
+    fs::remove_all(folder.name() + "/plain");
+    fs::create_directory(folder.name() + "/plain");
+    return seconds;
+  };
+  fs::create_directory(folder.name() + "/plain");
+  for (int warm_up = 0; warm_up < 3; ++warm_up) {
+    with_hook();
+    without();
+  }
+  std::vector<double> hook_seconds, plain_seconds, ratios;
+  for (auto _ : state) {
+    const bool hook_first = ratios.size() % 2 == 0;
+    if (hook_first) hook_seconds.push_back(with_hook());
+    plain_seconds.push_back(without());
+    if (!hook_first) hook_seconds.push_back(with_hook());
+    ratios.push_back(plain_seconds.back() / hook_seconds.back());
+    state.SetIterationTime(hook_seconds.back());
+  }
+  const auto bytes = static_cast<double>(tensor_bytes * count) * static_cast<double>(steps);
+  state.counters["hook_bytes_per_second"] = bytes / median(hook_seconds);
+  state.counters["plain_bytes_per_second"] = bytes / median(plain_seconds);
+  state.counters["ratio"] = median(ratios);
+  state.SetLabel(tensor_bytes == 64 << 20 ? "ratio at least 0.8; smdebug 2e8 B/s" : "smdebug 2e8 B/s");
+}
+
+/// A line for each benchmark: the median of its repetitions, what it counted, and what to compare it with.
+class Table final : public benchmark::BenchmarkReporter {
+ public:
+  bool ReportContext(const Context&) override {
+    line("", "median", "", "to compare");
+    return true;
+  }
+
+  void ReportRuns(const std::vector<Run>& runs) override {
+    for (const Run& run : runs) {
+      if (run.error_occurred) {
+        line(run.benchmark_name(), "failed", "", run.error_message);
+        continue;
+      }
+      if (run.repetitions > 1 && run.aggregate_name != "median") continue;
+      std::ostringstream time, counted;
+      const double nanoseconds = run.GetAdjustedRealTime() / benchmark::GetTimeUnitMultiplier(run.time_unit) * 1e9;
+      if (run.repetitions > 1)  // else it is a mean
+        time << std::fixed << std::setprecision(nanoseconds < 100 ? 1 : 0) << nanoseconds << " ns";
+      counted << std::setprecision(3);
+      for (const auto& [name, counter] : run.counters) counted << name << ' ' << counter.value << "  ";
+      line(run.run_name.function_name, time.str(), counted.str(), run.report_label);
+    }
+  }
+
+ private:
+  static void line(const std::string& name, const std::string& time, const std::string& counted,
+                   const std::string& compare) {
+    std::cout << std::left << std::setw(37) << name << std::right << std::setw(10) << time << "   " << std::left
+              << std::setw(82) << counted << compare << std::endl;
+  }
+};
+
+BENCHMARK(save_when_nothing_is_due)->Repetitions(repetitions)->UseRealTime();
+BENCHMARK(save_when_another_collection_is_due)->Repetitions(repetitions)->UseRealTime();
+BENCHMARK(save_when_disabled)->Repetitions(repetitions)->UseRealTime();
+BENCHMARK(due)->Repetitions(repetitions)->UseRealTime();
+BENCHMARK(begin_step_not_saved)->Repetitions(repetitions)->UseRealTime();
+BENCHMARK(begin_step_when_disabled)->Repetitions(repetitions)->UseRealTime();
+BENCHMARK(save_raw)->Iterations(200)->Repetitions(repetitions)->UseManualTime();
+BENCHMARK(save_18_reductions)->Iterations(200)->Repetitions(repetitions)->UseManualTime();
+BENCHMARK(save_statistics)->Iterations(200)->Repetitions(repetitions)->UseManualTime();
+BENCHMARK(write_steps)->Name("write_4KiB_x_512")->Args({4 << 10, 512, 1})->Iterations(101)->UseManualTime();
+BENCHMARK(write_steps)->Name("write_1MiB_x_64")->Args({1 << 20, 64, 1})->Iterations(21)->UseManualTime();
+BENCHMARK(write_steps)->Name("write_64MiB_x_4")->Args({64 << 20, 4, 1})->Iterations(11)->UseManualTime();
+BENCHMARK(write_steps)->Name("write_64MiB_x_4_in_4_steps")->Args({64 << 20, 4, 4})->Iterations(9)->UseManualTime();
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  benchmark::Initialize(&argc, argv);
+  if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 1;
+  Table table;
+  benchmark::RunSpecifiedBenchmarks(&table);
+  benchmark::Shutdown();
+  return 0;
+}

@@ -1,0 +1,260 @@
+// A training on machines that are taken away, watched by a second program. The first machine goes with a notice
+// (SIGTERM), the second without (SIGKILL), the third stays; what lay on a machine is lost with it, only the run and the
+// durable place survive. In the end every step must be there once, and the weights those of a training left in peace.
+
+#include <algorithm>
+#include <chrono>
+#include <csignal>
+#include <cstddef>
+#include <cstdint>
+#include <exception>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <iomanip>
+#include <iostream>
+#include <map>
+#include <memory>
+#include <sstream>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include <CLI/CLI.hpp>
+#include <tensortap/tensortap.hpp>
+
+#include "process.hpp"
+#include "result.hpp"
+
+namespace spot_training {
+namespace {
+
+namespace fs = std::filesystem;
+namespace tt = tensortap;
+
+struct Options {
+  fs::path dir = "spot";
+  fs::path reference;                 ///< the result of a training left in peace
+  bool vanishing = false;             ///< let the gradients vanish, and nobody take a machine
+  int patience = 900;                 ///< how long anything is waited for. Units: seconds
+  std::vector<std::string> training;  ///< its options
+};
+
+/// A machine, the training on it, and how that ended.
+struct Life {
+  std::string taken_by;
+  std::int64_t begins_after = -1, last_step = -1;  ///< global steps
+};
+
+/// How often the steps of a run are there.
+struct Census {
+  std::size_t once = 0, more = 0, never = 0, unknown = 0;
+};
+
+std::string percent(double share) {
+  std::ostringstream out;
+  out << std::fixed << std::setprecision(2) << 100 * share << " %";
+  return out.str();
+}
+
+std::string last_line(const fs::path& path) {
+  std::ifstream file(path);
+  std::string line, last;
+  while (std::getline(file, line))
+    if (!line.empty()) last = line;
+  return last;
+}
+
+class Simulation {
+ public:
+  explicit Simulation(Options options) : options_(std::move(options)) {
+    fs::create_directories(options_.dir);
+    if (!fs::is_empty(options_.dir))
+      throw std::runtime_error(options_.dir.string() + ": not empty; remove what is there, or name another folder");
+  }
+
+  /// True if all was as it must be.
+  bool play() {
+    Process judge({TENSORTAP_COMMAND, "judge", run_.string(), "--follow", "--rule", "vanishing_gradient", "--stop-file",
+                   stop_file_.string()},
+                  judge_text_);
+    options_.vanishing ? let_gradients_vanish(judge) : take_machines(judge);
+    return sound_;
+  }
+
+ private:
+  void take_machines(Process& judge) {
+    const Result expected = read_result(options_.reference);
+    const std::size_t epochs = expected.eval_steps, batches = expected.train_steps / epochs;
+    // In the midst of an epoch, a third and two thirds of the way. Each epoch has one evaluation.
+    live("SIGTERM", SIGTERM, 75, epochs / 3 * (batches + 1) + batches * 2 / 5);
+    live("SIGKILL", SIGKILL, -SIGKILL, 2 * epochs / 3 * (batches + 1) + batches * 3 / 5);
+    live();
+    const int verdict = end_of(judge, "the judge");
+
+    const Result result = read_result(result_);
+    const Census census = count_steps(expected);
+    const std::size_t steps = expected.train_steps + expected.eval_steps;
+    const tt::Trial trial(run_.string());
+    print_lives();
+    check("a notice loses nothing", "goes on after step " + std::to_string(lives_[1].begins_after),
+          lives_[1].begins_after == lives_[0].last_step);
+    check("steps that are there once, more often, never",
+          std::to_string(census.once) + " of " + std::to_string(steps) + ", " + std::to_string(census.more) + ", " +
+              std::to_string(census.never),
+          census.once == steps && census.more + census.never + census.unknown == 0);
+    check("the run has ended and is sound", trial.ended() ? "ended" : "open", trial.ended() && trial.damage().empty());
+    check("test accuracy", percent(result.accuracy), result.accuracy == expected.accuracy);
+    check("weights as if left in peace", result.checksum + " and " + expected.checksum,
+          result.checksum == expected.checksum);
+    check("the rule", last_line(judge_text_), verdict == 0);
+    check("the hook's share of a step",
+          percent(result.hook_share()) + ", left in peace " + percent(expected.hook_share()), true);
+  }
+
+  void let_gradients_vanish(Process& judge) {
+    const fs::path machine = new_machine();
+    Process training = start_training(machine);
+    expect_end(training, 3);
+    const int verdict = end_of(judge, "the judge");
+    const tt::Trial trial(run_.string());
+    std::cout << '\n' << std::ifstream(judge_text_).rdbuf() << '\n';
+    check("the rule has fired", "exit code " + std::to_string(verdict), verdict == 1);
+    check("the stop file", stop_file_.string(), fs::exists(stop_file_));
+    check("the training has stopped", "after step " + std::to_string(last_step()), !trial.ended());
+  }
+
+  /// A machine from its beginning until `signal` takes it, once `global_step` is saved, or until the training ends.
+  void live(const char* taken_by = "nobody", int signal = 0, int exit_code = 0, std::size_t global_step = 0) {
+    const fs::path machine = new_machine();
+    Process training = start_training(machine);
+    if (signal != 0) {
+      const std::string key = tt::layout::index_key(static_cast<std::int64_t>(global_step), worker);
+      wait_for("step " + std::to_string(global_step), [&] { return training.ended() || store_->size(key); });
+      training.send(signal);
+    }
+    expect_end(training, exit_code);
+    fs::remove_all(machine);
+    lives_.push_back({taken_by, resumed_at(), last_step()});
+  }
+
+  /// An empty machine, but for the checkpoints of the durable place.
+  fs::path new_machine() {
+    const fs::path machine = options_.dir / ("machine_" + std::to_string(lives_.size()));
+    fs::create_directories(machine);
+    if (fs::exists(durable_)) fs::copy(durable_, machine / "checkpoints");
+    std::cout << "\n== " << machine.filename().string() << std::endl;
+    return machine;
+  }
+
+  Process start_training(const fs::path& machine) const {
+    std::vector<std::string> command = {
+        SPOT_TRAINING, "--out-dir", run_,          "--checkpoint-dir", machine / "checkpoints",
+        "--durable",   durable_,    "--stop-file", stop_file_,         "--result",
+        result_};
+    if (options_.vanishing) command.insert(command.end(), {"--inject", "vanishing"});
+    command.insert(command.end(), options_.training.begin(), options_.training.end());
+    return Process(std::move(command));
+  }
+
+  template <class Condition>
+  void wait_for(const std::string& what, const Condition& condition) const {
+    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(options_.patience);
+    for (; !condition(); std::this_thread::sleep_for(std::chrono::milliseconds(2)))
+      if (std::chrono::steady_clock::now() > end)
+        throw std::runtime_error("waited " + std::to_string(options_.patience) + " s in vain for " + what);
+  }
+
+  int end_of(Process& process, const std::string& what) const {
+    wait_for("the end of " + what, [&] { return process.ended().has_value(); });
+    return *process.ended();
+  }
+
+  void expect_end(Process& training, int code) const {
+    if (const int other = end_of(training, "the training"); other != code)
+      throw std::runtime_error("the training ended with exit code " + std::to_string(other) + ", not " +
+                               std::to_string(code) + ", after step " + std::to_string(last_step()) +
+                               (other == 0 ? "; it was too short, take more --epochs or a larger --limit" : ""));
+  }
+
+  /// The last global step that is saved.
+  std::int64_t last_step() const {
+    const auto objects = store_->list(tt::layout::index_prefix);
+    return objects.empty() ? -1 : tt::layout::parse_index_key(objects.back().key).value().global_step;
+  }
+
+  /// The step after which the last attempt went on.
+  std::int64_t resumed_at() const {
+    const std::string key = store_->list(tt::layout::attempts_prefix).back().key;
+    return tt::parse_attempt(tt::text_of(store_->get(key).value()), key).resumed_at;
+  }
+
+  /// Counts what lies in the run, and asks no reader that might hide something.
+  Census count_steps(const Result& expected) const {
+    std::map<std::pair<tt::Mode, std::int64_t>, int> times;
+    for (const tt::ObjectInfo& object : store_->list(tt::layout::index_prefix)) {
+      const tt::IndexFile index = tt::parse_index(tt::text_of(store_->get(object.key).value()), object.key);
+      ++times[{index.mode, index.mode_step}];
+    }
+    Census census;
+    for (const auto& [mode, steps] :
+         {std::pair{tt::Mode::train, expected.train_steps}, {tt::Mode::eval, expected.eval_steps}})
+      for (std::size_t step = 0; step < steps; ++step) {
+        const auto found = times.extract({mode, static_cast<std::int64_t>(step)});
+        ++(!found ? census.never : found.mapped() == 1 ? census.once : census.more);
+      }
+    census.unknown = times.size();
+    return census;
+  }
+
+  void print_lives() const {
+    std::cout << "\nmachine   goes on after   last step   taken by\n";
+    for (std::size_t i = 0; i < lives_.size(); ++i)
+      std::cout << std::setw(7) << i << std::setw(16) << lives_[i].begins_after << std::setw(12) << lives_[i].last_step
+                << "   " << lives_[i].taken_by << '\n';
+    std::cout << '\n';
+  }
+
+  /// A line of the table in the end.
+  void check(const std::string& what, const std::string& found, bool right) {
+    std::cout << std::left << std::setw(48) << what << std::setw(44) << found << (right ? "yes" : "NO") << '\n'
+              << std::right;
+    sound_ = sound_ && right;
+  }
+
+  static constexpr std::string_view worker = "worker_0";
+
+  Options options_;
+  fs::path run_ = options_.dir / "run", durable_ = options_.dir / "durable", stop_file_ = options_.dir / "stop",
+           result_ = options_.dir / "result.json", judge_text_ = options_.dir / "judge.txt";
+  std::shared_ptr<tt::Store> store_ = tt::open_store(run_.string());
+  std::vector<Life> lives_;
+  bool sound_ = true;
+};
+
+}  // namespace
+}  // namespace spot_training
+
+int main(int argc, char** argv) {
+  spot_training::Options options;
+  CLI::App app("Plays a training on machines that are taken away, and says whether anything was lost by that.");
+  app.add_option("--dir", options.dir, "an empty folder for all that happens")->capture_default_str();
+  app.add_option("--reference", options.reference, "the result of the same training left in peace");
+  std::string fault;
+  app.add_option("--inject", fault, "instead: a fault, and whether it is found")->check(CLI::IsMember({"vanishing"}));
+  app.add_option("--patience", options.patience, "seconds that anything is waited for")->capture_default_str();
+  app.allow_extras();
+  app.footer("All other options are those of the training.");
+  CLI11_PARSE(app, argc, argv);
+  options.vanishing = !fault.empty();
+  options.training = app.remaining();
+  try {
+    return spot_training::Simulation(options).play() ? 0 : 1;
+  } catch (const std::exception& error) {
+    std::cerr << "spot_simulation: " << error.what() << '\n';
+    return 1;
+  }
+}

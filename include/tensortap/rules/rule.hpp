@@ -1,0 +1,179 @@
+// A rule: something that looks at one step after the other and says what is wrong. Any callable is one:
+//
+//   tensortap::Rule rule("loss_is_nan", [](const tensortap::StepView& step) -> std::optional<tensortap::Finding> {
+//     const auto loss = step.value("loss");
+//     if (!loss || !std::isnan(loss->number(0))) return std::nullopt;
+//     return tensortap::Finding{.tensor = "loss", .value = loss->number(0), .message = "the loss is not a number"};
+//   });
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <concepts>
+#include <cstdint>
+#include <functional>
+#include <numeric>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include <tensortap/reduce/step_view.hpp>
+#include <tensortap/rules/finding.hpp>
+#include <tensortap/select/collection.hpp>
+#include <tensortap/select/save_config.hpp>
+#include <tensortap/step.hpp>
+
+namespace tensortap::inline v0 {
+
+class Rule;
+
+/// What can be a Rule: it is called with a step and returns what it found.
+template <class T>
+concept JudgesSteps = !std::same_as<T, Rule> && std::copy_constructible<T> && requires(T & rule, const StepView& step) {
+  requires std::same_as<decltype(rule(step)), std::optional<Finding>> ||
+      std::same_as<decltype(rule(step)), std::vector<Finding>>;
+};
+
+/// A rule of any kind. It may keep what it saw in earlier steps. A copy must go its own way: after an interruption the
+/// remaining steps are shown to a fresh one. Do not keep state behind pointers, then.
+/// Threads: one at a time.
+class Rule {
+ public:
+  /// A rule without a name of its own (`static constexpr std::string_view name`) is called "rule"; one without
+  /// `required()` needs no collections.
+  template <JudgesSteps T>
+  Rule(T rule) : Rule(name_of(rule), std::move(rule)) {}  // NOLINT(google-explicit-constructor)
+
+  /// A rule under a name, and what must be saved for it.
+  template <JudgesSteps T>
+  Rule(std::string name, T rule, std::vector<Collection> required = {})
+      : name_(std::move(name)), required_(std::move(required)) {
+    if constexpr (requires {
+                    { rule.required() } -> std::convertible_to<std::vector<Collection>>;
+                  })
+      if (required_.empty()) required_ = rule.required();
+    judge_ = [rule = std::move(rule)](const StepView& step) mutable {
+      auto found = rule(step);
+      if constexpr (std::same_as<decltype(found), std::vector<Finding>>) {
+        return found;
+      } else {
+        return found ? std::vector<Finding>{std::move(*found)} : std::vector<Finding>();
+      }
+    };
+  }
+
+  [[nodiscard]] const std::string& name() const noexcept { return name_; }
+  /// The collections it looks at, with what must be saved of them.
+  [[nodiscard]] const std::vector<Collection>& required() const noexcept { return required_; }
+
+  /// What is wrong in `step`. Throws: what the callable throws.
+  [[nodiscard]] std::vector<Finding> operator()(const StepView& step) {
+    std::vector<Finding> findings = judge_(step);
+    for (Finding& finding : findings) {
+      if (finding.rule.empty()) finding.rule = name_;
+      finding.step = step.step();
+    }
+    return findings;
+  }
+
+ private:
+  template <class T>
+  static std::string name_of([[maybe_unused]] const T& rule) {
+    if constexpr (requires {
+                    { T::name } -> std::convertible_to<std::string_view>;
+                  }) {
+      return std::string(T::name);
+    } else {
+      return "rule";
+    }
+  }
+
+  std::string name_;
+  std::vector<Collection> required_;
+  std::function<std::vector<Finding>(const StepView&)> judge_;
+};
+
+namespace detail {
+
+/// Whenever one of the two saves.
+inline ModeSaveConfig united(const ModeSaveConfig& a, const ModeSaveConfig& b) {
+  ModeSaveConfig out;
+  const bool none = a.interval() == 0 && b.interval() == 0;
+  if (!none) {
+    out.save_interval = std::gcd(a.interval(), b.interval());
+    if (a.interval() == 0 || b.interval() == 0) {
+      out.start_step = a.interval() == 0 ? b.start_step : a.start_step;
+      out.end_step = a.interval() == 0 ? b.end_step : a.end_step;
+    } else {
+      out.start_step = std::min(a.start_step.value_or(0), b.start_step.value_or(0));
+      if (a.end_step && b.end_step) out.end_step = std::max(*a.end_step, *b.end_step);
+    }
+  }
+  std::set_union(a.save_steps.begin(), a.save_steps.end(), b.save_steps.begin(), b.save_steps.end(),
+                 std::back_inserter(out.save_steps));
+  return out;
+}
+
+inline SaveConfig united(const SaveConfig& a, const SaveConfig& b) {
+  if (a == b) return a;
+  if (a.is_custom() || b.is_custom())
+    return SaveConfig::when([a, b](const Step& step) { return a.includes(step) || b.includes(step); });
+  SaveConfig out = a;
+  for (const Mode mode : all_modes) {
+    if (!out[mode])
+      out[mode] = b[mode];
+    else if (b[mode])
+      out[mode] = united(*a[mode], *b[mode]);
+  }
+  return out;
+}
+
+/// Adds to `to` what `other`, of the same name, asks for.
+inline void unite(Collection& to, const Collection& other) {
+  const bool raw = to.saves_raw() || other.saves_raw();
+  for (const Reduction r : other.reductions) to.reductions.insert(r);
+  to.save_raw_tensor = raw;
+  to.save_shape = to.save_shape || other.save_shape;
+  to.save_histogram = to.save_histogram || other.save_histogram;
+  for (const std::string& name : other.tensor_names)
+    if (std::find(to.tensor_names.begin(), to.tensor_names.end(), name) == to.tensor_names.end())
+      to.tensor_names.push_back(name);
+  if (to.include_regex.given() || other.include_regex.given()) {
+    const auto patterns_of = [](const Collection& collection) {
+      if (collection.include_regex.given() || !collection.tensor_names.empty()) return collection.include_regex.list();
+      const auto builtin = builtin_pattern(collection.name);
+      return builtin ? std::vector<std::string>{std::string(*builtin)} : std::vector<std::string>{};
+    };
+    auto patterns = patterns_of(to);
+    for (const std::string& pattern : patterns_of(other))
+      if (std::find(patterns.begin(), patterns.end(), pattern) == patterns.end()) patterns.push_back(pattern);
+    to.include_regex = std::move(patterns);
+  }
+  if (!to.save)
+    to.save = other.save;
+  else if (other.save)
+    to.save = united(*to.save, *other.save);
+}
+
+}  // namespace detail
+
+/// What must be saved for all `rules`, one collection of each name: for the hook's options. Where two ask for the same,
+/// it is saved whenever one of them wants it.
+inline std::vector<Collection> required_by(const std::vector<Rule>& rules) {
+  std::vector<Collection> out;
+  for (const Rule& rule : rules)
+    for (const Collection& collection : rule.required()) {
+      const auto same =
+          std::find_if(out.begin(), out.end(), [&](const Collection& other) { return other.name == collection.name; });
+      if (same == out.end())
+        out.push_back(collection);
+      else
+        detail::unite(*same, collection);
+    }
+  return out;
+}
+
+}  // namespace tensortap::inline v0

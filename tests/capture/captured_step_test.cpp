@@ -1,0 +1,197 @@
+#include <tensortap/capture/captured_step.hpp>
+
+#include <algorithm>
+#include <complex>
+#include <cstdint>
+#include <limits>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "catch.hpp"
+
+namespace tt = tensortap;
+using R = tt::Reduction;
+
+namespace {
+
+using TensorNames = std::vector<std::string>;
+
+/// A step that was captured, with the names it needs.
+class StepUnderTest {
+ public:
+  void raw(const tt::KnownTensor& tensor, const tt::TensorView& view) {
+    std::byte* const to = records.add(tensor, view, 0.0);
+    tt::StepRecords::copy(view, to);
+  }
+  void reductions(const tt::KnownTensor& tensor, const tt::TensorView& view, const tt::Reductions& wanted) {
+    const tt::ReducedSet found = tt::reduce(view, wanted);
+    for (const tt::Reduced& reduced : found) records.add(tensor, reduced.reduction, as_view(reduced), 0.0);
+    if (found.statistics) {
+      const auto record = found.statistics->to_record();
+      records.add(tensor, R::statistics, tt::as_view(record), 0.0);
+    }
+  }
+  const tt::KnownTensor& tensor(const std::string& name, std::vector<std::size_t> collections = {}) {
+    known_.push_back(std::make_unique<tt::KnownTensor>(tt::KnownTensor{name, std::move(collections)}));
+    return *known_.back();
+  }
+
+  tt::StepRecords records;
+
+ private:
+  std::vector<std::unique_ptr<tt::KnownTensor>> known_;
+};
+
+/// Equal, or both NaN, or both nothing.
+bool same(const std::optional<double>& a, const std::optional<double>& b) {
+  if (!a || !b) return a.has_value() == b.has_value();
+  return *a == *b || (*a != *a && *b != *b);
+}
+
+constexpr float quiet_nan = std::numeric_limits<float>::quiet_NaN();
+constexpr float infinity = std::numeric_limits<float>::infinity();
+
+const std::vector<std::vector<float>> examples = {
+    {1, -2, 3.5F, 0}, {0.1F}, {}, {quiet_nan, 1}, {infinity, -infinity, 2}, {-0.0F, 0.0F}, {3e38F, 3e38F}};
+
+std::vector<R> single_reductions() {
+  std::vector<R> out;
+  for (std::size_t i = 0; i < tt::reduction_count; ++i) out.push_back(static_cast<R>(i));
+  return out;
+}
+
+}  // namespace
+
+TEST_CASE("a captured step answers from the elements what reduce and statistics do") {
+  for (const auto& elements : examples) {
+    StepUnderTest step;
+    step.records.begin({tt::Mode::eval, 3, 10});
+    step.raw(step.tensor("x"), tt::as_view(elements));
+    const tt::CapturedStep captured(step.records, {});
+    const tt::StepView& view = captured;  // as rules see it
+    CHECK(view.step() == tt::Step{tt::Mode::eval, 3, 10});
+    const auto value = view.value("x");
+    REQUIRE(value);
+    const tt::Tensor expected(tt::as_view(elements));
+    CHECK(value->dtype() == expected.dtype());
+    CHECK(value->shape() == expected.shape());
+    CHECK(std::equal(value->bytes().begin(), value->bytes().end(), expected.bytes().begin(), expected.bytes().end()));
+    for (const R r : single_reductions()) {
+      CAPTURE(elements, to_string(r));
+      CHECK(same(view.reduction("x", r), tt::reduce(tt::as_view(elements), r)));
+    }
+    const auto statistics = view.statistics("x");
+    REQUIRE(statistics);
+    const auto found = statistics->to_record();
+    const auto wanted = tt::statistics(tt::as_view(elements)).to_record();
+    for (std::size_t i = 0; i < found.size(); ++i) CHECK(same(found[i], wanted[i]));
+  }
+}
+
+TEST_CASE("a captured step answers from saved reductions when the elements are not there") {
+  const std::vector<float> elements = {1, -2, 3.5F, 0.1F};
+  StepUnderTest step;
+  step.records.begin({});
+  step.reductions(step.tensor("x"), tt::as_view(elements), {R::min, R::abs_mean, R::prod});
+  const tt::CapturedStep captured(step.records, {});
+  const tt::StepView& view = captured;  // as rules see it
+  for (const R r : {R::min, R::abs_mean, R::prod})
+    CHECK(same(view.reduction("x", r), tt::reduce(tt::as_view(elements), r)));
+  CHECK_FALSE(view.reduction("x", R::max));
+  CHECK_FALSE(view.value("x"));
+  CHECK_FALSE(view.statistics("x"));
+}
+
+TEST_CASE("a captured step answers from saved statistics what they hold") {
+  for (const auto& elements : examples) {
+    StepUnderTest step;
+    step.records.begin({});
+    step.reductions(step.tensor("x"), tt::as_view(elements), {R::statistics});
+    const tt::CapturedStep captured(step.records, {});
+    const tt::StepView& view = captured;  // as rules see it
+    const tt::Statistics expected = tt::statistics(tt::as_view(elements));
+    const auto statistics = view.statistics("x");
+    REQUIRE(statistics);
+    const auto found = statistics->to_record();
+    const auto wanted = expected.to_record();
+    for (std::size_t i = 0; i < found.size(); ++i) CHECK(same(found[i], wanted[i]));
+    for (const R r : single_reductions()) {
+      CAPTURE(elements, to_string(r));
+      CHECK(same(view.reduction("x", r), tt::reduction_of(expected, r)));
+    }
+    CHECK_FALSE(view.reduction("x", R::prod));
+  }
+}
+
+TEST_CASE("the last of several under one name wins in a captured step") {
+  const std::vector<float> first = {1, 2};
+  const std::vector<std::int32_t> second = {7, 8, 10};
+  StepUnderTest step;
+  step.records.begin({});
+  const auto& x = step.tensor("x");
+  step.raw(x, tt::as_view(first));
+  step.reductions(x, tt::as_view(first), {R::min, R::l1, R::statistics});
+  step.raw(step.tensor("y"), tt::as_view(3.0F));
+  step.raw(x, tt::as_view(second));
+  step.reductions(x, tt::as_view(second), {R::min, R::l1, R::statistics});
+  const tt::CapturedStep captured(step.records, {});
+  const tt::StepView& view = captured;  // as rules see it
+  const auto value = view.value("x");
+  REQUIRE(value);
+  CHECK(*value == tt::Tensor(tt::as_view(second)));
+  CHECK(view.reduction("x", R::min) == 7.0);
+  CHECK(view.reduction("x", R::l1) == 25.0);
+  CHECK(view.reduction("x", R::max) == 10.0);
+  REQUIRE(view.statistics("x"));
+  CHECK(view.statistics("x")->count == 3);
+  CHECK(view.tensors() == TensorNames{"x", "y"});
+}
+
+TEST_CASE("a captured step lists its tensors, sorted, once, and those of a collection") {
+  const std::vector<tt::Collection> collections = {{.name = "losses"}, {.name = "weights"}, {.name = "unused"}};
+  StepUnderTest step;
+  step.records.begin({});
+  step.raw(step.tensor("w", {1}), tt::as_view(1.0F));
+  const auto& both = step.tensor("both", {0, 1});
+  step.raw(both, tt::as_view(1.0F));
+  step.reductions(both, tt::as_view(1.0F), {R::min, R::max});
+  step.records.add_shape(step.tensor("loss", {0}), tt::as_view(1.0F));
+  step.raw(step.tensor("alone", {}), tt::as_view(1.0F));
+  step.raw(step.tensor("beyond", {9}), tt::as_view(1.0F));
+  const tt::CapturedStep captured(step.records, collections);
+  const tt::StepView& view = captured;  // as rules see it
+  CHECK(view.tensors() == TensorNames{"alone", "beyond", "both", "loss", "w"});
+  CHECK(view.tensors("losses") == TensorNames{"both", "loss"});
+  CHECK(view.tensors("weights") == TensorNames{"both", "w"});
+  CHECK(view.tensors("unused").empty());
+  CHECK(view.tensors("nobody").empty());
+  step.records.begin({});
+  CHECK(view.tensors().empty());
+}
+
+TEST_CASE("a captured step has nothing of what was not saved, or has no numbers") {
+  StepUnderTest step;
+  step.records.begin({});
+  step.records.add_shape(step.tensor("shape"), tt::as_view(std::vector<float>{1, 2}));
+  step.raw(step.tensor("text"), tt::as_view(std::vector<std::string>{"a", "bc"}));
+  step.raw(step.tensor("complex"), tt::as_view(std::complex<float>(1, 2)));
+  const tt::CapturedStep captured(step.records, {});
+  const tt::StepView& view = captured;  // as rules see it
+  for (const std::string name : {"shape", "nobody", ""}) {
+    CAPTURE(name);
+    CHECK_FALSE(view.value(name));
+    CHECK_FALSE(view.reduction(name, R::min));
+    CHECK_FALSE(view.statistics(name));
+  }
+  REQUIRE(view.value("text"));
+  CHECK(view.value("text")->strings() == std::vector<std::string>{"a", "bc"});
+  REQUIRE(view.value("complex"));
+  CHECK(view.value("complex")->number(0) == 1.0);
+  for (const std::string name : {"text", "complex"}) {
+    CAPTURE(name);
+    for (const R r : single_reductions()) CHECK_FALSE(view.reduction(name, r));
+    CHECK_FALSE(view.statistics(name));
+  }
+}

@@ -1,0 +1,432 @@
+// What a hook does when the store, the machine or the training fails.
+#include <tensortap/tensortap.hpp>
+
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cerrno>
+#include <filesystem>
+#include <future>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "capture/forwarding_store.hpp"
+#include "catch.hpp"
+#include "store/temporary_directory.hpp"
+
+namespace tt = tensortap;
+using namespace std::chrono_literals;
+
+namespace {
+
+using Steps = std::vector<std::int64_t>;
+
+tt::HookOptions everything() {
+  return {.collections = {{.name = "all"}}, .save = tt::every(1), .sleep = [](std::chrono::nanoseconds) {}};
+}
+
+void train(tt::Hook& hook, int steps) {
+  for (int i = 0; i < steps; ++i) {
+    hook.begin_step();
+    hook.save("x", hook.global_step());
+  }
+}
+
+/// Makes system calls fail with `error` while it is not 0.
+struct Fault {
+  std::atomic<int> error = 0;
+  std::atomic<int> times = 0;
+
+  bool strikes() {
+    if (error == 0) return false;
+    ++times;
+    errno = error;
+    return true;
+  }
+};
+
+/// A system call of the table that the fault may strike.
+template <class Result, class... Arguments>
+void break_call(std::function<Result(Arguments...)>& call, Fault& fault) {
+  call = [&fault, call](Arguments... arguments) -> Result {
+    return fault.strikes() ? static_cast<Result>(-1) : call(arguments...);
+  };
+}
+
+/// Keys that cannot be written at the moment.
+class FailingStore final : public ForwardingStore {
+ public:
+  using ForwardingStore::ForwardingStore;
+  using ForwardingStore::put;
+  std::atomic<bool> fails = false;
+
+  bool put(std::string_view key, std::span<const tt::Bytes> pieces, tt::Sync sync, tt::IfExists if_exists) override {
+    if (fails) throw tt::Error::io("store: cannot write", key, "disk full");
+    return ForwardingStore::put(key, pieces, sync, if_exists);
+  }
+};
+
+/// A store in which every write waits for a permission.
+class SlowStore final : public ForwardingStore {
+ public:
+  using ForwardingStore::ForwardingStore;
+  using ForwardingStore::put;
+  std::shared_future<void> permission;
+
+  bool put(std::string_view key, std::span<const tt::Bytes> pieces, tt::Sync sync, tt::IfExists if_exists) override {
+    if (permission.valid()) permission.wait();
+    return ForwardingStore::put(key, pieces, sync, if_exists);
+  }
+};
+
+}  // namespace
+
+TEST_CASE("a passing failure of the file system loses nothing") {
+  const TemporaryDirectory directory;
+  Fault fault;
+  tt::FileCalls calls;
+  const int error = GENERATE(ENOSPC, EIO, EMFILE, EROFS, EDQUOT);
+  break_call(calls.writev, fault);
+  break_call(calls.renameat_new, fault);
+  auto options = everything();
+  options.sleep = [&](std::chrono::nanoseconds) {
+    if (fault.times > 3) fault.error = 0;
+  };
+  tt::Hook hook(std::make_shared<tt::FileStore>((directory / "run").string(), calls), options);
+  train(hook, 3);
+  hook.flush();
+  fault.error = error;
+  train(hook, 3);
+  hook.close();
+  CHECK(fault.times > 3);
+  CHECK(hook.status().retries > 0);
+  CHECK(hook.status().steps_lost == 0);
+  CHECK(hook.status().steps_saved == 6);
+  CHECK(tt::Trial((directory / "run").string()).steps().size() == 6);
+}
+
+TEST_CASE("a lasting failure lets training go on, and is told once by everyone who must") {
+  const TemporaryDirectory directory;
+  const std::string run = (directory / "run").string();
+  const std::string checkpoints = (directory / "checkpoints").string();
+  Fault fault;
+  tt::FileCalls calls;
+  break_call(calls.writev, fault);
+  std::vector<std::string> errors;
+  auto options = everything();
+  options.checkpoint_dir = checkpoints;
+  options.retry_for = 100ms;
+  options.on_error = [&](std::string_view message) { errors.emplace_back(message); };
+  {
+    tt::Hook hook(std::make_shared<tt::FileStore>(run, calls), options);
+    train(hook, 2);
+    hook.commit();
+    fault.error = ENOSPC;
+    CHECK_NOTHROW(train(hook, 3));
+    CHECK_THROWS_WITH(hook.commit(), contains("steps since the last commit could not be saved (3)"));
+    fault.error = 0;
+    CHECK(hook.status().steps_lost == 3);
+    REQUIRE(hook.status().losses.size() == 1);
+    CHECK(hook.status().losses[0].reason == tt::LossReason::write_failed);
+    CHECK(hook.status().losses[0].first_step == 2);
+    CHECK(hook.status().losses[0].last_step == 4);
+    REQUIRE(errors.size() == 1);
+    CHECK_THAT(errors[0], contains("No space left on device"));
+    CHECK(*hook.status().error == errors[0]);
+    train(hook, 1);
+    hook.commit();  // it was told: now it goes on without them
+    CHECK_THROWS_WITH(hook.close(), contains("No space left on device"));
+  }
+  CHECK(tt::Trial(run).steps() == Steps{0, 1, 5});
+  CHECK(tt::Trial(run).ended());
+  CHECK(tt::read_states(tt::FileStore(checkpoints)).back().last_seen == 5);
+}
+
+TEST_CASE("training stops at a failed write if it is to") {
+  const auto store = std::make_shared<FailingStore>();
+  auto options = everything();
+  options.on_failure = tt::OnFailure::stop;
+  options.retry_for = 0s;
+  tt::Hook hook(store, options);
+  train(hook, 1);
+  store->fails = true;
+  CHECK_THROWS_WITH(hook.flush(), contains("could not be saved"));
+  CHECK_THROWS_WITH(hook.begin_step(), contains("disk full"));
+}
+
+TEST_CASE("what was committed survives a commit that fails at any place") {
+  const TemporaryDirectory directory;
+  const std::string checkpoints = (directory / "checkpoints").string();
+  const std::string run = (directory / "run").string();
+  for (int place = 0;; ++place) {
+    CAPTURE(place);
+    std::filesystem::remove_all(directory / "run");
+    std::filesystem::remove_all(directory / "checkpoints");
+    std::atomic<int> left = 1 << 30;
+    Fault fault;
+    tt::FileCalls calls;
+    const auto count_down = [&](auto& call) {
+      break_call(call, fault);
+      call = [&, call](auto... arguments) {
+        if (--left == 0) fault.error = EIO;
+        return call(arguments...);
+      };
+    };
+    count_down(calls.writev);
+    count_down(calls.fsync);
+    count_down(calls.renameat);
+    count_down(calls.renameat_new);
+    count_down(calls.close);
+    auto options = everything();
+    options.retry_for = 0s;
+    options.checkpoints = std::make_shared<tt::FileStore>(checkpoints, calls);
+    bool failed = false;
+    {
+      tt::Hook hook(std::make_shared<tt::FileStore>(run, calls), options);
+      train(hook, 2);
+      hook.commit();
+      train(hook, 2);
+      left = place + 1;
+      try {
+        hook.commit();
+      } catch (const tt::Error&) {
+        failed = true;
+      }
+      left = 1 << 30;
+      fault.error = 0;
+    }
+    const auto states = tt::read_states(tt::FileStore(checkpoints));
+    REQUIRE_FALSE(states.empty());
+    if (!failed) CHECK(states.back().last_seen == 3);
+    options.checkpoints = std::make_shared<tt::FileStore>(checkpoints);
+    const tt::Hook next(run, options);
+    CHECK(next.resumed()->global_step == states.back().last_seen);
+    const auto steps = tt::Trial(run).steps();
+    CHECK(static_cast<std::int64_t>(steps.size()) == states.back().last_seen + 1);
+    if (!failed) {
+      CHECK(place > 10);
+      break;
+    }
+  }
+}
+
+TEST_CASE("a directory that vanishes is made again") {
+  const TemporaryDirectory directory;
+  tt::Hook hook((directory / "run").string(), everything());
+  train(hook, 2);
+  hook.flush();
+  std::filesystem::remove_all(directory / "run");
+  train(hook, 2);
+  hook.close();
+  CHECK(tt::Trial((directory / "run").string()).steps() == Steps{2, 3});
+}
+
+TEST_CASE("a clock that jumps back does no harm") {
+  const auto store = std::make_shared<tt::MemoryStore>();
+  auto options = everything();
+  double now = 1e9;
+  options.wall_time = [&] { return now -= 3600; };
+  tt::Hook hook(store, options);
+  train(hook, 5);
+  hook.close();
+  CHECK(tt::Trial(store).steps().size() == 5);
+  CHECK(tt::Trial(store).damage().empty());
+}
+
+TEST_CASE("a full queue blocks no longer than it may, then drops and counts") {
+  std::promise<void> permission;
+  const auto store = std::make_shared<SlowStore>();
+  auto options = everything();
+  options.queue_bytes = 64 << 10;
+  options.when_full = GENERATE(tt::WhenFull::block, tt::WhenFull::drop);
+  options.block_timeout = 1ms;
+  tt::Hook hook(store, options);
+  store->permission = permission.get_future().share();
+  for (int i = 0; i < 20; ++i) {
+    hook.begin_step();
+    hook.save("x", std::vector<float>(4096, static_cast<float>(i)));
+  }
+  CHECK(hook.status().bytes_queued <= options.queue_bytes);
+  CHECK(hook.status().steps_queued < 10);
+  permission.set_value();
+  hook.close();
+  const tt::HookStatus status = hook.status();
+  CHECK(status.steps_lost > 8);
+  CHECK(status.steps_saved + status.steps_lost == 20);
+  REQUIRE_FALSE(status.losses.empty());
+  CHECK(status.losses[0].reason == tt::LossReason::queue_full);
+  const tt::Trial trial(std::static_pointer_cast<const tt::Store>(store));
+  CHECK(trial.steps().size() == status.steps_saved);
+  for (const auto step : trial.steps()) CHECK(trial.tensor("x").value(step)->number(7) == static_cast<double>(step));
+}
+
+TEST_CASE("nothing waits longer than it may for a store that hangs") {
+  auto permission = std::make_shared<std::promise<void>>();
+  const auto store = std::make_shared<SlowStore>();
+  auto options = everything();
+  options.checkpoints = std::make_shared<tt::MemoryStore>();
+  options.destroy_timeout = 10ms;
+  {
+    tt::Hook hook(store, options);
+    store->permission = permission->get_future().share();
+    train(hook, 2);
+    CHECK_THROWS_WITH(hook.commit("", 10ms), contains("commit: \"memory\": not done within its time"));
+    train(hook, 1);
+    CHECK_THROWS_WITH(hook.flush(10ms), contains("not done within its time"));
+  }
+  permission->set_value();  // the writer's thread, left to itself, comes to its end
+  while (store.use_count() > 1) std::this_thread::sleep_for(1ms);
+  CHECK(options.checkpoints->size("metadata.json") == std::nullopt);
+}
+
+TEST_CASE("a notice bounds what is waited for") {
+  std::promise<void> permission;
+  const auto store = std::make_shared<SlowStore>();
+  auto options = everything();
+  options.checkpoints = std::make_shared<tt::MemoryStore>();
+  tt::Hook hook(store, options);
+  CHECK_FALSE(hook.interrupted());
+  CHECK_FALSE(hook.time_left());
+  store->permission = permission.get_future().share();
+  train(hook, 1);
+  options.stop.request(tt::StopReason::notice, tt::StopSignal::Clock::now() + 20ms);
+  CHECK(hook.interrupted());
+  REQUIRE(hook.time_left());
+  CHECK_THROWS_WITH(hook.commit(), contains("not done within its time"));
+  permission.set_value();
+  CHECK(hook.time_left() == 0ns);
+}
+
+TEST_CASE("an exception on its way loses the half step and nothing else") {
+  const auto store = std::make_shared<tt::MemoryStore>();
+  const auto checkpoints = std::make_shared<tt::MemoryStore>();
+  auto options = everything();
+  options.checkpoints = checkpoints;
+  CHECK_THROWS_AS(
+      [&] {
+        tt::Hook hook(store, options);
+        train(hook, 3);
+        throw std::runtime_error("training failed");
+      }(),
+      std::runtime_error);
+  CHECK(tt::Trial(store).steps() == Steps{0, 1});
+  CHECK_FALSE(tt::Trial(store).ended());
+}
+
+TEST_CASE("a forked child that dies leaves the run as it was") {
+  const TemporaryDirectory directory;
+  const std::string run = (directory / "run").string();
+  tt::Hook hook(run, everything());
+  train(hook, 2);
+  const pid_t child = ::fork();
+  if (child == 0) {
+    hook.begin_step();
+    hook.flush();
+    hook.close();
+    ::_exit(0);
+  }
+  int status = 0;
+  REQUIRE(::waitpid(child, &status, 0) == child);
+  CHECK(WIFEXITED(status));
+  train(hook, 2);
+  CHECK_THROWS_WITH(tt::Hook(run), contains("another process writes this run"));  // the claim is still ours
+  hook.close();
+  CHECK(tt::Trial(run).steps() == Steps{0, 1, 2, 3});
+}
+
+TEST_CASE("a dry run writes nothing and says what it would have written") {
+  const TemporaryDirectory directory;
+  using R = tt::Reduction;
+  tt::Hook hook((directory / "run").string(),
+                {.collections = {{.name = "losses", .include_regex = "loss$", .save = tt::every(1)},
+                                 {.name = "weights",
+                                  .include_regex = {"weight$", "kernel$"},
+                                  .save = tt::every(2),
+                                  .reductions = {R::min, R::max}}},
+                 .dry_run = true});
+  for (int i = 0; i < 4; ++i) {
+    hook.begin_step();
+    hook.save("loss", 1.0F);
+    hook.save("weight", std::vector<float>(10));
+  }
+  hook.commit();
+  hook.close();
+  CHECK_FALSE(std::filesystem::exists(directory / "run"));
+  const tt::Report report = hook.report();
+  REQUIRE(report.collections.size() == 2);
+  CHECK(report.dry_run);
+  CHECK(report.collections[0].records == 4);
+  CHECK(report.collections[0].bytes == 16);
+  CHECK(report.collections[0].unmatched.empty());
+  CHECK(report.collections[1].tensors == 1);
+  CHECK(report.collections[1].steps == 2);
+  CHECK(report.collections[1].records == 4);
+  CHECK(report.collections[1].unmatched == std::vector<std::string>{"kernel$"});
+}
+
+TEST_CASE("a disabled hook counts steps and does nothing else") {
+  auto options = everything();
+  options.enabled = false;
+  tt::Hook hook("/nonexistent/run", options);
+  train(hook, 3);
+  CHECK(hook.step() == 2);
+  CHECK_FALSE(hook.due("all"));
+  hook.commit();
+  hook.flush();
+  hook.close();
+  CHECK(hook.status().steps_saved == 0);
+}
+
+TEST_CASE("what was written is shown to on_step, whose exceptions are counted") {
+  std::vector<std::int64_t> seen;
+  auto options = everything();
+  options.on_step = [&](const tt::StepView& view) {
+    seen.push_back(view.step().global_step);
+    CHECK(view.tensors() == std::vector<std::string>{"x"});
+    CHECK(view.reduction("x", tt::Reduction::max) == static_cast<double>(view.step().global_step));
+    if (view.step().global_step == 1) throw std::runtime_error("a rule failed");
+  };
+  tt::Hook hook(std::make_shared<tt::MemoryStore>(), options);
+  train(hook, 3);
+  hook.close();
+  CHECK(seen == Steps{0, 1, 2});
+  CHECK(hook.status().callback_errors == 1);
+}
+
+TEST_CASE("eight threads save, reduce and ask at once") {
+  const auto store = std::make_shared<tt::MemoryStore>();
+  const auto checkpoints = std::make_shared<tt::MemoryStore>();
+  tt::HookOptions options{.collections = {{.name = "raw", .include_regex = "raw", .save = tt::every(1)},
+                                          {.name = "numbers",
+                                           .include_regex = ".",
+                                           .save = tt::every(2),
+                                           .reductions = {tt::Reduction::l2, tt::Reduction::statistics}}},
+                          .checkpoints = checkpoints};
+  tt::Hook hook(store, options);
+  constexpr int threads = 8;
+  for (int step = 0; step < 30; ++step) {
+    hook.begin_step();
+    std::vector<std::jthread> pool;
+    for (int t = 0; t < threads; ++t)
+      pool.emplace_back([&hook, t, step] {
+        for (int i = 0; i < 5; ++i) {
+          const std::string name = "t" + std::to_string(t) + (i % 2 == 0 ? "/raw" : "/") + std::to_string(i);
+          hook.save(name, std::vector<float>(100, static_cast<float>(step * 100 + t * 10 + i)));
+          (void)hook.due("raw");
+          (void)hook.status();
+        }
+      });
+    pool.clear();
+    if (step % 10 == 9) hook.commit();
+  }
+  hook.close();
+  const tt::Trial trial(store);
+  CHECK(trial.tensors().size() == threads * 5);
+  CHECK(trial.tensor("t7/raw4").value(29)->number(99) == 2974);
+  CHECK(trial.tensor("t3/1").statistics(28)->max == 2831);
+  CHECK(trial.damage().empty());
+}

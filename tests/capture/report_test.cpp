@@ -1,0 +1,58 @@
+#include <tensortap/capture/report.hpp>
+
+#include <algorithm>
+#include <sstream>
+#include <string>
+
+#include "catch.hpp"
+
+namespace tt = tensortap;
+
+namespace {
+
+std::string printed(const tt::Report& report) {
+  std::ostringstream out;
+  out << report;
+  return out.str();
+}
+
+}  // namespace
+
+TEST_CASE("a report is a table, and a line per pattern that met nothing") {
+  const tt::Report report{
+      .collections = {{.name = "losses", .tensors = 1, .steps = 300, .records = 300, .bytes = 1200, .unmatched = {}},
+                      {.name = "weights",
+                       .tensors = 12,
+                       .steps = 3,
+                       .records = 36,
+                       .bytes = 123'456'789'012,
+                       .unmatched = {"^conv", "fc9.weight"}}}};
+  CHECK(printed(report) ==
+        "saved                     tensors    steps   records           bytes\n"
+        "losses                          1      300       300            1200\n"
+        "weights                        12        3        36    123456789012\n"
+        "collection \"weights\": \"^conv\" has matched no tensor\n"
+        "collection \"weights\": \"fc9.weight\" has matched no tensor\n");
+}
+
+TEST_CASE("a dry run says that it would have saved") {
+  CHECK(printed({.collections = {}, .dry_run = true}) ==
+        "would save                tensors    steps   records           bytes\n");
+  CHECK(printed({.collections = {}, .dry_run = false}) ==
+        "saved                     tensors    steps   records           bytes\n");
+}
+
+TEST_CASE("names and patterns in a report cannot act on a terminal") {
+  const tt::Report report{.collections = {{.name = "a\x1b[31m\nb", .unmatched = {"\x1b]0;x\x07", "\xff\n"}}}};
+  const std::string text = printed(report);
+  CHECK_THAT(text, contains("\na\\x1b[31m\\nb "));
+  CHECK_THAT(text, contains("collection \"a\\x1b[31m\\nb\": \"\\x1b]0;x\\x07\" has matched no tensor\n"));
+  CHECK_THAT(text, contains(": \"\\xff\\n\" has matched no tensor\n"));
+  CHECK(text.find('\x1b') == std::string::npos);
+  CHECK(std::count(text.begin(), text.end(), '\n') == 4);
+}
+
+TEST_CASE("a long name leaves the numbers of its row apart") {
+  const tt::Report report{.collections = {{.name = std::string(60, 'n'), .tensors = 1, .steps = 2, .unmatched = {}}}};
+  CHECK_THAT(printed(report), contains(std::string(60, 'n') + "        1        2 "));
+}

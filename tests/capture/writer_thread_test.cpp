@@ -1,0 +1,406 @@
+#include <tensortap/capture/writer_thread.hpp>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <stdexcept>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "catch.hpp"
+
+namespace tt = tensortap;
+using Clock = tt::WriterThread::Clock;
+
+namespace {
+
+constexpr std::chrono::seconds plenty(60);  // never waited for, unless a test fails
+constexpr std::chrono::milliseconds little(20);
+
+Clock::time_point soon() { return Clock::now() + little; }
+Clock::time_point late() { return Clock::now() + plenty; }
+
+/// A writer's work that a test can hold up, and look at. Shared with the thread, which may outlive the test's writer.
+class Work {
+ public:
+  tt::WriterThread::Publish publish() {
+    return [work = self()](const tt::StepRecords& step) { work->write(step.step().global_step); };
+  }
+  static std::shared_ptr<Work> make() {
+    auto out = std::shared_ptr<Work>(new Work);
+    out->self_ = out;
+    return out;
+  }
+
+  /// Lets `steps` more steps be written.
+  void allow(int steps) {
+    const std::lock_guard lock(mutex_);
+    allowed_ += steps;
+    changed_.notify_all();
+  }
+  /// Waits until the writer has begun with `count` steps.
+  void wait_until_begun(int count) {
+    std::unique_lock lock(mutex_);
+    REQUIRE(changed_.wait_for(lock, plenty, [&] { return begun_ >= count; }));
+  }
+  int begun() {
+    const std::lock_guard lock(mutex_);
+    return begun_;
+  }
+  std::vector<std::int64_t> written() {
+    const std::lock_guard lock(mutex_);
+    return written_;
+  }
+
+ private:
+  Work() = default;
+  std::shared_ptr<Work> self() { return self_.lock(); }
+
+  void write(std::int64_t step) {
+    std::unique_lock lock(mutex_);
+    ++begun_;
+    changed_.notify_all();
+    changed_.wait(lock, [&] { return allowed_ > 0; });
+    --allowed_;
+    written_.push_back(step);
+  }
+
+  std::weak_ptr<Work> self_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  int allowed_ = 0;
+  int begun_ = 0;
+  std::vector<std::int64_t> written_;
+};
+
+/// Waits until nobody holds the work any more: the writer's thread has let go of all it had.
+bool is_released(const std::weak_ptr<Work>& work) {
+  for (const auto deadline = late(); Clock::now() < deadline; std::this_thread::sleep_for(std::chrono::milliseconds(1)))
+    if (work.expired()) return true;
+  return false;
+}
+
+const tt::KnownTensor loss{.name = "loss", .collections = {}};
+
+/// Fills `step`: it holds at least `bytes`.
+void fill(tt::QueuedStep& step, std::int64_t global_step, std::size_t bytes = 8) {
+  step.records.begin({tt::Mode::train, global_step, global_step});
+  const std::vector<std::byte> elements(bytes, std::byte{1});
+  const auto extent = static_cast<std::int64_t>(bytes);
+  const tt::TensorView view(elements.data(), tt::DType::u8, tt::TensorView::Extents(&extent, 1));
+  tt::StepRecords::copy(view, step.records.add(loss, view, 0.0));
+}
+
+std::unique_ptr<tt::QueuedStep> filled(tt::WriterThread& writer, std::int64_t global_step, std::size_t bytes = 8) {
+  auto step = writer.empty_step();
+  fill(*step, global_step, bytes);
+  return step;
+}
+
+bool push(tt::WriterThread& writer, std::int64_t global_step, Clock::time_point deadline, std::size_t bytes = 8) {
+  auto step = filled(writer, global_step, bytes);
+  const bool taken = writer.push(step, deadline);
+  CHECK(taken == (step == nullptr));
+  return taken;
+}
+
+/// What one step of `fill` takes of the queue.
+std::uint64_t memory_of(std::size_t bytes = 8) {
+  tt::QueuedStep step;
+  fill(step, 0, bytes);
+  return step.records.memory();
+}
+
+std::vector<std::int64_t> up_to(std::int64_t count) {
+  std::vector<std::int64_t> out;
+  for (std::int64_t i = 0; i < count; ++i) out.push_back(i);
+  return out;
+}
+
+}  // namespace
+
+TEST_CASE("steps are written in order, and all of them before the writer stops") {
+  const auto work = Work::make();
+  work->allow(1000);
+  tt::WriterThread writer(memory_of() * 5, work->publish());
+  for (std::int64_t step = 0; step < 1000; ++step) CHECK(push(writer, step, late()));
+  CHECK(writer.stop(late()));
+  CHECK(work->written() == up_to(1000));
+  CHECK(writer.depth().steps == 0);
+  CHECK(writer.depth().bytes == 0);
+  CHECK(writer.stop(Clock::now()));  // again
+}
+
+TEST_CASE("a writer that was given nothing stops") {
+  tt::WriterThread writer(0, [](const tt::StepRecords&) {});
+  CHECK(writer.stop(late()));
+}
+
+TEST_CASE("a step under way takes its room in the queue, and gives it back") {
+  const auto work = Work::make();
+  tt::WriterThread writer(memory_of() * 10, work->publish());
+  CHECK(push(writer, 0, late()));
+  CHECK(push(writer, 1, late()));
+  work->wait_until_begun(1);
+  CHECK(writer.depth().steps == 2);
+  CHECK(writer.depth().bytes == 2 * memory_of());
+  work->allow(1);
+  work->wait_until_begun(2);
+  CHECK(writer.depth().steps == 1);
+  CHECK(writer.depth().bytes == memory_of());
+  work->allow(1);
+  CHECK(writer.stop(late()));
+}
+
+TEST_CASE("a step for which there is no room stays where it is") {
+  const auto work = Work::make();
+  tt::WriterThread writer(memory_of() * 2, work->publish());
+  CHECK(push(writer, 0, soon()));
+  CHECK(push(writer, 1, soon()));
+  auto step = filled(writer, 2);
+  CHECK_FALSE(writer.push(step, soon()));
+  REQUIRE(step);
+  CHECK(step->records.step().global_step == 2);
+  CHECK(step->records.records().size() == 1);
+  CHECK(writer.depth().steps == 2);
+  work->allow(2);
+  CHECK(writer.run([] {}, late()));
+  CHECK(writer.push(step, soon()));
+  work->allow(1);
+  CHECK(writer.stop(late()));
+  CHECK(work->written() == up_to(3));
+}
+
+TEST_CASE("a push waits until there is room") {
+  const auto work = Work::make();
+  tt::WriterThread writer(memory_of(), work->publish());
+  CHECK(push(writer, 0, late()));
+  work->wait_until_begun(1);
+  std::thread helper([&] {
+    std::this_thread::sleep_for(little);
+    work->allow(2);
+  });
+  CHECK(push(writer, 1, late()));
+  helper.join();
+  CHECK(writer.stop(late()));
+  CHECK(work->written() == up_to(2));
+}
+
+TEST_CASE("a step larger than the whole queue is taken when nothing else is there") {
+  const auto work = Work::make();
+  tt::WriterThread writer(10, work->publish());
+  CHECK(push(writer, 0, soon(), 1'000'000));
+  CHECK_FALSE(push(writer, 1, soon()));
+  work->allow(2);
+  CHECK(writer.run([] {}, late()));
+  CHECK(push(writer, 1, soon(), 1'000'000));
+  CHECK(writer.stop(late()));
+  CHECK(work->written() == up_to(2));
+}
+
+TEST_CASE("after a wait in vain steps are dropped at once until half of the queue is free") {
+  const auto work = Work::make();
+  tt::WriterThread writer(memory_of() * 4, work->publish());
+  for (std::int64_t step = 0; step < 4; ++step) CHECK(push(writer, step, soon()));
+  CHECK_FALSE(push(writer, 4, soon()));
+  for (int i = 0; i < 100; ++i) {  // with a minute each, if it waited
+    const auto before = Clock::now();
+    CHECK_FALSE(push(writer, 4, late()));
+    CHECK(Clock::now() - before < plenty / 2);
+  }
+  work->allow(2);
+  work->wait_until_begun(3);
+  CHECK(writer.depth().steps == 2);
+  std::thread helper([&] {
+    std::this_thread::sleep_for(little);
+    work->allow(5);
+  });
+  for (std::int64_t step = 4; step < 7; ++step) CHECK(push(writer, step, late()));  // it waits again
+  helper.join();
+  CHECK(writer.stop(late()));
+  CHECK(work->written() == up_to(7));
+}
+
+TEST_CASE("a task runs on the writer's thread after all steps so far") {
+  const auto work = Work::make();
+  tt::WriterThread writer(memory_of() * 100, work->publish());
+  for (std::int64_t step = 0; step < 50; ++step) CHECK(push(writer, step, late()));
+  work->allow(50);
+  std::thread::id thread;
+  std::vector<std::int64_t> seen;
+  CHECK(writer.run(
+      [&] {
+        thread = std::this_thread::get_id();
+        seen = work->written();
+      },
+      late()));
+  CHECK(seen == up_to(50));
+  CHECK(thread != std::thread::id());
+  CHECK(thread != std::this_thread::get_id());
+  CHECK(writer.stop(late()));
+}
+
+TEST_CASE("what a task throws reaches who waits for it, and the writer goes on") {
+  const auto work = Work::make();
+  work->allow(2);
+  tt::WriterThread writer(memory_of() * 4, work->publish());
+  CHECK(push(writer, 0, late()));
+  for (int i = 0; i < 20; ++i) {
+    const std::string text = "no room on the disk, try " + std::to_string(i);
+    CHECK_THROWS_WITH(writer.run([&] { throw std::runtime_error(text); }, late()), contains(text));
+  }
+  CHECK_THROWS_AS(writer.run([] { throw 5; }, late()), int);
+  CHECK(push(writer, 1, late()));
+  CHECK(writer.stop(late()));
+  CHECK(work->written() == up_to(2));
+}
+
+TEST_CASE("a task that nobody waits for any more never begins, and what it held is let go") {
+  const auto work = Work::make();
+  tt::WriterThread writer(memory_of() * 4, work->publish());
+  CHECK(push(writer, 0, late()));
+  work->wait_until_begun(1);
+  const auto begun = std::make_shared<std::atomic<int>>(0);
+  for (int i = 0; i < 3; ++i) CHECK_FALSE(writer.run([begun] { ++*begun; }, soon()));
+  CHECK(begun.use_count() == 1);
+  work->allow(1);
+  CHECK(writer.run([] {}, late()));
+  CHECK(writer.stop(late()));
+  CHECK(*begun == 0);
+}
+
+TEST_CASE("a task that has begun goes on though nobody waits for it") {
+  const auto work = Work::make();
+  tt::WriterThread writer(memory_of() * 4, work->publish());
+  const auto gate = Work::make();
+  const auto ended = std::make_shared<std::atomic<bool>>(false);
+  const auto job = [publish = gate->publish(), ended] {
+    publish(tt::StepRecords());
+    *ended = true;
+    throw std::runtime_error("nobody hears it");
+  };
+  std::chrono::milliseconds patience(10);
+  do CHECK_FALSE(writer.run(job, Clock::now() + (patience *= 2)));
+  while (gate->begun() == 0);  // a busy machine may not have begun in time; then it never does
+  CHECK_FALSE(*ended);
+  gate->allow(1);
+  bool seen = false;
+  CHECK(writer.run([&] { seen = *ended; }, late()));
+  CHECK(seen);
+  CHECK(gate->begun() == 1);
+  CHECK(writer.stop(late()));
+}
+
+TEST_CASE("memory of written steps is used again") {
+  const auto work = Work::make();
+  work->allow(100);
+  tt::WriterThread writer(memory_of() * 100, work->publish());
+  CHECK(push(writer, 0, late()));
+  CHECK(writer.run([] {}, late()));
+  auto step = writer.empty_step();
+  const tt::QueuedStep* const first = step.get();
+  const std::uint64_t memory = step->records.memory();
+  CHECK(memory == memory_of());
+  CHECK_FALSE(step->next);
+  for (std::int64_t i = 1; i < 50; ++i) {
+    fill(*step, i);
+    CHECK(step->records.memory() == memory);
+    CHECK(writer.push(step, late()));
+    CHECK(writer.run([] {}, late()));
+    step = writer.empty_step();
+    CHECK(step.get() == first);
+  }
+  CHECK(writer.stop(late()));
+}
+
+TEST_CASE("no more than a quarter of the queue is kept as memory of written steps, but one step always is") {
+  const auto spare_after = [](std::uint64_t capacity) {
+    const auto work = Work::make();
+    tt::WriterThread writer(capacity, work->publish());
+    for (std::int64_t step = 0; step < 16; ++step) CHECK(push(writer, step, late()));
+    work->allow(16);
+    CHECK(writer.run([] {}, late()));
+    int spare = 0;
+    std::vector<std::unique_ptr<tt::QueuedStep>> steps;
+    do steps.push_back(writer.empty_step());
+    while (steps.back()->records.memory() > 0 && ++spare < 100);
+    CHECK(writer.stop(late()));
+    return spare;
+  };
+  CHECK(spare_after(memory_of() * 16) == 4);
+  CHECK(spare_after(memory_of() * 24) == 6);
+}
+
+TEST_CASE("the depth of a queue may be asked for by any thread") {
+  const auto work = Work::make();
+  work->allow(500);
+  tt::WriterThread writer(memory_of() * 3, work->publish());
+  std::atomic<bool> done = false;
+  std::uint64_t deepest = 0;
+  std::thread observer([&] {
+    while (!done) deepest = std::max(deepest, writer.depth().bytes);
+  });
+  for (std::int64_t step = 0; step < 500; ++step) CHECK(push(writer, step, late()));
+  done = true;
+  observer.join();
+  CHECK(deepest <= memory_of() * 3);
+  CHECK(writer.stop(late()));
+}
+
+TEST_CASE("a writer that hangs is left to itself at the deadline, and lets go of everything when it ends") {
+  auto work = Work::make();
+  const std::weak_ptr<Work> watched = work;
+  {
+    tt::WriterThread writer(memory_of() * 10, work->publish());
+    for (std::int64_t step = 0; step < 5; ++step) CHECK(push(writer, step, late()));
+    work->wait_until_begun(1);
+    const auto before = Clock::now();
+    CHECK_FALSE(writer.stop(soon()));
+    CHECK(Clock::now() - before >= little);
+    CHECK(Clock::now() - before < plenty);
+  }
+  work->allow(5);
+  work->wait_until_begun(5);
+  work.reset();
+  CHECK(is_released(watched));
+}
+
+TEST_CASE("a writer that goes away does not wait for what hangs, which writes what it has") {
+  auto work = Work::make();
+  const std::weak_ptr<Work> watched = work;
+  {
+    tt::WriterThread writer(memory_of() * 10, work->publish());
+    for (std::int64_t step = 0; step < 3; ++step) CHECK(push(writer, step, late()));
+    work->wait_until_begun(1);
+  }
+  work->allow(3);
+  work->wait_until_begun(3);
+  for (const auto deadline = late(); work->written().size() < 3 && Clock::now() < deadline;)
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  CHECK(work->written() == up_to(3));
+  work.reset();
+  CHECK(is_released(watched));
+}
+
+TEST_CASE("a very long queue goes away without a deep recursion") {
+  auto work = Work::make();
+  const std::weak_ptr<Work> watched = work;
+  constexpr int count = 50'000;
+  {
+    tt::WriterThread writer(UINT64_MAX / 2, work->publish());
+    for (int step = 0; step < count; ++step) {
+      auto empty = std::make_unique<tt::QueuedStep>();
+      CHECK(writer.push(empty, late()));
+    }
+    work->allow(count);
+    CHECK(writer.stop(late()));
+  }
+  work.reset();
+  CHECK(is_released(watched));
+}

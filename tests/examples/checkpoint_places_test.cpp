@@ -1,0 +1,102 @@
+#include "spot_training/checkpoint_places.hpp"
+
+#include <algorithm>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "catch.hpp"
+#include "store/temporary_directory.hpp"
+
+namespace spot_training {
+namespace {
+
+std::vector<std::string> names_in(const std::filesystem::path& folder) {
+  std::vector<std::string> names;
+  for (const auto& entry : std::filesystem::directory_iterator(folder)) names.push_back(entry.path().filename());
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+using Names = std::vector<std::string>;
+
+/// A run, a machine that trains, and the place that outlives it.
+struct Job {
+  TemporaryDirectory root;
+  std::filesystem::path run = root / "run", machine = root / "machine", durable = root / "durable";
+  std::optional<tt::Hook> hook;
+  std::optional<CheckpointPlaces> places;
+
+  void start() {
+    hook.emplace(run.string(), tt::HookOptions{.save = tt::every(1), .checkpoint_dir = machine.string()});
+    places.emplace(machine, durable, hook->resumed() ? hook->resumed()->checkpoint : "");
+  }
+  void step() {
+    hook->begin_step();
+    hook->save("loss", 1.0);
+  }
+  void commit() {
+    hook->commit(places->write(hook->global_step(), "after step " + std::to_string(hook->global_step())));
+  }
+};
+
+TEST_CASE("CheckpointPlaces: the last two are kept in both places, and the state beside them") {
+  Job job;
+  job.start();
+  for (int i = 0; i < 4; ++i) {
+    job.step();
+    job.commit();
+    job.places->secure();
+  }
+  const Names expected = {"metadata.json", "step_000000002.checkpoint", "step_000000003.checkpoint"};
+  REQUIRE(names_in(job.machine) == expected);
+  REQUIRE(names_in(job.durable) == expected);
+  REQUIRE(read_file(job.durable / "step_000000003.checkpoint") == "after step 3");
+  REQUIRE(read_file(job.durable / "metadata.json") == read_file(job.machine / "metadata.json"));
+}
+
+TEST_CASE("CheckpointPlaces: the next machine goes on from what was secured, and keeps it as one of its two") {
+  Job job;
+  job.start();
+  for (int i = 0; i < 2; ++i) {
+    job.step();
+    job.commit();
+    job.places->secure();
+  }
+  job.step();
+  job.commit();  // and the machine is gone before this one is copied
+  job.hook.reset();
+  std::filesystem::remove_all(job.machine);
+  std::filesystem::copy(job.durable, job.machine);
+
+  job.start();
+  REQUIRE(job.hook->resumed());
+  REQUIRE(job.hook->resumed()->global_step == 1);
+  REQUIRE(read_file(job.hook->resumed()->checkpoint) == "after step 1");
+  job.step();
+  job.commit();
+  job.places->secure();
+  const Names expected = {"metadata.json", "step_000000001.checkpoint", "step_000000002.checkpoint"};
+  REQUIRE(names_in(job.machine) == expected);
+  REQUIRE(names_in(job.durable) == expected);
+}
+
+TEST_CASE("CheckpointPlaces: without a durable place there is one") {
+  Job job;
+  job.durable.clear();
+  job.start();
+  job.step();
+  job.commit();
+  job.places->secure();
+  REQUIRE(names_in(job.root.path()) == Names{"machine", "run"});
+  REQUIRE(names_in(job.machine) == Names{"metadata.json", "step_000000000.checkpoint"});
+}
+
+TEST_CASE("read_file: a file that is not there is told") {
+  const TemporaryDirectory folder;
+  REQUIRE_THROWS_WITH(read_file(folder / "nothing"), contains("nothing: cannot be read; check that it is there"));
+}
+
+}  // namespace
+}  // namespace spot_training

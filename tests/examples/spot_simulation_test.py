@@ -1,0 +1,138 @@
+#!/usr/bin/env python3
+"""The spot simulation, small: machines are taken away, a rule watches, and nothing may be lost.
+
+TENSORTAP_SPOT_TRAINING and TENSORTAP_SPOT_SIMULATION name the programs.
+"""
+import gzip
+import json
+import os
+import random
+import signal
+import struct
+import subprocess
+import tempfile
+import time
+import unittest
+from collections import Counter
+from pathlib import Path
+
+TRAINING = os.environ.get("TENSORTAP_SPOT_TRAINING")
+SIMULATION = os.environ.get("TENSORTAP_SPOT_SIMULATION")
+PATIENCE = 120  # seconds
+
+
+def write_images(folder):
+    """Noise in the format of Fashion-MNIST."""
+    noise = random.Random(1)
+    for part, count in (("train", 1000), ("t10k", 200)):
+        for name, header, size in (("images-idx3", (0x803, count, 28, 28), 28 * 28), ("labels-idx1", (0x801, count), 1)):
+            content = noise.randbytes(count * size)
+            if size == 1:
+                content = bytes(byte % 10 for byte in content)
+            with gzip.open(folder / f"{part}-{name}-ubyte.gz", "wb", compresslevel=1) as file:
+                file.write(struct.pack(f">{len(header)}I", *header) + content)
+
+
+def steps_in(run):
+    """How often each (mode, mode step) is there, by the index files."""
+    metas = [json.loads(path.read_text())["meta"] for path in run.glob("index/*/*.json")]
+    return Counter((meta["mode"], meta["mode_step"]) for meta in metas)
+
+
+def processes_about(folder):
+    """Processes with the folder in their command line."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            if str(folder).encode() in path.read_bytes():
+                found.append(int(path.parent.name))
+        except OSError:  # gone since
+            pass
+    return found
+
+
+@unittest.skipUnless(TRAINING and SIMULATION, "TENSORTAP_SPOT_SIMULATION is not set: the examples are not built")
+class SpotSimulationTest(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = Path(folder.name)
+        write_images(self.folder)
+        self.spot = self.folder / "spot"
+        self.result = self.folder / "result.json"
+
+    def options(self, epochs):
+        return ["--data", self.folder, "--batch-size", 10, "--limit", 1000, "--epochs", epochs]
+
+    def call(self, *command, code=0):
+        result = subprocess.run([*map(str, command)], capture_output=True, text=True, timeout=3 * PATIENCE)
+        self.assertEqual(result.returncode, code, result.stdout[-3000:] + result.stderr[-2000:])
+        return result.stdout + result.stderr
+
+    def train_in_peace(self, epochs):
+        self.call(TRAINING, "--out-dir", self.folder / "run", "--result", self.result, *self.options(epochs))
+
+    def expect_a_long_training(self):
+        result = {"train_steps": 100_000, "eval_steps": 1, "checksum": "", "accuracy": 0, "hook_seconds": 0,
+                  "learning_seconds": 0, "commit_seconds": 0}
+        self.result.write_text(json.dumps(result))
+
+    def simulate(self, epochs, *options, code=0):
+        return self.call(SIMULATION, "--dir", self.spot, "--reference", self.result, "--patience", PATIENCE,
+                         *self.options(epochs), *options, code=code)
+
+    def test_nothing_is_lost(self):
+        self.train_in_peace(6)
+        out = self.simulate(6)
+        expected = {("TRAIN", step) for step in range(600)} | {("EVAL", step) for step in range(6)}
+        times = steps_in(self.spot / "run")
+        self.assertEqual(times.keys(), expected)
+        self.assertEqual(set(times.values()), {1})
+        self.assertTrue((self.spot / "run" / "training_job_end.ts").is_file())
+        self.assertTrue(steps_in(self.spot / "run" / "superseded" / "000000002"), "SIGKILL has cost no step")
+        self.assertFalse((self.spot / "run" / "superseded" / "000000001").exists(), "SIGTERM has cost steps")
+        checksum = json.loads(self.result.read_text())["checksum"]
+        self.assertIn(f"{checksum} and {checksum}", out)
+        self.assertIn("606 of 606, 0, 0", out)
+        self.assertNotIn(" NO\n", out)
+        self.assertEqual([path.name for path in self.spot.glob("machine_*")], [])
+        self.assertEqual(len(list(self.spot.glob("durable/*.checkpoint"))), 2)
+        self.assertEqual(processes_about(self.folder), [])
+
+    def test_another_result_is_told(self):
+        self.train_in_peace(3)
+        result = json.loads(self.result.read_text())
+        self.result.write_text(json.dumps(result | {"checksum": "00000000"}))
+        out = self.simulate(3, code=1)
+        self.assertEqual(out.count(" NO\n"), 1)
+        self.assertRegex(out, r"weights as if left in peace.* and 00000000 +NO\n")
+
+    def test_a_fault_is_found_and_stops_the_training(self):
+        out = self.simulate(60, "--inject", "vanishing")
+        self.assertTrue((self.spot / "stop").exists())
+        self.assertFalse((self.spot / "run" / "training_job_end.ts").exists())
+        self.assertRegex((self.spot / "judge.txt").read_text(), r"gradient/\w+\.\w+")
+        self.assertNotIn(" NO\n", out)
+
+    def test_its_programs_die_with_it(self):
+        self.expect_a_long_training()
+        command = [SIMULATION, "--dir", self.spot, "--reference", self.result, *self.options(1000)]
+        with subprocess.Popen([*map(str, command)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as simulation:
+            end = time.monotonic() + PATIENCE
+            while len(steps_in(self.spot / "run")) < 3 and time.monotonic() < end:
+                time.sleep(0.05)
+            self.assertEqual(len(processes_about(self.folder)), 3)  # the simulation, the training, the judge
+            simulation.send_signal(signal.SIGKILL)
+        while processes_about(self.folder) and time.monotonic() < end:
+            time.sleep(0.05)
+        self.assertEqual(processes_about(self.folder), [])
+
+    def test_a_training_that_is_too_short_is_told(self):
+        self.expect_a_long_training()
+        self.assertIn("it was too short, take more --epochs", self.simulate(1, code=1))
+        self.assertIn("not empty", self.simulate(1, code=1))
+        self.assertEqual(processes_about(self.folder), [])
+
+
+if __name__ == "__main__":
+    unittest.main()

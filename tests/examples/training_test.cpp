@@ -1,0 +1,169 @@
+#include "spot_training/training.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <span>
+#include <stdexcept>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <zlib.h>
+
+#include "catch.hpp"
+#include "store/temporary_directory.hpp"
+
+namespace spot_training {
+namespace {
+
+void write_gzip(const std::filesystem::path& path, const std::string& bytes) {
+  const gzFile file = gzopen(path.c_str(), "wb");
+  REQUIRE(gzwrite(file, bytes.data(), static_cast<unsigned>(bytes.size())) == static_cast<int>(bytes.size()));
+  gzclose(file);
+}
+
+/// `count` images of noise, as the data set has them.
+FashionMnist noise(unsigned count) {
+  const TemporaryDirectory directory;
+  Random random(count);
+  const char size = static_cast<char>(count);
+  std::string images{0, 0, 8, 3, 0, 0, 0, size, 0, 0, 0, 28, 0, 0, 0, 28}, labels{0, 0, 8, 1, 0, 0, 0, size};
+  for (unsigned i = 0; i < count; ++i) {
+    labels += static_cast<char>(random.below(10));
+    for (int pixel = 0; pixel < 28 * 28; ++pixel) images += static_cast<char>(random.below(256));
+  }
+  write_gzip(directory / "train-images-idx3-ubyte.gz", images);
+  write_gzip(directory / "train-labels-idx1-ubyte.gz", labels);
+  return FashionMnist(directory.path(), "train");
+}
+
+void ignore(const Network&, const Scores&) {}
+
+/// One batch, or what follows an epoch's last.
+void advance(Training& training) {
+  if (training.epoch_ended())
+    training.end_epoch();
+  else
+    training.step(ignore);
+}
+
+const Recipe small{.batch_size = 3, .epochs = 3, .learning_rate = 0.05f, .seed = 5, .limit = 8};
+
+TEST_CASE("Training: a checkpoint given back is the same checkpoint") {
+  const FashionMnist images = noise(9);
+  Training one(small, images), other(small, images);
+  for (int i = 0; i < 5; ++i) advance(one);
+  REQUIRE(one.checkpoint() != other.checkpoint());
+  other.restore(one.checkpoint(), "here");
+  REQUIRE(other.checkpoint() == one.checkpoint());
+  REQUIRE(other.epoch() == 1);
+  REQUIRE(other.images_done() == 11);
+  REQUIRE(other.images_in_all() == 24);
+  REQUIRE(other.batches_per_epoch() == 3);
+}
+
+TEST_CASE("Training: left after any batch and taken up elsewhere, it ends with the same bits") {
+  const FashionMnist images = noise(9);
+  std::vector<std::string> checkpoints;
+  Training alone(small, images);
+  for (; !alone.ended(); advance(alone)) checkpoints.push_back(alone.checkpoint());
+  REQUIRE(checkpoints.size() == 12);  // three batches and an end, three times
+  for (const std::string& checkpoint : checkpoints) {
+    Training successor(small, images);
+    successor.step(ignore);  // what it has done before does not matter
+    successor.restore(checkpoint, "here");
+    while (!successor.ended()) advance(successor);
+    REQUIRE(successor.checkpoint() == alone.checkpoint());
+  }
+}
+
+TEST_CASE("Training: a checkpoint that is damaged anywhere or cut short is refused") {
+  const FashionMnist images = noise(9);
+  Training training(small, images);
+  advance(training);
+  const std::string sound = training.checkpoint();
+  for (std::size_t at = 0; at < sound.size(); at += at < 200 ? 1 : 997) {
+    std::string damaged = sound;
+    damaged[at] = static_cast<char>(damaged[at] ^ 4);
+    REQUIRE_THROWS_AS(training.restore(damaged, "here"), std::runtime_error);
+    REQUIRE_THROWS_AS(training.restore(sound.substr(0, at), "here"), std::runtime_error);
+  }
+  REQUIRE_THROWS_WITH(training.restore(sound.substr(0, sound.size() - 1), "here"),
+                      "read: here: damaged or cut short; go on from an earlier checkpoint");
+  REQUIRE_THROWS_WITH(training.restore(sound + "x", "here"), contains("damaged or cut short"));
+  REQUIRE_THROWS_WITH(training.restore("", "here"), contains("it is no checkpoint"));
+  training.restore(sound, "here");
+}
+
+TEST_CASE("Training: a checkpoint of another training is refused") {
+  const FashionMnist images = noise(9);
+  const auto refused_by = [&](Recipe other) {
+    Training(other, images).restore(Training(small, images).checkpoint(), "here");
+  };
+  refused_by(small);
+  Recipe recipe = small;
+  recipe.batch_size = 2;
+  REQUIRE_THROWS_WITH(refused_by(recipe), contains("made by another recipe (batch size 3, epochs 3, learning rate "
+                                                   "0.0500000007, seed 5, limit 8; here batch size 2, "));
+  recipe = small;
+  recipe.learning_rate = 0.0500001f;
+  REQUIRE_THROWS_WITH(refused_by(recipe), contains("made by another recipe"));
+  recipe = small;
+  recipe.vanishing = true;
+  REQUIRE_THROWS_WITH(refused_by(recipe), contains("made by another recipe"));
+  const FashionMnist fewer = noise(7);
+  REQUIRE_THROWS_WITH(Training(small, fewer).restore(Training(small, images).checkpoint(), "here"),
+                      contains("a section has the wrong size (64 bytes, not 56)"));
+}
+
+TEST_CASE("Training: numbers that make no sense are refused, checksum or not") {
+  const FashionMnist images = noise(9);
+  const auto checkpoint = [&](std::vector<std::size_t> done, std::size_t last_in_order, const std::string& random,
+                              bool longer) {
+    CheckpointWriter out;
+    out.add(small.text());
+    out.add(std::span<const std::size_t>(done));
+    std::vector<std::size_t> order = images.positions(small.limit);
+    order.back() = last_in_order;
+    out.add(std::span<const std::size_t>(order));
+    out.add(random);
+    const Parameters weights, velocity;
+    for (const Parameters* const parameters : {&weights, &velocity})
+      for (const auto numbers : parameters->numbers()) out.add(numbers);
+    if (longer) out.add("more");
+    return std::move(out).finish();
+  };
+  const std::string random = Random(1).state();
+  Training training(small, images);
+  training.restore(checkpoint({2, 8}, 8, random, false), "here");
+  REQUIRE_THROWS_WITH(training.restore(checkpoint({4, 0}, 8, random, false), "here"), contains("make no sense"));
+  REQUIRE_THROWS_WITH(training.restore(checkpoint({0, 9}, 8, random, false), "here"), contains("make no sense"));
+  REQUIRE_THROWS_WITH(training.restore(checkpoint({0, 0}, 9, random, false), "here"), contains("make no sense"));
+  REQUIRE_THROWS_WITH(training.restore(checkpoint({0, 0}, 8, "1 2 3", false), "here"), contains("make no sense"));
+  REQUIRE_THROWS_WITH(training.restore(checkpoint({0, 0}, 8, random, true), "here"), contains("longer"));
+  REQUIRE_THROWS_WITH(training.restore(checkpoint({0}, 8, random, false), "here"), contains("wrong size"));
+}
+
+TEST_CASE("Training: gradients vanish after a quarter of the images, if that is asked for") {
+  const FashionMnist images = noise(9);
+  Recipe recipe{.batch_size = 2, .epochs = 1, .limit = 8};
+  for (const bool vanishing : {false, true}) {
+    recipe.vanishing = vanishing;
+    Training training(recipe, images);
+    std::vector<bool> vanished;
+    while (!training.epoch_ended())
+      training.step([&](const Network& network, const Scores&) {
+        float largest = 0;
+        for (const float number : network.gradient.dense3.weight) largest = std::max(largest, std::abs(number));
+        REQUIRE(largest > 0);
+        vanished.push_back(largest < 1e-7f);
+      });
+    REQUIRE(vanished == std::vector<bool>{false, vanishing, vanishing, vanishing});
+  }
+}
+
+}  // namespace
+}  // namespace spot_training
