@@ -119,6 +119,7 @@ class Simulation {
     const fs::path machine = new_machine();
     Process training = start_training(machine);
     expect_end(training, 3);
+    judge.send(SIGTERM);  // the run is left open: it would wait for the next attempt
     const int verdict = end_of(judge, "the judge");
     const tt::Trial trial(run_.string());
     std::cout << '\n' << std::ifstream(judge_text_).rdbuf() << '\n';

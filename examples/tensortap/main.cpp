@@ -18,10 +18,12 @@ int main(int argc, char** argv) {
       "  tensortap show runs/42 loss                 a tensor over its steps\n"
       "  tensortap show runs/42 conv1.weight --step 500\n"
       "  tensortap check runs/42 && echo sound       reads every record, verifies every checksum\n"
+      "  tensortap judge runs/42 --follow            do gradients vanish? says so while it trains\n"
       "  tensortap dump runs/42 | python3 -m json.tool");
 
   std::string run;
   command::Show what;
+  command::Judge how;
   std::int64_t step = 0;
   const auto add = [&](const char* name, const char* description) {
     CLI::App* sub = app.add_subcommand(name, description);
@@ -39,12 +41,22 @@ int main(int argc, char** argv) {
   show->add_flag("--all", what.all, "all elements, however many");
   const CLI::App* check =
       add("check", "Reads every record and verifies every checksum; exit code 1 if something is damaged.");
+  CLI::App* judge = add("judge", "What a rule finds in the run; exit code 1 if it finds anything.");
+  judge->add_option("--rule", how.rule, "which rule")
+      ->check(CLI::IsMember({"vanishing_gradient"}))
+      ->capture_default_str();
+  judge->add_option("--threshold", how.threshold, "mean magnitude below which a gradient has vanished")
+      ->capture_default_str();
+  judge->add_flag("--follow", how.follow, "go on until the run has ended; it need not be there yet");
+  judge->add_option("--timeout", how.timeout, "but no longer than this many seconds")->check(CLI::NonNegativeNumber);
+  judge->add_option("--stop-file", how.stop_file, "create this file at the first finding");
   CLI11_PARSE(app, argc, argv);
 
   try {
     if (dump->parsed()) return command::dump(run, std::cout);
     if (ls->parsed()) return command::list(run, std::cout);
     if (check->parsed()) return command::check(run, std::cout);
+    if (judge->parsed()) return command::judge(run, how, std::cout);
     if (at->count() > 0) what.step = step;
     return show->parsed() ? command::show(run, what, std::cout) : 2;
   } catch (const std::exception& e) {

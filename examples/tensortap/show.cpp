@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <iomanip>
+#include <set>
 #include <string>
 #include <tensortap/tensortap.hpp>
 
@@ -17,8 +18,11 @@ std::string shape_text(const tt::Tensor::Shape& shape) {
   return out + "]";
 }
 
-std::string plural(std::size_t n, const std::string& noun) {
-  return std::to_string(n) + " " + noun + (n == 1 ? "" : "s");
+/// How often somebody began to write; 0 if nothing tells.
+std::size_t attempts_of(const tt::Trial& trial) {
+  std::set<std::int64_t> runs;
+  for (const tt::Attempt& attempt : trial.attempts()) runs.insert(attempt.run);
+  return runs.size();
 }
 
 std::string range_text(const std::vector<std::int64_t>& steps) {
@@ -96,7 +100,9 @@ int show_history(const tt::TensorHistory& tensor, const Show& what, std::ostream
 int list(const std::string& run, std::ostream& out) {
   const tt::Trial trial(run);
   out << tt::escaped(run) << (trial.ended() ? ": ended" : ": running or interrupted") << ", "
-      << plural(static_cast<std::size_t>(trial.num_workers()), "worker") << '\n';
+      << plural(static_cast<std::size_t>(trial.num_workers()), "worker");
+  if (const std::size_t attempts = attempts_of(trial)) out << ", " << plural(attempts, "attempt");
+  out << '\n';
   for (const tt::Mode mode : trial.modes())
     out << "  " << tt::to_string(mode) << ": " << range_text(trial.steps(mode)) << '\n';
   if (!trial.collections().empty()) out << "\ncollections\n";

@@ -3233,7 +3233,8 @@ template <class T>
 // One step as a rule sees it: what was saved in it, whether it is read back from a run or still in the training
 // process.
 //
-//   if (const auto mean = view.reduction("gradient/w", tensortap::Reduction::abs_mean)) …
+//   tensortap::HookOptions options;
+//   options.on_step = [](const tensortap::StepView& step) { std::cout << step.tensors("gradients").size() << '\n'; };
 
 namespace tensortap::inline v0 {
 
@@ -6511,7 +6512,7 @@ class CheckpointWatch {
 
 // A step as rules see it in the training process: what was written of it, before it is forgotten.
 //
-//   options.on_step = [](const tensortap::StepView& view) { std::cout << view.step().global_step << '\n'; };
+// Not for users: a hook hands it to `on_step` as a StepView.
 
 namespace tensortap::inline v0 {
 
@@ -9257,8 +9258,8 @@ class TensorHistory {
 
 // A step of a run as a rule sees it.
 //
-//   const tensortap::StoredStep view = trial.view(1200);
-//   if (const auto loss = view.value("loss")) std::cout << loss->number(0) << '\n';
+//   if (const auto view = trial.view(1200))
+//     if (const auto loss = view->value("loss")) std::cout << loss->number(0) << '\n';
 
 namespace tensortap::inline v0 {
 
@@ -9553,6 +9554,7 @@ class Trial {
 
 // What a rule found in a step.
 //
+//   const auto findings = tensortap::evaluate(trial, {tensortap::VanishingGradient{}});
 //   for (const tensortap::Finding& finding : findings) std::cerr << finding << '\n';
 
 namespace tensortap::inline v0 {
@@ -9748,7 +9750,7 @@ inline ModeSaveConfig united(const ModeSaveConfig& a, const ModeSaveConfig& b) {
       out.start_step = a.interval() == 0 ? b.start_step : a.start_step;
       out.end_step = a.interval() == 0 ? b.end_step : a.end_step;
     } else {
-      out.start_step = std::min(a.start_step.value_or(0), b.start_step.value_or(0));
+      if (a.start_step && b.start_step) out.start_step = std::min(*a.start_step, *b.start_step);
       if (a.end_step && b.end_step) out.end_step = std::max(*a.end_step, *b.end_step);
     }
   }

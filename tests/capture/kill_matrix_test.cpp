@@ -192,7 +192,7 @@ void check_prefix(const fs::path& run, const fs::path& whole) {
 /// Leaves a run for readers in other languages, if anyone asks.
 void leave_for_others(const fs::path& run, const std::string& name) {
   const char* directory = std::getenv("TENSORTAP_WRITTEN_RUNS");
-  if (directory == nullptr || !fs::exists(run / "collections")) return;
+  if (directory == nullptr || !fs::exists(run / "collections/000000000/worker_0_collections.json")) return;
   const fs::path to = fs::path(directory) / "killed" / name;
   fs::remove_all(to);
   fs::create_directories(to.parent_path());

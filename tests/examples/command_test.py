@@ -5,8 +5,11 @@ TENSORTAP_COMMAND names the program.
 """
 import json
 import os
+import shutil
+import signal
 import subprocess
 import tempfile
+import time
 import unittest
 from pathlib import Path
 
@@ -82,6 +85,15 @@ class CommandTest(unittest.TestCase):
         self.assertEqual([line.split()[0] for line in eval_steps.splitlines()], ["step", "1", "3"])
         self.assertIn("nothing was saved in step 1", self.call("show", GOLDEN / "basic", "Net_head0.weight", "--step", 1, code=1))
 
+    def test_ls_counts_attempts(self):
+        with tempfile.TemporaryDirectory() as folder:
+            run = RunFromGolden(Path(folder) / "run")
+            run.begin(0, -1)
+            self.assertIn("running or interrupted, 1 worker, 1 attempt\n", self.call("ls", run.path))
+            run.begin(1, 0)
+            self.assertIn("1 worker, 2 attempts\n", self.call("ls", run.path))
+        self.assertIn("1 worker\n", self.call("ls", GOLDEN / "basic"))
+
     def test_help_and_version(self):
         self.assertIn("Examples:", self.call("--help"))
         self.assertRegex(self.call("--version"), r"^tensortap \d+\.\d+\.\d+\n$")
@@ -91,6 +103,149 @@ class CommandTest(unittest.TestCase):
             self.assertIn("no such run", self.call("ls", empty, code=2))
         self.assertIn("no tensor is named", self.call("show", GOLDEN / "basic", "nothing", code=2))
         self.assertNotEqual(subprocess.run([COMMAND], capture_output=True).returncode, 0)
+
+
+class RunFromGolden:
+    """A run that is written step by step, from a golden one with four steps of four gradients."""
+
+    STEPS = (0, 3, 6, 9)
+
+    def __init__(self, path):
+        self.path = path
+
+    def put(self, name, text):
+        """As a writer does: whole, or not at all."""
+        target = self.path / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        temporary = target.with_name(target.name + ".tmp")
+        temporary.write_text(text, encoding="utf-8")
+        temporary.rename(target)
+
+    def begin(self, attempt, resumed_at):
+        self.put(f"attempts/{attempt:09}_worker_0.json",
+                 json.dumps({"run": attempt, "worker": "worker_0", "resumed_at": resumed_at}))
+        name = "collections/000000000/worker_0_collections.json"
+        self.put(name, (GOLDEN / "basic" / name).read_text(encoding="utf-8"))
+
+    def save(self, attempt, step):
+        events = f"events/{step:012}/{step:012}_worker_0.tfevents"
+        (self.path / events).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(GOLDEN / "basic" / events, self.path / events)
+        name = f"index/000000000/{step:012}_worker_0.json"
+        index = json.loads((GOLDEN / "basic" / name).read_text(encoding="utf-8"))
+        index["meta"]["run"] = attempt
+        self.put(name, json.dumps(index))
+
+    def set_aside(self, attempt, step):
+        name = f"index/000000000/{step:012}_worker_0.json"
+        target = self.path / f"superseded/{attempt:09}" / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        (self.path / name).rename(target)
+
+    def end(self):
+        self.put("training_job_end.ts", "")
+
+
+@unittest.skipUnless(COMMAND, "TENSORTAP_COMMAND is not set: the examples are not built")
+class JudgeTest(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = Path(folder.name)
+        self.run_ = RunFromGolden(self.folder / "run")
+
+    def judge(self, *arguments, code):
+        result = subprocess.run([COMMAND, "judge", *map(str, arguments)], capture_output=True, text=True, timeout=60)
+        self.assertEqual(result.returncode, code, result.stdout + result.stderr)
+        return result.stdout + result.stderr
+
+    def start(self, *arguments):
+        """A judge that follows a run which is not there yet."""
+        process = subprocess.Popen([COMMAND, "judge", str(self.run_.path), "--follow", "--timeout", "300", *arguments],
+                                   stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        self.addCleanup(process.stdout.close)
+        self.addCleanup(process.wait)
+        self.addCleanup(process.kill)
+        return process
+
+    def read_until(self, process, text):
+        """The lines up to the one that begins with `text`."""
+        lines = []
+        for line in process.stdout:
+            lines.append(line)
+            if line.startswith(text):
+                return lines
+        self.fail(f"the judge ended without {text!r}: {lines}")
+
+    def test_a_verdict_afterwards(self):
+        self.assertEqual(self.judge(GOLDEN / "basic", code=0), "0 findings in 4 steps: the run has ended\n")
+        stop = self.folder / "stop"
+        lines = self.judge(GOLDEN / "basic", "--threshold", 1e9, "--stop-file", stop, code=1).splitlines(keepends=True)
+        self.assertEqual(lines[-1], f"{len(lines) - 1} findings in 4 steps: the run has ended\n")
+        self.assertEqual(len(lines) - 1, 14)  # a gradient may be missing in a step
+        self.assertRegex(lines[0], r'^VanishingGradient: step 0 \(TRAIN 0\): "gradient/.*": its mean magnitude is .*, below 1e\+09$')
+        self.assertEqual(stop.read_text(encoding="utf-8"), lines[0])
+
+    def test_mistakes(self):
+        self.assertIn("no such run", self.judge(self.folder / "nothing", code=2))
+        self.assertIn("no such run", self.judge(self.folder / "nothing", "--follow", "--timeout", 0, code=2))
+        (self.folder / "file").touch()
+        out = self.judge(GOLDEN / "basic", "--threshold", 1e9, "--stop-file", self.folder / "file" / "stop", code=2)
+        self.assertIn(": failed: action: store: ", out)
+        self.assertNotEqual(
+            subprocess.run([COMMAND, "judge", GOLDEN / "basic", "--rule", "no_such_rule"], capture_output=True).returncode, 0)
+
+    def test_a_run_that_goes_on_is_judged_as_it_is(self):
+        self.run_.begin(0, -1)
+        self.run_.save(0, 0)
+        self.assertIn("in 1 step: the run goes on, or was interrupted", self.judge(self.run_.path, code=0))
+        self.assertIn("in 1 step: the time is over", self.judge(self.run_.path, "--follow", "--timeout", 0, code=0))
+
+    def test_a_run_is_followed_from_before_its_beginning_through_two_interruptions(self):
+        process = self.start("--threshold", "1e9", "--stop-file", str(self.folder / "stop"))
+        self.run_.begin(0, -1)
+        for step in (0, 3, 6):
+            self.run_.save(0, step)
+        self.read_until(process, "VanishingGradient: step 6 ")
+        self.assertTrue((self.folder / "stop").is_file())
+        for attempt, steps in ((1, (6, 3)), (2, (3,))):
+            self.run_.begin(attempt, 0)
+            for step in steps:
+                self.run_.set_aside(attempt, step)
+            self.run_.save(attempt, 3)
+            lines = self.read_until(process, "VanishingGradient: step 3 ")
+            count = "2 steps" if attempt == 1 else "1 step"
+            self.assertIn(f"attempt {attempt} goes on after step 0; {count} set aside\n", lines)
+        self.run_.save(2, 6)
+        self.run_.save(2, 9)
+        self.run_.end()
+        lines = self.read_until(process, "14 findings in 4 steps: the run has ended")
+        self.assertEqual(process.wait(timeout=60), 1)
+        self.assertNotIn("VanishingGradient: step 0 ", "".join(lines))  # it was told before
+
+    def test_a_signal_ends_it_with_a_verdict(self):
+        process = self.start("--threshold", "1e9")
+        self.run_.begin(0, -1)
+        self.run_.save(0, 0)
+        self.read_until(process, "VanishingGradient: step 0 ")
+        process.send_signal(signal.SIGTERM)
+        self.read_until(process, "2 findings in 1 step: stopped by a signal")
+        self.assertEqual(process.wait(timeout=60), 1)
+
+    @unittest.skipUnless(Path("/proc/self/status").exists(), "there is no /proc to see whether it listens to signals")
+    def test_a_signal_ends_the_wait_for_a_run(self):
+        process = self.start()
+        bit = 1 << (signal.SIGTERM - 1)
+        caught = 0
+        while not caught & bit:
+            self.assertIsNone(process.poll())
+            for line in Path(f"/proc/{process.pid}/status").read_text(encoding="utf-8").splitlines():
+                if line.startswith("SigCgt:"):
+                    caught = int(line.split()[1], 16)
+            time.sleep(0.01)
+        process.send_signal(signal.SIGTERM)
+        self.read_until(process, "0 findings in 0 steps: stopped by a signal")
+        self.assertEqual(process.wait(timeout=60), 0)
 
 
 if __name__ == "__main__":

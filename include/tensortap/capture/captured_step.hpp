@@ -1,6 +1,6 @@
 // A step as rules see it in the training process: what was written of it, before it is forgotten.
 //
-//   options.on_step = [](const tensortap::StepView& view) { std::cout << view.step().global_step << '\n'; };
+// Not for users: a hook hands it to `on_step` as a StepView.
 #pragma once
 
 #include <algorithm>

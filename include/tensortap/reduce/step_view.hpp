@@ -1,7 +1,8 @@
 // One step as a rule sees it: what was saved in it, whether it is read back from a run or still in the training
 // process.
 //
-//   if (const auto mean = view.reduction("gradient/w", tensortap::Reduction::abs_mean)) …
+//   tensortap::HookOptions options;
+//   options.on_step = [](const tensortap::StepView& step) { std::cout << step.tensors("gradients").size() << '\n'; };
 #pragma once
 
 #include <optional>

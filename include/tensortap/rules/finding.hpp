@@ -1,5 +1,6 @@
 // What a rule found in a step.
 //
+//   const auto findings = tensortap::evaluate(trial, {tensortap::VanishingGradient{}});
 //   for (const tensortap::Finding& finding : findings) std::cerr << finding << '\n';
 #pragma once
 

@@ -108,7 +108,7 @@ inline ModeSaveConfig united(const ModeSaveConfig& a, const ModeSaveConfig& b) {
       out.start_step = a.interval() == 0 ? b.start_step : a.start_step;
       out.end_step = a.interval() == 0 ? b.end_step : a.end_step;
     } else {
-      out.start_step = std::min(a.start_step.value_or(0), b.start_step.value_or(0));
+      if (a.start_step && b.start_step) out.start_step = std::min(*a.start_step, *b.start_step);
       if (a.end_step && b.end_step) out.end_step = std::max(*a.end_step, *b.end_step);
     }
   }

@@ -1,7 +1,7 @@
 // A step of a run as a rule sees it.
 //
-//   const tensortap::StoredStep view = trial.view(1200);
-//   if (const auto loss = view.value("loss")) std::cout << loss->number(0) << '\n';
+//   if (const auto view = trial.view(1200))
+//     if (const auto loss = view->value("loss")) std::cout << loss->number(0) << '\n';
 #pragma once
 
 #include <cstdint>

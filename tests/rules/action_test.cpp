@@ -1,0 +1,70 @@
+#include <tensortap/rules/action.hpp>
+
+#include <sstream>
+#include <stdexcept>
+
+#include "catch.hpp"
+#include "golden.hpp"
+#include "store/temporary_directory.hpp"
+
+namespace fs = std::filesystem;
+namespace tt = tensortap;
+
+namespace {
+
+const tt::Finding first{.rule = "r", .tensor = "a", .step = {tt::Mode::train, 1, 1}, .message = "bad"};
+const tt::Finding second{.rule = "r", .tensor = "b", .step = {tt::Mode::train, 2, 2}, .message = "worse"};
+
+}  // namespace
+
+TEST_CASE("an action asks the loop to stop") {
+  tt::StopSignal stop;
+  tt::StopTraining{stop}(first);
+  CHECK(stop.requested());
+  CHECK(stop.reason() == tt::StopReason::rule);
+}
+
+TEST_CASE("an action creates a file with the first finding") {
+  const TemporaryDirectory directory;
+  const std::string path = (directory / "deep/er/stop").string();
+  const tt::CreateFile create{path};
+  create(first);
+  create(second);
+  CHECK(golden::read_file(path) == "r: step 1 (TRAIN 1): \"a\": bad\n");
+  CHECK(std::distance(fs::directory_iterator(directory / "deep/er"), fs::directory_iterator()) == 1);
+
+  const auto before = fs::current_path();
+  fs::current_path(directory.path());
+  tt::CreateFile{"here"}(second);
+  fs::current_path(before);
+  CHECK(golden::read_file(directory / "here") == "r: step 2 (TRAIN 2): \"b\": worse\n");
+
+  std::ofstream(directory / "file") << "x";
+  CHECK_THROWS_AS((tt::CreateFile{(directory / "file/stop").string()}(first)), tt::Error);
+  CHECK_THROWS_AS((tt::CreateFile{(directory / "deep/").string()}(first)), tt::Error);
+}
+
+TEST_CASE("an action prints a line") {
+  std::ostringstream out;
+  const tt::Print print{out};
+  print(first);
+  print(second);
+  CHECK(out.str() == "r: step 1 (TRAIN 1): \"a\": bad\nr: step 2 (TRAIN 2): \"b\": worse\n");
+}
+
+TEST_CASE("all actions are taken, even if one fails") {
+  std::ostringstream out;
+  tt::StopSignal stop;
+  const tt::Actions actions = {[](const tt::Finding&) { throw std::runtime_error("one"); },
+                               [](const tt::Finding&) { throw std::runtime_error("two"); },  //
+                               tt::Print{out}, tt::StopTraining{stop}};
+  CHECK_THROWS_WITH(actions.take(first), "one");
+  CHECK_FALSE(out.str().empty());
+  CHECK(stop.requested());
+  tt::Actions().take(first);
+  int calls = 0;
+  const tt::Actions one = [&](const tt::Finding&) { ++calls; };
+  const tt::Actions copy = one;  // NOLINT(performance-unnecessary-copy-initialization)
+  copy.take(first);
+  CHECK(calls == 1);
+}

@@ -1,0 +1,134 @@
+#include <tensortap/rules/rule.hpp>
+#include <tensortap/rules/vanishing_gradient.hpp>
+
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "catch.hpp"
+#include "rules/step_of_map.hpp"
+
+namespace tt = tensortap;
+using R = tt::Reduction;
+
+namespace {
+
+struct Counts {
+  static constexpr const char* name = "Counts";
+  int steps = 0;
+  std::vector<tt::Finding> operator()(const tt::StepView&) {
+    ++steps;
+    return std::vector<tt::Finding>(static_cast<std::size_t>(steps), tt::Finding{.rule = steps == 2 ? "other" : ""});
+  }
+};
+
+/// A rule that wants these collections.
+tt::Rule wants(std::vector<tt::Collection> collections) {
+  return tt::Rule(
+      "wants", [](const tt::StepView&) { return std::optional<tt::Finding>(); }, std::move(collections));
+}
+
+}  // namespace
+
+TEST_CASE("a lambda is a rule") {
+  std::vector<tt::Rule> rules = {[](const tt::StepView& step) -> std::optional<tt::Finding> {
+    if (step.step().mode_step < 2) return std::nullopt;
+    return tt::Finding{.tensor = "x", .value = 7};
+  }};
+  CHECK(rules[0].name() == "rule");
+  CHECK(rules[0].required().empty());
+  CHECK(rules[0](StepOfMap({tt::Mode::eval, 1, 5})).empty());
+  const auto findings = rules[0](StepOfMap({tt::Mode::eval, 2, 9}));
+  REQUIRE(findings.size() == 1);
+  CHECK(findings[0] == tt::Finding{.rule = "rule", .tensor = "x", .step = {tt::Mode::eval, 2, 9}, .value = 7});
+}
+
+TEST_CASE("an aggregate with a name is a rule, and a copy goes its own way") {
+  tt::Rule rule = Counts{};
+  CHECK(rule.name() == "Counts");
+  const StepOfMap step({tt::Mode::train, 0, 0});
+  CHECK(rule(step).size() == 1);
+  tt::Rule copy = rule;
+  const auto second = copy(step);
+  REQUIRE(second.size() == 2);
+  CHECK(second[0].rule == "other");  // it may speak for others
+  CHECK(copy(step).size() == 3);
+  CHECK(rule(step).size() == 2);
+  CHECK(tt::Rule("named", Counts{}).name() == "named");
+}
+
+TEST_CASE("what a rule throws passes through it") {
+  tt::Rule rule = [](const tt::StepView&) -> std::vector<tt::Finding> { throw std::runtime_error("no"); };
+  CHECK_THROWS_WITH(rule(StepOfMap({})), "no");
+}
+
+TEST_CASE("what rules require is put together") {
+  CHECK(tt::required_by({}).empty());
+  const auto one = tt::required_by({tt::VanishingGradient{}});
+  REQUIRE(one.size() == 1);
+  CHECK(one[0].name == "gradients");
+  CHECK(one[0].save == tt::every(500));
+  CHECK(one[0].reductions == tt::Reductions{R::abs_mean});
+  CHECK_FALSE(one[0].saves_raw());
+
+  const auto two =
+      tt::required_by({tt::VanishingGradient{.save = tt::every(30)}, tt::VanishingGradient{.collection = "other"},
+                       wants({{.name = "gradients", .save = tt::every(20), .reductions = {R::max}}})});
+  REQUIRE(two.size() == 2);
+  CHECK(two[0].save == tt::every(10));
+  CHECK(two[0].reductions == tt::Reductions{R::abs_mean, R::max});
+  CHECK_FALSE(two[0].saves_raw());
+  CHECK(two[1].name == "other");
+}
+
+TEST_CASE("a collection that one rule wants whole is saved whole") {
+  const auto required = tt::required_by({tt::VanishingGradient{}, wants({{.name = "gradients"}})});
+  REQUIRE(required.size() == 1);
+  CHECK(required[0].saves_raw());
+  CHECK(required[0].reductions == tt::Reductions{R::abs_mean});
+  CHECK(required[0].save == tt::every(500));  // the other is content with whatever there is
+}
+
+TEST_CASE("a collection has the patterns of all rules, and its own if one relies on them") {
+  const auto patterns = [](std::vector<tt::Collection> a, std::vector<tt::Collection> b) {
+    return tt::required_by({wants(std::move(a)), wants(std::move(b))}).at(0).include_regex.list();
+  };
+  using List = std::vector<std::string>;
+  CHECK(patterns({{.name = "c", .include_regex = {"x", "y"}}}, {{.name = "c", .include_regex = {"y", "z"}}}) ==
+        List{"x", "y", "z"});
+  CHECK(patterns({{.name = "gradients"}}, {{.name = "gradients", .include_regex = "z"}}) == List{"^gradient", "z"});
+  CHECK(patterns({{.name = "gradients"}}, {{.name = "gradients"}}).empty());               // the hook fills it in
+  const auto names = tt::required_by({wants({{.name = "c", .tensor_names = {"a", "b"}}}),  //
+                                      wants({{.name = "c", .tensor_names = {"b", "d"}}})});
+  CHECK(names.at(0).tensor_names == List{"a", "b", "d"});
+}
+
+TEST_CASE("a collection is saved whenever one of the rules wants it") {
+  const std::vector<tt::SaveConfig> configs = {
+      tt::every(1),
+      tt::every(6),
+      tt::every(4) | tt::from(10),
+      tt::every(9) | tt::until(30),
+      tt::every(15) | tt::from(5) | tt::until(50),
+      tt::at({1, 7, 8}),
+      tt::every(10) | tt::at({3}),
+      tt::every(5) | tt::during(tt::Mode::eval),
+      tt::SaveConfig::never(),
+      tt::SaveConfig::when([](const tt::Step& s) { return s.mode_step == 13; })};
+  for (const auto& a : configs)
+    for (const auto& b : configs) {
+      const auto required = tt::required_by({wants({{.name = "c", .save = a}}), wants({{.name = "c", .save = b}})});
+      for (const tt::Mode mode : tt::all_modes)
+        for (std::int64_t step = 0; step < 70; ++step) {
+          const tt::Step at{mode, step, step};
+          if (a.includes(at) || b.includes(at)) CHECK(required[0].save->includes(at));
+        }
+    }
+  const auto rare = tt::required_by({wants({{.name = "c", .save = tt::every(6)}}),  //
+                                     wants({{.name = "c", .save = tt::every(4)}})});
+  CHECK_FALSE(rare[0].save->includes({tt::Mode::train, 1, 1}));
+  const auto steps = tt::required_by({wants({{.name = "c", .save = tt::at({3})}}),  //
+                                      wants({{.name = "c", .save = tt::at({5})}})});
+  CHECK(steps[0].save == tt::at({3, 5}));
+}
