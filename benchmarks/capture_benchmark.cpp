@@ -24,8 +24,7 @@
 #include <vector>
 
 #include <benchmark/benchmark.h>
-#include <tensortap/capture/hook.hpp>
-#include <tensortap/capture/options.hpp>
+#include <tensortap/tensortap.hpp>
 
 namespace {
 

@@ -100,6 +100,7 @@ class Simulation {
     const std::size_t steps = expected.train_steps + expected.eval_steps;
     const tt::Trial trial(run_.string());
     print_lives();
+    print_judgement();
     check("a notice loses nothing", "goes on after step " + std::to_string(lives_[1].begins_after),
           lives_[1].begins_after == lives_[0].last_step);
     check("steps that are there once, more often, never",
@@ -122,7 +123,7 @@ class Simulation {
     judge.send(SIGTERM);  // the run is left open: it would wait for the next attempt
     const int verdict = end_of(judge, "the judge");
     const tt::Trial trial(run_.string());
-    std::cout << '\n' << std::ifstream(judge_text_).rdbuf() << '\n';
+    print_judgement();
     check("the rule has fired", "exit code " + std::to_string(verdict), verdict == 1);
     check("the stop file", stop_file_.string(), fs::exists(stop_file_));
     check("the training has stopped", "after step " + std::to_string(last_step()), !trial.ended());
@@ -216,8 +217,9 @@ class Simulation {
     for (std::size_t i = 0; i < lives_.size(); ++i)
       std::cout << std::setw(7) << i << std::setw(16) << lives_[i].begins_after << std::setw(12) << lives_[i].last_step
                 << "   " << lives_[i].taken_by << '\n';
-    std::cout << '\n';
   }
+
+  void print_judgement() const { std::cout << "\nthe judge:\n" << std::ifstream(judge_text_).rdbuf() << '\n'; }
 
   /// A line of the table in the end.
   void check(const std::string& what, const std::string& found, bool right) {
