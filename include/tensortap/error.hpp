@@ -143,6 +143,10 @@ class Error : public std::runtime_error {
   static Error bad_option(std::string_view option, std::string_view cause) {
     return {Errc::invalid_option, "hook: option " + std::string(option) + ": " + std::string(cause)};
   }
+  static Error isa_not_available(std::string_view isa) {
+    return {Errc::invalid_option,
+            "isa: " + std::string(isa) + ": this processor does not have it; ask is_available() first"};
+  }
   static Error bad_interruption(std::string_view option, std::string_view cause) {
     return {Errc::invalid_option, "interruption: option " + std::string(option) + ": " + std::string(cause)};
   }

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <tensortap/error.hpp>      // one error type, all messages
+#include <tensortap/isa.hpp>        // the instruction set in use
 #include <tensortap/name.hpp>       // what a tensor may be called
 #include <tensortap/reduction.hpp>  // the names of reductions
 #include <tensortap/step.hpp>       // modes and steps
