@@ -1,7 +1,7 @@
 // tensortap: taps the tensors flowing through training, keeps what matters, and reads it back.
 //
-// This header is the map: a tensor is seen, selected, reduced, recorded, stored, read, judged. Each folder includes only
-// earlier ones; capture/ drives the first five, spot/ keeps a run alive across machines.
+// This header is the map: a tensor is seen, selected, reduced, recorded, stored, read, judged. Each folder includes
+// only earlier ones; capture/ drives the first five, spot/ keeps a run alive across machines.
 #pragma once
 
 #include <tensortap/error.hpp>      // one error type, all messages
@@ -12,17 +12,19 @@
 #include <tensortap/stop.hpp>       // the request to stop
 #include <tensortap/version.hpp>    // the version
 
-#include <tensortap/tensor/as_view.hpp>  // see: a view of whatever you call a tensor
-#include <tensortap/tensor/dtype.hpp>    //      element types
-#include <tensortap/tensor/tensor.hpp>   //      a tensor that owns its elements
-#include <tensortap/tensor/view.hpp>     //      a tensor somebody else owns
+#include <tensortap/tensor/as_view.hpp>        // see: a view of whatever you call a tensor
+#include <tensortap/tensor/dtype.hpp>          //      element types
+#include <tensortap/tensor/tensor.hpp>         //      a tensor that owns its elements
+#include <tensortap/tensor/view.hpp>           //      a tensor somebody else owns
+#include <tensortap/tensor/writable_view.hpp>  //      one that may be changed
 
 #include <tensortap/select/collection.hpp>   // select: groups of tensors
 #include <tensortap/select/pattern.hpp>      //         names by regular expression
 #include <tensortap/select/save_config.hpp>  //         when to save
 #include <tensortap/select/selection.hpp>    //         the decision
 
-#include <tensortap/reduce/reduce.hpp>      // reduce: smdebug's reductions
+#include <tensortap/reduce/many.hpp>        // reduce: many tensors at once
+#include <tensortap/reduce/reduce.hpp>      //         smdebug's reductions
 #include <tensortap/reduce/statistics.hpp>  //         all statistics in one pass
 #include <tensortap/reduce/step_view.hpp>   //         one step as rules see it
 
