@@ -43,6 +43,8 @@ TENSORTAP_AVX2_INLINE F64x4 magnitude(F64x4 x) noexcept {
   return __builtin_bit_cast(F64x4, __builtin_bit_cast(I64x4, x) & 0x7fffffffffffffff);
 }
 
+TENSORTAP_AVX2_INLINE void store(F64x4 x, double* to) noexcept { __builtin_memcpy(to, &x, sizeof x); }
+
 /// Eight neighbouring lanes as float64.
 struct Wide {
   F64x4 low, high;
@@ -81,6 +83,7 @@ struct Eight<float> {
     asm("vmaxps {%0, %1, %0|%0, %1, %0}" : "+x"(x) : "x"(other.x));
   }
   TENSORTAP_AVX2_INLINE void add(const Eight& other) noexcept { x = rounded(x + other.x); }
+  TENSORTAP_AVX2_INLINE void store(float* to) const noexcept { __builtin_memcpy(to, &x, sizeof x); }
 };
 
 template <>
@@ -116,6 +119,10 @@ struct Eight<double> {
     a = rounded(a + other.a);
     b = rounded(b + other.b);
   }
+  TENSORTAP_AVX2_INLINE void store(double* to) const noexcept {
+    avx2::store(a, to);
+    avx2::store(b, to + 4);
+  }
 };
 
 template <class In, unsigned parts>
@@ -131,7 +138,8 @@ TENSORTAP_AVX2 void totals(const std::byte* elements, std::size_t count, In star
     // A line of the next block for each 64 bytes read here: one half fetches one half of it, to L2.
     const std::byte* next = elements + (2 + half) * half_block;
     const F64x4 zero = rounded(F64x4{});  // 0 + -0 is 0, also under -ffast-math
-    Wide sum = {zero, zero}, abs_sum = sum, squares_ = sum;
+    // One by one: g++ 12 keeps structures of these in memory.
+    F64x4 sum_low = zero, sum_high = zero, abs_low = zero, abs_high = zero, squares_low = zero, squares_high = zero;
     Eight<In> lowest = Eight<In>::splat(start), highest = lowest, nearest = lowest.magnitude();
     Eight<In> guard = Eight<In>::splat(0);
 #pragma GCC unroll 4
@@ -149,21 +157,28 @@ TENSORTAP_AVX2 void totals(const std::byte* elements, std::size_t count, In star
       if constexpr (Lanes::with_sums || Lanes::with_squares) {
         const Wide x = Eight<In>::wide(from);
         if constexpr (Lanes::with_sums) {
-          sum = {rounded(sum.low + x.low), rounded(sum.high + x.high)};
-          abs_sum = {rounded(abs_sum.low + magnitude(x.low)), rounded(abs_sum.high + magnitude(x.high))};
+          sum_low = rounded(sum_low + x.low);
+          sum_high = rounded(sum_high + x.high);
+          abs_low = rounded(abs_low + magnitude(x.low));
+          abs_high = rounded(abs_high + magnitude(x.high));
         }
-        if constexpr (Lanes::with_squares)
-          squares_ = {Eight<In>::add_square(x.low, squares_.low), Eight<In>::add_square(x.high, squares_.high)};
+        if constexpr (Lanes::with_squares) {
+          squares_low = Eight<In>::add_square(x.low, squares_low);
+          squares_high = Eight<In>::add_square(x.high, squares_high);
+        }
       }
     }
     const std::size_t j = 8 * half;
-    __builtin_memcpy(lanes.sum + j, &sum, sizeof sum);
-    __builtin_memcpy(lanes.abs_sum + j, &abs_sum, sizeof abs_sum);
-    __builtin_memcpy(lanes.sum_squares + j, &squares_, sizeof squares_);
-    __builtin_memcpy(lanes.min + j, &lowest, sizeof lowest);
-    __builtin_memcpy(lanes.max + j, &highest, sizeof highest);
-    __builtin_memcpy(lanes.abs_min + j, &nearest, sizeof nearest);
-    __builtin_memcpy(lanes.guard + j, &guard, sizeof guard);
+    store(sum_low, lanes.sum + j);
+    store(sum_high, lanes.sum + j + 4);
+    store(abs_low, lanes.abs_sum + j);
+    store(abs_high, lanes.abs_sum + j + 4);
+    store(squares_low, lanes.sum_squares + j);
+    store(squares_high, lanes.sum_squares + j + 4);
+    lowest.store(lanes.min + j);
+    highest.store(lanes.max + j);
+    nearest.store(lanes.abs_min + j);
+    guard.store(lanes.guard + j);
   }
   for (std::size_t j = 0; j < count % lane_count; ++j)
     lanes.add(load<In>(elements + rows * row_bytes + j * sizeof(In)), j);
@@ -176,27 +191,38 @@ template <class In>
 TENSORTAP_AVX2 void squares_of_two(const std::byte* elements, double (&out)[2]) noexcept {
   constexpr std::size_t row_bytes = lane_count * sizeof(In);
   constexpr std::size_t block_bytes = block_size * sizeof(In);
-  Wide sums_[2][2] = {};
+  F64x4 a0{}, a1{}, a2{}, a3{}, b0{}, b1{}, b2{}, b3{};  // of the first and the second, four lanes each
   const std::byte* from = elements;
 #pragma GCC unroll 2
   for (std::size_t rows = block_size / lane_count; rows > 0; --rows, from += row_bytes) {
-#pragma GCC unroll 2
-    for (std::size_t block = 0; block < 2; ++block) {
-#pragma GCC unroll 2
-      for (std::size_t half = 0; half < 2; ++half) {
-        const std::byte* at = from + block * block_bytes + half * row_bytes / 2;
-        const Wide x = Eight<In>::wide(at);
-        Wide& sum = sums_[block][half];
-        sum = {Eight<In>::add_square(x.low, sum.low), Eight<In>::add_square(x.high, sum.high)};
-        __builtin_prefetch(at + 2 * block_bytes, 0, 2);
-      }
+    const Wide a_low = Eight<In>::wide(from);
+    const Wide a_high = Eight<In>::wide(from + row_bytes / 2);
+    const Wide b_low = Eight<In>::wide(from + block_bytes);
+    const Wide b_high = Eight<In>::wide(from + block_bytes + row_bytes / 2);
+    for (std::size_t line = 0; line < row_bytes; line += 64) {
+      __builtin_prefetch(from + line + 2 * block_bytes, 0, 2);
+      __builtin_prefetch(from + line + 3 * block_bytes, 0, 2);
     }
+    a0 = Eight<In>::add_square(a_low.low, a0);
+    a1 = Eight<In>::add_square(a_low.high, a1);
+    a2 = Eight<In>::add_square(a_high.low, a2);
+    a3 = Eight<In>::add_square(a_high.high, a3);
+    b0 = Eight<In>::add_square(b_low.low, b0);
+    b1 = Eight<In>::add_square(b_low.high, b1);
+    b2 = Eight<In>::add_square(b_high.low, b2);
+    b3 = Eight<In>::add_square(b_high.high, b3);
   }
-  for (std::size_t block = 0; block < 2; ++block) {
-    alignas(32) double lanes[lane_count];
-    __builtin_memcpy(lanes, sums_[block], sizeof lanes);
-    out[block] = add_lanes(lanes, lane_count);
-  }
+  alignas(32) double lanes[2][lane_count];
+  store(a0, lanes[0]);
+  store(a1, lanes[0] + 4);
+  store(a2, lanes[0] + 8);
+  store(a3, lanes[0] + 12);
+  store(b0, lanes[1]);
+  store(b1, lanes[1] + 4);
+  store(b2, lanes[1] + 8);
+  store(b3, lanes[1] + 12);
+  out[0] = add_lanes(lanes[0], lane_count);
+  out[1] = add_lanes(lanes[1], lane_count);
 }
 
 /// Elements of bfloat16 or binary16 as float. They come from memory, so what follows is fetched here.
