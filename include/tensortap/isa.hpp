@@ -13,6 +13,10 @@
 #include <optional>
 #include <string_view>
 
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
+
 #include <tensortap/error.hpp>
 
 namespace tensortap::inline v0 {
@@ -35,6 +39,18 @@ constexpr std::optional<Isa> parse_isa(std::string_view text) noexcept {
   return std::nullopt;
 }
 
+#if defined(__x86_64__)
+namespace detail {
+
+/// Clang 14 cannot be asked for it by name.
+inline bool has_f16c() noexcept {
+  unsigned a = 0, b = 0, c = 0, d = 0;
+  return __get_cpuid(1, &a, &b, &c, &d) != 0 && (c & bit_F16C) != 0;
+}
+
+}  // namespace detail
+#endif
+
 /// Whether this processor has it. `avx512` means F, BW, DQ and VL, `avx2` comes with FMA and F16C.
 inline bool is_available(Isa isa) noexcept {
   switch (isa) {
@@ -44,8 +60,7 @@ inline bool is_available(Isa isa) noexcept {
 #elif defined(__x86_64__)
     case Isa::sse2: return true;
     case Isa::avx2:
-      return __builtin_cpu_supports("avx2") != 0 && __builtin_cpu_supports("fma") != 0 &&
-             __builtin_cpu_supports("f16c") != 0;
+      return __builtin_cpu_supports("avx2") != 0 && __builtin_cpu_supports("fma") != 0 && detail::has_f16c();
     case Isa::avx512:
       return is_available(Isa::avx2) && __builtin_cpu_supports("avx512f") != 0 &&
              __builtin_cpu_supports("avx512bw") != 0 && __builtin_cpu_supports("avx512dq") != 0 &&
