@@ -1,7 +1,7 @@
 // tensortap: taps the tensors flowing through training, keeps what matters, and reads it back.
 //
-// This header is the map: a tensor is seen, selected, reduced, recorded, stored, read, judged. Each folder includes only
-// earlier ones; capture/ drives the first five, spot/ keeps a run alive across machines.
+// This header is the map: a tensor is seen, selected, reduced, recorded, stored, read, judged. Each folder includes
+// only earlier ones; capture/ drives the first five, spot/ keeps a run alive across machines.
 #pragma once
 
 #include <tensortap/error.hpp>      // one error type, all messages
@@ -22,7 +22,10 @@
 #include <tensortap/select/save_config.hpp>  //         when to save
 #include <tensortap/select/selection.hpp>    //         the decision
 
-#include <tensortap/reduce/reduce.hpp>      // reduce: smdebug's reductions
+#include <tensortap/reduce/count.hpp>       // reduce: how many elements lie in an interval
+#include <tensortap/reduce/difference.hpp>  //         what has changed between two tensors
+#include <tensortap/reduce/histogram.hpp>   //         magnitudes, counted
+#include <tensortap/reduce/reduce.hpp>      //         smdebug's reductions
 #include <tensortap/reduce/statistics.hpp>  //         all statistics in one pass
 #include <tensortap/reduce/step_view.hpp>   //         one step as rules see it
 
