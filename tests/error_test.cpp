@@ -1,3 +1,4 @@
+#include <cstdint>
 #include <stdexcept>
 #include <string>
 #include <type_traits>
@@ -27,6 +28,7 @@ TEST_CASE("each cause has its code, names what it is about, and says what to do"
     Errc code;
     std::string about;
   };
+  const std::vector<std::int64_t> two_three = {2, 3};
   const Case cases[] = {
       {Error::device_tensor("w"), Errc::invalid_tensor, "\"w\""},
       {Error::sparse_tensor("w"), Errc::invalid_tensor, "\"w\""},
@@ -37,6 +39,10 @@ TEST_CASE("each cause has its code, names what it is about, and says what to do"
       {Error::strides_mismatch(1, 2), Errc::invalid_tensor, "(1 for rank 2)"},
       {Error::shape_too_large(), Errc::invalid_tensor, "shape"},
       {Error::wrong_type("float32", "int8"), Errc::invalid_tensor, "int8, not float32"},
+      {Error::shapes_differ(two_three, {}), Errc::invalid_tensor, "([2, 3] and [])"},
+      {Error::types_differ("float32", "int8"), Errc::invalid_tensor, "(float32 and int8)"},
+      {Error::bad_tolerance("rtol", -0.5), Errc::invalid_option, "rtol"},
+      {Error::bad_quantile(1.5), Errc::invalid_option, "(1.5, "},
       {Error::name_too_long("save", "w", 1024), Errc::invalid_name, "(1 bytes, at most 1024)"},
       {Error::name_not_utf8("save", "w\xff"), Errc::invalid_name, "\"w\\xff\""},
       {Error::bad_worker("a b"), Errc::invalid_name, "\"a b\""},

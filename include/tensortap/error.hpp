@@ -4,7 +4,9 @@
 //   try { hook.close(); } catch (const tensortap::Error& e) { std::cerr << e.what() << '\n'; }
 #pragma once
 
+#include <charconv>
 #include <cstdint>
+#include <span>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -67,6 +69,23 @@ inline std::string in_quotes(std::string_view text) {
   return out.append(end < text.size() ? "\"…" : "\"");
 }
 
+namespace detail {
+
+/// A number as any C++ program reads it, in every locale.
+inline std::string number_text(double value) {
+  char text[32];
+  return {text, std::to_chars(text, text + sizeof text, value).ptr};
+}
+
+/// "[2, 3]"
+inline std::string shape_text(std::span<const std::int64_t> shape) {
+  std::string text;
+  for (const std::int64_t extent : shape) text += (text.empty() ? "" : ", ") + std::to_string(extent);
+  return "[" + text + "]";
+}
+
+}  // namespace detail
+
 /// The root and only type of what the library throws.
 class Error : public std::runtime_error {
  public:
@@ -108,6 +127,14 @@ class Error : public std::runtime_error {
   static Error wrong_type(std::string_view asked, std::string_view is) {
     return {Errc::invalid_tensor,
             "tensor: its elements are " + std::string(is) + ", not " + std::string(asked) + "; ask for what it holds"};
+  }
+  static Error shapes_differ(std::span<const std::int64_t> x, std::span<const std::int64_t> y) {
+    return {Errc::invalid_tensor, "difference: the two tensors differ in shape (" + detail::shape_text(x) + " and " +
+                                      detail::shape_text(y) + "); reshape one of them first"};
+  }
+  static Error types_differ(std::string_view x, std::string_view y) {
+    return {Errc::invalid_tensor, "difference: the two tensors differ in element type (" + std::string(x) + " and " +
+                                      std::string(y) + "); convert one of them first"};
   }
 
   // Names and patterns
@@ -153,6 +180,14 @@ class Error : public std::runtime_error {
   }
   static Error bad_interruption(std::string_view option, std::string_view cause) {
     return {Errc::invalid_option, "interruption: option " + std::string(option) + ": " + std::string(cause)};
+  }
+  static Error bad_tolerance(std::string_view option, double value) {
+    return {Errc::invalid_option, "difference: option " + std::string(option) + ": it is negative or not finite (" +
+                                      detail::number_text(value) + "); use 0 where nothing is tolerated"};
+  }
+  static Error bad_quantile(double q) {
+    return {Errc::invalid_option,
+            "histogram: no such quantile (" + detail::number_text(q) + ", of 0 to 1); 0.5 is the median"};
   }
   static Error no_such_store(std::string_view url) {
     return {Errc::invalid_option, "store: " + in_quotes(url) + ": no store for this address; give a directory"};

@@ -23,7 +23,10 @@
 #include <tensortap/select/save_config.hpp>  //         when to save
 #include <tensortap/select/selection.hpp>    //         the decision
 
-#include <tensortap/reduce/many.hpp>        // reduce: many tensors at once
+#include <tensortap/reduce/count.hpp>       // reduce: how many elements lie in an interval
+#include <tensortap/reduce/difference.hpp>  //         what has changed between two tensors
+#include <tensortap/reduce/histogram.hpp>   //         magnitudes, counted
+#include <tensortap/reduce/many.hpp>        //         many tensors at once
 #include <tensortap/reduce/reduce.hpp>      //         smdebug's reductions
 #include <tensortap/reduce/statistics.hpp>  //         all statistics in one pass
 #include <tensortap/reduce/step_view.hpp>   //         one step as rules see it
