@@ -2,8 +2,6 @@
 // fused multiply-adds have the bits of a product and a sum where the products are exact. Not for user code.
 #pragma once
 
-#if defined(__x86_64__)
-
 #include <cstddef>
 #include <cstdint>
 
@@ -11,6 +9,8 @@
 #include <tensortap/reduce/lanes.hpp>
 #include <tensortap/reduce/totals.hpp>
 #include <tensortap/tensor/dtype.hpp>
+
+#if defined(__x86_64__)
 
 // On each function: neither lambdas nor callees inherit what the compiler may use.
 #define TENSORTAP_AVX2 __attribute__((target("avx2,fma,f16c")))

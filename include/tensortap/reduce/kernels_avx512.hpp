@@ -4,8 +4,6 @@
 // for user code.
 #pragma once
 
-#if defined(__x86_64__)
-
 #include <cstddef>
 #include <cstdint>
 
@@ -13,6 +11,8 @@
 #include <tensortap/reduce/lanes.hpp>
 #include <tensortap/reduce/totals.hpp>
 #include <tensortap/tensor/dtype.hpp>
+
+#if defined(__x86_64__)
 
 // On each function: neither lambdas nor callees inherit what the compiler may use.
 #define TENSORTAP_AVX512 __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")))

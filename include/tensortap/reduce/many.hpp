@@ -1,9 +1,9 @@
 // Numbers of many tensors at once, as all parameters or gradients of a model: one norm, one set of statistics, and
 // gradients clipped to a norm.
 //
-//   std::vector<tensortap::TensorView> gradients;
-//   for (const auto& p : parameters) gradients.push_back(tensortap::as_view(p.grad));
-//   const double norm = tensortap::global_norm(gradients, {.threads = 2});
+//   std::vector<tensortap::TensorView> views;
+//   for (const auto& tensor : gradients) views.push_back(tensortap::as_view(tensor));
+//   const double norm = tensortap::global_norm(views, {.threads = 2});
 #pragma once
 
 #include <algorithm>
@@ -94,7 +94,7 @@ template <class View>
   if (tensors.empty()) return {};
   const auto leaf = [&](std::size_t i) { return detail::statistics_of(tensors[i], detail::whole, options); };
   const detail::IeeeMode ieee;
-  return detail::pairwise(0, tensors.size(), leaf, merge);
+  return detail::pairwise(0, tensors.size(), leaf, detail::merge_statistics);
 }
 
 /// Scales all tensors in place so that their global norm is at most `max_norm`, and returns the norm they had. They

@@ -25,6 +25,9 @@ namespace tensortap::inline v0 {
 
 namespace detail {
 
+/// `merge`, of which there are several.
+inline constexpr auto merge_statistics = [](const Statistics& a, const Statistics& b) { return merge(a, b); };
+
 /// Finds where in its block the largest magnitude is, and the bits of the first NaN or infinity.
 template <class In>
 void find_places(const TensorView& view, BlockReader<In>& reader, Statistics& s) {
@@ -46,7 +49,7 @@ template <class In>
       return block_statistics<In>(reader[i], parts);
     };
   };
-  out = over_blocks<Statistics>(block_count(view), options, leaves, merge);
+  out = over_blocks<Statistics>(block_count(view), options, leaves, merge_statistics);
   if ((parts & places) == 0) return;
   BlockReader<In> reader(view);
   find_places(view, reader, out);

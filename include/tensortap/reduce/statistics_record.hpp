@@ -2,7 +2,8 @@
 // are counted, and everything else describes the rest, the finite part: a tensor with one NaN still has a mean. (What
 // propagates NaN is the single reductions of reduce.hpp.)
 //
-//   tensortap::Statistics s = merge(of_first_half, of_second_half);
+//   tensortap::Statistics s = tensortap::statistics(gradient);
+//   s = merge(s, tensortap::statistics(std::span(gradient).first(10)));   // and ten more elements
 //   std::cout << s.mean() << " +- " << s.std() << ", norm " << s.l2() << '\n';
 #pragma once
 

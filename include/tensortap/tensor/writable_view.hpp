@@ -1,7 +1,8 @@
 // A borrowed look at a tensor whose elements may be changed in place.
 //
-//   std::vector<float> gradient = backward();
-//   tensortap::WritableView view(gradient);
+//   std::vector<float> weights(10);
+//   const tensortap::WritableView view(weights);
+//   static_cast<float*>(view.data())[3] = 1;
 #pragma once
 
 #include <cstddef>
