@@ -112,8 +112,8 @@ class Simulation {
     check("weights as if left in peace", result.checksum + " and " + expected.checksum,
           result.checksum == expected.checksum);
     check("the rule", last_line(judge_text_), verdict == 0);
-    check("the hook's share of a step",
-          percent(result.hook_share()) + ", left in peace " + percent(expected.hook_share()), true);
+    std::cout << std::left << std::setw(48) << "the hook's share of a step" << std::right
+              << percent(result.hook_share()) << ", left in peace " << percent(expected.hook_share()) << '\n';
   }
 
   void let_gradients_vanish(Process& judge) {

@@ -149,7 +149,10 @@ TEST_CASE("nor does a child that another thread forks in the middle of a claim h
     calls.lock = [&](int file) {
       const int result = tt::FileCalls().lock(file);
       forks = std::thread([&] {
-        in_process([&] { return end.wait() ? 1 : 0; });
+        in_process([&] {
+          ready.tell();  // it has closed its copy
+          return end.wait() ? 1 : 0;
+        });
         forked = true;
       });
       // It has to wait for the claim, however long we do.
@@ -164,6 +167,7 @@ TEST_CASE("nor does a child that another thread forks in the middle of a claim h
     return 0;
   });
   REQUIRE(ready.wait());
+  REQUIRE(ready.wait());  // child and grandchild, in either order
   tt::FileStore store(directory / "run");
   CHECK_FALSE(store.claim("claim.smd", "third"));
   kill_and_wait(child);
