@@ -20,7 +20,7 @@
 #include <tensortap/reduce/ieee_mode.hpp>
 #include <tensortap/reduce/lanes.hpp>
 #include <tensortap/reduce/magnitude_bins.hpp>
-#include <tensortap/reduce/statistics.hpp>
+#include <tensortap/reduce/statistics.hpp>  // first: it passes its merge() by name
 #include <tensortap/tensor/as_view.hpp>
 #include <tensortap/tensor/dtype.hpp>
 #include <tensortap/tensor/view.hpp>
@@ -223,6 +223,7 @@ inline std::optional<Histogram::Bounds> Histogram::abs_quantile(double q) const 
 
 /// The histogram of `view`. Bools are 0 and 1.
 /// Numeric: exact; integers are not rounded, whatever their size.
+/// Empty: all counts are 0.
 /// Throws: complex numbers and strings.
 /// Threads: any; needs 100 KiB of stack.
 [[nodiscard]] inline Histogram histogram(const TensorView& view) {
