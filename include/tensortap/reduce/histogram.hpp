@@ -1,6 +1,6 @@
 // How the elements of a tensor are spread over the magnitudes: a histogram with four bins to each power of two, for
-// either sign. Counts are exact, histograms add up in any order, and a quantile comes with bounds that hold: what share
-// of the gradients float16 would lose, where the median of the magnitudes is.
+// either sign. Counts are exact, histograms add up in any order, and a quantile comes with bounds that hold: how many
+// gradients are too small for float16, where the median of the magnitudes is.
 //
 //   const tensortap::Histogram h = tensortap::histogram(gradient);
 //   std::cout << h.count_below(-24).value_or(0) << " of " << h.finite() << " are below 2^-24\n";
