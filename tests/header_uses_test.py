@@ -26,6 +26,7 @@ extern const std::vector<tensortap::Collection> collections;
 extern const std::span<const tensortap::Bytes> pieces;
 extern const tensortap::Bytes bytes, more, payload;
 extern const std::vector<float> gradient;
+extern std::vector<std::vector<float>> gradients;
 extern const std::string elements, text, key;
 extern const double wall_time;
 extern std::ostream& file;

@@ -36,6 +36,7 @@ struct Options {
   Recipe recipe;
   std::string checkpoint_dir, durable, stop_file, result;
   std::int64_t commit_every = 0;
+  bool statistics = false;
 };
 
 void print_epoch(std::size_t epoch, double seconds, const Scores& scores) {
@@ -49,9 +50,9 @@ Ending train(const Options& options) {
   const tt::Interruption notice({.file = options.stop_file, .interval = std::chrono::milliseconds(100)});
   const FashionMnist images(options.data, "train"), test(options.data, "t10k");
   Training training(options.recipe, images);
-  tt::Hook hook(
-      options.out_dir,
-      {.collections = tapped_collections(), .checkpoint_dir = options.checkpoint_dir, .stop = notice.signal()});
+  tt::Hook hook(options.out_dir, {.collections = tapped_collections(options.statistics),
+                                  .checkpoint_dir = options.checkpoint_dir,
+                                  .stop = notice.signal()});
   std::string checkpoint;
   if (const auto at = hook.resumed()) {
     checkpoint = at->checkpoint;
@@ -133,6 +134,7 @@ int main(int argc, char** argv) {
   app.add_option("--durable", options.durable, "copy each checkpoint into this folder, which outlives the machine")
       ->needs("--checkpoint-dir");
   app.add_option("--stop-file", options.stop_file, "stop when this file appears (exit code 3)");
+  app.add_flag("--statistics", options.statistics, "save all statistics of all gradients in each step, too");
   app.add_option("--result", options.result, "write what came out into this file, as JSON");
   std::string fault;
   app.add_option("--inject", fault, "a fault: after a quarter of the images, all gradients are next to nothing")

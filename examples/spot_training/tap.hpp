@@ -14,19 +14,26 @@ namespace spot_training {
 namespace tt = tensortap;
 
 /// What is saved: numbers about the tensors often, the tensors themselves now and then. Where no pattern is given, the
-/// name has one.
-inline std::vector<tt::Collection> tapped_collections() {
+/// name has one. `statistics`: all statistics of all gradients in each step, too.
+inline std::vector<tt::Collection> tapped_collections(bool statistics = false) {
   using R = tt::Reduction;
   const tt::Reductions numbers = {R::min, R::max, R::mean, R::std, R::l2, R::abs_mean};
-  return {{.name = "losses", .include_regex = "loss$", .save = tt::every(1)},
-          {.name = "metrics", .include_regex = "accuracy$", .save = tt::every(1)},
-          {.name = "weights", .save = tt::every(100), .reductions = numbers},
-          {.name = "biases", .save = tt::every(100), .reductions = numbers},
-          {.name = "gradients", .save = tt::every(100), .reductions = numbers},
-          {.name = "relu_output", .save = tt::every(100), .reductions = numbers},
-          {.name = "weights_raw", .include_regex = "^(?!gradient).*weight", .save = tt::every(500)},
-          {.name = "biases_raw", .include_regex = "^(?!gradient).*bias", .save = tt::every(500)},
-          {.name = "gradients_raw", .include_regex = "^gradient", .save = tt::every(500)}};
+  std::vector<tt::Collection> collections = {
+      {.name = "losses", .include_regex = "loss$", .save = tt::every(1)},
+      {.name = "metrics", .include_regex = "accuracy$", .save = tt::every(1)},
+      {.name = "weights", .save = tt::every(100), .reductions = numbers},
+      {.name = "biases", .save = tt::every(100), .reductions = numbers},
+      {.name = "gradients", .save = tt::every(100), .reductions = numbers},
+      {.name = "relu_output", .save = tt::every(100), .reductions = numbers},
+      {.name = "weights_raw", .include_regex = "^(?!gradient).*weight", .save = tt::every(500)},
+      {.name = "biases_raw", .include_regex = "^(?!gradient).*bias", .save = tt::every(500)},
+      {.name = "gradients_raw", .include_regex = "^gradient", .save = tt::every(500)}};
+  if (statistics)
+    collections.push_back({.name = "gradients_statistics",
+                           .include_regex = "^gradient",
+                           .save = tt::every(1),
+                           .reductions = {R::statistics}});
+  return collections;
 }
 
 class Tap {

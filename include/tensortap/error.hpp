@@ -170,6 +170,10 @@ class Error : public std::runtime_error {
   static Error bad_option(std::string_view option, std::string_view cause) {
     return {Errc::invalid_option, "hook: option " + std::string(option) + ": " + std::string(cause)};
   }
+  static Error bad_max_norm(double max_norm) {
+    return {Errc::invalid_option, "clip_grad_norm: max_norm: it must be 0 or more (" + std::to_string(max_norm) +
+                                      "); give the largest norm that is fine"};
+  }
   static Error isa_not_available(std::string_view isa) {
     return {Errc::invalid_option,
             "isa: " + std::string(isa) + ": this processor does not have it; ask is_available() first"};

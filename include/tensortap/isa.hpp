@@ -35,7 +35,8 @@ constexpr std::optional<Isa> parse_isa(std::string_view text) noexcept {
   return std::nullopt;
 }
 
-/// Whether this processor has it. `avx512` means F, BW, DQ and VL, `avx2` comes with FMA and F16C.
+/// Whether this processor has it. `avx512` means F, BW, DQ and VL; `avx2` means FMA and F16C too, of which each
+/// processor with AVX2 has the latter.
 inline bool is_available(Isa isa) noexcept {
   switch (isa) {
     case Isa::portable: return true;
@@ -43,9 +44,7 @@ inline bool is_available(Isa isa) noexcept {
     case Isa::neon: return true;
 #elif defined(__x86_64__)
     case Isa::sse2: return true;
-    case Isa::avx2:
-      return __builtin_cpu_supports("avx2") != 0 && __builtin_cpu_supports("fma") != 0 &&
-             __builtin_cpu_supports("f16c") != 0;
+    case Isa::avx2: return __builtin_cpu_supports("avx2") != 0 && __builtin_cpu_supports("fma") != 0;
     case Isa::avx512:
       return is_available(Isa::avx2) && __builtin_cpu_supports("avx512f") != 0 &&
              __builtin_cpu_supports("avx512bw") != 0 && __builtin_cpu_supports("avx512dq") != 0 &&

@@ -12,10 +12,11 @@
 #include <tensortap/stop.hpp>       // the request to stop
 #include <tensortap/version.hpp>    // the version
 
-#include <tensortap/tensor/as_view.hpp>  // see: a view of whatever you call a tensor
-#include <tensortap/tensor/dtype.hpp>    //      element types
-#include <tensortap/tensor/tensor.hpp>   //      a tensor that owns its elements
-#include <tensortap/tensor/view.hpp>     //      a tensor somebody else owns
+#include <tensortap/tensor/as_view.hpp>        // see: a view of whatever you call a tensor
+#include <tensortap/tensor/dtype.hpp>          //      element types
+#include <tensortap/tensor/tensor.hpp>         //      a tensor that owns its elements
+#include <tensortap/tensor/view.hpp>           //      a tensor somebody else owns
+#include <tensortap/tensor/writable_view.hpp>  //      one that may be changed
 
 #include <tensortap/select/collection.hpp>   // select: groups of tensors
 #include <tensortap/select/pattern.hpp>      //         names by regular expression
@@ -25,6 +26,7 @@
 #include <tensortap/reduce/count.hpp>       // reduce: how many elements lie in an interval
 #include <tensortap/reduce/difference.hpp>  //         what has changed between two tensors
 #include <tensortap/reduce/histogram.hpp>   //         magnitudes, counted
+#include <tensortap/reduce/many.hpp>        //         many tensors at once
 #include <tensortap/reduce/reduce.hpp>      //         smdebug's reductions
 #include <tensortap/reduce/statistics.hpp>  //         all statistics in one pass
 #include <tensortap/reduce/step_view.hpp>   //         one step as rules see it

@@ -43,7 +43,8 @@ std::int64_t soak(const std::shared_ptr<tt::Store>& store, std::int64_t save_int
   constexpr std::int64_t names = 100'000;
   tt::Hook hook(store, {.collections = {{.name = "losses", .include_regex = "^loss$", .save = tt::every(save_interval)},
                                         {.name = "many", .include_regex = "^t", .save = tt::every(1000)}},
-                        .checkpoints = std::make_shared<tt::MemoryStore>()});
+                        .checkpoints = std::make_shared<tt::MemoryStore>(),
+                        .queue_bytes = 8 << 20});  // fills up, and is no growth
   std::uint64_t after_names = 0;
   for (std::int64_t step = 0; step < steps; ++step) {
     hook.begin_step();

@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import threading
 import time
 import unittest
 from pathlib import Path
@@ -106,9 +107,7 @@ class CommandTest(unittest.TestCase):
 
 
 class RunFromGolden:
-    """A run that is written step by step, from a golden one with four steps of four gradients."""
-
-    STEPS = (0, 3, 6, 9)
+    """A run that is written step by step, from a golden one whose steps 3, 6, 9 and 12 hold four gradients each."""
 
     def __init__(self, path):
         self.path = path
@@ -148,6 +147,8 @@ class RunFromGolden:
 
 @unittest.skipUnless(COMMAND, "TENSORTAP_COMMAND is not set: the examples are not built")
 class JudgeTest(unittest.TestCase):
+    PATIENCE = 60  # seconds that a judge who follows may take in all
+
     def setUp(self):
         folder = tempfile.TemporaryDirectory()
         self.addCleanup(folder.cleanup)
@@ -160,12 +161,15 @@ class JudgeTest(unittest.TestCase):
         return result.stdout + result.stderr
 
     def start(self, *arguments):
-        """A judge that follows a run which is not there yet."""
-        process = subprocess.Popen([COMMAND, "judge", str(self.run_.path), "--follow", "--timeout", "300", *arguments],
-                                   stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        """A judge that follows a run which is not there yet; killed when it takes too long."""
+        process = subprocess.Popen([COMMAND, "judge", str(self.run_.path), "--follow", *arguments],
+                                   stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        patience = threading.Timer(self.PATIENCE, process.kill)
+        patience.start()
         self.addCleanup(process.stdout.close)
         self.addCleanup(process.wait)
         self.addCleanup(process.kill)
+        self.addCleanup(patience.cancel)
         return process
 
     def read_until(self, process, text):
@@ -175,15 +179,16 @@ class JudgeTest(unittest.TestCase):
             lines.append(line)
             if line.startswith(text):
                 return lines
-        self.fail(f"the judge ended without {text!r}: {lines}")
+        why = "was killed after" if process.wait() == -signal.SIGKILL else "ended within"
+        self.fail(f"the judge {why} {self.PATIENCE} s without a line that begins with {text!r}: {lines}")
 
     def test_a_verdict_afterwards(self):
-        self.assertEqual(self.judge(GOLDEN / "basic", code=0), "0 findings in 4 steps: the run has ended\n")
+        self.assertEqual(self.judge(GOLDEN / "basic", code=0), "0 findings in 7 steps: the run has ended\n")
         stop = self.folder / "stop"
         lines = self.judge(GOLDEN / "basic", "--threshold", 1e9, "--stop-file", stop, code=1).splitlines(keepends=True)
-        self.assertEqual(lines[-1], f"{len(lines) - 1} findings in 4 steps: the run has ended\n")
-        self.assertEqual(len(lines) - 1, 14)  # a gradient may be missing in a step
-        self.assertRegex(lines[0], r'^VanishingGradient: step 0 \(TRAIN 0\): "gradient/.*": its mean magnitude is .*, below 1e\+09$')
+        self.assertEqual(lines[-1], "16 findings in 7 steps: the run has ended\n")
+        self.assertEqual([line.split(":")[1] for line in lines[:-1]], [f" step {step}" for step in (3, 6, 9, 12) for _ in range(4)])
+        self.assertRegex(lines[0], r'^VanishingGradient: step 3: "gradient/.*": its mean magnitude is .*, below 1e\+09$')
         self.assertEqual(stop.read_text(encoding="utf-8"), lines[0])
 
     def test_mistakes(self):
@@ -202,34 +207,37 @@ class JudgeTest(unittest.TestCase):
         self.assertIn("in 1 step: the time is over", self.judge(self.run_.path, "--follow", "--timeout", 0, code=0))
 
     def test_a_run_is_followed_from_before_its_beginning_through_two_interruptions(self):
+        def last_of_step(step):
+            return f'VanishingGradient: step {step}: "gradient/Net_res1.weight"'
+
         process = self.start("--threshold", "1e9", "--stop-file", str(self.folder / "stop"))
         self.run_.begin(0, -1)
-        for step in (0, 3, 6):
+        for step in (3, 6, 9):
             self.run_.save(0, step)
-        self.read_until(process, "VanishingGradient: step 6 ")
+        self.read_until(process, last_of_step(9))
         self.assertTrue((self.folder / "stop").is_file())
-        for attempt, steps in ((1, (6, 3)), (2, (3,))):
-            self.run_.begin(attempt, 0)
+        for attempt, steps in ((1, (9, 6)), (2, (6,))):
+            self.run_.begin(attempt, 3)
             for step in steps:
                 self.run_.set_aside(attempt, step)
-            self.run_.save(attempt, 3)
-            lines = self.read_until(process, "VanishingGradient: step 3 ")
+            self.run_.save(attempt, 6)
+            lines = self.read_until(process, last_of_step(6))
             count = "2 steps" if attempt == 1 else "1 step"
-            self.assertIn(f"attempt {attempt} goes on after step 0; {count} set aside\n", lines)
-        self.run_.save(2, 6)
+            self.assertIn(f"attempt {attempt} goes on after step 3; {count} set aside\n", lines)
         self.run_.save(2, 9)
+        self.run_.save(2, 12)
         self.run_.end()
-        lines = self.read_until(process, "14 findings in 4 steps: the run has ended")
+        lines = self.read_until(process, "16 findings in 4 steps: the run has ended")
         self.assertEqual(process.wait(timeout=60), 1)
-        self.assertNotIn("VanishingGradient: step 0 ", "".join(lines))  # it was told before
+        self.assertNotIn("VanishingGradient: step 3: ", "".join(lines))  # it was told before
 
     def test_a_signal_ends_it_with_a_verdict(self):
         process = self.start("--threshold", "1e9")
         self.run_.begin(0, -1)
-        self.run_.save(0, 0)
-        self.read_until(process, "VanishingGradient: step 0 ")
+        self.run_.save(0, 3)
+        self.read_until(process, "VanishingGradient: step 3: ")
         process.send_signal(signal.SIGTERM)
-        self.read_until(process, "2 findings in 1 step: stopped by a signal")
+        self.read_until(process, "4 findings in 1 step: stopped by a signal")
         self.assertEqual(process.wait(timeout=60), 1)
 
     @unittest.skipUnless(Path("/proc/self/status").exists(), "there is no /proc to see whether it listens to signals")

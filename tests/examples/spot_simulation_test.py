@@ -117,12 +117,15 @@ class SpotSimulationTest(unittest.TestCase):
     def test_its_programs_die_with_it(self):
         self.expect_a_long_training()
         command = [SIMULATION, "--dir", self.spot, "--reference", self.result, *self.options(1000)]
-        with subprocess.Popen([*map(str, command)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as simulation:
-            end = time.monotonic() + PATIENCE
-            while len(steps_in(self.spot / "run")) < 3 and time.monotonic() < end:
-                time.sleep(0.05)
-            self.assertEqual(len(processes_about(self.folder)), 3)  # the simulation, the training, the judge
-            simulation.send_signal(signal.SIGKILL)
+        simulation = subprocess.Popen([*map(str, command)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.addCleanup(simulation.wait)
+        self.addCleanup(simulation.kill)
+        end = time.monotonic() + PATIENCE
+        while len(steps_in(self.spot / "run")) < 3 and time.monotonic() < end:
+            time.sleep(0.05)
+        self.assertEqual(len(processes_about(self.folder)), 3)  # the simulation, the training, the judge
+        simulation.send_signal(signal.SIGKILL)
+        simulation.wait()
         while processes_about(self.folder) and time.monotonic() < end:
             time.sleep(0.05)
         self.assertEqual(processes_about(self.folder), [])

@@ -6,6 +6,8 @@
 #include <span>
 #include <vector>
 
+#include <tensortap/isa.hpp>
+#include <tensortap/reduce/many.hpp>
 #include <tensortap/reduce/reduce.hpp>
 #include <tensortap/reduce/statistics.hpp>
 #include "catch.hpp"
@@ -25,7 +27,7 @@ class Hash {
     const auto set = tt::reduce(view, all);
     for (const tt::Reduced& r : set) add(r.bytes.data(), r.bytes.size());
     const auto record = set.statistics->to_record();
-    add(reinterpret_cast<const std::byte*>(record.data()), sizeof record);
+    add(reinterpret_cast<const std::byte*>(record.data()), tt::first_statistics_fields * sizeof(double));
   }
   template <class T>
   void add(const std::vector<T>& elements) {
@@ -53,17 +55,25 @@ std::vector<T> masked(std::size_t n, tt::detail::BitsOf<T> mask) {
   return out;
 }
 
+std::vector<tt::Isa> available_isas() {
+  std::vector<tt::Isa> out;
+  for (const tt::Isa isa : tt::all_isas)
+    if (tt::is_available(isa)) out.push_back(isa);
+  return out;
+}
+
 /// The published order of a sum of doubles, word for word: blocks of 4096, lane j of row r is element 16r + j, lanes
 /// are added in halves, blocks in pairs.
 double tree_sum(std::span<const double> x) {
+  using tt::detail::rounded;  // or compilers reorder this here under -ffast-math
   if (x.size() > 4096) {
     const std::size_t left = std::bit_floor((x.size() - 1) / 4096) * 4096;
-    return tree_sum(x.first(left)) + tree_sum(x.subspan(left));
+    return rounded(tree_sum(x.first(left)) + tree_sum(x.subspan(left)));
   }
   std::array<double, 16> lanes{};
-  for (std::size_t i = 0; i < x.size(); ++i) lanes[i % 16] += x[i];
+  for (std::size_t i = 0; i < x.size(); ++i) lanes[i % 16] = rounded(lanes[i % 16] + x[i]);
   for (std::size_t width = 8; width > 0; width /= 2)
-    for (std::size_t j = 0; j < width; ++j) lanes[j] += lanes[j + width];
+    for (std::size_t j = 0; j < width; ++j) lanes[j] = rounded(lanes[j] + lanes[j + width]);
   return lanes[0];
 }
 
@@ -86,10 +96,13 @@ TEMPLATE_TEST_CASE("sums follow the published tree, to the bit", "[bits]", float
   }
 }
 
-// The hashes were the same with g++ 12 and clang 14, at -O0, -O2, -O3 -march=native, -ffast-math and -Ofast
-// -march=native. If one changes, so do numbers that users compare between runs and machines: that needs a reason and a
-// note in the release.
+// The hashes were the same with every instruction set, g++ 12 and clang 14, at -O0, -O2, -O3 -march=native, -ffast-math
+// and -Ofast -march=native. If one changes, so do numbers that users compare between runs and machines: that needs a
+// reason and a note in the release.
 TEST_CASE("the bits of the reductions are those of the first release", "[bits]") {
+  const tt::Isa isa = GENERATE(from_range(available_isas()));
+  CAPTURE(to_string(isa));
+  const tt::ScopedIsa scope(isa);
   Hash floats, doubles, others, odd, strided;
   for (const std::size_t n : {0u, 1u, 5u, 16u, 31u, 100u, 1000u, 4095u, 4096u, 4097u, 10000u, 70001u}) {
     for (const double mean : {0.0, 1.0, 1e6}) {
@@ -135,4 +148,32 @@ TEST_CASE("the bits of the reductions are those of the first release", "[bits]")
   CHECK(others.value() == 0x4e89f01494e58a15);
   CHECK(odd.value() == 0x1f1b608073d1bae5);
   CHECK(strided.value() == 0x8483c390499a21d7);
+}
+
+TEMPLATE_TEST_CASE("the number of threads does not change a bit", "[bits]", float, double, tt::BFloat16) {
+  auto x = inputs::bell<TestType>(1'000'003, 0.25);
+  SECTION("of numbers") {}
+  SECTION("with NaN among them") { x[777'777] = inputs::element<TestType>(std::nan("")); }
+  const auto one = tt::statistics(x).to_record();
+  const double norm = tt::l2(x);
+  for (const int threads : {2, 3, 5, 16, 64}) {
+    CAPTURE(threads);
+    const auto several = tt::statistics(x, {.threads = threads}).to_record();
+    CHECK(std::memcmp(one.data(), several.data(), sizeof one) == 0);
+    CHECK(tt::detail::bits_of(tt::l2(x, {.threads = threads})) == tt::detail::bits_of(norm));
+  }
+}
+
+TEST_CASE("the norm of many tensors has the same bits everywhere", "[bits]") {
+  std::vector<std::vector<float>> tensors;
+  for (std::size_t i = 0; i < 700; ++i) tensors.push_back(inputs::bell<float>(i % 7 == 3 ? 9000 + i : i % 40, 0.125));
+  std::vector<tt::TensorView> views;
+  for (const auto& tensor : tensors) views.push_back(tt::as_view(tensor));
+  for (const tt::Isa isa : available_isas()) {
+    const tt::ScopedIsa scope(isa);
+    for (const int threads : {1, 2, 7}) {
+      CAPTURE(to_string(isa), threads);
+      CHECK(tt::detail::bits_of(tt::global_norm(views, {.threads = threads})) == 0x408ea72ae5cd65e2u);
+    }
+  }
 }

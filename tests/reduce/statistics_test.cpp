@@ -405,7 +405,7 @@ TEST_CASE("the record of statistics", "[statistics]") {
   const auto record = s.to_record();
 
   SECTION("its order is published and must not change") {
-    const std::array<std::string_view, 17> fields = {"count",
+    const std::array<std::string_view, 20> fields = {"count",
                                                      "nan",
                                                      "positive_inf",
                                                      "negative_inf",
@@ -421,9 +421,12 @@ TEST_CASE("the record of statistics", "[statistics]") {
                                                      "squared_deviations",
                                                      "abs_squared_deviations",
                                                      "sum_error",
-                                                     "abs_sum_error"};
+                                                     "abs_sum_error",
+                                                     "abs_max_index",
+                                                     "non_finite_bits_low",
+                                                     "non_finite_bits_high"};
     CHECK(tt::statistics_fields == fields);
-    const std::array<double, 17> values = {9999,
+    const std::array<double, 20> values = {9999,
                                            1,
                                            0,
                                            1,
@@ -439,7 +442,10 @@ TEST_CASE("the record of statistics", "[statistics]") {
                                            s.squared_deviations,
                                            s.abs_squared_deviations,
                                            s.sum_error,
-                                           s.abs_sum_error};
+                                           s.abs_sum_error,
+                                           static_cast<double>(*s.abs_max_index),
+                                           static_cast<double>(s.non_finite_bits & 0xffffffff),
+                                           static_cast<double>(s.non_finite_bits >> 32)};
     CHECK(record == values);
   }
   SECTION("it comes back") {
@@ -458,10 +464,17 @@ TEST_CASE("the record of statistics", "[statistics]") {
     REQUIRE(tt::Statistics::from_record(longer));
     CHECK(same_bits(*tt::Statistics::from_record(longer), s));
   }
+  SECTION("a shorter one, of the first version, is read") {
+    const auto back = tt::Statistics::from_record(std::span<const double>(record).first(17));
+    REQUIRE(back);
+    CHECK(back->sum == s.sum);
+    CHECK_FALSE(back->abs_max_index);
+    CHECK(back->non_finite_bits == 0);
+  }
   SECTION("one that cannot be is refused") {
     CHECK_FALSE(tt::Statistics::from_record({}));
     CHECK_FALSE(tt::Statistics::from_record(std::span<const double>(record).first(16)));
-    for (const std::size_t field : {0u, 1u, 2u, 3u, 4u, 5u})
+    for (const std::size_t field : {0u, 1u, 2u, 3u, 4u, 5u, 17u, 18u, 19u})
       for (const double bad : {not_a_number, inf, -inf, -2.0, 0.5, 1e300, 0x1p64}) {
         CAPTURE(field, bad);
         auto damaged = record;
@@ -481,6 +494,52 @@ TEST_CASE("the record of statistics", "[statistics]") {
     damaged[5] = 9999;  // beyond the end
     CHECK_FALSE(tt::Statistics::from_record(damaged));
   }
+}
+
+TEMPLATE_TEST_CASE("the largest magnitude has a place, the first of several", "[statistics]", tt::Half, tt::BFloat16,
+                   float, double, std::int32_t) {
+  for (const std::size_t n : {1u, 17u, 4096u, 4097u, 30000u}) {
+    std::vector<TestType> x(n, inputs::element<TestType>(1));
+    CHECK(tt::statistics(x).abs_max_index == 0);
+    for (const std::size_t at : {std::size_t{0}, n / 3, n / 2, n - 1}) {
+      CAPTURE(n, at);
+      auto y = x;
+      y[at] = inputs::element<TestType>(-7);
+      y[n - 1] = inputs::element<TestType>(7);
+      CHECK(tt::statistics(y).abs_max_index == (n == 1 ? 0 : at));
+    }
+  }
+  CHECK_FALSE(tt::statistics(std::vector<TestType>{}).abs_max_index);
+}
+
+TEST_CASE("the first NaN or infinity shows its bits, in its own type", "[statistics]") {
+  std::vector<double> wide(5000, 1.0);
+  const std::uint64_t payload = 0xfff8123456789abcu;
+  std::memcpy(&wide[4321], &payload, sizeof payload);
+  CHECK(tt::statistics(wide).non_finite_bits == payload);
+  std::vector<float> x(5000, 1.0f);
+  x[4999] = std::bit_cast<float>(0x7f800000u);
+  CHECK(tt::statistics(x).non_finite_bits == 0x7f800000u);
+  x[4998] = std::bit_cast<float>(0xffc00123u);
+  CHECK(tt::statistics(x).non_finite_bits == 0xffc00123u);
+  std::vector<tt::Half> half(5, tt::Half::from(1));
+  half[3].bits = 0xfc00;
+  CHECK(tt::statistics(half).non_finite_bits == 0xfc00);
+  CHECK(tt::statistics(std::vector<float>(5)).non_finite_bits == 0);
+}
+
+TEST_CASE("places survive merging", "[statistics]") {
+  std::vector<float> x(10000, 1.0f);
+  x[9000] = -5;
+  x[9500] = 5;
+  x[8500] = std::bit_cast<float>(0x7fc00001u);
+  const std::span<const float> all(x);
+  const auto merged = merge(tt::statistics(all.first(8192)), tt::statistics(all.subspan(8192)));
+  CHECK(merged.abs_max_index == 9000);
+  CHECK(merged.first_non_finite == 8500);
+  CHECK(merged.non_finite_bits == 0x7fc00001u);
+  const auto first_wins = merge(tt::statistics(all.subspan(8192)), tt::statistics(all.subspan(8192)));
+  CHECK(first_wins.abs_max_index == 9000 - 8192);
 }
 
 TEST_CASE("complex numbers and strings have no statistics", "[statistics]") {

@@ -7,11 +7,12 @@
 #pragma once
 
 #include <algorithm>
-#include <bit>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
+#include <type_traits>
 
+#include <tensortap/reduce/convert.hpp>
+#include <tensortap/reduce/kernels.hpp>
 #include <tensortap/reduce/lanes.hpp>
 #include <tensortap/tensor/dtype.hpp>
 #include <tensortap/tensor/view.hpp>
@@ -51,43 +52,6 @@ inline Block raw_block(const TensorView& view, std::size_t i, std::byte* buffer)
   return {buffer, count};
 }
 
-/// The bits of the float with the value of a binary16: like the conversion of `Half`, but without branches, so that
-/// compilers make vectors of it.
-inline std::uint32_t widened(std::uint16_t half) noexcept {
-  const std::int32_t magnitude = half & 0x7fff;
-  const std::int32_t rebias = magnitude < 0x7c00 ? 112 << 23 : 224 << 23;
-  const std::int32_t normal = (magnitude << 13) + rebias;
-  const auto subnormal = std::bit_cast<std::int32_t>(static_cast<float>(magnitude) * 0x1p-24F);
-  const std::int32_t is_subnormal = -static_cast<std::int32_t>(magnitude < 0x400);  // a mask: g++ 12 would branch here
-  const std::uint32_t sign = static_cast<std::uint32_t>(half & 0x8000) << 16;
-  return static_cast<std::uint32_t>((subnormal & is_subnormal) | (normal & ~is_subnormal)) | sign;
-}
-
-template <class From, class To>
-void convert(const From& from, To& to) noexcept {
-  if constexpr (std::same_as<From, Half>) {
-    to = std::bit_cast<float>(widened(from.bits));
-  } else if constexpr (std::same_as<From, BFloat16>) {
-    to = std::bit_cast<float>(static_cast<std::uint32_t>(from.bits) << 16);
-  } else {
-    to = static_cast<To>(from);
-  }
-}
-
-template <class From, class To>
-void convert_block(const Block& from, To* to) noexcept {
-  constexpr std::size_t chunk = 16;  // a constant number of rounds, which g++ 12 -O2 turns into vectors
-  std::size_t i = 0;
-  for (; i + chunk <= from.count; i += chunk) {
-    From chunk_from[chunk];
-    To chunk_to[chunk];
-    std::memcpy(chunk_from, from.elements + i * sizeof(From), sizeof chunk_from);
-    for (std::size_t k = 0; k < chunk; ++k) convert(chunk_from[k], chunk_to[k]);
-    std::memcpy(to + i, chunk_to, sizeof chunk_to);
-  }
-  for (; i < from.count; ++i) convert(load<From>(from.elements + i * sizeof(From)), to[i]);
-}
-
 /// Blocks of `view` as In, which is float or double.
 template <class In>
 class BlockReader {
@@ -98,8 +62,8 @@ class BlockReader {
   [[nodiscard]] Block operator[](std::size_t i) {
     const Block raw = raw_block(view_, i, gathered_);
     switch (view_.dtype()) {
-      case DType::f16: return converted<Half>(raw);
-      case DType::bf16: return converted<BFloat16>(raw);
+      case DType::f16: return widened(raw, kernels<float>().widen_f16);
+      case DType::bf16: return widened(raw, kernels<float>().widen_bf16);
       case DType::i8: return converted<std::int8_t>(raw);
       case DType::i16: return converted<std::int16_t>(raw);
       case DType::i32: return converted<std::int32_t>(raw);
@@ -122,7 +86,12 @@ class BlockReader {
 
   template <class From>
   Block converted(const Block& raw) noexcept {
-    convert_block<From>(raw, converted_);
+    convert_elements<From>(raw.elements, raw.count, converted_);
+    return {reinterpret_cast<const std::byte*>(converted_), raw.count};
+  }
+
+  Block widened(const Block& raw, Kernels<float>::Widen* widen) noexcept {
+    if constexpr (std::is_same_v<In, float>) widen(raw.elements, raw.count, converted_);
     return {reinterpret_cast<const std::byte*>(converted_), raw.count};
   }
 

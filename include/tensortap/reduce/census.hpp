@@ -77,4 +77,23 @@ template <class In>
   return {total(nan), total(positive), total(negative), find(false), find(true)};
 }
 
+/// The place of the first element of magnitude `size`, which is in the block.
+template <class In>
+[[gnu::noinline]] std::size_t find_magnitude(const Block& block, In size) noexcept {
+  const BitsOf<In> wanted = static_cast<BitsOf<In>>(bits_of(size) << 1);
+  const auto bits_at = [&](std::size_t i) {
+    return static_cast<BitsOf<In>>(load<BitsOf<In>>(block.elements + i * sizeof(In)) << 1);
+  };
+  std::size_t i = 0;
+  for (; i + lane_count <= block.count; i += lane_count) {
+    BitsOf<In> row[lane_count];
+    BitsOf<In> equal = 0;
+    std::memcpy(row, block.elements + i * sizeof(In), sizeof row);
+    for (std::size_t j = 0; j < lane_count; ++j) equal |= static_cast<BitsOf<In>>(row[j] << 1) == wanted;
+    if (equal != 0) break;
+  }
+  while (i + 1 < block.count && bits_at(i) != wanted) ++i;
+  return i;
+}
+
 }  // namespace tensortap::inline v0::detail

@@ -12,7 +12,9 @@
 #include <cstdint>
 
 #include <tensortap/reduce/blocks.hpp>
+#include <tensortap/reduce/kernels.hpp>
 #include <tensortap/reduce/lanes.hpp>
+#include <tensortap/reduce/totals.hpp>
 
 namespace tensortap::inline v0::detail {
 
@@ -71,55 +73,45 @@ inline Product factor(double x) noexcept {
   return product;
 }
 
-/// The product of one block. Mantissas of 256 rows multiplied in a row stay below 2^256.
+/// The product of a block in which there is something that is not a normal number.
 template <class In>
-Product block_product(const Block& block) noexcept {
-  constexpr std::size_t row_bytes = lane_count * sizeof(In);
-  alignas(16) double mantissa[lane_count];
-  alignas(16) std::int64_t exponent[lane_count];
-  const std::size_t rows = block.count / lane_count;
-  I32x4 odd{};
-  for (std::size_t quarter = 0; quarter < 4; ++quarter) {
-    F64x2 mantissa_low = {1, 1}, mantissa_high = {1, 1};
-    I64x2 exponent_low{}, exponent_high{};
-    const auto multiply = [&](F64x2 x, F64x2& product, I64x2& sum) {
-      const I64x2 bits = std::bit_cast<I64x2>(x);
-      const I64x2 biased = (bits >> 52) & 0x7ff;
-      const F64x2 factor_mantissa = std::bit_cast<F64x2>((bits & ~0x7ff0000000000000) | 0x3ff0000000000000);
-      product = rounded(product * factor_mantissa);
-      sum += biased;
-      // 0 for zeros and subnormals, 0x800 for NaN and infinities; the others have a bit among 0x7fe.
-      odd |= (std::bit_cast<I32x4>(biased + 1) & 0x7fe) == 0;
-    };
-    const std::byte* from = block.elements + quarter * row_bytes / 4;
-#pragma GCC unroll 4
-    for (std::size_t r = 0; r < rows; ++r, from += row_bytes) {
-      const Four<In> x = Four<In>::at(from);
-      multiply(x.low(), mantissa_low, exponent_low);
-      multiply(x.high(), mantissa_high, exponent_high);
-    }
-    std::memcpy(mantissa + 4 * quarter, &mantissa_low, 16);
-    std::memcpy(mantissa + 4 * quarter + 2, &mantissa_high, 16);
-    std::memcpy(exponent + 4 * quarter, &exponent_low, 16);
-    std::memcpy(exponent + 4 * quarter + 2, &exponent_high, 16);
-  }
-
+[[gnu::noinline]] Product odd_block_product(const Block& block) noexcept {
   Product lane[lane_count];
-  std::size_t done = 0;
-  if (odd[0] == 0 && odd[2] == 0) {  // the upper halves of 64-bit elements are always "odd"
-    for (std::size_t j = 0; j < lane_count; ++j) {
-      lane[j].mantissa = mantissa[j];
-      lane[j].exponent = exponent[j] - 1023 * static_cast<std::int64_t>(rows);
-    }
-    done = rows * lane_count;
-  }
-  for (std::size_t i = done; i < block.count; ++i)
+  for (std::size_t i = 0; i < block.count; ++i)
     lane[i % lane_count] *= factor(static_cast<double>(load<In>(block.elements + i * sizeof(In))));
   for (Product& product : lane) product.normalise();
   Product product = fold_lanes(lane, lane_count, [](Product a, const Product& b) {
     a *= b;
     return a;
   });
+  product.normalise();
+  return product;
+}
+
+/// The product of one block. Mantissas of 256 rows multiplied in a row stay below 2^256.
+template <class In>
+Product block_product(const Block& block) noexcept {
+  constexpr std::uint64_t one = std::bit_cast<std::uint64_t>(1.0);
+  const std::size_t rows = block.count / lane_count;
+  LaneProducts lanes;
+  kernels<In>().products(block.elements, rows, lanes);
+  for (std::size_t j = 0; j < block.count % lane_count; ++j) {
+    const double x = static_cast<double>(load<In>(block.elements + (rows * lane_count + j) * sizeof(In)));
+    const std::uint64_t biased = (bits_of(x) >> 52) & 0x7ff;
+    lanes.odd = lanes.odd || biased == 0 || biased == 0x7ff;
+    lanes.mantissa[j] = rounded(lanes.mantissa[j] * number_of((bits_of(x) & ~infinity_bits<double>) | one));
+    lanes.exponent[j] += static_cast<std::int64_t>(biased);
+  }
+  if (lanes.odd) return odd_block_product<In>(block);
+
+  Product product;
+  product.exponent = -1023 * static_cast<std::int64_t>(block.count);
+  for (std::size_t j = 0; j < lane_count; ++j) {
+    const std::uint64_t bits = bits_of(lanes.mantissa[j]);
+    product.exponent += lanes.exponent[j] + static_cast<std::int64_t>((bits >> 52) & 0x7ff) - 1023;
+    lanes.mantissa[j] = number_of((bits & ~infinity_bits<double>) | one);
+  }
+  product.mantissa = fold_lanes(lanes.mantissa, lane_count, [](double a, double b) { return rounded(a * b); });
   product.normalise();
   return product;
 }

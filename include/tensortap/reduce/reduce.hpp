@@ -21,8 +21,10 @@
 #include <tensortap/reduce/integers.hpp>
 #include <tensortap/reduce/lanes.hpp>
 #include <tensortap/reduce/narrow.hpp>
+#include <tensortap/reduce/over_blocks.hpp>
 #include <tensortap/reduce/product.hpp>
 #include <tensortap/reduce/statistics.hpp>
+#include <tensortap/reduce/sum_squares.hpp>
 #include <tensortap/reduction.hpp>
 #include <tensortap/tensor/as_view.hpp>
 #include <tensortap/tensor/dtype.hpp>
@@ -86,8 +88,8 @@ constexpr unsigned parts_of(Reduction r) noexcept {
     case Reduction::l1: return sums;
     case Reduction::l2: return squares;
     case Reduction::std:
-    case Reduction::variance:
-    case Reduction::statistics: return everything | deviations;
+    case Reduction::variance: return everything | deviations;
+    case Reduction::statistics: return whole;
     default: return 0;
   }
 }
@@ -241,13 +243,25 @@ inline void reduce_integers(const TensorView& view, const Reductions& wanted, Fo
   return detail::float_value(r, statistics);
 }
 
+namespace detail {
+
+/// The euclidean norm of a tensor of real numbers. The caller sets the `IeeeMode`.
+[[gnu::noinline]] inline double norm(const TensorView& view, ReduceOptions options) {
+  const double squares_sum = sum_squares(view, options);
+  if (is_finite(squares_sum)) return std::sqrt(squares_sum);
+  return *float_value(Reduction::l2, statistics_of(view, squares, options));
+}
+
+}  // namespace detail
+
 /// The euclidean norm, in float64, of whatever `as_view` sees a tensor in. NaN propagates. Throws: complex numbers and
-/// strings.
+/// strings. Threads: as `statistics`.
 template <class T>
-[[nodiscard]] double l2(const T& tensor) {
+[[nodiscard]] double l2(const T& tensor, ReduceOptions options = {}) {
   const TensorView view = as_view(tensor);
   if (!is_real(view.dtype())) throw Error::wrong_type("real numbers", to_string(view.dtype()));
-  return *detail::float_value(Reduction::l2, detail::statistics_of(view, detail::squares));
+  const detail::IeeeMode ieee;
+  return detail::norm(view, options);
 }
 
 }  // namespace tensortap::inline v0

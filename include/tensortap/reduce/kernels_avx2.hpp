@@ -1,0 +1,256 @@
+// The kernels in AVX2 and FMA: half a row at a time, so that 16 registers hold all the accumulators. As with AVX-512,
+// fused multiply-adds have the bits of a product and a sum where the products are exact. Not for user code.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include <tensortap/reduce/convert.hpp>
+#include <tensortap/reduce/lanes.hpp>
+#include <tensortap/reduce/totals.hpp>
+#include <tensortap/tensor/dtype.hpp>
+
+#if defined(__x86_64__)
+
+// On each function: neither lambdas nor callees inherit what the compiler may use.
+#define TENSORTAP_AVX2 __attribute__((target("avx2,fma,f16c")))
+#define TENSORTAP_AVX2_INLINE TENSORTAP_AVX2 __attribute__((always_inline)) inline
+
+namespace tensortap::inline v0::detail::avx2 {
+
+using F32x8 [[gnu::vector_size(32)]] = float;
+using F64x4 [[gnu::vector_size(32)]] = double;
+using I32x8 [[gnu::vector_size(32)]] = std::int32_t;
+using I64x4 [[gnu::vector_size(32)]] = std::int64_t;
+
+/// Memory as an operand of an instruction: of any type and alignment.
+template <std::size_t Size>
+struct [[gnu::may_alias, gnu::packed]] Bytes {
+  std::byte bytes[Size];
+};
+template <std::size_t Size>
+TENSORTAP_AVX2_INLINE const Bytes<Size>& memory(const std::byte* at) noexcept {
+  return *reinterpret_cast<const Bytes<Size>*>(at);
+}
+
+/// Makes the compiler compute `x` here, as `detail::rounded` does.
+template <class Vector>
+TENSORTAP_AVX2_INLINE Vector rounded(Vector x) noexcept {
+  asm("" : "+x"(x));
+  return x;
+}
+TENSORTAP_AVX2_INLINE F64x4 magnitude(F64x4 x) noexcept {
+  return __builtin_bit_cast(F64x4, __builtin_bit_cast(I64x4, x) & 0x7fffffffffffffff);
+}
+
+TENSORTAP_AVX2_INLINE void store(F64x4 x, double* to) noexcept { __builtin_memcpy(to, &x, sizeof x); }
+
+/// Eight neighbouring lanes as float64.
+struct Wide {
+  F64x4 low, high;
+};
+
+/// Eight neighbouring lanes: half a row.
+template <class In>
+struct Eight;
+
+template <>
+struct Eight<float> {
+  F32x8 x;
+
+  TENSORTAP_AVX2_INLINE static Eight splat(float x) noexcept { return {F32x8{} + x}; }
+  TENSORTAP_AVX2_INLINE static Eight at(const std::byte* from) noexcept {
+    Eight out;
+    __builtin_memcpy(&out.x, from, sizeof out.x);
+    return out;
+  }
+  /// From memory: to widen the upper half of a register takes two instructions more.
+  TENSORTAP_AVX2_INLINE static Wide wide(const std::byte* from) noexcept {
+    Wide out;
+    asm("vcvtps2pd {%1, %0|%0, %1}" : "=x"(out.low) : "m"(memory<16>(from)));
+    asm("vcvtps2pd {%1, %0|%0, %1}" : "=x"(out.high) : "m"(memory<16>(from + 16)));
+    return out;
+  }
+  TENSORTAP_AVX2_INLINE static F64x4 add_square(F64x4 x, F64x4 to) noexcept { return rounded(to + x * x); }
+
+  [[nodiscard]] TENSORTAP_AVX2_INLINE Eight magnitude() const noexcept {
+    return {__builtin_bit_cast(F32x8, __builtin_bit_cast(I32x8, x) & 0x7fffffff)};
+  }
+  TENSORTAP_AVX2_INLINE void take_min(const Eight& other) noexcept {
+    asm("vminps {%0, %1, %0|%0, %1, %0}" : "+x"(x) : "x"(other.x));
+  }
+  TENSORTAP_AVX2_INLINE void take_max(const Eight& other) noexcept {
+    asm("vmaxps {%0, %1, %0|%0, %1, %0}" : "+x"(x) : "x"(other.x));
+  }
+  TENSORTAP_AVX2_INLINE void add(const Eight& other) noexcept { x = rounded(x + other.x); }
+  TENSORTAP_AVX2_INLINE void store(float* to) const noexcept { __builtin_memcpy(to, &x, sizeof x); }
+};
+
+template <>
+struct Eight<double> {
+  F64x4 a, b;
+
+  TENSORTAP_AVX2_INLINE static Eight splat(double x) noexcept { return {F64x4{} + x, F64x4{} + x}; }
+  TENSORTAP_AVX2_INLINE static Eight at(const std::byte* from) noexcept {
+    Eight out;
+    __builtin_memcpy(&out.a, from, sizeof out.a);
+    __builtin_memcpy(&out.b, from + 32, sizeof out.b);
+    return out;
+  }
+  TENSORTAP_AVX2_INLINE static Wide wide(const std::byte* from) noexcept {
+    const Eight x = at(from);
+    return {x.a, x.b};
+  }
+  /// The square is rounded before it is added.
+  TENSORTAP_AVX2_INLINE static F64x4 add_square(F64x4 x, F64x4 to) noexcept { return rounded(to + rounded(x * x)); }
+
+  [[nodiscard]] TENSORTAP_AVX2_INLINE Eight magnitude() const noexcept {
+    return {avx2::magnitude(a), avx2::magnitude(b)};
+  }
+  TENSORTAP_AVX2_INLINE void take_min(const Eight& other) noexcept {
+    asm("vminpd {%0, %1, %0|%0, %1, %0}" : "+x"(a) : "x"(other.a));
+    asm("vminpd {%0, %1, %0|%0, %1, %0}" : "+x"(b) : "x"(other.b));
+  }
+  TENSORTAP_AVX2_INLINE void take_max(const Eight& other) noexcept {
+    asm("vmaxpd {%0, %1, %0|%0, %1, %0}" : "+x"(a) : "x"(other.a));
+    asm("vmaxpd {%0, %1, %0|%0, %1, %0}" : "+x"(b) : "x"(other.b));
+  }
+  TENSORTAP_AVX2_INLINE void add(const Eight& other) noexcept {
+    a = rounded(a + other.a);
+    b = rounded(b + other.b);
+  }
+  TENSORTAP_AVX2_INLINE void store(double* to) const noexcept {
+    avx2::store(a, to);
+    avx2::store(b, to + 4);
+  }
+};
+
+template <class In, unsigned parts>
+TENSORTAP_AVX2 void totals(const std::byte* elements, std::size_t count, In start, BlockTotals<In>& out) noexcept {
+  using Lanes = LaneTotals<In, parts>;
+  constexpr std::size_t row_bytes = lane_count * sizeof(In);
+  constexpr std::size_t half_block = block_size * sizeof(In) / 2;
+  Lanes lanes;
+  const std::size_t rows = count / lane_count;
+  if (rows == 0) lanes.begin(start);
+  for (std::size_t half = 0; rows > 0 && half < 2; ++half) {
+    const std::byte* from = elements + half * row_bytes / 2;
+    // A line of the next block for each 64 bytes read here: one half fetches one half of it, to L2.
+    const std::byte* next = elements + (2 + half) * half_block;
+    const F64x4 zero = rounded(F64x4{});  // 0 + -0 is 0, also under -ffast-math
+    // One by one: g++ 12 keeps structures of these in memory.
+    F64x4 sum_low = zero, sum_high = zero, abs_low = zero, abs_high = zero, squares_low = zero, squares_high = zero;
+    Eight<In> lowest = Eight<In>::splat(start), highest = lowest, nearest = lowest.magnitude();
+    Eight<In> guard = Eight<In>::splat(0);
+#pragma GCC unroll 4
+    for (std::size_t r = 0; r < rows; ++r, from += row_bytes, next += row_bytes / 2) {
+      __builtin_prefetch(next, 0, 2);
+      __builtin_prefetch(from + (std::size_t{1} << 10), 0, 3);
+      if constexpr (Lanes::with_extremes) {
+        const Eight<In> x = Eight<In>::at(from);
+        const Eight<In> size = x.magnitude();
+        lowest.take_min(x);
+        highest.take_max(x);
+        nearest.take_min(size);
+        if constexpr (Lanes::with_guard) guard.add(size);
+      }
+      if constexpr (Lanes::with_sums || Lanes::with_squares) {
+        const Wide x = Eight<In>::wide(from);
+        if constexpr (Lanes::with_sums) {
+          sum_low = rounded(sum_low + x.low);
+          sum_high = rounded(sum_high + x.high);
+          abs_low = rounded(abs_low + magnitude(x.low));
+          abs_high = rounded(abs_high + magnitude(x.high));
+        }
+        if constexpr (Lanes::with_squares) {
+          squares_low = Eight<In>::add_square(x.low, squares_low);
+          squares_high = Eight<In>::add_square(x.high, squares_high);
+        }
+      }
+    }
+    const std::size_t j = 8 * half;
+    store(sum_low, lanes.sum + j);
+    store(sum_high, lanes.sum + j + 4);
+    store(abs_low, lanes.abs_sum + j);
+    store(abs_high, lanes.abs_sum + j + 4);
+    store(squares_low, lanes.sum_squares + j);
+    store(squares_high, lanes.sum_squares + j + 4);
+    lowest.store(lanes.min + j);
+    highest.store(lanes.max + j);
+    nearest.store(lanes.abs_min + j);
+    guard.store(lanes.guard + j);
+  }
+  for (std::size_t j = 0; j < count % lane_count; ++j)
+    lanes.add(load<In>(elements + rows * row_bytes + j * sizeof(In)), j);
+  lanes.fold(count, out);
+}
+
+/// The sums of squares of two full blocks that follow each other, row by row in turns: in one alone, each row waits
+/// for the sum of the row before.
+template <class In>
+TENSORTAP_AVX2 void squares_of_two(const std::byte* elements, double (&out)[2]) noexcept {
+  constexpr std::size_t row_bytes = lane_count * sizeof(In);
+  constexpr std::size_t block_bytes = block_size * sizeof(In);
+  F64x4 a0{}, a1{}, a2{}, a3{}, b0{}, b1{}, b2{}, b3{};  // of the first and the second, four lanes each
+  const std::byte* from = elements;
+#pragma GCC unroll 2
+  for (std::size_t rows = block_size / lane_count; rows > 0; --rows, from += row_bytes) {
+    const Wide a_low = Eight<In>::wide(from);
+    const Wide a_high = Eight<In>::wide(from + row_bytes / 2);
+    const Wide b_low = Eight<In>::wide(from + block_bytes);
+    const Wide b_high = Eight<In>::wide(from + block_bytes + row_bytes / 2);
+    for (std::size_t line = 0; line < row_bytes; line += 64) {
+      __builtin_prefetch(from + line + 2 * block_bytes, 0, 2);
+      __builtin_prefetch(from + line + 3 * block_bytes, 0, 2);
+    }
+    a0 = Eight<In>::add_square(a_low.low, a0);
+    a1 = Eight<In>::add_square(a_low.high, a1);
+    a2 = Eight<In>::add_square(a_high.low, a2);
+    a3 = Eight<In>::add_square(a_high.high, a3);
+    b0 = Eight<In>::add_square(b_low.low, b0);
+    b1 = Eight<In>::add_square(b_low.high, b1);
+    b2 = Eight<In>::add_square(b_high.low, b2);
+    b3 = Eight<In>::add_square(b_high.high, b3);
+  }
+  alignas(32) double lanes[2][lane_count];
+  store(a0, lanes[0]);
+  store(a1, lanes[0] + 4);
+  store(a2, lanes[0] + 8);
+  store(a3, lanes[0] + 12);
+  store(b0, lanes[1]);
+  store(b1, lanes[1] + 4);
+  store(b2, lanes[1] + 8);
+  store(b3, lanes[1] + 12);
+  out[0] = add_lanes(lanes[0], lane_count);
+  out[1] = add_lanes(lanes[1], lane_count);
+}
+
+/// Elements of bfloat16 or binary16 as float. They come from memory, so what follows is fetched here.
+TENSORTAP_AVX2 inline void widen_bf16(const std::byte* from, std::size_t count, float* to) noexcept {
+  std::size_t i = 0;
+  for (; i + 8 <= count; i += 8) {
+    I32x8 bits;
+    __builtin_prefetch(from + 2 * i + 2 * block_size, 0, 2);
+    asm("vpmovzxwd {%1, %0|%0, %1}" : "=x"(bits) : "m"(memory<16>(from + 2 * i)));
+    bits <<= 16;
+    __builtin_memcpy(to + i, &bits, sizeof bits);
+  }
+  convert_elements<BFloat16>(from + 2 * i, count - i, to + i);
+}
+TENSORTAP_AVX2 inline void widen_f16(const std::byte* from, std::size_t count, float* to) noexcept {
+  std::size_t i = 0;
+  for (; i + 8 <= count; i += 8) {
+    F32x8 x;
+    __builtin_prefetch(from + 2 * i + 2 * block_size, 0, 2);
+    asm("vcvtph2ps {%1, %0|%0, %1}" : "=x"(x) : "m"(memory<16>(from + 2 * i)));
+    __builtin_memcpy(to + i, &x, sizeof x);
+  }
+  convert_elements<Half>(from + 2 * i, count - i, to + i);
+}
+
+}  // namespace tensortap::inline v0::detail::avx2
+
+#undef TENSORTAP_AVX2_INLINE
+#undef TENSORTAP_AVX2
+
+#endif

@@ -1,0 +1,115 @@
+// Numbers of many tensors at once, as all parameters or gradients of a model: one norm, one set of statistics, and
+// gradients clipped to a norm.
+//
+//   std::vector<tensortap::TensorView> views;
+//   for (const auto& tensor : gradients) views.push_back(tensortap::as_view(tensor));
+//   const double norm = tensortap::global_norm(views, {.threads = 2});
+#pragma once
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include <tensortap/error.hpp>
+#include <tensortap/reduce/blocks.hpp>
+#include <tensortap/reduce/ieee_mode.hpp>
+#include <tensortap/reduce/kernels.hpp>
+#include <tensortap/reduce/lanes.hpp>
+#include <tensortap/reduce/over_blocks.hpp>
+#include <tensortap/reduce/scale.hpp>
+#include <tensortap/reduce/statistics.hpp>
+#include <tensortap/reduce/sum_squares.hpp>
+#include <tensortap/reduce/totals.hpp>
+#include <tensortap/tensor/view.hpp>
+#include <tensortap/tensor/writable_view.hpp>
+
+namespace tensortap::inline v0 {
+
+namespace detail {
+
+template <class View>
+void require_real(std::span<const View> tensors) {
+  for (const TensorView& view : tensors)
+    if (!is_real(view.dtype())) throw Error::wrong_type("real numbers", to_string(view.dtype()));
+}
+
+/// The sum of squares of one tensor. Those of a few elements, of which models have many, take the shortest way.
+inline double squares_of_tensor(const TensorView& view, ReduceOptions options) {
+  if (view.size() - 1 >= block_size || view.dtype() != DType::f32 || !view.is_contiguous())
+    return sum_squares(view, options);
+  BlockTotals<float> totals;
+  kernels<float>().squares(static_cast<const std::byte*>(view.data()), view.size(), 0, totals);
+  return totals.sum_squares;
+}
+
+/// The sums of squares of all tensors, added as the elements of one float64 tensor would be.
+template <class View>
+[[gnu::noinline]] double sum_squares_of_all(std::span<const View> tensors, ReduceOptions options) {
+  if (tensors.empty()) return 0;
+  const auto leaf = [&](std::size_t i) {
+    double of_tensors[block_size];
+    const auto part = tensors.subspan(i * block_size).first(std::min(block_size, tensors.size() - i * block_size));
+    for (std::size_t k = 0; k < part.size(); ++k) of_tensors[k] = squares_of_tensor(part[k], options);
+    BlockTotals<double> totals;
+    kernels<double>().sums(reinterpret_cast<const std::byte*>(of_tensors), part.size(), 0, totals);
+    return totals.sum;
+  };
+  return pairwise(0, (tensors.size() + block_size - 1) / block_size, leaf,
+                  [](double a, double b) { return rounded(a + b); });
+}
+
+template <class View>
+[[nodiscard]] double norm_of_all(std::span<const View> tensors, ReduceOptions options) {
+  require_real(tensors);
+  const IeeeMode ieee;
+  const double found = sum_squares_of_all(tensors, options);
+  if (is_finite(found)) return std::sqrt(found);
+  bool nan = false;
+  bool infinite = false;
+  for (const TensorView& view : tensors) {
+    const Statistics s = statistics_of(view, squares, options);
+    nan = nan || s.nan > 0;
+    infinite = infinite || s.non_finite() > s.nan || !is_finite(s.sum_squares);
+  }
+  return number_of(nan ? nan_bits : infinity_bits<double>);
+}
+
+}  // namespace detail
+
+/// The euclidean norm of all elements of all tensors, in float64. NaN propagates, and infinities count.
+/// Numeric: the same bits with any number of threads. Empty: 0. Throws: complex numbers and strings.
+/// Threads: any; needs 200 KiB of stack. With `options.threads`, others help with large tensors.
+[[nodiscard]] inline double global_norm(std::span<const TensorView> tensors, ReduceOptions options = {}) {
+  return detail::norm_of_all(tensors, options);
+}
+
+/// The statistics of all elements of all tensors, in this order: indices count through them.
+/// Numeric: the same bits with any number of threads. Throws: complex numbers and strings.
+[[nodiscard]] inline Statistics statistics(std::span<const TensorView> tensors, ReduceOptions options = {}) {
+  detail::require_real(tensors);
+  if (tensors.empty()) return {};
+  const auto leaf = [&](std::size_t i) { return detail::statistics_of(tensors[i], detail::whole, options); };
+  const detail::IeeeMode ieee;
+  return detail::pairwise(0, tensors.size(), leaf, detail::merge_statistics);
+}
+
+/// Scales all tensors in place so that their global norm is at most `max_norm`, and returns the norm they had. They
+/// stay as they are if it is not larger, or not finite. Numeric: each element times max_norm / norm, which is rounded
+/// to float64; the product is rounded to the element's type. Throws: tensors that are not of floating type; a
+/// `max_norm` that is negative or NaN. Threads: as `global_norm`. Source: Pascanu, Mikolov, Bengio, "On the difficulty
+/// of training RNNs", 2013.
+inline double clip_grad_norm(std::span<const WritableView> tensors, double max_norm, ReduceOptions options = {}) {
+  if (!(max_norm >= 0)) throw Error::bad_max_norm(max_norm);
+  for (const WritableView& view : tensors)
+    if (!is_floating(view.dtype())) throw Error::wrong_type("floating-point numbers", to_string(view.dtype()));
+  const double norm = detail::norm_of_all(tensors, options);
+  if (detail::is_finite(norm) && norm > max_norm)
+    for (const WritableView& view : tensors) detail::scale(view, max_norm / norm);
+  return norm;
+}
+
+}  // namespace tensortap::inline v0

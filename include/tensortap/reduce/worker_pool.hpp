@@ -1,0 +1,104 @@
+// Threads that help with large tensors, for who asks for them. They are started when first needed, sleep in between,
+// and live as long as the process. Not for user code.
+//
+//   tensortap::detail::WorkerPool::instance().run(parts, 4, [&](std::size_t i) { results[i] = f(i); });
+#pragma once
+
+#include <pthread.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <condition_variable>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <mutex>
+#include <system_error>
+#include <thread>
+
+namespace tensortap::inline v0::detail {
+
+/// Threads: any; one at a time has its help, others work alone meanwhile. So does a forked child.
+class WorkerPool {
+ public:
+  using Task = std::function<void(std::size_t)>;
+
+  /// Never destroyed: somebody may still reduce while the program ends.
+  static WorkerPool& instance() {
+    static WorkerPool& pool = *new WorkerPool;
+    return pool;
+  }
+
+  /// Calls `task(i)` for each i below `count`, in this thread and at most `threads` - 1 others. It must not throw.
+  void run(std::size_t count, int threads, const Task& task) {
+    const auto helpers = static_cast<std::size_t>(std::clamp(threads - 1, 0, most_workers));
+    if (helpers == 0 || count < 2 || ::getpid() != owner_ || !in_use_.try_lock()) {
+      for (std::size_t i = 0; i < count; ++i) task(i);
+      return;
+    }
+    const std::lock_guard in_use(in_use_, std::adopt_lock);
+    start_workers(helpers);
+    {
+      const std::lock_guard lock(mutex_);
+      task_ = &task;
+      count_ = count;
+      next_ = 0;
+      wanted_ = std::min(helpers, count - 1);
+    }
+    wake_.notify_all();
+    work();
+    std::unique_lock lock(mutex_);
+    wanted_ = 0;  // who has not begun need not
+    done_.wait(lock, [this] { return working_ == 0; });
+  }
+
+ private:
+  static constexpr int most_workers = 63;
+
+  WorkerPool() = default;
+
+  /// As many as there can be; they leave all signals to the threads of the program.
+  void start_workers(std::size_t wanted) {
+    if (workers_ >= wanted) return;
+    sigset_t all, before;
+    ::sigfillset(&all);
+    ::pthread_sigmask(SIG_SETMASK, &all, &before);
+    try {
+      for (; workers_ < wanted; ++workers_) std::thread([this] { help(); }).detach();
+    } catch (const std::system_error&) {  // then with fewer
+    }
+    ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  }
+
+  void work() {
+    for (std::size_t i = next_++; i < count_; i = next_++) (*task_)(i);
+  }
+
+  void help() {
+    std::unique_lock lock(mutex_);
+    for (;;) {
+      wake_.wait(lock, [this] { return wanted_ > 0; });
+      --wanted_;
+      ++working_;
+      lock.unlock();
+      work();
+      lock.lock();
+      if (--working_ == 0) done_.notify_one();
+    }
+  }
+
+  const pid_t owner_ = ::getpid();
+  std::mutex in_use_;
+  std::size_t workers_ = 0;
+  std::atomic<std::size_t> next_ = 0;
+  std::mutex mutex_;  // guards what is below
+  std::condition_variable wake_, done_;
+  const Task* task_ = nullptr;
+  std::size_t count_ = 0;
+  std::size_t wanted_ = 0;
+  std::size_t working_ = 0;
+};
+
+}  // namespace tensortap::inline v0::detail
