@@ -20,7 +20,6 @@
 #include <tensortap/reduce/difference_kernel.hpp>
 #include <tensortap/reduce/ieee_mode.hpp>
 #include <tensortap/reduce/lanes.hpp>
-#include <tensortap/reduce/statistics.hpp>  // first: it passes its merge() by name
 #include <tensortap/tensor/as_view.hpp>
 #include <tensortap/tensor/dtype.hpp>
 #include <tensortap/tensor/view.hpp>
