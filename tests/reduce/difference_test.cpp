@@ -335,6 +335,9 @@ TEST_CASE("extreme magnitudes of pairs", "[difference]") {
     CHECK(d.max_index == 1);
     CHECK(d.first_non_finite == 2);
     CHECK_FALSE(tt::difference(1e308, -1e308).allclose());
+    const std::vector<double> odd = {inf, 1, 1, 1, 1e308}, even = {0, -inf, 2, 2, -1e308};
+    CHECK(tt::difference(odd, even).max_index == 4);  // infinities before it are not
+    CHECK(tt::difference(even, odd).max_index == 4);
   }
   SECTION("a sum of overflowed products is the usual NaN") {
     const auto d = tt::difference(std::vector<double>{1e200, 1e200}, std::vector<double>{1e200, -1e200});

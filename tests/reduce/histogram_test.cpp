@@ -149,6 +149,9 @@ TEST_CASE("zeros, subnormals, NaN and infinities are counted", "[histogram]") {
     CHECK(h.counts[Histogram::zero_bin - 1] == 1);
     CHECK(h.counts[Histogram::zero_bin + 1] == 2);
   }
+  for (const double subnormal : {0x1p-1074, -0x1p-1030})  // and nothing else that is odd
+    CHECK(tt::histogram(std::vector<double>{subnormal, 1, 0}).subnormals == 1);
+  CHECK(tt::histogram(std::vector<double>{0x1p-1022, 1, 0}).subnormals == 0);
   CHECK(tt::histogram(std::vector<float>{0x1p-149F, -0x1p-127F, 0x1p-126F, 0}).subnormals == 2);
   CHECK(tt::histogram(std::vector<tt::Half>{{1}, {0x83ff}, {0x0400}, {0}}).subnormals == 2);
   CHECK((tt::histogram(std::vector<float>(9000, NAN)) == naive(std::vector<float>(9000, NAN))));

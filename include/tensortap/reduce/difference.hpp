@@ -9,6 +9,7 @@
 #pragma once
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -19,14 +20,13 @@
 #include <tensortap/reduce/difference_kernel.hpp>
 #include <tensortap/reduce/ieee_mode.hpp>
 #include <tensortap/reduce/lanes.hpp>
-#include <tensortap/reduce/statistics.hpp>
 #include <tensortap/tensor/as_view.hpp>
 #include <tensortap/tensor/dtype.hpp>
 #include <tensortap/tensor/view.hpp>
 
 namespace tensortap::inline v0 {
 
-/// When two elements are close: numpy.allclose's test, with its defaults.
+/// When two elements are close: numpy.allclose's test with its defaults, always in float64.
 struct DifferenceOptions {
   double rtol = 1e-5;      ///< of the magnitude of y
   double atol = 1e-8;      ///< what is tolerated anyway

@@ -1,6 +1,6 @@
 // How the elements of a tensor are spread over the magnitudes: a histogram with four bins to each power of two, for
-// either sign. Counts are exact, histograms add up in any order, and a quantile comes with bounds that hold: what share
-// of the gradients float16 would lose, where the median of the magnitudes is.
+// either sign. Counts are exact, histograms add up in any order, and a quantile comes with bounds that hold: how many
+// gradients are too small for float16, where the median of the magnitudes is.
 //
 //   const tensortap::Histogram h = tensortap::histogram(gradient);
 //   std::cout << h.count_below(-24).value_or(0) << " of " << h.finite() << " are below 2^-24\n";
@@ -20,7 +20,6 @@
 #include <tensortap/reduce/ieee_mode.hpp>
 #include <tensortap/reduce/lanes.hpp>
 #include <tensortap/reduce/magnitude_bins.hpp>
-#include <tensortap/reduce/statistics.hpp>
 #include <tensortap/tensor/as_view.hpp>
 #include <tensortap/tensor/dtype.hpp>
 #include <tensortap/tensor/view.hpp>
@@ -223,6 +222,7 @@ inline std::optional<Histogram::Bounds> Histogram::abs_quantile(double q) const 
 
 /// The histogram of `view`. Bools are 0 and 1.
 /// Numeric: exact; integers are not rounded, whatever their size.
+/// Empty: all counts are 0.
 /// Throws: complex numbers and strings.
 /// Threads: any; needs 100 KiB of stack.
 [[nodiscard]] inline Histogram histogram(const TensorView& view) {

@@ -34,8 +34,8 @@ inline constexpr std::int64_t first_bin_bits = (1023 + first_exponent) * std::in
 /// -1 if x is negative, else 0.
 [[gnu::always_inline]] inline std::int64_t negative(std::int64_t x) noexcept { return rounded(x >> 63); }
 
-/// The bin of a number, of whose magnitude `bits` are the exponent and two more bits; 0 for 0. `sign` is -1 or 0. NaN
-/// and the infinities share the outermost bins.
+/// The bin of a number. `bits` are those of its magnitude behind `bin_shift`; `sign` is -1 if it is negative, else 0;
+/// `one` is 0 for zero, else 1. NaN and the infinities share the outermost bins.
 [[gnu::always_inline]] inline std::size_t bin_of(std::int64_t bits, std::int64_t sign, std::int64_t one) noexcept {
   constexpr auto zero = static_cast<std::int64_t>(bins_per_sign);
   std::int64_t from_zero = bits - (first_bin_bits - 1);
@@ -60,7 +60,8 @@ template <std::integral T>
   const int exponent = 63 - std::countl_zero(magnitude | 1);
   const std::uint64_t behind_point = magnitude << (63 - exponent) >> 61 & 3;
   const std::int64_t one = not_zero(magnitude);
-  return bin_of(one * ((1023 + exponent) * 4 + static_cast<std::int64_t>(behind_point)), sign, one);
+  return bin_of(one * ((1023 + exponent) * std::int64_t{bins_per_power} + static_cast<std::int64_t>(behind_point)),
+                sign, one);
 }
 
 /// Where the bins of positive numbers begin: 0, 2^-149, 1.25 * 2^-149 … 2^128, and the end of the last.
