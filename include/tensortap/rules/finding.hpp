@@ -36,11 +36,11 @@ inline std::string shortest(double number) {
   return {text, std::to_chars(text, text + sizeof text, number).ptr};
 }
 
-/// One line without its end, safe to print whatever names and messages hold.
+/// One line without its end, safe to print whatever names and messages hold, and the same in every locale.
 inline std::ostream& operator<<(std::ostream& out, const Finding& finding) {
-  out << escaped(finding.rule) << ": step " << finding.step.global_step;
+  out << escaped(finding.rule) << ": step " << std::to_string(finding.step.global_step);
   if (finding.step.mode != Mode::global)
-    out << " (" << to_string(finding.step.mode) << ' ' << finding.step.mode_step << ')';
+    out << " (" << to_string(finding.step.mode) << ' ' << std::to_string(finding.step.mode_step) << ')';
   if (!finding.tensor.empty()) out << ": " << in_quotes(finding.tensor);
   if (finding.failed) out << ": failed";
   return out << ": " << (finding.message.empty() ? shortest(finding.value) : escaped(finding.message));
