@@ -8,10 +8,10 @@
 //                    --chart=FILE                       and draws the speeds as SVG
 #include <algorithm>
 #include <array>
-#include <chrono>
 #include <cmath>
 #include <cstdint>
 #include <cstdio>
+#include <ctime>
 #include <fstream>
 #include <functional>
 #include <iostream>
@@ -39,7 +39,6 @@
 namespace {
 
 namespace tt = tensortap;
-using Clock = std::chrono::steady_clock;
 using peers::Piece;
 using peers::Pieces;
 using peers::Run;
@@ -50,10 +49,8 @@ constexpr std::size_t elements_for_accuracy = std::size_t{1} << 24;
 constexpr std::size_t rounds = 15;
 constexpr double least_seconds = 1e-3;  // of a round; faster operations are repeated in it
 constexpr std::size_t rounds_if_slow = 3;
-constexpr double slow_seconds = 0.2;
-constexpr double equally_accurate = 1e-10;
-
-double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+constexpr double slow_seconds = 0.1;
+constexpr double equally_accurate = 1e-11;  // as of sums in double, one after the other
 
 double median(std::vector<double> numbers) {
   const auto middle = numbers.begin() + static_cast<std::ptrdiff_t>(numbers.size() / 2);
@@ -283,18 +280,25 @@ struct Measured {
   double time() const { return median(seconds); }
 };
 
+/// Of this thread on its processor, which other programs do not lengthen; where a second one works too, of the world.
+double seconds(bool two_threads) {
+  timespec now{};
+  ::clock_gettime(two_threads ? CLOCK_MONOTONIC : CLOCK_THREAD_CPUTIME_ID, &now);
+  return static_cast<double>(now.tv_sec) + static_cast<double>(now.tv_nsec) * 1e-9;
+}
+
 /// Seconds of a call.
-double time_of(const Measured& m, std::size_t calls) {
+double time_of(const Measured& m, bool two_threads) {
   std::optional<tt::ScopedIsa> isa;
   if (m.implementation.isa) isa.emplace(*m.implementation.isa);
   m.run();  // each finds the caches as it leaves them
-  const auto start = Clock::now();
-  for (std::size_t call = 0; call < calls; ++call) {
+  const double start = seconds(two_threads);
+  for (std::size_t call = 0; call < m.calls; ++call) {
     auto values = m.run();
     benchmark::DoNotOptimize(values);
     benchmark::ClobberMemory();
   }
-  return seconds_since(start) / static_cast<double>(calls);
+  return (seconds(two_threads) - start) / static_cast<double>(m.calls);
 }
 
 /// All implementations by turns in each round, so that noise meets all alike, in ever another order.
@@ -303,7 +307,7 @@ std::vector<Measured> measure(const Workload& w) {
   std::vector<Measured> all;
   for (const auto& implementation : implementations_of(w)) {
     Measured m{implementation, errors_of(w).at(implementation.name), implementation.prepare(pieces)};
-    while (time_of(m, m.calls) * static_cast<double>(m.calls) < least_seconds) m.calls *= 2;
+    while (time_of(m, w.has_two_threads()) * static_cast<double>(m.calls) < least_seconds) m.calls *= 2;
     all.push_back(std::move(m));
   }
   std::vector<std::size_t> order(all.size());
@@ -313,7 +317,8 @@ std::vector<Measured> measure(const Workload& w) {
     std::shuffle(order.begin(), order.end(), random);
     for (const std::size_t i : order) {
       Measured& m = all[i];
-      if (round < rounds_if_slow || m.seconds.front() < slow_seconds) m.seconds.push_back(time_of(m, m.calls));
+      if (round < rounds_if_slow || m.seconds.front() < slow_seconds)
+        m.seconds.push_back(time_of(m, w.has_two_threads()));
     }
   }
   return all;
@@ -384,10 +389,11 @@ void row(const std::vector<std::string>& cells) {
 
 void ratios_header() {
   std::cout << "Speed of tensortap, and how many times that of others it is: medians of " << rounds
-            << " rounds by turns, one thread unless said.\nequal peer: the fastest whose relative error is at most "
-            << text("%.0e", equally_accurate) << " or ours; of isa: speed with it, as a part of the read limit.\n"
-            << "error: on normals, " << elements_for_accuracy << " of them; of statistics, the largest of l2, l1, sum"
-            << " and variance. global_norm: time per tensor.\n\n";
+            << " rounds by turns, in time of the processor;\none thread, or two and time of the world."
+            << " equal peer: the fastest with a relative error of at most " << text("%.0e", equally_accurate)
+            << ", or ours.\nLast columns: of an instruction set, as a part of the read limit. error: on "
+            << elements_for_accuracy << " normals;\nof statistics, the largest of l2, l1, sum and variance."
+            << " global_norm: time per tensor.\n\n";
   std::vector<std::string> cells = {"", "time", "GB/s", "/ equal peer", "/ fastest peer", "/ read", "error"};
   for (const tt::Isa isa : tt::all_isas)
     if (is_available(isa)) cells.emplace_back(to_string(isa));
@@ -419,28 +425,37 @@ void ratios_row(const Workload& w, const std::vector<Measured>& all) {
 /// All others, where accuracy was looked at.
 void other_rows(const Workload& w, const std::vector<Measured>& all) {
   for (const Measured& m : all)
-    if (!m.implementation.is_ours())
+    if (m.implementation.is_peer() || &m == fastest_read(all))
       row({w.name(m.implementation.name), time_text(m.time() / static_cast<double>(w.tensors)),
            text("%.1f", gigabytes_per_second(w, m)), text("%6.2f", ratio(all.front(), m)), text("%.1e", m.error)});
 }
 
+/// A color for each library.
+const char* color_of(const Implementation& i) {
+  constexpr std::array ours = {"#86b6ef", "#5598e7", "#5598e7", "#2a78d6", "#1c5cab"};  // as the instruction sets
+  constexpr std::array others = {"#eb6834", "#1baf7a", "#e87ba4", "#eda100", "#8a6d3b", "#8e5fd0"};
+  static std::vector<std::string> libraries;
+  if (i.is_read()) return "#888";
+  if (i.isa) return ours[static_cast<std::size_t>(*i.isa)];
+  const std::string library = i.name.substr(0, i.name.find('_'));
+  const auto found = std::find(libraries.begin(), libraries.end(), library);
+  const auto index = static_cast<std::size_t>(found - libraries.begin());
+  if (found == libraries.end()) libraries.push_back(library);
+  return others[index % others.size()];
+}
+
 /// Adds to the lines of a panel what was measured of one size.
 void plot(chart::Panel& panel, const Workload& w, const std::vector<Measured>& all) {
-  constexpr std::array ours = {"#86b6ef", "#5598e7", "#5598e7", "#2a78d6", "#1c5cab"};  // as the instruction sets
-  constexpr std::array others = {"#eb6834", "#1baf7a", "#eda100", "#e87ba4",
-                                 "#008300", "#4a3aa7", "#e34948", "#8a6d3b"};
-  std::size_t peers = 0;
-  const auto add = [&](const std::string& name, const char* color, double width, const Measured& m) {
+  const auto add = [&](const std::string& name, double width, const Measured& m) {
     auto line = std::find_if(panel.lines.begin(), panel.lines.end(), [&](const auto& l) { return l.name == name; });
     if (line == panel.lines.end())
-      line = panel.lines.insert(line, {name, color, width, {}, m.implementation.is_read()});
+      line = panel.lines.insert(line, {name, color_of(m.implementation), width, {}, m.implementation.is_read()});
     line->points.push_back({static_cast<double>(w.elements), gigabytes_per_second(w, m)});
   };
-  add("read limit", "#888", 1.5, *fastest_read(all));
+  add("read limit", 1.5, *fastest_read(all));
   for (const Measured& m : all) {
-    const Implementation& i = m.implementation;
-    if (i.is_peer()) add(i.name, others[peers++ % others.size()], 1.2, m);
-    if (i.isa) add(i.name, ours[static_cast<std::size_t>(*i.isa)], 2.5, m);
+    if (m.implementation.is_peer()) add(m.implementation.name, 1.2, m);
+    if (m.implementation.isa) add(m.implementation.name, 2.5, m);
   }
 }
 
