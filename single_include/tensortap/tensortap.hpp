@@ -3577,6 +3577,731 @@ std::size_t find_distance(const std::byte* x, const std::byte* y, std::size_t co
 
 }  // namespace tensortap::inline v0::detail
 
+// from tensortap/reduce/difference.hpp
+
+// What has changed between a tensor and its previous value, in one pass over both: the norm of an update, how large it
+// is beside the weights, where it is largest, and whether the two are equal within a tolerance. Pairs with NaN or an
+// infinity are counted, and everything else describes the rest.
+//
+//   const std::vector<float> previous(gradient.size());
+//   const tensortap::Difference d = tensortap::difference(gradient, previous, {.rtol = 1e-3});
+//   std::cout << d.relative() << ", largest at element " << d.max_index.value_or(0) << '\n';
+//   if (!d.allclose()) std::cout << d.count - d.close << " elements differ\n";
+
+namespace tensortap::inline v0 {
+
+/// When two elements are close: numpy.allclose's test with its defaults, always in float64.
+struct DifferenceOptions {
+  double rtol = 1e-5;      ///< of the magnitude of y
+  double atol = 1e-8;      ///< what is tolerated anyway
+  bool equal_nan = false;  ///< two NaNs are close
+};
+
+/// What there is to say about the pairs of elements of x and of y, its previous value. Numbers describe the pairs of
+/// finite elements; of integers beyond 2^53, their nearest float64.
+/// Numeric: in float64 from the first pair on. The sums of squares and l2 are within 1e-13 of the exact ones, products
+/// relative to those of the magnitudes. Squares of float64 elements beyond 1e154 overflow, to infinity, and products
+/// then may sum to NaN; those below 1e-154 vanish.
+/// Empty: counts and sums are 0, max_abs, relative and cosine NaN; no element differs, so allclose is true.
+struct Difference {
+  std::uint64_t count = 0;     ///< pairs, finite or not
+  std::uint64_t nan = 0;       ///< pairs in which there is a NaN
+  std::uint64_t infinite = 0;  ///< other pairs in which there is an infinity
+  std::uint64_t close = 0;     ///< pairs with abs(x - y) <= atol + rtol * abs(y), equal infinities, NaNs if so asked
+  std::optional<std::uint64_t> first_non_finite;  ///< row-major index of the first pair with a NaN or an infinity
+  std::optional<std::uint64_t> max_index;         ///< row-major index of the first pair of the largest difference
+  double max_abs = std::bit_cast<double>(detail::nan_bits);  ///< that difference: the largest abs(x - y)
+  double squared_differences = 0;                            ///< sum of (x - y)^2
+  double x_squares = 0;                                      ///< sum of x^2
+  double y_squares = 0;                                      ///< sum of y^2
+  double products = 0;                                       ///< sum of x * y
+
+  /// Pairs that are not among those the numbers are about.
+  [[nodiscard]] std::uint64_t non_finite() const noexcept { return nan + infinite; }
+  /// Pairs that the numbers are about.
+  [[nodiscard]] std::uint64_t finite() const noexcept { return count - non_finite(); }
+
+  /// The euclidean norm of x - y.
+  [[nodiscard]] double l2() const noexcept;
+  /// l2 beside the norm of y: how much an update changes the weights. Infinite if y is 0 and x is not, NaN if both are.
+  [[nodiscard]] double relative() const noexcept;
+  /// The cosine of the angle between x and y. NaN if one of them is 0.
+  [[nodiscard]] double cosine() const noexcept;
+  /// True if all pairs are close, like numpy.allclose.
+  [[nodiscard]] bool allclose() const noexcept { return close == count; }
+};
+
+namespace detail {
+
+/// `value`, or the NaN that has the same bits on every machine.
+inline double with_usual_nan(double value) noexcept {
+  return (bits_of(value) & ~sign_bit<double>) > infinity_bits<double> ? number_of(nan_bits) : value;
+}
+
+[[gnu::noinline]] inline double root_of(double sum_squares) noexcept { return rounded(std::sqrt(sum_squares)); }
+
+[[gnu::noinline]] inline double relative_norm(double squared_differences, double y_squares) noexcept {
+  return with_usual_nan(quotient(root_of(squared_differences), root_of(y_squares)));
+}
+
+[[gnu::noinline]] inline double cosine_of(double products, double x_squares, double y_squares) noexcept {
+  const double found = with_usual_nan(quotient(products, rounded(root_of(x_squares) * root_of(y_squares))));
+  if (bits_of(found) == nan_bits) return found;  // -ffast-math would make 1 of it below
+  return found > 1 ? 1 : found < -1 ? -1 : found;
+}
+
+/// What `merge` gives.
+[[gnu::noinline]] inline Difference merged(const Difference& a, const Difference& b) noexcept {
+  Difference d = a;
+  d.count += b.count;
+  d.nan += b.nan;
+  d.infinite += b.infinite;
+  d.close += b.close;
+  if (!a.first_non_finite && b.first_non_finite) d.first_non_finite = a.count + *b.first_non_finite;
+  if (b.max_index && (!a.max_index || bits_of(b.max_abs) > bits_of(a.max_abs))) {
+    d.max_index = a.count + *b.max_index;
+    d.max_abs = b.max_abs;
+  }
+  d.squared_differences = rounded(a.squared_differences + b.squared_differences);
+  d.x_squares = rounded(a.x_squares + b.x_squares);
+  d.y_squares = rounded(a.y_squares + b.y_squares);
+  d.products = with_usual_nan(rounded(a.products + b.products));
+  return d;
+}
+
+}  // namespace detail
+
+inline double Difference::l2() const noexcept {
+  const detail::IeeeMode ieee;
+  return detail::root_of(squared_differences);
+}
+
+inline double Difference::relative() const noexcept {
+  const detail::IeeeMode ieee;
+  return detail::relative_norm(squared_differences, y_squares);
+}
+
+inline double Difference::cosine() const noexcept {
+  const detail::IeeeMode ieee;
+  return detail::cosine_of(products, x_squares, y_squares);
+}
+
+/// The difference of the elements of `a` followed by those of `b`, if both were found with the same options.
+/// Numeric: cut tensors after their first 4096 * 2^k elements, the largest such number that leaves a rest, and the
+/// merged difference of the pieces is that of the tensors, bit for bit. Cut elsewhere, sums differ in the last bits.
+inline Difference merge(const Difference& a, const Difference& b) noexcept {
+  const detail::IeeeMode ieee;
+  return detail::merged(a, b);
+}
+
+namespace detail {
+
+/// Counts the pairs that are not finite, and those of them that are close.
+template <class In>
+[[gnu::noinline]] void count_non_finite_pairs(const Block& x, const Block& y, bool equal_nan, Difference& d) noexcept {
+  const auto is_nan = [](In e) { return (bits_of(e) & ~sign_bit<In>) > infinity_bits<In>; };
+  for (std::size_t i = 0; i < x.count; ++i) {
+    const In a = load<In>(x.elements + i * sizeof(In));
+    const In b = load<In>(y.elements + i * sizeof(In));
+    if (is_finite(a) && is_finite(b)) continue;
+    if (!d.first_non_finite) d.first_non_finite = i;
+    if (is_nan(a) || is_nan(b)) {
+      ++d.nan;
+      d.close += equal_nan && is_nan(a) && is_nan(b);
+    } else {
+      ++d.infinite;
+      d.close += bits_of(a) == bits_of(b);
+    }
+  }
+}
+
+/// The difference of two blocks; `max_index` is 0.
+template <class In>
+Difference block_difference(const Block& x, const Block& y, const DifferenceOptions& options) noexcept {
+  const Tolerance tolerance{.absolute = options.atol, .relative = options.rtol};
+  Difference d;
+  d.count = x.count;
+  PairLanes lanes;
+  add_pairs<In, false>(x.elements, y.elements, x.count, tolerance, lanes);
+  double x_squares = add_lanes(lanes.x_squares, lane_count);
+  double y_squares = add_lanes(lanes.y_squares, lane_count);
+  if (!is_finite(x_squares) || !is_finite(y_squares)) {
+    count_non_finite_pairs<In>(x, y, options.equal_nan, d);
+    if (d.non_finite() > 0) {  // else a sum of large float64 has overflowed
+      lanes = PairLanes{};
+      add_pairs<In, true>(x.elements, y.elements, x.count, tolerance, lanes);
+      x_squares = add_lanes(lanes.x_squares, lane_count);
+      y_squares = add_lanes(lanes.y_squares, lane_count);
+      d.close -= d.non_finite();  // those were added as zeros, which are close
+    }
+  }
+  for (const std::int64_t close : lanes.close) d.close += static_cast<std::uint64_t>(close);
+  if (d.finite() == 0) return d;
+  d.max_index = 0;
+  d.max_abs = fold_lanes(lanes.largest, lane_count, [](double a, double b) { return a > b ? a : b; });
+  d.squared_differences = add_lanes(lanes.squared_differences, lane_count);
+  d.x_squares = x_squares;
+  d.y_squares = y_squares;
+  d.products = with_usual_nan(add_lanes(lanes.products, lane_count));
+  return d;
+}
+
+template <class In>
+[[gnu::noinline]] void read_difference(const TensorView& x, const TensorView& y, const DifferenceOptions& options,
+                                       Difference& out) {
+  BlockReader<In> x_blocks(x);
+  BlockReader<In> y_blocks(y);
+  const auto leaf = [&](std::size_t i) { return block_difference<In>(x_blocks[i], y_blocks[i], options); };
+  out = pairwise(0, block_count(x), leaf, merged);
+  if (!out.max_index) return;
+  const std::size_t block = *out.max_index / block_size;  // so far the index is that of its first element
+  const Block x_block = x_blocks[block];
+  const Block y_block = y_blocks[block];
+  *out.max_index += find_distance<In>(x_block.elements, y_block.elements, x_block.count, out.max_abs);
+}
+
+}  // namespace detail
+
+/// What differs between `x` and `y`, its previous value.
+/// Shape: the same for both; strides may differ.
+/// Throws: other shapes, other element types, complex numbers and strings, tolerances below 0 or not finite.
+/// Threads: any; needs 150 KiB of stack.
+[[nodiscard]] inline Difference difference(const TensorView& x, const TensorView& y,
+                                           const DifferenceOptions& options = {}) {
+  if (!is_real(x.dtype())) throw Error::wrong_type("real numbers", to_string(x.dtype()));
+  if (x.dtype() != y.dtype()) throw Error::types_differ(to_string(x.dtype()), to_string(y.dtype()));
+  if (!std::ranges::equal(x.shape(), y.shape())) throw Error::shapes_differ(x.shape(), y.shape());
+  if (!detail::is_finite(options.rtol) || options.rtol < 0) throw Error::bad_tolerance("rtol", options.rtol);
+  if (!detail::is_finite(options.atol) || options.atol < 0) throw Error::bad_tolerance("atol", options.atol);
+  Difference d;
+  if (x.size() == 0) return d;
+  const detail::IeeeMode ieee;
+  detail::fits_float(x.dtype()) ? detail::read_difference<float>(x, y, options, d)
+                                : detail::read_difference<double>(x, y, options, d);
+  return d;
+}
+
+/// The same of whatever `as_view` sees tensors in.
+template <class X, class Y>
+[[nodiscard]] Difference difference(const X& x, const Y& y, const DifferenceOptions& options = {}) {
+  return difference(as_view(x), as_view(y), options);
+}
+
+}  // namespace tensortap::inline v0
+
+// from tensortap/reduce/magnitude_bins.hpp
+
+// The bins of a histogram: four to each power of two that float32 reaches, and for either sign one for what is smaller
+// and one for what is larger; zeros have their own in the middle. Not for user code.
+//
+//   ++counts[tensortap::detail::bin_of(-2.5)];
+
+namespace tensortap::inline v0::detail {
+
+inline constexpr int first_exponent = -149;
+inline constexpr int last_exponent = 128;
+inline constexpr std::size_t bins_per_power = 4;
+inline constexpr std::size_t bins_per_sign = (last_exponent - first_exponent) * bins_per_power + 2;
+
+/// What remains of a float64 behind the shift, its exponent and two bits of its fraction, is other in each bin.
+inline constexpr int bin_shift = 50;
+inline constexpr std::int64_t first_bin_bits = (1023 + first_exponent) * std::int64_t{bins_per_power};
+
+// Arithmetic, because compilers make branches of comparisons, even of std::clamp, which nothing can predict: with them,
+// the zeros of a rectifier took 5 ns each instead of 1.5.
+
+/// 1 if x is not 0.
+[[gnu::always_inline]] inline std::int64_t not_zero(std::uint64_t x) noexcept {
+  return static_cast<std::int64_t>((x | rounded(0 - x)) >> 63);
+}
+
+/// -1 if x is negative, else 0.
+[[gnu::always_inline]] inline std::int64_t negative(std::int64_t x) noexcept { return rounded(x >> 63); }
+
+/// The bin of a number. `bits` are those of its magnitude behind `bin_shift`; `sign` is -1 if it is negative, else 0;
+/// `one` is 0 for zero, else 1. NaN and the infinities share the outermost bins.
+[[gnu::always_inline]] inline std::size_t bin_of(std::int64_t bits, std::int64_t sign, std::int64_t one) noexcept {
+  constexpr auto zero = static_cast<std::int64_t>(bins_per_sign);
+  std::int64_t from_zero = bits - (first_bin_bits - 1);
+  from_zero &= ~negative(from_zero);                                         // what is smaller
+  from_zero += ((zero - 1) - from_zero) & negative((zero - 1) - from_zero);  // what is larger
+  from_zero += one;
+  return static_cast<std::size_t>(zero + ((from_zero ^ sign) - sign));
+}
+
+[[gnu::always_inline]] inline std::size_t bin_of(double x) noexcept {
+  const std::uint64_t bits = bits_of(x);
+  const std::uint64_t magnitude = bits & ~sign_bit<double>;
+  const auto exponent = static_cast<std::int64_t>(magnitude >> bin_shift);
+  return bin_of(exponent, static_cast<std::int64_t>(bits) >> 63, not_zero(magnitude));
+}
+
+template <std::integral T>
+[[gnu::always_inline]] inline std::size_t bin_of(T x) noexcept {
+  const std::int64_t sign = std::signed_integral<T> ? static_cast<std::int64_t>(x) >> 63 : 0;
+  const auto mask = static_cast<std::uint64_t>(sign);
+  const std::uint64_t magnitude = (static_cast<std::uint64_t>(x) ^ mask) - mask;
+  const int exponent = 63 - std::countl_zero(magnitude | 1);
+  const std::uint64_t behind_point = magnitude << (63 - exponent) >> 61 & 3;
+  const std::int64_t one = not_zero(magnitude);
+  return bin_of(one * ((1023 + exponent) * std::int64_t{bins_per_power} + static_cast<std::int64_t>(behind_point)),
+                sign, one);
+}
+
+/// Where the bins of positive numbers begin: 0, 2^-149, 1.25 * 2^-149 … 2^128, and the end of the last.
+inline double bin_edge(std::size_t i) noexcept {
+  if (i == 0) return 0;
+  if (i == bins_per_sign) return std::numeric_limits<double>::max();
+  const auto bits = static_cast<std::uint64_t>(first_bin_bits + static_cast<std::int64_t>(i) - 1);
+  return std::bit_cast<double>(bits << bin_shift);
+}
+
+}  // namespace tensortap::inline v0::detail
+
+// from tensortap/reduce/histogram.hpp
+
+// How the elements of a tensor are spread over the magnitudes: a histogram with four bins to each power of two, for
+// either sign. Counts are exact, histograms add up in any order, and a quantile comes with bounds that hold: how many
+// gradients are too small for float16, where the median of the magnitudes is.
+//
+//   const tensortap::Histogram h = tensortap::histogram(gradient);
+//   std::cout << h.count_below(-24).value_or(0) << " of " << h.finite() << " are below 2^-24\n";
+//   if (const auto median = h.abs_quantile(0.5)) std::cout << median->lower << " to " << median->upper << '\n';
+
+namespace tensortap::inline v0 {
+
+/// Counts of elements by sign and magnitude; each finite one is in one bin. From 2^-149 to 2^128, where all numbers of
+/// float32, of the 16-bit floats and of integers are, there are 4 bins to each power of two, equally wide: the upper
+/// end is at most 1.25 times the lower one. Of float64, what is smaller has one bin and what is larger too. Zeros of
+/// both signs have a bin to themselves.
+/// Units: 18 KiB, without heap memory.
+struct Histogram {
+  static constexpr int first_exponent = detail::first_exponent;  ///< of the smallest power of two that begins a bin
+  static constexpr int last_exponent = detail::last_exponent;    ///< of the largest
+  static constexpr std::size_t bins_per_power = detail::bins_per_power;
+  /// Those of the powers of two, one for what is smaller, and one for what is larger.
+  static constexpr std::size_t bins_per_sign = detail::bins_per_sign;
+  static constexpr std::size_t zero_bin = bins_per_sign;
+  static constexpr std::size_t bin_count = 2 * bins_per_sign + 1;
+
+  std::uint64_t count = 0;         ///< elements, finite or not
+  std::uint64_t nan = 0;           ///< NaNs
+  std::uint64_t positive_inf = 0;  ///< elements that are +infinity
+  std::uint64_t negative_inf = 0;  ///< elements that are -infinity
+  std::uint64_t subnormals = 0;    ///< elements that are subnormal in the type of their tensor; in bins, too
+  /// By bin, in the order of the numbers: the largest negative ones first, `zero_bin` in the middle.
+  std::array<std::uint64_t, bin_count> counts{};
+
+  /// Numbers from `lower` to `upper`, both included.
+  struct Bounds {
+    double lower, upper;
+  };
+
+  /// NaNs and infinities.
+  [[nodiscard]] std::uint64_t non_finite() const noexcept { return nan + positive_inf + negative_inf; }
+  /// Elements that are in bins.
+  [[nodiscard]] std::uint64_t finite() const noexcept { return count - non_finite(); }
+  /// Elements that are 0 or -0.
+  [[nodiscard]] std::uint64_t zeros() const noexcept { return counts[zero_bin]; }
+
+  /// The ends of a bin. One that it shares with its neighbour belongs to the bin farther from 0.
+  [[nodiscard]] static Bounds bounds(std::size_t bin) noexcept;
+
+  /// How many finite elements have abs(x) < 2^exponent. Nothing if the end of no bin says it, which happens only to
+  /// float64 elements below 2^-149 or from 2^128 on.
+  [[nodiscard]] std::optional<std::uint64_t> count_below(int exponent) const noexcept;
+  /// How many finite elements have abs(x) >= 2^exponent; nothing where `count_below` has nothing.
+  [[nodiscard]] std::optional<std::uint64_t> count_from(int exponent) const noexcept;
+
+  /// Bounds of the `q` quantile of the finite elements. With these sorted, from element 0 to n - 1, both number
+  /// floor(q * (n - 1)), which numpy.quantile calls 'lower', and number ceil(q * (n - 1)), its 'higher', lie within,
+  /// and so does what numpy interpolates between the two.
+  /// Empty: nothing.
+  /// Throws: q outside [0, 1].
+  [[nodiscard]] std::optional<Bounds> quantile(double q) const;
+  /// The same of the magnitudes.
+  [[nodiscard]] std::optional<Bounds> abs_quantile(double q) const;
+
+  friend bool operator==(const Histogram&, const Histogram&) = default;
+
+ private:
+  /// The first and the last of `bins` in which the quantile `q` may be; `counts_of(i)` elements are in bin i.
+  template <class CountsOf>
+  [[nodiscard]] std::optional<std::array<std::size_t, 2>> bins_of(double q, std::size_t bins,
+                                                                  const CountsOf& counts_of) const;
+};
+
+/// The histogram of the elements of both; exact, in any order.
+inline Histogram merge(const Histogram& a, const Histogram& b) noexcept {
+  Histogram h = a;
+  h.count += b.count;
+  h.nan += b.nan;
+  h.positive_inf += b.positive_inf;
+  h.negative_inf += b.negative_inf;
+  h.subnormals += b.subnormals;
+  for (std::size_t i = 0; i < h.counts.size(); ++i) h.counts[i] += b.counts[i];
+  return h;
+}
+
+namespace detail {
+
+/// Adds a block, and fetches the next one to L2, if elements lie in order.
+template <class In>
+[[gnu::always_inline]] inline void add_to_bins(const Block& block, Histogram& h) noexcept {
+  const auto add = [&](std::size_t i) {
+    const In x = load<In>(block.elements + i * sizeof(In));
+    if constexpr (std::integral<In>)
+      ++h.counts[bin_of(x)];
+    else
+      ++h.counts[bin_of(static_cast<double>(x))];
+  };
+  constexpr std::size_t line = 64 / sizeof(In);
+  std::size_t i = 0;
+  for (; i + line <= block.count; i += line) {
+    __builtin_prefetch(block.elements + (block_size + i) * sizeof(In), 0, 2);
+#pragma GCC unroll 16
+    for (std::size_t k = 0; k < line; ++k) add(i + k);
+  }
+  for (; i < block.count; ++i) add(i);
+}
+
+/// Takes NaN and the infinities of a block out of the outermost bins, and counts them and the subnormal float64.
+template <class In>
+[[gnu::noinline]] void sort_out(const Block& block, Histogram& h) noexcept {
+  for (std::size_t i = 0; i < block.count; ++i) {
+    const auto bits = load<BitsOf<In>>(block.elements + i * sizeof(In));
+    const auto magnitude = static_cast<BitsOf<In>>(bits & ~sign_bit<In>);
+    const bool negative = bits != magnitude;
+    if (sizeof(In) == 8) h.subnormals += magnitude != 0 && magnitude < (std::uint64_t{1} << 52);
+    if (magnitude < infinity_bits<In>) continue;
+    --h.counts[negative ? 0 : Histogram::bin_count - 1];
+    ++(magnitude > infinity_bits<In> ? h.nan : negative ? h.negative_inf : h.positive_inf);
+  }
+}
+
+template <class In>
+[[gnu::noinline]] void read_histogram(const TensorView& view, Histogram& h) {
+  BlockReader<In> reader(view);
+  const auto unclear = [&] {
+    const std::uint64_t outermost = h.counts.front() + h.counts.back();
+    if (sizeof(In) == 4) return outermost;
+    return outermost + h.counts[Histogram::zero_bin - 1] + h.counts[Histogram::zero_bin + 1];
+  };
+  for (std::size_t i = 0; i < block_count(view); ++i) {
+    const Block block = reader[i];
+    const std::uint64_t before = unclear();
+    add_to_bins<In>(block, h);
+    if (unclear() != before) sort_out<In>(block, h);
+  }
+  if (sizeof(In) == 4) {
+    const int smallest_normal = view.dtype() == DType::f16 ? -14 : -126;
+    h.subnormals = *h.count_below(smallest_normal) - h.zeros();
+  }
+}
+
+/// Of integers that float64 may not hold.
+template <class T>
+[[gnu::noinline]] void read_integers(const TensorView& view, Histogram& h) {
+  alignas(64) std::byte buffer[block_size * sizeof(T)];
+  for (std::size_t i = 0; i < block_count(view); ++i) add_to_bins<T>(raw_block(view, i, buffer), h);
+}
+
+}  // namespace detail
+
+inline Histogram::Bounds Histogram::bounds(std::size_t bin) noexcept {
+  if (bin < zero_bin) return {-detail::bin_edge(zero_bin - bin), -detail::bin_edge(zero_bin - bin - 1)};
+  if (bin == zero_bin) return {0, 0};
+  return {detail::bin_edge(bin - zero_bin - 1), detail::bin_edge(bin - zero_bin)};
+}
+
+inline std::optional<std::uint64_t> Histogram::count_below(int exponent) const noexcept {
+  const std::uint64_t tiny = counts[zero_bin - 1] + counts[zero_bin + 1];
+  if (exponent < first_exponent) {
+    if (tiny > 0 && exponent > -1074) return std::nullopt;
+    return zeros();
+  }
+  if (exponent > last_exponent) {
+    if (counts.front() + counts.back() > 0 && exponent < 1024) return std::nullopt;
+    return finite();
+  }
+  const std::size_t bins = 1 + static_cast<std::size_t>(exponent - first_exponent) * bins_per_power;
+  std::uint64_t below = 0;
+  for (std::size_t i = zero_bin - bins; i <= zero_bin + bins; ++i) below += counts[i];
+  return below;
+}
+
+inline std::optional<std::uint64_t> Histogram::count_from(int exponent) const noexcept {
+  const auto below = count_below(exponent);
+  return below ? std::optional(finite() - *below) : std::nullopt;
+}
+
+template <class CountsOf>
+std::optional<std::array<std::size_t, 2>> Histogram::bins_of(double q, std::size_t bins,
+                                                             const CountsOf& counts_of) const {
+  if (!detail::is_finite(q) || q < 0 || q > 1) throw Error::bad_quantile(q);
+  if (finite() == 0) return std::nullopt;
+  const std::uint64_t last = finite() - 1;
+  const double place = detail::rounded(q * static_cast<double>(last));  // as numpy computes it
+  const auto find = [&](double number) {
+    const std::uint64_t n = number < 0x1p64 ? std::min(static_cast<std::uint64_t>(number), last) : last;
+    std::size_t i = 0;
+    for (std::uint64_t passed = counts_of(0); passed <= n && i + 1 < bins;) passed += counts_of(++i);
+    return i;
+  };
+  return std::array{find(std::floor(place)), find(std::ceil(place))};
+}
+
+inline std::optional<Histogram::Bounds> Histogram::quantile(double q) const {
+  const auto found = bins_of(q, bin_count, [&](std::size_t i) { return counts[i]; });
+  if (!found) return std::nullopt;
+  return Bounds{bounds(found->front()).lower, bounds(found->back()).upper};
+}
+
+inline std::optional<Histogram::Bounds> Histogram::abs_quantile(double q) const {
+  const auto both_signs = [&](std::size_t i) { return i == 0 ? zeros() : counts[zero_bin + i] + counts[zero_bin - i]; };
+  const auto found = bins_of(q, 1 + bins_per_sign, both_signs);
+  if (!found) return std::nullopt;
+  return Bounds{bounds(zero_bin + found->front()).lower, bounds(zero_bin + found->back()).upper};
+}
+
+/// The histogram of `view`. Bools are 0 and 1.
+/// Numeric: exact; integers are not rounded, whatever their size.
+/// Empty: all counts are 0.
+/// Throws: complex numbers and strings.
+/// Threads: any; needs 100 KiB of stack.
+[[nodiscard]] inline Histogram histogram(const TensorView& view) {
+  if (!is_real(view.dtype())) throw Error::wrong_type("real numbers", to_string(view.dtype()));
+  Histogram h;
+  h.count = view.size();
+  const detail::IeeeMode ieee;
+  switch (view.dtype()) {
+    case DType::i64: detail::read_integers<std::int64_t>(view, h); break;
+    case DType::u64: detail::read_integers<std::uint64_t>(view, h); break;
+    default:
+      detail::fits_float(view.dtype()) ? detail::read_histogram<float>(view, h)
+                                       : detail::read_histogram<double>(view, h);
+  }
+  return h;
+}
+
+/// The same of whatever `as_view` sees a tensor in.
+template <class T>
+[[nodiscard]] Histogram histogram(const T& tensor) {
+  return histogram(as_view(tensor));
+}
+
+}  // namespace tensortap::inline v0
+
+// from tensortap/reduce/worker_pool.hpp
+
+// Threads that help with large tensors, for who asks for them. They are started when first needed, sleep in between,
+// and live as long as the process. Not for user code.
+//
+//   tensortap::detail::WorkerPool::instance().run(parts, 4, [&](std::size_t i) { results[i] = f(i); });
+
+namespace tensortap::inline v0::detail {
+
+/// Threads: any; one at a time has its help, others work alone meanwhile. So does a forked child.
+class WorkerPool {
+ public:
+  using Task = std::function<void(std::size_t)>;
+
+  /// Never destroyed: somebody may still reduce while the program ends.
+  static WorkerPool& instance() {
+    static WorkerPool& pool = *new WorkerPool;
+    return pool;
+  }
+
+  /// Calls `task(i)` for each i below `count`, in this thread and at most `threads` - 1 others. It must not throw.
+  void run(std::size_t count, int threads, const Task& task) {
+    const auto helpers = static_cast<std::size_t>(std::clamp(threads - 1, 0, most_workers));
+    if (helpers == 0 || count < 2 || ::getpid() != owner_ || !in_use_.try_lock()) {
+      for (std::size_t i = 0; i < count; ++i) task(i);
+      return;
+    }
+    const std::lock_guard in_use(in_use_, std::adopt_lock);
+    start_workers(helpers);
+    {
+      const std::lock_guard lock(mutex_);
+      task_ = &task;
+      count_ = count;
+      next_ = 0;
+      wanted_ = std::min(helpers, count - 1);
+    }
+    wake_.notify_all();
+    work();
+    std::unique_lock lock(mutex_);
+    wanted_ = 0;  // who has not begun need not
+    done_.wait(lock, [this] { return working_ == 0; });
+  }
+
+ private:
+  static constexpr int most_workers = 63;
+
+  WorkerPool() = default;
+
+  /// As many as there can be; they leave all signals to the threads of the program.
+  void start_workers(std::size_t wanted) {
+    if (workers_ >= wanted) return;
+    sigset_t all, before;
+    ::sigfillset(&all);
+    ::pthread_sigmask(SIG_SETMASK, &all, &before);
+    try {
+      for (; workers_ < wanted; ++workers_) std::thread([this] { help(); }).detach();
+    } catch (const std::system_error&) {  // then with fewer
+    }
+    ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  }
+
+  void work() {
+    for (std::size_t i = next_++; i < count_; i = next_++) (*task_)(i);
+  }
+
+  void help() {
+    std::unique_lock lock(mutex_);
+    for (;;) {
+      wake_.wait(lock, [this] { return wanted_ > 0; });
+      --wanted_;
+      ++working_;
+      lock.unlock();
+      work();
+      lock.lock();
+      if (--working_ == 0) done_.notify_one();
+    }
+  }
+
+  const pid_t owner_ = ::getpid();
+  std::mutex in_use_;
+  std::size_t workers_ = 0;
+  std::atomic<std::size_t> next_ = 0;
+  std::mutex mutex_;  // guards what is below
+  std::condition_variable wake_, done_;
+  const Task* task_ = nullptr;
+  std::size_t count_ = 0;
+  std::size_t wanted_ = 0;
+  std::size_t working_ = 0;
+};
+
+}  // namespace tensortap::inline v0::detail
+
+// from tensortap/reduce/over_blocks.hpp
+
+// A value for each block of a tensor, combined in pairs: by one thread, or by several with the same result. Not for
+// user code.
+//
+//   const double sum = over_blocks<double>(blocks, {.threads = 2}, [&] { return [&](std::size_t i) { return f(i); }; },
+//                                          [](double a, double b) { return rounded(a + b); });
+
+namespace tensortap::inline v0 {
+
+/// How a tensor is reduced. Nothing here changes the result.
+struct ReduceOptions {
+  /// How many threads read large tensors, this one included.
+  int threads = 1;
+};
+
+namespace detail {
+
+/// `make_leaf` gives each thread its own `leaf(i)`.
+template <class Value, class MakeLeaf, class Merge>
+Value over_blocks(std::size_t blocks, ReduceOptions options, const MakeLeaf& make_leaf, const Merge& merge) {
+  constexpr std::size_t smallest_chunk = 16;  // 256 KiB of float32: 10 us, what it takes to wake a thread
+  if (options.threads <= 1 || blocks < 2 * smallest_chunk) {
+    auto leaf = make_leaf();
+    return pairwise(0, blocks, leaf, merge);
+  }
+  // Chunks of a power of two of blocks are whole branches of the tree.
+  const std::size_t chunk =
+      std::max(smallest_chunk, std::bit_ceil(blocks / (8 * static_cast<std::size_t>(options.threads))));
+  std::vector<Value> values((blocks + chunk - 1) / chunk);
+  WorkerPool::instance().run(values.size(), options.threads, [&](std::size_t i) {
+    const IeeeMode ieee;
+    auto leaf = make_leaf();
+    values[i] = pairwise(i * chunk, std::min(chunk, blocks - i * chunk), leaf, merge);
+  });
+  const auto leaf = [&](std::size_t i) { return values[i]; };
+  return pairwise(0, values.size(), leaf, merge);
+}
+
+}  // namespace detail
+
+}  // namespace tensortap::inline v0
+
+// from tensortap/reduce/scale.hpp
+
+// A tensor times a number, in place. Not for user code: clip_grad_norm uses it.
+//
+//   tensortap::detail::scale(view, 0.5);
+
+namespace tensortap::inline v0::detail {
+
+/// Calls `f(pointer, count)` for each run of elements that follow each other with one stride, in bytes.
+template <class F>
+void for_each_run(const WritableView& view, const F& f) {
+  auto* const first = static_cast<std::byte*>(view.data());
+  const auto width = static_cast<std::int64_t>(size_of(view.dtype()));
+  if (view.size() == 0) return;
+  if (view.is_contiguous()) return f(first, view.size(), width);
+  const std::size_t last = view.rank() - 1;
+  const auto run = static_cast<std::size_t>(view.shape()[last]);
+  std::int64_t index[TensorView::max_rank]{};
+  for (std::size_t done = 0; done < view.size(); done += run) {
+    std::int64_t offset = 0;
+    for (std::size_t axis = 0; axis < last; ++axis) offset += index[axis] * view.strides()[axis];
+    f(first + offset * width, run, view.strides()[last] * width);
+    for (std::size_t axis = last; axis-- > 0;) {  // carry
+      if (++index[axis] < view.shape()[axis]) break;
+      index[axis] = 0;
+    }
+  }
+}
+
+template <class T>
+void scale_run(std::byte* at, std::size_t count, std::int64_t stride, double factor, DType dtype) noexcept {
+  for (std::size_t i = 0; i < count; ++i, at += stride) {
+    T x;
+    std::memcpy(&x, at, sizeof x);
+    double wide;
+    if constexpr (requires { x.bits; })
+      wide = static_cast<double>(static_cast<float>(x));
+    else
+      wide = static_cast<double>(x);
+    const std::uint64_t bits = narrowed(rounded(wide * factor), dtype);
+    std::memcpy(at, &bits, sizeof x);
+  }
+}
+
+/// Floats in order, in vectors of 16 bytes.
+inline void scale_floats(std::byte* at, std::size_t count, double factor) noexcept {
+  std::size_t i = 0;
+  for (; i + 4 <= count; i += 4, at += sizeof(F32x4)) {
+    const Four<float> x = Four<float>::at(at);
+    const F64x2 low = rounded(x.low() * factor);
+    const F64x2 high = rounded(x.high() * factor);
+    const float scaled[4] = {static_cast<float>(low[0]), static_cast<float>(low[1]), static_cast<float>(high[0]),
+                             static_cast<float>(high[1])};
+    std::memcpy(at, scaled, sizeof scaled);
+  }
+  scale_run<float>(at, count - i, sizeof(float), factor, DType::f32);
+}
+
+/// Elements that are not finite stay so. The tensor is of floating type.
+[[gnu::noinline]] inline void scale(const WritableView& view, double factor) {
+  const IeeeMode ieee;
+  for_each_run(view, [&](std::byte* at, std::size_t count, std::int64_t stride) {
+    switch (view.dtype()) {
+      case DType::f16: return scale_run<Half>(at, count, stride, factor, DType::f16);
+      case DType::bf16: return scale_run<BFloat16>(at, count, stride, factor, DType::bf16);
+      case DType::f64: return scale_run<double>(at, count, stride, factor, DType::f64);
+      default:
+        if (stride == sizeof(float)) return scale_floats(at, count, factor);
+        return scale_run<float>(at, count, stride, factor, DType::f32);
+    }
+  });
+}
+
+}  // namespace tensortap::inline v0::detail
+
 // from tensortap/reduce/census.hpp
 
 // What the kernels do not count: NaN, infinities and zeros of a block whose totals show that it has some. Looks at bits
@@ -4099,141 +4824,6 @@ Statistics block_statistics(const Block& block, unsigned parts) noexcept {
 
 }  // namespace tensortap::inline v0::detail
 
-// from tensortap/reduce/worker_pool.hpp
-
-// Threads that help with large tensors, for who asks for them. They are started when first needed, sleep in between,
-// and live as long as the process. Not for user code.
-//
-//   tensortap::detail::WorkerPool::instance().run(parts, 4, [&](std::size_t i) { results[i] = f(i); });
-
-namespace tensortap::inline v0::detail {
-
-/// Threads: any; one at a time has its help, others work alone meanwhile. So does a forked child.
-class WorkerPool {
- public:
-  using Task = std::function<void(std::size_t)>;
-
-  /// Never destroyed: somebody may still reduce while the program ends.
-  static WorkerPool& instance() {
-    static WorkerPool& pool = *new WorkerPool;
-    return pool;
-  }
-
-  /// Calls `task(i)` for each i below `count`, in this thread and at most `threads` - 1 others. It must not throw.
-  void run(std::size_t count, int threads, const Task& task) {
-    const auto helpers = static_cast<std::size_t>(std::clamp(threads - 1, 0, most_workers));
-    if (helpers == 0 || count < 2 || ::getpid() != owner_ || !in_use_.try_lock()) {
-      for (std::size_t i = 0; i < count; ++i) task(i);
-      return;
-    }
-    const std::lock_guard in_use(in_use_, std::adopt_lock);
-    start_workers(helpers);
-    {
-      const std::lock_guard lock(mutex_);
-      task_ = &task;
-      count_ = count;
-      next_ = 0;
-      wanted_ = std::min(helpers, count - 1);
-    }
-    wake_.notify_all();
-    work();
-    std::unique_lock lock(mutex_);
-    wanted_ = 0;  // who has not begun need not
-    done_.wait(lock, [this] { return working_ == 0; });
-  }
-
- private:
-  static constexpr int most_workers = 63;
-
-  WorkerPool() = default;
-
-  /// As many as there can be; they leave all signals to the threads of the program.
-  void start_workers(std::size_t wanted) {
-    if (workers_ >= wanted) return;
-    sigset_t all, before;
-    ::sigfillset(&all);
-    ::pthread_sigmask(SIG_SETMASK, &all, &before);
-    try {
-      for (; workers_ < wanted; ++workers_) std::thread([this] { help(); }).detach();
-    } catch (const std::system_error&) {  // then with fewer
-    }
-    ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
-  }
-
-  void work() {
-    for (std::size_t i = next_++; i < count_; i = next_++) (*task_)(i);
-  }
-
-  void help() {
-    std::unique_lock lock(mutex_);
-    for (;;) {
-      wake_.wait(lock, [this] { return wanted_ > 0; });
-      --wanted_;
-      ++working_;
-      lock.unlock();
-      work();
-      lock.lock();
-      if (--working_ == 0) done_.notify_one();
-    }
-  }
-
-  const pid_t owner_ = ::getpid();
-  std::mutex in_use_;
-  std::size_t workers_ = 0;
-  std::atomic<std::size_t> next_ = 0;
-  std::mutex mutex_;  // guards what is below
-  std::condition_variable wake_, done_;
-  const Task* task_ = nullptr;
-  std::size_t count_ = 0;
-  std::size_t wanted_ = 0;
-  std::size_t working_ = 0;
-};
-
-}  // namespace tensortap::inline v0::detail
-
-// from tensortap/reduce/over_blocks.hpp
-
-// A value for each block of a tensor, combined in pairs: by one thread, or by several with the same result. Not for
-// user code.
-//
-//   const double sum = over_blocks<double>(blocks, {.threads = 2}, [&] { return [&](std::size_t i) { return f(i); }; },
-//                                          [](double a, double b) { return rounded(a + b); });
-
-namespace tensortap::inline v0 {
-
-/// How a tensor is reduced. Nothing here changes the result.
-struct ReduceOptions {
-  /// How many threads read large tensors, this one included.
-  int threads = 1;
-};
-
-namespace detail {
-
-/// `make_leaf` gives each thread its own `leaf(i)`.
-template <class Value, class MakeLeaf, class Merge>
-Value over_blocks(std::size_t blocks, ReduceOptions options, const MakeLeaf& make_leaf, const Merge& merge) {
-  constexpr std::size_t smallest_chunk = 16;  // 256 KiB of float32: 10 us, what it takes to wake a thread
-  if (options.threads <= 1 || blocks < 2 * smallest_chunk) {
-    auto leaf = make_leaf();
-    return pairwise(0, blocks, leaf, merge);
-  }
-  // Chunks of a power of two of blocks are whole branches of the tree.
-  const std::size_t chunk =
-      std::max(smallest_chunk, std::bit_ceil(blocks / (8 * static_cast<std::size_t>(options.threads))));
-  std::vector<Value> values((blocks + chunk - 1) / chunk);
-  WorkerPool::instance().run(values.size(), options.threads, [&](std::size_t i) {
-    const IeeeMode ieee;
-    auto leaf = make_leaf();
-    values[i] = pairwise(i * chunk, std::min(chunk, blocks - i * chunk), leaf, merge);
-  });
-  const auto leaf = [&](std::size_t i) { return values[i]; };
-  return pairwise(0, values.size(), leaf, merge);
-}
-
-}  // namespace detail
-
-}  // namespace tensortap::inline v0
-
 // from tensortap/reduce/sum_squares.hpp
 
 // The sum of squares alone: what norms need, at the speed of memory. Not for user code.
@@ -4362,594 +4952,6 @@ template <class T>
 }
 
 }  // namespace tensortap::inline v0
-
-// from tensortap/reduce/difference.hpp
-
-// What has changed between a tensor and its previous value, in one pass over both: the norm of an update, how large it
-// is beside the weights, where it is largest, and whether the two are equal within a tolerance. Pairs with NaN or an
-// infinity are counted, and everything else describes the rest.
-//
-//   const std::vector<float> previous(gradient.size());
-//   const tensortap::Difference d = tensortap::difference(gradient, previous, {.rtol = 1e-3});
-//   std::cout << d.relative() << ", largest at element " << d.max_index.value_or(0) << '\n';
-//   if (!d.allclose()) std::cout << d.count - d.close << " elements differ\n";
-
-namespace tensortap::inline v0 {
-
-/// When two elements are close: numpy.allclose's test, with its defaults.
-struct DifferenceOptions {
-  double rtol = 1e-5;      ///< of the magnitude of y
-  double atol = 1e-8;      ///< what is tolerated anyway
-  bool equal_nan = false;  ///< two NaNs are close
-};
-
-/// What there is to say about the pairs of elements of x and of y, its previous value. Numbers describe the pairs of
-/// finite elements; of integers beyond 2^53, their nearest float64.
-/// Numeric: in float64 from the first pair on. The sums of squares and l2 are within 1e-13 of the exact ones, products
-/// relative to those of the magnitudes. Squares of float64 elements beyond 1e154 overflow, to infinity, and products
-/// then may sum to NaN; those below 1e-154 vanish.
-/// Empty: counts and sums are 0, max_abs, relative and cosine NaN; no element differs, so allclose is true.
-struct Difference {
-  std::uint64_t count = 0;     ///< pairs, finite or not
-  std::uint64_t nan = 0;       ///< pairs in which there is a NaN
-  std::uint64_t infinite = 0;  ///< other pairs in which there is an infinity
-  std::uint64_t close = 0;     ///< pairs with abs(x - y) <= atol + rtol * abs(y), equal infinities, NaNs if so asked
-  std::optional<std::uint64_t> first_non_finite;  ///< row-major index of the first pair with a NaN or an infinity
-  std::optional<std::uint64_t> max_index;         ///< row-major index of the first pair of the largest difference
-  double max_abs = std::bit_cast<double>(detail::nan_bits);  ///< that difference: the largest abs(x - y)
-  double squared_differences = 0;                            ///< sum of (x - y)^2
-  double x_squares = 0;                                      ///< sum of x^2
-  double y_squares = 0;                                      ///< sum of y^2
-  double products = 0;                                       ///< sum of x * y
-
-  /// Pairs that are not among those the numbers are about.
-  [[nodiscard]] std::uint64_t non_finite() const noexcept { return nan + infinite; }
-  /// Pairs that the numbers are about.
-  [[nodiscard]] std::uint64_t finite() const noexcept { return count - non_finite(); }
-
-  /// The euclidean norm of x - y.
-  [[nodiscard]] double l2() const noexcept;
-  /// l2 beside the norm of y: how much an update changes the weights. Infinite if y is 0 and x is not, NaN if both are.
-  [[nodiscard]] double relative() const noexcept;
-  /// The cosine of the angle between x and y. NaN if one of them is 0.
-  [[nodiscard]] double cosine() const noexcept;
-  /// True if all pairs are close, like numpy.allclose.
-  [[nodiscard]] bool allclose() const noexcept { return close == count; }
-};
-
-namespace detail {
-
-/// `value`, or the NaN that has the same bits on every machine.
-inline double with_usual_nan(double value) noexcept {
-  return (bits_of(value) & ~sign_bit<double>) > infinity_bits<double> ? number_of(nan_bits) : value;
-}
-
-[[gnu::noinline]] inline double root_of(double sum_squares) noexcept { return rounded(std::sqrt(sum_squares)); }
-
-[[gnu::noinline]] inline double relative_norm(double squared_differences, double y_squares) noexcept {
-  return with_usual_nan(quotient(root_of(squared_differences), root_of(y_squares)));
-}
-
-[[gnu::noinline]] inline double cosine_of(double products, double x_squares, double y_squares) noexcept {
-  const double found = with_usual_nan(quotient(products, rounded(root_of(x_squares) * root_of(y_squares))));
-  if (bits_of(found) == nan_bits) return found;  // -ffast-math would make 1 of it below
-  return found > 1 ? 1 : found < -1 ? -1 : found;
-}
-
-/// What `merge` gives.
-[[gnu::noinline]] inline Difference merged(const Difference& a, const Difference& b) noexcept {
-  Difference d = a;
-  d.count += b.count;
-  d.nan += b.nan;
-  d.infinite += b.infinite;
-  d.close += b.close;
-  if (!a.first_non_finite && b.first_non_finite) d.first_non_finite = a.count + *b.first_non_finite;
-  if (b.max_index && (!a.max_index || bits_of(b.max_abs) > bits_of(a.max_abs))) {
-    d.max_index = a.count + *b.max_index;
-    d.max_abs = b.max_abs;
-  }
-  d.squared_differences = rounded(a.squared_differences + b.squared_differences);
-  d.x_squares = rounded(a.x_squares + b.x_squares);
-  d.y_squares = rounded(a.y_squares + b.y_squares);
-  d.products = with_usual_nan(rounded(a.products + b.products));
-  return d;
-}
-
-}  // namespace detail
-
-inline double Difference::l2() const noexcept {
-  const detail::IeeeMode ieee;
-  return detail::root_of(squared_differences);
-}
-
-inline double Difference::relative() const noexcept {
-  const detail::IeeeMode ieee;
-  return detail::relative_norm(squared_differences, y_squares);
-}
-
-inline double Difference::cosine() const noexcept {
-  const detail::IeeeMode ieee;
-  return detail::cosine_of(products, x_squares, y_squares);
-}
-
-/// The difference of the elements of `a` followed by those of `b`, if both were found with the same options.
-/// Numeric: cut tensors after their first 4096 * 2^k elements, the largest such number that leaves a rest, and the
-/// merged difference of the pieces is that of the tensors, bit for bit. Cut elsewhere, sums differ in the last bits.
-inline Difference merge(const Difference& a, const Difference& b) noexcept {
-  const detail::IeeeMode ieee;
-  return detail::merged(a, b);
-}
-
-namespace detail {
-
-/// Counts the pairs that are not finite, and those of them that are close.
-template <class In>
-[[gnu::noinline]] void count_non_finite_pairs(const Block& x, const Block& y, bool equal_nan, Difference& d) noexcept {
-  const auto is_nan = [](In e) { return (bits_of(e) & ~sign_bit<In>) > infinity_bits<In>; };
-  for (std::size_t i = 0; i < x.count; ++i) {
-    const In a = load<In>(x.elements + i * sizeof(In));
-    const In b = load<In>(y.elements + i * sizeof(In));
-    if (is_finite(a) && is_finite(b)) continue;
-    if (!d.first_non_finite) d.first_non_finite = i;
-    if (is_nan(a) || is_nan(b)) {
-      ++d.nan;
-      d.close += equal_nan && is_nan(a) && is_nan(b);
-    } else {
-      ++d.infinite;
-      d.close += bits_of(a) == bits_of(b);
-    }
-  }
-}
-
-/// The difference of two blocks; `max_index` is 0.
-template <class In>
-Difference block_difference(const Block& x, const Block& y, const DifferenceOptions& options) noexcept {
-  const Tolerance tolerance{.absolute = options.atol, .relative = options.rtol};
-  Difference d;
-  d.count = x.count;
-  PairLanes lanes;
-  add_pairs<In, false>(x.elements, y.elements, x.count, tolerance, lanes);
-  double x_squares = add_lanes(lanes.x_squares, lane_count);
-  double y_squares = add_lanes(lanes.y_squares, lane_count);
-  if (!is_finite(x_squares) || !is_finite(y_squares)) {
-    count_non_finite_pairs<In>(x, y, options.equal_nan, d);
-    if (d.non_finite() > 0) {  // else a sum of large float64 has overflowed
-      lanes = PairLanes{};
-      add_pairs<In, true>(x.elements, y.elements, x.count, tolerance, lanes);
-      x_squares = add_lanes(lanes.x_squares, lane_count);
-      y_squares = add_lanes(lanes.y_squares, lane_count);
-      d.close -= d.non_finite();  // those were added as zeros, which are close
-    }
-  }
-  for (const std::int64_t close : lanes.close) d.close += static_cast<std::uint64_t>(close);
-  if (d.finite() == 0) return d;
-  d.max_index = 0;
-  d.max_abs = fold_lanes(lanes.largest, lane_count, [](double a, double b) { return a > b ? a : b; });
-  d.squared_differences = add_lanes(lanes.squared_differences, lane_count);
-  d.x_squares = x_squares;
-  d.y_squares = y_squares;
-  d.products = with_usual_nan(add_lanes(lanes.products, lane_count));
-  return d;
-}
-
-template <class In>
-[[gnu::noinline]] void read_difference(const TensorView& x, const TensorView& y, const DifferenceOptions& options,
-                                       Difference& out) {
-  BlockReader<In> x_blocks(x);
-  BlockReader<In> y_blocks(y);
-  const auto leaf = [&](std::size_t i) { return block_difference<In>(x_blocks[i], y_blocks[i], options); };
-  out = pairwise(0, block_count(x), leaf, merged);
-  if (!out.max_index) return;
-  const std::size_t block = *out.max_index / block_size;  // so far the index is that of its first element
-  const Block x_block = x_blocks[block];
-  const Block y_block = y_blocks[block];
-  *out.max_index += find_distance<In>(x_block.elements, y_block.elements, x_block.count, out.max_abs);
-}
-
-}  // namespace detail
-
-/// What differs between `x` and `y`, its previous value.
-/// Shape: the same for both; strides may differ.
-/// Throws: other shapes, other element types, complex numbers and strings, tolerances below 0 or not finite.
-/// Threads: any; needs 150 KiB of stack.
-[[nodiscard]] inline Difference difference(const TensorView& x, const TensorView& y,
-                                           const DifferenceOptions& options = {}) {
-  if (!is_real(x.dtype())) throw Error::wrong_type("real numbers", to_string(x.dtype()));
-  if (x.dtype() != y.dtype()) throw Error::types_differ(to_string(x.dtype()), to_string(y.dtype()));
-  if (!std::ranges::equal(x.shape(), y.shape())) throw Error::shapes_differ(x.shape(), y.shape());
-  if (!detail::is_finite(options.rtol) || options.rtol < 0) throw Error::bad_tolerance("rtol", options.rtol);
-  if (!detail::is_finite(options.atol) || options.atol < 0) throw Error::bad_tolerance("atol", options.atol);
-  Difference d;
-  if (x.size() == 0) return d;
-  const detail::IeeeMode ieee;
-  detail::fits_float(x.dtype()) ? detail::read_difference<float>(x, y, options, d)
-                                : detail::read_difference<double>(x, y, options, d);
-  return d;
-}
-
-/// The same of whatever `as_view` sees tensors in.
-template <class X, class Y>
-[[nodiscard]] Difference difference(const X& x, const Y& y, const DifferenceOptions& options = {}) {
-  return difference(as_view(x), as_view(y), options);
-}
-
-}  // namespace tensortap::inline v0
-
-// from tensortap/reduce/magnitude_bins.hpp
-
-// The bins of a histogram: four to each power of two that float32 reaches, and for either sign one for what is smaller
-// and one for what is larger; zeros have their own in the middle. Not for user code.
-//
-//   ++counts[tensortap::detail::bin_of(-2.5)];
-
-namespace tensortap::inline v0::detail {
-
-inline constexpr int first_exponent = -149;
-inline constexpr int last_exponent = 128;
-inline constexpr std::size_t bins_per_power = 4;
-inline constexpr std::size_t bins_per_sign = (last_exponent - first_exponent) * bins_per_power + 2;
-
-/// What remains of a float64 behind the shift, its exponent and two bits of its fraction, is other in each bin.
-inline constexpr int bin_shift = 50;
-inline constexpr std::int64_t first_bin_bits = (1023 + first_exponent) * std::int64_t{bins_per_power};
-
-// Arithmetic, because compilers make branches of comparisons, even of std::clamp, which nothing can predict: with them,
-// the zeros of a rectifier took 5 ns each instead of 1.5.
-
-/// 1 if x is not 0.
-[[gnu::always_inline]] inline std::int64_t not_zero(std::uint64_t x) noexcept {
-  return static_cast<std::int64_t>((x | rounded(0 - x)) >> 63);
-}
-
-/// -1 if x is negative, else 0.
-[[gnu::always_inline]] inline std::int64_t negative(std::int64_t x) noexcept { return rounded(x >> 63); }
-
-/// The bin of a number, of whose magnitude `bits` are the exponent and two more bits; 0 for 0. `sign` is -1 or 0. NaN
-/// and the infinities share the outermost bins.
-[[gnu::always_inline]] inline std::size_t bin_of(std::int64_t bits, std::int64_t sign, std::int64_t one) noexcept {
-  constexpr auto zero = static_cast<std::int64_t>(bins_per_sign);
-  std::int64_t from_zero = bits - (first_bin_bits - 1);
-  from_zero &= ~negative(from_zero);                                         // what is smaller
-  from_zero += ((zero - 1) - from_zero) & negative((zero - 1) - from_zero);  // what is larger
-  from_zero += one;
-  return static_cast<std::size_t>(zero + ((from_zero ^ sign) - sign));
-}
-
-[[gnu::always_inline]] inline std::size_t bin_of(double x) noexcept {
-  const std::uint64_t bits = bits_of(x);
-  const std::uint64_t magnitude = bits & ~sign_bit<double>;
-  const auto exponent = static_cast<std::int64_t>(magnitude >> bin_shift);
-  return bin_of(exponent, static_cast<std::int64_t>(bits) >> 63, not_zero(magnitude));
-}
-
-template <std::integral T>
-[[gnu::always_inline]] inline std::size_t bin_of(T x) noexcept {
-  const std::int64_t sign = std::signed_integral<T> ? static_cast<std::int64_t>(x) >> 63 : 0;
-  const auto mask = static_cast<std::uint64_t>(sign);
-  const std::uint64_t magnitude = (static_cast<std::uint64_t>(x) ^ mask) - mask;
-  const int exponent = 63 - std::countl_zero(magnitude | 1);
-  const std::uint64_t behind_point = magnitude << (63 - exponent) >> 61 & 3;
-  const std::int64_t one = not_zero(magnitude);
-  return bin_of(one * ((1023 + exponent) * 4 + static_cast<std::int64_t>(behind_point)), sign, one);
-}
-
-/// Where the bins of positive numbers begin: 0, 2^-149, 1.25 * 2^-149 … 2^128, and the end of the last.
-inline double bin_edge(std::size_t i) noexcept {
-  if (i == 0) return 0;
-  if (i == bins_per_sign) return std::numeric_limits<double>::max();
-  const auto bits = static_cast<std::uint64_t>(first_bin_bits + static_cast<std::int64_t>(i) - 1);
-  return std::bit_cast<double>(bits << bin_shift);
-}
-
-}  // namespace tensortap::inline v0::detail
-
-// from tensortap/reduce/histogram.hpp
-
-// How the elements of a tensor are spread over the magnitudes: a histogram with four bins to each power of two, for
-// either sign. Counts are exact, histograms add up in any order, and a quantile comes with bounds that hold: what share
-// of the gradients float16 would lose, where the median of the magnitudes is.
-//
-//   const tensortap::Histogram h = tensortap::histogram(gradient);
-//   std::cout << h.count_below(-24).value_or(0) << " of " << h.finite() << " are below 2^-24\n";
-//   if (const auto median = h.abs_quantile(0.5)) std::cout << median->lower << " to " << median->upper << '\n';
-
-namespace tensortap::inline v0 {
-
-/// Counts of elements by sign and magnitude; each finite one is in one bin. From 2^-149 to 2^128, where all numbers of
-/// float32, of the 16-bit floats and of integers are, there are 4 bins to each power of two, equally wide: the upper
-/// end is at most 1.25 times the lower one. Of float64, what is smaller has one bin and what is larger too. Zeros of
-/// both signs have a bin to themselves.
-/// Units: 18 KiB, without heap memory.
-struct Histogram {
-  static constexpr int first_exponent = detail::first_exponent;  ///< of the smallest power of two that begins a bin
-  static constexpr int last_exponent = detail::last_exponent;    ///< of the largest
-  static constexpr std::size_t bins_per_power = detail::bins_per_power;
-  /// Those of the powers of two, one for what is smaller, and one for what is larger.
-  static constexpr std::size_t bins_per_sign = detail::bins_per_sign;
-  static constexpr std::size_t zero_bin = bins_per_sign;
-  static constexpr std::size_t bin_count = 2 * bins_per_sign + 1;
-
-  std::uint64_t count = 0;         ///< elements, finite or not
-  std::uint64_t nan = 0;           ///< NaNs
-  std::uint64_t positive_inf = 0;  ///< elements that are +infinity
-  std::uint64_t negative_inf = 0;  ///< elements that are -infinity
-  std::uint64_t subnormals = 0;    ///< elements that are subnormal in the type of their tensor; in bins, too
-  /// By bin, in the order of the numbers: the largest negative ones first, `zero_bin` in the middle.
-  std::array<std::uint64_t, bin_count> counts{};
-
-  /// Numbers from `lower` to `upper`, both included.
-  struct Bounds {
-    double lower, upper;
-  };
-
-  /// NaNs and infinities.
-  [[nodiscard]] std::uint64_t non_finite() const noexcept { return nan + positive_inf + negative_inf; }
-  /// Elements that are in bins.
-  [[nodiscard]] std::uint64_t finite() const noexcept { return count - non_finite(); }
-  /// Elements that are 0 or -0.
-  [[nodiscard]] std::uint64_t zeros() const noexcept { return counts[zero_bin]; }
-
-  /// The ends of a bin. One that it shares with its neighbour belongs to the bin farther from 0.
-  [[nodiscard]] static Bounds bounds(std::size_t bin) noexcept;
-
-  /// How many finite elements have abs(x) < 2^exponent. Nothing if the end of no bin says it, which happens only to
-  /// float64 elements below 2^-149 or from 2^128 on.
-  [[nodiscard]] std::optional<std::uint64_t> count_below(int exponent) const noexcept;
-  /// How many finite elements have abs(x) >= 2^exponent; nothing where `count_below` has nothing.
-  [[nodiscard]] std::optional<std::uint64_t> count_from(int exponent) const noexcept;
-
-  /// Bounds of the `q` quantile of the finite elements. With these sorted, from element 0 to n - 1, both number
-  /// floor(q * (n - 1)), which numpy.quantile calls 'lower', and number ceil(q * (n - 1)), its 'higher', lie within,
-  /// and so does what numpy interpolates between the two.
-  /// Empty: nothing.
-  /// Throws: q outside [0, 1].
-  [[nodiscard]] std::optional<Bounds> quantile(double q) const;
-  /// The same of the magnitudes.
-  [[nodiscard]] std::optional<Bounds> abs_quantile(double q) const;
-
-  friend bool operator==(const Histogram&, const Histogram&) = default;
-
- private:
-  /// The first and the last of `bins` in which the quantile `q` may be; `counts_of(i)` elements are in bin i.
-  template <class CountsOf>
-  [[nodiscard]] std::optional<std::array<std::size_t, 2>> bins_of(double q, std::size_t bins,
-                                                                  const CountsOf& counts_of) const;
-};
-
-/// The histogram of the elements of both; exact, in any order.
-inline Histogram merge(const Histogram& a, const Histogram& b) noexcept {
-  Histogram h = a;
-  h.count += b.count;
-  h.nan += b.nan;
-  h.positive_inf += b.positive_inf;
-  h.negative_inf += b.negative_inf;
-  h.subnormals += b.subnormals;
-  for (std::size_t i = 0; i < h.counts.size(); ++i) h.counts[i] += b.counts[i];
-  return h;
-}
-
-namespace detail {
-
-/// Adds a block, and fetches the next one to L2, if elements lie in order.
-template <class In>
-[[gnu::always_inline]] inline void add_to_bins(const Block& block, Histogram& h) noexcept {
-  const auto add = [&](std::size_t i) {
-    const In x = load<In>(block.elements + i * sizeof(In));
-    if constexpr (std::integral<In>)
-      ++h.counts[bin_of(x)];
-    else
-      ++h.counts[bin_of(static_cast<double>(x))];
-  };
-  constexpr std::size_t line = 64 / sizeof(In);
-  std::size_t i = 0;
-  for (; i + line <= block.count; i += line) {
-    __builtin_prefetch(block.elements + (block_size + i) * sizeof(In), 0, 2);
-#pragma GCC unroll 16
-    for (std::size_t k = 0; k < line; ++k) add(i + k);
-  }
-  for (; i < block.count; ++i) add(i);
-}
-
-/// Takes NaN and the infinities of a block out of the outermost bins, and counts them and the subnormal float64.
-template <class In>
-[[gnu::noinline]] void sort_out(const Block& block, Histogram& h) noexcept {
-  for (std::size_t i = 0; i < block.count; ++i) {
-    const auto bits = load<BitsOf<In>>(block.elements + i * sizeof(In));
-    const auto magnitude = static_cast<BitsOf<In>>(bits & ~sign_bit<In>);
-    const bool negative = bits != magnitude;
-    if (sizeof(In) == 8) h.subnormals += magnitude != 0 && magnitude < (std::uint64_t{1} << 52);
-    if (magnitude < infinity_bits<In>) continue;
-    --h.counts[negative ? 0 : Histogram::bin_count - 1];
-    ++(magnitude > infinity_bits<In> ? h.nan : negative ? h.negative_inf : h.positive_inf);
-  }
-}
-
-template <class In>
-[[gnu::noinline]] void read_histogram(const TensorView& view, Histogram& h) {
-  BlockReader<In> reader(view);
-  const auto unclear = [&] {
-    const std::uint64_t outermost = h.counts.front() + h.counts.back();
-    if (sizeof(In) == 4) return outermost;
-    return outermost + h.counts[Histogram::zero_bin - 1] + h.counts[Histogram::zero_bin + 1];
-  };
-  for (std::size_t i = 0; i < block_count(view); ++i) {
-    const Block block = reader[i];
-    const std::uint64_t before = unclear();
-    add_to_bins<In>(block, h);
-    if (unclear() != before) sort_out<In>(block, h);
-  }
-  if (sizeof(In) == 4) {
-    const int smallest_normal = view.dtype() == DType::f16 ? -14 : -126;
-    h.subnormals = *h.count_below(smallest_normal) - h.zeros();
-  }
-}
-
-/// Of integers that float64 may not hold.
-template <class T>
-[[gnu::noinline]] void read_integers(const TensorView& view, Histogram& h) {
-  alignas(64) std::byte buffer[block_size * sizeof(T)];
-  for (std::size_t i = 0; i < block_count(view); ++i) add_to_bins<T>(raw_block(view, i, buffer), h);
-}
-
-}  // namespace detail
-
-inline Histogram::Bounds Histogram::bounds(std::size_t bin) noexcept {
-  if (bin < zero_bin) return {-detail::bin_edge(zero_bin - bin), -detail::bin_edge(zero_bin - bin - 1)};
-  if (bin == zero_bin) return {0, 0};
-  return {detail::bin_edge(bin - zero_bin - 1), detail::bin_edge(bin - zero_bin)};
-}
-
-inline std::optional<std::uint64_t> Histogram::count_below(int exponent) const noexcept {
-  const std::uint64_t tiny = counts[zero_bin - 1] + counts[zero_bin + 1];
-  if (exponent < first_exponent) {
-    if (tiny > 0 && exponent > -1074) return std::nullopt;
-    return zeros();
-  }
-  if (exponent > last_exponent) {
-    if (counts.front() + counts.back() > 0 && exponent < 1024) return std::nullopt;
-    return finite();
-  }
-  const std::size_t bins = 1 + static_cast<std::size_t>(exponent - first_exponent) * bins_per_power;
-  std::uint64_t below = 0;
-  for (std::size_t i = zero_bin - bins; i <= zero_bin + bins; ++i) below += counts[i];
-  return below;
-}
-
-inline std::optional<std::uint64_t> Histogram::count_from(int exponent) const noexcept {
-  const auto below = count_below(exponent);
-  return below ? std::optional(finite() - *below) : std::nullopt;
-}
-
-template <class CountsOf>
-std::optional<std::array<std::size_t, 2>> Histogram::bins_of(double q, std::size_t bins,
-                                                             const CountsOf& counts_of) const {
-  if (!detail::is_finite(q) || q < 0 || q > 1) throw Error::bad_quantile(q);
-  if (finite() == 0) return std::nullopt;
-  const std::uint64_t last = finite() - 1;
-  const double place = detail::rounded(q * static_cast<double>(last));  // as numpy computes it
-  const auto find = [&](double number) {
-    const std::uint64_t n = number < 0x1p64 ? std::min(static_cast<std::uint64_t>(number), last) : last;
-    std::size_t i = 0;
-    for (std::uint64_t passed = counts_of(0); passed <= n && i + 1 < bins;) passed += counts_of(++i);
-    return i;
-  };
-  return std::array{find(std::floor(place)), find(std::ceil(place))};
-}
-
-inline std::optional<Histogram::Bounds> Histogram::quantile(double q) const {
-  const auto found = bins_of(q, bin_count, [&](std::size_t i) { return counts[i]; });
-  if (!found) return std::nullopt;
-  return Bounds{bounds(found->front()).lower, bounds(found->back()).upper};
-}
-
-inline std::optional<Histogram::Bounds> Histogram::abs_quantile(double q) const {
-  const auto both_signs = [&](std::size_t i) { return i == 0 ? zeros() : counts[zero_bin + i] + counts[zero_bin - i]; };
-  const auto found = bins_of(q, 1 + bins_per_sign, both_signs);
-  if (!found) return std::nullopt;
-  return Bounds{bounds(zero_bin + found->front()).lower, bounds(zero_bin + found->back()).upper};
-}
-
-/// The histogram of `view`. Bools are 0 and 1.
-/// Numeric: exact; integers are not rounded, whatever their size.
-/// Throws: complex numbers and strings.
-/// Threads: any; needs 100 KiB of stack.
-[[nodiscard]] inline Histogram histogram(const TensorView& view) {
-  if (!is_real(view.dtype())) throw Error::wrong_type("real numbers", to_string(view.dtype()));
-  Histogram h;
-  h.count = view.size();
-  const detail::IeeeMode ieee;
-  switch (view.dtype()) {
-    case DType::i64: detail::read_integers<std::int64_t>(view, h); break;
-    case DType::u64: detail::read_integers<std::uint64_t>(view, h); break;
-    default:
-      detail::fits_float(view.dtype()) ? detail::read_histogram<float>(view, h)
-                                       : detail::read_histogram<double>(view, h);
-  }
-  return h;
-}
-
-/// The same of whatever `as_view` sees a tensor in.
-template <class T>
-[[nodiscard]] Histogram histogram(const T& tensor) {
-  return histogram(as_view(tensor));
-}
-
-}  // namespace tensortap::inline v0
-
-// from tensortap/reduce/scale.hpp
-
-// A tensor times a number, in place. Not for user code: clip_grad_norm uses it.
-//
-//   tensortap::detail::scale(view, 0.5);
-
-namespace tensortap::inline v0::detail {
-
-/// Calls `f(pointer, count)` for each run of elements that follow each other with one stride, in bytes.
-template <class F>
-void for_each_run(const WritableView& view, const F& f) {
-  auto* const first = static_cast<std::byte*>(view.data());
-  const auto width = static_cast<std::int64_t>(size_of(view.dtype()));
-  if (view.size() == 0) return;
-  if (view.is_contiguous()) return f(first, view.size(), width);
-  const std::size_t last = view.rank() - 1;
-  const auto run = static_cast<std::size_t>(view.shape()[last]);
-  std::int64_t index[TensorView::max_rank]{};
-  for (std::size_t done = 0; done < view.size(); done += run) {
-    std::int64_t offset = 0;
-    for (std::size_t axis = 0; axis < last; ++axis) offset += index[axis] * view.strides()[axis];
-    f(first + offset * width, run, view.strides()[last] * width);
-    for (std::size_t axis = last; axis-- > 0;) {  // carry
-      if (++index[axis] < view.shape()[axis]) break;
-      index[axis] = 0;
-    }
-  }
-}
-
-template <class T>
-void scale_run(std::byte* at, std::size_t count, std::int64_t stride, double factor, DType dtype) noexcept {
-  for (std::size_t i = 0; i < count; ++i, at += stride) {
-    T x;
-    std::memcpy(&x, at, sizeof x);
-    double wide;
-    if constexpr (requires { x.bits; })
-      wide = static_cast<double>(static_cast<float>(x));
-    else
-      wide = static_cast<double>(x);
-    const std::uint64_t bits = narrowed(rounded(wide * factor), dtype);
-    std::memcpy(at, &bits, sizeof x);
-  }
-}
-
-/// Floats in order, in vectors of 16 bytes.
-inline void scale_floats(std::byte* at, std::size_t count, double factor) noexcept {
-  std::size_t i = 0;
-  for (; i + 4 <= count; i += 4, at += sizeof(F32x4)) {
-    const Four<float> x = Four<float>::at(at);
-    const F64x2 low = rounded(x.low() * factor);
-    const F64x2 high = rounded(x.high() * factor);
-    const float scaled[4] = {static_cast<float>(low[0]), static_cast<float>(low[1]), static_cast<float>(high[0]),
-                             static_cast<float>(high[1])};
-    std::memcpy(at, scaled, sizeof scaled);
-  }
-  scale_run<float>(at, count - i, sizeof(float), factor, DType::f32);
-}
-
-/// Elements that are not finite stay so. The tensor is of floating type.
-[[gnu::noinline]] inline void scale(const WritableView& view, double factor) {
-  const IeeeMode ieee;
-  for_each_run(view, [&](std::byte* at, std::size_t count, std::int64_t stride) {
-    switch (view.dtype()) {
-      case DType::f16: return scale_run<Half>(at, count, stride, factor, DType::f16);
-      case DType::bf16: return scale_run<BFloat16>(at, count, stride, factor, DType::bf16);
-      case DType::f64: return scale_run<double>(at, count, stride, factor, DType::f64);
-      default:
-        if (stride == sizeof(float)) return scale_floats(at, count, factor);
-        return scale_run<float>(at, count, stride, factor, DType::f32);
-    }
-  });
-}
-
-}  // namespace tensortap::inline v0::detail
 
 // from tensortap/reduce/many.hpp
 
@@ -12016,11 +12018,11 @@ inline std::string shortest(double number) {
   return {text, std::to_chars(text, text + sizeof text, number).ptr};
 }
 
-/// One line without its end, safe to print whatever names and messages hold.
+/// One line without its end, safe to print whatever names and messages hold, and the same in every locale.
 inline std::ostream& operator<<(std::ostream& out, const Finding& finding) {
-  out << escaped(finding.rule) << ": step " << finding.step.global_step;
+  out << escaped(finding.rule) << ": step " << std::to_string(finding.step.global_step);
   if (finding.step.mode != Mode::global)
-    out << " (" << to_string(finding.step.mode) << ' ' << finding.step.mode_step << ')';
+    out << " (" << to_string(finding.step.mode) << ' ' << std::to_string(finding.step.mode_step) << ')';
   if (!finding.tensor.empty()) out << ": " << in_quotes(finding.tensor);
   if (finding.failed) out << ": failed";
   return out << ": " << (finding.message.empty() ? shortest(finding.value) : escaped(finding.message));
