@@ -237,15 +237,16 @@ struct Outcome {
   tt::Reductions some;
   tt::ReducedSet every, of_some;
   tt::Statistics statistics;
-  double l2;
+  double l2 = 0;
 
-  Outcome(const tt::TensorView& view, std::size_t chosen, std::size_t mode) : l2(tt::l2(view)) {
+  Outcome(const tt::TensorView& view, std::size_t chosen, std::size_t mode) {
     tt::Reductions all;
     for (std::size_t i = 0; i <= tt::reduction_count; ++i) {
       all.insert(static_cast<R>(i));
       if ((chosen >> i & 1) != 0) some.insert(static_cast<R>(i));
     }
-    const CallersMode caller(mode);  // not of l2(), which takes its root in it
+    const CallersMode caller(mode);
+    l2 = tt::l2(view);
     statistics = tt::statistics(view);
     every = tt::reduce(view, all);
     of_some = tt::reduce(view, some);

@@ -1,13 +1,12 @@
-// A tensor times a number, in place. Not for user code: clip_grad_norm uses it.
+// A tensor times a quotient, in place. Not for user code: clip_grad_norm uses it.
 //
-//   tensortap::detail::scale(view, 0.5);
+//   tensortap::detail::scale(view, 1, 2);
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
 
-#include <tensortap/reduce/ieee_mode.hpp>
 #include <tensortap/reduce/lanes.hpp>
 #include <tensortap/reduce/narrow.hpp>
 #include <tensortap/tensor/dtype.hpp>
@@ -65,9 +64,10 @@ inline void scale_floats(std::byte* at, std::size_t count, double factor) noexce
   scale_run<float>(at, count - i, sizeof(float), factor, DType::f32);
 }
 
-/// Elements that are not finite stay so. The tensor is of floating type.
-[[gnu::noinline]] inline void scale(const WritableView& view, double factor) {
-  const IeeeMode ieee;
+/// Times `to` / `from`. Elements that are not finite stay so. The tensor is of floating type; the caller sets the
+/// `IeeeMode`.
+[[gnu::noinline]] inline void scale(const WritableView& view, double to, double from) {
+  const double factor = quotient(to, from);
   for_each_run(view, [&](std::byte* at, std::size_t count, std::int64_t stride) {
     switch (view.dtype()) {
       case DType::f16: return scale_run<Half>(at, count, stride, factor, DType::f16);

@@ -74,7 +74,8 @@ inline constexpr std::size_t first_statistics_fields = 17;
 /// their nearest float64.
 /// Numeric: l1, l2 and sum_squares are within 1e-13 of the exact ones, and so is the mean, relative to that of the
 /// magnitudes; the variance is too where the mean is not many times the std, and within 1e-12 at mean = 1e6 std.
-/// Squares of float64 elements beyond 1e154 overflow, to infinity.
+/// Squares of float64 elements beyond 1e154 overflow, to infinity; those below 1e-154 lose digits, and vanish below
+/// 1e-162. What the functions compute from the fields, they compute in the caller's floating-point mode.
 /// Empty: counts and sums are 0, everything else is NaN.
 struct Statistics {
   std::uint64_t count = 0;                        ///< elements, finite or not
