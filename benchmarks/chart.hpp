@@ -112,8 +112,7 @@ inline std::string svg(const std::vector<Panel>& panels) {
   out.precision(4);
   out << "<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 " << width << ' ' << detail::height
       << "' font-family='system-ui, sans-serif' font-size='12'>\n"
-         "<style>text { fill: #555 } .title { fill: #222; font-size: 15px } .grid { stroke: #8884 }\n"
-         "@media (prefers-color-scheme: dark) { text { fill: #aaa } .title { fill: #eee } }</style>\n";
+         "<style>text { fill: #777 } .title { font-size: 15px; font-weight: 600 } .grid { stroke: #8884 }</style>\n";
   for (std::size_t i = 0; i < panels.size(); ++i) {
     out << "<g transform='translate(" << detail::width * static_cast<double>(i) << ")'>\n";
     detail::draw(out, panels[i]);

@@ -25,16 +25,16 @@ def error(x):
 
 
 def nanoseconds(f, x):
-    """The median of a call."""
-    start = time.perf_counter_ns()
+    """The median of a call, in time of the processor."""
+    start = time.thread_time_ns()
     f(x)
-    calls = 1 + 1_000_000 // max(time.perf_counter_ns() - start, 1)
+    calls = 1 + 1_000_000 // max(time.thread_time_ns() - start, 1)
     times = []
     for _ in range(ROUNDS):
-        start = time.perf_counter_ns()
+        start = time.thread_time_ns()
         for _ in range(calls):
             f(x)
-        times.append((time.perf_counter_ns() - start) / calls)
+        times.append((time.thread_time_ns() - start) / calls)
     return sorted(times)[ROUNDS // 2]
 
 

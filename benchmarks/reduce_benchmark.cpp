@@ -432,7 +432,7 @@ void other_rows(const Workload& w, const std::vector<Measured>& all) {
 
 /// A color for each library.
 const char* color_of(const Implementation& i) {
-  constexpr std::array ours = {"#86b6ef", "#5598e7", "#5598e7", "#2a78d6", "#1c5cab"};  // as the instruction sets
+  constexpr std::array ours = {"#9bbce8", "#2a78d6", "#7aa9e6", "#5090e0", "#2a78d6"};  // as the instruction sets
   constexpr std::array others = {"#eb6834", "#1baf7a", "#e87ba4", "#eda100", "#8a6d3b", "#8e5fd0"};
   static std::vector<std::string> libraries;
   if (i.is_read()) return "#888";
