@@ -34,7 +34,6 @@
 #include "chart.hpp"
 #include "peers.hpp"
 
-#define HAS_MANY 0  // to be 1, and to go, when l2(x, {.threads = 2}) and global_norm are there
 
 namespace {
 
@@ -87,14 +86,10 @@ std::vector<Workload> workloads() {
     add(operation, "f32", {4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26});
     for (const char* dtype : {"f64", "bf16", "f16"}) add(operation, dtype, {12, 18, 22, 26});
   }
-#if HAS_MANY
   add("l2_2_threads", "f32", {22, 24, 26});
-#endif
   for (const char* dtype : {"f32", "f64"}) add("prod", dtype, {12, 18, 24});
-#if HAS_MANY
   all.push_back({"global_norm", "f32", 1000, 4});
   all.push_back({"global_norm", "f32", 100, 65536});
-#endif
   add("crc32c", "u8", {6, 12, 16, 24});
   return all;
 }
@@ -172,7 +167,6 @@ Run ours(const std::string& operation, Pieces pieces) {
     };
   if (operation == "prod") return [x]() -> Values { return {*tt::reduce(tt::as_view(x), tt::Reduction::prod)}; };
   if (operation == "crc32c") return [x]() -> Values { return {static_cast<double>(tt::crc32c(std::as_bytes(x)))}; };
-#if HAS_MANY
   if (operation == "l2_2_threads") return [x]() -> Values { return {tt::l2(x, {.threads = 2})}; };
   if (operation == "global_norm") {
     std::vector<tt::TensorView> views;
@@ -180,7 +174,6 @@ Run ours(const std::string& operation, Pieces pieces) {
       views.push_back(tt::as_view(std::span(static_cast<const T*>(piece.data), piece.size)));
     return [views = std::move(views)]() -> Values { return {tt::global_norm(views)}; };
   }
-#endif
   return {};
 }
 

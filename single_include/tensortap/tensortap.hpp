@@ -4229,9 +4229,9 @@ Value over_blocks(std::size_t blocks, ReduceOptions options, const MakeLeaf& mak
 
 // from tensortap/reduce/scale.hpp
 
-// A tensor times a number, in place. Not for user code: clip_grad_norm uses it.
+// A tensor times a quotient, in place. Not for user code: clip_grad_norm uses it.
 //
-//   tensortap::detail::scale(view, 0.5);
+//   tensortap::detail::scale(view, 1, 2);
 
 namespace tensortap::inline v0::detail {
 
@@ -4285,9 +4285,10 @@ inline void scale_floats(std::byte* at, std::size_t count, double factor) noexce
   scale_run<float>(at, count - i, sizeof(float), factor, DType::f32);
 }
 
-/// Elements that are not finite stay so. The tensor is of floating type.
-[[gnu::noinline]] inline void scale(const WritableView& view, double factor) {
-  const IeeeMode ieee;
+/// Times `to` / `from`. Elements that are not finite stay so. The tensor is of floating type; the caller sets the
+/// `IeeeMode`.
+[[gnu::noinline]] inline void scale(const WritableView& view, double to, double from) {
+  const double factor = quotient(to, from);
   for_each_run(view, [&](std::byte* at, std::size_t count, std::int64_t stride) {
     switch (view.dtype()) {
       case DType::f16: return scale_run<Half>(at, count, stride, factor, DType::f16);
@@ -4529,7 +4530,8 @@ inline constexpr std::size_t first_statistics_fields = 17;
 /// their nearest float64.
 /// Numeric: l1, l2 and sum_squares are within 1e-13 of the exact ones, and so is the mean, relative to that of the
 /// magnitudes; the variance is too where the mean is not many times the std, and within 1e-12 at mean = 1e6 std.
-/// Squares of float64 elements beyond 1e154 overflow, to infinity.
+/// Squares of float64 elements beyond 1e154 overflow, to infinity; those below 1e-154 lose digits, and vanish below
+/// 1e-162. What the functions compute from the fields, they compute in the caller's floating-point mode.
 /// Empty: counts and sums are 0, everything else is NaN.
 struct Statistics {
   std::uint64_t count = 0;                        ///< elements, finite or not
@@ -4973,34 +4975,55 @@ void require_real(std::span<const View> tensors) {
 }
 
 /// The sum of squares of one tensor. Those of a few elements, of which models have many, take the shortest way.
-inline double squares_of_tensor(const TensorView& view, ReduceOptions options) {
-  if (view.size() - 1 >= block_size || view.dtype() != DType::f32 || !view.is_contiguous())
-    return sum_squares(view, options);
+inline double squares_of_tensor(const TensorView& view) {
+  if (view.size() - 1 >= block_size || view.dtype() != DType::f32 || !view.is_contiguous()) return sum_squares(view);
   BlockTotals<float> totals;
   kernels<float>().squares(static_cast<const std::byte*>(view.data()), view.size(), 0, totals);
   return totals.sum_squares;
+}
+
+/// Whether several threads read it together.
+inline bool is_shared(const TensorView& view) noexcept { return block_count(view) >= 256; }
+
+/// The sum of squares of each tensor. Threads share large tensors, and take small ones in handfuls.
+template <class View>
+std::vector<double> squares_by_threads(std::span<const View> tensors, ReduceOptions options) {
+  constexpr std::size_t handful = 16;
+  std::vector<double> found(tensors.size());
+  for (std::size_t k = 0; k < tensors.size(); ++k)
+    if (is_shared(tensors[k])) found[k] = sum_squares(tensors[k], options);
+  WorkerPool::instance().run((tensors.size() + handful - 1) / handful, options.threads, [&](std::size_t i) {
+    const IeeeMode ieee;
+    for (std::size_t k = i * handful; k < std::min(tensors.size(), (i + 1) * handful); ++k)
+      if (!is_shared(tensors[k])) found[k] = squares_of_tensor(tensors[k]);
+  });
+  return found;
 }
 
 /// The sums of squares of all tensors, added as the elements of one float64 tensor would be.
 template <class View>
 [[gnu::noinline]] double sum_squares_of_all(std::span<const View> tensors, ReduceOptions options) {
   if (tensors.empty()) return 0;
+  std::vector<double> found;
+  if (options.threads > 1) found = squares_by_threads(tensors, options);
   const auto leaf = [&](std::size_t i) {
-    double of_tensors[block_size];
-    const auto part = tensors.subspan(i * block_size).first(std::min(block_size, tensors.size() - i * block_size));
-    for (std::size_t k = 0; k < part.size(); ++k) of_tensors[k] = squares_of_tensor(part[k], options);
+    const std::size_t first = i * block_size;
+    const std::size_t count = std::min(block_size, tensors.size() - first);
+    double one_by_one[block_size];
+    if (found.empty())
+      for (std::size_t k = 0; k < count; ++k) one_by_one[k] = squares_of_tensor(tensors[first + k]);
     BlockTotals<double> totals;
-    kernels<double>().sums(reinterpret_cast<const std::byte*>(of_tensors), part.size(), 0, totals);
+    const double* const elements = found.empty() ? one_by_one : found.data() + first;
+    kernels<double>().sums(reinterpret_cast<const std::byte*>(elements), count, 0, totals);
     return totals.sum;
   };
   return pairwise(0, (tensors.size() + block_size - 1) / block_size, leaf,
                   [](double a, double b) { return rounded(a + b); });
 }
 
+/// The caller sets the `IeeeMode`.
 template <class View>
-[[nodiscard]] double norm_of_all(std::span<const View> tensors, ReduceOptions options) {
-  require_real(tensors);
-  const IeeeMode ieee;
+[[gnu::noinline]] double norm_of_all(std::span<const View> tensors, ReduceOptions options) {
   const double found = sum_squares_of_all(tensors, options);
   if (is_finite(found)) return std::sqrt(found);
   bool nan = false;
@@ -5019,6 +5042,8 @@ template <class View>
 /// Numeric: the same bits with any number of threads. Empty: 0. Throws: complex numbers and strings.
 /// Threads: any; needs 200 KiB of stack. With `options.threads`, others help with large tensors.
 [[nodiscard]] inline double global_norm(std::span<const TensorView> tensors, ReduceOptions options = {}) {
+  detail::require_real(tensors);
+  const detail::IeeeMode ieee;
   return detail::norm_of_all(tensors, options);
 }
 
@@ -5041,9 +5066,10 @@ inline double clip_grad_norm(std::span<const WritableView> tensors, double max_n
   if (!(max_norm >= 0)) throw Error::bad_max_norm(max_norm);
   for (const WritableView& view : tensors)
     if (!is_floating(view.dtype())) throw Error::wrong_type("floating-point numbers", to_string(view.dtype()));
+  const detail::IeeeMode ieee;
   const double norm = detail::norm_of_all(tensors, options);
   if (detail::is_finite(norm) && norm > max_norm)
-    for (const WritableView& view : tensors) detail::scale(view, max_norm / norm);
+    for (const WritableView& view : tensors) detail::scale(view, max_norm, norm);
   return norm;
 }
 
