@@ -80,7 +80,8 @@ double tree_sum(std::span<const double> x) {
 }  // namespace
 
 TEMPLATE_TEST_CASE("sums follow the published tree, to the bit", "[bits]", float, double) {
-  for (const std::size_t n : {1u, 15u, 16u, 17u, 40u, 333u, 4096u, 4097u, 8192u, 12288u, 12289u, 50000u}) {
+  for (const std::size_t n :
+       {1u, 15u, 16u, 17u, 40u, 333u, 4096u, 4097u, 8192u, 12288u, 12289u, 50000u, 300000u, 1200000u}) {
     CAPTURE(n);
     const auto x = inputs::bell<TestType>(n, 0.1);
     const std::vector<double> plain(x.begin(), x.end());

@@ -137,20 +137,39 @@ TEMPLATE_TEST_CASE("kernels do not depend on the alignment", "[kernels]", float,
   }
 }
 
-TEMPLATE_TEST_CASE("two blocks in turns have the sums of each", "[kernels]", float, double) {
-  const auto x = inputs::bell<TestType>(2 * block_size, 0.5);
+namespace {
+
+/// The sums of squares of four blocks of `Element` in turns, and those of each.
+template <class Element, class In>
+void check_four(typename Kernels<In>::SquaresOfFour* Kernels<In>::*kernel) {
+  const auto x = inputs::bell<Element>(12 * block_size, 0.5);
   const auto* bytes = reinterpret_cast<const std::byte*>(x.data());
-  BlockTotals<TestType> first, second;
-  portable_kernels<TestType>.squares(bytes, block_size, 0, first);
-  portable_kernels<TestType>.squares(bytes + block_size * sizeof(TestType), block_size, 0, second);
-  for (const tt::Isa isa : tt::all_isas) {
-    if (!tt::is_available(isa) || kernels_of<TestType>(isa).squares_of_two == nullptr) continue;
-    CAPTURE(to_string(isa));
-    double both[2];
-    kernels_of<TestType>(isa).squares_of_two(bytes, both);
-    CHECK(bits_of(both[0]) == bits_of(first.sum_squares));
-    CHECK(bits_of(both[1]) == bits_of(second.sum_squares));
+  for (const std::size_t apart : {1u, 3u}) {
+    std::array<double, 4> expected;
+    for (std::size_t place = 0; place < 4; ++place) {
+      std::vector<In> block(block_size);
+      convert_elements<Element>(bytes + place * apart * block_size * sizeof(Element), block_size, block.data());
+      BlockTotals<In> totals;
+      portable_kernels<In>.squares(reinterpret_cast<const std::byte*>(block.data()), block_size, 0, totals);
+      expected[place] = totals.sum_squares;
+    }
+    for (const tt::Isa isa : tt::all_isas) {
+      if (!tt::is_available(isa) || kernels_of<In>(isa).*kernel == nullptr) continue;
+      CAPTURE(to_string(isa), apart);
+      std::array<double, 4> four;
+      (kernels_of<In>(isa).*kernel)(bytes, apart * block_size * sizeof(Element), four.data());
+      CHECK(four == expected);
+    }
   }
+}
+
+}  // namespace
+
+TEST_CASE("four blocks in turns have the sums of each", "[kernels]") {
+  check_four<float, float>(&Kernels<float>::squares_of_four);
+  check_four<double, double>(&Kernels<double>::squares_of_four);
+  check_four<tt::Half, float>(&Kernels<float>::squares_of_four_f16);
+  check_four<tt::BFloat16, float>(&Kernels<float>::squares_of_four_bf16);
 }
 
 TEST_CASE("every instruction set widens 16-bit floats alike", "[kernels]") {

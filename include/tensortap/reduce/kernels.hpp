@@ -30,8 +30,13 @@ struct Kernels {
   Totals extremes, sums, squares, everything;
   Totals everything_finite;  ///< passes over NaN and infinities; `start` is finite
   SumsOfDeviations deviations, deviations_finite;
-  void (*squares_of_two)(const std::byte* elements, double (&out)[2]) noexcept;  ///< of full blocks; may be null
   void (*products)(const std::byte* elements, std::size_t rows, LaneProducts& out) noexcept;
+
+  /// The sums of squares of four full blocks that begin `apart` bytes from each other. May be null.
+  using SquaresOfFour = void(const std::byte* elements, std::size_t apart, double* out) noexcept;
+  SquaresOfFour* squares_of_four;
+  SquaresOfFour* squares_of_four_f16;
+  SquaresOfFour* squares_of_four_bf16;
 
   using Widen = void(const std::byte* from, std::size_t count, float* to) noexcept;
   Widen* widen_f16;
@@ -47,8 +52,10 @@ inline constexpr Kernels<In> portable_kernels = {
     .everything_finite = portable::totals<In, everything, true>,
     .deviations = portable::deviations<In, false>,
     .deviations_finite = portable::deviations<In, true>,
-    .squares_of_two = nullptr,
     .products = portable::products<In>,
+    .squares_of_four = nullptr,
+    .squares_of_four_f16 = nullptr,
+    .squares_of_four_bf16 = nullptr,
     .widen_f16 = convert_elements<Half, float>,
     .widen_bf16 = convert_elements<BFloat16, float>,
 };
@@ -62,8 +69,10 @@ inline constexpr Kernels<In> sse2_neon_kernels = {
     .everything_finite = vector16::totals<In, everything, true>,
     .deviations = vector16::deviations<In, false>,
     .deviations_finite = vector16::deviations<In, true>,
-    .squares_of_two = nullptr,
     .products = vector16::products<In>,
+    .squares_of_four = nullptr,
+    .squares_of_four_f16 = nullptr,
+    .squares_of_four_bf16 = nullptr,
     .widen_f16 = convert_elements<Half, float>,
     .widen_bf16 = convert_elements<BFloat16, float>,
 };
@@ -80,10 +89,12 @@ inline constexpr Kernels<In> avx2_kernels = {
     .everything_finite = vector16::totals<In, everything, true>,
     .deviations = vector16::deviations<In, false>,
     .deviations_finite = vector16::deviations<In, true>,
-    .squares_of_two = avx2::squares_of_two<In>,
     .products = vector16::products<In>,
-    .widen_f16 = avx2::widen_f16,
-    .widen_bf16 = avx2::widen_bf16,
+    .squares_of_four = avx2::squares_of_four<In>,
+    .squares_of_four_f16 = avx2::squares_of_four<Half>,
+    .squares_of_four_bf16 = avx2::squares_of_four<BFloat16>,
+    .widen_f16 = avx2::widen<Half>,
+    .widen_bf16 = avx2::widen<BFloat16>,
 };
 
 template <class In>
@@ -95,10 +106,12 @@ inline constexpr Kernels<In> avx512_kernels = {
     .everything_finite = vector16::totals<In, everything, true>,
     .deviations = avx512::deviations<In>,
     .deviations_finite = vector16::deviations<In, true>,
-    .squares_of_two = avx512::squares_of_two<In>,
     .products = avx512::products<In>,
-    .widen_f16 = avx512::widen_f16,
-    .widen_bf16 = avx512::widen_bf16,
+    .squares_of_four = avx512::squares_of_four<In>,
+    .squares_of_four_f16 = avx512::squares_of_four<Half>,
+    .squares_of_four_bf16 = avx512::squares_of_four<BFloat16>,
+    .widen_f16 = avx512::widen<Half>,
+    .widen_bf16 = avx512::widen<BFloat16>,
 };
 
 #endif

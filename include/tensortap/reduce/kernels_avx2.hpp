@@ -71,6 +71,10 @@ struct Eight<float> {
     asm("vcvtps2pd {%1, %0|%0, %1}" : "=x"(out.high) : "m"(memory<16>(from + 16)));
     return out;
   }
+  [[nodiscard]] TENSORTAP_AVX2_INLINE Wide wide() const noexcept {
+    return {__builtin_convertvector(__builtin_shufflevector(x, x, 0, 1, 2, 3), F64x4),
+            __builtin_convertvector(__builtin_shufflevector(x, x, 4, 5, 6, 7), F64x4)};
+  }
   TENSORTAP_AVX2_INLINE static F64x4 add_square(F64x4 x, F64x4 to) noexcept { return rounded(to + x * x); }
 
   [[nodiscard]] TENSORTAP_AVX2_INLINE Eight magnitude() const noexcept {
@@ -123,6 +127,26 @@ struct Eight<double> {
     avx2::store(a, to);
     avx2::store(b, to + 4);
   }
+};
+
+/// Eight 16-bit floats: only to be widened.
+template <>
+struct Eight<BFloat16> : Eight<float> {
+  TENSORTAP_AVX2_INLINE static Eight<float> widened(const std::byte* from) noexcept {
+    I32x8 bits;
+    asm("vpmovzxwd {%1, %0|%0, %1}" : "=x"(bits) : "m"(memory<16>(from)));
+    return {__builtin_bit_cast(F32x8, bits << 16)};
+  }
+  TENSORTAP_AVX2_INLINE static Wide wide(const std::byte* from) noexcept { return widened(from).wide(); }
+};
+template <>
+struct Eight<Half> : Eight<float> {
+  TENSORTAP_AVX2_INLINE static Eight<float> widened(const std::byte* from) noexcept {
+    Eight<float> out;
+    asm("vcvtph2ps {%1, %0|%0, %1}" : "=x"(out.x) : "m"(memory<16>(from)));
+    return out;
+  }
+  TENSORTAP_AVX2_INLINE static Wide wide(const std::byte* from) noexcept { return widened(from).wide(); }
 };
 
 template <class In, unsigned parts>
@@ -185,32 +209,31 @@ TENSORTAP_AVX2 void totals(const std::byte* elements, std::size_t count, In star
   lanes.fold(count, out);
 }
 
-/// The sums of squares of two full blocks that follow each other, row by row in turns: in one alone, each row waits
-/// for the sum of the row before.
-template <class In>
-TENSORTAP_AVX2 void squares_of_two(const std::byte* elements, double (&out)[2]) noexcept {
-  constexpr std::size_t row_bytes = lane_count * sizeof(In);
-  constexpr std::size_t block_bytes = block_size * sizeof(In);
+/// The sums of squares of two full blocks that begin `apart` bytes from each other, row by row in turns: in one alone,
+/// each row waits for the sum of the row before.
+template <class Element>
+TENSORTAP_AVX2 void squares_of_two(const std::byte* from, std::size_t apart, double* out) noexcept {
+  constexpr std::size_t row_bytes = lane_count * sizeof(Element);
+  constexpr std::size_t line = row_bytes < 64 ? row_bytes : 64;
   F64x4 a0{}, a1{}, a2{}, a3{}, b0{}, b1{}, b2{}, b3{};  // of the first and the second, four lanes each
-  const std::byte* from = elements;
 #pragma GCC unroll 2
   for (std::size_t rows = block_size / lane_count; rows > 0; --rows, from += row_bytes) {
-    const Wide a_low = Eight<In>::wide(from);
-    const Wide a_high = Eight<In>::wide(from + row_bytes / 2);
-    const Wide b_low = Eight<In>::wide(from + block_bytes);
-    const Wide b_high = Eight<In>::wide(from + block_bytes + row_bytes / 2);
-    for (std::size_t line = 0; line < row_bytes; line += 64) {
-      __builtin_prefetch(from + line + 2 * block_bytes, 0, 2);
-      __builtin_prefetch(from + line + 3 * block_bytes, 0, 2);
+    const Wide a_low = Eight<Element>::wide(from);
+    const Wide a_high = Eight<Element>::wide(from + row_bytes / 2);
+    const Wide b_low = Eight<Element>::wide(from + apart);
+    const Wide b_high = Eight<Element>::wide(from + apart + row_bytes / 2);
+    for (std::size_t at = 0; at < row_bytes; at += line) {
+      __builtin_prefetch(from + at + 2048, 0, 2);
+      __builtin_prefetch(from + apart + at + 2048, 0, 2);
     }
-    a0 = Eight<In>::add_square(a_low.low, a0);
-    a1 = Eight<In>::add_square(a_low.high, a1);
-    a2 = Eight<In>::add_square(a_high.low, a2);
-    a3 = Eight<In>::add_square(a_high.high, a3);
-    b0 = Eight<In>::add_square(b_low.low, b0);
-    b1 = Eight<In>::add_square(b_low.high, b1);
-    b2 = Eight<In>::add_square(b_high.low, b2);
-    b3 = Eight<In>::add_square(b_high.high, b3);
+    a0 = Eight<Element>::add_square(a_low.low, a0);
+    a1 = Eight<Element>::add_square(a_low.high, a1);
+    a2 = Eight<Element>::add_square(a_high.low, a2);
+    a3 = Eight<Element>::add_square(a_high.high, a3);
+    b0 = Eight<Element>::add_square(b_low.low, b0);
+    b1 = Eight<Element>::add_square(b_low.high, b1);
+    b2 = Eight<Element>::add_square(b_high.low, b2);
+    b3 = Eight<Element>::add_square(b_high.high, b3);
   }
   alignas(32) double lanes[2][lane_count];
   store(a0, lanes[0]);
@@ -225,27 +248,21 @@ TENSORTAP_AVX2 void squares_of_two(const std::byte* elements, double (&out)[2]) 
   out[1] = add_lanes(lanes[1], lane_count);
 }
 
-/// Elements of bfloat16 or binary16 as float. They come from memory, so what follows is fetched here.
-TENSORTAP_AVX2 inline void widen_bf16(const std::byte* from, std::size_t count, float* to) noexcept {
-  std::size_t i = 0;
-  for (; i + 8 <= count; i += 8) {
-    I32x8 bits;
-    __builtin_prefetch(from + 2 * i + 2 * block_size, 0, 2);
-    asm("vpmovzxwd {%1, %0|%0, %1}" : "=x"(bits) : "m"(memory<16>(from + 2 * i)));
-    bits <<= 16;
-    __builtin_memcpy(to + i, &bits, sizeof bits);
-  }
-  convert_elements<BFloat16>(from + 2 * i, count - i, to + i);
+template <class Element>
+void squares_of_four(const std::byte* elements, std::size_t apart, double* out) noexcept {
+  squares_of_two<Element>(elements, apart, out);
+  squares_of_two<Element>(elements + 2 * apart, apart, out + 2);
 }
-TENSORTAP_AVX2 inline void widen_f16(const std::byte* from, std::size_t count, float* to) noexcept {
+
+/// Elements of bfloat16 or binary16 as float. They come from memory, so what follows is fetched here.
+template <class Element>
+TENSORTAP_AVX2 void widen(const std::byte* from, std::size_t count, float* to) noexcept {
   std::size_t i = 0;
   for (; i + 8 <= count; i += 8) {
-    F32x8 x;
     __builtin_prefetch(from + 2 * i + 2 * block_size, 0, 2);
-    asm("vcvtph2ps {%1, %0|%0, %1}" : "=x"(x) : "m"(memory<16>(from + 2 * i)));
-    __builtin_memcpy(to + i, &x, sizeof x);
+    Eight<Element>::widened(from + 2 * i).store(to + i);
   }
-  convert_elements<Half>(from + 2 * i, count - i, to + i);
+  convert_elements<Element>(from + 2 * i, count - i, to + i);
 }
 
 }  // namespace tensortap::inline v0::detail::avx2
