@@ -139,14 +139,14 @@ TEMPLATE_TEST_CASE("kernels do not depend on the alignment", "[kernels]", float,
 
 namespace {
 
-/// The sums of squares of four blocks of `Element` in turns, and those of each.
+/// The sums of squares of blocks of `Element` in turns, and those of each.
 template <class Element, class In>
-void check_four(typename Kernels<In>::SquaresOfFour* Kernels<In>::*kernel) {
+void check_in_turns(typename Kernels<In>::Squares* Kernels<In>::*kernel, std::size_t places) {
   const auto x = inputs::bell<Element>(12 * block_size, 0.5);
   const auto* bytes = reinterpret_cast<const std::byte*>(x.data());
   for (const std::size_t apart : {1u, 3u}) {
-    std::array<double, 4> expected;
-    for (std::size_t place = 0; place < 4; ++place) {
+    std::array<double, 4> expected{};
+    for (std::size_t place = 0; place < places; ++place) {
       std::vector<In> block(block_size);
       convert_elements<Element>(bytes + place * apart * block_size * sizeof(Element), block_size, block.data());
       BlockTotals<In> totals;
@@ -156,20 +156,43 @@ void check_four(typename Kernels<In>::SquaresOfFour* Kernels<In>::*kernel) {
     for (const tt::Isa isa : tt::all_isas) {
       if (!tt::is_available(isa) || kernels_of<In>(isa).*kernel == nullptr) continue;
       CAPTURE(to_string(isa), apart);
-      std::array<double, 4> four;
-      (kernels_of<In>(isa).*kernel)(bytes, apart * block_size * sizeof(Element), four.data());
-      CHECK(four == expected);
+      std::array<double, 4> found{};
+      (kernels_of<In>(isa).*kernel)(bytes, apart * block_size * sizeof(Element), found.data());
+      CHECK(found == expected);
     }
   }
 }
 
 }  // namespace
 
-TEST_CASE("four blocks in turns have the sums of each", "[kernels]") {
-  check_four<float, float>(&Kernels<float>::squares_of_four);
-  check_four<double, double>(&Kernels<double>::squares_of_four);
-  check_four<tt::Half, float>(&Kernels<float>::squares_of_four_f16);
-  check_four<tt::BFloat16, float>(&Kernels<float>::squares_of_four_bf16);
+TEST_CASE("blocks in turns have the sums of each", "[kernels]") {
+  check_in_turns<float, float>(&Kernels<float>::squares_of_two, 2);
+  check_in_turns<double, double>(&Kernels<double>::squares_of_two, 2);
+  check_in_turns<float, float>(&Kernels<float>::squares_of_four, 4);
+  check_in_turns<double, double>(&Kernels<double>::squares_of_four, 4);
+  check_in_turns<tt::Half, float>(&Kernels<float>::squares_of_four_f16, 4);
+  check_in_turns<tt::BFloat16, float>(&Kernels<float>::squares_of_four_bf16, 4);
+}
+
+TEMPLATE_TEST_CASE("two blocks in turns have everything of each", "[kernels]", float, double) {
+  auto x = inputs::bell<TestType>(4 * block_size, 0.5);
+  const auto* bytes = reinterpret_cast<const std::byte*>(x.data());
+  const std::size_t block_bytes = block_size * sizeof(TestType);
+  SECTION("of numbers") {}
+  SECTION("with NaN in one") { x[3 * block_size + 7] = std::bit_cast<TestType>(infinity_bits<TestType> + 1); }
+  for (const tt::Isa isa : tt::all_isas) {
+    if (!tt::is_available(isa) || kernels_of<TestType>(isa).everything_of_two == nullptr) continue;
+    for (const std::size_t apart : {1u, 3u}) {
+      CAPTURE(to_string(isa), apart);
+      BlockTotals<TestType> found[2], expected;
+      kernels_of<TestType>(isa).everything_of_two(bytes, apart * block_bytes, found);
+      for (const std::size_t place : {0u, 1u}) {
+        const auto* from = bytes + place * apart * block_bytes;
+        portable_kernels<TestType>.everything(from, block_size, load<TestType>(from), expected);
+        CHECK(bits_of_totals(found[place], everything) == bits_of_totals(expected, everything));
+      }
+    }
+  }
 }
 
 TEST_CASE("every instruction set widens 16-bit floats alike", "[kernels]") {

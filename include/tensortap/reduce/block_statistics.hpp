@@ -55,12 +55,11 @@ DeviationsFound block_deviations(double n, double sum, double sum_squares, const
 
 inline double zero(bool negative) noexcept { return number_of(negative ? sign_bit<double> : 0); }
 
-/// The statistics of one block, as far as `parts` asks for them.
+/// The statistics of one block, as far as `parts` asks for them, from what its kernel has found.
 template <class In>
-Statistics block_statistics(const Block& block, unsigned parts) noexcept {
+Statistics block_statistics(const Block& block, unsigned parts, BlockTotals<In> totals) noexcept {
   Statistics s;
   s.count = block.count;
-  BlockTotals<In> totals = block_totals<In>(block, parts);
   bool masked = false;
   if (!totals.all_finite) {
     const NonFinite odd = count_non_finite<In>(block);

@@ -32,11 +32,13 @@ struct Kernels {
   SumsOfDeviations deviations, deviations_finite;
   void (*products)(const std::byte* elements, std::size_t rows, LaneProducts& out) noexcept;
 
-  /// The sums of squares of four full blocks that begin `apart` bytes from each other. May be null.
-  using SquaresOfFour = void(const std::byte* elements, std::size_t apart, double* out) noexcept;
-  SquaresOfFour* squares_of_four;
-  SquaresOfFour* squares_of_four_f16;
-  SquaresOfFour* squares_of_four_bf16;
+  // Of full blocks that begin `apart` bytes from each other. May be null.
+  void (*everything_of_two)(const std::byte* elements, std::size_t apart, BlockTotals<In> (&out)[2]) noexcept;
+  using Squares = void(const std::byte* elements, std::size_t apart, double* out) noexcept;
+  Squares* squares_of_two;
+  Squares* squares_of_four;
+  Squares* squares_of_four_f16;
+  Squares* squares_of_four_bf16;
 
   using Widen = void(const std::byte* from, std::size_t count, float* to) noexcept;
   Widen* widen_f16;
@@ -53,6 +55,8 @@ inline constexpr Kernels<In> portable_kernels = {
     .deviations = portable::deviations<In, false>,
     .deviations_finite = portable::deviations<In, true>,
     .products = portable::products<In>,
+    .everything_of_two = nullptr,
+    .squares_of_two = nullptr,
     .squares_of_four = nullptr,
     .squares_of_four_f16 = nullptr,
     .squares_of_four_bf16 = nullptr,
@@ -70,6 +74,8 @@ inline constexpr Kernels<In> sse2_neon_kernels = {
     .deviations = vector16::deviations<In, false>,
     .deviations_finite = vector16::deviations<In, true>,
     .products = vector16::products<In>,
+    .everything_of_two = nullptr,
+    .squares_of_two = nullptr,
     .squares_of_four = nullptr,
     .squares_of_four_f16 = nullptr,
     .squares_of_four_bf16 = nullptr,
@@ -90,6 +96,8 @@ inline constexpr Kernels<In> avx2_kernels = {
     .deviations = vector16::deviations<In, false>,
     .deviations_finite = vector16::deviations<In, true>,
     .products = vector16::products<In>,
+    .everything_of_two = nullptr,
+    .squares_of_two = avx2::squares_of_two<In>,
     .squares_of_four = avx2::squares_of_four<In>,
     .squares_of_four_f16 = avx2::squares_of_four<Half>,
     .squares_of_four_bf16 = avx2::squares_of_four<BFloat16>,
@@ -107,6 +115,8 @@ inline constexpr Kernels<In> avx512_kernels = {
     .deviations = avx512::deviations<In>,
     .deviations_finite = vector16::deviations<In, true>,
     .products = avx512::products<In>,
+    .everything_of_two = avx512::everything_of_two<In>,
+    .squares_of_two = avx512::squares_of_two<In>,
     .squares_of_four = avx512::squares_of_four<In>,
     .squares_of_four_f16 = avx512::squares_of_four<Half>,
     .squares_of_four_bf16 = avx512::squares_of_four<BFloat16>,

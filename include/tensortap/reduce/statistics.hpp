@@ -6,6 +6,8 @@
 //   std::cout << s.mean() << " +- " << s.std() << ", norm " << s.l2() << '\n';
 #pragma once
 
+#include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -14,11 +16,14 @@
 #include <tensortap/reduce/block_statistics.hpp>
 #include <tensortap/reduce/blocks.hpp>
 #include <tensortap/reduce/ieee_mode.hpp>
+#include <tensortap/reduce/kernels.hpp>
+#include <tensortap/reduce/lanes.hpp>
 #include <tensortap/reduce/over_blocks.hpp>
 #include <tensortap/reduce/statistics_record.hpp>
 #include <tensortap/reduce/sum_squares.hpp>
 #include <tensortap/reduce/totals.hpp>
 #include <tensortap/tensor/as_view.hpp>
+#include <tensortap/tensor/dtype.hpp>
 #include <tensortap/tensor/view.hpp>
 
 namespace tensortap::inline v0 {
@@ -42,14 +47,61 @@ void find_places(const TensorView& view, BlockReader<In>& reader, Statistics& s)
   }
 }
 
+/// 32 blocks at a time, a branch of the tree. They are read in two places at once, if all is asked for.
+template <class In>
+class StatisticsOfBranches {
+ public:
+  static constexpr std::size_t blocks = 32;
+
+  StatisticsOfBranches(const TensorView& view, unsigned parts) : view_(view), parts_(parts), reader_(view) {}
+
+  [[nodiscard]] static std::size_t count(const TensorView& view) noexcept {
+    return (block_count(view) + blocks - 1) / blocks;
+  }
+
+  /// The statistics of branch `i`, the last of which may have fewer blocks.
+  [[nodiscard]] Statistics operator()(std::size_t i) {
+    const std::size_t first = i * blocks;
+    const std::size_t found = std::min(blocks, block_count(view_) - first);
+    if (found == 1) return of_block(first);
+    std::array<Statistics, blocks> parts;
+    for (std::size_t k = read_by_twos(first, parts); k < found; ++k) parts[k] = of_block(first + k);
+    const auto leaf = [&](std::size_t k) { return parts[k]; };
+    return pairwise(0, found, leaf, merge_statistics);
+  }
+
+ private:
+  /// Reads as many of the full blocks from `first` on as make twos; their number.
+  std::size_t read_by_twos(std::size_t first, std::array<Statistics, blocks>& parts) {
+    const auto kernel = kernels<In>().everything_of_two;
+    if (kernel == nullptr || !view_.is_contiguous() || view_.dtype() != dtype_v<In>) return 0;
+    if ((parts_ & everything) != everything) return 0;
+    const std::size_t apart = std::min(blocks, view_.size() / block_size - first) / 2;
+    for (std::size_t k = 0; k < apart; ++k) {
+      const Block one = reader_[first + k], other = reader_[first + k + apart];
+      BlockTotals<In> totals[2];
+      kernel(one.elements, static_cast<std::size_t>(other.elements - one.elements), totals);
+      parts[k] = block_statistics(one, parts_, totals[0]);
+      parts[k + apart] = block_statistics(other, parts_, totals[1]);
+    }
+    return 2 * apart;
+  }
+
+  Statistics of_block(std::size_t i) {
+    const Block block = reader_[i];
+    return block_statistics(block, parts_, block_totals<In>(block, parts_));
+  }
+
+  const TensorView& view_;
+  unsigned parts_;
+  BlockReader<In> reader_;
+};
+
 template <class In>
 [[gnu::noinline]] void read_statistics(const TensorView& view, unsigned parts, ReduceOptions options, Statistics& out) {
-  const auto leaves = [&] {
-    return [parts, reader = BlockReader<In>(view)](std::size_t i) mutable {
-      return block_statistics<In>(reader[i], parts);
-    };
-  };
-  out = over_blocks<Statistics>(block_count(view), options, leaves, merge_statistics);
+  using Branches = StatisticsOfBranches<In>;
+  out = over_blocks<Statistics, Branches::blocks>(
+      Branches::count(view), options, [&] { return Branches(view, parts); }, merge_statistics);
   if ((parts & places) == 0) return;
   BlockReader<In> reader(view);
   find_places(view, reader, out);

@@ -16,7 +16,7 @@
 
 namespace tensortap::inline v0::detail {
 
-/// 64 blocks at a time, a branch of the tree. They are read in four places at once.
+/// 64 blocks at a time, a branch of the tree. They are read in two or four places at once.
 template <class In>
 class Branches {
  public:
@@ -34,33 +34,42 @@ class Branches {
     const std::size_t first = i * blocks;
     const std::size_t found = std::min(blocks, block_count(view_) - first);
     const std::size_t full = std::min(blocks, view_.size() / block_size - first);
-    for (std::size_t k = read_by_fours(first, full, sums); k < found; ++k) sums[k] = of_block(first + k);
+    for (std::size_t k = read_in_turns(first, full, sums); k < found; ++k) sums[k] = of_block(first + k);
     const auto leaf = [&](std::size_t k) { return sums[k]; };
     return pairwise(0, found, leaf, [](double a, double b) { return rounded(a + b); });
   }
 
  private:
-  [[nodiscard]] typename Kernels<In>::SquaresOfFour* kernel() const noexcept {
+  /// Several blocks that a kernel reads in turns.
+  struct InTurns {
+    typename Kernels<In>::Squares* kernel;
+    std::size_t blocks;
+  };
+
+  [[nodiscard]] InTurns in_turns() const noexcept {
+    constexpr std::size_t l2_cache = std::size_t{1} << 20;
     const Kernels<In>& in_use = kernels<In>();
-    if (!view_.is_contiguous()) return nullptr;
-    if (view_.dtype() == DType::f16) return in_use.squares_of_four_f16;
-    if (view_.dtype() == DType::bf16) return in_use.squares_of_four_bf16;
-    return view_.dtype() == dtype_v<In> ? in_use.squares_of_four : nullptr;
+    if (!view_.is_contiguous()) return {nullptr, 0};
+    if (view_.dtype() == DType::f16) return {in_use.squares_of_four_f16, 4};
+    if (view_.dtype() == DType::bf16) return {in_use.squares_of_four_bf16, 4};
+    if (view_.dtype() != dtype_v<In>) return {nullptr, 0};
+    if (view_.nbytes() <= l2_cache) return {in_use.squares_of_two, 2};
+    return {in_use.squares_of_four, 4};
   }
 
-  /// Of `full` blocks from `first` on, as many as make fours; their number.
-  std::size_t read_by_fours(std::size_t first, std::size_t full, double* sums) const noexcept {
-    auto* const read_four = kernel();
-    if (read_four == nullptr) return 0;
+  /// Reads as many of the `full` blocks from `first` on as can be read so; their number.
+  std::size_t read_in_turns(std::size_t first, std::size_t full, double* sums) const noexcept {
+    const InTurns turns = in_turns();
+    if (turns.kernel == nullptr) return 0;
     const std::size_t bytes = block_size * size_of(view_.dtype());
     const auto* const from = static_cast<const std::byte*>(view_.data()) + first * bytes;
-    const std::size_t apart = full / 4;  // blocks
+    const std::size_t apart = full / turns.blocks;
     for (std::size_t k = 0; k < apart; ++k) {
-      double four[4];
-      read_four(from + k * bytes, apart * bytes, four);
-      for (std::size_t place = 0; place < 4; ++place) sums[k + place * apart] = four[place];
+      double found[4];
+      turns.kernel(from + k * bytes, apart * bytes, found);
+      for (std::size_t place = 0; place < turns.blocks; ++place) sums[k + place * apart] = found[place];
     }
-    return 4 * apart;
+    return turns.blocks * apart;
   }
 
   double of_block(std::size_t i) {
