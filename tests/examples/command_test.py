@@ -163,7 +163,7 @@ class JudgeTest(unittest.TestCase):
     def start(self, *arguments):
         """A judge that follows a run which is not there yet; killed when it takes too long."""
         process = subprocess.Popen([COMMAND, "judge", str(self.run_.path), "--follow", *arguments],
-                                   stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+                                   stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         patience = threading.Timer(self.PATIENCE, process.kill)
         patience.start()
         self.addCleanup(process.stdout.close)
@@ -187,7 +187,8 @@ class JudgeTest(unittest.TestCase):
         stop = self.folder / "stop"
         lines = self.judge(GOLDEN / "basic", "--threshold", 1e9, "--stop-file", stop, code=1).splitlines(keepends=True)
         self.assertEqual(lines[-1], "16 findings in 7 steps: the run has ended\n")
-        self.assertEqual([line.split(":")[1] for line in lines[:-1]], [f" step {step}" for step in (3, 6, 9, 12) for _ in range(4)])
+        self.assertEqual([line.split(":")[1] for line in lines[:-1]],
+                         [f" step {step}" for step in (3, 6, 9, 12) for _ in range(4)])
         self.assertRegex(lines[0], r'^VanishingGradient: step 3: "gradient/.*": its mean magnitude is .*, below 1e\+09$')
         self.assertEqual(stop.read_text(encoding="utf-8"), lines[0])
 

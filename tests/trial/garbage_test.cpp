@@ -9,10 +9,10 @@ namespace tt = tensortap;
 
 namespace {
 
-#ifdef __SANITIZE_ADDRESS__
-constexpr std::size_t places_per_file = 60;  // each costs many times more here, and Release tries them all
-#else
+#ifdef NDEBUG
 constexpr std::size_t places_per_file = 1024;
+#else
+constexpr std::size_t places_per_file = 60;  // each costs many times more here, and Release tries them all
 #endif
 
 /// A value that was read: of which tensor, in which global step, by which worker; "" for the elements, else the
