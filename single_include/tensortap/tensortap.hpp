@@ -8322,17 +8322,19 @@ struct KnownTensor {
   bool saved = false;                    ///< Threads: those that save
 };
 
-/// One record to be: the elements of a tensor, a reduction of it, or its shape.
+/// What was saved of a tensor at once: its elements, reductions of it, or its shape.
 struct CapturedRecord {
-  enum class Kind : std::uint8_t { raw, reduction, shape };
+  enum class Kind : std::uint8_t { raw, reductions, statistics, shape };
 
   const KnownTensor* tensor = nullptr;
   Kind kind = Kind::raw;
-  Reduction reduction = Reduction::min;
   double wall_time = 0;
-  TensorView view;               ///< of the copy; of a shape only the extents are there
-  std::unique_ptr<Tensor> text;  ///< the copy, if it is strings
+  TensorView view;                      ///< of the copy; of a shape only the extents are there, of reductions nothing
+  std::span<const Reduced> reductions;  ///< each becomes a record of its own
+  std::unique_ptr<Tensor> text;         ///< the copy, if it is strings
 };
+
+static_assert(std::is_trivially_destructible_v<Reduced>);  // they lie in an arena
 
 /// The records of one step. Memory is kept from step to step: a loop that saves the same again allocates nothing.
 class StepRecords {
@@ -8343,7 +8345,7 @@ class StepRecords {
     records_.clear();
     arena_.clear();
     bytes_ = 0;
-    raw_ = 0;
+    files_records_ = 0;
   }
 
   /// Makes room for a record of `view`, which is copied by `copy` later: outside of any lock, by the thread that saves.
@@ -8359,7 +8361,7 @@ class StepRecords {
       record.view = TensorView(to, view.dtype(), view.shape());
     }
     bytes_ += view.nbytes();
-    ++raw_;
+    ++files_records_;
     return to;
   }
 
@@ -8368,12 +8370,24 @@ class StepRecords {
     if (view.dtype() != DType::string && view.nbytes() > 0) copy_row_major(view, to);
   }
 
-  /// Adds a reduction of `tensor`, a small tensor itself.
-  void add(const KnownTensor& tensor, Reduction reduction, const TensorView& value, double wall_time) {
-    std::byte* const to = add(tensor, value, wall_time);
-    std::memcpy(to, value.data(), value.nbytes());
-    records_.back().kind = CapturedRecord::Kind::reduction;
-    records_.back().reduction = reduction;
+  /// Adds reductions of `tensor`, and its statistics if they are among them.
+  void add(const KnownTensor& tensor, const ReducedSet& values, double wall_time) {
+    if (!values.empty()) {
+      auto* const copy = reinterpret_cast<Reduced*>(arena_.allocate(values.size() * sizeof(Reduced)));
+      std::uninitialized_copy(values.begin(), values.end(), copy);
+      auto& record = records_.emplace_back();
+      record.tensor = &tensor;
+      record.kind = CapturedRecord::Kind::reductions;
+      record.wall_time = wall_time;
+      record.reductions = {copy, values.size()};
+      for (const Reduced& value : values) bytes_ += size_of(value.dtype);
+      files_records_ += values.size();
+    }
+    if (values.statistics) {
+      const auto fields = values.statistics->to_record();
+      std::memcpy(add(tensor, as_view(fields), wall_time), fields.data(), sizeof fields);
+      records_.back().kind = CapturedRecord::Kind::statistics;
+    }
   }
 
   /// Adds the shape of `view` without its elements.
@@ -8390,7 +8404,7 @@ class StepRecords {
   /// Bytes of all elements.
   [[nodiscard]] std::uint64_t bytes() const noexcept { return bytes_; }
   /// Number of records in the events file: all but shapes.
-  [[nodiscard]] std::uint64_t size() const noexcept { return raw_; }
+  [[nodiscard]] std::uint64_t size() const noexcept { return files_records_; }
   /// Bytes of memory held.
   [[nodiscard]] std::uint64_t memory() const noexcept {
     return arena_.capacity() + records_.capacity() * sizeof(CapturedRecord);
@@ -8401,7 +8415,7 @@ class StepRecords {
   std::vector<CapturedRecord> records_;
   Arena arena_;
   std::uint64_t bytes_ = 0;
-  std::uint64_t raw_ = 0;
+  std::uint64_t files_records_ = 0;
 };
 
 }  // namespace tensortap::inline v0
@@ -9182,14 +9196,14 @@ class CapturedStep final : public StepView {
 
   [[nodiscard]] std::optional<double> reduction(std::string_view tensor, Reduction r) const override {
     if (r == Reduction::statistics) return std::nullopt;
-    if (const auto* record = find(tensor, CapturedRecord::Kind::reduction, r)) return Tensor(record->view).number(0);
+    if (const Reduced* saved = find_reduction(tensor, r)) return saved->value();
     if (const auto* record = find(tensor, CapturedRecord::Kind::raw)) return reduce(record->view, r);
     if (const auto saved = statistics(tensor)) return reduction_of(*saved, r);
     return std::nullopt;
   }
 
   [[nodiscard]] std::optional<Statistics> statistics(std::string_view tensor) const override {
-    if (const auto* record = find(tensor, CapturedRecord::Kind::reduction, Reduction::statistics))
+    if (const auto* record = find(tensor, CapturedRecord::Kind::statistics))
       return Statistics::from_record(Tensor(record->view).as<double>());
     if (const auto* record = find(tensor, CapturedRecord::Kind::raw);
         record != nullptr && is_real(record->view.dtype()))
@@ -9204,14 +9218,22 @@ class CapturedStep final : public StepView {
   }
 
   /// The last record of its kind, as readers of the file see the last.
-  [[nodiscard]] const CapturedRecord* find(std::string_view tensor, CapturedRecord::Kind kind,
-                                           Reduction r = Reduction::min) const {
+  [[nodiscard]] const CapturedRecord* find(std::string_view tensor, CapturedRecord::Kind kind) const {
     const auto& records = records_->records();
     const auto found = std::find_if(records.rbegin(), records.rend(), [&](const CapturedRecord& record) {
-      return record.tensor->name == tensor && record.kind == kind &&
-             (kind != CapturedRecord::Kind::reduction || record.reduction == r);
+      return record.tensor->name == tensor && record.kind == kind;
     });
     return found == records.rend() ? nullptr : &*found;
+  }
+
+  [[nodiscard]] const Reduced* find_reduction(std::string_view tensor, Reduction r) const {
+    const auto& records = records_->records();
+    for (auto record = records.rbegin(); record != records.rend(); ++record) {
+      if (record->tensor->name != tensor) continue;
+      for (const Reduced& value : record->reductions)
+        if (value.reduction == r) return &value;
+    }
+    return nullptr;
   }
 
   const StepRecords* records_;
@@ -9311,27 +9333,24 @@ class StepEncoder {
     frames_.clear();
     cuts_.clear();
     index_.clear();
-    std::uint64_t start = 0;
+    bytes_ = 0;
     const EventEncoder events(step.step());
     for (const CapturedRecord& record : step.records()) {
-      if (record.kind == CapturedRecord::Kind::shape) {
-        index_.add_shape(record.tensor->name, record.tensor->name, record.view.shape());
-        continue;
+      const std::string& tensor = record.tensor->name;
+      switch (record.kind) {
+        case CapturedRecord::Kind::shape: index_.add_shape(tensor, tensor, record.view.shape()); break;
+        case CapturedRecord::Kind::raw: add(events, tensor, record.wall_time, record.view); break;
+        case CapturedRecord::Kind::statistics:
+          add(events, name_of(tensor, Reduction::statistics), record.wall_time, record.view);
+          break;
+        case CapturedRecord::Kind::reductions:
+          for (const Reduced& value : record.reductions)
+            add(events, name_of(tensor, value.reduction), record.wall_time, as_view(value));
       }
-      const std::size_t before = frames_.size();
-      set_name(record);
-      events.append_head(frames_, name_, record.wall_time, record.view);
-      cuts_.push_back({frames_.size(), &record});
-      const std::size_t head = frames_.size() - before;
-      frames_ += events.tail();
-      const std::uint64_t length = frames_.size() - before + record.view.nbytes();
-      index_.add(name_, start, length, run_ ? std::optional(checksum(record, before, head)) : std::nullopt);
-      start += length;
     }
-    bytes_ = start;
     cut_pieces();
     const std::int64_t global_step = step.step().global_step;
-    event_key_ = cuts_.empty() ? std::string() : layout::event_key(global_step, worker_);
+    event_key_ = bytes_ == 0 ? std::string() : layout::event_key(global_step, worker_);
     index_key_ = layout::index_key(global_step, worker_);
     index_text_ = index_.text(step.step().mode, step.step().mode_step, event_key_, run_);
   }
@@ -9345,21 +9364,41 @@ class StepEncoder {
   [[nodiscard]] std::uint64_t bytes() const noexcept { return bytes_; }
 
  private:
-  /// The elements of `record` belong at `at` of the frames.
+  /// These elements belong at `at` of the frames.
   struct Cut {
     std::size_t at;
-    const CapturedRecord* record;
+    Bytes elements;
   };
 
-  void set_name(const CapturedRecord& record) {
-    name_.clear();
-    if (record.kind == CapturedRecord::Kind::reduction)
-      name_.append(layout::reductions_prefix).append(to_string(record.reduction)).append("/");
-    if (record.kind == CapturedRecord::Kind::reduction && strip_output_numbers_) {
-      append_without_output_numbers(record.tensor->name);
+  /// Fewer elements than that are copied: a piece of their own costs more.
+  static constexpr std::size_t smallest_piece = 256;
+
+  /// Adds one record to the events and the index.
+  void add(const EventEncoder& events, std::string_view name, double wall_time, const TensorView& view) {
+    const std::size_t before = frames_.size();
+    events.append_head(frames_, name, wall_time, view);
+    const std::size_t head = frames_.size() - before;
+    const Bytes elements = view.bytes();
+    const bool borrowed = elements.size() >= smallest_piece;
+    if (borrowed) {
+      cuts_.push_back({frames_.size(), elements});
     } else {
-      name_ += record.tensor->name;
+      frames_ += text_of(elements);
     }
+    frames_ += events.tail();
+    const std::uint64_t length = frames_.size() - before + (borrowed ? elements.size() : 0);
+    index_.add(name, bytes_, length, run_ ? std::optional(checksum(before, head, elements, borrowed)) : std::nullopt);
+    bytes_ += length;
+  }
+
+  std::string_view name_of(std::string_view tensor, Reduction reduction) {
+    name_.assign(layout::reductions_prefix).append(to_string(reduction)).append("/");
+    if (strip_output_numbers_) {
+      append_without_output_numbers(tensor);
+    } else {
+      name_ += tensor;
+    }
+    return name_;
   }
 
   /// "a:0/b:12" is "a/b".
@@ -9375,12 +9414,14 @@ class StepEncoder {
     }
   }
 
-  /// Of the payload: all of a record but the framing.
-  [[nodiscard]] std::uint32_t checksum(const CapturedRecord& record, std::size_t begin, std::size_t head) const {
+  /// Of the payload: all of the record that begins at `begin` of the frames, but the framing.
+  [[nodiscard]] std::uint32_t checksum(std::size_t begin, std::size_t head, Bytes elements, bool borrowed) const {
     const Bytes frame = bytes_of(frames_).subspan(begin);
-    std::uint32_t crc = crc32c(frame.subspan(tfrecord::header_size, head - tfrecord::header_size));
-    if (record.view.nbytes() > 0) crc = crc32c(record.view.bytes(), crc);
-    return crc32c(frame.subspan(head, frame.size() - head - tfrecord::footer_size), crc);
+    const Bytes payload =
+        frame.subspan(tfrecord::header_size, frame.size() - tfrecord::header_size - tfrecord::footer_size);
+    if (!borrowed) return crc32c(payload);
+    const std::size_t before = head - tfrecord::header_size;
+    return crc32c(payload.subspan(before), crc32c(elements, crc32c(payload.first(before))));
   }
 
   /// Frames and elements by turns; only now, for `frames_` moves while it grows.
@@ -9388,9 +9429,8 @@ class StepEncoder {
     pieces_.clear();
     std::size_t begin = 0;
     for (const Cut& cut : cuts_) {
-      if (cut.record->view.nbytes() == 0) continue;
       pieces_.push_back(bytes_of(frames_).subspan(begin, cut.at - begin));
-      pieces_.push_back(cut.record->view.bytes());
+      pieces_.push_back(cut.elements);
       begin = cut.at;
     }
     pieces_.push_back(bytes_of(frames_).subspan(begin));
@@ -10200,9 +10240,7 @@ class Hook {
       catalog_.count(*known, view, values.size() + (values.statistics ? 1 : 0));
       if (!step_) return;
       StepRecords& records = step_->records;
-      for (const Reduced& value : values) records.add(*known, value.reduction, as_view(value), wall_time);
-      if (values.statistics)
-        records.add(*known, Reduction::statistics, as_view(values.statistics->to_record()), wall_time);
+      records.add(*known, values, wall_time);
       if (demand.raw) to = records.add(*known, view, wall_time);
       if (demand.shape && !demand.raw) records.add_shape(*known, view);  // with the elements, smdebug would lose them
     }

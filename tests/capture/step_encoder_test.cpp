@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cstdint>
+#include <cstring>
 #include <memory>
 #include <numeric>
 #include <optional>
@@ -26,8 +27,11 @@ class SavedStep {
     tt::StepRecords::copy(view, to);
   }
   void reduction(const std::string& name, R r, double value, double wall_time = 1.5) {
-    const std::int64_t one = 1;
-    records.add(known(name), r, {&value, tt::DType::f64, tt::TensorView::Extents(&one, 1)}, wall_time);
+    tt::Reduced reduced{.reduction = r, .dtype = tt::DType::f64};
+    std::memcpy(reduced.bytes.data(), &value, sizeof value);
+    tt::ReducedSet values;
+    values.push_back(reduced);
+    records.add(known(name), values, wall_time);
   }
   void shape(const std::string& name, const tt::TensorView& view) { records.add_shape(known(name), view); }
 
@@ -103,7 +107,8 @@ TEST_CASE("every record of an encoded step lies where the index says, and is wha
     CHECK(event.info.tag == at.name);
     CHECK(event.info.step == eval_step);
     CHECK(event.info.wall_time == saved[i]->wall_time);
-    CHECK(event.tensor == tt::Tensor(saved[i]->view));
+    const auto& reductions = saved[i]->reductions;
+    CHECK(event.tensor == tt::Tensor(reductions.empty() ? saved[i]->view : as_view(reductions[0])));
   }
   CHECK(end == events.size());
   CHECK(index.tensors[0].name == "fc1.weight");

@@ -44,14 +44,14 @@ class CapturedStep final : public StepView {
 
   [[nodiscard]] std::optional<double> reduction(std::string_view tensor, Reduction r) const override {
     if (r == Reduction::statistics) return std::nullopt;
-    if (const auto* record = find(tensor, CapturedRecord::Kind::reduction, r)) return Tensor(record->view).number(0);
+    if (const Reduced* saved = find_reduction(tensor, r)) return saved->value();
     if (const auto* record = find(tensor, CapturedRecord::Kind::raw)) return reduce(record->view, r);
     if (const auto saved = statistics(tensor)) return reduction_of(*saved, r);
     return std::nullopt;
   }
 
   [[nodiscard]] std::optional<Statistics> statistics(std::string_view tensor) const override {
-    if (const auto* record = find(tensor, CapturedRecord::Kind::reduction, Reduction::statistics))
+    if (const auto* record = find(tensor, CapturedRecord::Kind::statistics))
       return Statistics::from_record(Tensor(record->view).as<double>());
     if (const auto* record = find(tensor, CapturedRecord::Kind::raw);
         record != nullptr && is_real(record->view.dtype()))
@@ -66,14 +66,22 @@ class CapturedStep final : public StepView {
   }
 
   /// The last record of its kind, as readers of the file see the last.
-  [[nodiscard]] const CapturedRecord* find(std::string_view tensor, CapturedRecord::Kind kind,
-                                           Reduction r = Reduction::min) const {
+  [[nodiscard]] const CapturedRecord* find(std::string_view tensor, CapturedRecord::Kind kind) const {
     const auto& records = records_->records();
     const auto found = std::find_if(records.rbegin(), records.rend(), [&](const CapturedRecord& record) {
-      return record.tensor->name == tensor && record.kind == kind &&
-             (kind != CapturedRecord::Kind::reduction || record.reduction == r);
+      return record.tensor->name == tensor && record.kind == kind;
     });
     return found == records.rend() ? nullptr : &*found;
+  }
+
+  [[nodiscard]] const Reduced* find_reduction(std::string_view tensor, Reduction r) const {
+    const auto& records = records_->records();
+    for (auto record = records.rbegin(); record != records.rend(); ++record) {
+      if (record->tensor->name != tensor) continue;
+      for (const Reduced& value : record->reductions)
+        if (value.reduction == r) return &value;
+    }
+    return nullptr;
   }
 
   const StepRecords* records_;

@@ -329,9 +329,7 @@ class Hook {
       catalog_.count(*known, view, values.size() + (values.statistics ? 1 : 0));
       if (!step_) return;
       StepRecords& records = step_->records;
-      for (const Reduced& value : values) records.add(*known, value.reduction, as_view(value), wall_time);
-      if (values.statistics)
-        records.add(*known, Reduction::statistics, as_view(values.statistics->to_record()), wall_time);
+      records.add(*known, values, wall_time);
       if (demand.raw) to = records.add(*known, view, wall_time);
       if (demand.shape && !demand.raw) records.add_shape(*known, view);  // with the elements, smdebug would lose them
     }

@@ -19,7 +19,11 @@
 #include <tensortap/record/index.hpp>
 #include <tensortap/record/layout.hpp>
 #include <tensortap/record/tfrecord.hpp>
+#include <tensortap/reduce/reduce.hpp>
+#include <tensortap/reduction.hpp>
 #include <tensortap/store/store.hpp>
+#include <tensortap/tensor/as_view.hpp>
+#include <tensortap/tensor/view.hpp>
 
 namespace tensortap::inline v0 {
 
@@ -35,27 +39,24 @@ class StepEncoder {
     frames_.clear();
     cuts_.clear();
     index_.clear();
-    std::uint64_t start = 0;
+    bytes_ = 0;
     const EventEncoder events(step.step());
     for (const CapturedRecord& record : step.records()) {
-      if (record.kind == CapturedRecord::Kind::shape) {
-        index_.add_shape(record.tensor->name, record.tensor->name, record.view.shape());
-        continue;
+      const std::string& tensor = record.tensor->name;
+      switch (record.kind) {
+        case CapturedRecord::Kind::shape: index_.add_shape(tensor, tensor, record.view.shape()); break;
+        case CapturedRecord::Kind::raw: add(events, tensor, record.wall_time, record.view); break;
+        case CapturedRecord::Kind::statistics:
+          add(events, name_of(tensor, Reduction::statistics), record.wall_time, record.view);
+          break;
+        case CapturedRecord::Kind::reductions:
+          for (const Reduced& value : record.reductions)
+            add(events, name_of(tensor, value.reduction), record.wall_time, as_view(value));
       }
-      const std::size_t before = frames_.size();
-      set_name(record);
-      events.append_head(frames_, name_, record.wall_time, record.view);
-      cuts_.push_back({frames_.size(), &record});
-      const std::size_t head = frames_.size() - before;
-      frames_ += events.tail();
-      const std::uint64_t length = frames_.size() - before + record.view.nbytes();
-      index_.add(name_, start, length, run_ ? std::optional(checksum(record, before, head)) : std::nullopt);
-      start += length;
     }
-    bytes_ = start;
     cut_pieces();
     const std::int64_t global_step = step.step().global_step;
-    event_key_ = cuts_.empty() ? std::string() : layout::event_key(global_step, worker_);
+    event_key_ = bytes_ == 0 ? std::string() : layout::event_key(global_step, worker_);
     index_key_ = layout::index_key(global_step, worker_);
     index_text_ = index_.text(step.step().mode, step.step().mode_step, event_key_, run_);
   }
@@ -69,21 +70,41 @@ class StepEncoder {
   [[nodiscard]] std::uint64_t bytes() const noexcept { return bytes_; }
 
  private:
-  /// The elements of `record` belong at `at` of the frames.
+  /// These elements belong at `at` of the frames.
   struct Cut {
     std::size_t at;
-    const CapturedRecord* record;
+    Bytes elements;
   };
 
-  void set_name(const CapturedRecord& record) {
-    name_.clear();
-    if (record.kind == CapturedRecord::Kind::reduction)
-      name_.append(layout::reductions_prefix).append(to_string(record.reduction)).append("/");
-    if (record.kind == CapturedRecord::Kind::reduction && strip_output_numbers_) {
-      append_without_output_numbers(record.tensor->name);
+  /// Fewer elements than that are copied: a piece of their own costs more.
+  static constexpr std::size_t smallest_piece = 256;
+
+  /// Adds one record to the events and the index.
+  void add(const EventEncoder& events, std::string_view name, double wall_time, const TensorView& view) {
+    const std::size_t before = frames_.size();
+    events.append_head(frames_, name, wall_time, view);
+    const std::size_t head = frames_.size() - before;
+    const Bytes elements = view.bytes();
+    const bool borrowed = elements.size() >= smallest_piece;
+    if (borrowed) {
+      cuts_.push_back({frames_.size(), elements});
     } else {
-      name_ += record.tensor->name;
+      frames_ += text_of(elements);
     }
+    frames_ += events.tail();
+    const std::uint64_t length = frames_.size() - before + (borrowed ? elements.size() : 0);
+    index_.add(name, bytes_, length, run_ ? std::optional(checksum(before, head, elements, borrowed)) : std::nullopt);
+    bytes_ += length;
+  }
+
+  std::string_view name_of(std::string_view tensor, Reduction reduction) {
+    name_.assign(layout::reductions_prefix).append(to_string(reduction)).append("/");
+    if (strip_output_numbers_) {
+      append_without_output_numbers(tensor);
+    } else {
+      name_ += tensor;
+    }
+    return name_;
   }
 
   /// "a:0/b:12" is "a/b".
@@ -99,12 +120,14 @@ class StepEncoder {
     }
   }
 
-  /// Of the payload: all of a record but the framing.
-  [[nodiscard]] std::uint32_t checksum(const CapturedRecord& record, std::size_t begin, std::size_t head) const {
+  /// Of the payload: all of the record that begins at `begin` of the frames, but the framing.
+  [[nodiscard]] std::uint32_t checksum(std::size_t begin, std::size_t head, Bytes elements, bool borrowed) const {
     const Bytes frame = bytes_of(frames_).subspan(begin);
-    std::uint32_t crc = crc32c(frame.subspan(tfrecord::header_size, head - tfrecord::header_size));
-    if (record.view.nbytes() > 0) crc = crc32c(record.view.bytes(), crc);
-    return crc32c(frame.subspan(head, frame.size() - head - tfrecord::footer_size), crc);
+    const Bytes payload =
+        frame.subspan(tfrecord::header_size, frame.size() - tfrecord::header_size - tfrecord::footer_size);
+    if (!borrowed) return crc32c(payload);
+    const std::size_t before = head - tfrecord::header_size;
+    return crc32c(payload.subspan(before), crc32c(elements, crc32c(payload.first(before))));
   }
 
   /// Frames and elements by turns; only now, for `frames_` moves while it grows.
@@ -112,9 +135,8 @@ class StepEncoder {
     pieces_.clear();
     std::size_t begin = 0;
     for (const Cut& cut : cuts_) {
-      if (cut.record->view.nbytes() == 0) continue;
       pieces_.push_back(bytes_of(frames_).subspan(begin, cut.at - begin));
-      pieces_.push_back(cut.record->view.bytes());
+      pieces_.push_back(cut.elements);
       begin = cut.at;
     }
     pieces_.push_back(bytes_of(frames_).subspan(begin));

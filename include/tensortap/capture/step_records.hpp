@@ -8,7 +8,9 @@
 #include <cstdint>
 #include <cstring>
 #include <memory>
+#include <span>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -29,17 +31,19 @@ struct KnownTensor {
   bool saved = false;                    ///< Threads: those that save
 };
 
-/// One record to be: the elements of a tensor, a reduction of it, or its shape.
+/// What was saved of a tensor at once: its elements, reductions of it, or its shape.
 struct CapturedRecord {
-  enum class Kind : std::uint8_t { raw, reduction, shape };
+  enum class Kind : std::uint8_t { raw, reductions, statistics, shape };
 
   const KnownTensor* tensor = nullptr;
   Kind kind = Kind::raw;
-  Reduction reduction = Reduction::min;
   double wall_time = 0;
-  TensorView view;               ///< of the copy; of a shape only the extents are there
-  std::unique_ptr<Tensor> text;  ///< the copy, if it is strings
+  TensorView view;                      ///< of the copy; of a shape only the extents are there, of reductions nothing
+  std::span<const Reduced> reductions;  ///< each becomes a record of its own
+  std::unique_ptr<Tensor> text;         ///< the copy, if it is strings
 };
+
+static_assert(std::is_trivially_destructible_v<Reduced>);  // they lie in an arena
 
 /// The records of one step. Memory is kept from step to step: a loop that saves the same again allocates nothing.
 class StepRecords {
@@ -50,7 +54,7 @@ class StepRecords {
     records_.clear();
     arena_.clear();
     bytes_ = 0;
-    raw_ = 0;
+    files_records_ = 0;
   }
 
   /// Makes room for a record of `view`, which is copied by `copy` later: outside of any lock, by the thread that saves.
@@ -66,7 +70,7 @@ class StepRecords {
       record.view = TensorView(to, view.dtype(), view.shape());
     }
     bytes_ += view.nbytes();
-    ++raw_;
+    ++files_records_;
     return to;
   }
 
@@ -75,12 +79,24 @@ class StepRecords {
     if (view.dtype() != DType::string && view.nbytes() > 0) copy_row_major(view, to);
   }
 
-  /// Adds a reduction of `tensor`, a small tensor itself.
-  void add(const KnownTensor& tensor, Reduction reduction, const TensorView& value, double wall_time) {
-    std::byte* const to = add(tensor, value, wall_time);
-    std::memcpy(to, value.data(), value.nbytes());
-    records_.back().kind = CapturedRecord::Kind::reduction;
-    records_.back().reduction = reduction;
+  /// Adds reductions of `tensor`, and its statistics if they are among them.
+  void add(const KnownTensor& tensor, const ReducedSet& values, double wall_time) {
+    if (!values.empty()) {
+      auto* const copy = reinterpret_cast<Reduced*>(arena_.allocate(values.size() * sizeof(Reduced)));
+      std::uninitialized_copy(values.begin(), values.end(), copy);
+      auto& record = records_.emplace_back();
+      record.tensor = &tensor;
+      record.kind = CapturedRecord::Kind::reductions;
+      record.wall_time = wall_time;
+      record.reductions = {copy, values.size()};
+      for (const Reduced& value : values) bytes_ += size_of(value.dtype);
+      files_records_ += values.size();
+    }
+    if (values.statistics) {
+      const auto fields = values.statistics->to_record();
+      std::memcpy(add(tensor, as_view(fields), wall_time), fields.data(), sizeof fields);
+      records_.back().kind = CapturedRecord::Kind::statistics;
+    }
   }
 
   /// Adds the shape of `view` without its elements.
@@ -97,7 +113,7 @@ class StepRecords {
   /// Bytes of all elements.
   [[nodiscard]] std::uint64_t bytes() const noexcept { return bytes_; }
   /// Number of records in the events file: all but shapes.
-  [[nodiscard]] std::uint64_t size() const noexcept { return raw_; }
+  [[nodiscard]] std::uint64_t size() const noexcept { return files_records_; }
   /// Bytes of memory held.
   [[nodiscard]] std::uint64_t memory() const noexcept {
     return arena_.capacity() + records_.capacity() * sizeof(CapturedRecord);
@@ -108,7 +124,7 @@ class StepRecords {
   std::vector<CapturedRecord> records_;
   Arena arena_;
   std::uint64_t bytes_ = 0;
-  std::uint64_t raw_ = 0;
+  std::uint64_t files_records_ = 0;
 };
 
 }  // namespace tensortap::inline v0
