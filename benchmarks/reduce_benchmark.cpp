@@ -34,7 +34,6 @@
 #include "chart.hpp"
 #include "peers.hpp"
 
-
 namespace {
 
 namespace tt = tensortap;
