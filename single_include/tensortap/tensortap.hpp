@@ -2200,14 +2200,7 @@ using I32x8 [[gnu::vector_size(32)]] = std::int32_t;
 using I64x4 [[gnu::vector_size(32)]] = std::int64_t;
 
 /// Memory as an operand of an instruction: of any type and alignment.
-template <std::size_t Size>
-struct [[gnu::may_alias, gnu::packed]] Bytes {
-  std::byte bytes[Size];
-};
-template <std::size_t Size>
-TENSORTAP_AVX2_INLINE const Bytes<Size>& memory(const std::byte* at) noexcept {
-  return *reinterpret_cast<const Bytes<Size>*>(at);
-}
+using Memory16 [[gnu::vector_size(16), gnu::aligned(1), gnu::may_alias]] = char;
 
 /// Makes the compiler compute `x` here, as `detail::rounded` does.
 template <class Vector>
@@ -2243,8 +2236,8 @@ struct Eight<float> {
   /// From memory: to widen the upper half of a register takes two instructions more.
   TENSORTAP_AVX2_INLINE static Wide wide(const std::byte* from) noexcept {
     Wide out;
-    asm("vcvtps2pd {%1, %0|%0, %1}" : "=x"(out.low) : "m"(memory<16>(from)));
-    asm("vcvtps2pd {%1, %0|%0, %1}" : "=x"(out.high) : "m"(memory<16>(from + 16)));
+    asm("vcvtps2pd {%1, %0|%0, %1}" : "=x"(out.low) : "m"(*reinterpret_cast<const Memory16*>(from)));
+    asm("vcvtps2pd {%1, %0|%0, %1}" : "=x"(out.high) : "m"(*reinterpret_cast<const Memory16*>(from + 16)));
     return out;
   }
   [[nodiscard]] TENSORTAP_AVX2_INLINE Wide wide() const noexcept {
@@ -2310,7 +2303,7 @@ template <>
 struct Eight<BFloat16> : Eight<float> {
   TENSORTAP_AVX2_INLINE static Eight<float> widened(const std::byte* from) noexcept {
     I32x8 bits;
-    asm("vpmovzxwd {%1, %0|%0, %1}" : "=x"(bits) : "m"(memory<16>(from)));
+    asm("vpmovzxwd {%1, %0|%0, %1}" : "=x"(bits) : "m"(*reinterpret_cast<const Memory16*>(from)));
     return {__builtin_bit_cast(F32x8, bits << 16)};
   }
   TENSORTAP_AVX2_INLINE static Wide wide(const std::byte* from) noexcept { return widened(from).wide(); }
@@ -2319,7 +2312,7 @@ template <>
 struct Eight<Half> : Eight<float> {
   TENSORTAP_AVX2_INLINE static Eight<float> widened(const std::byte* from) noexcept {
     Eight<float> out;
-    asm("vcvtph2ps {%1, %0|%0, %1}" : "=x"(out.x) : "m"(memory<16>(from)));
+    asm("vcvtph2ps {%1, %0|%0, %1}" : "=x"(out.x) : "m"(*reinterpret_cast<const Memory16*>(from)));
     return out;
   }
   TENSORTAP_AVX2_INLINE static Wide wide(const std::byte* from) noexcept { return widened(from).wide(); }
@@ -2471,14 +2464,8 @@ using I32x16 [[gnu::vector_size(64)]] = std::int32_t;
 using I64x8 [[gnu::vector_size(64)]] = std::int64_t;
 
 /// Memory as an operand of an instruction: of any type and alignment.
-template <std::size_t Size>
-struct [[gnu::may_alias, gnu::packed]] Bytes {
-  std::byte bytes[Size];
-};
-template <std::size_t Size>
-TENSORTAP_AVX512_INLINE const Bytes<Size>& memory(const std::byte* at) noexcept {
-  return *reinterpret_cast<const Bytes<Size>*>(at);
-}
+using Memory32 [[gnu::vector_size(32), gnu::aligned(1), gnu::may_alias]] = char;
+using Memory64 [[gnu::vector_size(64), gnu::aligned(1), gnu::may_alias]] = char;
 
 /// Makes the compiler compute `x` here, as `detail::rounded` does.
 template <class Vector>
@@ -2521,15 +2508,17 @@ struct Row<float> {
   /// The first `count` lanes, and of `others` the rest.
   TENSORTAP_AVX512_INLINE static Row at(const std::byte* from, std::size_t count, Row others) noexcept {
     const auto mask = static_cast<std::uint16_t>((1u << count) - 1);
-    asm("vmovups {%1, %0%{%2%}|%0%{%2%}, %1}" : "+v"(others.x) : "m"(memory<64>(from)), "Yk"(mask));
+    asm("vmovups {%1, %0%{%2%}|%0%{%2%}, %1}"
+        : "+v"(others.x)
+        : "m"(*reinterpret_cast<const Memory64*>(from)), "Yk"(mask));
     return others;
   }
 
   /// From memory: to widen the upper half of a register takes two instructions more.
   TENSORTAP_AVX512_INLINE static Wide wide(const std::byte* from) noexcept {
     Wide out;
-    asm("vcvtps2pd {%1, %0|%0, %1}" : "=v"(out.low) : "m"(memory<32>(from)));
-    asm("vcvtps2pd {%1, %0|%0, %1}" : "=v"(out.high) : "m"(memory<32>(from + 32)));
+    asm("vcvtps2pd {%1, %0|%0, %1}" : "=v"(out.low) : "m"(*reinterpret_cast<const Memory32*>(from)));
+    asm("vcvtps2pd {%1, %0|%0, %1}" : "=v"(out.high) : "m"(*reinterpret_cast<const Memory32*>(from + 32)));
     return out;
   }
   [[nodiscard]] TENSORTAP_AVX512_INLINE Wide wide() const noexcept {
@@ -2569,10 +2558,10 @@ struct Row<double> {
     const unsigned mask = (1u << count) - 1;
     asm("vmovupd {%1, %0%{%2%}|%0%{%2%}, %1}"
         : "+v"(others.a)
-        : "m"(memory<64>(from)), "Yk"(static_cast<std::uint8_t>(mask)));
+        : "m"(*reinterpret_cast<const Memory64*>(from)), "Yk"(static_cast<std::uint8_t>(mask)));
     asm("vmovupd {%1, %0%{%2%}|%0%{%2%}, %1}"
         : "+v"(others.b)
-        : "m"(memory<64>(from + 64)), "Yk"(static_cast<std::uint8_t>(mask >> 8)));
+        : "m"(*reinterpret_cast<const Memory64*>(from + 64)), "Yk"(static_cast<std::uint8_t>(mask >> 8)));
     return others;
   }
 
@@ -2603,7 +2592,7 @@ template <>
 struct Row<BFloat16> : Row<float> {
   TENSORTAP_AVX512_INLINE static Row<float> widened(const std::byte* from) noexcept {
     I32x16 bits;
-    asm("vpmovzxwd {%1, %0|%0, %1}" : "=v"(bits) : "m"(memory<32>(from)));
+    asm("vpmovzxwd {%1, %0|%0, %1}" : "=v"(bits) : "m"(*reinterpret_cast<const Memory32*>(from)));
     return {__builtin_bit_cast(F32x16, bits << 16)};
   }
   TENSORTAP_AVX512_INLINE static Wide wide(const std::byte* from) noexcept { return widened(from).wide(); }
@@ -2612,7 +2601,7 @@ template <>
 struct Row<Half> : Row<float> {
   TENSORTAP_AVX512_INLINE static Row<float> widened(const std::byte* from) noexcept {
     Row<float> out;
-    asm("vcvtph2ps {%1, %0|%0, %1}" : "=v"(out.x) : "m"(memory<32>(from)));
+    asm("vcvtph2ps {%1, %0|%0, %1}" : "=v"(out.x) : "m"(*reinterpret_cast<const Memory32*>(from)));
     return out;
   }
   TENSORTAP_AVX512_INLINE static Wide wide(const std::byte* from) noexcept { return widened(from).wide(); }

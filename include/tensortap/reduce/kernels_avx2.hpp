@@ -24,14 +24,7 @@ using I32x8 [[gnu::vector_size(32)]] = std::int32_t;
 using I64x4 [[gnu::vector_size(32)]] = std::int64_t;
 
 /// Memory as an operand of an instruction: of any type and alignment.
-template <std::size_t Size>
-struct [[gnu::may_alias, gnu::packed]] Bytes {
-  std::byte bytes[Size];
-};
-template <std::size_t Size>
-TENSORTAP_AVX2_INLINE const Bytes<Size>& memory(const std::byte* at) noexcept {
-  return *reinterpret_cast<const Bytes<Size>*>(at);
-}
+using Memory16 [[gnu::vector_size(16), gnu::aligned(1), gnu::may_alias]] = char;
 
 /// Makes the compiler compute `x` here, as `detail::rounded` does.
 template <class Vector>
@@ -67,8 +60,8 @@ struct Eight<float> {
   /// From memory: to widen the upper half of a register takes two instructions more.
   TENSORTAP_AVX2_INLINE static Wide wide(const std::byte* from) noexcept {
     Wide out;
-    asm("vcvtps2pd {%1, %0|%0, %1}" : "=x"(out.low) : "m"(memory<16>(from)));
-    asm("vcvtps2pd {%1, %0|%0, %1}" : "=x"(out.high) : "m"(memory<16>(from + 16)));
+    asm("vcvtps2pd {%1, %0|%0, %1}" : "=x"(out.low) : "m"(*reinterpret_cast<const Memory16*>(from)));
+    asm("vcvtps2pd {%1, %0|%0, %1}" : "=x"(out.high) : "m"(*reinterpret_cast<const Memory16*>(from + 16)));
     return out;
   }
   [[nodiscard]] TENSORTAP_AVX2_INLINE Wide wide() const noexcept {
@@ -134,7 +127,7 @@ template <>
 struct Eight<BFloat16> : Eight<float> {
   TENSORTAP_AVX2_INLINE static Eight<float> widened(const std::byte* from) noexcept {
     I32x8 bits;
-    asm("vpmovzxwd {%1, %0|%0, %1}" : "=x"(bits) : "m"(memory<16>(from)));
+    asm("vpmovzxwd {%1, %0|%0, %1}" : "=x"(bits) : "m"(*reinterpret_cast<const Memory16*>(from)));
     return {__builtin_bit_cast(F32x8, bits << 16)};
   }
   TENSORTAP_AVX2_INLINE static Wide wide(const std::byte* from) noexcept { return widened(from).wide(); }
@@ -143,7 +136,7 @@ template <>
 struct Eight<Half> : Eight<float> {
   TENSORTAP_AVX2_INLINE static Eight<float> widened(const std::byte* from) noexcept {
     Eight<float> out;
-    asm("vcvtph2ps {%1, %0|%0, %1}" : "=x"(out.x) : "m"(memory<16>(from)));
+    asm("vcvtph2ps {%1, %0|%0, %1}" : "=x"(out.x) : "m"(*reinterpret_cast<const Memory16*>(from)));
     return out;
   }
   TENSORTAP_AVX2_INLINE static Wide wide(const std::byte* from) noexcept { return widened(from).wide(); }
