@@ -288,6 +288,8 @@ TENSORTAP_AVX512 void squares_of_two(const std::byte* elements, std::size_t apar
   const std::byte* from = elements;
 #pragma GCC unroll 2
   for (std::size_t rows = block_size / lane_count; rows > 0; --rows, from += row_bytes) {
+    __builtin_prefetch(from + 1024, 0, 3);
+    __builtin_prefetch(from + apart + 1024, 0, 3);
     add_squares<Element>(from, a);
     add_squares<Element>(from + apart, b);
   }
