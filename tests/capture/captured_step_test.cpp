@@ -22,8 +22,7 @@ using TensorNames = std::vector<std::string>;
 class StepUnderTest {
  public:
   void raw(const tt::KnownTensor& tensor, const tt::TensorView& view) {
-    std::byte* const to = records.add(tensor, view, 0.0);
-    tt::StepRecords::copy(view, to);
+    tt::StepRecords::copy(view, records.add(tensor, view, 0.0));
   }
   void reductions(const tt::KnownTensor& tensor, const tt::TensorView& view, const tt::Reductions& wanted) {
     records.add(tensor, tt::reduce(view, wanted), 0.0);

@@ -23,8 +23,7 @@ class SavedStep {
   explicit SavedStep(const tt::Step& step) { records.begin(step); }
 
   void raw(const std::string& name, const tt::TensorView& view, double wall_time = 1.5) {
-    std::byte* const to = records.add(known(name), view, wall_time);
-    tt::StepRecords::copy(view, to);
+    tt::StepRecords::copy(view, records.add(known(name), view, wall_time));
   }
   void reduction(const std::string& name, R r, double value, double wall_time = 1.5) {
     tt::Reduced reduced{.reduction = r, .dtype = tt::DType::f64};
@@ -65,6 +64,8 @@ TEST_CASE("every record of an encoded step lies where the index says, and is wha
   const std::array<std::int64_t, 2> no_rows = {0, 3};
   step.raw("fc1.weight", tt::as_view(small), 17.25);
   step.raw("large", tt::as_view(large));
+  const std::vector<double> larger(200'000, 1.25);  // its checksum is taken while it is copied
+  step.raw("larger", tt::as_view(larger));
   step.raw("scalar", tt::as_view(2.5F), 0.0);
   step.raw("empty", {nullptr, tt::DType::i32, no_rows});
   step.shape("fc1.bias", tt::as_view(small));
@@ -112,8 +113,8 @@ TEST_CASE("every record of an encoded step lies where the index says, and is wha
   }
   CHECK(end == events.size());
   CHECK(index.tensors[0].name == "fc1.weight");
-  CHECK(index.tensors[5].name == "smdebug/reductions/abs_mean/fc1.weight");
-  CHECK(index.tensors[6].name == "\xc3\xbc \"q\"");
+  CHECK(index.tensors[6].name == "smdebug/reductions/abs_mean/fc1.weight");
+  CHECK(index.tensors[7].name == "\xc3\xbc \"q\"");
 }
 
 TEST_CASE("an encoded step is the records of encode_event, one after the other") {

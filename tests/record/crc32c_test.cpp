@@ -183,3 +183,14 @@ TEST_CASE("masked checksums are rotated and shifted", "[crc32c]") {
   CHECK(tt::masked(1) == (1U << 17) + 0xa282ead8U);
   CHECK(tt::masked(0xffffffffU) == 0xa282ead7U);
 }
+
+TEST_CASE("the checksum of two pieces follows from those of each", "[crc32c]") {
+  std::vector<std::byte> bytes(5000);
+  for (std::size_t i = 0; i < bytes.size(); ++i) bytes[i] = static_cast<std::byte>(i * 7 + i / 250);
+  const std::span<const std::byte> all(bytes);
+  for (const std::size_t cut : {0u, 1u, 8u, 63u, 64u, 1000u, 4096u, 4999u, 5000u}) {
+    CAPTURE(cut);
+    const auto a = all.first(cut), b = all.subspan(cut);
+    CHECK(tt::crc32c_of_both(tt::crc32c(a), tt::crc32c(b), b.size()) == tt::crc32c(all));
+  }
+}

@@ -316,7 +316,7 @@ class Hook {
     const double wall_time = options_.wall_time();
     const ReducedSet values = demand.reductions.empty() || !reducible ? ReducedSet() : reduce(view, demand.reductions);
 
-    std::byte* to = nullptr;
+    StepRecords::Room room;
     {
       const std::lock_guard lock(mutex_);
       if (!demand.reductions.empty() && !reducible && publisher_)
@@ -330,10 +330,10 @@ class Hook {
       if (!step_) return;
       StepRecords& records = step_->records;
       records.add(*known, values, wall_time);
-      if (demand.raw) to = records.add(*known, view, wall_time);
+      if (demand.raw) room = records.add(*known, view, wall_time);
       if (demand.shape && !demand.raw) records.add_shape(*known, view);  // with the elements, smdebug would lose them
     }
-    if (to != nullptr) StepRecords::copy(view, to);
+    if (room.elements != nullptr) StepRecords::copy(view, room);
   }
 
   /// The entry of `name`, made at first sight; null beyond the limit of names.

@@ -45,7 +45,7 @@ class StepEncoder {
       const std::string& tensor = record.tensor->name;
       switch (record.kind) {
         case CapturedRecord::Kind::shape: index_.add_shape(tensor, tensor, record.view.shape()); break;
-        case CapturedRecord::Kind::raw: add(events, tensor, record.wall_time, record.view); break;
+        case CapturedRecord::Kind::raw: add(events, tensor, record.wall_time, record.view, record.checksum); break;
         case CapturedRecord::Kind::statistics:
           add(events, name_of(tensor, Reduction::statistics), record.wall_time, record.view);
           break;
@@ -79,8 +79,9 @@ class StepEncoder {
   /// Fewer elements than that are copied: a piece of their own costs more.
   static constexpr std::size_t smallest_piece = 256;
 
-  /// Adds one record to the events and the index.
-  void add(const EventEncoder& events, std::string_view name, double wall_time, const TensorView& view) {
+  /// Adds one record to the events and the index. `of_elements` is their checksum, if it is known.
+  void add(const EventEncoder& events, std::string_view name, double wall_time, const TensorView& view,
+           const std::uint32_t* of_elements = nullptr) {
     const std::size_t before = frames_.size();
     events.append_head(frames_, name, wall_time, view);
     const std::size_t head = frames_.size() - before;
@@ -93,7 +94,9 @@ class StepEncoder {
     }
     frames_ += events.tail();
     const std::uint64_t length = frames_.size() - before + (borrowed ? elements.size() : 0);
-    index_.add(name, bytes_, length, run_ ? std::optional(checksum(before, head, elements, borrowed)) : std::nullopt);
+    std::optional<std::uint32_t> crc;
+    if (run_) crc = borrowed ? checksum(before, head, elements, of_elements) : crc32c(payload_from(before));
+    index_.add(name, bytes_, length, crc);
     bytes_ += length;
   }
 
@@ -120,14 +123,20 @@ class StepEncoder {
     }
   }
 
-  /// Of the payload: all of the record that begins at `begin` of the frames, but the framing.
-  [[nodiscard]] std::uint32_t checksum(std::size_t begin, std::size_t head, Bytes elements, bool borrowed) const {
+  /// What the frames have of the record that begins at `begin`, without the framing.
+  [[nodiscard]] Bytes payload_from(std::size_t begin) const {
     const Bytes frame = bytes_of(frames_).subspan(begin);
-    const Bytes payload =
-        frame.subspan(tfrecord::header_size, frame.size() - tfrecord::header_size - tfrecord::footer_size);
-    if (!borrowed) return crc32c(payload);
+    return frame.subspan(tfrecord::header_size, frame.size() - tfrecord::header_size - tfrecord::footer_size);
+  }
+
+  /// The checksum of a payload whose elements are borrowed.
+  [[nodiscard]] std::uint32_t checksum(std::size_t begin, std::size_t head, Bytes elements,
+                                       const std::uint32_t* of_elements) const {
+    const Bytes around = payload_from(begin);
     const std::size_t before = head - tfrecord::header_size;
-    return crc32c(payload.subspan(before), crc32c(elements, crc32c(payload.first(before))));
+    std::uint32_t crc = crc32c(around.first(before));
+    crc = of_elements != nullptr ? crc32c_of_both(crc, *of_elements, elements.size()) : crc32c(elements, crc);
+    return crc32c(around.subspan(before), crc);
   }
 
   /// Frames and elements by turns; only now, for `frames_` moves while it grows.

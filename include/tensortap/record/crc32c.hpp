@@ -53,6 +53,11 @@ inline std::uint32_t crc32c(std::span<const std::byte> bytes, std::uint32_t crc 
   return ~detail::crc32c_kernels()[static_cast<std::size_t>(isa())](bytes.data(), bytes.size(), ~crc);
 }
 
+/// The checksum of a and b, one after the other, from that of each and the size of b.
+constexpr std::uint32_t crc32c_of_both(std::uint32_t a, std::uint32_t b, std::size_t size_of_b) noexcept {
+  return detail::product_of_polynomials(a, detail::power_of_x(8 * size_of_b)) ^ b;
+}
+
 /// The checksum as TFRecord files store it: rotated and shifted, so that a checksum of data with checksums in it stays
 /// good.
 constexpr std::uint32_t masked(std::uint32_t crc) noexcept { return std::rotr(crc, 15) + 0xa282ead8u; }

@@ -30,6 +30,29 @@ constexpr Crc32cTables make_crc32c_tables() noexcept {
 
 inline constexpr Crc32cTables crc32c_tables = make_crc32c_tables();
 
+// Polynomials over bits: the lowest bit is the highest power, bit i of a register of n bits the coefficient of
+// x^(n - 1 - i).
+
+/// a * b modulo the polynomial.
+constexpr std::uint32_t product_of_polynomials(std::uint32_t a, std::uint32_t b) noexcept {
+  std::uint32_t product = 0;
+  for (; b != 0; b <<= 1) {
+    if (b >> 31 != 0) product ^= a;
+    a = (a >> 1) ^ ((a & 1u) != 0 ? 0x82f63b78u : 0u);
+  }
+  return product;
+}
+
+/// x^n modulo the polynomial.
+constexpr std::uint32_t power_of_x(std::size_t n) noexcept {
+  std::uint32_t power = 0x80000000u;
+  for (std::uint32_t square = 0x40000000u; n > 0; n >>= 1) {
+    if (n % 2 != 0) power = product_of_polynomials(power, square);
+    square = product_of_polynomials(square, square);
+  }
+  return power;
+}
+
 /// The checksum's register after `size` bytes, by the tables.
 inline std::uint32_t crc32c_by_table(const std::byte* p, std::size_t size, std::uint32_t crc) noexcept {
   static_assert(std::endian::native == std::endian::little);

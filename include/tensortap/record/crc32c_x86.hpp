@@ -8,6 +8,8 @@
 #include <cstdint>
 #include <cstring>
 
+#include <tensortap/record/crc32c_tables.hpp>
+
 #if defined(__x86_64__)
 
 namespace tensortap::inline v0::detail {
@@ -21,30 +23,9 @@ inline bool has_wide_products() noexcept {
   return has_crc32c_instruction() && __builtin_cpu_supports("vpclmulqdq") != 0;
 }
 
-// In all that follows the lowest bit is the highest power: bit i of a register of n bits is the coefficient of
-// x^(n - 1 - i), as CRC-32C has it. A product of two such registers is one bit short, which makes it a product by x
-// more. The scheme is that of V. Gopal et al., "Fast CRC Computation for Generic Polynomials Using PCLMULQDQ", Intel
-// 2009.
-
-/// a * b modulo the polynomial.
-constexpr std::uint32_t product_of_polynomials(std::uint32_t a, std::uint32_t b) noexcept {
-  std::uint32_t product = 0;
-  for (; b != 0; b <<= 1) {
-    if (b >> 31 != 0) product ^= a;
-    a = (a >> 1) ^ ((a & 1u) != 0 ? 0x82f63b78u : 0u);
-  }
-  return product;
-}
-
-/// x^n modulo the polynomial.
-constexpr std::uint32_t power_of_x(std::size_t n) noexcept {
-  std::uint32_t power = 0x80000000u;
-  for (std::uint32_t square = 0x40000000u; n > 0; n >>= 1) {
-    if (n % 2 != 0) power = product_of_polynomials(power, square);
-    square = product_of_polynomials(square, square);
-  }
-  return power;
-}
+// Bits are powers as in crc32c_tables.hpp. A product of two such registers is one bit short, which makes it a product
+// by x more. The scheme is that of V. Gopal et al., "Fast CRC Computation for Generic Polynomials Using PCLMULQDQ",
+// Intel 2009.
 
 using Pair64 = long long __attribute__((vector_size(16)));
 using Octet64 = long long __attribute__((vector_size(64)));
