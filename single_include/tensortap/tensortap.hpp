@@ -2065,7 +2065,7 @@ void convert_elements(const std::byte* from, std::size_t count, To* to) noexcept
     for (std::size_t k = 0; k < chunk; ++k) convert(chunk_from[k], chunk_to[k]);
     std::memcpy(to + i, chunk_to, sizeof chunk_to);
   }
-  for (; i < count; ++i) convert(load<From>(from + i * sizeof(From)), to[i]);
+  for (std::size_t rest = count % chunk; rest > 0; --rest, ++i) convert(load<From>(from + i * sizeof(From)), to[i]);
 }
 
 }  // namespace tensortap::inline v0::detail

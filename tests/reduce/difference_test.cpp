@@ -80,7 +80,7 @@ void check_against(const tt::Difference& d, const std::vector<T>& x, const std::
   REQUIRE(std::fabs(static_cast<double>(static_cast<long double>(d.products) - products)) <=
           1e-13 * static_cast<double>(magnitudes));
   REQUIRE(error_of(d.l2(), std::sqrt(differences)) <= 1e-13);
-  REQUIRE(d.max_index.has_value() == finite > 0);
+  REQUIRE(d.max_index.has_value() == (finite > 0));
   if (finite == 0) {
     REQUIRE(std::isnan(d.max_abs));
     return;
