@@ -63,13 +63,16 @@ class Branches {
     if (turns.kernel == nullptr) return 0;
     const std::size_t bytes = block_size * size_of(view_.dtype());
     const auto* const from = static_cast<const std::byte*>(view_.data()) + first * bytes;
-    const std::size_t apart = full / turns.blocks;
-    for (std::size_t k = 0; k < apart; ++k) {
+    const std::size_t groups = full / turns.blocks;
+    const std::size_t apart =
+        turns.blocks == 2 ? 1 : groups;  // neighbours in the cache; else as far as the branch goes
+    for (std::size_t k = 0; k < groups; ++k) {
       double found[4];
-      turns.kernel(from + k * bytes, apart * bytes, found);
-      for (std::size_t place = 0; place < turns.blocks; ++place) sums[k + place * apart] = found[place];
+      const std::size_t first_of_group = turns.blocks == 2 ? 2 * k : k;
+      turns.kernel(from + first_of_group * bytes, apart * bytes, found);
+      for (std::size_t place = 0; place < turns.blocks; ++place) sums[first_of_group + place * apart] = found[place];
     }
-    return turns.blocks * apart;
+    return turns.blocks * groups;
   }
 
   double of_block(std::size_t i) {
