@@ -8426,6 +8426,13 @@ class StepRecords {
   [[nodiscard]] bool empty() const noexcept { return records_.empty(); }
   /// Bytes of all elements.
   [[nodiscard]] std::uint64_t bytes() const noexcept { return bytes_; }
+  /// Number of records, each reduction and shape being one.
+  [[nodiscard]] std::uint64_t count() const noexcept {
+    std::uint64_t out = 0;
+    for (const CapturedRecord& record : records_)
+      out += record.kind == CapturedRecord::Kind::reductions ? record.reductions.size() : 1;
+    return out;
+  }
   /// Number of records in the events file: all but shapes.
   [[nodiscard]] std::uint64_t size() const noexcept { return files_records_; }
   /// Bytes of memory held.
@@ -9548,7 +9555,7 @@ class Publisher {
     }
     ++lost_since_commit_;
     const std::int64_t at = step.step().global_step;
-    count_loss({reason, at, at, 1, step.records().size(), step.bytes()});
+    count_loss({reason, at, at, 1, step.count(), step.bytes()});
   }
 
   /// Makes all steps so far durable, then the state, if there is one. Throws: steps were lost since the last time this
@@ -10307,8 +10314,7 @@ class Hook {
       return;
     }
     const StepRecords& lost = step_->records;
-    publisher_->count_loss(
-        {LossReason::queue_full, global_step_, global_step_, 1, lost.records().size(), lost.bytes()});
+    publisher_->count_loss({LossReason::queue_full, global_step_, global_step_, 1, lost.count(), lost.bytes()});
   }
 
   /// The key among the checkpoints of `path`. Throws: it lies elsewhere.

@@ -189,3 +189,14 @@ TEST_CASE("a captured step has nothing of what was not saved, or has no numbers"
     CHECK_FALSE(view.statistics(name));
   }
 }
+
+TEST_CASE("a step counts each reduction and shape as a record") {
+  StepUnderTest step;
+  step.records.begin({tt::Mode::train, 0, 0});
+  const std::vector<float> elements = {1, 2, 3};
+  step.raw(step.tensor("raw"), tt::as_view(elements));
+  step.reductions(step.tensor("numbers"), tt::as_view(elements), {R::min, R::max, R::l2, R::statistics});
+  step.records.add_shape(step.tensor("shape"), tt::as_view(elements));
+  CHECK(step.records.count() == 6);
+  CHECK(step.records.size() == 5);  // in the events file
+}

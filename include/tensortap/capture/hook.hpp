@@ -362,8 +362,7 @@ class Hook {
       return;
     }
     const StepRecords& lost = step_->records;
-    publisher_->count_loss(
-        {LossReason::queue_full, global_step_, global_step_, 1, lost.records().size(), lost.bytes()});
+    publisher_->count_loss({LossReason::queue_full, global_step_, global_step_, 1, lost.count(), lost.bytes()});
   }
 
   /// The key among the checkpoints of `path`. Throws: it lies elsewhere.

@@ -88,7 +88,7 @@ class Publisher {
     }
     ++lost_since_commit_;
     const std::int64_t at = step.step().global_step;
-    count_loss({reason, at, at, 1, step.records().size(), step.bytes()});
+    count_loss({reason, at, at, 1, step.count(), step.bytes()});
   }
 
   /// Makes all steps so far durable, then the state, if there is one. Throws: steps were lost since the last time this

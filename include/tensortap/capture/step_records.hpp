@@ -137,6 +137,13 @@ class StepRecords {
   [[nodiscard]] bool empty() const noexcept { return records_.empty(); }
   /// Bytes of all elements.
   [[nodiscard]] std::uint64_t bytes() const noexcept { return bytes_; }
+  /// Number of records, each reduction and shape being one.
+  [[nodiscard]] std::uint64_t count() const noexcept {
+    std::uint64_t out = 0;
+    for (const CapturedRecord& record : records_)
+      out += record.kind == CapturedRecord::Kind::reductions ? record.reductions.size() : 1;
+    return out;
+  }
   /// Number of records in the events file: all but shapes.
   [[nodiscard]] std::uint64_t size() const noexcept { return files_records_; }
   /// Bytes of memory held.

@@ -8,7 +8,6 @@
 //   if (!d.allclose()) std::cout << d.count - d.close << " elements differ\n";
 #pragma once
 
-#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <cstddef>
