@@ -14,7 +14,7 @@ GOOD = {
     "reduce/reduce.hpp": ["immintrin.h", "tensortap/tensor/view.hpp"],
     "record/index.hpp": ["nlohmann/json.hpp", "tensortap/reduce/reduce.hpp", "tensortap/select/pattern.hpp"],
     "store/store.hpp": ["sys/stat.h", "tensortap/error.hpp"],
-    "store/s3.hpp": ["httplib.h", "openssl/evp.h", "tensortap/store/store.hpp"],
+    "store/s3/s3_store.hpp": ["httplib.h", "openssl/evp.h", "tensortap/store/store.hpp"],
     "capture/state.hpp": ["tensortap/store/store.hpp"],
     "capture/hook.hpp": ["tensortap/capture/state.hpp", "tensortap/record/index.hpp"],
     "trial/trial.hpp": ["tensortap/record/index.hpp", "tensortap/store/store.hpp"],
@@ -62,15 +62,15 @@ class LayersTest(unittest.TestCase):
                 self.breaks(header, include, f"{header}: must not include {include}")
 
     def test_the_network_and_the_adapters_stay_outside(self):
-        self.breaks("capture/hook.hpp", "tensortap/store/s3.hpp", "must not include tensortap/store/s3.hpp")
-        self.breaks("tensortap.hpp", "tensortap/store/s3.hpp", "must not include tensortap/store/s3.hpp")
+        self.breaks("capture/hook.hpp", "tensortap/store/s3/s3_store.hpp", "must not include tensortap/store/s3/s3_store.hpp")
+        self.breaks("tensortap.hpp", "tensortap/store/s3/s3_store.hpp", "must not include tensortap/store/s3/s3_store.hpp")
         self.breaks("tensortap.hpp", "tensortap/adapters/xtensor.hpp", "must not include tensortap/adapters")
         self.breaks("capture/hook.hpp", "httplib.h", "must not include <httplib.h>")
 
     def test_other_libraries_only_where_they_belong(self):
         self.breaks("trial/trial.hpp", "nlohmann/json.hpp", "must not include <nlohmann/json.hpp>")
         self.breaks("tensor/view.hpp", "Eigen/Dense", "must not include <Eigen/Dense>")
-        self.breaks("store/s3.hpp", "CLI/CLI.hpp", "must not include <CLI/CLI.hpp>")
+        self.breaks("store/s3/s3_store.hpp", "CLI/CLI.hpp", "must not include <CLI/CLI.hpp>")
 
     def test_a_missing_header_is_seen(self):
         self.breaks("capture/hook.hpp", "tensortap/capture/gone.hpp", "which does not exist")

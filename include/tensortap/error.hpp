@@ -193,6 +193,10 @@ class Error : public std::runtime_error {
     return {Errc::invalid_option, "store: " + in_quotes(url) + ": no store for this address; give a directory"};
   }
 
+  static Error bad_url(std::string_view url, std::string_view cause) {
+    return {Errc::invalid_option, "url: " + in_quotes(url) + ": " + std::string(cause) + "; correct the address"};
+  }
+
   // Steps
   static Error outside_step(std::string_view name) {
     return {Errc::invalid_step, "save: tensor " + in_quotes(name) + ": no step has begun; call begin_step() first"};

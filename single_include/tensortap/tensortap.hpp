@@ -285,6 +285,10 @@ class Error : public std::runtime_error {
     return {Errc::invalid_option, "store: " + in_quotes(url) + ": no store for this address; give a directory"};
   }
 
+  static Error bad_url(std::string_view url, std::string_view cause) {
+    return {Errc::invalid_option, "url: " + in_quotes(url) + ": " + std::string(cause) + "; correct the address"};
+  }
+
   // Steps
   static Error outside_step(std::string_view name) {
     return {Errc::invalid_step, "save: tensor " + in_quotes(name) + ": no step has begun; call begin_step() first"};
@@ -7601,6 +7605,9 @@ class Store {
 
   /// Where this is, for messages.
   [[nodiscard]] virtual std::string location() const = 0;
+
+  /// How many calls at once pay off.
+  [[nodiscard]] virtual std::size_t concurrency() const noexcept { return 1; }
 
   /// An object of one piece.
   bool put(std::string_view key, std::string_view text, Sync sync = Sync::no, IfExists if_exists = IfExists::replace) {

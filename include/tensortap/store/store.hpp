@@ -107,6 +107,9 @@ class Store {
   /// Where this is, for messages.
   [[nodiscard]] virtual std::string location() const = 0;
 
+  /// How many calls at once pay off.
+  [[nodiscard]] virtual std::size_t concurrency() const noexcept { return 1; }
+
   /// An object of one piece.
   bool put(std::string_view key, std::string_view text, Sync sync = Sync::no, IfExists if_exists = IfExists::replace) {
     const Bytes piece = bytes_of(text);
