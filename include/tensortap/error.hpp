@@ -197,6 +197,20 @@ class Error : public std::runtime_error {
     return {Errc::invalid_option, "url: " + in_quotes(url) + ": " + std::string(cause) + "; correct the address"};
   }
 
+  // Credentials and signatures. No secret is ever given to these.
+  static Error bad_credentials(std::string_view source, std::string_view cause) {
+    return {Errc::invalid_option,
+            "credentials: " + escaped(source) + ": " + std::string(cause) + "; give an access key and its secret"};
+  }
+  static Error bad_validity(std::int64_t seconds) {
+    return {Errc::invalid_option, "presigned address: its time is not from 1 second to 7 days (" +
+                                      std::to_string(seconds) + " seconds); choose another one"};
+  }
+  static Error digest_failed(std::string_view algorithm) {
+    return {Errc::io, "digest: " + std::string(algorithm) +
+                          ": OpenSSL failed; see whether its configuration allows this algorithm"};
+  }
+
   // Steps
   static Error outside_step(std::string_view name) {
     return {Errc::invalid_step, "save: tensor " + in_quotes(name) + ": no step has begun; call begin_step() first"};
