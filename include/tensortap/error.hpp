@@ -210,6 +210,18 @@ class Error : public std::runtime_error {
     return {Errc::invalid_option, "store: " + in_quotes(url) +
                                       ": this program cannot speak to S3; include <tensortap/net.hpp> in one of its "
                                       "source files and link tensortap::net"};
+  // Credentials and signatures. No secret is ever given to these.
+  static Error bad_credentials(std::string_view source, std::string_view cause) {
+    return {Errc::invalid_option,
+            "credentials: " + escaped(source) + ": " + std::string(cause) + "; give an access key and its secret"};
+  }
+  static Error bad_validity(std::int64_t seconds) {
+    return {Errc::invalid_option, "presigned address: its time is not from 1 second to 7 days (" +
+                                      std::to_string(seconds) + " seconds); choose another one"};
+  }
+  static Error digest_failed(std::string_view algorithm) {
+    return {Errc::io, "digest: " + std::string(algorithm) +
+                          ": OpenSSL failed; see whether its configuration allows this algorithm"};
   }
 
   // Steps
