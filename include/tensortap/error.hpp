@@ -190,19 +190,18 @@ class Error : public std::runtime_error {
             "histogram: no such quantile (" + detail::number_text(q) + ", of 0 to 1); 0.5 is the median"};
   }
   static Error no_such_store(std::string_view url) {
-    return {Errc::invalid_option, "store: " + in_quotes(url) + ": no store for this address; give a directory, or s3://BUCKET/PREFIX"};
+    return {Errc::invalid_option,
+            "store: " + in_quotes(url) + ": no store for this address; give a directory, or s3://BUCKET/PREFIX"};
   }
 
   static Error bad_url(std::string_view url, std::string_view cause) {
     return {Errc::invalid_option, "url: " + in_quotes(url) + ": " + std::string(cause) + "; correct the address"};
   }
-
   static Error bad_bucket(std::string_view address) {
     return {Errc::invalid_option, "store: " + in_quotes(address) +
                                       ": no bucket has this name; write s3://BUCKET/PREFIX with letters, digits, '-', "
                                       "'.' and '_' in BUCKET"};
   }
-
   static Error bad_s3_option(std::string_view option, std::string_view cause) {
     return {Errc::invalid_option, "s3: option " + std::string(option) + ": " + std::string(cause)};
   }
@@ -210,6 +209,8 @@ class Error : public std::runtime_error {
     return {Errc::invalid_option, "store: " + in_quotes(url) +
                                       ": this program cannot speak to S3; include <tensortap/net.hpp> in one of its "
                                       "source files and link tensortap::net"};
+  }
+
   // Credentials and signatures. No secret is ever given to these.
   static Error bad_credentials(std::string_view source, std::string_view cause) {
     return {Errc::invalid_option,

@@ -10,7 +10,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
-#include <initializer_list>
 #include <mutex>
 #include <span>
 #include <string>
@@ -44,11 +43,11 @@ struct Request {
   std::vector<std::pair<std::string, std::string>> query = {};
   HttpHeaders headers = {};
   std::span<const Bytes> body = {};
-  std::initializer_list<int> answers = {};  // status codes that are answers although they are no success
+  std::vector<int> answers = {};  // status codes that are answers although they are no success
   bool may_hold_error = false;              // a reply of 200 may be an error yet
   Clock::time_point deadline = Clock::time_point::max();
-  std::function<void(HttpRequest&)> prepare = {};     // each attempt
-  std::function<void(const HttpReply&)> read = {};    // a reply of success; an attempt whose reply it refuses has failed
+  std::function<void(HttpRequest&)> prepare = {};   // each attempt
+  std::function<void(const HttpReply&)> read = {};  // a reply of success; an attempt whose reply it refuses has failed
   std::function<bool(const HttpReply&, Bytes)> sink = {};
 };
 
@@ -133,8 +132,8 @@ class Client {
       const int cost = reply_.failure == HttpFailure::timed_out ? 10 : 5;
       if (!budget.take(cost)) fail("the store's budget of retries is used up");
       spent_ += cost;
-      const auto delay =
-          std::max(retry_delay(options_.retry, count_, options_.jitter()), retry_after(reply_).value_or(Clock::duration{}));
+      const auto delay = std::max(retry_delay(options_.retry, count_, options_.jitter()),
+                                  retry_after(reply_).value_or(Clock::duration{}));
       if (request_.deadline - Clock::now() <= delay) fail("its deadline has come");
       options_.sleep(delay, options_.stop);
       if (options_.stop.stop_requested()) fail("it was told to stop");
@@ -162,8 +161,7 @@ class Client {
 
     [[noreturn]] void fail(std::string_view why_no_more) const {
       std::string what = request_.method + " s3://" + bucket_ + (request_.key.empty() ? "" : "/" + request_.key);
-      if (reply_.failure != HttpFailure::none)
-        throw Error::s3_unreachable(what, reply_.cause, why_no_more, count_);
+      if (reply_.failure != HttpFailure::none) throw Error::s3_unreachable(what, reply_.cause, why_no_more, count_);
       std::string ids = error_.request_id.empty() ? std::string(reply_.header("x-amz-request-id")) : error_.request_id;
       if (const auto id = reply_.header("x-amz-id-2"); !id.empty()) ids += ", " + std::string(id);
       throw Error::s3_refused(what, reply_.status, error_.code, error_.message, ids, why_no_more, count_);
@@ -245,8 +243,8 @@ class Client {
     std::string region(reply.header("x-amz-bucket-region"));
     if (region.empty()) region = attempts.error().region;
     const bool plain = region.size() <= 64 && std::all_of(region.begin(), region.end(), [](char c) {
-      return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-';
-    });
+                         return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-';
+                       });
     if (region.empty() || !plain) return false;
     const std::lock_guard lock(mutex_);
     if (endpoint_.region == region) return false;

@@ -80,8 +80,7 @@ class Download {
     Request request{.key = key_, .answers = {404, 412, 416}, .deadline = client_.deadline()};
     request.prepare = [&](HttpRequest& http) {
       const std::uint64_t begin = range_.start + at + received;
-      http.headers["range"] =
-          "bytes=" + std::to_string(begin) + "-" + std::to_string(range_.start + at + length - 1);
+      http.headers["range"] = "bytes=" + std::to_string(begin) + "-" + std::to_string(range_.start + at + length - 1);
       if (!etag_.empty()) http.headers["if-match"] = etag_;
     };
     request.sink = [&](const HttpReply& head, Bytes piece) {

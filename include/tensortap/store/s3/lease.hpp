@@ -121,9 +121,8 @@ class LeaseClaim final : public Claim {
     std::mutex mutex;
     std::condition_variable_any wake;
     std::unique_lock lock(mutex);
-    while (!wake.wait_for(lock, stop, period, [&] { return stop.stop_requested(); }))
-      try {
-        if (!lease_.renew()) return;  // another one has it; who writes on is told by the attempts
+    while (!wake.wait_for(lock, stop, period, [&] { return stop.stop_requested(); })) try {
+        if (!lease_.renew()) return;     // another one has it; who writes on is told by the attempts
       } catch (const std::exception&) {  // the next time
       }
   }
@@ -138,7 +137,8 @@ inline bool is_stale(const HttpReply& there) {
   const auto lease = number(there.header(lease_field));
   const auto now = parse_http_date(there.header("date"));
   const auto put = parse_http_date(there.header("last-modified"));
-  if (!lease || !now || !put) return true;
+  if (!lease) return true;
+  if (!now || !put) return false;
   constexpr std::chrono::seconds rounding{2};
   return *now - *put > std::chrono::seconds(*lease) + rounding;
 }

@@ -4,14 +4,16 @@
 #pragma once
 
 #include <chrono>
+#include <condition_variable>
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
 #include <functional>
+#include <mutex>
 #include <optional>
 #include <random>
 #include <stop_token>
 #include <string>
-#include <thread>
 
 #include <tensortap/store/http/client.hpp>
 #include <tensortap/store/http/message.hpp>
@@ -19,6 +21,30 @@
 #include <tensortap/store/s3/retry.hpp>
 
 namespace tensortap::inline v0 {
+
+namespace detail::s3 {
+
+/// The environment variable `name`; nothing if it is not set.
+inline std::optional<std::string> environment_variable(const char* name) {
+  const char* const value = std::getenv(name);
+  return value == nullptr ? std::nullopt : std::optional<std::string>(value);
+}
+
+/// Waits for `time`, or until `stop` is asked.
+inline void wait_or_stop(std::chrono::nanoseconds time, const std::stop_token& stop) {
+  std::mutex mutex;
+  std::condition_variable_any wake;
+  std::unique_lock lock(mutex);
+  wake.wait_for(lock, stop, time, [] { return false; });
+}
+
+/// From 0 to 1, by chance.
+inline double random_fraction() {
+  thread_local std::minstd_rand engine{std::random_device{}()};
+  return std::uniform_real_distribution<>()(engine);
+}
+
+}  // namespace detail::s3
 
 struct S3Options {
   /// Empty: AWS_REGION, AWS_DEFAULT_REGION, the profile's, "us-east-1". Where a bucket is elsewhere, that is found out.
@@ -54,16 +80,13 @@ struct S3Options {
   CredentialsSource credentials = {};
   /// Who speaks HTTP. Empty: an HttpClient with `http`.
   HttpTransport transport = {};
-  std::function<std::optional<std::string>(const char*)> environment = environment_variable;
+  std::function<std::optional<std::string>(const char*)> environment = detail::s3::environment_variable;
   /// Threads: any, as for what follows.
   std::function<std::chrono::system_clock::time_point()> clock = [] { return std::chrono::system_clock::now(); };
   /// How retries wait; it ends early when `stop` is asked.
-  std::function<void(std::chrono::nanoseconds, const std::stop_token&)> sleep = wait_or_stop;
+  std::function<void(std::chrono::nanoseconds, const std::stop_token&)> sleep = detail::s3::wait_or_stop;
   /// A number of 0 to 1, by chance.
-  std::function<double()> jitter = [] {
-    thread_local std::minstd_rand engine{std::random_device{}()};
-    return std::uniform_real_distribution<>()(engine);
-  };
+  std::function<double()> jitter = detail::s3::random_fraction;
 };
 
 }  // namespace tensortap::inline v0

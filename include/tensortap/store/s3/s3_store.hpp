@@ -168,10 +168,9 @@ class S3Store final : public Store {
 namespace detail {
 
 /// Makes open_store() know s3:// in a program that includes this.
-inline const bool opens_s3 = (open_s3 = [](std::string_view address) -> std::shared_ptr<Store> {
-                               return std::make_shared<S3Store>(address);
-                             },
-                             true);
+inline const bool opens_s3 = (
+    open_s3 = [](std::string_view address) -> std::shared_ptr<Store> { return std::make_shared<S3Store>(address); },
+    true);
 
 }  // namespace detail
 

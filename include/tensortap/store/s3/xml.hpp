@@ -68,8 +68,8 @@ inline pugi::xml_document parse_xml(std::string_view text, std::string_view root
     throw Error::bad_reply("it is not XML (" + std::string(result.description()) + ", at byte " +
                            std::to_string(result.offset) + ")");
   if (document.document_element().name() != root)
-    throw Error::bad_reply("it is no " + std::string(root) + " (" +
-                           in_quotes(document.document_element().name()) + ")");
+    throw Error::bad_reply("it is no " + std::string(root) + " (" + in_quotes(document.document_element().name()) +
+                           ")");
   return document;
 }
 
