@@ -146,7 +146,8 @@ class HttpConnection {
     report_ = {};
     started_ = Clock::now();
     const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(request.deadline - started_);
-    client_->set_connection_timeout(std::clamp(left, std::chrono::milliseconds(1), options_.connect_timeout));
+    constexpr std::chrono::milliseconds later{100};  // so that it is the watchdog that says what has ended it
+    client_->set_connection_timeout(std::min(options_.connect_timeout, std::max(left, later) + later));
 
     BodySource source(request.body);
     ReplyReader reader(request);
@@ -254,6 +255,9 @@ class HttpConnection {
     }
     if (done && !reader.has_begun()) reader.begin(answer.status, answer.headers);
     if (reader.failure() != HttpFailure::none) return failed(reader.failure(), reader.cause());
+    // httplib 0.11 takes a chunk that is followed by anything else than a line break for the last one.
+    if (done && report_.was_used && reader.is_chunked() && !report_.ends_blank)
+      return failed(HttpFailure::malformed, "its chunks do not end as HTTP");
     if (reader.is_whole() || (done && !(ended && reader.ends_with_connection()))) return reader.take();
     if (ended) return failed(verdict, verdict == HttpFailure::stopped ? "stopped" : "the deadline passed");
 

@@ -26,6 +26,7 @@ struct SocketReport {
   bool was_used = false;     ///< false: httplib used a stream of its own
   bool is_silent = true;     ///< no byte of a reply has come
   bool timed_out = false;    ///< nothing moved for too long
+  bool ends_blank = false;   ///< the last line that was read is empty
   bool is_too_long = false;  ///< a line or the header of the reply is longer than allowed
   bool is_spent = false;     ///< it cannot serve another exchange: of this one bytes are left, here or there
 };
@@ -66,9 +67,11 @@ class GuardedSocket {
       report_.is_too_long = true;
       return -1;
     } else if (*to == '\n') {
+      report_.ends_blank = line_ == 2 && last_ == '\r';
       line_ = 0;
       is_first_line_ = false;
     }
+    last_ = *to;
     return static_cast<ssize_t>(size);
   }
 
@@ -174,6 +177,7 @@ class GuardedSocket {
   const std::unique_ptr<char[]> buffer_;
   std::size_t begin_ = 0, end_ = 0;  ///< what is left in it
   std::size_t lines_ = 0, line_ = 0;
+  char last_ = '\0';
   bool is_first_line_ = true;
   bool is_early_ = false;
   bool has_input_ = false;
