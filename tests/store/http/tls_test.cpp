@@ -37,7 +37,7 @@ struct Trusted {
   [[nodiscard]] Url url() const { return parse_url(server.url()); }
 
   TemporaryDirectory directory;
-  std::string file = directory.path() / "ca.pem";
+  std::string file = (directory / "ca.pem").string();
   std::shared_ptr<SSL_CTX> context;
   OneShotServer server;
 };
@@ -63,7 +63,7 @@ TEST_CASE("a server without a trusted certificate is not spoken to") {
   const auto serve = [&](Peer& peer, int) { requests += peer.read_request().empty() ? 0 : 1; };
   const auto ask = [&](const Certificate& shown, const Certificate& known, const std::string& host) {
     TemporaryDirectory directory;
-    const std::string file = directory.path() / "ca.pem";
+    const std::string file = (directory / "ca.pem").string();
     known.write(file);
     const auto context = shown.context();
     OneShotServer server(serve, context.get());
@@ -147,6 +147,7 @@ TEST_CASE(
       peer.write("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello");
     } else if (head.find("/open") != std::string::npos) {
       peer.write("HTTP/1.1 200 OK\r\n\r\nhello");  // without the end that TLS has
+      std::this_thread::sleep_for(20ms);
       peer.reset();
     } else if (head.find("/stall") != std::string::npos) {
       peer.write("HTTP/1.1 200 OK\r\n");
