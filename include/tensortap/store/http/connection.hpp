@@ -262,7 +262,8 @@ class HttpConnection {
     if (ended) return failed(verdict, verdict == HttpFailure::stopped ? "stopped" : "the deadline passed");
 
     const std::string name = httplib::to_string(error);
-    const bool exchanged = reader.has_begun() || answer.status > 0 || !is_before_request(error, name);
+    const bool is_guarded = !secure_ || !std::is_final_v<httplib::SSLClient>;
+    const bool exchanged = is_guarded ? report_.was_used : reader.has_begun() || !is_before_request(error, name);
     if (!exchanged && name.find("erification") != std::string::npos)
       return failed(HttpFailure::not_trusted, "its certificate is refused" + verification_result());
     if (!exchanged)
