@@ -5,9 +5,9 @@ usage: fault_proxy.py [--upstream http://HOST:PORT] [--port N] [--tls CERT KEY] 
                       [-- COMMAND...]
 
 Listens on 127.0.0.1, --port or a free one. Requests go on to --upstream ($TENSORTAP_S3_ENDPOINT) with their Host and
-all other bytes unchanged, so that signatures stay valid. With a COMMAND it lives as long as that, which finds the proxy's
-address in TENSORTAP_S3_FAULTY_ENDPOINT and a second one, to which redirects lead and where everything is refused, in
-TENSORTAP_S3_ELSEWHERE; returns its status. Without, both are printed, and it lives until it is killed.
+all other bytes unchanged, so that signatures stay valid. With a COMMAND it lives as long as that, which finds the
+proxy's address in TENSORTAP_S3_FAULTY_ENDPOINT and a second one, to which redirects lead and where everything is
+refused, in TENSORTAP_S3_ELSEWHERE; returns its status. Without, both are printed, and it lives until it is killed.
 
 Over the same port (no bucket has such a name):
   POST /__plan   a plan replaces the old one and empties the log
@@ -259,7 +259,11 @@ class Peer:
         self.sock.sendall(data)
 
     def readable(self, seconds):
-        return bool(self.buffer) or bool(select.select([self.sock], [], [], seconds)[0])
+        if self.buffer:
+            return True
+        poll = select.poll()
+        poll.register(self.sock, select.POLLIN)
+        return bool(poll.poll(seconds * 1000))
 
     def reset(self):
         with contextlib.suppress(OSError):
