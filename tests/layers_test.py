@@ -20,7 +20,7 @@ MAY_INCLUDE = {
     "record": {"tensor", "select", "reduce"},
     "store": set(),
     "store/http": {"store"},
-    "store/s3": {"store", "store/http"},
+    "store/s3": {"store", "store/http", "record/crc32c"},
     "capture": {"tensor", "select", "reduce", "record", "store"},
     "trial": {"tensor", "select", "reduce", "record", "store"},
     "rules": {"select", "reduce", "store", "trial"},

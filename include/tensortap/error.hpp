@@ -190,11 +190,39 @@ class Error : public std::runtime_error {
             "histogram: no such quantile (" + detail::number_text(q) + ", of 0 to 1); 0.5 is the median"};
   }
   static Error no_such_store(std::string_view url) {
-    return {Errc::invalid_option, "store: " + in_quotes(url) + ": no store for this address; give a directory"};
+    return {Errc::invalid_option,
+            "store: " + in_quotes(url) + ": no store for this address; give a directory, or s3://BUCKET/PREFIX"};
   }
 
   static Error bad_url(std::string_view url, std::string_view cause) {
     return {Errc::invalid_option, "url: " + in_quotes(url) + ": " + std::string(cause) + "; correct the address"};
+  }
+  static Error bad_bucket(std::string_view address) {
+    return {Errc::invalid_option, "store: " + in_quotes(address) +
+                                      ": no bucket has this name; write s3://BUCKET/PREFIX with letters, digits, '-', "
+                                      "'.' and '_' in BUCKET"};
+  }
+  static Error bad_s3_option(std::string_view option, std::string_view cause) {
+    return {Errc::invalid_option, "s3: option " + std::string(option) + ": " + std::string(cause)};
+  }
+  static Error no_network(std::string_view url) {
+    return {Errc::invalid_option, "store: " + in_quotes(url) +
+                                      ": this program cannot speak to S3; include <tensortap/net.hpp> in one of its "
+                                      "source files and link tensortap::net"};
+  }
+
+  // Credentials and signatures. No secret is ever given to these.
+  static Error bad_credentials(std::string_view source, std::string_view cause) {
+    return {Errc::invalid_option,
+            "credentials: " + escaped(source) + ": " + std::string(cause) + "; give an access key and its secret"};
+  }
+  static Error bad_validity(std::int64_t seconds) {
+    return {Errc::invalid_option, "presigned address: its time is not from 1 second to 7 days (" +
+                                      std::to_string(seconds) + " seconds); choose another one"};
+  }
+  static Error digest_failed(std::string_view algorithm) {
+    return {Errc::io, "digest: " + std::string(algorithm) +
+                          ": OpenSSL failed; see whether its configuration allows this algorithm"};
   }
 
   // Steps
@@ -260,6 +288,30 @@ class Error : public std::runtime_error {
   }
   static Error collection_not_found(std::string_view name) {
     return {Errc::not_found, "trial: no collection is named " + in_quotes(name) + "; see trial.collections()"};
+  }
+  static Error bad_reply(std::string_view cause) { return {Errc::io, std::string(cause)}; }
+  static Error s3_unreachable(std::string_view request, std::string_view cause, std::string_view why_no_more,
+                              int attempts) {
+    return {Errc::io, "s3: " + escaped(request) + ": " + escaped(cause) + " (" +
+                          (why_no_more.empty() ? "" : std::string(why_no_more) + ", ") + "attempts: " +
+                          std::to_string(attempts) + "); see that the server can be reached, or allow more time"};
+  }
+  static Error s3_refused(std::string_view request, int status, std::string_view code, std::string_view message,
+                          std::string_view ids, std::string_view why_no_more, int attempts) {
+    const bool access = status == 401 || status == 403;
+    return {code == "NoSuchBucket" ? Errc::not_found : Errc::io,
+            "s3: " + escaped(request) + ": the server says " + std::to_string(status) +
+                (code.empty() ? "" : " " + escaped(code.substr(0, 100))) +
+                (message.empty() ? "" : ": " + escaped(message.substr(0, 300))) + " (" +
+                (why_no_more.empty() ? "" : std::string(why_no_more) + ", ") + "attempts: " + std::to_string(attempts) +
+                (ids.empty() ? "" : ", request " + escaped(ids.substr(0, 200))) + "); " +
+                (code == "NoSuchBucket" ? "make the bucket, or correct its name"
+                 : access               ? "see that the credentials are right and allowed to do this"
+                                        : "ask those who run the server")};
+  }
+  static Error s3_corrupt(std::string_view object, std::string_view cause) {
+    return {Errc::damaged, "s3: " + escaped(object) + ": what was received is not what was stored (" +
+                               std::string(cause) + "); put it again"};
   }
   static Error damaged(std::string_view what, std::string_view where, std::string_view cause) {
     return {Errc::damaged, std::string(what) + ": " + in_quotes(where) + ": " + std::string(cause)};

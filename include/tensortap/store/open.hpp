@@ -3,6 +3,7 @@
 //   std::shared_ptr<tensortap::Store> store = tensortap::open_store("runs/42");
 #pragma once
 
+#include <atomic>
 #include <cstdlib>
 #include <memory>
 #include <string>
@@ -14,8 +15,21 @@
 
 namespace tensortap::inline v0 {
 
-/// The store at `address`: a directory, in which a leading "~/" is the home directory. Throws: another kind of address.
+namespace detail {
+
+/// Opens an s3:// address. Set by <tensortap/store/s3/s3_store.hpp>, in programs that include it.
+inline std::atomic<std::shared_ptr<Store> (*)(std::string_view address)> open_s3 = nullptr;
+
+}  // namespace detail
+
+/// The store at `address`: a directory, in which a leading "~/" is the home directory; or "s3://BUCKET/PREFIX", in
+/// programs that include <tensortap/net.hpp>. Throws: another kind of address.
 inline std::shared_ptr<Store> open_store(std::string_view address) {
+  if (address.starts_with("s3://")) {
+    const auto open = detail::open_s3.load();
+    if (open == nullptr) throw Error::no_network(address);
+    return open(address);
+  }
   if (address.empty() || address.find("://") != std::string_view::npos) throw Error::no_such_store(address);
   std::string directory(address);
   if (address == "~" || address.starts_with("~/"))

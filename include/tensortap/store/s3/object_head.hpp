@@ -1,0 +1,50 @@
+// What the header fields of an object say: its size, its checksum, who has put it.
+//
+// Not for users: S3Store is the way in.
+#pragma once
+
+#include <charconv>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include <tensortap/error.hpp>
+#include <tensortap/store/http/message.hpp>
+#include <tensortap/store/s3/client.hpp>
+
+namespace tensortap::inline v0 {
+
+namespace detail::s3 {
+
+// Kept with each object we put:
+inline constexpr std::string_view crc32c_field = "x-amz-meta-tensortap-crc32c";  // of all its bytes, 8 digits
+inline constexpr std::string_view put_field = "x-amz-meta-tensortap-put";        // a number nobody else draws
+inline constexpr std::string_view lease_field = "x-amz-meta-tensortap-lease";    // of a claim, in seconds
+
+/// `text` as a number to `base`; nothing if it is none, or anything follows.
+inline std::optional<std::uint64_t> number(std::string_view text, int base = 10) {
+  std::uint64_t value = 0;
+  const char* const end = text.data() + text.size();
+  const auto [read, failure] = std::from_chars(text.data(), end, value, base);
+  if (text.empty() || failure != std::errc() || read != end) return std::nullopt;
+  return value;
+}
+
+/// The size of the object of a reply that holds all of it, or none. Throws: it does not say.
+inline std::uint64_t content_length(const HttpReply& reply) {
+  const auto length = number(reply.header("content-length"));
+  if (!length) throw Error::bad_reply("s3: a reply does not say how long the object is");
+  return *length;
+}
+
+/// The header fields of object `key`; nothing if it is not there.
+inline std::optional<HttpReply> head(Client& client, const std::string& key) {
+  Answer answer = client.call({.method = "HEAD", .key = key, .answers = {404}, .deadline = client.deadline()});
+  if (answer.reply.status == 404) return std::nullopt;
+  return std::move(answer.reply);
+}
+
+}  // namespace detail::s3
+
+}  // namespace tensortap::inline v0

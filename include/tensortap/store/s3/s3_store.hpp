@@ -1,0 +1,177 @@
+// A store in a bucket of S3, or of a server that speaks its language. What is put is durable when the call returns;
+// whether an object is there already is decided by the server, so that several machines may write.
+//
+//   auto store = std::make_shared<tensortap::S3Store>("s3://bucket/runs/42");
+//   tensortap::Hook hook(store);
+#pragma once
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <tensortap/error.hpp>
+#include <tensortap/store/open.hpp>
+#include <tensortap/store/s3/address.hpp>
+#include <tensortap/store/s3/client.hpp>
+#include <tensortap/store/s3/configuration.hpp>
+#include <tensortap/store/s3/download.hpp>
+#include <tensortap/store/s3/lease.hpp>
+#include <tensortap/store/s3/options.hpp>
+#include <tensortap/store/s3/upload.hpp>
+#include <tensortap/store/s3/xml.hpp>
+#include <tensortap/store/store.hpp>
+
+namespace tensortap::inline v0 {
+
+class S3Store final : public Store {
+ public:
+  using Store::get;
+  using Store::list;
+  using Store::put;
+
+  /// Nothing is sent yet. Throws: `address` is no s3://BUCKET/PREFIX; an option that cannot be.
+  explicit S3Store(std::string_view address, S3Options options = {})
+      : S3Store(parse_s3_address(address), detail::s3::complete(std::move(options))) {}
+
+  bool put(std::string_view key, std::span<const Bytes> pieces, Sync, IfExists if_exists) override {
+    return detail::s3::put(client_, key_in_bucket(key), pieces, if_exists);
+  }
+
+  /// Throws: what was received is not what was stored, again and again; the object is replaced faster than it is read.
+  [[nodiscard]] std::optional<std::vector<std::byte>> get(std::string_view key, Range range) const override {
+    return detail::s3::get(client_, key_in_bucket(key), range);
+  }
+
+  [[nodiscard]] std::optional<std::uint64_t> size(std::string_view key) const override {
+    const auto head = detail::s3::head(client_, key_in_bucket(key));
+    if (!head) return std::nullopt;
+    return detail::s3::content_length(*head);
+  }
+
+  /// What others have put under keys that no store has, "a//b" and "folder/" among them, is passed over.
+  [[nodiscard]] std::vector<ObjectInfo> list(std::string_view prefix, std::string_view after) const override {
+    std::vector<ObjectInfo> out;
+    std::string next, last;
+    do {
+      detail::s3::ListPage page;
+      detail::s3::Request request{.query = {{"list-type", "2"}, {"encoding-type", "url"}},
+                                  .deadline = client_.deadline(),
+                                  .read = [&](const HttpReply& reply) { page = detail::s3::parse_list(reply.body); }};
+      if (const std::string begin = folder_ + std::string(prefix); !begin.empty())
+        request.query.emplace_back("prefix", begin);
+      if (!next.empty())
+        request.query.emplace_back("continuation-token", next);
+      else if (!after.empty())
+        request.query.emplace_back("start-after", folder_ + std::string(after));
+      (void)client_.call(request);
+      for (detail::s3::ListPage::Object& object : page.objects) {
+        if (object.key <= last) throw Error::bad_reply("s3: " + location() + ": the listing goes in circles");
+        last = object.key;
+        if (!object.key.starts_with(folder_)) continue;
+        std::string key = object.key.substr(folder_.size());
+        if (key > after && is_key(key)) out.push_back({std::move(key), object.size});
+      }
+      next = std::move(page.next);
+    } while (!next.empty());
+    return out;
+  }
+
+  bool remove(std::string_view key) override {
+    const std::string at = key_in_bucket(key);
+    if (!detail::s3::head(client_, at)) return false;
+    (void)client_.call({.method = "DELETE", .key = at, .answers = {404}, .deadline = client_.deadline()});
+    return true;
+  }
+
+  /// A copy is made, then the first is removed.
+  bool move(std::string_view from, std::string_view to) override {
+    const std::string source = key_in_bucket(from);
+    const std::string target = key_in_bucket(to);
+    const detail::s3::Answer copied =
+        client_.call({.method = "PUT",
+                      .key = target,
+                      .headers = {{"x-amz-copy-source", percent_encoded("/" + client_.bucket() + "/" + source, true)}},
+                      .answers = {404},
+                      .may_hold_error = true,
+                      .deadline = client_.deadline()});
+    if (copied.reply.status == 404) return false;
+    (void)client_.call({.method = "DELETE", .key = source, .answers = {404}, .deadline = client_.deadline()});
+    return true;
+  }
+
+  /// What was put is durable already.
+  void sync(std::span<const std::string> keys) override {
+    for (const std::string& key : keys) (void)key_parts(key);
+  }
+
+  /// A lease: it is renewed while the claim lives, and taken over once it was not for as long as S3Options::lease, by
+  /// the server's clock; the object says more than `text`. Whoever holds one can lose it if it cannot reach the server
+  /// for that long.
+  [[nodiscard]] std::unique_ptr<Claim> claim(std::string_view key, std::string_view text) override {
+    return detail::s3::take_lease(client_, key_in_bucket(key), text);
+  }
+
+  /// Uploads in parts that were begun and not ended.
+  std::size_t remove_unfinished(const std::function<bool(std::string_view key)>& is_mine) override {
+    std::size_t count = 0;
+    for (const detail::s3::Upload& upload : detail::s3::list_uploads(client_, folder_)) {
+      if (!upload.key.starts_with(folder_) || !is_mine(std::string_view(upload.key).substr(folder_.size()))) continue;
+      detail::s3::abort(client_, upload);
+      ++count;
+    }
+    return count;
+  }
+
+  [[nodiscard]] std::string location() const override { return address_.text(); }
+  [[nodiscard]] std::size_t concurrency() const noexcept override { return client_.options().connections; }
+
+  /// How many requests were sent, retries included.
+  [[nodiscard]] std::uint64_t requests() const noexcept { return client_.requests(); }
+
+ private:
+  S3Store(S3Address address, std::pair<S3Options, S3Endpoint> how)
+      : address_(std::move(address)),
+        folder_(address_.prefix.empty() ? std::string() : address_.prefix + "/"),
+        client_(address_.bucket, std::move(how.second), how.first) {}
+
+  [[nodiscard]] std::string key_in_bucket(std::string_view key) const {
+    (void)key_parts(key);
+    std::string out = folder_ + std::string(key);
+    if (out.size() > 1024 || !is_utf8(out)) throw Error::bad_key(out);
+    return out;
+  }
+
+  [[nodiscard]] static bool is_key(std::string_view key) {
+    try {
+      (void)key_parts(key);
+      return true;
+    } catch (const Error&) {
+      return false;
+    }
+  }
+
+  S3Address address_;
+  std::string folder_;
+  mutable detail::s3::Client client_;
+};
+
+namespace detail {
+
+/// Makes open_store() know s3:// in a program that includes this.
+inline const bool opens_s3 = (
+    open_s3 = [](std::string_view address) -> std::shared_ptr<Store> { return std::make_shared<S3Store>(address); },
+    true);
+
+}  // namespace detail
+
+}  // namespace tensortap::inline v0

@@ -1,0 +1,221 @@
+// An object sent: whole, or in parts at once where it is large; from where its bytes lie. A part that fails for good
+// ends the upload, and nothing of it stays.
+//
+// Not for users: S3Store is the way in.
+#pragma once
+
+#include <algorithm>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <random>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <tensortap/error.hpp>
+#include <tensortap/record/crc32c.hpp>
+#include <tensortap/store/at_once.hpp>
+#include <tensortap/store/http/message.hpp>
+#include <tensortap/store/s3/client.hpp>
+#include <tensortap/store/s3/object_head.hpp>
+#include <tensortap/store/s3/xml.hpp>
+#include <tensortap/store/store.hpp>
+
+namespace tensortap::inline v0 {
+
+namespace detail::s3 {
+
+/// 128 bits of chance, as text: nobody else has the same.
+inline std::string unique_text() {
+  constexpr char hex[] = "0123456789abcdef";
+  std::random_device chance;
+  std::string out;
+  for (int i = 0; i < 4; ++i)
+    for (unsigned bits = chance(), k = 0; k < 8; ++k, bits >>= 4) out += hex[bits & 15];
+  return out;
+}
+
+inline std::string crc32c_text(std::span<const Bytes> pieces) {
+  constexpr char hex[] = "0123456789abcdef";
+  std::uint32_t crc = 0;
+  for (const Bytes piece : pieces) crc = crc32c(piece, crc);
+  std::string out(8, '0');
+  for (std::size_t i = 8; i-- > 0; crc >>= 4) out[i] = hex[crc & 15];
+  return out;
+}
+
+inline std::uint64_t total_size(std::span<const Bytes> pieces) {
+  std::uint64_t size = 0;
+  for (const Bytes piece : pieces) size += piece.size();
+  return size;
+}
+
+/// The `length` bytes of `pieces` from `at`, or as many as there are.
+inline std::vector<Bytes> slice(std::span<const Bytes> pieces, std::uint64_t at, std::uint64_t length) {
+  std::vector<Bytes> out;
+  for (const Bytes piece : pieces) {
+    if (at >= piece.size()) {
+      at -= piece.size();
+      continue;
+    }
+    const std::uint64_t here = std::min<std::uint64_t>(piece.size() - at, length);
+    if (here > 0) out.push_back(piece.subspan(static_cast<std::size_t>(at), static_cast<std::size_t>(here)));
+    length -= here;
+    at = 0;
+    if (length == 0) break;
+  }
+  return out;
+}
+
+/// The size of the parts of an object: `wanted`, or what makes 10,000 of them, in whole MiB.
+constexpr std::uint64_t part_size_for(std::uint64_t size, std::uint64_t wanted) noexcept {
+  constexpr std::uint64_t most_parts = 10'000;
+  constexpr std::uint64_t mebibyte = std::uint64_t{1} << 20;
+  const std::uint64_t needed = (size + most_parts - 1) / most_parts;
+  return std::max(wanted, (needed + mebibyte - 1) / mebibyte * mebibyte);
+}
+
+/// Ends an upload in parts; what was sent of it is dropped.
+inline void abort(Client& client, const Upload& upload) {
+  (void)client.call({.method = "DELETE",
+                     .key = upload.key,
+                     .query = {{"uploadId", upload.id}},
+                     .answers = {404},
+                     .deadline = client.deadline()});
+}
+
+/// The uploads in parts under way, of keys that begin with `prefix`.
+inline std::vector<Upload> list_uploads(Client& client, const std::string& prefix) {
+  std::vector<Upload> out;
+  Upload next;
+  do {
+    UploadsPage page;
+    Request request{.query = {{"uploads", ""}, {"encoding-type", "url"}},
+                    .deadline = client.deadline(),
+                    .read = [&](const HttpReply& reply) { page = parse_uploads(reply.body); }};
+    if (!prefix.empty()) request.query.emplace_back("prefix", prefix);
+    if (!next.key.empty()) {
+      request.query.emplace_back("key-marker", next.key);
+      request.query.emplace_back("upload-id-marker", next.id);
+    }
+    (void)client.call(request);
+    if (!page.next.key.empty() && page.next.key == next.key && page.next.id == next.id)
+      throw Error::bad_reply("s3: " + client.bucket() + ": the list of uploads goes in circles");
+    out.insert(out.end(), page.uploads.begin(), page.uploads.end());
+    next = std::move(page.next);
+  } while (!next.key.empty());
+  return out;
+}
+
+/// One object on its way.
+class Sending {
+ public:
+  Sending(Client& client, const std::string& key, std::span<const Bytes> pieces, IfExists if_exists)
+      : client_(client), key_(key), pieces_(pieces), keeps_(if_exists == IfExists::keep), size_(total_size(pieces)) {
+    kept_with_it_[std::string(crc32c_field)] = crc32c_text(pieces);
+    if (keeps_ || size_ > 2 * client.options().part_size) kept_with_it_[std::string(put_field)] = token_;
+  }
+
+  /// False if it is there already, and kept.
+  bool run() {
+    if (size_ > 2 * client_.options().part_size) return send_parts();
+    Request request{.method = "PUT", .key = key_, .headers = kept_with_it_, .body = pieces_, .deadline = deadline()};
+    if (keeps_) refuse_if_there(request);
+    return settle(client_.call(request));
+  }
+
+ private:
+  [[nodiscard]] Request::Clock::time_point deadline() const { return client_.deadline(size_); }
+
+  static void refuse_if_there(Request& request) {
+    request.headers["if-none-match"] = "*";
+    request.answers = {412};
+  }
+
+  /// Whether the object is ours. One that "is there already" may be it, put by an attempt whose reply was lost.
+  [[nodiscard]] bool settle(const Answer& answer) const {
+    if (answer.reply.status / 100 == 2) return true;
+    if (!answer.repeated) return false;
+    const auto there = head(client_, key_);
+    return there && there->header(put_field) == token_;
+  }
+
+  bool send_parts() {
+    if (keeps_ && head(client_, key_)) return false;  // before much is sent for nothing
+    Upload upload{key_, {}};
+    (void)client_.call({.method = "POST",
+                        .key = key_,
+                        .query = {{"uploads", ""}},
+                        .headers = kept_with_it_,
+                        .deadline = client_.deadline(),
+                        .read = [&](const HttpReply& reply) {
+                          upload.id = parse_one(reply.body, "InitiateMultipartUploadResult", "UploadId");
+                        }});
+    try {
+      const std::uint64_t part = part_size_for(size_, client_.options().part_size);
+      std::vector<std::string> etags(static_cast<std::size_t>((size_ + part - 1) / part));
+      const auto until = deadline();
+      for_each_at_once(etags.size(), client_.options().part_connections, [&](std::size_t i) {
+        const std::vector<Bytes> bytes = slice(pieces_, i * part, part);
+        (void)client_.call({.method = "PUT",
+                            .key = key_,
+                            .query = {{"partNumber", std::to_string(i + 1)}, {"uploadId", upload.id}},
+                            .body = bytes,
+                            .deadline = until,
+                            .read = [&](const HttpReply& reply) {
+                              etags[i] = reply.header("etag");
+                              if (etags[i].empty()) throw Error::bad_reply("it has no ETag");
+                            }});
+      });
+      return complete_upload(upload, etags);
+    } catch (...) {
+      try {
+        abort(client_, upload);
+      } catch (const Error&) {  // the next remove_unfinished() finds it
+      }
+      throw;
+    }
+  }
+
+  bool complete_upload(const Upload& upload, std::span<const std::string> etags) {
+    const std::string document = complete_document(etags);
+    const Bytes body = bytes_of(document);
+    Request request{.method = "POST",
+                    .key = key_,
+                    .query = {{"uploadId", upload.id}},
+                    .headers = {{"content-type", "application/xml"}},
+                    .body = std::span(&body, 1),
+                    .may_hold_error = true,
+                    .deadline = deadline()};
+    if (keeps_) request.headers["if-none-match"] = "*";
+    request.answers = {404, 412};
+    Answer answer = client_.call(request);
+    if (settle(answer)) return true;
+    if (answer.reply.status == 412) {
+      abort(client_, upload);
+      return false;
+    }
+    throw Error::s3_refused("POST s3://" + client_.bucket() + "/" + key_, 404, "NoSuchUpload",
+                            "the upload was ended by somebody else", "", "", 1);
+  }
+
+  Client& client_;
+  const std::string& key_;
+  std::span<const Bytes> pieces_;
+  bool keeps_;
+  std::uint64_t size_;
+  std::string token_ = unique_text();
+  HttpHeaders kept_with_it_;
+};
+
+/// Makes `pieces` the object `key`. False if it is there already, and kept.
+inline bool put(Client& client, const std::string& key, std::span<const Bytes> pieces, IfExists if_exists) {
+  return Sending(client, key, pieces, if_exists).run();
+}
+
+}  // namespace detail::s3
+
+}  // namespace tensortap::inline v0
