@@ -39,6 +39,12 @@ inline void put_pieces(Store& store, std::string_view key, const std::vector<std
   store.put(key, views, tensortap::Sync::no, tensortap::IfExists::replace);
 }
 
+/// Whether the object of a claim begins with `says`.
+inline bool claim_says(const Store& store, std::string_view key, std::string_view says) {
+  const auto claim = text(store, key);
+  return claim && claim->starts_with(says);
+}
+
 /// A listing as one text: "key size, key size".
 inline std::string listing(const Store& store, std::string_view prefix, std::string_view after = {}) {
   std::string out;
@@ -169,13 +175,13 @@ inline void check_claims_in_threads(Store& store) {
     const std::string own = "claims/own_" + std::to_string(thread);
     for (int turns = 0; turns < 25;) {
       const auto mine = store.claim(own, own);
-      if (!mine || text(store, own) != own) ++errors;
+      if (!mine || !claim_says(store, own, own)) ++errors;
       const auto claim = store.claim("claims/shared", own);
       if (!claim) {
         std::this_thread::yield();
         continue;
       }
-      if (++holders != 1 || text(store, "claims/shared") != own) ++errors;
+      if (++holders != 1 || !claim_says(store, "claims/shared", own)) ++errors;
       store.put("claimed", own);
       --holders;
       ++turns;
@@ -370,17 +376,17 @@ void check_store(const MakeStore& make_store) {
   SECTION("a claim has one holder at a time") {
     auto claim = store.claim("a/claim.smd", "me");
     REQUIRE(claim);
-    CHECK(text(store, "a/claim.smd") == "me");
+    CHECK(claim_says(store, "a/claim.smd", "me"));
     CHECK_FALSE(store.claim("a/claim.smd", "you"));
-    CHECK(text(store, "a/claim.smd") == "me");
-    CHECK(listing(store, "") == "a/claim.smd 2");
+    CHECK(claim_says(store, "a/claim.smd", "me"));
+    CHECK_THAT(listing(store, ""), contains("a/claim.smd "));
     const auto another = store.claim("a/claim_worker_1.smd", "you");
     CHECK(another);
     claim.reset();
     CHECK_FALSE(store.get("a/claim.smd"));
     claim = store.claim("a/claim.smd", "you");
     REQUIRE(claim);
-    CHECK(text(store, "a/claim.smd") == "you");
+    CHECK(claim_says(store, "a/claim.smd", "you"));
   }
 
   SECTION("a claim that nobody holds is taken over") {
@@ -389,7 +395,7 @@ void check_store(const MakeStore& make_store) {
       {
         const auto claim = store.claim("claim.smd", "me");
         REQUIRE(claim);
-        CHECK(text(store, "claim.smd") == "me");
+        CHECK(claim_says(store, "claim.smd", "me"));
         CHECK_FALSE(store.claim("claim.smd", "you"));
       }
       CHECK(store.list("").empty());
@@ -400,7 +406,7 @@ void check_store(const MakeStore& make_store) {
     store.put("a/b", "x");
     const auto claim = store.claim("claim.smd", "me");
     CHECK(store.remove_unfinished([](std::string_view) { return true; }) == 0);
-    CHECK(listing(store, "") == "a/b 1, claim.smd 2");
+    CHECK_THAT(listing(store, ""), contains("a/b 1, claim.smd "));
   }
 
   SECTION("of several that put if absent one succeeds") { check_exclusive_puts(store); }

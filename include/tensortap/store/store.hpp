@@ -96,7 +96,7 @@ class Store {
   virtual void sync(std::span<const std::string> keys) = 0;
 
   /// Claims `key` for as long as the claim lives and this process does; nothing if another one alive holds it. The
-  /// claim is an object, `text` says whose; it is removed with the claim, and taken over where a process died with it.
+  /// claim is an object that begins with `text`, which says whose; it is removed with the claim, and taken over where a process died with it.
   /// Lifetime: it ends before the store does. A forked child holds no part of it.
   [[nodiscard]] virtual std::unique_ptr<Claim> claim(std::string_view key, std::string_view text) = 0;
 

@@ -59,6 +59,8 @@ TEST_CASE("percent-encoding leaves only unreserved bytes, and goes back") {
   CHECK(percent_encoded("AZaz09-._~") == "AZaz09-._~");
   CHECK(percent_encoded(" +%/\xc3\xa4") == "%20%2B%25%2F%C3%A4");
   CHECK(percent_encoded("a/b c", true) == "a/b%20c");
+  CHECK(percent_decoded("a+b%2B") == "a+b+");
+  CHECK(percent_decoded("a+b%2B", true) == "a b+");
   CHECK(percent_decoded("%4") == "%4");
   CHECK(percent_decoded("%zz%41") == "%zzA");
   CHECK(percent_decoded("%+1") == "%+1");

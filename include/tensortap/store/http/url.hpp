@@ -48,8 +48,9 @@ inline std::string percent_encoded(std::string_view text, bool keep_slash = fals
   return out;
 }
 
-/// `text` with every %XX as its byte; what is no such triple stays.
-inline std::string percent_decoded(std::string_view text) {
+/// `text` with every %XX as its byte, and, as in forms, '+' as a blank if `plus_is_blank`; what is no such triple
+/// stays.
+inline std::string percent_decoded(std::string_view text, bool plus_is_blank = false) {
   std::string out;
   out.reserve(text.size());
   for (std::size_t i = 0; i < text.size(); ++i) {
@@ -59,7 +60,7 @@ inline std::string percent_decoded(std::string_view text) {
       out += static_cast<char>(value);
       i += 2;
     } else {
-      out += text[i];
+      out += text[i] == '+' && plus_is_blank ? ' ' : text[i];
     }
   }
   return out;

@@ -44,7 +44,7 @@ struct Request {
   HttpHeaders headers = {};
   std::span<const Bytes> body = {};
   std::vector<int> answers = {};  // status codes that are answers although they are no success
-  bool may_hold_error = false;              // a reply of 200 may be an error yet
+  bool may_hold_error = false;    // a reply of 200 may be an error yet
   Clock::time_point deadline = Clock::time_point::max();
   std::function<void(HttpRequest&)> prepare = {};   // each attempt
   std::function<void(const HttpReply&)> read = {};  // a reply of success; an attempt whose reply it refuses has failed

@@ -97,6 +97,7 @@ class S3Store final : public Store {
   bool move(std::string_view from, std::string_view to) override {
     const std::string source = key_in_bucket(from);
     const std::string target = key_in_bucket(to);
+    if (source == target) return detail::s3::head(client_, source).has_value();
     const detail::s3::Answer copied =
         client_.call({.method = "PUT",
                       .key = target,

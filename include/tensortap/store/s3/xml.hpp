@@ -96,7 +96,7 @@ inline ListPage parse_list(std::string_view text) {
   const bool encoded = std::string_view(list.child_value("EncodingType")) == "url";
   ListPage page;
   for (const pugi::xml_node object : list.children("Contents")) {
-    ListPage::Object out{encoded ? percent_decoded(object.child_value("Key")) : object.child_value("Key")};
+    ListPage::Object out{encoded ? percent_decoded(object.child_value("Key"), true) : object.child_value("Key")};
     const std::string_view size = object.child_value("Size");
     if (std::from_chars(size.data(), size.data() + size.size(), out.size).ec != std::errc())
       throw Error::bad_reply("the size of " + in_quotes(out.key) + " is no number (" + in_quotes(size) + ")");
@@ -112,8 +112,7 @@ inline ListPage parse_list(std::string_view text) {
 inline UploadsPage parse_uploads(std::string_view text) {
   const pugi::xml_document document = parse_xml(text, "ListMultipartUploadsResult");
   const pugi::xml_node list = document.document_element();
-  const bool encoded = std::string_view(list.child_value("EncodingType")) == "url";
-  const auto key = [&](const char* value) { return encoded ? percent_decoded(value) : std::string(value); };
+  const auto key = [](const char* value) { return percent_decoded(value, true); };  // Ceph does not say that it is
   UploadsPage page;
   for (const pugi::xml_node upload : list.children("Upload"))
     page.uploads.push_back({key(upload.child_value("Key")), upload.child_value("UploadId")});

@@ -1,0 +1,10 @@
+// What speaks to a network: with this in one source file of a program, and tensortap::net linked, open_store, Hook and
+// Trial take "s3://BUCKET/PREFIX". Everything else is <tensortap/tensortap.hpp>, which this includes.
+#pragma once
+
+#include <tensortap/tensortap.hpp>  // all that needs no network
+
+#include <tensortap/store/http/client.hpp>             // HTTP: connections, deadlines, certificates
+#include <tensortap/store/s3/default_credentials.hpp>  // S3: whom to be
+#include <tensortap/store/s3/options.hpp>              //     how it is configured
+#include <tensortap/store/s3/s3_store.hpp>             //     a bucket
