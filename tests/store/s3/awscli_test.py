@@ -152,7 +152,7 @@ class AwscliTest(unittest.TestCase):
 
     def test_options_are_spelled_as_awscli_spells_them(self):
         written = self.file("written", b"text\n")
-        nowhere = {"AWS_ENDPOINT_URL_S3": "http://127.0.0.1:1", "AWS_REGION": "nowhere-1", "AWS_DEFAULT_REGION": "nowhere-1"}
+        nowhere = {"AWS_ENDPOINT_URL_S3": "http://127.0.0.1:1", "AWS_REGION": "nowhere-1"}
         for endpoint in (ENDPOINT, TLS_ENDPOINT):
             how = "--endpoint-url", endpoint, "--region", "us-east-1"
             self.tool("cp", written, f"{self.prefix}/key", *how, **nowhere)
