@@ -62,6 +62,7 @@ class S3Store final : public Store {
   [[nodiscard]] std::vector<ObjectInfo> list(std::string_view prefix, std::string_view after) const override {
     std::vector<ObjectInfo> out;
     std::string next, last;
+    int empty_pages = 0;  // in a row
     do {
       detail::s3::ListPage page;
       detail::s3::Request request{.query = {{"list-type", "2"}, {"encoding-type", "url"}},
@@ -74,8 +75,11 @@ class S3Store final : public Store {
       else if (!after.empty())
         request.query.emplace_back("start-after", folder_ + std::string(after));
       (void)client_.call(request);
+      const auto in_circles = [&] { return Error::bad_reply("s3: " + location() + ": the listing goes in circles"); };
+      empty_pages = page.objects.empty() ? empty_pages + 1 : 0;
+      if (empty_pages > 100) throw in_circles();
       for (detail::s3::ListPage::Object& object : page.objects) {
-        if (object.key <= last) throw Error::bad_reply("s3: " + location() + ": the listing goes in circles");
+        if (object.key <= last) throw in_circles();
         last = object.key;
         if (!object.key.starts_with(folder_)) continue;
         std::string key = object.key.substr(folder_.size());
