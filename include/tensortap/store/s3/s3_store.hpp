@@ -52,6 +52,14 @@ class S3Store final : public Store {
     return detail::s3::get(client_, key_in_bucket(key), range);
   }
 
+  using DownloadTarget = detail::s3::DownloadTarget;
+
+  /// Sends the bytes of object `key` to `target` as they come, in no order; returns how many, nothing if there is no
+  /// such object. Throws: as `get` does; then part of it was written.
+  std::optional<std::uint64_t> download(std::string_view key, const DownloadTarget& target) const {
+    return detail::s3::download(client_, key_in_bucket(key), {}, target);
+  }
+
   [[nodiscard]] std::optional<std::uint64_t> size(std::string_view key) const override {
     const auto head = detail::s3::head(client_, key_in_bucket(key));
     if (!head) return std::nullopt;
