@@ -38,10 +38,11 @@
 #include <tensortap/record/layout.hpp>            //         what is called how
 #include <tensortap/record/tfrecord.hpp>          //         framing and checksums
 
-#include <tensortap/store/file.hpp>    // store: a directory
-#include <tensortap/store/memory.hpp>  //        memory
-#include <tensortap/store/open.hpp>    //        by address
-#include <tensortap/store/store.hpp>   //        bring your own
+#include <tensortap/store/at_once.hpp>  // store: many calls at the same time
+#include <tensortap/store/file.hpp>     //        a directory
+#include <tensortap/store/memory.hpp>   //        memory
+#include <tensortap/store/open.hpp>     //        by address
+#include <tensortap/store/store.hpp>    //        bring your own
 
 #include <tensortap/capture/hook.hpp>     // capture: what a training loop holds
 #include <tensortap/capture/options.hpp>  //          how it is configured
