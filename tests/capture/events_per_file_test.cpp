@@ -156,6 +156,37 @@ TEST_CASE("no events file spans a commit, so a rewind takes whole files") {
   }
 }
 
+TEST_CASE("an attempt that dies in its rewind leaves steps that share a file to be set aside together") {
+  const auto memory = std::make_shared<tt::MemoryStore>();
+  auto options = together(4);
+  options.checkpoints = std::make_shared<tt::MemoryStore>();
+  {
+    tt::Hook hook(memory, options);
+    save_steps(hook, 1);
+    hook.commit();
+    save_steps(hook, 5);
+  }
+  const auto store = std::make_shared<RemoteStore>(memory, 1);
+  int moves = 0;
+  store->before_move = [&](std::string_view key) {
+    if (++moves > 2) throw tt::Error::io("store: cannot move", key, "the disk is on fire");
+  };
+  CHECK_THROWS_WITH(tt::Hook(store, options), contains("the disk is on fire"));
+  const auto aside = [&](std::int64_t run) { return memory->list(tt::layout::superseded_key(run, "")); };
+  CHECK(aside(1).size() == 2);  // the indexes of steps 5, and 4, which shares a file with 1
+  const tt::Hook hook(memory, options);
+  check_steps(memory, {0});
+  CHECK(aside(1).size() == 2);
+  CHECK(aside(2).size() == 5);
+  for (const std::int64_t run : {1, 2})
+    for (const auto& object : memory->list(tt::layout::superseded_key(run, tt::layout::index_prefix))) {
+      const auto bytes = memory->get(object.key);
+      const std::string events = tt::parse_index(tt::text_of(*bytes), object.key).event_file;
+      CAPTURE(object.key);
+      CHECK(memory->size(tt::layout::superseded_key(run, events)));
+    }
+}
+
 TEST_CASE("a shared file that cannot be written loses each step in it, and no other") {
   const auto memory = std::make_shared<tt::MemoryStore>();
   const auto store = std::make_shared<RemoteStore>(memory, GENERATE(1u, 32u));

@@ -68,6 +68,7 @@ class RemoteStore : public ForwardingStore {
   }
   bool move(std::string_view from, std::string_view to) override {
     const Flight flight(*this, moves_);
+    if (before_move) before_move(from);
     return ForwardingStore::move(from, to);
   }
   [[nodiscard]] std::size_t concurrency() const noexcept override { return concurrency_; }
@@ -85,7 +86,8 @@ class RemoteStore : public ForwardingStore {
   /// How many there were at the same time since this was asked last, at most.
   [[nodiscard]] std::size_t most_at_once() { return most_.exchange(0); }
 
-  std::function<void(std::string_view key)> before_get, after_get, before_put;  ///< Threads: those that call.
+  std::function<void(std::string_view key)> before_get, after_get, before_put,
+      before_move;  ///< Threads: those that call.
 
  private:
   using Count = std::atomic<std::size_t>;
