@@ -8946,6 +8946,11 @@ struct HookOptions {
   WhenFull when_full = WhenFull::block;
   std::chrono::nanoseconds block_timeout = std::chrono::seconds(30);
 
+  /// How many saved steps share one events object. More than one makes fewer and larger objects, for stores where each
+  /// call takes its time; steps are seen, and survive the process, only when so many are together. A file is cut before
+  /// at flush(), commit() and close(), and beyond 8 MiB.
+  std::int64_t events_per_file = 1;
+
   /// A step keeps its tensors in memory until it is written. What would go beyond this is dropped and counted. Units:
   /// bytes.
   std::uint64_t max_step_bytes = std::uint64_t{4} << 30;
@@ -9065,6 +9070,7 @@ class Resumption {
 
  private:
   using StepKeys = std::map<std::int64_t, std::string>;
+  static constexpr std::int64_t recent = 100;  // attempts that may have died in their rewind
 
   void claim() {
     const std::string key = layout::claim_key(options_.num_workers, options_.worker);
@@ -9140,15 +9146,45 @@ class Resumption {
   void rewind(const StepKeys& indexes) {
     const StepKeys events = step_keys(layout::events_prefix, layout::event_key, layout::parse_event_key);
     for (auto at = indexes.rbegin(); at != indexes.rend(); ++at) set_aside(at->second, out_.attempt.run);
-    for (auto at = events.rbegin(); at != events.rend(); ++at)
+    bool gathered = options_.events_per_file == 1 || options_.on_resume != OnResume::archive;
+    for (auto at = events.rbegin(); at != events.rend(); ++at) {
+      if (indexes.contains(at->first) && !std::exchange(gathered, true)) gather_indexes(at->first, at->second, indexes);
       set_aside(at->second, owner_of_events(at->first, indexes));
+    }
+  }
+
+  /// An attempt that died in its rewind may have set aside the last steps that share the events file `file` of `step`,
+  /// the first that is still in place: they go where it goes.
+  void gather_indexes(std::int64_t step, const std::string& file, const StepKeys& indexes) {
+    const std::int64_t mine = out_.attempt.run;
+    for (std::int64_t run = mine - 1; run >= std::max<std::int64_t>(mine - recent, 0); --run) {
+      if (store_.size(layout::superseded_key(run, file))) return;  // an older one, and its steps
+      const std::string folder = layout::superseded_key(run, "");
+      for (const ObjectInfo& object :
+           store_.list(folder + std::string(layout::index_prefix), folder + layout::index_key(step, options_.worker))) {
+        const std::string key = object.key.substr(folder.size());
+        const auto name = layout::parse_index_key(key);
+        if (!name || indexes.contains(name->global_step) || !leads_to(object.key, file)) continue;
+        touched_.push_back(object.key);
+        touched_.push_back(layout::superseded_key(mine, key));
+        store_.move(object.key, touched_.back());
+      }
+    }
+  }
+
+  [[nodiscard]] bool leads_to(const std::string& index_key, const std::string& file) const {
+    const auto bytes = store_.get(index_key);
+    try {
+      return bytes && parse_index(text_of(*bytes), index_key).event_file == file;
+    } catch (const Error&) {
+      return false;
+    }
   }
 
   /// The attempt that has set aside the index of `step`, perhaps before it was interrupted in that; nothing if there
   /// never was one.
   std::optional<std::int64_t> owner_of_events(std::int64_t step, const StepKeys& indexes) const {
     if (indexes.contains(step)) return out_.attempt.run;
-    constexpr std::int64_t recent = 100;  // of which the index may lack its events still
     const std::int64_t mine = out_.attempt.run;
     for (std::int64_t run = mine - 1; run >= std::max<std::int64_t>(mine - recent, 0); --run)
       if (store_.size(layout::superseded_key(run, layout::index_key(step, options_.worker)))) return run;
@@ -9545,8 +9581,10 @@ class StepEncoder {
   StepEncoder(std::string worker, std::optional<std::int64_t> run, bool strip_output_numbers)
       : worker_(std::move(worker)), run_(run), strip_output_numbers_(strip_output_numbers) {}
 
-  /// Encodes `step`. Lifetime: what the others return is good until the next call, and as long as `step` is.
-  void encode(const StepRecords& step) {
+  /// Encodes `step`. Its events begin at byte `start` of the file `shared_key`; without that they have one of their
+  /// own. Lifetime: what the others return is good until the next call, and as long as `step` is.
+  void encode(const StepRecords& step, std::string_view shared_key = {}, std::uint64_t start = 0) {
+    start_ = start;
     frames_.clear();
     cuts_.clear();
     index_.clear();
@@ -9567,7 +9605,9 @@ class StepEncoder {
     }
     cut_pieces();
     const std::int64_t global_step = step.step().global_step;
-    event_key_ = bytes_ == 0 ? std::string() : layout::event_key(global_step, worker_);
+    event_key_ = bytes_ == 0          ? std::string()
+                 : shared_key.empty() ? layout::event_key(global_step, worker_)
+                                      : std::string(shared_key);
     index_key_ = layout::index_key(global_step, worker_);
     index_text_ = index_.text(step.step().mode, step.step().mode_step, event_key_, run_);
   }
@@ -9577,7 +9617,7 @@ class StepEncoder {
   [[nodiscard]] std::span<const Bytes> events() const noexcept { return pieces_; }
   [[nodiscard]] const std::string& index_key() const noexcept { return index_key_; }
   [[nodiscard]] const std::string& index() const noexcept { return index_text_; }
-  /// Size of the events file.
+  /// Size of the events.
   [[nodiscard]] std::uint64_t bytes() const noexcept { return bytes_; }
 
  private:
@@ -9607,7 +9647,7 @@ class StepEncoder {
     const std::uint64_t length = frames_.size() - before + (borrowed ? elements.size() : 0);
     std::optional<std::uint32_t> crc;
     if (run_) crc = borrowed ? checksum(before, head, elements, of_elements) : crc32c(payload_from(before));
-    index_.add(name, bytes_, length, crc);
+    index_.add(name, start_ + bytes_, length, crc);
     bytes_ += length;
   }
 
@@ -9673,7 +9713,72 @@ class StepEncoder {
   std::string event_key_;
   std::string index_key_;
   std::string index_text_;
+  std::uint64_t start_ = 0;
   std::uint64_t bytes_ = 0;
+};
+
+}  // namespace tensortap::inline v0
+
+// from tensortap/capture/step_files.hpp
+
+// Steps as the files they become: an index for each, and events, which several may share.
+//
+// Not for users: the writer's thread calls it.
+
+namespace tensortap::inline v0 {
+
+/// Memory is kept from time to time.
+class StepFiles {
+ public:
+  /// An events file, named by the first step in it.
+  struct Events {
+    std::string key;
+    std::vector<Bytes> pieces;
+    std::uint64_t size = 0;
+    std::size_t steps = 0;
+  };
+
+  /// Beyond that a shared file is cut. Units: bytes.
+  static constexpr std::uint64_t enough = std::uint64_t{8} << 20;
+
+  /// `run` and `strip_output_numbers` as StepEncoder has them.
+  StepFiles(std::string worker, std::optional<std::int64_t> run, bool strip_output_numbers, std::size_t steps_per_file)
+      : encoder_(std::move(worker), run, strip_output_numbers), steps_per_file_(steps_per_file) {}
+
+  /// Encodes `steps`. Lifetime: what the others return is good until the next call, and as long as `steps` are.
+  void encode(std::span<const StepRecords* const> steps) {
+    events_.clear();
+    file_of_.assign(steps.size(), 0);
+    while (encoders_.size() < steps.size()) encoders_.push_back(encoder_);
+    bool is_full = true;
+    for (std::size_t i = 0; i < steps.size(); ++i) {
+      if (is_full) events_.emplace_back();
+      Events& file = events_.back();
+      StepEncoder& encoder = encoders_[i];
+      encoder.encode(*steps[i], file.key, file.size);
+      if (file.key.empty()) file.key = encoder.event_key();
+      if (encoder.bytes() > 0) file.pieces.insert(file.pieces.end(), encoder.events().begin(), encoder.events().end());
+      file.size += encoder.bytes();
+      file_of_[i] = events_.size() - 1;
+      is_full = ++file.steps == steps_per_file_ || file.size >= enough;
+    }
+  }
+
+  /// The files; one without a key holds nothing, since only shapes were saved.
+  [[nodiscard]] std::span<const Events> events() const noexcept { return events_; }
+
+  /// The number of the file in which the events of the step of this number are.
+  [[nodiscard]] std::size_t file_of(std::size_t step) const { return file_of_[step]; }
+
+  /// The files of one step; its events are but a part of theirs.
+  [[nodiscard]] const StepEncoder& step(std::size_t step) const { return encoders_[step]; }
+
+ private:
+  StepEncoder encoder_;  // to make others from
+  std::size_t steps_per_file_;
+  std::vector<StepEncoder> encoders_;  // by step
+  std::vector<Events> events_;
+  std::vector<std::size_t> file_of_;  // by step
 };
 
 }  // namespace tensortap::inline v0
@@ -9706,41 +9811,34 @@ class Publisher {
         claim_(std::move(beginning.claim)),
         attempt_(std::move(beginning.attempt)),
         states_(std::move(beginning.states)),
-        encoder_(options_.worker, options_.index_extras ? std::optional(attempt_.run) : std::nullopt,
-                 options_.strip_output_numbers),
+        files_(options_.worker, options_.index_extras ? std::optional(attempt_.run) : std::nullopt,
+               options_.strip_output_numbers, static_cast<std::size_t>(options_.events_per_file)),
         last_saved_(states_.empty() ? std::nullopt : states_.back().last_saved),
         step_sync_(options_.durability == Durability::step ? Sync::yes : Sync::no),
         commit_sync_(options_.durability == Durability::none ? Sync::no : Sync::yes) {
     status_.notes = std::move(beginning.notes);
   }
 
-  /// Writes a step: its events, then the index that leads to them. What fails for good is counted. Never throws.
-  void publish(const StepRecords& step) noexcept {
-    LossReason reason = LossReason::write_failed;
-    try {
-      if (fenced_) {
-        reason = LossReason::fenced;
-      } else if (given_up_ && Clock::now().time_since_epoch().count() > give_up_at_) {
-        reason = LossReason::out_of_time;
-      } else {
-        encoder_.encode(step);
-        with_retries(failed_ ? std::chrono::nanoseconds(0) : options_.retry_for, [&] {
-          require_no_successor(std::chrono::seconds(1));
-          if (!encoder_.event_key().empty()) put_mine(encoder_.event_key(), encoder_.events());
-          const Bytes index = bytes_of(encoder_.index());
-          put_mine(encoder_.index_key(), std::span(&index, 1));
-        });
+  /// Writes steps: their events, several files at once where that pays off, then the indexes that lead to them, one
+  /// after the other. What fails for good is counted. Never throws.
+  void publish(std::span<const StepRecords* const> steps) noexcept {
+    std::chrono::nanoseconds patience = failed_ ? std::chrono::nanoseconds(0) : options_.retry_for;
+    const auto stopped = must_stop();
+    const bool are_encoded = !stopped && put_events(steps, patience);
+    for (std::size_t i = 0; i < steps.size(); ++i) {
+      std::optional<LossReason> reason = stopped;
+      if (!reason && (!are_encoded || !put_[files_.file_of(i)].done)) reason = LossReason::write_failed;
+      if (!reason) reason = must_stop();
+      if (!reason && !put_index(files_.step(i), patience)) reason = LossReason::write_failed;
+      if (!reason) {
         failed_ = false;
-        saved(step);
-        return;
+        saved(*steps[i], files_.step(i).bytes());
+        continue;
       }
-    } catch (...) {
-      failed(std::current_exception());
-      if (fenced_) reason = LossReason::fenced;
+      ++lost_since_commit_;
+      const std::int64_t at = steps[i]->step().global_step;
+      count_loss({fenced_ ? LossReason::fenced : *reason, at, at, 1, steps[i]->count(), steps[i]->bytes()});
     }
-    ++lost_since_commit_;
-    const std::int64_t at = step.step().global_step;
-    count_loss({reason, at, at, 1, step.count(), step.bytes()});
   }
 
   /// Makes all steps so far durable, then the state, if there is one. Throws: steps were lost since the last time this
@@ -9748,7 +9846,7 @@ class Publisher {
   void commit(CommitRequest request) {
     if (lost_since_commit_ > 0)
       throw Error::steps_not_saved(std::exchange(lost_since_commit_, 0), status().error.value_or("no time was left"));
-    with_retries(options_.retry_for, [&] {
+    with_retries([&] {
       require_no_successor({});
       store_->put(layout::collections_key(options_.worker), request.collections, commit_sync_);
       sync_steps();
@@ -9763,7 +9861,7 @@ class Publisher {
     if (!states.empty() && states.back().last_seen == state.last_seen) states.pop_back();
     states.push_back(std::move(state));
     if (states.size() > states_limit) states.erase(states.begin());
-    with_retries(options_.retry_for, [&] {
+    with_retries([&] {
       if (commit_sync_ == Sync::yes) {
         std::vector<std::string> files;
         for (const CheckpointFile& file : states.back().files) files.push_back(file.name);
@@ -9780,7 +9878,7 @@ class Publisher {
   void close(const std::string& collections) {
     lost_since_commit_ = 0;
     commit({collections, std::nullopt, {}});
-    with_retries(options_.retry_for, [&] {
+    with_retries([&] {
       require_no_successor({});
       attempt_.ended = true;
       const std::string text = to_json(attempt_);
@@ -9848,15 +9946,94 @@ class Publisher {
     throw Error::fenced(store_->location(), attempt_.run, successor);
   }
 
-  /// Puts an object of a step. One of an older attempt gives way; to one of a younger attempt this one does.
-  void put_mine(const std::string& key, std::span<const Bytes> pieces) {
-    if (!store_->put(key, pieces, step_sync_, IfExists::keep)) {
-      require_no_successor({});
-      if (key == encoder_.index_key()) require_older(key);
-      store_->put(key, pieces, step_sync_, IfExists::replace);
+  /// Why nothing is written any more, if so.
+  [[nodiscard]] std::optional<LossReason> must_stop() const noexcept {
+    if (fenced_) return LossReason::fenced;
+    if (given_up_ && Clock::now().time_since_epoch().count() > give_up_at_) return LossReason::out_of_time;
+    return std::nullopt;
+  }
+
+  /// How far the put of an events file has come.
+  struct Put {
+    bool done = false;
+    bool kept = false;   // one was there
+    bool noted = false;  // to be synced
+    std::exception_ptr failure;
+  };
+
+  /// Puts the events of `steps`; `put_` says which are there. False if they could not even be encoded.
+  bool put_events(std::span<const StepRecords* const> steps, std::chrono::nanoseconds& patience) noexcept {
+    bool are_encoded = false;
+    try {
+      files_.encode(steps);
+      put_.assign(files_.events().size(), {});
+      are_encoded = true;
+      with_retries(patience, [&] {
+        require_no_successor(std::chrono::seconds(1));
+        put_events_once();
+      });
+    } catch (...) {
+      failed(std::current_exception());
     }
-    if (step_sync_ == Sync::no && commit_sync_ == Sync::yes)
-      (key == encoder_.index_key() ? unsynced_indexes_ : unsynced_events_).push_back(key);
+    return are_encoded;
+  }
+
+  /// Puts those that are not there yet. Throws: one of them failed; the others were tried.
+  void put_events_once() {
+    const auto files = files_.events();
+    for_each_at_once(files.size(), store_->concurrency(), [&](std::size_t i) {
+      if (put_[i].done || put_[i].kept) return;
+      put_[i].failure = nullptr;
+      try {
+        put_[i].done = files[i].key.empty() || store_->put(files[i].key, files[i].pieces, step_sync_, IfExists::keep);
+        put_[i].kept = !put_[i].done;
+      } catch (...) {
+        put_[i].failure = std::current_exception();
+      }
+    });
+    for (std::size_t i = 0; i < files.size(); ++i) {
+      if (std::exchange(put_[i].kept, false)) replace_events(i);
+      if (put_[i].done && !files[i].key.empty() && !std::exchange(put_[i].noted, true))
+        note_unsynced(unsynced_events_, files[i].key);
+    }
+    for (const Put& put : put_)
+      if (put.failure) std::rethrow_exception(put.failure);
+  }
+
+  /// Puts an events file in the place of another one, unless that may be a younger attempt's.
+  void replace_events(std::size_t i) {
+    const StepFiles::Events& file = files_.events()[i];
+    try {
+      require_no_successor({});
+      store_->put(file.key, file.pieces, step_sync_, IfExists::replace);
+      put_[i].done = true;
+    } catch (const Error&) {
+      put_[i].failure = std::current_exception();
+    }
+  }
+
+  /// Puts the index of a step. One of an older attempt gives way; to one of a younger attempt this one does.
+  bool put_index(const StepEncoder& step, std::chrono::nanoseconds& patience) noexcept {
+    try {
+      with_retries(patience, [&] {
+        require_no_successor(std::chrono::seconds(1));
+        const Bytes text = bytes_of(step.index());
+        if (!store_->put(step.index_key(), std::span(&text, 1), step_sync_, IfExists::keep)) {
+          require_no_successor({});
+          require_older(step.index_key());
+          store_->put(step.index_key(), std::span(&text, 1), step_sync_, IfExists::replace);
+        }
+        note_unsynced(unsynced_indexes_, step.index_key());
+      });
+      return true;
+    } catch (...) {
+      failed(std::current_exception());
+      return false;
+    }
+  }
+
+  void note_unsynced(std::vector<std::string>& keys, const std::string& key) const {
+    if (step_sync_ == Sync::no && commit_sync_ == Sync::yes) keys.push_back(key);
   }
 
   void require_older(const std::string& key) {
@@ -9880,12 +10057,12 @@ class Publisher {
     unsynced_indexes_.clear();
   }
 
-  void saved(const StepRecords& step) {
+  void saved(const StepRecords& step, std::uint64_t bytes) noexcept {
     last_saved_ = step.step().global_step;
     change_status([&](HookStatus& status) {
       ++status.steps_saved;
       status.records_saved += step.size();
-      status.bytes_saved += encoder_.bytes();
+      status.bytes_saved += bytes;
     });
     if (unsynced_indexes_.size() >= unsynced_limit) {
       try {
@@ -9904,19 +10081,25 @@ class Publisher {
     }
   }
 
-  /// Runs `write`, again and again while the store fails, for `patience`. Throws what it threw last.
+  /// Runs `write`, again and again while the store fails, for `patience`, of which it takes what it waits. Throws what
+  /// it threw last.
   template <class Write>
-  void with_retries(std::chrono::nanoseconds patience, const Write& write) {
-    std::chrono::nanoseconds pause = std::chrono::milliseconds(10);
-    for (std::chrono::nanoseconds waited{0};; waited += pause, pause = std::min(pause * 2, longest_pause)) {
+  void with_retries(std::chrono::nanoseconds& patience, const Write& write) {
+    for (std::chrono::nanoseconds pause = std::chrono::milliseconds(10);; pause = std::min(pause * 2, longest_pause)) {
       try {
         return write();
       } catch (const Error& e) {
-        if (e.code() != Errc::io || waited + pause > patience || is_too_late(pause)) throw;
+        if (e.code() != Errc::io || pause > patience || is_too_late(pause)) throw;
       }
       change_status([](HookStatus& status) { ++status.retries; });
       options_.sleep(pause);
+      patience -= pause;
     }
+  }
+  template <class Write>
+  void with_retries(const Write& write) {
+    std::chrono::nanoseconds patience = options_.retry_for;
+    with_retries(patience, write);
   }
 
   [[nodiscard]] bool is_too_late(std::chrono::nanoseconds pause) const {
@@ -9954,7 +10137,8 @@ class Publisher {
   std::unique_ptr<Claim> claim_;
   Attempt attempt_;
   std::vector<State> states_;
-  StepEncoder encoder_;
+  StepFiles files_;
+  std::vector<Put> put_;  // by events file
   std::optional<std::int64_t> last_saved_;
   Sync step_sync_;
   Sync commit_sync_;
@@ -9997,17 +10181,26 @@ struct QueueDepth {
   std::uint64_t bytes = 0;
 };
 
+/// How many steps are written together.
+struct Together {
+  std::size_t steps = 1;    ///< the writer waits for so many, unless somebody waits for it
+  std::size_t times = 1;    ///< it takes up to so many times as many at once
+  std::uint64_t bytes = 0;  ///< it waits no longer once they take that much memory
+};
+
 /// Threads: one that trains calls everything; `depth` any.
 class WriterThread {
  public:
   using Clock = std::chrono::steady_clock;
-  using Publish = std::function<void(const StepRecords&)>;
+  using Publish = std::function<void(std::span<const StepRecords* const>)>;
 
-  /// `publish` is called on the writer's thread with each step, in order, and must not throw. It has to own what it
+  /// `publish` is called on the writer's thread with all steps, in order, and must not throw. It has to own what it
   /// needs: a writer that hangs in the store outlives this object.
-  WriterThread(std::uint64_t capacity, Publish publish) : desk_(std::make_shared<Desk>()) {
+  WriterThread(std::uint64_t capacity, Publish publish, Together together = {}) : desk_(std::make_shared<Desk>()) {
     desk_->capacity = capacity;
     desk_->publish = std::move(publish);
+    desk_->together = {std::max<std::size_t>(together.steps, 1), std::max<std::size_t>(together.times, 1),
+                       std::min(together.bytes, capacity / 4)};
     thread_ = std::thread([desk = desk_] { desk->write(); });
   }
 
@@ -10033,6 +10226,10 @@ class WriterThread {
     Desk& desk = *desk_;
     const auto has_room = [&] { return desk.depth.steps == 0 || desk.depth.bytes + step->memory <= desk.capacity; };
     tired_ = tired_ && desk.depth.bytes > desk.capacity / 2;
+    if (!has_room()) {
+      desk.in_a_hurry = true;
+      desk.work.notify_one();
+    }
     if (!has_room() && (tired_ || !desk.progress.wait_until(lock, deadline, has_room))) {
       tired_ = true;
       return false;
@@ -10087,6 +10284,8 @@ class WriterThread {
   }
 
  private:
+  static constexpr std::uint64_t most_memory = std::uint64_t{64} << 20;  // of steps that are written together
+
   struct Task {
     std::function<void()> job;
     std::exception_ptr failure;
@@ -10100,12 +10299,15 @@ class WriterThread {
     std::condition_variable progress;  // for who waits for it
     Publish publish;
     std::uint64_t capacity = 0;
+    Together together;
     std::unique_ptr<QueuedStep> first;
     QueuedStep* last = nullptr;
-    QueueDepth depth;  // the step under way included
+    QueueDepth depth;         // the steps under way included
+    bool in_a_hurry = false;  // somebody waits for room
     std::shared_ptr<Task> task;
     std::unique_ptr<QueuedStep> spare;
     std::uint64_t spare_bytes = 0;
+    std::vector<const StepRecords*> batch;  // the writer's own
     bool stopping = false;
     bool ended = false;
 
@@ -10117,9 +10319,9 @@ class WriterThread {
     void write() {
       std::unique_lock lock(mutex);
       for (;;) {
-        work.wait(lock, [&] { return first || task || stopping; });
+        work.wait(lock, [&] { return (first && are_enough()) || task || stopping; });
         if (first) {
-          write_first(lock);
+          write_some(lock);
         } else if (task) {
           run_task(lock);
         } else {
@@ -10131,13 +10333,33 @@ class WriterThread {
       }
     }
 
-    void write_first(std::unique_lock<std::mutex>& lock) {
-      auto step = std::move(first);
-      first = std::move(step->next);
+    /// Whether there is no waiting for more.
+    [[nodiscard]] bool is_asked() const { return task || stopping || in_a_hurry || depth.bytes >= together.bytes; }
+    [[nodiscard]] bool are_enough() const { return depth.steps >= together.steps || is_asked(); }
+
+    /// Writes as many of the first as are written together, and leaves room in the queue for those that come meanwhile.
+    void write_some(std::unique_lock<std::mutex>& lock) {
+      const std::size_t whole = static_cast<std::size_t>(depth.steps) / together.steps * together.steps;
+      const std::size_t limit = std::min(together.steps * together.times, is_asked() ? SIZE_MAX : whole);
+      const std::uint64_t most_bytes = std::min(capacity / 2, most_memory);
+      std::unique_ptr<QueuedStep> steps = std::move(first);
+      QueuedStep* end = steps.get();
+      std::uint64_t bytes = end->memory;
+      batch.assign(1, &end->records);
+      for (; end->next && batch.size() < limit && bytes + end->next->memory <= most_bytes; end = end->next.get()) {
+        batch.push_back(&end->next->records);
+        bytes += end->next->memory;
+      }
+      first = std::move(end->next);
       if (!first) last = nullptr;
+      if (!first) in_a_hurry = false;
       lock.unlock();
-      publish(step->records);
+      publish(batch);
       lock.lock();
+      while (steps) give_back(std::exchange(steps, std::move(steps->next)));
+    }
+
+    void give_back(std::unique_ptr<QueuedStep> step) {
       --depth.steps;
       depth.bytes -= step->memory;
       if (spare && spare_bytes + step->memory > capacity / 4) return;  // one is always kept
@@ -10365,6 +10587,8 @@ class Hook {
         !std::all_of(worker.begin(), worker.end(), allowed))
       throw Error::bad_worker(worker);
     if (options_.num_workers < 1) throw Error::bad_option("num_workers", "at least one process writes; count them");
+    if (options_.events_per_file < 1)
+      throw Error::bad_option("events_per_file", "a file holds at least one step; leave it out or give it 1");
     if (!options_.wall_time) throw Error::bad_option("wall_time", "it is empty; leave it out or give it a function");
     if (!options_.sleep) throw Error::bad_option("sleep", "it is empty; leave it out or give it a function");
     if (options_.watch_checkpoints && options_.checkpoint_dir.empty())
@@ -10384,7 +10608,12 @@ class Hook {
     // The names are kept for a writer that hangs and outlives the hook.
     writer_ = std::make_unique<WriterThread>(
         options_.queue_bytes,
-        [publisher = publisher_, names = catalog_.names()](const StepRecords& step) { publisher->publish(step); });
+        [publisher = publisher_, names = catalog_.names()](std::span<const StepRecords* const> steps) {
+          publisher->publish(steps);
+        },
+        Together{.steps = static_cast<std::size_t>(options_.events_per_file),
+                 .times = publisher_->store().concurrency(),
+                 .bytes = options_.events_per_file > 1 ? StepFiles::enough : 0});
     step_ = writer_->empty_step();
   }
 
@@ -11260,18 +11489,21 @@ class TextObjects {
     }
   }
 
-  /// Object `key` through `parse(text, key)`.
+  /// Object `key` through `parse(text, key)`: one call to the store, unless it is very large.
   template <class Parse>
   [[nodiscard]] auto read(const std::string& key, const Parse& parse) const {
+    constexpr std::uint64_t usual = std::uint64_t{8} << 20;
     constexpr std::uint64_t limit = std::uint64_t{1} << 30;  // no index of a real run comes near
     Reading<std::invoke_result_t<Parse, std::string_view, const std::string&>> out;
     try {
-      const auto size = store_.size(key);
-      if (size && *size > limit) {
-        damage_.add(key, "too large (" + std::to_string(*size) + " bytes)");
-        return out;
+      auto bytes = store_.get(key, {0, usual});
+      if (bytes && bytes->size() >= usual) {
+        if (const auto size = store_.size(key); size && *size > limit) {
+          damage_.add(key, "too large (" + std::to_string(*size) + " bytes)");
+          return out;
+        }
+        bytes = store_.get(key, {0, limit});
       }
-      const auto bytes = size ? store_.get(key) : std::nullopt;
       out.gone = !bytes;
       if (!bytes) return out;
       out.size = bytes->size();
@@ -11282,6 +11514,17 @@ class TextObjects {
     }
     return out;
   }
+
+  /// The same for each of `keys`, in their order, but several at once if that pays off. `parse` is called in threads.
+  template <class Parse>
+  [[nodiscard]] auto read_all(std::span<const std::string> keys, const Parse& parse) const {
+    std::vector<decltype(read(keys[0], parse))> out(keys.size());
+    for_each_at_once(keys.size(), store_.concurrency(), [&](std::size_t i) { out[i] = read(keys[i], parse); });
+    return out;
+  }
+
+  /// As many of them keep the store busy, and fit into memory.
+  [[nodiscard]] std::size_t at_once() const noexcept { return 16 * std::max<std::size_t>(store_.concurrency(), 1); }
 
   /// Notes that `key` was in a listing, and is in the next one too, but cannot be had.
   void add_missing(std::string_view key) const { damage_.add(key, "it is listed, but not there"); }
@@ -11307,6 +11550,7 @@ class TextObjects {
 //   - Index files that do not count, because their attempt is dead, or that cannot be read, are looked at again: a
 //     younger attempt may put its own in their place.
 //   - Index files that name no attempt count while they are there. Once a younger attempt has begun, that is looked at.
+//   - Where calls take their time index files are read at the same time, so in no order. None of the above needs one.
 //
 // Not for users: Trial is the way in.
 
@@ -11386,6 +11630,7 @@ class IndexReader {
   };
   static constexpr std::size_t probes = 32;  // twice in one reading: dead attempts may have left very many
   using Listed = std::vector<std::pair<layout::StepName, std::string>>;  // with their keys
+  using Gone = std::map<std::string, layout::StepName>;                  // by key
 
   /// How far each attempt of each worker has come.
   class Frontier {
@@ -11432,24 +11677,25 @@ class IndexReader {
     if (!first) return false;
     forget_missing(*first, after);
     check_doubtful(*first);
-    std::set<std::string> gone;
-    for (const auto& [name, key] : fresh_among(*first, run))
-      if (!read_one(name, key, make_part)) gone.insert(key);
+    const Gone gone = read_each(fresh_among(*first, run), make_part);
     if (found_.empty() && gone.empty()) return true;
 
     const auto second = objects_.list(layout::index_prefix, after);
     if (!second) return false;
+    drop_unsettled(run, *second, after);
     Frontier frontier;
     for (const Found& found : found_) frontier.add(found);
     const auto count = static_cast<std::ptrdiff_t>(found_.size());
-    for (const auto& [name, key] : fresh_among(*second, run)) {
-      const bool missed = gone.contains(key);
-      if (!missed && !frontier.covers(name.worker, Frontier::no_run, name.global_step)) continue;
-      if (!read_one(name, key, make_part) && missed) {
+    Listed chosen = fresh_among(*second, run);
+    std::erase_if(chosen, [&](const auto& file) {
+      return !gone.contains(file.second) &&
+             !frontier.covers(file.first.worker, Frontier::no_run, file.first.global_step);
+    });
+    for (const auto& [key, name] : read_each(chosen, make_part))
+      if (gone.contains(key)) {
         objects_.add_missing(key);
         pending_[key] = {name, false};
       }
-    }
     // Only now is it known which attempt wrote them.
     const auto uncovered = std::stable_partition(found_.begin() + count, found_.end(),
                                                  [&](const Found& found) { return frontier.covers(found); });
@@ -11477,20 +11723,52 @@ class IndexReader {
     return out;
   }
 
-  /// False if it is gone.
+  /// Reads them, as many at once as pays off. Returns those that are gone.
   template <class MakePart>
-  bool read_one(const layout::StepName& name, const std::string& key, const MakePart& make_part) {
-    const auto index = objects_.read(key, parse_checked);
-    pending_.erase(key);
-    if (index.gone) return false;
-    met_.emplace(name.global_step, name.worker);
-    workers_.insert(name.worker);
-    if (index.value) {
-      found_.push_back({name.worker, make_part(*index.value, name, key, index.size)});
-    } else {
-      pending_[key] = {name, false};
+  Gone read_each(const Listed& files, const MakePart& make_part) {
+    Gone gone;
+    std::vector<std::string> keys;
+    for (std::size_t begin = 0; begin < files.size(); begin += keys.size()) {
+      keys.clear();
+      const std::size_t end = std::min(files.size(), begin + objects_.at_once());
+      for (std::size_t i = begin; i < end; ++i) keys.push_back(files[i].second);
+      const auto read = objects_.read_all(keys, parse_checked);
+      for (std::size_t i = begin; i < end; ++i) {
+        const auto& [name, key] = files[i];
+        const auto& index = read[i - begin];
+        pending_.erase(key);
+        if (index.gone) {
+          gone.emplace(key, name);
+          continue;
+        }
+        met_.emplace(name.global_step, name.worker);
+        workers_.insert(name.worker);
+        if (index.value) {
+          found_.push_back({name.worker, make_part(*index.value, name, key, index.size)});
+        } else {
+          pending_[key] = {name, false};
+        }
+      }
     }
-    return true;
+    return gone;
+  }
+
+  /// Of those that name no attempt, though there are younger ones, the last may have been read before they were moved,
+  /// and the first after they were put again. What is not as it was read, and all behind, has to be read anew.
+  void drop_unsettled(const Run& run, const std::vector<ObjectInfo>& listed, const std::string& after) {
+    std::map<std::string, std::int64_t> first;  // by worker
+    for (const Found& found : found_) {
+      const Part& part = *found.part;
+      if (part.run || part.key <= after || run.attempts.last(found.worker) <= 0) continue;
+      if (const ObjectInfo* object = find(listed, part.key); object != nullptr && object->size == part.index_size)
+        continue;
+      auto& step = first.try_emplace(found.worker, part.step.global_step).first->second;
+      step = std::min(step, part.step.global_step);
+    }
+    std::erase_if(found_, [&](const Found& found) {
+      const auto from = first.find(found.worker);
+      return from != first.end() && found.part->step.global_step >= from->second;
+    });
   }
 
   static IndexFile parse_checked(std::string_view text, const std::string& key) {
@@ -11519,7 +11797,9 @@ class IndexReader {
     const std::string turn = last_probed_;
     choose(pending_.begin());
     choose(pending_.upper_bound(turn));
-    for (const auto& [key, name] : chosen) (void)read_one(name, key, make_part);
+    Listed files;
+    for (const auto& [key, name] : chosen) files.emplace_back(name, key);
+    (void)read_each(files, make_part);
   }
 
   /// Before a step that counts, its worker may have put others in the place of dead ones since those were read.
@@ -11538,7 +11818,7 @@ class IndexReader {
       if (pending.dead && !is_passed(run, pending) &&
           live.covers(pending.name.worker, Frontier::no_run, pending.name.global_step))
         chosen.emplace_back(pending.name, key);
-    for (const auto& [name, key] : chosen) (void)read_one(name, key, make_part);
+    (void)read_each(chosen, make_part);
   }
 
   /// Whether it is dead for good: its worker has gone past it.
@@ -11617,8 +11897,8 @@ class RunReader {
     const bool was_there = run_.exists();
     Changes changes;
     std::set<std::int64_t> steps;
-    read_end();
-    read_collections();
+    for_each_at_once(2, store_->concurrency(), [this](std::size_t i) { i == 0 ? read_end() : read_collections(); });
+    if (!was_there) (void)apply(read_attempts());  // so that no index file has to be read twice
     for (int round = 0; round < rounds; ++round) {
       const bool last = options_.follow && !run_.ended && marker_ && run_.attempts.end_counts(*marker_);
       const auto found = index_.read(run_, last, [this](const auto&... index) { return make_part(index...); });
@@ -11693,16 +11973,19 @@ class RunReader {
     auto listed = objects_.list(layout::collections_prefix);
     if (!listed || std::equal(listed->begin(), listed->end(), collections_.begin(), collections_.end(), same)) return;
     std::set<std::string> workers;
+    std::vector<std::string> keys;
+    for (const ObjectInfo& object : *listed)
+      if (auto worker = layout::parse_collections_key(object.key)) {
+        workers.insert(std::move(*worker));
+        keys.push_back(object.key);
+      }
     std::optional<CollectionsFile> believed;
     bool sound = true;
-    for (const ObjectInfo& object : *listed) {
-      const auto worker = layout::parse_collections_key(object.key);
-      if (!worker) continue;
-      workers.insert(*worker);
-      auto file = objects_.read(object.key, parse_collections);
-      if (file.gone) objects_.add_missing(object.key);
-      sound = sound && file.value;
-      if (file.value) believed = std::move(file.value);
+    auto files = objects_.read_all(keys, parse_collections);
+    for (std::size_t i = 0; i < keys.size(); ++i) {
+      if (files[i].gone) objects_.add_missing(keys[i]);
+      sound = sound && files[i].value;
+      if (files[i].value) believed = std::move(files[i].value);
     }
     collections_.clear();
     if (sound) collections_ = std::move(*listed);
@@ -11730,15 +12013,18 @@ class RunReader {
 
   /// Reads the attempts that are new, or have been closed. Returns the new ones, ascending.
   std::vector<Attempt> read_attempts() {
-    std::vector<Attempt> begun;
+    std::vector<std::string> keys;
     for (const ObjectInfo& object : objects_.list(layout::attempts_prefix).value_or(std::vector<ObjectInfo>{})) {
       const auto known = run_.attempt_objects.find(object.key);
-      if (known != run_.attempt_objects.end() && known->second.first == object.size) continue;
-      const auto attempt = objects_.read(object.key, parse_named_attempt);
-      if (!attempt.value) continue;
-      if (known == run_.attempt_objects.end()) begun.push_back(*attempt.value);
+      if (known == run_.attempt_objects.end() || known->second.first != object.size) keys.push_back(object.key);
+    }
+    std::vector<Attempt> begun;
+    const auto attempts = objects_.read_all(keys, parse_named_attempt);
+    for (std::size_t i = 0; i < keys.size(); ++i) {
+      if (!attempts[i].value) continue;
       const std::unique_lock lock(mutex_);
-      run_.attempt_objects[object.key] = {attempt.size, *attempt.value};
+      if (!run_.attempt_objects.contains(keys[i])) begun.push_back(*attempts[i].value);
+      run_.attempt_objects[keys[i]] = {attempts[i].size, *attempts[i].value};
     }
     std::stable_sort(begun.begin(), begun.end(), [](const Attempt& a, const Attempt& b) { return a.run < b.run; });
     return begun;
@@ -11765,7 +12051,8 @@ class RunReader {
   std::vector<Rewind> apply(const std::vector<Attempt>& begun) {
     std::vector<Rewind> out;
     if (begun.empty()) return out;
-    collections_.clear();  // to be read again
+    if (std::any_of(begun.begin(), begun.end(), [](const Attempt& attempt) { return attempt.run > 0; }))
+      collections_.clear();  // to be read again
     index_.rewind();
     const std::unique_lock lock(mutex_);
     for (const Attempt& attempt : begun) {
