@@ -593,6 +593,13 @@ inline bool is_meant_by(std::string_view entry, const Url& url) {
   return name == entry || (name.ends_with(entry) && name[name.size() - entry.size() - 1] == '.');
 }
 
+/// Whether `host` is a service of this machine's provider, which gives it its credentials: nobody else is to hear them.
+inline bool is_machines_own(std::string_view host) {
+  const auto address = IpAddress::parse(host);
+  return address && (address->begins_as(*IpAddress::parse("169.254.0.0"), 16) ||
+                     address->begins_as(*IpAddress::parse("fd00:ec2::"), 32));
+}
+
 }  // namespace detail
 
 /// Proxies as text, by scheme; empty: none.
@@ -601,10 +608,11 @@ struct HttpProxies {
   std::string https = {};
   std::string none_for = {};  ///< entries of no_proxy, with commas or spaces between them
 
-  /// The proxy for `url`; nothing if it is reached directly. Throws: as parse_proxy.
+  /// The proxy for `url`; nothing if it is reached directly, as the machine's own services always are. Throws: as
+  /// parse_proxy.
   [[nodiscard]] std::optional<HttpProxy> proxy_for(const Url& url) const {
     const std::string& proxy = url.scheme == "https" ? https : http;
-    if (proxy.empty()) return std::nullopt;
+    if (proxy.empty() || detail::is_machines_own(url.host)) return std::nullopt;
     std::string lower = none_for;
     for (char& c : lower) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
     for (std::string_view rest = lower; !rest.empty();) {
@@ -3692,9 +3700,9 @@ class Download {
       : client_(client), key_(key), range_(range), target_(target) {}
 
   Outcome run() {
-    const std::uint64_t part = client_.options().part_size;
     const std::size_t connections = client_.options().part_connections;
-    Stretch first{0, connections == 1 ? range_.length : std::min(range_.length, 2 * part)};
+    const std::uint64_t part = client_.options().part_size * (connections == 1 ? 8 : 1);  // then each costs a wait
+    Stretch first{0, std::min(range_.length, connections == 1 ? part : 2 * part)};
     if (const Outcome outcome = receive(first, true); outcome != Outcome::done) return outcome;
     std::vector<Stretch> rest;
     for (std::uint64_t at = first.length; at < size_; at += part) rest.push_back({at, std::min(part, size_ - at)});
@@ -3723,7 +3731,7 @@ class Download {
   /// Receives one stretch; the `first` one tells how much there is.
   Outcome receive(Stretch& stretch, bool first) {
     std::uint64_t received = 0;
-    Request request{.key = key_, .answers = {404, 412, 416}, .deadline = client_.deadline(stretch.length)};
+    Request request{.key = key_, .answers = {404, 412, 416}, .deadline = client_.deadline(first ? 0 : stretch.length)};
     request.prepare = [&](HttpRequest& http) {
       const std::uint64_t begin = range_.start + stretch.at;
       http.headers["range"] =

@@ -176,3 +176,12 @@ TEST_CASE("a proxy of another kind is refused, not passed by") {
   CHECK_THAT(reply.cause, contains("proxy"));
   CHECK(reply.cause.find("secret") == std::string::npos);
 }
+
+TEST_CASE("what gives this machine its credentials is never asked through a proxy") {
+  const HttpProxies proxies{.http = "http://proxy:1", .https = "proxy:1", .none_for = ""};
+  for (const std::string url : {"http://169.254.169.254/latest", "http://169.254.170.2/", "http://[fd00:ec2::254]/"}) {
+    CAPTURE(url);
+    CHECK_FALSE(proxies.proxy_for(parse_url(url)));
+  }
+  CHECK(proxies.proxy_for(parse_url("http://169.255.0.1/")));
+}

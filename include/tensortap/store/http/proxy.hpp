@@ -113,6 +113,13 @@ inline bool is_meant_by(std::string_view entry, const Url& url) {
   return name == entry || (name.ends_with(entry) && name[name.size() - entry.size() - 1] == '.');
 }
 
+/// Whether `host` is a service of this machine's provider, which gives it its credentials: nobody else is to hear them.
+inline bool is_machines_own(std::string_view host) {
+  const auto address = IpAddress::parse(host);
+  return address && (address->begins_as(*IpAddress::parse("169.254.0.0"), 16) ||
+                     address->begins_as(*IpAddress::parse("fd00:ec2::"), 32));
+}
+
 }  // namespace detail
 
 /// Proxies as text, by scheme; empty: none.
@@ -121,10 +128,11 @@ struct HttpProxies {
   std::string https = {};
   std::string none_for = {};  ///< entries of no_proxy, with commas or spaces between them
 
-  /// The proxy for `url`; nothing if it is reached directly. Throws: as parse_proxy.
+  /// The proxy for `url`; nothing if it is reached directly, as the machine's own services always are. Throws: as
+  /// parse_proxy.
   [[nodiscard]] std::optional<HttpProxy> proxy_for(const Url& url) const {
     const std::string& proxy = url.scheme == "https" ? https : http;
-    if (proxy.empty()) return std::nullopt;
+    if (proxy.empty() || detail::is_machines_own(url.host)) return std::nullopt;
     std::string lower = none_for;
     for (char& c : lower) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
     for (std::string_view rest = lower; !rest.empty();) {

@@ -62,9 +62,9 @@ class Download {
       : client_(client), key_(key), range_(range), target_(target) {}
 
   Outcome run() {
-    const std::uint64_t part = client_.options().part_size;
     const std::size_t connections = client_.options().part_connections;
-    Stretch first{0, connections == 1 ? range_.length : std::min(range_.length, 2 * part)};
+    const std::uint64_t part = client_.options().part_size * (connections == 1 ? 8 : 1);  // then each costs a wait
+    Stretch first{0, std::min(range_.length, connections == 1 ? part : 2 * part)};
     if (const Outcome outcome = receive(first, true); outcome != Outcome::done) return outcome;
     std::vector<Stretch> rest;
     for (std::uint64_t at = first.length; at < size_; at += part) rest.push_back({at, std::min(part, size_ - at)});
@@ -93,7 +93,7 @@ class Download {
   /// Receives one stretch; the `first` one tells how much there is.
   Outcome receive(Stretch& stretch, bool first) {
     std::uint64_t received = 0;
-    Request request{.key = key_, .answers = {404, 412, 416}, .deadline = client_.deadline(stretch.length)};
+    Request request{.key = key_, .answers = {404, 412, 416}, .deadline = client_.deadline(first ? 0 : stretch.length)};
     request.prepare = [&](HttpRequest& http) {
       const std::uint64_t begin = range_.start + stretch.at;
       http.headers["range"] =
