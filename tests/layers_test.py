@@ -30,7 +30,8 @@ MAY_INCLUDE = {
 # Outside the umbrella: these speak to a network, and nothing inside it may include them.
 NET = re.compile(r"store/http/|store/s3/|rules/webhook$|spot/cloud_notice$")
 
-JSON_SPEAKERS = {"record/json_text", "record/index", "record/attempt", "record/collections_file", "capture/options", "capture/state"}
+JSON_SPEAKERS = {"record/json_text", "record/index", "record/attempt", "record/collections_file", "capture/options", "capture/state",
+                 "store/s3/credentials_json"}
 NET_LIBRARIES = re.compile(r"httplib\.h$|openssl/|pugixml\.hpp$")
 SYSTEM_HEADER = re.compile(r"\w+$|(?:(?:sys|linux|net|netinet|arpa)/)?\w+\.h$")
 

@@ -216,6 +216,10 @@ class Error : public std::runtime_error {
     return {Errc::invalid_option,
             "credentials: " + escaped(source) + ": " + std::string(cause) + "; give an access key and its secret"};
   }
+  static Error no_credentials(std::string_view tried) {
+    return {Errc::not_found, "credentials: none found: " + std::string(tried) +
+                                 "; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or name a profile"};
+  }
   static Error bad_validity(std::int64_t seconds) {
     return {Errc::invalid_option, "presigned address: its time is not from 1 second to 7 days (" +
                                       std::to_string(seconds) + " seconds); choose another one"};

@@ -54,6 +54,7 @@ class HttpClient {
     State& state = this->state();
     try {
       detail::Watchdog::Watch watch(state.watchdog, request.deadline, request.stop);
+      if (watch.verdict() != HttpFailure::none) return failed(watch.verdict(), request, "too late to begin");
       const std::string origin = request.url.scheme + "://" + request.url.authority();
       auto connection = state.pool.take(origin);
       while (connection && !connection->is_reusable()) connection = state.pool.take(origin);

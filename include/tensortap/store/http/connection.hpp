@@ -17,26 +17,23 @@
 #include <openssl/x509_vfy.h>
 #include <openssl/x509v3.h>
 #include <poll.h>
-#include <sys/socket.h>
+#include <sys/types.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
-#include <charconv>
 #include <chrono>
 #include <cstdint>
-#include <cstring>
-#include <exception>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <utility>
-#include <vector>
 
-#include <tensortap/error.hpp>
 #include <tensortap/store/descriptor.hpp>
 #include <tensortap/store/http/body_source.hpp>
+#include <tensortap/store/http/guarded_socket.hpp>
 #include <tensortap/store/http/message.hpp>
 #include <tensortap/store/http/options.hpp>
 #include <tensortap/store/http/proxy.hpp>
@@ -46,21 +43,62 @@
 
 namespace tensortap::inline v0::detail {
 
-/// How many bytes have come in on `socket`, TLS records and all; nothing if the system does not say.
-inline std::optional<std::uint64_t> received_bytes(int socket) {
-#if defined(__linux__) && defined(TCP_INFO)
-  // Source: tcpi_bytes_received of struct tcp_info in linux/tcp.h, which glibc's own struct does not reach to.
-  constexpr std::size_t at = 128;
-  std::array<std::byte, at + sizeof(std::uint64_t)> info{};
-  auto size = static_cast<socklen_t>(info.size());
-  std::uint64_t received = 0;
-  if (::getsockopt(socket, IPPROTO_TCP, TCP_INFO, info.data(), &size) != 0 || size < info.size()) return std::nullopt;
-  std::memcpy(&received, info.data() + at, sizeof received);
-  return received;
-#else
-  (void)socket;
-  return std::nullopt;
-#endif
+/// httplib's idea of a stream, by ours. It overrides what the version at hand has; there is no more of it in any.
+class GuardedStream : public httplib::Stream {
+ public:
+  GuardedStream(int socket, SSL* ssl, std::chrono::milliseconds idle_timeout, SocketReport& report)
+      : socket_(socket, ssl, idle_timeout, report) {}
+
+  bool is_readable() const { return true; }
+  bool wait_readable() const { return true; }
+  bool is_writable() const { return true; }
+  bool wait_writable() const { return true; }
+  bool is_peer_alive() const { return true; }
+  ssize_t read(char* to, std::size_t size) { return socket_.read(to, size); }
+  ssize_t write(const char* from, std::size_t size) { return socket_.write(from, size); }
+  void get_remote_ip_and_port(std::string&, int&) const {}
+  void get_local_ip_and_port(std::string&, int&) const {}
+  socket_t socket() const { return socket_.socket(); }
+  time_t duration() const { return 0; }
+
+ private:
+  GuardedSocket socket_;
+};
+
+/// A client of httplib that reads and writes by a guarded socket. Where the class is final, as SSLClient is since 0.16,
+/// it has to be taken as it is; but who speaks there has shown a certificate.
+template <class Client>
+class GuardedClient : public Client {
+ public:
+  GuardedClient(const std::string& host, int port, std::chrono::milliseconds idle_timeout, SocketReport& report)
+      : Client(host, port), idle_timeout_(idle_timeout), report_(report) {}
+
+ private:
+  using Socket = httplib::ClientImpl::Socket;
+
+  bool process_socket(const Socket& socket, std::function<bool(httplib::Stream& stream)> use) {
+    SSL* ssl = nullptr;
+    if constexpr (!std::is_same_v<Client, httplib::ClientImpl>) ssl = static_cast<SSL*>(socket.ssl);
+    GuardedStream stream(socket.sock, ssl, idle_timeout_, report_);
+    return use(stream);
+  }
+  /// Since 0.19.
+  bool process_socket(const Socket& socket, std::chrono::time_point<std::chrono::steady_clock>,
+                      std::function<bool(httplib::Stream& stream)> use) {
+    return process_socket(socket, std::move(use));
+  }
+
+  const std::chrono::milliseconds idle_timeout_;
+  SocketReport& report_;
+};
+
+template <class Client>
+std::unique_ptr<Client> make_guarded(const std::string& host, int port, std::chrono::milliseconds idle_timeout,
+                                     SocketReport& report) {
+  if constexpr (std::is_final_v<Client>)
+    return std::make_unique<Client>(host, port);
+  else
+    return std::make_unique<GuardedClient<Client>>(host, port, idle_timeout, report);
 }
 
 /// Threads: one at a time.
@@ -75,7 +113,7 @@ class HttpConnection {
     if (secure_)
       client_ = make_secure(url.host, port, trust);
     else
-      client_ = std::make_unique<httplib::ClientImpl>(url.host, port);
+      client_ = make_guarded<httplib::ClientImpl>(url.host, port, options.idle_timeout, report_);
     client_->set_keep_alive(true);
     client_->set_follow_location(false);
     client_->set_tcp_nodelay(true);
@@ -95,23 +133,21 @@ class HttpConnection {
   /// Whether it can serve another exchange: open, and nothing has come that nobody asked for, such as its end.
   [[nodiscard]] bool is_reusable() const {
     pollfd one{twin_.get(), POLLIN, 0};
-    return client_->is_socket_open() != 0 && twin_ && ::poll(&one, 1, 0) == 0;
+    return client_->is_socket_open() != 0 && twin_ && !report_.is_spent && ::poll(&one, 1, 0) == 0;
   }
 
   /// Whether a byte of a reply has come since the last exchange began.
-  [[nodiscard]] bool was_silent() const noexcept { return silent_; }
+  [[nodiscard]] bool was_silent() const noexcept { return is_silent_; }
 
   /// Makes one exchange. Throws: what the sink throws.
   HttpReply exchange(const HttpRequest& request, Watchdog::Watch& watch) {
     watch_ = &watch;
     watch.guard(twin_.get());
-    const std::uint64_t before = twin_ ? received_bytes(twin_.get()).value_or(0) : 0;
-    connected_ = client_->is_socket_open() != 0;
+    report_ = {};
     started_ = Clock::now();
-    silent_ = true;
-
     const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(request.deadline - started_);
-    client_->set_connection_timeout(std::clamp(left, std::chrono::milliseconds(1), options_.connect_timeout));
+    constexpr std::chrono::milliseconds later{100};  // so that it is the watchdog that says what has ended it
+    client_->set_connection_timeout(std::min(options_.connect_timeout, std::max(left, later) + later));
 
     BodySource source(request.body);
     ReplyReader reader(request);
@@ -120,9 +156,7 @@ class HttpConnection {
     httplib::Error error = httplib::Error::Success;
     const bool done = client_->send(ask, answer, error);
 
-    const std::uint64_t after = twin_ ? received_bytes(twin_.get()).value_or(before + 1) : before;
-    received_ = after - (after < before ? after : before);
-    silent_ = answer.status <= 0 && received_ <= (secure_ ? longest_alert : 0);
+    is_silent_ = report_.was_used ? report_.is_silent : answer.status <= 0;
     HttpReply reply = judge(reader, answer, error, done, std::max(source.moved_at(), reader.moved_at()));
     watch.guard(-1);
     watch_ = nullptr;
@@ -130,11 +164,8 @@ class HttpConnection {
   }
 
  private:
-  /// Units: bytes. Source: RFC 5246, 7.2 in a record of AES-GCM; in TLS 1.3 it is 24.
-  static constexpr std::uint64_t longest_alert = 31;
-
-  static std::unique_ptr<httplib::ClientImpl> make_secure(const std::string& host, int port, X509_STORE* trust) {
-    auto client = std::make_unique<httplib::SSLClient>(host, port);
+  std::unique_ptr<httplib::ClientImpl> make_secure(const std::string& host, int port, X509_STORE* trust) {
+    auto client = make_guarded<httplib::SSLClient>(host, port, options_.idle_timeout, report_);
     if (client->is_valid()) {
       ::X509_STORE_up_ref(trust);
       client->set_ca_cert_store(trust);
@@ -170,7 +201,6 @@ class HttpConnection {
 
   /// Called by httplib with each socket it makes, before it connects it.
   void begin(int socket) {
-    connected_ = false;
     ::fcntl(socket, F_SETFD, FD_CLOEXEC);
     Descriptor twin(::fcntl(socket, F_DUPFD_CLOEXEC, 0));
     if (watch_ != nullptr) watch_->guard(twin.get());
@@ -225,22 +255,26 @@ class HttpConnection {
     }
     if (done && !reader.has_begun()) reader.begin(answer.status, answer.headers);
     if (reader.failure() != HttpFailure::none) return failed(reader.failure(), reader.cause());
+    // httplib 0.11 takes a chunk that is followed by anything else than a line break for the last one.
+    if (done && report_.was_used && reader.is_chunked() && !report_.ends_blank)
+      return failed(HttpFailure::malformed, "its chunks do not end as HTTP");
     if (reader.is_whole() || (done && !(ended && reader.ends_with_connection()))) return reader.take();
     if (ended) return failed(verdict, verdict == HttpFailure::stopped ? "stopped" : "the deadline passed");
 
     const std::string name = httplib::to_string(error);
-    const bool exchanged = reader.has_begun() || answer.status > 0 || !is_before_request(error, name);
+    const bool is_guarded = !secure_ || !std::is_final_v<httplib::SSLClient>;
+    const bool exchanged = is_guarded ? report_.was_used : reader.has_begun() || !is_before_request(error, name);
     if (!exchanged && name.find("erification") != std::string::npos)
       return failed(HttpFailure::not_trusted, "its certificate is refused" + verification_result());
     if (!exchanged)
       return failed(HttpFailure::not_connected,
                     (proxy_ ? "no connection through the proxy (" : "no connection (") + name + ")");
-    if (Clock::now() - std::max(moved, started_) >= options_.idle_timeout)
+    if (report_.is_too_long) return failed(HttpFailure::too_large, "its header is too long");
+    if (report_.timed_out || Clock::now() - std::max(moved, started_) >= options_.idle_timeout)
       return failed(HttpFailure::timed_out, "nothing moved for too long");
     if (reader.has_begun()) return failed(HttpFailure::cut, "the body broke off");
     if (error == httplib::Error::Write) return failed(HttpFailure::no_reply, "the connection broke while sending");
-    if (answer.status <= 0 && received_ > 0 && !secure_)
-      return failed(HttpFailure::malformed, "the reply does not begin as HTTP");
+    if (answer.status <= 0 && !is_silent_) return failed(HttpFailure::malformed, "the reply does not begin as HTTP");
     return failed(HttpFailure::no_reply, "the connection broke before the reply");
   }
 
@@ -272,9 +306,8 @@ class HttpConnection {
   Watchdog::Watch* watch_ = nullptr;
   Descriptor twin_;  ///< another descriptor of the client's socket
   Clock::time_point started_{};
-  std::uint64_t received_ = 0;
-  bool connected_ = false;
-  bool silent_ = true;
+  SocketReport report_;
+  bool is_silent_ = true;
   std::unique_ptr<httplib::ClientImpl> client_;  ///< goes first
 };
 

@@ -36,11 +36,11 @@ enum class HttpFailure : std::uint8_t {
 
 struct HttpReply {
   int status = 0;  ///< 0: there was none
-  HttpHeaders headers;
-  std::string body;  ///< what no sink took
+  HttpHeaders headers = {};
+  std::string body = {};  ///< what no sink took
 
   HttpFailure failure = HttpFailure::none;
-  std::string cause;  ///< of the failure, for messages: no secrets
+  std::string cause = {};  ///< of the failure, for messages: no secrets
 
   /// The value of header field `name`, in lower case; empty if there is none.
   [[nodiscard]] std::string_view header(std::string_view name) const {

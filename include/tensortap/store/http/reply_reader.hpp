@@ -42,7 +42,7 @@ class ReplyReader {
     if (status < 200 || status > 599) return refuse(HttpFailure::malformed, "its status is " + std::to_string(status));
     if (const std::string_view text = reply_.header("content-length"); !text.empty()) {
       length_ = length_of(text);
-      if (!length_) return refuse(HttpFailure::malformed, "its Content-Length is no number");
+      if (!length_) return refuse(HttpFailure::malformed, "its Content-Length is not one number");
     }
     if (request_.method == "HEAD" || status == 204 || status == 304) {
       is_whole_ = true;  // whatever its Content-Length says
@@ -78,6 +78,7 @@ class ReplyReader {
   [[nodiscard]] bool ends_with_connection() const {
     return has_begun_ && !length_ && reply_.header("transfer-encoding").empty();
   }
+  [[nodiscard]] bool is_chunked() const { return !is_whole_ && !reply_.header("transfer-encoding").empty(); }
   [[nodiscard]] HttpFailure failure() const noexcept { return failure_; }
   [[nodiscard]] const std::string& cause() const noexcept { return cause_; }
   /// When something last came.
@@ -95,8 +96,8 @@ class ReplyReader {
   static constexpr std::size_t most_headers = 256;
   static constexpr std::size_t longest_head = std::size_t{64} << 10;  ///< Units: bytes
 
+  /// Nothing if it is no number, or several.
   static std::optional<std::uint64_t> length_of(std::string_view text) {
-    text = text.substr(0, text.find(','));  // said twice
     std::uint64_t value = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
     if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;

@@ -34,6 +34,7 @@ class Watchdog {
     Watch(Watchdog& watchdog, Clock::time_point deadline, std::stop_token stop)
         : watchdog_(watchdog), deadline_(deadline) {
       if (deadline == Clock::time_point::max() && !stop.stop_possible()) return;
+      if (deadline <= Clock::now()) verdict_ = HttpFailure::timed_out;
       watchdog_.add(*this);
       on_stop_.emplace(std::move(stop), [this] { watchdog_.fire(*this, HttpFailure::stopped); });
     }

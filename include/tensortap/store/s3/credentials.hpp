@@ -18,29 +18,41 @@ namespace tensortap::inline v0 {
 struct Credentials {
   std::string access_key_id = {};
   std::string secret_access_key = {};
-  std::string session_token = {};  ///< of temporary ones
-  std::optional<std::chrono::system_clock::time_point> expires = {};
-  std::string source = "given";  ///< where they come from, for messages
+  std::string session_token = {};                                     ///< of temporary ones
+  std::optional<std::chrono::system_clock::time_point> expires = {};  ///< never, if nothing is known
+  std::string source = "given";                                       ///< where they come from, for messages
 
   bool operator==(const Credentials&) const = default;
 };
 
-/// Where credentials come from. Throws: there are none. Threads: any, but not several at once.
+/// Where credentials come from. Throws: there are none. Threads: any, but one at a time.
 using CredentialsSource = std::function<Credentials()>;
+
+namespace detail {
+
+/// Whether `text` can stand in a header field as it is.
+inline bool is_visible_ascii(std::string_view text) {
+  return std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c < 0x7f; });
+}
+
+/// What is wrong with them, without a secret in it; empty if nothing is.
+inline std::string fault_of(const Credentials& credentials) {
+  if (credentials.access_key_id.empty()) return "no access key";
+  if (credentials.secret_access_key.empty()) return "no secret access key";
+  constexpr const char* cause = " has white space or other bytes that no key has";
+  if (!is_visible_ascii(credentials.access_key_id)) return std::string("the access key") + cause;
+  if (!is_visible_ascii(credentials.secret_access_key)) return std::string("the secret access key") + cause;
+  if (!is_visible_ascii(credentials.session_token)) return std::string("the session token") + cause;
+  return {};
+}
+
+}  // namespace detail
 
 /// Refuses what cannot be credentials. Throws: no key or no secret; anything but visible ASCII, which could end a
 /// header field.
 inline void check_credentials(const Credentials& credentials) {
-  const auto visible = [](char c) { return c > ' ' && c < 0x7f; };
-  const auto check = [&](std::string_view name, const std::string& value) {
-    if (!std::all_of(value.begin(), value.end(), visible))
-      throw Error::bad_credentials(credentials.source, std::string(name) + " has white space or other bytes");
-  };
-  if (credentials.access_key_id.empty()) throw Error::bad_credentials(credentials.source, "no access key");
-  if (credentials.secret_access_key.empty()) throw Error::bad_credentials(credentials.source, "no secret access key");
-  check("the access key", credentials.access_key_id);
-  check("the secret access key", credentials.secret_access_key);
-  check("the session token", credentials.session_token);
+  if (const std::string fault = detail::fault_of(credentials); !fault.empty())
+    throw Error::bad_credentials(credentials.source, fault);
 }
 
 }  // namespace tensortap::inline v0

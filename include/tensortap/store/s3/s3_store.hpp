@@ -171,6 +171,7 @@ class S3Store final : public Store {
   template <class Visit>
   void for_each_page(const std::string& begin, const std::string& after, bool folders, const Visit& visit) const {
     std::string next, last;
+    int empty_pages = 0;  // in a row
     do {
       detail::s3::ListPage page;
       detail::s3::Request request{.query = {{"list-type", "2"}, {"encoding-type", "url"}},
@@ -183,12 +184,13 @@ class S3Store final : public Store {
       else if (!after.empty())
         request.query.emplace_back("start-after", after);
       (void)client_.call(request);
+      const auto in_circles = [&] { return Error::bad_reply("s3: " + location() + ": the listing goes in circles"); };
+      empty_pages = page.objects.empty() && page.folders.empty() ? empty_pages + 1 : 0;
+      if (empty_pages > 100 || (!page.next.empty() && page.next == next)) throw in_circles();
       for (const detail::s3::ListPage::Object& object : page.objects) {
-        if (object.key <= last) throw Error::bad_reply("s3: " + location() + ": the listing goes in circles");
+        if (object.key <= last) throw in_circles();
         last = object.key;
       }
-      if (!page.next.empty() && page.next == next)
-        throw Error::bad_reply("s3: " + location() + ": the listing goes in circles");
       next = page.next;
       visit(page);
     } while (!next.empty());

@@ -1,0 +1,109 @@
+// Files to a bucket and back, as `bash benchmarks/s3` measures it against other clients.
+// usage: s3_transfer put|get s3://BUCKET/PREFIX FOLDER CONNECTIONS
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <exception>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <iostream>
+#include <mutex>
+#include <stdexcept>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <tensortap/store/s3/s3_store.hpp>
+
+namespace tt = tensortap;
+
+namespace {
+
+/// A file in memory for as long as this lives.
+class MappedFile {
+ public:
+  explicit MappedFile(const std::filesystem::path& path) : size_(std::filesystem::file_size(path)) {
+    const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+    if (file < 0) throw std::runtime_error("cannot open " + path.string());
+    if (size_ > 0) data_ = ::mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, file, 0);
+    ::close(file);
+    if (data_ == MAP_FAILED) throw std::runtime_error("cannot map " + path.string());
+  }
+  MappedFile(const MappedFile&) = delete;
+  MappedFile& operator=(const MappedFile&) = delete;
+  ~MappedFile() {
+    if (data_ != nullptr) ::munmap(data_, size_);
+  }
+
+  [[nodiscard]] tt::Bytes bytes() const { return {static_cast<const std::byte*>(data_), size_}; }
+
+ private:
+  std::size_t size_;
+  void* data_ = nullptr;
+};
+
+/// Calls f(0), … f(count - 1), so many at once; throws the first that one of them threw.
+void for_each(std::size_t count, std::size_t at_once, const std::function<void(std::size_t)>& f) {
+  std::atomic<std::size_t> next = 0;
+  std::exception_ptr error;
+  std::mutex mutex;
+  std::vector<std::jthread> threads;
+  for (std::size_t i = 0; i < std::min(at_once, count); ++i)
+    threads.emplace_back([&] {
+      try {
+        for (std::size_t k = next++; k < count; k = next++) f(k);
+      } catch (...) {
+        next = count;
+        const std::lock_guard lock(mutex);
+        error = std::current_exception();
+      }
+    });
+  threads.clear();
+  if (error) std::rethrow_exception(error);
+}
+
+void put(tt::Store& store, const std::filesystem::path& folder, std::size_t connections) {
+  std::vector<std::filesystem::path> files;
+  for (const auto& entry : std::filesystem::directory_iterator(folder)) files.push_back(entry.path());
+  for_each(files.size(), connections, [&](std::size_t i) {
+    const MappedFile file(files[i]);
+    const tt::Bytes bytes = file.bytes();
+    store.put(files[i].filename().string(), std::span(&bytes, 1), tt::Sync::yes, tt::IfExists::replace);
+  });
+}
+
+void get(const tt::Store& store, const std::filesystem::path& folder, std::size_t connections) {
+  const std::vector<tt::ObjectInfo> objects = store.list("");
+  for_each(objects.size(), connections, [&](std::size_t i) {
+    const auto bytes = store.get(objects[i].key);
+    if (!bytes) throw std::runtime_error("it has gone: " + objects[i].key);
+    std::ofstream file(folder / objects[i].key, std::ios::binary);
+    const std::string_view text = tt::text_of(*bytes);
+    if (!file.write(text.data(), static_cast<std::streamsize>(text.size())).flush())
+      throw std::runtime_error("cannot write " + objects[i].key);
+  });
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const std::vector<std::string> arguments(argv, argv + argc);
+  if (argc != 5 || (arguments[1] != "put" && arguments[1] != "get")) {
+    std::cerr << "usage: s3_transfer put|get s3://BUCKET/PREFIX FOLDER CONNECTIONS\n";
+    return 2;
+  }
+  try {
+    const std::size_t connections = std::stoul(arguments[4]);
+    tt::S3Store store(arguments[2], {.part_connections = connections, .connections = connections});
+    if (arguments[1] == "put")
+      put(store, arguments[3], connections);
+    else
+      get(store, arguments[3], connections);
+  } catch (const std::exception& error) {
+    std::cerr << error.what() << '\n';
+    return 1;
+  }
+}
