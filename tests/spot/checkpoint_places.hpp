@@ -51,8 +51,7 @@ class WatchedStore : public ForwardingStore {
   [[nodiscard]] std::optional<std::uint64_t> size(std::string_view key) const override {
     return around("size", key, [&] { return to_->size(key); });
   }
-  [[nodiscard]] std::vector<tensortap::ObjectInfo> list(std::string_view prefix,
-                                                        std::string_view from) const override {
+  [[nodiscard]] std::vector<tensortap::ObjectInfo> list(std::string_view prefix, std::string_view from) const override {
     return around("list", prefix, [&] { return to_->list(prefix, from); });
   }
   bool remove(std::string_view key) override {

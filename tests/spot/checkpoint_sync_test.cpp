@@ -12,6 +12,7 @@
 #include <filesystem>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <string>
 #include <thread>
 #include <vector>
@@ -209,7 +210,9 @@ TEST_CASE("cut off at any call, a whole checkpoint is restored: the new one or t
     dying->before = [&](auto, auto) {
       if (++calls > at || (calls == at && !done)) throw Died();
     };
-    dying->after = [&](auto, auto) {
+    std::set<std::string> sent;
+    dying->after = [&](std::string_view verb, std::string_view key) {
+      if (verb == "put") sent.emplace(key);
       if (calls >= at) throw Died();
     };
     const tt::SyncReport report = upload_all(here, dying);
@@ -237,21 +240,20 @@ TEST_CASE("cut off at any call, a whole checkpoint is restored: the new one or t
 
     // Whoever goes on from the directory of the dead one ends up with all of it, as anybody sees it.
     const auto watched = std::make_shared<WatchedStore>(kept);
-    const Names dead = dying->calls("put");
     CHECK(upload_all(here, watched).complete);
     Contents expected = contents_of(here), found = contents_of(*kept);
     if (!first) found.erase("model-1");  // the successor has never seen it here
     CHECK(found == expected);
     for (const auto& object : kept->list("")) CHECK_FALSE(object.key.starts_with(".tensortap/staged"));
-    for (const std::string& put : watched->calls("put .tensortap/staged"))  // by its content: never twice
-      CHECK((std::count(dead.begin(), dead.end(), put) == 0 || dead.back() == put));
+    for (const std::string& put : watched->calls("put .tensortap/staged"))  // its key tells the content: never twice
+      CHECK_FALSE(sent.contains(put.substr(4)));
     fs::remove_all(there);
     restore(there, kept);
     CHECK(whole_step(there) == last);
     if (complete) break;
     REQUIRE(at < 100);
   }
-  CHECK(points > (first ? 6 : 12));
+  CHECK(points >= (first ? 6 : 12));
 }
 
 TEST_CASE("large files that were sent before a crash are not sent again") {
@@ -301,7 +303,7 @@ TEST_CASE("a damaged object makes restore pass over its commit, or say that noth
   CHECK(content_of(directory / "there/model-2") == "what was here");
 
   remote->put("model-1", "First");
-  CHECK_THROWS_WITH(restore(directory / "elsewhere", remote), contains("no whole checkpoint is there (2 files"));
+  CHECK_THROWS_WITH(restore(directory / "third", remote), contains("no whole checkpoint is there (2 files"));
   remote->put(tt::state_key, "[]");
   CHECK_THROWS_WITH(restore(directory / "elsewhere", remote), contains("\"metadata.json\""));
   CHECK_FALSE(fs::exists(directory / "elsewhere/metadata.json"));
@@ -856,5 +858,5 @@ TEST_CASE("options that mean nothing are refused") {
   CHECK_THROWS_WITH(tt::CheckpointSync("x", remote, {.part_size = 0}), contains("part_size"));
   CHECK_THROWS_WITH(tt::CheckpointSync("x", remote, {.sleep = nullptr}), contains("sleep"));
   CHECK_THROWS_WITH(tt::CheckpointSync("x", remote).attach({.checkpoint_dir = "y"}), contains("checkpoint_dir"));
-  CHECK(tt::CheckpointSync("x", remote).attach({.checkpoint_dir = "./x"}).checkpoint_dir == "x");
+  CHECK(tt::CheckpointSync("x", remote).attach({.checkpoint_dir = "./x/"}).checkpoint_dir == "x");
 }

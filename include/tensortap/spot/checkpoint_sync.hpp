@@ -46,6 +46,7 @@
 #include <tensortap/spot/sync_job.hpp>
 #include <tensortap/spot/sync_report.hpp>
 #include <tensortap/stop.hpp>
+#include <tensortap/store/open.hpp>
 #include <tensortap/store/store.hpp>
 
 namespace tensortap::inline v0 {
@@ -68,7 +69,8 @@ class CheckpointSync {
     if (options.part_size < 1) throw Error::bad_sync_option("part_size", "at least one byte is needed");
     if (!options.sleep || !options.clock || !options.wall_time)
       throw Error::bad_sync_option("sleep", "it is empty, or a clock is; leave it out or give it a function");
-    core_ = std::make_shared<Core>(std::string(directory), std::move(remote), std::move(options));
+    const std::string path = open_store(directory)->location();  // as a hook reads a checkpoint_dir
+    core_ = std::make_shared<Core>(path, std::move(remote), std::move(options));
   }
 
   /// Brings what is remote into the directory, before training. Files that are there with the right checksum are not
@@ -223,7 +225,10 @@ class CheckpointSync {
   };
 
   [[nodiscard]] bool is_directory(const std::string& path) const {
-    return std::filesystem::weakly_canonical(path) == std::filesystem::weakly_canonical(core_->local.directory());
+    const auto whole = [](const std::string& of) {
+      return std::filesystem::weakly_canonical(std::filesystem::absolute(of));
+    };
+    return whole(open_store(path)->location()) == whole(core_->local.directory());
   }
 
   std::shared_ptr<Core> core_;
