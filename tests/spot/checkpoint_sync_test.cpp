@@ -75,7 +75,7 @@ TEST_CASE("a directory makes the round trip: nested, empty, large and oddly name
   std::shared_ptr<tt::Store> to = std::make_shared<tt::MemoryStore>();
   if (store == "files") to = std::make_shared<tt::FileStore>((directory / "remote").string());
   const auto remote = std::make_shared<WatchedStore>(to);
-  remote->at_once = GENERATE(1, 8);
+  remote->at_once = GENERATE(as<std::size_t>{}, 1, 8);
 
   const tt::SyncReport up = upload_all(here, remote);
   CHECK(failures_of(up) == "");
@@ -684,7 +684,7 @@ TEST_CASE("a disk that is full fails the restore, which goes on when there is ro
   for (const char* name : {"a", "b", "c"}) write_file(directory / "here" / name, std::string(5000, name[0]));
   REQUIRE(upload_all(directory / "here", remote).complete);
   auto options = at_once();
-  options.part_size = GENERATE(1000, 100'000);
+  options.part_size = GENERATE(as<std::uint64_t>{}, 1000, 100'000);
   std::atomic<std::int64_t> room = 7000;
   options.calls.pwrite = [&](int file, const void* bytes, std::size_t size, off_t start) -> ssize_t {
     if ((room -= static_cast<std::int64_t>(size)) < 0) return errno = ENOSPC, -1;
