@@ -24,14 +24,14 @@ MAY_INCLUDE = {
     "capture": {"tensor", "select", "reduce", "record", "store"},
     "trial": {"tensor", "select", "reduce", "record", "store"},
     "rules": {"select", "reduce", "store", "trial"},
-    "spot": {"store", "trial", "rules", "capture/state"},
+    "spot": {"record", "store", "trial", "rules", "capture/options", "capture/state"},
 }
 
 # Outside the umbrella: these speak to a network, and nothing inside it may include them.
 NET = re.compile(r"store/http/|store/s3/|rules/webhook$|spot/cloud_notice$")
 
 JSON_SPEAKERS = {"record/json_text", "record/index", "record/attempt", "record/collections_file", "capture/options", "capture/state",
-                 "store/s3/credentials_json"}
+                 "spot/checkpoint_manifest", "store/s3/credentials_json"}
 NET_LIBRARIES = re.compile(r"httplib\.h$|openssl/|pugixml\.hpp$")
 SYSTEM_HEADER = re.compile(r"\w+$|(?:(?:sys|linux|net|netinet|arpa)/)?\w+\.h$")
 

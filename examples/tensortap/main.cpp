@@ -51,10 +51,10 @@ int main(int argc, char** argv) {
   };
   std::string from, to;
   command::Copy copying;
-  const auto add_copy = [&](const char* name, const char* description, const char* what) {
+  const auto add_copy = [&](const char* name, const char* description, const char* which) {
     CLI::App* sub = app.add_subcommand(name, description);
-    sub->add_option("FROM", from, what)->required();
-    sub->add_option("TO", to, what)->required();
+    sub->add_option("FROM", from, which)->required();
+    sub->add_option("TO", to, which)->required();
     for (const bool wanted : {false, true})
       sub->add_option_function<std::string>(
              wanted ? "--include" : "--exclude",

@@ -283,6 +283,51 @@ class Error : public std::runtime_error {
     return {Errc::io, "commit: steps since the last commit could not be saved (" + std::to_string(steps) +
                           "): " + escaped(cause) + "; commit again to go on without them"};
   }
+  static Error checkpoint_not_remote(std::string_view remote, std::uint64_t files, std::string_view cause) {
+    return {Errc::io, "checkpoint sync: " + in_quotes(remote) + ": the checkpoint is not there (" +
+                          std::to_string(files) + " files are missing): " + escaped(cause) +
+                          "; it is here, and the next commit sends it again"};
+  }
+  static Error not_restored(std::string_view remote, std::uint64_t files, std::string_view cause) {
+    return {Errc::io, "restore: " + in_quotes(remote) + ": not all could be fetched (" + std::to_string(files) +
+                          " files are missing): " + escaped(cause) + "; restore again, what is here is kept"};
+  }
+  static Error checkpoint_damaged(std::string_view remote, std::uint64_t files, std::string_view first) {
+    return {Errc::damaged, "restore: " + in_quotes(remote) + ": no whole checkpoint is there (" +
+                               std::to_string(files) + " files are not as they were sent, the first is " +
+                               in_quotes(first) + "); put one there, or remove all below it to start over"};
+  }
+  static Error object_differs(std::string_view remote, std::string_view name) {
+    return {Errc::damaged, "restore: " + in_quotes(std::string(remote) + "/" + std::string(name)) +
+                               ": it is not as it was sent; the commit it belongs to is passed over"};
+  }
+  static Error file_keeps_changing(std::string_view path) {
+    return {Errc::damaged, "checkpoint sync: " + in_quotes(path) +
+                               ": it changes while it is read; write it beside its place and rename it"};
+  }
+  static Error file_not_synced(std::string_view name, std::string_view cause) {
+    return {Errc::invalid_name,
+            "checkpoint sync: file " + in_quotes(name) + ": " + std::string(cause) + "; give it another name"};
+  }
+  static Error sync_out_of_time(std::string_view remote) {
+    return {Errc::io, "checkpoint sync: " + in_quotes(remote) + ": no time was left; allow it more"};
+  }
+  static Error sync_taken_over(std::string_view remote) {
+    return {Errc::claimed, "checkpoint sync: " + in_quotes(remote) +
+                               ": another process has sent checkpoints there; stop one of the two"};
+  }
+  static Error nothing_left_to_sync(std::string_view directory) {
+    return {Errc::not_found, "checkpoint sync: " + in_quotes(directory) +
+                                 ": nothing is left there, so nothing is deleted; see whether its disk is gone"};
+  }
+  static Error checkpoint_not_whole(std::string_view directory) {
+    return {Errc::damaged, "checkpoint sync: " + in_quotes(directory) +
+                               ": no commit is as it was (its files have changed since, or are being written); "
+                               "what was sent before stays until the next commit"};
+  }
+  static Error bad_sync_option(std::string_view option, std::string_view cause) {
+    return {Errc::invalid_option, "checkpoint sync: option " + std::string(option) + ": " + std::string(cause)};
+  }
   static Error run_not_found(std::string_view run) {
     return {Errc::not_found,
             "trial: " + in_quotes(run) + ": no such run (it has neither an index nor collections); check the path"};

@@ -59,4 +59,5 @@
 #include <tensortap/rules/rule.hpp>                //        a rule of your own
 #include <tensortap/rules/vanishing_gradient.hpp>  //        gradients that vanish
 
-#include <tensortap/spot/interruption.hpp>  // spot: notices that the machine goes
+#include <tensortap/spot/checkpoint_sync.hpp>  // spot: checkpoints that outlive the machine
+#include <tensortap/spot/interruption.hpp>     //       notices that the machine goes

@@ -156,7 +156,7 @@ class Hook {
   /// return both are as durable as `durability` says, and a successor goes on from here. Ends the step. Without a path
   /// the loop must know by itself what belongs to the step. Throws: steps were lost since the last commit (once: the
   /// next commit goes on without them); the store failed; it took longer than `timeout`, by default `commit_timeout` or
-  /// what is left until the machine goes. Then the commit before stays the last one.
+  /// what is left until the machine goes; then the commit before stays the last one. Or `on_commit` threw.
   void commit(std::string_view checkpoint = {}, std::optional<std::chrono::nanoseconds> timeout = {}) {
     if (!options_.enabled || options_.dry_run || is_foreign()) return;
     if (!checkpoints_) throw Error::no_checkpoint_dir();

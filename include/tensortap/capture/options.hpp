@@ -13,6 +13,7 @@
 #include <thread>
 #include <vector>
 
+#include <tensortap/capture/state.hpp>
 #include <tensortap/reduce/step_view.hpp>
 #include <tensortap/select/collection.hpp>
 #include <tensortap/select/save_config.hpp>
@@ -103,6 +104,10 @@ struct HookOptions {
   std::function<void(const StepView&)> on_step = {};
   /// Called when a write has failed for good after one that had not. Threads: the writer's. What it throws is ignored.
   std::function<void(std::string_view message)> on_error = {};
+
+  /// Called in each commit with the state once it is durable, to bring the checkpoint elsewhere: see `CheckpointSync`.
+  /// commit() waits for it and throws what it throws; the commit itself stays as it is then. Threads: the writer's.
+  std::function<void(const State&)> on_commit = {};
 
   /// Nothing is written; report() says per collection what would have been, and how much.
   bool dry_run = false;

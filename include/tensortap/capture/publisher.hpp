@@ -121,6 +121,7 @@ class Publisher {
       checkpoints_->put(state_key, to_json(states), commit_sync_);
     });
     states_ = std::move(states);
+    if (options_.on_commit && !silent_) options_.on_commit(states_.back());
   }
 
   /// Ends the run, if this is the last of its workers. Throws as `commit` does, but for losses.

@@ -76,6 +76,7 @@ struct FileCalls {
   std::function<int(int directory, const char* path, mode_t mode)> mkdirat = ::mkdirat;
   std::function<ssize_t(int file, const iovec* pieces, int count)> writev = ::writev;
   std::function<ssize_t(int file, void* bytes, std::size_t size, off_t start)> pread = ::pread;
+  std::function<ssize_t(int file, const void* bytes, std::size_t size, off_t start)> pwrite = ::pwrite;
   std::function<int(int file)> fsync = ::fsync;
   /// Syncs the file system in which `file` lies.
   std::function<int(int file)> syncfs = detail::sync_file_system;
