@@ -20,6 +20,12 @@ COMPILE = [
 ]
 
 
+def net_is_here():
+    """Whether what <tensortap/net.hpp> needs is installed."""
+    source = "#include <httplib.h>\n#include <openssl/ssl.h>\n#include <pugixml.hpp>\n"
+    return subprocess.run([*COMPILE, "-fsyntax-only", "-xc++", "-"], input=source, text=True, capture_output=True).returncode == 0
+
+
 def cpp_blocks(markdown):
     """(line of the block's first line, its text) of every ```cpp block."""
     for match in re.finditer(r"^```cpp\n(.*?)^```", markdown, re.DOTALL | re.MULTILINE):
@@ -33,6 +39,8 @@ class ReadmeTest(unittest.TestCase):
         with tempfile.TemporaryDirectory() as folder:
             for line, text in blocks:
                 with self.subTest(line=line):
+                    if "tensortap/net.hpp" in text and not net_is_here():
+                        self.skipTest("httplib, OpenSSL or pugixml is not installed")
                     source = Path(folder) / f"readme_line_{line}.cpp"
                     source.write_text(f'#line {line} "README.md"\n{text}', encoding="utf-8")
                     result = subprocess.run([*COMPILE, source], capture_output=True, text=True)

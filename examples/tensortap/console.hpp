@@ -67,9 +67,9 @@ class Console {
     drawn_ = now;
     constexpr double mebibyte = 1 << 20;
     const double mebibytes = static_cast<double>(moved_) / mebibyte;
+    const double rate = mebibytes / std::chrono::duration<double>(now - start_).count();
     std::fprintf(stderr, "\r%.1f of %.1f MiB, %zu of %zu files, %.1f MiB/s\x1b[K", mebibytes,
-                 static_cast<double>(bytes_) / mebibyte, done_, files_,
-                 mebibytes / std::chrono::duration<double>(now - start_).count());
+                 static_cast<double>(bytes_) / mebibyte, done_, files_, rate);
   }
 
   std::ostream& out_;

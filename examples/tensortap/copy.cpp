@@ -72,40 +72,40 @@ void require_directory(const std::string& verb, const std::string& path) {
     throw std::runtime_error(verb + ": " + tt::in_quotes(path) + ": there is no such directory; name another one");
 }
 
-int upload_one(const std::string& path, const Place& to, const Copy& how, std::ostream& out) {
+/// The file at `path`, or what comes from there as a file; `offset` is where it begins.
+tt::detail::Descriptor open_source(const std::string& path, std::size_t& offset) {
   const bool piped = path == "-";
-  std::string key = to.key;
-  if (key.empty() || key.ends_with('/')) {
-    if (piped) throw std::runtime_error("cp: " + tt::in_quotes(to.text) + ": standard input has no name; give it one");
-    key += fs::path(path).filename().string();
-  }
-  Transfers transfers(to, ".", how, out);
   tt::detail::Descriptor file(piped ? ::fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3)
                                     : ::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  if (!file) fail_by_errno("cp", path);
   struct stat status {};
-  if (::fstat(file.get(), &status) != 0) fail_by_errno("cp", path);
+  if (!file || ::fstat(file.get(), &status) != 0) fail_by_errno("cp", path);
   if (S_ISDIR(status.st_mode))
     throw std::runtime_error("cp: " + tt::in_quotes(path) + ": it is a directory; copy it with --recursive");
-  if (how.dry_run) {
-    transfers.say("upload", path, to.address_of(key));
-    return 0;
-  }
-  std::size_t offset = 0;
   if (S_ISREG(status.st_mode)) {
     if (piped) offset = static_cast<std::size_t>(std::max<off_t>(::lseek(file.get(), 0, SEEK_CUR), 0));
-  } else {
-    tt::detail::Descriptor whole = nameless_file();
-    std::vector<std::byte> buffer(std::size_t{1} << 20);
-    for (;;) {
-      const ssize_t n = tt::detail::uninterrupted([&] { return ::read(file.get(), buffer.data(), buffer.size()); });
-      if (n < 0) fail_by_errno("cp", path);
-      if (n == 0) break;
-      write_all(whole.get(), tt::Bytes(buffer).first(static_cast<std::size_t>(n)), path);
-    }
-    file = std::move(whole);
+    return file;
   }
-  transfers.send(key, MappedFile(std::move(file), path), offset);
+  tt::detail::Descriptor whole = nameless_file();
+  std::vector<std::byte> buffer(std::size_t{1} << 20);
+  for (;;) {
+    const ssize_t n = tt::detail::uninterrupted([&] { return ::read(file.get(), buffer.data(), buffer.size()); });
+    if (n < 0) fail_by_errno("cp", path);
+    if (n == 0) return whole;
+    write_all(whole.get(), tt::Bytes(buffer).first(static_cast<std::size_t>(n)), path);
+  }
+}
+
+int upload_one(const std::string& path, const Place& to, const Copy& how, std::ostream& out) {
+  std::string key = to.key;
+  if (key.empty() || key.ends_with('/')) {
+    if (path == "-")
+      throw std::runtime_error("cp: " + tt::in_quotes(to.text) + ": standard input has no name; give it one");
+    key += fs::path(path).filename().string();
+  }
+  std::size_t offset = 0;
+  tt::detail::Descriptor file = open_source(path, offset);
+  Transfers transfers(to, ".", how, out);
+  if (!how.dry_run) transfers.send(key, MappedFile(std::move(file), path), offset);
   transfers.say("upload", path, to.address_of(key));
   return 0;
 }
@@ -115,11 +115,13 @@ int download_one(const Place& from, const std::string& path, const Copy& how, st
   if (leaf.empty())
     throw std::runtime_error("cp: " + tt::in_quotes(from.text) + ": it is a folder; copy it with --recursive");
   if (path == "-") {
-    Transfers transfers(from, ".", how, out);
     const tt::detail::Descriptor file = nameless_file();  // so that nothing is printed that is not sound
-    ArrivingBytes bytes = transfers.arrival(file.get(), "-");
-    (void)transfers.receive(from.key, bytes);
-    bytes.read([](tt::Bytes piece) { write_all(STDOUT_FILENO, piece, "-"); });
+    {
+      Transfers transfers(from, ".", how, out);
+      ArrivingBytes bytes = transfers.arrival(file.get(), "-");
+      (void)transfers.receive(from.key, bytes);
+    }
+    ArrivingBytes(file.get(), "-", {}, {}).read([](tt::Bytes piece) { write_all(STDOUT_FILENO, piece, "-"); });
     return 0;
   }
   const bool into = path.ends_with('/') || fs::is_directory(path);

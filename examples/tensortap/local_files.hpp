@@ -131,15 +131,19 @@ class MappedFile {
 /// The bytes of an object as they come, in any order, into a file.
 class ArrivingBytes {
  public:
-  /// Lifetime: `file` stays open. `path` is for messages.
-  ArrivingBytes(int file, std::string path, std::function<void(std::uint64_t)> moved)
-      : file_(file), path_(std::move(path)), moved_(std::move(moved)) {}
+  using Told = std::function<void(std::uint64_t bytes)>;
+
+  /// `begun` is told how many there will be, `moved` how many more there are. Lifetime: `file` stays open. `path` is
+  /// for messages.
+  ArrivingBytes(int file, std::string path, Told begun, Told moved)
+      : file_(file), path_(std::move(path)), begun_(std::move(begun)), moved_(std::move(moved)) {}
 
   [[nodiscard]] tt::S3Target target() {
     return {.begin =
                 [this](std::uint64_t size) {
                   if (::ftruncate(file_, 0) != 0 || ::ftruncate(file_, static_cast<off_t>(size)) != 0)
                     fail_by_errno("cp", path_);
+                  begun_(size);
                 },
             .write = [this](std::uint64_t start, tt::Bytes bytes) { write(start, bytes); },
             .md5 = [this] { return md5(); }};
@@ -179,7 +183,7 @@ class ArrivingBytes {
 
   int file_;
   std::string path_;
-  std::function<void(std::uint64_t)> moved_;
+  Told begun_, moved_;
 };
 
 /// A file on its way into a directory: it has its name once it is whole. One that is not published goes with this.

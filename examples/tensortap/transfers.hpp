@@ -74,6 +74,7 @@ class Transfers {
       groups[removes ? 3 : parts > 2 ? 2 : parts > 1 ? 1 : 0].push_back(&transfer);
       bytes += transfer.size;
     }
+    is_alone_ = transfers.size() == 1;
     console_.expect(transfers.size(), bytes);
     // What has up to two parts goes over one connection and in one request; what has more, over many.
     const std::size_t connections = options_.connections;
@@ -91,6 +92,7 @@ class Transfers {
   /// Makes `file` the object `key`.
   void send(const std::string& key, const MappedFile& file, std::size_t offset = 0) {
     const tt::Bytes bytes = file.bytes().subspan(std::min(offset, file.bytes().size()));
+    if (is_alone_) console_.expect(1, bytes.size());
     store_.send(key, std::span(&bytes, 1),
                 {.seen = [&](tt::Bytes part) { file.let_go(part); },
                  .sent =
@@ -108,7 +110,11 @@ class Transfers {
                              ": there is no such object; see what is there with ls, copy a folder with --recursive");
   }
   [[nodiscard]] ArrivingBytes arrival(int file, const std::string& path) {
-    return {file, path, [this](std::uint64_t size) { console_.moved(size); }};
+    return {file, path,
+            [this](std::uint64_t size) {
+              if (is_alone_) console_.expect(1, size);
+            },
+            [this](std::uint64_t size) { console_.moved(size); }};
   }
 
   void say(const std::string& verb, const std::string& from, const std::string& to) {
@@ -180,6 +186,7 @@ class Transfers {
   tt::detail::DirectoryTree tree_;
   tt::FileStore files_;
   Console console_;
+  bool is_alone_ = true;
   std::atomic<std::size_t> done_ = 0, failed_ = 0, passed_over_ = 0;
 };
 
