@@ -146,10 +146,8 @@ class CopyMistakesTest(unittest.TestCase):
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             endpoint = f"http://127.0.0.1:{free.getsockname()[1]}"
-            for arguments in (["ls", "s3://bucket/"], ["show", "s3://bucket/run"], ["cp", "s3://bucket/key", self.folder]):
-                said = self.call(*arguments, "--endpoint-url", endpoint, "--region", "eu-central-1")
-                self.assertIn(endpoint.removeprefix("http://"), said)
-        self.assertEqual(list(self.folder.iterdir()), [])
+            said = self.call("ls", "s3://bucket/", "--endpoint-url", endpoint, "--region", "eu-central-1")
+            self.assertIn(endpoint.removeprefix("http://") + ": no connection", said)
 
     def test_a_certificate_that_nobody_has_signed(self):
         said = self.call("ls", "s3://bucket/", "--endpoint-url", "https://127.0.0.1:1", "--ca-bundle", self.folder / "no.pem")
