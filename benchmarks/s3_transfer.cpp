@@ -5,9 +5,9 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <cstdint>
 #include <exception>
 #include <filesystem>
-#include <fstream>
 #include <functional>
 #include <iostream>
 #include <mutex>
@@ -75,15 +75,21 @@ void put(tt::Store& store, const std::filesystem::path& folder, std::size_t conn
   });
 }
 
-void get(const tt::Store& store, const std::filesystem::path& folder, std::size_t connections) {
+void get(const tt::S3Store& store, const std::filesystem::path& folder, std::size_t connections) {
   const std::vector<tt::ObjectInfo> objects = store.list("");
   for_each(objects.size(), connections, [&](std::size_t i) {
-    const auto bytes = store.get(objects[i].key);
-    if (!bytes) throw std::runtime_error("it has gone: " + objects[i].key);
-    std::ofstream file(folder / objects[i].key, std::ios::binary);
-    const std::string_view text = tt::text_of(*bytes);
-    if (!file.write(text.data(), static_cast<std::streamsize>(text.size())).flush())
-      throw std::runtime_error("cannot write " + objects[i].key);
+    const int file = ::open((folder / objects[i].key).c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    if (file < 0) throw std::runtime_error("cannot write " + objects[i].key);
+    const auto size = store.download(
+        objects[i].key, {.begin = [](std::uint64_t) {},
+                         .write =
+                             [&](std::uint64_t at, tt::Bytes piece) {
+                               const auto written = ::pwrite(file, piece.data(), piece.size(), static_cast<off_t>(at));
+                               if (written != static_cast<ssize_t>(piece.size()))
+                                 throw std::runtime_error("cannot write " + objects[i].key);
+                             }});
+    ::close(file);
+    if (!size) throw std::runtime_error("it has gone: " + objects[i].key);
   });
 }
 

@@ -22,7 +22,7 @@ class AmalgamateTest(unittest.TestCase):
         path.write_text("\n".join(["#pragma once", *lines, ""]))
 
     def run_script(self, *options):
-        command = [sys.executable, "-B", SCRIPT, "--include", self.include, "--output", self.output, *options]
+        command = [sys.executable, "-B", SCRIPT, "--include", self.include, "--output", self.output.parent, *options]
         return subprocess.run(command, capture_output=True, text=True)
 
     def test_each_header_once_after_what_it_includes(self):
@@ -36,6 +36,19 @@ class AmalgamateTest(unittest.TestCase):
             [line for line in lines if line.startswith("#")],
             ["#pragma once", "#include <nlohmann/json.hpp>", "#include <array>", "#include <vector>"],
         )
+
+    def test_what_speaks_to_a_network_is_a_file_of_its_own(self):
+        self.write("tensortap.hpp", "#include <tensortap/a.hpp>")
+        self.write("net.hpp", "#include <tensortap/tensortap.hpp>", "#include <tensortap/b.hpp>")
+        self.write("a.hpp", "#include <array>", "int a;")
+        self.write("b.hpp", "#include <httplib.h>", "", "#include <tensortap/a.hpp>", "int b;")
+        self.assertEqual(self.run_script().returncode, 0)
+        lines = self.output.with_name("net.hpp").read_text().splitlines()
+        self.assertEqual(
+            [line for line in lines if line.startswith(("#", "int"))],
+            ["#pragma once", "#include <tensortap/tensortap.hpp>", "#include <httplib.h>", "int b;"],
+        )
+        self.assertNotIn("int b;", self.output.read_text())
 
     def test_a_condition_around_a_header_of_others_stays(self):
         condition = ["#if defined(__x86_64__)", "#include <immintrin.h>", "#endif"]

@@ -33,6 +33,12 @@ extern std::ostream& file;
 """
 
 
+NET_PRELUDE = PRELUDE.replace("tensortap.hpp", "net.hpp") + """
+extern const tensortap::HttpTransport transport;
+"""
+NET_FOLDERS = ("http", "s3")
+
+
 def use_of(header):
     """The indented lines of the comment a header opens with."""
     comment = header.read_text(encoding="utf-8").split("#pragma once")[0]
@@ -45,28 +51,47 @@ def is_for_users(header):
     return "Not for user" not in comment
 
 
+def source_of(headers, prelude):
+    """A program with the uses of all `headers`, and how many there are."""
+    source = prelude
+    uses = 0
+    for header in headers:
+        use = use_of(header)
+        if not use or not is_for_users(header) or header.parent.name == "adapters" or header.name == "layout.hpp":
+            continue
+        uses += 1
+        name = re.sub(r"\W", "_", str(header.relative_to(ROOT / "include")))
+        if "tensortap_view(" in use:  # a function of its own
+            source += f'#line 1 "{header.name}"\n{use}\n'
+        else:
+            source += f'void {name}() {{\n#line 1 "{header.name}"\n{use}\n}}\n'
+    return source, uses
+
+
 class HeaderUsesTest(unittest.TestCase):
-    def test_they_compile(self):
-        source = PRELUDE
-        uses = 0
-        for header in sorted((ROOT / "include" / "tensortap").rglob("*.hpp")):
-            use = use_of(header)
-            if not use or not is_for_users(header) or header.parent.name == "adapters" or header.name == "layout.hpp":
-                continue
-            uses += 1
-            name = re.sub(r"\W", "_", str(header.relative_to(ROOT / "include")))
-            if "tensortap_view(" in use:  # a function of its own
-                source += f'#line 1 "{header.name}"\n{use}\n'
-            else:
-                source += f'void {name}() {{\n#line 1 "{header.name}"\n{use}\n}}\n'
-        self.assertGreater(uses, 15)
+    def setUp(self):
+        headers = sorted((ROOT / "include" / "tensortap").rglob("*.hpp"))
+        self.net = [header for header in headers if header.parent.name in NET_FOLDERS]
+        self.others = [header for header in headers if header not in self.net]
+
+    def compiles(self, source, flags):
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "uses.cpp"
             path.write_text(source, encoding="utf-8")
             command = [os.environ.get("CXX", "c++"), "-std=c++20", "-fsyntax-only", "-I", str(ROOT / "include")]
-            result = subprocess.run(
-                [*command, *shlex.split(os.environ.get("CXXFLAGS", "")), str(path)], capture_output=True, text=True)
+            result = subprocess.run([*command, *shlex.split(flags), str(path)], capture_output=True, text=True)
         self.assertEqual(result.returncode, 0, result.stderr)
+
+    def test_they_compile(self):
+        source, uses = source_of(self.others, PRELUDE)
+        self.assertGreater(uses, 15)
+        self.compiles(source, os.environ.get("CXXFLAGS", ""))
+
+    @unittest.skipUnless("TENSORTAP_NET_FLAGS" in os.environ, "TENSORTAP_NET_FLAGS says how to compile these")
+    def test_those_that_speak_to_a_network_compile(self):
+        source, uses = source_of(self.net, NET_PRELUDE)
+        self.assertGreater(uses, 5)
+        self.compiles(source, os.environ.get("CXXFLAGS", "") + " " + os.environ["TENSORTAP_NET_FLAGS"])
 
 
 if __name__ == "__main__":

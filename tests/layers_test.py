@@ -31,7 +31,7 @@ MAY_INCLUDE = {
 NET = re.compile(r"store/http/|store/s3/|rules/webhook$|spot/cloud_notice$")
 
 JSON_SPEAKERS = {"record/json_text", "record/index", "record/attempt", "record/collections_file", "capture/options", "capture/state",
-                 "spot/checkpoint_manifest", "store/s3/credentials_json"}
+                 "store/s3/credentials_json", "spot/checkpoint_manifest"}
 NET_LIBRARIES = re.compile(r"httplib\.h$|openssl/|pugixml\.hpp$")
 SYSTEM_HEADER = re.compile(r"\w+$|(?:(?:sys|linux|net|netinet|arpa)/)?\w+\.h$")
 

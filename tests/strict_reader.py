@@ -29,7 +29,7 @@ NOTE_KINDS = {
     "mode-step": "two global steps have the same mode and mode step, so smdebug gives the later one's values for both",
     "mode": "the record says another mode or mode step than its index file",
     "temporary": "left-over temporary file",
-    "unindexed": "event file without an index file, which no reader finds",
+    "unindexed": "event file, or steps in one, without an index file: no reader finds them",
     "collections": "workers disagree about the collections",
 }
 
@@ -309,6 +309,7 @@ class Run:
         self.root, self.canonical, self.allow_gaps, self.refuse = root, canonical, allow_gaps, set(refuse)
         self.errors, self.notes = [], []
         self.ended, self.num_workers, self.collections = False, None, {}
+        self.event_files = {}  # by path: the steps in it, with the entries of their index files
         self.index_files = []  # {"step", "worker", "mode", "mode_step", "records", "shapes"}
 
     @contextlib.contextmanager
@@ -353,6 +354,7 @@ def read_run(root, **options):
         read_end_marker(run)
         read_collections(run)
         read_index_files(run)
+        check_covers(run)
         check_index_workers(run)
         note_repeated_mode_steps(run)
         read_event_folder(run)
@@ -418,8 +420,17 @@ def read_index_file(run, path):
             "shapes": {entry["tensorname"]: entry["shape"] for entry in shapes}, "records": []}
     run.index_files.append(seen)
     if tensors:
-        check(event_file == f"events/{step:012d}/{step:012d}_{worker}.tfevents", "names another event file", event_file)
+        check_event_file_name(event_file, step, worker)
         read_event_file(run, event_file, tensors, seen)
+
+
+def check_event_file_name(event_file, step, worker):
+    """Several steps of a worker may share one, which is named by the first of them."""
+    try:
+        first, its_worker = step_and_worker(event_file)
+    except Bad:
+        first, its_worker = None, None
+    check(event_file.startswith("events/") and its_worker == worker and first <= step, "names another event file", event_file)
 
 
 def check_index_workers(run):
@@ -478,11 +489,37 @@ def note_doubled_names(run, path, tensors, shapes):
 def read_event_file(run, path, entries, seen):
     with run.judging(path):
         data = run.read(path)
+        run.event_files.setdefault(path, []).append((seen["step"], entries))
         for position, entry in enumerate(entries):
             with run.judging(path):
                 seen["records"].append(read_record(run, path, data, entry, seen, position == 0))
-        if not run.allow_gaps:
-            check_cover(entries, len(data))
+
+
+def check_covers(run):
+    if run.allow_gaps:
+        return
+    for path, parts in run.event_files.items():
+        with run.judging(path):
+            data = run.read(path)
+            entries = [entry for _, entries in parts for entry in entries]
+            size = len(data) - later_records(run, path, data, entries, max(step for step, _ in parts))
+            check_cover(entries, size)
+
+
+def later_records(run, path, data, entries, step):
+    """The bytes of records behind the last one listed that are of later steps: their index files were yet to come."""
+    begin = at = max(entry["start_idx"] + entry["length"] for entry in entries)
+    try:
+        while at < len(data):
+            length = FRAMING + int.from_bytes(data[at:at + 8], "little")
+            if decode(payload_at(data, at, length), "Event").get("step", 0) <= step:
+                return 0
+            at += length
+    except Bad:
+        return 0
+    if at > begin:
+        run.note("unindexed", path, f"{at - begin} bytes of steps after {step}")
+    return at - begin
 
 
 def check_cover(entries, size):

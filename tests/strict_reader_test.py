@@ -503,6 +503,17 @@ class Records(RunTest):
         self.refused("bytes that the index does not list", EVENTS)
         self.accepted(allow_gaps=True)
 
+    def test_steps_that_share_a_file(self):
+        first, second = record(event()), record(event(step=4))
+        self.put_record(first)
+        self.put(EVENTS, first + second)
+        self.accepted()  # the index of step 4 is yet to come
+        self.put(EVENTS, first + second[:-1])
+        self.refused("bytes that the index does not list", EVENTS)
+        self.put(EVENTS, second + first)
+        self.entry(start_idx=len(second))
+        self.refused("bytes that the index does not list", EVENTS)
+
     def test_overlap(self):
         whole = index(len(record(event())))
         whole["tensor_payload"] *= 2

@@ -119,7 +119,7 @@ int download_one(const Place& from, const std::string& path, const Copy& how, st
     {
       Transfers transfers(from, ".", how, out);
       ArrivingBytes bytes = transfers.arrival(file.get(), "-");
-      (void)transfers.receive(from.key, bytes);
+      transfers.receive(from.key, bytes);
     }
     ArrivingBytes(file.get(), "-", {}, {}).read([](tt::Bytes piece) { write_all(STDOUT_FILENO, piece, "-"); });
     return 0;
@@ -127,7 +127,7 @@ int download_one(const Place& from, const std::string& path, const Copy& how, st
   const bool into = path.ends_with('/') || fs::is_directory(path);
   const fs::path file = into ? fs::path(path) / leaf : fs::path(path);
   const std::string directory = file.has_parent_path() ? file.parent_path().string() : ".";
-  return Transfers(from, directory, how, out).run({{Kind::download, file.filename().string(), from.key, 0}});
+  return Transfers(from, directory, how, out).run({{Kind::download, file.filename().string(), from.key}});
 }
 
 std::vector<Transfer> uploads(const std::map<std::string, LocalFile>& files, const Place& to) {
@@ -163,7 +163,7 @@ int copy(const std::string& from, const std::string& to, const Copy& how, std::o
   if (target.remote) return transfers.run(uploads(wanted_files(directory, how, transfers), target));
   std::vector<Transfer> downloads;
   for (const auto& [name, object] : wanted_objects(source, how, transfers))
-    downloads.push_back({Kind::download, name, object.key, object.size});
+    downloads.push_back({Kind::download, name, object.key, object.size, object.last_modified});
   return transfers.run(downloads);
 }
 
@@ -181,13 +181,13 @@ int sync(const std::string& from, const std::string& to, const Copy& how, std::o
     const auto object = objects.find(name);
     if (target.remote && (object == objects.end() || is_newer(file, object->second)))
       todo.push_back({Kind::upload, name, target.folder() + name, file.size});
-    if (!target.remote && object == objects.end() && how.remove) todo.push_back({Kind::remove_file, name, {}, 0});
+    if (!target.remote && object == objects.end() && how.remove) todo.push_back({Kind::remove_file, name});
   }
   for (const auto& [name, object] : objects) {
     const auto file = files.find(name);
     if (!target.remote && (file == files.end() || is_another(object, file->second)))
-      todo.push_back({Kind::download, name, object.key, object.size});
-    if (target.remote && file == files.end() && how.remove) todo.push_back({Kind::remove_object, {}, object.key, 0});
+      todo.push_back({Kind::download, name, object.key, object.size, object.last_modified});
+    if (target.remote && file == files.end() && how.remove) todo.push_back({Kind::remove_object, {}, object.key});
   }
   if (how.remove && !todo.empty()) require_some(target.remote ? !files.empty() : !objects.empty(), from, to);
   return transfers.run(todo);

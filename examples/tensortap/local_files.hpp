@@ -138,15 +138,14 @@ class ArrivingBytes {
   ArrivingBytes(int file, std::string path, Told begun, Told moved)
       : file_(file), path_(std::move(path)), begun_(std::move(begun)), moved_(std::move(moved)) {}
 
-  [[nodiscard]] tt::S3Target target() {
+  [[nodiscard]] tt::S3Store::DownloadTarget target() {
     return {.begin =
                 [this](std::uint64_t size) {
                   if (::ftruncate(file_, 0) != 0 || ::ftruncate(file_, static_cast<off_t>(size)) != 0)
                     fail_by_errno("cp", path_);
                   begun_(size);
                 },
-            .write = [this](std::uint64_t start, tt::Bytes bytes) { write(start, bytes); },
-            .md5 = [this] { return md5(); }};
+            .write = [this](std::uint64_t start, tt::Bytes bytes) { write(start, bytes); }};
   }
 
   /// Reads it from the begin; `take` is given one piece after the other.
@@ -175,12 +174,6 @@ class ArrivingBytes {
     moved_(size);
   }
 
-  std::string md5() const {
-    tt::Md5 md5;
-    read([&](tt::Bytes bytes) { md5.add(bytes); });
-    return tt::hex_of(md5.finish());
-  }
-
   int file_;
   std::string path_;
   Told begun_, moved_;
@@ -198,11 +191,13 @@ class ArrivingFile {
 
   [[nodiscard]] int descriptor() const { return temporary_->file.get(); }
 
-  /// `modified` is what it says of itself from then on.
-  void publish(std::chrono::sys_seconds modified) {
-    const timespec now{.tv_sec = 0, .tv_nsec = UTIME_OMIT};
-    const timespec times[2] = {now, {.tv_sec = modified.time_since_epoch().count(), .tv_nsec = 0}};
-    if (modified > std::chrono::sys_seconds()) (void)::futimens(descriptor(), times);
+  /// `modified` is what it says of itself from then on; nothing: what is true.
+  void publish(std::optional<std::chrono::sys_seconds> modified) {
+    if (modified) {
+      const timespec times[2] = {{.tv_sec = 0, .tv_nsec = UTIME_OMIT},
+                                 {.tv_sec = modified->time_since_epoch().count(), .tv_nsec = 0}};
+      (void)::futimens(descriptor(), times);  // else it is fetched again the next time
+    }
     // An interrupted close has closed.
     if (::close(temporary_->file.release()) != 0 && errno != EINTR) throw tree_.failed("write", name_);
     if (!temporary_->publish(tt::IfExists::replace)) throw tree_.failed("rename", name_);

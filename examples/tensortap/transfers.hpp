@@ -6,11 +6,13 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <exception>
 #include <functional>
 #include <mutex>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -34,6 +36,7 @@ struct Transfer {
   std::string name = {};  // below the directory
   std::string key = {};   // in the bucket
   std::uint64_t size = 0;
+  std::optional<std::chrono::sys_seconds> modified = {};  // of an object: what its file is to say
 };
 
 /// Memory: no more than connections x part size and what a program has anyway, however large the files are.
@@ -104,8 +107,8 @@ class Transfers {
   }
 
   /// Brings object `key` into the open file. Throws: there is no such object.
-  tt::S3Received receive(const std::string& key, ArrivingBytes& bytes) const {
-    if (const auto received = store_.receive(key, bytes.target())) return *received;
+  void receive(const std::string& key, ArrivingBytes& bytes) const {
+    if (store_.download(key, bytes.target())) return;
     throw std::runtime_error("cp: " + tt::in_quotes(bucket_.address_of(key)) +
                              ": there is no such object; see what is there with ls, copy a folder with --recursive");
   }
@@ -175,7 +178,8 @@ class Transfers {
   void download(const Transfer& transfer, const std::string& path) {
     ArrivingFile file(tree_, transfer.name);
     ArrivingBytes bytes = arrival(file.descriptor(), path);
-    file.publish(receive(transfer.key, bytes).last_modified);
+    receive(transfer.key, bytes);
+    file.publish(transfer.modified);
   }
 
   const Copy& how_;

@@ -35,6 +35,7 @@
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
+#include <ctime>
 #include <exception>
 #include <filesystem>
 #include <functional>
@@ -56,6 +57,7 @@
 #include <span>
 #include <sstream>
 #include <stdexcept>
+#include <stop_token>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -282,11 +284,43 @@ class Error : public std::runtime_error {
             "histogram: no such quantile (" + detail::number_text(q) + ", of 0 to 1); 0.5 is the median"};
   }
   static Error no_such_store(std::string_view url) {
-    return {Errc::invalid_option, "store: " + in_quotes(url) + ": no store for this address; give a directory"};
+    return {Errc::invalid_option,
+            "store: " + in_quotes(url) + ": no store for this address; give a directory, or s3://BUCKET/PREFIX"};
   }
 
   static Error bad_url(std::string_view url, std::string_view cause) {
     return {Errc::invalid_option, "url: " + in_quotes(url) + ": " + std::string(cause) + "; correct the address"};
+  }
+  static Error bad_bucket(std::string_view address) {
+    return {Errc::invalid_option, "store: " + in_quotes(address) +
+                                      ": no bucket has this name; write s3://BUCKET/PREFIX with letters, digits, '-', "
+                                      "'.' and '_' in BUCKET"};
+  }
+  static Error bad_s3_option(std::string_view option, std::string_view cause) {
+    return {Errc::invalid_option, "s3: option " + std::string(option) + ": " + std::string(cause)};
+  }
+  static Error no_network(std::string_view url) {
+    return {Errc::invalid_option, "store: " + in_quotes(url) +
+                                      ": this program cannot speak to S3; include <tensortap/net.hpp> in one of its "
+                                      "source files and link tensortap::net"};
+  }
+
+  // Credentials and signatures. No secret is ever given to these.
+  static Error bad_credentials(std::string_view source, std::string_view cause) {
+    return {Errc::invalid_option,
+            "credentials: " + escaped(source) + ": " + std::string(cause) + "; give an access key and its secret"};
+  }
+  static Error no_credentials(std::string_view tried) {
+    return {Errc::not_found, "credentials: none found: " + std::string(tried) +
+                                 "; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or name a profile"};
+  }
+  static Error bad_validity(std::int64_t seconds) {
+    return {Errc::invalid_option, "presigned address: its time is not from 1 second to 7 days (" +
+                                      std::to_string(seconds) + " seconds); choose another one"};
+  }
+  static Error digest_failed(std::string_view algorithm) {
+    return {Errc::io, "digest: " + std::string(algorithm) +
+                          ": OpenSSL failed; see whether its configuration allows this algorithm"};
   }
 
   // Steps
@@ -343,6 +377,51 @@ class Error : public std::runtime_error {
     return {Errc::io, "commit: steps since the last commit could not be saved (" + std::to_string(steps) +
                           "): " + escaped(cause) + "; commit again to go on without them"};
   }
+  static Error checkpoint_not_remote(std::string_view remote, std::uint64_t files, std::string_view cause) {
+    return {Errc::io, "checkpoint sync: " + in_quotes(remote) + ": the checkpoint is not there (" +
+                          std::to_string(files) + " files are missing): " + escaped(cause) +
+                          "; it is here, and the next commit sends it again"};
+  }
+  static Error not_restored(std::string_view remote, std::uint64_t files, std::string_view cause) {
+    return {Errc::io, "restore: " + in_quotes(remote) + ": not all could be fetched (" + std::to_string(files) +
+                          " files are missing): " + escaped(cause) + "; restore again, what is here is kept"};
+  }
+  static Error checkpoint_damaged(std::string_view remote, std::uint64_t files, std::string_view first) {
+    return {Errc::damaged, "restore: " + in_quotes(remote) + ": no whole checkpoint is there (" +
+                               std::to_string(files) + " files are not as they were sent, the first is " +
+                               in_quotes(first) + "); put one there, or remove all below it to start over"};
+  }
+  static Error object_differs(std::string_view remote, std::string_view name) {
+    return {Errc::damaged, "restore: " + in_quotes(std::string(remote) + "/" + std::string(name)) +
+                               ": it is not as it was sent; the commit it belongs to is passed over"};
+  }
+  static Error file_keeps_changing(std::string_view path) {
+    return {Errc::damaged, "checkpoint sync: " + in_quotes(path) +
+                               ": it changes while it is read; write it beside its place and rename it"};
+  }
+  static Error file_not_synced(std::string_view name, std::string_view cause) {
+    return {Errc::invalid_name,
+            "checkpoint sync: file " + in_quotes(name) + ": " + std::string(cause) + "; give it another name"};
+  }
+  static Error sync_out_of_time(std::string_view remote) {
+    return {Errc::io, "checkpoint sync: " + in_quotes(remote) + ": no time was left; allow it more"};
+  }
+  static Error sync_taken_over(std::string_view remote) {
+    return {Errc::claimed, "checkpoint sync: " + in_quotes(remote) +
+                               ": another process has sent checkpoints there; stop one of the two"};
+  }
+  static Error nothing_left_to_sync(std::string_view directory) {
+    return {Errc::not_found, "checkpoint sync: " + in_quotes(directory) +
+                                 ": nothing is left there, so nothing is deleted; see whether its disk is gone"};
+  }
+  static Error checkpoint_not_whole(std::string_view directory) {
+    return {Errc::damaged, "checkpoint sync: " + in_quotes(directory) +
+                               ": no commit is as it was (its files have changed since, or are being written); "
+                               "what was sent before stays until the next commit"};
+  }
+  static Error bad_sync_option(std::string_view option, std::string_view cause) {
+    return {Errc::invalid_option, "checkpoint sync: option " + std::string(option) + ": " + std::string(cause)};
+  }
   static Error run_not_found(std::string_view run) {
     return {Errc::not_found,
             "trial: " + in_quotes(run) + ": no such run (it has neither an index nor collections); check the path"};
@@ -352,6 +431,30 @@ class Error : public std::runtime_error {
   }
   static Error collection_not_found(std::string_view name) {
     return {Errc::not_found, "trial: no collection is named " + in_quotes(name) + "; see trial.collections()"};
+  }
+  static Error bad_reply(std::string_view cause) { return {Errc::io, std::string(cause)}; }
+  static Error s3_unreachable(std::string_view request, std::string_view cause, std::string_view why_no_more,
+                              int attempts) {
+    return {Errc::io, "s3: " + escaped(request) + ": " + escaped(cause) + " (" +
+                          (why_no_more.empty() ? "" : std::string(why_no_more) + ", ") + "attempts: " +
+                          std::to_string(attempts) + "); see that the server can be reached, or allow more time"};
+  }
+  static Error s3_refused(std::string_view request, int status, std::string_view code, std::string_view message,
+                          std::string_view ids, std::string_view why_no_more, int attempts) {
+    const bool access = status == 401 || status == 403;
+    return {code == "NoSuchBucket" ? Errc::not_found : Errc::io,
+            "s3: " + escaped(request) + ": the server says " + std::to_string(status) +
+                (code.empty() ? "" : " " + escaped(code.substr(0, 100))) +
+                (message.empty() ? "" : ": " + escaped(message.substr(0, 300))) + " (" +
+                (why_no_more.empty() ? "" : std::string(why_no_more) + ", ") + "attempts: " + std::to_string(attempts) +
+                (ids.empty() ? "" : ", request " + escaped(ids.substr(0, 200))) + "); " +
+                (code == "NoSuchBucket" ? "make the bucket, or correct its name"
+                 : access               ? "see that the credentials are right and allowed to do this"
+                                        : "ask those who run the server")};
+  }
+  static Error s3_corrupt(std::string_view object, std::string_view cause) {
+    return {Errc::damaged, "s3: " + escaped(object) + ": what was received is not what was stored (" +
+                               std::string(cause) + "); put it again"};
   }
   static Error damaged(std::string_view what, std::string_view where, std::string_view cause) {
     return {Errc::damaged, std::string(what) + ": " + in_quotes(where) + ": " + std::string(cause)};
@@ -7186,6 +7289,63 @@ inline IndexFile parse_index(std::string_view text, std::string_view place) {
 
 }  // namespace tensortap::inline v0
 
+// from tensortap/store/at_once.hpp
+
+// Many calls to a store that takes its time for each: several at once, as far as that pays off.
+//
+//   const auto found = store.list("index/");
+//   std::vector<std::optional<std::vector<std::byte>>> texts(found.size());
+//   tensortap::for_each_at_once(found.size(), store.concurrency(),
+//                               [&](std::size_t i) { texts[i] = store.get(found[i].key); });
+
+namespace tensortap::inline v0 {
+
+/// Calls `call(i)` for each i below `count`, in their order, at most `at_once` of them at the same time: in this thread
+/// and others, which are gone on return. With `at_once` 1, or `count` 1, it is a loop. After one has thrown none
+/// begins. Throws: what the loop would have thrown, after all that have begun have ended. Threads: `call` is called
+/// from several.
+template <class Call>
+void for_each_at_once(std::size_t count, std::size_t at_once, const Call& call) {
+  constexpr std::size_t most_threads = 256;
+  std::atomic<std::size_t> next = 0;
+  std::atomic<bool> failed = false;
+  std::mutex mutex;  // guards what follows
+  std::exception_ptr failure;
+  std::size_t failed_at = count;
+  const auto work = [&]() noexcept {
+    while (!failed) {
+      const std::size_t i = next++;
+      if (i >= count) return;
+      try {
+        call(i);
+      } catch (...) {
+        failed = true;
+        const std::lock_guard lock(mutex);
+        if (i >= failed_at) continue;
+        failed_at = i;
+        failure = std::current_exception();
+      }
+    }
+  };
+  std::vector<std::thread> others;
+  if (const std::size_t wanted = std::min({count, at_once, most_threads}); wanted > 1) {
+    others.reserve(wanted - 1);
+    sigset_t all, before;  // signals are left to the threads of the program
+    ::sigfillset(&all);
+    ::pthread_sigmask(SIG_SETMASK, &all, &before);
+    try {
+      while (others.size() < wanted - 1) others.emplace_back(work);
+    } catch (const std::system_error&) {  // then with fewer
+    }
+    ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  }
+  work();
+  for (std::thread& other : others) other.join();
+  if (failure) std::rethrow_exception(failure);
+}
+
+}  // namespace tensortap::inline v0
+
 // from tensortap/store/descriptor.hpp
 
 // A file descriptor that closes itself. Not for users.
@@ -7287,6 +7447,7 @@ struct FileCalls {
   std::function<int(int directory, const char* path, mode_t mode)> mkdirat = ::mkdirat;
   std::function<ssize_t(int file, const iovec* pieces, int count)> writev = ::writev;
   std::function<ssize_t(int file, void* bytes, std::size_t size, off_t start)> pread = ::pread;
+  std::function<ssize_t(int file, const void* bytes, std::size_t size, off_t start)> pwrite = ::pwrite;
   std::function<int(int file)> fsync = ::fsync;
   /// Syncs the file system in which `file` lies.
   std::function<int(int file)> syncfs = detail::sync_file_system;
@@ -7595,7 +7756,7 @@ class Store {
   virtual void sync(std::span<const std::string> keys) = 0;
 
   /// Claims `key` for as long as the claim lives and this process does; nothing if another one alive holds it. The
-  /// claim is an object, `text` says whose; it is removed with the claim, and taken over where a process died with it.
+  /// claim is an object that begins with `text`, which says whose; it is removed with the claim, and taken over where a process died with it.
   /// Lifetime: it ends before the store does. A forked child holds no part of it.
   [[nodiscard]] virtual std::unique_ptr<Claim> claim(std::string_view key, std::string_view text) = 0;
 
@@ -8240,8 +8401,21 @@ class MemoryStore final : public Store {
 
 namespace tensortap::inline v0 {
 
-/// The store at `address`: a directory, in which a leading "~/" is the home directory. Throws: another kind of address.
+namespace detail {
+
+/// Opens an s3:// address. Set by <tensortap/store/s3/s3_store.hpp>, in programs that include it.
+inline std::atomic<std::shared_ptr<Store> (*)(std::string_view address)> open_s3 = nullptr;
+
+}  // namespace detail
+
+/// The store at `address`: a directory, in which a leading "~/" is the home directory; or "s3://BUCKET/PREFIX", in
+/// programs that include <tensortap/net.hpp>. Throws: another kind of address.
 inline std::shared_ptr<Store> open_store(std::string_view address) {
+  if (address.starts_with("s3://")) {
+    const auto open = detail::open_s3.load();
+    if (open == nullptr) throw Error::no_network(address);
+    return open(address);
+  }
   if (address.empty() || address.find("://") != std::string_view::npos) throw Error::no_such_store(address);
   std::string directory(address);
   if (address == "~" || address.starts_with("~/"))
@@ -8538,121 +8712,6 @@ struct Report {
 
 }  // namespace tensortap::inline v0
 
-// from tensortap/capture/options.hpp
-
-// How a hook is configured: one plain struct; leave out what you do not need.
-//
-//   namespace tt = tensortap;
-//   tt::Hook hook("runs/42", {.collections = {{.name = "losses", .include_regex = "loss$", .save = tt::every(1)}}});
-
-namespace tensortap::inline v0 {
-
-/// Seconds since 1970 by the system's clock.
-inline double system_wall_time() {
-  return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
-}
-
-/// What becomes of a step for which the queue has no room.
-enum class WhenFull : std::uint8_t {
-  block,  ///< training waits, at most `block_timeout`; then steps are dropped until half the queue is free
-  drop,   ///< the step is dropped and counted
-};
-
-/// When what is written reaches the disk, so that it survives a loss of power.
-enum class Durability : std::uint8_t {
-  none,    ///< when the system thinks fit
-  commit,  ///< at commit() and close()
-  step,    ///< each step, before the next is written; about a millisecond each
-};
-
-/// What becomes of steps after the last commit when a run is resumed.
-enum class OnResume : std::uint8_t {
-  archive,  ///< moved to superseded/
-  discard,  ///< removed
-  keep,     ///< left until they are written again; readers other than ours see them until then
-};
-
-/// What a failed write does to training.
-enum class OnFailure : std::uint8_t {
-  go_on,  ///< nothing: it is told by status(), on_error, commit() and close()
-  stop,   ///< the next begin_step() throws it
-};
-
-/// What a hook saves, as whom, and with which promises.
-struct HookOptions {
-  /// What is saved when. Without any: everything, as `save` says.
-  std::vector<Collection> collections = {};
-
-  /// When collections without a `save` of their own are saved.
-  SaveConfig save = every(500);
-
-  /// Who writes. Each process that writes into a run needs a name of its own, "worker_RANK" by custom; all of them must
-  /// say how many there are, or readers take a step for complete before it is.
-  std::string worker = "worker_0";
-  std::int64_t num_workers = 1;
-
-  /// Where checkpoints lie, and the state beside them: a directory, which a successor has to find as it was. With it a
-  /// run can be resumed. Several workers may share one if only one of them commits, after the others' flush().
-  std::string checkpoint_dir = {};
-  /// The same as a store of your own; paths given to commit() are then its keys.
-  std::shared_ptr<Store> checkpoints = nullptr;
-  /// Commit by itself when files in `checkpoint_dir` have changed, as smdebug does: for configurations that expect it.
-  /// Each begin_step() looks at every file there (a microsecond each).
-  bool watch_checkpoints = false;
-  OnResume on_resume = OnResume::archive;
-  bool resume_ended = false;  ///< go on with a run that has ended
-
-  Durability durability = Durability::commit;
-  OnFailure on_failure = OnFailure::go_on;
-
-  /// Steps that wait for being written. Units: bytes of their tensors; one step may be larger.
-  std::uint64_t queue_bytes = std::uint64_t{256} << 20;
-  WhenFull when_full = WhenFull::block;
-  std::chrono::nanoseconds block_timeout = std::chrono::seconds(30);
-
-  /// A step keeps its tensors in memory until it is written. What would go beyond this is dropped and counted. Units:
-  /// bytes.
-  std::uint64_t max_step_bytes = std::uint64_t{4} << 30;
-
-  /// How long a failing write is repeated before the step is lost.
-  std::chrono::nanoseconds retry_for = std::chrono::seconds(30);
-  /// How long commit(), close() and the destructor wait at most for the store.
-  std::chrono::nanoseconds commit_timeout = std::chrono::minutes(10);
-  std::chrono::nanoseconds close_timeout = std::chrono::minutes(10);
-  std::chrono::nanoseconds destroy_timeout = std::chrono::seconds(20);
-
-  /// Asks the loop to stop, see `Interruption`.
-  StopSignal stop = {};
-
-  /// Called with each step that was written, for rules: see `judge`. Threads: the writer's, one call at a time.
-  /// What it throws is counted in status().
-  std::function<void(const StepView&)> on_step = {};
-  /// Called when a write has failed for good after one that had not. Threads: the writer's. What it throws is ignored.
-  std::function<void(std::string_view message)> on_error = {};
-
-  /// Nothing is written; report() says per collection what would have been, and how much.
-  bool dry_run = false;
-  /// False: the hook does nothing at all, as fast as can be.
-  bool enabled = true;
-
-  /// Our own keys in the index, which smdebug ignores: payload checksums and the attempt. Without them its files are
-  /// matched byte for byte, but nothing tells a late writer's steps.
-  bool index_extras = true;
-
-  /// Name reductions of "a:0" as reductions of "a", as smdebug does for all frameworks but TensorFlow. Readers then see
-  /// two tensors.
-  bool strip_output_numbers = false;
-
-  /// The time stamped on records. Units: seconds since 1970. Threads: those that save.
-  std::function<double()> wall_time = system_wall_time;
-  /// How the writer waits between retries.
-  std::function<void(std::chrono::nanoseconds)> sleep = [](std::chrono::nanoseconds t) {
-    std::this_thread::sleep_for(t);
-  };
-};
-
-}  // namespace tensortap::inline v0
-
 // from tensortap/capture/state.hpp
 
 // The state of a run at its last commits: how far it was, and which checkpoint belongs to that. It lies beside the
@@ -8815,6 +8874,130 @@ inline bool is_intact(const State& state, const Store& checkpoints) {
 
 }  // namespace tensortap::inline v0
 
+// from tensortap/capture/options.hpp
+
+// How a hook is configured: one plain struct; leave out what you do not need.
+//
+//   namespace tt = tensortap;
+//   tt::Hook hook("runs/42", {.collections = {{.name = "losses", .include_regex = "loss$", .save = tt::every(1)}}});
+
+namespace tensortap::inline v0 {
+
+/// Seconds since 1970 by the system's clock.
+inline double system_wall_time() {
+  return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
+}
+
+/// What becomes of a step for which the queue has no room.
+enum class WhenFull : std::uint8_t {
+  block,  ///< training waits, at most `block_timeout`; then steps are dropped until half the queue is free
+  drop,   ///< the step is dropped and counted
+};
+
+/// When what is written reaches the disk, so that it survives a loss of power.
+enum class Durability : std::uint8_t {
+  none,    ///< when the system thinks fit
+  commit,  ///< at commit() and close()
+  step,    ///< each step, before the next is written; about a millisecond each
+};
+
+/// What becomes of steps after the last commit when a run is resumed.
+enum class OnResume : std::uint8_t {
+  archive,  ///< moved to superseded/
+  discard,  ///< removed
+  keep,     ///< left until they are written again; readers other than ours see them until then
+};
+
+/// What a failed write does to training.
+enum class OnFailure : std::uint8_t {
+  go_on,  ///< nothing: it is told by status(), on_error, commit() and close()
+  stop,   ///< the next begin_step() throws it
+};
+
+/// What a hook saves, as whom, and with which promises.
+struct HookOptions {
+  /// What is saved when. Without any: everything, as `save` says.
+  std::vector<Collection> collections = {};
+
+  /// When collections without a `save` of their own are saved.
+  SaveConfig save = every(500);
+
+  /// Who writes. Each process that writes into a run needs a name of its own, "worker_RANK" by custom; all of them must
+  /// say how many there are, or readers take a step for complete before it is.
+  std::string worker = "worker_0";
+  std::int64_t num_workers = 1;
+
+  /// Where checkpoints lie, and the state beside them: a directory, which a successor has to find as it was. With it a
+  /// run can be resumed. Several workers may share one if only one of them commits, after the others' flush().
+  std::string checkpoint_dir = {};
+  /// The same as a store of your own; paths given to commit() are then its keys.
+  std::shared_ptr<Store> checkpoints = nullptr;
+  /// Commit by itself when files in `checkpoint_dir` have changed, as smdebug does: for configurations that expect it.
+  /// Each begin_step() looks at every file there (a microsecond each).
+  bool watch_checkpoints = false;
+  OnResume on_resume = OnResume::archive;
+  bool resume_ended = false;  ///< go on with a run that has ended
+
+  Durability durability = Durability::commit;
+  OnFailure on_failure = OnFailure::go_on;
+
+  /// Steps that wait for being written. Units: bytes of their tensors; one step may be larger.
+  std::uint64_t queue_bytes = std::uint64_t{256} << 20;
+  WhenFull when_full = WhenFull::block;
+  std::chrono::nanoseconds block_timeout = std::chrono::seconds(30);
+
+  /// How many saved steps share one events object. More than one makes fewer and larger objects, for stores where each
+  /// call takes its time; steps are seen, and survive the process, only when so many are together. A file is cut before
+  /// at flush(), commit() and close(), and beyond 8 MiB.
+  std::int64_t events_per_file = 1;
+
+  /// A step keeps its tensors in memory until it is written. What would go beyond this is dropped and counted. Units:
+  /// bytes.
+  std::uint64_t max_step_bytes = std::uint64_t{4} << 30;
+
+  /// How long a failing write is repeated before the step is lost.
+  std::chrono::nanoseconds retry_for = std::chrono::seconds(30);
+  /// How long commit(), close() and the destructor wait at most for the store.
+  std::chrono::nanoseconds commit_timeout = std::chrono::minutes(10);
+  std::chrono::nanoseconds close_timeout = std::chrono::minutes(10);
+  std::chrono::nanoseconds destroy_timeout = std::chrono::seconds(20);
+
+  /// Asks the loop to stop, see `Interruption`.
+  StopSignal stop = {};
+
+  /// Called with each step that was written, for rules: see `judge`. Threads: the writer's, one call at a time.
+  /// What it throws is counted in status().
+  std::function<void(const StepView&)> on_step = {};
+  /// Called when a write has failed for good after one that had not. Threads: the writer's. What it throws is ignored.
+  std::function<void(std::string_view message)> on_error = {};
+
+  /// Called in each commit with the state once it is durable, to bring the checkpoint elsewhere: see `CheckpointSync`.
+  /// commit() waits for it and throws what it throws; the commit itself stays as it is then. Threads: the writer's.
+  std::function<void(const State&)> on_commit = {};
+
+  /// Nothing is written; report() says per collection what would have been, and how much.
+  bool dry_run = false;
+  /// False: the hook does nothing at all, as fast as can be.
+  bool enabled = true;
+
+  /// Our own keys in the index, which smdebug ignores: payload checksums and the attempt. Without them its files are
+  /// matched byte for byte, but nothing tells a late writer's steps.
+  bool index_extras = true;
+
+  /// Name reductions of "a:0" as reductions of "a", as smdebug does for all frameworks but TensorFlow. Readers then see
+  /// two tensors.
+  bool strip_output_numbers = false;
+
+  /// The time stamped on records. Units: seconds since 1970. Threads: those that save.
+  std::function<double()> wall_time = system_wall_time;
+  /// How the writer waits between retries.
+  std::function<void(std::chrono::nanoseconds)> sleep = [](std::chrono::nanoseconds t) {
+    std::this_thread::sleep_for(t);
+  };
+};
+
+}  // namespace tensortap::inline v0
+
 // from tensortap/capture/resume.hpp
 
 // The beginning of an attempt: claims the run, finds the last commit, and sets aside what was saved beyond it, so that
@@ -8887,6 +9070,7 @@ class Resumption {
 
  private:
   using StepKeys = std::map<std::int64_t, std::string>;
+  static constexpr std::int64_t recent = 100;  // attempts that may have died in their rewind
 
   void claim() {
     const std::string key = layout::claim_key(options_.num_workers, options_.worker);
@@ -8962,15 +9146,45 @@ class Resumption {
   void rewind(const StepKeys& indexes) {
     const StepKeys events = step_keys(layout::events_prefix, layout::event_key, layout::parse_event_key);
     for (auto at = indexes.rbegin(); at != indexes.rend(); ++at) set_aside(at->second, out_.attempt.run);
-    for (auto at = events.rbegin(); at != events.rend(); ++at)
+    bool gathered = options_.events_per_file == 1 || options_.on_resume != OnResume::archive;
+    for (auto at = events.rbegin(); at != events.rend(); ++at) {
+      if (indexes.contains(at->first) && !std::exchange(gathered, true)) gather_indexes(at->first, at->second, indexes);
       set_aside(at->second, owner_of_events(at->first, indexes));
+    }
+  }
+
+  /// An attempt that died in its rewind may have set aside the last steps that share the events file `file` of `step`,
+  /// the first that is still in place: they go where it goes.
+  void gather_indexes(std::int64_t step, const std::string& file, const StepKeys& indexes) {
+    const std::int64_t mine = out_.attempt.run;
+    for (std::int64_t run = mine - 1; run >= std::max<std::int64_t>(mine - recent, 0); --run) {
+      if (store_.size(layout::superseded_key(run, file))) return;  // an older one, and its steps
+      const std::string folder = layout::superseded_key(run, "");
+      for (const ObjectInfo& object :
+           store_.list(folder + std::string(layout::index_prefix), folder + layout::index_key(step, options_.worker))) {
+        const std::string key = object.key.substr(folder.size());
+        const auto name = layout::parse_index_key(key);
+        if (!name || indexes.contains(name->global_step) || !leads_to(object.key, file)) continue;
+        touched_.push_back(object.key);
+        touched_.push_back(layout::superseded_key(mine, key));
+        store_.move(object.key, touched_.back());
+      }
+    }
+  }
+
+  [[nodiscard]] bool leads_to(const std::string& index_key, const std::string& file) const {
+    const auto bytes = store_.get(index_key);
+    try {
+      return bytes && parse_index(text_of(*bytes), index_key).event_file == file;
+    } catch (const Error&) {
+      return false;
+    }
   }
 
   /// The attempt that has set aside the index of `step`, perhaps before it was interrupted in that; nothing if there
   /// never was one.
   std::optional<std::int64_t> owner_of_events(std::int64_t step, const StepKeys& indexes) const {
     if (indexes.contains(step)) return out_.attempt.run;
-    constexpr std::int64_t recent = 100;  // of which the index may lack its events still
     const std::int64_t mine = out_.attempt.run;
     for (std::int64_t run = mine - 1; run >= std::max<std::int64_t>(mine - recent, 0); --run)
       if (store_.size(layout::superseded_key(run, layout::index_key(step, options_.worker)))) return run;
@@ -9367,8 +9581,10 @@ class StepEncoder {
   StepEncoder(std::string worker, std::optional<std::int64_t> run, bool strip_output_numbers)
       : worker_(std::move(worker)), run_(run), strip_output_numbers_(strip_output_numbers) {}
 
-  /// Encodes `step`. Lifetime: what the others return is good until the next call, and as long as `step` is.
-  void encode(const StepRecords& step) {
+  /// Encodes `step`. Its events begin at byte `start` of the file `shared_key`; without that they have one of their
+  /// own. Lifetime: what the others return is good until the next call, and as long as `step` is.
+  void encode(const StepRecords& step, std::string_view shared_key = {}, std::uint64_t start = 0) {
+    start_ = start;
     frames_.clear();
     cuts_.clear();
     index_.clear();
@@ -9389,7 +9605,9 @@ class StepEncoder {
     }
     cut_pieces();
     const std::int64_t global_step = step.step().global_step;
-    event_key_ = bytes_ == 0 ? std::string() : layout::event_key(global_step, worker_);
+    event_key_ = bytes_ == 0          ? std::string()
+                 : shared_key.empty() ? layout::event_key(global_step, worker_)
+                                      : std::string(shared_key);
     index_key_ = layout::index_key(global_step, worker_);
     index_text_ = index_.text(step.step().mode, step.step().mode_step, event_key_, run_);
   }
@@ -9399,7 +9617,7 @@ class StepEncoder {
   [[nodiscard]] std::span<const Bytes> events() const noexcept { return pieces_; }
   [[nodiscard]] const std::string& index_key() const noexcept { return index_key_; }
   [[nodiscard]] const std::string& index() const noexcept { return index_text_; }
-  /// Size of the events file.
+  /// Size of the events.
   [[nodiscard]] std::uint64_t bytes() const noexcept { return bytes_; }
 
  private:
@@ -9429,7 +9647,7 @@ class StepEncoder {
     const std::uint64_t length = frames_.size() - before + (borrowed ? elements.size() : 0);
     std::optional<std::uint32_t> crc;
     if (run_) crc = borrowed ? checksum(before, head, elements, of_elements) : crc32c(payload_from(before));
-    index_.add(name, bytes_, length, crc);
+    index_.add(name, start_ + bytes_, length, crc);
     bytes_ += length;
   }
 
@@ -9495,7 +9713,72 @@ class StepEncoder {
   std::string event_key_;
   std::string index_key_;
   std::string index_text_;
+  std::uint64_t start_ = 0;
   std::uint64_t bytes_ = 0;
+};
+
+}  // namespace tensortap::inline v0
+
+// from tensortap/capture/step_files.hpp
+
+// Steps as the files they become: an index for each, and events, which several may share.
+//
+// Not for users: the writer's thread calls it.
+
+namespace tensortap::inline v0 {
+
+/// Memory is kept from time to time.
+class StepFiles {
+ public:
+  /// An events file, named by the first step in it.
+  struct Events {
+    std::string key;
+    std::vector<Bytes> pieces;
+    std::uint64_t size = 0;
+    std::size_t steps = 0;
+  };
+
+  /// Beyond that a shared file is cut. Units: bytes.
+  static constexpr std::uint64_t enough = std::uint64_t{8} << 20;
+
+  /// `run` and `strip_output_numbers` as StepEncoder has them.
+  StepFiles(std::string worker, std::optional<std::int64_t> run, bool strip_output_numbers, std::size_t steps_per_file)
+      : encoder_(std::move(worker), run, strip_output_numbers), steps_per_file_(steps_per_file) {}
+
+  /// Encodes `steps`. Lifetime: what the others return is good until the next call, and as long as `steps` are.
+  void encode(std::span<const StepRecords* const> steps) {
+    events_.clear();
+    file_of_.assign(steps.size(), 0);
+    while (encoders_.size() < steps.size()) encoders_.push_back(encoder_);
+    bool is_full = true;
+    for (std::size_t i = 0; i < steps.size(); ++i) {
+      if (is_full) events_.emplace_back();
+      Events& file = events_.back();
+      StepEncoder& encoder = encoders_[i];
+      encoder.encode(*steps[i], file.key, file.size);
+      if (file.key.empty()) file.key = encoder.event_key();
+      if (encoder.bytes() > 0) file.pieces.insert(file.pieces.end(), encoder.events().begin(), encoder.events().end());
+      file.size += encoder.bytes();
+      file_of_[i] = events_.size() - 1;
+      is_full = ++file.steps == steps_per_file_ || file.size >= enough;
+    }
+  }
+
+  /// The files; one without a key holds nothing, since only shapes were saved.
+  [[nodiscard]] std::span<const Events> events() const noexcept { return events_; }
+
+  /// The number of the file in which the events of the step of this number are.
+  [[nodiscard]] std::size_t file_of(std::size_t step) const { return file_of_[step]; }
+
+  /// The files of one step; its events are but a part of theirs.
+  [[nodiscard]] const StepEncoder& step(std::size_t step) const { return encoders_[step]; }
+
+ private:
+  StepEncoder encoder_;  // to make others from
+  std::size_t steps_per_file_;
+  std::vector<StepEncoder> encoders_;  // by step
+  std::vector<Events> events_;
+  std::vector<std::size_t> file_of_;  // by step
 };
 
 }  // namespace tensortap::inline v0
@@ -9528,41 +9811,34 @@ class Publisher {
         claim_(std::move(beginning.claim)),
         attempt_(std::move(beginning.attempt)),
         states_(std::move(beginning.states)),
-        encoder_(options_.worker, options_.index_extras ? std::optional(attempt_.run) : std::nullopt,
-                 options_.strip_output_numbers),
+        files_(options_.worker, options_.index_extras ? std::optional(attempt_.run) : std::nullopt,
+               options_.strip_output_numbers, static_cast<std::size_t>(options_.events_per_file)),
         last_saved_(states_.empty() ? std::nullopt : states_.back().last_saved),
         step_sync_(options_.durability == Durability::step ? Sync::yes : Sync::no),
         commit_sync_(options_.durability == Durability::none ? Sync::no : Sync::yes) {
     status_.notes = std::move(beginning.notes);
   }
 
-  /// Writes a step: its events, then the index that leads to them. What fails for good is counted. Never throws.
-  void publish(const StepRecords& step) noexcept {
-    LossReason reason = LossReason::write_failed;
-    try {
-      if (fenced_) {
-        reason = LossReason::fenced;
-      } else if (given_up_ && Clock::now().time_since_epoch().count() > give_up_at_) {
-        reason = LossReason::out_of_time;
-      } else {
-        encoder_.encode(step);
-        with_retries(failed_ ? std::chrono::nanoseconds(0) : options_.retry_for, [&] {
-          require_no_successor(std::chrono::seconds(1));
-          if (!encoder_.event_key().empty()) put_mine(encoder_.event_key(), encoder_.events());
-          const Bytes index = bytes_of(encoder_.index());
-          put_mine(encoder_.index_key(), std::span(&index, 1));
-        });
+  /// Writes steps: their events, several files at once where that pays off, then the indexes that lead to them, one
+  /// after the other. What fails for good is counted. Never throws.
+  void publish(std::span<const StepRecords* const> steps) noexcept {
+    std::chrono::nanoseconds patience = failed_ ? std::chrono::nanoseconds(0) : options_.retry_for;
+    const auto stopped = must_stop();
+    const bool are_encoded = !stopped && put_events(steps, patience);
+    for (std::size_t i = 0; i < steps.size(); ++i) {
+      std::optional<LossReason> reason = stopped;
+      if (!reason && (!are_encoded || !put_[files_.file_of(i)].done)) reason = LossReason::write_failed;
+      if (!reason) reason = must_stop();
+      if (!reason && !put_index(files_.step(i), patience)) reason = LossReason::write_failed;
+      if (!reason) {
         failed_ = false;
-        saved(step);
-        return;
+        saved(*steps[i], files_.step(i).bytes());
+        continue;
       }
-    } catch (...) {
-      failed(std::current_exception());
-      if (fenced_) reason = LossReason::fenced;
+      ++lost_since_commit_;
+      const std::int64_t at = steps[i]->step().global_step;
+      count_loss({fenced_ ? LossReason::fenced : *reason, at, at, 1, steps[i]->count(), steps[i]->bytes()});
     }
-    ++lost_since_commit_;
-    const std::int64_t at = step.step().global_step;
-    count_loss({reason, at, at, 1, step.count(), step.bytes()});
   }
 
   /// Makes all steps so far durable, then the state, if there is one. Throws: steps were lost since the last time this
@@ -9570,7 +9846,7 @@ class Publisher {
   void commit(CommitRequest request) {
     if (lost_since_commit_ > 0)
       throw Error::steps_not_saved(std::exchange(lost_since_commit_, 0), status().error.value_or("no time was left"));
-    with_retries(options_.retry_for, [&] {
+    with_retries([&] {
       require_no_successor({});
       store_->put(layout::collections_key(options_.worker), request.collections, commit_sync_);
       sync_steps();
@@ -9585,7 +9861,7 @@ class Publisher {
     if (!states.empty() && states.back().last_seen == state.last_seen) states.pop_back();
     states.push_back(std::move(state));
     if (states.size() > states_limit) states.erase(states.begin());
-    with_retries(options_.retry_for, [&] {
+    with_retries([&] {
       if (commit_sync_ == Sync::yes) {
         std::vector<std::string> files;
         for (const CheckpointFile& file : states.back().files) files.push_back(file.name);
@@ -9595,13 +9871,14 @@ class Publisher {
       checkpoints_->put(state_key, to_json(states), commit_sync_);
     });
     states_ = std::move(states);
+    if (options_.on_commit && !silent_) options_.on_commit(states_.back());
   }
 
   /// Ends the run, if this is the last of its workers. Throws as `commit` does, but for losses.
   void close(const std::string& collections) {
     lost_since_commit_ = 0;
     commit({collections, std::nullopt, {}});
-    with_retries(options_.retry_for, [&] {
+    with_retries([&] {
       require_no_successor({});
       attempt_.ended = true;
       const std::string text = to_json(attempt_);
@@ -9669,15 +9946,94 @@ class Publisher {
     throw Error::fenced(store_->location(), attempt_.run, successor);
   }
 
-  /// Puts an object of a step. One of an older attempt gives way; to one of a younger attempt this one does.
-  void put_mine(const std::string& key, std::span<const Bytes> pieces) {
-    if (!store_->put(key, pieces, step_sync_, IfExists::keep)) {
-      require_no_successor({});
-      if (key == encoder_.index_key()) require_older(key);
-      store_->put(key, pieces, step_sync_, IfExists::replace);
+  /// Why nothing is written any more, if so.
+  [[nodiscard]] std::optional<LossReason> must_stop() const noexcept {
+    if (fenced_) return LossReason::fenced;
+    if (given_up_ && Clock::now().time_since_epoch().count() > give_up_at_) return LossReason::out_of_time;
+    return std::nullopt;
+  }
+
+  /// How far the put of an events file has come.
+  struct Put {
+    bool done = false;
+    bool kept = false;   // one was there
+    bool noted = false;  // to be synced
+    std::exception_ptr failure;
+  };
+
+  /// Puts the events of `steps`; `put_` says which are there. False if they could not even be encoded.
+  bool put_events(std::span<const StepRecords* const> steps, std::chrono::nanoseconds& patience) noexcept {
+    bool are_encoded = false;
+    try {
+      files_.encode(steps);
+      put_.assign(files_.events().size(), {});
+      are_encoded = true;
+      with_retries(patience, [&] {
+        require_no_successor(std::chrono::seconds(1));
+        put_events_once();
+      });
+    } catch (...) {
+      failed(std::current_exception());
     }
-    if (step_sync_ == Sync::no && commit_sync_ == Sync::yes)
-      (key == encoder_.index_key() ? unsynced_indexes_ : unsynced_events_).push_back(key);
+    return are_encoded;
+  }
+
+  /// Puts those that are not there yet. Throws: one of them failed; the others were tried.
+  void put_events_once() {
+    const auto files = files_.events();
+    for_each_at_once(files.size(), store_->concurrency(), [&](std::size_t i) {
+      if (put_[i].done || put_[i].kept) return;
+      put_[i].failure = nullptr;
+      try {
+        put_[i].done = files[i].key.empty() || store_->put(files[i].key, files[i].pieces, step_sync_, IfExists::keep);
+        put_[i].kept = !put_[i].done;
+      } catch (...) {
+        put_[i].failure = std::current_exception();
+      }
+    });
+    for (std::size_t i = 0; i < files.size(); ++i) {
+      if (std::exchange(put_[i].kept, false)) replace_events(i);
+      if (put_[i].done && !files[i].key.empty() && !std::exchange(put_[i].noted, true))
+        note_unsynced(unsynced_events_, files[i].key);
+    }
+    for (const Put& put : put_)
+      if (put.failure) std::rethrow_exception(put.failure);
+  }
+
+  /// Puts an events file in the place of another one, unless that may be a younger attempt's.
+  void replace_events(std::size_t i) {
+    const StepFiles::Events& file = files_.events()[i];
+    try {
+      require_no_successor({});
+      store_->put(file.key, file.pieces, step_sync_, IfExists::replace);
+      put_[i].done = true;
+    } catch (const Error&) {
+      put_[i].failure = std::current_exception();
+    }
+  }
+
+  /// Puts the index of a step. One of an older attempt gives way; to one of a younger attempt this one does.
+  bool put_index(const StepEncoder& step, std::chrono::nanoseconds& patience) noexcept {
+    try {
+      with_retries(patience, [&] {
+        require_no_successor(std::chrono::seconds(1));
+        const Bytes text = bytes_of(step.index());
+        if (!store_->put(step.index_key(), std::span(&text, 1), step_sync_, IfExists::keep)) {
+          require_no_successor({});
+          require_older(step.index_key());
+          store_->put(step.index_key(), std::span(&text, 1), step_sync_, IfExists::replace);
+        }
+        note_unsynced(unsynced_indexes_, step.index_key());
+      });
+      return true;
+    } catch (...) {
+      failed(std::current_exception());
+      return false;
+    }
+  }
+
+  void note_unsynced(std::vector<std::string>& keys, const std::string& key) const {
+    if (step_sync_ == Sync::no && commit_sync_ == Sync::yes) keys.push_back(key);
   }
 
   void require_older(const std::string& key) {
@@ -9701,12 +10057,12 @@ class Publisher {
     unsynced_indexes_.clear();
   }
 
-  void saved(const StepRecords& step) {
+  void saved(const StepRecords& step, std::uint64_t bytes) noexcept {
     last_saved_ = step.step().global_step;
     change_status([&](HookStatus& status) {
       ++status.steps_saved;
       status.records_saved += step.size();
-      status.bytes_saved += encoder_.bytes();
+      status.bytes_saved += bytes;
     });
     if (unsynced_indexes_.size() >= unsynced_limit) {
       try {
@@ -9725,19 +10081,25 @@ class Publisher {
     }
   }
 
-  /// Runs `write`, again and again while the store fails, for `patience`. Throws what it threw last.
+  /// Runs `write`, again and again while the store fails, for `patience`, of which it takes what it waits. Throws what
+  /// it threw last.
   template <class Write>
-  void with_retries(std::chrono::nanoseconds patience, const Write& write) {
-    std::chrono::nanoseconds pause = std::chrono::milliseconds(10);
-    for (std::chrono::nanoseconds waited{0};; waited += pause, pause = std::min(pause * 2, longest_pause)) {
+  void with_retries(std::chrono::nanoseconds& patience, const Write& write) {
+    for (std::chrono::nanoseconds pause = std::chrono::milliseconds(10);; pause = std::min(pause * 2, longest_pause)) {
       try {
         return write();
       } catch (const Error& e) {
-        if (e.code() != Errc::io || waited + pause > patience || is_too_late(pause)) throw;
+        if (e.code() != Errc::io || pause > patience || is_too_late(pause)) throw;
       }
       change_status([](HookStatus& status) { ++status.retries; });
       options_.sleep(pause);
+      patience -= pause;
     }
+  }
+  template <class Write>
+  void with_retries(const Write& write) {
+    std::chrono::nanoseconds patience = options_.retry_for;
+    with_retries(patience, write);
   }
 
   [[nodiscard]] bool is_too_late(std::chrono::nanoseconds pause) const {
@@ -9775,7 +10137,8 @@ class Publisher {
   std::unique_ptr<Claim> claim_;
   Attempt attempt_;
   std::vector<State> states_;
-  StepEncoder encoder_;
+  StepFiles files_;
+  std::vector<Put> put_;  // by events file
   std::optional<std::int64_t> last_saved_;
   Sync step_sync_;
   Sync commit_sync_;
@@ -9818,17 +10181,26 @@ struct QueueDepth {
   std::uint64_t bytes = 0;
 };
 
+/// How many steps are written together.
+struct Together {
+  std::size_t steps = 1;    ///< the writer waits for so many, unless somebody waits for it
+  std::size_t times = 1;    ///< it takes up to so many times as many at once
+  std::uint64_t bytes = 0;  ///< it waits no longer once they take that much memory
+};
+
 /// Threads: one that trains calls everything; `depth` any.
 class WriterThread {
  public:
   using Clock = std::chrono::steady_clock;
-  using Publish = std::function<void(const StepRecords&)>;
+  using Publish = std::function<void(std::span<const StepRecords* const>)>;
 
-  /// `publish` is called on the writer's thread with each step, in order, and must not throw. It has to own what it
+  /// `publish` is called on the writer's thread with all steps, in order, and must not throw. It has to own what it
   /// needs: a writer that hangs in the store outlives this object.
-  WriterThread(std::uint64_t capacity, Publish publish) : desk_(std::make_shared<Desk>()) {
+  WriterThread(std::uint64_t capacity, Publish publish, Together together = {}) : desk_(std::make_shared<Desk>()) {
     desk_->capacity = capacity;
     desk_->publish = std::move(publish);
+    desk_->together = {std::max<std::size_t>(together.steps, 1), std::max<std::size_t>(together.times, 1),
+                       std::min(together.bytes, capacity / 4)};
     thread_ = std::thread([desk = desk_] { desk->write(); });
   }
 
@@ -9854,6 +10226,10 @@ class WriterThread {
     Desk& desk = *desk_;
     const auto has_room = [&] { return desk.depth.steps == 0 || desk.depth.bytes + step->memory <= desk.capacity; };
     tired_ = tired_ && desk.depth.bytes > desk.capacity / 2;
+    if (!has_room()) {
+      desk.in_a_hurry = true;
+      desk.work.notify_one();
+    }
     if (!has_room() && (tired_ || !desk.progress.wait_until(lock, deadline, has_room))) {
       tired_ = true;
       return false;
@@ -9908,6 +10284,8 @@ class WriterThread {
   }
 
  private:
+  static constexpr std::uint64_t most_memory = std::uint64_t{64} << 20;  // of steps that are written together
+
   struct Task {
     std::function<void()> job;
     std::exception_ptr failure;
@@ -9921,12 +10299,15 @@ class WriterThread {
     std::condition_variable progress;  // for who waits for it
     Publish publish;
     std::uint64_t capacity = 0;
+    Together together;
     std::unique_ptr<QueuedStep> first;
     QueuedStep* last = nullptr;
-    QueueDepth depth;  // the step under way included
+    QueueDepth depth;         // the steps under way included
+    bool in_a_hurry = false;  // somebody waits for room
     std::shared_ptr<Task> task;
     std::unique_ptr<QueuedStep> spare;
     std::uint64_t spare_bytes = 0;
+    std::vector<const StepRecords*> batch;  // the writer's own
     bool stopping = false;
     bool ended = false;
 
@@ -9938,9 +10319,9 @@ class WriterThread {
     void write() {
       std::unique_lock lock(mutex);
       for (;;) {
-        work.wait(lock, [&] { return first || task || stopping; });
+        work.wait(lock, [&] { return (first && are_enough()) || task || stopping; });
         if (first) {
-          write_first(lock);
+          write_some(lock);
         } else if (task) {
           run_task(lock);
         } else {
@@ -9952,13 +10333,33 @@ class WriterThread {
       }
     }
 
-    void write_first(std::unique_lock<std::mutex>& lock) {
-      auto step = std::move(first);
-      first = std::move(step->next);
+    /// Whether there is no waiting for more.
+    [[nodiscard]] bool is_asked() const { return task || stopping || in_a_hurry || depth.bytes >= together.bytes; }
+    [[nodiscard]] bool are_enough() const { return depth.steps >= together.steps || is_asked(); }
+
+    /// Writes as many of the first as are written together, and leaves room in the queue for those that come meanwhile.
+    void write_some(std::unique_lock<std::mutex>& lock) {
+      const std::size_t whole = static_cast<std::size_t>(depth.steps) / together.steps * together.steps;
+      const std::size_t limit = std::min(together.steps * together.times, is_asked() ? SIZE_MAX : whole);
+      const std::uint64_t most_bytes = std::min(capacity / 2, most_memory);
+      std::unique_ptr<QueuedStep> steps = std::move(first);
+      QueuedStep* end = steps.get();
+      std::uint64_t bytes = end->memory;
+      batch.assign(1, &end->records);
+      for (; end->next && batch.size() < limit && bytes + end->next->memory <= most_bytes; end = end->next.get()) {
+        batch.push_back(&end->next->records);
+        bytes += end->next->memory;
+      }
+      first = std::move(end->next);
       if (!first) last = nullptr;
+      if (!first) in_a_hurry = false;
       lock.unlock();
-      publish(step->records);
+      publish(batch);
       lock.lock();
+      while (steps) give_back(std::exchange(steps, std::move(steps->next)));
+    }
+
+    void give_back(std::unique_ptr<QueuedStep> step) {
       --depth.steps;
       depth.bytes -= step->memory;
       if (spare && spare_bytes + step->memory > capacity / 4) return;  // one is always kept
@@ -10115,7 +10516,7 @@ class Hook {
   /// return both are as durable as `durability` says, and a successor goes on from here. Ends the step. Without a path
   /// the loop must know by itself what belongs to the step. Throws: steps were lost since the last commit (once: the
   /// next commit goes on without them); the store failed; it took longer than `timeout`, by default `commit_timeout` or
-  /// what is left until the machine goes. Then the commit before stays the last one.
+  /// what is left until the machine goes; then the commit before stays the last one. Or `on_commit` threw.
   void commit(std::string_view checkpoint = {}, std::optional<std::chrono::nanoseconds> timeout = {}) {
     if (!options_.enabled || options_.dry_run || is_foreign()) return;
     if (!checkpoints_) throw Error::no_checkpoint_dir();
@@ -10186,6 +10587,8 @@ class Hook {
         !std::all_of(worker.begin(), worker.end(), allowed))
       throw Error::bad_worker(worker);
     if (options_.num_workers < 1) throw Error::bad_option("num_workers", "at least one process writes; count them");
+    if (options_.events_per_file < 1)
+      throw Error::bad_option("events_per_file", "a file holds at least one step; leave it out or give it 1");
     if (!options_.wall_time) throw Error::bad_option("wall_time", "it is empty; leave it out or give it a function");
     if (!options_.sleep) throw Error::bad_option("sleep", "it is empty; leave it out or give it a function");
     if (options_.watch_checkpoints && options_.checkpoint_dir.empty())
@@ -10205,7 +10608,12 @@ class Hook {
     // The names are kept for a writer that hangs and outlives the hook.
     writer_ = std::make_unique<WriterThread>(
         options_.queue_bytes,
-        [publisher = publisher_, names = catalog_.names()](const StepRecords& step) { publisher->publish(step); });
+        [publisher = publisher_, names = catalog_.names()](std::span<const StepRecords* const> steps) {
+          publisher->publish(steps);
+        },
+        Together{.steps = static_cast<std::size_t>(options_.events_per_file),
+                 .times = publisher_->store().concurrency(),
+                 .bytes = options_.events_per_file > 1 ? StepFiles::enough : 0});
     step_ = writer_->empty_step();
   }
 
@@ -11081,18 +11489,21 @@ class TextObjects {
     }
   }
 
-  /// Object `key` through `parse(text, key)`.
+  /// Object `key` through `parse(text, key)`: one call to the store, unless it is very large.
   template <class Parse>
   [[nodiscard]] auto read(const std::string& key, const Parse& parse) const {
+    constexpr std::uint64_t usual = std::uint64_t{8} << 20;
     constexpr std::uint64_t limit = std::uint64_t{1} << 30;  // no index of a real run comes near
     Reading<std::invoke_result_t<Parse, std::string_view, const std::string&>> out;
     try {
-      const auto size = store_.size(key);
-      if (size && *size > limit) {
-        damage_.add(key, "too large (" + std::to_string(*size) + " bytes)");
-        return out;
+      auto bytes = store_.get(key, {0, usual});
+      if (bytes && bytes->size() >= usual) {
+        if (const auto size = store_.size(key); size && *size > limit) {
+          damage_.add(key, "too large (" + std::to_string(*size) + " bytes)");
+          return out;
+        }
+        bytes = store_.get(key, {0, limit});
       }
-      const auto bytes = size ? store_.get(key) : std::nullopt;
       out.gone = !bytes;
       if (!bytes) return out;
       out.size = bytes->size();
@@ -11103,6 +11514,17 @@ class TextObjects {
     }
     return out;
   }
+
+  /// The same for each of `keys`, in their order, but several at once if that pays off. `parse` is called in threads.
+  template <class Parse>
+  [[nodiscard]] auto read_all(std::span<const std::string> keys, const Parse& parse) const {
+    std::vector<decltype(read(keys[0], parse))> out(keys.size());
+    for_each_at_once(keys.size(), store_.concurrency(), [&](std::size_t i) { out[i] = read(keys[i], parse); });
+    return out;
+  }
+
+  /// As many of them keep the store busy, and fit into memory.
+  [[nodiscard]] std::size_t at_once() const noexcept { return 16 * std::max<std::size_t>(store_.concurrency(), 1); }
 
   /// Notes that `key` was in a listing, and is in the next one too, but cannot be had.
   void add_missing(std::string_view key) const { damage_.add(key, "it is listed, but not there"); }
@@ -11128,6 +11550,7 @@ class TextObjects {
 //   - Index files that do not count, because their attempt is dead, or that cannot be read, are looked at again: a
 //     younger attempt may put its own in their place.
 //   - Index files that name no attempt count while they are there. Once a younger attempt has begun, that is looked at.
+//   - Where calls take their time index files are read at the same time, so in no order. None of the above needs one.
 //
 // Not for users: Trial is the way in.
 
@@ -11207,6 +11630,7 @@ class IndexReader {
   };
   static constexpr std::size_t probes = 32;  // twice in one reading: dead attempts may have left very many
   using Listed = std::vector<std::pair<layout::StepName, std::string>>;  // with their keys
+  using Gone = std::map<std::string, layout::StepName>;                  // by key
 
   /// How far each attempt of each worker has come.
   class Frontier {
@@ -11253,24 +11677,25 @@ class IndexReader {
     if (!first) return false;
     forget_missing(*first, after);
     check_doubtful(*first);
-    std::set<std::string> gone;
-    for (const auto& [name, key] : fresh_among(*first, run))
-      if (!read_one(name, key, make_part)) gone.insert(key);
+    const Gone gone = read_each(fresh_among(*first, run), make_part);
     if (found_.empty() && gone.empty()) return true;
 
     const auto second = objects_.list(layout::index_prefix, after);
     if (!second) return false;
+    drop_unsettled(run, *second, after);
     Frontier frontier;
     for (const Found& found : found_) frontier.add(found);
     const auto count = static_cast<std::ptrdiff_t>(found_.size());
-    for (const auto& [name, key] : fresh_among(*second, run)) {
-      const bool missed = gone.contains(key);
-      if (!missed && !frontier.covers(name.worker, Frontier::no_run, name.global_step)) continue;
-      if (!read_one(name, key, make_part) && missed) {
+    Listed chosen = fresh_among(*second, run);
+    std::erase_if(chosen, [&](const auto& file) {
+      return !gone.contains(file.second) &&
+             !frontier.covers(file.first.worker, Frontier::no_run, file.first.global_step);
+    });
+    for (const auto& [key, name] : read_each(chosen, make_part))
+      if (gone.contains(key)) {
         objects_.add_missing(key);
         pending_[key] = {name, false};
       }
-    }
     // Only now is it known which attempt wrote them.
     const auto uncovered = std::stable_partition(found_.begin() + count, found_.end(),
                                                  [&](const Found& found) { return frontier.covers(found); });
@@ -11298,20 +11723,52 @@ class IndexReader {
     return out;
   }
 
-  /// False if it is gone.
+  /// Reads them, as many at once as pays off. Returns those that are gone.
   template <class MakePart>
-  bool read_one(const layout::StepName& name, const std::string& key, const MakePart& make_part) {
-    const auto index = objects_.read(key, parse_checked);
-    pending_.erase(key);
-    if (index.gone) return false;
-    met_.emplace(name.global_step, name.worker);
-    workers_.insert(name.worker);
-    if (index.value) {
-      found_.push_back({name.worker, make_part(*index.value, name, key, index.size)});
-    } else {
-      pending_[key] = {name, false};
+  Gone read_each(const Listed& files, const MakePart& make_part) {
+    Gone gone;
+    std::vector<std::string> keys;
+    for (std::size_t begin = 0; begin < files.size(); begin += keys.size()) {
+      keys.clear();
+      const std::size_t end = std::min(files.size(), begin + objects_.at_once());
+      for (std::size_t i = begin; i < end; ++i) keys.push_back(files[i].second);
+      const auto read = objects_.read_all(keys, parse_checked);
+      for (std::size_t i = begin; i < end; ++i) {
+        const auto& [name, key] = files[i];
+        const auto& index = read[i - begin];
+        pending_.erase(key);
+        if (index.gone) {
+          gone.emplace(key, name);
+          continue;
+        }
+        met_.emplace(name.global_step, name.worker);
+        workers_.insert(name.worker);
+        if (index.value) {
+          found_.push_back({name.worker, make_part(*index.value, name, key, index.size)});
+        } else {
+          pending_[key] = {name, false};
+        }
+      }
     }
-    return true;
+    return gone;
+  }
+
+  /// Of those that name no attempt, though there are younger ones, the last may have been read before they were moved,
+  /// and the first after they were put again. What is not as it was read, and all behind, has to be read anew.
+  void drop_unsettled(const Run& run, const std::vector<ObjectInfo>& listed, const std::string& after) {
+    std::map<std::string, std::int64_t> first;  // by worker
+    for (const Found& found : found_) {
+      const Part& part = *found.part;
+      if (part.run || part.key <= after || run.attempts.last(found.worker) <= 0) continue;
+      if (const ObjectInfo* object = find(listed, part.key); object != nullptr && object->size == part.index_size)
+        continue;
+      auto& step = first.try_emplace(found.worker, part.step.global_step).first->second;
+      step = std::min(step, part.step.global_step);
+    }
+    std::erase_if(found_, [&](const Found& found) {
+      const auto from = first.find(found.worker);
+      return from != first.end() && found.part->step.global_step >= from->second;
+    });
   }
 
   static IndexFile parse_checked(std::string_view text, const std::string& key) {
@@ -11340,7 +11797,9 @@ class IndexReader {
     const std::string turn = last_probed_;
     choose(pending_.begin());
     choose(pending_.upper_bound(turn));
-    for (const auto& [key, name] : chosen) (void)read_one(name, key, make_part);
+    Listed files;
+    for (const auto& [key, name] : chosen) files.emplace_back(name, key);
+    (void)read_each(files, make_part);
   }
 
   /// Before a step that counts, its worker may have put others in the place of dead ones since those were read.
@@ -11359,7 +11818,7 @@ class IndexReader {
       if (pending.dead && !is_passed(run, pending) &&
           live.covers(pending.name.worker, Frontier::no_run, pending.name.global_step))
         chosen.emplace_back(pending.name, key);
-    for (const auto& [name, key] : chosen) (void)read_one(name, key, make_part);
+    (void)read_each(chosen, make_part);
   }
 
   /// Whether it is dead for good: its worker has gone past it.
@@ -11438,8 +11897,8 @@ class RunReader {
     const bool was_there = run_.exists();
     Changes changes;
     std::set<std::int64_t> steps;
-    read_end();
-    read_collections();
+    for_each_at_once(2, store_->concurrency(), [this](std::size_t i) { i == 0 ? read_end() : read_collections(); });
+    if (!was_there) (void)apply(read_attempts());  // so that no index file has to be read twice
     for (int round = 0; round < rounds; ++round) {
       const bool last = options_.follow && !run_.ended && marker_ && run_.attempts.end_counts(*marker_);
       const auto found = index_.read(run_, last, [this](const auto&... index) { return make_part(index...); });
@@ -11514,16 +11973,19 @@ class RunReader {
     auto listed = objects_.list(layout::collections_prefix);
     if (!listed || std::equal(listed->begin(), listed->end(), collections_.begin(), collections_.end(), same)) return;
     std::set<std::string> workers;
+    std::vector<std::string> keys;
+    for (const ObjectInfo& object : *listed)
+      if (auto worker = layout::parse_collections_key(object.key)) {
+        workers.insert(std::move(*worker));
+        keys.push_back(object.key);
+      }
     std::optional<CollectionsFile> believed;
     bool sound = true;
-    for (const ObjectInfo& object : *listed) {
-      const auto worker = layout::parse_collections_key(object.key);
-      if (!worker) continue;
-      workers.insert(*worker);
-      auto file = objects_.read(object.key, parse_collections);
-      if (file.gone) objects_.add_missing(object.key);
-      sound = sound && file.value;
-      if (file.value) believed = std::move(file.value);
+    auto files = objects_.read_all(keys, parse_collections);
+    for (std::size_t i = 0; i < keys.size(); ++i) {
+      if (files[i].gone) objects_.add_missing(keys[i]);
+      sound = sound && files[i].value;
+      if (files[i].value) believed = std::move(files[i].value);
     }
     collections_.clear();
     if (sound) collections_ = std::move(*listed);
@@ -11551,15 +12013,18 @@ class RunReader {
 
   /// Reads the attempts that are new, or have been closed. Returns the new ones, ascending.
   std::vector<Attempt> read_attempts() {
-    std::vector<Attempt> begun;
+    std::vector<std::string> keys;
     for (const ObjectInfo& object : objects_.list(layout::attempts_prefix).value_or(std::vector<ObjectInfo>{})) {
       const auto known = run_.attempt_objects.find(object.key);
-      if (known != run_.attempt_objects.end() && known->second.first == object.size) continue;
-      const auto attempt = objects_.read(object.key, parse_named_attempt);
-      if (!attempt.value) continue;
-      if (known == run_.attempt_objects.end()) begun.push_back(*attempt.value);
+      if (known == run_.attempt_objects.end() || known->second.first != object.size) keys.push_back(object.key);
+    }
+    std::vector<Attempt> begun;
+    const auto attempts = objects_.read_all(keys, parse_named_attempt);
+    for (std::size_t i = 0; i < keys.size(); ++i) {
+      if (!attempts[i].value) continue;
       const std::unique_lock lock(mutex_);
-      run_.attempt_objects[object.key] = {attempt.size, *attempt.value};
+      if (!run_.attempt_objects.contains(keys[i])) begun.push_back(*attempts[i].value);
+      run_.attempt_objects[keys[i]] = {attempts[i].size, *attempts[i].value};
     }
     std::stable_sort(begun.begin(), begun.end(), [](const Attempt& a, const Attempt& b) { return a.run < b.run; });
     return begun;
@@ -11586,7 +12051,8 @@ class RunReader {
   std::vector<Rewind> apply(const std::vector<Attempt>& begun) {
     std::vector<Rewind> out;
     if (begun.empty()) return out;
-    collections_.clear();  // to be read again
+    if (std::any_of(begun.begin(), begun.end(), [](const Attempt& attempt) { return attempt.run > 0; }))
+      collections_.clear();  // to be read again
     index_.rewind();
     const std::unique_lock lock(mutex_);
     for (const Attempt& attempt : begun) {
@@ -12773,6 +13239,1432 @@ struct VanishingGradient {
                        .message = "its mean magnitude is " + shortest(*mean) + ", below " + shortest(threshold)});
     return out;
   }
+};
+
+}  // namespace tensortap::inline v0
+
+// from tensortap/spot/checkpoint_manifest.hpp
+
+// Which files a remote copy of a checkpoint directory consists of, and how each of them was when it was sent. It is
+// written after them, so that it always names a whole. It and what is on its way to its place lie below ".tensortap/".
+//
+//   const tensortap::CheckpointManifest there = tensortap::parse_checkpoint_manifest(text, "manifest.json");
+
+namespace tensortap::inline v0 {
+
+/// A file as it was sent.
+struct SyncedFile {
+  std::uint64_t size = 0;    ///< Units: bytes
+  std::uint32_t crc32c = 0;  ///< of its content
+  bool staged = false;       ///< it was sent beside its place; its object has `staged_key` until it is moved there
+
+  [[nodiscard]] bool has_content_of(const SyncedFile& other) const noexcept {
+    return size == other.size && crc32c == other.crc32c;
+  }
+  friend bool operator==(const SyncedFile&, const SyncedFile&) = default;
+};
+
+/// All files, by name.
+struct CheckpointManifest {
+  std::uint64_t generation = 0;  ///< how often it was written
+  std::map<std::string, SyncedFile, std::less<>> files = {};
+};
+
+namespace sync_layout {
+
+inline constexpr std::string_view folder = ".tensortap";
+inline constexpr std::string_view manifest_key = ".tensortap/manifest.json";
+/// What was sent since, by a process that may have died before it could write the manifest; of the same format.
+inline constexpr std::string_view sent_key = ".tensortap/sent.json";
+inline constexpr std::string_view staging_prefix = ".tensortap/staged/";
+
+inline constexpr std::size_t manifest_limit = std::size_t{32} << 20;
+inline constexpr std::size_t files_limit = 100'000;
+inline constexpr std::uint64_t size_limit = std::uint64_t{1} << 46;
+
+/// Where `name` is sent if its place is taken: a key of its own for each content.
+inline std::string staged_key(std::string_view name, const SyncedFile& file) {
+  constexpr char digits[] = "0123456789abcdef";
+  std::string out(staging_prefix);
+  for (int shift = 28; shift >= 0; shift -= 4) out += digits[file.crc32c >> shift & 15];
+  return out.append("-").append(std::to_string(file.size)).append("/").append(name);
+}
+
+/// Why a file of that name is not synced; nothing if it is.
+inline std::string_view why_not(std::string_view name) {
+  constexpr std::ptrdiff_t depth_limit = 16;
+  if (!is_utf8(name)) return "its name is not UTF-8";
+  if (name.size() > 960) return "its name is too long";
+  if (std::count(name.begin(), name.end(), '/') >= depth_limit) return "it lies too deep";
+  if (name == folder || (name.starts_with(folder) && name[folder.size()] == '/')) return "its name is reserved";
+  if (name.ends_with(".tmp")) return "files in \".tmp\" are unfinished ones";
+  try {
+    (void)key_parts(name);
+  } catch (const Error&) {
+    return "it is not a relative path of plain names";
+  }
+  return {};
+}
+
+}  // namespace sync_layout
+
+/// The file's text.
+inline std::string to_json(const CheckpointManifest& manifest) {
+  std::string out = R"({"version": 1, "generation": )" + std::to_string(manifest.generation) + R"(, "files": [)";
+  for (const char* separator = "\n"; const auto& [name, file] : manifest.files) {
+    out.append(separator).append(R"({"name": )");
+    json_text::append_string(out, name);
+    out.append(R"(, "size": )").append(std::to_string(file.size));
+    out.append(R"(, "crc32c": )").append(std::to_string(file.crc32c));
+    out.append(file.staged ? R"(, "staged": true})" : "}");
+    separator = ",\n";
+  }
+  return out + "]}\n";
+}
+
+/// What `text`, which `place` names in messages, says. Throws: another format; a name that leaves the directory; more
+/// files, or deeper or larger ones, than anybody has.
+inline CheckpointManifest parse_checkpoint_manifest(std::string_view text, std::string_view place) {
+  const json_text::Place where{"checkpoint manifest", place};
+  if (text.size() > sync_layout::manifest_limit) throw Error::damaged(where.what, where.where, "it is too large");
+  const nlohmann::json root = json_text::parse(text, where);
+  if (json_text::natural(root, "version", where) != 1)
+    throw json_text::wrong(where, "version", "it is unknown; use a newer tensortap");
+  CheckpointManifest out;
+  out.generation = json_text::natural(root, "generation", where);
+  const auto& files = json_text::array(root, "files", where);
+  if (files.size() > sync_layout::files_limit) throw json_text::wrong(where, "files", "there are too many");
+  for (const auto& entry : files) {
+    const std::string name = json_text::text(entry, "name", where);
+    if (const auto cause = sync_layout::why_not(name); !cause.empty())
+      throw Error::damaged(where.what, where.where, "file " + in_quotes(name) + ": " + std::string(cause));
+    SyncedFile file{.size = json_text::natural(entry, "size", where)};
+    const std::uint64_t crc = json_text::natural(entry, "crc32c", where);
+    if (file.size > sync_layout::size_limit) throw json_text::wrong(where, "size", "it is out of range");
+    if (crc > UINT32_MAX) throw json_text::wrong(where, "crc32c", "it is out of range");
+    file.crc32c = static_cast<std::uint32_t>(crc);
+    const auto staged = entry.find("staged");
+    file.staged = staged != entry.end() && staged->is_boolean() && staged->get<bool>();
+    if (!out.files.emplace(name, file).second)
+      throw Error::damaged(where.what, where.where, "file " + in_quotes(name) + ": it is named twice");
+  }
+  return out;
+}
+
+}  // namespace tensortap::inline v0
+
+// from tensortap/spot/local_files.hpp
+
+// The files of a directory of checkpoints: what they look like, read without being fooled by a writer, and written so
+// that a name never stands for half a file. Not for users: CheckpointSync owns one.
+
+namespace tensortap::inline v0 {
+
+namespace detail {
+
+/// What tells one content of a file from the next, unless they follow each other within the clock's resolution.
+struct FileLooks {
+  std::uint64_t size = 0;
+  std::int64_t seconds = 0;
+  std::int64_t nanoseconds = 0;
+  std::uint64_t inode = 0;
+  friend bool operator==(const FileLooks&, const FileLooks&) = default;
+
+  /// Whether it was so young at `now` that it may have changed since without looking so.
+  /// Source: the coarsest times of a file system in use, those of FAT and HFS+, are 2 s.
+  [[nodiscard]] bool may_deceive(std::int64_t now) const noexcept { return seconds + 2 >= now; }
+};
+
+/// A file's content, all of the same moment.
+struct FileContent {
+  FileLooks looks;
+  SyncedFile file;
+  std::vector<std::byte> bytes;  // unless only its checksum was asked for
+};
+
+/// A file on its way into the directory. One that is not published goes with this.
+class ArrivingFile {
+ public:
+  ArrivingFile(DirectoryTree& tree, const std::string& name)
+      : tree_(tree),
+        name_(name),
+        leaf_(name.substr(name.rfind('/') + 1)),
+        directory_(tree.make(folder_of(name), name)),
+        temporary_(tree, directory_, leaf_, name_) {}
+
+  /// Threads: any, for parts that do not overlap.
+  void write(std::uint64_t start, Bytes bytes) const {
+    while (!bytes.empty()) {
+      const ssize_t n = uninterrupted([&] {
+        return tree_.calls().pwrite(temporary_.file.get(), bytes.data(), bytes.size(), static_cast<off_t>(start));
+      });
+      if (n == 0) errno = EIO;  // else this could go on for ever
+      if (n <= 0) throw tree_.failed("write", name_);
+      start += static_cast<std::uint64_t>(n);
+      bytes = bytes.subspan(static_cast<std::size_t>(n));
+    }
+  }
+
+  /// Gives it its name, and takes that from what had it.
+  void publish() {
+    // An interrupted close has closed.
+    if (tree_.calls().close(temporary_.file.release()) != 0 && errno != EINTR) throw tree_.failed("write", name_);
+    if (!temporary_.publish(IfExists::replace)) throw tree_.failed("rename", name_);
+  }
+
+ private:
+  static DirectoryTree::Parts folder_of(std::string_view name) {
+    DirectoryTree::Parts parts = key_parts(name);
+    parts.pop_back();
+    return parts;
+  }
+
+  DirectoryTree& tree_;
+  std::string name_;
+  std::string leaf_;
+  Descriptor directory_;
+  Temporary temporary_;
+};
+
+/// Threads: every function may be called from several at once.
+class LocalFiles {
+ public:
+  using Looks = std::map<std::string, FileLooks, std::less<>>;
+
+  LocalFiles(const std::string& directory, const FileCalls& calls)
+      : store_(directory, calls), tree_(directory, calls) {}
+
+  [[nodiscard]] const std::string& directory() const noexcept { return tree_.root(); }
+  [[nodiscard]] const Store& store() const noexcept { return store_; }
+
+  /// All finished files but our own. Symbolic links are not followed.
+  [[nodiscard]] Looks look() const {
+    Looks out;
+    for (ObjectInfo& object : store_.list(""))
+      if (const auto looks = look(object.key); looks && !object.key.starts_with(std::string(sync_layout::folder) + "/"))
+        out.emplace(std::move(object.key), *looks);
+    return out;
+  }
+
+  /// The file `name`; nothing if there is no such file.
+  [[nodiscard]] std::optional<FileLooks> look(const std::string& name) const {
+    struct stat status {};
+    const std::string path = directory() + "/" + name;
+    if (tree_.calls().fstatat(AT_FDCWD, path.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) {
+      if (errno == ENOENT || errno == ENOTDIR) return std::nullopt;
+      throw tree_.failed("look at", name);
+    }
+    if (!S_ISREG(status.st_mode)) return std::nullopt;
+    return FileLooks{static_cast<std::uint64_t>(status.st_size), status.st_mtim.tv_sec, status.st_mtim.tv_nsec,
+                     status.st_ino};
+  }
+
+  /// Its size and checksum alone, read in parts; nothing if it is gone. Throws: it keeps changing; it cannot be read.
+  [[nodiscard]] std::optional<FileContent> describe(const std::string& name) const {
+    return unchanged(name, [&](FileContent& content) {
+      const auto file = describe_checkpoint_file(store_, name);
+      if (file) content.file = {.size = file->size, .crc32c = file->crc32c};
+      return file.has_value();
+    });
+  }
+
+  /// The same, and all its bytes.
+  [[nodiscard]] std::optional<FileContent> read(const std::string& name) const {
+    return unchanged(name, [&](FileContent& content) {
+      auto bytes = store_.get(name, Range{});
+      if (!bytes) return false;
+      content.bytes = std::move(*bytes);
+      content.file = {.size = content.bytes.size(), .crc32c = crc32c(content.bytes)};
+      return true;
+    });
+  }
+
+  [[nodiscard]] ArrivingFile arrive(const std::string& name) { return {tree_, name}; }
+
+  /// Removes what a process that died left of files `is_mine` accepts.
+  void remove_unfinished(const std::function<bool(std::string_view name)>& is_mine) {
+    store_.remove_unfinished(is_mine);
+  }
+
+ private:
+  /// What `get` reads of `name`, if nobody has written to it meanwhile.
+  template <class Get>
+  [[nodiscard]] std::optional<FileContent> unchanged(const std::string& name, const Get& get) const {
+    for (int attempt = 0; attempt < 3; ++attempt) {
+      const auto before = look(name);
+      if (!before) return std::nullopt;
+      FileContent out{.looks = *before, .file = {}, .bytes = {}};
+      if (get(out) && out.file.size == before->size && look(name) == before) return out;
+    }
+    throw Error::file_keeps_changing(directory() + "/" + name);
+  }
+
+  FileStore store_;
+  DirectoryTree tree_;
+};
+
+}  // namespace detail
+
+}  // namespace tensortap::inline v0
+
+// from tensortap/spot/sync_report.hpp
+
+// How a checkpoint sync is configured, and what it says it has done.
+//
+//   tensortap::CheckpointSyncOptions options{.keep_deleted = true};
+//   options.progress = [](const tensortap::SyncProgress& at) { std::cout << at.bytes << '/' << at.all_bytes << '\n'; };
+
+namespace tensortap::inline v0 {
+
+/// How far a restore or an upload is.
+struct SyncProgress {
+  std::string_view file = {};  ///< the one that has just been done
+  std::uint64_t files = 0;     ///< done, of `all_files`
+  std::uint64_t all_files = 0;
+  std::uint64_t bytes = 0;  ///< done, of `all_bytes`; files that need not be sent count as done
+  std::uint64_t all_bytes = 0;
+};
+
+/// What a restore or an upload has done.
+struct SyncReport {
+  std::uint64_t files = 0;      ///< sent or fetched
+  std::uint64_t bytes = 0;      ///< of these
+  std::uint64_t unchanged = 0;  ///< files that were there already
+  std::uint64_t removed = 0;    ///< remote objects whose files are gone here
+  std::uint64_t retries = 0;
+  std::vector<std::string> missing = {};   ///< files that are not there, or not as they should be
+  std::vector<std::string> failures = {};  ///< why: messages
+  bool complete = false;                   ///< all that was asked for is there and named by the manifest
+  bool local_is_newer = false;             ///< a restore changed nothing: the directory's last commit is younger
+  std::optional<std::int64_t> step = {};   ///< the global step of the last whole commit, if any is known of
+};
+
+/// What may be chosen.
+struct CheckpointSyncOptions {
+  /// Keep remote what is deleted here.
+  bool keep_deleted = false;
+
+  /// How long a file must have looked the same before upload_settled() takes it for finished.
+  std::chrono::nanoseconds settle_for = std::chrono::seconds(5);
+
+  /// Calls to the remote store at once; 0: as many as it says pay off.
+  std::size_t at_once = 0;
+  /// A file is in memory while it is sent. Units: bytes of all of them together; one file may be larger.
+  std::uint64_t max_memory = std::uint64_t{1} << 30;
+  /// Larger files are fetched in parts of this size. Units: bytes.
+  std::uint64_t part_size = std::uint64_t{8} << 20;
+
+  /// How often a failing call is made, and how long is waited in between at first; twice as long each time.
+  int attempts = 4;
+  std::chrono::nanoseconds pause = std::chrono::milliseconds(100);
+
+  /// When the machine goes: an upload returns by then, see `Interruption`. A request without a deadline stops nothing.
+  StopSignal stop = {};
+  /// Ends what is under way.
+  std::stop_token cancel = {};
+
+  /// Called after each file. Threads: several, one call at a time. What it throws is ignored.
+  std::function<void(const SyncProgress&)> progress = {};
+
+  /// How it waits, what time it is since some moment, and what time it is for files (seconds since 1970).
+  std::function<void(std::chrono::nanoseconds)> sleep = [](std::chrono::nanoseconds t) {
+    std::this_thread::sleep_for(t);
+  };
+  std::function<std::chrono::steady_clock::time_point()> clock = std::chrono::steady_clock::now;
+  std::function<std::int64_t()> wall_time = [] { return static_cast<std::int64_t>(std::time(nullptr)); };
+  /// The system calls on the directory.
+  FileCalls calls = {};
+};
+
+}  // namespace tensortap::inline v0
+
+// from tensortap/spot/sync_job.hpp
+
+// One restore or upload under way: repeats what fails, knows when it is too late, and keeps account of what was done.
+// Not for users: CheckpointSync starts them.
+
+namespace tensortap::inline v0 {
+
+namespace detail {
+
+/// Threads: any.
+class SyncJob {
+ public:
+  using Clock = std::chrono::steady_clock;
+
+  /// `remote` names the store in messages.
+  SyncJob(const CheckpointSyncOptions& options, StopSignal stop, Clock::time_point deadline, std::string remote)
+      : options_(options), stop_(std::move(stop)), deadline_(deadline), remote_(std::move(remote)) {}
+
+  /// What is left; at most a day.
+  [[nodiscard]] Clock::duration time_left() const {
+    Clock::duration left = std::chrono::hours(24);
+    if (abandoned_ || options_.cancel.stop_requested()) return {};
+    for (const StopSignal& stop : {stop_, options_.stop})
+      if (const auto until = stop.time_left()) left = std::min(left, *until);
+    if (deadline_ != Clock::time_point::max()) left = std::min(left, deadline_ - Clock::now());
+    return std::max(left, Clock::duration::zero());
+  }
+  [[nodiscard]] bool is_late() const { return time_left() <= Clock::duration::zero(); }
+  void require_time() const {
+    if (is_late()) throw Error::sync_out_of_time(remote_);
+  }
+
+  /// `call`, again while the store fails and there is time.
+  template <class Call>
+  auto with_retries(const Call& call) {
+    constexpr std::chrono::nanoseconds longest_pause = std::chrono::seconds(5);
+    std::chrono::nanoseconds pause = options_.pause;
+    for (int attempt = 1;; ++attempt) {
+      require_time();
+      try {
+        return call();
+      } catch (const Error& e) {
+        if (e.code() != Errc::io || attempt >= options_.attempts || time_left() <= pause) throw;
+      }
+      count([](SyncReport& report) { ++report.retries; });
+      options_.sleep(pause);
+      pause = std::min(pause * 2, longest_pause);
+    }
+  }
+
+  template <class Change>
+  void count(const Change& change) {
+    const std::lock_guard lock(mutex_);
+    if (!abandoned_) change(report_);
+  }
+
+  /// `name`, of `size` bytes, is to be done.
+  void expect(const std::string& name, std::uint64_t size) {
+    const std::lock_guard lock(mutex_);
+    left_.insert(name);
+    if (!expected_.insert(name).second) return;
+    ++progress_.all_files;
+    progress_.all_bytes += size;
+  }
+  /// It is none of ours after all.
+  void forget(const std::string& name) {
+    const std::lock_guard lock(mutex_);
+    left_.erase(name);
+  }
+  /// It is done; `moved` says whether its bytes had to travel. The second time it is no longer news.
+  void done(const std::string& name, std::uint64_t size, bool moved) {
+    const std::lock_guard lock(mutex_);
+    left_.erase(name);
+    if (abandoned_) return;
+    const bool news = done_.insert(name).second;
+    if (moved) {
+      ++report_.files;
+      report_.bytes += size;
+    } else if (news) {
+      ++report_.unchanged;
+    }
+    if (!news) return;
+    ++progress_.files;
+    progress_.bytes += size;
+    progress_.file = name;
+    try {
+      if (options_.progress) options_.progress(progress_);
+    } catch (...) {  // not our business
+    }
+    progress_.file = {};
+  }
+  /// It is not done, or no longer: its name stays among those that are missing.
+  void undone(const std::string& name) {
+    const std::lock_guard lock(mutex_);
+    left_.insert(name);
+  }
+  void failed(std::string message) {
+    constexpr std::size_t most = 100;
+    const std::lock_guard lock(mutex_);
+    if (!abandoned_ && report_.failures.size() < most) report_.failures.push_back(std::move(message));
+  }
+
+  /// What was done so far.
+  [[nodiscard]] SyncReport report() const {
+    const std::lock_guard lock(mutex_);
+    SyncReport out = report_;
+    out.missing.assign(left_.begin(), left_.end());
+    out.complete = out.complete && out.missing.empty();
+    return out;
+  }
+  /// Tells nobody of anything any more, and ends as soon as it can.
+  void abandon() {
+    const std::lock_guard lock(mutex_);
+    abandoned_ = true;
+  }
+
+ private:
+  const CheckpointSyncOptions options_;
+  const StopSignal stop_;
+  const Clock::time_point deadline_;
+  const std::string remote_;
+  std::atomic<bool> abandoned_ = false;
+  mutable std::mutex mutex_;  // guards what follows
+  SyncReport report_;
+  SyncProgress progress_;
+  std::set<std::string> left_;
+  std::set<std::string> expected_;
+  std::set<std::string> done_;
+};
+
+/// Memory for files on their way.
+class MemoryBudget {
+ public:
+  explicit MemoryBudget(std::uint64_t limit) : limit_(limit) {}
+
+  /// A part of it, for as long as it lives.
+  class Share {
+   public:
+    /// Waits for room for `bytes`, or to be alone. Throws: it took too long.
+    Share(MemoryBudget& budget, std::uint64_t bytes, const SyncJob& job) : budget_(budget), bytes_(bytes) {
+      std::unique_lock lock(budget_.mutex_);
+      while (budget_.used_ > 0 && (bytes > budget_.limit_ || budget_.used_ > budget_.limit_ - bytes)) {
+        job.require_time();
+        budget_.freed_.wait_for(lock, std::chrono::milliseconds(50));
+      }
+      budget_.used_ += bytes;
+    }
+    Share(const Share&) = delete;
+    Share& operator=(const Share&) = delete;
+    ~Share() {
+      const std::lock_guard lock(budget_.mutex_);
+      budget_.used_ -= bytes_;
+      budget_.freed_.notify_all();
+    }
+
+   private:
+    MemoryBudget& budget_;
+    std::uint64_t bytes_;
+  };
+
+ private:
+  const std::uint64_t limit_;
+  std::mutex mutex_;
+  std::condition_variable freed_;
+  std::uint64_t used_ = 0;
+};
+
+}  // namespace detail
+
+}  // namespace tensortap::inline v0
+
+// from tensortap/spot/remote_files.hpp
+
+// The remote side of a checkpoint sync: which objects there are, which of them the manifest names, and the rule that
+// none of these is overwritten while it does. Not for users: CheckpointSync owns one.
+
+namespace tensortap::inline v0 {
+
+namespace detail {
+
+/// The commit that a successor goes on from if `files` is all there is: the last whose files are among them.
+inline const State* last_whole(const std::vector<State>& states, const CheckpointManifest& there) {
+  const auto is_there = [&](const CheckpointFile& file) {
+    const auto found = there.files.find(file.name);
+    return found != there.files.end() && found->second.size == file.size && found->second.crc32c == file.crc32c;
+  };
+  for (auto state = states.rbegin(); state != states.rend(); ++state)
+    if (std::all_of(state->files.begin(), state->files.end(), is_there)) return &*state;
+  return nullptr;
+}
+
+/// Threads: `current` and `put` may be called from several at once.
+class RemoteFiles {
+ public:
+  explicit RemoteFiles(std::shared_ptr<Store> store) : store_(std::move(store)) {}
+
+  [[nodiscard]] Store& store() const noexcept { return *store_; }
+  [[nodiscard]] bool has_manifest() const noexcept { return text_.has_value(); }
+  [[nodiscard]] const CheckpointManifest& manifest() const noexcept { return manifest_; }
+  /// All objects and their sizes, by key.
+  [[nodiscard]] const std::map<std::string, std::uint64_t, std::less<>>& objects() const noexcept { return objects_; }
+
+  /// Looks at what is there.
+  void load(SyncJob& job) {
+    loaded_ = false;
+    text_ = read(job, sync_layout::manifest_key);
+    manifest_ = text_ ? parse(*text_, sync_layout::manifest_key) : CheckpointManifest{};
+    objects_.clear();
+    for (ObjectInfo& object : job.with_retries([&] { return store_->list(""); }))
+      objects_.emplace(std::move(object.key), object.size);
+    sent_ = {};
+    if (objects_.contains(sync_layout::sent_key)) {
+      try {
+        const auto text = read(job, sync_layout::sent_key);
+        if (text) sent_ = parse(*text, sync_layout::sent_key);
+      } catch (const Error& e) {
+        if (e.code() != Errc::damaged) throw;  // what it says would only have spared work
+      }
+      if (sent_.generation != manifest_.generation) sent_.files.clear();
+    }
+    sent_.generation = manifest_.generation;
+    for (auto at = sent_.files.begin(); at != sent_.files.end();)
+      at = is_there(at->first, at->second) ? std::next(at) : sent_.files.erase(at);
+    for (auto& [name, file] : manifest_.files) (void)is_there(name, file);
+    loaded_ = true;
+  }
+  void load_once(SyncJob& job) {
+    if (!loaded_) load(job);
+  }
+
+  /// What was last sent of `name`, in whichever process, if its object is there.
+  [[nodiscard]] std::optional<SyncedFile> current(const std::string& name) const {
+    const std::lock_guard lock(mutex_);
+    if (const auto found = sent_.files.find(name); found != sent_.files.end()) return found->second;
+    const auto found = manifest_.files.find(name);
+    if (found == manifest_.files.end() || !has_object(name, found->second)) return std::nullopt;
+    return found->second;
+  }
+
+  /// Sends `bytes` as the next content of `name`: to its place if that is free, else beside it. False if they were
+  /// there already.
+  bool put(SyncJob& job, const std::string& name, SyncedFile file, Bytes bytes) {
+    const std::string staged = sync_layout::staged_key(name, file);
+    bool is_new = false;
+    {
+      const std::lock_guard lock(mutex_);
+      file.staged = objects_.contains(name);
+      const auto found = objects_.find(staged);
+      is_new = !file.staged || found == objects_.end() || found->second != file.size;
+    }
+    if (is_new) {
+      const std::string& key = file.staged ? staged : name;
+      job.with_retries([&] { return store_->put(key, std::span(&bytes, 1), Sync::yes, IfExists::replace); });
+      const std::lock_guard lock(mutex_);
+      objects_[key] = file.size;
+    }
+    const std::lock_guard lock(mutex_);
+    sent_.files.insert_or_assign(name, file);
+    unsaid_ += file.staged ? 0 : file.size;
+    return is_new;
+  }
+
+  /// Leaves word of what was sent, for a successor, once it is worth it.
+  void leave_word(SyncJob& job) {
+    constexpr std::uint64_t worth = std::uint64_t{32} << 20;
+    std::string text;
+    {
+      const std::lock_guard lock(mutex_);
+      if (unsaid_ < worth) return;
+      unsaid_ = 0;
+      text = to_json(sent_);
+    }
+    const std::lock_guard lock(word_mutex_);
+    job.with_retries([&] { return store_->put(sync_layout::sent_key, text, Sync::no); });
+    const std::lock_guard guard(mutex_);
+    objects_[std::string(sync_layout::sent_key)] = text.size();
+  }
+
+  /// From now on `next` is what is there. Throws: another process has written the manifest since.
+  void publish(SyncJob& job, CheckpointManifest next) {
+    next.generation = manifest_.generation + 1;
+    const std::string text = to_json(next);
+    if (text.size() > sync_layout::manifest_limit || next.files.size() > sync_layout::files_limit)
+      throw Error::damaged("checkpoint sync", store_->location(), "there are too many files; sync fewer");
+    job.with_retries([&] {
+      // A put that seemed to fail may have succeeded.
+      const auto there = read(job, sync_layout::manifest_key);
+      if (there != text_ && there != text && there != attempted_) throw Error::sync_taken_over(store_->location());
+      attempted_ = text;
+      return there == text || store_->put(sync_layout::manifest_key, text, Sync::yes);
+    });
+    manifest_ = std::move(next);
+    text_ = text;
+    objects_[std::string(sync_layout::manifest_key)] = text.size();
+    sent_.generation = manifest_.generation;
+    std::erase_if(sent_.files, [&](const auto& entry) {
+      const auto found = manifest_.files.find(entry.first);
+      return found != manifest_.files.end() && found->second == entry.second;
+    });
+  }
+
+  /// Moves what was sent beside its place to its place; the state last, as it is what others begin with.
+  void tidy(SyncJob& job) {
+    for (const bool is_state : {false, true})
+      for (auto& entry : manifest_.files) {
+        const std::string& name = entry.first;
+        SyncedFile& file = entry.second;
+        if (!file.staged || (name == state_key) != is_state) continue;
+        const std::string from = sync_layout::staged_key(name, file);
+        if (job.with_retries([&] { return store_->move(from, name); })) {
+          objects_.erase(from);
+          objects_[name] = file.size;
+        }
+        file.staged = false;  // if it was not there, an earlier attempt had moved it
+      }
+    std::vector<std::string> superfluous;
+    for (const auto& [key, size] : objects_)
+      if ((key.starts_with(sync_layout::staging_prefix) && !is_wanted(key)) ||
+          (key == sync_layout::sent_key && sent_.files.empty()))
+        superfluous.push_back(key);
+    for (const std::string& key : superfluous) remove(job, key);
+  }
+
+  bool remove(SyncJob& job, const std::string& key) {
+    const bool was_there = job.with_retries([&] { return store_->remove(key); });
+    objects_.erase(key);
+    sent_.files.erase(key);
+    return was_there;
+  }
+
+  [[nodiscard]] std::optional<std::string> read(SyncJob& job, std::string_view key) const {
+    const auto bytes = job.with_retries([&] { return store_->get(key, Range{0, sync_layout::manifest_limit + 1}); });
+    if (!bytes) return std::nullopt;
+    return std::string(text_of(*bytes));
+  }
+
+ private:
+  [[nodiscard]] CheckpointManifest parse(const std::string& text, std::string_view key) const {
+    return parse_checkpoint_manifest(text, store_->location() + "/" + std::string(key));
+  }
+
+  [[nodiscard]] bool has_object(const std::string& name, const SyncedFile& file) const {
+    const auto found = objects_.find(file.staged ? sync_layout::staged_key(name, file) : name);
+    return found != objects_.end() && found->second == file.size;
+  }
+
+  /// Whether the object of `file` is there, in either place.
+  [[nodiscard]] bool is_there(const std::string& name, SyncedFile& file) const {
+    if (has_object(name, file)) return true;
+    SyncedFile moved = file;
+    moved.staged = false;
+    if (!file.staged || !has_object(name, moved)) return false;
+    file = moved;
+    return true;
+  }
+
+  [[nodiscard]] bool is_wanted(const std::string& staged) const {
+    for (const auto* files : {&manifest_.files, &sent_.files}) {
+      const std::size_t slash = staged.find('/', sync_layout::staging_prefix.size());
+      const auto found = files->find(slash == std::string::npos ? std::string() : staged.substr(slash + 1));
+      if (found != files->end() && found->second.staged &&
+          sync_layout::staged_key(found->first, found->second) == staged)
+        return true;
+    }
+    return false;
+  }
+
+  std::shared_ptr<Store> store_;
+  std::optional<std::string> text_;       // of the manifest
+  std::optional<std::string> attempted_;  // one that may have been written, though the store failed
+  CheckpointManifest manifest_;
+  std::mutex word_mutex_;
+  mutable std::mutex mutex_;  // guards what follows while files are sent
+  std::map<std::string, std::uint64_t, std::less<>> objects_;
+  CheckpointManifest sent_;  // since the manifest
+  std::uint64_t unsaid_ = 0;
+  bool loaded_ = false;
+};
+
+}  // namespace detail
+
+}  // namespace tensortap::inline v0
+
+// from tensortap/spot/checkpoint_upload.hpp
+
+// One upload of a directory of checkpoints. What is new goes to a free key, then the manifest names it, and only then
+// it takes the place of what was there before; so whenever this is cut off, the manifest names a whole.
+//
+// Not for users: CheckpointSync makes them.
+
+namespace tensortap::inline v0 {
+
+namespace detail {
+
+/// A local file whose content is known.
+struct KnownFile {
+  FileLooks looks;
+  SyncedFile file;
+  bool may_deceive = false;  // its looks may not tell of a change
+};
+using KnownFiles = std::map<std::string, KnownFile, std::less<>>;
+
+/// Whether `name` is one of `wanted`, or lies below one.
+inline bool is_among(const std::set<std::string>& wanted, const std::string& name) {
+  for (std::size_t slash = name.size(); slash != std::string::npos && slash > 0; slash = name.rfind('/', slash - 1))
+    if (wanted.contains(name.substr(0, slash))) return true;
+  return false;
+}
+
+class CheckpointUpload {
+ public:
+  CheckpointUpload(LocalFiles& local, RemoteFiles& remote, KnownFiles& known, const CheckpointSyncOptions& options,
+                   SyncJob& job)
+      : local_(local), remote_(remote), known_(known), options_(options), job_(job), budget_(options.max_memory) {}
+
+  /// Sends what is `wanted`, a file or folder each, or all. Throws: the store failed where nothing else can go on.
+  void run(const std::optional<std::set<std::string>>& wanted) {
+    remote_.load_once(job_);
+    constexpr int rounds = 3;  // while a commit comes between
+    for (int round = 1;; ++round) {
+      find_files(wanted);
+      send_files();
+      CheckpointManifest next = next_manifest();
+      const State* const whole = last_whole(states_, next);
+      const State* const last = states_.empty() ? nullptr : &states_.back();
+      if (whole != last && round < rounds && local_.look(std::string(state_key)) != state_looks()) continue;
+      if (whole != last && (whole == nullptr || waits_for_files(*last))) {
+        refuse();
+      } else {
+        if (next.files != remote_.manifest().files) publish(std::move(next));
+        job_.count([&](SyncReport& report) {
+          report.complete = true;
+          if (whole != nullptr) report.step = whole->last_seen;
+        });
+      }
+      break;
+    }
+    tidy();
+  }
+
+ private:
+  [[nodiscard]] std::optional<FileLooks> state_looks() const {
+    return state_ ? std::optional(state_->looks) : std::nullopt;
+  }
+
+  /// What there is, which comes first, and the state that says what belongs together. The state is read before the
+  /// files, so that it never speaks of files that were not sent.
+  void find_files(const std::optional<std::set<std::string>>& wanted) {
+    state_ = local_.read(std::string(state_key));
+    states_.clear();
+    if (state_) try {
+        states_ = parse_states(text_of(state_->bytes), local_.directory() + "/" + std::string(state_key));
+      } catch (const Error& e) {  // a file like any other
+        job_.failed(e.what());
+      }
+    there_ = local_.look();
+    std::set<std::string> first;
+    if (!states_.empty())
+      for (const CheckpointFile& file : states_.back().files) first.insert(file.name);
+    order_.clear();
+    for (const auto& [name, looks] : there_)
+      if (name != state_key && (!wanted || is_among(*wanted, name)) && is_syncable(name)) order_.push_back(name);
+    std::stable_partition(order_.begin(), order_.end(), [&](const std::string& name) { return first.contains(name); });
+    for (const std::string& name : order_) job_.expect(name, there_[name].size);
+    if (state_) job_.expect(std::string(state_key), state_->file.size);
+    if (wanted)
+      for (const std::string& name : *wanted)
+        if (std::none_of(there_.begin(), there_.end(), [&](auto& file) { return is_among({name}, file.first); })) {
+          job_.undone(name);
+          job_.failed(Error::no_checkpoint(local_.directory() + "/" + name).what());
+        }
+  }
+
+  bool is_syncable(const std::string& name) {
+    const auto cause = sync_layout::why_not(name);
+    if (cause.empty()) return true;
+    if (unsyncable_.insert(name).second) {
+      job_.failed(Error::file_not_synced(name, cause).what());
+      job_.undone(name);
+    }
+    return false;
+  }
+
+  void send_files() {
+    const std::size_t at_once = options_.at_once > 0 ? options_.at_once : remote_.store().concurrency();
+    for_each_at_once(order_.size(), at_once, [&](std::size_t i) { try_to(order_[i], [&] { send(order_[i]); }); });
+    if (state_) try_to(std::string(state_key), [&] { send(std::string(state_key), *state_); });
+  }
+
+  /// What goes wrong with one file does not keep the others.
+  template <class Send>
+  void try_to(const std::string& name, const Send& send) {
+    try {
+      job_.require_time();
+      send();
+    } catch (const std::exception& e) {
+      if (job_.is_late() && late_.exchange(true)) return;  // said once
+      job_.failed(in_quotes(name) + ": " + e.what());
+    }
+  }
+
+  void send(const std::string& name) {
+    const FileLooks looks = there_.find(name)->second;
+    const auto there = remote_.current(name);
+    std::optional<KnownFile> known;
+    {
+      const std::lock_guard lock(mutex_);
+      if (const auto found = known_.find(name); found != known_.end()) known = found->second;
+    }
+    if (there && known && known->looks == looks && !known->may_deceive && there->has_content_of(known->file))
+      return is_up(name, *there, false);
+    if (there && there->size == looks.size) {
+      const auto here = local_.describe(name);
+      if (!here) return is_gone(name);
+      if (there->has_content_of(here->file)) {
+        remember(name, *here);
+        return is_up(name, *there, false);
+      }
+    }
+    const MemoryBudget::Share share(budget_, looks.size, job_);
+    const auto content = local_.read(name);
+    if (!content) return is_gone(name);
+    send(name, *content);
+    remote_.leave_word(job_);
+  }
+
+  void send(const std::string& name, const FileContent& content) {
+    const auto there = remote_.current(name);
+    const bool is_new = !there || !there->has_content_of(content.file);
+    const bool travelled = is_new && remote_.put(job_, name, content.file, content.bytes);
+    remember(name, content);
+    is_up(name, remote_.current(name).value_or(content.file), travelled);
+  }
+
+  void remember(const std::string& name, const FileContent& content) {
+    const std::lock_guard lock(mutex_);
+    known_.insert_or_assign(name,
+                            KnownFile{content.looks, content.file, content.looks.may_deceive(options_.wall_time())});
+  }
+
+  void is_up(const std::string& name, const SyncedFile& file, bool travelled) {
+    {
+      const std::lock_guard lock(mutex_);
+      up_.insert_or_assign(name, file);
+    }
+    job_.done(name, file.size, travelled);
+  }
+
+  void is_gone(const std::string& name) {
+    const std::lock_guard lock(mutex_);
+    up_.erase(name);
+    job_.forget(name);
+  }
+
+  /// What is remote with what was sent, and without what was deleted here.
+  CheckpointManifest next_manifest() {
+    CheckpointManifest next = remote_.manifest();
+    for (const auto& [name, file] : up_) next.files.insert_or_assign(name, file);
+    if (options_.keep_deleted) return next;
+    deleted_.clear();
+    for (const auto& [name, file] : known_)
+      if (!local_.look(name)) deleted_.push_back(name);
+    if (!deleted_.empty() && local_.look().empty()) {  // a disk that is gone looks the same
+      job_.failed(Error::nothing_left_to_sync(local_.directory()).what());
+      deleted_.clear();
+    }
+    for (const std::string& name : deleted_) next.files.erase(name);
+    return next;
+  }
+
+  /// Whether a file of `state` is here and not yet there.
+  [[nodiscard]] bool waits_for_files(const State& state) const {
+    return std::any_of(state.files.begin(), state.files.end(), [&](const CheckpointFile& file) {
+      if (!local_.look(file.name)) return false;
+      const auto up = remote_.current(file.name);
+      return !up || up->size != file.size || up->crc32c != file.crc32c;
+    });
+  }
+
+  void publish(CheckpointManifest next) {
+    try {
+      remote_.publish(job_, std::move(next));
+    } catch (...) {
+      count_unnamed();
+      throw;
+    }
+  }
+
+  /// The manifest stays as it is: it names a whole, which this would not be.
+  void refuse() {
+    if (!job_.is_late()) job_.failed(Error::checkpoint_not_whole(local_.directory()).what());
+    count_unnamed();
+    deleted_.clear();
+  }
+
+  void count_unnamed() {
+    for (const auto& [name, file] : up_) {
+      const auto named = remote_.manifest().files.find(name);
+      if (named == remote_.manifest().files.end() || !named->second.has_content_of(file)) job_.undone(name);
+    }
+  }
+
+  /// What is left to do once the manifest is written.
+  void tidy() {
+    try {
+      remote_.tidy(job_);
+    } catch (const std::exception& e) {  // the next upload, or a restore, knows where all is
+      job_.failed(e.what());
+    }
+    for (const std::string& name : deleted_) try {
+        if (remote_.objects().contains(name) && remote_.remove(job_, name))
+          job_.count([](SyncReport& report) { ++report.removed; });
+        known_.erase(name);
+      } catch (const std::exception& e) {
+        job_.failed(in_quotes(name) + ": " + e.what());
+      }
+  }
+
+  LocalFiles& local_;
+  RemoteFiles& remote_;
+  KnownFiles& known_;
+  const CheckpointSyncOptions& options_;
+  SyncJob& job_;
+  MemoryBudget budget_;
+  std::optional<FileContent> state_;
+  std::vector<State> states_;
+  LocalFiles::Looks there_;
+  std::vector<std::string> order_;
+  std::vector<std::string> deleted_;
+  std::set<std::string> unsyncable_;
+  std::atomic<bool> late_ = false;
+  std::mutex mutex_;  // guards what follows, and the known files, while files are sent
+  std::map<std::string, SyncedFile> up_;
+};
+
+}  // namespace detail
+
+}  // namespace tensortap::inline v0
+
+// from tensortap/spot/checkpoint_restore.hpp
+
+// One restore of a directory of checkpoints: fetches what the manifest names, or without one all there is, as far as it
+// is not there already; and does not rest before a whole checkpoint is.
+//
+// Not for users: CheckpointSync makes them.
+
+namespace tensortap::inline v0 {
+
+namespace detail {
+
+class CheckpointRestore {
+ public:
+  CheckpointRestore(LocalFiles& local, RemoteFiles& remote, KnownFiles& known, const CheckpointSyncOptions& options,
+                    SyncJob& job)
+      : local_(local), remote_(remote), known_(known), options_(options), job_(job) {}
+
+  /// Throws: what could not be fetched; no commit is whole; the store failed.
+  void run() {
+    remote_.load(job_);
+    find_files();
+    if (is_local_newer()) {
+      job_.count([](SyncReport& report) { report.complete = report.local_is_newer = true; });
+      return;
+    }
+    local_.remove_unfinished([&](std::string_view name) { return wanted_.files.contains(name); });
+    for (const auto& [name, file] : wanted_.files) job_.expect(name, file.size);
+    fetch_files();
+    require_whole();
+  }
+
+ private:
+  static constexpr std::size_t state_limit = std::size_t{64} << 20;
+
+  void find_files() {
+    wanted_ = remote_.manifest();
+    checked_ = remote_.has_manifest();
+    if (!checked_)
+      for (const auto& [key, size] : remote_.objects()) {
+        if (key.ends_with("/") || key.starts_with(sync_layout::staging_prefix)) continue;  // "folders" of consoles
+        const auto cause = sync_layout::why_not(key);
+        if (cause.empty() && size <= sync_layout::size_limit)
+          wanted_.files.emplace(key, SyncedFile{.size = size});
+        else
+          job_.failed(Error::file_not_synced(key, cause.empty() ? "it is too large" : cause).what());
+      }
+    if (wanted_.files.size() > sync_layout::files_limit)
+      throw Error::damaged("restore", remote_.store().location(), "there are too many files");
+    if (const auto found = wanted_.files.find(state_key); found != wanted_.files.end()) {
+      if (found->second.size > state_limit)
+        throw Error::damaged("restore", remote_.store().location(), "metadata.json is too large");
+      state_ = fetch_whole(found->first, found->second);
+      if (!state_) throw Error::checkpoint_damaged(remote_.store().location(), 1, state_key);
+      states_ = parse_states(text_of(*state_), remote_.store().location() + "/" + std::string(state_key));
+      state_file_ = found->second;
+      state_file_.crc32c = crc32c(*state_);
+      wanted_.files.erase(found);
+    }
+  }
+
+  /// Whether the directory has a younger commit, as after a restart on the machine that was there before.
+  [[nodiscard]] bool is_local_newer() const {
+    if (states_.empty() || !local_.look(std::string(state_key))) return false;
+    std::vector<State> here;
+    try {
+      here = read_states(local_.store());
+    } catch (const Error& e) {
+      if (e.code() == Errc::io) throw;
+      return false;
+    }
+    const auto age = [](const State& state) { return std::tuple(state.run, state.last_seen); };
+    const State* there = checked_ ? last_whole(states_, wanted_) : &states_.back();
+    for (auto state = here.rbegin(); state != here.rend(); ++state)
+      if (there == nullptr || age(*state) > age(*there)) {
+        if (is_intact(*state, local_.store())) return true;
+      } else {
+        return false;
+      }
+    return false;
+  }
+
+  void fetch_files() {
+    std::vector<std::string> small, large;
+    for (const auto& [name, file] : wanted_.files) (file.size > options_.part_size ? large : small).push_back(name);
+    for_each_at_once(small.size(), at_once(), [&](std::size_t i) { try_to_fetch(small[i]); });
+    for (const std::string& name : large) try_to_fetch(name);  // its parts at once
+    if (!state_) return;
+    try {
+      ArrivingFile file = local_.arrive(std::string(state_key));
+      file.write(0, *state_);
+      file.publish();
+      job_.done(std::string(state_key), state_->size(), true);
+      remember(std::string(state_key), state_file_);
+    } catch (const Error& e) {
+      failed(std::string(state_key), e);
+    }
+  }
+
+  [[nodiscard]] std::size_t at_once() const {
+    return options_.at_once > 0 ? options_.at_once : remote_.store().concurrency();
+  }
+
+  void try_to_fetch(const std::string& name) {
+    try {
+      fetch(name, wanted_.files.find(name)->second);
+    } catch (const std::exception& e) {
+      failed(name, e);
+    }
+  }
+
+  void failed(const std::string& name, const std::exception& e) {
+    const std::lock_guard lock(mutex_);
+    const auto* error = dynamic_cast<const Error*>(&e);
+    if (error != nullptr && error->code() == Errc::damaged)
+      damaged_.push_back(name);
+    else if (failures_++ == 0)
+      failure_ = e.what();
+    job_.failed(e.what());
+    job_.undone(name);
+  }
+
+  void fetch(const std::string& name, const SyncedFile& file) {
+    if (checked_ && is_here(name, file)) return done(name, file, false);
+    for (int attempt = 0; attempt < 2; ++attempt)  // the second time in case the damage was done on the way
+      for (const std::string& key : keys_of(name, file)) {
+        ArrivingFile arriving = local_.arrive(name);
+        SyncedFile got = file;
+        const auto crc =
+            file.size > options_.part_size ? fetch_in_parts(key, file, arriving) : fetch_at_once(key, file, arriving);
+        if (!crc || (checked_ && *crc != file.crc32c)) continue;
+        got.crc32c = *crc;
+        arriving.publish();
+        return done(name, got, true);
+      }
+    throw Error::object_differs(remote_.store().location(), name);
+  }
+
+  [[nodiscard]] bool is_here(const std::string& name, const SyncedFile& file) const {
+    const auto looks = local_.look(name);
+    if (!looks || looks->size != file.size) return false;
+    const auto here = local_.describe(name);
+    return here && here->file.has_content_of(file);
+  }
+
+  /// Where its content may be.
+  static std::vector<std::string> keys_of(const std::string& name, const SyncedFile& file) {
+    if (file.staged) return {sync_layout::staged_key(name, file), name};
+    return {name};
+  }
+
+  /// The object `key` if it has the size of `file`.
+  [[nodiscard]] std::optional<std::vector<std::byte>> fetch_object(const std::string& key, const SyncedFile& file) {
+    auto bytes = job_.with_retries([&] { return remote_.store().get(key, Range{0, file.size + 1}); });
+    if (bytes && bytes->size() != file.size) bytes.reset();
+    return bytes;
+  }
+  [[nodiscard]] std::optional<std::vector<std::byte>> fetch_whole(const std::string& name, const SyncedFile& file) {
+    for (int attempt = 0; attempt < 2; ++attempt)
+      for (const std::string& key : keys_of(name, file))
+        if (auto bytes = fetch_object(key, file); bytes && (!checked_ || crc32c(*bytes) == file.crc32c)) return bytes;
+    return std::nullopt;
+  }
+
+  [[nodiscard]] std::optional<std::uint32_t> fetch_at_once(const std::string& key, const SyncedFile& file,
+                                                           const ArrivingFile& arriving) {
+    const auto bytes = fetch_object(key, file);
+    if (!bytes) return std::nullopt;
+    arriving.write(0, *bytes);
+    return crc32c(*bytes);
+  }
+
+  /// The checksum; nothing if the object is not there or of another size.
+  [[nodiscard]] std::optional<std::uint32_t> fetch_in_parts(const std::string& key, const SyncedFile& file,
+                                                            const ArrivingFile& arriving) {
+    const auto size = job_.with_retries([&] { return remote_.store().size(key); });
+    if (size != file.size) return std::nullopt;
+    const std::uint64_t part = options_.part_size;
+    std::vector<std::uint32_t> crcs(static_cast<std::size_t>((file.size + part - 1) / part));
+    const auto length = [&](std::size_t i) { return std::min(part, file.size - i * part); };
+    std::atomic<bool> differs = false;
+    for_each_at_once(crcs.size(), at_once(), [&](std::size_t i) {
+      if (differs) return;
+      const auto bytes = job_.with_retries([&] { return remote_.store().get(key, Range{i * part, length(i)}); });
+      if (!bytes || bytes->size() != length(i)) {
+        differs = true;
+        return;
+      }
+      crcs[i] = crc32c(*bytes);
+      arriving.write(i * part, *bytes);
+    });
+    if (differs) return std::nullopt;
+    std::uint32_t crc = 0;
+    for (std::size_t i = 0; i < crcs.size(); ++i)
+      crc = crc32c_of_both(crc, crcs[i], static_cast<std::size_t>(length(i)));
+    return crc;
+  }
+
+  void done(const std::string& name, const SyncedFile& file, bool travelled) {
+    remember(name, file);
+    job_.done(name, file.size, travelled);
+  }
+
+  void remember(const std::string& name, SyncedFile file) {
+    const auto looks = local_.look(name);
+    const std::lock_guard lock(mutex_);
+    file.staged = false;
+    here_.files.insert_or_assign(name, file);
+    if (looks) known_.insert_or_assign(name, KnownFile{*looks, file, looks->may_deceive(options_.wall_time())});
+  }
+
+  /// Damage is passed over if a commit is whole without what is damaged.
+  void require_whole() {
+    const std::string where = remote_.store().location();
+    if (failures_ > 0) throw Error::not_restored(where, failures_, failure_);
+    const State* const whole = last_whole(states_, here_);
+    if (!damaged_.empty() && whole == nullptr) throw Error::checkpoint_damaged(where, damaged_.size(), damaged_[0]);
+    if (!states_.empty() && whole == nullptr) throw Error::no_intact_state(where, states_.size());
+    job_.count([&](SyncReport& report) {
+      report.complete = true;
+      if (whole != nullptr) report.step = whole->last_seen;
+    });
+  }
+
+  LocalFiles& local_;
+  RemoteFiles& remote_;
+  KnownFiles& known_;
+  const CheckpointSyncOptions& options_;
+  SyncJob& job_;
+  CheckpointManifest wanted_;  // without the state, which comes last
+  bool checked_ = false;       // whether checksums are known
+  std::optional<std::vector<std::byte>> state_;
+  SyncedFile state_file_;
+  std::vector<State> states_;
+  std::mutex mutex_;  // guards what follows, and the known files, while files are fetched
+  CheckpointManifest here_;
+  std::vector<std::string> damaged_;
+  std::uint64_t failures_ = 0;
+  std::string failure_;
+};
+
+}  // namespace detail
+
+}  // namespace tensortap::inline v0
+
+// from tensortap/spot/checkpoint_sync.hpp
+
+// Keeps a directory of checkpoints and a prefix of a store alike, so that a training outlives its machine, as
+// SageMaker's managed spot training does; but never restores half a checkpoint.
+//
+//   tensortap::CheckpointSync sync("checkpoints", tensortap::open_store("backup/42"));
+//   sync.restore();                                              // before the hook reads what is there
+//   tensortap::Hook training("runs/42", sync.attach());          // its checkpoint_dir is "checkpoints"
+//   training.begin_step();
+//   training.commit("checkpoints/model-500.bin");                // returns once it is in the store
+//
+// Remote, each file is an object under its own name, as `aws s3 sync` and SageMaker have it, and
+// ".tensortap/manifest.json" says of each its size and checksum. An object that the manifest names is never overwritten
+// while it does: new content of such a file is sent to ".tensortap/staged/", the manifest is written, and then it is
+// moved to its place, metadata.json last. So whoever restores by the manifest gets all of the new checkpoint or all of
+// the one before, at every moment; who copies plain names may catch some files of each while an upload ends, which
+// metadata.json tells. A prefix without a manifest is restored by listing. One process at a time sends.
+
+namespace tensortap::inline v0 {
+
+/// A directory and its copy in a store. Files in ".tmp", symbolic links and names that are not UTF-8 are left out.
+/// Uploads never throw: what went wrong is in their report, and the next one tries again. Each returns by its deadline
+/// and that of `stop`; a call to the store that hangs is left to itself then.
+/// What is deleted in the directory is deleted remote, if this sync had sent, restored or found it; but nothing is if
+/// the directory is empty.
+/// Threads: any; one restore or upload at a time, others wait.
+class CheckpointSync {
+ public:
+  using Clock = std::chrono::steady_clock;
+
+  /// Throws: options that mean nothing.
+  CheckpointSync(std::string_view directory, std::shared_ptr<Store> remote, CheckpointSyncOptions options = {}) {
+    if (directory.empty()) throw Error::bad_sync_option("directory", "it is empty; name one");
+    if (!remote) throw Error::bad_sync_option("remote", "there is none; give a store");
+    if (options.attempts < 1) throw Error::bad_sync_option("attempts", "at least one is needed");
+    if (options.part_size < 1) throw Error::bad_sync_option("part_size", "at least one byte is needed");
+    if (!options.sleep || !options.clock || !options.wall_time)
+      throw Error::bad_sync_option("sleep", "it is empty, or a clock is; leave it out or give it a function");
+    const std::string path = open_store(directory)->location();  // as a hook reads a checkpoint_dir
+    core_ = std::make_shared<Core>(path, std::move(remote), std::move(options));
+  }
+
+  /// Brings what is remote into the directory, before training. Files that are there with the right checksum are not
+  /// fetched again, others of the same name are replaced; nothing is if the directory holds a younger whole commit.
+  /// Damaged files are passed over, and reported, as long as a commit in metadata.json is whole without them.
+  /// Empty: nothing is done. Throws: what could not be fetched or is no whole checkpoint; then a second call goes on.
+  SyncReport restore(Clock::time_point deadline = Clock::time_point::max()) {
+    const auto job = core_->job({}, deadline);
+    std::exception_ptr failure = core_->run(job, [core = core_, job] {
+      detail::CheckpointRestore(core->local, core->remote, core->known, core->options, *job).run();
+    });
+    if (failure) std::rethrow_exception(failure);
+    return job->report();
+  }
+
+  /// Sends all files that have changed, those of the last commit first.
+  SyncReport upload_all(Clock::time_point deadline = Clock::time_point::max()) {
+    return core_->upload(std::nullopt, {}, deadline);
+  }
+
+  /// Sends these files, or folders, named by their path below the directory, and metadata.json.
+  SyncReport upload(std::span<const std::string> files, Clock::time_point deadline = Clock::time_point::max()) {
+    return core_->upload(std::set<std::string>(files.begin(), files.end()), {}, deadline);
+  }
+
+  /// Sends the files that look as they did `settle_for` ago, for loops that cannot call upload(): to be called again
+  /// and again. The first call only looks.
+  SyncReport upload_settled(Clock::time_point deadline = Clock::time_point::max()) {
+    auto files = core_->settled();
+    return files.empty() ? SyncReport{.complete = true} : core_->upload(std::move(files), {}, deadline);
+  }
+
+  /// `options` for a hook whose commit() returns once checkpoint and state are remote, within its `commit_timeout` and
+  /// the time its `stop` leaves. A commit that names no checkpoint sends all files. Throws: a checkpoint_dir other than
+  /// this directory. Lifetime: the hook may outlive this.
+  [[nodiscard]] HookOptions attach(HookOptions options = {}) const {
+    if (options.checkpoints || (!options.checkpoint_dir.empty() && !is_directory(options.checkpoint_dir)))
+      throw Error::bad_sync_option("checkpoint_dir", "it is not the directory that is synced (" +
+                                                         in_quotes(core_->local.directory()) + "); leave it out");
+    options.checkpoint_dir = core_->local.directory();
+    options.on_commit = [core = core_, stop = options.stop, timeout = options.commit_timeout,
+                         then = std::move(options.on_commit)](const State& state) {
+      std::optional<std::set<std::string>> files;
+      if (!state.files.empty()) files.emplace();
+      for (const CheckpointFile& file : state.files) files->insert(file.name);
+      const SyncReport report = core->upload(std::move(files), stop, Clock::now() + timeout);
+      if (!report.complete)
+        throw Error::checkpoint_not_remote(core->remote.store().location(), report.missing.size(),
+                                           report.failures.empty() ? "no time was left" : report.failures.front());
+      if (then) then(state);
+    };
+    return options;
+  }
+
+ private:
+  /// What outlives this object while a call to the store hangs.
+  struct Core : std::enable_shared_from_this<Core> {
+    Core(const std::string& directory, std::shared_ptr<Store> store, CheckpointSyncOptions chosen)
+        : options(std::move(chosen)), local(directory, options.calls), remote(std::move(store)) {}
+
+    std::shared_ptr<detail::SyncJob> job(StopSignal stop, Clock::time_point deadline) const {
+      return std::make_shared<detail::SyncJob>(options, std::move(stop), deadline, remote.store().location());
+    }
+
+    SyncReport upload(std::optional<std::set<std::string>> wanted, StopSignal stop, Clock::time_point deadline) {
+      const auto job = this->job(std::move(stop), deadline);
+      const auto failure = run(job, [core = shared_from_this(), job, wanted = std::move(wanted)] {
+        detail::CheckpointUpload(core->local, core->remote, core->known, core->options, *job).run(wanted);
+      });
+      SyncReport report = job->report();
+      if (!failure) return report;
+      report.complete = false;
+      try {
+        std::rethrow_exception(failure);
+      } catch (const std::exception& e) {
+        report.failures.insert(report.failures.begin(), e.what());
+      } catch (...) {
+        report.failures.insert(report.failures.begin(), "unknown");
+      }
+      return report;
+    }
+
+    /// Runs `work` in a thread of its own, so that one can leave in time. What it has thrown, if anything.
+    std::exception_ptr run(const std::shared_ptr<detail::SyncJob>& job, std::function<void()> work) {
+      struct Desk {
+        std::mutex mutex;
+        std::condition_variable ended;
+        std::exception_ptr failure;
+        bool has_ended = false;
+      };
+      const auto desk = std::make_shared<Desk>();
+      std::thread thread;
+      try {
+        thread = std::thread([core = shared_from_this(), desk, job, work = std::move(work)] {
+          std::exception_ptr failure;
+          try {
+            std::unique_lock alone(core->mutex, std::defer_lock);
+            while (!alone.try_lock()) {  // a timed_mutex is unknown to g++ 12's thread sanitizer
+              job->require_time();
+              std::this_thread::sleep_for(std::chrono::milliseconds(5));
+            }
+            work();
+          } catch (...) {
+            failure = std::current_exception();
+          }
+          const std::lock_guard lock(desk->mutex);
+          desk->failure = failure;
+          desk->has_ended = true;
+          desk->ended.notify_all();
+        });
+      } catch (const std::system_error& e) {
+        return std::make_exception_ptr(Error::io("checkpoint sync: no thread", local.directory(), e.what()));
+      }
+      constexpr Clock::duration glance = std::chrono::milliseconds(50);  // a notice may come meanwhile
+      std::unique_lock lock(desk->mutex);
+      while (!desk->has_ended && !job->is_late()) desk->ended.wait_for(lock, std::min(glance, job->time_left()));
+      if (desk->has_ended) {
+        lock.unlock();
+        thread.join();
+        return desk->failure;
+      }
+      lock.unlock();
+      job->abandon();
+      thread.detach();
+      return std::make_exception_ptr(Error::sync_out_of_time(remote.store().location()));
+    }
+
+    /// The files that have looked the same for long enough.
+    std::set<std::string> settled() {
+      std::set<std::string> out;
+      const std::lock_guard lock(settling_mutex);
+      const auto now = options.clock();
+      detail::LocalFiles::Looks there;
+      try {
+        there = local.look();
+      } catch (const Error&) {  // the upload itself will say so
+        return out;
+      }
+      std::erase_if(settling, [&](const auto& entry) { return !there.contains(entry.first); });
+      for (const auto& [name, looks] : there) {
+        const auto [at, is_new] = settling.try_emplace(name, looks, now);
+        if (!is_new && at->second.first != looks) at->second = {looks, now};
+        if (now - at->second.second >= options.settle_for && !is_new) out.insert(name);
+      }
+      return out;
+    }
+
+    const CheckpointSyncOptions options;
+    detail::LocalFiles local;
+    std::mutex mutex;  // guards what follows
+    detail::RemoteFiles remote;
+    detail::KnownFiles known;
+    std::mutex settling_mutex;
+    std::map<std::string, std::pair<detail::FileLooks, Clock::time_point>> settling;
+  };
+
+  [[nodiscard]] bool is_directory(const std::string& path) const {
+    const auto whole = [](const std::string& of) {
+      return std::filesystem::weakly_canonical(std::filesystem::absolute(of));
+    };
+    return whole(open_store(path)->location()) == whole(core_->local.directory());
+  }
+
+  std::shared_ptr<Core> core_;
 };
 
 }  // namespace tensortap::inline v0

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <span>
 #include <stdexcept>
 #include <string>
 #include <thread>
@@ -30,7 +31,9 @@ Clock::time_point late() { return Clock::now() + plenty; }
 class Work {
  public:
   tt::WriterThread::Publish publish() {
-    return [work = self()](const tt::StepRecords& step) { work->write(step.step().global_step); };
+    return [work = self()](std::span<const tt::StepRecords* const> steps) {
+      for (const auto* step : steps) work->write(step->step().global_step);
+    };
   }
   static std::shared_ptr<Work> make() {
     auto out = std::shared_ptr<Work>(new Work);
@@ -138,7 +141,7 @@ TEST_CASE("steps are written in order, and all of them before the writer stops")
 }
 
 TEST_CASE("a writer that was given nothing stops") {
-  tt::WriterThread writer(0, [](const tt::StepRecords&) {});
+  tt::WriterThread writer(0, [](std::span<const tt::StepRecords* const>) {});
   CHECK(writer.stop(late()));
 }
 
@@ -281,7 +284,9 @@ TEST_CASE("a task that has begun goes on though nobody waits for it") {
   const auto gate = Work::make();
   const auto ended = std::make_shared<std::atomic<bool>>(false);
   const auto job = [publish = gate->publish(), ended] {
-    publish(tt::StepRecords());
+    const tt::StepRecords step;
+    const tt::StepRecords* const steps[] = {&step};
+    publish(steps);
     *ended = true;
     throw std::runtime_error("nobody hears it");
   };
@@ -403,4 +408,57 @@ TEST_CASE("a very long queue goes away without a deep recursion") {
   }
   work.reset();
   CHECK(is_released(watched));
+}
+
+TEST_CASE("the writer waits for as many steps as are written together") {
+  const auto work = Work::make();
+  std::vector<std::size_t> batches;  // by the writer, until it has stopped
+  tt::WriterThread writer(memory_of() * 100,
+                          [publish = work->publish(), &batches](std::span<const tt::StepRecords* const> steps) {
+                            publish(steps);
+                            batches.push_back(steps.size());
+                          },
+                          {.steps = 3, .times = 2, .bytes = UINT64_MAX});
+  work->allow(100);
+  CHECK(push(writer, 0, late()));
+  CHECK(push(writer, 1, late()));
+  std::this_thread::sleep_for(little);
+  CHECK(work->begun() == 0);
+  CHECK(writer.depth().steps == 2);
+  CHECK(push(writer, 2, late()));
+  work->wait_until_begun(3);
+  CHECK(push(writer, 3, late()));
+  CHECK(writer.run([] {}, late()));  // it asks for what is there
+  CHECK(work->written() == std::vector<std::int64_t>{0, 1, 2, 3});
+  CHECK(push(writer, 4, late()));
+  CHECK(writer.stop(late()));  // and so does this
+  CHECK(work->written().back() == 4);
+  CHECK(batches == std::vector<std::size_t>{3, 1, 1});
+}
+
+TEST_CASE("steps that wait are taken several times as many at once, and the rest is left") {
+  const auto work = Work::make();
+  std::vector<std::size_t> batches;
+  tt::WriterThread writer(memory_of() * 100,
+                          [publish = work->publish(), &batches](std::span<const tt::StepRecords* const> steps) {
+                            batches.push_back(steps.size());
+                            publish(steps);
+                          },
+                          {.steps = 3, .times = 2, .bytes = UINT64_MAX});
+  for (int step = 0; step < 3; ++step) CHECK(push(writer, step, late()));
+  work->wait_until_begun(1);
+  for (int step = 3; step < 14; ++step) CHECK(push(writer, step, late()));
+  work->allow(100);
+  work->wait_until_begun(12);
+  CHECK(writer.stop(late()));
+  CHECK(batches == std::vector<std::size_t>{3, 6, 3, 2});
+}
+
+TEST_CASE("who waits for room does not wait for more steps") {
+  const auto work = Work::make();
+  tt::WriterThread writer(memory_of() * 2, work->publish(), {.steps = 10, .times = 1, .bytes = UINT64_MAX});
+  work->allow(100);
+  for (int step = 0; step < 8; ++step) CHECK(push(writer, step, late()));
+  CHECK(writer.stop(late()));
+  CHECK(work->written().size() == 8);
 }

@@ -1,7 +1,8 @@
 // Directories of checkpoints and remote stores that misbehave, for tests of the checkpoint sync.
 #pragma once
 
-#include <tensortap/tensortap.hpp>
+#include <tensortap/spot/checkpoint_sync.hpp>
+#include <tensortap/store/memory.hpp>
 
 #include <atomic>
 #include <filesystem>

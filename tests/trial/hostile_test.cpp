@@ -125,10 +125,11 @@ class LyingStore : public ForwardingStore {
   using Store::get;
   std::optional<std::vector<std::byte>> get(std::string_view key, tt::Range range) const override {
     if (key == out_of_memory) throw std::bad_alloc();
+    if (key == vanished) return std::nullopt;
+    if (key == huge) return std::vector<std::byte>(std::min<std::uint64_t>(range.length, 16u << 20));
     return ForwardingStore::get(key, range);
   }
   std::optional<std::uint64_t> size(std::string_view key) const override {
-    if (key == vanished) return std::nullopt;
     return key == huge ? std::uint64_t{1} << 60 : ForwardingStore::size(key);
   }
 

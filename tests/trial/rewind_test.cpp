@@ -6,6 +6,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <numeric>
 #include <random>
 #include <string>
@@ -86,8 +87,10 @@ const Steps interrupted_once_ends = {0, 0, 0, 1, 1, 1, 1, 1};
 /// A store in which time passes within a listing: what happens meanwhile is seen of some keys and of others not.
 class RacyStore : public ForwardingStore {
  public:
-  using ForwardingStore::ForwardingStore;
   using Store::get;
+
+  explicit RacyStore(std::shared_ptr<Store> to, std::size_t concurrency)
+      : ForwardingStore(std::move(to)), concurrency_(concurrency) {}
 
   std::vector<tt::ObjectInfo> list(std::string_view prefix, std::string_view after) const override {
     std::map<std::string, std::uint64_t> seen;
@@ -96,19 +99,29 @@ class RacyStore : public ForwardingStore {
         if (std::hash<std::string>{}(object.key + salt) % 2 == half) seen[object.key] = object.size;
     };
     look(0);
-    if (meanwhile) meanwhile();
+    pass();
     look(1);
     std::vector<tt::ObjectInfo> out;
     for (const auto& [key, size] : seen) out.push_back({key, size});
     return out;
   }
   std::optional<std::vector<std::byte>> get(std::string_view key, tt::Range range) const override {
-    if (meanwhile) meanwhile();
+    pass();
     return ForwardingStore::get(key, range);
   }
+  std::size_t concurrency() const noexcept override { return concurrency_; }
 
   std::function<void()> meanwhile;
   std::string salt;
+
+ private:
+  void pass() const {
+    const std::lock_guard lock(mutex_);
+    if (meanwhile) meanwhile();
+  }
+
+  std::size_t concurrency_;
+  mutable std::mutex mutex_;
 };
 
 }  // namespace
@@ -413,12 +426,13 @@ TEST_CASE("an attempt whose object cannot be read hides nothing in a snapshot, a
 
 TEST_CASE("writers, late writers and listings that race") {
   FakeTime time;
+  const std::size_t concurrency = GENERATE(1u, 4u);
   for (unsigned seed = 0; seed < 400; ++seed) {
-    CAPTURE(seed);
+    CAPTURE(seed, concurrency);
     std::mt19937 random(seed);
     const auto below = [&](std::size_t n) { return static_cast<std::size_t>(random() % n); };
     const auto memory = std::make_shared<tt::MemoryStore>();
-    const auto store = std::make_shared<RacyStore>(memory);
+    const auto store = std::make_shared<RacyStore>(memory, concurrency);
     store->salt = std::to_string(seed);
 
     // Three attempts, each of which may write on when its successors have begun.

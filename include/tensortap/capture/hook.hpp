@@ -16,12 +16,14 @@
 #include <array>
 #include <cctype>
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <exception>
 #include <filesystem>
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -227,6 +229,8 @@ class Hook {
         !std::all_of(worker.begin(), worker.end(), allowed))
       throw Error::bad_worker(worker);
     if (options_.num_workers < 1) throw Error::bad_option("num_workers", "at least one process writes; count them");
+    if (options_.events_per_file < 1)
+      throw Error::bad_option("events_per_file", "a file holds at least one step; leave it out or give it 1");
     if (!options_.wall_time) throw Error::bad_option("wall_time", "it is empty; leave it out or give it a function");
     if (!options_.sleep) throw Error::bad_option("sleep", "it is empty; leave it out or give it a function");
     if (options_.watch_checkpoints && options_.checkpoint_dir.empty())
@@ -246,7 +250,12 @@ class Hook {
     // The names are kept for a writer that hangs and outlives the hook.
     writer_ = std::make_unique<WriterThread>(
         options_.queue_bytes,
-        [publisher = publisher_, names = catalog_.names()](const StepRecords& step) { publisher->publish(step); });
+        [publisher = publisher_, names = catalog_.names()](std::span<const StepRecords* const> steps) {
+          publisher->publish(steps);
+        },
+        Together{.steps = static_cast<std::size_t>(options_.events_per_file),
+                 .times = publisher_->store().concurrency(),
+                 .bytes = options_.events_per_file > 1 ? StepFiles::enough : 0});
     step_ = writer_->empty_step();
   }
 

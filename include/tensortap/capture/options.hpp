@@ -85,6 +85,11 @@ struct HookOptions {
   WhenFull when_full = WhenFull::block;
   std::chrono::nanoseconds block_timeout = std::chrono::seconds(30);
 
+  /// How many saved steps share one events object. More than one makes fewer and larger objects, for stores where each
+  /// call takes its time; steps are seen, and survive the process, only when so many are together. A file is cut before
+  /// at flush(), commit() and close(), and beyond 8 MiB.
+  std::int64_t events_per_file = 1;
+
   /// A step keeps its tensors in memory until it is written. What would go beyond this is dropped and counted. Units:
   /// bytes.
   std::uint64_t max_step_bytes = std::uint64_t{4} << 30;

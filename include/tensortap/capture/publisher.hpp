@@ -27,10 +27,12 @@
 #include <tensortap/capture/state.hpp>
 #include <tensortap/capture/status.hpp>
 #include <tensortap/capture/step_encoder.hpp>
+#include <tensortap/capture/step_files.hpp>
 #include <tensortap/error.hpp>
 #include <tensortap/record/attempt.hpp>
 #include <tensortap/record/index.hpp>
 #include <tensortap/record/layout.hpp>
+#include <tensortap/store/at_once.hpp>
 #include <tensortap/store/store.hpp>
 
 namespace tensortap::inline v0 {
@@ -54,41 +56,34 @@ class Publisher {
         claim_(std::move(beginning.claim)),
         attempt_(std::move(beginning.attempt)),
         states_(std::move(beginning.states)),
-        encoder_(options_.worker, options_.index_extras ? std::optional(attempt_.run) : std::nullopt,
-                 options_.strip_output_numbers),
+        files_(options_.worker, options_.index_extras ? std::optional(attempt_.run) : std::nullopt,
+               options_.strip_output_numbers, static_cast<std::size_t>(options_.events_per_file)),
         last_saved_(states_.empty() ? std::nullopt : states_.back().last_saved),
         step_sync_(options_.durability == Durability::step ? Sync::yes : Sync::no),
         commit_sync_(options_.durability == Durability::none ? Sync::no : Sync::yes) {
     status_.notes = std::move(beginning.notes);
   }
 
-  /// Writes a step: its events, then the index that leads to them. What fails for good is counted. Never throws.
-  void publish(const StepRecords& step) noexcept {
-    LossReason reason = LossReason::write_failed;
-    try {
-      if (fenced_) {
-        reason = LossReason::fenced;
-      } else if (given_up_ && Clock::now().time_since_epoch().count() > give_up_at_) {
-        reason = LossReason::out_of_time;
-      } else {
-        encoder_.encode(step);
-        with_retries(failed_ ? std::chrono::nanoseconds(0) : options_.retry_for, [&] {
-          require_no_successor(std::chrono::seconds(1));
-          if (!encoder_.event_key().empty()) put_mine(encoder_.event_key(), encoder_.events());
-          const Bytes index = bytes_of(encoder_.index());
-          put_mine(encoder_.index_key(), std::span(&index, 1));
-        });
+  /// Writes steps: their events, several files at once where that pays off, then the indexes that lead to them, one
+  /// after the other. What fails for good is counted. Never throws.
+  void publish(std::span<const StepRecords* const> steps) noexcept {
+    std::chrono::nanoseconds patience = failed_ ? std::chrono::nanoseconds(0) : options_.retry_for;
+    const auto stopped = must_stop();
+    const bool are_encoded = !stopped && put_events(steps, patience);
+    for (std::size_t i = 0; i < steps.size(); ++i) {
+      std::optional<LossReason> reason = stopped;
+      if (!reason && (!are_encoded || !put_[files_.file_of(i)].done)) reason = LossReason::write_failed;
+      if (!reason) reason = must_stop();
+      if (!reason && !put_index(files_.step(i), patience)) reason = LossReason::write_failed;
+      if (!reason) {
         failed_ = false;
-        saved(step);
-        return;
+        saved(*steps[i], files_.step(i).bytes());
+        continue;
       }
-    } catch (...) {
-      failed(std::current_exception());
-      if (fenced_) reason = LossReason::fenced;
+      ++lost_since_commit_;
+      const std::int64_t at = steps[i]->step().global_step;
+      count_loss({fenced_ ? LossReason::fenced : *reason, at, at, 1, steps[i]->count(), steps[i]->bytes()});
     }
-    ++lost_since_commit_;
-    const std::int64_t at = step.step().global_step;
-    count_loss({reason, at, at, 1, step.count(), step.bytes()});
   }
 
   /// Makes all steps so far durable, then the state, if there is one. Throws: steps were lost since the last time this
@@ -96,7 +91,7 @@ class Publisher {
   void commit(CommitRequest request) {
     if (lost_since_commit_ > 0)
       throw Error::steps_not_saved(std::exchange(lost_since_commit_, 0), status().error.value_or("no time was left"));
-    with_retries(options_.retry_for, [&] {
+    with_retries([&] {
       require_no_successor({});
       store_->put(layout::collections_key(options_.worker), request.collections, commit_sync_);
       sync_steps();
@@ -111,7 +106,7 @@ class Publisher {
     if (!states.empty() && states.back().last_seen == state.last_seen) states.pop_back();
     states.push_back(std::move(state));
     if (states.size() > states_limit) states.erase(states.begin());
-    with_retries(options_.retry_for, [&] {
+    with_retries([&] {
       if (commit_sync_ == Sync::yes) {
         std::vector<std::string> files;
         for (const CheckpointFile& file : states.back().files) files.push_back(file.name);
@@ -128,7 +123,7 @@ class Publisher {
   void close(const std::string& collections) {
     lost_since_commit_ = 0;
     commit({collections, std::nullopt, {}});
-    with_retries(options_.retry_for, [&] {
+    with_retries([&] {
       require_no_successor({});
       attempt_.ended = true;
       const std::string text = to_json(attempt_);
@@ -196,15 +191,94 @@ class Publisher {
     throw Error::fenced(store_->location(), attempt_.run, successor);
   }
 
-  /// Puts an object of a step. One of an older attempt gives way; to one of a younger attempt this one does.
-  void put_mine(const std::string& key, std::span<const Bytes> pieces) {
-    if (!store_->put(key, pieces, step_sync_, IfExists::keep)) {
-      require_no_successor({});
-      if (key == encoder_.index_key()) require_older(key);
-      store_->put(key, pieces, step_sync_, IfExists::replace);
+  /// Why nothing is written any more, if so.
+  [[nodiscard]] std::optional<LossReason> must_stop() const noexcept {
+    if (fenced_) return LossReason::fenced;
+    if (given_up_ && Clock::now().time_since_epoch().count() > give_up_at_) return LossReason::out_of_time;
+    return std::nullopt;
+  }
+
+  /// How far the put of an events file has come.
+  struct Put {
+    bool done = false;
+    bool kept = false;   // one was there
+    bool noted = false;  // to be synced
+    std::exception_ptr failure;
+  };
+
+  /// Puts the events of `steps`; `put_` says which are there. False if they could not even be encoded.
+  bool put_events(std::span<const StepRecords* const> steps, std::chrono::nanoseconds& patience) noexcept {
+    bool are_encoded = false;
+    try {
+      files_.encode(steps);
+      put_.assign(files_.events().size(), {});
+      are_encoded = true;
+      with_retries(patience, [&] {
+        require_no_successor(std::chrono::seconds(1));
+        put_events_once();
+      });
+    } catch (...) {
+      failed(std::current_exception());
     }
-    if (step_sync_ == Sync::no && commit_sync_ == Sync::yes)
-      (key == encoder_.index_key() ? unsynced_indexes_ : unsynced_events_).push_back(key);
+    return are_encoded;
+  }
+
+  /// Puts those that are not there yet. Throws: one of them failed; the others were tried.
+  void put_events_once() {
+    const auto files = files_.events();
+    for_each_at_once(files.size(), store_->concurrency(), [&](std::size_t i) {
+      if (put_[i].done || put_[i].kept) return;
+      put_[i].failure = nullptr;
+      try {
+        put_[i].done = files[i].key.empty() || store_->put(files[i].key, files[i].pieces, step_sync_, IfExists::keep);
+        put_[i].kept = !put_[i].done;
+      } catch (...) {
+        put_[i].failure = std::current_exception();
+      }
+    });
+    for (std::size_t i = 0; i < files.size(); ++i) {
+      if (std::exchange(put_[i].kept, false)) replace_events(i);
+      if (put_[i].done && !files[i].key.empty() && !std::exchange(put_[i].noted, true))
+        note_unsynced(unsynced_events_, files[i].key);
+    }
+    for (const Put& put : put_)
+      if (put.failure) std::rethrow_exception(put.failure);
+  }
+
+  /// Puts an events file in the place of another one, unless that may be a younger attempt's.
+  void replace_events(std::size_t i) {
+    const StepFiles::Events& file = files_.events()[i];
+    try {
+      require_no_successor({});
+      store_->put(file.key, file.pieces, step_sync_, IfExists::replace);
+      put_[i].done = true;
+    } catch (const Error&) {
+      put_[i].failure = std::current_exception();
+    }
+  }
+
+  /// Puts the index of a step. One of an older attempt gives way; to one of a younger attempt this one does.
+  bool put_index(const StepEncoder& step, std::chrono::nanoseconds& patience) noexcept {
+    try {
+      with_retries(patience, [&] {
+        require_no_successor(std::chrono::seconds(1));
+        const Bytes text = bytes_of(step.index());
+        if (!store_->put(step.index_key(), std::span(&text, 1), step_sync_, IfExists::keep)) {
+          require_no_successor({});
+          require_older(step.index_key());
+          store_->put(step.index_key(), std::span(&text, 1), step_sync_, IfExists::replace);
+        }
+        note_unsynced(unsynced_indexes_, step.index_key());
+      });
+      return true;
+    } catch (...) {
+      failed(std::current_exception());
+      return false;
+    }
+  }
+
+  void note_unsynced(std::vector<std::string>& keys, const std::string& key) const {
+    if (step_sync_ == Sync::no && commit_sync_ == Sync::yes) keys.push_back(key);
   }
 
   void require_older(const std::string& key) {
@@ -228,12 +302,12 @@ class Publisher {
     unsynced_indexes_.clear();
   }
 
-  void saved(const StepRecords& step) {
+  void saved(const StepRecords& step, std::uint64_t bytes) noexcept {
     last_saved_ = step.step().global_step;
     change_status([&](HookStatus& status) {
       ++status.steps_saved;
       status.records_saved += step.size();
-      status.bytes_saved += encoder_.bytes();
+      status.bytes_saved += bytes;
     });
     if (unsynced_indexes_.size() >= unsynced_limit) {
       try {
@@ -252,19 +326,25 @@ class Publisher {
     }
   }
 
-  /// Runs `write`, again and again while the store fails, for `patience`. Throws what it threw last.
+  /// Runs `write`, again and again while the store fails, for `patience`, of which it takes what it waits. Throws what
+  /// it threw last.
   template <class Write>
-  void with_retries(std::chrono::nanoseconds patience, const Write& write) {
-    std::chrono::nanoseconds pause = std::chrono::milliseconds(10);
-    for (std::chrono::nanoseconds waited{0};; waited += pause, pause = std::min(pause * 2, longest_pause)) {
+  void with_retries(std::chrono::nanoseconds& patience, const Write& write) {
+    for (std::chrono::nanoseconds pause = std::chrono::milliseconds(10);; pause = std::min(pause * 2, longest_pause)) {
       try {
         return write();
       } catch (const Error& e) {
-        if (e.code() != Errc::io || waited + pause > patience || is_too_late(pause)) throw;
+        if (e.code() != Errc::io || pause > patience || is_too_late(pause)) throw;
       }
       change_status([](HookStatus& status) { ++status.retries; });
       options_.sleep(pause);
+      patience -= pause;
     }
+  }
+  template <class Write>
+  void with_retries(const Write& write) {
+    std::chrono::nanoseconds patience = options_.retry_for;
+    with_retries(patience, write);
   }
 
   [[nodiscard]] bool is_too_late(std::chrono::nanoseconds pause) const {
@@ -302,7 +382,8 @@ class Publisher {
   std::unique_ptr<Claim> claim_;
   Attempt attempt_;
   std::vector<State> states_;
-  StepEncoder encoder_;
+  StepFiles files_;
+  std::vector<Put> put_;  // by events file
   std::optional<std::int64_t> last_saved_;
   Sync step_sync_;
   Sync commit_sync_;

@@ -23,6 +23,7 @@
 #include <tensortap/error.hpp>
 #include <tensortap/record/attempt.hpp>
 #include <tensortap/record/collections_file.hpp>
+#include <tensortap/record/index.hpp>
 #include <tensortap/record/layout.hpp>
 #include <tensortap/store/store.hpp>
 
@@ -91,6 +92,7 @@ class Resumption {
 
  private:
   using StepKeys = std::map<std::int64_t, std::string>;
+  static constexpr std::int64_t recent = 100;  // attempts that may have died in their rewind
 
   void claim() {
     const std::string key = layout::claim_key(options_.num_workers, options_.worker);
@@ -166,15 +168,45 @@ class Resumption {
   void rewind(const StepKeys& indexes) {
     const StepKeys events = step_keys(layout::events_prefix, layout::event_key, layout::parse_event_key);
     for (auto at = indexes.rbegin(); at != indexes.rend(); ++at) set_aside(at->second, out_.attempt.run);
-    for (auto at = events.rbegin(); at != events.rend(); ++at)
+    bool gathered = options_.events_per_file == 1 || options_.on_resume != OnResume::archive;
+    for (auto at = events.rbegin(); at != events.rend(); ++at) {
+      if (indexes.contains(at->first) && !std::exchange(gathered, true)) gather_indexes(at->first, at->second, indexes);
       set_aside(at->second, owner_of_events(at->first, indexes));
+    }
+  }
+
+  /// An attempt that died in its rewind may have set aside the last steps that share the events file `file` of `step`,
+  /// the first that is still in place: they go where it goes.
+  void gather_indexes(std::int64_t step, const std::string& file, const StepKeys& indexes) {
+    const std::int64_t mine = out_.attempt.run;
+    for (std::int64_t run = mine - 1; run >= std::max<std::int64_t>(mine - recent, 0); --run) {
+      if (store_.size(layout::superseded_key(run, file))) return;  // an older one, and its steps
+      const std::string folder = layout::superseded_key(run, "");
+      for (const ObjectInfo& object :
+           store_.list(folder + std::string(layout::index_prefix), folder + layout::index_key(step, options_.worker))) {
+        const std::string key = object.key.substr(folder.size());
+        const auto name = layout::parse_index_key(key);
+        if (!name || indexes.contains(name->global_step) || !leads_to(object.key, file)) continue;
+        touched_.push_back(object.key);
+        touched_.push_back(layout::superseded_key(mine, key));
+        store_.move(object.key, touched_.back());
+      }
+    }
+  }
+
+  [[nodiscard]] bool leads_to(const std::string& index_key, const std::string& file) const {
+    const auto bytes = store_.get(index_key);
+    try {
+      return bytes && parse_index(text_of(*bytes), index_key).event_file == file;
+    } catch (const Error&) {
+      return false;
+    }
   }
 
   /// The attempt that has set aside the index of `step`, perhaps before it was interrupted in that; nothing if there
   /// never was one.
   std::optional<std::int64_t> owner_of_events(std::int64_t step, const StepKeys& indexes) const {
     if (indexes.contains(step)) return out_.attempt.run;
-    constexpr std::int64_t recent = 100;  // of which the index may lack its events still
     const std::int64_t mine = out_.attempt.run;
     for (std::int64_t run = mine - 1; run >= std::max<std::int64_t>(mine - recent, 0); --run)
       if (store_.size(layout::superseded_key(run, layout::index_key(step, options_.worker)))) return run;

@@ -34,8 +34,10 @@ class StepEncoder {
   StepEncoder(std::string worker, std::optional<std::int64_t> run, bool strip_output_numbers)
       : worker_(std::move(worker)), run_(run), strip_output_numbers_(strip_output_numbers) {}
 
-  /// Encodes `step`. Lifetime: what the others return is good until the next call, and as long as `step` is.
-  void encode(const StepRecords& step) {
+  /// Encodes `step`. Its events begin at byte `start` of the file `shared_key`; without that they have one of their
+  /// own. Lifetime: what the others return is good until the next call, and as long as `step` is.
+  void encode(const StepRecords& step, std::string_view shared_key = {}, std::uint64_t start = 0) {
+    start_ = start;
     frames_.clear();
     cuts_.clear();
     index_.clear();
@@ -56,7 +58,9 @@ class StepEncoder {
     }
     cut_pieces();
     const std::int64_t global_step = step.step().global_step;
-    event_key_ = bytes_ == 0 ? std::string() : layout::event_key(global_step, worker_);
+    event_key_ = bytes_ == 0          ? std::string()
+                 : shared_key.empty() ? layout::event_key(global_step, worker_)
+                                      : std::string(shared_key);
     index_key_ = layout::index_key(global_step, worker_);
     index_text_ = index_.text(step.step().mode, step.step().mode_step, event_key_, run_);
   }
@@ -66,7 +70,7 @@ class StepEncoder {
   [[nodiscard]] std::span<const Bytes> events() const noexcept { return pieces_; }
   [[nodiscard]] const std::string& index_key() const noexcept { return index_key_; }
   [[nodiscard]] const std::string& index() const noexcept { return index_text_; }
-  /// Size of the events file.
+  /// Size of the events.
   [[nodiscard]] std::uint64_t bytes() const noexcept { return bytes_; }
 
  private:
@@ -96,7 +100,7 @@ class StepEncoder {
     const std::uint64_t length = frames_.size() - before + (borrowed ? elements.size() : 0);
     std::optional<std::uint32_t> crc;
     if (run_) crc = borrowed ? checksum(before, head, elements, of_elements) : crc32c(payload_from(before));
-    index_.add(name, bytes_, length, crc);
+    index_.add(name, start_ + bytes_, length, crc);
     bytes_ += length;
   }
 
@@ -162,6 +166,7 @@ class StepEncoder {
   std::string event_key_;
   std::string index_key_;
   std::string index_text_;
+  std::uint64_t start_ = 0;
   std::uint64_t bytes_ = 0;
 };
 

@@ -4,15 +4,19 @@
 // Not for users: the hook owns one.
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <condition_variable>
+#include <cstddef>
 #include <cstdint>
 #include <exception>
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <span>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include <tensortap/capture/step_records.hpp>
 
@@ -31,17 +35,26 @@ struct QueueDepth {
   std::uint64_t bytes = 0;
 };
 
+/// How many steps are written together.
+struct Together {
+  std::size_t steps = 1;    ///< the writer waits for so many, unless somebody waits for it
+  std::size_t times = 1;    ///< it takes up to so many times as many at once
+  std::uint64_t bytes = 0;  ///< it waits no longer once they take that much memory
+};
+
 /// Threads: one that trains calls everything; `depth` any.
 class WriterThread {
  public:
   using Clock = std::chrono::steady_clock;
-  using Publish = std::function<void(const StepRecords&)>;
+  using Publish = std::function<void(std::span<const StepRecords* const>)>;
 
-  /// `publish` is called on the writer's thread with each step, in order, and must not throw. It has to own what it
+  /// `publish` is called on the writer's thread with all steps, in order, and must not throw. It has to own what it
   /// needs: a writer that hangs in the store outlives this object.
-  WriterThread(std::uint64_t capacity, Publish publish) : desk_(std::make_shared<Desk>()) {
+  WriterThread(std::uint64_t capacity, Publish publish, Together together = {}) : desk_(std::make_shared<Desk>()) {
     desk_->capacity = capacity;
     desk_->publish = std::move(publish);
+    desk_->together = {std::max<std::size_t>(together.steps, 1), std::max<std::size_t>(together.times, 1),
+                       std::min(together.bytes, capacity / 4)};
     thread_ = std::thread([desk = desk_] { desk->write(); });
   }
 
@@ -67,6 +80,10 @@ class WriterThread {
     Desk& desk = *desk_;
     const auto has_room = [&] { return desk.depth.steps == 0 || desk.depth.bytes + step->memory <= desk.capacity; };
     tired_ = tired_ && desk.depth.bytes > desk.capacity / 2;
+    if (!has_room()) {
+      desk.in_a_hurry = true;
+      desk.work.notify_one();
+    }
     if (!has_room() && (tired_ || !desk.progress.wait_until(lock, deadline, has_room))) {
       tired_ = true;
       return false;
@@ -121,6 +138,8 @@ class WriterThread {
   }
 
  private:
+  static constexpr std::uint64_t most_memory = std::uint64_t{64} << 20;  // of steps that are written together
+
   struct Task {
     std::function<void()> job;
     std::exception_ptr failure;
@@ -134,12 +153,15 @@ class WriterThread {
     std::condition_variable progress;  // for who waits for it
     Publish publish;
     std::uint64_t capacity = 0;
+    Together together;
     std::unique_ptr<QueuedStep> first;
     QueuedStep* last = nullptr;
-    QueueDepth depth;  // the step under way included
+    QueueDepth depth;         // the steps under way included
+    bool in_a_hurry = false;  // somebody waits for room
     std::shared_ptr<Task> task;
     std::unique_ptr<QueuedStep> spare;
     std::uint64_t spare_bytes = 0;
+    std::vector<const StepRecords*> batch;  // the writer's own
     bool stopping = false;
     bool ended = false;
 
@@ -151,9 +173,9 @@ class WriterThread {
     void write() {
       std::unique_lock lock(mutex);
       for (;;) {
-        work.wait(lock, [&] { return first || task || stopping; });
+        work.wait(lock, [&] { return (first && are_enough()) || task || stopping; });
         if (first) {
-          write_first(lock);
+          write_some(lock);
         } else if (task) {
           run_task(lock);
         } else {
@@ -165,13 +187,33 @@ class WriterThread {
       }
     }
 
-    void write_first(std::unique_lock<std::mutex>& lock) {
-      auto step = std::move(first);
-      first = std::move(step->next);
+    /// Whether there is no waiting for more.
+    [[nodiscard]] bool is_asked() const { return task || stopping || in_a_hurry || depth.bytes >= together.bytes; }
+    [[nodiscard]] bool are_enough() const { return depth.steps >= together.steps || is_asked(); }
+
+    /// Writes as many of the first as are written together, and leaves room in the queue for those that come meanwhile.
+    void write_some(std::unique_lock<std::mutex>& lock) {
+      const std::size_t whole = static_cast<std::size_t>(depth.steps) / together.steps * together.steps;
+      const std::size_t limit = std::min(together.steps * together.times, is_asked() ? SIZE_MAX : whole);
+      const std::uint64_t most_bytes = std::min(capacity / 2, most_memory);
+      std::unique_ptr<QueuedStep> steps = std::move(first);
+      QueuedStep* end = steps.get();
+      std::uint64_t bytes = end->memory;
+      batch.assign(1, &end->records);
+      for (; end->next && batch.size() < limit && bytes + end->next->memory <= most_bytes; end = end->next.get()) {
+        batch.push_back(&end->next->records);
+        bytes += end->next->memory;
+      }
+      first = std::move(end->next);
       if (!first) last = nullptr;
+      if (!first) in_a_hurry = false;
       lock.unlock();
-      publish(step->records);
+      publish(batch);
       lock.lock();
+      while (steps) give_back(std::exchange(steps, std::move(steps->next)));
+    }
+
+    void give_back(std::unique_ptr<QueuedStep> step) {
       --depth.steps;
       depth.bytes -= step->memory;
       if (spare && spare_bytes + step->memory > capacity / 4) return;  // one is always kept

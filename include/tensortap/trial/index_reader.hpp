@@ -6,6 +6,7 @@
 //   - Index files that do not count, because their attempt is dead, or that cannot be read, are looked at again: a
 //     younger attempt may put its own in their place.
 //   - Index files that name no attempt count while they are there. Once a younger attempt has begun, that is looked at.
+//   - Where calls take their time index files are read at the same time, so in no order. None of the above needs one.
 //
 // Not for users: Trial is the way in.
 #pragma once
@@ -106,6 +107,7 @@ class IndexReader {
   };
   static constexpr std::size_t probes = 32;  // twice in one reading: dead attempts may have left very many
   using Listed = std::vector<std::pair<layout::StepName, std::string>>;  // with their keys
+  using Gone = std::map<std::string, layout::StepName>;                  // by key
 
   /// How far each attempt of each worker has come.
   class Frontier {
@@ -152,24 +154,25 @@ class IndexReader {
     if (!first) return false;
     forget_missing(*first, after);
     check_doubtful(*first);
-    std::set<std::string> gone;
-    for (const auto& [name, key] : fresh_among(*first, run))
-      if (!read_one(name, key, make_part)) gone.insert(key);
+    const Gone gone = read_each(fresh_among(*first, run), make_part);
     if (found_.empty() && gone.empty()) return true;
 
     const auto second = objects_.list(layout::index_prefix, after);
     if (!second) return false;
+    drop_unsettled(run, *second, after);
     Frontier frontier;
     for (const Found& found : found_) frontier.add(found);
     const auto count = static_cast<std::ptrdiff_t>(found_.size());
-    for (const auto& [name, key] : fresh_among(*second, run)) {
-      const bool missed = gone.contains(key);
-      if (!missed && !frontier.covers(name.worker, Frontier::no_run, name.global_step)) continue;
-      if (!read_one(name, key, make_part) && missed) {
+    Listed chosen = fresh_among(*second, run);
+    std::erase_if(chosen, [&](const auto& file) {
+      return !gone.contains(file.second) &&
+             !frontier.covers(file.first.worker, Frontier::no_run, file.first.global_step);
+    });
+    for (const auto& [key, name] : read_each(chosen, make_part))
+      if (gone.contains(key)) {
         objects_.add_missing(key);
         pending_[key] = {name, false};
       }
-    }
     // Only now is it known which attempt wrote them.
     const auto uncovered = std::stable_partition(found_.begin() + count, found_.end(),
                                                  [&](const Found& found) { return frontier.covers(found); });
@@ -197,20 +200,52 @@ class IndexReader {
     return out;
   }
 
-  /// False if it is gone.
+  /// Reads them, as many at once as pays off. Returns those that are gone.
   template <class MakePart>
-  bool read_one(const layout::StepName& name, const std::string& key, const MakePart& make_part) {
-    const auto index = objects_.read(key, parse_checked);
-    pending_.erase(key);
-    if (index.gone) return false;
-    met_.emplace(name.global_step, name.worker);
-    workers_.insert(name.worker);
-    if (index.value) {
-      found_.push_back({name.worker, make_part(*index.value, name, key, index.size)});
-    } else {
-      pending_[key] = {name, false};
+  Gone read_each(const Listed& files, const MakePart& make_part) {
+    Gone gone;
+    std::vector<std::string> keys;
+    for (std::size_t begin = 0; begin < files.size(); begin += keys.size()) {
+      keys.clear();
+      const std::size_t end = std::min(files.size(), begin + objects_.at_once());
+      for (std::size_t i = begin; i < end; ++i) keys.push_back(files[i].second);
+      const auto read = objects_.read_all(keys, parse_checked);
+      for (std::size_t i = begin; i < end; ++i) {
+        const auto& [name, key] = files[i];
+        const auto& index = read[i - begin];
+        pending_.erase(key);
+        if (index.gone) {
+          gone.emplace(key, name);
+          continue;
+        }
+        met_.emplace(name.global_step, name.worker);
+        workers_.insert(name.worker);
+        if (index.value) {
+          found_.push_back({name.worker, make_part(*index.value, name, key, index.size)});
+        } else {
+          pending_[key] = {name, false};
+        }
+      }
     }
-    return true;
+    return gone;
+  }
+
+  /// Of those that name no attempt, though there are younger ones, the last may have been read before they were moved,
+  /// and the first after they were put again. What is not as it was read, and all behind, has to be read anew.
+  void drop_unsettled(const Run& run, const std::vector<ObjectInfo>& listed, const std::string& after) {
+    std::map<std::string, std::int64_t> first;  // by worker
+    for (const Found& found : found_) {
+      const Part& part = *found.part;
+      if (part.run || part.key <= after || run.attempts.last(found.worker) <= 0) continue;
+      if (const ObjectInfo* object = find(listed, part.key); object != nullptr && object->size == part.index_size)
+        continue;
+      auto& step = first.try_emplace(found.worker, part.step.global_step).first->second;
+      step = std::min(step, part.step.global_step);
+    }
+    std::erase_if(found_, [&](const Found& found) {
+      const auto from = first.find(found.worker);
+      return from != first.end() && found.part->step.global_step >= from->second;
+    });
   }
 
   static IndexFile parse_checked(std::string_view text, const std::string& key) {
@@ -239,7 +274,9 @@ class IndexReader {
     const std::string turn = last_probed_;
     choose(pending_.begin());
     choose(pending_.upper_bound(turn));
-    for (const auto& [key, name] : chosen) (void)read_one(name, key, make_part);
+    Listed files;
+    for (const auto& [key, name] : chosen) files.emplace_back(name, key);
+    (void)read_each(files, make_part);
   }
 
   /// Before a step that counts, its worker may have put others in the place of dead ones since those were read.
@@ -258,7 +295,7 @@ class IndexReader {
       if (pending.dead && !is_passed(run, pending) &&
           live.covers(pending.name.worker, Frontier::no_run, pending.name.global_step))
         chosen.emplace_back(pending.name, key);
-    for (const auto& [name, key] : chosen) (void)read_one(name, key, make_part);
+    (void)read_each(chosen, make_part);
   }
 
   /// Whether it is dead for good: its worker has gone past it.

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <limits>
 #include <map>
@@ -25,6 +26,7 @@
 #include <tensortap/record/collections_file.hpp>
 #include <tensortap/record/index.hpp>
 #include <tensortap/record/layout.hpp>
+#include <tensortap/store/at_once.hpp>
 #include <tensortap/store/store.hpp>
 #include <tensortap/trial/damage.hpp>
 #include <tensortap/trial/index_reader.hpp>
@@ -50,8 +52,8 @@ class RunReader {
     const bool was_there = run_.exists();
     Changes changes;
     std::set<std::int64_t> steps;
-    read_end();
-    read_collections();
+    for_each_at_once(2, store_->concurrency(), [this](std::size_t i) { i == 0 ? read_end() : read_collections(); });
+    if (!was_there) (void)apply(read_attempts());  // so that no index file has to be read twice
     for (int round = 0; round < rounds; ++round) {
       const bool last = options_.follow && !run_.ended && marker_ && run_.attempts.end_counts(*marker_);
       const auto found = index_.read(run_, last, [this](const auto&... index) { return make_part(index...); });
@@ -126,16 +128,19 @@ class RunReader {
     auto listed = objects_.list(layout::collections_prefix);
     if (!listed || std::equal(listed->begin(), listed->end(), collections_.begin(), collections_.end(), same)) return;
     std::set<std::string> workers;
+    std::vector<std::string> keys;
+    for (const ObjectInfo& object : *listed)
+      if (auto worker = layout::parse_collections_key(object.key)) {
+        workers.insert(std::move(*worker));
+        keys.push_back(object.key);
+      }
     std::optional<CollectionsFile> believed;
     bool sound = true;
-    for (const ObjectInfo& object : *listed) {
-      const auto worker = layout::parse_collections_key(object.key);
-      if (!worker) continue;
-      workers.insert(*worker);
-      auto file = objects_.read(object.key, parse_collections);
-      if (file.gone) objects_.add_missing(object.key);
-      sound = sound && file.value;
-      if (file.value) believed = std::move(file.value);
+    auto files = objects_.read_all(keys, parse_collections);
+    for (std::size_t i = 0; i < keys.size(); ++i) {
+      if (files[i].gone) objects_.add_missing(keys[i]);
+      sound = sound && files[i].value;
+      if (files[i].value) believed = std::move(files[i].value);
     }
     collections_.clear();
     if (sound) collections_ = std::move(*listed);
@@ -163,15 +168,18 @@ class RunReader {
 
   /// Reads the attempts that are new, or have been closed. Returns the new ones, ascending.
   std::vector<Attempt> read_attempts() {
-    std::vector<Attempt> begun;
+    std::vector<std::string> keys;
     for (const ObjectInfo& object : objects_.list(layout::attempts_prefix).value_or(std::vector<ObjectInfo>{})) {
       const auto known = run_.attempt_objects.find(object.key);
-      if (known != run_.attempt_objects.end() && known->second.first == object.size) continue;
-      const auto attempt = objects_.read(object.key, parse_named_attempt);
-      if (!attempt.value) continue;
-      if (known == run_.attempt_objects.end()) begun.push_back(*attempt.value);
+      if (known == run_.attempt_objects.end() || known->second.first != object.size) keys.push_back(object.key);
+    }
+    std::vector<Attempt> begun;
+    const auto attempts = objects_.read_all(keys, parse_named_attempt);
+    for (std::size_t i = 0; i < keys.size(); ++i) {
+      if (!attempts[i].value) continue;
       const std::unique_lock lock(mutex_);
-      run_.attempt_objects[object.key] = {attempt.size, *attempt.value};
+      if (!run_.attempt_objects.contains(keys[i])) begun.push_back(*attempts[i].value);
+      run_.attempt_objects[keys[i]] = {attempts[i].size, *attempts[i].value};
     }
     std::stable_sort(begun.begin(), begun.end(), [](const Attempt& a, const Attempt& b) { return a.run < b.run; });
     return begun;
@@ -198,7 +206,8 @@ class RunReader {
   std::vector<Rewind> apply(const std::vector<Attempt>& begun) {
     std::vector<Rewind> out;
     if (begun.empty()) return out;
-    collections_.clear();  // to be read again
+    if (std::any_of(begun.begin(), begun.end(), [](const Attempt& attempt) { return attempt.run > 0; }))
+      collections_.clear();  // to be read again
     index_.rewind();
     const std::unique_lock lock(mutex_);
     for (const Attempt& attempt : begun) {

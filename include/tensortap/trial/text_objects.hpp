@@ -3,8 +3,11 @@
 // Not for users: Trial is the way in.
 #pragma once
 
+#include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -12,6 +15,7 @@
 #include <vector>
 
 #include <tensortap/error.hpp>
+#include <tensortap/store/at_once.hpp>
 #include <tensortap/store/store.hpp>
 #include <tensortap/trial/damage.hpp>
 
@@ -45,18 +49,21 @@ class TextObjects {
     }
   }
 
-  /// Object `key` through `parse(text, key)`.
+  /// Object `key` through `parse(text, key)`: one call to the store, unless it is very large.
   template <class Parse>
   [[nodiscard]] auto read(const std::string& key, const Parse& parse) const {
+    constexpr std::uint64_t usual = std::uint64_t{8} << 20;
     constexpr std::uint64_t limit = std::uint64_t{1} << 30;  // no index of a real run comes near
     Reading<std::invoke_result_t<Parse, std::string_view, const std::string&>> out;
     try {
-      const auto size = store_.size(key);
-      if (size && *size > limit) {
-        damage_.add(key, "too large (" + std::to_string(*size) + " bytes)");
-        return out;
+      auto bytes = store_.get(key, {0, usual});
+      if (bytes && bytes->size() >= usual) {
+        if (const auto size = store_.size(key); size && *size > limit) {
+          damage_.add(key, "too large (" + std::to_string(*size) + " bytes)");
+          return out;
+        }
+        bytes = store_.get(key, {0, limit});
       }
-      const auto bytes = size ? store_.get(key) : std::nullopt;
       out.gone = !bytes;
       if (!bytes) return out;
       out.size = bytes->size();
@@ -67,6 +74,17 @@ class TextObjects {
     }
     return out;
   }
+
+  /// The same for each of `keys`, in their order, but several at once if that pays off. `parse` is called in threads.
+  template <class Parse>
+  [[nodiscard]] auto read_all(std::span<const std::string> keys, const Parse& parse) const {
+    std::vector<decltype(read(keys[0], parse))> out(keys.size());
+    for_each_at_once(keys.size(), store_.concurrency(), [&](std::size_t i) { out[i] = read(keys[i], parse); });
+    return out;
+  }
+
+  /// As many of them keep the store busy, and fit into memory.
+  [[nodiscard]] std::size_t at_once() const noexcept { return 16 * std::max<std::size_t>(store_.concurrency(), 1); }
 
   /// Notes that `key` was in a listing, and is in the next one too, but cannot be had.
   void add_missing(std::string_view key) const { damage_.add(key, "it is listed, but not there"); }

@@ -152,10 +152,11 @@ class AwscliTest(unittest.TestCase):
 
     def test_options_are_spelled_as_awscli_spells_them(self):
         written = self.file("written", b"text\n")
-        nowhere = {"AWS_ENDPOINT_URL_S3": "http://127.0.0.1:1", "AWS_REGION": "", "AWS_DEFAULT_REGION": ""}
+        nowhere = {"AWS_ENDPOINT_URL_S3": "http://127.0.0.1:1", "AWS_REGION": "nowhere-1"}
         for endpoint in (ENDPOINT, TLS_ENDPOINT):
-            self.tool("cp", written, f"{self.prefix}/key", "--endpoint-url", endpoint, "--region", "us-east-1", **nowhere)
-            self.tool("cp", f"{self.prefix}/key", self.folder / "read", "--endpoint-url", endpoint, **nowhere)
+            how = "--endpoint-url", endpoint, "--region", "us-east-1"
+            self.tool("cp", written, f"{self.prefix}/key", *how, **nowhere)
+            self.tool("cp", f"{self.prefix}/key", self.folder / "read", *how, **nowhere)
             self.assertEqual((self.folder / "read").read_bytes(), b"text\n")
 
     def test_what_is_not_there_is_an_error(self):

@@ -188,7 +188,7 @@ TEST_CASE("what a bucket holds is told, whatever its keys are, in folders if wan
   CHECK(told("nothing", "", true).empty());
 }
 
-TEST_CASE("parts are watched on their way, and an object is received where one wants it", "[radosgw]") {
+TEST_CASE("the parts of an object are watched on their way", "[radosgw]") {
   const S3Server server = S3Server::from_environment();
   S3Options options = options_for(server);
   options.part_size = std::uint64_t{5} << 20;
@@ -202,43 +202,6 @@ TEST_CASE("parts are watched on their way, and an object is received where one w
         {.seen = [&](Bytes part) { seen += part.size(); }, .sent = [&](Bytes part) { sent += part.size(); }}));
     CHECK(seen == size);
     CHECK(sent == size);
-
-    std::string there;
-    int begun = 0;
-    const auto received = store->receive(
-        "object",
-        {.begin =
-             [&](std::uint64_t all) {
-               ++begun;
-               there.resize(static_cast<std::size_t>(all));
-             },
-         .write = [&](std::uint64_t start, Bytes bytes) { text_of(bytes).copy(there.data() + start, bytes.size()); },
-         .md5 = [] { return std::string("not asked for"); }});
-    REQUIRE(received);
-    CHECK(received->size == size);
-    CHECK(received->last_modified > std::chrono::system_clock::now() - std::chrono::minutes(5));
-    CHECK(begun == 1);
-    CHECK(there == noise);
+    CHECK(conformance::text(*store, "object") == noise);
   }
-  CHECK_FALSE(store->receive("nothing", {}));
-}
-
-TEST_CASE("what others have put is compared with its MD5, and what cannot be written ends the download", "[radosgw]") {
-  const S3Server server = S3Server::from_environment();
-  const std::string bucket = make_bucket(server);
-  auto [options, endpoint] = detail::s3::complete(options_for(server));
-  detail::s3::Client client(bucket, endpoint, options);
-  const Bytes body = bytes_of("from elsewhere");
-  (void)client.call({.method = "PUT", .key = "object", .body = std::span(&body, 1), .deadline = client.deadline()});
-  const S3Store store("s3://" + bucket, options_for(server));
-  int tries = 0;
-  S3Target target{.begin = [&](std::uint64_t) { ++tries; },
-                  .write = [](std::uint64_t, Bytes) {},
-                  .md5 = [] { return std::string(32, '0'); }};
-  CHECK_THROWS_WITH(store.receive("object", target), contains("another checksum"));
-  CHECK(tries > 1);
-  target.md5 = [&] { return md5_hex(std::span(&body, 1)); };
-  CHECK(store.receive("object", target));
-  target.write = [](std::uint64_t, Bytes) { throw Error::io("write", "there", "no room"); };
-  CHECK_THROWS_WITH(store.receive("object", target), contains("no room"));
 }

@@ -1,18 +1,18 @@
 // One connection, by cpp-httplib: the only header that includes it. Not for users; see client.hpp.
 #pragma once
 
-#ifndef CPPHTTPLIB_OPENSSL_SUPPORT
-#error "Link the CMake target tensortap::net, or take the flags of cpp-httplib's package: its classes differ in layout."
-#endif
-
 // Since 0.30 httplib asks for "100 Continue" before a body of 1 KiB and waits a second where the server does not know
 // that. We never ask: it costs a round trip for each object, and an early refusal is noticed without it.
 #ifndef CPPHTTPLIB_EXPECT_100_THRESHOLD
 #define CPPHTTPLIB_EXPECT_100_THRESHOLD 0
 #endif
+#ifdef CPPHTTPLIB_OPENSSL_SUPPORT
+#include <httplib.h>
+#else
+#error "Link the CMake target tensortap::net, or take the flags of cpp-httplib's package: its classes differ in layout."
+#endif
 
 #include <fcntl.h>
-#include <httplib.h>
 #include <openssl/ssl.h>
 #include <openssl/x509_vfy.h>
 #include <openssl/x509v3.h>

@@ -13,6 +13,7 @@
 #include <tensortap/store/s3/address.hpp>
 #include <tensortap/store/s3/default_credentials.hpp>
 #include <tensortap/store/s3/options.hpp>
+#include <tensortap/store/s3/profile_file.hpp>
 
 namespace tensortap::inline v0 {
 

@@ -6,13 +6,11 @@
 
 #include <algorithm>
 #include <atomic>
-#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <functional>
 #include <optional>
-#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -21,7 +19,6 @@
 #include <tensortap/error.hpp>
 #include <tensortap/record/crc32c.hpp>
 #include <tensortap/store/at_once.hpp>
-#include <tensortap/store/http/date.hpp>
 #include <tensortap/store/http/message.hpp>
 #include <tensortap/store/s3/client.hpp>
 #include <tensortap/store/s3/digest.hpp>
@@ -29,23 +26,6 @@
 #include <tensortap/store/store.hpp>
 
 namespace tensortap::inline v0 {
-
-/// Where the bytes of an object go. What these throw ends the download.
-struct S3Target {
-  /// Comes first, with the size of all. It comes again if the object was replaced meanwhile, or damaged on its way:
-  /// then all that was written is void.
-  std::function<void(std::uint64_t size)> begin = {};
-  /// These bytes are those from `start` on. Threads: several at once, each for its own.
-  std::function<void(std::uint64_t start, Bytes bytes)> write = {};
-  /// The MD5 of all that was written, in hexadecimal digits: for objects that others have put.
-  std::function<std::string()> md5 = {};
-};
-
-/// What came.
-struct S3Received {
-  std::uint64_t size = 0;
-  std::chrono::sys_seconds last_modified = {};  ///< by the server's clock
-};
 
 namespace detail::s3 {
 
@@ -67,153 +47,156 @@ inline std::optional<ContentRange> parse_content_range(std::string_view text) {
   return ContentRange{*first, *total};
 }
 
+/// Where the bytes of a download go. Threads: `write` is called from several at once.
+struct DownloadTarget {
+  std::function<void(std::uint64_t size)> begin;             // so many will come; again if it begins anew
+  std::function<void(std::uint64_t at, Bytes piece)> write;  // `at` counts from the range's begin
+};
+
 /// One download of one version of an object.
 class Download {
  public:
   enum class Outcome { done, missing, replaced, corrupt };
 
-  Download(Client& client, const std::string& key, Range range, const S3Target& target)
+  Download(Client& client, const std::string& key, Range range, const DownloadTarget& target)
       : client_(client), key_(key), range_(range), target_(target) {}
 
   Outcome run() {
     const std::uint64_t part = client_.options().part_size;
-    const std::uint64_t first = std::min(range_.length, 2 * part);
-    std::vector<std::uint32_t> crcs(1);
-    Outcome outcome = receive(0, first, true, crcs[0]);
-    if (outcome != Outcome::done) return outcome;
-    const std::uint64_t begin = std::min<std::uint64_t>(first, size_);
-    const std::uint64_t count = (size_ - begin + part - 1) / part;
-    const auto size_of = [&](std::size_t i) { return std::min<std::uint64_t>(part, size_ - begin - i * part); };
-    crcs.resize(static_cast<std::size_t>(count) + 1);
+    const std::size_t connections = client_.options().part_connections;
+    Stretch first{0, connections == 1 ? range_.length : std::min(range_.length, 2 * part)};
+    if (const Outcome outcome = receive(first, true); outcome != Outcome::done) return outcome;
+    std::vector<Stretch> rest;
+    for (std::uint64_t at = first.length; at < size_; at += part) rest.push_back({at, std::min(part, size_ - at)});
     std::atomic<bool> replaced = false;
-    for_each_at_once(static_cast<std::size_t>(count), client_.options().part_connections, [&](std::size_t i) {
-      if (!replaced && receive(begin + i * part, size_of(i), false, crcs[i + 1]) != Outcome::done) replaced = true;
+    // An MD5 is made of the bytes in their order.
+    for_each_at_once(rest.size(), md5_ ? 1 : connections, [&](std::size_t i) {
+      if (!replaced && receive(rest[i], false) != Outcome::done) replaced = true;
     });
     if (replaced) return Outcome::replaced;
-    std::uint32_t crc = crcs[0];
-    for (std::size_t i = 0; i < count; ++i)
-      crc = crc32c_of_both(crc, crcs[i + 1], static_cast<std::size_t>(size_of(i)));
-    return is_sound(crc) ? Outcome::done : Outcome::corrupt;
+    std::uint32_t crc = first.crc;
+    for (const Stretch& stretch : rest) crc = crc32c_of_both(crc, stretch.crc, stretch.length);
+    if (stored_crc_ && crc != *stored_crc_) return Outcome::corrupt;
+    return md5_ && "\"" + hex_of(md5_->finish()) + "\"" != etag_ ? Outcome::corrupt : Outcome::done;
   }
 
-  [[nodiscard]] S3Received received() const {
-    const auto when = parse_http_date(head_.header("last-modified"));
-    return {.size = size_, .last_modified = when.value_or(std::chrono::sys_seconds())};
-  }
+  /// How many bytes there were.
+  [[nodiscard]] std::uint64_t size() const noexcept { return size_; }
 
  private:
-  /// Receives `length` bytes from `at`, both counted from the range's begin; the `first` ones tell how many there are.
-  Outcome receive(std::uint64_t at, std::uint64_t length, bool first, std::uint32_t& crc) {
+  struct Stretch {
+    std::uint64_t at = 0;
+    std::uint64_t length = 0;  // of the first one: as many as there are, once that is known
+    std::uint32_t crc = 0;
+  };
+
+  /// Receives one stretch; the `first` one tells how much there is.
+  Outcome receive(Stretch& stretch, bool first) {
     std::uint64_t received = 0;
-    Request request{.key = key_, .answers = {404, 412, 416}, .deadline = client_.deadline()};
+    Request request{.key = key_, .answers = {404, 412, 416}, .deadline = client_.deadline(stretch.length)};
     request.prepare = [&](HttpRequest& http) {
-      const std::uint64_t begin = range_.start + at + received;
-      http.headers["range"] = "bytes=" + std::to_string(begin) + "-" + std::to_string(range_.start + at + length - 1);
+      const std::uint64_t begin = range_.start + stretch.at;
+      http.headers["range"] =
+          "bytes=" + std::to_string(begin + received) + "-" + std::to_string(begin + stretch.length - 1);
       if (!etag_.empty()) http.headers["if-match"] = etag_;
     };
     request.sink = [&](const HttpReply& head, Bytes piece) {
       if (head.status != 206) return false;
-      if (first && etag_.empty() && !begin_with(head)) return false;
-      const std::uint64_t end = std::min<std::uint64_t>(at + length, size_);
-      const Bytes taken =
-          piece.first(static_cast<std::size_t>(std::min<std::uint64_t>(end - at - received, piece.size())));
-      crc = crc32c(taken, crc);
-      target_.write(at + received, taken);
-      received += taken.size();
+      if (first && etag_.empty() && !begin_with(head, stretch)) return false;
+      const Bytes wanted = piece.first(std::min<std::uint64_t>(piece.size(), stretch.length - received));
+      if (stored_crc_) stretch.crc = crc32c(wanted, stretch.crc);
+      if (md5_) md5_->add(wanted);
+      target_.write(stretch.at + received, wanted);
+      received += wanted.size();
       return true;
     };
     request.read = [&](const HttpReply& reply) {
       if (reply.status != 206) throw Error::bad_reply("the server does not send parts of objects");
-      const std::uint64_t end = std::min<std::uint64_t>(at + length, size_);
-      if (received != end - at) throw Error::bad_reply("it is shorter than it says");
+      if (received != stretch.length) throw Error::bad_reply("it is shorter than it says");
     };
     const HttpReply reply = client_.call(request).reply;
-    if (reply.status == 404) return first ? Outcome::missing : Outcome::replaced;
+    if (reply.status == 404) return first && received == 0 ? Outcome::missing : Outcome::replaced;
     if (reply.status == 412) return Outcome::replaced;
     if (reply.status == 416) {  // there is nothing beyond `start`
       if (!first || received > 0) return Outcome::replaced;
-      head_ = reply;
+      stretch.length = 0;
       target_.begin(0);
     }
     return Outcome::done;
   }
 
   /// Learns from the first reply which version this is, and how large. False if it does not say.
-  bool begin_with(const HttpReply& head) {
+  bool begin_with(const HttpReply& head, Stretch& first) {
+    constexpr std::uint64_t limit = std::uint64_t{1} << 46;  // beyond what S3 keeps, or a machine has
     const auto range = parse_content_range(head.header("content-range"));
-    if (!range || range->first != range_.start || range->total <= range_.start || head.header("etag").empty())
+    if (!range || range->first != range_.start || range->total <= range_.start || range->total > limit ||
+        head.header("etag").empty())
       return false;
-    const std::uint64_t size = std::min(range_.length, range->total - range_.start);
-    if (size > bytes_limit) return false;
-    size_ = size;
-    head_.headers = head.headers;
-    total_ = range->total;
-    target_.begin(size);
+    size_ = std::min(range_.length, range->total - range_.start);
+    first.length = std::min(first.length, size_);
     etag_ = head.header("etag");
+    if (client_.options().verify_downloads && size_ == range->total) {
+      if (const auto crc = number(head.header(crc32c_field), 16))
+        stored_crc_ = static_cast<std::uint32_t>(*crc);
+      else if (has_md5(head))
+        md5_.emplace();
+    }
+    target_.begin(size_);
     return true;
   }
 
-  [[nodiscard]] bool is_sound(std::uint32_t crc) const {
-    if (!client_.options().verify_downloads || range_.start != 0 || size_ != total_) return true;
-    if (const auto stored = number(head_.header(crc32c_field), 16)) return crc == *stored;
-    const std::string_view encryption = head_.header("x-amz-server-side-encryption");
-    const bool is_md5 = etag_.size() == 34 && etag_.find('-') == std::string::npos &&
-                        (encryption.empty() || encryption == "AES256") &&
-                        head_.header("x-amz-server-side-encryption-customer-algorithm").empty();
-    return !is_md5 || "\"" + target_.md5() + "\"" == etag_;
+  /// Whether the ETag is the MD5 of the bytes: of neither several parts, nor what a key of the service has encrypted.
+  [[nodiscard]] bool has_md5(const HttpReply& head) const {
+    const std::string_view encryption = head.header("x-amz-server-side-encryption");
+    return etag_.size() == 34 && etag_.find('-') == std::string::npos &&
+           (encryption.empty() || encryption == "AES256") &&
+           head.header("x-amz-server-side-encryption-customer-algorithm").empty();
   }
-
-  static constexpr std::uint64_t bytes_limit = std::uint64_t{1} << 46;  // beyond what S3 keeps, or a machine has
 
   Client& client_;
   const std::string& key_;
   Range range_;
-  const S3Target& target_;
-  HttpReply head_;
-  std::string etag_;  // set by the first piece that comes
-  std::uint64_t total_ = 0;
-  std::uint64_t size_ = 0;  // of what is received
+  const DownloadTarget& target_;
+  // Set by the first piece that comes:
+  std::string etag_;
+  std::uint64_t size_ = 0;
+  std::optional<std::uint32_t> stored_crc_;
+  std::optional<Md5> md5_;
 };
 
-/// Brings the bytes of `key` in `range` to `target`; nothing if it is not there.
-inline std::optional<S3Received> receive(Client& client, const std::string& key, Range range, const S3Target& target) {
+/// Sends the bytes of `key` in `range` to `target`; returns how many, nothing if it is not there.
+inline std::optional<std::uint64_t> download(Client& client, const std::string& key, Range range,
+                                             const DownloadTarget& target) {
+  constexpr int tries = 4;
   constexpr std::uint64_t furthest = std::uint64_t{1} << 62;
   range.start = std::min(range.start, furthest);
   range.length = std::min(range.length, furthest);
-  const auto name = [&] { return "GET s3://" + client.bucket() + "/" + key; };
   if (range.length == 0) {
     if (!head(client, key)) return std::nullopt;
     target.begin(0);
-    return S3Received{};
+    return 0;
   }
-  constexpr int tries = 4;
-  bool corrupt = false;
+  Download::Outcome outcome{};
   for (int i = 0; i < tries; ++i) {
     Download download(client, key, range, target);
-    switch (download.run()) {
-      case Download::Outcome::done: return download.received();
-      case Download::Outcome::missing: return std::nullopt;
-      case Download::Outcome::replaced: corrupt = false; break;
-      case Download::Outcome::corrupt: corrupt = true; break;
-    }
+    outcome = download.run();
+    if (outcome == Download::Outcome::done) return download.size();
+    if (outcome == Download::Outcome::missing) return std::nullopt;
   }
-  if (corrupt) throw Error::s3_corrupt(name(), "another checksum, " + std::to_string(tries) + " times");
-  throw Error::s3_unreachable(name(), "it is replaced faster than it can be read", "", tries);
+  const std::string name = "GET s3://" + client.bucket() + "/" + key;
+  if (outcome == Download::Outcome::corrupt)
+    throw Error::s3_corrupt(name, "another checksum, " + std::to_string(tries) + " times");
+  throw Error::s3_unreachable(name, "it is replaced faster than it can be read", "", tries);
 }
 
 /// The bytes of `key` in `range`; nothing if it is not there.
 inline std::optional<std::vector<std::byte>> get(Client& client, const std::string& key, Range range) {
-  std::vector<std::byte> out;
-  const S3Target memory{
-      .begin = [&](std::uint64_t size) { out.resize(static_cast<std::size_t>(size)); },
-      .write = [&](std::uint64_t start, Bytes bytes) { std::memcpy(out.data() + start, bytes.data(), bytes.size()); },
-      .md5 =
-          [&] {
-            const Bytes all = out;
-            return md5_hex(std::span(&all, 1));
-          }};
-  if (!receive(client, key, range, memory)) return std::nullopt;
-  return out;
+  std::vector<std::byte> bytes;
+  const DownloadTarget target{
+      .begin = [&](std::uint64_t size) { bytes.resize(static_cast<std::size_t>(size)); },
+      .write = [&](std::uint64_t at, Bytes piece) { std::memcpy(bytes.data() + at, piece.data(), piece.size()); }};
+  if (!download(client, key, range, target)) return std::nullopt;
+  return bytes;
 }
 
 }  // namespace detail::s3

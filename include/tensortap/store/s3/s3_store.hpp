@@ -61,6 +61,14 @@ class S3Store final : public Store {
     return detail::s3::get(client_, key_in_bucket(key), range);
   }
 
+  using DownloadTarget = detail::s3::DownloadTarget;
+
+  /// Sends the bytes of object `key` to `target` as they come, in no order; returns how many, nothing if there is no
+  /// such object. Throws: as `get` does; then part of it was written.
+  std::optional<std::uint64_t> download(std::string_view key, const DownloadTarget& target) const {
+    return detail::s3::download(client_, key_in_bucket(key), {}, target);
+  }
+
   [[nodiscard]] std::optional<std::uint64_t> size(std::string_view key) const override {
     const auto head = detail::s3::head(client_, key_in_bucket(key));
     if (!head) return std::nullopt;
@@ -150,12 +158,6 @@ class S3Store final : public Store {
   bool send(std::string_view key, std::span<const Bytes> pieces, const S3Watch& watch,
             IfExists if_exists = IfExists::replace) {
     return detail::s3::put(client_, key_in_bucket(key), pieces, if_exists, watch);
-  }
-
-  /// As get(), of a whole object, to where `target` says; in parts at once where it is large. Nothing if there is no
-  /// such object. Throws: what `target` throws, besides.
-  std::optional<S3Received> receive(std::string_view key, const S3Target& target) const {
-    return detail::s3::receive(client_, key_in_bucket(key), {}, target);
   }
 
   /// How many requests were sent, retries included.
