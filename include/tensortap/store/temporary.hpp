@@ -50,7 +50,7 @@ class Temporary {
     do {
       name_ = leaf + "." + std::to_string(::getpid()) + "-" + std::to_string(counter++);
       name_ += temporary_suffix;
-      file = tree.open_at(directory.get(), name_, O_RDWR | O_CREAT | O_EXCL);
+      file = tree.open_at(directory.get(), name_, O_WRONLY | O_CREAT | O_EXCL);
       if (!file && errno != EEXIST) throw tree.failed("create", key);
     } while (!file);
   }
