@@ -2,10 +2,11 @@
 #include <CLI/CLI.hpp>
 #include <cstdlib>
 #include <exception>
+#include <initializer_list>
 #include <iostream>
 #include <string>
 #include <tensortap/version.hpp>
-#include <tuple>
+#include <vector>
 
 #include "commands.hpp"
 
@@ -28,16 +29,21 @@ int main(int argc, char** argv) {
       "  tensortap sync checkpoints s3://bucket/42   what differs\n"
       "  tensortap cp s3://bucket/42/metadata.json - to standard output");
 
-  // As awscli spells them; what opens a bucket finds them in the environment.
-  for (const auto& [option, variable, description] :
-       {std::tuple{"--endpoint-url", "AWS_ENDPOINT_URL_S3", "of an S3 server other than AWS"},
-        {"--region", "AWS_REGION", "where the bucket is"},
-        {"--profile", "AWS_PROFILE", "whose credentials, of the files in ~/.aws"},
-        {"--ca-bundle", "AWS_CA_BUNDLE", "whom to trust, a file"}})
-    app.add_option_function<std::string>(
-           option, [variable = variable](const std::string& value) { ::setenv(variable, value.c_str(), 1); },
-           description)
-        ->group("S3");
+  // As awscli spells them; what opens a bucket finds them in the environment, where they win over what is there.
+  const auto add_setting = [&](const char* option, const char* description, const char* variable,
+                               std::initializer_list<const char*> beaten) {
+    const auto set = [variable, beaten = std::vector<const char*>(beaten)](const std::string& value) {
+      for (const char* const other : beaten) ::unsetenv(other);
+      ::setenv(variable, value.c_str(), 1);
+    };
+    app.add_option_function<std::string>(option, set, description)->group("S3");
+  };
+  add_setting("--endpoint-url", "of an S3 server other than AWS", "AWS_ENDPOINT_URL_S3",
+              {"AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"});
+  add_setting("--region", "where the bucket is", "AWS_REGION", {});
+  add_setting("--profile", "whose credentials, of the files in ~/.aws", "AWS_PROFILE",
+              {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"});
+  add_setting("--ca-bundle", "whom to trust, a file", "AWS_CA_BUNDLE", {});
   app.fallthrough();
 
   std::string run;

@@ -233,6 +233,15 @@ class CopyTest(unittest.TestCase):
         self.assertIn("Net_head0.weight: ", self.tool("show", self.prefix).stdout)
         self.assertIn("1.28402 -1.98738", self.tool("show", self.prefix, "Net_head0.weight", "--step", 3).stdout)
 
+    def test_a_profile_that_is_named_wins_over_the_environment(self):
+        self.tool("cp", self.file("file", b"1"), f"{self.prefix}/key")
+        keys = self.file("credentials", "[tester]\naws_access_key_id={AWS_ACCESS_KEY_ID}\naws_secret_access_key="
+                         "{AWS_SECRET_ACCESS_KEY}\n".format(**os.environ).encode())
+        other = {**os.environ, "AWS_ACCESS_KEY_ID": "nobody", "AWS_SECRET_ACCESS_KEY": "nothing",
+                 "AWS_SHARED_CREDENTIALS_FILE": str(keys)}
+        self.assertIn("InvalidAccessKeyId", self.tool("ls", self.prefix, code=2, env=other).stderr)
+        self.assertIn("PRE", self.tool("ls", self.prefix, "--profile", "tester", env=other).stdout)
+
     def test_what_the_server_refuses_is_told(self):
         self.assertIn("NoSuchBucket", self.tool("ls", "s3://no-such-bucket-here/", code=2).stderr)
         wrong = {**os.environ, "AWS_SECRET_ACCESS_KEY": "wrong-secret"}
