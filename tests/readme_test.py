@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Every ```cpp block of README.md is a complete program: it compiles.
 
-CXX and CXXFLAGS name another compiler or more flags.
+CXX and CXXFLAGS name another compiler or more flags, TENSORTAP_NET_FLAGS what <tensortap/net.hpp> needs.
 """
 import os
 import re
@@ -18,6 +18,7 @@ COMPILE = [
     *["-I", ROOT / "include"],
     *shlex.split(os.environ.get("CXXFLAGS", "")),
 ]
+NET_FLAGS = os.environ.get("TENSORTAP_NET_FLAGS")
 
 
 def cpp_blocks(markdown):
@@ -33,9 +34,12 @@ class ReadmeTest(unittest.TestCase):
         with tempfile.TemporaryDirectory() as folder:
             for line, text in blocks:
                 with self.subTest(line=line):
+                    net = "<tensortap/net.hpp>" in text
+                    if net and NET_FLAGS is None:
+                        self.skipTest("TENSORTAP_NET_FLAGS says how to compile this")
                     source = Path(folder) / f"readme_line_{line}.cpp"
                     source.write_text(f'#line {line} "README.md"\n{text}', encoding="utf-8")
-                    result = subprocess.run([*COMPILE, source], capture_output=True, text=True)
+                    result = subprocess.run([*COMPILE, *(shlex.split(NET_FLAGS) if net else []), source], capture_output=True, text=True)
                     self.assertEqual(result.returncode, 0, result.stderr)
 
 

@@ -6,6 +6,7 @@
 #include <fstream>
 #include <iterator>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -28,37 +29,40 @@ inline std::string read_file(const std::filesystem::path& path) {
 /// Each checkpoint has a name of its own; the last two are kept, so that one is whole at every moment.
 class CheckpointPlaces {
  public:
-  /// Nothing is copied if `durable` is empty. `last` is the checkpoint that training goes on from, if there is one.
-  CheckpointPlaces(std::filesystem::path directory, const std::filesystem::path& durable,
-                   const std::filesystem::path& last)
-      : directory_(std::move(directory)),
-        durable_(durable.empty() ? nullptr : tt::open_store(durable.string())),
-        last_(last.filename().string()) {}
-
-  /// The path of the new checkpoint, made of what has been learnt up to and with `global_step`.
-  std::string write(std::int64_t global_step, std::string_view bytes) {
-    before_ = std::exchange(last_, "step_" + tt::layout::padded(global_step, 9) + std::string(suffix));
-    tt::open_store(directory_.string())->put(last_, bytes);
-    return (directory_ / last_).string();
+  /// Brings into the directory what is in the durable place, if there is one. Throws: that cannot be done.
+  CheckpointPlaces(std::filesystem::path directory, std::shared_ptr<tt::Store> durable)
+      : directory_(std::move(directory)) {
+    if (!durable) return;
+    sync_.emplace(directory_.string(), std::move(durable));
+    sync_->restore();
   }
 
-  /// To be called when the last one is committed: copies it, then the state that names it; removes older ones.
-  void secure() {
-    if (durable_)
-      for (const std::string& name : {last_, std::string(tt::state_key)})
-        durable_->put(name, read_file(directory_ / name), tt::Sync::yes);
-    for (const auto& place : {tt::open_store(directory_.string()), durable_})
-      if (place)
-        for (const tt::ObjectInfo& object : place->list(""))
-          if (object.key.ends_with(suffix) && object.key != last_ && object.key != before_) place->remove(object.key);
+  /// `options` for a hook whose commits return when the checkpoint is safe in both.
+  tt::HookOptions attach(tt::HookOptions options) const {
+    options.checkpoint_dir = directory_.string();
+    return sync_ ? sync_->attach(std::move(options)) : options;
+  }
+
+  /// Training goes on from this one.
+  void go_on_from(const std::filesystem::path& checkpoint) { last_ = checkpoint.filename().string(); }
+
+  /// The path of the new checkpoint, made of what has been learnt up to and with `global_step`; to be committed. Those
+  /// before the last one go.
+  std::string write(std::int64_t global_step, std::string_view bytes) {
+    const auto here = tt::open_store(directory_.string());
+    for (const tt::ObjectInfo& object : here->list(""))
+      if (object.key.ends_with(suffix) && object.key != last_) here->remove(object.key);
+    last_ = "step_" + tt::layout::padded(global_step, 9) + std::string(suffix);
+    here->put(last_, bytes);
+    return (directory_ / last_).string();
   }
 
  private:
   static constexpr std::string_view suffix = ".checkpoint";
 
   std::filesystem::path directory_;
-  std::shared_ptr<tt::Store> durable_;
-  std::string last_, before_;
+  std::optional<tt::CheckpointSync> sync_;
+  std::string last_;
 };
 
 }  // namespace spot_training

@@ -7,14 +7,17 @@
 #include <filesystem>
 #include <iomanip>
 #include <iostream>
+#include <memory>
 #include <optional>
 #include <string>
+#include <thread>
 
 #include <CLI/CLI.hpp>
 #include <tensortap/tensortap.hpp>
 
 #include "checkpoint_places.hpp"
 #include "fashion_mnist.hpp"
+#include "open_store.hpp"
 #include "progress_bar.hpp"
 #include "report.hpp"
 #include "tap.hpp"
@@ -45,28 +48,40 @@ void print_epoch(std::size_t epoch, double seconds, const Scores& scores) {
             << 100 * scores.accuracy << " %" << std::endl;
 }
 
+/// A hook for the run; it may take some seconds until a bucket gives up the machine that had it before.
+std::unique_ptr<tt::Hook> open_hook(const std::string& run, const tt::HookOptions& options) {
+  using Clock = std::chrono::steady_clock;
+  const Clock::time_point end = Clock::now() + std::chrono::seconds(run.starts_with("s3://") ? 60 : 0);
+  for (;;) {
+    try {
+      return std::make_unique<tt::Hook>(open_store(run), options);
+    } catch (const tt::Error& error) {
+      if (error.code() != tt::Errc::claimed || options.stop.requested() || Clock::now() >= end) throw;
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(200));
+  }
+}
+
 Ending train(const Options& options) {
   using Clock = std::chrono::steady_clock;
   const tt::Interruption notice({.file = options.stop_file, .interval = std::chrono::milliseconds(100)});
   const FashionMnist images(options.data, "train"), test(options.data, "t10k");
   Training training(options.recipe, images);
-  tt::Hook hook(options.out_dir, {.collections = tapped_collections(options.statistics),
-                                  .checkpoint_dir = options.checkpoint_dir,
-                                  .stop = notice.signal()});
-  std::string checkpoint;
+  CheckpointPlaces places(options.checkpoint_dir, options.durable.empty() ? nullptr : open_store(options.durable));
+  const std::unique_ptr<tt::Hook> opened = open_hook(
+      options.out_dir, places.attach({.collections = tapped_collections(options.statistics), .stop = notice.signal()}));
+  tt::Hook& hook = *opened;
   if (const auto at = hook.resumed()) {
-    checkpoint = at->checkpoint;
-    training.restore(read_file(checkpoint), checkpoint);
+    places.go_on_from(at->checkpoint);
+    training.restore(read_file(at->checkpoint), at->checkpoint);
     std::cout << "attempt " << at->run << " goes on after step " << at->global_step << std::endl;
   }
   Tap tap(hook);
-  CheckpointPlaces places(options.checkpoint_dir, options.durable, checkpoint);
   std::int64_t committed = hook.global_step();
   const auto commit = [&] {
     if (options.checkpoint_dir.empty() || hook.global_step() == committed) return;
     committed = hook.global_step();
     tap.commit(places.write(committed, training.checkpoint()));
-    places.secure();
   };
 
   ProgressBar progress(training.images_done(), training.images_in_all());
@@ -121,7 +136,7 @@ int main(int argc, char** argv) {
   CLI::App app("Trains a small convolutional network on Fashion-MNIST and taps its tensors on the way.");
   app.option_defaults()->always_capture_default();
   app.add_option("--data", options.data, "folder of the four *-ubyte.gz files");
-  app.add_option("--out-dir", options.out_dir, "folder for the run");
+  app.add_option("--out-dir", options.out_dir, "folder for the run, or s3://BUCKET/PREFIX");
   app.add_option("--batch-size", recipe.batch_size, "images per step")->check(CLI::Range(1, 10'000));
   app.add_option("--epochs", recipe.epochs, "passes over the training images")->check(CLI::Range(1, 1'000));
   app.add_option("--learning-rate", recipe.learning_rate, "step length of the optimiser")->check(CLI::PositiveNumber);
@@ -131,7 +146,8 @@ int main(int argc, char** argv) {
   app.add_option("--checkpoint-dir", options.checkpoint_dir,
                  "go on from the last checkpoint in this folder, and write one after each epoch and on SIGTERM");
   app.add_option("--commit-every", options.commit_every, "and after each N steps")->check(CLI::PositiveNumber);
-  app.add_option("--durable", options.durable, "copy each checkpoint into this folder, which outlives the machine")
+  app.add_option("--durable", options.durable,
+                 "keep the checkpoints in this folder, or s3://BUCKET/PREFIX, too: it outlives the machine")
       ->needs("--checkpoint-dir");
   app.add_option("--stop-file", options.stop_file, "stop when this file appears (exit code 3)");
   app.add_flag("--statistics", options.statistics, "save all statistics of all gradients in each step, too");

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstdint>
-#include <filesystem>
 #include <iomanip>
 #include <ostream>
 #include <set>
@@ -20,12 +19,12 @@ namespace spot_training {
 
 /// Writes a line per collection: its tensors, the steps that have some of them, those that have the elements themselves
 /// and not their reductions alone, and the bytes of all that.
-inline void write_saved_table(const std::filesystem::path& out_dir, std::ostream& out) {
+inline void write_saved_table(const std::string& out_dir, std::ostream& out) {
   const auto row = [&](const auto& name, const auto& tensors, const auto& steps, const auto& full, const auto& bytes) {
     out << std::left << std::setw(14) << name << std::right << std::setw(9) << tensors << std::setw(9) << steps
         << std::setw(9) << full << std::setw(12) << bytes << '\n';
   };
-  const tensortap::Trial trial(out_dir.string());
+  const tensortap::Trial trial(out_dir);
   row("collection", "tensors", "steps", "in full", "bytes");
   for (const char* const name : {"losses", "metrics", "weights", "biases", "gradients", "relu_output"}) {
     const auto tensors = trial.tensors({.collection = name});
@@ -53,16 +52,16 @@ inline std::string checksum(const Parameters& parameters) {
 }
 
 /// What was saved, what that cost, and where to look further.
-inline void report(const std::filesystem::path& out_dir, const Result& result, std::ostream& out) {
+inline void report(const std::string& run, const Result& result, std::ostream& out) {
   out << "checksum of the weights: " << result.checksum << "\n\nsaved:\n";
-  write_saved_table(out_dir, out);
+  write_saved_table(run, out);
   out << std::fixed << std::setprecision(2) << "\nthe hook took " << result.hook_seconds << " s, "
       << std::setprecision(1) << 100 * result.hook_share() << " % of the " << result.learning_seconds
       << " s of the training steps; commits and the end took " << std::setprecision(2) << result.commit_seconds
       << " s\n";
-  const std::string run = out_dir.string(), tool = "  " TENSORTAP_COMMAND " ", tensor = "gradient/conv1.weight";
+  const std::string tool = "  " TENSORTAP_COMMAND " ", tensor = "gradient/conv1.weight";
   out << "\nlook further:\n"
-      << tool << "ls " << run << '\n'
+      << tool << "show " << run << '\n'
       << tool << "show " << run << ' ' << tensor << " --step " << tensortap::Trial(run).tensor(tensor).steps().back()
       << '\n'
       << tool << "check " << run << '\n';

@@ -1,6 +1,7 @@
 // A training on machines that are taken away, watched by a second program. The first machine goes with a notice
-// (SIGTERM), the second without (SIGKILL), the third stays; what lay on a machine is lost with it, only the run and the
-// durable place survive. In the end every step must be there once, and the weights those of a training left in peace.
+// (SIGTERM), the second without (SIGKILL), on S3 a third one too, before it has kept anything; the last one stays. What
+// lay on a machine is lost with it, only the run and the durable place survive: two folders, or two prefixes of a
+// bucket. In the end every step must be there once, and the weights those of a training left in peace.
 
 #include <algorithm>
 #include <chrono>
@@ -26,6 +27,7 @@
 #include <CLI/CLI.hpp>
 #include <tensortap/tensortap.hpp>
 
+#include "open_store.hpp"
 #include "process.hpp"
 #include "result.hpp"
 
@@ -38,6 +40,7 @@ namespace tt = tensortap;
 struct Options {
   fs::path dir = "spot";
   fs::path reference;                 ///< the result of a training left in peace
+  std::string s3;                     ///< where the run and the checkpoints are kept, if not in the folder
   bool vanishing = false;             ///< let the gradients vanish, and nobody take a machine
   int patience = 900;                 ///< how long anything is waited for. Units: seconds
   std::vector<std::string> training;  ///< its options
@@ -74,11 +77,13 @@ class Simulation {
     fs::create_directories(options_.dir);
     if (!fs::is_empty(options_.dir))
       throw std::runtime_error(options_.dir.string() + ": not empty; remove what is there, or name another folder");
+    if (!options_.s3.empty() && !open_store(options_.s3)->list("").empty())
+      throw std::runtime_error(options_.s3 + ": not empty; remove what is there, or name another prefix");
   }
 
   /// True if all was as it must be.
   bool play() {
-    Process judge({TENSORTAP_COMMAND, "judge", run_.string(), "--follow", "--rule", "vanishing_gradient", "--stop-file",
+    Process judge({TENSORTAP_COMMAND, "judge", run_, "--follow", "--rule", "vanishing_gradient", "--stop-file",
                    stop_file_.string()},
                   judge_text_);
     options_.vanishing ? let_gradients_vanish(judge) : take_machines(judge);
@@ -92,13 +97,15 @@ class Simulation {
     // In the midst of an epoch, a third and two thirds of the way. Each epoch has one evaluation.
     live("SIGTERM", SIGTERM, 75, epochs / 3 * (batches + 1) + batches * 2 / 5);
     live("SIGKILL", SIGKILL, -SIGKILL, 2 * epochs / 3 * (batches + 1) + batches * 3 / 5);
+    if (!options_.s3.empty())  // in the same epoch, beyond where the one before was
+      live("SIGKILL", SIGKILL, -SIGKILL, 2 * epochs / 3 * (batches + 1) + batches * 4 / 5);
     live();
     const int verdict = end_of(judge, "the judge");
 
     const Result result = read_result(result_);
     const Census census = count_steps(expected);
     const std::size_t steps = expected.train_steps + expected.eval_steps;
-    const tt::Trial trial(run_.string());
+    const tt::Trial trial(run_);
     print_lives();
     print_judgement();
     check("a notice loses nothing", "goes on after step " + std::to_string(lives_[1].begins_after),
@@ -122,7 +129,7 @@ class Simulation {
     expect_end(training, 3);
     judge.send(SIGTERM);  // the run is left open: it would wait for the next attempt
     const int verdict = end_of(judge, "the judge");
-    const tt::Trial trial(run_.string());
+    const tt::Trial trial(run_);
     print_judgement();
     check("the rule has fired", "exit code " + std::to_string(verdict), verdict == 1);
     check("the stop file", stop_file_.string(), fs::exists(stop_file_));
@@ -143,11 +150,10 @@ class Simulation {
     lives_.push_back({taken_by, resumed_at(), last_step()});
   }
 
-  /// An empty machine, but for the checkpoints of the durable place.
+  /// An empty machine.
   fs::path new_machine() {
     const fs::path machine = options_.dir / ("machine_" + std::to_string(lives_.size()));
     fs::create_directories(machine);
-    if (fs::exists(durable_)) fs::copy(durable_, machine / "checkpoints");
     std::cout << "\n== " << machine.filename().string() << std::endl;
     return machine;
   }
@@ -196,11 +202,13 @@ class Simulation {
 
   /// Counts what lies in the run, and asks no reader that might hide something.
   Census count_steps(const Result& expected) const {
+    const std::vector<tt::ObjectInfo> objects = store_->list(tt::layout::index_prefix);
+    std::vector<tt::IndexFile> indexes(objects.size());
+    tt::for_each_at_once(objects.size(), store_->concurrency(), [&](std::size_t i) {
+      indexes[i] = tt::parse_index(tt::text_of(store_->get(objects[i].key).value()), objects[i].key);
+    });
     std::map<std::pair<tt::Mode, std::int64_t>, int> times;
-    for (const tt::ObjectInfo& object : store_->list(tt::layout::index_prefix)) {
-      const tt::IndexFile index = tt::parse_index(tt::text_of(store_->get(object.key).value()), object.key);
-      ++times[{index.mode, index.mode_step}];
-    }
+    for (const tt::IndexFile& index : indexes) ++times[{index.mode, index.mode_step}];
     Census census;
     for (const auto& [mode, steps] :
          {std::pair{tt::Mode::train, expected.train_steps}, {tt::Mode::eval, expected.eval_steps}})
@@ -231,9 +239,11 @@ class Simulation {
   static constexpr std::string_view worker = "worker_0";
 
   Options options_;
-  fs::path run_ = options_.dir / "run", durable_ = options_.dir / "durable", stop_file_ = options_.dir / "stop",
-           result_ = options_.dir / "result.json", judge_text_ = options_.dir / "judge.txt";
-  std::shared_ptr<tt::Store> store_ = tt::open_store(run_.string());
+  std::string place_ = options_.s3.empty() ? options_.dir.string() : options_.s3;
+  std::string run_ = place_ + "/run", durable_ = place_ + "/durable";
+  fs::path stop_file_ = options_.dir / "stop", result_ = options_.dir / "result.json",
+           judge_text_ = options_.dir / "judge.txt";
+  std::shared_ptr<tt::Store> store_ = open_store(run_);
   std::vector<Life> lives_;
   bool sound_ = true;
 };
@@ -246,6 +256,7 @@ int main(int argc, char** argv) {
   CLI::App app("Plays a training on machines that are taken away, and says whether anything was lost by that.");
   app.add_option("--dir", options.dir, "an empty folder for all that happens")->capture_default_str();
   app.add_option("--reference", options.reference, "the result of the same training left in peace");
+  app.add_option("--s3", options.s3, "keep run and checkpoints in this empty place, s3://BUCKET/PREFIX");
   std::string fault;
   app.add_option("--inject", fault, "instead: a fault, and whether it is found")->check(CLI::IsMember({"vanishing"}));
   app.add_option("--patience", options.patience, "seconds that anything is waited for")->capture_default_str();

@@ -6,10 +6,11 @@
 #include <optional>
 #include <ostream>
 #include <string>
+#include <vector>
 
 namespace tensortap_command {
 
-/// Which part of a tensor `show` prints.
+/// Which part of a tensor `show` prints; all tensors if none is named.
 struct Show {
   std::string tensor;
   std::optional<std::int64_t> step;
@@ -25,6 +26,22 @@ struct Judge {
   bool follow = false;
   std::optional<double> timeout;  // seconds; left out: for ever, if it is followed
   std::string stop_file;
+};
+
+/// How files and objects are copied.
+struct Copy {
+  /// Which of them: a pattern as in a shell, and whether what matches is wanted; the last that matches decides.
+  struct Filter {
+    std::string pattern;
+    bool wanted = false;
+  };
+
+  bool recursive = false;
+  bool remove = false;  // what is not at the source
+  bool dry_run = false;
+  bool quiet = false;
+  std::optional<std::size_t> connections;
+  std::vector<Filter> filters;
 };
 
 /// "1 step", "2 steps".
@@ -46,5 +63,16 @@ int check(const std::string& run, std::ostream& out);
 
 /// Prints what a rule finds, as it comes, and a verdict; 0 if it found nothing, 1 if it did, 2 if something failed.
 int judge(const std::string& run, const Judge& how, std::ostream& out);
+
+/// What lies at an s3:// address, as `aws s3 ls` prints it; 1 if there is nothing.
+int list_objects(const std::string& address, bool recursive, std::ostream& out);
+
+/// A file or an object, or with `recursive` all below a directory or a prefix, from one side to the other; "-" is
+/// standard input or output. 1 if something was passed over, 2 if something failed.
+int copy(const std::string& from, const std::string& to, const Copy& how, std::ostream& out);
+
+/// Copies what differs in size or time, and with `remove` removes what the source does not have; returns as copy()
+/// does.
+int sync(const std::string& from, const std::string& to, const Copy& how, std::ostream& out);
 
 }  // namespace tensortap_command

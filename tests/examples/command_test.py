@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 import threading
@@ -71,6 +72,7 @@ class CommandTest(unittest.TestCase):
         self.assertIn("ended, 1 worker", out)
         self.assertIn("TRAIN: 4 steps, 0 to 6", out)
         self.assertIn("gradient/Net_conv0.bias: 5 steps, 0 to 12", out)
+        self.assertEqual(self.call("show", GOLDEN / "modes"), out)
 
     def test_names_cannot_play_with_the_terminal(self):
         out = self.call("ls", GOLDEN / "names")
@@ -104,6 +106,52 @@ class CommandTest(unittest.TestCase):
             self.assertIn("no such run", self.call("ls", empty, code=2))
         self.assertIn("no tensor is named", self.call("show", GOLDEN / "basic", "nothing", code=2))
         self.assertNotEqual(subprocess.run([COMMAND], capture_output=True).returncode, 0)
+
+
+@unittest.skipUnless(COMMAND, "TENSORTAP_COMMAND is not set: the examples are not built")
+class CopyMistakesTest(unittest.TestCase):
+    """What needs no server; examples/copy_test.py has the rest."""
+
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = Path(folder.name)
+        self.environment = {"PATH": os.environ["PATH"], "AWS_ACCESS_KEY_ID": "none", "AWS_SECRET_ACCESS_KEY": "none-of-it",
+                            "AWS_CONFIG_FILE": "/dev/null", "AWS_SHARED_CREDENTIALS_FILE": "/dev/null"}
+        if "cannot speak to S3" in self.call("cp", "-", "s3://bucket/"):
+            self.skipTest("the tool is built without S3")
+
+    def call(self, *arguments):
+        result = subprocess.run([COMMAND, *map(str, arguments)], capture_output=True, text=True, timeout=60,
+                                stdin=subprocess.DEVNULL, env=self.environment)
+        self.assertEqual(result.returncode, 2, result.stdout + result.stderr)
+        self.assertNotIn("none-of-it", result.stdout + result.stderr)
+        return result.stderr
+
+    def test_one_end_is_local(self):
+        for verb in ("cp", "sync"):
+            self.assertIn("none is in S3", self.call(verb, self.folder, "elsewhere"))
+            self.assertIn("both are in S3", self.call(verb, "s3://bucket/a", "s3://bucket/b"))
+
+    def test_places_that_cannot_be(self):
+        self.assertIn("no bucket has this name", self.call("ls", "s3://"))
+        self.assertIn("no bucket has this name", self.call("cp", "-", "s3://?/key"))
+        self.assertIn("No such file", self.call("cp", self.folder / "nothing", "s3://bucket/key"))
+        self.assertIn("it is a directory", self.call("cp", self.folder, "s3://bucket/key"))
+        self.assertIn("no such directory", self.call("sync", self.folder / "nothing", "s3://bucket/key"))
+        self.assertIn("no such directory", self.call("cp", "--recursive", self.folder / "nothing", "s3://bucket/key"))
+        self.assertIn("not a relative path", self.call("cp", __file__, "s3://bucket/a/../b"))
+
+    def test_no_server(self):
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            endpoint = f"http://127.0.0.1:{free.getsockname()[1]}"
+            said = self.call("ls", "s3://bucket/", "--endpoint-url", endpoint, "--region", "eu-central-1")
+            self.assertIn(endpoint.removeprefix("http://") + ": no connection", said)
+
+    def test_a_certificate_that_nobody_has_signed(self):
+        said = self.call("ls", "s3://bucket/", "--endpoint-url", "https://127.0.0.1:1", "--ca-bundle", self.folder / "no.pem")
+        self.assertIn("no.pem", said)
 
 
 class RunFromGolden:

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The spot simulation, small: machines are taken away, a rule watches, and nothing may be lost.
 
-TENSORTAP_SPOT_TRAINING and TENSORTAP_SPOT_SIMULATION name the programs.
+TENSORTAP_SPOT_TRAINING and TENSORTAP_SPOT_SIMULATION name the programs, TENSORTAP_COMMAND the tool.
 """
 import gzip
 import json
@@ -18,6 +18,8 @@ from pathlib import Path
 
 TRAINING = os.environ.get("TENSORTAP_SPOT_TRAINING")
 SIMULATION = os.environ.get("TENSORTAP_SPOT_SIMULATION")
+COMMAND = os.environ.get("TENSORTAP_COMMAND")
+RADOSGW = Path(__file__).resolve().parent.parent / "store" / "s3" / "radosgw"
 PATIENCE = 120  # seconds
 
 
@@ -97,6 +99,38 @@ class SpotSimulationTest(unittest.TestCase):
         self.assertNotIn(" NO\n", out)
         self.assertEqual([path.name for path in self.spot.glob("machine_*")], [])
         self.assertEqual(len(list(self.spot.glob("durable/*.checkpoint"))), 2)
+        self.assertEqual(processes_about(self.folder), [])
+
+    def test_nothing_is_lost_on_s3(self):
+        """The same in a bucket, and a third machine is taken before it has kept anything."""
+        self.train_in_peace(3)
+        copy = self.folder / "copy"
+        script = """set -e
+            "$@" --s3 "s3://$TENSORTAP_S3_BUCKET/spot"
+            "$TENSORTAP_COMMAND" sync --quiet "s3://$TENSORTAP_S3_BUCKET/spot" "$COPY""""
+        command = [RADOSGW, "run", "--", "bash", "-c", script, "simulation", SIMULATION, "--dir", self.spot,
+                   "--reference", self.result, "--patience", PATIENCE, *self.options(3)]
+        result = subprocess.run([*map(str, command)], capture_output=True, text=True, timeout=4 * PATIENCE,
+                                env={**os.environ, "COPY": str(copy)})
+        if result.returncode == 77 or "cannot speak to S3" in result.stderr:
+            self.skipTest(result.stderr.strip())
+        out = result.stdout + result.stderr
+        self.assertEqual(result.returncode, 0, out[-5000:])
+        expected = {("TRAIN", step) for step in range(300)} | {("EVAL", step) for step in range(3)}
+        times = steps_in(copy / "run")
+        self.assertEqual(times.keys(), expected)
+        self.assertEqual(set(times.values()), {1})
+        self.assertTrue((copy / "run" / "training_job_end.ts").is_file())
+        self.assertFalse((copy / "run" / "superseded" / "000000001").exists(), "SIGTERM has cost steps")
+        for attempt in (2, 3):
+            self.assertTrue(steps_in(copy / "run" / "superseded" / f"{attempt:09}"), "SIGKILL has cost no step")
+        checksum = json.loads(self.result.read_text())["checksum"]
+        self.assertIn(f"{checksum} and {checksum}", out)
+        self.assertIn("303 of 303, 0, 0", out)
+        self.assertNotIn(" NO\n", out)
+        self.assertEqual(out.count("   SIGKILL\n"), 2)
+        self.assertEqual([path.name for path in self.spot.iterdir() if path.is_dir()], [])
+        self.assertEqual(len(list(copy.glob("durable/*.checkpoint"))), 2)
         self.assertEqual(processes_about(self.folder), [])
 
     def test_another_result_is_told(self):

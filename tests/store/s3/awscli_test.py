@@ -99,7 +99,7 @@ class AwscliTest(unittest.TestCase):
 
     def test_listings_agree(self):
         self.aws("s3", "cp", "--quiet", "--recursive", self.tree("written"), self.prefix)
-        lines = self.tool("ls", f"{self.prefix}/").splitlines()
+        lines = self.tool("ls", "--recursive", f"{self.prefix}/").splitlines()
         for key, size in self.listed(self.prefix).items():
             with self.subTest(key=key):
                 escaped = key.replace("\\", "\\\\")  # the tool may do so, lest a name plays with the terminal

@@ -1,8 +1,11 @@
 #include <tensortap/store/s3/s3_store.hpp>
 
+#include <atomic>
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -158,4 +161,47 @@ TEST_CASE("a run's address names the bucket it is in", "[radosgw]") {
   store->put("a", "1");
   CHECK(conformance::text(*store, "a") == "1");
   CHECK(store->location() == "s3://" + server.bucket + "/opened");
+}
+
+TEST_CASE("what a bucket holds is told, whatever its keys are, in folders if wanted", "[radosgw]") {
+  const S3Server server = S3Server::from_environment();
+  const std::string bucket = make_bucket(server);
+  auto [options, endpoint] = detail::s3::complete(options_for(server));
+  detail::s3::Client client(bucket, endpoint, options);
+  for (const char* key : {"top", "runs/a", "runs/sub/b", "runs/sub/c", "runs//d", "runs/e/", "runs2"})
+    (void)client.call({.method = "PUT", .key = key, .deadline = client.deadline()});
+  const auto told = [&](const std::string& prefix, const std::string& begin, bool folders) {
+    const S3Store store("s3://" + bucket + "/" + prefix, options_for(server));
+    std::string out;
+    store.look(begin, folders, [&](const S3Entry& entry) {
+      out += (entry.is_folder ? "[" + entry.key + "]" : entry.key) + " ";
+      const auto age = std::chrono::system_clock::now() - entry.last_modified;
+      CHECK((entry.is_folder || (age > std::chrono::seconds(-5) && age < std::chrono::minutes(5))));
+    });
+    return out;
+  };
+  CHECK(told("", "", false) == "runs//d runs/a runs/e/ runs/sub/b runs/sub/c runs2 top ");
+  CHECK(told("", "", true) == "[runs/] runs2 top ");
+  CHECK(told("", "ru", true) == "[runs/] runs2 ");
+  CHECK(told("runs", "", true) == "[/] [e/] [sub/] a ");
+  CHECK(told("runs", "sub/", true) == "sub/b sub/c ");
+  CHECK(told("nothing", "", true).empty());
+}
+
+TEST_CASE("the parts of an object are watched on their way", "[radosgw]") {
+  const S3Server server = S3Server::from_environment();
+  S3Options options = options_for(server);
+  options.part_size = std::uint64_t{5} << 20;
+  const auto store = new_store(server, options);
+  for (const std::size_t size : {std::size_t{0}, std::size_t{1000}, (std::size_t{23} << 20) + 7}) {
+    const std::string noise = conformance::noise(size);
+    const Bytes piece = bytes_of(noise);
+    std::atomic<std::uint64_t> seen = 0, sent = 0;
+    CHECK(store->send(
+        "object", std::span(&piece, 1),
+        {.seen = [&](Bytes part) { seen += part.size(); }, .sent = [&](Bytes part) { sent += part.size(); }}));
+    CHECK(seen == size);
+    CHECK(sent == size);
+    CHECK(conformance::text(*store, "object") == noise);
+  }
 }

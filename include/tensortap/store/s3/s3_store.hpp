@@ -25,6 +25,7 @@
 #include <tensortap/store/s3/client.hpp>
 #include <tensortap/store/s3/configuration.hpp>
 #include <tensortap/store/s3/download.hpp>
+#include <tensortap/store/s3/iso8601.hpp>
 #include <tensortap/store/s3/lease.hpp>
 #include <tensortap/store/s3/options.hpp>
 #include <tensortap/store/s3/upload.hpp>
@@ -32,6 +33,14 @@
 #include <tensortap/store/store.hpp>
 
 namespace tensortap::inline v0 {
+
+/// One object, or one folder, of a bucket.
+struct S3Entry {
+  std::string key = {};
+  std::uint64_t size = 0;
+  std::chrono::sys_seconds last_modified = {};  ///< by the server's clock
+  bool is_folder = false;                       ///< `key` is what several keys begin with, and ends in '/'
+};
 
 class S3Store final : public Store {
  public:
@@ -69,32 +78,14 @@ class S3Store final : public Store {
   /// What others have put under keys that no store has, "a//b" and "folder/" among them, is passed over.
   [[nodiscard]] std::vector<ObjectInfo> list(std::string_view prefix, std::string_view after) const override {
     std::vector<ObjectInfo> out;
-    std::string next, last;
-    int empty_pages = 0;  // in a row
-    do {
-      detail::s3::ListPage page;
-      detail::s3::Request request{.query = {{"list-type", "2"}, {"encoding-type", "url"}},
-                                  .deadline = client_.deadline(),
-                                  .read = [&](const HttpReply& reply) { page = detail::s3::parse_list(reply.body); }};
-      if (const std::string begin = folder_ + std::string(prefix); !begin.empty())
-        request.query.emplace_back("prefix", begin);
-      if (!next.empty())
-        request.query.emplace_back("continuation-token", next);
-      else if (!after.empty())
-        request.query.emplace_back("start-after", folder_ + std::string(after));
-      (void)client_.call(request);
-      const auto in_circles = [&] { return Error::bad_reply("s3: " + location() + ": the listing goes in circles"); };
-      empty_pages = page.objects.empty() ? empty_pages + 1 : 0;
-      if (empty_pages > 100) throw in_circles();
-      for (detail::s3::ListPage::Object& object : page.objects) {
-        if (object.key <= last) throw in_circles();
-        last = object.key;
-        if (!object.key.starts_with(folder_)) continue;
-        std::string key = object.key.substr(folder_.size());
-        if (key > after && is_key(key)) out.push_back({std::move(key), object.size});
-      }
-      next = std::move(page.next);
-    } while (!next.empty());
+    for_each_page(folder_ + std::string(prefix), after.empty() ? std::string() : folder_ + std::string(after), false,
+                  [&](detail::s3::ListPage& page) {
+                    for (detail::s3::ListPage::Object& object : page.objects) {
+                      if (!object.key.starts_with(folder_)) continue;
+                      std::string key = object.key.substr(folder_.size());
+                      if (key > after && is_key(key)) out.push_back({std::move(key), object.size});
+                    }
+                  });
     return out;
   }
 
@@ -148,6 +139,27 @@ class S3Store final : public Store {
   [[nodiscard]] std::string location() const override { return address_.text(); }
   [[nodiscard]] std::size_t concurrency() const noexcept override { return client_.options().connections; }
 
+  /// Calls `visit` for each object of the bucket whose key begins with the store's prefix, a '/' if there is one, and
+  /// `begin`, whatever else it looks like: "a//b" and "folder/" too. With `folders`, what has another '/' after that is
+  /// told of but once for all that is the same up to it.
+  void look(std::string_view begin, bool folders, const std::function<void(const S3Entry&)>& visit) const {
+    for_each_page(folder_ + std::string(begin), {}, folders, [&](detail::s3::ListPage& page) {
+      for (std::string& folder : page.folders)
+        if (folder.starts_with(folder_)) visit({.key = folder.substr(folder_.size()), .is_folder = true});
+      for (detail::s3::ListPage::Object& object : page.objects)
+        if (object.key.starts_with(folder_))
+          visit({.key = object.key.substr(folder_.size()),
+                 .size = object.size,
+                 .last_modified = time_of_iso8601(object.last_modified).value_or(std::chrono::sys_seconds())});
+    });
+  }
+
+  /// As put(), for an object whose parts are watched on their way: those of a mapped file need not all be in memory.
+  bool send(std::string_view key, std::span<const Bytes> pieces, const S3Watch& watch,
+            IfExists if_exists = IfExists::replace) {
+    return detail::s3::put(client_, key_in_bucket(key), pieces, if_exists, watch);
+  }
+
   /// How many requests were sent, retries included.
   [[nodiscard]] std::uint64_t requests() const noexcept { return client_.requests(); }
 
@@ -156,6 +168,35 @@ class S3Store final : public Store {
       : address_(std::move(address)),
         folder_(address_.prefix.empty() ? std::string() : address_.prefix + "/"),
         client_(address_.bucket, std::move(how.second), how.first) {}
+
+  /// Calls `visit` for the pages of a listing, of keys as they are in the bucket.
+  template <class Visit>
+  void for_each_page(const std::string& begin, const std::string& after, bool folders, const Visit& visit) const {
+    std::string next, last;
+    int empty_pages = 0;  // in a row
+    do {
+      detail::s3::ListPage page;
+      detail::s3::Request request{.query = {{"list-type", "2"}, {"encoding-type", "url"}},
+                                  .deadline = client_.deadline(),
+                                  .read = [&](const HttpReply& reply) { page = detail::s3::parse_list(reply.body); }};
+      if (!begin.empty()) request.query.emplace_back("prefix", begin);
+      if (folders) request.query.emplace_back("delimiter", "/");
+      if (!next.empty())
+        request.query.emplace_back("continuation-token", next);
+      else if (!after.empty())
+        request.query.emplace_back("start-after", after);
+      (void)client_.call(request);
+      const auto in_circles = [&] { return Error::bad_reply("s3: " + location() + ": the listing goes in circles"); };
+      empty_pages = page.objects.empty() && page.folders.empty() ? empty_pages + 1 : 0;
+      if (empty_pages > 100 || (!page.next.empty() && page.next == next)) throw in_circles();
+      for (const detail::s3::ListPage::Object& object : page.objects) {
+        if (object.key <= last) throw in_circles();
+        last = object.key;
+      }
+      next = page.next;
+      visit(page);
+    } while (!next.empty());
+  }
 
   [[nodiscard]] std::string key_in_bucket(std::string_view key) const {
     (void)key_parts(key);

@@ -8,6 +8,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <random>
 #include <span>
 #include <string>
@@ -26,6 +27,12 @@
 
 namespace tensortap::inline v0 {
 
+/// Who is told of an object's parts on their way. Threads: several at once.
+struct S3Watch {
+  std::function<void(Bytes)> seen = {};  ///< these were looked at for a checksum; they are sent later
+  std::function<void(Bytes)> sent = {};  ///< these have arrived
+};
+
 namespace detail::s3 {
 
 /// 128 bits of chance, as text: nobody else has the same.
@@ -38,10 +45,17 @@ inline std::string unique_text() {
   return out;
 }
 
-inline std::string crc32c_text(std::span<const Bytes> pieces) {
+/// The checksum of `pieces`, 8 digits; `seen` is told of stretches of them, if it is there.
+inline std::string crc32c_text(std::span<const Bytes> pieces, const std::function<void(Bytes)>& seen = {}) {
   constexpr char hex[] = "0123456789abcdef";
+  constexpr std::size_t stretch = std::size_t{8} << 20;
   std::uint32_t crc = 0;
-  for (const Bytes piece : pieces) crc = crc32c(piece, crc);
+  for (const Bytes piece : pieces)
+    for (std::size_t at = 0; at < piece.size(); at += stretch) {
+      const Bytes bytes = piece.subspan(at, std::min(stretch, piece.size() - at));
+      crc = crc32c(bytes, crc);
+      if (seen) seen(bytes);
+    }
   std::string out(8, '0');
   for (std::size_t i = 8; i-- > 0; crc >>= 4) out[i] = hex[crc & 15];
   return out;
@@ -113,9 +127,15 @@ inline std::vector<Upload> list_uploads(Client& client, const std::string& prefi
 /// One object on its way.
 class Sending {
  public:
-  Sending(Client& client, const std::string& key, std::span<const Bytes> pieces, IfExists if_exists)
-      : client_(client), key_(key), pieces_(pieces), keeps_(if_exists == IfExists::keep), size_(total_size(pieces)) {
-    kept_with_it_[std::string(crc32c_field)] = crc32c_text(pieces);
+  Sending(Client& client, const std::string& key, std::span<const Bytes> pieces, IfExists if_exists,
+          const S3Watch& watch)
+      : client_(client),
+        key_(key),
+        pieces_(pieces),
+        keeps_(if_exists == IfExists::keep),
+        watch_(watch),
+        size_(total_size(pieces)) {
+    kept_with_it_[std::string(crc32c_field)] = crc32c_text(pieces, watch.seen);
     if (keeps_ || size_ > 2 * client.options().part_size) kept_with_it_[std::string(put_field)] = token_;
   }
 
@@ -124,11 +144,18 @@ class Sending {
     if (size_ > 2 * client_.options().part_size) return send_parts();
     Request request{.method = "PUT", .key = key_, .headers = kept_with_it_, .body = pieces_, .deadline = deadline()};
     if (keeps_) refuse_if_there(request);
-    return settle(client_.call(request));
+    const bool is_ours = settle(client_.call(request));
+    if (is_ours) tell(pieces_);
+    return is_ours;
   }
 
  private:
   [[nodiscard]] Request::Clock::time_point deadline() const { return client_.deadline(size_); }
+
+  void tell(std::span<const Bytes> pieces) const {
+    if (!watch_.sent) return;
+    for (const Bytes piece : pieces) watch_.sent(piece);
+  }
 
   static void refuse_if_there(Request& request) {
     request.headers["if-none-match"] = "*";
@@ -169,6 +196,7 @@ class Sending {
                               etags[i] = reply.header("etag");
                               if (etags[i].empty()) throw Error::bad_reply("it has no ETag");
                             }});
+        tell(bytes);
       });
       return complete_upload(upload, etags);
     } catch (...) {
@@ -206,14 +234,16 @@ class Sending {
   const std::string& key_;
   std::span<const Bytes> pieces_;
   bool keeps_;
+  const S3Watch& watch_;
   std::uint64_t size_;
   std::string token_ = unique_text();
   HttpHeaders kept_with_it_;
 };
 
 /// Makes `pieces` the object `key`. False if it is there already, and kept.
-inline bool put(Client& client, const std::string& key, std::span<const Bytes> pieces, IfExists if_exists) {
-  return Sending(client, key, pieces, if_exists).run();
+inline bool put(Client& client, const std::string& key, std::span<const Bytes> pieces, IfExists if_exists,
+                const S3Watch& watch = {}) {
+  return Sending(client, key, pieces, if_exists, watch).run();
 }
 
 }  // namespace detail::s3

@@ -36,9 +36,11 @@ struct ListPage {
   struct Object {
     std::string key;
     std::uint64_t size = 0;
+    std::string last_modified;  // as in ISO 8601
   };
   std::vector<Object> objects;
-  std::string next;  // where the next page begins; empty: this was the last
+  std::vector<std::string> folders;  // if they were asked for: what keys begin with, up to and with a '/'
+  std::string next;                  // where the next page begins; empty: this was the last
 };
 
 /// A multipart upload under way.
@@ -96,11 +98,17 @@ inline ListPage parse_list(std::string_view text) {
   const bool encoded = std::string_view(list.child_value("EncodingType")) == "url";
   ListPage page;
   for (const pugi::xml_node object : list.children("Contents")) {
-    ListPage::Object out{encoded ? percent_decoded(object.child_value("Key"), true) : object.child_value("Key")};
+    ListPage::Object out;
+    out.key = encoded ? percent_decoded(object.child_value("Key"), true) : object.child_value("Key");
     const std::string_view size = object.child_value("Size");
     if (std::from_chars(size.data(), size.data() + size.size(), out.size).ec != std::errc())
       throw Error::bad_reply("the size of " + in_quotes(out.key) + " is no number (" + in_quotes(size) + ")");
+    out.last_modified = object.child_value("LastModified");
     page.objects.push_back(std::move(out));
+  }
+  for (const pugi::xml_node folder : list.children("CommonPrefixes")) {
+    const char* const prefix = folder.child_value("Prefix");
+    page.folders.push_back(encoded ? percent_decoded(prefix, true) : prefix);
   }
   if (std::string_view(list.child_value("IsTruncated")) == "true") {
     page.next = list.child_value("NextContinuationToken");

@@ -1,0 +1,15 @@
+// With S3.
+#include <chrono>
+
+#include <tensortap/net.hpp>
+
+#include "open_store.hpp"
+
+namespace spot_training {
+
+std::shared_ptr<tensortap::Store> open_store(const std::string& address) {
+  if (!address.starts_with("s3://")) return tensortap::open_store(address);
+  return std::make_shared<tensortap::S3Store>(address, tensortap::S3Options{.lease = std::chrono::seconds(5)});
+}
+
+}  // namespace spot_training

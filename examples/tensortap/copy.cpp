@@ -1,0 +1,196 @@
+#include <fnmatch.h>
+
+#include <chrono>
+#include <filesystem>
+#include <map>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <tensortap/net.hpp>
+#include <vector>
+
+#include "commands.hpp"
+#include "local_files.hpp"
+#include "place.hpp"
+#include "transfers.hpp"
+
+namespace tensortap_command {
+
+namespace {
+
+namespace fs = std::filesystem;
+using Kind = Transfer::Kind;
+
+bool is_wanted(const std::string& name, const Copy& how) {
+  bool wanted = true;
+  for (const Copy::Filter& filter : how.filters)
+    if (::fnmatch(filter.pattern.c_str(), name.c_str(), FNM_NOESCAPE) == 0) wanted = filter.wanted;
+  return wanted;
+}
+
+/// `path` without slashes at its end.
+std::string directory_of(std::string path) {
+  while (path.size() > 1 && path.ends_with('/')) path.pop_back();
+  return path;
+}
+
+/// The two ends. Throws: not one of them is local and the other one remote.
+std::pair<Place, Place> ends_of(const std::string& verb, const std::string& from, const std::string& to) {
+  std::pair<Place, Place> ends(Place::of(from), Place::of(to));
+  if (ends.first.remote == ends.second.remote)
+    throw std::runtime_error(verb + ": " + tt::in_quotes(from) + ", " + tt::in_quotes(to) + ": " +
+                             (ends.first.remote ? "both are in S3" : "none is in S3") +
+                             "; one has to be s3://BUCKET/KEY, the other a path");
+  return ends;
+}
+
+std::map<std::string, LocalFile> wanted_files(const std::string& directory, const Copy& how, Transfers& transfers) {
+  auto out = files_below(directory, [&](const std::string& name, const std::string& why) {
+    if (is_wanted(name, how)) transfers.pass_over(directory + "/" + name, why);
+  });
+  std::erase_if(out, [&](const auto& file) { return !is_wanted(file.first, how); });
+  return out;
+}
+
+/// The objects whose keys begin with `folder`, by the rest of it.
+std::map<std::string, tt::S3Entry> wanted_objects(const Place& place, const Copy& how, Transfers& transfers) {
+  std::map<std::string, tt::S3Entry> out;
+  const std::string folder = place.folder();
+  transfers.store().look(folder, false, [&](const tt::S3Entry& entry) {
+    const std::string name = entry.key.substr(folder.size());
+    if ((entry.size == 0 && entry.key.ends_with('/')) || !is_wanted(name, how)) return;  // consoles mark folders so
+    if (is_plain(name) && is_plain(entry.key))
+      out.emplace(name, entry);
+    else
+      transfers.pass_over(place.address_of(entry.key), "its key is no relative path of plain names");
+  });
+  return out;
+}
+
+void require_directory(const std::string& verb, const std::string& path) {
+  if (!fs::is_directory(path))
+    throw std::runtime_error(verb + ": " + tt::in_quotes(path) + ": there is no such directory; name another one");
+}
+
+/// The file at `path`, or what comes from there as a file; `offset` is where it begins.
+tt::detail::Descriptor open_source(const std::string& path, std::size_t& offset) {
+  const bool piped = path == "-";
+  tt::detail::Descriptor file(piped ? ::fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3)
+                                    : ::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  struct stat status {};
+  if (!file || ::fstat(file.get(), &status) != 0) fail_by_errno("cp", path);
+  if (S_ISDIR(status.st_mode))
+    throw std::runtime_error("cp: " + tt::in_quotes(path) + ": it is a directory; copy it with --recursive");
+  if (S_ISREG(status.st_mode)) {
+    if (piped) offset = static_cast<std::size_t>(std::max<off_t>(::lseek(file.get(), 0, SEEK_CUR), 0));
+    return file;
+  }
+  tt::detail::Descriptor whole = nameless_file();
+  std::vector<std::byte> buffer(std::size_t{1} << 20);
+  for (;;) {
+    const ssize_t n = tt::detail::uninterrupted([&] { return ::read(file.get(), buffer.data(), buffer.size()); });
+    if (n < 0) fail_by_errno("cp", path);
+    if (n == 0) return whole;
+    write_all(whole.get(), tt::Bytes(buffer).first(static_cast<std::size_t>(n)), path);
+  }
+}
+
+int upload_one(const std::string& path, const Place& to, const Copy& how, std::ostream& out) {
+  std::string key = to.key;
+  if (key.empty() || key.ends_with('/')) {
+    if (path == "-")
+      throw std::runtime_error("cp: " + tt::in_quotes(to.text) + ": standard input has no name; give it one");
+    key += fs::path(path).filename().string();
+  }
+  std::size_t offset = 0;
+  tt::detail::Descriptor file = open_source(path, offset);
+  Transfers transfers(to, ".", how, out);
+  if (!how.dry_run) transfers.send(key, MappedFile(std::move(file), path), offset);
+  transfers.say("upload", path, to.address_of(key));
+  return 0;
+}
+
+int download_one(const Place& from, const std::string& path, const Copy& how, std::ostream& out) {
+  const std::string leaf = from.key.substr(from.key.rfind('/') + 1);
+  if (leaf.empty())
+    throw std::runtime_error("cp: " + tt::in_quotes(from.text) + ": it is a folder; copy it with --recursive");
+  if (path == "-") {
+    const tt::detail::Descriptor file = nameless_file();  // so that nothing is printed that is not sound
+    {
+      Transfers transfers(from, ".", how, out);
+      ArrivingBytes bytes = transfers.arrival(file.get(), "-");
+      transfers.receive(from.key, bytes);
+    }
+    ArrivingBytes(file.get(), "-", {}, {}).read([](tt::Bytes piece) { write_all(STDOUT_FILENO, piece, "-"); });
+    return 0;
+  }
+  const bool into = path.ends_with('/') || fs::is_directory(path);
+  const fs::path file = into ? fs::path(path) / leaf : fs::path(path);
+  const std::string directory = file.has_parent_path() ? file.parent_path().string() : ".";
+  return Transfers(from, directory, how, out).run({{Kind::download, file.filename().string(), from.key}});
+}
+
+std::vector<Transfer> uploads(const std::map<std::string, LocalFile>& files, const Place& to) {
+  std::vector<Transfer> out;
+  for (const auto& [name, file] : files) out.push_back({Kind::upload, name, to.folder() + name, file.size});
+  return out;
+}
+
+/// Whether the file must be sent again. Servers tell no fractions of a second.
+bool is_newer(const LocalFile& file, const tt::S3Entry& object) {
+  return file.size != object.size || file.modified > object.last_modified;
+}
+
+/// Whether the object must be fetched again: a file that was has its time.
+bool is_another(const tt::S3Entry& object, const LocalFile& file) {
+  return file.size != object.size || std::chrono::floor<std::chrono::seconds>(file.modified) != object.last_modified;
+}
+
+void require_some(bool any, const std::string& from, const std::string& to) {
+  if (!any)
+    throw std::runtime_error("sync: " + tt::in_quotes(from) + ": there is nothing, and --delete would remove all of " +
+                             tt::in_quotes(to) + "; remove that yourself if you mean it");
+}
+
+}  // namespace
+
+int copy(const std::string& from, const std::string& to, const Copy& how, std::ostream& out) {
+  const auto [source, target] = ends_of("cp", from, to);
+  if (!how.recursive) return target.remote ? upload_one(from, target, how, out) : download_one(source, to, how, out);
+  const std::string directory = directory_of(target.remote ? from : to);
+  if (target.remote) require_directory("cp", directory);
+  Transfers transfers(target.remote ? target : source, directory, how, out);
+  if (target.remote) return transfers.run(uploads(wanted_files(directory, how, transfers), target));
+  std::vector<Transfer> downloads;
+  for (const auto& [name, object] : wanted_objects(source, how, transfers))
+    downloads.push_back({Kind::download, name, object.key, object.size, object.last_modified});
+  return transfers.run(downloads);
+}
+
+int sync(const std::string& from, const std::string& to, const Copy& how, std::ostream& out) {
+  const auto [source, target] = ends_of("sync", from, to);
+  const std::string directory = directory_of(target.remote ? from : to);
+  if (target.remote) require_directory("sync", directory);
+  const Place& bucket = target.remote ? target : source;
+  Transfers transfers(bucket, directory, how, out);
+  const auto objects = wanted_objects(bucket, how, transfers);
+  std::map<std::string, LocalFile> files;
+  if (fs::exists(directory)) files = wanted_files(directory, how, transfers);
+  std::vector<Transfer> todo;
+  for (const auto& [name, file] : files) {
+    const auto object = objects.find(name);
+    if (target.remote && (object == objects.end() || is_newer(file, object->second)))
+      todo.push_back({Kind::upload, name, target.folder() + name, file.size});
+    if (!target.remote && object == objects.end() && how.remove) todo.push_back({Kind::remove_file, name});
+  }
+  for (const auto& [name, object] : objects) {
+    const auto file = files.find(name);
+    if (!target.remote && (file == files.end() || is_another(object, file->second)))
+      todo.push_back({Kind::download, name, object.key, object.size, object.last_modified});
+    if (target.remote && file == files.end() && how.remove) todo.push_back({Kind::remove_object, {}, object.key});
+  }
+  if (how.remove && !todo.empty()) require_some(target.remote ? !files.empty() : !objects.empty(), from, to);
+  return transfers.run(todo);
+}
+
+}  // namespace tensortap_command

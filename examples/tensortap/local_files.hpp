@@ -1,0 +1,234 @@
+// The local side of a copy: what a directory holds, a file to be sent, a file on its way in. Nothing below a directory
+// is reached through a symbolic link.
+#pragma once
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <tensortap/net.hpp>
+#include <utility>
+#include <vector>
+
+namespace tensortap_command {
+
+namespace tt = tensortap;
+
+/// When files were last modified.
+using FileTime = std::chrono::sys_time<std::chrono::nanoseconds>;
+
+struct LocalFile {
+  std::uint64_t size = 0;
+  FileTime modified = {};
+};
+
+inline FileTime modified_at(const struct stat& status) {
+  return FileTime(std::chrono::seconds(status.st_mtim.tv_sec) + std::chrono::nanoseconds(status.st_mtim.tv_nsec));
+}
+
+/// "cp: NAME: No such file or directory", by errno.
+[[noreturn]] inline void fail_by_errno(const std::string& what, const std::string& path) {
+  const int cause = errno;
+  throw std::runtime_error(what + ": " + tt::in_quotes(path) + ": " + std::generic_category().message(cause));
+}
+
+/// Whether a download that was killed has left this.
+inline bool is_left_over(std::string_view name) {
+  return tt::detail::is_temporary(name) &&
+         tt::detail::finished(name).size() + tt::detail::temporary_suffix.size() < name.size();
+}
+
+/// The regular files below `directory` by their path there; `skip` is told what else there is, and why it is no file.
+/// Throws: something cannot be read.
+inline std::map<std::string, LocalFile> files_below(
+    const std::string& directory, const std::function<void(const std::string& name, const std::string& why)>& skip) {
+  namespace fs = std::filesystem;
+  std::map<std::string, LocalFile> out;
+  for (const fs::directory_entry& entry : fs::recursive_directory_iterator(directory)) {
+    std::string name = entry.path().string().substr(directory.size());
+    name.erase(0, name.find_first_not_of('/'));
+    struct stat status {};
+    if (::lstat(entry.path().c_str(), &status) != 0) {
+      if (errno == ENOENT) continue;  // gone since
+      fail_by_errno("read", entry.path().string());
+    }
+    if (S_ISDIR(status.st_mode) || is_left_over(name)) continue;
+    if (S_ISLNK(status.st_mode))
+      skip(name, "it is a symbolic link");
+    else if (!S_ISREG(status.st_mode))
+      skip(name, "it is no regular file");
+    else if (!tt::is_utf8(name))
+      skip(name, "its name is not UTF-8, which keys are");
+    else
+      out.emplace(std::move(name), LocalFile{static_cast<std::uint64_t>(status.st_size), modified_at(status)});
+  }
+  return out;
+}
+
+/// A file as bytes in memory, which are read from it when they are looked at.
+class MappedFile {
+ public:
+  /// `path` is for messages. Throws: it is no regular file.
+  MappedFile(tt::detail::Descriptor file, std::string path) : file_(std::move(file)), path_(std::move(path)) {
+    look(status_);
+    if (!S_ISREG(status_.st_mode)) throw std::runtime_error("cp: " + tt::in_quotes(path_) + ": it is no regular file");
+    if (status_.st_size == 0) return;
+    void* const at = ::mmap(nullptr, static_cast<std::size_t>(status_.st_size), PROT_READ, MAP_SHARED, file_.get(), 0);
+    if (at == MAP_FAILED) fail_by_errno("cp", path_);
+    bytes_ = {static_cast<const std::byte*>(at), static_cast<std::size_t>(status_.st_size)};
+    (void)::madvise(at, bytes_.size(), MADV_SEQUENTIAL);
+  }
+  MappedFile(const MappedFile&) = delete;
+  MappedFile& operator=(const MappedFile&) = delete;
+  ~MappedFile() {
+    if (!bytes_.empty()) ::munmap(const_cast<std::byte*>(bytes_.data()), bytes_.size());
+  }
+
+  [[nodiscard]] tt::Bytes bytes() const noexcept { return bytes_; }
+
+  /// Takes these out of this process' memory until they are looked at again.
+  void let_go(tt::Bytes part) const noexcept {
+    const auto page = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
+    const std::uintptr_t begin = reinterpret_cast<std::uintptr_t>(part.data()) / page * page;
+    const std::uintptr_t end = reinterpret_cast<std::uintptr_t>(part.data() + part.size());
+    (void)::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
+  }
+
+  /// Throws: somebody has written to it meanwhile, so that what was sent may be some of each.
+  void require_unchanged() const {
+    struct stat now {};
+    look(now);
+    if (now.st_size != status_.st_size || modified_at(now) != modified_at(status_))
+      throw std::runtime_error("cp: " + tt::in_quotes(path_) + ": it changed while it was sent; send it again");
+  }
+
+ private:
+  void look(struct stat& status) const {
+    if (::fstat(file_.get(), &status) != 0) fail_by_errno("cp", path_);
+  }
+
+  tt::detail::Descriptor file_;
+  std::string path_;
+  struct stat status_ {};
+  tt::Bytes bytes_;
+};
+
+/// The bytes of an object as they come, in any order, into a file.
+class ArrivingBytes {
+ public:
+  using Told = std::function<void(std::uint64_t bytes)>;
+
+  /// `begun` is told how many there will be, `moved` how many more there are. Lifetime: `file` stays open. `path` is
+  /// for messages.
+  ArrivingBytes(int file, std::string path, Told begun, Told moved)
+      : file_(file), path_(std::move(path)), begun_(std::move(begun)), moved_(std::move(moved)) {}
+
+  [[nodiscard]] tt::S3Store::DownloadTarget target() {
+    return {.begin =
+                [this](std::uint64_t size) {
+                  if (::ftruncate(file_, 0) != 0 || ::ftruncate(file_, static_cast<off_t>(size)) != 0)
+                    fail_by_errno("cp", path_);
+                  begun_(size);
+                },
+            .write = [this](std::uint64_t start, tt::Bytes bytes) { write(start, bytes); }};
+  }
+
+  /// Reads it from the begin; `take` is given one piece after the other.
+  void read(const std::function<void(tt::Bytes)>& take) const {
+    std::vector<std::byte> buffer(std::size_t{1} << 20);
+    for (off_t at = 0;;) {
+      const ssize_t n = tt::detail::uninterrupted([&] { return ::pread(file_, buffer.data(), buffer.size(), at); });
+      if (n < 0) fail_by_errno("cp", path_);
+      if (n == 0) return;
+      take(tt::Bytes(buffer).first(static_cast<std::size_t>(n)));
+      at += n;
+    }
+  }
+
+ private:
+  void write(std::uint64_t start, tt::Bytes bytes) const {
+    const std::size_t size = bytes.size();
+    while (!bytes.empty()) {
+      const ssize_t n = tt::detail::uninterrupted(
+          [&] { return ::pwrite(file_, bytes.data(), bytes.size(), static_cast<off_t>(start)); });
+      if (n == 0) errno = EIO;  // else this could go on for ever
+      if (n <= 0) fail_by_errno("cp", path_);
+      start += static_cast<std::uint64_t>(n);
+      bytes = bytes.subspan(static_cast<std::size_t>(n));
+    }
+    moved_(size);
+  }
+
+  int file_;
+  std::string path_;
+  Told begun_, moved_;
+};
+
+/// A file on its way into a directory: it has its name once it is whole. One that is not published goes with this.
+class ArrivingFile {
+ public:
+  ArrivingFile(tt::detail::DirectoryTree& tree, const std::string& name)
+      : tree_(tree), name_(name), parts_(tt::key_parts(name)), leaf_(parts_.back()) {
+    parts_.pop_back();
+    directory_ = tree_.make(parts_, name_);
+    temporary_.emplace(tree_, directory_, leaf_, name_);
+  }
+
+  [[nodiscard]] int descriptor() const { return temporary_->file.get(); }
+
+  /// `modified` is what it says of itself from then on; nothing: what is true.
+  void publish(std::optional<std::chrono::sys_seconds> modified) {
+    if (modified) {
+      const timespec times[2] = {{.tv_sec = 0, .tv_nsec = UTIME_OMIT},
+                                 {.tv_sec = modified->time_since_epoch().count(), .tv_nsec = 0}};
+      (void)::futimens(descriptor(), times);  // else it is fetched again the next time
+    }
+    // An interrupted close has closed.
+    if (::close(temporary_->file.release()) != 0 && errno != EINTR) throw tree_.failed("write", name_);
+    if (!temporary_->publish(tt::IfExists::replace)) throw tree_.failed("rename", name_);
+  }
+
+ private:
+  tt::detail::DirectoryTree& tree_;
+  std::string name_;
+  std::vector<std::string> parts_;
+  std::string leaf_;
+  tt::detail::Descriptor directory_;
+  std::optional<tt::detail::Temporary> temporary_;
+};
+
+/// Writes `bytes` to an open file or pipe, one after the other; `path` is for messages.
+inline void write_all(int file, tt::Bytes bytes, const std::string& path) {
+  while (!bytes.empty()) {
+    const ssize_t n = tt::detail::uninterrupted([&] { return ::write(file, bytes.data(), bytes.size()); });
+    if (n <= 0) fail_by_errno("cp", path);
+    bytes = bytes.subspan(static_cast<std::size_t>(n));
+  }
+}
+
+/// A file without a name, for what comes from or goes to a pipe.
+inline tt::detail::Descriptor nameless_file() {
+  const char* const directory = std::getenv("TMPDIR");
+  std::string path = std::string(directory == nullptr || *directory == '\0' ? "/tmp" : directory) + "/tensortap.XXXXXX";
+  tt::detail::Descriptor file(::mkostemp(path.data(), O_CLOEXEC));
+  if (!file) fail_by_errno("cp", path);
+  (void)::unlink(path.c_str());
+  return file;
+}
+
+}  // namespace tensortap_command

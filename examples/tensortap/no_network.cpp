@@ -1,0 +1,28 @@
+// What speaks to S3, in a tool that cannot: open_store() says how to get one that can.
+#include <string>
+#include <tensortap/tensortap.hpp>
+
+#include "commands.hpp"
+
+namespace tensortap_command {
+
+namespace {
+
+int refuse(const std::string& address) {
+  (void)tensortap::open_store(address.starts_with("s3://") ? address : "s3://");
+  return 2;
+}
+
+}  // namespace
+
+int list_objects(const std::string& address, bool, std::ostream&) { return refuse(address); }
+
+int copy(const std::string& from, const std::string& to, const Copy&, std::ostream&) {
+  return refuse(from.starts_with("s3://") ? from : to);
+}
+
+int sync(const std::string& from, const std::string& to, const Copy& how, std::ostream& out) {
+  return copy(from, to, how, out);
+}
+
+}  // namespace tensortap_command

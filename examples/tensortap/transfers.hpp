@@ -1,0 +1,197 @@
+// Files and objects on their way between a directory and a bucket, several at once.
+#pragma once
+
+#include <signal.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <exception>
+#include <functional>
+#include <mutex>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <tensortap/net.hpp>
+#include <utility>
+#include <vector>
+
+#include "commands.hpp"
+#include "console.hpp"
+#include "local_files.hpp"
+#include "place.hpp"
+#include "stop_by_signal.hpp"
+
+namespace tensortap_command {
+
+/// One of them.
+struct Transfer {
+  enum class Kind { upload, download, remove_object, remove_file };
+
+  Kind kind = Kind::upload;
+  std::string name = {};  // below the directory
+  std::string key = {};   // in the bucket
+  std::uint64_t size = 0;
+  std::optional<std::chrono::sys_seconds> modified = {};  // of an object: what its file is to say
+};
+
+/// Memory: no more than connections x part size and what a program has anyway, however large the files are.
+class Transfers {
+ public:
+  Transfers(const Place& bucket, std::string directory, const Copy& how, std::ostream& out)
+      : how_(how),
+        bucket_(bucket),
+        options_(options_for(how, stop_.token())),
+        store_(bucket.address_of(""), options_),
+        tree_(directory, {}),
+        files_(std::move(directory)),
+        console_(out, how.quiet) {
+    struct sigaction action {};
+    action.sa_handler = [](int) {  // the only thing that is safe in a page that is gone
+      constexpr std::string_view text = "tensortap: a file became shorter while it was sent; send it again\n";
+      (void)!::write(STDERR_FILENO, text.data(), text.size());
+      ::_exit(2);
+    };
+    ::sigaction(SIGBUS, &action, nullptr);
+  }
+
+  [[nodiscard]] const tt::S3Store& store() const noexcept { return store_; }
+
+  /// `name` is not copied.
+  void pass_over(const std::string& name, const std::string& why) {
+    console_.note("passed over: " + tt::escaped(name) + ": " + why);
+    ++passed_over_;
+  }
+
+  /// Does all of them: what is to be removed last, and only if nothing failed before. Returns the exit code.
+  int run(const std::vector<Transfer>& transfers) {
+    std::vector<const Transfer*> groups[4];
+    std::uint64_t bytes = 0;
+    for (const Transfer& transfer : transfers) {
+      const bool removes = transfer.kind >= Transfer::Kind::remove_object;
+      const std::uint64_t parts = (transfer.size + options_.part_size - 1) / options_.part_size;
+      groups[removes ? 3 : parts > 2 ? 2 : parts > 1 ? 1 : 0].push_back(&transfer);
+      bytes += transfer.size;
+    }
+    is_alone_ = transfers.size() == 1;
+    console_.expect(transfers.size(), bytes);
+    // What has up to two parts goes over one connection and in one request; what has more, over many.
+    const std::size_t connections = options_.connections;
+    const std::size_t at_once[4] = {connections, std::max<std::size_t>(connections / 2, 1), 1, connections};
+    for (int group = 0; group < 4; ++group) {
+      if (group == 3 && failed_ > 0 && !groups[group].empty()) {
+        console_.note("nothing is removed, as not all was copied");
+        break;
+      }
+      tt::for_each_at_once(groups[group].size(), at_once[group], [&](std::size_t i) { attempt(*groups[group][i]); });
+    }
+    return failed_ > 0 ? 2 : passed_over_ > 0 ? 1 : 0;
+  }
+
+  /// Makes `file` the object `key`.
+  void send(const std::string& key, const MappedFile& file, std::size_t offset = 0) {
+    const tt::Bytes bytes = file.bytes().subspan(std::min(offset, file.bytes().size()));
+    if (is_alone_) console_.expect(1, bytes.size());
+    store_.send(key, std::span(&bytes, 1),
+                {.seen = [&](tt::Bytes part) { file.let_go(part); },
+                 .sent =
+                     [&](tt::Bytes part) {
+                       file.let_go(part);
+                       console_.moved(part.size());
+                     }});
+    file.require_unchanged();
+  }
+
+  /// Brings object `key` into the open file. Throws: there is no such object.
+  void receive(const std::string& key, ArrivingBytes& bytes) const {
+    if (store_.download(key, bytes.target())) return;
+    throw std::runtime_error("cp: " + tt::in_quotes(bucket_.address_of(key)) +
+                             ": there is no such object; see what is there with ls, copy a folder with --recursive");
+  }
+  [[nodiscard]] ArrivingBytes arrival(int file, const std::string& path) {
+    return {file, path,
+            [this](std::uint64_t size) {
+              if (is_alone_) console_.expect(1, size);
+            },
+            [this](std::uint64_t size) { console_.moved(size); }};
+  }
+
+  void say(const std::string& verb, const std::string& from, const std::string& to) {
+    console_.line((how_.dry_run ? "(dryrun) " : "") + verb + ": " + tt::escaped(from) +
+                  (to.empty() ? "" : " to " + tt::escaped(to)));
+  }
+
+ private:
+  static tt::S3Options options_for(const Copy& how, std::stop_token stop) {
+    tt::S3Options options{.stop = std::move(stop)};
+    if (how.connections) options.connections = options.part_connections = *how.connections;
+    return options;
+  }
+
+  void attempt(const Transfer& transfer) {
+    constexpr std::size_t hopeless = 20;
+    try {
+      perform(transfer);
+      ++done_;
+      console_.file_done();
+    } catch (const std::exception& e) {
+      if (stop_.token().stop_requested()) throw;
+      console_.note(e.what());
+      if (++failed_ >= hopeless && done_ == 0) throw std::runtime_error("the first 20 have failed; the rest is left");
+    }
+  }
+
+  void perform(const Transfer& transfer) {
+    const std::string path = tree_.root() + "/" + transfer.name;
+    const std::string address = bucket_.address_of(transfer.key);
+    switch (transfer.kind) {
+      case Transfer::Kind::upload:
+        if (!how_.dry_run) upload(transfer, path);
+        return say("upload", path, address);
+      case Transfer::Kind::download:
+        if (!how_.dry_run) download(transfer, path);
+        return say("download", address, path);
+      case Transfer::Kind::remove_object:
+        if (!how_.dry_run) store_.remove(transfer.key);
+        return say("delete", address, {});
+      case Transfer::Kind::remove_file:
+        if (!how_.dry_run) files_.remove(transfer.name);
+        return say("delete", path, {});
+    }
+  }
+
+  void upload(const Transfer& transfer, const std::string& path) {
+    std::vector<std::string> parts = tt::key_parts(transfer.name);
+    const std::string leaf = std::move(parts.back());
+    parts.pop_back();
+    const tt::detail::Descriptor directory = tree_.find(parts, transfer.name);
+    tt::detail::Descriptor file;
+    if (directory) file = tree_.open_at(directory.get(), leaf, O_RDONLY | O_NONBLOCK);
+    if (!file) throw tree_.failed("read", transfer.name);
+    send(transfer.key, MappedFile(std::move(file), path));
+  }
+
+  void download(const Transfer& transfer, const std::string& path) {
+    ArrivingFile file(tree_, transfer.name);
+    ArrivingBytes bytes = arrival(file.descriptor(), path);
+    receive(transfer.key, bytes);
+    file.publish(transfer.modified);
+  }
+
+  const Copy& how_;
+  const Place bucket_;
+  StopBySignal stop_;
+  const tt::S3Options options_;
+  tt::S3Store store_;
+  tt::detail::DirectoryTree tree_;
+  tt::FileStore files_;
+  Console console_;
+  bool is_alone_ = true;
+  std::atomic<std::size_t> done_ = 0, failed_ = 0, passed_over_ = 0;
+};
+
+}  // namespace tensortap_command
