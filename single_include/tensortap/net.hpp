@@ -3205,9 +3205,11 @@ struct ListPage {
   struct Object {
     std::string key;
     std::uint64_t size = 0;
+    std::string last_modified;  // as in ISO 8601
   };
   std::vector<Object> objects;
-  std::string next;  // where the next page begins; empty: this was the last
+  std::vector<std::string> folders;  // if they were asked for: what keys begin with, up to and with a '/'
+  std::string next;                  // where the next page begins; empty: this was the last
 };
 
 /// A multipart upload under way.
@@ -3265,11 +3267,17 @@ inline ListPage parse_list(std::string_view text) {
   const bool encoded = std::string_view(list.child_value("EncodingType")) == "url";
   ListPage page;
   for (const pugi::xml_node object : list.children("Contents")) {
-    ListPage::Object out{encoded ? percent_decoded(object.child_value("Key"), true) : object.child_value("Key")};
+    ListPage::Object out;
+    out.key = encoded ? percent_decoded(object.child_value("Key"), true) : object.child_value("Key");
     const std::string_view size = object.child_value("Size");
     if (std::from_chars(size.data(), size.data() + size.size(), out.size).ec != std::errc())
       throw Error::bad_reply("the size of " + in_quotes(out.key) + " is no number (" + in_quotes(size) + ")");
+    out.last_modified = object.child_value("LastModified");
     page.objects.push_back(std::move(out));
+  }
+  for (const pugi::xml_node folder : list.children("CommonPrefixes")) {
+    const char* const prefix = folder.child_value("Prefix");
+    page.folders.push_back(encoded ? percent_decoded(prefix, true) : prefix);
   }
   if (std::string_view(list.child_value("IsTruncated")) == "true") {
     page.next = list.child_value("NextContinuationToken");
@@ -3850,6 +3858,12 @@ inline std::optional<std::vector<std::byte>> get(Client& client, const std::stri
 
 namespace tensortap::inline v0 {
 
+/// Who is told of an object's parts on their way. Threads: several at once.
+struct S3Watch {
+  std::function<void(Bytes)> seen = {};  ///< these were looked at for a checksum; they are sent later
+  std::function<void(Bytes)> sent = {};  ///< these have arrived
+};
+
 namespace detail::s3 {
 
 /// 128 bits of chance, as text: nobody else has the same.
@@ -3862,10 +3876,17 @@ inline std::string unique_text() {
   return out;
 }
 
-inline std::string crc32c_text(std::span<const Bytes> pieces) {
+/// The checksum of `pieces`, 8 digits; `seen` is told of stretches of them, if it is there.
+inline std::string crc32c_text(std::span<const Bytes> pieces, const std::function<void(Bytes)>& seen = {}) {
   constexpr char hex[] = "0123456789abcdef";
+  constexpr std::size_t stretch = std::size_t{8} << 20;
   std::uint32_t crc = 0;
-  for (const Bytes piece : pieces) crc = crc32c(piece, crc);
+  for (const Bytes piece : pieces)
+    for (std::size_t at = 0; at < piece.size(); at += stretch) {
+      const Bytes bytes = piece.subspan(at, std::min(stretch, piece.size() - at));
+      crc = crc32c(bytes, crc);
+      if (seen) seen(bytes);
+    }
   std::string out(8, '0');
   for (std::size_t i = 8; i-- > 0; crc >>= 4) out[i] = hex[crc & 15];
   return out;
@@ -3937,9 +3958,15 @@ inline std::vector<Upload> list_uploads(Client& client, const std::string& prefi
 /// One object on its way.
 class Sending {
  public:
-  Sending(Client& client, const std::string& key, std::span<const Bytes> pieces, IfExists if_exists)
-      : client_(client), key_(key), pieces_(pieces), keeps_(if_exists == IfExists::keep), size_(total_size(pieces)) {
-    kept_with_it_[std::string(crc32c_field)] = crc32c_text(pieces);
+  Sending(Client& client, const std::string& key, std::span<const Bytes> pieces, IfExists if_exists,
+          const S3Watch& watch)
+      : client_(client),
+        key_(key),
+        pieces_(pieces),
+        keeps_(if_exists == IfExists::keep),
+        watch_(watch),
+        size_(total_size(pieces)) {
+    kept_with_it_[std::string(crc32c_field)] = crc32c_text(pieces, watch.seen);
     if (keeps_ || size_ > 2 * client.options().part_size) kept_with_it_[std::string(put_field)] = token_;
   }
 
@@ -3948,11 +3975,18 @@ class Sending {
     if (size_ > 2 * client_.options().part_size) return send_parts();
     Request request{.method = "PUT", .key = key_, .headers = kept_with_it_, .body = pieces_, .deadline = deadline()};
     if (keeps_) refuse_if_there(request);
-    return settle(client_.call(request));
+    const bool is_ours = settle(client_.call(request));
+    if (is_ours) tell(pieces_);
+    return is_ours;
   }
 
  private:
   [[nodiscard]] Request::Clock::time_point deadline() const { return client_.deadline(size_); }
+
+  void tell(std::span<const Bytes> pieces) const {
+    if (!watch_.sent) return;
+    for (const Bytes piece : pieces) watch_.sent(piece);
+  }
 
   static void refuse_if_there(Request& request) {
     request.headers["if-none-match"] = "*";
@@ -3993,6 +4027,7 @@ class Sending {
                               etags[i] = reply.header("etag");
                               if (etags[i].empty()) throw Error::bad_reply("it has no ETag");
                             }});
+        tell(bytes);
       });
       return complete_upload(upload, etags);
     } catch (...) {
@@ -4030,14 +4065,16 @@ class Sending {
   const std::string& key_;
   std::span<const Bytes> pieces_;
   bool keeps_;
+  const S3Watch& watch_;
   std::uint64_t size_;
   std::string token_ = unique_text();
   HttpHeaders kept_with_it_;
 };
 
 /// Makes `pieces` the object `key`. False if it is there already, and kept.
-inline bool put(Client& client, const std::string& key, std::span<const Bytes> pieces, IfExists if_exists) {
-  return Sending(client, key, pieces, if_exists).run();
+inline bool put(Client& client, const std::string& key, std::span<const Bytes> pieces, IfExists if_exists,
+                const S3Watch& watch = {}) {
+  return Sending(client, key, pieces, if_exists, watch).run();
 }
 
 }  // namespace detail::s3
@@ -4194,6 +4231,14 @@ inline std::unique_ptr<Claim> take_lease(Client& client, const std::string& key,
 
 namespace tensortap::inline v0 {
 
+/// One object, or one folder, of a bucket.
+struct S3Entry {
+  std::string key = {};
+  std::uint64_t size = 0;
+  std::chrono::sys_seconds last_modified = {};  ///< by the server's clock
+  bool is_folder = false;                       ///< `key` is what several keys begin with, and ends in '/'
+};
+
 class S3Store final : public Store {
  public:
   using Store::get;
@@ -4230,32 +4275,14 @@ class S3Store final : public Store {
   /// What others have put under keys that no store has, "a//b" and "folder/" among them, is passed over.
   [[nodiscard]] std::vector<ObjectInfo> list(std::string_view prefix, std::string_view after) const override {
     std::vector<ObjectInfo> out;
-    std::string next, last;
-    int empty_pages = 0;  // in a row
-    do {
-      detail::s3::ListPage page;
-      detail::s3::Request request{.query = {{"list-type", "2"}, {"encoding-type", "url"}},
-                                  .deadline = client_.deadline(),
-                                  .read = [&](const HttpReply& reply) { page = detail::s3::parse_list(reply.body); }};
-      if (const std::string begin = folder_ + std::string(prefix); !begin.empty())
-        request.query.emplace_back("prefix", begin);
-      if (!next.empty())
-        request.query.emplace_back("continuation-token", next);
-      else if (!after.empty())
-        request.query.emplace_back("start-after", folder_ + std::string(after));
-      (void)client_.call(request);
-      const auto in_circles = [&] { return Error::bad_reply("s3: " + location() + ": the listing goes in circles"); };
-      empty_pages = page.objects.empty() ? empty_pages + 1 : 0;
-      if (empty_pages > 100) throw in_circles();
-      for (detail::s3::ListPage::Object& object : page.objects) {
-        if (object.key <= last) throw in_circles();
-        last = object.key;
-        if (!object.key.starts_with(folder_)) continue;
-        std::string key = object.key.substr(folder_.size());
-        if (key > after && is_key(key)) out.push_back({std::move(key), object.size});
-      }
-      next = std::move(page.next);
-    } while (!next.empty());
+    for_each_page(folder_ + std::string(prefix), after.empty() ? std::string() : folder_ + std::string(after), false,
+                  [&](detail::s3::ListPage& page) {
+                    for (detail::s3::ListPage::Object& object : page.objects) {
+                      if (!object.key.starts_with(folder_)) continue;
+                      std::string key = object.key.substr(folder_.size());
+                      if (key > after && is_key(key)) out.push_back({std::move(key), object.size});
+                    }
+                  });
     return out;
   }
 
@@ -4309,6 +4336,27 @@ class S3Store final : public Store {
   [[nodiscard]] std::string location() const override { return address_.text(); }
   [[nodiscard]] std::size_t concurrency() const noexcept override { return client_.options().connections; }
 
+  /// Calls `visit` for each object of the bucket whose key begins with the store's prefix, a '/' if there is one, and
+  /// `begin`, whatever else it looks like: "a//b" and "folder/" too. With `folders`, what has another '/' after that is
+  /// told of but once for all that is the same up to it.
+  void look(std::string_view begin, bool folders, const std::function<void(const S3Entry&)>& visit) const {
+    for_each_page(folder_ + std::string(begin), {}, folders, [&](detail::s3::ListPage& page) {
+      for (std::string& folder : page.folders)
+        if (folder.starts_with(folder_)) visit({.key = folder.substr(folder_.size()), .is_folder = true});
+      for (detail::s3::ListPage::Object& object : page.objects)
+        if (object.key.starts_with(folder_))
+          visit({.key = object.key.substr(folder_.size()),
+                 .size = object.size,
+                 .last_modified = time_of_iso8601(object.last_modified).value_or(std::chrono::sys_seconds())});
+    });
+  }
+
+  /// As put(), for an object whose parts are watched on their way: those of a mapped file need not all be in memory.
+  bool send(std::string_view key, std::span<const Bytes> pieces, const S3Watch& watch,
+            IfExists if_exists = IfExists::replace) {
+    return detail::s3::put(client_, key_in_bucket(key), pieces, if_exists, watch);
+  }
+
   /// How many requests were sent, retries included.
   [[nodiscard]] std::uint64_t requests() const noexcept { return client_.requests(); }
 
@@ -4317,6 +4365,35 @@ class S3Store final : public Store {
       : address_(std::move(address)),
         folder_(address_.prefix.empty() ? std::string() : address_.prefix + "/"),
         client_(address_.bucket, std::move(how.second), how.first) {}
+
+  /// Calls `visit` for the pages of a listing, of keys as they are in the bucket.
+  template <class Visit>
+  void for_each_page(const std::string& begin, const std::string& after, bool folders, const Visit& visit) const {
+    std::string next, last;
+    int empty_pages = 0;  // in a row
+    do {
+      detail::s3::ListPage page;
+      detail::s3::Request request{.query = {{"list-type", "2"}, {"encoding-type", "url"}},
+                                  .deadline = client_.deadline(),
+                                  .read = [&](const HttpReply& reply) { page = detail::s3::parse_list(reply.body); }};
+      if (!begin.empty()) request.query.emplace_back("prefix", begin);
+      if (folders) request.query.emplace_back("delimiter", "/");
+      if (!next.empty())
+        request.query.emplace_back("continuation-token", next);
+      else if (!after.empty())
+        request.query.emplace_back("start-after", after);
+      (void)client_.call(request);
+      const auto in_circles = [&] { return Error::bad_reply("s3: " + location() + ": the listing goes in circles"); };
+      empty_pages = page.objects.empty() && page.folders.empty() ? empty_pages + 1 : 0;
+      if (empty_pages > 100 || (!page.next.empty() && page.next == next)) throw in_circles();
+      for (const detail::s3::ListPage::Object& object : page.objects) {
+        if (object.key <= last) throw in_circles();
+        last = object.key;
+      }
+      next = page.next;
+      visit(page);
+    } while (!next.empty());
+  }
 
   [[nodiscard]] std::string key_in_bucket(std::string_view key) const {
     (void)key_parts(key);
