@@ -107,7 +107,8 @@ class SpotSimulationTest(unittest.TestCase):
         copy = self.folder / "copy"
         script = """set -e
             "$@" --s3 "s3://$TENSORTAP_S3_BUCKET/spot"
-            "$TENSORTAP_COMMAND" sync --quiet "s3://$TENSORTAP_S3_BUCKET/spot" "$COPY""""
+            "$TENSORTAP_COMMAND" sync --quiet "s3://$TENSORTAP_S3_BUCKET/spot" "$COPY"
+            """
         command = [RADOSGW, "run", "--", "bash", "-c", script, "simulation", SIMULATION, "--dir", self.spot,
                    "--reference", self.result, "--patience", PATIENCE, *self.options(3)]
         result = subprocess.run([*map(str, command)], capture_output=True, text=True, timeout=4 * PATIENCE,

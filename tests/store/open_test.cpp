@@ -68,7 +68,7 @@ TEST_CASE("without a home directory ~ stands for itself") {
 }
 
 TEST_CASE("addresses of other kinds are refused") {
-  for (const std::string address : {"s3://bucket/run", "file:///runs", "http://host/run", "://", ""}) {
+  for (const std::string address : {"gs://bucket/run", "file:///runs", "http://host/run", "://", ""}) {
     CAPTURE(address);
     try {
       (void)tt::open_store(address);
@@ -77,5 +77,14 @@ TEST_CASE("addresses of other kinds are refused") {
       CHECK(e.code() == tt::Errc::invalid_option);
       CHECK_THAT(e.what(), contains("store: \"" + address + "\": no store for this address"));
     }
+  }
+}
+
+TEST_CASE("a program that cannot speak to S3 says how it could") {
+  try {
+    (void)tt::open_store("s3://bucket/run");
+    FAIL("it was accepted");
+  } catch (const tt::Error& e) {
+    CHECK_THAT(e.what(), contains("store: \"s3://bucket/run\": this program cannot speak to S3; include"));
   }
 }
