@@ -78,9 +78,9 @@ TEST_CASE("no_proxy names hosts, what lies below them, addresses and networks") 
   CHECK(is_direct("example.com:443", "https://example.com"));
   CHECK_FALSE(is_direct("example.com:80", "https://example.com"));
   CHECK(is_direct("example.com:8080", "http://a.example.com:8080"));
-  CHECK(is_direct("169.254.169.254", "http://169.254.169.254/latest"));
-  CHECK_FALSE(is_direct("169.254.169.25", "http://169.254.169.254/latest"));
-  CHECK_FALSE(is_direct("254.169.254", "http://169.254.169.254/latest"));
+  CHECK(is_direct("192.168.169.254", "http://192.168.169.254/latest"));
+  CHECK_FALSE(is_direct("192.168.169.25", "http://192.168.169.254/latest"));
+  CHECK_FALSE(is_direct("168.169.254", "http://192.168.169.254/latest"));
   CHECK(is_direct("127.0.0.1:80", "http://127.0.0.1"));
   CHECK(is_direct("10.0.0.0/8", "http://10.1.2.3"));
   CHECK_FALSE(is_direct("10.0.0.0/8,10.0.0.0/33,/8,10.0.0.0/x", "http://11.1.2.3"));
