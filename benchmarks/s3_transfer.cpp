@@ -4,18 +4,15 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include <atomic>
 #include <cstdint>
 #include <exception>
 #include <filesystem>
-#include <functional>
 #include <iostream>
-#include <mutex>
 #include <stdexcept>
 #include <string>
-#include <thread>
 #include <vector>
 
+#include <tensortap/store/at_once.hpp>
 #include <tensortap/store/s3/s3_store.hpp>
 
 namespace tt = tensortap;
@@ -45,30 +42,10 @@ class MappedFile {
   void* data_ = nullptr;
 };
 
-/// Calls f(0), … f(count - 1), so many at once; throws the first that one of them threw.
-void for_each(std::size_t count, std::size_t at_once, const std::function<void(std::size_t)>& f) {
-  std::atomic<std::size_t> next = 0;
-  std::exception_ptr error;
-  std::mutex mutex;
-  std::vector<std::jthread> threads;
-  for (std::size_t i = 0; i < std::min(at_once, count); ++i)
-    threads.emplace_back([&] {
-      try {
-        for (std::size_t k = next++; k < count; k = next++) f(k);
-      } catch (...) {
-        next = count;
-        const std::lock_guard lock(mutex);
-        error = std::current_exception();
-      }
-    });
-  threads.clear();
-  if (error) std::rethrow_exception(error);
-}
-
 void put(tt::Store& store, const std::filesystem::path& folder, std::size_t connections) {
   std::vector<std::filesystem::path> files;
   for (const auto& entry : std::filesystem::directory_iterator(folder)) files.push_back(entry.path());
-  for_each(files.size(), connections, [&](std::size_t i) {
+  tt::for_each_at_once(files.size(), connections, [&](std::size_t i) {
     const MappedFile file(files[i]);
     const tt::Bytes bytes = file.bytes();
     store.put(files[i].filename().string(), std::span(&bytes, 1), tt::Sync::yes, tt::IfExists::replace);
@@ -77,7 +54,7 @@ void put(tt::Store& store, const std::filesystem::path& folder, std::size_t conn
 
 void get(const tt::S3Store& store, const std::filesystem::path& folder, std::size_t connections) {
   const std::vector<tt::ObjectInfo> objects = store.list("");
-  for_each(objects.size(), connections, [&](std::size_t i) {
+  tt::for_each_at_once(objects.size(), connections, [&](std::size_t i) {
     const int file = ::open((folder / objects[i].key).c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
     if (file < 0) throw std::runtime_error("cannot write " + objects[i].key);
     const auto size = store.download(

@@ -3368,6 +3368,7 @@ class Client {
         options_(options),
         budget_(options.retry.budget),
         credentials_(options.credentials, options.clock),
+        signs_payload_(options.sign_payload || endpoint.url.scheme != "https"),
         endpoint_(std::move(endpoint)) {}
 
   /// Sends `request` until there is an answer. Throws: it was refused; it could not be had within its attempts, its
@@ -3377,14 +3378,15 @@ class Client {
     const std::string payload_hash = hash(request);
     for (;;) {
       const Credentials credentials = credentials_.get();
-      HttpReply reply = send(request, payload_hash, credentials);
+      const S3Endpoint at = endpoint();
+      HttpReply reply = send(request, payload_hash, credentials, at);
       if (is_answer(request, reply)) {
         budget_.give_back(attempts.spent() == 0 ? 1 : attempts.spent());
         return {std::move(reply), attempts.uncertain()};
       }
       ErrorReply error = parse_error(reply.body);
       attempts.add(std::move(reply), std::move(error));
-      if (learn(attempts, credentials)) continue;
+      if (learn(attempts, credentials, at.region)) continue;
       attempts.require_retry(budget_);
     }
   }
@@ -3494,7 +3496,13 @@ class Client {
     }
   }
 
-  HttpReply send(const Request& request, const std::string& payload_hash, const Credentials& credentials) {
+  [[nodiscard]] S3Endpoint endpoint() {
+    const std::lock_guard lock(mutex_);
+    return endpoint_;
+  }
+
+  HttpReply send(const Request& request, const std::string& payload_hash, const Credentials& credentials,
+                 const S3Endpoint& at) {
     HttpRequest http{.method = request.method,
                      .url = {},
                      .headers = request.headers,
@@ -3502,31 +3510,24 @@ class Client {
                      .deadline = request.deadline,
                      .stop = options_.stop,
                      .sink = request.sink};
-    S3Endpoint endpoint;
-    {
-      const std::lock_guard lock(mutex_);
-      endpoint = endpoint_;
-    }
-    http.url = endpoint.of(bucket_, request.key);
+    http.url = at.of(bucket_, request.key);
     for (const auto& [name, value] : request.query)
       http.url.query += (http.url.query.empty() ? "" : "&") + percent_encoded(name) + "=" + percent_encoded(value);
     if (request.prepare) request.prepare(http);
     const auto now = std::chrono::floor<std::chrono::seconds>(options_.clock()) + std::chrono::seconds(skew_);
-    sign(http, credentials, {.region = endpoint.region, .time = now}, payload_hash);
+    sign(http, credentials, {.region = at.region, .time = now}, payload_hash);
     ++requests_;
     return options_.transport(http);
   }
 
-  [[nodiscard]] std::string hash(const Request& request) {
+  [[nodiscard]] std::string hash(const Request& request) const {
     if (request.body.empty()) return std::string(empty_payload_hash);
-    const std::lock_guard lock(mutex_);
-    if (!options_.sign_payload && endpoint_.url.scheme == "https") return std::string(unsigned_payload);
-    return sha256_hex(request.body);
+    return signs_payload_ ? sha256_hex(request.body) : std::string(unsigned_payload);
   }
 
   /// Takes from a refusal what makes the next attempt better: the region, the time, the need of new credentials. False
-  /// if there is nothing.
-  bool learn(Attempts& attempts, const Credentials& used) {
+  /// if there is nothing. What others have learned since the request was sent to `used_region` counts too.
+  bool learn(Attempts& attempts, const Credentials& used, const std::string& used_region) {
     const HttpReply& reply = attempts.reply();
     const std::string& code = attempts.error().code;
     if (reply.failure != HttpFailure::none || reply.status < 300 || reply.status >= 500) return false;
@@ -3546,9 +3547,8 @@ class Client {
     const bool plain = region.size() <= 64 && std::all_of(region.begin(), region.end(), [](char c) {
                          return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-';
                        });
-    if (region.empty() || !plain) return false;
+    if (region.empty() || !plain || region == used_region) return false;
     const std::lock_guard lock(mutex_);
-    if (endpoint_.region == region) return false;
     endpoint_.region = region;
     return attempts.may_learn();
   }
@@ -3557,6 +3557,7 @@ class Client {
   const S3Options options_;
   RetryBudget budget_;
   CachedCredentials credentials_;
+  const bool signs_payload_;
   std::atomic<std::int64_t> skew_ = 0;  // of the server's clock against ours, in seconds
   std::atomic<std::uint64_t> requests_ = 0;
   std::atomic<bool> bare_etags_ = false;

@@ -2,6 +2,7 @@
 #include <tensortap/store/s3/client.hpp>
 
 #include <chrono>
+#include <memory>
 #include <span>
 #include <stop_token>
 #include <string>
@@ -183,6 +184,24 @@ TEST_CASE("a bucket of another region is found, and its signature names that one
   CHECK(script.sent[1].host == "bucket.s3.eu-west-1.amazonaws.com");
   CHECK(script.sent[2].host == "bucket.s3.eu-west-1.amazonaws.com");
   CHECK_THAT(script.sent[1].headers.at("authorization"), contains("/eu-west-1/s3/aws4_request"));
+}
+
+TEST_CASE("requests that were under way when the region was found go there as well") {
+  Script script;
+  S3Options options = options_for(script);
+  options.endpoint_url.clear();
+  std::unique_ptr<S3Store> store;
+  script
+      .then([&](const HttpRequest&) {  // meanwhile another one finds it
+        CHECK(put(*store) == "");
+        return HttpReply{.status = 301, .headers = {{"x-amz-bucket-region", "eu-west-1"}}};
+      })
+      .then(301, {{"x-amz-bucket-region", "eu-west-1"}})
+      .then(200)
+      .then(200);
+  store = std::make_unique<S3Store>("s3://bucket", options);
+  CHECK(put(*store) == "");
+  CHECK(script.sent.size() == 4);
 }
 
 TEST_CASE("no redirect is followed to another host") {
