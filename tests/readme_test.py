@@ -14,7 +14,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 COMPILE = [
     os.environ.get("CXX", "c++"),
-    *"-std=c++20 -Wall -Wextra -Wpedantic -Werror -O0 -c -o /dev/null".split(),
+    *"-std=c++20 -Wall -Wextra -Wpedantic -Werror -fsyntax-only".split(),
     *["-I", ROOT / "include"],
     *shlex.split(os.environ.get("CXXFLAGS", "")),
 ]

@@ -15,10 +15,10 @@
 
 #include "catch.hpp"
 #include "store/remote_store.hpp"
+#include "trial/steps.hpp"
 
 namespace tt = tensortap;
 using namespace std::chrono_literals;
-using Steps = std::vector<std::int64_t>;
 
 namespace {
 

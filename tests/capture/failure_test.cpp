@@ -15,25 +15,18 @@
 #include <vector>
 
 #include "capture/forwarding_store.hpp"
+#include "capture/training.hpp"
 #include "catch.hpp"
 #include "store/temporary_directory.hpp"
+#include "trial/steps.hpp"
 
 namespace tt = tensortap;
 using namespace std::chrono_literals;
 
 namespace {
 
-using Steps = std::vector<std::int64_t>;
-
-tt::HookOptions everything() {
+tt::HookOptions without_pauses() {
   return {.collections = {{.name = "all"}}, .save = tt::every(1), .sleep = [](std::chrono::nanoseconds) {}};
-}
-
-void train(tt::Hook& hook, int steps) {
-  for (int i = 0; i < steps; ++i) {
-    hook.begin_step();
-    hook.save("x", hook.global_step());
-  }
 }
 
 /// Makes system calls fail with `error` while it is not 0.
@@ -58,7 +51,7 @@ void break_call(std::function<Result(Arguments...)>& call, Fault& fault) {
 }
 
 /// Keys that cannot be written at the moment.
-class FailingStore final : public ForwardingStore {
+class RefusingStore final : public ForwardingStore {
  public:
   using ForwardingStore::ForwardingStore;
   using ForwardingStore::put;
@@ -92,15 +85,15 @@ TEST_CASE("a passing failure of the file system loses nothing") {
   const int error = GENERATE(ENOSPC, EIO, EMFILE, EROFS, EDQUOT);
   break_call(calls.writev, fault);
   break_call(calls.renameat_new, fault);
-  auto options = everything();
+  auto options = without_pauses();
   options.sleep = [&](std::chrono::nanoseconds) {
     if (fault.times > 3) fault.error = 0;
   };
   tt::Hook hook(std::make_shared<tt::FileStore>((directory / "run").string(), calls), options);
-  train(hook, 3);
+  train_steps(hook, 3);
   hook.flush();
   fault.error = error;
-  train(hook, 3);
+  train_steps(hook, 3);
   hook.close();
   CHECK(fault.times > 3);
   CHECK(hook.status().retries > 0);
@@ -117,16 +110,16 @@ TEST_CASE("a lasting failure lets training go on, and is told once by everyone w
   tt::FileCalls calls;
   break_call(calls.writev, fault);
   std::vector<std::string> errors;
-  auto options = everything();
+  auto options = without_pauses();
   options.checkpoint_dir = checkpoints;
   options.retry_for = 100ms;
   options.on_error = [&](std::string_view message) { errors.emplace_back(message); };
   {
     tt::Hook hook(std::make_shared<tt::FileStore>(run, calls), options);
-    train(hook, 2);
+    train_steps(hook, 2);
     hook.commit();
     fault.error = ENOSPC;
-    CHECK_NOTHROW(train(hook, 3));
+    CHECK_NOTHROW(train_steps(hook, 3));
     CHECK_THROWS_WITH(hook.commit(), contains("steps since the last commit could not be saved (3)"));
     fault.error = 0;
     CHECK(hook.status().steps_lost == 3);
@@ -137,7 +130,7 @@ TEST_CASE("a lasting failure lets training go on, and is told once by everyone w
     REQUIRE(errors.size() == 1);
     CHECK_THAT(errors[0], contains("No space left on device"));
     CHECK(*hook.status().error == errors[0]);
-    train(hook, 1);
+    train_steps(hook, 1);
     hook.commit();  // it was told: now it goes on without them
     CHECK_THROWS_WITH(hook.close(), contains("No space left on device"));
   }
@@ -147,12 +140,12 @@ TEST_CASE("a lasting failure lets training go on, and is told once by everyone w
 }
 
 TEST_CASE("training stops at a failed write if it is to") {
-  const auto store = std::make_shared<FailingStore>();
-  auto options = everything();
+  const auto store = std::make_shared<RefusingStore>();
+  auto options = without_pauses();
   options.on_failure = tt::OnFailure::stop;
   options.retry_for = 0s;
   tt::Hook hook(store, options);
-  train(hook, 1);
+  train_steps(hook, 1);
   store->fails = true;
   CHECK_THROWS_WITH(hook.flush(), contains("could not be saved"));
   CHECK_THROWS_WITH(hook.begin_step(), contains("disk full"));
@@ -181,15 +174,15 @@ TEST_CASE("what was committed survives a commit that fails at any place") {
     count_down(calls.renameat);
     count_down(calls.renameat_new);
     count_down(calls.close);
-    auto options = everything();
+    auto options = without_pauses();
     options.retry_for = 0s;
     options.checkpoints = std::make_shared<tt::FileStore>(checkpoints, calls);
     bool failed = false;
     {
       tt::Hook hook(std::make_shared<tt::FileStore>(run, calls), options);
-      train(hook, 2);
+      train_steps(hook, 2);
       hook.commit();
-      train(hook, 2);
+      train_steps(hook, 2);
       left = place + 1;
       try {
         hook.commit();
@@ -216,22 +209,22 @@ TEST_CASE("what was committed survives a commit that fails at any place") {
 
 TEST_CASE("a directory that vanishes is made again") {
   const TemporaryDirectory directory;
-  tt::Hook hook((directory / "run").string(), everything());
-  train(hook, 2);
+  tt::Hook hook((directory / "run").string(), without_pauses());
+  train_steps(hook, 2);
   hook.flush();
   std::filesystem::remove_all(directory / "run");
-  train(hook, 2);
+  train_steps(hook, 2);
   hook.close();
   CHECK(tt::Trial((directory / "run").string()).steps() == Steps{2, 3});
 }
 
 TEST_CASE("a clock that jumps back does no harm") {
   const auto store = std::make_shared<tt::MemoryStore>();
-  auto options = everything();
+  auto options = without_pauses();
   double now = 1e9;
   options.wall_time = [&] { return now -= 3600; };
   tt::Hook hook(store, options);
-  train(hook, 5);
+  train_steps(hook, 5);
   hook.close();
   CHECK(tt::Trial(store).steps().size() == 5);
   CHECK(tt::Trial(store).damage().empty());
@@ -240,7 +233,7 @@ TEST_CASE("a clock that jumps back does no harm") {
 TEST_CASE("a full queue blocks no longer than it may, then drops and counts") {
   std::promise<void> permission;
   const auto store = std::make_shared<SlowStore>();
-  auto options = everything();
+  auto options = without_pauses();
   options.queue_bytes = 64 << 10;
   options.when_full = GENERATE(tt::WhenFull::block, tt::WhenFull::drop);
   options.block_timeout = 1ms;
@@ -267,15 +260,15 @@ TEST_CASE("a full queue blocks no longer than it may, then drops and counts") {
 TEST_CASE("nothing waits longer than it may for a store that hangs") {
   auto permission = std::make_shared<std::promise<void>>();
   const auto store = std::make_shared<SlowStore>();
-  auto options = everything();
+  auto options = without_pauses();
   options.checkpoints = std::make_shared<tt::MemoryStore>();
   options.destroy_timeout = 10ms;
   {
     tt::Hook hook(store, options);
     store->permission = permission->get_future().share();
-    train(hook, 2);
+    train_steps(hook, 2);
     CHECK_THROWS_WITH(hook.commit("", 10ms), contains("commit: \"memory\": not done within its time"));
-    train(hook, 1);
+    train_steps(hook, 1);
     CHECK_THROWS_WITH(hook.flush(10ms), contains("not done within its time"));
   }
   permission->set_value();  // the writer's thread, left to itself, comes to its end
@@ -286,13 +279,13 @@ TEST_CASE("nothing waits longer than it may for a store that hangs") {
 TEST_CASE("a notice bounds what is waited for") {
   std::promise<void> permission;
   const auto store = std::make_shared<SlowStore>();
-  auto options = everything();
+  auto options = without_pauses();
   options.checkpoints = std::make_shared<tt::MemoryStore>();
   tt::Hook hook(store, options);
   CHECK_FALSE(hook.interrupted());
   CHECK_FALSE(hook.time_left());
   store->permission = permission.get_future().share();
-  train(hook, 1);
+  train_steps(hook, 1);
   options.stop.request(tt::StopReason::notice, tt::StopSignal::Clock::now() + 20ms);
   CHECK(hook.interrupted());
   REQUIRE(hook.time_left());
@@ -304,12 +297,12 @@ TEST_CASE("a notice bounds what is waited for") {
 TEST_CASE("an exception on its way loses the half step and nothing else") {
   const auto store = std::make_shared<tt::MemoryStore>();
   const auto checkpoints = std::make_shared<tt::MemoryStore>();
-  auto options = everything();
+  auto options = without_pauses();
   options.checkpoints = checkpoints;
   CHECK_THROWS_AS(
       [&] {
         tt::Hook hook(store, options);
-        train(hook, 3);
+        train_steps(hook, 3);
         throw std::runtime_error("training failed");
       }(),
       std::runtime_error);
@@ -320,8 +313,8 @@ TEST_CASE("an exception on its way loses the half step and nothing else") {
 TEST_CASE("a forked child that dies leaves the run as it was") {
   const TemporaryDirectory directory;
   const std::string run = (directory / "run").string();
-  tt::Hook hook(run, everything());
-  train(hook, 2);
+  tt::Hook hook(run, without_pauses());
+  train_steps(hook, 2);
   const pid_t child = ::fork();
   if (child == 0) {
     hook.begin_step();
@@ -332,7 +325,7 @@ TEST_CASE("a forked child that dies leaves the run as it was") {
   int status = 0;
   REQUIRE(::waitpid(child, &status, 0) == child);
   CHECK(WIFEXITED(status));
-  train(hook, 2);
+  train_steps(hook, 2);
   CHECK_THROWS_WITH(tt::Hook(run), contains("another process writes this run"));  // the claim is still ours
   hook.close();
   CHECK(tt::Trial(run).steps() == Steps{0, 1, 2, 3});
@@ -369,10 +362,10 @@ TEST_CASE("a dry run writes nothing and says what it would have written") {
 }
 
 TEST_CASE("a disabled hook counts steps and does nothing else") {
-  auto options = everything();
+  auto options = without_pauses();
   options.enabled = false;
   tt::Hook hook("/nonexistent/run", options);
-  train(hook, 3);
+  train_steps(hook, 3);
   CHECK(hook.step() == 2);
   CHECK_FALSE(hook.due("all"));
   hook.commit();
@@ -383,7 +376,7 @@ TEST_CASE("a disabled hook counts steps and does nothing else") {
 
 TEST_CASE("what was written is shown to on_step, whose exceptions are counted") {
   std::vector<std::int64_t> seen;
-  auto options = everything();
+  auto options = without_pauses();
   options.on_step = [&](const tt::StepView& view) {
     seen.push_back(view.step().global_step);
     CHECK(view.tensors() == std::vector<std::string>{"x"});
@@ -391,7 +384,7 @@ TEST_CASE("what was written is shown to on_step, whose exceptions are counted") 
     if (view.step().global_step == 1) throw std::runtime_error("a rule failed");
   };
   tt::Hook hook(std::make_shared<tt::MemoryStore>(), options);
-  train(hook, 3);
+  train_steps(hook, 3);
   hook.close();
   CHECK(seen == Steps{0, 1, 2});
   CHECK(hook.status().callback_errors == 1);

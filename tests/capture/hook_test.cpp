@@ -12,15 +12,14 @@
 
 #include "capture/forwarding_store.hpp"
 #include "catch.hpp"
+#include "trial/steps.hpp"
 
 namespace tt = tensortap;
 using R = tt::Reduction;
 
 namespace {
 
-using Steps = std::vector<std::int64_t>;
-
-tt::HookOptions everything() { return {.collections = {{.name = "all"}}, .save = tt::every(1)}; }
+tt::HookOptions save_all_steps() { return {.collections = {{.name = "all"}}, .save = tt::every(1)}; }
 
 /// A tensor of a framework of one's own, out of reach.
 struct OnDevice {
@@ -44,7 +43,7 @@ class FailingStore final : public ForwardingStore {
 
 TEST_CASE("steps of each mode count for themselves") {
   const auto store = std::make_shared<tt::MemoryStore>();
-  tt::Hook hook(store, everything());
+  tt::Hook hook(store, save_all_steps());
   CHECK(hook.step() == -1);
   CHECK(hook.next_step() == 0);
   for (int i = 0; i < 3; ++i) hook.begin_step();
@@ -65,7 +64,7 @@ TEST_CASE("steps of each mode count for themselves") {
 }
 
 TEST_CASE("steps must grow") {
-  tt::Hook hook(std::make_shared<tt::MemoryStore>(), everything());
+  tt::Hook hook(std::make_shared<tt::MemoryStore>(), save_all_steps());
   hook.begin_step(tt::Mode::train, 5);
   CHECK_THROWS_WITH(hook.begin_step(tt::Mode::train, 5), contains("must grow (5 before, 5 given)"));
   CHECK_THROWS_AS(hook.begin_step(tt::Step{tt::Mode::train, 6, 0}), tt::Error);
@@ -165,7 +164,7 @@ TEST_CASE("all statistics of a tensor are one record") {
 
 TEST_CASE("the last of several under one name wins") {
   const auto store = std::make_shared<tt::MemoryStore>();
-  tt::Hook hook(store, everything());
+  tt::Hook hook(store, save_all_steps());
   hook.begin_step();
   hook.save("x", 1);
   hook.save("x", 2.5);
@@ -175,7 +174,7 @@ TEST_CASE("the last of several under one name wins") {
 
 TEST_CASE("the collections are there from the beginning") {
   const auto store = std::make_shared<tt::MemoryStore>();
-  const tt::Hook hook(store, everything());
+  const tt::Hook hook(store, save_all_steps());
   const tt::Trial trial(store);
   CHECK(trial.collections().size() == 1);
   CHECK(trial.steps().empty());
@@ -185,7 +184,7 @@ TEST_CASE("the collections are there from the beginning") {
 TEST_CASE("a hook that goes without close leaves the run open, with its last step") {
   const auto store = std::make_shared<tt::MemoryStore>();
   {
-    tt::Hook hook(store, everything());
+    tt::Hook hook(store, save_all_steps());
     hook.begin_step();
     hook.save("x", 1);
   }
@@ -197,7 +196,7 @@ TEST_CASE("a hook that goes without close leaves the run open, with its last ste
 TEST_CASE("half a step is never seen: an exception") {
   const auto store = std::make_shared<tt::MemoryStore>();
   try {
-    tt::Hook hook(store, everything());
+    tt::Hook hook(store, save_all_steps());
     hook.begin_step();
     hook.save("x", 1);
     hook.begin_step();
@@ -213,7 +212,7 @@ TEST_CASE("half a step is never seen: a forked child") {
   REQUIRE(mkdtemp(directory) != nullptr);
   const std::string run = std::string(directory) + "/run";
   {
-    tt::Hook hook(run, everything());
+    tt::Hook hook(run, save_all_steps());
     hook.begin_step();
     hook.save("x", 1);
     const pid_t child = fork();
@@ -234,7 +233,7 @@ TEST_CASE("half a step is never seen: a forked child") {
 
 TEST_CASE("misuse is refused, and says what and why") {
   const auto store = std::make_shared<tt::MemoryStore>();
-  tt::Hook hook(store, everything());
+  tt::Hook hook(store, save_all_steps());
   CHECK_THROWS_WITH(hook.save("loss", 1), contains("no step has begun; call begin_step() first"));
   hook.begin_step();
   CHECK_THROWS_WITH(hook.save("\xff", 1), contains("not UTF-8"));
@@ -244,7 +243,7 @@ TEST_CASE("misuse is refused, and says what and why") {
   CHECK_THROWS_WITH(hook.save("x", 1), contains("the hook is closed"));
   hook.close();  // twice is once
 
-  CHECK_THROWS_WITH(tt::Hook(store, everything()), contains("this run has ended"));
+  CHECK_THROWS_WITH(tt::Hook(store, save_all_steps()), contains("this run has ended"));
   for (const char* worker : {"", ".hidden", "a b", "a\nb", "a\\b"})
     CHECK_THROWS_AS(tt::Hook(std::make_shared<tt::MemoryStore>(), tt::HookOptions{.worker = worker}), tt::Error);
   CHECK_THROWS_AS(tt::Hook(std::make_shared<tt::MemoryStore>(), tt::HookOptions{.num_workers = 0}), tt::Error);
@@ -262,12 +261,12 @@ TEST_CASE("misuse shows at first sight, due or not") {
 TEST_CASE("without a checkpoint_dir steps of an earlier attempt are not touched") {
   const auto store = std::make_shared<tt::MemoryStore>();
   {
-    tt::Hook hook(store, everything());
+    tt::Hook hook(store, save_all_steps());
     hook.begin_step();
     hook.save("x", 1);
   }
-  CHECK_THROWS_WITH(tt::Hook(store, everything()), contains("it holds steps of an earlier attempt"));
-  auto another_worker = everything();
+  CHECK_THROWS_WITH(tt::Hook(store, save_all_steps()), contains("it holds steps of an earlier attempt"));
+  auto another_worker = save_all_steps();
   another_worker.worker = "worker_1";
   CHECK_NOTHROW(tt::Hook(store, another_worker));
   CHECK(tt::Trial(store).steps() == Steps{0});
@@ -275,7 +274,7 @@ TEST_CASE("without a checkpoint_dir steps of an earlier attempt are not touched"
 
 TEST_CASE("what is too much is dropped and counted") {
   const auto store = std::make_shared<tt::MemoryStore>();
-  auto options = everything();
+  auto options = save_all_steps();
   options.max_step_bytes = 1000;
   tt::Hook hook(store, options);
   hook.begin_step();
@@ -306,7 +305,7 @@ TEST_CASE("what has no reductions is counted, and its elements are saved") {
 
 TEST_CASE("several threads save into one step") {
   const auto store = std::make_shared<tt::MemoryStore>();
-  tt::Hook hook(store, everything());
+  tt::Hook hook(store, save_all_steps());
   constexpr int threads = 8;
   for (int step = 0; step < 20; ++step) {
     hook.begin_step();
@@ -328,7 +327,7 @@ TEST_CASE("several threads save into one step") {
 
 TEST_CASE("any strides are written in row-major order") {
   const auto store = std::make_shared<tt::MemoryStore>();
-  tt::Hook hook(store, everything());
+  tt::Hook hook(store, save_all_steps());
   const std::array<std::int32_t, 6> elements = {0, 1, 2, 3, 4, 5};
   const std::array<std::int64_t, 2> shape = {3, 2};
   const std::array<std::int64_t, 2> column_major = {1, 3};

@@ -29,7 +29,7 @@ using R = tt::Reduction;
 
 namespace {
 
-constexpr std::int64_t train_steps = 29;
+constexpr std::int64_t steps_to_train = 29;
 
 /// Counts system calls; SIGKILL comes before the one of this number. A write is cut in half before that.
 class Killer {
@@ -84,7 +84,7 @@ class Killer {
 };
 
 /// A training whose model is one number, from its checkpoint if there is one, to its end. Returns the model.
-std::uint64_t train(const fs::path& directory, Killer& killer, std::int64_t events_per_file) {
+std::uint64_t train_till_killed(const fs::path& directory, Killer& killer, std::int64_t events_per_file) {
   const auto run = std::make_shared<tt::FileStore>((directory / "run").string(), killer.table());
   const auto checkpoints = std::make_shared<tt::FileStore>((directory / "checkpoints").string(), killer.table());
   double now = 0;
@@ -100,7 +100,7 @@ std::uint64_t train(const fs::path& directory, Killer& killer, std::int64_t even
     if (!bytes) throw std::runtime_error("the checkpoint is not there");
     model = std::stoull(std::string(tt::text_of(*bytes)));
   }
-  while (hook.next_step(tt::Mode::train) < train_steps) {
+  while (hook.next_step(tt::Mode::train) < steps_to_train) {
     hook.begin_step(tt::Mode::train);
     now = static_cast<double>(hook.global_step());
     model = model * 6364136223846793005u + 1442695040888963407u;
@@ -146,7 +146,7 @@ int train_and_kill(const fs::path& directory, std::int64_t events_per_file, std:
   const fs::path count = directory / "calls";
   const int code = in_child([&] {
     Killer killer(at);
-    train(directory, killer, events_per_file);
+    train_till_killed(directory, killer, events_per_file);
     std::ofstream(count) << killer.calls();
     return 0;
   });

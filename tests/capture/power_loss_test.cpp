@@ -26,7 +26,8 @@ struct Promise {
 };
 
 /// Trains up to global step `end`, commits every third step and says what that promises.
-void train(power_loss::Disk& disk, tt::Durability durability, std::int64_t end, std::vector<Promise>& promises) {
+void train_and_commit(power_loss::Disk& disk, tt::Durability durability, std::int64_t end,
+                      std::vector<Promise>& promises) {
   const auto checkpoints = std::make_shared<tt::FileStore>((disk / "checkpoints").string(), disk.calls());
   tt::Hook hook(std::make_shared<tt::FileStore>((disk / "run").string(), disk.calls()),
                 {.collections = {{.name = "all"}},
@@ -75,8 +76,8 @@ TEST_CASE("committed steps survive any loss of power") {
   const auto durability = GENERATE(tt::Durability::commit, tt::Durability::step);
   power_loss::Disk disk;
   std::vector<Promise> promises = {{0, -1}};
-  train(disk, durability, 4, promises);
-  train(disk, durability, 7, promises);  // the second attempt sets step 3 aside, and 4
+  train_and_commit(disk, durability, 4, promises);
+  train_and_commit(disk, durability, 7, promises);  // the second attempt sets step 3 aside, and 4
   const std::size_t states = disk.for_each_state(
       [&](const fs::path& state, std::size_t done) {
         const auto later = std::find_if(promises.begin(), promises.end(),

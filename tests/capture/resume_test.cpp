@@ -7,14 +7,14 @@
 #include <vector>
 
 #include "capture/forwarding_store.hpp"
+#include "capture/training.hpp"
 #include "catch.hpp"
 #include "store/temporary_directory.hpp"
+#include "trial/steps.hpp"
 
 namespace tt = tensortap;
 
 namespace {
-
-using Steps = std::vector<std::int64_t>;
 
 struct Machine {
   std::shared_ptr<tt::MemoryStore> run = std::make_shared<tt::MemoryStore>();
@@ -24,13 +24,6 @@ struct Machine {
     return {.collections = {{.name = "all"}}, .save = tt::every(1), .checkpoints = checkpoints};
   }
 };
-
-void train(tt::Hook& hook, int steps) {
-  for (int i = 0; i < steps; ++i) {
-    hook.begin_step();
-    hook.save("x", hook.global_step());
-  }
-}
 
 /// Saves a checkpoint of this name and commits it.
 void commit(tt::Hook& hook, tt::Store& checkpoints, const std::string& name) {
@@ -51,13 +44,13 @@ TEST_CASE("a successor goes on after the last commit, and what was beyond is set
   {
     tt::Hook hook(machine.run, machine.options());
     CHECK_FALSE(hook.resumed());
-    train(hook, 4);
+    train_steps(hook, 4);
     hook.begin_step(tt::Mode::eval);
     hook.save("x", 4);
     commit(hook, *machine.checkpoints, "a");
     CHECK_THROWS_WITH(hook.save("x", 1), contains("no step has begun"));
     hook.begin_step(tt::Mode::train);
-    train(hook, 3);
+    train_steps(hook, 3);
   }
   {
     tt::Hook hook(machine.run, machine.options());
@@ -87,7 +80,7 @@ TEST_CASE("without any commit a successor begins anew") {
   const Machine machine;
   {
     tt::Hook hook(machine.run, machine.options());
-    train(hook, 3);
+    train_steps(hook, 3);
   }
   auto options = machine.options();
   options.on_resume = tt::OnResume::discard;
@@ -103,16 +96,16 @@ TEST_CASE("what is kept on resume does not count, and is written again") {
   const Machine machine;
   {
     tt::Hook hook(machine.run, machine.options());
-    train(hook, 2);
+    train_steps(hook, 2);
     commit(hook, *machine.checkpoints, "a");
-    train(hook, 2);
+    train_steps(hook, 2);
   }
   auto options = machine.options();
   options.on_resume = tt::OnResume::keep;
   tt::Hook hook(machine.run, options);
   CHECK(keys(*machine.run, "index/").size() == 4);
   CHECK(tt::Trial(machine.run).steps() == Steps{0, 1});
-  train(hook, 1);
+  train_steps(hook, 1);
   hook.flush();
   CHECK(tt::Trial(machine.run).steps() == Steps{0, 1, 2});
   CHECK(hook.status().steps_lost == 0);
@@ -122,9 +115,9 @@ TEST_CASE("a checkpoint that is not as it was committed is passed over") {
   const Machine machine;
   {
     tt::Hook hook(machine.run, machine.options());
-    train(hook, 2);
+    train_steps(hook, 2);
     commit(hook, *machine.checkpoints, "a");
-    train(hook, 2);
+    train_steps(hook, 2);
     commit(hook, *machine.checkpoints, "b");
   }
   SECTION("changed") { machine.checkpoints->put("b", "at 9"); }
@@ -135,7 +128,7 @@ TEST_CASE("a checkpoint that is not as it was committed is passed over") {
     CHECK(hook.resumed()->global_step == 1);
     REQUIRE(hook.status().notes.size() == 1);
     CHECK_THAT(hook.status().notes[0], contains("the commit at step 3 is passed over"));
-    train(hook, 1);
+    train_steps(hook, 1);
     commit(hook, *machine.checkpoints, "c");
   }
   machine.checkpoints->put("b", "at 3");  // the old commit does not come back
@@ -150,7 +143,7 @@ TEST_CASE("a commit at the same step replaces the one before, and old ones go") 
   const Machine machine;
   tt::Hook hook(machine.run, machine.options());
   for (int i = 0; i < 130; ++i) {
-    train(hook, 1);
+    train_steps(hook, 1);
     hook.commit();
     hook.commit();
   }
@@ -178,7 +171,7 @@ TEST_CASE("an ended run is gone on with only if asked for") {
   const Machine machine;
   {
     tt::Hook hook(machine.run, machine.options());
-    train(hook, 2);
+    train_steps(hook, 2);
     commit(hook, *machine.checkpoints, "a");
     hook.close();
   }
@@ -216,8 +209,8 @@ TEST_CASE("several workers claim for themselves, and the last to close ends the 
   tt::Hook first(machine.run, options);
   options.worker = "worker_1";
   tt::Hook second(machine.run, options);
-  train(first, 2);
-  train(second, 2);
+  train_steps(first, 2);
+  train_steps(second, 2);
   first.close();
   CHECK_FALSE(tt::Trial(machine.run).ended());
   second.close();
@@ -231,7 +224,7 @@ TEST_CASE("checkpoints must lie below their directory") {
   std::ofstream(checkpoints + "/epoch-1/weights") << "w";
   std::ofstream(directory / "elsewhere") << "w";
   tt::Hook hook((directory / "run").string(), {.save = tt::every(1), .checkpoint_dir = checkpoints});
-  train(hook, 1);
+  train_steps(hook, 1);
   CHECK_THROWS_WITH(hook.commit((directory / "elsewhere").string()), contains("does not lie below checkpoint_dir"));
   CHECK_THROWS_WITH(hook.commit(checkpoints), contains("does not lie below checkpoint_dir"));
   CHECK_THROWS_WITH(hook.commit(checkpoints + "/epoch-2"), contains("no such file below checkpoint_dir"));
@@ -253,11 +246,11 @@ TEST_CASE("checkpoints are noticed without a word, if asked for") {
   {
     tt::Hook hook((directory / "run").string(),
                   {.save = tt::every(1), .checkpoint_dir = checkpoints, .watch_checkpoints = true});
-    train(hook, 4);
+    train_steps(hook, 4);
     std::ofstream(checkpoints + "/last.ckpt") << "aaa";
-    train(hook, 3);
+    train_steps(hook, 3);
     std::ofstream(checkpoints + "/last.ckpt") << "bbb";  // of the same size: smdebug does not see it
-    train(hook, 2);
+    train_steps(hook, 2);
   }
   const auto states = tt::read_states(tt::FileStore(checkpoints));
   REQUIRE(states.size() == 2);  // and no false third one
@@ -331,9 +324,9 @@ TEST_CASE("a late writer of an attempt given up for dead changes nothing for rea
   {
     tt::Hook zombie(sleeper, machine.options());
     try {
-      train(zombie, 3);
+      train_steps(zombie, 3);
       commit(zombie, *machine.checkpoints, "a");
-      train(zombie, 4);
+      train_steps(zombie, 4);
       zombie.close();
     } catch (const tt::Error& e) {
       CHECK_THAT(e.what(), contains("another attempt goes on"));

@@ -120,7 +120,7 @@ std::uint64_t memory_of(std::size_t bytes = 8) {
   return step.records.memory();
 }
 
-std::vector<std::int64_t> up_to(std::int64_t count) {
+std::vector<std::int64_t> first_steps(std::int64_t count) {
   std::vector<std::int64_t> out;
   for (std::int64_t i = 0; i < count; ++i) out.push_back(i);
   return out;
@@ -134,7 +134,7 @@ TEST_CASE("steps are written in order, and all of them before the writer stops")
   tt::WriterThread writer(memory_of() * 5, work->publish());
   for (std::int64_t step = 0; step < 1000; ++step) CHECK(push(writer, step, late()));
   CHECK(writer.stop(late()));
-  CHECK(work->written() == up_to(1000));
+  CHECK(work->written() == first_steps(1000));
   CHECK(writer.depth().steps == 0);
   CHECK(writer.depth().bytes == 0);
   CHECK(writer.stop(Clock::now()));  // again
@@ -177,7 +177,7 @@ TEST_CASE("a step for which there is no room stays where it is") {
   CHECK(writer.push(step, soon()));
   work->allow(1);
   CHECK(writer.stop(late()));
-  CHECK(work->written() == up_to(3));
+  CHECK(work->written() == first_steps(3));
 }
 
 TEST_CASE("a push waits until there is room") {
@@ -192,7 +192,7 @@ TEST_CASE("a push waits until there is room") {
   CHECK(push(writer, 1, late()));
   helper.join();
   CHECK(writer.stop(late()));
-  CHECK(work->written() == up_to(2));
+  CHECK(work->written() == first_steps(2));
 }
 
 TEST_CASE("a step larger than the whole queue is taken when nothing else is there") {
@@ -204,7 +204,7 @@ TEST_CASE("a step larger than the whole queue is taken when nothing else is ther
   CHECK(writer.run([] {}, late()));
   CHECK(push(writer, 1, soon(), 1'000'000));
   CHECK(writer.stop(late()));
-  CHECK(work->written() == up_to(2));
+  CHECK(work->written() == first_steps(2));
 }
 
 TEST_CASE("after a wait in vain steps are dropped at once until half of the queue is free") {
@@ -227,7 +227,7 @@ TEST_CASE("after a wait in vain steps are dropped at once until half of the queu
   for (std::int64_t step = 4; step < 7; ++step) CHECK(push(writer, step, late()));  // it waits again
   helper.join();
   CHECK(writer.stop(late()));
-  CHECK(work->written() == up_to(7));
+  CHECK(work->written() == first_steps(7));
 }
 
 TEST_CASE("a task runs on the writer's thread after all steps so far") {
@@ -243,7 +243,7 @@ TEST_CASE("a task runs on the writer's thread after all steps so far") {
         seen = work->written();
       },
       late()));
-  CHECK(seen == up_to(50));
+  CHECK(seen == first_steps(50));
   CHECK(thread != std::thread::id());
   CHECK(thread != std::this_thread::get_id());
   CHECK(writer.stop(late()));
@@ -261,7 +261,7 @@ TEST_CASE("what a task throws reaches who waits for it, and the writer goes on")
   CHECK_THROWS_AS(writer.run([] { throw 5; }, late()), int);
   CHECK(push(writer, 1, late()));
   CHECK(writer.stop(late()));
-  CHECK(work->written() == up_to(2));
+  CHECK(work->written() == first_steps(2));
 }
 
 TEST_CASE("a task that nobody waits for any more never begins, and what it held is let go") {
@@ -388,7 +388,7 @@ TEST_CASE("a writer that goes away does not wait for what hangs, which writes wh
   work->wait_until_begun(3);
   for (const auto deadline = late(); work->written().size() < 3 && Clock::now() < deadline;)
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
-  CHECK(work->written() == up_to(3));
+  CHECK(work->written() == first_steps(3));
   work.reset();
   CHECK(is_released(watched));
 }

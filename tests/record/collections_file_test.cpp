@@ -22,7 +22,7 @@ tt::Collection parse_one(const std::string& collection) {
 }
 
 /// Why a file is refused; empty if it is not.
-std::string refusal(const std::string& text) {
+std::string refusal_of_collections(const std::string& text) {
   try {
     (void)tt::parse_collections(text, "collections/c");
     return "";
@@ -116,7 +116,7 @@ TEST_CASE("the record of all statistics is a key of its own, which smdebug ignor
   CHECK_FALSE(written({.name = "a", .reductions = {R::min}}).contains("statistics"));
   CHECK(parse_one(R"({"statistics": true})").reductions == tt::Reductions{R::statistics});
   CHECK(parse_one(R"({"statistics": false})").reductions.empty());
-  CHECK_THAT(refusal(file_of(R"({"statistics": "yes"})")),
+  CHECK_THAT(refusal_of_collections(file_of(R"({"statistics": "yes"})")),
              contains("key \"statistics\": it is neither true nor false"));
 }
 
@@ -174,7 +174,7 @@ TEST_CASE("a file without _meta counts one worker") {
 }
 
 TEST_CASE("collections with unknown keys are read") {
-  CHECK(refusal(R"({"collections": {"a": {"x": [1]}}, "_meta": {"y": 1}, "z": {}})").empty());
+  CHECK(refusal_of_collections(R"({"collections": {"a": {"x": [1]}}, "_meta": {"y": 1}, "z": {}})").empty());
 }
 
 TEST_CASE("a pattern no library can run is read all the same") {
@@ -183,44 +183,50 @@ TEST_CASE("a pattern no library can run is read all the same") {
 }
 
 TEST_CASE("a value of the wrong kind is named") {
-  CHECK(refusal(file_of("{}")).empty());
-  CHECK_THAT(refusal("{}"), contains("key \"collections\": it is missing"));
-  CHECK_THAT(refusal(R"({"collections": []})"), contains("key \"collections\": it is not an object"));
-  CHECK_THAT(refusal(R"({"collections": {}, "_meta": 1})"), contains("key \"_meta\": it is not an object"));
-  CHECK_THAT(refusal(R"({"collections": {}, "_meta": {"num_workers": -1}})"),
+  CHECK(refusal_of_collections(file_of("{}")).empty());
+  CHECK_THAT(refusal_of_collections("{}"), contains("key \"collections\": it is missing"));
+  CHECK_THAT(refusal_of_collections(R"({"collections": []})"), contains("key \"collections\": it is not an object"));
+  CHECK_THAT(refusal_of_collections(R"({"collections": {}, "_meta": 1})"),
+             contains("key \"_meta\": it is not an object"));
+  CHECK_THAT(refusal_of_collections(R"({"collections": {}, "_meta": {"num_workers": -1}})"),
              contains("key \"num_workers\": it is negative"));
-  CHECK_THAT(refusal(R"({"collections": {}, "_meta": {"num_workers": 1.5}})"),
+  CHECK_THAT(refusal_of_collections(R"({"collections": {}, "_meta": {"num_workers": 1.5}})"),
              contains("key \"num_workers\": it is not an integer"));
-  CHECK_THAT(refusal(file_of("5")), contains("key \"a\": it is not an object"));
-  CHECK_THAT(refusal(file_of(R"({"name": 5})")), contains("key \"name\": it is not a string"));
-  CHECK_THAT(refusal(file_of(R"({"include_regex": "x"})")), contains("key \"include_regex\": it is not an array"));
-  CHECK_THAT(refusal(file_of(R"({"tensor_names": [1]})")),
+  CHECK_THAT(refusal_of_collections(file_of("5")), contains("key \"a\": it is not an object"));
+  CHECK_THAT(refusal_of_collections(file_of(R"({"name": 5})")), contains("key \"name\": it is not a string"));
+  CHECK_THAT(refusal_of_collections(file_of(R"({"include_regex": "x"})")),
+             contains("key \"include_regex\": it is not an array"));
+  CHECK_THAT(refusal_of_collections(file_of(R"({"tensor_names": [1]})")),
              contains("key \"tensor_names\": an element is not a string"));
-  CHECK_THAT(refusal(file_of(R"({"save_histogram": 1})")),
+  CHECK_THAT(refusal_of_collections(file_of(R"({"save_histogram": 1})")),
              contains("key \"save_histogram\": it is neither true nor false"));
-  CHECK_THAT(refusal(file_of(R"({"reduction_config": []})")),
+  CHECK_THAT(refusal_of_collections(file_of(R"({"reduction_config": []})")),
              contains("key \"reduction_config\": it is not an object"));
-  CHECK_THAT(refusal(file_of(R"({"reduction_config": {"save_shape": "true"}})")),
+  CHECK_THAT(refusal_of_collections(file_of(R"({"reduction_config": {"save_shape": "true"}})")),
              contains("key \"save_shape\": it is neither true nor false"));
-  CHECK_THAT(refusal(file_of(R"({"reduction_config": {"reductions": "min,median"}})")),
+  CHECK_THAT(refusal_of_collections(file_of(R"({"reduction_config": {"reductions": "min,median"}})")),
              contains("key \"reductions\": no reduction is called \"median\""));
-  CHECK_THAT(refusal(file_of(R"({"save_config": 1})")), contains("key \"save_config\": it is not an object"));
-  CHECK_THAT(refusal(file_of(R"({"save_config": {"EVAL": 1}})")), contains("key \"EVAL\": it is not an object"));
+  CHECK_THAT(refusal_of_collections(file_of(R"({"save_config": 1})")),
+             contains("key \"save_config\": it is not an object"));
+  CHECK_THAT(refusal_of_collections(file_of(R"({"save_config": {"EVAL": 1}})")),
+             contains("key \"EVAL\": it is not an object"));
   for (const std::string number : {"1.5", "\"1\"", "true", "9223372036854775808", "18446744073709551615"})
     for (const std::string key : {"save_interval", "start_step", "end_step"}) {
       CAPTURE(number, key);
-      CHECK_THAT(refusal(file_of(R"({"save_config": {"EVAL": {")" + key + R"(": )" + number + "}}}")),
+      CHECK_THAT(refusal_of_collections(file_of(R"({"save_config": {"EVAL": {")" + key + R"(": )" + number + "}}}")),
                  contains("key \"" + key + "\": it is not an integer"));
-      CHECK_THAT(refusal(file_of(R"({"save_config": {"EVAL": {"save_steps": [0, )" + number + "]}}}")),
+      CHECK_THAT(refusal_of_collections(file_of(R"({"save_config": {"EVAL": {"save_steps": [0, )" + number + "]}}}")),
                  contains("key \"save_steps\": it is not an integer"));
     }
 }
 
 TEST_CASE("a name in a message is printed escaped") {
-  CHECK_THAT(refusal(R"({"collections": {"\u001b[31m\n": 5}})"), contains(R"(key "\x1b[31m\n": it is not an object)"));
+  CHECK_THAT(refusal_of_collections(R"({"collections": {"\u001b[31m\n": 5}})"),
+             contains(R"(key "\x1b[31m\n": it is not an object)"));
 }
 
 TEST_CASE("files nested too deeply and NaN literals are refused") {
-  CHECK_THAT(refusal(file_of(std::string(100, '[') + std::string(100, ']'))), contains("nested too deeply"));
-  CHECK_THAT(refusal(file_of("NaN")), contains("not JSON"));
+  CHECK_THAT(refusal_of_collections(file_of(std::string(100, '[') + std::string(100, ']'))),
+             contains("nested too deeply"));
+  CHECK_THAT(refusal_of_collections(file_of("NaN")), contains("not JSON"));
 }

@@ -1,4 +1,5 @@
 #include <tensortap/record/event.hpp>
+#include <tensortap/store/store.hpp>
 
 #include <array>
 #include <complex>
@@ -19,7 +20,7 @@ namespace {
 
 const tt::EventInfo info{.tag = "fc1.weight", .step = {tt::Mode::eval, 21, 42}, .wall_time = 1.7e9 + 0.5};
 
-std::span<const std::byte> bytes_of(const std::string& text) { return std::as_bytes(std::span(text)); }
+using tt::bytes_of;
 
 /// The whole record of `view`.
 std::string record_of(const tt::EventInfo& about, const tt::TensorView& view) {
@@ -77,7 +78,7 @@ Message shape_of(const std::vector<std::int64_t>& extents) {
 }
 
 /// A TensorProto without elements.
-Message tensor_of(int dtype, const std::vector<std::int64_t>& extents) {
+Message message_of_tensor(int dtype, const std::vector<std::int64_t>& extents) {
   return Message().integer(1, dtype).add(shape_of(extents));
 }
 
@@ -212,7 +213,7 @@ TEST_CASE("a tensor without axes has an empty shape message") {
 }
 
 TEST_CASE("numbers fill a tensor that has no content, packed or not") {
-  const auto floats = tensor_of(1, {3});
+  const auto floats = message_of_tensor(1, {3});
   Message unpacked = floats;
   for (const float x : {0.5F, -2.0F, 3e38F}) {
     wire::put_tag(unpacked.text, 5, wire::Type::fixed32);
@@ -223,42 +224,43 @@ TEST_CASE("numbers fill a tensor that has no content, packed or not") {
   CHECK(values<float>(tensor_in(Message(floats).bytes(5, raw(0.5F) + raw(-2.0F) + raw(3e38F)))) == expected);
   CHECK(values<float>(tensor_in(Message(floats).bytes(5, raw(0.5F)).bytes(5, raw(-2.0F) + raw(3e38F)))) == expected);
 
-  CHECK(values<double>(tensor_in(tensor_of(2, {2}).bytes(6, raw(1e300) + raw(-0.1)))) ==
+  CHECK(values<double>(tensor_in(message_of_tensor(2, {2}).bytes(6, raw(1e300) + raw(-0.1)))) ==
         std::vector<double>{1e300, -0.1});
-  CHECK(values<std::int32_t>(tensor_in(tensor_of(3, {2}).integer(7, 5).integer(7, -6))) ==
+  CHECK(values<std::int32_t>(tensor_in(message_of_tensor(3, {2}).integer(7, 5).integer(7, -6))) ==
         std::vector<std::int32_t>{5, -6});
-  CHECK(values<std::uint8_t>(tensor_in(tensor_of(4, {2}).bytes(7, std::string("\x05\xff\x01", 3)))) ==
+  CHECK(values<std::uint8_t>(tensor_in(message_of_tensor(4, {2}).bytes(7, std::string("\x05\xff\x01", 3)))) ==
         std::vector<std::uint8_t>{5, 255});
-  CHECK(values<std::int64_t>(tensor_in(tensor_of(9, {1}).integer(10, INT64_MIN))) ==
+  CHECK(values<std::int64_t>(tensor_in(message_of_tensor(9, {1}).integer(10, INT64_MIN))) ==
         std::vector<std::int64_t>{INT64_MIN});
-  CHECK(values<bool>(tensor_in(tensor_of(10, {3}).bytes(11, std::string("\x01\x00\x02", 3)))) ==
+  CHECK(values<bool>(tensor_in(message_of_tensor(10, {3}).bytes(11, std::string("\x01\x00\x02", 3)))) ==
         std::vector<bool>{true, false, true});
-  CHECK(values<float>(tensor_in(tensor_of(1, {}).bytes(5, raw(7.0F)))) == std::vector<float>{7});
+  CHECK(values<float>(tensor_in(message_of_tensor(1, {}).bytes(5, raw(7.0F)))) == std::vector<float>{7});
 }
 
 TEST_CASE("numbers that do not fill the shape are refused") {
-  CHECK_THROWS_WITH(tensor_in(tensor_of(1, {2}).bytes(5, raw(1.0F))),
+  CHECK_THROWS_WITH(tensor_in(message_of_tensor(1, {2}).bytes(5, raw(1.0F))),
                     contains("record: \"tensor\": its elements do not fill its shape (1 of 2 elements)"));
-  CHECK_THROWS_WITH(tensor_in(tensor_of(1, {2})), contains("its elements do not fill its shape (0 of 2 elements)"));
-  CHECK_THROWS_WITH(tensor_in(tensor_of(3, {1}).integer(7, 1).integer(10, 2)), contains("(2 of 1 elements)"));
-  CHECK_THROWS_WITH(tensor_in(tensor_of(1, {1}).bytes(5, "abc")), contains("a packed field is cut off"));
-  CHECK_THROWS_WITH(tensor_in(tensor_of(3, {1}).bytes(7, "\x80")), contains("a field is cut off"));
-  CHECK_THROWS_WITH(tensor_in(tensor_of(8, {1}).bytes(5, raw(1.0F))),
+  CHECK_THROWS_WITH(tensor_in(message_of_tensor(1, {2})),
+                    contains("its elements do not fill its shape (0 of 2 elements)"));
+  CHECK_THROWS_WITH(tensor_in(message_of_tensor(3, {1}).integer(7, 1).integer(10, 2)), contains("(2 of 1 elements)"));
+  CHECK_THROWS_WITH(tensor_in(message_of_tensor(1, {1}).bytes(5, "abc")), contains("a packed field is cut off"));
+  CHECK_THROWS_WITH(tensor_in(message_of_tensor(3, {1}).bytes(7, "\x80")), contains("a field is cut off"));
+  CHECK_THROWS_WITH(tensor_in(message_of_tensor(8, {1}).bytes(5, raw(1.0F))),
                     contains("elements of type complex64 as numbers"));
 }
 
 TEST_CASE("content of the wrong size is refused") {
   for (const std::size_t size : {std::size_t{1}, std::size_t{23}, std::size_t{25}, std::size_t{48}})
-    CHECK_THROWS_WITH(tensor_in(tensor_of(1, {2, 3}).bytes(4, std::string(size, 'x'))),
+    CHECK_THROWS_WITH(tensor_in(message_of_tensor(1, {2, 3}).bytes(4, std::string(size, 'x'))),
                       contains("its elements do not fill its shape"));
-  CHECK_NOTHROW(tensor_in(tensor_of(1, {2, 3}).bytes(4, std::string(24, 'x'))));
-  CHECK_THROWS_WITH(tensor_in(tensor_of(1, {0}).bytes(4, std::string(4, 'x'))),
+  CHECK_NOTHROW(tensor_in(message_of_tensor(1, {2, 3}).bytes(4, std::string(24, 'x'))));
+  CHECK_THROWS_WITH(tensor_in(message_of_tensor(1, {0}).bytes(4, std::string(4, 'x'))),
                     contains("its elements do not fill its shape"));
-  CHECK_THROWS_WITH(tensor_in(tensor_of(0, {2}).bytes(8, "one")),
+  CHECK_THROWS_WITH(tensor_in(message_of_tensor(0, {2}).bytes(8, "one")),
                     contains("the number of strings does not fit the shape"));
-  CHECK_THROWS_WITH(tensor_in(tensor_of(0, {1, 1}).bytes(8, "one")),
+  CHECK_THROWS_WITH(tensor_in(message_of_tensor(0, {1, 1}).bytes(8, "one")),
                     contains("the number of strings does not fit the shape"));
-  CHECK_THROWS_WITH(tensor_in(tensor_of(0, {}).bytes(8, "one")),
+  CHECK_THROWS_WITH(tensor_in(message_of_tensor(0, {}).bytes(8, "one")),
                     contains("the number of strings does not fit the shape"));
 }
 
@@ -271,37 +273,42 @@ TEST_CASE("a shape whose size overflows is refused") {
                                                  {2, INT64_MIN},
                                                  {large, large, large, large},
                                                  {std::int64_t{1} << 61}})
-    CHECK_THROWS_WITH(tensor_in(tensor_of(1, shape).bytes(4, "abcd")),
+    CHECK_THROWS_WITH(tensor_in(message_of_tensor(1, shape).bytes(4, "abcd")),
                       contains("shape is negative or its size overflows"));
-  CHECK_THROWS_WITH(tensor_in(tensor_of(0, {INT64_MAX, 2})), contains("shape is negative or its size overflows"));
+  CHECK_THROWS_WITH(tensor_in(message_of_tensor(0, {INT64_MAX, 2})),
+                    contains("shape is negative or its size overflows"));
 }
 
 TEST_CASE("claims of 2^60 elements are refused before memory is taken") {
   const std::int64_t huge = std::int64_t{1} << 60;
-  CHECK_THROWS_WITH(tensor_in(tensor_of(4, {huge})), contains("(0 of 1152921504606846976 elements)"));
-  CHECK_THROWS_WITH(tensor_in(tensor_of(4, {huge}).bytes(4, "abc")), contains("(3 of 1152921504606846976 elements)"));
-  CHECK_THROWS_WITH(tensor_in(tensor_of(4, {huge}).integer(7, 1)), contains("(1 of 1152921504606846976 elements)"));
-  CHECK_THROWS_WITH(tensor_in(tensor_of(0, {huge}).bytes(8, "one")), contains("the number of strings does not fit"));
+  CHECK_THROWS_WITH(tensor_in(message_of_tensor(4, {huge})), contains("(0 of 1152921504606846976 elements)"));
+  CHECK_THROWS_WITH(tensor_in(message_of_tensor(4, {huge}).bytes(4, "abc")),
+                    contains("(3 of 1152921504606846976 elements)"));
+  CHECK_THROWS_WITH(tensor_in(message_of_tensor(4, {huge}).integer(7, 1)),
+                    contains("(1 of 1152921504606846976 elements)"));
+  CHECK_THROWS_WITH(tensor_in(message_of_tensor(0, {huge}).bytes(8, "one")),
+                    contains("the number of strings does not fit"));
   Message length;
   wire::put_length(length.text, 4, static_cast<std::size_t>(huge));
-  CHECK_THROWS_WITH(tensor_in(tensor_of(4, {huge}).add(length)), contains("a field is cut off"));
+  CHECK_THROWS_WITH(tensor_in(message_of_tensor(4, {huge}).add(length)), contains("a field is cut off"));
 }
 
 TEST_CASE("eight axes are read, nine refused") {
-  CHECK(tensor_in(tensor_of(1, std::vector<std::int64_t>(8, 1)).bytes(4, "abcd")).rank() == 8);
-  CHECK_THROWS_WITH(tensor_in(tensor_of(1, std::vector<std::int64_t>(9, 1)).bytes(4, "abcd")),
+  CHECK(tensor_in(message_of_tensor(1, std::vector<std::int64_t>(8, 1)).bytes(4, "abcd")).rank() == 8);
+  CHECK_THROWS_WITH(tensor_in(message_of_tensor(1, std::vector<std::int64_t>(9, 1)).bytes(4, "abcd")),
                     contains("rank is too large (9, at most 8)"));
 }
 
 TEST_CASE("an unknown element type is refused") {
   for (const int number : {11, 13, 20, 24, 101, 275, -1})
-    CHECK_THROWS_WITH(tensor_in(tensor_of(number, {1}).bytes(4, "abcd")),
+    CHECK_THROWS_WITH(tensor_in(message_of_tensor(number, {1}).bytes(4, "abcd")),
                       contains("no element type has the number " + std::to_string(number)));
-  CHECK(tensor_in(tensor_of(7, {1}).bytes(8, "TensorFlow's")).strings() == std::vector<std::string>{"TensorFlow's"});
+  CHECK(tensor_in(message_of_tensor(7, {1}).bytes(8, "TensorFlow's")).strings() ==
+        std::vector<std::string>{"TensorFlow's"});
 }
 
 TEST_CASE("bytes that are no bool are read as true") {
-  const auto tensor = tensor_in(tensor_of(10, {4}).bytes(4, std::string("\x00\x01\x02\xff", 4)));
+  const auto tensor = tensor_in(message_of_tensor(10, {4}).bytes(4, std::string("\x00\x01\x02\xff", 4)));
   CHECK(values<bool>(tensor) == std::vector<bool>{false, true, true, true});
   CHECK(tensor.number(3) == 1);
 }
@@ -329,7 +336,7 @@ TEST_CASE("modes and steps that are none are ignored") {
   for (const std::string content : {"", "0", "5", "x", "1x", "99999999999999999999", "-1"}) {
     const Message metadata = Message().bytes(1, Message().bytes(1, "mode").bytes(2, content).text);
     const Message value =
-        Message().bytes(1, "x").bytes(8, tensor_of(4, {1}).bytes(4, "a").text).bytes(9, metadata.text);
+        Message().bytes(1, "x").bytes(8, message_of_tensor(4, {1}).bytes(4, "a").text).bytes(9, metadata.text);
     CHECK(parse(Message().bytes(5, Message().bytes(1, value.text).text).text).info.step == tt::Step{});
   }
 }

@@ -23,7 +23,7 @@ std::string with_shape(const std::string& shape) {
 }
 
 /// Why `text` is refused; empty if it is not.
-std::string refusal(const std::string& text) {
+std::string refusal_of_index(const std::string& text) {
   try {
     (void)tt::parse_index(text, "index/i");
     return "";
@@ -111,7 +111,7 @@ TEST_CASE("the attempt that wrote an index is a key of ours, and not always ther
     CHECK_FALSE(tt::parse_index(with_run(foreign), "").run);
   }
   CHECK(tt::parse_index(with_run("7"), "").run == 7);
-  CHECK_THAT(refusal(with_run("9223372036854775808")), contains("key \"run\": it is not an integer"));
+  CHECK_THAT(refusal_of_index(with_run("9223372036854775808")), contains("key \"run\": it is not an integer"));
 }
 
 TEST_CASE("an index built record by record is that of the whole, and the builder can be used again") {
@@ -168,73 +168,76 @@ TEST_CASE("names are escaped as Python escapes them") {
 }
 
 TEST_CASE("a key that is missing is named") {
-  CHECK(refusal(with_tensors("[]")).empty());
-  CHECK_THAT(refusal(R"({"tensor_payload": []})"), contains("key \"meta\": it is missing"));
-  CHECK_THAT(refusal(R"({"meta": {}, "tensor_payload": []})"), contains("key \"mode\": it is missing"));
-  CHECK_THAT(refusal(R"({"meta": {"mode": "EVAL"}, "tensor_payload": []})"),
+  CHECK(refusal_of_index(with_tensors("[]")).empty());
+  CHECK_THAT(refusal_of_index(R"({"tensor_payload": []})"), contains("key \"meta\": it is missing"));
+  CHECK_THAT(refusal_of_index(R"({"meta": {}, "tensor_payload": []})"), contains("key \"mode\": it is missing"));
+  CHECK_THAT(refusal_of_index(R"({"meta": {"mode": "EVAL"}, "tensor_payload": []})"),
              contains("key \"mode_step\": it is missing"));
-  CHECK_THAT(refusal("{" + meta + "}"), contains("key \"tensor_payload\": it is missing, and so is shape_payload"));
-  CHECK_THAT(refusal(with_tensors(R"([{"start_idx": 0, "length": 1}])")),
+  CHECK_THAT(refusal_of_index("{" + meta + "}"),
+             contains("key \"tensor_payload\": it is missing, and so is shape_payload"));
+  CHECK_THAT(refusal_of_index(with_tensors(R"([{"start_idx": 0, "length": 1}])")),
              contains("key \"tensorname\": it is missing"));
-  CHECK_THAT(refusal(with_tensors(R"([{"tensorname": "a", "length": 1}])")),
+  CHECK_THAT(refusal_of_index(with_tensors(R"([{"tensorname": "a", "length": 1}])")),
              contains("key \"start_idx\": it is missing"));
-  CHECK_THAT(refusal(with_tensors(R"([{"tensorname": "a", "start_idx": 1}])")),
+  CHECK_THAT(refusal_of_index(with_tensors(R"([{"tensorname": "a", "start_idx": 1}])")),
              contains("key \"length\": it is missing"));
-  CHECK_THAT(refusal("{" + meta + R"(, "shape_payload": [{"tensorname": "a"}]})"),
+  CHECK_THAT(refusal_of_index("{" + meta + R"(, "shape_payload": [{"tensorname": "a"}]})"),
              contains("key \"shape\": it is missing"));
   CHECK_THAT(
-      refusal(
+      refusal_of_index(
           R"({"meta": {"mode": "EVAL", "mode_step": 0}, "tensor_payload": [{"tensorname": "a", "start_idx": 0, "length": 1}]})"),
       contains("key \"event_file_name\": it is missing, though tensors are listed"));
 }
 
 TEST_CASE("a key of the wrong kind is named") {
   const auto with_meta = [](const std::string& text) { return R"({"tensor_payload": [], "meta": )" + text + "}"; };
-  CHECK_THAT(refusal(with_meta("[]")), contains("key \"meta\": it is not an object"));
-  CHECK_THAT(refusal(with_meta("null")), contains("key \"meta\": it is not an object"));
-  CHECK_THAT(refusal(with_meta(R"({"mode": 1, "mode_step": 0})")), contains("key \"mode\": it is not a string"));
-  CHECK_THAT(refusal(with_meta(R"({"mode": "train\u001b", "mode_step": 0})")),
+  CHECK_THAT(refusal_of_index(with_meta("[]")), contains("key \"meta\": it is not an object"));
+  CHECK_THAT(refusal_of_index(with_meta("null")), contains("key \"meta\": it is not an object"));
+  CHECK_THAT(refusal_of_index(with_meta(R"({"mode": 1, "mode_step": 0})")),
+             contains("key \"mode\": it is not a string"));
+  CHECK_THAT(refusal_of_index(with_meta(R"({"mode": "train\u001b", "mode_step": 0})")),
              contains("key \"mode\": no mode is called \"train\\x1b\""));
-  CHECK_THAT(refusal(with_meta(R"({"mode": "TRAIN", "mode_step": "0"})")),
+  CHECK_THAT(refusal_of_index(with_meta(R"({"mode": "TRAIN", "mode_step": "0"})")),
              contains("key \"mode_step\": it is not an integer"));
-  CHECK_THAT(refusal(with_meta(R"({"mode": "TRAIN", "mode_step": 0, "event_file_name": 5})")),
+  CHECK_THAT(refusal_of_index(with_meta(R"({"mode": "TRAIN", "mode_step": 0, "event_file_name": 5})")),
              contains("key \"event_file_name\": it is not a string"));
-  CHECK_THAT(refusal(with_tensors("{}")), contains("key \"tensor_payload\": it is not an array"));
-  CHECK_THAT(refusal(with_tensors("[5]")),
+  CHECK_THAT(refusal_of_index(with_tensors("{}")), contains("key \"tensor_payload\": it is not an array"));
+  CHECK_THAT(refusal_of_index(with_tensors("[5]")),
              contains("key \"tensorname\": it is looked for in something that is not an object"));
-  CHECK_THAT(refusal(with_tensors(R"([{"tensorname": null, "start_idx": 0, "length": 1}])")),
+  CHECK_THAT(refusal_of_index(with_tensors(R"([{"tensorname": null, "start_idx": 0, "length": 1}])")),
              contains("key \"tensorname\": it is not a string"));
-  CHECK_THAT(refusal("{" + meta + R"(, "shape_payload": 1})"), contains("key \"shape_payload\": it is not an array"));
-  CHECK_THAT(refusal(with_shape("{}")), contains("key \"shape\": it is not an array"));
+  CHECK_THAT(refusal_of_index("{" + meta + R"(, "shape_payload": 1})"),
+             contains("key \"shape_payload\": it is not an array"));
+  CHECK_THAT(refusal_of_index(with_shape("{}")), contains("key \"shape\": it is not an array"));
 }
 
 TEST_CASE("numbers that are no natural numbers below 2^63 are refused") {
   for (const std::string number : {"-1", "1.0", "1.5", "1e3", "9223372036854775808", "18446744073709551616",
                                    "-9223372036854775809", "null", "true", "\"1\""}) {
     CAPTURE(number);
-    CHECK_THAT(refusal(R"({"tensor_payload": [], "meta": {"mode": "TRAIN", "mode_step": )" + number + "}}"),
+    CHECK_THAT(refusal_of_index(R"({"tensor_payload": [], "meta": {"mode": "TRAIN", "mode_step": )" + number + "}}"),
                contains("key \"mode_step\": it is n"));
-    CHECK_THAT(refusal(with_tensors(R"([{"tensorname": "a", "length": 1, "start_idx": )" + number + "}]")),
+    CHECK_THAT(refusal_of_index(with_tensors(R"([{"tensorname": "a", "length": 1, "start_idx": )" + number + "}]")),
                contains("key \"start_idx\": it is n"));
-    CHECK_THAT(refusal(with_tensors(R"([{"tensorname": "a", "start_idx": 1, "length": )" + number + "}]")),
+    CHECK_THAT(refusal_of_index(with_tensors(R"([{"tensorname": "a", "start_idx": 1, "length": )" + number + "}]")),
                contains("key \"length\": it is n"));
-    CHECK_THAT(refusal(with_shape("[1, " + number + "]")), contains("key \"shape\": "));
+    CHECK_THAT(refusal_of_index(with_shape("[1, " + number + "]")), contains("key \"shape\": "));
   }
-  CHECK(refusal(with_shape("[0, 9223372036854775807]")).empty());
+  CHECK(refusal_of_index(with_shape("[0, 9223372036854775807]")).empty());
 }
 
 TEST_CASE("what is not JSON is refused") {
   const std::string whole = with_tensors("[]");
   for (std::size_t size = 0; size < whole.size(); ++size)
-    CHECK_THAT(refusal(whole.substr(0, size)), contains("not JSON ("));
-  CHECK_THAT(refusal(whole + whole), contains("not JSON"));
-  CHECK_THAT(refusal("[]"), contains("not a JSON object"));
-  CHECK_THAT(refusal("5"), contains("not a JSON object"));
-  CHECK_THAT(refusal("{\"\xff\": 1}"), contains("not JSON"));
+    CHECK_THAT(refusal_of_index(whole.substr(0, size)), contains("not JSON ("));
+  CHECK_THAT(refusal_of_index(whole + whole), contains("not JSON"));
+  CHECK_THAT(refusal_of_index("[]"), contains("not a JSON object"));
+  CHECK_THAT(refusal_of_index("5"), contains("not a JSON object"));
+  CHECK_THAT(refusal_of_index("{\"\xff\": 1}"), contains("not JSON"));
   for (const std::string literal :
        {"NaN", "Infinity", "-Infinity", "nan", "inf", "1e999", "0x10", "01", "+1", "'a'", "undefined"}) {
     CAPTURE(literal);
-    CHECK_THAT(refusal(R"({"tensor_payload": [], "meta": {"mode": "TRAIN", "mode_step": )" + literal + "}}"),
+    CHECK_THAT(refusal_of_index(R"({"tensor_payload": [], "meta": {"mode": "TRAIN", "mode_step": )" + literal + "}}"),
                contains("not JSON"));
   }
 }
@@ -243,18 +246,19 @@ TEST_CASE("nesting beyond any file of a run is refused, brackets in strings are 
   const auto nested = [](std::size_t depth, char open, char close) {
     return "{" + meta + R"(, "tensor_payload": [], "x": )" + std::string(depth, open) + std::string(depth, close) + "}";
   };
-  CHECK(refusal(nested(31, '[', ']')).empty());
-  CHECK_THAT(refusal(nested(32, '[', ']')), contains("nested too deeply"));
-  CHECK_THAT(refusal(nested(1'000'000, '[', ']')), contains("nested too deeply"));
-  CHECK_THAT(refusal(std::string(1'000'000, '[')), contains("nested too deeply"));
-  CHECK_THAT(refusal(R"({"a": )" + std::string(40, '{')), contains("nested too deeply"));
-  CHECK(refusal(nested(1, '"', '"')).empty());
-  CHECK(refusal("{" + meta + R"(, "tensor_payload": [], "x": ")" + std::string(100, '[') + R"(\"[[["})").empty());
+  CHECK(refusal_of_index(nested(31, '[', ']')).empty());
+  CHECK_THAT(refusal_of_index(nested(32, '[', ']')), contains("nested too deeply"));
+  CHECK_THAT(refusal_of_index(nested(1'000'000, '[', ']')), contains("nested too deeply"));
+  CHECK_THAT(refusal_of_index(std::string(1'000'000, '[')), contains("nested too deeply"));
+  CHECK_THAT(refusal_of_index(R"({"a": )" + std::string(40, '{')), contains("nested too deeply"));
+  CHECK(refusal_of_index(nested(1, '"', '"')).empty());
+  CHECK(refusal_of_index("{" + meta + R"(, "tensor_payload": [], "x": ")" + std::string(100, '[') + R"(\"[[["})")
+            .empty());
 }
 
 TEST_CASE("an index with unknown keys is read") {
-  CHECK(refusal(R"({"x": [{}], )" + meta +
-                R"(, "tensor_payload": [{"tensorname": "a", "start_idx": 0, "length": 1, "y": {}}]})")
+  CHECK(refusal_of_index(R"({"x": [{}], )" + meta +
+                         R"(, "tensor_payload": [{"tensorname": "a", "start_idx": 0, "length": 1, "y": {}}]})")
             .empty());
 }
 

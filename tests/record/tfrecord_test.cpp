@@ -1,4 +1,5 @@
 #include <tensortap/record/tfrecord.hpp>
+#include <tensortap/store/store.hpp>
 
 #include <string>
 
@@ -8,7 +9,7 @@ namespace tt = tensortap;
 
 namespace {
 
-std::span<const std::byte> bytes_of(const std::string& text) { return std::as_bytes(std::span(text)); }
+using tt::bytes_of;
 
 std::string text_of(std::span<const std::byte> bytes) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
@@ -26,7 +27,7 @@ std::string true_footer(const std::string& payload) {
 }
 
 /// Why `record` is refused; empty if it is not.
-std::string refusal(const std::string& record) {
+std::string refusal_of_record(const std::string& record) {
   try {
     (void)tt::tfrecord::payload(bytes_of(record), "events/x");
     return "";
@@ -65,7 +66,7 @@ TEST_CASE("a flipped bit anywhere in the header is refused") {
     std::string flipped = record;
     flipped[bit / 8] = static_cast<char>(flipped[bit / 8] ^ (1 << (bit % 8)));
     CAPTURE(bit);
-    CHECK_THAT(refusal(flipped), contains("record: \"events/x\": the checksum of the length does not match"));
+    CHECK_THAT(refusal_of_record(flipped), contains("record: \"events/x\": the checksum of the length does not match"));
   }
 }
 
@@ -75,20 +76,20 @@ TEST_CASE("a flipped bit in the footer is refused") {
       std::string flipped = footer;
       flipped[bit / 8] = static_cast<char>(flipped[bit / 8] ^ (1 << (bit % 8)));
       CAPTURE(bit);
-      CHECK_THAT(refusal(framed("payload", flipped)), contains("the footer is neither"));
+      CHECK_THAT(refusal_of_record(framed("payload", flipped)), contains("the footer is neither"));
     }
 }
 
 TEST_CASE("a flipped bit in the payload is noticed by the true checksum") {
-  CHECK_THAT(refusal(framed("paylobd", true_footer("payload"))), contains("the footer is neither"));
-  CHECK(refusal(framed("paylobd", constant_footer)).empty());
+  CHECK_THAT(refusal_of_record(framed("paylobd", true_footer("payload"))), contains("the footer is neither"));
+  CHECK(refusal_of_record(framed("paylobd", constant_footer)).empty());
 }
 
 TEST_CASE("a cut record is refused, wherever it is cut") {
   const std::string record = framed("payload", constant_footer);
   for (std::size_t size = 0; size < record.size(); ++size) {
     CAPTURE(size);
-    CHECK_THAT(refusal(record.substr(0, size)), contains("cut off ("));
+    CHECK_THAT(refusal_of_record(record.substr(0, size)), contains("cut off ("));
   }
 }
 
@@ -96,6 +97,7 @@ TEST_CASE("a length beyond the bytes is refused, however large") {
   for (const std::uint64_t length :
        {std::uint64_t{1} << 60, UINT64_MAX, UINT64_MAX - 15, UINT64_MAX - 3, std::uint64_t{8}}) {
     const std::string record = text_of(tt::tfrecord::header(length)) + "payload" + constant_footer;
-    CHECK_THAT(refusal(record), contains("cut off (payload of " + std::to_string(length) + " bytes, 7 are there)"));
+    CHECK_THAT(refusal_of_record(record),
+               contains("cut off (payload of " + std::to_string(length) + " bytes, 7 are there)"));
   }
 }

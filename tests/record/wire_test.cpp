@@ -1,4 +1,5 @@
 #include <tensortap/record/wire.hpp>
+#include <tensortap/store/store.hpp>
 
 #include <algorithm>
 #include <cmath>
@@ -12,7 +13,7 @@ namespace wire = tensortap::wire;
 
 namespace {
 
-std::span<const std::byte> bytes_of(const std::string& text) { return std::as_bytes(std::span(text)); }
+using tt::bytes_of;
 
 /// Walks over all of `message`.
 int fields_in(const std::string& message) {

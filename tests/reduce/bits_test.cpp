@@ -11,6 +11,7 @@
 #include <tensortap/reduce/reduce.hpp>
 #include <tensortap/reduce/statistics.hpp>
 #include "catch.hpp"
+#include "expected.hpp"
 #include "inputs.hpp"
 
 namespace tt = tensortap;
@@ -62,21 +63,6 @@ std::vector<tt::Isa> available_isas() {
   return out;
 }
 
-/// The published order of a sum of doubles, word for word: blocks of 4096, lane j of row r is element 16r + j, lanes
-/// are added in halves, blocks in pairs.
-double tree_sum(std::span<const double> x) {
-  using tt::detail::rounded;  // or compilers reorder this here under -ffast-math
-  if (x.size() > 4096) {
-    const std::size_t left = std::bit_floor((x.size() - 1) / 4096) * 4096;
-    return rounded(tree_sum(x.first(left)) + tree_sum(x.subspan(left)));
-  }
-  std::array<double, 16> lanes{};
-  for (std::size_t i = 0; i < x.size(); ++i) lanes[i % 16] = rounded(lanes[i % 16] + x[i]);
-  for (std::size_t width = 8; width > 0; width /= 2)
-    for (std::size_t j = 0; j < width; ++j) lanes[j] = rounded(lanes[j] + lanes[j + width]);
-  return lanes[0];
-}
-
 }  // namespace
 
 TEMPLATE_TEST_CASE("sums follow the published tree, to the bit", "[bits]", float, double) {
@@ -90,10 +76,10 @@ TEMPLATE_TEST_CASE("sums follow the published tree, to the bit", "[bits]", float
     std::vector<double> squares = plain;
     for (double& e : squares) e *= e;
     const auto s = tt::statistics(x);
-    CHECK(s.sum == tree_sum(plain));
-    CHECK(s.abs_sum == tree_sum(magnitudes));
-    CHECK(s.sum_squares == tree_sum(squares));
-    CHECK(tt::l2(x) == std::sqrt(tree_sum(squares)));
+    CHECK(s.sum == expected::tree_sum(plain));
+    CHECK(s.abs_sum == expected::tree_sum(magnitudes));
+    CHECK(s.sum_squares == expected::tree_sum(squares));
+    CHECK(tt::l2(x) == std::sqrt(expected::tree_sum(squares)));
   }
 }
 

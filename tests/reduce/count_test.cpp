@@ -10,13 +10,14 @@
 
 #include <tensortap/reduce/count.hpp>
 #include "catch.hpp"
+#include "expected.hpp"
 #include "inputs.hpp"
 
 namespace tt = tensortap;
 
 namespace {
 
-constexpr double inf = std::numeric_limits<double>::infinity();
+using expected::inf;
 
 template <class T>
 std::uint64_t naive(std::span<const T> elements, long double lower, long double upper) {

@@ -12,6 +12,7 @@
 
 #include <tensortap/reduce/difference.hpp>
 #include "catch.hpp"
+#include "expected.hpp"
 #include "inputs.hpp"
 
 namespace tt = tensortap;
@@ -19,7 +20,9 @@ using tt::DType;
 
 namespace {
 
-constexpr double inf = std::numeric_limits<double>::infinity();
+using expected::error_of;
+using expected::inf;
+using expected::tree_sum;
 
 /// Everything a difference says, as bits.
 std::array<std::uint64_t, 14> bits(const tt::Difference& d) {
@@ -38,11 +41,6 @@ std::array<std::uint64_t, 14> bits(const tt::Difference& d) {
           of(d.l2()),
           of(d.relative()),
           of(d.cosine())};
-}
-
-double error_of(double value, long double exact) {
-  if (static_cast<long double>(value) == exact) return 0;
-  return static_cast<double>(std::fabs((static_cast<long double>(value) - exact) / exact));
 }
 
 /// Compares with long double sums over the pairs of finite elements; all fields but max_index.
@@ -102,19 +100,6 @@ std::vector<T> updated(const std::vector<T>& x, double size, std::uint64_t seed 
     if (random.bits() % 3 != 0) e = inputs::element<T>(static_cast<double>(inputs::exact(e)) + step);
   }
   return out;
-}
-
-/// The published order of a sum of doubles, as in bits_test.cpp.
-double tree_sum(std::span<const double> x) {
-  if (x.size() > 4096) {
-    const std::size_t left = std::bit_floor((x.size() - 1) / 4096) * 4096;
-    return tree_sum(x.first(left)) + tree_sum(x.subspan(left));
-  }
-  std::array<double, 16> lanes{};
-  for (std::size_t i = 0; i < x.size(); ++i) lanes[i % 16] += x[i];
-  for (std::size_t width = 8; width > 0; width /= 2)
-    for (std::size_t j = 0; j < width; ++j) lanes[j] += lanes[j + width];
-  return lanes[0];
 }
 
 }  // namespace

@@ -11,6 +11,7 @@
 
 #include <tensortap/reduce/histogram.hpp>
 #include "catch.hpp"
+#include "expected.hpp"
 #include "inputs.hpp"
 
 namespace tt = tensortap;
@@ -18,7 +19,7 @@ using tt::Histogram;
 
 namespace {
 
-constexpr double inf = std::numeric_limits<double>::infinity();
+using expected::inf;
 
 /// The histogram by comparison of each element with the ends of the bins.
 template <class T>

@@ -18,7 +18,7 @@ using tt::detail::bits_of;
 namespace {
 
 const float infinite = std::numeric_limits<float>::infinity();
-const float not_a_number = std::numeric_limits<float>::quiet_NaN();
+const float not_a_float = std::numeric_limits<float>::quiet_NaN();
 
 /// Tensors of many sizes, as a model has them.
 std::vector<std::vector<float>> model(std::size_t tensors) {
@@ -92,7 +92,7 @@ TEST_CASE("NaN and infinities reach the norm of many tensors", "[many]") {
   auto tensors = model(50);
   tensors[20][7] = -infinite;
   CHECK(tt::global_norm(views_of(tensors)) == static_cast<double>(infinite));
-  tensors[30][2] = not_a_number;
+  tensors[30][2] = not_a_float;
   CHECK(std::isnan(tt::global_norm(views_of(tensors))));
   const std::vector<std::vector<double>> large = {{1e200}, {1}};
   CHECK(tt::global_norm(views_of(large)) == static_cast<double>(infinite));  // its square overflows
@@ -100,7 +100,7 @@ TEST_CASE("NaN and infinities reach the norm of many tensors", "[many]") {
 
 TEST_CASE("the statistics of many tensors", "[many]") {
   auto tensors = model(60);
-  tensors[45][3] = not_a_number;
+  tensors[45][3] = not_a_float;
   tensors[50][5] = 1000;
   std::vector<float> all;
   for (const auto& tensor : tensors) all.insert(all.end(), tensor.begin(), tensor.end());
@@ -151,7 +151,7 @@ TEST_CASE("what has no norm is not clipped", "[many]") {
   std::vector<std::vector<float>> tensors = {{1, 2}, {infinite}};
   CHECK(tt::clip_grad_norm(writable(tensors), 1) == static_cast<double>(infinite));
   CHECK(tensors[0][1] == 2);
-  tensors[1][0] = not_a_number;
+  tensors[1][0] = not_a_float;
   CHECK(std::isnan(tt::clip_grad_norm(writable(tensors), 1)));
   CHECK(tensors[0][1] == 2);
 }

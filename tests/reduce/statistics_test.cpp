@@ -11,20 +11,16 @@
 
 #include <tensortap/reduce/statistics.hpp>
 #include "catch.hpp"
+#include "expected.hpp"
 #include "inputs.hpp"
 
 namespace tt = tensortap;
 
 namespace {
 
-constexpr double not_a_number = std::numeric_limits<double>::quiet_NaN();
-constexpr double inf = std::numeric_limits<double>::infinity();
-
-/// Relative difference, 0 for two zeros.
-double error_of(double value, long double exact) {
-  if (static_cast<long double>(value) == exact) return 0;
-  return static_cast<double>(std::fabs((static_cast<long double>(value) - exact) / exact));
-}
+constexpr double not_a_double = std::numeric_limits<double>::quiet_NaN();
+using expected::error_of;
+using expected::inf;
 
 /// Compares the finite part with long double sums over `finite`. Sums of changing sign are judged against their
 /// magnitudes.
@@ -169,7 +165,7 @@ TEST_CASE("many NaNs and infinities", "[statistics]") {
 }
 
 TEST_CASE("nothing but NaN and infinities has no numbers", "[statistics]") {
-  std::vector<double> x(5000, not_a_number);
+  std::vector<double> x(5000, not_a_double);
   x[4999] = inf;
   auto s = tt::statistics(x);
   CHECK(s.finite() == 0);
@@ -460,7 +456,7 @@ TEST_CASE("the record of statistics", "[statistics]") {
   }
   SECTION("a longer one, of a later version, is read") {
     std::vector<double> longer(record.begin(), record.end());
-    longer.push_back(not_a_number);
+    longer.push_back(not_a_double);
     REQUIRE(tt::Statistics::from_record(longer));
     CHECK(same_bits(*tt::Statistics::from_record(longer), s));
   }
@@ -475,7 +471,7 @@ TEST_CASE("the record of statistics", "[statistics]") {
     CHECK_FALSE(tt::Statistics::from_record({}));
     CHECK_FALSE(tt::Statistics::from_record(std::span<const double>(record).first(16)));
     for (const std::size_t field : {0u, 1u, 2u, 3u, 4u, 5u, 17u, 18u, 19u})
-      for (const double bad : {not_a_number, inf, -inf, -2.0, 0.5, 1e300, 0x1p64}) {
+      for (const double bad : {not_a_double, inf, -inf, -2.0, 0.5, 1e300, 0x1p64}) {
         CAPTURE(field, bad);
         auto damaged = record;
         damaged[field] = bad;

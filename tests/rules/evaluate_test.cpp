@@ -59,13 +59,13 @@ std::set<std::int64_t> steps_of(const Findings& findings) {
 }
 
 /// A run of which one operation happens whenever somebody sleeps.
-struct LiveRun {
+struct GrowingRun {
   std::shared_ptr<tt::MemoryStore> store = std::make_shared<tt::MemoryStore>();
   HandWriter first{store, 0};
   FakeTime time;
   std::function<bool()> next;
 
-  LiveRun() {
+  GrowingRun() {
     first.put_attempt(-1);
     first.put_collections();
   }
@@ -159,7 +159,7 @@ TEST_CASE("afterwards, followed and in process: the same verdict") {
 }
 
 TEST_CASE("a finding is acted on when its step comes") {
-  LiveRun run;
+  GrowingRun run;
   const auto trial = run.follow(run.first.saving(0, 4) + HandWriter::Operations{[&] { run.first.close(); }});
   std::vector<std::size_t> steps_then;
   const auto findings = tt::evaluate(
@@ -170,7 +170,7 @@ TEST_CASE("a finding is acted on when its step comes") {
 }
 
 TEST_CASE("a following evaluation ends with the run, in time, or when it is told to") {
-  LiveRun run;
+  GrowingRun run;
   run.first.put(0);
   SECTION("in time") {
     const auto trial = run.follow({});
@@ -209,7 +209,7 @@ TEST_CASE("a following evaluation ends with the run, in time, or when it is told
 }
 
 TEST_CASE("a snapshot is followed if that is asked for") {
-  LiveRun run;
+  GrowingRun run;
   const auto live = run.follow(run.first.saving(0, 3) + HandWriter::Operations{[&] { run.first.close(); }});
   auto options = live.options();
   options.follow = false;
@@ -219,7 +219,7 @@ TEST_CASE("a snapshot is followed if that is asked for") {
 }
 
 TEST_CASE("findings in steps that were set aside are withdrawn, and remaining steps not acted on again") {
-  LiveRun run;
+  GrowingRun run;
   const HandWriter second(run.store, 1);
   const auto trial = run.follow(run.first.saving(0, 6) + second.resuming(3, 6, tt::OnResume::archive) +
                                 second.saving(4, 8) + HandWriter::Operations{[&] { second.close(); }});
@@ -253,7 +253,7 @@ TEST_CASE("a followed run, however it is interrupted, ends with the verdict of i
     const auto below = [&](std::int64_t n) {
       return static_cast<std::int64_t>(random() % static_cast<std::uint32_t>(n));
     };
-    LiveRun run;
+    GrowingRun run;
     HandWriter::Operations operations;
     std::int64_t last = -1;
     std::int64_t resumed_at = -1;
@@ -279,7 +279,7 @@ TEST_CASE("a followed run, however it is interrupted, ends with the verdict of i
 }
 
 TEST_CASE("a rule that throws is reported, and the others go on") {
-  LiveRun run;
+  GrowingRun run;
   for (std::int64_t step = 0; step < 5; ++step) run.first.put(step);
   run.first.close();
   const auto broken = [](const tt::StepView& step) -> std::optional<tt::Finding> {
@@ -304,7 +304,7 @@ TEST_CASE("a rule that throws is reported, and the others go on") {
 }
 
 TEST_CASE("a rule that failed gets another chance after a rewind") {
-  LiveRun run;
+  GrowingRun run;
   const HandWriter second(run.store, 1);
   const auto trial = run.follow(run.first.saving(0, 3) + second.resuming(1, 3, tt::OnResume::archive) +
                                 second.saving(2, 3) + HandWriter::Operations{[&] { second.close(); }});
@@ -319,7 +319,7 @@ TEST_CASE("a rule that failed gets another chance after a rewind") {
 }
 
 TEST_CASE("an action that throws is reported, and evaluation goes on") {
-  LiveRun run;
+  GrowingRun run;
   for (std::int64_t step = 0; step < 3; ++step) run.first.put(step);
   const auto findings = tt::evaluate(tt::Trial(run.store), {Multiples{.n = 1}},
                                      {.on_finding = [](const tt::Finding&) { throw std::runtime_error("no paper"); }});

@@ -9,6 +9,7 @@
 
 #include "catch.hpp"
 #include "golden.hpp"
+#include "reduce/expected.hpp"
 #include "rules/step_of_map.hpp"
 #include "trial/hand_writer.hpp"
 
@@ -18,7 +19,7 @@ using R = tt::Reduction;
 namespace {
 
 constexpr double not_a_number = std::numeric_limits<double>::quiet_NaN();
-constexpr double inf = std::numeric_limits<double>::infinity();
+using expected::inf;
 
 /// Whether it fires for these gradients at a threshold of 0.5.
 bool fires(const std::vector<double>& gradients) {

@@ -59,12 +59,12 @@ void (*handler_of(int number))(int) {
   return action.sa_handler;
 }
 
-std::atomic<int> calls = 0;
+std::atomic<int> heard = 0;
 std::atomic<int> last_number = 0;
 std::atomic<pid_t> last_sender = 0;
 void count(int number) {
   last_number = number;
-  ++calls;
+  ++heard;
 }
 void count_with_sender(int number, siginfo_t* info, void*) {
   last_sender = info->si_pid;
@@ -122,36 +122,36 @@ TEST_CASE("Interruption: two minutes are left unless said otherwise, and any len
 
 TEST_CASE("Interruption: signals that were not named are left alone") {
   const Disposition suspended(count);
-  calls = 0;
+  heard = 0;
   const tt::Interruption notice({.signals = {SIGUSR2, SIGUSR2}});
   ::raise(SIGTERM);
-  CHECK(calls == 1);
+  CHECK(heard == 1);
   CHECK_FALSE(notice.signal().requested());
   ::raise(SIGUSR2);
-  CHECK(calls == 2);
+  CHECK(heard == 2);
   CHECK(notice.signal().requested());
 }
 
 TEST_CASE("Interruption: earlier handlers are called too, each time") {
   const Disposition earlier(count);
-  calls = 0;
+  heard = 0;
   const tt::Interruption notice;
   ::raise(SIGTERM);
-  CHECK(calls == 1);
+  CHECK(heard == 1);
   CHECK(last_number == SIGTERM);
   ::raise(SIGINT);
   ::raise(SIGINT);  // and no death of the second one: the program has a handler
-  CHECK(calls == 3);
+  CHECK(heard == 3);
   CHECK(notice.signal().requested());
 }
 
 TEST_CASE("Interruption: an earlier handler that asks who sent the signal is told") {
   const Disposition earlier(count_with_sender);
-  calls = 0;
+  heard = 0;
   last_sender = 0;
   const tt::Interruption notice;
   ::kill(::getpid(), SIGUSR1);
-  CHECK(becomes([] { return calls == 1; }));
+  CHECK(becomes([] { return heard == 1; }));
   CHECK(last_sender == ::getpid());
   CHECK(notice.signal().requested());
 }
@@ -171,18 +171,18 @@ TEST_CASE("Interruption: ignored signals are heard, and ignored again after it")
 
 TEST_CASE("Interruption: several at once, ended in any order") {
   const Disposition earlier(count);
-  calls = 0;
+  heard = 0;
   auto first = std::make_unique<tt::Interruption>(tt::InterruptionOptions{.grace = 1h});
   auto second = std::make_unique<tt::Interruption>(tt::InterruptionOptions{.grace = 10h});
   ::raise(SIGTERM);
-  CHECK(calls == 1);
+  CHECK(heard == 1);
   CHECK(*first->signal().time_left() <= 1h);
   CHECK(*second->signal().time_left() > 9h);
 
   first.reset();
   const tt::Interruption third({.signals = {SIGTERM}});
   ::raise(SIGTERM);
-  CHECK(calls == 2);
+  CHECK(heard == 2);
   CHECK(third.signal().requested());
   CHECK(handler_of(SIGINT) != count);
   second.reset();
@@ -205,26 +205,26 @@ TEST_CASE("Interruption: a stop signal outlives it and hears nothing more") {
 TEST_CASE("Interruption: a handler installed over it stays, and may call what it replaced") {
   static struct sigaction replaced;
   const Disposition earlier(count);
-  calls = 0;
+  heard = 0;
   {
     const tt::Interruption notice({.signals = {SIGTERM}});
     struct sigaction over {};
     over.sa_sigaction = [](int number, siginfo_t* info, void* context) {
       replaced.sa_sigaction(number, info, context);
-      ++calls;
+      ++heard;
     };
     over.sa_flags = SA_SIGINFO;
     ::sigaction(SIGTERM, &over, &replaced);
     ::raise(SIGTERM);
     CHECK(notice.signal().requested());
-    CHECK(calls == 2);
+    CHECK(heard == 2);
   }
   ::raise(SIGTERM);
-  CHECK(calls == 4);
+  CHECK(heard == 4);
   const tt::Interruption again({.signals = {SIGTERM}});
   ::raise(SIGTERM);
   CHECK(again.signal().requested());
-  CHECK(calls == 6);
+  CHECK(heard == 6);
   ::sigaction(SIGTERM, &replaced, nullptr);  // ours is on top again, and goes with `again`
 }
 
@@ -316,7 +316,7 @@ TEST_CASE("Interruption: one thread watches, only if there is something to watch
 
 TEST_CASE("Interruption: signals to any thread, while others come and go") {
   const Disposition earlier(count);
-  calls = 0;
+  heard = 0;
   constexpr int rounds = 200;
   const tt::Interruption notice({.poll = [] { return std::nullopt; }, .interval = 1ms});
   {
@@ -334,7 +334,7 @@ TEST_CASE("Interruption: signals to any thread, while others come and go") {
     }
   }
   CHECK(notice.signal().requested());
-  CHECK(becomes([] { return calls >= 2 * rounds; }));
+  CHECK(becomes([] { return heard >= 2 * rounds; }));
 }
 
 TEST_CASE("Interruption: what it refuses") {

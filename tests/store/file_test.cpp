@@ -30,13 +30,13 @@ using conformance::text;
 namespace {
 
 /// A store in a directory of its own, and a file and a directory outside of it that nobody may touch.
-struct Fixture {
+struct Guarded {
   TemporaryDirectory directory;
   tt::FileStore store{directory / "run"};
   fs::path run = directory / "run";
   fs::path outside = directory / "outside";
 
-  Fixture() {
+  Guarded() {
     fs::create_directories(run);
     fs::create_directories(outside);
     std::ofstream(outside / "secret") << "secret";
@@ -51,7 +51,7 @@ struct Fixture {
 
 /// Why `call` fails, which must be the store's fault.
 template <class Call>
-std::string failure(const Call& call) {
+std::string store_failure(const Call& call) {
   try {
     call();
   } catch (const tt::Error& e) {
@@ -115,7 +115,7 @@ TEST_CASE("a store's directory is made when the first object is written") {
 }
 
 TEST_CASE("an object is a plain file with the usual rights") {
-  Fixture f;
+  Guarded f;
   const mode_t mask = ::umask(022);
   f.store.put("a/b", "x");
   ::umask(mask);
@@ -125,7 +125,7 @@ TEST_CASE("an object is a plain file with the usual rights") {
 }
 
 TEST_CASE("a temporary that somebody left is no object") {
-  Fixture f;
+  Guarded f;
   f.store.put("a/b.json", "x");
   std::ofstream(f.run / "a/b.json.tmp") << "half";
   std::ofstream(f.run / "a/c.json.123-4.tmp") << "half";
@@ -134,7 +134,7 @@ TEST_CASE("a temporary that somebody left is no object") {
 }
 
 TEST_CASE("what dead writers left unfinished is removed, each by its owner") {
-  Fixture f;
+  Guarded f;
   f.store.put("a/b.json", "x");
   fs::create_directory(f.run / "a/directory.tmp");
   fs::create_symlink(f.outside / "secret", f.run / "a/link.tmp");
@@ -159,7 +159,7 @@ TEST_CASE("what dead writers left unfinished is removed, each by its owner") {
 }
 
 TEST_CASE("going on with a listing costs what is left of it") {
-  const Fixture f;
+  const Guarded f;
   int calls_made = 0;
   tt::FileCalls calls;
   calls.fstatat = [&](int directory, const char* path, struct stat* status, int flags) {
@@ -184,25 +184,25 @@ TEST_CASE("going on with a listing costs what is left of it") {
 }
 
 TEST_CASE("only objects are moved, and never through a link") {
-  Fixture f;
+  Guarded f;
   f.store.put("a/b", "x");
   f.store.put("c/d", "y");
   fs::create_symlink(f.outside / "secret", f.run / "a/link");
   fs::create_directory_symlink(f.outside, f.run / "events");
   for (const std::string from : {"a", "a/link", "events/secret"}) {
     CAPTURE(from);
-    CHECK_FALSE(failure([&] { (void)f.store.move(from, "new"); }).empty());
+    CHECK_FALSE(store_failure([&] { (void)f.store.move(from, "new"); }).empty());
   }
-  CHECK_THAT(failure([&] { (void)f.store.move("a/b", "c"); }),
+  CHECK_THAT(store_failure([&] { (void)f.store.move("a/b", "c"); }),
              contains("store: cannot move: \"" + (f.run / "a/b").string() + "\": Is a directory"));
-  CHECK_THAT(failure([&] { (void)f.store.move("a/b", "events/x"); }), contains("symbolic links"));
+  CHECK_THAT(store_failure([&] { (void)f.store.move("a/b", "events/x"); }), contains("symbolic links"));
   CHECK(f.store.move("a/b", "a/link"));  // replaces the link
   CHECK(text(f.store, "a/link") == "x");
   CHECK(f.outside_is_untouched());
 }
 
 TEST_CASE("what is kept is not even written") {
-  const Fixture f;
+  const Guarded f;
   int written = 0;
   tt::FileCalls calls;
   calls.writev = [&](int file, const iovec* pieces, int count) { return ++written, ::writev(file, pieces, count); };
@@ -214,21 +214,21 @@ TEST_CASE("what is kept is not even written") {
 }
 
 TEST_CASE("a put that cannot be renamed leaves nothing behind") {
-  Fixture f;
+  Guarded f;
   f.store.put("a/b", "x");
-  CHECK_THAT(failure([&] { f.store.put("a", "y"); }),
+  CHECK_THAT(store_failure([&] { f.store.put("a", "y"); }),
              contains("store: cannot rename: \"" + (f.run / "a").string() + "\": Is a directory"));
   CHECK(temporaries_in(f.run) == 0);
   CHECK(listing(f.store, "") == "a/b 1");
 }
 
 TEST_CASE("a put that cannot be written leaves the old object, and nothing else") {
-  Fixture f;
+  Guarded f;
   f.store.put("a/b", "old");
   std::string message;
   {
     const FileSizeLimit limit(1 << 20);
-    message = failure([&] { f.store.put("a/b", conformance::noise(3 << 20)); });
+    message = store_failure([&] { f.store.put("a/b", conformance::noise(3 << 20)); });
   }
   CHECK_THAT(message, contains("store: cannot write: \"" + (f.run / "a/b").string() + "\": File too large"));
   CHECK(text(f.store, "a/b") == "old");
@@ -238,52 +238,54 @@ TEST_CASE("a put that cannot be written leaves the old object, and nothing else"
 }
 
 TEST_CASE("a file where a directory should be is an error that names it") {
-  Fixture f;
+  Guarded f;
   f.store.put("a", "x");
-  CHECK_THAT(failure([&] { f.store.put("a/b", "y"); }),
+  CHECK_THAT(store_failure([&] { f.store.put("a/b", "y"); }),
              contains("store: cannot open the directory of: \"" + (f.run / "a/b").string() + "\": Not a directory"));
   CHECK(text(f.store, "a") == "x");
 
   tt::FileStore in_file((f.outside / "secret").string());
   CHECK_THAT(
-      failure([&] { in_file.put("a", "y"); }),
+      store_failure([&] { in_file.put("a", "y"); }),
       contains("store: cannot make the directory of: \"" + (f.outside / "secret/a").string() + "\": Not a directory"));
-  CHECK_THAT(failure([&] { (void)in_file.get("a"); }), contains("Not a directory"));
-  CHECK_THAT(failure([&] { (void)in_file.list(""); }), contains("Not a directory"));
+  CHECK_THAT(store_failure([&] { (void)in_file.get("a"); }), contains("Not a directory"));
+  CHECK_THAT(store_failure([&] { (void)in_file.list(""); }), contains("Not a directory"));
   tt::FileStore below_file((f.outside / "secret/run").string());
-  CHECK_THAT(failure([&] { below_file.put("a", "y"); }), contains("Not a directory"));
+  CHECK_THAT(store_failure([&] { below_file.put("a", "y"); }), contains("Not a directory"));
   CHECK(f.outside_is_untouched());
 }
 
 TEST_CASE("no symbolic link to a directory is followed") {
-  Fixture f;
+  Guarded f;
   f.store.put("a/b", "x");
   fs::create_directory_symlink(f.outside, f.run / "events");
   fs::create_directory_symlink(f.outside, f.run / "a/deep");
   for (const std::string prefix : {"events/", "a/deep/"}) {
     CAPTURE(prefix);
     const std::string cause = "symbolic links inside a run are not followed";
-    CHECK_THAT(failure([&] { f.store.put(prefix + "secret", "y"); }), contains(cause));
-    CHECK_THAT(failure([&] { f.store.put(prefix + "new/object", "y"); }), contains(cause));
-    CHECK_THAT(failure([&] { (void)f.store.get(prefix + "secret"); }), contains(cause));
-    CHECK_THAT(failure([&] { (void)f.store.size(prefix + "secret"); }), contains(cause));
-    CHECK_THAT(failure([&] { (void)f.store.remove(prefix + "secret"); }), contains(cause));
-    CHECK_THAT(failure([&] { (void)f.store.list(prefix); }), contains(cause));
+    CHECK_THAT(store_failure([&] { f.store.put(prefix + "secret", "y"); }), contains(cause));
+    CHECK_THAT(store_failure([&] { f.store.put(prefix + "new/object", "y"); }), contains(cause));
+    CHECK_THAT(store_failure([&] { (void)f.store.get(prefix + "secret"); }), contains(cause));
+    CHECK_THAT(store_failure([&] { (void)f.store.size(prefix + "secret"); }), contains(cause));
+    CHECK_THAT(store_failure([&] { (void)f.store.remove(prefix + "secret"); }), contains(cause));
+    CHECK_THAT(store_failure([&] { (void)f.store.list(prefix); }), contains(cause));
   }
   CHECK(listing(f.store, "") == "a/b 1");
   CHECK(f.outside_is_untouched());
 }
 
 TEST_CASE("no symbolic link to a file is followed, but one may be replaced or removed") {
-  Fixture f;
+  Guarded f;
   f.store.put("a/b", "x");
   fs::create_symlink(f.outside / "secret", f.run / "a/link");
   fs::create_symlink("b", f.run / "a/inside");
   fs::create_symlink("nothing", f.run / "a/dangling");
   for (const std::string key : {"a/link", "a/inside", "a/dangling"}) {
     CAPTURE(key);
-    CHECK_THAT(failure([&] { (void)f.store.get(key); }), contains("symbolic links inside a run are not followed"));
-    CHECK_THAT(failure([&] { (void)f.store.size(key); }), contains("symbolic links inside a run are not followed"));
+    CHECK_THAT(store_failure([&] { (void)f.store.get(key); }),
+               contains("symbolic links inside a run are not followed"));
+    CHECK_THAT(store_failure([&] { (void)f.store.size(key); }),
+               contains("symbolic links inside a run are not followed"));
   }
   CHECK(listing(f.store, "") == "a/b 1");
   f.store.put("a/link", "mine");
@@ -294,7 +296,7 @@ TEST_CASE("no symbolic link to a file is followed, but one may be replaced or re
 }
 
 TEST_CASE("the directory of a store may itself be reached through a link") {
-  Fixture f;
+  Guarded f;
   fs::create_directory_symlink(f.run, f.directory / "link");
   tt::FileStore store(f.directory / "link");
   store.put("a/b", "x");
@@ -303,22 +305,22 @@ TEST_CASE("the directory of a store may itself be reached through a link") {
 }
 
 TEST_CASE("what is no regular file is no object, and nobody waits for it") {
-  Fixture f;
+  Guarded f;
   f.store.put("a/b", "x");
   REQUIRE(::mkfifo((f.run / "a/pipe").c_str(), 0600) == 0);
   for (const std::string key : {"a/pipe", "a"}) {
     CAPTURE(key);
-    CHECK_THAT(failure([&] { (void)f.store.get(key); }),
+    CHECK_THAT(store_failure([&] { (void)f.store.get(key); }),
                contains("store: cannot read: \"" + (f.run / key).string() + "\": it is not a regular file"));
-    CHECK_THAT(failure([&] { (void)f.store.size(key); }), contains("it is not a regular file"));
+    CHECK_THAT(store_failure([&] { (void)f.store.size(key); }), contains("it is not a regular file"));
   }
   CHECK(listing(f.store, "") == "a/b 1");
-  CHECK_THAT(failure([&] { (void)f.store.remove("a"); }), contains("store: cannot remove: "));
+  CHECK_THAT(store_failure([&] { (void)f.store.remove("a"); }), contains("store: cannot remove: "));
   CHECK(text(f.store, "a/b") == "x");
 }
 
 TEST_CASE("a listing goes sixteen directories deep, however deep they go") {
-  Fixture f;
+  Guarded f;
   std::string key;
   for (int i = 0; i < 16; ++i) key += "d/";
   f.store.put(key + "x", "x");
@@ -331,7 +333,7 @@ TEST_CASE("a listing goes sixteen directories deep, however deep they go") {
 }
 
 TEST_CASE("a range beyond a large sparse file takes no memory for it") {
-  Fixture f;
+  Guarded f;
   f.store.put("a", "0123456789");
   std::error_code unsupported;  // by a file system without sparse files
   fs::resize_file(f.run / "a", std::uintmax_t{1} << 40, unsupported);
@@ -342,7 +344,7 @@ TEST_CASE("a range beyond a large sparse file takes no memory for it") {
 }
 
 TEST_CASE("prefixes that lead out of a store are refused") {
-  const Fixture f;
+  const Guarded f;
   for (const std::string prefix : {"../", "a/../../", "/", "./", "//"})
     CHECK_THROWS_WITH(f.store.list(prefix), contains("is not a relative path of plain names"));
 }
@@ -350,7 +352,7 @@ TEST_CASE("prefixes that lead out of a store are refused") {
 #ifdef __linux__
 
 TEST_CASE("a temporary never follows a link that waits under its name") {
-  Fixture f;
+  Guarded f;
   fs::create_directories(f.run / "a");
   const int watch = ::inotify_init1(IN_NONBLOCK);
   REQUIRE(::inotify_add_watch(watch, (f.run / "a").c_str(), IN_CREATE) >= 0);
@@ -372,7 +374,7 @@ TEST_CASE("a temporary never follows a link that waits under its name") {
 
 TEST_CASE("no descriptor stays open") {
   const auto open_descriptors = [] { return std::distance(fs::directory_iterator("/proc/self/fd"), {}); };
-  Fixture f;
+  Guarded f;
   fs::create_directory_symlink(f.outside, f.run / "link");
   f.store.put("a/b", "x");
   const auto before = open_descriptors();
@@ -390,11 +392,11 @@ TEST_CASE("no descriptor stays open") {
     const auto claim = f.store.claim("c/claim", "me");
     CHECK(claim);
     CHECK_FALSE(f.store.claim("c/claim", "you"));
-    CHECK_FALSE(failure([&] { (void)f.store.claim("a", "me"); }).empty());
-    CHECK_FALSE(failure([&] { f.store.put("a", "x"); }).empty());
-    CHECK_FALSE(failure([&] { f.store.put("link/x", "x"); }).empty());
-    CHECK_FALSE(failure([&] { (void)f.store.get("a"); }).empty());
-    CHECK_FALSE(failure([&] { (void)f.store.list("link/"); }).empty());
+    CHECK_FALSE(store_failure([&] { (void)f.store.claim("a", "me"); }).empty());
+    CHECK_FALSE(store_failure([&] { f.store.put("a", "x"); }).empty());
+    CHECK_FALSE(store_failure([&] { f.store.put("link/x", "x"); }).empty());
+    CHECK_FALSE(store_failure([&] { (void)f.store.get("a"); }).empty());
+    CHECK_FALSE(store_failure([&] { (void)f.store.list("link/"); }).empty());
   }
   CHECK(open_descriptors() == before);
 }

@@ -17,14 +17,13 @@
 #include "catch.hpp"
 #include "store/remote_store.hpp"
 #include "trial/hand_writer.hpp"
+#include "trial/steps.hpp"
 
 namespace tt = tensortap;
 using namespace std::chrono_literals;
 using Calls = RemoteStore::Calls;
 
 namespace {
-
-using Steps = std::vector<std::int64_t>;
 
 /// A run of one worker with these steps, written near by and read from afar.
 struct RemoteRun {

@@ -14,19 +14,12 @@
 #include "golden.hpp"
 #include "store/temporary_directory.hpp"
 #include "trial/hand_writer.hpp"
+#include "trial/steps.hpp"
 
 namespace tt = tensortap;
 using namespace std::chrono_literals;
 
 namespace {
-
-using Steps = std::vector<std::int64_t>;
-
-Steps up_to(std::int64_t last) {
-  Steps out(static_cast<std::size_t>(last + 1));
-  std::iota(out.begin(), out.end(), 0);
-  return out;
-}
 
 constexpr auto any = tt::Completeness::any;
 constexpr auto train = tt::Mode::train;

@@ -16,19 +16,13 @@
 #include "catch.hpp"
 #include "store/temporary_directory.hpp"
 #include "trial/hand_writer.hpp"
+#include "trial/steps.hpp"
 
 namespace tt = tensortap;
 
 namespace {
 
-using Steps = std::vector<std::int64_t>;
 using Operations = HandWriter::Operations;
-
-Steps up_to(std::int64_t last) {
-  Steps out(static_cast<std::size_t>(last + 1));
-  std::iota(out.begin(), out.end(), 0);
-  return out;
-}
 
 /// Which attempt wrote each of the steps that `trial` shows, as its index says it.
 std::map<std::int64_t, std::int64_t> attempts_by_step(const tt::Trial& trial) {

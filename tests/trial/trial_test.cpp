@@ -5,13 +5,12 @@
 
 #include "catch.hpp"
 #include "golden.hpp"
+#include "trial/steps.hpp"
 
 namespace tt = tensortap;
 using R = tt::Reduction;
 
 namespace {
-
-using Steps = std::vector<std::int64_t>;
 
 tt::Trial golden_trial(const std::string& run) { return tt::Trial((golden::directory() / run).string()); }
 

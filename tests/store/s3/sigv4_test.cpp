@@ -24,7 +24,7 @@ std::string file_text(const std::filesystem::path& path) {
 }
 
 /// "20130524T000000Z" or "2015-08-30T12:36:00Z"
-std::chrono::sys_seconds time_of(std::string text) {
+std::chrono::sys_seconds utc(std::string text) {
   std::erase_if(text, [](char c) { return c == '-' || c == ':'; });
   const auto number = [&](std::size_t at, std::size_t size) { return std::stoi(text.substr(at, size)); };
   const std::chrono::year_month_day date(std::chrono::year(number(0, 4)),
@@ -41,7 +41,7 @@ std::string signature_of(const std::string& text) {
 
 const Credentials example{.access_key_id = "AKIDEXAMPLE",
                           .secret_access_key = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"};
-const Signing at_noon{.region = "eu-west-1", .time = time_of("20260101T120000Z")};
+const Signing at_noon{.region = "eu-west-1", .time = utc("20260101T120000Z")};
 
 HttpRequest put_request() {
   return {.method = "PUT",
@@ -54,7 +54,7 @@ void check_s3_vector(const nlohmann::json& file, const nlohmann::json& vector) {
   const Credentials credentials{.access_key_id = file.at("access_key").get<std::string>(),
                                 .secret_access_key = file.at("secret_key").get<std::string>()};
   const Signing signing{.region = file.at("region").get<std::string>(),
-                        .time = time_of(file.at("date").get<std::string>())};
+                        .time = utc(file.at("date").get<std::string>())};
   HttpRequest request{.method = vector.value("method", "PUT"), .url = {}};
   request.headers = vector.at("headers").get<HttpHeaders>();
   request.url.host = request.headers.at("host");
@@ -133,7 +133,7 @@ void check_suite_case(const std::filesystem::path& folder) {
   if (!context.value("omit_session_token", false)) credentials.session_token = given.value("token", "");
   const Signing signing{.region = context.at("region").get<std::string>(),
                         .service = context.at("service").get<std::string>(),
-                        .time = time_of(context.at("timestamp").get<std::string>()),
+                        .time = utc(context.at("timestamp").get<std::string>()),
                         .encode_path_twice = true,
                         .normalize_path = context.at("normalize").get<bool>()};
   const std::string hash = sha256_hex(body);
@@ -182,8 +182,8 @@ TEST_CASE("requests are signed as a third party's suite has it") {
 }
 
 TEST_CASE("a moment is written as AWS has it") {
-  CHECK(amz_date(time_of("20130524T000000Z")) == "20130524T000000Z");
-  CHECK(amz_date(time_of("20240229T235959Z")) == "20240229T235959Z");
+  CHECK(amz_date(utc("20130524T000000Z")) == "20130524T000000Z");
+  CHECK(amz_date(utc("20240229T235959Z")) == "20240229T235959Z");
   CHECK(amz_date(std::chrono::sys_seconds()) == "19700101T000000Z");
   CHECK(amz_date(std::chrono::sys_seconds(std::chrono::seconds(-1))) == "19691231T235959Z");
 }
@@ -195,7 +195,7 @@ TEST_CASE("signing again replaces the old signature and all that belonged to it"
   HttpRequest twice = put_request();
   Credentials temporary = example;
   temporary.session_token = "old-token";
-  sign(twice, temporary, {.region = "us-east-1", .time = time_of("20251231T235959Z")}, sha256_hex("body"));
+  sign(twice, temporary, {.region = "us-east-1", .time = utc("20251231T235959Z")}, sha256_hex("body"));
   CHECK(twice.headers.at("x-amz-security-token") == "old-token");
   CHECK_THAT(twice.headers.at("authorization"), contains("x-amz-security-token"));
   sign(twice, example, at_noon, unsigned_payload);
@@ -203,7 +203,7 @@ TEST_CASE("signing again replaces the old signature and all that belonged to it"
 
   HttpRequest link = put_request();
   const Url first =
-      presigned(link, temporary, {.region = "us-east-1", .time = time_of("20251231T235959Z")}, std::chrono::hours(1));
+      presigned(link, temporary, {.region = "us-east-1", .time = utc("20251231T235959Z")}, std::chrono::hours(1));
   CHECK_THAT(first.query, contains("X-Amz-Security-Token=old-token"));
   const Url direct = presigned(link, example, at_noon, std::chrono::hours(2));
   link.url = first;
