@@ -94,10 +94,14 @@ class RunReader {
       return attempt.worker == answer.worker && attempt.run > part.run.value_or(-1) &&
              attempt.resumed_at < part.step.global_step;
     };
-    for (const ObjectInfo& object : objects_.list(layout::attempts_prefix).value_or(std::vector<ObjectInfo>{}))
-      if (!look([&](const Run& run) { return run.attempt_objects.contains(object.key); }))
-        if (const auto attempt = objects_.read(object.key, parse_named_attempt).value; attempt && supersedes(*attempt))
-          return true;
+    for (const ObjectInfo& object : objects_.list(layout::attempts_prefix).value_or(std::vector<ObjectInfo>{})) {
+      auto attempt = look([&](const Run& run) -> std::optional<Attempt> {
+        const auto known = run.attempt_objects.find(object.key);
+        return known == run.attempt_objects.end() ? std::nullopt : std::optional(known->second.second);
+      });
+      if (!attempt) attempt = objects_.read(object.key, parse_named_attempt).value;
+      if (attempt && supersedes(*attempt)) return true;
+    }
     return look([&](const Run& run) {
       const Run::Parts* parts = run.parts(part.step.global_step);
       const auto found = parts == nullptr ? Run::Parts::const_iterator() : parts->find(answer.worker);
