@@ -37,18 +37,27 @@ class MappedFile {
 
   [[nodiscard]] tt::Bytes bytes() const { return {static_cast<const std::byte*>(data_), size_}; }
 
+  /// Takes the whole pages of `bytes` out of memory.
+  static void drop(tt::Bytes bytes) {
+    const auto page = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
+    const auto begin = (reinterpret_cast<std::uintptr_t>(bytes.data()) + page - 1) / page * page;
+    const auto end = reinterpret_cast<std::uintptr_t>(bytes.data() + bytes.size()) / page * page;
+    if (begin < end) ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
+  }
+
  private:
   std::size_t size_;
   void* data_ = nullptr;
 };
 
-void put(tt::Store& store, const std::filesystem::path& folder, std::size_t connections) {
+void put(tt::S3Store& store, const std::filesystem::path& folder, std::size_t connections) {
   std::vector<std::filesystem::path> files;
   for (const auto& entry : std::filesystem::directory_iterator(folder)) files.push_back(entry.path());
   tt::for_each_at_once(files.size(), connections, [&](std::size_t i) {
     const MappedFile file(files[i]);
     const tt::Bytes bytes = file.bytes();
-    store.put(files[i].filename().string(), std::span(&bytes, 1), tt::Sync::yes, tt::IfExists::replace);
+    store.send(files[i].filename().string(), std::span(&bytes, 1),
+               {.seen = MappedFile::drop, .sent = MappedFile::drop});
   });
 }
 

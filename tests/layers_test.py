@@ -18,7 +18,7 @@ MAY_INCLUDE = {
     "select": set(),
     "reduce": {"tensor"},
     "record": {"tensor", "select", "reduce"},
-    "store": set(),
+    "store": {"record/crc32c"},
     "store/http": {"store"},
     "store/s3": {"store", "store/http", "record/crc32c"},
     "capture": {"tensor", "select", "reduce", "record", "store"},

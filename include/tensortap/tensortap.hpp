@@ -39,6 +39,7 @@
 #include <tensortap/record/tfrecord.hpp>          //         framing and checksums
 
 #include <tensortap/store/at_once.hpp>  // store: many calls at the same time
+#include <tensortap/store/cached.hpp>   //        what was read, kept in a directory
 #include <tensortap/store/file.hpp>     //        a directory
 #include <tensortap/store/memory.hpp>   //        memory
 #include <tensortap/store/open.hpp>     //        by address
@@ -50,7 +51,8 @@
 #include <tensortap/capture/state.hpp>    //          the last commits
 #include <tensortap/capture/status.hpp>   //          what was done, and what was lost
 
-#include <tensortap/trial/tensor_history.hpp>  // read: one tensor over the steps
+#include <tensortap/trial/outline.hpp>         // read: what the names of its objects say
+#include <tensortap/trial/tensor_history.hpp>  //       one tensor over the steps
 #include <tensortap/trial/trial.hpp>           //       a run, finished or going on
 
 #include <tensortap/rules/action.hpp>              // judge: what to do about it

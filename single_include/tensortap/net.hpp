@@ -40,6 +40,7 @@
 #include <exception>
 #include <functional>
 #include <iterator>
+#include <limits>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -55,6 +56,28 @@
 #include <type_traits>
 #include <utility>
 #include <vector>
+
+// from tensortap/store/http/text.hpp
+
+// Text as HTTP has it: ASCII, whatever the locale. Not for users.
+
+namespace tensortap::inline v0::detail {
+
+inline std::string lower_case(std::string text) {
+  for (char& c : text) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
+  return text;
+}
+
+/// `text` as a number to `base`; nothing if it is none, or anything follows.
+inline std::optional<std::uint64_t> whole_number(std::string_view text, int base = 10) {
+  std::uint64_t value = 0;
+  const char* const end = text.data() + text.size();
+  const auto [read, failure] = std::from_chars(text.data(), end, value, base);
+  if (text.empty() || failure != std::errc() || read != end) return std::nullopt;
+  return value;
+}
+
+}  // namespace tensortap::inline v0::detail
 
 // from tensortap/store/http/url.hpp
 
@@ -126,8 +149,7 @@ inline Url parse_url(std::string_view text) {
     if (static_cast<unsigned char>(c) <= ' ' || c == 0x7f) throw refuse("it has white space or control characters");
   Url url;
   const std::size_t colon = text.find("://");
-  url.scheme = text.substr(0, colon == std::string_view::npos ? 0 : colon);
-  for (char& c : url.scheme) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
+  url.scheme = detail::lower_case(std::string(text.substr(0, colon == std::string_view::npos ? 0 : colon)));
   if (url.scheme != "http" && url.scheme != "https") throw refuse("it begins with neither http:// nor https://");
   std::string_view rest = text.substr(colon + 3);
   rest = rest.substr(0, rest.find('#'));
@@ -138,8 +160,7 @@ inline Url parse_url(std::string_view text) {
   const bool bracketed = authority.starts_with('[');
   const std::size_t end = bracketed ? authority.find(']') : authority.find(':');
   if (bracketed && end == std::string_view::npos) throw refuse("its bracket is not closed");
-  url.host = bracketed ? authority.substr(1, end - 1) : authority.substr(0, end);
-  for (char& c : url.host) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
+  url.host = detail::lower_case(std::string(bracketed ? authority.substr(1, end - 1) : authority.substr(0, end)));
   if (url.host.empty()) throw refuse("it has no host");
   authority.remove_prefix(end == std::string_view::npos ? authority.size() : bracketed ? end + 1 : end);
   if (!authority.empty()) {
@@ -213,6 +234,8 @@ struct HttpRequest {
   /// Takes the body of a reply piece by piece, `head` has status and headers; false if this body goes to `head.body`
   /// instead (then it is asked no more). It is not bound by `body_limit`.
   std::function<bool(const HttpReply& head, Bytes piece)> sink = {};
+  /// How much it wants. A body that goes on is cut off there, and the connection with it. Units: bytes.
+  std::uint64_t sink_limit = std::numeric_limits<std::uint64_t>::max();
 };
 
 /// Makes one exchange. Never throws, never repeats anything, never follows a redirect; returns by the deadline, or soon
@@ -512,7 +535,7 @@ inline HttpProxy parse_proxy(std::string_view text) {
   HttpProxy proxy;
   std::string scheme = "http";
   if (const std::size_t colon = text.find("://"); colon != std::string_view::npos) {
-    scheme = text.substr(0, colon);
+    scheme = detail::lower_case(std::string(text.substr(0, colon)));
     text.remove_prefix(colon + 3);
   }
   text = text.substr(0, text.find_first_of("/?#"));
@@ -523,7 +546,6 @@ inline HttpProxy parse_proxy(std::string_view text) {
     if (colon != std::string_view::npos) proxy.password = percent_decoded(user.substr(colon + 1));
     text.remove_prefix(at + 1);
   }
-  for (char& c : scheme) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
   if (scheme != "http") throw Error::bad_url(scheme + "://…", "a proxy must speak http");
   const Url url = parse_url("http://" + std::string(text));
   proxy.host = url.host;
@@ -547,21 +569,13 @@ struct IpAddress {
   }
 
   /// Whether the first `prefix` bits are those of `other`.
-  [[nodiscard]] bool begins_as(const IpAddress& other, unsigned prefix) const {
+  [[nodiscard]] bool begins_as(const IpAddress& other, std::uint64_t prefix) const {
     if (bits != other.bits || prefix > bits) return false;
     for (unsigned bit = 0; bit < prefix; ++bit)
       if (((bytes[bit / 8] ^ other.bytes[bit / 8]) >> (7 - bit % 8) & 1) != 0) return false;
     return true;
   }
 };
-
-template <class Number>
-std::optional<Number> whole_number(std::string_view text) {
-  Number value{};
-  const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (failure != std::errc() || end != text.data() + text.size() || text.empty()) return std::nullopt;
-  return value;
-}
 
 /// Whether `url` is meant by one entry of no_proxy: "*", a name with all names below it, an address, a network
 /// "10.0.0.0/8"; a name or an IPv4 address may be followed by a port.
@@ -570,17 +584,17 @@ inline bool is_meant_by(std::string_view entry, const Url& url) {
   const auto host = IpAddress::parse(url.host);
   if (const std::size_t slash = entry.find('/'); slash != std::string_view::npos) {
     const auto network = IpAddress::parse(entry.substr(0, slash));
-    const auto prefix = whole_number<unsigned>(entry.substr(slash + 1));
+    const auto prefix = whole_number(entry.substr(slash + 1));
     return host && network && prefix && host->begins_as(*network, *prefix);
   }
   if (entry.starts_with('[')) {
     const std::size_t end = entry.find(']');
     if (end == std::string_view::npos) return false;
     const std::string_view port = entry.substr(end + 1);
-    if (port.starts_with(':') && whole_number<std::uint16_t>(port.substr(1)) != url.port_or_default()) return false;
+    if (port.starts_with(':') && whole_number(port.substr(1)) != url.port_or_default()) return false;
     entry = entry.substr(1, end - 1);
   } else if (const std::size_t colon = entry.find(':'); colon != std::string_view::npos && colon == entry.rfind(':')) {
-    if (whole_number<std::uint16_t>(entry.substr(colon + 1)) != url.port_or_default()) return false;
+    if (whole_number(entry.substr(colon + 1)) != url.port_or_default()) return false;
     entry = entry.substr(0, colon);
   }
   if (const auto address = IpAddress::parse(entry)) return host && host->begins_as(*address, address->bits);
@@ -613,8 +627,7 @@ struct HttpProxies {
   [[nodiscard]] std::optional<HttpProxy> proxy_for(const Url& url) const {
     const std::string& proxy = url.scheme == "https" ? https : http;
     if (proxy.empty() || detail::is_machines_own(url.host)) return std::nullopt;
-    std::string lower = none_for;
-    for (char& c : lower) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
+    const std::string lower = detail::lower_case(none_for);
     for (std::string_view rest = lower; !rest.empty();) {
       const std::size_t end = rest.find_first_of(", \t");
       if (const std::string_view entry = rest.substr(0, end); !entry.empty() && detail::is_meant_by(entry, url))
@@ -670,14 +683,12 @@ class ReplyReader {
       size += name.size() + value.size();
       if (++count > most_headers || size > longest_head)
         return refuse(HttpFailure::too_large, "its header is too long");
-      std::string lower = name;
-      for (char& c : lower) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
-      const auto [at, is_new] = reply_.headers.try_emplace(std::move(lower), value);
+      const auto [at, is_new] = reply_.headers.try_emplace(lower_case(name), value);
       if (!is_new) at->second += ", " + std::string(value);
     }
     if (status < 200 || status > 599) return refuse(HttpFailure::malformed, "its status is " + std::to_string(status));
     if (const std::string_view text = reply_.header("content-length"); !text.empty()) {
-      length_ = length_of(text);
+      length_ = whole_number(text);
       if (!length_) return refuse(HttpFailure::malformed, "its Content-Length is not one number");
     }
     if (request_.method == "HEAD" || status == 204 || status == 304) {
@@ -690,21 +701,25 @@ class ReplyReader {
     return true;
   }
 
-  /// The next bytes of the body; false if no more is wanted.
+  /// The next bytes of the body; false if no more is wanted. A sink has them in larger pieces than httplib's 4 KiB.
   bool add(Bytes piece) {
     moved_at_ = Clock::now();
-    try {
-      if (wants_sink_) wants_sink_ = request_.sink(reply_, piece);
-      if (wants_sink_) return true;
-      if (piece.size() > request_.body_limit - reply_.body.size()) return refuse_body();
-      if (reply_.body.empty() && length_)
-        reply_.body.reserve(static_cast<std::size_t>(std::min(*length_, request_.body_limit)));
-      reply_.body.append(text_of(piece));
-      return true;
-    } catch (...) {
-      thrown_ = std::current_exception();
-      return false;
-    }
+    if (!wants_sink_) return pass(piece);
+    const bool is_last = (!length_ || *length_ > request_.sink_limit) && piece.size() >= request_.sink_limit - taken_;
+    if (is_last) piece = piece.first(static_cast<std::size_t>(request_.sink_limit - taken_));
+    taken_ += piece.size();
+    if (gathered_.size() + piece.size() > most_gathered && !finish()) return false;
+    gathered_.append(text_of(piece));
+    if (!is_last) return true;
+    is_whole_ = finish();
+    return false;
+  }
+
+  /// Nothing more comes; false if that what has come is not wanted.
+  bool finish() {
+    const bool wanted = gathered_.empty() || pass(bytes_of(gathered_));
+    gathered_.clear();
+    return wanted;
   }
 
   [[nodiscard]] bool has_begun() const noexcept { return has_begun_; }
@@ -730,14 +745,24 @@ class ReplyReader {
 
  private:
   static constexpr std::size_t most_headers = 256;
-  static constexpr std::size_t longest_head = std::size_t{64} << 10;  ///< Units: bytes
+  /// Units: bytes.
+  static constexpr std::size_t longest_head = std::size_t{64} << 10;
+  static constexpr std::size_t most_gathered = std::size_t{128} << 10;
 
-  /// Nothing if it is no number, or several.
-  static std::optional<std::uint64_t> length_of(std::string_view text) {
-    std::uint64_t value = 0;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-    if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
-    return value;
+  /// Gives `piece` to whoever wants it.
+  bool pass(Bytes piece) {
+    try {
+      if (wants_sink_) wants_sink_ = request_.sink(reply_, piece);
+      if (wants_sink_) return true;
+      if (piece.size() > request_.body_limit - reply_.body.size()) return refuse_body();
+      if (reply_.body.empty() && length_)
+        reply_.body.reserve(static_cast<std::size_t>(std::min(*length_, request_.body_limit)));
+      reply_.body.append(text_of(piece));
+      return true;
+    } catch (...) {
+      thrown_ = std::current_exception();
+      return false;
+    }
   }
 
   bool refuse(HttpFailure failure, std::string cause) {
@@ -752,6 +777,8 @@ class ReplyReader {
 
   const HttpRequest& request_;
   HttpReply reply_;
+  std::string gathered_;     ///< for the sink
+  std::uint64_t taken_ = 0;  ///< for it, of the body
   std::optional<std::uint64_t> length_;
   Clock::time_point moved_at_{};
   bool has_begun_ = false;
@@ -1062,6 +1089,7 @@ class HttpConnection {
     httplib::Response answer;
     httplib::Error error = httplib::Error::Success;
     const bool done = client_->send(ask, answer, error);
+    reader.finish();
 
     is_silent_ = report_.was_used ? report_.is_silent : answer.status <= 0;
     HttpReply reply = judge(reader, answer, error, done, std::max(source.moved_at(), reader.moved_at()));
@@ -1627,16 +1655,23 @@ class CachedCredentials {
 
 namespace tensortap::inline v0 {
 
+namespace detail {
+
+/// The environment variable `name`; nothing if it is not set.
+inline std::optional<std::string> environment_variable(const char* name) {
+  const char* const value = std::getenv(name);
+  return value == nullptr ? std::nullopt : std::optional<std::string>(value);
+}
+
+}  // namespace detail
+
 /// How credentials are found.
 struct CredentialsOptions {
   /// For STS and the metadata services of containers and machines. It must not send what is for loopback or link-local
   /// addresses through a proxy. Without one, these links have nothing.
   HttpTransport transport = {};
   /// A variable of the environment.
-  std::function<std::optional<std::string>(const char* name)> environment = [](const char* name) {
-    const char* const value = std::getenv(name);
-    return value == nullptr ? std::nullopt : std::optional<std::string>(value);
-  };
+  std::function<std::optional<std::string>(const char* name)> environment = detail::environment_variable;
   std::function<std::chrono::system_clock::time_point()> clock = std::chrono::system_clock::now;
 
   std::string profile = {};               ///< of the profile files; empty: AWS_PROFILE, else "default"
@@ -1667,11 +1702,6 @@ struct CredentialsAnswer {
 };
 
 namespace detail {
-
-inline std::string lower_case(std::string text) {
-  for (char& c : text) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
-  return text;
-}
 
 /// A variable of the environment; empty if it is not set.
 inline std::string variable(const CredentialsOptions& options, const char* name) {
@@ -2986,17 +3016,11 @@ inline std::chrono::nanoseconds retry_delay(const S3Retry& options, int retry, d
 
 /// What the server asks for in Retry-After (seconds), or x-amz-retry-after (milliseconds); nothing if it does not.
 inline std::optional<std::chrono::nanoseconds> retry_after(const HttpReply& reply) {
-  const auto number = [](std::string_view text) -> std::optional<std::int64_t> {
-    std::int64_t value = 0;
-    const char* const end = text.data() + text.size();
-    const auto [read, failure] = std::from_chars(text.data(), end, value);
-    if (text.empty() || failure != std::errc() || read != end || value < 0 || value > 1'000'000'000)
-      return std::nullopt;
-    return value;
-  };
-  if (const auto milliseconds = number(reply.header("x-amz-retry-after")))
-    return std::chrono::milliseconds(*milliseconds);
-  if (const auto seconds = number(reply.header("retry-after"))) return std::chrono::seconds(*seconds);
+  constexpr std::uint64_t longest = 1'000'000'000;
+  const auto milliseconds = whole_number(reply.header("x-amz-retry-after"));
+  if (milliseconds && *milliseconds <= longest) return std::chrono::milliseconds(*milliseconds);
+  const auto seconds = whole_number(reply.header("retry-after"));
+  if (seconds && *seconds <= longest) return std::chrono::seconds(*seconds);
   return std::nullopt;
 }
 
@@ -3013,12 +3037,6 @@ inline std::optional<std::chrono::nanoseconds> retry_after(const HttpReply& repl
 namespace tensortap::inline v0 {
 
 namespace detail::s3 {
-
-/// The environment variable `name`; nothing if it is not set.
-inline std::optional<std::string> environment_variable(const char* name) {
-  const char* const value = std::getenv(name);
-  return value == nullptr ? std::nullopt : std::optional<std::string>(value);
-}
 
 /// Waits for `time`, or until `stop` is asked.
 inline void wait_or_stop(std::chrono::nanoseconds time, const std::stop_token& stop) {
@@ -3070,7 +3088,7 @@ struct S3Options {
   CredentialsSource credentials = {};
   /// Who speaks HTTP. Empty: an HttpClient with `http`.
   HttpTransport transport = {};
-  std::function<std::optional<std::string>(const char*)> environment = detail::s3::environment_variable;
+  std::function<std::optional<std::string>(const char*)> environment = detail::environment_variable;
   /// Threads: any, as for what follows.
   std::function<std::chrono::system_clock::time_point()> clock = [] { return std::chrono::system_clock::now(); };
   /// How retries wait; it ends early when `stop` is asked.
@@ -3205,6 +3223,7 @@ struct ListPage {
   struct Object {
     std::string key;
     std::uint64_t size = 0;
+    std::string etag;
     std::string last_modified;  // as in ISO 8601
   };
   std::vector<Object> objects;
@@ -3272,6 +3291,7 @@ inline ListPage parse_list(std::string_view text) {
     const std::string_view size = object.child_value("Size");
     if (std::from_chars(size.data(), size.data() + size.size(), out.size).ec != std::errc())
       throw Error::bad_reply("the size of " + in_quotes(out.key) + " is no number (" + in_quotes(size) + ")");
+    out.etag = object.child_value("ETag");
     out.last_modified = object.child_value("LastModified");
     page.objects.push_back(std::move(out));
   }
@@ -3298,12 +3318,33 @@ inline UploadsPage parse_uploads(std::string_view text) {
   return page;
 }
 
+/// The first object that could not be removed, if it is not just that it was not there, or nothing known. Throws: there
+/// is one to which that may happen otherwise when it is asked again.
+inline ErrorReply parse_delete(std::string_view text) {
+  const pugi::xml_document document = parse_xml(text, "DeleteResult");
+  ErrorReply refused;
+  for (const pugi::xml_node error : document.document_element().children("Error")) {
+    const std::string_view code = error.child_value("Code");
+    if (code == "NoSuchKey") continue;
+    if (code == "InternalError" || code == "SlowDown" || code == "ServiceUnavailable")
+      throw Error::bad_reply(in_quotes(error.child_value("Key")) + " was not removed (" + in_quotes(code) + ")");
+    if (refused.code.empty()) refused = {error.child_value("Code"), error.child_value("Message"), {}, {}};
+  }
+  return refused;
+}
+
 /// The text of child `name` of root `root`, which has to have some.
 inline std::string parse_one(std::string_view text, std::string_view root, const char* name) {
   const pugi::xml_document document = parse_xml(text, root);
   std::string value = document.document_element().child_value(name);
   if (value.empty()) throw Error::bad_reply("it has no " + std::string(name));
   return value;
+}
+
+inline std::string text_of(const pugi::xml_document& document) {
+  std::ostringstream out;
+  document.save(out, "", pugi::format_raw);
+  return out.str();
 }
 
 /// What makes one object of parts, by their ETags in order.
@@ -3315,9 +3356,16 @@ inline std::string complete_document(std::span<const std::string> etags) {
     part.append_child("PartNumber").text().set(static_cast<unsigned>(i + 1));
     part.append_child("ETag").text().set(etags[i].c_str());
   }
-  std::ostringstream out;
-  document.save(out, "", pugi::format_raw);
-  return out.str();
+  return text_of(document);
+}
+
+/// What removes objects `keys`, and tells of those alone that it cannot.
+inline std::string delete_document(std::span<const std::string> keys) {
+  pugi::xml_document document;
+  pugi::xml_node root = document.append_child("Delete");
+  root.append_child("Quiet").text().set("true");
+  for (const std::string& key : keys) root.append_child("Object").append_child("Key").text().set(key.c_str());
+  return text_of(document);
 }
 
 }  // namespace detail::s3
@@ -3394,6 +3442,11 @@ class Client {
   /// By when a request has to be done, with `bytes` to be moved.
   [[nodiscard]] Clock::time_point deadline(std::uint64_t bytes = 0) const {
     return Clock::now() + options_.deadline * (1 + bytes / options_.part_size);
+  }
+
+  /// Of the parts of an object. Over one connection they are larger: each then costs a wait.
+  [[nodiscard]] std::uint64_t part_size() const noexcept {
+    return options_.part_size * (options_.part_connections == 1 ? 8 : 1);
   }
 
   /// Whether the server wants the ETags of conditions without their quotes.
@@ -3638,18 +3691,9 @@ inline constexpr std::string_view crc32c_field = "x-amz-meta-tensortap-crc32c"; 
 inline constexpr std::string_view put_field = "x-amz-meta-tensortap-put";        // a number nobody else draws
 inline constexpr std::string_view lease_field = "x-amz-meta-tensortap-lease";    // of a claim, in seconds
 
-/// `text` as a number to `base`; nothing if it is none, or anything follows.
-inline std::optional<std::uint64_t> number(std::string_view text, int base = 10) {
-  std::uint64_t value = 0;
-  const char* const end = text.data() + text.size();
-  const auto [read, failure] = std::from_chars(text.data(), end, value, base);
-  if (text.empty() || failure != std::errc() || read != end) return std::nullopt;
-  return value;
-}
-
 /// The size of the object of a reply that holds all of it, or none. Throws: it does not say.
 inline std::uint64_t content_length(const HttpReply& reply) {
-  const auto length = number(reply.header("content-length"));
+  const auto length = whole_number(reply.header("content-length"));
   if (!length) throw Error::bad_reply("s3: a reply does not say how long the object is");
   return *length;
 }
@@ -3688,8 +3732,8 @@ inline std::optional<ContentRange> parse_content_range(std::string_view text) {
   const std::size_t dash = text.find('-');
   const std::size_t slash = text.find('/');
   if (dash == std::string_view::npos || slash == std::string_view::npos || dash > slash) return std::nullopt;
-  const auto first = number(text.substr(0, dash));
-  const auto total = number(text.substr(slash + 1));
+  const auto first = whole_number(text.substr(0, dash));
+  const auto total = whole_number(text.substr(slash + 1));
   if (!first || !total) return std::nullopt;
   return ContentRange{*first, *total};
 }
@@ -3705,12 +3749,13 @@ class Download {
  public:
   enum class Outcome { done, missing, replaced, corrupt };
 
-  Download(Client& client, const std::string& key, Range range, const DownloadTarget& target)
-      : client_(client), key_(key), range_(range), target_(target) {}
+  /// Any version, unless `etag` names one.
+  Download(Client& client, const std::string& key, Range range, const DownloadTarget& target, std::string etag)
+      : client_(client), key_(key), range_(range), target_(target), etag_(std::move(etag)) {}
 
   Outcome run() {
     const std::size_t connections = client_.options().part_connections;
-    const std::uint64_t part = client_.options().part_size * (connections == 1 ? 8 : 1);  // then each costs a wait
+    const std::uint64_t part = client_.part_size();
     Stretch first{0, std::min(range_.length, connections == 1 ? part : 2 * part)};
     if (const Outcome outcome = receive(first, true); outcome != Outcome::done) return outcome;
     std::vector<Stretch> rest;
@@ -3741,15 +3786,23 @@ class Download {
   Outcome receive(Stretch& stretch, bool first) {
     std::uint64_t received = 0;
     Request request{.key = key_, .answers = {404, 412, 416}, .deadline = client_.deadline(first ? 0 : stretch.length)};
+    // Ceph reads an object of which no part is asked for with one access less. A large one is cut off instead.
+    constexpr std::uint64_t worth_a_connection = std::uint64_t{1} << 20;
+    const bool may_ask_for_all = first && range_.start == 0 && stretch.length >= worth_a_connection;
+    bool asks_for_all = false;
+    const auto is_fine = [&](int status) { return status == 206 || (status == 200 && asks_for_all); };
     request.prepare = [&](HttpRequest& http) {
+      if (!etag_.empty()) http.headers["if-match"] = etag_;
+      http.sink_limit = stretch.length - received;
+      asks_for_all = may_ask_for_all && received == 0;
+      if (asks_for_all) return;
       const std::uint64_t begin = range_.start + stretch.at;
       http.headers["range"] =
           "bytes=" + std::to_string(begin + received) + "-" + std::to_string(begin + stretch.length - 1);
-      if (!etag_.empty()) http.headers["if-match"] = etag_;
     };
     request.sink = [&](const HttpReply& head, Bytes piece) {
-      if (head.status != 206) return false;
-      if (first && etag_.empty() && !begin_with(head, stretch)) return false;
+      if (!is_fine(head.status)) return false;
+      if (first && !has_begun_ && !begin_with(head, stretch)) return false;
       const Bytes wanted = piece.first(std::min<std::uint64_t>(piece.size(), stretch.length - received));
       if (stored_crc_) stretch.crc = crc32c(wanted, stretch.crc);
       if (md5_) md5_->add(wanted);
@@ -3758,11 +3811,12 @@ class Download {
       return true;
     };
     request.read = [&](const HttpReply& reply) {
-      if (reply.status != 206) throw Error::bad_reply("the server does not send parts of objects");
+      if (!is_fine(reply.status)) throw Error::bad_reply("the server does not send parts of objects");
+      if (first && !has_begun_ && !begin_with(reply, stretch)) throw Error::bad_reply("it does not say what it is of");
       if (received != stretch.length) throw Error::bad_reply("it is shorter than it says");
     };
     const HttpReply reply = client_.call(request).reply;
-    if (reply.status == 404) return first && received == 0 ? Outcome::missing : Outcome::replaced;
+    if (reply.status == 404) return first && !has_begun_ ? Outcome::missing : Outcome::replaced;
     if (reply.status == 412) return Outcome::replaced;
     if (reply.status == 416) {  // there is nothing beyond `start`
       if (!first || received > 0) return Outcome::replaced;
@@ -3775,15 +3829,18 @@ class Download {
   /// Learns from the first reply which version this is, and how large. False if it does not say.
   bool begin_with(const HttpReply& head, Stretch& first) {
     constexpr std::uint64_t limit = std::uint64_t{1} << 46;  // beyond what S3 keeps, or a machine has
-    const auto range = parse_content_range(head.header("content-range"));
-    if (!range || range->first != range_.start || range->total <= range_.start || range->total > limit ||
-        head.header("etag").empty())
+    auto range = parse_content_range(head.header("content-range"));
+    if (const auto length = whole_number(head.header("content-length")); head.status == 200 && length)
+      range = {0, *length};
+    if (!range || range->first != range_.start || (range->total <= range_.start && range->total > 0) ||
+        range->total > limit || head.header("etag").empty())
       return false;
     size_ = std::min(range_.length, range->total - range_.start);
     first.length = std::min(first.length, size_);
     etag_ = head.header("etag");
+    has_begun_ = true;
     if (client_.options().verify_downloads && size_ == range->total) {
-      if (const auto crc = number(head.header(crc32c_field), 16))
+      if (const auto crc = whole_number(head.header(crc32c_field), 16))
         stored_crc_ = static_cast<std::uint32_t>(*crc);
       else if (has_md5(head))
         md5_.emplace();
@@ -3804,16 +3861,18 @@ class Download {
   const std::string& key_;
   Range range_;
   const DownloadTarget& target_;
-  // Set by the first piece that comes:
-  std::string etag_;
+  std::string etag_;  // empty: any, until the first piece comes
+  // Set by that:
+  bool has_begun_ = false;
   std::uint64_t size_ = 0;
   std::optional<std::uint32_t> stored_crc_;
   std::optional<Md5> md5_;
 };
 
-/// Sends the bytes of `key` in `range` to `target`; returns how many, nothing if it is not there.
+/// Sends the bytes of `key` in `range` to `target`; returns how many, nothing if it is not there, or not of the version
+/// that `etag` names.
 inline std::optional<std::uint64_t> download(Client& client, const std::string& key, Range range,
-                                             const DownloadTarget& target) {
+                                             const DownloadTarget& target, const std::string& etag = {}) {
   constexpr int tries = 4;
   constexpr std::uint64_t furthest = std::uint64_t{1} << 62;
   range.start = std::min(range.start, furthest);
@@ -3825,10 +3884,11 @@ inline std::optional<std::uint64_t> download(Client& client, const std::string& 
   }
   Download::Outcome outcome{};
   for (int i = 0; i < tries; ++i) {
-    Download download(client, key, range, target);
+    Download download(client, key, range, target, etag);
     outcome = download.run();
     if (outcome == Download::Outcome::done) return download.size();
-    if (outcome == Download::Outcome::missing) return std::nullopt;
+    if (outcome == Download::Outcome::missing || (outcome == Download::Outcome::replaced && !etag.empty()))
+      return std::nullopt;
   }
   const std::string name = "GET s3://" + client.bucket() + "/" + key;
   if (outcome == Download::Outcome::corrupt)
@@ -3836,14 +3896,166 @@ inline std::optional<std::uint64_t> download(Client& client, const std::string& 
   throw Error::s3_unreachable(name, "it is replaced faster than it can be read", "", tries);
 }
 
-/// The bytes of `key` in `range`; nothing if it is not there.
-inline std::optional<std::vector<std::byte>> get(Client& client, const std::string& key, Range range) {
+/// The bytes of `key` in `range`; nothing if it is not there, or not of the version that `etag` names.
+inline std::optional<std::vector<std::byte>> get(Client& client, const std::string& key, Range range,
+                                                 const std::string& etag = {}) {
   std::vector<std::byte> bytes;
   const DownloadTarget target{
       .begin = [&](std::uint64_t size) { bytes.resize(static_cast<std::size_t>(size)); },
       .write = [&](std::uint64_t at, Bytes piece) { std::memcpy(bytes.data() + at, piece.data(), piece.size()); }};
-  if (!download(client, key, range, target)) return std::nullopt;
+  if (!download(client, key, range, target, etag)) return std::nullopt;
   return bytes;
+}
+
+}  // namespace detail::s3
+
+}  // namespace tensortap::inline v0
+
+// from tensortap/store/s3/multipart.hpp
+
+// Objects made of parts: uploads begun, completed or dropped, and large objects copied.
+//
+// Not for users: S3Store is the way in.
+
+namespace tensortap::inline v0 {
+
+namespace detail::s3 {
+
+/// The size of the parts of an object: `wanted`, or what makes 10,000 of them, in whole MiB.
+constexpr std::uint64_t part_size_for(std::uint64_t size, std::uint64_t wanted) noexcept {
+  constexpr std::uint64_t most_parts = 10'000;
+  constexpr std::uint64_t mebibyte = std::uint64_t{1} << 20;
+  const std::uint64_t needed = (size + most_parts - 1) / most_parts;
+  return std::max(wanted, (needed + mebibyte - 1) / mebibyte * mebibyte);
+}
+
+/// Ends an upload in parts; what was sent of it is dropped.
+inline void abort(Client& client, const Upload& upload) {
+  (void)client.call({.method = "DELETE",
+                     .key = upload.key,
+                     .query = {{"uploadId", upload.id}},
+                     .answers = {404},
+                     .deadline = client.deadline()});
+}
+
+/// The uploads in parts under way, of keys that begin with `prefix`.
+inline std::vector<Upload> list_uploads(Client& client, const std::string& prefix) {
+  std::vector<Upload> out;
+  Upload next;
+  do {
+    UploadsPage page;
+    Request request{.query = {{"uploads", ""}, {"encoding-type", "url"}},
+                    .deadline = client.deadline(),
+                    .read = [&](const HttpReply& reply) { page = parse_uploads(reply.body); }};
+    if (!prefix.empty()) request.query.emplace_back("prefix", prefix);
+    if (!next.key.empty()) {
+      request.query.emplace_back("key-marker", next.key);
+      request.query.emplace_back("upload-id-marker", next.id);
+    }
+    (void)client.call(request);
+    if (!page.next.key.empty() && page.next.key == next.key && page.next.id == next.id)
+      throw Error::bad_reply("s3: " + client.bucket() + ": the list of uploads goes in circles");
+    out.insert(out.end(), page.uploads.begin(), page.uploads.end());
+    next = std::move(page.next);
+  } while (!next.key.empty());
+  return out;
+}
+
+/// Begins an object of parts that will have these header fields.
+inline Upload begin_upload(Client& client, const std::string& key, const HttpHeaders& headers) {
+  Upload upload{key, {}};
+  (void)client.call({.method = "POST",
+                     .key = key,
+                     .query = {{"uploads", ""}},
+                     .headers = headers,
+                     .deadline = client.deadline(),
+                     .read = [&](const HttpReply& reply) {
+                       upload.id = parse_one(reply.body, "InitiateMultipartUploadResult", "UploadId");
+                     }});
+  return upload;
+}
+
+/// What a request for part `number`, from 1, begins with.
+inline Request part_request(const Upload& upload, std::size_t number, Request::Clock::time_point deadline) {
+  return {.method = "PUT",
+          .key = upload.key,
+          .query = {{"partNumber", std::to_string(number)}, {"uploadId", upload.id}},
+          .deadline = deadline};
+}
+
+/// Makes one object of the parts, by their ETags in order. That it has gone (404), or the object is there (412), is an
+/// answer.
+inline Answer complete(Client& client, const Upload& upload, std::span<const std::string> etags, HttpHeaders headers,
+                       Request::Clock::time_point deadline) {
+  const std::string document = complete_document(etags);
+  const Bytes body = bytes_of(document);
+  headers["content-type"] = "application/xml";
+  return client.call({.method = "POST",
+                      .key = upload.key,
+                      .query = {{"uploadId", upload.id}},
+                      .headers = std::move(headers),
+                      .body = std::span(&body, 1),
+                      .answers = {404, 412},
+                      .may_hold_error = true,
+                      .deadline = deadline});
+}
+
+/// What there is to say when it has gone.
+inline Error upload_gone(const Client& client, const Upload& upload) {
+  return Error::s3_refused("POST s3://" + client.bucket() + "/" + upload.key, 404, "NoSuchUpload",
+                           "the upload was ended by somebody else", "", "", 1);
+}
+
+/// Calls `use`; if it throws, what was sent of `upload` is dropped.
+template <class Use>
+auto or_abort(Client& client, const Upload& upload, const Use& use) {
+  try {
+    return use();
+  } catch (...) {
+    try {
+      abort(client, upload);
+    } catch (const Error&) {  // the next remove_unfinished() finds it
+    }
+    throw;
+  }
+}
+
+/// Makes object `to` of the bytes of `from` and what is kept with them. False if there is no `from`.
+inline bool copy(Client& client, const std::string& from, const std::string& to, std::uint64_t most_at_once) {
+  const auto there = head(client, from);
+  if (!there) return false;
+  const std::uint64_t size = content_length(*there);
+  const HttpHeaders source{{"x-amz-copy-source", percent_encoded("/" + client.bucket() + "/" + from, true)},
+                           {"x-amz-copy-source-if-match", std::string(there->header("etag"))}};
+  if (size <= most_at_once) {
+    const Answer answer = client.call({.method = "PUT",
+                                       .key = to,
+                                       .headers = source,
+                                       .answers = {404},
+                                       .may_hold_error = true,
+                                       .deadline = client.deadline(size)});
+    return answer.reply.status != 404;
+  }
+  HttpHeaders kept;
+  for (const auto& [name, value] : there->headers)
+    if (name.starts_with("x-amz-meta-") || name == "content-type") kept[name] = value;
+  const Upload upload = begin_upload(client, to, kept);
+  const std::uint64_t part = part_size_for(size, most_at_once);
+  std::vector<std::string> etags(static_cast<std::size_t>((size + part - 1) / part));
+  const auto until = client.deadline(size);
+  or_abort(client, upload, [&] {
+    for_each_at_once(etags.size(), client.options().part_connections, [&](std::size_t i) {
+      Request request = part_request(upload, i + 1, until);
+      request.headers = source;
+      request.headers["x-amz-copy-source-range"] =
+          "bytes=" + std::to_string(i * part) + "-" + std::to_string(std::min((i + 1) * part, size) - 1);
+      request.may_hold_error = true;
+      request.read = [&](const HttpReply& reply) { etags[i] = parse_one(reply.body, "CopyPartResult", "ETag"); };
+      (void)client.call(request);
+    });
+    if (complete(client, upload, etags, {}, until).reply.status / 100 != 2) throw upload_gone(client, upload);
+  });
+  return true;
 }
 
 }  // namespace detail::s3
@@ -3916,46 +4128,6 @@ inline std::vector<Bytes> slice(std::span<const Bytes> pieces, std::uint64_t at,
   return out;
 }
 
-/// The size of the parts of an object: `wanted`, or what makes 10,000 of them, in whole MiB.
-constexpr std::uint64_t part_size_for(std::uint64_t size, std::uint64_t wanted) noexcept {
-  constexpr std::uint64_t most_parts = 10'000;
-  constexpr std::uint64_t mebibyte = std::uint64_t{1} << 20;
-  const std::uint64_t needed = (size + most_parts - 1) / most_parts;
-  return std::max(wanted, (needed + mebibyte - 1) / mebibyte * mebibyte);
-}
-
-/// Ends an upload in parts; what was sent of it is dropped.
-inline void abort(Client& client, const Upload& upload) {
-  (void)client.call({.method = "DELETE",
-                     .key = upload.key,
-                     .query = {{"uploadId", upload.id}},
-                     .answers = {404},
-                     .deadline = client.deadline()});
-}
-
-/// The uploads in parts under way, of keys that begin with `prefix`.
-inline std::vector<Upload> list_uploads(Client& client, const std::string& prefix) {
-  std::vector<Upload> out;
-  Upload next;
-  do {
-    UploadsPage page;
-    Request request{.query = {{"uploads", ""}, {"encoding-type", "url"}},
-                    .deadline = client.deadline(),
-                    .read = [&](const HttpReply& reply) { page = parse_uploads(reply.body); }};
-    if (!prefix.empty()) request.query.emplace_back("prefix", prefix);
-    if (!next.key.empty()) {
-      request.query.emplace_back("key-marker", next.key);
-      request.query.emplace_back("upload-id-marker", next.id);
-    }
-    (void)client.call(request);
-    if (!page.next.key.empty() && page.next.key == next.key && page.next.id == next.id)
-      throw Error::bad_reply("s3: " + client.bucket() + ": the list of uploads goes in circles");
-    out.insert(out.end(), page.uploads.begin(), page.uploads.end());
-    next = std::move(page.next);
-  } while (!next.key.empty());
-  return out;
-}
-
 /// One object on its way.
 class Sending {
  public:
@@ -3968,12 +4140,12 @@ class Sending {
         watch_(watch),
         size_(total_size(pieces)) {
     kept_with_it_[std::string(crc32c_field)] = crc32c_text(pieces, watch.seen);
-    if (keeps_ || size_ > 2 * client.options().part_size) kept_with_it_[std::string(put_field)] = token_;
+    if (keeps_ || size_ > 2 * client.part_size()) kept_with_it_[std::string(put_field)] = token_;
   }
 
   /// False if it is there already, and kept.
   bool run() {
-    if (size_ > 2 * client_.options().part_size) return send_parts();
+    if (size_ > 2 * client_.part_size()) return send_parts();
     Request request{.method = "PUT", .key = key_, .headers = kept_with_it_, .body = pieces_, .deadline = deadline()};
     if (keeps_) refuse_if_there(request);
     const bool is_ours = settle(client_.call(request));
@@ -4004,62 +4176,29 @@ class Sending {
 
   bool send_parts() {
     if (keeps_ && head(client_, key_)) return false;  // before much is sent for nothing
-    Upload upload{key_, {}};
-    (void)client_.call({.method = "POST",
-                        .key = key_,
-                        .query = {{"uploads", ""}},
-                        .headers = kept_with_it_,
-                        .deadline = client_.deadline(),
-                        .read = [&](const HttpReply& reply) {
-                          upload.id = parse_one(reply.body, "InitiateMultipartUploadResult", "UploadId");
-                        }});
-    try {
-      const std::uint64_t part = part_size_for(size_, client_.options().part_size);
+    const Upload upload = begin_upload(client_, key_, kept_with_it_);
+    return or_abort(client_, upload, [&] {
+      const std::uint64_t part = part_size_for(size_, client_.part_size());
       std::vector<std::string> etags(static_cast<std::size_t>((size_ + part - 1) / part));
       const auto until = deadline();
       for_each_at_once(etags.size(), client_.options().part_connections, [&](std::size_t i) {
         const std::vector<Bytes> bytes = slice(pieces_, i * part, part);
-        (void)client_.call({.method = "PUT",
-                            .key = key_,
-                            .query = {{"partNumber", std::to_string(i + 1)}, {"uploadId", upload.id}},
-                            .body = bytes,
-                            .deadline = until,
-                            .read = [&](const HttpReply& reply) {
-                              etags[i] = reply.header("etag");
-                              if (etags[i].empty()) throw Error::bad_reply("it has no ETag");
-                            }});
+        Request request = part_request(upload, i + 1, until);
+        request.body = bytes;
+        request.read = [&](const HttpReply& reply) {
+          etags[i] = reply.header("etag");
+          if (etags[i].empty()) throw Error::bad_reply("it has no ETag");
+        };
+        (void)client_.call(request);
         tell(bytes);
       });
-      return complete_upload(upload, etags);
-    } catch (...) {
-      try {
-        abort(client_, upload);
-      } catch (const Error&) {  // the next remove_unfinished() finds it
-      }
-      throw;
-    }
-  }
-
-  bool complete_upload(const Upload& upload, std::span<const std::string> etags) {
-    const std::string document = complete_document(etags);
-    const Bytes body = bytes_of(document);
-    Request request{.method = "POST",
-                    .key = key_,
-                    .query = {{"uploadId", upload.id}},
-                    .headers = {{"content-type", "application/xml"}},
-                    .body = std::span(&body, 1),
-                    .may_hold_error = true,
-                    .deadline = deadline()};
-    if (keeps_) request.headers["if-none-match"] = "*";
-    request.answers = {404, 412};
-    Answer answer = client_.call(request);
-    if (settle(answer)) return true;
-    if (answer.reply.status == 412) {
+      const HttpHeaders condition = keeps_ ? HttpHeaders{{"if-none-match", "*"}} : HttpHeaders{};
+      const Answer answer = complete(client_, upload, etags, condition, until);
+      if (settle(answer)) return true;
+      if (answer.reply.status != 412) throw upload_gone(client_, upload);
       abort(client_, upload);
       return false;
-    }
-    throw Error::s3_refused("POST s3://" + client_.bucket() + "/" + key_, 404, "NoSuchUpload",
-                            "the upload was ended by somebody else", "", "", 1);
+    });
   }
 
   Client& client_;
@@ -4197,7 +4336,7 @@ class LeaseClaim final : public Claim {
 
 /// Whether the claim whose header fields are `there` may be taken over: it has run out, or never was a lease.
 inline bool is_stale(const HttpReply& there) {
-  const auto lease = number(there.header(lease_field));
+  const auto lease = whole_number(there.header(lease_field));
   const auto now = parse_http_date(there.header("date"));
   const auto put = parse_http_date(there.header("last-modified"));
   if (!lease) return true;
@@ -4216,6 +4355,51 @@ inline std::unique_ptr<Claim> take_lease(Client& client, const std::string& key,
       return std::make_unique<LeaseClaim>(std::move(lease), client.options().lease / 3);
   }
   return nullptr;  // others take it in turns
+}
+
+}  // namespace detail::s3
+
+}  // namespace tensortap::inline v0
+
+// from tensortap/store/s3/removal.hpp
+
+// Objects removed, one or many with one request.
+//
+// Not for users: S3Store is the way in.
+
+namespace tensortap::inline v0 {
+
+namespace detail::s3 {
+
+/// Removes `key`, if it is there.
+inline void remove(Client& client, const std::string& key) {
+  (void)client.call({.method = "DELETE", .key = key, .answers = {404}, .deadline = client.deadline()});
+}
+
+/// Removes those of `keys` that are there. Throws: some could not be.
+inline void remove_all(Client& client, std::span<const std::string> keys) {
+  constexpr std::size_t most = 1000;  // that S3 takes at once
+  std::vector<std::string> sayable;
+  for (const std::string& key : keys) {
+    const bool has_controls = std::any_of(key.begin(), key.end(), [](unsigned char c) { return c < ' '; });
+    if (has_controls)  // which XML does not have
+      remove(client, key);
+    else
+      sayable.push_back(key);
+  }
+  for (std::size_t at = 0; at < sayable.size(); at += most) {
+    const std::string document = delete_document(std::span(sayable).subspan(at, std::min(most, sayable.size() - at)));
+    const Bytes body = bytes_of(document);
+    ErrorReply refused;
+    (void)client.call({.method = "POST",
+                       .query = {{"delete", ""}},
+                       .headers = {{"content-md5", md5_base64({&body, 1})}, {"content-type", "application/xml"}},
+                       .body = {&body, 1},
+                       .deadline = client.deadline(),
+                       .read = [&](const HttpReply& reply) { refused = parse_delete(reply.body); }});
+    if (!refused.code.empty())
+      throw Error::s3_refused("DELETE s3://" + client.bucket(), 200, refused.code, refused.message, {}, {}, 1);
+  }
 }
 
 }  // namespace detail::s3
@@ -4259,6 +4443,11 @@ class S3Store final : public Store {
     return detail::s3::get(client_, key_in_bucket(key), range);
   }
 
+  [[nodiscard]] std::optional<std::vector<std::byte>> get_version(std::string_view key,
+                                                                  std::string_view wanted) const override {
+    return detail::s3::get(client_, key_in_bucket(key), {}, std::string(wanted));
+  }
+
   using DownloadTarget = detail::s3::DownloadTarget;
 
   /// Sends the bytes of object `key` to `target` as they come, in no order; returns how many, nothing if there is no
@@ -4281,7 +4470,8 @@ class S3Store final : public Store {
                     for (detail::s3::ListPage::Object& object : page.objects) {
                       if (!object.key.starts_with(folder_)) continue;
                       std::string key = object.key.substr(folder_.size());
-                      if (key > after && is_key(key)) out.push_back({std::move(key), object.size});
+                      if (key > after && is_key(key))
+                        out.push_back({std::move(key), object.size, std::move(object.etag)});
                     }
                   });
     return out;
@@ -4290,8 +4480,14 @@ class S3Store final : public Store {
   bool remove(std::string_view key) override {
     const std::string at = key_in_bucket(key);
     if (!detail::s3::head(client_, at)) return false;
-    (void)client_.call({.method = "DELETE", .key = at, .answers = {404}, .deadline = client_.deadline()});
+    detail::s3::remove(client_, at);
     return true;
+  }
+
+  void remove_all(std::span<const std::string> keys) override {
+    std::vector<std::string> in_bucket;
+    for (const std::string& key : keys) in_bucket.push_back(key_in_bucket(key));
+    detail::s3::remove_all(client_, in_bucket);
   }
 
   /// A copy is made, then the first is removed.
@@ -4299,15 +4495,9 @@ class S3Store final : public Store {
     const std::string source = key_in_bucket(from);
     const std::string target = key_in_bucket(to);
     if (source == target) return detail::s3::head(client_, source).has_value();
-    const detail::s3::Answer copied =
-        client_.call({.method = "PUT",
-                      .key = target,
-                      .headers = {{"x-amz-copy-source", percent_encoded("/" + client_.bucket() + "/" + source, true)}},
-                      .answers = {404},
-                      .may_hold_error = true,
-                      .deadline = client_.deadline()});
-    if (copied.reply.status == 404) return false;
-    (void)client_.call({.method = "DELETE", .key = source, .answers = {404}, .deadline = client_.deadline()});
+    constexpr std::uint64_t most_at_once = std::uint64_t{5} << 30;  // that S3 copies with one request
+    if (!detail::s3::copy(client_, source, target, most_at_once)) return false;
+    detail::s3::remove(client_, source);
     return true;
   }
 

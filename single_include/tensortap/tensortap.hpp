@@ -7709,6 +7709,7 @@ struct Range {
 struct ObjectInfo {
   std::string key;
   std::uint64_t size = 0;
+  std::string version = {};  ///< changes whenever its bytes do; empty: the store knows none
 };
 
 /// A claim on a key, held for as long as it lives.
@@ -7737,6 +7738,13 @@ class Store {
   /// The bytes of object `key` in `range`, fewer where the object ends; nothing if there is no such object.
   [[nodiscard]] virtual std::optional<std::vector<std::byte>> get(std::string_view key, Range range) const = 0;
 
+  /// The bytes of object `key` while it is the version that a listing has told; nothing if it is so no more, or the
+  /// store knows no versions.
+  [[nodiscard]] virtual std::optional<std::vector<std::byte>> get_version(std::string_view /*key*/,
+                                                                          std::string_view /*wanted*/) const {
+    return std::nullopt;
+  }
+
   /// The size of object `key` in bytes; nothing if there is no such object.
   [[nodiscard]] virtual std::optional<std::uint64_t> size(std::string_view key) const = 0;
 
@@ -7747,6 +7755,9 @@ class Store {
   /// Removes object `key`; false if there was none.
   virtual bool remove(std::string_view key) = 0;
 
+  /// Removes all of these that are there, in no order. Throws: the store failed; then some may be left.
+  virtual void remove_all(std::span<const std::string> keys);
+
   /// Gives object `from` the key `to`, replacing what was there; false if there was none. Readers see it under one of
   /// the two, or for a moment under both.
   virtual bool move(std::string_view from, std::string_view to) = 0;
@@ -7756,7 +7767,8 @@ class Store {
   virtual void sync(std::span<const std::string> keys) = 0;
 
   /// Claims `key` for as long as the claim lives and this process does; nothing if another one alive holds it. The
-  /// claim is an object that begins with `text`, which says whose; it is removed with the claim, and taken over where a process died with it.
+  /// claim is an object that begins with `text`, which says whose; it is removed with the claim, and taken over where a
+  /// process died with it.
   /// Lifetime: it ends before the store does. A forked child holds no part of it.
   [[nodiscard]] virtual std::unique_ptr<Claim> claim(std::string_view key, std::string_view text) = 0;
 
@@ -7790,6 +7802,11 @@ inline std::vector<std::string> key_parts(std::string_view key) {
     begin = slash + 1;
   }
   return parts;
+}
+
+inline void Store::remove_all(std::span<const std::string> keys) {
+  for (const std::string& key : keys) (void)key_parts(key);
+  for (const std::string& key : keys) (void)remove(key);
 }
 
 }  // namespace tensortap::inline v0
@@ -8276,6 +8293,194 @@ class FileStore final : public Store {
   detail::DirectoryTree tree_;
   mutable std::mutex mutex_;
   std::set<std::string, std::less<>> lost_;  // objects a sync failed to write
+};
+
+}  // namespace tensortap::inline v0
+
+// from tensortap/store/cached.hpp
+
+// A store whose small objects are kept in a directory as well, so that whoever reads a run again asks for what is new
+// alone. Only what a listing has told the version of is kept, and it is never taken for another version.
+//
+//   auto store = tensortap::open_store("s3://bucket/runs/42");
+//   tensortap::Trial trial(std::make_shared<tensortap::CachedStore>(store, "/var/tmp/runs"));
+
+namespace tensortap::inline v0 {
+
+/// Units: bytes.
+struct CacheLimits {
+  std::uint64_t object = std::uint64_t{1} << 20;   ///< larger ones are not kept
+  std::uint64_t total = std::uint64_t{256} << 20;  ///< beyond it nothing more is, and who comes next begins anew
+};
+
+/// What was listed is read from the directory once; after that, until it is listed again, from the store: it may have
+/// been replaced. What fails in the directory costs a call to the store, nothing else. Threads and processes: several
+/// may share it.
+class CachedStore final : public Store {
+ public:
+  using Store::get;
+  using Store::list;
+  using Store::put;
+
+  /// Keeps what it reads of `store` below `directory`, in a folder of its own there.
+  CachedStore(std::shared_ptr<Store> store, const std::filesystem::path& directory, CacheLimits limits = {})
+      : store_(std::move(store)), kept_(directory / "tensortap-cache"), limits_(limits) {
+    quietly([this] {
+      std::vector<std::string> keys;
+      for (const ObjectInfo& object : kept_.list("")) {
+        total_ += object.size;
+        keys.push_back(object.key);
+      }
+      if (total_ < limits_.total) return;
+      kept_.remove_all(keys);
+      total_ = 0;
+    });
+  }
+
+  bool put(std::string_view key, std::span<const Bytes> pieces, Sync sync, IfExists if_exists) override {
+    const Changing changing(*this, key);
+    return store_->put(key, pieces, sync, if_exists);
+  }
+
+  [[nodiscard]] std::optional<std::vector<std::byte>> get(std::string_view key, Range range) const override {
+    const auto listed = take(key);
+    if (!listed || range.start != 0 || range.length < listed->size) return store_->get(key, range);
+    const std::string place = place_of(*listed);
+    if (place.empty()) return store_->get(key, range);
+    if (auto bytes = read(place)) return bytes;
+    auto bytes = store_->get_version(key, listed->version);
+    if (!bytes) return store_->get(key, range);
+    keep(place, *bytes);
+    return bytes;
+  }
+
+  [[nodiscard]] std::optional<std::vector<std::byte>> get_version(std::string_view key,
+                                                                  std::string_view wanted) const override {
+    return store_->get_version(key, wanted);
+  }
+
+  [[nodiscard]] std::vector<ObjectInfo> list(std::string_view prefix, std::string_view after) const override {
+    auto objects = store_->list(prefix, after);
+    const std::lock_guard lock(mutex_);
+    for (auto at = listed_.upper_bound(std::max(prefix, after)); at != listed_.end() && at->first.starts_with(prefix);)
+      at = listed_.erase(at);
+    for (const ObjectInfo& object : objects)
+      if (!object.version.empty() && object.size <= limits_.object) listed_[object.key] = object;
+    return objects;
+  }
+
+  [[nodiscard]] std::optional<std::uint64_t> size(std::string_view key) const override { return store_->size(key); }
+  bool remove(std::string_view key) override {
+    const Changing changing(*this, key);
+    return store_->remove(key);
+  }
+  void remove_all(std::span<const std::string> keys) override {
+    for (const std::string& key : keys) forget(key);
+    store_->remove_all(keys);
+  }
+  bool move(std::string_view from, std::string_view to) override {
+    const Changing from_changing(*this, from), to_changing(*this, to);
+    return store_->move(from, to);
+  }
+  void sync(std::span<const std::string> keys) override { store_->sync(keys); }
+  [[nodiscard]] std::unique_ptr<Claim> claim(std::string_view key, std::string_view text) override {
+    return store_->claim(key, text);
+  }
+  std::size_t remove_unfinished(const std::function<bool(std::string_view key)>& is_mine) override {
+    return store_->remove_unfinished(is_mine);
+  }
+  [[nodiscard]] std::string location() const override { return store_->location(); }
+  [[nodiscard]] std::size_t concurrency() const noexcept override { return store_->concurrency(); }
+
+ private:
+  using Checksum = std::array<std::byte, sizeof(std::uint32_t)>;
+
+  /// Forgets what was listed of `key` once its change is over, however that ends.
+  class Changing {
+   public:
+    Changing(const CachedStore& store, std::string_view key) : store_(store), key_(key) {}
+    Changing(const Changing&) = delete;
+    Changing& operator=(const Changing&) = delete;
+    ~Changing() { store_.forget(key_); }
+
+   private:
+    const CachedStore& store_;
+    std::string_view key_;
+  };
+
+  void forget(std::string_view key) const { (void)take(key); }
+
+  template <class Use>
+  static void quietly(const Use& use) {
+    try {
+      use();
+    } catch (const Error&) {  // a directory that cannot be used keeps nothing
+    }
+  }
+
+  static Checksum checksum_of(Bytes bytes) {
+    Checksum out;
+    const std::uint32_t crc = crc32c(bytes);
+    std::memcpy(out.data(), &crc, sizeof crc);
+    return out;
+  }
+
+  /// What was listed of `key`, if it was not taken since.
+  [[nodiscard]] std::optional<ObjectInfo> take(std::string_view key) const {
+    const std::lock_guard lock(mutex_);
+    const auto found = listed_.find(key);
+    if (found == listed_.end()) return std::nullopt;
+    return std::move(listed_.extract(found).mapped());
+  }
+
+  /// Where a version of an object is kept: below one name for the whole of the store. Empty: there is no such name.
+  [[nodiscard]] std::string place_of(const ObjectInfo& object) const {
+    constexpr std::size_t longest_name = 255;
+    const auto name = [](std::string_view text) {
+      constexpr char hex[] = "0123456789abcdef";
+      std::string out;
+      for (const char c : text) {
+        const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-';
+        const auto byte = static_cast<unsigned char>(c);
+        out += plain ? std::string{c} : std::string{'_', hex[byte >> 4], hex[byte & 15]};
+      }
+      return out;
+    };
+    const std::string store = name(store_->location());
+    const std::string here = name(object.key) + "." + name(object.version);
+    return store.size() > longest_name || here.size() > longest_name ? std::string() : store + "/" + here;
+  }
+
+  [[nodiscard]] std::optional<std::vector<std::byte>> read(const std::string& place) const {
+    std::optional<std::vector<std::byte>> bytes;
+    quietly([&] {
+      bytes = kept_.get(place);
+      if (!bytes) return;
+      const Bytes content = Bytes(*bytes).first(bytes->size() - std::min(bytes->size(), sizeof(Checksum)));
+      const Checksum checksum = checksum_of(content);
+      const Bytes written = Bytes(*bytes).subspan(content.size());
+      if (std::equal(written.begin(), written.end(), checksum.begin(), checksum.end()))
+        bytes->resize(content.size());
+      else
+        bytes.reset();
+    });
+    return bytes;
+  }
+
+  void keep(const std::string& place, Bytes bytes) const {
+    const Checksum checksum = checksum_of(bytes);
+    const std::uint64_t size = bytes.size() + checksum.size();
+    if (total_.fetch_add(size) + size > limits_.total) return;
+    const std::array<Bytes, 2> pieces{bytes, checksum};
+    quietly([&] { kept_.put(place, pieces, Sync::no, IfExists::replace); });
+  }
+
+  const std::shared_ptr<Store> store_;
+  mutable FileStore kept_;
+  const CacheLimits limits_;
+  mutable std::atomic<std::uint64_t> total_ = 0;
+  mutable std::mutex mutex_;
+  mutable std::map<std::string, ObjectInfo, std::less<>> listed_;  // as last told
 };
 
 }  // namespace tensortap::inline v0
@@ -10807,6 +11012,42 @@ class Hook {
 
 }  // namespace tensortap::inline v0
 
+// from tensortap/trial/outline.hpp
+
+// What the names of a run's objects say: a few calls to the store however long the run is, for none of them is read.
+//
+//   const auto outline = tensortap::outline_of(*tensortap::open_store("runs/42"));
+//   std::cout << outline.steps.size() << " steps of " << outline.workers.size() << " workers\n";
+
+namespace tensortap::inline v0 {
+
+struct RunOutline {
+  std::vector<std::int64_t> steps = {};  ///< global steps that any worker has saved; ascending
+  std::set<std::string> workers = {};
+  std::size_t attempts = 0;  ///< that were begun, of all workers; 0 in a run of smdebug
+  bool ended = false;        ///< its end marker is there
+};
+
+/// The outline of the run in `store`. While an attempt goes back to its last commit, what it has not set aside yet is in
+/// it; a Trial reads the index and tells that apart. Throws: the store failed.
+inline RunOutline outline_of(const Store& store) {
+  RunOutline outline;
+  outline.ended = store.size(layout::end_marker).has_value();
+  for (const ObjectInfo& object : store.list(layout::collections_prefix))
+    if (auto worker = layout::parse_collections_key(object.key)) outline.workers.insert(*worker);
+  for (const ObjectInfo& object : store.list(layout::index_prefix))
+    if (const auto name = layout::parse_index_key(object.key)) {
+      outline.workers.insert(name->worker);
+      outline.steps.push_back(name->global_step);
+    }
+  std::sort(outline.steps.begin(), outline.steps.end());
+  outline.steps.erase(std::unique(outline.steps.begin(), outline.steps.end()), outline.steps.end());
+  outline.attempts = store.list(layout::attempts_prefix).size();
+  return outline;
+}
+
+}  // namespace tensortap::inline v0
+
 // from tensortap/trial/damage.hpp
 
 // What could not be read of a run. Reading goes on around it, and it is tried again when it is asked for again.
@@ -11939,10 +12180,14 @@ class RunReader {
       return attempt.worker == answer.worker && attempt.run > part.run.value_or(-1) &&
              attempt.resumed_at < part.step.global_step;
     };
-    for (const ObjectInfo& object : objects_.list(layout::attempts_prefix).value_or(std::vector<ObjectInfo>{}))
-      if (!look([&](const Run& run) { return run.attempt_objects.contains(object.key); }))
-        if (const auto attempt = objects_.read(object.key, parse_named_attempt).value; attempt && supersedes(*attempt))
-          return true;
+    for (const ObjectInfo& object : objects_.list(layout::attempts_prefix).value_or(std::vector<ObjectInfo>{})) {
+      auto attempt = look([&](const Run& run) -> std::optional<Attempt> {
+        const auto known = run.attempt_objects.find(object.key);
+        return known == run.attempt_objects.end() ? std::nullopt : std::optional(known->second.second);
+      });
+      if (!attempt) attempt = objects_.read(object.key, parse_named_attempt).value;
+      if (attempt && supersedes(*attempt)) return true;
+    }
     return look([&](const Run& run) {
       const Run::Parts* parts = run.parts(part.step.global_step);
       const auto found = parts == nullptr ? Run::Parts::const_iterator() : parts->find(answer.worker);
@@ -13898,14 +14143,16 @@ class RemoteFiles {
       if ((key.starts_with(sync_layout::staging_prefix) && !is_wanted(key)) ||
           (key == sync_layout::sent_key && sent_.files.empty()))
         superfluous.push_back(key);
-    for (const std::string& key : superfluous) remove(job, key);
+    remove(job, superfluous);
   }
 
-  bool remove(SyncJob& job, const std::string& key) {
-    const bool was_there = job.with_retries([&] { return store_->remove(key); });
-    objects_.erase(key);
-    sent_.files.erase(key);
-    return was_there;
+  void remove(SyncJob& job, std::span<const std::string> keys) {
+    if (keys.empty()) return;
+    job.with_retries([&] { store_->remove_all(keys); });
+    for (const std::string& key : keys) {
+      objects_.erase(key);
+      sent_.files.erase(key);
+    }
   }
 
   [[nodiscard]] std::optional<std::string> read(SyncJob& job, std::string_view key) const {
@@ -14187,13 +14434,16 @@ class CheckpointUpload {
     } catch (const std::exception& e) {  // the next upload, or a restore, knows where all is
       job_.failed(e.what());
     }
-    for (const std::string& name : deleted_) try {
-        if (remote_.objects().contains(name) && remote_.remove(job_, name))
-          job_.count([](SyncReport& report) { ++report.removed; });
-        known_.erase(name);
-      } catch (const std::exception& e) {
-        job_.failed(in_quotes(name) + ": " + e.what());
-      }
+    std::vector<std::string> there;
+    std::copy_if(deleted_.begin(), deleted_.end(), std::back_inserter(there),
+                 [&](const std::string& name) { return remote_.objects().contains(name); });
+    try {
+      remote_.remove(job_, there);
+      for (const std::string& name : deleted_) known_.erase(name);
+      job_.count([&](SyncReport& report) { report.removed += there.size(); });
+    } catch (const std::exception& e) {
+      job_.failed(e.what());
+    }
   }
 
   LocalFiles& local_;

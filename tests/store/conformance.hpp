@@ -78,6 +78,7 @@ inline void check_refused(Store& store, const std::string& key) {
   refused("get", [&] { (void)store.get(key); });
   refused("size", [&] { (void)store.size(key); });
   refused("remove", [&] { (void)store.remove(key); });
+  refused("remove all", [&] { store.remove_all(std::vector<std::string>{"there", key}); });
   refused("move from", [&] { (void)store.move(key, "x"); });
   refused("move to", [&] { (void)store.move("there", key); });
   refused("move nothing to", [&] { (void)store.move("nothing", key); });
@@ -271,6 +272,9 @@ void check_store(const MakeStore& make_store) {
     CHECK(listing(store, "") == "a/c 1");
     store.put("a/b", "3");
     CHECK(text(store, "a/b") == "3");
+    store.put("d", "4");
+    store.remove_all(std::vector<std::string>{"d", "nothing/there", "a/b"});
+    CHECK(listing(store, "") == "a/c 1");
   }
 
   SECTION("a listing has the keys below its prefix and no others, sorted as bytes") {

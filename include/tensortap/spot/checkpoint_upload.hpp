@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <exception>
+#include <iterator>
 #include <map>
 #include <mutex>
 #include <optional>
@@ -247,13 +248,16 @@ class CheckpointUpload {
     } catch (const std::exception& e) {  // the next upload, or a restore, knows where all is
       job_.failed(e.what());
     }
-    for (const std::string& name : deleted_) try {
-        if (remote_.objects().contains(name) && remote_.remove(job_, name))
-          job_.count([](SyncReport& report) { ++report.removed; });
-        known_.erase(name);
-      } catch (const std::exception& e) {
-        job_.failed(in_quotes(name) + ": " + e.what());
-      }
+    std::vector<std::string> there;
+    std::copy_if(deleted_.begin(), deleted_.end(), std::back_inserter(there),
+                 [&](const std::string& name) { return remote_.objects().contains(name); });
+    try {
+      remote_.remove(job_, there);
+      for (const std::string& name : deleted_) known_.erase(name);
+      job_.count([&](SyncReport& report) { report.removed += there.size(); });
+    } catch (const std::exception& e) {
+      job_.failed(e.what());
+    }
   }
 
   LocalFiles& local_;

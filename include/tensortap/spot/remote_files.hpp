@@ -166,14 +166,16 @@ class RemoteFiles {
       if ((key.starts_with(sync_layout::staging_prefix) && !is_wanted(key)) ||
           (key == sync_layout::sent_key && sent_.files.empty()))
         superfluous.push_back(key);
-    for (const std::string& key : superfluous) remove(job, key);
+    remove(job, superfluous);
   }
 
-  bool remove(SyncJob& job, const std::string& key) {
-    const bool was_there = job.with_retries([&] { return store_->remove(key); });
-    objects_.erase(key);
-    sent_.files.erase(key);
-    return was_there;
+  void remove(SyncJob& job, std::span<const std::string> keys) {
+    if (keys.empty()) return;
+    job.with_retries([&] { store_->remove_all(keys); });
+    for (const std::string& key : keys) {
+      objects_.erase(key);
+      sent_.files.erase(key);
+    }
   }
 
   [[nodiscard]] std::optional<std::string> read(SyncJob& job, std::string_view key) const {

@@ -49,6 +49,7 @@ struct Range {
 struct ObjectInfo {
   std::string key;
   std::uint64_t size = 0;
+  std::string version = {};  ///< changes whenever its bytes do; empty: the store knows none
 };
 
 /// A claim on a key, held for as long as it lives.
@@ -77,6 +78,13 @@ class Store {
   /// The bytes of object `key` in `range`, fewer where the object ends; nothing if there is no such object.
   [[nodiscard]] virtual std::optional<std::vector<std::byte>> get(std::string_view key, Range range) const = 0;
 
+  /// The bytes of object `key` while it is the version that a listing has told; nothing if it is so no more, or the
+  /// store knows no versions.
+  [[nodiscard]] virtual std::optional<std::vector<std::byte>> get_version(std::string_view /*key*/,
+                                                                          std::string_view /*wanted*/) const {
+    return std::nullopt;
+  }
+
   /// The size of object `key` in bytes; nothing if there is no such object.
   [[nodiscard]] virtual std::optional<std::uint64_t> size(std::string_view key) const = 0;
 
@@ -87,6 +95,9 @@ class Store {
   /// Removes object `key`; false if there was none.
   virtual bool remove(std::string_view key) = 0;
 
+  /// Removes all of these that are there, in no order. Throws: the store failed; then some may be left.
+  virtual void remove_all(std::span<const std::string> keys);
+
   /// Gives object `from` the key `to`, replacing what was there; false if there was none. Readers see it under one of
   /// the two, or for a moment under both.
   virtual bool move(std::string_view from, std::string_view to) = 0;
@@ -96,7 +107,8 @@ class Store {
   virtual void sync(std::span<const std::string> keys) = 0;
 
   /// Claims `key` for as long as the claim lives and this process does; nothing if another one alive holds it. The
-  /// claim is an object that begins with `text`, which says whose; it is removed with the claim, and taken over where a process died with it.
+  /// claim is an object that begins with `text`, which says whose; it is removed with the claim, and taken over where a
+  /// process died with it.
   /// Lifetime: it ends before the store does. A forked child holds no part of it.
   [[nodiscard]] virtual std::unique_ptr<Claim> claim(std::string_view key, std::string_view text) = 0;
 
@@ -130,6 +142,11 @@ inline std::vector<std::string> key_parts(std::string_view key) {
     begin = slash + 1;
   }
   return parts;
+}
+
+inline void Store::remove_all(std::span<const std::string> keys) {
+  for (const std::string& key : keys) (void)key_parts(key);
+  for (const std::string& key : keys) (void)remove(key);
 }
 
 }  // namespace tensortap::inline v0

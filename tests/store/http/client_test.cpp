@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <sys/wait.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <stdexcept>
@@ -18,8 +19,6 @@ using namespace tensortap;
 using namespace std::chrono_literals;
 
 namespace {
-
-const std::string hello = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nETag: \"x\"\r\n\r\nhello";
 
 /// Without the proxies of whoever runs the tests, and impatient.
 HttpOptions options() { return {.connect_timeout = 300ms, .idle_timeout = 300ms, .proxy = ""}; }
@@ -87,7 +86,7 @@ HttpRequest put_large(const OneShotServer& server) {
 }
 
 template <class Call>
-std::chrono::duration<double> time_of(const Call& call) {
+std::chrono::duration<double> duration_of(const Call& call) {
   const auto begin = Clock::now();
   call();
   return Clock::now() - begin;
@@ -304,6 +303,28 @@ TEST_CASE("a body without end is read as far as is allowed") {
   CHECK(client(request).failure == HttpFailure::timed_out);
 }
 
+TEST_CASE("a sink may want the beginning alone") {
+  OneShotServer server([](Peer& peer, int) {
+    while (!peer.read_request().empty())
+      if (!peer.write("HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n" + std::string(1'000'000, 'x'))) return;
+  });
+  HttpClient client(options());
+  HttpRequest request = get(server);
+  std::size_t taken = 0;
+  request.sink = [&](const HttpReply&, Bytes piece) { return taken += piece.size(), true; };
+  const std::uint64_t limit = GENERATE(1u, 1000u, 131'072u, 131'073u, 999'999u, 1'000'000u, 2'000'000u);
+  request.sink_limit = limit;
+  for (int i = 1; i <= 2; ++i) {
+    taken = 0;
+    const HttpReply reply = client(request);
+    CHECK(reply.failure == HttpFailure::none);
+    CHECK(reply.status == 200);
+    CHECK(reply.body.empty());
+    CHECK(taken == std::min<std::uint64_t>(limit, 1'000'000));
+  }
+  CHECK(client.statistics().opened == (limit < 1'000'000 ? 2 : 1));
+}
+
 TEST_CASE("a sink takes the body in pieces, knows the head, and may decline") {
   const std::string body(1'000'000, 'x');
   OneShotServer server(always("HTTP/1.1 206 Partial\r\nx-a: b\r\nContent-Length: 1000000\r\n\r\n" + body));
@@ -383,7 +404,7 @@ TEST_CASE("nothing moves for too long") {
   });
   HttpClient client({.idle_timeout = 100ms, .proxy = ""});
   HttpReply reply;
-  const auto took = time_of([&] { reply = client(get(server)); });
+  const auto took = duration_of([&] { reply = client(get(server)); });
   CHECK(reply.failure == HttpFailure::timed_out);
   CHECK(took > 90ms);
   CHECK(took < 1s);
@@ -397,7 +418,7 @@ TEST_CASE("nobody reads what is sent for too long") {
   });
   HttpClient client({.idle_timeout = 100ms, .proxy = ""});
   HttpReply reply;
-  const auto took = time_of([&] { reply = client(put_large(server)); });
+  const auto took = duration_of([&] { reply = client(put_large(server)); });
   CHECK(reply.failure == HttpFailure::timed_out);
   CHECK(took < 350ms);
 }
@@ -416,7 +437,7 @@ TEST_CASE("a trickle ends at the deadline") {
   HttpRequest request = get(server);
   HttpReply reply;
   request.deadline = Clock::now() + 200ms;
-  const auto took = time_of([&] { reply = client(request); });
+  const auto took = duration_of([&] { reply = client(request); });
   CHECK(reply.failure == HttpFailure::timed_out);
   CHECK_THAT(reply.cause, contains("deadline"));
   CHECK(took > 150ms);
@@ -437,7 +458,7 @@ TEST_CASE("a stop ends an exchange at once, and before it begins") {
     source.request_stop();
   });
   HttpReply reply;
-  const auto took = time_of([&] { reply = client(request); });
+  const auto took = duration_of([&] { reply = client(request); });
   CHECK(reply.failure == HttpFailure::stopped);
   CHECK(took < 1s);
   CHECK(client(request).failure == HttpFailure::stopped);
@@ -492,11 +513,11 @@ TEST_CASE("a connect that is not answered ends by its own limit, the deadline, o
   HttpReply reply;
   SECTION("limit") {
     HttpClient client({.connect_timeout = 100ms, .proxy = ""});
-    CHECK(time_of([&] { reply = client({.url = hole.url()}); }) < 1s);
+    CHECK(duration_of([&] { reply = client({.url = hole.url()}); }) < 1s);
     CHECK(reply.failure == HttpFailure::not_connected);
   }
   SECTION("deadline") {
-    CHECK(time_of([&] { reply = patient({.url = hole.url(), .deadline = Clock::now() + 100ms}); }) < 1s);
+    CHECK(duration_of([&] { reply = patient({.url = hole.url(), .deadline = Clock::now() + 100ms}); }) < 1s);
     CHECK(reply.failure == HttpFailure::timed_out);
   }
   SECTION("stop") {
@@ -505,7 +526,7 @@ TEST_CASE("a connect that is not answered ends by its own limit, the deadline, o
       std::this_thread::sleep_for(50ms);
       source.request_stop();
     });
-    CHECK(time_of([&] { reply = patient({.url = hole.url(), .stop = source.get_token()}); }) < 1s);
+    CHECK(duration_of([&] { reply = patient({.url = hole.url(), .stop = source.get_token()}); }) < 1s);
     CHECK(reply.failure == HttpFailure::stopped);
   }
 }

@@ -115,6 +115,8 @@ class Peer {
   std::string before_;  // read but not asked for
 };
 
+inline const std::string hello = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nETag: \"x\"\r\n\r\nhello";
+
 /// Listens on a port of this machine. Each connection goes to `serve`, with its number from 0 on.
 class OneShotServer {
  public:

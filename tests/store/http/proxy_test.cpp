@@ -16,8 +16,6 @@ using namespace std::chrono_literals;
 
 namespace {
 
-const std::string hello = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
-
 HttpProxies proxies_of(const std::map<std::string, std::string>& variables) {
   return proxies_of_environment([&](const char* name) -> const char* {
     const auto found = variables.find(name);

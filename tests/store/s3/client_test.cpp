@@ -314,6 +314,45 @@ TEST_CASE("a body that was cut goes on where it ended, and only in the same vers
   }
 }
 
+TEST_CASE("an object of which all is wanted is asked for without a range, and goes on with one") {
+  Script script;
+  const HttpHeaders fields{{"content-length", "10"}, {"etag", "\"0-2\""}};
+  S3Store store("s3://bucket", options_for(script));
+  SECTION("whole") {
+    script.then(200, fields, "0123456789");
+    CHECK(conformance::text(store, "key") == "0123456789");
+    CHECK_FALSE(script.sent.at(0).headers.contains("range"));
+  }
+  SECTION("empty") {
+    script.then(200, {{"content-length", "0"}, {"etag", "\"e\""}});
+    CHECK(conformance::text(store, "key") == "");
+  }
+  SECTION("cut, and then a server that begins anew") {
+    script.then([&](const HttpRequest& request) {
+      HttpReply reply{.status = 200, .headers = fields, .failure = HttpFailure::cut, .cause = "the body ended early"};
+      (void)request.sink(reply, bytes_of("0123"));
+      return reply;
+    });
+    script.then(200, fields, "0123456789")
+        .then(206, {{"content-range", "bytes 4-9/10"}, {"etag", "\"0-2\""}}, "456789");
+    CHECK(conformance::text(store, "key") == "0123456789");
+    CHECK(script.sent.at(1).headers.at("range").starts_with("bytes=4-"));
+  }
+  SECTION("a little of it") {
+    script.then(206, {{"content-range", "bytes 0-3/10"}, {"etag", "\"0-2\""}}, "0123");
+    CHECK(text_of(store.get("key", {0, 4}).value()) == "0123");
+    CHECK(script.sent.at(0).headers.at("range") == "bytes=0-3");
+  }
+  SECTION("no length") {
+    script.otherwise = [](const HttpRequest& request) {
+      HttpReply reply{.status = 200, .headers = {{"etag", "\"0-2\""}}};
+      if (!request.sink(reply, bytes_of("01"))) reply.body = "01";
+      return reply;
+    };
+    CHECK_THROWS_WITH(store.get("key"), contains("does not say what it is of"));
+  }
+}
+
 TEST_CASE("replies that are not what they should be are no answers") {
   Script script;
   S3Options options = options_for(script);
@@ -379,11 +418,12 @@ TEST_CASE("replies that are not what they should be are no answers") {
     CHECK(conformance::listing(store, "") == "fine name 1");
   }
   SECTION("200, but the copy failed") {
-    script.then(200, {}, "<?xml version=\"1.0\"?>\n<Error><Code>InternalError</Code></Error>")
+    script.then(200, {{"content-length", "1"}, {"etag", "\"e\""}})
+        .then(200, {}, "<?xml version=\"1.0\"?>\n<Error><Code>InternalError</Code></Error>")
         .then(200, {}, "<CopyObjectResult></CopyObjectResult>")
         .then(204);
     CHECK(store.move("a", "b"));
-    CHECK(script.sent.size() == 3);
+    CHECK(script.sent.size() == 4);
   }
   SECTION("a size that nobody says") {
     CHECK_THAT(message([&] { (void)store.size("a"); }), contains("does not say how long"));
@@ -407,7 +447,7 @@ TEST_CASE("large objects go in parts, which are dropped when one of them fails f
   options.part_size = std::uint64_t{5} << 20;
   options.part_connections = 1;
   S3Store store("s3://bucket", options);
-  CHECK_THROWS_AS(store.put("key", std::string(std::size_t{16} << 20, 'x')), Error);
+  CHECK_THROWS_AS(store.put("key", std::string(std::size_t{100} << 20, 'x')), Error);
   CHECK(parts == 2);
   CHECK(script.sent.back().method == "DELETE");
   CHECK(script.sent.back().target == "/bucket/key?uploadId=u%2F1");

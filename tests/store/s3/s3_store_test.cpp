@@ -95,6 +95,24 @@ TEST_CASE("a listing goes over many pages", "[radosgw]") {
   CHECK(store->requests() - before == 1);
 }
 
+TEST_CASE("an object is read while it is the version that was listed", "[radosgw]") {
+  const S3Server server = S3Server::from_environment();
+  const auto store = new_store(server, options_for(server));
+  const std::string large = conformance::noise(std::size_t{18} << 20);
+  store->put("a/small", "1");
+  store->put("a/large", large);
+  const auto listed = store->list("a/");
+  REQUIRE(listed.size() == 2);
+  const std::string large_version = listed[0].version, small_version = listed[1].version;
+  CHECK(text_of(store->get_version("a/large", large_version).value()) == large);
+  CHECK(text_of(store->get_version("a/small", small_version).value()) == "1");
+  store->put("a/small", "2");
+  CHECK_FALSE(store->get_version("a/small", small_version));
+  CHECK(text_of(store->get_version("a/small", store->list("a/")[1].version).value()) == "2");
+  CHECK(store->remove("a/small"));
+  CHECK_FALSE(store->get_version("a/small", small_version));
+}
+
 TEST_CASE("a claim is renewed while it lives, and taken over once its holder is gone", "[radosgw]") {
   const S3Server server = S3Server::from_environment();
   const std::string address = "s3://" + make_bucket(server);

@@ -155,6 +155,7 @@ class HttpConnection {
     httplib::Response answer;
     httplib::Error error = httplib::Error::Success;
     const bool done = client_->send(ask, answer, error);
+    reader.finish();
 
     is_silent_ = report_.was_used ? report_.is_silent : answer.status <= 0;
     HttpReply reply = judge(reader, answer, error, done, std::max(source.moved_at(), reader.moved_at()));

@@ -7,6 +7,7 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <map>
 #include <span>
 #include <stop_token>
@@ -65,6 +66,8 @@ struct HttpRequest {
   /// Takes the body of a reply piece by piece, `head` has status and headers; false if this body goes to `head.body`
   /// instead (then it is asked no more). It is not bound by `body_limit`.
   std::function<bool(const HttpReply& head, Bytes piece)> sink = {};
+  /// How much it wants. A body that goes on is cut off there, and the connection with it. Units: bytes.
+  std::uint64_t sink_limit = std::numeric_limits<std::uint64_t>::max();
 };
 
 /// Makes one exchange. Never throws, never repeats anything, never follows a redirect; returns by the deadline, or soon

@@ -7,7 +7,6 @@
 #include <sys/socket.h>
 
 #include <array>
-#include <charconv>
 #include <cstdint>
 #include <cstdlib>
 #include <functional>
@@ -15,6 +14,7 @@
 #include <string>
 #include <string_view>
 
+#include <tensortap/store/http/text.hpp>
 #include <tensortap/store/http/url.hpp>
 
 namespace tensortap::inline v0 {
@@ -32,7 +32,7 @@ inline HttpProxy parse_proxy(std::string_view text) {
   HttpProxy proxy;
   std::string scheme = "http";
   if (const std::size_t colon = text.find("://"); colon != std::string_view::npos) {
-    scheme = text.substr(0, colon);
+    scheme = detail::lower_case(std::string(text.substr(0, colon)));
     text.remove_prefix(colon + 3);
   }
   text = text.substr(0, text.find_first_of("/?#"));
@@ -43,7 +43,6 @@ inline HttpProxy parse_proxy(std::string_view text) {
     if (colon != std::string_view::npos) proxy.password = percent_decoded(user.substr(colon + 1));
     text.remove_prefix(at + 1);
   }
-  for (char& c : scheme) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
   if (scheme != "http") throw Error::bad_url(scheme + "://…", "a proxy must speak http");
   const Url url = parse_url("http://" + std::string(text));
   proxy.host = url.host;
@@ -67,21 +66,13 @@ struct IpAddress {
   }
 
   /// Whether the first `prefix` bits are those of `other`.
-  [[nodiscard]] bool begins_as(const IpAddress& other, unsigned prefix) const {
+  [[nodiscard]] bool begins_as(const IpAddress& other, std::uint64_t prefix) const {
     if (bits != other.bits || prefix > bits) return false;
     for (unsigned bit = 0; bit < prefix; ++bit)
       if (((bytes[bit / 8] ^ other.bytes[bit / 8]) >> (7 - bit % 8) & 1) != 0) return false;
     return true;
   }
 };
-
-template <class Number>
-std::optional<Number> whole_number(std::string_view text) {
-  Number value{};
-  const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (failure != std::errc() || end != text.data() + text.size() || text.empty()) return std::nullopt;
-  return value;
-}
 
 /// Whether `url` is meant by one entry of no_proxy: "*", a name with all names below it, an address, a network
 /// "10.0.0.0/8"; a name or an IPv4 address may be followed by a port.
@@ -90,17 +81,17 @@ inline bool is_meant_by(std::string_view entry, const Url& url) {
   const auto host = IpAddress::parse(url.host);
   if (const std::size_t slash = entry.find('/'); slash != std::string_view::npos) {
     const auto network = IpAddress::parse(entry.substr(0, slash));
-    const auto prefix = whole_number<unsigned>(entry.substr(slash + 1));
+    const auto prefix = whole_number(entry.substr(slash + 1));
     return host && network && prefix && host->begins_as(*network, *prefix);
   }
   if (entry.starts_with('[')) {
     const std::size_t end = entry.find(']');
     if (end == std::string_view::npos) return false;
     const std::string_view port = entry.substr(end + 1);
-    if (port.starts_with(':') && whole_number<std::uint16_t>(port.substr(1)) != url.port_or_default()) return false;
+    if (port.starts_with(':') && whole_number(port.substr(1)) != url.port_or_default()) return false;
     entry = entry.substr(1, end - 1);
   } else if (const std::size_t colon = entry.find(':'); colon != std::string_view::npos && colon == entry.rfind(':')) {
-    if (whole_number<std::uint16_t>(entry.substr(colon + 1)) != url.port_or_default()) return false;
+    if (whole_number(entry.substr(colon + 1)) != url.port_or_default()) return false;
     entry = entry.substr(0, colon);
   }
   if (const auto address = IpAddress::parse(entry)) return host && host->begins_as(*address, address->bits);
@@ -133,8 +124,7 @@ struct HttpProxies {
   [[nodiscard]] std::optional<HttpProxy> proxy_for(const Url& url) const {
     const std::string& proxy = url.scheme == "https" ? https : http;
     if (proxy.empty() || detail::is_machines_own(url.host)) return std::nullopt;
-    std::string lower = none_for;
-    for (char& c : lower) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
+    const std::string lower = detail::lower_case(none_for);
     for (std::string_view rest = lower; !rest.empty();) {
       const std::size_t end = rest.find_first_of(", \t");
       if (const std::string_view entry = rest.substr(0, end); !entry.empty() && detail::is_meant_by(entry, url))

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <algorithm>
-#include <charconv>
 #include <cstddef>
 #include <cstdint>
 #include <exception>
@@ -12,6 +11,7 @@
 #include <utility>
 
 #include <tensortap/store/http/message.hpp>
+#include <tensortap/store/http/text.hpp>
 #include <tensortap/store/store.hpp>
 
 namespace tensortap::inline v0::detail {
@@ -34,14 +34,12 @@ class ReplyReader {
       size += name.size() + value.size();
       if (++count > most_headers || size > longest_head)
         return refuse(HttpFailure::too_large, "its header is too long");
-      std::string lower = name;
-      for (char& c : lower) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
-      const auto [at, is_new] = reply_.headers.try_emplace(std::move(lower), value);
+      const auto [at, is_new] = reply_.headers.try_emplace(lower_case(name), value);
       if (!is_new) at->second += ", " + std::string(value);
     }
     if (status < 200 || status > 599) return refuse(HttpFailure::malformed, "its status is " + std::to_string(status));
     if (const std::string_view text = reply_.header("content-length"); !text.empty()) {
-      length_ = length_of(text);
+      length_ = whole_number(text);
       if (!length_) return refuse(HttpFailure::malformed, "its Content-Length is not one number");
     }
     if (request_.method == "HEAD" || status == 204 || status == 304) {
@@ -54,21 +52,25 @@ class ReplyReader {
     return true;
   }
 
-  /// The next bytes of the body; false if no more is wanted.
+  /// The next bytes of the body; false if no more is wanted. A sink has them in larger pieces than httplib's 4 KiB.
   bool add(Bytes piece) {
     moved_at_ = Clock::now();
-    try {
-      if (wants_sink_) wants_sink_ = request_.sink(reply_, piece);
-      if (wants_sink_) return true;
-      if (piece.size() > request_.body_limit - reply_.body.size()) return refuse_body();
-      if (reply_.body.empty() && length_)
-        reply_.body.reserve(static_cast<std::size_t>(std::min(*length_, request_.body_limit)));
-      reply_.body.append(text_of(piece));
-      return true;
-    } catch (...) {
-      thrown_ = std::current_exception();
-      return false;
-    }
+    if (!wants_sink_) return pass(piece);
+    const bool is_last = (!length_ || *length_ > request_.sink_limit) && piece.size() >= request_.sink_limit - taken_;
+    if (is_last) piece = piece.first(static_cast<std::size_t>(request_.sink_limit - taken_));
+    taken_ += piece.size();
+    if (gathered_.size() + piece.size() > most_gathered && !finish()) return false;
+    gathered_.append(text_of(piece));
+    if (!is_last) return true;
+    is_whole_ = finish();
+    return false;
+  }
+
+  /// Nothing more comes; false if that what has come is not wanted.
+  bool finish() {
+    const bool wanted = gathered_.empty() || pass(bytes_of(gathered_));
+    gathered_.clear();
+    return wanted;
   }
 
   [[nodiscard]] bool has_begun() const noexcept { return has_begun_; }
@@ -94,14 +96,24 @@ class ReplyReader {
 
  private:
   static constexpr std::size_t most_headers = 256;
-  static constexpr std::size_t longest_head = std::size_t{64} << 10;  ///< Units: bytes
+  /// Units: bytes.
+  static constexpr std::size_t longest_head = std::size_t{64} << 10;
+  static constexpr std::size_t most_gathered = std::size_t{128} << 10;
 
-  /// Nothing if it is no number, or several.
-  static std::optional<std::uint64_t> length_of(std::string_view text) {
-    std::uint64_t value = 0;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-    if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
-    return value;
+  /// Gives `piece` to whoever wants it.
+  bool pass(Bytes piece) {
+    try {
+      if (wants_sink_) wants_sink_ = request_.sink(reply_, piece);
+      if (wants_sink_) return true;
+      if (piece.size() > request_.body_limit - reply_.body.size()) return refuse_body();
+      if (reply_.body.empty() && length_)
+        reply_.body.reserve(static_cast<std::size_t>(std::min(*length_, request_.body_limit)));
+      reply_.body.append(text_of(piece));
+      return true;
+    } catch (...) {
+      thrown_ = std::current_exception();
+      return false;
+    }
   }
 
   bool refuse(HttpFailure failure, std::string cause) {
@@ -116,6 +128,8 @@ class ReplyReader {
 
   const HttpRequest& request_;
   HttpReply reply_;
+  std::string gathered_;     ///< for the sink
+  std::uint64_t taken_ = 0;  ///< for it, of the body
   std::optional<std::uint64_t> length_;
   Clock::time_point moved_at_{};
   bool has_begun_ = false;

@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include <tensortap/error.hpp>
+#include <tensortap/store/http/text.hpp>
 
 namespace tensortap::inline v0 {
 
@@ -74,8 +75,7 @@ inline Url parse_url(std::string_view text) {
     if (static_cast<unsigned char>(c) <= ' ' || c == 0x7f) throw refuse("it has white space or control characters");
   Url url;
   const std::size_t colon = text.find("://");
-  url.scheme = text.substr(0, colon == std::string_view::npos ? 0 : colon);
-  for (char& c : url.scheme) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
+  url.scheme = detail::lower_case(std::string(text.substr(0, colon == std::string_view::npos ? 0 : colon)));
   if (url.scheme != "http" && url.scheme != "https") throw refuse("it begins with neither http:// nor https://");
   std::string_view rest = text.substr(colon + 3);
   rest = rest.substr(0, rest.find('#'));
@@ -86,8 +86,7 @@ inline Url parse_url(std::string_view text) {
   const bool bracketed = authority.starts_with('[');
   const std::size_t end = bracketed ? authority.find(']') : authority.find(':');
   if (bracketed && end == std::string_view::npos) throw refuse("its bracket is not closed");
-  url.host = bracketed ? authority.substr(1, end - 1) : authority.substr(0, end);
-  for (char& c : url.host) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
+  url.host = detail::lower_case(std::string(bracketed ? authority.substr(1, end - 1) : authority.substr(0, end)));
   if (url.host.empty()) throw refuse("it has no host");
   authority.remove_prefix(end == std::string_view::npos ? authority.size() : bracketed ? end + 1 : end);
   if (!authority.empty()) {

@@ -95,6 +95,11 @@ class Client {
     return Clock::now() + options_.deadline * (1 + bytes / options_.part_size);
   }
 
+  /// Of the parts of an object. Over one connection they are larger: each then costs a wait.
+  [[nodiscard]] std::uint64_t part_size() const noexcept {
+    return options_.part_size * (options_.part_connections == 1 ? 8 : 1);
+  }
+
   /// Whether the server wants the ETags of conditions without their quotes.
   [[nodiscard]] bool bare_etags() const noexcept { return bare_etags_; }
   void use_bare_etags() noexcept { bare_etags_ = true; }

@@ -18,16 +18,23 @@
 
 namespace tensortap::inline v0 {
 
+namespace detail {
+
+/// The environment variable `name`; nothing if it is not set.
+inline std::optional<std::string> environment_variable(const char* name) {
+  const char* const value = std::getenv(name);
+  return value == nullptr ? std::nullopt : std::optional<std::string>(value);
+}
+
+}  // namespace detail
+
 /// How credentials are found.
 struct CredentialsOptions {
   /// For STS and the metadata services of containers and machines. It must not send what is for loopback or link-local
   /// addresses through a proxy. Without one, these links have nothing.
   HttpTransport transport = {};
   /// A variable of the environment.
-  std::function<std::optional<std::string>(const char* name)> environment = [](const char* name) {
-    const char* const value = std::getenv(name);
-    return value == nullptr ? std::nullopt : std::optional<std::string>(value);
-  };
+  std::function<std::optional<std::string>(const char* name)> environment = detail::environment_variable;
   std::function<std::chrono::system_clock::time_point()> clock = std::chrono::system_clock::now;
 
   std::string profile = {};               ///< of the profile files; empty: AWS_PROFILE, else "default"
@@ -58,11 +65,6 @@ struct CredentialsAnswer {
 };
 
 namespace detail {
-
-inline std::string lower_case(std::string text) {
-  for (char& c : text) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
-  return text;
-}
 
 /// A variable of the environment; empty if it is not set.
 inline std::string variable(const CredentialsOptions& options, const char* name) {

@@ -20,6 +20,7 @@
 #include <tensortap/record/crc32c.hpp>
 #include <tensortap/store/at_once.hpp>
 #include <tensortap/store/http/message.hpp>
+#include <tensortap/store/http/text.hpp>
 #include <tensortap/store/s3/client.hpp>
 #include <tensortap/store/s3/digest.hpp>
 #include <tensortap/store/s3/object_head.hpp>
@@ -41,8 +42,8 @@ inline std::optional<ContentRange> parse_content_range(std::string_view text) {
   const std::size_t dash = text.find('-');
   const std::size_t slash = text.find('/');
   if (dash == std::string_view::npos || slash == std::string_view::npos || dash > slash) return std::nullopt;
-  const auto first = number(text.substr(0, dash));
-  const auto total = number(text.substr(slash + 1));
+  const auto first = whole_number(text.substr(0, dash));
+  const auto total = whole_number(text.substr(slash + 1));
   if (!first || !total) return std::nullopt;
   return ContentRange{*first, *total};
 }
@@ -58,12 +59,13 @@ class Download {
  public:
   enum class Outcome { done, missing, replaced, corrupt };
 
-  Download(Client& client, const std::string& key, Range range, const DownloadTarget& target)
-      : client_(client), key_(key), range_(range), target_(target) {}
+  /// Any version, unless `etag` names one.
+  Download(Client& client, const std::string& key, Range range, const DownloadTarget& target, std::string etag)
+      : client_(client), key_(key), range_(range), target_(target), etag_(std::move(etag)) {}
 
   Outcome run() {
     const std::size_t connections = client_.options().part_connections;
-    const std::uint64_t part = client_.options().part_size * (connections == 1 ? 8 : 1);  // then each costs a wait
+    const std::uint64_t part = client_.part_size();
     Stretch first{0, std::min(range_.length, connections == 1 ? part : 2 * part)};
     if (const Outcome outcome = receive(first, true); outcome != Outcome::done) return outcome;
     std::vector<Stretch> rest;
@@ -94,15 +96,23 @@ class Download {
   Outcome receive(Stretch& stretch, bool first) {
     std::uint64_t received = 0;
     Request request{.key = key_, .answers = {404, 412, 416}, .deadline = client_.deadline(first ? 0 : stretch.length)};
+    // Ceph reads an object of which no part is asked for with one access less. A large one is cut off instead.
+    constexpr std::uint64_t worth_a_connection = std::uint64_t{1} << 20;
+    const bool may_ask_for_all = first && range_.start == 0 && stretch.length >= worth_a_connection;
+    bool asks_for_all = false;
+    const auto is_fine = [&](int status) { return status == 206 || (status == 200 && asks_for_all); };
     request.prepare = [&](HttpRequest& http) {
+      if (!etag_.empty()) http.headers["if-match"] = etag_;
+      http.sink_limit = stretch.length - received;
+      asks_for_all = may_ask_for_all && received == 0;
+      if (asks_for_all) return;
       const std::uint64_t begin = range_.start + stretch.at;
       http.headers["range"] =
           "bytes=" + std::to_string(begin + received) + "-" + std::to_string(begin + stretch.length - 1);
-      if (!etag_.empty()) http.headers["if-match"] = etag_;
     };
     request.sink = [&](const HttpReply& head, Bytes piece) {
-      if (head.status != 206) return false;
-      if (first && etag_.empty() && !begin_with(head, stretch)) return false;
+      if (!is_fine(head.status)) return false;
+      if (first && !has_begun_ && !begin_with(head, stretch)) return false;
       const Bytes wanted = piece.first(std::min<std::uint64_t>(piece.size(), stretch.length - received));
       if (stored_crc_) stretch.crc = crc32c(wanted, stretch.crc);
       if (md5_) md5_->add(wanted);
@@ -111,11 +121,12 @@ class Download {
       return true;
     };
     request.read = [&](const HttpReply& reply) {
-      if (reply.status != 206) throw Error::bad_reply("the server does not send parts of objects");
+      if (!is_fine(reply.status)) throw Error::bad_reply("the server does not send parts of objects");
+      if (first && !has_begun_ && !begin_with(reply, stretch)) throw Error::bad_reply("it does not say what it is of");
       if (received != stretch.length) throw Error::bad_reply("it is shorter than it says");
     };
     const HttpReply reply = client_.call(request).reply;
-    if (reply.status == 404) return first && received == 0 ? Outcome::missing : Outcome::replaced;
+    if (reply.status == 404) return first && !has_begun_ ? Outcome::missing : Outcome::replaced;
     if (reply.status == 412) return Outcome::replaced;
     if (reply.status == 416) {  // there is nothing beyond `start`
       if (!first || received > 0) return Outcome::replaced;
@@ -128,15 +139,18 @@ class Download {
   /// Learns from the first reply which version this is, and how large. False if it does not say.
   bool begin_with(const HttpReply& head, Stretch& first) {
     constexpr std::uint64_t limit = std::uint64_t{1} << 46;  // beyond what S3 keeps, or a machine has
-    const auto range = parse_content_range(head.header("content-range"));
-    if (!range || range->first != range_.start || range->total <= range_.start || range->total > limit ||
-        head.header("etag").empty())
+    auto range = parse_content_range(head.header("content-range"));
+    if (const auto length = whole_number(head.header("content-length")); head.status == 200 && length)
+      range = {0, *length};
+    if (!range || range->first != range_.start || (range->total <= range_.start && range->total > 0) ||
+        range->total > limit || head.header("etag").empty())
       return false;
     size_ = std::min(range_.length, range->total - range_.start);
     first.length = std::min(first.length, size_);
     etag_ = head.header("etag");
+    has_begun_ = true;
     if (client_.options().verify_downloads && size_ == range->total) {
-      if (const auto crc = number(head.header(crc32c_field), 16))
+      if (const auto crc = whole_number(head.header(crc32c_field), 16))
         stored_crc_ = static_cast<std::uint32_t>(*crc);
       else if (has_md5(head))
         md5_.emplace();
@@ -157,16 +171,18 @@ class Download {
   const std::string& key_;
   Range range_;
   const DownloadTarget& target_;
-  // Set by the first piece that comes:
-  std::string etag_;
+  std::string etag_;  // empty: any, until the first piece comes
+  // Set by that:
+  bool has_begun_ = false;
   std::uint64_t size_ = 0;
   std::optional<std::uint32_t> stored_crc_;
   std::optional<Md5> md5_;
 };
 
-/// Sends the bytes of `key` in `range` to `target`; returns how many, nothing if it is not there.
+/// Sends the bytes of `key` in `range` to `target`; returns how many, nothing if it is not there, or not of the version
+/// that `etag` names.
 inline std::optional<std::uint64_t> download(Client& client, const std::string& key, Range range,
-                                             const DownloadTarget& target) {
+                                             const DownloadTarget& target, const std::string& etag = {}) {
   constexpr int tries = 4;
   constexpr std::uint64_t furthest = std::uint64_t{1} << 62;
   range.start = std::min(range.start, furthest);
@@ -178,10 +194,11 @@ inline std::optional<std::uint64_t> download(Client& client, const std::string& 
   }
   Download::Outcome outcome{};
   for (int i = 0; i < tries; ++i) {
-    Download download(client, key, range, target);
+    Download download(client, key, range, target, etag);
     outcome = download.run();
     if (outcome == Download::Outcome::done) return download.size();
-    if (outcome == Download::Outcome::missing) return std::nullopt;
+    if (outcome == Download::Outcome::missing || (outcome == Download::Outcome::replaced && !etag.empty()))
+      return std::nullopt;
   }
   const std::string name = "GET s3://" + client.bucket() + "/" + key;
   if (outcome == Download::Outcome::corrupt)
@@ -189,13 +206,14 @@ inline std::optional<std::uint64_t> download(Client& client, const std::string& 
   throw Error::s3_unreachable(name, "it is replaced faster than it can be read", "", tries);
 }
 
-/// The bytes of `key` in `range`; nothing if it is not there.
-inline std::optional<std::vector<std::byte>> get(Client& client, const std::string& key, Range range) {
+/// The bytes of `key` in `range`; nothing if it is not there, or not of the version that `etag` names.
+inline std::optional<std::vector<std::byte>> get(Client& client, const std::string& key, Range range,
+                                                 const std::string& etag = {}) {
   std::vector<std::byte> bytes;
   const DownloadTarget target{
       .begin = [&](std::uint64_t size) { bytes.resize(static_cast<std::size_t>(size)); },
       .write = [&](std::uint64_t at, Bytes piece) { std::memcpy(bytes.data() + at, piece.data(), piece.size()); }};
-  if (!download(client, key, range, target)) return std::nullopt;
+  if (!download(client, key, range, target, etag)) return std::nullopt;
   return bytes;
 }
 

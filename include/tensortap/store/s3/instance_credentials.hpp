@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include <tensortap/error.hpp>
+#include <tensortap/store/http/text.hpp>
 #include <tensortap/store/http/url.hpp>
 #include <tensortap/store/s3/credentials_json.hpp>
 #include <tensortap/store/s3/credentials_options.hpp>

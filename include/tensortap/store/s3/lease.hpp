@@ -21,6 +21,7 @@
 #include <tensortap/error.hpp>
 #include <tensortap/store/http/date.hpp>
 #include <tensortap/store/http/message.hpp>
+#include <tensortap/store/http/text.hpp>
 #include <tensortap/store/s3/client.hpp>
 #include <tensortap/store/s3/object_head.hpp>
 #include <tensortap/store/s3/upload.hpp>
@@ -134,7 +135,7 @@ class LeaseClaim final : public Claim {
 
 /// Whether the claim whose header fields are `there` may be taken over: it has run out, or never was a lease.
 inline bool is_stale(const HttpReply& there) {
-  const auto lease = number(there.header(lease_field));
+  const auto lease = whole_number(there.header(lease_field));
   const auto now = parse_http_date(there.header("date"));
   const auto put = parse_http_date(there.header("last-modified"));
   if (!lease) return true;

@@ -3,7 +3,6 @@
 // Not for users: S3Store is the way in.
 #pragma once
 
-#include <charconv>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -11,6 +10,7 @@
 
 #include <tensortap/error.hpp>
 #include <tensortap/store/http/message.hpp>
+#include <tensortap/store/http/text.hpp>
 #include <tensortap/store/s3/client.hpp>
 
 namespace tensortap::inline v0 {
@@ -22,18 +22,9 @@ inline constexpr std::string_view crc32c_field = "x-amz-meta-tensortap-crc32c"; 
 inline constexpr std::string_view put_field = "x-amz-meta-tensortap-put";        // a number nobody else draws
 inline constexpr std::string_view lease_field = "x-amz-meta-tensortap-lease";    // of a claim, in seconds
 
-/// `text` as a number to `base`; nothing if it is none, or anything follows.
-inline std::optional<std::uint64_t> number(std::string_view text, int base = 10) {
-  std::uint64_t value = 0;
-  const char* const end = text.data() + text.size();
-  const auto [read, failure] = std::from_chars(text.data(), end, value, base);
-  if (text.empty() || failure != std::errc() || read != end) return std::nullopt;
-  return value;
-}
-
 /// The size of the object of a reply that holds all of it, or none. Throws: it does not say.
 inline std::uint64_t content_length(const HttpReply& reply) {
-  const auto length = number(reply.header("content-length"));
+  const auto length = whole_number(reply.header("content-length"));
   if (!length) throw Error::bad_reply("s3: a reply does not say how long the object is");
   return *length;
 }

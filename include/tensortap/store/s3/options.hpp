@@ -7,7 +7,6 @@
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
 #include <functional>
 #include <mutex>
 #include <optional>
@@ -18,17 +17,12 @@
 #include <tensortap/store/http/client.hpp>
 #include <tensortap/store/http/message.hpp>
 #include <tensortap/store/s3/credentials.hpp>
+#include <tensortap/store/s3/credentials_options.hpp>
 #include <tensortap/store/s3/retry.hpp>
 
 namespace tensortap::inline v0 {
 
 namespace detail::s3 {
-
-/// The environment variable `name`; nothing if it is not set.
-inline std::optional<std::string> environment_variable(const char* name) {
-  const char* const value = std::getenv(name);
-  return value == nullptr ? std::nullopt : std::optional<std::string>(value);
-}
 
 /// Waits for `time`, or until `stop` is asked.
 inline void wait_or_stop(std::chrono::nanoseconds time, const std::stop_token& stop) {
@@ -80,7 +74,7 @@ struct S3Options {
   CredentialsSource credentials = {};
   /// Who speaks HTTP. Empty: an HttpClient with `http`.
   HttpTransport transport = {};
-  std::function<std::optional<std::string>(const char*)> environment = detail::s3::environment_variable;
+  std::function<std::optional<std::string>(const char*)> environment = detail::environment_variable;
   /// Threads: any, as for what follows.
   std::function<std::chrono::system_clock::time_point()> clock = [] { return std::chrono::system_clock::now(); };
   /// How retries wait; it ends early when `stop` is asked.

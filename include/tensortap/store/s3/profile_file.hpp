@@ -12,6 +12,7 @@
 #include <utility>
 
 #include <tensortap/error.hpp>
+#include <tensortap/store/http/text.hpp>
 #include <tensortap/store/s3/credentials_options.hpp>
 #include <tensortap/store/s3/small_file.hpp>
 

@@ -14,6 +14,7 @@
 #include <string_view>
 
 #include <tensortap/store/http/message.hpp>
+#include <tensortap/store/http/text.hpp>
 
 namespace tensortap::inline v0 {
 
@@ -61,17 +62,11 @@ inline std::chrono::nanoseconds retry_delay(const S3Retry& options, int retry, d
 
 /// What the server asks for in Retry-After (seconds), or x-amz-retry-after (milliseconds); nothing if it does not.
 inline std::optional<std::chrono::nanoseconds> retry_after(const HttpReply& reply) {
-  const auto number = [](std::string_view text) -> std::optional<std::int64_t> {
-    std::int64_t value = 0;
-    const char* const end = text.data() + text.size();
-    const auto [read, failure] = std::from_chars(text.data(), end, value);
-    if (text.empty() || failure != std::errc() || read != end || value < 0 || value > 1'000'000'000)
-      return std::nullopt;
-    return value;
-  };
-  if (const auto milliseconds = number(reply.header("x-amz-retry-after")))
-    return std::chrono::milliseconds(*milliseconds);
-  if (const auto seconds = number(reply.header("retry-after"))) return std::chrono::seconds(*seconds);
+  constexpr std::uint64_t longest = 1'000'000'000;
+  const auto milliseconds = whole_number(reply.header("x-amz-retry-after"));
+  if (milliseconds && *milliseconds <= longest) return std::chrono::milliseconds(*milliseconds);
+  const auto seconds = whole_number(reply.header("retry-after"));
+  if (seconds && *seconds <= longest) return std::chrono::seconds(*seconds);
   return std::nullopt;
 }
 

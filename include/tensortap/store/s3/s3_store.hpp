@@ -27,7 +27,10 @@
 #include <tensortap/store/s3/download.hpp>
 #include <tensortap/store/s3/iso8601.hpp>
 #include <tensortap/store/s3/lease.hpp>
+#include <tensortap/store/s3/multipart.hpp>
+#include <tensortap/store/s3/object_head.hpp>
 #include <tensortap/store/s3/options.hpp>
+#include <tensortap/store/s3/removal.hpp>
 #include <tensortap/store/s3/upload.hpp>
 #include <tensortap/store/s3/xml.hpp>
 #include <tensortap/store/store.hpp>
@@ -61,6 +64,11 @@ class S3Store final : public Store {
     return detail::s3::get(client_, key_in_bucket(key), range);
   }
 
+  [[nodiscard]] std::optional<std::vector<std::byte>> get_version(std::string_view key,
+                                                                  std::string_view wanted) const override {
+    return detail::s3::get(client_, key_in_bucket(key), {}, std::string(wanted));
+  }
+
   using DownloadTarget = detail::s3::DownloadTarget;
 
   /// Sends the bytes of object `key` to `target` as they come, in no order; returns how many, nothing if there is no
@@ -83,7 +91,8 @@ class S3Store final : public Store {
                     for (detail::s3::ListPage::Object& object : page.objects) {
                       if (!object.key.starts_with(folder_)) continue;
                       std::string key = object.key.substr(folder_.size());
-                      if (key > after && is_key(key)) out.push_back({std::move(key), object.size});
+                      if (key > after && is_key(key))
+                        out.push_back({std::move(key), object.size, std::move(object.etag)});
                     }
                   });
     return out;
@@ -92,8 +101,14 @@ class S3Store final : public Store {
   bool remove(std::string_view key) override {
     const std::string at = key_in_bucket(key);
     if (!detail::s3::head(client_, at)) return false;
-    (void)client_.call({.method = "DELETE", .key = at, .answers = {404}, .deadline = client_.deadline()});
+    detail::s3::remove(client_, at);
     return true;
+  }
+
+  void remove_all(std::span<const std::string> keys) override {
+    std::vector<std::string> in_bucket;
+    for (const std::string& key : keys) in_bucket.push_back(key_in_bucket(key));
+    detail::s3::remove_all(client_, in_bucket);
   }
 
   /// A copy is made, then the first is removed.
@@ -101,15 +116,9 @@ class S3Store final : public Store {
     const std::string source = key_in_bucket(from);
     const std::string target = key_in_bucket(to);
     if (source == target) return detail::s3::head(client_, source).has_value();
-    const detail::s3::Answer copied =
-        client_.call({.method = "PUT",
-                      .key = target,
-                      .headers = {{"x-amz-copy-source", percent_encoded("/" + client_.bucket() + "/" + source, true)}},
-                      .answers = {404},
-                      .may_hold_error = true,
-                      .deadline = client_.deadline()});
-    if (copied.reply.status == 404) return false;
-    (void)client_.call({.method = "DELETE", .key = source, .answers = {404}, .deadline = client_.deadline()});
+    constexpr std::uint64_t most_at_once = std::uint64_t{5} << 30;  // that S3 copies with one request
+    if (!detail::s3::copy(client_, source, target, most_at_once)) return false;
+    detail::s3::remove(client_, source);
     return true;
   }
 

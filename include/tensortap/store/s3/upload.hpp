@@ -21,6 +21,7 @@
 #include <tensortap/store/at_once.hpp>
 #include <tensortap/store/http/message.hpp>
 #include <tensortap/store/s3/client.hpp>
+#include <tensortap/store/s3/multipart.hpp>
 #include <tensortap/store/s3/object_head.hpp>
 #include <tensortap/store/s3/xml.hpp>
 #include <tensortap/store/store.hpp>
@@ -84,46 +85,6 @@ inline std::vector<Bytes> slice(std::span<const Bytes> pieces, std::uint64_t at,
   return out;
 }
 
-/// The size of the parts of an object: `wanted`, or what makes 10,000 of them, in whole MiB.
-constexpr std::uint64_t part_size_for(std::uint64_t size, std::uint64_t wanted) noexcept {
-  constexpr std::uint64_t most_parts = 10'000;
-  constexpr std::uint64_t mebibyte = std::uint64_t{1} << 20;
-  const std::uint64_t needed = (size + most_parts - 1) / most_parts;
-  return std::max(wanted, (needed + mebibyte - 1) / mebibyte * mebibyte);
-}
-
-/// Ends an upload in parts; what was sent of it is dropped.
-inline void abort(Client& client, const Upload& upload) {
-  (void)client.call({.method = "DELETE",
-                     .key = upload.key,
-                     .query = {{"uploadId", upload.id}},
-                     .answers = {404},
-                     .deadline = client.deadline()});
-}
-
-/// The uploads in parts under way, of keys that begin with `prefix`.
-inline std::vector<Upload> list_uploads(Client& client, const std::string& prefix) {
-  std::vector<Upload> out;
-  Upload next;
-  do {
-    UploadsPage page;
-    Request request{.query = {{"uploads", ""}, {"encoding-type", "url"}},
-                    .deadline = client.deadline(),
-                    .read = [&](const HttpReply& reply) { page = parse_uploads(reply.body); }};
-    if (!prefix.empty()) request.query.emplace_back("prefix", prefix);
-    if (!next.key.empty()) {
-      request.query.emplace_back("key-marker", next.key);
-      request.query.emplace_back("upload-id-marker", next.id);
-    }
-    (void)client.call(request);
-    if (!page.next.key.empty() && page.next.key == next.key && page.next.id == next.id)
-      throw Error::bad_reply("s3: " + client.bucket() + ": the list of uploads goes in circles");
-    out.insert(out.end(), page.uploads.begin(), page.uploads.end());
-    next = std::move(page.next);
-  } while (!next.key.empty());
-  return out;
-}
-
 /// One object on its way.
 class Sending {
  public:
@@ -136,12 +97,12 @@ class Sending {
         watch_(watch),
         size_(total_size(pieces)) {
     kept_with_it_[std::string(crc32c_field)] = crc32c_text(pieces, watch.seen);
-    if (keeps_ || size_ > 2 * client.options().part_size) kept_with_it_[std::string(put_field)] = token_;
+    if (keeps_ || size_ > 2 * client.part_size()) kept_with_it_[std::string(put_field)] = token_;
   }
 
   /// False if it is there already, and kept.
   bool run() {
-    if (size_ > 2 * client_.options().part_size) return send_parts();
+    if (size_ > 2 * client_.part_size()) return send_parts();
     Request request{.method = "PUT", .key = key_, .headers = kept_with_it_, .body = pieces_, .deadline = deadline()};
     if (keeps_) refuse_if_there(request);
     const bool is_ours = settle(client_.call(request));
@@ -172,62 +133,29 @@ class Sending {
 
   bool send_parts() {
     if (keeps_ && head(client_, key_)) return false;  // before much is sent for nothing
-    Upload upload{key_, {}};
-    (void)client_.call({.method = "POST",
-                        .key = key_,
-                        .query = {{"uploads", ""}},
-                        .headers = kept_with_it_,
-                        .deadline = client_.deadline(),
-                        .read = [&](const HttpReply& reply) {
-                          upload.id = parse_one(reply.body, "InitiateMultipartUploadResult", "UploadId");
-                        }});
-    try {
-      const std::uint64_t part = part_size_for(size_, client_.options().part_size);
+    const Upload upload = begin_upload(client_, key_, kept_with_it_);
+    return or_abort(client_, upload, [&] {
+      const std::uint64_t part = part_size_for(size_, client_.part_size());
       std::vector<std::string> etags(static_cast<std::size_t>((size_ + part - 1) / part));
       const auto until = deadline();
       for_each_at_once(etags.size(), client_.options().part_connections, [&](std::size_t i) {
         const std::vector<Bytes> bytes = slice(pieces_, i * part, part);
-        (void)client_.call({.method = "PUT",
-                            .key = key_,
-                            .query = {{"partNumber", std::to_string(i + 1)}, {"uploadId", upload.id}},
-                            .body = bytes,
-                            .deadline = until,
-                            .read = [&](const HttpReply& reply) {
-                              etags[i] = reply.header("etag");
-                              if (etags[i].empty()) throw Error::bad_reply("it has no ETag");
-                            }});
+        Request request = part_request(upload, i + 1, until);
+        request.body = bytes;
+        request.read = [&](const HttpReply& reply) {
+          etags[i] = reply.header("etag");
+          if (etags[i].empty()) throw Error::bad_reply("it has no ETag");
+        };
+        (void)client_.call(request);
         tell(bytes);
       });
-      return complete_upload(upload, etags);
-    } catch (...) {
-      try {
-        abort(client_, upload);
-      } catch (const Error&) {  // the next remove_unfinished() finds it
-      }
-      throw;
-    }
-  }
-
-  bool complete_upload(const Upload& upload, std::span<const std::string> etags) {
-    const std::string document = complete_document(etags);
-    const Bytes body = bytes_of(document);
-    Request request{.method = "POST",
-                    .key = key_,
-                    .query = {{"uploadId", upload.id}},
-                    .headers = {{"content-type", "application/xml"}},
-                    .body = std::span(&body, 1),
-                    .may_hold_error = true,
-                    .deadline = deadline()};
-    if (keeps_) request.headers["if-none-match"] = "*";
-    request.answers = {404, 412};
-    Answer answer = client_.call(request);
-    if (settle(answer)) return true;
-    if (answer.reply.status == 412) {
+      const HttpHeaders condition = keeps_ ? HttpHeaders{{"if-none-match", "*"}} : HttpHeaders{};
+      const Answer answer = complete(client_, upload, etags, condition, until);
+      if (settle(answer)) return true;
+      if (answer.reply.status != 412) throw upload_gone(client_, upload);
       abort(client_, upload);
       return false;
-    }
-    throw Error::s3_refused("POST s3://" + client_.bucket() + "/" + key_, 404, "NoSuchUpload",
-                            "the upload was ended by somebody else", "", "", 1);
+    });
   }
 
   Client& client_;

@@ -36,6 +36,7 @@ struct ListPage {
   struct Object {
     std::string key;
     std::uint64_t size = 0;
+    std::string etag;
     std::string last_modified;  // as in ISO 8601
   };
   std::vector<Object> objects;
@@ -103,6 +104,7 @@ inline ListPage parse_list(std::string_view text) {
     const std::string_view size = object.child_value("Size");
     if (std::from_chars(size.data(), size.data() + size.size(), out.size).ec != std::errc())
       throw Error::bad_reply("the size of " + in_quotes(out.key) + " is no number (" + in_quotes(size) + ")");
+    out.etag = object.child_value("ETag");
     out.last_modified = object.child_value("LastModified");
     page.objects.push_back(std::move(out));
   }
@@ -129,12 +131,33 @@ inline UploadsPage parse_uploads(std::string_view text) {
   return page;
 }
 
+/// The first object that could not be removed, if it is not just that it was not there, or nothing known. Throws: there
+/// is one to which that may happen otherwise when it is asked again.
+inline ErrorReply parse_delete(std::string_view text) {
+  const pugi::xml_document document = parse_xml(text, "DeleteResult");
+  ErrorReply refused;
+  for (const pugi::xml_node error : document.document_element().children("Error")) {
+    const std::string_view code = error.child_value("Code");
+    if (code == "NoSuchKey") continue;
+    if (code == "InternalError" || code == "SlowDown" || code == "ServiceUnavailable")
+      throw Error::bad_reply(in_quotes(error.child_value("Key")) + " was not removed (" + in_quotes(code) + ")");
+    if (refused.code.empty()) refused = {error.child_value("Code"), error.child_value("Message"), {}, {}};
+  }
+  return refused;
+}
+
 /// The text of child `name` of root `root`, which has to have some.
 inline std::string parse_one(std::string_view text, std::string_view root, const char* name) {
   const pugi::xml_document document = parse_xml(text, root);
   std::string value = document.document_element().child_value(name);
   if (value.empty()) throw Error::bad_reply("it has no " + std::string(name));
   return value;
+}
+
+inline std::string text_of(const pugi::xml_document& document) {
+  std::ostringstream out;
+  document.save(out, "", pugi::format_raw);
+  return out.str();
 }
 
 /// What makes one object of parts, by their ETags in order.
@@ -146,9 +169,16 @@ inline std::string complete_document(std::span<const std::string> etags) {
     part.append_child("PartNumber").text().set(static_cast<unsigned>(i + 1));
     part.append_child("ETag").text().set(etags[i].c_str());
   }
-  std::ostringstream out;
-  document.save(out, "", pugi::format_raw);
-  return out.str();
+  return text_of(document);
+}
+
+/// What removes objects `keys`, and tells of those alone that it cannot.
+inline std::string delete_document(std::span<const std::string> keys) {
+  pugi::xml_document document;
+  pugi::xml_node root = document.append_child("Delete");
+  root.append_child("Quiet").text().set("true");
+  for (const std::string& key : keys) root.append_child("Object").append_child("Key").text().set(key.c_str());
+  return text_of(document);
 }
 
 }  // namespace detail::s3
