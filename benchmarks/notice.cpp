@@ -55,7 +55,7 @@ class Gate final : public ForwardingStore {
 /// Seconds until the queue of a hook is durable.
 double of_hook(const std::shared_ptr<tt::Store>& store, std::span<const float> tensor) {
   const auto gate = std::make_shared<Gate>(store);
-  tt::Hook hook(gate, {.save = tt::every(1), .queue_bytes = 2 * queued});
+  tt::Hook hook(gate, {.save = tt::every(1), .durability = tt::Durability::step, .queue_bytes = 2 * queued});
   for (std::size_t step = 0; step < queued / tensor.size_bytes(); ++step) {
     hook.begin_step();
     hook.save("w", tensor);
@@ -98,6 +98,7 @@ void measure(const std::string& address, int pairs, std::size_t step_bytes) {
     remove_all(*hooked);
     remove_all(*bare);
     std::printf("hook %.2f s, transfer alone %.2f s\n", of_queue, of_objects);
+    std::fflush(stdout);
     ratios.push_back(of_objects / of_queue);
   }
   std::sort(ratios.begin(), ratios.end());
