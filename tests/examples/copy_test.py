@@ -58,8 +58,10 @@ class CopyTest(unittest.TestCase):
         if not shutil.which("aws"):
             self.skipTest("awscli is not installed")
         bucket, _, folder = self.prefix.removeprefix("s3://").partition("/")
-        subprocess.run(["aws", "s3api", "put-object", "--bucket", bucket, "--key", folder + "/" + key,
-                        "--body", self.file("body", data)], check=True, capture_output=True, timeout=120)
+        result = subprocess.run(
+            ["aws", "--endpoint-url", os.environ["AWS_ENDPOINT_URL_S3"], "s3api", "put-object", "--bucket", bucket,
+             "--key", folder + "/" + key, "--body", self.file("body", data)], capture_output=True, text=True, timeout=120)
+        self.assertEqual(result.returncode, 0, result.stderr)
 
     def names(self, folder):
         root = self.folder / folder
