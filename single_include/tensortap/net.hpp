@@ -3318,8 +3318,8 @@ inline UploadsPage parse_uploads(std::string_view text) {
   return page;
 }
 
-/// The first object that could not be removed, if it is not just that it was not there, or nothing known. Throws: there
-/// is one to which that may happen otherwise when it is asked again.
+/// Why the first object that must not be removed was not; nothing known if there is none. Those that were not there do
+/// not count. Throws: one was not removed that may be when it is asked for again.
 inline ErrorReply parse_delete(std::string_view text) {
   const pugi::xml_document document = parse_xml(text, "DeleteResult");
   ErrorReply refused;
@@ -3446,7 +3446,9 @@ class Client {
 
   /// Of the parts of an object. Over one connection they are larger: each then costs a wait.
   [[nodiscard]] std::uint64_t part_size() const noexcept {
-    return options_.part_size * (options_.part_connections == 1 ? 8 : 1);
+    constexpr std::uint64_t largest = std::uint64_t{1} << 30;  // S3 takes no more than 5 GiB at once
+    if (options_.part_connections > 1) return options_.part_size;
+    return std::max(options_.part_size, std::min(8 * options_.part_size, largest));
   }
 
   /// Whether the server wants the ETags of conditions without their quotes.

@@ -97,7 +97,9 @@ class Client {
 
   /// Of the parts of an object. Over one connection they are larger: each then costs a wait.
   [[nodiscard]] std::uint64_t part_size() const noexcept {
-    return options_.part_size * (options_.part_connections == 1 ? 8 : 1);
+    constexpr std::uint64_t largest = std::uint64_t{1} << 30;  // S3 takes no more than 5 GiB at once
+    if (options_.part_connections > 1) return options_.part_size;
+    return std::max(options_.part_size, std::min(8 * options_.part_size, largest));
   }
 
   /// Whether the server wants the ETags of conditions without their quotes.

@@ -131,8 +131,8 @@ inline UploadsPage parse_uploads(std::string_view text) {
   return page;
 }
 
-/// The first object that could not be removed, if it is not just that it was not there, or nothing known. Throws: there
-/// is one to which that may happen otherwise when it is asked again.
+/// Why the first object that must not be removed was not; nothing known if there is none. Those that were not there do
+/// not count. Throws: one was not removed that may be when it is asked for again.
 inline ErrorReply parse_delete(std::string_view text) {
   const pugi::xml_document document = parse_xml(text, "DeleteResult");
   ErrorReply refused;
