@@ -9,7 +9,7 @@ import re
 import sys
 from pathlib import Path
 
-BASE = {"version", "error", "step", "isa", "reduction", "stop", "name"}
+BASE = {"version", "error", "step", "isa", "reduction", "stop", "name", "thread"}
 UMBRELLAS = {"tensortap", "net"}
 
 # Folder -> what it may include besides itself, the base and the standard library.

@@ -220,6 +220,10 @@ class Error : public std::runtime_error {
     return {Errc::not_found, "credentials: none found: " + std::string(tried) +
                                  "; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or name a profile"};
   }
+  static Error no_credentials_in_time(std::string_view cause) {
+    return {Errc::io, "credentials: none in time: " + std::string(cause) +
+                          "; see why their source does not answer, or allow more time"};
+  }
   static Error bad_validity(std::int64_t seconds) {
     return {Errc::invalid_option, "presigned address: its time is not from 1 second to 7 days (" +
                                       std::to_string(seconds) + " seconds); choose another one"};

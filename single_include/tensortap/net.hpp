@@ -898,7 +898,7 @@ class Watchdog {
 
   void add(Watch& watch) {
     const std::lock_guard lock(mutex_);
-    if (!thread_.joinable()) start();
+    if (!thread_.joinable()) thread_ = start_thread([this] { run(); });
     watches_.push_back(&watch);
     if (watch.deadline_ < waits_until_) wake_.notify_one();
   }
@@ -915,20 +915,6 @@ class Watchdog {
       watch.shut();
     }
     wake_.notify_one();
-  }
-
-  /// It leaves all signals to the threads of the program.
-  void start() {
-    sigset_t all, before;
-    ::sigfillset(&all);
-    ::pthread_sigmask(SIG_SETMASK, &all, &before);
-    try {
-      thread_ = std::thread([this] { run(); });
-    } catch (...) {
-      ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
-      throw;
-    }
-    ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
   }
 
   void run() {
@@ -1552,7 +1538,7 @@ inline void check_credentials(const Credentials& credentials) {
 
 // from tensortap/store/s3/cached_credentials.hpp
 
-// Credentials that are fetched once and renewed before they expire, by whichever caller comes first.
+// Credentials that are fetched once and renewed before they expire, when a caller comes.
 //
 //   tensortap::CachedCredentials cached(tensortap::default_credentials({.transport = transport}));
 //   const tensortap::Credentials credentials = cached.get();
@@ -1562,6 +1548,7 @@ namespace tensortap::inline v0 {
 /// Keeps what a source gave. Threads: any.
 class CachedCredentials {
  public:
+  using Clock = std::chrono::steady_clock;
   using TimePoint = std::chrono::system_clock::time_point;
 
   /// How long before they expire others are asked for, and how long after such a try there is no next one.
@@ -1574,17 +1561,27 @@ class CachedCredentials {
   CachedCredentials(const CachedCredentials&) = delete;
   CachedCredentials& operator=(const CachedCredentials&) = delete;
 
-  /// Good credentials. One caller at a time asks the source; the others get the old ones while these are good, or wait.
-  /// What the source has just given is taken even if it seems to have expired: then this clock may be wrong.
-  /// Throws: what the source threw, if the old ones are not good any more.
-  [[nodiscard]] Credentials get() {
+  /// Waits for what the source is still busy with.
+  ~CachedCredentials() {
+    if (asker_.joinable()) asker_.join();
+  }
+
+  /// Good credentials. The first caller who needs others has the source asked, in a thread of its own, and waits; the
+  /// rest get the old ones while these are good, or wait too. What the source has just given is taken even if it seems
+  /// to have expired: then this clock may be wrong.
+  /// Throws: what the source threw, if the old ones are not good any more; none came by `deadline`, or before `stop`.
+  [[nodiscard]] Credentials get(Clock::time_point deadline = Clock::time_point::max(),
+                                const std::stop_token& stop = {}) {
     std::unique_lock lock(mutex_);
     for (;;) {
       const TimePoint now = clock_();
       if (cached_ && (!is_due(now) || (asking_ && is_good(now)))) return *cached_;
-      if (!asking_) return renewed(lock);
       const std::uint64_t before = answers_;
-      answered_.wait(lock, [&] { return answers_ != before; });
+      if (!asking_) ask(lock);
+      if (!answered_.wait_until(lock, stop, deadline, [&] { return answers_ != before; })) {
+        if (cached_ && is_good(clock_())) return *cached_;
+        throw Error::no_credentials_in_time(stop.stop_requested() ? "it was told to stop" : "its deadline has come");
+      }
       if (failure_) throw Error(*failure_);
     }
   }
@@ -1601,11 +1598,21 @@ class CachedCredentials {
   }
   [[nodiscard]] bool is_good(TimePoint now) const { return !cached_->expires || now < *cached_->expires; }
 
-  Credentials renewed(std::unique_lock<std::mutex>& lock) {
+  void ask(std::unique_lock<std::mutex>& lock) {
     asking_ = true;
+    if (asker_.joinable()) asker_.join();  // it has answered
+    try {
+      asker_ = detail::start_thread([this] { answer(); });
+    } catch (const std::system_error&) {
+      lock.unlock();
+      answer();
+      lock.lock();
+    }
+  }
+
+  void answer() noexcept {
     std::optional<Credentials> fresh;
     std::optional<Error> failure;
-    lock.unlock();
     try {
       fresh = source_();
     } catch (const Error& e) {
@@ -1615,7 +1622,7 @@ class CachedCredentials {
     } catch (...) {
       failure = Error::no_credentials("the source failed");
     }
-    lock.lock();
+    const std::lock_guard lock(mutex_);
     const TimePoint now = clock_();
     asking_ = false;
     ++answers_;
@@ -1627,16 +1634,15 @@ class CachedCredentials {
       cached_.reset();
     }
     next_try_ = now + renew_pause;
-    failure_ = failure;
+    failure_ = std::move(failure);
     answered_.notify_all();
-    if (failure) throw Error(*failure);
-    return *cached_;
   }
 
   CredentialsSource source_;
   std::function<TimePoint()> clock_;
-  std::mutex mutex_;
-  std::condition_variable answered_;
+  std::thread asker_;
+  std::mutex mutex_;  // guards what is below, and the thread above
+  std::condition_variable_any answered_;
   std::optional<Credentials> cached_;
   std::optional<Error> failure_;  // of the last answer
   TimePoint next_try_ = {};
@@ -3425,7 +3431,7 @@ class Client {
     Attempts attempts(request, options_, bucket_);
     const std::string payload_hash = hash(request);
     for (;;) {
-      const Credentials credentials = credentials_.get();
+      const Credentials credentials = credentials_.get(request.deadline, options_.stop);
       const S3Endpoint at = endpoint();
       HttpReply reply = send(request, payload_hash, credentials, at);
       if (is_answer(request, reply)) {
@@ -4152,7 +4158,8 @@ class Sending {
   bool run() {
     if (size_ > 2 * client_.part_size()) return send_parts();
     Request request{.method = "PUT", .key = key_, .headers = kept_with_it_, .body = pieces_, .deadline = deadline()};
-    if (keeps_) refuse_if_there(request);
+    request.headers.merge(condition());
+    if (keeps_) request.answers = {412};
     const bool is_ours = settle(client_.call(request));
     if (is_ours) tell(pieces_);
     return is_ours;
@@ -4166,9 +4173,8 @@ class Sending {
     for (const Bytes piece : pieces) watch_.sent(piece);
   }
 
-  static void refuse_if_there(Request& request) {
-    request.headers["if-none-match"] = "*";
-    request.answers = {412};
+  [[nodiscard]] HttpHeaders condition() const {
+    return keeps_ ? HttpHeaders{{"if-none-match", "*"}} : HttpHeaders{};
   }
 
   /// Whether the object is ours. One that "is there already" may be it, put by an attempt whose reply was lost.
@@ -4197,8 +4203,7 @@ class Sending {
         (void)client_.call(request);
         tell(bytes);
       });
-      const HttpHeaders condition = keeps_ ? HttpHeaders{{"if-none-match", "*"}} : HttpHeaders{};
-      const Answer answer = complete(client_, upload, etags, condition, until);
+      const Answer answer = complete(client_, upload, etags, condition(), until);
       if (settle(answer)) return true;
       if (answer.reply.status != 412) throw upload_gone(client_, upload);
       abort(client_, upload);
@@ -4308,7 +4313,8 @@ class Lease {
 class LeaseClaim final : public Claim {
  public:
   LeaseClaim(Lease lease, std::chrono::nanoseconds period)
-      : lease_(std::move(lease)), renewing_([this, period](const std::stop_token& stop) { renew(stop, period); }) {}
+      : lease_(std::move(lease)),
+        renewing_(start_thread<std::jthread>([this, period](const std::stop_token& stop) { renew(stop, period); })) {}
 
   ~LeaseClaim() override {
     if (owner_ != ::getpid()) {  // a forked child has neither the thread nor the claim

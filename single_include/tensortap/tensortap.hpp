@@ -314,6 +314,10 @@ class Error : public std::runtime_error {
     return {Errc::not_found, "credentials: none found: " + std::string(tried) +
                                  "; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or name a profile"};
   }
+  static Error no_credentials_in_time(std::string_view cause) {
+    return {Errc::io, "credentials: none in time: " + std::string(cause) +
+                          "; see why their source does not answer, or allow more time"};
+  }
   static Error bad_validity(std::int64_t seconds) {
     return {Errc::invalid_option, "presigned address: its time is not from 1 second to 7 days (" +
                                       std::to_string(seconds) + " seconds); choose another one"};
@@ -4288,6 +4292,35 @@ template <class T>
 
 }  // namespace tensortap::inline v0
 
+// from tensortap/thread.hpp
+
+// Threads of the library's own.
+//
+//   std::thread thread = tensortap::detail::start_thread([] {});
+//   thread.join();
+
+namespace tensortap::inline v0::detail {
+
+/// Starts a thread that leaves all signals to those of the program. Throws: std::system_error, there can be no more.
+template <class Thread = std::thread, class Work>
+[[nodiscard]] Thread start_thread(Work work) {
+  struct Blocked {
+    Blocked() {
+      sigset_t all;
+      ::sigfillset(&all);
+      ::pthread_sigmask(SIG_SETMASK, &all, &before);
+    }
+    Blocked(const Blocked&) = delete;
+    Blocked& operator=(const Blocked&) = delete;
+    ~Blocked() { ::pthread_sigmask(SIG_SETMASK, &before, nullptr); }
+    sigset_t before;
+  };
+  const Blocked blocked;
+  return Thread(std::move(work));
+}
+
+}  // namespace tensortap::inline v0::detail
+
 // from tensortap/reduce/worker_pool.hpp
 
 // Threads that help with large tensors, for who asks for them. They are started when first needed, sleep in between,
@@ -4336,17 +4369,13 @@ class WorkerPool {
 
   WorkerPool() = default;
 
-  /// As many as there can be; they leave all signals to the threads of the program.
+  /// As many as there can be.
   void start_workers(std::size_t wanted) {
     if (workers_ >= wanted) return;
-    sigset_t all, before;
-    ::sigfillset(&all);
-    ::pthread_sigmask(SIG_SETMASK, &all, &before);
     try {
-      for (; workers_ < wanted; ++workers_) std::thread([this] { help(); }).detach();
+      for (; workers_ < wanted; ++workers_) start_thread([this] { help(); }).detach();
     } catch (const std::system_error&) {  // then with fewer
     }
-    ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
   }
 
   void work() {
@@ -7330,17 +7359,65 @@ void for_each_at_once(std::size_t count, std::size_t at_once, const Call& call) 
   std::vector<std::thread> others;
   if (const std::size_t wanted = std::min({count, at_once, most_threads}); wanted > 1) {
     others.reserve(wanted - 1);
-    sigset_t all, before;  // signals are left to the threads of the program
-    ::sigfillset(&all);
-    ::pthread_sigmask(SIG_SETMASK, &all, &before);
     try {
-      while (others.size() < wanted - 1) others.emplace_back(work);
+      while (others.size() < wanted - 1) others.push_back(detail::start_thread(work));
     } catch (const std::system_error&) {  // then with fewer
     }
-    ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
   }
   work();
   for (std::thread& other : others) other.join();
+  if (failure) std::rethrow_exception(failure);
+}
+
+/// The same, and `then(i)` in this thread for each i, in their order, as soon as the calls up to i have ended: what
+/// follows one call need not wait for all. `then` must not throw, and is not called from the first i on whose call
+/// threw.
+template <class Call, class Then>
+void for_each_at_once(std::size_t count, std::size_t at_once, const Call& call, const Then& then) {
+  static_assert(std::is_nothrow_invocable_v<const Then&, std::size_t>);
+  if (count < 2 || at_once < 2) {
+    for (std::size_t i = 0; i < count; ++i) {
+      call(i);
+      then(i);
+    }
+    return;
+  }
+  std::mutex mutex;  // guards what follows
+  std::condition_variable progress;
+  std::vector<bool> has_ended(count);
+  bool have_all_ended = false;
+  std::exception_ptr failure;
+  const auto make_calls = [&]() noexcept {
+    std::exception_ptr thrown;
+    try {
+      for_each_at_once(count, at_once, [&](std::size_t i) {
+        call(i);
+        const std::lock_guard lock(mutex);
+        has_ended[i] = true;
+        progress.notify_one();
+      });
+    } catch (...) {
+      thrown = std::current_exception();
+    }
+    const std::lock_guard lock(mutex);
+    failure = thrown;
+    have_all_ended = true;
+    progress.notify_one();
+  };
+  std::thread others;
+  try {
+    others = detail::start_thread(make_calls);
+  } catch (const std::system_error&) {
+    make_calls();
+  }
+  for (std::size_t i = 0; i < count; ++i) {
+    std::unique_lock lock(mutex);
+    progress.wait(lock, [&] { return has_ended[i] || have_all_ended; });
+    if (!has_ended[i]) break;
+    lock.unlock();
+    then(i);
+  }
+  if (others.joinable()) others.join();
   if (failure) std::rethrow_exception(failure);
 }
 
@@ -10024,25 +10101,22 @@ class Publisher {
     status_.notes = std::move(beginning.notes);
   }
 
-  /// Writes steps: their events, several files at once where that pays off, then the indexes that lead to them, one
-  /// after the other. What fails for good is counted. Never throws.
+  /// Writes steps: their events, several files at once where that pays off, and the indexes that lead to them, one
+  /// after the other, each as soon as the events up to its own are there. What fails for good is counted. Never throws.
   void publish(std::span<const StepRecords* const> steps) noexcept {
-    std::chrono::nanoseconds patience = failed_ ? std::chrono::nanoseconds(0) : options_.retry_for;
+    patience_ = failed_ ? std::chrono::nanoseconds(0) : options_.retry_for;
     const auto stopped = must_stop();
-    const bool are_encoded = !stopped && put_events(steps, patience);
-    for (std::size_t i = 0; i < steps.size(); ++i) {
-      std::optional<LossReason> reason = stopped;
-      if (!reason && (!are_encoded || !put_[files_.file_of(i)].done)) reason = LossReason::write_failed;
-      if (!reason) reason = must_stop();
-      if (!reason && !put_index(files_.step(i), patience)) reason = LossReason::write_failed;
-      if (!reason) {
-        failed_ = false;
-        saved(*steps[i], files_.step(i).bytes());
-        continue;
-      }
-      ++lost_since_commit_;
-      const std::int64_t at = steps[i]->step().global_step;
-      count_loss({fenced_ ? LossReason::fenced : *reason, at, at, 1, steps[i]->count(), steps[i]->bytes()});
+    std::size_t next = 0;  // the first step of which it is not known how it ends
+    const bool are_encoded = !stopped && put_events(steps, [&](std::size_t file) noexcept {
+      if (!put_[file].done) return;
+      for (; next < steps.size() && files_.file_of(next) == file; ++next) end_step(next, *steps[next], must_stop());
+    });
+    for (; next < steps.size(); ++next) {
+      const bool has_events = are_encoded && put_[files_.file_of(next)].done;
+      end_step(next, *steps[next],
+               stopped      ? stopped
+               : has_events ? must_stop()
+                            : std::optional(LossReason::write_failed));
     }
   }
 
@@ -10166,16 +10240,18 @@ class Publisher {
     std::exception_ptr failure;
   };
 
-  /// Puts the events of `steps`; `put_` says which are there. False if they could not even be encoded.
-  bool put_events(std::span<const StepRecords* const> steps, std::chrono::nanoseconds& patience) noexcept {
+  /// Puts the events of `steps`; `put_` says which are there. `then` is told of each file that was tried, in their
+  /// order, after each trial. False if they could not even be encoded.
+  template <class Then>
+  bool put_events(std::span<const StepRecords* const> steps, const Then& then) noexcept {
     bool are_encoded = false;
     try {
       files_.encode(steps);
       put_.assign(files_.events().size(), {});
       are_encoded = true;
-      with_retries(patience, [&] {
+      with_retries(patience_, [&] {
         require_no_successor(std::chrono::seconds(1));
-        put_events_once();
+        put_events_once(then);
       });
     } catch (...) {
       failed(std::current_exception());
@@ -10184,23 +10260,28 @@ class Publisher {
   }
 
   /// Puts those that are not there yet. Throws: one of them failed; the others were tried.
-  void put_events_once() {
+  template <class Then>
+  void put_events_once(const Then& then) {
     const auto files = files_.events();
-    for_each_at_once(files.size(), store_->concurrency(), [&](std::size_t i) {
-      if (put_[i].done || put_[i].kept) return;
-      put_[i].failure = nullptr;
-      try {
-        put_[i].done = files[i].key.empty() || store_->put(files[i].key, files[i].pieces, step_sync_, IfExists::keep);
-        put_[i].kept = !put_[i].done;
-      } catch (...) {
-        put_[i].failure = std::current_exception();
-      }
-    });
-    for (std::size_t i = 0; i < files.size(); ++i) {
-      if (std::exchange(put_[i].kept, false)) replace_events(i);
-      if (put_[i].done && !files[i].key.empty() && !std::exchange(put_[i].noted, true))
-        note_unsynced(unsynced_events_, files[i].key);
-    }
+    for_each_at_once(
+        files.size(), store_->concurrency(),
+        [&](std::size_t i) {
+          if (put_[i].done) return;
+          put_[i].failure = nullptr;
+          try {
+            put_[i].done =
+                files[i].key.empty() || store_->put(files[i].key, files[i].pieces, step_sync_, IfExists::keep);
+            put_[i].kept = !put_[i].done;
+          } catch (...) {
+            put_[i].failure = std::current_exception();
+          }
+        },
+        [&](std::size_t i) noexcept {
+          if (std::exchange(put_[i].kept, false)) replace_events(i);
+          if (put_[i].done && !files[i].key.empty() && !std::exchange(put_[i].noted, true))
+            note_unsynced(unsynced_events_, files[i].key);
+          then(i);
+        });
     for (const Put& put : put_)
       if (put.failure) std::rethrow_exception(put.failure);
   }
@@ -10217,10 +10298,23 @@ class Publisher {
     }
   }
 
+  /// Puts the index of the step of this number, unless something speaks against it; counts what became of the step.
+  void end_step(std::size_t i, const StepRecords& records, std::optional<LossReason> reason) noexcept {
+    if (!reason && put_index(files_.step(i))) {
+      failed_ = false;
+      saved(records, files_.step(i).bytes());
+      return;
+    }
+    ++lost_since_commit_;
+    const std::int64_t at = records.step().global_step;
+    if (fenced_) reason = LossReason::fenced;
+    count_loss({reason.value_or(LossReason::write_failed), at, at, 1, records.count(), records.bytes()});
+  }
+
   /// Puts the index of a step. One of an older attempt gives way; to one of a younger attempt this one does.
-  bool put_index(const StepEncoder& step, std::chrono::nanoseconds& patience) noexcept {
+  bool put_index(const StepEncoder& step) noexcept {
     try {
-      with_retries(patience, [&] {
+      with_retries(patience_, [&] {
         require_no_successor(std::chrono::seconds(1));
         const Bytes text = bytes_of(step.index());
         if (!store_->put(step.index_key(), std::span(&text, 1), step_sync_, IfExists::keep)) {
@@ -10237,8 +10331,13 @@ class Publisher {
     }
   }
 
-  void note_unsynced(std::vector<std::string>& keys, const std::string& key) const {
-    if (step_sync_ == Sync::no && commit_sync_ == Sync::yes) keys.push_back(key);
+  void note_unsynced(std::vector<std::string>& keys, const std::string& key) noexcept {
+    if (step_sync_ != Sync::no || commit_sync_ != Sync::yes) return;
+    try {
+      keys.push_back(key);
+    } catch (...) {  // no memory: the next commit says so
+      sync_failure_ = std::current_exception();
+    }
   }
 
   void require_older(const std::string& key) {
@@ -10343,7 +10442,8 @@ class Publisher {
   Attempt attempt_;
   std::vector<State> states_;
   StepFiles files_;
-  std::vector<Put> put_;  // by events file
+  std::vector<Put> put_;               // by events file
+  std::chrono::nanoseconds patience_;  // how long what is under way may be tried again
   std::optional<std::int64_t> last_saved_;
   Sync step_sync_;
   Sync commit_sync_;
@@ -10406,7 +10506,7 @@ class WriterThread {
     desk_->publish = std::move(publish);
     desk_->together = {std::max<std::size_t>(together.steps, 1), std::max<std::size_t>(together.times, 1),
                        std::min(together.bytes, capacity / 4)};
-    thread_ = std::thread([desk = desk_] { desk->write(); });
+    thread_ = detail::start_thread([desk = desk_] { desk->write(); });
   }
 
   WriterThread(const WriterThread&) = delete;
@@ -10489,8 +10589,6 @@ class WriterThread {
   }
 
  private:
-  static constexpr std::uint64_t most_memory = std::uint64_t{64} << 20;  // of steps that are written together
-
   struct Task {
     std::function<void()> job;
     std::exception_ptr failure;
@@ -10546,12 +10644,11 @@ class WriterThread {
     void write_some(std::unique_lock<std::mutex>& lock) {
       const std::size_t whole = static_cast<std::size_t>(depth.steps) / together.steps * together.steps;
       const std::size_t limit = std::min(together.steps * together.times, is_asked() ? SIZE_MAX : whole);
-      const std::uint64_t most_bytes = std::min(capacity / 2, most_memory);
       std::unique_ptr<QueuedStep> steps = std::move(first);
       QueuedStep* end = steps.get();
       std::uint64_t bytes = end->memory;
       batch.assign(1, &end->records);
-      for (; end->next && batch.size() < limit && bytes + end->next->memory <= most_bytes; end = end->next.get()) {
+      for (; end->next && batch.size() < limit && bytes + end->next->memory <= capacity / 2; end = end->next.get()) {
         batch.push_back(&end->next->records);
         bytes += end->next->memory;
       }
@@ -10810,6 +10907,8 @@ class Hook {
     options.collections = catalog_.selection().collections();
     publisher_ = std::make_shared<Publisher>(std::move(store), checkpoints_, std::move(options), std::move(beginning));
     publisher_->commit({collections_text(), std::nullopt, {}});
+    // A store that is far away gets several times as many steps as it takes at once, so that it is seldom idle.
+    const std::size_t at_once = publisher_->store().concurrency();
     // The names are kept for a writer that hangs and outlives the hook.
     writer_ = std::make_unique<WriterThread>(
         options_.queue_bytes,
@@ -10817,7 +10916,7 @@ class Hook {
           publisher->publish(steps);
         },
         Together{.steps = static_cast<std::size_t>(options_.events_per_file),
-                 .times = publisher_->store().concurrency(),
+                 .times = at_once > 1 ? 8 * at_once : 1,
                  .bytes = options_.events_per_file > 1 ? StepFiles::enough : 0});
     step_ = writer_->empty_step();
   }
@@ -14844,7 +14943,7 @@ class CheckpointSync {
       const auto desk = std::make_shared<Desk>();
       std::thread thread;
       try {
-        thread = std::thread([core = shared_from_this(), desk, job, work = std::move(work)] {
+        thread = detail::start_thread([core = shared_from_this(), desk, job, work = std::move(work)] {
           std::exception_ptr failure;
           try {
             std::unique_lock alone(core->mutex, std::defer_lock);
@@ -15114,17 +15213,7 @@ class Interruption {
   void start_watching() {
     wake_ = detail::Descriptor(::eventfd(0, EFD_CLOEXEC));
     if (!wake_) throw Error::io("interruption: cannot watch", options_.file, std::generic_category().message(errno));
-    // Handlers run on the program's own threads, as they did before.
-    sigset_t all, before;
-    ::sigfillset(&all);
-    ::pthread_sigmask(SIG_SETMASK, &all, &before);
-    try {
-      watcher_ = std::thread([this] { watch(); });
-    } catch (...) {
-      ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
-      throw;
-    }
-    ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
+    watcher_ = detail::start_thread([this] { watch(); });
   }
 
   void watch() {

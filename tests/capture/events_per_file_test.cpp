@@ -281,6 +281,33 @@ TEST_CASE("events of steps that wait are put at once, their indexes in order and
   check_steps(memory, all);
 }
 
+TEST_CASE("a step is seen while the events of later ones are on their way") {
+  const auto memory = std::make_shared<tt::MemoryStore>();
+  const auto store = std::make_shared<RemoteStore>(memory, 4);
+  std::mutex mutex;
+  std::condition_variable changed;
+  bool is_queued = false, is_seen = false;
+  store->before_put = [&](std::string_view key) {
+    std::unique_lock lock(mutex);
+    if (key == file(0)) (void)changed.wait_for(lock, 20s, [&] { return is_queued; });
+    if (key == tt::layout::index_key(1, "worker_0")) is_seen = true;
+    if (key == file(3) && is_queued) (void)changed.wait_for(lock, 20s, [&] { return is_seen; });
+    changed.notify_all();
+  };
+  tt::Hook hook(store, together(1));
+  save_steps(hook, 8);
+  {
+    const std::lock_guard lock(mutex);
+    is_queued = true;
+    changed.notify_all();
+  }
+  const auto begin = std::chrono::steady_clock::now();
+  hook.close();
+  CHECK(std::chrono::steady_clock::now() - begin < 15s);
+  CHECK(is_seen);
+  check_steps(memory, {0, 1, 2, 3, 4, 5, 6, 7});
+}
+
 TEST_CASE("a file holds at least one step") {
   CHECK_THROWS_WITH(tt::Hook(std::make_shared<tt::MemoryStore>(), together(0)), contains("events_per_file"));
 }

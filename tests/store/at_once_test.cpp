@@ -94,3 +94,49 @@ TEST_CASE("the exception is the one a loop would have thrown, and all calls have
   CHECK(running == 0);
   CHECK(made < 10'000);
 }
+
+TEST_CASE("what follows a call is done here, in order, while others are still made") {
+  for (const std::size_t at_once : {0u, 1u, 2u, 8u})
+    for (const std::size_t count : {0u, 1u, 2u, 100u}) {
+      std::vector<std::atomic<bool>> called(count);
+      std::vector<std::size_t> order;
+      std::atomic<bool> is_wrong = false;
+      const auto here = std::this_thread::get_id();
+      tt::for_each_at_once(
+          count, at_once,
+          [&](std::size_t i) {
+            if (i == 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+            called[i] = true;
+          },
+          [&](std::size_t i) noexcept {
+            if (!called[i] || std::this_thread::get_id() != here) is_wrong = true;
+            order.push_back(i);
+          });
+      CHECK_FALSE(is_wrong);
+      REQUIRE(order.size() == count);
+      for (std::size_t i = 0; i < count; ++i) CHECK(order[i] == i);
+    }
+  Meeting first_followed(2);  // the last call waits for what follows the first
+  std::atomic<bool> has_come = false;
+  tt::for_each_at_once(
+      2, 2,
+      [&](std::size_t i) {
+        if (i == 1) has_come = first_followed.wait();
+      },
+      [&](std::size_t i) noexcept {
+        if (i == 0) (void)first_followed.wait();
+      });
+  CHECK(has_come);
+}
+
+TEST_CASE("nothing follows a call that threw, nor those after it") {
+  for (const std::size_t at_once : {1u, 3u}) {
+    std::vector<std::size_t> followed;
+    const auto call = [](std::size_t i) {
+      if (i == 2) throw std::runtime_error("two");
+    };
+    CHECK_THROWS_WITH(tt::for_each_at_once(50, at_once, call, [&](std::size_t i) noexcept { followed.push_back(i); }),
+                      "two");
+    CHECK(followed == std::vector<std::size_t>{0, 1});
+  }
+}

@@ -247,6 +247,8 @@ class Hook {
     options.collections = catalog_.selection().collections();
     publisher_ = std::make_shared<Publisher>(std::move(store), checkpoints_, std::move(options), std::move(beginning));
     publisher_->commit({collections_text(), std::nullopt, {}});
+    // A store that is far away gets several times as many steps as it takes at once, so that it is seldom idle.
+    const std::size_t at_once = publisher_->store().concurrency();
     // The names are kept for a writer that hangs and outlives the hook.
     writer_ = std::make_unique<WriterThread>(
         options_.queue_bytes,
@@ -254,7 +256,7 @@ class Hook {
           publisher->publish(steps);
         },
         Together{.steps = static_cast<std::size_t>(options_.events_per_file),
-                 .times = publisher_->store().concurrency(),
+                 .times = at_once > 1 ? 8 * at_once : 1,
                  .bytes = options_.events_per_file > 1 ? StepFiles::enough : 0});
     step_ = writer_->empty_step();
   }

@@ -64,25 +64,22 @@ class Publisher {
     status_.notes = std::move(beginning.notes);
   }
 
-  /// Writes steps: their events, several files at once where that pays off, then the indexes that lead to them, one
-  /// after the other. What fails for good is counted. Never throws.
+  /// Writes steps: their events, several files at once where that pays off, and the indexes that lead to them, one
+  /// after the other, each as soon as the events up to its own are there. What fails for good is counted. Never throws.
   void publish(std::span<const StepRecords* const> steps) noexcept {
-    std::chrono::nanoseconds patience = failed_ ? std::chrono::nanoseconds(0) : options_.retry_for;
+    patience_ = failed_ ? std::chrono::nanoseconds(0) : options_.retry_for;
     const auto stopped = must_stop();
-    const bool are_encoded = !stopped && put_events(steps, patience);
-    for (std::size_t i = 0; i < steps.size(); ++i) {
-      std::optional<LossReason> reason = stopped;
-      if (!reason && (!are_encoded || !put_[files_.file_of(i)].done)) reason = LossReason::write_failed;
-      if (!reason) reason = must_stop();
-      if (!reason && !put_index(files_.step(i), patience)) reason = LossReason::write_failed;
-      if (!reason) {
-        failed_ = false;
-        saved(*steps[i], files_.step(i).bytes());
-        continue;
-      }
-      ++lost_since_commit_;
-      const std::int64_t at = steps[i]->step().global_step;
-      count_loss({fenced_ ? LossReason::fenced : *reason, at, at, 1, steps[i]->count(), steps[i]->bytes()});
+    std::size_t next = 0;  // the first step of which it is not known how it ends
+    const bool are_encoded = !stopped && put_events(steps, [&](std::size_t file) noexcept {
+      if (!put_[file].done) return;
+      for (; next < steps.size() && files_.file_of(next) == file; ++next) end_step(next, *steps[next], must_stop());
+    });
+    for (; next < steps.size(); ++next) {
+      const bool has_events = are_encoded && put_[files_.file_of(next)].done;
+      end_step(next, *steps[next],
+               stopped      ? stopped
+               : has_events ? must_stop()
+                            : std::optional(LossReason::write_failed));
     }
   }
 
@@ -206,16 +203,18 @@ class Publisher {
     std::exception_ptr failure;
   };
 
-  /// Puts the events of `steps`; `put_` says which are there. False if they could not even be encoded.
-  bool put_events(std::span<const StepRecords* const> steps, std::chrono::nanoseconds& patience) noexcept {
+  /// Puts the events of `steps`; `put_` says which are there. `then` is told of each file that was tried, in their
+  /// order, after each trial. False if they could not even be encoded.
+  template <class Then>
+  bool put_events(std::span<const StepRecords* const> steps, const Then& then) noexcept {
     bool are_encoded = false;
     try {
       files_.encode(steps);
       put_.assign(files_.events().size(), {});
       are_encoded = true;
-      with_retries(patience, [&] {
+      with_retries(patience_, [&] {
         require_no_successor(std::chrono::seconds(1));
-        put_events_once();
+        put_events_once(then);
       });
     } catch (...) {
       failed(std::current_exception());
@@ -224,23 +223,28 @@ class Publisher {
   }
 
   /// Puts those that are not there yet. Throws: one of them failed; the others were tried.
-  void put_events_once() {
+  template <class Then>
+  void put_events_once(const Then& then) {
     const auto files = files_.events();
-    for_each_at_once(files.size(), store_->concurrency(), [&](std::size_t i) {
-      if (put_[i].done || put_[i].kept) return;
-      put_[i].failure = nullptr;
-      try {
-        put_[i].done = files[i].key.empty() || store_->put(files[i].key, files[i].pieces, step_sync_, IfExists::keep);
-        put_[i].kept = !put_[i].done;
-      } catch (...) {
-        put_[i].failure = std::current_exception();
-      }
-    });
-    for (std::size_t i = 0; i < files.size(); ++i) {
-      if (std::exchange(put_[i].kept, false)) replace_events(i);
-      if (put_[i].done && !files[i].key.empty() && !std::exchange(put_[i].noted, true))
-        note_unsynced(unsynced_events_, files[i].key);
-    }
+    for_each_at_once(
+        files.size(), store_->concurrency(),
+        [&](std::size_t i) {
+          if (put_[i].done) return;
+          put_[i].failure = nullptr;
+          try {
+            put_[i].done =
+                files[i].key.empty() || store_->put(files[i].key, files[i].pieces, step_sync_, IfExists::keep);
+            put_[i].kept = !put_[i].done;
+          } catch (...) {
+            put_[i].failure = std::current_exception();
+          }
+        },
+        [&](std::size_t i) noexcept {
+          if (std::exchange(put_[i].kept, false)) replace_events(i);
+          if (put_[i].done && !files[i].key.empty() && !std::exchange(put_[i].noted, true))
+            note_unsynced(unsynced_events_, files[i].key);
+          then(i);
+        });
     for (const Put& put : put_)
       if (put.failure) std::rethrow_exception(put.failure);
   }
@@ -257,10 +261,23 @@ class Publisher {
     }
   }
 
+  /// Puts the index of the step of this number, unless something speaks against it; counts what became of the step.
+  void end_step(std::size_t i, const StepRecords& records, std::optional<LossReason> reason) noexcept {
+    if (!reason && put_index(files_.step(i))) {
+      failed_ = false;
+      saved(records, files_.step(i).bytes());
+      return;
+    }
+    ++lost_since_commit_;
+    const std::int64_t at = records.step().global_step;
+    if (fenced_) reason = LossReason::fenced;
+    count_loss({reason.value_or(LossReason::write_failed), at, at, 1, records.count(), records.bytes()});
+  }
+
   /// Puts the index of a step. One of an older attempt gives way; to one of a younger attempt this one does.
-  bool put_index(const StepEncoder& step, std::chrono::nanoseconds& patience) noexcept {
+  bool put_index(const StepEncoder& step) noexcept {
     try {
-      with_retries(patience, [&] {
+      with_retries(patience_, [&] {
         require_no_successor(std::chrono::seconds(1));
         const Bytes text = bytes_of(step.index());
         if (!store_->put(step.index_key(), std::span(&text, 1), step_sync_, IfExists::keep)) {
@@ -277,8 +294,13 @@ class Publisher {
     }
   }
 
-  void note_unsynced(std::vector<std::string>& keys, const std::string& key) const {
-    if (step_sync_ == Sync::no && commit_sync_ == Sync::yes) keys.push_back(key);
+  void note_unsynced(std::vector<std::string>& keys, const std::string& key) noexcept {
+    if (step_sync_ != Sync::no || commit_sync_ != Sync::yes) return;
+    try {
+      keys.push_back(key);
+    } catch (...) {  // no memory: the next commit says so
+      sync_failure_ = std::current_exception();
+    }
   }
 
   void require_older(const std::string& key) {
@@ -383,7 +405,8 @@ class Publisher {
   Attempt attempt_;
   std::vector<State> states_;
   StepFiles files_;
-  std::vector<Put> put_;  // by events file
+  std::vector<Put> put_;               // by events file
+  std::chrono::nanoseconds patience_;  // how long what is under way may be tried again
   std::optional<std::int64_t> last_saved_;
   Sync step_sync_;
   Sync commit_sync_;

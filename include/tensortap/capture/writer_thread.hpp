@@ -19,6 +19,7 @@
 #include <vector>
 
 #include <tensortap/capture/step_records.hpp>
+#include <tensortap/thread.hpp>
 
 namespace tensortap::inline v0 {
 
@@ -55,7 +56,7 @@ class WriterThread {
     desk_->publish = std::move(publish);
     desk_->together = {std::max<std::size_t>(together.steps, 1), std::max<std::size_t>(together.times, 1),
                        std::min(together.bytes, capacity / 4)};
-    thread_ = std::thread([desk = desk_] { desk->write(); });
+    thread_ = detail::start_thread([desk = desk_] { desk->write(); });
   }
 
   WriterThread(const WriterThread&) = delete;
@@ -138,8 +139,6 @@ class WriterThread {
   }
 
  private:
-  static constexpr std::uint64_t most_memory = std::uint64_t{64} << 20;  // of steps that are written together
-
   struct Task {
     std::function<void()> job;
     std::exception_ptr failure;
@@ -195,12 +194,11 @@ class WriterThread {
     void write_some(std::unique_lock<std::mutex>& lock) {
       const std::size_t whole = static_cast<std::size_t>(depth.steps) / together.steps * together.steps;
       const std::size_t limit = std::min(together.steps * together.times, is_asked() ? SIZE_MAX : whole);
-      const std::uint64_t most_bytes = std::min(capacity / 2, most_memory);
       std::unique_ptr<QueuedStep> steps = std::move(first);
       QueuedStep* end = steps.get();
       std::uint64_t bytes = end->memory;
       batch.assign(1, &end->records);
-      for (; end->next && batch.size() < limit && bytes + end->next->memory <= most_bytes; end = end->next.get()) {
+      for (; end->next && batch.size() < limit && bytes + end->next->memory <= capacity / 2; end = end->next.get()) {
         batch.push_back(&end->next->records);
         bytes += end->next->memory;
       }

@@ -4,8 +4,6 @@
 //   tensortap::detail::WorkerPool::instance().run(parts, 4, [&](std::size_t i) { results[i] = f(i); });
 #pragma once
 
-#include <pthread.h>
-#include <signal.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -16,7 +14,8 @@
 #include <functional>
 #include <mutex>
 #include <system_error>
-#include <thread>
+
+#include <tensortap/thread.hpp>
 
 namespace tensortap::inline v0::detail {
 
@@ -59,17 +58,13 @@ class WorkerPool {
 
   WorkerPool() = default;
 
-  /// As many as there can be; they leave all signals to the threads of the program.
+  /// As many as there can be.
   void start_workers(std::size_t wanted) {
     if (workers_ >= wanted) return;
-    sigset_t all, before;
-    ::sigfillset(&all);
-    ::pthread_sigmask(SIG_SETMASK, &all, &before);
     try {
-      for (; workers_ < wanted; ++workers_) std::thread([this] { help(); }).detach();
+      for (; workers_ < wanted; ++workers_) start_thread([this] { help(); }).detach();
     } catch (const std::system_error&) {  // then with fewer
     }
-    ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
   }
 
   void work() {

@@ -48,6 +48,7 @@
 #include <tensortap/stop.hpp>
 #include <tensortap/store/open.hpp>
 #include <tensortap/store/store.hpp>
+#include <tensortap/thread.hpp>
 
 namespace tensortap::inline v0 {
 
@@ -164,7 +165,7 @@ class CheckpointSync {
       const auto desk = std::make_shared<Desk>();
       std::thread thread;
       try {
-        thread = std::thread([core = shared_from_this(), desk, job, work = std::move(work)] {
+        thread = detail::start_thread([core = shared_from_this(), desk, job, work = std::move(work)] {
           std::exception_ptr failure;
           try {
             std::unique_lock alone(core->mutex, std::defer_lock);

@@ -29,6 +29,7 @@
 #include <tensortap/spot/signal_subscription.hpp>
 #include <tensortap/stop.hpp>
 #include <tensortap/store/descriptor.hpp>
+#include <tensortap/thread.hpp>
 
 namespace tensortap::inline v0 {
 
@@ -90,17 +91,7 @@ class Interruption {
   void start_watching() {
     wake_ = detail::Descriptor(::eventfd(0, EFD_CLOEXEC));
     if (!wake_) throw Error::io("interruption: cannot watch", options_.file, std::generic_category().message(errno));
-    // Handlers run on the program's own threads, as they did before.
-    sigset_t all, before;
-    ::sigfillset(&all);
-    ::pthread_sigmask(SIG_SETMASK, &all, &before);
-    try {
-      watcher_ = std::thread([this] { watch(); });
-    } catch (...) {
-      ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
-      throw;
-    }
-    ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
+    watcher_ = detail::start_thread([this] { watch(); });
   }
 
   void watch() {

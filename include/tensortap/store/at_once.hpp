@@ -6,17 +6,18 @@
 //                               [&](std::size_t i) { texts[i] = store.get(found[i].key); });
 #pragma once
 
-#include <pthread.h>
-#include <signal.h>
-
 #include <algorithm>
 #include <atomic>
+#include <condition_variable>
 #include <cstddef>
 #include <exception>
 #include <mutex>
 #include <system_error>
 #include <thread>
+#include <type_traits>
 #include <vector>
+
+#include <tensortap/thread.hpp>
 
 namespace tensortap::inline v0 {
 
@@ -50,17 +51,65 @@ void for_each_at_once(std::size_t count, std::size_t at_once, const Call& call) 
   std::vector<std::thread> others;
   if (const std::size_t wanted = std::min({count, at_once, most_threads}); wanted > 1) {
     others.reserve(wanted - 1);
-    sigset_t all, before;  // signals are left to the threads of the program
-    ::sigfillset(&all);
-    ::pthread_sigmask(SIG_SETMASK, &all, &before);
     try {
-      while (others.size() < wanted - 1) others.emplace_back(work);
+      while (others.size() < wanted - 1) others.push_back(detail::start_thread(work));
     } catch (const std::system_error&) {  // then with fewer
     }
-    ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
   }
   work();
   for (std::thread& other : others) other.join();
+  if (failure) std::rethrow_exception(failure);
+}
+
+/// The same, and `then(i)` in this thread for each i, in their order, as soon as the calls up to i have ended: what
+/// follows one call need not wait for all. `then` must not throw, and is not called from the first i on whose call
+/// threw.
+template <class Call, class Then>
+void for_each_at_once(std::size_t count, std::size_t at_once, const Call& call, const Then& then) {
+  static_assert(std::is_nothrow_invocable_v<const Then&, std::size_t>);
+  if (count < 2 || at_once < 2) {
+    for (std::size_t i = 0; i < count; ++i) {
+      call(i);
+      then(i);
+    }
+    return;
+  }
+  std::mutex mutex;  // guards what follows
+  std::condition_variable progress;
+  std::vector<bool> has_ended(count);
+  bool have_all_ended = false;
+  std::exception_ptr failure;
+  const auto make_calls = [&]() noexcept {
+    std::exception_ptr thrown;
+    try {
+      for_each_at_once(count, at_once, [&](std::size_t i) {
+        call(i);
+        const std::lock_guard lock(mutex);
+        has_ended[i] = true;
+        progress.notify_one();
+      });
+    } catch (...) {
+      thrown = std::current_exception();
+    }
+    const std::lock_guard lock(mutex);
+    failure = thrown;
+    have_all_ended = true;
+    progress.notify_one();
+  };
+  std::thread others;
+  try {
+    others = detail::start_thread(make_calls);
+  } catch (const std::system_error&) {
+    make_calls();
+  }
+  for (std::size_t i = 0; i < count; ++i) {
+    std::unique_lock lock(mutex);
+    progress.wait(lock, [&] { return has_ended[i] || have_all_ended; });
+    if (!has_ended[i]) break;
+    lock.unlock();
+    then(i);
+  }
+  if (others.joinable()) others.join();
   if (failure) std::rethrow_exception(failure);
 }
 

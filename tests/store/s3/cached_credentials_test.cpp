@@ -4,8 +4,8 @@
 #include <chrono>
 #include <functional>
 #include <latch>
-#include <mutex>
 #include <stdexcept>
+#include <stop_token>
 #include <string>
 #include <thread>
 #include <vector>
@@ -187,4 +187,47 @@ TEST_CASE("many threads use and drop cached credentials") {
   CHECK_FALSE(overlapped);
   CHECK(calls >= 200);
   CHECK(calls <= 1601);
+}
+
+TEST_CASE("nobody waits for credentials beyond his deadline, nor once he is told to stop") {
+  std::latch asked(1), served(1);
+  std::atomic<int> calls = 0;
+  std::atomic<std::chrono::seconds> now = 0s;
+  CachedCredentials cached(
+      [&] {
+        const int call = ++calls;
+        asked.count_down();
+        served.wait();
+        return numbered(call, TimePoint(now.load() + 1h));
+      },
+      [&] { return TimePoint(now.load()); });
+  const auto soon = [] { return CachedCredentials::Clock::now() + 20ms; };
+  CHECK_THROWS_WITH(cached.get(soon()), contains("none in time: its deadline has come"));
+  CHECK_THROWS_WITH(cached.get(soon()), contains("none in time"));  // one who finds the source busy
+  std::stop_source stop;
+  std::jthread stopping([&] {
+    asked.wait();
+    std::this_thread::sleep_for(20ms);
+    stop.request_stop();
+  });
+  CHECK_THROWS_WITH(cached.get(CachedCredentials::Clock::now() + 1min, stop.get_token()), contains("told to stop"));
+  CHECK(calls == 1);
+  served.count_down();
+  CHECK(cached.get().access_key_id == "ID1");  // what comes late is not lost
+}
+
+TEST_CASE("credentials that are still good are taken when others do not come in time") {
+  std::latch served(1);
+  std::atomic<std::chrono::seconds> now = 0s;
+  int calls = 0;
+  CachedCredentials cached(
+      [&] {
+        if (++calls > 1) served.wait();
+        return numbered(calls, TimePoint(now.load() + 1h));
+      },
+      [&] { return TimePoint(now.load()); });
+  CHECK(cached.get().access_key_id == "ID1");
+  now = 57min;
+  CHECK(cached.get(CachedCredentials::Clock::now() + 20ms).access_key_id == "ID1");
+  served.count_down();
 }

@@ -2,8 +2,6 @@
 // then returns at once, be it in a connect, a handshake, a read or a write. Not for users.
 #pragma once
 
-#include <pthread.h>
-#include <signal.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -19,6 +17,7 @@
 #include <vector>
 
 #include <tensortap/store/http/message.hpp>
+#include <tensortap/thread.hpp>
 
 namespace tensortap::inline v0::detail {
 
@@ -87,7 +86,7 @@ class Watchdog {
 
   void add(Watch& watch) {
     const std::lock_guard lock(mutex_);
-    if (!thread_.joinable()) start();
+    if (!thread_.joinable()) thread_ = start_thread([this] { run(); });
     watches_.push_back(&watch);
     if (watch.deadline_ < waits_until_) wake_.notify_one();
   }
@@ -104,20 +103,6 @@ class Watchdog {
       watch.shut();
     }
     wake_.notify_one();
-  }
-
-  /// It leaves all signals to the threads of the program.
-  void start() {
-    sigset_t all, before;
-    ::sigfillset(&all);
-    ::pthread_sigmask(SIG_SETMASK, &all, &before);
-    try {
-      thread_ = std::thread([this] { run(); });
-    } catch (...) {
-      ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
-      throw;
-    }
-    ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
   }
 
   void run() {

@@ -1,4 +1,4 @@
-// Credentials that are fetched once and renewed before they expire, by whichever caller comes first.
+// Credentials that are fetched once and renewed before they expire, when a caller comes.
 //
 //   tensortap::CachedCredentials cached(tensortap::default_credentials({.transport = transport}));
 //   const tensortap::Credentials credentials = cached.get();
@@ -10,17 +10,21 @@
 #include <functional>
 #include <mutex>
 #include <optional>
-#include <string>
+#include <stop_token>
+#include <system_error>
+#include <thread>
 #include <utility>
 
 #include <tensortap/error.hpp>
 #include <tensortap/store/s3/credentials.hpp>
+#include <tensortap/thread.hpp>
 
 namespace tensortap::inline v0 {
 
 /// Keeps what a source gave. Threads: any.
 class CachedCredentials {
  public:
+  using Clock = std::chrono::steady_clock;
   using TimePoint = std::chrono::system_clock::time_point;
 
   /// How long before they expire others are asked for, and how long after such a try there is no next one.
@@ -33,17 +37,27 @@ class CachedCredentials {
   CachedCredentials(const CachedCredentials&) = delete;
   CachedCredentials& operator=(const CachedCredentials&) = delete;
 
-  /// Good credentials. One caller at a time asks the source; the others get the old ones while these are good, or wait.
-  /// What the source has just given is taken even if it seems to have expired: then this clock may be wrong.
-  /// Throws: what the source threw, if the old ones are not good any more.
-  [[nodiscard]] Credentials get() {
+  /// Waits for what the source is still busy with.
+  ~CachedCredentials() {
+    if (asker_.joinable()) asker_.join();
+  }
+
+  /// Good credentials. The first caller who needs others has the source asked, in a thread of its own, and waits; the
+  /// rest get the old ones while these are good, or wait too. What the source has just given is taken even if it seems
+  /// to have expired: then this clock may be wrong.
+  /// Throws: what the source threw, if the old ones are not good any more; none came by `deadline`, or before `stop`.
+  [[nodiscard]] Credentials get(Clock::time_point deadline = Clock::time_point::max(),
+                                const std::stop_token& stop = {}) {
     std::unique_lock lock(mutex_);
     for (;;) {
       const TimePoint now = clock_();
       if (cached_ && (!is_due(now) || (asking_ && is_good(now)))) return *cached_;
-      if (!asking_) return renewed(lock);
       const std::uint64_t before = answers_;
-      answered_.wait(lock, [&] { return answers_ != before; });
+      if (!asking_) ask(lock);
+      if (!answered_.wait_until(lock, stop, deadline, [&] { return answers_ != before; })) {
+        if (cached_ && is_good(clock_())) return *cached_;
+        throw Error::no_credentials_in_time(stop.stop_requested() ? "it was told to stop" : "its deadline has come");
+      }
       if (failure_) throw Error(*failure_);
     }
   }
@@ -60,11 +74,21 @@ class CachedCredentials {
   }
   [[nodiscard]] bool is_good(TimePoint now) const { return !cached_->expires || now < *cached_->expires; }
 
-  Credentials renewed(std::unique_lock<std::mutex>& lock) {
+  void ask(std::unique_lock<std::mutex>& lock) {
     asking_ = true;
+    if (asker_.joinable()) asker_.join();  // it has answered
+    try {
+      asker_ = detail::start_thread([this] { answer(); });
+    } catch (const std::system_error&) {
+      lock.unlock();
+      answer();
+      lock.lock();
+    }
+  }
+
+  void answer() noexcept {
     std::optional<Credentials> fresh;
     std::optional<Error> failure;
-    lock.unlock();
     try {
       fresh = source_();
     } catch (const Error& e) {
@@ -74,7 +98,7 @@ class CachedCredentials {
     } catch (...) {
       failure = Error::no_credentials("the source failed");
     }
-    lock.lock();
+    const std::lock_guard lock(mutex_);
     const TimePoint now = clock_();
     asking_ = false;
     ++answers_;
@@ -86,16 +110,15 @@ class CachedCredentials {
       cached_.reset();
     }
     next_try_ = now + renew_pause;
-    failure_ = failure;
+    failure_ = std::move(failure);
     answered_.notify_all();
-    if (failure) throw Error(*failure);
-    return *cached_;
   }
 
   CredentialsSource source_;
   std::function<TimePoint()> clock_;
-  std::mutex mutex_;
-  std::condition_variable answered_;
+  std::thread asker_;
+  std::mutex mutex_;  // guards what is below, and the thread above
+  std::condition_variable_any answered_;
   std::optional<Credentials> cached_;
   std::optional<Error> failure_;  // of the last answer
   TimePoint next_try_ = {};

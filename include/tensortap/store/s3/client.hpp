@@ -76,7 +76,7 @@ class Client {
     Attempts attempts(request, options_, bucket_);
     const std::string payload_hash = hash(request);
     for (;;) {
-      const Credentials credentials = credentials_.get();
+      const Credentials credentials = credentials_.get(request.deadline, options_.stop);
       const S3Endpoint at = endpoint();
       HttpReply reply = send(request, payload_hash, credentials, at);
       if (is_answer(request, reply)) {

@@ -26,6 +26,7 @@
 #include <tensortap/store/s3/object_head.hpp>
 #include <tensortap/store/s3/upload.hpp>
 #include <tensortap/store/store.hpp>
+#include <tensortap/thread.hpp>
 
 namespace tensortap::inline v0 {
 
@@ -102,7 +103,8 @@ class Lease {
 class LeaseClaim final : public Claim {
  public:
   LeaseClaim(Lease lease, std::chrono::nanoseconds period)
-      : lease_(std::move(lease)), renewing_([this, period](const std::stop_token& stop) { renew(stop, period); }) {}
+      : lease_(std::move(lease)),
+        renewing_(start_thread<std::jthread>([this, period](const std::stop_token& stop) { renew(stop, period); })) {}
 
   ~LeaseClaim() override {
     if (owner_ != ::getpid()) {  // a forked child has neither the thread nor the claim

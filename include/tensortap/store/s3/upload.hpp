@@ -104,7 +104,8 @@ class Sending {
   bool run() {
     if (size_ > 2 * client_.part_size()) return send_parts();
     Request request{.method = "PUT", .key = key_, .headers = kept_with_it_, .body = pieces_, .deadline = deadline()};
-    if (keeps_) refuse_if_there(request);
+    request.headers.merge(condition());
+    if (keeps_) request.answers = {412};
     const bool is_ours = settle(client_.call(request));
     if (is_ours) tell(pieces_);
     return is_ours;
@@ -118,9 +119,8 @@ class Sending {
     for (const Bytes piece : pieces) watch_.sent(piece);
   }
 
-  static void refuse_if_there(Request& request) {
-    request.headers["if-none-match"] = "*";
-    request.answers = {412};
+  [[nodiscard]] HttpHeaders condition() const {
+    return keeps_ ? HttpHeaders{{"if-none-match", "*"}} : HttpHeaders{};
   }
 
   /// Whether the object is ours. One that "is there already" may be it, put by an attempt whose reply was lost.
@@ -149,8 +149,7 @@ class Sending {
         (void)client_.call(request);
         tell(bytes);
       });
-      const HttpHeaders condition = keeps_ ? HttpHeaders{{"if-none-match", "*"}} : HttpHeaders{};
-      const Answer answer = complete(client_, upload, etags, condition, until);
+      const Answer answer = complete(client_, upload, etags, condition(), until);
       if (settle(answer)) return true;
       if (answer.reply.status != 412) throw upload_gone(client_, upload);
       abort(client_, upload);
