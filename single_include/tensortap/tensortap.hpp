@@ -2323,6 +2323,28 @@ TENSORTAP_AVX2_INLINE F64x4 magnitude(F64x4 x) noexcept {
   return __builtin_bit_cast(F64x4, __builtin_bit_cast(I64x4, x) & 0x7fffffffffffffff);
 }
 
+/// The smaller of each two lanes, the larger; `x` where they are equal or one is NaN.
+TENSORTAP_AVX2_INLINE F32x8 min(F32x8 x, F32x8 other) noexcept {
+  F32x8 out;
+  asm("vminps {%1, %2, %0|%0, %2, %1}" : "=x"(out) : "x"(x), "x"(other));
+  return out;
+}
+TENSORTAP_AVX2_INLINE F64x4 min(F64x4 x, F64x4 other) noexcept {
+  F64x4 out;
+  asm("vminpd {%1, %2, %0|%0, %2, %1}" : "=x"(out) : "x"(x), "x"(other));
+  return out;
+}
+TENSORTAP_AVX2_INLINE F32x8 max(F32x8 x, F32x8 other) noexcept {
+  F32x8 out;
+  asm("vmaxps {%1, %2, %0|%0, %2, %1}" : "=x"(out) : "x"(x), "x"(other));
+  return out;
+}
+TENSORTAP_AVX2_INLINE F64x4 max(F64x4 x, F64x4 other) noexcept {
+  F64x4 out;
+  asm("vmaxpd {%1, %2, %0|%0, %2, %1}" : "=x"(out) : "x"(x), "x"(other));
+  return out;
+}
+
 TENSORTAP_AVX2_INLINE void store(F64x4 x, double* to) noexcept { __builtin_memcpy(to, &x, sizeof x); }
 
 /// Eight neighbouring lanes as float64.
@@ -2346,10 +2368,10 @@ struct Eight<float> {
   }
   /// From memory: to widen the upper half of a register takes two instructions more.
   TENSORTAP_AVX2_INLINE static Wide wide(const std::byte* from) noexcept {
-    Wide out;
-    asm("vcvtps2pd {%1, %0|%0, %1}" : "=x"(out.low) : "m"(*reinterpret_cast<const Memory16*>(from)));
-    asm("vcvtps2pd {%1, %0|%0, %1}" : "=x"(out.high) : "m"(*reinterpret_cast<const Memory16*>(from + 16)));
-    return out;
+    F64x4 low, high;
+    asm("vcvtps2pd {%1, %0|%0, %1}" : "=x"(low) : "m"(*reinterpret_cast<const Memory16*>(from)));
+    asm("vcvtps2pd {%1, %0|%0, %1}" : "=x"(high) : "m"(*reinterpret_cast<const Memory16*>(from + 16)));
+    return {low, high};
   }
   [[nodiscard]] TENSORTAP_AVX2_INLINE Wide wide() const noexcept {
     return {__builtin_convertvector(__builtin_shufflevector(x, x, 0, 1, 2, 3), F64x4),
@@ -2360,12 +2382,8 @@ struct Eight<float> {
   [[nodiscard]] TENSORTAP_AVX2_INLINE Eight magnitude() const noexcept {
     return {__builtin_bit_cast(F32x8, __builtin_bit_cast(I32x8, x) & 0x7fffffff)};
   }
-  TENSORTAP_AVX2_INLINE void take_min(const Eight& other) noexcept {
-    asm("vminps {%0, %1, %0|%0, %1, %0}" : "+x"(x) : "x"(other.x));
-  }
-  TENSORTAP_AVX2_INLINE void take_max(const Eight& other) noexcept {
-    asm("vmaxps {%0, %1, %0|%0, %1, %0}" : "+x"(x) : "x"(other.x));
-  }
+  [[nodiscard]] TENSORTAP_AVX2_INLINE Eight min(Eight other) const noexcept { return {avx2::min(x, other.x)}; }
+  [[nodiscard]] TENSORTAP_AVX2_INLINE Eight max(Eight other) const noexcept { return {avx2::max(x, other.x)}; }
   TENSORTAP_AVX2_INLINE void add(const Eight& other) noexcept { x = rounded(x + other.x); }
   TENSORTAP_AVX2_INLINE void store(float* to) const noexcept { __builtin_memcpy(to, &x, sizeof x); }
 };
@@ -2391,13 +2409,11 @@ struct Eight<double> {
   [[nodiscard]] TENSORTAP_AVX2_INLINE Eight magnitude() const noexcept {
     return {avx2::magnitude(a), avx2::magnitude(b)};
   }
-  TENSORTAP_AVX2_INLINE void take_min(const Eight& other) noexcept {
-    asm("vminpd {%0, %1, %0|%0, %1, %0}" : "+x"(a) : "x"(other.a));
-    asm("vminpd {%0, %1, %0|%0, %1, %0}" : "+x"(b) : "x"(other.b));
+  [[nodiscard]] TENSORTAP_AVX2_INLINE Eight min(Eight other) const noexcept {
+    return {avx2::min(a, other.a), avx2::min(b, other.b)};
   }
-  TENSORTAP_AVX2_INLINE void take_max(const Eight& other) noexcept {
-    asm("vmaxpd {%0, %1, %0|%0, %1, %0}" : "+x"(a) : "x"(other.a));
-    asm("vmaxpd {%0, %1, %0|%0, %1, %0}" : "+x"(b) : "x"(other.b));
+  [[nodiscard]] TENSORTAP_AVX2_INLINE Eight max(Eight other) const noexcept {
+    return {avx2::max(a, other.a), avx2::max(b, other.b)};
   }
   TENSORTAP_AVX2_INLINE void add(const Eight& other) noexcept {
     a = rounded(a + other.a);
@@ -2446,16 +2462,16 @@ TENSORTAP_AVX2 void totals(const std::byte* elements, std::size_t count, In star
     F64x4 sum_low = zero, sum_high = zero, abs_low = zero, abs_high = zero, squares_low = zero, squares_high = zero;
     Eight<In> lowest = Eight<In>::splat(start), highest = lowest, nearest = lowest.magnitude();
     Eight<In> guard = Eight<In>::splat(0);
-#pragma GCC unroll 4
+#pragma GCC unroll 1  // unrolled, g++ 12 keeps half of the accumulators in memory
     for (std::size_t r = 0; r < rows; ++r, from += row_bytes, next += row_bytes / 2) {
       __builtin_prefetch(next, 0, 2);
       __builtin_prefetch(from + (std::size_t{1} << 10), 0, 3);
       if constexpr (Lanes::with_extremes) {
         const Eight<In> x = Eight<In>::at(from);
         const Eight<In> size = x.magnitude();
-        lowest.take_min(x);
-        highest.take_max(x);
-        nearest.take_min(size);
+        lowest = lowest.min(x);
+        highest = highest.max(x);
+        nearest = nearest.min(size);
         if constexpr (Lanes::with_guard) guard.add(size);
       }
       if constexpr (Lanes::with_sums || Lanes::with_squares) {
@@ -4361,10 +4377,11 @@ class WorkerPool {
     work();
     std::unique_lock lock(mutex_);
     wanted_ = 0;  // who has not begun need not
-    done_.wait(lock, [this] { return working_ == 0; });
+    wait(lock, done_, [this] { return working_ == 0; });
   }
 
  private:
+  using Clock = std::chrono::steady_clock;
   static constexpr int most_workers = 63;
 
   WorkerPool() = default;
@@ -4382,10 +4399,20 @@ class WorkerPool {
     for (std::size_t i = next_++; i < count_; i = next_++) (*task_)(i);
   }
 
+  /// Waits for what comes soon if it comes at all: to sleep and be woken takes longer than many a task.
+  template <class Predicate>
+  static void wait(std::unique_lock<std::mutex>& lock, std::condition_variable& changed, const Predicate& predicate) {
+    constexpr std::chrono::microseconds soon{50};
+    lock.unlock();
+    for (const auto begin = Clock::now(); !predicate() && Clock::now() - begin < soon;) std::this_thread::yield();
+    lock.lock();
+    changed.wait(lock, predicate);
+  }
+
   void help() {
     std::unique_lock lock(mutex_);
     for (;;) {
-      wake_.wait(lock, [this] { return wanted_ > 0; });
+      wait(lock, wake_, [this] { return wanted_ > 0; });
       --wanted_;
       ++working_;
       lock.unlock();
@@ -4403,8 +4430,8 @@ class WorkerPool {
   std::condition_variable wake_, done_;
   const Task* task_ = nullptr;
   std::size_t count_ = 0;
-  std::size_t wanted_ = 0;
-  std::size_t working_ = 0;
+  std::atomic<std::size_t> wanted_ = 0;  // changed under the lock only
+  std::atomic<std::size_t> working_ = 0;
 };
 
 }  // namespace tensortap::inline v0::detail
@@ -4438,7 +4465,7 @@ Value over_blocks(std::size_t count, ReduceOptions options, const MakeLeaf& make
   }
   // Chunks of a power of two of blocks are whole branches of the tree.
   const std::size_t chunk =
-      std::max(smallest_chunk, std::bit_ceil(count / (8 * static_cast<std::size_t>(options.threads))));
+      std::max(smallest_chunk, std::bit_ceil(count / (32 * static_cast<std::size_t>(options.threads))));
   std::vector<Value> values((count + chunk - 1) / chunk);
   WorkerPool::instance().run(values.size(), options.threads, [&](std::size_t i) {
     const IeeeMode ieee;

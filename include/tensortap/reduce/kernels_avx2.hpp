@@ -36,6 +36,28 @@ TENSORTAP_AVX2_INLINE F64x4 magnitude(F64x4 x) noexcept {
   return __builtin_bit_cast(F64x4, __builtin_bit_cast(I64x4, x) & 0x7fffffffffffffff);
 }
 
+/// The smaller of each two lanes, the larger; `x` where they are equal or one is NaN.
+TENSORTAP_AVX2_INLINE F32x8 min(F32x8 x, F32x8 other) noexcept {
+  F32x8 out;
+  asm("vminps {%1, %2, %0|%0, %2, %1}" : "=x"(out) : "x"(x), "x"(other));
+  return out;
+}
+TENSORTAP_AVX2_INLINE F64x4 min(F64x4 x, F64x4 other) noexcept {
+  F64x4 out;
+  asm("vminpd {%1, %2, %0|%0, %2, %1}" : "=x"(out) : "x"(x), "x"(other));
+  return out;
+}
+TENSORTAP_AVX2_INLINE F32x8 max(F32x8 x, F32x8 other) noexcept {
+  F32x8 out;
+  asm("vmaxps {%1, %2, %0|%0, %2, %1}" : "=x"(out) : "x"(x), "x"(other));
+  return out;
+}
+TENSORTAP_AVX2_INLINE F64x4 max(F64x4 x, F64x4 other) noexcept {
+  F64x4 out;
+  asm("vmaxpd {%1, %2, %0|%0, %2, %1}" : "=x"(out) : "x"(x), "x"(other));
+  return out;
+}
+
 TENSORTAP_AVX2_INLINE void store(F64x4 x, double* to) noexcept { __builtin_memcpy(to, &x, sizeof x); }
 
 /// Eight neighbouring lanes as float64.
@@ -59,10 +81,10 @@ struct Eight<float> {
   }
   /// From memory: to widen the upper half of a register takes two instructions more.
   TENSORTAP_AVX2_INLINE static Wide wide(const std::byte* from) noexcept {
-    Wide out;
-    asm("vcvtps2pd {%1, %0|%0, %1}" : "=x"(out.low) : "m"(*reinterpret_cast<const Memory16*>(from)));
-    asm("vcvtps2pd {%1, %0|%0, %1}" : "=x"(out.high) : "m"(*reinterpret_cast<const Memory16*>(from + 16)));
-    return out;
+    F64x4 low, high;
+    asm("vcvtps2pd {%1, %0|%0, %1}" : "=x"(low) : "m"(*reinterpret_cast<const Memory16*>(from)));
+    asm("vcvtps2pd {%1, %0|%0, %1}" : "=x"(high) : "m"(*reinterpret_cast<const Memory16*>(from + 16)));
+    return {low, high};
   }
   [[nodiscard]] TENSORTAP_AVX2_INLINE Wide wide() const noexcept {
     return {__builtin_convertvector(__builtin_shufflevector(x, x, 0, 1, 2, 3), F64x4),
@@ -73,12 +95,8 @@ struct Eight<float> {
   [[nodiscard]] TENSORTAP_AVX2_INLINE Eight magnitude() const noexcept {
     return {__builtin_bit_cast(F32x8, __builtin_bit_cast(I32x8, x) & 0x7fffffff)};
   }
-  TENSORTAP_AVX2_INLINE void take_min(const Eight& other) noexcept {
-    asm("vminps {%0, %1, %0|%0, %1, %0}" : "+x"(x) : "x"(other.x));
-  }
-  TENSORTAP_AVX2_INLINE void take_max(const Eight& other) noexcept {
-    asm("vmaxps {%0, %1, %0|%0, %1, %0}" : "+x"(x) : "x"(other.x));
-  }
+  [[nodiscard]] TENSORTAP_AVX2_INLINE Eight min(Eight other) const noexcept { return {avx2::min(x, other.x)}; }
+  [[nodiscard]] TENSORTAP_AVX2_INLINE Eight max(Eight other) const noexcept { return {avx2::max(x, other.x)}; }
   TENSORTAP_AVX2_INLINE void add(const Eight& other) noexcept { x = rounded(x + other.x); }
   TENSORTAP_AVX2_INLINE void store(float* to) const noexcept { __builtin_memcpy(to, &x, sizeof x); }
 };
@@ -104,13 +122,11 @@ struct Eight<double> {
   [[nodiscard]] TENSORTAP_AVX2_INLINE Eight magnitude() const noexcept {
     return {avx2::magnitude(a), avx2::magnitude(b)};
   }
-  TENSORTAP_AVX2_INLINE void take_min(const Eight& other) noexcept {
-    asm("vminpd {%0, %1, %0|%0, %1, %0}" : "+x"(a) : "x"(other.a));
-    asm("vminpd {%0, %1, %0|%0, %1, %0}" : "+x"(b) : "x"(other.b));
+  [[nodiscard]] TENSORTAP_AVX2_INLINE Eight min(Eight other) const noexcept {
+    return {avx2::min(a, other.a), avx2::min(b, other.b)};
   }
-  TENSORTAP_AVX2_INLINE void take_max(const Eight& other) noexcept {
-    asm("vmaxpd {%0, %1, %0|%0, %1, %0}" : "+x"(a) : "x"(other.a));
-    asm("vmaxpd {%0, %1, %0|%0, %1, %0}" : "+x"(b) : "x"(other.b));
+  [[nodiscard]] TENSORTAP_AVX2_INLINE Eight max(Eight other) const noexcept {
+    return {avx2::max(a, other.a), avx2::max(b, other.b)};
   }
   TENSORTAP_AVX2_INLINE void add(const Eight& other) noexcept {
     a = rounded(a + other.a);
@@ -159,16 +175,16 @@ TENSORTAP_AVX2 void totals(const std::byte* elements, std::size_t count, In star
     F64x4 sum_low = zero, sum_high = zero, abs_low = zero, abs_high = zero, squares_low = zero, squares_high = zero;
     Eight<In> lowest = Eight<In>::splat(start), highest = lowest, nearest = lowest.magnitude();
     Eight<In> guard = Eight<In>::splat(0);
-#pragma GCC unroll 4
+#pragma GCC unroll 1  // unrolled, g++ 12 keeps half of the accumulators in memory
     for (std::size_t r = 0; r < rows; ++r, from += row_bytes, next += row_bytes / 2) {
       __builtin_prefetch(next, 0, 2);
       __builtin_prefetch(from + (std::size_t{1} << 10), 0, 3);
       if constexpr (Lanes::with_extremes) {
         const Eight<In> x = Eight<In>::at(from);
         const Eight<In> size = x.magnitude();
-        lowest.take_min(x);
-        highest.take_max(x);
-        nearest.take_min(size);
+        lowest = lowest.min(x);
+        highest = highest.max(x);
+        nearest = nearest.min(size);
         if constexpr (Lanes::with_guard) guard.add(size);
       }
       if constexpr (Lanes::with_sums || Lanes::with_squares) {

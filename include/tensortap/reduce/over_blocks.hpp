@@ -35,7 +35,7 @@ Value over_blocks(std::size_t count, ReduceOptions options, const MakeLeaf& make
   }
   // Chunks of a power of two of blocks are whole branches of the tree.
   const std::size_t chunk =
-      std::max(smallest_chunk, std::bit_ceil(count / (8 * static_cast<std::size_t>(options.threads))));
+      std::max(smallest_chunk, std::bit_ceil(count / (32 * static_cast<std::size_t>(options.threads))));
   std::vector<Value> values((count + chunk - 1) / chunk);
   WorkerPool::instance().run(values.size(), options.threads, [&](std::size_t i) {
     const IeeeMode ieee;

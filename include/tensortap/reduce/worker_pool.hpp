@@ -8,12 +8,14 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <mutex>
 #include <system_error>
+#include <thread>
 
 #include <tensortap/thread.hpp>
 
@@ -50,10 +52,11 @@ class WorkerPool {
     work();
     std::unique_lock lock(mutex_);
     wanted_ = 0;  // who has not begun need not
-    done_.wait(lock, [this] { return working_ == 0; });
+    wait(lock, done_, [this] { return working_ == 0; });
   }
 
  private:
+  using Clock = std::chrono::steady_clock;
   static constexpr int most_workers = 63;
 
   WorkerPool() = default;
@@ -71,10 +74,20 @@ class WorkerPool {
     for (std::size_t i = next_++; i < count_; i = next_++) (*task_)(i);
   }
 
+  /// Waits for what comes soon if it comes at all: to sleep and be woken takes longer than many a task.
+  template <class Predicate>
+  static void wait(std::unique_lock<std::mutex>& lock, std::condition_variable& changed, const Predicate& predicate) {
+    constexpr std::chrono::microseconds soon{50};
+    lock.unlock();
+    for (const auto begin = Clock::now(); !predicate() && Clock::now() - begin < soon;) std::this_thread::yield();
+    lock.lock();
+    changed.wait(lock, predicate);
+  }
+
   void help() {
     std::unique_lock lock(mutex_);
     for (;;) {
-      wake_.wait(lock, [this] { return wanted_ > 0; });
+      wait(lock, wake_, [this] { return wanted_ > 0; });
       --wanted_;
       ++working_;
       lock.unlock();
@@ -92,8 +105,8 @@ class WorkerPool {
   std::condition_variable wake_, done_;
   const Task* task_ = nullptr;
   std::size_t count_ = 0;
-  std::size_t wanted_ = 0;
-  std::size_t working_ = 0;
+  std::atomic<std::size_t> wanted_ = 0;  // changed under the lock only
+  std::atomic<std::size_t> working_ = 0;
 };
 
 }  // namespace tensortap::inline v0::detail
