@@ -69,13 +69,10 @@ std::vector<std::uint64_t> findings(const Kernels<In>& kernels, const std::byte*
       if (is_finite(all.sum_squares)) append({bits_of(all.sum), bits_of(all.sum_squares)});
     }
   }
-  LaneProducts products;
-  kernels.products(elements, count / lane_count, products);
-  out.push_back(products.odd);
-  for (std::size_t j = 0; j < lane_count && !products.odd; ++j) {
-    out.push_back(bits_of(products.mantissa[j]));
-    out.push_back(static_cast<std::uint64_t>(products.exponent[j]));
-  }
+  const Substitute<In> substitute(kernels);  // where there are odd elements, a kernel's lanes mean nothing
+  const Product product = block_product<In>({elements, count});
+  append({bits_of(product.mantissa), static_cast<std::uint64_t>(product.exponent), product.nan, product.infinite,
+          product.zero});
   return out;
 }
 

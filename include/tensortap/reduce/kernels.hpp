@@ -85,7 +85,7 @@ inline constexpr Kernels<In> sse2_neon_kernels = {
 
 #if defined(__x86_64__)
 
-// What is rare stays with SSE2: blocks with NaN or infinities, and in AVX2 products and second passes.
+// What is rare stays with SSE2: blocks with NaN or infinities, and in AVX2 second passes.
 template <class In>
 inline constexpr Kernels<In> avx2_kernels = {
     .extremes = avx2::totals<In, extremes>,
@@ -95,7 +95,7 @@ inline constexpr Kernels<In> avx2_kernels = {
     .everything_finite = vector16::totals<In, everything, true>,
     .deviations = vector16::deviations<In, false>,
     .deviations_finite = vector16::deviations<In, true>,
-    .products = vector16::products<In>,
+    .products = avx2::products<In>,
     .everything_of_two = nullptr,
     .squares_of_two = avx2::squares_of_two<In>,
     .squares_of_four = avx2::squares_of_four<In>,

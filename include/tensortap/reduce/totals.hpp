@@ -43,7 +43,7 @@ struct Deviations {
 struct LaneProducts {
   alignas(64) double mantissa[lane_count];
   alignas(64) std::int64_t exponent[lane_count];
-  bool odd;  ///< there are zeros, subnormals, NaN or infinities: the lanes mean nothing
+  bool odd;  ///< there are zeros, NaN, infinities or subnormals (of float perhaps): the lanes mean nothing
 };
 
 /// The 16 lanes of a block. `start` is an element of the block, a finite one if others are passed over.
