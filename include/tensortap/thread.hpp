@@ -6,18 +6,21 @@
 
 #include <signal.h>
 
+#include <initializer_list>
 #include <thread>
 #include <utility>
 
 namespace tensortap::inline v0::detail {
 
-/// Starts a thread that leaves all signals to those of the program. Throws: std::system_error, there can be no more.
+/// Starts a thread that leaves all signals to those of the program, save those of its own faults.
+/// Throws: std::system_error, there can be no more.
 template <class Thread = std::thread, class Work>
 [[nodiscard]] Thread start_thread(Work work) {
   struct Blocked {
     Blocked() {
       sigset_t all;
       ::sigfillset(&all);
+      for (const int fault : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS}) ::sigdelset(&all, fault);
       ::pthread_sigmask(SIG_SETMASK, &all, &before);
     }
     Blocked(const Blocked&) = delete;

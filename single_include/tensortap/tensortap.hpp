@@ -4388,13 +4388,15 @@ template <class T>
 
 namespace tensortap::inline v0::detail {
 
-/// Starts a thread that leaves all signals to those of the program. Throws: std::system_error, there can be no more.
+/// Starts a thread that leaves all signals to those of the program, save those of its own faults.
+/// Throws: std::system_error, there can be no more.
 template <class Thread = std::thread, class Work>
 [[nodiscard]] Thread start_thread(Work work) {
   struct Blocked {
     Blocked() {
       sigset_t all;
       ::sigfillset(&all);
+      for (const int fault : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS}) ::sigdelset(&all, fault);
       ::pthread_sigmask(SIG_SETMASK, &all, &before);
     }
     Blocked(const Blocked&) = delete;
@@ -10385,13 +10387,13 @@ class Publisher {
   }
 
   /// Puts an events file in the place of another one, unless that may be a younger attempt's.
-  void replace_events(std::size_t i) {
+  void replace_events(std::size_t i) noexcept {
     const StepFiles::Events& file = files_.events()[i];
     try {
       require_no_successor({});
       store_->put(file.key, file.pieces, step_sync_, IfExists::replace);
       put_[i].done = true;
-    } catch (const Error&) {
+    } catch (...) {
       put_[i].failure = std::current_exception();
     }
   }
@@ -10540,8 +10542,8 @@ class Publisher {
   Attempt attempt_;
   std::vector<State> states_;
   StepFiles files_;
-  std::vector<Put> put_;               // by events file
-  std::chrono::nanoseconds patience_;  // how long what is under way may be tried again
+  std::vector<Put> put_;                 // by events file
+  std::chrono::nanoseconds patience_{};  // how long what is under way may be tried again
   std::optional<std::int64_t> last_saved_;
   Sync step_sync_;
   Sync commit_sync_;

@@ -7,6 +7,8 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <span>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -306,6 +308,26 @@ TEST_CASE("a step is seen while the events of later ones are on their way") {
   CHECK(std::chrono::steady_clock::now() - begin < 15s);
   CHECK(is_seen);
   check_steps(memory, {0, 1, 2, 3, 4, 5, 6, 7});
+}
+
+TEST_CASE("a store that throws something of its own where a file is to be replaced loses that step only") {
+  class Stubborn final : public RemoteStore {
+   public:
+    using RemoteStore::put;
+    using RemoteStore::RemoteStore;
+    bool put(std::string_view key, std::span<const tt::Bytes> pieces, tt::Sync sync, tt::IfExists if_exists) override {
+      if (key == file(1) && if_exists == tt::IfExists::replace) throw std::runtime_error("I keep what I have");
+      return RemoteStore::put(key, pieces, sync, if_exists);
+    }
+  };
+  const auto memory = std::make_shared<tt::MemoryStore>();
+  const auto store = std::make_shared<Stubborn>(memory, GENERATE(1u, 8u));
+  tt::Hook hook(store, together(1));
+  memory->put(file(1), "left by somebody");
+  save_steps(hook, 3);
+  CHECK_THROWS_WITH(hook.close(), contains("I keep what I have"));
+  check_steps(memory, {0, 2});
+  CHECK(hook.status().steps_lost == 1);
 }
 
 TEST_CASE("a file holds at least one step") {

@@ -250,13 +250,13 @@ class Publisher {
   }
 
   /// Puts an events file in the place of another one, unless that may be a younger attempt's.
-  void replace_events(std::size_t i) {
+  void replace_events(std::size_t i) noexcept {
     const StepFiles::Events& file = files_.events()[i];
     try {
       require_no_successor({});
       store_->put(file.key, file.pieces, step_sync_, IfExists::replace);
       put_[i].done = true;
-    } catch (const Error&) {
+    } catch (...) {
       put_[i].failure = std::current_exception();
     }
   }
@@ -405,8 +405,8 @@ class Publisher {
   Attempt attempt_;
   std::vector<State> states_;
   StepFiles files_;
-  std::vector<Put> put_;               // by events file
-  std::chrono::nanoseconds patience_;  // how long what is under way may be tried again
+  std::vector<Put> put_;                 // by events file
+  std::chrono::nanoseconds patience_{};  // how long what is under way may be tried again
   std::optional<std::int64_t> last_saved_;
   Sync step_sync_;
   Sync commit_sync_;
