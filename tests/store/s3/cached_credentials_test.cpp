@@ -1,9 +1,13 @@
 #include <tensortap/store/s3/cached_credentials.hpp>
 
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include <atomic>
 #include <chrono>
 #include <functional>
 #include <latch>
+#include <memory>
 #include <stdexcept>
 #include <stop_token>
 #include <string>
@@ -230,4 +234,24 @@ TEST_CASE("credentials that are still good are taken when others do not come in 
   now = 57min;
   CHECK(cached.get(CachedCredentials::Clock::now() + 20ms).access_key_id == "ID1");
   served.count_down();
+}
+
+TEST_CASE("a forked child does not wait for the source that its parent asks") {
+  std::latch served(1);
+  auto cached = std::make_unique<CachedCredentials>([&] {
+    served.wait();
+    return numbered(1);
+  });
+  CHECK_THROWS_AS(cached->get(CachedCredentials::Clock::now() + 20ms), Error);
+  const pid_t child = ::fork();
+  if (child == 0) {
+    ::alarm(10);
+    cached.reset();
+    ::_exit(7);
+  }
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  CHECK((WIFEXITED(status) && WEXITSTATUS(status) == 7));
+  served.count_down();
+  CHECK(cached->get().access_key_id == "ID1");
 }

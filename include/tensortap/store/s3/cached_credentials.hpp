@@ -4,6 +4,8 @@
 //   const tensortap::Credentials credentials = cached.get();
 #pragma once
 
+#include <unistd.h>
+
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
@@ -37,9 +39,10 @@ class CachedCredentials {
   CachedCredentials(const CachedCredentials&) = delete;
   CachedCredentials& operator=(const CachedCredentials&) = delete;
 
-  /// Waits for what the source is still busy with.
+  /// Waits for what the source is still busy with, save in a forked child, which does not have that thread.
   ~CachedCredentials() {
-    if (asker_.joinable()) asker_.join();
+    if (!asker_.joinable()) return;
+    owner_ == ::getpid() ? asker_.join() : asker_.detach();
   }
 
   /// Good credentials. The first caller who needs others has the source asked, in a thread of its own, and waits; the
@@ -116,6 +119,7 @@ class CachedCredentials {
 
   CredentialsSource source_;
   std::function<TimePoint()> clock_;
+  const pid_t owner_ = ::getpid();
   std::thread asker_;
   std::mutex mutex_;  // guards what is below, and the thread above
   std::condition_variable_any answered_;
