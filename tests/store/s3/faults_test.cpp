@@ -1,5 +1,6 @@
 // A bad network and a bad server, between the store and a real one: what is asked for happens, or an error says why it
 // does not, by the deadline.
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cstddef>
@@ -215,17 +216,20 @@ void check_storm(int count) {
   });
   const double seconds = std::chrono::duration<double>(Clock::now() - begin).count();
   const std::uint64_t requests = store.requests();
+  const json seen = faults.requests();
+  const auto met = std::count_if(seen.begin(), seen.end(), [](const json& r) { return !r.at("fault").is_null(); });
   faults.plan(json::array());
   int lost = 0;
   for (std::size_t i = 0; i < static_cast<std::size_t>(count) / 2; ++i)
     if (conformance::text(store, "storm/" + std::to_string(i)) != body(i)) ++lost;
-  std::cout << count << " operations, " << requests << " requests, " << seconds << " s: " << failed << " failed, "
-            << lost << " lost, " << corrupt << " corrupt, " << late << " late\n";
+  std::cout << count << " operations, " << requests << " requests, " << met << " faults, " << seconds
+            << " s: " << failed << " failed, " << lost << " lost, " << corrupt << " corrupt, " << late << " late\n";
   CHECK(failed == 0);
   CHECK(lost == 0);
   CHECK(corrupt == 0);
   CHECK(late == 0);
   CHECK(requests > static_cast<std::uint64_t>(count) * 21 / 20);
+  CHECK(static_cast<std::uint64_t>(met) > requests / 6);
 }
 
 }  // namespace
