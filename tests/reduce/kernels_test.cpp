@@ -42,6 +42,13 @@ std::vector<std::uint64_t> bits_of_totals(const BlockTotals<In>& t, unsigned par
   return out;
 }
 
+template <class In>
+bool has_subnormal(const std::byte* elements, std::size_t count) {
+  for (std::size_t i = 0; i < count; ++i)
+    if (const In x = load<In>(elements + i * sizeof(In)); std::fpclassify(x) == FP_SUBNORMAL) return true;
+  return false;
+}
+
 /// All that kernels say of a block, as bits.
 template <class In>
 std::vector<std::uint64_t> findings(const Kernels<In>& kernels, const std::byte* elements, std::size_t count) {
@@ -69,7 +76,16 @@ std::vector<std::uint64_t> findings(const Kernels<In>& kernels, const std::byte*
       if (is_finite(all.sum_squares)) append({bits_of(all.sum), bits_of(all.sum_squares)});
     }
   }
-  const Substitute<In> substitute(kernels);  // where there are odd elements, a kernel's lanes mean nothing
+  if (sizeof(In) == 8 || !has_subnormal<In>(elements, count)) {  // else a kernel of float may call the block odd
+    LaneProducts products;
+    kernels.products(elements, count / lane_count, products);
+    out.push_back(products.odd);
+    for (std::size_t j = 0; j < lane_count && !products.odd; ++j) {
+      out.push_back(bits_of(products.mantissa[j]));
+      out.push_back(static_cast<std::uint64_t>(products.exponent[j]));
+    }
+  }
+  const Substitute<In> substitute(kernels);
   const Product product = block_product<In>({elements, count});
   append({bits_of(product.mantissa), static_cast<std::uint64_t>(product.exponent), product.nan, product.infinite,
           product.zero});

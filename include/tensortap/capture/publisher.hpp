@@ -72,14 +72,12 @@ class Publisher {
     std::size_t next = 0;  // the first step of which it is not known how it ends
     const bool are_encoded = !stopped && put_events(steps, [&](std::size_t file) noexcept {
       if (!put_[file].done) return;
-      for (; next < steps.size() && files_.file_of(next) == file; ++next) end_step(next, *steps[next], must_stop());
+      for (; next < steps.size() && files_.file_of(next) == file; ++next) end_step(next, *steps[next]);
     });
     for (; next < steps.size(); ++next) {
-      const bool has_events = are_encoded && put_[files_.file_of(next)].done;
-      end_step(next, *steps[next],
-               stopped      ? stopped
-               : has_events ? must_stop()
-                            : std::optional(LossReason::write_failed));
+      std::optional<LossReason> reason = stopped;
+      if (!reason && !(are_encoded && put_[files_.file_of(next)].done)) reason = LossReason::write_failed;
+      end_step(next, *steps[next], reason);
     }
   }
 
@@ -262,7 +260,8 @@ class Publisher {
   }
 
   /// Puts the index of the step of this number, unless something speaks against it; counts what became of the step.
-  void end_step(std::size_t i, const StepRecords& records, std::optional<LossReason> reason) noexcept {
+  void end_step(std::size_t i, const StepRecords& records, std::optional<LossReason> reason = {}) noexcept {
+    if (!reason) reason = must_stop();
     if (!reason && put_index(files_.step(i))) {
       failed_ = false;
       saved(records, files_.step(i).bytes());
