@@ -1,7 +1,7 @@
 // From the notice that the machine goes until all that is queued is durable: 1 GiB of steps in a hook's queue, against
 // the bare transfer of the same objects. Both take turns; the store is a directory, or a bucket.
 // usage: notice ADDRESS [PAIRS [MIB_PER_STEP]]
-//        tests/store/s3/radosgw run -- sh -c 'build/benchmarks/notice s3://$TENSORTAP_S3_BUCKET/notice'
+//        tests/net/s3/radosgw run -- sh -c 'build/benchmarks/notice s3://$TENSORTAP_S3_BUCKET/notice'
 #include <algorithm>
 #include <chrono>
 #include <cstddef>
@@ -70,7 +70,7 @@ double of_hook(const std::shared_ptr<tt::Store>& store, std::span<const float> t
 double of_transfer(tt::Store& store, const std::vector<tt::ObjectInfo>& objects, std::string_view bytes) {
   return seconds([&] {
     std::vector<std::string> keys(objects.size());
-    tt::for_each_at_once(objects.size(), std::min(at_once, store.concurrency()), [&](std::size_t i) {
+    tt::detail::parallel_for(objects.size(), std::min(at_once, store.concurrency()), [&](std::size_t i) {
       keys[i] = objects[i].key;
       const tt::Bytes piece = tt::bytes_of(bytes.substr(0, objects[i].size));
       store.put(keys[i], std::span(&piece, 1), tt::Sync::no, tt::IfExists::replace);

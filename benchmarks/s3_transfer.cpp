@@ -12,8 +12,8 @@
 #include <string>
 #include <vector>
 
-#include <tensortap/store/at_once.hpp>
-#include <tensortap/store/s3/s3_store.hpp>
+#include <tensortap/internal/parallel_for.hpp>
+#include <tensortap/net/s3/s3_store.hpp>
 
 namespace tt = tensortap;
 
@@ -53,7 +53,7 @@ class MappedFile {
 void put(tt::S3Store& store, const std::filesystem::path& folder, std::size_t connections) {
   std::vector<std::filesystem::path> files;
   for (const auto& entry : std::filesystem::directory_iterator(folder)) files.push_back(entry.path());
-  tt::for_each_at_once(files.size(), connections, [&](std::size_t i) {
+  tt::detail::parallel_for(files.size(), connections, [&](std::size_t i) {
     const MappedFile file(files[i]);
     const tt::Bytes bytes = file.bytes();
     store.send(files[i].filename().string(), std::span(&bytes, 1),
@@ -63,7 +63,7 @@ void put(tt::S3Store& store, const std::filesystem::path& folder, std::size_t co
 
 void get(const tt::S3Store& store, const std::filesystem::path& folder, std::size_t connections) {
   const std::vector<tt::ObjectInfo> objects = store.list("");
-  tt::for_each_at_once(objects.size(), connections, [&](std::size_t i) {
+  tt::detail::parallel_for(objects.size(), connections, [&](std::size_t i) {
     const int file = ::open((folder / objects[i].key).c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
     if (file < 0) throw std::runtime_error("cannot write " + objects[i].key);
     const auto size = store.download(

@@ -62,8 +62,8 @@ class LayersTest(unittest.TestCase):
                 self.breaks(header, include, f"{header}: must not include {include}")
 
     def test_the_network_and_the_adapters_stay_outside(self):
-        self.breaks("capture/hook.hpp", "tensortap/store/s3/s3_store.hpp", "must not include tensortap/store/s3/s3_store.hpp")
-        self.breaks("tensortap.hpp", "tensortap/store/s3/s3_store.hpp", "must not include tensortap/store/s3/s3_store.hpp")
+        self.breaks("capture/hook.hpp", "tensortap/net/s3/s3_store.hpp", "must not include tensortap/net/s3/s3_store.hpp")
+        self.breaks("tensortap.hpp", "tensortap/net/s3/s3_store.hpp", "must not include tensortap/net/s3/s3_store.hpp")
         self.breaks("tensortap.hpp", "tensortap/adapters/xtensor.hpp", "must not include tensortap/adapters")
         self.breaks("capture/hook.hpp", "httplib.h", "must not include <httplib.h>")
 

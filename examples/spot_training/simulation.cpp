@@ -204,7 +204,7 @@ class Simulation {
   Census count_steps(const Result& expected) const {
     const std::vector<tt::ObjectInfo> objects = store_->list(tt::layout::index_prefix);
     std::vector<tt::IndexFile> indexes(objects.size());
-    tt::for_each_at_once(objects.size(), store_->concurrency(), [&](std::size_t i) {
+    tt::detail::parallel_for(objects.size(), store_->concurrency(), [&](std::size_t i) {
       indexes[i] = tt::parse_index(tt::text_of(store_->get(objects[i].key).value()), objects[i].key);
     });
     std::map<std::pair<tt::Mode, std::int64_t>, int> times;

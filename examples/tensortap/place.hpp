@@ -20,7 +20,7 @@ struct Place {
     Place out{.text = text, .remote = text.starts_with("s3://")};
     if (!out.remote) return out;
     const std::size_t slash = std::min(text.find('/', scheme), text.size());
-    out.bucket = tt::parse_s3_address(text.substr(0, slash)).bucket;
+    out.bucket = tt::detail::parse_s3_address(text.substr(0, slash)).bucket;
     if (slash < text.size()) out.key = text.substr(slash + 1);
     return out;
   }

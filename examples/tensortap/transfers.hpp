@@ -87,7 +87,7 @@ class Transfers {
         console_.note("nothing is removed, as not all was copied");
         break;
       }
-      tt::for_each_at_once(groups[group].size(), at_once[group], [&](std::size_t i) { attempt(*groups[group][i]); });
+      tt::detail::parallel_for(groups[group].size(), at_once[group], [&](std::size_t i) { attempt(*groups[group][i]); });
     }
     return failed_ > 0 ? 2 : passed_over_ > 0 ? 1 : 0;
   }

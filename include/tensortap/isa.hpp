@@ -14,8 +14,9 @@
 #include <string_view>
 
 #include <tensortap/error.hpp>
+#include <tensortap/internal/config.hpp>
 
-namespace tensortap::inline v0 {
+TENSORTAP_BEGIN_NAMESPACE
 
 /// Ascending: each is faster than those before. `portable` is what the compiler makes of plain loops.
 enum class Isa : std::uint8_t { portable, neon, sse2, avx2, avx512 };
@@ -92,4 +93,4 @@ class ScopedIsa {
   Isa before_;
 };
 
-}  // namespace tensortap::inline v0
+TENSORTAP_END_NAMESPACE

@@ -8,7 +8,9 @@
 #include <cstdint>
 #include <string_view>
 
-namespace tensortap::inline v0 {
+#include <tensortap/internal/config.hpp>
+
+TENSORTAP_BEGIN_NAMESPACE
 
 /// The longest tensor name and the longest pattern. Units: bytes.
 inline constexpr std::size_t name_limit = 1024;
@@ -32,4 +34,4 @@ constexpr bool is_utf8(std::string_view text) noexcept {
   return true;
 }
 
-}  // namespace tensortap::inline v0
+TENSORTAP_END_NAMESPACE

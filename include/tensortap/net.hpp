@@ -4,7 +4,7 @@
 
 #include <tensortap/tensortap.hpp>  // all that needs no network
 
-#include <tensortap/store/http/client.hpp>             // HTTP: connections, deadlines, certificates
-#include <tensortap/store/s3/default_credentials.hpp>  // S3: whom to be
-#include <tensortap/store/s3/options.hpp>              //     how it is configured
-#include <tensortap/store/s3/s3_store.hpp>             //     a bucket
+#include <tensortap/net/http/http_client.hpp>             // HTTP: connections, deadlines, certificates
+#include <tensortap/net/aws/default_credentials.hpp>  // S3: whom to be
+#include <tensortap/net/s3/s3_options.hpp>              //     how it is configured
+#include <tensortap/net/s3/s3_store.hpp>             //     a bucket

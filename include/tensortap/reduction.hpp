@@ -13,7 +13,9 @@
 #include <string>
 #include <string_view>
 
-namespace tensortap::inline v0 {
+#include <tensortap/internal/config.hpp>
+
+TENSORTAP_BEGIN_NAMESPACE
 
 /// SageMaker Debugger's nine reductions, the same of the absolute values, and the record of all statistics at once.
 /// `std` and `variance` divide by N; `l1` and `l2` are vector norms for every rank.
@@ -104,4 +106,4 @@ class Reductions {
   std::size_t size_ = 0;
 };
 
-}  // namespace tensortap::inline v0
+TENSORTAP_END_NAMESPACE

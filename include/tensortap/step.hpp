@@ -9,7 +9,9 @@
 #include <optional>
 #include <string_view>
 
-namespace tensortap::inline v0 {
+#include <tensortap/internal/config.hpp>
+
+TENSORTAP_BEGIN_NAMESPACE
 
 /// What the loop is doing. The numbers are part of the format on disk: do not change them.
 enum class Mode : std::uint8_t { train = 1, eval = 2, predict = 3, global = 4 };
@@ -42,4 +44,4 @@ struct Step {
   friend bool operator==(const Step&, const Step&) = default;
 };
 
-}  // namespace tensortap::inline v0
+TENSORTAP_END_NAMESPACE

@@ -15,7 +15,9 @@
 #include <string_view>
 #include <type_traits>
 
-namespace tensortap::inline v0 {
+#include <tensortap/internal/config.hpp>
+
+TENSORTAP_BEGIN_NAMESPACE
 
 /// Why the loop is to stop.
 enum class StopReason : std::uint8_t { none, signal, notice, rule, user };
@@ -79,4 +81,4 @@ class StopSignal {
   std::shared_ptr<Word> word_ = std::make_shared<Word>(0);
 };
 
-}  // namespace tensortap::inline v0
+TENSORTAP_END_NAMESPACE

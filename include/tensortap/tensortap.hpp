@@ -21,7 +21,7 @@
 #include <tensortap/select/collection.hpp>   // select: groups of tensors
 #include <tensortap/select/pattern.hpp>      //         names by regular expression
 #include <tensortap/select/save_config.hpp>  //         when to save
-#include <tensortap/select/selection.hpp>    //         the decision
+#include <tensortap/select/internal/selection.hpp>    //         the decision
 
 #include <tensortap/reduce/count.hpp>       // reduce: how many elements lie in an interval
 #include <tensortap/reduce/difference.hpp>  //         what has changed between two tensors
@@ -29,7 +29,7 @@
 #include <tensortap/reduce/many.hpp>        //         many tensors at once
 #include <tensortap/reduce/reduce.hpp>      //         smdebug's reductions
 #include <tensortap/reduce/statistics.hpp>  //         all statistics in one pass
-#include <tensortap/reduce/step_view.hpp>   //         one step as rules see it
+#include <tensortap/step_view.hpp>   //         one step as rules see it
 
 #include <tensortap/record/attempt.hpp>           // record: the lives of a writer
 #include <tensortap/record/collections_file.hpp>  //         the collections of a run
@@ -38,7 +38,7 @@
 #include <tensortap/record/layout.hpp>            //         what is called how
 #include <tensortap/record/tfrecord.hpp>          //         framing and checksums
 
-#include <tensortap/store/at_once.hpp>  // store: many calls at the same time
+#include <tensortap/internal/parallel_for.hpp>  // store: many calls at the same time
 #include <tensortap/store/cached.hpp>   //        what was read, kept in a directory
 #include <tensortap/store/file.hpp>     //        a directory
 #include <tensortap/store/memory.hpp>   //        memory
@@ -46,8 +46,9 @@
 #include <tensortap/store/store.hpp>    //        bring your own
 
 #include <tensortap/capture/hook.hpp>     // capture: what a training loop holds
-#include <tensortap/capture/options.hpp>  //          how it is configured
+#include <tensortap/capture/hook_options.hpp>  //          how it is configured
 #include <tensortap/capture/report.hpp>   //          what was saved of each collection
+#include <tensortap/capture/resumed.hpp>
 #include <tensortap/capture/state.hpp>    //          the last commits
 #include <tensortap/capture/status.hpp>   //          what was done, and what was lost
 

@@ -1,5 +1,4 @@
 // The version of the library, for the preprocessor and for CMake, which reads it from here.
-// Everything public lives in tensortap::v0, an inline namespace: two incompatible versions cannot link silently.
 #pragma once
 
 #define TENSORTAP_VERSION_MAJOR 0
@@ -7,9 +6,11 @@
 #define TENSORTAP_VERSION_PATCH 0
 #define TENSORTAP_VERSION "0.1.0"
 
-namespace tensortap::inline v0 {
+#include <tensortap/internal/config.hpp>
+
+TENSORTAP_BEGIN_NAMESPACE
 
 /// The version of the headers this translation unit was compiled with, e.g. "0.1.0".
 inline constexpr const char* version = TENSORTAP_VERSION;
 
-}  // namespace tensortap::inline v0
+TENSORTAP_END_NAMESPACE

@@ -1,4 +1,4 @@
-#include <tensortap/capture/arena.hpp>
+#include <tensortap/capture/internal/arena.hpp>
 
 #include <algorithm>
 #include <cstddef>
@@ -25,13 +25,13 @@ struct Piece {
   }
 };
 
-Piece piece_of(tt::Arena& arena, std::size_t size, int content) {
+Piece piece_of(tt::detail::Arena& arena, std::size_t size, int content) {
   std::byte* const at = arena.allocate(size);
   if (size > 0) std::memset(at, content, size);
   return {at, size, content & 0xff};
 }
 
-std::vector<std::byte*> addresses(tt::Arena& arena, const std::vector<std::size_t>& sizes) {
+std::vector<std::byte*> addresses(tt::detail::Arena& arena, const std::vector<std::size_t>& sizes) {
   std::vector<std::byte*> out;
   for (const std::size_t size : sizes) {
     out.push_back(arena.allocate(size));
@@ -43,7 +43,7 @@ std::vector<std::byte*> addresses(tt::Arena& arena, const std::vector<std::size_
 }  // namespace
 
 TEST_CASE("memory of an arena is aligned, stays where it is and overlaps nothing") {
-  tt::Arena arena;
+  tt::detail::Arena arena;
   std::vector<Piece> pieces;
   int content = 0;
   for (int round = 0; round < 40; ++round)
@@ -60,7 +60,7 @@ TEST_CASE("memory of an arena is aligned, stays where it is and overlaps nothing
 
 TEST_CASE("an arena that is asked for the same again takes no more memory") {
   const std::vector<std::size_t> sizes = {4, 400'000, 1, 0, 2'000'000, 64, 65, 5'000, 900'000, 8, 1'500'000};
-  tt::Arena arena;
+  tt::detail::Arena arena;
   const auto first = addresses(arena, sizes);
   const std::size_t capacity = arena.capacity();
   for (int step = 0; step < 100; ++step) {
@@ -71,7 +71,7 @@ TEST_CASE("an arena that is asked for the same again takes no more memory") {
 }
 
 TEST_CASE("an arena that is asked for less fits in what it has") {
-  tt::Arena arena;
+  tt::detail::Arena arena;
   for (int i = 0; i < 100; ++i) (void)arena.allocate(10'000);
   const std::size_t capacity = arena.capacity();
   for (const int count : {100, 50, 99, 25, 100}) {
@@ -84,7 +84,7 @@ TEST_CASE("an arena that is asked for less fits in what it has") {
 TEST_CASE("an arena asked for the same in other orders stays within a few times of it") {
   constexpr std::size_t mib = std::size_t{1} << 20;
   std::vector<std::size_t> sizes = {1 * mib, 2 * mib, 3 * mib, 5 * mib, 8 * mib};
-  tt::Arena arena;
+  tt::detail::Arena arena;
   for (int step = 0; step < 200; ++step) {
     arena.clear();
     std::rotate(sizes.begin(), sizes.begin() + 1 + step % 3, sizes.end());
@@ -95,7 +95,7 @@ TEST_CASE("an arena asked for the same in other orders stays within a few times 
 
 TEST_CASE("an arena gives back memory that lies idle") {
   constexpr std::size_t mib = std::size_t{1} << 20;
-  tt::Arena arena;
+  tt::detail::Arena arena;
   (void)arena.allocate(20 * mib);
   CHECK(arena.capacity() >= 20 * mib);
   arena.clear();
@@ -109,7 +109,7 @@ TEST_CASE("an arena gives back memory that lies idle") {
 }
 
 TEST_CASE("a small arena keeps its memory even if nothing was asked of it") {
-  tt::Arena arena;
+  tt::detail::Arena arena;
   (void)arena.allocate(100'000);
   const std::size_t capacity = arena.capacity();
   for (int step = 0; step < 3; ++step) arena.clear();

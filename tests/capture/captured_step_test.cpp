@@ -1,4 +1,4 @@
-#include <tensortap/capture/captured_step.hpp>
+#include <tensortap/capture/internal/captured_step.hpp>
 
 #include <algorithm>
 #include <complex>
@@ -21,21 +21,21 @@ using TensorNames = std::vector<std::string>;
 /// A step that was captured, with the names it needs.
 class StepUnderTest {
  public:
-  void raw(const tt::KnownTensor& tensor, const tt::TensorView& view) {
-    tt::StepRecords::copy(view, records.add(tensor, view, 0.0));
+  void raw(const tt::detail::KnownTensor& tensor, const tt::TensorView& view) {
+    tt::detail::StepRecords::copy(view, records.add(tensor, view, 0.0));
   }
-  void reductions(const tt::KnownTensor& tensor, const tt::TensorView& view, const tt::Reductions& wanted) {
+  void reductions(const tt::detail::KnownTensor& tensor, const tt::TensorView& view, const tt::Reductions& wanted) {
     records.add(tensor, tt::reduce(view, wanted), 0.0);
   }
-  const tt::KnownTensor& tensor(const std::string& name, std::vector<std::size_t> collections = {}) {
-    known_.push_back(std::make_unique<tt::KnownTensor>(tt::KnownTensor{name, std::move(collections)}));
+  const tt::detail::KnownTensor& tensor(const std::string& name, std::vector<std::size_t> collections = {}) {
+    known_.push_back(std::make_unique<tt::detail::KnownTensor>(tt::detail::KnownTensor{name, std::move(collections)}));
     return *known_.back();
   }
 
-  tt::StepRecords records;
+  tt::detail::StepRecords records;
 
  private:
-  std::vector<std::unique_ptr<tt::KnownTensor>> known_;
+  std::vector<std::unique_ptr<tt::detail::KnownTensor>> known_;
 };
 
 /// Equal, or both NaN, or both nothing.
@@ -63,7 +63,7 @@ TEST_CASE("a captured step answers from the elements what reduce and statistics 
     StepUnderTest step;
     step.records.begin({tt::Mode::eval, 3, 10});
     step.raw(step.tensor("x"), tt::as_view(elements));
-    const tt::CapturedStep captured(step.records, {});
+    const tt::detail::CapturedStep captured(step.records, {});
     const tt::StepView& view = captured;  // as rules see it
     CHECK(view.step() == tt::Step{tt::Mode::eval, 3, 10});
     const auto value = view.value("x");
@@ -89,7 +89,7 @@ TEST_CASE("a captured step answers from saved reductions when the elements are n
   StepUnderTest step;
   step.records.begin({});
   step.reductions(step.tensor("x"), tt::as_view(elements), {R::min, R::abs_mean, R::prod});
-  const tt::CapturedStep captured(step.records, {});
+  const tt::detail::CapturedStep captured(step.records, {});
   const tt::StepView& view = captured;  // as rules see it
   for (const R r : {R::min, R::abs_mean, R::prod})
     CHECK(same(view.reduction("x", r), tt::reduce(tt::as_view(elements), r)));
@@ -103,7 +103,7 @@ TEST_CASE("a captured step answers from saved statistics what they hold") {
     StepUnderTest step;
     step.records.begin({});
     step.reductions(step.tensor("x"), tt::as_view(elements), {R::statistics});
-    const tt::CapturedStep captured(step.records, {});
+    const tt::detail::CapturedStep captured(step.records, {});
     const tt::StepView& view = captured;  // as rules see it
     const tt::Statistics expected = tt::statistics(tt::as_view(elements));
     const auto statistics = view.statistics("x");
@@ -130,7 +130,7 @@ TEST_CASE("the last of several under one name wins in a captured step") {
   step.raw(step.tensor("y"), tt::as_view(3.0F));
   step.raw(x, tt::as_view(second));
   step.reductions(x, tt::as_view(second), {R::min, R::l1, R::statistics});
-  const tt::CapturedStep captured(step.records, {});
+  const tt::detail::CapturedStep captured(step.records, {});
   const tt::StepView& view = captured;  // as rules see it
   const auto value = view.value("x");
   REQUIRE(value);
@@ -154,7 +154,7 @@ TEST_CASE("a captured step lists its tensors, sorted, once, and those of a colle
   step.records.add_shape(step.tensor("loss", {0}), tt::as_view(1.0F));
   step.raw(step.tensor("alone", {}), tt::as_view(1.0F));
   step.raw(step.tensor("beyond", {9}), tt::as_view(1.0F));
-  const tt::CapturedStep captured(step.records, collections);
+  const tt::detail::CapturedStep captured(step.records, collections);
   const tt::StepView& view = captured;  // as rules see it
   CHECK(view.tensors() == TensorNames{"alone", "beyond", "both", "loss", "w"});
   CHECK(view.tensors("losses") == TensorNames{"both", "loss"});
@@ -171,7 +171,7 @@ TEST_CASE("a captured step has nothing of what was not saved, or has no numbers"
   step.records.add_shape(step.tensor("shape"), tt::as_view(std::vector<float>{1, 2}));
   step.raw(step.tensor("text"), tt::as_view(std::vector<std::string>{"a", "bc"}));
   step.raw(step.tensor("complex"), tt::as_view(std::complex<float>(1, 2)));
-  const tt::CapturedStep captured(step.records, {});
+  const tt::detail::CapturedStep captured(step.records, {});
   const tt::StepView& view = captured;  // as rules see it
   for (const std::string name : {"shape", "nobody", ""}) {
     CAPTURE(name);

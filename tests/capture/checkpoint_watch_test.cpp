@@ -1,4 +1,4 @@
-#include <tensortap/capture/checkpoint_watch.hpp>
+#include <tensortap/capture/internal/checkpoint_watch.hpp>
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -31,13 +31,13 @@ void write_file(const fs::path& path, const std::string& content, long second) {
 TEST_CASE("what lay there before the watch began is no change") {
   const TemporaryDirectory directory;
   write_file(directory / "old", "1", 1);
-  tt::CheckpointWatch watch(directory.path().string());
+  tt::detail::CheckpointWatch watch(directory.path().string());
   CHECK(watch.changed().empty());
 }
 
 TEST_CASE("a new checkpoint is noticed once, by its path, in subfolders too") {
   const TemporaryDirectory directory;
-  tt::CheckpointWatch watch(directory.path().string());
+  tt::detail::CheckpointWatch watch(directory.path().string());
   write_file(directory / "b", "1", 1);
   write_file(directory / "a/deep/er", "1", 1);
   write_file(directory / "a/x", "", 1);
@@ -51,7 +51,7 @@ TEST_CASE("a checkpoint that changes its size or time is noticed") {
   const TemporaryDirectory directory;
   write_file(directory / "last.ckpt", "12345", 1);
   write_file(directory / "other", "12345", 1);
-  tt::CheckpointWatch watch(directory.path().string());
+  tt::detail::CheckpointWatch watch(directory.path().string());
   write_file(directory / "last.ckpt", "123456", 1);
   CHECK(watch.changed() == Keys{"last.ckpt"});
   write_file(directory / "last.ckpt", "abcdef", 2);  // of the same size, which smdebug misses
@@ -64,7 +64,7 @@ TEST_CASE("a checkpoint that changes its size or time is noticed") {
 TEST_CASE("a checkpoint replaced by a rename is noticed, even of the same size and time") {
   const TemporaryDirectory directory;
   write_file(directory / "last.ckpt", "12345", 1);
-  tt::CheckpointWatch watch(directory.path().string());
+  tt::detail::CheckpointWatch watch(directory.path().string());
   write_file(directory / "last.ckpt.tmp", "abcde", 1);
   CHECK(watch.changed().empty());
   fs::rename(directory / "last.ckpt.tmp", directory / "last.ckpt");
@@ -76,7 +76,7 @@ TEST_CASE("a checkpoint that vanishes is no change, but is new when it comes bac
   const TemporaryDirectory directory;
   write_file(directory / "a", "1", 1);
   write_file(directory / "folder/b", "1", 1);
-  tt::CheckpointWatch watch(directory.path().string());
+  tt::detail::CheckpointWatch watch(directory.path().string());
   fs::remove(directory / "a");
   fs::remove_all(directory / "folder");
   CHECK(watch.changed().empty());
@@ -87,14 +87,14 @@ TEST_CASE("a checkpoint that vanishes is no change, but is new when it comes bac
 TEST_CASE("a checkpoint folder that is renamed is a new one") {
   const TemporaryDirectory directory;
   write_file(directory / "epoch-1/w", "1", 1);
-  tt::CheckpointWatch watch(directory.path().string());
+  tt::detail::CheckpointWatch watch(directory.path().string());
   fs::rename(directory / "epoch-1", directory / "epoch-2");
   CHECK(watch.changed() == Keys{"epoch-2/w"});
 }
 
 TEST_CASE("files that are no checkpoints are not watched") {
   const TemporaryDirectory directory;
-  tt::CheckpointWatch watch(directory.path().string());
+  tt::detail::CheckpointWatch watch(directory.path().string());
   for (const std::string name : {"metadata.json", "metadata.json.sagemaker-uploaded", "a.sagemaker-uploaded",
                                  "x/b.sagemaker-uploading.sagemaker-uploaded", "w.tmp", "x/w.tmp"})
     write_file(directory / name, "1", 1);
@@ -108,11 +108,11 @@ TEST_CASE("files that are no checkpoints are not watched") {
 }
 
 TEST_CASE("a directory of checkpoints need not be there") {
-  tt::CheckpointWatch nothing("");
+  tt::detail::CheckpointWatch nothing("");
   CHECK(nothing.changed().empty());
 
   const TemporaryDirectory directory;
-  tt::CheckpointWatch watch((directory / "later").string());
+  tt::detail::CheckpointWatch watch((directory / "later").string());
   CHECK(watch.changed().empty());
   write_file(directory / "later/a", "1", 1);
   CHECK(watch.changed() == Keys{"a"});
@@ -124,7 +124,7 @@ TEST_CASE("a directory of checkpoints need not be there") {
 
 TEST_CASE("a slash at the end of the watched directory means nothing") {
   const TemporaryDirectory directory;
-  tt::CheckpointWatch watch(directory.path().string() + "/");
+  tt::detail::CheckpointWatch watch(directory.path().string() + "/");
   write_file(directory / "a/b", "1", 1);
   CHECK(watch.changed() == Keys{"a/b"});
 }

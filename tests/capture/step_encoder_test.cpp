@@ -1,4 +1,4 @@
-#include <tensortap/capture/step_encoder.hpp>
+#include <tensortap/capture/internal/step_encoder.hpp>
 
 #include <array>
 #include <cstdint>
@@ -23,7 +23,7 @@ class SavedStep {
   explicit SavedStep(const tt::Step& step) { records.begin(step); }
 
   void raw(const std::string& name, const tt::TensorView& view, double wall_time = 1.5) {
-    tt::StepRecords::copy(view, records.add(known(name), view, wall_time));
+    tt::detail::StepRecords::copy(view, records.add(known(name), view, wall_time));
   }
   void reduction(const std::string& name, R r, double value, double wall_time = 1.5) {
     tt::Reduced reduced{.reduction = r, .dtype = tt::DType::f64};
@@ -34,14 +34,14 @@ class SavedStep {
   }
   void shape(const std::string& name, const tt::TensorView& view) { records.add_shape(known(name), view); }
 
-  tt::StepRecords records;
+  tt::detail::StepRecords records;
 
  private:
-  const tt::KnownTensor& known(const std::string& name) {
-    names_.push_back(std::make_unique<tt::KnownTensor>(tt::KnownTensor{name, {}}));
+  const tt::detail::KnownTensor& known(const std::string& name) {
+    names_.push_back(std::make_unique<tt::detail::KnownTensor>(tt::detail::KnownTensor{name, {}}));
     return *names_.back();
   }
-  std::vector<std::unique_ptr<tt::KnownTensor>> names_;
+  std::vector<std::unique_ptr<tt::detail::KnownTensor>> names_;
 };
 
 std::string joined(std::span<const tt::Bytes> pieces) {
@@ -50,7 +50,7 @@ std::string joined(std::span<const tt::Bytes> pieces) {
   return out;
 }
 
-tt::StepEncoder encoder_for(std::optional<std::int64_t> run, bool strip = false) { return {"worker_0", run, strip}; }
+tt::detail::StepEncoder encoder_for(std::optional<std::int64_t> run, bool strip = false) { return {"worker_0", run, strip}; }
 
 const tt::Step eval_step{tt::Mode::eval, 21, 4200};
 
@@ -90,9 +90,9 @@ TEST_CASE("every record of an encoded step lies where the index says, and is wha
   CHECK(index.shapes[0].original_name == "fc1.bias");
   CHECK(index.shapes[0].shape == std::vector<std::int64_t>{3});
 
-  std::vector<const tt::CapturedRecord*> saved;
+  std::vector<const tt::detail::CapturedRecord*> saved;
   for (const auto& record : step.records.records())
-    if (record.kind != tt::CapturedRecord::Kind::shape) saved.push_back(&record);
+    if (record.kind != tt::detail::CapturedRecord::Kind::shape) saved.push_back(&record);
   REQUIRE(index.tensors.size() == saved.size());
   std::uint64_t end = 0;
   for (std::size_t i = 0; i < saved.size(); ++i) {

@@ -1,4 +1,4 @@
-#include <tensortap/capture/writer_thread.hpp>
+#include <tensortap/capture/internal/writer_thread.hpp>
 
 #include <algorithm>
 #include <atomic>
@@ -17,7 +17,7 @@
 #include "catch.hpp"
 
 namespace tt = tensortap;
-using Clock = tt::WriterThread::Clock;
+using Clock = tt::detail::WriterThread::Clock;
 
 namespace {
 
@@ -30,8 +30,8 @@ Clock::time_point late() { return Clock::now() + plenty; }
 /// A writer's work that a test can hold up, and look at. Shared with the thread, which may outlive the test's writer.
 class Work {
  public:
-  tt::WriterThread::Publish publish() {
-    return [work = self()](std::span<const tt::StepRecords* const> steps) {
+  tt::detail::WriterThread::Publish publish() {
+    return [work = self()](std::span<const tt::detail::StepRecords* const> steps) {
       for (const auto* step : steps) work->write(step->step().global_step);
     };
   }
@@ -89,24 +89,24 @@ bool is_released(const std::weak_ptr<Work>& work) {
   return false;
 }
 
-const tt::KnownTensor loss{.name = "loss", .collections = {}};
+const tt::detail::KnownTensor loss{.name = "loss", .collections = {}};
 
 /// Fills `step`: it holds at least `bytes`.
-void fill(tt::QueuedStep& step, std::int64_t global_step, std::size_t bytes = 8) {
+void fill(tt::detail::QueuedStep& step, std::int64_t global_step, std::size_t bytes = 8) {
   step.records.begin({tt::Mode::train, global_step, global_step});
   const std::vector<std::byte> elements(bytes, std::byte{1});
   const auto extent = static_cast<std::int64_t>(bytes);
   const tt::TensorView view(elements.data(), tt::DType::u8, tt::TensorView::Extents(&extent, 1));
-  tt::StepRecords::copy(view, step.records.add(loss, view, 0.0));
+  tt::detail::StepRecords::copy(view, step.records.add(loss, view, 0.0));
 }
 
-std::unique_ptr<tt::QueuedStep> filled(tt::WriterThread& writer, std::int64_t global_step, std::size_t bytes = 8) {
+std::unique_ptr<tt::detail::QueuedStep> filled(tt::detail::WriterThread& writer, std::int64_t global_step, std::size_t bytes = 8) {
   auto step = writer.empty_step();
   fill(*step, global_step, bytes);
   return step;
 }
 
-bool push(tt::WriterThread& writer, std::int64_t global_step, Clock::time_point deadline, std::size_t bytes = 8) {
+bool push(tt::detail::WriterThread& writer, std::int64_t global_step, Clock::time_point deadline, std::size_t bytes = 8) {
   auto step = filled(writer, global_step, bytes);
   const bool taken = writer.push(step, deadline);
   CHECK(taken == (step == nullptr));
@@ -115,7 +115,7 @@ bool push(tt::WriterThread& writer, std::int64_t global_step, Clock::time_point 
 
 /// What one step of `fill` takes of the queue.
 std::uint64_t memory_of(std::size_t bytes = 8) {
-  tt::QueuedStep step;
+  tt::detail::QueuedStep step;
   fill(step, 0, bytes);
   return step.records.memory();
 }
@@ -131,7 +131,7 @@ std::vector<std::int64_t> first_steps(std::int64_t count) {
 TEST_CASE("steps are written in order, and all of them before the writer stops") {
   const auto work = Work::make();
   work->allow(1000);
-  tt::WriterThread writer(memory_of() * 5, work->publish());
+  tt::detail::WriterThread writer(memory_of() * 5, work->publish());
   for (std::int64_t step = 0; step < 1000; ++step) CHECK(push(writer, step, late()));
   CHECK(writer.stop(late()));
   CHECK(work->written() == first_steps(1000));
@@ -141,13 +141,13 @@ TEST_CASE("steps are written in order, and all of them before the writer stops")
 }
 
 TEST_CASE("a writer that was given nothing stops") {
-  tt::WriterThread writer(0, [](std::span<const tt::StepRecords* const>) {});
+  tt::detail::WriterThread writer(0, [](std::span<const tt::detail::StepRecords* const>) {});
   CHECK(writer.stop(late()));
 }
 
 TEST_CASE("a step under way takes its room in the queue, and gives it back") {
   const auto work = Work::make();
-  tt::WriterThread writer(memory_of() * 10, work->publish());
+  tt::detail::WriterThread writer(memory_of() * 10, work->publish());
   CHECK(push(writer, 0, late()));
   CHECK(push(writer, 1, late()));
   work->wait_until_begun(1);
@@ -163,7 +163,7 @@ TEST_CASE("a step under way takes its room in the queue, and gives it back") {
 
 TEST_CASE("a step for which there is no room stays where it is") {
   const auto work = Work::make();
-  tt::WriterThread writer(memory_of() * 2, work->publish());
+  tt::detail::WriterThread writer(memory_of() * 2, work->publish());
   CHECK(push(writer, 0, soon()));
   CHECK(push(writer, 1, soon()));
   auto step = filled(writer, 2);
@@ -182,7 +182,7 @@ TEST_CASE("a step for which there is no room stays where it is") {
 
 TEST_CASE("a push waits until there is room") {
   const auto work = Work::make();
-  tt::WriterThread writer(memory_of(), work->publish());
+  tt::detail::WriterThread writer(memory_of(), work->publish());
   CHECK(push(writer, 0, late()));
   work->wait_until_begun(1);
   std::thread helper([&] {
@@ -197,7 +197,7 @@ TEST_CASE("a push waits until there is room") {
 
 TEST_CASE("a step larger than the whole queue is taken when nothing else is there") {
   const auto work = Work::make();
-  tt::WriterThread writer(10, work->publish());
+  tt::detail::WriterThread writer(10, work->publish());
   CHECK(push(writer, 0, soon(), 1'000'000));
   CHECK_FALSE(push(writer, 1, soon()));
   work->allow(2);
@@ -209,7 +209,7 @@ TEST_CASE("a step larger than the whole queue is taken when nothing else is ther
 
 TEST_CASE("after a wait in vain steps are dropped at once until half of the queue is free") {
   const auto work = Work::make();
-  tt::WriterThread writer(memory_of() * 4, work->publish());
+  tt::detail::WriterThread writer(memory_of() * 4, work->publish());
   for (std::int64_t step = 0; step < 4; ++step) CHECK(push(writer, step, soon()));
   CHECK_FALSE(push(writer, 4, soon()));
   for (int i = 0; i < 100; ++i) {  // with a minute each, if it waited
@@ -232,7 +232,7 @@ TEST_CASE("after a wait in vain steps are dropped at once until half of the queu
 
 TEST_CASE("a task runs on the writer's thread after all steps so far") {
   const auto work = Work::make();
-  tt::WriterThread writer(memory_of() * 100, work->publish());
+  tt::detail::WriterThread writer(memory_of() * 100, work->publish());
   for (std::int64_t step = 0; step < 50; ++step) CHECK(push(writer, step, late()));
   work->allow(50);
   std::thread::id thread;
@@ -252,7 +252,7 @@ TEST_CASE("a task runs on the writer's thread after all steps so far") {
 TEST_CASE("what a task throws reaches who waits for it, and the writer goes on") {
   const auto work = Work::make();
   work->allow(2);
-  tt::WriterThread writer(memory_of() * 4, work->publish());
+  tt::detail::WriterThread writer(memory_of() * 4, work->publish());
   CHECK(push(writer, 0, late()));
   for (int i = 0; i < 20; ++i) {
     const std::string text = "no room on the disk, try " + std::to_string(i);
@@ -266,7 +266,7 @@ TEST_CASE("what a task throws reaches who waits for it, and the writer goes on")
 
 TEST_CASE("a task that nobody waits for any more never begins, and what it held is let go") {
   const auto work = Work::make();
-  tt::WriterThread writer(memory_of() * 4, work->publish());
+  tt::detail::WriterThread writer(memory_of() * 4, work->publish());
   CHECK(push(writer, 0, late()));
   work->wait_until_begun(1);
   const auto begun = std::make_shared<std::atomic<int>>(0);
@@ -280,12 +280,12 @@ TEST_CASE("a task that nobody waits for any more never begins, and what it held 
 
 TEST_CASE("a task that has begun goes on though nobody waits for it") {
   const auto work = Work::make();
-  tt::WriterThread writer(memory_of() * 4, work->publish());
+  tt::detail::WriterThread writer(memory_of() * 4, work->publish());
   const auto gate = Work::make();
   const auto ended = std::make_shared<std::atomic<bool>>(false);
   const auto job = [publish = gate->publish(), ended] {
-    const tt::StepRecords step;
-    const tt::StepRecords* const steps[] = {&step};
+    const tt::detail::StepRecords step;
+    const tt::detail::StepRecords* const steps[] = {&step};
     publish(steps);
     *ended = true;
     throw std::runtime_error("nobody hears it");
@@ -305,11 +305,11 @@ TEST_CASE("a task that has begun goes on though nobody waits for it") {
 TEST_CASE("memory of written steps is used again") {
   const auto work = Work::make();
   work->allow(100);
-  tt::WriterThread writer(memory_of() * 100, work->publish());
+  tt::detail::WriterThread writer(memory_of() * 100, work->publish());
   CHECK(push(writer, 0, late()));
   CHECK(writer.run([] {}, late()));
   auto step = writer.empty_step();
-  const tt::QueuedStep* const first = step.get();
+  const tt::detail::QueuedStep* const first = step.get();
   const std::uint64_t memory = step->records.memory();
   CHECK(memory == memory_of());
   CHECK_FALSE(step->next);
@@ -327,12 +327,12 @@ TEST_CASE("memory of written steps is used again") {
 TEST_CASE("no more than a quarter of the queue is kept as memory of written steps, but one step always is") {
   const auto spare_after = [](std::uint64_t capacity) {
     const auto work = Work::make();
-    tt::WriterThread writer(capacity, work->publish());
+    tt::detail::WriterThread writer(capacity, work->publish());
     for (std::int64_t step = 0; step < 16; ++step) CHECK(push(writer, step, late()));
     work->allow(16);
     CHECK(writer.run([] {}, late()));
     int spare = 0;
-    std::vector<std::unique_ptr<tt::QueuedStep>> steps;
+    std::vector<std::unique_ptr<tt::detail::QueuedStep>> steps;
     do steps.push_back(writer.empty_step());
     while (steps.back()->records.memory() > 0 && ++spare < 100);
     CHECK(writer.stop(late()));
@@ -345,7 +345,7 @@ TEST_CASE("no more than a quarter of the queue is kept as memory of written step
 TEST_CASE("the depth of a queue may be asked for by any thread") {
   const auto work = Work::make();
   work->allow(500);
-  tt::WriterThread writer(memory_of() * 3, work->publish());
+  tt::detail::WriterThread writer(memory_of() * 3, work->publish());
   std::atomic<bool> done = false;
   std::uint64_t deepest = 0;
   std::thread observer([&] {
@@ -362,7 +362,7 @@ TEST_CASE("a writer that hangs is left to itself at the deadline, and lets go of
   auto work = Work::make();
   const std::weak_ptr<Work> watched = work;
   {
-    tt::WriterThread writer(memory_of() * 10, work->publish());
+    tt::detail::WriterThread writer(memory_of() * 10, work->publish());
     for (std::int64_t step = 0; step < 5; ++step) CHECK(push(writer, step, late()));
     work->wait_until_begun(1);
     const auto before = Clock::now();
@@ -380,7 +380,7 @@ TEST_CASE("a writer that goes away does not wait for what hangs, which writes wh
   auto work = Work::make();
   const std::weak_ptr<Work> watched = work;
   {
-    tt::WriterThread writer(memory_of() * 10, work->publish());
+    tt::detail::WriterThread writer(memory_of() * 10, work->publish());
     for (std::int64_t step = 0; step < 3; ++step) CHECK(push(writer, step, late()));
     work->wait_until_begun(1);
   }
@@ -398,9 +398,9 @@ TEST_CASE("a very long queue goes away without a deep recursion") {
   const std::weak_ptr<Work> watched = work;
   constexpr int count = 50'000;
   {
-    tt::WriterThread writer(UINT64_MAX / 2, work->publish());
+    tt::detail::WriterThread writer(UINT64_MAX / 2, work->publish());
     for (int step = 0; step < count; ++step) {
-      auto empty = std::make_unique<tt::QueuedStep>();
+      auto empty = std::make_unique<tt::detail::QueuedStep>();
       CHECK(writer.push(empty, late()));
     }
     work->allow(count);
@@ -413,8 +413,8 @@ TEST_CASE("a very long queue goes away without a deep recursion") {
 TEST_CASE("the writer waits for as many steps as are written together") {
   const auto work = Work::make();
   std::vector<std::size_t> batches;  // by the writer, until it has stopped
-  tt::WriterThread writer(memory_of() * 100,
-                          [publish = work->publish(), &batches](std::span<const tt::StepRecords* const> steps) {
+  tt::detail::WriterThread writer(memory_of() * 100,
+                          [publish = work->publish(), &batches](std::span<const tt::detail::StepRecords* const> steps) {
                             publish(steps);
                             batches.push_back(steps.size());
                           },
@@ -439,8 +439,8 @@ TEST_CASE("the writer waits for as many steps as are written together") {
 TEST_CASE("steps that wait are taken several times as many at once, and the rest is left") {
   const auto work = Work::make();
   std::vector<std::size_t> batches;
-  tt::WriterThread writer(memory_of() * 100,
-                          [publish = work->publish(), &batches](std::span<const tt::StepRecords* const> steps) {
+  tt::detail::WriterThread writer(memory_of() * 100,
+                          [publish = work->publish(), &batches](std::span<const tt::detail::StepRecords* const> steps) {
                             batches.push_back(steps.size());
                             publish(steps);
                           },
@@ -456,7 +456,7 @@ TEST_CASE("steps that wait are taken several times as many at once, and the rest
 
 TEST_CASE("who waits for room does not wait for more steps") {
   const auto work = Work::make();
-  tt::WriterThread writer(memory_of() * 2, work->publish(), {.steps = 10, .times = 1, .bytes = UINT64_MAX});
+  tt::detail::WriterThread writer(memory_of() * 2, work->publish(), {.steps = 10, .times = 1, .bytes = UINT64_MAX});
   work->allow(100);
   for (int step = 0; step < 8; ++step) CHECK(push(writer, step, late()));
   CHECK(writer.stop(late()));

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """ls, cp and sync of the command-line tool against a real S3 server.
 
-For `tests/store/s3/radosgw run --`; TENSORTAP_COMMAND names the tool. Exits with 77 where something is missing.
+For `tests/net/s3/radosgw run --`; TENSORTAP_COMMAND names the tool. Exits with 77 where something is missing.
 """
 import os
 import re
@@ -21,7 +21,7 @@ MIB = 1 << 20
 
 def why_not():
     if not BUCKET:
-        return "TENSORTAP_S3_BUCKET is not set: run this by tests/store/s3/radosgw run --"
+        return "TENSORTAP_S3_BUCKET is not set: run this by tests/net/s3/radosgw run --"
     if not COMMAND:
         return "TENSORTAP_COMMAND is not set: the examples are not built"
     probe = subprocess.run([COMMAND, "ls", f"s3://{BUCKET}/"], capture_output=True, text=True, timeout=60)

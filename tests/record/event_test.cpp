@@ -13,7 +13,7 @@
 #include "catch.hpp"
 
 namespace tt = tensortap;
-namespace wire = tensortap::wire;
+namespace wire = tensortap::detail::wire;
 using tt::DType;
 
 namespace {

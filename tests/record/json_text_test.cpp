@@ -1,4 +1,4 @@
-#include <tensortap/record/json_text.hpp>
+#include <tensortap/record/internal/json_text.hpp>
 
 #include <string>
 #include <vector>
@@ -8,7 +8,7 @@
 #include "catch.hpp"
 
 namespace tt = tensortap;
-namespace json_text = tensortap::json_text;
+namespace json_text = tensortap::detail::json_text;
 
 TEST_CASE("a string of JSON is spelled as nlohmann's dump does, with everything beyond ASCII escaped") {
   std::vector<std::string> texts = {"",

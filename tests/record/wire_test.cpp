@@ -1,4 +1,4 @@
-#include <tensortap/record/wire.hpp>
+#include <tensortap/record/internal/wire.hpp>
 #include <tensortap/store/store.hpp>
 
 #include <algorithm>
@@ -9,7 +9,7 @@
 
 #include "catch.hpp"
 
-namespace wire = tensortap::wire;
+namespace wire = tensortap::detail::wire;
 
 namespace {
 

@@ -8,7 +8,7 @@
 #include <limits>
 #include <span>
 
-#include <tensortap/reduce/lanes.hpp>
+#include <tensortap/reduce/internal/lanes.hpp>
 
 namespace expected {
 

@@ -11,7 +11,7 @@
 #include <span>
 #include <vector>
 
-#include <tensortap/reduce/lanes.hpp>
+#include <tensortap/reduce/internal/lanes.hpp>
 #include <tensortap/tensor/as_view.hpp>
 #include <tensortap/tensor/dtype.hpp>
 #include <tensortap/tensor/view.hpp>

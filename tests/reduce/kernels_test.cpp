@@ -8,7 +8,7 @@
 #include <vector>
 
 #include <tensortap/isa.hpp>
-#include <tensortap/reduce/kernels.hpp>
+#include <tensortap/reduce/internal/kernels.hpp>
 #include <tensortap/reduce/reduce.hpp>
 #include "catch.hpp"
 #include "inputs.hpp"

@@ -9,8 +9,8 @@
 #include <string_view>
 #include <vector>
 
-#include <tensortap/reduce/narrow.hpp>
-#include <tensortap/reduce/product.hpp>
+#include <tensortap/reduce/internal/narrow.hpp>
+#include <tensortap/reduce/internal/product.hpp>
 #include <tensortap/reduce/reduce.hpp>
 #include "catch.hpp"
 #include "inputs.hpp"

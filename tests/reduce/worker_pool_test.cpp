@@ -7,7 +7,7 @@
 #include <thread>
 #include <vector>
 
-#include <tensortap/reduce/worker_pool.hpp>
+#include <tensortap/reduce/internal/worker_pool.hpp>
 #include "catch.hpp"
 
 using tensortap::detail::WorkerPool;

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include <tensortap/reduce/reduce.hpp>
-#include <tensortap/reduce/step_view.hpp>
+#include <tensortap/step_view.hpp>
 
 /// Tensors by name; all of them are in every collection.
 class StepOfMap final : public tensortap::StepView {

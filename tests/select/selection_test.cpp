@@ -1,4 +1,4 @@
-#include <tensortap/select/selection.hpp>
+#include <tensortap/select/internal/selection.hpp>
 
 #include <string>
 #include <vector>
@@ -6,7 +6,7 @@
 #include "catch.hpp"
 
 namespace tt = tensortap;
-using tt::Mode, tt::Selection;
+using tt::Mode, tt::detail::Selection;
 
 namespace {
 

@@ -167,7 +167,7 @@ TEST_CASE("after a restore nothing is sent but what is new") {
   for (const char* name : {"a", "b", "c"}) write_file(directory / "here" / name, name);
   REQUIRE(upload_all(directory / "here", remote).complete);
   const bool listed = GENERATE(false, true);
-  if (listed) remote->remove(tt::sync_layout::manifest_key);
+  if (listed) remote->remove(tt::detail::sync_layout::manifest_key);
   tt::CheckpointSync sync((directory / "there").string(), remote, at_once());
   sync.restore();
   remote->forget_calls();
@@ -269,14 +269,14 @@ TEST_CASE("large files that were sent before a crash are not sent again") {
   // All of the three belong together as far as the sync knows, so what is there is named, too.
   const auto watched = std::make_shared<WatchedStore>(kept);
   dying->before = [](std::string_view verb, std::string_view key) {
-    if (verb == "put" && key == tt::sync_layout::manifest_key) throw Died();
+    if (verb == "put" && key == tt::detail::sync_layout::manifest_key) throw Died();
   };
   write_file(directory / "d", std::string(std::size_t{33} << 20, 'd'));
   CHECK_FALSE(upload_all(directory.path(), dying).complete);  // c and d are there, but not named
   const tt::SyncReport rest = upload_all(directory.path(), watched);
   CHECK(rest.complete);
   CHECK(watched->calls("put") == Names{"put .tensortap/manifest.json"});
-  CHECK_FALSE(kept->size(tt::sync_layout::sent_key));
+  CHECK_FALSE(kept->size(tt::detail::sync_layout::sent_key));
 }
 
 TEST_CASE("a damaged object makes restore pass over its commit, or say that nothing is whole") {
@@ -338,7 +338,7 @@ TEST_CASE("a hostile manifest writes nothing outside of the directory, and is re
   };
   const auto refuse = [&](const std::string& text, const std::string& cause) {
     CAPTURE(text.substr(0, 200));
-    remote->put(tt::sync_layout::manifest_key, text);
+    remote->put(tt::detail::sync_layout::manifest_key, text);
     CHECK_THROWS_WITH(restore(directory / "in", remote), contains(cause));
     CHECK(contents_of(directory.path()).empty());
     const tt::SyncReport report = upload_all(directory / "in", remote);  // which a training survives
@@ -374,7 +374,7 @@ TEST_CASE("an object of a size nobody has is not believed") {
   const TemporaryDirectory directory;
   const auto remote = std::make_shared<tt::MemoryStore>();
   remote->put("a", "small");
-  remote->put(tt::sync_layout::manifest_key,
+  remote->put(tt::detail::sync_layout::manifest_key,
               R"({"version": 1, "generation": 1, "files": [{"name": "a", "size": 70368744177664, "crc32c": 1}]})");
   CHECK_THROWS_WITH(restore(directory / "in", remote), contains("no whole checkpoint"));
   CHECK(contents_of(directory.path()).empty());
@@ -500,7 +500,7 @@ TEST_CASE("a reply that is lost is no other process") {
   tt::CheckpointSync sync(directory.path().string(), remote, at_once());
   int lost = GENERATE(1, 4);  // replies, of 4 attempts
   remote->after = [&](std::string_view verb, std::string_view key) {
-    if (verb == "put" && key == tt::sync_layout::manifest_key && lost-- > 0)
+    if (verb == "put" && key == tt::detail::sync_layout::manifest_key && lost-- > 0)
       throw tt::Error::io("store: cannot write", "manifest", "no reply");
   };
   (void)sync.upload_all();

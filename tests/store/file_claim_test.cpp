@@ -1,4 +1,4 @@
-#include <tensortap/store/file_claim.hpp>
+#include <tensortap/store/internal/file_claim.hpp>
 
 #include <signal.h>
 #include <sys/stat.h>

@@ -14,7 +14,7 @@
 
 namespace fs = std::filesystem;
 namespace tt = tensortap;
-namespace wire = tensortap::wire;
+namespace wire = tensortap::detail::wire;
 
 namespace {
 

@@ -14,9 +14,10 @@
 #include <xtensor/xarray.hpp>
 #endif
 
+#include <tensortap/internal/config.hpp>
 #include <tensortap/tensor/tensor.hpp>
 
-namespace tensortap::inline v0 {
+TENSORTAP_BEGIN_NAMESPACE
 
 /// A copy of `tensor` as an array of the same shape. Throws: its elements are not of type T.
 template <Element T>
@@ -27,4 +28,4 @@ template <Element T>
   return out;
 }
 
-}  // namespace tensortap::inline v0
+TENSORTAP_END_NAMESPACE

@@ -29,24 +29,26 @@
 #include <utility>
 #include <vector>
 
-#include <tensortap/capture/catalog.hpp>
-#include <tensortap/capture/checkpoint_watch.hpp>
-#include <tensortap/capture/options.hpp>
-#include <tensortap/capture/publisher.hpp>
+#include <tensortap/capture/internal/catalog.hpp>
+#include <tensortap/capture/internal/checkpoint_watch.hpp>
+#include <tensortap/capture/hook_options.hpp>
+#include <tensortap/capture/internal/publisher.hpp>
 #include <tensortap/capture/report.hpp>
-#include <tensortap/capture/resume.hpp>
+#include <tensortap/capture/internal/resume.hpp>
+#include <tensortap/capture/resumed.hpp>
 #include <tensortap/capture/state.hpp>
 #include <tensortap/capture/status.hpp>
-#include <tensortap/capture/step_records.hpp>
-#include <tensortap/capture/writer_thread.hpp>
+#include <tensortap/capture/internal/step_records.hpp>
+#include <tensortap/capture/internal/writer_thread.hpp>
 #include <tensortap/error.hpp>
+#include <tensortap/internal/config.hpp>
 #include <tensortap/name.hpp>
 #include <tensortap/reduce/reduce.hpp>
 #include <tensortap/step.hpp>
 #include <tensortap/store/open.hpp>
 #include <tensortap/tensor/as_view.hpp>
 
-namespace tensortap::inline v0 {
+TENSORTAP_BEGIN_NAMESPACE
 
 /// Writes one worker's part of a run.
 /// Threads: `save`, `status` and `due` from any thread between two `begin_step`; everything else from the loop's
@@ -78,7 +80,7 @@ class Hook {
   ~Hook() {
     if (is_foreign()) {  // a forked child has no writer's thread: it can neither be joined nor told
       (void)writer_.release();
-      (void)new std::shared_ptr<Publisher>(std::move(publisher_));  // nor may the child let the claim go
+      (void)new std::shared_ptr<detail::Publisher>(std::move(publisher_));  // nor may the child let the claim go
       return;
     }
     if (closed_ || !writer_) return;
@@ -182,7 +184,7 @@ class Hook {
     HookStatus out;
     if (publisher_) out = publisher_->status();
     if (writer_) {
-      const QueueDepth depth = writer_->depth();
+      const detail::QueueDepth depth = writer_->depth();
       out.steps_queued = depth.steps;
       out.bytes_queued = depth.bytes;
     }
@@ -240,24 +242,24 @@ class Hook {
   void begin(std::shared_ptr<Store> store) {
     checkpoints_ = options_.checkpoints;
     if (!checkpoints_ && !options_.checkpoint_dir.empty()) checkpoints_ = open_store(options_.checkpoint_dir);
-    Beginning beginning = begin_attempt(*store, checkpoints_.get(), options_);
+    detail::Beginning beginning = detail::begin_attempt(*store, checkpoints_.get(), options_);
     if (!beginning.states.empty()) go_on_after(beginning.states.back(), beginning.attempt.run);
     catalog_.go_on_from(beginning.tensor_names);
     HookOptions options = options_;
     options.collections = catalog_.selection().collections();
-    publisher_ = std::make_shared<Publisher>(std::move(store), checkpoints_, std::move(options), std::move(beginning));
+    publisher_ = std::make_shared<detail::Publisher>(std::move(store), checkpoints_, std::move(options), std::move(beginning));
     publisher_->commit({collections_text(), std::nullopt, {}});
     // A store that is far away gets several times as many steps as it takes at once, so that it is seldom idle.
     const std::size_t at_once = publisher_->store().concurrency();
     // The names are kept for a writer that hangs and outlives the hook.
-    writer_ = std::make_unique<WriterThread>(
+    writer_ = std::make_unique<detail::WriterThread>(
         options_.queue_bytes,
-        [publisher = publisher_, names = catalog_.names()](std::span<const StepRecords* const> steps) {
+        [publisher = publisher_, names = catalog_.names()](std::span<const detail::StepRecords* const> steps) {
           publisher->publish(steps);
         },
-        Together{.steps = static_cast<std::size_t>(options_.events_per_file),
+        detail::Together{.steps = static_cast<std::size_t>(options_.events_per_file),
                  .times = at_once > 1 ? 8 * at_once : 1,
-                 .bytes = options_.events_per_file > 1 ? StepFiles::enough : 0});
+                 .bytes = options_.events_per_file > 1 ? detail::StepFiles::enough : 0});
     step_ = writer_->empty_step();
   }
 
@@ -309,25 +311,25 @@ class Hook {
   }
 
   /// What is known of tensor `name`, if it was seen before, and whether any of it is due.
-  [[nodiscard]] std::pair<KnownTensor*, bool> look_up(std::string_view name) {
+  [[nodiscard]] std::pair<detail::KnownTensor*, bool> look_up(std::string_view name) {
     const std::lock_guard lock(mutex_);
     if (closed_) throw Error::closed_hook("save");
     if (!in_step_) throw Error::outside_step(name);
-    KnownTensor* const known = catalog_.names()->find(name);
+    detail::KnownTensor* const known = catalog_.names()->find(name);
     return {known, known != nullptr && catalog_.is_due(*known)};
   }
 
   /// Saves what is due of a tensor. Reductions and copies are made outside of the lock, so that several threads save at
   /// once.
-  void take(std::string_view name, KnownTensor* known, const TensorView& view) {
+  void take(std::string_view name, detail::KnownTensor* known, const TensorView& view) {
     if (known == nullptr) known = meet(name);
     if (known == nullptr || !catalog_.is_due(*known)) return;
-    const Demand demand = catalog_.demand(*known);
+    const detail::Demand demand = catalog_.demand(*known);
     const bool reducible = is_real(view.dtype());
     const double wall_time = options_.wall_time();
     const ReducedSet values = demand.reductions.empty() || !reducible ? ReducedSet() : reduce(view, demand.reductions);
 
-    StepRecords::Room room;
+    detail::StepRecords::Room room;
     {
       const std::lock_guard lock(mutex_);
       if (!demand.reductions.empty() && !reducible && publisher_)
@@ -339,20 +341,20 @@ class Hook {
       step_bytes_ += view.nbytes();
       catalog_.count(*known, view, values.size() + (values.statistics ? 1 : 0));
       if (!step_) return;
-      StepRecords& records = step_->records;
+      detail::StepRecords& records = step_->records;
       records.add(*known, values, wall_time);
       if (demand.raw) room = records.add(*known, view, wall_time);
       if (demand.shape && !demand.raw) records.add_shape(*known, view);  // with the elements, smdebug would lose them
     }
-    if (room.elements != nullptr) StepRecords::copy(view, room);
+    if (room.elements != nullptr) detail::StepRecords::copy(view, room);
   }
 
   /// The entry of `name`, made at first sight; null beyond the limit of names.
-  KnownTensor* meet(std::string_view name) {
+  detail::KnownTensor* meet(std::string_view name) {
     if (name.size() > name_limit) throw Error::name_too_long("save", name, name_limit);
     if (!is_utf8(name)) throw Error::name_not_utf8("save", name);
     const std::lock_guard lock(mutex_);
-    KnownTensor* const known = catalog_.meet(name);
+    detail::KnownTensor* const known = catalog_.meet(name);
     if (known == nullptr) lose(LossReason::too_many_names, {});
     return known;
   }
@@ -372,7 +374,7 @@ class Hook {
       step_ = writer_->empty_step();
       return;
     }
-    const StepRecords& lost = step_->records;
+    const detail::StepRecords& lost = step_->records;
     publisher_->count_loss({LossReason::queue_full, global_step_, global_step_, 1, lost.count(), lost.bytes()});
   }
 
@@ -394,7 +396,7 @@ class Hook {
     submit("commit", {collections_text(), std::move(state), std::move(files)}, timeout);
   }
 
-  void submit(std::string_view what, CommitRequest request, std::optional<std::chrono::nanoseconds> timeout) {
+  void submit(std::string_view what, detail::CommitRequest request, std::optional<std::chrono::nanoseconds> timeout) {
     if (closed_) throw Error::closed_hook(what);
     const auto deadline = deadline_in(timeout.value_or(options_.commit_timeout));
     push_step(deadline);
@@ -432,16 +434,16 @@ class Hook {
 
   HookOptions options_;
   mutable std::mutex mutex_;  // guards what changes while a step runs
-  Catalog catalog_;
+  detail::Catalog catalog_;
   std::array<std::int64_t, 4> mode_steps_{};
   std::int64_t global_step_ = -1;
   Mode mode_ = Mode::train;
   std::optional<Resumed> resumed_;
-  CheckpointWatch watch_;
+  detail::CheckpointWatch watch_;
   std::shared_ptr<Store> checkpoints_;
-  std::shared_ptr<Publisher> publisher_;  // none if nothing is to be written
-  std::unique_ptr<WriterThread> writer_;  // likewise
-  std::unique_ptr<QueuedStep> step_;      // likewise: the one under way
+  std::shared_ptr<detail::Publisher> publisher_;  // none if nothing is to be written
+  std::unique_ptr<detail::WriterThread> writer_;  // likewise
+  std::unique_ptr<detail::QueuedStep> step_;      // likewise: the one under way
   std::uint64_t step_bytes_ = 0;
   int exceptions_ = std::uncaught_exceptions();
   pid_t owner_ = ::getpid();
@@ -449,4 +451,4 @@ class Hook {
   bool closed_ = false;
 };
 
-}  // namespace tensortap::inline v0
+TENSORTAP_END_NAMESPACE

@@ -12,8 +12,9 @@
 #include <vector>
 
 #include <tensortap/error.hpp>
+#include <tensortap/internal/config.hpp>
 
-namespace tensortap::inline v0 {
+TENSORTAP_BEGIN_NAMESPACE
 
 /// One collection. A tensor in several counts in each.
 struct CollectionReport {
@@ -51,4 +52,4 @@ struct Report {
   }
 };
 
-}  // namespace tensortap::inline v0
+TENSORTAP_END_NAMESPACE

@@ -18,13 +18,14 @@
 #include <nlohmann/json.hpp>
 
 #include <tensortap/error.hpp>
+#include <tensortap/internal/config.hpp>
 #include <tensortap/name.hpp>
-#include <tensortap/record/crc32c.hpp>
-#include <tensortap/record/json_text.hpp>
+#include <tensortap/bytes/crc32c.hpp>
+#include <tensortap/record/internal/json_text.hpp>
 #include <tensortap/step.hpp>
 #include <tensortap/store/store.hpp>
 
-namespace tensortap::inline v0 {
+TENSORTAP_BEGIN_NAMESPACE
 
 /// The key of the states among the checkpoints.
 inline constexpr std::string_view state_key = "metadata.json";
@@ -66,11 +67,11 @@ inline std::string to_json(std::span<const State> states) {
         comma = ", ";
       }
     out.append(R"(}, "mode": ")").append(to_string(state.mode)).append(R"(", "checkpoint": )");
-    json_text::append_string(out, state.checkpoint);
+    detail::json_text::append_string(out, state.checkpoint);
     out += R"(, "files": [)";
     for (const char* comma = ""; const CheckpointFile& file : state.files) {
       out.append(comma).append(R"({"name": )");
-      json_text::append_string(out, file.name);
+      detail::json_text::append_string(out, file.name);
       out.append(R"(, "size": )").append(std::to_string(file.size));
       out.append(R"(, "crc32c": )").append(std::to_string(file.crc32c)).append("}");
       comma = ", ";
@@ -125,8 +126,8 @@ inline State parse_state(const nlohmann::json& entry, const json_text::Place& pl
 /// The states in `text`, which `place` names in messages, by growing step. Throws: not an array of states; a path that
 /// leaves the directory.
 inline std::vector<State> parse_states(std::string_view text, std::string_view place) {
-  const json_text::Place where{"state", place};
-  const nlohmann::json root = json_text::parse_any(text, where);
+  const detail::json_text::Place where{"state", place};
+  const nlohmann::json root = detail::json_text::parse_any(text, where);
   if (!root.is_array()) throw Error::damaged(where.what, where.where, "not a JSON array");
   std::vector<State> out;
   for (const auto& entry : root) out.push_back(detail::parse_state(entry, where));
@@ -177,4 +178,4 @@ inline bool is_intact(const State& state, const Store& checkpoints) {
   });
 }
 
-}  // namespace tensortap::inline v0
+TENSORTAP_END_NAMESPACE

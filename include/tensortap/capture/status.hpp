@@ -13,7 +13,9 @@
 #include <string_view>
 #include <vector>
 
-namespace tensortap::inline v0 {
+#include <tensortap/internal/config.hpp>
+
+TENSORTAP_BEGIN_NAMESPACE
 
 /// Why something was not saved.
 enum class LossReason : std::uint8_t {
@@ -75,4 +77,4 @@ inline void add_loss(HookStatus& status, const Loss& loss) {
   last.bytes += loss.bytes;
 }
 
-}  // namespace tensortap::inline v0
+TENSORTAP_END_NAMESPACE

@@ -17,10 +17,11 @@
 #include <nlohmann/json.hpp>
 
 #include <tensortap/error.hpp>
-#include <tensortap/record/json_text.hpp>
+#include <tensortap/internal/config.hpp>
+#include <tensortap/record/internal/json_text.hpp>
 #include <tensortap/record/layout.hpp>
 
-namespace tensortap::inline v0 {
+TENSORTAP_BEGIN_NAMESPACE
 
 /// What an attempt's object says.
 struct Attempt {
@@ -32,19 +33,19 @@ struct Attempt {
 
 /// The object's text.
 inline std::string to_json(const Attempt& attempt) {
-  return R"({"run": )" + std::to_string(attempt.run) + R"(, "worker": )" + json_text::string(attempt.worker) +
+  return R"({"run": )" + std::to_string(attempt.run) + R"(, "worker": )" + detail::json_text::string(attempt.worker) +
          R"(, "resumed_at": )" + std::to_string(attempt.resumed_at) + (attempt.ended ? R"(, "ended": true})" : "}");
 }
 
 /// The attempt in `text`; `place` (its key) is for messages. Throws: not JSON, a key missing or of the wrong kind.
 inline Attempt parse_attempt(std::string_view text, std::string_view place) {
-  const json_text::Place where{"attempt", place};
-  const nlohmann::json root = json_text::parse(text, where);
+  const detail::json_text::Place where{"attempt", place};
+  const nlohmann::json root = detail::json_text::parse(text, where);
   Attempt out;
-  out.run = static_cast<std::int64_t>(json_text::natural(root, "run", where));
-  if (out.run > std::int64_t{1} << 60) throw json_text::wrong(where, "run", "it is out of range");
-  out.worker = json_text::text(root, "worker", where);
-  out.resumed_at = json_text::integer(json_text::at(root, "resumed_at", where), "resumed_at", where);
+  out.run = static_cast<std::int64_t>(detail::json_text::natural(root, "run", where));
+  if (out.run > std::int64_t{1} << 60) throw detail::json_text::wrong(where, "run", "it is out of range");
+  out.worker = detail::json_text::text(root, "worker", where);
+  out.resumed_at = detail::json_text::integer(detail::json_text::at(root, "resumed_at", where), "resumed_at", where);
   if (const auto ended = root.find("ended"); ended != root.end()) out.ended = *ended == true;
   return out;
 }
@@ -91,4 +92,4 @@ class Attempts {
   std::map<std::string, std::map<std::int64_t, Attempt>, std::less<>> by_worker_;
 };
 
-}  // namespace tensortap::inline v0
+TENSORTAP_END_NAMESPACE

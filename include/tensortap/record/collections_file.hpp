@@ -14,10 +14,11 @@
 #include <nlohmann/json.hpp>
 
 #include <tensortap/error.hpp>
-#include <tensortap/record/json_text.hpp>
+#include <tensortap/internal/config.hpp>
+#include <tensortap/record/internal/json_text.hpp>
 #include <tensortap/select/collection.hpp>
 
-namespace tensortap::inline v0 {
+TENSORTAP_BEGIN_NAMESPACE
 
 /// The content of a collections file. A collection without `save` has no save configuration there; one without
 /// `save_raw_tensor` and reductions has no reduction configuration.
@@ -165,17 +166,17 @@ inline std::string to_json(const CollectionsFile& file) {
 
 /// The collections in `text`; `place` (its key) is for messages. Throws: not JSON, too deep, values of the wrong kind.
 inline CollectionsFile parse_collections(std::string_view text, std::string_view place) {
-  const json_text::Place where{"collections", place};
-  const nlohmann::json root = json_text::parse(text, where);
+  const detail::json_text::Place where{"collections", place};
+  const nlohmann::json root = detail::json_text::parse(text, where);
   CollectionsFile out;
-  for (const auto& [name, collection] : json_text::object(root, "collections", where).items())
+  for (const auto& [name, collection] : detail::json_text::object(root, "collections", where).items())
     out.collections.push_back(detail::parse_collection(name, collection, where));
   if (root.contains("_meta")) {
-    const auto& meta = json_text::object(root, "_meta", where);
+    const auto& meta = detail::json_text::object(root, "_meta", where);
     if (meta.contains("num_workers"))
-      out.num_workers = static_cast<std::int64_t>(json_text::natural(meta, "num_workers", where));
+      out.num_workers = static_cast<std::int64_t>(detail::json_text::natural(meta, "num_workers", where));
   }
   return out;
 }
 
-}  // namespace tensortap::inline v0
+TENSORTAP_END_NAMESPACE

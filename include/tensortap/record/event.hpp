@@ -21,13 +21,14 @@
 
 #include <tensortap/error.hpp>
 #include <tensortap/record/tfrecord.hpp>
-#include <tensortap/record/wire.hpp>
+#include <tensortap/internal/config.hpp>
+#include <tensortap/record/internal/wire.hpp>
 #include <tensortap/step.hpp>
 #include <tensortap/tensor/dtype.hpp>
 #include <tensortap/tensor/tensor.hpp>
 #include <tensortap/tensor/view.hpp>
 
-namespace tensortap::inline v0 {
+TENSORTAP_BEGIN_NAMESPACE
 
 /// What a record says besides the tensor.
 struct EventInfo {
@@ -113,7 +114,7 @@ inline std::string encode_metadata(const Step& step) {
 class EventEncoder {
  public:
   explicit EventEncoder(const Step& step) : global_step_(step.global_step) {
-    wire::put_bytes(tail_, detail::field::value_metadata, detail::encode_metadata(step));
+    detail::wire::put_bytes(tail_, detail::field::value_metadata, detail::encode_metadata(step));
     metadata_size_ = tail_.size();
     tail_.append(reinterpret_cast<const char*>(tfrecord::events_footer.data()), tfrecord::footer_size);
   }
@@ -133,22 +134,22 @@ class EventEncoder {
     const std::size_t value_size = tag_size + detail::bytes_size(tensor_size) + metadata_size_;
     const std::size_t summary_size = detail::bytes_size(value_size);
     const std::size_t event_size =
-        wire::double_size(wall_time) + detail::integer_size(global_step_) + detail::bytes_size(summary_size);
+        detail::wire::double_size(wall_time) + detail::integer_size(global_step_) + detail::bytes_size(summary_size);
 
     const auto header = tfrecord::header(event_size);
     out.append(reinterpret_cast<const char*>(header.data()), header.size());
-    wire::put_double(out, field::event_wall_time, wall_time);
-    wire::put_integer(out, field::event_step, global_step_);
-    wire::put_length(out, field::event_summary, summary_size);
-    wire::put_length(out, field::summary_value, value_size);
-    if (!tag.empty()) wire::put_bytes(out, field::value_tag, tag);
-    wire::put_length(out, field::value_tensor, tensor_size);
-    wire::put_integer(out, field::tensor_dtype, dtype);
-    wire::put_length(out, field::tensor_shape, shape_size);
+    detail::wire::put_double(out, field::event_wall_time, wall_time);
+    detail::wire::put_integer(out, field::event_step, global_step_);
+    detail::wire::put_length(out, field::event_summary, summary_size);
+    detail::wire::put_length(out, field::summary_value, value_size);
+    if (!tag.empty()) detail::wire::put_bytes(out, field::value_tag, tag);
+    detail::wire::put_length(out, field::value_tensor, tensor_size);
+    detail::wire::put_integer(out, field::tensor_dtype, dtype);
+    detail::wire::put_length(out, field::tensor_shape, shape_size);
     for (const std::int64_t extent : view.shape()) detail::put_dim(out, tag, extent);
     if (view.dtype() == DType::string)
-      for (std::size_t i = 0; i < view.size(); ++i) wire::put_bytes(out, field::string_val, view.string(i));
-    if (content > 0) wire::put_length(out, field::tensor_content, content);
+      for (std::size_t i = 0; i < view.size(); ++i) detail::wire::put_bytes(out, field::string_val, view.string(i));
+    if (content > 0) detail::wire::put_length(out, field::tensor_content, content);
   }
 
   /// What stands behind the elements; the same for all records of the step.
@@ -298,13 +299,13 @@ inline Event parse_event(std::span<const std::byte> payload) {
   namespace field = detail::field;
   Event out;
   std::optional<detail::TensorParts> parts;
-  for (wire::Reader event(payload); event.next();) {
+  for (detail::wire::Reader event(payload); event.next();) {
     if (event.field() == field::event_wall_time) out.info.wall_time = event.real();
     if (event.field() == field::event_step) out.info.step.global_step = event.integer();
     if (event.field() != field::event_summary) continue;
-    for (wire::Reader summary(event.bytes()); summary.next();) {
+    for (detail::wire::Reader summary(event.bytes()); summary.next();) {
       if (summary.field() != field::summary_value) continue;
-      for (wire::Reader value(summary.bytes()); value.next();) {
+      for (detail::wire::Reader value(summary.bytes()); value.next();) {
         if (value.field() == field::value_tag) out.info.tag = value.text();
         if (value.field() == field::value_tensor) parts = detail::parse_tensor_parts(value.bytes());
         if (value.field() == field::value_metadata) detail::parse_metadata(value.bytes(), out.info.step);
@@ -316,4 +317,4 @@ inline Event parse_event(std::span<const std::byte> payload) {
   return out;
 }
 
-}  // namespace tensortap::inline v0
+TENSORTAP_END_NAMESPACE

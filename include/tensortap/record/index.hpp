@@ -15,10 +15,11 @@
 #include <nlohmann/json.hpp>
 
 #include <tensortap/error.hpp>
-#include <tensortap/record/json_text.hpp>
+#include <tensortap/internal/config.hpp>
+#include <tensortap/record/internal/json_text.hpp>
 #include <tensortap/step.hpp>
 
-namespace tensortap::inline v0 {
+TENSORTAP_BEGIN_NAMESPACE
 
 /// Where a tensor's record lies in the events file. Units: bytes.
 struct TensorLocation {
@@ -56,7 +57,7 @@ class IndexText {
 
   void add(std::string_view name, std::uint64_t start, std::uint64_t length, std::optional<std::uint32_t> crc32c) {
     tensors_ += tensors_.empty() ? "{\"tensorname\": " : ", {\"tensorname\": ";
-    json_text::append_string(tensors_, name);
+    detail::json_text::append_string(tensors_, name);
     tensors_.append(", \"start_idx\": ").append(std::to_string(start));
     tensors_.append(", \"length\": ").append(std::to_string(length));
     if (crc32c) tensors_.append(", \"crc32c\": ").append(std::to_string(*crc32c));
@@ -65,9 +66,9 @@ class IndexText {
 
   void add_shape(std::string_view name, std::string_view original_name, std::span<const std::int64_t> shape) {
     shapes_ += shapes_.empty() ? "{\"tensorname\": " : ", {\"tensorname\": ";
-    json_text::append_string(shapes_, name);
+    detail::json_text::append_string(shapes_, name);
     shapes_ += ", \"originalname\": ";
-    json_text::append_string(shapes_, original_name);
+    detail::json_text::append_string(shapes_, original_name);
     shapes_ += ", \"shape\": [";
     for (std::size_t axis = 0; axis < shape.size(); ++axis)
       shapes_.append(axis > 0 ? ", " : "").append(std::to_string(shape[axis]));
@@ -81,7 +82,7 @@ class IndexText {
     out.append(to_string(mode)).append(R"(", "mode_step": )").append(std::to_string(mode_step));
     if (!event_file.empty()) {
       out += R"(, "event_file_name": )";
-      json_text::append_string(out, event_file);
+      detail::json_text::append_string(out, event_file);
     }
     if (run) out.append(R"(, "run": )").append(std::to_string(*run));
     out.append(R"(}, "tensor_payload": [)").append(tensors_);
@@ -128,29 +129,29 @@ inline SavedShape parse_saved_shape(const nlohmann::json& entry, json_text::Plac
 /// The index in `text`; `place` (its key) is for messages. Throws: not JSON, too deep, a key missing or of the wrong
 /// kind, an unknown mode, a negative step.
 inline IndexFile parse_index(std::string_view text, std::string_view place) {
-  const json_text::Place where{"index", place};
-  const nlohmann::json root = json_text::parse(text, where);
-  const auto& meta = json_text::object(root, "meta", where);
+  const detail::json_text::Place where{"index", place};
+  const nlohmann::json root = detail::json_text::parse(text, where);
+  const auto& meta = detail::json_text::object(root, "meta", where);
   IndexFile out;
-  const std::string mode = json_text::text(meta, "mode", where);
+  const std::string mode = detail::json_text::text(meta, "mode", where);
   const auto known = parse_mode(mode);
-  if (!known) throw json_text::wrong(where, "mode", "no mode is called " + in_quotes(mode));
+  if (!known) throw detail::json_text::wrong(where, "mode", "no mode is called " + in_quotes(mode));
   out.mode = *known;
-  out.mode_step = static_cast<std::int64_t>(json_text::natural(meta, "mode_step", where));
+  out.mode_step = static_cast<std::int64_t>(detail::json_text::natural(meta, "mode_step", where));
   if (const auto run = meta.find("run"); run != meta.end() && run->is_number_unsigned())
-    out.run = json_text::integer(*run, "run", where);
-  if (meta.contains("event_file_name")) out.event_file = json_text::text(meta, "event_file_name", where);
+    out.run = detail::json_text::integer(*run, "run", where);
+  if (meta.contains("event_file_name")) out.event_file = detail::json_text::text(meta, "event_file_name", where);
   if (!root.contains("tensor_payload") && !root.contains("shape_payload"))
-    throw json_text::wrong(where, "tensor_payload", "it is missing, and so is shape_payload");
+    throw detail::json_text::wrong(where, "tensor_payload", "it is missing, and so is shape_payload");
   if (root.contains("tensor_payload"))
-    for (const auto& entry : json_text::array(root, "tensor_payload", where))
+    for (const auto& entry : detail::json_text::array(root, "tensor_payload", where))
       out.tensors.push_back(detail::parse_location(entry, where));
   if (root.contains("shape_payload"))
-    for (const auto& entry : json_text::array(root, "shape_payload", where))
+    for (const auto& entry : detail::json_text::array(root, "shape_payload", where))
       out.shapes.push_back(detail::parse_saved_shape(entry, where));
   if (!out.tensors.empty() && out.event_file.empty())
-    throw json_text::wrong(where, "event_file_name", "it is missing, though tensors are listed");
+    throw detail::json_text::wrong(where, "event_file_name", "it is missing, though tensors are listed");
   return out;
 }
 
-}  // namespace tensortap::inline v0
+TENSORTAP_END_NAMESPACE

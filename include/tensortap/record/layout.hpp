@@ -16,9 +16,11 @@
 #include <string>
 #include <string_view>
 
+#include <tensortap/internal/config.hpp>
 #include <tensortap/reduction.hpp>
 
-namespace tensortap::inline v0::layout {
+TENSORTAP_BEGIN_NAMESPACE
+namespace layout {
 
 inline constexpr std::string_view events_prefix = "events/";
 inline constexpr std::string_view index_prefix = "index/";
@@ -134,4 +136,5 @@ inline std::optional<ReductionName> parse_reduction_record(std::string_view reco
   return ReductionName{rest.substr(0, slash), rest.substr(slash + 1)};
 }
 
-}  // namespace tensortap::inline v0::layout
+}  // namespace layout
+TENSORTAP_END_NAMESPACE

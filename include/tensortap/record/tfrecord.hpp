@@ -13,9 +13,11 @@
 #include <string>
 
 #include <tensortap/error.hpp>
-#include <tensortap/record/crc32c.hpp>
+#include <tensortap/internal/config.hpp>
+#include <tensortap/bytes/crc32c.hpp>
 
-namespace tensortap::inline v0::tfrecord {
+TENSORTAP_BEGIN_NAMESPACE
+namespace tfrecord {
 
 inline constexpr std::size_t header_size = 12;
 inline constexpr std::size_t footer_size = 4;
@@ -57,4 +59,5 @@ inline std::span<const std::byte> payload(std::span<const std::byte> bytes, std:
   return out;
 }
 
-}  // namespace tensortap::inline v0::tfrecord
+}  // namespace tfrecord
+TENSORTAP_END_NAMESPACE

@@ -18,15 +18,16 @@
 #include <type_traits>
 
 #include <tensortap/error.hpp>
-#include <tensortap/reduce/blocks.hpp>
-#include <tensortap/reduce/ieee_mode.hpp>
-#include <tensortap/reduce/lanes.hpp>
-#include <tensortap/reduce/narrow.hpp>
+#include <tensortap/internal/config.hpp>
+#include <tensortap/reduce/internal/blocks.hpp>
+#include <tensortap/reduce/internal/ieee_mode.hpp>
+#include <tensortap/reduce/internal/lanes.hpp>
+#include <tensortap/reduce/internal/narrow.hpp>
 #include <tensortap/tensor/as_view.hpp>
 #include <tensortap/tensor/dtype.hpp>
 #include <tensortap/tensor/view.hpp>
 
-namespace tensortap::inline v0 {
+TENSORTAP_BEGIN_NAMESPACE
 
 namespace detail {
 
@@ -163,4 +164,4 @@ template <class T>
                        bound);
 }
 
-}  // namespace tensortap::inline v0
+TENSORTAP_END_NAMESPACE

@@ -15,15 +15,16 @@
 #include <optional>
 
 #include <tensortap/error.hpp>
-#include <tensortap/reduce/blocks.hpp>
-#include <tensortap/reduce/difference_kernel.hpp>
-#include <tensortap/reduce/ieee_mode.hpp>
-#include <tensortap/reduce/lanes.hpp>
+#include <tensortap/internal/config.hpp>
+#include <tensortap/reduce/internal/blocks.hpp>
+#include <tensortap/reduce/internal/difference_kernel.hpp>
+#include <tensortap/reduce/internal/ieee_mode.hpp>
+#include <tensortap/reduce/internal/lanes.hpp>
 #include <tensortap/tensor/as_view.hpp>
 #include <tensortap/tensor/dtype.hpp>
 #include <tensortap/tensor/view.hpp>
 
-namespace tensortap::inline v0 {
+TENSORTAP_BEGIN_NAMESPACE
 
 /// When two elements are close: numpy.allclose's test with its defaults, always in float64.
 struct DifferenceOptions {
@@ -222,4 +223,4 @@ template <class X, class Y>
   return difference(as_view(x), as_view(y), options);
 }
 
-}  // namespace tensortap::inline v0
+TENSORTAP_END_NAMESPACE

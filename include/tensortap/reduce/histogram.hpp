@@ -16,15 +16,16 @@
 #include <optional>
 
 #include <tensortap/error.hpp>
-#include <tensortap/reduce/blocks.hpp>
-#include <tensortap/reduce/ieee_mode.hpp>
-#include <tensortap/reduce/lanes.hpp>
-#include <tensortap/reduce/magnitude_bins.hpp>
+#include <tensortap/internal/config.hpp>
+#include <tensortap/reduce/internal/blocks.hpp>
+#include <tensortap/reduce/internal/ieee_mode.hpp>
+#include <tensortap/reduce/internal/lanes.hpp>
+#include <tensortap/reduce/internal/magnitude_bins.hpp>
 #include <tensortap/tensor/as_view.hpp>
 #include <tensortap/tensor/dtype.hpp>
 #include <tensortap/tensor/view.hpp>
 
-namespace tensortap::inline v0 {
+TENSORTAP_BEGIN_NAMESPACE
 
 /// Counts of elements by sign and magnitude; each finite one is in one bin. From 2^-149 to 2^128, where all numbers of
 /// float32, of the 16-bit floats and of integers are, there are 4 bins to each power of two, equally wide: the upper
@@ -246,4 +247,4 @@ template <class T>
   return histogram(as_view(tensor));
 }
 
-}  // namespace tensortap::inline v0
+TENSORTAP_END_NAMESPACE

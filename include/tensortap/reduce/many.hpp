@@ -14,20 +14,21 @@
 #include <vector>
 
 #include <tensortap/error.hpp>
-#include <tensortap/reduce/blocks.hpp>
-#include <tensortap/reduce/ieee_mode.hpp>
-#include <tensortap/reduce/kernels.hpp>
-#include <tensortap/reduce/lanes.hpp>
-#include <tensortap/reduce/over_blocks.hpp>
-#include <tensortap/reduce/scale.hpp>
+#include <tensortap/internal/config.hpp>
+#include <tensortap/reduce/internal/blocks.hpp>
+#include <tensortap/reduce/internal/ieee_mode.hpp>
+#include <tensortap/reduce/internal/kernels.hpp>
+#include <tensortap/reduce/internal/lanes.hpp>
+#include <tensortap/reduce/internal/over_blocks.hpp>
+#include <tensortap/reduce/internal/scale.hpp>
 #include <tensortap/reduce/statistics.hpp>
-#include <tensortap/reduce/sum_squares.hpp>
-#include <tensortap/reduce/totals.hpp>
-#include <tensortap/reduce/worker_pool.hpp>
+#include <tensortap/reduce/internal/sum_squares.hpp>
+#include <tensortap/reduce/internal/totals.hpp>
+#include <tensortap/reduce/internal/worker_pool.hpp>
 #include <tensortap/tensor/view.hpp>
 #include <tensortap/tensor/writable_view.hpp>
 
-namespace tensortap::inline v0 {
+TENSORTAP_BEGIN_NAMESPACE
 
 namespace detail {
 
@@ -136,4 +137,4 @@ inline double clip_grad_norm(std::span<const WritableView> tensors, double max_n
   return norm;
 }
 
-}  // namespace tensortap::inline v0
+TENSORTAP_END_NAMESPACE

@@ -15,21 +15,22 @@
 #include <type_traits>
 
 #include <tensortap/error.hpp>
-#include <tensortap/reduce/blocks.hpp>
-#include <tensortap/reduce/ieee_mode.hpp>
-#include <tensortap/reduce/integers.hpp>
-#include <tensortap/reduce/lanes.hpp>
-#include <tensortap/reduce/narrow.hpp>
-#include <tensortap/reduce/over_blocks.hpp>
-#include <tensortap/reduce/product.hpp>
+#include <tensortap/internal/config.hpp>
+#include <tensortap/reduce/internal/blocks.hpp>
+#include <tensortap/reduce/internal/ieee_mode.hpp>
+#include <tensortap/reduce/internal/integers.hpp>
+#include <tensortap/reduce/internal/lanes.hpp>
+#include <tensortap/reduce/internal/narrow.hpp>
+#include <tensortap/reduce/internal/over_blocks.hpp>
+#include <tensortap/reduce/internal/product.hpp>
 #include <tensortap/reduce/statistics.hpp>
-#include <tensortap/reduce/sum_squares.hpp>
+#include <tensortap/reduce/internal/sum_squares.hpp>
 #include <tensortap/reduction.hpp>
 #include <tensortap/tensor/as_view.hpp>
 #include <tensortap/tensor/dtype.hpp>
 #include <tensortap/tensor/view.hpp>
 
-namespace tensortap::inline v0 {
+TENSORTAP_BEGIN_NAMESPACE
 
 /// One reduction of a tensor. `as_view` sees it as a tensor of shape [1], as which it is stored.
 struct Reduced {
@@ -263,4 +264,4 @@ template <class T>
   return detail::norm(view, options);
 }
 
-}  // namespace tensortap::inline v0
+TENSORTAP_END_NAMESPACE

@@ -13,20 +13,21 @@
 #include <cstring>
 
 #include <tensortap/error.hpp>
-#include <tensortap/reduce/block_statistics.hpp>
-#include <tensortap/reduce/blocks.hpp>
-#include <tensortap/reduce/ieee_mode.hpp>
-#include <tensortap/reduce/kernels.hpp>
-#include <tensortap/reduce/lanes.hpp>
-#include <tensortap/reduce/over_blocks.hpp>
+#include <tensortap/internal/config.hpp>
+#include <tensortap/reduce/internal/block_statistics.hpp>
+#include <tensortap/reduce/internal/blocks.hpp>
+#include <tensortap/reduce/internal/ieee_mode.hpp>
+#include <tensortap/reduce/internal/kernels.hpp>
+#include <tensortap/reduce/internal/lanes.hpp>
+#include <tensortap/reduce/internal/over_blocks.hpp>
 #include <tensortap/reduce/statistics_record.hpp>
-#include <tensortap/reduce/sum_squares.hpp>
-#include <tensortap/reduce/totals.hpp>
+#include <tensortap/reduce/internal/sum_squares.hpp>
+#include <tensortap/reduce/internal/totals.hpp>
 #include <tensortap/tensor/as_view.hpp>
 #include <tensortap/tensor/dtype.hpp>
 #include <tensortap/tensor/view.hpp>
 
-namespace tensortap::inline v0 {
+TENSORTAP_BEGIN_NAMESPACE
 
 namespace detail {
 
@@ -134,4 +135,4 @@ template <class T>
   return detail::statistics_of(view, detail::whole, options);
 }
 
-}  // namespace tensortap::inline v0
+TENSORTAP_END_NAMESPACE

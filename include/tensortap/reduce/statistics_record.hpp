@@ -16,10 +16,11 @@
 #include <span>
 #include <string_view>
 
-#include <tensortap/reduce/error_free.hpp>
-#include <tensortap/reduce/lanes.hpp>
+#include <tensortap/internal/config.hpp>
+#include <tensortap/reduce/internal/error_free.hpp>
+#include <tensortap/reduce/internal/lanes.hpp>
 
-namespace tensortap::inline v0 {
+TENSORTAP_BEGIN_NAMESPACE
 
 /// The fields of the record `smdebug/reductions/statistics/NAME`, a float64 vector, in this order. Later versions may
 /// append fields; these keep their places.
@@ -254,4 +255,4 @@ inline std::optional<Statistics> Statistics::from_record(std::span<const double>
   return s;
 }
 
-}  // namespace tensortap::inline v0
+TENSORTAP_END_NAMESPACE

@@ -14,12 +14,13 @@
 #include <utility>
 #include <vector>
 
+#include <tensortap/internal/config.hpp>
 #include <tensortap/rules/finding.hpp>
 #include <tensortap/stop.hpp>
 #include <tensortap/store/open.hpp>
 #include <tensortap/store/store.hpp>
 
-namespace tensortap::inline v0 {
+TENSORTAP_BEGIN_NAMESPACE
 
 /// Called with each finding, once. Not with failures: a rule that is broken must not end a training.
 using Action = std::function<void(const Finding&)>;
@@ -75,4 +76,4 @@ struct Print {
   void operator()(const Finding& finding) const { out << finding << '\n' << std::flush; }
 };
 
-}  // namespace tensortap::inline v0
+TENSORTAP_END_NAMESPACE

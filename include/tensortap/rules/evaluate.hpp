@@ -14,15 +14,16 @@
 #include <utility>
 #include <vector>
 
+#include <tensortap/internal/config.hpp>
 #include <tensortap/rules/action.hpp>
 #include <tensortap/rules/finding.hpp>
 #include <tensortap/rules/judge.hpp>
 #include <tensortap/rules/rule.hpp>
 #include <tensortap/stop.hpp>
-#include <tensortap/trial/options.hpp>
+#include <tensortap/trial/trial_options.hpp>
 #include <tensortap/trial/trial.hpp>
 
-namespace tensortap::inline v0 {
+TENSORTAP_BEGIN_NAMESPACE
 
 /// How a run is evaluated.
 struct EvaluateOptions {
@@ -125,4 +126,4 @@ class Evaluation {
   return std::move(evaluation).findings();
 }
 
-}  // namespace tensortap::inline v0
+TENSORTAP_END_NAMESPACE

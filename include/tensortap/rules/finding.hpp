@@ -10,9 +10,10 @@
 #include <string>
 
 #include <tensortap/error.hpp>
+#include <tensortap/internal/config.hpp>
 #include <tensortap/step.hpp>
 
-namespace tensortap::inline v0 {
+TENSORTAP_BEGIN_NAMESPACE
 
 /// One finding. `rule`, if it is empty, and `step` are filled in by whoever runs the rule.
 struct Finding {
@@ -46,4 +47,4 @@ inline std::ostream& operator<<(std::ostream& out, const Finding& finding) {
   return out << ": " << (finding.message.empty() ? shortest(finding.value) : escaped(finding.message));
 }
 
-}  // namespace tensortap::inline v0
+TENSORTAP_END_NAMESPACE

@@ -11,12 +11,13 @@
 #include <utility>
 #include <vector>
 
-#include <tensortap/reduce/step_view.hpp>
+#include <tensortap/step_view.hpp>
+#include <tensortap/internal/config.hpp>
 #include <tensortap/rules/action.hpp>
 #include <tensortap/rules/finding.hpp>
 #include <tensortap/rules/rule.hpp>
 
-namespace tensortap::inline v0 {
+TENSORTAP_BEGIN_NAMESPACE
 
 namespace detail {
 
@@ -88,4 +89,4 @@ inline std::function<void(const StepView&)> judge(std::vector<Rule> rules, Actio
   };
 }
 
-}  // namespace tensortap::inline v0
+TENSORTAP_END_NAMESPACE

@@ -20,13 +20,14 @@
 #include <utility>
 #include <vector>
 
-#include <tensortap/reduce/step_view.hpp>
+#include <tensortap/step_view.hpp>
+#include <tensortap/internal/config.hpp>
 #include <tensortap/rules/finding.hpp>
 #include <tensortap/select/collection.hpp>
 #include <tensortap/select/save_config.hpp>
 #include <tensortap/step.hpp>
 
-namespace tensortap::inline v0 {
+TENSORTAP_BEGIN_NAMESPACE
 
 class Rule;
 
@@ -176,4 +177,4 @@ inline std::vector<Collection> required_by(const std::vector<Rule>& rules) {
   return out;
 }
 
-}  // namespace tensortap::inline v0
+TENSORTAP_END_NAMESPACE

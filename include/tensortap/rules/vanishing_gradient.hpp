@@ -7,13 +7,14 @@
 #include <string_view>
 #include <vector>
 
-#include <tensortap/reduce/step_view.hpp>
+#include <tensortap/step_view.hpp>
+#include <tensortap/internal/config.hpp>
 #include <tensortap/reduction.hpp>
 #include <tensortap/rules/finding.hpp>
 #include <tensortap/select/collection.hpp>
 #include <tensortap/select/save_config.hpp>
 
-namespace tensortap::inline v0 {
+TENSORTAP_BEGIN_NAMESPACE
 
 /// Finds every tensor of a collection, in every step, whose mean magnitude is below a threshold.
 /// Numeric: NaN and infinities are no vanishing gradients: a tensor that holds one is passed over.
@@ -42,4 +43,4 @@ struct VanishingGradient {
   }
 };
 
-}  // namespace tensortap::inline v0
+TENSORTAP_END_NAMESPACE

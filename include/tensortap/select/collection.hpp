@@ -11,11 +11,12 @@
 #include <utility>
 #include <vector>
 
+#include <tensortap/internal/config.hpp>
 #include <tensortap/reduction.hpp>
 #include <tensortap/select/pattern.hpp>
 #include <tensortap/select/save_config.hpp>
 
-namespace tensortap::inline v0 {
+TENSORTAP_BEGIN_NAMESPACE
 
 /// A group of tensors by name or pattern. A tensor may belong to several; what each asks for is united.
 struct Collection {
@@ -59,4 +60,4 @@ inline std::optional<std::string_view> builtin_pattern(std::string_view collecti
   return found->second;
 }
 
-}  // namespace tensortap::inline v0
+TENSORTAP_END_NAMESPACE

@@ -15,9 +15,10 @@
 #include <vector>
 
 #include <tensortap/error.hpp>
+#include <tensortap/internal/config.hpp>
 #include <tensortap/name.hpp>
 
-namespace tensortap::inline v0 {
+TENSORTAP_BEGIN_NAMESPACE
 
 /// One compiled regular expression.
 /// Threads: `finds` may be called from several at once.
@@ -169,4 +170,4 @@ class Patterns {
   bool given_ = false;
 };
 
-}  // namespace tensortap::inline v0
+TENSORTAP_END_NAMESPACE

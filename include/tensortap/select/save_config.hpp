@@ -17,9 +17,10 @@
 #include <vector>
 
 #include <tensortap/error.hpp>
+#include <tensortap/internal/config.hpp>
 #include <tensortap/step.hpp>
 
-namespace tensortap::inline v0 {
+TENSORTAP_BEGIN_NAMESPACE
 
 /// When one mode is saved. Units: steps of that mode.
 struct ModeSaveConfig {
@@ -171,4 +172,4 @@ inline SaveConfig during(Mode mode) {
   return config;
 }
 
-}  // namespace tensortap::inline v0
+TENSORTAP_END_NAMESPACE

@@ -36,21 +36,22 @@
 #include <utility>
 #include <vector>
 
-#include <tensortap/capture/options.hpp>
+#include <tensortap/capture/hook_options.hpp>
 #include <tensortap/capture/state.hpp>
 #include <tensortap/error.hpp>
-#include <tensortap/spot/checkpoint_restore.hpp>
-#include <tensortap/spot/checkpoint_upload.hpp>
-#include <tensortap/spot/local_files.hpp>
-#include <tensortap/spot/remote_files.hpp>
-#include <tensortap/spot/sync_job.hpp>
-#include <tensortap/spot/sync_report.hpp>
+#include <tensortap/spot/internal/checkpoint_restore.hpp>
+#include <tensortap/spot/internal/checkpoint_upload.hpp>
+#include <tensortap/spot/internal/local_files.hpp>
+#include <tensortap/spot/internal/remote_files.hpp>
+#include <tensortap/spot/internal/sync_job.hpp>
+#include <tensortap/spot/checkpoint_sync_options.hpp>
 #include <tensortap/stop.hpp>
 #include <tensortap/store/open.hpp>
 #include <tensortap/store/store.hpp>
-#include <tensortap/thread.hpp>
+#include <tensortap/internal/config.hpp>
+#include <tensortap/internal/thread.hpp>
 
-namespace tensortap::inline v0 {
+TENSORTAP_BEGIN_NAMESPACE
 
 /// A directory and its copy in a store. Files in ".tmp", symbolic links and names that are not UTF-8 are left out.
 /// Uploads never throw: what went wrong is in their report, and the next one tries again. Each returns by its deadline
@@ -238,4 +239,4 @@ class CheckpointSync {
   std::shared_ptr<Core> core_;
 };
 
-}  // namespace tensortap::inline v0
+TENSORTAP_END_NAMESPACE

@@ -26,12 +26,13 @@
 #include <vector>
 
 #include <tensortap/error.hpp>
-#include <tensortap/spot/signal_subscription.hpp>
+#include <tensortap/spot/internal/signal_subscription.hpp>
 #include <tensortap/stop.hpp>
-#include <tensortap/store/descriptor.hpp>
-#include <tensortap/thread.hpp>
+#include <tensortap/store/internal/descriptor.hpp>
+#include <tensortap/internal/config.hpp>
+#include <tensortap/internal/thread.hpp>
 
-namespace tensortap::inline v0 {
+TENSORTAP_BEGIN_NAMESPACE
 
 /// What announces the end of the machine.
 struct InterruptionOptions {
@@ -123,4 +124,4 @@ class Interruption {
   std::thread watcher_;
 };
 
-}  // namespace tensortap::inline v0
+TENSORTAP_END_NAMESPACE

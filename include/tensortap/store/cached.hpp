@@ -24,11 +24,12 @@
 #include <vector>
 
 #include <tensortap/error.hpp>
-#include <tensortap/record/crc32c.hpp>
+#include <tensortap/bytes/crc32c.hpp>
+#include <tensortap/internal/config.hpp>
 #include <tensortap/store/file.hpp>
 #include <tensortap/store/store.hpp>
 
-namespace tensortap::inline v0 {
+TENSORTAP_BEGIN_NAMESPACE
 
 /// Units: bytes.
 struct CacheLimits {
@@ -206,4 +207,4 @@ class CachedStore final : public Store {
   mutable std::map<std::string, ObjectInfo, std::less<>> listed_;  // as last told
 };
 
-}  // namespace tensortap::inline v0
+TENSORTAP_END_NAMESPACE

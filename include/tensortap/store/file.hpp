@@ -24,14 +24,15 @@
 #include <utility>
 #include <vector>
 
-#include <tensortap/store/descriptor.hpp>
-#include <tensortap/store/directory_tree.hpp>
+#include <tensortap/store/internal/descriptor.hpp>
+#include <tensortap/store/internal/directory_tree.hpp>
+#include <tensortap/internal/config.hpp>
 #include <tensortap/store/file_calls.hpp>
-#include <tensortap/store/file_claim.hpp>
+#include <tensortap/store/internal/file_claim.hpp>
 #include <tensortap/store/store.hpp>
-#include <tensortap/store/temporary.hpp>
+#include <tensortap/store/internal/temporary.hpp>
 
-namespace tensortap::inline v0 {
+TENSORTAP_BEGIN_NAMESPACE
 
 /// Objects are files. All of them lie in one file system.
 class FileStore final : public Store {
@@ -338,4 +339,4 @@ class FileStore final : public Store {
   std::set<std::string, std::less<>> lost_;  // objects a sync failed to write
 };
 
-}  // namespace tensortap::inline v0
+TENSORTAP_END_NAMESPACE

@@ -21,7 +21,9 @@
 #include <cstddef>
 #include <functional>
 
-namespace tensortap::inline v0 {
+#include <tensortap/internal/config.hpp>
+
+TENSORTAP_BEGIN_NAMESPACE
 
 namespace detail {
 
@@ -97,4 +99,4 @@ struct FileCalls {
   std::function<int(int file)> lock = detail::lock_open_file;
 };
 
-}  // namespace tensortap::inline v0
+TENSORTAP_END_NAMESPACE

@@ -18,9 +18,10 @@
 #include <utility>
 #include <vector>
 
+#include <tensortap/internal/config.hpp>
 #include <tensortap/store/store.hpp>
 
-namespace tensortap::inline v0 {
+TENSORTAP_BEGIN_NAMESPACE
 
 class MemoryStore final : public Store {
  public:
@@ -124,4 +125,4 @@ class MemoryStore final : public Store {
   std::set<std::string, std::less<>> claimed_;
 };
 
-}  // namespace tensortap::inline v0
+TENSORTAP_END_NAMESPACE

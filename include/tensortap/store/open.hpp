@@ -10,14 +10,15 @@
 #include <string_view>
 
 #include <tensortap/error.hpp>
+#include <tensortap/internal/config.hpp>
 #include <tensortap/store/file.hpp>
 #include <tensortap/store/store.hpp>
 
-namespace tensortap::inline v0 {
+TENSORTAP_BEGIN_NAMESPACE
 
 namespace detail {
 
-/// Opens an s3:// address. Set by <tensortap/store/s3/s3_store.hpp>, in programs that include it.
+/// Opens an s3:// address. Set by <tensortap/net/s3/s3_store.hpp>, in programs that include it.
 inline std::atomic<std::shared_ptr<Store> (*)(std::string_view address)> open_s3 = nullptr;
 
 }  // namespace detail
@@ -38,4 +39,4 @@ inline std::shared_ptr<Store> open_store(std::string_view address) {
   return std::make_shared<FileStore>(std::move(directory));
 }
 
-}  // namespace tensortap::inline v0
+TENSORTAP_END_NAMESPACE

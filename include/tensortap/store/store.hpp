@@ -18,20 +18,11 @@
 #include <string_view>
 #include <vector>
 
+#include <tensortap/bytes/bytes.hpp>
 #include <tensortap/error.hpp>
+#include <tensortap/internal/config.hpp>
 
-namespace tensortap::inline v0 {
-
-/// Bytes somebody else owns.
-using Bytes = std::span<const std::byte>;
-
-/// The bytes of `text`.
-inline Bytes bytes_of(std::string_view text) noexcept { return std::as_bytes(std::span(text.data(), text.size())); }
-
-/// `bytes` as text.
-inline std::string_view text_of(Bytes bytes) noexcept {
-  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
-}
+TENSORTAP_BEGIN_NAMESPACE
 
 /// Whether a change must have reached the disk, name and all, before the call returns.
 enum class Sync : std::uint8_t { no, yes };
@@ -149,4 +140,4 @@ inline void Store::remove_all(std::span<const std::string> keys) {
   for (const std::string& key : keys) (void)remove(key);
 }
 
-}  // namespace tensortap::inline v0
+TENSORTAP_END_NAMESPACE

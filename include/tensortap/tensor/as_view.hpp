@@ -13,10 +13,11 @@
 #include <type_traits>
 
 #include <tensortap/error.hpp>
+#include <tensortap/internal/config.hpp>
 #include <tensortap/tensor/dtype.hpp>
 #include <tensortap/tensor/view.hpp>
 
-namespace tensortap::inline v0 {
+TENSORTAP_BEGIN_NAMESPACE
 
 namespace detail {
 
@@ -199,4 +200,4 @@ template <class T>
   }
 }
 
-}  // namespace tensortap::inline v0
+TENSORTAP_END_NAMESPACE

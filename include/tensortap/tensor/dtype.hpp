@@ -16,7 +16,9 @@
 #include <type_traits>
 #include <utility>
 
-namespace tensortap::inline v0 {
+#include <tensortap/internal/config.hpp>
+
+TENSORTAP_BEGIN_NAMESPACE
 
 /// The type of a tensor's elements.
 enum class DType : std::uint8_t {
@@ -180,4 +182,4 @@ decltype(auto) visit_dtype(DType dtype, F&& f) {
   return f.template operator()<double>();
 }
 
-}  // namespace tensortap::inline v0
+TENSORTAP_END_NAMESPACE

@@ -12,10 +12,11 @@
 #include <vector>
 
 #include <tensortap/error.hpp>
+#include <tensortap/internal/config.hpp>
 #include <tensortap/tensor/dtype.hpp>
 #include <tensortap/tensor/view.hpp>
 
-namespace tensortap::inline v0 {
+TENSORTAP_BEGIN_NAMESPACE
 
 /// Row-major and contiguous; strings have one axis.
 class Tensor {
@@ -106,4 +107,4 @@ class Tensor {
   std::vector<std::string> strings_;
 };
 
-}  // namespace tensortap::inline v0
+TENSORTAP_END_NAMESPACE

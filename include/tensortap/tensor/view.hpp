@@ -15,9 +15,10 @@
 #include <string_view>
 
 #include <tensortap/error.hpp>
+#include <tensortap/internal/config.hpp>
 #include <tensortap/tensor/dtype.hpp>
 
-namespace tensortap::inline v0 {
+TENSORTAP_BEGIN_NAMESPACE
 
 /// A tensor somebody else owns. The element type and the rank are values, so that everything behind it is compiled
 /// once. Lifetime: as long as the memory it looks at.
@@ -162,4 +163,4 @@ inline void copy_row_major(const TensorView& view, std::size_t first, std::size_
 /// Copies the whole of `view` in row-major order to `to`, which holds `view.nbytes()` bytes.
 inline void copy_row_major(const TensorView& view, std::byte* to) { copy_row_major(view, 0, view.size(), to); }
 
-}  // namespace tensortap::inline v0
+TENSORTAP_END_NAMESPACE

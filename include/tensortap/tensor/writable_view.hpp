@@ -9,10 +9,11 @@
 #include <ranges>
 #include <type_traits>
 
+#include <tensortap/internal/config.hpp>
 #include <tensortap/tensor/as_view.hpp>
 #include <tensortap/tensor/view.hpp>
 
-namespace tensortap::inline v0 {
+TENSORTAP_BEGIN_NAMESPACE
 
 namespace detail {
 
@@ -43,4 +44,4 @@ class WritableView : public TensorView {
   [[nodiscard]] void* data() const noexcept { return const_cast<void*>(TensorView::data()); }
 };
 
-}  // namespace tensortap::inline v0
+TENSORTAP_END_NAMESPACE

@@ -12,8 +12,9 @@
 #include <vector>
 
 #include <tensortap/error.hpp>
+#include <tensortap/internal/config.hpp>
 
-namespace tensortap::inline v0 {
+TENSORTAP_BEGIN_NAMESPACE
 
 /// Something in a run that could not be read; safe to print.
 struct Damage {
@@ -69,4 +70,4 @@ class DamageList {
 
 }  // namespace detail
 
-}  // namespace tensortap::inline v0
+TENSORTAP_END_NAMESPACE

@@ -11,10 +11,11 @@
 #include <string>
 #include <vector>
 
+#include <tensortap/internal/config.hpp>
 #include <tensortap/record/layout.hpp>
 #include <tensortap/store/store.hpp>
 
-namespace tensortap::inline v0 {
+TENSORTAP_BEGIN_NAMESPACE
 
 struct RunOutline {
   std::vector<std::int64_t> steps = {};  ///< global steps that any worker has saved; ascending
@@ -41,4 +42,4 @@ inline RunOutline outline_of(const Store& store) {
   return outline;
 }
 
-}  // namespace tensortap::inline v0
+TENSORTAP_END_NAMESPACE

@@ -13,15 +13,16 @@
 #include <utility>
 #include <vector>
 
+#include <tensortap/internal/config.hpp>
 #include <tensortap/reduce/statistics.hpp>
-#include <tensortap/reduce/step_view.hpp>
+#include <tensortap/step_view.hpp>
 #include <tensortap/reduction.hpp>
 #include <tensortap/step.hpp>
 #include <tensortap/tensor/tensor.hpp>
-#include <tensortap/trial/live_run.hpp>
-#include <tensortap/trial/saved_tensor.hpp>
+#include <tensortap/trial/internal/live_run.hpp>
+#include <tensortap/trial/internal/saved_tensor.hpp>
 
-namespace tensortap::inline v0 {
+TENSORTAP_BEGIN_NAMESPACE
 
 /// What the workers saved in one global step; of a tensor that several saved, the alphabetically first answers.
 /// Threads: any. Lifetime: of its own; the Trial may be gone.
@@ -72,4 +73,4 @@ class StoredStep final : public StepView {
   Step step_;
 };
 
-}  // namespace tensortap::inline v0
+TENSORTAP_END_NAMESPACE

@@ -15,14 +15,15 @@
 #include <utility>
 #include <vector>
 
+#include <tensortap/internal/config.hpp>
 #include <tensortap/reduce/statistics.hpp>
 #include <tensortap/reduction.hpp>
 #include <tensortap/step.hpp>
 #include <tensortap/tensor/tensor.hpp>
-#include <tensortap/trial/live_run.hpp>
-#include <tensortap/trial/saved_tensor.hpp>
+#include <tensortap/trial/internal/live_run.hpp>
+#include <tensortap/trial/internal/saved_tensor.hpp>
 
-namespace tensortap::inline v0 {
+TENSORTAP_BEGIN_NAMESPACE
 
 /// What a run holds of one tensor. Steps are those of `mode()`: global steps for Mode::global, else the mode's own.
 /// Without a worker, the alphabetically first that has what is asked for answers. What is damaged reads as absent and
@@ -98,4 +99,4 @@ class TensorHistory {
   Mode mode_;
 };
 
-}  // namespace tensortap::inline v0
+TENSORTAP_END_NAMESPACE

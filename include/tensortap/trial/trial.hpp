@@ -16,18 +16,19 @@
 #include <vector>
 
 #include <tensortap/error.hpp>
+#include <tensortap/internal/config.hpp>
 #include <tensortap/record/attempt.hpp>
 #include <tensortap/select/collection.hpp>
 #include <tensortap/select/pattern.hpp>
 #include <tensortap/step.hpp>
 #include <tensortap/store/open.hpp>
 #include <tensortap/trial/damage.hpp>
-#include <tensortap/trial/live_run.hpp>
-#include <tensortap/trial/options.hpp>
+#include <tensortap/trial/internal/live_run.hpp>
+#include <tensortap/trial/trial_options.hpp>
 #include <tensortap/trial/stored_step.hpp>
 #include <tensortap/trial/tensor_history.hpp>
 
-namespace tensortap::inline v0 {
+TENSORTAP_BEGIN_NAMESPACE
 
 /// Which tensors are asked for; what is left out does not restrict.
 struct TensorQuery {
@@ -252,4 +253,4 @@ class Trial {
   std::shared_ptr<detail::LiveRun> run_;
 };
 
-}  // namespace tensortap::inline v0
+TENSORTAP_END_NAMESPACE

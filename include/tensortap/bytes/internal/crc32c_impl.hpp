@@ -1,0 +1,25 @@
+// Chooses the kernel of CRC-32C for this processor.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+
+#include <tensortap/bytes/bytes.hpp>
+#include <tensortap/bytes/crc32c.hpp>
+#include <tensortap/bytes/internal/crc32c_kernels.hpp>
+#include <tensortap/bytes/internal/crc32c_tables.hpp>
+#include <tensortap/internal/config.hpp>
+#include <tensortap/isa.hpp>
+
+TENSORTAP_BEGIN_NAMESPACE
+
+TENSORTAP_INLINE std::uint32_t crc32c(Bytes bytes, std::uint32_t crc) noexcept {
+  return ~detail::crc32c_kernels()[static_cast<std::size_t>(isa())](bytes.data(), bytes.size(), ~crc);
+}
+
+TENSORTAP_INLINE std::uint32_t crc32c_of_both(std::uint32_t a, std::uint32_t b, std::size_t size_of_b) noexcept {
+  return detail::product_of_polynomials(a, detail::power_of_x(8 * size_of_b)) ^ b;
+}
+
+TENSORTAP_END_NAMESPACE

@@ -1,0 +1,70 @@
+// Memory for the tensors of one step: bytes that stay where they are, and chunks that are used again.
+//
+// Not for users: the hook copies tensors into it.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include <tensortap/internal/config.hpp>
+
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
+
+/// Grows in chunks, so nothing that was handed out ever moves. Threads: one at a time; the memory handed out may be
+/// written by others.
+class Arena {
+ public:
+  /// `size` bytes, aligned for any element, not set to anything.
+  [[nodiscard]] std::byte* allocate(std::size_t size) {
+    constexpr std::size_t alignment = 64;
+    size = (size + alignment - 1) / alignment * alignment;
+    while (current_ < chunks_.size() && chunks_[current_].size - used_ < size) {
+      ++current_;
+      used_ = 0;
+    }
+    if (current_ == chunks_.size()) {
+      const std::size_t capacity = std::max(size, std::clamp(capacity_, smallest_chunk, largest_chunk));
+      chunks_.push_back({std::unique_ptr<std::byte[]>(new std::byte[capacity + alignment]), capacity});
+      capacity_ += capacity;
+    }
+    auto at = reinterpret_cast<std::uintptr_t>(chunks_[current_].bytes.get());
+    at = (at + alignment - 1) / alignment * alignment;
+    std::byte* const out = reinterpret_cast<std::byte*>(at) + used_;
+    used_ += size;
+    in_use_ += size;
+    return out;
+  }
+
+  /// Takes everything back. Chunks are kept, unless most of them lay idle.
+  void clear() {
+    if (capacity_ > 4 * in_use_ + largest_chunk) {
+      chunks_.clear();
+      capacity_ = 0;
+    }
+    current_ = used_ = in_use_ = 0;
+  }
+
+  /// Bytes held, in use or not.
+  [[nodiscard]] std::size_t capacity() const noexcept { return capacity_; }
+
+ private:
+  static constexpr std::size_t smallest_chunk = std::size_t{4} << 10;
+  static constexpr std::size_t largest_chunk = std::size_t{1} << 20;
+
+  struct Chunk {
+    std::unique_ptr<std::byte[]> bytes;
+    std::size_t size;
+  };
+  std::vector<Chunk> chunks_;
+  std::size_t current_ = 0;
+  std::size_t used_ = 0;
+  std::size_t in_use_ = 0;
+  std::size_t capacity_ = 0;
+};
+
+}  // namespace detail
+TENSORTAP_END_NAMESPACE

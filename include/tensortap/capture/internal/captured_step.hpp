@@ -1,0 +1,94 @@
+// A step as rules see it in the training process: what was written of it, before it is forgotten.
+//
+// Not for users: a hook hands it to `on_step` as a StepView.
+#pragma once
+
+#include <algorithm>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <tensortap/capture/internal/step_records.hpp>
+#include <tensortap/internal/config.hpp>
+#include <tensortap/reduce/reduce.hpp>
+#include <tensortap/reduce/statistics.hpp>
+#include <tensortap/step_view.hpp>
+#include <tensortap/select/collection.hpp>
+#include <tensortap/tensor/tensor.hpp>
+
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
+
+/// A view of a step's records. Lifetime: theirs.
+class CapturedStep final : public StepView {
+ public:
+  CapturedStep(const StepRecords& records, std::span<const Collection> collections)
+      : records_(&records), collections_(collections) {}
+
+  [[nodiscard]] Step step() const override { return records_->step(); }
+
+  [[nodiscard]] std::vector<std::string> tensors(std::string_view collection = {}) const override {
+    std::vector<std::string> out;
+    for (const CapturedRecord& record : records_->records())
+      if (collection.empty() || is_in(*record.tensor, collection)) out.push_back(record.tensor->name);
+    std::sort(out.begin(), out.end());
+    out.erase(std::unique(out.begin(), out.end()), out.end());
+    return out;
+  }
+
+  [[nodiscard]] std::optional<Tensor> value(std::string_view tensor) const override {
+    const auto* record = find(tensor, CapturedRecord::Kind::raw);
+    if (record == nullptr) return std::nullopt;
+    return Tensor(record->view);
+  }
+
+  [[nodiscard]] std::optional<double> reduction(std::string_view tensor, Reduction r) const override {
+    if (r == Reduction::statistics) return std::nullopt;
+    if (const Reduced* saved = find_reduction(tensor, r)) return saved->value();
+    if (const auto* record = find(tensor, CapturedRecord::Kind::raw)) return reduce(record->view, r);
+    if (const auto saved = statistics(tensor)) return reduction_of(*saved, r);
+    return std::nullopt;
+  }
+
+  [[nodiscard]] std::optional<Statistics> statistics(std::string_view tensor) const override {
+    if (const auto* record = find(tensor, CapturedRecord::Kind::statistics))
+      return Statistics::from_record(Tensor(record->view).as<double>());
+    if (const auto* record = find(tensor, CapturedRecord::Kind::raw);
+        record != nullptr && is_real(record->view.dtype()))
+      return tensortap::statistics(record->view);
+    return std::nullopt;
+  }
+
+ private:
+  [[nodiscard]] bool is_in(const KnownTensor& tensor, std::string_view collection) const {
+    return std::any_of(tensor.collections.begin(), tensor.collections.end(),
+                       [&](std::size_t i) { return i < collections_.size() && collections_[i].name == collection; });
+  }
+
+  /// The last record of its kind, as readers of the file see the last.
+  [[nodiscard]] const CapturedRecord* find(std::string_view tensor, CapturedRecord::Kind kind) const {
+    const auto& records = records_->records();
+    const auto found = std::find_if(records.rbegin(), records.rend(), [&](const CapturedRecord& record) {
+      return record.tensor->name == tensor && record.kind == kind;
+    });
+    return found == records.rend() ? nullptr : &*found;
+  }
+
+  [[nodiscard]] const Reduced* find_reduction(std::string_view tensor, Reduction r) const {
+    const auto& records = records_->records();
+    for (auto record = records.rbegin(); record != records.rend(); ++record) {
+      if (record->tensor->name != tensor) continue;
+      for (const Reduced& value : record->reductions)
+        if (value.reduction == r) return &value;
+    }
+    return nullptr;
+  }
+
+  const StepRecords* records_;
+  std::span<const Collection> collections_;
+};
+
+}  // namespace detail
+TENSORTAP_END_NAMESPACE

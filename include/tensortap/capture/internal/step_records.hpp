@@ -1,0 +1,167 @@
+// What one step has shown, copied: tensors are borrowed and change with the next step, so their elements are copied
+// here, once, and turned into files later by another thread.
+//
+// Not for users: the hook fills it.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <memory>
+#include <new>
+#include <span>
+#include <string>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include <tensortap/capture/internal/arena.hpp>
+#include <tensortap/bytes/crc32c.hpp>
+#include <tensortap/internal/config.hpp>
+#include <tensortap/reduce/reduce.hpp>
+#include <tensortap/reduction.hpp>
+#include <tensortap/step.hpp>
+#include <tensortap/tensor/as_view.hpp>
+#include <tensortap/tensor/tensor.hpp>
+#include <tensortap/tensor/view.hpp>
+
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
+
+/// A tensor's name, and what follows from it, since its first sight.
+struct KnownTensor {
+  std::string name;
+  std::vector<std::size_t> collections;  ///< positions of those it belongs to
+  bool saved = false;                    ///< Threads: those that save
+};
+
+/// What was saved of a tensor at once: its elements, reductions of it, or its shape.
+struct CapturedRecord {
+  enum class Kind : std::uint8_t { raw, reductions, statistics, shape };
+
+  const KnownTensor* tensor = nullptr;
+  Kind kind = Kind::raw;
+  double wall_time = 0;
+  TensorView view;  ///< of the copy; of a shape only the extents are there, of reductions nothing
+  const std::uint32_t* checksum = nullptr;  ///< of the elements, if they are many
+  std::span<const Reduced> reductions;      ///< each becomes a record of its own
+  std::unique_ptr<Tensor> text;             ///< the copy, if it is strings
+};
+
+static_assert(std::is_trivially_destructible_v<Reduced>);  // they lie in an arena
+
+/// The records of one step. Memory is kept from step to step: a loop that saves the same again allocates nothing.
+class StepRecords {
+ public:
+  /// Forgets what was there and begins `step`.
+  void begin(const Step& step) {
+    step_ = step;
+    records_.clear();
+    arena_.clear();
+    bytes_ = 0;
+    files_records_ = 0;
+  }
+
+  /// Where elements are copied to, and the checksum of them.
+  struct Room {
+    std::byte* elements = nullptr;
+    std::uint32_t* checksum = nullptr;
+  };
+
+  /// Makes room for a record of `view`, which is copied by `copy` later: outside of any lock, by the thread that saves.
+  Room add(const KnownTensor& tensor, const TensorView& view, double wall_time) {
+    std::byte* const to = arena_.allocate(view.nbytes());
+    std::uint32_t* checksum = nullptr;
+    if (view.nbytes() >= many_bytes) checksum = new (arena_.allocate(sizeof *checksum)) std::uint32_t(0);
+    auto& record = records_.emplace_back();
+    record.checksum = checksum;
+    record.tensor = &tensor;
+    record.wall_time = wall_time;
+    if (view.dtype() == DType::string) {
+      record.text = std::make_unique<Tensor>(view);
+      record.view = as_view(*record.text);
+    } else {
+      record.view = TensorView(to, view.dtype(), view.shape());
+    }
+    bytes_ += view.nbytes();
+    ++files_records_;
+    return {to, checksum};
+  }
+
+  /// Copies the elements of `view` to where `add` made room. The checksum of many is taken piece by piece while each is
+  /// in the cache, which costs a tenth of reading them again.
+  static void copy(const TensorView& view, const Room& room) {
+    if (view.dtype() == DType::string || view.nbytes() == 0) return;
+    if (room.checksum == nullptr) return copy_row_major(view, room.elements);
+    const std::size_t width = size_of(view.dtype());
+    const std::size_t piece = (std::size_t{64} << 10) / width;
+    std::uint32_t crc = 0;
+    for (std::size_t first = 0; first < view.size(); first += piece) {
+      const std::size_t count = std::min(piece, view.size() - first);
+      std::byte* const to = room.elements + first * width;
+      copy_row_major(view, first, count, to);
+      crc = crc32c({to, count * width}, crc);
+    }
+    *room.checksum = crc;
+  }
+
+  /// Adds reductions of `tensor`, and its statistics if they are among them.
+  void add(const KnownTensor& tensor, const ReducedSet& values, double wall_time) {
+    if (!values.empty()) {
+      auto* const copy = reinterpret_cast<Reduced*>(arena_.allocate(values.size() * sizeof(Reduced)));
+      std::uninitialized_copy(values.begin(), values.end(), copy);
+      auto& record = records_.emplace_back();
+      record.tensor = &tensor;
+      record.kind = CapturedRecord::Kind::reductions;
+      record.wall_time = wall_time;
+      record.reductions = {copy, values.size()};
+      for (const Reduced& value : values) bytes_ += size_of(value.dtype);
+      files_records_ += values.size();
+    }
+    if (values.statistics) {
+      const auto fields = values.statistics->to_record();
+      std::memcpy(add(tensor, as_view(fields), wall_time).elements, fields.data(), sizeof fields);
+      records_.back().kind = CapturedRecord::Kind::statistics;
+    }
+  }
+
+  /// Adds the shape of `view` without its elements.
+  void add_shape(const KnownTensor& tensor, const TensorView& view) {
+    auto& record = records_.emplace_back();
+    record.tensor = &tensor;
+    record.kind = CapturedRecord::Kind::shape;
+    record.view = TensorView(nullptr, view.dtype(), view.shape());
+  }
+
+  [[nodiscard]] const Step& step() const noexcept { return step_; }
+  [[nodiscard]] const std::vector<CapturedRecord>& records() const noexcept { return records_; }
+  [[nodiscard]] bool empty() const noexcept { return records_.empty(); }
+  /// Bytes of all elements.
+  [[nodiscard]] std::uint64_t bytes() const noexcept { return bytes_; }
+  /// Number of records, each reduction and shape being one.
+  [[nodiscard]] std::uint64_t count() const noexcept {
+    std::uint64_t out = 0;
+    for (const CapturedRecord& record : records_)
+      out += record.kind == CapturedRecord::Kind::reductions ? record.reductions.size() : 1;
+    return out;
+  }
+  /// Number of records in the events file: all but shapes.
+  [[nodiscard]] std::uint64_t size() const noexcept { return files_records_; }
+  /// Bytes of memory held.
+  [[nodiscard]] std::uint64_t memory() const noexcept {
+    return arena_.capacity() + records_.capacity() * sizeof(CapturedRecord);
+  }
+
+ private:
+  static constexpr std::size_t many_bytes = std::size_t{1} << 20;
+
+  Step step_;
+  std::vector<CapturedRecord> records_;
+  Arena arena_;
+  std::uint64_t bytes_ = 0;
+  std::uint64_t files_records_ = 0;
+};
+
+}  // namespace detail
+TENSORTAP_END_NAMESPACE

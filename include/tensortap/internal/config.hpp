@@ -1,0 +1,28 @@
+// The macros of the library: its namespace, and where its function bodies are compiled.
+//
+// Header-only (the default): each door includes its bodies, which are inline. Compiled: every file of a program defines
+// TENSORTAP_COMPILED and sees declarations only; the bodies come from the target tensortap::compiled, or from the one
+// file that also defines TENSORTAP_IMPLEMENTATION.
+#pragma once
+
+// The inline namespace names the versions that are compatible: headers of 0.1.x and of 0.2.x declare different symbols,
+// so that mixing them in one program does not link where they meet.
+#define TENSORTAP_BEGIN_NAMESPACE \
+  namespace tensortap {           \
+  inline namespace v0_1 {
+#define TENSORTAP_END_NAMESPACE \
+  }                             \
+  }
+
+// TENSORTAP_INLINE stands before each function body that is compiled once. TENSORTAP_WITH_BODIES tells doors whether to
+// include their bodies.
+#if defined(TENSORTAP_COMPILED) || defined(TENSORTAP_IMPLEMENTATION)
+#define TENSORTAP_INLINE
+#else
+#define TENSORTAP_INLINE inline
+#endif
+#if defined(TENSORTAP_COMPILED) && !defined(TENSORTAP_IMPLEMENTATION)
+#define TENSORTAP_WITH_BODIES 0
+#else
+#define TENSORTAP_WITH_BODIES 1
+#endif

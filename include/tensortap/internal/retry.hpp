@@ -1,0 +1,63 @@
+// The one retry mechanism: how long to wait before the next attempt, and when to stop.
+#pragma once
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <cstdint>
+#include <optional>
+
+#include <tensortap/error.hpp>
+#include <tensortap/internal/config.hpp>
+#include <tensortap/retry_policy.hpp>
+
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
+
+/// Counts the attempts of one call and the time spent on waiting between them.
+class Retries {
+ public:
+  explicit Retries(const RetryPolicy& policy) : policy_(policy) {}
+
+  /// Returns the delay before the next attempt and counts it; nullopt if the policy allows none. `jitter`, from 0 to 1,
+  /// scales the delay.
+  std::optional<std::chrono::nanoseconds> next(double jitter = 1) {
+    if (attempts_ >= policy_.attempts) return std::nullopt;
+    const double longest = static_cast<double>(policy_.longest_delay.count());
+    const double doubled = std::ldexp(static_cast<double>(policy_.first_delay.count()), std::min(attempts_ - 1, 40));
+    const double scaled = std::min(doubled, longest) * std::clamp(jitter, 0.0, 1.0);
+    const std::chrono::nanoseconds delay(static_cast<std::int64_t>(scaled));
+    if (delay > policy_.for_at_most - waited_) return std::nullopt;
+    ++attempts_;
+    waited_ += delay;
+    return delay;
+  }
+
+  /// The attempts so far, the first one included.
+  [[nodiscard]] int attempts() const noexcept { return attempts_; }
+  /// The sum of the delays so far.
+  [[nodiscard]] std::chrono::nanoseconds waited() const noexcept { return waited_; }
+
+ private:
+  const RetryPolicy policy_;
+  int attempts_ = 1;
+  std::chrono::nanoseconds waited_{};
+};
+
+/// Returns what `call` returns. Repeats it while it throws Errc::io, `retries` allows another attempt and `wait(delay)`,
+/// which sleeps, returns true. Throws: the last error.
+template <class Call, class Wait>
+auto retry(Retries& retries, const Call& call, const Wait& wait) {
+  for (;;) {
+    try {
+      return call();
+    } catch (const Error& e) {
+      if (e.code() != Errc::io) throw;
+      const auto delay = retries.next();
+      if (!delay || !wait(*delay)) throw;
+    }
+  }
+}
+
+}  // namespace detail
+TENSORTAP_END_NAMESPACE

@@ -1,0 +1,142 @@
+// SHA-256, HMAC and MD5 of bytes, and digests as text: what S3 signs with and compares.
+//
+//   tensortap::Md5 md5;
+//   for (const tensortap::Bytes piece : pieces) md5.add(piece);
+//   const std::string content_md5 = tensortap::base64_of(md5.finish());
+#pragma once
+
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+
+#include <array>
+#include <cstddef>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include <tensortap/error.hpp>
+#include <tensortap/internal/config.hpp>
+#include <tensortap/store/store.hpp>
+
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
+
+/// `bytes` in hexadecimal, lower case.
+inline std::string hex_of(Bytes bytes) {
+  constexpr char hex[] = "0123456789abcdef";
+  std::string out;
+  out.reserve(2 * bytes.size());
+  for (const std::byte b : bytes) out += {hex[static_cast<unsigned>(b) >> 4], hex[static_cast<unsigned>(b) & 15]};
+  return out;
+}
+
+/// `bytes` in base64 (RFC 4648, section 4, with padding).
+inline std::string base64_of(Bytes bytes) {
+  constexpr char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  std::string out;
+  out.reserve((bytes.size() + 2) / 3 * 4);
+  for (std::size_t i = 0; i < bytes.size(); i += 3) {
+    const std::size_t here = bytes.size() - i < 3 ? bytes.size() - i : 3;
+    unsigned three = 0;
+    for (std::size_t k = 0; k < 3; ++k) three = three << 8 | (k < here ? static_cast<unsigned>(bytes[i + k]) : 0);
+    for (std::size_t k = 0; k < 4; ++k) out += k <= here ? digits[three >> (18 - 6 * k) & 63] : '=';
+  }
+  return out;
+}
+
+/// A digest of `Size` bytes, taken piece by piece.
+template <std::size_t Size>
+class MessageDigest {
+ public:
+  using Value = std::array<std::byte, Size>;
+
+  /// More bytes. Throws: OpenSSL failed.
+  void add(Bytes bytes) {
+    if (EVP_DigestUpdate(context_.get(), bytes.data(), bytes.size()) != 1) throw Error::digest_failed(name_);
+  }
+
+  /// The digest of what was added; after that it begins anew. Throws: OpenSSL failed.
+  Value finish() {
+    Value value;
+    unsigned size = 0;
+    if (EVP_DigestFinal_ex(context_.get(), reinterpret_cast<unsigned char*>(value.data()), &size) != 1 || size != Size)
+      throw Error::digest_failed(name_);
+    begin();
+    return value;
+  }
+
+ protected:
+  MessageDigest(std::string_view name, const EVP_MD* algorithm) : name_(name), algorithm_(algorithm) {
+    if (context_ == nullptr) throw Error::digest_failed(name_);
+    begin();
+  }
+
+ private:
+  struct Free {
+    void operator()(EVP_MD_CTX* context) const noexcept { EVP_MD_CTX_free(context); }
+  };
+
+  void begin() {
+    if (EVP_DigestInit_ex(context_.get(), algorithm_, nullptr) != 1) throw Error::digest_failed(name_);
+  }
+
+  std::string_view name_;
+  const EVP_MD* algorithm_;
+  std::unique_ptr<EVP_MD_CTX, Free> context_{EVP_MD_CTX_new()};
+};
+
+/// SHA-256, piece by piece: add(), then finish().
+class Sha256 : public detail::MessageDigest<32> {
+ public:
+  /// Throws: OpenSSL failed.
+  Sha256() : MessageDigest("SHA-256", EVP_sha256()) {}
+};
+
+/// MD5, piece by piece: add(), then finish(). It finds accidents, not attacks.
+class Md5 : public detail::MessageDigest<16> {
+ public:
+  /// Throws: OpenSSL failed, as it does where only FIPS algorithms are allowed.
+  Md5() : MessageDigest("MD5", EVP_md5()) {}
+};
+
+/// The SHA-256 of `pieces`, one after the other. Throws: OpenSSL failed.
+inline Sha256::Value sha256(std::span<const Bytes> pieces) {
+  Sha256 digest;
+  for (const Bytes piece : pieces) digest.add(piece);
+  return digest.finish();
+}
+
+/// In hexadecimal.
+inline std::string sha256_hex(std::span<const Bytes> pieces) { return hex_of(sha256(pieces)); }
+inline std::string sha256_hex(std::string_view text) {
+  const Bytes piece = bytes_of(text);
+  return sha256_hex(std::span(&piece, 1));
+}
+
+/// The MD5 of `pieces`, one after the other. Throws: OpenSSL failed.
+inline Md5::Value md5(std::span<const Bytes> pieces) {
+  Md5 digest;
+  for (const Bytes piece : pieces) digest.add(piece);
+  return digest.finish();
+}
+
+/// As ETags have it.
+inline std::string md5_hex(std::span<const Bytes> pieces) { return hex_of(md5(pieces)); }
+/// As Content-MD5 has it.
+inline std::string md5_base64(std::span<const Bytes> pieces) { return base64_of(md5(pieces)); }
+
+/// The HMAC-SHA-256 of `text` under `key` (RFC 2104). Throws: OpenSSL failed.
+inline Sha256::Value hmac_sha256(Bytes key, std::string_view text) {
+  Sha256::Value value;
+  unsigned size = 0;
+  const auto* const begin = reinterpret_cast<const unsigned char*>(text.data());
+  auto* const out = reinterpret_cast<unsigned char*>(value.data());
+  if (HMAC(EVP_sha256(), key.data(), static_cast<int>(key.size()), begin, text.size(), out, &size) == nullptr ||
+      size != value.size())
+    throw Error::digest_failed("HMAC-SHA-256");
+  return value;
+}
+
+}  // namespace detail
+TENSORTAP_END_NAMESPACE

@@ -1,0 +1,132 @@
+// Asks AWS's Security Token Service for the temporary credentials of a role.
+//
+// Not for users: default_credentials() is the way in.
+#pragma once
+
+#include <algorithm>
+#include <chrono>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <pugixml.hpp>
+
+#include <tensortap/error.hpp>
+#include <tensortap/net/http/url.hpp>
+#include <tensortap/net/aws/internal/container_credentials.hpp>
+#include <tensortap/internal/config.hpp>
+#include <tensortap/net/aws/credentials_options.hpp>
+#include <tensortap/net/aws/internal/iso8601.hpp>
+#include <tensortap/net/aws/internal/profile_file.hpp>
+#include <tensortap/net/aws/internal/sigv4.hpp>
+
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
+
+/// A role to be assumed.
+struct Role {
+  std::string arn = {};
+  std::string session_name = {};        ///< empty: one of ours
+  std::string external_id = {};         ///< optional
+  std::string duration_seconds = {};    ///< optional
+  std::string web_identity_token = {};  ///< instead of credentials that sign
+};
+
+/// The region whose STS is asked; empty if none is known.
+inline std::string sts_region(const CredentialsOptions& options, const ProfileFiles& files,
+                              const std::string& profile) {
+  for (const std::string& region :
+       {options.region, variable(options, "AWS_REGION"), variable(options, "AWS_DEFAULT_REGION"),
+        files.value("profile " + profile, "region")})
+    if (!region.empty()) return region;
+  return {};
+}
+
+/// The credentials in the XML of a reply. No message repeats any of it but the code of an error.
+inline CredentialsAnswer credentials_of_xml(const HttpReply& reply, const Url& url, const std::string& action,
+                                            std::string source) {
+  pugi::xml_document document;
+  const bool is_xml = document.load_buffer(reply.body.data(), reply.body.size());
+  if (!succeeded(reply)) {
+    std::string why = trouble_of(url, reply);
+    const std::string code = document.child("ErrorResponse").child("Error").child_value("Code");
+    const bool is_word = std::all_of(code.begin(), code.end(), [](char c) {
+      return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.';
+    });
+    if (!code.empty() && code.size() <= 64 && is_word) why += " (" + code + ")";
+    return CredentialsAnswer::failed(std::move(why));
+  }
+  const pugi::xml_node found =
+      document.child((action + "Response").c_str()).child((action + "Result").c_str()).child("Credentials");
+  if (!is_xml || !found) return CredentialsAnswer::failed("the reply of " + url.authority() + " has no credentials");
+  const auto expires = time_of_iso8601(found.child_value("Expiration"));
+  if (!expires) return CredentialsAnswer::failed("the Expiration in the reply of " + url.authority() + " is no time");
+  return CredentialsAnswer::of({.access_key_id = found.child_value("AccessKeyId"),
+                                .secret_access_key = found.child_value("SecretAccessKey"),
+                                .session_token = found.child_value("SessionToken"),
+                                .expires = *expires,
+                                .source = std::move(source)});
+}
+
+/// The credentials of `role`, for whoever `signer` is. AWS_ENDPOINT_URL_STS and the profile say where to ask.
+inline CredentialsAnswer assumed_role(const CredentialsOptions& options, const ProfileFiles& files,
+                                      const std::string& profile, const Role& role,
+                                      const std::optional<Credentials>& signer, std::string source) {
+  if (!options.transport) return CredentialsAnswer::failed("no HTTP transport was given");
+  const std::string region = sts_region(options, files, profile);
+  const auto plain = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-'; };
+  if (!std::all_of(region.begin(), region.end(), plain))
+    return CredentialsAnswer::failed("the region " + in_quotes(region) + " is none");
+  std::string endpoint = variable(options, "AWS_ENDPOINT_URL_STS");
+  if (endpoint.empty())
+    endpoint = files.value("services " + files.value("profile " + profile, "services"), "sts.endpoint_url");
+  if (endpoint.empty())
+    endpoint = "https://sts." + (region.empty() ? "" : region + ".") + "amazonaws.com" +
+               (region.starts_with("cn-") ? ".cn" : "");
+
+  HttpRequest request{.method = "POST", .url = {}};
+  try {
+    request.url = parse_url(endpoint);
+  } catch (const Error&) {
+    return CredentialsAnswer::failed("the endpoint of STS is no address");
+  }
+  if (request.url.scheme != "https" && !is_loopback(request.url.host))
+    return CredentialsAnswer::failed("http:// to " + in_quotes(request.url.host) + " is not safe; use https://");
+
+  const std::string action = signer ? "AssumeRole" : "AssumeRoleWithWebIdentity";
+  const auto now = std::chrono::floor<std::chrono::seconds>(options.clock());
+  const std::string session =
+      role.session_name.empty() ? "tensortap-" + std::to_string(now.time_since_epoch().count()) : role.session_name;
+  std::string body = "Action=" + action + "&Version=2011-06-15";
+  const std::pair<const char*, const std::string&> fields[] = {{"RoleArn", role.arn},
+                                                               {"RoleSessionName", session},
+                                                               {"ExternalId", role.external_id},
+                                                               {"DurationSeconds", role.duration_seconds},
+                                                               {"WebIdentityToken", role.web_identity_token}};
+  for (const auto& [name, value] : fields)
+    if (!value.empty()) body.append("&").append(name).append("=").append(percent_encoded(value));
+  const Bytes piece = bytes_of(body);
+  request.body = {&piece, 1};
+  request.headers["content-type"] = "application/x-www-form-urlencoded";
+  if (signer)
+    sign(request, *signer, {.region = region.empty() ? "us-east-1" : region, .service = "sts", .time = now},
+         sha256_hex(body));
+  const HttpReply reply = exchanged(options, request, options.sts_timeout);
+  return credentials_of_xml(reply, request.url, action, std::move(source));
+}
+
+/// The credentials of `role`, for whoever has the token in the file at `path`, which is read each time.
+inline CredentialsAnswer assumed_role_with_token(const CredentialsOptions& options, const ProfileFiles& files,
+                                                 const std::string& profile, Role role, const std::string& path,
+                                                 std::string source) {
+  SmallFile file = read_small_file(path, credentials_limit);
+  if (!file.why.empty()) return CredentialsAnswer::failed("token file " + in_quotes(path) + ": " + file.why);
+  role.web_identity_token = trimmed(file.text);
+  if (role.web_identity_token.empty()) return CredentialsAnswer::failed("token file " + in_quotes(path) + " is empty");
+  return assumed_role(options, files, profile, role, {}, std::move(source));
+}
+
+}  // namespace detail
+TENSORTAP_END_NAMESPACE

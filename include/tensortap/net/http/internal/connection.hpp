@@ -1,0 +1,318 @@
+// One connection, by cpp-httplib: the only header that includes it. Not for users; see client.hpp.
+#pragma once
+
+// Since 0.30 httplib asks for "100 Continue" before a body of 1 KiB and waits a second where the server does not know
+// that. We never ask: it costs a round trip for each object, and an early refusal is noticed without it.
+#ifndef CPPHTTPLIB_EXPECT_100_THRESHOLD
+#define CPPHTTPLIB_EXPECT_100_THRESHOLD 0
+#endif
+#ifdef CPPHTTPLIB_OPENSSL_SUPPORT
+#include <httplib.h>
+#else
+#error "Link the CMake target tensortap::net, or take the flags of cpp-httplib's package: its classes differ in layout."
+#endif
+
+#include <fcntl.h>
+#include <openssl/ssl.h>
+#include <openssl/x509_vfy.h>
+#include <openssl/x509v3.h>
+#include <poll.h>
+#include <sys/types.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+
+#include <tensortap/store/internal/descriptor.hpp>
+#include <tensortap/net/http/internal/body_source.hpp>
+#include <tensortap/net/http/internal/guarded_socket.hpp>
+#include <tensortap/internal/config.hpp>
+#include <tensortap/net/http/http_message.hpp>
+#include <tensortap/net/http/http_options.hpp>
+#include <tensortap/net/http/internal/proxy.hpp>
+#include <tensortap/net/http/internal/reply_reader.hpp>
+#include <tensortap/net/http/internal/trust.hpp>
+#include <tensortap/net/http/internal/watchdog.hpp>
+
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
+
+/// httplib's idea of a stream, by ours. It overrides what the version at hand has; there is no more of it in any.
+class GuardedStream : public httplib::Stream {
+ public:
+  GuardedStream(int socket, SSL* ssl, std::chrono::milliseconds idle_timeout, SocketReport& report)
+      : socket_(socket, ssl, idle_timeout, report) {}
+
+  bool is_readable() const { return true; }
+  bool wait_readable() const { return true; }
+  bool is_writable() const { return true; }
+  bool wait_writable() const { return true; }
+  bool is_peer_alive() const { return true; }
+  ssize_t read(char* to, std::size_t size) { return socket_.read(to, size); }
+  ssize_t write(const char* from, std::size_t size) { return socket_.write(from, size); }
+  void get_remote_ip_and_port(std::string&, int&) const {}
+  void get_local_ip_and_port(std::string&, int&) const {}
+  socket_t socket() const { return socket_.socket(); }
+  time_t duration() const { return 0; }
+
+ private:
+  GuardedSocket socket_;
+};
+
+/// A client of httplib that reads and writes by a guarded socket. Where the class is final, as SSLClient is since 0.16,
+/// it has to be taken as it is; but who speaks there has shown a certificate.
+template <class Client>
+class GuardedClient : public Client {
+ public:
+  GuardedClient(const std::string& host, int port, std::chrono::milliseconds idle_timeout, SocketReport& report)
+      : Client(host, port), idle_timeout_(idle_timeout), report_(report) {}
+
+ private:
+  using Socket = httplib::ClientImpl::Socket;
+
+  bool process_socket(const Socket& socket, std::function<bool(httplib::Stream& stream)> use) {
+    SSL* ssl = nullptr;
+    if constexpr (!std::is_same_v<Client, httplib::ClientImpl>) ssl = static_cast<SSL*>(socket.ssl);
+    GuardedStream stream(socket.sock, ssl, idle_timeout_, report_);
+    return use(stream);
+  }
+  /// Since 0.19.
+  bool process_socket(const Socket& socket, std::chrono::time_point<std::chrono::steady_clock>,
+                      std::function<bool(httplib::Stream& stream)> use) {
+    return process_socket(socket, std::move(use));
+  }
+
+  const std::chrono::milliseconds idle_timeout_;
+  SocketReport& report_;
+};
+
+template <class Client>
+std::unique_ptr<Client> make_guarded(const std::string& host, int port, std::chrono::milliseconds idle_timeout,
+                                     SocketReport& report) {
+  if constexpr (std::is_final_v<Client>)
+    return std::make_unique<Client>(host, port);
+  else
+    return std::make_unique<GuardedClient<Client>>(host, port, idle_timeout, report);
+}
+
+/// Threads: one at a time.
+class HttpConnection {
+ public:
+  using Clock = HttpRequest::Clock;
+
+  /// `trust` is for https only and outlives this.
+  HttpConnection(const HttpOptions& options, const Url& url, std::optional<HttpProxy> proxy, X509_STORE* trust)
+      : options_(options), secure_(url.scheme == "https"), proxy_(std::move(proxy)), where_(url.authority()) {
+    const int port = url.port_or_default();
+    if (secure_)
+      client_ = make_secure(url.host, port, trust);
+    else
+      client_ = make_guarded<httplib::ClientImpl>(url.host, port, options.idle_timeout, report_);
+    client_->set_keep_alive(true);
+    client_->set_follow_location(false);
+    client_->set_tcp_nodelay(true);
+    client_->set_compress(false);
+    client_->set_decompress(false);
+    const auto idle = std::max(options.idle_timeout, std::chrono::milliseconds(1));
+    client_->set_read_timeout(idle);
+    client_->set_write_timeout(idle);
+    client_->set_socket_options([this](auto socket) { begin(socket); });
+    send_target_as_it_is(*client_);
+    if (proxy_) {
+      client_->set_proxy(proxy_->host, proxy_->port);
+      if (!proxy_->user.empty()) client_->set_proxy_basic_auth(proxy_->user, proxy_->password);
+    }
+  }
+
+  /// Whether it can serve another exchange: open, and nothing has come that nobody asked for, such as its end.
+  [[nodiscard]] bool is_reusable() const {
+    pollfd one{twin_.get(), POLLIN, 0};
+    return client_->is_socket_open() != 0 && twin_ && !report_.is_spent && ::poll(&one, 1, 0) == 0;
+  }
+
+  /// Whether a byte of a reply has come since the last exchange began.
+  [[nodiscard]] bool was_silent() const noexcept { return is_silent_; }
+
+  /// Makes one exchange. Throws: what the sink throws.
+  HttpReply exchange(const HttpRequest& request, Watchdog::Watch& watch) {
+    watch_ = &watch;
+    watch.guard(twin_.get());
+    report_ = {};
+    started_ = Clock::now();
+    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(request.deadline - started_);
+    constexpr std::chrono::milliseconds later{100};  // so that it is the watchdog that says what has ended it
+    client_->set_connection_timeout(std::min(options_.connect_timeout, std::max(left, later) + later));
+
+    BodySource source(request.body);
+    ReplyReader reader(request);
+    httplib::Request ask = to_httplib(request, source, reader);
+    httplib::Response answer;
+    httplib::Error error = httplib::Error::Success;
+    const bool done = client_->send(ask, answer, error);
+    reader.finish();
+
+    is_silent_ = report_.was_used ? report_.is_silent : answer.status <= 0;
+    HttpReply reply = judge(reader, answer, error, done, std::max(source.moved_at(), reader.moved_at()));
+    watch.guard(-1);
+    watch_ = nullptr;
+    return reply;
+  }
+
+ private:
+  std::unique_ptr<httplib::ClientImpl> make_secure(const std::string& host, int port, X509_STORE* trust) {
+    auto client = make_guarded<httplib::SSLClient>(host, port, options_.idle_timeout, report_);
+    if (client->is_valid()) {
+      ::X509_STORE_up_ref(trust);
+      client->set_ca_cert_store(trust);
+      // httplib 0.11 would add the system's certificates to the store of everybody unless it were given a directory.
+      client->set_ca_cert_path({}, no_directory);
+      check_host_strictly(*client, host);
+    }
+    client->enable_server_certificate_verification(true);
+    return client;
+  }
+
+  /// The host name as part of OpenSSL's own verification: httplib 0.11 takes the common name for one even where the
+  /// certificate lists others.
+  template <class Client>
+  static void check_host_strictly(Client& client, const std::string& host) {
+    if constexpr (requires { ::SSL_CTX_get0_param(client.ssl_context()); }) {
+      ::SSL_CTX_set_min_proto_version(client.ssl_context(), TLS1_2_VERSION);
+      X509_VERIFY_PARAM* const wanted = ::SSL_CTX_get0_param(client.ssl_context());
+      ::X509_VERIFY_PARAM_set_hostflags(wanted, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+      if (::X509_VERIFY_PARAM_set1_ip_asc(wanted, host.c_str()) != 1)
+        ::X509_VERIFY_PARAM_set1_host(wanted, host.c_str(), host.size());
+    }
+  }
+
+  /// The name changed at 0.23.
+  template <class Client>
+  static void send_target_as_it_is(Client& client) {
+    if constexpr (requires { client.set_path_encode(false); })
+      client.set_path_encode(false);
+    else
+      client.set_url_encode(false);
+  }
+
+  /// Called by httplib with each socket it makes, before it connects it.
+  void begin(int socket) {
+    ::fcntl(socket, F_SETFD, FD_CLOEXEC);
+    Descriptor twin(::fcntl(socket, F_DUPFD_CLOEXEC, 0));
+    if (watch_ != nullptr) watch_->guard(twin.get());
+    twin_ = std::move(twin);  // it never closes under the watchdog, as httplib's own may
+    if (twin_ && (watch_ == nullptr || watch_->verdict() == HttpFailure::none)) return;
+    // No more attempts: what is no socket cannot connect.
+    const Descriptor nothing(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+    if (nothing) ::dup2(nothing.get(), socket);
+  }
+
+  httplib::Request to_httplib(const HttpRequest& request, BodySource& source, ReplyReader& reader) const {
+    httplib::Request ask;
+    ask.method = request.method;
+    ask.path = request.url.target();
+    for (const auto& [name, value] : request.headers) ask.headers.emplace(name, value);
+    if (!request.headers.contains("host")) ask.headers.emplace("Host", request.url.authority());
+    if (!request.headers.contains("user-agent")) ask.headers.emplace("User-Agent", options_.user_agent);
+    // httplib 0.11 would send the proxy's password through the tunnel, to the host.
+    if (secure_ && proxy_ && !proxy_->user.empty()) ask.headers.emplace("Proxy-Authorization", "");
+    if (source.size() > 0) {
+      ask.content_length_ = static_cast<std::size_t>(source.size());
+      ask.content_provider_ = [&source](auto offset, auto, httplib::DataSink& sink) {
+        source.write(offset, [&sink](const char* data, std::size_t size) { return sink.write(data, size); });
+        return true;
+      };
+    } else if (request.method == "DELETE") {
+      ask.headers.emplace("Content-Length", "0");
+    }
+    ask.response_handler = [&reader](const httplib::Response& answer) {
+      return reader.begin(answer.status, answer.headers);
+    };
+    ask.content_receiver = [&reader](const char* data, std::size_t size, auto, auto) {
+      return reader.add({reinterpret_cast<const std::byte*>(data), size});
+    };
+    return ask;
+  }
+
+  HttpReply judge(ReplyReader& reader, const httplib::Response& answer, httplib::Error error, bool done,
+                  Clock::time_point moved) {
+    const auto failed = [&](HttpFailure failure, std::string_view cause) {
+      HttpReply reply = reader.take();
+      reply.failure = failure;
+      reply.cause = where_ + ": " + std::string(cause);
+      return reply;
+    };
+    reader.rethrow();
+    const HttpFailure verdict = watch_->verdict();
+    const bool ended = verdict != HttpFailure::none;
+    if (done && secure_ && proxy_ && answer.status == 407 && !reader.has_begun()) {
+      client_->stop();  // httplib 0.11 would take the tunnel for made
+      return failed(HttpFailure::not_connected, "the proxy wants a user and a password");
+    }
+    if (done && !reader.has_begun()) reader.begin(answer.status, answer.headers);
+    if (reader.failure() != HttpFailure::none) return failed(reader.failure(), reader.cause());
+    // httplib 0.11 takes a chunk that is followed by anything else than a line break for the last one.
+    if (done && report_.was_used && reader.is_chunked() && !report_.ends_blank)
+      return failed(HttpFailure::malformed, "its chunks do not end as HTTP");
+    if (reader.is_whole() || (done && !(ended && reader.ends_with_connection()))) return reader.take();
+    if (ended) return failed(verdict, verdict == HttpFailure::stopped ? "stopped" : "the deadline passed");
+
+    const std::string name = httplib::to_string(error);
+    const bool is_guarded = !secure_ || !std::is_final_v<httplib::SSLClient>;
+    const bool exchanged = is_guarded ? report_.was_used : reader.has_begun() || !is_before_request(error, name);
+    if (!exchanged && name.find("erification") != std::string::npos)
+      return failed(HttpFailure::not_trusted, "its certificate is refused" + verification_result());
+    if (!exchanged)
+      return failed(HttpFailure::not_connected,
+                    (proxy_ ? "no connection through the proxy (" : "no connection (") + name + ")");
+    if (report_.is_too_long) return failed(HttpFailure::too_large, "its header is too long");
+    if (report_.timed_out || Clock::now() - std::max(moved, started_) >= options_.idle_timeout)
+      return failed(HttpFailure::timed_out, "nothing moved for too long");
+    if (reader.has_begun()) return failed(HttpFailure::cut, "the body broke off");
+    if (error == httplib::Error::Write) return failed(HttpFailure::no_reply, "the connection broke while sending");
+    if (answer.status <= 0 && !is_silent_) return failed(HttpFailure::malformed, "the reply does not begin as HTTP");
+    return failed(HttpFailure::no_reply, "the connection broke before the reply");
+  }
+
+  /// What is not known to be from before the request may be from after it.
+  static bool is_before_request(httplib::Error error, std::string_view name) {
+    using enum httplib::Error;
+    return error == Connection || error == ConnectionTimeout || error == BindIPAddress || error == SSLConnection ||
+           error == SSLLoadingCerts || error == SSLServerVerification ||
+           name.find("ostname") != std::string_view::npos ||  // of later versions, as the next one
+           name.find("roxy") != std::string_view::npos;
+  }
+
+  [[nodiscard]] std::string verification_result() const { return verification_result_of(*client_); }
+
+  template <class Client>
+  static std::string verification_result_of(Client& client) {
+    if constexpr (requires(const httplib::SSLClient& secure) { secure.get_openssl_verify_result(); }) {
+      const auto* const secure = dynamic_cast<const httplib::SSLClient*>(&client);
+      const long result = secure == nullptr ? X509_V_OK : secure->get_openssl_verify_result();
+      if (result != X509_V_OK) return std::string(" (") + ::X509_verify_cert_error_string(result) + ")";
+    }
+    return {};
+  }
+
+  const HttpOptions& options_;
+  const bool secure_;
+  const std::optional<HttpProxy> proxy_;
+  const std::string where_;
+  Watchdog::Watch* watch_ = nullptr;
+  Descriptor twin_;  ///< another descriptor of the client's socket
+  Clock::time_point started_{};
+  SocketReport report_;
+  bool is_silent_ = true;
+  std::unique_ptr<httplib::ClientImpl> client_;  ///< goes first
+};
+
+}  // namespace detail
+TENSORTAP_END_NAMESPACE

@@ -1,0 +1,279 @@
+// Requests to one bucket: signed, repeated where that helps, sent to the region the bucket is in, by the server's
+// clock, with credentials that have not expired. What comes back is an answer, or an Error that says all that is known.
+//
+// Not for users: S3Store is the way in.
+#pragma once
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <mutex>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <tensortap/error.hpp>
+#include <tensortap/net/http/http_client.hpp>
+#include <tensortap/net/http/internal/date.hpp>
+#include <tensortap/net/http/http_message.hpp>
+#include <tensortap/net/s3/internal/address.hpp>
+#include <tensortap/internal/config.hpp>
+#include <tensortap/net/aws/internal/cached_credentials.hpp>
+#include <tensortap/net/aws/internal/digest.hpp>
+#include <tensortap/net/s3/s3_options.hpp>
+#include <tensortap/net/s3/internal/retry.hpp>
+#include <tensortap/net/aws/internal/sigv4.hpp>
+#include <tensortap/net/s3/internal/xml.hpp>
+#include <tensortap/store/store.hpp>
+
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
+
+namespace s3 {
+
+/// One request, as often as it takes.
+struct Request {
+  using Clock = HttpRequest::Clock;
+
+  std::string method = "GET";
+  std::string key = {};  // as in the bucket; empty: the bucket itself
+  std::vector<std::pair<std::string, std::string>> query = {};
+  HttpHeaders headers = {};
+  std::span<const Bytes> body = {};
+  std::vector<int> answers = {};  // status codes that are answers although they are no success
+  bool may_hold_error = false;    // a reply of 200 may be an error yet
+  Clock::time_point deadline = Clock::time_point::max();
+  std::function<void(HttpRequest&)> prepare = {};   // each attempt
+  std::function<void(const HttpReply&)> read = {};  // a reply of success; an attempt whose reply it refuses has failed
+  std::function<bool(const HttpReply&, Bytes)> sink = {};
+};
+
+struct Answer {
+  HttpReply reply;
+  bool repeated = false;  // an attempt before may have been carried out, its reply was lost
+};
+
+/// Threads: any.
+class Client {
+ public:
+  using Clock = HttpRequest::Clock;
+
+  /// `options` are complete: nothing in them is empty.
+  Client(std::string bucket, S3Endpoint endpoint, const S3Options& options)
+      : bucket_(std::move(bucket)),
+        options_(options),
+        budget_(options.retry.budget),
+        credentials_(options.credentials, options.clock),
+        signs_payload_(options.sign_payload || endpoint.url.scheme != "https"),
+        endpoint_(std::move(endpoint)) {}
+
+  /// Sends `request` until there is an answer. Throws: it was refused; it could not be had within its attempts, its
+  /// deadline or the budget; the stop token asked.
+  Answer call(const Request& request) {
+    Attempts attempts(request, options_, bucket_);
+    const std::string payload_hash = hash(request);
+    for (;;) {
+      const Credentials credentials = credentials_.get(request.deadline, options_.stop);
+      const S3Endpoint at = endpoint();
+      HttpReply reply = send(request, payload_hash, credentials, at);
+      if (is_answer(request, reply)) {
+        budget_.give_back(attempts.spent() == 0 ? 1 : attempts.spent());
+        return {std::move(reply), attempts.uncertain()};
+      }
+      ErrorReply error = parse_error(reply.body);
+      attempts.add(std::move(reply), std::move(error));
+      if (learn(attempts, credentials, at.region)) continue;
+      attempts.require_retry(budget_);
+    }
+  }
+
+  /// By when a request has to be done, with `bytes` to be moved.
+  [[nodiscard]] Clock::time_point deadline(std::uint64_t bytes = 0) const {
+    return Clock::now() + options_.deadline * (1 + bytes / options_.part_size);
+  }
+
+  /// Of the parts of an object. Over one connection they are larger: each then costs a wait.
+  [[nodiscard]] std::uint64_t part_size() const noexcept {
+    constexpr std::uint64_t largest = std::uint64_t{1} << 30;  // S3 takes no more than 5 GiB at once
+    if (options_.part_connections > 1) return options_.part_size;
+    return std::max(options_.part_size, std::min(8 * options_.part_size, largest));
+  }
+
+  /// Whether the server wants the ETags of conditions without their quotes.
+  [[nodiscard]] bool bare_etags() const noexcept { return bare_etags_; }
+  void use_bare_etags() noexcept { bare_etags_ = true; }
+
+  [[nodiscard]] const std::string& bucket() const noexcept { return bucket_; }
+  [[nodiscard]] const S3Options& options() const noexcept { return options_; }
+  [[nodiscard]] std::uint64_t requests() const noexcept { return requests_; }
+
+ private:
+  /// What became of the attempts at one request.
+  class Attempts {
+   public:
+    Attempts(const Request& request, const S3Options& options, const std::string& bucket)
+        : request_(request), options_(options), bucket_(bucket) {}
+
+    void add(HttpReply reply, ErrorReply error) {
+      ++count_;
+      reply_ = std::move(reply);
+      error_ = std::move(error);
+      const HttpFailure failure = reply_.failure;
+      const bool nothing_sent = failure == HttpFailure::not_connected || failure == HttpFailure::not_trusted;
+      if ((failure != HttpFailure::none && !nothing_sent) || reply_.status >= 500) uncertain_ = true;
+    }
+
+    [[nodiscard]] const HttpReply& reply() const noexcept { return reply_; }
+    [[nodiscard]] const ErrorReply& error() const noexcept { return error_; }
+    [[nodiscard]] bool uncertain() const noexcept { return uncertain_; }
+    [[nodiscard]] int spent() const noexcept { return spent_; }
+    /// True the first few times something is learned: a server that never agrees is not asked for ever.
+    [[nodiscard]] bool may_learn() noexcept { return ++learned_ <= 3; }
+
+    /// Waits until the next attempt. Throws what there is to say if there is to be none.
+    void require_retry(RetryBudget& budget) {
+      if (options_.stop.stop_requested() || reply_.failure == HttpFailure::stopped) fail("it was told to stop");
+      if (!is_transient()) fail({});
+      if (count_ >= options_.retry.attempts) fail("no attempt is left");
+      const int cost = reply_.failure == HttpFailure::timed_out ? 10 : 5;
+      if (!budget.take(cost)) fail("the store's budget of retries is used up");
+      spent_ += cost;
+      const auto delay = std::max(retry_delay(options_.retry, count_, options_.jitter()),
+                                  retry_after(reply_).value_or(Clock::duration{}));
+      if (request_.deadline - Clock::now() <= delay) fail("its deadline has come");
+      options_.sleep(delay, options_.stop);
+      if (options_.stop.stop_requested()) fail("it was told to stop");
+    }
+
+   private:
+    [[nodiscard]] bool is_transient() const {
+      switch (reply_.failure) {
+        case HttpFailure::none: break;
+        case HttpFailure::not_trusted:
+        case HttpFailure::stopped:
+        case HttpFailure::too_large: return false;
+        default: return true;
+      }
+      const std::string_view code = error_.code;
+      if (reply_.status == 500 || reply_.status == 502 || reply_.status == 503 || reply_.status == 504 ||
+          reply_.status == 429 || reply_.status == 408)
+        return true;
+      for (const char* passing :
+           {"SlowDown", "RequestTimeout", "InternalError", "ServiceUnavailable", "OperationAborted",
+            "ConditionalRequestConflict", "BadDigest", "XAmzContentSHA256Mismatch", "IncompleteBody"})
+        if (code == passing) return true;
+      return code.starts_with("Throttl");
+    }
+
+    [[noreturn]] void fail(std::string_view why_no_more) const {
+      std::string what = request_.method + " s3://" + bucket_ + (request_.key.empty() ? "" : "/" + request_.key);
+      if (reply_.failure != HttpFailure::none) throw Error::s3_unreachable(what, reply_.cause, why_no_more, count_);
+      std::string ids = error_.request_id.empty() ? std::string(reply_.header("x-amz-request-id")) : error_.request_id;
+      if (const auto id = reply_.header("x-amz-id-2"); !id.empty()) ids += ", " + std::string(id);
+      throw Error::s3_refused(what, reply_.status, error_.code, error_.message, ids, why_no_more, count_);
+    }
+
+    const Request& request_;
+    const S3Options& options_;
+    const std::string& bucket_;
+    HttpReply reply_;
+    ErrorReply error_;
+    int count_ = 0;
+    int spent_ = 0;
+    int learned_ = 0;
+    bool uncertain_ = false;
+  };
+
+  [[nodiscard]] static bool is_answer(const Request& request, HttpReply& reply) {
+    if (reply.failure != HttpFailure::none) return false;
+    if (std::find(request.answers.begin(), request.answers.end(), reply.status) != request.answers.end())
+      return parse_error(reply.body).code != "NoSuchBucket";
+    if (reply.status / 100 != 2 || (request.may_hold_error && holds_error(reply.body))) return false;
+    try {
+      if (request.read) request.read(reply);
+      return true;
+    } catch (const Error& e) {
+      reply.failure = HttpFailure::malformed;
+      reply.cause = e.what();
+      return false;
+    }
+  }
+
+  [[nodiscard]] S3Endpoint endpoint() {
+    const std::lock_guard lock(mutex_);
+    return endpoint_;
+  }
+
+  HttpReply send(const Request& request, const std::string& payload_hash, const Credentials& credentials,
+                 const S3Endpoint& at) {
+    HttpRequest http{.method = request.method,
+                     .url = {},
+                     .headers = request.headers,
+                     .body = request.body,
+                     .deadline = request.deadline,
+                     .stop = options_.stop,
+                     .sink = request.sink};
+    http.url = at.of(bucket_, request.key);
+    for (const auto& [name, value] : request.query)
+      http.url.query += (http.url.query.empty() ? "" : "&") + percent_encoded(name) + "=" + percent_encoded(value);
+    if (request.prepare) request.prepare(http);
+    const auto now = std::chrono::floor<std::chrono::seconds>(options_.clock()) + std::chrono::seconds(skew_);
+    sign(http, credentials, {.region = at.region, .time = now}, payload_hash);
+    ++requests_;
+    return options_.transport(http);
+  }
+
+  [[nodiscard]] std::string hash(const Request& request) const {
+    if (request.body.empty()) return std::string(empty_payload_hash);
+    return signs_payload_ ? sha256_hex(request.body) : std::string(unsigned_payload);
+  }
+
+  /// Takes from a refusal what makes the next attempt better: the region, the time, the need of new credentials. False
+  /// if there is nothing. What others have learned since the request was sent to `used_region` counts too.
+  bool learn(Attempts& attempts, const Credentials& used, const std::string& used_region) {
+    const HttpReply& reply = attempts.reply();
+    const std::string& code = attempts.error().code;
+    if (reply.failure != HttpFailure::none || reply.status < 300 || reply.status >= 500) return false;
+    if (code == "RequestTimeTooSkewed") {
+      const auto server = parse_http_date(reply.header("date"));
+      if (!server || !attempts.may_learn()) return false;
+      const auto local = std::chrono::floor<std::chrono::seconds>(options_.clock());
+      skew_ = std::chrono::duration_cast<std::chrono::seconds>(*server - local).count();
+      return true;
+    }
+    if (code == "ExpiredToken" || code == "TokenRefreshRequired" || code == "ExpiredTokenException") {
+      credentials_.invalidate(used);
+      return attempts.may_learn();
+    }
+    std::string region(reply.header("x-amz-bucket-region"));
+    if (region.empty()) region = attempts.error().region;
+    const bool plain = region.size() <= 64 && std::all_of(region.begin(), region.end(), [](char c) {
+                         return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-';
+                       });
+    if (region.empty() || !plain || region == used_region) return false;
+    const std::lock_guard lock(mutex_);
+    endpoint_.region = region;
+    return attempts.may_learn();
+  }
+
+  const std::string bucket_;
+  const S3Options options_;
+  RetryBudget budget_;
+  CachedCredentials credentials_;
+  const bool signs_payload_;
+  std::atomic<std::int64_t> skew_ = 0;  // of the server's clock against ours, in seconds
+  std::atomic<std::uint64_t> requests_ = 0;
+  std::atomic<bool> bare_etags_ = false;
+  std::mutex mutex_;  // guards what follows
+  S3Endpoint endpoint_;
+};
+
+}  // namespace s3
+
+}  // namespace detail
+TENSORTAP_END_NAMESPACE

@@ -1,0 +1,176 @@
+// An object sent: whole, or in parts at once where it is large; from where its bytes lie. A part that fails for good
+// ends the upload, and nothing of it stays.
+//
+// Not for users: S3Store is the way in.
+#pragma once
+
+#include <algorithm>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <random>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <tensortap/error.hpp>
+#include <tensortap/bytes/crc32c.hpp>
+#include <tensortap/internal/config.hpp>
+#include <tensortap/internal/parallel_for.hpp>
+#include <tensortap/net/http/http_message.hpp>
+#include <tensortap/net/s3/internal/client.hpp>
+#include <tensortap/net/s3/internal/multipart.hpp>
+#include <tensortap/net/s3/internal/object_head.hpp>
+#include <tensortap/net/s3/internal/xml.hpp>
+#include <tensortap/net/s3/transfer_observer.hpp>
+#include <tensortap/store/store.hpp>
+
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
+
+namespace s3 {
+
+/// 128 bits of chance, as text: nobody else has the same.
+inline std::string unique_text() {
+  constexpr char hex[] = "0123456789abcdef";
+  std::random_device chance;
+  std::string out;
+  for (int i = 0; i < 4; ++i)
+    for (unsigned bits = chance(), k = 0; k < 8; ++k, bits >>= 4) out += hex[bits & 15];
+  return out;
+}
+
+/// The checksum of `pieces`, 8 digits; `seen` is told of stretches of them, if it is there.
+inline std::string crc32c_text(std::span<const Bytes> pieces, const std::function<void(Bytes)>& seen = {}) {
+  constexpr char hex[] = "0123456789abcdef";
+  constexpr std::size_t stretch = std::size_t{8} << 20;
+  std::uint32_t crc = 0;
+  for (const Bytes piece : pieces)
+    for (std::size_t at = 0; at < piece.size(); at += stretch) {
+      const Bytes bytes = piece.subspan(at, std::min(stretch, piece.size() - at));
+      crc = crc32c(bytes, crc);
+      if (seen) seen(bytes);
+    }
+  std::string out(8, '0');
+  for (std::size_t i = 8; i-- > 0; crc >>= 4) out[i] = hex[crc & 15];
+  return out;
+}
+
+inline std::uint64_t total_size(std::span<const Bytes> pieces) {
+  std::uint64_t size = 0;
+  for (const Bytes piece : pieces) size += piece.size();
+  return size;
+}
+
+/// The `length` bytes of `pieces` from `at`, or as many as there are.
+inline std::vector<Bytes> slice(std::span<const Bytes> pieces, std::uint64_t at, std::uint64_t length) {
+  std::vector<Bytes> out;
+  for (const Bytes piece : pieces) {
+    if (at >= piece.size()) {
+      at -= piece.size();
+      continue;
+    }
+    const std::uint64_t here = std::min<std::uint64_t>(piece.size() - at, length);
+    if (here > 0) out.push_back(piece.subspan(static_cast<std::size_t>(at), static_cast<std::size_t>(here)));
+    length -= here;
+    at = 0;
+    if (length == 0) break;
+  }
+  return out;
+}
+
+/// One object on its way.
+class Sending {
+ public:
+  Sending(Client& client, const std::string& key, std::span<const Bytes> pieces, IfExists if_exists,
+          const TransferObserver& watch)
+      : client_(client),
+        key_(key),
+        pieces_(pieces),
+        keeps_(if_exists == IfExists::keep),
+        watch_(watch),
+        size_(total_size(pieces)) {
+    kept_with_it_[std::string(crc32c_field)] = crc32c_text(pieces, watch.seen);
+    if (keeps_ || size_ > 2 * client.part_size()) kept_with_it_[std::string(put_field)] = token_;
+  }
+
+  /// False if it is there already, and kept.
+  bool run() {
+    if (size_ > 2 * client_.part_size()) return send_parts();
+    Request request{.method = "PUT", .key = key_, .headers = kept_with_it_, .body = pieces_, .deadline = deadline()};
+    request.headers.merge(condition());
+    if (keeps_) request.answers = {412};
+    const bool is_ours = settle(client_.call(request));
+    if (is_ours) tell(pieces_);
+    return is_ours;
+  }
+
+ private:
+  [[nodiscard]] Request::Clock::time_point deadline() const { return client_.deadline(size_); }
+
+  void tell(std::span<const Bytes> pieces) const {
+    if (!watch_.sent) return;
+    for (const Bytes piece : pieces) watch_.sent(piece);
+  }
+
+  [[nodiscard]] HttpHeaders condition() const {
+    return keeps_ ? HttpHeaders{{"if-none-match", "*"}} : HttpHeaders{};
+  }
+
+  /// Whether the object is ours. One that "is there already" may be it, put by an attempt whose reply was lost.
+  [[nodiscard]] bool settle(const Answer& answer) const {
+    if (answer.reply.status / 100 == 2) return true;
+    if (!answer.repeated) return false;
+    const auto there = head(client_, key_);
+    return there && there->header(put_field) == token_;
+  }
+
+  bool send_parts() {
+    if (keeps_ && head(client_, key_)) return false;  // before much is sent for nothing
+    const Upload upload = begin_upload(client_, key_, kept_with_it_);
+    return or_abort(client_, upload, [&] {
+      const std::uint64_t part = part_size_for(size_, client_.part_size());
+      std::vector<std::string> etags(static_cast<std::size_t>((size_ + part - 1) / part));
+      const auto until = deadline();
+      parallel_for(etags.size(), client_.options().part_connections, [&](std::size_t i) {
+        const std::vector<Bytes> bytes = slice(pieces_, i * part, part);
+        Request request = part_request(upload, i + 1, until);
+        request.body = bytes;
+        request.read = [&](const HttpReply& reply) {
+          etags[i] = reply.header("etag");
+          if (etags[i].empty()) throw Error::bad_reply("it has no ETag");
+        };
+        (void)client_.call(request);
+        tell(bytes);
+      });
+      const Answer answer = complete(client_, upload, etags, condition(), until);
+      if (settle(answer)) return true;
+      if (answer.reply.status != 412) throw upload_gone(client_, upload);
+      abort(client_, upload);
+      return false;
+    });
+  }
+
+  Client& client_;
+  const std::string& key_;
+  std::span<const Bytes> pieces_;
+  bool keeps_;
+  const TransferObserver& watch_;
+  std::uint64_t size_;
+  std::string token_ = unique_text();
+  HttpHeaders kept_with_it_;
+};
+
+/// Makes `pieces` the object `key`. False if it is there already, and kept.
+inline bool put(Client& client, const std::string& key, std::span<const Bytes> pieces, IfExists if_exists,
+                const TransferObserver& watch = {}) {
+  return Sending(client, key, pieces, if_exists, watch).run();
+}
+
+}  // namespace s3
+
+}  // namespace detail
+TENSORTAP_END_NAMESPACE

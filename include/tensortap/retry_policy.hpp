@@ -1,0 +1,20 @@
+// How a failing call is repeated: the same four fields wherever the library repeats something.
+//
+//   tensortap::HookOptions options{.retry = {.for_at_most = std::chrono::minutes(2)}};
+#pragma once
+
+#include <chrono>
+
+#include <tensortap/internal/config.hpp>
+
+TENSORTAP_BEGIN_NAMESPACE
+
+/// How often a failing call is made, and how long it waits in between. The delay doubles from attempt to attempt.
+struct RetryPolicy {
+  int attempts = 10;                                                              ///< calls, the first one included
+  std::chrono::nanoseconds for_at_most = std::chrono::nanoseconds::max();         ///< sum of all delays
+  std::chrono::nanoseconds first_delay = std::chrono::milliseconds(10);           ///< before the second call
+  std::chrono::nanoseconds longest_delay = std::chrono::seconds(1);
+};
+
+TENSORTAP_END_NAMESPACE

@@ -1,0 +1,130 @@
+// The decision itself: which collections a name belongs to, decided once per name, and which collections are due,
+// decided once per step. It sees names, modes and steps only: what is not due never touches a tensor.
+//
+//   tensortap::Selection selection({{.name = "losses", .include_regex = "loss$"}}, tensortap::every(1));
+//   selection.begin_step({tensortap::Mode::train, 0, 0});
+//   if (selection.any_due()) …
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <tensortap/error.hpp>
+#include <tensortap/internal/config.hpp>
+#include <tensortap/name.hpp>
+#include <tensortap/select/collection.hpp>
+#include <tensortap/step.hpp>
+
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
+
+/// The collections of a run, ready to decide. Threads: `due` and `any_due` may be called from several at once.
+class Selection {
+ public:
+  /// Fills in what was left out: built-in patterns, `default_save`, whether raw tensors are saved.
+  /// Throws: a name twice or empty, a collection that can match nothing, a refused pattern.
+  Selection(std::vector<Collection> collections, const SaveConfig& default_save)
+      : collections_(std::move(collections)) {
+    std::set<std::string_view> names;
+    for (Collection& collection : collections_) {
+      if (collection.name.empty()) throw Error::bad_collection("", "it has no name; give it one");
+      if (!names.insert(collection.name).second)
+        throw Error::bad_collection(collection.name, "the name is there twice; merge the two");
+      require_utf8({collection.name});
+      require_utf8(collection.include_regex.list());
+      require_utf8(collection.tensor_names);
+      complete(collection, default_save);
+      auto& criteria = criteria_.emplace_back();
+      for (const std::string& text : collection.include_regex.list()) criteria.push_back({text, Pattern(text)});
+      for (const std::string& text : collection.tensor_names) criteria.push_back({text, std::nullopt});
+    }
+    due_.resize(collections_.size());
+  }
+
+  [[nodiscard]] const std::vector<Collection>& collections() const noexcept { return collections_; }
+
+  /// The position of the collection called `name`.
+  [[nodiscard]] std::optional<std::size_t> find(std::string_view name) const noexcept {
+    for (std::size_t i = 0; i < collections_.size(); ++i)
+      if (collections_[i].name == name) return i;
+    return std::nullopt;
+  }
+
+  /// The positions of the collections tensor `name` belongs to. Slow: ask once per name. Threads: one at a time.
+  [[nodiscard]] std::vector<std::size_t> members(std::string_view name) {
+    std::vector<std::size_t> out;
+    for (std::size_t i = 0; i < collections_.size(); ++i) {
+      bool is_member = false;
+      for (Criterion& criterion : criteria_[i])
+        if (criterion.pattern ? criterion.pattern->finds(name) : criterion.text == name)
+          is_member = criterion.matched = true;
+      if (is_member) out.push_back(i);
+    }
+    return out;
+  }
+
+  /// The patterns and names of the collection at position `i` that no tensor has met so far.
+  [[nodiscard]] std::vector<std::string> unmatched(std::size_t i) const {
+    std::vector<std::string> out;
+    for (const Criterion& criterion : criteria_[i])
+      if (!criterion.matched) out.push_back(criterion.text);
+    return out;
+  }
+
+  /// Decides what is due in `step`.
+  void begin_step(const Step& step) {
+    any_due_ = false;
+    for (std::size_t i = 0; i < collections_.size(); ++i) {
+      const bool trains = step.mode != Mode::eval && step.mode != Mode::predict;
+      due_[i] = (trains || !only_in_training(collections_[i].name)) && collections_[i].save->includes(step);
+      any_due_ = any_due_ || due_[i];
+    }
+  }
+
+  /// Whether the collection at position `i` is saved in this step.
+  [[nodiscard]] bool due(std::size_t i) const noexcept { return due_[i]; }
+  /// Whether any is.
+  [[nodiscard]] bool any_due() const noexcept { return any_due_; }
+
+ private:
+  /// What makes a tensor a member: a pattern, or a name.
+  struct Criterion {
+    std::string text;
+    std::optional<Pattern> pattern;
+    bool matched = false;
+  };
+
+  /// They are written into the run as JSON.
+  static void require_utf8(const std::vector<std::string>& texts) {
+    for (const std::string& text : texts)
+      if (!is_utf8(text)) throw Error::name_not_utf8("collection", text);
+  }
+
+  static bool only_in_training(std::string_view collection) noexcept {
+    return collection == "gradients" || collection == "optimizer_variables";
+  }
+
+  static void complete(Collection& collection, const SaveConfig& default_save) {
+    const auto builtin = builtin_pattern(collection.name);
+    if (!collection.include_regex.given() && collection.tensor_names.empty()) {
+      if (!builtin)
+        throw Error::bad_collection(collection.name, "it can match no tensor; give it include_regex or tensor_names");
+      collection.include_regex = Patterns(std::string(*builtin));
+    }
+    if (!collection.save) collection.save = default_save;
+    collection.save_raw_tensor = collection.saves_raw();
+  }
+
+  std::vector<Collection> collections_;
+  std::vector<std::vector<Criterion>> criteria_;  // by collection
+  std::vector<bool> due_;                         // by collection
+  bool any_due_ = false;
+};
+
+}  // namespace detail
+TENSORTAP_END_NAMESPACE

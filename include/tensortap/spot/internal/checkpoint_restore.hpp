@@ -1,0 +1,266 @@
+// One restore of a directory of checkpoints: fetches what the manifest names, or without one all there is, as far as it
+// is not there already; and does not rest before a whole checkpoint is.
+//
+// Not for users: CheckpointSync makes them.
+#pragma once
+
+#include <algorithm>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <exception>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+#include <tensortap/capture/state.hpp>
+#include <tensortap/error.hpp>
+#include <tensortap/bytes/crc32c.hpp>
+#include <tensortap/spot/internal/checkpoint_manifest.hpp>
+#include <tensortap/spot/internal/checkpoint_upload.hpp>
+#include <tensortap/spot/internal/local_files.hpp>
+#include <tensortap/spot/internal/remote_files.hpp>
+#include <tensortap/spot/internal/sync_job.hpp>
+#include <tensortap/spot/checkpoint_sync_options.hpp>
+#include <tensortap/internal/config.hpp>
+#include <tensortap/internal/parallel_for.hpp>
+#include <tensortap/store/store.hpp>
+
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
+
+class CheckpointRestore {
+ public:
+  CheckpointRestore(LocalFiles& local, RemoteFiles& remote, KnownFiles& known, const CheckpointSyncOptions& options,
+                    SyncJob& job)
+      : local_(local), remote_(remote), known_(known), options_(options), job_(job) {}
+
+  /// Throws: what could not be fetched; no commit is whole; the store failed.
+  void run() {
+    remote_.load(job_);
+    find_files();
+    if (is_local_newer()) {
+      job_.count([](SyncReport& report) { report.complete = report.local_is_newer = true; });
+      return;
+    }
+    local_.remove_unfinished([&](std::string_view name) { return wanted_.files.contains(name); });
+    for (const auto& [name, file] : wanted_.files) job_.expect(name, file.size);
+    fetch_files();
+    require_whole();
+  }
+
+ private:
+  static constexpr std::size_t state_limit = std::size_t{64} << 20;
+
+  void find_files() {
+    wanted_ = remote_.manifest();
+    checked_ = remote_.has_manifest();
+    if (!checked_)
+      for (const auto& [key, size] : remote_.objects()) {
+        if (key.ends_with("/") || key.starts_with(sync_layout::staging_prefix)) continue;  // "folders" of consoles
+        const auto cause = sync_layout::why_not(key);
+        if (cause.empty() && size <= sync_layout::size_limit)
+          wanted_.files.emplace(key, SyncedFile{.size = size});
+        else
+          job_.failed(Error::file_not_synced(key, cause.empty() ? "it is too large" : cause).what());
+      }
+    if (wanted_.files.size() > sync_layout::files_limit)
+      throw Error::damaged("restore", remote_.store().location(), "there are too many files");
+    if (const auto found = wanted_.files.find(state_key); found != wanted_.files.end()) {
+      if (found->second.size > state_limit)
+        throw Error::damaged("restore", remote_.store().location(), "metadata.json is too large");
+      state_ = fetch_whole(found->first, found->second);
+      if (!state_) throw Error::checkpoint_damaged(remote_.store().location(), 1, state_key);
+      states_ = parse_states(text_of(*state_), remote_.store().location() + "/" + std::string(state_key));
+      state_file_ = found->second;
+      state_file_.crc32c = crc32c(*state_);
+      wanted_.files.erase(found);
+    }
+  }
+
+  /// Whether the directory has a younger commit, as after a restart on the machine that was there before.
+  [[nodiscard]] bool is_local_newer() const {
+    if (states_.empty() || !local_.look(std::string(state_key))) return false;
+    std::vector<State> here;
+    try {
+      here = read_states(local_.store());
+    } catch (const Error& e) {
+      if (e.code() == Errc::io) throw;
+      return false;
+    }
+    const auto age = [](const State& state) { return std::tuple(state.run, state.last_seen); };
+    const State* there = checked_ ? last_whole(states_, wanted_) : &states_.back();
+    for (auto state = here.rbegin(); state != here.rend(); ++state)
+      if (there == nullptr || age(*state) > age(*there)) {
+        if (is_intact(*state, local_.store())) return true;
+      } else {
+        return false;
+      }
+    return false;
+  }
+
+  void fetch_files() {
+    std::vector<std::string> small, large;
+    for (const auto& [name, file] : wanted_.files) (file.size > options_.part_size ? large : small).push_back(name);
+    parallel_for(small.size(), at_once(), [&](std::size_t i) { try_to_fetch(small[i]); });
+    for (const std::string& name : large) try_to_fetch(name);  // its parts at once
+    if (!state_) return;
+    try {
+      ArrivingFile file = local_.arrive(std::string(state_key));
+      file.write(0, *state_);
+      file.publish();
+      job_.done(std::string(state_key), state_->size(), true);
+      remember(std::string(state_key), state_file_);
+    } catch (const Error& e) {
+      failed(std::string(state_key), e);
+    }
+  }
+
+  [[nodiscard]] std::size_t at_once() const {
+    return options_.at_once > 0 ? options_.at_once : remote_.store().concurrency();
+  }
+
+  void try_to_fetch(const std::string& name) {
+    try {
+      fetch(name, wanted_.files.find(name)->second);
+    } catch (const std::exception& e) {
+      failed(name, e);
+    }
+  }
+
+  void failed(const std::string& name, const std::exception& e) {
+    const std::lock_guard lock(mutex_);
+    const auto* error = dynamic_cast<const Error*>(&e);
+    if (error != nullptr && error->code() == Errc::damaged)
+      damaged_.push_back(name);
+    else if (failures_++ == 0)
+      failure_ = e.what();
+    job_.failed(e.what());
+    job_.undone(name);
+  }
+
+  void fetch(const std::string& name, const SyncedFile& file) {
+    if (checked_ && is_here(name, file)) return done(name, file, false);
+    for (int attempt = 0; attempt < 2; ++attempt)  // the second time in case the damage was done on the way
+      for (const std::string& key : keys_of(name, file)) {
+        ArrivingFile arriving = local_.arrive(name);
+        SyncedFile got = file;
+        const auto crc =
+            file.size > options_.part_size ? fetch_in_parts(key, file, arriving) : fetch_at_once(key, file, arriving);
+        if (!crc || (checked_ && *crc != file.crc32c)) continue;
+        got.crc32c = *crc;
+        arriving.publish();
+        return done(name, got, true);
+      }
+    throw Error::object_differs(remote_.store().location(), name);
+  }
+
+  [[nodiscard]] bool is_here(const std::string& name, const SyncedFile& file) const {
+    const auto looks = local_.look(name);
+    if (!looks || looks->size != file.size) return false;
+    const auto here = local_.describe(name);
+    return here && here->file.has_content_of(file);
+  }
+
+  /// Where its content may be.
+  static std::vector<std::string> keys_of(const std::string& name, const SyncedFile& file) {
+    if (file.staged) return {sync_layout::staged_key(name, file), name};
+    return {name};
+  }
+
+  /// The object `key` if it has the size of `file`.
+  [[nodiscard]] std::optional<std::vector<std::byte>> fetch_object(const std::string& key, const SyncedFile& file) {
+    auto bytes = job_.with_retries([&] { return remote_.store().get(key, Range{0, file.size + 1}); });
+    if (bytes && bytes->size() != file.size) bytes.reset();
+    return bytes;
+  }
+  [[nodiscard]] std::optional<std::vector<std::byte>> fetch_whole(const std::string& name, const SyncedFile& file) {
+    for (int attempt = 0; attempt < 2; ++attempt)
+      for (const std::string& key : keys_of(name, file))
+        if (auto bytes = fetch_object(key, file); bytes && (!checked_ || crc32c(*bytes) == file.crc32c)) return bytes;
+    return std::nullopt;
+  }
+
+  [[nodiscard]] std::optional<std::uint32_t> fetch_at_once(const std::string& key, const SyncedFile& file,
+                                                           const ArrivingFile& arriving) {
+    const auto bytes = fetch_object(key, file);
+    if (!bytes) return std::nullopt;
+    arriving.write(0, *bytes);
+    return crc32c(*bytes);
+  }
+
+  /// The checksum; nothing if the object is not there or of another size.
+  [[nodiscard]] std::optional<std::uint32_t> fetch_in_parts(const std::string& key, const SyncedFile& file,
+                                                            const ArrivingFile& arriving) {
+    const auto size = job_.with_retries([&] { return remote_.store().size(key); });
+    if (size != file.size) return std::nullopt;
+    const std::uint64_t part = options_.part_size;
+    std::vector<std::uint32_t> crcs(static_cast<std::size_t>((file.size + part - 1) / part));
+    const auto length = [&](std::size_t i) { return std::min(part, file.size - i * part); };
+    std::atomic<bool> differs = false;
+    parallel_for(crcs.size(), at_once(), [&](std::size_t i) {
+      if (differs) return;
+      const auto bytes = job_.with_retries([&] { return remote_.store().get(key, Range{i * part, length(i)}); });
+      if (!bytes || bytes->size() != length(i)) {
+        differs = true;
+        return;
+      }
+      crcs[i] = crc32c(*bytes);
+      arriving.write(i * part, *bytes);
+    });
+    if (differs) return std::nullopt;
+    std::uint32_t crc = 0;
+    for (std::size_t i = 0; i < crcs.size(); ++i)
+      crc = crc32c_of_both(crc, crcs[i], static_cast<std::size_t>(length(i)));
+    return crc;
+  }
+
+  void done(const std::string& name, const SyncedFile& file, bool travelled) {
+    remember(name, file);
+    job_.done(name, file.size, travelled);
+  }
+
+  void remember(const std::string& name, SyncedFile file) {
+    const auto looks = local_.look(name);
+    const std::lock_guard lock(mutex_);
+    file.staged = false;
+    here_.files.insert_or_assign(name, file);
+    if (looks) known_.insert_or_assign(name, KnownFile{*looks, file, looks->may_deceive(options_.wall_time())});
+  }
+
+  /// Damage is passed over if a commit is whole without what is damaged.
+  void require_whole() {
+    const std::string where = remote_.store().location();
+    if (failures_ > 0) throw Error::not_restored(where, failures_, failure_);
+    const State* const whole = last_whole(states_, here_);
+    if (!damaged_.empty() && whole == nullptr) throw Error::checkpoint_damaged(where, damaged_.size(), damaged_[0]);
+    if (!states_.empty() && whole == nullptr) throw Error::no_intact_state(where, states_.size());
+    job_.count([&](SyncReport& report) {
+      report.complete = true;
+      if (whole != nullptr) report.step = whole->last_seen;
+    });
+  }
+
+  LocalFiles& local_;
+  RemoteFiles& remote_;
+  KnownFiles& known_;
+  const CheckpointSyncOptions& options_;
+  SyncJob& job_;
+  CheckpointManifest wanted_;  // without the state, which comes last
+  bool checked_ = false;       // whether checksums are known
+  std::optional<std::vector<std::byte>> state_;
+  SyncedFile state_file_;
+  std::vector<State> states_;
+  std::mutex mutex_;  // guards what follows, and the known files, while files are fetched
+  CheckpointManifest here_;
+  std::vector<std::string> damaged_;
+  std::uint64_t failures_ = 0;
+  std::string failure_;
+};
+
+}  // namespace detail
+TENSORTAP_END_NAMESPACE

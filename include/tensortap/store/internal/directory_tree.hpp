@@ -1,0 +1,214 @@
+// The directories of a FileStore: opened, made, and made durable. Not for users.
+#pragma once
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <cerrno>
+#include <mutex>
+#include <set>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+#include <tensortap/error.hpp>
+#include <tensortap/store/internal/descriptor.hpp>
+#include <tensortap/internal/config.hpp>
+#include <tensortap/store/file_calls.hpp>
+
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
+
+/// The directories below a root, which is made when the first of them is. No symbolic link below it is followed.
+/// Threads: every function may be called from several at once.
+class DirectoryTree {
+ public:
+  using Parts = std::vector<std::string>;
+
+  DirectoryTree(std::string root, FileCalls calls) : root_(std::move(root)), calls_(std::move(calls)) {}
+
+  [[nodiscard]] const std::string& root() const noexcept { return root_; }
+  [[nodiscard]] const FileCalls& calls() const noexcept { return calls_; }
+
+  /// What to throw where a call on `key` failed, by errno.
+  [[nodiscard]] Error failed(std::string_view verb, std::string_view key) const {
+    const int cause = errno;
+    return Error::io("store: cannot " + std::string(verb), root_ + "/" + std::string(key),
+                     std::generic_category().message(cause) + way_out(cause));
+  }
+
+  /// `name` in `directory`; none, and errno, if that fails.
+  [[nodiscard]] Descriptor open_at(int directory, const std::string& name, int flags) const {
+    return open(directory, name, flags | O_NOFOLLOW);
+  }
+
+  /// The directory `parts`; none if it is not there.
+  [[nodiscard]] Descriptor find(const Parts& parts, std::string_view key) const {
+    Parts found = parts;
+    Descriptor at = find_deepest(found, key);
+    if (found.size() < parts.size()) return {};
+    return at;
+  }
+
+  /// The deepest directory there is on the way to `parts`, which are cut to it; none if there is no root.
+  [[nodiscard]] Descriptor find_deepest(Parts& parts, std::string_view key) const {
+    Descriptor at = open_root();
+    if (!at && errno != ENOENT) throw failed("open", key);
+    for (std::size_t i = 0; at && i < parts.size(); ++i) {
+      Descriptor below = open_at(at.get(), parts[i], directory_flags);
+      if (!below && errno != ENOENT) throw failed("open", key);
+      if (!below)
+        parts.resize(i);
+      else
+        at = std::move(below);
+    }
+    return at;
+  }
+
+  /// The directory `parts`, made as needed.
+  [[nodiscard]] Descriptor make(const Parts& parts, std::string_view key) {
+    Descriptor at = open_root();
+    if (!at && errno == ENOENT) at = make_root();
+    if (!at) throw failed("make the directory of", key);
+    std::string path;
+    for (const std::string& part : parts) {
+      path += "/" + part;
+      Descriptor below = open_at(at.get(), part, directory_flags);
+      if (!below && errno == ENOENT) {
+        if (calls_.mkdirat(at.get(), part.c_str(), 0777) == 0)
+          forget(path);
+        else if (errno != EEXIST)
+          throw failed("make the directory of", key);
+        below = open_at(at.get(), part, directory_flags);
+      }
+      if (!below) throw failed("open the directory of", key);
+      at = std::move(below);
+    }
+    return at;
+  }
+
+  void sync(const Descriptor& directory, std::string_view key) const {
+    // EINVAL: the file system knows no such thing, and nothing better either.
+    if (uninterrupted([&] { return calls_.fsync(directory.get()); }) != 0 && errno != EINVAL)
+      throw failed("sync the directory of", key);
+  }
+
+  /// Makes durable that the directory `parts`, the root and what was made above it exist. Whoever made them: the first
+  /// time each is synced, later on it is known to be.
+  void sync_names(const Parts& parts, std::string_view key) {
+    std::string path;
+    for (const std::string& part : parts) path += "/" + part;
+    if (is_durable(path)) return;
+    sync_root_name(key);
+    Descriptor at = open_root();
+    path.clear();
+    for (const std::string& part : parts) {
+      if (!at) throw failed("open the directory of", key);
+      path += "/" + part;
+      if (!is_durable(path)) {
+        sync(at, key);
+        remember(path);
+      }
+      at = open_at(at.get(), part, directory_flags);
+    }
+  }
+
+  /// The same for the root and what was made above it.
+  void sync_root_name(std::string_view key) {
+    if (is_durable("")) return;
+    std::set<std::string> made;
+    {
+      const std::lock_guard lock(mutex_);
+      made = made_above_;
+    }
+    for (const std::string& directory : made)
+      if (directory != root_) sync(open_parent(directory, key), key);
+    const Descriptor root = open_root();
+    if (!root) throw failed("open the directory of", key);
+    const Descriptor above = open(root.get(), "..", directory_flags);
+    // Somebody else's directory, which one may pass through and not read, held the root before this store came.
+    if (!above && !(errno == EACCES && made.empty())) throw failed("open the directory above", key);
+    if (above) sync(above, key);
+    remember("");
+  }
+
+  [[nodiscard]] Descriptor open_root() const { return open(AT_FDCWD, root_, directory_flags); }
+
+  static constexpr int directory_flags = O_RDONLY | O_DIRECTORY;
+
+ private:
+  static const char* way_out(int cause) noexcept {
+    switch (cause) {
+      case ELOOP:
+      case ENOTDIR: return "; symbolic links inside a run are not followed";
+      case ENOSPC:
+      case EDQUOT: return "; make room for it";
+      case EMFILE:
+      case ENFILE: return "; raise the limit on open files";
+      case EROFS:
+      case EACCES:
+      case EPERM: return "; choose a directory that may be written";
+      case ENOENT: return "; do not remove a run's directories while it is written";
+      case EIO: return "; check the disk";
+      default: return "";
+    }
+  }
+
+  [[nodiscard]] Descriptor open(int directory, const std::string& path, int flags) const {
+    return Descriptor(uninterrupted([&] { return calls_.openat(directory, path.c_str(), flags | O_CLOEXEC, 0666); }));
+  }
+
+  /// Makes the root and what is missing above it; none, and errno, if that fails.
+  [[nodiscard]] Descriptor make_root() {
+    int cause = 0;
+    for (std::size_t slash = root_.find('/', 1);; slash = root_.find('/', slash + 1)) {
+      const std::string directory = root_.substr(0, slash);
+      if (calls_.mkdirat(AT_FDCWD, directory.c_str(), 0777) == 0) {
+        forget("");
+        const std::lock_guard lock(mutex_);
+        made_above_.insert(directory);
+      } else if (errno != EEXIST && cause == 0) {
+        cause = errno;  // of something that is there, perhaps: what counts is whether the root can be opened
+      }
+      if (slash >= root_.size()) break;
+    }
+    Descriptor root = open_root();
+    if (!root && cause != 0) errno = cause;
+    return root;
+  }
+
+  [[nodiscard]] Descriptor open_parent(const std::string& directory, std::string_view key) const {
+    const std::size_t slash = directory.rfind('/');
+    const std::string parent = slash == std::string::npos ? "." : directory.substr(0, slash == 0 ? 1 : slash);
+    Descriptor opened = open(AT_FDCWD, parent, directory_flags);
+    if (!opened) throw failed("open the directory above", key);
+    return opened;
+  }
+
+  [[nodiscard]] bool is_durable(const std::string& path) const {
+    const std::lock_guard lock(mutex_);
+    return durable_.contains(path);
+  }
+  void remember(const std::string& path) {
+    const std::lock_guard lock(mutex_);
+    durable_.insert(path);
+  }
+  /// `path` is new, and so is all below it.
+  void forget(const std::string& path) {
+    const std::lock_guard lock(mutex_);
+    std::erase_if(durable_, [&](const std::string& known) {
+      return known.starts_with(path) && (known.size() == path.size() || known[path.size()] == '/');
+    });
+  }
+
+  std::string root_;
+  FileCalls calls_;
+  mutable std::mutex mutex_;
+  std::set<std::string> durable_;     // directories whose name is on the disk, as "/a/b"; the root is ""
+  std::set<std::string> made_above_;  // the root and directories above it that were made here
+};
+
+}  // namespace detail
+TENSORTAP_END_NAMESPACE

@@ -1,0 +1,109 @@
+// A new file beside an object, whose name no reader takes for one, until it gets the object's. Not for users.
+#pragma once
+
+#include <fcntl.h>
+#include <limits.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <tensortap/internal/config.hpp>
+#include <tensortap/store/internal/descriptor.hpp>
+#include <tensortap/store/internal/directory_tree.hpp>
+#include <tensortap/store/store.hpp>
+
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
+
+constexpr std::string_view temporary_suffix = ".tmp";
+
+inline bool is_temporary(std::string_view key) noexcept { return key.ends_with(temporary_suffix); }
+
+/// The key that the temporary `key` was to have: ours are KEY.PID-N.tmp, smdebug's KEY.tmp.
+inline std::string_view finished(std::string_view key) {
+  key.remove_suffix(temporary_suffix.size());
+  std::string_view rest = key;
+  for (const char before : {'-', '.'}) {
+    const std::size_t end = rest.find_last_not_of("0123456789") + 1;  // 0 if there are but digits
+    if (end == 0 || end == rest.size() || rest[end - 1] != before) return key;
+    rest = rest.substr(0, end - 1);
+  }
+  return rest;
+}
+
+/// One that is not published goes with this.
+class Temporary {
+ public:
+  /// To become the object `leaf` in `directory`, whose key is `key`. All of them outlive it.
+  Temporary(const DirectoryTree& tree, const Descriptor& directory, const std::string& leaf, std::string_view key)
+      : tree_(tree), directory_(directory), leaf_(leaf), key_(key) {
+    static std::atomic<std::uint64_t> counter = 0;
+    do {
+      name_ = leaf + "." + std::to_string(::getpid()) + "-" + std::to_string(counter++);
+      name_ += temporary_suffix;
+      file = tree.open_at(directory.get(), name_, O_WRONLY | O_CREAT | O_EXCL);
+      if (!file && errno != EEXIST) throw tree.failed("create", key);
+    } while (!file);
+  }
+  Temporary(const Temporary&) = delete;
+  Temporary& operator=(const Temporary&) = delete;
+  ~Temporary() {
+    if (!name_.empty()) tree_.calls().unlinkat(directory_.get(), name_.c_str(), 0);
+  }
+
+  void write(std::span<const Bytes> pieces) const {
+    std::vector<iovec> left;
+    left.reserve(pieces.size());
+    for (const Bytes piece : pieces)
+      if (!piece.empty()) left.push_back({const_cast<std::byte*>(piece.data()), piece.size()});
+    for (std::size_t first = 0; first < left.size();) {
+      const int count = static_cast<int>(std::min<std::size_t>(left.size() - first, IOV_MAX));
+      const ssize_t n = uninterrupted([&] { return tree_.calls().writev(file.get(), &left[first], count); });
+      if (n == 0) errno = EIO;  // else this could go on for ever
+      if (n <= 0) throw tree_.failed("write", key_);
+      auto written = static_cast<std::size_t>(n);
+      for (; first < left.size() && written >= left[first].iov_len; ++first) written -= left[first].iov_len;
+      if (written > 0) {
+        left[first].iov_base = static_cast<std::byte*>(left[first].iov_base) + written;
+        left[first].iov_len -= written;
+      }
+    }
+  }
+
+  /// Gives it the name of the object; false, and errno, if that fails.
+  bool publish(IfExists if_exists) {
+    const int at = directory_.get();
+    const FileCalls& calls = tree_.calls();
+    if (if_exists == IfExists::replace) {
+      if (calls.renameat(at, name_.c_str(), at, leaf_.c_str()) != 0) return false;
+    } else if (calls.renameat_new(at, name_.c_str(), at, leaf_.c_str()) != 0) {
+      if (errno != EINVAL && errno != ENOSYS && errno != EOPNOTSUPP) return false;
+      // Not every file system can. A second name is as exclusive.
+      if (calls.linkat(at, name_.c_str(), at, leaf_.c_str(), 0) != 0) return false;
+      calls.unlinkat(at, name_.c_str(), 0);
+    }
+    name_.clear();
+    return true;
+  }
+
+  Descriptor file;
+
+ private:
+  const DirectoryTree& tree_;
+  const Descriptor& directory_;
+  const std::string& leaf_;
+  std::string_view key_;
+  std::string name_;
+};
+
+}  // namespace detail
+TENSORTAP_END_NAMESPACE
