@@ -1,13 +1,15 @@
 #!/usr/bin/env python3
 """Writes single_include/tensortap/: tensortap.hpp, the umbrella header with everything it includes in one file, and
-net.hpp, with what speaks to a network besides.
+net.hpp, with the part that uses a network.
 
 usage: python3 single_include/amalgamate.py [--check] [--include DIR] [--output DIR]
 
---check writes nothing and exits 1 if a file is not what would be written.
+--check writes nothing and exits 1 if a file differs from what would be written.
 
-Each header of ours appears once, where it is first included; the headers of others are collected at the top. What is
-included under an #if stays where it is if it is not ours, and is an error if it is; so is a circle.
+Each file has two halves: the doors, and below them, under `#if TENSORTAP_WITH_BODIES`, the bodies that doors include at
+their end. Every header of ours appears once, after the headers it includes; the headers of others are collected at the
+top of each half. An include of another library under any other #if stays where it is; one of ours there is an error, and
+so is a circle.
 """
 import argparse
 import re
@@ -17,6 +19,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 UMBRELLA = "tensortap.hpp"
 NET = "net.hpp"
+TAIL = re.compile(r"^#if TENSORTAP_WITH_BODIES\n#include <([^>]+)>\n#endif\n*\Z", re.MULTILINE)
 INCLUDE = re.compile(r'#\s*include\s*[<"]([^>"]+)[>"]')
 NEEDS = {UMBRELLA: "nlohmann/json and threads", NET: "the one beside it, cpp-httplib, OpenSSL and pugixml"}
 INTRODUCTION = """\
@@ -27,30 +30,54 @@ INTRODUCTION = """\
 """
 
 
+class Half:
+    """Headers of ours, each after what it includes, and the headers of others that they need."""
+
+    def __init__(self):
+        self.others = set()
+        self.sections = []  # (header of ours, its text)
+
+    def text(self, known_others=()):
+        others = self.others - set(known_others)
+        standard = sorted(name for name in others if "/" not in name and not name.endswith((".h", ".hpp")))
+        others = sorted(others - set(standard))
+        groups = ["\n".join(f"#include <{name}>" for name in group) + "\n" for group in (others, standard) if group]
+        return groups + [f"// from {header}\n\n{body}\n" for header, body in self.sections]
+
+
 class Amalgamation:
-    """Of one header, on top of what the amalgamation `base` holds."""
+    """One header with all that it includes, except what the amalgamation `base` holds."""
 
     def __init__(self, include_dir, name, base=None):
         self.include_dir = include_dir
         self.name = name
         self.base = base
-        self.others = set()  # headers of others, to be included at the top
-        self.sections = []  # (header of ours, its text)
         self.done = set(base.done if base else [])
-        self.add("tensortap/" + name)
+        self.behind = []  # the headers of bodies, in the order in which doors name them
+        self.doors = Half()
+        self.add(self.doors, "tensortap/" + name)
+        self.bodies = Half()
+        for header in self.behind:
+            self.add(self.bodies, header)
 
-    def add(self, header, includers=()):
-        """Adds `header` after everything it includes."""
+    def add(self, half, header, includers=()):
+        """Adds `header` to `half`, after everything it includes."""
         if header in includers:
             raise ValueError("a circle: " + " -> ".join([*includers, header]))
         if header in self.done:
             return
         path = self.include_dir / header
         if not path.is_file():
-            raise ValueError(f"{' -> '.join(includers)}: {header} does not exist")
+            raise ValueError(f"{' -> '.join(includers) or self.name}: {header} does not exist")
+        text = path.read_text(encoding="utf-8")
+        if tail := TAIL.search(text):
+            if half is not self.doors:
+                raise ValueError(f"{header}: a door of the bodies only; list it in an umbrella")
+            self.behind.append(tail[1])
+            text = text[: tail.start()]
         body = []
         depth = 0  # of #if
-        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        for number, line in enumerate(text.splitlines(), 1):
             directive = line.strip()
             if directive.startswith("#pragma once"):
                 continue
@@ -65,22 +92,21 @@ class Amalgamation:
                 if depth:
                     body.append(line)
                 else:
-                    self.others.add(include[1])
+                    half.others.add(include[1])
             elif depth:
                 raise ValueError(f"{header}:{number}: {include[1]} is included under a condition")
             else:
-                self.add(include[1], [*includers, header])
+                self.add(half, include[1], [*includers, header])
         self.done.add(header)
-        self.sections.append((header, "\n".join(body).strip()))
+        half.sections.append((header, "\n".join(body).strip()))
 
     def text(self):
-        standard = sorted(name for name in self.others if "/" not in name and not name.endswith((".h", ".hpp")))
-        others = sorted(self.others - set(standard))
         parts = [INTRODUCTION.format(self.name, NEEDS[self.name])]
         if self.base:
             parts.append(f"#include <tensortap/{self.base.name}>\n")
-        parts += ["\n".join(f"#include <{name}>" for name in group) + "\n" for group in (others, standard) if group]
-        parts += [f"// from {header}\n\n{body}\n" for header, body in self.sections]
+        parts += self.doors.text()
+        if self.bodies.sections:
+            parts += ["#if TENSORTAP_WITH_BODIES\n", *self.bodies.text(self.doors.others), "#endif  // TENSORTAP_WITH_BODIES\n"]
         return re.sub(r"\n{3,}", "\n\n", "\n".join(parts))
 
 

@@ -37,7 +37,7 @@ class AmalgamateTest(unittest.TestCase):
             ["#pragma once", "#include <nlohmann/json.hpp>", "#include <array>", "#include <vector>"],
         )
 
-    def test_what_speaks_to_a_network_is_a_file_of_its_own(self):
+    def test_the_network_is_a_file_of_its_own(self):
         self.write("tensortap.hpp", "#include <tensortap/a.hpp>")
         self.write("net.hpp", "#include <tensortap/tensortap.hpp>", "#include <tensortap/b.hpp>")
         self.write("a.hpp", "#include <array>", "int a;")
@@ -55,6 +55,29 @@ class AmalgamateTest(unittest.TestCase):
         self.write("tensortap.hpp", *condition)
         self.assertEqual(self.run_script().returncode, 0)
         self.assertIn("\n".join(condition), self.output.read_text())
+
+    def test_bodies_are_behind_a_condition_after_all_doors(self):
+        tail = ["#if TENSORTAP_WITH_BODIES", "#include <tensortap/internal/a_impl.hpp>", "#endif"]
+        self.write("tensortap.hpp", "#include <tensortap/a.hpp>", "#include <tensortap/b.hpp>")
+        self.write("a.hpp", "#include <string>", "int a;", *tail)
+        self.write("b.hpp", "int b;")
+        self.write("internal/a_impl.hpp", "#include <regex>", "#include <tensortap/a.hpp>", "#include <tensortap/internal/room.hpp>", "int a_body;")
+        self.write("internal/room.hpp", "#include <string>", "int room;")
+        self.assertEqual(self.run_script().returncode, 0)
+        lines = [line for line in self.output.read_text().splitlines() if line.startswith(("#", "int"))]
+        self.assertEqual(
+            lines,
+            ["#pragma once", "#include <string>", "int a;", "int b;", "#if TENSORTAP_WITH_BODIES", "#include <regex>", "int room;",
+             "int a_body;", "#endif  // TENSORTAP_WITH_BODIES"],
+        )
+
+    def test_a_door_that_only_bodies_include_is_refused(self):
+        tail = ["#if TENSORTAP_WITH_BODIES", "#include <tensortap/internal/{}_impl.hpp>", "#endif"]
+        self.write("tensortap.hpp", "#include <tensortap/a.hpp>")
+        self.write("a.hpp", *(line.format("a") for line in tail))
+        self.write("b.hpp", *(line.format("b") for line in tail))
+        self.write("internal/a_impl.hpp", "#include <tensortap/b.hpp>")
+        self.assertIn("tensortap/b.hpp: a door of the bodies only", self.run_script().stderr)
 
     def test_check_sees_a_stale_file(self):
         self.write("tensortap.hpp", "int a;")

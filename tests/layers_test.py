@@ -1,153 +1,246 @@
 #!/usr/bin/env python3
-"""The house rules that a compiler does not check: who may include whom, names, lengths.
+"""The rules of the house that a compiler does not check: doors and rooms, include edges, names, lengths.
 
 usage: python3 tests/layers_test.py [include/tensortap]
 
-Prints one line per broken rule and exits 1 if there is any.
+Prints one line per broken rule and exits 1 if there is any. A header is a door (listed in an umbrella; users include it)
+or a room (below internal/; everything in it is in tensortap::detail). Bodies of a door X.hpp are in internal/X_impl.hpp,
+which the door includes at its end, under `#if TENSORTAP_WITH_BODIES`; that include is no edge of the graph.
 """
 import re
 import sys
 from pathlib import Path
 
-BASE = {"version", "error", "step", "isa", "reduction", "stop", "name", "thread"}
+# Below all folders: the doors at the root, their rooms, and bytes/.
+BASE = {"error", "isa", "name", "reduction", "retry_policy", "statistics_record", "step", "step_view", "stop", "version"}
 UMBRELLAS = {"tensortap", "net"}
 
-# Folder -> what it may include besides itself, the base and the standard library.
+# Folder -> the folders and headers it may include besides itself, the base and the standard library.
 MAY_INCLUDE = {
+    "bytes": set(),
     "tensor": set(),
     "select": set(),
     "reduce": {"tensor"},
     "record": {"tensor", "select", "reduce"},
-    "store": {"record/crc32c"},
-    "store/http": {"store"},
-    "store/s3": {"store", "store/http", "record/crc32c"},
+    "store": set(),
     "capture": {"tensor", "select", "reduce", "record", "store"},
     "trial": {"tensor", "select", "reduce", "record", "store"},
-    "rules": {"select", "reduce", "store", "trial"},
-    "spot": {"record", "store", "trial", "rules", "capture/options", "capture/state"},
+    "rules": {"tensor", "select", "reduce", "store", "trial"},
+    "spot": {"record", "store", "trial", "rules", "capture/hook_options", "capture/state"},
+    "net/http": {"store"},
+    "net/aws": {"net/http"},
+    "net/s3": {"store", "net/http", "net/aws"},
 }
 
-# Outside the umbrella: these speak to a network, and nothing inside it may include them.
-NET = re.compile(r"store/http/|store/s3/|rules/webhook$|spot/cloud_notice$")
-
-JSON_SPEAKERS = {"record/json_text", "record/index", "record/attempt", "record/collections_file", "capture/options", "capture/state",
-                 "store/s3/credentials_json", "spot/checkpoint_manifest"}
-NET_LIBRARIES = re.compile(r"httplib\.h$|openssl/|pugixml\.hpp$")
+# Where each library is spoken; elsewhere its headers must not be included.
+LIBRARIES = {
+    r"nlohmann/": re.compile(r"(record|capture|spot|net/aws)/internal/"),
+    r"(httplib\.h$|openssl/|pugixml\.hpp$)": re.compile(r"net/\w+/internal/"),
+}
 SYSTEM_HEADER = re.compile(r"\w+$|(?:(?:sys|linux|net|netinet|arpa)/)?\w+\.h$")
+
+# What a door must not reach through its includes: dear headers of the standard library, other libraries, rooms.
+DEAR = {"regex", "filesystem", "thread", "iostream", "ostream", "istream", "sstream", "fstream", "ranges", "condition_variable",
+        "mutex", "future", "semaphore"}
+LIGHT_ROOMS = {"internal/config"}
 
 FORBIDDEN_NAMES = re.compile(r"(?:^|_)(?:util|utility|utilities|helper|manager|common|misc|core|detail)s?(?:_|$)")
 SNAKE_CASE = re.compile(r"[a-z][a-z0-9]*(?:_[a-z0-9]+)*$")
-MAX_LINES = 500
+MAX_LINES = 450
 
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*([<"])([^>"]+)[>"]', re.MULTILINE)
+TAIL = re.compile(r"^#if TENSORTAP_WITH_BODIES\n#include <tensortap/([^>]+)\.hpp>\n#endif\n*\Z", re.MULTILINE)
 BLOCK_COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
+NAMESPACE = re.compile(r"^TENSORTAP_BEGIN_NAMESPACE\n(.*)^TENSORTAP_END_NAMESPACE$", re.DOTALL | re.MULTILINE)
+DETAIL = re.compile(r"\s*namespace detail(::\w+)* \{\n.*^\}  // namespace detail(::\w+)*\n\s*\Z", re.DOTALL | re.MULTILINE)
 
 
 def folder_of(header):
-    """The folder of "record/event" is "record", that of a header of the base is empty."""
-    return header.rpartition("/")[0]
+    """The folder of "record/internal/wire" and of "record/event" is "record", that of a header of the base is empty."""
+    return re.sub(r"(^|/)internal$", "", header.rpartition("/")[0])
+
+
+def is_room(header):
+    return "internal" in header.split("/")
+
+
+class Header:
+    """One header: its text without the tail, what it includes, and the bodies it names."""
+
+    def __init__(self, root, path):
+        self.name = path.relative_to(root).with_suffix("").as_posix()
+        self.text = path.read_text(encoding="utf-8")
+        tail = TAIL.search(self.text)
+        self.bodies = tail[1] if tail else None
+        above = self.text[: tail.start()] if tail else self.text
+        self.includes = INCLUDE.findall(BLOCK_COMMENT.sub("", above))
+        self.own = [name.removeprefix("tensortap/").removesuffix(".hpp")
+                    for _, name in self.includes if name.startswith("tensortap/")]
+        self.others = [name for _, name in self.includes if not name.startswith("tensortap/")]
+
+
+class House:
+    def __init__(self, root):
+        self.root = root
+        self.headers = {}
+        for path in sorted(root.rglob("*.hpp")):
+            header = Header(root, path)
+            self.headers[header.name] = header
+        self.listed = {name for umbrella in UMBRELLAS if umbrella in self.headers for name in self.headers[umbrella].own}
+        self.reached = {}
+
+    def reach(self, name):
+        """All headers that `name` includes, its own and others, directly or not; bodies excluded."""
+        if name not in self.reached:
+            self.reached[name] = set()  # ends a circle
+            found = set()
+            header = self.headers.get(name)
+            if header:
+                found.update(header.others)
+                for own in header.own:
+                    found |= {"tensortap/" + own} | self.reach(own)
+            self.reached[name] = found
+        return self.reached[name]
+
+    def circles(self):
+        """One circle of includes per header that is in one."""
+        done, path = set(), []
+
+        def visit(name):
+            if name in path:
+                yield " -> ".join(path[path.index(name):] + [name])
+                return
+            if name in done or name not in self.headers:
+                return
+            path.append(name)
+            for own in self.headers[name].own:
+                yield from visit(own)
+            path.pop()
+            done.add(name)
+
+        for name in self.headers:
+            yield from visit(name)
 
 
 def own_edge_is_allowed(source, target):
-    """Whether the header `source` may include our header `target`; both without "tensortap/" and ".hpp"."""
+    """Whether header `source` may include our header `target`."""
     if source == "net" or folder_of(source) == "adapters":
         return True
-    if target in UMBRELLAS or folder_of(target) == "adapters" or (NET.match(target) and not NET.match(source)):
+    if target in UMBRELLAS or folder_of(target) == "adapters":
         return False
-    if source == "tensortap" or target in BASE:
-        return True
+    if source == "tensortap":
+        return not target.startswith("net/")
+    if folder_of(target) in {"", "bytes"}:
+        return folder_of(source) != "" or folder_of(target) == "" or is_room(source)
     allowed = MAY_INCLUDE.get(folder_of(source), set())
     return folder_of(target) == folder_of(source) != "" or folder_of(target) in allowed or target in allowed
 
 
 def other_edge_is_allowed(source, include):
-    """Whether the header `source` may include `include`, which is not ours."""
+    """Whether header `source` may include `include`, which is not ours."""
     if folder_of(source) == "adapters":
         return True
-    if include.startswith("nlohmann/"):
-        return source in JSON_SPEAKERS
-    if NET_LIBRARIES.match(include):
-        return NET.match(source) is not None
+    for library, speakers in LIBRARIES.items():
+        if re.match(library, include):
+            return speakers.match(source) is not None
     return SYSTEM_HEADER.match(include) is not None
 
 
-def complaints_about_names(root, path):
-    for part in path.relative_to(root).with_suffix("").parts:
+def complaints_about_names(name):
+    for part in name.split("/"):
         if FORBIDDEN_NAMES.search(part):
             yield f"the name {part} says nothing; name the one type or verb inside"
         elif not SNAKE_CASE.match(part):
             yield f"the name {part} is not snake_case"
-    header = path.relative_to(root).with_suffix("").as_posix()
-    folder = folder_of(header)
-    if folder == "" and header not in BASE | UMBRELLAS:
+    folder = folder_of(name)
+    if folder == "" and not is_room(name) and name not in BASE | UMBRELLAS:
         yield "not one of the base headers " + ", ".join(sorted(BASE))
     if folder not in {"", "adapters", *MAY_INCLUDE}:
         yield f"no such folder in the plan: {folder}"
 
 
-def complaints_about(root, path):
+def complaints_about_door(house, header):
+    if header.name not in house.listed:
+        yield "neither a door (listed in tensortap.hpp or net.hpp) nor a room (in internal/)"
+    reached = house.reach(header.name)
+    for name in sorted(reached):
+        if name in DEAR or any(re.match(library, name) for library in LIBRARIES):
+            yield f"a door that reaches <{name}>"
+        own = name.removeprefix("tensortap/")
+        if name.startswith("tensortap/") and is_room(own) and own not in LIGHT_ROOMS:
+            yield f"a door that reaches the room {own}"
+    if header.bodies and header.bodies != f"{header.name.rpartition('/')[0]}/internal/{header.name.rpartition('/')[2]}_impl".lstrip("/"):
+        yield f"its bodies are in {header.bodies}"
+
+
+def complaints_about_room(house, header):
+    if header.name in house.listed:
+        yield "a room that an umbrella lists"
+    stem = header.name.rpartition("/")[2]
+    door = f"{folder_of(header.name)}/{stem.removesuffix('_impl')}".lstrip("/")
+    if stem.endswith("_impl"):
+        if door not in house.headers or house.headers[door].bodies != header.name:
+            yield f"bodies that {door}.hpp does not include at its end"
+        includers = [other.name for other in house.headers.values() if header.name in other.own]
+        if includers:
+            yield f"bodies that {includers[0]} includes"
+        return
+    if header.bodies:
+        yield "a room that includes bodies at its end"
+    inside = NAMESPACE.search(header.text)
+    if inside and not DETAIL.match(inside[1]):
+        yield "a name outside tensortap::detail"
+
+
+def complaints_about(house, header):
     """All broken rules of one header."""
-    yield from complaints_about_names(root, path)
-    if path.suffix == ".md":
-        return
-    if path.suffix != ".hpp":
-        yield "only headers and pages about them live here"
-        return
-    text = path.read_text(encoding="utf-8")
-    lines = text.count("\n")
+    yield from complaints_about_names(header.name)
+    lines = header.text.count("\n")
     if lines > MAX_LINES:
         yield f"{lines} lines, at most {MAX_LINES}"
-    if not re.search(r"^#pragma once$", text, re.MULTILINE):
+    if not re.search(r"^#pragma once$", header.text, re.MULTILINE):
         yield "no #pragma once"
-    source = path.relative_to(root).with_suffix("").as_posix()
-    for bracket, include in INCLUDE.findall(BLOCK_COMMENT.sub("", text)):
+    for bracket, include in header.includes:
         if include.startswith("tensortap/"):
-            if not (root.parent / include).is_file():
+            target = include.removeprefix("tensortap/").removesuffix(".hpp")
+            if target not in house.headers:
                 yield f"includes {include}, which does not exist"
-            elif not own_edge_is_allowed(source, include.removeprefix("tensortap/").removesuffix(".hpp")):
+            elif not own_edge_is_allowed(header.name, target):
                 yield f"must not include {include}"
         elif bracket == '"':
             yield f'includes "{include}"; write <tensortap/...>'
-        elif not other_edge_is_allowed(source, include):
+        elif not other_edge_is_allowed(header.name, include):
             yield f"must not include <{include}>"
-
-
-def complaints_about_umbrella(root):
-    """The map lists every header of the flow, or reaches it through one that it lists."""
-    umbrella = root / "tensortap.hpp"
-    if not umbrella.is_file():
-        yield "tensortap.hpp: the umbrella is missing"
-        return
-    reached, todo = set(), ["tensortap/tensortap.hpp"]
-    while todo:
-        include = todo.pop()
-        if include in reached or not (root.parent / include).is_file():
-            continue
-        reached.add(include)
-        text = (root.parent / include).read_text(encoding="utf-8")
-        todo += [name for _, name in INCLUDE.findall(BLOCK_COMMENT.sub("", text)) if name.startswith("tensortap/")]
-    for path in sorted(root.rglob("*.hpp")):
-        header = path.relative_to(root).with_suffix("").as_posix()
-        outside = folder_of(header) == "adapters" or header in UMBRELLAS or NET.match(header)
-        if not outside and path.relative_to(root.parent).as_posix() not in reached:
-            yield f"{header}.hpp: not reached from the umbrella"
+    if is_room(header.name):
+        yield from complaints_about_room(house, header)
+    elif header.name not in UMBRELLAS and folder_of(header.name) != "adapters":
+        yield from complaints_about_door(house, header)
 
 
 def broken_rules(root):
     """One sentence per broken rule below the folder `root`, which is named tensortap."""
-    files = sorted(path for path in root.rglob("*") if path.is_file())
-    found = [f"{path.relative_to(root)}: {text}" for path in files for text in complaints_about(root, path)]
-    return found + list(complaints_about_umbrella(root))
+    house = House(root)
+    found = [f"{name}.hpp: {text}" for name, header in house.headers.items() for text in complaints_about(house, header)]
+    found += [f"a circle: {circle}" for circle in house.circles()]
+    if "tensortap" not in house.headers:
+        found.append("tensortap.hpp: the umbrella is missing")
+    for path in sorted(root.rglob("*")):
+        if path.is_file() and path.suffix != ".hpp" and path.name != "README.md":
+            found.append(f"{path.relative_to(root)}: only headers and README.md pages live here")
+    return found
 
 
 def main(arguments):
     root = Path(arguments[0] if arguments else Path(__file__).parent.parent / "include" / "tensortap").resolve()
-    headers = len(list(root.rglob("*.hpp")))
+    house = House(root)
     found = broken_rules(root)
     for line in found:
         print(line)
-    print(f"{headers} headers, {len(found)} broken rules")
-    return 1 if found or headers == 0 else 0
+    rooms = sum(1 for name in house.headers if is_room(name))
+    edges = sum(len(header.own) for header in house.headers.values())
+    print(f"{len(house.listed)} doors, {rooms} rooms, {edges} includes among them, "
+          f"{len(list(house.circles()))} circles, {len(found)} broken rules")
+    return 1 if found or not house.headers else 0
 
 
 if __name__ == "__main__":

@@ -57,11 +57,12 @@
 #include <utility>
 #include <vector>
 
-// from tensortap/store/http/text.hpp
+// from tensortap/net/http/internal/text.hpp
 
 // Text as HTTP has it: ASCII, whatever the locale. Not for users.
 
-namespace tensortap::inline v0::detail {
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
 
 inline std::string lower_case(std::string text) {
   for (char& c : text) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
@@ -77,15 +78,16 @@ inline std::optional<std::uint64_t> whole_number(std::string_view text, int base
   return value;
 }
 
-}  // namespace tensortap::inline v0::detail
+}  // namespace detail
+TENSORTAP_END_NAMESPACE
 
-// from tensortap/store/http/url.hpp
+// from tensortap/net/http/url.hpp
 
 // Addresses and their percent-encoding.
 //
 //   const tensortap::Url url = tensortap::parse_url("https://s3.eu-west-1.amazonaws.com/bucket?list-type=2");
 
-namespace tensortap::inline v0 {
+TENSORTAP_BEGIN_NAMESPACE
 
 /// Where a request goes. Path and query are as they are sent: percent-encoded.
 struct Url {
@@ -176,16 +178,16 @@ inline Url parse_url(std::string_view text) {
   return url;
 }
 
-}  // namespace tensortap::inline v0
+TENSORTAP_END_NAMESPACE
 
-// from tensortap/store/http/message.hpp
+// from tensortap/net/http/http_message.hpp
 
 // One HTTP exchange as values: what is asked, what came back, and how it failed if it did. Whoever speaks HTTP is a
 // callable, so that everything above it is tested without a network.
 //
 //   const tensortap::HttpReply reply = transport({.url = tensortap::parse_url("http://127.0.0.1:7480/bucket/key")});
 
-namespace tensortap::inline v0 {
+TENSORTAP_BEGIN_NAMESPACE
 
 /// Header fields by name in lower case; the values of a repeated one are joined by ", ".
 using HttpHeaders = std::map<std::string, std::string, std::less<>>;
@@ -242,13 +244,14 @@ struct HttpRequest {
 /// after the stop token asks. Threads: any.
 using HttpTransport = std::function<HttpReply(const HttpRequest&)>;
 
-}  // namespace tensortap::inline v0
+TENSORTAP_END_NAMESPACE
 
-// from tensortap/store/http/body_source.hpp
+// from tensortap/net/http/internal/body_source.hpp
 
 // The body of a request, handed out from where it lies. Not for users.
 
-namespace tensortap::inline v0::detail {
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
 
 /// Hands out pieces one after the other. Lifetime: that of the pieces.
 class BodySource {
@@ -299,16 +302,18 @@ class BodySource {
   Clock::time_point moved_at_{};
 };
 
-}  // namespace tensortap::inline v0::detail
+}  // namespace detail
+TENSORTAP_END_NAMESPACE
 
-// from tensortap/store/http/guarded_socket.hpp
+// from tensortap/net/http/internal/guarded_socket.hpp
 
 // Reads and writes on a connected socket, plain or TLS, for one exchange of a suspicious client. What cpp-httplib's own
 // streams lack, seen with 0.11.4: a status line of 50 kB overflows the stack in std::regex, a header without end fills
 // the memory, a reply that comes while the body is being sent is lost, and each 4 KiB take two system calls.
 // Not for users.
 
-namespace tensortap::inline v0::detail {
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
 
 /// What a guarded socket met.
 struct SocketReport {
@@ -472,15 +477,16 @@ class GuardedSocket {
   bool has_input_ = false;
 };
 
-}  // namespace tensortap::inline v0::detail
+}  // namespace detail
+TENSORTAP_END_NAMESPACE
 
-// from tensortap/store/http/options.hpp
+// from tensortap/net/http/http_options.hpp
 
 // How exchanges over HTTP are made.
 //
 //   tensortap::HttpOptions options{.ca_file = "/etc/ssl/our-store.pem", .proxy = ""};
 
-namespace tensortap::inline v0 {
+TENSORTAP_BEGIN_NAMESPACE
 
 /// There is no switch that turns the verification of certificates off.
 struct HttpOptions {
@@ -512,15 +518,16 @@ struct HttpStatistics {
   std::uint64_t stale = 0;   ///< of these, those repeated because the other side had closed it meanwhile
 };
 
-}  // namespace tensortap::inline v0
+TENSORTAP_END_NAMESPACE
 
-// from tensortap/store/http/proxy.hpp
+// from tensortap/net/http/internal/proxy.hpp
 
 // Which proxy leads to a host, by the environment variables that curl reads.
 //
 //   const auto proxy = tensortap::proxies_of_environment().proxy_for(tensortap::parse_url("https://example.com"));
 
-namespace tensortap::inline v0 {
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
 
 /// A proxy that speaks HTTP.
 struct HttpProxy {
@@ -552,8 +559,6 @@ inline HttpProxy parse_proxy(std::string_view text) {
   if (url.port != 0) proxy.port = url.port;
   return proxy;
 }
-
-namespace detail {
 
 /// The bytes of an IP address, 4 or 16; nothing if it is none.
 struct IpAddress {
@@ -614,8 +619,6 @@ inline bool is_machines_own(std::string_view host) {
                      address->begins_as(*IpAddress::parse("fd00:ec2::"), 32));
 }
 
-}  // namespace detail
-
 /// Proxies as text, by scheme; empty: none.
 struct HttpProxies {
   std::string http = {};
@@ -657,13 +660,15 @@ inline HttpProxies proxies_of_environment(const std::function<const char*(const 
   return proxies;
 }
 
-}  // namespace tensortap::inline v0
+}  // namespace detail
+TENSORTAP_END_NAMESPACE
 
-// from tensortap/store/http/reply_reader.hpp
+// from tensortap/net/http/internal/reply_reader.hpp
 
 // Makes a reply of what comes in, within its limits. Not for users.
 
-namespace tensortap::inline v0::detail {
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
 
 /// Takes a status with its headers, then the pieces of the body.
 class ReplyReader {
@@ -789,13 +794,15 @@ class ReplyReader {
   std::exception_ptr thrown_;
 };
 
-}  // namespace tensortap::inline v0::detail
+}  // namespace detail
+TENSORTAP_END_NAMESPACE
 
-// from tensortap/store/http/trust.hpp
+// from tensortap/net/http/internal/trust.hpp
 
 // Whose certificates are accepted. Not for users.
 
-namespace tensortap::inline v0::detail {
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
 
 struct FreeX509Store {
   void operator()(X509_STORE* store) const noexcept { ::X509_STORE_free(store); }
@@ -824,14 +831,16 @@ inline TrustStore make_trust_store(const HttpOptions& options, std::string& caus
   return nullptr;
 }
 
-}  // namespace tensortap::inline v0::detail
+}  // namespace detail
+TENSORTAP_END_NAMESPACE
 
-// from tensortap/store/http/watchdog.hpp
+// from tensortap/net/http/internal/watchdog.hpp
 
 // Ends exchanges that take too long or are no longer wanted, by shutting their sockets down: whatever waits for one
 // then returns at once, be it in a connect, a handshake, a read or a write. Not for users.
 
-namespace tensortap::inline v0::detail {
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
 
 /// One thread, started with the first exchange that can end early; it sleeps until the next deadline.
 class Watchdog {
@@ -944,9 +953,10 @@ class Watchdog {
   std::thread thread_;
 };
 
-}  // namespace tensortap::inline v0::detail
+}  // namespace detail
+TENSORTAP_END_NAMESPACE
 
-// from tensortap/store/http/connection.hpp
+// from tensortap/net/http/internal/connection.hpp
 
 // One connection, by cpp-httplib: the only header that includes it. Not for users; see client.hpp.
 
@@ -961,7 +971,8 @@ class Watchdog {
 #error "Link the CMake target tensortap::net, or take the flags of cpp-httplib's package: its classes differ in layout."
 #endif
 
-namespace tensortap::inline v0::detail {
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
 
 /// httplib's idea of a stream, by ours. It overrides what the version at hand has; there is no more of it in any.
 class GuardedStream : public httplib::Stream {
@@ -1232,14 +1243,16 @@ class HttpConnection {
   std::unique_ptr<httplib::ClientImpl> client_;  ///< goes first
 };
 
-}  // namespace tensortap::inline v0::detail
+}  // namespace detail
+TENSORTAP_END_NAMESPACE
 
-// from tensortap/store/http/no_sigpipe.hpp
+// from tensortap/net/http/internal/no_sigpipe.hpp
 
 // Writing to a connection that the other side has closed raises SIGPIPE, which kills a process by default. Neither
 // cpp-httplib nor OpenSSL prevents it. Not for users.
 
-namespace tensortap::inline v0::detail {
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
 
 /// While one lives, this thread gets no SIGPIPE; the rest of the process, and how it takes the signal, is left alone.
 /// A SIGPIPE by write() goes to the thread that wrote, so it waits here and is taken off.
@@ -1270,13 +1283,15 @@ class NoSigpipe {
   bool was_pending_ = false;
 };
 
-}  // namespace tensortap::inline v0::detail
+}  // namespace detail
+TENSORTAP_END_NAMESPACE
 
-// from tensortap/store/http/pool.hpp
+// from tensortap/net/http/internal/pool.hpp
 
 // Open connections that wait for their next exchange. Not for users.
 
-namespace tensortap::inline v0::detail {
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
 
 /// Threads: any.
 template <class Connection>
@@ -1339,9 +1354,10 @@ class ConnectionPool {
   std::map<std::string, std::vector<Idle>, std::less<>> idle_;  // each in the order of their last use
 };
 
-}  // namespace tensortap::inline v0::detail
+}  // namespace detail
+TENSORTAP_END_NAMESPACE
 
-// from tensortap/store/http/client.hpp
+// from tensortap/net/http/http_client.hpp
 
 // An HTTP client for many threads: connections are kept and used again, certificates are verified, and every exchange
 // ends by its deadline or soon after it is asked to. It makes each exchange once and judges no status: retries,
@@ -1351,7 +1367,7 @@ class ConnectionPool {
 //   const tensortap::HttpReply reply = client({.url = tensortap::parse_url("http://127.0.0.1:7480/bucket/key")});
 //   if (reply.failure != tensortap::HttpFailure::none) std::cerr << reply.cause << '\n';
 
-namespace tensortap::inline v0 {
+TENSORTAP_BEGIN_NAMESPACE
 
 /// As HttpTransport, of which it is one: `[&client](const HttpRequest& request) { return client(request); }`.
 /// What cannot be ended early is the look-up of a host's name, by getaddrinfo().
@@ -1424,8 +1440,8 @@ class HttpClient {
     std::string cause;
   };
 
-  static HttpProxies proxies_of(const HttpOptions& options) {
-    if (!options.proxy) return proxies_of_environment();
+  static detail::HttpProxies proxies_of(const HttpOptions& options) {
+    if (!options.proxy) return detail::proxies_of_environment();
     return {.http = *options.proxy, .https = *options.proxy};
   }
 
@@ -1479,19 +1495,19 @@ class HttpClient {
   }
 
   const HttpOptions options_;
-  const HttpProxies proxies_;
+  const detail::HttpProxies proxies_;
   std::atomic<State*> state_;
 };
 
-}  // namespace tensortap::inline v0
+TENSORTAP_END_NAMESPACE
 
-// from tensortap/store/s3/credentials.hpp
+// from tensortap/net/aws/credentials.hpp
 
 // Who asks: an access key and its secret, for signing requests.
 //
 //   const tensortap::Credentials credentials{.access_key_id = "AKIDEXAMPLE", .secret_access_key = text};
 
-namespace tensortap::inline v0 {
+TENSORTAP_BEGIN_NAMESPACE
 
 /// What requests are signed with. Only `access_key_id` and `source` may appear in messages.
 struct Credentials {
@@ -1534,16 +1550,17 @@ inline void check_credentials(const Credentials& credentials) {
     throw Error::bad_credentials(credentials.source, fault);
 }
 
-}  // namespace tensortap::inline v0
+TENSORTAP_END_NAMESPACE
 
-// from tensortap/store/s3/cached_credentials.hpp
+// from tensortap/net/aws/internal/cached_credentials.hpp
 
 // Credentials that are fetched once and renewed before they expire, when a caller comes.
 //
 //   tensortap::CachedCredentials cached(tensortap::default_credentials({.transport = transport}));
 //   const tensortap::Credentials credentials = cached.get();
 
-namespace tensortap::inline v0 {
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
 
 /// Keeps what a source gave. Threads: any.
 class CachedCredentials {
@@ -1652,16 +1669,17 @@ class CachedCredentials {
   bool asking_ = false;
 };
 
-}  // namespace tensortap::inline v0
+}  // namespace detail
+TENSORTAP_END_NAMESPACE
 
-// from tensortap/store/s3/credentials_options.hpp
+// from tensortap/net/aws/credentials_options.hpp
 
 // What finding credentials depends on, all of it replaceable, and what each link of the chain answers.
 //
 //   tensortap::CredentialsOptions options;
 //   options.profile = "training";
 
-namespace tensortap::inline v0 {
+TENSORTAP_BEGIN_NAMESPACE
 
 namespace detail {
 
@@ -1746,13 +1764,14 @@ inline bool succeeded(const HttpReply& reply) {
 
 }  // namespace detail
 
-}  // namespace tensortap::inline v0
+TENSORTAP_END_NAMESPACE
 
-// from tensortap/store/s3/iso8601.hpp
+// from tensortap/net/aws/internal/iso8601.hpp
 
 // Moments as AWS writes them in JSON and XML. Not for users.
 
-namespace tensortap::inline v0 {
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
 
 /// The moment that "2026-01-31T12:00:00Z" names; a fraction of a second is dropped, "+hh:mm" understood. Nothing if it
 /// is no such text.
@@ -1785,14 +1804,14 @@ inline std::optional<std::chrono::sys_seconds> time_of_iso8601(std::string_view 
   return text[at] == '+' ? time - offset : time + offset;
 }
 
-}  // namespace tensortap::inline v0
+}  // namespace detail
+TENSORTAP_END_NAMESPACE
 
-// from tensortap/store/s3/credentials_json.hpp
+// from tensortap/net/aws/internal/credentials_json.hpp
 
 // Credentials as programs and metadata services write them in JSON. Not for users.
 
-namespace tensortap::inline v0 {
-
+TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
 
 /// Whether `text` is small and flat enough to be parsed; what is in strings counts too, which does no harm.
@@ -1835,15 +1854,13 @@ inline CredentialsAnswer credentials_of_json(std::string_view text, std::string 
 }
 
 }  // namespace detail
+TENSORTAP_END_NAMESPACE
 
-}  // namespace tensortap::inline v0
-
-// from tensortap/store/s3/small_file.hpp
+// from tensortap/net/aws/internal/small_file.hpp
 
 // A file of settings, read whole. Not for users.
 
-namespace tensortap::inline v0 {
-
+TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
 
 /// What became of reading a file: its text, or why there is none.
@@ -1877,17 +1894,15 @@ inline SmallFile read_small_file(const std::string& path, std::size_t limit) {
 }
 
 }  // namespace detail
+TENSORTAP_END_NAMESPACE
 
-}  // namespace tensortap::inline v0
-
-// from tensortap/store/s3/container_credentials.hpp
+// from tensortap/net/aws/internal/container_credentials.hpp
 
 // Credentials from the metadata service of a container: ECS, EKS Pod Identity, Greengrass.
 //
 // Not for users: default_credentials() is the way in.
 
-namespace tensortap::inline v0 {
-
+TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
 
 /// Whether `host` is this machine.
@@ -1906,8 +1921,6 @@ inline bool is_container_host(const std::string& host) {
   return host == "169.254.170.2" || host == "169.254.170.23" ||
          (::inet_pton(AF_INET6, host.c_str(), &given) == 1 && std::memcmp(&eks, &given, sizeof eks) == 0);
 }
-
-}  // namespace detail
 
 /// Whether the environment names a metadata service of a container; then the machine's is not asked.
 inline bool has_container_endpoint(const CredentialsOptions& options) {
@@ -1957,15 +1970,17 @@ inline CredentialsAnswer container_credentials(const CredentialsOptions& options
   return detail::credentials_of_json(reply.body, "container", false);
 }
 
-}  // namespace tensortap::inline v0
+}  // namespace detail
+TENSORTAP_END_NAMESPACE
 
-// from tensortap/store/s3/environment_credentials.hpp
+// from tensortap/net/aws/internal/environment_credentials.hpp
 
 // Credentials from AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN.
 //
 // Not for users: default_credentials() is the way in.
 
-namespace tensortap::inline v0 {
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
 
 /// The credentials of the environment.
 inline CredentialsAnswer environment_credentials(const CredentialsOptions& options) {
@@ -1979,16 +1994,18 @@ inline CredentialsAnswer environment_credentials(const CredentialsOptions& optio
   return CredentialsAnswer::of(std::move(found));
 }
 
-}  // namespace tensortap::inline v0
+}  // namespace detail
+TENSORTAP_END_NAMESPACE
 
-// from tensortap/store/s3/instance_credentials.hpp
+// from tensortap/net/aws/internal/instance_credentials.hpp
 
 // Credentials of the role of an EC2 machine, from its metadata service (IMDSv2; the older form without a session token
 // is not used).
 //
 // Not for users: default_credentials() is the way in.
 
-namespace tensortap::inline v0 {
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
 
 /// The credentials of the machine's role. AWS_EC2_METADATA_DISABLED, AWS_EC2_METADATA_SERVICE_ENDPOINT and
 /// AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE are heeded.
@@ -2040,17 +2057,17 @@ inline CredentialsAnswer instance_credentials(const CredentialsOptions& options)
   return CredentialsAnswer::failed(detail::trouble_of(base, reply));
 }
 
-}  // namespace tensortap::inline v0
+}  // namespace detail
+TENSORTAP_END_NAMESPACE
 
-// from tensortap/store/s3/credential_process.hpp
+// from tensortap/net/aws/internal/credential_process.hpp
 
 // Runs the program that a profile names in credential_process. Whoever can write the profile files can so make this
 // process run any program; that is what AWS means by it. No shell is involved.
 //
 // Not for users: default_credentials() is the way in.
 
-namespace tensortap::inline v0 {
-
+TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
 
 /// The words of `command`: parted by white space, but where quotes are around it; a backslash takes the next character
@@ -2203,17 +2220,15 @@ inline CredentialsAnswer process_credentials(const CredentialsOptions& options, 
 }
 
 }  // namespace detail
+TENSORTAP_END_NAMESPACE
 
-}  // namespace tensortap::inline v0
-
-// from tensortap/store/s3/profile_file.hpp
+// from tensortap/net/aws/internal/profile_file.hpp
 
 // The profile files of AWS's tools, ~/.aws/config and ~/.aws/credentials, and what else than credentials is in them.
 //
 //   const std::string region = tensortap::profile_region({.profile = "training"}).value_or("us-east-1");
 
-namespace tensortap::inline v0 {
-
+TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
 
 /// The properties of a section by name in lower case; those of a nested one as "parent.child".
@@ -2321,8 +2336,6 @@ inline std::string endpoint_url_of(const ProfileFiles& files, const std::string&
   return url.empty() ? files.value("profile " + profile, "endpoint_url") : url;
 }
 
-}  // namespace detail
-
 /// The region of the profile; nothing if it has none.
 inline std::optional<std::string> profile_region(const CredentialsOptions& options = {}) {
   std::string region = detail::profile_files(options).value("profile " + detail::profile_name(options), "region");
@@ -2338,9 +2351,10 @@ inline std::optional<std::string> profile_endpoint_url(const CredentialsOptions&
   return url.empty() ? std::nullopt : std::optional(std::move(url));
 }
 
-}  // namespace tensortap::inline v0
+}  // namespace detail
+TENSORTAP_END_NAMESPACE
 
-// from tensortap/store/s3/digest.hpp
+// from tensortap/net/aws/internal/digest.hpp
 
 // SHA-256, HMAC and MD5 of bytes, and digests as text: what S3 signs with and compares.
 //
@@ -2348,7 +2362,8 @@ inline std::optional<std::string> profile_endpoint_url(const CredentialsOptions&
 //   for (const tensortap::Bytes piece : pieces) md5.add(piece);
 //   const std::string content_md5 = tensortap::base64_of(md5.finish());
 
-namespace tensortap::inline v0 {
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
 
 /// `bytes` in hexadecimal, lower case.
 inline std::string hex_of(Bytes bytes) {
@@ -2372,8 +2387,6 @@ inline std::string base64_of(Bytes bytes) {
   }
   return out;
 }
-
-namespace detail {
 
 /// A digest of `Size` bytes, taken piece by piece.
 template <std::size_t Size>
@@ -2415,8 +2428,6 @@ class MessageDigest {
   const EVP_MD* algorithm_;
   std::unique_ptr<EVP_MD_CTX, Free> context_{EVP_MD_CTX_new()};
 };
-
-}  // namespace detail
 
 /// SHA-256, piece by piece: add(), then finish().
 class Sha256 : public detail::MessageDigest<32> {
@@ -2470,9 +2481,10 @@ inline Sha256::Value hmac_sha256(Bytes key, std::string_view text) {
   return value;
 }
 
-}  // namespace tensortap::inline v0
+}  // namespace detail
+TENSORTAP_END_NAMESPACE
 
-// from tensortap/store/s3/sigv4.hpp
+// from tensortap/net/aws/internal/sigv4.hpp
 
 // Signs requests as AWS does (Signature Version 4), in the header fields or in the address.
 //
@@ -2480,7 +2492,8 @@ inline Sha256::Value hmac_sha256(Bytes key, std::string_view text) {
 //   const tensortap::Signing signing{.region = "us-east-1", .time = {}};
 //   tensortap::sign(request, {.access_key_id = "AKIDEXAMPLE", .secret_access_key = text}, signing);
 
-namespace tensortap::inline v0 {
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
 
 /// In place of a payload's hash: it is not signed. For https only.
 inline constexpr std::string_view unsigned_payload = "UNSIGNED-PAYLOAD";
@@ -2522,8 +2535,6 @@ inline std::string amz_date(std::chrono::sys_seconds time) {
 inline std::string credential_scope(const Signing& signing) {
   return amz_date(signing.time).substr(0, 8) + "/" + signing.region + "/" + signing.service + "/aws4_request";
 }
-
-namespace detail {
 
 constexpr std::string_view signing_algorithm = "AWS4-HMAC-SHA256";
 
@@ -2604,8 +2615,6 @@ inline HttpHeaders headers_to_sign(const HttpRequest& request) {
   headers.try_emplace("host", request.url.authority());
   return headers;
 }
-
-}  // namespace detail
 
 /// The names of the header fields that are signed: "host;x-amz-date".
 inline std::string signed_headers(const HttpRequest& request) {
@@ -2690,16 +2699,16 @@ inline Url presigned(HttpRequest request, const Credentials& credentials, const 
   return request.url;
 }
 
-}  // namespace tensortap::inline v0
+}  // namespace detail
+TENSORTAP_END_NAMESPACE
 
-// from tensortap/store/s3/sts.hpp
+// from tensortap/net/aws/internal/sts.hpp
 
 // Asks AWS's Security Token Service for the temporary credentials of a role.
 //
 // Not for users: default_credentials() is the way in.
 
-namespace tensortap::inline v0 {
-
+TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
 
 /// A role to be assumed.
@@ -2806,18 +2815,16 @@ inline CredentialsAnswer assumed_role_with_token(const CredentialsOptions& optio
 }
 
 }  // namespace detail
+TENSORTAP_END_NAMESPACE
 
-}  // namespace tensortap::inline v0
-
-// from tensortap/store/s3/profile_credentials.hpp
+// from tensortap/net/aws/internal/profile_credentials.hpp
 
 // Credentials from the profile files of AWS's tools: keys, a program that writes them, or a role. A credential_process
 // runs a program: whoever can write these files decides which.
 //
 // Not for users: default_credentials() is the way in.
 
-namespace tensortap::inline v0 {
-
+TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
 
 /// A profile among all of them.
@@ -2893,8 +2900,6 @@ class ProfileChain {
   ProfileFiles files_;
 };
 
-}  // namespace detail
-
 /// The credentials of the profile that the options or AWS_PROFILE name, else of "default".
 inline CredentialsAnswer profile_credentials(const CredentialsOptions& options) {
   const detail::ProfileChain chain(options);
@@ -2905,15 +2910,17 @@ inline CredentialsAnswer profile_credentials(const CredentialsOptions& options) 
   return answer;
 }
 
-}  // namespace tensortap::inline v0
+}  // namespace detail
+TENSORTAP_END_NAMESPACE
 
-// from tensortap/store/s3/web_identity_credentials.hpp
+// from tensortap/net/aws/internal/web_identity_credentials.hpp
 
 // Credentials of a role for the token of another identity provider, as Kubernetes gives one to its pods.
 //
 // Not for users: default_credentials() is the way in.
 
-namespace tensortap::inline v0 {
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
 
 /// The credentials of AWS_ROLE_ARN for the token in AWS_WEB_IDENTITY_TOKEN_FILE; AWS_ROLE_SESSION_NAME names the
 /// session.
@@ -2927,16 +2934,17 @@ inline CredentialsAnswer web_identity_credentials(const CredentialsOptions& opti
                                          path, "web identity");
 }
 
-}  // namespace tensortap::inline v0
+}  // namespace detail
+TENSORTAP_END_NAMESPACE
 
-// from tensortap/store/s3/default_credentials.hpp
+// from tensortap/net/aws/default_credentials.hpp
 
 // The credentials that AWS's own tools would find, in their order: given ones, the environment, the profile files
 // (where a credential_process runs a program), a web identity, then a container's or the machine's role.
 //
 //   tensortap::CachedCredentials cached(tensortap::default_credentials({.transport = transport}));
 
-namespace tensortap::inline v0 {
+TENSORTAP_BEGIN_NAMESPACE
 
 /// The first credentials of the chain. Where somebody asked for certain ones (a variable, a profile's entry) and they
 /// cannot be had, nobody else's are taken. A profile named in the options goes before the environment.
@@ -2955,11 +2963,11 @@ inline Credentials find_credentials(const CredentialsOptions& options) {
     return std::move(answer.credentials);
   };
   if (options.profile.empty())
-    if (auto here = found("environment", environment_credentials)) return *here;
-  if (auto here = found("profile " + escaped(detail::profile_name(options)), profile_credentials)) return *here;
-  if (auto here = found("web identity", web_identity_credentials)) return *here;
-  if (auto here = found("container", container_credentials)) return *here;
-  if (auto here = found("instance", instance_credentials)) return *here;
+    if (auto here = found("environment", detail::environment_credentials)) return *here;
+  if (auto here = found("profile " + escaped(detail::profile_name(options)), detail::profile_credentials)) return *here;
+  if (auto here = found("web identity", detail::web_identity_credentials)) return *here;
+  if (auto here = found("container", detail::container_credentials)) return *here;
+  if (auto here = found("instance", detail::instance_credentials)) return *here;
   throw Error::no_credentials(tried);
 }
 
@@ -2968,17 +2976,15 @@ inline CredentialsSource default_credentials(CredentialsOptions options = {}) {
   return [options = std::move(options)] { return find_credentials(options); };
 }
 
-}  // namespace tensortap::inline v0
+TENSORTAP_END_NAMESPACE
 
-// from tensortap/store/s3/retry.hpp
+// from tensortap/net/s3/s3_retry.hpp
 
-// When a request is repeated, and how long it waits for that: exponential back-off with full jitter, so that many
-// clients that failed together do not come back together, out of a budget, so that a server in trouble is not given
-// several times its load.
+// How requests to S3 are repeated.
 //
-// Not for users: S3Options says how.
+//   tensortap::S3Options options{.retry = {.attempts = 3}};
 
-namespace tensortap::inline v0 {
+TENSORTAP_BEGIN_NAMESPACE
 
 /// How failing requests are repeated.
 struct S3Retry {
@@ -2990,7 +2996,20 @@ struct S3Retry {
   int budget = 500;
 };
 
-namespace detail::s3 {
+TENSORTAP_END_NAMESPACE
+
+// from tensortap/net/s3/internal/retry.hpp
+
+// When a request is repeated, and how long it waits for that: exponential back-off with full jitter, so that many
+// clients that failed together do not come back together, out of a budget, so that a server in trouble is not given
+// several times its load.
+//
+// Not for users: S3Options says how.
+
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
+
+namespace s3 {
 
 /// What all requests of a store may spend on retries. Threads: any.
 class RetryBudget {
@@ -3032,17 +3051,18 @@ inline std::optional<std::chrono::nanoseconds> retry_after(const HttpReply& repl
   return std::nullopt;
 }
 
-}  // namespace detail::s3
+}  // namespace s3
 
-}  // namespace tensortap::inline v0
+}  // namespace detail
+TENSORTAP_END_NAMESPACE
 
-// from tensortap/store/s3/options.hpp
+// from tensortap/net/s3/s3_options.hpp
 
 // How a bucket is reached: one plain struct; what is left out is found as the AWS clients find it.
 //
 //   tensortap::S3Store store("s3://bucket/runs/42", {.endpoint_url = "http://127.0.0.1:7480"});
 
-namespace tensortap::inline v0 {
+TENSORTAP_BEGIN_NAMESPACE
 
 namespace detail::s3 {
 
@@ -3105,15 +3125,32 @@ struct S3Options {
   std::function<double()> jitter = detail::s3::random_fraction;
 };
 
-}  // namespace tensortap::inline v0
+TENSORTAP_END_NAMESPACE
 
-// from tensortap/store/s3/address.hpp
+// from tensortap/net/s3/transfer_observer.hpp
+
+// Progress of an object that is sent to S3.
+//
+//   tensortap::TransferObserver observer{.sent = [](tensortap::Bytes part) { progress += part.size(); }};
+
+TENSORTAP_BEGIN_NAMESPACE
+
+/// Observes the bytes of an object while it is sent. Threads: several at once.
+struct TransferObserver {
+  std::function<void(Bytes)> seen = {};  ///< called for bytes that were read for a checksum; they are sent later
+  std::function<void(Bytes)> sent = {};  ///< called for bytes that have arrived
+};
+
+TENSORTAP_END_NAMESPACE
+
+// from tensortap/net/s3/internal/address.hpp
 
 // Where a bucket is: an s3:// address taken apart, and the URL under which a server answers for a key of it.
 //
 //   const tensortap::S3Address address = tensortap::parse_s3_address("s3://bucket/runs/42");
 
-namespace tensortap::inline v0 {
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
 
 /// A bucket and what its keys begin with.
 struct S3Address {
@@ -3168,15 +3205,17 @@ struct S3Endpoint {
   }
 };
 
-}  // namespace tensortap::inline v0
+}  // namespace detail
+TENSORTAP_END_NAMESPACE
 
-// from tensortap/store/http/date.hpp
+// from tensortap/net/http/internal/date.hpp
 
 // The date of a reply: "Fri, 24 May 2013 00:00:00 GMT".
 //
 //   const auto when = tensortap::parse_http_date("Fri, 24 May 2013 00:00:00 GMT");
 
-namespace tensortap::inline v0 {
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
 
 /// The time in `text`, as every server writes it today (RFC 9110, IMF-fixdate); nothing if it is not that.
 inline std::optional<std::chrono::sys_seconds> parse_http_date(std::string_view text) noexcept {
@@ -3205,18 +3244,20 @@ inline std::optional<std::chrono::sys_seconds> parse_http_date(std::string_view 
          std::chrono::seconds(second);
 }
 
-}  // namespace tensortap::inline v0
+}  // namespace detail
+TENSORTAP_END_NAMESPACE
 
-// from tensortap/store/s3/xml.hpp
+// from tensortap/net/s3/internal/xml.hpp
 
 // The XML of S3: what the replies say, and the few documents that are sent. No entity but XML's own five is ever
 // expanded.
 //
 // Not for users: S3Store is the way in.
 
-namespace tensortap::inline v0 {
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
 
-namespace detail::s3 {
+namespace s3 {
 
 /// What an <Error> says.
 struct ErrorReply {
@@ -3376,20 +3417,22 @@ inline std::string delete_document(std::span<const std::string> keys) {
   return text_of(document);
 }
 
-}  // namespace detail::s3
+}  // namespace s3
 
-}  // namespace tensortap::inline v0
+}  // namespace detail
+TENSORTAP_END_NAMESPACE
 
-// from tensortap/store/s3/client.hpp
+// from tensortap/net/s3/internal/client.hpp
 
 // Requests to one bucket: signed, repeated where that helps, sent to the region the bucket is in, by the server's
 // clock, with credentials that have not expired. What comes back is an answer, or an Error that says all that is known.
 //
 // Not for users: S3Store is the way in.
 
-namespace tensortap::inline v0 {
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
 
-namespace detail::s3 {
+namespace s3 {
 
 /// One request, as often as it takes.
 struct Request {
@@ -3628,19 +3671,21 @@ class Client {
   S3Endpoint endpoint_;
 };
 
-}  // namespace detail::s3
+}  // namespace s3
 
-}  // namespace tensortap::inline v0
+}  // namespace detail
+TENSORTAP_END_NAMESPACE
 
-// from tensortap/store/s3/configuration.hpp
+// from tensortap/net/s3/internal/configuration.hpp
 
 // What an S3Options leaves out, found as the AWS clients find it.
 //
 // Not for users: S3Store is the way in.
 
-namespace tensortap::inline v0 {
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
 
-namespace detail::s3 {
+namespace s3 {
 
 /// Options in which nothing is empty, and where the server is. Throws: an option that cannot be.
 inline std::pair<S3Options, S3Endpoint> complete(S3Options options) {
@@ -3682,19 +3727,21 @@ inline std::pair<S3Options, S3Endpoint> complete(S3Options options) {
   return {std::move(options), std::move(endpoint)};
 }
 
-}  // namespace detail::s3
+}  // namespace s3
 
-}  // namespace tensortap::inline v0
+}  // namespace detail
+TENSORTAP_END_NAMESPACE
 
-// from tensortap/store/s3/object_head.hpp
+// from tensortap/net/s3/internal/object_head.hpp
 
 // What the header fields of an object say: its size, its checksum, who has put it.
 //
 // Not for users: S3Store is the way in.
 
-namespace tensortap::inline v0 {
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
 
-namespace detail::s3 {
+namespace s3 {
 
 // Kept with each object we put:
 inline constexpr std::string_view crc32c_field = "x-amz-meta-tensortap-crc32c";  // of all its bytes, 8 digits
@@ -3715,20 +3762,22 @@ inline std::optional<HttpReply> head(Client& client, const std::string& key) {
   return std::move(answer.reply);
 }
 
-}  // namespace detail::s3
+}  // namespace s3
 
-}  // namespace tensortap::inline v0
+}  // namespace detail
+TENSORTAP_END_NAMESPACE
 
-// from tensortap/store/s3/download.hpp
+// from tensortap/net/s3/internal/download.hpp
 
 // An object received: in parts at once where it is large, each going on where it was cut, all of the same version, and
 // compared with the checksum it was stored with.
 //
 // Not for users: S3Store is the way in.
 
-namespace tensortap::inline v0 {
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
 
-namespace detail::s3 {
+namespace s3 {
 
 /// What "bytes 0-99/1000" says.
 struct ContentRange {
@@ -3772,7 +3821,7 @@ class Download {
     for (std::uint64_t at = first.length; at < size_; at += part) rest.push_back({at, std::min(part, size_ - at)});
     std::atomic<bool> replaced = false;
     // An MD5 is made of the bytes in their order.
-    for_each_at_once(rest.size(), md5_ ? 1 : connections, [&](std::size_t i) {
+    parallel_for(rest.size(), md5_ ? 1 : connections, [&](std::size_t i) {
       if (!replaced && receive(rest[i], false) != Outcome::done) replaced = true;
     });
     if (replaced) return Outcome::replaced;
@@ -3920,19 +3969,21 @@ inline std::optional<std::vector<std::byte>> get(Client& client, const std::stri
   return bytes;
 }
 
-}  // namespace detail::s3
+}  // namespace s3
 
-}  // namespace tensortap::inline v0
+}  // namespace detail
+TENSORTAP_END_NAMESPACE
 
-// from tensortap/store/s3/multipart.hpp
+// from tensortap/net/s3/internal/multipart.hpp
 
 // Objects made of parts: uploads begun, completed or dropped, and large objects copied.
 //
 // Not for users: S3Store is the way in.
 
-namespace tensortap::inline v0 {
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
 
-namespace detail::s3 {
+namespace s3 {
 
 /// The size of the parts of an object: `wanted`, or what makes 10,000 of them, in whole MiB.
 constexpr std::uint64_t part_size_for(std::uint64_t size, std::uint64_t wanted) noexcept {
@@ -4057,7 +4108,7 @@ inline bool copy(Client& client, const std::string& from, const std::string& to,
   std::vector<std::string> etags(static_cast<std::size_t>((size + part - 1) / part));
   const auto until = client.deadline(size);
   or_abort(client, upload, [&] {
-    for_each_at_once(etags.size(), client.options().part_connections, [&](std::size_t i) {
+    parallel_for(etags.size(), client.options().part_connections, [&](std::size_t i) {
       Request request = part_request(upload, i + 1, until);
       request.headers = source;
       request.headers["x-amz-copy-source-range"] =
@@ -4071,26 +4122,22 @@ inline bool copy(Client& client, const std::string& from, const std::string& to,
   return true;
 }
 
-}  // namespace detail::s3
+}  // namespace s3
 
-}  // namespace tensortap::inline v0
+}  // namespace detail
+TENSORTAP_END_NAMESPACE
 
-// from tensortap/store/s3/upload.hpp
+// from tensortap/net/s3/internal/upload.hpp
 
 // An object sent: whole, or in parts at once where it is large; from where its bytes lie. A part that fails for good
 // ends the upload, and nothing of it stays.
 //
 // Not for users: S3Store is the way in.
 
-namespace tensortap::inline v0 {
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
 
-/// Who is told of an object's parts on their way. Threads: several at once.
-struct S3Watch {
-  std::function<void(Bytes)> seen = {};  ///< these were looked at for a checksum; they are sent later
-  std::function<void(Bytes)> sent = {};  ///< these have arrived
-};
-
-namespace detail::s3 {
+namespace s3 {
 
 /// 128 bits of chance, as text: nobody else has the same.
 inline std::string unique_text() {
@@ -4145,7 +4192,7 @@ inline std::vector<Bytes> slice(std::span<const Bytes> pieces, std::uint64_t at,
 class Sending {
  public:
   Sending(Client& client, const std::string& key, std::span<const Bytes> pieces, IfExists if_exists,
-          const S3Watch& watch)
+          const TransferObserver& watch)
       : client_(client),
         key_(key),
         pieces_(pieces),
@@ -4194,7 +4241,7 @@ class Sending {
       const std::uint64_t part = part_size_for(size_, client_.part_size());
       std::vector<std::string> etags(static_cast<std::size_t>((size_ + part - 1) / part));
       const auto until = deadline();
-      for_each_at_once(etags.size(), client_.options().part_connections, [&](std::size_t i) {
+      parallel_for(etags.size(), client_.options().part_connections, [&](std::size_t i) {
         const std::vector<Bytes> bytes = slice(pieces_, i * part, part);
         Request request = part_request(upload, i + 1, until);
         request.body = bytes;
@@ -4217,7 +4264,7 @@ class Sending {
   const std::string& key_;
   std::span<const Bytes> pieces_;
   bool keeps_;
-  const S3Watch& watch_;
+  const TransferObserver& watch_;
   std::uint64_t size_;
   std::string token_ = unique_text();
   HttpHeaders kept_with_it_;
@@ -4225,24 +4272,26 @@ class Sending {
 
 /// Makes `pieces` the object `key`. False if it is there already, and kept.
 inline bool put(Client& client, const std::string& key, std::span<const Bytes> pieces, IfExists if_exists,
-                const S3Watch& watch = {}) {
+                const TransferObserver& watch = {}) {
   return Sending(client, key, pieces, if_exists, watch).run();
 }
 
-}  // namespace detail::s3
+}  // namespace s3
 
-}  // namespace tensortap::inline v0
+}  // namespace detail
+TENSORTAP_END_NAMESPACE
 
-// from tensortap/store/s3/lease.hpp
+// from tensortap/net/s3/internal/lease.hpp
 
 // A claim on a server that has no locks: an object that says for how long it holds, put again before that is over, and
 // taken over after. Who has it is decided by conditional writes; how old it is, by the server's clock alone.
 //
 // Not for users: see S3Store::claim.
 
-namespace tensortap::inline v0 {
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
 
-namespace detail::s3 {
+namespace s3 {
 
 /// One version of a claim's object after the other, each put only in the place of the one before.
 class Lease {
@@ -4370,19 +4419,21 @@ inline std::unique_ptr<Claim> take_lease(Client& client, const std::string& key,
   return nullptr;  // others take it in turns
 }
 
-}  // namespace detail::s3
+}  // namespace s3
 
-}  // namespace tensortap::inline v0
+}  // namespace detail
+TENSORTAP_END_NAMESPACE
 
-// from tensortap/store/s3/removal.hpp
+// from tensortap/net/s3/internal/removal.hpp
 
 // Objects removed, one or many with one request.
 //
 // Not for users: S3Store is the way in.
 
-namespace tensortap::inline v0 {
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
 
-namespace detail::s3 {
+namespace s3 {
 
 /// Removes `key`, if it is there.
 inline void remove(Client& client, const std::string& key) {
@@ -4415,11 +4466,12 @@ inline void remove_all(Client& client, std::span<const std::string> keys) {
   }
 }
 
-}  // namespace detail::s3
+}  // namespace s3
 
-}  // namespace tensortap::inline v0
+}  // namespace detail
+TENSORTAP_END_NAMESPACE
 
-// from tensortap/store/s3/s3_store.hpp
+// from tensortap/net/s3/s3_store.hpp
 
 // A store in a bucket of S3, or of a server that speaks its language. What is put is durable when the call returns;
 // whether an object is there already is decided by the server, so that several machines may write.
@@ -4427,7 +4479,7 @@ inline void remove_all(Client& client, std::span<const std::string> keys) {
 //   auto store = std::make_shared<tensortap::S3Store>("s3://bucket/runs/42");
 //   tensortap::Hook hook(store);
 
-namespace tensortap::inline v0 {
+TENSORTAP_BEGIN_NAMESPACE
 
 /// One object, or one folder, of a bucket.
 struct S3Entry {
@@ -4445,7 +4497,7 @@ class S3Store final : public Store {
 
   /// Nothing is sent yet. Throws: `address` is no s3://BUCKET/PREFIX; an option that cannot be.
   explicit S3Store(std::string_view address, S3Options options = {})
-      : S3Store(parse_s3_address(address), detail::s3::complete(std::move(options))) {}
+      : S3Store(detail::parse_s3_address(address), detail::s3::complete(std::move(options))) {}
 
   bool put(std::string_view key, std::span<const Bytes> pieces, Sync, IfExists if_exists) override {
     return detail::s3::put(client_, key_in_bucket(key), pieces, if_exists);
@@ -4551,12 +4603,12 @@ class S3Store final : public Store {
         if (object.key.starts_with(folder_))
           visit({.key = object.key.substr(folder_.size()),
                  .size = object.size,
-                 .last_modified = time_of_iso8601(object.last_modified).value_or(std::chrono::sys_seconds())});
+                 .last_modified = detail::time_of_iso8601(object.last_modified).value_or(std::chrono::sys_seconds())});
     });
   }
 
   /// As put(), for an object whose parts are watched on their way: those of a mapped file need not all be in memory.
-  bool send(std::string_view key, std::span<const Bytes> pieces, const S3Watch& watch,
+  bool send(std::string_view key, std::span<const Bytes> pieces, const TransferObserver& watch,
             IfExists if_exists = IfExists::replace) {
     return detail::s3::put(client_, key_in_bucket(key), pieces, if_exists, watch);
   }
@@ -4565,7 +4617,7 @@ class S3Store final : public Store {
   [[nodiscard]] std::uint64_t requests() const noexcept { return client_.requests(); }
 
  private:
-  S3Store(S3Address address, std::pair<S3Options, S3Endpoint> how)
+  S3Store(detail::S3Address address, std::pair<S3Options, detail::S3Endpoint> how)
       : address_(std::move(address)),
         folder_(address_.prefix.empty() ? std::string() : address_.prefix + "/"),
         client_(address_.bucket, std::move(how.second), how.first) {}
@@ -4615,7 +4667,7 @@ class S3Store final : public Store {
     }
   }
 
-  S3Address address_;
+  detail::S3Address address_;
   std::string folder_;
   mutable detail::s3::Client client_;
 };
@@ -4629,7 +4681,7 @@ inline const bool opens_s3 = (
 
 }  // namespace detail
 
-}  // namespace tensortap::inline v0
+TENSORTAP_END_NAMESPACE
 
 // from tensortap/net.hpp
 

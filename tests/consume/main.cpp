@@ -1,4 +1,4 @@
-// A program of somebody else: writes a run of three steps and reads it back.
+// A program of a user: writes a run of three steps and reads it back.
 #include <cstdio>
 #include <filesystem>
 #include <tensortap/tensortap.hpp>
@@ -6,8 +6,8 @@
 
 namespace tt = tensortap;
 
-int main() {
-  const std::filesystem::path run = "consumer_run";
+int main(int, char** arguments) {
+  const std::filesystem::path run = std::filesystem::path(arguments[0]) += "_run";
   std::filesystem::remove_all(run);
 
   tt::Hook hook(run.string(), {.collections = {{.name = "losses", .include_regex = "loss$", .save = tt::every(1)}}});

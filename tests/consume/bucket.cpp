@@ -1,4 +1,4 @@
-// A program of somebody else that keeps runs in buckets; here it only says where.
+// A program that keeps runs in buckets; here it only names one.
 #include <cstdio>
 #include <tensortap/net.hpp>
 

@@ -1,0 +1,12 @@
+# The programs of a project that uses tensortap by CMake: header-only, compiled, and with a network both ways.
+enable_testing()
+foreach(library IN ITEMS tensortap compiled)
+  add_executable(consumer_${library} ${CMAKE_CURRENT_LIST_DIR}/main.cpp)
+  target_link_libraries(consumer_${library} PRIVATE tensortap::${library})
+  add_test(NAME consumer_${library} COMMAND consumer_${library})
+  if(TENSORTAP_EXPECT_NET)
+    add_executable(bucket_${library} ${CMAKE_CURRENT_LIST_DIR}/bucket.cpp)
+    target_link_libraries(bucket_${library} PRIVATE tensortap::${library} tensortap::net)
+    add_test(NAME bucket_${library} COMMAND bucket_${library})
+  endif()
+endforeach()
