@@ -1,6 +1,7 @@
 #include <cstdlib>
 #include <string>
 
+#include <tensortap/internal/isa_in_use.hpp>
 #include <tensortap/isa.hpp>
 #include "catch.hpp"
 

@@ -1,6 +1,6 @@
-// What a tensor may be called.
+// The limits on names of tensors: their length, and UTF-8.
 //
-//   const bool fine = key.size() <= tensortap::name_limit && tensortap::is_utf8(key);
+//   const bool is_valid = key.size() <= tensortap::name_limit && tensortap::is_utf8(key);
 #pragma once
 
 #include <array>
@@ -12,10 +12,10 @@
 
 TENSORTAP_BEGIN_NAMESPACE
 
-/// The longest tensor name and the longest pattern. Units: bytes.
+/// The largest size of a tensor name and of a pattern. Units: bytes.
 inline constexpr std::size_t name_limit = 1024;
 
-/// Whether `text` is well-formed UTF-8: what protobuf and JSON can carry. Source: RFC 3629.
+/// Returns whether `text` is well-formed UTF-8, which protobuf and JSON require. Source: RFC 3629.
 constexpr bool is_utf8(std::string_view text) noexcept {
   constexpr std::array<std::uint32_t, 4> smallest = {0, 0x80, 0x800, 0x10000};
   for (std::size_t i = 0; i < text.size(); ++i) {

@@ -1,4 +1,4 @@
-// How a failing call is repeated: the same four fields wherever the library repeats something.
+// How the library repeats a failing call. Every option named `retry` is of this type.
 //
 //   tensortap::HookOptions options{.retry = {.for_at_most = std::chrono::minutes(2)}};
 #pragma once
@@ -9,11 +9,12 @@
 
 TENSORTAP_BEGIN_NAMESPACE
 
-/// How often a failing call is made, and how long it waits in between. The delay doubles from attempt to attempt.
+/// The number of attempts and the delays between them. The delay doubles from attempt to attempt, up to
+/// `longest_delay`.
 struct RetryPolicy {
-  int attempts = 10;                                                              ///< calls, the first one included
-  std::chrono::nanoseconds for_at_most = std::chrono::nanoseconds::max();         ///< sum of all delays
-  std::chrono::nanoseconds first_delay = std::chrono::milliseconds(10);           ///< before the second call
+  int attempts = 10;                                                       ///< calls, the first one included
+  std::chrono::nanoseconds for_at_most = std::chrono::nanoseconds::max();  ///< sum of all delays
+  std::chrono::nanoseconds first_delay = std::chrono::milliseconds(10);    ///< before the second call
   std::chrono::nanoseconds longest_delay = std::chrono::seconds(1);
 };
 

@@ -1,5 +1,5 @@
-// One step as a rule sees it: what was saved in it, whether it is read back from a run or still in the training
-// process.
+// One step as a rule sees it: the tensors, reductions and statistics saved in it. The step is read back from a run, or
+// still in the training process. Include tensor/tensor.hpp and reduce/statistics_record.hpp to use what it returns.
 //
 //   tensortap::HookOptions options;
 //   options.on_step = [](const tensortap::StepView& step) { std::cout << step.tensors("gradients").size() << '\n'; };
@@ -11,14 +11,15 @@
 #include <vector>
 
 #include <tensortap/internal/config.hpp>
-#include <tensortap/reduce/statistics.hpp>
 #include <tensortap/reduction.hpp>
 #include <tensortap/step.hpp>
-#include <tensortap/tensor/tensor.hpp>
 
 TENSORTAP_BEGIN_NAMESPACE
 
-/// What one step holds. Threads: those of whoever hands it out; one at a time. Lifetime: the call that gets it.
+class Tensor;
+struct Statistics;
+
+/// The contents of one step. Threads: one at a time. Lifetime: the call to which it is passed.
 class StepView {
  public:
   StepView() = default;
@@ -28,16 +29,17 @@ class StepView {
 
   [[nodiscard]] virtual Step step() const = 0;
 
-  /// The tensors of which anything was saved in this step, sorted; those of one collection if it is named.
+  /// Returns the names of the tensors saved in this step, in whatever form, sorted; only those of `collection` if it is
+  /// not empty.
   [[nodiscard]] virtual std::vector<std::string> tensors(std::string_view collection = {}) const = 0;
 
-  /// The elements; nothing if they were not saved.
+  /// Returns the elements; nullopt if they were not saved.
   [[nodiscard]] virtual std::optional<Tensor> value(std::string_view tensor) const = 0;
 
-  /// A reduction as it was saved; else out of saved statistics or elements.
+  /// Returns the saved reduction, or computes it from saved statistics or elements; nullopt if neither was saved.
   [[nodiscard]] virtual std::optional<double> reduction(std::string_view tensor, Reduction r) const = 0;
 
-  /// All statistics, as saved or from the elements.
+  /// Returns the saved statistics, or computes them from saved elements; nullopt if neither was saved.
   [[nodiscard]] virtual std::optional<Statistics> statistics(std::string_view tensor) const = 0;
 };
 

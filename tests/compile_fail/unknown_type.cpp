@@ -1,4 +1,4 @@
-// says: no tensor is seen in this type; .* write tensortap_view\(const T&\) beside it
+// says: this type is not a tensor; .* write tensortap_view\(const T&\) in its namespace
 #include <array>
 #include <tensortap/tensor/as_view.hpp>
 

@@ -10,6 +10,7 @@
 
 #include <tensortap/reduce/reduce.hpp>
 #include <tensortap/step_view.hpp>
+#include <tensortap/tensor/tensor.hpp>
 
 /// Tensors by name; all of them are in every collection.
 class StepOfMap final : public tensortap::StepView {

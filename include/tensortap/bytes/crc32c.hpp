@@ -1,5 +1,5 @@
-// CRC-32C (Castagnoli), the checksum of TFRecord files and of our index. The tables are the definition; what the
-// processor has instructions for does the same, ten to forty times as fast.
+// CRC-32C (Castagnoli), the checksum of TFRecord files and of the library's index. The instructions of the processor
+// compute it ten to forty times as fast as tables.
 //
 //   std::uint32_t crc = tensortap::crc32c(bytes);
 //   crc = tensortap::crc32c(more, crc);           // of both, one after the other
@@ -14,15 +14,15 @@
 
 TENSORTAP_BEGIN_NAMESPACE
 
-/// The checksum of `bytes`, going on from `crc`, the checksum of what came before.
+/// Returns the checksum of the bytes with checksum `crc` followed by `bytes`.
 /// Numeric: the same under every instruction set.
 std::uint32_t crc32c(Bytes bytes, std::uint32_t crc = 0) noexcept;
 
-/// The checksum of a and b, one after the other, from that of each and the size of b.
+/// Returns the checksum of two messages, one after the other, from their checksums `a` and `b`.
 std::uint32_t crc32c_of_both(std::uint32_t a, std::uint32_t b, std::size_t size_of_b) noexcept;
 
-/// The checksum as TFRecord files store it: rotated and shifted, so that a checksum of data with checksums in it stays
-/// good.
+/// Returns the checksum in the form that TFRecord files store: rotated and shifted, because a checksum of data that
+/// contains its own checksum is weak.
 constexpr std::uint32_t masked(std::uint32_t crc) noexcept { return std::rotr(crc, 15) + 0xa282ead8u; }
 
 TENSORTAP_END_NAMESPACE

@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 
+#include <tensortap/bytes/hex.hpp>
 #include <tensortap/error.hpp>
 #include <tensortap/internal/config.hpp>
 #include <tensortap/name.hpp>
@@ -15,8 +16,11 @@
 TENSORTAP_BEGIN_NAMESPACE
 
 TENSORTAP_INLINE std::string escaped(std::string_view text) {
-  constexpr char hex[] = "0123456789abcdef";
   std::string out;
+  const auto append_escape = [&](unsigned char byte) {
+    out += "\\x";
+    append_hex(out, std::byte{byte});
+  };
   for (std::size_t i = 0; i < text.size(); ++i) {
     const auto u = static_cast<unsigned char>(text[i]);
     const auto next = static_cast<unsigned char>(i + 1 < text.size() ? text[i + 1] : 0);
@@ -27,13 +31,13 @@ TENSORTAP_INLINE std::string escaped(std::string_view text) {
     } else if (u == '\t') {
       out += "\\t";
     } else if (c1) {
-      out += {'\\', 'x', hex[next >> 4], hex[next & 15]};
+      append_escape(next);
       ++i;
     } else if (u >= 0x80 && is_utf8(text.substr(i, size))) {
       out += text.substr(i, size);
       i += size - 1;
     } else if (u < 0x20 || u >= 0x7f) {
-      out += {'\\', 'x', hex[u >> 4], hex[u & 15]};
+      append_escape(u);
     } else {
       out += text[i];
     }

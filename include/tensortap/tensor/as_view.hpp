@@ -1,14 +1,15 @@
-// One function that sees a tensor in whatever the user's framework calls one. Frameworks are recognised by shape (which
-// members they have), so none of their headers is needed here. A type of your own needs one function beside it:
+// as_view() makes a view of a tensor of any framework. It recognises frameworks by the members of their types, so none
+// of their headers is needed. A type of your own needs one function in its namespace:
 //
 //   tensortap::TensorView tensortap_view(const MyTensor& t) { return {t.data, tensortap::DType::f32, t.shape}; }
 #pragma once
 
 #include <array>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
-#include <ranges>
-#include <string>
+#include <iterator>
+#include <span>
 #include <string_view>
 #include <type_traits>
 
@@ -85,24 +86,9 @@ concept PackedBits =
 template <class T>
 inline constexpr bool never = false;
 
-/// numpy and the frameworks agree on c10::ScalarType's numbers, which are part of torch's serialised format.
-inline DType dtype_of_torch(int scalar_type, std::string_view name) {
-  switch (scalar_type) {
-    case 0: return DType::u8;
-    case 1: return DType::i8;
-    case 2: return DType::i16;
-    case 3: return DType::i32;
-    case 4: return DType::i64;
-    case 5: return DType::f16;
-    case 6: return DType::f32;
-    case 7: return DType::f64;
-    case 9: return DType::complex64;
-    case 10: return DType::complex128;
-    case 11: return DType::boolean;
-    case 15: return DType::bf16;
-    default: throw Error::unknown_element_type(name, scalar_type);
-  }
-}
+/// Returns the element type with number `scalar_type` in c10::ScalarType. The numbers are part of torch's serialised
+/// format. Throws: the library does not know the type; `name` is for the message.
+DType dtype_of_torch(int scalar_type, std::string_view name);
 
 template <TorchLike T>
 TensorView view_of_torch(const T& t, std::string_view name) {
@@ -157,10 +143,10 @@ TensorView view_of_eigen(const T& t) {
 
 }  // namespace detail
 
-/// A view of `tensor`: a scalar (shape [1]), a string, a contiguous range (shape [n]), an xtensor, Eigen or torch
-/// tensor, a `TensorView`, a `Tensor`, or a type with `tensortap_view`. A framework's tensor without axes has rank 0.
-/// Throws: a device, sparse or undefined tensor; `name` is for the message. A lazy expression does not compile.
-/// Lifetime: the view looks into `tensor`.
+/// Returns a view of `tensor`: a scalar (shape [1]), a string, a contiguous range (shape [n]), an xtensor, Eigen or
+/// torch tensor, a `TensorView`, a `Tensor`, or a type with `tensortap_view`. A framework's tensor without axes has
+/// rank 0. A lazy expression does not compile. Throws: a device, sparse or undefined tensor; `name` is for the message.
+/// Lifetime: as long as `tensor`.
 template <class T>
 [[nodiscard]] TensorView as_view(const T& tensor, std::string_view name = {}) {
   if constexpr (std::same_as<T, TensorView>) {
@@ -192,12 +178,15 @@ template <class T>
                   "tensortap: std::vector<bool> packs its elements into bits; use std::vector<std::uint8_t> instead");
     static_assert(!detail::LazyExpression<T>,
                   "tensortap: this is a lazy expression without memory of its own; evaluate it first");
-    static_assert(
-        detail::never<T> || detail::PackedBits<T> || detail::LazyExpression<T>,
-        "tensortap: no tensor is seen in this type; pass a scalar, a contiguous range, an xtensor, Eigen or torch "
-        "tensor, or write tensortap_view(const T&) beside it");
+    static_assert(detail::never<T> || detail::PackedBits<T> || detail::LazyExpression<T>,
+                  "tensortap: this type is not a tensor; pass a scalar, a contiguous range, an xtensor, Eigen or torch "
+                  "tensor, or write tensortap_view(const T&) in its namespace");
     return {};
   }
 }
 
 TENSORTAP_END_NAMESPACE
+
+#if TENSORTAP_WITH_BODIES
+#include <tensortap/tensor/internal/as_view_impl.hpp>
+#endif

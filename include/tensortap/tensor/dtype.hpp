@@ -1,5 +1,5 @@
-// Element types. `DType` is the run-time tag, `dtype_v<T>` the tag of a C++ type, `visit_dtype` the way back.
-// Not here: the numbers files use for them (record/event.hpp).
+// Element types. `DType` is the run-time tag, `dtype_v<T>` is the tag of a C++ type, and `visit_dtype` calls a template
+// with the C++ type of a tag.
 //
 //   static_assert(tensortap::dtype_v<float> == tensortap::DType::f32);
 //   std::size_t bytes = tensortap::size_of(tensortap::DType::bf16);     // 2
@@ -14,7 +14,6 @@
 #include <optional>
 #include <string_view>
 #include <type_traits>
-#include <utility>
 
 #include <tensortap/internal/config.hpp>
 
@@ -40,16 +39,16 @@ enum class DType : std::uint8_t {
   string
 };
 
-/// How many element types there are.
+/// The number of element types.
 inline constexpr std::size_t dtype_count = 16;
 
-/// Bytes of one element; 0 for strings, whose elements have no fixed size.
+/// Returns the size of one element; 0 for strings, whose sizes differ. Units: bytes.
 constexpr std::size_t size_of(DType dtype) noexcept {
   constexpr std::array<std::uint8_t, dtype_count> sizes = {2, 2, 4, 8, 1, 2, 4, 8, 1, 2, 4, 8, 1, 8, 16, 0};
   return sizes[static_cast<std::size_t>(dtype)];
 }
 
-/// numpy's name of the type: "float32", "int64", "bool", "str" …
+/// Returns numpy's name of the type: "float32", "int64", "bool", "str" …
 constexpr std::string_view to_string(DType dtype) noexcept {
   constexpr std::array<std::string_view, dtype_count> names = {
       "float16", "bfloat16", "float32", "float64", "int8", "int16",     "int32",      "int64",
@@ -57,17 +56,17 @@ constexpr std::string_view to_string(DType dtype) noexcept {
   return names[static_cast<std::size_t>(dtype)];
 }
 
-/// True for f16, bf16, f32 and f64.
+/// Returns whether `dtype` is f16, bf16, f32 or f64.
 constexpr bool is_floating(DType dtype) noexcept { return dtype <= DType::f64; }
 
-/// True for everything that can be reduced: all but strings and complex numbers.
+/// Returns whether tensors of this type can be reduced: all but strings and complex numbers.
 constexpr bool is_real(DType dtype) noexcept { return dtype < DType::complex64; }
 
-/// IEEE 754 binary16 as its bits, for compilers without the type.
+/// The bits of an IEEE 754 binary16 number, for compilers without the type.
 struct Half {
   std::uint16_t bits = 0;
 
-  /// Exact.
+  /// Converts exactly.
   explicit operator float() const noexcept {
     const std::uint32_t sign = static_cast<std::uint32_t>(bits & 0x8000u) << 16;
     const std::uint32_t exponent = (bits >> 10) & 0x1fu;
@@ -80,7 +79,7 @@ struct Half {
     return std::bit_cast<float>(sign | wide << 23 | fraction << 13);
   }
 
-  /// Rounds to nearest, ties to even.
+  /// Converts with rounding to nearest, ties to even.
   static Half from(float value) noexcept {
     const auto bits32 = std::bit_cast<std::uint32_t>(value);
     const auto sign = static_cast<std::uint16_t>((bits32 >> 16) & 0x8000u);
@@ -97,14 +96,14 @@ struct Half {
   }
 };
 
-/// bfloat16 (the upper half of a float) as its bits.
+/// The bits of a bfloat16 number: the upper half of a float.
 struct BFloat16 {
   std::uint16_t bits = 0;
 
-  /// Exact.
+  /// Converts exactly.
   explicit operator float() const noexcept { return std::bit_cast<float>(static_cast<std::uint32_t>(bits) << 16); }
 
-  /// Rounds to nearest, ties to even.
+  /// Converts with rounding to nearest, ties to even.
   static BFloat16 from(float value) noexcept {
     const auto bits32 = std::bit_cast<std::uint32_t>(value);
     if ((bits32 & 0x7fffffffu) > 0x7f800000u)
@@ -147,18 +146,18 @@ constexpr std::optional<DType> dtype_of() noexcept {
 
 }  // namespace detail
 
-/// The element type of C++ type T, or nothing. Specialise it for a 16-bit float type of your own:
+/// The element type of the C++ type T; nullopt if there is none. Specialise it for a 16-bit float type of your own:
 /// `template <> inline constexpr std::optional<DType> tensortap::dtype_v<my::half> = DType::f16;`
 template <class T>
 inline constexpr std::optional<DType> dtype_v = detail::dtype_of<T>();
 
-/// A type whose values can be elements of a tensor.
+/// A type of elements of a tensor.
 template <class T>
 concept Element = dtype_v<std::remove_cv_t<T>>
 .has_value();
 
-/// Calls `f.template operator()<T>()` with the C++ type of `dtype` (`Half`, `BFloat16` for the 16-bit floats). `dtype`
-/// must not be string.
+/// Calls `f.template operator()<T>()` with the C++ type of `dtype`: `Half` and `BFloat16` for the 16-bit floats.
+/// `dtype` must not be string.
 template <class F>
 decltype(auto) visit_dtype(DType dtype, F&& f) {
   switch (dtype) {

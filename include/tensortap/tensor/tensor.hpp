@@ -1,4 +1,4 @@
-// A tensor that owns its elements: what a Trial returns.
+// A tensor that owns its elements. Trials return it.
 //
 //   tensortap::Tensor tensor(tensortap::DType::f32, {2, 3});
 //   std::span<float> elements = tensor.as<float>();
@@ -8,56 +8,43 @@
 #include <cstdint>
 #include <span>
 #include <string>
-#include <utility>
 #include <vector>
 
-#include <tensortap/error.hpp>
 #include <tensortap/internal/config.hpp>
 #include <tensortap/tensor/dtype.hpp>
 #include <tensortap/tensor/view.hpp>
 
 TENSORTAP_BEGIN_NAMESPACE
 
-/// Row-major and contiguous; strings have one axis.
+/// An owned tensor: row-major and contiguous. A tensor of strings has one axis.
 class Tensor {
  public:
   using Shape = std::vector<std::int64_t>;
 
   Tensor() = default;
 
-  /// All zero. Throws as TensorView does.
-  Tensor(DType dtype, Shape shape) : dtype_(dtype), shape_(std::move(shape)) {
-    const TensorView checked(nullptr, dtype_, shape_);
-    bytes_.resize(checked.nbytes());
-    if (dtype_ == DType::string) strings_.resize(checked.size());
-  }
+  /// Makes a tensor of zeros. Throws: as TensorView does.
+  Tensor(DType dtype, Shape shape);
 
-  /// A copy of what `view` looks at.
-  explicit Tensor(const TensorView& view) : Tensor(view.dtype(), Shape(view.shape().begin(), view.shape().end())) {
-    if (dtype_ == DType::string) {
-      for (std::size_t i = 0; i < strings_.size(); ++i) strings_[i] = view.string(i);
-    } else {
-      copy_row_major(view, bytes_.data());
-    }
-  }
+  /// Copies the elements of `view`.
+  explicit Tensor(const TensorView& view);
 
-  /// Strings as a tensor of shape [n].
-  explicit Tensor(std::vector<std::string> strings)
-      : dtype_(DType::string), shape_{static_cast<std::int64_t>(strings.size())}, strings_(std::move(strings)) {}
+  /// Makes a tensor of strings of shape [n].
+  explicit Tensor(std::vector<std::string> strings);
 
   [[nodiscard]] DType dtype() const noexcept { return dtype_; }
   [[nodiscard]] const Shape& shape() const noexcept { return shape_; }
   [[nodiscard]] std::size_t rank() const noexcept { return shape_.size(); }
-  /// Number of elements; 1 for rank 0.
+  /// Returns the number of elements; 1 for rank 0.
   [[nodiscard]] std::size_t size() const noexcept {
     return dtype_ == DType::string ? strings_.size() : bytes_.size() / size_of(dtype_);
   }
-  /// Little-endian row-major elements; empty for strings.
+  /// Returns the elements as little-endian bytes in row-major order; empty for strings.
   [[nodiscard]] std::span<const std::byte> bytes() const noexcept { return bytes_; }
   [[nodiscard]] std::span<std::byte> bytes() noexcept { return bytes_; }
   [[nodiscard]] const std::vector<std::string>& strings() const noexcept { return strings_; }
 
-  /// The elements as T. Throws if T is not the element type.
+  /// Returns the elements. Throws: T is not the element type.
   template <Element T>
   [[nodiscard]] std::span<const T> as() const {
     require(*dtype_v<T>);
@@ -69,37 +56,17 @@ class Tensor {
     return {reinterpret_cast<T*>(bytes_.data()), size()};
   }
 
-  /// Element `i` as a double, whatever the type; the real part of a complex one. Throws for strings and beyond the end.
-  [[nodiscard]] double number(std::size_t i) const {
-    if (dtype_ == DType::string) throw Error::wrong_type("numbers", to_string(dtype_));
-    if (i >= size()) throw Error::damaged("tensor", "element " + std::to_string(i), "beyond the end");
-    return visit_dtype(dtype_, [&]<class T>() {
-      const T value = reinterpret_cast<const T*>(bytes_.data())[i];
-      if constexpr (std::same_as<T, Half> || std::same_as<T, BFloat16>) {
-        return static_cast<double>(static_cast<float>(value));
-      } else if constexpr (requires { value.real(); }) {
-        return static_cast<double>(value.real());
-      } else {
-        return static_cast<double>(value);
-      }
-    });
-  }
+  /// Returns element `i`, of any type, as a double; the real part of a complex number.
+  /// Throws: the elements are strings; `i` is beyond the end.
+  [[nodiscard]] double number(std::size_t i) const;
 
-  /// A view of this tensor, valid while it lives.
-  friend TensorView tensortap_view(const Tensor& tensor) {
-    if (tensor.dtype_ == DType::string)
-      return TensorView::of_strings(
-          tensor.strings_.data(), tensor.strings_.size(),
-          [](const void* data, std::size_t i) -> std::string_view { return static_cast<const std::string*>(data)[i]; });
-    return {tensor.bytes_.data(), tensor.dtype_, tensor.shape_};
-  }
+  /// Returns a view of the tensor. Lifetime: as long as the tensor.
+  friend TensorView tensortap_view(const Tensor& tensor);
 
   friend bool operator==(const Tensor&, const Tensor&) = default;
 
  private:
-  void require(DType asked) const {
-    if (asked != dtype_) throw Error::wrong_type(to_string(asked), to_string(dtype_));
-  }
+  void require(DType asked) const;
 
   DType dtype_ = DType::f32;
   Shape shape_ = {0};
@@ -108,3 +75,7 @@ class Tensor {
 };
 
 TENSORTAP_END_NAMESPACE
+
+#if TENSORTAP_WITH_BODIES
+#include <tensortap/tensor/internal/tensor_impl.hpp>
+#endif

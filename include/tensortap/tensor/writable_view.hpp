@@ -1,13 +1,13 @@
-// A borrowed look at a tensor whose elements may be changed in place.
+// A view of a tensor whose elements may be changed in place.
 //
 //   std::vector<float> weights(10);
 //   const tensortap::WritableView view(weights);
 //   static_cast<float*>(view.data())[3] = 1;
 #pragma once
 
-#include <cstddef>
-#include <ranges>
+#include <iterator>
 #include <type_traits>
+#include <utility>
 
 #include <tensortap/internal/config.hpp>
 #include <tensortap/tensor/as_view.hpp>
@@ -17,7 +17,7 @@ TENSORTAP_BEGIN_NAMESPACE
 
 namespace detail {
 
-/// False if `data()` of a tensor shows that its elements are constant.
+/// Returns false if the type of a tensor shows that its elements are constant.
 template <class T>
 constexpr bool has_writable_elements() {
   if constexpr (std::ranges::contiguous_range<T>)
@@ -30,17 +30,17 @@ constexpr bool has_writable_elements() {
 
 }  // namespace detail
 
-/// A view of a tensor that is not constant, with strides. Lifetime: as long as the tensor.
+/// A view through which the elements can be changed. Lifetime: as long as the tensor.
 class WritableView : public TensorView {
  public:
-  /// Of whatever `as_view` sees a tensor in. Throws: as `as_view` does.
+  /// Makes a view of any type that as_view() accepts. Throws: as as_view() does.
   template <class T>
   requires(!std::is_const_v<T> && !std::is_base_of_v<TensorView, T>) explicit WritableView(T& tensor)
       : TensorView(as_view(tensor)) {
     static_assert(detail::has_writable_elements<T>(), "tensortap: the elements of this tensor are constant");
   }
 
-  /// The first element.
+  /// Returns the address of the first element.
   [[nodiscard]] void* data() const noexcept { return const_cast<void*>(TensorView::data()); }
 };
 

@@ -1,21 +1,23 @@
-// Chooses the kernel of CRC-32C for this processor.
+// Calls the kernel of CRC-32C for the instruction set in use.
 #pragma once
 
-#include <array>
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 
 #include <tensortap/bytes/bytes.hpp>
 #include <tensortap/bytes/crc32c.hpp>
-#include <tensortap/bytes/internal/crc32c_kernels.hpp>
+#include <tensortap/bytes/internal/crc32c_instructions.hpp>
 #include <tensortap/bytes/internal/crc32c_tables.hpp>
 #include <tensortap/internal/config.hpp>
+#include <tensortap/internal/isa_in_use.hpp>
 #include <tensortap/isa.hpp>
 
 TENSORTAP_BEGIN_NAMESPACE
 
 TENSORTAP_INLINE std::uint32_t crc32c(Bytes bytes, std::uint32_t crc) noexcept {
-  return ~detail::crc32c_kernels()[static_cast<std::size_t>(isa())](bytes.data(), bytes.size(), ~crc);
+  const auto isa = static_cast<std::size_t>(detail::isa_in_use().load(std::memory_order_relaxed));
+  return ~detail::crc32c_kernels()[isa](bytes.data(), bytes.size(), ~crc);
 }
 
 TENSORTAP_INLINE std::uint32_t crc32c_of_both(std::uint32_t a, std::uint32_t b, std::size_t size_of_b) noexcept {

@@ -1,7 +1,5 @@
-// The definition of CRC-32C: tables, and what they make of bytes. It is what every kernel is compared with, and serves
-// where the processor has no instruction for it. Not for user code.
-//
-//   crc = crc32c_by_table(p, size, crc);
+// The definition of CRC-32C by tables, and arithmetic on polynomials. Tests compare every kernel with the tables; they
+// also serve processors without an instruction for CRC-32C.
 #pragma once
 
 #include <array>
@@ -17,7 +15,8 @@ namespace detail {
 
 using Crc32cTables = std::array<std::array<std::uint32_t, 256>, 8>;
 
-/// tables[0] is the definition, byte by byte; tables[k][b] is the effect of byte b followed by k zero bytes.
+/// Makes the tables. tables[0] is the definition, for one byte; tables[k][b] is the effect of byte b followed by k zero
+/// bytes.
 constexpr Crc32cTables make_crc32c_tables() noexcept {
   Crc32cTables tables{};
   for (std::uint32_t byte = 0; byte < 256; ++byte) {
@@ -33,10 +32,10 @@ constexpr Crc32cTables make_crc32c_tables() noexcept {
 
 inline constexpr Crc32cTables crc32c_tables = make_crc32c_tables();
 
-// Polynomials over bits: the lowest bit is the highest power, bit i of a register of n bits the coefficient of
-// x^(n - 1 - i).
+// A register of n bits is a polynomial: bit i is the coefficient of x^(n - 1 - i), so that the lowest bit is the
+// highest power.
 
-/// a * b modulo the polynomial.
+/// Returns a * b modulo the polynomial of CRC-32C.
 constexpr std::uint32_t product_of_polynomials(std::uint32_t a, std::uint32_t b) noexcept {
   std::uint32_t product = 0;
   for (; b != 0; b <<= 1) {
@@ -46,7 +45,7 @@ constexpr std::uint32_t product_of_polynomials(std::uint32_t a, std::uint32_t b)
   return product;
 }
 
-/// x^n modulo the polynomial.
+/// Returns x^n modulo the polynomial of CRC-32C.
 constexpr std::uint32_t power_of_x(std::size_t n) noexcept {
   std::uint32_t power = 0x80000000u;
   for (std::uint32_t square = 0x40000000u; n > 0; n >>= 1) {
@@ -56,7 +55,7 @@ constexpr std::uint32_t power_of_x(std::size_t n) noexcept {
   return power;
 }
 
-/// The checksum's register after `size` bytes, by the tables.
+/// Returns the register after `size` bytes, by the tables.
 inline std::uint32_t crc32c_by_table(const std::byte* p, std::size_t size, std::uint32_t crc) noexcept {
   static_assert(std::endian::native == std::endian::little);
   const auto& t = crc32c_tables;
