@@ -36,13 +36,13 @@ TEST_CASE("each cause has its code, names what it is about, and says what to do"
       {Error::undefined_tensor("w"), Errc::invalid_tensor, "\"w\""},
       {Error::unknown_element_type("w", 12), Errc::invalid_tensor, "(torch scalar type 12)"},
       {Error::rank_too_large(9, 8), Errc::invalid_tensor, "(9, at most 8)"},
-      {Error::strides_mismatch(1, 2), Errc::invalid_tensor, "(1 for rank 2)"},
+      {Error::strides_mismatch(1, 2), Errc::invalid_tensor, "(1 and 2)"},
       {Error::shape_too_large(), Errc::invalid_tensor, "shape"},
       {Error::wrong_type("float32", "int8"), Errc::invalid_tensor, "int8, not float32"},
       {Error::shapes_differ(two_three, {}), Errc::invalid_tensor, "([2, 3] and [])"},
       {Error::types_differ("float32", "int8"), Errc::invalid_tensor, "(float32 and int8)"},
       {Error::bad_tolerance("rtol", -0.5), Errc::invalid_option, "rtol"},
-      {Error::bad_quantile(1.5), Errc::invalid_option, "(1.5, "},
+      {Error::bad_quantile(1.5), Errc::invalid_option, "(1.5)"},
       {Error::name_too_long("save", "w", 1024), Errc::invalid_name, "(1 bytes, at most 1024)"},
       {Error::name_not_utf8("save", "w\xff"), Errc::invalid_name, "\"w\\xff\""},
       {Error::bad_worker("a b"), Errc::invalid_name, "\"a b\""},
@@ -70,7 +70,7 @@ TEST_CASE("each cause has its code, names what it is about, and says what to do"
 
 TEST_CASE("numbers before and now are in the message", "[error]") {
   CHECK(std::string(Error::step_not_growing("step of TRAIN", 7, 5).what()) ==
-        "begin_step: step of TRAIN must grow (7 before, 5 given)");
+        "begin_step: step of TRAIN: it must grow (7 before, 5 given); give a larger number");
 }
 
 TEST_CASE("names that would write on a terminal or fill it are tamed", "[error]") {

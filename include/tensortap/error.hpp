@@ -119,8 +119,10 @@ class Error : public std::runtime_error {
   static Error tensor_not_found(std::string_view name);
   static Error collection_not_found(std::string_view name);
   static Error bad_reply(std::string_view cause);
-  static Error s3_unreachable(std::string_view request, std::string_view cause, std::string_view why_no_more, int attempts);
-  static Error s3_refused(std::string_view request, int status, std::string_view code, std::string_view message, std::string_view ids, std::string_view why_no_more, int attempts);
+  static Error s3_unreachable(std::string_view request, std::string_view cause, std::string_view why_no_more,
+                              int attempts);
+  static Error s3_refused(std::string_view request, int status, std::string_view code, std::string_view message,
+                          std::string_view ids, std::string_view why_no_more, int attempts);
   static Error s3_corrupt(std::string_view object, std::string_view cause);
   static Error damaged(std::string_view what, std::string_view where, std::string_view cause);
   static Error io(std::string_view what, std::string_view where, std::string_view cause);

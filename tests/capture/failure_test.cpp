@@ -267,9 +267,9 @@ TEST_CASE("nothing waits longer than it may for a store that hangs") {
     tt::Hook hook(store, options);
     store->permission = permission->get_future().share();
     train_steps(hook, 2);
-    CHECK_THROWS_WITH(hook.commit("", 10ms), contains("commit: \"memory\": not done within its time"));
+    CHECK_THROWS_WITH(hook.commit("", 10ms), contains("commit: \"memory\": it did not finish in time"));
     train_steps(hook, 1);
-    CHECK_THROWS_WITH(hook.flush(10ms), contains("not done within its time"));
+    CHECK_THROWS_WITH(hook.flush(10ms), contains("it did not finish in time"));
   }
   permission->set_value();  // the writer's thread, left to itself, comes to its end
   while (store.use_count() > 1) std::this_thread::sleep_for(1ms);
@@ -289,7 +289,7 @@ TEST_CASE("a notice bounds what is waited for") {
   options.stop.request(tt::StopReason::notice, tt::StopSignal::Clock::now() + 20ms);
   CHECK(hook.interrupted());
   REQUIRE(hook.time_left());
-  CHECK_THROWS_WITH(hook.commit(), contains("not done within its time"));
+  CHECK_THROWS_WITH(hook.commit(), contains("it did not finish in time"));
   permission.set_value();
   CHECK(hook.time_left() == 0ns);
 }

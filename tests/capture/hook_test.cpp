@@ -255,7 +255,7 @@ TEST_CASE("misuse shows at first sight, due or not") {
   hook.begin_step();
   hook.begin_step();
   CHECK_FALSE(hook.due("all"));
-  CHECK_THROWS_WITH(hook.save("w", OnDevice{}), contains("lives on a device"));
+  CHECK_THROWS_WITH(hook.save("w", OnDevice{}), contains("it is on a device"));
 }
 
 TEST_CASE("without a checkpoint_dir steps of an earlier attempt are not touched") {

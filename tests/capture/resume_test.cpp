@@ -136,7 +136,7 @@ TEST_CASE("a checkpoint that is not as it was committed is passed over") {
 
   machine.checkpoints->put("a", "x");
   machine.checkpoints->put("c", "x");
-  CHECK_THROWS_WITH(tt::Hook(machine.run, machine.options()), contains("no checkpoint is as it was"));
+  CHECK_THROWS_WITH(tt::Hook(machine.run, machine.options()), contains("no committed checkpoint is intact"));
 }
 
 TEST_CASE("a commit at the same step replaces the one before, and old ones go") {
@@ -225,8 +225,8 @@ TEST_CASE("checkpoints must lie below their directory") {
   std::ofstream(directory / "elsewhere") << "w";
   tt::Hook hook((directory / "run").string(), {.save = tt::every(1), .checkpoint_dir = checkpoints});
   train_steps(hook, 1);
-  CHECK_THROWS_WITH(hook.commit((directory / "elsewhere").string()), contains("does not lie below checkpoint_dir"));
-  CHECK_THROWS_WITH(hook.commit(checkpoints), contains("does not lie below checkpoint_dir"));
+  CHECK_THROWS_WITH(hook.commit((directory / "elsewhere").string()), contains("it is not below checkpoint_dir"));
+  CHECK_THROWS_WITH(hook.commit(checkpoints), contains("it is not below checkpoint_dir"));
   CHECK_THROWS_WITH(hook.commit(checkpoints + "/epoch-2"), contains("no such file below checkpoint_dir"));
   hook.commit(checkpoints + "/../checkpoints/epoch-1");
   const auto states = tt::read_states(tt::FileStore(checkpoints));

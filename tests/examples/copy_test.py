@@ -25,7 +25,7 @@ def why_not():
     if not COMMAND:
         return "TENSORTAP_COMMAND is not set: the examples are not built"
     probe = subprocess.run([COMMAND, "ls", f"s3://{BUCKET}/"], capture_output=True, text=True, timeout=60)
-    if "cannot speak to S3" in probe.stderr:
+    if "is built without S3" in probe.stderr:
         return "the tool is built without S3"
     return None
 

@@ -284,7 +284,7 @@ TEST_CASE("a histogram whose counts do not add up has some quantile", "[histogra
 
 TEST_CASE("there are quantiles from 0 to 1", "[histogram]") {
   const auto h = tt::histogram(std::vector<float>{1});
-  CHECK_THROWS_WITH(h.quantile(1.5), "histogram: no such quantile (1.5, of 0 to 1); 0.5 is the median");
+  CHECK_THROWS_WITH(h.quantile(1.5), "histogram: quantile: it is not from 0 to 1 (1.5); use 0.5 for the median");
   CHECK_THROWS_AS(h.quantile(-0.01), tt::Error);
   CHECK_THROWS_AS(h.abs_quantile(NAN), tt::Error);
 }

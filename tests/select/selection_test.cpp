@@ -129,7 +129,8 @@ TEST_CASE("collections that cannot mean anything are refused") {
 }
 
 TEST_CASE("collections that cannot be written as JSON are refused") {
-  CHECK_THAT(refusal({{.name = "a\xff", .include_regex = "x"}}), contains("collection: name \"a\\xff\" is not UTF-8"));
+  CHECK_THAT(refusal({{.name = "a\xff", .include_regex = "x"}}),
+             contains("collection: name \"a\\xff\": it is not UTF-8"));
   CHECK_THAT(refusal({{.name = "a", .include_regex = "x\xff"}}), contains("is not UTF-8"));
   CHECK_THAT(refusal({{.name = "a", .tensor_names = {"x\xc3"}}}), contains("is not UTF-8"));
 }

@@ -298,12 +298,12 @@ TEST_CASE("a damaged object makes restore pass over its commit, or say that noth
   CHECK(report.step == 1);
   CHECK_FALSE(report.complete);
   CHECK(report.missing == Names{"model-2"});
-  CHECK_THAT(failures_of(report), contains("it is not as it was sent"));
+  CHECK_THAT(failures_of(report), contains("it differs from the file that was sent"));
   CHECK(whole_step(directory / "there") == 1);
   CHECK(content_of(directory / "there/model-2") == "what was here");
 
   remote->put("model-1", "First");
-  CHECK_THROWS_WITH(restore(directory / "third", remote), contains("no whole checkpoint is there (2 files"));
+  CHECK_THROWS_WITH(restore(directory / "third", remote), contains("no complete checkpoint is there (2 files"));
   remote->put(tt::state_key, "[]");
   CHECK_THROWS_WITH(restore(directory / "elsewhere", remote), contains("\"metadata.json\""));
   CHECK_FALSE(fs::exists(directory / "elsewhere/metadata.json"));
@@ -376,7 +376,7 @@ TEST_CASE("an object of a size nobody has is not believed") {
   remote->put("a", "small");
   remote->put(tt::detail::sync_layout::manifest_key,
               R"({"version": 1, "generation": 1, "files": [{"name": "a", "size": 70368744177664, "crc32c": 1}]})");
-  CHECK_THROWS_WITH(restore(directory / "in", remote), contains("no whole checkpoint"));
+  CHECK_THROWS_WITH(restore(directory / "in", remote), contains("no complete checkpoint"));
   CHECK(contents_of(directory.path()).empty());
 }
 
@@ -451,7 +451,7 @@ TEST_CASE("what is deleted here is deleted there, but nothing that was not ours"
   CHECK(restore(directory / "there", remote).files == 1);
 
   fs::remove_all(directory / "here");  // a disk that is gone
-  CHECK_THAT(failures_of(sync.upload_all()), contains("nothing is left there"));
+  CHECK_THAT(failures_of(sync.upload_all()), contains("the directory is empty"));
   CHECK(upload_all(directory / "never", remote).removed == 0);
   CHECK(contents_of(*remote) == Contents{{"foreign", "keep"}, {"d", "d"}});
 }
@@ -561,7 +561,7 @@ TEST_CASE("an upload returns by its deadline, even from a store that hangs, and 
   CHECK(remote->calls("put") == Names{"put model-7", "put a-old"});  // the last commit's first
   CHECK(report.files == 1);
   CHECK(report.missing == Names{"a-old", "metadata.json", "z-other"});
-  CHECK_THAT(failures_of(report), contains("no time was left"));
+  CHECK_THAT(failures_of(report), contains("no time is left"));
   CHECK(told == 1);
 
   const auto before = Clock::now();
@@ -589,7 +589,7 @@ TEST_CASE("an upload ends when it is cancelled") {
   tt::CheckpointSync sync(directory.path().string(), remote, options);
   CHECK_FALSE(sync.upload_all().complete);
   CHECK(remote->calls().empty());
-  CHECK_THROWS_WITH(sync.restore(), contains("no time was left"));
+  CHECK_THROWS_WITH(sync.restore(), contains("no time is left"));
 }
 
 TEST_CASE("a file that changes while it is read is read again, or reported") {
@@ -648,7 +648,7 @@ TEST_CASE("files of a commit that were overwritten since do not take the place o
   const tt::SyncReport report = sync.upload_all();
   CHECK_FALSE(report.complete);
   CHECK(report.missing == Names{"last"});
-  CHECK_THAT(failures_of(report), contains("no commit is as it was"));
+  CHECK_THAT(failures_of(report), contains("no commit is intact"));
   REQUIRE(restore(directory / "there", remote).complete);
   CHECK(whole_step(directory / "there") == 1);
   commit_at(directory / "here", 2, {"last"});
@@ -805,7 +805,7 @@ TEST_CASE("a hook's commit returns once the checkpoint is remote, and a new mach
       if (verb == "put") throw tt::Error::io("store: cannot write", "there", "the network is gone");
     };
     CHECK_THROWS_WITH(hook.commit((checkpoints / "last.ckpt").string()),
-                      contains("the checkpoint is not there") && contains("the network is gone"));
+                      contains("the checkpoint is not complete there") && contains("the network is gone"));
     CHECK(told == 9);
     remote->before = [](std::string_view, std::string_view) {};
   }  // taken away

@@ -70,7 +70,7 @@ inline void check_refused(Store& store, const std::string& key) {
     } catch (const tensortap::Error& e) {
       CHECK(e.code() == tensortap::Errc::invalid_name);
       CHECK_THAT(e.what(),
-                 contains("store: key " + tensortap::in_quotes(key) + " is not a relative path of plain names"));
+                 contains("store: key " + tensortap::in_quotes(key) + ": it is not a relative path of plain names"));
     }
   };
   refused("put", [&] { store.put(key, "x"); });

@@ -75,7 +75,7 @@ TEST_CASE("addresses of other kinds are refused") {
       FAIL("it was accepted");
     } catch (const tt::Error& e) {
       CHECK(e.code() == tt::Errc::invalid_option);
-      CHECK_THAT(e.what(), contains("store: \"" + address + "\": no store for this address"));
+      CHECK_THAT(e.what(), contains("store: \"" + address + "\": no store has this kind of address"));
     }
   }
 }
@@ -85,6 +85,6 @@ TEST_CASE("a program that cannot speak to S3 says how it could") {
     (void)tt::open_store("s3://bucket/run");
     FAIL("it was accepted");
   } catch (const tt::Error& e) {
-    CHECK_THAT(e.what(), contains("store: \"s3://bucket/run\": this program cannot speak to S3; include"));
+    CHECK_THAT(e.what(), contains("store: \"s3://bucket/run\": this program is built without S3; include"));
   }
 }

@@ -206,18 +206,18 @@ TEST_CASE("torch tensors without elements in this memory are refused, by name", 
     CHECK_THROWS_WITH(as_view(tensor, "fc1.weight"), message);
     CHECK_THROWS_AS(as_view(tensor), tt::Error);
   };
-  refused([](auto& t) { t.cpu = false; }, "save: tensor \"fc1.weight\" lives on a device; copy it to the CPU first");
+  refused([](auto& t) { t.cpu = false; }, "save: tensor \"fc1.weight\": it is on a device; copy it to the CPU first");
   refused([](auto& t) { t.kind = fake_torch::Layout::Sparse; },
-          "save: tensor \"fc1.weight\" is not strided; make it dense first");
-  refused([](auto& t) { t.memory = nullptr; }, "save: tensor \"fc1.weight\" is undefined; save it once it has a value");
+          "save: tensor \"fc1.weight\": its layout is not strided; make it dense first");
+  refused([](auto& t) { t.memory = nullptr; }, "save: tensor \"fc1.weight\": it is undefined; save it after it has a value");
   refused([](auto& t) { t.conjugated = true; },
-          "save: tensor \"fc1.weight\" is conjugated or negated lazily; resolve it first");
+          "save: tensor \"fc1.weight\": it is conjugated or negated lazily; resolve it first");
   refused([](auto& t) { t.negated = true; },
-          "save: tensor \"fc1.weight\" is conjugated or negated lazily; resolve it first");
+          "save: tensor \"fc1.weight\": it is conjugated or negated lazily; resolve it first");
   refused([](auto& t) { t.type = fake_torch::ScalarType::QInt8; },
-          "save: tensor \"fc1.weight\": element type is not supported (torch scalar type 12); convert it first");
+          "save: tensor \"fc1.weight\": its element type is not supported (torch scalar type 12); convert it first");
   refused([](auto& t) { t.shape = t.steps = Extents(9, 1); },
-          "tensor: rank is too large (9, at most 8); reshape it first");
+          "tensor: its rank is too large (9, at most 8); reshape it first");
 }
 
 #if __has_include(<xtensor/xarray.hpp>) || __has_include(<xtensor/containers/xarray.hpp>)

@@ -42,7 +42,7 @@ TEST_CASE("elements come out as their own type only", "[tensor]") {
   Tensor tensor(DType::i16, {2});
   tensor.as<std::int16_t>()[1] = -7;
   CHECK(tensor.as<std::int16_t>()[1] == -7);
-  CHECK_THROWS_WITH(tensor.as<float>(), "tensor: its elements are int16, not float32; ask for what it holds");
+  CHECK_THROWS_WITH(tensor.as<float>(), "tensor: its elements are int16, not float32; read them as int16");
 }
 
 TEST_CASE("any element as a number", "[tensor]") {

@@ -120,7 +120,7 @@ TEMPLATE_TEST_CASE("any strides are copied in row-major order, from anywhere to 
 TEST_CASE("shapes that cannot be are refused", "[view]") {
   const auto view = [](Extents shape) { return TensorView(nullptr, DType::f64, shape); };
   CHECK_NOTHROW(view(Extents(8, 1)));
-  CHECK_THROWS_WITH(view(Extents(9, 1)), "tensor: rank is too large (9, at most 8); reshape it first");
+  CHECK_THROWS_WITH(view(Extents(9, 1)), "tensor: its rank is too large (9, at most 8); reshape it first");
   const std::int64_t largest = std::numeric_limits<std::int64_t>::max();
   for (const Extents& shape : {Extents{-1}, Extents{2, -3}, Extents{largest}, Extents{largest / 8 + 1},
                                Extents{1L << 30, 1L << 31}, Extents{0, largest, largest}, Extents{largest, 0, largest},
@@ -131,7 +131,7 @@ TEST_CASE("shapes that cannot be are refused", "[view]") {
   }
   CHECK_NOTHROW(view({largest / 8}));
   CHECK_THROWS_WITH(TensorView(nullptr, DType::f32, Extents{2, 3}, Extents{1}),
-                    "tensor: one stride per axis is needed (1 for rank 2); give as many as there are extents");
+                    "tensor: the numbers of strides and axes differ (1 and 2); give one stride per axis");
 }
 
 TEST_CASE("a view of strings", "[view]") {

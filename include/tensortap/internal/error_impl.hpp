@@ -1,4 +1,4 @@
-// The texts of all errors.
+// The texts of all errors. Their grammar: `what: thing: cause (values); way out`.
 #pragma once
 
 #include <charconv>
@@ -57,13 +57,13 @@ TENSORTAP_INLINE std::string in_quotes(std::string_view text) {
 
 namespace detail {
 
-/// A number as any C++ program reads it, in every locale.
+/// Returns the shortest text that reads back as `value`, the same in every locale.
 inline std::string number_text(double value) {
   char text[32];
   return {text, std::to_chars(text, text + sizeof text, value).ptr};
 }
 
-/// "[2, 3]"
+/// Returns a text like "[2, 3]".
 inline std::string shape_text(std::span<const std::int64_t> shape) {
   std::string text;
   for (const std::int64_t extent : shape) text += (text.empty() ? "" : ", ") + std::to_string(extent);
@@ -72,46 +72,48 @@ inline std::string shape_text(std::span<const std::int64_t> shape) {
 
 }  // namespace detail
 
+// Tensors that cannot be viewed or compared.
+
 TENSORTAP_INLINE Error Error::device_tensor(std::string_view name) {
-  return {Errc::invalid_tensor, "save: tensor " + in_quotes(name) + " lives on a device; copy it to the CPU first"};
+  return {Errc::invalid_tensor, "save: tensor " + in_quotes(name) + ": it is on a device; copy it to the CPU first"};
 }
 
 TENSORTAP_INLINE Error Error::sparse_tensor(std::string_view name) {
-  return {Errc::invalid_tensor, "save: tensor " + in_quotes(name) + " is not strided; make it dense first"};
+  return {Errc::invalid_tensor, "save: tensor " + in_quotes(name) + ": its layout is not strided; make it dense first"};
 }
 
 TENSORTAP_INLINE Error Error::lazy_conjugate(std::string_view name) {
   return {Errc::invalid_tensor,
-          "save: tensor " + in_quotes(name) + " is conjugated or negated lazily; resolve it first"};
+          "save: tensor " + in_quotes(name) + ": it is conjugated or negated lazily; resolve it first"};
 }
 
 TENSORTAP_INLINE Error Error::undefined_tensor(std::string_view name) {
-  return {Errc::invalid_tensor, "save: tensor " + in_quotes(name) + " is undefined; save it once it has a value"};
+  return {Errc::invalid_tensor, "save: tensor " + in_quotes(name) + ": it is undefined; save it after it has a value"};
 }
 
 TENSORTAP_INLINE Error Error::unknown_element_type(std::string_view name, int type) {
   return {Errc::invalid_tensor, "save: tensor " + in_quotes(name) +
-                                    ": element type is not supported (torch scalar type " + std::to_string(type) +
+                                    ": its element type is not supported (torch scalar type " + std::to_string(type) +
                                     "); convert it first"};
 }
 
 TENSORTAP_INLINE Error Error::rank_too_large(std::size_t rank, int limit) {
-  return {Errc::invalid_tensor, "tensor: rank is too large (" + std::to_string(rank) + ", at most " +
+  return {Errc::invalid_tensor, "tensor: its rank is too large (" + std::to_string(rank) + ", at most " +
                                     std::to_string(limit) + "); reshape it first"};
 }
 
 TENSORTAP_INLINE Error Error::strides_mismatch(std::size_t strides, std::size_t rank) {
-  return {Errc::invalid_tensor, "tensor: one stride per axis is needed (" + std::to_string(strides) + " for rank " +
-                                    std::to_string(rank) + "); give as many as there are extents"};
+  return {Errc::invalid_tensor, "tensor: the numbers of strides and axes differ (" + std::to_string(strides) + " and " +
+                                    std::to_string(rank) + "); give one stride per axis"};
 }
 
 TENSORTAP_INLINE Error Error::shape_too_large() {
-  return {Errc::invalid_tensor, "tensor: shape is negative or its size overflows; check the extents"};
+  return {Errc::invalid_tensor, "tensor: its shape is negative or its size overflows; correct the extents"};
 }
 
 TENSORTAP_INLINE Error Error::wrong_type(std::string_view asked, std::string_view is) {
-  return {Errc::invalid_tensor,
-          "tensor: its elements are " + std::string(is) + ", not " + std::string(asked) + "; ask for what it holds"};
+  return {Errc::invalid_tensor, "tensor: its elements are " + std::string(is) + ", not " + std::string(asked) +
+                                    "; read them as " + std::string(is)};
 }
 
 TENSORTAP_INLINE Error Error::shapes_differ(std::span<const std::int64_t> x, std::span<const std::int64_t> y) {
@@ -124,31 +126,35 @@ TENSORTAP_INLINE Error Error::types_differ(std::string_view x, std::string_view 
                                     std::string(y) + "); convert one of them first"};
 }
 
+// Names, keys and patterns that cannot be stored.
+
 TENSORTAP_INLINE Error Error::name_too_long(std::string_view what, std::string_view name, std::size_t limit) {
-  return {Errc::invalid_name, std::string(what) + ": name " + in_quotes(name) + " is too long (" +
+  return {Errc::invalid_name, std::string(what) + ": name " + in_quotes(name) + ": it is too long (" +
                                   std::to_string(name.size()) + " bytes, at most " + std::to_string(limit) +
                                   "); shorten it"};
 }
 
 TENSORTAP_INLINE Error Error::name_not_utf8(std::string_view what, std::string_view name) {
-  return {Errc::invalid_name, std::string(what) + ": name " + in_quotes(name) + " is not UTF-8; encode it first"};
+  return {Errc::invalid_name, std::string(what) + ": name " + in_quotes(name) + ": it is not UTF-8; encode it first"};
 }
 
 TENSORTAP_INLINE Error Error::bad_worker(std::string_view worker) {
   return {Errc::invalid_name,
           "hook: worker " + in_quotes(worker) +
-              " cannot name a file; use letters, digits, '_', '-', '.', ':' and '/', no leading '.'"};
+              ": it is not a file name; use letters, digits, '_', '-', '.', ':' and '/', and no leading '.'"};
 }
 
 TENSORTAP_INLINE Error Error::bad_key(std::string_view key) {
   return {Errc::invalid_name, "store: key " + in_quotes(key) +
-                                  " is not a relative path of plain names; remove \"..\", \"//\" and the like"};
+                                  ": it is not a relative path of plain names; remove parts like \"..\" and \"//\""};
 }
 
 TENSORTAP_INLINE Error Error::bad_pattern(std::string_view pattern, std::size_t position, std::string_view cause) {
   return {Errc::invalid_pattern, "pattern: " + in_quotes(pattern) + ": " + std::string(cause) + " (at position " +
-                                     std::to_string(position) + "); use what ECMAScript regular expressions offer"};
+                                     std::to_string(position) + "); write an ECMAScript regular expression"};
 }
+
+// Options with invalid values. The caller composes `cause`, with its way out.
 
 TENSORTAP_INLINE Error Error::bad_collection(std::string_view name, std::string_view cause) {
   return {Errc::invalid_option, "hook: collection " + in_quotes(name) + ": " + std::string(cause)};
@@ -163,13 +169,13 @@ TENSORTAP_INLINE Error Error::bad_option(std::string_view option, std::string_vi
 }
 
 TENSORTAP_INLINE Error Error::bad_max_norm(double max_norm) {
-  return {Errc::invalid_option, "clip_grad_norm: max_norm: it must be 0 or more (" + std::to_string(max_norm) +
-                                    "); give the largest norm that is fine"};
+  return {Errc::invalid_option, "clip_grad_norm: max_norm: it is negative or not a number (" +
+                                    detail::number_text(max_norm) + "); give the largest allowed norm"};
 }
 
 TENSORTAP_INLINE Error Error::isa_not_available(std::string_view isa) {
   return {Errc::invalid_option,
-          "isa: " + std::string(isa) + ": this processor does not have it; ask is_available() first"};
+          "isa: " + std::string(isa) + ": this processor does not have it; call is_available() first"};
 }
 
 TENSORTAP_INLINE Error Error::bad_interruption(std::string_view option, std::string_view cause) {
@@ -178,17 +184,17 @@ TENSORTAP_INLINE Error Error::bad_interruption(std::string_view option, std::str
 
 TENSORTAP_INLINE Error Error::bad_tolerance(std::string_view option, double value) {
   return {Errc::invalid_option, "difference: option " + std::string(option) + ": it is negative or not finite (" +
-                                    detail::number_text(value) + "); use 0 where nothing is tolerated"};
+                                    detail::number_text(value) + "); use 0 to tolerate no difference"};
 }
 
 TENSORTAP_INLINE Error Error::bad_quantile(double q) {
   return {Errc::invalid_option,
-          "histogram: no such quantile (" + detail::number_text(q) + ", of 0 to 1); 0.5 is the median"};
+          "histogram: quantile: it is not from 0 to 1 (" + detail::number_text(q) + "); use 0.5 for the median"};
 }
 
 TENSORTAP_INLINE Error Error::no_such_store(std::string_view url) {
   return {Errc::invalid_option,
-          "store: " + in_quotes(url) + ": no store for this address; give a directory, or s3://BUCKET/PREFIX"};
+          "store: " + in_quotes(url) + ": no store has this kind of address; use a directory or s3://BUCKET/PREFIX"};
 }
 
 TENSORTAP_INLINE Error Error::bad_url(std::string_view url, std::string_view cause) {
@@ -196,9 +202,10 @@ TENSORTAP_INLINE Error Error::bad_url(std::string_view url, std::string_view cau
 }
 
 TENSORTAP_INLINE Error Error::bad_bucket(std::string_view address) {
-  return {Errc::invalid_option, "store: " + in_quotes(address) +
-                                    ": no bucket has this name; write s3://BUCKET/PREFIX with letters, digits, '-', "
-                                    "'.' and '_' in BUCKET"};
+  return {Errc::invalid_option,
+          "store: " + in_quotes(address) +
+              ": the bucket name is not valid; write s3://BUCKET/PREFIX with letters, digits, '-', "
+              "'.' and '_' in BUCKET"};
 }
 
 TENSORTAP_INLINE Error Error::bad_s3_option(std::string_view option, std::string_view cause) {
@@ -207,9 +214,11 @@ TENSORTAP_INLINE Error Error::bad_s3_option(std::string_view option, std::string
 
 TENSORTAP_INLINE Error Error::no_network(std::string_view url) {
   return {Errc::invalid_option, "store: " + in_quotes(url) +
-                                    ": this program cannot speak to S3; include <tensortap/net.hpp> in one of its "
+                                    ": this program is built without S3; include <tensortap/net.hpp> in one of its "
                                     "source files and link tensortap::net"};
 }
+
+// Credentials and signatures. The messages contain no secrets.
 
 TENSORTAP_INLINE Error Error::bad_credentials(std::string_view source, std::string_view cause) {
   return {Errc::invalid_option,
@@ -223,35 +232,39 @@ TENSORTAP_INLINE Error Error::no_credentials(std::string_view tried) {
 
 TENSORTAP_INLINE Error Error::no_credentials_in_time(std::string_view cause) {
   return {Errc::io, "credentials: none in time: " + std::string(cause) +
-                        "; see why their source does not answer, or allow more time"};
+                        "; check why their source does not answer, or allow more time"};
 }
 
 TENSORTAP_INLINE Error Error::bad_validity(std::int64_t seconds) {
-  return {Errc::invalid_option, "presigned address: its time is not from 1 second to 7 days (" +
+  return {Errc::invalid_option, "presigned address: its validity is not from 1 second to 7 days (" +
                                     std::to_string(seconds) + " seconds); choose another one"};
 }
 
 TENSORTAP_INLINE Error Error::digest_failed(std::string_view algorithm) {
-  return {Errc::io, "digest: " + std::string(algorithm) +
-                        ": OpenSSL failed; see whether its configuration allows this algorithm"};
+  return {Errc::io,
+          "digest: " + std::string(algorithm) + ": OpenSSL failed; check that its configuration allows this algorithm"};
 }
+
+// Calls of a hook in the wrong order.
 
 TENSORTAP_INLINE Error Error::outside_step(std::string_view name) {
   return {Errc::invalid_step, "save: tensor " + in_quotes(name) + ": no step has begun; call begin_step() first"};
 }
 
 TENSORTAP_INLINE Error Error::closed_hook(std::string_view call) {
-  return {Errc::invalid_step, std::string(call) + ": the hook is closed; make another one"};
+  return {Errc::invalid_step, std::string(call) + ": the hook is closed; make a new one"};
 }
 
 TENSORTAP_INLINE Error Error::step_not_growing(std::string_view what, std::int64_t previous, std::int64_t given) {
-  return {Errc::invalid_step, "begin_step: " + std::string(what) + " must grow (" + std::to_string(previous) +
-                                  " before, " + std::to_string(given) + " given)"};
+  return {Errc::invalid_step, "begin_step: " + std::string(what) + ": it must grow (" + std::to_string(previous) +
+                                  " before, " + std::to_string(given) + " given); give a larger number"};
 }
 
 TENSORTAP_INLINE Error Error::unknown_collection(std::string_view name) {
   return {Errc::invalid_option, "due: no collection is named " + in_quotes(name) + "; list it in the hook's options"};
 }
+
+// Runs that a hook must not write.
 
 TENSORTAP_INLINE Error Error::run_has_ended(std::string_view run) {
   return {Errc::ended, "hook: " + in_quotes(run) + ": this run has ended; choose another directory"};
@@ -259,7 +272,7 @@ TENSORTAP_INLINE Error Error::run_has_ended(std::string_view run) {
 
 TENSORTAP_INLINE Error Error::run_has_steps(std::string_view run, std::string_view key) {
   return {Errc::ended, "hook: " + in_quotes(run) + ": it holds steps of an earlier attempt (" + in_quotes(key) +
-                           "); name the checkpoint_dir of that attempt to go on, or choose another directory"};
+                           "); set checkpoint_dir to that of the attempt to continue it, or choose another directory"};
 }
 
 TENSORTAP_INLINE Error Error::run_is_claimed(std::string_view run, std::string_view holder) {
@@ -267,10 +280,11 @@ TENSORTAP_INLINE Error Error::run_is_claimed(std::string_view run, std::string_v
                              "); stop it first, or choose another directory or worker"};
 }
 
+// Commits of checkpoints, and their deadlines.
+
 TENSORTAP_INLINE Error Error::no_intact_state(std::string_view checkpoints, std::size_t states) {
-  return {Errc::damaged, "resume: " + in_quotes(checkpoints) +
-                             ": no checkpoint is as it was when it was committed (" + std::to_string(states) +
-                             " commits); restore one, or remove metadata.json to start over"};
+  return {Errc::damaged, "resume: " + in_quotes(checkpoints) + ": no committed checkpoint is intact (" +
+                             std::to_string(states) + " commits); restore one, or remove metadata.json to start over"};
 }
 
 TENSORTAP_INLINE Error Error::no_checkpoint(std::string_view path) {
@@ -278,84 +292,89 @@ TENSORTAP_INLINE Error Error::no_checkpoint(std::string_view path) {
 }
 
 TENSORTAP_INLINE Error Error::checkpoint_elsewhere(std::string_view path, std::string_view directory) {
-  return {Errc::invalid_option,
-          "commit: " + in_quotes(path) + ": it does not lie below checkpoint_dir (" + in_quotes(directory) + ")"};
+  return {Errc::invalid_option, "commit: " + in_quotes(path) + ": it is not below checkpoint_dir (" +
+                                    in_quotes(directory) + "); save it there"};
 }
 
 TENSORTAP_INLINE Error Error::no_checkpoint_dir() {
-  return {Errc::invalid_option, "commit: the hook has no checkpoint_dir; name one in its options"};
+  return {Errc::invalid_option, "commit: the hook has no checkpoint_dir; set it in the options"};
 }
 
 TENSORTAP_INLINE Error Error::fenced(std::string_view run, std::int64_t mine, std::int64_t other) {
-  return {Errc::claimed, "hook: " + in_quotes(run) + ": another attempt goes on with this run (" +
-                             std::to_string(other) + ", this is " + std::to_string(mine) + "); stop this process"};
+  return {Errc::claimed, "hook: " + in_quotes(run) + ": another attempt continues this run (attempt " +
+                             std::to_string(other) + ", this is attempt " + std::to_string(mine) +
+                             "); stop this process"};
 }
 
 TENSORTAP_INLINE Error Error::out_of_time(std::string_view what, std::string_view run, std::uint64_t steps) {
-  return {Errc::io, std::string(what) + ": " + in_quotes(run) + ": not done within its time (" +
-                        std::to_string(steps) + " steps wait); allow it more, or see why the store is slow"};
+  return {Errc::io, std::string(what) + ": " + in_quotes(run) + ": it did not finish in time (" +
+                        std::to_string(steps) + " steps are waiting); allow more time, or check why the store is slow"};
 }
 
 TENSORTAP_INLINE Error Error::steps_not_saved(std::uint64_t steps, std::string_view cause) {
   return {Errc::io, "commit: steps since the last commit could not be saved (" + std::to_string(steps) +
-                        "): " + escaped(cause) + "; commit again to go on without them"};
+                        "): " + escaped(cause) + "; commit again to continue without them"};
 }
 
-TENSORTAP_INLINE Error Error::checkpoint_not_remote(std::string_view remote, std::uint64_t files, std::string_view cause) {
-  return {Errc::io, "checkpoint sync: " + in_quotes(remote) + ": the checkpoint is not there (" +
+// Copies of checkpoints in a store.
+
+TENSORTAP_INLINE Error Error::checkpoint_not_remote(std::string_view remote, std::uint64_t files,
+                                                    std::string_view cause) {
+  return {Errc::io, "checkpoint sync: " + in_quotes(remote) + ": the checkpoint is not complete there (" +
                         std::to_string(files) + " files are missing): " + escaped(cause) +
-                        "; it is here, and the next commit sends it again"};
+                        "; the local files are complete, and the next commit sends them again"};
 }
 
 TENSORTAP_INLINE Error Error::not_restored(std::string_view remote, std::uint64_t files, std::string_view cause) {
-  return {Errc::io, "restore: " + in_quotes(remote) + ": not all could be fetched (" + std::to_string(files) +
-                        " files are missing): " + escaped(cause) + "; restore again, what is here is kept"};
+  return {Errc::io, "restore: " + in_quotes(remote) + ": not all files could be fetched (" + std::to_string(files) +
+                        " are missing): " + escaped(cause) + "; restore again: fetched files are kept"};
 }
 
 TENSORTAP_INLINE Error Error::checkpoint_damaged(std::string_view remote, std::uint64_t files, std::string_view first) {
-  return {Errc::damaged, "restore: " + in_quotes(remote) + ": no whole checkpoint is there (" +
-                             std::to_string(files) + " files are not as they were sent, the first is " +
-                             in_quotes(first) + "); put one there, or remove all below it to start over"};
+  return {Errc::damaged, "restore: " + in_quotes(remote) + ": no complete checkpoint is there (" +
+                             std::to_string(files) + " files differ from those sent, the first is " + in_quotes(first) +
+                             "); upload one, or remove everything there to start over"};
 }
 
 TENSORTAP_INLINE Error Error::object_differs(std::string_view remote, std::string_view name) {
   return {Errc::damaged, "restore: " + in_quotes(std::string(remote) + "/" + std::string(name)) +
-                             ": it is not as it was sent; the commit it belongs to is passed over"};
+                             ": it differs from the file that was sent; its commit is skipped"};
 }
 
 TENSORTAP_INLINE Error Error::file_keeps_changing(std::string_view path) {
-  return {Errc::damaged, "checkpoint sync: " + in_quotes(path) +
-                             ": it changes while it is read; write it beside its place and rename it"};
+  return {Errc::damaged,
+          "checkpoint sync: " + in_quotes(path) + ": it changes while it is read; write a new file and rename it"};
 }
 
 TENSORTAP_INLINE Error Error::file_not_synced(std::string_view name, std::string_view cause) {
-  return {Errc::invalid_name,
-          "checkpoint sync: file " + in_quotes(name) + ": " + std::string(cause) + "; give it another name"};
+  return {Errc::invalid_name, "checkpoint sync: file " + in_quotes(name) + ": " + std::string(cause) + "; rename it"};
 }
 
 TENSORTAP_INLINE Error Error::sync_out_of_time(std::string_view remote) {
-  return {Errc::io, "checkpoint sync: " + in_quotes(remote) + ": no time was left; allow it more"};
+  return {Errc::io, "checkpoint sync: " + in_quotes(remote) + ": no time is left; allow more time"};
 }
 
 TENSORTAP_INLINE Error Error::sync_taken_over(std::string_view remote) {
   return {Errc::claimed, "checkpoint sync: " + in_quotes(remote) +
-                             ": another process has sent checkpoints there; stop one of the two"};
+                             ": another process also sends checkpoints there; stop one of the two"};
 }
 
 TENSORTAP_INLINE Error Error::nothing_left_to_sync(std::string_view directory) {
   return {Errc::not_found, "checkpoint sync: " + in_quotes(directory) +
-                               ": nothing is left there, so nothing is deleted; see whether its disk is gone"};
+                               ": the directory is empty, so no copy is deleted; check that its disk is mounted"};
 }
 
 TENSORTAP_INLINE Error Error::checkpoint_not_whole(std::string_view directory) {
   return {Errc::damaged, "checkpoint sync: " + in_quotes(directory) +
-                             ": no commit is as it was (its files have changed since, or are being written); "
-                             "what was sent before stays until the next commit"};
+                             ": no commit is intact (its files have changed since, or are being written); "
+                             "commit again: until then the earlier copy stays"};
 }
 
 TENSORTAP_INLINE Error Error::bad_sync_option(std::string_view option, std::string_view cause) {
   return {Errc::invalid_option, "checkpoint sync: option " + std::string(option) + ": " + std::string(cause)};
 }
+
+// Names that a run does not contain.
 
 TENSORTAP_INLINE Error Error::run_not_found(std::string_view run) {
   return {Errc::not_found,
@@ -370,29 +389,36 @@ TENSORTAP_INLINE Error Error::collection_not_found(std::string_view name) {
   return {Errc::not_found, "trial: no collection is named " + in_quotes(name) + "; see trial.collections()"};
 }
 
-TENSORTAP_INLINE Error Error::s3_unreachable(std::string_view request, std::string_view cause, std::string_view why_no_more, int attempts) {
+// Failures of an S3 server. `why_no_more` says why the call is not repeated.
+
+TENSORTAP_INLINE Error Error::s3_unreachable(std::string_view request, std::string_view cause,
+                                             std::string_view why_no_more, int attempts) {
   return {Errc::io, "s3: " + escaped(request) + ": " + escaped(cause) + " (" +
                         (why_no_more.empty() ? "" : std::string(why_no_more) + ", ") + "attempts: " +
-                        std::to_string(attempts) + "); see that the server can be reached, or allow more time"};
+                        std::to_string(attempts) + "); check that the server can be reached, or allow more time"};
 }
 
-TENSORTAP_INLINE Error Error::s3_refused(std::string_view request, int status, std::string_view code, std::string_view message, std::string_view ids, std::string_view why_no_more, int attempts) {
+TENSORTAP_INLINE Error Error::s3_refused(std::string_view request, int status, std::string_view code,
+                                         std::string_view message, std::string_view ids, std::string_view why_no_more,
+                                         int attempts) {
   const bool access = status == 401 || status == 403;
   return {code == "NoSuchBucket" ? Errc::not_found : Errc::io,
-          "s3: " + escaped(request) + ": the server says " + std::to_string(status) +
+          "s3: " + escaped(request) + ": the server answers " + std::to_string(status) +
               (code.empty() ? "" : " " + escaped(code.substr(0, 100))) +
               (message.empty() ? "" : ": " + escaped(message.substr(0, 300))) + " (" +
               (why_no_more.empty() ? "" : std::string(why_no_more) + ", ") + "attempts: " + std::to_string(attempts) +
               (ids.empty() ? "" : ", request " + escaped(ids.substr(0, 200))) + "); " +
-              (code == "NoSuchBucket" ? "make the bucket, or correct its name"
-               : access               ? "see that the credentials are right and allowed to do this"
-                                      : "ask those who run the server")};
+              (code == "NoSuchBucket" ? "create the bucket, or correct its name"
+               : access               ? "check the credentials and their permissions"
+                                      : "contact the operator of the server")};
 }
 
 TENSORTAP_INLINE Error Error::s3_corrupt(std::string_view object, std::string_view cause) {
-  return {Errc::damaged, "s3: " + escaped(object) + ": what was received is not what was stored (" +
-                             std::string(cause) + "); put it again"};
+  return {Errc::damaged, "s3: " + escaped(object) + ": the received bytes differ from the stored ones (" +
+                             std::string(cause) + "); upload it again"};
 }
+
+// Files that break the format, and stores that fail. The caller composes `cause`, with its way out.
 
 TENSORTAP_INLINE Error Error::damaged(std::string_view what, std::string_view where, std::string_view cause) {
   return {Errc::damaged, std::string(what) + ": " + in_quotes(where) + ": " + std::string(cause)};

@@ -91,7 +91,7 @@ TEST_CASE("what will not pass is not repeated") {
     script.then(status, code);
     S3Store store("s3://bucket", options_for(script));
     const std::string message = put(store);
-    CHECK_THAT(message, contains("s3: PUT s3://bucket/key: the server says " + std::to_string(status) + " " + code));
+    CHECK_THAT(message, contains("s3: PUT s3://bucket/key: the server answers " + std::to_string(status) + " " + code));
     CHECK_THAT(message, contains("attempts: 1, request tx1"));
     CHECK(script.sent.size() == 1);
   }
@@ -210,7 +210,7 @@ TEST_CASE("no redirect is followed to another host") {
     Script script;
     script.then(307, {{"location", "https://elsewhere.example.com/key"}, {"x-amz-bucket-region", region}});
     S3Store store("s3://bucket", options_for(script));
-    CHECK_THAT(put(store), contains("the server says 307"));
+    CHECK_THAT(put(store), contains("the server answers 307"));
     CHECK(script.sent.size() == 1);
   }
 }

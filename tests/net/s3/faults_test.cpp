@@ -131,7 +131,7 @@ TEST_CASE("uploads in parts are whole, or leave nothing", "[radosgw]") {
   }
   faults.plan(
       {{{"path", "partNumber=2"}, {"times", -1}, {"fault", "status"}, {"code", 403}, {"error", "AccessDenied"}}});
-  CHECK_THAT(outcome([&] { store.put("large", content); }), contains("the server says 403 AccessDenied"));
+  CHECK_THAT(outcome([&] { store.put("large", content); }), contains("the server answers 403 AccessDenied"));
   faults.plan(json::array());
   CHECK_FALSE(store.get("large"));
   CHECK(store.remove_unfinished([](std::string_view key) { return key == "large"; }) == 0);
@@ -150,15 +150,15 @@ TEST_CASE("what does not pass ends by the deadline, with an error that says what
     faults.plan(json::array({std::move(fault)}));
   };
   always({{"fault", "slow_down"}});
-  CHECK_THAT(get(), contains("the server says 503 SlowDown"));
+  CHECK_THAT(get(), contains("the server answers 503 SlowDown"));
   always({{"fault", "reset"}});
-  CHECK_THAT(get(), contains("see that the server can be reached"));
+  CHECK_THAT(get(), contains("check that the server can be reached"));
   always({{"fault", "stall"}, {"after", 0}});
-  CHECK_THAT(get(), contains("see that the server can be reached"));
+  CHECK_THAT(get(), contains("check that the server can be reached"));
   always({{"fault", "trickle"}, {"bytes_per_second", 1000}});
-  CHECK_THAT(get(), contains("see that the server can be reached"));
+  CHECK_THAT(get(), contains("check that the server can be reached"));
   always({{"fault", "corrupt"}, {"at", 5}});
-  CHECK_THAT(get(), contains("what was received is not what was stored"));
+  CHECK_THAT(get(), contains("the received bytes differ from the stored ones"));
   always({{"fault", "endless_header"}});
   CHECK_THAT(get(), contains("s3: GET " + bucket));
   always({{"fault", "endless_body"}});
@@ -170,7 +170,7 @@ TEST_CASE("what does not pass ends by the deadline, with an error that says what
   always({{"fault", "xml"}, {"kind", "long"}});
   CHECK_THAT(list(), contains("s3: GET " + bucket));
   always({{"fault", "redirect"}, {"elsewhere", true}, {"code", 307}, {"region", ""}});
-  CHECK_THAT(get(), contains("the server says 307"));
+  CHECK_THAT(get(), contains("the server answers 307"));
   for (const json& request : faults.requests()) CHECK_FALSE(request.value("elsewhere", false));
   faults.plan(json::array());
   CHECK(get() == "");

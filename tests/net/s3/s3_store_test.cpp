@@ -162,14 +162,14 @@ TEST_CASE("what the server refuses is told, with its request's number and withou
   };
   S3Options options = options_for(server);
   const std::string missing = message("s3://no-such-bucket-here", options);
-  CHECK_THAT(missing, contains("s3: PUT s3://no-such-bucket-here/key: the server says 404 NoSuchBucket"));
+  CHECK_THAT(missing, contains("s3: PUT s3://no-such-bucket-here/key: the server answers 404 NoSuchBucket"));
   CHECK_THAT(missing, contains("request tx"));
   CHECK_THROWS_AS(S3Store("s3://no-such-bucket-here", options).get("key"), Error);
   options.credentials = [&] {
     return Credentials{.access_key_id = server.access_key, .secret_access_key = "wrong+secret"};
   };
   const std::string refused = message("s3://" + server.bucket, options);
-  CHECK_THAT(refused, contains("the server says 403 SignatureDoesNotMatch"));
+  CHECK_THAT(refused, contains("the server answers 403 SignatureDoesNotMatch"));
   CHECK(refused.find("wrong+secret") == std::string::npos);
   CHECK(refused.find("Signature=") == std::string::npos);
 }
