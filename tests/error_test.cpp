@@ -11,7 +11,7 @@ namespace tt = tensortap;
 using tt::Errc;
 using tt::Error;
 
-TEST_CASE("every error is one type, with a code to branch on", "[error]") {
+TEST_CASE("every error has the same type, with a code to branch on", "[base][error]") {
   STATIC_REQUIRE(std::is_base_of_v<std::runtime_error, Error>);
   STATIC_REQUIRE(std::is_nothrow_copy_constructible_v<Error>);
   try {
@@ -22,7 +22,7 @@ TEST_CASE("every error is one type, with a code to branch on", "[error]") {
   }
 }
 
-TEST_CASE("each cause has its code, names what it is about, and says what to do", "[error]") {
+TEST_CASE("each error has a code, names its subject, and offers a way out", "[base][error]") {
   struct Case {
     Error error;
     Errc code;
@@ -68,12 +68,12 @@ TEST_CASE("each cause has its code, names what it is about, and says what to do"
   }
 }
 
-TEST_CASE("numbers before and now are in the message", "[error]") {
+TEST_CASE("a message contains the previous and the given number", "[base][error]") {
   CHECK(std::string(Error::step_not_growing("step of TRAIN", 7, 5).what()) ==
         "begin_step: step of TRAIN: it must grow (7 before, 5 given); give a larger number");
 }
 
-TEST_CASE("names that would write on a terminal or fill it are tamed", "[error]") {
+TEST_CASE("names in messages are escaped and cut", "[base][error]") {
   const std::string hostile = "a\n\x1b[2J\x7f" + std::string(10000, 'x');
   for (const Error& error :
        {Error::outside_step(hostile), Error::device_tensor(hostile), Error::tensor_not_found(hostile),

@@ -7,13 +7,13 @@
 
 namespace tt = tensortap;
 
-TEST_CASE("instruction sets are spelled as they are read", "[isa]") {
+TEST_CASE("the name of an instruction set is parsed back to it", "[base][isa]") {
   for (const tt::Isa isa : tt::all_isas) CHECK(tt::parse_isa(to_string(isa)) == isa);
   CHECK_FALSE(tt::parse_isa("avx"));
   CHECK_FALSE(tt::parse_isa(""));
 }
 
-TEST_CASE("the widest instruction set is used, or what the environment names", "[isa]") {
+TEST_CASE("the widest instruction set is used, or the one that the environment names", "[base][isa]") {
   const auto chosen = [](const char* named) {
     named == nullptr ? ::unsetenv("TENSORTAP_ISA") : ::setenv("TENSORTAP_ISA", named, 1);
     return tt::detail::chosen_isa();
@@ -32,7 +32,7 @@ TEST_CASE("the widest instruction set is used, or what the environment names", "
   before == nullptr ? ::unsetenv("TENSORTAP_ISA") : ::setenv("TENSORTAP_ISA", kept.c_str(), 1);
 }
 
-TEST_CASE("another instruction set is used in a scope", "[isa]") {
+TEST_CASE("ScopedIsa changes the instruction set until the end of its scope", "[base][isa]") {
   const tt::Isa before = tt::isa();
   {
     const tt::ScopedIsa narrow(tt::Isa::portable);

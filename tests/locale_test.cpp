@@ -125,14 +125,14 @@ std::vector<std::string> read_run(const Written& written) {
 
 }  // namespace
 
-TEST_CASE("the locale of these tests does what it is said to", "[locale]") {
+TEST_CASE("the locale of these tests writes a decimal comma", "[base][locale]") {
   const auto [without, with] = with_and_without([] { return printed(1234.5); });
   CHECK(without == "1234.5");
   CHECK(with == "1.234,5");
   CHECK(printed(1234.5) == "1234.5");
 }
 
-TEST_CASE("a run is the same to the byte in every locale", "[locale]") {
+TEST_CASE("a run has the same bytes in every locale", "[base][locale]") {
   const auto [without, with] = with_and_without([] { return write_run(); });
   const auto expected = without.files();
   const auto found = with.files();
@@ -146,7 +146,7 @@ TEST_CASE("a run is the same to the byte in every locale", "[locale]") {
   CHECK(with.report == without.report);
 }
 
-TEST_CASE("a run is read the same in every locale", "[locale]") {
+TEST_CASE("a run is read the same in every locale", "[base][locale]") {
   const Written written = write_run();
   const auto [without, with] = with_and_without([&] { return read_run(written); });
   CHECK(without.size() > 8);
@@ -161,7 +161,7 @@ TEST_CASE("a run is read the same in every locale", "[locale]") {
   }
 }
 
-TEST_CASE("a run is judged the same in every locale", "[locale]") {
+TEST_CASE("a run is judged the same in every locale", "[base][locale]") {
   const Written written = write_run();
   const auto [without, with] = with_and_without([&] {
     const tt::Trial trial(written.run);
@@ -174,7 +174,7 @@ TEST_CASE("a run is judged the same in every locale", "[locale]") {
   CHECK(with == without);
 }
 
-TEST_CASE("a finding is printed the same in every locale, and in every state of the stream", "[locale]") {
+TEST_CASE("a finding is printed the same in every locale and state of the stream", "[base][locale]") {
   const tt::Finding finding{.rule = "r", .step = {tt::Mode::train, 1234, 12345}, .value = 1234.5};
   const TemporaryDirectory directory;
   const auto [without, with] = with_and_without([&] {

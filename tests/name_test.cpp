@@ -24,7 +24,7 @@ int shortest(std::uint32_t code) { return code < 0x80 ? 1 : code < 0x800 ? 2 : c
 
 }  // namespace
 
-TEST_CASE("names in any script are UTF-8") {
+TEST_CASE("names in any script are UTF-8", "[base][name]") {
   CHECK(is_utf8(""));
   CHECK(is_utf8("fc1.weight"));
   CHECK(
@@ -35,7 +35,7 @@ TEST_CASE("names in any script are UTF-8") {
   CHECK(is_utf8(std::string("a\0b", 3)));
 }
 
-TEST_CASE("every code point but the surrogates is UTF-8 in its shortest form") {
+TEST_CASE("every code point except surrogates is UTF-8 in its shortest form", "[base][name]") {
   for (std::uint32_t code = 0; code <= 0x110000; ++code) {
     const bool valid = code <= 0x10ffff && (code < 0xd800 || code > 0xdfff);
     if (is_utf8("x" + encoded(code, shortest(code)) + "y") != valid) {
@@ -46,7 +46,7 @@ TEST_CASE("every code point but the surrogates is UTF-8 in its shortest form") {
   SUCCEED();
 }
 
-TEST_CASE("a code point in more bytes than it needs is not UTF-8") {
+TEST_CASE("a code point in too many bytes is not UTF-8", "[base][name]") {
   for (const std::uint32_t code : {0x00U, 0x2fU, 0x7fU, 0x80U, 0x7ffU, 0x800U, 0xffffU})
     for (int size = shortest(code) + 1; size <= 4; ++size) {
       CAPTURE(code, size);
@@ -54,7 +54,7 @@ TEST_CASE("a code point in more bytes than it needs is not UTF-8") {
     }
 }
 
-TEST_CASE("a sequence that is cut is not UTF-8") {
+TEST_CASE("a truncated sequence is not UTF-8", "[base][name]") {
   for (const std::uint32_t code : {0xe9U, 0x20acU, 0x1f4c9U}) {
     const std::string whole = encoded(code, shortest(code));
     for (std::size_t size = 1; size < whole.size(); ++size) {
@@ -66,7 +66,7 @@ TEST_CASE("a sequence that is cut is not UTF-8") {
   }
 }
 
-TEST_CASE("bytes that begin no sequence are not UTF-8") {
+TEST_CASE("a byte that cannot begin a sequence is not UTF-8", "[base][name]") {
   for (int byte = 0x80; byte <= 0xff; ++byte) {
     if (byte >= 0xc2 && byte <= 0xf4) continue;
     CAPTURE(byte);
@@ -74,7 +74,7 @@ TEST_CASE("bytes that begin no sequence are not UTF-8") {
   }
 }
 
-TEST_CASE("names are printed as they are, but for what a terminal would obey") {
+TEST_CASE("names are printed unchanged except for control characters", "[base][name]") {
   CHECK(escaped("fc1.weight/\"x\" gr\xc3\xbc\xc3\x9f"
                 "e \xf0\x9f\x93\x89") ==
         "fc1.weight/\"x\" gr\xc3\xbc\xc3\x9f"
@@ -87,7 +87,7 @@ TEST_CASE("names are printed as they are, but for what a terminal would obey") {
   CHECK(escaped("\xc2\x80\xc2\x9f\xc2\xa0") == "\\x80\\x9f\xc2\xa0");
 }
 
-TEST_CASE("bytes that are not UTF-8 are printed escaped") {
+TEST_CASE("bytes that are not UTF-8 are printed escaped", "[base][name]") {
   CHECK(escaped("a\x9b[31m") == R"(a\x9b[31m)");
   CHECK(escaped("\xff\xfe") == R"(\xff\xfe)");
   CHECK(escaped("\xe2\x82") == R"(\xe2\x82)");
@@ -95,7 +95,7 @@ TEST_CASE("bytes that are not UTF-8 are printed escaped") {
   CHECK(escaped("\xed\xa0\x80") == R"(\xed\xa0\x80)");
 }
 
-TEST_CASE("every text is printed as UTF-8 without control characters") {
+TEST_CASE("every text is printed as UTF-8 without control characters", "[base][name]") {
   for (int first = 0; first < 256; ++first)
     for (int second = 0; second < 256; ++second) {
       const std::string printed = escaped(std::string{static_cast<char>(first), static_cast<char>(second), 'x'});
@@ -113,7 +113,7 @@ TEST_CASE("every text is printed as UTF-8 without control characters") {
   SUCCEED();
 }
 
-TEST_CASE("a long text in quotes is cut between characters") {
+TEST_CASE("a long text in quotes is cut between characters", "[base][name]") {
   CHECK(in_quotes("a\nb") == R"("a\nb")");
   CHECK(in_quotes("") == "\"\"");
   CHECK(in_quotes(std::string(160, 'a')) == "\"" + std::string(160, 'a') + "\"");

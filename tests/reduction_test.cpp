@@ -7,7 +7,7 @@
 namespace tt = tensortap;
 using R = tt::Reduction;
 
-TEST_CASE("reductions are spelled as in the names of records, and back", "[reduction]") {
+TEST_CASE("the name of a reduction in a record is parsed back to it", "[base][reduction]") {
   const std::vector<std::string> names = {"min",      "max",      "mean",    "std",          "variance",
                                           "sum",      "prod",     "l1",      "l2",           "abs_min",
                                           "abs_max",  "abs_mean", "abs_std", "abs_variance", "abs_sum",
@@ -22,7 +22,7 @@ TEST_CASE("reductions are spelled as in the names of records, and back", "[reduc
     CHECK_FALSE(tt::parse_reduction(unknown));
 }
 
-TEST_CASE("absolute reductions and norms", "[reduction]") {
+TEST_CASE("absolute reductions and norms", "[base][reduction]") {
   for (std::size_t i = 0; i < tt::reduction_count; ++i) {
     const auto r = static_cast<R>(i);
     const std::string name(to_string(r));
@@ -37,7 +37,7 @@ TEST_CASE("absolute reductions and norms", "[reduction]") {
   CHECK(plain(R::statistics) == R::statistics);
 }
 
-TEST_CASE("a set of reductions is in the order of storage, each once", "[reduction]") {
+TEST_CASE("a set of reductions has the order of storage and no duplicates", "[base][reduction]") {
   const tt::Reductions set = {R::statistics, R::abs_l1, R::abs_max, R::l2, R::mean, R::min, R::abs_min, R::l1, R::mean};
   const std::vector<R> expected = {R::mean, R::min, R::l2, R::l1, R::abs_max, R::abs_min, R::abs_l1, R::statistics};
   CHECK(std::vector<R>(set.begin(), set.end()) == expected);

@@ -6,7 +6,7 @@
 namespace tt = tensortap;
 using tt::Mode;
 
-TEST_CASE("the numbers and names of modes are those of the format", "[step]") {
+TEST_CASE("modes have the numbers and names of the file format", "[base][step]") {
   CHECK(static_cast<int>(Mode::train) == 1);
   CHECK(static_cast<int>(Mode::eval) == 2);
   CHECK(static_cast<int>(Mode::predict) == 3);
@@ -17,7 +17,7 @@ TEST_CASE("the numbers and names of modes are those of the format", "[step]") {
   CHECK(to_string(Mode::global) == "GLOBAL");
 }
 
-TEST_CASE("modes are parsed as they are spelled", "[step]") {
+TEST_CASE("the name of a mode is parsed back to it", "[base][step]") {
   for (std::size_t i = 0; i < tt::all_modes.size(); ++i) {
     CHECK(index_of(tt::all_modes[i]) == i);
     CHECK(tt::parse_mode(to_string(tt::all_modes[i])) == tt::all_modes[i]);
@@ -25,7 +25,7 @@ TEST_CASE("modes are parsed as they are spelled", "[step]") {
   for (const char* unknown : {"", "train", "TRAIN ", "TEST", "1"}) CHECK_FALSE(tt::parse_mode(unknown));
 }
 
-TEST_CASE("steps compare by all they are", "[step]") {
+TEST_CASE("steps compare by mode, mode step and global step", "[base][step]") {
   const tt::Step step{Mode::eval, 3, 17};
   CHECK(step == tt::Step{Mode::eval, 3, 17});
   CHECK_FALSE(step == tt::Step{Mode::train, 3, 17});

@@ -12,14 +12,14 @@ namespace tt = tensortap;
 using Clock = tt::StopSignal::Clock;
 using namespace std::chrono_literals;
 
-TEST_CASE("StopSignal: nobody has asked") {
+TEST_CASE("StopSignal: there is no request at first", "[base][stop]") {
   const tt::StopSignal stop;
   CHECK_FALSE(stop.requested());
   CHECK(stop.reason() == tt::StopReason::none);
   CHECK_FALSE(stop.time_left());
 }
 
-TEST_CASE("StopSignal: the first reason stays") {
+TEST_CASE("StopSignal: the first reason stays", "[base][stop]") {
   tt::StopSignal stop;
   CHECK(stop.request(tt::StopReason::rule));
   CHECK_FALSE(stop.request(tt::StopReason::signal));
@@ -28,13 +28,13 @@ TEST_CASE("StopSignal: the first reason stays") {
   CHECK_FALSE(stop.time_left());
 }
 
-TEST_CASE("StopSignal: none is no reason") {
+TEST_CASE("StopSignal: a request without a reason is ignored", "[base][stop]") {
   tt::StopSignal stop;
   CHECK_FALSE(stop.request(tt::StopReason::none, Clock::now()));
   CHECK_FALSE(stop.requested());
 }
 
-TEST_CASE("StopSignal: the earliest deadline counts") {
+TEST_CASE("StopSignal: the earliest deadline counts", "[base][stop]") {
   tt::StopSignal stop;
   stop.request(tt::StopReason::user);
   stop.request(tt::StopReason::signal, Clock::now() + 1h);
@@ -48,7 +48,7 @@ TEST_CASE("StopSignal: the earliest deadline counts") {
   CHECK(stop.reason() == tt::StopReason::user);
 }
 
-TEST_CASE("StopSignal: any deadline is a request") {
+TEST_CASE("StopSignal: a request may have any deadline", "[base][stop]") {
   for (const auto ticks : {Clock::duration::min(), Clock::duration(-1), Clock::duration(0), Clock::duration(7)}) {
     tt::StopSignal stop;
     CHECK(stop.request(tt::StopReason::signal, Clock::time_point(ticks)));
@@ -56,7 +56,7 @@ TEST_CASE("StopSignal: any deadline is a request") {
   }
 }
 
-TEST_CASE("StopSignal: copies are the same one, and moving copies") {
+TEST_CASE("StopSignal: copies share the request, and a move copies", "[base][stop]") {
   tt::StopSignal stop;
   tt::StopSignal copy = stop, moved = std::move(stop);
   copy.request(tt::StopReason::user);
@@ -65,7 +65,8 @@ TEST_CASE("StopSignal: copies are the same one, and moving copies") {
   CHECK_FALSE(tt::StopSignal().requested());
 }
 
-TEST_CASE("StopSignal: of many that ask at once one is the first, and the earliest deadline is kept") {
+TEST_CASE("StopSignal: one of several concurrent requests is the first, and the earliest deadline counts",
+          "[base][stop]") {
   for (int round = 0; round < 50; ++round) {
     tt::StopSignal stop;
     std::atomic<int> firsts = 0;
@@ -83,7 +84,7 @@ TEST_CASE("StopSignal: of many that ask at once one is the first, and the earlie
   }
 }
 
-TEST_CASE("StopReason: names") {
+TEST_CASE("StopReason: names", "[base][stop]") {
   CHECK(tt::to_string(tt::StopReason::none) == "none");
   CHECK(tt::to_string(tt::StopReason::user) == "user");
 }

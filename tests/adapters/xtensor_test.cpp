@@ -8,7 +8,7 @@
 
 namespace tt = tensortap;
 
-TEST_CASE("what was saved from xtensor is read back into xtensor") {
+TEST_CASE("an array saved from xtensor is read back into xtensor", "[adapters][xtensor]") {
   const auto store = std::make_shared<tt::MemoryStore>();
   const xt::xarray<float> weights = {{1.0F, 2.0F, 3.0F}, {4.0F, 5.0F, 6.0F}};
   const xt::xarray<double> scalar = 7.5;

@@ -6,6 +6,9 @@
 #include <string_view>
 #include <vector>
 
+#include <tensortap/bytes/internal/crc32c_instructions.hpp>
+#include <tensortap/bytes/internal/crc32c_tables.hpp>
+#include <tensortap/isa.hpp>
 #include "catch.hpp"
 
 namespace tt = tensortap;
@@ -66,7 +69,7 @@ std::uint32_t probe(const std::byte* /*p*/, std::size_t size, std::uint32_t crc)
 
 }  // namespace
 
-TEST_CASE("every instruction set has a kernel, and that is what serves", "[crc32c]") {
+TEST_CASE("every instruction set has a kernel, and crc32c() calls it", "[bytes][crc32c]") {
   tt::detail::Crc32cKernels& kernels = tt::detail::crc32c_kernels();
   const tt::detail::Crc32cKernels before = kernels;
   const auto data = bytes_from(300, 1, 3);
@@ -81,7 +84,7 @@ TEST_CASE("every instruction set has a kernel, and that is what serves", "[crc32
   });
 }
 
-TEST_CASE("the kernels are those that this processor has instructions for", "[crc32c]") {
+TEST_CASE("the kernels are those for which the processor has instructions", "[bytes][crc32c]") {
   const auto kernel = [](tt::Isa isa) { return tt::detail::crc32c_kernels()[static_cast<std::size_t>(isa)]; };
   CHECK(kernel(tt::Isa::portable) == tt::detail::crc32c_by_table);
 #if defined(__x86_64__)
@@ -97,7 +100,7 @@ TEST_CASE("the kernels are those that this processor has instructions for", "[cr
 #endif
 }
 
-TEST_CASE("the checksums of RFC 3720, appendix B.4", "[crc32c]") {
+TEST_CASE("the checksums of RFC 3720, appendix B.4", "[bytes][crc32c]") {
   std::vector<std::byte> read_command(48);  // of iSCSI, the last of the examples there
   read_command[0] = std::byte{0x01};
   read_command[1] = std::byte{0xc0};
@@ -116,14 +119,14 @@ TEST_CASE("the checksums of RFC 3720, appendix B.4", "[crc32c]") {
   });
 }
 
-TEST_CASE("the check value of the catalogue of CRC algorithms", "[crc32c]") {
+TEST_CASE("the check value of the catalogue of CRC algorithms", "[bytes][crc32c]") {
   under_every_isa([] {
     CHECK(crc_of("123456789") == 0xe3069283U);
     CHECK(crc_of("") == 0);
   });
 }
 
-TEST_CASE("every size at every alignment agrees with the definition", "[crc32c]") {
+TEST_CASE("every size at every alignment agrees with the definition", "[bytes][crc32c]") {
   constexpr std::size_t sizes = 1100;
   const auto message = random_bytes(sizes);
   const auto expected = checksums_of_beginnings(message, 0x1234);
@@ -141,7 +144,7 @@ TEST_CASE("every size at every alignment agrees with the definition", "[crc32c]"
   });
 }
 
-TEST_CASE("a checksum goes on from the one before, cut anywhere", "[crc32c]") {
+TEST_CASE("a checksum continues from that of a prefix of any size", "[bytes][crc32c]") {
   const auto data = random_bytes(1100);
   const std::span<const std::byte> all(data);
   const std::uint32_t expected = bit_by_bit(all);
@@ -151,7 +154,7 @@ TEST_CASE("a checksum goes on from the one before, cut anywhere", "[crc32c]") {
   });
 }
 
-TEST_CASE("large messages agree with the definition", "[crc32c]") {
+TEST_CASE("large messages agree with the definition", "[bytes][crc32c]") {
   const auto data = random_bytes(100'000);
   const std::span<const std::byte> all(data);
   const auto expected = checksums_of_beginnings(all, 7);
@@ -166,7 +169,7 @@ TEST_CASE("large messages agree with the definition", "[crc32c]") {
   });
 }
 
-TEST_CASE("any flipped bit changes the checksum", "[crc32c]") {
+TEST_CASE("any flipped bit changes the checksum", "[bytes][crc32c]") {
   auto data = bytes_from(40, 3, 29);
   const std::uint32_t before = tt::crc32c(data);
   for (std::size_t bit = 0; bit < data.size() * 8; ++bit) {
@@ -177,14 +180,14 @@ TEST_CASE("any flipped bit changes the checksum", "[crc32c]") {
   }
 }
 
-TEST_CASE("masked checksums are rotated and shifted", "[crc32c]") {
+TEST_CASE("masked checksums are rotated and shifted", "[bytes][crc32c]") {
   CHECK(tt::masked(0) == 0xa282ead8U);
   CHECK(tt::masked(1U << 15) == 0xa282ead9U);
   CHECK(tt::masked(1) == (1U << 17) + 0xa282ead8U);
   CHECK(tt::masked(0xffffffffU) == 0xa282ead7U);
 }
 
-TEST_CASE("the checksum of two pieces follows from those of each", "[crc32c]") {
+TEST_CASE("the checksum of two messages follows from their checksums", "[bytes][crc32c]") {
   std::vector<std::byte> bytes(5000);
   for (std::size_t i = 0; i < bytes.size(); ++i) bytes[i] = static_cast<std::byte>(i * 7 + i / 250);
   const std::span<const std::byte> all(bytes);

@@ -38,7 +38,7 @@ class Meeting {
 
 }  // namespace
 
-TEST_CASE("every call is made once, however many are made at once") {
+TEST_CASE("every call is made once, for any number of threads", "[internal][parallel_for]") {
   for (const std::size_t count : {0u, 1u, 2u, 31u, 1000u})
     for (const std::size_t at_once : {0u, 1u, 2u, 32u}) {
       std::vector<std::atomic<int>> calls(count);
@@ -47,7 +47,7 @@ TEST_CASE("every call is made once, however many are made at once") {
     }
 }
 
-TEST_CASE("as many calls as asked for run at the same time, and no more") {
+TEST_CASE("the requested number of calls runs at the same time, and no more", "[internal][parallel_for]") {
   constexpr std::size_t at_once = 8;
   Meeting meeting(at_once);
   std::atomic<std::size_t> running = 0, most = 0, missed = 0;
@@ -62,7 +62,8 @@ TEST_CASE("as many calls as asked for run at the same time, and no more") {
   CHECK(missed == 0);
 }
 
-TEST_CASE("one at a time is a loop in this thread, which ends at the first exception") {
+TEST_CASE("with one call at a time it is a loop in this thread, which ends at the first exception",
+          "[internal][parallel_for]") {
   std::vector<std::size_t> seen;
   const auto here = std::this_thread::get_id();
   const auto call = [&](std::size_t i) {
@@ -74,7 +75,8 @@ TEST_CASE("one at a time is a loop in this thread, which ends at the first excep
   CHECK(seen == std::vector<std::size_t>{0, 1, 2, 3});
 }
 
-TEST_CASE("the exception is the one a loop would have thrown, and all calls have ended by then") {
+TEST_CASE("the exception is that of the first failed index, and it comes after all calls have ended",
+          "[internal][parallel_for]") {
   Meeting both(2);
   std::atomic<int> running = 0;
   std::atomic<std::size_t> made = 0;
@@ -95,7 +97,8 @@ TEST_CASE("the exception is the one a loop would have thrown, and all calls have
   CHECK(made < 10'000);
 }
 
-TEST_CASE("what follows a call is done here, in order, while others are still made") {
+TEST_CASE("the follow-up of each call runs in this thread, in order, while other calls run",
+          "[internal][parallel_for]") {
   for (const std::size_t at_once : {0u, 1u, 2u, 8u})
     for (const std::size_t count : {0u, 1u, 2u, 100u}) {
       std::vector<std::atomic<bool>> called(count);
@@ -129,14 +132,14 @@ TEST_CASE("what follows a call is done here, in order, while others are still ma
   CHECK(has_come);
 }
 
-TEST_CASE("nothing follows a call that threw, nor those after it") {
+TEST_CASE("a failed call and all later ones have no follow-up", "[internal][parallel_for]") {
   for (const std::size_t at_once : {1u, 3u}) {
     std::vector<std::size_t> followed;
     const auto call = [](std::size_t i) {
       if (i == 2) throw std::runtime_error("two");
     };
-    CHECK_THROWS_WITH(tt::detail::parallel_for(50, at_once, call, [&](std::size_t i) noexcept { followed.push_back(i); }),
-                      "two");
+    CHECK_THROWS_WITH(
+        tt::detail::parallel_for(50, at_once, call, [&](std::size_t i) noexcept { followed.push_back(i); }), "two");
     CHECK(followed == std::vector<std::size_t>{0, 1});
   }
 }

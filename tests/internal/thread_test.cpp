@@ -19,7 +19,7 @@ bool is_blocked(int signal) {
 
 }  // namespace
 
-TEST_CASE("a thread of the library leaves signals to the program, save those of its own faults") {
+TEST_CASE("a thread of the library blocks all signals except those of its own faults", "[internal][thread]") {
   bool leaves_others = false, takes_faults = false;
   std::thread thread = tt::detail::start_thread([&] {
     leaves_others = is_blocked(SIGTERM) && is_blocked(SIGINT) && is_blocked(SIGUSR1) && is_blocked(SIGCHLD);
@@ -31,7 +31,7 @@ TEST_CASE("a thread of the library leaves signals to the program, save those of 
   CHECK(takes_faults);
 }
 
-TEST_CASE("a thread of the library may be one that can be stopped") {
+TEST_CASE("a thread of the library may take a stop token", "[internal][thread]") {
   bool was_asked = false;
   {
     const auto thread = tt::detail::start_thread<std::jthread>([&](const std::stop_token& stop) {

@@ -48,7 +48,7 @@ std::vector<Value> elements_of(const T& tensor) {
 
 }  // namespace
 
-TEST_CASE("scalars have shape [1]", "[as_view]") {
+TEST_CASE("scalars have shape [1]", "[tensor][as_view]") {
   const float x = 2;
   CHECK(as_view(x).data() == &x);
   CHECK(as_view(x).dtype() == DType::f32);
@@ -59,7 +59,7 @@ TEST_CASE("scalars have shape [1]", "[as_view]") {
   CHECK(as_view(tt::Half()).dtype() == DType::f16);
 }
 
-TEST_CASE("contiguous ranges have shape [n]", "[as_view]") {
+TEST_CASE("contiguous ranges have shape [n]", "[tensor][as_view]") {
   const std::vector<double> vector = {1, 2, 3};
   CHECK(as_view(vector).data() == vector.data());
   CHECK(shape_of(as_view(vector)) == Extents{3});
@@ -75,7 +75,7 @@ TEST_CASE("contiguous ranges have shape [n]", "[as_view]") {
   CHECK(as_view(std::vector<tt::BFloat16>(2)).dtype() == DType::bf16);
 }
 
-TEST_CASE("strings and ranges of strings", "[as_view]") {
+TEST_CASE("strings and ranges of strings", "[tensor][as_view]") {
   const auto check = [](const tt::TensorView& view, const std::vector<std::string>& expected) {
     CHECK(view.dtype() == DType::string);
     REQUIRE(shape_of(view) == Extents{static_cast<std::int64_t>(expected.size())});
@@ -97,7 +97,7 @@ TEST_CASE("strings and ranges of strings", "[as_view]") {
   check(as_view(std::vector<std::string>{}), {});
 }
 
-TEST_CASE("a view is itself", "[as_view]") {
+TEST_CASE("a view of a view is the same view", "[tensor][as_view]") {
   const std::vector<float> x(4);
   const std::array<std::int64_t, 2> shape = {2, 2};
   const tt::TensorView view(x.data(), DType::f32, shape);
@@ -130,7 +130,7 @@ tt::TensorView tensortap_view(const Column& c) {
 
 }  // namespace library
 
-TEST_CASE("types with tensortap_view", "[as_view]") {
+TEST_CASE("types with tensortap_view", "[tensor][as_view]") {
   const library::Matrix matrix{{1, 2, 3, 4, 5, 6}, 2, 3};
   CHECK(shape_of(as_view(matrix)) == Extents{2, 3});
   CHECK(as_view(matrix).data() == matrix.elements.data());
@@ -180,7 +180,7 @@ struct Tensor {
 
 }  // namespace fake_torch
 
-TEST_CASE("torch tensors are recognised by shape", "[as_view]") {
+TEST_CASE("torch tensors are recognised by their members", "[tensor][as_view]") {
   std::vector<float> memory = {1, 2, 3, 4, 5, 6};
   fake_torch::Tensor tensor{&memory, {3, 2}, {1, 3}};
   CHECK(elements_of<float>(tensor) == std::vector<float>{1, 4, 2, 5, 3, 6});
@@ -197,7 +197,7 @@ TEST_CASE("torch tensors are recognised by shape", "[as_view]") {
   }
 }
 
-TEST_CASE("torch tensors without elements in this memory are refused, by name", "[as_view]") {
+TEST_CASE("torch tensors without elements in host memory are refused by name", "[tensor][as_view]") {
   std::vector<float> memory(6);
   const fake_torch::Tensor good{&memory, {6}, {1}};
   const auto refused = [&](auto change, const std::string& message) {
@@ -209,7 +209,8 @@ TEST_CASE("torch tensors without elements in this memory are refused, by name", 
   refused([](auto& t) { t.cpu = false; }, "save: tensor \"fc1.weight\": it is on a device; copy it to the CPU first");
   refused([](auto& t) { t.kind = fake_torch::Layout::Sparse; },
           "save: tensor \"fc1.weight\": its layout is not strided; make it dense first");
-  refused([](auto& t) { t.memory = nullptr; }, "save: tensor \"fc1.weight\": it is undefined; save it after it has a value");
+  refused([](auto& t) { t.memory = nullptr; },
+          "save: tensor \"fc1.weight\": it is undefined; save it after it has a value");
   refused([](auto& t) { t.conjugated = true; },
           "save: tensor \"fc1.weight\": it is conjugated or negated lazily; resolve it first");
   refused([](auto& t) { t.negated = true; },
@@ -221,7 +222,7 @@ TEST_CASE("torch tensors without elements in this memory are refused, by name", 
 }
 
 #if __has_include(<xtensor/xarray.hpp>) || __has_include(<xtensor/containers/xarray.hpp>)
-TEST_CASE("xtensor containers", "[as_view]") {
+TEST_CASE("xtensor containers", "[tensor][as_view]") {
   const xt::xarray<float> array = {{1, 2, 3}, {4, 5, 6}};
   CHECK(shape_of(as_view(array)) == Extents{2, 3});
   CHECK(as_view(array).is_contiguous());
@@ -251,7 +252,7 @@ TEST_CASE("xtensor containers", "[as_view]") {
   CHECK(shape_of(as_view(adapted)) == Extents{2, 2});
 }
 
-TEST_CASE("xtensor without axes, with extents of 1 and of 0", "[as_view]") {
+TEST_CASE("xtensor without axes, with extents of 1 and of 0", "[tensor][as_view]") {
   const xt::xarray<float> scalar = 5;
   CHECK(as_view(scalar).rank() == 0);
   CHECK(elements_of<float>(scalar) == std::vector<float>{5});
@@ -266,7 +267,7 @@ TEST_CASE("xtensor without axes, with extents of 1 and of 0", "[as_view]") {
                     contains("rank is too large (9"));
 }
 
-TEST_CASE("xtensor views look into their container", "[as_view]") {
+TEST_CASE("xtensor views refer to the elements of their container", "[tensor][as_view]") {
   xt::xarray<int> array = {{1, 2, 3, 4}, {5, 6, 7, 8}, {9, 10, 11, 12}};
   CHECK(elements_of<int>(xt::view(array, 1, xt::all())) == std::vector<int>{5, 6, 7, 8});
   CHECK(shape_of(as_view(xt::view(array, 1, xt::all()))) == Extents{4});
@@ -282,7 +283,7 @@ TEST_CASE("xtensor views look into their container", "[as_view]") {
 #endif
 
 #if __has_include(<Eigen/Core>)
-TEST_CASE("Eigen matrices are column-major and seen row by row", "[as_view]") {
+TEST_CASE("Eigen matrices are column-major and get strides", "[tensor][as_view]") {
   Eigen::MatrixXf matrix(2, 3);
   matrix << 1, 2, 3, 4, 5, 6;
   CHECK(as_view(matrix).data() == matrix.data());
@@ -306,7 +307,7 @@ TEST_CASE("Eigen matrices are column-major and seen row by row", "[as_view]") {
   CHECK(shape_of(as_view(empty)) == Extents{0, 3});
 }
 
-TEST_CASE("Eigen vectors have rank 1", "[as_view]") {
+TEST_CASE("Eigen vectors have rank 1", "[tensor][as_view]") {
   const Eigen::VectorXd column = Eigen::VectorXd::LinSpaced(4, 1, 4);
   CHECK(shape_of(as_view(column)) == Extents{4});
   CHECK(as_view(column).is_contiguous());
@@ -324,7 +325,7 @@ TEST_CASE("Eigen vectors have rank 1", "[as_view]") {
   CHECK(elements_of<double>(matrix.diagonal()) == std::vector<double>{1, 5});
 }
 
-TEST_CASE("Eigen maps and references", "[as_view]") {
+TEST_CASE("Eigen maps and references", "[tensor][as_view]") {
   std::vector<float> memory = {1, 2, 3, 4, 5, 6, 7, 8};
   const Eigen::Map<const Eigen::MatrixXf> map(memory.data(), 2, 4);
   CHECK(as_view(map).data() == memory.data());

@@ -64,15 +64,15 @@ void check_rounding(std::uint16_t infinity) {
 
 }  // namespace
 
-TEST_CASE("every bit pattern of a half means what IEEE 754 says, and comes back", "[dtype]") {
+TEST_CASE("every bit pattern of a half has its IEEE 754 value and converts back", "[tensor][dtype]") {
   check_all_patterns<Half>(5);
 }
 
-TEST_CASE("every bit pattern of a bfloat16 means its float, and comes back", "[dtype]") {
+TEST_CASE("every bit pattern of a bfloat16 has its float value and converts back", "[tensor][dtype]") {
   check_all_patterns<BFloat16>(8);
 }
 
-TEST_CASE("halves round to nearest, ties to even", "[dtype]") {
+TEST_CASE("halves round to nearest, ties to even", "[tensor][dtype]") {
   check_rounding<Half>(0x7c00);
   CHECK(Half::from(65519.996F).bits == 0x7bff);
   CHECK(Half::from(65520.0F).bits == 0x7c00);
@@ -86,7 +86,7 @@ TEST_CASE("halves round to nearest, ties to even", "[dtype]") {
   CHECK(Half::from(0x1.000002p-25F).bits == 1);
 }
 
-TEST_CASE("bfloat16s round to nearest, ties to even", "[dtype]") {
+TEST_CASE("bfloat16s round to nearest, ties to even", "[tensor][dtype]") {
   for (std::uint16_t pattern = 0x0080; pattern + 1 < 0x7f80;
        ++pattern) {  // float has the bits below, also for subnormals
     const std::uint32_t exact = static_cast<std::uint32_t>(pattern) << 16;
@@ -99,7 +99,7 @@ TEST_CASE("bfloat16s round to nearest, ties to even", "[dtype]") {
   CHECK(BFloat16::from(std::bit_cast<float>(0x7f800001u)).bits == 0x7fc0);  // a NaN whose upper half is infinity's
 }
 
-TEST_CASE("C++ types and element types", "[dtype]") {
+TEST_CASE("C++ types and element types", "[tensor][dtype]") {
   STATIC_REQUIRE(tt::dtype_v<float> == DType::f32);
   STATIC_REQUIRE(tt::dtype_v<double> == DType::f64);
   STATIC_REQUIRE(tt::dtype_v<Half> == DType::f16);
@@ -124,7 +124,7 @@ TEST_CASE("C++ types and element types", "[dtype]") {
 #endif
 }
 
-TEST_CASE("visit_dtype finds the way back, and sizes and names agree with numpy", "[dtype]") {
+TEST_CASE("visit_dtype calls with the C++ type; sizes and names agree with numpy", "[tensor][dtype]") {
   const char* names[] = {"float16", "bfloat16", "float32", "float64", "int8", "int16",     "int32",      "int64",
                          "uint8",   "uint16",   "uint32",  "uint64",  "bool", "complex64", "complex128", "str"};
   for (std::size_t i = 0; i < tt::dtype_count; ++i) {

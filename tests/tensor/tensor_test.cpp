@@ -12,7 +12,7 @@ namespace tt = tensortap;
 using tt::DType;
 using tt::Tensor;
 
-TEST_CASE("a new tensor is zero", "[tensor]") {
+TEST_CASE("a new tensor is zero", "[tensor][tensor]") {
   const Tensor tensor(DType::f32, {2, 3});
   CHECK(tensor.dtype() == DType::f32);
   CHECK(tensor.shape() == Tensor::Shape{2, 3});
@@ -27,7 +27,7 @@ TEST_CASE("a new tensor is zero", "[tensor]") {
   CHECK_THROWS_AS(Tensor(DType::f64, Tensor::Shape(9, 1)), tt::Error);
 }
 
-TEST_CASE("a tensor owns a row-major copy", "[tensor]") {
+TEST_CASE("a tensor owns a row-major copy", "[tensor][tensor]") {
   std::vector<std::int32_t> memory = {1, 2, 3, 4, 5, 6};
   const std::array<std::int64_t, 2> shape = {3, 2};
   const std::array<std::int64_t, 2> strides = {1, 3};
@@ -38,14 +38,14 @@ TEST_CASE("a tensor owns a row-major copy", "[tensor]") {
   CHECK(tensor.shape() == Tensor::Shape{3, 2});
 }
 
-TEST_CASE("elements come out as their own type only", "[tensor]") {
+TEST_CASE("elements are only returned as their own type", "[tensor][tensor]") {
   Tensor tensor(DType::i16, {2});
   tensor.as<std::int16_t>()[1] = -7;
   CHECK(tensor.as<std::int16_t>()[1] == -7);
   CHECK_THROWS_WITH(tensor.as<float>(), "tensor: its elements are int16, not float32; read them as int16");
 }
 
-TEST_CASE("any element as a number", "[tensor]") {
+TEST_CASE("an element of any type is converted to a number", "[tensor][tensor]") {
   CHECK(Tensor(tt::as_view(std::vector<float>{1, 2.5F})).number(1) == 2.5);
   CHECK(Tensor(tt::as_view(std::vector<std::uint8_t>{200})).number(0) == 200);
   CHECK(Tensor(tt::as_view(std::array{true, false})).number(0) == 1);
@@ -57,7 +57,7 @@ TEST_CASE("any element as a number", "[tensor]") {
   CHECK_THROWS_AS(Tensor(tt::as_view("text")).number(0), tt::Error);
 }
 
-TEST_CASE("a tensor of strings", "[tensor]") {
+TEST_CASE("a tensor of strings", "[tensor][tensor]") {
   const Tensor tensor({"one", "two"});
   CHECK(tensor.dtype() == DType::string);
   CHECK(tensor.shape() == Tensor::Shape{2});
@@ -67,7 +67,7 @@ TEST_CASE("a tensor of strings", "[tensor]") {
   CHECK(tt::as_view(tensor).string(1) == "two");
 }
 
-TEST_CASE("a tensor is seen, copied and compared", "[tensor]") {
+TEST_CASE("a tensor is viewed, copied and compared", "[tensor][tensor]") {
   const Tensor tensor(tt::as_view(std::vector<double>{1, 2}));
   const auto view = tt::as_view(tensor);
   CHECK(view.data() == tensor.bytes().data());

@@ -8,7 +8,7 @@
 
 namespace tt = tensortap;
 
-TEST_CASE("a torch tensor is seen where it lies") {
+TEST_CASE("a view of a torch tensor refers to its elements", "[tensor][torch]") {
   const torch::Tensor tensor = torch::arange(6, torch::kFloat32).reshape({2, 3});
   const auto view = tt::as_view(tensor);
   CHECK(view.data() == tensor.data_ptr());
@@ -25,7 +25,7 @@ TEST_CASE("a torch tensor is seen where it lies") {
   CHECK(tt::as_view(torch::empty({0, 3})).size() == 0);
 }
 
-TEST_CASE("every element type of torch that tensortap knows") {
+TEST_CASE("every supported element type of torch is recognised", "[tensor][torch]") {
   const std::vector<std::pair<torch::ScalarType, tt::DType>> types = {{torch::kUInt8, tt::DType::u8},
                                                                       {torch::kInt8, tt::DType::i8},
                                                                       {torch::kInt16, tt::DType::i16},
@@ -43,14 +43,14 @@ TEST_CASE("every element type of torch that tensortap knows") {
   CHECK(tt::Tensor(tt::as_view(torch::full({1}, -2.5, torch::kFloat16))).number(0) == -2.5);
 }
 
-TEST_CASE("what cannot be seen is refused by name") {
+TEST_CASE("torch tensors that cannot be viewed are refused by name", "[tensor][torch]") {
   CHECK_THROWS_WITH(tt::as_view(torch::Tensor(), "w"), contains("tensor \"w\" is undefined"));
   CHECK_THROWS_WITH(tt::as_view(torch::ones({2, 2}).to_sparse(), "w"), contains("its layout is not strided"));
   CHECK_THROWS_WITH(tt::as_view(torch::ones({2}, torch::kComplexFloat).conj(), "w"), contains("conjugated"));
   CHECK_THROWS_WITH(tt::as_view(torch::empty({2}, torch::Device(torch::kMeta)), "w"), contains("it is on a device"));
 }
 
-TEST_CASE("parameters and gradients of a torch module are saved and reduced") {
+TEST_CASE("parameters and gradients of a torch module are saved and reduced", "[tensor][torch]") {
   torch::manual_seed(1);
   torch::nn::Linear layer(4, 3);
   layer->forward(torch::ones({2, 4})).sum().backward();

@@ -42,7 +42,7 @@ std::vector<T> copied(const TensorView& view, std::size_t first, std::size_t cou
 
 }  // namespace
 
-TEST_CASE("a contiguous view", "[view]") {
+TEST_CASE("a contiguous view", "[tensor][view]") {
   const float x[6] = {1, 2, 3, 4, 5, 6};
   const TensorView view(x, DType::f32, Extents{2, 3});
   CHECK(view.rank() == 2);
@@ -55,7 +55,7 @@ TEST_CASE("a contiguous view", "[view]") {
   CHECK(view.bytes().data() == reinterpret_cast<const std::byte*>(x));
 }
 
-TEST_CASE("a view of rank 0 has one element, an empty extent none", "[view]") {
+TEST_CASE("a view of rank 0 has one element, and an extent of 0 has none", "[tensor][view]") {
   const double x = 4;
   const TensorView scalar(&x, DType::f64, Extents{});
   CHECK(scalar.rank() == 0);
@@ -69,7 +69,7 @@ TEST_CASE("a view of rank 0 has one element, an empty extent none", "[view]") {
   CHECK(copied<double>(empty, 0, 0).empty());
 }
 
-TEST_CASE("strides that only pass over extents of 1 are contiguous", "[view]") {
+TEST_CASE("the strides of extents of 1 do not matter to contiguity", "[tensor][view]") {
   const std::array<std::int16_t, 12> x{};
   CHECK(TensorView(x.data(), DType::i16, Extents{1, 3, 1, 4}, Extents{0, 4, -5, 1}).is_contiguous());
   CHECK(TensorView(x.data(), DType::i16, Extents{1}, Extents{0}).is_contiguous());
@@ -78,8 +78,8 @@ TEST_CASE("strides that only pass over extents of 1 are contiguous", "[view]") {
   CHECK_FALSE(TensorView(x.data(), DType::i16, Extents{3}, Extents{0}).is_contiguous());
 }
 
-TEMPLATE_TEST_CASE("any strides are copied in row-major order, from anywhere to anywhere", "[view]", std::uint8_t,
-                   std::int16_t, float, double, std::complex<double>) {
+TEMPLATE_TEST_CASE("elements with any strides are copied in row-major order, from any range", "[tensor][view]",
+                   std::uint8_t, std::int16_t, float, double, std::complex<double>) {
   std::vector<TestType> memory(240);
   for (std::size_t i = 0; i < memory.size(); ++i) memory[i] = static_cast<TestType>(static_cast<float>(i));
   struct Case {
@@ -117,7 +117,7 @@ TEMPLATE_TEST_CASE("any strides are copied in row-major order, from anywhere to 
   }
 }
 
-TEST_CASE("shapes that cannot be are refused", "[view]") {
+TEST_CASE("invalid shapes are refused", "[tensor][view]") {
   const auto view = [](Extents shape) { return TensorView(nullptr, DType::f64, shape); };
   CHECK_NOTHROW(view(Extents(8, 1)));
   CHECK_THROWS_WITH(view(Extents(9, 1)), "tensor: its rank is too large (9, at most 8); reshape it first");
@@ -134,7 +134,7 @@ TEST_CASE("shapes that cannot be are refused", "[view]") {
                     "tensor: the numbers of strides and axes differ (1 and 2); give one stride per axis");
 }
 
-TEST_CASE("a view of strings", "[view]") {
+TEST_CASE("a view of strings", "[tensor][view]") {
   const std::vector<std::string> words = {"one", "", "three"};
   const auto view = TensorView::of_strings(
       words.data(), words.size(),

@@ -8,7 +8,7 @@
 
 namespace tt = tensortap;
 
-TEST_CASE("a writable view leads to the elements", "[writable_view]") {
+TEST_CASE("a writable view gives access to the elements", "[tensor][writable_view]") {
   std::vector<float> x = {1, 2, 3};
   const tt::WritableView view(x);
   CHECK(view.data() == x.data());
@@ -22,7 +22,7 @@ TEST_CASE("a writable view leads to the elements", "[writable_view]") {
   CHECK(tt::WritableView(pair).dtype() == tt::DType::f64);
 }
 
-TEST_CASE("what is constant has no writable view", "[writable_view]") {
+TEST_CASE("constant elements have no writable view", "[tensor][writable_view]") {
   CHECK_FALSE(std::is_constructible_v<tt::WritableView, const std::vector<float>&>);
   CHECK_FALSE(tt::detail::has_writable_elements<std::span<const float>>());
   CHECK(tt::detail::has_writable_elements<std::span<float>>());
