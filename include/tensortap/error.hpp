@@ -1,4 +1,4 @@
-// Every error of the library: one type, a code to branch on, and one named factory per cause. The messages are in
+// All errors of the library: one type, a code to branch on, and one named factory per cause. The messages are in
 // internal/error_impl.hpp. Their grammar: `what: thing: cause (values); way out`.
 //
 //   try { hook.close(); } catch (const tensortap::Error& e) { std::cerr << e.what() << '\n'; }
@@ -15,15 +15,15 @@
 
 TENSORTAP_BEGIN_NAMESPACE
 
-/// What kind of thing went wrong.
+/// The kind of an error.
 enum class Errc : std::uint8_t {
-  invalid_option,   ///< a configuration that cannot mean anything
-  invalid_pattern,  ///< a regular expression the library refuses
+  invalid_option,   ///< an option with an invalid value
+  invalid_pattern,  ///< a regular expression that the library does not accept
   invalid_name,     ///< a tensor, worker or object name that cannot be stored
-  invalid_tensor,   ///< something that cannot be seen as a tensor in this memory
+  invalid_tensor,   ///< an object that is not a tensor in host memory
   invalid_step,     ///< steps out of order, or a call outside any step
-  not_found,        ///< a run, tensor or step that is not there
-  damaged,          ///< bytes that do not follow the format
+  not_found,        ///< a run, tensor or step that does not exist
+  damaged,          ///< bytes that break the format
   io,               ///< the store failed
   ended,            ///< a run that has already ended
   claimed,          ///< a run that another process writes
@@ -36,7 +36,7 @@ std::string escaped(std::string_view text);
 /// Returns `text` escaped and in quotes; long texts are cut.
 std::string in_quotes(std::string_view text);
 
-/// The root and only type of what the library throws.
+/// The type of all exceptions of the library.
 class Error : public std::runtime_error {
  public:
   Error(Errc code, const std::string& message) : std::runtime_error(message), code_(code) {}
@@ -80,7 +80,7 @@ class Error : public std::runtime_error {
   static Error bad_s3_option(std::string_view option, std::string_view cause);
   static Error no_network(std::string_view url);
 
-  // Credentials and signatures. No secret is ever given to these.
+  // Credentials and signatures. Callers pass no secrets.
   static Error bad_credentials(std::string_view source, std::string_view cause);
   static Error no_credentials(std::string_view tried);
   static Error no_credentials_in_time(std::string_view cause);

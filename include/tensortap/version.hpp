@@ -1,4 +1,4 @@
-// The version of the library, for the preprocessor and for CMake, which reads it from here.
+// The version of the library, for the preprocessor. CMake reads it from this file.
 #pragma once
 
 #define TENSORTAP_VERSION_MAJOR 0
@@ -10,7 +10,7 @@
 
 TENSORTAP_BEGIN_NAMESPACE
 
-/// The version of the headers this translation unit was compiled with, e.g. "0.1.0".
+/// The version of the headers that this file is compiled with, e.g. "0.1.0".
 inline constexpr const char* version = TENSORTAP_VERSION;
 
 TENSORTAP_END_NAMESPACE

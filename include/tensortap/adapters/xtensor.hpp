@@ -1,5 +1,4 @@
-// From a tensor that was read to xtensor. The other way needs nothing: hook.save takes xtensor's containers as they
-// are.
+// Copies a tensor into an xtensor array. The other direction needs no adapter: hook.save accepts xtensor's containers.
 //
 //   const auto weights = tensortap::to_xarray<float>(*trial.tensor("conv1.weight").value(500));
 #pragma once
@@ -19,7 +18,7 @@
 
 TENSORTAP_BEGIN_NAMESPACE
 
-/// A copy of `tensor` as an array of the same shape. Throws: its elements are not of type T.
+/// Returns a copy of `tensor` as an array of the same shape. Throws: its elements are not of type T.
 template <Element T>
 [[nodiscard]] xt::xarray<T> to_xarray(const Tensor& tensor) {
   const auto elements = tensor.as<T>();

@@ -1,12 +1,12 @@
 // The macros of the library: its namespace, and where its function bodies are compiled.
 //
-// Header-only (the default): each door includes its bodies, which are inline. Compiled: every file of a program defines
-// TENSORTAP_COMPILED and sees declarations only; the bodies come from the target tensortap::compiled, or from the one
-// file that also defines TENSORTAP_IMPLEMENTATION.
+// Header-only (the default): each public header includes its function bodies, which are inline. Compiled: every file of
+// a program defines TENSORTAP_COMPILED and sees declarations only. The bodies come from the target tensortap::compiled,
+// or from the one file that also defines TENSORTAP_IMPLEMENTATION.
 #pragma once
 
-// The inline namespace names the versions that are compatible: headers of 0.1.x and of 0.2.x declare different symbols,
-// so that mixing them in one program does not link where they meet.
+// The inline namespace names the compatible versions. Headers of 0.1.x and of 0.2.x declare different symbols, so that
+// files compiled with both do not link.
 #define TENSORTAP_BEGIN_NAMESPACE \
   namespace tensortap {           \
   inline namespace v0_1 {
@@ -14,8 +14,8 @@
   }                             \
   }
 
-// TENSORTAP_INLINE stands before each function body that is compiled once. TENSORTAP_WITH_BODIES tells doors whether to
-// include their bodies.
+// TENSORTAP_INLINE stands before each function body that is compiled once. TENSORTAP_WITH_BODIES is 1 where public
+// headers include their bodies.
 #if defined(TENSORTAP_COMPILED) || defined(TENSORTAP_IMPLEMENTATION)
 #define TENSORTAP_INLINE
 #else

@@ -1,4 +1,5 @@
-// Tells a forked child from the process that made an object: the child has neither its threads nor its locks.
+// Detects that an object is used in a forked child of the process that made it. The child has a copy of the object, but
+// none of its threads, and its locks may be held forever.
 #pragma once
 
 #include <unistd.h>
@@ -8,10 +9,10 @@
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
 
-/// Remembers the process in which it was made.
+/// The process that made an object.
 class ForkGuard {
  public:
-  /// True in a forked child of that process.
+  /// Returns whether this process is a forked child of that process.
   [[nodiscard]] bool is_child() const noexcept { return owner_ != ::getpid(); }
 
  private:

@@ -1,9 +1,8 @@
-// Many calls to a store that takes its time for each: several at once, as far as that pays off.
+// A loop whose calls run on several threads. Stores use it, because each of their calls waits for a disk or a network.
 //
 //   const auto found = store.list("index/");
 //   std::vector<std::optional<std::vector<std::byte>>> texts(found.size());
-//   tensortap::parallel_for(found.size(), store.concurrency(),
-//                               [&](std::size_t i) { texts[i] = store.get(found[i].key); });
+//   parallel_for(found.size(), store.concurrency(), [&](std::size_t i) { texts[i] = store.get(found[i].key); });
 #pragma once
 
 #include <algorithm>
@@ -23,10 +22,10 @@
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
 
-/// Calls `call(i)` for each i below `count`, in their order, at most `at_once` of them at the same time: in this thread
-/// and others, which are gone on return. With `at_once` 1, or `count` 1, it is a loop. After one has thrown none
-/// begins. Throws: what the loop would have thrown, after all that have begun have ended. Threads: `call` is called
-/// from several.
+/// Calls `call(i)` for each i below `count`, at most `at_once` of them at the same time. The calls begin in order, on
+/// this thread and on others that end before the return. With `at_once` 1, or `count` 1, it is a loop. No call begins
+/// after one has thrown. Throws: the exception of the lowest failed i, after all calls have ended.
+/// Threads: `call` runs on several.
 template <class Call>
 void parallel_for(std::size_t count, std::size_t at_once, const Call& call) {
   constexpr std::size_t most_threads = 256;
@@ -55,7 +54,7 @@ void parallel_for(std::size_t count, std::size_t at_once, const Call& call) {
     others.reserve(wanted - 1);
     try {
       while (others.size() < wanted - 1) others.push_back(detail::start_thread(work));
-    } catch (const std::system_error&) {  // then with fewer
+    } catch (const std::system_error&) {  // continue with fewer threads
     }
   }
   work();
@@ -63,9 +62,8 @@ void parallel_for(std::size_t count, std::size_t at_once, const Call& call) {
   if (failure) std::rethrow_exception(failure);
 }
 
-/// The same, and `then(i)` in this thread for each i, in their order, as soon as the calls up to i have ended: what
-/// follows one call need not wait for all. `then` must not throw, and is not called from the first i on whose call
-/// threw.
+/// Does the same, and calls `then(i)` on this thread, in order, as soon as the calls up to i have ended. `then` must
+/// not throw. There is no `then` for the lowest failed i and all later ones.
 template <class Call, class Then>
 void parallel_for(std::size_t count, std::size_t at_once, const Call& call, const Then& then) {
   static_assert(std::is_nothrow_invocable_v<const Then&, std::size_t>);

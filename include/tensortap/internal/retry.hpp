@@ -1,4 +1,5 @@
-// The one retry mechanism: how long to wait before the next attempt, and when to stop.
+// Repeats failing calls: the delay before each attempt, and the end of the repetition. All retries of the library use
+// it.
 #pragma once
 
 #include <algorithm>
@@ -14,13 +15,13 @@
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
 
-/// Counts the attempts of one call and the time spent on waiting between them.
+/// The attempts of one call and the sum of the delays between them.
 class Retries {
  public:
   explicit Retries(const RetryPolicy& policy) : policy_(policy) {}
 
-  /// Returns the delay before the next attempt and counts it; nullopt if the policy allows none. `jitter`, from 0 to 1,
-  /// scales the delay.
+  /// Counts the next attempt and returns the delay before it; nullopt if the policy allows no other attempt. `jitter`,
+  /// from 0 to 1, scales the delay.
   std::optional<std::chrono::nanoseconds> next(double jitter = 1) {
     if (attempts_ >= policy_.attempts) return std::nullopt;
     const double longest = static_cast<double>(policy_.longest_delay.count());
@@ -33,9 +34,9 @@ class Retries {
     return delay;
   }
 
-  /// The attempts so far, the first one included.
+  /// Returns the number of attempts so far, the first one included.
   [[nodiscard]] int attempts() const noexcept { return attempts_; }
-  /// The sum of the delays so far.
+  /// Returns the sum of the delays so far.
   [[nodiscard]] std::chrono::nanoseconds waited() const noexcept { return waited_; }
 
  private:
@@ -44,8 +45,8 @@ class Retries {
   std::chrono::nanoseconds waited_{};
 };
 
-/// Returns what `call` returns. Repeats it while it throws Errc::io, `retries` allows another attempt and `wait(delay)`,
-/// which sleeps, returns true. Throws: the last error.
+/// Returns the result of `call`. Repeats the call while it throws Errc::io, `retries` allows another attempt, and
+/// `wait(delay)` returns true after the delay. Throws: the last error.
 template <class Call, class Wait>
 auto retry(Retries& retries, const Call& call, const Wait& wait) {
   for (;;) {

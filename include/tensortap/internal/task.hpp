@@ -1,5 +1,5 @@
-// One call that runs on another thread, for which others wait until a deadline. A task that hangs is abandoned: it owns
-// what it needs, so it may outlive those who wait.
+// A call that runs on another thread while others wait for it until a deadline. A waiter may abandon a task that hangs:
+// the task owns all its state, so that it may outlive the waiter.
 #pragma once
 
 #include <chrono>
@@ -15,7 +15,7 @@
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
 
-/// Threads: one calls run(); any wait.
+/// A call with an end to wait for. Threads: one calls run(); any may wait.
 class Task {
  public:
   using Clock = std::chrono::steady_clock;
@@ -24,7 +24,7 @@ class Task {
   Task(const Task&) = delete;
   Task& operator=(const Task&) = delete;
 
-  /// Calls, releases what the call owns, keeps what it threw, and wakes those who wait.
+  /// Runs the call, releases its state, keeps its exception, and wakes the waiters.
   void run() noexcept {
     std::exception_ptr failure;
     try {
@@ -39,13 +39,13 @@ class Task {
     ended_.notify_all();
   }
 
-  /// Waits for the end of the call. Returns false if it has not ended by `deadline`, or `stop` was requested before.
+  /// Blocks until the end of the call. Returns false if `deadline` passes or `stop` is requested before the end.
   bool wait_until(Clock::time_point deadline, const std::stop_token& stop = {}) {
     std::unique_lock lock(mutex_);
     return ended_.wait_until(lock, stop, deadline, [&] { return has_ended_; });
   }
 
-  /// What the call threw; null before its end.
+  /// Returns the exception of the call; null if there is none, or before the end.
   [[nodiscard]] std::exception_ptr failure() const {
     const std::lock_guard lock(mutex_);
     return failure_;

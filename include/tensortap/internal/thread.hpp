@@ -1,4 +1,4 @@
-// Threads of the library's own.
+// Starts the threads of the library.
 //
 //   std::thread thread = tensortap::detail::start_thread([] {});
 //   thread.join();
@@ -15,8 +15,8 @@
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
 
-/// Starts a thread that leaves all signals to those of the program, save those of its own faults.
-/// Throws: std::system_error, there can be no more.
+/// Starts a thread that blocks all signals except those of its own faults, so that the threads of the program handle
+/// them. Throws: std::system_error, the system allows no more threads.
 template <class Thread = std::thread, class Work>
 [[nodiscard]] Thread start_thread(Work work) {
   struct Blocked {
