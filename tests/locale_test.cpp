@@ -1,4 +1,4 @@
-// Under a locale that writes 1234.5 as "1.234,5", runs are written, read and judged as under any other.
+// Runs are written, read and judged the same under a locale that writes 1234.5 as "1.234,5".
 #include <clocale>
 #include <filesystem>
 #include <locale>
@@ -18,7 +18,7 @@ using R = tt::Reduction;
 
 namespace {
 
-/// Makes it the global locale while it lives: of C++, and of C where a German one is installed.
+/// A global locale with a decimal comma until the end of a scope: of C++, and of C where a German one is installed.
 class DecimalComma {
  public:
   DecimalComma()
@@ -45,7 +45,7 @@ class DecimalComma {
   std::locale before_;
 };
 
-/// What `make` returns under that locale, after what it returns without.
+/// Returns the result of `make` without that locale, and with it.
 template <class Make>
 auto with_and_without(const Make& make) {
   const auto without = make();
@@ -65,7 +65,7 @@ struct Written {
   std::shared_ptr<tt::MemoryStore> checkpoints = std::make_shared<tt::MemoryStore>();
   std::string report;
 
-  /// Every file by its key.
+  /// Returns every file by its key.
   [[nodiscard]] golden::Files files() const {
     golden::Files out;
     for (const auto& [name, store] : {std::pair("run/", run), std::pair("checkpoints/", checkpoints)})
@@ -77,7 +77,7 @@ struct Written {
   }
 };
 
-/// A run with numbers of four digits and more wherever there can be one.
+/// Writes a run with numbers of four digits and more in all places where the format has numbers.
 Written write_run() {
   Written out;
   const std::vector<float> weights(2500, 1234.5F);
@@ -104,7 +104,7 @@ Written write_run() {
   return out;
 }
 
-/// What a reader has to say of it.
+/// Returns the contents of a run as text.
 std::vector<std::string> read_run(const Written& written) {
   const tt::Trial trial(written.run);
   std::vector<std::string> out;

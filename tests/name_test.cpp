@@ -10,7 +10,7 @@ using tensortap::escaped, tensortap::in_quotes, tensortap::is_utf8;
 
 namespace {
 
-/// `code` in as many bytes as `size` says, right or not.
+/// Returns `code` encoded in `size` bytes, which may be too many.
 std::string encoded(std::uint32_t code, int size) {
   std::string out(static_cast<std::size_t>(size), '\0');
   for (int i = size - 1; i > 0; --i, code >>= 6)

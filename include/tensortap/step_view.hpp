@@ -29,8 +29,8 @@ class StepView {
 
   [[nodiscard]] virtual Step step() const = 0;
 
-  /// Returns the names of the tensors saved in this step, in whatever form, sorted; only those of `collection` if it is
-  /// not empty.
+  /// Returns the sorted names of the tensors that were saved in this step in any form; only those of `collection` if it
+  /// is not empty.
   [[nodiscard]] virtual std::vector<std::string> tensors(std::string_view collection = {}) const = 0;
 
   /// Returns the elements; nullopt if they were not saved.

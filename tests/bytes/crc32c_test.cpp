@@ -24,7 +24,7 @@ std::vector<std::byte> bytes_from(std::size_t count, int first, int step) {
   return out;
 }
 
-/// Any bytes at all.
+/// Returns pseudo-random bytes.
 std::vector<std::byte> random_bytes(std::size_t count) {
   std::vector<std::byte> out(count);
   std::uint32_t state = 1;
@@ -34,7 +34,7 @@ std::vector<std::byte> random_bytes(std::size_t count) {
 
 std::uint32_t crc_of(std::string_view text) { return tt::crc32c(std::as_bytes(std::span(text))); }
 
-/// The definition: one bit after the other.
+/// Returns the checksum by its definition, bit by bit.
 std::uint32_t bit_by_bit(std::span<const std::byte> bytes, std::uint32_t crc = 0) {
   crc = ~crc;
   for (const std::byte b : bytes) {
@@ -44,14 +44,14 @@ std::uint32_t bit_by_bit(std::span<const std::byte> bytes, std::uint32_t crc = 0
   return ~crc;
 }
 
-/// The checksums of all beginnings of `bytes`, by the definition: of none, of one byte …
+/// Returns the checksums of all prefixes of `bytes`, by the definition, from the empty one on.
 std::vector<std::uint32_t> checksums_of_beginnings(std::span<const std::byte> bytes, std::uint32_t start) {
   std::vector<std::uint32_t> out = {start};
   for (const std::byte& b : bytes) out.push_back(bit_by_bit({&b, 1}, out.back()));
   return out;
 }
 
-/// Calls `check()` with each instruction set of this processor in use.
+/// Calls `check()` once for each instruction set of this processor, with that set in use.
 template <class Check>
 void under_every_isa(const Check& check) {
   for (const tt::Isa isa : tt::all_isas) {
@@ -62,7 +62,7 @@ void under_every_isa(const Check& check) {
   }
 }
 
-/// Stands in for a kernel and says so.
+/// Replaces a kernel, with a result that shows the call.
 std::uint32_t probe(const std::byte* /*p*/, std::size_t size, std::uint32_t crc) noexcept {
   return ~(crc + static_cast<std::uint32_t>(size));
 }
@@ -101,7 +101,7 @@ TEST_CASE("the kernels are those for which the processor has instructions", "[by
 }
 
 TEST_CASE("the checksums of RFC 3720, appendix B.4", "[bytes][crc32c]") {
-  std::vector<std::byte> read_command(48);  // of iSCSI, the last of the examples there
+  std::vector<std::byte> read_command(48);  // an iSCSI command, the last example of the RFC
   read_command[0] = std::byte{0x01};
   read_command[1] = std::byte{0xc0};
   read_command[16] = std::byte{0x14};

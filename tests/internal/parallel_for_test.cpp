@@ -16,12 +16,12 @@ namespace tt = tensortap;
 
 namespace {
 
-/// Where threads wait for each other, but not for ever.
+/// A point where threads wait for each other, at most 20 seconds.
 class Meeting {
  public:
   explicit Meeting(std::size_t expected) : expected_(expected) {}
 
-  /// Whether all have come.
+  /// Blocks until all threads have arrived. Returns false if some have not after 20 seconds.
   bool wait() {
     std::unique_lock lock(mutex_);
     ++here_;
@@ -119,7 +119,7 @@ TEST_CASE("the follow-up of each call runs in this thread, in order, while other
       REQUIRE(order.size() == count);
       for (std::size_t i = 0; i < count; ++i) CHECK(order[i] == i);
     }
-  Meeting first_followed(2);  // the last call waits for what follows the first
+  Meeting first_followed(2);  // the last call waits for the follow-up of the first
   std::atomic<bool> has_come = false;
   tt::detail::parallel_for(
       2, 2,

@@ -45,7 +45,7 @@ TEST_CASE("a task runs its call and wakes the threads that wait", "[internal][ta
   waiters.clear();
   CHECK(calls == 1);
   CHECK(woken == 3);
-  CHECK(task.wait_until(Clock::time_point::min()));  // the end is known at once, whatever the deadline
+  CHECK(task.wait_until(Clock::time_point::min()));  // the deadline does not matter after the end
   CHECK_FALSE(task.failure());
 }
 

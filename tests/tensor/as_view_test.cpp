@@ -38,7 +38,7 @@ namespace {
 
 Extents shape_of(const tt::TensorView& view) { return {view.shape().begin(), view.shape().end()}; }
 
-/// The elements of what `as_view` sees in `tensor`, in row-major order.
+/// Returns the elements of a view of `tensor`, in row-major order.
 template <class Value, class T>
 std::vector<Value> elements_of(const T& tensor) {
   const tt::Tensor copy(as_view(tensor));
@@ -107,7 +107,7 @@ TEST_CASE("a view of a view is the same view", "[tensor][as_view]") {
 
 namespace library {
 
-/// A tensor of another library, which has a function beside it.
+/// A tensor of another library, with a function in the namespace of that library.
 struct Matrix {
   std::vector<float> elements;
   std::int64_t rows = 0, columns = 0;
@@ -118,7 +118,7 @@ tt::TensorView tensortap_view(const Matrix& m) {
   return {m.elements.data(), DType::f32, shape};
 }
 
-/// Also a range: the function is preferred.
+/// A type that is also a range: the function has priority.
 struct Column : std::vector<double> {
   using std::vector<double>::vector;
 };
@@ -159,7 +159,7 @@ enum class ScalarType : std::int8_t {
 };
 enum class Layout : std::int8_t { Strided, Sparse };
 
-/// What torch::Tensor has, as far as it is recognised by it.
+/// The members of torch::Tensor by which as_view() recognises it.
 struct Tensor {
   std::vector<float>* memory = nullptr;
   std::vector<std::int64_t> shape, steps;
@@ -257,7 +257,7 @@ TEST_CASE("xtensor without axes, with extents of 1 and of 0", "[tensor][as_view]
   CHECK(as_view(scalar).rank() == 0);
   CHECK(elements_of<float>(scalar) == std::vector<float>{5});
   const xt::xarray<float> ones = xt::ones<float>({1, 4, 1});
-  CHECK(ones.strides()[0] == 0);  // xtensor's own convention
+  CHECK(ones.strides()[0] == 0);  // a convention of xtensor
   CHECK(as_view(ones).is_contiguous());
   CHECK(elements_of<float>(ones) == std::vector<float>(4, 1));
   const xt::xarray<float> empty = xt::zeros<float>({3, 0});

@@ -16,7 +16,7 @@ using tt::Half;
 
 namespace {
 
-/// What a 16-bit float with `exponent_bits` means, by the definition of the format.
+/// Returns the value of a 16-bit float with `exponent_bits`, by the definition of the format.
 double by_definition(std::uint16_t bits, int exponent_bits) {
   const int fraction_bits = 15 - exponent_bits;
   const int bias = (1 << (exponent_bits - 1)) - 1;
@@ -46,7 +46,7 @@ void check_all_patterns(int exponent_bits) {
   }
 }
 
-/// Around the middle of every two neighbours of one sign: nearest, and even in the middle.
+/// Checks rounding around the middle of every two neighbours of one sign: to nearest, and to even in the middle.
 template <class T>
 void check_rounding(std::uint16_t infinity) {
   for (std::uint16_t pattern = 0; pattern + 1 < infinity; ++pattern) {

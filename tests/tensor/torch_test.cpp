@@ -1,4 +1,4 @@
-// Real libtorch, where it is installed: as_view recognises its tensors without knowing them.
+// Tests with libtorch, where it is installed: as_view() recognises its tensors without including its headers.
 #include <torch/torch.h>
 
 #include <memory>

@@ -17,7 +17,7 @@ using Extents = std::vector<std::int64_t>;
 
 namespace {
 
-/// The elements of `view` one by one, by the definition of strides.
+/// Returns the elements of `view`, by the definition of strides.
 template <class T>
 std::vector<T> by_definition(const TensorView& view) {
   std::vector<T> out;
@@ -96,7 +96,7 @@ TEMPLATE_TEST_CASE("elements with any strides are copied in row-major order, fro
       {5, {4, 3, 2}, {40, 7, 2}},
       {0, {3, 5}, {0, 1}},  // broadcast
       {0, {5, 3}, {1, 0}},
-      {0, {1, 6, 1, 7, 1}, {99, 14, 99, 2, 99}},  // strides of extent 1 mean nothing
+      {0, {1, 6, 1, 7, 1}, {99, 14, 99, 2, 99}},  // the strides of extents of 1 are ignored
       {0, {2, 1, 2, 1, 2, 2, 1, 2}, {64, 0, 32, 0, 3, 8, 0, 2}},
       {7, {}, {}},
   };

@@ -13,6 +13,7 @@
 
 TENSORTAP_BEGIN_NAMESPACE
 
+/// The case of the digits a to f.
 enum class HexCase : bool { lower, upper };
 
 /// Returns the digit of the lowest four bits of `value`.
