@@ -1,6 +1,6 @@
 // Bytes and text that another object owns.
 //
-//   store.put("note.txt", std::span(&piece, 1), tensortap::Sync::no, tensortap::IfExists::replace);
+//   const tensortap::Bytes note = tensortap::bytes_of("a note");
 #pragma once
 
 #include <cstddef>

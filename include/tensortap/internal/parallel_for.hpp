@@ -2,7 +2,8 @@
 //
 //   const auto found = store.list("index/");
 //   std::vector<std::optional<std::vector<std::byte>>> texts(found.size());
-//   parallel_for(found.size(), store.concurrency(), [&](std::size_t i) { texts[i] = store.get(found[i].key); });
+//   tensortap::detail::parallel_for(found.size(), store.concurrency(),
+//                                   [&](std::size_t i) { texts[i] = store.get(found[i].key); });
 #pragma once
 
 #include <algorithm>

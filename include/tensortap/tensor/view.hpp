@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <string>
 #include <string_view>
 
 #include <tensortap/internal/config.hpp>
@@ -62,6 +63,9 @@ class TensorView {
  private:
   void set_shape(Extents shape);
   [[nodiscard]] bool is_row_major() const noexcept;
+  [[noreturn]] static void throw_rank_too_large(std::size_t rank);
+  [[noreturn]] static void throw_strides_mismatch(std::size_t strides, std::size_t rank);
+  [[noreturn]] static void throw_shape_too_large();
 
   const void* data_ = nullptr;
   StringAt string_at_ = nullptr;
@@ -72,6 +76,45 @@ class TensorView {
   DType dtype_ = DType::f32;
   bool contiguous_ = true;
 };
+
+// Constructors are inline in every mode: hook.save() makes a view in each call, due or not, and a call costs 20 ns.
+
+inline TensorView::TensorView(const void* data, DType dtype, Extents shape) : data_(data), dtype_(dtype) {
+  set_shape(shape);
+  std::int64_t step = 1;
+  for (std::size_t axis = rank_; axis-- > 0; step *= shape_[axis]) strides_[axis] = step;
+}
+
+inline TensorView::TensorView(const void* data, DType dtype, Extents shape, Extents strides)
+    : data_(data), dtype_(dtype) {
+  set_shape(shape);
+  if (strides.size() != rank_) throw_strides_mismatch(strides.size(), rank_);
+  for (std::size_t axis = 0; axis < rank_; ++axis) strides_[axis] = strides[axis];
+  contiguous_ = is_row_major();
+}
+
+inline void TensorView::set_shape(Extents shape) {
+  if (shape.size() > max_rank) throw_rank_too_large(shape.size());
+  rank_ = shape.size();
+  // Extents of 0 count as 1 here, so that no product of extents can overflow, strides included.
+  std::int64_t bytes = dtype_ == DType::string ? static_cast<std::int64_t>(sizeof(std::string))
+                                               : static_cast<std::int64_t>(size_of(dtype_));
+  for (std::size_t axis = 0; axis < rank_; ++axis) {
+    shape_[axis] = shape[axis];
+    if (shape[axis] < 0 || __builtin_mul_overflow(bytes, shape[axis] == 0 ? 1 : shape[axis], &bytes))
+      throw_shape_too_large();
+    size_ *= static_cast<std::uint64_t>(shape[axis]);
+  }
+}
+
+inline bool TensorView::is_row_major() const noexcept {
+  std::int64_t expected = 1;
+  for (std::size_t axis = rank_; axis-- > 0;) {
+    if (shape_[axis] != 1 && strides_[axis] != expected) return size_ == 0;
+    expected *= shape_[axis];
+  }
+  return true;
+}
 
 /// Copies the elements [first, first + count) of `view`, in row-major order, to `to`. The view may have any strides,
 /// and must not hold strings.

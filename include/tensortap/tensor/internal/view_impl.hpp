@@ -1,4 +1,4 @@
-// Checks shapes, and copies elements with any strides.
+// Copies elements with any strides.
 #pragma once
 
 #include <algorithm>
@@ -6,7 +6,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
-#include <string>
 
 #include <tensortap/error.hpp>
 #include <tensortap/internal/config.hpp>
@@ -15,20 +14,6 @@
 
 TENSORTAP_BEGIN_NAMESPACE
 
-TENSORTAP_INLINE TensorView::TensorView(const void* data, DType dtype, Extents shape) : data_(data), dtype_(dtype) {
-  set_shape(shape);
-  std::int64_t step = 1;
-  for (std::size_t axis = rank_; axis-- > 0; step *= shape_[axis]) strides_[axis] = step;
-}
-
-TENSORTAP_INLINE TensorView::TensorView(const void* data, DType dtype, Extents shape, Extents strides)
-    : data_(data), dtype_(dtype) {
-  set_shape(shape);
-  if (strides.size() != rank_) throw Error::strides_mismatch(strides.size(), rank_);
-  std::copy_n(strides.begin(), rank_, strides_.begin());
-  contiguous_ = is_row_major();
-}
-
 TENSORTAP_INLINE TensorView TensorView::of_strings(const void* data, std::size_t count, StringAt at) {
   const auto extent = static_cast<std::int64_t>(count);
   TensorView view(data, DType::string, Extents(&extent, 1));
@@ -36,28 +21,15 @@ TENSORTAP_INLINE TensorView TensorView::of_strings(const void* data, std::size_t
   return view;
 }
 
-TENSORTAP_INLINE void TensorView::set_shape(Extents shape) {
-  if (shape.size() > max_rank) throw Error::rank_too_large(shape.size(), max_rank);
-  rank_ = shape.size();
-  // Extents of 0 count as 1 here, so that no product of extents can overflow, strides included.
-  std::int64_t bytes = dtype_ == DType::string ? static_cast<std::int64_t>(sizeof(std::string))
-                                               : static_cast<std::int64_t>(size_of(dtype_));
-  for (std::size_t axis = 0; axis < rank_; ++axis) {
-    shape_[axis] = shape[axis];
-    if (shape[axis] < 0 || __builtin_mul_overflow(bytes, std::max<std::int64_t>(shape[axis], 1), &bytes))
-      throw Error::shape_too_large();
-    size_ *= static_cast<std::uint64_t>(shape[axis]);
-  }
+TENSORTAP_INLINE void TensorView::throw_rank_too_large(std::size_t rank) {
+  throw Error::rank_too_large(rank, max_rank);
 }
 
-TENSORTAP_INLINE bool TensorView::is_row_major() const noexcept {
-  std::int64_t expected = 1;
-  for (std::size_t axis = rank_; axis-- > 0;) {
-    if (shape_[axis] != 1 && strides_[axis] != expected) return size_ == 0;
-    expected *= shape_[axis];
-  }
-  return true;
+TENSORTAP_INLINE void TensorView::throw_strides_mismatch(std::size_t strides, std::size_t rank) {
+  throw Error::strides_mismatch(strides, rank);
 }
+
+TENSORTAP_INLINE void TensorView::throw_shape_too_large() { throw Error::shape_too_large(); }
 
 namespace detail {
 
