@@ -8,6 +8,7 @@
 #include <tensortap/isa.hpp>        // the instruction set in use
 #include <tensortap/name.hpp>       // what a tensor may be called
 #include <tensortap/reduction.hpp>  // the names of reductions
+#include <tensortap/statistics_record.hpp>  // statistics, and the record of them
 #include <tensortap/step.hpp>       // modes and steps
 #include <tensortap/stop.hpp>       // the request to stop
 #include <tensortap/version.hpp>    // the version

@@ -9,7 +9,7 @@
 #include <string_view>
 #include <vector>
 
-#include <tensortap/reduce/internal/narrow.hpp>
+#include <tensortap/reduce/internal/convert.hpp>
 #include <tensortap/reduce/internal/product.hpp>
 #include <tensortap/reduce/reduce.hpp>
 #include "catch.hpp"

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include <tensortap/reduce/reduce.hpp>
+#include <tensortap/reduce/statistics.hpp>
 #include <tensortap/step_view.hpp>
 #include <tensortap/tensor/tensor.hpp>
 

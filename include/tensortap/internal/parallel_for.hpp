@@ -2,8 +2,10 @@
 //
 //   const auto found = store.list("index/");
 //   std::vector<std::optional<std::vector<std::byte>>> texts(found.size());
-//   tensortap::detail::parallel_for(found.size(), store.concurrency(),
-//                                   [&](std::size_t i) { texts[i] = store.get(found[i].key); });
+//   parallel_for(found.size(), store.concurrency(), [&](std::size_t i) { texts[i] = store.get(found[i].key); });
+//
+// It starts threads of its own: those of reduce/internal/worker_pool.hpp help one caller at a time, never in a forked
+// child, and a call that blocks would keep them from reductions.
 #pragma once
 
 #include <algorithm>

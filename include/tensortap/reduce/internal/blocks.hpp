@@ -1,30 +1,33 @@
-// A tensor of any type and strides as blocks of float32 or float64, for the kernels: where it is contiguous and of that
-// type a block is the memory itself, else it is gathered and converted into a buffer that stays in the L1 cache. The
-// tensor is never copied as a whole. Not for user code.
-//
-//   tensortap::detail::BlockReader<float> blocks(view);
-//   const auto [elements, count] = blocks[0];
+// A tensor of any type and strides as blocks of float32 or float64 for the kernels, and a value for each block combined
+// in a tree, by one thread or several with the same result. Where a tensor is contiguous and of the kernel's type, a
+// block is its memory; else a block is gathered and converted into a buffer that stays in the L1 cache. The tensor is
+// never copied as a whole.
 #pragma once
 
 #include <algorithm>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <type_traits>
+#include <vector>
 
 #include <tensortap/internal/config.hpp>
 #include <tensortap/reduce/internal/convert.hpp>
+#include <tensortap/reduce/internal/ieee_mode.hpp>
 #include <tensortap/reduce/internal/kernels.hpp>
 #include <tensortap/reduce/internal/lanes.hpp>
+#include <tensortap/reduce/internal/worker_pool.hpp>
+#include <tensortap/reduce/reduce_options.hpp>
 #include <tensortap/tensor/dtype.hpp>
 #include <tensortap/tensor/view.hpp>
 
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
 
-/// How many blocks a tensor has.
+/// Returns the number of blocks of a tensor.
 inline std::size_t block_count(const TensorView& view) noexcept { return (view.size() + block_size - 1) / block_size; }
 
-/// True if float32 holds every value of the type; the rest goes through float64.
+/// Returns true if float32 holds every value of the type; other types go through float64.
 constexpr bool fits_float(DType dtype) noexcept {
   switch (dtype) {
     case DType::f16:
@@ -39,13 +42,13 @@ constexpr bool fits_float(DType dtype) noexcept {
   }
 }
 
-/// Elements as they lie in memory: any alignment.
+/// Elements in memory, of any alignment.
 struct Block {
   const std::byte* elements;
   std::size_t count;
 };
 
-/// Block `i` as elements of the tensor's own type, gathered to `buffer` if they do not lie in order.
+/// Returns block `i` in the tensor's own type, gathered to `buffer` if its elements do not lie in order.
 inline Block raw_block(const TensorView& view, std::size_t i, std::byte* buffer) {
   const std::size_t first = i * block_size;
   const std::size_t count = std::min<std::size_t>(block_size, view.size() - first);
@@ -54,13 +57,13 @@ inline Block raw_block(const TensorView& view, std::size_t i, std::byte* buffer)
   return {buffer, count};
 }
 
-/// Blocks of `view` as In, which is float or double.
+/// Reads blocks of a view as In, which is float or double.
 template <class In>
 class BlockReader {
  public:
   explicit BlockReader(const TensorView& view) noexcept : view_(view) {}
 
-  /// Block `i`, valid until the next is asked for.
+  /// Returns block `i`, which is valid until the next call.
   [[nodiscard]] Block operator[](std::size_t i) {
     const Block raw = raw_block(view_, i, gathered_);
     switch (view_.dtype()) {
@@ -80,7 +83,7 @@ class BlockReader {
   }
 
  private:
-  /// A bool in memory that may hold any byte.
+  /// A bool in memory, which may hold any byte.
   struct Truth {
     std::uint8_t byte;
     explicit operator In() const noexcept { return byte != 0 ? In{1} : In{0}; }
@@ -101,6 +104,29 @@ class BlockReader {
   alignas(64) In converted_[block_size];
   alignas(64) std::byte gathered_[block_size * sizeof(In)];
 };
+
+/// Returns `merge` of leaf(0) to leaf(count - 1) in the tree of `pairwise`. `make_leaf` makes a leaf for each thread;
+/// a leaf reads `blocks_each` blocks.
+template <class Value, std::size_t blocks_each = 1, class MakeLeaf, class Merge>
+Value over_blocks(std::size_t count, ReduceOptions options, const MakeLeaf& make_leaf, const Merge& merge) {
+  // 256 KiB of float32 take 10 us, as long as waking a thread.
+  constexpr std::size_t smallest_chunk = blocks_each < 16 ? 16 / blocks_each : 1;
+  if (options.threads <= 1 || count < 2 * smallest_chunk) {
+    auto leaf = make_leaf();
+    return pairwise(0, count, leaf, merge);
+  }
+  // Chunks of a power of two of blocks are whole branches of the tree.
+  const std::size_t chunk =
+      std::max(smallest_chunk, std::bit_ceil(count / (32 * static_cast<std::size_t>(options.threads))));
+  std::vector<Value> values((count + chunk - 1) / chunk);
+  WorkerPool::instance().run(values.size(), options.threads, [&](std::size_t i) {
+    const IeeeMode ieee;
+    auto leaf = make_leaf();
+    values[i] = pairwise(i * chunk, std::min(chunk, count - i * chunk), leaf, merge);
+  });
+  const auto leaf = [&](std::size_t i) { return values[i]; };
+  return pairwise(0, values.size(), leaf, merge);
+}
 
 }  // namespace detail
 TENSORTAP_END_NAMESPACE

@@ -1,7 +1,5 @@
-// Elements of any type as float32 or float64, exactly where they fit. Not for user code.
-//
-//   float wide[16];
-//   tensortap::detail::convert_elements<tensortap::Half>(bytes, 16, wide);
+// Conversions of elements: from any type to float32 or float64, exact where it fits, and back to the floating type of a
+// tensor, rounded once.
 #pragma once
 
 #include <bit>
@@ -11,14 +9,15 @@
 #include <cstring>
 
 #include <tensortap/internal/config.hpp>
+#include <tensortap/internal/exact_arithmetic.hpp>
 #include <tensortap/reduce/internal/lanes.hpp>
 #include <tensortap/tensor/dtype.hpp>
 
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
 
-/// The bits of the float with the value of a binary16: like the conversion of `Half`, but without branches, so that
-/// compilers make vectors of it.
+/// Returns the bits of the float with the value of a binary16, like the conversion of `Half`, but without branches, so
+/// that compilers vectorise it.
 inline std::uint32_t widened(std::uint16_t half) noexcept {
   const std::int32_t magnitude = half & 0x7fff;
   const std::int32_t rebias = magnitude < 0x7c00 ? 112 << 23 : 224 << 23;
@@ -40,7 +39,7 @@ void convert(const From& from, To& to) noexcept {
   }
 }
 
-/// `count` elements of any alignment.
+/// Converts `count` elements of any alignment.
 template <class From, class To>
 void convert_elements(const std::byte* from, std::size_t count, To* to) noexcept {
   constexpr std::size_t chunk = 16;  // a constant number of rounds, which g++ 12 -O2 turns into vectors
@@ -53,6 +52,41 @@ void convert_elements(const std::byte* from, std::size_t count, To* to) noexcept
     std::memcpy(to + i, chunk_to, sizeof chunk_to);
   }
   for (std::size_t rest = count % chunk; rest > 0; --rest, ++i) convert(load<From>(from + i * sizeof(From)), to[i]);
+}
+
+/// Rounds to float towards zero and, unless that is exact, sets the last bit. Rounding the result to fewer bits gives
+/// the same as rounding `value`.
+/// Source: Boldo, Melquiond, "When double rounding is odd", 2005.
+inline float rounded_to_odd(double value) noexcept {
+  const float nearest = rounded(static_cast<float>(value));
+  std::uint32_t bits = bits_of(nearest);
+  const double back = is_finite(nearest) ? rounded(static_cast<double>(nearest)) : 0;
+  if (is_finite(nearest) && back == value) return nearest;
+  const bool away = !is_finite(nearest) || (value < 0 ? back < value : back > value);
+  if (away) --bits;
+  return std::bit_cast<float>(bits | 1);
+}
+
+/// Returns the bits of `value` as f16, bf16, f32 or f64, rounded to nearest, in the low end; also where -ffast-math
+/// makes the compiler assume that NaN and infinities do not exist.
+inline std::uint64_t narrowed(double value, DType dtype) noexcept {
+  const std::uint64_t bits = bits_of(value);
+  const std::uint64_t sign = bits >> 63;
+  if (!is_finite(value)) {
+    const bool nan = (bits & ~sign_bit<double>) != infinity_bits<double>;
+    switch (dtype) {
+      case DType::f16: return nan ? 0x7e00u : 0x7c00u | sign << 15;
+      case DType::bf16: return nan ? 0x7fc0u : 0x7f80u | sign << 15;
+      case DType::f32: return nan ? 0x7fc00000u : 0x7f800000u | sign << 31;
+      default: return nan ? nan_bits : bits;
+    }
+  }
+  switch (dtype) {
+    case DType::f16: return Half::from(rounded_to_odd(value)).bits;
+    case DType::bf16: return BFloat16::from(rounded_to_odd(value)).bits;
+    case DType::f32: return bits_of(rounded(static_cast<float>(value)));
+    default: return bits;
+  }
 }
 
 }  // namespace detail

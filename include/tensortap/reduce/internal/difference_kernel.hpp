@@ -1,8 +1,8 @@
-// The kernel of `difference`: a loop over a block of pairs, in vectors of 16 bytes that any compiler lowers. Its sums
-// have the shape of those in lanes.hpp. Not for user code.
+// The kernel of difference(): a loop over a block of pairs, in vectors of 16 bytes that any compiler lowers. Its sums
+// have the shape of those in lanes.hpp.
 //
-//   tensortap::detail::PairLanes lanes;
-//   tensortap::detail::add_pairs<float, false>(x, y, 4096, {.absolute = 1e-8, .relative = 1e-5}, lanes);
+//   PairLanes lanes;
+//   add_pairs<float, false>(x, y, 4096, {.absolute = 1e-8, .relative = 1e-5}, lanes);
 #pragma once
 
 #include <algorithm>
@@ -12,6 +12,7 @@
 #include <cstring>
 
 #include <tensortap/internal/config.hpp>
+#include <tensortap/internal/exact_arithmetic.hpp>
 #include <tensortap/reduce/internal/lanes.hpp>
 
 TENSORTAP_BEGIN_NAMESPACE
@@ -22,7 +23,7 @@ struct Tolerance {
   double absolute, relative;
 };
 
-/// Sums of pairs, lane by lane.
+/// Sums over pairs, by lanes.
 struct PairLanes {
   alignas(16) double squared_differences[lane_count] = {};
   alignas(16) double x_squares[lane_count] = {};
@@ -32,7 +33,7 @@ struct PairLanes {
   alignas(16) std::int64_t close[lane_count] = {};
 };
 
-/// Two lanes of them in registers.
+/// Two lanes of sums in registers.
 struct PairSums {
   F64x2 squared_differences, x_squares, y_squares, products, largest;
   I64x2 close;
@@ -74,8 +75,8 @@ template <class In, bool masked>
 void add_rows(const std::byte* x, const std::byte* y, std::size_t rows, const Tolerance& tolerance,
               PairLanes& lanes) noexcept {
   constexpr std::size_t row_bytes = lane_count * sizeof(In);
-  constexpr std::size_t chunk = 64;  // so much of x and y stays in the L1 cache while all its quarters are read
-  constexpr std::size_t ahead = block_size * sizeof(In);  // what to fetch to L2: 2.0 -> 1.2 ns a pair of float64
+  constexpr std::size_t chunk = 64;  // rows of x and y that stay in the L1 cache while all four quarters are read
+  constexpr std::size_t ahead = block_size * sizeof(In);  // prefetch distance to L2: 2.0 -> 1.2 ns a pair of float64
   const auto add = [&](PairSums& sums, F64x2 a, F64x2 b) {
     if constexpr (masked) {
       const I64x2 finite = finite_mask(a) & finite_mask(b);
@@ -119,7 +120,7 @@ void add_pairs(const std::byte* x, const std::byte* y, std::size_t count, const 
   for (std::size_t j = rest; j < lane_count; ++j) --lanes.close[j];
 }
 
-/// Where in the block the first pair of finite elements is that are so far apart; its size if there is none.
+/// Returns the index of the first pair of finite elements with this distance; the block's size if there is none.
 template <class In>
 std::size_t find_distance(const std::byte* x, const std::byte* y, std::size_t count, double distance) noexcept {
   const auto is_here = [&](std::size_t i) {

@@ -1,8 +1,8 @@
 // The processor's floating-point mode during a reduction. A program built with -ffast-math starts with subnormals
 // flushed to zero, and others change the rounding or trap on NaN; the numbers of a reduction must not depend on that.
-// Reading the mode costs 1 ns, changing it and back 4 ns. Not for user code: the reductions do this themselves.
+// Reading the mode costs 1 ns, changing and restoring it 4 ns.
 //
-//   const tensortap::detail::IeeeMode ieee;   // until the end of the scope
+//   const IeeeMode ieee;   // until the end of the scope
 #pragma once
 
 #include <cstdint>
@@ -12,8 +12,8 @@
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
 
-/// Sets the mode of IEEE 754 for this thread and restores the caller's, its sticky flags included. What runs under it
-/// must not be inlined beside it: arithmetic on registers may move across.
+/// Sets the mode of IEEE 754 for this thread, and restores the caller's mode with its sticky flags. Arithmetic under it
+/// belongs in a function that is not inlined beside it: operations on registers may move across.
 class IeeeMode {
  public:
 #if defined(__x86_64__)

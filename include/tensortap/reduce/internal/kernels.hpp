@@ -1,8 +1,6 @@
-// The kernels by instruction set: tables of functions that give the same bits, of which `isa()` chooses one. Not for
-// user code.
+// The kernels by instruction set: tables of functions that give the same bits, of which isa() chooses one.
 //
-//   const auto& kernels = tensortap::detail::kernels<float>();
-//   kernels.everything(bytes, 4096, first, totals);
+//   kernels<float>().everything(bytes, 4096, first, totals);
 #pragma once
 
 #include <atomic>
@@ -16,13 +14,12 @@
 #include <tensortap/reduce/internal/kernels_portable.hpp>
 #include <tensortap/reduce/internal/kernels_sse2_neon.hpp>
 #include <tensortap/reduce/internal/lanes.hpp>
-#include <tensortap/reduce/internal/totals.hpp>
 #include <tensortap/tensor/dtype.hpp>
 
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
 
-/// All that is done with blocks of In, which is float or double. `start` is an element of the block.
+/// The kernels for blocks of In, which is float or double. `start` is an element of the block.
 template <class In>
 struct Kernels {
   using Totals = void (*)(const std::byte* elements, std::size_t count, In start, BlockTotals<In>& out) noexcept;
@@ -30,11 +27,11 @@ struct Kernels {
                                           bool absolute) noexcept;
 
   Totals extremes, sums, squares, everything;
-  Totals everything_finite;  ///< passes over NaN and infinities; `start` is finite
+  Totals everything_finite;  ///< skips NaN and infinities; `start` is finite
   SumsOfDeviations deviations, deviations_finite;
   void (*products)(const std::byte* elements, std::size_t rows, LaneProducts& out) noexcept;
 
-  // Of full blocks that begin `apart` bytes from each other. May be null.
+  // For full blocks that begin `apart` bytes from each other. May be null.
   void (*everything_of_two)(const std::byte* elements, std::size_t apart, BlockTotals<In> (&out)[2]) noexcept;
   using Squares = void(const std::byte* elements, std::size_t apart, double* out) noexcept;
   Squares* squares_of_two;
@@ -87,7 +84,7 @@ inline constexpr Kernels<In> sse2_neon_kernels = {
 
 #if defined(__x86_64__)
 
-// What is rare stays with SSE2: blocks with NaN or infinities, and in AVX2 second passes.
+// SSE2 serves the rare cases: blocks with NaN or infinities, and with AVX2 also second passes.
 template <class In>
 inline constexpr Kernels<In> avx2_kernels = {
     .extremes = avx2::totals<In, extremes>,
@@ -128,11 +125,11 @@ inline constexpr Kernels<In> avx512_kernels = {
 
 #endif
 
-/// Kernels to use instead, if any: for tests that count the calls or want them wrong.
+/// Kernels that replace all others, if any: for tests that count calls or inject wrong kernels.
 template <class In>
 inline std::atomic<const Kernels<In>*> substitute_kernels = nullptr;
 
-/// The kernels in use.
+/// Returns the kernels in use.
 template <class In>
 const Kernels<In>& kernels() noexcept {
   if (const auto* substitute = substitute_kernels<In>.load(std::memory_order_relaxed)) return *substitute;

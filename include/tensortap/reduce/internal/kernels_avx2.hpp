@@ -1,14 +1,14 @@
 // The kernels in AVX2 and FMA: half a row at a time, so that 16 registers hold all the accumulators. As with AVX-512,
-// fused multiply-adds have the bits of a product and a sum where the products are exact. Not for user code.
+// fused multiply-adds have the bits of a product and a sum where the products are exact.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 
 #include <tensortap/internal/config.hpp>
+#include <tensortap/internal/exact_arithmetic.hpp>
 #include <tensortap/reduce/internal/convert.hpp>
 #include <tensortap/reduce/internal/lanes.hpp>
-#include <tensortap/reduce/internal/totals.hpp>
 #include <tensortap/tensor/dtype.hpp>
 
 #if defined(__x86_64__)
@@ -27,10 +27,10 @@ using I64x4 [[gnu::vector_size(32)]] = std::int64_t;
 using U32x8 [[gnu::vector_size(32)]] = std::uint32_t;
 using U64x4 [[gnu::vector_size(32)]] = std::uint64_t;
 
-/// Memory as an operand of an instruction: of any type and alignment.
+/// Memory of any type and alignment as an operand of an instruction.
 using Memory16 [[gnu::vector_size(16), gnu::aligned(1), gnu::may_alias]] = char;
 
-/// Makes the compiler compute `x` here, as `detail::rounded` does.
+/// Pins `x`, as `detail::rounded` does.
 template <class Vector>
 TENSORTAP_AVX2_INLINE Vector rounded(Vector x) noexcept {
   asm("" : "+x"(x));
@@ -40,7 +40,7 @@ TENSORTAP_AVX2_INLINE F64x4 magnitude(F64x4 x) noexcept {
   return __builtin_bit_cast(F64x4, __builtin_bit_cast(I64x4, x) & 0x7fffffffffffffff);
 }
 
-/// The smaller of each two lanes, the larger; `x` where they are equal or one is NaN.
+/// min and max of each two lanes; `x` where they are equal or one is NaN.
 TENSORTAP_AVX2_INLINE F32x8 min(F32x8 x, F32x8 other) noexcept {
   F32x8 out;
   asm("vminps {%1, %2, %0|%0, %2, %1}" : "=x"(out) : "x"(x), "x"(other));
@@ -125,7 +125,7 @@ struct Eight<double> {
     const Eight x = at(from);
     return {x.a, x.b};
   }
-  /// The square is rounded before it is added.
+  /// Rounds the square before adding it.
   TENSORTAP_AVX2_INLINE static F64x4 add_square(F64x4 x, F64x4 to) noexcept { return rounded(to + rounded(x * x)); }
 
   [[nodiscard]] TENSORTAP_AVX2_INLINE Eight magnitude() const noexcept {
@@ -147,7 +147,7 @@ struct Eight<double> {
   }
 };
 
-/// Eight 16-bit floats: only to be widened.
+/// Eight 16-bit floats, which can only be widened.
 template <>
 struct Eight<BFloat16> : Eight<float> {
   TENSORTAP_AVX2_INLINE static Eight<float> widened(const std::byte* from) noexcept {
@@ -227,8 +227,8 @@ TENSORTAP_AVX2 void totals(const std::byte* elements, std::size_t count, In star
   lanes.fold(count, out);
 }
 
-/// The sums of squares of two full blocks that begin `apart` bytes from each other, row by row in turns: in one alone,
-/// each row waits for the sum of the row before.
+/// Finds the sums of squares of two full blocks that begin `apart` bytes from each other, row by row in turns: in one
+/// block alone, each row waits for the sum of the row before.
 template <class Element>
 TENSORTAP_AVX2 void squares_of_two(const std::byte* from, std::size_t apart, double* out) noexcept {
   constexpr std::size_t row_bytes = lane_count * sizeof(Element);
@@ -272,13 +272,13 @@ void squares_of_four(const std::byte* elements, std::size_t apart, double* out) 
   squares_of_two<Element>(elements + 2 * apart, apart, out + 2);
 }
 
-/// Eight neighbouring lanes of factors, split into mantissas in [1, 2) and exponents, which it adds up.
+/// Eight neighbouring lanes of factors, split into mantissas in [1, 2) and exponents, which are added up.
 template <class In>
 struct Factors;
 
 template <>
 struct Factors<float> {
-  static constexpr std::int64_t bias = 1023 - 127;  // what the exponent is larger by in float64
+  static constexpr std::int64_t bias = 1023 - 127;  // by which exponents are larger in float64
   U32x8 exponent{}, odd{};
 
   TENSORTAP_AVX2_INLINE Wide mantissas(const std::byte* from) noexcept {
@@ -336,7 +336,7 @@ TENSORTAP_AVX2 void products(const std::byte* elements, std::size_t rows, LanePr
   }
 }
 
-/// Elements of bfloat16 or binary16 as float. They come from memory, so what follows is fetched here.
+/// Widens bfloat16 or binary16 to float. The elements come from memory, so this loop prefetches.
 template <class Element>
 TENSORTAP_AVX2 void widen(const std::byte* from, std::size_t count, float* to) noexcept {
   std::size_t i = 0;

@@ -1,16 +1,16 @@
-// The kernels in AVX-512: a row of 16 elements at a time. Vectors of the compilers instead of <immintrin.h>, which
-// costs 0.3 s to compile and raises false alarms of g++ 12; what compilers make two instructions of is written as one.
-// Products of two float32 are exact in float64, so that fused multiply-adds have the bits of a product and a sum. Not
-// for user code.
+// The kernels in AVX-512: a row of 16 elements at a time. They use the compilers' vector types instead of
+// <immintrin.h>, which costs 0.3 s to compile and raises false alarms of g++ 12, and inline assembly where compilers
+// would emit two instructions for one. Products of two float32 are exact in float64, so that fused multiply-adds have
+// the bits of a product and a sum.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 
 #include <tensortap/internal/config.hpp>
+#include <tensortap/internal/exact_arithmetic.hpp>
 #include <tensortap/reduce/internal/convert.hpp>
 #include <tensortap/reduce/internal/lanes.hpp>
-#include <tensortap/reduce/internal/totals.hpp>
 #include <tensortap/tensor/dtype.hpp>
 
 #if defined(__x86_64__)
@@ -29,11 +29,11 @@ using F64x8 [[gnu::vector_size(64)]] = double;
 using I32x16 [[gnu::vector_size(64)]] = std::int32_t;
 using I64x8 [[gnu::vector_size(64)]] = std::int64_t;
 
-/// Memory as an operand of an instruction: of any type and alignment.
+/// Memory of any type and alignment as an operand of an instruction.
 using Memory32 [[gnu::vector_size(32), gnu::aligned(1), gnu::may_alias]] = char;
 using Memory64 [[gnu::vector_size(64), gnu::aligned(1), gnu::may_alias]] = char;
 
-/// Makes the compiler compute `x` here, as `detail::rounded` does.
+/// Pins `x`, as `detail::rounded` does.
 template <class Vector>
 TENSORTAP_AVX512_INLINE Vector rounded(Vector x) noexcept {
   asm("" : "+v"(x));
@@ -48,7 +48,7 @@ struct Wide {
   F64x8 low, high;
 };
 
-/// The lanes j and j + 8 of a row added, then j and j + 4, and so on.
+/// Adds the lanes j and j + 8 of a row, then j and j + 4, and so on.
 TENSORTAP_AVX512_INLINE double add_lanes(const Wide& x) noexcept {
   const F64x8 eight = rounded(x.low + x.high);
   const F64x4 four =
@@ -71,7 +71,7 @@ struct Row<float> {
     __builtin_memcpy(&row.x, from, sizeof row.x);
     return row;
   }
-  /// The first `count` lanes, and of `others` the rest.
+  /// Loads the first `count` lanes, and takes the rest from `others`.
   TENSORTAP_AVX512_INLINE static Row at(const std::byte* from, std::size_t count, Row others) noexcept {
     const auto mask = static_cast<std::uint16_t>((1u << count) - 1);
     asm("vmovups {%1, %0%{%2%}|%0%{%2%}, %1}"
@@ -190,7 +190,7 @@ TENSORTAP_AVX512_INLINE void prefetch(const std::byte* from) noexcept {
   }
 }
 
-/// The 16 lanes in registers.
+/// The 16 lanes of a block in registers.
 template <class In, unsigned parts>
 struct Lanes {
   Wide sum, abs_sum, squares_;
@@ -259,11 +259,11 @@ TENSORTAP_AVX512 void totals(const std::byte* elements, std::size_t count, In st
   lanes.fold(count, out);
 }
 
-// Several blocks, row by row in turns: in one alone, each row waits for the sums of the row before, and the whole for
-// the next page of memory.
+// The next kernels read several blocks, row by row in turns: in one block alone, each row waits for the sums of the row
+// before, and reading waits for the next page of memory.
 
-/// Everything of two full blocks that begin `apart` bytes from each other: 22 -> 29 GB/s in the L2 cache, 9.7 -> 11.2
-/// where reading makes 10.1, or 13.3 in four places at once.
+/// Finds everything of two full blocks that begin `apart` bytes from each other: 22 -> 29 GB/s in the L2 cache, 9.7 ->
+/// 11.2 from memory, where a plain read reaches 10.1, or 13.3 in four places at once.
 template <class In>
 TENSORTAP_AVX512 void everything_of_two(const std::byte* elements, std::size_t apart,
                                         BlockTotals<In> (&out)[2]) noexcept {
@@ -282,7 +282,7 @@ TENSORTAP_AVX512 void everything_of_two(const std::byte* elements, std::size_t a
   b.fold(block_size, out[1]);
 }
 
-/// The sums of squares of two full blocks: the fastest where they are in the L2 cache.
+/// Finds the sums of squares of two full blocks, the fastest way in the L2 cache.
 template <class Element>
 TENSORTAP_AVX512 void squares_of_two(const std::byte* elements, std::size_t apart, double* out) noexcept {
   constexpr std::size_t row_bytes = lane_count * sizeof(Element);
@@ -299,7 +299,7 @@ TENSORTAP_AVX512 void squares_of_two(const std::byte* elements, std::size_t apar
   out[1] = add_lanes(b);
 }
 
-/// And of four: 13.8 -> 14.9 GB/s where reading makes 15.5.
+/// Finds the sums of squares of four full blocks: 13.8 -> 14.9 GB/s from memory, where a plain read reaches 15.5.
 template <class Element>
 TENSORTAP_AVX512 void squares_of_four(const std::byte* elements, std::size_t apart, double* out) noexcept {
   constexpr std::size_t row_bytes = lane_count * sizeof(Element);
@@ -376,7 +376,7 @@ TENSORTAP_AVX512 void products(const std::byte* elements, std::size_t rows, Lane
   for (std::size_t j = 0; j < 8; ++j) out.odd = out.odd || odd[j] != 0;
 }
 
-/// Elements of bfloat16 or binary16 as float. They come from memory, so what follows is fetched here.
+/// Widens bfloat16 or binary16 to float. The elements come from memory, so this loop prefetches.
 template <class Element>
 TENSORTAP_AVX512 void widen(const std::byte* from, std::size_t count, float* to) noexcept {
   std::size_t i = 0;

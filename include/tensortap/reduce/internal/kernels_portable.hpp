@@ -1,5 +1,4 @@
-// The kernels as plain loops: the definition of what all of them find, and what a processor without vectors runs. Not
-// for user code.
+// The kernels as plain loops: the definition of what all kernels find, and the ones for a processor without vectors.
 #pragma once
 
 #include <bit>
@@ -7,13 +6,13 @@
 #include <cstdint>
 
 #include <tensortap/internal/config.hpp>
+#include <tensortap/internal/exact_arithmetic.hpp>
 #include <tensortap/reduce/internal/lanes.hpp>
-#include <tensortap/reduce/internal/totals.hpp>
 
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail::portable {
 
-/// `masked`: passes over NaN and infinities, as if the block did not have them.
+/// Finds the totals of a block. `masked`: skips NaN and infinities.
 template <class In, unsigned parts, bool masked>
 void totals(const std::byte* elements, std::size_t count, In start, BlockTotals<In>& out) noexcept {
   LaneTotals<In, parts> lanes;

@@ -1,5 +1,5 @@
 // The kernels in vectors of 16 bytes, which any compiler lowers to SSE2 or NEON: a quarter row at a time, so that 16
-// registers hold all the accumulators. Not for user code.
+// registers hold all the accumulators.
 #pragma once
 
 #include <bit>
@@ -8,15 +8,14 @@
 #include <cstring>
 
 #include <tensortap/internal/config.hpp>
+#include <tensortap/internal/exact_arithmetic.hpp>
 #include <tensortap/reduce/internal/lanes.hpp>
-#include <tensortap/reduce/internal/totals.hpp>
 
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail::vector16 {
 
-/// `masked`: passes over NaN and infinities, as if the block did not have them; there must be a finite element. Of the
-/// next block, it fetches what a straight walk over memory would read, to L2: 0.62 -> 0.95 of the read limit; fetching
-/// it to L1 or past the caches is slower.
+/// Finds the totals of a block. `masked`: skips NaN and infinities; `start` is finite then. Prefetches the next block
+/// to L2 in the order of memory: 0.62 -> 0.95 of the read limit; prefetching to L1 or past the caches is slower.
 template <class In, unsigned parts, bool masked>
 void totals(const std::byte* elements, std::size_t count, In start, BlockTotals<In>& out) noexcept {
   using Lanes = LaneTotals<In, parts>;
@@ -52,8 +51,7 @@ void totals(const std::byte* elements, std::size_t count, In start, BlockTotals<
           abs_low = rounded(abs_low + magnitude(low));
           abs_high = rounded(abs_high + magnitude(high));
         }
-        if constexpr (Lanes::with_squares) {  // exact for float32; those of float64 must be rounded before they are
-                                              // added
+        if constexpr (Lanes::with_squares) {  // exact for float32; float64 squares are rounded before the addition
           squares_low = rounded(squares_low + rounded(low * low));
           squares_high = rounded(squares_high + rounded(high * high));
         }

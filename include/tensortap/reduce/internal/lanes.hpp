@@ -1,21 +1,19 @@
-// The shape of every floating-point sum in the library, and the few pieces its kernels are made of. A tensor is cut
+// The shape of every floating-point sum in the library, and the parts that its kernels are made of. A tensor is cut
 // into blocks of 4096 elements; in a block, lane j of 16 takes the elements 16r + j in order; the lanes are added in
-// halves (j and j + 8, then j + 4 …), the blocks in pairs. Every addition is a float64 one and happens exactly so on
-// every machine: neither the instruction set nor the compiler's flags nor the number of threads can change a bit.
-// Not for user code.
+// halves (j and j + 8, then j + 4 …), the blocks in pairs. Every addition is one of float64, in this order on every
+// machine: neither the instruction set nor the compiler's flags nor the number of threads can change a bit.
 //
-//   double sum = 0;
-//   for (const float x : row) sum = tensortap::detail::rounded(sum + double(x));   // not fused, not reordered
+// Kernels count nothing. The totals of a block show whether it holds NaN, infinities or zeros, and only such a block is
+// read again, while it is in the L1 cache.
 #pragma once
 
 #include <bit>
-#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
-#include <type_traits>
 
 #include <tensortap/internal/config.hpp>
+#include <tensortap/internal/exact_arithmetic.hpp>
 
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
@@ -28,70 +26,7 @@ using F64x2 [[gnu::vector_size(16)]] = double;
 using I32x4 [[gnu::vector_size(16)]] = std::int32_t;
 using I64x2 [[gnu::vector_size(16)]] = std::int64_t;
 
-/// Makes the compiler compute `value` here: what an empty asm statement may change cannot be fused into an FMA,
-/// reassociated under -ffast-math, or assumed to be finite. It emits nothing.
-template <class T>
-[[gnu::always_inline]] inline void pin(T& value) noexcept {
-  if constexpr (std::integral<T>) {
-    asm("" : "+r"(value));
-  } else {
-#if defined(__x86_64__)
-    asm("" : "+x"(value));
-#elif defined(__aarch64__)
-    asm("" : "+w"(value));
-#else
-    asm("" : "+m"(value));
-#endif
-  }
-}
-
-/// The value of an expression, rounded to its type and then left alone.
-template <class T>
-[[gnu::always_inline]] inline T rounded(T value) noexcept {
-  pin(value);
-  return value;
-}
-
-/// a / b; -ffast-math would multiply by the reciprocal of a divisor it knows.
-[[gnu::always_inline]] inline double quotient(double a, double b) noexcept {
-  pin(b);
-  return rounded(a / b);
-}
-
-template <class Float>
-using BitsOf = std::conditional_t<sizeof(Float) == 4, std::uint32_t, std::uint64_t>;
-
-/// The bits of +infinity, which are also the mask of the exponent.
-template <class Float>
-inline constexpr BitsOf<Float> infinity_bits = static_cast<BitsOf<Float>>(sizeof(Float) == 4 ? 0x7f800000u
-                                                                                             : 0x7ff0000000000000u);
-template <class Float>
-inline constexpr BitsOf<Float> sign_bit = BitsOf<Float>{1} << (8 * sizeof(Float) - 1);
-
-/// The bits of a float, hidden from a compiler that assumes all floats to be finite.
-template <std::floating_point Float>
-[[gnu::always_inline]] inline BitsOf<Float> bits_of(const Float& value) noexcept {
-  return rounded(std::bit_cast<BitsOf<Float>>(value));
-}
-
-template <std::floating_point Float>
-[[gnu::always_inline]] inline bool is_finite(const Float& value) noexcept {
-  return (bits_of(value) & infinity_bits<Float>) != infinity_bits<Float>;
-}
-
-template <std::floating_point Float>
-[[gnu::always_inline]] inline bool is_negative(const Float& value) noexcept {
-  return (bits_of(value) & sign_bit<Float>) != 0;
-}
-
-/// The number with these bits, of which the compiler knows nothing: for NaN and the infinities.
-[[gnu::always_inline]] inline double number_of(std::uint64_t bits) noexcept {
-  return std::bit_cast<double>(rounded(bits));
-}
-
-inline constexpr std::uint64_t nan_bits = 0x7ff8000000000000u;
-
-/// The number at `from`, which need not be aligned.
+/// Loads a number, of any alignment.
 template <class T>
 [[gnu::always_inline]] inline T load(const std::byte* from) noexcept {
   T value;
@@ -101,12 +36,12 @@ template <class T>
 
 inline F64x2 magnitude(F64x2 x) noexcept { return std::bit_cast<F64x2>(std::bit_cast<I64x2>(x) & 0x7fffffffffffffff); }
 
-/// All bits set where `x` is finite, none where it is not.
+/// Sets all bits of a lane where `x` is finite, and none elsewhere.
 inline I64x2 finite_mask(F64x2 x) noexcept {
   return (std::bit_cast<I64x2>(x) & 0x7ff0000000000000) != 0x7ff0000000000000;
 }
 
-/// `x`, with 0 in the place of NaN and the infinities.
+/// Replaces NaN and the infinities by 0.
 inline F64x2 finite_or_zero(F64x2 x) noexcept { return std::bit_cast<F64x2>(std::bit_cast<I64x2>(x) & finite_mask(x)); }
 
 /// Four neighbouring lanes of float or double: a quarter of a row.
@@ -131,7 +66,7 @@ struct Four<float> {
   [[nodiscard]] Four min(Four other) const noexcept { return {v < other.v ? v : other.v}; }
   [[nodiscard]] Four max(Four other) const noexcept { return {v > other.v ? v : other.v}; }
   [[nodiscard]] Four plus(Four other) const noexcept { return {rounded(v + other.v)}; }
-  /// These lanes, with those of `other` in the place of NaN and the infinities.
+  /// Replaces NaN and the infinities by the lanes of `other`.
   [[nodiscard]] Four finite_or(Four other) const noexcept {
     const I32x4 bits = std::bit_cast<I32x4>(v);
     const I32x4 finite = (bits & 0x7f800000) != 0x7f800000;
@@ -162,7 +97,7 @@ struct Four<double> {
   }
 };
 
-/// Combines lanes j and j + 8, then j and j + 4, and so on. Beyond the first `used` lanes there is nothing to combine.
+/// Combines lanes j and j + 8, then j and j + 4, and so on. Skips lanes beyond the first `used`.
 template <class T, class Combine>
 [[gnu::always_inline]] inline T fold_lanes(T (&lane)[lane_count], std::size_t used, Combine combine) noexcept {
   for (std::size_t width = lane_count / 2; width > 0; width /= 2) {
@@ -188,6 +123,103 @@ auto pairwise(std::size_t first, std::size_t blocks, Leaf& leaf, const Merge& me
   const auto left = pairwise(first, half, leaf, merge);
   return merge(left, pairwise(first + half, blocks - half, leaf, merge));
 }
+
+/// What a pass over the elements finds; a set of bits.
+enum Parts : unsigned {
+  extremes = 1,  ///< min, max, abs_min, and zeros if they are extremes
+  sums = 2,      ///< sum and abs_sum
+  squares = 4,   ///< sum of squares
+  everything = 7,
+  deviations = 8,  ///< sums of squared deviations from the mean, from all of the above, block by block
+  places = 16,     ///< the index of the largest magnitude, and the bits of the first NaN or infinity
+  whole = 31,
+};
+
+/// What a kernel finds in a block. Fields outside the requested parts mean nothing.
+template <class In>
+struct BlockTotals {
+  double sum, abs_sum, sum_squares;
+  In min, max, abs_min;  ///< the sign of a zero means nothing; wrong if not all elements are finite
+  bool all_finite;       ///< may be false when only a sum has overflowed
+};
+
+/// Sums of x - center and of its square over the finite elements, or of |x| - center.
+struct Deviations {
+  double sum, sum_squares;
+};
+
+/// The product of the full rows of a block, by lanes: mantissas in [1, 2) multiplied, biased exponents added.
+struct LaneProducts {
+  alignas(64) double mantissa[lane_count];
+  alignas(64) std::int64_t exponent[lane_count];
+  bool odd;  ///< true if some factor is no normal number; the lanes mean nothing then
+};
+
+/// The 16 lanes of a block: the definition of what all kernels find.
+template <class In, unsigned parts>
+struct LaneTotals {
+  static constexpr bool with_extremes = (parts & extremes) != 0;
+  static constexpr bool with_sums = (parts & sums) != 0;
+  static constexpr bool with_squares = (parts & squares) != 0;
+  static constexpr bool with_guard = parts == extremes;  // sums magnitudes in In, which shows NaN and infinities
+
+  alignas(64) double sum[lane_count];
+  alignas(64) double abs_sum[lane_count];
+  alignas(64) double sum_squares[lane_count];
+  alignas(64) In min[lane_count];
+  alignas(64) In max[lane_count];
+  alignas(64) In abs_min[lane_count];
+  alignas(64) In guard[lane_count];
+
+  /// Resets all lanes. `start` is an element of the block, a finite one if a masked kernel skips others.
+  void begin(In start) noexcept {
+    for (std::size_t j = 0; j < lane_count; ++j) {
+      sum[j] = abs_sum[j] = sum_squares[j] = rounded(0.0);  // 0 + -0 is 0, also under -ffast-math
+      min[j] = max[j] = start;
+      abs_min[j] = magnitude_of(start);
+      guard[j] = 0;
+    }
+  }
+
+  [[gnu::always_inline]] void add(In x, std::size_t j) noexcept {
+    const In size = magnitude_of(x);
+    const double wide = x;
+    if constexpr (with_sums) {
+      sum[j] = rounded(sum[j] + wide);
+      abs_sum[j] = rounded(abs_sum[j] + static_cast<double>(size));
+    }
+    if constexpr (with_squares) sum_squares[j] = rounded(sum_squares[j] + rounded(wide * wide));
+    if constexpr (with_extremes) {
+      min[j] = x < min[j] ? x : min[j];
+      max[j] = x > max[j] ? x : max[j];
+      abs_min[j] = size < abs_min[j] ? size : abs_min[j];
+      if constexpr (with_guard) guard[j] = rounded(guard[j] + size);
+    }
+  }
+
+  /// Combines the lanes of a block of `count` elements.
+  void fold(std::size_t count, BlockTotals<In>& out) noexcept {
+    if constexpr (with_extremes) {
+      out.min = fold_lanes(min, count, [](In a, In b) { return a < b ? a : b; });
+      out.max = fold_lanes(max, count, [](In a, In b) { return a > b ? a : b; });
+      out.abs_min = fold_lanes(abs_min, count, [](In a, In b) { return a < b ? a : b; });
+      if constexpr (with_guard)
+        out.all_finite = is_finite(fold_lanes(guard, count, [](In a, In b) { return rounded(a + b); }));
+    }
+    if constexpr (with_squares) {
+      out.sum_squares = add_lanes(sum_squares, count);
+      out.all_finite = is_finite(out.sum_squares);
+    }
+    if constexpr (with_sums) {
+      out.sum = add_lanes(sum, count);
+      out.abs_sum = add_lanes(abs_sum, count);
+      out.all_finite = is_finite(out.abs_sum);
+    }
+  }
+
+ private:
+  static In magnitude_of(In x) noexcept { return std::bit_cast<In>(std::bit_cast<BitsOf<In>>(x) & ~sign_bit<In>); }
+};
 
 }  // namespace detail
 TENSORTAP_END_NAMESPACE

@@ -1,8 +1,6 @@
 // The product of all elements as mantissa and exponent, so that it overflows or underflows only if its value does. The
 // mantissas are multiplied in the tree of lanes.hpp, each product rounded to float64; the exponents are added as
-// integers. A pass of its own, made only for who asks for `prod`. Not for user code.
-//
-//   const double value = tensortap::detail::product_of(view).value();
+// integers. This takes a pass of its own, which only `prod` needs.
 #pragma once
 
 #include <algorithm>
@@ -12,15 +10,16 @@
 #include <cstdint>
 
 #include <tensortap/internal/config.hpp>
+#include <tensortap/internal/exact_arithmetic.hpp>
 #include <tensortap/reduce/internal/blocks.hpp>
 #include <tensortap/reduce/internal/kernels.hpp>
 #include <tensortap/reduce/internal/lanes.hpp>
-#include <tensortap/reduce/internal/totals.hpp>
+#include <tensortap/tensor/view.hpp>
 
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
 
-/// mantissa * 2^exponent, times 0 or infinity if there are any among the factors. The mantissa has their sign.
+/// mantissa * 2^exponent, times 0 and infinity if there are such factors. The mantissa has the sign of the product.
 struct Product {
   double mantissa = 1;  ///< its magnitude is in [1, 2)
   std::int64_t exponent = 0;
@@ -28,7 +27,7 @@ struct Product {
   bool infinite = false;
   bool zero = false;
 
-  /// Moves the exponent of the mantissa to where exponents are added.
+  /// Moves the exponent of the mantissa to `exponent`.
   void normalise() noexcept {
     const std::uint64_t bits = bits_of(mantissa);
     exponent += static_cast<std::int64_t>((bits >> 52) & 0x7ff) - 1023;
@@ -43,8 +42,8 @@ struct Product {
     zero = zero || other.zero;
   }
 
-  /// As float64, rounded once more if it is subnormal. NaN if a factor was, and for infinity times 0. `absolute`: its
-  /// magnitude.
+  /// Returns the product as float64, rounded once more if it is subnormal; its magnitude if `absolute`. NaN if a factor
+  /// is NaN, and for infinity times 0.
   [[nodiscard]] double value(bool absolute = false) const noexcept {
     const std::uint64_t sign = absolute ? 0 : bits_of(mantissa) & sign_bit<double>;
     if (nan || (infinite && zero)) return number_of(nan_bits);
@@ -56,7 +55,7 @@ struct Product {
   }
 };
 
-/// One factor of any kind. Zeros and infinities leave the mantissa 1 or -1.
+/// Returns a number of any kind as a product. The mantissa of zeros and infinities is 1 or -1.
 inline Product factor(double x) noexcept {
   std::uint64_t bits = bits_of(x);
   const std::uint64_t magnitude = bits & ~sign_bit<double>;
@@ -75,7 +74,7 @@ inline Product factor(double x) noexcept {
   return product;
 }
 
-/// The product of a block in which there is something that is not a normal number.
+/// Returns the product of a block that does not hold normal numbers only.
 template <class In>
 [[gnu::noinline]] Product odd_block_product(const Block& block) noexcept {
   Product lane[lane_count];
@@ -90,7 +89,7 @@ template <class In>
   return product;
 }
 
-/// The product of one block. Mantissas of 256 rows multiplied in a row stay below 2^256.
+/// Returns the product of one block. The product of the mantissas of 256 rows is below 2^256.
 template <class In>
 Product block_product(const Block& block) noexcept {
   constexpr std::uint64_t one = std::bit_cast<std::uint64_t>(1.0);
@@ -129,7 +128,7 @@ template <class In>
   });
 }
 
-/// The product of a tensor of real numbers. Empty: 1. The caller sets the `IeeeMode`.
+/// Returns the product of a tensor of real numbers. Empty: 1. The caller sets the `IeeeMode`.
 inline Product product_of(const TensorView& view) {
   Product product;
   if (view.size() == 0) return product;

@@ -1,36 +1,34 @@
-// The sum of squares alone: what norms need, at the speed of memory. Not for user code.
-//
-//   const double norm = std::sqrt(tensortap::detail::sum_squares(view));
+// The sum of squares alone, which norms need, at the speed of memory.
 #pragma once
 
 #include <algorithm>
 #include <cstddef>
 
 #include <tensortap/internal/config.hpp>
+#include <tensortap/internal/exact_arithmetic.hpp>
 #include <tensortap/reduce/internal/blocks.hpp>
 #include <tensortap/reduce/internal/kernels.hpp>
 #include <tensortap/reduce/internal/lanes.hpp>
-#include <tensortap/reduce/internal/over_blocks.hpp>
-#include <tensortap/reduce/internal/totals.hpp>
+#include <tensortap/reduce/reduce_options.hpp>
 #include <tensortap/tensor/dtype.hpp>
 #include <tensortap/tensor/view.hpp>
 
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
 
-/// 64 blocks at a time, a branch of the tree. They are read in two or four places at once.
+/// Reads 64 blocks at a time, a branch of the tree; in two or four places at once.
 template <class In>
-class Branches {
+class SquaresOfBranches {
  public:
   static constexpr std::size_t blocks = 64;
 
-  explicit Branches(const TensorView& view) : view_(view), reader_(view) {}
+  explicit SquaresOfBranches(const TensorView& view) : view_(view), reader_(view) {}
 
   [[nodiscard]] static std::size_t count(const TensorView& view) noexcept {
     return (block_count(view) + blocks - 1) / blocks;
   }
 
-  /// The sum of squares of branch `i`, the last of which may have fewer blocks.
+  /// Returns the sum of squares of branch `i`. The last branch may have fewer blocks.
   [[nodiscard]] double operator()(std::size_t i) {
     double sums[blocks];
     const std::size_t first = i * blocks;
@@ -42,7 +40,7 @@ class Branches {
   }
 
  private:
-  /// Several blocks that a kernel reads in turns.
+  /// A kernel that reads several blocks in turns, and their number.
   struct InTurns {
     typename Kernels<In>::Squares* kernel;
     std::size_t blocks;
@@ -59,15 +57,14 @@ class Branches {
     return {in_use.squares_of_four, 4};
   }
 
-  /// Reads as many of the `full` blocks from `first` on as can be read so; their number.
+  /// Reads groups out of `full` blocks, starting at `first`. Returns the number of blocks read.
   std::size_t read_in_turns(std::size_t first, std::size_t full, double* sums) const noexcept {
     const InTurns turns = in_turns();
     if (turns.kernel == nullptr) return 0;
     const std::size_t bytes = block_size * size_of(view_.dtype());
     const auto* const from = static_cast<const std::byte*>(view_.data()) + first * bytes;
     const std::size_t groups = full / turns.blocks;
-    const std::size_t apart =
-        turns.blocks == 2 ? 1 : groups;  // neighbours in the cache; else as far as the branch goes
+    const std::size_t apart = turns.blocks == 2 ? 1 : groups;  // in the cache neighbours; else spread over the branch
     for (std::size_t k = 0; k < groups; ++k) {
       double found[4];
       const std::size_t first_of_group = turns.blocks == 2 ? 2 * k : k;
@@ -90,12 +87,13 @@ class Branches {
 
 template <class In>
 [[gnu::noinline]] double read_squares(const TensorView& view, ReduceOptions options) {
-  return over_blocks<double, Branches<In>::blocks>(
-      Branches<In>::count(view), options, [&] { return Branches<In>(view); },
+  return over_blocks<double, SquaresOfBranches<In>::blocks>(
+      SquaresOfBranches<In>::count(view), options, [&] { return SquaresOfBranches<In>(view); },
       [](double a, double b) { return rounded(a + b); });
 }
 
-/// The sum of squares of a tensor of real numbers; not finite if an element is not. The caller sets the `IeeeMode`.
+/// Returns the sum of squares of a tensor of real numbers, which is not finite if an element is not. The caller sets
+/// the `IeeeMode`.
 inline double sum_squares(const TensorView& view, ReduceOptions options = {}) {
   if (view.size() == 0) return 0;
   return fits_float(view.dtype()) ? read_squares<float>(view, options) : read_squares<double>(view, options);

@@ -1,10 +1,11 @@
-// Threads that help with large tensors, for who asks for them. They are started when first needed, sleep in between,
-// and live as long as the process. Not for user code.
+// Threads that help to reduce large tensors. They start when first needed, sleep in between, and live as long as the
+// process.
 //
-//   tensortap::detail::WorkerPool::instance().run(parts, 4, [&](std::size_t i) { results[i] = f(i); });
+//   WorkerPool::instance().run(parts, 4, [&](std::size_t i) { results[i] = f(i); });
+//
+// internal/parallel_for.hpp shares no threads with it: calls to a store block, so they would keep the pool from
+// reductions, and each caller there gets all threads it asks for, where this pool helps one caller at a time.
 #pragma once
-
-#include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
@@ -18,17 +19,18 @@
 #include <thread>
 
 #include <tensortap/internal/config.hpp>
+#include <tensortap/internal/fork_guard.hpp>
 #include <tensortap/internal/thread.hpp>
 
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
 
-/// Threads: any; one at a time has its help, others work alone meanwhile. So does a forked child.
+/// Threads: any. The pool helps one caller at a time; other callers, and a forked child, do all work themselves.
 class WorkerPool {
  public:
   using Task = std::function<void(std::size_t)>;
 
-  /// Never destroyed: somebody may still reduce while the program ends.
+  /// Never destroyed: threads may still reduce while the program ends.
   static WorkerPool& instance() {
     static WorkerPool& pool = *new WorkerPool;
     return pool;
@@ -37,7 +39,7 @@ class WorkerPool {
   /// Calls `task(i)` for each i below `count`, in this thread and at most `threads` - 1 others. It must not throw.
   void run(std::size_t count, int threads, const Task& task) {
     const auto helpers = static_cast<std::size_t>(std::clamp(threads - 1, 0, most_workers));
-    if (helpers == 0 || count < 2 || ::getpid() != owner_ || !in_use_.try_lock()) {
+    if (helpers == 0 || count < 2 || fork_guard_.is_child() || !in_use_.try_lock()) {
       for (std::size_t i = 0; i < count; ++i) task(i);
       return;
     }
@@ -53,7 +55,7 @@ class WorkerPool {
     wake_.notify_all();
     work();
     std::unique_lock lock(mutex_);
-    wanted_ = 0;  // who has not begun need not
+    wanted_ = 0;  // workers that have not begun need not
     wait(lock, done_, [this] { return working_ == 0; });
   }
 
@@ -63,7 +65,7 @@ class WorkerPool {
 
   WorkerPool() = default;
 
-  /// As many as there can be.
+  /// Starts as many workers as the system allows.
   void start_workers(std::size_t wanted) {
     if (workers_ >= wanted) return;
     try {
@@ -76,7 +78,7 @@ class WorkerPool {
     for (std::size_t i = next_++; i < count_; i = next_++) (*task_)(i);
   }
 
-  /// Waits for what comes soon if it comes at all: to sleep and be woken takes longer than many a task.
+  /// Spins for a while before it sleeps: sleeping and waking take longer than many a task.
   template <class Predicate>
   static void wait(std::unique_lock<std::mutex>& lock, std::condition_variable& changed, const Predicate& predicate) {
     constexpr std::chrono::microseconds soon{50};
@@ -99,11 +101,11 @@ class WorkerPool {
     }
   }
 
-  const pid_t owner_ = ::getpid();
+  const ForkGuard fork_guard_;
   std::mutex in_use_;
   std::size_t workers_ = 0;
   std::atomic<std::size_t> next_ = 0;
-  std::mutex mutex_;  // guards what is below
+  std::mutex mutex_;  // guards the members below
   std::condition_variable wake_, done_;
   const Task* task_ = nullptr;
   std::size_t count_ = 0;
