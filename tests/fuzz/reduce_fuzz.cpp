@@ -1,13 +1,13 @@
 // Differential fuzzing of the reductions: bytes become a tensor of any type, shape, strides and address. Every
-// instruction set of this processor, in any floating-point mode of the caller, must make the same bits of it as
-// Isa::portable, which must make of it what long double does, within the documented bounds.
+// instruction set of this processor, in any floating-point mode of the caller, must give the bits of Isa::portable,
+// whose results must agree with long double within the documented bounds.
 //
 //   clang++ -std=c++20 -O1 -g -fsanitize=fuzzer,address,undefined -DTENSORTAP_LIBFUZZER -Iinclude -Itests
 //     tests/fuzz/reduce_fuzz.cpp -o reduce_fuzz, and then ./reduce_fuzz -max_len=512
 //
 // Without TENSORTAP_LIBFUZZER it has a main of its own and needs no clang:
-//   reduce_fuzz [--cases 1000] [--seed 1]    random cases, the same ones every time; leaves one that fails in a file
-//   reduce_fuzz FILE...                      these, and what is in them
+//   reduce_fuzz [--cases 1000] [--seed 1]    random cases, the same in each run; writes a failing one to a file
+//   reduce_fuzz FILE...                      the cases in these files, with their contents printed
 #include <array>
 #include <bit>
 #include <cfenv>
@@ -41,7 +41,7 @@ using R = tt::Reduction;
 
 namespace {
 
-/// The bytes of a case, taken from the front; zeros when there are no more.
+/// Reads the bytes of a case from the front; zeros after its end.
 class Input {
  public:
   explicit Input(std::span<const std::uint8_t> bytes) : bytes_(bytes) {}
@@ -58,7 +58,8 @@ class Input {
   std::span<const std::uint8_t> bytes_;
 };
 
-/// Memory that begins `offset` bytes after a multiple of 64 and ends where it is said to, for the sanitizer to see.
+/// Memory that begins `offset` bytes after a multiple of 64 and ends exactly at its size, so that a sanitizer detects
+/// reads beyond it.
 class Memory {
  public:
   Memory() = default;
@@ -94,7 +95,7 @@ struct Case {
   }
 };
 
-/// An element that rounding, overflow or a comparison may get wrong.
+/// Returns an element that rounding, overflow or a comparison may get wrong.
 template <class T>
 T odd_element(std::uint64_t which) {
   if constexpr (std::is_integral_v<T>) {
@@ -109,8 +110,8 @@ T odd_element(std::uint64_t which) {
   }
 }
 
-/// Fills `count` elements with those of a kind: 0 the bytes themselves, over and over; 1 any bits; 2 numbers around a
-/// mean; 3 the same with odd ones in between; 4 the same with many zeros.
+/// Fills `count` elements with one of these kinds: 0 the bytes of the case, repeated; 1 any bits; 2 numbers around a
+/// mean; 3 such numbers with odd ones in between; 4 such numbers with many zeros.
 template <class T>
 void fill(std::byte* memory, std::size_t count, std::size_t kind, Input input) {
   constexpr std::array<double, 6> means = {0, 1, -3, 100, 5e4, 1e-4};
@@ -139,7 +140,7 @@ void fill(std::byte* memory, std::size_t count, std::size_t kind, Input input) {
   }
 }
 
-/// Bools are any bytes.
+/// Fills bools with any bytes.
 template <>
 void fill<bool>(std::byte* memory, std::size_t count, std::size_t kind, Input input) {
   fill<std::uint8_t>(memory, count, kind, input);
@@ -186,7 +187,7 @@ Case case_of(Input input) {
   return c;
 }
 
-/// The elements in row-major order, one by one.
+/// Returns the elements in row-major order.
 template <class T>
 std::vector<T> elements_of(const Case& c) {
   std::vector<T> out(c.view.size());
@@ -203,7 +204,8 @@ std::vector<T> elements_of(const Case& c) {
   return out;
 }
 
-/// The floating-point mode of a caller while it lives: the usual one, subnormals flushed to zero, rounding upward.
+/// Sets the floating-point mode of the caller while it lives: the usual one, subnormals flushed to zero, or rounding
+/// upward.
 class CallersMode {
  public:
   explicit CallersMode(std::size_t which) {
@@ -232,7 +234,7 @@ class CallersMode {
   std::fenv_t before_{};
 };
 
-/// All that the library says of the tensor.
+/// All results of the library for the tensor.
 struct Outcome {
   tt::Reductions some;
   tt::ReducedSet every, of_some;
@@ -279,7 +281,7 @@ void require_same(const Outcome& a, const Outcome& b) {
   require_same(a.of_some, b.of_some);
 }
 
-/// What is asked for alone or in company is the same.
+/// Checks that a reduction alone equals the same one among others.
 void require_consistent(const Outcome& a) {
   require(a.every.statistics && same_bits(*a.every.statistics, a.statistics), "statistics beside reductions");
   for (const tt::Reduced& x : a.of_some)
@@ -298,8 +300,8 @@ void require_close(double found, long double exact, long double tolerance, std::
   throw std::logic_error(out.str());
 }
 
-/// The statistics against long double, as `Statistics` promises. Below 1e-307 float64 has fewer bits, and beyond
-/// 1e307 sums overflow.
+/// Checks the statistics against long double within the bounds of `Statistics`. Below 1e-307 float64 has fewer bits,
+/// and beyond 1e307 sums overflow.
 void require_accurate(const tt::Statistics& s, const std::vector<double>& elements) {
   std::vector<double> finite;
   std::uint64_t nan = 0, positive_inf = 0;
@@ -343,7 +345,7 @@ void require_accurate(const tt::Statistics& s, const std::vector<double>& elemen
                   "deviations of magnitudes");
 }
 
-/// Sums and products of integers, which are modulo 2^64, and their extremes, of the very type.
+/// Checks sums and products of integers, which are modulo 2^64, and their extremes, which keep the type.
 template <class T>
 void require_exact(const tt::ReducedSet& found, const std::vector<T>& elements) {
   std::uint64_t sum = 0, product = 1;
@@ -395,7 +397,7 @@ void check(const Case& c, std::size_t chosen) {
   }
 }
 
-/// Throws: the library is wrong.
+/// Checks one case. Throws: a result is wrong.
 void run(std::span<const std::uint8_t> bytes) {
   Input input(bytes);
   const std::size_t chosen = input.number(3);

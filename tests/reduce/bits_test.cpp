@@ -19,7 +19,7 @@ using tt::DType;
 
 namespace {
 
-/// FNV-1a over the bits of every number the reductions give.
+/// The FNV-1a hash of the bits of all reductions.
 class Hash {
  public:
   void add(const tt::TensorView& view) {
@@ -44,7 +44,7 @@ class Hash {
   std::uint64_t value_ = 0xcbf29ce484222325u;
 };
 
-/// Elements whose bits are those of random integers, as far as `mask` lets them through.
+/// Makes elements from the bits of random integers & mask.
 template <class T>
 std::vector<T> masked(std::size_t n, tt::detail::BitsOf<T> mask) {
   inputs::Random random(n);
@@ -65,7 +65,7 @@ std::vector<tt::Isa> available_isas() {
 
 }  // namespace
 
-TEMPLATE_TEST_CASE("sums follow the published tree, to the bit", "[bits]", float, double) {
+TEMPLATE_TEST_CASE("sums follow the published tree, to the bit", "[reduce][bits]", float, double) {
   for (const std::size_t n :
        {1u, 15u, 16u, 17u, 40u, 333u, 4096u, 4097u, 8192u, 12288u, 12289u, 50000u, 300000u, 1200000u}) {
     CAPTURE(n);
@@ -86,7 +86,7 @@ TEMPLATE_TEST_CASE("sums follow the published tree, to the bit", "[bits]", float
 // The hashes were the same with every instruction set, g++ 12 and clang 14, at -O0, -O2, -O3 -march=native, -ffast-math
 // and -Ofast -march=native. If one changes, so do numbers that users compare between runs and machines: that needs a
 // reason and a note in the release.
-TEST_CASE("the bits of the reductions are those of the first release", "[bits]") {
+TEST_CASE("the bits of the reductions are those of the first release", "[reduce][bits]") {
   const tt::Isa isa = GENERATE(from_range(available_isas()));
   CAPTURE(to_string(isa));
   const tt::ScopedIsa scope(isa);
@@ -137,10 +137,10 @@ TEST_CASE("the bits of the reductions are those of the first release", "[bits]")
   CHECK(strided.value() == 0x8483c390499a21d7);
 }
 
-TEMPLATE_TEST_CASE("the number of threads does not change a bit", "[bits]", float, double, tt::BFloat16) {
+TEMPLATE_TEST_CASE("the number of threads does not change a bit", "[reduce][bits]", float, double, tt::BFloat16) {
   auto x = inputs::bell<TestType>(1'000'003, 0.25);
-  SECTION("of numbers") {}
-  SECTION("with NaN among them") { x[777'777] = inputs::element<TestType>(std::nan("")); }
+  SECTION("with finite elements") {}
+  SECTION("with a NaN") { x[777'777] = inputs::element<TestType>(std::nan("")); }
   const auto one = tt::statistics(x).to_record();
   const double norm = tt::l2(x);
   for (const int threads : {2, 3, 5, 16, 64}) {
@@ -151,10 +151,10 @@ TEMPLATE_TEST_CASE("the number of threads does not change a bit", "[bits]", floa
   }
 }
 
-TEST_CASE("the norm of many tensors has the same bits everywhere", "[bits]") {
+TEST_CASE("the norm of many tensors has the same bits everywhere", "[reduce][bits]") {
   std::vector<std::vector<float>> tensors;
   for (std::size_t i = 0; i < 700; ++i) tensors.push_back(inputs::bell<float>(i % 7 == 3 ? 9000 + i : i % 40, 0.125));
-  tensors.push_back(std::vector<float>(1'200'000, 0));  // that many blocks are shared by threads
+  tensors.push_back(std::vector<float>(1'200'000, 0));  // threads share this many blocks
   std::vector<tt::TensorView> views;
   for (const auto& tensor : tensors) views.push_back(tt::as_view(tensor));
   for (const tt::Isa isa : available_isas()) {

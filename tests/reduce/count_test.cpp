@@ -34,7 +34,7 @@ std::vector<T> elements(std::size_t n) {
     return inputs::bell<T>(n, 0.25);
 }
 
-/// All numbers of 16 bits.
+/// Returns all 16-bit floats.
 template <class T>
 std::vector<T> all_of_16_bits() {
   std::vector<T> out(65536);
@@ -44,9 +44,9 @@ std::vector<T> all_of_16_bits() {
 
 }  // namespace
 
-TEMPLATE_TEST_CASE("counts agree with a comparison of each element", "[count]", tt::Half, tt::BFloat16, float, double,
-                   std::int8_t, std::int16_t, std::int32_t, std::int64_t, std::uint8_t, std::uint16_t, std::uint32_t,
-                   std::uint64_t) {
+TEMPLATE_TEST_CASE("counts agree with a comparison of each element", "[reduce][count]", tt::Half, tt::BFloat16, float,
+                   double, std::int8_t, std::int16_t, std::int32_t, std::int64_t, std::uint8_t, std::uint16_t,
+                   std::uint32_t, std::uint64_t) {
   const auto check = [](std::size_t n, std::size_t offset) {
     CAPTURE(n, offset);
     const auto x = elements<TestType>(n);
@@ -64,13 +64,14 @@ TEMPLATE_TEST_CASE("counts agree with a comparison of each element", "[count]", 
   for (std::size_t offset = 0; offset < 64; ++offset) check(50, offset);
 }
 
-TEST_CASE("more equal elements than a lane of bytes can count", "[count]") {
+TEST_CASE("counting does not overflow lanes of bytes", "[reduce][count]") {
   CHECK(tt::count_at_most(std::vector<std::int8_t>(70000, -3), 0) == 70000);
   CHECK(tt::count_at_most(std::vector<float>(70000), 0) == 70000);
   CHECK(tt::count_between(std::vector<tt::Half>(70000), 0, 0) == 70000);
 }
 
-TEMPLATE_TEST_CASE("every number of 16 bits against ends between and on them", "[count]", tt::Half, tt::BFloat16) {
+TEMPLATE_TEST_CASE("every 16-bit float is counted with ends on it and beside it", "[reduce][count]", tt::Half,
+                   tt::BFloat16) {
   const auto x = all_of_16_bits<TestType>();
   for (const std::size_t i : {0x0000u, 0x0001u, 0x0002u, 0x03ffu, 0x0400u, 0x3c00u, 0x3c01u, 0x7bffu, 0x7c00u, 0x7f7fu,
                               0x7f80u, 0x8000u, 0x8001u, 0xbc00u, 0xfbffu, 0xfc00u, 0xff80u}) {
@@ -86,7 +87,7 @@ TEMPLATE_TEST_CASE("every number of 16 bits against ends between and on them", "
   }
 }
 
-TEST_CASE("integers beyond 2^53 are compared exactly", "[count]") {
+TEST_CASE("integers beyond 2^53 are compared exactly", "[reduce][count]") {
   constexpr std::int64_t big = std::int64_t{1} << 53;
   const std::vector<std::int64_t> x = {big, big + 1, big + 2, -big, -big - 1, INT64_MIN, INT64_MAX, INT64_MAX - 1};
   CHECK(tt::count_between(x, big, big) == 1);
@@ -108,14 +109,14 @@ TEST_CASE("integers beyond 2^53 are compared exactly", "[count]") {
   CHECK(tt::count_between(z, big + 1, big + 2) == 1);
 }
 
-TEST_CASE("an end between two integers holds neither", "[count]") {
+TEST_CASE("an interval between two integers contains neither", "[reduce][count]") {
   const std::vector<int> x = {-1, 0, 1};
   CHECK(tt::count_between(x, 0.25, 0.75) == 0);
   CHECK(tt::count_between(x, -0.5, 0.5) == 1);
   CHECK(tt::count_at_most(x, -0.5) == 1);
 }
 
-TEST_CASE("ends are not rounded to the type of the elements", "[count]") {
+TEST_CASE("ends are not rounded to the type of the elements", "[reduce][count]") {
   const std::vector<float> x = {0.1F};  // above 0.1
   CHECK(tt::count_at_most(x, 0.1) == 0);
   CHECK(tt::count_between(x, 0.1, 1) == 1);
@@ -124,8 +125,8 @@ TEST_CASE("ends are not rounded to the type of the elements", "[count]") {
   CHECK(tt::count_between(std::vector<float>{INFINITY}, 1e39, inf) == 1);
 }
 
-TEMPLATE_TEST_CASE("NaN lies inside nothing, infinities are elements", "[count]", float, double, tt::Half,
-                   tt::BFloat16) {
+TEMPLATE_TEST_CASE("NaN is in no interval, and infinities are counted like other elements", "[reduce][count]", float,
+                   double, tt::Half, tt::BFloat16) {
   std::vector<TestType> x;
   for (const float e : {NAN, -NAN, INFINITY, -INFINITY, 0.0F, -0.0F, 1.0F}) x.push_back(inputs::element<TestType>(e));
   CHECK(tt::count_at_most(x, 0) == 3);
@@ -142,7 +143,7 @@ TEMPLATE_TEST_CASE("NaN lies inside nothing, infinities are elements", "[count]"
   CHECK(tt::count_between(x, 1, 0) == 0);
 }
 
-TEST_CASE("subnormals are not zero", "[count]") {
+TEST_CASE("subnormals are not zero", "[reduce][count]") {
   const std::vector<float> x = {0x1p-149F, -0x1p-149F, 0x1p-127F, 0, -0.0F};
   CHECK(tt::count_at_most(x, 0) == 3);
   CHECK(tt::count_between(x, 0, 0) == 2);
@@ -151,7 +152,7 @@ TEST_CASE("subnormals are not zero", "[count]") {
   CHECK(tt::count_between(std::vector<double>{0x1p-1074, 0}, 0x1p-1074, 1) == 1);
 }
 
-TEST_CASE("counting bools reads any byte but 0 as true", "[count]") {
+TEST_CASE("counting bools reads any byte but 0 as true", "[reduce][count]") {
   const std::array<std::uint8_t, 20> bytes = {0, 1, 1, 0, 2, 255};
   const std::int64_t extent = 20;
   const tt::TensorView view(bytes.data(), tt::DType::boolean, {&extent, 1});
@@ -160,7 +161,7 @@ TEST_CASE("counting bools reads any byte but 0 as true", "[count]") {
   CHECK(tt::count_between(view, 2, 255) == 0);
 }
 
-TEST_CASE("counts of strided views and scalars", "[count]") {
+TEST_CASE("counts of strided views and scalars", "[reduce][count]") {
   const auto memory = inputs::bell<float>(30000);
   const std::array<std::int64_t, 2> shape = {100, 150};
   const std::array<std::int64_t, 2> strides = {-1, 200};
@@ -172,13 +173,13 @@ TEST_CASE("counts of strided views and scalars", "[count]") {
   CHECK(tt::count_at_most(2.5, 2) == 0);
 }
 
-TEST_CASE("there is nothing to count in strings and complex numbers", "[count]") {
+TEST_CASE("counting throws for strings and complex numbers", "[reduce][count]") {
   CHECK_THROWS_WITH(tt::count_at_most(std::string("x"), 0), contains("str"));
   CHECK_THROWS_AS(tt::count_between(std::vector<std::complex<float>>(2), 0, 1), tt::Error);
 }
 
 #if defined(__x86_64__)
-TEST_CASE("counts do not depend on a mode that flushes subnormals", "[count]") {
+TEST_CASE("counts do not depend on a mode that flushes subnormals", "[reduce][count]") {
   const std::vector<float> x = {0x1p-149F, 0x1p-130F, 0};
   std::uint32_t before = 0;
   asm volatile("stmxcsr %0" : "=m"(before));
@@ -193,7 +194,7 @@ TEST_CASE("counts do not depend on a mode that flushes subnormals", "[count]") {
 #endif
 
 // The same with g++ 12 and clang 14, at -O0, -O2, -O3 -march=native, -O3 -ffast-math and -Ofast -march=native.
-TEST_CASE("counts are those of the first release", "[count][bits]") {
+TEST_CASE("counts are those of the first release", "[reduce][count][bits]") {
   std::uint64_t hash = 0xcbf29ce484222325u;
   const auto add = [&](const auto& x) {
     for (const double end : {-1e20, -1.0, -0.1, 0.0, 1e-30, 0.5, 3.0, 70000.0}) {

@@ -24,7 +24,7 @@ using expected::error_of;
 using expected::inf;
 using expected::tree_sum;
 
-/// Everything a difference says, as bits.
+/// Returns all fields of a difference, as bits.
 std::array<std::uint64_t, 14> bits(const tt::Difference& d) {
   const auto of = [](double x) { return std::bit_cast<std::uint64_t>(x); };
   return {d.count,
@@ -43,7 +43,7 @@ std::array<std::uint64_t, 14> bits(const tt::Difference& d) {
           of(d.cosine())};
 }
 
-/// Compares with long double sums over the pairs of finite elements; all fields but max_index.
+/// Compares all fields but max_index with long double sums over the pairs of finite elements.
 template <class T>
 void check_against(const tt::Difference& d, const std::vector<T>& x, const std::vector<T>& y,
                    const tt::DifferenceOptions& options = {}) {
@@ -90,7 +90,7 @@ void check_against(const tt::Difference& d, const std::vector<T>& x, const std::
   REQUIRE(std::fabs(d.cosine() - static_cast<double>(products / std::sqrt(x_squares * y_squares))) <= 1e-13);
 }
 
-/// `x` after a small update, some of whose elements do not move.
+/// Returns `x` after a small update that leaves some elements unchanged.
 template <class T>
 std::vector<T> updated(const std::vector<T>& x, double size, std::uint64_t seed = 7) {
   inputs::Random random(seed + x.size());
@@ -104,7 +104,7 @@ std::vector<T> updated(const std::vector<T>& x, double size, std::uint64_t seed 
 
 }  // namespace
 
-TEMPLATE_TEST_CASE("differences agree with long double sums at every size", "[difference]", float, double) {
+TEMPLATE_TEST_CASE("differences agree with long double sums at every size", "[reduce][difference]", float, double) {
   const auto check = [](std::size_t n) {
     CAPTURE(n);
     const auto y = inputs::bell<TestType>(n, 0.25);
@@ -118,7 +118,7 @@ TEMPLATE_TEST_CASE("differences agree with long double sums at every size", "[di
   for (const std::size_t n : {4079u, 4095u, 4096u, 4097u, 4112u, 8191u, 8192u, 8193u, 12288u, 20001u}) check(n);
 }
 
-TEMPLATE_TEST_CASE("differences of every element type, wherever they lie", "[difference]", tt::Half, tt::BFloat16,
+TEMPLATE_TEST_CASE("differences of every element type, at any address", "[reduce][difference]", tt::Half, tt::BFloat16,
                    float, double, std::int8_t, std::int16_t, std::int32_t, std::int64_t, std::uint8_t, std::uint16_t,
                    std::uint32_t, std::uint64_t) {
   for (const std::size_t n : {1u, 16u, 17u, 100u, 4096u, 5000u}) {
@@ -142,7 +142,7 @@ TEMPLATE_TEST_CASE("differences of every element type, wherever they lie", "[dif
   }
 }
 
-TEMPLATE_TEST_CASE("differences are summed in the published tree, to the bit", "[difference]", float, double) {
+TEMPLATE_TEST_CASE("differences are summed in the published tree, to the bit", "[reduce][difference]", float, double) {
   for (const std::size_t n : {1u, 17u, 333u, 4096u, 4097u, 12289u, 50000u}) {
     CAPTURE(n);
     const auto y = inputs::bell<TestType>(n, 0.1);
@@ -159,7 +159,7 @@ TEMPLATE_TEST_CASE("differences are summed in the published tree, to the bit", "
   }
 }
 
-TEST_CASE("close means what numpy.isclose means", "[difference]") {
+TEST_CASE("close has the meaning of numpy.isclose", "[reduce][difference]") {
   const double nan = NAN;
   const auto close = [](double x, double y, tt::DifferenceOptions options = {}) {
     return tt::difference(x, y, options).allclose();
@@ -178,14 +178,14 @@ TEST_CASE("close means what numpy.isclose means", "[difference]") {
   CHECK_FALSE(close(1, inf));
   CHECK_FALSE(close(nan, inf, {.equal_nan = true}));
   CHECK(close(0.0, -0.0, {.rtol = 0, .atol = 0}));
-  CHECK(close(1.5, 1, {.rtol = 0.5, .atol = 0}));  // exactly as far as tolerated
-  CHECK(close(2, 3, {.rtol = 0.4, .atol = 0}));    // the tolerance is that of y
+  CHECK(close(1.5, 1, {.rtol = 0.5, .atol = 0}));  // exactly at the tolerance
+  CHECK(close(2, 3, {.rtol = 0.4, .atol = 0}));    // rtol is relative to y
   CHECK_FALSE(close(3, 2, {.rtol = 0.4, .atol = 0}));
   CHECK(tt::difference(std::vector<float>{}, std::vector<float>{}).allclose());
 }
 
-TEMPLATE_TEST_CASE("a NaN or an infinity in either tensor is counted and its pair left out", "[difference]", float,
-                   double, tt::Half, tt::BFloat16) {
+TEMPLATE_TEST_CASE("a NaN or an infinity in either tensor is counted and its pair excluded", "[reduce][difference]",
+                   float, double, tt::Half, tt::BFloat16) {
   for (const std::size_t n : {1u, 2u, 17u, 70u, 4096u, 4111u, 9000u}) {
     const auto y = inputs::bell<TestType>(n, 2);
     const auto x = updated(y, 0.1);
@@ -205,7 +205,7 @@ TEMPLATE_TEST_CASE("a NaN or an infinity in either tensor is counted and its pai
   }
 }
 
-TEST_CASE("many pairs that are not finite", "[difference]") {
+TEST_CASE("many pairs that are not finite", "[reduce][difference]") {
   for (const std::size_t n : {40u, 5000u, 20000u}) {
     inputs::Random random(n);
     std::vector<double> y = inputs::bell<double>(n, 1);
@@ -228,7 +228,7 @@ TEST_CASE("many pairs that are not finite", "[difference]") {
   }
 }
 
-TEST_CASE("no pair of finite elements has no numbers", "[difference]") {
+TEST_CASE("the difference has no numbers without a pair of finite elements", "[reduce][difference]") {
   const auto d = tt::difference(std::vector<float>(5000, NAN), std::vector<float>(5000, 1.0F));
   CHECK(d.nan == 5000);
   CHECK(d.finite() == 0);
@@ -243,15 +243,15 @@ TEST_CASE("no pair of finite elements has no numbers", "[difference]") {
   CHECK(std::isnan(empty.cosine()));
 }
 
-TEMPLATE_TEST_CASE("the largest difference is found wherever it is, the first of equal ones", "[difference]", float,
-                   double) {
+TEMPLATE_TEST_CASE("the index of the largest difference is found, the first of equal ones", "[reduce][difference]",
+                   float, double) {
   for (const std::size_t n : {1u, 5u, 40u, 4100u, 13000u}) {
     const std::vector<TestType> y(n, 1);
     for (std::size_t place = 0; place < n; place += n < 100 ? 1 : 313) {
       CAPTURE(n, place);
       auto x = y;
       x[place] = -4;
-      x[n - 1 - (n - 1 - place) / 2] = -4;  // at `place` or behind it
+      x[n - 1 - (n - 1 - place) / 2] = -4;  // at `place` or after it
       const auto d = tt::difference(x, y);
       REQUIRE(d.max_abs == 5);
       REQUIRE(d.max_index == place);
@@ -267,7 +267,7 @@ TEMPLATE_TEST_CASE("the largest difference is found wherever it is, the first of
   CHECK(tt::difference(x, y).max_index == 4);
 }
 
-TEST_CASE("norms and angles of known vectors", "[difference]") {
+TEST_CASE("norms and angles of known vectors", "[reduce][difference]") {
   const auto d = tt::difference(std::vector<float>{3, 4}, std::vector<float>{0, 0});
   CHECK(d.l2() == 5);
   CHECK(d.relative() == inf);
@@ -284,7 +284,7 @@ TEST_CASE("norms and angles of known vectors", "[difference]") {
   }
 }
 
-TEST_CASE("extreme magnitudes of pairs", "[difference]") {
+TEST_CASE("extreme magnitudes of pairs", "[reduce][difference]") {
   SECTION("1e20 beside 1e-30, and the largest floats") {
     auto x = inputs::bell<float>(9000, 0, 1e20);
     auto y = inputs::bell<float>(9000, 0, 1e-30, 2);
@@ -313,7 +313,7 @@ TEST_CASE("extreme magnitudes of pairs", "[difference]") {
     CHECK(d.max_abs == 2e200);
     CHECK(d.close == 0);
   }
-  SECTION("a difference that overflows is the largest there is") {
+  SECTION("a difference that overflows is the largest") {
     const auto d = tt::difference(std::vector<double>{1, 1e308, INFINITY}, std::vector<double>{2, -1e308, 0});
     CHECK(d.infinite == 1);
     CHECK(d.max_abs == inf);
@@ -321,7 +321,7 @@ TEST_CASE("extreme magnitudes of pairs", "[difference]") {
     CHECK(d.first_non_finite == 2);
     CHECK_FALSE(tt::difference(1e308, -1e308).allclose());
     const std::vector<double> odd = {inf, 1, 1, 1, 1e308}, even = {0, -inf, 2, 2, -1e308};
-    CHECK(tt::difference(odd, even).max_index == 4);  // infinities before it are not
+    CHECK(tt::difference(odd, even).max_index == 4);  // not an infinity before it
     CHECK(tt::difference(even, odd).max_index == 4);
   }
   SECTION("a sum of overflowed products is the usual NaN") {
@@ -331,7 +331,7 @@ TEST_CASE("extreme magnitudes of pairs", "[difference]") {
   }
 }
 
-TEST_CASE("differences of strided views are those of their copies, bit for bit", "[difference]") {
+TEST_CASE("differences of strided views are those of their copies, bit for bit", "[reduce][difference]") {
   const auto memory = inputs::bell<float>(200 * 100, 1, 2, 3);
   const auto other = updated(memory, 0.5);
   const auto check = [&](std::size_t first, std::vector<std::int64_t> shape, std::vector<std::int64_t> strides) {
@@ -351,8 +351,8 @@ TEST_CASE("differences of strided views are those of their copies, bit for bit",
   check(7, {30, 5, 9}, {600, 3, 17});
 }
 
-TEMPLATE_TEST_CASE("merging differences of the pieces of the tree gives the whole, bit for bit", "[difference]", float,
-                   double) {
+TEMPLATE_TEST_CASE("merging differences of the pieces of the tree gives the whole, bit for bit", "[reduce][difference]",
+                   float, double) {
   for (const std::size_t n : {4097u, 8192u, 12288u, 20000u, 40000u})
     for (const bool odd : {false, true}) {
       const std::size_t cut = std::bit_floor((n - 1) / 4096) * 4096;
@@ -370,7 +370,7 @@ TEMPLATE_TEST_CASE("merging differences of the pieces of the tree gives the whol
     }
 }
 
-TEST_CASE("merging differences cut anywhere changes the last bits only", "[difference]") {
+TEST_CASE("merging differences cut anywhere changes the last bits only", "[reduce][difference]") {
   const auto y = inputs::bell<double>(10000, 10);
   const auto x = updated(y, 0.1);
   const std::span<const double> a(x), b(y);
@@ -382,7 +382,7 @@ TEST_CASE("merging differences cut anywhere changes the last bits only", "[diffe
   CHECK(bits(merge(tt::Difference{}, tt::Difference{})) == bits(tt::Difference{}));
 }
 
-TEST_CASE("tensors that cannot be compared, and tolerances that mean nothing", "[difference]") {
+TEST_CASE("difference throws for incompatible tensors and invalid tolerances", "[reduce][difference]") {
   const std::vector<float> six(6);
   const std::array<std::int64_t, 2> wide = {2, 3}, high = {3, 2};
   const tt::TensorView x(six.data(), DType::f32, wide);
@@ -400,7 +400,7 @@ TEST_CASE("tensors that cannot be compared, and tolerances that mean nothing", "
 }
 
 #if defined(__x86_64__) || defined(__aarch64__)
-TEST_CASE("differences do not depend on the caller's floating-point mode", "[difference]") {
+TEST_CASE("differences do not depend on the caller's floating-point mode", "[reduce][difference]") {
   const auto y = inputs::bell<float>(5000, 0, 1e-3);
   auto x = updated(y, 1e-4);
   for (std::size_t i = 0; i < x.size(); i += 7) x[i] = std::bit_cast<float>(static_cast<std::uint32_t>(i + 1));
@@ -431,7 +431,7 @@ TEST_CASE("differences do not depend on the caller's floating-point mode", "[dif
 
 // The hash was the same with g++ 12 and clang 14, at -O0, -O2, -O3 -march=native, -O3 -ffast-math and -Ofast
 // -march=native.
-TEST_CASE("the bits of differences are those of the first release", "[difference][bits]") {
+TEST_CASE("the bits of differences are those of the first release", "[reduce][difference][bits]") {
   std::uint64_t hash = 0xcbf29ce484222325u;
   const auto add = [&](const auto& x, const auto& y) {
     for (const double rtol : {0.0, 1e-5, 0.25})

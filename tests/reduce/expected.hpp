@@ -1,4 +1,4 @@
-// What the reductions must come to.
+// Reference values of the reductions.
 #pragma once
 
 #include <array>
@@ -14,14 +14,14 @@ namespace expected {
 
 inline constexpr double inf = std::numeric_limits<double>::infinity();
 
-/// The relative error of `value`.
+/// Returns the relative error of `value`.
 inline double error_of(double value, long double exact) {
   if (static_cast<long double>(value) == exact) return 0;
   return static_cast<double>(std::fabs((static_cast<long double>(value) - exact) / exact));
 }
 
-/// A sum of doubles in the published order, word for word: blocks of 4096, lane j of row r is element 16r + j, lanes
-/// are added in halves, blocks in pairs.
+/// Adds doubles in the published order: blocks of 4096, lane j of row r is element 16r + j, lanes are added in halves,
+/// blocks in pairs.
 inline double tree_sum(std::span<const double> x) {
   using tensortap::detail::rounded;  // or compilers reorder this here under -ffast-math
   if (x.size() > 4096) {

@@ -21,7 +21,7 @@ namespace {
 
 using expected::inf;
 
-/// The histogram by comparison of each element with the ends of the bins.
+/// Makes a histogram by comparing each element with the ends of the bins.
 template <class T>
 Histogram naive(std::span<const T> elements) {
   static const std::vector<double> ends = [] {  // of the positive bins
@@ -59,7 +59,7 @@ Histogram naive(const std::vector<T>& elements) {
   return naive(std::span<const T>(elements));
 }
 
-/// Numbers of all magnitudes, NaN and infinities among them; any integers.
+/// Makes numbers of all magnitudes with NaN and infinities, or any integers.
 template <class T>
 std::vector<T> all_sizes(std::size_t n, std::uint64_t seed = 1) {
   inputs::Random random(seed + n);
@@ -78,7 +78,8 @@ std::vector<T> all_sizes(std::size_t n, std::uint64_t seed = 1) {
 
 }  // namespace
 
-TEST_CASE("the bins follow each other from the largest negative numbers to the largest ones", "[histogram]") {
+TEST_CASE("the bins ascend without gaps from the largest negative to the largest positive numbers",
+          "[reduce][histogram]") {
   STATIC_REQUIRE(Histogram::bin_count == 2221);
   for (std::size_t i = 1; i < Histogram::bin_count; ++i) {
     CAPTURE(i);
@@ -100,7 +101,7 @@ TEST_CASE("the bins follow each other from the largest negative numbers to the l
   CHECK(positive(Histogram::bins_per_sign).upper == std::numeric_limits<double>::max());
 }
 
-TEMPLATE_TEST_CASE("each element is in the bin between whose ends it lies", "[histogram]", tt::Half, tt::BFloat16,
+TEMPLATE_TEST_CASE("each element is in the bin whose ends enclose it", "[reduce][histogram]", tt::Half, tt::BFloat16,
                    float, double, std::int8_t, std::int16_t, std::int32_t, std::int64_t, std::uint8_t, std::uint16_t,
                    std::uint32_t, std::uint64_t) {
   const auto check = [](const std::vector<TestType>& x, std::size_t offset) {
@@ -113,13 +114,13 @@ TEMPLATE_TEST_CASE("each element is in the bin between whose ends it lies", "[hi
   if constexpr (!std::is_integral_v<TestType>) check(inputs::bell<TestType>(20000), 0);
 }
 
-TEMPLATE_TEST_CASE("every number of 16 bits is in its bin", "[histogram]", tt::Half, tt::BFloat16) {
+TEMPLATE_TEST_CASE("every number of 16 bits is in its bin", "[reduce][histogram]", tt::Half, tt::BFloat16) {
   std::vector<TestType> x(65536);
   for (std::size_t i = 0; i < x.size(); ++i) x[i].bits = static_cast<std::uint16_t>(i);
   CHECK((tt::histogram(x) == naive(x)));
 }
 
-TEMPLATE_TEST_CASE("numbers next to the ends of bins are on their side", "[histogram]", float, double) {
+TEMPLATE_TEST_CASE("numbers next to the end of a bin are in the right bin", "[reduce][histogram]", float, double) {
   std::vector<TestType> x;
   for (std::size_t i = 0; i < Histogram::bin_count; ++i) {
     const double end = Histogram::bounds(i).lower;
@@ -131,7 +132,7 @@ TEMPLATE_TEST_CASE("numbers next to the ends of bins are on their side", "[histo
   CHECK((tt::histogram(x) == naive(x)));
 }
 
-TEST_CASE("zeros, subnormals, NaN and infinities are counted", "[histogram]") {
+TEST_CASE("zeros, subnormals, NaN and infinities are counted", "[reduce][histogram]") {
   const std::vector<double> x = {0.0, -0.0, NAN, -NAN, inf, inf, -inf, 0x1p-1074, -0x1p-1023, 0x1p-1022, 1e300, -1e300};
   for (const std::size_t more : {0u, 5000u}) {
     auto y = x;
@@ -150,7 +151,7 @@ TEST_CASE("zeros, subnormals, NaN and infinities are counted", "[histogram]") {
     CHECK(h.counts[Histogram::zero_bin - 1] == 1);
     CHECK(h.counts[Histogram::zero_bin + 1] == 2);
   }
-  for (const double subnormal : {0x1p-1074, -0x1p-1030})  // and nothing else that is odd
+  for (const double subnormal : {0x1p-1074, -0x1p-1030})  // nothing else in the block is odd
     CHECK(tt::histogram(std::vector<double>{subnormal, 1, 0}).subnormals == 1);
   CHECK(tt::histogram(std::vector<double>{0x1p-1022, 1, 0}).subnormals == 0);
   CHECK(tt::histogram(std::vector<float>{0x1p-149F, -0x1p-127F, 0x1p-126F, 0}).subnormals == 2);
@@ -158,7 +159,7 @@ TEST_CASE("zeros, subnormals, NaN and infinities are counted", "[histogram]") {
   CHECK((tt::histogram(std::vector<float>(9000, NAN)) == naive(std::vector<float>(9000, NAN))));
 }
 
-TEST_CASE("integers beyond 2^53 are in their own bins", "[histogram]") {
+TEST_CASE("integers beyond 2^53 are in their own bins", "[reduce][histogram]") {
   constexpr std::int64_t power = std::int64_t{1} << 62;
   const auto h = tt::histogram(std::vector<std::int64_t>{power - 1, power, -power + 1, INT64_MIN, INT64_MAX});
   CHECK(h.count_below(62) == 2);
@@ -168,8 +169,8 @@ TEST_CASE("integers beyond 2^53 are in their own bins", "[histogram]") {
   CHECK(tt::histogram(std::vector<std::uint64_t>{UINT64_MAX, 0}).count_from(63) == 1);
 }
 
-TEMPLATE_TEST_CASE("what lies below and from a power of two on", "[histogram]", float, tt::Half, std::int64_t,
-                   std::int8_t) {
+TEMPLATE_TEST_CASE("elements below a power of two and from it on are counted", "[reduce][histogram]", float, tt::Half,
+                   std::int64_t, std::int8_t) {
   const auto x = all_sizes<TestType>(3000);
   const auto h = tt::histogram(x);
   for (int exponent = -1100; exponent <= 1100; ++exponent) {
@@ -185,7 +186,7 @@ TEMPLATE_TEST_CASE("what lies below and from a power of two on", "[histogram]", 
   }
 }
 
-TEST_CASE("powers of two that divide a bin of float64 are not answered", "[histogram]") {
+TEST_CASE("count_below returns nothing for powers of two inside a bin", "[reduce][histogram]") {
   const auto tiny = tt::histogram(std::vector<double>{0, 1, 0x1p-150});
   CHECK_FALSE(tiny.count_below(-150));
   CHECK_FALSE(tiny.count_from(-1073));
@@ -200,7 +201,7 @@ TEST_CASE("powers of two that divide a bin of float64 are not answered", "[histo
   CHECK(huge.count_from(-1000) == 2);
 }
 
-TEMPLATE_TEST_CASE("quantiles lie within their bounds", "[histogram]", float, double, tt::Half, std::int32_t,
+TEMPLATE_TEST_CASE("quantiles lie within their bounds", "[reduce][histogram]", float, double, tt::Half, std::int32_t,
                    std::uint8_t, std::uint64_t) {
   for (const std::size_t n : {1u, 2u, 3u, 10u, 11u, 101u, 5000u})
     for (const bool spread : {false, true}) {
@@ -240,7 +241,7 @@ TEMPLATE_TEST_CASE("quantiles lie within their bounds", "[histogram]", float, do
     }
 }
 
-TEST_CASE("quantiles of known numbers", "[histogram]") {
+TEST_CASE("quantiles of known numbers", "[reduce][histogram]") {
   std::vector<float> x(11);
   for (int i = 0; i < 11; ++i) x[static_cast<std::size_t>(i)] = std::ldexp(1.0F, i);
   const auto h = tt::histogram(x);
@@ -258,7 +259,7 @@ TEST_CASE("quantiles of known numbers", "[histogram]") {
   CHECK(zeros.abs_quantile(1)->lower == 1);
 }
 
-TEST_CASE("NaN and infinities have no quantile, and neither has nothing", "[histogram]") {
+TEST_CASE("there is no quantile without finite elements", "[reduce][histogram]") {
   CHECK_FALSE(tt::histogram(std::vector<float>{}).quantile(0.5));
   CHECK_FALSE(tt::histogram(std::vector<float>{NAN, INFINITY, -INFINITY}).quantile(0.5));
   CHECK_FALSE(tt::histogram(std::vector<float>{NAN}).abs_quantile(0));
@@ -266,7 +267,7 @@ TEST_CASE("NaN and infinities have no quantile, and neither has nothing", "[hist
   CHECK(tt::histogram(std::vector<float>{}).count == 0);
 }
 
-TEST_CASE("quantiles of more elements than float64 can number", "[histogram]") {
+TEST_CASE("quantiles of more elements than float64 can index", "[reduce][histogram]") {
   Histogram h;
   h.count = UINT64_MAX;
   h.counts.back() = 1;
@@ -275,21 +276,21 @@ TEST_CASE("quantiles of more elements than float64 can number", "[histogram]") {
   CHECK(h.quantile(1)->upper == std::numeric_limits<double>::max());
 }
 
-TEST_CASE("a histogram whose counts do not add up has some quantile", "[histogram]") {
+TEST_CASE("a histogram with inconsistent counts has some quantile", "[reduce][histogram]") {
   Histogram h;
   h.count = 5;
   CHECK(h.quantile(1)->upper == std::numeric_limits<double>::max());
   CHECK(h.abs_quantile(1)->upper == std::numeric_limits<double>::max());
 }
 
-TEST_CASE("there are quantiles from 0 to 1", "[histogram]") {
+TEST_CASE("a quantile outside [0, 1] throws", "[reduce][histogram]") {
   const auto h = tt::histogram(std::vector<float>{1});
   CHECK_THROWS_WITH(h.quantile(1.5), "histogram: quantile: it is not from 0 to 1 (1.5); use 0.5 for the median");
   CHECK_THROWS_AS(h.quantile(-0.01), tt::Error);
   CHECK_THROWS_AS(h.abs_quantile(NAN), tt::Error);
 }
 
-TEMPLATE_TEST_CASE("histograms add up, in any order", "[histogram]", float, double, std::uint64_t) {
+TEMPLATE_TEST_CASE("histograms add up, in any order", "[reduce][histogram]", float, double, std::uint64_t) {
   const auto x = all_sizes<TestType>(9001);
   const std::span<const TestType> all(x);
   const auto whole = tt::histogram(x);
@@ -306,7 +307,7 @@ TEMPLATE_TEST_CASE("histograms add up, in any order", "[histogram]", float, doub
   CHECK(merge(whole, other).finite() == whole.finite() + 100);
 }
 
-TEST_CASE("histograms of strided views, bools and scalars", "[histogram]") {
+TEST_CASE("histograms of strided views, bools and scalars", "[reduce][histogram]") {
   const auto memory = all_sizes<float>(30000);
   const std::array<std::int64_t, 2> shape = {100, 150};
   const std::array<std::int64_t, 2> strides = {-1, 200};
@@ -331,7 +332,7 @@ TEST_CASE("histograms of strided views, bools and scalars", "[histogram]") {
 }
 
 #if defined(__x86_64__)
-TEST_CASE("histograms do not depend on a mode that flushes subnormals", "[histogram]") {
+TEST_CASE("histograms do not depend on a mode that flushes subnormals", "[reduce][histogram]") {
   const std::vector<float> x = {0x1p-149F, 0x1p-130F, 0};
   std::uint32_t before = 0;
   asm volatile("stmxcsr %0" : "=m"(before));
@@ -345,7 +346,7 @@ TEST_CASE("histograms do not depend on a mode that flushes subnormals", "[histog
 #endif
 
 // The same with g++ 12 and clang 14, at -O0, -O2, -O3 -march=native, -O3 -ffast-math and -Ofast -march=native.
-TEST_CASE("histograms are those of the first release", "[histogram][bits]") {
+TEST_CASE("histograms are those of the first release", "[reduce][histogram][bits]") {
   std::uint64_t hash = 0xcbf29ce484222325u;
   const auto add = [&](std::uint64_t number) { hash = (hash ^ number) * 0x100000001b3u; };
   const auto add_all = [&]<class T>() {

@@ -29,9 +29,9 @@ class Random {
     state_ ^= state_ >> 7;
     return state_ ^= state_ << 17;
   }
-  /// In (-1, 1), a multiple of 2^-22.
+  /// Returns a multiple of 2^-22 in (-1, 1).
   double uniform() { return static_cast<double>(static_cast<std::int32_t>(bits() >> 41) - (1 << 22)) * 0x1p-22; }
-  /// Of mean 0 and std 1, roughly normal: 12 uniform numbers of 16 bits.
+  /// Returns a roughly normal number of mean 0 and std 1: the sum of 12 uniform numbers of 16 bits.
   double bell() {
     std::int64_t sum = 0;
     for (int i = 0; i < 3; ++i)
@@ -67,7 +67,7 @@ std::vector<T> bell(std::size_t n, double mean = 0, double std = 1, std::uint64_
   return out;
 }
 
-/// Any bits at all: for integers.
+/// Makes integers of any bits.
 template <class T>
 std::vector<T> anything(std::size_t n, std::uint64_t seed = 1) {
   Random random(seed + n);
@@ -76,7 +76,7 @@ std::vector<T> anything(std::size_t n, std::uint64_t seed = 1) {
   return out;
 }
 
-/// What the statistics of finite elements must be.
+/// The exact statistics of finite elements.
 struct Reference {
   long double sum = 0, abs_sum = 0, sum_squares = 0, squared_deviations = 0, abs_squared_deviations = 0;
   long double min = INFINITY, max = -INFINITY, abs_min = INFINITY, abs_max = 0;

@@ -9,7 +9,10 @@
 
 #include <tensortap/isa.hpp>
 #include <tensortap/reduce/internal/kernels.hpp>
+#include <tensortap/reduce/internal/lanes.hpp>
+#include <tensortap/reduce/internal/product.hpp>
 #include <tensortap/reduce/reduce.hpp>
+#include <tensortap/reduce/statistics.hpp>
 #include "catch.hpp"
 #include "inputs.hpp"
 
@@ -18,7 +21,7 @@ using namespace tt::detail;
 
 namespace {
 
-/// Puts other kernels in the place of those in use.
+/// Replaces the kernels in use while it lives.
 template <class In>
 class Substitute {
  public:
@@ -31,7 +34,7 @@ class Substitute {
 template <class In>
 std::vector<std::uint64_t> bits_of_totals(const BlockTotals<In>& t, unsigned parts) {
   std::vector<std::uint64_t> out = {t.all_finite};
-  if (!t.all_finite) return out;  // the rest may be anything
+  if (!t.all_finite) return out;  // the rest is undefined
   if ((parts & sums) != 0) {
     out.push_back(bits_of(t.sum));
     out.push_back(bits_of(t.abs_sum));
@@ -49,7 +52,7 @@ bool has_subnormal(const std::byte* elements, std::size_t count) {
   return false;
 }
 
-/// All that kernels say of a block, as bits.
+/// Returns the results of all kernels for a block, as bits.
 template <class In>
 std::vector<std::uint64_t> findings(const Kernels<In>& kernels, const std::byte* elements, std::size_t count) {
   std::vector<std::uint64_t> out;
@@ -76,7 +79,7 @@ std::vector<std::uint64_t> findings(const Kernels<In>& kernels, const std::byte*
       if (is_finite(all.sum_squares)) append({bits_of(all.sum), bits_of(all.sum_squares)});
     }
   }
-  if (sizeof(In) == 8 || !has_subnormal<In>(elements, count)) {  // else a kernel of float may call the block odd
+  if (sizeof(In) == 8 || !has_subnormal<In>(elements, count)) {  // else a kernel of float may report the block as odd
     LaneProducts products;
     kernels.products(elements, count / lane_count, products);
     out.push_back(products.odd);
@@ -98,7 +101,7 @@ const Kernels<In>& kernels_of(tt::Isa isa) {
   return kernels<In>();
 }
 
-/// Numbers as they come, and blocks in which some are odd.
+/// Makes blocks of normal numbers, and blocks with NaN, infinities, zeros and subnormals.
 template <class In>
 std::vector<std::vector<In>> inputs_of(std::size_t n) {
   std::vector<std::vector<In>> out = {inputs::bell<In>(n), inputs::bell<In>(n, 1, 0.25),
@@ -115,7 +118,7 @@ std::vector<std::vector<In>> inputs_of(std::size_t n) {
 
 }  // namespace
 
-TEMPLATE_TEST_CASE("every instruction set has the bits of the plain loops", "[kernels]", float, double) {
+TEMPLATE_TEST_CASE("every instruction set gives the bits of the plain loops", "[reduce][kernels]", float, double) {
   std::vector<std::size_t> sizes;
   for (std::size_t n = 0; n <= 100; ++n) sizes.push_back(n);
   for (const std::size_t n : {255u, 256u, 257u, 1000u, 1023u, 1100u, 4080u, 4081u, 4095u, 4096u}) sizes.push_back(n);
@@ -137,7 +140,7 @@ TEMPLATE_TEST_CASE("every instruction set has the bits of the plain loops", "[ke
   }
 }
 
-TEMPLATE_TEST_CASE("kernels do not depend on the alignment", "[kernels]", float, double) {
+TEMPLATE_TEST_CASE("kernels do not depend on the alignment", "[reduce][kernels]", float, double) {
   const auto x = inputs::bell<TestType>(150);
   const auto expected = findings(portable_kernels<TestType>, reinterpret_cast<const std::byte*>(x.data()), x.size());
   for (const tt::Isa isa : tt::all_isas) {
@@ -153,7 +156,7 @@ TEMPLATE_TEST_CASE("kernels do not depend on the alignment", "[kernels]", float,
 
 namespace {
 
-/// The sums of squares of blocks of `Element` in turns, and those of each.
+/// Compares the sums of squares of several blocks of `Element` with those of each block.
 template <class Element, class In>
 void check_in_turns(typename Kernels<In>::Squares* Kernels<In>::*kernel, std::size_t places) {
   const auto x = inputs::bell<Element>(12 * block_size, 0.5);
@@ -179,7 +182,7 @@ void check_in_turns(typename Kernels<In>::Squares* Kernels<In>::*kernel, std::si
 
 }  // namespace
 
-TEST_CASE("blocks in turns have the sums of each", "[kernels]") {
+TEST_CASE("kernels for several blocks find the sums of each block", "[reduce][kernels]") {
   check_in_turns<float, float>(&Kernels<float>::squares_of_two, 2);
   check_in_turns<double, double>(&Kernels<double>::squares_of_two, 2);
   check_in_turns<float, float>(&Kernels<float>::squares_of_four, 4);
@@ -188,12 +191,12 @@ TEST_CASE("blocks in turns have the sums of each", "[kernels]") {
   check_in_turns<tt::BFloat16, float>(&Kernels<float>::squares_of_four_bf16, 4);
 }
 
-TEMPLATE_TEST_CASE("two blocks in turns have everything of each", "[kernels]", float, double) {
+TEMPLATE_TEST_CASE("the kernel for two blocks finds everything of each block", "[reduce][kernels]", float, double) {
   auto x = inputs::bell<TestType>(4 * block_size, 0.5);
   const auto* bytes = reinterpret_cast<const std::byte*>(x.data());
   const std::size_t block_bytes = block_size * sizeof(TestType);
-  SECTION("of numbers") {}
-  SECTION("with NaN in one") { x[3 * block_size + 7] = std::bit_cast<TestType>(infinity_bits<TestType> + 1); }
+  SECTION("with finite elements") {}
+  SECTION("with a NaN in one block") { x[3 * block_size + 7] = std::bit_cast<TestType>(infinity_bits<TestType> + 1); }
   for (const tt::Isa isa : tt::all_isas) {
     if (!tt::is_available(isa) || kernels_of<TestType>(isa).everything_of_two == nullptr) continue;
     for (const std::size_t apart : {1u, 3u}) {
@@ -209,7 +212,7 @@ TEMPLATE_TEST_CASE("two blocks in turns have everything of each", "[kernels]", f
   }
 }
 
-TEST_CASE("every instruction set widens 16-bit floats alike", "[kernels]") {
+TEST_CASE("every instruction set widens 16-bit floats alike", "[reduce][kernels]") {
   std::vector<std::uint16_t> all(65536 + 5);
   for (std::size_t i = 0; i < all.size(); ++i) all[i] = static_cast<std::uint16_t>(i);
   const auto* bytes = reinterpret_cast<const std::byte*>(all.data());
@@ -230,7 +233,7 @@ TEST_CASE("every instruction set widens 16-bit floats alike", "[kernels]") {
   }
 }
 
-// Counts the kernel_calls of every kernel, so that a path that does not ask the table shows.
+// Counts the calls of every kernel, which reveals a path that does not use the table.
 namespace {
 
 std::size_t kernel_calls = 0;
@@ -263,7 +266,7 @@ Kernels<In> counting_kernels() {
 
 }  // namespace
 
-TEMPLATE_TEST_CASE("every reduction asks the table", "[kernels]", float, double) {
+TEMPLATE_TEST_CASE("every reduction uses the table of kernels", "[reduce][kernels]", float, double) {
   const auto x = inputs::bell<TestType>(10000);
   const auto counting = counting_kernels<TestType>();
   const Substitute<TestType> substitute(counting);
@@ -281,7 +284,7 @@ TEMPLATE_TEST_CASE("every reduction asks the table", "[kernels]", float, double)
   CHECK(kernel_calls == 3);
 }
 
-TEST_CASE("the table is that of the instruction set in use", "[kernels]") {
+TEST_CASE("the table is that of the instruction set in use", "[reduce][kernels]") {
   for (const tt::Isa isa : tt::all_isas) {
     if (!tt::is_available(isa)) continue;
     const tt::ScopedIsa scope(isa);
@@ -295,8 +298,7 @@ TEST_CASE("the table is that of the instruction set in use", "[kernels]") {
   }
 }
 
-// Kernels that are wrong in the ways in which kernels go wrong. What tells them from right ones is the comparison with
-// sums in long double that the tests of the statistics make.
+// Kernels with typical mistakes. The comparison with sums of long double in the tests of the statistics detects them.
 namespace {
 
 bool statistics_are_right(const std::vector<float>& x) {
@@ -312,16 +314,16 @@ bool statistics_are_right(const std::vector<float>& x) {
 
 }  // namespace
 
-TEST_CASE("wrong kernels are found out", "[kernels]") {
+TEST_CASE("wrong kernels are detected", "[reduce][kernels]") {
   const auto x = inputs::bell<float>(1003, 0.1);
   REQUIRE(statistics_are_right(x));
   Kernels<float> wrong = portable_kernels<float>;
-  SECTION("one that drops the last row") {
+  SECTION("a kernel that drops the last row") {
     wrong.everything = [](const std::byte* e, std::size_t n, float s, BlockTotals<float>& out) noexcept {
       portable_kernels<float>.everything(e, n / lane_count * lane_count, s, out);
     };
   }
-  SECTION("one that combines half of the lanes") {
+  SECTION("a kernel that combines half of the lanes") {
     wrong.everything = [](const std::byte* e, std::size_t n, float start, BlockTotals<float>& out) noexcept {
       LaneTotals<float, everything> lanes;
       lanes.begin(start);
@@ -330,7 +332,7 @@ TEST_CASE("wrong kernels are found out", "[kernels]") {
       lanes.fold(n, out);
     };
   }
-  SECTION("one that reads a neighbour's element in one lane") {
+  SECTION("a kernel that reads the wrong element in one lane") {
     wrong.everything = [](const std::byte* e, std::size_t n, float start, BlockTotals<float>& out) noexcept {
       LaneTotals<float, everything> lanes;
       lanes.begin(start);
@@ -343,7 +345,7 @@ TEST_CASE("wrong kernels are found out", "[kernels]") {
   CHECK_FALSE(statistics_are_right(x));
 }
 
-TEST_CASE("lanes in another order are found out by the bits", "[kernels]") {
+TEST_CASE("another order of the lanes changes the bits", "[reduce][kernels]") {
   auto x = inputs::bell<float>(1003, 0.1);
   for (std::size_t i = 0; i < x.size(); ++i)
     x[i] = std::ldexp(x[i], static_cast<int>(i * 37 % 61));  // sums are not exact

@@ -7,8 +7,10 @@
 #include <string>
 #include <vector>
 
+#include <tensortap/reduce/internal/convert.hpp>
 #include <tensortap/reduce/many.hpp>
 #include <tensortap/reduce/reduce.hpp>
+#include <tensortap/reduce/statistics.hpp>
 #include "catch.hpp"
 #include "inputs.hpp"
 
@@ -20,7 +22,7 @@ namespace {
 const float infinite = std::numeric_limits<float>::infinity();
 const float not_a_float = std::numeric_limits<float>::quiet_NaN();
 
-/// Tensors of many sizes, as a model has them.
+/// Makes tensors of many sizes, like those of a model.
 std::vector<std::vector<float>> model(std::size_t tensors) {
   std::vector<std::vector<float>> out;
   for (std::size_t i = 0; i < tensors; ++i) out.push_back(inputs::bell<float>(i % 7 == 3 ? 9000 + i : i % 40, 0.125));
@@ -41,7 +43,7 @@ std::vector<tt::WritableView> writable(std::vector<T>& tensors) {
   return out;
 }
 
-/// Every second of eight floats, as a tensor of two rows.
+/// Makes a tensor of two rows of every second of eight floats.
 struct Columns {
   std::vector<float>* memory;
   friend tt::TensorView tensortap_view(const Columns& c) {
@@ -59,7 +61,7 @@ long double exact_norm(const std::vector<std::vector<float>>& tensors) {
 
 }  // namespace
 
-TEST_CASE("the norm of many tensors is that of all their elements", "[many]") {
+TEST_CASE("the norm of many tensors is that of all their elements", "[reduce][many]") {
   for (const std::size_t n : {0u, 1u, 2u, 5u, 17u, 300u, 5000u}) {
     CAPTURE(n);
     const auto tensors = model(n);
@@ -69,14 +71,14 @@ TEST_CASE("the norm of many tensors is that of all their elements", "[many]") {
   }
 }
 
-TEST_CASE("one tensor has its own norm", "[many]") {
+TEST_CASE("one tensor has its own norm", "[reduce][many]") {
   for (const std::size_t n : {0u, 1u, 3u, 16u, 4096u, 4097u, 20000u}) {
     const std::vector<std::vector<double>> tensors = {inputs::bell<double>(n)};
     CHECK(bits_of(tt::global_norm(views_of(tensors))) == bits_of(tt::l2(tensors[0])));
   }
 }
 
-TEST_CASE("tensors of all types and strides have a norm", "[many]") {
+TEST_CASE("tensors of all types and strides have a norm", "[reduce][many]") {
   const std::vector<tt::Half> half = {tt::Half::from(3)};
   const std::vector<std::int64_t> whole = {-4};
   const std::vector<double> memory = {12, 99, 99, 0};
@@ -88,7 +90,7 @@ TEST_CASE("tensors of all types and strides have a norm", "[many]") {
   CHECK_THROWS_AS(tt::global_norm(views_of(text)), tt::Error);
 }
 
-TEST_CASE("NaN and infinities reach the norm of many tensors", "[many]") {
+TEST_CASE("NaN and infinities reach the norm of many tensors", "[reduce][many]") {
   auto tensors = model(50);
   tensors[20][7] = -infinite;
   CHECK(tt::global_norm(views_of(tensors)) == static_cast<double>(infinite));
@@ -98,7 +100,7 @@ TEST_CASE("NaN and infinities reach the norm of many tensors", "[many]") {
   CHECK(tt::global_norm(views_of(large)) == static_cast<double>(infinite));  // its square overflows
 }
 
-TEST_CASE("the statistics of many tensors", "[many]") {
+TEST_CASE("the statistics of many tensors", "[reduce][many]") {
   auto tensors = model(60);
   tensors[45][3] = not_a_float;
   tensors[50][5] = 1000;
@@ -119,7 +121,7 @@ TEST_CASE("the statistics of many tensors", "[many]") {
   CHECK(tt::statistics(std::span<const tt::TensorView>{}).count == 0);
 }
 
-TEMPLATE_TEST_CASE("gradients are clipped to a norm", "[many]", tt::Half, tt::BFloat16, float, double) {
+TEMPLATE_TEST_CASE("gradients are clipped to a norm", "[reduce][many]", tt::Half, tt::BFloat16, float, double) {
   std::vector<std::vector<TestType>> tensors;
   for (const std::size_t n : {1u, 3u, 100u, 5001u}) tensors.push_back(inputs::bell<TestType>(n));
   const auto before = tensors;
@@ -147,7 +149,7 @@ TEMPLATE_TEST_CASE("gradients are clipped to a norm", "[many]", tt::Half, tt::BF
   CHECK(tt::global_norm(views_of(tensors)) == 0);
 }
 
-TEST_CASE("what has no norm is not clipped", "[many]") {
+TEST_CASE("tensors without a finite norm are not clipped", "[reduce][many]") {
   std::vector<std::vector<float>> tensors = {{1, 2}, {infinite}};
   CHECK(tt::clip_grad_norm(writable(tensors), 1) == static_cast<double>(infinite));
   CHECK(tensors[0][1] == 2);
@@ -156,7 +158,7 @@ TEST_CASE("what has no norm is not clipped", "[many]") {
   CHECK(tensors[0][1] == 2);
 }
 
-TEST_CASE("clipping follows the strides", "[many]") {
+TEST_CASE("clipping follows the strides", "[reduce][many]") {
   std::vector<float> memory = {3, 50, 4, 50, 0, 50, 0, 50};
   Columns columns{&memory};
   const std::vector<tt::WritableView> views = {tt::WritableView(columns)};
@@ -164,7 +166,7 @@ TEST_CASE("clipping follows the strides", "[many]") {
   CHECK(memory == std::vector<float>{1.5, 50, 2, 50, 0, 50, 0, 50});
 }
 
-TEST_CASE("clipping refuses what cannot be", "[many]") {
+TEST_CASE("clipping throws for invalid norms and types", "[reduce][many]") {
   std::vector<std::vector<std::int32_t>> whole = {{1}};
   CHECK_THROWS_WITH(tt::clip_grad_norm(writable(whole), 1), contains("int32") && contains("floating"));
   std::vector<std::vector<float>> tensors = {{1}};

@@ -12,6 +12,7 @@
 #include <tensortap/reduce/internal/convert.hpp>
 #include <tensortap/reduce/internal/product.hpp>
 #include <tensortap/reduce/reduce.hpp>
+#include <tensortap/reduce/statistics.hpp>
 #include "catch.hpp"
 #include "inputs.hpp"
 
@@ -21,7 +22,7 @@ using tt::DType;
 
 namespace {
 
-/// All reductions that have a value of their own.
+/// Returns all reductions but the statistics.
 tt::Reductions all_reductions() {
   tt::Reductions all;
   for (std::size_t i = 0; i < tt::reduction_count; ++i) all.insert(static_cast<R>(i));
@@ -34,7 +35,7 @@ std::optional<tt::Reduced> find(const tt::ReducedSet& set, R reduction) {
   return std::nullopt;
 }
 
-/// The only reduction of `tensor`.
+/// Returns one reduction of `tensor`.
 template <class T>
 tt::Reduced one(const T& tensor, R reduction) {
   const auto set = tt::reduce(tt::as_view(tensor), tt::Reductions{reduction});
@@ -149,7 +150,7 @@ TEST_CASE("sums and products of integers wrap around", "[reduce]") {
   CHECK(element_of<std::uint64_t>(one(std::vector<std::uint64_t>{~std::uint64_t{0}}, R::max)) == ~std::uint64_t{0});
 }
 
-TEST_CASE("the magnitude of the smallest integer is taken for the largest", "[reduce]") {
+TEST_CASE("the largest integer stands for the magnitude of the smallest one", "[reduce]") {
   const std::vector<std::int8_t> x = {-128, 5};
   CHECK(element_of<std::int8_t>(one(x, R::abs_max)) == 127);
   CHECK(element_of<std::int8_t>(one(x, R::abs_min)) == 5);
@@ -166,7 +167,7 @@ TEST_CASE("bools reduce to bool, int64 and float64", "[reduce]") {
   CHECK(element_of<std::int64_t>(one(x, R::prod)) == 0);
   CHECK(element_of<double>(one(x, R::mean)) == 0.6);
   CHECK(element_of<double>(one(x, R::l1)) == 3);
-  const std::array<std::uint8_t, 3> bytes = {7, 2, 1};  // not what a compiler stores, but true all the same
+  const std::array<std::uint8_t, 3> bytes = {7, 2, 1};  // compilers store 1; other bytes are true, too
   const std::int64_t extent = 3;
   const tt::TensorView view(bytes.data(), DType::boolean, {&extent, 1});
   CHECK(tt::reduce(view, R::sum) == 3);
@@ -183,7 +184,7 @@ TEMPLATE_TEST_CASE("NaN propagates through every reduction", "[reduce]", tt::Hal
       for (const tt::Reduced& r : set) {
         CAPTURE(to_string(r.reduction));
         CHECK(std::isnan(r.value()));
-        CHECK(std::isnan(one(x, r.reduction).value()));  // also alone, by another kernel
+        CHECK(std::isnan(one(x, r.reduction).value()));  // also alone, which uses another kernel
       }
     }
 }
@@ -246,7 +247,7 @@ TEMPLATE_TEST_CASE("infinities count", "[reduce]", tt::Half, tt::BFloat16, float
   }
 }
 
-TEST_CASE("a number does not depend on what else is asked for", "[reduce]") {
+TEST_CASE("a reduction does not depend on the others in the same call", "[reduce]") {
   const auto check = [](const tt::TensorView& view) {
     for (const tt::Reduced& r : tt::reduce(view, all_reductions())) {
       const auto alone = tt::reduce(view, tt::Reductions{r.reduction});
@@ -286,7 +287,7 @@ TEST_CASE("an empty tensor has no extremes, sum 0, prod 1, and means that are Na
   CHECK(tt::l2(std::vector<float>{}) == 0);
 }
 
-TEST_CASE("min and max return the very bits of an element", "[reduce]") {
+TEST_CASE("min and max return the bits of an element", "[reduce]") {
   const float quiet = std::bit_cast<float>(0x00000001u);  // a subnormal
   CHECK(std::bit_cast<std::uint32_t>(element_of<float>(one(std::vector<float>{1, quiet}, R::min))) == 1);
   for (const float first : {0.0F, -0.0F}) {
@@ -428,7 +429,7 @@ TEST_CASE("strided views reduce like their copies", "[reduce]") {
 }
 
 TEST_CASE("numbers are rounded once to 16 bits", "[reduce]") {
-  // Just above the middle between two neighbours, by less than float can tell: rounding twice would go to even.
+  // Just above the middle between two neighbours, by less than a float resolves: rounding twice would go to even.
   const double above = 1 + 0x1p-11 + 0x1p-40;
   CHECK(tt::detail::narrowed(above, DType::f16) == 0x3c01);
   CHECK(tt::detail::narrowed(1 + 0x1p-11, DType::f16) == 0x3c00);

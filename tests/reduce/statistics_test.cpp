@@ -22,7 +22,7 @@ constexpr double not_a_double = std::numeric_limits<double>::quiet_NaN();
 using expected::error_of;
 using expected::inf;
 
-/// Compares the finite part with long double sums over `finite`. Sums of changing sign are judged against their
+/// Compares the finite part with long double sums over `finite`. The bound of a sum is relative to the sum of the
 /// magnitudes.
 template <class T>
 void check_against(const tt::Statistics& s, const std::vector<T>& finite, double tolerance = 1e-13) {
@@ -52,7 +52,7 @@ std::uint64_t bits(double x) { return std::bit_cast<std::uint64_t>(x); }
 
 }  // namespace
 
-TEMPLATE_TEST_CASE("statistics agree with long double sums at every size", "[statistics]", float, double) {
+TEMPLATE_TEST_CASE("statistics agree with long double sums at every size", "[reduce][statistics]", float, double) {
   for (std::size_t n = 0; n <= 1100; ++n) {
     CAPTURE(n);
     const auto x = inputs::bell<TestType>(n, 0.25);
@@ -64,7 +64,8 @@ TEMPLATE_TEST_CASE("statistics agree with long double sums at every size", "[sta
   }
 }
 
-TEMPLATE_TEST_CASE("statistics agree with long double sums around block borders", "[statistics]", float, double) {
+TEMPLATE_TEST_CASE("statistics agree with long double sums around block borders", "[reduce][statistics]", float,
+                   double) {
   for (const std::size_t blocks : {1u, 2u, 3u, 4u, 5u, 7u, 8u, 21u})
     for (const int more : {-17, -1, 0, 1, 15, 16, 17, 100}) {
       const auto n = static_cast<std::size_t>(static_cast<int>(blocks * 4096) + more);
@@ -74,7 +75,7 @@ TEMPLATE_TEST_CASE("statistics agree with long double sums around block borders"
     }
 }
 
-TEMPLATE_TEST_CASE("statistics do not depend on the alignment", "[statistics]", float, double) {
+TEMPLATE_TEST_CASE("statistics do not depend on the alignment", "[reduce][statistics]", float, double) {
   for (const std::size_t n : {1u, 5u, 16u, 33u, 1000u, 4096u, 5000u}) {
     const auto x = inputs::bell<TestType>(n, 1);
     const tt::Statistics aligned = tt::statistics(x);
@@ -85,7 +86,7 @@ TEMPLATE_TEST_CASE("statistics do not depend on the alignment", "[statistics]", 
   }
 }
 
-TEMPLATE_TEST_CASE("statistics of every element type", "[statistics]", tt::Half, tt::BFloat16, float, double,
+TEMPLATE_TEST_CASE("statistics of every element type", "[reduce][statistics]", tt::Half, tt::BFloat16, float, double,
                    std::int8_t, std::int16_t, std::int32_t, std::int64_t, std::uint8_t, std::uint16_t, std::uint32_t,
                    std::uint64_t) {
   for (const std::size_t n : {1u, 15u, 16u, 17u, 100u, 4095u, 4096u, 4100u, 12345u}) {
@@ -94,7 +95,7 @@ TEMPLATE_TEST_CASE("statistics of every element type", "[statistics]", tt::Half,
     if constexpr (std::is_integral_v<TestType>) {
       x = inputs::anything<TestType>(n);
       if constexpr (sizeof(TestType) == 8)
-        for (TestType& e : x) e = static_cast<TestType>(e / 2048);  // what float64 holds exactly
+        for (TestType& e : x) e = static_cast<TestType>(e / 2048);  // which float64 holds exactly
     } else {
       x = inputs::bell<TestType>(n, 0.5);
     }
@@ -103,7 +104,7 @@ TEMPLATE_TEST_CASE("statistics of every element type", "[statistics]", tt::Half,
   }
 }
 
-TEST_CASE("statistics of bools read any byte but 0 as true", "[statistics]") {
+TEST_CASE("statistics of bools read any byte but 0 as true", "[reduce][statistics]") {
   const std::array<std::uint8_t, 20> bytes = {0, 1, 1, 0, 2, 255};
   const std::int64_t extent = 20;
   const auto s = tt::statistics(tt::TensorView(bytes.data(), tt::DType::boolean, {&extent, 1}));
@@ -112,7 +113,7 @@ TEST_CASE("statistics of bools read any byte but 0 as true", "[statistics]") {
   CHECK(s.max == 1);
 }
 
-TEST_CASE("integers beyond 2^53 are described by their nearest float64", "[statistics]") {
+TEST_CASE("integers beyond 2^53 are described by their nearest float64", "[reduce][statistics]") {
   const std::vector<std::uint64_t> x = {~std::uint64_t{0}, 0};
   CHECK(tt::statistics(x).max == 0x1p64);
   const std::vector<std::int64_t> y = {std::numeric_limits<std::int64_t>::min(), 1};
@@ -120,8 +121,8 @@ TEST_CASE("integers beyond 2^53 are described by their nearest float64", "[stati
   CHECK(tt::statistics(y).abs_max == 0x1p63);
 }
 
-TEMPLATE_TEST_CASE("a NaN or an infinity anywhere is counted and left out", "[statistics]", float, double, tt::Half,
-                   tt::BFloat16) {
+TEMPLATE_TEST_CASE("a NaN or an infinity anywhere is counted and excluded", "[reduce][statistics]", float, double,
+                   tt::Half, tt::BFloat16) {
   for (const std::size_t n : {1u, 2u, 16u, 17u, 70u, 4096u, 4111u}) {
     const auto whole = inputs::bell<TestType>(n, 2);
     for (std::size_t place = 0; place < n; place += n < 100 || place > 4090 ? 1 : 37) {
@@ -142,7 +143,7 @@ TEMPLATE_TEST_CASE("a NaN or an infinity anywhere is counted and left out", "[st
   }
 }
 
-TEST_CASE("many NaNs and infinities", "[statistics]") {
+TEST_CASE("many NaNs and infinities", "[reduce][statistics]") {
   inputs::Random random(5);
   for (const std::size_t n : {40u, 5000u, 20000u}) {
     std::vector<float> x = inputs::bell<float>(n, 100);
@@ -164,7 +165,7 @@ TEST_CASE("many NaNs and infinities", "[statistics]") {
   }
 }
 
-TEST_CASE("nothing but NaN and infinities has no numbers", "[statistics]") {
+TEST_CASE("statistics have no numbers without finite elements", "[reduce][statistics]") {
   std::vector<double> x(5000, not_a_double);
   x[4999] = inf;
   auto s = tt::statistics(x);
@@ -182,7 +183,7 @@ TEST_CASE("nothing but NaN and infinities has no numbers", "[statistics]") {
   CHECK(s.variance() == 0);
 }
 
-TEST_CASE("an empty tensor", "[statistics]") {
+TEST_CASE("an empty tensor", "[reduce][statistics]") {
   const auto s = tt::statistics(std::vector<float>{});
   CHECK(s.count == 0);
   CHECK(s.sum == 0);
@@ -194,7 +195,7 @@ TEST_CASE("an empty tensor", "[statistics]") {
   CHECK(std::isnan(s.min));
 }
 
-TEST_CASE("one element", "[statistics]") {
+TEST_CASE("one element", "[reduce][statistics]") {
   const auto s = tt::statistics(-2.5F);
   CHECK(s.mean() == -2.5);
   CHECK(s.variance() == 0);
@@ -204,7 +205,7 @@ TEST_CASE("one element", "[statistics]") {
   CHECK(s.linf() == 2.5);
 }
 
-TEST_CASE("variance divides by N, sample variance by N - 1", "[statistics]") {
+TEST_CASE("variance divides by N, sample variance by N - 1", "[reduce][statistics]") {
   const auto s = tt::statistics(std::vector<int>{1, 2, 3, 4});
   CHECK(s.variance() == 1.25);
   CHECK(s.sample_variance() == 5.0 / 3);
@@ -212,7 +213,7 @@ TEST_CASE("variance divides by N, sample variance by N - 1", "[statistics]") {
   CHECK(s.sample_std() == std::sqrt(5.0 / 3));
 }
 
-TEST_CASE("minus zero is smaller than zero, whatever the order", "[statistics]") {
+TEST_CASE("minus zero is smaller than zero, in any order", "[reduce][statistics]") {
   for (const std::size_t n : {2u, 40u, 9000u})
     for (std::size_t place = 0; place < n; place += n < 100 ? 1 : 997) {
       CAPTURE(n, place);
@@ -235,7 +236,7 @@ TEST_CASE("minus zero is smaller than zero, whatever the order", "[statistics]")
   CHECK(bits(tt::statistics(std::vector<double>{-1, -0.0, 0.0, -0.0}).max) == bits(0.0));
 }
 
-TEST_CASE("extreme magnitudes", "[statistics]") {
+TEST_CASE("extreme magnitudes", "[reduce][statistics]") {
   SECTION("the largest floats do not overflow") {
     const std::vector<float> x(10000, std::numeric_limits<float>::max());
     check_against(tt::statistics(x), x);
@@ -269,7 +270,8 @@ TEST_CASE("extreme magnitudes", "[statistics]") {
   }
 }
 
-TEMPLATE_TEST_CASE("the variance does not cancel where the mean is many times the std", "[statistics]", float, double) {
+TEMPLATE_TEST_CASE("the variance does not cancel where the mean is many times the std", "[reduce][statistics]", float,
+                   double) {
   for (const double mean : {0.0, 1.0, 4.0, 10.0, 1e3, -1e6})
     for (const std::size_t n : {2u, 3u, 100u, 4096u, 4097u, 8191u, 8192u, 9000u, 100000u}) {
       CAPTURE(mean, n);
@@ -282,7 +284,7 @@ TEMPLATE_TEST_CASE("the variance does not cancel where the mean is many times th
     }
 }
 
-TEST_CASE("the variance of 1e8 + noise is that of the noise", "[statistics]") {
+TEST_CASE("the variance of 1e8 + noise is that of the noise", "[reduce][statistics]") {
   for (const std::size_t n : {1000u, 50000u}) {
     const auto x = inputs::bell<double>(n, 1e8, 1);
     const auto r = inputs::reference(std::span<const double>(x));
@@ -290,7 +292,7 @@ TEST_CASE("the variance of 1e8 + noise is that of the noise", "[statistics]") {
   }
 }
 
-TEST_CASE("the variance of magnitudes has its own mean", "[statistics]") {
+TEST_CASE("the variance of magnitudes has its own mean", "[reduce][statistics]") {
   auto x = inputs::bell<double>(20000, 1e6, 1);
   for (std::size_t i = 0; i < x.size(); i += 3) x[i] = -x[i];
   check_against(tt::statistics(x), x);
@@ -300,7 +302,7 @@ TEST_CASE("the variance of magnitudes has its own mean", "[statistics]") {
   check_against(tt::statistics(x), finite);
 }
 
-TEST_CASE("equal elements have no variance", "[statistics]") {
+TEST_CASE("equal elements have no variance", "[reduce][statistics]") {
   for (const double value : {0.1, -1e-300, 1e6 / 3, 12345.678})
     for (const std::size_t n : {2u, 4096u, 10000u, 30001u}) {
       CHECK(tt::statistics(std::vector<double>(n, value)).variance() == 0);
@@ -308,7 +310,7 @@ TEST_CASE("equal elements have no variance", "[statistics]") {
     }
 }
 
-TEST_CASE("strided views have the statistics of their copies, bit for bit", "[statistics]") {
+TEST_CASE("strided views have the statistics of their copies, bit for bit", "[reduce][statistics]") {
   const auto memory = inputs::bell<float>(200 * 100, 1, 2, 3);
   const auto check = [&](const float* first, std::vector<std::int64_t> shape, std::vector<std::int64_t> strides) {
     const tt::TensorView view(first, tt::DType::f32, shape, strides);
@@ -328,7 +330,7 @@ TEST_CASE("strided views have the statistics of their copies, bit for bit", "[st
   check(first, {5000, 2}, {1, 5000});
 }
 
-TEST_CASE("strided views of every width", "[statistics]") {
+TEST_CASE("strided views of every width", "[reduce][statistics]") {
   const auto run = []<class T>() {
     const auto x = inputs::anything<T>(9000);
     const std::array<std::int64_t, 2> shape = {90, 100};
@@ -344,7 +346,8 @@ TEST_CASE("strided views of every width", "[statistics]") {
   run.operator()<std::uint64_t>();
 }
 
-TEMPLATE_TEST_CASE("merging the pieces of the tree gives the whole, bit for bit", "[statistics]", float, double) {
+TEMPLATE_TEST_CASE("merging the pieces of the tree gives the whole, bit for bit", "[reduce][statistics]", float,
+                   double) {
   for (const std::size_t n : {4097u, 8192u, 8193u, 12288u, 20000u, 40000u}) {
     auto x = inputs::bell<TestType>(n, 1000, 1);
     x[n - 5] = static_cast<TestType>(NAN);
@@ -357,7 +360,7 @@ TEMPLATE_TEST_CASE("merging the pieces of the tree gives the whole, bit for bit"
   }
 }
 
-TEST_CASE("merging pieces cut anywhere differs in the last bits only", "[statistics]") {
+TEST_CASE("merging pieces cut anywhere differs in the last bits only", "[reduce][statistics]") {
   const auto x = inputs::bell<double>(10000, 1e4, 1);
   const std::span<const double> all(x);
   for (const std::size_t cut : {0u, 1u, 100u, 5000u, 9999u, 10000u}) {
@@ -368,7 +371,7 @@ TEST_CASE("merging pieces cut anywhere differs in the last bits only", "[statist
 }
 
 #if defined(__x86_64__) || defined(__aarch64__)
-TEST_CASE("statistics do not depend on the caller's floating-point mode, and leave it", "[statistics]") {
+TEST_CASE("statistics do not depend on the caller's floating-point mode, and leave it", "[reduce][statistics]") {
   std::vector<float> x = inputs::bell<float>(5000, 0, 1e-3);
   for (std::size_t i = 0; i < x.size(); i += 7) x[i] = std::bit_cast<float>(static_cast<std::uint32_t>(i + 1));
   const tt::Statistics usual = tt::statistics(x);
@@ -393,7 +396,7 @@ TEST_CASE("statistics do not depend on the caller's floating-point mode, and lea
 }
 #endif
 
-TEST_CASE("the record of statistics", "[statistics]") {
+TEST_CASE("the record of statistics", "[reduce][statistics]") {
   std::vector<float> x = inputs::bell<float>(9999, 3);
   x[5000] = NAN;
   x[6000] = -INFINITY;
@@ -444,7 +447,7 @@ TEST_CASE("the record of statistics", "[statistics]") {
                                            static_cast<double>(s.non_finite_bits >> 32)};
     CHECK(record == values);
   }
-  SECTION("it comes back") {
+  SECTION("it can be read back") {
     const auto back = tt::Statistics::from_record(record);
     REQUIRE(back);
     CHECK(same_bits(*back, s));
@@ -454,20 +457,20 @@ TEST_CASE("the record of statistics", "[statistics]") {
     CHECK(same_bits(*empty, tt::Statistics{}));
     CHECK_FALSE(empty->first_non_finite);
   }
-  SECTION("a longer one, of a later version, is read") {
+  SECTION("a longer record of a later version can be read") {
     std::vector<double> longer(record.begin(), record.end());
     longer.push_back(not_a_double);
     REQUIRE(tt::Statistics::from_record(longer));
     CHECK(same_bits(*tt::Statistics::from_record(longer), s));
   }
-  SECTION("a shorter one, of the first version, is read") {
+  SECTION("a shorter record of the first version can be read") {
     const auto back = tt::Statistics::from_record(std::span<const double>(record).first(17));
     REQUIRE(back);
     CHECK(back->sum == s.sum);
     CHECK_FALSE(back->abs_max_index);
     CHECK(back->non_finite_bits == 0);
   }
-  SECTION("one that cannot be is refused") {
+  SECTION("an impossible record is refused") {
     CHECK_FALSE(tt::Statistics::from_record({}));
     CHECK_FALSE(tt::Statistics::from_record(std::span<const double>(record).first(16)));
     for (const std::size_t field : {0u, 1u, 2u, 3u, 4u, 5u, 17u, 18u, 19u})
@@ -492,8 +495,8 @@ TEST_CASE("the record of statistics", "[statistics]") {
   }
 }
 
-TEMPLATE_TEST_CASE("the largest magnitude has a place, the first of several", "[statistics]", tt::Half, tt::BFloat16,
-                   float, double, std::int32_t) {
+TEMPLATE_TEST_CASE("the largest magnitude has a place, the first of several", "[reduce][statistics]", tt::Half,
+                   tt::BFloat16, float, double, std::int32_t) {
   for (const std::size_t n : {1u, 17u, 4096u, 4097u, 30000u}) {
     std::vector<TestType> x(n, inputs::element<TestType>(1));
     CHECK(tt::statistics(x).abs_max_index == 0);
@@ -508,7 +511,7 @@ TEMPLATE_TEST_CASE("the largest magnitude has a place, the first of several", "[
   CHECK_FALSE(tt::statistics(std::vector<TestType>{}).abs_max_index);
 }
 
-TEST_CASE("the first NaN or infinity shows its bits, in its own type", "[statistics]") {
+TEST_CASE("the first NaN or infinity shows its bits, in its own type", "[reduce][statistics]") {
   std::vector<double> wide(5000, 1.0);
   const std::uint64_t payload = 0xfff8123456789abcu;
   std::memcpy(&wide[4321], &payload, sizeof payload);
@@ -524,7 +527,7 @@ TEST_CASE("the first NaN or infinity shows its bits, in its own type", "[statist
   CHECK(tt::statistics(std::vector<float>(5)).non_finite_bits == 0);
 }
 
-TEST_CASE("places survive merging", "[statistics]") {
+TEST_CASE("places survive merging", "[reduce][statistics]") {
   std::vector<float> x(10000, 1.0f);
   x[9000] = -5;
   x[9500] = 5;
@@ -538,7 +541,7 @@ TEST_CASE("places survive merging", "[statistics]") {
   CHECK(first_wins.abs_max_index == 9000 - 8192);
 }
 
-TEST_CASE("complex numbers and strings have no statistics", "[statistics]") {
+TEST_CASE("complex numbers and strings have no statistics", "[reduce][statistics]") {
   const std::vector<std::complex<float>> x(3);
   CHECK_THROWS_WITH(tt::statistics(x), contains("complex64") && contains("real numbers"));
   CHECK_THROWS_AS(tt::statistics("text"), tt::Error);

@@ -12,7 +12,7 @@
 
 using tensortap::detail::WorkerPool;
 
-TEST_CASE("every part is done once, by however many threads", "[worker_pool]") {
+TEST_CASE("every part is done once, with any number of threads", "[reduce][worker_pool]") {
   for (const int threads : {-1, 0, 1, 2, 3, 8, 1000})
     for (const std::size_t count : {0u, 1u, 2u, 7u, 1000u}) {
       std::vector<std::atomic<int>> done(count);
@@ -24,16 +24,16 @@ TEST_CASE("every part is done once, by however many threads", "[worker_pool]") {
     }
 }
 
-TEST_CASE("others help", "[worker_pool]") {
+TEST_CASE("other threads help", "[reduce][worker_pool]") {
   std::atomic<std::size_t> waiting = 0;
-  WorkerPool::instance().run(2, 2, [&](std::size_t) {  // ends only if both are at work at the same time
+  WorkerPool::instance().run(2, 2, [&](std::size_t) {  // ends only if both run at the same time
     ++waiting;
     while (waiting < 2) std::this_thread::yield();
   });
   CHECK(waiting == 2);
 }
 
-TEST_CASE("several may ask at once", "[worker_pool]") {
+TEST_CASE("several threads may use the pool at the same time", "[reduce][worker_pool]") {
   std::vector<std::thread> users;
   std::atomic<std::size_t> done = 0;
   for (int user = 0; user < 8; ++user)
@@ -44,7 +44,7 @@ TEST_CASE("several may ask at once", "[worker_pool]") {
   CHECK(done == 8 * 200 * 10);
 }
 
-TEST_CASE("a forked child works alone", "[worker_pool]") {
+TEST_CASE("a forked child works alone", "[reduce][worker_pool]") {
   std::atomic<int> done = 0;
   WorkerPool::instance().run(4, 4, [&](std::size_t) { ++done; });
   const pid_t child = ::fork();

@@ -25,7 +25,7 @@ struct DifferenceOptions {
   bool equal_nan = false;  ///< true if two NaNs are close
 };
 
-/// What is found in the pairs of elements of x and of y, its previous value. Numbers describe the pairs of finite
+/// Numbers about the pairs of elements of x and of y, its previous value. All but the counts describe pairs of finite
 /// elements; integers beyond 2^53 are rounded to float64 first.
 /// Numeric: float64 throughout. The sums of squares and l2 have a relative error of at most 1e-13; so has `products`,
 /// relative to the sum of the magnitudes. Squares of float64 elements above 1e154 overflow to infinity, and products

@@ -1,4 +1,4 @@
-// How a tensor is reduced.
+// Options of the reductions.
 //
 //   const double norm = tensortap::l2(gradient, {.threads = 2});
 #pragma once
@@ -7,9 +7,9 @@
 
 TENSORTAP_BEGIN_NAMESPACE
 
-/// How a tensor is reduced. No option changes the result.
+/// Options of a reduction. None changes the result.
 struct ReduceOptions {
-  /// How many threads read large tensors, the calling one included.
+  /// The number of threads that read large tensors, the calling one included.
   int threads = 1;
 };
 

@@ -133,7 +133,7 @@ struct Row<double> {
 
   TENSORTAP_AVX512_INLINE static Wide wide(const std::byte* from) noexcept { return at(from).wide(); }
   [[nodiscard]] TENSORTAP_AVX512_INLINE Wide wide() const noexcept { return {a, b}; }
-  /// The square is rounded before it is added.
+  /// Rounds the square before adding it.
   TENSORTAP_AVX512_INLINE static F64x8 add_square(F64x8 x, F64x8 to) noexcept { return rounded(to + rounded(x * x)); }
 
   [[nodiscard]] TENSORTAP_AVX512_INLINE Row magnitude() const noexcept {
@@ -153,7 +153,7 @@ struct Row<double> {
   }
 };
 
-/// A row of 16-bit floats: only to be widened.
+/// A row of 16-bit floats, which can only be widened.
 template <>
 struct Row<BFloat16> : Row<float> {
   TENSORTAP_AVX512_INLINE static Row<float> widened(const std::byte* from) noexcept {
@@ -179,8 +179,8 @@ TENSORTAP_AVX512_INLINE void add_squares(const std::byte* from, Wide& to) noexce
   to = {Row<Element>::add_square(x.low, to.low), Row<Element>::add_square(x.high, to.high)};
 }
 
-/// What is read soon by a walk that has come to `from`: far ahead to L2, which crosses pages in time, and near to L1.
-/// Either of the two alone is slower where memory is large, and neither costs anything where it is not.
+/// Prefetches for a read at `from`: far ahead to L2, which crosses pages in time, and near to L1.
+/// Either one alone is slower on large tensors, and neither costs anything on small ones.
 template <std::size_t far, std::size_t near, std::size_t size>
 TENSORTAP_AVX512_INLINE void prefetch(const std::byte* from) noexcept {
 #pragma GCC unroll 4
