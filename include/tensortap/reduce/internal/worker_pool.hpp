@@ -36,7 +36,7 @@ class WorkerPool {
     return pool;
   }
 
-  /// Calls `task(i)` for each i below `count`, in this thread and at most `threads` - 1 others. It must not throw.
+  /// Calls `task(i)` for each i below `count`, in this thread and at most `threads` - 1 others. `task` must not throw.
   void run(std::size_t count, int threads, const Task& task) {
     const auto helpers = static_cast<std::size_t>(std::clamp(threads - 1, 0, most_workers));
     if (helpers == 0 || count < 2 || fork_guard_.is_child() || !in_use_.try_lock()) {
@@ -101,7 +101,7 @@ class WorkerPool {
     }
   }
 
-  const ForkGuard fork_guard_;
+  const ForkGuard fork_guard_{};
   std::mutex in_use_;
   std::size_t workers_ = 0;
   std::atomic<std::size_t> next_ = 0;
