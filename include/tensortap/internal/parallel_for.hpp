@@ -2,10 +2,8 @@
 //
 //   const auto found = store.list("index/");
 //   std::vector<std::optional<std::vector<std::byte>>> texts(found.size());
-//   parallel_for(found.size(), store.concurrency(), [&](std::size_t i) { texts[i] = store.get(found[i].key); });
-//
-// It starts threads of its own: those of reduce/internal/worker_pool.hpp help one caller at a time, never in a forked
-// child, and a call that blocks would keep them from reductions.
+//   tensortap::parallel_for(found.size(), store.concurrency(),
+//                               [&](std::size_t i) { texts[i] = store.get(found[i].key); });
 #pragma once
 
 #include <algorithm>
@@ -21,6 +19,9 @@
 
 #include <tensortap/internal/config.hpp>
 #include <tensortap/internal/thread.hpp>
+
+// The threads of reduce/internal/worker_pool.hpp do not serve here: the pool helps one caller at a time and no forked
+// child, and a call to a store that blocks would keep them from reductions.
 
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
