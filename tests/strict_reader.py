@@ -700,7 +700,7 @@ def check_collection(name, collection):
     check_object(collection, where, {
         "name": is_text, "include_regex": is_list_of(is_text), "tensor_names": is_list_of(is_text),
         "reduction_config": is_null_or(is_object), "save_config": is_null_or(is_object), "save_histogram": is_bool},
-        ours=("statistics",))
+        ours=("statistics", "save_clauses"))
     check(collection["name"] == name, f"{where} calls itself otherwise", collection["name"])
     names = collection["tensor_names"]
     check(names == sorted(set(names)), f"{where}: tensor_names are not sorted or not unique")
@@ -710,6 +710,10 @@ def check_collection(name, collection):
         check_reduction_config(where, collection["reduction_config"])
     if collection["save_config"] is not None:
         check_save_config(where, collection["save_config"])
+    for mode, clauses in collection.get("save_clauses", {}).items():
+        check(len(clauses) > 1, f"{where}: save_clauses of {mode} are fewer than two", clauses)
+        for clause in clauses:
+            check_save_config(where, {mode: clause})
 
 
 def check_pattern(where, pattern):

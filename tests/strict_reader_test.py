@@ -825,6 +825,14 @@ class Collections(RunTest):
     def test_unknown_mode(self):
         self.refuse_collection("unknown mode", save_config={"train": None})
 
+    def test_save_clauses(self):
+        steps = {"save_interval": 1, "save_steps": [], "start_step": 0, "end_step": None}
+        self.put(COLLECTIONS, collections(save_clauses={"TRAIN": [steps, {**steps, "end_step": 5}]}))
+        self.accepted()
+        self.refuse_collection("fewer than two", save_clauses={"TRAIN": [steps]})
+        self.refuse_collection("has no end_step", save_clauses={"TRAIN": [steps, without(steps, "end_step")]})
+        self.refuse_collection("unknown mode", save_clauses={"train": [steps, steps]})
+
     def test_save_config(self):
         steps = {"save_interval": 1, "save_steps": [], "start_step": 0, "end_step": None}
         for name, wrong in (("save_interval", 0), ("save_steps", [1.5]), ("start_step", None), ("end_step", "")):

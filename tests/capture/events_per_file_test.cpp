@@ -94,7 +94,7 @@ TEST_CASE("steps of which only shapes are saved share nothing") {
   const auto memory = std::make_shared<tt::MemoryStore>();
   auto options = together(3);
   options.collections = {{.name = "shapes", .include_regex = "^x$", .save_raw_tensor = false, .save_shape = true},
-                         {.name = "late", .include_regex = "^y$", .save = tt::every(1) | tt::from(2)}};
+                         {.name = "late", .include_regex = "^y$", .save = tt::every(1) & tt::from(2)}};
   {
     tt::Hook hook(memory, options);
     for (int i = 0; i < 6; ++i) {

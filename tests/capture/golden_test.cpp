@@ -252,7 +252,7 @@ TEST_CASE("what is ours alone, smdebug can ignore", "[written]") {
         store,
         {.collections = {
              {.name = "all", .save = tt::every(2) | tt::at({1}), .reductions = {R::statistics, R::l2}},
-             {.name = "losses", .include_regex = "loss$", .save = tt::every(1) | tt::during(tt::Mode::train)},
+             {.name = "losses", .include_regex = "loss$", .save = tt::every(1) & tt::during(tt::Mode::train)},
              {.name = "mine", .include_regex = "x", .save = tt::SaveConfig::when([](const tt::Step&) { return true; })},
              {.name = "few", .include_regex = "x", .save = tt::at({0, 3})}}});
     for (int i = 0; i < 5; ++i) {

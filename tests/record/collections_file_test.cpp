@@ -4,6 +4,7 @@
 
 #include "catch.hpp"
 #include "golden.hpp"
+#include "select/random_save_config.hpp"
 
 namespace tt = tensortap;
 using nlohmann::json;
@@ -58,7 +59,7 @@ TEST_CASE("a file says what Python's would, in ASCII") {
                 "e",
         .include_regex = {"^a", "b\\.c$"},
         .tensor_names = {"x", "y"},
-        .save = tt::every(10) | tt::from(5) | tt::until(50) | tt::at({1, 2}) | tt::during(Mode::eval),
+        .save = ((tt::every(10) & tt::from(5) & tt::until(50)) | tt::at({1, 2})) & tt::during(Mode::eval),
         .reductions = {R::l2, R::min},
         .save_histogram = false}},
       3};
@@ -76,7 +77,7 @@ TEST_CASE("a file comes back as it was written") {
       .name = "mine",
       .include_regex = {"a", "b"},
       .tensor_names = {"c\nd"},
-      .save = (tt::every(7) | tt::during(Mode::train)) | (tt::every(1) | tt::from(3) | tt::during(Mode::predict)),
+      .save = (tt::every(7) & tt::during(Mode::train)) | (tt::every(1) & tt::from(3) & tt::during(Mode::predict)),
       .reductions = {R::mean, R::abs_l1, R::statistics},
       .save_raw_tensor = true,
       .save_shape = true,
@@ -133,6 +134,63 @@ TEST_CASE("steps alone are written as an interval that ends before it starts") {
 TEST_CASE("every step is an interval of 1") {
   const json every_step = json::parse(R"({"save_interval": 1, "save_steps": [], "start_step": 0, "end_step": null})");
   CHECK(written({.name = "a", .save = tt::SaveConfig()})["save_config"]["GLOBAL"] == every_step);
+}
+
+TEST_CASE("configurations of one clause have smdebug's form") {
+  const auto text = [](const tt::SaveConfig& config) {
+    const json collection = written({.name = "a", .save = config});
+    CHECK_FALSE(collection.contains("save_clauses"));
+    return collection["save_config"]["TRAIN"].dump();
+  };
+  CHECK(text(tt::every(10)) == R"({"end_step":null,"save_interval":10,"save_steps":[],"start_step":0})");
+  CHECK(text(tt::from(5)) == R"({"end_step":null,"save_interval":1,"save_steps":[],"start_step":5})");
+  CHECK(text(tt::until(7)) == R"({"end_step":7,"save_interval":1,"save_steps":[],"start_step":0})");
+  CHECK(text(tt::every(10) & tt::from(10) & tt::until(10)) ==
+        R"({"end_step":10,"save_interval":10,"save_steps":[],"start_step":10})");
+  CHECK(text(tt::every(10) & tt::until(0)) == R"({"end_step":0,"save_interval":10,"save_steps":[],"start_step":0})");
+  CHECK(text(tt::every(10) | tt::at({10, 1})) ==
+        R"({"end_step":null,"save_interval":10,"save_steps":[1,10],"start_step":0})");
+  CHECK(text((tt::every(10) & tt::from(5)) | tt::at({1}) | tt::at({2, 1})) ==
+        R"({"end_step":null,"save_interval":10,"save_steps":[1,2],"start_step":5})");
+  CHECK(text(tt::at({1}) & tt::during(Mode::train)) ==
+        R"({"end_step":0,"save_interval":500,"save_steps":[1],"start_step":0})");
+  CHECK(text(tt::at({1}) & tt::during(Mode::eval)) == "null");
+  CHECK(text(tt::every(20) | tt::every(10)) ==
+        R"({"end_step":null,"save_interval":10,"save_steps":[],"start_step":0})");
+}
+
+TEST_CASE("other unions are a key of our own beside smdebug's form of a superset") {
+  const tt::SaveConfig config =
+      ((tt::every(100) & tt::until(1000)) | (tt::every(150) & tt::from(300)) | tt::at({7})) & tt::during(Mode::eval);
+  const json collection = written({.name = "a", .save = config});
+  CHECK(collection["save_config"] == json::parse(R"({"TRAIN": null, "PREDICT": null, "GLOBAL": null, "EVAL":
+    {"save_interval": 50, "save_steps": [7], "start_step": 0, "end_step": null}})"));
+  CHECK(collection["save_clauses"] == json::parse(R"({"EVAL": [
+    {"save_interval": 100, "save_steps": [7], "start_step": 0, "end_step": 1000},
+    {"save_interval": 150, "save_steps": [], "start_step": 300, "end_step": null}]})"));
+  CHECK(parse_one(collection.dump()).save == config);
+}
+
+TEST_CASE("every configuration without a predicate comes back, and its text too") {
+  RandomSaveConfigs random(5, false);
+  int unions = 0;
+  for (int i = 0; i < 1000; ++i) {
+    CAPTURE(i);
+    const tt::SaveConfig config = random(1 + i % 4).config;
+    const std::string text = to_json(tt::CollectionsFile{{{.name = "a", .save = config}}, 1});
+    const tt::CollectionsFile again = tt::parse_collections(text, "");
+    CHECK(to_json(again) == text);
+    const json collection = json::parse(text).at("collections").at("a");
+    unions += collection.contains("save_clauses") ? 1 : 0;
+    const auto superset = parse_one(json{{"save_config", collection["save_config"]}}.dump()).save;
+    for (const Mode mode : tt::all_modes)
+      for (std::int64_t step = 0; step < 100; ++step) {
+        const tt::Step at{mode, step, 0};
+        if (again.collections[0].save->includes(at) != config.includes(at)) FAIL("a step differs");
+        if (config.includes(at) && !superset->includes(at)) FAIL("smdebug's form lacks a step");
+      }
+  }
+  CHECK(unions > 100);
 }
 
 TEST_CASE("what has no form in the file is null") {
@@ -210,6 +268,12 @@ TEST_CASE("a value of the wrong kind is named") {
              contains("key \"save_config\": it is not an object"));
   CHECK_THAT(refusal_of_collections(file_of(R"({"save_config": {"EVAL": 1}})")),
              contains("key \"EVAL\": it is not an object"));
+  CHECK_THAT(refusal_of_collections(file_of(R"({"save_config": {}, "save_clauses": []})")),
+             contains("key \"save_clauses\": it is not an object"));
+  CHECK_THAT(refusal_of_collections(file_of(R"({"save_config": {}, "save_clauses": {"EVAL": {}}})")),
+             contains("key \"EVAL\": it is not an array"));
+  CHECK_THAT(refusal_of_collections(file_of(R"({"save_config": {}, "save_clauses": {"EVAL": [1]}})")),
+             contains("key \"save_clauses\": it is not an object"));
   for (const std::string number : {"1.5", "\"1\"", "true", "9223372036854775808", "18446744073709551615"})
     for (const std::string key : {"save_interval", "start_step", "end_step"}) {
       CAPTURE(number, key);

@@ -76,7 +76,7 @@ TEST_CASE("what was left out is filled in") {
 TEST_CASE("each collection is due when its own configuration says so") {
   Selection selection =
       selection_of({{.name = "a", .include_regex = "x", .save = tt::every(2)},
-                    {.name = "b", .include_regex = "x", .save = tt::every(3) | tt::during(Mode::eval)}});
+                    {.name = "b", .include_regex = "x", .save = tt::every(3) & tt::during(Mode::eval)}});
   const auto due = [&](Mode mode, std::int64_t mode_step) {
     selection.begin_step({mode, mode_step, 1});
     CHECK(selection.any_due() == (selection.due(0) || selection.due(1)));

@@ -4,7 +4,9 @@
 //   const std::string text = tensortap::to_json(tensortap::CollectionsFile{collections, 1});
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
+#include <numeric>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -38,16 +40,32 @@ inline std::optional<Reduction> parse_configured_name(std::string_view text) {
   return parse_reduction(text);
 }
 
-inline nlohmann::json to_json(const ModeSaveConfig& config) {
-  // smdebug always has an interval: none is an interval that ends before it starts.
-  const bool only_steps = config.interval() == 0;
+/// Returns smdebug's form of one clause. smdebug always has an interval: none is an interval that ends at its start.
+inline nlohmann::json to_json(const SaveClause& clause) {
+  const bool only_steps = clause.interval == 0;
   nlohmann::json out;
-  out["save_interval"] = only_steps ? 500 : config.interval();
-  out["save_steps"] = config.save_steps;
-  out["start_step"] = config.start_step.value_or(0);
+  out["save_interval"] = only_steps ? 500 : clause.interval;
+  out["save_steps"] = clause.steps;
+  out["start_step"] = only_steps ? 0 : clause.start;
   out["end_step"] = nullptr;
   if (only_steps) out["end_step"] = 0;
-  if (config.end_step) out["end_step"] = *config.end_step;
+  if (!only_steps && clause.end) out["end_step"] = *clause.end;
+  return out;
+}
+
+/// Returns one clause that has at least the steps of all `clauses`.
+inline SaveClause approximation(const SaveConfig::Clauses& clauses) {
+  SaveClause out = clauses.front();
+  for (std::size_t i = 1; i < clauses.size(); ++i) {
+    const SaveClause& clause = clauses[i];
+    out.steps.insert(out.steps.end(), clause.steps.begin(), clause.steps.end());
+    if (clause.interval <= 0) continue;
+    const bool is_first = out.interval <= 0;
+    out.interval = is_first ? clause.interval : std::gcd(out.interval, clause.interval);
+    out.start = is_first ? clause.start : std::min(out.start, clause.start);
+    out.end = is_first ? clause.end : out.end && clause.end ? std::max(out.end, clause.end) : std::nullopt;
+  }
+  if (clauses.size() > 1) std::sort(out.steps.begin(), out.steps.end());
   return out;
 }
 
@@ -71,8 +89,12 @@ inline nlohmann::json to_json(const Collection& collection) {
   out["save_config"] = nullptr;
   if (collection.save && !collection.save->is_custom())
     for (const Mode mode : all_modes) {
-      auto& mode_config = out["save_config"][std::string(to_string(mode))];
-      if (const auto& config = (*collection.save)[mode]) mode_config = detail::to_json(*config);
+      const std::string name(to_string(mode));
+      const SaveConfig::Clauses& clauses = (*collection.save)[mode];
+      out["save_config"][name] = nullptr;
+      if (!clauses.empty()) out["save_config"][name] = detail::to_json(detail::approximation(clauses));
+      if (clauses.size() > 1)  // our own key: unions that smdebug's form cannot express
+        for (const SaveClause& clause : clauses) out["save_clauses"][name].push_back(detail::to_json(clause));
     }
   out["save_histogram"] = collection.save_histogram;
   if (collection.reductions.contains(Reduction::statistics)) out["statistics"] = true;  // our own key
@@ -106,15 +128,35 @@ inline std::optional<std::int64_t> parse_step_number(const nlohmann::json& from,
   return json_text::integer(*found, key, place);
 }
 
-inline ModeSaveConfig parse_mode_save_config(const nlohmann::json& from, const json_text::Place& place) {
-  ModeSaveConfig out{.save_interval = parse_step_number(from, "save_interval", place).value_or(500),
-                     .start_step = parse_step_number(from, "start_step", place).value_or(0),
-                     .end_step = parse_step_number(from, "end_step", place),
-                     .save_steps = {}};
+inline SaveClause parse_save_clause(const nlohmann::json& from, std::string_view key, const json_text::Place& place) {
+  if (!from.is_object()) throw json_text::wrong(place, key, "it is not an object");
+  SaveClause out{.interval = parse_step_number(from, "save_interval", place).value_or(500),
+                 .start = parse_step_number(from, "start_step", place).value_or(0),
+                 .end = parse_step_number(from, "end_step", place),
+                 .steps = {}};
+  if (out.interval == 500 && out.start == 0 && out.end == 0) out = {.interval = 0};
   if (from.contains("save_steps"))
     for (const auto& step : json_text::array(from, "save_steps", place))
-      out.save_steps.push_back(json_text::integer(step, "save_steps", place));
-  std::sort(out.save_steps.begin(), out.save_steps.end());
+      out.steps.push_back(json_text::integer(step, "save_steps", place));
+  std::sort(out.steps.begin(), out.steps.end());
+  return out;
+}
+
+inline SaveConfig parse_save_config(const nlohmann::json& from, const json_text::Place& place) {
+  SaveConfig out = SaveConfig::never();
+  const auto& modes = json_text::object(from, "save_config", place);
+  for (const Mode mode : all_modes)
+    if (const auto clause = modes.find(to_string(mode)); clause != modes.end() && !clause->is_null())
+      out[mode] = {parse_save_clause(*clause, to_string(mode), place)};
+  if (from.contains("save_clauses")) {
+    const auto& unions = json_text::object(from, "save_clauses", place);
+    for (const Mode mode : all_modes)
+      if (unions.contains(to_string(mode))) {
+        out[mode].clear();
+        for (const auto& clause : json_text::array(unions, to_string(mode), place))
+          out[mode].push_back(parse_save_clause(clause, "save_clauses", place));
+      }
+  }
   return out;
 }
 
@@ -140,15 +182,8 @@ inline Collection parse_collection(const std::string& name, const nlohmann::json
   out.save_histogram = parse_flag(from, "save_histogram", true, place);
   if (const auto found = from.find("reduction_config"); found != from.end() && !found->is_null())
     parse_reduction_config(json_text::object(from, "reduction_config", place), place, out);
-  if (const auto found = from.find("save_config"); found != from.end() && !found->is_null()) {
-    const auto& modes = json_text::object(from, "save_config", place);
-    out.save = SaveConfig::never();
-    for (const Mode mode : all_modes)
-      if (const auto config = modes.find(to_string(mode)); config != modes.end() && !config->is_null()) {
-        if (!config->is_object()) throw json_text::wrong(place, to_string(mode), "it is not an object");
-        (*out.save)[mode] = parse_mode_save_config(*config, place);
-      }
-  }
+  if (const auto found = from.find("save_config"); found != from.end() && !found->is_null())
+    out.save = parse_save_config(from, place);
   if (parse_flag(from, "statistics", false, place)) out.reductions.insert(Reduction::statistics);
   return out;
 }

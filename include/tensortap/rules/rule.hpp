@@ -12,7 +12,6 @@
 #include <concepts>
 #include <cstdint>
 #include <functional>
-#include <numeric>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -20,12 +19,12 @@
 #include <utility>
 #include <vector>
 
-#include <tensortap/step_view.hpp>
 #include <tensortap/internal/config.hpp>
 #include <tensortap/rules/finding.hpp>
 #include <tensortap/select/collection.hpp>
 #include <tensortap/select/save_config.hpp>
 #include <tensortap/step.hpp>
+#include <tensortap/step_view.hpp>
 
 TENSORTAP_BEGIN_NAMESPACE
 
@@ -99,39 +98,6 @@ class Rule {
 
 namespace detail {
 
-/// Whenever one of the two saves.
-inline ModeSaveConfig united(const ModeSaveConfig& a, const ModeSaveConfig& b) {
-  ModeSaveConfig out;
-  const bool none = a.interval() == 0 && b.interval() == 0;
-  if (!none) {
-    out.save_interval = std::gcd(a.interval(), b.interval());
-    if (a.interval() == 0 || b.interval() == 0) {
-      out.start_step = a.interval() == 0 ? b.start_step : a.start_step;
-      out.end_step = a.interval() == 0 ? b.end_step : a.end_step;
-    } else {
-      if (a.start_step && b.start_step) out.start_step = std::min(*a.start_step, *b.start_step);
-      if (a.end_step && b.end_step) out.end_step = std::max(*a.end_step, *b.end_step);
-    }
-  }
-  std::set_union(a.save_steps.begin(), a.save_steps.end(), b.save_steps.begin(), b.save_steps.end(),
-                 std::back_inserter(out.save_steps));
-  return out;
-}
-
-inline SaveConfig united(const SaveConfig& a, const SaveConfig& b) {
-  if (a == b) return a;
-  if (a.is_custom() || b.is_custom())
-    return SaveConfig::when([a, b](const Step& step) { return a.includes(step) || b.includes(step); });
-  SaveConfig out = a;
-  for (const Mode mode : all_modes) {
-    if (!out[mode])
-      out[mode] = b[mode];
-    else if (b[mode])
-      out[mode] = united(*a[mode], *b[mode]);
-  }
-  return out;
-}
-
 /// Adds to `to` what `other`, of the same name, asks for.
 inline void unite(Collection& to, const Collection& other) {
   const bool raw = to.saves_raw() || other.saves_raw();
@@ -156,7 +122,7 @@ inline void unite(Collection& to, const Collection& other) {
   if (!to.save)
     to.save = other.save;
   else if (other.save)
-    to.save = united(*to.save, *other.save);
+    to.save = *to.save | *other.save;
 }
 
 }  // namespace detail
