@@ -152,6 +152,8 @@ TEST_CASE("configurations of one clause have smdebug's form") {
         R"({"end_step":null,"save_interval":10,"save_steps":[1,10],"start_step":0})");
   CHECK(text((tt::every(10) & tt::from(5)) | tt::at({1}) | tt::at({2, 1})) ==
         R"({"end_step":null,"save_interval":10,"save_steps":[1,2],"start_step":5})");
+  CHECK(text((tt::from(10) & tt::until(10)) | tt::at({1})) ==
+        R"({"end_step":10,"save_interval":1,"save_steps":[1],"start_step":10})");
   CHECK(text(tt::at({1}) & tt::during(Mode::train)) ==
         R"({"end_step":0,"save_interval":500,"save_steps":[1],"start_step":0})");
   CHECK(text(tt::at({1}) & tt::during(Mode::eval)) == "null");

@@ -24,16 +24,13 @@ namespace detail {
 
 inline constexpr std::int64_t largest_step = std::numeric_limits<std::int64_t>::max();
 
-/// Returns whether the interval of `clause` has no step in its range.
-inline bool has_no_range(const SaveClause& clause) noexcept {
-  return clause.interval <= 0 || (clause.end && *clause.end <= clause.start);
-}
-
-/// Returns whether the range of `a` has every step that the range of `b` has.
+/// Returns whether the range of `a` has every step that the range of `b` has. An empty range with an interval covers one
+/// without, so that files keep the former.
 inline bool covers(const SaveClause& a, const SaveClause& b) noexcept {
-  if (has_no_range(b)) return true;
-  return !has_no_range(a) && b.interval % a.interval == 0 && a.start <= b.start &&
-         (!a.end || (b.end && *b.end <= *a.end));
+  if (b.interval <= 0) return true;
+  if (a.interval <= 0) return false;
+  if (b.end && *b.end <= b.start) return true;
+  return b.interval % a.interval == 0 && a.start <= b.start && (!a.end || (b.end && *b.end <= *a.end));
 }
 
 inline std::vector<std::int64_t> sorted_set(std::vector<std::int64_t> steps) {
