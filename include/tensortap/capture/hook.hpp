@@ -29,17 +29,17 @@
 #include <utility>
 #include <vector>
 
+#include <tensortap/capture/hook_options.hpp>
 #include <tensortap/capture/internal/catalog.hpp>
 #include <tensortap/capture/internal/checkpoint_watch.hpp>
-#include <tensortap/capture/hook_options.hpp>
 #include <tensortap/capture/internal/publisher.hpp>
-#include <tensortap/capture/report.hpp>
 #include <tensortap/capture/internal/resume.hpp>
+#include <tensortap/capture/internal/step_records.hpp>
+#include <tensortap/capture/internal/writer_thread.hpp>
+#include <tensortap/capture/report.hpp>
 #include <tensortap/capture/resumed.hpp>
 #include <tensortap/capture/state.hpp>
 #include <tensortap/capture/status.hpp>
-#include <tensortap/capture/internal/step_records.hpp>
-#include <tensortap/capture/internal/writer_thread.hpp>
 #include <tensortap/error.hpp>
 #include <tensortap/internal/config.hpp>
 #include <tensortap/name.hpp>
@@ -247,7 +247,8 @@ class Hook {
     catalog_.go_on_from(beginning.tensor_names);
     HookOptions options = options_;
     options.collections = catalog_.selection().collections();
-    publisher_ = std::make_shared<detail::Publisher>(std::move(store), checkpoints_, std::move(options), std::move(beginning));
+    publisher_ =
+        std::make_shared<detail::Publisher>(std::move(store), checkpoints_, std::move(options), std::move(beginning));
     publisher_->commit({collections_text(), std::nullopt, {}});
     // A store that is far away gets several times as many steps as it takes at once, so that it is seldom idle.
     const std::size_t at_once = publisher_->store().concurrency();
@@ -258,8 +259,8 @@ class Hook {
           publisher->publish(steps);
         },
         detail::Together{.steps = static_cast<std::size_t>(options_.events_per_file),
-                 .times = at_once > 1 ? 8 * at_once : 1,
-                 .bytes = options_.events_per_file > 1 ? detail::StepFiles::enough : 0});
+                         .times = at_once > 1 ? 8 * at_once : 1,
+                         .bytes = options_.events_per_file > 1 ? detail::StepFiles::enough : 0});
     step_ = writer_->empty_step();
   }
 
@@ -324,15 +325,16 @@ class Hook {
   void take(std::string_view name, detail::KnownTensor* known, const TensorView& view) {
     if (known == nullptr) known = meet(name);
     if (known == nullptr || !catalog_.is_due(*known)) return;
-    const detail::Demand demand = catalog_.demand(*known);
+    const detail::SaveRequest request = catalog_.request(*known);
     const bool reducible = is_real(view.dtype());
     const double wall_time = options_.wall_time();
-    const ReducedSet values = demand.reductions.empty() || !reducible ? ReducedSet() : reduce(view, demand.reductions);
+    const ReducedSet values =
+        request.reductions.empty() || !reducible ? ReducedSet() : reduce(view, request.reductions);
 
     detail::StepRecords::Room room;
     {
       const std::lock_guard lock(mutex_);
-      if (!demand.reductions.empty() && !reducible && publisher_)
+      if (!request.reductions.empty() && !reducible && publisher_)
         publisher_->change_status([](HookStatus& status) { ++status.not_reducible; });
       if (step_bytes_ + view.nbytes() > options_.max_step_bytes) {
         lose(LossReason::step_too_large, view);
@@ -343,8 +345,8 @@ class Hook {
       if (!step_) return;
       detail::StepRecords& records = step_->records;
       records.add(*known, values, wall_time);
-      if (demand.raw) room = records.add(*known, view, wall_time);
-      if (demand.shape && !demand.raw) records.add_shape(*known, view);  // with the elements, smdebug would lose them
+      if (request.raw) room = records.add(*known, view, wall_time);
+      if (request.shape && !request.raw) records.add_shape(*known, view);  // with the elements, smdebug would lose them
     }
     if (room.elements != nullptr) detail::StepRecords::copy(view, room);
   }

@@ -22,6 +22,7 @@
 #include <tensortap/internal/config.hpp>
 #include <tensortap/rules/finding.hpp>
 #include <tensortap/select/collection.hpp>
+#include <tensortap/select/internal/save_request.hpp>
 #include <tensortap/select/save_config.hpp>
 #include <tensortap/step.hpp>
 #include <tensortap/step_view.hpp>
@@ -95,37 +96,6 @@ class Rule {
   std::vector<Collection> required_;
   std::function<std::vector<Finding>(const StepView&)> judge_;
 };
-
-namespace detail {
-
-/// Adds to `to` what `other`, of the same name, asks for.
-inline void unite(Collection& to, const Collection& other) {
-  const bool raw = to.saves_raw() || other.saves_raw();
-  for (const Reduction r : other.reductions) to.reductions.insert(r);
-  to.save_raw_tensor = raw;
-  to.save_shape = to.save_shape || other.save_shape;
-  to.save_histogram = to.save_histogram || other.save_histogram;
-  for (const std::string& name : other.tensor_names)
-    if (std::find(to.tensor_names.begin(), to.tensor_names.end(), name) == to.tensor_names.end())
-      to.tensor_names.push_back(name);
-  if (to.include_regex.given() || other.include_regex.given()) {
-    const auto patterns_of = [](const Collection& collection) {
-      if (collection.include_regex.given() || !collection.tensor_names.empty()) return collection.include_regex.list();
-      const auto builtin = builtin_pattern(collection.name);
-      return builtin ? std::vector<std::string>{std::string(*builtin)} : std::vector<std::string>{};
-    };
-    auto patterns = patterns_of(to);
-    for (const std::string& pattern : patterns_of(other))
-      if (std::find(patterns.begin(), patterns.end(), pattern) == patterns.end()) patterns.push_back(pattern);
-    to.include_regex = std::move(patterns);
-  }
-  if (!to.save)
-    to.save = other.save;
-  else if (other.save)
-    to.save = *to.save | *other.save;
-}
-
-}  // namespace detail
 
 /// What must be saved for all `rules`, one collection of each name: for the hook's options. Where two ask for the same,
 /// it is saved whenever one of them wants it.

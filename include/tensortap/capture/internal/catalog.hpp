@@ -13,11 +13,12 @@
 #include <vector>
 
 #include <tensortap/capture/internal/names.hpp>
-#include <tensortap/capture/report.hpp>
 #include <tensortap/capture/internal/resume.hpp>
+#include <tensortap/capture/report.hpp>
 #include <tensortap/internal/config.hpp>
 #include <tensortap/record/collections_file.hpp>
 #include <tensortap/reduction.hpp>
+#include <tensortap/select/internal/save_request.hpp>
 #include <tensortap/select/internal/selection.hpp>
 #include <tensortap/step.hpp>
 #include <tensortap/tensor/view.hpp>
@@ -25,14 +26,7 @@
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
 
-/// What is to be saved of a tensor in this step.
-struct Demand {
-  Reductions reductions;
-  bool raw = false;
-  bool shape = false;
-};
-
-/// Threads: one at a time, but for `due`, `is_due` and `demand` of tensors that are known.
+/// Threads: one at a time, but for `due`, `is_due` and `request` of tensors that are known.
 class Catalog {
  public:
   /// Throws: collections that cannot mean anything.
@@ -67,16 +61,11 @@ class Catalog {
                                                [&](std::size_t i) { return selection_.due(i); });
   }
 
-  /// What the collections that are due ask for, united.
-  [[nodiscard]] Demand demand(const KnownTensor& tensor) const {
-    Demand out;
-    for (const std::size_t i : tensor.collections) {
-      if (!selection_.due(i)) continue;
-      const Collection& collection = selection_.collections()[i];
-      for (const Reduction r : collection.reductions) out.reductions.insert(r);
-      out.raw = out.raw || collection.saves_raw();
-      out.shape = out.shape || collection.save_shape;
-    }
+  /// Returns the union of the requests of the due collections.
+  [[nodiscard]] SaveRequest request(const KnownTensor& tensor) const {
+    SaveRequest out;
+    for (const std::size_t i : tensor.collections)
+      if (selection_.due(i)) out.add(selection_.collections()[i]);
     return out;
   }
 

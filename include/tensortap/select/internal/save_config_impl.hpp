@@ -24,8 +24,8 @@ namespace detail {
 
 inline constexpr std::int64_t largest_step = std::numeric_limits<std::int64_t>::max();
 
-/// Returns whether the range of `a` has every step that the range of `b` has. An empty range with an interval covers one
-/// without, so that files keep the former.
+/// Returns whether the range of `a` has every step that the range of `b` has. An empty range with an interval covers
+/// one without, so that files keep the former.
 inline bool covers(const SaveClause& a, const SaveClause& b) noexcept {
   if (b.interval <= 0) return true;
   if (a.interval <= 0) return false;

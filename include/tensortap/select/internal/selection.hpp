@@ -1,7 +1,7 @@
-// The decision itself: which collections a name belongs to, decided once per name, and which collections are due,
-// decided once per step. It sees names, modes and steps only: what is not due never touches a tensor.
+// Decides once per name to which collections it belongs, and once per step which collections are due. Both need names,
+// modes and steps only, so that steps without a due collection cost almost nothing.
 //
-//   tensortap::Selection selection({{.name = "losses", .include_regex = "loss$"}}, tensortap::every(1));
+//   Selection selection({{.name = "losses", .include_regex = "loss$"}}, tensortap::every(1));
 //   selection.begin_step({tensortap::Mode::train, 0, 0});
 //   if (selection.any_due()) …
 #pragma once
@@ -23,11 +23,11 @@
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
 
-/// The collections of a run, ready to decide. Threads: `due` and `any_due` may be called from several at once.
+/// The collections of a run, and which of them are due. Threads: several may call `due` and `any_due` at once.
 class Selection {
  public:
-  /// Fills in what was left out: built-in patterns, `default_save`, whether raw tensors are saved.
-  /// Throws: a name twice or empty, a collection that can match nothing, a refused pattern.
+  /// Completes `collections`: with built-in patterns, `default_save`, and whether raw tensors are saved.
+  /// Throws: a name twice or empty, a collection that can match no tensor, a refused pattern.
   Selection(std::vector<Collection> collections, const SaveConfig& default_save)
       : collections_(std::move(collections)) {
     std::set<std::string_view> names;
@@ -48,14 +48,15 @@ class Selection {
 
   [[nodiscard]] const std::vector<Collection>& collections() const noexcept { return collections_; }
 
-  /// The position of the collection called `name`.
+  /// Returns the position of the collection called `name`.
   [[nodiscard]] std::optional<std::size_t> find(std::string_view name) const noexcept {
     for (std::size_t i = 0; i < collections_.size(); ++i)
       if (collections_[i].name == name) return i;
     return std::nullopt;
   }
 
-  /// The positions of the collections tensor `name` belongs to. Slow: ask once per name. Threads: one at a time.
+  /// Returns the positions of the collections of tensor `name`, and marks the patterns and names that match it. Runs
+  /// all patterns: call it once per name. Threads: one at a time.
   [[nodiscard]] std::vector<std::size_t> members(std::string_view name) {
     std::vector<std::size_t> out;
     for (std::size_t i = 0; i < collections_.size(); ++i) {
@@ -68,7 +69,7 @@ class Selection {
     return out;
   }
 
-  /// The patterns and names of the collection at position `i` that no tensor has met so far.
+  /// Returns the patterns and names of the collection at position `i` that have matched no tensor so far.
   [[nodiscard]] std::vector<std::string> unmatched(std::size_t i) const {
     std::vector<std::string> out;
     for (const Criterion& criterion : criteria_[i])
@@ -76,7 +77,7 @@ class Selection {
     return out;
   }
 
-  /// Decides what is due in `step`.
+  /// Decides which collections are due in `step`.
   void begin_step(const Step& step) {
     any_due_ = false;
     for (std::size_t i = 0; i < collections_.size(); ++i) {
@@ -86,20 +87,20 @@ class Selection {
     }
   }
 
-  /// Whether the collection at position `i` is saved in this step.
+  /// Returns whether the collection at position `i` is due in this step.
   [[nodiscard]] bool due(std::size_t i) const noexcept { return due_[i]; }
-  /// Whether any is.
+  /// Returns whether any collection is due in this step.
   [[nodiscard]] bool any_due() const noexcept { return any_due_; }
 
  private:
-  /// What makes a tensor a member: a pattern, or a name.
+  /// One way to be a member: a pattern, or a name.
   struct Criterion {
     std::string text;
     std::optional<Pattern> pattern;
     bool matched = false;
   };
 
-  /// They are written into the run as JSON.
+  /// Throws: a text that is not UTF-8, which JSON requires.
   static void require_utf8(const std::vector<std::string>& texts) {
     for (const std::string& text : texts)
       if (!is_utf8(text)) throw Error::name_not_utf8("collection", text);
