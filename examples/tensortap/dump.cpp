@@ -92,7 +92,7 @@ int dump(const std::string& run, std::ostream& out) {
   }
   root["collections"] = json::object();
   for (const tt::Collection& collection : trial.collections())
-    root["collections"][collection.name] = tt::to_json(collection);
+    root["collections"][collection.name] = json::parse(tt::to_json(collection));
   root["tensor_names"] = json::array();
   root["tensors"] = json::object();
   for (const tt::TensorHistory& tensor : trial.tensors()) {

@@ -21,7 +21,7 @@ std::string shape_text(const tt::Tensor::Shape& shape) {
 /// How often somebody began to write; 0 if nothing tells.
 std::size_t attempts_of(const tt::Trial& trial) {
   std::set<std::int64_t> runs;
-  for (const tt::Attempt& attempt : trial.attempts()) runs.insert(attempt.run);
+  for (const tt::Attempt& attempt : trial.attempts()) runs.insert(attempt.number);
   return runs.size();
 }
 

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "catch.hpp"
+#include "record/encode_event.hpp"
 
 namespace tt = tensortap;
 using R = tt::Reduction;
@@ -83,7 +84,7 @@ TEST_CASE("every record of an encoded step lies where the index says, and is wha
   const auto index = tt::parse_index(encoder.index(), encoder.index_key());
   CHECK(index.mode == tt::Mode::eval);
   CHECK(index.mode_step == 21);
-  CHECK(index.run == 3);
+  CHECK(index.attempt == 3);
   CHECK(index.event_file == encoder.event_key());
   REQUIRE(index.shapes.size() == 1);
   CHECK(index.shapes[0].name == "fc1.bias");
@@ -127,7 +128,7 @@ TEST_CASE("an encoded step is the records of encode_event, one after the other")
     const auto view = tt::as_view(elements);
     step.raw(name, view, static_cast<double>(i));
     const auto record =
-        tt::encode_event({.tag = name, .step = step.records.step(), .wall_time = static_cast<double>(i)}, view);
+        encode_event({.tag = name, .step = step.records.step(), .wall_time = static_cast<double>(i)}, view);
     expected += record.head + std::string(tt::text_of(view.bytes())) + record.tail;
   }
   auto encoder = encoder_for(0);
@@ -170,7 +171,7 @@ TEST_CASE("a step of shapes alone has no events file") {
   CHECK(index.event_file.empty());
   CHECK(index.tensors.empty());
   CHECK(index.shapes.size() == 1);
-  CHECK(index.run == 1);
+  CHECK(index.attempt == 1);
 }
 
 TEST_CASE("an encoder keeps nothing of the step before") {

@@ -5,6 +5,9 @@
 #include <string>
 #include <vector>
 
+#include <tensortap/error.hpp>
+#include <tensortap/record/internal/attempts.hpp>
+
 #include "catch.hpp"
 
 namespace tt = tensortap;
@@ -33,16 +36,16 @@ bool counts_by_definition(const std::vector<std::optional<std::int64_t>>& resume
 }  // namespace
 
 TEST_CASE("an attempt comes back as it was written") {
-  CHECK(to_json(tt::Attempt{.run = 1, .worker = "worker_0", .resumed_at = 40}) ==
+  CHECK(to_json(tt::Attempt{.number = 1, .worker = "worker_0", .resumed_at = 40}) ==
         R"({"run": 1, "worker": "worker_0", "resumed_at": 40})");
-  CHECK(to_json(tt::Attempt{.run = 0, .worker = "/job:\"x\"", .resumed_at = -1, .ended = true}) ==
+  CHECK(to_json(tt::Attempt{.number = 0, .worker = "/job:\"x\"", .resumed_at = -1, .ended = true}) ==
         R"({"run": 0, "worker": "/job:\"x\"", "resumed_at": -1, "ended": true})");
   for (const bool ended : {false, true})
     for (const std::int64_t number : {std::int64_t{0}, std::int64_t{7}, std::int64_t{1} << 60})
       for (const std::string worker : {"worker_0", "", "/job:worker/task:1", "\xc3\xbc"}) {
-        const tt::Attempt attempt{.run = number, .worker = worker, .resumed_at = number - 1, .ended = ended};
+        const tt::Attempt attempt{.number = number, .worker = worker, .resumed_at = number - 1, .ended = ended};
         const tt::Attempt again = tt::parse_attempt(to_json(attempt), "");
-        CHECK(again.run == attempt.run);
+        CHECK(again.number == attempt.number);
         CHECK(again.worker == attempt.worker);
         CHECK(again.resumed_at == attempt.resumed_at);
         CHECK(again.ended == attempt.ended);
@@ -64,7 +67,7 @@ TEST_CASE("what is no attempt is refused, and says why") {
   CHECK_THAT(refusal_of_attempt(R"({"run": 1, "worker": "w", "resumed_at": 0.5})"),
              contains("key \"resumed_at\": it is not an integer"));
   CHECK_THAT(refusal_of_attempt(std::string(100'000, '[')), contains("nested too deeply"));
-  const std::string whole = to_json(tt::Attempt{.run = 1, .worker = "w", .resumed_at = 2});
+  const std::string whole = to_json(tt::Attempt{.number = 1, .worker = "w", .resumed_at = 2});
   for (std::size_t size = 0; size < whole.size(); ++size)
     CHECK_THAT(refusal_of_attempt(whole.substr(0, size)), contains("not JSON ("));
 }
@@ -76,12 +79,12 @@ TEST_CASE("a step counts unless a younger attempt went on before it, in every sm
     for (int b = -2; b <= 3; ++b)
       for (int c = -2; c <= 3; ++c) {
         std::vector<std::optional<std::int64_t>> resumed_at;
-        tt::Attempts attempts;
+        tt::detail::Attempts attempts;
         for (const int at : {a, b, c}) {
           const auto run = static_cast<std::int64_t>(resumed_at.size());
           resumed_at.push_back(at >= -1 ? std::optional<std::int64_t>(at) : std::nullopt);
-          if (at >= -1) attempts.add({.run = run, .worker = "w", .resumed_at = at});
-          attempts.add({.run = 9, .worker = "other", .resumed_at = -1});  // of no concern to "w"
+          if (at >= -1) attempts.add({.number = run, .worker = "w", .resumed_at = at});
+          attempts.add({.number = 9, .worker = "other", .resumed_at = -1});  // of no concern to "w"
         }
         for (std::int64_t run = 0; run <= 4; ++run)
           for (std::int64_t step = 0; step <= 4; ++step) {
@@ -94,47 +97,47 @@ TEST_CASE("a step counts unless a younger attempt went on before it, in every sm
 }
 
 TEST_CASE("steps that name no attempt, or a worker without one, count") {
-  tt::Attempts attempts;
-  attempts.add({.run = 3, .worker = "w", .resumed_at = -1});
+  tt::detail::Attempts attempts;
+  attempts.add({.number = 3, .worker = "w", .resumed_at = -1});
   CHECK(attempts.counts("w", std::nullopt, 100));
   CHECK(attempts.counts("unknown", 0, 100));
   CHECK_FALSE(attempts.counts("w", 0, 100));
-  CHECK(tt::Attempts().counts("w", 0, 0));
+  CHECK(tt::detail::Attempts().counts("w", 0, 0));
 }
 
 TEST_CASE("the youngest attempt is the one with the greatest number") {
-  tt::Attempts attempts;
+  tt::detail::Attempts attempts;
   CHECK(attempts.last("w") == -1);
-  attempts.add({.run = 12, .worker = "w", .resumed_at = 3});
-  attempts.add({.run = 2, .worker = "w", .resumed_at = 1});
+  attempts.add({.number = 12, .worker = "w", .resumed_at = 3});
+  attempts.add({.number = 2, .worker = "w", .resumed_at = 1});
   CHECK(attempts.last("w") == 12);
   CHECK(attempts.last("v") == -1);
 }
 
 TEST_CASE("a run is over when its workers, or all that ever began, have closed their youngest attempt") {
-  tt::Attempts attempts;
-  attempts.add({.run = 0, .worker = "a", .resumed_at = -1, .ended = true});
-  attempts.add({.run = 0, .worker = "b", .resumed_at = -1, .ended = true});
+  tt::detail::Attempts attempts;
+  attempts.add({.number = 0, .worker = "a", .resumed_at = -1, .ended = true});
+  attempts.add({.number = 0, .worker = "b", .resumed_at = -1, .ended = true});
   CHECK(attempts.all_ended(2));
   CHECK(attempts.all_ended(5));
-  attempts.add({.run = 0, .worker = "c", .resumed_at = -1});
+  attempts.add({.number = 0, .worker = "c", .resumed_at = -1});
   CHECK(attempts.all_ended(2));
   CHECK_FALSE(attempts.all_ended(3));
   CHECK_FALSE(attempts.all_ended(5));
-  attempts.add({.run = 1, .worker = "a", .resumed_at = 5});  // gone on with
+  attempts.add({.number = 1, .worker = "a", .resumed_at = 5});  // gone on with
   CHECK_FALSE(attempts.all_ended(2));
   CHECK(attempts.all_ended(1));
-  attempts.add({.run = 1, .worker = "a", .resumed_at = 5, .ended = true});
-  attempts.add({.run = 0, .worker = "c", .resumed_at = -1, .ended = true});
+  attempts.add({.number = 1, .worker = "a", .resumed_at = 5, .ended = true});
+  attempts.add({.number = 0, .worker = "c", .resumed_at = -1, .ended = true});
   CHECK(attempts.all_ended(3));
 }
 
 TEST_CASE("an end marker counts unless its attempt has a successor") {
-  tt::Attempts attempts;
-  attempts.add({.run = 1, .worker = "w", .resumed_at = 5});
-  attempts.add({.run = 7, .worker = "v", .resumed_at = 5});
+  tt::detail::Attempts attempts;
+  attempts.add({.number = 1, .worker = "w", .resumed_at = 5});
+  attempts.add({.number = 7, .worker = "v", .resumed_at = 5});
   const auto marker = [](std::int64_t run, const std::string& worker) {
-    return to_json(tt::Attempt{.run = run, .worker = worker, .resumed_at = 5, .ended = true});
+    return to_json(tt::Attempt{.number = run, .worker = worker, .resumed_at = 5, .ended = true});
   };
   CHECK_FALSE(attempts.end_counts(marker(0, "w")));
   CHECK(attempts.end_counts(marker(1, "w")));

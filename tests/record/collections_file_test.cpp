@@ -2,6 +2,9 @@
 
 #include <string>
 
+#include <nlohmann/json.hpp>
+#include <tensortap/error.hpp>
+
 #include "catch.hpp"
 #include "golden.hpp"
 #include "select/random_save_config.hpp"

@@ -1,5 +1,4 @@
 #include <tensortap/record/event.hpp>
-#include <tensortap/store/store.hpp>
 
 #include <array>
 #include <complex>
@@ -8,9 +7,14 @@
 #include <string>
 #include <vector>
 
+#include <tensortap/error.hpp>
+#include <tensortap/record/internal/event_encoder.hpp>
+#include <tensortap/record/internal/wire.hpp>
+#include <tensortap/record/tfrecord.hpp>
 #include <tensortap/tensor/as_view.hpp>
 
 #include "catch.hpp"
+#include "record/encode_event.hpp"
 
 namespace tt = tensortap;
 namespace wire = tensortap::detail::wire;
@@ -24,7 +28,7 @@ using tt::bytes_of;
 
 /// The whole record of `view`.
 std::string record_of(const tt::EventInfo& about, const tt::TensorView& view) {
-  const auto encoded = tt::encode_event(about, view);
+  const auto encoded = encode_event(about, view);
   std::string elements(view.nbytes(), '\0');
   if (view.dtype() != DType::string) tt::copy_row_major(view, reinterpret_cast<std::byte*>(elements.data()));
   return encoded.head + elements + encoded.tail;
@@ -361,13 +365,13 @@ TEST_CASE("an event cut at any byte is refused") {
 TEST_CASE("one encoder makes the records of a step that encode_event makes one by one") {
   for (const tt::Step& step : {tt::Step{tt::Mode::train, 0, 0}, tt::Step{tt::Mode::eval, 127, 128},
                                tt::Step{tt::Mode::predict, INT64_MAX, INT64_MAX}, tt::Step{tt::Mode::global, 1, -1}}) {
-    const tt::EventEncoder encoder(step);
+    const tt::detail::EventEncoder encoder(step);
     std::string all;
     std::string expected;
     const auto append = [&](const std::string& tag, double wall_time, const tt::TensorView& view) {
       encoder.append_head(all, tag, wall_time, view);
       all += encoder.tail();
-      const auto one = tt::encode_event({.tag = tag, .step = step, .wall_time = wall_time}, view);
+      const auto one = encode_event({.tag = tag, .step = step, .wall_time = wall_time}, view);
       expected += one.head + one.tail;
       CHECK(one.tail == encoder.tail());
     };

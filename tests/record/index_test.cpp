@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include <tensortap/record/internal/index_text.hpp>
+
 #include "catch.hpp"
 #include "golden.hpp"
 
@@ -97,30 +99,30 @@ TEST_CASE("the attempt that wrote an index is a key of ours, and not always ther
   CHECK(
       to_json(index) ==
       R"({"meta": {"mode": "EVAL", "mode_step": 2, "event_file_name": "events/e"}, "tensor_payload": [], "shape_payload": []})");
-  CHECK_FALSE(tt::parse_index(to_json(index), "").run);
+  CHECK_FALSE(tt::parse_index(to_json(index), "").attempt);
   for (const std::int64_t run : {std::int64_t{0}, std::int64_t{3}, INT64_MAX}) {
-    index.run = run;
+    index.attempt = run;
     CHECK_THAT(to_json(index), contains(R"("event_file_name": "events/e", "run": )" + std::to_string(run) + "}"));
-    CHECK(tt::parse_index(to_json(index), "").run == run);
+    CHECK(tt::parse_index(to_json(index), "").attempt == run);
   }
   const auto with_run = [](const std::string& run) {
     return R"({"tensor_payload": [], "meta": {"mode": "TRAIN", "mode_step": 0, "run": )" + run + "}}";
   };
   for (const std::string foreign : {"null", "\"1\"", "-1", "1.0", "[]", "{}"}) {  // somebody else's key
     CAPTURE(foreign);
-    CHECK_FALSE(tt::parse_index(with_run(foreign), "").run);
+    CHECK_FALSE(tt::parse_index(with_run(foreign), "").attempt);
   }
-  CHECK(tt::parse_index(with_run("7"), "").run == 7);
+  CHECK(tt::parse_index(with_run("7"), "").attempt == 7);
   CHECK_THAT(refusal_of_index(with_run("9223372036854775808")), contains("key \"run\": it is not an integer"));
 }
 
 TEST_CASE("an index built record by record is that of the whole, and the builder can be used again") {
-  tt::IndexText text;
+  tt::detail::IndexText text;
   for (int round = 0; round < 3; ++round) {
     const auto count = static_cast<std::size_t>(round == 1 ? 0 : 500);
     tt::IndexFile index{.mode = tt::Mode::predict,
                         .mode_step = round,
-                        .run = round > 0 ? std::optional<std::int64_t>(round) : std::nullopt,
+                        .attempt = round > 0 ? std::optional<std::int64_t>(round) : std::nullopt,
                         .event_file = count > 0 ? "events/\"e\"" : "",
                         .tensors = {},
                         .shapes = {}};
@@ -135,11 +137,11 @@ TEST_CASE("an index built record by record is that of the whole, and the builder
       text.add_shape(name, "other", shape);
       index.shapes.push_back({.name = name, .original_name = "other", .shape = shape});
     }
-    const std::string built = text.text(index.mode, index.mode_step, index.event_file, index.run);
+    const std::string built = text.text(index.mode, index.mode_step, index.event_file, index.attempt);
     CHECK(built == to_json(index));
-    CHECK(text.text(index.mode, index.mode_step, index.event_file, index.run) == built);  // asking changes nothing
+    CHECK(text.text(index.mode, index.mode_step, index.event_file, index.attempt) == built);  // asking changes nothing
     const auto again = tt::parse_index(built, "");
-    CHECK(again.run == index.run);
+    CHECK(again.attempt == index.attempt);
     CHECK(again.mode_step == round);
     REQUIRE(again.tensors.size() == count);
     REQUIRE(again.shapes.size() == count);

@@ -1,7 +1,10 @@
 #include <tensortap/record/tfrecord.hpp>
-#include <tensortap/store/store.hpp>
 
+#include <span>
 #include <string>
+
+#include <tensortap/bytes/crc32c.hpp>
+#include <tensortap/error.hpp>
 
 #include "catch.hpp"
 

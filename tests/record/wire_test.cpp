@@ -1,5 +1,4 @@
 #include <tensortap/record/internal/wire.hpp>
-#include <tensortap/store/store.hpp>
 
 #include <algorithm>
 #include <cmath>
@@ -9,6 +8,7 @@
 
 #include "catch.hpp"
 
+namespace tt = tensortap;
 namespace wire = tensortap::detail::wire;
 
 namespace {

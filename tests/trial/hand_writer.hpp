@@ -11,6 +11,8 @@
 
 #include <tensortap/tensortap.hpp>
 
+#include "record/encode_event.hpp"
+
 /// One attempt of one worker. Each step holds the tensor "loss" and, to tell attempts apart, "attempt_R".
 class HandWriter {
  public:
@@ -31,7 +33,7 @@ class HandWriter {
 
   void put_attempt(std::int64_t resumed_at) const {
     store_->put(tensortap::layout::attempt_key(*run_, worker_),
-                to_json(tensortap::Attempt{.run = *run_, .worker = worker_, .resumed_at = resumed_at}));
+                to_json(tensortap::Attempt{.number = *run_, .worker = worker_, .resumed_at = resumed_at}));
   }
 
   /// Saves `tensors` as `step`: all of it if both parts are asked for.
@@ -63,7 +65,7 @@ class HandWriter {
 
   void close() const {
     store_->put(tensortap::layout::end_marker,
-                run_ ? to_json(tensortap::Attempt{.run = *run_, .worker = worker_, .resumed_at = -1}) : "");
+                run_ ? to_json(tensortap::Attempt{.number = *run_, .worker = worker_, .resumed_at = -1}) : "");
   }
 
   [[nodiscard]] std::string index_key(std::int64_t step) const { return tensortap::layout::index_key(step, worker_); }
@@ -118,10 +120,10 @@ class HandWriter {
     Written out;
     out.index.mode = step.mode;
     out.index.mode_step = step.mode_step;
-    out.index.run = run_;
+    out.index.attempt = run_;
     out.index.event_file = event_key(step.global_step);
     for (const auto& [name, tensor] : tensors) {
-      const auto record = tensortap::encode_event({.tag = name, .step = step, .wall_time = 0}, as_view(tensor));
+      const auto record = encode_event({.tag = name, .step = step, .wall_time = 0}, as_view(tensor));
       const std::string text = record.head + std::string(tensortap::text_of(tensor.bytes())) + record.tail;
       out.index.tensors.push_back(
           {.name = name,

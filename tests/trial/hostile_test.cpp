@@ -10,6 +10,7 @@
 
 #include "capture/forwarding_store.hpp"
 #include "catch.hpp"
+#include "record/encode_event.hpp"
 #include "store/temporary_directory.hpp"
 
 namespace fs = std::filesystem;
@@ -22,7 +23,7 @@ const std::string worker = "worker_0";
 
 /// The record of a tensor of one float.
 std::string record_of(const std::string& name, float value) {
-  const auto encoded = tt::encode_event({.tag = name, .step = {}, .wall_time = 0}, tt::as_view(value));
+  const auto encoded = encode_event({.tag = name, .step = {}, .wall_time = 0}, tt::as_view(value));
   return encoded.head + std::string(reinterpret_cast<const char*>(&value), sizeof value) + encoded.tail;
 }
 

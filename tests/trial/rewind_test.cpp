@@ -42,7 +42,7 @@ std::int64_t check_prefix(const tt::Trial& trial, std::int64_t stride = 1) {
   const Steps steps = trial.steps();
   for (std::size_t i = 0; i < steps.size(); ++i) CHECK(steps[i] == static_cast<std::int64_t>(i) * stride);
   std::map<std::int64_t, std::int64_t> resumed_at;
-  for (const tt::Attempt& attempt : trial.attempts()) resumed_at[attempt.run] = attempt.resumed_at;
+  for (const tt::Attempt& attempt : trial.attempts()) resumed_at[attempt.number] = attempt.resumed_at;
   const auto attempts = attempts_by_step(trial);
   CHECK(attempts.size() == steps.size());
   for (const auto& [step, run] : attempts)

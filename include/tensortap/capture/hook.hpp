@@ -243,7 +243,7 @@ class Hook {
     checkpoints_ = options_.checkpoints;
     if (!checkpoints_ && !options_.checkpoint_dir.empty()) checkpoints_ = open_store(options_.checkpoint_dir);
     detail::Beginning beginning = detail::begin_attempt(*store, checkpoints_.get(), options_);
-    if (!beginning.states.empty()) go_on_after(beginning.states.back(), beginning.attempt.run);
+    if (!beginning.states.empty()) go_on_after(beginning.states.back(), beginning.attempt.number);
     catalog_.go_on_from(beginning.tensor_names);
     HookOptions options = options_;
     options.collections = catalog_.selection().collections();

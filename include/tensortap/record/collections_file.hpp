@@ -1,217 +1,38 @@
-// The collections file of a worker: which collections the run has, what is saved of them when, and which tensors they
-// turned out to hold.
+// The collections file of a worker: the collections of the run, the steps and parts they save, and the tensors they
+// hold.
 //
 //   const std::string text = tensortap::to_json(tensortap::CollectionsFile{collections, 1});
 #pragma once
 
-#include <algorithm>
 #include <cstdint>
-#include <numeric>
-#include <optional>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
-#include <nlohmann/json.hpp>
-
-#include <tensortap/error.hpp>
 #include <tensortap/internal/config.hpp>
-#include <tensortap/record/internal/json_text.hpp>
 #include <tensortap/select/collection.hpp>
 
 TENSORTAP_BEGIN_NAMESPACE
 
 /// The content of a collections file. A collection without `save` has no save configuration there; one without
-/// `save_raw_tensor` and reductions has no reduction configuration.
+/// `save_raw_tensor`, `save_shape` and reductions has no reduction configuration.
 struct CollectionsFile {
   std::vector<Collection> collections;
   std::int64_t num_workers = 1;
 };
 
-namespace detail {
+/// Returns the JSON object of one collection.
+std::string to_json(const Collection& collection);
 
-/// smdebug's spelling in configurations: norms are "l1_norm", "abs_l2_norm".
-inline std::string configured_name(Reduction r) { return std::string(to_string(r)) + (is_norm(r) ? "_norm" : ""); }
+/// Returns the text of the file.
+std::string to_json(const CollectionsFile& file);
 
-inline std::optional<Reduction> parse_configured_name(std::string_view text) {
-  constexpr std::string_view norm = "_norm";
-  if (text.ends_with(norm)) text.remove_suffix(norm.size());
-  return parse_reduction(text);
-}
-
-/// Returns smdebug's form of one clause. smdebug always has an interval: none is an interval that ends at its start.
-inline nlohmann::json to_json(const SaveClause& clause) {
-  const bool only_steps = clause.interval == 0;
-  nlohmann::json out;
-  out["save_interval"] = only_steps ? 500 : clause.interval;
-  out["save_steps"] = clause.steps;
-  out["start_step"] = only_steps ? 0 : clause.start;
-  out["end_step"] = nullptr;
-  if (only_steps) out["end_step"] = 0;
-  if (!only_steps && clause.end) out["end_step"] = *clause.end;
-  return out;
-}
-
-/// Returns one clause that has at least the steps of all `clauses`.
-inline SaveClause approximation(const SaveConfig::Clauses& clauses) {
-  SaveClause out = clauses.front();
-  for (std::size_t i = 1; i < clauses.size(); ++i) {
-    const SaveClause& clause = clauses[i];
-    out.steps.insert(out.steps.end(), clause.steps.begin(), clause.steps.end());
-    if (clause.interval <= 0) continue;
-    const bool is_first = out.interval <= 0;
-    out.interval = is_first ? clause.interval : std::gcd(out.interval, clause.interval);
-    out.start = is_first ? clause.start : std::min(out.start, clause.start);
-    out.end = is_first ? clause.end : out.end && clause.end ? std::max(out.end, clause.end) : std::nullopt;
-  }
-  if (clauses.size() > 1) std::sort(out.steps.begin(), out.steps.end());
-  return out;
-}
-
-}  // namespace detail
-
-/// A collection as it stands in the file.
-inline nlohmann::json to_json(const Collection& collection) {
-  nlohmann::json out;
-  out["name"] = collection.name;
-  out["include_regex"] = collection.include_regex.list();
-  out["tensor_names"] = collection.tensor_names;
-  out["reduction_config"] = nullptr;
-  if (collection.save_raw_tensor || collection.save_shape || !collection.reductions.empty()) {
-    std::string names;
-    for (const Reduction r : collection.reductions)
-      if (r != Reduction::statistics) names += (names.empty() ? "" : ",") + detail::configured_name(r);
-    out["reduction_config"]["save_raw_tensor"] = collection.saves_raw();
-    out["reduction_config"]["reductions"] = names;
-    out["reduction_config"]["save_shape"] = collection.save_shape;
-  }
-  out["save_config"] = nullptr;
-  if (collection.save && !collection.save->is_custom())
-    for (const Mode mode : all_modes) {
-      const std::string name(to_string(mode));
-      const SaveConfig::Clauses& clauses = (*collection.save)[mode];
-      out["save_config"][name] = nullptr;
-      if (!clauses.empty()) out["save_config"][name] = detail::to_json(detail::approximation(clauses));
-      if (clauses.size() > 1)  // our own key: unions that smdebug's form cannot express
-        for (const SaveClause& clause : clauses) out["save_clauses"][name].push_back(detail::to_json(clause));
-    }
-  out["save_histogram"] = collection.save_histogram;
-  if (collection.reductions.contains(Reduction::statistics)) out["statistics"] = true;  // our own key
-  return out;
-}
-
-namespace detail {
-
-inline std::vector<std::string> parse_texts(const nlohmann::json& from, std::string_view key,
-                                            const json_text::Place& place) {
-  std::vector<std::string> out;
-  if (!from.contains(key) || from.at(std::string(key)).is_null()) return out;
-  for (const auto& text : json_text::array(from, key, place)) {
-    if (!text.is_string()) throw json_text::wrong(place, key, "an element is not a string");
-    out.push_back(text.get<std::string>());
-  }
-  return out;
-}
-
-inline bool parse_flag(const nlohmann::json& from, std::string_view key, bool absent, const json_text::Place& place) {
-  const auto found = from.find(key);
-  if (found == from.end() || found->is_null()) return absent;
-  if (!found->is_boolean()) throw json_text::wrong(place, key, "it is neither true nor false");
-  return found->get<bool>();
-}
-
-inline std::optional<std::int64_t> parse_step_number(const nlohmann::json& from, std::string_view key,
-                                                     const json_text::Place& place) {
-  const auto found = from.find(key);
-  if (found == from.end() || found->is_null()) return std::nullopt;
-  return json_text::integer(*found, key, place);
-}
-
-inline SaveClause parse_save_clause(const nlohmann::json& from, std::string_view key, const json_text::Place& place) {
-  if (!from.is_object()) throw json_text::wrong(place, key, "it is not an object");
-  SaveClause out{.interval = parse_step_number(from, "save_interval", place).value_or(500),
-                 .start = parse_step_number(from, "start_step", place).value_or(0),
-                 .end = parse_step_number(from, "end_step", place),
-                 .steps = {}};
-  if (out.interval == 500 && out.start == 0 && out.end == 0) out = {.interval = 0};
-  if (from.contains("save_steps"))
-    for (const auto& step : json_text::array(from, "save_steps", place))
-      out.steps.push_back(json_text::integer(step, "save_steps", place));
-  std::sort(out.steps.begin(), out.steps.end());
-  return out;
-}
-
-inline SaveConfig parse_save_config(const nlohmann::json& from, const json_text::Place& place) {
-  SaveConfig out = SaveConfig::never();
-  const auto& modes = json_text::object(from, "save_config", place);
-  for (const Mode mode : all_modes)
-    if (const auto clause = modes.find(to_string(mode)); clause != modes.end() && !clause->is_null())
-      out[mode] = {parse_save_clause(*clause, to_string(mode), place)};
-  if (from.contains("save_clauses")) {
-    const auto& unions = json_text::object(from, "save_clauses", place);
-    for (const Mode mode : all_modes)
-      if (unions.contains(to_string(mode))) {
-        out[mode].clear();
-        for (const auto& clause : json_text::array(unions, to_string(mode), place))
-          out[mode].push_back(parse_save_clause(clause, "save_clauses", place));
-      }
-  }
-  return out;
-}
-
-inline void parse_reduction_config(const nlohmann::json& from, const json_text::Place& place, Collection& out) {
-  out.save_raw_tensor = parse_flag(from, "save_raw_tensor", false, place);
-  out.save_shape = parse_flag(from, "save_shape", false, place);
-  std::string names = from.contains("reductions") ? json_text::text(from, "reductions", place) : "";
-  for (std::size_t begin = 0; begin < names.size();) {
-    const std::size_t comma = std::min(names.find(',', begin), names.size());
-    const std::string name = names.substr(begin, comma - begin);
-    const auto reduction = parse_configured_name(name);
-    if (!reduction) throw json_text::wrong(place, "reductions", "no reduction is called " + in_quotes(name));
-    out.reductions.insert(*reduction);
-    begin = comma + 1;
-  }
-}
-
-inline Collection parse_collection(const std::string& name, const nlohmann::json& from, const json_text::Place& place) {
-  if (!from.is_object()) throw json_text::wrong(place, name, "it is not an object");
-  Collection out{.name = from.contains("name") ? json_text::text(from, "name", place) : name};
-  out.include_regex = Patterns(parse_texts(from, "include_regex", place));
-  out.tensor_names = parse_texts(from, "tensor_names", place);
-  out.save_histogram = parse_flag(from, "save_histogram", true, place);
-  if (const auto found = from.find("reduction_config"); found != from.end() && !found->is_null())
-    parse_reduction_config(json_text::object(from, "reduction_config", place), place, out);
-  if (const auto found = from.find("save_config"); found != from.end() && !found->is_null())
-    out.save = parse_save_config(from, place);
-  if (parse_flag(from, "statistics", false, place)) out.reductions.insert(Reduction::statistics);
-  return out;
-}
-
-}  // namespace detail
-
-/// The file's text.
-inline std::string to_json(const CollectionsFile& file) {
-  nlohmann::json root;
-  root["collections"] = nlohmann::json::object();
-  for (const Collection& collection : file.collections) root["collections"][collection.name] = to_json(collection);
-  root["_meta"]["num_workers"] = file.num_workers;
-  return root.dump(-1, ' ', true);
-}
-
-/// The collections in `text`; `place` (its key) is for messages. Throws: not JSON, too deep, values of the wrong kind.
-inline CollectionsFile parse_collections(std::string_view text, std::string_view place) {
-  const detail::json_text::Place where{"collections", place};
-  const nlohmann::json root = detail::json_text::parse(text, where);
-  CollectionsFile out;
-  for (const auto& [name, collection] : detail::json_text::object(root, "collections", where).items())
-    out.collections.push_back(detail::parse_collection(name, collection, where));
-  if (root.contains("_meta")) {
-    const auto& meta = detail::json_text::object(root, "_meta", where);
-    if (meta.contains("num_workers"))
-      out.num_workers = static_cast<std::int64_t>(detail::json_text::natural(meta, "num_workers", where));
-  }
-  return out;
-}
+/// Returns the collections in `text`. Messages name `place`, its key.
+/// Throws: text that is not JSON or is nested too deeply, values of the wrong kind.
+CollectionsFile parse_collections(std::string_view text, std::string_view place);
 
 TENSORTAP_END_NAMESPACE
+
+#if TENSORTAP_WITH_BODIES
+#include <tensortap/record/internal/collections_file_impl.hpp>
+#endif

@@ -1,6 +1,6 @@
 // TFRecord framing: 8 bytes of payload length, 4 bytes of its masked CRC-32C, the payload, 4 bytes of footer.
-// In events/ the footer is a constant (smdebug refuses anything else), in TensorBoard files the payload's true
-// checksum. Our own payload checksum is in the index.
+// In events/ the footer is a constant (smdebug refuses all others), in TensorBoard files the payload's true checksum.
+// Our own checksum of the payload is in the index.
 //
 //   const auto frame = tensortap::tfrecord::header(payload.size());
 #pragma once
@@ -8,13 +8,10 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
-#include <span>
-#include <string>
+#include <string_view>
 
-#include <tensortap/error.hpp>
+#include <tensortap/bytes/bytes.hpp>
 #include <tensortap/internal/config.hpp>
-#include <tensortap/bytes/crc32c.hpp>
 
 TENSORTAP_BEGIN_NAMESPACE
 namespace tfrecord {
@@ -22,42 +19,20 @@ namespace tfrecord {
 inline constexpr std::size_t header_size = 12;
 inline constexpr std::size_t footer_size = 4;
 
-/// What ends every record of events/: the masked CRC-32C of the ten characters "0x12345678".
+/// The last bytes of every record of events/: the masked CRC-32C of the ten characters "0x12345678".
 inline constexpr std::array<std::byte, footer_size> events_footer = {std::byte{0xb3}, std::byte{0xc0}, std::byte{0x2d},
                                                                      std::byte{0x06}};
 
-/// The first 12 bytes of a record.
-inline std::array<std::byte, header_size> header(std::uint64_t payload_size) noexcept {
-  std::array<std::byte, header_size> out{};
-  std::memcpy(out.data(), &payload_size, 8);
-  const std::uint32_t crc = masked(crc32c(std::span(out).first(8)));
-  std::memcpy(out.data() + 8, &crc, 4);
-  return out;
-}
+/// Returns the first 12 bytes of a record.
+std::array<std::byte, header_size> header(std::uint64_t payload_size) noexcept;
 
-/// The payload of the record at the beginning of `bytes`. The footer may be the constant or the true checksum.
-/// Throws: less than a whole record, a wrong length checksum, a wrong footer. `where` is for the message.
-inline std::span<const std::byte> payload(std::span<const std::byte> bytes, std::string_view where) {
-  if (bytes.size() < header_size + footer_size)
-    throw Error::damaged("record", where, "cut off (" + std::to_string(bytes.size()) + " bytes are left)");
-  std::uint64_t size = 0;
-  std::memcpy(&size, bytes.data(), 8);
-  if (std::memcmp(header(size).data(), bytes.data(), header_size) != 0)
-    throw Error::damaged("record", where,
-                         "the checksum of the length does not match (length " + std::to_string(size) + ")");
-  const std::size_t room = bytes.size() - header_size - footer_size;
-  if (size > room)
-    throw Error::damaged(
-        "record", where,
-        "cut off (payload of " + std::to_string(size) + " bytes, " + std::to_string(room) + " are there)");
-  const auto out = bytes.subspan(header_size, size);
-  const auto footer = bytes.subspan(header_size + size, footer_size);
-  if (std::memcmp(footer.data(), events_footer.data(), footer_size) == 0) return out;
-  const std::uint32_t true_footer = masked(crc32c(out));
-  if (std::memcmp(footer.data(), &true_footer, footer_size) != 0)
-    throw Error::damaged("record", where, "the footer is neither smdebug's constant nor the payload's checksum");
-  return out;
-}
+/// Returns the payload of the record at the beginning of `bytes`. The footer may be the constant or the true checksum.
+/// Messages name `where`. Throws: less than a whole record, a wrong checksum of the length, a wrong footer.
+Bytes payload(Bytes bytes, std::string_view where);
 
 }  // namespace tfrecord
 TENSORTAP_END_NAMESPACE
+
+#if TENSORTAP_WITH_BODIES
+#include <tensortap/record/internal/tfrecord_impl.hpp>
+#endif

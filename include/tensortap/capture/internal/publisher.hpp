@@ -58,7 +58,7 @@ class Publisher {
         claim_(std::move(beginning.claim)),
         attempt_(std::move(beginning.attempt)),
         states_(std::move(beginning.states)),
-        files_(options_.worker, options_.index_extras ? std::optional(attempt_.run) : std::nullopt,
+        files_(options_.worker, options_.index_extras ? std::optional(attempt_.number) : std::nullopt,
                options_.strip_output_numbers, static_cast<std::size_t>(options_.events_per_file)),
         last_saved_(states_.empty() ? std::nullopt : states_.back().last_saved),
         step_sync_(options_.durability == Durability::step ? Sync::yes : Sync::no),
@@ -95,7 +95,7 @@ class Publisher {
     });
     if (!request.state) return;
     State state = std::move(*request.state);
-    state.run = attempt_.run;
+    state.run = attempt_.number;
     state.last_saved = last_saved_;
     for (const std::string& key : request.files)
       for (CheckpointFile& file : describe_checkpoint(*checkpoints_, key)) state.files.push_back(std::move(file));
@@ -124,7 +124,7 @@ class Publisher {
       require_no_successor({});
       attempt_.ended = true;
       const std::string text = to_json(attempt_);
-      if (options_.num_workers > 1) store_->put(layout::attempt_key(attempt_.run, options_.worker), text, commit_sync_);
+      if (options_.num_workers > 1) store_->put(layout::attempt_key(attempt_.number, options_.worker), text, commit_sync_);
       if (options_.num_workers == 1 || read_attempts(*store_).all_ended(options_.num_workers))
         store_->put(layout::end_marker, options_.index_extras ? text : std::string(), commit_sync_);
     });
@@ -179,13 +179,13 @@ class Publisher {
   void require_no_successor(std::chrono::nanoseconds age) {
     const auto now = since_boot();
     if (last_asked_ && now - *last_asked_ < age) return;
-    if (store_->size(layout::attempt_key(attempt_.run + 1, options_.worker))) fence(attempt_.run + 1);
+    if (store_->size(layout::attempt_key(attempt_.number + 1, options_.worker))) fence(attempt_.number + 1);
     last_asked_ = now;
   }
 
   [[noreturn]] void fence(std::int64_t successor) {
     fenced_ = true;
-    throw Error::fenced(store_->location(), attempt_.run, successor);
+    throw Error::fenced(store_->location(), attempt_.number, successor);
   }
 
   /// Why nothing is written any more, if so.
@@ -309,11 +309,11 @@ class Publisher {
     if (!there) return;
     std::optional<std::int64_t> run;
     try {
-      run = parse_index(text_of(*there), key).run;
+      run = parse_index(text_of(*there), key).attempt;
     } catch (const Error&) {  // damaged: it gives way
       return;
     }
-    if (run && *run > attempt_.run) fence(*run);
+    if (run && *run > attempt_.number) fence(*run);
   }
 
   void sync_steps() {

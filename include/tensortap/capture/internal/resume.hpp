@@ -26,6 +26,7 @@
 #include <tensortap/record/attempt.hpp>
 #include <tensortap/record/collections_file.hpp>
 #include <tensortap/record/index.hpp>
+#include <tensortap/record/internal/attempts.hpp>
 #include <tensortap/record/layout.hpp>
 #include <tensortap/store/store.hpp>
 
@@ -150,16 +151,16 @@ class Resumption {
   /// Takes the next number that nobody has.
   void begin_attempt(std::int64_t last) {
     Attempt& attempt = out_.attempt;
-    attempt = {.run = last, .worker = options_.worker, .resumed_at = resumed_at_};
-    do ++attempt.run;
-    while (!store_.put(layout::attempt_key(attempt.run, options_.worker), to_json(attempt),
+    attempt = {.number = last, .worker = options_.worker, .resumed_at = resumed_at_};
+    do ++attempt.number;
+    while (!store_.put(layout::attempt_key(attempt.number, options_.worker), to_json(attempt),
                        sync_ ? Sync::yes : Sync::no, IfExists::keep));
   }
 
   /// Sets aside all beyond the commit: indexes first and from the end, so that readers see a prefix at every moment.
   void rewind(const StepKeys& indexes) {
     const StepKeys events = step_keys(layout::events_prefix, layout::event_key, layout::parse_event_key);
-    for (auto at = indexes.rbegin(); at != indexes.rend(); ++at) set_aside(at->second, out_.attempt.run);
+    for (auto at = indexes.rbegin(); at != indexes.rend(); ++at) set_aside(at->second, out_.attempt.number);
     bool gathered = options_.events_per_file == 1 || options_.on_resume != OnResume::archive;
     for (auto at = events.rbegin(); at != events.rend(); ++at) {
       if (indexes.contains(at->first) && !std::exchange(gathered, true)) gather_indexes(at->first, at->second, indexes);
@@ -170,7 +171,7 @@ class Resumption {
   /// An attempt that died in its rewind may have set aside the last steps that share the events file `file` of `step`,
   /// the first that is still in place: they go where it goes.
   void gather_indexes(std::int64_t step, const std::string& file, const StepKeys& indexes) {
-    const std::int64_t mine = out_.attempt.run;
+    const std::int64_t mine = out_.attempt.number;
     for (std::int64_t run = mine - 1; run >= std::max<std::int64_t>(mine - recent, 0); --run) {
       if (store_.size(layout::superseded_key(run, file))) return;  // an older one, and its steps
       const std::string folder = layout::superseded_key(run, "");
@@ -198,8 +199,8 @@ class Resumption {
   /// The attempt that has set aside the index of `step`, perhaps before it was interrupted in that; nothing if there
   /// never was one.
   std::optional<std::int64_t> owner_of_events(std::int64_t step, const StepKeys& indexes) const {
-    if (indexes.contains(step)) return out_.attempt.run;
-    const std::int64_t mine = out_.attempt.run;
+    if (indexes.contains(step)) return out_.attempt.number;
+    const std::int64_t mine = out_.attempt.number;
     for (std::int64_t run = mine - 1; run >= std::max<std::int64_t>(mine - recent, 0); --run)
       if (store_.size(layout::superseded_key(run, layout::index_key(step, options_.worker)))) return run;
     return std::nullopt;

@@ -16,8 +16,8 @@
 #include <tensortap/capture/internal/step_records.hpp>
 #include <tensortap/bytes/crc32c.hpp>
 #include <tensortap/internal/config.hpp>
-#include <tensortap/record/event.hpp>
-#include <tensortap/record/index.hpp>
+#include <tensortap/record/internal/event_encoder.hpp>
+#include <tensortap/record/internal/index_text.hpp>
 #include <tensortap/record/layout.hpp>
 #include <tensortap/record/tfrecord.hpp>
 #include <tensortap/reduce/reduce.hpp>

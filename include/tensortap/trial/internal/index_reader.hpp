@@ -24,8 +24,8 @@
 
 #include <tensortap/error.hpp>
 #include <tensortap/internal/config.hpp>
-#include <tensortap/record/attempt.hpp>
 #include <tensortap/record/index.hpp>
+#include <tensortap/record/internal/attempts.hpp>
 #include <tensortap/record/layout.hpp>
 #include <tensortap/store/store.hpp>
 #include <tensortap/trial/trial_options.hpp>

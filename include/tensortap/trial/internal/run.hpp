@@ -19,6 +19,7 @@
 #include <tensortap/internal/config.hpp>
 #include <tensortap/record/attempt.hpp>
 #include <tensortap/record/index.hpp>
+#include <tensortap/record/internal/attempts.hpp>
 #include <tensortap/record/layout.hpp>
 #include <tensortap/step.hpp>
 #include <tensortap/trial/internal/membership.hpp>
@@ -117,7 +118,7 @@ class Run {
                                                     std::uint64_t index_size) {
     auto part = std::make_shared<Part>();
     part->step = {index.mode, index.mode_step, global_step};
-    part->run = index.run;
+    part->run = index.attempt;
     part->key = std::move(key);
     part->index_size = index_size;
     part->event_file = index.event_file;
@@ -151,7 +152,7 @@ class Run {
     for (auto step = parts_.upper_bound(attempt.resumed_at); step != parts_.end(); ++step) {
       const auto found = step->second.find(attempt.worker);
       if (found == step->second.end() || found->second->run.has_value() != with_attempt) continue;
-      if (!with_attempt || *found->second->run < attempt.run) out.push_back({attempt.worker, found->second});
+      if (!with_attempt || *found->second->run < attempt.number) out.push_back({attempt.worker, found->second});
     }
     return out;
   }

@@ -65,7 +65,7 @@ class RunReader {
       if (was_there) changes.rewinds.insert(changes.rewinds.end(), rewinds.begin(), rewinds.end());
       apply(found, begun, steps);
       for (const Attempt& attempt : begun)
-        if (attempt.run > 0)
+        if (attempt.number > 0)
           for (const Run::Answer& part : run_.set_aside(attempt, false)) index_.doubt(part);
       if (begun.empty()) break;
     }
@@ -91,7 +91,7 @@ class RunReader {
       return false;
     }
     const auto supersedes = [&](const Attempt& attempt) {
-      return attempt.worker == answer.worker && attempt.run > part.run.value_or(-1) &&
+      return attempt.worker == answer.worker && attempt.number > part.run.value_or(-1) &&
              attempt.resumed_at < part.step.global_step;
     };
     for (const ObjectInfo& object : objects_.list(layout::attempts_prefix).value_or(std::vector<ObjectInfo>{})) {
@@ -185,7 +185,7 @@ class RunReader {
       if (!run_.attempt_objects.contains(keys[i])) begun.push_back(*attempts[i].value);
       run_.attempt_objects[keys[i]] = {attempts[i].size, *attempts[i].value};
     }
-    std::stable_sort(begun.begin(), begun.end(), [](const Attempt& a, const Attempt& b) { return a.run < b.run; });
+    std::stable_sort(begun.begin(), begun.end(), [](const Attempt& a, const Attempt& b) { return a.number < b.number; });
     return begun;
   }
 
@@ -199,7 +199,7 @@ class RunReader {
       rewind.worker = worker;
       rewind.run = run_.attempts.last(worker);
       for (const auto& [key, attempt] : run_.attempt_objects)
-        if (attempt.second.worker == worker && attempt.second.run == rewind.run)
+        if (attempt.second.worker == worker && attempt.second.number == rewind.run)
           rewind.resumed_at = attempt.second.resumed_at;
       run_.remove(worker, rewind.steps, rewind.resumed_at);
       out.push_back(std::move(rewind));
@@ -210,14 +210,14 @@ class RunReader {
   std::vector<Rewind> apply(const std::vector<Attempt>& begun) {
     std::vector<Rewind> out;
     if (begun.empty()) return out;
-    if (std::any_of(begun.begin(), begun.end(), [](const Attempt& attempt) { return attempt.run > 0; }))
+    if (std::any_of(begun.begin(), begun.end(), [](const Attempt& attempt) { return attempt.number > 0; }))
       collections_.clear();  // to be read again
     index_.rewind();
     const std::unique_lock lock(mutex_);
     for (const Attempt& attempt : begun) {
       run_.attempts.add(attempt);
-      if (attempt.run == 0) continue;  // the first has no predecessors
-      Rewind& rewind = out.emplace_back(Rewind{attempt.worker, attempt.run, attempt.resumed_at, {}});
+      if (attempt.number == 0) continue;  // the first has no predecessors
+      Rewind& rewind = out.emplace_back(Rewind{attempt.worker, attempt.number, attempt.resumed_at, {}});
       for (const Run::Answer& part : run_.set_aside(attempt, true)) rewind.steps.push_back(part.part->step.global_step);
       run_.remove(attempt.worker, rewind.steps, attempt.resumed_at);
     }
@@ -232,7 +232,7 @@ class RunReader {
       const auto run = part.part->run;
       // What lies between it and where an attempt has begun just now may have been passed over: all is listed again.
       if (std::any_of(begun.begin(), begun.end(), [&](const Attempt& attempt) {
-            return attempt.run > 0 && attempt.worker == part.worker && attempt.resumed_at < step;
+            return attempt.number > 0 && attempt.worker == part.worker && attempt.resumed_at < step;
           }))
         continue;
       const bool early =
