@@ -25,7 +25,7 @@ std::string refusal_of_attempt(const std::string& text) {
   }
 }
 
-/// The rule of protocol.md, by hand: `resumed_at` of all attempts by their number.
+/// Applies the rule of protocol.md to the `resumed_at` of all attempts, which are in the order of their numbers.
 bool counts_by_definition(const std::vector<std::optional<std::int64_t>>& resumed_at, std::int64_t run,
                           std::int64_t step) {
   for (std::size_t q = 0; q < resumed_at.size(); ++q)
@@ -35,7 +35,7 @@ bool counts_by_definition(const std::vector<std::optional<std::int64_t>>& resume
 
 }  // namespace
 
-TEST_CASE("an attempt comes back as it was written") {
+TEST_CASE("an attempt is parsed back to equal values", "[record][attempt]") {
   CHECK(to_json(tt::Attempt{.number = 1, .worker = "worker_0", .resumed_at = 40}) ==
         R"({"run": 1, "worker": "worker_0", "resumed_at": 40})");
   CHECK(to_json(tt::Attempt{.number = 0, .worker = "/job:\"x\"", .resumed_at = -1, .ended = true}) ==
@@ -52,7 +52,7 @@ TEST_CASE("an attempt comes back as it was written") {
       }
 }
 
-TEST_CASE("what is no attempt is refused, and says why") {
+TEST_CASE("text that is no attempt is refused with a reason", "[record][attempt]") {
   CHECK(refusal_of_attempt(R"({"run": 1, "worker": "w", "resumed_at": -1, "x": [{}], "ended": 5})").empty());
   CHECK_THAT(refusal_of_attempt("[]"), contains("not a JSON object"));
   CHECK_THAT(refusal_of_attempt(R"({"worker": "w", "resumed_at": 1})"), contains("key \"run\": it is missing"));
@@ -72,7 +72,7 @@ TEST_CASE("what is no attempt is refused, and says why") {
     CHECK_THAT(refusal_of_attempt(whole.substr(0, size)), contains("not JSON ("));
 }
 
-TEST_CASE("a step counts unless a younger attempt went on before it, in every small history") {
+TEST_CASE("a step counts unless a later attempt continues before it, in every small history", "[record][attempt]") {
   // Three attempts, each missing or gone on after step -1 … 3.
   int compared = 0;
   for (int a = -2; a <= 3; ++a)
@@ -96,7 +96,7 @@ TEST_CASE("a step counts unless a younger attempt went on before it, in every sm
   CHECK(compared == 6 * 6 * 6 * 25);
 }
 
-TEST_CASE("steps that name no attempt, or a worker without one, count") {
+TEST_CASE("steps that name no attempt, or a worker without one, count", "[record][attempt]") {
   tt::detail::Attempts attempts;
   attempts.add({.number = 3, .worker = "w", .resumed_at = -1});
   CHECK(attempts.counts("w", std::nullopt, 100));
@@ -105,7 +105,7 @@ TEST_CASE("steps that name no attempt, or a worker without one, count") {
   CHECK(tt::detail::Attempts().counts("w", 0, 0));
 }
 
-TEST_CASE("the youngest attempt is the one with the greatest number") {
+TEST_CASE("the last attempt is the one with the greatest number", "[record][attempt]") {
   tt::detail::Attempts attempts;
   CHECK(attempts.last("w") == -1);
   attempts.add({.number = 12, .worker = "w", .resumed_at = 3});
@@ -114,7 +114,8 @@ TEST_CASE("the youngest attempt is the one with the greatest number") {
   CHECK(attempts.last("v") == -1);
 }
 
-TEST_CASE("a run is over when its workers, or all that ever began, have closed their youngest attempt") {
+TEST_CASE("a run has ended when its workers, or all workers with an attempt, have closed their last attempt",
+          "[record][attempt]") {
   tt::detail::Attempts attempts;
   attempts.add({.number = 0, .worker = "a", .resumed_at = -1, .ended = true});
   attempts.add({.number = 0, .worker = "b", .resumed_at = -1, .ended = true});
@@ -132,7 +133,7 @@ TEST_CASE("a run is over when its workers, or all that ever began, have closed t
   CHECK(attempts.all_ended(3));
 }
 
-TEST_CASE("an end marker counts unless its attempt has a successor") {
+TEST_CASE("an end marker counts unless its attempt has a successor", "[record][attempt]") {
   tt::detail::Attempts attempts;
   attempts.add({.number = 1, .worker = "w", .resumed_at = 5});
   attempts.add({.number = 7, .worker = "v", .resumed_at = 5});

@@ -16,7 +16,7 @@ using tt::Mode;
 
 namespace {
 
-/// A file with one collection of this text.
+/// Returns a file with one collection of this text.
 std::string file_of(const std::string& collection) {
   return R"({"collections": {"a": )" + collection + R"(}, "_meta": {"num_workers": 1}})";
 }
@@ -25,7 +25,7 @@ tt::Collection parse_one(const std::string& collection) {
   return tt::parse_collections(file_of(collection), "").collections.at(0);
 }
 
-/// Why a file is refused; empty if it is not.
+/// Returns the reason why a file is refused. Empty: it is accepted.
 std::string refusal_of_collections(const std::string& text) {
   try {
     (void)tt::parse_collections(text, "collections/c");
@@ -37,14 +37,14 @@ std::string refusal_of_collections(const std::string& text) {
   }
 }
 
-/// What is written for `collection`.
+/// Returns the JSON object written for `collection`.
 json written(const tt::Collection& collection) {
   return json::parse(to_json(tt::CollectionsFile{{collection}, 1})).at("collections").at(collection.name);
 }
 
 }  // namespace
 
-TEST_CASE("the collections of the golden runs are written back as they were") {
+TEST_CASE("the collections of the golden runs are written back with equal JSON", "[record][collections_file]") {
   int compared = 0;
   for (const auto& run : golden::runs())
     for (const auto& [key, text] : golden::files_of(run)) {
@@ -56,7 +56,7 @@ TEST_CASE("the collections of the golden runs are written back as they were") {
   CHECK(compared > 20);
 }
 
-TEST_CASE("a file says what Python's would, in ASCII") {
+TEST_CASE("a file is equal to Python's, in ASCII", "[record][collections_file]") {
   const tt::CollectionsFile file{
       {{.name = "gr\xc3\xbc\xc3\x9f"
                 "e",
@@ -75,7 +75,7 @@ TEST_CASE("a file says what Python's would, in ASCII") {
     "save_histogram": false}}, "_meta": {"num_workers": 3}})"));
 }
 
-TEST_CASE("a file comes back as it was written") {
+TEST_CASE("a file is parsed back to equal values", "[record][collections_file]") {
   const tt::Collection collection{
       .name = "mine",
       .include_regex = {"a", "b"},
@@ -102,7 +102,7 @@ TEST_CASE("a file comes back as it was written") {
       CHECK(read.save->includes({mode, step, 0}) == collection.save->includes({mode, step, 0}));
 }
 
-TEST_CASE("reductions are spelled as configurations spell them") {
+TEST_CASE("reductions have their names in configurations", "[record][collections_file]") {
   tt::Reductions all;
   for (std::size_t i = 0; i < tt::reduction_count; ++i) all.insert(static_cast<R>(i));
   const std::string spelled =
@@ -113,7 +113,7 @@ TEST_CASE("reductions are spelled as configurations spell them") {
   CHECK(parse_one(R"({"reduction_config": {"reductions": ")" + spelled + R"("}})").reductions == all);
 }
 
-TEST_CASE("the record of all statistics is a key of its own, which smdebug ignores") {
+TEST_CASE("statistics have a key of their own, which smdebug ignores", "[record][collections_file]") {
   const json collection = written({.name = "a", .reductions = {R::min, R::statistics}});
   CHECK(collection["reduction_config"]["reductions"] == "min");
   CHECK(collection["statistics"] == true);
@@ -124,7 +124,7 @@ TEST_CASE("the record of all statistics is a key of its own, which smdebug ignor
              contains("key \"statistics\": it is neither true nor false"));
 }
 
-TEST_CASE("steps alone are written as an interval that ends before it starts") {
+TEST_CASE("steps alone are written as an interval that ends before it starts", "[record][collections_file]") {
   const json config = written({.name = "a", .save = tt::at({2, 1})})["save_config"]["TRAIN"];
   CHECK(config == json::parse(R"({"save_interval": 500, "save_steps": [1, 2], "start_step": 0, "end_step": 0})"));
   const auto read = parse_one(R"({"save_config": {"TRAIN": )" + config.dump() + "}}");
@@ -134,12 +134,12 @@ TEST_CASE("steps alone are written as an interval that ends before it starts") {
   CHECK_FALSE(read.save->includes({Mode::train, 500, 0}));
 }
 
-TEST_CASE("every step is an interval of 1") {
+TEST_CASE("every step is an interval of 1", "[record][collections_file]") {
   const json every_step = json::parse(R"({"save_interval": 1, "save_steps": [], "start_step": 0, "end_step": null})");
   CHECK(written({.name = "a", .save = tt::SaveConfig()})["save_config"]["GLOBAL"] == every_step);
 }
 
-TEST_CASE("configurations of one clause have smdebug's form") {
+TEST_CASE("configurations of one clause have smdebug's form", "[record][collections_file]") {
   const auto text = [](const tt::SaveConfig& config) {
     const json collection = written({.name = "a", .save = config});
     CHECK_FALSE(collection.contains("save_clauses"));
@@ -164,7 +164,7 @@ TEST_CASE("configurations of one clause have smdebug's form") {
         R"({"end_step":null,"save_interval":10,"save_steps":[],"start_step":0})");
 }
 
-TEST_CASE("other unions are a key of our own beside smdebug's form of a superset") {
+TEST_CASE("other unions are a key of our own beside smdebug's form of a superset", "[record][collections_file]") {
   const tt::SaveConfig config =
       ((tt::every(100) & tt::until(1000)) | (tt::every(150) & tt::from(300)) | tt::at({7})) & tt::during(Mode::eval);
   const json collection = written({.name = "a", .save = config});
@@ -176,7 +176,7 @@ TEST_CASE("other unions are a key of our own beside smdebug's form of a superset
   CHECK(parse_one(collection.dump()).save == config);
 }
 
-TEST_CASE("every configuration without a predicate comes back, and its text too") {
+TEST_CASE("every configuration without a predicate comes back, and its text too", "[record][collections_file]") {
   RandomSaveConfigs random(5, false);
   int unions = 0;
   for (int i = 0; i < 1000; ++i) {
@@ -198,7 +198,7 @@ TEST_CASE("every configuration without a predicate comes back, and its text too"
   CHECK(unions > 100);
 }
 
-TEST_CASE("what has no form in the file is null") {
+TEST_CASE("configurations without a form in the file are null", "[record][collections_file]") {
   CHECK(written({.name = "a"})["save_config"].is_null());
   CHECK(written({.name = "a"})["reduction_config"].is_null());
   CHECK(written({.name = "a", .save = tt::SaveConfig::when([](const tt::Step&) { return true; })})["save_config"]
@@ -207,7 +207,7 @@ TEST_CASE("what has no form in the file is null") {
         json::parse(R"({"TRAIN": null, "EVAL": null, "PREDICT": null, "GLOBAL": null})"));
 }
 
-TEST_CASE("keys that are null or missing are left out") {
+TEST_CASE("keys that are null or missing leave their fields empty", "[record][collections_file]") {
   for (
       const std::string text :
       {"{}",
@@ -230,22 +230,22 @@ TEST_CASE("keys that are null or missing are left out") {
   CHECK(reductions.save_raw_tensor == false);
 }
 
-TEST_CASE("a file without _meta counts one worker") {
+TEST_CASE("a file without _meta counts one worker", "[record][collections_file]") {
   CHECK(tt::parse_collections(R"({"collections": {}})", "").num_workers == 1);
   CHECK(tt::parse_collections(R"({"collections": {}, "_meta": {}})", "").num_workers == 1);
   CHECK(tt::parse_collections(R"({"collections": {}, "_meta": {"num_workers": 4}})", "").num_workers == 4);
 }
 
-TEST_CASE("collections with unknown keys are read") {
+TEST_CASE("collections with unknown keys are read", "[record][collections_file]") {
   CHECK(refusal_of_collections(R"({"collections": {"a": {"x": [1]}}, "_meta": {"y": 1}, "z": {}})").empty());
 }
 
-TEST_CASE("a pattern no library can run is read all the same") {
+TEST_CASE("a pattern that no library can run is read", "[record][collections_file]") {
   CHECK(parse_one(R"({"include_regex": ["(?<=a)(", ""]})").include_regex.list() ==
         std::vector<std::string>{"(?<=a)(", ""});
 }
 
-TEST_CASE("a value of the wrong kind is named") {
+TEST_CASE("a value of the wrong kind is named", "[record][collections_file]") {
   CHECK(refusal_of_collections(file_of("{}")).empty());
   CHECK_THAT(refusal_of_collections("{}"), contains("key \"collections\": it is missing"));
   CHECK_THAT(refusal_of_collections(R"({"collections": []})"), contains("key \"collections\": it is not an object"));
@@ -289,12 +289,12 @@ TEST_CASE("a value of the wrong kind is named") {
     }
 }
 
-TEST_CASE("a name in a message is printed escaped") {
+TEST_CASE("a name in a message is printed escaped", "[record][collections_file]") {
   CHECK_THAT(refusal_of_collections(R"({"collections": {"\u001b[31m\n": 5}})"),
              contains(R"(key "\x1b[31m\n": it is not an object)"));
 }
 
-TEST_CASE("files nested too deeply and NaN literals are refused") {
+TEST_CASE("files nested too deeply and NaN literals are refused", "[record][collections_file]") {
   CHECK_THAT(refusal_of_collections(file_of(std::string(100, '[') + std::string(100, ']'))),
              contains("nested too deeply"));
   CHECK_THAT(refusal_of_collections(file_of("NaN")), contains("not JSON"));

@@ -26,7 +26,7 @@ const tt::EventInfo info{.tag = "fc1.weight", .step = {tt::Mode::eval, 21, 42}, 
 
 using tt::bytes_of;
 
-/// The whole record of `view`.
+/// Returns the whole record of `view`.
 std::string record_of(const tt::EventInfo& about, const tt::TensorView& view) {
   const auto encoded = encode_event(about, view);
   std::string elements(view.nbytes(), '\0');
@@ -34,7 +34,7 @@ std::string record_of(const tt::EventInfo& about, const tt::TensorView& view) {
   return encoded.head + elements + encoded.tail;
 }
 
-/// The message inside the record of `view`.
+/// Returns the message inside the record of `view`.
 std::string message_of(const tt::EventInfo& about, const tt::TensorView& view) {
   const std::string record = record_of(about, view);
   const auto payload = tt::tfrecord::payload(bytes_of(record), "");
@@ -52,7 +52,7 @@ std::string from_hex(const std::string& hex) {
   return out;
 }
 
-/// A message by hand: one field after the other.
+/// A message, built field by field.
 struct Message {
   std::string text;
   Message& integer(std::uint32_t field, std::int64_t value) {
@@ -81,12 +81,12 @@ Message shape_of(const std::vector<std::int64_t>& extents) {
   return Message().bytes(2, shape.text);
 }
 
-/// A TensorProto without elements.
+/// Returns a TensorProto without elements.
 Message message_of_tensor(int dtype, const std::vector<std::int64_t>& extents) {
   return Message().integer(1, dtype).add(shape_of(extents));
 }
 
-/// The Event around a TensorProto.
+/// Returns the Event around a TensorProto.
 std::string event_of(const Message& tensor) {
   return Message().bytes(5, Message().bytes(1, Message().bytes(1, "x").bytes(8, tensor.text).text).text).text;
 }
@@ -101,7 +101,7 @@ std::vector<T> values(const tt::Tensor& tensor) {
 
 }  // namespace
 
-TEST_CASE("every element type comes back as it was") {
+TEST_CASE("every element type is parsed back to equal elements", "[record][event]") {
   for (std::size_t i = 0; i < tt::dtype_count; ++i) {
     const auto dtype = static_cast<DType>(i);
     if (dtype == DType::string) continue;
@@ -113,7 +113,7 @@ TEST_CASE("every element type comes back as it was") {
   }
 }
 
-TEST_CASE("strings come back as they were") {
+TEST_CASE("strings are parsed back to equal strings", "[record][event]") {
   const tt::Tensor tensor(std::vector<std::string>{"hello", "", std::string("a\0b", 3),
                                                    "gr\xc3\xbc\xc3\x9f"
                                                    "e",
@@ -124,7 +124,7 @@ TEST_CASE("strings come back as they were") {
   CHECK(round_trip(tt::Tensor(std::vector<std::string>{})).tensor == tt::Tensor(std::vector<std::string>{}));
 }
 
-TEST_CASE("every shape comes back as it was") {
+TEST_CASE("every shape is parsed back to an equal shape", "[record][event]") {
   for (const tt::Tensor::Shape& shape :
        {tt::Tensor::Shape{}, {1}, {0}, {0, 3}, {3, 0, 2}, {7}, {1, 1, 1}, {2, 3, 4}, {1, 2, 1, 2, 1, 2, 1, 2}}) {
     CAPTURE(shape);
@@ -134,7 +134,7 @@ TEST_CASE("every shape comes back as it was") {
   }
 }
 
-TEST_CASE("what a record says besides the tensor comes back") {
+TEST_CASE("the tag, the step and the time of a record are parsed back", "[record][event]") {
   for (const tt::Mode mode : tt::all_modes)
     for (const std::int64_t step : {std::int64_t{0}, std::int64_t{1}, INT64_MAX}) {
       const tt::EventInfo about{.tag = "a\nb", .step = {mode, step, step / 2}, .wall_time = -0.25};
@@ -145,7 +145,7 @@ TEST_CASE("what a record says besides the tensor comes back") {
     }
 }
 
-TEST_CASE("a strided view is written in row-major order") {
+TEST_CASE("a strided view is written in row-major order", "[record][event]") {
   const std::array<float, 6> columns = {1, 4, 2, 5, 3, 6};
   const std::array<std::int64_t, 2> shape = {2, 3};
   const std::array<std::int64_t, 2> strides = {1, 2};
@@ -158,8 +158,8 @@ TEST_CASE("a strided view is written in row-major order") {
   CHECK(again.tensor == event.tensor);
 }
 
-// Hexadecimal: what `protoc --encode` makes of smdebug's messages.
-TEST_CASE("a matrix is written byte for byte as protoc writes it") {
+// Hexadecimal: the output of `protoc --encode` for messages of smdebug.
+TEST_CASE("a matrix is written byte for byte as protoc writes it", "[record][event]") {
   const std::string expected = from_hex(
       "0900002040fc54d941102a2a700a6e0a0a6663312e77656967687442420801122412100802120c6663312e7765696768745f321210080312"
       "0c66"
@@ -176,7 +176,7 @@ TEST_CASE("a matrix is written byte for byte as protoc writes it") {
   CHECK(values<float>(event.tensor) == elements);
 }
 
-TEST_CASE("strings in step 0 are written byte for byte as protoc writes them") {
+TEST_CASE("strings in step 0 are written byte for byte as protoc writes them", "[record][event]") {
   const std::string expected = from_hex(
       "09000000000000f43f2a400a3e0a05776f7264734218120d120b08021207776f7264735f32420568656c6c6f42004a1b0a0e0a096d6f6465"
       "5f73"
@@ -187,7 +187,8 @@ TEST_CASE("strings in step 0 are written byte for byte as protoc writes them") {
   CHECK(parse(expected).tensor.strings() == words);
 }
 
-TEST_CASE("numbers of protoc's outside tensor_content are read, fields of no use skipped") {
+TEST_CASE("numbers that protoc writes outside of tensor_content are read, and unused fields are skipped",
+          "[record][event]") {
   const auto event =
       parse(from_hex("10072a480a460a016e3a0769676e6f726564421b080912061202080318011803520d01feffffffffffffffff01ac024a1"
                      "b0a0e0a096d6f64655f"
@@ -198,7 +199,7 @@ TEST_CASE("numbers of protoc's outside tensor_content are read, fields of no use
   CHECK(values<std::int64_t>(event.tensor) == std::vector<std::int64_t>{1, -2, 300});
 }
 
-TEST_CASE("an event leaves proto3 defaults out") {
+TEST_CASE("an event leaves proto3 defaults out", "[record][event]") {
   const auto fields = [](const std::string& message) {
     std::vector<std::uint32_t> out;
     for (wire::Reader reader(bytes_of(message)); reader.next();) out.push_back(reader.field());
@@ -210,13 +211,13 @@ TEST_CASE("an event leaves proto3 defaults out") {
   CHECK(parse(message_of({.tag = "", .step = {}, .wall_time = 0}, tt::as_view(1.0F))).info.tag.empty());
 }
 
-TEST_CASE("a tensor without axes has an empty shape message") {
+TEST_CASE("a tensor without axes has an empty shape message", "[record][event]") {
   const float value = 3;
   const std::string message = message_of(info, {&value, DType::f32, {}});
   CHECK_THAT(message, contains(std::string("\x08\x01\x12\x00\x22\x04", 6)));
 }
 
-TEST_CASE("numbers fill a tensor that has no content, packed or not") {
+TEST_CASE("numbers fill a tensor that has no content, packed or not", "[record][event]") {
   const auto floats = message_of_tensor(1, {3});
   Message unpacked = floats;
   for (const float x : {0.5F, -2.0F, 3e38F}) {
@@ -241,7 +242,7 @@ TEST_CASE("numbers fill a tensor that has no content, packed or not") {
   CHECK(values<float>(tensor_in(message_of_tensor(1, {}).bytes(5, raw(7.0F)))) == std::vector<float>{7});
 }
 
-TEST_CASE("numbers that do not fill the shape are refused") {
+TEST_CASE("numbers that do not fill the shape are refused", "[record][event]") {
   CHECK_THROWS_WITH(tensor_in(message_of_tensor(1, {2}).bytes(5, raw(1.0F))),
                     contains("record: \"tensor\": its elements do not fill its shape (1 of 2 elements)"));
   CHECK_THROWS_WITH(tensor_in(message_of_tensor(1, {2})),
@@ -253,7 +254,7 @@ TEST_CASE("numbers that do not fill the shape are refused") {
                     contains("elements of type complex64 as numbers"));
 }
 
-TEST_CASE("content of the wrong size is refused") {
+TEST_CASE("content of the wrong size is refused", "[record][event]") {
   for (const std::size_t size : {std::size_t{1}, std::size_t{23}, std::size_t{25}, std::size_t{48}})
     CHECK_THROWS_WITH(tensor_in(message_of_tensor(1, {2, 3}).bytes(4, std::string(size, 'x'))),
                       contains("its elements do not fill its shape"));
@@ -268,7 +269,7 @@ TEST_CASE("content of the wrong size is refused") {
                     contains("the number of strings does not fit the shape"));
 }
 
-TEST_CASE("a shape whose size overflows is refused") {
+TEST_CASE("a shape whose size overflows is refused", "[record][event]") {
   const std::int64_t large = std::int64_t{1} << 32;
   for (const std::vector<std::int64_t>& shape : {std::vector<std::int64_t>{large, large},
                                                  {large, large, 0},
@@ -283,7 +284,7 @@ TEST_CASE("a shape whose size overflows is refused") {
                     contains("shape is negative or its size overflows"));
 }
 
-TEST_CASE("claims of 2^60 elements are refused before memory is taken") {
+TEST_CASE("claims of 2^60 elements are refused before any allocation", "[record][event]") {
   const std::int64_t huge = std::int64_t{1} << 60;
   CHECK_THROWS_WITH(tensor_in(message_of_tensor(4, {huge})), contains("(0 of 1152921504606846976 elements)"));
   CHECK_THROWS_WITH(tensor_in(message_of_tensor(4, {huge}).bytes(4, "abc")),
@@ -297,13 +298,13 @@ TEST_CASE("claims of 2^60 elements are refused before memory is taken") {
   CHECK_THROWS_WITH(tensor_in(message_of_tensor(4, {huge}).add(length)), contains("a field is cut off"));
 }
 
-TEST_CASE("eight axes are read, nine refused") {
+TEST_CASE("eight axes are read, nine refused", "[record][event]") {
   CHECK(tensor_in(message_of_tensor(1, std::vector<std::int64_t>(8, 1)).bytes(4, "abcd")).rank() == 8);
   CHECK_THROWS_WITH(tensor_in(message_of_tensor(1, std::vector<std::int64_t>(9, 1)).bytes(4, "abcd")),
                     contains("rank is too large (9, at most 8)"));
 }
 
-TEST_CASE("an unknown element type is refused") {
+TEST_CASE("an unknown element type is refused", "[record][event]") {
   for (const int number : {11, 13, 20, 24, 101, 275, -1})
     CHECK_THROWS_WITH(tensor_in(message_of_tensor(number, {1}).bytes(4, "abcd")),
                       contains("no element type has the number " + std::to_string(number)));
@@ -311,13 +312,13 @@ TEST_CASE("an unknown element type is refused") {
         std::vector<std::string>{"TensorFlow's"});
 }
 
-TEST_CASE("bytes that are no bool are read as true") {
+TEST_CASE("bytes other than 0 and 1 in a bool tensor are read as true", "[record][event]") {
   const auto tensor = tensor_in(message_of_tensor(10, {4}).bytes(4, std::string("\x00\x01\x02\xff", 4)));
   CHECK(values<bool>(tensor) == std::vector<bool>{false, true, true, true});
   CHECK(tensor.number(3) == 1);
 }
 
-TEST_CASE("unknown fields are skipped at every level") {
+TEST_CASE("unknown fields are skipped at every level", "[record][event]") {
   Message unknown = Message().integer(15, 1).bytes(100, "anything");
   wire::put_tag(unknown.text, 101, wire::Type::fixed64);
   unknown.text += "8 bytes.";
@@ -336,7 +337,7 @@ TEST_CASE("unknown fields are skipped at every level") {
   CHECK(event.tensor.shape() == tt::Tensor::Shape{2});
 }
 
-TEST_CASE("modes and steps that are none are ignored") {
+TEST_CASE("invalid modes and steps are ignored", "[record][event]") {
   for (const std::string content : {"", "0", "5", "x", "1x", "99999999999999999999", "-1"}) {
     const Message metadata = Message().bytes(1, Message().bytes(1, "mode").bytes(2, content).text);
     const Message value =
@@ -345,7 +346,7 @@ TEST_CASE("modes and steps that are none are ignored") {
   }
 }
 
-TEST_CASE("an event without a tensor is refused") {
+TEST_CASE("an event without a tensor is refused", "[record][event]") {
   CHECK_THROWS_WITH(parse(""), contains("it holds no tensor"));
   CHECK_THROWS_WITH(parse(Message().bytes(3, "brain.Event:2").text), contains("it holds no tensor"));
   CHECK_THROWS_WITH(parse(Message().bytes(5, "").text), contains("it holds no tensor"));
@@ -353,7 +354,7 @@ TEST_CASE("an event without a tensor is refused") {
                     contains("record: \"loss\": it holds no tensor"));
 }
 
-TEST_CASE("an event cut at any byte is refused") {
+TEST_CASE("an event cut at any byte is refused", "[record][event]") {
   const std::vector<float> elements = {1, 2, 3, 4, 5, 6};
   const std::string message = message_of(info, tt::as_view(elements));
   for (std::size_t size = 0; size < message.size(); ++size) {
@@ -362,7 +363,7 @@ TEST_CASE("an event cut at any byte is refused") {
   }
 }
 
-TEST_CASE("one encoder makes the records of a step that encode_event makes one by one") {
+TEST_CASE("one encoder for a step writes the same records as one encoder for each record", "[record][event]") {
   for (const tt::Step& step : {tt::Step{tt::Mode::train, 0, 0}, tt::Step{tt::Mode::eval, 127, 128},
                                tt::Step{tt::Mode::predict, INT64_MAX, INT64_MAX}, tt::Step{tt::Mode::global, 1, -1}}) {
     const tt::detail::EventEncoder encoder(step);
@@ -392,7 +393,7 @@ TEST_CASE("one encoder makes the records of a step that encode_event makes one b
   }
 }
 
-TEST_CASE("every length an encoder announces is the length that follows") {
+TEST_CASE("every length field is equal to the length of its content", "[record][event]") {
   const tt::Step step{tt::Mode::eval, 300, 70'000};
   for (const std::size_t tag_size : {0U, 1U, 100U, 126U, 127U, 128U, 16'383U, 16'384U})
     for (const std::int64_t extent : {0, 1, 15, 16, 31, 32, 4095, 4096}) {

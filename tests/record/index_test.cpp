@@ -17,14 +17,14 @@ namespace {
 
 const std::string meta = R"("meta": {"mode": "TRAIN", "mode_step": 3, "event_file_name": "events/e"})";
 
-/// An index with this text of a tensor_payload.
+/// Returns an index with this text of a tensor_payload.
 std::string with_tensors(const std::string& payload) { return "{" + meta + R"(, "tensor_payload": )" + payload + "}"; }
 
 std::string with_shape(const std::string& shape) {
   return "{" + meta + R"(, "shape_payload": [{"tensorname": "a", "originalname": "a", "shape": )" + shape + "}]}";
 }
 
-/// Why `text` is refused; empty if it is not.
+/// Returns the reason why `text` is refused. Empty: it is accepted.
 std::string refusal_of_index(const std::string& text) {
   try {
     (void)tt::parse_index(text, "index/i");
@@ -38,7 +38,7 @@ std::string refusal_of_index(const std::string& text) {
 
 }  // namespace
 
-TEST_CASE("every index of the golden runs is written back byte for byte") {
+TEST_CASE("every index of the golden runs is written back byte for byte", "[record][index]") {
   int compared = 0;
   for (const auto& run : golden::runs())
     for (const auto& [key, text] : golden::files_of(run)) {
@@ -50,7 +50,7 @@ TEST_CASE("every index of the golden runs is written back byte for byte") {
   CHECK(compared > 80);
 }
 
-TEST_CASE("an index says where each tensor lies") {
+TEST_CASE("an index contains the place of each tensor", "[record][index]") {
   const auto index =
       tt::parse_index(with_tensors(R"([{"tensorname": "a", "start_idx": 5, "length": 96, "crc32c": 4294967295},
                                                       {"tensorname": "\u00fc\ud83d\ude00", "start_idx": 9223372036854775807, "length": 0}])"),
@@ -68,7 +68,7 @@ TEST_CASE("an index says where each tensor lies") {
   CHECK_FALSE(index.tensors[1].crc32c);
 }
 
-TEST_CASE("an index of shapes alone names no events file") {
+TEST_CASE("an index of shapes alone names no events file", "[record][index]") {
   const tt::IndexFile index{.mode = tt::Mode::global,
                             .mode_step = 2,
                             .event_file = {},
@@ -88,13 +88,13 @@ TEST_CASE("an index of shapes alone names no events file") {
   CHECK(again.event_file.empty());
 }
 
-TEST_CASE("our checksum is a key of its own") {
+TEST_CASE("our checksum has a key of its own", "[record][index]") {
   const tt::IndexFile index{
       .event_file = "events/e", .tensors = {{.name = "a", .start = 0, .length = 9, .crc32c = 7}}, .shapes = {}};
   CHECK_THAT(to_json(index), contains(R"({"tensorname": "a", "start_idx": 0, "length": 9, "crc32c": 7})"));
 }
 
-TEST_CASE("the attempt that wrote an index is a key of ours, and not always there") {
+TEST_CASE("the attempt number has an optional key of its own", "[record][index]") {
   tt::IndexFile index{.mode = tt::Mode::eval, .mode_step = 2, .event_file = "events/e", .tensors = {}, .shapes = {}};
   CHECK(
       to_json(index) ==
@@ -108,7 +108,7 @@ TEST_CASE("the attempt that wrote an index is a key of ours, and not always ther
   const auto with_run = [](const std::string& run) {
     return R"({"tensor_payload": [], "meta": {"mode": "TRAIN", "mode_step": 0, "run": )" + run + "}}";
   };
-  for (const std::string foreign : {"null", "\"1\"", "-1", "1.0", "[]", "{}"}) {  // somebody else's key
+  for (const std::string foreign : {"null", "\"1\"", "-1", "1.0", "[]", "{}"}) {  // a key of another program
     CAPTURE(foreign);
     CHECK_FALSE(tt::parse_index(with_run(foreign), "").attempt);
   }
@@ -116,7 +116,8 @@ TEST_CASE("the attempt that wrote an index is a key of ours, and not always ther
   CHECK_THAT(refusal_of_index(with_run("9223372036854775808")), contains("key \"run\": it is not an integer"));
 }
 
-TEST_CASE("an index built record by record is that of the whole, and the builder can be used again") {
+TEST_CASE("an index built record by record is equal to the whole, and the builder can be used again",
+          "[record][index]") {
   tt::detail::IndexText text;
   for (int round = 0; round < 3; ++round) {
     const auto count = static_cast<std::size_t>(round == 1 ? 0 : 500);
@@ -155,7 +156,7 @@ TEST_CASE("an index built record by record is that of the whole, and the builder
   }
 }
 
-TEST_CASE("names are escaped as Python escapes them") {
+TEST_CASE("names are escaped as Python escapes them", "[record][index]") {
   const auto text_of = [](const std::string& name) {
     const tt::IndexFile index{
         .event_file = "events/e", .tensors = {{.name = name, .start = 0, .length = 9}}, .shapes = {}};
@@ -169,7 +170,7 @@ TEST_CASE("names are escaped as Python escapes them") {
   CHECK_THAT(text_of(std::string("\x00\x1b\x7f", 3)), contains(R"("\u0000\u001b\u007f")"));
 }
 
-TEST_CASE("a key that is missing is named") {
+TEST_CASE("a key that is missing is named", "[record][index]") {
   CHECK(refusal_of_index(with_tensors("[]")).empty());
   CHECK_THAT(refusal_of_index(R"({"tensor_payload": []})"), contains("key \"meta\": it is missing"));
   CHECK_THAT(refusal_of_index(R"({"meta": {}, "tensor_payload": []})"), contains("key \"mode\": it is missing"));
@@ -191,7 +192,7 @@ TEST_CASE("a key that is missing is named") {
       contains("key \"event_file_name\": it is missing, though tensors are listed"));
 }
 
-TEST_CASE("a key of the wrong kind is named") {
+TEST_CASE("a key of the wrong kind is named", "[record][index]") {
   const auto with_meta = [](const std::string& text) { return R"({"tensor_payload": [], "meta": )" + text + "}"; };
   CHECK_THAT(refusal_of_index(with_meta("[]")), contains("key \"meta\": it is not an object"));
   CHECK_THAT(refusal_of_index(with_meta("null")), contains("key \"meta\": it is not an object"));
@@ -205,7 +206,7 @@ TEST_CASE("a key of the wrong kind is named") {
              contains("key \"event_file_name\": it is not a string"));
   CHECK_THAT(refusal_of_index(with_tensors("{}")), contains("key \"tensor_payload\": it is not an array"));
   CHECK_THAT(refusal_of_index(with_tensors("[5]")),
-             contains("key \"tensorname\": it is looked for in something that is not an object"));
+             contains("key \"tensorname\": the value around it is not an object"));
   CHECK_THAT(refusal_of_index(with_tensors(R"([{"tensorname": null, "start_idx": 0, "length": 1}])")),
              contains("key \"tensorname\": it is not a string"));
   CHECK_THAT(refusal_of_index("{" + meta + R"(, "shape_payload": 1})"),
@@ -213,7 +214,7 @@ TEST_CASE("a key of the wrong kind is named") {
   CHECK_THAT(refusal_of_index(with_shape("{}")), contains("key \"shape\": it is not an array"));
 }
 
-TEST_CASE("numbers that are no natural numbers below 2^63 are refused") {
+TEST_CASE("numbers other than integers in [0, 2^63) are refused", "[record][index]") {
   for (const std::string number : {"-1", "1.0", "1.5", "1e3", "9223372036854775808", "18446744073709551616",
                                    "-9223372036854775809", "null", "true", "\"1\""}) {
     CAPTURE(number);
@@ -228,7 +229,7 @@ TEST_CASE("numbers that are no natural numbers below 2^63 are refused") {
   CHECK(refusal_of_index(with_shape("[0, 9223372036854775807]")).empty());
 }
 
-TEST_CASE("what is not JSON is refused") {
+TEST_CASE("text that is not JSON is refused", "[record][index]") {
   const std::string whole = with_tensors("[]");
   for (std::size_t size = 0; size < whole.size(); ++size)
     CHECK_THAT(refusal_of_index(whole.substr(0, size)), contains("not JSON ("));
@@ -244,7 +245,7 @@ TEST_CASE("what is not JSON is refused") {
   }
 }
 
-TEST_CASE("nesting beyond any file of a run is refused, brackets in strings are not nesting") {
+TEST_CASE("nesting beyond 32 levels is refused, and brackets in strings do not count", "[record][index]") {
   const auto nested = [](std::size_t depth, char open, char close) {
     return "{" + meta + R"(, "tensor_payload": [], "x": )" + std::string(depth, open) + std::string(depth, close) + "}";
   };
@@ -258,13 +259,13 @@ TEST_CASE("nesting beyond any file of a run is refused, brackets in strings are 
             .empty());
 }
 
-TEST_CASE("an index with unknown keys is read") {
+TEST_CASE("an index with unknown keys is read", "[record][index]") {
   CHECK(refusal_of_index(R"({"x": [{}], )" + meta +
                          R"(, "tensor_payload": [{"tensorname": "a", "start_idx": 0, "length": 1, "y": {}}]})")
             .empty());
 }
 
-TEST_CASE("a million entries are read in reasonable time") {
+TEST_CASE("a million entries are read in reasonable time", "[record][index]") {
 #ifdef __SANITIZE_ADDRESS__
   constexpr std::size_t entries = 100'000;  // each costs many times more here
 #else

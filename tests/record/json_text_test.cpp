@@ -10,7 +10,7 @@
 namespace tt = tensortap;
 namespace json_text = tensortap::detail::json_text;
 
-TEST_CASE("a string of JSON is spelled as nlohmann's dump does, with everything beyond ASCII escaped") {
+TEST_CASE("a string is spelled as by nlohmann's dump with all non-ASCII characters escaped", "[record][json_text]") {
   std::vector<std::string> texts = {"",
                                     "plain",
                                     "fc1.weight/gradient:0",
@@ -43,7 +43,7 @@ TEST_CASE("a string of JSON is spelled as nlohmann's dump does, with everything 
   }
 }
 
-TEST_CASE("a document of JSON may be anything, unless an object is asked for") {
+TEST_CASE("a document may have any type unless an object is required", "[record][json_text]") {
   const json_text::Place place{"file", "key"};
   for (const std::string text : {"[]", "5", "null", "\"x\"", "true", "[1, {}]"}) {
     CAPTURE(text);
@@ -59,7 +59,7 @@ TEST_CASE("a document of JSON may be anything, unless an object is asked for") {
   CHECK_THROWS_WITH(json_text::parse_any(std::string(1'000'000, '['), place), contains("nested too deeply"));
 }
 
-TEST_CASE("an integer of JSON is one of 64 bits, nothing is rounded into it") {
+TEST_CASE("an integer has 64 bits, and no number is rounded to one", "[record][json_text]") {
   const json_text::Place place{"file", "key"};
   const auto integer = [&](const std::string& text) {
     return json_text::integer(json_text::parse_any(text, place), "k", place);

@@ -9,7 +9,7 @@
 namespace tt = tensortap;
 namespace layout = tensortap::layout;
 
-TEST_CASE("keys are smdebug's") {
+TEST_CASE("keys are equal to smdebug's", "[record][layout]") {
   CHECK(layout::event_key(3, "worker_0") == "events/000000000003/000000000003_worker_0.tfevents");
   CHECK(layout::index_key(3, "worker_0") == "index/000000000/000000000003_worker_0.json");
   CHECK(layout::index_key(999, "worker_0") == "index/000000000/000000000999_worker_0.json");
@@ -17,14 +17,14 @@ TEST_CASE("keys are smdebug's") {
   CHECK(layout::collections_key("worker_0") == "collections/000000000/worker_0_collections.json");
 }
 
-TEST_CASE("steps of more than twelve digits make longer names") {
+TEST_CASE("steps of more than twelve digits make longer names", "[record][layout]") {
   CHECK(layout::event_key(999'999'999'999, "w") == "events/999999999999/999999999999_w.tfevents");
   CHECK(layout::event_key(1'000'000'000'000, "w") == "events/1000000000000/1000000000000_w.tfevents");
   CHECK(layout::index_key(1'000'000'000'000, "w") == "index/1000000000/1000000000000_w.json");
   CHECK(layout::index_key(INT64_MAX, "w") == "index/9223372036854775/9223372036854775807_w.json");
 }
 
-TEST_CASE("device names are workers") {
+TEST_CASE("device names are names of workers", "[record][layout]") {
   const std::string device = "/job:worker/replica:0/task:1/device:GPU:0";
   CHECK(layout::worker_in_file_name(device) == "_job-worker_replica-0_task-1_device-GPU-0");
   CHECK(layout::event_key(0, device) ==
@@ -33,7 +33,7 @@ TEST_CASE("device names are workers") {
   CHECK(layout::worker_from_file_name("worker_0-a") == "worker_0-a");
 }
 
-TEST_CASE("the keys of index files say step and worker") {
+TEST_CASE("the keys of index files contain the step and the worker", "[record][layout]") {
   for (const std::int64_t step :
        {std::int64_t{0}, std::int64_t{7}, std::int64_t{123'456}, std::int64_t{1'000'000'000'000}, INT64_MAX})
     for (const std::string worker : {"worker_0", "w", "rank-3", "/job:worker/replica:0/task:1/device:GPU:0"}) {
@@ -45,7 +45,7 @@ TEST_CASE("the keys of index files say step and worker") {
     }
 }
 
-TEST_CASE("what is no index file is none") {
+TEST_CASE("keys of other objects are not parsed as keys of index files", "[record][layout]") {
   for (const std::string key : {"",
                                 "index/",
                                 "index/000000000/",
@@ -74,7 +74,7 @@ TEST_CASE("what is no index file is none") {
   }
 }
 
-TEST_CASE("the keys of events files say step and worker") {
+TEST_CASE("the keys of events files contain the step and the worker", "[record][layout]") {
   for (const std::int64_t step : {std::int64_t{0}, std::int64_t{7}, std::int64_t{1'000'000'000'000}, INT64_MAX})
     for (const std::string worker : {"worker_0", "w", "/job:worker/replica:0/task:1/device:GPU:0"}) {
       CAPTURE(step, worker);
@@ -98,7 +98,7 @@ TEST_CASE("the keys of events files say step and worker") {
   }
 }
 
-TEST_CASE("attempts, claims and what was set aside have keys of their own") {
+TEST_CASE("attempts, claims and superseded objects have keys of their own", "[record][layout]") {
   CHECK(layout::attempt_key(0, "worker_0") == "attempts/000000000_worker_0.json");
   CHECK(layout::attempt_key(12, "/job:worker/task:1") == "attempts/000000012__job-worker_task-1.json");
   CHECK(layout::attempt_key(1'000'000'000, "w") == "attempts/1000000000_w.json");
@@ -118,7 +118,7 @@ TEST_CASE("attempts, claims and what was set aside have keys of their own") {
   }
 }
 
-TEST_CASE("the keys of collections files say the worker") {
+TEST_CASE("the keys of collections files contain the worker", "[record][layout]") {
   for (const std::string worker : {"worker_0", "w", "/job:worker/task:1"})
     CHECK(layout::parse_collections_key(layout::collections_key(worker)) == worker);
   for (const std::string key :
@@ -130,14 +130,14 @@ TEST_CASE("the keys of collections files say the worker") {
   }
 }
 
-TEST_CASE("the names of stored reductions are smdebug's") {
+TEST_CASE("the names of stored reductions are equal to smdebug's", "[record][layout]") {
   using R = tt::Reduction;
   CHECK(layout::reduction_record(R::mean, "a/b") == "smdebug/reductions/mean/a/b");
   CHECK(layout::reduction_record(R::abs_l2, "a") == "smdebug/reductions/abs_l2/a");
   CHECK(layout::reduction_record(R::statistics, "a") == "smdebug/reductions/statistics/a");
 }
 
-TEST_CASE("the names of stored reductions are taken apart") {
+TEST_CASE("the names of stored reductions are parsed into reduction and tensor", "[record][layout]") {
   const auto parts = [](std::string_view record) -> std::optional<std::pair<std::string, std::string>> {
     const auto name = layout::parse_reduction_record(record);
     if (!name) return std::nullopt;

@@ -7,7 +7,7 @@
 namespace tt = tensortap;
 using R = tt::Reduction;
 
-TEST_CASE("the elements are saved unless something else is") {
+TEST_CASE("a collection saves elements unless it saves reductions or the shape", "[select][collection]") {
   CHECK(tt::Collection{.name = "a"}.saves_raw());
   CHECK_FALSE(tt::Collection{.name = "a", .reductions = {R::min}}.saves_raw());
   CHECK_FALSE(tt::Collection{.name = "a", .save_shape = true}.saves_raw());
@@ -16,13 +16,13 @@ TEST_CASE("the elements are saved unless something else is") {
   CHECK_FALSE(tt::Collection{.name = "a", .save_raw_tensor = false}.saves_raw());
 }
 
-TEST_CASE("reductions are kept once, in the order of files") {
+TEST_CASE("a set of reductions is in the order of files, without duplicates", "[select][collection]") {
   const tt::Reductions reductions = {R::abs_l2, R::statistics, R::abs_max, R::l1, R::std, R::min, R::std, R::abs_l1};
   const std::vector<R> expected = {R::std, R::min, R::l1, R::abs_max, R::abs_l2, R::abs_l1, R::statistics};
   CHECK(std::vector<R>(reductions.begin(), reductions.end()) == expected);
 }
 
-TEST_CASE("built-in names have smdebug's patterns") {
+TEST_CASE("built-in collections have smdebug's patterns", "[select][collection]") {
   const auto finds = [](const char* collection, const char* name) {
     return tt::Pattern(tt::builtin_pattern(collection).value()).finds(name);
   };
@@ -50,7 +50,7 @@ TEST_CASE("built-in names have smdebug's patterns") {
   CHECK(finds("trees", "trees/Tree"));
 }
 
-TEST_CASE("other names have no pattern") {
+TEST_CASE("other collections have no default pattern", "[select][collection]") {
   for (const char* name : {"", "gradient", "Weights", "default", "metrics", "optimizer_variables", "all "}) {
     CAPTURE(name);
     CHECK_FALSE(tt::builtin_pattern(name));

@@ -18,7 +18,7 @@ using tt::Pattern;
 
 namespace {
 
-/// Runs `job` on a stack of `kibibytes`, the worst a user may have.
+/// Runs `job` on a stack of `kibibytes`.
 void on_small_stack(std::size_t kibibytes, const std::function<void()>& job) {
 #if defined(__SANITIZE_ADDRESS__) || !defined(__OPTIMIZE__)
   kibibytes *= 16;  // frames are that much larger
@@ -44,7 +44,7 @@ std::string repeated(const std::string& text, std::size_t times) {
 
 }  // namespace
 
-TEST_CASE("a pattern searches, it need not match the whole name") {
+TEST_CASE("a pattern searches; it need not match the whole name", "[select][pattern]") {
   CHECK(Pattern("loss").finds("train/loss_1"));
   CHECK(Pattern("loss$").finds("train/loss"));
   CHECK_FALSE(Pattern("loss$").finds("train/loss_1"));
@@ -60,7 +60,7 @@ TEST_CASE("a pattern searches, it need not match the whole name") {
   CHECK_FALSE(Pattern("\\bgrad\\b").finds("fc1_grad_3"));
 }
 
-TEST_CASE("a pattern finds what std::regex_search finds") {
+TEST_CASE("a pattern finds what std::regex_search finds", "[select][pattern]") {
   const std::vector<std::string> patterns = {
       "a",    "^a",     "a$",        "^a$",       "a|b",       "^a|b$",  "(a|b)+c", "a*",      "a*b",
       "[^a]", "(?!a)b", "(?=ab)a.$", "^(?!a).*b", ".",         "a.b",    "a?b?c?$", "(ab){2}", "\\b",
@@ -83,12 +83,12 @@ TEST_CASE("a pattern finds what std::regex_search finds") {
   SUCCEED();
 }
 
-TEST_CASE("a pattern keeps the text it was given") {
+TEST_CASE("a pattern keeps the text it was given", "[select][pattern]") {
   CHECK(Pattern("^[a-zA-z]+-.+(?<!(auc|map))$").text() == "^[a-zA-z]+-.+(?<!(auc|map))$");
   CHECK(Pattern("loss$").text() == "loss$");
 }
 
-TEST_CASE("smdebug's patterns with look-ahead work") {
+TEST_CASE("smdebug's patterns with look-ahead work", "[select][pattern]") {
   const Pattern weights("^(?!gradient).*weight");
   CHECK(weights.finds("fc1.weight"));
   CHECK_FALSE(weights.finds("gradient/fc1.weight"));
@@ -99,7 +99,7 @@ TEST_CASE("smdebug's patterns with look-ahead work") {
   CHECK_FALSE(losses.finds("loss_input_output"));
 }
 
-TEST_CASE("XGBoost's losses, smdebug's one look-behind, are found as Python finds them") {
+TEST_CASE("XGBoost's losses, smdebug's one look-behind, are found as Python finds them", "[select][pattern]") {
   const Pattern losses("^[a-zA-z]+-.+(?<!(auc|map))$");
   CHECK(losses.finds("train-rmse"));
   CHECK(losses.finds("validation-error@0.7"));
@@ -111,7 +111,7 @@ TEST_CASE("XGBoost's losses, smdebug's one look-behind, are found as Python find
   CHECK_FALSE(losses.finds("0train-rmse"));
 }
 
-TEST_CASE("what ECMAScript lacks is refused with its place") {
+TEST_CASE("syntax that ECMAScript lacks is refused with its position", "[select][pattern]") {
   const auto refused = [](const std::string& text, const std::string& cause, std::size_t position) {
     CAPTURE(text);
     try {
@@ -139,7 +139,7 @@ TEST_CASE("what ECMAScript lacks is refused with its place") {
   refused("a(?!(b|(?=c)))", "look-ahead in look-ahead is not supported", 7);
 }
 
-TEST_CASE("what only looks foreign is accepted") {
+TEST_CASE("syntax that only looks foreign is accepted", "[select][pattern]") {
   CHECK(Pattern("\\(?<=").finds("(<="));
   CHECK(Pattern("[(?<=]").finds("?"));
   CHECK(Pattern("[[:digit:](?<!]x").finds("3x"));
@@ -150,7 +150,7 @@ TEST_CASE("what only looks foreign is accepted") {
   CHECK(Pattern("a\\0").finds(std::string_view("a\0", 2)));
 }
 
-TEST_CASE("bad syntax is refused with the standard library's words") {
+TEST_CASE("syntax errors are refused with the message of the standard library", "[select][pattern]") {
   for (const std::string text :
        {"(", ")", "a)(b", "[a", "a{2", "a{2,1}", "*", "a\\", "(?", "[z-a]", "[[:nothing:]]", "{3}"}) {
     CAPTURE(text);
@@ -164,7 +164,8 @@ TEST_CASE("bad syntax is refused with the standard library's words") {
   }
 }
 
-TEST_CASE("a pattern or name of 1 KiB works, a longer pattern is refused and a longer name is not found") {
+TEST_CASE("a pattern or name of 1 KiB works, a longer pattern is refused and a longer name never matches",
+          "[select][pattern]") {
   const std::string longest(1024, 'a');
   CHECK(Pattern(longest).finds(longest));
   CHECK_FALSE(Pattern(longest).finds(longest.substr(1)));
@@ -173,7 +174,7 @@ TEST_CASE("a pattern or name of 1 KiB works, a longer pattern is refused and a l
   CHECK_FALSE(Pattern(".*").finds(longest + "a"));
 }
 
-TEST_CASE("counted repetitions count as if they were written out") {
+TEST_CASE("counted repetitions count as if they were written out", "[select][pattern]") {
   CHECK(Pattern("^a{1000}$").finds(std::string(1000, 'a')));
   CHECK(Pattern("^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$").finds("01234567-89ab-cdef-0123-456789abcdef"));
   CHECK(Pattern("[{]99999[}]\\{99999\\}").finds("{99999}{99999}"));
@@ -189,7 +190,7 @@ TEST_CASE("counted repetitions count as if they were written out") {
   CHECK(Pattern(repeated("(a)", 340)).finds(std::string(340, 'a')));
 }
 
-TEST_CASE("no pattern takes long or a deep stack, whatever the name") {
+TEST_CASE("every accepted pattern is fast and needs a small stack for every name", "[select][pattern]") {
   const std::vector<std::string> patterns = {"(a+)+b$",
                                              "(a|aa)+$b",
                                              "(a*)*b",
@@ -214,8 +215,8 @@ TEST_CASE("no pattern takes long or a deep stack, whatever the name") {
   }
 }
 
-TEST_CASE("patterns mean the same in every global locale") {
-  /// Says that digits are no digits, letters no letters, and groups digits.
+TEST_CASE("patterns mean the same in every global locale", "[select][pattern]") {
+  /// Returns false for digits and letters, and a separator for groups of digits.
   struct Classes : std::ctype<char> {
     Classes() : std::ctype<char>(nothing()) {}
     static const mask* nothing() {
@@ -241,7 +242,7 @@ TEST_CASE("patterns mean the same in every global locale") {
   CHECK(counted);
 }
 
-TEST_CASE("one pattern serves several threads") {
+TEST_CASE("several threads may use one pattern", "[select][pattern]") {
   const Pattern pattern("^layer_(\\d+)/(weight|bias)$");
   std::atomic<int> wrong = 0;
   std::vector<std::thread> threads;
@@ -254,7 +255,7 @@ TEST_CASE("one pattern serves several threads") {
   CHECK(wrong == 0);
 }
 
-TEST_CASE("patterns are one string or a list of them") {
+TEST_CASE("patterns are one string or a list of them", "[select][pattern]") {
   const auto list = [](const tt::Patterns& patterns) { return patterns.list(); };
   using Texts = std::vector<std::string>;
   CHECK(list("loss$") == Texts{"loss$"});

@@ -14,7 +14,7 @@ using Positions = std::vector<std::size_t>;
 
 Selection selection_of(std::vector<tt::Collection> collections) { return {std::move(collections), tt::every(10)}; }
 
-/// Why `collection` is refused; empty if it is not.
+/// Returns the reason why `collections` are refused. Empty: they are accepted.
 std::string refusal(std::vector<tt::Collection> collections) {
   try {
     (void)selection_of(std::move(collections));
@@ -26,7 +26,7 @@ std::string refusal(std::vector<tt::Collection> collections) {
 
 }  // namespace
 
-TEST_CASE("a name belongs to every collection that lists or finds it") {
+TEST_CASE("a name belongs to every collection that lists or finds it", "[select][selection]") {
   Selection selection = selection_of({{.name = "losses", .include_regex = "loss$"},
                                       {.name = "mine", .tensor_names = {"a.weight", "loss"}},
                                       {.name = "two", .include_regex = {"^a", "^b"}, .tensor_names = {"c"}},
@@ -40,7 +40,8 @@ TEST_CASE("a name belongs to every collection that lists or finds it") {
   CHECK(selection.members("").empty());
 }
 
-TEST_CASE("a built-in collection gets its pattern only if it is given nothing") {
+TEST_CASE("a built-in collection has its default pattern only without patterns or names of its own",
+          "[select][selection]") {
   Selection selection = selection_of({{.name = "weights"},
                                       {.name = "biases", .include_regex = "^b$"},
                                       {.name = "gradients", .tensor_names = {"dW"}},
@@ -56,7 +57,7 @@ TEST_CASE("a built-in collection gets its pattern only if it is given nothing") 
   CHECK(selection.members("dW") == Positions{2});
 }
 
-TEST_CASE("what was left out is filled in") {
+TEST_CASE("options left out are completed", "[select][selection]") {
   using R = tt::Reduction;
   const Selection selection =
       selection_of({{.name = "all"},
@@ -73,7 +74,7 @@ TEST_CASE("what was left out is filled in") {
   CHECK(raw(4) == false);
 }
 
-TEST_CASE("each collection is due when its own configuration says so") {
+TEST_CASE("each collection is due by its own configuration", "[select][selection]") {
   Selection selection =
       selection_of({{.name = "a", .include_regex = "x", .save = tt::every(2)},
                     {.name = "b", .include_regex = "x", .save = tt::every(3) & tt::during(Mode::eval)}});
@@ -89,13 +90,13 @@ TEST_CASE("each collection is due when its own configuration says so") {
   CHECK(due(Mode::predict, 1).empty());
 }
 
-TEST_CASE("nothing is due before the first step") {
+TEST_CASE("nothing is due before the first step", "[select][selection]") {
   const Selection selection = selection_of({{.name = "all"}});
   CHECK_FALSE(selection.due(0));
   CHECK_FALSE(selection.any_due());
 }
 
-TEST_CASE("gradients and optimizer variables are not due in EVAL and PREDICT") {
+TEST_CASE("gradients and optimizer variables are not due in EVAL and PREDICT", "[select][selection]") {
   Selection selection =
       selection_of({{.name = "gradients", .save = tt::every(1)},
                     {.name = "optimizer_variables", .include_regex = "momentum", .save = tt::every(1)},
@@ -111,14 +112,14 @@ TEST_CASE("gradients and optimizer variables are not due in EVAL and PREDICT") {
   }
 }
 
-TEST_CASE("a collection is found by its name") {
+TEST_CASE("a collection is found by its name", "[select][selection]") {
   const Selection selection = selection_of({{.name = "all"}, {.name = "weights"}});
   CHECK(selection.find("weights") == std::size_t{1});
   CHECK_FALSE(selection.find("weight"));
   CHECK_FALSE(selection_of({}).find(""));
 }
 
-TEST_CASE("collections that cannot mean anything are refused") {
+TEST_CASE("collections that can match no tensor, or have no name of their own, are refused", "[select][selection]") {
   CHECK(refusal({{.name = "all"}, {.name = "weights"}}).empty());
   CHECK_THAT(refusal({{.name = ""}}), contains("hook: collection \"\": it has no name"));
   CHECK_THAT(refusal({{.name = "all"}, {.name = "a", .include_regex = "x"}, {.name = "a", .include_regex = "y"}}),
@@ -128,14 +129,14 @@ TEST_CASE("collections that cannot mean anything are refused") {
   CHECK(refusal({{.name = "a", .tensor_names = {"x"}}}).empty());
 }
 
-TEST_CASE("collections that cannot be written as JSON are refused") {
+TEST_CASE("collections that cannot be written as JSON are refused", "[select][selection]") {
   CHECK_THAT(refusal({{.name = "a\xff", .include_regex = "x"}}),
              contains("collection: name \"a\\xff\": it is not UTF-8"));
   CHECK_THAT(refusal({{.name = "a", .include_regex = "x\xff"}}), contains("is not UTF-8"));
   CHECK_THAT(refusal({{.name = "a", .tensor_names = {"x\xc3"}}}), contains("is not UTF-8"));
 }
 
-TEST_CASE("patterns and names that have met no tensor are told, in the order of the configuration") {
+TEST_CASE("unmatched patterns and names are listed in the order of the configuration", "[select][selection]") {
   using Texts = std::vector<std::string>;
   Selection selection = selection_of({{.name = "a", .include_regex = {"^x", "y$"}, .tensor_names = {"n", "xy"}},
                                       {.name = "weights"},
@@ -156,7 +157,7 @@ TEST_CASE("patterns and names that have met no tensor are told, in the order of 
   CHECK(selection.unmatched(1).empty());
 }
 
-TEST_CASE("a name is no pattern, and a pattern no name, where nothing has matched") {
+TEST_CASE("a name matches as a name only, a pattern as a pattern only", "[select][selection]") {
   Selection selection =
       selection_of({{.name = "names", .tensor_names = {".*"}}, {.name = "patterns", .include_regex = "a.c"}});
   (void)selection.members("a.c.d");

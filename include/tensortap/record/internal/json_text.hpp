@@ -1,7 +1,7 @@
-// JSON as runs have it: written with Python's separators and escapes, read with limits. For the files of record/ and
-// nobody else.
+// The JSON of a run's files: written with Python's separators and escapes, read with limits. All functions report
+// errors as Error, with the file and the key.
 //
-//   const auto root = tensortap::json_text::parse(text, {"index", key});   // throws Error, never anything else
+//   const nlohmann::json root = json_text::parse(text, {"index", key});
 #pragma once
 
 #include <algorithm>
@@ -17,16 +17,16 @@
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail::json_text {
 
-/// Which file is being read, for messages.
+/// The file, for messages.
 struct Place {
   std::string_view what;
   std::string_view where;
 };
 
-/// The deepest nesting of any file of a run is 5.
+/// No file of a run nests deeper than 5.
 inline constexpr std::size_t depth_limit = 32;
 
-/// The error of a key that is missing or wrong.
+/// Returns the error of a key that is missing or wrong.
 inline Error wrong(const Place& place, std::string_view key, std::string_view cause) {
   return Error::damaged(place.what, place.where, "key " + in_quotes(key) + ": " + std::string(cause));
 }
@@ -47,7 +47,7 @@ inline std::string string(std::string_view text) {
   return out;
 }
 
-/// The document in `text`. Throws: a syntax error, nesting beyond the limit.
+/// Returns the document in `text`. Throws: a syntax error, nesting beyond the limit.
 inline nlohmann::json parse_any(std::string_view text, const Place& place) {
   std::size_t depth = 0;
   bool in_string = false;
@@ -70,16 +70,16 @@ inline nlohmann::json parse_any(std::string_view text, const Place& place) {
   return root;
 }
 
-/// The document in `text`, an object. Throws: a syntax error, nesting beyond the limit, another type.
+/// Returns the document in `text`, an object. Throws: a syntax error, nesting beyond the limit, another type.
 inline nlohmann::json parse(std::string_view text, const Place& place) {
   nlohmann::json root = parse_any(text, place);
   if (!root.is_object()) throw Error::damaged(place.what, place.where, "not a JSON object");
   return root;
 }
 
-/// The value of `key`. Throws: it is missing.
+/// Returns the value of `key`. Throws: it is missing.
 inline const nlohmann::json& at(const nlohmann::json& object, std::string_view key, const Place& place) {
-  if (!object.is_object()) throw wrong(place, key, "it is looked for in something that is not an object");
+  if (!object.is_object()) throw wrong(place, key, "the value around it is not an object");
   const auto found = object.find(key);
   if (found == object.end()) throw wrong(place, key, "it is missing");
   return *found;
@@ -103,7 +103,7 @@ inline std::string text(const nlohmann::json& from, std::string_view key, const 
   return value.get<std::string>();
 }
 
-/// `value`, an integer in [-2^63, 2^63). Throws: it is not. `key` is for the message.
+/// Returns `value` as an integer in [-2^63, 2^63). Messages name `key`. Throws: it is none.
 inline std::int64_t integer(const nlohmann::json& value, std::string_view key, const Place& place) {
   const bool too_large =
       value.is_number_unsigned() && value.get<std::uint64_t>() > static_cast<std::uint64_t>(INT64_MAX);
@@ -111,7 +111,7 @@ inline std::int64_t integer(const nlohmann::json& value, std::string_view key, c
   return value.get<std::int64_t>();
 }
 
-/// A number in [0, 2^63).
+/// Returns the value of `key`, an integer in [0, 2^63). Throws: it is missing, or none.
 inline std::uint64_t natural(const nlohmann::json& from, std::string_view key, const Place& place) {
   const std::int64_t value = integer(at(from, key, place), key, place);
   if (value < 0) throw wrong(place, key, "it is negative");

@@ -1,29 +1,29 @@
-// The wire format of Protocol Buffers: as much of it as events need.
-// Source: the Protocol Buffers encoding documentation. Not a general implementation: no schema, no groups.
+// The part of the wire format of Protocol Buffers that events need: no schema, no groups.
+// Source: the Protocol Buffers encoding documentation.
 //
 //   std::string message;
-//   tensortap::wire::put_integer(message, 2, 300);
-//   for (tensortap::wire::Reader reader(tensortap::bytes_of(message)); reader.next();) std::cout << reader.field();
+//   wire::put_integer(message, 2, 300);
+//   for (wire::Reader reader(bytes_of(message)); reader.next();) std::cout << reader.field();
 #pragma once
 
 #include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
-#include <span>
 #include <string>
 #include <string_view>
 
+#include <tensortap/bytes/bytes.hpp>
 #include <tensortap/error.hpp>
 #include <tensortap/internal/config.hpp>
 
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail::wire {
 
-/// How a field's value is encoded. The numbers are the format's.
+/// The encoding of a field's value. The numbers are the format's.
 enum class Type : std::uint8_t { varint = 0, fixed64 = 1, bytes = 2, fixed32 = 5 };
 
-/// Bytes `value` takes as a varint.
+/// Returns the bytes of `value` as a varint.
 constexpr std::size_t varint_size(std::uint64_t value) noexcept {
   std::size_t size = 1;
   for (; value >= 0x80; value >>= 7) ++size;
@@ -39,17 +39,17 @@ inline void put_tag(std::string& out, std::uint32_t field, Type type) {
   put_varint(out, field << 3 | static_cast<std::uint32_t>(type));
 }
 
-/// Field `field` with an integer; left out if 0, as proto3 does.
+/// Appends field `field` with an integer, unless it is 0, which proto3 leaves out.
 inline void put_integer(std::string& out, std::uint32_t field, std::int64_t value) {
   if (value == 0) return;
   put_tag(out, field, Type::varint);
   put_varint(out, static_cast<std::uint64_t>(value));
 }
 
-/// Bytes of a field below 16 with a double: none for +0, which proto3 leaves out.
+/// Returns the bytes of a field with a double and a number below 16: none for +0, which proto3 leaves out.
 inline std::size_t double_size(double value) noexcept { return std::bit_cast<std::uint64_t>(value) == 0 ? 0 : 9; }
 
-/// Field `field` with a double; left out if +0.
+/// Appends field `field` with a double, unless it is +0.
 inline void put_double(std::string& out, std::uint32_t field, double value) {
   if (double_size(value) == 0) return;
   char raw[8];
@@ -58,24 +58,24 @@ inline void put_double(std::string& out, std::uint32_t field, double value) {
   out.append(raw, 8);
 }
 
-/// The beginning of field `field` whose content of `size` bytes follows.
+/// Appends the beginning of field `field`, whose content of `size` bytes follows.
 inline void put_length(std::string& out, std::uint32_t field, std::size_t size) {
   put_tag(out, field, Type::bytes);
   put_varint(out, size);
 }
 
-/// Field `field` with bytes or a message.
+/// Appends field `field` with bytes or a message.
 inline void put_bytes(std::string& out, std::uint32_t field, std::string_view content) {
   put_length(out, field, content.size());
   out += content;
 }
 
-/// Walks over the fields of a message. Never reads outside of it.
+/// An iterator over the fields of a message. It never reads outside of the message.
 class Reader {
  public:
-  explicit Reader(std::span<const std::byte> message) : rest_(message) {}
+  explicit Reader(Bytes message) : rest_(message) {}
 
-  /// Moves to the next field; false at the end. Throws: a message that is cut off or of an unknown encoding.
+  /// Moves to the next field. Returns false at the end. Throws: a message that is cut off or has an unknown encoding.
   bool next() {
     if (rest_.empty()) return false;
     const std::uint64_t tag = varint();
@@ -94,7 +94,7 @@ class Reader {
 
   [[nodiscard]] std::uint32_t field() const noexcept { return field_; }
 
-  /// The value of a varint field. Throws: another encoding.
+  /// Returns the value of a varint field. Throws: the field has another encoding.
   [[nodiscard]] std::int64_t integer() const {
     require(Type::varint);
     return static_cast<std::int64_t>(integer_);
@@ -105,18 +105,16 @@ class Reader {
     std::memcpy(&value, content_.data(), 8);
     return value;
   }
-  [[nodiscard]] std::span<const std::byte> bytes() const {
+  [[nodiscard]] Bytes bytes() const {
     require(Type::bytes);
     return content_;
   }
-  [[nodiscard]] std::string_view text() const {
-    return {reinterpret_cast<const char*>(bytes().data()), bytes().size()};
-  }
-  /// The raw content of a fixed-size or length-delimited field, as packed or unpacked numbers come.
-  [[nodiscard]] std::span<const std::byte> content() const noexcept { return content_; }
+  [[nodiscard]] std::string_view text() const { return text_of(bytes()); }
+  /// Returns the raw content of a field of fixed size or with a length: the forms of unpacked and packed numbers.
+  [[nodiscard]] Bytes content() const noexcept { return content_; }
   [[nodiscard]] Type type() const noexcept { return type_; }
 
-  /// A varint at the current place: the elements of packed fields.
+  /// Reads a varint at the current position, such as an element of a packed field.
   std::uint64_t varint() {
     std::uint64_t value = 0;
     for (unsigned shift = 0; shift < 64; shift += 7) {
@@ -135,15 +133,15 @@ class Reader {
     if (type_ != type) fail("field " + std::to_string(field_) + " has the wrong encoding");
   }
 
-  std::span<const std::byte> take(std::uint64_t size) {
+  Bytes take(std::uint64_t size) {
     if (size > rest_.size()) fail("a field is cut off");
     const auto out = rest_.first(static_cast<std::size_t>(size));
     rest_ = rest_.subspan(static_cast<std::size_t>(size));
     return out;
   }
 
-  std::span<const std::byte> rest_;
-  std::span<const std::byte> content_;
+  Bytes rest_;
+  Bytes content_;
   std::uint64_t integer_ = 0;
   std::uint32_t field_ = 0;
   Type type_ = Type::varint;
