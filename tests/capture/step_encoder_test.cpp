@@ -10,6 +10,9 @@
 #include <string>
 #include <vector>
 
+#include <tensortap/record/event.hpp>
+#include <tensortap/record/index.hpp>
+
 #include "catch.hpp"
 #include "record/encode_event.hpp"
 

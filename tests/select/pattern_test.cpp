@@ -11,6 +11,8 @@
 
 #include <pthread.h>
 
+#include <tensortap/error.hpp>
+
 #include "catch.hpp"
 
 namespace tt = tensortap;

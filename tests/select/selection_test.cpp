@@ -3,6 +3,8 @@
 #include <string>
 #include <vector>
 
+#include <tensortap/error.hpp>
+
 #include "catch.hpp"
 
 namespace tt = tensortap;
