@@ -73,7 +73,7 @@ TEST_CASE("text that is no attempt is refused with a reason", "[record][attempt]
 }
 
 TEST_CASE("a step counts unless a later attempt continues before it, in every small history", "[record][attempt]") {
-  // Three attempts, each missing or gone on after step -1 … 3.
+  // Three attempts, each missing or resumed after step -1 … 3.
   int compared = 0;
   for (int a = -2; a <= 3; ++a)
     for (int b = -2; b <= 3; ++b)
@@ -84,7 +84,7 @@ TEST_CASE("a step counts unless a later attempt continues before it, in every sm
           const auto run = static_cast<std::int64_t>(resumed_at.size());
           resumed_at.push_back(at >= -1 ? std::optional<std::int64_t>(at) : std::nullopt);
           if (at >= -1) attempts.add({.number = run, .worker = "w", .resumed_at = at});
-          attempts.add({.number = 9, .worker = "other", .resumed_at = -1});  // of no concern to "w"
+          attempts.add({.number = 9, .worker = "other", .resumed_at = -1});  // must not affect "w"
         }
         for (std::int64_t run = 0; run <= 4; ++run)
           for (std::int64_t step = 0; step <= 4; ++step) {
@@ -125,7 +125,7 @@ TEST_CASE("a run has ended when its workers, or all workers with an attempt, hav
   CHECK(attempts.all_ended(2));
   CHECK_FALSE(attempts.all_ended(3));
   CHECK_FALSE(attempts.all_ended(5));
-  attempts.add({.number = 1, .worker = "a", .resumed_at = 5});  // gone on with
+  attempts.add({.number = 1, .worker = "a", .resumed_at = 5});  // continues the run
   CHECK_FALSE(attempts.all_ended(2));
   CHECK(attempts.all_ended(1));
   attempts.add({.number = 1, .worker = "a", .resumed_at = 5, .ended = true});

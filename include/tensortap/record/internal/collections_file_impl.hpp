@@ -84,11 +84,11 @@ inline nlohmann::json to_json(const Collection& collection) {
       const SaveConfig::Clauses& clauses = (*collection.save)[mode];
       out["save_config"][name] = nullptr;
       if (!clauses.empty()) out["save_config"][name] = to_json(approximation(clauses));
-      if (clauses.size() > 1)  // our own key: unions that smdebug's form cannot express
+      if (clauses.size() > 1)  // a key of our own: unions that smdebug's form cannot express
         for (const SaveClause& clause : clauses) out["save_clauses"][name].push_back(to_json(clause));
     }
   out["save_histogram"] = collection.save_histogram;
-  if (collection.reductions.contains(Reduction::statistics)) out["statistics"] = true;  // our own key
+  if (collection.reductions.contains(Reduction::statistics)) out["statistics"] = true;  // a key of our own
   return out;
 }
 
