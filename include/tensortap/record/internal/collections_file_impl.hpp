@@ -22,7 +22,6 @@
 #include <tensortap/step.hpp>
 
 TENSORTAP_BEGIN_NAMESPACE
-
 namespace detail {
 
 /// Returns the name of `r` in configurations, as smdebug spells it: norms are "l1_norm", "abs_l2_norm".
