@@ -25,7 +25,7 @@ std::string refusal_of_attempt(const std::string& text) {
   }
 }
 
-/// Applies the rule of protocol.md to the `resumed_at` of all attempts, which are in the order of their numbers.
+/// Applies the rule of capture/README.md to the `resumed_at` of all attempts, which are in the order of their numbers.
 bool counts_by_definition(const std::vector<std::optional<std::int64_t>>& resumed_at, std::int64_t run,
                           std::int64_t step) {
   for (std::size_t q = 0; q < resumed_at.size(); ++q)
