@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
@@ -55,7 +56,8 @@ tt::SyncReport restore(const fs::path& directory, const std::shared_ptr<tt::Stor
 
 }  // namespace
 
-TEST_CASE("a directory makes the round trip: nested, empty, large and oddly named files") {
+TEST_CASE("a directory is copied to a store and back: nested, empty, large and oddly named files",
+          "[spot][checkpoint_sync]") {
   const TemporaryDirectory directory;
   const fs::path here = directory / "here", there = directory / "there";
   std::string large(100'001, 'x');
@@ -100,7 +102,7 @@ TEST_CASE("a directory makes the round trip: nested, empty, large and oddly name
   CHECK(all == up.bytes);
 }
 
-TEST_CASE("what has not changed costs no call; what has is sent alone") {
+TEST_CASE("unchanged files cost no call; only changed files are sent", "[spot][checkpoint_sync]") {
   const TemporaryDirectory directory;
   const auto remote = std::make_shared<WatchedStore>();
   for (const char* name : {"a", "b", "folder/c"}) write_file(directory / name, name);
@@ -119,14 +121,17 @@ TEST_CASE("what has not changed costs no call; what has is sent alone") {
   CHECK(contents_of(*remote) == contents_of(directory.path()));
 }
 
-TEST_CASE("a change that leaves size and time alone is noticed in a young file, and an old file is not read") {
+TEST_CASE("a change that keeps size and time is detected in a young file; an old file is not read",
+          "[spot][checkpoint_sync]") {
   const TemporaryDirectory directory;
   const auto remote = std::make_shared<tt::MemoryStore>();
   std::atomic<int> reads = 0;
   auto options = at_once();
   std::int64_t now = 1000;
   options.wall_time = [&] { return now; };
-  options.calls.pread = [&](int file, void* bytes, std::size_t size, off_t start) {
+  const auto calls = std::make_shared<tt::FileCalls>();
+  options.calls = calls;
+  calls->pread = [&](int file, void* bytes, std::size_t size, off_t start) {
     ++reads;
     return ::pread(file, bytes, size, start);
   };
@@ -144,7 +149,8 @@ TEST_CASE("a change that leaves size and time alone is noticed in a young file, 
   CHECK(reads == 0);
 }
 
-TEST_CASE("files that are there are not fetched again, others of the same name are replaced") {
+TEST_CASE("files with the right content are not fetched again; others of the same name are replaced",
+          "[spot][checkpoint_sync]") {
   const TemporaryDirectory directory;
   const auto remote = std::make_shared<WatchedStore>();
   for (const char* name : {"a", "b", "c"}) write_file(directory / "here" / name, name);
@@ -161,7 +167,7 @@ TEST_CASE("files that are there are not fetched again, others of the same name a
   CHECK(contents_of(directory / "there") == Contents{{"a", "a"}, {"b", "b"}, {"c", "c"}, {"own", "own"}});
 }
 
-TEST_CASE("after a restore nothing is sent but what is new") {
+TEST_CASE("after a restore only new files are sent", "[spot][checkpoint_sync]") {
   const TemporaryDirectory directory;
   const auto remote = std::make_shared<WatchedStore>();
   for (const char* name : {"a", "b", "c"}) write_file(directory / "here" / name, name);
@@ -182,7 +188,8 @@ TEST_CASE("after a restore nothing is sent but what is new") {
 }
 
 // The process dies before or right after one of its calls to the store, at every call in turn.
-TEST_CASE("cut off at any call, a whole checkpoint is restored: the new one or the one before") {
+TEST_CASE("a whole checkpoint is restored, the new or the previous one, whichever call an upload is cut off at",
+          "[spot][checkpoint_sync]") {
   const bool first = GENERATE(true, false);
   const bool done = GENERATE(true, false);  // the call it dies of
   CAPTURE(first, done);
@@ -256,7 +263,7 @@ TEST_CASE("cut off at any call, a whole checkpoint is restored: the new one or t
   CHECK(points >= (first ? 6 : 12));
 }
 
-TEST_CASE("large files that were sent before a crash are not sent again") {
+TEST_CASE("large files that were sent before a crash are not sent again", "[spot][checkpoint_sync]") {
   const TemporaryDirectory directory;
   const auto kept = std::make_shared<tt::MemoryStore>();
   const auto dying = std::make_shared<WatchedStore>(kept);
@@ -279,7 +286,8 @@ TEST_CASE("large files that were sent before a crash are not sent again") {
   CHECK_FALSE(kept->size(tt::detail::sync_layout::sent_key));
 }
 
-TEST_CASE("a damaged object makes restore pass over its commit, or say that nothing is whole") {
+TEST_CASE("restore skips a commit with a damaged object, or reports that no commit is whole",
+          "[spot][checkpoint_sync]") {
   const TemporaryDirectory directory;
   const auto remote = std::make_shared<tt::MemoryStore>();
   write_file(directory / "here/model-1", "first");
@@ -309,7 +317,7 @@ TEST_CASE("a damaged object makes restore pass over its commit, or say that noth
   CHECK_FALSE(fs::exists(directory / "elsewhere/metadata.json"));
 }
 
-TEST_CASE("bytes damaged on their way are fetched once more") {
+TEST_CASE("bytes that are damaged in transfer are fetched once more", "[spot][checkpoint_sync]") {
   const TemporaryDirectory directory;
   const auto kept = std::make_shared<tt::MemoryStore>();
   write_file(directory / "here/model", "the model");
@@ -329,7 +337,7 @@ TEST_CASE("bytes damaged on their way are fetched once more") {
   CHECK(contents_of(directory / "there") == Contents{{"model", "the model"}});
 }
 
-TEST_CASE("a hostile manifest writes nothing outside of the directory, and is refused") {
+TEST_CASE("a hostile manifest is refused and writes nothing outside the directory", "[spot][checkpoint_sync]") {
   const TemporaryDirectory directory;
   const auto remote = std::make_shared<tt::MemoryStore>();
   const std::string entry = R"(, "size": 1, "crc32c": 1})";
@@ -370,7 +378,7 @@ TEST_CASE("a hostile manifest writes nothing outside of the directory, and is re
   refuse(std::string(std::size_t{33} << 20, ' '), "too large");
 }
 
-TEST_CASE("an object of a size nobody has is not believed") {
+TEST_CASE("an object of an impossible size is skipped", "[spot][checkpoint_sync]") {
   const TemporaryDirectory directory;
   const auto remote = std::make_shared<tt::MemoryStore>();
   remote->put("a", "small");
@@ -380,7 +388,7 @@ TEST_CASE("an object of a size nobody has is not believed") {
   CHECK(contents_of(directory.path()).empty());
 }
 
-TEST_CASE("symbolic links in the directory lead nobody out of it") {
+TEST_CASE("symbolic links in the directory are not followed", "[spot][checkpoint_sync]") {
   const TemporaryDirectory directory;
   const auto remote = std::make_shared<tt::MemoryStore>();
   write_file(directory / "here/folder/file", "new");
@@ -402,7 +410,7 @@ TEST_CASE("symbolic links in the directory lead nobody out of it") {
   CHECK(contents_of(*remote) == Contents{{"folder/file", "new"}, {"link", "new"}});
 }
 
-TEST_CASE("a prefix without a manifest is restored by listing") {
+TEST_CASE("a prefix without a manifest is restored by listing", "[spot][checkpoint_sync]") {
   const TemporaryDirectory directory;
   struct Bucket : ForwardingStore {
     std::vector<tt::ObjectInfo> list(std::string_view prefix, std::string_view after) const override {
@@ -426,7 +434,7 @@ TEST_CASE("a prefix without a manifest is restored by listing") {
   CHECK(contents_of(directory.path()) == Contents{{"in/folder/model", "weights"}});
 }
 
-TEST_CASE("what is deleted here is deleted there, but nothing that was not ours") {
+TEST_CASE("deleting a local file deletes its remote copy, but no object of others", "[spot][checkpoint_sync]") {
   const TemporaryDirectory directory;
   const auto remote = std::make_shared<tt::MemoryStore>();
   remote->put("foreign", "keep");
@@ -456,7 +464,7 @@ TEST_CASE("what is deleted here is deleted there, but nothing that was not ours"
   CHECK(contents_of(*remote) == Contents{{"foreign", "keep"}, {"d", "d"}});
 }
 
-TEST_CASE("a failing store is asked again, and reported in the end; nothing is thrown") {
+TEST_CASE("calls to a failing store are repeated and finally reported; nothing is thrown", "[spot][checkpoint_sync]") {
   const TemporaryDirectory directory;
   const auto remote = std::make_shared<WatchedStore>();
   write_file(directory / "a", "a");
@@ -493,7 +501,7 @@ TEST_CASE("a failing store is asked again, and reported in the end; nothing is t
   CHECK(contents_of(*remote) == contents_of(directory.path()));
 }
 
-TEST_CASE("a reply that is lost is no other process") {
+TEST_CASE("a lost reply is not taken for another process", "[spot][checkpoint_sync]") {
   const TemporaryDirectory directory;
   const auto remote = std::make_shared<WatchedStore>();
   write_file(directory / "a", "1");
@@ -510,7 +518,7 @@ TEST_CASE("a reply that is lost is no other process") {
   CHECK(report.complete);
 }
 
-TEST_CASE("an upload yields to a process that has sent since") {
+TEST_CASE("an upload stops if another process has sent since", "[spot][checkpoint_sync]") {
   const TemporaryDirectory directory;
   const auto remote = std::make_shared<tt::MemoryStore>();
   write_file(directory / "here/a", "1");
@@ -526,7 +534,8 @@ TEST_CASE("an upload yields to a process that has sent since") {
   CHECK(contents_of(*remote) == Contents{{"a", "successor's"}});
 }
 
-TEST_CASE("an upload returns by its deadline, even from a store that hangs, and says what is missing") {
+TEST_CASE("an upload returns by its deadline, even from a store that hangs, and reports the missing files",
+          "[spot][checkpoint_sync]") {
   const TemporaryDirectory directory;
   struct Gate {
     std::mutex mutex;
@@ -578,7 +587,7 @@ TEST_CASE("an upload returns by its deadline, even from a store that hangs, and 
   }
 }
 
-TEST_CASE("an upload ends when it is cancelled") {
+TEST_CASE("an upload ends when it is cancelled", "[spot][checkpoint_sync]") {
   const TemporaryDirectory directory;
   write_file(directory / "a", "1");
   const auto remote = std::make_shared<WatchedStore>();
@@ -592,7 +601,7 @@ TEST_CASE("an upload ends when it is cancelled") {
   CHECK_THROWS_WITH(sync.restore(), contains("no time is left"));
 }
 
-TEST_CASE("a file that changes while it is read is read again, or reported") {
+TEST_CASE("a file that changes while it is read is read again, or reported", "[spot][checkpoint_sync]") {
   const TemporaryDirectory directory;
   const auto remote = std::make_shared<tt::MemoryStore>();
   write_file(directory / "busy", std::string(1000, 'a'));
@@ -601,7 +610,9 @@ TEST_CASE("a file that changes while it is read is read again, or reported") {
   const bool settles = changes == 1;
   auto options = at_once();
   long second = 100;
-  options.calls.pread = [&](int file, void* bytes, std::size_t size, off_t start) -> ssize_t {
+  const auto calls = std::make_shared<tt::FileCalls>();
+  options.calls = calls;
+  calls->pread = [&](int file, void* bytes, std::size_t size, off_t start) -> ssize_t {
     const ssize_t n = ::pread(file, bytes, size, start);
     if (n == 1000 && changes-- > 0) {  // right after it was read
       write_file(directory / "busy", std::string(1000, static_cast<char>('b' + second % 20)));
@@ -622,7 +633,7 @@ TEST_CASE("a file that changes while it is read is read again, or reported") {
   CHECK(restore(directory / "there", remote).complete);  // checksums are of what was sent
 }
 
-TEST_CASE("a file that is cut while it is sent is what it was when it was read") {
+TEST_CASE("a file that is truncated while it is sent arrives as it was read", "[spot][checkpoint_sync]") {
   const TemporaryDirectory directory;
   const auto remote = std::make_shared<WatchedStore>();
   write_file(directory / "here/model", std::string(5000, 'a'));
@@ -637,7 +648,7 @@ TEST_CASE("a file that is cut while it is sent is what it was when it was read")
   CHECK(contents_of(*remote) == Contents{{"model", "x"}});
 }
 
-TEST_CASE("files of a commit that were overwritten since do not take the place of those sent") {
+TEST_CASE("overwritten files of a commit do not replace the sent ones", "[spot][checkpoint_sync]") {
   const TemporaryDirectory directory;
   const auto remote = std::make_shared<tt::MemoryStore>();
   tt::CheckpointSync sync((directory / "here").string(), remote, at_once());
@@ -656,14 +667,16 @@ TEST_CASE("files of a commit that were overwritten since do not take the place o
   CHECK(contents_of(*remote) == contents_of(directory / "here"));
 }
 
-TEST_CASE("a commit that comes while its predecessor is sent is sent with it") {
+TEST_CASE("a commit made while the previous one is sent is sent with it", "[spot][checkpoint_sync]") {
   const TemporaryDirectory directory;
   const auto remote = std::make_shared<WatchedStore>();
   write_file(directory / "here/last", "one");
   commit_at(directory / "here", 1, {"last"});
   int times = 0;
   auto options = at_once();
-  options.calls.openat = [&](int at, const char* path, int flags, mode_t mode) {
+  const auto calls = std::make_shared<tt::FileCalls>();
+  options.calls = calls;
+  calls->openat = [&](int at, const char* path, int flags, mode_t mode) {
     if (std::string_view(path) == "last" && ++times == 1) {
       write_file(directory / "here/last", "two!");
       commit_at(directory / "here", 2, {"last"});
@@ -678,7 +691,7 @@ TEST_CASE("a commit that comes while its predecessor is sent is sent with it") {
   CHECK(whole_step(directory / "there") == 2);
 }
 
-TEST_CASE("a disk that is full fails the restore, which goes on when there is room") {
+TEST_CASE("a full disk fails the restore, which continues once there is room", "[spot][checkpoint_sync]") {
   const TemporaryDirectory directory;
   const auto remote = std::make_shared<WatchedStore>();
   for (const char* name : {"a", "b", "c"}) write_file(directory / "here" / name, std::string(5000, name[0]));
@@ -686,7 +699,9 @@ TEST_CASE("a disk that is full fails the restore, which goes on when there is ro
   auto options = at_once();
   options.part_size = GENERATE(as<std::uint64_t>{}, 1000, 100'000);
   std::atomic<std::int64_t> room = 7000;
-  options.calls.pwrite = [&](int file, const void* bytes, std::size_t size, off_t start) -> ssize_t {
+  const auto calls = std::make_shared<tt::FileCalls>();
+  options.calls = calls;
+  calls->pwrite = [&](int file, const void* bytes, std::size_t size, off_t start) -> ssize_t {
     if ((room -= static_cast<std::int64_t>(size)) < 0) return errno = ENOSPC, -1;
     return ::pwrite(file, bytes, size, start);
   };
@@ -703,7 +718,7 @@ TEST_CASE("a disk that is full fails the restore, which goes on when there is ro
   CHECK(contents_of(directory / "there") == contents_of(directory / "here"));
 }
 
-TEST_CASE("a directory with a younger commit is left alone") {
+TEST_CASE("a directory with a newer commit is not changed", "[spot][checkpoint_sync]") {
   const TemporaryDirectory directory;
   const auto remote = std::make_shared<tt::MemoryStore>();
   write_file(directory / "here/last", "one");
@@ -720,7 +735,7 @@ TEST_CASE("a directory with a younger commit is left alone") {
   CHECK(whole_step(directory / "here") == 1);
 }
 
-TEST_CASE("files that are still being written are not sent before they settle") {
+TEST_CASE("files that are still changing are not sent", "[spot][checkpoint_sync]") {
   const TemporaryDirectory directory;
   const auto remote = std::make_shared<WatchedStore>();
   auto options = at_once();
@@ -742,7 +757,7 @@ TEST_CASE("files that are still being written are not sent before they settle") 
   CHECK(contents_of(*remote) == contents_of(directory.path()));
 }
 
-TEST_CASE("names that cannot be sent are reported, the others are sent") {
+TEST_CASE("names that cannot be sent are reported, the others are sent", "[spot][checkpoint_sync]") {
   const TemporaryDirectory directory;
   const auto remote = std::make_shared<tt::MemoryStore>();
   write_file(directory / "fine", "1");
@@ -755,7 +770,7 @@ TEST_CASE("names that cannot be sent are reported, the others are sent") {
   CHECK(contents_of(*remote) == Contents{{"fine", "1"}});
 }
 
-TEST_CASE("many files are sent and fetched by several at once, within the memory allowed") {
+TEST_CASE("many files are sent and fetched in parallel, within the memory limit", "[spot][checkpoint_sync]") {
   const TemporaryDirectory directory;
   const auto remote = std::make_shared<WatchedStore>();
   remote->at_once = 16;
@@ -778,7 +793,8 @@ TEST_CASE("many files are sent and fetched by several at once, within the memory
   CHECK(contents_of(directory / "there") == contents_of(directory / "here"));
 }
 
-TEST_CASE("a hook's commit returns once the checkpoint is remote, and a new machine goes on from there") {
+TEST_CASE("a hook's commit returns once the checkpoint is remote, and a new machine resumes from it",
+          "[spot][checkpoint_sync]") {
   const TemporaryDirectory directory;
   const auto run = std::make_shared<tt::MemoryStore>();
   const auto remote = std::make_shared<WatchedStore>();
@@ -823,7 +839,7 @@ TEST_CASE("a hook's commit returns once the checkpoint is remote, and a new mach
   hook.close();
 }
 
-TEST_CASE("a commit that names no checkpoint sends all files") {
+TEST_CASE("a commit that names no checkpoint sends all files", "[spot][checkpoint_sync]") {
   const TemporaryDirectory directory;
   const auto remote = std::make_shared<tt::MemoryStore>();
   tt::CheckpointSync sync(directory.path().string(), remote, at_once());
@@ -835,7 +851,7 @@ TEST_CASE("a commit that names no checkpoint sends all files") {
   CHECK(contents_of(*remote) == contents_of(directory.path()));
 }
 
-TEST_CASE("an exception of on_commit leaves the commit as it is") {
+TEST_CASE("an exception of on_commit does not undo the commit", "[spot][checkpoint_sync]") {
   const TemporaryDirectory directory;
   const auto checkpoints = std::make_shared<tt::MemoryStore>();
   tt::Hook hook(std::make_shared<tt::MemoryStore>(),
@@ -850,11 +866,11 @@ TEST_CASE("an exception of on_commit leaves the commit as it is") {
   CHECK(tt::read_states(*checkpoints).size() == 2);
 }
 
-TEST_CASE("options that mean nothing are refused") {
+TEST_CASE("CheckpointSync refuses invalid options", "[spot][checkpoint_sync]") {
   const auto remote = std::make_shared<tt::MemoryStore>();
   CHECK_THROWS_WITH(tt::CheckpointSync("", remote), contains("directory"));
   CHECK_THROWS_WITH(tt::CheckpointSync("x", nullptr), contains("remote"));
-  CHECK_THROWS_WITH(tt::CheckpointSync("x", remote, {.attempts = 0}), contains("attempts"));
+  CHECK_THROWS_WITH(tt::CheckpointSync("x", remote, {.retry = {.attempts = 0}}), contains("attempts"));
   CHECK_THROWS_WITH(tt::CheckpointSync("x", remote, {.part_size = 0}), contains("part_size"));
   CHECK_THROWS_WITH(tt::CheckpointSync("x", remote, {.sleep = nullptr}), contains("sleep"));
   CHECK_THROWS_WITH(tt::CheckpointSync("x", remote).attach({.checkpoint_dir = "y"}), contains("checkpoint_dir"));

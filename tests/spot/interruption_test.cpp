@@ -96,7 +96,7 @@ std::ptrdiff_t threads_of_this_process() {
 
 }  // namespace
 
-TEST_CASE("Interruption: each of its signals is a reason to stop, with a deadline") {
+TEST_CASE("Interruption: each of its signals is a reason to stop, with a deadline", "[spot][interruption]") {
   const Disposition suspended;
   for (const int number : {SIGTERM, SIGINT, SIGUSR1}) {
     const tt::Interruption notice({.grace = 1h});
@@ -109,7 +109,7 @@ TEST_CASE("Interruption: each of its signals is a reason to stop, with a deadlin
   }
 }
 
-TEST_CASE("Interruption: two minutes are left unless said otherwise, and any length will do") {
+TEST_CASE("Interruption: two minutes are left by default, and any duration is allowed", "[spot][interruption]") {
   const Disposition suspended;
   const tt::Interruption usual, endless({.grace = tt::StopSignal::Clock::duration::max()}), none({.grace = -1s});
   ::raise(SIGTERM);
@@ -120,7 +120,7 @@ TEST_CASE("Interruption: two minutes are left unless said otherwise, and any len
   CHECK(*none.signal().time_left() == 0s);
 }
 
-TEST_CASE("Interruption: signals that were not named are left alone") {
+TEST_CASE("Interruption: other signals are not changed", "[spot][interruption]") {
   const Disposition suspended(count);
   heard = 0;
   const tt::Interruption notice({.signals = {SIGUSR2, SIGUSR2}});
@@ -132,7 +132,7 @@ TEST_CASE("Interruption: signals that were not named are left alone") {
   CHECK(notice.signal().requested());
 }
 
-TEST_CASE("Interruption: earlier handlers are called too, each time") {
+TEST_CASE("Interruption: earlier handlers are called too, each time", "[spot][interruption]") {
   const Disposition earlier(count);
   heard = 0;
   const tt::Interruption notice;
@@ -145,7 +145,7 @@ TEST_CASE("Interruption: earlier handlers are called too, each time") {
   CHECK(notice.signal().requested());
 }
 
-TEST_CASE("Interruption: an earlier handler that asks who sent the signal is told") {
+TEST_CASE("Interruption: an earlier SA_SIGINFO handler receives the signal's sender", "[spot][interruption]") {
   const Disposition earlier(count_with_sender);
   heard = 0;
   last_sender = 0;
@@ -156,7 +156,7 @@ TEST_CASE("Interruption: an earlier handler that asks who sent the signal is tol
   CHECK(notice.signal().requested());
 }
 
-TEST_CASE("Interruption: ignored signals are heard, and ignored again after it") {
+TEST_CASE("Interruption: ignored signals are notices, and are ignored again after it", "[spot][interruption]") {
   const Disposition ignored(SIG_IGN);
   {
     const tt::Interruption notice;
@@ -169,7 +169,7 @@ TEST_CASE("Interruption: ignored signals are heard, and ignored again after it")
   ::raise(SIGINT);
 }
 
-TEST_CASE("Interruption: several at once, ended in any order") {
+TEST_CASE("Interruption: several at once, ended in any order", "[spot][interruption]") {
   const Disposition earlier(count);
   heard = 0;
   auto first = std::make_unique<tt::Interruption>(tt::InterruptionOptions{.grace = 1h});
@@ -190,7 +190,7 @@ TEST_CASE("Interruption: several at once, ended in any order") {
   CHECK(handler_of(SIGTERM) != count);
 }
 
-TEST_CASE("Interruption: a stop signal outlives it and hears nothing more") {
+TEST_CASE("Interruption: a stop signal outlives it and is not raised any more", "[spot][interruption]") {
   const Disposition earlier(count);
   tt::StopSignal stop;
   {
@@ -202,7 +202,7 @@ TEST_CASE("Interruption: a stop signal outlives it and hears nothing more") {
   CHECK(stop.request(tt::StopReason::user));
 }
 
-TEST_CASE("Interruption: a handler installed over it stays, and may call what it replaced") {
+TEST_CASE("Interruption: a handler installed over it stays, and may call what it replaced", "[spot][interruption]") {
   static struct sigaction replaced;
   const Disposition earlier(count);
   heard = 0;
@@ -228,7 +228,7 @@ TEST_CASE("Interruption: a handler installed over it stays, and may call what it
   ::sigaction(SIGTERM, &replaced, nullptr);  // ours is on top again, and goes with `again`
 }
 
-TEST_CASE("Interruption: the second SIGINT ends the process, the first and SIGTERM do not") {
+TEST_CASE("Interruption: the second SIGINT ends the process, the first and SIGTERM do not", "[spot][interruption]") {
   CHECK(in_a_fork([] {
           const Disposition suspended;
           const tt::Interruption notice;
@@ -246,7 +246,8 @@ TEST_CASE("Interruption: the second SIGINT ends the process, the first and SIGTE
         }) == -SIGINT);
 }
 
-TEST_CASE("Interruption: a forked child has a stop signal of its own, and can be left in any order") {
+TEST_CASE("Interruption: a forked child has a stop signal of its own, and can be left in any order",
+          "[spot][interruption]") {
   const Disposition suspended;
   const TemporaryDirectory directory;
   const tt::Interruption notice({.file = directory / "stop"});
@@ -263,7 +264,7 @@ TEST_CASE("Interruption: a forked child has a stop signal of its own, and can be
         }) == 7);
 }
 
-TEST_CASE("Interruption: a file that appears is a notice") {
+TEST_CASE("Interruption: a file that appears is a notice", "[spot][interruption]") {
   const Disposition suspended;
   const TemporaryDirectory directory;
   const tt::Interruption notice({.grace = 1h, .file = directory / "stop", .interval = 1ms});
@@ -275,7 +276,7 @@ TEST_CASE("Interruption: a file that appears is a notice") {
   CHECK(*notice.signal().time_left() > 59min);
 }
 
-TEST_CASE("Interruption: a file that is there already is a notice, at once") {
+TEST_CASE("Interruption: a file that is there already is a notice, at once", "[spot][interruption]") {
   const Disposition suspended;
   const TemporaryDirectory directory;
   std::ofstream(directory / "stop").close();
@@ -283,7 +284,7 @@ TEST_CASE("Interruption: a file that is there already is a notice, at once") {
   CHECK(becomes([&] { return notice.signal().requested(); }));
 }
 
-TEST_CASE("Interruption: a callable says how much time is left; its errors are counted") {
+TEST_CASE("Interruption: a callable returns the time left; its errors are counted", "[spot][interruption]") {
   const Disposition suspended;
   int asked = 0;
   const tt::Interruption notice({.poll = [&]() -> std::optional<std::chrono::minutes> {
@@ -300,7 +301,8 @@ TEST_CASE("Interruption: a callable says how much time is left; its errors are c
   CHECK(notice.failed_polls() == 3);
 }
 
-TEST_CASE("Interruption: one thread watches, only if there is something to watch, and ends at once") {
+TEST_CASE("Interruption: one thread watches, only if there is a file or a callable, and ends at once",
+          "[spot][interruption]") {
   const Disposition suspended;
   const auto before = threads_of_this_process();
   const tt::Interruption without;
@@ -314,7 +316,7 @@ TEST_CASE("Interruption: one thread watches, only if there is something to watch
   CHECK(becomes([&] { return threads_of_this_process() == before; }));
 }
 
-TEST_CASE("Interruption: signals to any thread, while others come and go") {
+TEST_CASE("Interruption: signals to any thread, while others are made and destroyed", "[spot][interruption]") {
   const Disposition earlier(count);
   heard = 0;
   constexpr int rounds = 200;
@@ -337,7 +339,7 @@ TEST_CASE("Interruption: signals to any thread, while others come and go") {
   CHECK(becomes([] { return heard >= 2 * rounds; }));
 }
 
-TEST_CASE("Interruption: what it refuses") {
+TEST_CASE("Interruption: invalid options are refused", "[spot][interruption]") {
   const Disposition suspended;
   for (const int number : {SIGKILL, SIGSTOP, 0, -1, 65, 32})
     CHECK_THROWS_WITH(tt::Interruption({.signals = {SIGTERM, number}}),

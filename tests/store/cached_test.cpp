@@ -73,13 +73,13 @@ struct Cached {
 
 }  // namespace
 
-TEST_CASE("a cached store does what every store must") {
+TEST_CASE("a cached store does what every store must", "[store][cached]") {
   const TemporaryDirectory directory;
   conformance::check_store(
       [&] { return std::make_shared<tt::CachedStore>(std::make_shared<tt::MemoryStore>(), directory / "kept"); });
 }
 
-TEST_CASE("a run that was read is read again without asking for its index") {
+TEST_CASE("a second read of a run fetches no index files", "[store][cached]") {
   const Cached cached;
   {
     tt::Hook hook(cached.store, {.collections = {{.name = "all"}}, .save = tt::every(1)});
@@ -94,7 +94,7 @@ TEST_CASE("a run that was read is read again without asking for its index") {
   CHECK(cached.gets() <= 2);  // the end marker, which is not listed
 }
 
-TEST_CASE("what is listed as another version is asked for anew") {
+TEST_CASE("an object listed with another version is fetched again", "[store][cached]") {
   const Cached cached;
   cached.store->put("index/a", "1");
   const auto store = cached.open();
@@ -117,7 +117,7 @@ TEST_CASE("what is listed as another version is asked for anew") {
   CHECK_FALSE(read());
 }
 
-TEST_CASE("what was replaced since it was listed is not kept as what was listed") {
+TEST_CASE("an object replaced after its listing is not kept under the listed version", "[store][cached]") {
   const Cached cached;
   cached.store->put("a", "1");
   const auto store = cached.open();
@@ -127,7 +127,7 @@ TEST_CASE("what was replaced since it was listed is not kept as what was listed"
   CHECK(cached.kept().empty());
 }
 
-TEST_CASE("what was damaged in the directory, or lies beyond the limits, is asked for") {
+TEST_CASE("copies that are damaged or beyond the limits are fetched from the store", "[store][cached]") {
   const Cached cached;
   for (const char* key : {"a", "b", "c"}) cached.store->put(key, std::string(100, *key));
   const auto read_all = [&](tt::CacheLimits limits) {
@@ -161,7 +161,7 @@ TEST_CASE("what was damaged in the directory, or lies beyond the limits, is aske
   }
 }
 
-TEST_CASE("ranges are asked for unless they hold the whole object") {
+TEST_CASE("ranges are fetched from the store unless they cover the whole object", "[store][cached]") {
   const Cached cached;
   cached.store->put("a", "0123456789");
   const auto store = cached.open();

@@ -16,6 +16,7 @@
 #include <thread>
 #include <vector>
 
+#include <tensortap/error.hpp>
 #include <tensortap/store/store.hpp>
 
 #include "catch.hpp"

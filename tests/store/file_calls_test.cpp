@@ -1,5 +1,8 @@
 #include <tensortap/store/file_calls.hpp>
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <array>
 #include <cerrno>
 #include <filesystem>
@@ -206,7 +209,7 @@ const std::vector<std::string> only_a{"a"};
 
 }  // namespace
 
-TEST_CASE("whatever call fails, an object is as before or as it should be, and nothing else is left") {
+TEST_CASE("an object is old or new and no temporary is left, whichever call fails", "[store][file_calls]") {
   std::set<std::string> failed;
   for (const auto& [name, deed] : deeds()) failed.merge(sabotage(name, deed));
   CHECK(failed == std::set<std::string>{"openat", "mkdirat", "writev", "pread", "fsync", "syncfs", "close", "renameat",
@@ -214,7 +217,7 @@ TEST_CASE("whatever call fails, an object is as before or as it should be, and n
                                         "lock"});
 }
 
-TEST_CASE("a signal at any moment changes nothing") {
+TEST_CASE("a signal at any moment changes nothing", "[store][file_calls]") {
   // What may be interrupted, says signal(7) and the page of each call.
   const std::set<std::string> interruptible = {"openat", "writev", "pread", "fsync", "syncfs", "close", "lock"};
   std::set<std::string> interrupted;
@@ -240,7 +243,7 @@ TEST_CASE("a signal at any moment changes nothing") {
   CHECK(interrupted == interruptible);
 }
 
-TEST_CASE("writes and reads may be as short as they like") {
+TEST_CASE("writes and reads may be short", "[store][file_calls]") {
   const TemporaryDirectory directory;
   tt::FileCalls calls;
   calls.writev = [](int file, const iovec* pieces, int) {
@@ -261,7 +264,7 @@ TEST_CASE("writes and reads may be as short as they like") {
   CHECK(text(store, "a") == "0123456789abcdefg");
 }
 
-TEST_CASE("a store on a file system with fewer calls does what every store must") {
+TEST_CASE("a store on a file system with fewer calls does what every store must", "[store][file_calls]") {
   conformance::check_store([] {
     struct Owned {
       static tt::FileCalls calls() {
@@ -278,7 +281,7 @@ TEST_CASE("a store on a file system with fewer calls does what every store must"
   });
 }
 
-TEST_CASE("a second name stands in for a rename that must not replace") {
+TEST_CASE("a second name stands in for a rename that must not replace", "[store][file_calls]") {
   for (const int error : {EINVAL, ENOSYS, EOPNOTSUPP}) {
     Fixture f;
     tt::FileCalls calls;
@@ -297,7 +300,7 @@ TEST_CASE("a second name stands in for a rename that must not replace") {
   }
 }
 
-TEST_CASE("a directory that cannot be synced, because none can, is no error") {
+TEST_CASE("a directory that cannot be synced, because none can, is no error", "[store][file_calls]") {
   const TemporaryDirectory directory;
   tt::FileCalls calls;
   calls.fsync = [](int file) {
@@ -310,7 +313,7 @@ TEST_CASE("a directory that cannot be synced, because none can, is no error") {
   CHECK_NOTHROW(store.sync(std::vector<std::string>{"a/b"}));
 }
 
-TEST_CASE("a failed sync is not forgotten until the object is put again") {
+TEST_CASE("a failed sync is reported until the object is put again", "[store][file_calls]") {
   const TemporaryDirectory directory;
   bool works = false;
   tt::FileCalls calls;
@@ -333,7 +336,7 @@ TEST_CASE("a failed sync is not forgotten until the object is put again") {
   CHECK_NOTHROW(store.sync(keys));
 }
 
-TEST_CASE("what replaces an object that could not be synced can be") {
+TEST_CASE("an object moved over one that could not be synced can be synced", "[store][file_calls]") {
   const TemporaryDirectory directory;
   bool works = false;
   tt::FileCalls calls;
@@ -347,7 +350,7 @@ TEST_CASE("what replaces an object that could not be synced can be") {
   CHECK_NOTHROW(store.sync(only_a));
 }
 
-TEST_CASE("an object that vanishes while it is moved was not there") {
+TEST_CASE("an object that vanishes during a move counts as missing", "[store][file_calls]") {
   Fixture f;
   tt::FileCalls calls;
   calls.renameat = [&](int from_directory, const char* from, int to_directory, const char* to) {
@@ -358,7 +361,7 @@ TEST_CASE("an object that vanishes while it is moved was not there") {
   CHECK_FALSE(store.move("a/b", "x"));
 }
 
-TEST_CASE("a removed object that could not be synced is forgotten") {
+TEST_CASE("an object that could not be synced can be removed and synced", "[store][file_calls]") {
   const TemporaryDirectory directory;
   bool works = false;
   tt::FileCalls calls;
@@ -371,7 +374,7 @@ TEST_CASE("a removed object that could not be synced is forgotten") {
   CHECK_NOTHROW(store.sync(only_a));
 }
 
-TEST_CASE("an object that vanished is synced where its directory is") {
+TEST_CASE("an object that vanished is synced where its directory is", "[store][file_calls]") {
   Fixture f;
   tt::FileStore store(f.run);
   fs::remove_all(f.run / "a");
@@ -382,7 +385,7 @@ TEST_CASE("an object that vanished is synced where its directory is") {
   CHECK_FALSE(fs::exists(f.run));
 }
 
-TEST_CASE("a directory that vanished is made again") {
+TEST_CASE("a directory that vanished is made again", "[store][file_calls]") {
   Fixture f;
   tt::FileStore store(f.run);
   store.put("a/b", "x", Sync::yes);
@@ -399,7 +402,7 @@ TEST_CASE("a directory that vanished is made again") {
   CHECK(store.claim("a/claim", "me"));
 }
 
-TEST_CASE("a directory that vanishes under a put is one clear error") {
+TEST_CASE("a directory that vanishes under a put is one clear error", "[store][file_calls]") {
   Fixture f;
   tt::FileCalls calls;
   calls.renameat = [&](int from_directory, const char* from, int to_directory, const char* to) {
@@ -413,7 +416,7 @@ TEST_CASE("a directory that vanishes under a put is one clear error") {
   CHECK(tt::FileStore(f.run).put("a/b", "x"));
 }
 
-TEST_CASE("an error says what was tried, where, why, and what to do") {
+TEST_CASE("an error names the operation, the path, the cause and a way out", "[store][file_calls]") {
   const std::vector<std::pair<int, std::string>> ways_out = {
       {ENOSPC, "No space left on device; make room for it"},
       {EDQUOT, "Disk quota exceeded; make room for it"},
@@ -439,7 +442,7 @@ TEST_CASE("an error says what was tried, where, why, and what to do") {
   }
 }
 
-TEST_CASE("directories above a store may say what they like as long as it can be made") {
+TEST_CASE("errors of directories above a store do not matter if it can be made", "[store][file_calls]") {
   const TemporaryDirectory directory;
   tt::FileCalls calls;
   calls.mkdirat = [&](int at, const char* path, mode_t mode) {
@@ -451,7 +454,7 @@ TEST_CASE("directories above a store may say what they like as long as it can be
   CHECK_NOTHROW(store.put("x", "x", Sync::yes));
 }
 
-TEST_CASE("a directory above a store that may not be read is somebody else's to sync") {
+TEST_CASE("an unreadable directory above a store is not synced", "[store][file_calls]") {
   const TemporaryDirectory directory;
   tt::FileCalls calls;
   calls.openat = [](int at, const char* path, int flags, mode_t mode) {

@@ -75,7 +75,7 @@ class Pipe {
 
 }  // namespace
 
-TEST_CASE("a claim keeps other processes out for as long as its process lives") {
+TEST_CASE("a claim keeps other processes out for as long as its process lives", "[store][file_claim]") {
   const TemporaryDirectory directory;
   tt::FileStore store(directory / "run");
   const Pipe claimed;
@@ -95,7 +95,7 @@ TEST_CASE("a claim keeps other processes out for as long as its process lives") 
   CHECK(text(store, "claim.smd") == "parent");
 }
 
-TEST_CASE("a claim ends with its process, though children of that live on") {
+TEST_CASE("a claim ends with its process, though children of that live on", "[store][file_claim]") {
   const TemporaryDirectory directory;
   tt::FileStore store(directory / "run");
   const Pipe ready;
@@ -117,7 +117,7 @@ TEST_CASE("a claim ends with its process, though children of that live on") {
   CHECK(store.claim("claim.smd", "third"));
 }
 
-TEST_CASE("a forked child neither holds nor ends its parent's claim") {
+TEST_CASE("a forked child neither holds nor ends its parent's claim", "[store][file_claim]") {
   const TemporaryDirectory directory;
   tt::FileStore store(directory / "run");
   auto claim = store.claim("claim.smd", "parent");
@@ -137,7 +137,7 @@ TEST_CASE("a forked child neither holds nor ends its parent's claim") {
   CHECK(store.claim("own.smd", "parent"));
 }
 
-TEST_CASE("nor does a child that another thread forks in the middle of a claim hold it") {
+TEST_CASE("a child that another thread forks during a claim does not hold it", "[store][file_claim]") {
   const TemporaryDirectory directory;
   const Pipe ready;
   Pipe end;  // of the test, for the grandchild
@@ -174,7 +174,7 @@ TEST_CASE("nor does a child that another thread forks in the middle of a claim h
   CHECK(store.claim("claim.smd", "third"));
 }
 
-TEST_CASE("a claim that changes hands while it is looked at is not taken from the next one") {
+TEST_CASE("a claim that gets a new owner during an attempt to take it stays with that owner", "[store][file_claim]") {
   const TemporaryDirectory directory;
   tt::FileStore others(directory / "run");
   const Pipe order;
@@ -220,7 +220,7 @@ TEST_CASE("a claim that changes hands while it is looked at is not taken from th
   CHECK(exit_code(child) == 0);
 }
 
-TEST_CASE("of several processes one at a time holds a claim") {
+TEST_CASE("one of several processes at a time holds a claim", "[store][file_claim]") {
   const TemporaryDirectory directory;
   tt::FileStore store(directory / "run");
   store.put("claim.smd", "");  // as smdebug leaves it
@@ -241,7 +241,7 @@ TEST_CASE("of several processes one at a time holds a claim") {
   CHECK(store.claim("claim.smd", "me"));
 }
 
-TEST_CASE("two stores of one process exclude each other") {
+TEST_CASE("two stores of one process exclude each other", "[store][file_claim]") {
   const TemporaryDirectory directory;
   tt::FileStore one(directory / "run");
   tt::FileStore two(directory / "run");
@@ -253,7 +253,7 @@ TEST_CASE("two stores of one process exclude each other") {
   CHECK_FALSE(one.claim("claim.smd", "one"));
 }
 
-TEST_CASE("a claim whose file was removed or replaced leaves another one's alone") {
+TEST_CASE("releasing a claim whose file was removed or replaced does not remove another claim", "[store][file_claim]") {
   const TemporaryDirectory directory;
   tt::FileStore store(directory / "run");
   auto first = store.claim("claim.smd", "first");
@@ -267,7 +267,7 @@ TEST_CASE("a claim whose file was removed or replaced leaves another one's alone
   CHECK_FALSE(store.claim("claim.smd", "third"));
 }
 
-TEST_CASE("what is no file is not claimed") {
+TEST_CASE("a key that is not a regular file cannot be claimed", "[store][file_claim]") {
   const TemporaryDirectory directory;
   tt::FileStore store(directory / "run");
   store.put("directory/x", "x");
@@ -284,7 +284,7 @@ TEST_CASE("what is no file is not claimed") {
   CHECK(store.remove_unfinished([](std::string_view) { return true; }) == 0);
 }
 
-TEST_CASE("a claim is not a matter of time") {
+TEST_CASE("a claim does not expire", "[store][file_claim]") {
   const TemporaryDirectory directory;
   tt::FileStore store(directory / "run");
   const auto now = fs::file_time_type::clock::now();
@@ -298,7 +298,7 @@ TEST_CASE("a claim is not a matter of time") {
   }
 }
 
-TEST_CASE("where there are no locks every claim is granted") {
+TEST_CASE("every claim is granted on a file system without locks", "[store][file_claim]") {
   for (const int error : {EINVAL, ENOLCK, ENOSYS, EOPNOTSUPP}) {
     const TemporaryDirectory directory;
     tt::FileCalls calls;
@@ -313,7 +313,7 @@ TEST_CASE("where there are no locks every claim is granted") {
   }
 }
 
-TEST_CASE("a claim whose temporary is cleaned away is tried again") {
+TEST_CASE("a claim whose temporary is removed is tried again", "[store][file_claim]") {
   const TemporaryDirectory directory;
   tt::FileCalls calls;
   int times = 0;

@@ -1,5 +1,6 @@
 #include <tensortap/store/file.hpp>
 
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -17,6 +18,8 @@
 #include <string_view>
 #include <system_error>
 #include <vector>
+
+#include <tensortap/store/file_calls.hpp>
 
 #include "catch.hpp"
 #include "store/conformance.hpp"
@@ -91,7 +94,7 @@ class FileSizeLimit {
 
 }  // namespace
 
-TEST_CASE("a store in a directory does what every store must") {
+TEST_CASE("a store in a directory does what every store must", "[store][file]") {
   conformance::check_store([] {
     struct Owned {
       TemporaryDirectory directory;
@@ -102,7 +105,7 @@ TEST_CASE("a store in a directory does what every store must") {
   });
 }
 
-TEST_CASE("a store's directory is made when the first object is written") {
+TEST_CASE("a store's directory is made when the first object is written", "[store][file]") {
   const TemporaryDirectory directory;
   tt::FileStore store(directory / "a/b/c");
   CHECK(store.list("").empty());
@@ -114,7 +117,7 @@ TEST_CASE("a store's directory is made when the first object is written") {
   CHECK(store.location() == (directory / "a/b/c").string());
 }
 
-TEST_CASE("an object is a plain file with the usual rights") {
+TEST_CASE("an object is a plain file with the usual rights", "[store][file]") {
   Guarded f;
   const mode_t mask = ::umask(022);
   f.store.put("a/b", "x");
@@ -124,7 +127,7 @@ TEST_CASE("an object is a plain file with the usual rights") {
   CHECK(temporaries_in(f.run) == 0);
 }
 
-TEST_CASE("a temporary that somebody left is no object") {
+TEST_CASE("a left-over temporary is not an object", "[store][file]") {
   Guarded f;
   f.store.put("a/b.json", "x");
   std::ofstream(f.run / "a/b.json.tmp") << "half";
@@ -133,7 +136,7 @@ TEST_CASE("a temporary that somebody left is no object") {
   CHECK(listing(f.store, "a/") == "a/b.json 1");
 }
 
-TEST_CASE("what dead writers left unfinished is removed, each by its owner") {
+TEST_CASE("unfinished objects of dead writers are removed, each by its owner", "[store][file]") {
   Guarded f;
   f.store.put("a/b.json", "x");
   fs::create_directory(f.run / "a/directory.tmp");
@@ -158,7 +161,7 @@ TEST_CASE("what dead writers left unfinished is removed, each by its owner") {
   CHECK(f.outside_is_untouched());
 }
 
-TEST_CASE("going on with a listing costs what is left of it") {
+TEST_CASE("continuing a listing costs only the rest of it", "[store][file]") {
   const Guarded f;
   int calls_made = 0;
   tt::FileCalls calls;
@@ -183,7 +186,7 @@ TEST_CASE("going on with a listing costs what is left of it") {
   CHECK(calls_made <= 5);
 }
 
-TEST_CASE("only objects are moved, and never through a link") {
+TEST_CASE("only objects are moved, and never through a link", "[store][file]") {
   Guarded f;
   f.store.put("a/b", "x");
   f.store.put("c/d", "y");
@@ -201,7 +204,7 @@ TEST_CASE("only objects are moved, and never through a link") {
   CHECK(f.outside_is_untouched());
 }
 
-TEST_CASE("what is kept is not even written") {
+TEST_CASE("a put that keeps the object writes nothing", "[store][file]") {
   const Guarded f;
   int written = 0;
   tt::FileCalls calls;
@@ -213,7 +216,7 @@ TEST_CASE("what is kept is not even written") {
   CHECK(written == 1);
 }
 
-TEST_CASE("a put that cannot be renamed leaves nothing behind") {
+TEST_CASE("a put that cannot be renamed leaves nothing behind", "[store][file]") {
   Guarded f;
   f.store.put("a/b", "x");
   CHECK_THAT(store_failure([&] { f.store.put("a", "y"); }),
@@ -222,7 +225,7 @@ TEST_CASE("a put that cannot be renamed leaves nothing behind") {
   CHECK(listing(f.store, "") == "a/b 1");
 }
 
-TEST_CASE("a put that cannot be written leaves the old object, and nothing else") {
+TEST_CASE("a put that cannot be written leaves the old object, and nothing else", "[store][file]") {
   Guarded f;
   f.store.put("a/b", "old");
   std::string message;
@@ -237,7 +240,7 @@ TEST_CASE("a put that cannot be written leaves the old object, and nothing else"
   CHECK(text(f.store, "a/b") == conformance::noise(3 << 20));
 }
 
-TEST_CASE("a file where a directory should be is an error that names it") {
+TEST_CASE("a file where a directory should be is an error that names it", "[store][file]") {
   Guarded f;
   f.store.put("a", "x");
   CHECK_THAT(store_failure([&] { f.store.put("a/b", "y"); }),
@@ -255,7 +258,7 @@ TEST_CASE("a file where a directory should be is an error that names it") {
   CHECK(f.outside_is_untouched());
 }
 
-TEST_CASE("no symbolic link to a directory is followed") {
+TEST_CASE("no symbolic link to a directory is followed", "[store][file]") {
   Guarded f;
   f.store.put("a/b", "x");
   fs::create_directory_symlink(f.outside, f.run / "events");
@@ -274,7 +277,7 @@ TEST_CASE("no symbolic link to a directory is followed") {
   CHECK(f.outside_is_untouched());
 }
 
-TEST_CASE("no symbolic link to a file is followed, but one may be replaced or removed") {
+TEST_CASE("no symbolic link to a file is followed, but one may be replaced or removed", "[store][file]") {
   Guarded f;
   f.store.put("a/b", "x");
   fs::create_symlink(f.outside / "secret", f.run / "a/link");
@@ -295,7 +298,7 @@ TEST_CASE("no symbolic link to a file is followed, but one may be replaced or re
   CHECK(f.outside_is_untouched());
 }
 
-TEST_CASE("the directory of a store may itself be reached through a link") {
+TEST_CASE("the directory of a store may itself be reached through a link", "[store][file]") {
   Guarded f;
   fs::create_directory_symlink(f.run, f.directory / "link");
   tt::FileStore store(f.directory / "link");
@@ -304,7 +307,7 @@ TEST_CASE("the directory of a store may itself be reached through a link") {
   CHECK(listing(store, "") == "a/b 1");
 }
 
-TEST_CASE("what is no regular file is no object, and nobody waits for it") {
+TEST_CASE("a file that is not regular is no object, and opening it does not block", "[store][file]") {
   Guarded f;
   f.store.put("a/b", "x");
   REQUIRE(::mkfifo((f.run / "a/pipe").c_str(), 0600) == 0);
@@ -319,7 +322,7 @@ TEST_CASE("what is no regular file is no object, and nobody waits for it") {
   CHECK(text(f.store, "a/b") == "x");
 }
 
-TEST_CASE("a listing goes sixteen directories deep, however deep they go") {
+TEST_CASE("a listing enters at most sixteen levels of directories", "[store][file]") {
   Guarded f;
   std::string key;
   for (int i = 0; i < 16; ++i) key += "d/";
@@ -332,7 +335,7 @@ TEST_CASE("a listing goes sixteen directories deep, however deep they go") {
   CHECK(text(f.store, key + "d/x") == "x");
 }
 
-TEST_CASE("a range beyond a large sparse file takes no memory for it") {
+TEST_CASE("a range beyond a large sparse file takes no memory for it", "[store][file]") {
   Guarded f;
   f.store.put("a", "0123456789");
   std::error_code unsupported;  // by a file system without sparse files
@@ -343,7 +346,7 @@ TEST_CASE("a range beyond a large sparse file takes no memory for it") {
   CHECK(f.store.get("a", {std::uint64_t{1} << 40, UINT64_MAX})->empty());
 }
 
-TEST_CASE("prefixes that lead out of a store are refused") {
+TEST_CASE("prefixes that lead out of a store are refused", "[store][file]") {
   const Guarded f;
   for (const std::string prefix : {"../", "a/../../", "/", "./", "//"})
     CHECK_THROWS_WITH(f.store.list(prefix), contains("is not a relative path of plain names"));
@@ -351,7 +354,7 @@ TEST_CASE("prefixes that lead out of a store are refused") {
 
 #ifdef __linux__
 
-TEST_CASE("a temporary never follows a link that waits under its name") {
+TEST_CASE("a temporary never follows a link that waits under its name", "[store][file]") {
   Guarded f;
   fs::create_directories(f.run / "a");
   const int watch = ::inotify_init1(IN_NONBLOCK);
@@ -372,7 +375,7 @@ TEST_CASE("a temporary never follows a link that waits under its name") {
   CHECK(temporaries_in(f.run) == 20);
 }
 
-TEST_CASE("no descriptor stays open") {
+TEST_CASE("no descriptor stays open", "[store][file]") {
   const auto open_descriptors = [] { return std::distance(fs::directory_iterator("/proc/self/fd"), {}); };
   Guarded f;
   fs::create_directory_symlink(f.outside, f.run / "link");

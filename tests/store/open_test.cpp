@@ -5,6 +5,8 @@
 #include <optional>
 #include <string>
 
+#include <tensortap/error.hpp>
+
 #include "catch.hpp"
 #include "store/temporary_directory.hpp"
 
@@ -35,13 +37,13 @@ std::string location(const std::string& address) { return tt::open_store(address
 
 }  // namespace
 
-TEST_CASE("an address is a directory") {
+TEST_CASE("an address is a directory", "[store][open]") {
   const TemporaryDirectory directory;
   tt::open_store((directory / "runs/42").string())->put("a/b", "x");
   CHECK(std::filesystem::file_size(directory / "runs/42/a/b") == 1);
 }
 
-TEST_CASE("slashes at the end of an address mean nothing") {
+TEST_CASE("slashes at the end of an address are ignored", "[store][open]") {
   CHECK(location("runs/42///") == "runs/42");
   CHECK(location("runs/42") == "runs/42");
   CHECK(location("/") == "/");
@@ -51,7 +53,7 @@ TEST_CASE("slashes at the end of an address mean nothing") {
   CHECK(std::filesystem::file_size(directory / "new/run/a") == 1);
 }
 
-TEST_CASE("a leading ~ is the home directory, at the beginning only") {
+TEST_CASE("a leading ~ is the home directory, at the beginning only", "[store][open]") {
   const TemporaryDirectory directory;
   const Home home(directory.path().c_str());
   CHECK(location("~") == directory.path());
@@ -62,12 +64,12 @@ TEST_CASE("a leading ~ is the home directory, at the beginning only") {
   CHECK(std::filesystem::exists(directory / "runs/42/a"));
 }
 
-TEST_CASE("without a home directory ~ stands for itself") {
+TEST_CASE("without a home directory ~ is a plain name", "[store][open]") {
   const Home home(nullptr);
   CHECK(location("~/runs") == "~/runs");
 }
 
-TEST_CASE("addresses of other kinds are refused") {
+TEST_CASE("addresses of other kinds are refused", "[store][open]") {
   for (const std::string address : {"gs://bucket/run", "file:///runs", "http://host/run", "://", ""}) {
     CAPTURE(address);
     try {
@@ -80,7 +82,7 @@ TEST_CASE("addresses of other kinds are refused") {
   }
 }
 
-TEST_CASE("a program that cannot speak to S3 says how it could") {
+TEST_CASE("the error in a program without S3 names the header to include", "[store][open]") {
   try {
     (void)tt::open_store("s3://bucket/run");
     FAIL("it was accepted");

@@ -165,20 +165,20 @@ bool is_directory(int file) {
 
 }  // namespace
 
-TEST_CASE("what is synced survives a power loss at any moment") {
+TEST_CASE("synced objects survive a power loss at any moment", "[store][power_loss]") {
   power_loss::Disk disk;
   CHECK(broken_promises(disk, disk.calls(), {.exhaustive = 500, .samples = 100, .only_reads = true}) ==
         std::vector<std::string>{});
 }
 
-TEST_CASE("a file system without an exclusive rename loses no more") {
+TEST_CASE("a file system without an exclusive rename loses no more", "[store][power_loss]") {
   power_loss::Disk disk;
   auto calls = disk.calls();
   calls.renameat_new = [](int, const char*, int, const char*) { return errno = EINVAL, -1; };
   CHECK(broken_promises(disk, calls) == std::vector<std::string>{});
 }
 
-TEST_CASE("a power loss finds every sync that is left out") {
+TEST_CASE("the simulated power loss detects every missing sync", "[store][power_loss]") {
   power_loss::Disk disk;
   auto calls = disk.calls();
   const auto real = disk.calls();
@@ -198,7 +198,7 @@ TEST_CASE("a power loss finds every sync that is left out") {
   CHECK_FALSE(broken_promises(disk, calls).empty());
 }
 
-TEST_CASE("a claim that a power loss left in any state is taken over") {
+TEST_CASE("a claim that a power loss left in any state is taken over", "[store][power_loss]") {
   power_loss::Disk disk;
   tt::FileStore store(disk / "run", disk.calls());
   store.put("a", "x", tt::Sync::yes);
@@ -218,7 +218,7 @@ TEST_CASE("a claim that a power loss left in any state is taken over") {
   CHECK(temporaries > 0);
 }
 
-TEST_CASE("many objects are synced by one call, and survive as well") {
+TEST_CASE("many objects synced by one call survive too", "[store][power_loss]") {
   power_loss::Disk disk;
   auto calls = disk.calls();
   const auto real = disk.calls();
@@ -240,7 +240,7 @@ TEST_CASE("many objects are synced by one call, and survive as well") {
   CHECK(holds == works);
 }
 
-TEST_CASE("directories that another process made are made durable too") {
+TEST_CASE("directories that another process made are made durable too", "[store][power_loss]") {
   power_loss::Disk disk;
   tt::FileStore(disk / "run", disk.calls()).put("events/0/a", "a");  // and is killed
   Promises run(disk, disk.calls(), "run");
@@ -256,7 +256,7 @@ TEST_CASE("directories that another process made are made durable too") {
   CHECK(broken == std::vector<std::string>{});
 }
 
-TEST_CASE("a directory that was removed and made again is made durable again") {
+TEST_CASE("a directory that was removed and made again is made durable again", "[store][power_loss]") {
   power_loss::Disk disk;
   Promises run(disk, disk.calls(), "run");
   run.put("events/0/a", "a", tt::Sync::yes);
@@ -280,7 +280,7 @@ TEST_CASE("a directory that was removed and made again is made durable again") {
   CHECK(lost == 0);
 }
 
-TEST_CASE("a disk that loses its power may have lost anything that was not synced") {
+TEST_CASE("the simulated disk may lose any change that was not synced", "[store][power_loss]") {
   power_loss::Disk disk;
   tt::FileStore store(disk / "run", disk.calls());
   store.put("a/b", "content");
@@ -304,7 +304,7 @@ TEST_CASE("a disk that loses its power may have lost anything that was not synce
   CHECK(disk.operation(disk.operations()).ends_with(" to run/a/b"));
 }
 
-TEST_CASE("what does not go through a disk's calls is refused") {
+TEST_CASE("the simulated disk refuses calls that bypass it", "[store][power_loss]") {
   power_loss::Disk disk;
   const auto nothing = [](const fs::path&, std::size_t) {};
   SECTION("a directory") {

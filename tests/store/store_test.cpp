@@ -7,7 +7,7 @@
 
 namespace tt = tensortap;
 
-TEST_CASE("a key falls into its parts") {
+TEST_CASE("key_parts splits a key at its slashes", "[store][store]") {
   using Parts = std::vector<std::string>;
   CHECK(tt::key_parts("a") == Parts{"a"});
   CHECK(tt::key_parts("events/000000000003/000000000003_worker_0.tfevents") ==
@@ -15,7 +15,7 @@ TEST_CASE("a key falls into its parts") {
   CHECK(tt::key_parts("a/.b/..c/d..") == Parts{"a", ".b", "..c", "d.."});
 }
 
-TEST_CASE("text and bytes are the same memory") {
+TEST_CASE("text and bytes are the same memory", "[store][store]") {
   const std::string text("a\0\xff", 3);
   const tt::Bytes bytes = tt::bytes_of(text);
   CHECK(bytes.size() == 3);

@@ -1,84 +1,97 @@
-// How a checkpoint sync is configured, and what it says it has done.
+// The options of a checkpoint sync, and the report of what it did.
 //
 //   tensortap::CheckpointSyncOptions options{.keep_deleted = true};
 //   options.progress = [](const tensortap::SyncProgress& at) { std::cout << at.bytes << '/' << at.all_bytes << '\n'; };
 #pragma once
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
-#include <ctime>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <stop_token>
 #include <string>
 #include <string_view>
-#include <thread>
 #include <vector>
 
 #include <tensortap/internal/config.hpp>
+#include <tensortap/retry_policy.hpp>
 #include <tensortap/stop.hpp>
-#include <tensortap/store/file_calls.hpp>
 
 TENSORTAP_BEGIN_NAMESPACE
 
-/// How far a restore or an upload is.
+struct FileCalls;
+
+namespace detail {
+void sync_sleep(std::chrono::nanoseconds duration);
+std::int64_t sync_wall_time();
+}  // namespace detail
+
+/// The progress of a restore or an upload.
 struct SyncProgress {
-  std::string_view file = {};  ///< the one that has just been done
-  std::uint64_t files = 0;     ///< done, of `all_files`
+  std::string_view file = {};  ///< the file that was finished last
+  std::uint64_t files = 0;     ///< finished, of `all_files`
   std::uint64_t all_files = 0;
-  std::uint64_t bytes = 0;  ///< done, of `all_bytes`; files that need not be sent count as done
+  std::uint64_t bytes = 0;  ///< finished, of `all_bytes`; unchanged files count as finished
   std::uint64_t all_bytes = 0;
 };
 
-/// What a restore or an upload has done.
+/// The result of a restore or an upload.
 struct SyncReport {
-  std::uint64_t files = 0;      ///< sent or fetched
-  std::uint64_t bytes = 0;      ///< of these
-  std::uint64_t unchanged = 0;  ///< files that were there already
-  std::uint64_t removed = 0;    ///< remote objects whose files are gone here
+  std::uint64_t files = 0;      ///< transferred
+  std::uint64_t bytes = 0;      ///< of the transferred files
+  std::uint64_t unchanged = 0;  ///< files that needed no transfer
+  std::uint64_t removed = 0;    ///< remote objects whose local files were deleted
   std::uint64_t retries = 0;
-  std::vector<std::string> missing = {};   ///< files that are not there, or not as they should be
-  std::vector<std::string> failures = {};  ///< why: messages
-  bool complete = false;                   ///< all that was asked for is there and named by the manifest
-  bool local_is_newer = false;             ///< a restore changed nothing: the directory's last commit is younger
-  std::optional<std::int64_t> step = {};   ///< the global step of the last whole commit, if any is known of
+  std::vector<std::string> missing = {};   ///< files that are absent or out of date at the target
+  std::vector<std::string> failures = {};  ///< messages that say why
+  bool complete = false;                   ///< all requested files are at the target, and the manifest names them
+  bool local_is_newer = false;             ///< a restore changed nothing: the directory's last commit is newer
+  std::optional<std::int64_t> step = {};   ///< the global step of the last whole commit, if any is known
 };
 
-/// What may be chosen.
+/// The options of a checkpoint sync.
 struct CheckpointSyncOptions {
-  /// Keep remote what is deleted here.
+  /// Keeps remote objects whose local files were deleted.
   bool keep_deleted = false;
 
-  /// How long a file must have looked the same before upload_settled() takes it for finished.
+  /// The time for which a file must not change before upload_settled() sends it.
   std::chrono::nanoseconds settle_for = std::chrono::seconds(5);
 
-  /// Calls to the remote store at once; 0: as many as it says pay off.
+  /// The number of parallel calls to the remote store; 0: as many as the store suggests.
   std::size_t at_once = 0;
-  /// A file is in memory while it is sent. Units: bytes of all of them together; one file may be larger.
+  /// The memory for files in transfer; each is in memory while it is sent. Units: bytes of all of them together; a
+  /// single file may be larger.
   std::uint64_t max_memory = std::uint64_t{1} << 30;
   /// Larger files are fetched in parts of this size. Units: bytes.
   std::uint64_t part_size = std::uint64_t{8} << 20;
 
-  /// How often a failing call is made, and how long is waited in between at first; twice as long each time.
-  int attempts = 4;
-  std::chrono::nanoseconds pause = std::chrono::milliseconds(100);
+  /// How a failing call to the remote store is repeated.
+  RetryPolicy retry = {
+      .attempts = 4, .first_delay = std::chrono::milliseconds(100), .longest_delay = std::chrono::seconds(5)};
 
-  /// When the machine goes: an upload returns by then, see `Interruption`. A request without a deadline stops nothing.
+  /// Announces the end of the machine, see `Interruption`: transfers return by its deadline. A request without a
+  /// deadline stops nothing.
   StopSignal stop = {};
-  /// Ends what is under way.
+  /// Ends a running transfer.
   std::stop_token cancel = {};
 
-  /// Called after each file. Threads: several, one call at a time. What it throws is ignored.
+  /// Called after each file. Exceptions are ignored. Threads: several threads, one call at a time.
   std::function<void(const SyncProgress&)> progress = {};
 
-  /// How it waits, what time it is since some moment, and what time it is for files (seconds since 1970).
-  std::function<void(std::chrono::nanoseconds)> sleep = [](std::chrono::nanoseconds t) {
-    std::this_thread::sleep_for(t);
-  };
+  /// Waits between two attempts.
+  std::function<void(std::chrono::nanoseconds)> sleep = detail::sync_sleep;
+  /// The clock of `settle_for`.
   std::function<std::chrono::steady_clock::time_point()> clock = std::chrono::steady_clock::now;
-  std::function<std::int64_t()> wall_time = [] { return static_cast<std::int64_t>(std::time(nullptr)); };
-  /// The system calls on the directory.
-  FileCalls calls = {};
+  /// The time that is compared with that of files. Units: seconds since 1970.
+  std::function<std::int64_t()> wall_time = detail::sync_wall_time;
+  /// The system calls on the directory, for tests; null: those of the system.
+  std::shared_ptr<const FileCalls> calls = {};
 };
 
 TENSORTAP_END_NAMESPACE
+
+#if TENSORTAP_WITH_BODIES
+#include <tensortap/spot/internal/checkpoint_sync_options_impl.hpp>
+#endif

@@ -1,127 +1,76 @@
-// Notices that the machine will be taken away, by a signal, a file that appears or whatever you ask, and raises a stop
-// signal for the loop. It does nothing else: what is to be saved then is the loop's business.
+// Watches for the notice that the machine will be taken away: a signal, a file that appears, or a callable that says
+// so. It raises a stop signal for the loop and does nothing else; the loop saves what it needs.
 //
 //   tensortap::Interruption notice({.grace = std::chrono::seconds(30), .file = "/run/stop"});
 //   tensortap::StopSignal stop = notice.signal();
 //   while (!stop.requested()) …
 #pragma once
 
-#include <poll.h>
 #include <signal.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
 
-#include <algorithm>
-#include <atomic>
-#include <cerrno>
 #include <chrono>
-#include <climits>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
-#include <system_error>
-#include <thread>
-#include <utility>
 #include <vector>
 
-#include <tensortap/error.hpp>
-#include <tensortap/spot/internal/signal_subscription.hpp>
-#include <tensortap/stop.hpp>
-#include <tensortap/store/internal/descriptor.hpp>
 #include <tensortap/internal/config.hpp>
-#include <tensortap/internal/thread.hpp>
+#include <tensortap/stop.hpp>
 
 TENSORTAP_BEGIN_NAMESPACE
 
-/// What announces the end of the machine.
+namespace detail {
+class InterruptionState;
+}
+
+/// The notices that an Interruption watches for.
 struct InterruptionOptions {
   using Duration = StopSignal::Clock::duration;
 
-  /// These signals do. Kubernetes, Slurm and the container services send SIGTERM, Slurm any that is asked for.
+  /// Signals that are notices. Kubernetes, Slurm and the container services send SIGTERM, Slurm any other on request.
   std::vector<int> signals = {SIGTERM, SIGINT, SIGUSR1};
 
   /// The time from a signal or the file to the end.
-  /// Source: EC2 announces a spot interruption two minutes ahead. Elsewhere it is less: 30 s on Google Cloud and Azure.
+  /// Source: EC2 announces a spot interruption two minutes ahead, Google Cloud and Azure 30 s.
   Duration grace = std::chrono::seconds(120);
 
-  /// So does a file with this path, as soon as it is there.
+  /// The path of a file whose existence is a notice.
   std::string file = {};
 
-  /// So does this, once it returns the time left; the address of a cloud's metadata is asked here. What it throws is
-  /// counted and else ignored. Threads: called on a thread of its own, which the destructor waits for.
+  /// Returns the time left once there is a notice, for example by a request to a cloud's metadata service. Exceptions
+  /// are counted and otherwise ignored. Threads: called on a thread of its own, which the destructor joins.
   std::function<std::optional<Duration>()> poll = {};
 
-  /// How often `file` and `poll` are asked.
+  /// The time between two checks of `file` and `poll`.
   Duration interval = std::chrono::seconds(1);
 };
 
-/// Raises a stop signal when the machine will be taken. Several may live at once; each has a signal of its own.
-/// Handlers of signals that were there before are called too; the default action and SIG_IGN are suspended, save that a
-/// second SIGINT ends a process that would have died of the first. All is restored with the last Interruption.
-/// Threads: any; a forked child has signals alone and its own copy of the stop signal.
+/// Raises a stop signal when a notice comes. Several may live at once; each has a stop signal of its own. Earlier
+/// handlers of the signals are called too; the default action and SIG_IGN are suspended, but a second SIGINT ends a
+/// process that the first would have ended without this. The last Interruption restores all.
+/// Threads: any; a forked child reacts to signals only and has its own copy of the stop signal.
 class Interruption {
  public:
   /// Throws: a signal that cannot be handled, an interval that is not positive.
-  explicit Interruption(InterruptionOptions options = {})
-      : options_(std::move(options)), subscription_(options_.signals, stop_, options_.grace) {
-    if (options_.interval <= InterruptionOptions::Duration::zero())
-      throw Error::bad_interruption("interval", "it is not positive; leave it out for one second");
-    if (!options_.file.empty() || options_.poll) start_watching();
-  }
+  explicit Interruption(InterruptionOptions options = {});
   Interruption(const Interruption&) = delete;
   Interruption& operator=(const Interruption&) = delete;
+  ~Interruption();
 
-  ~Interruption() {
-    if (!wake_) return;
-    if (owner_ == ::getpid()) {
-      ::eventfd_write(wake_.get(), 1);
-      watcher_.join();
-    } else {
-      watcher_.detach();  // a forked child has no such thread
-    }
-  }
+  /// Returns the stop signal; its reason is `signal`, or `notice` for the file and the callable.
+  [[nodiscard]] const StopSignal& signal() const noexcept;
 
-  /// What is raised: the reason is `signal`, or `notice` for the file and the callable.
-  [[nodiscard]] const StopSignal& signal() const noexcept { return stop_; }
-
-  /// How often `poll` has thrown.
-  [[nodiscard]] std::uint64_t failed_polls() const noexcept { return failed_polls_; }
+  /// Returns how often `poll` has thrown.
+  [[nodiscard]] std::uint64_t failed_polls() const noexcept;
 
  private:
-  void start_watching() {
-    wake_ = detail::Descriptor(::eventfd(0, EFD_CLOEXEC));
-    if (!wake_) throw Error::io("interruption: cannot watch", options_.file, std::generic_category().message(errno));
-    watcher_ = detail::start_thread([this] { watch(); });
-  }
-
-  void watch() {
-    const auto interval = std::chrono::ceil<std::chrono::milliseconds>(options_.interval).count();
-    pollfd wake{wake_.get(), POLLIN, 0};
-    while (!look() && ::poll(&wake, 1, static_cast<int>(std::min<std::int64_t>(interval, INT_MAX))) == 0) {
-    }
-  }
-
-  /// Whether the notice is there.
-  bool look() {
-    std::optional<InterruptionOptions::Duration> left;
-    if (!options_.file.empty() && ::access(options_.file.c_str(), F_OK) == 0) left = options_.grace;
-    try {
-      if (!left && options_.poll) left = options_.poll();
-    } catch (...) {  // no answer is no notice
-      ++failed_polls_;
-    }
-    if (left) stop_.request(StopReason::notice, detail::deadline_in(*left));
-    return left.has_value();
-  }
-
-  InterruptionOptions options_;
-  StopSignal stop_;
-  detail::SignalSubscription subscription_;
-  std::atomic<std::uint64_t> failed_polls_ = 0;
-  pid_t owner_ = ::getpid();
-  detail::Descriptor wake_;  // of the watcher, if there is one
-  std::thread watcher_;
+  std::unique_ptr<detail::InterruptionState> state_;
 };
 
 TENSORTAP_END_NAMESPACE
+
+#if TENSORTAP_WITH_BODIES
+#include <tensortap/spot/internal/interruption_impl.hpp>
+#endif

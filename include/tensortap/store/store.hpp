@@ -1,12 +1,11 @@
-// Where objects live. A store moves bytes under keys and knows nothing of what they mean: the same run can lie in a
-// directory, in memory or in a bucket. Bring your own by deriving from Store; tests/store/conformance.hpp says what it
-// must do.
+// The interface of a store: objects, which are bytes under keys. A store does not interpret them, so that the same run
+// can lie in a directory, in memory or in a bucket. To bring your own, derive from Store; tests/store/conformance.hpp
+// checks it, and README.md in this folder explains it.
 //
 //   store.put("index/000000000/000000000000_worker_0.json", text, tensortap::Sync::yes);
 //   if (const auto bytes = store.get("training_job_end.ts")) …
 #pragma once
 
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -19,15 +18,14 @@
 #include <vector>
 
 #include <tensortap/bytes/bytes.hpp>
-#include <tensortap/error.hpp>
 #include <tensortap/internal/config.hpp>
 
 TENSORTAP_BEGIN_NAMESPACE
 
-/// Whether a change must have reached the disk, name and all, before the call returns.
+/// Whether an object's bytes and its name must be on the disk when a call returns.
 enum class Sync : std::uint8_t { no, yes };
 
-/// What becomes of an object that is there already.
+/// What put() does if the object exists.
 enum class IfExists : std::uint8_t { replace, keep };
 
 /// A part of an object. Units: bytes.
@@ -40,10 +38,10 @@ struct Range {
 struct ObjectInfo {
   std::string key;
   std::uint64_t size = 0;
-  std::string version = {};  ///< changes whenever its bytes do; empty: the store knows none
+  std::string version = {};  ///< changes whenever the bytes change; empty: the store has no versions
 };
 
-/// A claim on a key, held for as long as it lives.
+/// A held claim on a key. The destructor releases it.
 class Claim {
  public:
   Claim() = default;
@@ -52,8 +50,9 @@ class Claim {
   virtual ~Claim() = default;
 };
 
-/// Objects under keys. Keys are relative paths of plain names, "a/b.c"; anything else is refused with an Error.
-/// Threads: every function may be called from several at once.
+/// Objects under keys. Keys are relative paths of plain names, "a/b.c"; see key_parts().
+/// Throws: every function, for a bad key or if the store fails.
+/// Threads: several threads may call any function at once.
 class Store {
  public:
   Store() = default;
@@ -61,83 +60,72 @@ class Store {
   Store& operator=(const Store&) = delete;
   virtual ~Store() = default;
 
-  /// Makes `pieces`, one after the other, the object `key`. Readers see the whole object or none of it. False if it was
-  /// there already and is kept; that is decided atomically. Throws: the store failed; then the object is as it was,
-  /// or, where only the sync failed, the new one.
+  /// Writes `pieces`, one after the other, as the object `key`. Readers see the whole object or none of it. Returns
+  /// false if the object exists and is kept; the store decides that atomically. Throws: the store failed; the object is
+  /// then unchanged, or new if only the sync failed.
   virtual bool put(std::string_view key, std::span<const Bytes> pieces, Sync sync, IfExists if_exists) = 0;
 
-  /// The bytes of object `key` in `range`, fewer where the object ends; nothing if there is no such object.
+  /// Returns the bytes of object `key` in `range`, fewer if the object ends before; nullopt if there is no such object.
   [[nodiscard]] virtual std::optional<std::vector<std::byte>> get(std::string_view key, Range range) const = 0;
 
-  /// The bytes of object `key` while it is the version that a listing has told; nothing if it is so no more, or the
-  /// store knows no versions.
-  [[nodiscard]] virtual std::optional<std::vector<std::byte>> get_version(std::string_view /*key*/,
-                                                                          std::string_view /*wanted*/) const {
-    return std::nullopt;
-  }
+  /// Returns the object if its version still equals `wanted` (from list()); nullopt if it changed or the store has no
+  /// versions.
+  [[nodiscard]] virtual std::optional<std::vector<std::byte>> get_version(std::string_view key,
+                                                                          std::string_view wanted) const;
 
-  /// The size of object `key` in bytes; nothing if there is no such object.
+  /// Returns the size of object `key` in bytes; nullopt if there is no such object.
   [[nodiscard]] virtual std::optional<std::uint64_t> size(std::string_view key) const = 0;
 
-  /// The objects whose key begins with `prefix`, which is empty or ends in '/', and is greater than `after`; sorted by
-  /// key. Unfinished ones are not among them. Costs about what it returns, however many there are before.
+  /// Returns the finished objects whose key begins with `prefix` and is greater than `after`, sorted by key. `prefix`
+  /// is empty or ends in '/'. The cost depends on what is returned, not on the number of earlier objects.
   [[nodiscard]] virtual std::vector<ObjectInfo> list(std::string_view prefix, std::string_view after) const = 0;
 
-  /// Removes object `key`; false if there was none.
+  /// Removes object `key`. Returns false if there is no such object.
   virtual bool remove(std::string_view key) = 0;
 
-  /// Removes all of these that are there, in no order. Throws: the store failed; then some may be left.
+  /// Removes the objects `keys`, in any order; missing ones are skipped. Throws: the store failed; some may be left.
   virtual void remove_all(std::span<const std::string> keys);
 
-  /// Gives object `from` the key `to`, replacing what was there; false if there was none. Readers see it under one of
-  /// the two, or for a moment under both.
+  /// Renames object `from` to `to` and replaces an object there. Returns false if there is no object `from`. Readers
+  /// see it under one of the keys, or for a moment under both.
   virtual bool move(std::string_view from, std::string_view to) = 0;
 
-  /// Returns when all that happened to these objects, their being moved or removed included, has reached the disk.
-  /// Throws: the store failed; then they may be damaged, and only those put again can be synced.
+  /// Blocks until every change of these objects is on the disk, moves and removals included. Throws: the store failed;
+  /// the objects may be damaged, and each must be put again before it can be synced.
   virtual void sync(std::span<const std::string> keys) = 0;
 
-  /// Claims `key` for as long as the claim lives and this process does; nothing if another one alive holds it. The
-  /// claim is an object that begins with `text`, which says whose; it is removed with the claim, and taken over where a
-  /// process died with it.
-  /// Lifetime: it ends before the store does. A forked child holds no part of it.
+  /// Claims `key` until the claim is destroyed or this process ends; returns null while a living owner holds it. The
+  /// claim is an object that begins with `text`, which names the owner. It is removed with the claim; the claim of a
+  /// dead process is taken over. Lifetime: the store outlives the claim. A forked child holds no part of it.
   [[nodiscard]] virtual std::unique_ptr<Claim> claim(std::string_view key, std::string_view text) = 0;
 
-  /// Removes what writers that died left unfinished of the objects whose key `is_mine` accepts; returns how many. For
-  /// whoever holds the claim on them.
+  /// Removes the unfinished objects of dead writers whose final key `is_mine` accepts; returns their number. The caller
+  /// must hold the claim on these keys.
   virtual std::size_t remove_unfinished(const std::function<bool(std::string_view key)>& is_mine) = 0;
 
-  /// Where this is, for messages.
+  /// Returns the place of the store, for messages.
   [[nodiscard]] virtual std::string location() const = 0;
 
-  /// How many calls at once pay off.
+  /// Returns the number of parallel calls that is worth making.
   [[nodiscard]] virtual std::size_t concurrency() const noexcept { return 1; }
 
-  /// An object of one piece.
+  /// Writes `text` as the object `key`.
   bool put(std::string_view key, std::string_view text, Sync sync = Sync::no, IfExists if_exists = IfExists::replace) {
     const Bytes piece = bytes_of(text);
     return put(key, std::span(&piece, 1), sync, if_exists);
   }
+  /// Returns the whole object `key`; nullopt if there is no such object.
   [[nodiscard]] std::optional<std::vector<std::byte>> get(std::string_view key) const { return get(key, Range{}); }
+  /// Returns all objects whose key begins with `prefix`.
   [[nodiscard]] std::vector<ObjectInfo> list(std::string_view prefix) const { return list(prefix, {}); }
 };
 
-/// The parts of `key` between its slashes. Throws: an absolute key, "." or "..", an empty part, a NUL, more than 1 KiB.
-inline std::vector<std::string> key_parts(std::string_view key) {
-  std::vector<std::string> parts;
-  if (key.size() > 1024 || key.find('\0') != std::string_view::npos) throw Error::bad_key(key);
-  for (std::size_t begin = 0; begin <= key.size();) {
-    const std::size_t slash = std::min(key.find('/', begin), key.size());
-    parts.emplace_back(key.substr(begin, slash - begin));
-    if (parts.back().empty() || parts.back() == "." || parts.back() == "..") throw Error::bad_key(key);
-    begin = slash + 1;
-  }
-  return parts;
-}
-
-inline void Store::remove_all(std::span<const std::string> keys) {
-  for (const std::string& key : keys) (void)key_parts(key);
-  for (const std::string& key : keys) (void)remove(key);
-}
+/// Returns the parts of `key` between its slashes. A store of your own calls it to check a key.
+/// Throws: an absolute key, "." or "..", an empty part, a NUL, more than 1 KiB.
+std::vector<std::string> key_parts(std::string_view key);
 
 TENSORTAP_END_NAMESPACE
+
+#if TENSORTAP_WITH_BODIES
+#include <tensortap/store/internal/store_impl.hpp>
+#endif

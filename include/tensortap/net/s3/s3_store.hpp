@@ -232,10 +232,14 @@ class S3Store final : public Store {
 
 namespace detail {
 
-/// Makes open_store() know s3:// in a program that includes this.
-inline const bool opens_s3 = (
-    open_s3 = [](std::string_view address) -> std::shared_ptr<Store> { return std::make_shared<S3Store>(address); },
-    true);
+/// Registers S3Store with open_store().
+inline bool register_s3_store() noexcept {
+  set_s3_opener([](std::string_view address) -> std::shared_ptr<Store> { return std::make_shared<S3Store>(address); });
+  return true;
+}
+
+/// Lets open_store() open s3:// addresses in a program that includes this.
+inline const bool opens_s3 = register_s3_store();
 
 }  // namespace detail
 

@@ -1,5 +1,5 @@
-// Which files a remote copy of a checkpoint directory consists of, and how each of them was when it was sent. It is
-// written after them, so that it always names a whole. It and what is on its way to its place lie below ".tensortap/".
+// The manifest: the files of a remote copy of a checkpoint directory, with the size and checksum of each. It is written
+// after the files, so that all it names always exists. It and the staged files lie below ".tensortap/".
 //
 //   const tensortap::CheckpointManifest there = tensortap::parse_checkpoint_manifest(text, "manifest.json");
 #pragma once
@@ -24,11 +24,11 @@
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
 
-/// A file as it was sent.
+/// One file of a remote copy.
 struct SyncedFile {
   std::uint64_t size = 0;    ///< Units: bytes
   std::uint32_t crc32c = 0;  ///< of its content
-  bool staged = false;       ///< it was sent beside its place; its object has `staged_key` until it is moved there
+  bool staged = false;       ///< the object has the key `staged_key` until it is moved to the file's name
 
   [[nodiscard]] bool has_content_of(const SyncedFile& other) const noexcept {
     return size == other.size && crc32c == other.crc32c;
@@ -36,9 +36,9 @@ struct SyncedFile {
   friend bool operator==(const SyncedFile&, const SyncedFile&) = default;
 };
 
-/// All files, by name.
+/// The files of a remote copy, by name.
 struct CheckpointManifest {
-  std::uint64_t generation = 0;  ///< how often it was written
+  std::uint64_t generation = 0;  ///< the number of times it was written
   std::map<std::string, SyncedFile, std::less<>> files = {};
 };
 
@@ -46,7 +46,8 @@ namespace sync_layout {
 
 inline constexpr std::string_view folder = ".tensortap";
 inline constexpr std::string_view manifest_key = ".tensortap/manifest.json";
-/// What was sent since, by a process that may have died before it could write the manifest; of the same format.
+/// The list of files sent since the manifest, in the same format: a successor of a process that died does not send them
+/// again.
 inline constexpr std::string_view sent_key = ".tensortap/sent.json";
 inline constexpr std::string_view staging_prefix = ".tensortap/staged/";
 
@@ -54,7 +55,7 @@ inline constexpr std::size_t manifest_limit = std::size_t{32} << 20;
 inline constexpr std::size_t files_limit = 100'000;
 inline constexpr std::uint64_t size_limit = std::uint64_t{1} << 46;
 
-/// Where `name` is sent if its place is taken: a key of its own for each content.
+/// Returns the key at which `name` is staged while its own key is in use; each content has its own key.
 inline std::string staged_key(std::string_view name, const SyncedFile& file) {
   constexpr char digits[] = "0123456789abcdef";
   std::string out(staging_prefix);
@@ -62,8 +63,8 @@ inline std::string staged_key(std::string_view name, const SyncedFile& file) {
   return out.append("-").append(std::to_string(file.size)).append("/").append(name);
 }
 
-/// Why a file of that name is not synced; nothing if it is.
-inline std::string_view why_not(std::string_view name) {
+/// Returns why a file of that name is not synced; empty if it is synced.
+inline std::string_view why_not_synced(std::string_view name) {
   constexpr std::ptrdiff_t depth_limit = 16;
   if (!is_utf8(name)) return "its name is not UTF-8";
   if (name.size() > 960) return "its name is too long";
@@ -80,7 +81,7 @@ inline std::string_view why_not(std::string_view name) {
 
 }  // namespace sync_layout
 
-/// The file's text.
+/// Returns the text of the manifest.
 inline std::string to_json(const CheckpointManifest& manifest) {
   std::string out = R"({"version": 1, "generation": )" + std::to_string(manifest.generation) + R"(, "files": [)";
   for (const char* separator = "\n"; const auto& [name, file] : manifest.files) {
@@ -94,8 +95,8 @@ inline std::string to_json(const CheckpointManifest& manifest) {
   return out + "]}\n";
 }
 
-/// What `text`, which `place` names in messages, says. Throws: another format; a name that leaves the directory; more
-/// files, or deeper or larger ones, than anybody has.
+/// Parses `text`; `place` names it in messages. Throws: another format; a name that leaves the directory; files beyond
+/// the limits on number, depth or size.
 inline CheckpointManifest parse_checkpoint_manifest(std::string_view text, std::string_view place) {
   const json_text::Place where{"checkpoint manifest", place};
   if (text.size() > sync_layout::manifest_limit) throw Error::damaged(where.what, where.where, "it is too large");
@@ -108,7 +109,7 @@ inline CheckpointManifest parse_checkpoint_manifest(std::string_view text, std::
   if (files.size() > sync_layout::files_limit) throw json_text::wrong(where, "files", "there are too many");
   for (const auto& entry : files) {
     const std::string name = json_text::text(entry, "name", where);
-    if (const auto cause = sync_layout::why_not(name); !cause.empty())
+    if (const auto cause = sync_layout::why_not_synced(name); !cause.empty())
       throw Error::damaged(where.what, where.where, "file " + in_quotes(name) + ": " + std::string(cause));
     SyncedFile file{.size = json_text::natural(entry, "size", where)};
     const std::uint64_t crc = json_text::natural(entry, "crc32c", where);

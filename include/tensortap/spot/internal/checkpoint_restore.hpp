@@ -1,7 +1,5 @@
-// One restore of a directory of checkpoints: fetches what the manifest names, or without one all there is, as far as it
-// is not there already; and does not rest before a whole checkpoint is.
-//
-// Not for users: CheckpointSync makes them.
+// One restore of a directory of checkpoints: fetches the files that the manifest names, or all objects if there is
+// none, unless they exist locally. Succeeds only if a whole checkpoint results.
 #pragma once
 
 #include <algorithm>
@@ -17,38 +15,39 @@
 #include <utility>
 #include <vector>
 
+#include <tensortap/bytes/crc32c.hpp>
 #include <tensortap/capture/state.hpp>
 #include <tensortap/error.hpp>
-#include <tensortap/bytes/crc32c.hpp>
+#include <tensortap/internal/config.hpp>
+#include <tensortap/internal/parallel_for.hpp>
+#include <tensortap/spot/checkpoint_sync_options.hpp>
 #include <tensortap/spot/internal/checkpoint_manifest.hpp>
 #include <tensortap/spot/internal/checkpoint_upload.hpp>
 #include <tensortap/spot/internal/local_files.hpp>
 #include <tensortap/spot/internal/remote_files.hpp>
 #include <tensortap/spot/internal/sync_job.hpp>
-#include <tensortap/spot/checkpoint_sync_options.hpp>
-#include <tensortap/internal/config.hpp>
-#include <tensortap/internal/parallel_for.hpp>
 #include <tensortap/store/store.hpp>
 
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
 
+/// One restore; run() is called once.
 class CheckpointRestore {
  public:
   CheckpointRestore(LocalFiles& local, RemoteFiles& remote, KnownFiles& known, const CheckpointSyncOptions& options,
                     SyncJob& job)
       : local_(local), remote_(remote), known_(known), options_(options), job_(job) {}
 
-  /// Throws: what could not be fetched; no commit is whole; the store failed.
+  /// Throws: a file could not be fetched; no commit is whole; the store failed.
   void run() {
     remote_.load(job_);
     find_files();
     if (is_local_newer()) {
-      job_.count([](SyncReport& report) { report.complete = report.local_is_newer = true; });
+      job_.update([](SyncReport& report) { report.complete = report.local_is_newer = true; });
       return;
     }
     local_.remove_unfinished([&](std::string_view name) { return wanted_.files.contains(name); });
-    for (const auto& [name, file] : wanted_.files) job_.expect(name, file.size);
+    for (const auto& [name, file] : wanted_.files) job_.add(name, file.size);
     fetch_files();
     require_whole();
   }
@@ -56,17 +55,19 @@ class CheckpointRestore {
  private:
   static constexpr std::size_t state_limit = std::size_t{64} << 20;
 
+  /// Lists the files to fetch, and fetches the state.
   void find_files() {
     wanted_ = remote_.manifest();
     checked_ = remote_.has_manifest();
     if (!checked_)
       for (const auto& [key, size] : remote_.objects()) {
-        if (key.ends_with("/") || key.starts_with(sync_layout::staging_prefix)) continue;  // "folders" of consoles
-        const auto cause = sync_layout::why_not(key);
+        if (key.ends_with("/") || key.starts_with(sync_layout::staging_prefix))
+          continue;  // consoles create such "folders"
+        const auto cause = sync_layout::why_not_synced(key);
         if (cause.empty() && size <= sync_layout::size_limit)
           wanted_.files.emplace(key, SyncedFile{.size = size});
         else
-          job_.failed(Error::file_not_synced(key, cause.empty() ? "it is too large" : cause).what());
+          job_.add_failure(Error::file_not_synced(key, cause.empty() ? "it is too large" : cause).what());
       }
     if (wanted_.files.size() > sync_layout::files_limit)
       throw Error::damaged("restore", remote_.store().location(), "there are too many files");
@@ -82,9 +83,9 @@ class CheckpointRestore {
     }
   }
 
-  /// Whether the directory has a younger commit, as after a restart on the machine that was there before.
+  /// Returns whether the directory holds a newer commit, as after a restart on the same machine.
   [[nodiscard]] bool is_local_newer() const {
-    if (states_.empty() || !local_.look(std::string(state_key))) return false;
+    if (states_.empty() || !local_.stamp_of(std::string(state_key))) return false;
     std::vector<State> here;
     try {
       here = read_states(local_.store());
@@ -107,13 +108,13 @@ class CheckpointRestore {
     std::vector<std::string> small, large;
     for (const auto& [name, file] : wanted_.files) (file.size > options_.part_size ? large : small).push_back(name);
     parallel_for(small.size(), at_once(), [&](std::size_t i) { try_to_fetch(small[i]); });
-    for (const std::string& name : large) try_to_fetch(name);  // its parts at once
+    for (const std::string& name : large) try_to_fetch(name);  // parallel in its parts
     if (!state_) return;
     try {
-      ArrivingFile file = local_.arrive(std::string(state_key));
+      IncomingFile file = local_.create(std::string(state_key));
       file.write(0, *state_);
       file.publish();
-      job_.done(std::string(state_key), state_->size(), true);
+      job_.mark_done(std::string(state_key), state_->size(), true);
       remember(std::string(state_key), state_file_);
     } catch (const Error& e) {
       failed(std::string(state_key), e);
@@ -139,40 +140,40 @@ class CheckpointRestore {
       damaged_.push_back(name);
     else if (failures_++ == 0)
       failure_ = e.what();
-    job_.failed(e.what());
-    job_.undone(name);
+    job_.add_failure(e.what());
+    job_.mark_missing(name);
   }
 
   void fetch(const std::string& name, const SyncedFile& file) {
-    if (checked_ && is_here(name, file)) return done(name, file, false);
-    for (int attempt = 0; attempt < 2; ++attempt)  // the second time in case the damage was done on the way
+    if (checked_ && is_local(name, file)) return done(name, file, false);
+    for (int attempt = 0; attempt < 2; ++attempt)  // twice: the transfer may have damaged the bytes
       for (const std::string& key : keys_of(name, file)) {
-        ArrivingFile arriving = local_.arrive(name);
+        IncomingFile incoming = local_.create(name);
         SyncedFile got = file;
         const auto crc =
-            file.size > options_.part_size ? fetch_in_parts(key, file, arriving) : fetch_at_once(key, file, arriving);
+            file.size > options_.part_size ? fetch_in_parts(key, file, incoming) : fetch_at_once(key, file, incoming);
         if (!crc || (checked_ && *crc != file.crc32c)) continue;
         got.crc32c = *crc;
-        arriving.publish();
+        incoming.publish();
         return done(name, got, true);
       }
     throw Error::object_differs(remote_.store().location(), name);
   }
 
-  [[nodiscard]] bool is_here(const std::string& name, const SyncedFile& file) const {
-    const auto looks = local_.look(name);
-    if (!looks || looks->size != file.size) return false;
-    const auto here = local_.describe(name);
-    return here && here->file.has_content_of(file);
+  [[nodiscard]] bool is_local(const std::string& name, const SyncedFile& file) const {
+    const auto stamp = local_.stamp_of(name);
+    if (!stamp || stamp->size != file.size) return false;
+    const auto content = local_.describe(name);
+    return content && content->file.has_content_of(file);
   }
 
-  /// Where its content may be.
+  /// Returns the keys at which the content of a file may be.
   static std::vector<std::string> keys_of(const std::string& name, const SyncedFile& file) {
     if (file.staged) return {sync_layout::staged_key(name, file), name};
     return {name};
   }
 
-  /// The object `key` if it has the size of `file`.
+  /// Returns the object `key` if it has the size of `file`.
   [[nodiscard]] std::optional<std::vector<std::byte>> fetch_object(const std::string& key, const SyncedFile& file) {
     auto bytes = job_.with_retries([&] { return remote_.store().get(key, Range{0, file.size + 1}); });
     if (bytes && bytes->size() != file.size) bytes.reset();
@@ -186,16 +187,16 @@ class CheckpointRestore {
   }
 
   [[nodiscard]] std::optional<std::uint32_t> fetch_at_once(const std::string& key, const SyncedFile& file,
-                                                           const ArrivingFile& arriving) {
+                                                           const IncomingFile& incoming) {
     const auto bytes = fetch_object(key, file);
     if (!bytes) return std::nullopt;
-    arriving.write(0, *bytes);
+    incoming.write(0, *bytes);
     return crc32c(*bytes);
   }
 
-  /// The checksum; nothing if the object is not there or of another size.
+  /// Returns the checksum; nullopt if the object does not exist or has another size.
   [[nodiscard]] std::optional<std::uint32_t> fetch_in_parts(const std::string& key, const SyncedFile& file,
-                                                            const ArrivingFile& arriving) {
+                                                            const IncomingFile& incoming) {
     const auto size = job_.with_retries([&] { return remote_.store().size(key); });
     if (size != file.size) return std::nullopt;
     const std::uint64_t part = options_.part_size;
@@ -210,7 +211,7 @@ class CheckpointRestore {
         return;
       }
       crcs[i] = crc32c(*bytes);
-      arriving.write(i * part, *bytes);
+      incoming.write(i * part, *bytes);
     });
     if (differs) return std::nullopt;
     std::uint32_t crc = 0;
@@ -219,27 +220,27 @@ class CheckpointRestore {
     return crc;
   }
 
-  void done(const std::string& name, const SyncedFile& file, bool travelled) {
+  void done(const std::string& name, const SyncedFile& file, bool transferred) {
     remember(name, file);
-    job_.done(name, file.size, travelled);
+    job_.mark_done(name, file.size, transferred);
   }
 
   void remember(const std::string& name, SyncedFile file) {
-    const auto looks = local_.look(name);
+    const auto stamp = local_.stamp_of(name);
     const std::lock_guard lock(mutex_);
     file.staged = false;
-    here_.files.insert_or_assign(name, file);
-    if (looks) known_.insert_or_assign(name, KnownFile{*looks, file, looks->may_deceive(options_.wall_time())});
+    restored_.files.insert_or_assign(name, file);
+    if (stamp) known_.insert_or_assign(name, KnownFile{*stamp, file, stamp->may_miss_change(options_.wall_time())});
   }
 
-  /// Damage is passed over if a commit is whole without what is damaged.
+  /// Throws: a file could not be fetched, or no commit is whole without the damaged files.
   void require_whole() {
     const std::string where = remote_.store().location();
     if (failures_ > 0) throw Error::not_restored(where, failures_, failure_);
-    const State* const whole = last_whole(states_, here_);
+    const State* const whole = last_whole(states_, restored_);
     if (!damaged_.empty() && whole == nullptr) throw Error::checkpoint_damaged(where, damaged_.size(), damaged_[0]);
     if (!states_.empty() && whole == nullptr) throw Error::no_intact_state(where, states_.size());
-    job_.count([&](SyncReport& report) {
+    job_.update([&](SyncReport& report) {
       report.complete = true;
       if (whole != nullptr) report.step = whole->last_seen;
     });
@@ -250,13 +251,13 @@ class CheckpointRestore {
   KnownFiles& known_;
   const CheckpointSyncOptions& options_;
   SyncJob& job_;
-  CheckpointManifest wanted_;  // without the state, which comes last
+  CheckpointManifest wanted_;  // without the state, which is written last
   bool checked_ = false;       // whether checksums are known
   std::optional<std::vector<std::byte>> state_;
   SyncedFile state_file_;
   std::vector<State> states_;
   std::mutex mutex_;  // guards what follows, and the known files, while files are fetched
-  CheckpointManifest here_;
+  CheckpointManifest restored_;
   std::vector<std::string> damaged_;
   std::uint64_t failures_ = 0;
   std::string failure_;

@@ -1,5 +1,5 @@
-// The files of a directory of checkpoints: what they look like, read without being fooled by a writer, and written so
-// that a name never stands for half a file. Not for users: CheckpointSync owns one.
+// The files of a directory of checkpoints: detects their changes, reads each as it was at one moment, and writes a file
+// so that its name never refers to half of it.
 #pragma once
 
 #include <fcntl.h>
@@ -16,67 +16,66 @@
 #include <utility>
 #include <vector>
 
+#include <tensortap/bytes/crc32c.hpp>
 #include <tensortap/capture/state.hpp>
 #include <tensortap/error.hpp>
-#include <tensortap/bytes/crc32c.hpp>
 #include <tensortap/internal/config.hpp>
 #include <tensortap/spot/internal/checkpoint_manifest.hpp>
-#include <tensortap/store/internal/descriptor.hpp>
-#include <tensortap/store/internal/directory_tree.hpp>
 #include <tensortap/store/file.hpp>
 #include <tensortap/store/file_calls.hpp>
+#include <tensortap/store/internal/descriptor.hpp>
+#include <tensortap/store/internal/directory_tree.hpp>
 #include <tensortap/store/internal/temporary.hpp>
 
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
 
-/// What tells one content of a file from the next, unless they follow each other within the clock's resolution.
-struct FileLooks {
+/// Size, time and inode of a file, which change with its content, except within the resolution of the clock.
+struct FileStamp {
   std::uint64_t size = 0;
   std::int64_t seconds = 0;
   std::int64_t nanoseconds = 0;
   std::uint64_t inode = 0;
-  friend bool operator==(const FileLooks&, const FileLooks&) = default;
+  friend bool operator==(const FileStamp&, const FileStamp&) = default;
 
-  /// Whether it was so young at `now` that it may have changed since without looking so.
-  /// Source: the coarsest times of a file system in use, those of FAT and HFS+, are 2 s.
-  [[nodiscard]] bool may_deceive(std::int64_t now) const noexcept { return seconds + 2 >= now; }
+  /// Returns whether the file may change after `now` without a change of the stamp.
+  /// Source: the coarsest file times in use, of FAT and HFS+, have a resolution of 2 s.
+  [[nodiscard]] bool may_miss_change(std::int64_t now) const noexcept { return seconds + 2 >= now; }
 };
 
-/// A file's content, all of the same moment.
+/// A file's content at one moment.
 struct FileContent {
-  FileLooks looks;
+  FileStamp stamp;
   SyncedFile file;
-  std::vector<std::byte> bytes;  // unless only its checksum was asked for
+  std::vector<std::byte> bytes;  // empty after describe()
 };
 
-/// A file on its way into the directory. One that is not published goes with this.
-class ArrivingFile {
+/// A new file of the directory. The destructor removes it unless it was published.
+class IncomingFile {
  public:
-  ArrivingFile(DirectoryTree& tree, const std::string& name)
+  IncomingFile(DirectoryTree& tree, const std::string& name)
       : tree_(tree),
         name_(name),
         leaf_(name.substr(name.rfind('/') + 1)),
         directory_(tree.make(folder_of(name), name)),
         temporary_(tree, directory_, leaf_, name_) {}
 
-  /// Threads: any, for parts that do not overlap.
+  /// Writes `bytes` at `start`. Threads: any, for parts that do not overlap.
   void write(std::uint64_t start, Bytes bytes) const {
     while (!bytes.empty()) {
       const ssize_t n = uninterrupted([&] {
         return tree_.calls().pwrite(temporary_.file.get(), bytes.data(), bytes.size(), static_cast<off_t>(start));
       });
-      if (n == 0) errno = EIO;  // else this could go on for ever
+      if (n == 0) errno = EIO;  // otherwise this could loop for ever
       if (n <= 0) throw tree_.failed("write", name_);
       start += static_cast<std::uint64_t>(n);
       bytes = bytes.subspan(static_cast<std::size_t>(n));
     }
   }
 
-  /// Gives it its name, and takes that from what had it.
+  /// Renames the file to its name and replaces a file there.
   void publish() {
-    // An interrupted close has closed.
-    if (tree_.calls().close(temporary_.file.release()) != 0 && errno != EINTR) throw tree_.failed("write", name_);
+    temporary_.close();
     if (!temporary_.publish(IfExists::replace)) throw tree_.failed("rename", name_);
   }
 
@@ -94,10 +93,10 @@ class ArrivingFile {
   Temporary temporary_;
 };
 
-/// Threads: every function may be called from several at once.
+/// The directory. Threads: several threads may call any function at once.
 class LocalFiles {
  public:
-  using Looks = std::map<std::string, FileLooks, std::less<>>;
+  using Stamps = std::map<std::string, FileStamp, std::less<>>;
 
   LocalFiles(const std::string& directory, const FileCalls& calls)
       : store_(directory, calls), tree_(directory, calls) {}
@@ -105,17 +104,18 @@ class LocalFiles {
   [[nodiscard]] const std::string& directory() const noexcept { return tree_.root(); }
   [[nodiscard]] const Store& store() const noexcept { return store_; }
 
-  /// All finished files but our own. Symbolic links are not followed.
-  [[nodiscard]] Looks look() const {
-    Looks out;
+  /// Returns the stamps of all finished files outside ".tensortap/". Symbolic links are not followed.
+  [[nodiscard]] Stamps stamps() const {
+    Stamps out;
     for (ObjectInfo& object : store_.list(""))
-      if (const auto looks = look(object.key); looks && !object.key.starts_with(std::string(sync_layout::folder) + "/"))
-        out.emplace(std::move(object.key), *looks);
+      if (const auto stamp = stamp_of(object.key);
+          stamp && !object.key.starts_with(std::string(sync_layout::folder) + "/"))
+        out.emplace(std::move(object.key), *stamp);
     return out;
   }
 
-  /// The file `name`; nothing if there is no such file.
-  [[nodiscard]] std::optional<FileLooks> look(const std::string& name) const {
+  /// Returns the stamp of file `name`; nullopt if there is no such file.
+  [[nodiscard]] std::optional<FileStamp> stamp_of(const std::string& name) const {
     struct stat status {};
     const std::string path = directory() + "/" + name;
     if (tree_.calls().fstatat(AT_FDCWD, path.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) {
@@ -123,22 +123,23 @@ class LocalFiles {
       throw tree_.failed("look at", name);
     }
     if (!S_ISREG(status.st_mode)) return std::nullopt;
-    return FileLooks{static_cast<std::uint64_t>(status.st_size), status.st_mtim.tv_sec, status.st_mtim.tv_nsec,
+    return FileStamp{static_cast<std::uint64_t>(status.st_size), status.st_mtim.tv_sec, status.st_mtim.tv_nsec,
                      status.st_ino};
   }
 
-  /// Its size and checksum alone, read in parts; nothing if it is gone. Throws: it keeps changing; it cannot be read.
+  /// Returns size and checksum of a file, which is read in parts; nullopt if it does not exist. Throws: it keeps
+  /// changing; it cannot be read.
   [[nodiscard]] std::optional<FileContent> describe(const std::string& name) const {
-    return unchanged(name, [&](FileContent& content) {
+    return read_unchanged(name, [&](FileContent& content) {
       const auto file = describe_checkpoint_file(store_, name);
       if (file) content.file = {.size = file->size, .crc32c = file->crc32c};
       return file.has_value();
     });
   }
 
-  /// The same, and all its bytes.
+  /// Returns a file's size, checksum and bytes; otherwise as describe().
   [[nodiscard]] std::optional<FileContent> read(const std::string& name) const {
-    return unchanged(name, [&](FileContent& content) {
+    return read_unchanged(name, [&](FileContent& content) {
       auto bytes = store_.get(name, Range{});
       if (!bytes) return false;
       content.bytes = std::move(*bytes);
@@ -147,22 +148,23 @@ class LocalFiles {
     });
   }
 
-  [[nodiscard]] ArrivingFile arrive(const std::string& name) { return {tree_, name}; }
+  /// Begins a new file `name`.
+  [[nodiscard]] IncomingFile create(const std::string& name) { return {tree_, name}; }
 
-  /// Removes what a process that died left of files `is_mine` accepts.
+  /// Removes the unfinished files of dead processes whose final name `is_mine` accepts.
   void remove_unfinished(const std::function<bool(std::string_view name)>& is_mine) {
     store_.remove_unfinished(is_mine);
   }
 
  private:
-  /// What `get` reads of `name`, if nobody has written to it meanwhile.
+  /// Returns what `get` reads of `name`; repeats it if the file changed meanwhile.
   template <class Get>
-  [[nodiscard]] std::optional<FileContent> unchanged(const std::string& name, const Get& get) const {
+  [[nodiscard]] std::optional<FileContent> read_unchanged(const std::string& name, const Get& get) const {
     for (int attempt = 0; attempt < 3; ++attempt) {
-      const auto before = look(name);
+      const auto before = stamp_of(name);
       if (!before) return std::nullopt;
-      FileContent out{.looks = *before, .file = {}, .bytes = {}};
-      if (get(out) && out.file.size == before->size && look(name) == before) return out;
+      FileContent out{.stamp = *before, .file = {}, .bytes = {}};
+      if (get(out) && out.file.size == before->size && stamp_of(name) == before) return out;
     }
     throw Error::file_keeps_changing(directory() + "/" + name);
   }

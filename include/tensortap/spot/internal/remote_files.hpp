@@ -1,5 +1,5 @@
-// The remote side of a checkpoint sync: which objects there are, which of them the manifest names, and the rule that
-// none of these is overwritten while it does. Not for users: CheckpointSync owns one.
+// The remote side of a checkpoint sync: the objects of the store, those that the manifest names, and the rule that none
+// of the latter is overwritten.
 #pragma once
 
 #include <algorithm>
@@ -26,7 +26,7 @@
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
 
-/// The commit that a successor goes on from if `files` is all there is: the last whose files are among them.
+/// Returns the last commit whose files are all in `there`: a successor resumes from it. Null if there is none.
 inline const State* last_whole(const std::vector<State>& states, const CheckpointManifest& there) {
   const auto is_there = [&](const CheckpointFile& file) {
     const auto found = there.files.find(file.name);
@@ -37,7 +37,7 @@ inline const State* last_whole(const std::vector<State>& states, const Checkpoin
   return nullptr;
 }
 
-/// Threads: `current` and `put` may be called from several at once.
+/// The remote copy. Threads: several threads may call current(), put() and save_sent_list() at once.
 class RemoteFiles {
  public:
   explicit RemoteFiles(std::shared_ptr<Store> store) : store_(std::move(store)) {}
@@ -45,10 +45,10 @@ class RemoteFiles {
   [[nodiscard]] Store& store() const noexcept { return *store_; }
   [[nodiscard]] bool has_manifest() const noexcept { return text_.has_value(); }
   [[nodiscard]] const CheckpointManifest& manifest() const noexcept { return manifest_; }
-  /// All objects and their sizes, by key.
+  /// Returns the sizes of all objects, by key.
   [[nodiscard]] const std::map<std::string, std::uint64_t, std::less<>>& objects() const noexcept { return objects_; }
 
-  /// Looks at what is there.
+  /// Reads the manifest, the list of sent files and the listing of the store.
   void load(SyncJob& job) {
     loaded_ = false;
     text_ = read(job, sync_layout::manifest_key);
@@ -62,21 +62,22 @@ class RemoteFiles {
         const auto text = read(job, sync_layout::sent_key);
         if (text) sent_ = parse(*text, sync_layout::sent_key);
       } catch (const Error& e) {
-        if (e.code() != Errc::damaged) throw;  // what it says would only have spared work
+        if (e.code() != Errc::damaged) throw;  // the list only saves work
       }
       if (sent_.generation != manifest_.generation) sent_.files.clear();
     }
     sent_.generation = manifest_.generation;
     for (auto at = sent_.files.begin(); at != sent_.files.end();)
-      at = is_there(at->first, at->second) ? std::next(at) : sent_.files.erase(at);
-    for (auto& [name, file] : manifest_.files) (void)is_there(name, file);
+      at = locate(at->first, at->second) ? std::next(at) : sent_.files.erase(at);
+    for (auto& [name, file] : manifest_.files) (void)locate(name, file);
     loaded_ = true;
   }
+  /// Calls load() unless it has succeeded before.
   void load_once(SyncJob& job) {
     if (!loaded_) load(job);
   }
 
-  /// What was last sent of `name`, in whichever process, if its object is there.
+  /// Returns the content of `name` that this or another process sent last, if its object exists.
   [[nodiscard]] std::optional<SyncedFile> current(const std::string& name) const {
     const std::lock_guard lock(mutex_);
     if (const auto found = sent_.files.find(name); found != sent_.files.end()) return found->second;
@@ -85,8 +86,8 @@ class RemoteFiles {
     return found->second;
   }
 
-  /// Sends `bytes` as the next content of `name`: to its place if that is free, else beside it. False if they were
-  /// there already.
+  /// Sends `bytes` as the next content of `name`: to its own key if that is free, otherwise to its staged key. Returns
+  /// false if the object exists already.
   bool put(SyncJob& job, const std::string& name, SyncedFile file, Bytes bytes) {
     const std::string staged = sync_layout::staged_key(name, file);
     bool is_new = false;
@@ -104,34 +105,34 @@ class RemoteFiles {
     }
     const std::lock_guard lock(mutex_);
     sent_.files.insert_or_assign(name, file);
-    unsaid_ += file.staged ? 0 : file.size;
+    unlisted_ += file.staged ? 0 : file.size;
     return is_new;
   }
 
-  /// Leaves word of what was sent, for a successor, once it is worth it.
-  void leave_word(SyncJob& job) {
-    constexpr std::uint64_t worth = std::uint64_t{32} << 20;
+  /// Writes the list of sent files for a successor, once 32 MiB were sent since the last time.
+  void save_sent_list(SyncJob& job) {
+    constexpr std::uint64_t threshold = std::uint64_t{32} << 20;
     std::string text;
     {
       const std::lock_guard lock(mutex_);
-      if (unsaid_ < worth) return;
-      unsaid_ = 0;
+      if (unlisted_ < threshold) return;
+      unlisted_ = 0;
       text = to_json(sent_);
     }
-    const std::lock_guard lock(word_mutex_);
+    const std::lock_guard lock(list_mutex_);
     job.with_retries([&] { return store_->put(sync_layout::sent_key, text, Sync::no); });
     const std::lock_guard guard(mutex_);
     objects_[std::string(sync_layout::sent_key)] = text.size();
   }
 
-  /// From now on `next` is what is there. Throws: another process has written the manifest since.
+  /// Writes `next` as the manifest. Throws: another process has written the manifest since load().
   void publish(SyncJob& job, CheckpointManifest next) {
     next.generation = manifest_.generation + 1;
     const std::string text = to_json(next);
     if (text.size() > sync_layout::manifest_limit || next.files.size() > sync_layout::files_limit)
       throw Error::damaged("checkpoint sync", store_->location(), "there are too many files; sync fewer");
     job.with_retries([&] {
-      // A put that seemed to fail may have succeeded.
+      // A put that reported a failure may have succeeded.
       const auto there = read(job, sync_layout::manifest_key);
       if (there != text_ && there != text && there != attempted_) throw Error::sync_taken_over(store_->location());
       attempted_ = text;
@@ -147,8 +148,9 @@ class RemoteFiles {
     });
   }
 
-  /// Moves what was sent beside its place to its place; the state last, as it is what others begin with.
-  void tidy(SyncJob& job) {
+  /// Moves staged files to their own keys, metadata.json last because readers begin with it. Removes what is no longer
+  /// needed below ".tensortap/".
+  void move_staged(SyncJob& job) {
     for (const bool is_state : {false, true})
       for (auto& entry : manifest_.files) {
         const std::string& name = entry.first;
@@ -159,16 +161,17 @@ class RemoteFiles {
           objects_.erase(from);
           objects_[name] = file.size;
         }
-        file.staged = false;  // if it was not there, an earlier attempt had moved it
+        file.staged = false;  // if it did not exist, an earlier attempt has moved it
       }
-    std::vector<std::string> superfluous;
+    std::vector<std::string> unused;
     for (const auto& [key, size] : objects_)
-      if ((key.starts_with(sync_layout::staging_prefix) && !is_wanted(key)) ||
+      if ((key.starts_with(sync_layout::staging_prefix) && !is_in_use(key)) ||
           (key == sync_layout::sent_key && sent_.files.empty()))
-        superfluous.push_back(key);
-    remove(job, superfluous);
+        unused.push_back(key);
+    remove(job, unused);
   }
 
+  /// Removes the objects `keys`.
   void remove(SyncJob& job, std::span<const std::string> keys) {
     if (keys.empty()) return;
     job.with_retries([&] { store_->remove_all(keys); });
@@ -178,6 +181,7 @@ class RemoteFiles {
     }
   }
 
+  /// Returns the text of the small object `key`; nullopt if it does not exist.
   [[nodiscard]] std::optional<std::string> read(SyncJob& job, std::string_view key) const {
     const auto bytes = job.with_retries([&] { return store_->get(key, Range{0, sync_layout::manifest_limit + 1}); });
     if (!bytes) return std::nullopt;
@@ -194,8 +198,8 @@ class RemoteFiles {
     return found != objects_.end() && found->second == file.size;
   }
 
-  /// Whether the object of `file` is there, in either place.
-  [[nodiscard]] bool is_there(const std::string& name, SyncedFile& file) const {
+  /// Returns whether the object of `file` exists, staged or moved, and sets `file.staged` accordingly.
+  [[nodiscard]] bool locate(const std::string& name, SyncedFile& file) const {
     if (has_object(name, file)) return true;
     SyncedFile moved = file;
     moved.staged = false;
@@ -204,7 +208,7 @@ class RemoteFiles {
     return true;
   }
 
-  [[nodiscard]] bool is_wanted(const std::string& staged) const {
+  [[nodiscard]] bool is_in_use(const std::string& staged) const {
     for (const auto* files : {&manifest_.files, &sent_.files}) {
       const std::size_t slash = staged.find('/', sync_layout::staging_prefix.size());
       const auto found = files->find(slash == std::string::npos ? std::string() : staged.substr(slash + 1));
@@ -217,13 +221,13 @@ class RemoteFiles {
 
   std::shared_ptr<Store> store_;
   std::optional<std::string> text_;       // of the manifest
-  std::optional<std::string> attempted_;  // one that may have been written, though the store failed
+  std::optional<std::string> attempted_;  // may have been written although the store failed
   CheckpointManifest manifest_;
-  std::mutex word_mutex_;
+  std::mutex list_mutex_;
   mutable std::mutex mutex_;  // guards what follows while files are sent
   std::map<std::string, std::uint64_t, std::less<>> objects_;
-  CheckpointManifest sent_;  // since the manifest
-  std::uint64_t unsaid_ = 0;
+  CheckpointManifest sent_;     // since the manifest
+  std::uint64_t unlisted_ = 0;  // bytes sent that the stored list does not name
   bool loaded_ = false;
 };
 

@@ -1,6 +1,4 @@
-// Signals, heard by several at once without being lost to whoever handled them before.
-//
-// Not for users: Interruption is the way in.
+// Signals for several listeners at once, which earlier handlers of these signals receive too.
 #pragma once
 
 #include <signal.h>
@@ -22,14 +20,14 @@
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
 
-/// The moment after `left`, however long that is.
+/// Returns the time after `left`, at most the last time that the clock can represent.
 inline StopSignal::Clock::time_point deadline_in(StopSignal::Clock::duration left) noexcept {
   const auto now = StopSignal::Clock::now();
   const auto most = StopSignal::Clock::time_point::max() - now;
   return now + std::clamp(left, StopSignal::Clock::duration::zero(), most);
 }
 
-/// Somebody who is told of signals. Never freed, as a handler may be reading it in any thread at any time.
+/// One listener. Never freed: a handler in any thread may be reading it at any time.
 struct SignalListener {
   StopSignal stop;
   StopSignal::Clock::duration grace;
@@ -38,13 +36,13 @@ struct SignalListener {
   std::atomic<bool> listens = true;
 };
 
-/// A signal that has listeners: what it did before, and how often it came.
+/// A signal that has listeners, and its earlier action.
 struct HandledSignal {
   std::atomic<void (*)(int)> plain_handler = nullptr;
   std::atomic<void (*)(int, siginfo_t*, void*)> handler = nullptr;
   std::atomic<bool> was_default = false;
   std::atomic<bool> came = false;
-  // Not for the handler:
+  // The handler does not read the rest.
   struct sigaction earlier = {};
   int listeners = 0;
   bool installed = false;
@@ -54,12 +52,12 @@ struct HandledSignal {
 struct Signals {
   std::atomic<SignalListener*> listeners = nullptr;
   std::array<HandledSignal, 64> handled = {};
-  std::mutex mutex;  // over all that the handler does not read
+  std::mutex mutex;  // guards all that the handler does not read
 };
 inline constinit Signals signals;
 
-/// Tells the listeners, then does what was done before. It must not end the process, which is to save its work first;
-/// but whoever presses Ctrl-C a second time means it.
+/// Notifies the listeners, then calls the earlier handler. The first signal does not end the process, so that it can
+/// save its work; a second Ctrl-C does.
 inline void on_signal(int number, siginfo_t* info, void* context) {
   const int error = errno;
   for (SignalListener* l = signals.listeners.load(); l != nullptr; l = l->next)
@@ -74,7 +72,7 @@ inline void on_signal(int number, siginfo_t* info, void* context) {
   errno = error;
 }
 
-/// Listens to signals while it lives.
+/// Requests a stop for each of the signals while it lives.
 class SignalSubscription {
  public:
   SignalSubscription(const std::vector<int>& numbers, const StopSignal& stop, StopSignal::Clock::duration grace) {
@@ -96,7 +94,7 @@ class SignalSubscription {
   SignalSubscription& operator=(const SignalSubscription&) = delete;
   ~SignalSubscription() {
     const std::lock_guard lock(signals.mutex);
-    for_each_signal(restore);  // first, so that no signal is heard by nobody
+    for_each_signal(restore);  // first: a signal in between still has a listener
     listener_->listens = false;
   }
 
@@ -124,7 +122,8 @@ class SignalSubscription {
     handled.installed = true;
   }
 
-  /// A handler that was installed over ours stays, and may go on calling ours, which then only calls the earlier one.
+  /// Restores the earlier action. A handler that was installed over ours stays and may continue to call ours, which
+  /// then only calls the earlier handler.
   static void restore(int number, HandledSignal& handled) {
     if (--handled.listeners > 0) return;
     struct sigaction current {};

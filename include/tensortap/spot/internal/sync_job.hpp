@@ -1,5 +1,4 @@
-// One restore or upload under way: repeats what fails, knows when it is too late, and keeps account of what was done.
-// Not for users: CheckpointSync starts them.
+// One running restore or upload: its deadline, its retries, its report and its use of memory.
 #pragma once
 
 #include <algorithm>
@@ -18,22 +17,23 @@
 
 #include <tensortap/error.hpp>
 #include <tensortap/internal/config.hpp>
+#include <tensortap/internal/retry.hpp>
 #include <tensortap/spot/checkpoint_sync_options.hpp>
 #include <tensortap/stop.hpp>
 
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
 
-/// Threads: any.
+/// The deadline, the retries and the report of one restore or upload. Threads: any.
 class SyncJob {
  public:
   using Clock = std::chrono::steady_clock;
 
-  /// `remote` names the store in messages.
+  /// `remote` is the store's location, for messages.
   SyncJob(const CheckpointSyncOptions& options, StopSignal stop, Clock::time_point deadline, std::string remote)
       : options_(options), stop_(std::move(stop)), deadline_(deadline), remote_(std::move(remote)) {}
 
-  /// What is left; at most a day.
+  /// Returns the time left, at most a day.
   [[nodiscard]] Clock::duration time_left() const {
     Clock::duration left = std::chrono::hours(24);
     if (abandoned_ || options_.cancel.stop_requested()) return {};
@@ -43,89 +43,88 @@ class SyncJob {
     return std::max(left, Clock::duration::zero());
   }
   [[nodiscard]] bool is_late() const { return time_left() <= Clock::duration::zero(); }
+  /// Throws: no time is left.
   void require_time() const {
     if (is_late()) throw Error::sync_out_of_time(remote_);
   }
 
-  /// `call`, again while the store fails and there is time.
+  /// Returns what `call` returns; repeats it while the store fails and time is left.
   template <class Call>
   auto with_retries(const Call& call) {
-    constexpr std::chrono::nanoseconds longest_pause = std::chrono::seconds(5);
-    std::chrono::nanoseconds pause = options_.pause;
-    for (int attempt = 1;; ++attempt) {
+    Retries retries(options_.retry);
+    require_time();
+    return retry(retries, call, [this](std::chrono::nanoseconds delay) {
+      if (time_left() <= delay) return false;
+      update([](SyncReport& report) { ++report.retries; });
+      options_.sleep(delay);
       require_time();
-      try {
-        return call();
-      } catch (const Error& e) {
-        if (e.code() != Errc::io || attempt >= options_.attempts || time_left() <= pause) throw;
-      }
-      count([](SyncReport& report) { ++report.retries; });
-      options_.sleep(pause);
-      pause = std::min(pause * 2, longest_pause);
-    }
+      return true;
+    });
   }
 
+  /// Calls `change(report)`.
   template <class Change>
-  void count(const Change& change) {
+  void update(const Change& change) {
     const std::lock_guard lock(mutex_);
     if (!abandoned_) change(report_);
   }
 
-  /// `name`, of `size` bytes, is to be done.
-  void expect(const std::string& name, std::uint64_t size) {
+  /// Adds `name`, of `size` bytes, to the files to do.
+  void add(const std::string& name, std::uint64_t size) {
     const std::lock_guard lock(mutex_);
-    left_.insert(name);
-    if (!expected_.insert(name).second) return;
+    missing_.insert(name);
+    if (!added_.insert(name).second) return;
     ++progress_.all_files;
     progress_.all_bytes += size;
   }
-  /// It is none of ours after all.
-  void forget(const std::string& name) {
+  /// Takes `name` off the files to do.
+  void drop(const std::string& name) {
     const std::lock_guard lock(mutex_);
-    left_.erase(name);
+    missing_.erase(name);
   }
-  /// It is done; `moved` says whether its bytes had to travel. The second time it is no longer news.
-  void done(const std::string& name, std::uint64_t size, bool moved) {
+  /// Marks `name` done; `transferred`: its bytes were transferred. Repeated calls do not advance the progress.
+  void mark_done(const std::string& name, std::uint64_t size, bool transferred) {
     const std::lock_guard lock(mutex_);
-    left_.erase(name);
+    missing_.erase(name);
     if (abandoned_) return;
-    const bool news = done_.insert(name).second;
-    if (moved) {
+    const bool is_first = done_.insert(name).second;
+    if (transferred) {
       ++report_.files;
       report_.bytes += size;
-    } else if (news) {
+    } else if (is_first) {
       ++report_.unchanged;
     }
-    if (!news) return;
+    if (!is_first) return;
     ++progress_.files;
     progress_.bytes += size;
     progress_.file = name;
     try {
       if (options_.progress) options_.progress(progress_);
-    } catch (...) {  // not our business
+    } catch (...) {  // a callback's failure does not fail the transfer
     }
     progress_.file = {};
   }
-  /// It is not done, or no longer: its name stays among those that are missing.
-  void undone(const std::string& name) {
+  /// Adds `name` to the missing files of the report.
+  void mark_missing(const std::string& name) {
     const std::lock_guard lock(mutex_);
-    left_.insert(name);
+    missing_.insert(name);
   }
-  void failed(std::string message) {
+  /// Adds a message to the report, up to 100.
+  void add_failure(std::string message) {
     constexpr std::size_t most = 100;
     const std::lock_guard lock(mutex_);
     if (!abandoned_ && report_.failures.size() < most) report_.failures.push_back(std::move(message));
   }
 
-  /// What was done so far.
+  /// Returns the result so far.
   [[nodiscard]] SyncReport report() const {
     const std::lock_guard lock(mutex_);
     SyncReport out = report_;
-    out.missing.assign(left_.begin(), left_.end());
+    out.missing.assign(missing_.begin(), missing_.end());
     out.complete = out.complete && out.missing.empty();
     return out;
   }
-  /// Tells nobody of anything any more, and ends as soon as it can.
+  /// Ends the job as soon as possible and suppresses all callbacks and changes of the report from now on.
   void abandon() {
     const std::lock_guard lock(mutex_);
     abandoned_ = true;
@@ -140,20 +139,20 @@ class SyncJob {
   mutable std::mutex mutex_;  // guards what follows
   SyncReport report_;
   SyncProgress progress_;
-  std::set<std::string> left_;
-  std::set<std::string> expected_;
+  std::set<std::string> missing_;
+  std::set<std::string> added_;
   std::set<std::string> done_;
 };
 
-/// Memory for files on their way.
+/// The memory for files in transfer.
 class MemoryBudget {
  public:
   explicit MemoryBudget(std::uint64_t limit) : limit_(limit) {}
 
-  /// A part of it, for as long as it lives.
+  /// A part of the budget, returned by the destructor.
   class Share {
    public:
-    /// Waits for room for `bytes`, or to be alone. Throws: it took too long.
+    /// Waits until `bytes` are free, or all memory is. Throws: no time is left.
     Share(MemoryBudget& budget, std::uint64_t bytes, const SyncJob& job) : budget_(budget), bytes_(bytes) {
       std::unique_lock lock(budget_.mutex_);
       while (budget_.used_ > 0 && (bytes > budget_.limit_ || budget_.used_ > budget_.limit_ - bytes)) {

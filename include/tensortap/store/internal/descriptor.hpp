@@ -1,8 +1,9 @@
-// A file descriptor that closes itself. Not for users.
+// A file descriptor that closes itself, and the repetition of interrupted calls.
 #pragma once
 
 #include <unistd.h>
 
+#include <cerrno>
 #include <utility>
 
 #include <tensortap/internal/config.hpp>
@@ -30,6 +31,13 @@ class Descriptor {
  private:
   int fd_ = -1;
 };
+
+/// Returns what `call` returns; repeats it while a signal interrupts it.
+template <class Call>
+auto uninterrupted(const Call& call) {
+  for (;;)
+    if (const auto result = call(); result != -1 || errno != EINTR) return result;
+}
 
 }  // namespace detail
 TENSORTAP_END_NAMESPACE

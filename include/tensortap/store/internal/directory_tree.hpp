@@ -1,4 +1,4 @@
-// The directories of a FileStore: opened, made, and made durable. Not for users.
+// The directories of a FileStore: opens them, makes them, and makes their names durable.
 #pragma once
 
 #include <fcntl.h>
@@ -14,15 +14,15 @@
 #include <vector>
 
 #include <tensortap/error.hpp>
-#include <tensortap/store/internal/descriptor.hpp>
 #include <tensortap/internal/config.hpp>
 #include <tensortap/store/file_calls.hpp>
+#include <tensortap/store/internal/descriptor.hpp>
 
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
 
-/// The directories below a root, which is made when the first of them is. No symbolic link below it is followed.
-/// Threads: every function may be called from several at once.
+/// The directories below a root, which is made with the first of them. Symbolic links below it are not followed.
+/// Threads: several threads may call any function at once.
 class DirectoryTree {
  public:
   using Parts = std::vector<std::string>;
@@ -32,19 +32,19 @@ class DirectoryTree {
   [[nodiscard]] const std::string& root() const noexcept { return root_; }
   [[nodiscard]] const FileCalls& calls() const noexcept { return calls_; }
 
-  /// What to throw where a call on `key` failed, by errno.
+  /// Returns the error for a failed call on `key`, from errno.
   [[nodiscard]] Error failed(std::string_view verb, std::string_view key) const {
     const int cause = errno;
     return Error::io("store: cannot " + std::string(verb), root_ + "/" + std::string(key),
                      std::generic_category().message(cause) + way_out(cause));
   }
 
-  /// `name` in `directory`; none, and errno, if that fails.
+  /// Opens `name` in `directory`; returns none and sets errno if that fails.
   [[nodiscard]] Descriptor open_at(int directory, const std::string& name, int flags) const {
     return open(directory, name, flags | O_NOFOLLOW);
   }
 
-  /// The directory `parts`; none if it is not there.
+  /// Opens the directory `parts`; returns none if it does not exist.
   [[nodiscard]] Descriptor find(const Parts& parts, std::string_view key) const {
     Parts found = parts;
     Descriptor at = find_deepest(found, key);
@@ -52,7 +52,8 @@ class DirectoryTree {
     return at;
   }
 
-  /// The deepest directory there is on the way to `parts`, which are cut to it; none if there is no root.
+  /// Opens the deepest existing directory on the path `parts` and shortens `parts` to it; returns none if the root does
+  /// not exist.
   [[nodiscard]] Descriptor find_deepest(Parts& parts, std::string_view key) const {
     Descriptor at = open_root();
     if (!at && errno != ENOENT) throw failed("open", key);
@@ -67,7 +68,7 @@ class DirectoryTree {
     return at;
   }
 
-  /// The directory `parts`, made as needed.
+  /// Opens the directory `parts`; makes what is missing.
   [[nodiscard]] Descriptor make(const Parts& parts, std::string_view key) {
     Descriptor at = open_root();
     if (!at && errno == ENOENT) at = make_root();
@@ -78,7 +79,7 @@ class DirectoryTree {
       Descriptor below = open_at(at.get(), part, directory_flags);
       if (!below && errno == ENOENT) {
         if (calls_.mkdirat(at.get(), part.c_str(), 0777) == 0)
-          forget(path);
+          mark_new(path);
         else if (errno != EEXIST)
           throw failed("make the directory of", key);
         below = open_at(at.get(), part, directory_flags);
@@ -90,13 +91,13 @@ class DirectoryTree {
   }
 
   void sync(const Descriptor& directory, std::string_view key) const {
-    // EINVAL: the file system knows no such thing, and nothing better either.
+    // EINVAL: the file system cannot sync a directory.
     if (uninterrupted([&] { return calls_.fsync(directory.get()); }) != 0 && errno != EINVAL)
       throw failed("sync the directory of", key);
   }
 
-  /// Makes durable that the directory `parts`, the root and what was made above it exist. Whoever made them: the first
-  /// time each is synced, later on it is known to be.
+  /// Makes the names of the directory `parts`, of the root and of the directories made above it durable, also if
+  /// another process made them. Each is synced once; later calls know it to be durable.
   void sync_names(const Parts& parts, std::string_view key) {
     std::string path;
     for (const std::string& part : parts) path += "/" + part;
@@ -109,13 +110,13 @@ class DirectoryTree {
       path += "/" + part;
       if (!is_durable(path)) {
         sync(at, key);
-        remember(path);
+        mark_durable(path);
       }
       at = open_at(at.get(), part, directory_flags);
     }
   }
 
-  /// The same for the root and what was made above it.
+  /// Makes the names of the root and of the directories made above it durable.
   void sync_root_name(std::string_view key) {
     if (is_durable("")) return;
     std::set<std::string> made;
@@ -128,10 +129,10 @@ class DirectoryTree {
     const Descriptor root = open_root();
     if (!root) throw failed("open the directory of", key);
     const Descriptor above = open(root.get(), "..", directory_flags);
-    // Somebody else's directory, which one may pass through and not read, held the root before this store came.
+    // A directory that may be passed but not read cannot be synced; it held the root before this store was used.
     if (!above && !(errno == EACCES && made.empty())) throw failed("open the directory above", key);
     if (above) sync(above, key);
-    remember("");
+    mark_durable("");
   }
 
   [[nodiscard]] Descriptor open_root() const { return open(AT_FDCWD, root_, directory_flags); }
@@ -160,17 +161,17 @@ class DirectoryTree {
     return Descriptor(uninterrupted([&] { return calls_.openat(directory, path.c_str(), flags | O_CLOEXEC, 0666); }));
   }
 
-  /// Makes the root and what is missing above it; none, and errno, if that fails.
+  /// Makes the root and what is missing above it; returns none and sets errno if that fails.
   [[nodiscard]] Descriptor make_root() {
     int cause = 0;
     for (std::size_t slash = root_.find('/', 1);; slash = root_.find('/', slash + 1)) {
       const std::string directory = root_.substr(0, slash);
       if (calls_.mkdirat(AT_FDCWD, directory.c_str(), 0777) == 0) {
-        forget("");
+        mark_new("");
         const std::lock_guard lock(mutex_);
         made_above_.insert(directory);
       } else if (errno != EEXIST && cause == 0) {
-        cause = errno;  // of something that is there, perhaps: what counts is whether the root can be opened
+        cause = errno;  // perhaps of an existing directory; it counts only if the root cannot be opened
       }
       if (slash >= root_.size()) break;
     }
@@ -191,12 +192,12 @@ class DirectoryTree {
     const std::lock_guard lock(mutex_);
     return durable_.contains(path);
   }
-  void remember(const std::string& path) {
+  void mark_durable(const std::string& path) {
     const std::lock_guard lock(mutex_);
     durable_.insert(path);
   }
-  /// `path` is new, and so is all below it.
-  void forget(const std::string& path) {
+  /// Notes that `path` was made just now, and with it all below.
+  void mark_new(const std::string& path) {
     const std::lock_guard lock(mutex_);
     std::erase_if(durable_, [&](const std::string& known) {
       return known.starts_with(path) && (known.size() == path.size() || known[path.size()] == '/');
@@ -207,7 +208,7 @@ class DirectoryTree {
   FileCalls calls_;
   mutable std::mutex mutex_;
   std::set<std::string> durable_;     // directories whose name is on the disk, as "/a/b"; the root is ""
-  std::set<std::string> made_above_;  // the root and directories above it that were made here
+  std::set<std::string> made_above_;  // the root and directories above it that this object made
 };
 
 }  // namespace detail

@@ -1,7 +1,7 @@
-// A claim in a directory: a locked file that goes when it is let go. Not for users; see Store::claim.
+// A claim in a directory: a locked file that is removed when the claim is released.
 //
-// The lock belongs to the opened file, so a forked child would hold it on with its copy of the descriptor long after
-// its parent has died: training forks data loaders. A child therefore closes its copies at once.
+// The lock belongs to the open file description, so that a forked child would keep it with its copy of the descriptor
+// after its parent has died; training forks data loaders. A child therefore closes its copies at once.
 #pragma once
 
 #include <fcntl.h>
@@ -13,15 +13,15 @@
 #include <string>
 #include <utility>
 
-#include <tensortap/store/internal/descriptor.hpp>
 #include <tensortap/internal/config.hpp>
 #include <tensortap/store/file_calls.hpp>
+#include <tensortap/store/internal/descriptor.hpp>
 #include <tensortap/store/store.hpp>
 
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
 
-/// Whether `name` in `directory` is the opened `file`.
+/// Returns whether `name` in `directory` is the open `file`.
 inline bool is_name_of(const FileCalls& calls, const Descriptor& directory, const std::string& name,
                        const Descriptor& file) {
   struct stat there {};
@@ -30,9 +30,11 @@ inline bool is_name_of(const FileCalls& calls, const Descriptor& directory, cons
          calls.fstat(file.get(), &opened) == 0 && there.st_dev == opened.st_dev && there.st_ino == opened.st_ino;
 }
 
+/// A claim that holds a locked file.
 class FileClaim final : public Claim {
  public:
-  /// While one lives, no thread of this process forks: a child must not get a locked file that is no claim yet.
+  /// Keeps all threads of this process from forking while it lives: a child must not inherit a locked file that is not
+  /// yet in the chain of claims.
   class NoFork {
    public:
     NoFork() : lock_((close_in_children(), mutex_)) {}
@@ -41,13 +43,13 @@ class FileClaim final : public Claim {
     std::lock_guard<std::mutex> lock_;
   };
 
-  /// Holds `file`, locked and named `name` in `directory`. `calls` outlive it.
+  /// Holds `file`, which is locked and named `name` in `directory`. Lifetime: `calls` outlives the claim.
   FileClaim(const FileCalls& calls, Descriptor directory, std::string name, Descriptor file, const NoFork&)
       : calls_(calls), directory_(std::move(directory)), name_(std::move(name)), file_(std::move(file)), next_(first_) {
     first_ = this;
   }
 
-  /// In a child there is nothing left to do.
+  /// Does nothing in a forked child, which has closed the file.
   ~FileClaim() override {
     const NoFork no_fork;
     for (FileClaim** at = &first_; *at != nullptr; at = &(*at)->next_)
@@ -56,7 +58,7 @@ class FileClaim final : public Claim {
         break;
       }
     if (is_name_of(calls_, directory_, name_, file_)) calls_.unlinkat(directory_.get(), name_.c_str(), 0);
-    file_ = Descriptor();  // only now may another one have it
+    file_ = Descriptor();  // last: this releases the lock
   }
 
  private:
@@ -69,11 +71,11 @@ class FileClaim final : public Claim {
                                                   }
                                                   mutex_.unlock();
                                                 });
-    if (failure != 0) throw std::bad_alloc();  // its only cause
+    if (failure != 0) throw std::bad_alloc();  // the only possible cause
   }
 
   inline static std::mutex mutex_;
-  inline static FileClaim* first_ = nullptr;  // the claims of this process, in a chain
+  inline static FileClaim* first_ = nullptr;  // the chain of the claims of this process
 
   const FileCalls& calls_;
   Descriptor directory_;

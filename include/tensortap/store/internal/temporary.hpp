@@ -1,4 +1,4 @@
-// A new file beside an object, whose name no reader takes for one, until it gets the object's. Not for users.
+// A temporary file beside an object, whose name no reader takes for an object's, until it is renamed.
 #pragma once
 
 #include <fcntl.h>
@@ -28,22 +28,23 @@ constexpr std::string_view temporary_suffix = ".tmp";
 
 inline bool is_temporary(std::string_view key) noexcept { return key.ends_with(temporary_suffix); }
 
-/// The key that the temporary `key` was to have: ours are KEY.PID-N.tmp, smdebug's KEY.tmp.
-inline std::string_view finished(std::string_view key) {
+/// Returns the final key of the temporary `key`: tensortap writes KEY.PID-N.tmp, smdebug KEY.tmp.
+inline std::string_view final_key(std::string_view key) {
   key.remove_suffix(temporary_suffix.size());
   std::string_view rest = key;
   for (const char before : {'-', '.'}) {
-    const std::size_t end = rest.find_last_not_of("0123456789") + 1;  // 0 if there are but digits
+    const std::size_t end = rest.find_last_not_of("0123456789") + 1;  // 0: digits only
     if (end == 0 || end == rest.size() || rest[end - 1] != before) return key;
     rest = rest.substr(0, end - 1);
   }
   return rest;
 }
 
-/// One that is not published goes with this.
+/// A file that the destructor removes unless it was published.
 class Temporary {
  public:
-  /// To become the object `leaf` in `directory`, whose key is `key`. All of them outlive it.
+  /// Creates a file beside the object `leaf` in `directory`; `key` is the object's key. Lifetime: all of them outlive
+  /// it.
   Temporary(const DirectoryTree& tree, const Descriptor& directory, const std::string& leaf, std::string_view key)
       : tree_(tree), directory_(directory), leaf_(leaf), key_(key) {
     static std::atomic<std::uint64_t> counter = 0;
@@ -60,6 +61,7 @@ class Temporary {
     if (!name_.empty()) tree_.calls().unlinkat(directory_.get(), name_.c_str(), 0);
   }
 
+  /// Appends `pieces`.
   void write(std::span<const Bytes> pieces) const {
     std::vector<iovec> left;
     left.reserve(pieces.size());
@@ -68,7 +70,7 @@ class Temporary {
     for (std::size_t first = 0; first < left.size();) {
       const int count = static_cast<int>(std::min<std::size_t>(left.size() - first, IOV_MAX));
       const ssize_t n = uninterrupted([&] { return tree_.calls().writev(file.get(), &left[first], count); });
-      if (n == 0) errno = EIO;  // else this could go on for ever
+      if (n == 0) errno = EIO;  // otherwise this could loop for ever
       if (n <= 0) throw tree_.failed("write", key_);
       auto written = static_cast<std::size_t>(n);
       for (; first < left.size() && written >= left[first].iov_len; ++first) written -= left[first].iov_len;
@@ -79,7 +81,13 @@ class Temporary {
     }
   }
 
-  /// Gives it the name of the object; false, and errno, if that fails.
+  /// Closes the file. Throws: a write failed and is reported only now.
+  void close() {
+    // An interrupted close has closed.
+    if (tree_.calls().close(file.release()) != 0 && errno != EINTR) throw tree_.failed("write", key_);
+  }
+
+  /// Renames the file to the object; returns false and sets errno if that fails.
   bool publish(IfExists if_exists) {
     const int at = directory_.get();
     const FileCalls& calls = tree_.calls();
@@ -87,7 +95,7 @@ class Temporary {
       if (calls.renameat(at, name_.c_str(), at, leaf_.c_str()) != 0) return false;
     } else if (calls.renameat_new(at, name_.c_str(), at, leaf_.c_str()) != 0) {
       if (errno != EINVAL && errno != ENOSYS && errno != EOPNOTSUPP) return false;
-      // Not every file system can. A second name is as exclusive.
+      // This file system cannot rename exclusively. A hard link is as exclusive.
       if (calls.linkat(at, name_.c_str(), at, leaf_.c_str(), 0) != 0) return false;
       calls.unlinkat(at, name_.c_str(), 0);
     }

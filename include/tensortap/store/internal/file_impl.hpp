@@ -1,0 +1,192 @@
+// The operations of a FileStore.
+#pragma once
+
+#include <fcntl.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <set>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <tensortap/error.hpp>
+#include <tensortap/internal/config.hpp>
+#include <tensortap/store/file.hpp>
+#include <tensortap/store/file_calls.hpp>
+#include <tensortap/store/internal/descriptor.hpp>
+#include <tensortap/store/internal/directory_tree.hpp>
+#include <tensortap/store/internal/file_claim.hpp>
+#include <tensortap/store/internal/file_store_state.hpp>
+#include <tensortap/store/internal/temporary.hpp>
+
+TENSORTAP_BEGIN_NAMESPACE
+
+TENSORTAP_INLINE FileStore::FileStore(std::string directory) : FileStore(std::move(directory), FileCalls()) {}
+
+TENSORTAP_INLINE FileStore::FileStore(std::string directory, FileCalls calls)
+    : state_(std::make_unique<detail::FileStoreState>(std::move(directory), std::move(calls))) {}
+
+TENSORTAP_INLINE FileStore::~FileStore() = default;
+
+TENSORTAP_INLINE bool FileStore::put(std::string_view key, std::span<const Bytes> pieces, Sync sync,
+                                     IfExists if_exists) {
+  detail::DirectoryTree& tree = state_->tree;
+  const auto [parts, leaf] = state_->split(key);
+  const detail::Descriptor directory = tree.make(parts, key);
+  if (if_exists == IfExists::keep && state_->exists(directory, leaf, key)) return false;  // saves the writing
+  detail::Temporary temporary(tree, directory, leaf, key);
+  temporary.write(pieces);
+  if (sync == Sync::yes) state_->sync_file(temporary.file, key);
+  temporary.close();
+  if (!temporary.publish(if_exists)) {
+    if (errno == EEXIST && if_exists == IfExists::keep) return false;
+    throw tree.failed("rename", key);
+  }
+  state_->unmark_lost(key);
+  if (sync == Sync::yes) {
+    tree.sync(directory, key);
+    tree.sync_names(parts, key);
+  }
+  return true;
+}
+
+TENSORTAP_INLINE std::optional<std::vector<std::byte>> FileStore::get(std::string_view key, Range range) const {
+  const detail::Descriptor file = state_->open_object(key, O_RDONLY);
+  if (!file) return std::nullopt;
+  const std::uint64_t end = state_->size_of_object(file, key);
+  const std::uint64_t start = std::min(range.start, end);
+  std::vector<std::byte> out(static_cast<std::size_t>(std::min(range.length, end - start)));
+  std::size_t done = 0;
+  while (done < out.size()) {
+    const ssize_t n = detail::uninterrupted([&] {
+      return state_->calls().pread(file.get(), out.data() + done, std::min<std::size_t>(out.size() - done, 1u << 30),
+                                   static_cast<off_t>(start + done));
+    });
+    if (n < 0) throw state_->tree.failed("read", key);
+    if (n == 0) break;  // the file became shorter
+    done += static_cast<std::size_t>(n);
+  }
+  out.resize(done);
+  return out;
+}
+
+TENSORTAP_INLINE std::optional<std::uint64_t> FileStore::size(std::string_view key) const {
+  const detail::Descriptor file = state_->open_object(key, O_RDONLY);
+  if (!file) return std::nullopt;
+  return state_->size_of_object(file, key);
+}
+
+TENSORTAP_INLINE std::vector<ObjectInfo> FileStore::list(std::string_view prefix, std::string_view after) const {
+  std::vector<ObjectInfo> out;
+  state_->walk(prefix, after, [&](int, const char*, const std::string& key, std::uint64_t size) {
+    if (!detail::is_temporary(key)) out.push_back({key, size});
+  });
+  std::sort(out.begin(), out.end(), [](const auto& a, const auto& b) { return a.key < b.key; });
+  return out;
+}
+
+TENSORTAP_INLINE bool FileStore::remove(std::string_view key) {
+  const auto [parts, leaf] = state_->split(key);
+  const detail::Descriptor directory = state_->tree.find(parts, key);
+  if (!directory) return false;
+  if (state_->calls().unlinkat(directory.get(), leaf.c_str(), 0) != 0) {
+    if (errno == ENOENT) return false;
+    throw state_->tree.failed("remove", key);
+  }
+  state_->unmark_lost(key);
+  return true;
+}
+
+TENSORTAP_INLINE bool FileStore::move(std::string_view from, std::string_view to) {
+  detail::DirectoryTree& tree = state_->tree;
+  const auto [from_parts, from_leaf] = state_->split(from);
+  const auto [to_parts, to_leaf] = state_->split(to);
+  if (!size(from)) return false;
+  const detail::Descriptor from_directory = tree.find(from_parts, from);
+  if (!from_directory) return false;
+  const detail::Descriptor to_directory = tree.make(to_parts, to);
+  // Otherwise the disk might lose the old name before it has the directory of the new one.
+  tree.sync_names(to_parts, to);
+  if (state_->calls().renameat(from_directory.get(), from_leaf.c_str(), to_directory.get(), to_leaf.c_str()) != 0) {
+    if (errno == ENOENT && !state_->exists(from_directory, from_leaf, from)) return false;
+    throw tree.failed("move", from);
+  }
+  state_->unmark_lost(to);
+  if (state_->unmark_lost(from)) state_->mark_lost(to);
+  return true;
+}
+
+TENSORTAP_INLINE void FileStore::sync(std::span<const std::string> keys) {
+  detail::DirectoryTree& tree = state_->tree;
+  const bool singly = keys.size() <= detail::FileStoreState::synced_singly || !state_->sync_file_system(keys);
+  std::set<detail::DirectoryTree::Parts> directories;  // the deepest existing one where an object is missing
+  for (const std::string& key : keys) {
+    auto [parts, leaf] = state_->split(key);
+    state_->require_not_lost(key);
+    if (!singly) continue;
+    if (const detail::Descriptor file = state_->open_object(key, O_RDONLY)) {
+      (void)state_->size_of_object(file, key);
+      try {
+        state_->sync_file(file, key);
+      } catch (const Error&) {
+        state_->mark_lost(key);
+        throw;
+      }
+    }
+    if (tree.find_deepest(parts, key)) directories.insert(std::move(parts));
+  }
+  for (const auto& parts : directories) {
+    if (const detail::Descriptor directory = tree.find(parts, keys.front())) tree.sync(directory, keys.front());
+    tree.sync_names(parts, keys.front());
+  }
+}
+
+TENSORTAP_INLINE std::unique_ptr<Claim> FileStore::claim(std::string_view key, std::string_view text) {
+  detail::DirectoryTree& tree = state_->tree;
+  const auto [parts, leaf] = state_->split(key);
+  const Bytes piece = bytes_of(text);
+  const detail::FileClaim::NoFork no_fork;
+  for (int attempt = 0; attempt < 100; ++attempt) {
+    detail::Descriptor directory = tree.make(parts, key);
+    const detail::Descriptor stale = state_->open_object(key, O_RDWR);
+    if (stale) {
+      (void)state_->size_of_object(stale, key);
+      if (!state_->lock(stale, key)) return nullptr;
+      if (!detail::is_name_of(state_->calls(), directory, leaf, stale)) continue;  // its owner has just released it
+    }
+    detail::Temporary temporary(tree, directory, leaf, key);
+    temporary.write(std::span(&piece, 1));
+    if (!state_->lock(temporary.file, key)) continue;
+    if (temporary.publish(stale ? IfExists::replace : IfExists::keep))
+      return std::make_unique<detail::FileClaim>(state_->calls(), std::move(directory), leaf, std::move(temporary.file),
+                                                 no_fork);
+    // Another process was faster, or removed the temporary.
+    if (errno != EEXIST && errno != ENOENT) throw tree.failed("claim", key);
+  }
+  errno = EBUSY;
+  throw tree.failed("claim", key);
+}
+
+TENSORTAP_INLINE std::size_t FileStore::remove_unfinished(const std::function<bool(std::string_view key)>& is_mine) {
+  std::size_t count = 0;
+  state_->walk("", "", [&](int directory, const char* name, const std::string& key, std::uint64_t) {
+    if (!detail::is_temporary(key) || !is_mine(detail::final_key(key))) return;
+    if (state_->calls().unlinkat(directory, name, 0) == 0)
+      ++count;
+    else if (errno != ENOENT)
+      throw state_->tree.failed("remove", key);
+  });
+  return count;
+}
+
+TENSORTAP_INLINE std::string FileStore::location() const { return state_->tree.root(); }
+
+TENSORTAP_END_NAMESPACE

@@ -1,0 +1,180 @@
+// The state of a FileStore: its directories, the objects that a sync failed to write, and the steps of its operations.
+#pragma once
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <cerrno>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <set>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include <tensortap/error.hpp>
+#include <tensortap/internal/config.hpp>
+#include <tensortap/store/file_calls.hpp>
+#include <tensortap/store/internal/descriptor.hpp>
+#include <tensortap/store/internal/directory_tree.hpp>
+#include <tensortap/store/store.hpp>
+
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
+
+/// Threads: several threads may call any function at once.
+class FileStoreState {
+ public:
+  using Parts = DirectoryTree::Parts;
+  static constexpr int depth_limit = 16;
+  static constexpr std::size_t synced_singly = 64;
+
+  FileStoreState(std::string directory, FileCalls calls) : tree(std::move(directory), std::move(calls)) {}
+
+  [[nodiscard]] const FileCalls& calls() const noexcept { return tree.calls(); }
+
+  /// Splits a key into the directory of the object and its name there.
+  [[nodiscard]] static std::pair<Parts, std::string> split(std::string_view key) {
+    Parts parts = key_parts(key);
+    std::string leaf = std::move(parts.back());
+    parts.pop_back();
+    return {std::move(parts), std::move(leaf)};
+  }
+
+  void sync_file(const Descriptor& file, std::string_view key) const {
+    if (uninterrupted([&] { return calls().fsync(file.get()); }) != 0) throw tree.failed("sync", key);
+  }
+
+  /// Returns false if the system has no such call.
+  bool sync_file_system(std::span<const std::string> keys) {
+    const Descriptor root = tree.open_root();
+    if (!root) return errno == ENOENT;  // there is nothing to sync
+    if (uninterrupted([&] { return calls().syncfs(root.get()); }) != 0) {
+      if (errno == ENOSYS) return false;
+      const Error error = tree.failed("sync", keys.front());
+      for (const std::string& key : keys) mark_lost(key);
+      throw error;
+    }
+    return true;
+  }
+
+  /// Remembers that a sync of `key` failed.
+  void mark_lost(std::string_view key) {
+    const std::lock_guard guard(mutex_);
+    lost_.emplace(key);
+  }
+  /// Returns whether `key` was marked.
+  bool unmark_lost(std::string_view key) {
+    const std::lock_guard guard(mutex_);
+    const auto found = lost_.find(key);
+    if (found == lost_.end()) return false;
+    lost_.erase(found);
+    return true;
+  }
+  void require_not_lost(std::string_view key) const {
+    const std::lock_guard guard(mutex_);
+    if (lost_.contains(key))
+      throw Error::io("store: cannot sync", tree.root() + "/" + std::string(key),
+                      "an earlier sync failed, its bytes may be lost; put it again");
+  }
+
+  /// Returns whether anything has that name.
+  [[nodiscard]] bool exists(const Descriptor& directory, const std::string& leaf, std::string_view key) const {
+    struct stat status {};
+    if (calls().fstatat(directory.get(), leaf.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0) return true;
+    if (errno != ENOENT) throw tree.failed("look at", key);
+    return false;
+  }
+
+  /// Opens an object; returns none if it does not exist.
+  [[nodiscard]] Descriptor open_object(std::string_view key, int flags) const {
+    const auto [parts, leaf] = split(key);
+    const Descriptor directory = tree.find(parts, key);
+    if (!directory) return {};
+    // Without O_NONBLOCK a named pipe in a hostile run would block for ever.
+    Descriptor file = tree.open_at(directory.get(), leaf, flags | O_NONBLOCK);
+    if (!file && errno != ENOENT) throw tree.failed("open", key);
+    return file;
+  }
+
+  /// Returns the size of an open object. Throws: it is not a regular file.
+  [[nodiscard]] std::uint64_t size_of_object(const Descriptor& file, std::string_view key) const {
+    struct stat status {};
+    if (calls().fstat(file.get(), &status) != 0) throw tree.failed("look at", key);
+    if (!S_ISREG(status.st_mode))
+      throw Error::io("store: cannot read", tree.root() + "/" + std::string(key), "it is not a regular file");
+    return static_cast<std::uint64_t>(status.st_size);
+  }
+
+  /// Returns false if another living owner holds the lock.
+  [[nodiscard]] bool lock(const Descriptor& file, std::string_view key) const {
+    if (uninterrupted([&] { return calls().lock(file.get()); }) == 0) return true;
+    if (errno == EAGAIN || errno == EACCES) return false;
+    // This file system has no locks. A refusal would end every run that was killed once; attempts are numbered, so that
+    // the older writer stops.
+    if (errno == EINVAL || errno == ENOLCK || errno == ENOSYS || errno == EOPNOTSUPP) return true;
+    throw tree.failed("lock", key);
+  }
+
+  /// Calls `visit(directory, name, key, size)` for every regular file whose key begins with `prefix` and is greater
+  /// than `after`.
+  template <class Visit>
+  void walk(std::string_view prefix, std::string_view after, const Visit& visit) const {
+    Parts parts;
+    if (!prefix.empty()) parts = key_parts(prefix.substr(0, prefix.size() - 1));
+    if (Descriptor directory = tree.find(parts, prefix))
+      walk(std::move(directory), std::string(prefix), after, 0, visit);
+  }
+
+  DirectoryTree tree;
+
+ private:
+  template <class Visit>
+  void walk(Descriptor directory, const std::string& prefix, std::string_view after, int depth,
+            const Visit& visit) const {
+    struct Close {
+      void operator()(DIR* d) const noexcept { ::closedir(d); }
+    };
+    const std::unique_ptr<DIR, Close> stream(calls().fdopendir(directory.get()));
+    if (!stream) throw tree.failed("list", prefix);
+    const int at = directory.release();  // the stream closes it
+    for (;;) {
+      errno = 0;
+      const dirent* entry = calls().readdir(stream.get());
+      if (entry == nullptr && errno != 0) throw tree.failed("list", prefix);
+      if (entry == nullptr) return;
+      const std::string_view name = entry->d_name;
+      if (name == "." || name == "..") continue;
+      const std::string key = prefix + std::string(name);
+      const std::string below = key + "/";
+      const bool comes_after = key.compare(after) > 0;
+      const bool enters = below.compare(after) > 0 || after.starts_with(below);
+      if (!comes_after && !enters) continue;
+      struct stat status {};
+      if (calls().fstatat(at, entry->d_name, &status, AT_SYMLINK_NOFOLLOW) != 0) {
+        if (errno == ENOENT) continue;  // removed in the meantime
+        throw tree.failed("look at", key);
+      }
+      if (S_ISREG(status.st_mode) && comes_after)
+        visit(at, entry->d_name, key, static_cast<std::uint64_t>(status.st_size));
+      if (S_ISDIR(status.st_mode) && enters && depth < depth_limit) {
+        Descriptor next = tree.open_at(at, entry->d_name, DirectoryTree::directory_flags);
+        if (next)
+          walk(std::move(next), below, after, depth + 1, visit);
+        else if (errno != ENOENT && errno != ELOOP && errno != ENOTDIR)  // it was replaced in the meantime
+          throw tree.failed("list", below);
+      }
+    }
+  }
+
+  mutable std::mutex mutex_;
+  std::set<std::string, std::less<>> lost_;  // objects that a sync failed to write
+};
+
+}  // namespace detail
+TENSORTAP_END_NAMESPACE
