@@ -1,4 +1,4 @@
-// Directories of checkpoints and remote stores that misbehave, for tests of the checkpoint sync.
+// Directories of checkpoints and failing remote stores, for tests of the checkpoint sync.
 #pragma once
 
 #include <tensortap/spot/checkpoint_sync.hpp>
@@ -21,7 +21,7 @@
 
 #include "capture/forwarding_store.hpp"
 
-/// A store that counts its calls and shows each to `before`, which may throw or wait.
+/// A store that records its calls and passes each to `before`, which may throw or wait.
 class WatchedStore : public ForwardingStore {
  private:
   template <class Call>
@@ -63,7 +63,7 @@ class WatchedStore : public ForwardingStore {
   }
   [[nodiscard]] std::size_t concurrency() const noexcept override { return at_once; }
 
-  /// The calls so far that begin with `verb`, as "verb key".
+  /// Returns the calls so far that begin with `verb`, as "verb key".
   [[nodiscard]] std::vector<std::string> calls(std::string_view verb = "") const {
     const std::lock_guard lock(mutex_);
     std::vector<std::string> out;
@@ -99,7 +99,7 @@ inline std::string content_of(const std::filesystem::path& path) {
 
 using Contents = std::map<std::string, std::string>;
 
-/// All files below `directory`, by their path.
+/// Returns all files below `directory`, by their path.
 inline Contents contents_of(const std::filesystem::path& directory) {
   Contents out;
   if (std::filesystem::exists(directory))
@@ -109,7 +109,7 @@ inline Contents contents_of(const std::filesystem::path& directory) {
   return out;
 }
 
-/// All objects that are no business of the sync alone.
+/// Returns all objects but those of the sync itself.
 inline Contents contents_of(const tensortap::Store& store) {
   Contents out;
   for (const auto& object : store.list(""))
@@ -131,7 +131,7 @@ inline void commit_at(const std::filesystem::path& directory, std::int64_t step,
   store.put(tensortap::state_key, tensortap::to_json(states));
 }
 
-/// The last step whose checkpoint in `directory` is whole; -1 if there is none.
+/// Returns the last step whose checkpoint in `directory` is whole; -1 if there is none.
 inline std::int64_t whole_step(const std::filesystem::path& directory) {
   const tensortap::FileStore store(directory.string());
   auto states = tensortap::read_states(store);
@@ -139,7 +139,7 @@ inline std::int64_t whole_step(const std::filesystem::path& directory) {
   return states.empty() ? -1 : states.back().last_seen;
 }
 
-/// Options that wait for nothing.
+/// Returns options that never sleep.
 inline tensortap::CheckpointSyncOptions at_once() {
   return {.sleep = [](std::chrono::nanoseconds) {}};
 }

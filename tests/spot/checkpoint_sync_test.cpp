@@ -84,7 +84,7 @@ TEST_CASE("a directory is copied to a store and back: nested, empty, large and o
   CHECK(up.complete);
   CHECK(up.files == files.size());
   CHECK(up.missing.empty());
-  CHECK(contents_of(*remote) == files);  // as anybody sees them
+  CHECK(contents_of(*remote) == files);  // under their plain names
 
   auto options = at_once();
   options.part_size = 1000;
@@ -187,7 +187,7 @@ TEST_CASE("after a restore only new files are sent", "[spot][checkpoint_sync]") 
   CHECK(contents_of(*remote) == contents_of(directory / "there"));
 }
 
-// The process dies before or right after one of its calls to the store, at every call in turn.
+// The process dies before or right after one of its calls to the store, for every call in turn.
 TEST_CASE("a whole checkpoint is restored, the new or the previous one, whichever call an upload is cut off at",
           "[spot][checkpoint_sync]") {
   const bool first = GENERATE(true, false);
@@ -245,14 +245,15 @@ TEST_CASE("a whole checkpoint is restored, the new or the previous one, whicheve
       CHECK(fs::exists(there / ("model-" + n)));
     }
 
-    // Whoever goes on from the directory of the dead one ends up with all of it, as anybody sees it.
+    // A successor in the directory of the dead process sends all of it.
     const auto watched = std::make_shared<WatchedStore>(kept);
     CHECK(upload_all(here, watched).complete);
     Contents expected = contents_of(here), found = contents_of(*kept);
-    if (!first) found.erase("model-1");  // the successor has never seen it here
+    if (!first) found.erase("model-1");  // the successor does not know that it was deleted
     CHECK(found == expected);
     for (const auto& object : kept->list("")) CHECK_FALSE(object.key.starts_with(".tensortap/staged"));
-    for (const std::string& put : watched->calls("put .tensortap/staged"))  // its key tells the content: never twice
+    // The key depends on the content, so that no content is sent twice.
+    for (const std::string& put : watched->calls("put .tensortap/staged"))
       CHECK_FALSE(sent.contains(put.substr(4)));
     fs::remove_all(there);
     restore(there, kept);
@@ -273,13 +274,13 @@ TEST_CASE("large files that were sent before a crash are not sent again", "[spot
   };
   const tt::SyncReport cut = upload_all(directory.path(), dying);
   CHECK(cut.missing == Names{"c"});
-  // All of the three belong together as far as the sync knows, so what is there is named, too.
+  // There is no state, so that the manifest names all objects that were sent.
   const auto watched = std::make_shared<WatchedStore>(kept);
   dying->before = [](std::string_view verb, std::string_view key) {
     if (verb == "put" && key == tt::detail::sync_layout::manifest_key) throw Died();
   };
   write_file(directory / "d", std::string(std::size_t{33} << 20, 'd'));
-  CHECK_FALSE(upload_all(directory.path(), dying).complete);  // c and d are there, but not named
+  CHECK_FALSE(upload_all(directory.path(), dying).complete);  // c and d were sent, but are not named
   const tt::SyncReport rest = upload_all(directory.path(), watched);
   CHECK(rest.complete);
   CHECK(watched->calls("put") == Names{"put .tensortap/manifest.json"});
@@ -349,7 +350,7 @@ TEST_CASE("a hostile manifest is refused and writes nothing outside the director
     remote->put(tt::detail::sync_layout::manifest_key, text);
     CHECK_THROWS_WITH(restore(directory / "in", remote), contains(cause));
     CHECK(contents_of(directory.path()).empty());
-    const tt::SyncReport report = upload_all(directory / "in", remote);  // which a training survives
+    const tt::SyncReport report = upload_all(directory / "in", remote);  // does not throw
     CHECK_FALSE(report.complete);
     CHECK_THAT(failures_of(report), contains(cause));
   };
@@ -428,7 +429,7 @@ TEST_CASE("a prefix without a manifest is restored by listing", "[spot][checkpoi
   CHECK(report.files == 2);
   CHECK_THAT(failures_of(report), contains("\"../out\""));
   CHECK(contents_of(directory.path()) == Contents{{"in/folder/model", "weights"}, {"in/notes", ""}});
-  CHECK(sync.upload_all().files == 2);  // sent once, so that a checksum of what is there is known
+  CHECK(sync.upload_all().files == 2);  // sent once, so that its checksum is known
   fs::remove(directory / "in/notes");
   CHECK(sync.upload_all().removed == 1);
   CHECK(contents_of(directory.path()) == Contents{{"in/folder/model", "weights"}});
@@ -458,7 +459,7 @@ TEST_CASE("deleting a local file deletes its remote copy, but no object of other
   CHECK(contents_of(*remote) == Contents{{"foreign", "keep"}, {"d", "d"}});
   CHECK(restore(directory / "there", remote).files == 1);
 
-  fs::remove_all(directory / "here");  // a disk that is gone
+  fs::remove_all(directory / "here");  // an unmounted disk
   CHECK_THAT(failures_of(sync.upload_all()), contains("the directory is empty"));
   CHECK(upload_all(directory / "never", remote).removed == 0);
   CHECK(contents_of(*remote) == Contents{{"foreign", "keep"}, {"d", "d"}});
@@ -493,7 +494,7 @@ TEST_CASE("calls to a failing store are repeated and finally reported; nothing i
   CHECK(failed.missing == Names{"a"});
   CHECK_THAT(failures_of(failed), contains("no luck"));
   CHECK(failed.retries == 3);
-  CHECK(contents_of(*remote) == Contents{{"a", "a"}, {"b", "other"}});  // the others have gone their way
+  CHECK(contents_of(*remote) == Contents{{"a", "a"}, {"b", "other"}});  // the other file was sent
   remote->before = [](std::string_view, std::string_view) { throw std::bad_alloc(); };
   CHECK_FALSE(sync.upload_all().complete);
   remote->before = [](std::string_view, std::string_view) {};
@@ -557,7 +558,7 @@ TEST_CASE("an upload returns by its deadline, even from a store that hangs, and 
   std::atomic<int> told = 0;
   options.progress = [&](const tt::SyncProgress&) { ++told; };
   tt::CheckpointSync sync(directory.path().string(), remote, options);
-  const bool noticed = GENERATE(false, true);  // while it runs
+  const bool noticed = GENERATE(false, true);  // while the upload runs
   const auto begin = Clock::now();
   std::thread notice([&] {
     std::this_thread::sleep_for(20ms);
@@ -574,7 +575,7 @@ TEST_CASE("an upload returns by its deadline, even from a store that hangs, and 
   CHECK(told == 1);
 
   const auto before = Clock::now();
-  CHECK_FALSE(sync.upload_all(before + 50ms).complete);  // the first is still under way
+  CHECK_FALSE(sync.upload_all(before + 50ms).complete);  // the first upload is still running
   CHECK(Clock::now() - before < 5s);
   {
     const std::lock_guard lock(gate->mutex);
@@ -630,7 +631,7 @@ TEST_CASE("a file that changes while it is read is read again, or reported", "[s
     CHECK_THAT(failures_of(report), contains("it changes while it is read"));
     CHECK(contents_of(*remote) == Contents{{"quiet", "q"}});
   }
-  CHECK(restore(directory / "there", remote).complete);  // checksums are of what was sent
+  CHECK(restore(directory / "there", remote).complete);  // the checksums are of the sent bytes
 }
 
 TEST_CASE("a file that is truncated while it is sent arrives as it was read", "[spot][checkpoint_sync]") {
@@ -709,7 +710,7 @@ TEST_CASE("a full disk fails the restore, which continues once there is room", "
   CHECK_THROWS_WITH(sync.restore(), contains("2 files are missing") && contains("make room for it"));
   CHECK(contents_of(directory / "there") == Contents{{"a", std::string(5000, 'a')}});  // and nothing unfinished
   room = 1'000'000;
-  write_file(directory / "there/b.4711-3.tmp", "what a process left that died");
+  write_file(directory / "there/b.4711-3.tmp", "left by a dead process");
   remote->forget_calls();
   const tt::SyncReport report = sync.restore();
   CHECK(report.complete);
@@ -729,7 +730,7 @@ TEST_CASE("a directory with a newer commit is not changed", "[spot][checkpoint_s
   const tt::SyncReport report = restore(directory / "here", remote);
   CHECK(report.local_is_newer);
   CHECK(content_of(directory / "here/last") == "two");
-  write_file(directory / "here/last", "half of th");  // no whole commit: then what is remote is better
+  write_file(directory / "here/last", "half of th");  // not a whole commit, so that the remote one is restored
   CHECK_FALSE(restore(directory / "here", remote).local_is_newer);
   CHECK(content_of(directory / "here/last") == "one");
   CHECK(whole_step(directory / "here") == 1);
@@ -801,7 +802,7 @@ TEST_CASE("a hook's commit returns once the checkpoint is remote, and a new mach
   {
     const fs::path checkpoints = directory / "first";
     tt::CheckpointSync sync(checkpoints.string(), remote, at_once());
-    CHECK(sync.restore().complete);  // of nothing
+    CHECK(sync.restore().complete);  // nothing to restore
     std::int64_t told = -1;
     tt::Hook hook(run, sync.attach({.on_commit = [&](const tt::State& state) { told = state.last_seen; }}));
     CHECK_FALSE(hook.resumed());
@@ -824,7 +825,7 @@ TEST_CASE("a hook's commit returns once the checkpoint is remote, and a new mach
                       contains("the checkpoint is not complete there") && contains("the network is gone"));
     CHECK(told == 9);
     remote->before = [](std::string_view, std::string_view) {};
-  }  // taken away
+  }  // the machine is taken away
   const fs::path checkpoints = directory / "second";
   tt::CheckpointSync sync(checkpoints.string(), remote, at_once());
   CHECK(sync.restore().step == 9);

@@ -25,7 +25,7 @@ namespace {
 
 constexpr std::chrono::seconds long_enough{30};
 
-/// What the signals of an Interruption do for the length of a test; else the test framework would take them.
+/// Sets the action of the signals for the length of a test; otherwise the test framework would handle them.
 class Disposition {
  public:
   explicit Disposition(void (*handler)(int) = SIG_DFL) {
@@ -71,7 +71,7 @@ void count_with_sender(int number, siginfo_t* info, void*) {
   count(number);
 }
 
-/// Waits for `condition`, for as long as any machine may need.
+/// Waits for `condition`, long enough for any machine.
 template <class Condition>
 bool becomes(const Condition& condition) {
   const auto end = std::chrono::steady_clock::now() + long_enough;
@@ -79,7 +79,7 @@ bool becomes(const Condition& condition) {
   return condition();
 }
 
-/// What `child` does in a forked process: its exit code, or minus the signal it died of.
+/// Runs `child` in a forked process; returns its exit code, or minus the signal that ended it.
 template <class Child>
 int in_a_fork(const Child& child) {
   const pid_t pid = ::fork();
@@ -140,7 +140,7 @@ TEST_CASE("Interruption: earlier handlers are called too, each time", "[spot][in
   CHECK(heard == 1);
   CHECK(last_number == SIGTERM);
   ::raise(SIGINT);
-  ::raise(SIGINT);  // and no death of the second one: the program has a handler
+  ::raise(SIGINT);  // the second SIGINT does not end it: the program has a handler
   CHECK(heard == 3);
   CHECK(notice.signal().requested());
 }
@@ -225,7 +225,7 @@ TEST_CASE("Interruption: a handler installed over it stays, and may call what it
   ::raise(SIGTERM);
   CHECK(again.signal().requested());
   CHECK(heard == 6);
-  ::sigaction(SIGTERM, &replaced, nullptr);  // ours is on top again, and goes with `again`
+  ::sigaction(SIGTERM, &replaced, nullptr);  // our handler is on top again and is removed with `again`
 }
 
 TEST_CASE("Interruption: the second SIGINT ends the process, the first and SIGTERM do not", "[spot][interruption]") {
@@ -331,7 +331,7 @@ TEST_CASE("Interruption: signals to any thread, while others are made and destro
     for (int i = 0; i < rounds; ++i) {
       const tt::Interruption other({.signals = {SIGTERM, SIGUSR2}});
       ::raise(SIGUSR2);
-      ::pthread_kill(sender.native_handle(), SIGUSR1);  // those that arrive together count as one
+      ::pthread_kill(sender.native_handle(), SIGUSR1);  // simultaneous signals count as one
       CHECK(other.signal().requested());
     }
   }

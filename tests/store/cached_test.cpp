@@ -22,7 +22,7 @@ namespace tt = tensortap;
 
 namespace {
 
-/// Knows versions, as S3 does: how often an object was put.
+/// A store with versions, as S3 has them: the number of puts of an object.
 class VersionedStore final : public RemoteStore {
  public:
   using RemoteStore::get;
@@ -60,7 +60,7 @@ struct Cached {
   [[nodiscard]] std::shared_ptr<tt::CachedStore> open(tt::CacheLimits limits = {}) const {
     return std::make_shared<tt::CachedStore>(store, directory / "kept", limits);
   }
-  /// Since it was asked the last time.
+  /// Returns the number of gets since the last call.
   [[nodiscard]] std::size_t gets() const { return store->calls().gets; }
   [[nodiscard]] std::vector<std::filesystem::path> kept() const {
     std::vector<std::filesystem::path> out;
@@ -91,7 +91,7 @@ TEST_CASE("a second read of a run fetches no index files", "[store][cached]") {
   const tt::Trial second(cached.open());
   CHECK(second.steps() == first.steps());
   CHECK(second.steps().size() == 50);
-  CHECK(cached.gets() <= 2);  // the end marker, which is not listed
+  CHECK(cached.gets() <= 2);  // of the end marker, which is not listed
 }
 
 TEST_CASE("an object listed with another version is fetched again", "[store][cached]") {
@@ -106,7 +106,7 @@ TEST_CASE("an object listed with another version is fetched again", "[store][cac
   CHECK(read() == "1");
   CHECK(cached.gets() == 0);
   cached.store->put("index/a", "2");
-  CHECK(read() == "2");  // what was listed was read once
+  CHECK(read() == "2");  // the first read has used up the listed version
   (void)store->list("index/");
   cached.store->put("index/a", "2b");
   (void)store->list("index/");
@@ -149,7 +149,7 @@ TEST_CASE("copies that are damaged or beyond the limits are fetched from the sto
   }
   SECTION("too large") { CHECK(read_all({.object = 99}) == 3); }
   SECTION("too many") {
-    CHECK(read_all({.total = 250}) == 3);  // more are there: it begins anew
+    CHECK(read_all({.total = 250}) == 3);  // the limit is exceeded: it clears the directory
     CHECK(cached.kept().size() == 2);
     CHECK(read_all({.total = 250}) == 1);
   }

@@ -1,4 +1,4 @@
-// What every Store must do. A store of your own passes if this test case does:
+// The contract of Store as a test. A store of your own conforms if this test case passes:
 //
 //   TEST_CASE("my store does what every store must") {
 //     check_store([] { return std::make_shared<MyStore>(); });    // a new, empty one each time
@@ -27,7 +27,7 @@ using tensortap::Store;
 
 inline std::string text_of(const std::vector<std::byte>& bytes) { return std::string(tensortap::text_of(bytes)); }
 
-/// The whole of object `key`; nothing if there is none.
+/// Returns the whole object `key`; nullopt if it does not exist.
 inline std::optional<std::string> text(const Store& store, std::string_view key) {
   const auto bytes = store.get(key);
   if (!bytes) return std::nullopt;
@@ -40,13 +40,13 @@ inline void put_pieces(Store& store, std::string_view key, const std::vector<std
   store.put(key, views, tensortap::Sync::no, tensortap::IfExists::replace);
 }
 
-/// Whether the object of a claim begins with `says`.
+/// Returns whether the object of a claim begins with `says`.
 inline bool claim_says(const Store& store, std::string_view key, std::string_view says) {
   const auto claim = text(store, key);
   return claim && claim->starts_with(says);
 }
 
-/// A listing as one text: "key size, key size".
+/// Returns a listing as one text: "key size, key size".
 inline std::string listing(const Store& store, std::string_view prefix, std::string_view after = {}) {
   std::string out;
   for (const auto& object : store.list(prefix, after))
@@ -54,7 +54,7 @@ inline std::string listing(const Store& store, std::string_view prefix, std::str
   return out;
 }
 
-/// `size` bytes of which no two stretches are alike.
+/// Returns `size` pseudo-random bytes.
 inline std::string noise(std::size_t size) {
   std::string out(size, '\0');
   std::uint32_t state = 1;
@@ -87,8 +87,8 @@ inline void check_refused(Store& store, const std::string& key) {
   refused("claim", [&] { (void)store.claim(key, "x"); });
 }
 
-/// Objects whose every byte is the same letter, so that a reader can tell a whole one: 'a' has 10'000 bytes, 'b' 20'000
-/// …
+/// Returns an object whose every byte is the same letter, so that a reader recognises a whole one: 'a' has 10'000
+/// bytes, 'b' 20'000 …
 inline std::string whole(int letter) {
   return std::string(static_cast<std::size_t>(letter + 1) * 10'000, static_cast<char>('a' + letter));
 }
@@ -112,7 +112,7 @@ int in_threads(int count, const Work& work) {
   return failures;
 }
 
-/// Four threads write the same key and keys of their own, one removes, two read.
+/// Checks seven threads: four write the same key and keys of their own, one removes, two read.
 inline void check_threads(Store& store) {
   constexpr int rounds = 60;
   std::atomic<int> writing = 4;
@@ -149,7 +149,7 @@ inline void check_threads(Store& store) {
     CHECK(text(store, "own/" + std::to_string(writer) + "/7") == whole(writer));
 }
 
-/// Four threads put the same keys if they are absent.
+/// Checks that one of four threads that put a key with IfExists::keep succeeds.
 inline void check_exclusive_puts(Store& store) {
   constexpr int keys = 50;
   std::vector<std::string> winners(keys);
@@ -159,7 +159,7 @@ inline void check_exclusive_puts(Store& store) {
       const std::string content = whole(writer);
       const std::string key = "once/" + std::to_string(i);
       if (!store.put(key, content, tensortap::Sync::no, tensortap::IfExists::keep)) continue;
-      winners[static_cast<std::size_t>(i)] = content;  // a race, should there be two
+      winners[static_cast<std::size_t>(i)] = content;  // a data race if two threads win
       ++wins;
     }
   });
@@ -169,7 +169,7 @@ inline void check_exclusive_puts(Store& store) {
     CHECK(text(store, "once/" + std::to_string(i)) == winners[static_cast<std::size_t>(i)]);
 }
 
-/// Four threads take turns at one claim, and hold another one each.
+/// Checks four threads that take turns at one claim and hold another one each.
 inline void check_claims_in_threads(Store& store) {
   std::atomic<int> holders = 0;
   std::atomic<int> errors = 0;
@@ -194,7 +194,7 @@ inline void check_claims_in_threads(Store& store) {
   CHECK(store.list("claims/").empty());
 }
 
-/// Tries all of it on stores made by `make_store`.
+/// Checks the whole contract on stores made by `make_store`.
 template <class MakeStore>
 void check_store(const MakeStore& make_store) {
   const std::shared_ptr<Store> owner = make_store();
@@ -241,7 +241,7 @@ void check_store(const MakeStore& make_store) {
     CHECK(text(store, "a") == "");
     put_pieces(store, "a", {"", ""});
     CHECK(text(store, "a") == "");
-    std::vector<std::string> many;  // more than a system call takes at once
+    std::vector<std::string> many;  // more pieces than one system call accepts
     std::string expected;
     for (std::size_t i = 0; i < 5000; ++i) expected += many.emplace_back(noise(i % 7));
     put_pieces(store, "many", many);
@@ -264,7 +264,7 @@ void check_store(const MakeStore& make_store) {
     CHECK_FALSE(store.get("b", {0, 1}));
   }
 
-  SECTION("a removed object is gone, others are not") {
+  SECTION("removing an object removes no other") {
     store.put("a/b", "1");
     store.put("a/c", "2");
     CHECK(store.remove("a/b"));
@@ -291,7 +291,7 @@ void check_store(const MakeStore& make_store) {
     CHECK(listing(store, "nothing/").empty());
   }
 
-  SECTION("a listing goes on after a key") {
+  SECTION("a listing continues after a key") {
     for (const std::string key : {"a/x", "a/y", "a/b/z", "a/b/c/d", "ab/x", "a-b/x", "a.b", "b", "a/\xc3\xa4"})
       store.put(key, "x");
     CHECK(listing(store, "", "a") == listing(store, ""));
@@ -310,14 +310,14 @@ void check_store(const MakeStore& make_store) {
     CHECK(listing(store, "a/b/", "a/b/c/d") == "a/b/z 1");
   }
 
-  SECTION("a listing is what one sees going on after each of its keys") {
+  SECTION("listings continued after each key together equal the whole listing") {
     std::vector<std::string> keys;
     std::uint32_t state = 7;
     for (int i = 0; i < 60; ++i) {
       std::string key;
       for (int depth = 0; depth < 3; ++depth) {
         key += std::string(depth == 0 ? "" : "/") + "!-.0a"[(state = state * 1664525 + 1013904223) >> 30];
-        key += "d";  // the file below never has a directory's name
+        key += "d";  // so that no file has the name of a directory
       }
       store.put(key + "/" + std::to_string(i % 4) + "f", "x");
     }
@@ -330,7 +330,7 @@ void check_store(const MakeStore& make_store) {
     }
   }
 
-  SECTION("an object that is there is kept where that is asked for") {
+  SECTION("IfExists::keep keeps an existing object") {
     for (const auto sync : {tensortap::Sync::no, tensortap::Sync::yes}) {
       const std::string key = sync == tensortap::Sync::yes ? "a/synced" : "a/plain";
       CHECK(store.put(key, "first", sync, tensortap::IfExists::keep));
@@ -365,7 +365,7 @@ void check_store(const MakeStore& make_store) {
     CHECK(listing(store, "") == "d/e/f 3, top 2");
   }
 
-  SECTION("whatever happened to objects can be synced") {
+  SECTION("put, moved and removed objects can be synced") {
     std::vector<std::string> keys;
     for (int i = 0; i < 200; ++i)
       store.put(keys.emplace_back("a/" + std::to_string(i % 7) + "/" + std::to_string(i)), "x");
@@ -394,8 +394,8 @@ void check_store(const MakeStore& make_store) {
     CHECK(claim_says(store, "a/claim.smd", "you"));
   }
 
-  SECTION("a claim that nobody holds is taken over") {
-    for (const std::string left : {"", "somebody dead, who said more than the next one"}) {
+  SECTION("a claim without an owner is taken over") {
+    for (const std::string left : {"", "a dead process, with a longer text than the next one"}) {
       store.put("claim.smd", left);
       {
         const auto claim = store.claim("claim.smd", "me");
@@ -407,16 +407,16 @@ void check_store(const MakeStore& make_store) {
     }
   }
 
-  SECTION("what is finished stays where the unfinished is removed") {
+  SECTION("removing unfinished objects keeps finished ones") {
     store.put("a/b", "x");
     const auto claim = store.claim("claim.smd", "me");
     CHECK(store.remove_unfinished([](std::string_view) { return true; }) == 0);
     CHECK_THAT(listing(store, ""), contains("a/b 1, claim.smd "));
   }
 
-  SECTION("of several that put if absent one succeeds") { check_exclusive_puts(store); }
+  SECTION("one of several puts with IfExists::keep succeeds") { check_exclusive_puts(store); }
 
-  SECTION("of several threads one at a time holds a claim") { check_claims_in_threads(store); }
+  SECTION("one of several threads at a time holds a claim") { check_claims_in_threads(store); }
 
   SECTION("plain names are any but . and ..") {
     const std::string parts_of_100 = std::string(100, 'k') + "/";
@@ -445,7 +445,7 @@ void check_store(const MakeStore& make_store) {
     CHECK(listing(store, "") == "there 1");
   }
 
-  SECTION("several threads at once") { check_threads(store); }
+  SECTION("several threads use a store at once") { check_threads(store); }
 }
 
 }  // namespace conformance

@@ -32,11 +32,11 @@ namespace {
 
 using Content = std::map<std::string, std::string>;
 
-/// Calls of which the one number `at`, counted from 1, fails with `error`.
+/// System calls of which number `at`, counted from 1, fails with `error`.
 class Saboteur {
  public:
   Saboteur(int at, int error) : at_(at), error_(error) {
-    calls.fsync = calls.syncfs = [](int) { return 0; };  // which would only take time
+    calls.fsync = calls.syncfs = [](int) { return 0; };  // a real sync only takes time
     wrap("openat", calls.openat);
     wrap("mkdirat", calls.mkdirat);
     wrap("writev", calls.writev);
@@ -53,7 +53,7 @@ class Saboteur {
     wrap("readdir", calls.readdir);
     wrap("lock", calls.lock);
     auto close = calls.close;
-    calls.close = [this, close](int file) {  // which it does, whatever it says
+    calls.close = [this, close](int file) {  // closes the file even if it reports an error
       const int closed = close(file);
       return fails("close") ? errno = error_, -1 : closed;
     };
@@ -61,7 +61,7 @@ class Saboteur {
   Saboteur(const Saboteur&) = delete;
   Saboteur& operator=(const Saboteur&) = delete;
 
-  /// Which call failed; empty if there were not that many.
+  /// Returns the name of the call that failed; empty if there were fewer calls.
   [[nodiscard]] const std::string& failed() const noexcept { return failed_; }
 
   tt::FileCalls calls;
@@ -89,7 +89,7 @@ class Saboteur {
   std::string failed_;
 };
 
-/// Something a store is asked to do; whether it said what it should.
+/// One operation of a store; returns whether its result is right.
 using Deed = std::function<bool(tt::Store&)>;
 
 const std::map<std::string, Deed>& deeds() {
@@ -116,7 +116,7 @@ const std::map<std::string, Deed>& deeds() {
   return all;
 }
 
-/// A directory with two objects, one temporary of somebody dead, and a look at what becomes of them.
+/// A directory with two objects and one temporary of a dead process, and its contents after an operation.
 struct Fixture {
   TemporaryDirectory directory;
   fs::path run = directory / "run";
@@ -141,7 +141,7 @@ struct Fixture {
 
 std::ptrdiff_t open_descriptors() { return std::distance(fs::directory_iterator("/proc/self/fd"), {}); }
 
-/// What is in the directory after `deed`, if nothing fails.
+/// Returns the contents of the directory after `deed` without failures.
 Content content_after(const Deed& deed) {
   const Fixture f;
   Saboteur none(0, 0);
@@ -150,7 +150,7 @@ Content content_after(const Deed& deed) {
   return f.content();
 }
 
-/// Does `deed` with its calls failing one after the other; says which those were.
+/// Repeats `deed` with each of its calls failing in turn; returns the names of these calls.
 std::set<std::string> sabotage(const std::string& name, const Deed& deed) {
   std::set<std::string> failed;
   const Content before = Fixture().content();
@@ -180,12 +180,12 @@ std::set<std::string> sabotage(const std::string& name, const Deed& deed) {
     }
     failed.insert(saboteur.failed());
     Content now = f.content();
-    // A claim that could not be let go is left like that of a process that died.
+    // A claim that could not be released is left like the claim of a dead process.
     if (name.starts_with("claim") && !threw) now.erase(name == "claim" ? "x/claim" : "c/d");
     CHECK((now == before || now == after));
     if (!threw) CHECK(now == after);
     CHECK(open_descriptors() == descriptors);
-    // Nothing is wrong any more: it works.
+    // Without failures the operation works again.
     Saboteur none(0, 0);
     tt::FileStore again(f.run, none.calls);
     if (f.content() != after) CHECK(deed(again));
@@ -193,7 +193,7 @@ std::set<std::string> sabotage(const std::string& name, const Deed& deed) {
   }
 }
 
-/// Why `call` fails.
+/// Returns the message with which `call` fails.
 template <class Call>
 std::string failure(const Call& call) {
   try {
@@ -218,7 +218,7 @@ TEST_CASE("an object is old or new and no temporary is left, whichever call fail
 }
 
 TEST_CASE("a signal at any moment changes nothing", "[store][file_calls]") {
-  // What may be interrupted, says signal(7) and the page of each call.
+  // signal(7) and the page of each call name the interruptible calls.
   const std::set<std::string> interruptible = {"openat", "writev", "pread", "fsync", "syncfs", "close", "lock"};
   std::set<std::string> interrupted;
   for (const auto& [name, deed] : deeds()) {
@@ -290,7 +290,7 @@ TEST_CASE("a second name stands in for a rename that must not replace", "[store]
     calls.linkat = [&](int from_directory, const char* from, int to_directory, const char* to, int flags) {
       return ++links, ::linkat(from_directory, from, to_directory, to, flags);
     };
-    // So that the link decides.
+    // Hides the existing object, so that linkat must detect it.
     calls.fstatat = [](int, const char*, struct stat*, int) { return errno = ENOENT, -1; };
     tt::FileStore store(f.run, calls);
     CHECK(store.put("new", "x", Sync::yes, IfExists::keep));
@@ -325,7 +325,7 @@ TEST_CASE("a failed sync is reported until the object is put again", "[store][fi
   SECTION("of one object") {}
   SECTION("of the file system") { keys.resize(100, "a"); }
   CHECK_THAT(failure([&] { store.sync(keys); }), contains("Input/output error; check the disk"));
-  works = true;  // for the kernel has dropped what it could not write
+  works = true;  // the kernel has dropped what it could not write
   const std::string why = "an earlier sync failed, its bytes may be lost; put it again";
   CHECK_THAT(failure([&] { store.sync(keys); }), contains(why));
   CHECK(store.move("a", "b"));

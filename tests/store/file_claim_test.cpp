@@ -25,7 +25,7 @@ using conformance::text;
 
 namespace {
 
-/// `work()` in another process, whose exit code it returns.
+/// Runs `work()` in another process; returns its exit code.
 template <class Work>
 pid_t in_process(const Work& work) {
   const pid_t child = ::fork();
@@ -48,7 +48,7 @@ void kill_and_wait(pid_t child) {
   (void)exit_code(child);
 }
 
-/// Two ends in several processes.
+/// A pipe between processes.
 class Pipe {
  public:
   Pipe() { REQUIRE(::pipe(ends_) == 0); }
@@ -63,7 +63,7 @@ class Pipe {
     ends_[1] = -1;
   }
   void tell() const { (void)!::write(ends_[1], "x", 1); }
-  /// Until somebody tells something: true; or until nobody can any more.
+  /// Waits for a tell(): returns true; returns false once all writing ends are closed.
   bool wait() const {
     char c = 0;
     return ::read(ends_[0], &c, 1) == 1;
@@ -155,7 +155,7 @@ TEST_CASE("a child that another thread forks during a claim does not hold it", "
         });
         forked = true;
       });
-      // It has to wait for the claim, however long we do.
+      // The fork must wait for the claim, however long this thread waits.
       for (int i = 0; i < 50 && !forked; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(1));
       return result;
     };
@@ -200,7 +200,7 @@ TEST_CASE("a claim that gets a new owner during an attempt to take it stays with
   bool lets_go = false;
   tt::FileCalls calls;
   calls.lock = [&](int file) {
-    if (++locks == 1) next();  // we have opened the file of the first claim; from here on there is the second one
+    if (++locks == 1) next();  // the file of the first claim is open; now the second claim replaces it
     const int result = tt::FileCalls().lock(file);
     if (locks == 1 && lets_go) next();
     return result;
@@ -258,7 +258,7 @@ TEST_CASE("releasing a claim whose file was removed or replaced does not remove 
   tt::FileStore store(directory / "run");
   auto first = store.claim("claim.smd", "first");
   SECTION("removed") { fs::remove(directory / "run/claim.smd"); }
-  SECTION("replaced") { store.put("claim.smd", "somebody's"); }
+  SECTION("replaced") { store.put("claim.smd", "another claim"); }
   SECTION("with its directory") { fs::remove_all(directory / "run"); }
   const auto second = store.claim("claim.smd", "second");
   REQUIRE(second);
@@ -290,7 +290,7 @@ TEST_CASE("a claim does not expire", "[store][file_claim]") {
   const auto now = fs::file_time_type::clock::now();
   for (const auto shift : {std::chrono::hours(-24 * 365 * 40), std::chrono::hours(24 * 365 * 10)}) {
     const auto claim = store.claim("held.smd", "me");
-    store.put("stale.smd", "somebody dead");
+    store.put("stale.smd", "a dead process");
     for (const char* name : {"run/held.smd", "run/stale.smd", "run"})
       fs::last_write_time(directory / name, now + shift);
     CHECK_FALSE(store.claim("held.smd", "you"));

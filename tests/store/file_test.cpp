@@ -32,7 +32,7 @@ using conformance::text;
 
 namespace {
 
-/// A store in a directory of its own, and a file and a directory outside of it that nobody may touch.
+/// A store in a directory of its own, and a file and a directory outside of it that must not change.
 struct Guarded {
   TemporaryDirectory directory;
   tt::FileStore store{directory / "run"};
@@ -52,7 +52,7 @@ struct Guarded {
   }
 };
 
-/// Why `call` fails, which must be the store's fault.
+/// Returns the message with which `call` fails; its code must be io.
 template <class Call>
 std::string store_failure(const Call& call) {
   try {
@@ -64,7 +64,7 @@ std::string store_failure(const Call& call) {
   return "";
 }
 
-/// The files below `directory` that end in ".tmp".
+/// Returns the number of files below `directory` that end in ".tmp".
 int temporaries_in(const fs::path& directory) {
   int count = 0;
   for (const auto& entry : fs::recursive_directory_iterator(directory))
@@ -72,7 +72,7 @@ int temporaries_in(const fs::path& directory) {
   return count;
 }
 
-/// While it lives, no file can become larger than `bytes`.
+/// Limits the size of files to `bytes` while it lives.
 class FileSizeLimit {
  public:
   explicit FileSizeLimit(rlim_t bytes) : handler_(::signal(SIGXFSZ, SIG_IGN)) {
@@ -156,7 +156,7 @@ TEST_CASE("unfinished objects of dead writers are removed, each by its owner", "
   CHECK(f.store.remove_unfinished([](std::string_view key) { return key == "a/b.json"; }) == 3);
   CHECK(temporaries_in(f.run) == 11);
   CHECK(f.store.remove_unfinished([](std::string_view) { return true; }) == 9);
-  CHECK(temporaries_in(f.run) == 2);  // those that nobody began to write
+  CHECK(temporaries_in(f.run) == 2);  // names that no writer uses
   CHECK(listing(f.store, "") == "a/b.json 1");
   CHECK(f.outside_is_untouched());
 }
@@ -338,7 +338,7 @@ TEST_CASE("a listing enters at most sixteen levels of directories", "[store][fil
 TEST_CASE("a range beyond a large sparse file takes no memory for it", "[store][file]") {
   Guarded f;
   f.store.put("a", "0123456789");
-  std::error_code unsupported;  // by a file system without sparse files
+  std::error_code unsupported;  // set by a file system without sparse files
   fs::resize_file(f.run / "a", std::uintmax_t{1} << 40, unsupported);
   if (unsupported) return;
   CHECK(f.store.size("a") == std::uint64_t{1} << 40);

@@ -14,7 +14,7 @@ namespace tt = tensortap;
 
 namespace {
 
-/// While it lives, HOME is another one.
+/// Sets HOME while it lives.
 class Home {
  public:
   explicit Home(const char* directory) {
@@ -58,7 +58,7 @@ TEST_CASE("a leading ~ is the home directory, at the beginning only", "[store][o
   const Home home(directory.path().c_str());
   CHECK(location("~") == directory.path());
   CHECK(location("~/runs/42/") == (directory / "runs/42").string());
-  CHECK(location("~somebody/runs") == "~somebody/runs");
+  CHECK(location("~user/runs") == "~user/runs");
   CHECK(location("runs/~") == "runs/~");
   tt::open_store("~/runs/42")->put("a", "x");
   CHECK(std::filesystem::exists(directory / "runs/42/a"));

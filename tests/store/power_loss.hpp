@@ -1,5 +1,5 @@
-// A disk that loses its power. FileStores over it work on a real directory, while it writes down what they do; then it
-// makes the states in which their directories may lie there after a power loss at any moment:
+// A simulated disk that loses its power. FileStores on it work in a real directory while it records their system calls.
+// Then it makes every state in which their directories may be after a power loss at any moment:
 //
 //   power_loss::Disk disk;
 //   tensortap::FileStore store(disk / "run", disk.calls());
@@ -9,9 +9,9 @@
 //     if (operations_done >= durable) … state / "run" / "a" must be there
 //   });
 //
-// It promises no more than POSIX does: of what was not synced, any may be missing. Bytes: the file may be cut, or have
-// its length and hold zeros. Names: each is as it was at any moment since its directory was synced, whatever the
-// others are; but a renamed file has at least one of its two names. What does not go through calls() is refused.
+// It promises no more than POSIX does: any change that was not synced may be missing. Bytes: the file may be cut, or
+// have its length and hold zeros. Names: each may be in any state since its directory was synced, independent of the
+// others; but a renamed file has at least one of its two names. Changes that bypass calls() are refused.
 #pragma once
 
 #include <fcntl.h>
@@ -59,7 +59,7 @@ class Disk {
   [[nodiscard]] const std::filesystem::path& path() const noexcept { return directory_.path(); }
   [[nodiscard]] std::filesystem::path operator/(const std::string& below) const { return directory_ / below; }
 
-  /// For FileStores that work on this disk, which outlives them.
+  /// Returns the calls for FileStores on this disk. Lifetime: the disk outlives them.
   [[nodiscard]] tensortap::FileCalls calls() {
     tensortap::FileCalls calls;
     const tensortap::FileCalls real;
@@ -86,7 +86,7 @@ class Disk {
       }
       return written;
     };
-    calls.fsync = [this](int file) {  // the real ones would only take time
+    calls.fsync = [this](int file) {  // real syncs only take time
       const std::lock_guard lock(mutex_);
       record({.kind = Kind::sync, .node = node_of(file)});
       return 0;
@@ -124,13 +124,13 @@ class Disk {
     return calls;
   }
 
-  /// How many operations that change something, or sync it, have been done so far.
+  /// Returns the number of changes and syncs so far.
   [[nodiscard]] std::size_t operations() const {
     const std::lock_guard lock(mutex_);
     return operations_.size();
   }
 
-  /// The last of the first `done` operations, for messages.
+  /// Describes the last of the first `done` operations, for messages.
   [[nodiscard]] std::string operation(std::size_t done) const {
     const std::lock_guard lock(mutex_);
     if (done == 0) return "nothing";
@@ -148,8 +148,8 @@ class Disk {
     return {};
   }
 
-  /// Calls `check(directory, operations_done)` for what may lie on the disk after each number of operations; the
-  /// directory stands for path() and is gone after the call. Returns how many there were.
+  /// Calls `check(directory, operations_done)` for each state of the disk after each number of operations; the
+  /// directory stands for path() and is removed after the call. Returns the number of states.
   template <class Check>
   std::size_t for_each_state(const Check& check, const Options& options = {}) const {
     const std::vector<Operation> operations = recorded();
@@ -179,20 +179,20 @@ class Disk {
 
   struct Operation {
     Kind kind;
-    int node = nothing;  // what is synced or written to, or what `to` is from now on
+    int node = nothing;  // the synced or written file, or the new meaning of `to`
     Entry from = {};
     Entry to = {};
-    std::string bytes = {};  // written; "/" where a directory is created
+    std::string bytes = {};  // written bytes; "/": a directory is created
   };
 
-  using Tree = std::map<std::string, std::string>;  // bytes by path; those of directories end in '/'
+  using Tree = std::map<std::string, std::string>;  // bytes by path; paths of directories end in '/'
 
   /// A real directory that becomes one tree after another.
   class State {
    public:
     [[nodiscard]] const std::filesystem::path& path() const noexcept { return directory_.path(); }
     void become(const Tree& tree) {
-      // Backwards: what is in a directory before it.
+      // Backwards: the contents of a directory before the directory.
       for (auto at = tree_.rbegin(); at != tree_.rend(); ++at)
         if (!tree.contains(at->first)) std::filesystem::remove(place_of(at->first));
       for (const auto& [path, bytes] : tree)
@@ -213,7 +213,7 @@ class Disk {
     Tree tree_;
   };
 
-  /// What the disk must hold and what it may, after some operations.
+  /// The certain and the possible contents of the disk after some operations.
   class Replay {
    public:
     void apply(const Operation& operation) {
@@ -239,18 +239,18 @@ class Disk {
       }
     }
 
-    /// Calls `use` for each tree that the disk may hold, or for a choice of them.
+    /// Calls `use` for each possible tree, or for a sample of them.
     template <class Use>
     void for_each_state(const Options& options, std::size_t position, const Use& use) const {
       const Choice least = durable();
-      std::vector<std::size_t> open;  // the names that may be several things
+      std::vector<std::size_t> open;  // the names with several possible meanings
       std::set<int> reachable;
       for (std::size_t i = 0; i < names_.size(); ++i) {
         if (names_[i].durable + 1 < names_[i].nodes.size()) open.push_back(i);
         reachable.insert(names_[i].nodes.begin() + static_cast<std::ptrdiff_t>(names_[i].durable),
                          names_[i].nodes.end());
       }
-      std::vector<std::size_t> dirty;  // the files whose bytes may be several things
+      std::vector<std::size_t> dirty;  // the files with several possible contents
       for (const int i : reachable)
         if (i != nothing && node(i).synced < node(i).bytes.size()) dirty.push_back(static_cast<std::size_t>(i));
 
@@ -286,7 +286,7 @@ class Disk {
       for (const Bytes bytes : {Bytes::none, Bytes::half, Bytes::zeros, Bytes::all}) try_out(newest(bytes));
       std::mt19937_64 random(options.seed * 1'000'003 + position);
       for (std::size_t sample = 0; sample < options.samples; ++sample) {
-        // One name lags behind the others, or is ahead of them; or all of them are anything.
+        // One name is older or newer than the others; or all are random.
         Choice one = sample % 3 == 0 ? newest(Bytes::all) : least;
         const std::size_t i = open.empty() ? 0 : open[random() % open.size()];
         if (sample % 3 == 0 && !open.empty()) one.versions[i] = names_[i].durable;
@@ -303,12 +303,12 @@ class Disk {
     struct Node {
       bool is_directory = false;
       std::string bytes = {};
-      std::size_t synced = 0;  // so many of them are on the disk
+      std::size_t synced = 0;  // the number of them on the disk
     };
     struct Name {
       Entry entry;
-      std::vector<int> nodes{nothing};  // what it has been, in order
-      std::size_t durable = 0;          // the version that is on the disk
+      std::vector<int> nodes{nothing};  // its meanings, in order
+      std::size_t durable = 0;          // the version on the disk
     };
     /// No disk has the version `left` of the name `from` without the version `arrived`, or a later one, of `to`.
     struct Rename {
@@ -317,13 +317,13 @@ class Disk {
     using Versions = std::vector<std::size_t>;  // by name
     struct Choice {
       Versions versions;
-      std::vector<Bytes> bytes;  // of what a file has not synced; by node
+      std::vector<Bytes> bytes;  // the unsynced bytes, by node
     };
 
     [[nodiscard]] Node& node(int i) { return nodes_.at(static_cast<std::size_t>(i)); }
     [[nodiscard]] const Node& node(int i) const { return nodes_.at(static_cast<std::size_t>(i)); }
 
-    /// The name and its new version.
+    /// Returns the name and its new version.
     std::pair<std::size_t, std::size_t> enter(const Entry& entry, int node) {
       const auto [found, is_new] = name_at_.try_emplace(entry, names_.size());
       if (is_new) names_.push_back({.entry = entry});
@@ -353,7 +353,7 @@ class Disk {
       }
     }
 
-    /// What is on the disk for certain.
+    /// Returns the certain contents of the disk.
     [[nodiscard]] Choice durable() const {
       Choice choice;
       for (const Name& name : names_) choice.versions.push_back(name.durable);
@@ -361,7 +361,7 @@ class Disk {
       return choice;
     }
 
-    /// `pick(count)` says which of so many possibilities each is.
+    /// `pick(count)` chooses one of `count` possibilities.
     template <class Pick>
     Choice choose(Choice choice, const std::vector<std::size_t>& open, const std::vector<std::size_t>& dirty,
                   const Pick& pick) const {
@@ -400,7 +400,7 @@ class Disk {
       return file.bytes.substr(0, file.synced + (kind == Bytes::half ? rest / 2 : 0));
     }
 
-    std::vector<Node> nodes_{{.is_directory = true}};  // the root is there
+    std::vector<Node> nodes_{{.is_directory = true}};  // the root exists
     std::vector<Name> names_;
     std::map<Entry, std::size_t> name_at_;
     std::vector<Rename> renames_;
@@ -418,7 +418,7 @@ class Disk {
     return {status.st_dev, status.st_ino};
   }
 
-  /// What this disk calls `where`; nothing if it lies outside.
+  /// Returns the disk's name of `where`; nullopt if it lies outside.
   int node_of(const Identity& where, const std::string& name) {
     if (const auto found = nodes_.find(where); found != nodes_.end()) return found->second;
     if (!outside_.contains(where)) stranger_ = name;
@@ -471,11 +471,11 @@ class Disk {
   TemporaryDirectory directory_;
   mutable std::mutex mutex_;
   std::set<Identity> outside_;           // the directories above
-  std::map<Identity, int> nodes_;        // files and directories by what the real file system calls them now
+  std::map<Identity, int> nodes_;        // files and directories by their current identity in the real file system
   std::vector<std::string> labels_{""};  // by node: its first path
   std::map<Entry, int> now_;             // the node of each name
   std::vector<Operation> operations_;
-  std::string stranger_;  // something that did not come through calls()
+  std::string stranger_;  // a change that bypassed calls()
 };
 
 }  // namespace power_loss

@@ -25,7 +25,7 @@ using conformance::text;
 
 namespace {
 
-/// A store on a disk that loses its power, and what must be in it at each moment.
+/// A store on a simulated disk, and the promises about its contents after each operation.
 class Promises {
  public:
   Promises(power_loss::Disk& disk, const tt::FileCalls& calls, std::string directory)
@@ -54,7 +54,7 @@ class Promises {
   }
   tt::FileStore& store() { return store_; }
 
-  /// Those that are broken in a state of the disk.
+  /// Returns the promises that a state of the disk breaks.
   [[nodiscard]] std::vector<std::string> broken(const fs::path& state, std::size_t done) const {
     std::vector<std::string> out;
     const tt::FileStore store(state / directory_);
@@ -71,8 +71,8 @@ class Promises {
   struct Event {
     std::optional<std::string> value;
     std::size_t begun;
-    std::size_t since;  // when it is durable
-    bool unsynced;      // its bytes may be any until then
+    std::size_t since;  // the operation after which it is durable
+    bool unsynced;      // its bytes are undefined until then
   };
   struct Move {
     std::string from, to;
@@ -111,7 +111,7 @@ std::vector<std::string> range_of_keys(const std::string& prefix, int count) {
   return keys;
 }
 
-/// Does a bit of everything, in two stores on one disk.
+/// Uses every operation, in two stores on one disk.
 void work(Promises& run, Promises& checkpoints) {
   using tt::Sync;
   run.put("events/0/a", conformance::noise(1000), Sync::yes);
@@ -123,7 +123,7 @@ void work(Promises& run, Promises& checkpoints) {
   checkpoints.sync({"deep/er/weights"});
   checkpoints.put("metadata.json", "first state", Sync::yes);
   run.put("events/0/c", "c", Sync::no);
-  run.put("events/1/d", "d", Sync::yes, tt::IfExists::keep);  // a sibling of what is not synced
+  run.put("events/1/d", "d", Sync::yes, tt::IfExists::keep);  // beside an object that is not synced
   run.put("once", "only", Sync::yes, tt::IfExists::keep);
   checkpoints.put("metadata.json", "second state, a longer one", Sync::yes);
   run.move("index/0/b", "superseded/1/index/0/b");
@@ -140,7 +140,7 @@ void work(Promises& run, Promises& checkpoints) {
   REQUIRE(claim);
 }
 
-/// The first few promises that are broken where a run loses its power at any moment.
+/// Returns the first few promises that a power loss at any moment breaks.
 std::vector<std::string> broken_promises(power_loss::Disk& disk, const tt::FileCalls& calls,
                                          const power_loss::Options& options = {.only_reads = true}) {
   Promises run(disk, calls, "runs/42");

@@ -1,4 +1,4 @@
-// A store that is far away: each call takes its time, several at once pay off, and all are counted.
+// A slow store: each call takes time, parallel calls pay off, and all calls are counted.
 #pragma once
 
 #include <algorithm>
@@ -23,7 +23,7 @@ class RemoteStore : public ForwardingStore {
   using Store::list;
   using Store::put;
 
-  /// What was asked of a store. A page of a listing has 1000 objects, as S3's have.
+  /// The calls of a store. A page of a listing has 1000 objects, as with S3.
   struct Calls {
     std::size_t gets = 0, sizes = 0, lists = 0, pages = 0, puts = 0, moves = 0, removes = 0;
 
@@ -73,7 +73,7 @@ class RemoteStore : public ForwardingStore {
   }
   [[nodiscard]] std::size_t concurrency() const noexcept override { return concurrency_; }
 
-  /// The calls since this was asked last.
+  /// Returns the calls since the last call of this.
   [[nodiscard]] Calls calls() {
     return {.gets = gets_.exchange(0),
             .sizes = sizes_.exchange(0),
@@ -83,7 +83,7 @@ class RemoteStore : public ForwardingStore {
             .moves = moves_.exchange(0),
             .removes = removes_.exchange(0)};
   }
-  /// How many there were at the same time since this was asked last, at most.
+  /// Returns the largest number of simultaneous calls since the last call of this.
   [[nodiscard]] std::size_t most_at_once() { return most_.exchange(0); }
 
   std::function<void(std::string_view key)> before_get, after_get, before_put,
