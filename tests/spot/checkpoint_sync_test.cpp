@@ -253,8 +253,7 @@ TEST_CASE("a whole checkpoint is restored, the new or the previous one, whicheve
     CHECK(found == expected);
     for (const auto& object : kept->list("")) CHECK_FALSE(object.key.starts_with(".tensortap/staged"));
     // The key depends on the content, so that no content is sent twice.
-    for (const std::string& put : watched->calls("put .tensortap/staged"))
-      CHECK_FALSE(sent.contains(put.substr(4)));
+    for (const std::string& put : watched->calls("put .tensortap/staged")) CHECK_FALSE(sent.contains(put.substr(4)));
     fs::remove_all(there);
     restore(there, kept);
     CHECK(whole_step(there) == last);

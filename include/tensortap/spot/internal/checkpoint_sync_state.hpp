@@ -33,7 +33,7 @@
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
 
-/// Threads: any.
+/// The two sides of a sync, and what is known of their files. Threads: any.
 class CheckpointSyncState : public std::enable_shared_from_this<CheckpointSyncState> {
  public:
   using Clock = std::chrono::steady_clock;
@@ -117,9 +117,9 @@ class CheckpointSyncState : public std::enable_shared_from_this<CheckpointSyncSt
       return std::make_exception_ptr(Error::io("checkpoint sync: no thread", directory(), e.what()));
     }
     constexpr Clock::duration poll_interval = std::chrono::milliseconds(50);  // `stop` may be requested meanwhile
-    bool has_ended = false;
-    do has_ended = task->wait_until(Clock::now() + std::min(poll_interval, job->time_left()));
-    while (!has_ended && !job->is_late());
+    const auto wait = [&] { return task->wait_until(Clock::now() + std::min(poll_interval, job->time_left())); };
+    bool has_ended = wait();
+    while (!has_ended && !job->is_late()) has_ended = wait();
     if (has_ended) {
       thread.join();
       return task->failure();
