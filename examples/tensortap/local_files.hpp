@@ -22,6 +22,9 @@
 #include <string_view>
 #include <system_error>
 #include <tensortap/net.hpp>
+#include <tensortap/store/internal/descriptor.hpp>
+#include <tensortap/store/internal/directory_tree.hpp>
+#include <tensortap/store/internal/temporary.hpp>
 #include <utility>
 #include <vector>
 
@@ -50,7 +53,7 @@ inline FileTime modified_at(const struct stat& status) {
 /// Whether a download that was killed has left this.
 inline bool is_left_over(std::string_view name) {
   return tt::detail::is_temporary(name) &&
-         tt::detail::finished(name).size() + tt::detail::temporary_suffix.size() < name.size();
+         tt::detail::final_key(name).size() + tt::detail::temporary_suffix.size() < name.size();
 }
 
 /// The regular files below `directory` by their path there; `skip` is told what else there is, and why it is no file.

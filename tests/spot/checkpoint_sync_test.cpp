@@ -18,6 +18,9 @@
 #include <thread>
 #include <vector>
 
+#include <tensortap/spot/internal/checkpoint_manifest.hpp>
+#include <tensortap/store/file_calls.hpp>
+
 #include "catch.hpp"
 #include "spot/checkpoint_places.hpp"
 #include "store/temporary_directory.hpp"

@@ -1,7 +1,7 @@
 // The manifest: the files of a remote copy of a checkpoint directory, with the size and checksum of each. It is written
 // after the files, so that all it names always exists. It and the staged files lie below ".tensortap/".
 //
-//   const tensortap::CheckpointManifest there = tensortap::parse_checkpoint_manifest(text, "manifest.json");
+//   const CheckpointManifest manifest = parse_checkpoint_manifest(text, "manifest.json");
 #pragma once
 
 #include <algorithm>
