@@ -70,7 +70,7 @@ inline std::string_view why_not_synced(std::string_view name) {
   if (name.size() > 960) return "its name is too long";
   if (std::count(name.begin(), name.end(), '/') >= depth_limit) return "it lies too deep";
   if (name == folder || (name.starts_with(folder) && name[folder.size()] == '/')) return "its name is reserved";
-  if (name.ends_with(".tmp")) return "files in \".tmp\" are unfinished ones";
+  if (name.ends_with(".tmp")) return "files in \".tmp\" are unfinished";
   try {
     (void)key_parts(name);
   } catch (const Error&) {
