@@ -13,6 +13,7 @@
 #include <memory>
 #include <set>
 #include <string>
+#include <tensortap/error.hpp>
 #include <tensortap/store/file.hpp>
 #include <type_traits>
 #include <utility>

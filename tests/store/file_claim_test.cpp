@@ -11,7 +11,9 @@
 #include <fstream>
 #include <memory>
 #include <string>
+#include <tensortap/error.hpp>
 #include <tensortap/store/file.hpp>
+#include <tensortap/store/file_calls.hpp>
 #include <thread>
 #include <vector>
 

@@ -19,6 +19,7 @@
 #include <system_error>
 #include <vector>
 
+#include <tensortap/error.hpp>
 #include <tensortap/store/file_calls.hpp>
 
 #include "catch.hpp"
