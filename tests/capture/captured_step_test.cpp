@@ -21,21 +21,21 @@ using TensorNames = std::vector<std::string>;
 /// A step that was captured, with the names it needs.
 class StepUnderTest {
  public:
-  void raw(const tt::detail::KnownTensor& tensor, const tt::TensorView& view) {
+  void raw(const tt::detail::TensorEntry& tensor, const tt::TensorView& view) {
     tt::detail::StepRecords::copy(view, records.add(tensor, view, 0.0));
   }
-  void reductions(const tt::detail::KnownTensor& tensor, const tt::TensorView& view, const tt::Reductions& wanted) {
+  void reductions(const tt::detail::TensorEntry& tensor, const tt::TensorView& view, const tt::Reductions& wanted) {
     records.add(tensor, tt::reduce(view, wanted), 0.0);
   }
-  const tt::detail::KnownTensor& tensor(const std::string& name, std::vector<std::size_t> collections = {}) {
-    known_.push_back(std::make_unique<tt::detail::KnownTensor>(tt::detail::KnownTensor{name, std::move(collections)}));
+  const tt::detail::TensorEntry& tensor(const std::string& name, std::vector<std::size_t> collections = {}) {
+    known_.push_back(std::make_unique<tt::detail::TensorEntry>(tt::detail::TensorEntry{name, std::move(collections)}));
     return *known_.back();
   }
 
   tt::detail::StepRecords records;
 
  private:
-  std::vector<std::unique_ptr<tt::detail::KnownTensor>> known_;
+  std::vector<std::unique_ptr<tt::detail::TensorEntry>> known_;
 };
 
 /// Equal, or both NaN, or both nothing.
@@ -58,7 +58,7 @@ std::vector<R> single_reductions() {
 
 }  // namespace
 
-TEST_CASE("a captured step answers from the elements what reduce and statistics do") {
+TEST_CASE("a captured step answers from the elements what reduce and statistics do", "[capture][captured_step]") {
   for (const auto& elements : examples) {
     StepUnderTest step;
     step.records.begin({tt::Mode::eval, 3, 10});
@@ -84,7 +84,7 @@ TEST_CASE("a captured step answers from the elements what reduce and statistics 
   }
 }
 
-TEST_CASE("a captured step answers from saved reductions when the elements are not there") {
+TEST_CASE("a captured step answers from saved reductions when the elements are not there", "[capture][captured_step]") {
   const std::vector<float> elements = {1, -2, 3.5F, 0.1F};
   StepUnderTest step;
   step.records.begin({});
@@ -98,7 +98,7 @@ TEST_CASE("a captured step answers from saved reductions when the elements are n
   CHECK_FALSE(view.statistics("x"));
 }
 
-TEST_CASE("a captured step answers from saved statistics what they hold") {
+TEST_CASE("a captured step answers from saved statistics what they hold", "[capture][captured_step]") {
   for (const auto& elements : examples) {
     StepUnderTest step;
     step.records.begin({});
@@ -119,7 +119,7 @@ TEST_CASE("a captured step answers from saved statistics what they hold") {
   }
 }
 
-TEST_CASE("the last of several under one name wins in a captured step") {
+TEST_CASE("the last of several under one name wins in a captured step", "[capture][captured_step]") {
   const std::vector<float> first = {1, 2};
   const std::vector<std::int32_t> second = {7, 8, 10};
   StepUnderTest step;
@@ -143,7 +143,7 @@ TEST_CASE("the last of several under one name wins in a captured step") {
   CHECK(view.tensors() == TensorNames{"x", "y"});
 }
 
-TEST_CASE("a captured step lists its tensors, sorted, once, and those of a collection") {
+TEST_CASE("a captured step lists its tensors, sorted, once, and those of a collection", "[capture][captured_step]") {
   const std::vector<tt::Collection> collections = {{.name = "losses"}, {.name = "weights"}, {.name = "unused"}};
   StepUnderTest step;
   step.records.begin({});
@@ -165,7 +165,7 @@ TEST_CASE("a captured step lists its tensors, sorted, once, and those of a colle
   CHECK(view.tensors().empty());
 }
 
-TEST_CASE("a captured step has nothing of what was not saved, or has no numbers") {
+TEST_CASE("a captured step has nothing of what was not saved, or has no numbers", "[capture][captured_step]") {
   StepUnderTest step;
   step.records.begin({});
   step.records.add_shape(step.tensor("shape"), tt::as_view(std::vector<float>{1, 2}));
@@ -190,7 +190,7 @@ TEST_CASE("a captured step has nothing of what was not saved, or has no numbers"
   }
 }
 
-TEST_CASE("a step counts each reduction and shape as a record") {
+TEST_CASE("a step counts each reduction and shape as a record", "[capture][captured_step]") {
   StepUnderTest step;
   step.records.begin({tt::Mode::train, 0, 0});
   const std::vector<float> elements = {1, 2, 3};

@@ -28,14 +28,14 @@ void write_file(const fs::path& path, const std::string& content, long second) {
 
 }  // namespace
 
-TEST_CASE("what lay there before the watch began is no change") {
+TEST_CASE("what lay there before the watch began is no change", "[capture][checkpoint_watch]") {
   const TemporaryDirectory directory;
   write_file(directory / "old", "1", 1);
   tt::detail::CheckpointWatch watch(directory.path().string());
   CHECK(watch.changed().empty());
 }
 
-TEST_CASE("a new checkpoint is noticed once, by its path, in subfolders too") {
+TEST_CASE("a new checkpoint is noticed once, by its path, in subfolders too", "[capture][checkpoint_watch]") {
   const TemporaryDirectory directory;
   tt::detail::CheckpointWatch watch(directory.path().string());
   write_file(directory / "b", "1", 1);
@@ -47,7 +47,7 @@ TEST_CASE("a new checkpoint is noticed once, by its path, in subfolders too") {
   CHECK(watch.changed() == Keys{"c"});
 }
 
-TEST_CASE("a checkpoint that changes its size or time is noticed") {
+TEST_CASE("a checkpoint that changes its size or time is noticed", "[capture][checkpoint_watch]") {
   const TemporaryDirectory directory;
   write_file(directory / "last.ckpt", "12345", 1);
   write_file(directory / "other", "12345", 1);
@@ -61,7 +61,7 @@ TEST_CASE("a checkpoint that changes its size or time is noticed") {
   CHECK(watch.changed().empty());
 }
 
-TEST_CASE("a checkpoint replaced by a rename is noticed, even of the same size and time") {
+TEST_CASE("a checkpoint replaced by a rename is noticed, even of the same size and time", "[capture][checkpoint_watch]") {
   const TemporaryDirectory directory;
   write_file(directory / "last.ckpt", "12345", 1);
   tt::detail::CheckpointWatch watch(directory.path().string());
@@ -72,7 +72,7 @@ TEST_CASE("a checkpoint replaced by a rename is noticed, even of the same size a
   CHECK(watch.changed().empty());
 }
 
-TEST_CASE("a checkpoint that vanishes is no change, but is new when it comes back") {
+TEST_CASE("a checkpoint that vanishes is no change, but is new when it comes back", "[capture][checkpoint_watch]") {
   const TemporaryDirectory directory;
   write_file(directory / "a", "1", 1);
   write_file(directory / "folder/b", "1", 1);
@@ -84,7 +84,7 @@ TEST_CASE("a checkpoint that vanishes is no change, but is new when it comes bac
   CHECK(watch.changed() == Keys{"folder/b"});
 }
 
-TEST_CASE("a checkpoint folder that is renamed is a new one") {
+TEST_CASE("a checkpoint folder that is renamed is a new one", "[capture][checkpoint_watch]") {
   const TemporaryDirectory directory;
   write_file(directory / "epoch-1/w", "1", 1);
   tt::detail::CheckpointWatch watch(directory.path().string());
@@ -92,7 +92,7 @@ TEST_CASE("a checkpoint folder that is renamed is a new one") {
   CHECK(watch.changed() == Keys{"epoch-2/w"});
 }
 
-TEST_CASE("files that are no checkpoints are not watched") {
+TEST_CASE("files that are no checkpoints are not watched", "[capture][checkpoint_watch]") {
   const TemporaryDirectory directory;
   tt::detail::CheckpointWatch watch(directory.path().string());
   for (const std::string name : {"metadata.json", "metadata.json.sagemaker-uploaded", "a.sagemaker-uploaded",
@@ -107,7 +107,7 @@ TEST_CASE("files that are no checkpoints are not watched") {
   CHECK(watch.changed() == Keys{"x/metadata.json"});
 }
 
-TEST_CASE("a directory of checkpoints need not be there") {
+TEST_CASE("a directory of checkpoints need not be there", "[capture][checkpoint_watch]") {
   tt::detail::CheckpointWatch nothing("");
   CHECK(nothing.changed().empty());
 
@@ -122,7 +122,7 @@ TEST_CASE("a directory of checkpoints need not be there") {
   CHECK(watch.changed().empty());
 }
 
-TEST_CASE("a slash at the end of the watched directory means nothing") {
+TEST_CASE("a slash at the end of the watched directory means nothing", "[capture][checkpoint_watch]") {
   const TemporaryDirectory directory;
   tt::detail::CheckpointWatch watch(directory.path().string() + "/");
   write_file(directory / "a/b", "1", 1);

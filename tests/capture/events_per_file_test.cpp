@@ -68,7 +68,7 @@ void check_steps(const std::shared_ptr<const tt::Store>& store, const Steps& ste
 
 }  // namespace
 
-TEST_CASE("several steps share an events file, and each has an index of its own") {
+TEST_CASE("several steps share an events file, and each has an index of its own", "[capture][events_per_file]") {
   const auto memory = std::make_shared<tt::MemoryStore>();
   const auto store = std::make_shared<RemoteStore>(memory, 1);
   tt::Hook hook(store, together(4));
@@ -90,7 +90,7 @@ TEST_CASE("several steps share an events file, and each has an index of its own"
   CHECK(status.bytes_saved == bytes);
 }
 
-TEST_CASE("steps of which only shapes are saved share nothing") {
+TEST_CASE("steps of which only shapes are saved share nothing", "[capture][events_per_file]") {
   const auto memory = std::make_shared<tt::MemoryStore>();
   auto options = together(3);
   options.collections = {{.name = "shapes", .include_regex = "^x$", .save_raw_tensor = false, .save_shape = true},
@@ -111,7 +111,7 @@ TEST_CASE("steps of which only shapes are saved share nothing") {
   CHECK(trial.damage().empty());
 }
 
-TEST_CASE("what shares a file is seen when it is full, or asked for") {
+TEST_CASE("what shares a file is seen when it is full, or asked for", "[capture][events_per_file]") {
   const auto memory = std::make_shared<tt::MemoryStore>();
   tt::Hook hook(memory, together(4));
   save_steps(hook, 3);
@@ -124,7 +124,7 @@ TEST_CASE("what shares a file is seen when it is full, or asked for") {
   CHECK(files_of(*memory) == std::map<std::string, Steps>{{file(0), {0, 1, 2}}, {file(3), {3}}});
 }
 
-TEST_CASE("no events file spans a commit, so a rewind takes whole files") {
+TEST_CASE("no events file spans a commit, so a rewind takes whole files", "[capture][events_per_file]") {
   const auto memory = std::make_shared<tt::MemoryStore>();
   auto options = together(4);
   const auto checkpoints = std::make_shared<tt::MemoryStore>();
@@ -152,13 +152,13 @@ TEST_CASE("no events file spans a commit, so a rewind takes whole files") {
     check_steps(memory, all);
     for (const auto& object : memory->list(tt::layout::events_prefix))
       CHECK(tt::layout::parse_event_key(object.key)->global_step <= last);
-    const std::string aside = tt::layout::superseded_key(hook.resumed()->run, "");
+    const std::string aside = tt::layout::superseded_key(hook.resumed()->attempt, "");
     CHECK(memory->list(aside + "index/").size() == 5);
     CHECK(memory->list(aside + "events/").size() == 2);
   }
 }
 
-TEST_CASE("an attempt that dies in its rewind leaves steps that share a file to be set aside together") {
+TEST_CASE("an attempt that dies in its rewind leaves steps that share a file to be set aside together", "[capture][events_per_file]") {
   const auto memory = std::make_shared<tt::MemoryStore>();
   auto options = together(4);
   options.checkpoints = std::make_shared<tt::MemoryStore>();
@@ -189,11 +189,11 @@ TEST_CASE("an attempt that dies in its rewind leaves steps that share a file to 
     }
 }
 
-TEST_CASE("a shared file that cannot be written loses each step in it, and no other") {
+TEST_CASE("a shared file that cannot be written loses each step in it, and no other", "[capture][events_per_file]") {
   const auto memory = std::make_shared<tt::MemoryStore>();
   const auto store = std::make_shared<RemoteStore>(memory, GENERATE(1u, 32u));
   auto options = together(4);
-  options.retry_for = 50ms;
+  options.retry.for_at_most = 50ms;
   int errors = 0;
   options.on_error = [&](std::string_view) { ++errors; };
   store->before_put = [](std::string_view key) {
@@ -215,11 +215,11 @@ TEST_CASE("a shared file that cannot be written loses each step in it, and no ot
   CHECK(errors == 1);
 }
 
-TEST_CASE("an index that cannot be written loses its step only, and what fails at first is repeated") {
+TEST_CASE("an index that cannot be written loses its step only, and what fails at first is repeated", "[capture][events_per_file]") {
   const auto memory = std::make_shared<tt::MemoryStore>();
   const auto store = std::make_shared<RemoteStore>(memory, GENERATE(1u, 32u));
   auto options = together(4);
-  options.retry_for = 50ms;
+  options.retry.for_at_most = 50ms;
   std::mutex mutex;
   std::map<std::string, int> tried;
   store->before_put = [&](std::string_view key) {
@@ -237,7 +237,7 @@ TEST_CASE("an index that cannot be written loses its step only, and what fails a
   CHECK(tried[file(4)] == 1);
 }
 
-TEST_CASE("a file is cut before it is very large") {
+TEST_CASE("a file is cut before it is very large", "[capture][events_per_file]") {
   const auto memory = std::make_shared<tt::MemoryStore>();
   tt::Hook hook(memory, together(100));
   const std::vector<float> large(std::size_t{3} << 18);  // 3 MiB
@@ -250,7 +250,7 @@ TEST_CASE("a file is cut before it is very large") {
   CHECK(tt::Trial(memory).steps().size() == 12);
 }
 
-TEST_CASE("events of steps that wait are put at once, their indexes in order and only then") {
+TEST_CASE("events of steps that wait are put at once, their indexes in order and only then", "[capture][events_per_file]") {
   const auto memory = std::make_shared<tt::MemoryStore>();
   const auto store = std::make_shared<RemoteStore>(memory, 16, 5ms);
   std::mutex mutex;
@@ -283,7 +283,7 @@ TEST_CASE("events of steps that wait are put at once, their indexes in order and
   check_steps(memory, all);
 }
 
-TEST_CASE("a step is seen while the events of later ones are on their way") {
+TEST_CASE("a step is seen while the events of later ones are on their way", "[capture][events_per_file]") {
   const auto memory = std::make_shared<tt::MemoryStore>();
   const auto store = std::make_shared<RemoteStore>(memory, 4);
   std::mutex mutex;
@@ -310,7 +310,7 @@ TEST_CASE("a step is seen while the events of later ones are on their way") {
   check_steps(memory, {0, 1, 2, 3, 4, 5, 6, 7});
 }
 
-TEST_CASE("a store that throws something of its own where a file is to be replaced loses that step only") {
+TEST_CASE("a store that throws something of its own where a file is to be replaced loses that step only", "[capture][events_per_file]") {
   class Stubborn final : public RemoteStore {
    public:
     using RemoteStore::put;
@@ -330,6 +330,6 @@ TEST_CASE("a store that throws something of its own where a file is to be replac
   CHECK(hook.status().steps_lost == 1);
 }
 
-TEST_CASE("a file holds at least one step") {
+TEST_CASE("a file holds at least one step", "[capture][events_per_file]") {
   CHECK_THROWS_WITH(tt::Hook(std::make_shared<tt::MemoryStore>(), together(0)), contains("events_per_file"));
 }

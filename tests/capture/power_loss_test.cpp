@@ -72,7 +72,7 @@ std::string broken(const fs::path& state, std::int64_t promised) {
 
 }  // namespace
 
-TEST_CASE("committed steps survive any loss of power") {
+TEST_CASE("committed steps survive any loss of power", "[capture][power_loss]") {
   const auto durability = GENERATE(tt::Durability::commit, tt::Durability::step);
   power_loss::Disk disk;
   std::vector<Promise> promises = {{0, -1}};

@@ -39,7 +39,7 @@ std::vector<std::string> keys(const tt::Store& store, const std::string& prefix)
 
 }  // namespace
 
-TEST_CASE("a successor goes on after the last commit, and what was beyond is set aside") {
+TEST_CASE("a successor goes on after the last commit, and what was beyond is set aside", "[capture][resume]") {
   const Machine machine;
   {
     tt::Hook hook(machine.run, machine.options());
@@ -59,7 +59,7 @@ TEST_CASE("a successor goes on after the last commit, and what was beyond is set
     CHECK(hook.resumed()->mode == tt::Mode::eval);
     CHECK(hook.resumed()->step == 0);
     CHECK(hook.resumed()->checkpoint == "a");
-    CHECK(hook.resumed()->run == 1);
+    CHECK(hook.resumed()->attempt == 1);
     CHECK(hook.next_step(tt::Mode::train) == 4);
     CHECK(hook.next_step(tt::Mode::eval) == 1);
     CHECK(hook.next_step(tt::Mode::predict) == 0);  // seen first after a resume: starts at 0
@@ -76,7 +76,7 @@ TEST_CASE("a successor goes on after the last commit, and what was beyond is set
   CHECK(trial.steps(tt::Mode::train) == Steps{0, 1, 2, 3, 4});
 }
 
-TEST_CASE("without any commit a successor begins anew") {
+TEST_CASE("without any commit a successor begins anew", "[capture][resume]") {
   const Machine machine;
   {
     tt::Hook hook(machine.run, machine.options());
@@ -92,7 +92,7 @@ TEST_CASE("without any commit a successor begins anew") {
   CHECK(keys(*machine.run, "superseded/").empty());
 }
 
-TEST_CASE("what is kept on resume does not count, and is written again") {
+TEST_CASE("what is kept on resume does not count, and is written again", "[capture][resume]") {
   const Machine machine;
   {
     tt::Hook hook(machine.run, machine.options());
@@ -111,7 +111,7 @@ TEST_CASE("what is kept on resume does not count, and is written again") {
   CHECK(hook.status().steps_lost == 0);
 }
 
-TEST_CASE("a checkpoint that is not as it was committed is passed over") {
+TEST_CASE("a checkpoint that is not as it was committed is passed over", "[capture][resume]") {
   const Machine machine;
   {
     tt::Hook hook(machine.run, machine.options());
@@ -139,7 +139,7 @@ TEST_CASE("a checkpoint that is not as it was committed is passed over") {
   CHECK_THROWS_WITH(tt::Hook(machine.run, machine.options()), contains("no committed checkpoint is intact"));
 }
 
-TEST_CASE("a commit at the same step replaces the one before, and old ones go") {
+TEST_CASE("a commit at the same step replaces the one before, and old ones go", "[capture][resume]") {
   const Machine machine;
   tt::Hook hook(machine.run, machine.options());
   for (int i = 0; i < 130; ++i) {
@@ -153,21 +153,21 @@ TEST_CASE("a commit at the same step replaces the one before, and old ones go") 
   CHECK(states.front().last_seen == 30);
 }
 
-TEST_CASE("a new run directory goes on from the state alone, as smdebug's does") {
+TEST_CASE("a new run directory goes on from the state alone, as smdebug's does", "[capture][resume]") {
   const Machine machine;
   machine.checkpoints->put(
       "metadata.json",
       R"([{"training-run": 0, "latest-global-step-saved": 8, "latest-global-step-seen": 9, "latest-mode-step": {"GLOBAL": 9, "TRAIN": 7, "EVAL": 1}}])");
   tt::Hook hook(machine.run, machine.options());
   REQUIRE(hook.resumed());
-  CHECK(hook.resumed()->run == 1);
+  CHECK(hook.resumed()->attempt == 1);
   CHECK(hook.resumed()->checkpoint.empty());
   CHECK(hook.next_step(tt::Mode::global) == 10);
   CHECK(hook.next_step(tt::Mode::train) == 8);
   CHECK(hook.next_step(tt::Mode::eval) == 2);
 }
 
-TEST_CASE("an ended run is gone on with only if asked for") {
+TEST_CASE("an ended run is gone on with only if asked for", "[capture][resume]") {
   const Machine machine;
   {
     tt::Hook hook(machine.run, machine.options());
@@ -183,7 +183,7 @@ TEST_CASE("an ended run is gone on with only if asked for") {
   CHECK(hook.next_step() == 2);
 }
 
-TEST_CASE("a second writer is refused while the first lives") {
+TEST_CASE("a second writer is refused while the first lives", "[capture][resume]") {
   const TemporaryDirectory directory;
   const std::string run = directory / "run";
   {
@@ -201,7 +201,7 @@ TEST_CASE("a second writer is refused while the first lives") {
   CHECK_NOTHROW(tt::Hook(run));
 }
 
-TEST_CASE("several workers claim for themselves, and the last to close ends the run") {
+TEST_CASE("several workers claim for themselves, and the last to close ends the run", "[capture][resume]") {
   const Machine machine;
   auto options = machine.options();
   options.num_workers = 2;
@@ -217,7 +217,7 @@ TEST_CASE("several workers claim for themselves, and the last to close ends the 
   CHECK(tt::Trial(machine.run).ended());
 }
 
-TEST_CASE("checkpoints must lie below their directory") {
+TEST_CASE("checkpoints must lie below their directory", "[capture][resume]") {
   const TemporaryDirectory directory;
   const std::string checkpoints = directory / "checkpoints";
   std::filesystem::create_directories(checkpoints + "/epoch-1");
@@ -239,7 +239,7 @@ TEST_CASE("checkpoints must lie below their directory") {
   CHECK_THROWS_WITH(without.commit(), contains("the hook has no checkpoint_dir"));
 }
 
-TEST_CASE("checkpoints are noticed without a word, if asked for") {
+TEST_CASE("checkpoints are noticed without a word, if asked for", "[capture][resume]") {
   const TemporaryDirectory directory;
   const std::string checkpoints = directory / "checkpoints";
   std::filesystem::create_directories(checkpoints);
@@ -287,7 +287,7 @@ class Unclaimed final : public ForwardingStore {
 
 }  // namespace
 
-TEST_CASE("a late writer of an attempt given up for dead changes nothing for readers") {
+TEST_CASE("a late writer of an attempt given up for dead changes nothing for readers", "[capture][resume]") {
   // The zombie stops after its `sleep_at`th operation; the successor trains on; the zombie wakes and does the rest.
   const int sleep_at = GENERATE(range(1, 40));
   CAPTURE(sleep_at);

@@ -65,11 +65,11 @@ std::int64_t soak(const std::shared_ptr<tt::Store>& store, std::int64_t save_int
 
 }  // namespace
 
-TEST_CASE("a million saved steps take no more memory than a hundred thousand", "[.soak]") {
+TEST_CASE("a million saved steps take no more memory than a hundred thousand", "[capture][soak][.soak]") {
   CHECK(soak(std::make_shared<ForgetfulStore>(), 1) < 16 << 20);
 }
 
-TEST_CASE("a million steps in files take no more memory than a hundred thousand", "[.soak]") {
+TEST_CASE("a million steps in files take no more memory than a hundred thousand", "[capture][soak][.soak]") {
   const TemporaryDirectory directory;
   CHECK(soak(std::make_shared<tt::FileStore>((directory / "run").string()), 20) < 16 << 20);
 }

@@ -74,7 +74,7 @@ struct BothStores {
 
 }  // namespace
 
-TEST_CASE("the states of smdebug's golden runs are read as they are meant") {
+TEST_CASE("the states of smdebug's golden runs are read as they are meant", "[capture][state]") {
   const std::vector<State> first = {state_of(0, 2, 3, 3, -1)};
   std::vector<State> after = first;
   after.push_back(state_of(0, 8, 8, 6, 1));
@@ -89,7 +89,7 @@ TEST_CASE("the states of smdebug's golden runs are read as they are meant") {
   CHECK(tt::parse_states(golden_state("checkpoints/metadata.json"), "") == after);
 }
 
-TEST_CASE("a state is written with smdebug's keys first, and ours behind them") {
+TEST_CASE("a state is written with smdebug's keys first, and ours behind them", "[capture][state]") {
   State state = state_of(1, 40, 43, 40, 2);
   state.mode = Mode::eval;
   state.checkpoint = "epoch-3";
@@ -105,7 +105,7 @@ TEST_CASE("a state is written with smdebug's keys first, and ours behind them") 
   CHECK(tt::to_json(std::vector<tt::State>{}) == "[]");
 }
 
-TEST_CASE("what smdebug wrote and we write again begins with the very keys and values") {
+TEST_CASE("what smdebug wrote and we write again begins with the very keys and values", "[capture][state]") {
   const std::string text = golden_state("run2.metadata.after.json");
   const auto theirs = nlohmann::json::parse(text);
   const auto ours = nlohmann::json::parse(tt::to_json(tt::parse_states(text, "")));
@@ -116,7 +116,7 @@ TEST_CASE("what smdebug wrote and we write again begins with the very keys and v
   }
 }
 
-TEST_CASE("states come back as they were, by growing step") {
+TEST_CASE("states come back as they were, by growing step", "[capture][state]") {
   std::vector<State> states;
   for (const Mode mode : tt::all_modes)
     for (const std::int64_t step : {std::int64_t{0}, std::int64_t{7}, std::int64_t{1} << 53}) {
@@ -141,7 +141,7 @@ TEST_CASE("states come back as they were, by growing step") {
   CHECK(tt::parse_states("[]", "").empty());
 }
 
-TEST_CASE("a state names what is missing in it, or of the wrong kind") {
+TEST_CASE("a state names what is missing in it, or of the wrong kind", "[capture][state]") {
   CHECK(refusal_of_states(state_with("")).empty());
   CHECK(refusal_of_states(state_with(R"(, "unknown": [{}], "mode": "FLY")")).empty());
   for (const std::string text : {"{}", "5", "null", "\"x\"", "true", "1e5"}) {
@@ -180,7 +180,7 @@ TEST_CASE("a state names what is missing in it, or of the wrong kind") {
              contains("key \"crc32c\": it is missing"));
 }
 
-TEST_CASE("a state whose paths leave the checkpoints is refused") {
+TEST_CASE("a state whose paths leave the checkpoints is refused", "[capture][state]") {
   for (const std::string path :
        {"../a", "/etc/passwd", "a/../b", "a//b", "a/", ".", "..", "a/.", "\\u0000", "a\\u0000b"}) {
     CAPTURE(path);
@@ -195,7 +195,7 @@ TEST_CASE("a state whose paths leave the checkpoints is refused") {
   CHECK(refusal_of_states(state_with(R"(, "checkpoint": "")")).empty());
 }
 
-TEST_CASE("a state cut at any byte, or nested too deeply, is refused") {
+TEST_CASE("a state cut at any byte, or nested too deeply, is refused", "[capture][state]") {
   State state = state_of(1, 40, 43, 40, 2);
   state.files = {{"a", 1, 2}};
   const std::string whole = tt::to_json(std::vector{state, state});
@@ -211,7 +211,7 @@ TEST_CASE("a state cut at any byte, or nested too deeply, is refused") {
   CHECK_THAT(refusal_of_states("[\"\xff\"]"), contains("not JSON"));
 }
 
-TEST_CASE("any flipped byte of a state gives other states or an error, nothing worse") {
+TEST_CASE("any flipped byte of a state gives other states or an error, nothing worse", "[capture][state]") {
   State state = state_of(1, 40, 43, 40, 2);
   state.files = {{"a/b", 1, 2}};
   const std::string whole = tt::to_json(std::vector{state});
@@ -225,7 +225,7 @@ TEST_CASE("any flipped byte of a state gives other states or an error, nothing w
   CHECK(refused > static_cast<int>(whole.size()));
 }
 
-TEST_CASE("states are read beside the checkpoints; without a file there are none") {
+TEST_CASE("states are read beside the checkpoints; without a file there are none", "[capture][state]") {
   tt::MemoryStore store;
   CHECK(tt::read_states(store).empty());
   const std::vector<State> states = {state_of(0, 2, 3, 3, -1), state_of(1, 5, 6, 6, -1)};
@@ -235,7 +235,7 @@ TEST_CASE("states are read beside the checkpoints; without a file there are none
   CHECK_THROWS_WITH(tt::read_states(store), contains("state: \"memory/metadata.json\": not JSON (0 bytes)"));
 }
 
-TEST_CASE("a file of states beyond any reason is not read") {
+TEST_CASE("a file of states beyond any reason is not read", "[capture][state]") {
   const TemporaryDirectory directory;
   std::ofstream(directory / "metadata.json") << "[]";
   const tt::FileStore store(directory.path().string());
@@ -244,7 +244,7 @@ TEST_CASE("a file of states beyond any reason is not read") {
   CHECK_THROWS_WITH(tt::read_states(store), contains("metadata.json is too large"));
 }
 
-TEST_CASE("a checkpoint is one file, or all below a folder") {
+TEST_CASE("a checkpoint is one file, or all below a folder", "[capture][state]") {
   const BothStores both;
   for (const auto& store : both.stores) {
     CAPTURE(store->location());
@@ -275,7 +275,7 @@ TEST_CASE("a checkpoint is one file, or all below a folder") {
   }
 }
 
-TEST_CASE("a large file of a checkpoint is described in parts, whatever its size") {
+TEST_CASE("a large file of a checkpoint is described in parts, whatever its size", "[capture][state]") {
   const BothStores both;
   constexpr std::size_t part = std::size_t{4} << 20;
   for (const auto& store : both.stores)
@@ -291,7 +291,7 @@ TEST_CASE("a large file of a checkpoint is described in parts, whatever its size
   CHECK_FALSE(tt::describe_checkpoint_file(*both.stores[0], "nothing"));
 }
 
-TEST_CASE("a state is intact while every file is as it was at the commit") {
+TEST_CASE("a state is intact while every file is as it was at the commit", "[capture][state]") {
   const BothStores both;
   for (const auto& store : both.stores) {
     CAPTURE(store->location());

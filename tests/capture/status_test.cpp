@@ -1,4 +1,4 @@
-#include <tensortap/capture/status.hpp>
+#include <tensortap/capture/internal/status_ledger.hpp>
 
 #include <cstdint>
 #include <set>
@@ -15,7 +15,7 @@ tt::Loss loss_of(Why reason, std::int64_t step) { return {reason, step, step, 1,
 
 }  // namespace
 
-TEST_CASE("every reason of a loss has a text of its own") {
+TEST_CASE("every reason of a loss has a text of its own", "[capture][status]") {
   std::set<std::string_view> texts;
   for (const Why reason :
        {Why::queue_full, Why::write_failed, Why::out_of_time, Why::fenced, Why::step_too_large, Why::too_many_names}) {
@@ -27,11 +27,11 @@ TEST_CASE("every reason of a loss has a text of its own") {
   CHECK(to_string(Why::too_many_names) == "too many names");
 }
 
-TEST_CASE("losses of one kind in a row are one entry of the ledger") {
+TEST_CASE("losses of one kind in a row are one entry of the ledger", "[capture][status]") {
   tt::HookStatus status;
-  for (const std::int64_t step : {3, 5, 9}) add_loss(status, loss_of(Why::queue_full, step));
-  add_loss(status, {Why::step_too_large, 9, 9, 0, 1, 7});
-  add_loss(status, loss_of(Why::queue_full, 12));
+  for (const std::int64_t step : {3, 5, 9}) tt::detail::add_loss(status, loss_of(Why::queue_full, step));
+  tt::detail::add_loss(status, {Why::step_too_large, 9, 9, 0, 1, 7});
+  tt::detail::add_loss(status, loss_of(Why::queue_full, 12));
   REQUIRE(status.losses.size() == 3);
   const auto& [reason, first, last, steps, tensors, bytes] = status.losses[0];
   CHECK(reason == Why::queue_full);
@@ -47,11 +47,11 @@ TEST_CASE("losses of one kind in a row are one entry of the ledger") {
   CHECK(status.tensors_lost == 41);
 }
 
-TEST_CASE("the ledger stays short, and its sums stay true") {
+TEST_CASE("the ledger stays short, and its sums stay true", "[capture][status]") {
   tt::HookStatus status;
   constexpr std::int64_t count = 5000;
   for (std::int64_t step = 0; step < count; ++step)
-    add_loss(status, loss_of(step % 2 == 0 ? Why::queue_full : Why::write_failed, step));
+    tt::detail::add_loss(status, loss_of(step % 2 == 0 ? Why::queue_full : Why::write_failed, step));
   CHECK(status.losses.size() == 1000);
   CHECK(status.losses.back().last_step == count - 1);
   CHECK(status.steps_lost == count);

@@ -41,11 +41,11 @@ class SavedStep {
   tt::detail::StepRecords records;
 
  private:
-  const tt::detail::KnownTensor& known(const std::string& name) {
-    names_.push_back(std::make_unique<tt::detail::KnownTensor>(tt::detail::KnownTensor{name, {}}));
+  const tt::detail::TensorEntry& known(const std::string& name) {
+    names_.push_back(std::make_unique<tt::detail::TensorEntry>(tt::detail::TensorEntry{name, {}}));
     return *names_.back();
   }
-  std::vector<std::unique_ptr<tt::detail::KnownTensor>> names_;
+  std::vector<std::unique_ptr<tt::detail::TensorEntry>> names_;
 };
 
 std::string joined(std::span<const tt::Bytes> pieces) {
@@ -60,7 +60,7 @@ const tt::Step eval_step{tt::Mode::eval, 21, 4200};
 
 }  // namespace
 
-TEST_CASE("every record of an encoded step lies where the index says, and is what was saved") {
+TEST_CASE("every record of an encoded step lies where the index says, and is what was saved", "[capture][step_encoder]") {
   SavedStep step(eval_step);
   const std::vector<float> small = {1, 2, 3};
   std::vector<double> large(70'000);
@@ -121,7 +121,7 @@ TEST_CASE("every record of an encoded step lies where the index says, and is wha
   CHECK(index.tensors[7].name == "\xc3\xbc \"q\"");
 }
 
-TEST_CASE("an encoded step is the records of encode_event, one after the other") {
+TEST_CASE("an encoded step is the records of encode_event, one after the other", "[capture][step_encoder]") {
   SavedStep step({tt::Mode::train, 0, 0});
   std::string expected;
   for (std::int64_t i = 0; i < 300; ++i) {
@@ -139,7 +139,7 @@ TEST_CASE("an encoded step is the records of encode_event, one after the other")
   CHECK(joined(encoder.events()) == expected);
 }
 
-TEST_CASE("elements are borrowed by the encoded step, not copied") {
+TEST_CASE("elements are borrowed by the encoded step, not copied", "[capture][step_encoder]") {
   SavedStep step(eval_step);
   const std::vector<float> elements(1000, 1.0F);
   step.raw("w", tt::as_view(elements));
@@ -150,7 +150,7 @@ TEST_CASE("elements are borrowed by the encoded step, not copied") {
   CHECK(encoder.events()[1].size() == 4000);
 }
 
-TEST_CASE("without extras the index of an encoded step has no keys but smdebug's") {
+TEST_CASE("without extras the index of an encoded step has no keys but smdebug's", "[capture][step_encoder]") {
   SavedStep step(eval_step);
   step.raw("w", tt::as_view(1.0F));
   auto encoder = encoder_for(std::nullopt);
@@ -162,7 +162,7 @@ TEST_CASE("without extras the index of an encoded step has no keys but smdebug's
             std::to_string(encoder.bytes()) + R"(}], "shape_payload": []})");
 }
 
-TEST_CASE("a step of shapes alone has no events file") {
+TEST_CASE("a step of shapes alone has no events file", "[capture][step_encoder]") {
   SavedStep step(eval_step);
   step.shape("w", tt::as_view(std::vector<float>{1, 2}));
   auto encoder = encoder_for(1);
@@ -177,7 +177,7 @@ TEST_CASE("a step of shapes alone has no events file") {
   CHECK(index.attempt == 1);
 }
 
-TEST_CASE("an encoder keeps nothing of the step before") {
+TEST_CASE("an encoder keeps nothing of the step before", "[capture][step_encoder]") {
   SavedStep full(eval_step);
   full.raw("a", tt::as_view(1.0F));
   full.raw("b", tt::as_view(std::vector<double>(500, 2.0)));
@@ -198,7 +198,7 @@ TEST_CASE("an encoder keeps nothing of the step before") {
   }
 }
 
-TEST_CASE("the numbers of outputs are stripped from the names of reductions if asked for, as smdebug does") {
+TEST_CASE("the numbers of outputs are stripped from the names of reductions if asked for, as smdebug does", "[capture][step_encoder]") {
   const auto names = [](bool strip) {
     SavedStep step(eval_step);
     for (const std::string name : {"a:0", "a:0/b:12", ":0", "a:", "a:b", "a:1x", "a::2", "x:0:1", ""})

@@ -89,7 +89,7 @@ bool is_released(const std::weak_ptr<Work>& work) {
   return false;
 }
 
-const tt::detail::KnownTensor loss{.name = "loss", .collections = {}};
+const tt::detail::TensorEntry loss{.name = "loss", .collections = {}};
 
 /// Fills `step`: it holds at least `bytes`.
 void fill(tt::detail::QueuedStep& step, std::int64_t global_step, std::size_t bytes = 8) {
@@ -128,7 +128,7 @@ std::vector<std::int64_t> first_steps(std::int64_t count) {
 
 }  // namespace
 
-TEST_CASE("steps are written in order, and all of them before the writer stops") {
+TEST_CASE("steps are written in order, and all of them before the writer stops", "[capture][writer_thread]") {
   const auto work = Work::make();
   work->allow(1000);
   tt::detail::WriterThread writer(memory_of() * 5, work->publish());
@@ -140,12 +140,12 @@ TEST_CASE("steps are written in order, and all of them before the writer stops")
   CHECK(writer.stop(Clock::now()));  // again
 }
 
-TEST_CASE("a writer that was given nothing stops") {
+TEST_CASE("a writer that was given nothing stops", "[capture][writer_thread]") {
   tt::detail::WriterThread writer(0, [](std::span<const tt::detail::StepRecords* const>) {});
   CHECK(writer.stop(late()));
 }
 
-TEST_CASE("a step under way takes its room in the queue, and gives it back") {
+TEST_CASE("a step under way takes its room in the queue, and gives it back", "[capture][writer_thread]") {
   const auto work = Work::make();
   tt::detail::WriterThread writer(memory_of() * 10, work->publish());
   CHECK(push(writer, 0, late()));
@@ -161,7 +161,7 @@ TEST_CASE("a step under way takes its room in the queue, and gives it back") {
   CHECK(writer.stop(late()));
 }
 
-TEST_CASE("a step for which there is no room stays where it is") {
+TEST_CASE("a step for which there is no room stays where it is", "[capture][writer_thread]") {
   const auto work = Work::make();
   tt::detail::WriterThread writer(memory_of() * 2, work->publish());
   CHECK(push(writer, 0, soon()));
@@ -180,7 +180,7 @@ TEST_CASE("a step for which there is no room stays where it is") {
   CHECK(work->written() == first_steps(3));
 }
 
-TEST_CASE("a push waits until there is room") {
+TEST_CASE("a push waits until there is room", "[capture][writer_thread]") {
   const auto work = Work::make();
   tt::detail::WriterThread writer(memory_of(), work->publish());
   CHECK(push(writer, 0, late()));
@@ -195,7 +195,7 @@ TEST_CASE("a push waits until there is room") {
   CHECK(work->written() == first_steps(2));
 }
 
-TEST_CASE("a step larger than the whole queue is taken when nothing else is there") {
+TEST_CASE("a step larger than the whole queue is taken when nothing else is there", "[capture][writer_thread]") {
   const auto work = Work::make();
   tt::detail::WriterThread writer(10, work->publish());
   CHECK(push(writer, 0, soon(), 1'000'000));
@@ -207,7 +207,7 @@ TEST_CASE("a step larger than the whole queue is taken when nothing else is ther
   CHECK(work->written() == first_steps(2));
 }
 
-TEST_CASE("after a wait in vain steps are dropped at once until half of the queue is free") {
+TEST_CASE("after a wait in vain steps are dropped at once until half of the queue is free", "[capture][writer_thread]") {
   const auto work = Work::make();
   tt::detail::WriterThread writer(memory_of() * 4, work->publish());
   for (std::int64_t step = 0; step < 4; ++step) CHECK(push(writer, step, soon()));
@@ -230,7 +230,7 @@ TEST_CASE("after a wait in vain steps are dropped at once until half of the queu
   CHECK(work->written() == first_steps(7));
 }
 
-TEST_CASE("a task runs on the writer's thread after all steps so far") {
+TEST_CASE("a task runs on the writer's thread after all steps so far", "[capture][writer_thread]") {
   const auto work = Work::make();
   tt::detail::WriterThread writer(memory_of() * 100, work->publish());
   for (std::int64_t step = 0; step < 50; ++step) CHECK(push(writer, step, late()));
@@ -249,7 +249,7 @@ TEST_CASE("a task runs on the writer's thread after all steps so far") {
   CHECK(writer.stop(late()));
 }
 
-TEST_CASE("what a task throws reaches who waits for it, and the writer goes on") {
+TEST_CASE("what a task throws reaches who waits for it, and the writer goes on", "[capture][writer_thread]") {
   const auto work = Work::make();
   work->allow(2);
   tt::detail::WriterThread writer(memory_of() * 4, work->publish());
@@ -264,7 +264,7 @@ TEST_CASE("what a task throws reaches who waits for it, and the writer goes on")
   CHECK(work->written() == first_steps(2));
 }
 
-TEST_CASE("a task that nobody waits for any more never begins, and what it held is let go") {
+TEST_CASE("a task that nobody waits for any more never begins, and what it held is let go", "[capture][writer_thread]") {
   const auto work = Work::make();
   tt::detail::WriterThread writer(memory_of() * 4, work->publish());
   CHECK(push(writer, 0, late()));
@@ -278,7 +278,7 @@ TEST_CASE("a task that nobody waits for any more never begins, and what it held 
   CHECK(*begun == 0);
 }
 
-TEST_CASE("a task that has begun goes on though nobody waits for it") {
+TEST_CASE("a task that has begun goes on though nobody waits for it", "[capture][writer_thread]") {
   const auto work = Work::make();
   tt::detail::WriterThread writer(memory_of() * 4, work->publish());
   const auto gate = Work::make();
@@ -302,7 +302,7 @@ TEST_CASE("a task that has begun goes on though nobody waits for it") {
   CHECK(writer.stop(late()));
 }
 
-TEST_CASE("memory of written steps is used again") {
+TEST_CASE("memory of written steps is used again", "[capture][writer_thread]") {
   const auto work = Work::make();
   work->allow(100);
   tt::detail::WriterThread writer(memory_of() * 100, work->publish());
@@ -324,7 +324,7 @@ TEST_CASE("memory of written steps is used again") {
   CHECK(writer.stop(late()));
 }
 
-TEST_CASE("no more than a quarter of the queue is kept as memory of written steps, but one step always is") {
+TEST_CASE("no more than a quarter of the queue is kept as memory of written steps, but one step always is", "[capture][writer_thread]") {
   const auto spare_after = [](std::uint64_t capacity) {
     const auto work = Work::make();
     tt::detail::WriterThread writer(capacity, work->publish());
@@ -342,7 +342,7 @@ TEST_CASE("no more than a quarter of the queue is kept as memory of written step
   CHECK(spare_after(memory_of() * 24) == 6);
 }
 
-TEST_CASE("the depth of a queue may be asked for by any thread") {
+TEST_CASE("the depth of a queue may be asked for by any thread", "[capture][writer_thread]") {
   const auto work = Work::make();
   work->allow(500);
   tt::detail::WriterThread writer(memory_of() * 3, work->publish());
@@ -358,7 +358,7 @@ TEST_CASE("the depth of a queue may be asked for by any thread") {
   CHECK(writer.stop(late()));
 }
 
-TEST_CASE("a writer that hangs is left to itself at the deadline, and lets go of everything when it ends") {
+TEST_CASE("a writer that hangs is left to itself at the deadline, and lets go of everything when it ends", "[capture][writer_thread]") {
   auto work = Work::make();
   const std::weak_ptr<Work> watched = work;
   {
@@ -376,7 +376,7 @@ TEST_CASE("a writer that hangs is left to itself at the deadline, and lets go of
   CHECK(is_released(watched));
 }
 
-TEST_CASE("a writer that goes away does not wait for what hangs, which writes what it has") {
+TEST_CASE("a writer that goes away does not wait for what hangs, which writes what it has", "[capture][writer_thread]") {
   auto work = Work::make();
   const std::weak_ptr<Work> watched = work;
   {
@@ -393,7 +393,7 @@ TEST_CASE("a writer that goes away does not wait for what hangs, which writes wh
   CHECK(is_released(watched));
 }
 
-TEST_CASE("a very long queue goes away without a deep recursion") {
+TEST_CASE("a very long queue goes away without a deep recursion", "[capture][writer_thread]") {
   auto work = Work::make();
   const std::weak_ptr<Work> watched = work;
   constexpr int count = 50'000;
@@ -410,7 +410,7 @@ TEST_CASE("a very long queue goes away without a deep recursion") {
   CHECK(is_released(watched));
 }
 
-TEST_CASE("the writer waits for as many steps as are written together") {
+TEST_CASE("the writer waits for as many steps as are written together", "[capture][writer_thread]") {
   const auto work = Work::make();
   std::vector<std::size_t> batches;  // by the writer, until it has stopped
   tt::detail::WriterThread writer(memory_of() * 100,
@@ -436,7 +436,7 @@ TEST_CASE("the writer waits for as many steps as are written together") {
   CHECK(batches == std::vector<std::size_t>{3, 1, 1});
 }
 
-TEST_CASE("steps that wait are taken several times as many at once, and the rest is left") {
+TEST_CASE("steps that wait are taken several times as many at once, and the rest is left", "[capture][writer_thread]") {
   const auto work = Work::make();
   std::vector<std::size_t> batches;
   tt::detail::WriterThread writer(memory_of() * 100,
@@ -454,7 +454,7 @@ TEST_CASE("steps that wait are taken several times as many at once, and the rest
   CHECK(batches == std::vector<std::size_t>{3, 6, 3, 2});
 }
 
-TEST_CASE("who waits for room does not wait for more steps") {
+TEST_CASE("who waits for room does not wait for more steps", "[capture][writer_thread]") {
   const auto work = Work::make();
   tt::detail::WriterThread writer(memory_of() * 2, work->publish(), {.steps = 10, .times = 1, .bytes = UINT64_MAX});
   work->allow(100);

@@ -227,7 +227,7 @@ TEST_CASE("nothing is written through a symbolic link") {
     const fs::path run = directory / folder;
     const fs::path outside = directory / (folder + "_outside");
     fs::create_directories(outside);
-    tt::Hook hook(run.string(), {.collections = {{.name = "all"}}, .save = tt::every(1), .retry_for = {}});
+    tt::Hook hook(run.string(), {.collections = {{.name = "all"}}, .save = tt::every(1), .retry = {.attempts = 1}});
     fs::create_directory_symlink(outside, run / folder);
     hook.begin_step();
     hook.save("loss", 1.0F);

@@ -1,55 +1,39 @@
-// What was saved of each collection, or would have been in a dry run, and which patterns no tensor has met.
+// The report of a hook: what it saved of each collection, or would save without dry_run, and which patterns matched no
+// tensor.
 //
 //   std::cout << hook.report();
 #pragma once
 
-#include <algorithm>
-#include <array>
-#include <cstddef>
 #include <cstdint>
-#include <ostream>
+#include <iosfwd>
 #include <string>
 #include <vector>
 
-#include <tensortap/error.hpp>
 #include <tensortap/internal/config.hpp>
 
 TENSORTAP_BEGIN_NAMESPACE
 
-/// One collection. A tensor in several counts in each.
+/// The numbers of one collection. A tensor in several collections counts in each.
 struct CollectionReport {
   std::string name;
-  std::uint64_t tensors = 0;           ///< of which anything was saved
-  std::uint64_t steps = 0;             ///< in which anything was
+  std::uint64_t tensors = 0;           ///< tensors with at least one saved record
+  std::uint64_t steps = 0;             ///< steps with at least one saved record
   std::uint64_t records = 0;           ///< elements, reductions and shapes
   std::uint64_t bytes = 0;             ///< of elements, before framing
-  std::vector<std::string> unmatched;  ///< patterns and names that no tensor has met
+  std::vector<std::string> unmatched;  ///< patterns and names that matched no tensor
 };
 
-/// All collections of a hook.
+/// The numbers of all collections of a hook.
 struct Report {
   std::vector<CollectionReport> collections;
   bool dry_run = false;
-
-  /// As a table, and a line per pattern that met nothing.
-  friend std::ostream& operator<<(std::ostream& out, const Report& report) {
-    const auto row = [&](std::string name, const std::array<std::string, 4>& numbers) {
-      constexpr std::array<std::size_t, 4> widths = {9, 9, 10, 16};
-      name.resize(std::max<std::size_t>(name.size(), 24), ' ');
-      out << name;
-      for (std::size_t i = 0; i < numbers.size(); ++i)
-        out << std::string(widths[i] - std::min(widths[i], numbers[i].size()), ' ') << numbers[i];
-      out << '\n';
-    };
-    row(report.dry_run ? "would save" : "saved", {"tensors", "steps", "records", "bytes"});
-    for (const auto& c : report.collections)
-      row(escaped(c.name),
-          {std::to_string(c.tensors), std::to_string(c.steps), std::to_string(c.records), std::to_string(c.bytes)});
-    for (const auto& c : report.collections)
-      for (const std::string& text : c.unmatched)
-        out << "collection " << in_quotes(c.name) << ": " << in_quotes(text) << " has matched no tensor\n";
-    return out;
-  }
 };
 
+/// Prints a table, then a line for each pattern that matched no tensor.
+std::ostream& operator<<(std::ostream& out, const Report& report);
+
 TENSORTAP_END_NAMESPACE
+
+#if TENSORTAP_WITH_BODIES
+#include <tensortap/capture/internal/report_impl.hpp>
+#endif

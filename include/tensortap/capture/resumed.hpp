@@ -1,4 +1,4 @@
-// Where a resumed run goes on.
+// The place at which a resumed run continues.
 //
 //   if (const auto& at = hook.resumed()) load(model, at->checkpoint);
 #pragma once
@@ -11,13 +11,13 @@
 
 TENSORTAP_BEGIN_NAMESPACE
 
-/// Where a resumed run goes on: after this step, from this checkpoint.
+/// The last commit of a run: the next attempt continues after its step, from its checkpoint.
 struct Resumed {
   Mode mode = Mode::train;
   std::int64_t step = -1;  ///< of `mode`
   std::int64_t global_step = -1;
-  std::string checkpoint = {};  ///< its path, below checkpoint_dir; empty if none was named
-  std::int64_t run = 0;         ///< the attempt that goes on: 1 for the first successor
+  std::string checkpoint = {};  ///< its path, below checkpoint_dir; empty if the commit named none
+  std::int64_t attempt = 0;     ///< the number of the attempt that continues: 1 for the first successor
 };
 
 TENSORTAP_END_NAMESPACE

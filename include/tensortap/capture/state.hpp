@@ -1,36 +1,28 @@
-// The state of a run at its last commits: how far it was, and which checkpoint belongs to that. It lies beside the
-// checkpoints and travels with them. The file is smdebug's metadata.json, with keys of ours that smdebug ignores.
+// The state of a run at its last commits: how far it was, and which checkpoint belongs to each commit. The file lies
+// beside the checkpoints and travels with them. It is smdebug's metadata.json with further keys, which smdebug ignores.
 //
 //   std::vector<tensortap::State> states = tensortap::parse_states(text, "metadata.json");
 #pragma once
 
-#include <algorithm>
 #include <array>
-#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
-#include <nlohmann/json.hpp>
-
-#include <tensortap/error.hpp>
 #include <tensortap/internal/config.hpp>
-#include <tensortap/name.hpp>
-#include <tensortap/bytes/crc32c.hpp>
-#include <tensortap/record/internal/json_text.hpp>
 #include <tensortap/step.hpp>
-#include <tensortap/store/store.hpp>
 
 TENSORTAP_BEGIN_NAMESPACE
+
+class Store;
 
 /// The key of the states among the checkpoints.
 inline constexpr std::string_view state_key = "metadata.json";
 
-/// A file of a checkpoint as it was when it was committed.
+/// A file of a checkpoint at the time of its commit.
 struct CheckpointFile {
   std::string name;          ///< its key among the checkpoints
   std::uint64_t size = 0;    ///< Units: bytes
@@ -41,141 +33,38 @@ struct CheckpointFile {
 
 /// How far a run was at one commit.
 struct State {
-  std::int64_t run = 0;                                     ///< the attempt
-  std::optional<std::int64_t> last_saved = {};              ///< the last global step of which anything was saved
+  std::int64_t run = 0;                                     ///< the attempt's number
+  std::optional<std::int64_t> last_saved = {};              ///< the last global step with a saved record
   std::int64_t last_seen = -1;                              ///< the last global step
   std::array<std::optional<std::int64_t>, 4> mode_steps{};  ///< by mode: its last step, if it has had one
   Mode mode = Mode::train;                                  ///< the last mode
   std::string checkpoint = {};                              ///< a key, or the prefix of several; empty: not named
-  std::vector<CheckpointFile> files = {};                   ///< what belongs to it; smdebug does not say
+  std::vector<CheckpointFile> files = {};                   ///< the files of the checkpoint; smdebug writes none
 
   friend bool operator==(const State&, const State&) = default;
 };
 
-/// The file's text.
-inline std::string to_json(std::span<const State> states) {
-  std::string out = "[";
-  for (const char* separator = ""; const State& state : states) {
-    out.append(separator).append(R"({"training-run": )").append(std::to_string(state.run));
-    out.append(R"(, "latest-global-step-saved": )");
-    out.append(state.last_saved ? std::to_string(*state.last_saved) : "null");
-    out.append(R"(, "latest-global-step-seen": )").append(std::to_string(state.last_seen));
-    out += R"(, "latest-mode-step": {)";
-    for (const char* comma = ""; const Mode mode : {Mode::global, Mode::train, Mode::eval, Mode::predict})
-      if (const auto& step = state.mode_steps[index_of(mode)]) {
-        out.append(comma).append("\"").append(to_string(mode)).append("\": ").append(std::to_string(*step));
-        comma = ", ";
-      }
-    out.append(R"(}, "mode": ")").append(to_string(state.mode)).append(R"(", "checkpoint": )");
-    detail::json_text::append_string(out, state.checkpoint);
-    out += R"(, "files": [)";
-    for (const char* comma = ""; const CheckpointFile& file : state.files) {
-      out.append(comma).append(R"({"name": )");
-      detail::json_text::append_string(out, file.name);
-      out.append(R"(, "size": )").append(std::to_string(file.size));
-      out.append(R"(, "crc32c": )").append(std::to_string(file.crc32c)).append("}");
-      comma = ", ";
-    }
-    out += "]}";
-    separator = ", ";
-  }
-  return out + "]";
-}
+/// Returns the text of the file.
+std::string to_json(std::span<const State> states);
 
-namespace detail {
+/// Returns the states in `text`, by growing step; `place` names it in messages. Throws: not an array of states; a path
+/// that leaves the directory.
+std::vector<State> parse_states(std::string_view text, std::string_view place);
 
-/// Steps and attempts beyond this are refused: it leaves room to count on.
-inline constexpr std::int64_t number_limit = std::int64_t{1} << 60;
+/// Returns the states beside the checkpoints; none if there is no such file. Throws: damage, a store that fails.
+std::vector<State> read_states(const Store& checkpoints);
 
-inline std::int64_t step_number(const nlohmann::json& value, std::string_view key, const json_text::Place& place) {
-  const std::int64_t out = json_text::integer(value, key, place);
-  if (out < -1 || out > number_limit) throw json_text::wrong(place, key, "it is out of range");
-  return out;
-}
+/// Reads the object `name` in parts and returns its size and checksum; nullopt if there is no such object.
+std::optional<CheckpointFile> describe_checkpoint_file(const Store& checkpoints, const std::string& name);
 
-inline std::uint32_t checksum(const nlohmann::json& file, const json_text::Place& place) {
-  const std::uint64_t out = json_text::natural(file, "crc32c", place);
-  if (out > UINT32_MAX) throw json_text::wrong(place, "crc32c", "it is out of range");
-  return static_cast<std::uint32_t>(out);
-}
+/// Returns the files of the checkpoint `key`: the object of that key, and all objects below it. Throws: there are none.
+std::vector<CheckpointFile> describe_checkpoint(const Store& checkpoints, const std::string& key);
 
-inline State parse_state(const nlohmann::json& entry, const json_text::Place& place) {
-  State out;
-  out.run = step_number(json_text::at(entry, "training-run", place), "training-run", place);
-  if (out.run < 0) throw json_text::wrong(place, "training-run", "it is negative");
-  if (const auto& saved = json_text::at(entry, "latest-global-step-saved", place); !saved.is_null())
-    out.last_saved = step_number(saved, "latest-global-step-saved", place);
-  out.last_seen = step_number(json_text::at(entry, "latest-global-step-seen", place), "latest-global-step-seen", place);
-  for (const auto& [name, step] : json_text::object(entry, "latest-mode-step", place).items())
-    if (const auto mode = parse_mode(name))
-      out.mode_steps[index_of(*mode)] = step_number(step, "latest-mode-step", place);
-  if (entry.contains("mode")) out.mode = parse_mode(json_text::text(entry, "mode", place)).value_or(Mode::train);
-  if (entry.contains("checkpoint")) out.checkpoint = json_text::text(entry, "checkpoint", place);
-  if (entry.contains("files"))
-    for (const auto& file : json_text::array(entry, "files", place)) {
-      out.files.push_back(
-          {json_text::text(file, "name", place), json_text::natural(file, "size", place), checksum(file, place)});
-      (void)key_parts(out.files.back().name);
-    }
-  if (!out.checkpoint.empty()) (void)key_parts(out.checkpoint);
-  return out;
-}
-
-}  // namespace detail
-
-/// The states in `text`, which `place` names in messages, by growing step. Throws: not an array of states; a path that
-/// leaves the directory.
-inline std::vector<State> parse_states(std::string_view text, std::string_view place) {
-  const detail::json_text::Place where{"state", place};
-  const nlohmann::json root = detail::json_text::parse_any(text, where);
-  if (!root.is_array()) throw Error::damaged(where.what, where.where, "not a JSON array");
-  std::vector<State> out;
-  for (const auto& entry : root) out.push_back(detail::parse_state(entry, where));
-  std::stable_sort(out.begin(), out.end(), [](const State& a, const State& b) { return a.last_seen < b.last_seen; });
-  return out;
-}
-
-/// The states beside the checkpoints; none if there is no such file. Throws: damage, a store that fails.
-inline std::vector<State> read_states(const Store& checkpoints) {
-  constexpr std::uint64_t limit = std::uint64_t{64} << 20;
-  if (checkpoints.size(state_key).value_or(0) > limit)
-    throw Error::damaged("state", checkpoints.location(), "metadata.json is too large");
-  const auto bytes = checkpoints.get(state_key);
-  return bytes ? parse_states(text_of(*bytes), checkpoints.location() + "/" + std::string(state_key))
-               : std::vector<State>{};
-}
-
-/// The checksum of an object's content, read in parts; nothing if there is none.
-inline std::optional<CheckpointFile> describe_checkpoint_file(const Store& checkpoints, const std::string& name) {
-  constexpr std::uint64_t part = std::uint64_t{4} << 20;
-  CheckpointFile out{name, 0, 0};
-  for (;;) {
-    const auto bytes = checkpoints.get(name, {out.size, part});
-    if (!bytes) return std::nullopt;
-    out.crc32c = crc32c(*bytes, out.crc32c);
-    out.size += bytes->size();
-    if (bytes->size() < part) return out;
-  }
-}
-
-/// The files of the checkpoint `key`: the object of that key, or all below it. Throws: there are none.
-inline std::vector<CheckpointFile> describe_checkpoint(const Store& checkpoints, const std::string& key) {
-  std::vector<CheckpointFile> out;
-  const std::string folder = key.substr(0, key.rfind('/') + 1);  // npos + 1 is 0
-  for (const ObjectInfo& object : checkpoints.list(folder))
-    if (object.key == key || object.key.starts_with(key + "/")) {
-      if (!is_utf8(object.key)) throw Error::name_not_utf8("commit", object.key);
-      if (auto file = describe_checkpoint_file(checkpoints, object.key)) out.push_back(std::move(*file));
-    }
-  if (out.empty()) throw Error::no_checkpoint(checkpoints.location() + "/" + key);
-  return out;
-}
-
-/// Whether every file that belongs to `state` is as it was at the commit.
-inline bool is_intact(const State& state, const Store& checkpoints) {
-  return std::all_of(state.files.begin(), state.files.end(), [&](const CheckpointFile& file) {
-    return describe_checkpoint_file(checkpoints, file.name) == file;
-  });
-}
+/// Returns true if every file of `state` still has the size and checksum of the commit.
+bool is_intact(const State& state, const Store& checkpoints);
 
 TENSORTAP_END_NAMESPACE
+
+#if TENSORTAP_WITH_BODIES
+#include <tensortap/capture/internal/state_impl.hpp>
+#endif

@@ -62,7 +62,7 @@ class CapturedStep final : public StepView {
   }
 
  private:
-  [[nodiscard]] bool is_in(const KnownTensor& tensor, std::string_view collection) const {
+  [[nodiscard]] bool is_in(const TensorEntry& tensor, std::string_view collection) const {
     return std::any_of(tensor.collections.begin(), tensor.collections.end(),
                        [&](std::size_t i) { return i < collections_.size() && collections_[i].name == collection; });
   }

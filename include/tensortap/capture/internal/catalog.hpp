@@ -1,24 +1,22 @@
-// What a hook knows of its tensors: which collections each belongs to, what is due of it now, and what was saved of it.
-//
-// Not for users: the hook owns one.
+// The catalog of a hook: which collections each tensor belongs to, what is due of it in this step, and what was saved
+// of each collection.
 #pragma once
 
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
-#include <tensortap/capture/internal/names.hpp>
-#include <tensortap/capture/internal/resume.hpp>
+#include <tensortap/capture/internal/tensor_table.hpp>
 #include <tensortap/capture/report.hpp>
 #include <tensortap/internal/config.hpp>
 #include <tensortap/record/collections_file.hpp>
 #include <tensortap/reduction.hpp>
-#include <tensortap/select/internal/save_request.hpp>
 #include <tensortap/select/internal/selection.hpp>
 #include <tensortap/step.hpp>
 #include <tensortap/tensor/view.hpp>
@@ -26,54 +24,56 @@
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
 
-/// Threads: one at a time, but for `due`, `is_due` and `request` of tensors that are known.
+/// Tensor names by collection.
+using TensorNames = std::map<std::string, std::vector<std::string>, std::less<>>;
+
+/// Threads: one at a time, except for `selection().due`.
 class Catalog {
  public:
   /// Throws: collections that cannot mean anything.
   Catalog(const std::vector<Collection>& collections, const SaveConfig& save)
       : selection_(collections.empty() ? std::vector<Collection>{{.name = "all"}} : collections, save),
-        entries_(selection_.collections().size()) {}
+        totals_(selection_.collections().size()) {}
 
   [[nodiscard]] const Selection& selection() const noexcept { return selection_; }
-  /// The names, which outlive the catalog where steps on their way refer to them.
-  [[nodiscard]] const std::shared_ptr<Names>& names() const noexcept { return names_; }
 
-  /// Takes over what attempts before have saved.
-  void go_on_from(const TensorNames& before) {
-    for (std::size_t i = 0; i < entries_.size(); ++i)
+  /// Returns the table of names. Steps that wait to be written refer to it and may outlive the catalog.
+  [[nodiscard]] const std::shared_ptr<TensorTable>& table() const noexcept { return table_; }
+
+  /// Adds the names that earlier attempts have saved to those of their collections.
+  void add_saved_names(const TensorNames& before) {
+    for (std::size_t i = 0; i < totals_.size(); ++i)
       if (const auto found = before.find(selection_.collections()[i].name); found != before.end())
-        entries_[i].tensor_names = found->second;
+        totals_[i].tensor_names = found->second;
   }
 
+  /// Decides which collections are due in `step`.
   void begin_step(const Step& step) {
     selection_.begin_step(step);
     global_step_ = step.global_step;
+    ++steps_;
   }
 
-  /// The tensor called `name`, made at its first sight; null if there are too many.
-  [[nodiscard]] KnownTensor* meet(std::string_view name) {
-    if (KnownTensor* const known = names_->find(name)) return known;
-    return names_->add(name, selection_.members(name));
+  /// Returns the tensor called `name`, with what is due of it in this step; null if it is unknown.
+  [[nodiscard]] TensorEntry* find(std::string_view name) const {
+    TensorEntry* const found = table_->find(name);
+    if (found != nullptr) decide(*found);
+    return found;
   }
 
-  [[nodiscard]] bool is_due(const KnownTensor& tensor) const {
-    return selection_.any_due() && std::any_of(tensor.collections.begin(), tensor.collections.end(),
-                                               [&](std::size_t i) { return selection_.due(i); });
-  }
-
-  /// Returns the union of the requests of the due collections.
-  [[nodiscard]] SaveRequest request(const KnownTensor& tensor) const {
-    SaveRequest out;
-    for (const std::size_t i : tensor.collections)
-      if (selection_.due(i)) out.add(selection_.collections()[i]);
-    return out;
+  /// The same, but adds an unknown name; null if there are too many names.
+  [[nodiscard]] TensorEntry* find_or_add(std::string_view name) {
+    TensorEntry* found = table_->find(name);
+    if (found == nullptr) found = table_->add(name, selection_.members(name));
+    if (found != nullptr) decide(*found);
+    return found;
   }
 
   /// Counts what is saved of a tensor in each of its collections.
-  void count(KnownTensor& tensor, const TensorView& view, std::size_t reductions) {
+  void count(TensorEntry& tensor, const TensorView& view, std::size_t reductions) {
     const bool first = !std::exchange(tensor.saved, true);
     for (const std::size_t i : tensor.collections) {
-      auto& [report, tensor_names, last_step] = entries_[i];
+      auto& [report, tensor_names, last_step] = totals_[i];
       if (first) tensor_names.push_back(tensor.name);
       if (!selection_.due(i)) continue;
       const Collection& collection = selection_.collections()[i];
@@ -90,20 +90,20 @@ class Catalog {
 
   [[nodiscard]] Report report(bool dry_run) const {
     Report out{{}, dry_run};
-    for (std::size_t i = 0; i < entries_.size(); ++i) {
-      out.collections.push_back(entries_[i].report);
+    for (std::size_t i = 0; i < totals_.size(); ++i) {
+      out.collections.push_back(totals_[i].report);
       out.collections.back().name = selection_.collections()[i].name;
       out.collections.back().unmatched = selection_.unmatched(i);
     }
     return out;
   }
 
-  /// The text of the collections file.
+  /// Returns the text of the collections file.
   [[nodiscard]] std::string collections_text(std::int64_t num_workers) const {
     CollectionsFile file{selection_.collections(), num_workers};
-    for (std::size_t i = 0; i < entries_.size(); ++i) {
+    for (std::size_t i = 0; i < totals_.size(); ++i) {
       auto& names = file.collections[i].tensor_names;
-      names.insert(names.end(), entries_[i].tensor_names.begin(), entries_[i].tensor_names.end());
+      names.insert(names.end(), totals_[i].tensor_names.begin(), totals_[i].tensor_names.end());
       std::sort(names.begin(), names.end());
       names.erase(std::unique(names.begin(), names.end()), names.end());
     }
@@ -111,17 +111,33 @@ class Catalog {
   }
 
  private:
-  /// A collection's part.
-  struct Entry {
+  /// What was saved of one collection.
+  struct Totals {
     CollectionReport report;
-    std::vector<std::string> tensor_names;  // of which anything was saved
+    std::vector<std::string> tensor_names;  // with at least one saved record
     std::int64_t last_step = -1;
   };
 
+  /// Unites what the due collections of a tensor save, once per step.
+  void decide(TensorEntry& tensor) const {
+    if (std::exchange(tensor.decided_in, steps_) == steps_) return;
+    tensor.due = false;
+    if (!selection_.any_due()) return;
+    for (const std::size_t i : tensor.collections) {
+      if (!selection_.due(i)) continue;
+      if (!std::exchange(tensor.due, true)) tensor.request = {};
+      const Collection& collection = selection_.collections()[i];
+      for (const Reduction r : collection.reductions) tensor.request.reductions.insert(r);
+      tensor.request.raw = tensor.request.raw || collection.saves_raw();
+      tensor.request.shape = tensor.request.shape || collection.save_shape;
+    }
+  }
+
   Selection selection_;
-  std::shared_ptr<Names> names_ = std::make_shared<Names>();
-  std::vector<Entry> entries_;  // by collection
+  std::shared_ptr<TensorTable> table_ = std::make_shared<TensorTable>();
+  std::vector<Totals> totals_;  // by collection
   std::int64_t global_step_ = -1;
+  std::uint64_t steps_ = 0;  // begun so far
 };
 
 }  // namespace detail

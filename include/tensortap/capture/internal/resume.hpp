@@ -1,7 +1,5 @@
-// The beginning of an attempt: claims the run, finds the last commit, and sets aside what was saved beyond it, so that
-// every step is there exactly once. The order of operations is the protocol of protocol.md.
-//
-// Not for users: the hook calls it.
+// The start of an attempt: claims the run, finds the last commit, and sets aside what was saved after it, so that every
+// step is there exactly once. README.md gives the reasons for the order of operations.
 #pragma once
 
 #include <unistd.h>
@@ -12,14 +10,13 @@
 #include <map>
 #include <memory>
 #include <optional>
-#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
 #include <tensortap/capture/hook_options.hpp>
-#include <tensortap/capture/resumed.hpp>
+#include <tensortap/capture/internal/catalog.hpp>
 #include <tensortap/capture/state.hpp>
 #include <tensortap/error.hpp>
 #include <tensortap/internal/config.hpp>
@@ -33,19 +30,16 @@
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
 
-/// Tensor names by collection.
-using TensorNames = std::map<std::string, std::vector<std::string>, std::less<>>;
-
-/// How an attempt begins.
-struct Beginning {
+/// What a new attempt has and knows.
+struct AttemptStart {
   std::unique_ptr<Claim> claim;
   Attempt attempt;
-  std::vector<State> states;  ///< the commits up to where it goes on; the last is that one
-  TensorNames tensor_names;   ///< of attempts before
+  std::vector<State> states;  ///< the intact commits; the attempt continues after the last one
+  TensorNames tensor_names;   ///< saved by earlier attempts
   std::vector<std::string> notes;
 };
 
-/// The attempts of the run in `store`. What is damaged is left out, and named in `notes`.
+/// Returns the attempts of the run in `store`. Skips damaged ones and adds a line for each to `notes`.
 inline Attempts read_attempts(const Store& store, std::vector<std::string>* notes = nullptr) {
   Attempts out;
   for (const ObjectInfo& object : store.list(layout::attempts_prefix)) {
@@ -60,13 +54,13 @@ inline Attempts read_attempts(const Store& store, std::vector<std::string>* note
   return out;
 }
 
-/// One beginning under way.
+/// Makes one attempt start.
 class Resumption {
  public:
   Resumption(Store& store, Store* checkpoints, const HookOptions& options)
       : store_(store), checkpoints_(checkpoints), options_(options), sync_(options.durability != Durability::none) {}
 
-  Beginning run() {
+  AttemptStart run() {
     claim();
     find_state();
     const std::int64_t last_attempt = find_attempts();
@@ -74,7 +68,7 @@ class Resumption {
     if (checkpoints_ == nullptr && !indexes.empty())
       throw Error::run_has_steps(store_.location(), indexes.begin()->second);
     read_tensor_names();
-    begin_attempt(std::max(last_attempt, indexes.empty() ? std::int64_t{-1} : std::int64_t{0}));
+    take_number(std::max(last_attempt, indexes.empty() ? std::int64_t{-1} : std::int64_t{0}));
     if (ended_ && store_.remove(layout::end_marker)) touched_.emplace_back(layout::end_marker);
     if (options_.on_resume != OnResume::keep) rewind(indexes);
     store_.remove_unfinished([this](std::string_view key) { return is_mine(key); });
@@ -85,7 +79,7 @@ class Resumption {
 
  private:
   using StepKeys = std::map<std::int64_t, std::string>;
-  static constexpr std::int64_t recent = 100;  // attempts that may have died in their rewind
+  static constexpr std::int64_t recent = 100;  // attempts that are searched for an interrupted rewind
 
   void claim() {
     const std::string key = layout::claim_key(options_.num_workers, options_.worker);
@@ -99,7 +93,7 @@ class Resumption {
     throw Error::run_is_claimed(store_.location(), text);
   }
 
-  /// The last commit whose checkpoint is as it was.
+  /// Reads the commits and drops those whose checkpoint has changed since.
   void find_state() {
     if (checkpoints_ == nullptr) return;
     out_.states = read_states(*checkpoints_);
@@ -112,8 +106,8 @@ class Resumption {
     if (!out_.states.empty()) resumed_at_ = out_.states.back().last_seen;
   }
 
-  /// The last attempt there was, by the attempts' own objects and by the state; -1 if there was none. Throws: the run
-  /// has ended.
+  /// Returns the number of the last attempt, by the attempts' own objects and by the state; -1 if there was none. Throws:
+  /// the run has ended.
   std::int64_t find_attempts() {
     const Attempts attempts = read_attempts(store_, &out_.notes);
     if (const auto marker = store_.get(layout::end_marker); marker && attempts.end_counts(text_of(*marker))) {
@@ -123,10 +117,10 @@ class Resumption {
     return std::max(attempts.last(options_.worker), out_.states.empty() ? std::int64_t{-1} : out_.states.back().run);
   }
 
-  /// The keys of this worker's steps beyond the one it goes on after.
+  /// Returns the keys of this worker's steps after the last commit.
   template <class MakeKey, class ParseKey>
   StepKeys step_keys(std::string_view prefix, const MakeKey& make, const ParseKey& parse) const {
-    constexpr std::int64_t longer_numbers = 1'000'000'000'000;  // no longer in the order of their digits
+    constexpr std::int64_t longer_numbers = 1'000'000'000'000;  // their keys are not sorted by number
     const bool ordered = resumed_at_ >= 0 && resumed_at_ < longer_numbers;
     StepKeys out;
     for (ObjectInfo& object : store_.list(prefix, ordered ? make(resumed_at_, "") : std::string()))
@@ -148,8 +142,8 @@ class Resumption {
     }
   }
 
-  /// Takes the next number that nobody has.
-  void begin_attempt(std::int64_t last) {
+  /// Takes the next free number.
+  void take_number(std::int64_t last) {
     Attempt& attempt = out_.attempt;
     attempt = {.number = last, .worker = options_.worker, .resumed_at = resumed_at_};
     do ++attempt.number;
@@ -157,7 +151,7 @@ class Resumption {
                        sync_ ? Sync::yes : Sync::no, IfExists::keep));
   }
 
-  /// Sets aside all beyond the commit: indexes first and from the end, so that readers see a prefix at every moment.
+  /// Sets aside all steps after the commit: indexes first and from the end, so that readers always see a prefix.
   void rewind(const StepKeys& indexes) {
     const StepKeys events = step_keys(layout::events_prefix, layout::event_key, layout::parse_event_key);
     for (auto at = indexes.rbegin(); at != indexes.rend(); ++at) set_aside(at->second, out_.attempt.number);
@@ -168,12 +162,12 @@ class Resumption {
     }
   }
 
-  /// An attempt that died in its rewind may have set aside the last steps that share the events file `file` of `step`,
-  /// the first that is still in place: they go where it goes.
+  /// Moves indexes that share the events file `file` with `step`, the first step still in place, to the folder of this
+  /// attempt. An earlier attempt that died in its rewind may have set them aside.
   void gather_indexes(std::int64_t step, const std::string& file, const StepKeys& indexes) {
     const std::int64_t mine = out_.attempt.number;
     for (std::int64_t run = mine - 1; run >= std::max<std::int64_t>(mine - recent, 0); --run) {
-      if (store_.size(layout::superseded_key(run, file))) return;  // an older one, and its steps
+      if (store_.size(layout::superseded_key(run, file))) return;  // an earlier file of that name, with its own steps
       const std::string folder = layout::superseded_key(run, "");
       for (const ObjectInfo& object :
            store_.list(folder + std::string(layout::index_prefix), folder + layout::index_key(step, options_.worker))) {
@@ -196,8 +190,7 @@ class Resumption {
     }
   }
 
-  /// The attempt that has set aside the index of `step`, perhaps before it was interrupted in that; nothing if there
-  /// never was one.
+  /// Returns the attempt that set aside the index of `step`; nullopt if there never was an index.
   std::optional<std::int64_t> owner_of_events(std::int64_t step, const StepKeys& indexes) const {
     if (indexes.contains(step)) return out_.attempt.number;
     const std::int64_t mine = out_.attempt.number;
@@ -232,12 +225,12 @@ class Resumption {
   bool ended_ = false;
   std::int64_t resumed_at_ = -1;
   std::vector<std::string> touched_;
-  Beginning out_;
+  AttemptStart out_;
 };
 
-/// Begins an attempt of `options.worker` at the run in `store`. Without `checkpoints` a run that holds steps is
-/// refused. Throws: another process writes it, it has ended, no commit is intact, a store that fails.
-inline Beginning begin_attempt(Store& store, Store* checkpoints, const HookOptions& options) {
+/// Starts an attempt of `options.worker` at the run in `store`. Throws: another process writes the run; it has ended; it
+/// holds steps, but there are no `checkpoints`; no commit is intact; a store that fails.
+inline AttemptStart start_attempt(Store& store, Store* checkpoints, const HookOptions& options) {
   return detail::Resumption(store, checkpoints, options).run();
 }
 

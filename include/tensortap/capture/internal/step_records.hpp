@@ -1,7 +1,5 @@
-// What one step has shown, copied: tensors are borrowed and change with the next step, so their elements are copied
-// here, once, and turned into files later by another thread.
-//
-// Not for users: the hook fills it.
+// The records of one step, with copies of the elements. The tensors of training change with the next step, so their
+// elements are copied once, here; another thread turns the records into files later.
 #pragma once
 
 #include <algorithm>
@@ -16,8 +14,9 @@
 #include <utility>
 #include <vector>
 
-#include <tensortap/capture/internal/arena.hpp>
 #include <tensortap/bytes/crc32c.hpp>
+#include <tensortap/capture/internal/arena.hpp>
+#include <tensortap/capture/internal/tensor_table.hpp>
 #include <tensortap/internal/config.hpp>
 #include <tensortap/reduce/reduce.hpp>
 #include <tensortap/reduction.hpp>
@@ -29,48 +28,42 @@
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
 
-/// A tensor's name, and what follows from it, since its first sight.
-struct KnownTensor {
-  std::string name;
-  std::vector<std::size_t> collections;  ///< positions of those it belongs to
-  bool saved = false;                    ///< Threads: those that save
-};
-
-/// What was saved of a tensor at once: its elements, reductions of it, or its shape.
+/// One saved thing of a tensor: its elements, reductions of it, or its shape.
 struct CapturedRecord {
   enum class Kind : std::uint8_t { raw, reductions, statistics, shape };
 
-  const KnownTensor* tensor = nullptr;
+  const TensorEntry* tensor = nullptr;
   Kind kind = Kind::raw;
   double wall_time = 0;
-  TensorView view;  ///< of the copy; of a shape only the extents are there, of reductions nothing
+  TensorView view;                          ///< the copy; without elements for a shape, unused for reductions
   const std::uint32_t* checksum = nullptr;  ///< of the elements, if they are many
   std::span<const Reduced> reductions;      ///< each becomes a record of its own
-  std::unique_ptr<Tensor> text;             ///< the copy, if it is strings
+  std::unique_ptr<Tensor> text;             ///< the copy of an array of strings
 };
 
-static_assert(std::is_trivially_destructible_v<Reduced>);  // they lie in an arena
+static_assert(std::is_trivially_destructible_v<Reduced>);  // the arena destroys nothing
 
-/// The records of one step. Memory is kept from step to step: a loop that saves the same again allocates nothing.
+/// The records of one step. Keeps its memory from step to step: a loop that saves the same tensors again allocates
+/// nothing.
 class StepRecords {
  public:
-  /// Forgets what was there and begins `step`.
+  /// Removes all records and begins `step`.
   void begin(const Step& step) {
     step_ = step;
     records_.clear();
     arena_.clear();
     bytes_ = 0;
-    files_records_ = 0;
+    event_records_ = 0;
   }
 
-  /// Where elements are copied to, and the checksum of them.
-  struct Room {
+  /// The memory for the elements of one record, and for their checksum.
+  struct Slot {
     std::byte* elements = nullptr;
     std::uint32_t* checksum = nullptr;
   };
 
-  /// Makes room for a record of `view`, which is copied by `copy` later: outside of any lock, by the thread that saves.
-  Room add(const KnownTensor& tensor, const TensorView& view, double wall_time) {
+  /// Adds a record of `view` and returns its slot. The thread that saves then calls `copy`, outside of any lock.
+  Slot add(const TensorEntry& tensor, const TensorView& view, double wall_time) {
     std::byte* const to = arena_.allocate(view.nbytes());
     std::uint32_t* checksum = nullptr;
     if (view.nbytes() >= many_bytes) checksum = new (arena_.allocate(sizeof *checksum)) std::uint32_t(0);
@@ -85,29 +78,29 @@ class StepRecords {
       record.view = TensorView(to, view.dtype(), view.shape());
     }
     bytes_ += view.nbytes();
-    ++files_records_;
+    ++event_records_;
     return {to, checksum};
   }
 
-  /// Copies the elements of `view` to where `add` made room. The checksum of many is taken piece by piece while each is
+  /// Copies the elements of `view` to where `add` made slot. The checksum of many is taken piece by piece while each is
   /// in the cache, which costs a tenth of reading them again.
-  static void copy(const TensorView& view, const Room& room) {
+  static void copy(const TensorView& view, const Slot& slot) {
     if (view.dtype() == DType::string || view.nbytes() == 0) return;
-    if (room.checksum == nullptr) return copy_row_major(view, room.elements);
+    if (slot.checksum == nullptr) return copy_row_major(view, slot.elements);
     const std::size_t width = size_of(view.dtype());
     const std::size_t piece = (std::size_t{64} << 10) / width;
     std::uint32_t crc = 0;
     for (std::size_t first = 0; first < view.size(); first += piece) {
       const std::size_t count = std::min(piece, view.size() - first);
-      std::byte* const to = room.elements + first * width;
+      std::byte* const to = slot.elements + first * width;
       copy_row_major(view, first, count, to);
       crc = crc32c({to, count * width}, crc);
     }
-    *room.checksum = crc;
+    *slot.checksum = crc;
   }
 
-  /// Adds reductions of `tensor`, and its statistics if they are among them.
-  void add(const KnownTensor& tensor, const ReducedSet& values, double wall_time) {
+  /// Adds reductions of `tensor`, and its statistics if `values` has them.
+  void add(const TensorEntry& tensor, const ReducedSet& values, double wall_time) {
     if (!values.empty()) {
       auto* const copy = reinterpret_cast<Reduced*>(arena_.allocate(values.size() * sizeof(Reduced)));
       std::uninitialized_copy(values.begin(), values.end(), copy);
@@ -117,7 +110,7 @@ class StepRecords {
       record.wall_time = wall_time;
       record.reductions = {copy, values.size()};
       for (const Reduced& value : values) bytes_ += size_of(value.dtype);
-      files_records_ += values.size();
+      event_records_ += values.size();
     }
     if (values.statistics) {
       const auto fields = values.statistics->to_record();
@@ -127,7 +120,7 @@ class StepRecords {
   }
 
   /// Adds the shape of `view` without its elements.
-  void add_shape(const KnownTensor& tensor, const TensorView& view) {
+  void add_shape(const TensorEntry& tensor, const TensorView& view) {
     auto& record = records_.emplace_back();
     record.tensor = &tensor;
     record.kind = CapturedRecord::Kind::shape;
@@ -139,15 +132,15 @@ class StepRecords {
   [[nodiscard]] bool empty() const noexcept { return records_.empty(); }
   /// Bytes of all elements.
   [[nodiscard]] std::uint64_t bytes() const noexcept { return bytes_; }
-  /// Number of records, each reduction and shape being one.
+  /// Number of records; each reduction and each shape is one.
   [[nodiscard]] std::uint64_t count() const noexcept {
     std::uint64_t out = 0;
     for (const CapturedRecord& record : records_)
       out += record.kind == CapturedRecord::Kind::reductions ? record.reductions.size() : 1;
     return out;
   }
-  /// Number of records in the events file: all but shapes.
-  [[nodiscard]] std::uint64_t size() const noexcept { return files_records_; }
+  /// Number of records in the events file: all except shapes.
+  [[nodiscard]] std::uint64_t size() const noexcept { return event_records_; }
   /// Bytes of memory held.
   [[nodiscard]] std::uint64_t memory() const noexcept {
     return arena_.capacity() + records_.capacity() * sizeof(CapturedRecord);
@@ -160,7 +153,7 @@ class StepRecords {
   std::vector<CapturedRecord> records_;
   Arena arena_;
   std::uint64_t bytes_ = 0;
-  std::uint64_t files_records_ = 0;
+  std::uint64_t event_records_ = 0;
 };
 
 }  // namespace detail

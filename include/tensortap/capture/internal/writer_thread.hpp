@@ -1,7 +1,5 @@
-// The thread that writes, and the bounded queue before it. Training hands over a step and goes on; what it hands over
-// is bounded in bytes, what it waits is bounded in time.
-//
-// Not for users: the hook owns one.
+// The thread that writes, and the queue before it. Training queues a step and continues. The queue is bounded in bytes,
+// the wait for room in it is bounded in time.
 #pragma once
 
 #include <algorithm>
@@ -20,12 +18,13 @@
 
 #include <tensortap/capture/internal/step_records.hpp>
 #include <tensortap/internal/config.hpp>
+#include <tensortap/internal/task.hpp>
 #include <tensortap/internal/thread.hpp>
 
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
 
-/// A step on its way to the writer and back. Steps are linked, so that queueing takes no memory.
+/// A step in the queue. Steps are linked, so that queueing allocates nothing.
 struct QueuedStep {
   StepRecords records;
   std::uint64_t memory = 0;
@@ -39,93 +38,98 @@ struct QueueDepth {
 };
 
 /// How many steps are written together.
-struct Together {
-  std::size_t steps = 1;    ///< the writer waits for so many, unless somebody waits for it
-  std::size_t times = 1;    ///< it takes up to so many times as many at once
-  std::uint64_t bytes = 0;  ///< it waits no longer once they take that much memory
+struct BatchPolicy {
+  std::size_t steps = 1;    ///< the size of a batch; the writer waits for that many, unless a caller waits for it
+  std::size_t times = 1;    ///< how many batches the writer takes at once at most
+  std::uint64_t bytes = 0;  ///< the writer stops waiting once the queued steps take that much memory
 };
 
-/// Threads: one that trains calls everything; `depth` any.
+/// Threads: the loop's; `depth` any.
 class WriterThread {
  public:
   using Clock = std::chrono::steady_clock;
   using Publish = std::function<void(std::span<const StepRecords* const>)>;
 
-  /// `publish` is called on the writer's thread with all steps, in order, and must not throw. It has to own what it
+  /// Starts the thread, which calls `publish` with all steps, in order. `publish` must not throw and must own what it
   /// needs: a writer that hangs in the store outlives this object.
-  WriterThread(std::uint64_t capacity, Publish publish, Together together = {}) : desk_(std::make_shared<Desk>()) {
-    desk_->capacity = capacity;
-    desk_->publish = std::move(publish);
-    desk_->together = {std::max<std::size_t>(together.steps, 1), std::max<std::size_t>(together.times, 1),
-                       std::min(together.bytes, capacity / 4)};
-    thread_ = detail::start_thread([desk = desk_] { desk->write(); });
+  WriterThread(std::uint64_t capacity, Publish publish, BatchPolicy policy = {})
+      : shared_(std::make_shared<SharedState>()) {
+    shared_->capacity = capacity;
+    shared_->publish = std::move(publish);
+    shared_->policy = {std::max<std::size_t>(policy.steps, 1), std::max<std::size_t>(policy.times, 1),
+                       std::min(policy.bytes, capacity / 4)};
+    thread_ = detail::start_thread([shared = shared_] { shared->write(); });
   }
 
   WriterThread(const WriterThread&) = delete;
   WriterThread& operator=(const WriterThread&) = delete;
   ~WriterThread() { stop(Clock::now()); }
 
-  /// An empty step, with the memory of one that was written if there is any.
+  /// Returns an empty step, with the memory of a written one if there is any.
   [[nodiscard]] std::unique_ptr<QueuedStep> empty_step() {
-    const std::lock_guard lock(desk_->mutex);
-    if (!desk_->spare) return std::make_unique<QueuedStep>();
-    auto out = std::move(desk_->spare);
-    desk_->spare = std::move(out->next);
-    desk_->spare_bytes -= out->memory;
+    const std::lock_guard lock(shared_->mutex);
+    if (!shared_->spare) return std::make_unique<QueuedStep>();
+    auto out = std::move(shared_->spare);
+    shared_->spare = std::move(out->next);
+    shared_->spare_bytes -= out->memory;
     return out;
   }
 
-  /// Queues `step` and takes it; leaves it where it is if there is no room before `deadline`. After a wait in vain it
-  /// does not wait again before half of the queue is free.
+  /// Moves `step` into the queue. Returns false and leaves `step` unchanged if there is no room before `deadline`. After
+  /// such a wait it does not wait again until half of the queue is free.
   bool push(std::unique_ptr<QueuedStep>& step, Clock::time_point deadline) {
     step->memory = step->records.memory();
-    std::unique_lock lock(desk_->mutex);
-    Desk& desk = *desk_;
-    const auto has_room = [&] { return desk.depth.steps == 0 || desk.depth.bytes + step->memory <= desk.capacity; };
-    tired_ = tired_ && desk.depth.bytes > desk.capacity / 2;
+    std::unique_lock lock(shared_->mutex);
+    SharedState& shared = *shared_;
+    const auto has_room = [&] {
+      return shared.depth.steps == 0 || shared.depth.bytes + step->memory <= shared.capacity;
+    };
+    drops_at_once_ = drops_at_once_ && shared.depth.bytes > shared.capacity / 2;
     if (!has_room()) {
-      desk.in_a_hurry = true;
-      desk.work.notify_one();
+      shared.is_full = true;
+      shared.work.notify_one();
     }
-    if (!has_room() && (tired_ || !desk.progress.wait_until(lock, deadline, has_room))) {
-      tired_ = true;
+    if (!has_room() && (drops_at_once_ || !shared.progress.wait_until(lock, deadline, has_room))) {
+      drops_at_once_ = true;
       return false;
     }
-    desk.depth.bytes += step->memory;
-    ++desk.depth.steps;
+    shared.depth.bytes += step->memory;
+    ++shared.depth.steps;
     QueuedStep* const last = step.get();
-    (desk.last != nullptr ? desk.last->next : desk.first) = std::move(step);
-    desk.last = last;
-    desk.work.notify_one();
+    (shared.last != nullptr ? shared.last->next : shared.first) = std::move(step);
+    shared.last = last;
+    shared.work.notify_one();
     return true;
   }
 
-  /// Runs `job` on the writer's thread after all steps so far, and rethrows what it throws. False if it has not ended
-  /// by `deadline`; then it will not begin, but if it has begun, it goes on.
+  /// Runs `job` on the writer's thread after all queued steps and rethrows its exception. Returns false if it has not
+  /// ended by `deadline`: a job that has not begun is dropped, a job that has begun continues.
   bool run(std::function<void()> job, Clock::time_point deadline) {
-    const auto task = std::make_shared<Task>();
-    task->job = std::move(job);
-    std::unique_lock lock(desk_->mutex);
-    desk_->task = task;  // one that nobody waits for any more is forgotten
-    desk_->work.notify_one();
-    if (!desk_->progress.wait_until(lock, deadline, [&] { return task->done; })) {
-      if (desk_->task == task) desk_->task.reset();
+    const auto task = std::make_shared<Task>(std::move(job));
+    {
+      const std::lock_guard lock(shared_->mutex);
+      shared_->task = task;
+      shared_->work.notify_one();
+    }
+    if (!task->wait_until(deadline)) {
+      const std::lock_guard lock(shared_->mutex);
+      if (shared_->task == task) shared_->task.reset();
       return false;
     }
-    if (task->failure) std::rethrow_exception(task->failure);
+    if (const auto failure = task->failure()) std::rethrow_exception(failure);
     return true;
   }
 
-  /// Waits for all steps so far to be written and ends the thread. False if that takes longer; then the thread is left
-  /// to itself and writes what it can.
+  /// Waits until all queued steps are written, and ends the thread. Returns false at `deadline`: the thread is detached
+  /// and writes what it can.
   bool stop(Clock::time_point deadline) {
     if (!thread_.joinable()) return true;
     bool ended = false;
     {
-      std::unique_lock lock(desk_->mutex);
-      desk_->stopping = true;
-      desk_->work.notify_one();
-      ended = desk_->progress.wait_until(lock, deadline, [&] { return desk_->ended; });
+      std::unique_lock lock(shared_->mutex);
+      shared_->stopping = true;
+      shared_->work.notify_one();
+      ended = shared_->progress.wait_until(lock, deadline, [&] { return shared_->ended; });
     }
     if (ended) {
       thread_.join();
@@ -136,29 +140,23 @@ class WriterThread {
   }
 
   [[nodiscard]] QueueDepth depth() const {
-    const std::lock_guard lock(desk_->mutex);
-    return desk_->depth;
+    const std::lock_guard lock(shared_->mutex);
+    return shared_->depth;
   }
 
  private:
-  struct Task {
-    std::function<void()> job;
-    std::exception_ptr failure;
-    bool done = false;
-  };
-
-  /// What the two threads share.
-  struct Desk {
+  /// The state that both threads use.
+  struct SharedState {
     std::mutex mutex;
     std::condition_variable work;      // for the writer
-    std::condition_variable progress;  // for who waits for it
+    std::condition_variable progress;  // for threads that wait for the writer
     Publish publish;
     std::uint64_t capacity = 0;
-    Together together;
+    BatchPolicy policy;
     std::unique_ptr<QueuedStep> first;
     QueuedStep* last = nullptr;
-    QueueDepth depth;         // the steps under way included
-    bool in_a_hurry = false;  // somebody waits for room
+    QueueDepth depth;      // includes the steps that are being written
+    bool is_full = false;  // training waits for room
     std::shared_ptr<Task> task;
     std::unique_ptr<QueuedStep> spare;
     std::uint64_t spare_bytes = 0;
@@ -166,7 +164,7 @@ class WriterThread {
     bool stopping = false;
     bool ended = false;
 
-    ~Desk() {  // not recursively
+    ~SharedState() {  // not recursively: the list may be long
       for (auto* list : {&first, &spare})
         while (*list) *list = std::move((*list)->next);
     }
@@ -174,9 +172,9 @@ class WriterThread {
     void write() {
       std::unique_lock lock(mutex);
       for (;;) {
-        work.wait(lock, [&] { return (first && are_enough()) || task || stopping; });
+        work.wait(lock, [&] { return (first && is_batch_ready()) || task || stopping; });
         if (first) {
-          write_some(lock);
+          write_batch(lock);
         } else if (task) {
           run_task(lock);
         } else {
@@ -188,14 +186,14 @@ class WriterThread {
       }
     }
 
-    /// Whether there is no waiting for more.
-    [[nodiscard]] bool is_asked() const { return task || stopping || in_a_hurry || depth.bytes >= together.bytes; }
-    [[nodiscard]] bool are_enough() const { return depth.steps >= together.steps || is_asked(); }
+    /// True if a batch must not wait for more steps.
+    [[nodiscard]] bool is_urgent() const { return task || stopping || is_full || depth.bytes >= policy.bytes; }
+    [[nodiscard]] bool is_batch_ready() const { return depth.steps >= policy.steps || is_urgent(); }
 
-    /// Writes as many of the first as are written together, and leaves room in the queue for those that come meanwhile.
-    void write_some(std::unique_lock<std::mutex>& lock) {
-      const std::size_t whole = static_cast<std::size_t>(depth.steps) / together.steps * together.steps;
-      const std::size_t limit = std::min(together.steps * together.times, is_asked() ? SIZE_MAX : whole);
+    /// Writes the first steps of the queue, at most half of its capacity, so that training has room meanwhile.
+    void write_batch(std::unique_lock<std::mutex>& lock) {
+      const std::size_t whole = static_cast<std::size_t>(depth.steps) / policy.steps * policy.steps;
+      const std::size_t limit = std::min(policy.steps * policy.times, is_urgent() ? SIZE_MAX : whole);
       std::unique_ptr<QueuedStep> steps = std::move(first);
       QueuedStep* end = steps.get();
       std::uint64_t bytes = end->memory;
@@ -206,14 +204,14 @@ class WriterThread {
       }
       first = std::move(end->next);
       if (!first) last = nullptr;
-      if (!first) in_a_hurry = false;
+      if (!first) is_full = false;
       lock.unlock();
       publish(batch);
       lock.lock();
-      while (steps) give_back(std::exchange(steps, std::move(steps->next)));
+      while (steps) recycle(std::exchange(steps, std::move(steps->next)));
     }
 
-    void give_back(std::unique_ptr<QueuedStep> step) {
+    void recycle(std::unique_ptr<QueuedStep> step) {
       --depth.steps;
       depth.bytes -= step->memory;
       if (spare && spare_bytes + step->memory > capacity / 4) return;  // one is always kept
@@ -225,22 +223,14 @@ class WriterThread {
     void run_task(std::unique_lock<std::mutex>& lock) {
       const auto running = std::exchange(task, nullptr);
       lock.unlock();
-      std::exception_ptr failure;
-      try {
-        running->job();
-      } catch (...) {
-        failure = std::current_exception();
-      }
-      running->job = nullptr;
+      running->run();
       lock.lock();
-      running->failure = failure;
-      running->done = true;
     }
   };
 
-  std::shared_ptr<Desk> desk_;
+  std::shared_ptr<SharedState> shared_;
   std::thread thread_;
-  bool tired_ = false;  // of waiting
+  bool drops_at_once_ = false;  // after a wait without success
 };
 
 }  // namespace detail

@@ -1,0 +1,61 @@
+// The callbacks of a hook, called on the writer's thread.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <tensortap/capture/hook_options.hpp>
+#include <tensortap/capture/internal/captured_step.hpp>
+#include <tensortap/capture/internal/status_ledger.hpp>
+#include <tensortap/capture/internal/step_records.hpp>
+#include <tensortap/capture/state.hpp>
+#include <tensortap/capture/status.hpp>
+#include <tensortap/internal/config.hpp>
+
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
+
+/// Threads: the writer's; `suppress` any.
+class Callbacks {
+ public:
+  Callbacks(const HookOptions& options, StatusLedger& ledger) : options_(options), ledger_(ledger) {}
+
+  /// Suppresses all callbacks from now on; their targets may have been destroyed.
+  void suppress() noexcept { is_suppressed_ = true; }
+
+  /// Shows a written step to `on_step` and counts its exceptions.
+  void step_written(const StepRecords& step) noexcept {
+    if (!options_.on_step || is_suppressed_) return;
+    try {
+      options_.on_step(CapturedStep(step, options_.collections));
+    } catch (...) {
+      ledger_.change([](HookStatus& status) { ++status.callback_errors; });
+    }
+  }
+
+  /// Passes the message of a failed write to `on_error` and ignores its exceptions.
+  void write_failed(std::string_view message) noexcept {
+    if (!options_.on_error || is_suppressed_) return;
+    try {
+      options_.on_error(message);
+    } catch (...) {
+    }
+  }
+
+  /// Passes a durable state to `on_commit`. Throws: what it throws.
+  void committed(const State& state) const {
+    if (options_.on_commit && !is_suppressed_) options_.on_commit(state);
+  }
+
+ private:
+  const HookOptions& options_;
+  StatusLedger& ledger_;
+  std::atomic<bool> is_suppressed_ = false;
+};
+
+}  // namespace detail
+TENSORTAP_END_NAMESPACE

@@ -1,0 +1,104 @@
+// Commits: makes all steps so far durable, then the state that names the checkpoint. Also ends the run.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <tensortap/capture/internal/attempt_context.hpp>
+#include <tensortap/capture/internal/resume.hpp>
+#include <tensortap/capture/internal/step_publisher.hpp>
+#include <tensortap/capture/state.hpp>
+#include <tensortap/error.hpp>
+#include <tensortap/internal/config.hpp>
+#include <tensortap/record/attempt.hpp>
+#include <tensortap/record/layout.hpp>
+#include <tensortap/store/store.hpp>
+
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
+
+/// What one commit writes.
+struct CommitRequest {
+  std::string collections;         ///< the text of their file
+  std::optional<State> state;      ///< nullopt: everything becomes durable, but nothing is committed
+  std::vector<std::string> files;  ///< keys of the checkpoint, or prefixes of such
+};
+
+/// Threads: the writer's.
+class Committer {
+ public:
+  Committer(AttemptContext& context, StepPublisher& steps, std::shared_ptr<Store> checkpoints,
+            std::vector<State> states)
+      : context_(context), steps_(steps), checkpoints_(std::move(checkpoints)), states_(std::move(states)) {}
+
+  /// Makes all steps so far durable, then the state, if there is one. Throws: steps were lost since the last commit
+  /// (once); a later attempt exists; no such checkpoint; the store failed.
+  void commit(CommitRequest request) {
+    if (const std::uint64_t lost = steps_.take_lost_steps(); lost > 0)
+      throw Error::steps_not_saved(lost, context_.ledger->status().error.value_or("no time was left"));
+    put_collections(request.collections);
+    if (request.state) put_state(std::move(*request.state), request.files);
+  }
+
+  /// Ends the run, if this is the last of its workers. Throws as `commit` does, except for lost steps.
+  void close(const std::string& collections) {
+    (void)steps_.take_lost_steps();
+    put_collections(collections);
+    context_.retries.run([&] {
+      context_.fence.require_no_successor();
+      Attempt& attempt = context_.attempt;
+      attempt.ended = true;
+      const std::string text = to_json(attempt);
+      const HookOptions& options = context_.options;
+      if (options.num_workers > 1)
+        context_.store->put(layout::attempt_key(attempt.run, options.worker), text, context_.commit_sync);
+      if (options.num_workers == 1 || read_attempts(*context_.store).all_ended(options.num_workers))
+        context_.store->put(layout::end_marker, options.index_extras ? text : std::string(), context_.commit_sync);
+    });
+  }
+
+ private:
+  void put_collections(const std::string& text) {
+    context_.retries.run([&] {
+      context_.fence.require_no_successor();
+      context_.store->put(layout::collections_key(context_.options.worker), text, context_.commit_sync);
+      context_.unsynced.sync();
+    });
+  }
+
+  void put_state(State state, const std::vector<std::string>& checkpoint_keys) {
+    constexpr std::size_t most_states = 100;
+    state.run = context_.attempt.run;
+    state.last_saved = steps_.last_saved();
+    for (const std::string& key : checkpoint_keys)
+      for (CheckpointFile& file : describe_checkpoint(*checkpoints_, key)) state.files.push_back(std::move(file));
+    std::vector<State> states = states_;
+    if (!states.empty() && states.back().last_seen == state.last_seen) states.pop_back();
+    states.push_back(std::move(state));
+    if (states.size() > most_states) states.erase(states.begin());
+    context_.retries.run([&] {
+      if (context_.commit_sync == Sync::yes) {
+        std::vector<std::string> files;
+        for (const CheckpointFile& file : states.back().files) files.push_back(file.name);
+        checkpoints_->sync(files);
+      }
+      context_.fence.require_no_successor();
+      checkpoints_->put(state_key, to_json(states), context_.commit_sync);
+    });
+    states_ = std::move(states);
+    context_.callbacks.committed(states_.back());
+  }
+
+  AttemptContext& context_;
+  StepPublisher& steps_;
+  std::shared_ptr<Store> checkpoints_;
+  std::vector<State> states_;
+};
+
+}  // namespace detail
+TENSORTAP_END_NAMESPACE

@@ -1,0 +1,73 @@
+// The fence of an attempt: notices that a later attempt of the same worker continues the run, and then ends all writes.
+#pragma once
+
+#include <time.h>
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include <tensortap/bytes/bytes.hpp>
+#include <tensortap/error.hpp>
+#include <tensortap/internal/config.hpp>
+#include <tensortap/record/index.hpp>
+#include <tensortap/record/layout.hpp>
+#include <tensortap/store/store.hpp>
+
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
+
+/// Threads: the writer's.
+class Fence {
+ public:
+  Fence(const Store& store, std::string worker, std::int64_t attempt)
+      : store_(store), worker_(std::move(worker)), attempt_(attempt) {}
+
+  /// Throws if a later attempt of this worker exists. Asks the store unless it did so within `max_age`.
+  void require_no_successor(std::chrono::nanoseconds max_age = {}) {
+    const auto now = since_boot();
+    if (last_asked_ && now - *last_asked_ < max_age) return;
+    if (store_.size(layout::attempt_key(attempt_ + 1, worker_))) raise(attempt_ + 1);
+    last_asked_ = now;
+  }
+
+  /// Throws if a later attempt wrote the index `key`. A damaged index counts as older.
+  void require_older(const std::string& key) {
+    const auto text = store_.get(key);
+    if (!text) return;
+    std::optional<std::int64_t> writer;
+    try {
+      writer = parse_index(text_of(*text), key).run;
+    } catch (const Error&) {
+      return;
+    }
+    if (writer && *writer > attempt_) raise(*writer);
+  }
+
+  /// True once a later attempt was seen.
+  [[nodiscard]] bool is_raised() const noexcept { return is_raised_; }
+
+ private:
+  /// CLOCK_BOOTTIME counts the time in suspend: after a suspend the writer must look for a later attempt again.
+  static std::chrono::nanoseconds since_boot() noexcept {
+    timespec now{};
+    ::clock_gettime(CLOCK_BOOTTIME, &now);
+    return std::chrono::seconds(now.tv_sec) + std::chrono::nanoseconds(now.tv_nsec);
+  }
+
+  [[noreturn]] void raise(std::int64_t successor) {
+    is_raised_ = true;
+    throw Error::fenced(store_.location(), attempt_, successor);
+  }
+
+  const Store& store_;
+  std::string worker_;
+  std::int64_t attempt_;
+  std::optional<std::chrono::nanoseconds> last_asked_;
+  bool is_raised_ = false;
+};
+
+}  // namespace detail
+TENSORTAP_END_NAMESPACE

@@ -1,0 +1,35 @@
+// The checks of a hook's options.
+#pragma once
+
+#include <algorithm>
+#include <cctype>
+#include <string>
+#include <string_view>
+
+#include <tensortap/capture/hook_options.hpp>
+#include <tensortap/error.hpp>
+#include <tensortap/internal/config.hpp>
+
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
+
+/// Throws: a worker that is no file name; a number or a callable that cannot mean anything.
+inline void check_options(const HookOptions& options) {
+  const std::string& worker = options.worker;
+  const auto is_allowed = [](char c) {
+    return std::isalnum(static_cast<unsigned char>(c)) != 0 || std::string_view("_-.:/").find(c) != std::string_view::npos;
+  };
+  if (worker.empty() || worker.size() > 200 || worker[0] == '.' ||
+      !std::all_of(worker.begin(), worker.end(), is_allowed))
+    throw Error::bad_worker(worker);
+  if (options.num_workers < 1) throw Error::bad_option("num_workers", "at least one process writes; count them");
+  if (options.events_per_file < 1)
+    throw Error::bad_option("events_per_file", "a file holds at least one step; leave it out or give it 1");
+  if (!options.wall_time) throw Error::bad_option("wall_time", "it is empty; leave it out or give it a function");
+  if (!options.sleep) throw Error::bad_option("sleep", "it is empty; leave it out or give it a function");
+  if (options.watch_checkpoints && options.checkpoint_dir.empty())
+    throw Error::bad_option("watch_checkpoints", "there is no checkpoint_dir to watch; name one");
+}
+
+}  // namespace detail
+TENSORTAP_END_NAMESPACE

@@ -1,0 +1,152 @@
+// The capture of the current step: looks up each tensor that training saves, reduces and copies the due ones.
+#pragma once
+
+#include <cstdint>
+#include <exception>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include <tensortap/capture/hook_options.hpp>
+#include <tensortap/capture/internal/catalog.hpp>
+#include <tensortap/capture/internal/status_ledger.hpp>
+#include <tensortap/capture/internal/step_records.hpp>
+#include <tensortap/capture/internal/tensor_table.hpp>
+#include <tensortap/capture/internal/writer_thread.hpp>
+#include <tensortap/capture/report.hpp>
+#include <tensortap/capture/status.hpp>
+#include <tensortap/error.hpp>
+#include <tensortap/internal/config.hpp>
+#include <tensortap/name.hpp>
+#include <tensortap/reduce/reduce.hpp>
+#include <tensortap/step.hpp>
+#include <tensortap/tensor/dtype.hpp>
+#include <tensortap/tensor/view.hpp>
+
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
+
+/// Threads: `find`, `take`, `is_due` and `report` any, between `begin_step` and `end_step`; the rest the loop's.
+class StepCapture {
+ public:
+  StepCapture(const HookOptions& options, StatusLedger& ledger)
+      : options_(options), ledger_(ledger), catalog_(options.collections, options.save) {}
+
+  [[nodiscard]] Catalog& catalog() noexcept { return catalog_; }
+
+  /// Keeps the records of steps in `step` from now on. Without a call, `take` only counts.
+  void set_records(std::unique_ptr<QueuedStep> step) { step_ = std::move(step); }
+
+  void begin_step(const Step& step) {
+    const std::lock_guard lock(mutex_);
+    catalog_.begin_step(step);
+    if (step_) step_->records.begin(step);
+    global_step_ = step.global_step;
+    bytes_ = 0;
+    exceptions_ = std::uncaught_exceptions();
+    is_in_step_ = true;
+  }
+
+  /// Ends the step. Returns its records, which the caller may take; null if there are none.
+  [[nodiscard]] std::unique_ptr<QueuedStep>* end_step() {
+    if (!std::exchange(is_in_step_, false) || !step_ || step_->records.empty()) return nullptr;
+    return &step_;
+  }
+
+  /// Refuses further saves.
+  void close() {
+    const std::lock_guard lock(mutex_);
+    is_closed_ = true;
+  }
+
+  /// True if an exception has been thrown since the step began and is still passing.
+  [[nodiscard]] bool is_unwinding() const noexcept { return std::uncaught_exceptions() != exceptions_; }
+
+  /// Returns whether `collection` is due in this step. Throws: there is no such collection.
+  [[nodiscard]] bool is_due(std::string_view collection) const {
+    const auto i = catalog_.selection().find(collection);
+    if (!i) throw Error::unknown_collection(collection);
+    return is_in_step_ && catalog_.selection().due(*i);
+  }
+
+  /// Returns the entry of `name`, with what is due of it; null at the first save of a name. Throws: no step has begun.
+  [[nodiscard]] TensorEntry* find(std::string_view name) {
+    const std::lock_guard lock(mutex_);
+    if (is_closed_) throw Error::closed_hook("save");
+    if (!is_in_step_) throw Error::outside_step(name);
+    return catalog_.find(name);
+  }
+
+  /// Saves what is due of a tensor; `entry` is the result of `find`. Reduces and copies outside of the lock, so that
+  /// several threads save at the same time.
+  void take(std::string_view name, TensorEntry* entry, const TensorView& view) {
+    if (entry == nullptr) entry = add(name);
+    if (entry == nullptr || !entry->due) return;
+    const SaveRequest& request = entry->request;
+    const bool reducible = is_real(view.dtype());
+    const double wall_time = options_.wall_time();
+    const ReducedSet values = request.reductions.empty() || !reducible ? ReducedSet() : reduce(view, request.reductions);
+
+    StepRecords::Slot slot;
+    {
+      const std::lock_guard lock(mutex_);
+      if (!request.reductions.empty() && !reducible)
+        ledger_.change([](HookStatus& status) { ++status.not_reducible; });
+      if (bytes_ + view.nbytes() > options_.max_step_bytes) {
+        count_loss(LossReason::step_too_large, view.nbytes());
+        return;
+      }
+      bytes_ += view.nbytes();
+      catalog_.count(*entry, view, values.size() + (values.statistics ? 1 : 0));
+      if (!step_) return;
+      StepRecords& records = step_->records;
+      records.add(*entry, values, wall_time);
+      if (request.raw) slot = records.add(*entry, view, wall_time);
+      if (request.shape && !request.raw) records.add_shape(*entry, view);  // smdebug ignores elements beside a shape
+    }
+    if (slot.elements != nullptr) StepRecords::copy(view, slot);
+  }
+
+  [[nodiscard]] Report report() const {
+    const std::lock_guard lock(mutex_);
+    return catalog_.report(options_.dry_run);
+  }
+
+  /// Returns the text of the collections file.
+  [[nodiscard]] std::string collections_text() const {
+    const std::lock_guard lock(mutex_);
+    return catalog_.collections_text(options_.num_workers);
+  }
+
+ private:
+  /// Adds the entry of a new name; null beyond the limit of names.
+  TensorEntry* add(std::string_view name) {
+    if (name.size() > name_limit) throw Error::name_too_long("save", name, name_limit);
+    if (!is_utf8(name)) throw Error::name_not_utf8("save", name);
+    const std::lock_guard lock(mutex_);
+    TensorEntry* const entry = catalog_.find_or_add(name);
+    if (entry == nullptr) count_loss(LossReason::too_many_names, 0);
+    return entry;
+  }
+
+  void count_loss(LossReason reason, std::uint64_t bytes) {
+    ledger_.count_loss({reason, global_step_, global_step_, 0, 1, bytes});
+  }
+
+  const HookOptions& options_;
+  StatusLedger& ledger_;
+  mutable std::mutex mutex_;  // guards what changes within a step
+  Catalog catalog_;
+  std::unique_ptr<QueuedStep> step_;  // the records of the step; none in a dry run
+  std::int64_t global_step_ = -1;
+  std::uint64_t bytes_ = 0;  // of the tensors of this step
+  int exceptions_ = std::uncaught_exceptions();
+  bool is_in_step_ = false;
+  bool is_closed_ = false;
+};
+
+}  // namespace detail
+TENSORTAP_END_NAMESPACE

@@ -1,0 +1,206 @@
+// Puts steps into the store: first their events, several files at once where the store gains from it, then the indexes
+// that lead to them, in the order of the steps. Repeats failed writes and counts lost steps.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <exception>
+#include <optional>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <tensortap/bytes/bytes.hpp>
+#include <tensortap/capture/internal/attempt_context.hpp>
+#include <tensortap/capture/internal/step_encoder.hpp>
+#include <tensortap/capture/internal/step_files.hpp>
+#include <tensortap/capture/internal/step_records.hpp>
+#include <tensortap/capture/status.hpp>
+#include <tensortap/internal/config.hpp>
+#include <tensortap/internal/parallel_for.hpp>
+#include <tensortap/store/store.hpp>
+
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
+
+/// Threads: the writer's.
+class StepPublisher {
+ public:
+  StepPublisher(AttemptContext& context, std::optional<std::int64_t> last_saved)
+      : context_(context),
+        files_(context.options.worker,
+               context.options.index_extras ? std::optional(context.attempt.run) : std::nullopt,
+               context.options.strip_output_numbers, static_cast<std::size_t>(context.options.events_per_file)),
+        last_saved_(last_saved) {}
+
+  /// Writes steps. Puts each index as soon as all events up to its own are there. Never throws: lost steps are counted.
+  void publish(std::span<const StepRecords* const> steps) noexcept {
+    retry_budget_ = is_failing_ ? std::chrono::nanoseconds(0) : context_.options.retry.for_at_most;
+    const auto stopped = stop_reason();
+    std::size_t next = 0;  // the first step without a result
+    const bool are_encoded = !stopped && put_events(steps, [&](std::size_t file) noexcept {
+      if (!puts_[file].is_done) return;
+      for (; next < steps.size() && files_.file_of(next) == file; ++next) finish_step(next, *steps[next]);
+    });
+    for (; next < steps.size(); ++next) {
+      std::optional<LossReason> reason = stopped;
+      if (!reason && !(are_encoded && puts_[files_.file_of(next)].is_done)) reason = LossReason::write_failed;
+      finish_step(next, *steps[next], reason);
+    }
+  }
+
+  /// Returns how many steps were lost since the last call.
+  [[nodiscard]] std::uint64_t take_lost_steps() noexcept { return std::exchange(lost_steps_, 0); }
+
+  /// The last global step with a saved record.
+  [[nodiscard]] std::optional<std::int64_t> last_saved() const noexcept { return last_saved_; }
+
+ private:
+  /// The progress of one events file.
+  struct Put {
+    bool is_done = false;
+    bool exists = false;    // another object has the key
+    bool is_noted = false;  // for the next sync
+    std::exception_ptr failure;
+  };
+
+  static constexpr std::chrono::seconds fence_max_age{1};
+
+  /// Returns why nothing may be written any more; nullopt if it may.
+  [[nodiscard]] std::optional<LossReason> stop_reason() const noexcept {
+    if (context_.fence.is_raised()) return LossReason::fenced;
+    if (context_.retries.is_past_deadline()) return LossReason::out_of_time;
+    return std::nullopt;
+  }
+
+  /// Puts the events of `steps` and keeps the results in `puts_`. Calls `then` for each file that was tried, in their
+  /// order, after each try. Returns false if the steps could not be encoded.
+  template <class Then>
+  bool put_events(std::span<const StepRecords* const> steps, const Then& then) noexcept {
+    bool are_encoded = false;
+    try {
+      files_.encode(steps);
+      puts_.assign(files_.events().size(), {});
+      are_encoded = true;
+      context_.retries.run(retry_budget_, [&] {
+        context_.fence.require_no_successor(fence_max_age);
+        put_missing_events(then);
+      });
+    } catch (...) {
+      report_failure(std::current_exception());
+    }
+    return are_encoded;
+  }
+
+  /// Tries every file that is not there yet. Throws: the first failure.
+  template <class Then>
+  void put_missing_events(const Then& then) {
+    const auto files = files_.events();
+    parallel_for(
+        files.size(), context_.store->concurrency(),
+        [&](std::size_t i) {
+          if (puts_[i].is_done) return;
+          puts_[i].failure = nullptr;
+          try {
+            puts_[i].is_done = files[i].key.empty() || context_.store->put(files[i].key, files[i].pieces,
+                                                                           context_.step_sync, IfExists::keep);
+            puts_[i].exists = !puts_[i].is_done;
+          } catch (...) {
+            puts_[i].failure = std::current_exception();
+          }
+        },
+        [&](std::size_t i) noexcept {
+          if (std::exchange(puts_[i].exists, false)) replace_events(i);
+          if (puts_[i].is_done && !files[i].key.empty() && !std::exchange(puts_[i].is_noted, true))
+            context_.unsynced.add_events(files[i].key);
+          then(i);
+        });
+    for (const Put& put : puts_)
+      if (put.failure) std::rethrow_exception(put.failure);
+  }
+
+  /// Replaces the events file of an earlier attempt.
+  void replace_events(std::size_t i) noexcept {
+    const StepFiles::Events& file = files_.events()[i];
+    try {
+      context_.fence.require_no_successor();
+      context_.store->put(file.key, file.pieces, context_.step_sync, IfExists::replace);
+      puts_[i].is_done = true;
+    } catch (...) {
+      puts_[i].failure = std::current_exception();
+    }
+  }
+
+  /// Puts the index of step `i`, unless there is a `reason` to lose it, and counts the step as saved or lost.
+  void finish_step(std::size_t i, const StepRecords& records, std::optional<LossReason> reason = {}) noexcept {
+    if (!reason) reason = stop_reason();
+    if (!reason && put_index(files_.step(i))) {
+      is_failing_ = false;
+      count_saved(records, files_.step(i).bytes());
+      return;
+    }
+    ++lost_steps_;
+    const std::int64_t at = records.step().global_step;
+    if (context_.fence.is_raised()) reason = LossReason::fenced;
+    context_.ledger->count_loss(
+        {reason.value_or(LossReason::write_failed), at, at, 1, records.count(), records.bytes()});
+  }
+
+  /// Puts the index of a step. Replaces one of an earlier attempt. Returns false on failure, for instance if a later
+  /// attempt wrote one.
+  bool put_index(const StepEncoder& step) noexcept {
+    try {
+      context_.retries.run(retry_budget_, [&] {
+        context_.fence.require_no_successor(fence_max_age);
+        const Bytes text = bytes_of(step.index());
+        if (!context_.store->put(step.index_key(), std::span(&text, 1), context_.step_sync, IfExists::keep)) {
+          context_.fence.require_no_successor();
+          context_.fence.require_older(step.index_key());
+          context_.store->put(step.index_key(), std::span(&text, 1), context_.step_sync, IfExists::replace);
+        }
+        context_.unsynced.add_index(step.index_key());
+      });
+      return true;
+    } catch (...) {
+      report_failure(std::current_exception());
+      return false;
+    }
+  }
+
+  void count_saved(const StepRecords& step, std::uint64_t bytes) noexcept {
+    last_saved_ = step.step().global_step;
+    context_.ledger->change([&](HookStatus& status) {
+      ++status.steps_saved;
+      status.records_saved += step.size();
+      status.bytes_saved += bytes;
+    });
+    context_.unsynced.sync_if_many();
+    context_.callbacks.step_written(step);
+  }
+
+  /// Records a failure. Calls `on_error` for the first one after a success.
+  void report_failure(const std::exception_ptr& failure) {
+    std::string message = "unknown";
+    try {
+      std::rethrow_exception(failure);
+    } catch (const std::exception& e) {
+      message = e.what();
+    } catch (...) {
+    }
+    context_.ledger->record_failure(failure, message);
+    if (!std::exchange(is_failing_, true)) context_.callbacks.write_failed(message);
+  }
+
+  AttemptContext& context_;
+  StepFiles files_;
+  std::vector<Put> puts_;                    // by events file
+  std::chrono::nanoseconds retry_budget_{};  // of the steps that are being written
+  std::optional<std::int64_t> last_saved_;
+  std::uint64_t lost_steps_ = 0;
+  bool is_failing_ = false;  // since the last success
+};
+
+}  // namespace detail
+TENSORTAP_END_NAMESPACE

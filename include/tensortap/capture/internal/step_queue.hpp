@@ -1,0 +1,98 @@
+// The queue between training and the publisher: hands over finished steps, and runs commits behind them.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <utility>
+
+#include <tensortap/capture/hook_options.hpp>
+#include <tensortap/capture/internal/publisher.hpp>
+#include <tensortap/capture/internal/status_ledger.hpp>
+#include <tensortap/capture/internal/step_capture.hpp>
+#include <tensortap/capture/internal/step_files.hpp>
+#include <tensortap/capture/internal/step_records.hpp>
+#include <tensortap/capture/internal/tensor_table.hpp>
+#include <tensortap/capture/internal/writer_thread.hpp>
+#include <tensortap/capture/status.hpp>
+#include <tensortap/internal/config.hpp>
+
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
+
+/// Threads: the loop's; `depth` any.
+class StepQueue {
+ public:
+  using Clock = WriterThread::Clock;
+
+  /// Starts the writer's thread, which keeps `publisher` and `names` alive.
+  StepQueue(const HookOptions& options, std::shared_ptr<Publisher> publisher, std::shared_ptr<TensorTable> names,
+            StatusLedger& ledger)
+      : ledger_(ledger), publisher_(std::move(publisher)) {
+    // A slow store gets several times as many steps as it handles at the same time, so that it is seldom idle.
+    const std::size_t at_once = publisher_->store().concurrency();
+    writer_ = std::make_unique<WriterThread>(
+        options.queue_bytes,
+        [to = publisher_, names = std::move(names)](std::span<const StepRecords* const> steps) { to->publish(steps); },
+        BatchPolicy{.steps = static_cast<std::size_t>(options.events_per_file),
+                    .times = at_once > 1 ? 8 * at_once : 1,
+                    .bytes = options.events_per_file > 1 ? StepFiles::enough : 0});
+  }
+
+  [[nodiscard]] Publisher& publisher() const noexcept { return *publisher_; }
+  [[nodiscard]] QueueDepth depth() const { return writer_->depth(); }
+  [[nodiscard]] std::unique_ptr<QueuedStep> empty_step() { return writer_->empty_step(); }
+
+  /// Ends the step of `capture` and queues its records, if there are any. Counts them as lost if there is no room
+  /// before `deadline`.
+  void push_step_of(StepCapture& capture, Clock::time_point deadline) {
+    std::unique_ptr<QueuedStep>* const step = capture.end_step();
+    if (step == nullptr) return;
+    const auto before = Clock::now();
+    const bool is_pushed = writer_->push(*step, deadline);
+    if (const auto waited = Clock::now() - before; waited > std::chrono::milliseconds(1))
+      ledger_.change([&](HookStatus& status) { status.blocked += waited; });
+    if (is_pushed) {
+      *step = writer_->empty_step();
+      return;
+    }
+    const StepRecords& lost = (*step)->records;
+    const std::int64_t at = lost.step().global_step;
+    ledger_.count_loss({LossReason::queue_full, at, at, 1, lost.count(), lost.bytes()});
+  }
+
+  /// Runs `job` with the publisher on the writer's thread, after all queued steps. Returns false if it has not ended by
+  /// `deadline`. Throws: what `job` throws.
+  bool run(std::function<void(Publisher&)> job, Clock::time_point deadline) {
+    return writer_->run([to = publisher_, job = std::move(job)] { job(*to); }, deadline);
+  }
+
+  /// Ends the thread and releases the run. At `deadline` it leaves the thread running instead, suppresses the callbacks
+  /// and counts the queued steps as lost; `last_step` is the last of them.
+  void stop(Clock::time_point deadline, std::int64_t last_step) {
+    if (writer_->stop(deadline)) {
+      publisher_->release_claim();
+    } else {
+      publisher_->suppress_callbacks();
+      ledger_.count_loss({LossReason::out_of_time, last_step, last_step, writer_->depth().steps, 0, 0});
+    }
+  }
+
+  /// Drops everything without a trace: a forked child has no writer's thread to join, and must not release the claim of
+  /// its parent.
+  void leak() noexcept {
+    (void)writer_.release();
+    (void)new std::shared_ptr<Publisher>(std::move(publisher_));
+  }
+
+ private:
+  StatusLedger& ledger_;
+  std::shared_ptr<Publisher> publisher_;
+  std::unique_ptr<WriterThread> writer_;
+};
+
+}  // namespace detail
+TENSORTAP_END_NAMESPACE

@@ -1,0 +1,62 @@
+// The table of a hook's tensors, by name.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include <tensortap/internal/config.hpp>
+#include <tensortap/reduction.hpp>
+
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
+
+/// What is saved of a tensor in one step.
+struct SaveRequest {
+  Reductions reductions;
+  bool raw = false;
+  bool shape = false;
+};
+
+/// A tensor's name, and what follows from it. Only the catalog changes it.
+struct TensorEntry {
+  std::string name;
+  std::vector<std::size_t> collections = {};  ///< positions of those it belongs to
+  bool saved = false;                         ///< whether anything was saved of it
+  std::uint64_t decided_in = 0;               ///< the step, by the catalog's count, of which the next two speak
+  bool due = false;                           ///< whether any of its collections is due
+  SaveRequest request = {};                   ///< what the due ones save
+};
+
+/// Owns the entries, which never move. Threads: one at a time; other threads may read entries.
+class TensorTable {
+ public:
+  /// Returns the entry of `name`; null if there is none.
+  [[nodiscard]] TensorEntry* find(std::string_view name) const {
+    const auto found = tensors_.find(name);
+    return found == tensors_.end() ? nullptr : found->second.get();
+  }
+
+  /// Adds `name`, which must be absent; returns null if the table is full.
+  TensorEntry* add(std::string_view name, std::vector<std::size_t> collections) {
+    if (tensors_.size() == limit) return nullptr;
+    auto tensor =
+        std::make_unique<TensorEntry>(TensorEntry{.name = std::string(name), .collections = std::move(collections)});
+    TensorEntry* const out = tensor.get();
+    tensors_.emplace(out->name, std::move(tensor));
+    return out;
+  }
+
+ private:
+  static constexpr std::size_t limit = std::size_t{1} << 20;
+
+  std::unordered_map<std::string_view, std::unique_ptr<TensorEntry>> tensors_;
+};
+
+}  // namespace detail
+TENSORTAP_END_NAMESPACE
