@@ -74,7 +74,7 @@ Ending train(const Options& options) {
   if (const auto at = hook.resumed()) {
     places.go_on_from(at->checkpoint);
     training.restore(read_file(at->checkpoint), at->checkpoint);
-    std::cout << "attempt " << at->run << " goes on after step " << at->global_step << std::endl;
+    std::cout << "attempt " << at->attempt << " goes on after step " << at->global_step << std::endl;
   }
   Tap tap(hook);
   std::int64_t committed = hook.global_step();

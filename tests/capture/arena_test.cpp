@@ -42,7 +42,7 @@ std::vector<std::byte*> addresses(tt::detail::Arena& arena, const std::vector<st
 
 }  // namespace
 
-TEST_CASE("memory of an arena is aligned, stays where it is and overlaps nothing", "[capture][arena]") {
+TEST_CASE("blocks of an arena are aligned, never move and do not overlap", "[capture][arena]") {
   tt::detail::Arena arena;
   std::vector<Piece> pieces;
   int content = 0;
@@ -58,7 +58,7 @@ TEST_CASE("memory of an arena is aligned, stays where it is and overlaps nothing
   CHECK(arena.capacity() >= total);
 }
 
-TEST_CASE("an arena that is asked for the same again takes no more memory", "[capture][arena]") {
+TEST_CASE("an arena needs no more memory for the same requests again", "[capture][arena]") {
   const std::vector<std::size_t> sizes = {4, 400'000, 1, 0, 2'000'000, 64, 65, 5'000, 900'000, 8, 1'500'000};
   tt::detail::Arena arena;
   const auto first = addresses(arena, sizes);
@@ -70,7 +70,7 @@ TEST_CASE("an arena that is asked for the same again takes no more memory", "[ca
   }
 }
 
-TEST_CASE("an arena that is asked for less fits in what it has", "[capture][arena]") {
+TEST_CASE("an arena needs no more memory for smaller requests", "[capture][arena]") {
   tt::detail::Arena arena;
   for (int i = 0; i < 100; ++i) (void)arena.allocate(10'000);
   const std::size_t capacity = arena.capacity();
@@ -81,7 +81,7 @@ TEST_CASE("an arena that is asked for less fits in what it has", "[capture][aren
   }
 }
 
-TEST_CASE("an arena asked for the same in other orders stays within a few times of it", "[capture][arena]") {
+TEST_CASE("an arena stays within a few times of the requests in any order", "[capture][arena]") {
   constexpr std::size_t mib = std::size_t{1} << 20;
   std::vector<std::size_t> sizes = {1 * mib, 2 * mib, 3 * mib, 5 * mib, 8 * mib};
   tt::detail::Arena arena;
@@ -93,7 +93,7 @@ TEST_CASE("an arena asked for the same in other orders stays within a few times 
   }
 }
 
-TEST_CASE("an arena gives back memory that lies idle", "[capture][arena]") {
+TEST_CASE("an arena frees memory that is mostly unused", "[capture][arena]") {
   constexpr std::size_t mib = std::size_t{1} << 20;
   tt::detail::Arena arena;
   (void)arena.allocate(20 * mib);
@@ -108,7 +108,7 @@ TEST_CASE("an arena gives back memory that lies idle", "[capture][arena]") {
   CHECK(arena.capacity() < mib);
 }
 
-TEST_CASE("a small arena keeps its memory even if nothing was asked of it", "[capture][arena]") {
+TEST_CASE("a small arena keeps its memory without any request", "[capture][arena]") {
   tt::detail::Arena arena;
   (void)arena.allocate(100'000);
   const std::size_t capacity = arena.capacity();

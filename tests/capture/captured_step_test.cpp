@@ -21,21 +21,22 @@ using TensorNames = std::vector<std::string>;
 /// A step that was captured, with the names it needs.
 class StepUnderTest {
  public:
-  void raw(const tt::detail::TensorEntry& tensor, const tt::TensorView& view) {
+  void raw(const tt::detail::TrackedTensor& tensor, const tt::TensorView& view) {
     tt::detail::StepRecords::copy(view, records.add(tensor, view, 0.0));
   }
-  void reductions(const tt::detail::TensorEntry& tensor, const tt::TensorView& view, const tt::Reductions& wanted) {
+  void reductions(const tt::detail::TrackedTensor& tensor, const tt::TensorView& view, const tt::Reductions& wanted) {
     records.add(tensor, tt::reduce(view, wanted), 0.0);
   }
-  const tt::detail::TensorEntry& tensor(const std::string& name, std::vector<std::size_t> collections = {}) {
-    known_.push_back(std::make_unique<tt::detail::TensorEntry>(tt::detail::TensorEntry{name, std::move(collections)}));
+  const tt::detail::TrackedTensor& tensor(const std::string& name, std::vector<std::size_t> collections = {}) {
+    known_.push_back(
+        std::make_unique<tt::detail::TrackedTensor>(tt::detail::TrackedTensor{name, std::move(collections)}));
     return *known_.back();
   }
 
   tt::detail::StepRecords records;
 
  private:
-  std::vector<std::unique_ptr<tt::detail::TensorEntry>> known_;
+  std::vector<std::unique_ptr<tt::detail::TrackedTensor>> known_;
 };
 
 /// Equal, or both NaN, or both nothing.
@@ -58,7 +59,7 @@ std::vector<R> single_reductions() {
 
 }  // namespace
 
-TEST_CASE("a captured step answers from the elements what reduce and statistics do", "[capture][captured_step]") {
+TEST_CASE("a captured step computes from elements what reduce and statistics return", "[capture][captured_step]") {
   for (const auto& elements : examples) {
     StepUnderTest step;
     step.records.begin({tt::Mode::eval, 3, 10});
@@ -84,7 +85,7 @@ TEST_CASE("a captured step answers from the elements what reduce and statistics 
   }
 }
 
-TEST_CASE("a captured step answers from saved reductions when the elements are not there", "[capture][captured_step]") {
+TEST_CASE("a captured step returns saved reductions without the elements", "[capture][captured_step]") {
   const std::vector<float> elements = {1, -2, 3.5F, 0.1F};
   StepUnderTest step;
   step.records.begin({});
@@ -98,7 +99,7 @@ TEST_CASE("a captured step answers from saved reductions when the elements are n
   CHECK_FALSE(view.statistics("x"));
 }
 
-TEST_CASE("a captured step answers from saved statistics what they hold", "[capture][captured_step]") {
+TEST_CASE("a captured step takes reductions from saved statistics", "[capture][captured_step]") {
   for (const auto& elements : examples) {
     StepUnderTest step;
     step.records.begin({});
@@ -119,7 +120,7 @@ TEST_CASE("a captured step answers from saved statistics what they hold", "[capt
   }
 }
 
-TEST_CASE("the last of several under one name wins in a captured step", "[capture][captured_step]") {
+TEST_CASE("a captured step returns the last of several records of one name", "[capture][captured_step]") {
   const std::vector<float> first = {1, 2};
   const std::vector<std::int32_t> second = {7, 8, 10};
   StepUnderTest step;
@@ -143,7 +144,7 @@ TEST_CASE("the last of several under one name wins in a captured step", "[captur
   CHECK(view.tensors() == TensorNames{"x", "y"});
 }
 
-TEST_CASE("a captured step lists its tensors, sorted, once, and those of a collection", "[capture][captured_step]") {
+TEST_CASE("a captured step lists its tensors once, sorted, and those of a collection", "[capture][captured_step]") {
   const std::vector<tt::Collection> collections = {{.name = "losses"}, {.name = "weights"}, {.name = "unused"}};
   StepUnderTest step;
   step.records.begin({});
@@ -165,7 +166,7 @@ TEST_CASE("a captured step lists its tensors, sorted, once, and those of a colle
   CHECK(view.tensors().empty());
 }
 
-TEST_CASE("a captured step has nothing of what was not saved, or has no numbers", "[capture][captured_step]") {
+TEST_CASE("a captured step returns nullopt for unsaved and non-numeric tensors", "[capture][captured_step]") {
   StepUnderTest step;
   step.records.begin({});
   step.records.add_shape(step.tensor("shape"), tt::as_view(std::vector<float>{1, 2}));

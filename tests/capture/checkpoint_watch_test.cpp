@@ -28,14 +28,14 @@ void write_file(const fs::path& path, const std::string& content, long second) {
 
 }  // namespace
 
-TEST_CASE("what lay there before the watch began is no change", "[capture][checkpoint_watch]") {
+TEST_CASE("files from before the watch are no change", "[capture][checkpoint_watch]") {
   const TemporaryDirectory directory;
   write_file(directory / "old", "1", 1);
   tt::detail::CheckpointWatch watch(directory.path().string());
   CHECK(watch.changed().empty());
 }
 
-TEST_CASE("a new checkpoint is noticed once, by its path, in subfolders too", "[capture][checkpoint_watch]") {
+TEST_CASE("a new checkpoint is reported once, by its path, in subfolders too", "[capture][checkpoint_watch]") {
   const TemporaryDirectory directory;
   tt::detail::CheckpointWatch watch(directory.path().string());
   write_file(directory / "b", "1", 1);
@@ -47,7 +47,7 @@ TEST_CASE("a new checkpoint is noticed once, by its path, in subfolders too", "[
   CHECK(watch.changed() == Keys{"c"});
 }
 
-TEST_CASE("a checkpoint that changes its size or time is noticed", "[capture][checkpoint_watch]") {
+TEST_CASE("a checkpoint with a new size or time is reported", "[capture][checkpoint_watch]") {
   const TemporaryDirectory directory;
   write_file(directory / "last.ckpt", "12345", 1);
   write_file(directory / "other", "12345", 1);
@@ -61,7 +61,8 @@ TEST_CASE("a checkpoint that changes its size or time is noticed", "[capture][ch
   CHECK(watch.changed().empty());
 }
 
-TEST_CASE("a checkpoint replaced by a rename is noticed, even of the same size and time", "[capture][checkpoint_watch]") {
+TEST_CASE("a checkpoint replaced by a rename is reported, even with the same size and time",
+          "[capture][checkpoint_watch]") {
   const TemporaryDirectory directory;
   write_file(directory / "last.ckpt", "12345", 1);
   tt::detail::CheckpointWatch watch(directory.path().string());
@@ -72,7 +73,7 @@ TEST_CASE("a checkpoint replaced by a rename is noticed, even of the same size a
   CHECK(watch.changed().empty());
 }
 
-TEST_CASE("a checkpoint that vanishes is no change, but is new when it comes back", "[capture][checkpoint_watch]") {
+TEST_CASE("a removed checkpoint is no change, but is new when it comes back", "[capture][checkpoint_watch]") {
   const TemporaryDirectory directory;
   write_file(directory / "a", "1", 1);
   write_file(directory / "folder/b", "1", 1);
@@ -92,7 +93,7 @@ TEST_CASE("a checkpoint folder that is renamed is a new one", "[capture][checkpo
   CHECK(watch.changed() == Keys{"epoch-2/w"});
 }
 
-TEST_CASE("files that are no checkpoints are not watched", "[capture][checkpoint_watch]") {
+TEST_CASE("files that are not checkpoints are ignored", "[capture][checkpoint_watch]") {
   const TemporaryDirectory directory;
   tt::detail::CheckpointWatch watch(directory.path().string());
   for (const std::string name : {"metadata.json", "metadata.json.sagemaker-uploaded", "a.sagemaker-uploaded",
@@ -107,7 +108,7 @@ TEST_CASE("files that are no checkpoints are not watched", "[capture][checkpoint
   CHECK(watch.changed() == Keys{"x/metadata.json"});
 }
 
-TEST_CASE("a directory of checkpoints need not be there", "[capture][checkpoint_watch]") {
+TEST_CASE("the watched directory may be absent", "[capture][checkpoint_watch]") {
   tt::detail::CheckpointWatch nothing("");
   CHECK(nothing.changed().empty());
 

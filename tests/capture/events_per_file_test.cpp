@@ -90,7 +90,7 @@ TEST_CASE("several steps share an events file, and each has an index of its own"
   CHECK(status.bytes_saved == bytes);
 }
 
-TEST_CASE("steps of which only shapes are saved share nothing", "[capture][events_per_file]") {
+TEST_CASE("steps with only shapes share no events file", "[capture][events_per_file]") {
   const auto memory = std::make_shared<tt::MemoryStore>();
   auto options = together(3);
   options.collections = {{.name = "shapes", .include_regex = "^x$", .save_raw_tensor = false, .save_shape = true},
@@ -111,7 +111,7 @@ TEST_CASE("steps of which only shapes are saved share nothing", "[capture][event
   CHECK(trial.damage().empty());
 }
 
-TEST_CASE("what shares a file is seen when it is full, or asked for", "[capture][events_per_file]") {
+TEST_CASE("steps that share a file become visible when it is full, or at a flush", "[capture][events_per_file]") {
   const auto memory = std::make_shared<tt::MemoryStore>();
   tt::Hook hook(memory, together(4));
   save_steps(hook, 3);
@@ -124,7 +124,7 @@ TEST_CASE("what shares a file is seen when it is full, or asked for", "[capture]
   CHECK(files_of(*memory) == std::map<std::string, Steps>{{file(0), {0, 1, 2}}, {file(3), {3}}});
 }
 
-TEST_CASE("no events file spans a commit, so a rewind takes whole files", "[capture][events_per_file]") {
+TEST_CASE("no events file spans a commit, so a rewind moves whole files", "[capture][events_per_file]") {
   const auto memory = std::make_shared<tt::MemoryStore>();
   auto options = together(4);
   const auto checkpoints = std::make_shared<tt::MemoryStore>();
@@ -158,7 +158,7 @@ TEST_CASE("no events file spans a commit, so a rewind takes whole files", "[capt
   }
 }
 
-TEST_CASE("an attempt that dies in its rewind leaves steps that share a file to be set aside together", "[capture][events_per_file]") {
+TEST_CASE("steps that share a file are set aside together after an interrupted rewind", "[capture][events_per_file]") {
   const auto memory = std::make_shared<tt::MemoryStore>();
   auto options = together(4);
   options.checkpoints = std::make_shared<tt::MemoryStore>();
@@ -215,7 +215,8 @@ TEST_CASE("a shared file that cannot be written loses each step in it, and no ot
   CHECK(errors == 1);
 }
 
-TEST_CASE("an index that cannot be written loses its step only, and what fails at first is repeated", "[capture][events_per_file]") {
+TEST_CASE("an index that cannot be written loses only its step, and failing writes are repeated",
+          "[capture][events_per_file]") {
   const auto memory = std::make_shared<tt::MemoryStore>();
   const auto store = std::make_shared<RemoteStore>(memory, GENERATE(1u, 32u));
   auto options = together(4);
@@ -237,7 +238,7 @@ TEST_CASE("an index that cannot be written loses its step only, and what fails a
   CHECK(tried[file(4)] == 1);
 }
 
-TEST_CASE("a file is cut before it is very large", "[capture][events_per_file]") {
+TEST_CASE("a shared file ends at its size limit", "[capture][events_per_file]") {
   const auto memory = std::make_shared<tt::MemoryStore>();
   tt::Hook hook(memory, together(100));
   const std::vector<float> large(std::size_t{3} << 18);  // 3 MiB
@@ -250,7 +251,8 @@ TEST_CASE("a file is cut before it is very large", "[capture][events_per_file]")
   CHECK(tt::Trial(memory).steps().size() == 12);
 }
 
-TEST_CASE("events of steps that wait are put at once, their indexes in order and only then", "[capture][events_per_file]") {
+TEST_CASE("events of waiting steps are put at the same time, their indexes afterwards and in order",
+          "[capture][events_per_file]") {
   const auto memory = std::make_shared<tt::MemoryStore>();
   const auto store = std::make_shared<RemoteStore>(memory, 16, 5ms);
   std::mutex mutex;
@@ -283,7 +285,7 @@ TEST_CASE("events of steps that wait are put at once, their indexes in order and
   check_steps(memory, all);
 }
 
-TEST_CASE("a step is seen while the events of later ones are on their way", "[capture][events_per_file]") {
+TEST_CASE("a step is visible while the events of later steps are being put", "[capture][events_per_file]") {
   const auto memory = std::make_shared<tt::MemoryStore>();
   const auto store = std::make_shared<RemoteStore>(memory, 4);
   std::mutex mutex;
@@ -310,7 +312,8 @@ TEST_CASE("a step is seen while the events of later ones are on their way", "[ca
   check_steps(memory, {0, 1, 2, 3, 4, 5, 6, 7});
 }
 
-TEST_CASE("a store that throws something of its own where a file is to be replaced loses that step only", "[capture][events_per_file]") {
+TEST_CASE("a store that throws a foreign exception at a replacement loses only that step",
+          "[capture][events_per_file]") {
   class Stubborn final : public RemoteStore {
    public:
     using RemoteStore::put;

@@ -78,7 +78,7 @@ class SlowStore final : public ForwardingStore {
 
 }  // namespace
 
-TEST_CASE("a passing failure of the file system loses nothing", "[capture][failure]") {
+TEST_CASE("a temporary failure of the file system loses nothing", "[capture][failure]") {
   const TemporaryDirectory directory;
   Fault fault;
   tt::FileCalls calls;
@@ -102,7 +102,7 @@ TEST_CASE("a passing failure of the file system loses nothing", "[capture][failu
   CHECK(tt::Trial((directory / "run").string()).steps().size() == 6);
 }
 
-TEST_CASE("a lasting failure lets training go on, and is told once by everyone who must", "[capture][failure]") {
+TEST_CASE("a lasting failure lets training continue, and each channel reports it once", "[capture][failure]") {
   const TemporaryDirectory directory;
   const std::string run = (directory / "run").string();
   const std::string checkpoints = (directory / "checkpoints").string();
@@ -139,7 +139,7 @@ TEST_CASE("a lasting failure lets training go on, and is told once by everyone w
   CHECK(tt::read_states(tt::FileStore(checkpoints)).back().last_seen == 5);
 }
 
-TEST_CASE("training stops at a failed write if it is to", "[capture][failure]") {
+TEST_CASE("training stops at a failed write with OnFailure::stop", "[capture][failure]") {
   const auto store = std::make_shared<RefusingStore>();
   auto options = without_pauses();
   options.on_failure = tt::OnFailure::stop;
@@ -151,7 +151,7 @@ TEST_CASE("training stops at a failed write if it is to", "[capture][failure]") 
   CHECK_THROWS_WITH(hook.begin_step(), contains("disk full"));
 }
 
-TEST_CASE("what was committed survives a commit that fails at any place", "[capture][failure]") {
+TEST_CASE("committed steps survive a commit that fails at any operation", "[capture][failure]") {
   const TemporaryDirectory directory;
   const std::string checkpoints = (directory / "checkpoints").string();
   const std::string run = (directory / "run").string();
@@ -207,7 +207,7 @@ TEST_CASE("what was committed survives a commit that fails at any place", "[capt
   }
 }
 
-TEST_CASE("a directory that vanishes is made again", "[capture][failure]") {
+TEST_CASE("a removed directory is made again", "[capture][failure]") {
   const TemporaryDirectory directory;
   tt::Hook hook((directory / "run").string(), without_pauses());
   train_steps(hook, 2);
@@ -218,7 +218,7 @@ TEST_CASE("a directory that vanishes is made again", "[capture][failure]") {
   CHECK(tt::Trial((directory / "run").string()).steps() == Steps{2, 3});
 }
 
-TEST_CASE("a clock that jumps back does no harm", "[capture][failure]") {
+TEST_CASE("a clock that jumps back is harmless", "[capture][failure]") {
   const auto store = std::make_shared<tt::MemoryStore>();
   auto options = without_pauses();
   double now = 1e9;
@@ -230,7 +230,7 @@ TEST_CASE("a clock that jumps back does no harm", "[capture][failure]") {
   CHECK(tt::Trial(store).damage().empty());
 }
 
-TEST_CASE("a full queue blocks no longer than it may, then drops and counts", "[capture][failure]") {
+TEST_CASE("a full queue blocks until block_timeout, then drops and counts", "[capture][failure]") {
   std::promise<void> permission;
   const auto store = std::make_shared<SlowStore>();
   auto options = without_pauses();
@@ -257,7 +257,7 @@ TEST_CASE("a full queue blocks no longer than it may, then drops and counts", "[
   for (const auto step : trial.steps()) CHECK(trial.tensor("x").value(step)->number(7) == static_cast<double>(step));
 }
 
-TEST_CASE("nothing waits longer than it may for a store that hangs", "[capture][failure]") {
+TEST_CASE("no call waits beyond its timeout for a store that hangs", "[capture][failure]") {
   auto permission = std::make_shared<std::promise<void>>();
   const auto store = std::make_shared<SlowStore>();
   auto options = without_pauses();
@@ -276,7 +276,7 @@ TEST_CASE("nothing waits longer than it may for a store that hangs", "[capture][
   CHECK(options.checkpoints->size("metadata.json") == std::nullopt);
 }
 
-TEST_CASE("a notice bounds what is waited for", "[capture][failure]") {
+TEST_CASE("the deadline of a notice bounds all waits", "[capture][failure]") {
   std::promise<void> permission;
   const auto store = std::make_shared<SlowStore>();
   auto options = without_pauses();
@@ -294,7 +294,7 @@ TEST_CASE("a notice bounds what is waited for", "[capture][failure]") {
   CHECK(hook.time_left() == 0ns);
 }
 
-TEST_CASE("an exception on its way loses the half step and nothing else", "[capture][failure]") {
+TEST_CASE("a passing exception loses only the half step", "[capture][failure]") {
   const auto store = std::make_shared<tt::MemoryStore>();
   const auto checkpoints = std::make_shared<tt::MemoryStore>();
   auto options = without_pauses();
@@ -310,7 +310,7 @@ TEST_CASE("an exception on its way loses the half step and nothing else", "[capt
   CHECK_FALSE(tt::Trial(store).ended());
 }
 
-TEST_CASE("a forked child that dies leaves the run as it was", "[capture][failure]") {
+TEST_CASE("a forked child that dies does not change the run", "[capture][failure]") {
   const TemporaryDirectory directory;
   const std::string run = (directory / "run").string();
   tt::Hook hook(run, without_pauses());
@@ -331,7 +331,7 @@ TEST_CASE("a forked child that dies leaves the run as it was", "[capture][failur
   CHECK(tt::Trial(run).steps() == Steps{0, 1, 2, 3});
 }
 
-TEST_CASE("a dry run writes nothing and says what it would have written", "[capture][failure]") {
+TEST_CASE("a dry run writes nothing and reports what would be written", "[capture][failure]") {
   const TemporaryDirectory directory;
   using R = tt::Reduction;
   tt::Hook hook((directory / "run").string(),
@@ -374,7 +374,7 @@ TEST_CASE("a disabled hook counts steps and does nothing else", "[capture][failu
   CHECK(hook.status().steps_saved == 0);
 }
 
-TEST_CASE("what was written is shown to on_step, whose exceptions are counted", "[capture][failure]") {
+TEST_CASE("written steps are shown to on_step, whose exceptions are counted", "[capture][failure]") {
   std::vector<std::int64_t> seen;
   auto options = without_pauses();
   options.on_step = [&](const tt::StepView& view) {
@@ -390,7 +390,7 @@ TEST_CASE("what was written is shown to on_step, whose exceptions are counted", 
   CHECK(hook.status().callback_errors == 1);
 }
 
-TEST_CASE("eight threads save, reduce and ask at once", "[capture][failure]") {
+TEST_CASE("eight threads save, reduce and call due at the same time", "[capture][failure]") {
   const auto store = std::make_shared<tt::MemoryStore>();
   const auto checkpoints = std::make_shared<tt::MemoryStore>();
   tt::HookOptions options{.collections = {{.name = "raw", .include_regex = "raw", .save = tt::every(1)},

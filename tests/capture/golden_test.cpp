@@ -168,7 +168,7 @@ struct Case {
 
 }  // namespace
 
-TEST_CASE("events and index are smdebug's, byte for byte", "[capture][golden][written]") {
+TEST_CASE("events and index equal those of smdebug byte for byte", "[capture][golden][written]") {
   const auto golden_run = GENERATE(
       Case{"basic", true}, Case{"save_all", true}, Case{"modes", true}, Case{"prefix_boundary", false},
       Case{"xgboost_like", true}, Case{"dtypes", false}, Case{"names", false}, Case{"shape_only", true},
@@ -200,7 +200,7 @@ TEST_CASE("events and index are smdebug's, byte for byte", "[capture][golden][wr
   leave_for_others(*store, golden_run.run);
 }
 
-TEST_CASE("reductions are smdebug's, the order of sums aside", "[capture][golden][written]") {
+TEST_CASE("reductions equal those of smdebug except for the order of sums", "[capture][golden][written]") {
   const auto run = GENERATE(std::string("reductions"), std::string("reductions_and_raw"));
   INFO(run);
   const auto files = golden::files_of(run);
@@ -245,7 +245,7 @@ TEST_CASE("reductions are smdebug's, the order of sums aside", "[capture][golden
   leave_for_others(*store, run);
 }
 
-TEST_CASE("what is ours alone, smdebug can ignore", "[capture][golden][written]") {
+TEST_CASE("smdebug can ignore our own keys and objects", "[capture][golden][written]") {
   const auto store = std::make_shared<tt::MemoryStore>();
   {
     tt::Hook hook(

@@ -41,7 +41,7 @@ class FailingStore final : public ForwardingStore {
 
 }  // namespace
 
-TEST_CASE("steps of each mode count for themselves", "[capture][hook]") {
+TEST_CASE("each mode counts its own steps", "[capture][hook]") {
   const auto store = std::make_shared<tt::MemoryStore>();
   tt::Hook hook(store, save_all_steps());
   CHECK(hook.step() == -1);
@@ -74,7 +74,7 @@ TEST_CASE("steps must grow", "[capture][hook]") {
   CHECK(hook.global_step() == 9);
 }
 
-TEST_CASE("what is due is saved, and nothing else", "[capture][hook]") {
+TEST_CASE("due tensors are saved, and no others", "[capture][hook]") {
   const auto store = std::make_shared<tt::MemoryStore>();
   {
     tt::Hook hook(store, {.collections = {{.name = "losses", .include_regex = "loss$", .save = tt::every(1)},
@@ -106,7 +106,7 @@ TEST_CASE("what is due is saved, and nothing else", "[capture][hook]") {
   CHECK(trial.damage().empty());
 }
 
-TEST_CASE("a tensor of several collections gets what each of them asks for, once", "[capture][hook]") {
+TEST_CASE("a tensor of several collections is saved once, with the requests of each", "[capture][hook]") {
   const auto store = std::make_shared<tt::MemoryStore>();
   {
     tt::Hook hook(store, {.collections = {
@@ -129,7 +129,7 @@ TEST_CASE("a tensor of several collections gets what each of them asks for, once
   CHECK(x.reduction(3, R::l2) == 5);  // not saved then: computed
 }
 
-TEST_CASE("without collections everything is saved now and then", "[capture][hook]") {
+TEST_CASE("without collections everything is saved at the default interval", "[capture][hook]") {
   const auto store = std::make_shared<tt::MemoryStore>();
   tt::Hook hook(store);
   for (int i = 0; i < 501; ++i) {
@@ -162,7 +162,7 @@ TEST_CASE("all statistics of a tensor are one record", "[capture][hook]") {
   CHECK(trial.collection("all")->reductions.contains(R::statistics));
 }
 
-TEST_CASE("the last of several under one name wins", "[capture][hook]") {
+TEST_CASE("the last of several saves under one name is returned", "[capture][hook]") {
   const auto store = std::make_shared<tt::MemoryStore>();
   tt::Hook hook(store, save_all_steps());
   hook.begin_step();
@@ -172,7 +172,7 @@ TEST_CASE("the last of several under one name wins", "[capture][hook]") {
   CHECK(tt::Trial(store).tensor("x").value(0)->number(0) == 2.5);
 }
 
-TEST_CASE("the collections are there from the beginning", "[capture][hook]") {
+TEST_CASE("the collections file exists from the beginning", "[capture][hook]") {
   const auto store = std::make_shared<tt::MemoryStore>();
   const tt::Hook hook(store, save_all_steps());
   const tt::Trial trial(store);
@@ -181,7 +181,7 @@ TEST_CASE("the collections are there from the beginning", "[capture][hook]") {
   CHECK_FALSE(trial.ended());
 }
 
-TEST_CASE("a hook that goes without close leaves the run open, with its last step", "[capture][hook]") {
+TEST_CASE("a hook destroyed without close leaves the run open, with its last step", "[capture][hook]") {
   const auto store = std::make_shared<tt::MemoryStore>();
   {
     tt::Hook hook(store, save_all_steps());
@@ -193,7 +193,7 @@ TEST_CASE("a hook that goes without close leaves the run open, with its last ste
   CHECK(trial.steps(tt::Mode::train) == Steps{0});
 }
 
-TEST_CASE("half a step is never seen: an exception", "[capture][hook]") {
+TEST_CASE("half a step is never visible: an exception", "[capture][hook]") {
   const auto store = std::make_shared<tt::MemoryStore>();
   try {
     tt::Hook hook(store, save_all_steps());
@@ -207,7 +207,7 @@ TEST_CASE("half a step is never seen: an exception", "[capture][hook]") {
   }
 }
 
-TEST_CASE("half a step is never seen: a forked child", "[capture][hook]") {
+TEST_CASE("half a step is never visible: a forked child", "[capture][hook]") {
   char directory[] = "/tmp/tensortap_fork_XXXXXX";
   REQUIRE(mkdtemp(directory) != nullptr);
   const std::string run = std::string(directory) + "/run";
@@ -231,7 +231,7 @@ TEST_CASE("half a step is never seen: a forked child", "[capture][hook]") {
   std::filesystem::remove_all(directory);
 }
 
-TEST_CASE("misuse is refused, and says what and why", "[capture][hook]") {
+TEST_CASE("misuse throws a message with the thing and the cause", "[capture][hook]") {
   const auto store = std::make_shared<tt::MemoryStore>();
   tt::Hook hook(store, save_all_steps());
   CHECK_THROWS_WITH(hook.save("loss", 1), contains("no step has begun; call begin_step() first"));
@@ -250,7 +250,7 @@ TEST_CASE("misuse is refused, and says what and why", "[capture][hook]") {
   CHECK_THROWS_AS(tt::Hook("s3://bucket/run"), tt::Error);
 }
 
-TEST_CASE("misuse shows at first sight, due or not", "[capture][hook]") {
+TEST_CASE("misuse throws at the first save of a name, due or not", "[capture][hook]") {
   tt::Hook hook(std::make_shared<tt::MemoryStore>(), {.save = tt::every(500)});
   hook.begin_step();
   hook.begin_step();
@@ -258,7 +258,7 @@ TEST_CASE("misuse shows at first sight, due or not", "[capture][hook]") {
   CHECK_THROWS_WITH(hook.save("w", OnDevice{}), contains("it is on a device"));
 }
 
-TEST_CASE("without a checkpoint_dir steps of an earlier attempt are not touched", "[capture][hook]") {
+TEST_CASE("without a checkpoint_dir a run with steps is refused and unchanged", "[capture][hook]") {
   const auto store = std::make_shared<tt::MemoryStore>();
   {
     tt::Hook hook(store, save_all_steps());
@@ -272,7 +272,7 @@ TEST_CASE("without a checkpoint_dir steps of an earlier attempt are not touched"
   CHECK(tt::Trial(store).steps() == Steps{0});
 }
 
-TEST_CASE("what is too much is dropped and counted", "[capture][hook]") {
+TEST_CASE("tensors beyond the limits are dropped and counted", "[capture][hook]") {
   const auto store = std::make_shared<tt::MemoryStore>();
   auto options = save_all_steps();
   options.max_step_bytes = 1000;
@@ -289,7 +289,7 @@ TEST_CASE("what is too much is dropped and counted", "[capture][hook]") {
   CHECK(tt::Trial(store).tensor("x0").steps() == Steps{0, 1});
 }
 
-TEST_CASE("what has no reductions is counted, and its elements are saved", "[capture][hook]") {
+TEST_CASE("tensors without reductions are counted, and their elements are saved", "[capture][hook]") {
   const auto store = std::make_shared<tt::MemoryStore>();
   tt::Hook hook(
       store,
@@ -325,7 +325,7 @@ TEST_CASE("several threads save into one step", "[capture][hook]") {
   CHECK(trial.damage().empty());
 }
 
-TEST_CASE("any strides are written in row-major order", "[capture][hook]") {
+TEST_CASE("tensors of any strides are written in row-major order", "[capture][hook]") {
   const auto store = std::make_shared<tt::MemoryStore>();
   tt::Hook hook(store, save_all_steps());
   const std::array<std::int32_t, 6> elements = {0, 1, 2, 3, 4, 5};

@@ -254,13 +254,16 @@ std::int64_t kill_everywhere(std::int64_t stride, std::int64_t events_per_file) 
 
 }  // namespace
 
-TEST_CASE("killed at some system calls, a run still ends up whole", "[capture][kill_matrix][written]") { CHECK(kill_everywhere(29, 1) > 60); }
+TEST_CASE("killed at some system calls, a run is whole in the end", "[capture][kill_matrix][written]") {
+  CHECK(kill_everywhere(29, 1) > 60);
+}
 
-TEST_CASE("killed at some system calls, a run whose steps share files still ends up whole", "[capture][kill_matrix][written]") {
+TEST_CASE("killed at some system calls, a run with shared files is whole in the end",
+          "[capture][kill_matrix][written]") {
   CHECK(kill_everywhere(43, 3) > 20);
 }
 
-TEST_CASE("killed at every system call, a run still ends up whole", "[capture][kill_matrix][.kill_matrix]") {
+TEST_CASE("killed at every system call, a run is whole in the end", "[capture][kill_matrix][.kill_matrix]") {
   const std::int64_t points = kill_everywhere(1, 1) + kill_everywhere(1, 3);
   std::cout << points << " points\n";
   CHECK(points >= 2000);

@@ -18,7 +18,7 @@ std::string printed(const tt::Report& report) {
 
 }  // namespace
 
-TEST_CASE("a report is a table, and a line per pattern that met nothing", "[capture][report]") {
+TEST_CASE("a report is a table, and a line for each pattern without a match", "[capture][report]") {
   const tt::Report report{
       .collections = {{.name = "losses", .tensors = 1, .steps = 300, .records = 300, .bytes = 1200, .unmatched = {}},
                       {.name = "weights",
@@ -35,14 +35,14 @@ TEST_CASE("a report is a table, and a line per pattern that met nothing", "[capt
         "collection \"weights\": \"fc9.weight\" has matched no tensor\n");
 }
 
-TEST_CASE("a dry run says that it would have saved", "[capture][report]") {
+TEST_CASE("the report of a dry run is titled \"would save\"", "[capture][report]") {
   CHECK(printed({.collections = {}, .dry_run = true}) ==
         "would save                tensors    steps   records           bytes\n");
   CHECK(printed({.collections = {}, .dry_run = false}) ==
         "saved                     tensors    steps   records           bytes\n");
 }
 
-TEST_CASE("names and patterns in a report cannot act on a terminal", "[capture][report]") {
+TEST_CASE("names and patterns in a report are escaped", "[capture][report]") {
   const tt::Report report{.collections = {{.name = "a\x1b[31m\nb", .unmatched = {"\x1b]0;x\x07", "\xff\n"}}}};
   const std::string text = printed(report);
   CHECK_THAT(text, contains("\na\\x1b[31m\\nb "));
@@ -52,7 +52,7 @@ TEST_CASE("names and patterns in a report cannot act on a terminal", "[capture][
   CHECK(std::count(text.begin(), text.end(), '\n') == 4);
 }
 
-TEST_CASE("a long name leaves the numbers of its row apart", "[capture][report]") {
+TEST_CASE("a long name does not touch the numbers of its row", "[capture][report]") {
   const tt::Report report{.collections = {{.name = std::string(60, 'n'), .tensors = 1, .steps = 2, .unmatched = {}}}};
   CHECK_THAT(printed(report), contains(std::string(60, 'n') + "        1        2 "));
 }

@@ -39,7 +39,7 @@ std::vector<std::string> keys(const tt::Store& store, const std::string& prefix)
 
 }  // namespace
 
-TEST_CASE("a successor goes on after the last commit, and what was beyond is set aside", "[capture][resume]") {
+TEST_CASE("a successor continues after the last commit, and later steps are set aside", "[capture][resume]") {
   const Machine machine;
   {
     tt::Hook hook(machine.run, machine.options());
@@ -76,7 +76,7 @@ TEST_CASE("a successor goes on after the last commit, and what was beyond is set
   CHECK(trial.steps(tt::Mode::train) == Steps{0, 1, 2, 3, 4});
 }
 
-TEST_CASE("without any commit a successor begins anew", "[capture][resume]") {
+TEST_CASE("without a commit a successor begins at step 0", "[capture][resume]") {
   const Machine machine;
   {
     tt::Hook hook(machine.run, machine.options());
@@ -92,7 +92,7 @@ TEST_CASE("without any commit a successor begins anew", "[capture][resume]") {
   CHECK(keys(*machine.run, "superseded/").empty());
 }
 
-TEST_CASE("what is kept on resume does not count, and is written again", "[capture][resume]") {
+TEST_CASE("steps kept on resume are not valid, and are written again", "[capture][resume]") {
   const Machine machine;
   {
     tt::Hook hook(machine.run, machine.options());
@@ -111,7 +111,7 @@ TEST_CASE("what is kept on resume does not count, and is written again", "[captu
   CHECK(hook.status().steps_lost == 0);
 }
 
-TEST_CASE("a checkpoint that is not as it was committed is passed over", "[capture][resume]") {
+TEST_CASE("a commit with a changed checkpoint is skipped", "[capture][resume]") {
   const Machine machine;
   {
     tt::Hook hook(machine.run, machine.options());
@@ -139,7 +139,7 @@ TEST_CASE("a checkpoint that is not as it was committed is passed over", "[captu
   CHECK_THROWS_WITH(tt::Hook(machine.run, machine.options()), contains("no committed checkpoint is intact"));
 }
 
-TEST_CASE("a commit at the same step replaces the one before, and old ones go", "[capture][resume]") {
+TEST_CASE("a commit at the same step replaces the one before, and old ones are dropped", "[capture][resume]") {
   const Machine machine;
   tt::Hook hook(machine.run, machine.options());
   for (int i = 0; i < 130; ++i) {
@@ -153,7 +153,7 @@ TEST_CASE("a commit at the same step replaces the one before, and old ones go", 
   CHECK(states.front().last_seen == 30);
 }
 
-TEST_CASE("a new run directory goes on from the state alone, as smdebug's does", "[capture][resume]") {
+TEST_CASE("a new run directory continues from the state alone, as with smdebug", "[capture][resume]") {
   const Machine machine;
   machine.checkpoints->put(
       "metadata.json",
@@ -167,7 +167,7 @@ TEST_CASE("a new run directory goes on from the state alone, as smdebug's does",
   CHECK(hook.next_step(tt::Mode::eval) == 2);
 }
 
-TEST_CASE("an ended run is gone on with only if asked for", "[capture][resume]") {
+TEST_CASE("an ended run is resumed only with resume_ended", "[capture][resume]") {
   const Machine machine;
   {
     tt::Hook hook(machine.run, machine.options());
@@ -239,7 +239,7 @@ TEST_CASE("checkpoints must lie below their directory", "[capture][resume]") {
   CHECK_THROWS_WITH(without.commit(), contains("the hook has no checkpoint_dir"));
 }
 
-TEST_CASE("checkpoints are noticed without a word, if asked for", "[capture][resume]") {
+TEST_CASE("changed checkpoints are committed with watch_checkpoints", "[capture][resume]") {
   const TemporaryDirectory directory;
   const std::string checkpoints = directory / "checkpoints";
   std::filesystem::create_directories(checkpoints);
@@ -287,7 +287,7 @@ class Unclaimed final : public ForwardingStore {
 
 }  // namespace
 
-TEST_CASE("a late writer of an attempt given up for dead changes nothing for readers", "[capture][resume]") {
+TEST_CASE("a late writer of a superseded attempt changes nothing for readers", "[capture][resume]") {
   // The zombie stops after its `sleep_at`th operation; the successor trains on; the zombie wakes and does the rest.
   const int sleep_at = GENERATE(range(1, 40));
   CAPTURE(sleep_at);

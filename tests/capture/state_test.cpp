@@ -74,7 +74,7 @@ struct BothStores {
 
 }  // namespace
 
-TEST_CASE("the states of smdebug's golden runs are read as they are meant", "[capture][state]") {
+TEST_CASE("the states of smdebug's golden runs are parsed", "[capture][state]") {
   const std::vector<State> first = {state_of(0, 2, 3, 3, -1)};
   std::vector<State> after = first;
   after.push_back(state_of(0, 8, 8, 6, 1));
@@ -89,7 +89,7 @@ TEST_CASE("the states of smdebug's golden runs are read as they are meant", "[ca
   CHECK(tt::parse_states(golden_state("checkpoints/metadata.json"), "") == after);
 }
 
-TEST_CASE("a state is written with smdebug's keys first, and ours behind them", "[capture][state]") {
+TEST_CASE("a state is written with smdebug's keys first, then ours", "[capture][state]") {
   State state = state_of(1, 40, 43, 40, 2);
   state.mode = Mode::eval;
   state.checkpoint = "epoch-3";
@@ -105,7 +105,7 @@ TEST_CASE("a state is written with smdebug's keys first, and ours behind them", 
   CHECK(tt::to_json(std::vector<tt::State>{}) == "[]");
 }
 
-TEST_CASE("what smdebug wrote and we write again begins with the very keys and values", "[capture][state]") {
+TEST_CASE("a state of smdebug keeps its keys and values when it is written again", "[capture][state]") {
   const std::string text = golden_state("run2.metadata.after.json");
   const auto theirs = nlohmann::json::parse(text);
   const auto ours = nlohmann::json::parse(tt::to_json(tt::parse_states(text, "")));
@@ -116,7 +116,7 @@ TEST_CASE("what smdebug wrote and we write again begins with the very keys and v
   }
 }
 
-TEST_CASE("states come back as they were, by growing step", "[capture][state]") {
+TEST_CASE("states are equal after a round trip, by growing step", "[capture][state]") {
   std::vector<State> states;
   for (const Mode mode : tt::all_modes)
     for (const std::int64_t step : {std::int64_t{0}, std::int64_t{7}, std::int64_t{1} << 53}) {
@@ -141,7 +141,7 @@ TEST_CASE("states come back as they were, by growing step", "[capture][state]") 
   CHECK(tt::parse_states("[]", "").empty());
 }
 
-TEST_CASE("a state names what is missing in it, or of the wrong kind", "[capture][state]") {
+TEST_CASE("a bad state throws a message that names the key", "[capture][state]") {
   CHECK(refusal_of_states(state_with("")).empty());
   CHECK(refusal_of_states(state_with(R"(, "unknown": [{}], "mode": "FLY")")).empty());
   for (const std::string text : {"{}", "5", "null", "\"x\"", "true", "1e5"}) {
@@ -180,7 +180,7 @@ TEST_CASE("a state names what is missing in it, or of the wrong kind", "[capture
              contains("key \"crc32c\": it is missing"));
 }
 
-TEST_CASE("a state whose paths leave the checkpoints is refused", "[capture][state]") {
+TEST_CASE("a state with a path outside of the checkpoints is refused", "[capture][state]") {
   for (const std::string path :
        {"../a", "/etc/passwd", "a/../b", "a//b", "a/", ".", "..", "a/.", "\\u0000", "a\\u0000b"}) {
     CAPTURE(path);
@@ -211,7 +211,7 @@ TEST_CASE("a state cut at any byte, or nested too deeply, is refused", "[capture
   CHECK_THAT(refusal_of_states("[\"\xff\"]"), contains("not JSON"));
 }
 
-TEST_CASE("any flipped byte of a state gives other states or an error, nothing worse", "[capture][state]") {
+TEST_CASE("any flipped byte of a state gives other states or an error", "[capture][state]") {
   State state = state_of(1, 40, 43, 40, 2);
   state.files = {{"a/b", 1, 2}};
   const std::string whole = tt::to_json(std::vector{state});
@@ -235,7 +235,7 @@ TEST_CASE("states are read beside the checkpoints; without a file there are none
   CHECK_THROWS_WITH(tt::read_states(store), contains("state: \"memory/metadata.json\": not JSON (0 bytes)"));
 }
 
-TEST_CASE("a file of states beyond any reason is not read", "[capture][state]") {
+TEST_CASE("a file of states beyond the size limit is refused", "[capture][state]") {
   const TemporaryDirectory directory;
   std::ofstream(directory / "metadata.json") << "[]";
   const tt::FileStore store(directory.path().string());
@@ -291,7 +291,7 @@ TEST_CASE("a large file of a checkpoint is described in parts, whatever its size
   CHECK_FALSE(tt::describe_checkpoint_file(*both.stores[0], "nothing"));
 }
 
-TEST_CASE("a state is intact while every file is as it was at the commit", "[capture][state]") {
+TEST_CASE("a state is intact while every file equals the one of the commit", "[capture][state]") {
   const BothStores both;
   for (const auto& store : both.stores) {
     CAPTURE(store->location());

@@ -27,7 +27,7 @@ TEST_CASE("every reason of a loss has a text of its own", "[capture][status]") {
   CHECK(to_string(Why::too_many_names) == "too many names");
 }
 
-TEST_CASE("losses of one kind in a row are one entry of the ledger", "[capture][status]") {
+TEST_CASE("consecutive losses for one reason are one entry of the ledger", "[capture][status]") {
   tt::HookStatus status;
   for (const std::int64_t step : {3, 5, 9}) tt::detail::add_loss(status, loss_of(Why::queue_full, step));
   tt::detail::add_loss(status, {Why::step_too_large, 9, 9, 0, 1, 7});
@@ -47,7 +47,7 @@ TEST_CASE("losses of one kind in a row are one entry of the ledger", "[capture][
   CHECK(status.tensors_lost == 41);
 }
 
-TEST_CASE("the ledger stays short, and its sums stay true", "[capture][status]") {
+TEST_CASE("the ledger stays short, and its sums stay exact", "[capture][status]") {
   tt::HookStatus status;
   constexpr std::int64_t count = 5000;
   for (std::int64_t step = 0; step < count; ++step)

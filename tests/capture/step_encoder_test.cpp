@@ -41,11 +41,11 @@ class SavedStep {
   tt::detail::StepRecords records;
 
  private:
-  const tt::detail::TensorEntry& known(const std::string& name) {
-    names_.push_back(std::make_unique<tt::detail::TensorEntry>(tt::detail::TensorEntry{name, {}}));
+  const tt::detail::TrackedTensor& known(const std::string& name) {
+    names_.push_back(std::make_unique<tt::detail::TrackedTensor>(tt::detail::TrackedTensor{name, {}}));
     return *names_.back();
   }
-  std::vector<std::unique_ptr<tt::detail::TensorEntry>> names_;
+  std::vector<std::unique_ptr<tt::detail::TrackedTensor>> names_;
 };
 
 std::string joined(std::span<const tt::Bytes> pieces) {
@@ -54,13 +54,16 @@ std::string joined(std::span<const tt::Bytes> pieces) {
   return out;
 }
 
-tt::detail::StepEncoder encoder_for(std::optional<std::int64_t> run, bool strip = false) { return {"worker_0", run, strip}; }
+tt::detail::StepEncoder encoder_for(std::optional<std::int64_t> run, bool strip = false) {
+  return {"worker_0", run, strip};
+}
 
 const tt::Step eval_step{tt::Mode::eval, 21, 4200};
 
 }  // namespace
 
-TEST_CASE("every record of an encoded step lies where the index says, and is what was saved", "[capture][step_encoder]") {
+TEST_CASE("every record of an encoded step lies where the index says and equals the saved tensor",
+          "[capture][step_encoder]") {
   SavedStep step(eval_step);
   const std::vector<float> small = {1, 2, 3};
   std::vector<double> large(70'000);
@@ -162,7 +165,7 @@ TEST_CASE("without extras the index of an encoded step has no keys but smdebug's
             std::to_string(encoder.bytes()) + R"(}], "shape_payload": []})");
 }
 
-TEST_CASE("a step of shapes alone has no events file", "[capture][step_encoder]") {
+TEST_CASE("a step with only shapes has no events file", "[capture][step_encoder]") {
   SavedStep step(eval_step);
   step.shape("w", tt::as_view(std::vector<float>{1, 2}));
   auto encoder = encoder_for(1);
@@ -198,7 +201,8 @@ TEST_CASE("an encoder keeps nothing of the step before", "[capture][step_encoder
   }
 }
 
-TEST_CASE("the numbers of outputs are stripped from the names of reductions if asked for, as smdebug does", "[capture][step_encoder]") {
+TEST_CASE("the numbers of outputs are stripped from the names of reductions if asked for, as smdebug does",
+          "[capture][step_encoder]") {
   const auto names = [](bool strip) {
     SavedStep step(eval_step);
     for (const std::string name : {"a:0", "a:0/b:12", ":0", "a:", "a:b", "a:1x", "a::2", "x:0:1", ""})

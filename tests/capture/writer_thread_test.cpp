@@ -89,7 +89,7 @@ bool is_released(const std::weak_ptr<Work>& work) {
   return false;
 }
 
-const tt::detail::TensorEntry loss{.name = "loss", .collections = {}};
+const tt::detail::TrackedTensor loss{.name = "loss", .collections = {}};
 
 /// Fills `step`: it holds at least `bytes`.
 void fill(tt::detail::QueuedStep& step, std::int64_t global_step, std::size_t bytes = 8) {
@@ -100,13 +100,15 @@ void fill(tt::detail::QueuedStep& step, std::int64_t global_step, std::size_t by
   tt::detail::StepRecords::copy(view, step.records.add(loss, view, 0.0));
 }
 
-std::unique_ptr<tt::detail::QueuedStep> filled(tt::detail::WriterThread& writer, std::int64_t global_step, std::size_t bytes = 8) {
+std::unique_ptr<tt::detail::QueuedStep> filled(tt::detail::WriterThread& writer, std::int64_t global_step,
+                                               std::size_t bytes = 8) {
   auto step = writer.empty_step();
   fill(*step, global_step, bytes);
   return step;
 }
 
-bool push(tt::detail::WriterThread& writer, std::int64_t global_step, Clock::time_point deadline, std::size_t bytes = 8) {
+bool push(tt::detail::WriterThread& writer, std::int64_t global_step, Clock::time_point deadline,
+          std::size_t bytes = 8) {
   auto step = filled(writer, global_step, bytes);
   const bool taken = writer.push(step, deadline);
   CHECK(taken == (step == nullptr));
@@ -140,12 +142,12 @@ TEST_CASE("steps are written in order, and all of them before the writer stops",
   CHECK(writer.stop(Clock::now()));  // again
 }
 
-TEST_CASE("a writer that was given nothing stops", "[capture][writer_thread]") {
+TEST_CASE("a writer without steps stops", "[capture][writer_thread]") {
   tt::detail::WriterThread writer(0, [](std::span<const tt::detail::StepRecords* const>) {});
   CHECK(writer.stop(late()));
 }
 
-TEST_CASE("a step under way takes its room in the queue, and gives it back", "[capture][writer_thread]") {
+TEST_CASE("a step that is being written counts in the queue until it is done", "[capture][writer_thread]") {
   const auto work = Work::make();
   tt::detail::WriterThread writer(memory_of() * 10, work->publish());
   CHECK(push(writer, 0, late()));
@@ -161,7 +163,7 @@ TEST_CASE("a step under way takes its room in the queue, and gives it back", "[c
   CHECK(writer.stop(late()));
 }
 
-TEST_CASE("a step for which there is no room stays where it is", "[capture][writer_thread]") {
+TEST_CASE("a step without room stays with the caller", "[capture][writer_thread]") {
   const auto work = Work::make();
   tt::detail::WriterThread writer(memory_of() * 2, work->publish());
   CHECK(push(writer, 0, soon()));
@@ -207,7 +209,7 @@ TEST_CASE("a step larger than the whole queue is taken when nothing else is ther
   CHECK(work->written() == first_steps(2));
 }
 
-TEST_CASE("after a wait in vain steps are dropped at once until half of the queue is free", "[capture][writer_thread]") {
+TEST_CASE("after a failed wait steps are dropped at once until half of the queue is free", "[capture][writer_thread]") {
   const auto work = Work::make();
   tt::detail::WriterThread writer(memory_of() * 4, work->publish());
   for (std::int64_t step = 0; step < 4; ++step) CHECK(push(writer, step, soon()));
@@ -249,7 +251,7 @@ TEST_CASE("a task runs on the writer's thread after all steps so far", "[capture
   CHECK(writer.stop(late()));
 }
 
-TEST_CASE("what a task throws reaches who waits for it, and the writer goes on", "[capture][writer_thread]") {
+TEST_CASE("the exception of a task reaches the waiting thread, and the writer continues", "[capture][writer_thread]") {
   const auto work = Work::make();
   work->allow(2);
   tt::detail::WriterThread writer(memory_of() * 4, work->publish());
@@ -264,7 +266,7 @@ TEST_CASE("what a task throws reaches who waits for it, and the writer goes on",
   CHECK(work->written() == first_steps(2));
 }
 
-TEST_CASE("a task that nobody waits for any more never begins, and what it held is let go", "[capture][writer_thread]") {
+TEST_CASE("a task whose wait has ended never begins, and releases what it owns", "[capture][writer_thread]") {
   const auto work = Work::make();
   tt::detail::WriterThread writer(memory_of() * 4, work->publish());
   CHECK(push(writer, 0, late()));
@@ -278,7 +280,7 @@ TEST_CASE("a task that nobody waits for any more never begins, and what it held 
   CHECK(*begun == 0);
 }
 
-TEST_CASE("a task that has begun goes on though nobody waits for it", "[capture][writer_thread]") {
+TEST_CASE("a task that has begun continues after the wait for it has ended", "[capture][writer_thread]") {
   const auto work = Work::make();
   tt::detail::WriterThread writer(memory_of() * 4, work->publish());
   const auto gate = Work::make();
@@ -302,7 +304,7 @@ TEST_CASE("a task that has begun goes on though nobody waits for it", "[capture]
   CHECK(writer.stop(late()));
 }
 
-TEST_CASE("memory of written steps is used again", "[capture][writer_thread]") {
+TEST_CASE("memory of written steps is reused", "[capture][writer_thread]") {
   const auto work = Work::make();
   work->allow(100);
   tt::detail::WriterThread writer(memory_of() * 100, work->publish());
@@ -324,7 +326,8 @@ TEST_CASE("memory of written steps is used again", "[capture][writer_thread]") {
   CHECK(writer.stop(late()));
 }
 
-TEST_CASE("no more than a quarter of the queue is kept as memory of written steps, but one step always is", "[capture][writer_thread]") {
+TEST_CASE("no more than a quarter of the queue is kept as memory of written steps, but one step always is",
+          "[capture][writer_thread]") {
   const auto spare_after = [](std::uint64_t capacity) {
     const auto work = Work::make();
     tt::detail::WriterThread writer(capacity, work->publish());
@@ -342,7 +345,7 @@ TEST_CASE("no more than a quarter of the queue is kept as memory of written step
   CHECK(spare_after(memory_of() * 24) == 6);
 }
 
-TEST_CASE("the depth of a queue may be asked for by any thread", "[capture][writer_thread]") {
+TEST_CASE("any thread may read the depth of the queue", "[capture][writer_thread]") {
   const auto work = Work::make();
   work->allow(500);
   tt::detail::WriterThread writer(memory_of() * 3, work->publish());
@@ -358,7 +361,8 @@ TEST_CASE("the depth of a queue may be asked for by any thread", "[capture][writ
   CHECK(writer.stop(late()));
 }
 
-TEST_CASE("a writer that hangs is left to itself at the deadline, and lets go of everything when it ends", "[capture][writer_thread]") {
+TEST_CASE("a writer that hangs is detached at the deadline, and releases everything when it ends",
+          "[capture][writer_thread]") {
   auto work = Work::make();
   const std::weak_ptr<Work> watched = work;
   {
@@ -376,7 +380,8 @@ TEST_CASE("a writer that hangs is left to itself at the deadline, and lets go of
   CHECK(is_released(watched));
 }
 
-TEST_CASE("a writer that goes away does not wait for what hangs, which writes what it has", "[capture][writer_thread]") {
+TEST_CASE("the destructor of a writer does not wait for a hanging thread, which writes what it has",
+          "[capture][writer_thread]") {
   auto work = Work::make();
   const std::weak_ptr<Work> watched = work;
   {
@@ -393,7 +398,7 @@ TEST_CASE("a writer that goes away does not wait for what hangs, which writes wh
   CHECK(is_released(watched));
 }
 
-TEST_CASE("a very long queue goes away without a deep recursion", "[capture][writer_thread]") {
+TEST_CASE("a very long queue is destroyed without a deep recursion", "[capture][writer_thread]") {
   auto work = Work::make();
   const std::weak_ptr<Work> watched = work;
   constexpr int count = 50'000;
@@ -410,15 +415,16 @@ TEST_CASE("a very long queue goes away without a deep recursion", "[capture][wri
   CHECK(is_released(watched));
 }
 
-TEST_CASE("the writer waits for as many steps as are written together", "[capture][writer_thread]") {
+TEST_CASE("the writer waits for a whole batch of steps", "[capture][writer_thread]") {
   const auto work = Work::make();
   std::vector<std::size_t> batches;  // by the writer, until it has stopped
-  tt::detail::WriterThread writer(memory_of() * 100,
-                          [publish = work->publish(), &batches](std::span<const tt::detail::StepRecords* const> steps) {
-                            publish(steps);
-                            batches.push_back(steps.size());
-                          },
-                          {.steps = 3, .times = 2, .bytes = UINT64_MAX});
+  tt::detail::WriterThread writer(
+      memory_of() * 100,
+      [publish = work->publish(), &batches](std::span<const tt::detail::StepRecords* const> steps) {
+        publish(steps);
+        batches.push_back(steps.size());
+      },
+      {.steps = 3, .times = 2, .bytes = UINT64_MAX});
   work->allow(100);
   CHECK(push(writer, 0, late()));
   CHECK(push(writer, 1, late()));
@@ -436,15 +442,17 @@ TEST_CASE("the writer waits for as many steps as are written together", "[captur
   CHECK(batches == std::vector<std::size_t>{3, 1, 1});
 }
 
-TEST_CASE("steps that wait are taken several times as many at once, and the rest is left", "[capture][writer_thread]") {
+TEST_CASE("the writer takes several batches of waiting steps at once, and leaves the rest",
+          "[capture][writer_thread]") {
   const auto work = Work::make();
   std::vector<std::size_t> batches;
-  tt::detail::WriterThread writer(memory_of() * 100,
-                          [publish = work->publish(), &batches](std::span<const tt::detail::StepRecords* const> steps) {
-                            batches.push_back(steps.size());
-                            publish(steps);
-                          },
-                          {.steps = 3, .times = 2, .bytes = UINT64_MAX});
+  tt::detail::WriterThread writer(
+      memory_of() * 100,
+      [publish = work->publish(), &batches](std::span<const tt::detail::StepRecords* const> steps) {
+        batches.push_back(steps.size());
+        publish(steps);
+      },
+      {.steps = 3, .times = 2, .bytes = UINT64_MAX});
   for (int step = 0; step < 3; ++step) CHECK(push(writer, step, late()));
   work->wait_until_begun(1);
   for (int step = 3; step < 14; ++step) CHECK(push(writer, step, late()));
@@ -454,7 +462,7 @@ TEST_CASE("steps that wait are taken several times as many at once, and the rest
   CHECK(batches == std::vector<std::size_t>{3, 6, 3, 2});
 }
 
-TEST_CASE("who waits for room does not wait for more steps", "[capture][writer_thread]") {
+TEST_CASE("a wait for room does not wait for more steps", "[capture][writer_thread]") {
   const auto work = Work::make();
   tt::detail::WriterThread writer(memory_of() * 2, work->publish(), {.steps = 10, .times = 1, .bytes = UINT64_MAX});
   work->allow(100);

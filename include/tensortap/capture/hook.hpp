@@ -30,7 +30,7 @@ TENSORTAP_BEGIN_NAMESPACE
 
 namespace detail {
 class Recorder;
-struct TensorEntry;
+struct TrackedTensor;
 }  // namespace detail
 
 /// Writes one worker's part of a run. In a forked child it does nothing.
@@ -124,12 +124,12 @@ class Hook {
   /// The answer of the catalog to one name: its entry, null at the first save, and whether `save` must look at the
   /// tensor.
   struct Lookup {
-    detail::TensorEntry* entry;
+    detail::TrackedTensor* entry;
     bool needs_view;
   };
 
   Lookup look_up(std::string_view name);
-  void take(std::string_view name, detail::TensorEntry* entry, const TensorView& view);
+  void take(std::string_view name, detail::TrackedTensor* entry, const TensorView& view);
 
   std::unique_ptr<detail::Recorder> recorder_;
 };

@@ -1,6 +1,4 @@
-// Memory for the tensors of one step: bytes that stay where they are, and chunks that are used again.
-//
-// Not for users: the hook copies tensors into it.
+// Memory for the tensors of one step. Blocks never move, and the next step reuses the chunks.
 #pragma once
 
 #include <algorithm>
@@ -14,11 +12,10 @@
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
 
-/// Grows in chunks, so nothing that was handed out ever moves. Threads: one at a time; the memory handed out may be
-/// written by others.
+/// Grows in chunks. Threads: one at a time; other threads may write into the blocks.
 class Arena {
  public:
-  /// `size` bytes, aligned for any element, not set to anything.
+  /// Returns `size` uninitialised bytes, aligned for any element.
   [[nodiscard]] std::byte* allocate(std::size_t size) {
     constexpr std::size_t alignment = 64;
     size = (size + alignment - 1) / alignment * alignment;
@@ -39,7 +36,7 @@ class Arena {
     return out;
   }
 
-  /// Takes everything back. Chunks are kept, unless most of them lay idle.
+  /// Frees all blocks. Keeps the chunks, unless most of them were unused.
   void clear() {
     if (capacity_ > 4 * in_use_ + largest_chunk) {
       chunks_.clear();
@@ -48,7 +45,7 @@ class Arena {
     current_ = used_ = in_use_ = 0;
   }
 
-  /// Bytes held, in use or not.
+  /// The bytes of all chunks.
   [[nodiscard]] std::size_t capacity() const noexcept { return capacity_; }
 
  private:

@@ -5,8 +5,8 @@
 #include <utility>
 
 #include <tensortap/capture/hook_options.hpp>
-#include <tensortap/capture/internal/callbacks.hpp>
-#include <tensortap/capture/internal/fence.hpp>
+#include <tensortap/capture/internal/attempt_fence.hpp>
+#include <tensortap/capture/internal/hook_callbacks.hpp>
 #include <tensortap/capture/internal/status_ledger.hpp>
 #include <tensortap/capture/internal/unsynced_keys.hpp>
 #include <tensortap/capture/internal/write_retries.hpp>
@@ -41,10 +41,10 @@ struct AttemptContext {
   std::shared_ptr<StatusLedger> ledger;
   Sync step_sync;    ///< of the files of a step
   Sync commit_sync;  ///< of everything else
-  Fence fence;
+  AttemptFence fence;
   WriteRetries retries;
   UnsyncedKeys unsynced;
-  Callbacks callbacks;
+  HookCallbacks callbacks;
 };
 
 }  // namespace detail

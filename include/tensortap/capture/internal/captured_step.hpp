@@ -1,6 +1,4 @@
-// A step as rules see it in the training process: what was written of it, before it is forgotten.
-//
-// Not for users: a hook hands it to `on_step` as a StepView.
+// A written step as a StepView, for rules in the training process. A hook passes it to `on_step`.
 #pragma once
 
 #include <algorithm>
@@ -11,17 +9,18 @@
 #include <vector>
 
 #include <tensortap/capture/internal/step_records.hpp>
+#include <tensortap/capture/internal/tensor_table.hpp>
 #include <tensortap/internal/config.hpp>
 #include <tensortap/reduce/reduce.hpp>
 #include <tensortap/reduce/statistics.hpp>
-#include <tensortap/step_view.hpp>
 #include <tensortap/select/collection.hpp>
+#include <tensortap/step_view.hpp>
 #include <tensortap/tensor/tensor.hpp>
 
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
 
-/// A view of a step's records. Lifetime: theirs.
+/// Lifetime: that of the records.
 class CapturedStep final : public StepView {
  public:
   CapturedStep(const StepRecords& records, std::span<const Collection> collections)
@@ -62,12 +61,12 @@ class CapturedStep final : public StepView {
   }
 
  private:
-  [[nodiscard]] bool is_in(const TensorEntry& tensor, std::string_view collection) const {
+  [[nodiscard]] bool is_in(const TrackedTensor& tensor, std::string_view collection) const {
     return std::any_of(tensor.collections.begin(), tensor.collections.end(),
                        [&](std::size_t i) { return i < collections_.size() && collections_[i].name == collection; });
   }
 
-  /// The last record of its kind, as readers of the file see the last.
+  /// Returns the last record of its kind; readers of the file see the last one too.
   [[nodiscard]] const CapturedRecord* find(std::string_view tensor, CapturedRecord::Kind kind) const {
     const auto& records = records_->records();
     const auto found = std::find_if(records.rbegin(), records.rend(), [&](const CapturedRecord& record) {

@@ -55,22 +55,22 @@ class Catalog {
   }
 
   /// Returns the tensor called `name`, with what is due of it in this step; null if it is unknown.
-  [[nodiscard]] TensorEntry* find(std::string_view name) const {
-    TensorEntry* const found = table_->find(name);
+  [[nodiscard]] TrackedTensor* find(std::string_view name) const {
+    TrackedTensor* const found = table_->find(name);
     if (found != nullptr) decide(*found);
     return found;
   }
 
   /// The same, but adds an unknown name; null if there are too many names.
-  [[nodiscard]] TensorEntry* find_or_add(std::string_view name) {
-    TensorEntry* found = table_->find(name);
+  [[nodiscard]] TrackedTensor* find_or_add(std::string_view name) {
+    TrackedTensor* found = table_->find(name);
     if (found == nullptr) found = table_->add(name, selection_.members(name));
     if (found != nullptr) decide(*found);
     return found;
   }
 
   /// Counts what is saved of a tensor in each of its collections.
-  void count(TensorEntry& tensor, const TensorView& view, std::size_t reductions) {
+  void count(TrackedTensor& tensor, const TensorView& view, std::size_t reductions) {
     const bool first = !std::exchange(tensor.saved, true);
     for (const std::size_t i : tensor.collections) {
       auto& [report, tensor_names, last_step] = totals_[i];
@@ -119,7 +119,7 @@ class Catalog {
   };
 
   /// Unites what the due collections of a tensor save, once per step.
-  void decide(TensorEntry& tensor) const {
+  void decide(TrackedTensor& tensor) const {
     if (std::exchange(tensor.decided_in, steps_) == steps_) return;
     tensor.due = false;
     if (!selection_.any_due()) return;

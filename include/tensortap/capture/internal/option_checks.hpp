@@ -14,10 +14,11 @@ TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
 
 /// Throws: a worker that is no file name; a number or a callable that cannot mean anything.
-inline void check_options(const HookOptions& options) {
+inline void check_hook_options(const HookOptions& options) {
   const std::string& worker = options.worker;
   const auto is_allowed = [](char c) {
-    return std::isalnum(static_cast<unsigned char>(c)) != 0 || std::string_view("_-.:/").find(c) != std::string_view::npos;
+    return std::isalnum(static_cast<unsigned char>(c)) != 0 ||
+           std::string_view("_-.:/").find(c) != std::string_view::npos;
   };
   if (worker.empty() || worker.size() > 200 || worker[0] == '.' ||
       !std::all_of(worker.begin(), worker.end(), is_allowed))

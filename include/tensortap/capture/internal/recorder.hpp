@@ -16,10 +16,10 @@
 #include <tensortap/capture/internal/checkpoint_keys.hpp>
 #include <tensortap/capture/internal/checkpoint_watch.hpp>
 #include <tensortap/capture/internal/committer.hpp>
+#include <tensortap/capture/internal/hook_shutdown.hpp>
 #include <tensortap/capture/internal/option_checks.hpp>
 #include <tensortap/capture/internal/publisher.hpp>
 #include <tensortap/capture/internal/resume.hpp>
-#include <tensortap/capture/internal/shutdown.hpp>
 #include <tensortap/capture/internal/status_ledger.hpp>
 #include <tensortap/capture/internal/step_capture.hpp>
 #include <tensortap/capture/internal/step_counter.hpp>
@@ -49,7 +49,7 @@ class Recorder {
         capture_(options_, *ledger_),
         watch_(options_.watch_checkpoints ? options_.checkpoint_dir : std::string()),
         checkpoint_keys_(options_.checkpoint_dir, options_.checkpoints == nullptr) {
-    check_options(options_);
+    check_hook_options(options_);
     if (options_.enabled && !options_.dry_run) start_attempt(std::move(store));
   }
 
@@ -62,7 +62,7 @@ class Recorder {
     if (fork_guard_.is_child()) {
       queue_->leak();
     } else if (!is_closed_) {
-      Shutdown(capture_, *queue_, deadline_in(options_.destroy_timeout), counter_.global_step()).leave_open();
+      HookShutdown(capture_, *queue_, deadline_in(options_.destroy_timeout), counter_.global_step()).leave_open();
     }
   }
 
@@ -109,7 +109,7 @@ class Recorder {
     is_closed_ = true;
     capture_.close();
     if (!queue_) return;
-    Shutdown(capture_, *queue_, deadline_in(options_.close_timeout), counter_.global_step()).close(*ledger_);
+    HookShutdown(capture_, *queue_, deadline_in(options_.close_timeout), counter_.global_step()).close(*ledger_);
   }
 
   [[nodiscard]] HookStatus status() const {

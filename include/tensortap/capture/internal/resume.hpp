@@ -106,8 +106,8 @@ class Resumption {
     if (!out_.states.empty()) resumed_at_ = out_.states.back().last_seen;
   }
 
-  /// Returns the number of the last attempt, by the attempts' own objects and by the state; -1 if there was none. Throws:
-  /// the run has ended.
+  /// Returns the number of the last attempt, by the attempts' own objects and by the state; -1 if there was none.
+  /// Throws: the run has ended.
   std::int64_t find_attempts() {
     const Attempts attempts = read_attempts(store_, &out_.notes);
     if (const auto marker = store_.get(layout::end_marker); marker && attempts.end_counts(text_of(*marker))) {
@@ -228,8 +228,8 @@ class Resumption {
   AttemptStart out_;
 };
 
-/// Starts an attempt of `options.worker` at the run in `store`. Throws: another process writes the run; it has ended; it
-/// holds steps, but there are no `checkpoints`; no commit is intact; a store that fails.
+/// Starts an attempt of `options.worker` at the run in `store`. Throws: another process writes the run; it has ended;
+/// it holds steps, but there are no `checkpoints`; no commit is intact; a store that fails.
 inline AttemptStart start_attempt(Store& store, Store* checkpoints, const HookOptions& options) {
   return detail::Resumption(store, checkpoints, options).run();
 }

@@ -114,7 +114,8 @@ TENSORTAP_INLINE std::vector<State> read_states(const Store& checkpoints) {
                : std::vector<State>{};
 }
 
-TENSORTAP_INLINE std::optional<CheckpointFile> describe_checkpoint_file(const Store& checkpoints, const std::string& name) {
+TENSORTAP_INLINE std::optional<CheckpointFile> describe_checkpoint_file(const Store& checkpoints,
+                                                                        const std::string& name) {
   constexpr std::uint64_t part = std::uint64_t{4} << 20;
   CheckpointFile out{name, 0, 0};
   for (;;) {

@@ -73,7 +73,7 @@ class StepCapture {
   }
 
   /// Returns the entry of `name`, with what is due of it; null at the first save of a name. Throws: no step has begun.
-  [[nodiscard]] TensorEntry* find(std::string_view name) {
+  [[nodiscard]] TrackedTensor* find(std::string_view name) {
     const std::lock_guard lock(mutex_);
     if (is_closed_) throw Error::closed_hook("save");
     if (!is_in_step_) throw Error::outside_step(name);
@@ -82,19 +82,19 @@ class StepCapture {
 
   /// Saves what is due of a tensor; `entry` is the result of `find`. Reduces and copies outside of the lock, so that
   /// several threads save at the same time.
-  void take(std::string_view name, TensorEntry* entry, const TensorView& view) {
+  void take(std::string_view name, TrackedTensor* entry, const TensorView& view) {
     if (entry == nullptr) entry = add(name);
     if (entry == nullptr || !entry->due) return;
     const SaveRequest& request = entry->request;
     const bool reducible = is_real(view.dtype());
     const double wall_time = options_.wall_time();
-    const ReducedSet values = request.reductions.empty() || !reducible ? ReducedSet() : reduce(view, request.reductions);
+    const ReducedSet values =
+        request.reductions.empty() || !reducible ? ReducedSet() : reduce(view, request.reductions);
 
     StepRecords::Slot slot;
     {
       const std::lock_guard lock(mutex_);
-      if (!request.reductions.empty() && !reducible)
-        ledger_.change([](HookStatus& status) { ++status.not_reducible; });
+      if (!request.reductions.empty() && !reducible) ledger_.change([](HookStatus& status) { ++status.not_reducible; });
       if (bytes_ + view.nbytes() > options_.max_step_bytes) {
         count_loss(LossReason::step_too_large, view.nbytes());
         return;
@@ -123,11 +123,11 @@ class StepCapture {
 
  private:
   /// Adds the entry of a new name; null beyond the limit of names.
-  TensorEntry* add(std::string_view name) {
+  TrackedTensor* add(std::string_view name) {
     if (name.size() > name_limit) throw Error::name_too_long("save", name, name_limit);
     if (!is_utf8(name)) throw Error::name_not_utf8("save", name);
     const std::lock_guard lock(mutex_);
-    TensorEntry* const entry = catalog_.find_or_add(name);
+    TrackedTensor* const entry = catalog_.find_or_add(name);
     if (entry == nullptr) count_loss(LossReason::too_many_names, 0);
     return entry;
   }

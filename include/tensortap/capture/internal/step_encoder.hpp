@@ -1,6 +1,4 @@
-// From the records of a step to its two files: the events, as pieces that borrow the elements, and the index.
-//
-// Not for users: the writer's thread calls it.
+// Encodes the records of one step as its two files: the events, as pieces that borrow the elements, and the index.
 #pragma once
 
 #include <cctype>
@@ -13,8 +11,8 @@
 #include <utility>
 #include <vector>
 
-#include <tensortap/capture/internal/step_records.hpp>
 #include <tensortap/bytes/crc32c.hpp>
+#include <tensortap/capture/internal/step_records.hpp>
 #include <tensortap/internal/config.hpp>
 #include <tensortap/record/internal/event_encoder.hpp>
 #include <tensortap/record/internal/index_text.hpp>
@@ -29,15 +27,15 @@
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
 
-/// Memory is kept from step to step.
+/// Buffers are reused between calls to `encode`. Threads: the writer's.
 class StepEncoder {
  public:
-  /// `run` is the attempt to be named in the index; without it there are no keys of ours.
-  StepEncoder(std::string worker, std::optional<std::int64_t> run, bool strip_output_numbers)
-      : worker_(std::move(worker)), run_(run), strip_output_numbers_(strip_output_numbers) {}
+  /// The index names `attempt`; without it the index has only the keys of smdebug.
+  StepEncoder(std::string worker, std::optional<std::int64_t> attempt, bool strip_output_numbers)
+      : worker_(std::move(worker)), attempt_(attempt), strip_output_numbers_(strip_output_numbers) {}
 
-  /// Encodes `step`. Its events begin at byte `start` of the file `shared_key`; without that they have one of their
-  /// own. Lifetime: what the others return is good until the next call, and as long as `step` is.
+  /// Encodes `step`. Its events begin at byte `start` of the file `shared_key`; an empty key gives the step a file of
+  /// its own. Lifetime: the results of the other functions are valid until the next call, and while `step` lives.
   void encode(const StepRecords& step, std::string_view shared_key = {}, std::uint64_t start = 0) {
     start_ = start;
     frames_.clear();
@@ -64,28 +62,28 @@ class StepEncoder {
                  : shared_key.empty() ? layout::event_key(global_step, worker_)
                                       : std::string(shared_key);
     index_key_ = layout::index_key(global_step, worker_);
-    index_text_ = index_.text(step.step().mode, step.step().mode_step, event_key_, run_);
+    index_text_ = index_.text(step.step().mode, step.step().mode_step, event_key_, attempt_);
   }
 
-  /// Empty if only shapes were saved: then there is no events file.
+  /// The key of the events file; empty if the step has only shapes.
   [[nodiscard]] const std::string& event_key() const noexcept { return event_key_; }
   [[nodiscard]] std::span<const Bytes> events() const noexcept { return pieces_; }
   [[nodiscard]] const std::string& index_key() const noexcept { return index_key_; }
   [[nodiscard]] const std::string& index() const noexcept { return index_text_; }
-  /// Size of the events.
+  /// The size of the events.
   [[nodiscard]] std::uint64_t bytes() const noexcept { return bytes_; }
 
  private:
-  /// These elements belong at `at` of the frames.
+  /// Elements that belong at position `at` of the frames.
   struct Cut {
     std::size_t at;
     Bytes elements;
   };
 
-  /// Fewer elements than that are copied: a piece of their own costs more.
+  /// Fewer bytes of elements are copied into the frames, which is cheaper than a piece of their own.
   static constexpr std::size_t smallest_piece = 256;
 
-  /// Adds one record to the events and the index. `of_elements` is their checksum, if it is known.
+  /// Adds one record to the events and the index. `of_elements` is the checksum of the elements, if it is known.
   void add(const EventEncoder& events, std::string_view name, double wall_time, const TensorView& view,
            const std::uint32_t* of_elements = nullptr) {
     const std::size_t before = frames_.size();
@@ -101,7 +99,7 @@ class StepEncoder {
     frames_ += events.tail();
     const std::uint64_t length = frames_.size() - before + (borrowed ? elements.size() : 0);
     std::optional<std::uint32_t> crc;
-    if (run_) crc = borrowed ? checksum(before, head, elements, of_elements) : crc32c(payload_from(before));
+    if (attempt_) crc = borrowed ? checksum(before, head, elements, of_elements) : crc32c(payload_from(before));
     index_.add(name, start_ + bytes_, length, crc);
     bytes_ += length;
   }
@@ -116,7 +114,7 @@ class StepEncoder {
     return name_;
   }
 
-  /// "a:0/b:12" is "a/b".
+  /// Appends `name` without its output numbers: "a:0/b:12" gives "a/b".
   void append_without_output_numbers(std::string_view name) {
     for (std::size_t i = 0; i < name.size();) {
       std::size_t digits = i + 1;
@@ -129,13 +127,13 @@ class StepEncoder {
     }
   }
 
-  /// What the frames have of the record that begins at `begin`, without the framing.
+  /// Returns the part of the payload in the frames, for the record that begins at `begin`.
   [[nodiscard]] Bytes payload_from(std::size_t begin) const {
     const Bytes frame = bytes_of(frames_).subspan(begin);
     return frame.subspan(tfrecord::header_size, frame.size() - tfrecord::header_size - tfrecord::footer_size);
   }
 
-  /// The checksum of a payload whose elements are borrowed.
+  /// Returns the checksum of a payload whose elements are borrowed.
   [[nodiscard]] std::uint32_t checksum(std::size_t begin, std::size_t head, Bytes elements,
                                        const std::uint32_t* of_elements) const {
     const Bytes around = payload_from(begin);
@@ -145,7 +143,8 @@ class StepEncoder {
     return crc32c(around.subspan(before), crc);
   }
 
-  /// Frames and elements by turns; only now, for `frames_` moves while it grows.
+  /// Makes the pieces: frames and elements alternate. This must wait for the last record, since `frames_` moves while
+  /// it grows.
   void cut_pieces() {
     pieces_.clear();
     std::size_t begin = 0;
@@ -158,10 +157,10 @@ class StepEncoder {
   }
 
   std::string worker_;
-  std::optional<std::int64_t> run_;
+  std::optional<std::int64_t> attempt_;
   bool strip_output_numbers_;
   std::string name_;
-  std::string frames_;  // what stands around the elements, one record after the other
+  std::string frames_;  // everything except borrowed elements
   std::vector<Cut> cuts_;
   std::vector<Bytes> pieces_;
   IndexText index_;

@@ -1,6 +1,4 @@
-// Steps as the files they become: an index for each, and events, which several may share.
-//
-// Not for users: the writer's thread calls it.
+// The files of a batch of steps: one index for each step, and events files, which several steps may share.
 #pragma once
 
 #include <algorithm>
@@ -20,10 +18,10 @@
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
 
-/// Memory is kept from time to time.
+/// Encodes batches of steps. Buffers are reused between calls to `encode`. Threads: the writer's.
 class StepFiles {
  public:
-  /// An events file, named by the first step in it.
+  /// One events file; its key names the first step in it.
   struct Events {
     std::string key;
     std::vector<Bytes> pieces;
@@ -31,14 +29,16 @@ class StepFiles {
     std::size_t steps = 0;
   };
 
-  /// Beyond that a shared file is cut. Units: bytes.
+  /// The size at which a shared file ends. Units: bytes.
   static constexpr std::uint64_t enough = std::uint64_t{8} << 20;
 
-  /// `run` and `strip_output_numbers` as StepEncoder has them.
-  StepFiles(std::string worker, std::optional<std::int64_t> run, bool strip_output_numbers, std::size_t steps_per_file)
-      : encoder_(std::move(worker), run, strip_output_numbers), steps_per_file_(steps_per_file) {}
+  /// `attempt` and `strip_output_numbers`: see StepEncoder.
+  StepFiles(std::string worker, std::optional<std::int64_t> attempt, bool strip_output_numbers,
+            std::size_t steps_per_file)
+      : encoder_(std::move(worker), attempt, strip_output_numbers), steps_per_file_(steps_per_file) {}
 
-  /// Encodes `steps`. Lifetime: what the others return is good until the next call, and as long as `steps` are.
+  /// Encodes `steps`. Lifetime: the results of the other functions are valid until the next call, and while `steps`
+  /// live.
   void encode(std::span<const StepRecords* const> steps) {
     events_.clear();
     file_of_.assign(steps.size(), 0);
@@ -57,17 +57,17 @@ class StepFiles {
     }
   }
 
-  /// The files; one without a key holds nothing, since only shapes were saved.
+  /// The events files. A file without a key is empty: its steps have only shapes.
   [[nodiscard]] std::span<const Events> events() const noexcept { return events_; }
 
-  /// The number of the file in which the events of the step of this number are.
+  /// Returns the position in `events` of the file with the events of step `step` of the batch.
   [[nodiscard]] std::size_t file_of(std::size_t step) const { return file_of_[step]; }
 
-  /// The files of one step; its events are but a part of theirs.
+  /// Returns the index of step `step` of the batch, and its part of an events file.
   [[nodiscard]] const StepEncoder& step(std::size_t step) const { return encoders_[step]; }
 
  private:
-  StepEncoder encoder_;  // to make others from
+  StepEncoder encoder_;  // a prototype
   std::size_t steps_per_file_;
   std::vector<StepEncoder> encoders_;  // by step
   std::vector<Events> events_;

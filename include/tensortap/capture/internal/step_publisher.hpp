@@ -30,8 +30,7 @@ class StepPublisher {
  public:
   StepPublisher(AttemptContext& context, std::optional<std::int64_t> last_saved)
       : context_(context),
-        files_(context.options.worker,
-               context.options.index_extras ? std::optional(context.attempt.run) : std::nullopt,
+        files_(context.options.worker, context.options.index_extras ? std::optional(context.attempt.run) : std::nullopt,
                context.options.strip_output_numbers, static_cast<std::size_t>(context.options.events_per_file)),
         last_saved_(last_saved) {}
 
@@ -104,8 +103,8 @@ class StepPublisher {
           if (puts_[i].is_done) return;
           puts_[i].failure = nullptr;
           try {
-            puts_[i].is_done = files[i].key.empty() || context_.store->put(files[i].key, files[i].pieces,
-                                                                           context_.step_sync, IfExists::keep);
+            puts_[i].is_done = files[i].key.empty() ||
+                               context_.store->put(files[i].key, files[i].pieces, context_.step_sync, IfExists::keep);
             puts_[i].exists = !puts_[i].is_done;
           } catch (...) {
             puts_[i].failure = std::current_exception();

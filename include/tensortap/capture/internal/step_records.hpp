@@ -32,7 +32,7 @@ namespace detail {
 struct CapturedRecord {
   enum class Kind : std::uint8_t { raw, reductions, statistics, shape };
 
-  const TensorEntry* tensor = nullptr;
+  const TrackedTensor* tensor = nullptr;
   Kind kind = Kind::raw;
   double wall_time = 0;
   TensorView view;                          ///< the copy; without elements for a shape, unused for reductions
@@ -63,7 +63,7 @@ class StepRecords {
   };
 
   /// Adds a record of `view` and returns its slot. The thread that saves then calls `copy`, outside of any lock.
-  Slot add(const TensorEntry& tensor, const TensorView& view, double wall_time) {
+  Slot add(const TrackedTensor& tensor, const TensorView& view, double wall_time) {
     std::byte* const to = arena_.allocate(view.nbytes());
     std::uint32_t* checksum = nullptr;
     if (view.nbytes() >= many_bytes) checksum = new (arena_.allocate(sizeof *checksum)) std::uint32_t(0);
@@ -100,7 +100,7 @@ class StepRecords {
   }
 
   /// Adds reductions of `tensor`, and its statistics if `values` has them.
-  void add(const TensorEntry& tensor, const ReducedSet& values, double wall_time) {
+  void add(const TrackedTensor& tensor, const ReducedSet& values, double wall_time) {
     if (!values.empty()) {
       auto* const copy = reinterpret_cast<Reduced*>(arena_.allocate(values.size() * sizeof(Reduced)));
       std::uninitialized_copy(values.begin(), values.end(), copy);
@@ -120,7 +120,7 @@ class StepRecords {
   }
 
   /// Adds the shape of `view` without its elements.
-  void add_shape(const TensorEntry& tensor, const TensorView& view) {
+  void add_shape(const TrackedTensor& tensor, const TensorView& view) {
     auto& record = records_.emplace_back();
     record.tensor = &tensor;
     record.kind = CapturedRecord::Kind::shape;

@@ -24,7 +24,7 @@ struct SaveRequest {
 };
 
 /// A tensor's name, and what follows from it. Only the catalog changes it.
-struct TensorEntry {
+struct TrackedTensor {
   std::string name;
   std::vector<std::size_t> collections = {};  ///< positions of those it belongs to
   bool saved = false;                         ///< whether anything was saved of it
@@ -37,17 +37,17 @@ struct TensorEntry {
 class TensorTable {
  public:
   /// Returns the entry of `name`; null if there is none.
-  [[nodiscard]] TensorEntry* find(std::string_view name) const {
+  [[nodiscard]] TrackedTensor* find(std::string_view name) const {
     const auto found = tensors_.find(name);
     return found == tensors_.end() ? nullptr : found->second.get();
   }
 
   /// Adds `name`, which must be absent; returns null if the table is full.
-  TensorEntry* add(std::string_view name, std::vector<std::size_t> collections) {
+  TrackedTensor* add(std::string_view name, std::vector<std::size_t> collections) {
     if (tensors_.size() == limit) return nullptr;
-    auto tensor =
-        std::make_unique<TensorEntry>(TensorEntry{.name = std::string(name), .collections = std::move(collections)});
-    TensorEntry* const out = tensor.get();
+    auto tensor = std::make_unique<TrackedTensor>(
+        TrackedTensor{.name = std::string(name), .collections = std::move(collections)});
+    TrackedTensor* const out = tensor.get();
     tensors_.emplace(out->name, std::move(tensor));
     return out;
   }
@@ -55,7 +55,7 @@ class TensorTable {
  private:
   static constexpr std::size_t limit = std::size_t{1} << 20;
 
-  std::unordered_map<std::string_view, std::unique_ptr<TensorEntry>> tensors_;
+  std::unordered_map<std::string_view, std::unique_ptr<TrackedTensor>> tensors_;
 };
 
 }  // namespace detail

@@ -75,8 +75,8 @@ class WriterThread {
     return out;
   }
 
-  /// Moves `step` into the queue. Returns false and leaves `step` unchanged if there is no room before `deadline`. After
-  /// such a wait it does not wait again until half of the queue is free.
+  /// Moves `step` into the queue. Returns false and leaves `step` unchanged if there is no room before `deadline`.
+  /// After such a wait it does not wait again until half of the queue is free.
   bool push(std::unique_ptr<QueuedStep>& step, Clock::time_point deadline) {
     step->memory = step->records.memory();
     std::unique_lock lock(shared_->mutex);

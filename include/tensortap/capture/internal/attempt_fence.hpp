@@ -20,9 +20,9 @@ TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
 
 /// Threads: the writer's.
-class Fence {
+class AttemptFence {
  public:
-  Fence(const Store& store, std::string worker, std::int64_t attempt)
+  AttemptFence(const Store& store, std::string worker, std::int64_t attempt)
       : store_(store), worker_(std::move(worker)), attempt_(attempt) {}
 
   /// Throws if a later attempt of this worker exists. Asks the store unless it did so within `max_age`.

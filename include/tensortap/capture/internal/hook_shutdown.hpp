@@ -21,12 +21,12 @@ TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
 
 /// Threads: the loop's.
-class Shutdown {
+class HookShutdown {
  public:
   using Clock = StepQueue::Clock;
 
   /// Ends all writes at `deadline`. `last_step` is the last global step.
-  Shutdown(StepCapture& capture, StepQueue& queue, Clock::time_point deadline, std::int64_t last_step)
+  HookShutdown(StepCapture& capture, StepQueue& queue, Clock::time_point deadline, std::int64_t last_step)
       : capture_(capture), queue_(queue), deadline_(deadline), last_step_(last_step) {
     queue_.publisher().set_deadline(deadline);
   }

@@ -20,9 +20,9 @@ TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
 
 /// Threads: the writer's; `suppress` any.
-class Callbacks {
+class HookCallbacks {
  public:
-  Callbacks(const HookOptions& options, StatusLedger& ledger) : options_(options), ledger_(ledger) {}
+  HookCallbacks(const HookOptions& options, StatusLedger& ledger) : options_(options), ledger_(ledger) {}
 
   /// Suppresses all callbacks from now on; their targets may have been destroyed.
   void suppress() noexcept { is_suppressed_ = true; }
