@@ -12,7 +12,7 @@ namespace tt = tensortap;
 
 namespace {
 
-/// What was handed out, with something of its own in every byte.
+/// A block of the arena, filled with its own byte.
 struct Piece {
   std::byte* at;
   std::size_t size;

@@ -18,7 +18,7 @@ namespace {
 
 using TensorNames = std::vector<std::string>;
 
-/// A step that was captured, with the names it needs.
+/// A captured step with the names that it refers to.
 class StepUnderTest {
  public:
   void raw(const tt::detail::TrackedTensor& tensor, const tt::TensorView& view) {
@@ -39,7 +39,7 @@ class StepUnderTest {
   std::vector<std::unique_ptr<tt::detail::TrackedTensor>> known_;
 };
 
-/// Equal, or both NaN, or both nothing.
+/// Returns true if both are equal, both NaN, or both nullopt.
 bool same(const std::optional<double>& a, const std::optional<double>& b) {
   if (!a || !b) return a.has_value() == b.has_value();
   return *a == *b || (*a != *a && *b != *b);

@@ -42,7 +42,7 @@ tt::HookOptions together(std::int64_t steps) {
   return options;
 }
 
-/// The steps that share each events file, as the index says it.
+/// Returns the steps that share each events file, by the index.
 std::map<std::string, Steps> files_of(const tt::Store& store) {
   std::map<std::string, Steps> out;
   for (const auto& object : store.list(tt::layout::index_prefix)) {
@@ -55,7 +55,7 @@ std::map<std::string, Steps> files_of(const tt::Store& store) {
 
 std::string file(std::int64_t step) { return tt::layout::event_key(step, "worker_0"); }
 
-/// All of `steps` are there, and nothing else.
+/// Checks that the run has exactly `steps`.
 void check_steps(const std::shared_ptr<const tt::Store>& store, const Steps& steps) {
   const tt::Trial trial(store);
   CHECK(trial.steps() == steps);

@@ -131,7 +131,7 @@ TEST_CASE("a lasting failure lets training continue, and each channel reports it
     CHECK_THAT(errors[0], contains("No space left on device"));
     CHECK(*hook.status().error == errors[0]);
     train_steps(hook, 1);
-    hook.commit();  // it was told: now it goes on without them
+    hook.commit();  // the loss was reported once: this commit continues without the steps
     CHECK_THROWS_WITH(hook.close(), contains("No space left on device"));
   }
   CHECK(tt::Trial(run).steps() == Steps{0, 1, 5});
@@ -271,7 +271,7 @@ TEST_CASE("no call waits beyond its timeout for a store that hangs", "[capture][
     train_steps(hook, 1);
     CHECK_THROWS_WITH(hook.flush(10ms), contains("it did not finish in time"));
   }
-  permission->set_value();  // the writer's thread, left to itself, comes to its end
+  permission->set_value();  // the detached thread ends
   while (store.use_count() > 1) std::this_thread::sleep_for(1ms);
   CHECK(options.checkpoints->size("metadata.json") == std::nullopt);
 }

@@ -1,4 +1,4 @@
-// A store that does what another one does; tests override what they want otherwise.
+// A store that passes all calls to another one; tests override some of them.
 #pragma once
 
 #include <functional>

@@ -1,4 +1,4 @@
-// What our hook writes, beside what Python smdebug wrote of the same tensors.
+// Compares what our hook writes with what Python smdebug wrote of the same tensors.
 #include <cmath>
 #include <cstdlib>
 #include <deque>
@@ -35,7 +35,7 @@ std::map<std::string, std::map<std::int64_t, tt::Tensor>> reconstructed_inputs()
   return out;
 }
 
-/// One step of a golden run: what the training loop must have shown the hook.
+/// One step of a golden run: the tensors that the training loop showed to the hook.
 struct GoldenStep {
   tt::Step step;
   std::vector<std::pair<std::string, tt::Tensor>> tensors;
@@ -50,7 +50,7 @@ struct GoldenRun {
 /// What to do with records of reductions: show them to the hook as the tensors they are called, or let it compute them.
 enum class Reduced { shown, computed };
 
-/// The run as `worker` saw it. A tensor of which only the shape was kept is taken from `inputs`, or is zero.
+/// Returns the run of one worker. A tensor with only a saved shape comes from `inputs`, or is zero.
 GoldenRun replay_of(const golden::Files& files, const std::string& worker, Reduced reduced,
                     const std::map<std::string, std::map<std::int64_t, tt::Tensor>>& inputs = {}) {
   GoldenRun run;
@@ -111,7 +111,7 @@ std::unique_ptr<tt::Hook> hook_for(const std::shared_ptr<tt::Store>& store, cons
   return std::make_unique<tt::Hook>(store, options);
 }
 
-/// Shows hooks what the golden run's workers were shown; the store then holds what the hooks made of it.
+/// Shows the tensors of the golden run's workers to hooks, which write into the store.
 void write_again(const std::shared_ptr<tt::Store>& store, const std::map<std::string, GoldenRun>& workers, bool close) {
   std::vector<std::unique_ptr<tt::Hook>> hooks;
   for (const auto& [worker, run] : workers) hooks.push_back(hook_for(store, worker, run));
@@ -126,7 +126,7 @@ void write_again(const std::shared_ptr<tt::Store>& store, const std::map<std::st
     for (const auto& hook : hooks) hook->close();  // the last ends the run
 }
 
-/// Where the runs written here are left for readers in other languages, if anyone asks.
+/// The directory of written runs for readers in other languages, if there is one.
 void leave_for_others(const tt::Store& store, const std::string& run) {
   const char* directory = std::getenv("TENSORTAP_WRITTEN_RUNS");
   if (directory == nullptr) return;
@@ -142,7 +142,7 @@ std::string text_at(const tt::Store& store, const std::string& key) {
   return bytes ? std::string(tt::text_of(*bytes)) : "(missing)";
 }
 
-/// Collections as JSON. A hook writes down what it was told to do, where smdebug's bare file writer leaves null.
+/// Collections as JSON. A hook writes its configuration where smdebug's bare file writer leaves null.
 json comparable_collections(const std::string& text, bool by_a_hook) {
   json root = json::parse(text);
   if (!by_a_hook)

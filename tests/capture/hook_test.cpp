@@ -21,7 +21,7 @@ namespace {
 
 tt::HookOptions save_all_steps() { return {.collections = {{.name = "all"}}, .save = tt::every(1)}; }
 
-/// A tensor of a framework of one's own, out of reach.
+/// A tensor on a device.
 struct OnDevice {
   friend tt::TensorView tensortap_view(const OnDevice&) { throw tt::Error::device_tensor("w"); }
 };

@@ -1,5 +1,5 @@
-// A training that is killed at every system call of the store, goes on, and must end up with the very files of one that
-// nobody killed. The quick test kills at some of the calls; all of them:
+// Kills a training at every system call of the store and continues it. The files must equal those of a training without
+// a kill. The quick test kills at some of the calls; all of them:
 //   tensortap_tests "[.kill_matrix]"
 #include <tensortap/tensortap.hpp>
 
@@ -40,7 +40,7 @@ class Killer {
 
   tt::FileCalls table() {
     tt::FileCalls calls;
-    calls.fsync = calls.syncfs = [](int) { return 0; };  // what the system was given outlives the process
+    calls.fsync = calls.syncfs = [](int) { return 0; };  // written data outlives the process
     guard(calls.openat);
     guard(calls.mkdirat);
     guard(calls.fsync);
@@ -192,7 +192,7 @@ void check_prefix(const fs::path& run, const fs::path& whole) {
   CHECK(trial.damage().empty());
 }
 
-/// Leaves a run for readers in other languages, if anyone asks.
+/// Keeps a run for readers in other languages, if there is a directory for it.
 void leave_for_others(const fs::path& run, const std::string& name) {
   const char* directory = std::getenv("TENSORTAP_WRITTEN_RUNS");
   if (directory == nullptr || !fs::exists(run / "collections/000000000/worker_0_collections.json")) return;
@@ -202,7 +202,7 @@ void leave_for_others(const fs::path& run, const std::string& name) {
   fs::copy(run, to, fs::copy_options::recursive);
 }
 
-/// Kills at every `stride`th call of a first attempt, and of a second one that has to rewind; then goes on to the end.
+/// Kills at every `stride`th call of a first attempt, and of a second one that rewinds; then trains to the end.
 /// Returns the number of points.
 std::int64_t kill_everywhere(std::int64_t stride, std::int64_t events_per_file) {
   const auto train_and_kill = [&](const fs::path& directory_of_it, std::int64_t n, std::int64_t* count = nullptr) {
@@ -226,7 +226,7 @@ std::int64_t kill_everywhere(std::int64_t stride, std::int64_t events_per_file) 
     check_prefix(at / "run", whole / "run");
     leave_for_others(at / "run", together + name);
     if (fs::exists(at / "run/training_job_end.ts")) {
-      fs::remove(at / "run/claim.smd");  // killed before the end of its claim: nothing else is left to do
+      fs::remove(at / "run/claim.smd");  // killed before the removal of its claim, the last operation
     } else {
       REQUIRE(train_and_kill(at, 0) == 0);
     }

@@ -1,5 +1,4 @@
-// What was committed is there after a loss of power, at whatever moment it came and whatever of the rest reached the
-// disk.
+// Committed steps survive a loss of power at any moment, whatever part of the other data reached the disk.
 #include "store/power_loss.hpp"
 
 #include <algorithm>
@@ -19,13 +18,13 @@ namespace tt = tensortap;
 
 namespace {
 
-/// From so many operations on, a successor goes on after this step or a later one.
+/// After `operations`, a successor continues after this step or a later one.
 struct Promise {
   std::size_t operations = 0;
   std::int64_t step = -1;
 };
 
-/// Trains up to global step `end`, commits every third step and says what that promises.
+/// Trains up to global step `end`, commits every third step and adds the promise of each commit.
 void train_and_commit(power_loss::Disk& disk, tt::Durability durability, std::int64_t end,
                       std::vector<Promise>& promises) {
   const auto checkpoints = std::make_shared<tt::FileStore>((disk / "checkpoints").string(), disk.calls());
@@ -46,7 +45,7 @@ void train_and_commit(power_loss::Disk& disk, tt::Durability durability, std::in
   }
 }
 
-/// What is wrong with the run in this state of the disk: nothing, if it keeps what was promised.
+/// Returns what is wrong with the run in this state of the disk; empty if every promise is kept.
 std::string broken(const fs::path& state, std::int64_t promised) {
   const auto run = std::make_shared<tt::FileStore>((state / "run").string());
   std::int64_t resumed = -1;
@@ -57,7 +56,8 @@ std::string broken(const fs::path& state, std::int64_t promised) {
   } catch (const tt::Error& e) {
     return e.what();
   }
-  if (resumed < promised) return "goes on after " + std::to_string(resumed) + " instead of " + std::to_string(promised);
+  if (resumed < promised)
+    return "continues after " + std::to_string(resumed) + " instead of " + std::to_string(promised);
   const tt::Trial trial(std::static_pointer_cast<const tt::Store>(run));
   if (!trial.damage().empty()) return trial.damage()[0].where + ": " + trial.damage()[0].cause;
   const auto steps = trial.steps();

@@ -127,7 +127,7 @@ TEST_CASE("a commit with a changed checkpoint is skipped", "[capture][resume]") 
     REQUIRE(hook.resumed());
     CHECK(hook.resumed()->global_step == 1);
     REQUIRE(hook.status().notes.size() == 1);
-    CHECK_THAT(hook.status().notes[0], contains("the commit at step 3 is passed over"));
+    CHECK_THAT(hook.status().notes[0], contains("the commit at step 3 is skipped"));
     train_steps(hook, 1);
     commit(hook, *machine.checkpoints, "c");
   }
@@ -264,7 +264,7 @@ TEST_CASE("changed checkpoints are committed with watch_checkpoints", "[capture]
 
 namespace {
 
-/// Everything a reader can tell of a run.
+/// Returns everything that a reader sees of a run.
 std::string seen(const std::shared_ptr<const tt::Store>& store) {
   const tt::Trial trial(store);
   std::string out = trial.ended() ? "ended" : "open";
@@ -276,7 +276,7 @@ std::string seen(const std::shared_ptr<const tt::Store>& store) {
   return out + " damage " + std::to_string(trial.damage().size());
 }
 
-/// A run whose claim everybody gets: two machines that cannot see each other's locks.
+/// A run with a claim that never fails: two machines that cannot see each other's locks.
 class Unclaimed final : public ForwardingStore {
  public:
   using ForwardingStore::ForwardingStore;
@@ -288,7 +288,7 @@ class Unclaimed final : public ForwardingStore {
 }  // namespace
 
 TEST_CASE("a late writer of a superseded attempt changes nothing for readers", "[capture][resume]") {
-  // The zombie stops after its `sleep_at`th operation; the successor trains on; the zombie wakes and does the rest.
+  // The late writer sleeps after its `sleep_at`th operation; the successor trains; the late writer wakes and continues.
   const int sleep_at = GENERATE(range(1, 40));
   CAPTURE(sleep_at);
   class Sleeper final : public ForwardingStore {

@@ -1,4 +1,4 @@
-// A long run: its memory must not grow. Not part of the suite, for it takes a minute:
+// Checks that the memory of a long run does not grow. Not part of the suite, since it takes a minute:
 //   tensortap_tests "[.soak]"
 #include <tensortap/tensortap.hpp>
 
@@ -26,7 +26,7 @@ std::uint64_t resident() {
   return pages * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
 }
 
-/// Forgets the steps it is given.
+/// A store that drops all steps.
 class ForgetfulStore final : public ForwardingStore {
  public:
   using ForwardingStore::put;
@@ -36,8 +36,8 @@ class ForgetfulStore final : public ForwardingStore {
   }
 };
 
-/// A million steps over a hundred thousand names; returns by how many bytes memory has grown after the first tenth, in
-/// which every name was met.
+/// Saves a million steps over a hundred thousand names. Returns the growth of memory after the first tenth, in which
+/// every name is saved once.
 std::int64_t soak(const std::shared_ptr<tt::Store>& store, std::int64_t save_interval) {
   constexpr std::int64_t steps = 1'000'000;
   constexpr std::int64_t names = 100'000;

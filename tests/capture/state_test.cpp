@@ -34,7 +34,7 @@ std::string golden_state(const std::string& path) {
   return {std::istreambuf_iterator<char>(file), {}};
 }
 
-/// Why `text` is refused; empty if it is not. Anything but an Error of the right kind fails the test.
+/// Returns why `text` is refused; empty if it is accepted. Any other exception than the right Error fails the test.
 std::string refusal_of_states(const std::string& text) {
   try {
     (void)tt::parse_states(text, "metadata.json");

@@ -21,7 +21,7 @@ using R = tt::Reduction;
 
 namespace {
 
-/// A step under the eyes of a test: what was saved, and the names of it, which must stay.
+/// A step of a test, and the names that its records refer to.
 class SavedStep {
  public:
   explicit SavedStep(const tt::Step& step) { records.begin(step); }

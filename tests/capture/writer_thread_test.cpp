@@ -27,7 +27,7 @@ constexpr std::chrono::milliseconds little(20);
 Clock::time_point soon() { return Clock::now() + little; }
 Clock::time_point late() { return Clock::now() + plenty; }
 
-/// A writer's work that a test can hold up, and look at. Shared with the thread, which may outlive the test's writer.
+/// Work of a writer that a test can block and observe. Shared with the thread, which may outlive the test's writer.
 class Work {
  public:
   tt::detail::WriterThread::Publish publish() {
@@ -82,7 +82,7 @@ class Work {
   std::vector<std::int64_t> written_;
 };
 
-/// Waits until nobody holds the work any more: the writer's thread has let go of all it had.
+/// Waits until the writer's thread has released the work.
 bool is_released(const std::weak_ptr<Work>& work) {
   for (const auto deadline = late(); Clock::now() < deadline; std::this_thread::sleep_for(std::chrono::milliseconds(1)))
     if (work.expired()) return true;
@@ -115,7 +115,7 @@ bool push(tt::detail::WriterThread& writer, std::int64_t global_step, Clock::tim
   return taken;
 }
 
-/// What one step of `fill` takes of the queue.
+/// Returns the memory of one step of `fill` in the queue.
 std::uint64_t memory_of(std::size_t bytes = 8) {
   tt::detail::QueuedStep step;
   fill(step, 0, bytes);

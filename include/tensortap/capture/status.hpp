@@ -28,8 +28,8 @@ enum class LossReason : std::uint8_t {
 
 /// Returns the reason as text, "the queue was full".
 constexpr std::string_view to_string(LossReason reason) noexcept {
-  constexpr std::string_view names[] = {"the queue was full",      "the write failed",       "there was no time left",
-                                        "another attempt goes on", "the step was too large", "too many names"};
+  constexpr std::string_view names[] = {"the queue was full",        "the write failed",       "there was no time left",
+                                        "a later attempt continues", "the step was too large", "too many names"};
   return names[static_cast<std::size_t>(reason)];
 }
 

@@ -16,7 +16,6 @@
 #include <tensortap/capture/report.hpp>
 #include <tensortap/internal/config.hpp>
 #include <tensortap/record/collections_file.hpp>
-#include <tensortap/reduction.hpp>
 #include <tensortap/select/internal/selection.hpp>
 #include <tensortap/step.hpp>
 #include <tensortap/tensor/view.hpp>
@@ -126,10 +125,7 @@ class Catalog {
     for (const std::size_t i : tensor.collections) {
       if (!selection_.due(i)) continue;
       if (!std::exchange(tensor.due, true)) tensor.request = {};
-      const Collection& collection = selection_.collections()[i];
-      for (const Reduction r : collection.reductions) tensor.request.reductions.insert(r);
-      tensor.request.raw = tensor.request.raw || collection.saves_raw();
-      tensor.request.shape = tensor.request.shape || collection.save_shape;
+      tensor.request.add(selection_.collections()[i]);
     }
   }
 

@@ -100,8 +100,8 @@ class Resumption {
     const std::size_t count = out_.states.size();
     for (; !out_.states.empty() && !is_intact(out_.states.back(), *checkpoints_); out_.states.pop_back())
       out_.notes.push_back("the commit at step " + std::to_string(out_.states.back().last_seen) +
-                           " is passed over: its checkpoint " + in_quotes(out_.states.back().checkpoint) +
-                           " is not as it was");
+                           " is skipped: its checkpoint " + in_quotes(out_.states.back().checkpoint) +
+                           " has changed since");
     if (count > 0 && out_.states.empty()) throw Error::no_intact_state(checkpoints_->location(), count);
     if (!out_.states.empty()) resumed_at_ = out_.states.back().last_seen;
   }

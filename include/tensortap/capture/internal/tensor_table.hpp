@@ -12,15 +12,23 @@
 
 #include <tensortap/internal/config.hpp>
 #include <tensortap/reduction.hpp>
+#include <tensortap/select/collection.hpp>
 
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
 
-/// What is saved of a tensor in one step.
+/// The parts of a tensor to save in one step.
 struct SaveRequest {
   Reductions reductions;
-  bool raw = false;
-  bool shape = false;
+  bool raw = false;    ///< the elements
+  bool shape = false;  ///< the shape alone
+
+  /// Adds the parts that `collection` saves.
+  void add(const Collection& collection) {
+    for (const Reduction r : collection.reductions) reductions.insert(r);
+    raw = raw || collection.saves_raw();
+    shape = shape || collection.save_shape;
+  }
 };
 
 /// A tensor's name, and what follows from it. Only the catalog changes it.
@@ -28,7 +36,7 @@ struct TrackedTensor {
   std::string name;
   std::vector<std::size_t> collections = {};  ///< positions of those it belongs to
   bool saved = false;                         ///< whether anything was saved of it
-  std::uint64_t decided_in = 0;               ///< the step, by the catalog's count, of which the next two speak
+  std::uint64_t decided_in = 0;               ///< the catalog's step count when it set the next two
   bool due = false;                           ///< whether any of its collections is due
   SaveRequest request = {};                   ///< what the due ones save
 };
