@@ -49,7 +49,7 @@ std::optional<tt::Trial> open(const std::string& run, const Judge& how, const tt
 }
 
 void print_rewind(const tt::Rewind& rewind, bool one_worker, std::ostream& out) {
-  out << "attempt " << rewind.run;
+  out << "attempt " << rewind.attempt;
   if (!one_worker) out << " of " << tt::escaped(rewind.worker);
   if (rewind.resumed_at < 0)
     out << " begins anew";

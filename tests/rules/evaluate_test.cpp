@@ -231,7 +231,7 @@ TEST_CASE("findings in steps that were set aside are withdrawn, and remaining st
                                       .on_rewind = [&](const tt::Rewind& rewind) { rewinds.push_back(rewind); }});
   CHECK(findings == tt::evaluate(tt::Trial(run.store), {Multiples{.n = 2}, Sums{}}));
   REQUIRE(rewinds.size() == 1);
-  CHECK(rewinds[0].run == 1);
+  CHECK(rewinds[0].attempt == 1);
   CHECK(rewinds[0].steps == std::vector<std::int64_t>{4, 5, 6});
   // Once each, and once more for what the second attempt found in its own steps.
   for (const tt::Finding& finding : findings)

@@ -206,7 +206,7 @@ TEST_CASE("an index is never read through a symbolic link") {
     CHECK_THAT(trial.damage()[0].cause, contains("symbolic links inside a run are not followed"));
     fs::remove_all(run / "collections");
     fs::remove(run / tt::layout::end_marker);
-    CHECK_THROWS_WITH(tt::Trial(run.string()), contains("nothing of the run can be read"));
+    CHECK_THROWS_WITH(tt::Trial(run.string()), contains("no object of the run can be read"));
   }
   SECTION("to one file") {
     fs::create_directories(run / "index/000000000");
@@ -278,13 +278,13 @@ TEST_CASE("a place in a directory's run beyond the events file is refused") {
 TEST_CASE("a place that holds several records is refused") {
   const auto store = healthy_run();
   put_step(*store, 1, record_of("loss", 1) + record_of("loss", 1));
-  check_spoilt(tt::Trial(store), "its length is not the index's");
+  check_spoilt(tt::Trial(store), "its length differs from the index");
 }
 
 TEST_CASE("a place that holds another tensor is refused") {
   const auto store = healthy_run();
   put_step(*store, 1, record_of("gain\x1b", 1));
-  check_spoilt(tt::Trial(store), "another tensor is in its place (\"gain\\x1b\")");
+  check_spoilt(tt::Trial(store), "it holds another tensor (\"gain\\x1b\")");
 }
 
 TEST_CASE("a record that claims 2^60 bytes is refused") {
@@ -379,7 +379,7 @@ TEST_CASE("an index that claims 2^60 bytes is refused, one that has vanished is 
   }
   SECTION("vanished") {
     store->vanished = tt::layout::index_key(1, worker);
-    check_spoilt(tt::Trial(store), store->vanished + ": it is listed, but not there");
+    check_spoilt(tt::Trial(store), store->vanished + ": it is listed but does not exist");
   }
 }
 

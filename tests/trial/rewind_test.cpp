@@ -144,7 +144,7 @@ TEST_CASE("a rewind is followed through each of its operations") {
     REQUIRE(trial.rewinds().size() == 1);
     const tt::Rewind rewind = trial.rewinds()[0];
     CHECK(rewind.worker == "worker_0");
-    CHECK(rewind.run == 1);
+    CHECK(rewind.attempt == 1);
     CHECK(rewind.resumed_at == 2);
     CHECK(rewind.steps == Steps{3, 4, 5});
   }
@@ -223,7 +223,7 @@ TEST_CASE("an attempt that set nothing aside is told of, the first one is not") 
   HandWriter(store, 1).put_attempt(0);
   const auto rewinds = trial.refresh().rewinds;
   REQUIRE(rewinds.size() == 1);
-  CHECK(rewinds[0].run == 1);
+  CHECK(rewinds[0].attempt == 1);
   CHECK(rewinds[0].steps.empty());
   CHECK(trial.steps() == Steps{0});
 }

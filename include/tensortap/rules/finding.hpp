@@ -1,50 +1,38 @@
-// What a rule found in a step.
+// A problem that a rule has found in a step.
 //
 //   const auto findings = tensortap::evaluate(trial, {tensortap::VanishingGradient{}});
 //   for (const tensortap::Finding& finding : findings) std::cerr << finding << '\n';
 #pragma once
 
-#include <charconv>
-#include <cmath>
-#include <ostream>
+#include <iosfwd>
 #include <string>
 
-#include <tensortap/error.hpp>
 #include <tensortap/internal/config.hpp>
 #include <tensortap/step.hpp>
 
 TENSORTAP_BEGIN_NAMESPACE
 
-/// One finding. `rule`, if it is empty, and `step` are filled in by whoever runs the rule.
+/// One finding. The caller of a rule sets `step` and, if it is empty, `rule`.
 struct Finding {
-  std::string rule = {};     ///< which rule
-  std::string tensor = {};   ///< about which tensor, if it is about one
-  Step step = {};            ///< in which step
-  double value = 0;          ///< the number that gave rise to it
-  std::string message = {};  ///< what is wrong, for people
-  bool failed = false;       ///< nothing was found: the rule, or what was to be done about a finding, has failed
+  std::string rule = {};     ///< the name of the rule
+  std::string tensor = {};   ///< the tensor, if the finding is about one
+  Step step = {};            ///< the step
+  double value = 0;          ///< the number that caused it
+  std::string message = {};  ///< what is wrong, in words
+  bool failed = false;       ///< true: not a finding, but a failure of the rule or of an action
 
-  friend bool operator==(const Finding& a, const Finding& b) {
-    const bool same_value = a.value == b.value || (std::isnan(a.value) && std::isnan(b.value));
-    return a.rule == b.rule && a.tensor == b.tensor && a.step == b.step && same_value && a.message == b.message &&
-           a.failed == b.failed;
-  }
+  /// Compares all fields; NaN values are equal.
+  friend bool operator==(const Finding& a, const Finding& b);
 };
 
-/// `number` in its shortest form that reads back the same.
-inline std::string shortest(double number) {
-  char text[32];
-  return {text, std::to_chars(text, text + sizeof text, number).ptr};
-}
+/// Returns the shortest decimal form of `number` that reads back as the same number.
+std::string shortest(double number);
 
-/// One line without its end, safe to print whatever names and messages hold, and the same in every locale.
-inline std::ostream& operator<<(std::ostream& out, const Finding& finding) {
-  out << escaped(finding.rule) << ": step " << std::to_string(finding.step.global_step);
-  if (finding.step.mode != Mode::global)
-    out << " (" << to_string(finding.step.mode) << ' ' << std::to_string(finding.step.mode_step) << ')';
-  if (!finding.tensor.empty()) out << ": " << in_quotes(finding.tensor);
-  if (finding.failed) out << ": failed";
-  return out << ": " << (finding.message.empty() ? shortest(finding.value) : escaped(finding.message));
-}
+/// Writes one line without its end. It is safe to print, whatever names and messages hold, and independent of locales.
+std::ostream& operator<<(std::ostream& out, const Finding& finding);
 
 TENSORTAP_END_NAMESPACE
+
+#if TENSORTAP_WITH_BODIES
+#include <tensortap/rules/internal/finding_impl.hpp>
+#endif

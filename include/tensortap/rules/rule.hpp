@@ -1,4 +1,4 @@
-// A rule: something that looks at one step after the other and says what is wrong. Any callable is one:
+// A rule looks at one step after the other and reports what is wrong. Any callable of this form is a rule:
 //
 //   tensortap::Rule rule("loss_is_nan", [](const tensortap::StepView& step) -> std::optional<tensortap::Finding> {
 //     const auto loss = step.value("loss");
@@ -7,48 +7,41 @@
 //   });
 #pragma once
 
-#include <algorithm>
-#include <cmath>
 #include <concepts>
-#include <cstdint>
 #include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
-#include <type_traits>
 #include <utility>
 #include <vector>
 
 #include <tensortap/internal/config.hpp>
 #include <tensortap/rules/finding.hpp>
 #include <tensortap/select/collection.hpp>
-#include <tensortap/select/internal/save_request.hpp>
-#include <tensortap/select/save_config.hpp>
-#include <tensortap/step.hpp>
 #include <tensortap/step_view.hpp>
 
 TENSORTAP_BEGIN_NAMESPACE
 
 class Rule;
 
-/// What can be a Rule: it is called with a step and returns what it found.
+/// A type that can become a Rule: its call operator takes a step and returns findings.
 template <class T>
 concept JudgesSteps = !std::same_as<T, Rule> && std::copy_constructible<T> && requires(T & rule, const StepView& step) {
   requires std::same_as<decltype(rule(step)), std::optional<Finding>> ||
       std::same_as<decltype(rule(step)), std::vector<Finding>>;
 };
 
-/// A rule of any kind. It may keep what it saw in earlier steps. A copy must go its own way: after an interruption the
-/// remaining steps are shown to a fresh one. Do not keep state behind pointers, then.
+/// A rule of any type. It may keep state from step to step. Copies must not share that state, for instance through a
+/// pointer: after an interruption, the remaining steps are shown to a copy of the original rule.
 /// Threads: one at a time.
 class Rule {
  public:
-  /// A rule without a name of its own (`static constexpr std::string_view name`) is called "rule"; one without
-  /// `required()` needs no collections.
+  /// Takes the name from `static constexpr std::string_view name` of `rule`, else "rule", and the collections from
+  /// `rule.required()`, else none.
   template <JudgesSteps T>
   Rule(T rule) : Rule(name_of(rule), std::move(rule)) {}  // NOLINT(google-explicit-constructor)
 
-  /// A rule under a name, and what must be saved for it.
+  /// Sets the name and the collections that must be saved for the rule.
   template <JudgesSteps T>
   Rule(std::string name, T rule, std::vector<Collection> required = {})
       : name_(std::move(name)), required_(std::move(required)) {
@@ -67,18 +60,11 @@ class Rule {
   }
 
   [[nodiscard]] const std::string& name() const noexcept { return name_; }
-  /// The collections it looks at, with what must be saved of them.
+  /// Returns the collections that the rule reads, with what must be saved of them.
   [[nodiscard]] const std::vector<Collection>& required() const noexcept { return required_; }
 
-  /// What is wrong in `step`. Throws: what the callable throws.
-  [[nodiscard]] std::vector<Finding> operator()(const StepView& step) {
-    std::vector<Finding> findings = judge_(step);
-    for (Finding& finding : findings) {
-      if (finding.rule.empty()) finding.rule = name_;
-      finding.step = step.step();
-    }
-    return findings;
-  }
+  /// Returns what is wrong in `step`. Throws: what the callable throws.
+  [[nodiscard]] std::vector<Finding> operator()(const StepView& step);
 
  private:
   template <class T>
@@ -97,20 +83,12 @@ class Rule {
   std::function<std::vector<Finding>(const StepView&)> judge_;
 };
 
-/// What must be saved for all `rules`, one collection of each name: for the hook's options. Where two ask for the same,
-/// it is saved whenever one of them wants it.
-inline std::vector<Collection> required_by(const std::vector<Rule>& rules) {
-  std::vector<Collection> out;
-  for (const Rule& rule : rules)
-    for (const Collection& collection : rule.required()) {
-      const auto same =
-          std::find_if(out.begin(), out.end(), [&](const Collection& other) { return other.name == collection.name; });
-      if (same == out.end())
-        out.push_back(collection);
-      else
-        detail::unite(*same, collection);
-    }
-  return out;
-}
+/// Returns the collections that must be saved for all `rules`, one of each name, for the hook's options. If two rules
+/// need the same collection, it is saved whenever one of them needs it.
+std::vector<Collection> required_by(const std::vector<Rule>& rules);
 
 TENSORTAP_END_NAMESPACE
+
+#if TENSORTAP_WITH_BODIES
+#include <tensortap/rules/internal/rule_impl.hpp>
+#endif

@@ -1,10 +1,10 @@
-// What the names of a run's objects say: a few calls to the store however long the run is, for none of them is read.
+// What the object names of a run tell: its steps, workers and attempts, at the price of a few listings, however long
+// the run is. No object is read.
 //
 //   const auto outline = tensortap::outline_of(*tensortap::open_store("runs/42"));
 //   std::cout << outline.steps.size() << " steps of " << outline.workers.size() << " workers\n";
 #pragma once
 
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <set>
@@ -12,34 +12,25 @@
 #include <vector>
 
 #include <tensortap/internal/config.hpp>
-#include <tensortap/record/layout.hpp>
-#include <tensortap/store/store.hpp>
 
 TENSORTAP_BEGIN_NAMESPACE
 
+class Store;
+
+/// The outline of a run.
 struct RunOutline {
-  std::vector<std::int64_t> steps = {};  ///< global steps that any worker has saved; ascending
+  std::vector<std::int64_t> steps = {};  ///< global steps that at least one worker has saved; ascending
   std::set<std::string> workers = {};
-  std::size_t attempts = 0;  ///< that were begun, of all workers; 0 in a run of smdebug
-  bool ended = false;        ///< its end marker is there
+  std::size_t attempts = 0;  ///< of all workers; 0 if smdebug wrote the run
+  bool ended = false;        ///< the end marker exists
 };
 
-/// The outline of the run in `store`. While an attempt goes back to its last commit, what it has not set aside yet is in
-/// it; a Trial reads the index and tells that apart. Throws: the store failed.
-inline RunOutline outline_of(const Store& store) {
-  RunOutline outline;
-  outline.ended = store.size(layout::end_marker).has_value();
-  for (const ObjectInfo& object : store.list(layout::collections_prefix))
-    if (auto worker = layout::parse_collections_key(object.key)) outline.workers.insert(*worker);
-  for (const ObjectInfo& object : store.list(layout::index_prefix))
-    if (const auto name = layout::parse_index_key(object.key)) {
-      outline.workers.insert(name->worker);
-      outline.steps.push_back(name->global_step);
-    }
-  std::sort(outline.steps.begin(), outline.steps.end());
-  outline.steps.erase(std::unique(outline.steps.begin(), outline.steps.end()), outline.steps.end());
-  outline.attempts = store.list(layout::attempts_prefix).size();
-  return outline;
-}
+/// Returns the outline of the run in `store`. While a new attempt archives the steps of its predecessor, the outline
+/// still holds those that are left; a Trial reads the index and leaves them out. Throws: the store failed.
+RunOutline outline_of(const Store& store);
 
 TENSORTAP_END_NAMESPACE
+
+#if TENSORTAP_WITH_BODIES
+#include <tensortap/trial/internal/outline_impl.hpp>
+#endif

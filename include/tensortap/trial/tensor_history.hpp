@@ -5,98 +5,75 @@
 //     if (const auto value = loss.value(step)) std::cout << step << ' ' << value->number(0) << '\n';
 #pragma once
 
-#include <algorithm>
 #include <cstdint>
 #include <map>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include <tensortap/internal/config.hpp>
-#include <tensortap/reduce/statistics.hpp>
+#include <tensortap/reduce/statistics_record.hpp>
 #include <tensortap/reduction.hpp>
 #include <tensortap/step.hpp>
 #include <tensortap/tensor/tensor.hpp>
-#include <tensortap/trial/internal/live_run.hpp>
-#include <tensortap/trial/internal/saved_tensor.hpp>
 
 TENSORTAP_BEGIN_NAMESPACE
 
+namespace detail {
+class LiveRun;
+class SavedTensor;
+struct StoredTensor;
+}  // namespace detail
+
 /// What a run holds of one tensor. Steps are those of `mode()`: global steps for Mode::global, else the mode's own.
-/// Without a worker, the alphabetically first that has what is asked for answers. What is damaged reads as absent and
-/// is listed in `trial.damage()`; what a new attempt has set aside reads as absent. Of a run that is followed, it shows
-/// what the trial knows; `steps()` looks for more.
-/// Threads: any. Lifetime: of its own; the Trial may be gone.
+/// If no worker is given, the alphabetically first that has the requested value answers. Damaged data reads as absent
+/// and is listed in `trial.damage()`; data of a superseded attempt reads as absent. In a followed run `steps()` reads
+/// what is new; the other functions use what the trial has read already.
+/// Threads: any. Lifetime: independent of the Trial.
 class TensorHistory {
  public:
-  TensorHistory(std::shared_ptr<detail::LiveRun> run, const detail::TensorEntry* tensor, Mode mode)
-      : run_(std::move(run)), tensor_(tensor), mode_(mode) {}
-
-  [[nodiscard]] const std::string& name() const noexcept { return tensor_->first; }
+  [[nodiscard]] const std::string& name() const noexcept;
   [[nodiscard]] Mode mode() const noexcept { return mode_; }
 
-  /// The steps in which anything was saved of it, complete or not; ascending.
-  [[nodiscard]] std::vector<std::int64_t> steps() const {
-    return run_->query([this](const detail::Run& run) {
-      std::vector<std::int64_t> out;
-      for (const std::int64_t global_step : tensor_->second.steps) {
-        const Step& step = *run.numbers().find(run.numbers().first_of(global_step));
-        if (mode_ == Mode::global) out.push_back(step.global_step);
-        if (mode_ != Mode::global && step.mode == mode_) out.push_back(step.mode_step);
-      }
-      std::sort(out.begin(), out.end());
-      out.erase(std::unique(out.begin(), out.end()), out.end());
-      return out;
-    });
-  }
+  /// Returns the steps, complete or not, in which a worker has saved the tensor, a reduction or a shape; ascending.
+  [[nodiscard]] std::vector<std::int64_t> steps() const;
 
-  /// The workers that saved anything of it in `step`.
-  [[nodiscard]] std::vector<std::string> workers(std::int64_t step) const { return at(step).workers(); }
+  /// Returns the workers that have saved it in `step`, sorted.
+  [[nodiscard]] std::vector<std::string> workers(std::int64_t step) const;
 
-  /// The elements; nothing if they were not saved or cannot be read.
-  [[nodiscard]] std::optional<Tensor> value(std::int64_t step, std::string_view worker = {}) const {
-    return at(step).value(worker);
-  }
+  /// Returns the elements; nullopt if they were not saved or cannot be read.
+  [[nodiscard]] std::optional<Tensor> value(std::int64_t step, std::string_view worker = {}) const;
 
-  /// The shape, saved by itself or with the elements.
-  [[nodiscard]] std::optional<Tensor::Shape> shape(std::int64_t step, std::string_view worker = {}) const {
-    return at(step).shape(worker);
-  }
+  /// Returns the shape, which is saved by itself or with the elements.
+  [[nodiscard]] std::optional<Tensor::Shape> shape(std::int64_t step, std::string_view worker = {}) const;
 
-  /// A reduction as it was saved; else out of saved statistics, or computed from the elements.
-  [[nodiscard]] std::optional<double> reduction(std::int64_t step, Reduction r, std::string_view worker = {}) const {
-    return at(step).reduction(r, worker);
-  }
+  /// Returns the saved reduction; else computes it from saved statistics, else from the elements.
+  [[nodiscard]] std::optional<double> reduction(std::int64_t step, Reduction r, std::string_view worker = {}) const;
 
-  /// All statistics as they were saved; else computed from the elements, if they were.
-  [[nodiscard]] std::optional<Statistics> statistics(std::int64_t step, std::string_view worker = {}) const {
-    return at(step).statistics(worker);
-  }
+  /// Returns the saved statistics; else computes them from the elements.
+  [[nodiscard]] std::optional<Statistics> statistics(std::int64_t step, std::string_view worker = {}) const;
 
-  /// The saved reductions by their stored spelling ("mean", "abs_l2"), with their element types.
-  [[nodiscard]] std::map<std::string, Tensor> saved_reductions(std::int64_t step, std::string_view worker = {}) const {
-    return at(step).reductions(worker);
-  }
+  /// Returns the saved reductions by their stored spelling ("mean", "abs_l2"), with their element types.
+  [[nodiscard]] std::map<std::string, Tensor> saved_reductions(std::int64_t step, std::string_view worker = {}) const;
 
-  /// What its records take in the events files. Units: bytes.
-  [[nodiscard]] std::uint64_t stored_bytes() const {
-    std::uint64_t sum = 0;
-    for (const std::int64_t step : steps()) sum += at(step).stored_bytes();
-    return sum;
-  }
+  /// Returns the size of its records in the events files. Units: bytes.
+  [[nodiscard]] std::uint64_t stored_bytes() const;
 
  private:
-  [[nodiscard]] detail::SavedTensor at(std::int64_t step) const {
-    auto answers = run_->look([&](const detail::Run& run) { return run.answers(tensor_, mode_, step); });
-    return {run_, tensor_, std::move(answers), step};
-  }
+  friend class Trial;
+  TensorHistory(std::shared_ptr<detail::LiveRun> run, const detail::StoredTensor* tensor, Mode mode);
+
+  [[nodiscard]] detail::SavedTensor at(std::int64_t step) const;
 
   std::shared_ptr<detail::LiveRun> run_;
-  const detail::TensorEntry* tensor_;  // in *run_, where it stays
+  const detail::StoredTensor* tensor_;  // owned by *run_, which never moves it
   Mode mode_;
 };
 
 TENSORTAP_END_NAMESPACE
+
+#if TENSORTAP_WITH_BODIES
+#include <tensortap/trial/internal/tensor_history_impl.hpp>
+#endif

@@ -1,4 +1,4 @@
-// How a run is read: as it is now, or on and on while it is written.
+// How a run is read: once, as it is now, or again and again while it is written.
 //
 //   tensortap::Trial trial("runs/42", {.follow = true, .wait_for_run = std::chrono::minutes(5)});
 #pragma once
@@ -8,7 +8,6 @@
 #include <functional>
 #include <optional>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include <tensortap/internal/config.hpp>
@@ -16,7 +15,7 @@
 
 TENSORTAP_BEGIN_NAMESPACE
 
-/// Global steps from `begin` to before `end`; without an end, all from `begin`.
+/// The global steps from `begin` to before `end`; without an end, all from `begin`.
 struct StepRange {
   std::int64_t begin = 0;
   std::optional<std::int64_t> end = {};
@@ -24,55 +23,59 @@ struct StepRange {
   [[nodiscard]] bool contains(std::int64_t step) const noexcept { return step >= begin && (!end || step < *end); }
 };
 
-/// How a trial looks at its run.
+/// How a trial reads its run.
 struct TrialOptions {
   using Clock = std::chrono::steady_clock;
 
-  /// Queries look for what is new by themselves. Else the trial shows the run as it was when it was made, or refreshed.
-  bool follow = false;
-  /// They do so at most this often.
-  std::chrono::nanoseconds refresh_interval = std::chrono::milliseconds(500);
-  /// How long the constructor waits for the run to be there.
-  std::chrono::nanoseconds wait_for_run = std::chrono::nanoseconds::zero();
+  // ---- What is read, and when
 
-  /// What lies outside is not read, and is not there.
+  /// Queries read what is new. Else the trial shows the run as of its construction or its last refresh.
+  bool follow = false;
+  /// The shortest time between two reads by queries.
+  std::chrono::nanoseconds refresh_interval = std::chrono::milliseconds(500);
+  /// How long the constructor waits for the run to exist.
+  std::chrono::nanoseconds wait_for_run = std::chrono::nanoseconds::zero();
+  /// Steps outside this range are not read: to the trial they do not exist.
   StepRange range_steps = {};
 
-  /// How often waits look.
+  // ---- Waits
+
+  /// The time between two reads of a wait.
   std::chrono::nanoseconds poll_interval = std::chrono::milliseconds(500);
-  /// How long a run with several workers and an end marker is given for steps that some have not written yet; smdebug's
-  /// marker is there when the first of them has closed.
+  /// How long a run of several workers stays open after its end marker, if some workers have not written all steps.
+  /// smdebug writes the marker when the first worker closes.
   std::chrono::nanoseconds end_delay = std::chrono::seconds(1);
   /// Ends every wait.
   StopSignal stop = {};
-  /// Threads: those that query.
-  std::function<Clock::time_point()> clock = [] { return Clock::now(); };
-  /// How waits wait. Threads: those that wait.
-  std::function<void(std::chrono::nanoseconds)> sleep = [](std::chrono::nanoseconds t) {
-    std::this_thread::sleep_for(t);
-  };
+
+  // ---- For tests
+
+  /// Returns the time. Empty: the system's steady clock. Threads: those that query.
+  std::function<Clock::time_point()> clock = {};
+  /// Sleeps between two reads of a wait. Empty: the system's sleep. Threads: those that wait.
+  std::function<void(std::chrono::nanoseconds)> sleep = {};
 };
 
 /// Whether a step can be read.
 enum class StepState : std::uint8_t {
-  available,          ///< it is there, from all workers that will write it
-  unavailable,        ///< it is not, and will not be: later steps are there, or the run has ended
-  not_yet_available,  ///< it may come
+  available,          ///< yes: all workers have written it, or will not any more
+  unavailable,        ///< no, and it never will: later steps are complete, or the run has ended
+  not_yet_available,  ///< not now, but it may be written
 };
 
-/// A new attempt, noticed: an earlier one was interrupted, and what it had saved beyond its last commit is gone.
+/// The start of a new attempt: its predecessor was interrupted, and the steps beyond the last commit do not count.
 struct Rewind {
   std::string worker;
-  std::int64_t run = 0;             ///< the attempt that goes on
-  std::int64_t resumed_at = -1;     ///< after this global step
-  std::vector<std::int64_t> steps;  ///< the global steps that were there and went; ascending
+  std::int64_t attempt = 0;         ///< the number of the new attempt
+  std::int64_t resumed_at = -1;     ///< the last global step of earlier attempts that counts
+  std::vector<std::int64_t> steps;  ///< the global steps that the trial showed and that are gone; ascending
 };
 
-/// What a refresh found.
+/// What a refresh has found.
 struct Changes {
-  std::vector<std::int64_t> steps;  ///< global steps of which something new is there; ascending
-  std::vector<Rewind> rewinds;      ///< in their order
-  bool ended = false;               ///< the run has ended since the refresh before
+  std::vector<std::int64_t> steps;  ///< global steps with new data; ascending
+  std::vector<Rewind> rewinds;      ///< in order
+  bool ended = false;               ///< the run has ended since the previous refresh
 
   [[nodiscard]] bool empty() const noexcept { return steps.empty() && rewinds.empty() && !ended; }
 };

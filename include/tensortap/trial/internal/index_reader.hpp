@@ -1,14 +1,15 @@
-// Reads the index of a run, and of it only what is new, so that after each reading the steps of every worker are a
-// prefix of those that count:
+// Reads what is new in the index of a run, so that after each reading the steps of every worker are a prefix of those
+// that count:
 //
-//   - A listing may miss what is put while it is made. So what is new is listed twice, and believed as far as the first
-//     listing goes: whatever was put before that is in the second.
-//   - Index files that do not count, because their attempt is dead, or that cannot be read, are looked at again: a
-//     younger attempt may put its own in their place.
-//   - Index files that name no attempt count while they are there. Once a younger attempt has begun, that is looked at.
-//   - Where calls take their time index files are read at the same time, so in no order. None of the above needs one.
-//
-// Not for users: Trial is the way in.
+//   - A listing may miss objects that are put while it is made. So the reader lists twice and accepts new files up to
+//     the last one of the first listing: the second listing has all that was put before that one.
+//   - The reader defers index files whose attempt is superseded or unknown, and those that it cannot parse, and reads
+//     them again later: a new attempt may put its own files in their place.
+//   - Index files that name no attempt count while they exist. Once a new attempt has begun, the reader checks whether
+//     it has moved or replaced them.
+//   - If the store gains from it, several index files are read at a time, hence in no order. None of the above relies
+//   on
+//     an order.
 #pragma once
 
 #include <algorithm>
@@ -28,9 +29,10 @@
 #include <tensortap/record/internal/attempts.hpp>
 #include <tensortap/record/layout.hpp>
 #include <tensortap/store/store.hpp>
-#include <tensortap/trial/trial_options.hpp>
-#include <tensortap/trial/internal/run.hpp>
+#include <tensortap/trial/internal/run_model.hpp>
 #include <tensortap/trial/internal/text_objects.hpp>
+#include <tensortap/trial/internal/worker_step.hpp>
+#include <tensortap/trial/trial_options.hpp>
 
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
@@ -38,160 +40,159 @@ namespace detail {
 /// Threads: one at a time.
 class IndexReader {
  public:
-  /// An index file that was read, and is not judged yet.
-  using Found = Run::Answer;
-
   IndexReader(const TextObjects& objects, const StepRange& range) : objects_(objects), range_(range) {}
 
-  /// The index files that are not in `run` yet, in no order. `make_part(index, name, key, size)` makes their parts.
-  /// All of the index is looked through if it is the `last` time.
-  template <class MakePart>
-  [[nodiscard]] std::vector<Found> read(const Run& run, bool last, const MakePart& make_part) {
+  /// Returns the steps that `model` lacks, in no order. `make(index, name, key, size)` makes a WorkerStepPtr. Reads all
+  /// deferred files and lists the whole index if this is the `last` reading.
+  template <class Make>
+  [[nodiscard]] std::vector<WorkerStepPtr> read(const RunModel& model, bool last, const Make& make) {
     found_.clear();
-    met_.clear();
+    read_.clear();
     vanished_.clear();
-    probe(run, last ? pending_.size() : probes, make_part);
-    if (!is_passed_ && !read_listed(run, last ? std::string() : after_complete(run), make_part))
-      for (const Found& found : std::exchange(found_, {})) put_off(found, false);
-    reread_dead(run, make_part);
-    for (const Found& found : found_) goes_on_.insert(found.worker);
+    read_deferred(model, last ? deferred_.size() : deferred_per_reading, make);
+    if (!range_passed_ && !read_listed(model, last ? std::string() : after_complete(model), make))
+      for (const WorkerStepPtr& found : std::exchange(found_, {})) defer(*found, false);
+    reread_superseded(model, make);
+    for (const WorkerStepPtr& found : found_) settled_workers_.insert(found->worker);
     return std::exchange(found_, {});
   }
 
-  /// `found` does not count, because its attempt is dead, or is not known yet.
-  void put_off(const Found& found, bool dead) {
-    pending_[found.part->key] = {{found.part->step.global_step, found.worker}, dead};
+  /// Puts `step` aside because its attempt is superseded, or else not known yet.
+  void defer(const WorkerStep& step, bool superseded) {
+    deferred_[step.key] = {{step.step.global_step, step.worker}, superseded};
   }
 
-  /// `part`, which is in the run, may be moved or replaced.
-  void doubt(const Found& part) {
-    doubtful_.insert_or_assign(part.part->key, part);
-    goes_on_.erase(part.worker);
+  /// Watches `step` of the model, which a new attempt may move or replace.
+  void watch(const WorkerStepPtr& step) {
+    watched_.insert_or_assign(step->key, step);
+    settled_workers_.erase(step->worker);
   }
 
-  /// The steps and workers of those that the last reading found moved or replaced.
+  /// Returns steps and workers of the watched files that the last reading has found moved or replaced.
   [[nodiscard]] const std::set<std::pair<std::int64_t, std::string>>& vanished() const noexcept { return vanished_; }
 
-  /// Forgets what was put off and will not count any more.
-  void forget_passed(const Run& run) {
-    std::erase_if(pending_, [&](const auto& pending) {
-      return is_passed(run, pending.second) && pending.second.name.global_step <= run.last_complete();
+  /// Forgets deferred files that will never count.
+  void forget_passed(const RunModel& model) {
+    std::erase_if(deferred_, [&](const auto& deferred) {
+      return is_passed(model, deferred.second) && deferred.second.name.global_step <= model.last_complete();
     });
   }
 
-  /// Who has written an index file, readable or not.
+  /// Returns the workers that have written an index file, readable or not.
   [[nodiscard]] const std::set<std::string>& workers() const noexcept { return workers_; }
 
-  /// An attempt has begun: what lies behind may be written again.
-  void rewind() {
-    is_passed_ = false;
-    beyond_.clear();
+  /// Notes that an attempt has begun, which may write steps again.
+  void attempt_has_begun() {
+    range_passed_ = false;
+    workers_past_range_.clear();
   }
 
-  /// Whether `needed` workers have gone beyond the range of steps: nothing in it is to come.
+  /// Returns whether `needed` workers have passed the range of steps, so that none of its steps can appear.
   [[nodiscard]] bool passes_range(const Attempts& attempts, std::int64_t needed) {
-    // What lies beyond is not read, so it may be a dead attempt's.
+    // Files beyond the range are not read, so a superseded attempt may have written them.
     const auto is_certain = [&](const std::string& worker) {
       const std::int64_t last = attempts.last(worker);
       return last <= 0 || attempts.counts(worker, last - 1, *range_.end - 1);
     };
-    is_passed_ = range_.end && std::count_if(beyond_.begin(), beyond_.end(), is_certain) >= needed;
-    return is_passed_;
+    range_passed_ =
+        range_.end && std::count_if(workers_past_range_.begin(), workers_past_range_.end(), is_certain) >= needed;
+    return range_passed_;
   }
 
  private:
-  /// An index file that is there, and not in the run.
-  struct Pending {
+  /// An index file that exists but is not in the model.
+  struct Deferred {
     layout::StepName name;
-    bool dead = false;  // its attempt does not count; else it cannot be read, or its attempt is not known
+    bool superseded = false;  // else it cannot be read, or its attempt is not known
   };
-  static constexpr std::size_t probes = 32;  // twice in one reading: dead attempts may have left very many
-  using Listed = std::vector<std::pair<layout::StepName, std::string>>;  // with their keys
-  using Gone = std::map<std::string, layout::StepName>;                  // by key
+  // Taken twice in one reading. A bound, because a superseded attempt may have left very many files.
+  static constexpr std::size_t deferred_per_reading = 32;
+  using NamedKeys = std::vector<std::pair<layout::StepName, std::string>>;
+  using NamesByKey = std::map<std::string, layout::StepName>;
 
-  /// How far each attempt of each worker has come.
+  /// The last step of each attempt of each worker.
   class Frontier {
    public:
-    void add(const Found& found) {
-      auto& step = steps_[found.worker].try_emplace(run_of(found), -1).first->second;
-      step = std::max(step, found.part->step.global_step);
+    void add(const WorkerStep& step) {
+      auto& last = last_[step.worker].try_emplace(number_of(step), -1).first->second;
+      last = std::max(last, step.step.global_step);
     }
-    /// Whether one of `run` or a younger attempt of `worker` is at `step` or beyond: then whatever counts there was put
-    /// before.
-    [[nodiscard]] bool covers(const std::string& worker, std::int64_t run, std::int64_t step) const {
-      const auto found = steps_.find(worker);
-      return found != steps_.end() && std::any_of(found->second.lower_bound(run), found->second.end(),
-                                                  [&](const auto& attempt) { return attempt.second >= step; });
+    /// Returns whether attempt `attempt` of `worker`, or a later one, is at `step` or beyond: then every file that
+    /// counts up to `step` was put before.
+    [[nodiscard]] bool covers(const std::string& worker, std::int64_t attempt, std::int64_t step) const {
+      const auto found = last_.find(worker);
+      return found != last_.end() && std::any_of(found->second.lower_bound(attempt), found->second.end(),
+                                                 [&](const auto& last) { return last.second >= step; });
     }
-    [[nodiscard]] bool covers(const Found& found) const {
-      return covers(found.worker, run_of(found), found.part->step.global_step);
+    [[nodiscard]] bool covers(const WorkerStep& step) const {
+      return covers(step.worker, number_of(step), step.step.global_step);
     }
 
-    static constexpr std::int64_t no_run = -1;
+    static constexpr std::int64_t no_attempt = -1;
 
    private:
-    static std::int64_t run_of(const Found& found) { return found.part->run.value_or(no_run); }
+    static std::int64_t number_of(const WorkerStep& step) { return step.attempt.value_or(no_attempt); }
 
-    std::map<std::string, std::map<std::int64_t, std::int64_t>> steps_;  // by worker, by attempt
+    std::map<std::string, std::map<std::int64_t, std::int64_t>> last_;  // by worker, by attempt
   };
 
-  /// After what a listing begins: all there is up to the last complete step is known.
-  [[nodiscard]] std::string after_complete(const Run& run) const {
-    constexpr std::int64_t longer_numbers = 100'000'000'000;  // beyond, keys are not in the order of numbers
-    const std::int64_t known = std::max(run.last_complete(), range_.begin - 1);
+  /// Returns the key after which a listing begins: the files up to the last complete step are known.
+  [[nodiscard]] std::string after_complete(const RunModel& model) const {
+    constexpr std::int64_t longer_numbers = 100'000'000'000;  // from here on, keys do not sort by number
+    const std::int64_t known = std::max(model.last_complete(), range_.begin - 1);
     if (known < 0 || known >= longer_numbers) return {};
     const std::string key = layout::index_key(known + 1, "");
-    const std::string after = key.substr(0, key.rfind('_'));  // before those of all workers
-    if (doubtful_.empty()) return after;
-    const std::string& doubtful = doubtful_.begin()->first;
-    return std::min(after, doubtful.substr(0, doubtful.size() - 1));
+    const std::string after = key.substr(0, key.rfind('_'));  // sorts before the keys of all workers
+    if (watched_.empty()) return after;
+    const std::string& watched = watched_.begin()->first;
+    return std::min(after, watched.substr(0, watched.size() - 1));
   }
 
-  /// Reads what is listed and not known. False if it cannot be listed.
-  template <class MakePart>
-  bool read_listed(const Run& run, const std::string& after, const MakePart& make_part) {
+  /// Reads the listed files that are not known. Returns false if they cannot be listed.
+  template <class Make>
+  bool read_listed(const RunModel& model, const std::string& after, const Make& make) {
     const auto first = objects_.list(layout::index_prefix, after);
     if (!first) return false;
     forget_missing(*first, after);
-    check_doubtful(*first);
-    const Gone gone = read_each(fresh_among(*first, run), make_part);
+    check_watched(*first);
+    const NamesByKey gone = read_each(unknown_among(*first, model), make);
     if (found_.empty() && gone.empty()) return true;
 
     const auto second = objects_.list(layout::index_prefix, after);
     if (!second) return false;
-    drop_unsettled(run, *second, after);
+    drop_replaced(model, *second, after);
     Frontier frontier;
-    for (const Found& found : found_) frontier.add(found);
+    for (const WorkerStepPtr& found : found_) frontier.add(*found);
     const auto count = static_cast<std::ptrdiff_t>(found_.size());
-    Listed chosen = fresh_among(*second, run);
+    NamedKeys chosen = unknown_among(*second, model);
     std::erase_if(chosen, [&](const auto& file) {
       return !gone.contains(file.second) &&
-             !frontier.covers(file.first.worker, Frontier::no_run, file.first.global_step);
+             !frontier.covers(file.first.worker, Frontier::no_attempt, file.first.global_step);
     });
-    for (const auto& [key, name] : read_each(chosen, make_part))
+    for (const auto& [key, name] : read_each(chosen, make))
       if (gone.contains(key)) {
         objects_.add_missing(key);
-        pending_[key] = {name, false};
+        deferred_[key] = {name, false};
       }
-    // Only now is it known which attempt wrote them.
+    // The attempts of these files are known only now.
     const auto uncovered = std::stable_partition(found_.begin() + count, found_.end(),
-                                                 [&](const Found& found) { return frontier.covers(found); });
-    for (auto found = uncovered; found != found_.end(); ++found) put_off(*found, false);
+                                                 [&](const WorkerStepPtr& found) { return frontier.covers(*found); });
+    for (auto found = uncovered; found != found_.end(); ++found) defer(**found, false);
     found_.erase(uncovered, found_.end());
     return true;
   }
 
-  /// Those of `objects` that are not known, by number: steps of more than 12 digits sort wrongly as text.
-  [[nodiscard]] Listed fresh_among(const std::vector<ObjectInfo>& objects, const Run& run) {
-    Listed out;
+  /// Returns the unknown index files among `objects`, sorted by number: more than 12 digits do not sort as text.
+  [[nodiscard]] NamedKeys unknown_among(const std::vector<ObjectInfo>& objects, const RunModel& model) {
+    NamedKeys out;
     for (const ObjectInfo& object : objects) {
       auto name = layout::parse_index_key(object.key);
       if (!name) continue;
-      if (range_.end && name->global_step >= *range_.end) beyond_.insert(name->worker);
-      const Run::Parts* parts = run.parts(name->global_step);
+      if (range_.end && name->global_step >= *range_.end) workers_past_range_.insert(name->worker);
+      const RunModel::ByWorker* by_worker = model.worker_steps(name->global_step);
       const std::pair id(name->global_step, name->worker);
-      const bool known = (parts != nullptr && parts->contains(name->worker) && !vanished_.contains(id)) ||
-                         pending_.contains(object.key) || met_.contains(id);
+      const bool known = (by_worker != nullptr && by_worker->contains(name->worker) && !vanished_.contains(id)) ||
+                         deferred_.contains(object.key) || read_.contains(id);
       if (!known && range_.contains(name->global_step)) out.emplace_back(std::move(*name), object.key);
     }
     std::sort(out.begin(), out.end(), [](const auto& a, const auto& b) {
@@ -200,51 +201,50 @@ class IndexReader {
     return out;
   }
 
-  /// Reads them, as many at once as pays off. Returns those that are gone.
-  template <class MakePart>
-  Gone read_each(const Listed& files, const MakePart& make_part) {
-    Gone gone;
+  /// Reads `files` in batches. Returns those that do not exist any more.
+  template <class Make>
+  NamesByKey read_each(const NamedKeys& files, const Make& make) {
+    NamesByKey gone;
     std::vector<std::string> keys;
     for (std::size_t begin = 0; begin < files.size(); begin += keys.size()) {
       keys.clear();
-      const std::size_t end = std::min(files.size(), begin + objects_.at_once());
+      const std::size_t end = std::min(files.size(), begin + objects_.batch_size());
       for (std::size_t i = begin; i < end; ++i) keys.push_back(files[i].second);
       const auto read = objects_.read_all(keys, parse_checked);
       for (std::size_t i = begin; i < end; ++i) {
         const auto& [name, key] = files[i];
         const auto& index = read[i - begin];
-        pending_.erase(key);
+        deferred_.erase(key);
         if (index.gone) {
           gone.emplace(key, name);
           continue;
         }
-        met_.emplace(name.global_step, name.worker);
+        read_.emplace(name.global_step, name.worker);
         workers_.insert(name.worker);
         if (index.value) {
-          found_.push_back({name.worker, make_part(*index.value, name, key, index.size)});
+          found_.push_back(make(*index.value, name, key, index.size));
         } else {
-          pending_[key] = {name, false};
+          deferred_[key] = {name, false};
         }
       }
     }
     return gone;
   }
 
-  /// Of those that name no attempt, though there are younger ones, the last may have been read before they were moved,
-  /// and the first after they were put again. What is not as it was read, and all behind, has to be read anew.
-  void drop_unsettled(const Run& run, const std::vector<ObjectInfo>& listed, const std::string& after) {
+  /// Drops index files without an attempt whose size has changed since they were read, and every later one of that
+  /// worker: a new attempt may have moved the last of them before, and replaced the first of them after it was read.
+  void drop_replaced(const RunModel& model, const std::vector<ObjectInfo>& listed, const std::string& after) {
     std::map<std::string, std::int64_t> first;  // by worker
-    for (const Found& found : found_) {
-      const Part& part = *found.part;
-      if (part.run || part.key <= after || run.attempts.last(found.worker) <= 0) continue;
-      if (const ObjectInfo* object = find(listed, part.key); object != nullptr && object->size == part.index_size)
+    for (const WorkerStepPtr& found : found_) {
+      if (found->attempt || found->key <= after || model.attempts.last(found->worker) <= 0) continue;
+      if (const ObjectInfo* object = find(listed, found->key); object != nullptr && object->size == found->index_size)
         continue;
-      auto& step = first.try_emplace(found.worker, part.step.global_step).first->second;
-      step = std::min(step, part.step.global_step);
+      auto& step = first.try_emplace(found->worker, found->step.global_step).first->second;
+      step = std::min(step, found->step.global_step);
     }
-    std::erase_if(found_, [&](const Found& found) {
-      const auto from = first.find(found.worker);
-      return from != first.end() && found.part->step.global_step >= from->second;
+    std::erase_if(found_, [&](const WorkerStepPtr& found) {
+      const auto from = first.find(found->worker);
+      return from != first.end() && found->step.global_step >= from->second;
     });
   }
 
@@ -257,50 +257,51 @@ class IndexReader {
     return index;
   }
 
-  /// Looks at pending files again: the first ones, since workers go on in order, and some of the others in turn. Before
-  /// the listing: what a live one comes after is then listed.
-  template <class MakePart>
-  void probe(const Run& run, std::size_t limit, const MakePart& make_part) {
-    std::map<std::string, layout::StepName> chosen;
+  /// Reads deferred files again: the first ones, because workers write in order, and others in turn. It does so before
+  /// the listing, which then has every file put before those found here.
+  template <class Make>
+  void read_deferred(const RunModel& model, std::size_t limit, const Make& make) {
+    NamesByKey chosen;
     const auto choose = [&](auto at) {
-      for (std::size_t i = 0, n = 0; i < pending_.size() && n < limit; ++i, ++at) {
-        if (at == pending_.end()) at = pending_.begin();
-        if (is_passed(run, at->second)) continue;
+      for (std::size_t i = 0, n = 0; i < deferred_.size() && n < limit; ++i, ++at) {
+        if (at == deferred_.end()) at = deferred_.begin();
+        if (is_passed(model, at->second)) continue;
         chosen.emplace(at->first, at->second.name);
-        last_probed_ = at->first;
+        last_tried_ = at->first;
         ++n;
       }
     };
-    const std::string turn = last_probed_;
-    choose(pending_.begin());
-    choose(pending_.upper_bound(turn));
-    Listed files;
+    const std::string turn = last_tried_;
+    choose(deferred_.begin());
+    choose(deferred_.upper_bound(turn));
+    NamedKeys files;
     for (const auto& [key, name] : chosen) files.emplace_back(name, key);
-    (void)read_each(files, make_part);
+    (void)read_each(files, make);
   }
 
-  /// Before a step that counts, its worker may have put others in the place of dead ones since those were read.
-  template <class MakePart>
-  void reread_dead(const Run& run, const MakePart& make_part) {
-    std::erase_if(found_, [&](const Found& found) {
-      const bool dead = !run.attempts.counts(found.worker, found.part->run, found.part->step.global_step);
-      if (dead) put_off(found, true);
-      return dead;
+  /// Defers superseded files and reads those again that lie before a step that counts: its worker may have replaced
+  /// them since they were read.
+  template <class Make>
+  void reread_superseded(const RunModel& model, const Make& make) {
+    std::erase_if(found_, [&](const WorkerStepPtr& found) {
+      const bool superseded = !model.attempts.counts(found->worker, found->attempt, found->step.global_step);
+      if (superseded) defer(*found, true);
+      return superseded;
     });
-    if (pending_.empty()) return;
-    Frontier live;
-    for (const Found& found : found_) live.add(found);
-    Listed chosen;
-    for (const auto& [key, pending] : pending_)
-      if (pending.dead && !is_passed(run, pending) &&
-          live.covers(pending.name.worker, Frontier::no_run, pending.name.global_step))
-        chosen.emplace_back(pending.name, key);
-    (void)read_each(chosen, make_part);
+    if (deferred_.empty()) return;
+    Frontier frontier;
+    for (const WorkerStepPtr& found : found_) frontier.add(*found);
+    NamedKeys chosen;
+    for (const auto& [key, deferred] : deferred_)
+      if (deferred.superseded && !is_passed(model, deferred) &&
+          frontier.covers(deferred.name.worker, Frontier::no_attempt, deferred.name.global_step))
+        chosen.emplace_back(deferred.name, key);
+    (void)read_each(chosen, make);
   }
 
-  /// Whether it is dead for good: its worker has gone past it.
-  [[nodiscard]] static bool is_passed(const Run& run, const Pending& pending) {
-    return pending.dead && pending.name.global_step <= run.last_of(pending.name.worker);
+  /// Returns whether a superseded file stays superseded, because its worker has gone past it.
+  [[nodiscard]] static bool is_passed(const RunModel& model, const Deferred& deferred) {
+    return deferred.superseded && deferred.name.global_step <= model.last_of(deferred.name.worker);
   }
 
   static const ObjectInfo* find(const std::vector<ObjectInfo>& listed, const std::string& key) {
@@ -309,38 +310,39 @@ class IndexReader {
     return found == listed.end() || found->key != key ? nullptr : &*found;
   }
 
-  /// Pending files that are listed no more were moved away.
+  /// Forgets deferred files that are not listed any more: an attempt has moved them.
   void forget_missing(const std::vector<ObjectInfo>& listed, const std::string& after) {
-    std::erase_if(pending_, [&](const auto& pending) {
-      const bool missing = pending.first > after && find(listed, pending.first) == nullptr;
-      if (missing) objects_.damage().repaired(pending.first);
+    std::erase_if(deferred_, [&](const auto& deferred) {
+      const bool missing = deferred.first > after && find(listed, deferred.first) == nullptr;
+      if (missing) objects_.damage().repaired(deferred.first);
       return missing;
     });
   }
 
-  void check_doubtful(const std::vector<ObjectInfo>& listed) {
-    std::erase_if(doubtful_, [&](const auto& doubtful) {
-      const Part& part = *doubtful.second.part;
-      const ObjectInfo* object = find(listed, doubtful.first);
-      if (object != nullptr && object->size == part.index_size) return goes_on_.contains(doubtful.second.worker);
-      vanished_.emplace(part.step.global_step, doubtful.second.worker);
+  /// Stops watching files that were moved or replaced, and those of workers whose rewind is over.
+  void check_watched(const std::vector<ObjectInfo>& listed) {
+    std::erase_if(watched_, [&](const auto& watched) {
+      const WorkerStep& step = *watched.second;
+      const ObjectInfo* object = find(listed, watched.first);
+      if (object != nullptr && object->size == step.index_size) return settled_workers_.contains(step.worker);
+      vanished_.emplace(step.step.global_step, step.worker);
       return true;
     });
   }
 
   const TextObjects& objects_;
   StepRange range_;
-  std::map<std::string, Pending> pending_;  // by key
-  std::string last_probed_;
-  std::map<std::string, Found> doubtful_;  // by key
-  std::set<std::string> goes_on_;          // workers that have written since: their rewind is over
+  std::map<std::string, Deferred> deferred_;      // by key
+  std::string last_tried_;                        // of the deferred keys
+  std::map<std::string, WorkerStepPtr> watched_;  // by key
+  std::set<std::string> settled_workers_;         // that have written since their rewind began: it is over
   std::set<std::string> workers_;
-  std::set<std::string> beyond_;  // workers that have put a step beyond the range
-  bool is_passed_ = false;        // the range is
+  std::set<std::string> workers_past_range_;
+  bool range_passed_ = false;
 
   // Of one reading:
-  std::vector<Found> found_;
-  std::set<std::pair<std::int64_t, std::string>> met_;  // what was read, or failed
+  std::vector<WorkerStepPtr> found_;
+  std::set<std::pair<std::int64_t, std::string>> read_;  // steps and workers whose files exist, sound or damaged
   std::set<std::pair<std::int64_t, std::string>> vanished_;
 };
 

@@ -1,31 +1,45 @@
-// A run that is looked at again and again, and its records: what a Trial and all that it hands out have in common.
+// A run that is read again and again: the state that a Trial shares with all objects it hands out.
 //
-// Not for users: Trial is the way in.
+// A refresh may happen at any moment of the writers' lives, so it reads in the reverse order of their writes: the end
+// marker before the index, so that all steps it closes are there; the attempts after the index, so that no index file
+// counts before its attempt is known and has superseded the steps of its predecessors.
 #pragma once
 
 #include <algorithm>
 #include <atomic>
 #include <chrono>
-#include <exception>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
+#include <shared_mutex>
 #include <string>
 #include <string_view>
+#include <thread>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
+#include <tensortap/bytes/bytes.hpp>
 #include <tensortap/error.hpp>
-#include <tensortap/bytes/crc32c.hpp>
 #include <tensortap/internal/config.hpp>
-#include <tensortap/record/event.hpp>
-#include <tensortap/record/tfrecord.hpp>
+#include <tensortap/internal/parallel_for.hpp>
+#include <tensortap/record/attempt.hpp>
+#include <tensortap/record/collections_file.hpp>
+#include <tensortap/record/index.hpp>
+#include <tensortap/record/layout.hpp>
 #include <tensortap/store/store.hpp>
-#include <tensortap/tensor/tensor.hpp>
-#include <tensortap/trial/damage.hpp>
+#include <tensortap/trial/internal/damage_list.hpp>
+#include <tensortap/trial/internal/index_reader.hpp>
+#include <tensortap/trial/internal/membership.hpp>
+#include <tensortap/trial/internal/run_model.hpp>
+#include <tensortap/trial/internal/text_objects.hpp>
+#include <tensortap/trial/internal/worker_step.hpp>
 #include <tensortap/trial/trial_options.hpp>
-#include <tensortap/trial/internal/run.hpp>
-#include <tensortap/trial/internal/run_reader.hpp>
 
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
@@ -33,51 +47,55 @@ namespace detail {
 /// Threads: any.
 class LiveRun {
  public:
-  /// Throws: there is no such run, nor will there be within `wait_for_run`.
+  /// Waits `wait_for_run` for the run to exist. Throws: it does not, or none of its objects can be read.
   LiveRun(std::shared_ptr<const Store> store, TrialOptions options)
-      : options_(std::move(options)), reader_(std::move(store), options_) {
-    const auto exists = [this] { return reader_.look([](const Run& run) { return run.exists(); }); };
+      : store_(std::move(store)), options_(with_defaults(std::move(options))) {
+    const auto exists = [this] { return visit([](const RunModel& model) { return model.exists(); }); };
     if (wait_until(exists, options_.wait_for_run)) return;
-    const auto damage = reader_.damage().list();
-    if (damage.empty()) throw Error::run_not_found(reader_.store().location());
-    throw Error::damaged("trial", reader_.store().location(), "nothing of the run can be read: " + damage[0].cause);
+    const auto damage = damage_.list();
+    if (damage.empty()) throw Error::run_not_found(store_->location());
+    throw Error::damaged("trial", store_->location(), "no object of the run can be read: " + damage[0].cause);
   }
 
   [[nodiscard]] const TrialOptions& options() const noexcept { return options_; }
-  [[nodiscard]] DamageList& damage() const noexcept { return reader_.damage(); }
+  [[nodiscard]] const Store& store() const noexcept { return *store_; }
+  [[nodiscard]] DamageList& damage() const noexcept { return damage_; }
 
+  /// Reads what is new. Failures become damage, and the next refresh tries again.
   Changes refresh() {
-    Changes changes = reader_.refresh();
-    const std::lock_guard lock(mutex_);
+    Changes changes = read_changes();
+    const std::lock_guard lock(poll_mutex_);
     refreshed_ = options_.clock();
     rewinds_.insert(rewinds_.end(), changes.rewinds.begin(), changes.rewinds.end());
     return changes;
   }
 
-  /// Calls `look` with the run as it is known; before, if it is followed, what is new is read.
-  template <class Look>
-  decltype(auto) query(const Look& look) {
-    if (comes_due()) refresh();
-    return reader_.look(look);
+  /// Calls `call` with the model, which does not change meanwhile. Refreshes before, if the run is followed and a
+  /// refresh is due.
+  template <class Call>
+  std::invoke_result_t<const Call&, const RunModel&> query(const Call& call) {
+    if (take_due_refresh()) refresh();
+    return visit(call);
   }
 
-  /// The same without reading anything.
-  template <class Look>
-  decltype(auto) look(const Look& look) const {
-    return reader_.look(look);
+  /// Calls `call` with the model without a refresh.
+  template <class Call>
+  std::invoke_result_t<const Call&, const RunModel&> visit(const Call& call) const {
+    const std::shared_lock lock(model_mutex_);
+    return call(model_);
   }
 
   void pause() noexcept { ++pauses_; }
   void resume() noexcept { --pauses_; }
 
   [[nodiscard]] std::vector<Rewind> rewinds() const {
-    const std::lock_guard lock(mutex_);
+    const std::lock_guard lock(poll_mutex_);
     return rewinds_;
   }
 
-  /// Refreshes until `done()`; false if that takes longer than `timeout`, or a stop is asked for.
+  /// Refreshes, then calls `done`, until it returns true. Returns false after `timeout`, or when a stop is requested.
   template <class Done>
-  bool wait_until(Done&& done, std::chrono::nanoseconds timeout) {
+  bool wait_until(const Done& done, std::chrono::nanoseconds timeout) {
     const auto begin = options_.clock();
     for (;;) {
       refresh();
@@ -88,57 +106,248 @@ class LiveRun {
     }
   }
 
-  /// The tensor of `record`, which is in `answer`. Nothing if it cannot be read: that is damage to `where`, unless it
-  /// was set aside meanwhile.
-  [[nodiscard]] std::optional<Tensor> read(const Run::Answer& answer, const Record& record,
-                                           const std::string& where) const {
-    const std::string object = answer.part->event_file + "@" + std::to_string(record.start);
+  /// Returns whether `step` was superseded or replaced since it was read, according to the store.
+  [[nodiscard]] bool is_superseded(const WorkerStepPtr& step) const {
     try {
-      Tensor tensor = read_record(answer.part->event_file, record);
-      if (!damage().empty()) damage().repaired(object);
-      return tensor;
-    } catch (const std::exception& e) {  // a record may claim more than there is memory
-      if (!reader_.is_superseded(answer))
-        damage().add(object, "tensor " + in_quotes(record.name->first) + ", step " + where, e.what());
-      return std::nullopt;
+      const auto size = store_->size(step->key);
+      if (!size || *size != step->index_size) return true;
+    } catch (const Error&) {
+      return false;
     }
+    const auto supersedes = [&](const Attempt& attempt) {
+      return attempt.worker == step->worker && attempt.run > step->attempt.value_or(-1) &&
+             attempt.resumed_at < step->step.global_step;
+    };
+    for (const ObjectInfo& object : objects_.list(layout::attempts_prefix).value_or(std::vector<ObjectInfo>{})) {
+      auto attempt = visit([&](const RunModel& model) -> std::optional<Attempt> {
+        const auto known = model.attempt_objects.find(object.key);
+        return known == model.attempt_objects.end() ? std::nullopt : std::optional(known->second.second);
+      });
+      if (!attempt) attempt = objects_.read(object.key, parse_named_attempt).value;
+      if (attempt && supersedes(*attempt)) return true;
+    }
+    return visit([&](const RunModel& model) {
+      const RunModel::ByWorker* by_worker = model.worker_steps(step->step.global_step);
+      if (by_worker == nullptr) return true;
+      const auto found = by_worker->find(step->worker);
+      return found == by_worker->end() || found->second != step;
+    });
   }
 
  private:
-  /// Whether this query is to read what is new; those at the same moment are then not.
-  [[nodiscard]] bool comes_due() {
+  static TrialOptions with_defaults(TrialOptions options) {
+    if (!options.clock) options.clock = [] { return TrialOptions::Clock::now(); };
+    if (!options.sleep) options.sleep = [](std::chrono::nanoseconds t) { std::this_thread::sleep_for(t); };
+    return options;
+  }
+
+  /// Returns whether the caller must refresh; callers at the same moment need not.
+  [[nodiscard]] bool take_due_refresh() {
     if (!options_.follow || pauses_.load() > 0) return false;
     const auto now = options_.clock();
-    const std::lock_guard lock(mutex_);
+    const std::lock_guard lock(poll_mutex_);
     if (now - refreshed_ < options_.refresh_interval) return false;
     refreshed_ = now;
     return true;
   }
 
-  /// Throws: it is damaged or not there.
-  [[nodiscard]] Tensor read_record(const std::string& where, const Record& record) const {
-    const auto bytes = reader_.store().get(where, {record.start, record.length});
-    if (!bytes) throw Error::damaged("record", where, "the events file is missing");
-    if (bytes->size() < record.length)
-      throw Error::damaged("record", where,
-                           "it ends before the record at " + std::to_string(record.start) + " (" +
-                               std::to_string(bytes->size()) + " of " + std::to_string(record.length) + " bytes)");
-    const Bytes payload = tfrecord::payload(*bytes, where);
-    const std::string at = " (at " + std::to_string(record.start) + ")";
-    if (payload.size() + tfrecord::header_size + tfrecord::footer_size != record.length)
-      throw Error::damaged("record", where, "its length is not the index's" + at);
-    if (record.crc32c && crc32c(payload) != *record.crc32c)
-      throw Error::damaged("record", where, "the payload's checksum does not match" + at);
-    Event event = parse_event(payload);
-    if (event.info.tag != record.name->first)
-      throw Error::damaged("record", where, "another tensor is in its place (" + in_quotes(event.info.tag) + ")");
-    return std::move(event.tensor);
+  Changes read_changes() {
+    constexpr int rounds = 4;  // another one if an attempt has begun meanwhile
+    const std::lock_guard one_at_a_time(refresh_mutex_);
+    const bool existed = model_.exists();
+    Changes changes;
+    std::set<std::int64_t> steps;
+    parallel_for(2, store_->concurrency(), [this](std::size_t i) { i == 0 ? read_end() : read_collections(); });
+    if (!existed) (void)apply_attempts(read_attempts());  // so that no index file is read twice
+    for (int round = 0; round < rounds; ++round) {
+      const bool last = options_.follow && !model_.ended && marker_ && model_.attempts.end_counts(*marker_);
+      const auto found = index_.read(model_, last, [this](const auto&... index) { return make_step(index...); });
+      const std::vector<Attempt> begun = read_attempts();
+      std::vector<Rewind> rewinds = apply_vanished();
+      for (Rewind& rewind : apply_attempts(begun)) rewinds.push_back(std::move(rewind));
+      for (const Rewind& rewind : rewinds)
+        for (const std::int64_t step : rewind.steps) steps.erase(step);
+      if (existed) changes.rewinds.insert(changes.rewinds.end(), rewinds.begin(), rewinds.end());
+      apply_found(found, begun, steps);
+      for (const Attempt& attempt : begun)
+        if (attempt.run > 0)
+          for (const WorkerStepPtr& step : model_.unnumbered_beyond(attempt)) index_.watch(step);
+      if (begun.empty()) break;
+    }
+    changes.ended = apply_end();
+    changes.steps.assign(steps.begin(), steps.end());
+    return changes;
   }
 
-  TrialOptions options_;
-  RunReader reader_;
+  void read_end() {
+    constexpr std::uint64_t limit = 4096;
+    try {
+      const auto bytes = store_->get(layout::end_marker, {0, limit});
+      damage_.repaired(layout::end_marker);
+      marker_.reset();
+      if (bytes) marker_ = std::string(text_of(*bytes));
+    } catch (const Error& e) {
+      damage_.add(layout::end_marker, e.what());
+    }
+  }
+
+  /// All workers should write the same. As in smdebug, one of them counts: the last whose file can be read.
+  void read_collections() {
+    const auto same = [](const ObjectInfo& a, const ObjectInfo& b) { return a.key == b.key && a.size == b.size; };
+    auto listed = objects_.list(layout::collections_prefix);
+    if (!listed || std::equal(listed->begin(), listed->end(), collections_.begin(), collections_.end(), same)) return;
+    std::set<std::string> workers;
+    std::vector<std::string> keys;
+    for (const ObjectInfo& object : *listed)
+      if (auto worker = layout::parse_collections_key(object.key)) {
+        workers.insert(std::move(*worker));
+        keys.push_back(object.key);
+      }
+    std::optional<CollectionsFile> last_sound;
+    bool all_sound = true;
+    auto files = objects_.read_all(keys, parse_collections);
+    for (std::size_t i = 0; i < keys.size(); ++i) {
+      if (files[i].gone) objects_.add_missing(keys[i]);
+      all_sound = all_sound && files[i].value;
+      if (files[i].value) last_sound = std::move(files[i].value);
+    }
+    collections_.clear();
+    if (all_sound) collections_ = std::move(*listed);
+    const std::unique_lock lock(model_mutex_);
+    model_.workers.merge(workers);
+    if (!last_sound) return;
+    model_.num_workers = last_sound->num_workers;
+    if (last_sound->collections != model_.membership->collections())
+      model_.membership = std::make_shared<const Membership>(std::move(last_sound->collections));
+  }
+
+  WorkerStepPtr make_step(const IndexFile& index, const layout::StepName& name, const std::string& key,
+                          std::uint64_t size) {
+    const std::unique_lock lock(model_mutex_);  // new names enter the model
+    return model_.make_worker_step(index, name, key, size);
+  }
+
+  /// Parses an attempt and spells its worker as index files do.
+  static Attempt parse_named_attempt(std::string_view text, const std::string& key) {
+    Attempt attempt = parse_attempt(text, key);
+    attempt.worker = layout::worker_from_file_name(layout::worker_in_file_name(attempt.worker));
+    return attempt;
+  }
+
+  /// Reads the attempts that are new or have been closed. Returns the new ones, ascending.
+  std::vector<Attempt> read_attempts() {
+    std::vector<std::string> keys;
+    for (const ObjectInfo& object : objects_.list(layout::attempts_prefix).value_or(std::vector<ObjectInfo>{})) {
+      const auto known = model_.attempt_objects.find(object.key);
+      if (known == model_.attempt_objects.end() || known->second.first != object.size) keys.push_back(object.key);
+    }
+    std::vector<Attempt> begun;
+    const auto attempts = objects_.read_all(keys, parse_named_attempt);
+    for (std::size_t i = 0; i < keys.size(); ++i) {
+      if (!attempts[i].value) continue;
+      const std::unique_lock lock(model_mutex_);
+      if (!model_.attempt_objects.contains(keys[i])) begun.push_back(*attempts[i].value);
+      model_.attempt_objects[keys[i]] = {attempts[i].size, *attempts[i].value};
+    }
+    std::stable_sort(begun.begin(), begun.end(), [](const Attempt& a, const Attempt& b) { return a.run < b.run; });
+    return begun;
+  }
+
+  /// Removes watched steps that were moved or replaced. They are part of the rewind by their worker's last attempt.
+  std::vector<Rewind> apply_vanished() {
+    std::map<std::string, Rewind> by_worker;
+    for (const auto& [step, worker] : index_.vanished()) by_worker[worker].steps.push_back(step);
+    std::vector<Rewind> out;
+    const std::unique_lock lock(model_mutex_);
+    for (auto& [worker, rewind] : by_worker) {
+      rewind.worker = worker;
+      rewind.attempt = model_.attempts.last(worker);
+      for (const auto& [key, object] : model_.attempt_objects)
+        if (object.second.worker == worker && object.second.run == rewind.attempt)
+          rewind.resumed_at = object.second.resumed_at;
+      model_.remove(worker, rewind.steps, rewind.resumed_at);
+      out.push_back(std::move(rewind));
+    }
+    return out;
+  }
+
+  /// Adds new attempts and removes the steps that they supersede.
+  std::vector<Rewind> apply_attempts(const std::vector<Attempt>& begun) {
+    std::vector<Rewind> out;
+    if (begun.empty()) return out;
+    if (std::any_of(begun.begin(), begun.end(), [](const Attempt& attempt) { return attempt.run > 0; }))
+      collections_.clear();  // forces the next refresh to read them
+    index_.attempt_has_begun();
+    const std::unique_lock lock(model_mutex_);
+    for (const Attempt& attempt : begun) {
+      model_.attempts.add(attempt);
+      if (attempt.run == 0) continue;  // the first has no predecessors
+      Rewind& rewind = out.emplace_back(Rewind{attempt.worker, attempt.run, attempt.resumed_at, {}});
+      for (const WorkerStepPtr& step : model_.superseded_by(attempt)) rewind.steps.push_back(step->step.global_step);
+      model_.remove(attempt.worker, rewind.steps, attempt.resumed_at);
+    }
+    return out;
+  }
+
+  /// Adds those of the `found` steps that count, and their numbers to `steps`.
+  void apply_found(const std::vector<WorkerStepPtr>& found, const std::vector<Attempt>& begun,
+                   std::set<std::int64_t>& steps) {
+    const std::unique_lock lock(model_mutex_);
+    model_.workers.insert(index_.workers().begin(), index_.workers().end());
+    for (const WorkerStepPtr& step : found) {
+      const std::int64_t global_step = step->step.global_step;
+      // The reader may have passed over files between the start of a new attempt and this one: the next round lists
+      // all.
+      if (std::any_of(begun.begin(), begun.end(), [&](const Attempt& attempt) {
+            return attempt.run > 0 && attempt.worker == step->worker && attempt.resumed_at < global_step;
+          }))
+        continue;
+      const std::int64_t last_known = std::max<std::int64_t>(model_.attempts.last(step->worker), 0);
+      const bool early = options_.follow && !marker_ && step->attempt.value_or(0) > last_known;
+      const bool superseded = !model_.attempts.counts(step->worker, step->attempt, global_step);
+      if (superseded || early) {
+        index_.defer(*step, superseded);
+      } else {
+        model_.add(step);
+        steps.insert(global_step);
+      }
+    }
+    // The collections file of a followed run, and with it the number of workers, may come later.
+    const std::int64_t unknown = options_.follow ? std::numeric_limits<std::int64_t>::max() : 1;
+    const std::int64_t needed = model_.num_workers.value_or(unknown);
+    model_.update_last_complete(needed);
+    if (index_.passes_range(model_.attempts, needed)) model_.complete_before(*options_.range_steps.end);
+    index_.forget_passed(model_);
+  }
+
+  /// Returns true if the run has ended just now.
+  bool apply_end() {
+    bool ended = marker_ && model_.attempts.end_counts(*marker_);
+    if (ended && !model_.ended && options_.follow && model_.num_workers.value_or(1) > 1 && model_.has_incomplete()) {
+      if (!end_seen_) end_seen_ = options_.clock();
+      ended = options_.clock() - *end_seen_ >= options_.end_delay;
+    }
+    if (!marker_) end_seen_.reset();
+    const std::unique_lock lock(model_mutex_);
+    return !std::exchange(model_.ended, ended) && ended;
+  }
+
+  std::shared_ptr<const Store> store_;
+  const TrialOptions options_;
+  mutable DamageList damage_;
+  TextObjects objects_{*store_, damage_};
+
+  std::mutex refresh_mutex_;  // guards the members below; its holder may read the model without the other lock
+  IndexReader index_{objects_, options_.range_steps};
+  std::optional<std::string> marker_;
+  std::optional<TrialOptions::Clock::time_point> end_seen_;
+  std::vector<ObjectInfo> collections_;  // the listing of the files that the model knows
+
+  mutable std::shared_mutex model_mutex_;  // guards the model
+  RunModel model_;
+
   std::atomic<int> pauses_ = 0;
-  mutable std::mutex mutex_;  // guards what is below
+  mutable std::mutex poll_mutex_;  // guards the members below
   TrialOptions::Clock::time_point refreshed_;
   std::vector<Rewind> rewinds_;
 };

@@ -1,12 +1,10 @@
-// Which tensors belong to which collection of a run: those it lists, and those its patterns find.
-//
-// Not for users: Trial and StoredStep answer with it.
+// Which tensors belong to which collection of a run: those that the collection lists, and those that its patterns find.
 #pragma once
 
 #include <algorithm>
+#include <functional>
 #include <map>
 #include <mutex>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -17,12 +15,12 @@
 #include <tensortap/internal/config.hpp>
 #include <tensortap/select/collection.hpp>
 #include <tensortap/select/pattern.hpp>
-#include <tensortap/trial/damage.hpp>
+#include <tensortap/trial/internal/damage_list.hpp>
 
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
 
-/// Decides once per name, since patterns are slow.
+/// The collections of a run and, per tensor name, the cached answers of their patterns, which are slow.
 /// Threads: any.
 class Membership {
  public:
@@ -37,8 +35,8 @@ class Membership {
     return found == collections_.end() ? nullptr : &*found;
   }
 
-  /// Whether `tensor` is in the collection called `name`, of which there is one. A stored pattern that cannot be run is
-  /// damage: the listed names must do.
+  /// Returns whether `tensor` is in the collection called `name`; false if there is none. Adds stored patterns that
+  /// cannot be compiled to `damage`; the listed names still count.
   [[nodiscard]] bool contains(std::string_view name, const std::string& tensor, DamageList& damage) const {
     const std::lock_guard lock(mutex_);
     auto found = members_.find(name);

@@ -1,8 +1,8 @@
-// What a run holds of one tensor in one step: the elements, reductions of them, or a shape.
-//
-// Not for users: TensorHistory and StoredStep answer with it.
+// What a run holds of one tensor in one step: elements, reductions, statistics or a shape.
 #pragma once
 
+#include <cstdint>
+#include <exception>
 #include <map>
 #include <memory>
 #include <optional>
@@ -12,47 +12,72 @@
 #include <utility>
 #include <vector>
 
+#include <tensortap/bytes/bytes.hpp>
+#include <tensortap/bytes/crc32c.hpp>
+#include <tensortap/error.hpp>
 #include <tensortap/internal/config.hpp>
+#include <tensortap/record/event.hpp>
+#include <tensortap/record/tfrecord.hpp>
 #include <tensortap/reduce/reduce.hpp>
 #include <tensortap/reduce/statistics.hpp>
 #include <tensortap/reduction.hpp>
+#include <tensortap/store/store.hpp>
+#include <tensortap/tensor/as_view.hpp>
 #include <tensortap/tensor/dtype.hpp>
 #include <tensortap/tensor/tensor.hpp>
 #include <tensortap/trial/internal/live_run.hpp>
-#include <tensortap/trial/internal/part.hpp>
-#include <tensortap/trial/internal/run.hpp>
+#include <tensortap/trial/internal/worker_step.hpp>
 
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
 
-/// Without a worker, the alphabetically first that has what is asked for answers.
+/// Reads `record` of the events file `key`. Throws: it is damaged or missing.
+inline Tensor read_record(const Store& store, const std::string& key, const StoredRecord& record) {
+  const auto bytes = store.get(key, {record.start, record.length});
+  if (!bytes) throw Error::damaged("record", key, "the events file is missing");
+  if (bytes->size() < record.length)
+    throw Error::damaged("record", key,
+                         "it ends before the record at " + std::to_string(record.start) + " (" +
+                             std::to_string(bytes->size()) + " of " + std::to_string(record.length) + " bytes)");
+  const Bytes payload = tfrecord::payload(*bytes, key);
+  const std::string at = " (at " + std::to_string(record.start) + ")";
+  if (payload.size() + tfrecord::header_size + tfrecord::footer_size != record.length)
+    throw Error::damaged("record", key, "its length differs from the index" + at);
+  if (record.crc32c && crc32c(payload) != *record.crc32c)
+    throw Error::damaged("record", key, "the payload's checksum does not match" + at);
+  Event event = parse_event(payload);
+  if (event.info.tag != record.name->first)
+    throw Error::damaged("record", key, "it holds another tensor (" + in_quotes(event.info.tag) + ")");
+  return std::move(event.tensor);
+}
+
+/// If no worker is given, the alphabetically first that has the requested value answers.
 /// Threads: any.
 class SavedTensor {
  public:
-  /// `answers` are those of `tensor`, by worker; `step` is for messages.
-  SavedTensor(std::shared_ptr<const LiveRun> run, const TensorEntry* tensor, std::vector<Run::Answer> answers,
+  /// `worker_steps` hold `tensor`, sorted by worker; `step` is for messages.
+  SavedTensor(std::shared_ptr<const LiveRun> run, const StoredTensor* tensor, std::vector<WorkerStepPtr> worker_steps,
               std::int64_t step)
-      : run_(std::move(run)), tensor_(tensor), answers_(std::move(answers)), step_(std::to_string(step)) {}
+      : run_(std::move(run)), tensor_(tensor), worker_steps_(std::move(worker_steps)), step_(std::to_string(step)) {}
 
   [[nodiscard]] std::vector<std::string> workers() const {
     std::vector<std::string> out;
-    for (const Run::Answer& answer : answers_)
-      if (out.empty() || out.back() != answer.worker) out.push_back(answer.worker);
+    for (const WorkerStepPtr& step : worker_steps_)
+      if (out.empty() || out.back() != step->worker) out.push_back(step->worker);
     return out;
   }
 
-  [[nodiscard]] std::optional<Tensor> value(std::string_view worker) const { return record(std::nullopt, worker); }
+  [[nodiscard]] std::optional<Tensor> value(std::string_view worker) const { return find(std::nullopt, worker); }
 
   [[nodiscard]] std::optional<Tensor::Shape> shape(std::string_view worker) const {
-    for (const Run::Answer& answer : answers_)
-      if (const auto* shape = answer.part->shape_of(tensor_); shape != nullptr && is_asked(answer, worker))
-        return *shape;
+    for (const WorkerStepPtr& step : worker_steps_)
+      if (const auto* shape = step->shape_of(tensor_); shape != nullptr && matches(*step, worker)) return *shape;
     if (auto tensor = value(worker)) return tensor->shape();
     return std::nullopt;
   }
 
   [[nodiscard]] std::optional<double> reduction(Reduction r, std::string_view worker) const {
-    if (const auto saved = record(to_string(r), worker);
+    if (const auto saved = find(to_string(r), worker);
         saved && saved->size() == 1 && saved->dtype() != DType::string && r != Reduction::statistics)
       return saved->number(0);
     if (const auto saved = saved_statistics(worker); saved && plain(r) != Reduction::prod && r != Reduction::statistics)
@@ -67,56 +92,71 @@ class SavedTensor {
     return std::nullopt;
   }
 
-  /// By their stored spelling.
+  /// Returns the saved reductions by their stored spelling.
   [[nodiscard]] std::map<std::string, Tensor> reductions(std::string_view worker) const {
     std::map<std::string, Tensor> out;
-    std::set<std::string_view> seen;     // of several the last counts
-    const std::string* first = nullptr;  // the worker that answers
-    for (const Run::Answer& answer : answers_) {
-      if (!is_asked(answer, worker) || (first != nullptr && *first != answer.worker)) continue;
-      const auto [begin, end] = answer.part->records_of(tensor_);
+    std::set<std::string_view> seen;      // of several with one spelling the last counts
+    const std::string* chosen = nullptr;  // the worker that answers
+    for (const WorkerStepPtr& step : worker_steps_) {
+      if (!matches(*step, worker) || (chosen != nullptr && *chosen != step->worker)) continue;
+      const auto [begin, end] = step->records_of(tensor_);
       for (auto record = end; record != begin;) {
         --record;
         if (!record->reduction()) continue;
-        first = &answer.worker;
+        chosen = &step->worker;
         if (!seen.insert(*record->reduction()).second) continue;
-        if (auto tensor = run_->read(answer, *record, step_)) out.emplace(*record->reduction(), std::move(*tensor));
+        if (auto tensor = read(step, *record)) out.emplace(*record->reduction(), std::move(*tensor));
       }
     }
     return out;
   }
 
-  /// What the records take. Units: bytes.
+  /// Returns the size of the records. Units: bytes.
   [[nodiscard]] std::uint64_t stored_bytes() const {
     std::uint64_t sum = 0;
-    for (const Run::Answer& answer : answers_) {
-      const auto [begin, end] = answer.part->records_of(tensor_);
+    for (const WorkerStepPtr& step : worker_steps_) {
+      const auto [begin, end] = step->records_of(tensor_);
       for (auto record = begin; record != end; ++record) sum += record->length;
     }
     return sum;
   }
 
  private:
-  [[nodiscard]] static bool is_asked(const Run::Answer& answer, std::string_view worker) {
-    return worker.empty() || worker == answer.worker;
+  [[nodiscard]] static bool matches(const WorkerStep& step, std::string_view worker) {
+    return worker.empty() || worker == step.worker;
   }
 
-  [[nodiscard]] std::optional<Tensor> record(std::optional<std::string_view> reduction, std::string_view worker) const {
-    for (const Run::Answer& answer : answers_)
-      if (const Record* record = answer.part->find(tensor_, reduction); record != nullptr && is_asked(answer, worker))
-        return run_->read(answer, *record, step_);
+  [[nodiscard]] std::optional<Tensor> find(std::optional<std::string_view> reduction, std::string_view worker) const {
+    for (const WorkerStepPtr& step : worker_steps_)
+      if (const StoredRecord* record = step->find(tensor_, reduction); record != nullptr && matches(*step, worker))
+        return read(step, *record);
     return std::nullopt;
   }
 
+  /// Reads `record` of `step`. Returns nullopt if that fails, which is damage unless the step was superseded meanwhile.
+  [[nodiscard]] std::optional<Tensor> read(const WorkerStepPtr& step, const StoredRecord& record) const {
+    DamageList& damage = run_->damage();
+    const std::string object = step->event_file + "@" + std::to_string(record.start);
+    try {
+      Tensor tensor = read_record(run_->store(), step->event_file, record);
+      if (!damage.empty()) damage.repaired(object);
+      return tensor;
+    } catch (const std::exception& e) {  // not only Error: a damaged length may exceed the memory
+      if (!run_->is_superseded(step))
+        damage.add(object, "tensor " + in_quotes(record.name->first) + ", step " + step_, e.what());
+      return std::nullopt;
+    }
+  }
+
   [[nodiscard]] std::optional<Statistics> saved_statistics(std::string_view worker) const {
-    const auto saved = record(to_string(Reduction::statistics), worker);
+    const auto saved = find(to_string(Reduction::statistics), worker);
     if (!saved || saved->dtype() != DType::f64) return std::nullopt;
     return Statistics::from_record(saved->as<double>());
   }
 
   std::shared_ptr<const LiveRun> run_;
-  const TensorEntry* tensor_;
-  std::vector<Run::Answer> answers_;  // by worker; of several of one the last comes first
+  const StoredTensor* tensor_;
+  std::vector<WorkerStepPtr> worker_steps_;  // by worker; of several of one worker the last comes first
   std::string step_;
 };
 

@@ -1,7 +1,5 @@
-// Which global step is which step of its mode. Two global steps may claim one mode step; as smdebug has it, the first
-// of them gives the number, and the values of the later override its own.
-//
-// Not for users: Trial answers with it.
+// The mapping between global steps and mode steps. Several global steps may have the same mode step. As in smdebug, the
+// first of them then gives the number under which all are read, and the values of the later ones come first.
 #pragma once
 
 #include <array>
@@ -19,40 +17,40 @@
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
 
-/// The steps of a run by their numbers. The order in which they are added does not matter.
+/// The steps of a run by their numbers. Independent of the order in which they are added.
 class StepNumbers {
  public:
-  /// Adds `step`, whose global step is not there yet.
+  /// Adds `step`, whose global step is new.
   void add(const Step& step) {
     by_global_step_.emplace(step.global_step, step);
     if (step.mode == Mode::global) return;
     const auto [found, is_new] = first(step.mode).try_emplace(step.mode_step, step.global_step);
     if (is_new) return;
-    std::set<std::int64_t> claims = take_claims(found->second);
-    claims.insert(step.global_step);
-    found->second = *claims.begin();
-    put_claims(std::move(claims));
+    Group group = take_group(found->second);
+    group.insert(step.global_step);
+    found->second = *group.begin();
+    put_group(std::move(group));
   }
 
-  /// Removes the step with this global step, which is there.
+  /// Removes the step with this global step, which exists.
   void remove(std::int64_t global_step) {
     const auto node = by_global_step_.extract(global_step);
     const Step& step = node.mapped();
     if (step.mode == Mode::global) return;
     const auto found = first(step.mode).find(step.mode_step);
-    std::set<std::int64_t> claims = take_claims(found->second);
-    claims.erase(global_step);
-    if (claims.empty()) {
+    Group group = take_group(found->second);
+    group.erase(global_step);
+    if (group.empty()) {
       first(step.mode).erase(found);
     } else {
-      found->second = *claims.begin();
-      put_claims(std::move(claims));
+      found->second = *group.begin();
+      put_group(std::move(group));
     }
   }
 
-  /// All steps by global step.
+  /// Returns all steps by global step.
   [[nodiscard]] const std::map<std::int64_t, Step>& all() const noexcept { return by_global_step_; }
-  /// The first global steps of the steps of `mode`, which is not GLOBAL, by mode step.
+  /// Returns the steps of `mode`, which is not Mode::global: the first global step by mode step.
   [[nodiscard]] const std::map<std::int64_t, std::int64_t>& of(Mode mode) const noexcept {
     return first_[index_of(mode)];
   }
@@ -62,7 +60,7 @@ class StepNumbers {
     return found == by_global_step_.end() ? nullptr : &found->second;
   }
 
-  /// The global step that gives step `step` of `mode` its number.
+  /// Returns the first global step of step `step` of `mode`.
   [[nodiscard]] std::optional<std::int64_t> global_step(Mode mode, std::int64_t step) const {
     if (mode == Mode::global) return find(step) != nullptr ? std::optional(step) : std::nullopt;
     const auto found = of(mode).find(step);
@@ -70,7 +68,7 @@ class StepNumbers {
     return found->second;
   }
 
-  /// The global step of the first step of `mode` after its step `step`.
+  /// Returns the first global step of the step that follows step `step` of `mode`.
   [[nodiscard]] std::optional<std::int64_t> next(Mode mode, std::int64_t step) const {
     if (mode == Mode::global) {
       const auto found = by_global_step_.upper_bound(step);
@@ -80,42 +78,43 @@ class StepNumbers {
     return found == of(mode).end() ? std::nullopt : std::optional(found->second);
   }
 
-  /// The global step under whose number `global_step` is read: itself, unless an earlier one claims its mode step.
+  /// Returns the first of the global steps that have the mode step of `global_step`.
   [[nodiscard]] std::int64_t first_of(std::int64_t global_step) const {
-    const auto found = aliases_.find(global_step);
-    return found == aliases_.end() ? global_step : found->second;
+    const auto found = first_of_later_.find(global_step);
+    return found == first_of_later_.end() ? global_step : found->second;
   }
 
-  /// The global steps that are read under the number of `first`, ascending; itself is among them.
-  [[nodiscard]] std::vector<std::int64_t> claims_of(std::int64_t first) const {
-    const auto found = claims_.find(first);
-    if (found == claims_.end()) return {first};
+  /// Returns the global steps that have the mode step of `first`, the first of them; ascending.
+  [[nodiscard]] std::vector<std::int64_t> group_of(std::int64_t first) const {
+    const auto found = groups_.find(first);
+    if (found == groups_.end()) return {first};
     return {found->second.begin(), found->second.end()};
   }
 
  private:
-  using Claims = std::set<std::int64_t>;
+  /// Global steps with the same mode step.
+  using Group = std::set<std::int64_t>;
 
   std::map<std::int64_t, std::int64_t>& first(Mode mode) { return first_[index_of(mode)]; }
 
-  Claims take_claims(std::int64_t first) {
-    auto node = claims_.extract(first);
+  Group take_group(std::int64_t first) {
+    auto node = groups_.extract(first);
     if (node.empty()) return {first};
-    for (const std::int64_t claim : node.mapped()) aliases_.erase(claim);
+    for (const std::int64_t global_step : node.mapped()) first_of_later_.erase(global_step);
     return std::move(node.mapped());
   }
-  void put_claims(Claims claims) {
-    if (claims.size() == 1) return;
-    const std::int64_t first = *claims.begin();
-    for (auto claim = std::next(claims.begin()); claim != claims.end(); ++claim) aliases_[*claim] = first;
-    claims_[first] = std::move(claims);
+  void put_group(Group group) {
+    if (group.size() == 1) return;
+    const std::int64_t first = *group.begin();
+    for (auto later = std::next(group.begin()); later != group.end(); ++later) first_of_later_[*later] = first;
+    groups_[first] = std::move(group);
   }
 
   std::map<std::int64_t, Step> by_global_step_;
   std::array<std::map<std::int64_t, std::int64_t>, 4> first_;  // by mode, by mode step
-  // Only of mode steps that several global steps claim:
-  std::map<std::int64_t, Claims> claims_;         // by the first of them
-  std::map<std::int64_t, std::int64_t> aliases_;  // the others: their first
+  // Only groups of two and more:
+  std::map<std::int64_t, Group> groups_;                 // by their first
+  std::map<std::int64_t, std::int64_t> first_of_later_;  // by each other member
 };
 
 }  // namespace detail

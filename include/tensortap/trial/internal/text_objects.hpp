@@ -1,6 +1,5 @@
-// The small objects of a run, listed and read. What fails is noted as damage, and no longer once it succeeds.
-//
-// Not for users: Trial is the way in.
+// Lists and reads the small objects of a run. A failure becomes damage, and stops being damage when a later call
+// succeeds.
 #pragma once
 
 #include <algorithm>
@@ -11,14 +10,14 @@
 #include <string>
 #include <string_view>
 #include <type_traits>
-#include <utility>
 #include <vector>
 
+#include <tensortap/bytes/bytes.hpp>
 #include <tensortap/error.hpp>
 #include <tensortap/internal/config.hpp>
 #include <tensortap/internal/parallel_for.hpp>
 #include <tensortap/store/store.hpp>
-#include <tensortap/trial/damage.hpp>
+#include <tensortap/trial/internal/damage_list.hpp>
 
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
@@ -28,7 +27,7 @@ class TextObjects {
  public:
   TextObjects(const Store& store, DamageList& damage) : store_(store), damage_(damage) {}
 
-  /// What was read of an object. Neither a value nor gone: it is damaged.
+  /// The result of reading one object. If it has no value and is not gone, the object is damaged.
   template <class T>
   struct Reading {
     std::optional<T> value;
@@ -36,7 +35,7 @@ class TextObjects {
     bool gone = false;
   };
 
-  /// The objects below `prefix` after `after`; nothing if they cannot be listed.
+  /// Returns the objects below `prefix` after `after`; nullopt if they cannot be listed.
   [[nodiscard]] std::optional<std::vector<ObjectInfo>> list(std::string_view prefix,
                                                             std::string_view after = {}) const {
     try {
@@ -49,11 +48,11 @@ class TextObjects {
     }
   }
 
-  /// Object `key` through `parse(text, key)`: one call to the store, unless it is very large.
+  /// Reads object `key` with `parse(text, key)`. Makes one call to the store, unless the object is very large.
   template <class Parse>
   [[nodiscard]] auto read(const std::string& key, const Parse& parse) const {
     constexpr std::uint64_t usual = std::uint64_t{8} << 20;
-    constexpr std::uint64_t limit = std::uint64_t{1} << 30;  // no index of a real run comes near
+    constexpr std::uint64_t limit = std::uint64_t{1} << 30;  // far above the index of any real run
     Reading<std::invoke_result_t<Parse, std::string_view, const std::string&>> out;
     try {
       auto bytes = store_.get(key, {0, usual});
@@ -75,7 +74,8 @@ class TextObjects {
     return out;
   }
 
-  /// The same for each of `keys`, in their order, but several at once if that pays off. `parse` is called in threads.
+  /// Reads each of `keys`, several at a time if the store gains from it, and returns the results in the order of
+  /// `keys`. Threads: several call `parse`.
   template <class Parse>
   [[nodiscard]] auto read_all(std::span<const std::string> keys, const Parse& parse) const {
     std::vector<decltype(read(keys[0], parse))> out(keys.size());
@@ -83,11 +83,11 @@ class TextObjects {
     return out;
   }
 
-  /// As many of them keep the store busy, and fit into memory.
-  [[nodiscard]] std::size_t at_once() const noexcept { return 16 * std::max<std::size_t>(store_.concurrency(), 1); }
+  /// Returns a number of keys for `read_all` that keeps the store busy and whose objects fit into memory.
+  [[nodiscard]] std::size_t batch_size() const noexcept { return 16 * std::max<std::size_t>(store_.concurrency(), 1); }
 
-  /// Notes that `key` was in a listing, and is in the next one too, but cannot be had.
-  void add_missing(std::string_view key) const { damage_.add(key, "it is listed, but not there"); }
+  /// Notes that two listings have named `key`, but that it cannot be read.
+  void add_missing(std::string_view key) const { damage_.add(key, "it is listed but does not exist"); }
 
   [[nodiscard]] DamageList& damage() const noexcept { return damage_; }
 

@@ -1,0 +1,24 @@
+// The bodies of vanishing_gradient.hpp.
+#pragma once
+
+#include <tensortap/internal/config.hpp>
+#include <tensortap/reduction.hpp>
+#include <tensortap/rules/vanishing_gradient.hpp>
+
+TENSORTAP_BEGIN_NAMESPACE
+
+TENSORTAP_INLINE std::vector<Collection> VanishingGradient::required() const {
+  return {{.name = collection, .save = save, .reductions = {Reduction::abs_mean}}};
+}
+
+TENSORTAP_INLINE std::vector<Finding> VanishingGradient::operator()(const StepView& step) const {
+  std::vector<Finding> out;
+  for (const std::string& tensor : step.tensors(collection))
+    if (const auto mean = step.reduction(tensor, Reduction::abs_mean); mean && *mean < threshold)
+      out.push_back({.tensor = tensor,
+                     .value = *mean,
+                     .message = "its mean magnitude is " + shortest(*mean) + ", below " + shortest(threshold)});
+  return out;
+}
+
+TENSORTAP_END_NAMESPACE

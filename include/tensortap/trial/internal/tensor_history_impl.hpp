@@ -1,0 +1,71 @@
+// The bodies of tensor_history.hpp.
+#pragma once
+
+#include <algorithm>
+#include <utility>
+
+#include <tensortap/internal/config.hpp>
+#include <tensortap/trial/internal/live_run.hpp>
+#include <tensortap/trial/internal/saved_tensor.hpp>
+#include <tensortap/trial/internal/worker_step.hpp>
+#include <tensortap/trial/tensor_history.hpp>
+
+TENSORTAP_BEGIN_NAMESPACE
+
+TENSORTAP_INLINE TensorHistory::TensorHistory(std::shared_ptr<detail::LiveRun> run, const detail::StoredTensor* tensor,
+                                              Mode mode)
+    : run_(std::move(run)), tensor_(tensor), mode_(mode) {}
+
+TENSORTAP_INLINE const std::string& TensorHistory::name() const noexcept { return *tensor_->name; }
+
+TENSORTAP_INLINE std::vector<std::int64_t> TensorHistory::steps() const {
+  return run_->query([this](const detail::RunModel& model) {
+    std::vector<std::int64_t> out;
+    for (const std::int64_t global_step : tensor_->steps) {
+      const Step& step = *model.numbers().find(model.numbers().first_of(global_step));
+      if (mode_ == Mode::global) out.push_back(step.global_step);
+      if (mode_ != Mode::global && step.mode == mode_) out.push_back(step.mode_step);
+    }
+    std::sort(out.begin(), out.end());
+    out.erase(std::unique(out.begin(), out.end()), out.end());
+    return out;
+  });
+}
+
+TENSORTAP_INLINE std::vector<std::string> TensorHistory::workers(std::int64_t step) const { return at(step).workers(); }
+
+TENSORTAP_INLINE std::optional<Tensor> TensorHistory::value(std::int64_t step, std::string_view worker) const {
+  return at(step).value(worker);
+}
+
+TENSORTAP_INLINE std::optional<Tensor::Shape> TensorHistory::shape(std::int64_t step, std::string_view worker) const {
+  return at(step).shape(worker);
+}
+
+TENSORTAP_INLINE std::optional<double> TensorHistory::reduction(std::int64_t step, Reduction r,
+                                                                std::string_view worker) const {
+  return at(step).reduction(r, worker);
+}
+
+TENSORTAP_INLINE std::optional<Statistics> TensorHistory::statistics(std::int64_t step, std::string_view worker) const {
+  return at(step).statistics(worker);
+}
+
+TENSORTAP_INLINE std::map<std::string, Tensor> TensorHistory::saved_reductions(std::int64_t step,
+                                                                               std::string_view worker) const {
+  return at(step).reductions(worker);
+}
+
+TENSORTAP_INLINE std::uint64_t TensorHistory::stored_bytes() const {
+  std::uint64_t sum = 0;
+  for (const std::int64_t step : steps()) sum += at(step).stored_bytes();
+  return sum;
+}
+
+TENSORTAP_INLINE detail::SavedTensor TensorHistory::at(std::int64_t step) const {
+  auto worker_steps =
+      run_->visit([&](const detail::RunModel& model) { return model.worker_steps_with(tensor_, mode_, step); });
+  return {run_, tensor_, std::move(worker_steps), step};
+}
+
+TENSORTAP_END_NAMESPACE
