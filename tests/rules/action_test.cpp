@@ -17,14 +17,14 @@ const tt::Finding second{.rule = "r", .tensor = "b", .step = {tt::Mode::train, 2
 
 }  // namespace
 
-TEST_CASE("an action asks the loop to stop") {
+TEST_CASE("StopTraining asks the loop to stop", "[rules][action]") {
   tt::StopSignal stop;
   tt::StopTraining{stop}(first);
   CHECK(stop.requested());
   CHECK(stop.reason() == tt::StopReason::rule);
 }
 
-TEST_CASE("an action creates a file with the first finding") {
+TEST_CASE("CreateFile creates a file with the first finding", "[rules][action]") {
   const TemporaryDirectory directory;
   const std::string path = (directory / "deep/er/stop").string();
   const tt::CreateFile create{path};
@@ -44,7 +44,7 @@ TEST_CASE("an action creates a file with the first finding") {
   CHECK_THROWS_AS((tt::CreateFile{(directory / "deep/").string()}(first)), tt::Error);
 }
 
-TEST_CASE("an action prints a line") {
+TEST_CASE("Print writes one line", "[rules][action]") {
   std::ostringstream out;
   const tt::Print print{out};
   print(first);
@@ -52,7 +52,7 @@ TEST_CASE("an action prints a line") {
   CHECK(out.str() == "r: step 1 (TRAIN 1): \"a\": bad\nr: step 2 (TRAIN 2): \"b\": worse\n");
 }
 
-TEST_CASE("all actions are taken, even if one fails") {
+TEST_CASE("all actions are taken, even if one fails", "[rules][action]") {
   std::ostringstream out;
   tt::StopSignal stop;
   const tt::Actions actions = {[](const tt::Finding&) { throw std::runtime_error("one"); },

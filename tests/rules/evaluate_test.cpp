@@ -1,5 +1,5 @@
-// The same rules over the same steps say the same: afterwards, while a run is followed through its interruptions, and
-// in the process that trains.
+// The same rules find the same in the same steps: later, while a run is followed through its interruptions, and inside
+// the training process.
 #include <tensortap/rules/evaluate.hpp>
 
 #include <algorithm>
@@ -27,7 +27,7 @@ namespace {
 
 using Findings = std::vector<tt::Finding>;
 
-/// Fires where the loss is a multiple of `n`.
+/// Finds losses that are multiples of `n`.
 struct Multiples {
   static constexpr const char* name = "Multiples";
   std::int64_t n = 3;
@@ -38,7 +38,7 @@ struct Multiples {
   }
 };
 
-/// Remembers: fires at every second step it sees, with the sum of all losses.
+/// A rule with state: it reports the sum of all losses at every second step.
 struct Sums {
   static constexpr const char* name = "Sums";
   int seen = 0;
@@ -58,7 +58,7 @@ std::set<std::int64_t> steps_of(const Findings& findings) {
   return out;
 }
 
-/// A run of which one operation happens whenever somebody sleeps.
+/// A run that grows by one operation whenever a thread sleeps.
 struct GrowingRun {
   std::shared_ptr<tt::MemoryStore> store = std::make_shared<tt::MemoryStore>();
   HandWriter first{store, 0};
@@ -80,7 +80,7 @@ struct GrowingRun {
 
 }  // namespace
 
-TEST_CASE("rules are shown all complete steps in order") {
+TEST_CASE("rules see all complete steps in order", "[rules][evaluate]") {
   const auto store = std::make_shared<tt::MemoryStore>();
   const HandWriter writer(store);
   writer.put_collections();
@@ -99,7 +99,7 @@ TEST_CASE("rules are shown all complete steps in order") {
   CHECK(tt::evaluate(trial, {}).empty());
 }
 
-TEST_CASE("incomplete steps are not judged") {
+TEST_CASE("incomplete steps are not judged", "[rules][evaluate]") {
   const tt::Trial trial((golden::directory() / "workers_running").string());
   std::size_t seen = 0;
   (void)tt::evaluate(trial, {[&](const tt::StepView&) -> std::optional<tt::Finding> {
@@ -110,7 +110,7 @@ TEST_CASE("incomplete steps are not judged") {
   CHECK(seen < trial.steps(tt::Mode::global, tt::Completeness::any).size());
 }
 
-TEST_CASE("afterwards, followed and in process: the same verdict") {
+TEST_CASE("a later, a followed and an in-process evaluation agree", "[rules][evaluate]") {
   for (const std::string& name : golden::runs()) {
     CAPTURE(name);
     const tt::Trial trial((golden::directory() / name).string());
@@ -131,7 +131,7 @@ TEST_CASE("afterwards, followed and in process: the same verdict") {
     for (const std::int64_t step : trial.steps()) judge(*trial.view(step));
     CHECK(in_process == afterwards);
 
-    // The index last and step by step, as if it were written now; a run that never ends is given up.
+    // Feeds the index step by step. A timeout ends the evaluation of a run without an end.
     const auto files = golden::files_of(name);
     const auto store = std::make_shared<tt::MemoryStore>();
     HandWriter::Operations index;
@@ -158,7 +158,7 @@ TEST_CASE("afterwards, followed and in process: the same verdict") {
   }
 }
 
-TEST_CASE("a finding is acted on when its step comes") {
+TEST_CASE("actions are taken when the step of the finding appears", "[rules][evaluate]") {
   GrowingRun run;
   const auto trial = run.follow(run.first.saving(0, 4) + HandWriter::Operations{[&] { run.first.close(); }});
   std::vector<std::size_t> steps_then;
@@ -169,7 +169,7 @@ TEST_CASE("a finding is acted on when its step comes") {
   CHECK(steps_then == std::vector<std::size_t>{1, 3, 5});
 }
 
-TEST_CASE("a following evaluation ends with the run, in time, or when it is told to") {
+TEST_CASE("an evaluation that follows ends with the run, its timeout or a stop", "[rules][evaluate]") {
   GrowingRun run;
   run.first.put(0);
   SECTION("in time") {
@@ -195,7 +195,7 @@ TEST_CASE("a following evaluation ends with the run, in time, or when it is told
     const auto trial = run.follow({});
     const auto findings = tt::evaluate(trial, {Multiples{.n = 100}, Multiples{.n = 5}},
                                        {.follow = true, .stop = stop, .on_finding = tt::StopTraining{stop}});
-    CHECK(steps_of(findings) == std::set<std::int64_t>{0});  // the step is judged to its end
+    CHECK(steps_of(findings) == std::set<std::int64_t>{0});  // all rules judge the step before the stop counts
     CHECK(findings.size() == 2);
   }
   SECTION("beyond its range") {
@@ -208,7 +208,7 @@ TEST_CASE("a following evaluation ends with the run, in time, or when it is told
   }
 }
 
-TEST_CASE("a snapshot is followed if that is asked for") {
+TEST_CASE("an evaluation can follow a snapshot", "[rules][evaluate]") {
   GrowingRun run;
   const auto live = run.follow(run.first.saving(0, 3) + HandWriter::Operations{[&] { run.first.close(); }});
   auto options = live.options();
@@ -218,7 +218,8 @@ TEST_CASE("a snapshot is followed if that is asked for") {
   CHECK(tt::evaluate(snapshot, {Multiples{.n = 1}}, {.follow = true}).size() == 4);
 }
 
-TEST_CASE("findings in steps that were set aside are withdrawn, and remaining steps not acted on again") {
+TEST_CASE("findings in superseded steps are withdrawn, and actions are not repeated for the remaining steps",
+          "[rules][evaluate]") {
   GrowingRun run;
   const HandWriter second(run.store, 1);
   const auto trial = run.follow(run.first.saving(0, 6) + second.resuming(3, 6, tt::OnResume::archive) +
@@ -233,7 +234,7 @@ TEST_CASE("findings in steps that were set aside are withdrawn, and remaining st
   REQUIRE(rewinds.size() == 1);
   CHECK(rewinds[0].attempt == 1);
   CHECK(rewinds[0].steps == std::vector<std::int64_t>{4, 5, 6});
-  // Once each, and once more for what the second attempt found in its own steps.
+  // Once each, and once more for findings in the steps of the second attempt.
   for (const tt::Finding& finding : findings)
     if (finding.step.global_step <= 3) CHECK(std::count(acted.begin(), acted.end(), finding) == 1);
   const auto at = [&](std::int64_t step) {
@@ -246,7 +247,7 @@ TEST_CASE("findings in steps that were set aside are withdrawn, and remaining st
   CHECK(at(8) == 1);
 }
 
-TEST_CASE("a followed run, however it is interrupted, ends with the verdict of its last state") {
+TEST_CASE("a followed run with any interruptions ends with the findings of its last state", "[rules][evaluate]") {
   for (unsigned seed = 0; seed < 60; ++seed) {
     CAPTURE(seed);
     std::mt19937 random(seed);
@@ -278,7 +279,7 @@ TEST_CASE("a followed run, however it is interrupted, ends with the verdict of i
   }
 }
 
-TEST_CASE("a rule that throws is reported, and the others go on") {
+TEST_CASE("a rule that throws is reported, and the others continue", "[rules][evaluate]") {
   GrowingRun run;
   for (std::int64_t step = 0; step < 5; ++step) run.first.put(step);
   run.first.close();
@@ -303,7 +304,7 @@ TEST_CASE("a rule that throws is reported, and the others go on") {
   CHECK(strange[0].failed);
 }
 
-TEST_CASE("a rule that failed gets another chance after a rewind") {
+TEST_CASE("a rule that failed starts again after a rewind", "[rules][evaluate]") {
   GrowingRun run;
   const HandWriter second(run.store, 1);
   const auto trial = run.follow(run.first.saving(0, 3) + second.resuming(1, 3, tt::OnResume::archive) +
@@ -318,7 +319,7 @@ TEST_CASE("a rule that failed gets another chance after a rewind") {
   CHECK(findings[2].value == HandWriter::loss_of(1, 2));
 }
 
-TEST_CASE("an action that throws is reported, and evaluation goes on") {
+TEST_CASE("an action that throws is reported, and the evaluation continues", "[rules][evaluate]") {
   GrowingRun run;
   for (std::int64_t step = 0; step < 3; ++step) run.first.put(step);
   const auto findings = tt::evaluate(tt::Trial(run.store), {Multiples{.n = 1}},
@@ -331,7 +332,7 @@ TEST_CASE("an action that throws is reported, and evaluation goes on") {
   CHECK(findings[5].failed);
 }
 
-TEST_CASE("a run is evaluated while a thread writes it", "[threads]") {
+TEST_CASE("a run is evaluated while a thread writes it", "[rules][evaluate][threads]") {
   const auto store = std::make_shared<tt::MemoryStore>();
   HandWriter(store, 0).put_collections();
   std::thread writer([&] {

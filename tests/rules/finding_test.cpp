@@ -17,7 +17,7 @@ std::string printed(const tt::Finding& finding) {
 
 }  // namespace
 
-TEST_CASE("a finding is one line") {
+TEST_CASE("a finding is printed as one line", "[rules][finding]") {
   const tt::Finding finding{.rule = "LossIsNaN",
                             .tensor = "loss",
                             .step = {tt::Mode::train, 3, 12},
@@ -28,13 +28,13 @@ TEST_CASE("a finding is one line") {
   CHECK(printed({.rule = "r", .message = "no luck", .failed = true}) == "r: step 0 (TRAIN 0): failed: no luck");
 }
 
-TEST_CASE("a finding cannot play with the terminal") {
+TEST_CASE("a finding prints no control characters", "[rules][finding]") {
   const std::string line = printed({.rule = "r\x1b[2J", .tensor = "t\n\x9b", .message = "a\nb\x7f\x1b]0;x\x07"});
   for (const char c : line) CHECK((static_cast<unsigned char>(c) >= 0x20 && static_cast<unsigned char>(c) < 0x7f));
   CHECK(line == R"(r\x1b[2J: step 0 (TRAIN 0): "t\n\x9b": a\nb\x7f\x1b]0;x\x07)");
 }
 
-TEST_CASE("findings are the same if all they say is") {
+TEST_CASE("findings are equal if all their fields are", "[rules][finding]") {
   const tt::Finding finding{.rule = "r", .tensor = "t", .value = std::numeric_limits<double>::quiet_NaN()};
   CHECK(finding == finding);
   tt::Finding other = finding;

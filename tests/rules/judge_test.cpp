@@ -18,7 +18,7 @@ StepOfMap step(std::int64_t number) { return StepOfMap({tt::Mode::train, number,
 
 }  // namespace
 
-TEST_CASE("a judge shows each step to all rules, and acts on what they find") {
+TEST_CASE("a judge shows each step to all rules and takes actions on their findings", "[rules][judge]") {
   std::vector<std::string> acts;
   int odd_steps = 0;
   auto judge = tt::judge(
@@ -37,7 +37,7 @@ TEST_CASE("a judge shows each step to all rules, and acts on what they find") {
   CHECK(odd_steps == 2);
 }
 
-TEST_CASE("a rule that throws is told of once, is not asked again, and harms no other") {
+TEST_CASE("a rule that throws is reported once, is not called again, and harms no other", "[rules][judge]") {
   int asked = 0;
   std::vector<std::int64_t> acts;
   tt::StopSignal stop;
@@ -51,14 +51,14 @@ TEST_CASE("a rule that throws is told of once, is not asked again, and harms no 
                           }},
                          [&](const tt::Finding& f) { acts.push_back(f.step.global_step); });
   judge(step(0));
-  CHECK(acts.empty());  // a failure is nothing to act on
+  CHECK(acts.empty());  // a failure takes no action
   CHECK_THROWS_WITH(judge(step(1)), "broken rule");
   judge(step(2));
   CHECK(asked == 2);
   CHECK(acts == std::vector<std::int64_t>{1, 2});
 }
 
-TEST_CASE("an action that throws is told of, and taken again") {
+TEST_CASE("an action that throws is reported and called again", "[rules][judge]") {
   int calls = 0;
   auto judge = tt::judge({[](const tt::StepView&) {
                            return std::vector<tt::Finding>{found("a"), found("b")};
@@ -72,7 +72,7 @@ TEST_CASE("an action that throws is told of, and taken again") {
   CHECK(calls == 4);
 }
 
-TEST_CASE("a copy of a judge goes its own way") {
+TEST_CASE("a copy of a judge has its own state", "[rules][judge]") {
   int findings = 0;
   auto judge = tt::judge({[n = 0](const tt::StepView&) mutable -> std::optional<tt::Finding> {
                            if (++n < 2) return std::nullopt;

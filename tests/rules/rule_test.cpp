@@ -23,7 +23,7 @@ struct Counts {
   }
 };
 
-/// A rule that wants these collections.
+/// Returns a rule that requires these collections.
 tt::Rule wants(std::vector<tt::Collection> collections) {
   return tt::Rule(
       "wants", [](const tt::StepView&) { return std::optional<tt::Finding>(); }, std::move(collections));
@@ -31,7 +31,7 @@ tt::Rule wants(std::vector<tt::Collection> collections) {
 
 }  // namespace
 
-TEST_CASE("a lambda is a rule") {
+TEST_CASE("a lambda is a rule", "[rules][rule]") {
   std::vector<tt::Rule> rules = {[](const tt::StepView& step) -> std::optional<tt::Finding> {
     if (step.step().mode_step < 2) return std::nullopt;
     return tt::Finding{.tensor = "x", .value = 7};
@@ -44,7 +44,7 @@ TEST_CASE("a lambda is a rule") {
   CHECK(findings[0] == tt::Finding{.rule = "rule", .tensor = "x", .step = {tt::Mode::eval, 2, 9}, .value = 7});
 }
 
-TEST_CASE("an aggregate with a name is a rule, and a copy goes its own way") {
+TEST_CASE("an aggregate with a name is a rule, and a copy has its own state", "[rules][rule]") {
   tt::Rule rule = Counts{};
   CHECK(rule.name() == "Counts");
   const StepOfMap step({tt::Mode::train, 0, 0});
@@ -52,18 +52,18 @@ TEST_CASE("an aggregate with a name is a rule, and a copy goes its own way") {
   tt::Rule copy = rule;
   const auto second = copy(step);
   REQUIRE(second.size() == 2);
-  CHECK(second[0].rule == "other");  // it may speak for others
+  CHECK(second[0].rule == "other");  // a rule may set another name
   CHECK(copy(step).size() == 3);
   CHECK(rule(step).size() == 2);
   CHECK(tt::Rule("named", Counts{}).name() == "named");
 }
 
-TEST_CASE("what a rule throws passes through it") {
+TEST_CASE("an exception of the callable passes through the rule", "[rules][rule]") {
   tt::Rule rule = [](const tt::StepView&) -> std::vector<tt::Finding> { throw std::runtime_error("no"); };
   CHECK_THROWS_WITH(rule(StepOfMap({})), "no");
 }
 
-TEST_CASE("what rules require is put together") {
+TEST_CASE("the requirements of several rules are united", "[rules][rule]") {
   CHECK(tt::required_by({}).empty());
   const auto one = tt::required_by({tt::VanishingGradient{}});
   REQUIRE(one.size() == 1);
@@ -82,15 +82,15 @@ TEST_CASE("what rules require is put together") {
   CHECK(two[1].name == "other");
 }
 
-TEST_CASE("a collection that one rule wants whole is saved whole") {
+TEST_CASE("a collection that one rule needs raw is saved raw", "[rules][rule]") {
   const auto required = tt::required_by({tt::VanishingGradient{}, wants({{.name = "gradients"}})});
   REQUIRE(required.size() == 1);
   CHECK(required[0].saves_raw());
   CHECK(required[0].reductions == tt::Reductions{R::abs_mean});
-  CHECK(required[0].save == tt::every(500));  // the other is content with whatever there is
+  CHECK(required[0].save == tt::every(500));  // the other rule has no requirement
 }
 
-TEST_CASE("a collection has the patterns of all rules, and its own if one relies on them") {
+TEST_CASE("a collection has the patterns of all rules, and the built-in one if a rule relies on it", "[rules][rule]") {
   const auto patterns = [](std::vector<tt::Collection> a, std::vector<tt::Collection> b) {
     return tt::required_by({wants(std::move(a)), wants(std::move(b))}).at(0).include_regex.list();
   };
@@ -98,13 +98,13 @@ TEST_CASE("a collection has the patterns of all rules, and its own if one relies
   CHECK(patterns({{.name = "c", .include_regex = {"x", "y"}}}, {{.name = "c", .include_regex = {"y", "z"}}}) ==
         List{"x", "y", "z"});
   CHECK(patterns({{.name = "gradients"}}, {{.name = "gradients", .include_regex = "z"}}) == List{"^gradient", "z"});
-  CHECK(patterns({{.name = "gradients"}}, {{.name = "gradients"}}).empty());               // the hook fills it in
+  CHECK(patterns({{.name = "gradients"}}, {{.name = "gradients"}}).empty());               // the hook fills them in
   const auto names = tt::required_by({wants({{.name = "c", .tensor_names = {"a", "b"}}}),  //
                                       wants({{.name = "c", .tensor_names = {"b", "d"}}})});
   CHECK(names.at(0).tensor_names == List{"a", "b", "d"});
 }
 
-TEST_CASE("a collection is saved whenever one of the rules wants it") {
+TEST_CASE("a collection is saved whenever one of the rules needs it", "[rules][rule]") {
   const std::vector<tt::SaveConfig> configs = {
       tt::every(1),
       tt::every(6),

@@ -1,4 +1,4 @@
-// A step that holds what a test says.
+// A step with tensors that a test chooses.
 #pragma once
 
 #include <map>
@@ -13,7 +13,7 @@
 #include <tensortap/step_view.hpp>
 #include <tensortap/tensor/tensor.hpp>
 
-/// Tensors by name; all of them are in every collection.
+/// A step of tensors by name, which belong to every collection.
 class StepOfMap final : public tensortap::StepView {
  public:
   explicit StepOfMap(const tensortap::Step& step, std::map<std::string, tensortap::Tensor, std::less<>> tensors = {})
@@ -46,7 +46,7 @@ class StepOfMap final : public tensortap::StepView {
   std::map<std::string, tensortap::Tensor, std::less<>> tensors_;
 };
 
-/// A tensor of these numbers.
+/// Returns a tensor of these numbers.
 inline tensortap::Tensor tensor_of(const std::vector<double>& numbers) {
   tensortap::Tensor out(tensortap::DType::f64, {static_cast<std::int64_t>(numbers.size())});
   std::copy(numbers.begin(), numbers.end(), out.as<double>().begin());

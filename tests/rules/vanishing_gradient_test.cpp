@@ -21,7 +21,7 @@ namespace {
 constexpr double not_a_number = std::numeric_limits<double>::quiet_NaN();
 using expected::inf;
 
-/// Whether it fires for these gradients at a threshold of 0.5.
+/// Returns whether the rule finds these gradients at a threshold of 0.5.
 bool fires(const std::vector<double>& gradients) {
   const StepOfMap step({tt::Mode::train, 0, 0}, {{"gradient/w", tensor_of(gradients)}});
   return !tt::VanishingGradient{.threshold = 0.5}(step).empty();
@@ -29,20 +29,20 @@ bool fires(const std::vector<double>& gradients) {
 
 }  // namespace
 
-TEST_CASE("gradients vanish below the threshold, and not at it") {
+TEST_CASE("gradients vanish below the threshold, and not at it", "[rules][vanishing_gradient]") {
   CHECK(fires({0.25, -0.25}));
   CHECK(fires({0}));
   CHECK(fires({std::nextafter(0.5, 0)}));
   CHECK_FALSE(fires({0.5, -0.5}));
   CHECK_FALSE(fires({1, 0}));
-  CHECK_FALSE(fires({-5, 5}));  // of magnitudes
+  CHECK_FALSE(fires({-5, 5}));  // the mean of magnitudes counts
   CHECK_FALSE(fires({}));
   CHECK_FALSE(fires({not_a_number, 0}));
   CHECK_FALSE(fires({inf, 0}));
   CHECK_FALSE(fires({-inf, 0, 0, 0}));
 }
 
-TEST_CASE("each vanishing gradient is found, with its mean magnitude") {
+TEST_CASE("each vanishing gradient is found, with its mean magnitude", "[rules][vanishing_gradient]") {
   const StepOfMap step({tt::Mode::train, 5, 8},
                        {{"a", tensor_of({1e-8, -3e-8})}, {"b", tensor_of({1})}, {"c", tensor_of({0})}});
   const auto findings = tt::Rule(tt::VanishingGradient{})(step);
@@ -55,7 +55,7 @@ TEST_CASE("each vanishing gradient is found, with its mean magnitude") {
   CHECK(findings[1].tensor == "c");
 }
 
-TEST_CASE("a vanishing gradient is found in whatever was saved of it") {
+TEST_CASE("a vanishing gradient is found in elements, reductions and statistics", "[rules][vanishing_gradient]") {
   const auto save = [](const std::string& name, const tt::Tensor& tensor) {
     auto store = std::make_shared<tt::MemoryStore>();
     const HandWriter writer(store);
@@ -78,8 +78,9 @@ TEST_CASE("a vanishing gradient is found in whatever was saved of it") {
     CHECK(found(w, tensor_of({g, -g})) == expected);
     CHECK(found(tt::layout::reduction_record(R::abs_mean, w), tensor_of({g})) == expected);
     CHECK(found(tt::layout::reduction_record(R::statistics, w), record_of({g, -g})) == expected);
-    CHECK(found(tt::layout::reduction_record(R::mean, w), tensor_of({g})) == 0);  // that does not tell
-    CHECK(found("weight", tensor_of({g})) == 0);                                  // not a gradient
+    CHECK(found(tt::layout::reduction_record(R::mean, w), tensor_of({g})) ==
+          0);                                     // the mean does not tell the mean magnitude
+    CHECK(found("weight", tensor_of({g})) == 0);  // not a gradient
   }
   CHECK(found(tt::layout::reduction_record(R::statistics, w), record_of({0.25, not_a_number})) == 0);
   CHECK(found(tt::layout::reduction_record(R::statistics, w), record_of({0.25, inf})) == 0);
@@ -88,7 +89,7 @@ TEST_CASE("a vanishing gradient is found in whatever was saved of it") {
   CHECK(found(w, tt::Tensor(std::vector<std::string>{"text"})) == 0);
 }
 
-TEST_CASE("vanishing gradients of a golden run") {
+TEST_CASE("vanishing gradients are found in a golden run", "[rules][vanishing_gradient]") {
   const tt::Trial trial((golden::directory() / "basic").string());
   CHECK(tt::evaluate(trial, {tt::VanishingGradient{}}).empty());
   const auto all = tt::evaluate(trial, {tt::VanishingGradient{.threshold = 1e9}});

@@ -1,5 +1,5 @@
-// What it costs to read a run where each call takes its time: how many calls, and how many at once. The table of them:
-//   tensortap_tests "[.calls]"
+// The number and the concurrency of the calls that reading a run from a slow store takes. Prints a table of them with
+// the tag [.calls].
 #include <tensortap/trial/trial.hpp>
 
 #include <algorithm>
@@ -25,7 +25,7 @@ using Calls = RemoteStore::Calls;
 
 namespace {
 
-/// A run of one worker with these steps, written near by and read from afar.
+/// A run of one worker, written to memory and read through a store whose calls are counted and slow.
 struct RemoteRun {
   std::shared_ptr<tt::MemoryStore> memory = std::make_shared<tt::MemoryStore>();
   std::shared_ptr<RemoteStore> store;
@@ -43,24 +43,25 @@ struct RemoteRun {
   }
 };
 
-/// A refresh without news asks for the end marker, and lists the collections, the index behind the last complete step,
-/// and the attempts.
+/// A refresh without news reads the end marker and lists the collections, the index after the last complete step, and
+/// the attempts.
 constexpr Calls no_news = {.gets = 1, .lists = 3, .pages = 3};
 
 }  // namespace
 
-TEST_CASE("opening a run costs a call for each index object, a few more, and twice the pages of the index") {
+TEST_CASE("opening a run costs one call for each index object, two listings of the index, and a few more calls",
+          "[trial][calls]") {
   RemoteRun run(3000);
   run.writer.close();
   const tt::Trial trial(run.store);
   CHECK(trial.steps().size() == 3000);
   CHECK(trial.ended());
-  // The end marker, the collections, the attempt. Attempts are listed before the index and after.
+  // Besides the index: the end marker, the collections, the attempt. Attempts are listed before and after the index.
   CHECK(run.store->calls() == Calls{.gets = 3000 + 3, .lists = 5, .pages = 1 + 1 + 3 + 3 + 1});
   CHECK(run.store->most_at_once() <= 32);
 }
 
-TEST_CASE("what an attempt has set aside and written again is read once") {
+TEST_CASE("steps that an attempt has archived and written again are read once", "[trial][calls]") {
   RemoteRun run(1000);
   const HandWriter second(run.memory, 1);
   for (const auto& operation : second.resuming(499, 999, tt::OnResume::archive)) operation();
@@ -73,7 +74,7 @@ TEST_CASE("what an attempt has set aside and written again is read once") {
   CHECK(run.store->calls() == Calls{.gets = 1000 + 4, .lists = 5, .pages = 5});
 }
 
-TEST_CASE("the objects of many workers are read at once, too") {
+TEST_CASE("the objects of many workers are read concurrently", "[trial][calls]") {
   const auto memory = std::make_shared<tt::MemoryStore>();
   const auto store = std::make_shared<RemoteStore>(memory, 32, 5ms);
   for (int i = 0; i < 64; ++i) {
@@ -89,7 +90,7 @@ TEST_CASE("the objects of many workers are read at once, too") {
   CHECK(store->most_at_once() > 4);
 }
 
-TEST_CASE("index objects are read as many at once as pays off, and no more") {
+TEST_CASE("index objects are read with the concurrency of the store, and no more", "[trial][calls]") {
   for (const std::size_t concurrency : {1u, 2u, 32u}) {
     RemoteRun run(concurrency == 1 ? 20 : 1000, 5ms, concurrency);
     const auto begin = std::chrono::steady_clock::now();
@@ -104,7 +105,7 @@ TEST_CASE("index objects are read as many at once as pays off, and no more") {
   }
 }
 
-TEST_CASE("a value is one call, and so is a reduction that was saved, or statistics") {
+TEST_CASE("a value, a saved reduction and saved statistics cost one call each", "[trial][calls]") {
   RemoteRun run(10);
   const std::vector<double> elements = {1, 2, 3};
   const auto record = tt::statistics(elements).to_record();
@@ -142,7 +143,7 @@ TEST_CASE("a value is one call, and so is a reduction that was saved, or statist
   CHECK(run.store->calls() == one);
 }
 
-TEST_CASE("all values of a tensor are one call each") {
+TEST_CASE("all values of a tensor cost one call each", "[trial][calls]") {
   RemoteRun run(500);
   const tt::Trial trial(run.store);
   const auto loss = trial.tensor("loss");
@@ -153,7 +154,7 @@ TEST_CASE("all values of a tensor are one call each") {
   CHECK(run.store->calls() == Calls{.gets = 500});
 }
 
-TEST_CASE("a refresh costs what is new, however long the run is") {
+TEST_CASE("the cost of a refresh depends on the news, not on the length of the run", "[trial][calls]") {
   RemoteRun run(2500);
   const tt::Trial trial(run.store, run.time.following());
   (void)run.store->calls();
@@ -161,7 +162,7 @@ TEST_CASE("a refresh costs what is new, however long the run is") {
   CHECK(run.store->calls() == no_news);
   run.put(2500, 2501);
   CHECK(trial.refresh().steps == Steps{2500});
-  // Its index object, and the index listed once more.
+  // One more get, of its index object, and one more listing of the index.
   CHECK(run.store->calls() == Calls{.gets = 1 + 1, .lists = 4, .pages = 4});
   CHECK(trial.refresh().empty());
   CHECK(run.store->calls() == no_news);
@@ -169,26 +170,26 @@ TEST_CASE("a refresh costs what is new, however long the run is") {
   CHECK(trial.refresh().empty());
   CHECK(run.store->calls() == Calls{.gets = 2, .lists = 3, .pages = 3});
   run.writer.close();
-  CHECK(trial.refresh().ended);  // the whole index is looked through
+  CHECK(trial.refresh().ended);  // lists the whole index
   CHECK(run.store->calls() == Calls{.gets = 1, .lists = 3, .pages = 2 + 3});
   CHECK(trial.refresh().empty());
   CHECK(run.store->calls() == no_news);
 }
 
-TEST_CASE("a refresh of a resumed run costs no more") {
+TEST_CASE("a refresh of a resumed run costs the same", "[trial][calls]") {
   RemoteRun run(20);
   const HandWriter second(run.memory, 1);
   for (const auto& operation : second.resuming(9, 19, tt::OnResume::archive)) operation();
   second.put(10);
   const tt::Trial trial(run.store, run.time.following());
-  CHECK(trial.refresh().empty());  // the collections are read again, for an attempt has begun
+  CHECK(trial.refresh().empty());  // reads the collections again, because an attempt has begun
   CHECK(trial.steps().size() == 11);
   (void)run.store->calls();
   CHECK(trial.refresh().empty());
   CHECK(run.store->calls() == no_news);
 }
 
-TEST_CASE("steps that name no attempt, read in the wrong order while they are set aside, are read anew") {
+TEST_CASE("steps without an attempt are read again if they were read out of order during a rewind", "[trial][calls]") {
   FakeTime time;
   const auto memory = std::make_shared<tt::MemoryStore>();
   const auto store = std::make_shared<RemoteStore>(memory, 3);
@@ -200,7 +201,7 @@ TEST_CASE("steps that name no attempt, read in the wrong order while they are se
   const tt::Trial trial(store, time.following());
   CHECK(trial.steps() == Steps{0, 1, 2});
 
-  // Step 3 is asked for first, and answered last: by then all three were moved, and it was written again.
+  // Step 3 is requested first and answered last. Meanwhile all three steps are moved, and step 3 is written again.
   for (const std::int64_t step : {3, 4, 5}) first.put(step);
   std::mutex mutex;
   std::condition_variable changed;
@@ -230,26 +231,26 @@ TEST_CASE("steps that name no attempt, read in the wrong order while they are se
   CHECK(trial.damage().empty());
 }
 
-TEST_CASE("the calls to read a run of 10,000 steps", "[.calls]") {
+TEST_CASE("the calls to read a run of 10,000 steps", "[trial][calls][.calls]") {
   RemoteRun run(10'000);
-  const auto told = [&](std::string_view what) { std::cout << what << ": " << run.store->calls() << '\n'; };
+  const auto print_calls = [&](std::string_view what) { std::cout << what << ": " << run.store->calls() << '\n'; };
   const tt::Trial trial(run.store, run.time.following());
-  told("open 10,000 steps");
+  print_calls("open 10,000 steps");
   std::cout << "at once: " << run.store->most_at_once() << '\n';
   const auto loss = trial.tensor("loss");
-  told("find a tensor, refreshing");
+  print_calls("find a tensor, refreshing");
   CHECK(loss.value(5000));
-  told("one value");
+  print_calls("one value");
   {
     const auto pause = trial.no_refresh();
     for (const std::int64_t step : loss.steps()) CHECK(loss.value(step));
   }
-  told("all values of a tensor");
+  print_calls("all values of a tensor");
   trial.refresh();
-  told("refresh without news");
+  print_calls("refresh without news");
   run.put(10'000, 10'001);
   trial.refresh();
-  told("refresh with one new step");
+  print_calls("refresh with one new step");
   for (const std::size_t concurrency : {1u, 32u}) {
     const auto slow = std::make_shared<RemoteStore>(run.memory, concurrency, 5ms);
     const auto begin = std::chrono::steady_clock::now();

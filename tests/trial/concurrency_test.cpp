@@ -1,4 +1,4 @@
-// A run that one thread writes and others read.
+// One thread writes a run while others read it.
 #include <tensortap/trial/trial.hpp>
 
 #include <atomic>
@@ -18,14 +18,14 @@ using namespace std::chrono_literals;
 
 namespace {
 
-/// What readers saw that they must not; Catch's macros are for one thread.
+/// Counts the violations that readers see, because Catch's macros are not thread-safe.
 struct Complaints {
   std::atomic<int> holes = 0;
   std::atomic<int> values = 0;
   std::atomic<int> damage = 0;
 };
 
-/// Reads all there is, in every way, until the run has ended.
+/// Calls all queries of `trial` until the run has ended.
 void read_on(const tt::Trial& trial, Complaints& complaints) {
   for (bool last = false; !last;) {
     last = trial.ended();
@@ -44,7 +44,7 @@ void read_on(const tt::Trial& trial, Complaints& complaints) {
   }
 }
 
-/// Three attempts, each of which goes on before the end of the one before, which writes on a little.
+/// Writes three attempts. Each resumes before the end of its predecessor, which still writes a few steps.
 void write_attempts(const std::shared_ptr<tt::Store>& store, std::int64_t steps) {
   HandWriter(store, 0).put_collections(1, {{.name = "losses", .tensor_names = {"loss"}}});
   HandWriter::Operations all;
@@ -62,7 +62,7 @@ void write_attempts(const std::shared_ptr<tt::Store>& store, std::int64_t steps)
 
 }  // namespace
 
-TEST_CASE("many threads read a run that is written, interrupted and resumed", "[threads]") {
+TEST_CASE("many threads read a run while it is written, interrupted and resumed", "[trial][concurrency][threads]") {
   constexpr std::int64_t steps = 60;
   const TemporaryDirectory directory;
   std::shared_ptr<tt::Store> store;

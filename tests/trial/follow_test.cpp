@@ -1,4 +1,4 @@
-// A run that is read while it is written: waits, what may come and what may not, and what a look costs.
+// Reading a run while it is written: waits, the states of steps, and the cost of a refresh.
 #include <tensortap/trial/trial.hpp>
 
 #include <chrono>
@@ -25,7 +25,7 @@ constexpr auto any = tt::Completeness::any;
 constexpr auto train = tt::Mode::train;
 constexpr auto eval = tt::Mode::eval;
 
-/// Counts what is asked of it, and fails where a test wants it to.
+/// Counts its calls, and fails for the keys that a test chooses.
 class CountingStore : public ForwardingStore {
  public:
   using ForwardingStore::ForwardingStore;
@@ -45,7 +45,7 @@ class CountingStore : public ForwardingStore {
 
   void forget() const { gets = lists = listed = 0; }
 
-  std::string broken;  // keys that begin so cannot be read
+  std::string broken;  // calls for keys with this prefix fail
   mutable std::size_t gets = 0;
   mutable std::size_t lists = 0;
   mutable std::size_t listed = 0;  // objects
@@ -57,7 +57,7 @@ class CountingStore : public ForwardingStore {
   }
 };
 
-/// A run whose collections are there, and no step.
+/// A run with collections but without steps.
 struct EmptyRun {
   std::shared_ptr<tt::MemoryStore> store = std::make_shared<tt::MemoryStore>();
   HandWriter writer{store, 0};
@@ -68,14 +68,14 @@ struct EmptyRun {
   }
 };
 
-/// Writers of a run of `count` workers.
+/// Returns the writers of a run of `count` workers.
 std::vector<HandWriter> workers_of(const std::shared_ptr<tt::Store>& store, int count) {
   std::vector<HandWriter> out;
   for (int i = 0; i < count; ++i) out.emplace_back(store, std::nullopt, "worker_" + std::to_string(i));
   return out;
 }
 
-/// Everything that can be read of a run.
+/// Returns all values of a run.
 std::map<std::string, tt::Tensor> values_of(const tt::Trial& trial) {
   std::map<std::string, tt::Tensor> out;
   for (const auto& tensor : trial.tensors())
@@ -90,7 +90,7 @@ std::map<std::string, tt::Tensor> values_of(const tt::Trial& trial) {
 
 }  // namespace
 
-TEST_CASE("a followed run shows what comes, a snapshot what was there") {
+TEST_CASE("a followed run shows new steps, a snapshot does not", "[trial][follow]") {
   EmptyRun run;
   const tt::Trial live(run.store, run.time.following());
   const tt::Trial snapshot(run.store);
@@ -101,7 +101,7 @@ TEST_CASE("a followed run shows what comes, a snapshot what was there") {
   const auto history = live.tensor("loss");
   CHECK(history.steps() == Steps{0});
   run.writer.put_events(1);
-  CHECK(history.steps() == Steps{0});  // half a step is none
+  CHECK(history.steps() == Steps{0});  // a step without its index does not exist
   run.writer.put_index(1);
   CHECK(history.steps() == Steps{0, 1});
   CHECK(history.value(1)->number(0) == 1);
@@ -121,7 +121,7 @@ TEST_CASE("a followed run shows what comes, a snapshot what was there") {
   CHECK(snapshot.refresh().empty());
 }
 
-TEST_CASE("queries look at most once in the interval, and not at all in a pause") {
+TEST_CASE("queries refresh at most once per interval, and never in a pause", "[trial][follow]") {
   EmptyRun run;
   auto options = run.time.following();
   options.refresh_interval = 500ms;
@@ -141,7 +141,7 @@ TEST_CASE("queries look at most once in the interval, and not at all in a pause"
       CHECK(trial.tensor("loss").steps() == Steps{0});
     }
     CHECK(trial.steps() == Steps{0});
-    CHECK(trial.refresh().steps == Steps{1});  // unless it is asked for
+    CHECK(trial.refresh().steps == Steps{1});  // an explicit refresh reads
     CHECK(trial.steps() == Steps{0, 1});
     run.writer.put(2);
     run.time.pass(1h);
@@ -150,7 +150,7 @@ TEST_CASE("queries look at most once in the interval, and not at all in a pause"
   CHECK(trial.steps() == up_to(2));
 }
 
-TEST_CASE("a pause may outlive its trial") {
+TEST_CASE("a pause may outlive its trial", "[trial][follow]") {
   EmptyRun run;
   auto trial = std::make_optional<tt::Trial>(run.store, run.time.following());
   const auto pause = trial->no_refresh();
@@ -158,7 +158,7 @@ TEST_CASE("a pause may outlive its trial") {
   CHECK(tt::Trial(run.store).steps().empty());
 }
 
-TEST_CASE("a history of a followed run outlives its trial, and goes on") {
+TEST_CASE("a history of a followed run outlives its trial and still refreshes", "[trial][follow]") {
   EmptyRun run;
   run.writer.put(0);
   const auto history = [&] { return tt::Trial(run.store, run.time.following()).tensor("loss"); }();
@@ -168,7 +168,7 @@ TEST_CASE("a history of a followed run outlives its trial, and goes on") {
   CHECK(history.name() == "loss");
 }
 
-TEST_CASE("a trial may be made before its run") {
+TEST_CASE("a trial can wait for its run to exist", "[trial][follow]") {
   FakeTime time;
   const auto store = std::make_shared<tt::MemoryStore>();
   auto options = time.following();
@@ -188,7 +188,7 @@ TEST_CASE("a trial may be made before its run") {
   CHECK(trial.rewinds().empty());
 }
 
-TEST_CASE("a stop ends the wait for a run that is not there") {
+TEST_CASE("a stop ends the wait for a missing run", "[trial][follow]") {
   FakeTime time;
   auto options = time.following();
   options.wait_for_run = 24h;
@@ -196,7 +196,7 @@ TEST_CASE("a stop ends the wait for a run that is not there") {
   CHECK_THROWS_WITH(tt::Trial(std::make_shared<tt::MemoryStore>(), options), contains("no such run"));
 }
 
-TEST_CASE("waiting for steps ends when they are there") {
+TEST_CASE("waiting for steps ends when all are available", "[trial][follow]") {
   EmptyRun run;
   auto options = run.time.following();
   options.poll_interval = 1s;
@@ -208,7 +208,7 @@ TEST_CASE("waiting for steps ends when they are there") {
   CHECK(trial.wait_for_steps({}, train, 0s) == tt::StepState::available);
 }
 
-TEST_CASE("waiting for steps ends when one will not come") {
+TEST_CASE("waiting for steps ends when one of them is unavailable", "[trial][follow]") {
   EmptyRun run;
   auto options = run.time.following();
   options.poll_interval = 1s;
@@ -225,7 +225,7 @@ TEST_CASE("waiting for steps ends when one will not come") {
   }
 }
 
-TEST_CASE("waits are bounded by their time and by a stop") {
+TEST_CASE("a timeout or a stop ends a wait", "[trial][follow]") {
   EmptyRun run;
   auto options = run.time.following();
   options.poll_interval = 3s;
@@ -244,7 +244,7 @@ TEST_CASE("waits are bounded by their time and by a stop") {
   CHECK(trial.wait_for_steps({0}, train, std::chrono::nanoseconds::max()) == tt::StepState::not_yet_available);
 }
 
-TEST_CASE("an interruption is not the end") {
+TEST_CASE("an interruption is not the end of a run", "[trial][follow]") {
   EmptyRun run;
   auto options = run.time.following();
   options.poll_interval = 1s;
@@ -263,7 +263,7 @@ TEST_CASE("an interruption is not the end") {
   CHECK(trial.rewinds().size() == 1);
 }
 
-TEST_CASE("a snapshot can wait, too") {
+TEST_CASE("a snapshot can wait, too", "[trial][follow]") {
   EmptyRun run;
   auto options = run.time.following();
   options.follow = false;
@@ -272,7 +272,7 @@ TEST_CASE("a snapshot can wait, too") {
   CHECK(trial.wait_for_steps({0}, train, 1h) == tt::StepState::available);
 }
 
-TEST_CASE("steps are available, unavailable or may yet come") {
+TEST_CASE("steps are available, unavailable or not yet available", "[trial][follow]") {
   EmptyRun run;
   const tt::Trial trial(run.store, run.time.following());
   using S = tt::StepState;
@@ -298,7 +298,7 @@ TEST_CASE("steps are available, unavailable or may yet come") {
   CHECK(trial.has_passed_step(0, tt::Mode::predict) == S::unavailable);
 }
 
-TEST_CASE("a step that some workers have not written may yet come") {
+TEST_CASE("a step that some workers have not written is not yet available", "[trial][follow]") {
   FakeTime time;
   const auto store = std::make_shared<tt::MemoryStore>();
   const auto workers = workers_of(store, 2);
@@ -310,7 +310,8 @@ TEST_CASE("a step that some workers have not written may yet come") {
   put(0, 20);
   CHECK(trial.has_passed_step(10) == S::not_yet_available);
   CHECK(trial.has_passed_step(1, train) == S::not_yet_available);
-  CHECK(trial.has_passed_step(15) == S::not_yet_available);  // the later one may be incomplete for it comes
+  CHECK(trial.has_passed_step(15) ==
+        S::not_yet_available);  // step 20 may be incomplete because step 15 is being written
   CHECK(trial.has_passed_step(25) == S::not_yet_available);
   CHECK(trial.steps().empty());
   CHECK(trial.steps(tt::Mode::global, any) == Steps{10, 20});
@@ -322,7 +323,7 @@ TEST_CASE("a step that some workers have not written may yet come") {
   CHECK(trial.has_passed_step(3, train) == S::not_yet_available);
   for (const auto& worker : workers) worker.close();
   time.pass(1h);
-  CHECK_FALSE(trial.ended());  // the one that is missing is given a second
+  CHECK_FALSE(trial.ended());  // the missing worker has a second
   CHECK(trial.has_passed_step(3, train) == S::not_yet_available);
   time.pass(1s);
   CHECK(trial.ended());
@@ -330,7 +331,7 @@ TEST_CASE("a step that some workers have not written may yet come") {
   CHECK(trial.steps() == Steps{10, 20, 30});
 }
 
-TEST_CASE("the end of a run is seen at once if no step is missing") {
+TEST_CASE("a run without missing steps ends at once", "[trial][follow]") {
   FakeTime time;
   const auto store = std::make_shared<tt::MemoryStore>();
   const auto workers = workers_of(store, 2);
@@ -345,7 +346,7 @@ TEST_CASE("the end of a run is seen at once if no step is missing") {
   CHECK(trial.steps() == Steps{0, 1});
 }
 
-TEST_CASE("a worker that writes no more is not waited for for ever") {
+TEST_CASE("a run does not wait forever for a worker that stops writing", "[trial][follow]") {
   FakeTime time;
   const auto store = std::make_shared<tt::MemoryStore>();
   const auto workers = workers_of(store, 2);
@@ -361,7 +362,7 @@ TEST_CASE("a worker that writes no more is not waited for for ever") {
   for (std::int64_t step = 1002; step <= 2600; ++step) workers[0].put({train, step, step}, {});
   CHECK(live.steps() == up_to(2000));
   CHECK(tt::Trial(store).steps() == up_to(2000));
-  workers[1].put({train, 1700, 1700}, {});  // it was slow: what was given up is found at the end
+  workers[1].put({train, 1700, 1700}, {});  // late: the reader finds it at the end
   workers[1].put({train, 2500, 2500}, {});
   CHECK(live.steps() == up_to(2500));
   workers[0].close();
@@ -371,7 +372,7 @@ TEST_CASE("a worker that writes no more is not waited for for ever") {
   CHECK(live.steps() == up_to(2600));
 }
 
-TEST_CASE("no step is complete before it is known how many workers write") {
+TEST_CASE("no step is complete before the number of workers is known", "[trial][follow]") {
   FakeTime time;
   const auto store = std::make_shared<tt::MemoryStore>();
   const auto workers = workers_of(store, 2);
@@ -379,7 +380,7 @@ TEST_CASE("no step is complete before it is known how many workers write") {
   const tt::Trial trial(store, time.following());
   CHECK(trial.steps().empty());
   CHECK(trial.steps(tt::Mode::global, any) == Steps{0});
-  CHECK(tt::Trial(store).steps() == Steps{0});  // a snapshot takes it as it is
+  CHECK(tt::Trial(store).steps() == Steps{0});  // a snapshot assumes one worker
   workers[0].put_collections(2);
   CHECK(trial.num_workers() == 2);
   CHECK(trial.steps().empty());
@@ -387,7 +388,7 @@ TEST_CASE("no step is complete before it is known how many workers write") {
   CHECK(trial.steps() == Steps{0});
 }
 
-TEST_CASE("collections are read again when they have changed") {
+TEST_CASE("collections are read again when they change", "[trial][follow]") {
   EmptyRun run;
   const tt::Trial trial(run.store, run.time.following());
   run.writer.put(0);
@@ -398,14 +399,14 @@ TEST_CASE("collections are read again when they have changed") {
   run.writer.put_collections(1, {{.name = "losses", .include_regex = "t", .tensor_names = {"loss"}}});
   CHECK(trial.tensors({.collection = "losses"}).size() == 2);
   run.store->put(tt::layout::collections_key("worker_0"), "{");
-  CHECK(trial.tensors({.collection = "losses"}).size() == 2);  // what was known stays
+  CHECK(trial.tensors({.collection = "losses"}).size() == 2);  // the last sound file still counts
   CHECK(trial.damage().size() == 1);
   run.writer.put_collections(1, {{.name = "losses", .tensor_names = {"loss"}}});
   CHECK(trial.tensors({.collection = "losses"}).size() == 1);
   CHECK(trial.damage().empty());
 }
 
-TEST_CASE("what cannot be read yet is tried again while a run is followed") {
+TEST_CASE("a followed run tries damaged objects again", "[trial][follow]") {
   EmptyRun run;
   const auto store = std::make_shared<CountingStore>(run.store);
   const tt::Trial trial(store, run.time.following());
@@ -447,7 +448,7 @@ TEST_CASE("what cannot be read yet is tried again while a run is followed") {
   }
 }
 
-TEST_CASE("a damaged index file that stays is asked for again, but the rest goes on") {
+TEST_CASE("damaged index files are read again without delaying the others", "[trial][follow]") {
   EmptyRun run;
   const auto store = std::make_shared<CountingStore>(run.store);
   for (std::int64_t step = 0; step < 500; ++step) run.store->put(run.writer.index_key(step), "damaged");
@@ -464,7 +465,7 @@ TEST_CASE("a damaged index file that stays is asked for again, but the rest goes
   CHECK(trial.damage().size() == 498);
 }
 
-TEST_CASE("a look costs what is new, however much was read") {
+TEST_CASE("the cost of a refresh does not grow with the run", "[trial][follow]") {
   EmptyRun run;
   const auto store = std::make_shared<CountingStore>(run.store);
   constexpr std::int64_t count = 5000;
@@ -487,7 +488,7 @@ TEST_CASE("a look costs what is new, however much was read") {
   CHECK(trial.steps().size() == count + 100);
 }
 
-TEST_CASE("a look costs what is new for several workers, too") {
+TEST_CASE("the cost of a refresh does not grow with the run of several workers", "[trial][follow]") {
   FakeTime time;
   const auto memory = std::make_shared<tt::MemoryStore>();
   const auto store = std::make_shared<CountingStore>(memory);
@@ -503,7 +504,7 @@ TEST_CASE("a look costs what is new for several workers, too") {
   CHECK(store->listed <= 4 + 10);
 }
 
-TEST_CASE("a range of steps is all that is read") {
+TEST_CASE("only the range of steps is read", "[trial][follow]") {
   EmptyRun run;
   const auto store = std::make_shared<CountingStore>(run.store);
   for (std::int64_t step = 0; step < 30; ++step) run.writer.put(step);
@@ -525,7 +526,7 @@ TEST_CASE("a range of steps is all that is read") {
   CHECK_FALSE(trial.ended());
   store->forget();
   CHECK(trial.refresh().empty());
-  CHECK(store->listed <= 2);  // once all has gone beyond it, the index is left alone
+  CHECK(store->listed <= 2);  // once all workers have passed the range, the index is not listed
 
   options.range_steps = {20, {}};
   const tt::Trial rest(store, options);
@@ -535,19 +536,19 @@ TEST_CASE("a range of steps is all that is read") {
   CHECK(rest.steps().size() == 10);
 }
 
-TEST_CASE("a range of steps is waited for, and rewound") {
+TEST_CASE("a range of steps finishes, and is rewound", "[trial][follow]") {
   EmptyRun run;
   auto options = run.time.following();
   options.range_steps = {2, 5};
   const tt::Trial trial(run.store, options);
   for (const std::int64_t step : {0, 1, 2, 4}) run.writer.put(step);
   CHECK(trial.steps() == Steps{2, 4});
-  CHECK(trial.finished());  // its last step is there
+  CHECK(trial.finished());  // its last step exists
   HandWriter second(run.store, 1);
   second.put_attempt(2);
   CHECK(trial.steps() == Steps{2});
   CHECK_FALSE(trial.finished());
-  run.writer.put(7);  // late: it tells nothing of what is to come
+  run.writer.put(7);  // a late write of the first attempt, which says nothing about the second
   CHECK_FALSE(trial.finished());
   CHECK(trial.has_passed_step(3) == tt::StepState::not_yet_available);
   second.put(3);
@@ -557,7 +558,7 @@ TEST_CASE("a range of steps is waited for, and rewound") {
   CHECK(trial.finished());
 }
 
-TEST_CASE("steps of more than twelve digits are followed") {
+TEST_CASE("steps of more than twelve digits are followed", "[trial][follow]") {
   EmptyRun run;
   const tt::Trial trial(run.store, run.time.following());
   Steps expected;
@@ -569,13 +570,13 @@ TEST_CASE("steps of more than twelve digits are followed") {
   }
 }
 
-TEST_CASE("two global steps that claim one mode step are sorted out in any order") {
+TEST_CASE("global steps with the same mode step may appear in any order", "[trial][follow]") {
   std::vector<tt::Step> steps = {{train, 3, 5}, {train, 3, 7}, {train, 3, 9}, {train, 4, 11}};
   do {
     FakeTime time;
     const auto store = std::make_shared<tt::MemoryStore>();
     const HandWriter writer(store);
-    writer.put_collections(2);  // so that what comes later may be earlier
+    writer.put_collections(2);  // so that no step is complete and earlier ones may follow
     const tt::Trial trial(store, time.following());
     for (const tt::Step& step : steps) {
       tt::Tensor value(tt::DType::i64, {1});
@@ -591,13 +592,13 @@ TEST_CASE("two global steps that claim one mode step are sorted out in any order
     CHECK(trial.tensor("x", train).value(3)->number(0) == 9);
     CHECK(trial.tensor("x").value(5)->number(0) == 9);
     CHECK_FALSE(trial.tensor("x").value(9));
-    CHECK(trial.view(9)->value("x")->number(0) == 9);  // as it was, each by itself
+    CHECK(trial.view(9)->value("x")->number(0) == 9);  // a view shows each global step by itself
     CHECK(trial.view(5)->value("x")->number(0) == 5);
   } while (std::next_permutation(steps.begin(), steps.end(),
                                  [](const auto& a, const auto& b) { return a.global_step < b.global_step; }));
 }
 
-TEST_CASE("every golden run, fed object by object, ends as it is read at once") {
+TEST_CASE("a golden run that is fed object by object reads like the whole run", "[trial][follow]") {
   for (const std::string& name : golden::runs()) {
     CAPTURE(name);
     const auto files = golden::files_of(name);
@@ -605,7 +606,7 @@ TEST_CASE("every golden run, fed object by object, ends as it is read at once") 
     FakeTime time;
     const auto store = std::make_shared<tt::MemoryStore>();
     std::optional<tt::Trial> live;
-    std::vector<std::string> index;  // last, and in the order of steps
+    std::vector<std::string> index;  // the keys in the order of steps
     for (const auto& [key, content] : files)
       if (key.starts_with(tt::layout::index_prefix))
         index.push_back(key);
@@ -632,7 +633,7 @@ TEST_CASE("every golden run, fed object by object, ends as it is read at once") 
   }
 }
 
-TEST_CASE("a followed directory shows what comes") {
+TEST_CASE("a followed directory shows new steps", "[trial][follow]") {
   const TemporaryDirectory directory;
   FakeTime time;
   auto options = time.following();
@@ -641,7 +642,7 @@ TEST_CASE("a followed directory shows what comes") {
   const HandWriter writer(store, 0);
   time.while_asleep = [&] { writer.put_collections(); };
   const tt::Trial trial((directory / "run").string(), options);
-  for (std::int64_t step = 990; step < 1010; ++step) {  // over the end of an index folder
+  for (std::int64_t step = 990; step < 1010; ++step) {  // across the end of an index folder
     writer.put(step);
     CHECK(trial.steps().back() == step);
     CHECK(trial.steps().size() == static_cast<std::size_t>(step - 989));
@@ -650,7 +651,7 @@ TEST_CASE("a followed directory shows what comes") {
   CHECK(trial.wait_for_end(0s));
 }
 
-TEST_CASE("a step as rules see it") {
+TEST_CASE("a view shows one step as rules see it", "[trial][follow]") {
   const tt::Trial trial((golden::directory() / "basic").string());
   CHECK_FALSE(trial.view(1));
   const auto view = trial.view(3);
@@ -669,7 +670,7 @@ TEST_CASE("a step as rules see it") {
   CHECK(trial.damage().empty());
 }
 
-TEST_CASE("reductions come out of saved statistics where the elements are not there") {
+TEST_CASE("reductions are computed from saved statistics if the elements are missing", "[trial][follow]") {
   EmptyRun run;
   const std::vector<double> elements = {-3, 1, 0.5, 8};
   const auto record = tt::statistics(elements).to_record();
@@ -680,7 +681,7 @@ TEST_CASE("reductions come out of saved statistics where the elements are not th
   for (const tt::Reduction r :
        {tt::Reduction::min, tt::Reduction::abs_mean, tt::Reduction::l2, tt::Reduction::variance})
     CHECK(x.reduction(0, r) == tt::reduce(tt::as_view(elements), r));
-  CHECK_FALSE(x.reduction(0, tt::Reduction::prod));  // they do not say
+  CHECK_FALSE(x.reduction(0, tt::Reduction::prod));  // statistics have no product
   CHECK_FALSE(x.reduction(0, tt::Reduction::abs_prod));
   CHECK_FALSE(x.reduction(0, tt::Reduction::statistics));
   CHECK(x.statistics(0)->max == 8);

@@ -1,5 +1,5 @@
 // Every file of every golden run, cut at every byte and with every byte changed: reading must never crash, hang or read
-// out of bounds, and must never lose what is sound. Large files are sampled.
+// out of bounds, and must never lose a sound value. Large files are sampled.
 #include <set>
 
 #include "catch.hpp"
@@ -12,11 +12,10 @@ namespace {
 #ifdef NDEBUG
 constexpr std::size_t places_per_file = 1024;
 #else
-constexpr std::size_t places_per_file = 60;  // each costs many times more here, and Release tries them all
+constexpr std::size_t places_per_file = 60;  // each is much slower in a debug build; Release tries 1024
 #endif
 
-/// A value that was read: of which tensor, in which global step, by which worker; "" for the elements, else the
-/// reduction.
+/// Identifies a value. `reduction` is "" for the elements.
 struct Value {
   std::string tensor;
   std::int64_t step = 0;
@@ -27,7 +26,7 @@ struct Value {
 
 using Values = std::map<Value, tt::Tensor>;
 
-/// Everything that can be read. Matching collections' patterns takes long: only where it may matter.
+/// Returns all values that can be read. Matches the patterns of collections, which is slow, only if asked to.
 Values read_all(const std::shared_ptr<tt::Store>& store, bool collections) {
   Values out;
   try {
@@ -44,19 +43,19 @@ Values read_all(const std::shared_ptr<tt::Store>& store, bool collections) {
         }
     (void)trial.damage();
   } catch (const tt::Error& e) {
-    if (e.code() != tt::Errc::not_found) throw;  // a run of which nothing is left
+    if (e.code() != tt::Errc::not_found) throw;  // no object of the run is left
   }
   return out;
 }
 
-/// The step a file belongs to; -1 for those of the whole run.
+/// Returns the step of a file; -1 for files of the whole run.
 std::int64_t step_of(const std::string& key) {
   if (const auto name = tt::layout::parse_index_key(key)) return name->global_step;
   if (key.starts_with(tt::layout::events_prefix)) return std::stoll(key.substr(tt::layout::events_prefix.size(), 12));
   return -1;
 }
 
-/// `key` and what it needs to be read, and one other step: small, so that it can be read a thousand times.
+/// Returns `key`, the files of its step and those of one other step: a small run that can be read a thousand times.
 golden::Files excerpt(const golden::Files& files, const std::string& key) {
   std::set<std::int64_t> steps = {step_of(key)};
   for (const auto& [other, content] : files)
@@ -70,10 +69,10 @@ golden::Files excerpt(const golden::Files& files, const std::string& key) {
 /// Bytes of a file: [first, second).
 using Span = std::pair<std::size_t, std::size_t>;
 
-/// Which values depend on `key`, and on which bytes of it; an index file counts as a whole.
+/// Returns the values that depend on `key`, each with the bytes it depends on: all bytes of an index file.
 std::map<Value, Span> dependents(const golden::Files& files, const std::string& key) {
   std::map<Value, Span> out;
-  std::map<std::pair<tt::Mode, std::int64_t>, std::int64_t> first;  // two global steps may claim one mode step
+  std::map<std::pair<tt::Mode, std::int64_t>, std::int64_t> first;  // several global steps may have the same mode step
   for (const auto& [index_key, content] : files) {
     const auto name = tt::layout::parse_index_key(index_key);
     if (!name) continue;
@@ -93,7 +92,7 @@ std::map<Value, Span> dependents(const golden::Files& files, const std::string& 
   return out;
 }
 
-/// What must still be read as before when bytes [from, to) are not what they were.
+/// Returns the values that must survive a change of the bytes [from, to).
 Values sound_rest(const Values& before, const std::map<Value, Span>& dependents, std::size_t from, std::size_t to) {
   Values out;
   for (const auto& [value, tensor] : before) {
@@ -104,8 +103,8 @@ Values sound_rest(const Values& before, const std::map<Value, Span>& dependents,
   return out;
 }
 
-/// An index that still reads well but claims the step of another is not damage anyone can see.
-bool claims_another_step(const std::string& key, const std::string& before, const std::string& now) {
+/// Returns whether the damaged index is well-formed and names another step: no reader can detect that.
+bool names_another_step(const std::string& key, const std::string& before, const std::string& now) {
   if (!tt::layout::parse_index_key(key)) return false;
   try {
     const auto a = tt::parse_index(before, key);
@@ -129,7 +128,7 @@ void require_sound_rest(const std::shared_ptr<tt::MemoryStore>& store, const std
   }
 }
 
-/// Returns the number of damages tried.
+/// Returns the number of damaged versions that it has tried.
 std::size_t try_every_damage(const golden::Files& files, const std::string& key) {
   const std::string& sound = files.at(key);
   const auto store = golden::store_of(files);
@@ -143,7 +142,7 @@ std::size_t try_every_damage(const golden::Files& files, const std::string& key)
     for (const int change : {0x01, 0xff}) {
       std::string flipped = sound;
       flipped[at] = static_cast<char>(flipped[at] ^ change);
-      if (!claims_another_step(key, sound, flipped))
+      if (!names_another_step(key, sound, flipped))
         require_sound_rest(store, key, flipped, sound_rest(before, places, at, at + 1));
     }
   }
@@ -152,7 +151,7 @@ std::size_t try_every_damage(const golden::Files& files, const std::string& key)
 
 }  // namespace
 
-TEST_CASE("damage to any byte of a golden run costs no more than it must", "[garbage]") {
+TEST_CASE("damage to any byte of a golden run leaves all other values readable", "[trial][garbage][garbage]") {
   std::size_t tried = 0;
   for (const std::string& run : golden::runs()) {
     const auto files = golden::files_of(run);

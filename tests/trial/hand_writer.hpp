@@ -22,7 +22,7 @@ class HandWriter {
                       std::string worker = "worker_0")
       : store_(std::move(store)), run_(run), worker_(std::move(worker)) {}
 
-  /// What "loss" is in `step`, if attempt `run` wrote it.
+  /// Returns the value of "loss" in `step` as attempt `run` writes it.
   static double loss_of(std::int64_t run, std::int64_t step) { return static_cast<double>(1000 * run + step); }
   [[nodiscard]] std::string attempt_tensor() const { return "attempt_" + std::to_string(run_.value_or(0)); }
 
@@ -36,7 +36,7 @@ class HandWriter {
                 to_json(tensortap::Attempt{.number = *run_, .worker = worker_, .resumed_at = resumed_at}));
   }
 
-  /// Saves `tensors` as `step`: all of it if both parts are asked for.
+  /// Save `tensors` as `step`: the events file, the index file, or both.
   void put_events(const tensortap::Step& step, const std::vector<std::pair<std::string, tensortap::Tensor>>& tensors,
                   tensortap::IfExists if_exists = tensortap::IfExists::replace) const {
     const auto written = write(step, tensors);
@@ -51,7 +51,7 @@ class HandWriter {
     put_index(step, tensors);
   }
 
-  /// The same of TRAIN step `step` with its loss.
+  /// The same for TRAIN step `step` with its loss.
   void put_events(std::int64_t step, tensortap::IfExists if_exists = tensortap::IfExists::replace) const {
     put_events({tensortap::Mode::train, step, step}, losses(step), if_exists);
   }
@@ -71,9 +71,9 @@ class HandWriter {
   [[nodiscard]] std::string index_key(std::int64_t step) const { return tensortap::layout::index_key(step, worker_); }
   [[nodiscard]] std::string event_key(std::int64_t step) const { return tensortap::layout::event_key(step, worker_); }
 
-  // ---- The same, to be carried out later
+  // ---- The same as lists of operations
 
-  /// The multiples of `stride` among the steps.
+  /// Returns the operations that save the multiples of `stride` among the steps.
   [[nodiscard]] Operations saving(std::int64_t from, std::int64_t to,
                                   tensortap::IfExists if_exists = tensortap::IfExists::replace,
                                   std::int64_t stride = 1) const {
@@ -86,7 +86,7 @@ class HandWriter {
     return out;
   }
 
-  /// What a new attempt does before its first step: `last` is the last step there may be.
+  /// Returns the operations of a new attempt before its first step. `last` is the last step of its predecessors.
   [[nodiscard]] Operations resuming(std::int64_t resumed_at, std::int64_t last, tensortap::OnResume how) const {
     Operations out;
     out.push_back([writer = *this, resumed_at] { writer.put_attempt(resumed_at); });
@@ -140,12 +140,12 @@ class HandWriter {
   std::string worker_;
 };
 
-/// Time that passes only when somebody sleeps.
+/// A clock that advances only when a thread sleeps.
 class FakeTime {
  public:
   using Clock = tensortap::TrialOptions::Clock;
 
-  /// Options of a trial that lives in this time, and looks at every query.
+  /// Returns the options of a trial that uses this clock and refreshes at every query.
   [[nodiscard]] tensortap::TrialOptions following() {
     tensortap::TrialOptions options;
     options.follow = true;
@@ -166,7 +166,7 @@ class FakeTime {
   Clock::time_point now_{std::chrono::hours(1)};
 };
 
-/// Each is carried out, one per call of the result; false when there are none left.
+/// Returns a function that executes one of `operations` per call, and returns false when none is left.
 inline std::function<bool()> one_by_one(HandWriter::Operations operations) {
   return [operations = std::move(operations), next = std::size_t{0}]() mutable {
     if (next == operations.size()) return false;

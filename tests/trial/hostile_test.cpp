@@ -1,4 +1,4 @@
-// Runs made to harm their reader: what is wrong is refused and listed, the rest is read.
+// Malicious runs: the reader refuses and lists damaged objects and reads the others.
 #include <tensortap/tensortap.hpp>
 
 #include <filesystem>
@@ -21,13 +21,13 @@ namespace {
 
 const std::string worker = "worker_0";
 
-/// The record of a tensor of one float.
+/// Returns the record of a tensor of one float.
 std::string record_of(const std::string& name, float value) {
   const auto encoded = encode_event({.tag = name, .step = {}, .wall_time = 0}, tt::as_view(value));
   return encoded.head + std::string(reinterpret_cast<const char*>(&value), sizeof value) + encoded.tail;
 }
 
-/// A record around any message.
+/// Returns a record with `message` as its payload.
 std::string framed(const std::string& message) {
   const auto header = tt::tfrecord::header(message.size());
   return std::string(tt::text_of(header)) + message + std::string(tt::text_of(tt::tfrecord::events_footer));
@@ -40,7 +40,7 @@ void put_index(tt::Store& store, std::int64_t step, const tt::IndexFile& index) 
   put_index(store, step, to_json(index));
 }
 
-/// Writes step `step` with tensor `name` of value `step`, given as any record. Returns its index.
+/// Writes step `step` with `record` as tensor `name`. Returns its index.
 tt::IndexFile put_step(tt::Store& store, std::int64_t step, const std::string& record,
                        const std::string& name = "loss") {
   const tt::IndexFile index{.mode = tt::Mode::train,
@@ -57,7 +57,7 @@ tt::IndexFile put_step(tt::Store& store, std::int64_t step) {
   return put_step(store, step, record_of("loss", static_cast<float>(step)));
 }
 
-/// A run of three healthy steps, of which a test spoils step 1.
+/// Returns a run of three sound steps; tests damage step 1.
 std::shared_ptr<tt::MemoryStore> healthy_run() {
   auto store = std::make_shared<tt::MemoryStore>();
   for (std::int64_t step = 0; step < 3; ++step) put_step(*store, step);
@@ -67,7 +67,7 @@ std::shared_ptr<tt::MemoryStore> healthy_run() {
   return store;
 }
 
-/// The run of `healthy_run`, in a directory.
+/// Writes the run of `healthy_run` to a directory.
 void write_healthy_run(const fs::path& directory) {
   const auto memory = healthy_run();
   tt::FileStore files(directory.string());
@@ -80,7 +80,7 @@ std::string damage_of(const tt::Trial& trial) {
   return out;
 }
 
-/// Steps 0 and 2 of `trial` are read as ever.
+/// Checks that steps 0 and 2 of `trial` can be read.
 void check_rest(const tt::Trial& trial) {
   for (const std::int64_t step : {0, 2}) {
     const auto value = trial.tensor("loss").value(step);
@@ -89,7 +89,7 @@ void check_rest(const tt::Trial& trial) {
   }
 }
 
-/// Step 1 of "loss" cannot be read, damage says `cause`, and the rest is read.
+/// Checks that step 1 of "loss" cannot be read, that the only damage holds `cause`, and that other steps can be read.
 void check_spoilt(const tt::Trial& trial, const std::string& cause) {
   if (trial.tensor("loss").steps().size() == 3) CHECK_FALSE(trial.tensor("loss").value(1));
   CHECK_THAT(damage_of(trial), contains(cause));
@@ -97,7 +97,7 @@ void check_spoilt(const tt::Trial& trial, const std::string& cause) {
   check_rest(trial);
 }
 
-/// A TensorProto of floats with these extents and this content, in an Event.
+/// Returns an Event with a TensorProto of floats with these extents and this content.
 std::string event_with_shape(const std::vector<std::int64_t>& extents, const std::string& content) {
   std::string shape;
   for (const std::int64_t extent : extents) {
@@ -119,7 +119,7 @@ std::string event_with_shape(const std::vector<std::int64_t>& extents, const std
   return event;
 }
 
-/// A store that lies where a test wants it to.
+/// A store that lies about the keys that a test chooses.
 class LyingStore : public ForwardingStore {
  public:
   using ForwardingStore::ForwardingStore;
@@ -141,14 +141,14 @@ class LyingStore : public ForwardingStore {
 
 }  // namespace
 
-TEST_CASE("a healthy run has no damage") {
+TEST_CASE("a healthy run has no damage", "[trial][hostile]") {
   const tt::Trial trial(healthy_run());
   check_rest(trial);
   CHECK(trial.tensor("loss").value(1)->number(0) == 1);
   CHECK(trial.damage().empty());
 }
 
-TEST_CASE("an events file outside of the run is never opened") {
+TEST_CASE("an events file outside the run is never opened", "[trial][hostile]") {
   const TemporaryDirectory directory;
   write_healthy_run(directory / "run");
   std::ofstream(directory / "outside") << record_of("loss", 1);
@@ -166,7 +166,7 @@ TEST_CASE("an events file outside of the run is never opened") {
   }
 }
 
-TEST_CASE("an events file that is not below events/ is never opened") {
+TEST_CASE("an events file outside events/ is never opened", "[trial][hostile]") {
   for (const std::string name :
        {"collections/000000000/worker_0_collections.json", "outside", "Events/x", "training_job_end.ts"}) {
     const auto store = healthy_run();
@@ -177,7 +177,7 @@ TEST_CASE("an events file that is not below events/ is never opened") {
   }
 }
 
-TEST_CASE("an events file is never read through a symbolic link") {
+TEST_CASE("an events file is never read through a symbolic link", "[trial][hostile]") {
   const TemporaryDirectory directory;
   const fs::path run = directory / "run";
   write_healthy_run(run);
@@ -193,14 +193,14 @@ TEST_CASE("an events file is never read through a symbolic link") {
   check_spoilt(tt::Trial(run.string()), "symbolic links inside a run are not followed");
 }
 
-TEST_CASE("an index is never read through a symbolic link") {
+TEST_CASE("an index is never read through a symbolic link", "[trial][hostile]") {
   const TemporaryDirectory directory;
   const fs::path run = directory / "run";
   write_healthy_run(run);
   fs::rename(run / "index", directory / "outside");
   SECTION("to the whole of it") {
     fs::create_directory_symlink(directory / "outside", run / "index");
-    const tt::Trial trial(run.string());  // the collections are sound
+    const tt::Trial trial(run.string());  // its collections file is sound
     CHECK(trial.steps().empty());
     REQUIRE(trial.damage().size() == 1);
     CHECK_THAT(trial.damage()[0].cause, contains("symbolic links inside a run are not followed"));
@@ -220,7 +220,7 @@ TEST_CASE("an index is never read through a symbolic link") {
   }
 }
 
-TEST_CASE("nothing is written through a symbolic link") {
+TEST_CASE("nothing is written through a symbolic link", "[trial][hostile]") {
   const TemporaryDirectory directory;
   for (const std::string folder : {"events", "index"}) {
     CAPTURE(folder);
@@ -236,7 +236,7 @@ TEST_CASE("nothing is written through a symbolic link") {
   }
 }
 
-TEST_CASE("a place beyond the events file is refused") {
+TEST_CASE("a record beyond the end of the events file is refused", "[trial][hostile]") {
   const auto spoilt = [](std::uint64_t start, std::uint64_t length, const std::string& cause) {
     CAPTURE(start, length);
     const auto store = healthy_run();
@@ -264,7 +264,7 @@ TEST_CASE("a place beyond the events file is refused") {
   spoilt(0, size - 1, "cut off");
 }
 
-TEST_CASE("a place in a directory's run beyond the events file is refused") {
+TEST_CASE("a record beyond the end of an events file in a directory is refused", "[trial][hostile]") {
   const TemporaryDirectory directory;
   write_healthy_run(directory / "run");
   tt::FileStore store(directory / "run");
@@ -275,19 +275,19 @@ TEST_CASE("a place in a directory's run beyond the events file is refused") {
   check_spoilt(tt::Trial((directory / "run").string()), "it ends before the record at 9223372036854775807");
 }
 
-TEST_CASE("a place that holds several records is refused") {
+TEST_CASE("a range that holds several records is refused", "[trial][hostile]") {
   const auto store = healthy_run();
   put_step(*store, 1, record_of("loss", 1) + record_of("loss", 1));
   check_spoilt(tt::Trial(store), "its length differs from the index");
 }
 
-TEST_CASE("a place that holds another tensor is refused") {
+TEST_CASE("a record of another tensor is refused", "[trial][hostile]") {
   const auto store = healthy_run();
   put_step(*store, 1, record_of("gain\x1b", 1));
   check_spoilt(tt::Trial(store), "it holds another tensor (\"gain\\x1b\")");
 }
 
-TEST_CASE("a record that claims 2^60 bytes is refused") {
+TEST_CASE("a record with a length of 2^60 bytes is refused", "[trial][hostile]") {
   constexpr std::uint64_t huge = std::uint64_t{1} << 60;
   SECTION("in its frame") {
     const auto store = healthy_run();
@@ -299,7 +299,7 @@ TEST_CASE("a record that claims 2^60 bytes is refused") {
   SECTION("in each of its messages") {
     const std::string sound = event_with_shape({1}, "abcd");
     std::size_t tried = 0;
-    for (std::size_t at = 0; at < sound.size(); ++at) {  // every byte becomes a length somewhere
+    for (std::size_t at = 0; at < sound.size(); ++at) {  // some of the bytes are lengths
       const auto store = healthy_run();
       std::string message = sound.substr(0, at);
       wire::put_varint(message, huge);
@@ -319,7 +319,7 @@ TEST_CASE("a record that claims 2^60 bytes is refused") {
   }
 }
 
-TEST_CASE("a shape whose product overflows is refused") {
+TEST_CASE("a shape whose product overflows is refused", "[trial][hostile]") {
   const std::int64_t large = std::int64_t{1} << 32;
   for (const std::vector<std::int64_t>& shape :
        {std::vector<std::int64_t>{large, large}, {INT64_MAX, 2}, {large, large, 0}, {-1}, {-1, -1}}) {
@@ -329,13 +329,13 @@ TEST_CASE("a shape whose product overflows is refused") {
   }
 }
 
-TEST_CASE("a record there is no memory for is refused") {
+TEST_CASE("a record that exceeds the memory is refused", "[trial][hostile]") {
   const auto store = std::make_shared<LyingStore>(healthy_run());
   store->out_of_memory = tt::layout::event_key(1, worker);
   check_spoilt(tt::Trial(store), "tensor \"loss\", step 1: std::bad_alloc");
 }
 
-TEST_CASE("a payload that is not what was written is noticed by our checksum") {
+TEST_CASE("the checksum in the index detects a replaced payload", "[trial][hostile]") {
   const auto store = healthy_run();
   const std::string record = record_of("loss", 1);
   auto index = put_step(*store, 1, record);
@@ -346,7 +346,7 @@ TEST_CASE("a payload that is not what was written is noticed by our checksum") {
   check_spoilt(tt::Trial(store), "the payload's checksum does not match");
 }
 
-TEST_CASE("an index that is no index is refused") {
+TEST_CASE("a malformed index is refused", "[trial][hostile]") {
   const std::string sound = to_json(put_step(*healthy_run(), 1));
   const auto with_start = [&](const std::string& start) {
     const std::string key = "\"start_idx\": ";
@@ -371,7 +371,7 @@ TEST_CASE("an index that is no index is refused") {
   spoilt("[" + sound + "]", "not a JSON object");
 }
 
-TEST_CASE("an index that claims 2^60 bytes is refused, one that has vanished is listed") {
+TEST_CASE("an index of 2^60 bytes and a missing index are damage", "[trial][hostile]") {
   const auto store = std::make_shared<LyingStore>(healthy_run());
   SECTION("2^60 bytes") {
     store->huge = tt::layout::index_key(1, worker);
@@ -383,7 +383,7 @@ TEST_CASE("an index that claims 2^60 bytes is refused, one that has vanished is 
   }
 }
 
-TEST_CASE("a million keys are read past") {
+TEST_CASE("a million unknown keys are ignored", "[trial][hostile]") {
   const auto store = healthy_run();
   auto index = to_json(put_step(*store, 1));
   std::string keys;
@@ -394,7 +394,7 @@ TEST_CASE("a million keys are read past") {
   CHECK(trial.tensor("loss").value(1)->number(0) == 1);
 }
 
-TEST_CASE("very many tensors in one step are listed") {
+TEST_CASE("100,000 tensors in one step are listed", "[trial][hostile]") {
   const auto store = healthy_run();
   auto index = put_step(*store, 1);
   for (int i = 0; i < 100'000; ++i) index.tensors.push_back({.name = "t" + std::to_string(i), .start = 0, .length = 1});
@@ -404,7 +404,7 @@ TEST_CASE("very many tensors in one step are listed") {
   check_rest(trial);
 }
 
-TEST_CASE("damage is listed once, and not without end") {
+TEST_CASE("damage is listed once, and the list is bounded", "[trial][hostile]") {
   const auto store = healthy_run();
   auto index = put_step(*store, 1);
   for (int i = 0; i < 12'000; ++i) index.tensors.push_back({.name = "t" + std::to_string(i), .start = 0, .length = 1});
@@ -418,7 +418,7 @@ TEST_CASE("damage is listed once, and not without end") {
   check_rest(trial);
 }
 
-TEST_CASE("names with control characters are read, and printed escaped") {
+TEST_CASE("names with control characters are read as they are and printed escaped", "[trial][hostile]") {
   const std::string name = "a\x1b[31m\nb\x7f\xc2\x9b";
   const auto store = healthy_run();
   put_step(*store, 3, record_of(name, 3), name);
@@ -436,7 +436,7 @@ TEST_CASE("names with control characters are read, and printed escaped") {
   check_rest(trial);
 }
 
-TEST_CASE("a collections file that is none does not hide the tensors") {
+TEST_CASE("a damaged collections file does not hide the tensors", "[trial][hostile]") {
   for (const std::string text : {"", "{", "{\"collections\": 5}", "NaN", R"({"collections": {"\u001b": 5}})"}) {
     CAPTURE(text);
     const auto store = healthy_run();
@@ -448,7 +448,7 @@ TEST_CASE("a collections file that is none does not hide the tensors") {
   }
 }
 
-TEST_CASE("a stored pattern that cannot be run, or would run for ages, is not run") {
+TEST_CASE("a stored pattern that is invalid or too slow is not run", "[trial][hostile]") {
   const std::vector<std::string> patterns = {
       "(?<=a)loss", "(", "(?i)loss", "(a?){30000}", "(?=.*(?=.*(?=.*b)))", std::string(2000, 'a'), "(?P<x>l)oss"};
   for (const std::string& pattern : patterns) {
@@ -466,7 +466,7 @@ TEST_CASE("a stored pattern that cannot be run, or would run for ages, is not ru
   }
 }
 
-TEST_CASE("steps and keys at the end of all numbers are read") {
+TEST_CASE("steps and keys at the limits of 64-bit numbers are read", "[trial][hostile]") {
   const auto store = healthy_run();
   put_step(*store, INT64_MAX, record_of("loss", 7));
   store->put("index/000000000/9223372036854775808_worker_0.json", "{}");
@@ -477,7 +477,7 @@ TEST_CASE("steps and keys at the end of all numbers are read") {
   CHECK(trial.damage().empty());
 }
 
-TEST_CASE("temporaries are no part of a run") {
+TEST_CASE("temporary objects are not part of a run", "[trial][hostile]") {
   const auto store = healthy_run();
   store->put("index/000000000/000000000001_worker_0.json.tmp", "half");
   store->put("index/000000000/000000000007_worker_0.json.12-3.tmp", "half");

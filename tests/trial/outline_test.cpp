@@ -18,7 +18,7 @@
 
 namespace tt = tensortap;
 
-TEST_CASE("an outline has the steps and workers of the trial, for the pages of the listings alone") {
+TEST_CASE("an outline costs listings only and has the steps and workers of the trial", "[trial][outline]") {
   const auto memory = std::make_shared<tt::MemoryStore>();
   for (int worker = 0; worker < 2; ++worker) {
     const HandWriter writer(memory, 0, "worker_" + std::to_string(worker));
@@ -36,13 +36,13 @@ TEST_CASE("an outline has the steps and workers of the trial, for the pages of t
   CHECK(store.calls() == RemoteStore::Calls{.sizes = 1, .lists = 3, .pages = 1 + 3 + 1});
 }
 
-TEST_CASE("an outline of every golden run has the trial's steps") {
+TEST_CASE("the outline of every golden run has the steps of the trial", "[trial][outline]") {
   for (const std::string& run : golden::runs()) {
     CAPTURE(run);
     const auto store = std::make_shared<tt::FileStore>((golden::directory() / run).string());
     const tt::RunOutline outline = tt::outline_of(*store);
     const tt::Trial trial(store);
-    const Steps complete = trial.steps();  // an outline does not know which those are
+    const Steps complete = trial.steps();  // an outline does not tell complete steps apart
     CHECK(std::includes(outline.steps.begin(), outline.steps.end(), complete.begin(), complete.end()));
     CHECK(outline.steps.empty() == complete.empty());
     CHECK(outline.ended == trial.ended());
@@ -50,7 +50,7 @@ TEST_CASE("an outline of every golden run has the trial's steps") {
   }
 }
 
-TEST_CASE("an outline of nothing is empty") {
+TEST_CASE("the outline of an empty store is empty", "[trial][outline]") {
   const tt::RunOutline outline = tt::outline_of(tt::MemoryStore());
   CHECK(outline.steps.empty());
   CHECK(outline.workers.empty());

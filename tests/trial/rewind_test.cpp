@@ -1,5 +1,5 @@
-// Runs that are interrupted and resumed, read at every moment: what is there is always a prefix of what counts, and at
-// the end every step is there once.
+// Reading a run at every moment of its interruptions and resumptions: the steps are always a prefix of those that
+// count, and at the end every step appears once.
 #include <tensortap/trial/trial.hpp>
 
 #include <cstdint>
@@ -24,19 +24,18 @@ namespace {
 
 using Operations = HandWriter::Operations;
 
-/// Which attempt wrote each of the steps that `trial` shows, as its index says it.
+/// Returns the attempt that wrote each step of `trial`, according to the index.
 std::map<std::int64_t, std::int64_t> attempts_by_step(const tt::Trial& trial) {
   std::map<std::int64_t, std::int64_t> out;
   for (const auto& tensor : trial.tensors({.include_regex = "^attempt_"}))
     for (const std::int64_t step : tensor.steps()) {
-      INFO("step " << step << " is there twice");
+      INFO("step " << step << " appears twice");
       CHECK(out.emplace(step, std::stoll(tensor.name().substr(8))).second);
     }
   return out;
 }
 
-/// `trial` shows the multiples of `stride` from 0 to some n, each of an attempt that counts beside the others. Returns
-/// n.
+/// Checks that `trial` shows the multiples of `stride` up to some n, each written by an attempt that counts. Returns n.
 std::int64_t check_prefix(const tt::Trial& trial, std::int64_t stride = 1) {
   const auto pause = trial.no_refresh();
   const Steps steps = trial.steps();
@@ -53,7 +52,8 @@ std::int64_t check_prefix(const tt::Trial& trial, std::int64_t stride = 1) {
   return static_cast<std::int64_t>(steps.size()) - 1;
 }
 
-/// `trial` shows the multiples of `stride` up to the last of `expected`, which says the attempt of each step.
+/// Checks that `trial` shows the multiples of `stride` below the size of `expected`, which holds the attempt of each
+/// step.
 void check_all(const tt::Trial& trial, const Steps& expected, std::int64_t stride = 1) {
   const auto attempts = attempts_by_step(trial);
   CHECK(trial.steps().size() ==
@@ -67,7 +67,7 @@ void check_all(const tt::Trial& trial, const Steps& expected, std::int64_t strid
   }
 }
 
-/// Attempt 0 saves steps 0 to 5 and dies, attempt 1 goes on after step 2 and saves up to step 7.
+/// Attempt 0 saves steps 0 to 5 and dies. Attempt 1 resumes after step 2 and saves up to step 7.
 Operations interrupted_once(const std::shared_ptr<tt::Store>& store, tt::OnResume how) {
   const HandWriter first(store, 0);
   const HandWriter second(store, 1);
@@ -78,7 +78,7 @@ Operations interrupted_once(const std::shared_ptr<tt::Store>& store, tt::OnResum
 
 const Steps interrupted_once_ends = {0, 0, 0, 1, 1, 1, 1, 1};
 
-/// A store in which time passes within a listing: what happens meanwhile is seen of some keys and of others not.
+/// A store in which time passes during a listing, so that it shows half of the keys before an operation and half after.
 class RacyStore : public ForwardingStore {
  public:
   using Store::get;
@@ -120,7 +120,7 @@ class RacyStore : public ForwardingStore {
 
 }  // namespace
 
-TEST_CASE("a rewind is followed through each of its operations") {
+TEST_CASE("every refresh during a rewind shows a prefix", "[trial][rewind]") {
   FakeTime time;
   for (const auto how : {tt::OnResume::archive, tt::OnResume::discard, tt::OnResume::keep}) {
     CAPTURE(static_cast<int>(how));
@@ -135,7 +135,7 @@ TEST_CASE("a rewind is followed through each of its operations") {
       const std::int64_t last = check_prefix(trial);
       if (last < before) ++fell;
       before = last;
-      check_prefix(tt::Trial(store));  // one that comes now sees a prefix, too
+      check_prefix(tt::Trial(store));  // a new trial sees a prefix, too
     } while (next());
     CHECK(fell == 1);
     CHECK(trial.ended());
@@ -150,7 +150,7 @@ TEST_CASE("a rewind is followed through each of its operations") {
   }
 }
 
-TEST_CASE("a rewind is followed from any refresh to any later one") {
+TEST_CASE("a rewind between any two refreshes is followed", "[trial][rewind]") {
   FakeTime time;
   const std::size_t count = interrupted_once(nullptr, tt::OnResume::archive).size();
   for (std::size_t first = 3; first < count; ++first)
@@ -170,7 +170,7 @@ TEST_CASE("a rewind is followed from any refresh to any later one") {
     }
 }
 
-TEST_CASE("a rewind in a directory is followed, too") {
+TEST_CASE("a rewind in a directory is followed", "[trial][rewind]") {
   const TemporaryDirectory directory;
   FakeTime time;
   const auto store = std::make_shared<tt::FileStore>((directory / "run").string());
@@ -182,7 +182,7 @@ TEST_CASE("a rewind in a directory is followed, too") {
   check_all(trial, interrupted_once_ends);
 }
 
-TEST_CASE("what a refresh tells of a rewind") {
+TEST_CASE("a refresh reports a rewind", "[trial][rewind]") {
   const auto store = std::make_shared<tt::MemoryStore>();
   const HandWriter first(store, 0);
   first.put_attempt(-1);
@@ -196,9 +196,9 @@ TEST_CASE("what a refresh tells of a rewind") {
   const HandWriter second(store, 1);
   for (const auto& operation : second.resuming(1, 3, tt::OnResume::archive)) operation();
   second.put(2);
-  CHECK(trial.steps() == Steps{0, 1, 2, 3});   // a snapshot, until it is refreshed
-  CHECK_FALSE(trial.tensor("loss").value(3));  // though what was moved cannot be read any more,
-  CHECK(trial.damage().empty());               // which is no damage
+  CHECK(trial.steps() == Steps{0, 1, 2, 3});   // a snapshot shows them until it is refreshed;
+  CHECK_FALSE(trial.tensor("loss").value(3));  // moved steps read as absent,
+  CHECK(trial.damage().empty());               // without damage
   const tt::Changes changes = trial.refresh();
   CHECK(changes.steps == Steps{2});
   REQUIRE(changes.rewinds.size() == 1);
@@ -209,10 +209,10 @@ TEST_CASE("what a refresh tells of a rewind") {
   CHECK(third.steps() == Steps{0, 1, 2});
   CHECK(third.value(2)->number(0) == HandWriter::loss_of(1, 2));
   CHECK(trial.refresh().empty());
-  CHECK(tt::Trial(store).rewinds().empty());  // for one that comes later it is history
+  CHECK(tt::Trial(store).rewinds().empty());  // a later trial has seen no rewind
 }
 
-TEST_CASE("an attempt that set nothing aside is told of, the first one is not") {
+TEST_CASE("a new attempt without superseded steps is reported, the first attempt is not", "[trial][rewind]") {
   const auto store = std::make_shared<tt::MemoryStore>();
   const HandWriter first(store, 0);
   first.put_collections();
@@ -228,7 +228,7 @@ TEST_CASE("an attempt that set nothing aside is told of, the first one is not") 
   CHECK(trial.steps() == Steps{0});
 }
 
-TEST_CASE("an attempt that dies in its rewind leaves the rest to the next") {
+TEST_CASE("the next attempt completes an interrupted rewind", "[trial][rewind]") {
   FakeTime time;
   const auto store = std::make_shared<tt::MemoryStore>();
   const HandWriter first(store, 0);
@@ -251,7 +251,7 @@ TEST_CASE("an attempt that dies in its rewind leaves the rest to the next") {
   }
 }
 
-TEST_CASE("what a dead attempt writes late is not there, nor does it hide what comes in its place") {
+TEST_CASE("late writes of a superseded attempt neither appear nor hide the new steps", "[trial][rewind]") {
   FakeTime time;
   const auto store = std::make_shared<tt::MemoryStore>();
   const HandWriter first(store, 0);
@@ -269,19 +269,19 @@ TEST_CASE("what a dead attempt writes late is not there, nor does it hide what c
   CHECK(trial.tensor("attempt_0").steps() == Steps{0, 1});
   CHECK(tt::Trial(store).steps() == Steps{0, 1});
   for (const std::int64_t step : {2, 3, 4, 5, 6}) {
-    second.put(step);  // in the place of what is there
+    second.put(step);  // replaces the file of the first attempt
     CHECK(trial.steps() == up_to(step));
     CHECK(trial.tensor("loss").value(step)->number(0) == HandWriter::loss_of(1, step));
     CHECK(tt::Trial(store).steps() == up_to(step));
   }
-  first.put_index(4, tt::IfExists::keep);  // refused by the store
+  first.put_index(4, tt::IfExists::keep);  // the store keeps the other file
   second.close();
   CHECK(trial.ended());
   CHECK(trial.steps() == up_to(6));
   CHECK(trial.damage().empty());
 }
 
-TEST_CASE("very many steps that a dead attempt left are passed over, and found when they are replaced") {
+TEST_CASE("hundreds of superseded steps are skipped, and found when they are replaced", "[trial][rewind]") {
   FakeTime time;
   const auto store = std::make_shared<tt::MemoryStore>();
   const HandWriter first(store, 0);
@@ -310,7 +310,7 @@ TEST_CASE("very many steps that a dead attempt left are passed over, and found w
   }
 }
 
-TEST_CASE("steps without an attempt count while they are there") {
+TEST_CASE("steps without an attempt count while they exist", "[trial][rewind]") {
   FakeTime time;
   const auto store = std::make_shared<tt::MemoryStore>();
   const HandWriter smdebug(store);
@@ -322,7 +322,7 @@ TEST_CASE("steps without an attempt count while they are there") {
   const HandWriter attempt(store, 1);
   HandWriter::Operations resuming = attempt.resuming(1, 4, tt::OnResume::archive);
   resuming[0]();
-  CHECK(trial.steps() == up_to(4));  // nothing tells that they will go
+  CHECK(trial.steps() == up_to(4));  // no file tells that they will be moved
   for (const std::int64_t last : {3, 2, 1}) {
     resuming[static_cast<std::size_t>(4 - last)]();
     CHECK(trial.steps() == up_to(last));
@@ -340,7 +340,7 @@ TEST_CASE("steps without an attempt count while they are there") {
   CHECK(trial.damage().empty());
 }
 
-TEST_CASE("workers rewind one after the other") {
+TEST_CASE("workers rewind one after the other", "[trial][rewind]") {
   FakeTime time;
   const auto store = std::make_shared<tt::MemoryStore>();
   std::vector<HandWriter> first;
@@ -373,7 +373,7 @@ TEST_CASE("workers rewind one after the other") {
   CHECK(trial.tensor("attempt_0").steps() == up_to(2));
 }
 
-TEST_CASE("the end marker of an attempt that was resumed is none") {
+TEST_CASE("the end marker of a resumed attempt does not count", "[trial][rewind]") {
   FakeTime time;
   const auto store = std::make_shared<tt::MemoryStore>();
   const HandWriter first(store, 0);
@@ -397,7 +397,7 @@ TEST_CASE("the end marker of an attempt that was resumed is none") {
   }
 }
 
-TEST_CASE("an attempt whose object cannot be read hides nothing in a snapshot, and is waited for by a follower") {
+TEST_CASE("a snapshot ignores an unreadable attempt, a followed run waits for it", "[trial][rewind]") {
   FakeTime time;
   const auto store = std::make_shared<tt::MemoryStore>();
   const HandWriter first(store, 0);
@@ -418,7 +418,7 @@ TEST_CASE("an attempt whose object cannot be read hides nothing in a snapshot, a
   CHECK(trial.damage().empty());
 }
 
-TEST_CASE("writers, late writers and listings that race") {
+TEST_CASE("readers see a prefix while writers, late writers and listings race", "[trial][rewind]") {
   FakeTime time;
   const std::size_t concurrency = GENERATE(1u, 4u);
   for (unsigned seed = 0; seed < 400; ++seed) {
@@ -429,7 +429,7 @@ TEST_CASE("writers, late writers and listings that race") {
     const auto store = std::make_shared<RacyStore>(memory, concurrency);
     store->salt = std::to_string(seed);
 
-    // Three attempts, each of which may write on when its successors have begun.
+    // Three attempts. Each may still write when its successors have begun.
     const auto mixed = [&](const Operations& a, const Operations& b) {
       Operations out;
       for (std::size_t i = 0, j = 0; i < a.size() || j < b.size();)

@@ -1,4 +1,4 @@
-// Lists of steps.
+// Lists of step numbers.
 #pragma once
 
 #include <cstddef>
@@ -8,7 +8,7 @@
 
 using Steps = std::vector<std::int64_t>;
 
-/// 0 ... `last`.
+/// Returns 0 ... `last`.
 inline Steps up_to(std::int64_t last) {
   Steps out(static_cast<std::size_t>(last + 1));
   std::iota(out.begin(), out.end(), 0);

@@ -16,7 +16,7 @@ tt::Trial golden_trial(const std::string& run) { return tt::Trial((golden::direc
 
 }  // namespace
 
-TEST_CASE("modes, their steps and the global ones lead to each other") {
+TEST_CASE("mode steps map to global steps and back", "[trial][trial]") {
   const auto trial = golden_trial("modes");
   CHECK(trial.modes() == std::vector<tt::Mode>{tt::Mode::train, tt::Mode::eval, tt::Mode::predict});
   CHECK(trial.steps() == Steps{0, 2, 4, 7, 9, 10, 12, 14});
@@ -30,17 +30,17 @@ TEST_CASE("modes, their steps and the global ones lead to each other") {
   CHECK_FALSE(trial.global_step(tt::Mode::global, 1));
 }
 
-TEST_CASE("a tensor asked for in a mode counts that mode's steps") {
+TEST_CASE("a tensor queried in a mode counts the steps of that mode", "[trial][trial]") {
   const auto trial = golden_trial("modes");
   const auto eval = trial.tensors({.collection = "losses", .mode = tt::Mode::eval});
   REQUIRE(eval.size() == 1);
   CHECK(eval[0].name() == "CrossEntropyLoss_output_0");
   CHECK(eval[0].steps() == Steps{1, 3});
   CHECK(eval[0].value(3) == trial.tensor("CrossEntropyLoss_output_0").value(14));
-  CHECK(trial.tensors({.collection = "gradients", .mode = tt::Mode::eval}).empty());  // gradients are not saved there
+  CHECK(trial.tensors({.collection = "gradients", .mode = tt::Mode::eval}).empty());  // EVAL steps have no gradients
 }
 
-TEST_CASE("tensors by collection and by pattern") {
+TEST_CASE("tensors are found by collection and by pattern", "[trial][trial]") {
   const auto trial = golden_trial("basic");
   CHECK(trial.tensors({.collection = "gradients"}).size() == 4);
   CHECK(trial.tensors({.include_regex = "bias$"}).size() == 2);
@@ -52,7 +52,7 @@ TEST_CASE("tensors by collection and by pattern") {
   CHECK(trial.has_tensor("Net_res1.weight"));
 }
 
-TEST_CASE("steps that not all workers have written are incomplete") {
+TEST_CASE("a step is incomplete until all workers have written it", "[trial][trial]") {
   const auto running = golden_trial("workers_running");
   CHECK(running.num_workers() == 4);
   CHECK_FALSE(running.ended());
@@ -61,13 +61,13 @@ TEST_CASE("steps that not all workers have written are incomplete") {
   const auto loss = running.tensor("Loss_output_0");
   CHECK(loss.workers(0) == std::vector<std::string>{"worker_0", "worker_1", "worker_2", "worker_3"});
   CHECK(loss.value(0, "worker_3") != loss.value(0, "worker_0"));
-  CHECK(loss.value(0) == loss.value(0, "worker_0"));  // the first answers if nobody is named
+  CHECK(loss.value(0) == loss.value(0, "worker_0"));  // if no worker is given, the first answers
   CHECK_FALSE(loss.value(0, "worker_9"));
   CHECK(golden_trial("workers_ended").steps() ==
         golden_trial("workers_ended").steps(tt::Mode::global, tt::Completeness::any));
 }
 
-TEST_CASE("saved reductions are returned, others computed from the elements") {
+TEST_CASE("saved reductions are returned, others are computed from the elements", "[trial][trial]") {
   const auto trial = golden_trial("reductions_and_raw");
   const auto tensor = trial.tensor("conv_25_shared/t");
   const auto saved = tensor.saved_reductions(0);
@@ -84,14 +84,14 @@ TEST_CASE("saved reductions are returned, others computed from the elements") {
   CHECK(statistics->min == smallest);
 }
 
-TEST_CASE("shapes are known with and without elements") {
+TEST_CASE("shapes are known with and without elements", "[trial][trial]") {
   CHECK(golden_trial("shape_only").tensor("dense_60_a.weight").shape(0) == tt::Tensor::Shape{4, 3, 1});
   CHECK(golden_trial("shape_and_raw").tensor("embed_22:a.weight").shape(0) == tt::Tensor::Shape{2, 3});
   CHECK_FALSE(golden_trial("shape_only").tensor("dense_60_a.weight").value(0));
   CHECK_FALSE(golden_trial("shape_only").tensor("dense_60_a.weight").reduction(0, R::min));
 }
 
-TEST_CASE("what is asked for and not there is absent, not an error") {
+TEST_CASE("a missing step, shape or collection is absent, not an error", "[trial][trial]") {
   const auto trial = golden_trial("basic");
   const auto tensor = trial.tensor("Net_res1.weight");
   CHECK_FALSE(tensor.value(1));
@@ -102,27 +102,27 @@ TEST_CASE("what is asked for and not there is absent, not an error") {
   CHECK(trial.damage().empty());
 }
 
-TEST_CASE("a missing events file is damage, and the rest is read") {
+TEST_CASE("a missing events file is damage, and the other steps are read", "[trial][trial]") {
   const auto trial = golden_trial("missing_event_file");
   const auto tensor = trial.tensors()[0];
   CHECK_FALSE(tensor.value(1));
   CHECK_FALSE(tensor.value(1));
   CHECK(tensor.value(2));
-  REQUIRE(trial.damage().size() == 1);  // once, however often it is asked for
+  REQUIRE(trial.damage().size() == 1);  // listed once, though requested twice
   CHECK_THAT(trial.damage()[0].cause, contains("the events file is missing"));
 }
 
-TEST_CASE("a run that is not there is an error") {
+TEST_CASE("a missing run is an error", "[trial][trial]") {
   CHECK_THROWS_WITH(tt::Trial("/nonexistent/run"), contains("no such run"));
   CHECK_THROWS_AS(tt::Trial(std::make_shared<tt::MemoryStore>()), tt::Error);
 }
 
-TEST_CASE("a history outlives its trial") {
+TEST_CASE("a history outlives its trial", "[trial][trial]") {
   const auto history = [] { return golden_trial("basic").tensor("Net_res1.weight"); }();
   CHECK(history.value(3));
 }
 
-TEST_CASE("the payload's checksum in the index finds what nothing else would") {
+TEST_CASE("the payload's checksum in the index detects a changed element", "[trial][trial]") {
   const auto store = std::make_shared<tt::MemoryStore>();
   {
     tt::Hook hook(store, {.save = tt::every(1)});
@@ -144,7 +144,7 @@ TEST_CASE("the payload's checksum in the index finds what nothing else would") {
   CHECK_THAT(trial.damage()[0].cause, contains("checksum does not match"));
 }
 
-TEST_CASE("a stored pattern that cannot be compiled leaves the listed names") {
+TEST_CASE("a collection with an invalid stored pattern keeps its listed names", "[trial][trial]") {
   auto files = golden::files_of("basic");
   auto& collections = files["collections/000000000/worker_0_collections.json"];
   const std::string pattern = "\"^gradient\"";
