@@ -670,6 +670,27 @@ TEST_CASE("a view shows one step as rules see it", "[trial][follow]") {
   CHECK(trial.damage().empty());
 }
 
+TEST_CASE("a copy of a view shows the same step", "[trial][follow]") {
+  EmptyRun run;
+  run.writer.put(0);
+  const auto view = tt::Trial(run.store).view(0);
+  REQUIRE(view);
+  const tt::StoredStep copy = *view;
+  CHECK(copy.step() == view->step());
+  CHECK(copy.tensors() == view->tensors());
+  CHECK(copy.value("loss")->number(0) == 0);
+}
+
+TEST_CASE("an empty clock and sleep are replaced by those of the system", "[trial][follow]") {
+  EmptyRun run;
+  const tt::Trial trial(run.store);
+  REQUIRE(trial.options().clock);
+  REQUIRE(trial.options().sleep);
+  const auto before = tt::TrialOptions::Clock::now();
+  trial.options().sleep(1ms);
+  CHECK(trial.options().clock() - before >= 1ms);
+}
+
 TEST_CASE("reductions are computed from saved statistics if the elements are missing", "[trial][follow]") {
   EmptyRun run;
   const std::vector<double> elements = {-3, 1, 0.5, 8};

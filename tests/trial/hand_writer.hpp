@@ -1,4 +1,4 @@
-// A worker of a run, written by hand: the objects of capture/README.md, one operation at a time.
+// A worker that writes the objects of capture/README.md by hand, one operation at a time.
 #pragma once
 
 #include <cstdint>
