@@ -53,13 +53,17 @@
 #include <tensortap/capture/state.hpp>    //          the last commits
 #include <tensortap/capture/status.hpp>   //          what was done, and what was lost
 
-#include <tensortap/trial/outline.hpp>         // read: what the names of its objects say
+#include <tensortap/trial/damage.hpp>          // read: what cannot be read
+#include <tensortap/trial/outline.hpp>         //       what the object names tell
+#include <tensortap/trial/stored_step.hpp>     //       one step as rules see it
 #include <tensortap/trial/tensor_history.hpp>  //       one tensor over the steps
-#include <tensortap/trial/trial.hpp>           //       a run, finished or going on
+#include <tensortap/trial/trial.hpp>           //       a run, finished or still being written
+#include <tensortap/trial/trial_options.hpp>   //       how it is read
 
-#include <tensortap/rules/action.hpp>              // judge: what to do about it
-#include <tensortap/rules/evaluate.hpp>            //        rules over the steps of a run
-#include <tensortap/rules/finding.hpp>             //        what was found
+#include <tensortap/rules/action.hpp>              // judge: what happens after a finding
+#include <tensortap/rules/evaluate.hpp>            //        rules over a stored run
+#include <tensortap/rules/finding.hpp>             //        what a rule has found
+#include <tensortap/rules/judge.hpp>               //        rules in the training process
 #include <tensortap/rules/rule.hpp>                //        a rule of your own
 #include <tensortap/rules/vanishing_gradient.hpp>  //        gradients that vanish
 

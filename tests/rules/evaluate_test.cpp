@@ -1,6 +1,7 @@
 // The same rules find the same in the same steps: later, while a run is followed through its interruptions, and inside
 // the training process.
 #include <tensortap/rules/evaluate.hpp>
+#include <tensortap/rules/judge.hpp>
 
 #include <algorithm>
 #include <chrono>
