@@ -1,10 +1,15 @@
-// What speaks to a network: with this in one source file of a program, and tensortap::net linked, open_store, Hook and
-// Trial take "s3://BUCKET/PREFIX". Everything else is <tensortap/tensortap.hpp>, which this includes.
+// Everything that opens a socket. With this header in one source file of a program, and tensortap::net linked, open_store,
+// Hook and Trial accept "s3://BUCKET/PREFIX". It includes <tensortap/tensortap.hpp>, which needs no network.
 #pragma once
 
-#include <tensortap/tensortap.hpp>  // all that needs no network
+#include <tensortap/tensortap.hpp>
 
-#include <tensortap/net/http/http_client.hpp>             // HTTP: connections, deadlines, certificates
-#include <tensortap/net/aws/default_credentials.hpp>  // S3: whom to be
-#include <tensortap/net/s3/s3_options.hpp>              //     how it is configured
-#include <tensortap/net/s3/s3_store.hpp>             //     a bucket
+#include <tensortap/net/http/url.hpp>                 // HTTP: URLs
+#include <tensortap/net/http/http_message.hpp>        //       requests and replies
+#include <tensortap/net/http/http_options.hpp>        //       connections, certificates, proxies
+#include <tensortap/net/http/http_client.hpp>         //       the client
+#include <tensortap/net/aws/credentials.hpp>          // AWS:  credentials
+#include <tensortap/net/aws/credentials_options.hpp>  //       how they are found
+#include <tensortap/net/aws/default_credentials.hpp>  //       the chain of AWS's tools
+#include <tensortap/net/s3/s3_options.hpp>            // S3:   options, observers of transfers
+#include <tensortap/net/s3/s3_store.hpp>              //       a store in a bucket

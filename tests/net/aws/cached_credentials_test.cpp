@@ -40,14 +40,14 @@ struct Source {
 
 }  // namespace
 
-TEST_CASE("credentials that never expire are fetched once") {
+TEST_CASE("credentials that never expire are fetched once", "[net][cached_credentials]") {
   Source source;
   CHECK(source.id() == "ID1");
   source.now = 24h * 365;
   CHECK(source.id() == "ID1");
 }
 
-TEST_CASE("credentials are renewed five minutes before they expire") {
+TEST_CASE("credentials are renewed five minutes before they expire", "[net][cached_credentials]") {
   Source source;
   source.answer = [&](int call) { return numbered(call, source.in(1h)); };
   CHECK(source.id() == "ID1");
@@ -58,7 +58,8 @@ TEST_CASE("credentials are renewed five minutes before they expire") {
   CHECK(source.id() == "ID2");
 }
 
-TEST_CASE("a failed renewal does no harm while the old ones are good, and is not repeated at once") {
+TEST_CASE("a failed renewal keeps the old credentials while they are valid and is not repeated at once",
+          "[net][cached_credentials]") {
   Source source;
   source.answer = [&](int call) {
     if (call > 1 && call < 4) throw Error::no_credentials("a test");
@@ -76,7 +77,7 @@ TEST_CASE("a failed renewal does no harm while the old ones are good, and is not
   CHECK(source.id() == "ID4");
 }
 
-TEST_CASE("a failed renewal is an error once the old ones have expired") {
+TEST_CASE("a failed renewal is an error once the old credentials have expired", "[net][cached_credentials]") {
   Source source;
   source.answer = [&](int call) {
     if (call == 2) throw Error::no_credentials("a test");
@@ -92,7 +93,7 @@ TEST_CASE("a failed renewal is an error once the old ones have expired") {
   CHECK(source.id() == "ID5");
 }
 
-TEST_CASE("fresh credentials are taken even where this clock says that they have expired") {
+TEST_CASE("fresh credentials are accepted even if they have expired by the local clock", "[net][cached_credentials]") {
   Source source;
   source.now = 2h;
   source.answer = [&](int call) { return numbered(call, TimePoint(1h)); };
@@ -102,7 +103,7 @@ TEST_CASE("fresh credentials are taken even where this clock says that they have
   CHECK(source.id() == "ID2");
 }
 
-TEST_CASE("credentials that the server has refused are dropped, but not those that came after them") {
+TEST_CASE("invalidate drops refused credentials and keeps newer ones", "[net][cached_credentials]") {
   Source source;
   const Credentials first = source.cached.get();
   source.cached.invalidate(first);
@@ -112,7 +113,7 @@ TEST_CASE("credentials that the server has refused are dropped, but not those th
   CHECK(source.calls == 2);
 }
 
-TEST_CASE("where there are none yet, one caller asks and the others wait") {
+TEST_CASE("without credentials one caller asks the source and the others wait", "[net][cached_credentials]") {
   constexpr int threads = 8;
   for (const bool fails : {false, true}) {
     std::atomic<int> calls = 0;
@@ -146,7 +147,7 @@ TEST_CASE("where there are none yet, one caller asks and the others wait") {
   }
 }
 
-TEST_CASE("while one caller renews them, the others go on with the old ones") {
+TEST_CASE("during a renewal other callers get the old credentials", "[net][cached_credentials]") {
   std::atomic<std::chrono::seconds> now = 0s;
   std::latch asked(1), served(1);
   std::atomic<int> calls = 0;
@@ -173,7 +174,7 @@ TEST_CASE("while one caller renews them, the others go on with the old ones") {
   CHECK(calls == 2);
 }
 
-TEST_CASE("many threads use and drop cached credentials") {
+TEST_CASE("many threads use and invalidate cached credentials", "[net][cached_credentials]") {
   std::atomic<int> calls = 0, inside = 0;
   std::atomic<bool> overlapped = false;
   CachedCredentials cached([&] {
@@ -194,7 +195,7 @@ TEST_CASE("many threads use and drop cached credentials") {
   CHECK(calls <= 1601);
 }
 
-TEST_CASE("nobody waits for credentials beyond his deadline, nor once he is told to stop") {
+TEST_CASE("a caller stops waiting for credentials at its deadline and on a stop request", "[net][cached_credentials]") {
   std::latch asked(1), served(1);
   std::atomic<int> calls = 0;
   std::atomic<std::chrono::seconds> now = 0s;
@@ -221,7 +222,7 @@ TEST_CASE("nobody waits for credentials beyond his deadline, nor once he is told
   CHECK(cached.get().access_key_id == "ID1");  // what comes late is not lost
 }
 
-TEST_CASE("credentials that are still good are taken when others do not come in time") {
+TEST_CASE("valid credentials are returned if a renewal misses the deadline", "[net][cached_credentials]") {
   std::latch served(1);
   std::atomic<std::chrono::seconds> now = 0s;
   int calls = 0;
@@ -237,7 +238,7 @@ TEST_CASE("credentials that are still good are taken when others do not come in 
   served.count_down();
 }
 
-TEST_CASE("a forked child does not wait for the source that its parent asks") {
+TEST_CASE("a forked child does not wait for its parent's request to the source", "[net][cached_credentials]") {
   std::latch served(1);
   auto cached = std::make_unique<CachedCredentials>([&] {
     served.wait();

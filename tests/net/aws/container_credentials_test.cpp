@@ -1,4 +1,4 @@
-#include <tensortap/net/aws/internal/container_credentials.hpp>
+#include <tensortap/net/aws/internal/providers.hpp>
 
 #include <string>
 
@@ -17,7 +17,7 @@ HttpReply good(const FakeWorld::Request&) {
 
 }  // namespace
 
-TEST_CASE("a container on ECS gets the credentials of its task") {
+TEST_CASE("a container on ECS gets the credentials of its task", "[net][container_credentials]") {
   FakeWorld world;
   world.answer = good;
   check_none(container_credentials(world.options()), "are not set");
@@ -34,7 +34,7 @@ TEST_CASE("a container on ECS gets the credentials of its task") {
   CHECK(world.requests[0].left <= std::chrono::seconds(1));
 }
 
-TEST_CASE("credentials over http come from this machine or the addresses of ECS and EKS only") {
+TEST_CASE("container credentials over http come only from this machine, ECS or EKS", "[net][container_credentials]") {
   for (const std::string host : {"localhost", "127.0.0.1:8080", "127.1.2.3", "[::1]:9", "169.254.170.2",
                                  "169.254.170.23", "[fd00:ec2::23]", "[fd00:0ec2:0:0:0:0:0:23]"}) {
     CAPTURE(host);
@@ -57,7 +57,7 @@ TEST_CASE("credentials over http come from this machine or the addresses of ECS 
   }
 }
 
-TEST_CASE("what is no address of a container's credentials is refused without repeating it") {
+TEST_CASE("a malformed URL of container credentials is refused and not repeated", "[net][container_credentials]") {
   FakeWorld world;
   world.answer = good;
   world.variables["AWS_CONTAINER_CREDENTIALS_FULL_URI"] = "ftp://HIDDEN";
@@ -71,7 +71,7 @@ TEST_CASE("what is no address of a container's credentials is refused without re
   CHECK(world.requests.empty());
 }
 
-TEST_CASE("a container's authorization token is sent, and read anew from its file each time") {
+TEST_CASE("a container's authorization token is sent and its file is read each time", "[net][container_credentials]") {
   FakeWorld world;
   world.answer = good;
   world.variables["AWS_CONTAINER_CREDENTIALS_FULL_URI"] = "http://169.254.170.23/v1/credentials";
@@ -87,7 +87,7 @@ TEST_CASE("a container's authorization token is sent, and read anew from its fil
   CHECK(world.requests.back().headers.at("authorization") == "second");
 }
 
-TEST_CASE("an authorization token that would end its header field is refused") {
+TEST_CASE("an authorization token that would end its header field is refused", "[net][container_credentials]") {
   FakeWorld world;
   world.answer = good;
   world.variables["AWS_CONTAINER_CREDENTIALS_FULL_URI"] = "http://169.254.170.23/v1/credentials";
@@ -106,7 +106,7 @@ TEST_CASE("an authorization token that would end its header field is refused") {
   CHECK(world.requests.empty());
 }
 
-TEST_CASE("a container's service is asked twice where that may help, and only there") {
+TEST_CASE("a request to a container's service is repeated once if that may help", "[net][container_credentials]") {
   FakeWorld world;
   world.variables["AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"] = "/HIDDEN";
   const auto attempts = [&](HttpReply reply, const std::string& cause) {

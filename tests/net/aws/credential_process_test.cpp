@@ -1,4 +1,4 @@
-#include <tensortap/net/aws/internal/credential_process.hpp>
+#include <tensortap/net/aws/internal/profile_credentials.hpp>
 
 #include <signal.h>
 
@@ -18,8 +18,8 @@ using Words = std::vector<std::string>;
 namespace {
 
 /// Runs the lines of a shell script that is given `arguments`.
-CredentialsAnswer run(FakeWorld& world, const std::string& lines, const std::string& arguments = "",
-                      std::chrono::milliseconds timeout = std::chrono::seconds(20)) {
+detail::ProviderResult run(FakeWorld& world, const std::string& lines, const std::string& arguments = "",
+                           std::chrono::milliseconds timeout = std::chrono::seconds(20)) {
   const std::string path = world.file("a program", "#!/bin/sh\n" + lines + "\n");
   std::filesystem::permissions(path, std::filesystem::perms::owner_all);
   CredentialsOptions options = world.options();
@@ -31,7 +31,7 @@ constexpr const char* credentials = R"({"Version": 1, "AccessKeyId": "ID", "Secr
 
 }  // namespace
 
-TEST_CASE("a command is cut into words without a shell") {
+TEST_CASE("a command is split into words without a shell", "[net][credential_process]") {
   CHECK(detail::command_words("") == Words());
   CHECK(detail::command_words(" a\tbc  d ") == Words{"a", "bc", "d"});
   CHECK(detail::command_words(R"("/a b/c" --x="d e" "")") == Words{"/a b/c", "--x=d e", ""});
@@ -43,7 +43,7 @@ TEST_CASE("a command is cut into words without a shell") {
   CHECK_FALSE(detail::command_words("a\\").has_value());
 }
 
-TEST_CASE("a credential_process gives what it writes") {
+TEST_CASE("the output of a credential_process is parsed", "[net][credential_process]") {
   FakeWorld world;
   check_found(run(world, std::string("echo '") + credentials + "'"), "ID", "KEY", "", "here");
   // Its arguments reach it as they are, nothing is expanded, its input is empty.
@@ -52,13 +52,13 @@ printf '{"Version": 1, "AccessKeyId": "%s", "SecretAccessKey": "%s", "SessionTok
   check_found(run(world, lines, R"($HOME "a;b>c")"), "$HOME", "a;b>c", "2", "here");
 }
 
-TEST_CASE("a credential_process is found by PATH") {
+TEST_CASE("a credential_process is found by PATH", "[net][credential_process]") {
   FakeWorld world;
   check_failed(detail::process_credentials(world.options(), "sh -c 'exit 5'", "here"),
                "credential_process \"sh\" ended with status 5");
 }
 
-TEST_CASE("a credential_process that fails is refused, and only its name is repeated") {
+TEST_CASE("a credential_process that fails is reported by its name alone", "[net][credential_process]") {
   FakeWorld world;
   check_failed(run(world, "exit 3", "HIDDEN"), "ended with status 3");
   check_failed(run(world, std::string("echo '") + credentials + "'; exit 1", "HIDDEN"), "ended with status 1");
@@ -74,7 +74,7 @@ TEST_CASE("a credential_process that fails is refused, and only its name is repe
   check_failed(detail::process_credentials(world.options(), std::string("x\0y", 3), "here"), "is no command");
 }
 
-TEST_CASE("a credential_process that hangs is ended with all that it started") {
+TEST_CASE("a credential_process that hangs is killed with its children", "[net][credential_process]") {
   FakeWorld world;
   const std::string pids = (world.directory / "pids").string();
   const auto begin = std::chrono::steady_clock::now();
@@ -95,13 +95,13 @@ TEST_CASE("a credential_process that hangs is ended with all that it started") {
   CHECK(gone);
 }
 
-TEST_CASE("a credential_process that hangs with its output closed is ended, too") {
+TEST_CASE("a credential_process that hangs after closing its output is killed", "[net][credential_process]") {
   FakeWorld world;
   check_failed(run(world, "exec >&- ; exec sleep 1000", "", std::chrono::milliseconds(100)),
                "did not end within 100 ms");
 }
 
-TEST_CASE("what a credential_process leaves running is not waited for") {
+TEST_CASE("a child that a credential_process leaves running is not waited for", "[net][credential_process]") {
   FakeWorld world;
   const std::string pid = (world.directory / "pid").string();
   const auto begin = std::chrono::steady_clock::now();
@@ -113,7 +113,7 @@ TEST_CASE("what a credential_process leaves running is not waited for") {
   ::kill(sleeper, SIGKILL);
 }
 
-TEST_CASE("a credential_process starts with no signal blocked or ignored") {
+TEST_CASE("a credential_process starts with no signal blocked or ignored", "[net][credential_process]") {
   FakeWorld world;
   sigset_t blocked, before;
   sigemptyset(&blocked);

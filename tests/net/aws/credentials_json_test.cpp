@@ -1,4 +1,4 @@
-#include <tensortap/net/aws/internal/credentials_json.hpp>
+#include <tensortap/net/aws/internal/providers.hpp>
 
 #include <string>
 
@@ -9,7 +9,7 @@ using namespace tensortap;
 using namespace tensortap::detail;
 using detail::credentials_of_json;
 
-TEST_CASE("credentials as a program writes them") {
+TEST_CASE("credentials in the JSON of a program are parsed", "[net][credentials_json]") {
   const auto answer = credentials_of_json(
       R"({"Version": 1, "AccessKeyId": "ID", "SecretAccessKey": "KEY", "SessionToken": "TOKEN",
           "Expiration": "2026-01-31T12:00:00Z", "AccountId": "1"})",
@@ -18,7 +18,7 @@ TEST_CASE("credentials as a program writes them") {
   CHECK(answer.credentials->expires == time_of_iso8601("2026-01-31T12:00:00Z"));
 }
 
-TEST_CASE("credentials as a metadata service writes them") {
+TEST_CASE("credentials in the JSON of a metadata service are parsed", "[net][credentials_json]") {
   const auto answer = credentials_of_json(
       R"({"Code": "Success", "AccessKeyId": "ID", "SecretAccessKey": "KEY", "Token": "TOKEN", "SessionToken": "other"})",
       "here", false);
@@ -26,7 +26,7 @@ TEST_CASE("credentials as a metadata service writes them") {
   CHECK_FALSE(answer.credentials->expires.has_value());
 }
 
-TEST_CASE("what is no JSON of credentials is refused without repeating it") {
+TEST_CASE("malformed JSON of credentials is refused and not repeated", "[net][credentials_json]") {
   const auto refused = [](const std::string& text, const std::string& cause, bool needs_version = false) {
     CAPTURE(text.substr(0, 100));
     check_failed(credentials_of_json(text, "here", needs_version), cause);

@@ -22,7 +22,7 @@ std::string refusal(const CredentialsOptions& options) {
 
 }  // namespace
 
-TEST_CASE("where there are no credentials, each link says why") {
+TEST_CASE("without credentials the error has the cause of each provider", "[net][default_credentials]") {
   FakeWorld world;
   const std::string home = world.directory.path().string();
   CHECK(
@@ -34,7 +34,7 @@ TEST_CASE("where there are no credentials, each link says why") {
           "answer (nobody is there); set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or name a profile");
 }
 
-TEST_CASE("the links are asked in AWS's order") {
+TEST_CASE("the providers are asked in AWS's order", "[net][default_credentials]") {
   FakeWorld world;
   world.answer = [](const FakeWorld::Request& request) {
     if (request.url.starts_with("http://169.254.170.2/"))
@@ -71,7 +71,7 @@ TEST_CASE("the links are asked in AWS's order") {
   CHECK_THAT(refusal(options), contains("credentials: given: no secret access key"));
 }
 
-TEST_CASE("nobody else's credentials are taken in place of those asked for") {
+TEST_CASE("a configured provider that fails ends the search", "[net][default_credentials]") {
   FakeWorld world;
   (void)world.file(".aws/credentials", "[default]\naws_access_key_id = PROFILE\naws_secret_access_key = KEY\n");
   world.variables["AWS_ACCESS_KEY_ID"] = "ENV";
@@ -87,7 +87,7 @@ TEST_CASE("nobody else's credentials are taken in place of those asked for") {
              contains("container: http://169.254.170.2 did not answer") && !contains("instance"));
 }
 
-TEST_CASE("a network is not needed where none is used") {
+TEST_CASE("the chain needs no transport for local credentials", "[net][default_credentials]") {
   FakeWorld world;
   CredentialsOptions options = world.options();
   options.transport = {};

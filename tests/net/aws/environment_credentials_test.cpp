@@ -1,4 +1,4 @@
-#include <tensortap/net/aws/internal/environment_credentials.hpp>
+#include <tensortap/net/aws/internal/providers.hpp>
 
 #include "catch.hpp"
 #include "net/s3/fake_world.hpp"
@@ -6,7 +6,7 @@
 using namespace tensortap;
 using namespace tensortap::detail;
 
-TEST_CASE("credentials of the environment") {
+TEST_CASE("the environment's variables are credentials", "[net][environment_credentials]") {
   FakeWorld world;
   check_none(environment_credentials(world.options()), "AWS_ACCESS_KEY_ID is not set");
   world.variables["AWS_SECRET_ACCESS_KEY"] = "HIDDEN";
@@ -17,7 +17,7 @@ TEST_CASE("credentials of the environment") {
   check_found(environment_credentials(world.options()), "ID", "HIDDEN", "TOKEN", "environment");
 }
 
-TEST_CASE("half of the environment's credentials is a failure") {
+TEST_CASE("half of the environment's variables is a failure", "[net][environment_credentials]") {
   FakeWorld world;
   world.variables["AWS_ACCESS_KEY_ID"] = "ID";
   check_failed(environment_credentials(world.options()), "AWS_SECRET_ACCESS_KEY is not");
@@ -25,7 +25,7 @@ TEST_CASE("half of the environment's credentials is a failure") {
   check_failed(environment_credentials(world.options()), "white space");
 }
 
-TEST_CASE("without a test's own, the environment is that of the process") {
+TEST_CASE("the default environment is that of the process", "[net][environment_credentials]") {
   ::setenv("AWS_ACCESS_KEY_ID", "ID", 1);
   ::setenv("AWS_SECRET_ACCESS_KEY", "KEY", 1);
   check_found(environment_credentials({}), "ID", "KEY", "", "environment");

@@ -1,4 +1,4 @@
-#include <tensortap/net/aws/internal/instance_credentials.hpp>
+#include <tensortap/net/aws/internal/providers.hpp>
 
 #include <string>
 
@@ -36,7 +36,7 @@ struct Machine {
 
 }  // namespace
 
-TEST_CASE("a machine gives the credentials of its role") {
+TEST_CASE("a machine's metadata service returns the credentials of its role", "[net][instance_credentials]") {
   FakeWorld world;
   world.answer = Machine{};
   const auto answer = instance_credentials(world.options());
@@ -46,7 +46,8 @@ TEST_CASE("a machine gives the credentials of its role") {
   for (const auto& request : world.requests) CHECK(request.left <= std::chrono::seconds(1));
 }
 
-TEST_CASE("the address of a machine's metadata can be another one, with or without a slash") {
+TEST_CASE("the endpoint of the metadata service is configurable, with or without a slash",
+          "[net][instance_credentials]") {
   for (const std::string slash : {"", "/", "//"}) {
     FakeWorld world;
     world.answer = Machine{.base = "http://127.0.0.1:1338/mock"};
@@ -64,7 +65,7 @@ TEST_CASE("the address of a machine's metadata can be another one, with or witho
   check_failed(instance_credentials(world.options()), "is no address");
 }
 
-TEST_CASE("a machine's metadata can be switched off") {
+TEST_CASE("the metadata service can be disabled", "[net][instance_credentials]") {
   FakeWorld world;
   world.answer = Machine{};
   world.variables["AWS_EC2_METADATA_DISABLED"] = "True";
@@ -77,7 +78,7 @@ TEST_CASE("a machine's metadata can be switched off") {
   check_none(instance_credentials(options), "no HTTP transport");
 }
 
-TEST_CASE("a refused session token of the metadata is replaced, once") {
+TEST_CASE("a refused session token of the metadata service is replaced once", "[net][instance_credentials]") {
   for (const int refused : {1, 2}) {
     FakeWorld world;
     world.answer = Machine{.refused = refused};
@@ -87,7 +88,8 @@ TEST_CASE("a refused session token of the metadata is replaced, once") {
   }
 }
 
-TEST_CASE("without a machine's role there are none, and a broken answer is a failure") {
+TEST_CASE("a machine without a role has no credentials, and a malformed reply is a failure",
+          "[net][instance_credentials]") {
   FakeWorld world;
   check_none(instance_credentials(world.options()), "http://169.254.169.254 did not answer (nobody is there)");
   CHECK(world.requests.size() == 2);

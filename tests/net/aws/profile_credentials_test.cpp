@@ -16,7 +16,7 @@ constexpr const char* role_xml =
     "Expiration>"
     "</Credentials></AssumeRoleResult></AssumeRoleResponse>";
 
-CredentialsAnswer of(FakeWorld& world, const std::string& config, const std::string& profile = "") {
+detail::ProviderResult of(FakeWorld& world, const std::string& config, const std::string& profile = "") {
   CAPTURE(config);
   (void)world.file(".aws/config", config);
   CredentialsOptions options = world.options();
@@ -26,7 +26,7 @@ CredentialsAnswer of(FakeWorld& world, const std::string& config, const std::str
 
 }  // namespace
 
-TEST_CASE("keys in the profile files") {
+TEST_CASE("a profile with keys has credentials", "[net][profile_credentials]") {
   FakeWorld world;
   check_none(profile_credentials(world.options()),
              "no such profile in \"" + world.directory.path().string() + "/.aws/config\" (no such file)");
@@ -48,7 +48,7 @@ TEST_CASE("keys in the profile files") {
               "profile c");
 }
 
-TEST_CASE("a profile without credentials has none, and one with half of them fails") {
+TEST_CASE("a profile without credentials has none, and one with half of them fails", "[net][profile_credentials]") {
   FakeWorld world;
   check_none(of(world, "[default]\nregion = eu-west-1\n"), "it has no credentials");
   check_none(of(world, "[profile a]\nregion = eu-west-1\n", "a"), "it has no credentials");
@@ -57,7 +57,7 @@ TEST_CASE("a profile without credentials has none, and one with half of them fai
   check_failed(of(world, "[default]\nsso_session = s\nsso_account_id = 1\n"), "SSO, which is not supported");
 }
 
-TEST_CASE("a profile's credential_process is run") {
+TEST_CASE("a profile's credential_process is run", "[net][profile_credentials]") {
   FakeWorld world;
   check_found(of(world,
                  "[default]\ncredential_process = printf '{\"Version\": 1, \"AccessKeyId\": \"%s\", "
@@ -67,7 +67,7 @@ TEST_CASE("a profile's credential_process is run") {
                "credential_process \"false\" ended with status 1");
 }
 
-TEST_CASE("a profile's role is assumed for its source profile") {
+TEST_CASE("a profile's role is assumed with the credentials of its source profile", "[net][profile_credentials]") {
   FakeWorld world;
   world.answer = [](const FakeWorld::Request&) { return replied(200, role_xml); };
   const std::string base = "[profile base]\naws_access_key_id = BASE\naws_secret_access_key = HIDDEN\n";
@@ -97,7 +97,7 @@ TEST_CASE("a profile's role is assumed for its source profile") {
   CHECK_THAT(world.requests.back().headers.at("authorization"), contains("Credential=SELF/"));
 }
 
-TEST_CASE("a profile's role is assumed for the credentials of another source") {
+TEST_CASE("a profile's role is assumed with the credentials of its credential_source", "[net][profile_credentials]") {
   FakeWorld world;
   world.answer = [](const FakeWorld::Request& request) {
     if (request.url.starts_with("http://169.254.170.2/"))
@@ -119,7 +119,7 @@ TEST_CASE("a profile's role is assumed for the credentials of another source") {
   }
 }
 
-TEST_CASE("a profile's role for an identity token") {
+TEST_CASE("a profile's role is assumed with an identity token", "[net][profile_credentials]") {
   FakeWorld world;
   world.answer = [](const FakeWorld::Request&) {
     std::string xml = role_xml;
@@ -133,7 +133,7 @@ TEST_CASE("a profile's role for an identity token") {
   CHECK(world.requests.back().body.ends_with("&WebIdentityToken=T"));
 }
 
-TEST_CASE("a profile's role that cannot be assumed is a failure that says why") {
+TEST_CASE("a profile's role that cannot be assumed is a failure with a cause", "[net][profile_credentials]") {
   FakeWorld world;
   check_failed(of(world, "[default]\nrole_arn = arn\n"), "needs either source_profile or credential_source");
   check_failed(of(world, "[default]\nrole_arn = arn\nsource_profile = b\ncredential_source = Environment\n"),

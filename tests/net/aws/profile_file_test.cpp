@@ -18,7 +18,7 @@ detail::ProfileFiles read(const std::string& text, bool has_credentials = false)
 
 }  // namespace
 
-TEST_CASE("profiles are read as AWS's tools read them") {
+TEST_CASE("profiles are read as AWS's tools read them", "[net][profile_file]") {
   const auto files = read(
       "\xef\xbb\xbf# a comment\r\n"
       "stray = 1\r\n"
@@ -56,14 +56,14 @@ TEST_CASE("profiles are read as AWS's tools read them") {
   CHECK(detail::endpoint_url_of(files, "my name", "s3") == "http://127.0.0.1:7480");
 }
 
-TEST_CASE("the file with credentials has its profiles without the word") {
+TEST_CASE("the credentials file names profiles without the word profile", "[net][profile_file]") {
   const auto files = read("[a]\n  aws_access_key_id = x\n  aws_secret_access_key = y\n[ b ]\nregion = z", true);
   CHECK(files.value("profile a", "aws_access_key_id") == "x");
   CHECK(files.value("profile a", "aws_secret_access_key") == "y");
   CHECK(files.value("profile b", "region") == "z");
 }
 
-TEST_CASE("odd text in profile files does no harm") {
+TEST_CASE("malformed lines in profile files are ignored", "[net][profile_file]") {
   for (const std::string text :
        {"", "[", "[]", "]", "=", "[a]\n=\n = x\n  y = z", "[a]\n\tx\n\ty\nz", "[profile]\nx = y",
         "[a]\nx = y\n  going on\n  x = z\n", "\n\n[a\n]", "[profile \"]\nx=y", "[a]\nx= #\n y=1"}) {
@@ -75,7 +75,7 @@ TEST_CASE("odd text in profile files does no harm") {
   CHECK(read("[default]\nx = y\n  going on\n").value("profile default", "x") == "y\ngoing on");
 }
 
-TEST_CASE("region and endpoint come from the profile that is asked for") {
+TEST_CASE("region and endpoint come from the requested profile", "[net][profile_file]") {
   FakeWorld world;
   CHECK_FALSE(profile_region(world.options()).has_value());
   CHECK_FALSE(profile_endpoint_url(world.options()).has_value());
@@ -101,7 +101,7 @@ TEST_CASE("region and endpoint come from the profile that is asked for") {
   CHECK(profile_region(options) == "four");
 }
 
-TEST_CASE("profile files that cannot be read count as empty and are named") {
+TEST_CASE("profile files that cannot be read count as empty and are named", "[net][profile_file]") {
   FakeWorld world;
   world.variables["AWS_CONFIG_FILE"] = world.directory.path().string();
   world.variables["AWS_SHARED_CREDENTIALS_FILE"] = world.file("large", std::string((1 << 20) + 1, '\n'));

@@ -160,14 +160,14 @@ void check_suite_case(const std::filesystem::path& folder) {
 
 }  // namespace
 
-TEST_CASE("requests to S3 are signed as AWS's documentation shows") {
+TEST_CASE("requests to S3 are signed as AWS's documentation shows", "[net][sigv4]") {
   const auto file =
       nlohmann::json::parse(file_text(std::filesystem::path(TENSORTAP_TEST_DATA_DIR) / "s3-vectors.json"));
   REQUIRE(file.at("vectors").size() == 6);
   for (const auto& vector : file.at("vectors")) check_s3_vector(file, vector);
 }
 
-TEST_CASE("requests are signed as a third party's suite has it") {
+TEST_CASE("signatures match those of a third party's test suite", "[net][sigv4]") {
   const std::filesystem::path suite =
       std::filesystem::path(TENSORTAP_TEST_DATA_DIR) / "../../../shared/s3/sigv4-vectors/v4";
   if (!std::filesystem::exists(suite)) {
@@ -182,14 +182,14 @@ TEST_CASE("requests are signed as a third party's suite has it") {
   CHECK(cases == 38);
 }
 
-TEST_CASE("a moment is written as AWS has it") {
+TEST_CASE("a time is written in AWS's basic form", "[net][sigv4]") {
   CHECK(amz_date(utc("20130524T000000Z")) == "20130524T000000Z");
   CHECK(amz_date(utc("20240229T235959Z")) == "20240229T235959Z");
   CHECK(amz_date(std::chrono::sys_seconds()) == "19700101T000000Z");
   CHECK(amz_date(std::chrono::sys_seconds(std::chrono::seconds(-1))) == "19691231T235959Z");
 }
 
-TEST_CASE("signing again replaces the old signature and all that belonged to it") {
+TEST_CASE("signing again replaces the old signature and its fields", "[net][sigv4]") {
   HttpRequest once = put_request();
   sign(once, example, at_noon, unsigned_payload);
 
@@ -211,7 +211,7 @@ TEST_CASE("signing again replaces the old signature and all that belonged to it"
   CHECK(presigned(link, example, at_noon, std::chrono::hours(2)).query == direct.query);
 }
 
-TEST_CASE("path and query are signed encoded once, however they came") {
+TEST_CASE("path and query are signed with one level of encoding", "[net][sigv4]") {
   HttpRequest request = put_request();
   CHECK_THAT(canonical_request(request, at_noon, "h"), contains("PUT\n/a%20key%2B1\npartNumber=2&uploadId=x%2Fy%3D\n"));
   request.url.path = "/a%20key+1";
@@ -222,7 +222,7 @@ TEST_CASE("path and query are signed encoded once, however they came") {
   CHECK_THAT(canonical_request(request, at_noon, "h"), contains("PUT\n/a//b/../c/./%25\na=1&a=2&a-b=3&lifecycle=\n"));
 }
 
-TEST_CASE("the host is signed with its port, and what proxies change is not signed") {
+TEST_CASE("the host is signed with its port, fields that proxies change are not signed", "[net][sigv4]") {
   HttpRequest request{.url = parse_url("http://[::1]:7480/bucket/key")};
   request.headers = {{"user-agent", "tensortap"}, {"expect", "100-continue"}, {"range", "bytes=0-9"}};
   sign(request, example, at_noon);
@@ -231,7 +231,7 @@ TEST_CASE("the host is signed with its port, and what proxies change is not sign
   CHECK(request.headers.at("x-amz-content-sha256") == sha256_hex(""));
 }
 
-TEST_CASE("credentials that could end a header field are refused, without a secret in the message") {
+TEST_CASE("credentials that could end a header field are refused without a secret in the message", "[net][sigv4]") {
   HttpRequest request = put_request();
   const auto refused = [&](Credentials credentials, const std::string& cause) {
     try {
@@ -251,7 +251,7 @@ TEST_CASE("credentials that could end a header field are refused, without a secr
           "the session token");
 }
 
-TEST_CASE("a presigned address is good for a second to seven days") {
+TEST_CASE("a presigned URL is valid for one second to seven days", "[net][sigv4]") {
   CHECK_THROWS_WITH(presigned(put_request(), example, at_noon, std::chrono::seconds(0)), contains("(0 seconds)"));
   CHECK_THROWS_AS(presigned(put_request(), example, at_noon, std::chrono::hours(7 * 24 + 1)), Error);
   CHECK_THAT(presigned(put_request(), example, at_noon, std::chrono::hours(7 * 24)).query,

@@ -20,13 +20,13 @@ std::string reply_xml(const std::string& action, const std::string& expires = "2
 const Credentials signer{.access_key_id = "SIGNER", .secret_access_key = "HIDDEN", .session_token = "HIDDEN"};
 const detail::Role role{.arn = "arn:aws:iam::1:role/r"};
 
-CredentialsAnswer assumed(FakeWorld& world, const detail::Role& of = role) {
+detail::ProviderResult assumed(FakeWorld& world, const detail::Role& of = role) {
   return detail::assumed_role(world.options(), detail::profile_files(world.options()), "default", of, signer, "here");
 }
 
 }  // namespace
 
-TEST_CASE("a role is assumed by a signed request") {
+TEST_CASE("STS gets a signed request for a role", "[net][sts]") {
   FakeWorld world;
   world.answer = [](const FakeWorld::Request&) { return replied(200, reply_xml("AssumeRole")); };
   const auto answer = assumed(world, {.arn = "arn:aws:iam::1:role/r", .external_id = "a b", .duration_seconds = "900"});
@@ -45,7 +45,7 @@ TEST_CASE("a role is assumed by a signed request") {
   CHECK(request.left <= std::chrono::seconds(10));
 }
 
-TEST_CASE("STS is asked in the region, or where the environment or the profile says") {
+TEST_CASE("the endpoint of STS comes from the region, the environment or the profile", "[net][sts]") {
   FakeWorld world;
   world.answer = [](const FakeWorld::Request&) { return replied(200, reply_xml("AssumeRole")); };
   const auto asked = [&] {
@@ -65,7 +65,7 @@ TEST_CASE("STS is asked in the region, or where the environment or the profile s
   CHECK(asked() == "http://127.0.0.1:7480/");
 }
 
-TEST_CASE("STS is not asked where that is not safe") {
+TEST_CASE("STS is not asked over an unsafe connection", "[net][sts]") {
   FakeWorld world;
   world.variables["AWS_REGION"] = "x.evil.com/";
   check_failed(assumed(world), "the region \"x.evil.com/\" is none");
@@ -77,7 +77,7 @@ TEST_CASE("STS is not asked where that is not safe") {
   CHECK(world.requests.empty());
 }
 
-TEST_CASE("what STS refuses is named by its code alone") {
+TEST_CASE("a refusal of STS is reported by its code alone", "[net][sts]") {
   FakeWorld world;
   const auto refused = [&](int status, const std::string& body, const std::string& cause) {
     CAPTURE(body.substr(0, 200));
@@ -103,7 +103,7 @@ TEST_CASE("what STS refuses is named by its code alone") {
   refused(200, empty, "no secret access key");
 }
 
-TEST_CASE("an identity token is read anew each time and sent unsigned") {
+TEST_CASE("an identity token is read each time and sent unsigned", "[net][sts]") {
   FakeWorld world;
   world.answer = [](const FakeWorld::Request&) { return replied(200, reply_xml("AssumeRoleWithWebIdentity")); };
   const auto asked = [&](const std::string& token) {

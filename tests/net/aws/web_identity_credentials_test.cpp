@@ -1,4 +1,4 @@
-#include <tensortap/net/aws/internal/web_identity_credentials.hpp>
+#include <tensortap/net/aws/internal/sts.hpp>
 
 #include "catch.hpp"
 #include "net/s3/fake_world.hpp"
@@ -6,7 +6,7 @@
 using namespace tensortap;
 using namespace tensortap::detail;
 
-TEST_CASE("the credentials of a web identity") {
+TEST_CASE("the credentials of a web identity", "[net][web_identity_credentials]") {
   FakeWorld world;
   check_none(web_identity_credentials(world.options()), "AWS_WEB_IDENTITY_TOKEN_FILE is not set");
   world.variables["AWS_WEB_IDENTITY_TOKEN_FILE"] = world.file("token", "HIDDEN");

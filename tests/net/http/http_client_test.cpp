@@ -36,7 +36,7 @@ OneShotServer::Serve always(std::string reply) {
 
 }  // namespace
 
-TEST_CASE("a request arrives as it was written, and its reply as it was sent") {
+TEST_CASE("request and reply arrive unchanged", "[net][http_client]") {
   std::string seen;
   OneShotServer server([&](Peer& peer, int) {
     seen = peer.read_request();
@@ -62,7 +62,7 @@ TEST_CASE("a request arrives as it was written, and its reply as it was sent") {
     CHECK(seen.find(header) == std::string::npos);
 }
 
-TEST_CASE("a connection serves one exchange after the other") {
+TEST_CASE("a connection serves several exchanges", "[net][http_client]") {
   OneShotServer server(always(hello));
   HttpClient client(options());
   for (int i = 0; i < 5; ++i) CHECK(client(get(server)).body == "hello");
@@ -95,7 +95,7 @@ std::chrono::duration<double> duration_of(const Call& call) {
 
 }  // namespace
 
-TEST_CASE("a kept connection that was closed meanwhile is noticed") {
+TEST_CASE("a kept connection that the server has closed is detected", "[net][http_client]") {
   OneShotServer server([](Peer& peer, int) {
     peer.read_request();
     peer.write(hello);
@@ -107,7 +107,8 @@ TEST_CASE("a kept connection that was closed meanwhile is noticed") {
   CHECK(client.statistics().stale == 0);
 }
 
-TEST_CASE("an exchange on a kept connection that dies before its reply is made once more, if that is harmless") {
+TEST_CASE("an idempotent exchange on a kept connection that breaks before the reply is repeated once",
+          "[net][http_client]") {
   OneShotServer server([](Peer& peer, int number) {
     peer.read_request();
     peer.write(hello);
@@ -129,7 +130,7 @@ TEST_CASE("an exchange on a kept connection that dies before its reply is made o
   CHECK(client.statistics().reused == 1);
 }
 
-TEST_CASE("a POST on a kept connection that dies before its reply is not repeated") {
+TEST_CASE("a POST on a kept connection that breaks before the reply is not repeated", "[net][http_client]") {
   OneShotServer server([](Peer& peer, int) {
     peer.read_request();
     peer.write(hello);
@@ -142,7 +143,7 @@ TEST_CASE("a POST on a kept connection that dies before its reply is not repeate
   CHECK(client.statistics().stale == 0);
 }
 
-TEST_CASE("a reply that has begun is not asked for again") {
+TEST_CASE("an exchange whose reply has begun is not repeated", "[net][http_client]") {
   OneShotServer server([](Peer& peer, int) {
     peer.read_request();
     peer.write(hello);
@@ -155,7 +156,7 @@ TEST_CASE("a reply that has begun is not asked for again") {
   CHECK(server.connections() == 1);
 }
 
-TEST_CASE("a new connection that breaks before the reply") {
+TEST_CASE("a new connection that breaks before the reply is a failure", "[net][http_client]") {
   const bool by_reset = GENERATE(false, true);
   OneShotServer server([&](Peer& peer, int) {
     peer.read_request();
@@ -168,7 +169,7 @@ TEST_CASE("a new connection that breaks before the reply") {
   CHECK(server.connections() == 1);
 }
 
-TEST_CASE("a body that breaks off is no short success") {
+TEST_CASE("a body that breaks off is a failure", "[net][http_client]") {
   const std::string head =
       GENERATE("Content-Length: 10\r\n\r\nhello", "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n",
                "Transfer-Encoding: chunked\r\n\r\n9\r\nhello");
@@ -187,7 +188,7 @@ TEST_CASE("a body that breaks off is no short success") {
   CHECK(reply.body == "hello");
 }
 
-TEST_CASE("chunks that do not end as HTTP are no success") {
+TEST_CASE("chunks that do not end as HTTP requires are a failure", "[net][http_client]") {
   const std::string end = GENERATE("5\r\nhello", "5\r\nhello\r\n0", "5\r\nhello!\r\n0\r\n\r\n", "5\r\nhello\r\nx\r\n");
   OneShotServer server([&](Peer& peer, int) {
     peer.read_request();
@@ -198,7 +199,7 @@ TEST_CASE("chunks that do not end as HTTP are no success") {
   CHECK((failure == HttpFailure::cut || failure == HttpFailure::malformed));
 }
 
-TEST_CASE("a body in chunks, and one that ends with its connection") {
+TEST_CASE("a body may come in chunks or end with its connection", "[net][http_client]") {
   const std::string text = GENERATE("Transfer-Encoding: chunked\r\n\r\n2\r\nhe\r\n3;x=y\r\nllo\r\n0\r\n\r\n",
                                     "Connection: close\r\n\r\nhello");
   OneShotServer server([&](Peer& peer, int) {
@@ -211,7 +212,7 @@ TEST_CASE("a body in chunks, and one that ends with its connection") {
   CHECK(reply.body == "hello");
 }
 
-TEST_CASE("replies without a body, whatever length they name") {
+TEST_CASE("some replies have no body even if they name a length", "[net][http_client]") {
   const std::string status = GENERATE("204 No Content", "304 Not Modified", "200 OK");
   OneShotServer server(always("HTTP/1.1 " + status + "\r\nContent-Length: 5000000\r\nx-a: b\r\n\r\n"));
   HttpClient client(options());
@@ -227,7 +228,7 @@ TEST_CASE("replies without a body, whatever length they name") {
   }
 }
 
-TEST_CASE("an interim reply is not the reply") {
+TEST_CASE("an interim reply is skipped", "[net][http_client]") {
   OneShotServer server([](Peer& peer, int) {
     const std::string head = peer.read_head();
     peer.write("HTTP/1.1 100 Continue\r\n\r\n");
@@ -240,7 +241,7 @@ TEST_CASE("an interim reply is not the reply") {
   CHECK(client(put_large(server)).body == "hello");
 }
 
-TEST_CASE("what is no HTTP is malformed") {
+TEST_CASE("a reply that is not HTTP is malformed", "[net][http_client]") {
   const std::string text =
       GENERATE("SSH-2.0-OpenSSH_9.2\r\n", "HTTP/1.1 two hundred\r\n\r\n", "\r\n\r\n\r\n",
                "HTTP/1.1 200 OK\r\nContent-Length: many\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n",
@@ -255,7 +256,7 @@ TEST_CASE("what is no HTTP is malformed") {
   CHECK(client(get(server)).failure == HttpFailure::malformed);
 }
 
-TEST_CASE("a header without end ends the exchange at once, in little memory") {
+TEST_CASE("an endless header ends the exchange at once and takes little memory", "[net][http_client]") {
   const std::string begin = GENERATE("HTTP/1.1 200 ", "HTTP/1.1 200 OK\r\nx: ", "HTTP/1.1 200 OK\r\n",
                                      "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1;");
   const std::string more = GENERATE("y", "x: y\r\n", "x: y\n");
@@ -275,13 +276,13 @@ TEST_CASE("a header without end ends the exchange at once, in little memory") {
   CHECK(sent < (std::size_t{16} << 20));  // what the buffers of the system hold
 }
 
-TEST_CASE("a status line that is long enough to overflow a stack is refused") {
+TEST_CASE("a status line long enough to overflow a stack is refused", "[net][http_client]") {
   OneShotServer server(always("HTTP/1.1 200 " + std::string(1'000'000, 'x') + "\r\nContent-Length: 0\r\n\r\n"));
   HttpClient client(options());
   CHECK(client(get(server)).failure == HttpFailure::too_large);
 }
 
-TEST_CASE("a body without end is read as far as is allowed") {
+TEST_CASE("an endless body is read up to its limit", "[net][http_client]") {
   const std::string head = GENERATE("Connection: close\r\n\r\n", "Content-Length: 1000000000000\r\n\r\n",
                                     "Transfer-Encoding: chunked\r\n\r\n1000000000\r\n");
   OneShotServer server([&](Peer& peer, int) {
@@ -304,7 +305,7 @@ TEST_CASE("a body without end is read as far as is allowed") {
   CHECK(client(request).failure == HttpFailure::timed_out);
 }
 
-TEST_CASE("a sink may want the beginning alone") {
+TEST_CASE("a sink may take only the beginning of a body", "[net][http_client]") {
   OneShotServer server([](Peer& peer, int) {
     while (!peer.read_request().empty())
       if (!peer.write("HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n" + std::string(1'000'000, 'x'))) return;
@@ -326,7 +327,7 @@ TEST_CASE("a sink may want the beginning alone") {
   CHECK(client.statistics().opened == (limit < 1'000'000 ? 2 : 1));
 }
 
-TEST_CASE("a sink takes the body in pieces, knows the head, and may decline") {
+TEST_CASE("a sink takes the body in pieces, knows the head, and may decline", "[net][http_client]") {
   const std::string body(1'000'000, 'x');
   OneShotServer server(always("HTTP/1.1 206 Partial\r\nx-a: b\r\nContent-Length: 1000000\r\n\r\n" + body));
   HttpClient client(options());
@@ -359,7 +360,7 @@ TEST_CASE("a sink takes the body in pieces, knows the head, and may decline") {
   CHECK(client(request).body == body);
 }
 
-TEST_CASE("a reply that comes while the body is being sent is read") {
+TEST_CASE("a reply that comes while the body is sent is read", "[net][http_client]") {
   const int kind = GENERATE(0, 1, 2);  // the connection stays open, is closed, is reset
   OneShotServer server([&](Peer& peer, int) {
     peer.read_head();
@@ -380,7 +381,7 @@ TEST_CASE("a reply that comes while the body is being sent is read") {
   CHECK(server.connections() == 2);  // what has been sent only in part serves no other exchange
 }
 
-TEST_CASE("a connection that breaks while the body is being sent, without a word and without a signal") {
+TEST_CASE("a connection that breaks while the body is sent raises no signal", "[net][http_client]") {
   struct sigaction before {};
   struct sigaction fatal {};
   fatal.sa_handler = SIG_DFL;
@@ -396,7 +397,7 @@ TEST_CASE("a connection that breaks while the body is being sent, without a word
   CHECK(now.sa_handler == SIG_DFL);
 }
 
-TEST_CASE("nothing moves for too long") {
+TEST_CASE("an exchange without bytes ends at the idle timeout", "[net][http_client]") {
   const bool begun = GENERATE(false, true);
   OneShotServer server([&](Peer& peer, int) {
     peer.read_request();
@@ -412,7 +413,7 @@ TEST_CASE("nothing moves for too long") {
   CHECK(client.statistics().opened == 1);
 }
 
-TEST_CASE("nobody reads what is sent for too long") {
+TEST_CASE("an exchange whose request is not read ends at the idle timeout", "[net][http_client]") {
   OneShotServer server([&](Peer& peer, int) {
     peer.read_head();
     std::this_thread::sleep_for(400ms);
@@ -424,7 +425,7 @@ TEST_CASE("nobody reads what is sent for too long") {
   CHECK(took < 350ms);
 }
 
-TEST_CASE("a trickle ends at the deadline") {
+TEST_CASE("a slow trickle of bytes ends at the deadline", "[net][http_client]") {
   const std::string text = GENERATE("HTTP/1.1 200 OK\r\nx-a: b\r\nx-c: a long value that comes slowly\r\n",
                                     "HTTP/1.1 200 OK\r\nContent-Length: 10000\r\n\r\n and so on and on and on and on");
   OneShotServer server([&](Peer& peer, int) {
@@ -445,7 +446,7 @@ TEST_CASE("a trickle ends at the deadline") {
   CHECK(took < 1s);
 }
 
-TEST_CASE("a stop ends an exchange at once, and before it begins") {
+TEST_CASE("a stop request ends an exchange at once, also before it begins", "[net][http_client]") {
   OneShotServer server([](Peer& peer, int) {
     peer.read_request();
     peer.read(1);
@@ -466,7 +467,7 @@ TEST_CASE("a stop ends an exchange at once, and before it begins") {
   CHECK(server.connections() == 1);
 }
 
-TEST_CASE("an exchange that begins after its deadline") {
+TEST_CASE("an exchange that begins after its deadline times out", "[net][http_client]") {
   OneShotServer server(always(hello));
   HttpClient client(options());
   HttpRequest request = get(server);
@@ -508,7 +509,7 @@ class BlackHole {
 
 }  // namespace
 
-TEST_CASE("a connect that is not answered ends by its own limit, the deadline, or a stop") {
+TEST_CASE("an unanswered connect ends by its own limit, the deadline, or a stop request", "[net][http_client]") {
   BlackHole hole;
   HttpClient patient({.proxy = ""});
   HttpReply reply;
@@ -532,7 +533,7 @@ TEST_CASE("a connect that is not answered ends by its own limit, the deadline, o
   }
 }
 
-TEST_CASE("where nobody listens there is no connection") {
+TEST_CASE("a closed port is reported as no connection", "[net][http_client]") {
   std::uint16_t port = 0;
   {
     port = OneShotServer([](Peer&, int) {}).port();
@@ -543,7 +544,7 @@ TEST_CASE("where nobody listens there is no connection") {
   CHECK_THAT(reply.cause, contains("127.0.0.1:" + std::to_string(port)));
 }
 
-TEST_CASE("a request that would be two is not sent") {
+TEST_CASE("a request whose fields hold line breaks is not sent", "[net][http_client]") {
   OneShotServer server(always(hello));
   HttpClient client(options());
   for (const std::string& bad : std::vector<std::string>{"a\r\nb", "a\nb", {"a\0b", 3}}) {
@@ -563,7 +564,7 @@ TEST_CASE("a request that would be two is not sent") {
   CHECK(server.connections() == 0);
 }
 
-TEST_CASE("many threads share a client") {
+TEST_CASE("many threads share a client", "[net][http_client]") {
   OneShotServer server([](Peer& peer, int) {
     for (;;) {
       const std::string request = peer.read_request();
@@ -593,7 +594,7 @@ TEST_CASE("many threads share a client") {
   CHECK(statistics.reused > 200);
 }
 
-TEST_CASE("an unused connection is kept for a while, and only so many") {
+TEST_CASE("unused connections are kept for a limited time and in limited number", "[net][http_client]") {
   OneShotServer server(always(hello));
   HttpClient client({.idle_for = 30ms, .proxy = ""});
   CHECK(client(get(server)).body == "hello");
@@ -606,7 +607,7 @@ TEST_CASE("an unused connection is kept for a while, and only so many") {
   CHECK(careful.statistics().opened == 2);
 }
 
-TEST_CASE("a forked child has connections of its own, and leaves those of its parent alone") {
+TEST_CASE("a forked child has its own connections and leaves those of its parent open", "[net][http_client]") {
   OneShotServer server(always(hello));
   HttpClient client(options());
   HttpRequest request = get(server);
@@ -626,7 +627,7 @@ TEST_CASE("a forked child has connections of its own, and leaves those of its pa
   CHECK(server.connections() == 2);
 }
 
-TEST_CASE("small pieces of a body go together") {
+TEST_CASE("small pieces of a body are sent together", "[net][http_client]") {
   std::string seen;
   OneShotServer server([&](Peer& peer, int) {
     seen = peer.read_request();

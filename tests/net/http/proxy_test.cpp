@@ -30,7 +30,7 @@ bool is_direct(const std::string& no_proxy, const std::string& url) {
 
 }  // namespace
 
-TEST_CASE("a proxy is taken apart") {
+TEST_CASE("the URL of a proxy is parsed", "[net][proxy]") {
   const HttpProxy full = parse_proxy("HTTP://us%3Aer:pass%40word@Proxy.Example.com:3128/");
   CHECK(full.host == "proxy.example.com");
   CHECK(full.port == 3128);
@@ -51,7 +51,7 @@ TEST_CASE("a proxy is taken apart") {
   }
 }
 
-TEST_CASE("the environment names proxies, small letters first") {
+TEST_CASE("the environment names proxies, lower case first", "[net][proxy]") {
   CHECK(proxies_of({}).http.empty());
   CHECK(proxies_of({{"http_proxy", "a"}, {"HTTP_PROXY", "b"}}).http == "a");
   CHECK(proxies_of({{"HTTP_PROXY", "b"}}).http == "b");
@@ -63,7 +63,7 @@ TEST_CASE("the environment names proxies, small letters first") {
   CHECK(proxies_of({{"NO_PROXY", "*"}}).none_for == "*");
 }
 
-TEST_CASE("no_proxy names hosts, what lies below them, addresses and networks") {
+TEST_CASE("no_proxy matches domains, subdomains, addresses and networks", "[net][proxy]") {
   CHECK(is_direct("*", "https://anything"));
   CHECK_FALSE(is_direct("", "https://anything"));
   for (const std::string entry :
@@ -90,7 +90,7 @@ TEST_CASE("no_proxy names hosts, what lies below them, addresses and networks") 
   CHECK_FALSE(is_direct("[", "http://[::1]"));
 }
 
-TEST_CASE("a plain exchange goes through a proxy, which gets its password") {
+TEST_CASE("a plain exchange goes through the proxy, which gets its password", "[net][proxy]") {
   std::string seen;
   OneShotServer proxy([&](Peer& peer, int) {
     seen = peer.read_request();
@@ -104,7 +104,7 @@ TEST_CASE("a plain exchange goes through a proxy, which gets its password") {
   CHECK_THAT(seen, contains("Proxy-Authorization: Basic dXNlcjpzZWNyZXQ=\r\n"));
 }
 
-TEST_CASE("a TLS exchange goes through a tunnel, in which the proxy's password is not told") {
+TEST_CASE("a TLS exchange goes through a tunnel, which does not carry the proxy's password", "[net][proxy]") {
   TemporaryDirectory directory;
   const std::string file = (directory / "ca.pem").string();
   const Certificate certificate("IP:127.0.0.1");
@@ -147,7 +147,7 @@ TEST_CASE("a TLS exchange goes through a tunnel, in which the proxy's password i
   CHECK(seen.find("dXNlcjpzZWNyZXQ=") == std::string::npos);
 }
 
-TEST_CASE("a proxy that refuses a tunnel, and what is told of it") {
+TEST_CASE("a proxy that refuses a tunnel is a failure without secrets", "[net][proxy]") {
   const std::string answer = GENERATE("HTTP/1.1 407 Who are you\r\nContent-Length: 0\r\n\r\n",
                                       "HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n", "");
   OneShotServer proxy([&](Peer& peer, int) {
@@ -168,7 +168,7 @@ TEST_CASE("a proxy that refuses a tunnel, and what is told of it") {
   CHECK(proxy.connections() == 2);
 }
 
-TEST_CASE("a proxy of another kind is refused, not passed by") {
+TEST_CASE("a proxy of another scheme is refused, not bypassed", "[net][proxy]") {
   HttpClient client({.proxy = "socks5://user:secret@127.0.0.1:1"});
   const HttpReply reply = client({.url = parse_url("http://127.0.0.1:1/")});
   CHECK(reply.failure == HttpFailure::not_connected);
@@ -176,7 +176,7 @@ TEST_CASE("a proxy of another kind is refused, not passed by") {
   CHECK(reply.cause.find("secret") == std::string::npos);
 }
 
-TEST_CASE("what gives this machine its credentials is never asked through a proxy") {
+TEST_CASE("metadata services are never reached through a proxy", "[net][proxy]") {
   const HttpProxies proxies{.http = "http://proxy:1", .https = "proxy:1", .none_for = ""};
   for (const std::string url : {"http://169.254.169.254/latest", "http://169.254.170.2/", "http://[fd00:ec2::254]/"}) {
     CAPTURE(url);

@@ -46,7 +46,7 @@ struct Trusted {
 
 }  // namespace
 
-TEST_CASE("a server with a trusted certificate") {
+TEST_CASE("an exchange with a trusted certificate succeeds", "[net][tls]") {
   Trusted trusted(answer_all);
   HttpClient client(trusted.options());
   for (int i = 0; i < 3; ++i) {
@@ -60,7 +60,7 @@ TEST_CASE("a server with a trusted certificate") {
   CHECK(client({.method = "PUT", .url = trusted.url(), .body = body}).body == "hello");
 }
 
-TEST_CASE("a server without a trusted certificate is not spoken to") {
+TEST_CASE("a server without a trusted certificate gets no request", "[net][tls]") {
   std::atomic<int> requests = 0;
   const auto serve = [&](Peer& peer, int) { requests += peer.read_request().empty() ? 0 : 1; };
   const auto ask = [&](const Certificate& shown, const Certificate& known, const std::string& host) {
@@ -92,7 +92,7 @@ TEST_CASE("a server without a trusted certificate is not spoken to") {
   CHECK(requests == 1);
 }
 
-TEST_CASE("a certificate that only the system would trust does not pass where a file is given, nor the other way") {
+TEST_CASE("a certificate file replaces the system's certificates", "[net][tls]") {
   Trusted trusted(answer_all);
   HttpClient client({.proxy = ""});
   const HttpReply reply = client({.url = trusted.url()});
@@ -105,7 +105,7 @@ TEST_CASE("a certificate that only the system would trust does not pass where a 
   ::unsetenv("AWS_CA_BUNDLE");
 }
 
-TEST_CASE("certificates that cannot be read trust nobody") {
+TEST_CASE("certificates that cannot be read trust no server", "[net][tls]") {
   Trusted trusted(answer_all);
   HttpClient client({.ca_file = trusted.file + ".missing", .proxy = ""});
   const HttpReply reply = client({.url = trusted.url()});
@@ -114,7 +114,7 @@ TEST_CASE("certificates that cannot be read trust nobody") {
   CHECK(trusted.server.connections() == 0);
 }
 
-TEST_CASE("what speaks no TLS is not connected to") {
+TEST_CASE("a server without TLS is reported as no connection", "[net][tls]") {
   OneShotServer server([](Peer& peer, int) {
     peer.read(1);
     peer.write(hello);
@@ -125,7 +125,7 @@ TEST_CASE("what speaks no TLS is not connected to") {
   CHECK(client({.url = url}).failure == HttpFailure::not_connected);
 }
 
-TEST_CASE("a handshake that stalls ends at the deadline or by a stop") {
+TEST_CASE("a handshake that stalls ends at the deadline or by a stop request", "[net][tls]") {
   OneShotServer server([](Peer& peer, int) { peer.read(1 << 20), peer.read(1); });
   HttpClient client({.proxy = ""});
   Url url = parse_url(server.url());
@@ -141,8 +141,8 @@ TEST_CASE("a handshake that stalls ends at the deadline or by a stop") {
   CHECK(Clock::now() - begin < 1s);
 }
 
-TEST_CASE(
-    "over TLS too a cut body is no success, a stall ends, a kept connection may have died, a reply may be early") {
+TEST_CASE("TLS exchanges handle cut bodies, stalls, dead kept connections and early replies like plain ones",
+          "[net][tls]") {
   Trusted trusted([](Peer& peer, int number) {
     const std::string head = peer.read_head();
     if (head.find("/cut") != std::string::npos) {
@@ -179,7 +179,7 @@ TEST_CASE(
   CHECK(client({.method = "PUT", .url = parse_url(trusted.server.url("/early")), .body = body}).body == "hello");
 }
 
-TEST_CASE("writing to a TLS connection that is gone raises no signal") {
+TEST_CASE("writing to a closed TLS connection raises no signal", "[net][tls]") {
   struct sigaction before {};
   struct sigaction fatal {};
   fatal.sa_handler = SIG_DFL;

@@ -7,7 +7,7 @@
 using namespace tensortap;
 using namespace tensortap::detail;
 
-TEST_CASE("an address is taken apart") {
+TEST_CASE("a URL is parsed", "[net][url]") {
   const Url url = parse_url("HTTPS://S3.Example.com:8443/a%20b/c?list-type=2&prefix=x%2F#top");
   CHECK(url.scheme == "https");
   CHECK(url.host == "s3.example.com");
@@ -18,7 +18,7 @@ TEST_CASE("an address is taken apart") {
   CHECK(url.authority() == "s3.example.com:8443");
 }
 
-TEST_CASE("what an address leaves out has its usual value") {
+TEST_CASE("omitted parts of a URL have their defaults", "[net][url]") {
   CHECK(parse_url("http://host").path == "/");
   CHECK(parse_url("http://host").port_or_default() == 80);
   CHECK(parse_url("https://host").port_or_default() == 443);
@@ -27,14 +27,14 @@ TEST_CASE("what an address leaves out has its usual value") {
   CHECK(parse_url("http://host?a=b").target() == "/?a=b");
 }
 
-TEST_CASE("an IPv6 address stands in brackets") {
+TEST_CASE("an IPv6 address of a URL is in brackets", "[net][url]") {
   const Url url = parse_url("http://[fd00:EC2::254]:80/latest");
   CHECK(url.host == "fd00:ec2::254");
   CHECK(url.authority() == "[fd00:ec2::254]");
   CHECK(parse_url("http://[::1]:9/").authority() == "[::1]:9");
 }
 
-TEST_CASE("what is no address is refused") {
+TEST_CASE("a malformed URL is refused", "[net][url]") {
   for (const std::string text :
        {"", "host", "ftp://host", "http://", "http:///path", "http://host:", "http://host:0", "http://host:65536",
         "http://host:80x", "http://[::1", "http://[::1]80", "http://ho st", "http://host/a\nb", "://host"}) {
@@ -43,7 +43,7 @@ TEST_CASE("what is no address is refused") {
   }
 }
 
-TEST_CASE("an address with a password is refused without repeating it") {
+TEST_CASE("a URL with a password is refused and not repeated", "[net][url]") {
   try {
     (void)parse_url("http://user:secret@host/");
     FAIL("it was accepted");
@@ -53,7 +53,7 @@ TEST_CASE("an address with a password is refused without repeating it") {
   }
 }
 
-TEST_CASE("percent-encoding leaves only unreserved bytes, and goes back") {
+TEST_CASE("percent-encoding keeps only unreserved bytes and is reversible", "[net][url]") {
   std::string all;
   for (int c = 0; c < 256; ++c) all += static_cast<char>(c);
   CHECK(percent_decoded(percent_encoded(all)) == all);

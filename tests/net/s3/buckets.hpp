@@ -7,6 +7,8 @@
 #include <string>
 #include <utility>
 
+#include <tensortap/net/s3/internal/client.hpp>
+#include <tensortap/net/s3/internal/endpoint.hpp>
 #include <tensortap/net/s3/s3_store.hpp>
 
 #include "server.hpp"

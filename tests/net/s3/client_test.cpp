@@ -8,9 +8,15 @@
 #include <string>
 #include <vector>
 
-#include "../conformance.hpp"
+#include <tensortap/internal/retry.hpp>
+#include <tensortap/net/s3/internal/endpoint.hpp>
+#include <tensortap/net/s3/internal/lease.hpp>
+#include <tensortap/net/s3/internal/objects.hpp>
+#include <tensortap/net/s3/internal/upload.hpp>
+
 #include "catch.hpp"
 #include "scripted.hpp"
+#include "store/conformance.hpp"
 
 using namespace tensortap;
 using namespace tensortap::detail;
@@ -29,7 +35,7 @@ std::string put(S3Store& store, IfExists if_exists = IfExists::replace) {
 
 }  // namespace
 
-TEST_CASE("what passes is repeated, and waited for longer each time") {
+TEST_CASE("transient failures are retried with growing delays", "[net][client]") {
   Script script;
   script.then(503, "SlowDown")
       .then(500, "InternalError")
@@ -48,14 +54,20 @@ TEST_CASE("what passes is repeated, and waited for longer each time") {
   for (const Sent& sent : script.sent) CHECK(sent.body == "body");
 }
 
-TEST_CASE("delays end at the longest, and are drawn by chance") {
-  S3Retry retry;
-  CHECK(detail::s3::retry_delay(retry, 1, 0.5) == 25ms);
-  CHECK(detail::s3::retry_delay(retry, 1000, 1) == 20s);
-  CHECK(detail::s3::retry_delay(retry, 3, 0) == 0ms);
+TEST_CASE("delays have a limit and are scaled by the jitter", "[net][client]") {
+  S3Options options;
+  CHECK(options.retry.attempts == 10);
+  options.retry.attempts = 1000;
+  Retries retries(options.retry);
+  CHECK(retries.next(0.5) == 25ms);
+  for (int attempt = 3; attempt < 1000; ++attempt) (void)retries.next(1);
+  CHECK(retries.next(1) == 20s);
+  CHECK_FALSE(retries.next(1).has_value());
+  Retries without_delay(S3Options().retry);
+  for (int attempt = 2; attempt <= 4; ++attempt) CHECK(without_delay.next(0) == 0ms);
 }
 
-TEST_CASE("a server that says when to come back is heard") {
+TEST_CASE("the delay that a server asks for is respected", "[net][client]") {
   Script script;
   script.then(503, {{"retry-after", "3"}}).then(503, {{"x-amz-retry-after", "1500"}}).then(200);
   S3Store store("s3://bucket", options_for(script));
@@ -63,7 +75,7 @@ TEST_CASE("a server that says when to come back is heard") {
   CHECK(script.waits == std::vector<std::chrono::nanoseconds>{3s, 1500ms});
 }
 
-TEST_CASE("each attempt is signed anew") {
+TEST_CASE("each attempt is signed again", "[net][client]") {
   Script script;
   script
       .then([&](const HttpRequest&) {
@@ -79,7 +91,7 @@ TEST_CASE("each attempt is signed anew") {
   CHECK(script.sent[0].headers.at("authorization") != script.sent[1].headers.at("authorization"));
 }
 
-TEST_CASE("what will not pass is not repeated") {
+TEST_CASE("permanent failures are not retried", "[net][client]") {
   for (const auto& [status, code] : std::vector<std::pair<int, std::string>>{{400, "InvalidRequest"},
                                                                              {403, "AccessDenied"},
                                                                              {404, "NoSuchBucket"},
@@ -102,7 +114,7 @@ TEST_CASE("what will not pass is not repeated") {
   CHECK(script.sent.size() == 1);
 }
 
-TEST_CASE("attempts, the deadline, the budget and the stop token end the repeating") {
+TEST_CASE("attempts, deadline, budget and stop token end the retries", "[net][client]") {
   Script script;
   script.otherwise = [](const HttpRequest&) { return HttpReply{.status = 503}; };
   S3Options options = options_for(script);
@@ -120,7 +132,7 @@ TEST_CASE("attempts, the deadline, the budget and the stop token end the repeati
     CHECK(script.sent.size() == 4);  // 50, 100 and 200 ms are waited for, 400 are not
   }
   SECTION("the budget, which success fills again") {
-    options.retry.budget = 12;
+    options.retry_budget = 12;
     S3Store store("s3://bucket", options);
     CHECK_THAT(put(store), contains("budget of retries is used up"));
     CHECK(script.sent.size() == 3);
@@ -141,7 +153,7 @@ TEST_CASE("attempts, the deadline, the budget and the stop token end the repeati
   }
 }
 
-TEST_CASE("a clock that is wrong is corrected by the server's") {
+TEST_CASE("a wrong clock is corrected by the server's", "[net][client]") {
   Script script;
   script.then(403, {{"date", "Thu, 26 Nov 2026 01:00:00 GMT"}}, "<Error><Code>RequestTimeTooSkewed</Code></Error>")
       .then(200);
@@ -154,7 +166,7 @@ TEST_CASE("a clock that is wrong is corrected by the server's") {
   CHECK(script.sent[2].headers.at("x-amz-date") == "20261126T010000Z");
 }
 
-TEST_CASE("a server that never agrees with its own clock is not asked for ever") {
+TEST_CASE("a server that never agrees with its own clock is not asked forever", "[net][client]") {
   Script script;
   script.otherwise = [](const HttpRequest&) {
     return HttpReply{.status = 403,
@@ -166,7 +178,7 @@ TEST_CASE("a server that never agrees with its own clock is not asked for ever")
   CHECK(script.sent.size() == 4);
 }
 
-TEST_CASE("a bucket of another region is found, and its signature names that one") {
+TEST_CASE("a bucket in another region is found and its requests are signed for that region", "[net][client]") {
   Script script;
   SECTION("by a header field") { script.then(301, {{"x-amz-bucket-region", "eu-west-1"}}); }
   SECTION("by the error's text") {
@@ -187,7 +199,7 @@ TEST_CASE("a bucket of another region is found, and its signature names that one
   CHECK_THAT(script.sent[1].headers.at("authorization"), contains("/eu-west-1/s3/aws4_request"));
 }
 
-TEST_CASE("requests that were under way when the region was found go there as well") {
+TEST_CASE("requests in progress when the region is found are sent there, too", "[net][client]") {
   Script script;
   S3Options options = options_for(script);
   options.endpoint_url.clear();
@@ -205,7 +217,7 @@ TEST_CASE("requests that were under way when the region was found go there as we
   CHECK(script.sent.size() == 4);
 }
 
-TEST_CASE("no redirect is followed to another host") {
+TEST_CASE("a redirect to another host is not followed", "[net][client]") {
   for (const std::string region : {"", "evil.example.com/x", "a/../b"}) {
     Script script;
     script.then(307, {{"location", "https://elsewhere.example.com/key"}, {"x-amz-bucket-region", region}});
@@ -215,7 +227,7 @@ TEST_CASE("no redirect is followed to another host") {
   }
 }
 
-TEST_CASE("credentials that have expired are asked for again") {
+TEST_CASE("expired credentials are replaced", "[net][client]") {
   Script script;
   script.then(400, "ExpiredToken").then(200);
   S3Options options = options_for(script);
@@ -232,7 +244,7 @@ TEST_CASE("credentials that have expired are asked for again") {
   CHECK(script.sent[1].headers.at("x-amz-security-token") == "t");
 }
 
-TEST_CASE("an object that is there already may be our own, put by an attempt whose reply was lost") {
+TEST_CASE("an object that exists already may come from an attempt whose reply was lost", "[net][client]") {
   Script script;
   const auto head = [&](bool ours) {
     return [&script, ours](const HttpRequest&) {
@@ -259,7 +271,7 @@ TEST_CASE("an object that is there already may be our own, put by an attempt who
   CHECK(script.sent[0].headers.at("if-none-match") == "*");
 }
 
-TEST_CASE("an object's bytes are compared with the checksum it was stored with") {
+TEST_CASE("the bytes of an object are compared with its checksum", "[net][client]") {
   const HttpHeaders fields{{"content-range", "bytes 0-3/4"}, {"etag", "\"841a2d689ad86bd1611447453c22c6fc\""}};
   const auto with_crc = [&](std::string crc) {
     HttpHeaders out = fields;
@@ -294,7 +306,7 @@ TEST_CASE("an object's bytes are compared with the checksum it was stored with")
   }
 }
 
-TEST_CASE("a body that was cut goes on where it ended, and only in the same version") {
+TEST_CASE("a body that was cut continues where it ended, in the same version", "[net][client]") {
   const HttpHeaders fields{{"content-range", "bytes 0-9/10"}, {"etag", "\"0-2\""}};
   Script script;
   script.then([&](const HttpRequest& request) {
@@ -315,7 +327,7 @@ TEST_CASE("a body that was cut goes on where it ended, and only in the same vers
   }
 }
 
-TEST_CASE("an object of which all is wanted is asked for without a range, and goes on with one") {
+TEST_CASE("a whole object is requested without a range and continued with one", "[net][client]") {
   Script script;
   const HttpHeaders fields{{"content-length", "10"}, {"etag", "\"0-2\""}};
   S3Store store("s3://bucket", options_for(script));
@@ -354,7 +366,7 @@ TEST_CASE("an object of which all is wanted is asked for without a range, and go
   }
 }
 
-TEST_CASE("replies that are not what they should be are no answers") {
+TEST_CASE("malformed replies are failures", "[net][client]") {
   Script script;
   S3Options options = options_for(script);
   options.retry.attempts = 2;
@@ -431,7 +443,7 @@ TEST_CASE("replies that are not what they should be are no answers") {
   }
 }
 
-TEST_CASE("large objects go in parts, which are dropped when one of them fails for good") {
+TEST_CASE("large objects are sent in parts, which are dropped if one fails for good", "[net][client]") {
   Script script;
   std::size_t parts = 0;
   script.otherwise = [&](const HttpRequest& request) {
@@ -454,7 +466,7 @@ TEST_CASE("large objects go in parts, which are dropped when one of them fails f
   CHECK(script.sent.back().target == "/bucket/key?uploadId=u%2F1");
 }
 
-TEST_CASE("an upload that a lost reply had completed is complete") {
+TEST_CASE("an upload whose final reply was lost is complete", "[net][client]") {
   Script script;
   int completes = 0;
   script.otherwise = [&](const HttpRequest& request) {
@@ -476,7 +488,7 @@ TEST_CASE("an upload that a lost reply had completed is complete") {
   CHECK(completes == 2);
 }
 
-TEST_CASE("parts grow with the object, so that there are never more than 10,000") {
+TEST_CASE("parts grow with the object so that there are at most 10,000", "[net][client]") {
   constexpr std::uint64_t mebibyte = std::uint64_t{1} << 20;
   CHECK(detail::s3::part_size_for(100 * mebibyte, 8 * mebibyte) == 8 * mebibyte);
   CHECK(detail::s3::part_size_for(80'000 * mebibyte, 8 * mebibyte) == 8 * mebibyte);
@@ -484,7 +496,7 @@ TEST_CASE("parts grow with the object, so that there are never more than 10,000"
   CHECK(detail::s3::part_size_for(5 * 1024 * 1024 * mebibyte, 8 * mebibyte) == 525 * mebibyte);
 }
 
-TEST_CASE("a server that wants ETags without their quotes gets them") {
+TEST_CASE("a server that requires ETags without quotes gets them", "[net][client]") {
   Script script;
   script
       .then(200, {{"etag", "\"1\""}})   // the claim
@@ -504,7 +516,7 @@ TEST_CASE("a server that wants ETags without their quotes gets them") {
   CHECK(script.sent[4].headers.at("if-match") == "2");
 }
 
-TEST_CASE("options that cannot be are refused") {
+TEST_CASE("invalid options are refused", "[net][client]") {
   Script script;
   const auto refused = [&](const auto& change) {
     S3Options options = options_for(script);
@@ -523,7 +535,7 @@ TEST_CASE("options that cannot be are refused") {
   }
 }
 
-TEST_CASE("a bucket is addressed as the server wants it") {
+TEST_CASE("a bucket is addressed in the style of its server", "[net][client]") {
   S3Endpoint aws{.region = "eu-central-1"};
   CHECK(aws.of("bucket", "a b/c+d").authority() == "bucket.s3.eu-central-1.amazonaws.com");
   CHECK(aws.of("bucket", "a b/c+d").path == "/a%20b/c%2Bd");

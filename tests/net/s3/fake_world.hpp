@@ -12,6 +12,7 @@
 #include <vector>
 
 #include <tensortap/net/aws/credentials_options.hpp>
+#include <tensortap/net/aws/internal/providers.hpp>
 
 #include "catch.hpp"
 #include "store/temporary_directory.hpp"
@@ -78,21 +79,21 @@ struct FakeWorld {
 };
 
 /// Whether nothing secret is in `answer`'s message.
-inline void check_failed(const tensortap::CredentialsAnswer& answer, const std::string& cause) {
+inline void check_failed(const tensortap::detail::ProviderResult& answer, const std::string& cause) {
   CHECK_FALSE(answer.credentials.has_value());
   CHECK(answer.is_final);
   CHECK_THAT(answer.why, contains(cause));
   CHECK_THAT(answer.why, !contains(secret));
 }
 
-inline void check_none(const tensortap::CredentialsAnswer& answer, const std::string& cause) {
+inline void check_none(const tensortap::detail::ProviderResult& answer, const std::string& cause) {
   CHECK_FALSE(answer.credentials.has_value());
   CHECK_FALSE(answer.is_final);
   CHECK_THAT(answer.why, contains(cause));
   CHECK_THAT(answer.why, !contains(secret));
 }
 
-inline void check_found(const tensortap::CredentialsAnswer& answer, const std::string& id, const std::string& key,
+inline void check_found(const tensortap::detail::ProviderResult& answer, const std::string& id, const std::string& key,
                         const std::string& token, const std::string& source) {
   CHECK(answer.why == "");
   REQUIRE(answer.credentials.has_value());

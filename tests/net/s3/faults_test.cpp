@@ -17,10 +17,10 @@
 #include <tensortap/internal/parallel_for.hpp>
 #include <tensortap/net/s3/s3_store.hpp>
 
-#include "../conformance.hpp"
 #include "buckets.hpp"
 #include "catch.hpp"
 #include "faults.hpp"
+#include "store/conformance.hpp"
 
 using namespace tensortap;
 using namespace tensortap::detail;
@@ -60,7 +60,7 @@ std::string outcome(const Call& call) {
 
 }  // namespace
 
-TEST_CASE("what passes is survived: objects are put and read whole", "[radosgw]") {
+TEST_CASE("objects survive transient faults", "[net][faults][radosgw]") {
   const S3Server server = S3Server::from_environment();
   FaultProxy faults;
   S3Store store("s3://" + make_bucket(server), hurried(server, faults));
@@ -97,7 +97,7 @@ TEST_CASE("what passes is survived: objects are put and read whole", "[radosgw]"
   }
 }
 
-TEST_CASE("an object that must not be replaced is ours exactly if we have put it", "[radosgw]") {
+TEST_CASE("put with keep reports correctly whether it put the object", "[net][faults][radosgw]") {
   const S3Server server = S3Server::from_environment();
   FaultProxy faults;
   S3Store store("s3://" + make_bucket(server), hurried(server, faults));
@@ -108,7 +108,7 @@ TEST_CASE("an object that must not be replaced is ours exactly if we have put it
   CHECK(conformance::text(store, "key") == "mine");
 }
 
-TEST_CASE("uploads in parts are whole, or leave nothing", "[radosgw]") {
+TEST_CASE("multipart uploads complete or leave nothing", "[net][faults][radosgw]") {
   const S3Server server = S3Server::from_environment();
   FaultProxy faults;
   S3Options options = hurried(server, faults);
@@ -137,7 +137,7 @@ TEST_CASE("uploads in parts are whole, or leave nothing", "[radosgw]") {
   CHECK(store.remove_unfinished([](std::string_view key) { return key == "large"; }) == 0);
 }
 
-TEST_CASE("what does not pass ends by the deadline, with an error that says what it was", "[radosgw]") {
+TEST_CASE("permanent faults end by the deadline with an error that names the cause", "[net][faults][radosgw]") {
   const S3Server server = S3Server::from_environment();
   FaultProxy faults;
   const std::string bucket = "s3://" + make_bucket(server);
@@ -184,7 +184,7 @@ void check_storm(int count) {
   FaultProxy faults;
   S3Options options = hurried(server, faults);
   options.deadline = 2s;
-  options.retry.budget = 1'000'000;
+  options.retry_budget = 1'000'000;
   options.retry.attempts = 20;
   S3Store store("s3://" + make_bucket(server), options);
   faults.plan({{{"probability", 0.2},
@@ -236,7 +236,7 @@ void check_storm(int count) {
 }  // namespace
 
 // TENSORTAP_STORM=10000 makes it a long one.
-TEST_CASE("a storm of faults loses nothing", "[radosgw]") {
+TEST_CASE("a storm of faults loses no object", "[net][faults][radosgw]") {
   const char* const count = std::getenv("TENSORTAP_STORM");
   check_storm(count == nullptr ? 600 : std::stoi(count));
 }

@@ -1,18 +1,19 @@
-#include <tensortap/net/s3/internal/multipart.hpp>
+#include <tensortap/net/s3/internal/objects.hpp>
 
 #include <cstddef>
 #include <cstdint>
 #include <string>
 
-#include "../conformance.hpp"
 #include "buckets.hpp"
 #include "catch.hpp"
 #include "scripted.hpp"
+#include "store/conformance.hpp"
 
 using namespace tensortap;
 using namespace tensortap::detail;
 
-TEST_CASE("an object too large to be copied at once is copied in parts, with all that is kept with it", "[radosgw]") {
+TEST_CASE("an object too large for one copy request is copied in parts with its metadata",
+          "[net][multipart][radosgw]") {
   const S3Server server = S3Server::from_environment();
   const std::string bucket = make_bucket(server);
   auto [options, endpoint] = detail::s3::complete(options_for(server));
@@ -32,7 +33,7 @@ TEST_CASE("an object too large to be copied at once is copied in parts, with all
   CHECK(detail::s3::list_uploads(client, "").empty());
 }
 
-TEST_CASE("what is larger than 5 GiB is moved in parts, and stays where it is if one of them fails") {
+TEST_CASE("an object larger than 5 GiB is moved in parts and stays if a part fails", "[net][multipart]") {
   constexpr std::uint64_t size = (std::uint64_t{5} << 30) + 1;
   Script script;
   bool fails = false;

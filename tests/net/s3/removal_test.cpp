@@ -1,4 +1,4 @@
-#include <tensortap/net/s3/internal/removal.hpp>
+#include <tensortap/net/s3/internal/objects.hpp>
 
 #include <algorithm>
 #include <cstddef>
@@ -6,15 +6,17 @@
 #include <string_view>
 #include <vector>
 
-#include "../conformance.hpp"
+#include <tensortap/internal/parallel_for.hpp>
+
 #include "buckets.hpp"
 #include "catch.hpp"
 #include "scripted.hpp"
+#include "store/conformance.hpp"
 
 using namespace tensortap;
 using namespace tensortap::detail;
 
-TEST_CASE("many objects are removed with few requests, whatever their keys are", "[radosgw]") {
+TEST_CASE("many objects are removed with few requests for any keys", "[net][removal][radosgw]") {
   const S3Server server = S3Server::from_environment();
   const auto store = new_store(server, options_for(server));
   std::vector<std::string> keys{"a&b<c>d\"e'f", "ü/ß €", "a+b %2F=?#", "with\ncontrol\x01"};
@@ -31,7 +33,7 @@ TEST_CASE("many objects are removed with few requests, whatever their keys are",
   CHECK(store->requests() - before == 4);  // the listing
 }
 
-TEST_CASE("objects that are not removed are asked for again, if that may help") {
+TEST_CASE("a removal is repeated for objects with transient errors", "[net][removal]") {
   Script script;
   S3Store store("s3://bucket/run", options_for(script));
   const std::vector<std::string> keys{"a", "b<", "c\n"};

@@ -11,26 +11,28 @@
 #include <thread>
 #include <vector>
 
+#include <tensortap/net/s3/internal/lease.hpp>
+#include <tensortap/net/s3/internal/objects.hpp>
 #include <tensortap/store/open.hpp>
 
-#include "../conformance.hpp"
 #include "buckets.hpp"
 #include "catch.hpp"
+#include "store/conformance.hpp"
 
 using namespace tensortap;
 using namespace tensortap::detail;
 
-TEST_CASE("a bucket does what every store must, by HTTP", "[radosgw]") {
+TEST_CASE("a bucket conforms to the contract of a store over HTTP", "[net][s3_store][radosgw]") {
   const S3Server server = S3Server::from_environment();
   conformance::check_store([&] { return new_store(server, options_for(server)); });
 }
 
-TEST_CASE("a bucket does what every store must, by TLS", "[radosgw]") {
+TEST_CASE("a bucket conforms to the contract of a store over TLS", "[net][s3_store][radosgw]") {
   const S3Server server = S3Server::from_environment();
   conformance::check_store([&] { return new_store(server, options_for(server, true)); });
 }
 
-TEST_CASE("what lies below a prefix is a store of its own", "[radosgw]") {
+TEST_CASE("each prefix of a bucket is a separate store", "[net][s3_store][radosgw]") {
   const S3Server server = S3Server::from_environment();
   const std::string bucket = make_bucket(server);
   S3Store all("s3://" + bucket, options_for(server));
@@ -45,7 +47,7 @@ TEST_CASE("what lies below a prefix is a store of its own", "[radosgw]") {
   CHECK(conformance::text(all, "runs/a/b") == "1");
 }
 
-TEST_CASE("objects of many parts come back as they were, from pieces of any size", "[radosgw]") {
+TEST_CASE("objects of many parts are read back unchanged, from pieces of any size", "[net][s3_store][radosgw]") {
   const S3Server server = S3Server::from_environment();
   S3Options options = options_for(server);
   options.part_size = std::uint64_t{5} << 20;
@@ -69,7 +71,7 @@ TEST_CASE("objects of many parts come back as they were, from pieces of any size
   CHECK(store->remove_unfinished([](std::string_view) { return true; }) == 0);
 }
 
-TEST_CASE("an upload in parts that nobody ends is found and removed", "[radosgw]") {
+TEST_CASE("an unfinished multipart upload is found and removed", "[net][s3_store][radosgw]") {
   const S3Server server = S3Server::from_environment();
   const std::string bucket = make_bucket(server);
   auto [options, endpoint] = detail::s3::complete(options_for(server));
@@ -83,7 +85,7 @@ TEST_CASE("an upload in parts that nobody ends is found and removed", "[radosgw]
   CHECK(detail::s3::list_uploads(client, "").size() == 1);
 }
 
-TEST_CASE("a listing goes over many pages", "[radosgw]") {
+TEST_CASE("a listing has many pages", "[net][s3_store][radosgw]") {
   const S3Server server = S3Server::from_environment();
   const auto store = new_store(server, options_for(server));
   constexpr std::size_t count = 2'345;
@@ -96,7 +98,7 @@ TEST_CASE("a listing goes over many pages", "[radosgw]") {
   CHECK(store->requests() - before == 1);
 }
 
-TEST_CASE("an object is read while it is the version that was listed", "[radosgw]") {
+TEST_CASE("an object is read only in the version that was listed", "[net][s3_store][radosgw]") {
   const S3Server server = S3Server::from_environment();
   const auto store = new_store(server, options_for(server));
   const std::string large = conformance::noise(std::size_t{18} << 20);
@@ -114,7 +116,7 @@ TEST_CASE("an object is read while it is the version that was listed", "[radosgw
   CHECK_FALSE(store->get_version("a/small", small_version));
 }
 
-TEST_CASE("a claim is renewed while it lives, and taken over once its holder is gone", "[radosgw]") {
+TEST_CASE("a claim is renewed while it lives and taken over after it expires", "[net][s3_store][radosgw]") {
   const S3Server server = S3Server::from_environment();
   const std::string address = "s3://" + make_bucket(server);
   S3Options options = options_for(server);
@@ -149,7 +151,7 @@ TEST_CASE("a claim is renewed while it lives, and taken over once its holder is 
   CHECK(conformance::claim_says(mine, "claim.smd", "you\n"));
 }
 
-TEST_CASE("what the server refuses is told, with its request's number and without secrets", "[radosgw]") {
+TEST_CASE("a refusal is reported with the request's id and without secrets", "[net][s3_store][radosgw]") {
   const S3Server server = S3Server::from_environment();
   const auto message = [&](const std::string& address, const S3Options& options) {
     S3Store store(address, options);
@@ -174,7 +176,7 @@ TEST_CASE("what the server refuses is told, with its request's number and withou
   CHECK(refused.find("Signature=") == std::string::npos);
 }
 
-TEST_CASE("a run's address names the bucket it is in", "[radosgw]") {
+TEST_CASE("a run's address names its bucket", "[net][s3_store][radosgw]") {
   const S3Server server = S3Server::from_environment();  // the environment says the rest
   const auto store = open_store("s3://" + server.bucket + "/opened");
   store->put("a", "1");
@@ -182,7 +184,7 @@ TEST_CASE("a run's address names the bucket it is in", "[radosgw]") {
   CHECK(store->location() == "s3://" + server.bucket + "/opened");
 }
 
-TEST_CASE("what a bucket holds is told, whatever its keys are, in folders if wanted", "[radosgw]") {
+TEST_CASE("list_raw reports any keys of a bucket, in folders on request", "[net][s3_store][radosgw]") {
   const S3Server server = S3Server::from_environment();
   const std::string bucket = make_bucket(server);
   auto [options, endpoint] = detail::s3::complete(options_for(server));
@@ -192,7 +194,7 @@ TEST_CASE("what a bucket holds is told, whatever its keys are, in folders if wan
   const auto told = [&](const std::string& prefix, const std::string& begin, bool folders) {
     const S3Store store("s3://" + bucket + "/" + prefix, options_for(server));
     std::string out;
-    store.look(begin, folders, [&](const S3Entry& entry) {
+    store.list_raw(begin, folders, [&](const S3Entry& entry) {
       out += (entry.is_folder ? "[" + entry.key + "]" : entry.key) + " ";
       const auto age = std::chrono::system_clock::now() - entry.last_modified;
       CHECK((entry.is_folder || (age > std::chrono::seconds(-5) && age < std::chrono::minutes(5))));
@@ -207,7 +209,7 @@ TEST_CASE("what a bucket holds is told, whatever its keys are, in folders if wan
   CHECK(told("nothing", "", true).empty());
 }
 
-TEST_CASE("the parts of an object are watched on their way", "[radosgw]") {
+TEST_CASE("put_observed reports the parts of an object", "[net][s3_store][radosgw]") {
   const S3Server server = S3Server::from_environment();
   S3Options options = options_for(server);
   options.part_size = std::uint64_t{5} << 20;
@@ -216,7 +218,7 @@ TEST_CASE("the parts of an object are watched on their way", "[radosgw]") {
     const std::string noise = conformance::noise(size);
     const Bytes piece = bytes_of(noise);
     std::atomic<std::uint64_t> seen = 0, sent = 0;
-    CHECK(store->send(
+    CHECK(store->put_observed(
         "object", std::span(&piece, 1),
         {.seen = [&](Bytes part) { seen += part.size(); }, .sent = [&](Bytes part) { sent += part.size(); }}));
     CHECK(seen == size);

@@ -7,7 +7,7 @@
 #include "catch.hpp"
 #include "faults.hpp"
 
-TEST_CASE("the S3 server of these tests answers, and refuses who does not sign", "[radosgw]") {
+TEST_CASE("the S3 server of these tests answers and refuses unsigned requests", "[net][server][radosgw]") {
   const S3Server server = S3Server::from_environment();
   for (const std::string& endpoint : {server.endpoint, server.tls_endpoint}) {
     CAPTURE(endpoint);
@@ -21,7 +21,7 @@ TEST_CASE("the S3 server of these tests answers, and refuses who does not sign",
   }
 }
 
-TEST_CASE("the proxy before it commits faults as planned, and counts them", "[radosgw]") {
+TEST_CASE("the fault proxy injects faults as planned and counts them", "[net][server][radosgw]") {
   FaultProxy faults;
   httplib::Client client(faults.endpoint);
   client.set_read_timeout(20);

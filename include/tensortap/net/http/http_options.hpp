@@ -1,4 +1,4 @@
-// How exchanges over HTTP are made.
+// Options of an HttpClient.
 //
 //   tensortap::HttpOptions options{.ca_file = "/etc/ssl/our-store.pem", .proxy = ""};
 #pragma once
@@ -14,34 +14,34 @@
 
 TENSORTAP_BEGIN_NAMESPACE
 
-/// There is no switch that turns the verification of certificates off.
+/// How a client connects, and which servers it trusts. Certificates are always verified.
 struct HttpOptions {
-  /// For one address; a host may have several, which are tried in turn.
+  /// The limit for one address. A host may have several, which are tried in turn.
   std::chrono::milliseconds connect_timeout{3'100};
-  /// How long no byte may move, either way.
+  /// The longest time without a byte in either direction.
   std::chrono::milliseconds idle_timeout{20'000};
-  /// How many unused connections are kept open to each host.
+  /// The unused connections kept open to each host.
   std::size_t max_idle_connections = 64;
-  /// How long an unused connection is good for. Source: S3 closes those it has not heard from for about 20 s.
+  /// How long an unused connection is kept. Source: S3 closes idle connections after about 20 s.
   std::chrono::milliseconds idle_for{15'000};
 
-  /// Whom to trust, as PEM. Both empty: what AWS_CA_BUNDLE, SSL_CERT_FILE and SSL_CERT_DIR say, else what the system
-  /// trusts.
+  /// The trusted certificates, as PEM. Both empty: those of AWS_CA_BUNDLE, SSL_CERT_FILE and SSL_CERT_DIR, else those
+  /// of the system.
   std::string ca_file = {};
-  /// A directory as `openssl rehash` makes it.
+  /// A directory in the format of `openssl rehash`.
   std::string ca_directory = {};
 
-  /// "http://user:password@host:port", or empty for none. Not given: what http_proxy, https_proxy, all_proxy and
+  /// "http://user:password@host:port"; an empty string: no proxy. nullopt: as http_proxy, https_proxy, all_proxy and
   /// no_proxy say.
   std::optional<std::string> proxy = {};
   std::string user_agent = std::string("tensortap/") + version;
 };
 
-/// What became of the connections of a client.
+/// Counts of the connections of a client.
 struct HttpStatistics {
   std::uint64_t opened = 0;
-  std::uint64_t reused = 0;  ///< exchanges on a connection that had served another
-  std::uint64_t stale = 0;   ///< of these, those repeated because the other side had closed it meanwhile
+  std::uint64_t reused = 0;  ///< exchanges on a connection that had served another one
+  std::uint64_t stale = 0;   ///< those of them that were repeated because the server had closed the connection
 };
 
 TENSORTAP_END_NAMESPACE

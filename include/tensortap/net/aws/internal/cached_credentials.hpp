@@ -1,15 +1,12 @@
-// Credentials that are fetched once and renewed before they expire, when a caller comes.
+// Credentials that are fetched once and renewed before they expire, when a caller needs them.
 //
-//   tensortap::CachedCredentials cached(tensortap::default_credentials({.transport = transport}));
-//   const tensortap::Credentials credentials = cached.get();
+//   CachedCredentials cached(default_credentials({.transport = transport}));
+//   const Credentials credentials = cached.get();
 #pragma once
 
-#include <unistd.h>
-
 #include <chrono>
-#include <condition_variable>
-#include <cstdint>
 #include <functional>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <stop_token>
@@ -18,20 +15,22 @@
 #include <utility>
 
 #include <tensortap/error.hpp>
-#include <tensortap/net/aws/credentials.hpp>
 #include <tensortap/internal/config.hpp>
+#include <tensortap/internal/fork_guard.hpp>
+#include <tensortap/internal/task.hpp>
 #include <tensortap/internal/thread.hpp>
+#include <tensortap/net/aws/credentials.hpp>
 
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
 
-/// Keeps what a source gave. Threads: any.
+/// The credentials that a source returned last. Threads: any.
 class CachedCredentials {
  public:
-  using Clock = std::chrono::steady_clock;
+  using Clock = Task::Clock;
   using TimePoint = std::chrono::system_clock::time_point;
 
-  /// How long before they expire others are asked for, and how long after such a try there is no next one.
+  /// How long before they expire the credentials are renewed, and the pause after a renewal that failed.
   static constexpr std::chrono::minutes renew_ahead{5};
   static constexpr std::chrono::seconds renew_pause{10};
 
@@ -41,57 +40,63 @@ class CachedCredentials {
   CachedCredentials(const CachedCredentials&) = delete;
   CachedCredentials& operator=(const CachedCredentials&) = delete;
 
-  /// Waits for what the source is still busy with, save in a forked child, which does not have that thread.
+  /// Waits until the source returns, except in a forked child, which does not have the thread that asks.
   ~CachedCredentials() {
-    if (!asker_.joinable()) return;
-    owner_ == ::getpid() ? asker_.join() : asker_.detach();
+    if (!thread_.joinable()) return;
+    fork_guard_.is_child() ? thread_.detach() : thread_.join();
   }
 
-  /// Good credentials. The first caller who needs others has the source asked, in a thread of its own, and waits; the
-  /// rest get the old ones while these are good, or wait too. What the source has just given is taken even if it seems
-  /// to have expired: then this clock may be wrong.
-  /// Throws: what the source threw, if the old ones are not good any more; none came by `deadline`, or before `stop`.
+  /// Returns valid credentials. The first caller that finds them missing or due starts a thread that asks the source,
+  /// and waits for it. Other callers get the old credentials while these are valid; else they wait, too. Fresh
+  /// credentials are returned even if they seem to have expired, because the local clock may be wrong. Throws: what the
+  /// source threw, if the old ones are not valid; none came by `deadline`, or before `stop`.
   [[nodiscard]] Credentials get(Clock::time_point deadline = Clock::time_point::max(),
                                 const std::stop_token& stop = {}) {
     std::unique_lock lock(mutex_);
     for (;;) {
       const TimePoint now = clock_();
-      if (cached_ && (!is_due(now) || (asking_ && is_good(now)))) return *cached_;
-      const std::uint64_t before = answers_;
+      if (cached_ && (!is_due(now) || (asking_ && is_valid(now)))) return *cached_;
       if (!asking_) ask(lock);
-      if (!answered_.wait_until(lock, stop, deadline, [&] { return answers_ != before; })) {
-        if (cached_ && is_good(clock_())) return *cached_;
-        throw Error::no_credentials_in_time(stop.stop_requested() ? "it was told to stop" : "its deadline has come");
+      const std::shared_ptr<Task> task = task_;
+      lock.unlock();
+      const bool has_ended = task->wait_until(deadline, stop);
+      lock.lock();
+      if (!has_ended) {
+        if (cached_ && is_valid(clock_())) return *cached_;
+        throw Error::no_credentials_in_time(stop.stop_requested() ? "a stop was requested" : "the deadline passed");
       }
       if (failure_) throw Error(*failure_);
     }
   }
 
-  /// Drops `seen`, which the server has refused, unless there are others already.
-  void invalidate(const Credentials& seen) {
+  /// Drops the credentials if they are `refused`, which the server did not accept; keeps newer ones.
+  void invalidate(const Credentials& refused) {
     const std::lock_guard lock(mutex_);
-    if (cached_ && *cached_ == seen) cached_.reset();
+    if (cached_ && *cached_ == refused) cached_.reset();
   }
 
  private:
   [[nodiscard]] bool is_due(TimePoint now) const {
-    return cached_->expires && now >= *cached_->expires - renew_ahead && now >= next_try_;
+    return cached_->expires && now >= *cached_->expires - renew_ahead && now >= next_renewal_;
   }
-  [[nodiscard]] bool is_good(TimePoint now) const { return !cached_->expires || now < *cached_->expires; }
+  [[nodiscard]] bool is_valid(TimePoint now) const { return !cached_->expires || now < *cached_->expires; }
 
+  /// Starts the task. Runs it in this thread, without the lock, if no other can be started.
   void ask(std::unique_lock<std::mutex>& lock) {
+    if (thread_.joinable()) thread_.join();  // the task has renewed and only has to return
+    const auto task = std::make_shared<Task>([this] { renew(); });
+    task_ = task;
     asking_ = true;
-    if (asker_.joinable()) asker_.join();  // it has answered
     try {
-      asker_ = detail::start_thread([this] { answer(); });
+      thread_ = start_thread([task] { task->run(); });
     } catch (const std::system_error&) {
       lock.unlock();
-      answer();
+      task->run();
       lock.lock();
     }
   }
 
-  void answer() noexcept {
+  void renew() noexcept {
     std::optional<Credentials> fresh;
     std::optional<Error> failure;
     try {
@@ -106,29 +111,26 @@ class CachedCredentials {
     const std::lock_guard lock(mutex_);
     const TimePoint now = clock_();
     asking_ = false;
-    ++answers_;
     if (fresh) {
       cached_ = std::move(fresh);
-    } else if (cached_ && is_good(now)) {
+    } else if (cached_ && is_valid(now)) {
       failure.reset();
     } else {
       cached_.reset();
     }
-    next_try_ = now + renew_pause;
+    next_renewal_ = now + renew_pause;
     failure_ = std::move(failure);
-    answered_.notify_all();
   }
 
-  CredentialsSource source_;
-  std::function<TimePoint()> clock_;
-  const pid_t owner_ = ::getpid();
-  std::thread asker_;
-  std::mutex mutex_;  // guards what is below, and the thread above
-  std::condition_variable_any answered_;
+  const CredentialsSource source_;
+  const std::function<TimePoint()> clock_;
+  const ForkGuard fork_guard_;
+  std::mutex mutex_;            // guards the fields below
+  std::shared_ptr<Task> task_;  // the last one
+  std::thread thread_;          // runs it
   std::optional<Credentials> cached_;
-  std::optional<Error> failure_;  // of the last answer
-  TimePoint next_try_ = {};
-  std::uint64_t answers_ = 0;
+  std::optional<Error> failure_;  // of the last renewal
+  TimePoint next_renewal_ = {};
   bool asking_ = false;
 };
 

@@ -1,8 +1,8 @@
-// SHA-256, HMAC and MD5 of bytes, and digests as text: what S3 signs with and compares.
+// The digests of S3: SHA-256 and HMAC for signatures, MD5 for checksums, and their text.
 //
-//   tensortap::Md5 md5;
-//   for (const tensortap::Bytes piece : pieces) md5.add(piece);
-//   const std::string content_md5 = tensortap::base64_of(md5.finish());
+//   Md5 md5;
+//   for (const Bytes piece : pieces) md5.add(piece);
+//   const std::string content_md5 = base64_of(md5.finish());
 #pragma once
 
 #include <openssl/evp.h>
@@ -15,14 +15,14 @@
 #include <string>
 #include <string_view>
 
+#include <tensortap/bytes/bytes.hpp>
 #include <tensortap/error.hpp>
 #include <tensortap/internal/config.hpp>
-#include <tensortap/store/store.hpp>
 
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
 
-/// `bytes` in hexadecimal, lower case.
+/// Returns `bytes` in hexadecimal, in lower case.
 inline std::string hex_of(Bytes bytes) {
   constexpr char hex[] = "0123456789abcdef";
   std::string out;
@@ -31,7 +31,7 @@ inline std::string hex_of(Bytes bytes) {
   return out;
 }
 
-/// `bytes` in base64 (RFC 4648, section 4, with padding).
+/// Returns `bytes` in base64, with padding. Source: RFC 4648, section 4.
 inline std::string base64_of(Bytes bytes) {
   constexpr char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
   std::string out;
@@ -45,18 +45,18 @@ inline std::string base64_of(Bytes bytes) {
   return out;
 }
 
-/// A digest of `Size` bytes, taken piece by piece.
+/// A digest of `Size` bytes, computed piece by piece.
 template <std::size_t Size>
 class MessageDigest {
  public:
   using Value = std::array<std::byte, Size>;
 
-  /// More bytes. Throws: OpenSSL failed.
+  /// Adds bytes. Throws: OpenSSL failed.
   void add(Bytes bytes) {
     if (EVP_DigestUpdate(context_.get(), bytes.data(), bytes.size()) != 1) throw Error::digest_failed(name_);
   }
 
-  /// The digest of what was added; after that it begins anew. Throws: OpenSSL failed.
+  /// Returns the digest of the added bytes, and begins a new one. Throws: OpenSSL failed.
   Value finish() {
     Value value;
     unsigned size = 0;
@@ -86,47 +86,47 @@ class MessageDigest {
   std::unique_ptr<EVP_MD_CTX, Free> context_{EVP_MD_CTX_new()};
 };
 
-/// SHA-256, piece by piece: add(), then finish().
-class Sha256 : public detail::MessageDigest<32> {
+/// SHA-256: add(), then finish().
+class Sha256 : public MessageDigest<32> {
  public:
   /// Throws: OpenSSL failed.
   Sha256() : MessageDigest("SHA-256", EVP_sha256()) {}
 };
 
-/// MD5, piece by piece: add(), then finish(). It finds accidents, not attacks.
-class Md5 : public detail::MessageDigest<16> {
+/// MD5: add(), then finish(). It detects accidents, not attacks.
+class Md5 : public MessageDigest<16> {
  public:
-  /// Throws: OpenSSL failed, as it does where only FIPS algorithms are allowed.
+  /// Throws: OpenSSL failed, for example because only FIPS algorithms are allowed.
   Md5() : MessageDigest("MD5", EVP_md5()) {}
 };
 
-/// The SHA-256 of `pieces`, one after the other. Throws: OpenSSL failed.
+/// Returns the SHA-256 of the concatenated `pieces`. Throws: OpenSSL failed.
 inline Sha256::Value sha256(std::span<const Bytes> pieces) {
   Sha256 digest;
   for (const Bytes piece : pieces) digest.add(piece);
   return digest.finish();
 }
 
-/// In hexadecimal.
+/// Returns the SHA-256 in hexadecimal.
 inline std::string sha256_hex(std::span<const Bytes> pieces) { return hex_of(sha256(pieces)); }
 inline std::string sha256_hex(std::string_view text) {
   const Bytes piece = bytes_of(text);
   return sha256_hex(std::span(&piece, 1));
 }
 
-/// The MD5 of `pieces`, one after the other. Throws: OpenSSL failed.
+/// Returns the MD5 of the concatenated `pieces`. Throws: OpenSSL failed.
 inline Md5::Value md5(std::span<const Bytes> pieces) {
   Md5 digest;
   for (const Bytes piece : pieces) digest.add(piece);
   return digest.finish();
 }
 
-/// As ETags have it.
+/// Returns the MD5 as in ETags.
 inline std::string md5_hex(std::span<const Bytes> pieces) { return hex_of(md5(pieces)); }
-/// As Content-MD5 has it.
+/// Returns the MD5 as in Content-MD5.
 inline std::string md5_base64(std::span<const Bytes> pieces) { return base64_of(md5(pieces)); }
 
-/// The HMAC-SHA-256 of `text` under `key` (RFC 2104). Throws: OpenSSL failed.
+/// Returns the HMAC-SHA-256 of `text` with `key`. Throws: OpenSSL failed. Source: RFC 2104.
 inline Sha256::Value hmac_sha256(Bytes key, std::string_view text) {
   Sha256::Value value;
   unsigned size = 0;

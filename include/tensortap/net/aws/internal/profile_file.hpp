@@ -1,34 +1,80 @@
-// The profile files of AWS's tools, ~/.aws/config and ~/.aws/credentials, and what else than credentials is in them.
+// The profile files of AWS's tools, ~/.aws/config and ~/.aws/credentials.
 //
-//   const std::string region = tensortap::profile_region({.profile = "training"}).value_or("us-east-1");
+//   const std::string region = profile_region({.profile = "training"}).value_or("us-east-1");
 #pragma once
 
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include <algorithm>
+#include <cerrno>
 #include <cstddef>
+#include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <utility>
 
 #include <tensortap/error.hpp>
-#include <tensortap/net/http/internal/text.hpp>
 #include <tensortap/internal/config.hpp>
 #include <tensortap/net/aws/credentials_options.hpp>
-#include <tensortap/net/aws/internal/small_file.hpp>
+#include <tensortap/net/http/internal/text.hpp>
+#include <tensortap/store/internal/descriptor.hpp>
 
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
 
-/// The properties of a section by name in lower case; those of a nested one as "parent.child".
+/// The longest reply, program output or token file with credentials. Units: bytes.
+constexpr std::uint64_t credentials_limit = 64 << 10;
+
+/// Returns a variable of the environment; empty if it is not set.
+inline std::string variable(const CredentialsOptions& options, const char* name) {
+  return options.environment ? options.environment(name).value_or("") : std::string();
+}
+
+/// The text of a file, or why it cannot be read.
+struct SmallFile {
+  std::string text = {};
+  std::string why = {};     ///< it cannot be read; empty: it was read
+  bool is_missing = false;  ///< the file does not exist
+};
+
+/// Reads the file at `path` if it is a regular file of at most `limit` bytes. Does not block on a pipe.
+inline SmallFile read_small_file(const std::string& path, std::size_t limit) {
+  const auto failed = [](int error) -> SmallFile {
+    return {.why = std::generic_category().message(error), .is_missing = error == ENOENT || error == ENOTDIR};
+  };
+  const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
+  struct stat status {};
+  if (!file || ::fstat(file.get(), &status) != 0) return failed(errno);
+  if (!S_ISREG(status.st_mode)) return {.why = "it is not a regular file"};
+  SmallFile result;
+  result.text.resize(limit + 1);
+  for (std::size_t size = 0;;) {
+    const ssize_t n = ::read(file.get(), result.text.data() + size, result.text.size() - size);
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return failed(errno);
+    size += static_cast<std::size_t>(n);
+    if (size > limit) return {.why = "it is longer than " + std::to_string(limit) + " bytes"};
+    if (n > 0) continue;
+    result.text.resize(size);
+    return result;
+  }
+}
+
+/// The properties of a section by name, in lower case; a nested one is "parent.child".
 using ProfileValues = std::map<std::string, std::string, std::less<>>;
 
-/// All profile files as one.
+/// The sections of all profile files.
 struct ProfileFiles {
   std::map<std::string, ProfileValues, std::less<>> sections = {};  ///< "profile NAME", "services NAME"
   std::string where = {};                                           ///< for messages
 
-  /// Property `key` of section `name`; empty if there is none.
+  /// Returns property `key` of section `name`; empty if there is none.
   [[nodiscard]] std::string value(std::string_view name, std::string_view key) const {
     const auto section = sections.find(name);
     if (section == sections.end()) return {};
@@ -37,13 +83,15 @@ struct ProfileFiles {
   }
 };
 
+/// Returns `text` without white space at its ends.
 inline std::string_view trimmed(std::string_view text) {
   constexpr std::string_view space = " \t\r\n\v\f";
   const std::size_t begin = std::min(text.find_first_not_of(space), text.size());
   return text.substr(begin, text.find_last_not_of(space) + 1 - begin);
 }
 
-/// "profile NAME" of "[NAME]", in the file with credentials, or of "[profile NAME]" and "[default]", in that without.
+/// Returns "profile NAME" for "[NAME]" in the credentials file, and for "[profile NAME]" and "[default]" in the
+/// configuration file.
 inline std::string section_name(std::string_view line, bool has_credentials) {
   const std::size_t end = line.find(']');
   if (end == std::string_view::npos) return {};
@@ -56,7 +104,7 @@ inline std::string section_name(std::string_view line, bool has_credentials) {
   return std::string(name.substr(0, blank)) + " " + std::string(rest);
 }
 
-/// Adds what `text` says to `files`; what it says again replaces what was there.
+/// Adds the properties in `text` to `files`, where they replace earlier values.
 inline void read_profiles(std::string_view text, bool has_credentials, ProfileFiles& files) {
   ProfileValues* section = nullptr;
   std::string key;
@@ -79,13 +127,13 @@ inline void read_profiles(std::string_view text, bool has_credentials, ProfileFi
     for (const char* const comment : {" #", " ;", "\t#", "\t;"}) line = line.substr(0, line.find(comment));
     line = trimmed(line);
     const std::size_t equals = line.find('=');
-    const bool goes_on = !key.empty() && indent > indent_of_key;
-    if (goes_on && !(*section)[key].empty()) {
+    const bool continues = !key.empty() && indent > indent_of_key;
+    if (continues && !(*section)[key].empty()) {
       (*section)[key].append("\n").append(line);
     } else if (equals != std::string_view::npos) {
       std::string name = lower_case(std::string(trimmed(line.substr(0, equals))));
       const std::string value(trimmed(line.substr(equals + 1)));
-      if (goes_on) {
+      if (continues) {
         (*section)[key + "." + name] = value;
       } else {
         (*section)[name] = value;
@@ -96,11 +144,11 @@ inline void read_profiles(std::string_view text, bool has_credentials, ProfileFi
   }
 }
 
-/// The profile files that there are. One that cannot be read counts as empty; `where` says so.
+/// Reads the profile files. One that cannot be read counts as empty; `where` says so.
 inline ProfileFiles profile_files(const CredentialsOptions& options) {
   constexpr std::size_t limit = std::size_t{1} << 20;
   ProfileFiles files;
-  for (const bool has_credentials : {false, true}) {  // the latter's values go before the former's
+  for (const bool has_credentials : {false, true}) {  // the credentials file is read last: its values win
     std::string path = variable(options, has_credentials ? "AWS_SHARED_CREDENTIALS_FILE" : "AWS_CONFIG_FILE");
     if (path.empty()) path = has_credentials ? "~/.aws/credentials" : "~/.aws/config";
     if (path.starts_with("~/")) path.replace(0, 1, variable(options, "HOME"));
@@ -112,31 +160,33 @@ inline ProfileFiles profile_files(const CredentialsOptions& options) {
   return files;
 }
 
+/// Returns the name of the profile to use.
 inline std::string profile_name(const CredentialsOptions& options) {
   if (!options.profile.empty()) return options.profile;
   const std::string name = variable(options, "AWS_PROFILE");
   return name.empty() ? "default" : name;
 }
 
-/// Where `profile` has `service` ("s3"); empty if it does not say.
+/// Returns the endpoint of `service` ("s3") in `profile`: that of its services section, else its endpoint_url; empty if
+/// it has none.
 inline std::string endpoint_url_of(const ProfileFiles& files, const std::string& profile, const std::string& service) {
   const std::string services = files.value("profile " + profile, "services");
   std::string url = files.value("services " + services, service + ".endpoint_url");
   return url.empty() ? files.value("profile " + profile, "endpoint_url") : url;
 }
 
-/// The region of the profile; nothing if it has none.
+/// Returns the region of the profile; nullopt if it has none.
 inline std::optional<std::string> profile_region(const CredentialsOptions& options = {}) {
-  std::string region = detail::profile_files(options).value("profile " + detail::profile_name(options), "region");
+  std::string region = profile_files(options).value("profile " + profile_name(options), "region");
   return region.empty() ? std::nullopt : std::optional(std::move(region));
 }
 
-/// Where the profile has `service`: what its services section says, else its endpoint_url; nothing if it does not say
-/// or AWS_IGNORE_CONFIGURED_ENDPOINT_URLS is true.
+/// Returns the endpoint of `service` in the profile of `options`; nullopt if it has none or
+/// AWS_IGNORE_CONFIGURED_ENDPOINT_URLS is true.
 inline std::optional<std::string> profile_endpoint_url(const CredentialsOptions& options = {},
                                                        const std::string& service = "s3") {
-  if (detail::lower_case(detail::variable(options, "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS")) == "true") return {};
-  std::string url = detail::endpoint_url_of(detail::profile_files(options), detail::profile_name(options), service);
+  if (lower_case(variable(options, "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS")) == "true") return {};
+  std::string url = endpoint_url_of(profile_files(options), profile_name(options), service);
   return url.empty() ? std::nullopt : std::optional(std::move(url));
 }
 

@@ -1,6 +1,4 @@
-// Asks AWS's Security Token Service for the temporary credentials of a role.
-//
-// Not for users: default_credentials() is the way in.
+// Asks AWS's Security Token Service (STS) for the temporary credentials of a role.
 #pragma once
 
 #include <algorithm>
@@ -13,28 +11,29 @@
 
 #include <pugixml.hpp>
 
+#include <tensortap/bytes/bytes.hpp>
 #include <tensortap/error.hpp>
-#include <tensortap/net/http/url.hpp>
-#include <tensortap/net/aws/internal/container_credentials.hpp>
 #include <tensortap/internal/config.hpp>
 #include <tensortap/net/aws/credentials_options.hpp>
-#include <tensortap/net/aws/internal/iso8601.hpp>
 #include <tensortap/net/aws/internal/profile_file.hpp>
+#include <tensortap/net/aws/internal/providers.hpp>
 #include <tensortap/net/aws/internal/sigv4.hpp>
+#include <tensortap/net/aws/internal/time.hpp>
+#include <tensortap/net/http/url.hpp>
 
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
 
-/// A role to be assumed.
+/// A role to assume.
 struct Role {
   std::string arn = {};
-  std::string session_name = {};        ///< empty: one of ours
+  std::string session_name = {};        ///< empty: "tensortap-" and the time
   std::string external_id = {};         ///< optional
   std::string duration_seconds = {};    ///< optional
-  std::string web_identity_token = {};  ///< instead of credentials that sign
+  std::string web_identity_token = {};  ///< replaces a signature
 };
 
-/// The region whose STS is asked; empty if none is known.
+/// Returns the region of the STS to ask; empty if none is known.
 inline std::string sts_region(const CredentialsOptions& options, const ProfileFiles& files,
                               const std::string& profile) {
   for (const std::string& region :
@@ -44,9 +43,9 @@ inline std::string sts_region(const CredentialsOptions& options, const ProfileFi
   return {};
 }
 
-/// The credentials in the XML of a reply. No message repeats any of it but the code of an error.
-inline CredentialsAnswer credentials_of_xml(const HttpReply& reply, const Url& url, const std::string& action,
-                                            std::string source) {
+/// Parses the credentials in the XML of a reply. Messages repeat nothing of it but the code of an error.
+inline ProviderResult credentials_of_xml(const HttpReply& reply, const Url& url, const std::string& action,
+                                         std::string source) {
   pugi::xml_document document;
   const bool is_xml = document.load_buffer(reply.body.data(), reply.body.size());
   if (!succeeded(reply)) {
@@ -56,29 +55,30 @@ inline CredentialsAnswer credentials_of_xml(const HttpReply& reply, const Url& u
       return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.';
     });
     if (!code.empty() && code.size() <= 64 && is_word) why += " (" + code + ")";
-    return CredentialsAnswer::failed(std::move(why));
+    return ProviderResult::failed(std::move(why));
   }
   const pugi::xml_node found =
       document.child((action + "Response").c_str()).child((action + "Result").c_str()).child("Credentials");
-  if (!is_xml || !found) return CredentialsAnswer::failed("the reply of " + url.authority() + " has no credentials");
+  if (!is_xml || !found) return ProviderResult::failed("the reply of " + url.authority() + " has no credentials");
   const auto expires = time_of_iso8601(found.child_value("Expiration"));
-  if (!expires) return CredentialsAnswer::failed("the Expiration in the reply of " + url.authority() + " is no time");
-  return CredentialsAnswer::of({.access_key_id = found.child_value("AccessKeyId"),
-                                .secret_access_key = found.child_value("SecretAccessKey"),
-                                .session_token = found.child_value("SessionToken"),
-                                .expires = *expires,
-                                .source = std::move(source)});
+  if (!expires) return ProviderResult::failed("the Expiration in the reply of " + url.authority() + " is not a time");
+  return ProviderResult::of({.access_key_id = found.child_value("AccessKeyId"),
+                             .secret_access_key = found.child_value("SecretAccessKey"),
+                             .session_token = found.child_value("SessionToken"),
+                             .expires = *expires,
+                             .source = std::move(source)});
 }
 
-/// The credentials of `role`, for whoever `signer` is. AWS_ENDPOINT_URL_STS and the profile say where to ask.
-inline CredentialsAnswer assumed_role(const CredentialsOptions& options, const ProfileFiles& files,
-                                      const std::string& profile, const Role& role,
-                                      const std::optional<Credentials>& signer, std::string source) {
-  if (!options.transport) return CredentialsAnswer::failed("no HTTP transport was given");
+/// Asks STS for the credentials of `role`, in a request signed by `signer` if there is one. AWS_ENDPOINT_URL_STS and
+/// the profile may name the endpoint.
+inline ProviderResult assumed_role(const CredentialsOptions& options, const ProfileFiles& files,
+                                   const std::string& profile, const Role& role,
+                                   const std::optional<Credentials>& signer, std::string source) {
+  if (!options.transport) return ProviderResult::failed("no HTTP transport was given");
   const std::string region = sts_region(options, files, profile);
   const auto plain = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-'; };
   if (!std::all_of(region.begin(), region.end(), plain))
-    return CredentialsAnswer::failed("the region " + in_quotes(region) + " is none");
+    return ProviderResult::failed("the region " + in_quotes(region) + " is malformed");
   std::string endpoint = variable(options, "AWS_ENDPOINT_URL_STS");
   if (endpoint.empty())
     endpoint = files.value("services " + files.value("profile " + profile, "services"), "sts.endpoint_url");
@@ -90,10 +90,10 @@ inline CredentialsAnswer assumed_role(const CredentialsOptions& options, const P
   try {
     request.url = parse_url(endpoint);
   } catch (const Error&) {
-    return CredentialsAnswer::failed("the endpoint of STS is no address");
+    return ProviderResult::failed("the endpoint of STS is not a URL");
   }
   if (request.url.scheme != "https" && !is_loopback(request.url.host))
-    return CredentialsAnswer::failed("http:// to " + in_quotes(request.url.host) + " is not safe; use https://");
+    return ProviderResult::failed("http:// to " + in_quotes(request.url.host) + " is not safe; use https://");
 
   const std::string action = signer ? "AssumeRole" : "AssumeRoleWithWebIdentity";
   const auto now = std::chrono::floor<std::chrono::seconds>(options.clock());
@@ -113,19 +113,30 @@ inline CredentialsAnswer assumed_role(const CredentialsOptions& options, const P
   if (signer)
     sign(request, *signer, {.region = region.empty() ? "us-east-1" : region, .service = "sts", .time = now},
          sha256_hex(body));
-  const HttpReply reply = exchanged(options, request, options.sts_timeout);
+  const HttpReply reply = exchange(options, request, options.sts_timeout);
   return credentials_of_xml(reply, request.url, action, std::move(source));
 }
 
-/// The credentials of `role`, for whoever has the token in the file at `path`, which is read each time.
-inline CredentialsAnswer assumed_role_with_token(const CredentialsOptions& options, const ProfileFiles& files,
-                                                 const std::string& profile, Role role, const std::string& path,
-                                                 std::string source) {
+/// Asks STS for the credentials of `role`, by the token in the file at `path`, which is read each time.
+inline ProviderResult assumed_role_with_token(const CredentialsOptions& options, const ProfileFiles& files,
+                                              const std::string& profile, Role role, const std::string& path,
+                                              std::string source) {
   SmallFile file = read_small_file(path, credentials_limit);
-  if (!file.why.empty()) return CredentialsAnswer::failed("token file " + in_quotes(path) + ": " + file.why);
+  if (!file.why.empty()) return ProviderResult::failed("token file " + in_quotes(path) + ": " + file.why);
   role.web_identity_token = trimmed(file.text);
-  if (role.web_identity_token.empty()) return CredentialsAnswer::failed("token file " + in_quotes(path) + " is empty");
+  if (role.web_identity_token.empty()) return ProviderResult::failed("token file " + in_quotes(path) + " is empty");
   return assumed_role(options, files, profile, role, {}, std::move(source));
+}
+
+/// Asks STS for the credentials of AWS_ROLE_ARN, by the token of another identity provider in
+/// AWS_WEB_IDENTITY_TOKEN_FILE, as Kubernetes gives one to its pods. AWS_ROLE_SESSION_NAME names the session.
+inline ProviderResult web_identity_credentials(const CredentialsOptions& options) {
+  const std::string path = variable(options, "AWS_WEB_IDENTITY_TOKEN_FILE");
+  const std::string arn = variable(options, "AWS_ROLE_ARN");
+  if (path.empty()) return ProviderResult::none("AWS_WEB_IDENTITY_TOKEN_FILE is not set");
+  if (arn.empty()) return ProviderResult::failed("AWS_WEB_IDENTITY_TOKEN_FILE is set, but AWS_ROLE_ARN is not");
+  const Role role{.arn = arn, .session_name = variable(options, "AWS_ROLE_SESSION_NAME")};
+  return assumed_role_with_token(options, profile_files(options), profile_name(options), role, path, "web identity");
 }
 
 }  // namespace detail

@@ -1,8 +1,8 @@
-// One connection, by cpp-httplib: the only header that includes it. Not for users; see client.hpp.
+// One connection, made by cpp-httplib. No other header includes that library.
 #pragma once
 
-// Since 0.30 httplib asks for "100 Continue" before a body of 1 KiB and waits a second where the server does not know
-// that. We never ask: it costs a round trip for each object, and an early refusal is noticed without it.
+// Since 0.30 httplib asks for "100 Continue" before a body of 1 KiB, and waits a second for servers that do not support
+// it. We never ask: it costs a round trip for each object, and GuardedSocket notices an early refusal without it.
 #ifndef CPPHTTPLIB_EXPECT_100_THRESHOLD
 #define CPPHTTPLIB_EXPECT_100_THRESHOLD 0
 #endif
@@ -23,6 +23,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdint>
+#include <cstdlib>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -31,21 +32,47 @@
 #include <type_traits>
 #include <utility>
 
-#include <tensortap/store/internal/descriptor.hpp>
-#include <tensortap/net/http/internal/body_source.hpp>
-#include <tensortap/net/http/internal/guarded_socket.hpp>
 #include <tensortap/internal/config.hpp>
 #include <tensortap/net/http/http_message.hpp>
 #include <tensortap/net/http/http_options.hpp>
+#include <tensortap/net/http/internal/body.hpp>
+#include <tensortap/net/http/internal/guarded_socket.hpp>
 #include <tensortap/net/http/internal/proxy.hpp>
-#include <tensortap/net/http/internal/reply_reader.hpp>
-#include <tensortap/net/http/internal/trust.hpp>
 #include <tensortap/net/http/internal/watchdog.hpp>
+#include <tensortap/store/internal/descriptor.hpp>
 
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
 
-/// httplib's idea of a stream, by ours. It overrides what the version at hand has; there is no more of it in any.
+struct FreeX509Store {
+  void operator()(X509_STORE* store) const noexcept { ::X509_STORE_free(store); }
+};
+using TrustStore = std::unique_ptr<X509_STORE, FreeX509Store>;
+
+/// A path that never holds certificates.
+inline constexpr const char* no_directory = "/dev/null";
+
+/// Returns the trusted certificates, by `options` and the environment. A client loads them once for all connections,
+/// because that takes longer than a handshake. If they cannot be read, returns null and sets `cause`; no other
+/// certificates are trusted instead.
+inline TrustStore make_trust_store(const HttpOptions& options, std::string& cause) {
+  TrustStore store(::X509_STORE_new());
+  std::string file = options.ca_file;
+  const char* const bundle = std::getenv("AWS_CA_BUNDLE");
+  if (file.empty() && options.ca_directory.empty() && bundle != nullptr) file = bundle;
+  bool read = store != nullptr;
+  // OpenSSL reads SSL_CERT_FILE and SSL_CERT_DIR itself.
+  if (read && file.empty() && options.ca_directory.empty()) read = ::X509_STORE_set_default_paths(store.get()) == 1;
+  if (read && !file.empty()) read = ::X509_STORE_load_file(store.get(), file.c_str()) == 1;
+  if (read && !options.ca_directory.empty())
+    read = ::X509_STORE_load_path(store.get(), options.ca_directory.c_str()) == 1;
+  if (read) read = ::X509_STORE_load_path(store.get(), no_directory) == 1;  // see make_secure
+  if (read) return store;
+  cause = "the certificates to trust cannot be read (" + (file.empty() ? options.ca_directory : file) + ")";
+  return nullptr;
+}
+
+/// A guarded socket as a stream of httplib. It defines the virtual functions of all versions of httplib.
 class GuardedStream : public httplib::Stream {
  public:
   GuardedStream(int socket, SSL* ssl, std::chrono::milliseconds idle_timeout, SocketReport& report)
@@ -67,8 +94,8 @@ class GuardedStream : public httplib::Stream {
   GuardedSocket socket_;
 };
 
-/// A client of httplib that reads and writes by a guarded socket. Where the class is final, as SSLClient is since 0.16,
-/// it has to be taken as it is; but who speaks there has shown a certificate.
+/// A client of httplib that reads and writes by a guarded socket. SSLClient is final since 0.16 and is then used
+/// unguarded; the server has shown a trusted certificate there.
 template <class Client>
 class GuardedClient : public Client {
  public:
@@ -84,7 +111,7 @@ class GuardedClient : public Client {
     GuardedStream stream(socket.sock, ssl, idle_timeout_, report_);
     return use(stream);
   }
-  /// Since 0.19.
+  /// The signature since 0.19.
   bool process_socket(const Socket& socket, std::chrono::time_point<std::chrono::steady_clock>,
                       std::function<bool(httplib::Stream& stream)> use) {
     return process_socket(socket, std::move(use));
@@ -103,7 +130,7 @@ std::unique_ptr<Client> make_guarded(const std::string& host, int port, std::chr
     return std::make_unique<GuardedClient<Client>>(host, port, idle_timeout, report);
 }
 
-/// Threads: one at a time.
+/// An open connection to one host. Threads: one at a time.
 class HttpConnection {
  public:
   using Clock = HttpRequest::Clock;
@@ -124,21 +151,21 @@ class HttpConnection {
     const auto idle = std::max(options.idle_timeout, std::chrono::milliseconds(1));
     client_->set_read_timeout(idle);
     client_->set_write_timeout(idle);
-    client_->set_socket_options([this](auto socket) { begin(socket); });
-    send_target_as_it_is(*client_);
+    client_->set_socket_options([this](auto socket) { adopt(socket); });
+    disable_path_encoding(*client_);
     if (proxy_) {
       client_->set_proxy(proxy_->host, proxy_->port);
       if (!proxy_->user.empty()) client_->set_proxy_basic_auth(proxy_->user, proxy_->password);
     }
   }
 
-  /// Whether it can serve another exchange: open, and nothing has come that nobody asked for, such as its end.
+  /// Returns whether it can serve another exchange: it is open and no unexpected bytes, nor its end, have come.
   [[nodiscard]] bool is_reusable() const {
     pollfd one{twin_.get(), POLLIN, 0};
     return client_->is_socket_open() != 0 && twin_ && !report_.is_spent && ::poll(&one, 1, 0) == 0;
   }
 
-  /// Whether a byte of a reply has come since the last exchange began.
+  /// Returns whether no byte of a reply came in the last exchange.
   [[nodiscard]] bool was_silent() const noexcept { return is_silent_; }
 
   /// Makes one exchange. Throws: what the sink throws.
@@ -148,7 +175,7 @@ class HttpConnection {
     report_ = {};
     started_ = Clock::now();
     const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(request.deadline - started_);
-    constexpr std::chrono::milliseconds later{100};  // so that it is the watchdog that says what has ended it
+    constexpr std::chrono::milliseconds later{100};  // the watchdog ends it first and records the cause
     client_->set_connection_timeout(std::min(options_.connect_timeout, std::max(left, later) + later));
 
     BodySource source(request.body);
@@ -172,7 +199,7 @@ class HttpConnection {
     if (client->is_valid()) {
       ::X509_STORE_up_ref(trust);
       client->set_ca_cert_store(trust);
-      // httplib 0.11 would add the system's certificates to the store of everybody unless it were given a directory.
+      // Without a directory, httplib 0.11 would add the system's certificates to the shared store.
       client->set_ca_cert_path({}, no_directory);
       check_host_strictly(*client, host);
     }
@@ -180,8 +207,8 @@ class HttpConnection {
     return client;
   }
 
-  /// The host name as part of OpenSSL's own verification: httplib 0.11 takes the common name for one even where the
-  /// certificate lists others.
+  /// Makes OpenSSL verify the host name. httplib 0.11 accepts the common name even if the certificate lists other
+  /// names.
   template <class Client>
   static void check_host_strictly(Client& client, const std::string& host) {
     if constexpr (requires { ::SSL_CTX_get0_param(client.ssl_context()); }) {
@@ -193,23 +220,23 @@ class HttpConnection {
     }
   }
 
-  /// The name changed at 0.23.
+  /// The function is named differently since 0.23.
   template <class Client>
-  static void send_target_as_it_is(Client& client) {
+  static void disable_path_encoding(Client& client) {
     if constexpr (requires { client.set_path_encode(false); })
       client.set_path_encode(false);
     else
       client.set_url_encode(false);
   }
 
-  /// Called by httplib with each socket it makes, before it connects it.
-  void begin(int socket) {
+  /// Takes each socket that httplib creates, before its connect.
+  void adopt(int socket) {
     ::fcntl(socket, F_SETFD, FD_CLOEXEC);
     Descriptor twin(::fcntl(socket, F_DUPFD_CLOEXEC, 0));
     if (watch_ != nullptr) watch_->guard(twin.get());
-    twin_ = std::move(twin);  // it never closes under the watchdog, as httplib's own may
+    twin_ = std::move(twin);  // httplib may close its own descriptor while the watchdog uses it
     if (twin_ && (watch_ == nullptr || watch_->verdict() == HttpFailure::none)) return;
-    // No more attempts: what is no socket cannot connect.
+    // Replaces the socket by a file, so that no connect is attempted.
     const Descriptor nothing(::open("/dev/null", O_RDONLY | O_CLOEXEC));
     if (nothing) ::dup2(nothing.get(), socket);
   }
@@ -253,14 +280,14 @@ class HttpConnection {
     const HttpFailure verdict = watch_->verdict();
     const bool ended = verdict != HttpFailure::none;
     if (done && secure_ && proxy_ && answer.status == 407 && !reader.has_begun()) {
-      client_->stop();  // httplib 0.11 would take the tunnel for made
-      return failed(HttpFailure::not_connected, "the proxy wants a user and a password");
+      client_->stop();  // httplib 0.11 would treat the tunnel as open
+      return failed(HttpFailure::not_connected, "the proxy requires a user and a password");
     }
     if (done && !reader.has_begun()) reader.begin(answer.status, answer.headers);
     if (reader.failure() != HttpFailure::none) return failed(reader.failure(), reader.cause());
-    // httplib 0.11 takes a chunk that is followed by anything else than a line break for the last one.
+    // httplib 0.11 treats a chunk without a line break after it as the last one.
     if (done && report_.was_used && reader.is_chunked() && !report_.ends_blank)
-      return failed(HttpFailure::malformed, "its chunks do not end as HTTP");
+      return failed(HttpFailure::malformed, "its chunks do not end as HTTP requires");
     if (reader.is_whole() || (done && !(ended && reader.ends_with_connection()))) return reader.take();
     if (ended) return failed(verdict, verdict == HttpFailure::stopped ? "stopped" : "the deadline passed");
 
@@ -268,25 +295,25 @@ class HttpConnection {
     const bool is_guarded = !secure_ || !std::is_final_v<httplib::SSLClient>;
     const bool exchanged = is_guarded ? report_.was_used : reader.has_begun() || !is_before_request(error, name);
     if (!exchanged && name.find("erification") != std::string::npos)
-      return failed(HttpFailure::not_trusted, "its certificate is refused" + verification_result());
+      return failed(HttpFailure::not_trusted, "its certificate is not trusted" + verification_result());
     if (!exchanged)
       return failed(HttpFailure::not_connected,
                     (proxy_ ? "no connection through the proxy (" : "no connection (") + name + ")");
     if (report_.is_too_long) return failed(HttpFailure::too_large, "its header is too long");
     if (report_.timed_out || Clock::now() - std::max(moved, started_) >= options_.idle_timeout)
-      return failed(HttpFailure::timed_out, "nothing moved for too long");
+      return failed(HttpFailure::timed_out, "no byte moved within the idle timeout");
     if (reader.has_begun()) return failed(HttpFailure::cut, "the body broke off");
     if (error == httplib::Error::Write) return failed(HttpFailure::no_reply, "the connection broke while sending");
     if (answer.status <= 0 && !is_silent_) return failed(HttpFailure::malformed, "the reply does not begin as HTTP");
     return failed(HttpFailure::no_reply, "the connection broke before the reply");
   }
 
-  /// What is not known to be from before the request may be from after it.
+  /// Returns whether the error is known to have occurred before the request was sent.
   static bool is_before_request(httplib::Error error, std::string_view name) {
     using enum httplib::Error;
     return error == Connection || error == ConnectionTimeout || error == BindIPAddress || error == SSLConnection ||
            error == SSLLoadingCerts || error == SSLServerVerification ||
-           name.find("ostname") != std::string_view::npos ||  // of later versions, as the next one
+           name.find("ostname") != std::string_view::npos ||  // of later versions, like the next one
            name.find("roxy") != std::string_view::npos;
   }
 
@@ -307,11 +334,11 @@ class HttpConnection {
   const std::optional<HttpProxy> proxy_;
   const std::string where_;
   Watchdog::Watch* watch_ = nullptr;
-  Descriptor twin_;  ///< another descriptor of the client's socket
+  Descriptor twin_;  ///< a duplicate of the descriptor of the client's socket
   Clock::time_point started_{};
   SocketReport report_;
   bool is_silent_ = true;
-  std::unique_ptr<httplib::ClientImpl> client_;  ///< goes first
+  std::unique_ptr<httplib::ClientImpl> client_;  ///< last, so that it is destroyed first
 };
 
 }  // namespace detail

@@ -1,13 +1,14 @@
-// Reads and writes on a connected socket, plain or TLS, for one exchange of a suspicious client. What cpp-httplib's own
-// streams lack, seen with 0.11.4: a status line of 50 kB overflows the stack in std::regex, a header without end fills
-// the memory, a reply that comes while the body is being sent is lost, and each 4 KiB take two system calls.
-// Not for users.
+// Reads and writes on a connected socket, plain or TLS, for one exchange with an untrusted server. It fixes defects of
+// cpp-httplib's own streams, seen with 0.11.4: a status line of 50 kB overflows the stack in std::regex, an endless
+// header fills the memory, a reply that comes while the body is sent is lost, and each 4 KiB take two system calls.
 #pragma once
 
 #include <fcntl.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <poll.h>
+#include <pthread.h>
+#include <signal.h>
 #include <sys/socket.h>
 #include <sys/types.h>
 
@@ -24,19 +25,20 @@
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
 
-/// What a guarded socket met.
+/// What a guarded socket observed.
 struct SocketReport {
-  bool was_used = false;     ///< false: httplib used a stream of its own
+  bool was_used = false;     ///< false: httplib used its own stream
   bool is_silent = true;     ///< no byte of a reply has come
-  bool timed_out = false;    ///< nothing moved for too long
-  bool ends_blank = false;   ///< the last line that was read is empty
+  bool timed_out = false;    ///< no byte moved within the idle timeout
+  bool ends_blank = false;   ///< the last line read is empty
   bool is_too_long = false;  ///< a line or the header of the reply is longer than allowed
-  bool is_spent = false;     ///< it cannot serve another exchange: of this one bytes are left, here or there
+  bool is_spent = false;     ///< it cannot serve another exchange: bytes of this one are left on either side
 };
 
+/// A connected socket that reads and writes for one exchange.
 class GuardedSocket {
  public:
-  /// Leaves `socket` non-blocking. `ssl` is null for a plain one. Lifetime: all three outlive this.
+  /// Makes `socket` non-blocking and leaves it so. `ssl` is null for a plain one. Lifetime: all three outlive this.
   GuardedSocket(int socket, SSL* ssl, std::chrono::milliseconds idle_timeout, SocketReport& report)
       : socket_(socket), ssl_(ssl), idle_timeout_(idle_timeout), report_(report), buffer_(new char[capacity]) {
     report_ = {.was_used = true};
@@ -51,8 +53,8 @@ class GuardedSocket {
 
   [[nodiscard]] int socket() const noexcept { return socket_; }
 
-  /// 1 to `size` bytes; 0 at the end, -1 on failure. httplib asks for single bytes as long as it reads lines, and an
-  /// end within a line is a failure: it would take what it has for the line.
+  /// Reads 1 to `size` bytes. Returns 0 at the end, -1 on failure. httplib reads lines byte by byte; an end within a
+  /// line is a failure, because httplib would accept the half line.
   ssize_t read(char* to, std::size_t size) {
     const bool in_line = size == 1;
     while (left() == 0) {
@@ -78,8 +80,8 @@ class GuardedSocket {
     return static_cast<ssize_t>(size);
   }
 
-  /// How many of the bytes were taken; -1 on failure. Once a reply has come nobody wants the rest of the request: it is
-  /// taken and goes nowhere, so that the reply is read.
+  /// Returns how many bytes were taken; -1 on failure. Once a reply has come, the rest of the request is taken and
+  /// dropped, so that httplib reads the reply.
   ssize_t write(const char* from, std::size_t size) {
     while (!is_early_) {
       if (!wait(Step::wants_write, left() == 0)) return -1;
@@ -91,7 +93,7 @@ class GuardedSocket {
       }
       Step step = Step::failed;
       if (const ssize_t sent = send(from, size, step); sent > 0) return sent;
-      if (step == Step::failed) {  // what came before the connection broke can still be read
+      if (step == Step::failed) {  // bytes that came before the break can still be read
         if (left() == 0) fill();
         is_early_ = left() > 0 && !is_interim();
         if (!is_early_) return -1;
@@ -112,13 +114,13 @@ class GuardedSocket {
 
   [[nodiscard]] std::size_t left() const noexcept { return end_ - begin_; }
 
-  /// Whether what has come so far is of a status like "100 Continue", which ends nothing.
+  /// Returns whether the bytes so far begin an interim reply such as "100 Continue".
   [[nodiscard]] bool is_interim() const {
     constexpr std::string_view interim = "HTTP/1.1 1";
     return std::string_view(buffer_.get() + begin_, left()).substr(0, interim.size()) == interim;
   }
 
-  /// Waits for what `step` wants, or also for input.
+  /// Waits until the socket is ready for `step`, or also for input.
   bool wait(Step step, bool or_input = false) {
     const auto out = static_cast<short>(step == Step::wants_write ? POLLOUT : 0);
     const auto in = static_cast<short>(step == Step::wants_read || or_input ? POLLIN : 0);
@@ -140,7 +142,7 @@ class GuardedSocket {
 
   static bool would_block() { return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR; }
 
-  /// Reads what there is into the empty buffer.
+  /// Fills the empty buffer with the bytes that have come.
   Step fill() {
     ssize_t n = 0;
     Step step = Step::done;
@@ -159,7 +161,7 @@ class GuardedSocket {
     return step;
   }
 
-  /// Sends some of it, or says what hinders it.
+  /// Sends some bytes, or sets `step` to the reason why not.
   ssize_t send(const char* from, std::size_t size, Step& step) {
     ssize_t n = 0;
     if (ssl_ != nullptr) {
@@ -178,12 +180,42 @@ class GuardedSocket {
   const std::chrono::milliseconds idle_timeout_;
   SocketReport& report_;
   const std::unique_ptr<char[]> buffer_;
-  std::size_t begin_ = 0, end_ = 0;  ///< what is left in it
+  std::size_t begin_ = 0, end_ = 0;  ///< the unread part of the buffer
   std::size_t lines_ = 0, line_ = 0;
   char last_ = '\0';
   bool is_first_line_ = true;
   bool is_early_ = false;
   bool has_input_ = false;
+};
+
+/// Blocks SIGPIPE in this thread while it lives; other threads and the signal's action stay unchanged. Writing to a
+/// connection that the other side has closed raises it, and neither cpp-httplib nor OpenSSL prevents that. The kernel
+/// sends it to the thread that called write(), so the destructor finds it pending there and removes it.
+class NoSigpipe {
+ public:
+  NoSigpipe() {
+    ::sigemptyset(&pipe_);
+    ::sigaddset(&pipe_, SIGPIPE);
+    was_pending_ = is_pending();
+    ::pthread_sigmask(SIG_BLOCK, &pipe_, &before_);
+  }
+  NoSigpipe(const NoSigpipe&) = delete;
+  NoSigpipe& operator=(const NoSigpipe&) = delete;
+  ~NoSigpipe() {
+    int taken = 0;
+    if (!was_pending_ && is_pending()) ::sigwait(&pipe_, &taken);
+    ::pthread_sigmask(SIG_SETMASK, &before_, nullptr);
+  }
+
+ private:
+  static bool is_pending() {
+    sigset_t pending;
+    ::sigpending(&pending);
+    return ::sigismember(&pending, SIGPIPE) == 1;
+  }
+
+  sigset_t pipe_, before_;
+  bool was_pending_ = false;
 };
 
 }  // namespace detail

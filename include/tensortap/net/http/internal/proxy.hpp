@@ -1,6 +1,6 @@
-// Which proxy leads to a host, by the environment variables that curl reads.
+// Chooses the proxy for a host, by the environment variables that curl reads.
 //
-//   const auto proxy = tensortap::proxies_of_environment().proxy_for(tensortap::parse_url("https://example.com"));
+//   const auto proxy = proxies_of_environment().proxy_for(parse_url("https://example.com"));
 #pragma once
 
 #include <arpa/inet.h>
@@ -14,6 +14,7 @@
 #include <string>
 #include <string_view>
 
+#include <tensortap/error.hpp>
 #include <tensortap/internal/config.hpp>
 #include <tensortap/net/http/internal/text.hpp>
 #include <tensortap/net/http/url.hpp>
@@ -24,12 +25,12 @@ namespace detail {
 /// A proxy that speaks HTTP.
 struct HttpProxy {
   std::string host = {};
-  std::uint16_t port = 1080;  ///< Source: what curl takes where none is given
+  std::uint16_t port = 1080;  ///< Source: curl's default
   std::string user = {};
   std::string password = {};
 };
 
-/// Takes "http://user:password@host:port" apart; scheme, user and port may be missing. Throws: another scheme, no host.
+/// Parses "http://user:password@host:port"; scheme, user and port are optional. Throws: another scheme, no host.
 inline HttpProxy parse_proxy(std::string_view text) {
   HttpProxy proxy;
   std::string scheme = "http";
@@ -52,11 +53,12 @@ inline HttpProxy parse_proxy(std::string_view text) {
   return proxy;
 }
 
-/// The bytes of an IP address, 4 or 16; nothing if it is none.
+/// The bytes of an IP address, 4 or 16.
 struct IpAddress {
   std::array<unsigned char, 16> bytes{};
   unsigned bits = 0;
 
+  /// Parses an IPv4 or IPv6 address. Returns nullopt for any other text.
   static std::optional<IpAddress> parse(std::string_view text) {
     IpAddress address;
     const std::string copy(text);
@@ -65,8 +67,8 @@ struct IpAddress {
     return std::nullopt;
   }
 
-  /// Whether the first `prefix` bits are those of `other`.
-  [[nodiscard]] bool begins_as(const IpAddress& other, std::uint64_t prefix) const {
+  /// Returns whether the first `prefix` bits equal those of `other`.
+  [[nodiscard]] bool shares_prefix(const IpAddress& other, std::uint64_t prefix) const {
     if (bits != other.bits || prefix > bits) return false;
     for (unsigned bit = 0; bit < prefix; ++bit)
       if (((bytes[bit / 8] ^ other.bytes[bit / 8]) >> (7 - bit % 8) & 1) != 0) return false;
@@ -74,15 +76,15 @@ struct IpAddress {
   }
 };
 
-/// Whether `url` is meant by one entry of no_proxy: "*", a name with all names below it, an address, a network
-/// "10.0.0.0/8"; a name or an IPv4 address may be followed by a port.
-inline bool is_meant_by(std::string_view entry, const Url& url) {
+/// Returns whether one entry of no_proxy matches `url`. An entry is "*", a domain with its subdomains, an address, or a
+/// network such as "10.0.0.0/8"; a port may follow a name or an IPv4 address.
+inline bool matches_no_proxy(std::string_view entry, const Url& url) {
   if (entry == "*") return true;
   const auto host = IpAddress::parse(url.host);
   if (const std::size_t slash = entry.find('/'); slash != std::string_view::npos) {
     const auto network = IpAddress::parse(entry.substr(0, slash));
     const auto prefix = whole_number(entry.substr(slash + 1));
-    return host && network && prefix && host->begins_as(*network, *prefix);
+    return host && network && prefix && host->shares_prefix(*network, *prefix);
   }
   if (entry.starts_with('[')) {
     const std::size_t end = entry.find(']');
@@ -94,7 +96,7 @@ inline bool is_meant_by(std::string_view entry, const Url& url) {
     if (whole_number(entry.substr(colon + 1)) != url.port_or_default()) return false;
     entry = entry.substr(0, colon);
   }
-  if (const auto address = IpAddress::parse(entry)) return host && host->begins_as(*address, address->bits);
+  if (const auto address = IpAddress::parse(entry)) return host && host->shares_prefix(*address, address->bits);
   if (entry.starts_with("*.")) entry.remove_prefix(1);
   if (entry.starts_with('.')) entry.remove_prefix(1);
   std::string_view name = url.host;
@@ -104,28 +106,29 @@ inline bool is_meant_by(std::string_view entry, const Url& url) {
   return name == entry || (name.ends_with(entry) && name[name.size() - entry.size() - 1] == '.');
 }
 
-/// Whether `host` is a service of this machine's provider, which gives it its credentials: nobody else is to hear them.
-inline bool is_machines_own(std::string_view host) {
+/// Returns whether `host` is a link-local service of the cloud provider. It serves the machine's credentials, which
+/// must not pass through a proxy.
+inline bool is_metadata_address(std::string_view host) {
   const auto address = IpAddress::parse(host);
-  return address && (address->begins_as(*IpAddress::parse("169.254.0.0"), 16) ||
-                     address->begins_as(*IpAddress::parse("fd00:ec2::"), 32));
+  return address && (address->shares_prefix(*IpAddress::parse("169.254.0.0"), 16) ||
+                     address->shares_prefix(*IpAddress::parse("fd00:ec2::"), 32));
 }
 
-/// Proxies as text, by scheme; empty: none.
+/// The proxies by scheme, as text. Empty: no proxy.
 struct HttpProxies {
   std::string http = {};
   std::string https = {};
-  std::string none_for = {};  ///< entries of no_proxy, with commas or spaces between them
+  std::string none_for = {};  ///< entries of no_proxy, separated by commas or spaces
 
-  /// The proxy for `url`; nothing if it is reached directly, as the machine's own services always are. Throws: as
+  /// Returns the proxy for `url`; nullopt for a direct connection, which metadata addresses always get. Throws: as
   /// parse_proxy.
   [[nodiscard]] std::optional<HttpProxy> proxy_for(const Url& url) const {
     const std::string& proxy = url.scheme == "https" ? https : http;
-    if (proxy.empty() || detail::is_machines_own(url.host)) return std::nullopt;
+    if (proxy.empty() || detail::is_metadata_address(url.host)) return std::nullopt;
     const std::string lower = detail::lower_case(none_for);
     for (std::string_view rest = lower; !rest.empty();) {
       const std::size_t end = rest.find_first_of(", \t");
-      if (const std::string_view entry = rest.substr(0, end); !entry.empty() && detail::is_meant_by(entry, url))
+      if (const std::string_view entry = rest.substr(0, end); !entry.empty() && detail::matches_no_proxy(entry, url))
         return std::nullopt;
       rest.remove_prefix(end == std::string_view::npos ? rest.size() : end + 1);
     }
@@ -133,8 +136,8 @@ struct HttpProxies {
   }
 };
 
-/// What http_proxy, https_proxy, all_proxy and no_proxy say, or the same in capitals; but HTTP_PROXY is not believed
-/// in a CGI program, where whoever sends it a "Proxy" header could set it.
+/// Returns the proxies of http_proxy, https_proxy, all_proxy and no_proxy, or of the same names in capitals. Ignores
+/// HTTP_PROXY in a CGI program, where a client could set it by a "Proxy" header.
 inline HttpProxies proxies_of_environment(const std::function<const char*(const char* name)>& variable = std::getenv) {
   const auto either = [&](const char* small, const char* capital) -> std::string {
     for (const char* const name : {small, capital})

@@ -1,5 +1,5 @@
-// Ends exchanges that take too long or are no longer wanted, by shutting their sockets down: whatever waits for one
-// then returns at once, be it in a connect, a handshake, a read or a write. Not for users.
+// Ends exchanges at their deadline or on a stop request, by shutting down their sockets. A connect, handshake, read or
+// write that waits for such a socket then returns at once.
 #pragma once
 
 #include <sys/socket.h>
@@ -16,22 +16,23 @@
 #include <utility>
 #include <vector>
 
-#include <tensortap/net/http/http_message.hpp>
 #include <tensortap/internal/config.hpp>
 #include <tensortap/internal/thread.hpp>
+#include <tensortap/net/http/http_message.hpp>
 
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
 
-/// One thread, started with the first exchange that can end early; it sleeps until the next deadline.
+/// One thread for all exchanges. It starts with the first exchange that can end early and sleeps until the next
+/// deadline.
 class Watchdog {
  public:
   using Clock = HttpRequest::Clock;
 
-  /// An exchange that is watched for as long as this lives, in one thread.
+  /// One exchange under watch, for the lifetime of this object. Threads: one.
   class Watch {
    public:
-    /// Throws: std::system_error, if there is no thread to be had.
+    /// Throws: std::system_error, the thread cannot be started.
     Watch(Watchdog& watchdog, Clock::time_point deadline, std::stop_token stop)
         : watchdog_(watchdog), deadline_(deadline) {
       if (deadline == Clock::time_point::max() && !stop.stop_possible()) return;
@@ -46,14 +47,14 @@ class Watchdog {
       watchdog_.remove(*this);
     }
 
-    /// From now on `socket` is what is shut down; -1: nothing. It stays open until another one is named.
+    /// Makes `socket` the one to shut down; -1: none. The caller keeps it open until the next call.
     void guard(int socket) {
       const std::lock_guard lock(watchdog_.mutex_);
       socket_ = socket;
       if (verdict() != HttpFailure::none) shut();
     }
 
-    /// Why the exchange was ended; none if it was not.
+    /// Returns why the exchange was ended; HttpFailure::none if it was not.
     [[nodiscard]] HttpFailure verdict() const noexcept { return verdict_.load(std::memory_order_acquire); }
 
    private:
@@ -83,8 +84,8 @@ class Watchdog {
   }
 
  private:
-  /// A socket shut down before its connect began connects all the same, so it is shut down again and again.
-  static constexpr std::chrono::milliseconds again{20};
+  /// A socket that is shut down before its connect begins connects nevertheless, so the shutdown is repeated.
+  static constexpr std::chrono::milliseconds shutdown_period{20};
 
   void add(Watch& watch) {
     const std::lock_guard lock(mutex_);
@@ -117,7 +118,7 @@ class Watchdog {
           watch->verdict_.store(HttpFailure::timed_out, std::memory_order_release);
         const bool over = watch->verdict() != HttpFailure::none;
         if (over) watch->shut();
-        waits_until_ = std::min(waits_until_, over ? now + again : watch->deadline_);
+        waits_until_ = std::min(waits_until_, over ? now + shutdown_period : watch->deadline_);
       }
       if (waits_until_ == Clock::time_point::max())
         wake_.wait(lock);
@@ -126,7 +127,7 @@ class Watchdog {
     }
   }
 
-  std::mutex mutex_;  // guards what is below, and the sockets of the watches
+  std::mutex mutex_;  // guards the fields below and the sockets of the watches
   std::condition_variable wake_;
   std::vector<Watch*> watches_;
   Clock::time_point waits_until_ = Clock::time_point::max();

@@ -1,7 +1,7 @@
-// Requests to one bucket: signed, repeated where that helps, sent to the region the bucket is in, by the server's
-// clock, with credentials that have not expired. What comes back is an answer, or an Error that says all that is known.
+// Requests to one bucket: signed, repeated where that helps, sent to the region of the bucket, dated by the server's
+// clock, with credentials that have not expired. A call returns the reply, or throws an Error with all that is known.
 //
-// Not for users: S3Store is the way in.
+// Retries wait by exponential back-off with full jitter.
 #pragma once
 
 #include <algorithm>
@@ -11,100 +11,136 @@
 #include <cstdint>
 #include <functional>
 #include <mutex>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
+#include <tensortap/bytes/bytes.hpp>
 #include <tensortap/error.hpp>
-#include <tensortap/net/http/http_client.hpp>
-#include <tensortap/net/http/internal/date.hpp>
-#include <tensortap/net/http/http_message.hpp>
-#include <tensortap/net/s3/internal/address.hpp>
 #include <tensortap/internal/config.hpp>
+#include <tensortap/internal/retry.hpp>
 #include <tensortap/net/aws/internal/cached_credentials.hpp>
 #include <tensortap/net/aws/internal/digest.hpp>
-#include <tensortap/net/s3/s3_options.hpp>
-#include <tensortap/net/s3/internal/retry.hpp>
 #include <tensortap/net/aws/internal/sigv4.hpp>
+#include <tensortap/net/http/http_message.hpp>
+#include <tensortap/net/http/internal/text.hpp>
+#include <tensortap/net/s3/internal/endpoint.hpp>
 #include <tensortap/net/s3/internal/xml.hpp>
-#include <tensortap/store/store.hpp>
+#include <tensortap/net/s3/s3_options.hpp>
 
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
-
 namespace s3 {
 
-/// One request, as often as it takes.
+/// The retries that all requests of a store share, see S3Options::retry_budget. Threads: any.
+class RetryBudget {
+ public:
+  explicit RetryBudget(int tokens) : limit_(tokens), left_(tokens) {}
+
+  /// Takes `tokens`. Returns false if not enough are left.
+  bool take(int tokens) {
+    const std::lock_guard lock(mutex_);
+    if (tokens > left_) return false;
+    left_ -= tokens;
+    return true;
+  }
+  /// Returns `tokens`, up to the limit.
+  void give_back(int tokens) {
+    const std::lock_guard lock(mutex_);
+    left_ = std::min(left_ + tokens, limit_);
+  }
+
+ private:
+  std::mutex mutex_;
+  const int limit_;
+  int left_;
+};
+
+/// Returns the delay in Retry-After (seconds) or x-amz-retry-after (milliseconds); nullopt if there is none.
+inline std::optional<std::chrono::nanoseconds> retry_after(const HttpReply& reply) {
+  constexpr std::uint64_t longest = 1'000'000'000;
+  const auto milliseconds = whole_number(reply.header("x-amz-retry-after"));
+  if (milliseconds && *milliseconds <= longest) return std::chrono::milliseconds(*milliseconds);
+  const auto seconds = whole_number(reply.header("retry-after"));
+  if (seconds && *seconds <= longest) return std::chrono::seconds(*seconds);
+  return std::nullopt;
+}
+
+/// A request, which may take several attempts.
 struct Request {
   using Clock = HttpRequest::Clock;
 
   std::string method = "GET";
-  std::string key = {};  // as in the bucket; empty: the bucket itself
+  std::string key = {};  // in the bucket; empty: the bucket itself
   std::vector<std::pair<std::string, std::string>> query = {};
   HttpHeaders headers = {};
   std::span<const Bytes> body = {};
-  std::vector<int> answers = {};  // status codes that are answers although they are no success
-  bool may_hold_error = false;    // a reply of 200 may be an error yet
+  std::vector<int> expected = {};  // statuses other than success that are returned, not thrown
+  bool may_hold_error = false;     // a reply with status 200 may contain an error
   Clock::time_point deadline = Clock::time_point::max();
-  std::function<void(HttpRequest&)> prepare = {};   // each attempt
-  std::function<void(const HttpReply&)> read = {};  // a reply of success; an attempt whose reply it refuses has failed
+  std::function<void(HttpRequest&)> prepare = {};   // called before each attempt
+  std::function<void(const HttpReply&)> read = {};  // reads a successful reply; the attempt fails if it throws
   std::function<bool(const HttpReply&, Bytes)> sink = {};
 };
 
-struct Answer {
+/// The reply to a request.
+struct S3Reply {
   HttpReply reply;
-  bool repeated = false;  // an attempt before may have been carried out, its reply was lost
+  bool repeated = false;  // an earlier attempt whose reply was lost may have been carried out
 };
 
-/// Threads: any.
+/// Sends requests. Threads: any.
 class Client {
  public:
   using Clock = HttpRequest::Clock;
 
-  /// `options` are complete: nothing in them is empty.
+  /// `options` come from complete().
   Client(std::string bucket, S3Endpoint endpoint, const S3Options& options)
       : bucket_(std::move(bucket)),
         options_(options),
-        budget_(options.retry.budget),
+        budget_(options.retry_budget),
         credentials_(options.credentials, options.clock),
         signs_payload_(options.sign_payload || endpoint.url.scheme != "https"),
         endpoint_(std::move(endpoint)) {}
 
-  /// Sends `request` until there is an answer. Throws: it was refused; it could not be had within its attempts, its
-  /// deadline or the budget; the stop token asked.
-  Answer call(const Request& request) {
+  /// Sends `request` until it succeeds or has an expected status. Throws: it was refused; it failed within its
+  /// attempts, its deadline or the budget; a stop was requested.
+  S3Reply call(const Request& request) {
     Attempts attempts(request, options_, bucket_);
     const std::string payload_hash = hash(request);
     for (;;) {
       const Credentials credentials = credentials_.get(request.deadline, options_.stop);
       const S3Endpoint at = endpoint();
       HttpReply reply = send(request, payload_hash, credentials, at);
-      if (is_answer(request, reply)) {
+      if (is_final(request, reply)) {
         budget_.give_back(attempts.spent() == 0 ? 1 : attempts.spent());
         return {std::move(reply), attempts.uncertain()};
       }
       ErrorReply error = parse_error(reply.body);
       attempts.add(std::move(reply), std::move(error));
-      if (learn(attempts, credentials, at.region)) continue;
-      attempts.require_retry(budget_);
+      if (learn(attempts, credentials, at.region))
+        attempts.count_without_delay();
+      else
+        attempts.require_retry(budget_);
     }
   }
 
-  /// By when a request has to be done, with `bytes` to be moved.
+  /// Returns the deadline of a request that transfers `bytes`.
   [[nodiscard]] Clock::time_point deadline(std::uint64_t bytes = 0) const {
     return Clock::now() + options_.deadline * (1 + bytes / options_.part_size);
   }
 
-  /// Of the parts of an object. Over one connection they are larger: each then costs a wait.
+  /// Returns the size of the parts of an object. Over one connection they are larger, because each costs a round trip.
   [[nodiscard]] std::uint64_t part_size() const noexcept {
-    constexpr std::uint64_t largest = std::uint64_t{1} << 30;  // S3 takes no more than 5 GiB at once
+    constexpr std::uint64_t largest = std::uint64_t{1} << 30;  // S3 accepts at most 5 GiB
     if (options_.part_connections > 1) return options_.part_size;
     return std::max(options_.part_size, std::min(8 * options_.part_size, largest));
   }
 
-  /// Whether the server wants the ETags of conditions without their quotes.
+  /// Returns whether the server requires ETags without quotes in conditions.
   [[nodiscard]] bool bare_etags() const noexcept { return bare_etags_; }
   void use_bare_etags() noexcept { bare_etags_ = true; }
 
@@ -113,12 +149,13 @@ class Client {
   [[nodiscard]] std::uint64_t requests() const noexcept { return requests_; }
 
  private:
-  /// What became of the attempts at one request.
+  /// The attempts at one request.
   class Attempts {
    public:
     Attempts(const Request& request, const S3Options& options, const std::string& bucket)
-        : request_(request), options_(options), bucket_(bucket) {}
+        : request_(request), options_(options), bucket_(bucket), retries_(options.retry) {}
 
+    /// Adds a failed attempt.
     void add(HttpReply reply, ErrorReply error) {
       ++count_;
       reply_ = std::move(reply);
@@ -132,22 +169,25 @@ class Client {
     [[nodiscard]] const ErrorReply& error() const noexcept { return error_; }
     [[nodiscard]] bool uncertain() const noexcept { return uncertain_; }
     [[nodiscard]] int spent() const noexcept { return spent_; }
-    /// True the first few times something is learned: a server that never agrees is not asked for ever.
+    /// Returns true for the first three corrections, so that a server that never agrees is not asked forever.
     [[nodiscard]] bool may_learn() noexcept { return ++learned_ <= 3; }
 
-    /// Waits until the next attempt. Throws what there is to say if there is to be none.
+    /// Counts the next attempt, which follows a correction and so needs no delay.
+    void count_without_delay() { (void)retries_.next(0); }
+
+    /// Waits until the next attempt. Throws the failure if no attempt may follow.
     void require_retry(RetryBudget& budget) {
-      if (options_.stop.stop_requested() || reply_.failure == HttpFailure::stopped) fail("it was told to stop");
+      if (options_.stop.stop_requested() || reply_.failure == HttpFailure::stopped) fail("a stop was requested");
       if (!is_transient()) fail({});
-      if (count_ >= options_.retry.attempts) fail("no attempt is left");
+      const auto delay = retries_.next(options_.jitter());
+      if (!delay) fail("no attempt is left");
       const int cost = reply_.failure == HttpFailure::timed_out ? 10 : 5;
-      if (!budget.take(cost)) fail("the store's budget of retries is used up");
+      if (!budget.take(cost)) fail("the retry budget of the store is used up");
       spent_ += cost;
-      const auto delay = std::max(retry_delay(options_.retry, count_, options_.jitter()),
-                                  retry_after(reply_).value_or(Clock::duration{}));
-      if (request_.deadline - Clock::now() <= delay) fail("its deadline has come");
-      options_.sleep(delay, options_.stop);
-      if (options_.stop.stop_requested()) fail("it was told to stop");
+      const auto wait = std::max(*delay, retry_after(reply_).value_or(Clock::duration{}));
+      if (request_.deadline - Clock::now() <= wait) fail("its deadline would pass");
+      options_.sleep(wait, options_.stop);
+      if (options_.stop.stop_requested()) fail("a stop was requested");
     }
 
    private:
@@ -163,10 +203,10 @@ class Client {
       if (reply_.status == 500 || reply_.status == 502 || reply_.status == 503 || reply_.status == 504 ||
           reply_.status == 429 || reply_.status == 408)
         return true;
-      for (const char* passing :
+      for (const char* transient :
            {"SlowDown", "RequestTimeout", "InternalError", "ServiceUnavailable", "OperationAborted",
             "ConditionalRequestConflict", "BadDigest", "XAmzContentSHA256Mismatch", "IncompleteBody"})
-        if (code == passing) return true;
+        if (code == transient) return true;
       return code.starts_with("Throttl");
     }
 
@@ -183,15 +223,16 @@ class Client {
     const std::string& bucket_;
     HttpReply reply_;
     ErrorReply error_;
+    Retries retries_;
     int count_ = 0;
     int spent_ = 0;
     int learned_ = 0;
     bool uncertain_ = false;
   };
 
-  [[nodiscard]] static bool is_answer(const Request& request, HttpReply& reply) {
+  [[nodiscard]] static bool is_final(const Request& request, HttpReply& reply) {
     if (reply.failure != HttpFailure::none) return false;
-    if (std::find(request.answers.begin(), request.answers.end(), reply.status) != request.answers.end())
+    if (std::find(request.expected.begin(), request.expected.end(), reply.status) != request.expected.end())
       return parse_error(reply.body).code != "NoSuchBucket";
     if (reply.status / 100 != 2 || (request.may_hold_error && holds_error(reply.body))) return false;
     try {
@@ -233,8 +274,8 @@ class Client {
     return signs_payload_ ? sha256_hex(request.body) : std::string(unsigned_payload);
   }
 
-  /// Takes from a refusal what makes the next attempt better: the region, the time, the need of new credentials. False
-  /// if there is nothing. What others have learned since the request was sent to `used_region` counts too.
+  /// Corrects the region, the clock or the credentials by a refusal. Returns false if it has no such information. A
+  /// region that another request has corrected since this one was sent to `used_region` counts, too.
   bool learn(Attempts& attempts, const Credentials& used, const std::string& used_region) {
     const HttpReply& reply = attempts.reply();
     const std::string& code = attempts.error().code;
@@ -266,7 +307,7 @@ class Client {
   RetryBudget budget_;
   CachedCredentials credentials_;
   const bool signs_payload_;
-  std::atomic<std::int64_t> skew_ = 0;  // of the server's clock against ours, in seconds
+  std::atomic<std::int64_t> skew_ = 0;  // the server's clock minus ours, in seconds
   std::atomic<std::uint64_t> requests_ = 0;
   std::atomic<bool> bare_etags_ = false;
   std::mutex mutex_;  // guards what follows
@@ -274,6 +315,5 @@ class Client {
 };
 
 }  // namespace s3
-
 }  // namespace detail
 TENSORTAP_END_NAMESPACE

@@ -1,7 +1,5 @@
-// An object received: in parts at once where it is large, each going on where it was cut, all of the same version, and
-// compared with the checksum it was stored with.
-//
-// Not for users: S3Store is the way in.
+// Gets an object, in parallel parts if it is large. A part that was cut continues where it ended; all parts are of the
+// same version; the bytes are compared with the checksum stored with the object.
 #pragma once
 
 #include <algorithm>
@@ -15,28 +13,30 @@
 #include <utility>
 #include <vector>
 
-#include <tensortap/error.hpp>
+#include <tensortap/bytes/bytes.hpp>
 #include <tensortap/bytes/crc32c.hpp>
+#include <tensortap/error.hpp>
 #include <tensortap/internal/config.hpp>
 #include <tensortap/internal/parallel_for.hpp>
+#include <tensortap/net/aws/internal/digest.hpp>
 #include <tensortap/net/http/http_message.hpp>
 #include <tensortap/net/http/internal/text.hpp>
 #include <tensortap/net/s3/internal/client.hpp>
-#include <tensortap/net/aws/internal/digest.hpp>
-#include <tensortap/net/s3/internal/object_head.hpp>
+#include <tensortap/net/s3/internal/objects.hpp>
+#include <tensortap/net/s3/s3_options.hpp>
 #include <tensortap/store/store.hpp>
 
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
-
 namespace s3 {
 
-/// What "bytes 0-99/1000" says.
+/// The first byte and the size of the object in "bytes 0-99/1000".
 struct ContentRange {
   std::uint64_t first = 0;
   std::uint64_t total = 0;
 };
 
+/// Parses a Content-Range. Returns nullopt if it is malformed.
 inline std::optional<ContentRange> parse_content_range(std::string_view text) {
   if (!text.starts_with("bytes ")) return std::nullopt;
   text.remove_prefix(6);
@@ -49,21 +49,16 @@ inline std::optional<ContentRange> parse_content_range(std::string_view text) {
   return ContentRange{*first, *total};
 }
 
-/// Where the bytes of a download go. Threads: `write` is called from several at once.
-struct DownloadTarget {
-  std::function<void(std::uint64_t size)> begin;             // so many will come; again if it begins anew
-  std::function<void(std::uint64_t at, Bytes piece)> write;  // `at` counts from the range's begin
-};
-
 /// One download of one version of an object.
 class Download {
  public:
   enum class Outcome { done, missing, replaced, corrupt };
 
-  /// Any version, unless `etag` names one.
+  /// An empty `etag` means any version.
   Download(Client& client, const std::string& key, Range range, const DownloadTarget& target, std::string etag)
       : client_(client), key_(key), range_(range), target_(target), etag_(std::move(etag)) {}
 
+  /// Receives the first part, which tells the size, then the others.
   Outcome run() {
     const std::size_t connections = client_.options().part_connections;
     const std::uint64_t part = client_.part_size();
@@ -72,7 +67,7 @@ class Download {
     std::vector<Stretch> rest;
     for (std::uint64_t at = first.length; at < size_; at += part) rest.push_back({at, std::min(part, size_ - at)});
     std::atomic<bool> replaced = false;
-    // An MD5 is made of the bytes in their order.
+    // An MD5 needs the bytes in order.
     parallel_for(rest.size(), md5_ ? 1 : connections, [&](std::size_t i) {
       if (!replaced && receive(rest[i], false) != Outcome::done) replaced = true;
     });
@@ -83,25 +78,25 @@ class Download {
     return md5_ && "\"" + hex_of(md5_->finish()) + "\"" != etag_ ? Outcome::corrupt : Outcome::done;
   }
 
-  /// How many bytes there were.
+  /// Returns the number of bytes.
   [[nodiscard]] std::uint64_t size() const noexcept { return size_; }
 
  private:
   struct Stretch {
     std::uint64_t at = 0;
-    std::uint64_t length = 0;  // of the first one: as many as there are, once that is known
+    std::uint64_t length = 0;  // of the first one: corrected when the size is known
     std::uint32_t crc = 0;
   };
 
-  /// Receives one stretch; the `first` one tells how much there is.
+  /// Receives one stretch. The `first` one tells the size.
   Outcome receive(Stretch& stretch, bool first) {
     std::uint64_t received = 0;
-    Request request{.key = key_, .answers = {404, 412, 416}, .deadline = client_.deadline(first ? 0 : stretch.length)};
-    // Ceph reads an object of which no part is asked for with one access less. A large one is cut off instead.
+    Request request{.key = key_, .expected = {404, 412, 416}, .deadline = client_.deadline(first ? 0 : stretch.length)};
+    // Ceph serves a request without a range with one access less. A large object is cut off instead.
     constexpr std::uint64_t worth_a_connection = std::uint64_t{1} << 20;
     const bool may_ask_for_all = first && range_.start == 0 && stretch.length >= worth_a_connection;
     bool asks_for_all = false;
-    const auto is_fine = [&](int status) { return status == 206 || (status == 200 && asks_for_all); };
+    const auto is_usable = [&](int status) { return status == 206 || (status == 200 && asks_for_all); };
     request.prepare = [&](HttpRequest& http) {
       if (!etag_.empty()) http.headers["if-match"] = etag_;
       http.sink_limit = stretch.length - received;
@@ -112,7 +107,7 @@ class Download {
           "bytes=" + std::to_string(begin + received) + "-" + std::to_string(begin + stretch.length - 1);
     };
     request.sink = [&](const HttpReply& head, Bytes piece) {
-      if (!is_fine(head.status)) return false;
+      if (!is_usable(head.status)) return false;
       if (first && !has_begun_ && !begin_with(head, stretch)) return false;
       const Bytes wanted = piece.first(std::min<std::uint64_t>(piece.size(), stretch.length - received));
       if (stored_crc_) stretch.crc = crc32c(wanted, stretch.crc);
@@ -122,14 +117,15 @@ class Download {
       return true;
     };
     request.read = [&](const HttpReply& reply) {
-      if (!is_fine(reply.status)) throw Error::bad_reply("the server does not send parts of objects");
-      if (first && !has_begun_ && !begin_with(reply, stretch)) throw Error::bad_reply("it does not say what it is of");
-      if (received != stretch.length) throw Error::bad_reply("it is shorter than it says");
+      if (!is_usable(reply.status)) throw Error::bad_reply("the server does not support ranges");
+      if (first && !has_begun_ && !begin_with(reply, stretch))
+        throw Error::bad_reply("it lacks the range, size or ETag of the object");
+      if (received != stretch.length) throw Error::bad_reply("it is shorter than announced");
     };
     const HttpReply reply = client_.call(request).reply;
     if (reply.status == 404) return first && !has_begun_ ? Outcome::missing : Outcome::replaced;
     if (reply.status == 412) return Outcome::replaced;
-    if (reply.status == 416) {  // there is nothing beyond `start`
+    if (reply.status == 416) {  // the object ends before `start`
       if (!first || received > 0) return Outcome::replaced;
       stretch.length = 0;
       target_.begin(0);
@@ -137,9 +133,9 @@ class Download {
     return Outcome::done;
   }
 
-  /// Learns from the first reply which version this is, and how large. False if it does not say.
+  /// Takes version and size from the first reply. Returns false if they are missing.
   bool begin_with(const HttpReply& head, Stretch& first) {
-    constexpr std::uint64_t limit = std::uint64_t{1} << 46;  // beyond what S3 keeps, or a machine has
+    constexpr std::uint64_t limit = std::uint64_t{1} << 46;  // more than S3 stores, or a machine has
     auto range = parse_content_range(head.header("content-range"));
     if (const auto length = whole_number(head.header("content-length")); head.status == 200 && length)
       range = {0, *length};
@@ -160,7 +156,8 @@ class Download {
     return true;
   }
 
-  /// Whether the ETag is the MD5 of the bytes: of neither several parts, nor what a key of the service has encrypted.
+  /// Returns whether the ETag is the MD5 of the bytes. It is not for multipart uploads and for objects encrypted with a
+  /// key of the key service.
   [[nodiscard]] bool has_md5(const HttpReply& head) const {
     const std::string_view encryption = head.header("x-amz-server-side-encryption");
     return etag_.size() == 34 && etag_.find('-') == std::string::npos &&
@@ -172,16 +169,16 @@ class Download {
   const std::string& key_;
   Range range_;
   const DownloadTarget& target_;
-  std::string etag_;  // empty: any, until the first piece comes
-  // Set by that:
+  std::string etag_;  // empty: any, until the first reply comes
+  // Set by the first reply:
   bool has_begun_ = false;
   std::uint64_t size_ = 0;
   std::optional<std::uint32_t> stored_crc_;
   std::optional<Md5> md5_;
 };
 
-/// Sends the bytes of `key` in `range` to `target`; returns how many, nothing if it is not there, or not of the version
-/// that `etag` names.
+/// Writes the bytes of `key` in `range` to `target` and returns their number. Returns nullopt if the object does not
+/// exist, or is not the version `etag`.
 inline std::optional<std::uint64_t> download(Client& client, const std::string& key, Range range,
                                              const DownloadTarget& target, const std::string& etag = {}) {
   constexpr int tries = 4;
@@ -204,10 +201,10 @@ inline std::optional<std::uint64_t> download(Client& client, const std::string& 
   const std::string name = "GET s3://" + client.bucket() + "/" + key;
   if (outcome == Download::Outcome::corrupt)
     throw Error::s3_corrupt(name, "another checksum, " + std::to_string(tries) + " times");
-  throw Error::s3_unreachable(name, "it is replaced faster than it can be read", "", tries);
+  throw Error::s3_unreachable(name, "it is replaced faster than it is read", "", tries);
 }
 
-/// The bytes of `key` in `range`; nothing if it is not there, or not of the version that `etag` names.
+/// Returns the bytes of `key` in `range`. Returns nullopt if the object does not exist, or is not the version `etag`.
 inline std::optional<std::vector<std::byte>> get(Client& client, const std::string& key, Range range,
                                                  const std::string& etag = {}) {
   std::vector<std::byte> bytes;
@@ -222,6 +219,5 @@ inline std::optional<std::vector<std::byte>> get(Client& client, const std::stri
 }
 
 }  // namespace s3
-
 }  // namespace detail
 TENSORTAP_END_NAMESPACE

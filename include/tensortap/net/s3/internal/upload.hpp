@@ -1,7 +1,5 @@
-// An object sent: whole, or in parts at once where it is large; from where its bytes lie. A part that fails for good
-// ends the upload, and nothing of it stays.
-//
-// Not for users: S3Store is the way in.
+// Puts an object: whole, or in parallel parts if it is large. If a part fails for good, the upload ends and leaves
+// nothing.
 #pragma once
 
 #include <algorithm>
@@ -16,34 +14,33 @@
 #include <utility>
 #include <vector>
 
-#include <tensortap/error.hpp>
+#include <tensortap/bytes/bytes.hpp>
 #include <tensortap/bytes/crc32c.hpp>
+#include <tensortap/error.hpp>
 #include <tensortap/internal/config.hpp>
 #include <tensortap/internal/parallel_for.hpp>
 #include <tensortap/net/http/http_message.hpp>
 #include <tensortap/net/s3/internal/client.hpp>
-#include <tensortap/net/s3/internal/multipart.hpp>
-#include <tensortap/net/s3/internal/object_head.hpp>
+#include <tensortap/net/s3/internal/objects.hpp>
 #include <tensortap/net/s3/internal/xml.hpp>
-#include <tensortap/net/s3/transfer_observer.hpp>
+#include <tensortap/net/s3/s3_options.hpp>
 #include <tensortap/store/store.hpp>
 
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
-
 namespace s3 {
 
-/// 128 bits of chance, as text: nobody else has the same.
+/// Returns 128 random bits as text.
 inline std::string unique_text() {
   constexpr char hex[] = "0123456789abcdef";
-  std::random_device chance;
+  std::random_device random;
   std::string out;
   for (int i = 0; i < 4; ++i)
-    for (unsigned bits = chance(), k = 0; k < 8; ++k, bits >>= 4) out += hex[bits & 15];
+    for (unsigned bits = random(), k = 0; k < 8; ++k, bits >>= 4) out += hex[bits & 15];
   return out;
 }
 
-/// The checksum of `pieces`, 8 digits; `seen` is told of stretches of them, if it is there.
+/// Returns the checksum of `pieces` as 8 digits. Calls `seen`, if set, for stretches of them.
 inline std::string crc32c_text(std::span<const Bytes> pieces, const std::function<void(Bytes)>& seen = {}) {
   constexpr char hex[] = "0123456789abcdef";
   constexpr std::size_t stretch = std::size_t{8} << 20;
@@ -59,13 +56,14 @@ inline std::string crc32c_text(std::span<const Bytes> pieces, const std::functio
   return out;
 }
 
+/// Returns the size of all `pieces`. Units: bytes.
 inline std::uint64_t total_size(std::span<const Bytes> pieces) {
   std::uint64_t size = 0;
   for (const Bytes piece : pieces) size += piece.size();
   return size;
 }
 
-/// The `length` bytes of `pieces` from `at`, or as many as there are.
+/// Returns the `length` bytes of `pieces` from `at`, or fewer at their end.
 inline std::vector<Bytes> slice(std::span<const Bytes> pieces, std::uint64_t at, std::uint64_t length) {
   std::vector<Bytes> out;
   for (const Bytes piece : pieces) {
@@ -82,55 +80,54 @@ inline std::vector<Bytes> slice(std::span<const Bytes> pieces, std::uint64_t at,
   return out;
 }
 
-/// One object on its way.
-class Sending {
+/// One put of one object.
+class PutOperation {
  public:
-  Sending(Client& client, const std::string& key, std::span<const Bytes> pieces, IfExists if_exists,
-          const TransferObserver& watch)
+  PutOperation(Client& client, const std::string& key, std::span<const Bytes> pieces, IfExists if_exists,
+               const TransferObserver& observer)
       : client_(client),
         key_(key),
         pieces_(pieces),
         keeps_(if_exists == IfExists::keep),
-        watch_(watch),
+        observer_(observer),
         size_(total_size(pieces)) {
-    kept_with_it_[std::string(crc32c_field)] = crc32c_text(pieces, watch.seen);
-    if (keeps_ || size_ > 2 * client.part_size()) kept_with_it_[std::string(put_field)] = token_;
+    metadata_[std::string(crc32c_field)] = crc32c_text(pieces, observer.seen);
+    if (keeps_ || size_ > 2 * client.part_size()) metadata_[std::string(put_field)] = token_;
   }
 
-  /// False if it is there already, and kept.
+  /// Returns false if the object exists and is kept.
   bool run() {
     if (size_ > 2 * client_.part_size()) return send_parts();
-    Request request{.method = "PUT", .key = key_, .headers = kept_with_it_, .body = pieces_, .deadline = deadline()};
+    Request request{.method = "PUT", .key = key_, .headers = metadata_, .body = pieces_, .deadline = deadline()};
     request.headers.merge(condition());
-    if (keeps_) request.answers = {412};
-    const bool is_ours = settle(client_.call(request));
-    if (is_ours) tell(pieces_);
+    if (keeps_) request.expected = {412};
+    const bool is_ours = is_from_here(client_.call(request));
+    if (is_ours) report_sent(pieces_);
     return is_ours;
   }
 
  private:
   [[nodiscard]] Request::Clock::time_point deadline() const { return client_.deadline(size_); }
 
-  void tell(std::span<const Bytes> pieces) const {
-    if (!watch_.sent) return;
-    for (const Bytes piece : pieces) watch_.sent(piece);
+  void report_sent(std::span<const Bytes> pieces) const {
+    if (!observer_.sent) return;
+    for (const Bytes piece : pieces) observer_.sent(piece);
   }
 
-  [[nodiscard]] HttpHeaders condition() const {
-    return keeps_ ? HttpHeaders{{"if-none-match", "*"}} : HttpHeaders{};
-  }
+  [[nodiscard]] HttpHeaders condition() const { return keeps_ ? HttpHeaders{{"if-none-match", "*"}} : HttpHeaders{}; }
 
-  /// Whether the object is ours. One that "is there already" may be it, put by an attempt whose reply was lost.
-  [[nodiscard]] bool settle(const Answer& answer) const {
-    if (answer.reply.status / 100 == 2) return true;
-    if (!answer.repeated) return false;
+  /// Returns whether the object is from this put. One that "exists already" may be, if the reply to an earlier attempt
+  /// was lost.
+  [[nodiscard]] bool is_from_here(const S3Reply& result) const {
+    if (result.reply.status / 100 == 2) return true;
+    if (!result.repeated) return false;
     const auto there = head(client_, key_);
     return there && there->header(put_field) == token_;
   }
 
   bool send_parts() {
-    if (keeps_ && head(client_, key_)) return false;  // before much is sent for nothing
-    const Upload upload = begin_upload(client_, key_, kept_with_it_);
+    if (keeps_ && head(client_, key_)) return false;  // saves a useless upload
+    const Upload upload = begin_upload(client_, key_, metadata_);
     return or_abort(client_, upload, [&] {
       const std::uint64_t part = part_size_for(size_, client_.part_size());
       std::vector<std::string> etags(static_cast<std::size_t>((size_ + part - 1) / part));
@@ -144,11 +141,11 @@ class Sending {
           if (etags[i].empty()) throw Error::bad_reply("it has no ETag");
         };
         (void)client_.call(request);
-        tell(bytes);
+        report_sent(bytes);
       });
-      const Answer answer = complete(client_, upload, etags, condition(), until);
-      if (settle(answer)) return true;
-      if (answer.reply.status != 412) throw upload_gone(client_, upload);
+      const S3Reply result = complete(client_, upload, etags, condition(), until);
+      if (is_from_here(result)) return true;
+      if (result.reply.status != 412) throw upload_gone(client_, upload);
       abort(client_, upload);
       return false;
     });
@@ -158,19 +155,18 @@ class Sending {
   const std::string& key_;
   std::span<const Bytes> pieces_;
   bool keeps_;
-  const TransferObserver& watch_;
+  const TransferObserver& observer_;
   std::uint64_t size_;
   std::string token_ = unique_text();
-  HttpHeaders kept_with_it_;
+  HttpHeaders metadata_;
 };
 
-/// Makes `pieces` the object `key`. False if it is there already, and kept.
+/// Puts `pieces` as object `key`. Returns false if the object exists and is kept.
 inline bool put(Client& client, const std::string& key, std::span<const Bytes> pieces, IfExists if_exists,
-                const TransferObserver& watch = {}) {
-  return Sending(client, key, pieces, if_exists, watch).run();
+                const TransferObserver& observer = {}) {
+  return PutOperation(client, key, pieces, if_exists, observer).run();
 }
 
 }  // namespace s3
-
 }  // namespace detail
 TENSORTAP_END_NAMESPACE

@@ -1,10 +1,6 @@
-// The XML of S3: what the replies say, and the few documents that are sent. No entity but XML's own five is ever
-// expanded.
-//
-// Not for users: S3Store is the way in.
+// The XML of S3: parses the replies and writes the documents of requests. It expands only the five entities of XML
+// itself.
 #pragma once
-
-#include <pugixml.hpp>
 
 #include <charconv>
 #include <cstddef>
@@ -16,52 +12,53 @@
 #include <utility>
 #include <vector>
 
+#include <pugixml.hpp>
+
 #include <tensortap/error.hpp>
 #include <tensortap/internal/config.hpp>
 #include <tensortap/net/http/url.hpp>
 
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
-
 namespace s3 {
 
-/// What an <Error> says.
+/// The contents of an <Error>.
 struct ErrorReply {
   std::string code;
   std::string message;
-  std::string region;      // where the bucket is, if that was wrong
-  std::string request_id;  // for the server's people
+  std::string region;      // of the bucket, if the request named another one
+  std::string request_id;  // for the operators of the server
 };
 
-/// One page of a listing. Keys are as in the bucket.
+/// A page of a listing. Keys are those in the bucket.
 struct ListPage {
   struct Object {
     std::string key;
     std::uint64_t size = 0;
     std::string etag;
-    std::string last_modified;  // as in ISO 8601
+    std::string last_modified;  // in ISO 8601
   };
   std::vector<Object> objects;
-  std::vector<std::string> folders;  // if they were asked for: what keys begin with, up to and with a '/'
-  std::string next;                  // where the next page begins; empty: this was the last
+  std::vector<std::string> folders;  // if requested: common prefixes of keys, each with its final '/'
+  std::string next;                  // the token of the next page; empty: this is the last
 };
 
-/// A multipart upload under way.
+/// A multipart upload in progress.
 struct Upload {
   std::string key;
   std::string id;
 };
+/// A page of the list of uploads.
 struct UploadsPage {
   std::vector<Upload> uploads;
-  Upload next;  // after which the next page begins; no key: this was the last
+  Upload next;  // the marker of the next page; without a key: this is the last
 };
 
-/// The document in `text`, whose root is to be `root`. Throws: it is none, it has another root, or elements within
-/// elements beyond any that S3 sends.
+/// Parses `text`. Throws: it is not XML, its root is not `root`, or it is nested more deeply than any reply of S3.
 inline pugi::xml_document parse_xml(std::string_view text, std::string_view root) {
   constexpr int depth_limit = 16;
   int depth = 0;
-  for (std::size_t i = 0; i + 1 < text.size(); ++i) {  // a recursion within the parser would follow this depth
+  for (std::size_t i = 0; i + 1 < text.size(); ++i) {  // the parser recurses to this depth
     if (text[i] == '<' && text[i + 1] == '/') --depth;
     if (text[i] == '<' && text[i + 1] != '/' && text[i + 1] != '?' && text[i + 1] != '!') ++depth;
     if (text[i] == '/' && text[i + 1] == '>') --depth;
@@ -73,28 +70,29 @@ inline pugi::xml_document parse_xml(std::string_view text, std::string_view root
     throw Error::bad_reply("it is not XML (" + std::string(result.description()) + ", at byte " +
                            std::to_string(result.offset) + ")");
   if (document.document_element().name() != root)
-    throw Error::bad_reply("it is no " + std::string(root) + " (" + in_quotes(document.document_element().name()) +
-                           ")");
+    throw Error::bad_reply("its root is not " + std::string(root) + " (" +
+                           in_quotes(document.document_element().name()) + ")");
   return document;
 }
 
-/// The error in `text`; nothing known if there is none in it.
+/// Parses the error in `text`. Returns empty fields if there is none.
 inline ErrorReply parse_error(std::string_view text) {
   try {
     const pugi::xml_document document = parse_xml(text, "Error");
     const pugi::xml_node error = document.document_element();
     return {error.child_value("Code"), error.child_value("Message"), error.child_value("Region"),
             error.child_value("RequestId")};
-  } catch (const Error&) {  // a proxy's page, or nothing at all
+  } catch (const Error&) {  // a page of a proxy, or an empty body
     return {};
   }
 }
 
-/// Whether a reply of success holds an error, as those of long operations do.
+/// Returns whether a successful reply contains an error, as replies of long operations may.
 inline bool holds_error(std::string_view text) {
   return text.substr(0, 4096).find("<Error>") != std::string_view::npos;
 }
 
+/// Parses a page of a listing. Throws: malformed.
 inline ListPage parse_list(std::string_view text) {
   const pugi::xml_document document = parse_xml(text, "ListBucketResult");
   const pugi::xml_node list = document.document_element();
@@ -105,7 +103,7 @@ inline ListPage parse_list(std::string_view text) {
     out.key = encoded ? percent_decoded(object.child_value("Key"), true) : object.child_value("Key");
     const std::string_view size = object.child_value("Size");
     if (std::from_chars(size.data(), size.data() + size.size(), out.size).ec != std::errc())
-      throw Error::bad_reply("the size of " + in_quotes(out.key) + " is no number (" + in_quotes(size) + ")");
+      throw Error::bad_reply("the size of " + in_quotes(out.key) + " is not a number (" + in_quotes(size) + ")");
     out.etag = object.child_value("ETag");
     out.last_modified = object.child_value("LastModified");
     page.objects.push_back(std::move(out));
@@ -116,15 +114,16 @@ inline ListPage parse_list(std::string_view text) {
   }
   if (std::string_view(list.child_value("IsTruncated")) == "true") {
     page.next = list.child_value("NextContinuationToken");
-    if (page.next.empty()) throw Error::bad_reply("the listing goes on, but it does not say where");
+    if (page.next.empty()) throw Error::bad_reply("the listing is truncated, but has no continuation token");
   }
   return page;
 }
 
+/// Parses a page of the list of uploads. Throws: malformed.
 inline UploadsPage parse_uploads(std::string_view text) {
   const pugi::xml_document document = parse_xml(text, "ListMultipartUploadsResult");
   const pugi::xml_node list = document.document_element();
-  const auto key = [](const char* value) { return percent_decoded(value, true); };  // Ceph does not say that it is
+  const auto key = [](const char* value) { return percent_decoded(value, true); };  // Ceph encodes it without saying so
   UploadsPage page;
   for (const pugi::xml_node upload : list.children("Upload"))
     page.uploads.push_back({key(upload.child_value("Key")), upload.child_value("UploadId")});
@@ -133,8 +132,8 @@ inline UploadsPage parse_uploads(std::string_view text) {
   return page;
 }
 
-/// Why the first object that must not be removed was not; nothing known if there is none. Those that were not there do
-/// not count. Throws: one was not removed that may be when it is asked for again.
+/// Returns the first error that is final; empty fields if there is none. Objects that did not exist do not count.
+/// Throws: an object was not removed for a transient reason.
 inline ErrorReply parse_delete(std::string_view text) {
   const pugi::xml_document document = parse_xml(text, "DeleteResult");
   ErrorReply refused;
@@ -148,7 +147,7 @@ inline ErrorReply parse_delete(std::string_view text) {
   return refused;
 }
 
-/// The text of child `name` of root `root`, which has to have some.
+/// Returns the text of child `name` of root `root`. Throws: there is none.
 inline std::string parse_one(std::string_view text, std::string_view root, const char* name) {
   const pugi::xml_document document = parse_xml(text, root);
   std::string value = document.document_element().child_value(name);
@@ -156,13 +155,14 @@ inline std::string parse_one(std::string_view text, std::string_view root, const
   return value;
 }
 
+/// Returns the document as text.
 inline std::string text_of(const pugi::xml_document& document) {
   std::ostringstream out;
   document.save(out, "", pugi::format_raw);
   return out.str();
 }
 
-/// What makes one object of parts, by their ETags in order.
+/// Returns the document that completes an upload, by the ETags of its parts in order.
 inline std::string complete_document(std::span<const std::string> etags) {
   pugi::xml_document document;
   pugi::xml_node root = document.append_child("CompleteMultipartUpload");
@@ -174,7 +174,7 @@ inline std::string complete_document(std::span<const std::string> etags) {
   return text_of(document);
 }
 
-/// What removes objects `keys`, and tells of those alone that it cannot.
+/// Returns the document that removes objects `keys`. The reply lists only those that were not removed.
 inline std::string delete_document(std::span<const std::string> keys) {
   pugi::xml_document document;
   pugi::xml_node root = document.append_child("Delete");
@@ -184,6 +184,5 @@ inline std::string delete_document(std::span<const std::string> keys) {
 }
 
 }  // namespace s3
-
 }  // namespace detail
 TENSORTAP_END_NAMESPACE

@@ -1,4 +1,4 @@
-#include <tensortap/net/aws/internal/iso8601.hpp>
+#include <tensortap/net/aws/internal/time.hpp>
 
 #include <chrono>
 #include <string>
@@ -8,7 +8,7 @@
 using namespace tensortap;
 using namespace tensortap::detail;
 
-TEST_CASE("a moment in ISO 8601 is read") {
+TEST_CASE("an ISO 8601 time is parsed", "[net][time]") {
   using namespace std::chrono;
   const sys_seconds noon = sys_days(year(2026) / 1 / 31) + hours(12);
   CHECK(time_of_iso8601("2026-01-31T12:00:00Z") == noon);
@@ -19,7 +19,7 @@ TEST_CASE("a moment in ISO 8601 is read") {
   CHECK(time_of_iso8601("2024-02-29T00:00:59Z") == sys_days(year(2024) / 2 / 29) + seconds(59));
 }
 
-TEST_CASE("what is no moment in ISO 8601 is not read") {
+TEST_CASE("a malformed ISO 8601 time is refused", "[net][time]") {
   for (const std::string text :
        {"", "2026-01-31", "2026-01-31T12:00:00", "2026-02-29T12:00:00Z", "2026-13-01T12:00:00Z", "2026-01-31T24:00:00Z",
         "2026-01-31T12:60:00Z", "2026-01-31T12:00:00.", "2026-01-31T12:00:00+2:30", "2026-01-31T12:00:00+25:00",

@@ -1,19 +1,23 @@
-// Moments as AWS writes them in JSON and XML. Not for users.
+// Times as AWS writes them: ISO 8601 in JSON and XML, and its basic form in signatures.
 #pragma once
 
+#include <algorithm>
 #include <charconv>
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <optional>
+#include <string>
 #include <string_view>
+#include <system_error>
 
 #include <tensortap/internal/config.hpp>
 
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
 
-/// The moment that "2026-01-31T12:00:00Z" names; a fraction of a second is dropped, "+hh:mm" understood. Nothing if it
-/// is no such text.
+/// Parses "2026-01-31T12:00:00Z", also with an offset "+hh:mm". Drops a fraction of a second. Returns nullopt for any
+/// other form.
 inline std::optional<std::chrono::sys_seconds> time_of_iso8601(std::string_view text) {
   const auto number = [&](std::size_t at, std::size_t size) -> int {
     int value = 0;
@@ -41,6 +45,26 @@ inline std::optional<std::chrono::sys_seconds> time_of_iso8601(std::string_view 
     return {};
   const auto offset = std::chrono::hours(hours_off) + std::chrono::minutes(minutes_off);
   return text[at] == '+' ? time - offset : time + offset;
+}
+
+/// Returns `time` as "20130524T000000Z".
+inline std::string amz_date(std::chrono::sys_seconds time) {
+  const auto day = std::chrono::floor<std::chrono::days>(time);
+  const std::chrono::year_month_day date(day);
+  const std::chrono::hh_mm_ss clock(time - day);
+  std::string out;
+  const auto append = [&](std::int64_t value, std::size_t width) {
+    const std::string digits = std::to_string(value);
+    out.append(width - std::min(width, digits.size()), '0').append(digits);
+  };
+  append(static_cast<int>(date.year()), 4);
+  append(static_cast<unsigned>(date.month()), 2);
+  append(static_cast<unsigned>(date.day()), 2);
+  out += 'T';
+  append(clock.hours().count(), 2);
+  append(clock.minutes().count(), 2);
+  append(clock.seconds().count(), 2);
+  return out += 'Z';
 }
 
 }  // namespace detail

@@ -1,32 +1,82 @@
-// Objects made of parts: uploads begun, completed or dropped, and large objects copied.
-//
-// Not for users: S3Store is the way in.
+// Objects of a bucket: their header fields, removal, copies, and multipart uploads.
 #pragma once
 
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
+#include <tensortap/bytes/bytes.hpp>
 #include <tensortap/error.hpp>
 #include <tensortap/internal/config.hpp>
 #include <tensortap/internal/parallel_for.hpp>
+#include <tensortap/net/aws/internal/digest.hpp>
 #include <tensortap/net/http/http_message.hpp>
+#include <tensortap/net/http/internal/text.hpp>
 #include <tensortap/net/http/url.hpp>
 #include <tensortap/net/s3/internal/client.hpp>
-#include <tensortap/net/s3/internal/object_head.hpp>
 #include <tensortap/net/s3/internal/xml.hpp>
-#include <tensortap/store/store.hpp>
 
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
-
 namespace s3 {
 
-/// The size of the parts of an object: `wanted`, or what makes 10,000 of them, in whole MiB.
+// Metadata of each object that the library puts:
+inline constexpr std::string_view crc32c_field = "x-amz-meta-tensortap-crc32c";  // of all its bytes, 8 digits
+inline constexpr std::string_view put_field = "x-amz-meta-tensortap-put";        // a random number, unique to one put
+inline constexpr std::string_view lease_field = "x-amz-meta-tensortap-lease";    // of a claim, in seconds
+
+/// Returns the size of the object by a reply with all or none of its bytes. Throws: the reply has no size.
+inline std::uint64_t content_length(const HttpReply& reply) {
+  const auto length = whole_number(reply.header("content-length"));
+  if (!length) throw Error::bad_reply("s3: a reply has no size of the object");
+  return *length;
+}
+
+/// Returns the header fields of object `key`; nullopt if it does not exist.
+inline std::optional<HttpReply> head(Client& client, const std::string& key) {
+  S3Reply result = client.call({.method = "HEAD", .key = key, .expected = {404}, .deadline = client.deadline()});
+  if (result.reply.status == 404) return std::nullopt;
+  return std::move(result.reply);
+}
+
+/// Removes `key` if it exists.
+inline void remove(Client& client, const std::string& key) {
+  (void)client.call({.method = "DELETE", .key = key, .expected = {404}, .deadline = client.deadline()});
+}
+
+/// Removes those of `keys` that exist, with one request for 1000. Throws: an object was not removed.
+inline void remove_all(Client& client, std::span<const std::string> keys) {
+  constexpr std::size_t most = 1000;  // the limit of S3
+  std::vector<std::string> plain;
+  for (const std::string& key : keys) {
+    const bool has_controls = std::any_of(key.begin(), key.end(), [](unsigned char c) { return c < ' '; });
+    if (has_controls)  // XML cannot express them
+      remove(client, key);
+    else
+      plain.push_back(key);
+  }
+  for (std::size_t at = 0; at < plain.size(); at += most) {
+    const std::string document = delete_document(std::span(plain).subspan(at, std::min(most, plain.size() - at)));
+    const Bytes body = bytes_of(document);
+    ErrorReply refused;
+    (void)client.call({.method = "POST",
+                       .query = {{"delete", ""}},
+                       .headers = {{"content-md5", md5_base64({&body, 1})}, {"content-type", "application/xml"}},
+                       .body = {&body, 1},
+                       .deadline = client.deadline(),
+                       .read = [&](const HttpReply& reply) { refused = parse_delete(reply.body); }});
+    if (!refused.code.empty())
+      throw Error::s3_refused("DELETE s3://" + client.bucket(), 200, refused.code, refused.message, {}, {}, 1);
+  }
+}
+
+/// Returns the size of the parts of an object: `wanted`, or whole MiB so that there are at most 10,000.
 constexpr std::uint64_t part_size_for(std::uint64_t size, std::uint64_t wanted) noexcept {
   constexpr std::uint64_t most_parts = 10'000;
   constexpr std::uint64_t mebibyte = std::uint64_t{1} << 20;
@@ -34,16 +84,16 @@ constexpr std::uint64_t part_size_for(std::uint64_t size, std::uint64_t wanted) 
   return std::max(wanted, (needed + mebibyte - 1) / mebibyte * mebibyte);
 }
 
-/// Ends an upload in parts; what was sent of it is dropped.
+/// Ends a multipart upload and drops its parts.
 inline void abort(Client& client, const Upload& upload) {
   (void)client.call({.method = "DELETE",
                      .key = upload.key,
                      .query = {{"uploadId", upload.id}},
-                     .answers = {404},
+                     .expected = {404},
                      .deadline = client.deadline()});
 }
 
-/// The uploads in parts under way, of keys that begin with `prefix`.
+/// Returns the multipart uploads in progress, of keys that begin with `prefix`.
 inline std::vector<Upload> list_uploads(Client& client, const std::string& prefix) {
   std::vector<Upload> out;
   Upload next;
@@ -59,14 +109,14 @@ inline std::vector<Upload> list_uploads(Client& client, const std::string& prefi
     }
     (void)client.call(request);
     if (!page.next.key.empty() && page.next.key == next.key && page.next.id == next.id)
-      throw Error::bad_reply("s3: " + client.bucket() + ": the list of uploads goes in circles");
+      throw Error::bad_reply("s3: " + client.bucket() + ": the pages of the list of uploads repeat");
     out.insert(out.end(), page.uploads.begin(), page.uploads.end());
     next = std::move(page.next);
   } while (!next.key.empty());
   return out;
 }
 
-/// Begins an object of parts that will have these header fields.
+/// Begins a multipart upload of an object with header fields `headers`.
 inline Upload begin_upload(Client& client, const std::string& key, const HttpHeaders& headers) {
   Upload upload{key, {}};
   (void)client.call({.method = "POST",
@@ -80,7 +130,7 @@ inline Upload begin_upload(Client& client, const std::string& key, const HttpHea
   return upload;
 }
 
-/// What a request for part `number`, from 1, begins with.
+/// Returns a request for part `number`, from 1, without its body.
 inline Request part_request(const Upload& upload, std::size_t number, Request::Clock::time_point deadline) {
   return {.method = "PUT",
           .key = upload.key,
@@ -88,10 +138,10 @@ inline Request part_request(const Upload& upload, std::size_t number, Request::C
           .deadline = deadline};
 }
 
-/// Makes one object of the parts, by their ETags in order. That it has gone (404), or the object is there (412), is an
-/// answer.
-inline Answer complete(Client& client, const Upload& upload, std::span<const std::string> etags, HttpHeaders headers,
-                       Request::Clock::time_point deadline) {
+/// Completes an upload, by the ETags of its parts in order. Returns also the statuses 404 (there is no such upload) and
+/// 412 (the object exists).
+inline S3Reply complete(Client& client, const Upload& upload, std::span<const std::string> etags, HttpHeaders headers,
+                        Request::Clock::time_point deadline) {
   const std::string document = complete_document(etags);
   const Bytes body = bytes_of(document);
   headers["content-type"] = "application/xml";
@@ -100,18 +150,18 @@ inline Answer complete(Client& client, const Upload& upload, std::span<const std
                       .query = {{"uploadId", upload.id}},
                       .headers = std::move(headers),
                       .body = std::span(&body, 1),
-                      .answers = {404, 412},
+                      .expected = {404, 412},
                       .may_hold_error = true,
                       .deadline = deadline});
 }
 
-/// What there is to say when it has gone.
+/// Returns the error for an upload that no longer exists.
 inline Error upload_gone(const Client& client, const Upload& upload) {
   return Error::s3_refused("POST s3://" + client.bucket() + "/" + upload.key, 404, "NoSuchUpload",
-                           "the upload was ended by somebody else", "", "", 1);
+                           "the upload was ended by another process", "", "", 1);
 }
 
-/// Calls `use`; if it throws, what was sent of `upload` is dropped.
+/// Calls `use`. If it throws, drops the parts of `upload`.
 template <class Use>
 auto or_abort(Client& client, const Upload& upload, const Use& use) {
   try {
@@ -119,13 +169,13 @@ auto or_abort(Client& client, const Upload& upload, const Use& use) {
   } catch (...) {
     try {
       abort(client, upload);
-    } catch (const Error&) {  // the next remove_unfinished() finds it
+    } catch (const Error&) {  // the next remove_unfinished() removes it
     }
     throw;
   }
 }
 
-/// Makes object `to` of the bytes of `from` and what is kept with them. False if there is no `from`.
+/// Copies object `from`, with its metadata, to `to`. Returns false if there is no `from`.
 inline bool copy(Client& client, const std::string& from, const std::string& to, std::uint64_t most_at_once) {
   const auto there = head(client, from);
   if (!there) return false;
@@ -133,13 +183,13 @@ inline bool copy(Client& client, const std::string& from, const std::string& to,
   const HttpHeaders source{{"x-amz-copy-source", percent_encoded("/" + client.bucket() + "/" + from, true)},
                            {"x-amz-copy-source-if-match", std::string(there->header("etag"))}};
   if (size <= most_at_once) {
-    const Answer answer = client.call({.method = "PUT",
-                                       .key = to,
-                                       .headers = source,
-                                       .answers = {404},
-                                       .may_hold_error = true,
-                                       .deadline = client.deadline(size)});
-    return answer.reply.status != 404;
+    const S3Reply result = client.call({.method = "PUT",
+                                        .key = to,
+                                        .headers = source,
+                                        .expected = {404},
+                                        .may_hold_error = true,
+                                        .deadline = client.deadline(size)});
+    return result.reply.status != 404;
   }
   HttpHeaders kept;
   for (const auto& [name, value] : there->headers)
@@ -164,6 +214,5 @@ inline bool copy(Client& client, const std::string& from, const std::string& to,
 }
 
 }  // namespace s3
-
 }  // namespace detail
 TENSORTAP_END_NAMESPACE
