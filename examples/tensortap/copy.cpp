@@ -56,7 +56,7 @@ std::map<std::string, LocalFile> wanted_files(const std::string& directory, cons
 std::map<std::string, tt::S3Entry> wanted_objects(const Place& place, const Copy& how, Transfers& transfers) {
   std::map<std::string, tt::S3Entry> out;
   const std::string folder = place.folder();
-  transfers.store().look(folder, false, [&](const tt::S3Entry& entry) {
+  transfers.store().list_raw(folder, false, [&](const tt::S3Entry& entry) {
     const std::string name = entry.key.substr(folder.size());
     if ((entry.size == 0 && entry.key.ends_with('/')) || !is_wanted(name, how)) return;  // consoles mark folders so
     if (is_plain(name) && is_plain(entry.key))

@@ -13,7 +13,7 @@ int list_objects(const std::string& address, bool recursive, std::ostream& out) 
   const tt::S3Store bucket(place.address_of(""), {.retry = {.attempts = 4}});  // somebody waits
   const std::string parent = recursive ? "" : place.key.substr(0, place.key.rfind('/') + 1);
   std::size_t count = 0;
-  bucket.look(place.key, !recursive, [&](const tt::S3Entry& entry) {
+  bucket.list_raw(place.key, !recursive, [&](const tt::S3Entry& entry) {
     ++count;
     const std::string name = tt::escaped(entry.key.substr(parent.size()));
     if (entry.is_folder) {

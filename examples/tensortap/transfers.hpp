@@ -96,7 +96,7 @@ class Transfers {
   void send(const std::string& key, const MappedFile& file, std::size_t offset = 0) {
     const tt::Bytes bytes = file.bytes().subspan(std::min(offset, file.bytes().size()));
     if (is_alone_) console_.expect(1, bytes.size());
-    store_.send(key, std::span(&bytes, 1),
+    store_.put_observed(key, std::span(&bytes, 1),
                 {.seen = [&](tt::Bytes part) { file.let_go(part); },
                  .sent =
                      [&](tt::Bytes part) {

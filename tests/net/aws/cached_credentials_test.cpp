@@ -27,7 +27,7 @@ Credentials numbered(int number, std::optional<TimePoint> expires = {}) {
   return {.access_key_id = "ID" + std::to_string(number), .secret_access_key = "KEY", .expires = expires};
 }
 
-/// A clock and a source that a test turns.
+/// A clock and a source that a test sets.
 struct Source {
   std::atomic<std::chrono::seconds> now = 0s;
   int calls = 0;
@@ -120,7 +120,7 @@ TEST_CASE("without credentials one caller asks the source and the others wait", 
     std::atomic<int> arrived = 0;
     CachedCredentials cached([&] {
       ++calls;
-      // Until the others wait, or nearly so.
+      // Until the others wait, or almost.
       for (int i = 0; i < 5000 && arrived < threads; ++i) std::this_thread::sleep_for(1ms);
       std::this_thread::sleep_for(20ms);
       if (fails) throw Error::no_credentials("a test");
@@ -208,7 +208,7 @@ TEST_CASE("a caller stops waiting for credentials at its deadline and on a stop 
       },
       [&] { return TimePoint(now.load()); });
   const auto soon = [] { return CachedCredentials::Clock::now() + 20ms; };
-  CHECK_THROWS_WITH(cached.get(soon()), contains("none in time: its deadline has come"));
+  CHECK_THROWS_WITH(cached.get(soon()), contains("none in time: the deadline passed"));
   CHECK_THROWS_WITH(cached.get(soon()), contains("none in time"));  // one who finds the source busy
   std::stop_source stop;
   std::jthread stopping([&] {
@@ -216,7 +216,8 @@ TEST_CASE("a caller stops waiting for credentials at its deadline and on a stop 
     std::this_thread::sleep_for(20ms);
     stop.request_stop();
   });
-  CHECK_THROWS_WITH(cached.get(CachedCredentials::Clock::now() + 1min, stop.get_token()), contains("told to stop"));
+  CHECK_THROWS_WITH(cached.get(CachedCredentials::Clock::now() + 1min, stop.get_token()),
+                    contains("a stop was requested"));
   CHECK(calls == 1);
   served.count_down();
   CHECK(cached.get().access_key_id == "ID1");  // what comes late is not lost

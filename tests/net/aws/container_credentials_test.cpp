@@ -21,10 +21,8 @@ TEST_CASE("a container on ECS gets the credentials of its task", "[net][containe
   FakeWorld world;
   world.answer = good;
   check_none(container_credentials(world.options()), "are not set");
-  CHECK_FALSE(has_container_endpoint(world.options()));
   world.variables["AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"] = "/v2/credentials/x?y=z";
   world.variables["AWS_CONTAINER_CREDENTIALS_FULL_URI"] = "http://elsewhere/";
-  CHECK(has_container_endpoint(world.options()));
   const auto answer = container_credentials(world.options());
   check_found(answer, "ID", "KEY", "TOKEN", "container");
   CHECK(answer.credentials->expires == time_of_iso8601("2026-01-31T12:00:00Z"));
@@ -61,13 +59,13 @@ TEST_CASE("a malformed URL of container credentials is refused and not repeated"
   FakeWorld world;
   world.answer = good;
   world.variables["AWS_CONTAINER_CREDENTIALS_FULL_URI"] = "ftp://HIDDEN";
-  check_failed(container_credentials(world.options()), "AWS_CONTAINER_CREDENTIALS_FULL_URI is no address");
+  check_failed(container_credentials(world.options()), "AWS_CONTAINER_CREDENTIALS_FULL_URI is not a URL");
   world.variables["AWS_CONTAINER_CREDENTIALS_FULL_URI"] = "https://user:HIDDEN@host/";
-  check_failed(container_credentials(world.options()), "AWS_CONTAINER_CREDENTIALS_FULL_URI is no address");
+  check_failed(container_credentials(world.options()), "AWS_CONTAINER_CREDENTIALS_FULL_URI is not a URL");
   world.variables["AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"] = "@example.com/HIDDEN";
   check_failed(container_credentials(world.options()), "does not begin with '/'");
   world.variables["AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"] = "/HIDDEN\r\nx: y";
-  check_failed(container_credentials(world.options()), "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI is no address");
+  check_failed(container_credentials(world.options()), "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI is not a URL");
   CHECK(world.requests.empty());
 }
 
@@ -115,8 +113,8 @@ TEST_CASE("a request to a container's service is repeated once if that may help"
     check_failed(container_credentials(world.options()), cause);
     return world.requests.size();
   };
-  CHECK(attempts(broken(HttpFailure::timed_out, "nothing moved"),
-                 "http://169.254.170.2 did not answer (nothing moved)") == 2);
+  CHECK(attempts(broken(HttpFailure::timed_out, "no byte moved"),
+                 "http://169.254.170.2 did not answer (no byte moved)") == 2);
   CHECK(attempts(replied(500, "HIDDEN"), "http://169.254.170.2 answered with status 500") == 2);
   CHECK(attempts(replied(429), "answered with status 429") == 2);
   CHECK(attempts(replied(403, "HIDDEN"), "answered with status 403") == 1);

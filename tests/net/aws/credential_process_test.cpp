@@ -17,7 +17,7 @@ using Words = std::vector<std::string>;
 
 namespace {
 
-/// Runs the lines of a shell script that is given `arguments`.
+/// Runs a shell script of these lines with `arguments`.
 detail::ProviderResult run(FakeWorld& world, const std::string& lines, const std::string& arguments = "",
                            std::chrono::milliseconds timeout = std::chrono::seconds(20)) {
   const std::string path = world.file("a program", "#!/bin/sh\n" + lines + "\n");
@@ -46,7 +46,7 @@ TEST_CASE("a command is split into words without a shell", "[net][credential_pro
 TEST_CASE("the output of a credential_process is parsed", "[net][credential_process]") {
   FakeWorld world;
   check_found(run(world, std::string("echo '") + credentials + "'"), "ID", "KEY", "", "here");
-  // Its arguments reach it as they are, nothing is expanded, its input is empty.
+  // Arguments arrive unchanged, without expansion; the input is empty.
   const std::string lines = R"(read line && exit 7
 printf '{"Version": 1, "AccessKeyId": "%s", "SecretAccessKey": "%s", "SessionToken": "%s"}' "$1" "$2" "$#")";
   check_found(run(world, lines, R"($HOME "a;b>c")"), "$HOME", "a;b>c", "2", "here");
@@ -71,7 +71,7 @@ TEST_CASE("a credential_process that fails is reported by its name alone", "[net
   check_failed(detail::process_credentials(world.options(), "x \"HIDDEN", "here"), "a quote that is not closed");
   check_failed(detail::process_credentials(world.options(), "  ", "here"), "is empty");
   check_failed(detail::process_credentials(world.options(), "\"\" HIDDEN", "here"), "is empty");
-  check_failed(detail::process_credentials(world.options(), std::string("x\0y", 3), "here"), "is no command");
+  check_failed(detail::process_credentials(world.options(), std::string("x\0y", 3), "here"), "is not a command");
 }
 
 TEST_CASE("a credential_process that hangs is killed with its children", "[net][credential_process]") {
@@ -89,7 +89,7 @@ TEST_CASE("a credential_process that hangs is killed with its children", "[net][
   for (int i = 0; i < 2000 && !gone; ++i) {
     std::ifstream status("/proc/" + std::to_string(sleeper) + "/stat");
     std::string text;
-    gone = !std::getline(status, text) || text.find(") Z") != std::string::npos;  // nobody may collect it
+    gone = !std::getline(status, text) || text.find(") Z") != std::string::npos;  // a zombie if no process reaps it
     if (!gone) std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }
   CHECK(gone);

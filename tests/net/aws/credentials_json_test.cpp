@@ -45,6 +45,6 @@ TEST_CASE("malformed JSON of credentials is refused and not repeated", "[net][cr
   refused(R"({"AccessKeyId": "ID", "SecretAccessKey": ["HIDDEN"]})", "no secret access key");
   refused(R"({"AccessKeyId": "ID", "SecretAccessKey": "HIDDEN\r\n"})", "the secret access key has white space");
   refused(R"({"AccessKeyId": "ID", "SecretAccessKey": "HIDDEN", "Token": "HIDDEN x"})", "the session token has");
-  refused(R"({"AccessKeyId": "ID", "SecretAccessKey": "HIDDEN", "Expiration": "HIDDEN"})", "Expiration is no time");
+  refused(R"({"AccessKeyId": "ID", "SecretAccessKey": "HIDDEN", "Expiration": "HIDDEN"})", "Expiration is not a time");
   refused(R"({"Code": "AssumeRoleUnauthorized\u001b", "AccessKeyId": "HIDDEN"})", R"("AssumeRoleUnauthorized\x1b")");
 }

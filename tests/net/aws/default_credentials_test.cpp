@@ -31,7 +31,7 @@ TEST_CASE("without credentials the error has the cause of each provider", "[net]
           home + "/.aws/config\" (no such file), \"" + home +
           "/.aws/credentials\" (no such file); web identity: AWS_WEB_IDENTITY_TOKEN_FILE is not set; container: "
           "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI and _FULL_URI are not set; instance: http://169.254.169.254 did not "
-          "answer (nobody is there); set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or name a profile");
+          "answer (no server); set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or name a profile");
 }
 
 TEST_CASE("the providers are asked in AWS's order", "[net][default_credentials]") {

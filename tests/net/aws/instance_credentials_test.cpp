@@ -12,7 +12,7 @@ namespace {
 
 constexpr const char* roles = "/latest/meta-data/iam/security-credentials/";
 
-/// A machine with a role, at `base`.
+/// The metadata service of a machine with a role, at `base`.
 struct Machine {
   std::string base = "http://169.254.169.254";
   int tokens = 0;
@@ -62,7 +62,7 @@ TEST_CASE("the endpoint of the metadata service is configurable, with or without
   check_failed(instance_credentials(world.options()), "neither IPv4 nor IPv6");
   world.variables["AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE"] = "ipv4";
   world.variables["AWS_EC2_METADATA_SERVICE_ENDPOINT"] = "HIDDEN";
-  check_failed(instance_credentials(world.options()), "is no address");
+  check_failed(instance_credentials(world.options()), "is not a URL");
 }
 
 TEST_CASE("the metadata service can be disabled", "[net][instance_credentials]") {
@@ -91,7 +91,7 @@ TEST_CASE("a refused session token of the metadata service is replaced once", "[
 TEST_CASE("a machine without a role has no credentials, and a malformed reply is a failure",
           "[net][instance_credentials]") {
   FakeWorld world;
-  check_none(instance_credentials(world.options()), "http://169.254.169.254 did not answer (nobody is there)");
+  check_none(instance_credentials(world.options()), "http://169.254.169.254 did not answer (no server)");
   CHECK(world.requests.size() == 2);
   Machine machine;
   const auto replaced = [&](const std::string& url_end, HttpReply reply) {

@@ -38,7 +38,7 @@ TEST_CASE("a profile with keys has credentials", "[net][profile_credentials]") {
   check_found(profile_credentials(world.options()), "ID2", "KEY2", "TOKEN2", "profile b");
   check_found(of(world, "", "default"), "ID", "KEY", "", "profile default");
   check_failed(of(world, "", "no\nsuch"), "no such profile in");
-  // The file with credentials goes before the other.
+  // The credentials file wins over the other.
   check_found(of(world,
                  "[default]\naws_access_key_id = X\naws_secret_access_key = Y\n[profile c]\naws_access_key_id = "
                  "ID3\naws_secret_access_key = KEY3\n",
@@ -80,7 +80,7 @@ TEST_CASE("a profile's role is assumed with the credentials of its source profil
   CHECK(world.requests.back().url == "https://sts.eu-west-1.amazonaws.com/");
   CHECK_THAT(world.requests.back().body, contains("&RoleArn=arn&RoleSessionName=me&ExternalId=x"));
 
-  // Roles by way of roles.
+  // A role whose source is another role.
   check_found(
       of(world,
          base +

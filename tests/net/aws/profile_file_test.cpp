@@ -107,7 +107,7 @@ TEST_CASE("profile files that cannot be read count as empty and are named", "[ne
   world.variables["AWS_SHARED_CREDENTIALS_FILE"] = world.file("large", std::string((1 << 20) + 1, '\n'));
   const auto files = detail::profile_files(world.options());
   CHECK(files.sections.empty());
-  CHECK_THAT(files.where, contains("it is no ordinary file") && contains("it is longer than 1048576 bytes"));
+  CHECK_THAT(files.where, contains("it is not a regular file") && contains("it is longer than 1048576 bytes"));
   world.variables["AWS_CONFIG_FILE"] = world.file("f", "") + "/below";
   CHECK_THAT(detail::profile_files(world.options()).where, contains("no such file"));
 }

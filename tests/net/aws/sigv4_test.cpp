@@ -24,7 +24,7 @@ std::string file_text(const std::filesystem::path& path) {
   return text;
 }
 
-/// "20130524T000000Z" or "2015-08-30T12:36:00Z"
+/// Parses "20130524T000000Z" or "2015-08-30T12:36:00Z".
 std::chrono::sys_seconds utc(std::string text) {
   std::erase_if(text, [](char c) { return c == '-' || c == ':'; });
   const auto number = [&](std::size_t at, std::size_t size) { return std::stoi(text.substr(at, size)); };
@@ -35,7 +35,7 @@ std::chrono::sys_seconds utc(std::string text) {
          std::chrono::seconds(number(13, 2));
 }
 
-/// What the value of the authorization header or of X-Amz-Signature ends with.
+/// Returns the signature at the end of the authorization header or of X-Amz-Signature.
 std::string signature_of(const std::string& text) {
   return text.substr(text.size() - std::min<std::size_t>(64, text.size()));
 }
@@ -49,7 +49,7 @@ HttpRequest put_request() {
           .url = parse_url("https://bucket.s3.eu-west-1.amazonaws.com/a%20key%2B1?partNumber=2&uploadId=x%2Fy%3D")};
 }
 
-/// One of AWS's own documentation examples.
+/// An example of AWS's documentation.
 void check_s3_vector(const nlohmann::json& file, const nlohmann::json& vector) {
   CAPTURE(vector.at("name").get<std::string>());
   const Credentials credentials{.access_key_id = file.at("access_key").get<std::string>(),
@@ -93,7 +93,7 @@ void check_s3_vector(const nlohmann::json& file, const nlohmann::json& vector) {
   }
 }
 
-/// A request as it is written in the third party's suite.
+/// Parses a request in the format of the third party's test suite.
 HttpRequest request_of(const std::string& text, std::string& body) {
   const std::size_t blank = std::min(text.find("\n\n"), text.size());
   body = blank + 2 < text.size() ? text.substr(blank + 2) : "";
@@ -107,7 +107,7 @@ HttpRequest request_of(const std::string& text, std::string& body) {
   request.url.path = target.substr(0, mark);
   request.url.query = mark < target.size() ? target.substr(mark + 1) : "";
   while (std::getline(lines, line)) {
-    if (line.starts_with(' ')) {  // goes on
+    if (line.starts_with(' ')) {  // continues
       request.headers[name] += "\n" + line;
       continue;
     }
@@ -171,7 +171,7 @@ TEST_CASE("signatures match those of a third party's test suite", "[net][sigv4]"
   const std::filesystem::path suite =
       std::filesystem::path(TENSORTAP_TEST_DATA_DIR) / "../../../shared/s3/sigv4-vectors/v4";
   if (!std::filesystem::exists(suite)) {
-    WARN("not tested: there is no " << suite.lexically_normal().string());
+    WARN("not tested, missing: " << suite.lexically_normal().string());
     return;
   }
   std::size_t cases = 0;

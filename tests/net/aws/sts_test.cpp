@@ -68,12 +68,12 @@ TEST_CASE("the endpoint of STS comes from the region, the environment or the pro
 TEST_CASE("STS is not asked over an unsafe connection", "[net][sts]") {
   FakeWorld world;
   world.variables["AWS_REGION"] = "x.evil.com/";
-  check_failed(assumed(world), "the region \"x.evil.com/\" is none");
+  check_failed(assumed(world), "the region \"x.evil.com/\" is malformed");
   world.variables["AWS_REGION"] = "us-east-1";
   world.variables["AWS_ENDPOINT_URL_STS"] = "http://sts.example.com";
   check_failed(assumed(world), "http:// to \"sts.example.com\" is not safe");
   world.variables["AWS_ENDPOINT_URL_STS"] = "https://user:HIDDEN@sts.example.com";
-  check_failed(assumed(world), "is no address");
+  check_failed(assumed(world), "is not a URL");
   CHECK(world.requests.empty());
 }
 
@@ -94,7 +94,7 @@ TEST_CASE("a refusal of STS is reported by its code alone", "[net][sts]") {
   refused(200, "", "has no credentials");
   refused(200, reply_xml("AssumeRoleWithSAML"), "has no credentials");
   refused(200, "<AssumeRoleResponse><AssumeRoleResult><Credentials>", "has no credentials");
-  refused(200, reply_xml("AssumeRole", "HIDDEN"), "is no time");
+  refused(200, reply_xml("AssumeRole", "HIDDEN"), "is not a time");
   std::string deep;
   for (int i = 0; i < 16'000; ++i) deep += "<a>";
   refused(200, deep, "has no credentials");

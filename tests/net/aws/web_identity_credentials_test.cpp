@@ -12,7 +12,7 @@ TEST_CASE("the credentials of a web identity", "[net][web_identity_credentials]"
   world.variables["AWS_WEB_IDENTITY_TOKEN_FILE"] = world.file("token", "HIDDEN");
   check_failed(web_identity_credentials(world.options()), "AWS_ROLE_ARN is not");
   world.variables["AWS_ROLE_ARN"] = "arn:aws:iam::1:role/r";
-  check_failed(web_identity_credentials(world.options()), "https://sts.amazonaws.com did not answer (nobody is there)");
+  check_failed(web_identity_credentials(world.options()), "https://sts.amazonaws.com did not answer (no server)");
   CHECK(world.requests.size() == 2);
   world.answer = [](const FakeWorld::Request&) {
     return replied(200,

@@ -1,4 +1,4 @@
-// Certificates made on the spot, and servers that show them.
+// Certificates that the tests make, and servers that show them.
 #pragma once
 
 #include <openssl/evp.h>
@@ -10,7 +10,7 @@
 #include <memory>
 #include <string>
 
-/// A certificate that vouches for itself, with its key.
+/// A self-signed certificate with its key.
 class Certificate {
  public:
   /// `names` as in OpenSSL's configuration, "DNS:localhost,IP:127.0.0.1". Units: seconds from now.
@@ -22,7 +22,7 @@ class Certificate {
     ::X509_gmtime_adj(::X509_getm_notBefore(it), from);
     ::X509_gmtime_adj(::X509_getm_notAfter(it), until);
     ::X509_set_pubkey(it, key_.get());
-    // The common name is that of the host, where no one must look for it.
+    // The common name is that of the host, where clients must not look for it.
     ::X509_NAME_add_entry_by_txt(::X509_get_subject_name(it), "CN", MBSTRING_ASC,
                                  reinterpret_cast<const unsigned char*>("127.0.0.1"), -1, -1, 0);
     ::X509_set_issuer_name(it, ::X509_get_subject_name(it));
@@ -32,14 +32,14 @@ class Certificate {
     ::X509_sign(it, key_.get(), ::EVP_sha256());
   }
 
-  /// For those who are to trust it.
+  /// Writes the file for clients that trust it.
   void write(const std::string& path) const {
     BIO* const file = ::BIO_new_file(path.c_str(), "w");
     ::PEM_write_bio_X509(file, certificate_.get());
     ::BIO_free(file);
   }
 
-  /// For those who show it.
+  /// Returns a context for servers that show it.
   [[nodiscard]] std::shared_ptr<SSL_CTX> context() const {
     std::shared_ptr<SSL_CTX> context(::SSL_CTX_new(::TLS_server_method()), ::SSL_CTX_free);
     ::SSL_CTX_use_certificate(context.get(), certificate_.get());

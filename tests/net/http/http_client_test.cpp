@@ -21,7 +21,7 @@ using namespace std::chrono_literals;
 
 namespace {
 
-/// Without the proxies of whoever runs the tests, and impatient.
+/// Returns options with short timeouts and without the proxies of the environment.
 HttpOptions options() { return {.connect_timeout = 300ms, .idle_timeout = 300ms, .proxy = ""}; }
 
 HttpRequest get(const OneShotServer& server) { return {.url = parse_url(server.url("/a%20b?c=%2F+"))}; }
@@ -478,7 +478,7 @@ TEST_CASE("an exchange that begins after its deadline times out", "[net][http_cl
 
 namespace {
 
-/// An address that takes no connections and does not say so: its queue is full.
+/// An address whose queue is full, so that it neither accepts nor refuses connections.
 class BlackHole {
  public:
   BlackHole() : listener_(::socket(AF_INET, SOCK_STREAM, 0)) {

@@ -1,4 +1,4 @@
-// Servers that misbehave: each connection is handed to a function, which reads and writes as it likes, in a thread.
+// Servers that misbehave: a function handles each connection, in a thread.
 #pragma once
 
 #include <arpa/inet.h>
@@ -23,7 +23,7 @@
 #include <utility>
 #include <vector>
 
-/// The other side of one connection. Nothing in it waits for more than a few seconds.
+/// The server's side of one connection. No call waits for more than a few seconds.
 class Peer {
  public:
   /// Takes `socket`. With a `context` it speaks TLS.
@@ -45,11 +45,11 @@ class Peer {
     ::close(socket_);
   }
 
-  /// Whether TLS was agreed on.
+  /// Returns whether the TLS handshake succeeded.
   [[nodiscard]] bool is_open() const { return is_open_; }
   [[nodiscard]] int socket() const { return socket_; }
 
-  /// Up to `size` bytes; empty at the end.
+  /// Reads up to `size` bytes; returns an empty text at the end.
   std::string read(std::size_t size) {
     std::string bytes(size, '\0');
     const auto n = ssl_ != nullptr ? ::SSL_read(ssl_, bytes.data(), static_cast<int>(size))
@@ -58,7 +58,7 @@ class Peer {
     return bytes;
   }
 
-  /// False if nobody takes it.
+  /// Sends the text. Returns false if the client does not read it.
   bool write(std::string_view bytes) {
     while (!bytes.empty()) {
       const auto n = ssl_ != nullptr ? ::SSL_write(ssl_, bytes.data(), static_cast<int>(bytes.size()))
@@ -69,7 +69,7 @@ class Peer {
     return true;
   }
 
-  /// The head of a request; empty if there is none.
+  /// Reads the head of a request; returns an empty text if there is none.
   std::string read_head() {
     for (;;) {
       if (const std::size_t end = before_.find("\r\n\r\n"); end != std::string::npos) {
@@ -93,14 +93,14 @@ class Peer {
     return body;
   }
 
-  /// Head and body of a request; empty if there is none.
+  /// Reads head and body of a request; returns an empty text if there is none.
   std::string read_request() {
     const std::string head = read_head();
     const std::size_t at = head.find("Content-Length: ");
     return head + (at == std::string::npos ? "" : read_body(std::strtoull(head.c_str() + at + 16, nullptr, 10)));
   }
 
-  /// The connection is not closed but reset when this goes.
+  /// Makes the destructor reset the connection instead of closing it.
   void reset() {
     const linger now{1, 0};
     ::setsockopt(socket_, SOL_SOCKET, SO_LINGER, &now, sizeof now);
@@ -152,7 +152,7 @@ class OneShotServer {
   [[nodiscard]] std::string url(std::string_view path = "/") const {
     return (context_ == nullptr ? "http" : "https") + ("://127.0.0.1:" + std::to_string(port_)).append(path);
   }
-  /// How many connections there have been.
+  /// Returns the number of connections so far.
   [[nodiscard]] int connections() const { return connections_; }
 
  private:

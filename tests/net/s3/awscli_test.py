@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The command-line tool and awscli read what the other wrote: keys of all kinds, objects in parts, listings, folders.
+"""The command-line tool and awscli read each other's objects: keys of all kinds, objects in parts, listings, folders.
 
 For `tests/net/s3/radosgw run --`; TENSORTAP_COMMAND names the tool. Exits with 77 where something is missing.
 """
@@ -63,7 +63,7 @@ class AwscliTest(unittest.TestCase):
         return path
 
     def tree(self, name):
-        """A folder with a file of its own for each of KEYS."""
+        """Makes a folder with one file for each of KEYS."""
         for number, key in enumerate(KEYS):
             self.file(f"{name}/{key}", f"{number} {key}\n".encode() * number)
         return self.folder / name
@@ -74,7 +74,7 @@ class AwscliTest(unittest.TestCase):
             self.assertTrue(filecmp.cmp(expected / key, actual / key, shallow=False), key)
 
     def listed(self, prefix):
-        """Key and size of each object, as awscli tells it."""
+        """Returns key and size of each object, by awscli."""
         bucket, _, folder = prefix.removeprefix("s3://").partition("/")
         out = self.aws("s3api", "list-objects-v2", "--bucket", bucket, "--prefix", folder + "/", "--output", "json")
         return {entry["Key"].removeprefix(folder + "/"): entry["Size"] for entry in json.loads(out)["Contents"]}
@@ -102,7 +102,7 @@ class AwscliTest(unittest.TestCase):
         lines = self.tool("ls", "--recursive", f"{self.prefix}/").splitlines()
         for key, size in self.listed(self.prefix).items():
             with self.subTest(key=key):
-                escaped = key.replace("\\", "\\\\")  # the tool may do so, lest a name plays with the terminal
+                escaped = key.replace("\\", "\\\\")  # the tool escapes control characters of names
                 found = [line for line in lines if line.endswith((key, escaped)) and str(size) in line.split()]
                 self.assertEqual(len(found), 1, lines)
 

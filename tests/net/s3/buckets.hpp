@@ -13,7 +13,7 @@
 
 #include "server.hpp"
 
-/// How that server is reached by HTTP, or by TLS.
+/// Returns the options of a store on that server, over HTTP or TLS.
 inline tensortap::S3Options options_for(const S3Server& server, bool tls = false) {
   tensortap::S3Options options{.region = server.region,
                                .endpoint_url = tls ? server.tls_endpoint : server.endpoint,
@@ -25,7 +25,7 @@ inline tensortap::S3Options options_for(const S3Server& server, bool tls = false
   return options;
 }
 
-/// A new bucket; returns its name.
+/// Makes a new bucket and returns its name.
 inline std::string make_bucket(const S3Server& server) {
   static std::atomic<int> count = 0;
   const std::string bucket = "test-" + std::to_string(std::chrono::system_clock::now().time_since_epoch().count()) +
@@ -36,7 +36,7 @@ inline std::string make_bucket(const S3Server& server) {
   return bucket;
 }
 
-/// A store in a bucket of its own.
+/// Returns a store in a new bucket.
 inline std::shared_ptr<tensortap::S3Store> new_store(const S3Server& server, tensortap::S3Options options) {
   return std::make_shared<tensortap::S3Store>("s3://" + make_bucket(server), std::move(options));
 }

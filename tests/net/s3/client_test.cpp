@@ -1,4 +1,4 @@
-// Requests and what becomes of them, against a server that answers by a script.
+// Requests to a server that answers by a script.
 #include <tensortap/net/s3/internal/client.hpp>
 
 #include <chrono>
@@ -24,7 +24,7 @@ using namespace std::chrono_literals;
 
 namespace {
 
-/// What putting an object ends with: "" or the error's message.
+/// Puts an object and returns "" or the message of the error.
 std::string put(S3Store& store, IfExists if_exists = IfExists::replace) {
   try {
     return store.put("key", "body", Sync::no, if_exists) ? "" : "it is there";
@@ -128,19 +128,19 @@ TEST_CASE("attempts, deadline, budget and stop token end the retries", "[net][cl
   SECTION("the deadline") {
     options.deadline = 300ms;
     S3Store store("s3://bucket", options);
-    CHECK_THAT(put(store), contains("its deadline has come"));
+    CHECK_THAT(put(store), contains("its deadline would pass"));
     CHECK(script.sent.size() == 4);  // 50, 100 and 200 ms are waited for, 400 are not
   }
-  SECTION("the budget, which success fills again") {
+  SECTION("the budget, which a success refills") {
     options.retry_budget = 12;
     S3Store store("s3://bucket", options);
-    CHECK_THAT(put(store), contains("budget of retries is used up"));
+    CHECK_THAT(put(store), contains("retry budget of the store is used up"));
     CHECK(script.sent.size() == 3);
-    CHECK_THAT(put(store), contains("budget of retries is used up"));
+    CHECK_THAT(put(store), contains("retry budget of the store is used up"));
     CHECK(script.sent.size() == 4);
     for (int i = 0; i < 8; ++i) script.then(200);
     for (int i = 0; i < 8; ++i) CHECK(put(store) == "");
-    CHECK_THAT(put(store), contains("budget of retries is used up"));
+    CHECK_THAT(put(store), contains("retry budget of the store is used up"));
     CHECK(script.sent.size() == 15);
   }
   SECTION("the stop token") {
@@ -148,7 +148,7 @@ TEST_CASE("attempts, deadline, budget and stop token end the retries", "[net][cl
     options.stop = stop.get_token();
     options.sleep = [&](std::chrono::nanoseconds, const std::stop_token&) { stop.request_stop(); };
     S3Store store("s3://bucket", options);
-    CHECK_THAT(put(store), contains("it was told to stop"));
+    CHECK_THAT(put(store), contains("a stop was requested"));
     CHECK(script.sent.size() == 1);
   }
 }
@@ -181,10 +181,10 @@ TEST_CASE("a server that never agrees with its own clock is not asked forever", 
 TEST_CASE("a bucket in another region is found and its requests are signed for that region", "[net][client]") {
   Script script;
   SECTION("by a header field") { script.then(301, {{"x-amz-bucket-region", "eu-west-1"}}); }
-  SECTION("by the error's text") {
+  SECTION("by the text of the error") {
     script.then(400, {}, "<Error><Code>AuthorizationHeaderMalformed</Code><Region>eu-west-1</Region></Error>");
   }
-  SECTION("although it names a host to go to") {
+  SECTION("with a redirect to a host") {
     script.then(307, {{"x-amz-bucket-region", "eu-west-1"}, {"location", "https://elsewhere.example.com/key"}});
   }
   S3Options options = options_for(script);
@@ -252,17 +252,17 @@ TEST_CASE("an object that exists already may come from an attempt whose reply wa
       return HttpReply{.status = 200, .headers = {{"x-amz-meta-tensortap-put", ours ? token : "another"}}};
     };
   };
-  SECTION("it is") {
+  SECTION("it does") {
     script.then_failure(HttpFailure::no_reply).then(412, "PreconditionFailed").then(head(true));
     S3Store store("s3://bucket", options_for(script));
     CHECK(put(store, IfExists::keep) == "");
   }
-  SECTION("it is another's") {
+  SECTION("it is another one") {
     script.then_failure(HttpFailure::no_reply).then(412, "PreconditionFailed").then(head(false));
     S3Store store("s3://bucket", options_for(script));
     CHECK(put(store, IfExists::keep) == "it is there");
   }
-  SECTION("at once it cannot be") {
+  SECTION("not at the first attempt") {
     script.then(412, "PreconditionFailed");
     S3Store store("s3://bucket", options_for(script));
     CHECK(put(store, IfExists::keep) == "it is there");
@@ -293,12 +293,12 @@ TEST_CASE("the bytes of an object are compared with its checksum", "[net][client
     CHECK(conformance::text(store, "key") == "body");
     CHECK(script.sent.size() == 2);
   }
-  SECTION("again and again") {
+  SECTION("several times") {
     for (int i = 0; i < 4; ++i) script.then(206, fields, "bodY");
     CHECK_THROWS_AS(store.get("key"), Error);
     CHECK(script.sent.size() == 4);
   }
-  SECTION("an MD5 of what was encrypted with a key of the service says nothing") {
+  SECTION("the ETag of an object encrypted with a service key is ignored") {
     HttpHeaders encrypted = fields;
     encrypted["x-amz-server-side-encryption"] = "aws:kms";
     script.then(206, encrypted, "bodY");
@@ -315,13 +315,13 @@ TEST_CASE("a body that was cut continues where it ended, in the same version", "
     return reply;
   });
   S3Store store("s3://bucket", options_for(script));
-  SECTION("it goes on") {
+  SECTION("the same version") {
     script.then(206, {{"content-range", "bytes 4-9/10"}, {"etag", "\"0-2\""}}, "456789");
     CHECK(conformance::text(store, "key") == "0123456789");
     CHECK(script.sent.at(1).headers.at("range").starts_with("bytes=4-"));
     CHECK(script.sent.at(1).headers.at("if-match") == "\"0-2\"");
   }
-  SECTION("it was replaced: all of the new one is read") {
+  SECTION("a replaced object is read from its start") {
     script.then(412, "PreconditionFailed").then(206, {{"content-range", "bytes 0-2/3"}, {"etag", "\"1-2\""}}, "new");
     CHECK(conformance::text(store, "key") == "new");
   }
@@ -340,7 +340,7 @@ TEST_CASE("a whole object is requested without a range and continued with one", 
     script.then(200, {{"content-length", "0"}, {"etag", "\"e\""}});
     CHECK(conformance::text(store, "key") == "");
   }
-  SECTION("cut, and then a server that begins anew") {
+  SECTION("cut, then a server that ignores the range") {
     script.then([&](const HttpRequest& request) {
       HttpReply reply{.status = 200, .headers = fields, .failure = HttpFailure::cut, .cause = "the body ended early"};
       (void)request.sink(reply, bytes_of("0123"));
@@ -351,7 +351,7 @@ TEST_CASE("a whole object is requested without a range and continued with one", 
     CHECK(conformance::text(store, "key") == "0123456789");
     CHECK(script.sent.at(1).headers.at("range").starts_with("bytes=4-"));
   }
-  SECTION("a little of it") {
+  SECTION("a small range") {
     script.then(206, {{"content-range", "bytes 0-3/10"}, {"etag", "\"0-2\""}}, "0123");
     CHECK(text_of(store.get("key", {0, 4}).value()) == "0123");
     CHECK(script.sent.at(0).headers.at("range") == "bytes=0-3");
@@ -379,16 +379,16 @@ TEST_CASE("malformed replies are failures", "[net][client]") {
     }
     return std::string("no error");
   };
-  SECTION("no XML") {
+  SECTION("not XML") {
     script.then(200, {}, "<ListBucketResult><Cont").then(200, {}, "");
     CHECK_THAT(message([&] { (void)store.list(""); }), contains("it is not XML"));
     CHECK(script.sent.size() == 2);
   }
-  SECTION("no XML the first time") {
+  SECTION("not XML at the first attempt") {
     script.then(200, {}, "<html>").then(200, {}, "<ListBucketResult></ListBucketResult>");
     CHECK(store.list("").empty());
   }
-  SECTION("XML nested without end") {
+  SECTION("deeply nested XML") {
     std::string deep = "<ListBucketResult>";
     for (int i = 0; i < 100'000; ++i) deep += "<a>";
     script.then(200, {}, deep).then(200, {}, deep);
@@ -403,26 +403,26 @@ TEST_CASE("malformed replies are failures", "[net][client]") {
     REQUIRE(listed.size() == 1);
     CHECK(listed[0].key == "k&a;");
   }
-  SECTION("a listing that goes in circles") {
+  SECTION("a listing whose pages repeat") {
     script.otherwise = [](const HttpRequest&) {
       return HttpReply{.status = 200,
                        .body =
                            "<ListBucketResult><Contents><Key>k</Key><Size>1</Size></Contents><IsTruncated>true"
                            "</IsTruncated><NextContinuationToken>t</NextContinuationToken></ListBucketResult>"};
     };
-    CHECK_THAT(message([&] { (void)store.list(""); }), contains("in circles"));
+    CHECK_THAT(message([&] { (void)store.list(""); }), contains("repeat"));
     CHECK(script.sent.size() == 2);
   }
-  SECTION("a listing without end that names nothing") {
+  SECTION("an endless listing of empty pages") {
     script.otherwise = [](const HttpRequest&) {
       return HttpReply{.status = 200,
                        .body =
                            "<ListBucketResult><IsTruncated>true</IsTruncated><NextContinuationToken>t"
                            "</NextContinuationToken></ListBucketResult>"};
     };
-    CHECK_THAT(message([&] { (void)store.list(""); }), contains("in circles"));
+    CHECK_THAT(message([&] { (void)store.list(""); }), contains("repeat"));
   }
-  SECTION("keys that no store has are passed over") {
+  SECTION("keys that no store accepts are skipped") {
     script.then(
         200, {},
         "<ListBucketResult><EncodingType>url</EncodingType><Contents><Key>..%2Fetc</Key><Size>1</Size></Contents>"
@@ -438,7 +438,7 @@ TEST_CASE("malformed replies are failures", "[net][client]") {
     CHECK(store.move("a", "b"));
     CHECK(script.sent.size() == 4);
   }
-  SECTION("a size that nobody says") {
+  SECTION("a reply without a size") {
     CHECK_THAT(message([&] { (void)store.size("a"); }), contains("does not say how long"));
   }
 }

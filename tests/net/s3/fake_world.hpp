@@ -1,4 +1,4 @@
-// An environment and a network of a test's own, for what looks for credentials in them.
+// A fake environment and a fake network, in which tests look for credentials.
 #pragma once
 
 #include <chrono>
@@ -17,10 +17,10 @@
 #include "catch.hpp"
 #include "store/temporary_directory.hpp"
 
-/// The text after which nothing secret may appear in any message.
+/// A secret of the tests, which must not appear in any message.
 inline constexpr const char* secret = "HIDDEN";
 
-/// A reply.
+/// Returns a reply.
 inline tensortap::HttpReply replied(int status, std::string body = {}) {
   tensortap::HttpReply reply;
   reply.status = status;
@@ -28,7 +28,7 @@ inline tensortap::HttpReply replied(int status, std::string body = {}) {
   return reply;
 }
 
-/// None.
+/// Returns a failed exchange.
 inline tensortap::HttpReply broken(tensortap::HttpFailure failure, std::string cause) {
   tensortap::HttpReply reply;
   reply.failure = failure;
@@ -36,6 +36,7 @@ inline tensortap::HttpReply broken(tensortap::HttpFailure failure, std::string c
   return reply;
 }
 
+/// The environment and the network.
 struct FakeWorld {
   struct Request {
     std::string method, url, body;
@@ -46,13 +47,13 @@ struct FakeWorld {
   std::map<std::string, std::string> variables;
   std::vector<Request> requests;
   std::function<tensortap::HttpReply(const Request&)> answer = [](const Request&) -> tensortap::HttpReply {
-    return broken(tensortap::HttpFailure::not_connected, "nobody is there");
+    return broken(tensortap::HttpFailure::not_connected, "no server");
   };
   TemporaryDirectory directory;
 
   FakeWorld() { variables["HOME"] = directory.path().string(); }
 
-  /// Writes a file, and says where.
+  /// Writes a file and returns its path.
   std::string file(const std::string& name, const std::string& text) const {
     const std::filesystem::path path = directory / name;
     std::filesystem::create_directories(path.parent_path());
@@ -78,7 +79,7 @@ struct FakeWorld {
   }
 };
 
-/// Whether nothing secret is in `answer`'s message.
+/// Checks that a configured provider failed with `cause`, without a secret in the message.
 inline void check_failed(const tensortap::detail::ProviderResult& answer, const std::string& cause) {
   CHECK_FALSE(answer.credentials.has_value());
   CHECK(answer.is_final);
@@ -86,6 +87,7 @@ inline void check_failed(const tensortap::detail::ProviderResult& answer, const 
   CHECK_THAT(answer.why, !contains(secret));
 }
 
+/// Checks that a provider is not configured, for `cause`.
 inline void check_none(const tensortap::detail::ProviderResult& answer, const std::string& cause) {
   CHECK_FALSE(answer.credentials.has_value());
   CHECK_FALSE(answer.is_final);
@@ -93,6 +95,7 @@ inline void check_none(const tensortap::detail::ProviderResult& answer, const st
   CHECK_THAT(answer.why, !contains(secret));
 }
 
+/// Checks that a provider returned these credentials.
 inline void check_found(const tensortap::detail::ProviderResult& answer, const std::string& id, const std::string& key,
                         const std::string& token, const std::string& source) {
   CHECK(answer.why == "");

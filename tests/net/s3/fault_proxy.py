@@ -1,24 +1,24 @@
 #!/usr/bin/env python3
-"""A bad network and a bad server before a good one: a proxy for HTTP/1.1 that commits faults as planned, with a log.
+"""A proxy for HTTP/1.1 that injects faults by a plan in front of a real server, and keeps a log.
 
 usage: fault_proxy.py [--upstream http://HOST:PORT] [--port N] [--tls CERT KEY] [--plan JSON] [--seed N] [--log FILE]
                       [-- COMMAND...]
 
-Listens on 127.0.0.1, --port or a free one. Requests go on to --upstream ($TENSORTAP_S3_ENDPOINT) with their Host and
-all other bytes unchanged, so that signatures stay valid. With a COMMAND it lives as long as that, which finds the
-proxy's address in TENSORTAP_S3_FAULTY_ENDPOINT and a second one, to which redirects lead and where everything is
-refused, in TENSORTAP_S3_ELSEWHERE; returns its status. Without, both are printed, and it lives until it is killed.
+Listens on 127.0.0.1, --port or a free one. Forwards requests to --upstream ($TENSORTAP_S3_ENDPOINT) with Host and all
+other bytes unchanged, so that signatures stay valid. With a COMMAND it runs as long as the command and returns its
+status. The command finds the address of the proxy in TENSORTAP_S3_FAULTY_ENDPOINT, and in TENSORTAP_S3_ELSEWHERE a
+second one, the target of redirects, which refuses everything. Without a COMMAND it prints both and runs until killed.
 
 Over the same port (no bucket has such a name):
-  POST /__plan   a plan replaces the old one and empties the log
+  POST /__plan   sets a plan and clears the log
   GET  /__log    {"requests": [{"method", "target", "connection", "authorized", "region", "date", "elsewhere", "fault",
-                 "status", "received", "sent", "ms"}...], "counts": {fault: times}}; with --log, also a file in the end
+                 "status", "received", "sent", "ms"}...], "counts": {fault: times}}; with --log, also a file at the end
 
-A plan is a list of rules; the first that fits a request decides. All fields of a rule but the fault may be left out:
+A plan is a list of rules; the first one that matches a request decides. All fields but the fault are optional:
   {"method": "PUT", "path": REGEX on the target with its query, "header": {NAME: REGEX}, "skip": 0,
-   "times": 1 (-1: always, as it is beside a probability), "probability": 1.0, "fault": NAME, PARAMETER: VALUE...}
+   "times": 1 (-1: always, the default beside a probability), "probability": 1.0, "fault": NAME, PARAMETER: VALUE...}
    or, for one of several, "faults": [{"fault": NAME, PARAMETER: VALUE...}...]
-Chances depend only on the seed, the method, the target (uploadId aside) and how often that came, never on timing.
+Probabilities depend only on the seed, the method, the target (without uploadId) and its count, never on timing.
 """
 import argparse
 import collections
@@ -43,14 +43,14 @@ import threading
 import time
 import urllib.parse
 
-# What can go wrong, with the parameters of each and their usual values.
+# The faults, with their parameters and defaults.
 FAULTS = {
-    # Answered by the proxy; the real server sees nothing. early: before the body of the request is read.
+    # The proxy answers; the real server gets nothing. early: before the body of the request is read.
     "status": {"code": 503, "error": "SlowDown", "headers": {}, "body": None, "early": False},
     "slow_down": {"retry_after": None, "early": False},
     "internal_error": {"early": False},
     "expired_token": {},
-    "skewed": {"shift": 600, "window": 60},  # seconds; refused unless signed as if the time were so much later
+    "skewed": {"shift": 600, "window": 60},  # seconds; refused unless signed for a time that much later
     "redirect": {"code": 301, "region": "eu-west-1", "elsewhere": False},  # elsewhere: with a Location to another host
     "wrong_region": {"region": "eu-west-1"},
     "error_in_200": {"error": "InternalError", "spaces": 0, "carried_out": False},
@@ -60,28 +60,28 @@ FAULTS = {
     "endless_body": {"seconds": 60},
     # The request does not arrive. when: "head" is read, "body" to its byte `after`, or the whole "request".
     "reset": {"when": "head", "after": 0},
-    "no_continue": {},  # 100 Continue is never sent; whoever sends the body all the same is served
+    "no_continue": {},  # 100 Continue is never sent; a client that sends the body nevertheless is served
     "delay": {"seconds": 1},
-    # The request is carried out, and the reply suffers.
+    # The request is carried out; the reply is damaged.
     "lost_reply": {},
     "cut": {"after": 0, "clean": False},  # clean: by an orderly end of the connection
     "corrupt": {"at": 0},
     "stall": {"after": 0, "seconds": 60},
     "trickle": {"bytes_per_second": 1024},
     "drop_header": {"name": "ETag"},
-    # The connection is closed: as soon as the next request arrives; a moment after the reply.
+    # The connection is closed when the next request arrives, or shortly after the reply.
     "close_idle": {},
     "close_after": {"seconds": 0.05},
 }
 CONDITIONS = {"method": None, "path": "", "header": {}, "skip": 0, "times": 1, "probability": 1.0}
 PIECE = 256 << 10
 LIMIT_OF_HEAD = 64 << 10
-PATIENCE = 120  # seconds without a byte after which a connection is given up
+PATIENCE = 120  # seconds without a byte after which a connection is closed
 PR_SET_PDEATHSIG = 1
 
 
 class Closed(Exception):
-    """The connection is at its end; what is to be said about that has been said."""
+    """The connection has ended, and the end is logged."""
 
 
 def error_body(code, more=""):
@@ -119,7 +119,7 @@ class Rule:
 
 
 class Plan:
-    """Which request meets which fault. Threads: any."""
+    """Chooses the fault of each request. Threads: any."""
 
     def __init__(self, rules, seed):
         self.rules = [Rule(rule) for rule in rules]
@@ -212,7 +212,7 @@ class Peer:
         self.buffer += data
 
     def until(self, mark):
-        """What comes before the mark, which is dropped."""
+        """Returns the bytes before the mark, and drops the mark."""
         while mark not in self.buffer:
             if len(self.buffer) > LIMIT_OF_HEAD:
                 raise Closed
@@ -224,7 +224,7 @@ class Peer:
         return Head(self.until(b"\r\n\r\n"))
 
     def body(self, head, to_the_end=False):
-        """The bytes after a head as they travel, in pieces; to_the_end: what has no length ends with the connection."""
+        """Yields the bytes after a head in pieces; to_the_end: a body without a length ends with the connection."""
         if "chunked" in head.field("transfer-encoding").lower():
             size = 1
             while size:
@@ -334,7 +334,7 @@ class Connection:
         except (ValueError, TypeError, AttributeError, re.error) as error:
             self.reply(400, f"{error}\n".encode())
 
-    # Answers of the proxy's own.
+    # Answers of the proxy.
 
     def reply(self, code, body, headers=None, body_follows=True):
         fields = {"Date": email.utils.formatdate(usegmt=True), "Content-Type": "application/xml",
@@ -345,7 +345,7 @@ class Connection:
         self.client.send(head.encode("latin-1") + (body if body_follows else b""))
 
     def swallow(self, head):
-        """Reads the body of a request that the real server shall not see."""
+        """Reads the body of a request that the real server must not get."""
         if head.field("expect").lower() == "100-continue":
             self.client.send(b"HTTP/1.1 100 Continue\r\n\r\n")
         for piece in self.client.body(head):
@@ -475,7 +475,7 @@ class Connection:
     # Requests that are carried out.
 
     def connect(self):
-        """The connection to the real server; a new one if that has closed the old."""
+        """Returns the connection to the real server; a new one if the server has closed the old one."""
         if self.server and self.server.readable(0):
             self.server.close()
             self.server = None
@@ -483,7 +483,7 @@ class Connection:
             self.server = Peer(socket.create_connection(self.proxy.upstream))
 
     def pass_on(self, head, fault):
-        """Sends the request to the real server. Returns the head of its reply, whose body is still to be read."""
+        """Sends the request to the real server. Returns the head of its reply, whose body is not read yet."""
         self.connect()
         waits = head.field("expect").lower() == "100-continue"
         if waits and fault["fault"] == "no_continue":
@@ -492,7 +492,7 @@ class Connection:
             self.server.send(head.bytes())
             reply = self.server.head()
             if reply.status != 100:
-                self.closing = True  # refused before the body, which the client may send all the same, or not
+                self.closing = True  # refused before the body, which the client may or may not send
                 return reply
             self.client.send(reply.bytes())
         else:
@@ -505,7 +505,7 @@ class Connection:
             self.entry["received"] += len(piece)
             try:
                 self.server.send(piece)
-            except OSError:  # it may have said why it does not take more
+            except OSError:  # it may have sent a reply before it closed
                 self.closing = True
                 break
         return self.final_head()
@@ -565,7 +565,7 @@ class Connection:
             raise Closed
 
     def send_until(self, pieces, at):
-        """Sends that many bytes of a body; what then remains of the piece is returned."""
+        """Sends that many bytes of a body; returns the rest of the last piece."""
         for piece in pieces:
             rest = at - self.entry["sent"]
             self.client.send(piece[:rest])
@@ -590,7 +590,7 @@ class Connection:
 
     def hurt_stall(self, pieces, fault):
         rest = self.send_until(pieces, fault["after"])
-        if self.client.readable(fault["seconds"]):  # it has gone, or asks something else
+        if self.client.readable(fault["seconds"]):  # it has closed, or sends another request
             raise Closed
         self.rest(rest, pieces)
 

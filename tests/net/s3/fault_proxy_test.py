@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The fault proxy commits what is planned, each time and nothing else: against a server of a few lines."""
+"""The fault proxy injects the planned faults and no others, in front of a minimal server."""
 import datetime
 import http.client
 import http.server
@@ -99,7 +99,7 @@ class FaultProxyTest(unittest.TestCase):
         return reply.status, reply.read(), reply
 
     def plan(self, *rules):
-        """The rules are in force, the log is empty, the client's connection is new and /b/k holds BODY."""
+        """Sets the rules, clears the log, opens a new connection and puts BODY at /b/k."""
         self.open()
         self.assertEqual(self.ask("POST", "/__plan", b"[]")[0], 200)
         self.assertEqual(self.ask("PUT", "/b/k", BODY)[0], 200)
@@ -155,7 +155,7 @@ class FaultProxyTest(unittest.TestCase):
         self.assertEqual(first, draw())
         self.assertTrue(30 < len(first) - first.count(404) < 90, first)
         self.assertTrue(10 < first.count(503) < 50, first)
-        self.assertNotEqual(first[:150], first[150:])  # a second try has a chance of its own
+        self.assertNotEqual(first[:150], first[150:])  # each attempt has its own probability
         self.proxy.seed = 6
         self.assertNotEqual(first, draw())
 

@@ -1,4 +1,4 @@
-// The proxy that commits faults before the real server of these tests, see fault_proxy.py.
+// The proxy that injects faults in front of the real server of these tests, see fault_proxy.py.
 #pragma once
 
 #include <httplib.h>
@@ -9,10 +9,10 @@
 #include <stdexcept>
 #include <string>
 
-/// Threads: any, but plan() while no request is under way.
+/// Controls the proxy. Threads: any, but plan() only while no request is in progress.
 class FaultProxy {
  public:
-  /// Throws: std::runtime_error where there is none.
+  /// Throws: std::runtime_error there is no proxy.
   FaultProxy() : endpoint(of("TENSORTAP_S3_FAULTY_ENDPOINT")), elsewhere(of("TENSORTAP_S3_ELSEWHERE")) {
     plan(nlohmann::json::array());
   }
@@ -25,14 +25,14 @@ class FaultProxy {
     }
   }
 
-  /// These rules from now on; the log is empty again.
+  /// Sets the rules and clears the log.
   void plan(const nlohmann::json& rules) { (void)ask("/__plan", rules.dump()); }
 
-  /// Every request since the plan, one that is still served too: method, target, connection, authorized, region, date,
-  /// elsewhere, fault, status, received, sent, ms.
+  /// Returns the requests since plan(), including those in progress: method, target, connection, authorized, region,
+  /// date, elsewhere, fault, status, received, sent, ms.
   [[nodiscard]] nlohmann::json requests() const { return log().at("requests"); }
 
-  /// How often a fault was committed since the plan.
+  /// Returns how often a fault was injected since plan().
   [[nodiscard]] int count(const std::string& fault) const { return log().at("counts").value(fault, 0); }
 
   const std::string endpoint;   ///< http://127.0.0.1:PORT, the server with faults

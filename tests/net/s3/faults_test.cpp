@@ -1,5 +1,4 @@
-// A bad network and a bad server, between the store and a real one: what is asked for happens, or an error says why it
-// does not, by the deadline.
+// A faulty network between the store and a real server: each call succeeds, or fails with a cause by its deadline.
 #include <algorithm>
 #include <atomic>
 #include <chrono>
@@ -32,8 +31,8 @@ namespace {
 
 constexpr auto deadline = 3s;
 
-/// How the server is reached through the proxy, by somebody in a hurry.
-S3Options hurried(const S3Server& server, const FaultProxy& faults) {
+/// Returns options with short timeouts, for the server behind the proxy.
+S3Options impatient(const S3Server& server, const FaultProxy& faults) {
   S3Options options = options_for(server);
   options.endpoint_url = faults.endpoint;
   options.deadline = deadline;
@@ -43,7 +42,7 @@ S3Options hurried(const S3Server& server, const FaultProxy& faults) {
   return options;
 }
 
-/// What `call` ends with, "" or the error's message; within the deadline and what a busy machine adds.
+/// Calls and returns "" or the message of the error. Checks the time, with a margin for a busy machine.
 template <class Call>
 std::string outcome(const Call& call) {
   const auto begin = Clock::now();
@@ -63,7 +62,7 @@ std::string outcome(const Call& call) {
 TEST_CASE("objects survive transient faults", "[net][faults][radosgw]") {
   const S3Server server = S3Server::from_environment();
   FaultProxy faults;
-  S3Store store("s3://" + make_bucket(server), hurried(server, faults));
+  S3Store store("s3://" + make_bucket(server), impatient(server, faults));
   const std::string content = conformance::noise(300'000);
   const std::vector<json> plans = {
       {{{"times", 4}, {"fault", "slow_down"}}},
@@ -100,7 +99,7 @@ TEST_CASE("objects survive transient faults", "[net][faults][radosgw]") {
 TEST_CASE("put with keep reports correctly whether it put the object", "[net][faults][radosgw]") {
   const S3Server server = S3Server::from_environment();
   FaultProxy faults;
-  S3Store store("s3://" + make_bucket(server), hurried(server, faults));
+  S3Store store("s3://" + make_bucket(server), impatient(server, faults));
   faults.plan({{{"method", "PUT"}, {"times", 2}, {"fault", "lost_reply"}}});
   CHECK(store.put("key", "mine", Sync::yes, IfExists::keep));
   faults.plan({{{"method", "PUT"}, {"times", 1}, {"fault", "lost_reply"}}});
@@ -111,7 +110,7 @@ TEST_CASE("put with keep reports correctly whether it put the object", "[net][fa
 TEST_CASE("multipart uploads complete or leave nothing", "[net][faults][radosgw]") {
   const S3Server server = S3Server::from_environment();
   FaultProxy faults;
-  S3Options options = hurried(server, faults);
+  S3Options options = impatient(server, faults);
   S3Store store("s3://" + make_bucket(server), options);
   const std::string content = conformance::noise(std::size_t{13} << 20);
   for (const json& plan : std::vector<json>{
@@ -141,7 +140,7 @@ TEST_CASE("permanent faults end by the deadline with an error that names the cau
   const S3Server server = S3Server::from_environment();
   FaultProxy faults;
   const std::string bucket = "s3://" + make_bucket(server);
-  S3Store store(bucket, hurried(server, faults));
+  S3Store store(bucket, impatient(server, faults));
   const auto list = [&] { return outcome([&] { (void)store.list(""); }); };
   const auto get = [&] { return outcome([&] { (void)store.get("key"); }); };
   store.put("key", conformance::noise(100'000));
@@ -178,11 +177,11 @@ TEST_CASE("permanent faults end by the deadline with an error that names the cau
 
 namespace {
 
-/// `count` operations of sixteen threads, every fifth request of which goes wrong. Prints what happened.
+/// Makes `count` operations in sixteen threads while every fifth request fails. Prints a summary.
 void check_storm(int count) {
   const S3Server server = S3Server::from_environment();
   FaultProxy faults;
-  S3Options options = hurried(server, faults);
+  S3Options options = impatient(server, faults);
   options.deadline = 2s;
   options.retry_budget = 1'000'000;
   options.retry.attempts = 20;
@@ -235,7 +234,7 @@ void check_storm(int count) {
 
 }  // namespace
 
-// TENSORTAP_STORM=10000 makes it a long one.
+// TENSORTAP_STORM=10000 makes it long.
 TEST_CASE("a storm of faults loses no object", "[net][faults][radosgw]") {
   const char* const count = std::getenv("TENSORTAP_STORM");
   check_storm(count == nullptr ? 600 : std::stoi(count));

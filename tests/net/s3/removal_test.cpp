@@ -42,7 +42,7 @@ TEST_CASE("a removal is repeated for objects with transient errors", "[net][remo
            "</Code><Message>why not</Message></Error></DeleteResult>";
   };
   script.then(204);  // "c\n", which XML cannot say
-  SECTION("it passes") {
+  SECTION("transient") {
     script.then(200, {}, failed("InternalError")).then(200, {}, failed("SlowDown")).then(200, {}, "<DeleteResult/>");
     store.remove_all(keys);
     REQUIRE(script.sent.size() == 4);
@@ -55,17 +55,17 @@ TEST_CASE("a removal is repeated for objects with transient errors", "[net][remo
     const Bytes body = bytes_of(script.sent[3].body);
     CHECK(script.sent[3].headers.at("content-md5") == md5_base64({&body, 1}));
   }
-  SECTION("it was not there") {
+  SECTION("did not exist") {
     script.then(200, {}, failed("NoSuchKey"));
     CHECK_NOTHROW(store.remove_all(keys));
   }
-  SECTION("it must not") {
+  SECTION("permanent") {
     script.then(200, {}, failed("AccessDenied"));
     CHECK_THROWS_WITH(store.remove_all(keys), contains("AccessDenied: why not"));
     CHECK(script.sent.size() == 2);
   }
-  SECTION("the reply is none") {
+  SECTION("the reply is malformed") {
     script.otherwise = [](const HttpRequest&) { return HttpReply{.status = 200, .body = "<html/>"}; };
-    CHECK_THROWS_WITH(store.remove_all(keys), contains("it is no DeleteResult"));
+    CHECK_THROWS_WITH(store.remove_all(keys), contains("its root is not DeleteResult"));
   }
 }

@@ -130,7 +130,7 @@ TEST_CASE("a claim is renewed while it lives and taken over after it expires", "
   CHECK(conformance::text(mine, "claim.smd").value_or("") != first);
   CHECK_FALSE(yours.claim("claim.smd", "you\n"));
 
-  // What a process that died has left: nobody renews it.
+  // The lease of a process that died: it is not renewed.
   const std::string left = conformance::text(mine, "claim.smd").value_or("");
   claim.reset();
   CHECK_FALSE(mine.get("claim.smd"));

@@ -1,4 +1,4 @@
-// A server that answers by a script, and a store that speaks to it, on a clock of its own.
+// A server that answers by a script, and options of a store that uses it, with a fake clock.
 #pragma once
 
 #include <chrono>
@@ -14,7 +14,7 @@
 
 #include <tensortap/net/s3/s3_store.hpp>
 
-/// What was sent.
+/// A request that was sent.
 struct Sent {
   std::string method;
   std::string target;
@@ -23,7 +23,7 @@ struct Sent {
   std::string body;
 };
 
-/// Replies one after the other; when there are none left, `otherwise` answers. Threads: any.
+/// Replies in order; then `otherwise` answers. Threads: any.
 struct Script {
   using Reply = std::function<tensortap::HttpReply(const tensortap::HttpRequest&)>;
 
@@ -67,7 +67,7 @@ struct Script {
   }
 };
 
-/// How a store speaks to `script`.
+/// Returns the options of a store that uses `script`.
 inline tensortap::S3Options options_for(Script& script) {
   return {.region = "us-east-1",
           .endpoint_url = "http://127.0.0.1:1",

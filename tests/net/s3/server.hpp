@@ -14,7 +14,7 @@ struct S3Server {
   std::string access_key;
   std::string secret_key;
 
-  /// Throws: std::runtime_error where a variable is missing.
+  /// Throws: std::runtime_error a variable is missing.
   static S3Server from_environment() {
     const auto of = [](const char* name) {
       const char* value = std::getenv(name);

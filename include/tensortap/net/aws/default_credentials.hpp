@@ -2,9 +2,8 @@
 // (which may run a credential_process), a web identity, the role of the container, the role of the machine.
 //
 //   tensortap::HttpClient client;
-//   const tensortap::CredentialsSource source =
-//       tensortap::default_credentials({.transport = [&](const tensortap::HttpRequest& request) { return
-//       client(request); }});
+//   const auto transport = [&client](const tensortap::HttpRequest& request) { return client(request); };
+//   const tensortap::Credentials credentials = tensortap::find_credentials({.transport = transport});
 #pragma once
 
 #include <tensortap/internal/config.hpp>

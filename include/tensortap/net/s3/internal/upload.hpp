@@ -1,5 +1,4 @@
-// Puts an object: whole, or in parallel parts if it is large. If a part fails for good, the upload ends and leaves
-// nothing.
+// Puts an object: whole, or in parallel parts if it is large. If a part fails for good, the upload is dropped.
 #pragma once
 
 #include <algorithm>

@@ -1,5 +1,5 @@
-// The XML of S3: parses the replies and writes the documents of requests. It expands only the five entities of XML
-// itself.
+// The XML of S3: parses the replies and writes the documents of requests. It expands only the five
+// predefined entities.
 #pragma once
 
 #include <charconv>
