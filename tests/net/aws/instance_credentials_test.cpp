@@ -101,8 +101,8 @@ TEST_CASE("a machine without a role has no credentials, and a malformed reply is
     return instance_credentials(world.options());
   };
   check_none(replaced("/token", replied(403)), "answered with status 403");
-  check_none(replaced("/token", replied(200)), "no session token");
-  check_none(replaced("/token", replied(200, "HIDDEN\r\nx: y")), "no session token");
+  check_none(replaced("/token", replied(200)), "malformed session token");
+  check_none(replaced("/token", replied(200, "HIDDEN\r\nx: y")), "malformed session token");
   check_none(replaced("security-credentials/", replied(404)), "this machine has no role");
   check_failed(replaced("security-credentials/", replied(500)), "answered with status 500");
   check_failed(replaced("security-credentials/", replied(200, "\n")), "has no name");

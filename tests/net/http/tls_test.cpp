@@ -11,6 +11,8 @@
 #include <thread>
 #include <vector>
 
+#include <tensortap/net/http/internal/connection.hpp>
+
 #include "catch.hpp"
 #include "net/http/certificates.hpp"
 #include "net/http/one_shot_server.hpp"

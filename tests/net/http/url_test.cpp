@@ -2,10 +2,11 @@
 
 #include <string>
 
+#include <tensortap/error.hpp>
+
 #include "catch.hpp"
 
 using namespace tensortap;
-using namespace tensortap::detail;
 
 TEST_CASE("a URL is parsed", "[net][url]") {
   const Url url = parse_url("HTTPS://S3.Example.com:8443/a%20b/c?list-type=2&prefix=x%2F#top");

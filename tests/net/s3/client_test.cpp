@@ -362,7 +362,7 @@ TEST_CASE("a whole object is requested without a range and continued with one", 
       if (!request.sink(reply, bytes_of("01"))) reply.body = "01";
       return reply;
     };
-    CHECK_THROWS_WITH(store.get("key"), contains("does not say what it is of"));
+    CHECK_THROWS_WITH(store.get("key"), contains("lacks the range, size or ETag of the object"));
   }
 }
 
@@ -439,7 +439,7 @@ TEST_CASE("malformed replies are failures", "[net][client]") {
     CHECK(script.sent.size() == 4);
   }
   SECTION("a reply without a size") {
-    CHECK_THAT(message([&] { (void)store.size("a"); }), contains("does not say how long"));
+    CHECK_THAT(message([&] { (void)store.size("a"); }), contains("has no size of the object"));
   }
 }
 
