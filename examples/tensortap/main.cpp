@@ -1,4 +1,4 @@
-// tensortap: looks into runs, ours and smdebug's; copies files to S3 and back.
+// The command-line tool: shows, checks and judges runs of tensortap and smdebug; copies files to S3 and back.
 #include <CLI/CLI.hpp>
 #include <cstdlib>
 #include <exception>
@@ -12,53 +12,51 @@
 
 int main(int argc, char** argv) {
   namespace command = tensortap_command;
-  CLI::App app("Looks into runs written by tensortap or smdebug; a run is a directory or s3://BUCKET/PREFIX.",
-               "tensortap");
+  CLI::App app("Shows runs of tensortap and smdebug. A run is a directory or s3://BUCKET/PREFIX.", "tensortap");
   app.set_version_flag("--version", std::string("tensortap ") + tensortap::version);
   app.require_subcommand(1);
   app.footer(
       "Examples:\n"
-      "  tensortap ls runs/42                        what is in it\n"
-      "  tensortap show runs/42 loss                 a tensor over its steps\n"
-      "  tensortap show runs/42 conv1.weight --step 500\n"
-      "  tensortap check runs/42 && echo sound       reads every record, verifies every checksum\n"
-      "  tensortap judge runs/42 --follow            do gradients vanish? says so while it trains\n"
-      "  tensortap dump runs/42 | python3 -m json.tool\n"
-      "  tensortap show s3://bucket/runs/42          wherever a run is named\n"
-      "  tensortap ls s3://bucket/runs/              objects, as awscli lists them\n"
-      "  tensortap sync checkpoints s3://bucket/42   what differs\n"
-      "  tensortap cp s3://bucket/42/metadata.json - to standard output");
+      "  tensortap show runs/42                    # the run, its collections and its tensors\n"
+      "  tensortap judge runs/42 --follow          # reports vanishing gradients while the training runs\n"
+      "  tensortap SUBCOMMAND --help               # options and examples of a subcommand");
 
-  // As awscli spells them; what opens a bucket finds them in the environment, where they win over what is there.
+  // The options have awscli's names. Each one sets an environment variable, which the S3 client reads, and removes
+  // those that would take precedence over it.
   const auto add_setting = [&](const char* option, const char* description, const char* variable,
-                               std::initializer_list<const char*> beaten) {
-    const auto set = [variable, beaten = std::vector<const char*>(beaten)](const std::string& value) {
-      for (const char* const other : beaten) ::unsetenv(other);
+                               std::initializer_list<const char*> overridden) {
+    const auto set = [variable, overridden = std::vector<const char*>(overridden)](const std::string& value) {
+      for (const char* const other : overridden) ::unsetenv(other);
       ::setenv(variable, value.c_str(), 1);
     };
     app.add_option_function<std::string>(option, set, description)->group("S3");
   };
-  add_setting("--endpoint-url", "of an S3 server other than AWS", "AWS_ENDPOINT_URL_S3",
+  add_setting("--endpoint-url", "URL of the S3 server; left out: that of AWS", "AWS_ENDPOINT_URL_S3",
               {"AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"});
-  add_setting("--region", "where the bucket is", "AWS_REGION", {});
-  add_setting("--profile", "whose credentials, of the files in ~/.aws", "AWS_PROFILE",
+  add_setting("--region", "region of the bucket", "AWS_REGION", {});
+  add_setting("--profile", "profile in ~/.aws whose credentials are used", "AWS_PROFILE",
               {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"});
-  add_setting("--ca-bundle", "whom to trust, a file", "AWS_CA_BUNDLE", {});
+  add_setting("--ca-bundle", "file with the trusted certificates", "AWS_CA_BUNDLE", {});
   app.fallthrough();
 
   std::string run;
   command::Show what;
   command::Judge how;
   std::int64_t step = 0;
-  const auto add = [&](const char* name, const char* description) {
+  const auto add = [&](const char* name, const char* description, const char* examples) {
     CLI::App* sub = app.add_subcommand(name, description);
+    sub->footer(std::string("Examples:\n") + examples);
+    return sub;
+  };
+  const auto add_for_run = [&](const char* name, const char* description, const char* examples) {
+    CLI::App* sub = add(name, description, examples);
     sub->add_option("RUN", run, "directory of the run, or s3://BUCKET/PREFIX")->required();
     return sub;
   };
   std::string from, to;
   command::Copy copying;
-  const auto add_copy = [&](const char* name, const char* description, const char* which) {
-    CLI::App* sub = app.add_subcommand(name, description);
+  const auto add_copy = [&](const char* name, const char* description, const char* which, const char* examples) {
+    CLI::App* sub = add(name, description, examples);
     sub->add_option("FROM", from, which)->required();
     sub->add_option("TO", to, which)->required();
     for (const bool wanted : {false, true})
@@ -67,41 +65,63 @@ int main(int argc, char** argv) {
              [&copying, wanted](const std::string& pattern) {
                copying.filters.push_back({pattern, wanted});
              },
-             wanted ? "but do copy these" : "leave out what this pattern matches; the last that does decides")
+             wanted ? "copy files that match this pattern"
+                    : "skip files that match this pattern; of several patterns that match, the last one decides")
           ->trigger_on_parse()
           ->take_last();
-    sub->add_flag("--dryrun", copying.dry_run, "only say what would be done");
-    sub->add_flag("--quiet", copying.quiet, "say nothing but what went wrong");
-    sub->add_option("--connections", copying.connections, "how many at once")->check(CLI::Range(1, 256));
+    sub->add_flag("--dryrun", copying.dry_run, "print what would be done, and do nothing");
+    sub->add_flag("--quiet", copying.quiet, "print errors only");
+    sub->add_option("--connections", copying.connections, "largest number of connections")->check(CLI::Range(1, 256));
     return sub;
   };
-  const CLI::App* dump = add("dump", "Everything in a run as JSON; elements as SHA-256 of their bytes.");
-  CLI::App* ls = app.add_subcommand("ls", "The run, its collections and its tensors; objects of a bucket.");
+  const CLI::App* dump =
+      add_for_run("dump", "Prints a whole run as JSON. Elements appear as the SHA-256 of their bytes.",
+                  "  tensortap dump runs/42 | python3 -m json.tool\n"
+                  "  tensortap dump s3://bucket/runs/42 > run.json");
+  CLI::App* ls = add("ls", "Lists the collections and tensors of a run, or the objects of a bucket.",
+                     "  tensortap ls runs/42                      # the run, its collections and its tensors\n"
+                     "  tensortap ls s3://bucket/runs/            # folders and objects, as awscli lists them\n"
+                     "  tensortap ls s3://bucket/runs/ --recursive");
   ls->add_option("PLACE", run, "directory of a run, or s3://BUCKET/PREFIX for the objects there")->required();
   bool recursive = false;
-  ls->add_flag("--recursive", recursive, "the objects of all folders");
-  CLI::App* cp = add_copy("cp", "A file to S3, or an object from there.", "a path, - or s3://BUCKET/KEY");
-  cp->add_flag("--recursive", copying.recursive, "all below a directory or a prefix");
-  CLI::App* sync = add_copy("sync", "Makes a directory and a prefix alike: copies what differs in size or time.",
-                            "a directory or s3://BUCKET/PREFIX");
-  sync->add_flag("--delete", copying.remove, "remove what is not at the source");
-  CLI::App* show = add("show", "A tensor over its steps, or its elements in one step.");
-  show->add_option("TENSOR", what.tensor, "name of the tensor; left out: the run, its collections and its tensors");
-  const CLI::Option* at = show->add_option("--step", step, "only this step: its reductions and elements");
-  show->add_option("--mode", what.mode, "count steps of this mode")
+  ls->add_flag("--recursive", recursive, "list the objects of all folders");
+  CLI::App* cp = add_copy("cp", "Copies a file to S3 or an object from S3.",
+                          "path, s3://BUCKET/KEY, or - for standard input or output",
+                          "  tensortap cp model.bin s3://bucket/models/\n"
+                          "  tensortap cp s3://bucket/42/metadata.json -  # to standard output\n"
+                          "  tensortap cp --recursive checkpoints s3://bucket/42 --exclude '*.tmp'");
+  cp->add_flag("--recursive", copying.recursive, "copy everything below a directory or a prefix");
+  CLI::App* sync = add_copy("sync", "Copies the files that differ in size or time between a directory and a prefix.",
+                            "directory or s3://BUCKET/PREFIX",
+                            "  tensortap sync checkpoints s3://bucket/42\n"
+                            "  tensortap sync s3://bucket/42 checkpoints --delete --dryrun");
+  sync->add_flag("--delete", copying.remove, "remove files that the source does not have");
+  CLI::App* show =
+      add_for_run("show", "Shows a run, a tensor over its steps, or a tensor in one step.",
+                  "  tensortap show runs/42                    # the run, its collections and its tensors\n"
+                  "  tensortap show runs/42 loss --mode EVAL   # minimum, mean and maximum in each step\n"
+                  "  tensortap show runs/42 conv1.weight --step 500 --all");
+  show->add_option("TENSOR", what.tensor, "name of a tensor; left out: the run, its collections and its tensors");
+  const CLI::Option* at = show->add_option("--step", step, "show the reductions and elements of this step");
+  show->add_option("--mode", what.mode, "count the steps of this mode")
       ->check(CLI::IsMember({"TRAIN", "EVAL", "PREDICT", "GLOBAL"}, CLI::ignore_case));
-  show->add_option("--worker", what.worker, "what this worker saved");
-  show->add_flag("--all", what.all, "all elements, however many");
+  show->add_option("--worker", what.worker, "show what this worker saved");
+  show->add_flag("--all", what.all, "show all elements, not only the first 100");
   const CLI::App* check =
-      add("check", "Reads every record and verifies every checksum; exit code 1 if something is damaged.");
-  CLI::App* judge = add("judge", "What a rule finds in the run; exit code 1 if it finds anything.");
-  judge->add_option("--rule", how.rule, "which rule")
+      add_for_run("check", "Reads every record and verifies every checksum. Exits with 1 if the run is damaged.",
+                  "  tensortap check runs/42 && echo sound\n"
+                  "  tensortap check s3://bucket/runs/42");
+  CLI::App* judge = add_for_run("judge", "Applies a rule to a run. Exits with 1 if the rule finds something.",
+                                "  tensortap judge runs/42 --threshold 1e-9\n"
+                                "  tensortap judge runs/42 --follow --timeout 3600\n"
+                                "  tensortap judge s3://bucket/runs/42 --follow --stop-file stop");
+  judge->add_option("--rule", how.rule, "name of the rule")
       ->check(CLI::IsMember({"vanishing_gradient"}))
       ->capture_default_str();
-  judge->add_option("--threshold", how.threshold, "mean magnitude below which a gradient has vanished")
+  judge->add_option("--threshold", how.threshold, "a gradient vanishes if its mean magnitude is below this")
       ->capture_default_str();
-  judge->add_flag("--follow", how.follow, "go on until the run has ended; it need not be there yet");
-  judge->add_option("--timeout", how.timeout, "but no longer than this many seconds")->check(CLI::NonNegativeNumber);
+  judge->add_flag("--follow", how.follow, "wait for the run and for its steps until it has ended");
+  judge->add_option("--timeout", how.timeout, "seconds to follow at most")->check(CLI::NonNegativeNumber);
   judge->add_option("--stop-file", how.stop_file, "create this file at the first finding");
   CLI11_PARSE(app, argc, argv);
 

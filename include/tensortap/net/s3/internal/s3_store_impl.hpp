@@ -96,7 +96,7 @@ inline bool is_key(std::string_view key) {
 }  // namespace s3
 
 TENSORTAP_INLINE bool register_s3() {
-  open_s3 = [](std::string_view address) -> std::shared_ptr<Store> { return std::make_shared<S3Store>(address); };
+  set_s3_opener([](std::string_view address) -> std::shared_ptr<Store> { return std::make_shared<S3Store>(address); });
   return true;
 }
 
