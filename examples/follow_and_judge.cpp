@@ -19,7 +19,7 @@ void train() {
   for (int i = 0; i < 20; ++i) {
     hook.begin_step();
     for (float& g : gradient) g *= 0.4F;
-    hook.save("weight.grad", gradient);
+    hook.save("gradient/weight", gradient);
     std::this_thread::sleep_for(20ms);
   }
   hook.close();

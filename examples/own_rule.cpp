@@ -16,7 +16,9 @@ struct LossDiverges {
   double last = std::nan("");
   int growing = 0;
 
-  std::vector<tt::Collection> required() const { return {{.name = "losses", .save = tt::every(1)}}; }
+  std::vector<tt::Collection> required() const {
+    return {{.name = "losses", .include_regex = "^loss$", .save = tt::every(1)}};
+  }
 
   std::optional<tt::Finding> operator()(const tt::StepView& step) {
     const auto loss = step.reduction("loss", tt::Reduction::mean);

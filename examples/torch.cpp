@@ -1,7 +1,8 @@
 // Taps a training with libtorch.
 //
 // save() takes a torch::Tensor in CPU memory, whatever its strides and element type are. A tensor on another device
-// must be copied to the CPU first; `due` tells whether the step needs it. The names are those of named_parameters().
+// must be copied to the CPU first; `due` tells whether the step needs it. The collections "weights" and "gradients"
+// have patterns of their own: names like "0.weight" and "gradient/0.weight".
 #include <torch/torch.h>
 
 #include <iostream>
@@ -18,7 +19,7 @@ int main() {
   const torch::Tensor input = torch::rand({64, 4}), target = input.sum(1, true);
 
   tt::Hook hook("runs/torch", {.collections = {
-                                   {.name = "losses", .save = tt::every(1)},
+                                   {.name = "losses", .include_regex = "loss$", .save = tt::every(1)},
                                    {.name = "weights", .save = tt::every(50)},
                                    {.name = "gradients", .save = tt::every(10), .reductions = {R::abs_mean, R::l2}},
                                }});
@@ -30,7 +31,7 @@ int main() {
     hook.save("loss", loss);
     for (const auto& parameter : model->named_parameters()) {
       if (hook.due("weights")) hook.save(parameter.key(), parameter.value().cpu());
-      if (hook.due("gradients")) hook.save(parameter.key() + ".grad", parameter.value().grad().cpu());
+      if (hook.due("gradients")) hook.save("gradient/" + parameter.key(), parameter.value().grad().cpu());
     }
     optimizer.step();
   }
