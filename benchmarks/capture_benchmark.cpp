@@ -1,5 +1,5 @@
-// What a hook costs the thread that trains, and how fast its files are written. Each number is a median; the files lie
-// in $TMPDIR, or else in /tmp.
+// Measures the time that a hook takes from the training thread, and the speed of writing its files. Each number is a
+// median. The files are in $TMPDIR or /tmp.
 //
 //   build/benchmarks/capture_benchmark --benchmark_filter=saved
 
@@ -32,7 +32,7 @@ thread_local std::uint64_t allocations = 0;  // of this thread, so far
 
 }  // namespace
 
-// Not inlined, or g++ sees free() in the place of operator delete and warns.
+// Not inlined: g++ would see free() instead of operator delete and warn.
 [[gnu::noinline]] void* operator new(std::size_t size) {
   ++allocations;
   if (void* const memory = std::malloc(std::max<std::size_t>(size, 1))) return memory;
@@ -52,7 +52,7 @@ constexpr std::size_t tensors_per_step = 100;
 constexpr std::size_t small_bytes = 4 << 10;
 constexpr int repetitions = 9;
 
-/// A new folder, which goes with this.
+/// A new directory, removed by the destructor.
 class Folder {
  public:
   Folder() : name_((fs::temp_directory_path() / "tensortap_benchmark_XXXXXX").string()) {
@@ -74,7 +74,7 @@ std::vector<std::string> tensor_names(std::size_t count) {
   return names;
 }
 
-/// Numbers as gradients are: small, of both signs, no two alike.
+/// Returns numbers like gradients: small, of both signs, all different.
 Tensor tensor_of(std::size_t bytes) {
   Tensor tensor(bytes / sizeof(float));
   float number = 0.5f;
@@ -99,15 +99,15 @@ double median(std::vector<double> numbers) {
   return *middle;
 }
 
-// In a step that is not saved.
+// A step that is not saved.
 
-/// Calls `save` of each of 100 tensors by turns, in a step of which none of them is due.
+/// Calls `save` for 100 tensors in turn, in a step that saves none of them.
 void save_each(benchmark::State& state, tt::HookOptions options) {
   const Folder folder;
   tt::Hook hook(folder.name(), std::move(options));
   const auto names = tensor_names(tensors_per_step);
   const Tensor tensor = tensor_of(small_bytes);
-  for (int step = 0; step < 2; ++step) {  // the first one is saved
+  for (int step = 0; step < 2; ++step) {  // the first step is saved
     hook.begin_step();
     for (const auto& name : names) hook.save(name, tensor);
   }
@@ -156,11 +156,11 @@ void begin_step_when_disabled(benchmark::State& state) {
   for (auto _ : state) hook.begin_step();
 }
 
-// In a step that is saved.
+// A step that is saved.
 
-/// Time of the training's thread per tensor: begins a step, saves 100 tensors, hands the step over. Outside of that
-/// time it is written by the other thread, while this one computes on, as in a training: a processor that has slept is
-/// slow.
+/// Measures the time of the training thread for each tensor: it begins a step, saves 100 tensors and hands the step
+/// over. Outside the measured time, the writer thread writes while this thread computes, as in a training: a processor
+/// that has slept is slow.
 void save_step(benchmark::State& state, tt::Reductions reductions) {
   const Folder folder;
   tt::HookOptions options = without_sync();
@@ -176,7 +176,7 @@ void save_step(benchmark::State& state, tt::Reductions reductions) {
   const auto save_all = [&] {
     hook.begin_step();
     for (std::size_t i = 0; i < names.size(); ++i) hook.save(names[i], tensors[i]);
-    hook.begin_step();  // not due, but it hands over the one before
+    hook.begin_step();  // saves nothing, but hands over the step before
   };
   for (int warm_up = 0; warm_up < 4; ++warm_up) {
     save_all();
@@ -215,7 +215,7 @@ void save_statistics(benchmark::State& state) {
 
 // Files.
 
-/// The same bytes in the same pieces as a program without a hook writes them: beside, and renamed at the end.
+/// Writes the same bytes in the same pieces without a hook: to a temporary file that is renamed at the end.
 void write_plainly(const std::string& path, std::span<const Tensor> tensors) {
   const std::string temporary = path + ".tmp";
   const int file = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
@@ -231,8 +231,8 @@ void write_plainly(const std::string& path, std::span<const Tensor> tensors) {
     throw std::runtime_error("write: " + path + ": failed; is the disk full?");
 }
 
-/// Saves steps and flushes them at the end, and writes the same plainly, by turns and in turns of order. Of one step
-/// nothing is written before all of it is copied; with several, a step is copied while the one before is written.
+/// Saves steps and flushes them, and writes the same bytes without a hook, in turns whose order alternates. The writer
+/// starts when a step is completely copied; with several steps, it writes one step while the next is copied.
 void write_steps(benchmark::State& state) {
   const auto tensor_bytes = static_cast<std::size_t>(state.range(0));
   const auto count = static_cast<std::size_t>(state.range(1));
@@ -285,7 +285,7 @@ void write_steps(benchmark::State& state) {
   state.SetLabel(tensor_bytes == 64 << 20 ? "ratio at least 0.8; smdebug 2e8 B/s" : "smdebug 2e8 B/s");
 }
 
-/// A line for each benchmark: the median of its repetitions, what it counted, and what to compare it with.
+/// Prints a line for each benchmark: the median of its repetitions, its counters, and the limit to compare with.
 class Table final : public benchmark::BenchmarkReporter {
  public:
   bool ReportContext(const Context&) override {
@@ -302,7 +302,7 @@ class Table final : public benchmark::BenchmarkReporter {
       if (run.repetitions > 1 && run.aggregate_name != "median") continue;
       std::ostringstream time, counted;
       const double nanoseconds = run.GetAdjustedRealTime() / benchmark::GetTimeUnitMultiplier(run.time_unit) * 1e9;
-      if (run.repetitions > 1)  // else it is a mean
+      if (run.repetitions > 1)  // otherwise the number is a mean
         time << std::fixed << std::setprecision(nanoseconds < 100 ? 1 : 0) << nanoseconds << " ns";
       counted << std::setprecision(3);
       for (const auto& [name, counter] : run.counters) counted << name << ' ' << counter.value << "  ";

@@ -1,5 +1,4 @@
-// Speeds over sizes as an SVG picture, on light and dark pages, without a library: both axes logarithmic, a panel for
-// each operation.
+// Draws speeds over sizes as SVG, for light and dark pages: both axes are logarithmic, each operation has a panel.
 //
 //   std::ofstream("speeds.svg") << chart::svg({{"l2 of float32", {{"ours", "#2a78d6", 2.5, {{16, 5.5}, {64, 21}}}}}});
 #pragma once
@@ -33,7 +32,7 @@ namespace detail {
 
 constexpr double width = 560, height = 400, left = 48, right = 410, top = 40, bottom = 356;
 
-/// Where numbers lie: [low, high] in powers of ten or two on [from, to] in the picture.
+/// A logarithmic axis: maps [low, high] to [from, to] in the picture.
 struct Axis {
   double low, high, from, to;
   double operator()(double power) const { return from + (power - low) / (high - low) * (to - from); }
@@ -88,7 +87,7 @@ inline void draw(std::ostream& out, const Panel& panel) {
     out << "'/>\n";
     labels.push_back({y(std::log10(line.points.back().speed)), &line});
   }
-  // Names stand at the ends of their lines, moved apart where these are close.
+  // Names are at the ends of their lines, moved apart where the ends are close.
   constexpr double apart = 14;
   std::sort(labels.begin(), labels.end(), [](const Label& a, const Label& b) { return a.y < b.y; });
   for (std::size_t i = 1; i < labels.size(); ++i) labels[i].y = std::max(labels[i].y, labels[i - 1].y + apart);

@@ -1,6 +1,6 @@
-// From the notice that the machine goes until all that is queued is durable: 1 GiB of steps in a hook's queue, against
-// the bare transfer of the same objects. Both take turns; the store is a directory, or a bucket.
-// usage: notice ADDRESS [PAIRS [MIB_PER_STEP]]
+// Measures the time from an interruption notice until the queue of a hook (1 GiB of steps) is durable, against the
+// plain transfer of the same objects. Both take turns. The store is a directory or a bucket. usage: notice ADDRESS
+// [PAIRS [MIB_PER_STEP]]
 //        tests/net/s3/radosgw run -- sh -c 'build/benchmarks/notice s3://$TENSORTAP_S3_BUCKET/notice'
 #include <algorithm>
 #include <chrono>
@@ -34,7 +34,7 @@ double seconds(const Call& call) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
 }
 
-/// Writes nothing until it may.
+/// A store that blocks all writes until it is opened.
 class Gate final : public ForwardingStore {
  public:
   using ForwardingStore::ForwardingStore;
@@ -52,7 +52,7 @@ class Gate final : public ForwardingStore {
   std::shared_future<void> opened_ = opening_.get_future().share();
 };
 
-/// Seconds until the queue of a hook is durable.
+/// Returns the seconds until the queue of a hook is durable.
 double of_hook(const std::shared_ptr<tt::Store>& store, std::span<const float> tensor) {
   const auto gate = std::make_shared<Gate>(store);
   tt::Hook hook(gate, {.save = tt::every(1), .durability = tt::Durability::step, .queue_bytes = 2 * queued});
@@ -66,7 +66,7 @@ double of_hook(const std::shared_ptr<tt::Store>& store, std::span<const float> t
   });
 }
 
-/// Seconds that the same objects take without a hook.
+/// Returns the seconds for the same objects without a hook.
 double of_transfer(tt::Store& store, const std::vector<tt::ObjectInfo>& objects, std::string_view bytes) {
   return seconds([&] {
     std::vector<std::string> keys(objects.size());

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What the statistics of reduce_benchmark cost in numpy: prints lines "NAME NANOSECONDS ERROR" for its --also."""
+"""Measures the statistics of reduce_benchmark in numpy: prints lines "NAME NANOSECONDS ERROR" for its --also."""
 import time
 
 import numpy
@@ -8,7 +8,7 @@ ROUNDS = 5
 
 
 def statistics(x):
-    """The standard set; l2, l1, sum and variance of it are returned."""
+    """Computes all statistics; returns l2, l1, sum and variance."""
     magnitudes = numpy.abs(x)
     x.min(), x.max(), x.mean(), x.std()
     magnitudes.min(), magnitudes.max(), magnitudes.mean(), magnitudes.std(), magnitudes.var()
@@ -17,7 +17,7 @@ def statistics(x):
 
 
 def error(x):
-    """The largest relative error of what is returned; that of the sum relative to the sum of magnitudes."""
+    """Returns the largest relative error; that of a sum is relative to the sum of magnitudes."""
     exact = x.astype(numpy.longdouble)
     truth = numpy.sqrt((exact * exact).sum()), abs(exact).sum(), exact.sum(), exact.var()
     scales = truth[0], truth[1], truth[1], truth[3]
@@ -25,7 +25,7 @@ def error(x):
 
 
 def nanoseconds(f, x):
-    """The median of a call, in time of the processor."""
+    """Returns the median processor time of a call."""
     start = time.thread_time_ns()
     f(x)
     calls = 1 + 1_000_000 // max(time.thread_time_ns() - start, 1)

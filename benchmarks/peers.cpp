@@ -29,7 +29,7 @@
 namespace peers {
 namespace {
 
-// Element types without a name in the language.
+// Element types that C++ has no name for.
 struct Half {
   std::uint16_t bits;
 };
@@ -54,7 +54,7 @@ const char* name_of() {
                                      : "u8";
 }
 
-/// Has the compiler work out a number that nobody looks at.
+/// Makes the compiler compute a number that is not used.
 template <class T>
 void keep(const T& value) {
   asm volatile("" : : "m"(value));
@@ -62,7 +62,7 @@ void keep(const T& value) {
 
 class List {
  public:
-  /// `f(elements, count)` finds the values.
+  /// Adds a peer whose `f(elements, count)` returns the values.
   template <class T, class F>
   void add(const char* operation, const char* name, F f) {
     peers.push_back({operation, name_of<T>(), name, [f](Pieces pieces) -> Run {
@@ -72,7 +72,7 @@ class List {
                      }});
   }
 
-  /// `f(elements, count)` is a norm; of many tensors, that of their norms.
+  /// Adds a peer whose `f(elements, count)` returns a norm. The norm of many tensors is that of their norms.
   template <class T, class F>
   void add_norm(const char* name, F f) {
     add<T>("l2", name, [f](const T* x, std::size_t n) { return Values{static_cast<double>(f(x, n))}; });
@@ -91,7 +91,7 @@ class List {
   std::vector<Peer> peers;
 };
 
-// Plain reads: each byte comes into a register, and nothing is done with it.
+// Plain reads: load each byte into a register and ignore it.
 
 #if defined(__AVX512F__)
 constexpr std::size_t widest = 64;
@@ -112,8 +112,7 @@ inline void read_at(const std::byte* p) {
   asm volatile("" : : PEERS_REGISTER(*reinterpret_cast<const Vector*>(p)));
 }
 
-/// In registers of `width` bytes. Asks for what is `ahead` bytes further to come into the L2 cache; reads in several
-/// places by turns.
+/// Reads registers of `width` bytes, in several places in turn. Prefetches the bytes `ahead` into the L2 cache.
 template <std::size_t width, std::size_t ahead = 0, std::size_t places = 1>
 void read(const std::byte* p, std::size_t bytes) {
   constexpr std::size_t row = 512;
@@ -134,7 +133,7 @@ void read(const std::byte* p, std::size_t bytes) {
 
 using Read = void (*)(const std::byte*, std::size_t);
 
-/// Reads a part with a second thread, which waits where it is not needed.
+/// Reads a part with a second thread, which waits between calls.
 class TwoThreads {
  public:
   explicit TwoThreads(Read read) : read_(read), second_([this](const std::stop_token& stop) { work(stop); }) {}
@@ -203,7 +202,7 @@ void add_reads(List& list) {
   }
 }
 
-// Plain loops, which add up in double.
+// Plain loops that add in double.
 
 template <class T>
 void add_std(List& list) {
@@ -273,7 +272,7 @@ void add_openblas(List& list) {
   list.add_norm<double>("openblas_ddot", [](const double* x, std::size_t n) {
     return std::sqrt(cblas_ddot(static_cast<blasint>(n), x, 1, x, 1));
   });
-  // As far as it goes: it counts nothing, and has no second pass for a variance.
+  // The part that the library offers: no counts, and no second pass for a variance.
   list.add<float>("statistics", "openblas", [](const float* x, std::size_t size) -> Values {
     const auto n = static_cast<blasint>(size);
     const auto count = static_cast<double>(size);
@@ -286,7 +285,7 @@ void add_openblas(List& list) {
 #endif
 
 #if PEERS_EIGEN
-/// The statistics of the coefficients, which are summed up in Sum.
+/// Returns the statistics of the coefficients, with sums in Sum.
 template <class Sum, class Map>
 Values eigen_statistics(const Map& x) {
   const auto n = static_cast<Sum>(x.size());
@@ -298,7 +297,7 @@ Values eigen_statistics(const Map& x) {
   return {std::sqrt(squares), l1, sum, (wide - sum / n).square().sum() / n};
 }
 
-/// Of elements T, which Eigen calls Scalar.
+/// The peers for elements of type T, which Eigen calls Scalar.
 template <class T, class Scalar>
 void add_eigen(List& list) {
   const auto vector = [](const T* x, std::size_t n) {
@@ -324,7 +323,7 @@ void add_eigen(List& list) {
 #endif
 
 #if PEERS_XTENSOR
-/// Adds up in Sum.
+/// The peers that add in Sum.
 template <class T, class Sum>
 void add_xtensor(List& list, const char* name) {
   const auto adapt = [](const T* x, std::size_t n) {

@@ -1,11 +1,11 @@
-// Reductions and checksums beside their peers and beside the mere read of the memory.
+// Measures reductions and checksums against their peers and against plain reads of the memory.
 //
 //   reduce_benchmark [OPTION OF GOOGLE BENCHMARK...]    measures <operation>/<dtype>/<implementation>/<elements>
-//   reduce_benchmark --ratios[=REGEX]                   measures implementations by turns and prints one table of
-//                                                       ratios, of the workloads <operation>/<dtype>/<elements> in
-//                                                       which the pattern is found
-//                    --also=FILE                        with what others measured: lines "NAME NANOSECONDS ERROR"
-//                    --chart=FILE                       and draws the speeds as SVG
+//   reduce_benchmark --ratios[=REGEX]                   measures the implementations in turns and prints a table of
+//                                                       ratios for the workloads <operation>/<dtype>/<elements> that
+//                                                       match the pattern
+//                    --also=FILE                        adds results from a file of lines "NAME NANOSECONDS ERROR"
+//                    --chart=FILE                       draws the speeds as SVG
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -45,10 +45,10 @@ using peers::Values;
 constexpr std::size_t most_elements = std::size_t{1} << 26;
 constexpr std::size_t elements_for_accuracy = std::size_t{1} << 24;
 constexpr std::size_t rounds = 15;
-constexpr double least_seconds = 1e-3;  // of a round; faster operations are repeated in it
+constexpr double least_seconds = 1e-3;  // of a round; faster operations are repeated
 constexpr std::size_t rounds_if_slow = 3;
 constexpr double slow_seconds = 0.1;
-constexpr double equally_accurate = 1e-11;  // as of sums in double, one after the other
+constexpr double equally_accurate = 1e-11;  // the error of sequential sums in double
 
 double median(std::vector<double> numbers) {
   const auto middle = numbers.begin() + static_cast<std::ptrdiff_t>(numbers.size() / 2);
@@ -56,11 +56,11 @@ double median(std::vector<double> numbers) {
   return *middle;
 }
 
-// What is measured.
+// Workloads.
 
 struct Workload {
   std::string operation, dtype;
-  std::size_t tensors, elements;  // in each of them
+  std::size_t tensors, elements;  // of each tensor
 
   std::string size() const { return (tensors > 1 ? std::to_string(tensors) + "x" : "") + std::to_string(elements); }
   std::string name() const { return operation + '/' + dtype + '/' + size(); }
@@ -68,7 +68,7 @@ struct Workload {
     return operation + '/' + dtype + '/' + implementation + '/' + size();
   }
   bool has_two_threads() const { return operation.ends_with("_2_threads"); }
-  /// The same with as many elements as accuracy is a question of.
+  /// Returns the workload with the number of elements at which the accuracy is measured.
   Workload for_accuracy() const {
     Workload w = *this;
     if (tensors == 1) w.elements = elements_for_accuracy;
@@ -93,8 +93,8 @@ std::vector<Workload> workloads() {
   return all;
 }
 
-/// Almost normal, with mean 0 and variance 1: twelve integers of 16 bits, added up, so that they are the same numbers
-/// everywhere. Divided by a prime: with few bits in their squares, all sums of these would be rounded the same way.
+/// Returns almost normal numbers with mean 0 and variance 1: sums of twelve 16-bit integers, which are the same on
+/// every machine, divided by a prime: if their squares had few bits, all sums would be rounded the same way.
 double normal(std::uint64_t i) {
   std::int64_t sum = -6 * 65535;
   for (std::uint64_t word = 3 * i; word < 3 * i + 3; ++word) {
@@ -118,7 +118,7 @@ T element(double value) {
   }
 }
 
-/// Normals; for products, numbers near 1. From the first on in cache lines, and in memory for good.
+/// Returns normal numbers, or numbers near 1 for products, aligned to cache lines. Keeps them until the program ends.
 template <class T, bool near_one>
 const T* elements() {
   static const T* const made = [] {
@@ -140,7 +140,7 @@ auto with_type(const std::string& dtype, F&& f) {
   return f(std::uint8_t{});
 }
 
-/// The tensors, each of which begins in a cache line of its own.
+/// The tensors; each one begins at a cache line.
 std::vector<Piece> pieces_of(const Workload& w) {
   return with_type(w.dtype, [&]<class T>(T) {
     const T* const first = w.operation == "prod" ? elements<T, true>() : elements<T, false>();
@@ -152,7 +152,7 @@ std::vector<Piece> pieces_of(const Workload& w) {
   });
 }
 
-// Ours.
+// The implementations of tensortap.
 
 template <class T>
 Run ours(const std::string& operation, Pieces pieces) {
@@ -186,7 +186,7 @@ struct Implementation {
   bool is_peer() const { return !is_ours() && !is_read(); }
 };
 
-/// Ours first.
+/// Returns all implementations, those of tensortap first.
 std::vector<Implementation> implementations_of(const Workload& w) {
   static const auto peers = peers::all();
   const auto prepare = [w](Pieces pieces) {
@@ -203,9 +203,9 @@ std::vector<Implementation> implementations_of(const Workload& w) {
   return all;
 }
 
-// How accurate it is.
+// Accuracy.
 
-/// The values in long double, which is accurate to 1e-16 here.
+/// Returns the values in long double, accurate to 1e-16 here.
 std::array<long double, 4> reference(const Workload& w, Pieces pieces) {
   return with_type(w.dtype, [&]<class T>(T) -> std::array<long double, 4> {
     if constexpr (std::is_integral_v<T>) {  // crc32c, bit by bit
@@ -233,7 +233,7 @@ std::array<long double, 4> reference(const Workload& w, Pieces pieces) {
   });
 }
 
-/// The largest relative error of the values; that of a sum relative to the sum of magnitudes.
+/// Returns the largest relative error of the values; that of a sum is relative to the sum of magnitudes.
 double error(const Values& values, const std::array<long double, 4>& truth) {
   long double most = 0;
   for (std::size_t i = 0; i < values.size(); ++i) {
@@ -243,7 +243,7 @@ double error(const Values& values, const std::array<long double, 4>& truth) {
   return static_cast<double>(most);
 }
 
-/// Of each implementation, found once for all sizes.
+/// The error of each implementation, measured once for all sizes.
 const std::map<std::string, double>& errors_of(const Workload& workload) {
   static std::map<std::string, std::map<std::string, double>> found;
   const Workload w = workload.for_accuracy();
@@ -260,7 +260,7 @@ const std::map<std::string, double>& errors_of(const Workload& workload) {
   return errors;
 }
 
-// How fast it is.
+// Speed.
 
 struct Measured {
   Implementation implementation;
@@ -272,18 +272,18 @@ struct Measured {
   double time() const { return median(seconds); }
 };
 
-/// Of this thread on its processor, which other programs do not lengthen; where a second one works too, of the world.
+/// Returns the processor time of this thread, which other programs do not change; with a second thread, the wall time.
 double seconds(bool two_threads) {
   timespec now{};
   ::clock_gettime(two_threads ? CLOCK_MONOTONIC : CLOCK_THREAD_CPUTIME_ID, &now);
   return static_cast<double>(now.tv_sec) + static_cast<double>(now.tv_nsec) * 1e-9;
 }
 
-/// Seconds of a call.
+/// Returns the seconds of a call.
 double time_of(const Measured& m, bool two_threads) {
   std::optional<tt::ScopedIsa> isa;
   if (m.implementation.isa) isa.emplace(*m.implementation.isa);
-  m.run();  // each finds the caches as it leaves them
+  m.run();  // warms the caches
   const double start = seconds(two_threads);
   for (std::size_t call = 0; call < m.calls; ++call) {
     auto values = m.run();
@@ -293,7 +293,7 @@ double time_of(const Measured& m, bool two_threads) {
   return (seconds(two_threads) - start) / static_cast<double>(m.calls);
 }
 
-/// All implementations by turns in each round, so that noise meets all alike, in ever another order.
+/// Measures all implementations in each round, in changing order, so that noise affects all of them alike.
 std::vector<Measured> measure(const Workload& w) {
   const auto pieces = pieces_of(w);
   std::vector<Measured> all;
@@ -316,7 +316,7 @@ std::vector<Measured> measure(const Workload& w) {
   return all;
 }
 
-/// How many times as fast as another one.
+/// Returns the ratio of two speeds.
 double ratio(const Measured& ours, const Measured& other) {
   std::vector<double> ratios;
   for (std::size_t round = 0; round < std::min(ours.seconds.size(), other.seconds.size()); ++round)
@@ -324,7 +324,7 @@ double ratio(const Measured& ours, const Measured& other) {
   return median(ratios);
 }
 
-/// The fastest of those that are meant.
+/// Returns the fastest of the selected implementations.
 template <class Meant>
 const Measured* fastest(const std::vector<Measured>& all, Meant&& meant) {
   const Measured* best = nullptr;
@@ -337,7 +337,7 @@ const Measured* fastest_read(const std::vector<Measured>& all) {
   return fastest(all, [](const Measured& m) { return m.implementation.is_read(); });
 }
 
-/// What others measured.
+/// The results of other programs.
 std::vector<Measured> also_measured(const std::string& file, const Workload& w) {
   std::vector<Measured> all;
   std::ifstream in(file);
@@ -351,7 +351,7 @@ std::vector<Measured> also_measured(const std::string& file, const Workload& w) 
   return all;
 }
 
-// What is shown.
+// Output.
 
 std::string text(const char* format, double number) {
   std::array<char, 32> out{};
@@ -414,7 +414,7 @@ void ratios_row(const Workload& w, const std::vector<Measured>& all) {
   row(cells);
 }
 
-/// All others, where accuracy was looked at.
+/// Returns all others, if the accuracy was measured.
 void other_rows(const Workload& w, const std::vector<Measured>& all) {
   for (const Measured& m : all)
     if (m.implementation.is_peer() || &m == fastest_read(all))
@@ -422,9 +422,10 @@ void other_rows(const Workload& w, const std::vector<Measured>& all) {
            text("%.1f", gigabytes_per_second(w, m)), text("%6.2f", ratio(all.front(), m)), text("%.1e", m.error)});
 }
 
-/// A color for each library.
+/// Returns the color of a library.
 const char* color_of(const Implementation& i) {
-  constexpr std::array ours = {"#9bbce8", "#2a78d6", "#7aa9e6", "#5090e0", "#2a78d6"};  // as the instruction sets
+  constexpr std::array ours = {"#9bbce8", "#2a78d6", "#7aa9e6", "#5090e0",
+                               "#2a78d6"};  // in the order of the instruction sets
   constexpr std::array others = {"#eb6834", "#1baf7a", "#e87ba4", "#eda100", "#8a6d3b", "#8e5fd0"};
   static std::vector<std::string> libraries;
   if (i.is_read()) return "#888";
@@ -436,7 +437,7 @@ const char* color_of(const Implementation& i) {
   return others[index % others.size()];
 }
 
-/// Adds to the lines of a panel what was measured of one size.
+/// Adds the results of one size to the lines of a panel.
 void plot(chart::Panel& panel, const Workload& w, const std::vector<Measured>& all) {
   const auto add = [&](const std::string& name, double width, const Measured& m) {
     auto line = std::find_if(panel.lines.begin(), panel.lines.end(), [&](const auto& l) { return l.name == name; });

@@ -1,4 +1,4 @@
-// Files to a bucket and back, as `bash benchmarks/s3` measures it against other clients.
+// Copies files to a bucket or back; `benchmarks/s3` compares it with other clients.
 // usage: s3_transfer put|get s3://BUCKET/PREFIX FOLDER CONNECTIONS
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -19,7 +19,7 @@ namespace tt = tensortap;
 
 namespace {
 
-/// A file in memory for as long as this lives.
+/// A file that is mapped into memory.
 class MappedFile {
  public:
   explicit MappedFile(const std::filesystem::path& path) : size_(std::filesystem::file_size(path)) {
@@ -37,7 +37,7 @@ class MappedFile {
 
   [[nodiscard]] tt::Bytes bytes() const { return {static_cast<const std::byte*>(data_), size_}; }
 
-  /// Takes the whole pages of `bytes` out of memory.
+  /// Releases the memory of the whole pages in `bytes`.
   static void drop(tt::Bytes bytes) {
     const auto page = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
     const auto begin = (reinterpret_cast<std::uintptr_t>(bytes.data()) + page - 1) / page * page;

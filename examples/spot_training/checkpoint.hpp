@@ -1,5 +1,5 @@
-// A checkpoint is one file: eight letters, a version, sections of bytes each behind its size, a checksum of all that.
-// Numbers as this machine keeps them, which is little-endian, as is every machine tensortap runs on.
+// A checkpoint is one file: eight letters, a version, sections of bytes with their sizes, and a checksum of all of it.
+// Numbers are little-endian.
 #pragma once
 
 #include <array>
@@ -34,7 +34,7 @@ class CheckpointWriter {
     add(std::string_view(reinterpret_cast<const char*>(numbers.data()), numbers.size_bytes()));
   }
 
-  /// All of it; nothing can be added any more.
+  /// Returns the whole checkpoint. Call it last.
   std::string finish() && {
     append(crc32_z(0, reinterpret_cast<const Bytef*>(bytes_.data()), bytes_.size()));
     return std::move(bytes_);
@@ -46,18 +46,18 @@ class CheckpointWriter {
   std::string bytes_;
 };
 
-/// Gives the sections back, in the order in which they were added.
+/// Reads the sections in the order in which they were added.
 /// Lifetime: the bytes are borrowed.
 class CheckpointReader {
  public:
-  /// `path` is for messages. Throws, as does all below: std::runtime_error if something is not as it was written.
+  /// `path` appears in messages. Throws, as all functions below: std::runtime_error if the bytes are damaged.
   CheckpointReader(std::string_view bytes, std::filesystem::path path) : rest_(bytes), path_(std::move(path)) {
     constexpr std::size_t crc_size = sizeof(std::uint64_t);
     if (!bytes.starts_with(checkpoint_magic)) fail("it is no checkpoint", "name another file");
     take(checkpoint_magic.size());
     if (const std::uint64_t version = number(); version != checkpoint_version)
       fail("it has version " + std::to_string(version) + ", not " + std::to_string(checkpoint_version),
-           "go on with the program that wrote it");
+           "continue with the program that wrote it");
     if (rest_.size() < crc_size) fail_as_damaged();
     const std::string_view content = bytes.substr(0, bytes.size() - crc_size);
     std::uint64_t crc = 0;
@@ -68,7 +68,7 @@ class CheckpointReader {
 
   std::string_view section() { return take(number()); }
 
-  /// A section that has exactly the size of `numbers`.
+  /// Reads a section of exactly the size of `numbers`.
   template <class Number>
   void read(std::span<Number> numbers) {
     const std::string_view bytes = section();
@@ -88,7 +88,7 @@ class CheckpointReader {
   }
 
  private:
-  [[noreturn]] void fail_as_damaged() const { fail("damaged or cut short", "go on from an earlier checkpoint"); }
+  [[noreturn]] void fail_as_damaged() const { fail("damaged or cut short", "continue from an earlier checkpoint"); }
 
   std::string_view take(std::uint64_t size) {
     if (size > rest_.size()) fail_as_damaged();

@@ -1,4 +1,4 @@
-// Where checkpoints lie: in a directory of this machine, and where they outlive it.
+// The places of checkpoints: a directory of this machine, and a store that outlives it.
 #pragma once
 
 #include <cstdint>
@@ -22,14 +22,14 @@ namespace tt = tensortap;
 inline std::string read_file(const std::filesystem::path& path) {
   std::ifstream file(path, std::ios::binary);
   std::string bytes((std::istreambuf_iterator<char>(file)), {});
-  if (!file) fail_to_read(path, "cannot be read", "check that it is there, and whose it is");
+  if (!file) fail_to_read(path, "cannot be read", "check that it exists, and its permissions");
   return bytes;
 }
 
-/// Each checkpoint has a name of its own; the last two are kept, so that one is whole at every moment.
+/// Each checkpoint has a name of its own. The last two are kept, so that one is complete at every moment.
 class CheckpointPlaces {
  public:
-  /// Brings into the directory what is in the durable place, if there is one. Throws: that cannot be done.
+  /// Restores the directory from the durable store, if there is one. Throws: the restore failed.
   CheckpointPlaces(std::filesystem::path directory, std::shared_ptr<tt::Store> durable)
       : directory_(std::move(directory)) {
     if (!durable) return;
@@ -37,17 +37,16 @@ class CheckpointPlaces {
     sync_->restore();
   }
 
-  /// `options` for a hook whose commits return when the checkpoint is safe in both.
+  /// Returns `options` for a hook whose commits return when the checkpoint is durable in both places.
   tt::HookOptions attach(tt::HookOptions options) const {
     options.checkpoint_dir = directory_.string();
     return sync_ ? sync_->attach(std::move(options)) : options;
   }
 
-  /// Training goes on from this one.
-  void go_on_from(const std::filesystem::path& checkpoint) { last_ = checkpoint.filename().string(); }
+  /// Sets the checkpoint from which the training continues.
+  void continue_from(const std::filesystem::path& checkpoint) { last_ = checkpoint.filename().string(); }
 
-  /// The path of the new checkpoint, made of what has been learnt up to and with `global_step`; to be committed. Those
-  /// before the last one go.
+  /// Writes the checkpoint of `global_step` and returns its path, for commit(). Removes all but the last one before it.
   std::string write(std::int64_t global_step, std::string_view bytes) {
     const auto here = tt::open_store(directory_.string());
     for (const tt::ObjectInfo& object : here->list(""))

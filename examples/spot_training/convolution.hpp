@@ -10,7 +10,7 @@
 
 namespace spot_training {
 
-/// A gradient is a Convolution too: it has the shape of what it is the gradient of.
+/// Parameters of the layer. Their gradient is a Convolution too.
 struct Convolution {
   Convolution(std::size_t in_channels, std::size_t out_channels, std::size_t kernel)
       : weight(zeros<4>({out_channels, in_channels, kernel, kernel})), bias(zeros<1>({out_channels})) {}
@@ -43,7 +43,8 @@ struct Convolution {
     }
   }
 
-  /// The gradient of the loss by the input; apart from backward, as the first layer of a network has no use for it.
+  /// Returns the gradient of the loss by the input. It is not part of backward, because the first layer does not need
+  /// it.
   Tensor<4> input_gradient(const Tensor<4>& output_gradient) const {
     const std::size_t height = output_gradient.shape(2), width = output_gradient.shape(3), pixels = height * width;
     Tensor<4> result =
@@ -67,8 +68,8 @@ struct Convolution {
   std::size_t patch_size() const { return weight.size() / channels(); }
   Matrix<const float> weights() const { return {weight.data(), channels(), patch_size()}; }
 
-  /// Calls `visit(first pixel, first element of the patches, length)` for each run of pixels of an image that lie side
-  /// by side in the patches: a matrix with a row per (channel, y, x) of the kernel, a column per pixel of the output.
+  /// Calls `visit(first pixel, first element of the patches, length)` for each sequence of pixels that is contiguous in
+  /// the patches: a matrix with a row for each (channel, y, x) of the kernel and a column for each pixel of the output.
   template <class Visit>
   void for_each_run(const Tensor<4>& images, const Visit& visit) const {
     const std::size_t height = images.shape(2), width = images.shape(3);
@@ -88,7 +89,7 @@ struct Convolution {
     });
   }
 
-  /// The transpose of gather: a pixel gets the sum of all places it was copied to.
+  /// The transpose of gather: adds to each pixel all elements it was copied to.
   void scatter(const std::vector<float>& patches, Tensor<4>& images, std::size_t image) const {
     float* const to = &images(image, 0, 0, 0);
     for_each_run(images, [&](std::size_t pixel, std::size_t patch, std::size_t length) {

@@ -9,7 +9,7 @@
 
 namespace spot_training {
 
-/// A gradient is a Dense too: it has the shape of what it is the gradient of.
+/// Parameters of the layer. Their gradient is a Dense too.
 struct Dense {
   Dense(std::size_t inputs, std::size_t outputs) : weight(zeros<2>({inputs, outputs})), bias(zeros<1>({outputs})) {}
 
@@ -29,7 +29,7 @@ struct Dense {
         gradient.bias(output) += output_gradient(image, output);
   }
 
-  /// The gradient of the loss by the input.
+  /// Returns the gradient of the loss by the input.
   Tensor<2> input_gradient(const Tensor<2>& output_gradient) const {
     Tensor<2> result = zeros<2>({output_gradient.shape(0), weight.shape(0)});
     add_product(matrix(result), matrix(output_gradient), matrix(weight).transposed());

@@ -23,7 +23,7 @@ struct Batch {
 
 class FashionMnist {
  public:
-  /// `part` is "train" or "t10k", as in the names of the files.
+  /// Reads the files of `part`: "train" or "t10k".
   /// Throws: std::runtime_error if the files are missing, damaged, or do not fit together.
   FashionMnist(const std::filesystem::path& folder, const std::string& part) {
     const std::filesystem::path images = folder / (part + "-images-idx3-ubyte.gz");
@@ -46,14 +46,14 @@ class FashionMnist {
 
   std::size_t size() const { return labels_.size(); }
 
-  /// Those of the first `limit` images, or of all if there are fewer.
+  /// Returns the labels of the first `limit` images, or of all if there are fewer.
   std::vector<std::size_t> positions(std::size_t limit) const {
     std::vector<std::size_t> result(std::min(limit, size()));
     std::iota(result.begin(), result.end(), std::size_t{0});
     return result;
   }
 
-  /// The images at these positions, as the network wants them.
+  /// Returns the images at these positions, normalised for the network.
   Batch batch(std::span<const std::size_t> positions) const {
     // Mean and standard deviation of the pixels of the training images.
     constexpr float mean = 0.2860f * 255, deviation = 0.3530f * 255;

@@ -32,8 +32,8 @@ struct Matrix {
 
 namespace tile {
 
-// Four lanes are a register of SSE2 and of NEON, which every x86-64 and AArch64 CPU has. Left to vectorise plain
-// arrays, g++ 12 -O3 picks another loop and is four times slower (9 against 37 GFLOP/s).
+// Four lanes are a register of SSE2 and of NEON, which every x86-64 and AArch64 CPU has. With plain arrays, g++ 12 -O3
+// vectorises another loop and is four times slower (9 against 37 GFLOP/s).
 using Lanes = float __attribute__((vector_size(16)));
 inline constexpr std::size_t lane_count = 4, rows = 4, columns = 2 * lane_count;
 
@@ -44,7 +44,7 @@ inline Lanes load(const float* from) {
 }
 
 /// Adds to c(row .. row + Rows, column .. column + 8) the product of rows of `a` and a panel of eight columns of `b`.
-/// Numeric: each element is summed in the order of the depth, whatever the tile.
+/// Numeric: each element is summed in the order of the depth, in every tile.
 template <std::size_t Rows>
 void add(const Matrix<float>& c, std::size_t row, std::size_t column, const Matrix<const float>& a, const float* panel,
          std::size_t panel_stride) {

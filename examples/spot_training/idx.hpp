@@ -1,4 +1,4 @@
-// Reads IDX files of bytes, the format of MNIST and its successors, gzip-compressed or plain.
+// Reads IDX files of bytes, the format of MNIST, gzip-compressed or plain.
 // Source: http://yann.lecun.com/exdb/mnist/, "the IDX file format".
 #pragma once
 
@@ -35,7 +35,7 @@ class GzipFile {
     if (got < 0 || static_cast<std::size_t>(got) != count) fail_as_damaged("cut short");
   }
 
-  /// Throws unless the data ends here, undamaged: only now has zlib compared its checksum.
+  /// Throws unless the data ends here. Only at the end has zlib compared the checksum.
   void expect_end() {
     std::uint8_t byte = 0;
     if (gzread(file_.get(), &byte, 1) > 0) fail_as_damaged("longer than its header says");
@@ -55,7 +55,7 @@ class GzipFile {
   std::unique_ptr<gzFile_s, int (*)(gzFile)> file_;
 };
 
-/// Shape: as the file says.
+/// Reads an IDX file. Shape: that of the file.
 /// Throws: std::runtime_error if the file is missing, damaged, of another type or rank, or larger than 256 MiB.
 template <std::size_t Rank>
 xt::xtensor<std::uint8_t, Rank> read_idx(const std::filesystem::path& path) {
@@ -64,8 +64,7 @@ xt::xtensor<std::uint8_t, Rank> read_idx(const std::filesystem::path& path) {
   std::array<std::uint8_t, 4 * (Rank + 1)> header{};
   file.read(header.data(), header.size());
   if (header[0] != 0 || header[1] != 0 || header[2] != 8 || header[3] != Rank)
-    fail_to_read(path, "not an IDX file of bytes of rank " + std::to_string(Rank),
-                 "check that it is the file its name says");
+    fail_to_read(path, "not an IDX file of bytes of rank " + std::to_string(Rank), "check that this is the right file");
   constexpr std::size_t max_bytes = std::size_t{256} << 20;
   std::array<std::size_t, Rank> shape{};
   std::size_t size = 1;

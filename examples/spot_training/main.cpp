@@ -1,5 +1,5 @@
-// Trains a small convolutional network on Fashion-MNIST and taps its tensors on the way. The machine may be taken away:
-// with a directory for checkpoints, the next process goes on where this one was.
+// Trains a small convolutional network on Fashion-MNIST and taps its tensors. The machine may be taken away: with a
+// directory for checkpoints, the next process continues after the last commit.
 
 #include <chrono>
 #include <cstdint>
@@ -26,11 +26,11 @@
 namespace spot_training {
 namespace {
 
-/// How a training ends, as exit codes; 1 is an error.
+/// Exit codes of the training; 1 is an error.
 enum Ending : int {
   done = 0,
-  stopped = 3,       ///< the stop file was there: a rule has found something
-  interrupted = 75,  ///< EX_TEMPFAIL of sysexits.h: start me again
+  stopped = 3,       ///< the stop file appeared: a rule has found something
+  interrupted = 75,  ///< EX_TEMPFAIL of sysexits.h: start the program again
 };
 
 struct Options {
@@ -48,7 +48,7 @@ void print_epoch(std::size_t epoch, double seconds, const Scores& scores) {
             << 100 * scores.accuracy << " %" << std::endl;
 }
 
-/// A hook for the run; it may take some seconds until a bucket gives up the machine that had it before.
+/// Opens a hook on the run. On S3, the claim of a machine that vanished expires after some seconds.
 std::unique_ptr<tt::Hook> open_hook(const std::string& run, const tt::HookOptions& options) {
   using Clock = std::chrono::steady_clock;
   const Clock::time_point end = Clock::now() + std::chrono::seconds(run.starts_with("s3://") ? 60 : 0);
@@ -72,9 +72,9 @@ Ending train(const Options& options) {
       options.out_dir, places.attach({.collections = tapped_collections(options.statistics), .stop = notice.signal()}));
   tt::Hook& hook = *opened;
   if (const auto at = hook.resumed()) {
-    places.go_on_from(at->checkpoint);
+    places.continue_from(at->checkpoint);
     training.restore(read_file(at->checkpoint), at->checkpoint);
-    std::cout << "attempt " << at->attempt << " goes on after step " << at->global_step << std::endl;
+    std::cout << "attempt " << at->attempt << " continues after step " << at->global_step << std::endl;
   }
   Tap tap(hook);
   std::int64_t committed = hook.global_step();
@@ -111,10 +111,10 @@ Ending train(const Options& options) {
     const bool by_signal = notice.signal().reason() == tt::StopReason::signal;
     std::cout << (by_signal ? "interrupted by a signal" : "stopped by " + options.stop_file) << " after step "
               << hook.global_step() << std::endl;
-    return by_signal ? interrupted : stopped;  // the run is left open, for the next attempt
+    return by_signal ? interrupted : stopped;  // the run stays open for the next attempt
   }
   tap.close();
-  if (!scores) scores = training.evaluate(test);  // all had been learnt before this attempt
+  if (!scores) scores = training.evaluate(test);  // an earlier attempt has finished all epochs
   const Result result{.train_steps = options.recipe.epochs * training.batches_per_epoch(),
                       .eval_steps = options.recipe.epochs,
                       .checksum = checksum(training.network().parameters),
@@ -133,27 +133,28 @@ Ending train(const Options& options) {
 int main(int argc, char** argv) {
   spot_training::Options options;
   spot_training::Recipe& recipe = options.recipe;
-  CLI::App app("Trains a small convolutional network on Fashion-MNIST and taps its tensors on the way.");
+  CLI::App app("Trains a small convolutional network on Fashion-MNIST and taps its tensors.");
   app.option_defaults()->always_capture_default();
-  app.add_option("--data", options.data, "folder of the four *-ubyte.gz files");
-  app.add_option("--out-dir", options.out_dir, "folder for the run, or s3://BUCKET/PREFIX");
+  app.add_option("--data", options.data, "directory of the four *-ubyte.gz files");
+  app.add_option("--out-dir", options.out_dir, "directory for the run, or s3://BUCKET/PREFIX");
   app.add_option("--batch-size", recipe.batch_size, "images per step")->check(CLI::Range(1, 10'000));
   app.add_option("--epochs", recipe.epochs, "passes over the training images")->check(CLI::Range(1, 1'000));
   app.add_option("--learning-rate", recipe.learning_rate, "step length of the optimiser")->check(CLI::PositiveNumber);
-  app.add_option("--seed", recipe.seed, "start of the random numbers");
+  app.add_option("--seed", recipe.seed, "seed of the random numbers");
   app.add_option("--limit", recipe.limit, "use only the first N training images and test images")
       ->check(CLI::PositiveNumber);
   app.add_option("--checkpoint-dir", options.checkpoint_dir,
-                 "go on from the last checkpoint in this folder, and write one after each epoch and on SIGTERM");
-  app.add_option("--commit-every", options.commit_every, "and after each N steps")->check(CLI::PositiveNumber);
+                 "resume from the last checkpoint in this directory; write one after each epoch and on SIGTERM");
+  app.add_option("--commit-every", options.commit_every, "also write a checkpoint after each N steps")
+      ->check(CLI::PositiveNumber);
   app.add_option("--durable", options.durable,
-                 "keep the checkpoints in this folder, or s3://BUCKET/PREFIX, too: it outlives the machine")
+                 "copy the checkpoints to this directory or s3://BUCKET/PREFIX, which outlives the machine")
       ->needs("--checkpoint-dir");
   app.add_option("--stop-file", options.stop_file, "stop when this file appears (exit code 3)");
-  app.add_flag("--statistics", options.statistics, "save all statistics of all gradients in each step, too");
-  app.add_option("--result", options.result, "write what came out into this file, as JSON");
+  app.add_flag("--statistics", options.statistics, "also save all statistics of all gradients in each step");
+  app.add_option("--result", options.result, "write the result to this file, as JSON");
   std::string fault;
-  app.add_option("--inject", fault, "a fault: after a quarter of the images, all gradients are next to nothing")
+  app.add_option("--inject", fault, "inject a fault: after a quarter of the images, all gradients are almost zero")
       ->check(CLI::IsMember({"vanishing"}));
   app.footer("Exit codes: 0 done, 1 error, 3 stopped by the stop file, 75 interrupted by a signal (start again).");
   CLI11_PARSE(app, argc, argv);

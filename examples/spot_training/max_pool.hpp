@@ -23,7 +23,7 @@ inline Tensor<4> max_pool(const Tensor<4>& input) {
   return output;
 }
 
-/// Hands each output's gradient to the pixel it came from, the first one if several are as large.
+/// Passes each output's gradient to the pixel it came from; of equal pixels, to the first one.
 inline Tensor<4> max_pool_gradient(const Tensor<4>& input, const Tensor<4>& output_gradient) {
   Tensor<4> result = zeros<4>(input.shape());
   const float* from = output_gradient.data();

@@ -1,4 +1,4 @@
-// The network: its parameters, and what a batch makes of them, worked out on several threads.
+// The network: its parameters, and the forward and backward pass of a batch on several threads.
 #pragma once
 
 #include <algorithm>
@@ -22,7 +22,7 @@ class Network {
     parameters.randomise(random);
   }
 
-  /// The scores of the network on a batch.
+  /// Returns the scores of the network on a batch.
   /// Numeric: here and in backward, the same bits for any number of threads.
   Scores forward(const Batch& batch) {
     const std::size_t total = batch.labels.size();
@@ -40,7 +40,7 @@ class Network {
     return sum;
   }
 
-  /// Fills `gradient` with that of the loss of the last forward.
+  /// Sets `gradient` to that of the loss of the last forward.
   void backward() {
     for_each_part(threads_, passes_.size(), [&](std::size_t part) { passes_[part].backward(parameters); });
     gradient = Parameters();
@@ -52,7 +52,7 @@ class Network {
     }
   }
 
-  /// Calls `visit(name, tensor)` for what each ReLU gave in the last forward.
+  /// Calls `visit(name, tensor)` for the output of each ReLU in the last forward.
   template <class Visit>
   void for_each_activation(const Visit& visit) const {
     visit("conv1.relu_output", joined(&Pass::conv1));
@@ -65,7 +65,7 @@ class Network {
   Parameters gradient;
 
  private:
-  /// The activations of all parts as those of one batch.
+  /// Joins the activations of all parts to those of the batch.
   template <std::size_t Rank>
   Tensor<Rank> joined(Tensor<Rank> Pass::*activation) const {
     std::array<std::size_t, Rank> shape = (passes_.front().*activation).shape();

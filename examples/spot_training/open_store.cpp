@@ -1,4 +1,4 @@
-// Without S3.
+// Opens stores without S3.
 #include "open_store.hpp"
 
 namespace spot_training {

@@ -1,4 +1,4 @@
-// Where a run or checkpoints live: a directory, or "s3://BUCKET/PREFIX" where this program is built for that.
+// Opens a directory, or "s3://BUCKET/PREFIX" if tensortap::net is linked.
 #pragma once
 
 #include <memory>
@@ -8,8 +8,8 @@
 
 namespace spot_training {
 
-/// As tensortap::open_store(); but a machine that has vanished is given up after some seconds, not half a minute.
-/// Throws: this program cannot speak to S3.
+/// Opens a store as tensortap::open_store() does, but with a lease of 5 s instead of 30 s, so that the next machine
+/// need not wait long. Throws: an s3:// address without tensortap::net.
 std::shared_ptr<tensortap::Store> open_store(const std::string& address);
 
 }  // namespace spot_training

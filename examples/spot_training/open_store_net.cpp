@@ -1,4 +1,4 @@
-// With S3.
+// Opens stores, also those of S3.
 #include <chrono>
 
 #include <tensortap/net.hpp>

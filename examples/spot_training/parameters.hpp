@@ -1,4 +1,4 @@
-// All that a small convolutional network learns, after LeNet-5: 28 x 28 grey pixels in, ten classes out.
+// The parameters of a small convolutional network like LeNet-5: 28 x 28 grey pixels in, ten classes out.
 #pragma once
 
 #include <cstddef>
@@ -11,7 +11,7 @@
 
 namespace spot_training {
 
-/// The weights and biases of the network, or their gradient, or their velocity: all have these shapes. Made of zeros.
+/// The weights and biases of the network, or their gradient, or their velocity: all have these shapes. Initially zero.
 struct Parameters {
   Convolution conv1{1, 6, 5};
   Convolution conv2{6, 16, 3};
@@ -19,13 +19,13 @@ struct Parameters {
   Dense dense2{120, 84};
   Dense dense3{84, 10};
 
-  /// Random weights; the biases stay zero.
+  /// Makes the weights random; the biases stay zero.
   void randomise(Random& random) {
     spot_training::randomise(conv1.weight, he_bound(5 * 5), random);
     spot_training::randomise(conv2.weight, he_bound(6 * 3 * 3), random);
     spot_training::randomise(dense1.weight, he_bound(16 * 5 * 5), random);
     spot_training::randomise(dense2.weight, he_bound(120), random);
-    // Scores near zero rule out no class before anything is learnt: 89 % of the test images right instead of 88 %.
+    // Small initial scores exclude no class: 89 % test accuracy instead of 88 %.
     spot_training::randomise(dense3.weight, he_bound(84) / 4, random);
   }
 
@@ -35,7 +35,7 @@ struct Parameters {
     walk(*this, visit);
   }
 
-  /// The numbers of each tensor, in the order of for_each.
+  /// Returns the elements of each tensor, in the order of for_each.
   /// Lifetime: borrowed from this object.
   std::vector<std::span<float>> numbers() {
     std::vector<std::span<float>> result;

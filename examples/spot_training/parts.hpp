@@ -1,4 +1,4 @@
-// Threads that share the images of a batch without a trace in the result.
+// Threads that share the images of a batch. Their number does not change the result.
 #pragma once
 
 #include <atomic>
@@ -8,8 +8,8 @@
 
 namespace spot_training {
 
-/// A batch is cut into this many parts whatever the number of threads: sums are taken within a part, then over the
-/// parts in their order, so one core and sixty-four give the same bits.
+/// The number of parts of a batch, for any number of threads. Sums are taken within a part, then over the parts in
+/// their order, so that one core and sixty-four give the same bits.
 inline constexpr std::size_t part_count = 8;
 
 /// Calls `work(part)` for each part of [0, parts), on that many threads; returns when all are done.
@@ -20,7 +20,7 @@ void for_each_part(std::size_t threads, std::size_t parts, const Work& work) {
   const auto take = [&] {
     for (std::size_t part = next++; part < parts; part = next++) work(part);
   };
-  // Started anew each time: that costs some 20 us, a step of the network milliseconds.
+  // Starting threads takes about 20 us, a step of the network milliseconds.
   std::vector<std::jthread> others;
   for (std::size_t thread = 1; thread < threads && thread < parts; ++thread) others.emplace_back(take);
   take();

@@ -1,4 +1,4 @@
-// One way through the network and back, for some images of a batch.
+// The forward and backward pass of some images of a batch.
 #pragma once
 
 #include <cstddef>
@@ -13,7 +13,7 @@
 
 namespace spot_training {
 
-/// Keeps what each ReLU gave, for backward and for whoever wants to look.
+/// Keeps the output of each ReLU for backward and for the hook.
 class Pass {
  public:
   Tensor<4> images, conv1, conv2;
@@ -35,7 +35,7 @@ class Pass {
     by_logits_ = softmax_cross_entropy(layers.dense3.forward(dense2), labels, total, scores);
   }
 
-  /// From the loss of the last forward back to all parameters.
+  /// Computes the gradient of the loss of the last forward by all parameters.
   void backward(const Parameters& layers) {
     gradient = Parameters();
     layers.dense3.backward(dense2, by_logits_, gradient.dense3);

@@ -1,4 +1,4 @@
-// Another program, which does not outlive this one.
+// A child process that does not outlive this one.
 #pragma once
 
 #include <fcntl.h>
@@ -18,7 +18,7 @@ namespace spot_training {
 
 class Process {
  public:
-  /// Starts `command`, its first word being a path. What it prints goes into the file `output`, if one is named.
+  /// Starts `command`; its first word is a path. Redirects its output to the file `output`, if one is named.
   explicit Process(std::vector<std::string> command, const std::filesystem::path& output = {}) {
     std::vector<char*> words;
     for (std::string& word : command) words.push_back(word.data());
@@ -27,9 +27,9 @@ class Process {
     pid_ = ::fork();
     if (pid_ < 0) throw std::system_error(errno, std::generic_category(), "cannot start " + command[0]);
     if (pid_ > 0) return;
-    // In the child; from here on only what may be called between fork and exec.
+    // In the child: only functions that are safe between fork and exec.
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (::getppid() != parent) ::_exit(127);  // the parent died before that
+    if (::getppid() != parent) ::_exit(127);  // the parent died before prctl
     if (!output.empty()) {
       const int file = ::open(output.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
       if (file < 0 || ::dup2(file, STDOUT_FILENO) < 0 || ::dup2(file, STDERR_FILENO) < 0) ::_exit(127);
@@ -44,12 +44,12 @@ class Process {
     if (!code_) ::waitpid(pid_, nullptr, 0);
   }
 
-  /// Sends a signal, unless it has ended: then its number may be another's.
+  /// Sends a signal, unless the process has ended: its number may have been reused.
   void send(int signal) {
     if (!ended()) ::kill(pid_, signal);
   }
 
-  /// Its exit code, or minus the signal it died of; nothing while it runs.
+  /// Returns the exit code, or minus the signal that ended it; nullopt while it runs.
   std::optional<int> ended() {
     int status = 0;
     if (!code_ && ::waitpid(pid_, &status, WNOHANG) == pid_)

@@ -1,4 +1,4 @@
-// How far a training is: one line that is redrawn on a terminal, a plain line every ten seconds elsewhere.
+// The progress of a training: a line that is redrawn on a terminal, a plain line every ten seconds elsewhere.
 #pragma once
 
 #include <chrono>
@@ -12,11 +12,11 @@ namespace spot_training {
 
 class ProgressBar {
  public:
-  /// Counts from `done` towards `images` in all; draws on standard error.
+  /// Counts from `done` to `images`; draws on standard error.
   ProgressBar(std::size_t done, std::size_t images)
       : first_(done), done_(done), images_(images), terminal_(isatty(STDERR_FILENO) == 1) {}
 
-  /// So many images are done, and the last loss was this.
+  /// Shows the number of images that are done and the last loss.
   void show(std::size_t done, double loss) {
     done_ = done;
     const Clock::time_point now = Clock::now();

@@ -1,4 +1,4 @@
-// The rectifier: what is below zero becomes zero.
+// The rectifier: negative numbers become zero.
 #pragma once
 
 #include <cstddef>
@@ -12,7 +12,7 @@ Tensor<Rank> relu(const Tensor<Rank>& input) {
   return xt::maximum(input, 0.0f);
 }
 
-/// The gradient by the input, from the *output* of relu: the input itself need not be kept.
+/// Returns the gradient by the input, from the *output* of relu: the input need not be kept.
 template <std::size_t Rank>
 Tensor<Rank> relu_gradient(const Tensor<Rank>& output, const Tensor<Rank>& output_gradient) {
   return xt::where(output > 0.0f, output_gradient, 0.0f);

@@ -1,4 +1,4 @@
-// What is said at the end, read back from the folder of the run.
+// The report at the end of a training, read back from its run.
 #pragma once
 
 #include <cstdint>
@@ -17,8 +17,8 @@
 
 namespace spot_training {
 
-/// Writes a line per collection: its tensors, the steps that have some of them, those that have the elements themselves
-/// and not their reductions alone, and the bytes of all that.
+/// Writes a line for each collection: its tensors, its steps, the steps that have elements and not only reductions, and
+/// its bytes.
 inline void write_saved_table(const std::string& out_dir, std::ostream& out) {
   const auto row = [&](const auto& name, const auto& tensors, const auto& steps, const auto& full, const auto& bytes) {
     out << std::left << std::setw(14) << name << std::right << std::setw(9) << tensors << std::setw(9) << steps
@@ -41,7 +41,7 @@ inline void write_saved_table(const std::string& out_dir, std::ostream& out) {
   }
 }
 
-/// A checksum of all weights and biases: the same for the same recipe, on every machine.
+/// Returns a checksum of all weights and biases. It is the same for the same recipe on every machine.
 inline std::string checksum(const Parameters& parameters) {
   unsigned long crc = crc32(0, nullptr, 0);
   for (const auto numbers : parameters.numbers())
@@ -51,7 +51,7 @@ inline std::string checksum(const Parameters& parameters) {
   return text.str();
 }
 
-/// What was saved, what that cost, and where to look further.
+/// Prints what was saved, what it cost, and commands that show more.
 inline void report(const std::string& run, const Result& result, std::ostream& out) {
   out << "checksum of the weights: " << result.checksum << "\n\nsaved:\n";
   write_saved_table(run, out);

@@ -1,4 +1,4 @@
-// What came out of a training, as a file for whoever started it.
+// The result of a training, as a JSON file.
 #pragma once
 
 #include <cstddef>
@@ -12,12 +12,12 @@
 namespace spot_training {
 
 struct Result {
-  std::size_t train_steps = 0, eval_steps = 0;  ///< all of the training's
+  std::size_t train_steps = 0, eval_steps = 0;  ///< of all attempts
   std::string checksum;                         ///< of the weights
-  double accuracy = 0;                          ///< share of the test images that are named rightly
-  double hook_seconds = 0;                      ///< in this process: what the hook took of the training steps,
-  double learning_seconds = 0;                  ///< what all else did,
-  double commit_seconds = 0;                    ///< and what commits and the end took
+  double accuracy = 0;                          ///< share of correctly classified test images
+  double hook_seconds = 0;                      ///< time of the hook in the steps of this process
+  double learning_seconds = 0;                  ///< time of everything else in them
+  double commit_seconds = 0;                    ///< time of commits and of the close
 
   double hook_share() const { return learning_seconds > 0 ? hook_seconds / learning_seconds : 0; }
 };
@@ -31,7 +31,7 @@ inline void write_result(const Result& result, const std::filesystem::path& path
   if (!file.flush()) throw std::runtime_error("write: " + path.string() + ": failed; check the folder");
 }
 
-/// Throws: the file is missing or says something else.
+/// Reads a result. Throws: the file is missing or malformed.
 inline Result read_result(const std::filesystem::path& path) {
   std::ifstream file(path);
   if (!file) throw std::runtime_error("read: " + path.string() + ": cannot be opened; let a training write it first");

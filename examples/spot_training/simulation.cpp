@@ -1,7 +1,8 @@
-// A training on machines that are taken away, watched by a second program. The first machine goes with a notice
-// (SIGTERM), the second without (SIGKILL), on S3 a third one too, before it has kept anything; the last one stays. What
-// lay on a machine is lost with it, only the run and the durable place survive: two folders, or two prefixes of a
-// bucket. In the end every step must be there once, and the weights those of a training left in peace.
+// Simulates a training on machines that are taken away, with a second program that judges the run. The first machine
+// gets a notice (SIGTERM), the second one does not (SIGKILL), and neither does a third one on S3, which goes before its
+// first commit; the last one stays. The files of a machine vanish with it. Only the run and the durable checkpoints
+// survive: two directories, or two prefixes of a bucket. At the end, the run must hold each step once, and the weights
+// must be those of a training without interruptions.
 
 #include <algorithm>
 #include <chrono>
@@ -39,20 +40,20 @@ namespace tt = tensortap;
 
 struct Options {
   fs::path dir = "spot";
-  fs::path reference;                 ///< the result of a training left in peace
-  std::string s3;                     ///< where the run and the checkpoints are kept, if not in the folder
-  bool vanishing = false;             ///< let the gradients vanish, and nobody take a machine
-  int patience = 900;                 ///< how long anything is waited for. Units: seconds
-  std::vector<std::string> training;  ///< its options
+  fs::path reference;                 ///< the result of a training without interruptions
+  std::string s3;                     ///< address of the run and the checkpoints; empty: the directory
+  bool vanishing = false;             ///< injects a fault and takes no machine away
+  int timeout = 900;                  ///< of each wait. Units: seconds
+  std::vector<std::string> training;  ///< options of the training
 };
 
-/// A machine, the training on it, and how that ended.
-struct Life {
+/// One attempt of the training, on a machine of its own.
+struct Machine {
   std::string taken_by;
   std::int64_t begins_after = -1, last_step = -1;  ///< global steps
 };
 
-/// How often the steps of a run are there.
+/// Counts of the steps that a run holds once, more often, or never; `unknown` ones are not expected at all.
 struct Census {
   std::size_t once = 0, more = 0, never = 0, unknown = 0;
 };
@@ -76,12 +77,12 @@ class Simulation {
   explicit Simulation(Options options) : options_(std::move(options)) {
     fs::create_directories(options_.dir);
     if (!fs::is_empty(options_.dir))
-      throw std::runtime_error(options_.dir.string() + ": not empty; remove what is there, or name another folder");
+      throw std::runtime_error(options_.dir.string() + ": not empty; empty it or name another directory");
     if (!options_.s3.empty() && !open_store(options_.s3)->list("").empty())
-      throw std::runtime_error(options_.s3 + ": not empty; remove what is there, or name another prefix");
+      throw std::runtime_error(options_.s3 + ": not empty; empty it or name another prefix");
   }
 
-  /// True if all was as it must be.
+  /// Runs the simulation; returns whether all checks passed.
   bool play() {
     Process judge({TENSORTAP_COMMAND, "judge", run_, "--follow", "--rule", "vanishing_gradient", "--stop-file",
                    stop_file_.string()},
@@ -94,40 +95,40 @@ class Simulation {
   void take_machines(Process& judge) {
     const Result expected = read_result(options_.reference);
     const std::size_t epochs = expected.eval_steps, batches = expected.train_steps / epochs;
-    // In the midst of an epoch, a third and two thirds of the way. Each epoch has one evaluation.
-    live("SIGTERM", SIGTERM, 75, epochs / 3 * (batches + 1) + batches * 2 / 5);
-    live("SIGKILL", SIGKILL, -SIGKILL, 2 * epochs / 3 * (batches + 1) + batches * 3 / 5);
-    if (!options_.s3.empty())  // in the same epoch, beyond where the one before was
-      live("SIGKILL", SIGKILL, -SIGKILL, 2 * epochs / 3 * (batches + 1) + batches * 4 / 5);
-    live();
+    // Within an epoch, after one third and two thirds of the training. Each epoch has one evaluation.
+    run_machine("SIGTERM", SIGTERM, 75, epochs / 3 * (batches + 1) + batches * 2 / 5);
+    run_machine("SIGKILL", SIGKILL, -SIGKILL, 2 * epochs / 3 * (batches + 1) + batches * 3 / 5);
+    if (!options_.s3.empty())  // in the same epoch, after the last step of the machine before
+      run_machine("SIGKILL", SIGKILL, -SIGKILL, 2 * epochs / 3 * (batches + 1) + batches * 4 / 5);
+    run_machine();
     const int verdict = end_of(judge, "the judge");
 
     const Result result = read_result(result_);
     const Census census = count_steps(expected);
     const std::size_t steps = expected.train_steps + expected.eval_steps;
     const tt::Trial trial(run_);
-    print_lives();
+    print_machines();
     print_judgement();
-    check("a notice loses nothing", "goes on after step " + std::to_string(lives_[1].begins_after),
-          lives_[1].begins_after == lives_[0].last_step);
-    check("steps that are there once, more often, never",
+    check("a notice loses nothing", "continues after step " + std::to_string(machines_[1].begins_after),
+          machines_[1].begins_after == machines_[0].last_step);
+    check("steps stored once, more often, never",
           std::to_string(census.once) + " of " + std::to_string(steps) + ", " + std::to_string(census.more) + ", " +
               std::to_string(census.never),
           census.once == steps && census.more + census.never + census.unknown == 0);
     check("the run has ended and is sound", trial.ended() ? "ended" : "open", trial.ended() && trial.damage().empty());
     check("test accuracy", percent(result.accuracy), result.accuracy == expected.accuracy);
-    check("weights as if left in peace", result.checksum + " and " + expected.checksum,
+    check("weights as without interruptions", result.checksum + " and " + expected.checksum,
           result.checksum == expected.checksum);
     check("the rule", last_line(judge_text_), verdict == 0);
     std::cout << std::left << std::setw(48) << "the hook's share of a step" << std::right
-              << percent(result.hook_share()) << ", left in peace " << percent(expected.hook_share()) << '\n';
+              << percent(result.hook_share()) << ", without interruptions " << percent(expected.hook_share()) << '\n';
   }
 
   void let_gradients_vanish(Process& judge) {
     const fs::path machine = new_machine();
     Process training = start_training(machine);
     expect_end(training, 3);
-    judge.send(SIGTERM);  // the run is left open: it would wait for the next attempt
+    judge.send(SIGTERM);  // the run is open: the judge would wait for the next attempt
     const int verdict = end_of(judge, "the judge");
     const tt::Trial trial(run_);
     print_judgement();
@@ -136,8 +137,8 @@ class Simulation {
     check("the training has stopped", "after step " + std::to_string(last_step()), !trial.ended());
   }
 
-  /// A machine from its beginning until `signal` takes it, once `global_step` is saved, or until the training ends.
-  void live(const char* taken_by = "nobody", int signal = 0, int exit_code = 0, std::size_t global_step = 0) {
+  /// Runs a training on a new machine until it ends, or until `global_step` is saved; then sends `signal`.
+  void run_machine(const char* taken_by = "-", int signal = 0, int exit_code = 0, std::size_t global_step = 0) {
     const fs::path machine = new_machine();
     Process training = start_training(machine);
     if (signal != 0) {
@@ -147,12 +148,12 @@ class Simulation {
     }
     expect_end(training, exit_code);
     fs::remove_all(machine);
-    lives_.push_back({taken_by, resumed_at(), last_step()});
+    machines_.push_back({taken_by, resumed_at(), last_step()});
   }
 
-  /// An empty machine.
+  /// Makes the empty directory of a new machine.
   fs::path new_machine() {
-    const fs::path machine = options_.dir / ("machine_" + std::to_string(lives_.size()));
+    const fs::path machine = options_.dir / ("machine_" + std::to_string(machines_.size()));
     fs::create_directories(machine);
     std::cout << "\n== " << machine.filename().string() << std::endl;
     return machine;
@@ -170,10 +171,10 @@ class Simulation {
 
   template <class Condition>
   void wait_for(const std::string& what, const Condition& condition) const {
-    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(options_.patience);
+    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(options_.timeout);
     for (; !condition(); std::this_thread::sleep_for(std::chrono::milliseconds(2)))
       if (std::chrono::steady_clock::now() > end)
-        throw std::runtime_error("waited " + std::to_string(options_.patience) + " s in vain for " + what);
+        throw std::runtime_error("waited " + std::to_string(options_.timeout) + " s for " + what);
   }
 
   int end_of(Process& process, const std::string& what) const {
@@ -188,19 +189,19 @@ class Simulation {
                                (other == 0 ? "; it was too short, take more --epochs or a larger --limit" : ""));
   }
 
-  /// The last global step that is saved.
+  /// Returns the last saved global step.
   std::int64_t last_step() const {
     const auto objects = store_->list(tt::layout::index_prefix);
     return objects.empty() ? -1 : tt::layout::parse_index_key(objects.back().key).value().global_step;
   }
 
-  /// The step after which the last attempt went on.
+  /// Returns the step after which the last attempt continued.
   std::int64_t resumed_at() const {
     const std::string key = store_->list(tt::layout::attempts_prefix).back().key;
     return tt::parse_attempt(tt::text_of(store_->get(key).value()), key).resumed_at;
   }
 
-  /// Counts what lies in the run, and asks no reader that might hide something.
+  /// Counts the index files themselves: a Trial would hide duplicates.
   Census count_steps(const Result& expected) const {
     const std::vector<tt::ObjectInfo> objects = store_->list(tt::layout::index_prefix);
     std::vector<tt::IndexFile> indexes(objects.size());
@@ -220,16 +221,16 @@ class Simulation {
     return census;
   }
 
-  void print_lives() const {
-    std::cout << "\nmachine   goes on after   last step   taken by\n";
-    for (std::size_t i = 0; i < lives_.size(); ++i)
-      std::cout << std::setw(7) << i << std::setw(16) << lives_[i].begins_after << std::setw(12) << lives_[i].last_step
-                << "   " << lives_[i].taken_by << '\n';
+  void print_machines() const {
+    std::cout << "\nmachine   resumed after   last step   taken by\n";
+    for (std::size_t i = 0; i < machines_.size(); ++i)
+      std::cout << std::setw(7) << i << std::setw(16) << machines_[i].begins_after << std::setw(12)
+                << machines_[i].last_step << "   " << machines_[i].taken_by << '\n';
   }
 
   void print_judgement() const { std::cout << "\nthe judge:\n" << std::ifstream(judge_text_).rdbuf() << '\n'; }
 
-  /// A line of the table in the end.
+  /// Prints a line of the final table.
   void check(const std::string& what, const std::string& found, bool right) {
     std::cout << std::left << std::setw(48) << what << std::setw(44) << found << (right ? "yes" : "NO") << '\n'
               << std::right;
@@ -244,7 +245,7 @@ class Simulation {
   fs::path stop_file_ = options_.dir / "stop", result_ = options_.dir / "result.json",
            judge_text_ = options_.dir / "judge.txt";
   std::shared_ptr<tt::Store> store_ = open_store(run_);
-  std::vector<Life> lives_;
+  std::vector<Machine> machines_;
   bool sound_ = true;
 };
 
@@ -253,15 +254,16 @@ class Simulation {
 
 int main(int argc, char** argv) {
   spot_training::Options options;
-  CLI::App app("Plays a training on machines that are taken away, and says whether anything was lost by that.");
-  app.add_option("--dir", options.dir, "an empty folder for all that happens")->capture_default_str();
-  app.add_option("--reference", options.reference, "the result of the same training left in peace");
-  app.add_option("--s3", options.s3, "keep run and checkpoints in this empty place, s3://BUCKET/PREFIX");
+  CLI::App app("Simulates a training on machines that are taken away, and checks that nothing is lost.");
+  app.add_option("--dir", options.dir, "an empty directory for all files")->capture_default_str();
+  app.add_option("--reference", options.reference, "result of the same training without interruptions");
+  app.add_option("--s3", options.s3, "keep run and checkpoints in this empty s3://BUCKET/PREFIX");
   std::string fault;
-  app.add_option("--inject", fault, "instead: a fault, and whether it is found")->check(CLI::IsMember({"vanishing"}));
-  app.add_option("--patience", options.patience, "seconds that anything is waited for")->capture_default_str();
+  app.add_option("--inject", fault, "inject this fault instead, and check that the rule finds it")
+      ->check(CLI::IsMember({"vanishing"}));
+  app.add_option("--timeout", options.timeout, "seconds of each wait at most")->capture_default_str();
   app.allow_extras();
-  app.footer("All other options are those of the training.");
+  app.footer("The training gets all other options.");
   CLI11_PARSE(app, argc, argv);
   options.vanishing = !fault.empty();
   options.training = app.remaining();

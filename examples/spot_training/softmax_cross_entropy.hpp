@@ -11,16 +11,16 @@
 
 namespace spot_training {
 
-/// How good the network is on some images.
+/// The performance of the network on some images.
 struct Scores {
   double loss = 0;      ///< mean over the images, in nats
-  double accuracy = 0;  ///< share of the images whose largest score is that of their class
+  double accuracy = 0;  ///< share of the images whose largest score belongs to their class
 };
 
-/// Adds the share of these images in a mean over `total` images to `scores`; returns the gradient of that by `logits`.
-/// Shape: logits is images x classes; labels has one class per image, each below classes.
-/// Numeric: the exponentials are taken in float64 of the logits less the row's maximum, so nothing overflows, and where
-/// two mathematical libraries differ in a last bit the rounding to float32 nearly always hides it.
+/// Adds the contribution of these images to the means over `total` images in `scores`; returns its gradient by
+/// `logits`. Shape: logits is images x classes; labels has one class per image, each below classes. Numeric: subtracts
+/// the maximum of the row, so that nothing overflows, and computes in float64: the rounding to float32 hides nearly all
+/// differences between mathematical libraries.
 inline Tensor<2> softmax_cross_entropy(const Tensor<2>& logits, std::span<const std::uint8_t> labels, std::size_t total,
                                        Scores& scores) {
   const std::size_t classes = logits.shape(1);

@@ -1,4 +1,4 @@
-// What tensortap sees of the training, and what that costs.
+// The calls of the training to tensortap, and the time they take.
 #pragma once
 
 #include <chrono>
@@ -13,8 +13,8 @@ namespace spot_training {
 
 namespace tt = tensortap;
 
-/// What is saved: numbers about the tensors often, the tensors themselves now and then. Where no pattern is given, the
-/// name has one. `statistics`: all statistics of all gradients in each step, too.
+/// Returns what is saved: reductions often, elements rarely. A collection without a pattern has that of its name.
+/// `statistics` adds all statistics of all gradients in each step.
 inline std::vector<tt::Collection> tapped_collections(bool statistics = false) {
   using R = tt::Reduction;
   const tt::Reductions numbers = {R::min, R::max, R::mean, R::std, R::l2, R::abs_mean};
@@ -41,7 +41,7 @@ class Tap {
   /// Lifetime: `hook` is borrowed.
   explicit Tap(tt::Hook& hook) : hook_(hook) {}
 
-  /// One step of training, after backward and before the update: the weights are those that gave these gradients.
+  /// Saves a training step. Call it after backward and before the update: the weights then belong to the gradients.
   void train_step(const Network& network, const Scores& scores) {
     const Stopwatch stopwatch(step_seconds_);
     hook_.begin_step(tt::Mode::train);
@@ -53,30 +53,30 @@ class Tap {
       network.for_each_activation([&](const std::string& name, const auto& tensor) { hook_.save(name, tensor); });
   }
 
-  /// One pass over the test images.
+  /// Saves one pass over the test images.
   void evaluation(const Scores& scores) {
     hook_.begin_step(tt::Mode::eval);
     save(scores);
   }
 
-  /// All so far belongs to the checkpoint in this file; throws unless that is safe now.
+  /// Commits the run up to here with this checkpoint. Throws: it is not durable.
   void commit(const std::string& checkpoint) {
     const Stopwatch stopwatch(commit_seconds_);
     hook_.commit(checkpoint);
   }
 
-  /// The run has ended; throws the first failed write.
+  /// Ends the run. Throws: the first failed write.
   void close() {
     const Stopwatch stopwatch(commit_seconds_);
     hook_.close();
   }
 
-  /// The time that training has spent in here: on its steps, and waiting for commits and close.
+  /// Return the time that the training spent in this class: for its steps, and for commits and the close.
   double step_seconds() const { return step_seconds_; }
   double commit_seconds() const { return commit_seconds_; }
 
  private:
-  /// Adds the time of its life to a sum.
+  /// Adds the time of its lifetime to a sum.
   class Stopwatch {
    public:
     explicit Stopwatch(double& sum) : sum_(sum) {}

@@ -1,4 +1,4 @@
-// The tensors of the network and what xtensor leaves to us: reshaping into another rank, random weights.
+// The tensors of the network, reshaping to another rank, and random weights.
 #pragma once
 
 #include <algorithm>
@@ -31,7 +31,7 @@ Tensor<Rank> zeros(const std::array<std::size_t, Rank>& shape) {
   return xt::zeros<float>(shape);
 }
 
-/// A copy of the same numbers in another shape of the same size.
+/// Returns a copy in another shape of the same size.
 template <std::size_t Rank, std::size_t From>
 Tensor<Rank> reshaped(const Tensor<From>& tensor, const std::array<std::size_t, Rank>& shape) {
   Tensor<Rank> result(shape);
@@ -39,8 +39,8 @@ Tensor<Rank> reshaped(const Tensor<From>& tensor, const std::array<std::size_t, 
   return result;
 }
 
-/// How far random weights reach if a ReLU after sums of `fan_in` terms is to keep the scale of the signal.
-/// Numeric: for uniform weights, as normal ones take a logarithm and so other bits on other machines.
+/// Returns the bound of random weights with which a ReLU of sums of `fan_in` terms keeps the scale of the signal.
+/// Numeric: for uniform weights; normal ones take a logarithm, whose bits differ between machines.
 /// Source: He, Zhang, Ren, Sun, "Delving Deep into Rectifiers", 2015.
 inline float he_bound(std::size_t fan_in) { return std::sqrt(6.0f / static_cast<float>(fan_in)); }
 

@@ -1,4 +1,4 @@
-// A training that can be left after any batch and taken up on another machine, with the same bits in the end.
+// A training that can stop after any batch and continue on another machine, with the same bits at the end.
 #pragma once
 
 #include <algorithm>
@@ -19,19 +19,19 @@
 
 namespace spot_training {
 
-/// What decides every bit of the result, besides the images.
+/// The settings that, with the images, determine each bit of the result.
 struct Recipe {
   std::size_t batch_size = 100;
   std::size_t epochs = 5;
   float learning_rate = 0.03f;
   std::uint64_t seed = 1;
-  std::size_t limit = 60'000;  ///< only so many of the images, of those for training and of those for the test
-  bool vanishing = false;      ///< a fault to be found: after a quarter of all images, gradients are next to nothing
+  std::size_t limit = 60'000;  ///< uses only the first training images and test images
+  bool vanishing = false;      ///< injects a fault: after a quarter of all images, gradients are almost zero
 
-  /// All of it in one line.
+  /// Returns all settings in one line.
   std::string text() const {
     std::ostringstream out;
-    out.precision(9);  // digits that tell any two floats apart
+    out.precision(9);  // digits that distinguish any two floats
     out << "batch size " << batch_size << ", epochs " << epochs << ", learning rate " << learning_rate << ", seed "
         << seed << ", limit " << limit << (vanishing ? ", vanishing gradients" : "");
     return out.str();
@@ -51,7 +51,7 @@ class Training {
   }
 
   const Network& network() const { return network_; }
-  std::size_t epoch() const { return epoch_; }  ///< epochs that are done
+  std::size_t epoch() const { return epoch_; }  ///< finished epochs
   bool epoch_ended() const { return position_ == order_.size(); }
   bool ended() const { return epoch_ == recipe_.epochs; }
 
@@ -59,11 +59,11 @@ class Training {
   std::size_t images_in_all() const { return recipe_.epochs * order_.size(); }
   std::size_t batches_per_epoch() const { return (order_.size() + recipe_.batch_size - 1) / recipe_.batch_size; }
 
-  /// Learns from the next batch of the epoch; returns the network's scores on it. `look(network, scores)` is called
-  /// after backward and before the update: the weights are those that gave these gradients.
+  /// Learns from the next batch of the epoch and returns its scores. Calls `look(network, scores)` after backward and
+  /// before the update: the weights then belong to the gradients.
   template <class Look>
   Scores step(const Look& look) {
-    // A rate that falls to zero in a straight line: at a constant one the accuracy jumps by a percent at the end.
+    // The rate falls linearly to zero. With a constant rate, the final accuracy varies by one percent.
     const double share = static_cast<double>(images_done()) / static_cast<double>(images_in_all());
     const auto batch =
         std::span(order_).subspan(position_).first(std::min(recipe_.batch_size, order_.size() - position_));
@@ -78,7 +78,7 @@ class Training {
     return scores;
   }
 
-  /// The scores on the images of a test.
+  /// Returns the scores on the images of a test.
   Scores evaluate(const FashionMnist& test) {
     const std::vector<std::size_t> order = test.positions(recipe_.limit);
     Scores mean;
@@ -98,7 +98,7 @@ class Training {
     ++epoch_;
   }
 
-  /// All that changes on the way. Whoever restores it, in a training of the same recipe, makes the same next step.
+  /// Returns the state of the training. A training of the same recipe that restores it makes the same next step.
   std::string checkpoint() const {
     CheckpointWriter out;
     out.add(recipe_.text());
@@ -110,8 +110,8 @@ class Training {
     return std::move(out).finish();
   }
 
-  /// `path` is where `bytes` come from. Throws: std::runtime_error if they are damaged or another training's; then it
-  /// must not go on.
+  /// Restores the state from `bytes`; `path` appears in messages. Throws: std::runtime_error if they are damaged or
+  /// belong to another training; then this object must not be used any more.
   void restore(std::string_view bytes, const std::filesystem::path& path) {
     CheckpointReader in(bytes, path);
     if (const std::string recipe(in.section()); recipe != recipe_.text())
@@ -128,7 +128,7 @@ class Training {
     const auto beyond = [&](std::size_t position) { return position >= images_.size(); };
     if (!sound || epoch_ > recipe_.epochs || position_ > order_.size() ||
         std::any_of(order_.begin(), order_.end(), beyond))
-      in.fail("its numbers make no sense", "go on from an earlier checkpoint");
+      in.fail("its numbers make no sense", "continue from an earlier checkpoint");
   }
 
  private:
@@ -138,7 +138,7 @@ class Training {
   Network network_;
   Sgd sgd_;
   std::vector<std::size_t> order_;        // of the images in this epoch
-  std::size_t epoch_ = 0, position_ = 0;  // epochs that are done; images in this one that are
+  std::size_t epoch_ = 0, position_ = 0;  // finished epochs; finished images of this epoch
 };
 
 }  // namespace spot_training

@@ -1,4 +1,4 @@
-// What a copy says: a line for each file, notes, and on a terminal how far it is.
+// The output of a copy: a line for each file, notes, and a progress line on a terminal.
 #pragma once
 
 #include <unistd.h>
@@ -14,10 +14,10 @@
 
 namespace tensortap_command {
 
-/// Threads: any.
+/// Prints lines, notes and progress. Threads: any.
 class Console {
  public:
-  /// Lines go to `out`, unless `quiet`; notes and the progress to standard error.
+  /// Prints lines to `out`, or none if `quiet`; notes and progress to standard error.
   Console(std::ostream& out, bool quiet)
       : out_(out), quiet_(quiet), terminal_(!quiet && ::isatty(STDERR_FILENO) == 1) {}
   Console(const Console&) = delete;
@@ -37,7 +37,7 @@ class Console {
     std::cerr << "tensortap: " << text << std::endl;
   }
 
-  /// So much is to be done in all.
+  /// Sets the totals of the progress line.
   void expect(std::size_t files, std::uint64_t bytes) {
     const std::lock_guard lock(mutex_);
     files_ = files;
@@ -74,7 +74,7 @@ class Console {
 
   std::ostream& out_;
   const bool quiet_, terminal_;
-  std::mutex mutex_;  // guards what follows
+  std::mutex mutex_;  // guards the members below
   std::size_t files_ = 0, done_ = 0;
   std::uint64_t bytes_ = 0, moved_ = 0;
   const Clock::time_point start_ = Clock::now();

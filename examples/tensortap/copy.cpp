@@ -28,51 +28,52 @@ bool is_wanted(const std::string& name, const Copy& how) {
   return wanted;
 }
 
-/// `path` without slashes at its end.
+/// Returns `path` without trailing slashes.
 std::string directory_of(std::string path) {
   while (path.size() > 1 && path.ends_with('/')) path.pop_back();
   return path;
 }
 
-/// The two ends. Throws: not one of them is local and the other one remote.
+/// Returns both ends. Throws: both are local, or both are remote.
 std::pair<Place, Place> ends_of(const std::string& verb, const std::string& from, const std::string& to) {
   std::pair<Place, Place> ends(Place::of(from), Place::of(to));
   if (ends.first.remote == ends.second.remote)
     throw std::runtime_error(verb + ": " + tt::in_quotes(from) + ", " + tt::in_quotes(to) + ": " +
                              (ends.first.remote ? "both are in S3" : "none is in S3") +
-                             "; one has to be s3://BUCKET/KEY, the other a path");
+                             "; one must be s3://BUCKET/KEY, the other a path");
   return ends;
 }
 
 std::map<std::string, LocalFile> wanted_files(const std::string& directory, const Copy& how, Transfers& transfers) {
   auto out = files_below(directory, [&](const std::string& name, const std::string& why) {
-    if (is_wanted(name, how)) transfers.pass_over(directory + "/" + name, why);
+    if (is_wanted(name, how)) transfers.skip(directory + "/" + name, why);
   });
   std::erase_if(out, [&](const auto& file) { return !is_wanted(file.first, how); });
   return out;
 }
 
-/// The objects whose keys begin with `folder`, by the rest of it.
+/// Returns the objects below `place`, by the rest of their keys.
 std::map<std::string, tt::S3Entry> wanted_objects(const Place& place, const Copy& how, Transfers& transfers) {
   std::map<std::string, tt::S3Entry> out;
   const std::string folder = place.folder();
   transfers.store().list_raw(folder, false, [&](const tt::S3Entry& entry) {
     const std::string name = entry.key.substr(folder.size());
-    if ((entry.size == 0 && entry.key.ends_with('/')) || !is_wanted(name, how)) return;  // consoles mark folders so
+    if ((entry.size == 0 && entry.key.ends_with('/')) || !is_wanted(name, how))
+      return;  // S3 consoles make an empty object for a folder
     if (is_plain(name) && is_plain(entry.key))
       out.emplace(name, entry);
     else
-      transfers.pass_over(place.address_of(entry.key), "its key is no relative path of plain names");
+      transfers.skip(place.address_of(entry.key), "its key is not a relative path of plain names");
   });
   return out;
 }
 
 void require_directory(const std::string& verb, const std::string& path) {
   if (!fs::is_directory(path))
-    throw std::runtime_error(verb + ": " + tt::in_quotes(path) + ": there is no such directory; name another one");
+    throw std::runtime_error(verb + ": " + tt::in_quotes(path) + ": no such directory; name another one");
 }
 
-/// The file at `path`, or what comes from there as a file; `offset` is where it begins.
+/// Opens the file at `path`; copies a pipe to a temporary file. Sets `offset` to the first byte to send.
 tt::detail::Descriptor open_source(const std::string& path, std::size_t& offset) {
   const bool piped = path == "-";
   tt::detail::Descriptor file(piped ? ::fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3)
@@ -99,7 +100,7 @@ int upload_one(const std::string& path, const Place& to, const Copy& how, std::o
   std::string key = to.key;
   if (key.empty() || key.ends_with('/')) {
     if (path == "-")
-      throw std::runtime_error("cp: " + tt::in_quotes(to.text) + ": standard input has no name; give it one");
+      throw std::runtime_error("cp: " + tt::in_quotes(to.text) + ": standard input has no name; add one to the key");
     key += fs::path(path).filename().string();
   }
   std::size_t offset = 0;
@@ -115,7 +116,7 @@ int download_one(const Place& from, const std::string& path, const Copy& how, st
   if (leaf.empty())
     throw std::runtime_error("cp: " + tt::in_quotes(from.text) + ": it is a folder; copy it with --recursive");
   if (path == "-") {
-    const tt::detail::Descriptor file = nameless_file();  // so that nothing is printed that is not sound
+    const tt::detail::Descriptor file = nameless_file();  // prints nothing before all checksums are verified
     {
       Transfers transfers(from, ".", how, out);
       ArrivingBytes bytes = transfers.arrival(file.get(), "-");
@@ -136,19 +137,19 @@ std::vector<Transfer> uploads(const std::map<std::string, LocalFile>& files, con
   return out;
 }
 
-/// Whether the file must be sent again. Servers tell no fractions of a second.
+/// Returns whether the file must be sent again. S3 times have no fractions of a second.
 bool is_newer(const LocalFile& file, const tt::S3Entry& object) {
   return file.size != object.size || file.modified > object.last_modified;
 }
 
-/// Whether the object must be fetched again: a file that was has its time.
-bool is_another(const tt::S3Entry& object, const LocalFile& file) {
+/// Returns whether the object must be fetched again. A fetched file has the time of its object.
+bool differs(const tt::S3Entry& object, const LocalFile& file) {
   return file.size != object.size || std::chrono::floor<std::chrono::seconds>(file.modified) != object.last_modified;
 }
 
 void require_some(bool any, const std::string& from, const std::string& to) {
   if (!any)
-    throw std::runtime_error("sync: " + tt::in_quotes(from) + ": there is nothing, and --delete would remove all of " +
+    throw std::runtime_error("sync: " + tt::in_quotes(from) + ": it is empty, and --delete would remove all of " +
                              tt::in_quotes(to) + "; remove that yourself if you mean it");
 }
 
@@ -185,7 +186,7 @@ int sync(const std::string& from, const std::string& to, const Copy& how, std::o
   }
   for (const auto& [name, object] : objects) {
     const auto file = files.find(name);
-    if (!target.remote && (file == files.end() || is_another(object, file->second)))
+    if (!target.remote && (file == files.end() || differs(object, file->second)))
       todo.push_back({Kind::download, name, object.key, object.size, object.last_modified});
     if (target.remote && file == files.end() && how.remove) todo.push_back({Kind::remove_object, {}, object.key});
   }

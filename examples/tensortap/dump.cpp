@@ -28,7 +28,7 @@ std::string sha256(tt::Bytes bytes) {
   return out;
 }
 
-/// Element 0 as JSON has it; what JSON cannot say is a string.
+/// Returns element 0 as JSON. NaN and infinities become strings.
 json scalar(const tt::Tensor& tensor) {
   switch (tensor.dtype()) {
     case tt::DType::boolean: return tensor.as<bool>()[0];
@@ -43,7 +43,7 @@ json scalar(const tt::Tensor& tensor) {
   return value;
 }
 
-/// What one worker saved of a tensor in one step.
+/// Returns what one worker saved of a tensor in one step.
 json saved(const tt::TensorHistory& tensor, std::int64_t step, const std::string& worker) {
   json out = json::object();
   if (const auto value = tensor.value(step, worker)) {

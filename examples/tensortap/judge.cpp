@@ -18,7 +18,7 @@ using Clock = tt::TrialOptions::Clock;
 
 tt::StopSignal* to_stop = nullptr;
 
-/// Lets SIGTERM and SIGINT end the evaluation with a verdict; a second one ends the program.
+/// Makes SIGTERM and SIGINT end the evaluation with a verdict. A second signal ends the program.
 void stop_on_signals(tt::StopSignal& stop) {
   to_stop = &stop;
   struct sigaction action {};
@@ -35,7 +35,7 @@ std::chrono::nanoseconds time_of(const Judge& how) {
       std::chrono::duration<double>(std::min(*how.timeout, years)));
 }
 
-/// The run; nothing if a signal ends the wait for it.
+/// Opens the run; nullopt if a signal ends the wait for it.
 std::optional<tt::Trial> open(const std::string& run, const Judge& how, const tt::StopSignal& stop) {
   tt::TrialOptions options;
   options.wait_for_run = time_of(how);
@@ -52,23 +52,23 @@ void print_rewind(const tt::Rewind& rewind, bool one_worker, std::ostream& out) 
   out << "attempt " << rewind.attempt;
   if (!one_worker) out << " of " << tt::escaped(rewind.worker);
   if (rewind.resumed_at < 0)
-    out << " begins anew";
+    out << " starts over";
   else
-    out << " goes on after step " << rewind.resumed_at;
+    out << " continues after step " << rewind.resumed_at;
   out << "; " << plural(rewind.steps.size(), "step") << " set aside" << std::endl;
 }
 
-/// Why there is nothing more to judge.
+/// Returns why the evaluation ended.
 std::string state_of(const tt::Trial& trial, const Judge& how, const tt::StopSignal& stop) {
   if (trial.ended()) return "the run has ended";
   if (stop.requested()) return "stopped by a signal";
-  return how.follow ? "the time is over" : "the run goes on, or was interrupted";
+  return how.follow ? "the time is up" : "the run is running or interrupted";
 }
 
 }  // namespace
 
 int judge(const std::string& run, const Judge& how, std::ostream& out) {
-  static tt::StopSignal stop;  // a signal may come as long as the program runs
+  static tt::StopSignal stop;  // outlives this call: a signal may arrive until the program ends
   stop_on_signals(stop);
   const auto begin = Clock::now();
   const auto trial = open(run, how, stop);

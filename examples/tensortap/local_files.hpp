@@ -1,5 +1,5 @@
-// The local side of a copy: what a directory holds, a file to be sent, a file on its way in. Nothing below a directory
-// is reached through a symbolic link.
+// The local side of a copy: the files of a directory, a file to send, a file to receive. Symbolic links below a
+// directory are never followed.
 #pragma once
 
 #include <fcntl.h>
@@ -32,7 +32,7 @@ namespace tensortap_command {
 
 namespace tt = tensortap;
 
-/// When files were last modified.
+/// The time of the last modification.
 using FileTime = std::chrono::sys_time<std::chrono::nanoseconds>;
 
 struct LocalFile {
@@ -44,20 +44,20 @@ inline FileTime modified_at(const struct stat& status) {
   return FileTime(std::chrono::seconds(status.st_mtim.tv_sec) + std::chrono::nanoseconds(status.st_mtim.tv_nsec));
 }
 
-/// "cp: NAME: No such file or directory", by errno.
+/// Throws the text of errno: "cp: NAME: No such file or directory".
 [[noreturn]] inline void fail_by_errno(const std::string& what, const std::string& path) {
   const int cause = errno;
   throw std::runtime_error(what + ": " + tt::in_quotes(path) + ": " + std::generic_category().message(cause));
 }
 
-/// Whether a download that was killed has left this.
+/// Returns whether `name` is the temporary file of a killed download.
 inline bool is_left_over(std::string_view name) {
   return tt::detail::is_temporary(name) &&
          tt::detail::final_key(name).size() + tt::detail::temporary_suffix.size() < name.size();
 }
 
-/// The regular files below `directory` by their path there; `skip` is told what else there is, and why it is no file.
-/// Throws: something cannot be read.
+/// Returns the regular files below `directory` by their relative paths. Calls `skip` for everything else, with the
+/// reason. Throws: a directory cannot be read.
 inline std::map<std::string, LocalFile> files_below(
     const std::string& directory, const std::function<void(const std::string& name, const std::string& why)>& skip) {
   namespace fs = std::filesystem;
@@ -74,22 +74,23 @@ inline std::map<std::string, LocalFile> files_below(
     if (S_ISLNK(status.st_mode))
       skip(name, "it is a symbolic link");
     else if (!S_ISREG(status.st_mode))
-      skip(name, "it is no regular file");
+      skip(name, "it is not a regular file");
     else if (!tt::is_utf8(name))
-      skip(name, "its name is not UTF-8, which keys are");
+      skip(name, "its name is not UTF-8; keys are");
     else
       out.emplace(std::move(name), LocalFile{static_cast<std::uint64_t>(status.st_size), modified_at(status)});
   }
   return out;
 }
 
-/// A file as bytes in memory, which are read from it when they are looked at.
+/// A file mapped into memory.
 class MappedFile {
  public:
-  /// `path` is for messages. Throws: it is no regular file.
+  /// `path` appears in messages. Throws: it is not a regular file.
   MappedFile(tt::detail::Descriptor file, std::string path) : file_(std::move(file)), path_(std::move(path)) {
     look(status_);
-    if (!S_ISREG(status_.st_mode)) throw std::runtime_error("cp: " + tt::in_quotes(path_) + ": it is no regular file");
+    if (!S_ISREG(status_.st_mode))
+      throw std::runtime_error("cp: " + tt::in_quotes(path_) + ": it is not a regular file");
     if (status_.st_size == 0) return;
     void* const at = ::mmap(nullptr, static_cast<std::size_t>(status_.st_size), PROT_READ, MAP_SHARED, file_.get(), 0);
     if (at == MAP_FAILED) fail_by_errno("cp", path_);
@@ -104,7 +105,7 @@ class MappedFile {
 
   [[nodiscard]] tt::Bytes bytes() const noexcept { return bytes_; }
 
-  /// Takes these out of this process' memory until they are looked at again.
+  /// Releases the memory of these bytes. The next access reads them again.
   void let_go(tt::Bytes part) const noexcept {
     const auto page = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
     const std::uintptr_t begin = reinterpret_cast<std::uintptr_t>(part.data()) / page * page;
@@ -112,7 +113,7 @@ class MappedFile {
     (void)::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
   }
 
-  /// Throws: somebody has written to it meanwhile, so that what was sent may be some of each.
+  /// Throws: the file changed during the upload, so that the object may mix two versions.
   void require_unchanged() const {
     struct stat now {};
     look(now);
@@ -131,13 +132,13 @@ class MappedFile {
   tt::Bytes bytes_;
 };
 
-/// The bytes of an object as they come, in any order, into a file.
+/// Writes the pieces of an object into a file, in the order of their arrival.
 class ArrivingBytes {
  public:
   using Told = std::function<void(std::uint64_t bytes)>;
 
-  /// `begun` is told how many there will be, `moved` how many more there are. Lifetime: `file` stays open. `path` is
-  /// for messages.
+  /// Calls `begun` with the size, and `moved` with the size of each piece. `path` appears in messages. Lifetime: `file`
+  /// stays open.
   ArrivingBytes(int file, std::string path, Told begun, Told moved)
       : file_(file), path_(std::move(path)), begun_(std::move(begun)), moved_(std::move(moved)) {}
 
@@ -151,7 +152,7 @@ class ArrivingBytes {
             .write = [this](std::uint64_t start, tt::Bytes bytes) { write(start, bytes); }};
   }
 
-  /// Reads it from the begin; `take` is given one piece after the other.
+  /// Reads the file from its beginning and passes each piece to `take`.
   void read(const std::function<void(tt::Bytes)>& take) const {
     std::vector<std::byte> buffer(std::size_t{1} << 20);
     for (off_t at = 0;;) {
@@ -169,7 +170,7 @@ class ArrivingBytes {
     while (!bytes.empty()) {
       const ssize_t n = tt::detail::uninterrupted(
           [&] { return ::pwrite(file_, bytes.data(), bytes.size(), static_cast<off_t>(start)); });
-      if (n == 0) errno = EIO;  // else this could go on for ever
+      if (n == 0) errno = EIO;  // else this loop might not end
       if (n <= 0) fail_by_errno("cp", path_);
       start += static_cast<std::uint64_t>(n);
       bytes = bytes.subspan(static_cast<std::size_t>(n));
@@ -182,7 +183,7 @@ class ArrivingBytes {
   Told begun_, moved_;
 };
 
-/// A file on its way into a directory: it has its name once it is whole. One that is not published goes with this.
+/// A file to receive. It gets its name when it is complete; the destructor removes a file that is not published.
 class ArrivingFile {
  public:
   ArrivingFile(tt::detail::DirectoryTree& tree, const std::string& name)
@@ -194,14 +195,14 @@ class ArrivingFile {
 
   [[nodiscard]] int descriptor() const { return temporary_->file.get(); }
 
-  /// `modified` is what it says of itself from then on; nothing: what is true.
+  /// Gives the file its name and, if there is one, the time `modified`.
   void publish(std::optional<std::chrono::sys_seconds> modified) {
     if (modified) {
       const timespec times[2] = {{.tv_sec = 0, .tv_nsec = UTIME_OMIT},
                                  {.tv_sec = modified->time_since_epoch().count(), .tv_nsec = 0}};
-      (void)::futimens(descriptor(), times);  // else it is fetched again the next time
+      (void)::futimens(descriptor(), times);  // without it, the next sync fetches the file again
     }
-    // An interrupted close has closed.
+    // On Linux, close() has closed the file even if a signal interrupts it.
     if (::close(temporary_->file.release()) != 0 && errno != EINTR) throw tree_.failed("write", name_);
     if (!temporary_->publish(tt::IfExists::replace)) throw tree_.failed("rename", name_);
   }
@@ -215,7 +216,7 @@ class ArrivingFile {
   std::optional<tt::detail::Temporary> temporary_;
 };
 
-/// Writes `bytes` to an open file or pipe, one after the other; `path` is for messages.
+/// Writes `bytes` to an open file or pipe. `path` appears in messages.
 inline void write_all(int file, tt::Bytes bytes, const std::string& path) {
   while (!bytes.empty()) {
     const ssize_t n = tt::detail::uninterrupted([&] { return ::write(file, bytes.data(), bytes.size()); });
@@ -224,7 +225,7 @@ inline void write_all(int file, tt::Bytes bytes, const std::string& path) {
   }
 }
 
-/// A file without a name, for what comes from or goes to a pipe.
+/// Returns a temporary file without a name, for the content of a pipe.
 inline tt::detail::Descriptor nameless_file() {
   const char* const directory = std::getenv("TMPDIR");
   std::string path = std::string(directory == nullptr || *directory == '\0' ? "/tmp" : directory) + "/tensortap.XXXXXX";

@@ -1,4 +1,4 @@
-// What speaks to S3, in a tool that cannot: open_store() says how to get one that can.
+// The S3 commands of a tool without tensortap::net: open_store() throws an error that says how to get it.
 #include <string>
 #include <tensortap/tensortap.hpp>
 

@@ -1,4 +1,4 @@
-// Where a copy comes from or goes to.
+// The source or the target of a copy.
 #pragma once
 
 #include <string>
@@ -8,13 +8,13 @@ namespace tensortap_command {
 
 namespace tt = tensortap;
 
-/// "s3://bucket/key" taken apart, or a path. The key is as it is spelled, even if no store would have it.
+/// The parts of "s3://bucket/key", or a path. The key is not checked.
 struct Place {
   std::string text;
   bool remote = false;
   std::string bucket = {}, key = {};
 
-  /// Throws: a bucket that no server has.
+  /// Throws: the name of the bucket is not valid.
   static Place of(const std::string& text) {
     constexpr std::size_t scheme = 5;
     Place out{.text = text, .remote = text.starts_with("s3://")};
@@ -25,12 +25,12 @@ struct Place {
     return out;
   }
 
-  /// What the keys of a folder begin with.
+  /// Returns the prefix of all keys in the folder.
   [[nodiscard]] std::string folder() const { return key.empty() || key.ends_with('/') ? key : key + "/"; }
   [[nodiscard]] std::string address_of(const std::string& other) const { return "s3://" + bucket + "/" + other; }
 };
 
-/// Whether `name` can be a file below a directory, and a key of a store.
+/// Returns whether `name` can be both a file below a directory and a key of a store.
 inline bool is_plain(const std::string& name) {
   try {
     (void)tt::key_parts(name);

@@ -18,7 +18,7 @@ std::string shape_text(const tt::Tensor::Shape& shape) {
   return out + "]";
 }
 
-/// How often somebody began to write; 0 if nothing tells.
+/// Returns the number of attempts; 0 if it is unknown.
 std::size_t attempts_of(const tt::Trial& trial) {
   std::set<std::int64_t> runs;
   for (const tt::Attempt& attempt : trial.attempts()) runs.insert(attempt.number);
@@ -32,7 +32,7 @@ std::string range_text(const std::vector<std::int64_t>& steps) {
   return out;
 }
 
-/// Elements as nested rows would be too long: one line per innermost row, at most `limit` elements.
+/// Prints one line for each innermost row, at most `limit` elements.
 void print_elements(const tt::Tensor& tensor, std::size_t limit, std::ostream& out) {
   const std::size_t row =
       tensor.rank() == 0 ? 1 : static_cast<std::size_t>(std::max<std::int64_t>(tensor.shape().back(), 1));
@@ -80,7 +80,7 @@ int show_step(const tt::TensorHistory& tensor, const Show& what, std::ostream& o
   return any ? 0 : 1;
 }
 
-/// One line per step: the three numbers people look at first.
+/// Prints minimum, mean and maximum, one line for each step.
 int show_history(const tt::TensorHistory& tensor, const Show& what, std::ostream& out) {
   out << std::setw(12) << "step" << std::setw(14) << "min" << std::setw(14) << "mean" << std::setw(14) << "max" << '\n';
   for (const std::int64_t step : tensor.steps()) {

@@ -1,4 +1,4 @@
-// Signals that end a copy in good order: what is half done is removed. A second one ends the program.
+// Stops a copy on a signal and removes incomplete files. A second signal ends the program at once.
 #pragma once
 
 #include <signal.h>
@@ -12,8 +12,8 @@
 
 namespace tensortap_command {
 
-/// While it lives, SIGINT, SIGTERM and SIGHUP ask its token. Threads: made before others are, as they inherit that they
-/// do not get these signals.
+/// Requests a stop from its token on SIGINT, SIGTERM and SIGHUP. Threads: construct it before other threads start,
+/// because they inherit the signal mask that blocks these signals.
 class StopBySignal {
  public:
   StopBySignal() {
@@ -21,9 +21,9 @@ class StopBySignal {
     for (const int signal : {SIGINT, SIGTERM, SIGHUP}) ::sigaddset(&signals_, signal);
     ::pthread_sigmask(SIG_BLOCK, &signals_, &before_);
     thread_ = std::thread([this] {
-      const timespec glance{.tv_sec = 0, .tv_nsec = 50'000'000};
+      const timespec interval{.tv_sec = 0, .tv_nsec = 50'000'000};
       while (!done_) {
-        const int signal = ::sigtimedwait(&signals_, nullptr, &glance);
+        const int signal = ::sigtimedwait(&signals_, nullptr, &interval);
         if (signal > 0 && !source_.request_stop()) ::_exit(128 + signal);
       }
     });

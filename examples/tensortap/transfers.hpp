@@ -1,4 +1,4 @@
-// Files and objects on their way between a directory and a bucket, several at once.
+// Copies files and objects between a directory and a bucket, several at the same time.
 #pragma once
 
 #include <signal.h>
@@ -28,18 +28,18 @@
 
 namespace tensortap_command {
 
-/// One of them.
+/// One file to copy or to remove.
 struct Transfer {
   enum class Kind { upload, download, remove_object, remove_file };
 
   Kind kind = Kind::upload;
-  std::string name = {};  // below the directory
+  std::string name = {};  // relative to the directory
   std::string key = {};   // in the bucket
   std::uint64_t size = 0;
-  std::optional<std::chrono::sys_seconds> modified = {};  // of an object: what its file is to say
+  std::optional<std::chrono::sys_seconds> modified = {};  // of an object: the time to give to its file
 };
 
-/// Memory: no more than connections x part size and what a program has anyway, however large the files are.
+/// Runs transfers. Memory: about connections x part size, whatever the sizes of the files.
 class Transfers {
  public:
   Transfers(const Place& bucket, std::string directory, const Copy& how, std::ostream& out)
@@ -51,7 +51,7 @@ class Transfers {
         files_(std::move(directory)),
         console_(out, how.quiet) {
     struct sigaction action {};
-    action.sa_handler = [](int) {  // the only thing that is safe in a page that is gone
+    action.sa_handler = [](int) {  // the mapped page is gone, so the thread cannot continue
       constexpr std::string_view text = "tensortap: a file became shorter while it was sent; send it again\n";
       (void)!::write(STDERR_FILENO, text.data(), text.size());
       ::_exit(2);
@@ -61,13 +61,13 @@ class Transfers {
 
   [[nodiscard]] const tt::S3Store& store() const noexcept { return store_; }
 
-  /// `name` is not copied.
-  void pass_over(const std::string& name, const std::string& why) {
-    console_.note("passed over: " + tt::escaped(name) + ": " + why);
-    ++passed_over_;
+  /// Notes that `name` is not copied.
+  void skip(const std::string& name, const std::string& why) {
+    console_.note("skipped: " + tt::escaped(name) + ": " + why);
+    ++skipped_;
   }
 
-  /// Does all of them: what is to be removed last, and only if nothing failed before. Returns the exit code.
+  /// Runs all transfers and returns the exit code. Removes files last, and only if no transfer failed.
   int run(const std::vector<Transfer>& transfers) {
     std::vector<const Transfer*> groups[4];
     std::uint64_t bytes = 0;
@@ -79,20 +79,21 @@ class Transfers {
     }
     is_alone_ = transfers.size() == 1;
     console_.expect(transfers.size(), bytes);
-    // What has up to two parts goes over one connection and in one request; what has more, over many.
+    // Files of one part take one connection each, files of two parts two; a larger file takes all of them.
     const std::size_t connections = options_.connections;
     const std::size_t at_once[4] = {connections, std::max<std::size_t>(connections / 2, 1), 1, connections};
     for (int group = 0; group < 4; ++group) {
       if (group == 3 && failed_ > 0 && !groups[group].empty()) {
-        console_.note("nothing is removed, as not all was copied");
+        console_.note("nothing is removed, because some files were not copied");
         break;
       }
-      tt::detail::parallel_for(groups[group].size(), at_once[group], [&](std::size_t i) { attempt(*groups[group][i]); });
+      tt::detail::parallel_for(groups[group].size(), at_once[group],
+                               [&](std::size_t i) { attempt(*groups[group][i]); });
     }
-    return failed_ > 0 ? 2 : passed_over_ > 0 ? 1 : 0;
+    return failed_ > 0 ? 2 : skipped_ > 0 ? 1 : 0;
   }
 
-  /// Makes `file` the object `key`.
+  /// Uploads `file` as object `key`.
   void send(const std::string& key, const MappedFile& file, std::size_t offset = 0) {
     const tt::Bytes bytes = file.bytes().subspan(std::min(offset, file.bytes().size()));
     if (is_alone_) console_.expect(1, bytes.size());
@@ -106,11 +107,11 @@ class Transfers {
     file.require_unchanged();
   }
 
-  /// Brings object `key` into the open file. Throws: there is no such object.
+  /// Downloads object `key`. Throws: there is no such object.
   void receive(const std::string& key, ArrivingBytes& bytes) const {
     if (store_.download(key, bytes.target())) return;
     throw std::runtime_error("cp: " + tt::in_quotes(bucket_.address_of(key)) +
-                             ": there is no such object; see what is there with ls, copy a folder with --recursive");
+                             ": no such object; list the objects with ls, copy a folder with --recursive");
   }
   [[nodiscard]] ArrivingBytes arrival(int file, const std::string& path) {
     return {file, path,
@@ -133,7 +134,7 @@ class Transfers {
   }
 
   void attempt(const Transfer& transfer) {
-    constexpr std::size_t hopeless = 20;
+    constexpr std::size_t give_up_after = 20;
     try {
       perform(transfer);
       ++done_;
@@ -141,7 +142,8 @@ class Transfers {
     } catch (const std::exception& e) {
       if (stop_.token().stop_requested()) throw;
       console_.note(e.what());
-      if (++failed_ >= hopeless && done_ == 0) throw std::runtime_error("the first 20 have failed; the rest is left");
+      if (++failed_ >= give_up_after && done_ == 0)
+        throw std::runtime_error("the first 20 transfers have failed; the others are not tried");
     }
   }
 
@@ -191,7 +193,7 @@ class Transfers {
   tt::FileStore files_;
   Console console_;
   bool is_alone_ = true;
-  std::atomic<std::size_t> done_ = 0, failed_ = 0, passed_over_ = 0;
+  std::atomic<std::size_t> done_ = 0, failed_ = 0, skipped_ = 0;
 };
 
 }  // namespace tensortap_command

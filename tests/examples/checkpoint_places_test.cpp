@@ -22,7 +22,7 @@ std::vector<std::string> names_in(const std::filesystem::path& folder) {
 
 using Names = std::vector<std::string>;
 
-/// A run, a machine that trains, and the place that outlives it.
+/// A run, a machine, and a place that outlives it.
 struct Job {
   TemporaryDirectory root;
   std::filesystem::path run = root / "run", machine = root / "machine", durable = root / "durable";
@@ -32,7 +32,7 @@ struct Job {
   void start() {
     places.emplace(machine, durable.empty() ? nullptr : tt::open_store(durable.string()));
     hook.emplace(run.string(), places->attach({.save = tt::every(1)}));
-    if (hook->resumed()) places->go_on_from(hook->resumed()->checkpoint);
+    if (hook->resumed()) places->continue_from(hook->resumed()->checkpoint);
   }
   void step() {
     hook->begin_step();
@@ -43,7 +43,8 @@ struct Job {
   }
 };
 
-TEST_CASE("CheckpointPlaces: the last two are kept in both places, and the state beside them") {
+TEST_CASE("CheckpointPlaces: both places keep the last two checkpoints and the state",
+          "[examples][checkpoint_places]") {
   Job job;
   job.start();
   for (int i = 0; i < 4; ++i) {
@@ -57,7 +58,8 @@ TEST_CASE("CheckpointPlaces: the last two are kept in both places, and the state
   REQUIRE(read_file(job.durable / "metadata.json") == read_file(job.machine / "metadata.json"));
 }
 
-TEST_CASE("CheckpointPlaces: the next machine goes on from what was committed, and keeps it as one of its two") {
+TEST_CASE("CheckpointPlaces: the next machine continues from the last commit, and keeps its checkpoint as one of two",
+          "[examples][checkpoint_places]") {
   Job job;
   job.start();
   for (int i = 0; i < 2; ++i) {
@@ -65,7 +67,7 @@ TEST_CASE("CheckpointPlaces: the next machine goes on from what was committed, a
     job.commit();
   }
   job.step();
-  job.places->write(2, "never committed");  // and the machine is gone
+  job.places->write(2, "never committed");  // then the machine vanishes
   job.hook.reset();
   std::filesystem::remove_all(job.machine);
 
@@ -80,7 +82,7 @@ TEST_CASE("CheckpointPlaces: the next machine goes on from what was committed, a
   REQUIRE(names_in(job.durable) == expected);
 }
 
-TEST_CASE("CheckpointPlaces: without a durable place there is one") {
+TEST_CASE("CheckpointPlaces: works without a durable place", "[examples][checkpoint_places]") {
   Job job;
   job.durable.clear();
   job.start();
@@ -90,7 +92,7 @@ TEST_CASE("CheckpointPlaces: without a durable place there is one") {
   REQUIRE(names_in(job.machine) == Names{"metadata.json", "step_000000000.checkpoint"});
 }
 
-TEST_CASE("read_file: a file that is not there is told") {
+TEST_CASE("read_file: reports a missing file", "[examples][checkpoint_places]") {
   const TemporaryDirectory folder;
   REQUIRE_THROWS_WITH(read_file(folder / "nothing"), contains("nothing: cannot be read; check that it is there"));
 }

@@ -23,7 +23,7 @@ Tensor<Rank> random_tensor(const std::array<std::size_t, Rank>& shape, Random& r
   return result;
 }
 
-/// The scalar product in float64: with it any output becomes a loss, whose gradient by the output is `factors`.
+/// Returns the scalar product in float64: a loss for any output, whose gradient by the output is `factors`.
 template <std::size_t Rank>
 double product(const Tensor<Rank>& output, const Tensor<Rank>& factors) {
   REQUIRE(output.shape() == factors.shape());
@@ -48,7 +48,7 @@ void check_gradient(Tensor<Rank>& numbers, const Tensor<Rank>& gradient, float s
   }
 }
 
-TEST_CASE("Convolution: agrees with its definition") {
+TEST_CASE("Convolution: agrees with its definition", "[examples][cnn]") {
   Random random(1);
   Convolution layer(2, 3, 3);
   layer.weight = random_tensor<4>({3, 2, 3, 3}, random);
@@ -69,7 +69,7 @@ TEST_CASE("Convolution: agrees with its definition") {
         }
 }
 
-TEST_CASE("Convolution: gradients") {
+TEST_CASE("Convolution: gradients", "[examples][cnn]") {
   Random random(2);
   Convolution layer(2, 3, 3), gradient(2, 3, 3);
   layer.weight = random_tensor<4>({3, 2, 3, 3}, random);
@@ -82,7 +82,7 @@ TEST_CASE("Convolution: gradients") {
   check_gradient(input, layer.input_gradient(factors), 0.5f, loss);
 }
 
-TEST_CASE("Dense: gradients") {
+TEST_CASE("Dense: gradients", "[examples][cnn]") {
   Random random(3);
   Dense layer(7, 5), gradient(7, 5);
   layer.weight = random_tensor<2>({7, 5}, random);
@@ -95,15 +95,15 @@ TEST_CASE("Dense: gradients") {
   check_gradient(input, layer.input_gradient(factors), 0.5f, loss);
 }
 
-TEST_CASE("relu: gradient on both sides of zero") {
+TEST_CASE("relu: gradient on both sides of zero", "[examples][cnn]") {
   Random random(4);
   Tensor<2> input = {{-2, -1, 1}, {2, 0.5f, -0.5f}};
   const Tensor<2> factors = random_tensor<2>({2, 3}, random);
-  REQUIRE((relu(input) == Tensor<2>{{0, 0, 1}, {2, 0.5f, 0}}));  // Catch2 and xtensor quarrel about a bare ==
+  REQUIRE((relu(input) == Tensor<2>{{0, 0, 1}, {2, 0.5f, 0}}));  // in parentheses: Catch2 and xtensor both overload ==
   check_gradient(input, relu_gradient(relu(input), factors), 0.25f, [&] { return product(relu(input), factors); });
 }
 
-TEST_CASE("max_pool: gradient, odd sizes, equal pixels") {
+TEST_CASE("max_pool: gradient, odd sizes, equal pixels", "[examples][cnn]") {
   Random random(5);
   std::vector<std::size_t> order(2 * 2 * 5 * 7);
   std::iota(order.begin(), order.end(), std::size_t{0});
@@ -118,7 +118,7 @@ TEST_CASE("max_pool: gradient, odd sizes, equal pixels") {
   REQUIRE((max_pool_gradient(equal, Tensor<4>{{{{3}}}}) == Tensor<4>{{{{3, 0}, {0, 0}}}}));
 }
 
-TEST_CASE("softmax_cross_entropy: gradient, loss, accuracy") {
+TEST_CASE("softmax_cross_entropy: gradient, loss, accuracy", "[examples][cnn]") {
   Random random(6);
   Tensor<2> logits = random_tensor<2>({4, 10}, random);
   const std::vector<std::uint8_t> labels = {0, 9, 3, 3};

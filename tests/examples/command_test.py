@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The command-line tool, as a user calls it: `dump` says of every golden run what must be read from it.
+"""The command-line tool, as a user calls it. `dump` prints the expected content of every golden run.
 
 TENSORTAP_COMMAND names the program.
 """
@@ -20,7 +20,7 @@ GOLDEN = Path(__file__).resolve().parent.parent / "data" / "golden"
 
 
 def differences(expected, actual, path=""):
-    """Where two documents differ; numbers below "reductions" may by 1e-6, since numpy sums float32 in float32."""
+    """Yields the differences of two documents. Numbers below "reductions" may differ by 1e-6: numpy sums in float32."""
     if isinstance(expected, dict) and isinstance(actual, dict):
         for key in sorted(expected.keys() | actual.keys()):
             if key not in expected or key not in actual:
@@ -99,9 +99,15 @@ class CommandTest(unittest.TestCase):
 
     def test_help_and_version(self):
         self.assertIn("Examples:", self.call("--help"))
+        for command in ("show", "ls", "check", "dump", "judge", "cp", "sync"):
+            help_text = self.call(command, "--help")
+            examples = help_text.partition("Examples:\n")[2].strip().splitlines()
+            self.assertIn(len(examples), (2, 3, 4), help_text)
+            for line in examples:
+                self.assertTrue(line.strip().startswith(f"tensortap {command} "), line)
         self.assertRegex(self.call("--version"), r"^tensortap \d+\.\d+\.\d+\n$")
 
-    def test_mistakes_are_told(self):
+    def test_mistakes_are_reported(self):
         with tempfile.TemporaryDirectory() as empty:
             self.assertIn("no such run", self.call("ls", empty, code=2))
         self.assertIn("no tensor is named", self.call("show", GOLDEN / "basic", "nothing", code=2))
@@ -110,7 +116,7 @@ class CommandTest(unittest.TestCase):
 
 @unittest.skipUnless(COMMAND, "TENSORTAP_COMMAND is not set: the examples are not built")
 class CopyMistakesTest(unittest.TestCase):
-    """What needs no server; examples/copy_test.py has the rest."""
+    """Mistakes that are found without a server; examples/copy_test.py tests the copies."""
 
     def setUp(self):
         folder = tempfile.TemporaryDirectory()
@@ -128,12 +134,12 @@ class CopyMistakesTest(unittest.TestCase):
         self.assertNotIn("none-of-it", result.stdout + result.stderr)
         return result.stderr
 
-    def test_one_end_is_local(self):
+    def test_one_end_must_be_local(self):
         for verb in ("cp", "sync"):
             self.assertIn("none is in S3", self.call(verb, self.folder, "elsewhere"))
             self.assertIn("both are in S3", self.call(verb, "s3://bucket/a", "s3://bucket/b"))
 
-    def test_places_that_cannot_be(self):
+    def test_invalid_places(self):
         self.assertIn("the bucket name is not valid", self.call("ls", "s3://"))
         self.assertIn("the bucket name is not valid", self.call("cp", "-", "s3://?/key"))
         self.assertIn("No such file", self.call("cp", self.folder / "nothing", "s3://bucket/key"))
@@ -149,19 +155,19 @@ class CopyMistakesTest(unittest.TestCase):
             said = self.call("ls", "s3://bucket/", "--endpoint-url", endpoint, "--region", "eu-central-1")
             self.assertIn(endpoint.removeprefix("http://") + ": no connection", said)
 
-    def test_a_certificate_that_nobody_has_signed(self):
+    def test_a_missing_ca_bundle(self):
         said = self.call("ls", "s3://bucket/", "--endpoint-url", "https://127.0.0.1:1", "--ca-bundle", self.folder / "no.pem")
         self.assertIn("no.pem", said)
 
 
 class RunFromGolden:
-    """A run that is written step by step, from a golden one whose steps 3, 6, 9 and 12 hold four gradients each."""
+    """Writes a run step by step, from a golden run whose steps 3, 6, 9 and 12 have four gradients each."""
 
     def __init__(self, path):
         self.path = path
 
     def put(self, name, text):
-        """As a writer does: whole, or not at all."""
+        """Writes an object at once, as the library does."""
         target = self.path / name
         target.parent.mkdir(parents=True, exist_ok=True)
         temporary = target.with_name(target.name + ".tmp")
@@ -195,7 +201,7 @@ class RunFromGolden:
 
 @unittest.skipUnless(COMMAND, "TENSORTAP_COMMAND is not set: the examples are not built")
 class JudgeTest(unittest.TestCase):
-    PATIENCE = 60  # seconds that a judge who follows may take in all
+    TIMEOUT = 60  # seconds until a process that follows a run is killed
 
     def setUp(self):
         folder = tempfile.TemporaryDirectory()
@@ -209,26 +215,26 @@ class JudgeTest(unittest.TestCase):
         return result.stdout + result.stderr
 
     def start(self, *arguments):
-        """A judge that follows a run which is not there yet; killed when it takes too long."""
+        """Starts to follow a run that does not exist yet. Kills the process after TIMEOUT seconds."""
         process = subprocess.Popen([COMMAND, "judge", str(self.run_.path), "--follow", *arguments],
                                    stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-        patience = threading.Timer(self.PATIENCE, process.kill)
-        patience.start()
+        timer = threading.Timer(self.TIMEOUT, process.kill)
+        timer.start()
         self.addCleanup(process.stdout.close)
         self.addCleanup(process.wait)
         self.addCleanup(process.kill)
-        self.addCleanup(patience.cancel)
+        self.addCleanup(timer.cancel)
         return process
 
     def read_until(self, process, text):
-        """The lines up to the one that begins with `text`."""
+        """Returns the lines up to the one that begins with `text`."""
         lines = []
         for line in process.stdout:
             lines.append(line)
             if line.startswith(text):
                 return lines
         why = "was killed after" if process.wait() == -signal.SIGKILL else "ended within"
-        self.fail(f"the judge {why} {self.PATIENCE} s without a line that begins with {text!r}: {lines}")
+        self.fail(f"the judge {why} {self.TIMEOUT} s without a line that begins with {text!r}: {lines}")
 
     def test_a_verdict_afterwards(self):
         self.assertEqual(self.judge(GOLDEN / "basic", code=0), "0 findings in 7 steps: the run has ended\n")
@@ -249,13 +255,13 @@ class JudgeTest(unittest.TestCase):
         self.assertNotEqual(
             subprocess.run([COMMAND, "judge", GOLDEN / "basic", "--rule", "no_such_rule"], capture_output=True).returncode, 0)
 
-    def test_a_run_that_goes_on_is_judged_as_it_is(self):
+    def test_a_run_that_has_not_ended_is_judged(self):
         self.run_.begin(0, -1)
         self.run_.save(0, 0)
-        self.assertIn("in 1 step: the run goes on, or was interrupted", self.judge(self.run_.path, code=0))
-        self.assertIn("in 1 step: the time is over", self.judge(self.run_.path, "--follow", "--timeout", 0, code=0))
+        self.assertIn("in 1 step: the run is running or interrupted", self.judge(self.run_.path, code=0))
+        self.assertIn("in 1 step: the time is up", self.judge(self.run_.path, "--follow", "--timeout", 0, code=0))
 
-    def test_a_run_is_followed_from_before_its_beginning_through_two_interruptions(self):
+    def test_a_run_is_followed_through_two_interruptions(self):
         def last_of_step(step):
             return f'VanishingGradient: step {step}: "gradient/Net_res1.weight"'
 
@@ -272,13 +278,13 @@ class JudgeTest(unittest.TestCase):
             self.run_.save(attempt, 6)
             lines = self.read_until(process, last_of_step(6))
             count = "2 steps" if attempt == 1 else "1 step"
-            self.assertIn(f"attempt {attempt} goes on after step 3; {count} set aside\n", lines)
+            self.assertIn(f"attempt {attempt} continues after step 3; {count} set aside\n", lines)
         self.run_.save(2, 9)
         self.run_.save(2, 12)
         self.run_.end()
         lines = self.read_until(process, "16 findings in 4 steps: the run has ended")
         self.assertEqual(process.wait(timeout=60), 1)
-        self.assertNotIn("VanishingGradient: step 3: ", "".join(lines))  # it was told before
+        self.assertNotIn("VanishingGradient: step 3: ", "".join(lines))  # it was printed before
 
     def test_a_signal_ends_it_with_a_verdict(self):
         process = self.start("--threshold", "1e9")

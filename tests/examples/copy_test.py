@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """ls, cp and sync of the command-line tool against a real S3 server.
 
-For `tests/net/s3/radosgw run --`; TENSORTAP_COMMAND names the tool. Exits with 77 where something is missing.
+`tests/net/s3/radosgw run --` starts the server; TENSORTAP_COMMAND names the tool. Exits with 77 if a program is missing.
 """
 import os
 import re
@@ -46,7 +46,7 @@ class CopyTest(unittest.TestCase):
         return result
 
     def file(self, name, data=b"", age=100):
-        """Of some time ago: servers tell no fractions of a second."""
+        """Writes a file with an old time, because S3 times have no fractions of a second."""
         path = self.folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data)
@@ -54,7 +54,7 @@ class CopyTest(unittest.TestCase):
         return path
 
     def put(self, key, data=b"x"):
-        """An object under any key, as awscli puts it."""
+        """Puts an object under any key, by awscli."""
         if not shutil.which("aws"):
             self.skipTest("awscli is not installed")
         bucket, _, folder = self.prefix.removeprefix("s3://").partition("/")
@@ -68,19 +68,19 @@ class CopyTest(unittest.TestCase):
         return sorted(str(path.relative_to(root)) for path in root.rglob("*") if path.is_file())
 
     def keys(self):
-        """Of all objects below the prefix of this test."""
+        """Returns the keys below the prefix of this test."""
         out = self.tool("ls", "--recursive", self.prefix + "/").stdout
         folder = self.prefix.removeprefix(f"s3://{BUCKET}/") + "/"
         return [re.sub(r"^\S+ \S+ +\d+ ", "", line).removeprefix(folder) for line in out.splitlines()]
 
-    def test_ls_tells_folders_and_objects_apart(self):
+    def test_ls_lists_folders_and_objects(self):
         self.file("tree/one", b"12345")
         self.file("tree/sub/two")
         self.file("tree/sub/deep/three")
         self.tool("cp", "--recursive", self.folder / "tree", self.prefix)
         out = self.tool("ls", self.prefix + "/").stdout
         self.assertRegex(out, r"^ +PRE sub/\n\d{4}-\d\d-\d\d \d\d:\d\d:\d\d +5 one\n$")
-        self.assertRegex(self.tool("ls", self.prefix).stdout, r"^ +PRE test_ls_tells_folders_and_objects_apart/\n$")
+        self.assertRegex(self.tool("ls", self.prefix).stdout, r"^ +PRE test_ls_lists_folders_and_objects/\n$")
         self.assertEqual(self.keys(), ["one", "sub/deep/three", "sub/two"])
         self.assertEqual(self.tool("ls", self.prefix + "/nothing", code=1).stdout, "")
 
@@ -104,7 +104,7 @@ class CopyTest(unittest.TestCase):
         self.tool("cp", f"{self.prefix}/rest", self.folder / "rest")
         self.assertTrue((self.folder / "rest").read_bytes() == data[19 * MIB:])
 
-    def test_cp_names_what_has_no_name(self):
+    def test_cp_into_a_folder_keeps_the_name(self):
         (self.folder / "target").mkdir()
         self.tool("cp", self.file("name", b"1"), f"{self.prefix}/folder/")
         self.assertEqual(self.keys(), ["folder/name"])
@@ -113,7 +113,7 @@ class CopyTest(unittest.TestCase):
         self.assertEqual([self.names("target"), self.names("new")], [["name"], ["name"]])
         self.assertIn("has no name", self.tool("cp", "-", f"{self.prefix}/", input=b"", code=2).stderr)
         self.assertIn("is a folder", self.tool("cp", f"{self.prefix}/", self.folder, code=2).stderr)
-        self.assertIn("there is no such object", self.tool("cp", f"{self.prefix}/folder", self.folder / "x", code=2).stderr)
+        self.assertIn("no such object", self.tool("cp", f"{self.prefix}/folder", self.folder / "x", code=2).stderr)
         self.assertEqual(self.names("target"), ["name"])
 
     def test_sync_sends_what_differs(self):
@@ -145,7 +145,7 @@ class CopyTest(unittest.TestCase):
         self.assertEqual((back / "replaced").read_bytes(), b"2")
         self.assertEqual(self.names("back"), ["a/same", "replaced"])
 
-    def test_sync_deletes_only_if_told(self):
+    def test_sync_deletes_only_on_request(self):
         tree, back = self.folder / "tree", self.folder / "back"
         for name in ("keep", "go", "go.log"):
             self.file(f"tree/{name}", b"1")
@@ -160,8 +160,8 @@ class CopyTest(unittest.TestCase):
         self.tool("sync", "--delete", self.prefix, back)
         self.assertEqual(self.names("back"), ["go.log", "keep"])
         (self.folder / "empty").mkdir()
-        self.assertIn("there is nothing", self.tool("sync", "--delete", self.folder / "empty", self.prefix, code=2).stderr)
-        self.assertIn("there is nothing", self.tool("sync", "--delete", self.prefix + "/x", back, code=2).stderr)
+        self.assertIn("it is empty", self.tool("sync", "--delete", self.folder / "empty", self.prefix, code=2).stderr)
+        self.assertIn("it is empty", self.tool("sync", "--delete", self.prefix + "/x", back, code=2).stderr)
         self.assertEqual([self.keys(), self.names("back")], [["go.log", "keep"]] * 2)
 
     def test_the_last_filter_that_matches_decides(self):
@@ -178,7 +178,7 @@ class CopyTest(unittest.TestCase):
         (self.folder / "in").mkdir()
         out = self.tool("sync", self.prefix, self.folder / "in", code=1)
         self.assertEqual(self.names("in"), ["fine"])
-        self.assertEqual(out.stderr.count("passed over: "), 5, out.stderr)
+        self.assertEqual(out.stderr.count("skipped: "), 5, out.stderr)
         self.assertFalse((self.folder / "up").exists() or Path("/outside").exists())
 
     def test_no_symbolic_link_is_followed(self):
@@ -204,7 +204,7 @@ class CopyTest(unittest.TestCase):
         self.tool("sync", self.prefix, self.folder / "back")
         self.assertEqual(self.names("back"), ["\x1b[31mred\n"])
 
-    def test_one_that_fails_does_not_stop_the_others_but_removes_nothing(self):
+    def test_after_a_failed_copy_nothing_is_removed(self):
         for name in ("a", "b/c", "d"):
             self.file(f"tree/{name}", b"1")
         self.tool("sync", self.folder / "tree", self.prefix)
@@ -228,23 +228,23 @@ class CopyTest(unittest.TestCase):
             self.assertLess(usage.ru_maxrss * 1024, (8 * 8 + 64) * MIB)
         self.assertEqual(subprocess.run(["cmp", self.folder / "large", self.folder / "back"]).returncode, 0)
 
-    def test_a_run_is_read_where_it_lies(self):
+    def test_runs_are_read_from_s3(self):
         self.tool("sync", "--quiet", GOLDEN / "basic", self.prefix)
         for command in ("dump", "check", "judge"):
             self.assertEqual(self.tool(command, self.prefix).stdout, self.tool(command, GOLDEN / "basic").stdout)
         self.assertIn("Net_head0.weight: ", self.tool("show", self.prefix).stdout)
         self.assertIn("1.28402 -1.98738", self.tool("show", self.prefix, "Net_head0.weight", "--step", 3).stdout)
 
-    def test_a_profile_that_is_named_wins_over_the_environment(self):
+    def test_the_profile_option_overrides_the_environment(self):
         self.tool("cp", self.file("file", b"1"), f"{self.prefix}/key")
         keys = self.file("credentials", "[tester]\naws_access_key_id={AWS_ACCESS_KEY_ID}\naws_secret_access_key="
                          "{AWS_SECRET_ACCESS_KEY}\n".format(**os.environ).encode())
-        other = {**os.environ, "AWS_ACCESS_KEY_ID": "nobody", "AWS_SECRET_ACCESS_KEY": "nothing",
+        other = {**os.environ, "AWS_ACCESS_KEY_ID": "unknown", "AWS_SECRET_ACCESS_KEY": "nothing",
                  "AWS_SHARED_CREDENTIALS_FILE": str(keys)}
         self.assertIn("InvalidAccessKeyId", self.tool("ls", self.prefix, code=2, env=other).stderr)
         self.assertIn("PRE", self.tool("ls", self.prefix, "--profile", "tester", env=other).stdout)
 
-    def test_what_the_server_refuses_is_told(self):
+    def test_refusals_of_the_server_are_reported(self):
         self.assertIn("NoSuchBucket", self.tool("ls", "s3://no-such-bucket-here/", code=2).stderr)
         wrong = {**os.environ, "AWS_SECRET_ACCESS_KEY": "wrong-secret"}
         out = self.tool("ls", self.prefix, code=2, env=wrong).stderr

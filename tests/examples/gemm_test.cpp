@@ -35,19 +35,19 @@ void compare_with_loops(std::size_t rows, std::size_t depth, std::size_t columns
     }
 }
 
-TEST_CASE("add_product: agrees with plain loops for sizes around the tile") {
+TEST_CASE("add_product: agrees with plain loops for sizes around the tile", "[examples][gemm]") {
   for (const std::size_t rows : {1u, 3u, 4u, 5u, 8u, 9u})
     for (const std::size_t depth : {1u, 2u, 7u, 33u})
       for (const std::size_t columns : {1u, 7u, 8u, 9u, 16u, 23u}) compare_with_loops(rows, depth, columns);
 }
 
-TEST_CASE("add_product: an empty product changes nothing") {
+TEST_CASE("add_product: an empty product changes nothing", "[examples][gemm]") {
   std::vector<float> c = {1, 2, 3, 4, 5, 6};
   add_product({c.data(), 2, 3}, {nullptr, 2, 0}, {nullptr, 0, 3});
   REQUIRE(c == std::vector<float>{1, 2, 3, 4, 5, 6});
 }
 
-TEST_CASE("add_product: an element does not depend on the tile it falls into") {
+TEST_CASE("add_product: an element does not depend on its tile", "[examples][gemm]") {
   Random random(1);
   const std::size_t depth = 50, columns = 11;
   const std::vector<float> a = random_numbers(5 * depth, random), b = random_numbers(depth * columns, random);

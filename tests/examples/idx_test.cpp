@@ -19,7 +19,7 @@
 namespace spot_training {
 namespace {
 
-/// A folder that goes away with the test.
+/// A directory that is removed after the test.
 struct Folder {
   std::filesystem::path path = std::filesystem::temp_directory_path() / ("idx_test_" + std::to_string(getpid()));
   Folder() { std::filesystem::create_directory(path); }
@@ -47,7 +47,7 @@ std::string images(std::uint32_t count, std::uint32_t height, std::uint32_t widt
   return big_endian(0x0803) + big_endian(count) + big_endian(height) + big_endian(width);
 }
 
-TEST_CASE("read_idx: returns what the file holds") {
+TEST_CASE("read_idx: returns what the file holds", "[examples][idx]") {
   const Folder folder;
   const auto numbers = read_idx<1>(folder.gzip("labels", labels(3) + "\x01\x02\x03"));
   REQUIRE((numbers == xt::xtensor<std::uint8_t, 1>{1, 2, 3}));
@@ -56,13 +56,13 @@ TEST_CASE("read_idx: returns what the file holds") {
   REQUIRE(pixels(1, 0, 2) == 'f');
 }
 
-TEST_CASE("read_idx: says which file is missing and where it comes from") {
+TEST_CASE("read_idx: names a missing file and where it comes from", "[examples][idx]") {
   const Folder folder;
   REQUIRE_THROWS_WITH(read_idx<1>(folder.path / "absent.gz"),
                       contains("absent.gz: cannot be opened") && contains("--data"));
 }
 
-TEST_CASE("read_idx: refuses what the header cannot mean") {
+TEST_CASE("read_idx: refuses an invalid header", "[examples][idx]") {
   const Folder folder;
   const auto refuses = [&](const std::string& bytes, const std::string& message) {
     REQUIRE_THROWS_WITH(read_idx<3>(folder.gzip("images", bytes)), contains(message));
@@ -74,14 +74,14 @@ TEST_CASE("read_idx: refuses what the header cannot mean") {
   refuses(images(1 << 14, 1 << 14, 2), "dimension 2 is out of range (2)");
 }
 
-TEST_CASE("read_idx: refuses data of another length than the header's") {
+TEST_CASE("read_idx: refuses data whose length differs from the header", "[examples][idx]") {
   const Folder folder;
   REQUIRE_THROWS_WITH(read_idx<1>(folder.gzip("short", labels(4) + "abc")), contains("cut short"));
   REQUIRE_THROWS_WITH(read_idx<1>(folder.gzip("long", labels(2) + "abc")), contains("longer than its header says"));
   REQUIRE_THROWS_WITH(read_idx<1>(folder.gzip("empty", "")), contains("cut short"));
 }
 
-TEST_CASE("read_idx: notices a compressed file cut at any byte, or one byte changed") {
+TEST_CASE("read_idx: detects a compressed file that is cut at any byte or has one changed byte", "[examples][idx]") {
   const Folder folder;
   const std::filesystem::path path = folder.gzip("whole", labels(300) + std::string(300, 'x')),
                               damaged = folder.path / "damaged";
@@ -91,7 +91,7 @@ TEST_CASE("read_idx: notices a compressed file cut at any byte, or one byte chan
     std::ofstream(damaged, std::ios::binary) << whole.substr(0, length);
     REQUIRE_THROWS_AS(read_idx<1>(damaged), std::runtime_error);
   }
-  // The first ten bytes hold a date and the like, the bits that fill up the last byte of the data nothing.
+  // Changes of the header of gzip (10 bytes) and of the padding bits after the data do no harm.
   for (std::size_t position = 10; position < whole.size(); ++position) {
     std::string changed = whole;
     changed[position] = static_cast<char>(changed[position] ^ 1);
@@ -100,7 +100,7 @@ TEST_CASE("read_idx: notices a compressed file cut at any byte, or one byte chan
   }
 }
 
-TEST_CASE("FashionMnist: images and labels must fit") {
+TEST_CASE("FashionMnist: refuses images and labels that do not match", "[examples][idx]") {
   const Folder folder;
   folder.gzip("train-images-idx3-ubyte.gz", images(2, 28, 28) + std::string(2 * 28 * 28, '\xff'));
   const auto make = [&](const std::string& label_bytes) {

@@ -22,7 +22,7 @@ Batch random_batch(std::size_t images, Random& random) {
   return batch;
 }
 
-TEST_CASE("Network: the loss falls along its gradient as fast as the gradient says") {
+TEST_CASE("Network: the loss decreases along its gradient at the predicted rate", "[examples][network]") {
   Random random(7);
   Network network(random, 2);
   const Batch batch = random_batch(9, random);
@@ -45,7 +45,7 @@ TEST_CASE("Network: the loss falls along its gradient as fast as the gradient sa
   }
 }
 
-TEST_CASE("Network: the same bits for any number of threads") {
+TEST_CASE("Network: the same bits for any number of threads", "[examples][network]") {
   const auto train = [](std::size_t threads, std::size_t images) {
     Random random(8);
     Network network(random, threads);
@@ -67,7 +67,7 @@ TEST_CASE("Network: the same bits for any number of threads") {
   }
 }
 
-TEST_CASE("Network: activations are those of the whole batch, in its order") {
+TEST_CASE("Network: activations are those of the whole batch, in order", "[examples][network]") {
   Random random(9);
   Network network(random, 3);
   const Batch batch = random_batch(11, random);
@@ -85,7 +85,7 @@ TEST_CASE("Network: activations are those of the whole batch, in its order") {
   });
 }
 
-TEST_CASE("Random: the same on every machine") {
+TEST_CASE("Random: the same on every machine", "[examples][network]") {
   Random random(1);
   std::vector<std::size_t> order(10);
   std::iota(order.begin(), order.end(), std::size_t{0});

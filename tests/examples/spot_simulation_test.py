@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The spot simulation, small: machines are taken away, a rule watches, and nothing may be lost.
+"""A small spot simulation: machines are taken away, a rule judges the run, and nothing may be lost.
 
 TENSORTAP_SPOT_TRAINING and TENSORTAP_SPOT_SIMULATION name the programs, TENSORTAP_COMMAND the tool.
 """
@@ -19,12 +19,12 @@ from pathlib import Path
 TRAINING = os.environ.get("TENSORTAP_SPOT_TRAINING")
 SIMULATION = os.environ.get("TENSORTAP_SPOT_SIMULATION")
 COMMAND = os.environ.get("TENSORTAP_COMMAND")
-RADOSGW = Path(__file__).resolve().parent.parent / "store" / "s3" / "radosgw"
-PATIENCE = 120  # seconds
+RADOSGW = Path(__file__).resolve().parent.parent / "net" / "s3" / "radosgw"
+TIMEOUT = 120  # seconds
 
 
 def write_images(folder):
-    """Noise in the format of Fashion-MNIST."""
+    """Writes noise in the format of Fashion-MNIST."""
     noise = random.Random(1)
     for part, count in (("train", 1000), ("t10k", 200)):
         for name, header, size in (("images-idx3", (0x803, count, 28, 28), 28 * 28), ("labels-idx1", (0x801, count), 1)):
@@ -36,19 +36,19 @@ def write_images(folder):
 
 
 def steps_in(run):
-    """How often each (mode, mode step) is there, by the index files."""
+    """Counts the index files of each (mode, mode step)."""
     metas = [json.loads(path.read_text())["meta"] for path in run.glob("index/*/*.json")]
     return Counter((meta["mode"], meta["mode_step"]) for meta in metas)
 
 
 def processes_about(folder):
-    """Processes with the folder in their command line."""
+    """Returns the processes with the folder in their command line."""
     found = []
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         try:
             if str(folder).encode() in path.read_bytes():
                 found.append(int(path.parent.name))
-        except OSError:  # gone since
+        except OSError:  # the process has ended
             pass
     return found
 
@@ -67,11 +67,11 @@ class SpotSimulationTest(unittest.TestCase):
         return ["--data", self.folder, "--batch-size", 10, "--limit", 1000, "--epochs", epochs]
 
     def call(self, *command, code=0):
-        result = subprocess.run([*map(str, command)], capture_output=True, text=True, timeout=3 * PATIENCE)
+        result = subprocess.run([*map(str, command)], capture_output=True, text=True, timeout=3 * TIMEOUT)
         self.assertEqual(result.returncode, code, result.stdout[-3000:] + result.stderr[-2000:])
         return result.stdout + result.stderr
 
-    def train_in_peace(self, epochs):
+    def train_without_interruptions(self, epochs):
         self.call(TRAINING, "--out-dir", self.folder / "run", "--result", self.result, *self.options(epochs))
 
     def expect_a_long_training(self):
@@ -80,11 +80,11 @@ class SpotSimulationTest(unittest.TestCase):
         self.result.write_text(json.dumps(result))
 
     def simulate(self, epochs, *options, code=0):
-        return self.call(SIMULATION, "--dir", self.spot, "--reference", self.result, "--patience", PATIENCE,
+        return self.call(SIMULATION, "--dir", self.spot, "--reference", self.result, "--timeout", TIMEOUT,
                          *self.options(epochs), *options, code=code)
 
     def test_nothing_is_lost(self):
-        self.train_in_peace(6)
+        self.train_without_interruptions(6)
         out = self.simulate(6)
         expected = {("TRAIN", step) for step in range(600)} | {("EVAL", step) for step in range(6)}
         times = steps_in(self.spot / "run")
@@ -102,16 +102,16 @@ class SpotSimulationTest(unittest.TestCase):
         self.assertEqual(processes_about(self.folder), [])
 
     def test_nothing_is_lost_on_s3(self):
-        """The same in a bucket, and a third machine is taken before it has kept anything."""
-        self.train_in_peace(3)
+        """The same in a bucket. A third machine is taken away before its first commit."""
+        self.train_without_interruptions(3)
         copy = self.folder / "copy"
         script = """set -e
             "$@" --s3 "s3://$TENSORTAP_S3_BUCKET/spot"
             "$TENSORTAP_COMMAND" sync --quiet "s3://$TENSORTAP_S3_BUCKET/spot" "$COPY"
             """
         command = [RADOSGW, "run", "--", "bash", "-c", script, "simulation", SIMULATION, "--dir", self.spot,
-                   "--reference", self.result, "--patience", PATIENCE, *self.options(3)]
-        result = subprocess.run([*map(str, command)], capture_output=True, text=True, timeout=4 * PATIENCE,
+                   "--reference", self.result, "--timeout", TIMEOUT, *self.options(3)]
+        result = subprocess.run([*map(str, command)], capture_output=True, text=True, timeout=4 * TIMEOUT,
                                 env={**os.environ, "COPY": str(copy)})
         if result.returncode == 77 or "is built without S3" in result.stderr:
             self.skipTest(result.stderr.strip())
@@ -134,13 +134,13 @@ class SpotSimulationTest(unittest.TestCase):
         self.assertEqual(len(list(copy.glob("durable/*.checkpoint"))), 2)
         self.assertEqual(processes_about(self.folder), [])
 
-    def test_another_result_is_told(self):
-        self.train_in_peace(3)
+    def test_another_result_is_reported(self):
+        self.train_without_interruptions(3)
         result = json.loads(self.result.read_text())
         self.result.write_text(json.dumps(result | {"checksum": "00000000"}))
         out = self.simulate(3, code=1)
         self.assertEqual(out.count(" NO\n"), 1)
-        self.assertRegex(out, r"weights as if left in peace.* and 00000000 +NO\n")
+        self.assertRegex(out, r"weights as without interruptions.* and 00000000 +NO\n")
 
     def test_a_fault_is_found_and_stops_the_training(self):
         out = self.simulate(60, "--inject", "vanishing")
@@ -149,13 +149,13 @@ class SpotSimulationTest(unittest.TestCase):
         self.assertRegex((self.spot / "judge.txt").read_text(), r"gradient/\w+\.\w+")
         self.assertNotIn(" NO\n", out)
 
-    def test_its_programs_die_with_it(self):
+    def test_its_programs_end_with_it(self):
         self.expect_a_long_training()
         command = [SIMULATION, "--dir", self.spot, "--reference", self.result, *self.options(1000)]
         simulation = subprocess.Popen([*map(str, command)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         self.addCleanup(simulation.wait)
         self.addCleanup(simulation.kill)
-        end = time.monotonic() + PATIENCE
+        end = time.monotonic() + TIMEOUT
         while len(steps_in(self.spot / "run")) < 3 and time.monotonic() < end:
             time.sleep(0.05)
         self.assertEqual(len(processes_about(self.folder)), 3)  # the simulation, the training, the judge
@@ -165,7 +165,7 @@ class SpotSimulationTest(unittest.TestCase):
             time.sleep(0.05)
         self.assertEqual(processes_about(self.folder), [])
 
-    def test_a_training_that_is_too_short_is_told(self):
+    def test_a_training_that_is_too_short_is_reported(self):
         self.expect_a_long_training()
         self.assertIn("it was too short, take more --epochs", self.simulate(1, code=1))
         self.assertIn("not empty", self.simulate(1, code=1))

@@ -25,7 +25,7 @@ void write_gzip(const std::filesystem::path& path, const std::string& bytes) {
   gzclose(file);
 }
 
-/// `count` images of noise, as the data set has them.
+/// Returns `count` images of noise in the format of the data set.
 FashionMnist noise(unsigned count) {
   const TemporaryDirectory directory;
   Random random(count);
@@ -42,7 +42,7 @@ FashionMnist noise(unsigned count) {
 
 void ignore(const Network&, const Scores&) {}
 
-/// One batch, or what follows an epoch's last.
+/// Trains one batch, or ends the epoch after its last batch.
 void advance(Training& training) {
   if (training.epoch_ended())
     training.end_epoch();
@@ -52,7 +52,7 @@ void advance(Training& training) {
 
 const Recipe small{.batch_size = 3, .epochs = 3, .learning_rate = 0.05f, .seed = 5, .limit = 8};
 
-TEST_CASE("Training: a checkpoint given back is the same checkpoint") {
+TEST_CASE("Training: a restored checkpoint saves the same bytes", "[examples][training]") {
   const FashionMnist images = noise(9);
   Training one(small, images), other(small, images);
   for (int i = 0; i < 5; ++i) advance(one);
@@ -65,7 +65,7 @@ TEST_CASE("Training: a checkpoint given back is the same checkpoint") {
   REQUIRE(other.batches_per_epoch() == 3);
 }
 
-TEST_CASE("Training: left after any batch and taken up elsewhere, it ends with the same bits") {
+TEST_CASE("Training: ends with the same bits after a stop at any batch", "[examples][training]") {
   const FashionMnist images = noise(9);
   std::vector<std::string> checkpoints;
   Training alone(small, images);
@@ -73,14 +73,14 @@ TEST_CASE("Training: left after any batch and taken up elsewhere, it ends with t
   REQUIRE(checkpoints.size() == 12);  // three batches and an end, three times
   for (const std::string& checkpoint : checkpoints) {
     Training successor(small, images);
-    successor.step(ignore);  // what it has done before does not matter
+    successor.step(ignore);  // restore() replaces the state after this step
     successor.restore(checkpoint, "here");
     while (!successor.ended()) advance(successor);
     REQUIRE(successor.checkpoint() == alone.checkpoint());
   }
 }
 
-TEST_CASE("Training: a checkpoint that is damaged anywhere or cut short is refused") {
+TEST_CASE("Training: refuses a checkpoint that is damaged anywhere or cut short", "[examples][training]") {
   const FashionMnist images = noise(9);
   Training training(small, images);
   advance(training);
@@ -92,13 +92,13 @@ TEST_CASE("Training: a checkpoint that is damaged anywhere or cut short is refus
     REQUIRE_THROWS_AS(training.restore(sound.substr(0, at), "here"), std::runtime_error);
   }
   REQUIRE_THROWS_WITH(training.restore(sound.substr(0, sound.size() - 1), "here"),
-                      "read: here: damaged or cut short; go on from an earlier checkpoint");
+                      "read: here: damaged or cut short; continue from an earlier checkpoint");
   REQUIRE_THROWS_WITH(training.restore(sound + "x", "here"), contains("damaged or cut short"));
   REQUIRE_THROWS_WITH(training.restore("", "here"), contains("it is no checkpoint"));
   training.restore(sound, "here");
 }
 
-TEST_CASE("Training: a checkpoint of another training is refused") {
+TEST_CASE("Training: refuses a checkpoint of another training", "[examples][training]") {
   const FashionMnist images = noise(9);
   const auto refused_by = [&](Recipe other) {
     Training(other, images).restore(Training(small, images).checkpoint(), "here");
@@ -119,7 +119,7 @@ TEST_CASE("Training: a checkpoint of another training is refused") {
                       contains("a section has the wrong size (64 bytes, not 56)"));
 }
 
-TEST_CASE("Training: numbers that make no sense are refused, checksum or not") {
+TEST_CASE("Training: refuses invalid numbers even with a valid checksum", "[examples][training]") {
   const FashionMnist images = noise(9);
   const auto checkpoint = [&](std::vector<std::size_t> done, std::size_t last_in_order, const std::string& random,
                               bool longer) {
@@ -147,7 +147,7 @@ TEST_CASE("Training: numbers that make no sense are refused, checksum or not") {
   REQUIRE_THROWS_WITH(training.restore(checkpoint({0}, 8, random, false), "here"), contains("wrong size"));
 }
 
-TEST_CASE("Training: gradients vanish after a quarter of the images, if that is asked for") {
+TEST_CASE("Training: the injected fault makes gradients vanish after a quarter of the images", "[examples][training]") {
   const FashionMnist images = noise(9);
   Recipe recipe{.batch_size = 2, .epochs = 1, .limit = 8};
   for (const bool vanishing : {false, true}) {
