@@ -57,7 +57,7 @@ void put(tt::S3Store& store, const std::filesystem::path& folder, std::size_t co
     const MappedFile file(files[i]);
     const tt::Bytes bytes = file.bytes();
     store.put_observed(files[i].filename().string(), std::span(&bytes, 1),
-               {.seen = MappedFile::drop, .sent = MappedFile::drop});
+                       {.seen = MappedFile::drop, .sent = MappedFile::drop});
   });
 }
 

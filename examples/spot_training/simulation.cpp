@@ -26,6 +26,7 @@
 #include <vector>
 
 #include <CLI/CLI.hpp>
+#include <tensortap/internal/parallel_for.hpp>
 #include <tensortap/tensortap.hpp>
 
 #include "open_store.hpp"

@@ -10,7 +10,9 @@ namespace tensortap_command {
 
 int list_objects(const std::string& address, bool recursive, std::ostream& out) {
   const Place place = Place::of(address);
-  const tt::S3Store bucket(place.address_of(""), {.retry = {.attempts = 4}});  // a user waits
+  tt::S3Options options;
+  options.retry.attempts = 4;  // a user waits
+  const tt::S3Store bucket(place.address_of(""), options);
   const std::string parent = recursive ? "" : place.key.substr(0, place.key.rfind('/') + 1);
   std::size_t count = 0;
   bucket.list_raw(place.key, !recursive, [&](const tt::S3Entry& entry) {

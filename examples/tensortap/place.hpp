@@ -3,6 +3,7 @@
 
 #include <string>
 #include <tensortap/net.hpp>
+#include <tensortap/net/s3/internal/endpoint.hpp>
 
 namespace tensortap_command {
 

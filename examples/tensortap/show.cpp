@@ -20,9 +20,9 @@ std::string shape_text(const tt::Tensor::Shape& shape) {
 
 /// Returns the number of attempts; 0 if it is unknown.
 std::size_t attempts_of(const tt::Trial& trial) {
-  std::set<std::int64_t> runs;
-  for (const tt::Attempt& attempt : trial.attempts()) runs.insert(attempt.number);
-  return runs.size();
+  std::set<std::int64_t> numbers;
+  for (const tt::Attempt& attempt : trial.attempts()) numbers.insert(attempt.number);
+  return numbers.size();
 }
 
 std::string range_text(const std::vector<std::int64_t>& steps) {

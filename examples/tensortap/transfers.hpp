@@ -16,7 +16,9 @@
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <tensortap/internal/parallel_for.hpp>
 #include <tensortap/net.hpp>
+#include <tensortap/store/internal/directory_tree.hpp>
 #include <utility>
 #include <vector>
 
@@ -98,12 +100,12 @@ class Transfers {
     const tt::Bytes bytes = file.bytes().subspan(std::min(offset, file.bytes().size()));
     if (is_alone_) console_.expect(1, bytes.size());
     store_.put_observed(key, std::span(&bytes, 1),
-                {.seen = [&](tt::Bytes part) { file.let_go(part); },
-                 .sent =
-                     [&](tt::Bytes part) {
-                       file.let_go(part);
-                       console_.moved(part.size());
-                     }});
+                        {.seen = [&](tt::Bytes part) { file.let_go(part); },
+                         .sent =
+                             [&](tt::Bytes part) {
+                               file.let_go(part);
+                               console_.moved(part.size());
+                             }});
     file.require_unchanged();
   }
 
