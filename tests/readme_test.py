@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The programs in the pages work: README.md at the root and in each folder of include/tensortap/.
+"""The programs in all pages work: README.md at the root and in the folders of include/tensortap/.
 
 Each ```cpp block compiles. A block with main() runs in an empty directory and exits with 0, unless its fence says
 `cpp compile-only`. Links to files of the repository lead to files.
@@ -17,7 +17,7 @@ import unittest
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGES = [ROOT / "README.md", *sorted((ROOT / "include" / "tensortap").glob("*/README.md"))]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "include" / "tensortap").rglob("README.md"))]
 LIBRARY = os.environ.get("TENSORTAP_LIBRARY")
 NET_FLAGS = os.environ.get("TENSORTAP_NET_FLAGS")
 NET_LIBRARY = os.environ.get("TENSORTAP_NET_LIBRARY")
