@@ -5,8 +5,9 @@ Each ```cpp block compiles. A block with main() runs in an empty directory and e
 `cpp compile-only`. Links to files of the repository lead to files.
 
 CXX and CXXFLAGS name another compiler or more flags. TENSORTAP_LIBRARY names the static library of tensortap::compiled;
-without it the programs are compiled header-only. TENSORTAP_NET_FLAGS are the flags that <tensortap/net.hpp> needs, and
-TENSORTAP_NET_LIBRARY is the static library of its bodies; blocks that include it are skipped without the flags.
+without it the programs are compiled header-only. TENSORTAP_NET_FLAGS are the flags that <tensortap/net.hpp> needs;
+without them, blocks that include it are skipped. TENSORTAP_NET_LIBRARIES are the libraries; without them, such blocks
+are compiled only.
 """
 import os
 import re
@@ -20,8 +21,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "include" / "tensortap").rglob("README.md"))]
 LIBRARY = os.environ.get("TENSORTAP_LIBRARY")
 NET_FLAGS = os.environ.get("TENSORTAP_NET_FLAGS")
-NET_LIBRARY = os.environ.get("TENSORTAP_NET_LIBRARY")
-NET_LINKS = "-lcpp-httplib -lssl -lcrypto -lpugixml".split()
+NET_LIBRARIES = os.environ.get("TENSORTAP_NET_LIBRARIES")
 COMPILE = [
     os.environ.get("CXX", "c++"),
     *"-std=c++20 -O0 -Wall -Wextra -Wpedantic -Werror -pthread".split(),
@@ -49,12 +49,10 @@ class PagesTest(unittest.TestCase):
         flags = shlex.split(NET_FLAGS) if net else []
         source, program = folder / "program.cpp", folder / "program"
         source.write_text(f'#line {line} "{page.relative_to(ROOT)}"\n{text}', encoding="utf-8")
-        if compile_only or not re.search(r"^(int|auto) main\(", text, re.MULTILINE) or (net and LIBRARY and not NET_LIBRARY):
+        if compile_only or not re.search(r"^(int|auto) main\(", text, re.MULTILINE) or (net and not NET_LIBRARIES):
             self.call([*COMPILE, *flags, "-fsyntax-only", source])
             return
-        libraries = [LIBRARY] if LIBRARY else []
-        if net:
-            libraries = [*([NET_LIBRARY] if LIBRARY else []), *libraries, *NET_LINKS]
+        libraries = [*(shlex.split(NET_LIBRARIES) if net else []), *([LIBRARY] if LIBRARY else [])]
         self.call([*COMPILE, *flags, source, "-o", program, *libraries])
         with tempfile.TemporaryDirectory() as empty:
             self.call([program], cwd=empty)

@@ -41,7 +41,7 @@ Tensor<Rank> reshaped(const Tensor<From>& tensor, const std::array<std::size_t, 
 
 /// Returns the bound of random weights with which a ReLU of sums of `fan_in` terms keeps the scale of the signal.
 /// Numeric: for uniform weights; normal ones take a logarithm, whose bits differ between machines.
-/// Source: He, Zhang, Ren, Sun, "Delving Deep into Rectifiers", 2015.
+/// Source: "Delving Deep into Rectifiers", 2015, https://arxiv.org/abs/1502.01852.
 inline float he_bound(std::size_t fan_in) { return std::sqrt(6.0f / static_cast<float>(fan_in)); }
 
 template <std::size_t Rank>
