@@ -39,7 +39,7 @@ def cpp_blocks(markdown):
 
 class PagesTest(unittest.TestCase):
     def call(self, command, cwd=None):
-        result = subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=300)
+        result = subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=600)
         self.assertEqual(result.returncode, 0, result.stdout[-2000:] + result.stderr[-4000:])
 
     def check(self, folder, page, line, compile_only, text):

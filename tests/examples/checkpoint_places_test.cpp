@@ -94,7 +94,7 @@ TEST_CASE("CheckpointPlaces: works without a durable place", "[examples][checkpo
 
 TEST_CASE("read_file: reports a missing file", "[examples][checkpoint_places]") {
   const TemporaryDirectory folder;
-  REQUIRE_THROWS_WITH(read_file(folder / "nothing"), contains("nothing: cannot be read; check that it is there"));
+  REQUIRE_THROWS_WITH(read_file(folder / "nothing"), contains("nothing: cannot be read; check that it exists"));
 }
 
 }  // namespace
