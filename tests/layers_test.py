@@ -238,7 +238,7 @@ def main(arguments):
         print(line)
     rooms = sum(1 for name in house.headers if is_room(name))
     edges = sum(len(header.own) for header in house.headers.values())
-    print(f"{len(house.listed)} doors, {rooms} rooms, {edges} includes among them, "
+    print(f"{len(house.listed - UMBRELLAS)} doors, {rooms} rooms, {edges} includes among them, "
           f"{len(list(house.circles()))} circles, {len(found)} broken rules")
     return 1 if found or not house.headers else 0
 

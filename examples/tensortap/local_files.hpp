@@ -21,8 +21,8 @@
 #include <string>
 #include <string_view>
 #include <system_error>
+#include <tensortap/internal/descriptor.hpp>
 #include <tensortap/net.hpp>
-#include <tensortap/store/internal/descriptor.hpp>
 #include <tensortap/store/internal/directory_tree.hpp>
 #include <tensortap/store/internal/temporary.hpp>
 #include <utility>

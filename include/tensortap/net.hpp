@@ -1,15 +1,17 @@
-// Everything that opens a socket. With this header in one source file of a program, and tensortap::net linked, open_store,
-// Hook and Trial accept "s3://BUCKET/PREFIX". It includes <tensortap/tensortap.hpp>, which needs no network.
+// The doors that use a network. In a program that includes this in one source file and links tensortap::net,
+// open_store(), Hook and Trial take "s3://BUCKET/PREFIX".
 #pragma once
 
-#include <tensortap/tensortap.hpp>
+#include <tensortap/tensortap.hpp>  // everything that needs no network
 
-#include <tensortap/net/http/url.hpp>                 // HTTP: URLs
-#include <tensortap/net/http/http_message.hpp>        //       requests and replies
-#include <tensortap/net/http/http_options.hpp>        //       connections, certificates, proxies
-#include <tensortap/net/http/http_client.hpp>         //       the client
-#include <tensortap/net/aws/credentials.hpp>          // AWS:  credentials
-#include <tensortap/net/aws/credentials_options.hpp>  //       how they are found
-#include <tensortap/net/aws/default_credentials.hpp>  //       the chain of AWS's tools
-#include <tensortap/net/s3/s3_options.hpp>            // S3:   options, observers of transfers
-#include <tensortap/net/s3/s3_store.hpp>              //       a store in a bucket
+#include <tensortap/net/http/http_client.hpp>   // HTTP: connections, deadlines, certificates
+#include <tensortap/net/http/http_message.hpp>  //       requests and replies
+#include <tensortap/net/http/http_options.hpp>  //       how they are made
+#include <tensortap/net/http/url.hpp>           //       addresses
+
+#include <tensortap/net/aws/credentials.hpp>          // AWS: credentials
+#include <tensortap/net/aws/credentials_options.hpp>  //      where they are found
+#include <tensortap/net/aws/default_credentials.hpp>  //      the chain of providers
+
+#include <tensortap/net/s3/s3_options.hpp>  // S3: configuration
+#include <tensortap/net/s3/s3_store.hpp>    //     a bucket

@@ -36,7 +36,7 @@ enum class Reduction : std::uint8_t {
   abs_prod,
   abs_l1,
   abs_l2,
-  statistics,  ///< all of them in one record of fixed order, see reduce/statistics_record.hpp
+  statistics,  ///< all of them in one record of fixed order, see statistics_record.hpp
 };
 
 /// The number of reductions that are one number: all but `statistics`.

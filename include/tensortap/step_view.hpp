@@ -1,5 +1,5 @@
 // One step as a rule sees it: the tensors, reductions and statistics saved in it. The step is read back from a run, or
-// still in the training process. Include tensor/tensor.hpp and reduce/statistics_record.hpp to use what it returns.
+// still in the training process. Include tensor/tensor.hpp and statistics_record.hpp to use what it returns.
 //
 //   tensortap::HookOptions options;
 //   options.on_step = [](const tensortap::StepView& step) { std::cout << step.tensors("gradients").size() << '\n'; };

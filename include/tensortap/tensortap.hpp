@@ -1,57 +1,63 @@
 // tensortap: taps the tensors flowing through training, keeps what matters, and reads it back.
 //
-// This header is the map: a tensor is seen, selected, reduced, recorded, stored, read, judged. Each folder includes
-// only earlier ones; capture/ drives the first five, spot/ keeps a run alive across machines.
+// This header is the map: it lists the doors of the library in the order of the flow. A tensor is seen, selected,
+// reduced, recorded, stored, read, judged. Each folder includes only earlier ones; capture/ drives the first five,
+// spot/ keeps a run alive across machines. Each folder has a README.md.
 #pragma once
 
-#include <tensortap/error.hpp>      // one error type, all messages
-#include <tensortap/isa.hpp>        // the instruction set in use
-#include <tensortap/name.hpp>       // what a tensor may be called
-#include <tensortap/reduction.hpp>  // the names of reductions
-#include <tensortap/statistics_record.hpp>  // statistics, and the record of them
-#include <tensortap/step.hpp>       // modes and steps
-#include <tensortap/stop.hpp>       // the request to stop
-#include <tensortap/version.hpp>    // the version
+#include <tensortap/error.hpp>              // the one error type
+#include <tensortap/isa.hpp>                // the instruction set in use
+#include <tensortap/name.hpp>               // the limits of tensor names
+#include <tensortap/reduction.hpp>          // the names of reductions
+#include <tensortap/retry_policy.hpp>       // how failing calls are repeated
+#include <tensortap/statistics_record.hpp>  // statistics, and their record
+#include <tensortap/step.hpp>               // modes and steps
+#include <tensortap/step_view.hpp>          // one step as rules see it
+#include <tensortap/stop.hpp>               // the request to stop
+#include <tensortap/version.hpp>            // the version
 
-#include <tensortap/tensor/as_view.hpp>        // see: a view of whatever you call a tensor
+#include <tensortap/bytes/bytes.hpp>   // bytes and text
+#include <tensortap/bytes/crc32c.hpp>  // their checksum
+#include <tensortap/bytes/hex.hpp>     // their hexadecimal digits
+
+#include <tensortap/tensor/as_view.hpp>        // see: a view of any tensor type
 #include <tensortap/tensor/dtype.hpp>          //      element types
 #include <tensortap/tensor/tensor.hpp>         //      a tensor that owns its elements
-#include <tensortap/tensor/view.hpp>           //      a tensor somebody else owns
-#include <tensortap/tensor/writable_view.hpp>  //      one that may be changed
+#include <tensortap/tensor/view.hpp>           //      a tensor that borrows them
+#include <tensortap/tensor/writable_view.hpp>  //      a view that may change them
 
 #include <tensortap/select/collection.hpp>   // select: groups of tensors
 #include <tensortap/select/pattern.hpp>      //         names by regular expression
 #include <tensortap/select/save_config.hpp>  //         when to save
-#include <tensortap/select/internal/selection.hpp>    //         the decision
 
-#include <tensortap/reduce/count.hpp>       // reduce: how many elements lie in an interval
-#include <tensortap/reduce/difference.hpp>  //         what has changed between two tensors
-#include <tensortap/reduce/histogram.hpp>   //         magnitudes, counted
-#include <tensortap/reduce/many.hpp>        //         many tensors at once
-#include <tensortap/reduce/reduce.hpp>      //         smdebug's reductions
-#include <tensortap/reduce/statistics.hpp>  //         all statistics in one pass
-#include <tensortap/step_view.hpp>   //         one step as rules see it
+#include <tensortap/reduce/count.hpp>           // reduce: how many elements lie in an interval
+#include <tensortap/reduce/difference.hpp>      //         the difference of two tensors
+#include <tensortap/reduce/histogram.hpp>       //         counts by magnitude
+#include <tensortap/reduce/many.hpp>            //         many tensors at once
+#include <tensortap/reduce/reduce.hpp>          //         smdebug's reductions
+#include <tensortap/reduce/reduce_options.hpp>  //         how many threads
+#include <tensortap/reduce/statistics.hpp>      //         all statistics in one pass
 
-#include <tensortap/record/attempt.hpp>           // record: the lives of a writer
+#include <tensortap/record/attempt.hpp>           // record: the attempts at a run
 #include <tensortap/record/collections_file.hpp>  //         the collections of a run
 #include <tensortap/record/event.hpp>             //         one tensor as bytes
 #include <tensortap/record/index.hpp>             //         where its bytes are
-#include <tensortap/record/layout.hpp>            //         what is called how
+#include <tensortap/record/layout.hpp>            //         the keys of a run
 #include <tensortap/record/tfrecord.hpp>          //         framing and checksums
 
-#include <tensortap/internal/parallel_for.hpp>  // store: many calls at the same time
-#include <tensortap/store/cached.hpp>   //        what was read, kept in a directory
-#include <tensortap/store/file.hpp>     //        a directory
-#include <tensortap/store/memory.hpp>   //        memory
-#include <tensortap/store/open.hpp>     //        by address
-#include <tensortap/store/store.hpp>    //        bring your own
+#include <tensortap/store/cached.hpp>      // store: a store with a cache in a directory
+#include <tensortap/store/file.hpp>        //        a directory
+#include <tensortap/store/file_calls.hpp>  //        its system calls, for tests
+#include <tensortap/store/memory.hpp>      //        memory
+#include <tensortap/store/open.hpp>        //        by address
+#include <tensortap/store/store.hpp>       //        the interface
 
-#include <tensortap/capture/hook.hpp>     // capture: what a training loop holds
-#include <tensortap/capture/hook_options.hpp>  //          how it is configured
-#include <tensortap/capture/report.hpp>   //          what was saved of each collection
-#include <tensortap/capture/resumed.hpp>
-#include <tensortap/capture/state.hpp>    //          the last commits
-#include <tensortap/capture/status.hpp>   //          what was done, and what was lost
+#include <tensortap/capture/hook.hpp>          // capture: the hook of a training loop
+#include <tensortap/capture/hook_options.hpp>  //          its configuration
+#include <tensortap/capture/report.hpp>        //          what was saved of each collection
+#include <tensortap/capture/resumed.hpp>       //          where a run continues
+#include <tensortap/capture/state.hpp>         //          the last commits
+#include <tensortap/capture/status.hpp>        //          the ledger: what was saved and what was lost
 
 #include <tensortap/trial/damage.hpp>          // read: what cannot be read
 #include <tensortap/trial/outline.hpp>         //       what the object names tell
@@ -67,5 +73,6 @@
 #include <tensortap/rules/rule.hpp>                //        a rule of your own
 #include <tensortap/rules/vanishing_gradient.hpp>  //        gradients that vanish
 
-#include <tensortap/spot/checkpoint_sync.hpp>  // spot: checkpoints that outlive the machine
-#include <tensortap/spot/interruption.hpp>     //       notices that the machine goes
+#include <tensortap/spot/checkpoint_sync.hpp>          // spot: checkpoints that outlive the machine
+#include <tensortap/spot/checkpoint_sync_options.hpp>  //       their configuration and reports
+#include <tensortap/spot/interruption.hpp>             //       notices that the machine goes

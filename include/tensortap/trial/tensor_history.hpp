@@ -14,8 +14,8 @@
 #include <vector>
 
 #include <tensortap/internal/config.hpp>
-#include <tensortap/reduce/statistics_record.hpp>
 #include <tensortap/reduction.hpp>
+#include <tensortap/statistics_record.hpp>
 #include <tensortap/step.hpp>
 #include <tensortap/tensor/tensor.hpp>
 

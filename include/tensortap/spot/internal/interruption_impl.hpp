@@ -19,12 +19,12 @@
 
 #include <tensortap/error.hpp>
 #include <tensortap/internal/config.hpp>
+#include <tensortap/internal/descriptor.hpp>
 #include <tensortap/internal/fork_guard.hpp>
 #include <tensortap/internal/thread.hpp>
 #include <tensortap/spot/internal/signal_subscription.hpp>
 #include <tensortap/spot/interruption.hpp>
 #include <tensortap/stop.hpp>
-#include <tensortap/store/internal/descriptor.hpp>
 
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {

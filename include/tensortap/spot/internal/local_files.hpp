@@ -20,10 +20,10 @@
 #include <tensortap/capture/state.hpp>
 #include <tensortap/error.hpp>
 #include <tensortap/internal/config.hpp>
+#include <tensortap/internal/descriptor.hpp>
 #include <tensortap/spot/internal/checkpoint_manifest.hpp>
 #include <tensortap/store/file.hpp>
 #include <tensortap/store/file_calls.hpp>
-#include <tensortap/store/internal/descriptor.hpp>
 #include <tensortap/store/internal/directory_tree.hpp>
 #include <tensortap/store/internal/temporary.hpp>
 

@@ -15,8 +15,8 @@
 
 #include <tensortap/error.hpp>
 #include <tensortap/internal/config.hpp>
+#include <tensortap/internal/descriptor.hpp>
 #include <tensortap/store/file_calls.hpp>
-#include <tensortap/store/internal/descriptor.hpp>
 
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {

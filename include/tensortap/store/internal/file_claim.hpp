@@ -14,8 +14,8 @@
 #include <utility>
 
 #include <tensortap/internal/config.hpp>
+#include <tensortap/internal/descriptor.hpp>
 #include <tensortap/store/file_calls.hpp>
-#include <tensortap/store/internal/descriptor.hpp>
 #include <tensortap/store/store.hpp>
 
 TENSORTAP_BEGIN_NAMESPACE

@@ -19,9 +19,9 @@
 
 #include <tensortap/error.hpp>
 #include <tensortap/internal/config.hpp>
+#include <tensortap/internal/descriptor.hpp>
 #include <tensortap/store/file.hpp>
 #include <tensortap/store/file_calls.hpp>
-#include <tensortap/store/internal/descriptor.hpp>
 #include <tensortap/store/internal/directory_tree.hpp>
 #include <tensortap/store/internal/file_claim.hpp>
 #include <tensortap/store/internal/file_store_state.hpp>

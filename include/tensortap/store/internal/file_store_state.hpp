@@ -19,8 +19,8 @@
 
 #include <tensortap/error.hpp>
 #include <tensortap/internal/config.hpp>
+#include <tensortap/internal/descriptor.hpp>
 #include <tensortap/store/file_calls.hpp>
-#include <tensortap/store/internal/descriptor.hpp>
 #include <tensortap/store/internal/directory_tree.hpp>
 #include <tensortap/store/store.hpp>
 

@@ -5,7 +5,7 @@
 #include <utility>
 
 #include <tensortap/internal/config.hpp>
-#include <tensortap/reduce/statistics_record.hpp>
+#include <tensortap/statistics_record.hpp>
 #include <tensortap/tensor/tensor.hpp>
 #include <tensortap/trial/internal/live_run.hpp>
 #include <tensortap/trial/internal/saved_tensor.hpp>

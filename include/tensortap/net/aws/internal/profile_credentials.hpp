@@ -23,11 +23,11 @@
 
 #include <tensortap/error.hpp>
 #include <tensortap/internal/config.hpp>
+#include <tensortap/internal/descriptor.hpp>
 #include <tensortap/net/aws/credentials_options.hpp>
 #include <tensortap/net/aws/internal/profile_file.hpp>
 #include <tensortap/net/aws/internal/providers.hpp>
 #include <tensortap/net/aws/internal/sts.hpp>
-#include <tensortap/store/internal/descriptor.hpp>
 
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {

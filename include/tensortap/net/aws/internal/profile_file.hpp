@@ -21,9 +21,9 @@
 
 #include <tensortap/error.hpp>
 #include <tensortap/internal/config.hpp>
+#include <tensortap/internal/descriptor.hpp>
 #include <tensortap/net/aws/credentials_options.hpp>
 #include <tensortap/net/http/internal/text.hpp>
-#include <tensortap/store/internal/descriptor.hpp>
 
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {

@@ -33,13 +33,13 @@
 #include <utility>
 
 #include <tensortap/internal/config.hpp>
+#include <tensortap/internal/descriptor.hpp>
 #include <tensortap/net/http/http_message.hpp>
 #include <tensortap/net/http/http_options.hpp>
 #include <tensortap/net/http/internal/body.hpp>
 #include <tensortap/net/http/internal/guarded_socket.hpp>
 #include <tensortap/net/http/internal/proxy.hpp>
 #include <tensortap/net/http/internal/watchdog.hpp>
-#include <tensortap/store/internal/descriptor.hpp>
 
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
