@@ -52,7 +52,7 @@ INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*([<"])([^>"]+)[>"]', re.MULTIL
 TAIL = re.compile(r"^#if TENSORTAP_WITH_BODIES\n#include <tensortap/([^>]+)\.hpp>\n#endif\n*\Z", re.MULTILINE)
 BLOCK_COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
 NAMESPACE = re.compile(r"^TENSORTAP_BEGIN_NAMESPACE\n(.*)^TENSORTAP_END_NAMESPACE$", re.DOTALL | re.MULTILINE)
-DETAIL = re.compile(r"\s*namespace detail(::\w+)* \{\n.*^\}  // namespace detail(::\w+)*\n\s*\Z", re.DOTALL | re.MULTILINE)
+DETAIL = re.compile(r"\s*(?:(?:enum class|class|struct) \w+(?: : [\w:]+)?;\s*)*namespace detail(::\w+)* \{\n.*^\}  // namespace detail(::\w+)*\n\s*\Z", re.DOTALL | re.MULTILINE)
 
 
 def folder_of(header):

@@ -5,6 +5,493 @@
 
 #include <tensortap/tensortap.hpp>
 
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <functional>
+#include <limits>
+#include <map>
+#include <memory>
+#include <optional>
+#include <span>
+#include <stop_token>
+#include <string>
+#include <string_view>
+#include <vector>
+
+// from tensortap/net/http/url.hpp
+
+// URLs and their percent-encoding.
+//
+//   const tensortap::Url url = tensortap::parse_url("https://s3.eu-west-1.amazonaws.com/bucket?list-type=2");
+
+TENSORTAP_BEGIN_NAMESPACE
+
+/// The address of a request. Path and query are percent-encoded, as they are sent.
+struct Url {
+  std::string scheme = "https";  ///< "http" or "https"
+  std::string host = {};         ///< in lower case; an IPv6 address without its brackets
+  std::uint16_t port = 0;        ///< 0: the default port of the scheme
+  std::string path = "/";        ///< begins with '/'
+  std::string query = {};        ///< without '?'
+
+  /// Returns the default port of the scheme.
+  [[nodiscard]] std::uint16_t default_port() const noexcept { return scheme == "https" ? 443 : 80; }
+  /// Returns the port, or the default port of the scheme.
+  [[nodiscard]] std::uint16_t port_or_default() const noexcept { return port != 0 ? port : default_port(); }
+  /// Returns host and port as in the Host header.
+  [[nodiscard]] std::string authority() const;
+  /// Returns path and query.
+  [[nodiscard]] std::string target() const;
+};
+
+/// Returns `text` with every byte as %XX except letters, digits and "-._~" (RFC 3986, unreserved). Keeps '/' if
+/// `keep_slash`.
+std::string percent_encoded(std::string_view text, bool keep_slash = false);
+
+/// Returns `text` with every %XX decoded, and '+' as a blank if `plus_is_blank`, as in forms. Malformed escapes stay.
+std::string percent_decoded(std::string_view text, bool plus_is_blank = false);
+
+/// Parses "http://…" or "https://…". Throws: another scheme, a user or password in it, no host, a malformed port, white
+/// space or control characters.
+Url parse_url(std::string_view text);
+
+TENSORTAP_END_NAMESPACE
+
+// from tensortap/net/http/http_message.hpp
+
+// One HTTP exchange as values: the request, the reply, and how it failed. The transport is a callable, so tests of the
+// code above it need no network.
+//
+//   const tensortap::HttpReply reply = transport({.url = tensortap::parse_url("http://127.0.0.1:7480/bucket/key")});
+
+TENSORTAP_BEGIN_NAMESPACE
+
+/// Header fields by name, in lower case. The values of a repeated field are joined by ", ".
+using HttpHeaders = std::map<std::string, std::string, std::less<>>;
+
+/// How an exchange failed before the reply was complete.
+enum class HttpFailure : std::uint8_t {
+  none,
+  not_connected,  ///< no connection: nothing was sent
+  not_trusted,    ///< the server's certificate was refused: nothing was sent
+  no_reply,       ///< the connection broke before a reply: the request may have been carried out
+  cut,            ///< the body of the reply broke off
+  timed_out,      ///< no byte moved within the idle timeout, or the deadline passed: it may have been carried out
+  stopped,        ///< the stop token was triggered
+  too_large,      ///< the reply is longer than allowed
+  malformed,      ///< the reply is not HTTP
+};
+
+/// The reply of an exchange, as far as it came.
+struct HttpReply {
+  int status = 0;  ///< 0: no reply came
+  HttpHeaders headers = {};
+  std::string body = {};  ///< the bytes that no sink took
+
+  HttpFailure failure = HttpFailure::none;
+  std::string cause = {};  ///< of the failure, for messages; holds no secrets
+
+  /// Returns the value of header field `name`, which is in lower case; empty if there is no such field.
+  [[nodiscard]] std::string_view header(std::string_view name) const {
+    const auto found = headers.find(name);
+    return found == headers.end() ? std::string_view() : std::string_view(found->second);
+  }
+};
+
+/// A request and the limits of its exchange.
+struct HttpRequest {
+  using Clock = std::chrono::steady_clock;
+
+  std::string method = "GET";
+  Url url;
+  HttpHeaders headers = {};  ///< without Content-Length, which the transport adds
+  /// The pieces of the body, sent without a copy. Lifetime: the bytes outlive the exchange.
+  std::span<const Bytes> body = {};
+
+  Clock::time_point deadline = Clock::time_point::max();
+  std::stop_token stop = {};
+  /// The longest body of a reply that is kept in memory. Units: bytes.
+  std::uint64_t body_limit = std::uint64_t{16} << 20;
+  /// Takes the body of a reply piece by piece; `head` has its status and headers. It returns false to leave the whole
+  /// body to `HttpReply::body`, and is then not called again. `body_limit` does not apply to it.
+  std::function<bool(const HttpReply& head, Bytes piece)> sink = {};
+  /// The most that the sink takes. A longer body is cut off there, and its connection closed. Units: bytes.
+  std::uint64_t sink_limit = std::numeric_limits<std::uint64_t>::max();
+};
+
+/// Makes one exchange. Never throws, never repeats a request, never follows a redirect. Returns by the deadline, or
+/// soon after a stop request. Threads: any.
+using HttpTransport = std::function<HttpReply(const HttpRequest&)>;
+
+TENSORTAP_END_NAMESPACE
+
+// from tensortap/net/http/http_options.hpp
+
+// Options of an HttpClient.
+//
+//   tensortap::HttpOptions options{.ca_file = "/etc/ssl/our-store.pem", .proxy = ""};
+
+TENSORTAP_BEGIN_NAMESPACE
+
+/// How a client connects, and which servers it trusts. Certificates are always verified.
+struct HttpOptions {
+  /// The limit for one address. A host may have several, which are tried in turn.
+  std::chrono::milliseconds connect_timeout{3'100};
+  /// The longest time without a byte in either direction.
+  std::chrono::milliseconds idle_timeout{20'000};
+  /// The unused connections kept open to each host.
+  std::size_t max_idle_connections = 64;
+  /// How long an unused connection is kept. Source: S3 closes idle connections after about 20 s.
+  std::chrono::milliseconds idle_for{15'000};
+
+  /// The trusted certificates, as PEM. Both empty: those of AWS_CA_BUNDLE, SSL_CERT_FILE and SSL_CERT_DIR, else those
+  /// of the system.
+  std::string ca_file = {};
+  /// A directory in the format of `openssl rehash`.
+  std::string ca_directory = {};
+
+  /// "http://user:password@host:port"; an empty string: no proxy. nullopt: as http_proxy, https_proxy, all_proxy and
+  /// no_proxy say.
+  std::optional<std::string> proxy = {};
+  std::string user_agent = std::string("tensortap/") + version;
+};
+
+/// Counts of the connections of a client.
+struct HttpStatistics {
+  std::uint64_t opened = 0;
+  std::uint64_t reused = 0;  ///< exchanges on a connection that had served another one
+  std::uint64_t stale = 0;   ///< those of them that were repeated because the server had closed the connection
+};
+
+TENSORTAP_END_NAMESPACE
+
+// from tensortap/net/http/http_client.hpp
+
+// An HTTP client for many threads. It keeps connections for reuse, verifies certificates, and ends every exchange by
+// its deadline or soon after a stop request. It makes each exchange once and judges no status: retries, redirects and
+// signatures are up to the caller.
+//
+//   tensortap::HttpClient client({.connect_timeout = std::chrono::seconds(1)});
+//   const tensortap::HttpReply reply = client({.url = tensortap::parse_url("http://127.0.0.1:7480/bucket/key")});
+//   if (reply.failure != tensortap::HttpFailure::none) std::cerr << reply.cause << '\n';
+
+TENSORTAP_BEGIN_NAMESPACE
+
+namespace detail {
+class HttpClientState;
+}  // namespace detail
+
+/// A client whose exchange() is an HttpTransport: `[&client](const HttpRequest& request) { return client(request); }`.
+/// Only the look-up of a host name, by getaddrinfo(), cannot be ended early.
+/// Threads: any; a forked child has its own connections.
+class HttpClient {
+ public:
+  explicit HttpClient(HttpOptions options = {});
+  HttpClient(const HttpClient&) = delete;
+  HttpClient& operator=(const HttpClient&) = delete;
+  /// Closes the connections. No exchange may be under way.
+  ~HttpClient();
+
+  /// Makes one exchange. Repeats it once if it was on a kept connection that broke before a byte of the reply came and
+  /// its method is idempotent. Throws: only what the sink throws.
+  HttpReply exchange(const HttpRequest& request);
+  /// Calls exchange().
+  HttpReply operator()(const HttpRequest& request) { return exchange(request); }
+
+  /// Returns the counts so far, in this process.
+  [[nodiscard]] HttpStatistics statistics();
+
+ private:
+  const std::unique_ptr<detail::HttpClientState> state_;
+};
+
+TENSORTAP_END_NAMESPACE
+
+// from tensortap/net/aws/credentials.hpp
+
+// Credentials: an access key and its secret, which sign requests.
+//
+//   const tensortap::Credentials credentials{.access_key_id = "AKIDEXAMPLE", .secret_access_key = text};
+
+TENSORTAP_BEGIN_NAMESPACE
+
+/// A key that signs requests. Only `access_key_id` and `source` may appear in messages.
+struct Credentials {
+  std::string access_key_id = {};
+  std::string secret_access_key = {};
+  std::string session_token = {};                                     ///< of temporary credentials
+  std::optional<std::chrono::system_clock::time_point> expires = {};  ///< nullopt: unknown, taken as never
+  std::string source = "given";                                       ///< their origin, for messages
+
+  bool operator==(const Credentials&) const = default;
+};
+
+/// Returns credentials. Throws: there are none. Threads: any, but one at a time.
+using CredentialsSource = std::function<Credentials()>;
+
+namespace detail {
+
+/// Returns whether `text` can stand in a header field unchanged.
+bool is_visible_ascii(std::string_view text);
+
+/// Returns why `credentials` are malformed, without a secret; empty if they are not.
+std::string fault_of(const Credentials& credentials);
+
+}  // namespace detail
+
+/// Checks the form of `credentials`. Throws: no key, no secret, or bytes other than visible ASCII, which could end a
+/// header field.
+void check_credentials(const Credentials& credentials);
+
+TENSORTAP_END_NAMESPACE
+
+// from tensortap/net/aws/credentials_options.hpp
+
+// Options of the search for credentials. Every outside dependency is a callable, so tests can replace it.
+//
+//   tensortap::CredentialsOptions options;
+//   options.profile = "training";
+
+TENSORTAP_BEGIN_NAMESPACE
+
+namespace detail {
+
+/// Returns the environment variable `name`; nullopt if it is not set.
+inline std::optional<std::string> environment_variable(const char* name) {
+  const char* const value = std::getenv(name);
+  return value == nullptr ? std::nullopt : std::optional<std::string>(value);
+}
+
+}  // namespace detail
+
+/// How credentials are found.
+struct CredentialsOptions {
+  /// The transport to STS and to the metadata services of containers and machines. It must not use a proxy for loopback
+  /// and link-local addresses. Empty: these providers have no credentials.
+  HttpTransport transport = {};
+  /// Returns a variable of the environment.
+  std::function<std::optional<std::string>(const char* name)> environment = detail::environment_variable;
+  std::function<std::chrono::system_clock::time_point()> clock = std::chrono::system_clock::now;
+
+  std::string profile = {};               ///< in the profile files; empty: AWS_PROFILE, else "default"
+  std::string region = {};                ///< of STS; empty: AWS_REGION, AWS_DEFAULT_REGION, else the profile's
+  std::optional<Credentials> given = {};  ///< the only credentials to use
+
+  std::chrono::milliseconds metadata_timeout = std::chrono::seconds(1);  ///< of a metadata service, each attempt
+  std::chrono::milliseconds sts_timeout = std::chrono::seconds(10);      ///< of STS, each attempt
+  std::chrono::milliseconds process_timeout = std::chrono::seconds(60);  ///< of a credential_process
+  /// Of an exchange that fails, or whose status is 429 or 500 and above. It is repeated once, at once.
+  RetryPolicy retry = {.attempts = 2, .first_delay = std::chrono::nanoseconds(0)};
+};
+
+TENSORTAP_END_NAMESPACE
+
+// from tensortap/net/aws/default_credentials.hpp
+
+// Finds the credentials that AWS's own tools would find, in their order: given ones, the environment, the profile files
+// (which may run a credential_process), a web identity, the role of the container, the role of the machine.
+//
+//   tensortap::HttpClient client;
+//   const auto transport = [&client](const tensortap::HttpRequest& request) { return client(request); };
+//   const tensortap::Credentials credentials = tensortap::find_credentials({.transport = transport});
+
+TENSORTAP_BEGIN_NAMESPACE
+
+/// Returns the first credentials of the chain. If the environment or the profile names a provider that then fails, the
+/// search ends with an error: it does not continue with other credentials. A profile in the options comes before the
+/// environment. Throws: there are none; the message has the cause of each provider.
+Credentials find_credentials(const CredentialsOptions& options);
+
+/// Returns a source that calls find_credentials(options) each time.
+CredentialsSource default_credentials(CredentialsOptions options = {});
+
+TENSORTAP_END_NAMESPACE
+
+// from tensortap/net/s3/s3_options.hpp
+
+// Options of an S3Store. Unset ones are found as the AWS clients find them.
+//
+//   tensortap::S3Store store("s3://bucket/runs/42", {.endpoint_url = "http://127.0.0.1:7480"});
+
+TENSORTAP_BEGIN_NAMESPACE
+
+/// How an S3Store connects, signs, transfers and retries.
+struct S3Options {
+  /// Empty: AWS_REGION, AWS_DEFAULT_REGION, the profile's, "us-east-1". The store finds out the region of a bucket that
+  /// is in another one.
+  std::string region = {};
+  /// Of a server other than AWS. Empty: AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL, the profile's.
+  std::string endpoint_url = {};
+  /// In the files in ~/.aws. Empty: AWS_PROFILE, "default".
+  std::string profile = {};
+  /// Whether the bucket is part of the path instead of the host name. nullopt: yes for servers other than AWS.
+  std::optional<bool> path_style = {};
+
+  /// False: over TLS, signatures do not cover the payload, which TLS alone protects.
+  bool sign_payload = true;
+  /// Compares downloads with the checksum stored with the object: ours, or the server's MD5.
+  bool verify_downloads = true;
+
+  /// Objects larger than two parts are transferred in parts. Parts grow with the object, because there may be at most
+  /// 10,000. Units: bytes, at least 5 MiB.
+  std::uint64_t part_size = std::uint64_t{8} << 20;
+  std::size_t part_connections = 8;  ///< for the parts of one object
+  std::size_t connections = 32;      ///< for many small objects, see Store::concurrency
+
+  /// The longest time of one call, including its retries. A large object gets as much again for each `part_size`.
+  std::chrono::nanoseconds deadline = std::chrono::minutes(2);
+  /// How one request is repeated. Each delay is scaled by `jitter`. The defaults hold only for the whole field: in
+  /// `.retry = {…}`, an omitted field has the default of RetryPolicy.
+  RetryPolicy retry = {
+      .attempts = 10, .first_delay = std::chrono::milliseconds(50), .longest_delay = std::chrono::seconds(20)};
+  /// Limits the retries of all requests, so that a server in trouble does not get several times its load. A retry costs
+  /// 5, after a time-out 10; a success returns them. With none left, requests are made once. Source: botocore's retry
+  /// quota.
+  int retry_budget = 500;
+  HttpOptions http = {};
+  /// How long a claim lives without renewal. It is renewed after a third of that.
+  std::chrono::seconds lease = std::chrono::seconds(30);
+  /// Ends every call.
+  std::stop_token stop = {};
+
+  /// Empty: as the AWS clients find them, see default_credentials.hpp.
+  CredentialsSource credentials = {};
+  /// Empty: an HttpClient with `http`.
+  HttpTransport transport = {};
+  /// Returns a variable of the environment.
+  std::function<std::optional<std::string>(const char*)> environment = detail::environment_variable;
+  /// Threads: any, as for the next two.
+  std::function<std::chrono::system_clock::time_point()> clock = std::chrono::system_clock::now;
+  /// Waits before a retry. Empty: sleeps until the time is over or `stop` is requested.
+  std::function<void(std::chrono::nanoseconds, const std::stop_token& stop)> sleep = {};
+  /// Returns a number from 0 to 1. Empty: a random one, so that clients that failed together do not retry together.
+  std::function<double()> jitter = {};
+};
+
+/// Observes the bytes of an object while it is sent. Threads: several at once.
+///
+///   tensortap::TransferObserver observer{.sent = [](tensortap::Bytes part) { progress += part.size(); }};
+struct TransferObserver {
+  std::function<void(Bytes)> seen = {};  ///< called for bytes that were read for a checksum; they are sent later
+  std::function<void(Bytes)> sent = {};  ///< called for bytes that have arrived
+};
+
+/// Receives the bytes of an object. Threads: `write` is called from several at once.
+struct DownloadTarget {
+  std::function<void(std::uint64_t size)> begin;  ///< called with the size; again if the download starts over
+  std::function<void(std::uint64_t at, Bytes piece)> write;  ///< called for each piece; `at` is its offset
+};
+
+TENSORTAP_END_NAMESPACE
+
+// from tensortap/net/s3/s3_store.hpp
+
+// A store in a bucket of S3 or a compatible server. put() returns when the object is durable. The server decides
+// whether an object exists already, so several machines may write.
+//
+//   auto store = std::make_shared<tensortap::S3Store>("s3://bucket/runs/42");
+//   tensortap::Hook hook(store);
+
+TENSORTAP_BEGIN_NAMESPACE
+
+namespace detail::s3 {
+struct StoreState;
+}  // namespace detail::s3
+
+/// An object or a folder of a bucket.
+struct S3Entry {
+  std::string key = {};
+  std::uint64_t size = 0;
+  std::chrono::sys_seconds last_modified = {};  ///< by the server's clock
+  bool is_folder = false;                       ///< `key` is a common prefix of several keys and ends in '/'
+};
+
+/// Objects of a bucket whose keys begin with a prefix.
+class S3Store final : public Store {
+ public:
+  using Store::get;
+  using Store::list;
+  using Store::put;
+  using DownloadTarget = tensortap::DownloadTarget;
+
+  /// Sends nothing yet. Throws: `address` is not s3://BUCKET/PREFIX; an invalid option.
+  explicit S3Store(std::string_view address, S3Options options = {});
+  ~S3Store() override;
+
+  bool put(std::string_view key, std::span<const Bytes> pieces, Sync sync, IfExists if_exists) override;
+
+  /// Puts an object like put() and reports its bytes to `observer`. The pages of a mapped file can be released as they
+  /// are sent, so that the file need not fit in memory.
+  bool put_observed(std::string_view key, std::span<const Bytes> pieces, const TransferObserver& observer,
+                    IfExists if_exists = IfExists::replace);
+
+  /// Throws: the bytes differ from their checksum several times; the object is replaced faster than it is read.
+  [[nodiscard]] std::optional<std::vector<std::byte>> get(std::string_view key, Range range) const override;
+
+  [[nodiscard]] std::optional<std::vector<std::byte>> get_version(std::string_view key,
+                                                                  std::string_view wanted) const override;
+
+  /// Writes the bytes of object `key` to `target` in any order. Returns their number; nullopt if there is no such
+  /// object. Throws: as get(); then part of the object was written.
+  std::optional<std::uint64_t> download(std::string_view key, const DownloadTarget& target) const;
+
+  [[nodiscard]] std::optional<std::uint64_t> size(std::string_view key) const override;
+
+  /// Lists the objects. Skips keys of other programs that no store accepts, such as "a//b" and "folder/".
+  [[nodiscard]] std::vector<ObjectInfo> list(std::string_view prefix, std::string_view after) const override;
+
+  /// Calls `visit` for each object whose key begins with the prefix of the store, '/' and `begin`, including keys such
+  /// as "a//b" and "folder/". If `folders`, reports keys that have another '/' after `begin` once, as a folder.
+  void list_raw(std::string_view begin, bool folders, const std::function<void(const S3Entry&)>& visit) const;
+
+  bool remove(std::string_view key) override;
+  void remove_all(std::span<const std::string> keys) override;
+
+  /// Copies the object, then removes the first one.
+  bool move(std::string_view from, std::string_view to) override;
+
+  /// Checks the keys only: objects are durable when put() returns.
+  void sync(std::span<const std::string> keys) override;
+
+  /// Takes a lease: an object that the claim renews while it lives. Others take it over when it has not been renewed
+  /// for S3Options::lease, by the server's clock. So a holder that cannot reach the server for that long loses it. The
+  /// object holds more than `text`.
+  [[nodiscard]] std::unique_ptr<Claim> claim(std::string_view key, std::string_view text) override;
+
+  /// Removes unfinished multipart uploads.
+  std::size_t remove_unfinished(const std::function<bool(std::string_view key)>& is_mine) override;
+
+  [[nodiscard]] std::string location() const override;
+  [[nodiscard]] std::size_t concurrency() const noexcept override;
+
+  /// Returns the number of requests sent, retries included.
+  [[nodiscard]] std::uint64_t requests() const noexcept;
+
+ private:
+  const std::unique_ptr<detail::s3::StoreState> state_;
+};
+
+namespace detail {
+
+/// Makes open_store() accept s3:// addresses. Returns true.
+bool register_s3();
+
+/// Registers S3 in every program that includes this header. The call makes the linker take the bodies from the library.
+inline const bool s3_is_registered = register_s3();
+
+}  // namespace detail
+
+TENSORTAP_END_NAMESPACE
+
+// from tensortap/net.hpp
+
+// The doors that use a network. In a program that includes this in one source file and links tensortap::net,
+// open_store(), Hook and Trial take "s3://BUCKET/PREFIX".
+
+#if TENSORTAP_WITH_BODIES
+
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <nlohmann/json.hpp>
@@ -30,46 +517,33 @@
 #include <atomic>
 #include <cerrno>
 #include <charconv>
-#include <chrono>
-#include <cmath>
 #include <condition_variable>
-#include <cstddef>
-#include <cstdint>
-#include <cstdlib>
 #include <cstring>
 #include <exception>
-#include <functional>
+#include <initializer_list>
 #include <iterator>
-#include <limits>
-#include <map>
-#include <memory>
 #include <mutex>
-#include <optional>
 #include <random>
-#include <span>
 #include <sstream>
-#include <stop_token>
-#include <string>
-#include <string_view>
 #include <system_error>
 #include <thread>
 #include <type_traits>
 #include <utility>
-#include <vector>
 
 // from tensortap/net/http/internal/text.hpp
 
-// Text as HTTP has it: ASCII, whatever the locale. Not for users.
+// Text in HTTP: ASCII in every locale, numbers and dates.
 
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
 
+/// Returns `text` with its ASCII letters in lower case.
 inline std::string lower_case(std::string text) {
   for (char& c : text) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
   return text;
 }
 
-/// `text` as a number to `base`; nothing if it is none, or anything follows.
+/// Parses all of `text` as a number in `base`. Returns nullopt if it is not one.
 inline std::optional<std::uint64_t> whole_number(std::string_view text, int base = 10) {
   std::uint64_t value = 0;
   const char* const end = text.data() + text.size();
@@ -78,182 +552,45 @@ inline std::optional<std::uint64_t> whole_number(std::string_view text, int base
   return value;
 }
 
+/// Parses a date such as "Fri, 24 May 2013 00:00:00 GMT". Returns nullopt for any other form. Source: RFC 9110,
+/// IMF-fixdate, which all servers write today.
+inline std::optional<std::chrono::sys_seconds> parse_http_date(std::string_view text) noexcept {
+  constexpr std::string_view form = "Www, dd Mmm yyyy hh:mm:ss GMT";
+  if (text.size() != form.size() || !text.ends_with(" GMT")) return std::nullopt;
+  const auto number = [&](std::size_t at, std::size_t digits) {
+    int value = 0;
+    for (const char c : text.substr(at, digits)) {
+      if (c < '0' || c > '9') return -1;
+      value = value * 10 + (c - '0');
+    }
+    return value;
+  };
+  constexpr std::string_view months = "JanFebMarAprMayJunJulAugSepOctNovDec";
+  const std::size_t month = months.find(text.substr(8, 3));
+  const int day = number(5, 2), year = number(12, 4), hour = number(17, 2), minute = number(20, 2),
+            second = number(23, 2);
+  if (month == std::string_view::npos || month % 3 != 0 || day < 1 || year < 1 || hour < 0 || hour > 23 || minute < 0 ||
+      minute > 59 || second < 0 || second > 60)
+    return std::nullopt;
+  const std::chrono::year_month_day date(std::chrono::year(year),
+                                         std::chrono::month(static_cast<unsigned>(month / 3 + 1)),
+                                         std::chrono::day(static_cast<unsigned>(day)));
+  if (!date.ok()) return std::nullopt;
+  return std::chrono::sys_days(date) + std::chrono::hours(hour) + std::chrono::minutes(minute) +
+         std::chrono::seconds(second);
+}
+
 }  // namespace detail
 TENSORTAP_END_NAMESPACE
 
-// from tensortap/net/http/url.hpp
+// from tensortap/net/http/internal/body.hpp
 
-// Addresses and their percent-encoding.
-//
-//   const tensortap::Url url = tensortap::parse_url("https://s3.eu-west-1.amazonaws.com/bucket?list-type=2");
-
-TENSORTAP_BEGIN_NAMESPACE
-
-/// Where a request goes. Path and query are as they are sent: percent-encoded.
-struct Url {
-  std::string scheme = "https";  ///< "http" or "https"
-  std::string host = {};         ///< in lower case; an IPv6 address without its brackets
-  std::uint16_t port = 0;        ///< 0: the scheme's own
-  std::string path = "/";        ///< begins with '/'
-  std::string query = {};        ///< without '?'
-
-  [[nodiscard]] std::uint16_t default_port() const noexcept { return scheme == "https" ? 443 : 80; }
-  [[nodiscard]] std::uint16_t port_or_default() const noexcept { return port != 0 ? port : default_port(); }
-  /// Host and port as the Host header has them.
-  [[nodiscard]] std::string authority() const {
-    const std::string name = host.find(':') == std::string::npos ? host : "[" + host + "]";
-    return port == 0 || port == default_port() ? name : name + ":" + std::to_string(port);
-  }
-  /// Path and query.
-  [[nodiscard]] std::string target() const { return query.empty() ? path : path + "?" + query; }
-};
-
-/// `text` with every byte but letters, digits and "-._~" (RFC 3986, unreserved) as %XX; '/' stays if `keep_slash`.
-inline std::string percent_encoded(std::string_view text, bool keep_slash = false) {
-  constexpr char hex[] = "0123456789ABCDEF";
-  std::string out;
-  out.reserve(text.size());
-  for (const char c : text) {
-    const auto u = static_cast<unsigned char>(c);
-    const bool plain = (u >= '0' && u <= '9') || (u >= 'A' && u <= 'Z') || (u >= 'a' && u <= 'z') || u == '-' ||
-                       u == '.' || u == '_' || u == '~' || (u == '/' && keep_slash);
-    if (plain)
-      out += c;
-    else
-      out += {'%', hex[u >> 4], hex[u & 15]};
-  }
-  return out;
-}
-
-/// `text` with every %XX as its byte, and, as in forms, '+' as a blank if `plus_is_blank`; what is no such triple
-/// stays.
-inline std::string percent_decoded(std::string_view text, bool plus_is_blank = false) {
-  std::string out;
-  out.reserve(text.size());
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    unsigned value = 0;
-    const char* const digits = text.data() + i + 1;
-    if (text[i] == '%' && i + 2 < text.size() && std::from_chars(digits, digits + 2, value, 16).ptr == digits + 2) {
-      out += static_cast<char>(value);
-      i += 2;
-    } else {
-      out += text[i] == '+' && plus_is_blank ? ' ' : text[i];
-    }
-  }
-  return out;
-}
-
-/// Takes "http://…" or "https://…" apart. Throws: another scheme, a user or password in it, no host, a port that is
-/// none, white space or control characters.
-inline Url parse_url(std::string_view text) {
-  const auto refuse = [&](std::string_view cause) -> Error { return Error::bad_url(text, cause); };
-  for (const char c : text)
-    if (static_cast<unsigned char>(c) <= ' ' || c == 0x7f) throw refuse("it has white space or control characters");
-  Url url;
-  const std::size_t colon = text.find("://");
-  url.scheme = detail::lower_case(std::string(text.substr(0, colon == std::string_view::npos ? 0 : colon)));
-  if (url.scheme != "http" && url.scheme != "https") throw refuse("it begins with neither http:// nor https://");
-  std::string_view rest = text.substr(colon + 3);
-  rest = rest.substr(0, rest.find('#'));
-  std::string_view authority = rest.substr(0, rest.find_first_of("/?"));
-  rest.remove_prefix(authority.size());
-  if (authority.find('@') != std::string_view::npos) throw Error::bad_url("…", "it has a user or password in it");
-
-  const bool bracketed = authority.starts_with('[');
-  const std::size_t end = bracketed ? authority.find(']') : authority.find(':');
-  if (bracketed && end == std::string_view::npos) throw refuse("its bracket is not closed");
-  url.host = detail::lower_case(std::string(bracketed ? authority.substr(1, end - 1) : authority.substr(0, end)));
-  if (url.host.empty()) throw refuse("it has no host");
-  authority.remove_prefix(end == std::string_view::npos ? authority.size() : bracketed ? end + 1 : end);
-  if (!authority.empty()) {
-    const char* const last = authority.data() + authority.size();
-    const auto [read, failure] = std::from_chars(authority.data() + 1, last, url.port);
-    if (authority[0] != ':' || failure != std::errc() || read != last || url.port == 0)
-      throw refuse("its port is no number from 1 to 65535");
-  }
-
-  const std::size_t mark = rest.find('?');
-  if (mark != 0 && !rest.empty()) url.path = rest.substr(0, mark);
-  if (mark != std::string_view::npos) url.query = rest.substr(mark + 1);
-  return url;
-}
-
-TENSORTAP_END_NAMESPACE
-
-// from tensortap/net/http/http_message.hpp
-
-// One HTTP exchange as values: what is asked, what came back, and how it failed if it did. Whoever speaks HTTP is a
-// callable, so that everything above it is tested without a network.
-//
-//   const tensortap::HttpReply reply = transport({.url = tensortap::parse_url("http://127.0.0.1:7480/bucket/key")});
-
-TENSORTAP_BEGIN_NAMESPACE
-
-/// Header fields by name in lower case; the values of a repeated one are joined by ", ".
-using HttpHeaders = std::map<std::string, std::string, std::less<>>;
-
-/// How an exchange failed before there was a whole reply.
-enum class HttpFailure : std::uint8_t {
-  none,
-  not_connected,  ///< no connection: nothing was sent
-  not_trusted,    ///< the other side's certificate was refused: nothing was sent
-  no_reply,       ///< the connection broke before a reply: the request may have been carried out
-  cut,            ///< the body of the reply broke off
-  timed_out,      ///< nothing moved for too long, or the deadline passed: it may have been carried out
-  stopped,        ///< the stop token asked for it
-  too_large,      ///< the reply is longer than allowed
-  malformed,      ///< the reply is not HTTP
-};
-
-struct HttpReply {
-  int status = 0;  ///< 0: there was none
-  HttpHeaders headers = {};
-  std::string body = {};  ///< what no sink took
-
-  HttpFailure failure = HttpFailure::none;
-  std::string cause = {};  ///< of the failure, for messages: no secrets
-
-  /// The value of header field `name`, in lower case; empty if there is none.
-  [[nodiscard]] std::string_view header(std::string_view name) const {
-    const auto found = headers.find(name);
-    return found == headers.end() ? std::string_view() : std::string_view(found->second);
-  }
-};
-
-struct HttpRequest {
-  using Clock = std::chrono::steady_clock;
-
-  std::string method = "GET";
-  Url url;
-  HttpHeaders headers = {};  ///< without Content-Length, which the transport adds
-  /// Lifetime: the bytes outlive the exchange; they are sent from where they lie.
-  std::span<const Bytes> body = {};
-
-  Clock::time_point deadline = Clock::time_point::max();
-  std::stop_token stop = {};
-  /// Units: bytes of the reply's body.
-  std::uint64_t body_limit = std::uint64_t{16} << 20;
-  /// Takes the body of a reply piece by piece, `head` has status and headers; false if this body goes to `head.body`
-  /// instead (then it is asked no more). It is not bound by `body_limit`.
-  std::function<bool(const HttpReply& head, Bytes piece)> sink = {};
-  /// How much it wants. A body that goes on is cut off there, and the connection with it. Units: bytes.
-  std::uint64_t sink_limit = std::numeric_limits<std::uint64_t>::max();
-};
-
-/// Makes one exchange. Never throws, never repeats anything, never follows a redirect; returns by the deadline, or soon
-/// after the stop token asks. Threads: any.
-using HttpTransport = std::function<HttpReply(const HttpRequest&)>;
-
-TENSORTAP_END_NAMESPACE
-
-// from tensortap/net/http/internal/body_source.hpp
-
-// The body of a request, handed out from where it lies. Not for users.
+// The two bodies of an exchange: the request's is written from where it lies, the reply's is read within its limits.
 
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
 
-/// Hands out pieces one after the other. Lifetime: that of the pieces.
+/// The body of a request, written piece by piece. Lifetime: the pieces outlive it.
 class BodySource {
  public:
   using Clock = HttpRequest::Clock;
@@ -262,14 +599,14 @@ class BodySource {
     for (const Bytes piece : pieces) size_ += piece.size();
   }
 
-  /// Units: bytes.
+  /// Returns the size of the body. Units: bytes.
   [[nodiscard]] std::uint64_t size() const noexcept { return size_; }
 
-  /// When something was last taken.
+  /// Returns when bytes were last taken.
   [[nodiscard]] Clock::time_point moved_at() const noexcept { return moved_at_; }
 
-  /// Calls `write(data, size)` with the next bytes from `offset` on. Small pieces go together: each call is a system
-  /// call, and without Nagle's algorithm a packet of its own.
+  /// Calls `write(data, size)` with the next bytes from `offset` on. Joins small pieces, because each call is a system
+  /// call and, without Nagle's algorithm, a packet of its own.
   template <class Write>
   void write(std::uint64_t offset, const Write& write) {
     if (offset < start_) start_ = next_ = 0;
@@ -279,12 +616,12 @@ class BodySource {
     if (rest.size() >= small || next_ + 1 == pieces_.size()) {
       write(reinterpret_cast<const char*>(rest.data()), std::min(rest.size(), most));
     } else {
-      together_.assign(rest.begin(), rest.end());
-      for (std::size_t i = next_ + 1; i < pieces_.size() && pieces_[i].size() + together_.size() <= most; ++i) {
+      joined_.assign(rest.begin(), rest.end());
+      for (std::size_t i = next_ + 1; i < pieces_.size() && pieces_[i].size() + joined_.size() <= most; ++i) {
         if (pieces_[i].size() >= small) break;
-        together_.insert(together_.end(), pieces_[i].begin(), pieces_[i].end());
+        joined_.insert(joined_.end(), pieces_[i].begin(), pieces_[i].end());
       }
-      write(reinterpret_cast<const char*>(together_.data()), together_.size());
+      write(reinterpret_cast<const char*>(joined_.data()), joined_.size());
     }
     moved_at_ = Clock::now();
   }
@@ -296,388 +633,20 @@ class BodySource {
 
   const std::span<const Bytes> pieces_;
   std::uint64_t size_ = 0;
-  std::size_t next_ = 0;     ///< the piece that is handed out
-  std::uint64_t start_ = 0;  ///< where it begins in the body
-  std::vector<std::byte> together_;
+  std::size_t next_ = 0;     ///< index of the current piece
+  std::uint64_t start_ = 0;  ///< its offset in the body
+  std::vector<std::byte> joined_;
   Clock::time_point moved_at_{};
 };
 
-}  // namespace detail
-TENSORTAP_END_NAMESPACE
-
-// from tensortap/net/http/internal/guarded_socket.hpp
-
-// Reads and writes on a connected socket, plain or TLS, for one exchange of a suspicious client. What cpp-httplib's own
-// streams lack, seen with 0.11.4: a status line of 50 kB overflows the stack in std::regex, a header without end fills
-// the memory, a reply that comes while the body is being sent is lost, and each 4 KiB take two system calls.
-// Not for users.
-
-TENSORTAP_BEGIN_NAMESPACE
-namespace detail {
-
-/// What a guarded socket met.
-struct SocketReport {
-  bool was_used = false;     ///< false: httplib used a stream of its own
-  bool is_silent = true;     ///< no byte of a reply has come
-  bool timed_out = false;    ///< nothing moved for too long
-  bool ends_blank = false;   ///< the last line that was read is empty
-  bool is_too_long = false;  ///< a line or the header of the reply is longer than allowed
-  bool is_spent = false;     ///< it cannot serve another exchange: of this one bytes are left, here or there
-};
-
-class GuardedSocket {
- public:
-  /// Leaves `socket` non-blocking. `ssl` is null for a plain one. Lifetime: all three outlive this.
-  GuardedSocket(int socket, SSL* ssl, std::chrono::milliseconds idle_timeout, SocketReport& report)
-      : socket_(socket), ssl_(ssl), idle_timeout_(idle_timeout), report_(report), buffer_(new char[capacity]) {
-    report_ = {.was_used = true};
-    ::fcntl(socket, F_SETFL, ::fcntl(socket, F_GETFL, 0) | O_NONBLOCK);
-    if (ssl != nullptr) ::SSL_set_mode(ssl, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
-  }
-  GuardedSocket(const GuardedSocket&) = delete;
-  GuardedSocket& operator=(const GuardedSocket&) = delete;
-  ~GuardedSocket() {
-    if (left() > 0 || is_early_) report_.is_spent = true;
-  }
-
-  [[nodiscard]] int socket() const noexcept { return socket_; }
-
-  /// 1 to `size` bytes; 0 at the end, -1 on failure. httplib asks for single bytes as long as it reads lines, and an
-  /// end within a line is a failure: it would take what it has for the line.
-  ssize_t read(char* to, std::size_t size) {
-    const bool in_line = size == 1;
-    while (left() == 0) {
-      const Step step = fill();
-      if (step == Step::done) break;
-      if (step == Step::ended && !in_line) return 0;
-      if (step == Step::ended || step == Step::failed || !wait(step)) return -1;
-    }
-    size = std::min(size, left());
-    std::memcpy(to, buffer_.get() + begin_, size);
-    begin_ += size;
-    if (!in_line) {
-      lines_ = line_ = 0;
-    } else if (++lines_ > longest_head || ++line_ > (is_first_line_ ? longest_first_line : longest_line)) {
-      report_.is_too_long = true;
-      return -1;
-    } else if (*to == '\n') {
-      report_.ends_blank = line_ == 2 && last_ == '\r';
-      line_ = 0;
-      is_first_line_ = false;
-    }
-    last_ = *to;
-    return static_cast<ssize_t>(size);
-  }
-
-  /// How many of the bytes were taken; -1 on failure. Once a reply has come nobody wants the rest of the request: it is
-  /// taken and goes nowhere, so that the reply is read.
-  ssize_t write(const char* from, std::size_t size) {
-    while (!is_early_) {
-      if (!wait(Step::wants_write, left() == 0)) return -1;
-      if (has_input_ && left() == 0) {
-        const Step step = fill();
-        is_early_ = left() > 0 && !is_interim();
-        if (step == Step::ended || step == Step::failed) return -1;
-        if (is_early_) break;
-      }
-      Step step = Step::failed;
-      if (const ssize_t sent = send(from, size, step); sent > 0) return sent;
-      if (step == Step::failed) {  // what came before the connection broke can still be read
-        if (left() == 0) fill();
-        is_early_ = left() > 0 && !is_interim();
-        if (!is_early_) return -1;
-      }
-      if (step == Step::wants_read && !wait(step)) return -1;
-    }
-    return static_cast<ssize_t>(size);
-  }
-
- private:
-  enum class Step { done, ended, failed, wants_read, wants_write };
-
-  /// Units: bytes. A status line of 1 KiB costs std::regex some 0.4 MB of the stack.
-  static constexpr std::size_t longest_first_line = std::size_t{1} << 10;
-  static constexpr std::size_t longest_line = std::size_t{8} << 10;
-  static constexpr std::size_t longest_head = std::size_t{64} << 10;
-  static constexpr std::size_t capacity = std::size_t{128} << 10;
-
-  [[nodiscard]] std::size_t left() const noexcept { return end_ - begin_; }
-
-  /// Whether what has come so far is of a status like "100 Continue", which ends nothing.
-  [[nodiscard]] bool is_interim() const {
-    constexpr std::string_view interim = "HTTP/1.1 1";
-    return std::string_view(buffer_.get() + begin_, left()).substr(0, interim.size()) == interim;
-  }
-
-  /// Waits for what `step` wants, or also for input.
-  bool wait(Step step, bool or_input = false) {
-    const auto out = static_cast<short>(step == Step::wants_write ? POLLOUT : 0);
-    const auto in = static_cast<short>(step == Step::wants_read || or_input ? POLLIN : 0);
-    pollfd one{socket_, static_cast<short>(in | out), 0};
-    int ready = 0;
-    do ready = ::poll(&one, 1, static_cast<int>(idle_timeout_.count()));
-    while (ready < 0 && errno == EINTR);
-    if (ready == 0) report_.timed_out = true;
-    has_input_ = ready > 0 && (one.revents & (POLLIN | POLLHUP | POLLERR)) != 0;
-    return ready > 0;
-  }
-
-  Step step_of_ssl(int result) {
-    const int error = ::SSL_get_error(ssl_, result);
-    if (error == SSL_ERROR_WANT_READ) return Step::wants_read;
-    if (error == SSL_ERROR_WANT_WRITE) return Step::wants_write;
-    return error == SSL_ERROR_ZERO_RETURN ? Step::ended : Step::failed;
-  }
-
-  static bool would_block() { return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR; }
-
-  /// Reads what there is into the empty buffer.
-  Step fill() {
-    ssize_t n = 0;
-    Step step = Step::done;
-    if (ssl_ != nullptr) {
-      ::ERR_clear_error();
-      n = ::SSL_read(ssl_, buffer_.get(), static_cast<int>(capacity));
-      if (n <= 0) step = step_of_ssl(static_cast<int>(n));
-    } else {
-      n = ::recv(socket_, buffer_.get(), capacity, 0);
-      if (n == 0) step = Step::ended;
-      if (n < 0) step = would_block() ? Step::wants_read : Step::failed;
-    }
-    begin_ = 0;
-    end_ = n > 0 ? static_cast<std::size_t>(n) : 0;
-    if (end_ > 0) report_.is_silent = false;
-    return step;
-  }
-
-  /// Sends some of it, or says what hinders it.
-  ssize_t send(const char* from, std::size_t size, Step& step) {
-    ssize_t n = 0;
-    if (ssl_ != nullptr) {
-      ::ERR_clear_error();
-      n = ::SSL_write(ssl_, from, static_cast<int>(std::min(size, std::size_t{1} << 30)));
-      if (n <= 0) step = step_of_ssl(static_cast<int>(n));
-    } else {
-      n = ::send(socket_, from, size, MSG_NOSIGNAL);
-      if (n < 0) step = would_block() ? Step::wants_write : Step::failed;
-    }
-    return n;
-  }
-
-  const int socket_;
-  SSL* const ssl_;
-  const std::chrono::milliseconds idle_timeout_;
-  SocketReport& report_;
-  const std::unique_ptr<char[]> buffer_;
-  std::size_t begin_ = 0, end_ = 0;  ///< what is left in it
-  std::size_t lines_ = 0, line_ = 0;
-  char last_ = '\0';
-  bool is_first_line_ = true;
-  bool is_early_ = false;
-  bool has_input_ = false;
-};
-
-}  // namespace detail
-TENSORTAP_END_NAMESPACE
-
-// from tensortap/net/http/http_options.hpp
-
-// How exchanges over HTTP are made.
-//
-//   tensortap::HttpOptions options{.ca_file = "/etc/ssl/our-store.pem", .proxy = ""};
-
-TENSORTAP_BEGIN_NAMESPACE
-
-/// There is no switch that turns the verification of certificates off.
-struct HttpOptions {
-  /// For one address; a host may have several, which are tried in turn.
-  std::chrono::milliseconds connect_timeout{3'100};
-  /// How long no byte may move, either way.
-  std::chrono::milliseconds idle_timeout{20'000};
-  /// How many unused connections are kept open to each host.
-  std::size_t max_idle_connections = 64;
-  /// How long an unused connection is good for. Source: S3 closes those it has not heard from for about 20 s.
-  std::chrono::milliseconds idle_for{15'000};
-
-  /// Whom to trust, as PEM. Both empty: what AWS_CA_BUNDLE, SSL_CERT_FILE and SSL_CERT_DIR say, else what the system
-  /// trusts.
-  std::string ca_file = {};
-  /// A directory as `openssl rehash` makes it.
-  std::string ca_directory = {};
-
-  /// "http://user:password@host:port", or empty for none. Not given: what http_proxy, https_proxy, all_proxy and
-  /// no_proxy say.
-  std::optional<std::string> proxy = {};
-  std::string user_agent = std::string("tensortap/") + version;
-};
-
-/// What became of the connections of a client.
-struct HttpStatistics {
-  std::uint64_t opened = 0;
-  std::uint64_t reused = 0;  ///< exchanges on a connection that had served another
-  std::uint64_t stale = 0;   ///< of these, those repeated because the other side had closed it meanwhile
-};
-
-TENSORTAP_END_NAMESPACE
-
-// from tensortap/net/http/internal/proxy.hpp
-
-// Which proxy leads to a host, by the environment variables that curl reads.
-//
-//   const auto proxy = tensortap::proxies_of_environment().proxy_for(tensortap::parse_url("https://example.com"));
-
-TENSORTAP_BEGIN_NAMESPACE
-namespace detail {
-
-/// A proxy that speaks HTTP.
-struct HttpProxy {
-  std::string host = {};
-  std::uint16_t port = 1080;  ///< Source: what curl takes where none is given
-  std::string user = {};
-  std::string password = {};
-};
-
-/// Takes "http://user:password@host:port" apart; scheme, user and port may be missing. Throws: another scheme, no host.
-inline HttpProxy parse_proxy(std::string_view text) {
-  HttpProxy proxy;
-  std::string scheme = "http";
-  if (const std::size_t colon = text.find("://"); colon != std::string_view::npos) {
-    scheme = detail::lower_case(std::string(text.substr(0, colon)));
-    text.remove_prefix(colon + 3);
-  }
-  text = text.substr(0, text.find_first_of("/?#"));
-  if (const std::size_t at = text.rfind('@'); at != std::string_view::npos) {
-    const std::string_view user = text.substr(0, at);
-    const std::size_t colon = user.find(':');
-    proxy.user = percent_decoded(user.substr(0, colon));
-    if (colon != std::string_view::npos) proxy.password = percent_decoded(user.substr(colon + 1));
-    text.remove_prefix(at + 1);
-  }
-  if (scheme != "http") throw Error::bad_url(scheme + "://…", "a proxy must speak http");
-  const Url url = parse_url("http://" + std::string(text));
-  proxy.host = url.host;
-  if (url.port != 0) proxy.port = url.port;
-  return proxy;
-}
-
-/// The bytes of an IP address, 4 or 16; nothing if it is none.
-struct IpAddress {
-  std::array<unsigned char, 16> bytes{};
-  unsigned bits = 0;
-
-  static std::optional<IpAddress> parse(std::string_view text) {
-    IpAddress address;
-    const std::string copy(text);
-    if (::inet_pton(AF_INET, copy.c_str(), address.bytes.data()) == 1) return address.bits = 32, address;
-    if (::inet_pton(AF_INET6, copy.c_str(), address.bytes.data()) == 1) return address.bits = 128, address;
-    return std::nullopt;
-  }
-
-  /// Whether the first `prefix` bits are those of `other`.
-  [[nodiscard]] bool begins_as(const IpAddress& other, std::uint64_t prefix) const {
-    if (bits != other.bits || prefix > bits) return false;
-    for (unsigned bit = 0; bit < prefix; ++bit)
-      if (((bytes[bit / 8] ^ other.bytes[bit / 8]) >> (7 - bit % 8) & 1) != 0) return false;
-    return true;
-  }
-};
-
-/// Whether `url` is meant by one entry of no_proxy: "*", a name with all names below it, an address, a network
-/// "10.0.0.0/8"; a name or an IPv4 address may be followed by a port.
-inline bool is_meant_by(std::string_view entry, const Url& url) {
-  if (entry == "*") return true;
-  const auto host = IpAddress::parse(url.host);
-  if (const std::size_t slash = entry.find('/'); slash != std::string_view::npos) {
-    const auto network = IpAddress::parse(entry.substr(0, slash));
-    const auto prefix = whole_number(entry.substr(slash + 1));
-    return host && network && prefix && host->begins_as(*network, *prefix);
-  }
-  if (entry.starts_with('[')) {
-    const std::size_t end = entry.find(']');
-    if (end == std::string_view::npos) return false;
-    const std::string_view port = entry.substr(end + 1);
-    if (port.starts_with(':') && whole_number(port.substr(1)) != url.port_or_default()) return false;
-    entry = entry.substr(1, end - 1);
-  } else if (const std::size_t colon = entry.find(':'); colon != std::string_view::npos && colon == entry.rfind(':')) {
-    if (whole_number(entry.substr(colon + 1)) != url.port_or_default()) return false;
-    entry = entry.substr(0, colon);
-  }
-  if (const auto address = IpAddress::parse(entry)) return host && host->begins_as(*address, address->bits);
-  if (entry.starts_with("*.")) entry.remove_prefix(1);
-  if (entry.starts_with('.')) entry.remove_prefix(1);
-  std::string_view name = url.host;
-  if (name.ends_with('.')) name.remove_suffix(1);
-  if (entry.ends_with('.')) entry.remove_suffix(1);
-  if (entry.empty() || host) return false;
-  return name == entry || (name.ends_with(entry) && name[name.size() - entry.size() - 1] == '.');
-}
-
-/// Whether `host` is a service of this machine's provider, which gives it its credentials: nobody else is to hear them.
-inline bool is_machines_own(std::string_view host) {
-  const auto address = IpAddress::parse(host);
-  return address && (address->begins_as(*IpAddress::parse("169.254.0.0"), 16) ||
-                     address->begins_as(*IpAddress::parse("fd00:ec2::"), 32));
-}
-
-/// Proxies as text, by scheme; empty: none.
-struct HttpProxies {
-  std::string http = {};
-  std::string https = {};
-  std::string none_for = {};  ///< entries of no_proxy, with commas or spaces between them
-
-  /// The proxy for `url`; nothing if it is reached directly, as the machine's own services always are. Throws: as
-  /// parse_proxy.
-  [[nodiscard]] std::optional<HttpProxy> proxy_for(const Url& url) const {
-    const std::string& proxy = url.scheme == "https" ? https : http;
-    if (proxy.empty() || detail::is_machines_own(url.host)) return std::nullopt;
-    const std::string lower = detail::lower_case(none_for);
-    for (std::string_view rest = lower; !rest.empty();) {
-      const std::size_t end = rest.find_first_of(", \t");
-      if (const std::string_view entry = rest.substr(0, end); !entry.empty() && detail::is_meant_by(entry, url))
-        return std::nullopt;
-      rest.remove_prefix(end == std::string_view::npos ? rest.size() : end + 1);
-    }
-    return parse_proxy(proxy);
-  }
-};
-
-/// What http_proxy, https_proxy, all_proxy and no_proxy say, or the same in capitals; but HTTP_PROXY is not believed
-/// in a CGI program, where whoever sends it a "Proxy" header could set it.
-inline HttpProxies proxies_of_environment(const std::function<const char*(const char* name)>& variable = std::getenv) {
-  const auto either = [&](const char* small, const char* capital) -> std::string {
-    for (const char* const name : {small, capital})
-      if (const char* const value = name == nullptr ? nullptr : variable(name); value != nullptr && *value != '\0')
-        return value;
-    return {};
-  };
-  HttpProxies proxies;
-  const std::string all = either("all_proxy", "ALL_PROXY");
-  proxies.http = either("http_proxy", variable("REQUEST_METHOD") == nullptr ? "HTTP_PROXY" : nullptr);
-  proxies.https = either("https_proxy", "HTTPS_PROXY");
-  proxies.none_for = either("no_proxy", "NO_PROXY");
-  if (proxies.http.empty()) proxies.http = all;
-  if (proxies.https.empty()) proxies.https = all;
-  return proxies;
-}
-
-}  // namespace detail
-TENSORTAP_END_NAMESPACE
-
-// from tensortap/net/http/internal/reply_reader.hpp
-
-// Makes a reply of what comes in, within its limits. Not for users.
-
-TENSORTAP_BEGIN_NAMESPACE
-namespace detail {
-
-/// Takes a status with its headers, then the pieces of the body.
+/// Builds a reply from its status and headers, then from the pieces of its body.
 class ReplyReader {
  public:
   using Clock = HttpRequest::Clock;
 
   explicit ReplyReader(const HttpRequest& request) : request_(request) {}
 
-  /// False if no more is wanted: see failure() and is_whole().
+  /// Takes the head. Returns false if no more is needed: see failure() and is_whole().
   template <class Headers>
   bool begin(int status, const Headers& headers) {
     moved_at_ = Clock::now();
@@ -697,7 +666,7 @@ class ReplyReader {
       if (!length_) return refuse(HttpFailure::malformed, "its Content-Length is not one number");
     }
     if (request_.method == "HEAD" || status == 204 || status == 304) {
-      is_whole_ = true;  // whatever its Content-Length says
+      is_whole_ = true;  // even if it has a Content-Length
       return false;
     }
     wants_sink_ = static_cast<bool>(request_.sink);
@@ -706,7 +675,8 @@ class ReplyReader {
     return true;
   }
 
-  /// The next bytes of the body; false if no more is wanted. A sink has them in larger pieces than httplib's 4 KiB.
+  /// Takes the next bytes of the body. Returns false if no more are needed. A sink gets larger pieces than httplib's
+  /// 4 KiB.
   bool add(Bytes piece) {
     moved_at_ = Clock::now();
     if (!wants_sink_) return pass(piece);
@@ -720,32 +690,33 @@ class ReplyReader {
     return false;
   }
 
-  /// Nothing more comes; false if that what has come is not wanted.
+  /// Marks the end of the body. Returns false if the sink or a limit refuses it.
   bool finish() {
     const bool wanted = gathered_.empty() || pass(bytes_of(gathered_));
     gathered_.clear();
     return wanted;
   }
 
+  /// Returns whether the head has come.
   [[nodiscard]] bool has_begun() const noexcept { return has_begun_; }
-  /// Whether there is no body to come.
+  /// Returns whether no more of the body is needed.
   [[nodiscard]] bool is_whole() const noexcept { return is_whole_; }
-  /// Whether nothing but the end of the connection ends the body.
+  /// Returns whether only the end of the connection ends the body.
   [[nodiscard]] bool ends_with_connection() const {
     return has_begun_ && !length_ && reply_.header("transfer-encoding").empty();
   }
   [[nodiscard]] bool is_chunked() const { return !is_whole_ && !reply_.header("transfer-encoding").empty(); }
   [[nodiscard]] HttpFailure failure() const noexcept { return failure_; }
   [[nodiscard]] const std::string& cause() const noexcept { return cause_; }
-  /// When something last came.
+  /// Returns when bytes last came.
   [[nodiscard]] Clock::time_point moved_at() const noexcept { return moved_at_; }
 
-  /// Throws: what the sink threw, if it did.
+  /// Throws: what the sink threw, if it threw.
   void rethrow() const {
     if (thrown_) std::rethrow_exception(thrown_);
   }
 
-  /// What there is of the reply.
+  /// Moves out the reply as far as it has come.
   HttpReply take() { return std::move(reply_); }
 
  private:
@@ -754,7 +725,7 @@ class ReplyReader {
   static constexpr std::size_t longest_head = std::size_t{64} << 10;
   static constexpr std::size_t most_gathered = std::size_t{128} << 10;
 
-  /// Gives `piece` to whoever wants it.
+  /// Passes `piece` to the sink or to the body of the reply.
   bool pass(Bytes piece) {
     try {
       if (wants_sink_) wants_sink_ = request_.sink(reply_, piece);
@@ -782,8 +753,8 @@ class ReplyReader {
 
   const HttpRequest& request_;
   HttpReply reply_;
-  std::string gathered_;     ///< for the sink
-  std::uint64_t taken_ = 0;  ///< for it, of the body
+  std::string gathered_;     ///< bytes that wait for the sink
+  std::uint64_t taken_ = 0;  ///< bytes of the body meant for the sink
   std::optional<std::uint64_t> length_;
   Clock::time_point moved_at_{};
   bool has_begun_ = false;
@@ -797,38 +768,351 @@ class ReplyReader {
 }  // namespace detail
 TENSORTAP_END_NAMESPACE
 
-// from tensortap/net/http/internal/trust.hpp
+// from tensortap/net/http/internal/guarded_socket.hpp
 
-// Whose certificates are accepted. Not for users.
+// Reads and writes on a connected socket, plain or TLS, for one exchange with an untrusted server. It fixes defects of
+// cpp-httplib's own streams, seen with 0.11.4: a status line of 50 kB overflows the stack in std::regex, an endless
+// header fills the memory, a reply that comes while the body is sent is lost, and each 4 KiB take two system calls.
 
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
 
-struct FreeX509Store {
-  void operator()(X509_STORE* store) const noexcept { ::X509_STORE_free(store); }
+/// What a guarded socket observed.
+struct SocketReport {
+  bool was_used = false;     ///< false: httplib used its own stream
+  bool is_silent = true;     ///< no byte of a reply has come
+  bool timed_out = false;    ///< no byte moved within the idle timeout
+  bool ends_blank = false;   ///< the last line read is empty
+  bool is_too_long = false;  ///< a line or the header of the reply is longer than allowed
+  bool is_spent = false;     ///< it cannot serve another exchange: bytes of this one are left on either side
 };
-using TrustStore = std::unique_ptr<X509_STORE, FreeX509Store>;
 
-/// A directory that holds no certificates, nor ever will.
-inline constexpr const char* no_directory = "/dev/null";
+/// A connected socket that reads and writes for one exchange.
+class GuardedSocket {
+ public:
+  /// Makes `socket` non-blocking and leaves it so. `ssl` is null for a plain one. Lifetime: all three outlive this.
+  GuardedSocket(int socket, SSL* ssl, std::chrono::milliseconds idle_timeout, SocketReport& report)
+      : socket_(socket), ssl_(ssl), idle_timeout_(idle_timeout), report_(report), buffer_(new char[capacity]) {
+    report_ = {.was_used = true};
+    ::fcntl(socket, F_SETFL, ::fcntl(socket, F_GETFL, 0) | O_NONBLOCK);
+    if (ssl != nullptr) ::SSL_set_mode(ssl, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+  }
+  GuardedSocket(const GuardedSocket&) = delete;
+  GuardedSocket& operator=(const GuardedSocket&) = delete;
+  ~GuardedSocket() {
+    if (left() > 0 || is_early_) report_.is_spent = true;
+  }
 
-/// The certificates to trust, by `options` and the environment. Made once for all connections of a client: reading them
-/// takes longer than a handshake. Null, and `cause`, if they cannot be read: nobody else is trusted then.
-inline TrustStore make_trust_store(const HttpOptions& options, std::string& cause) {
-  TrustStore store(::X509_STORE_new());
-  std::string file = options.ca_file;
-  const char* const bundle = std::getenv("AWS_CA_BUNDLE");
-  if (file.empty() && options.ca_directory.empty() && bundle != nullptr) file = bundle;
-  bool read = store != nullptr;
-  // OpenSSL reads SSL_CERT_FILE and SSL_CERT_DIR itself.
-  if (read && file.empty() && options.ca_directory.empty()) read = ::X509_STORE_set_default_paths(store.get()) == 1;
-  if (read && !file.empty()) read = ::X509_STORE_load_file(store.get(), file.c_str()) == 1;
-  if (read && !options.ca_directory.empty())
-    read = ::X509_STORE_load_path(store.get(), options.ca_directory.c_str()) == 1;
-  if (read) read = ::X509_STORE_load_path(store.get(), no_directory) == 1;  // see TlsClient
-  if (read) return store;
-  cause = "the certificates to trust cannot be read (" + (file.empty() ? options.ca_directory : file) + ")";
-  return nullptr;
+  [[nodiscard]] int socket() const noexcept { return socket_; }
+
+  /// Reads 1 to `size` bytes. Returns 0 at the end, -1 on failure. httplib reads lines byte by byte; an end within a
+  /// line is a failure, because httplib would accept the half line.
+  ssize_t read(char* to, std::size_t size) {
+    const bool in_line = size == 1;
+    while (left() == 0) {
+      const Step step = fill();
+      if (step == Step::done) break;
+      if (step == Step::ended && !in_line) return 0;
+      if (step == Step::ended || step == Step::failed || !wait(step)) return -1;
+    }
+    size = std::min(size, left());
+    std::memcpy(to, buffer_.get() + begin_, size);
+    begin_ += size;
+    if (!in_line) {
+      lines_ = line_ = 0;
+    } else if (++lines_ > longest_head || ++line_ > (is_first_line_ ? longest_first_line : longest_line)) {
+      report_.is_too_long = true;
+      return -1;
+    } else if (*to == '\n') {
+      report_.ends_blank = line_ == 2 && last_ == '\r';
+      line_ = 0;
+      is_first_line_ = false;
+    }
+    last_ = *to;
+    return static_cast<ssize_t>(size);
+  }
+
+  /// Returns how many bytes were taken; -1 on failure. Once a reply has come, the rest of the request is taken and
+  /// dropped, so that httplib reads the reply.
+  ssize_t write(const char* from, std::size_t size) {
+    while (!is_early_) {
+      if (!wait(Step::wants_write, left() == 0)) return -1;
+      if (has_input_ && left() == 0) {
+        const Step step = fill();
+        is_early_ = left() > 0 && !is_interim();
+        if (step == Step::ended || step == Step::failed) return -1;
+        if (is_early_) break;
+      }
+      Step step = Step::failed;
+      if (const ssize_t sent = send(from, size, step); sent > 0) return sent;
+      if (step == Step::failed) {  // bytes that came before the break can still be read
+        if (left() == 0) fill();
+        is_early_ = left() > 0 && !is_interim();
+        if (!is_early_) return -1;
+      }
+      if (step == Step::wants_read && !wait(step)) return -1;
+    }
+    return static_cast<ssize_t>(size);
+  }
+
+ private:
+  enum class Step { done, ended, failed, wants_read, wants_write };
+
+  /// Units: bytes. A status line of 1 KiB costs std::regex some 0.4 MB of the stack.
+  static constexpr std::size_t longest_first_line = std::size_t{1} << 10;
+  static constexpr std::size_t longest_line = std::size_t{8} << 10;
+  static constexpr std::size_t longest_head = std::size_t{64} << 10;
+  static constexpr std::size_t capacity = std::size_t{128} << 10;
+
+  [[nodiscard]] std::size_t left() const noexcept { return end_ - begin_; }
+
+  /// Returns whether the bytes so far begin an interim reply such as "100 Continue".
+  [[nodiscard]] bool is_interim() const {
+    constexpr std::string_view interim = "HTTP/1.1 1";
+    return std::string_view(buffer_.get() + begin_, left()).substr(0, interim.size()) == interim;
+  }
+
+  /// Waits until the socket is ready for `step`, or also for input.
+  bool wait(Step step, bool or_input = false) {
+    const auto out = static_cast<short>(step == Step::wants_write ? POLLOUT : 0);
+    const auto in = static_cast<short>(step == Step::wants_read || or_input ? POLLIN : 0);
+    pollfd one{socket_, static_cast<short>(in | out), 0};
+    int ready = 0;
+    do ready = ::poll(&one, 1, static_cast<int>(idle_timeout_.count()));
+    while (ready < 0 && errno == EINTR);
+    if (ready == 0) report_.timed_out = true;
+    has_input_ = ready > 0 && (one.revents & (POLLIN | POLLHUP | POLLERR)) != 0;
+    return ready > 0;
+  }
+
+  Step step_of_ssl(int result) {
+    const int error = ::SSL_get_error(ssl_, result);
+    if (error == SSL_ERROR_WANT_READ) return Step::wants_read;
+    if (error == SSL_ERROR_WANT_WRITE) return Step::wants_write;
+    return error == SSL_ERROR_ZERO_RETURN ? Step::ended : Step::failed;
+  }
+
+  static bool would_block() { return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR; }
+
+  /// Fills the empty buffer with the bytes that have come.
+  Step fill() {
+    ssize_t n = 0;
+    Step step = Step::done;
+    if (ssl_ != nullptr) {
+      ::ERR_clear_error();
+      n = ::SSL_read(ssl_, buffer_.get(), static_cast<int>(capacity));
+      if (n <= 0) step = step_of_ssl(static_cast<int>(n));
+    } else {
+      n = ::recv(socket_, buffer_.get(), capacity, 0);
+      if (n == 0) step = Step::ended;
+      if (n < 0) step = would_block() ? Step::wants_read : Step::failed;
+    }
+    begin_ = 0;
+    end_ = n > 0 ? static_cast<std::size_t>(n) : 0;
+    if (end_ > 0) report_.is_silent = false;
+    return step;
+  }
+
+  /// Sends some bytes, or sets `step` to the reason why not.
+  ssize_t send(const char* from, std::size_t size, Step& step) {
+    ssize_t n = 0;
+    if (ssl_ != nullptr) {
+      ::ERR_clear_error();
+      n = ::SSL_write(ssl_, from, static_cast<int>(std::min(size, std::size_t{1} << 30)));
+      if (n <= 0) step = step_of_ssl(static_cast<int>(n));
+    } else {
+      n = ::send(socket_, from, size, MSG_NOSIGNAL);
+      if (n < 0) step = would_block() ? Step::wants_write : Step::failed;
+    }
+    return n;
+  }
+
+  const int socket_;
+  SSL* const ssl_;
+  const std::chrono::milliseconds idle_timeout_;
+  SocketReport& report_;
+  const std::unique_ptr<char[]> buffer_;
+  std::size_t begin_ = 0, end_ = 0;  ///< the unread part of the buffer
+  std::size_t lines_ = 0, line_ = 0;
+  char last_ = '\0';
+  bool is_first_line_ = true;
+  bool is_early_ = false;
+  bool has_input_ = false;
+};
+
+/// Blocks SIGPIPE in this thread while it lives; other threads and the signal's action stay unchanged. Writing to a
+/// connection that the other side has closed raises it, and neither cpp-httplib nor OpenSSL prevents that. The kernel
+/// sends it to the thread that called write(), so the destructor finds it pending there and removes it.
+class NoSigpipe {
+ public:
+  NoSigpipe() {
+    ::sigemptyset(&pipe_);
+    ::sigaddset(&pipe_, SIGPIPE);
+    was_pending_ = is_pending();
+    ::pthread_sigmask(SIG_BLOCK, &pipe_, &before_);
+  }
+  NoSigpipe(const NoSigpipe&) = delete;
+  NoSigpipe& operator=(const NoSigpipe&) = delete;
+  ~NoSigpipe() {
+    int taken = 0;
+    if (!was_pending_ && is_pending()) ::sigwait(&pipe_, &taken);
+    ::pthread_sigmask(SIG_SETMASK, &before_, nullptr);
+  }
+
+ private:
+  static bool is_pending() {
+    sigset_t pending;
+    ::sigpending(&pending);
+    return ::sigismember(&pending, SIGPIPE) == 1;
+  }
+
+  sigset_t pipe_, before_;
+  bool was_pending_ = false;
+};
+
+}  // namespace detail
+TENSORTAP_END_NAMESPACE
+
+// from tensortap/net/http/internal/proxy.hpp
+
+// Chooses the proxy for a host, by the environment variables that curl reads.
+//
+//   const auto proxy = proxies_of_environment().proxy_for(parse_url("https://example.com"));
+
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
+
+/// A proxy that speaks HTTP.
+struct HttpProxy {
+  std::string host = {};
+  std::uint16_t port = 1080;  ///< Source: curl's default
+  std::string user = {};
+  std::string password = {};
+};
+
+/// Parses "http://user:password@host:port"; scheme, user and port are optional. Throws: another scheme, no host.
+inline HttpProxy parse_proxy(std::string_view text) {
+  HttpProxy proxy;
+  std::string scheme = "http";
+  if (const std::size_t colon = text.find("://"); colon != std::string_view::npos) {
+    scheme = detail::lower_case(std::string(text.substr(0, colon)));
+    text.remove_prefix(colon + 3);
+  }
+  text = text.substr(0, text.find_first_of("/?#"));
+  if (const std::size_t at = text.rfind('@'); at != std::string_view::npos) {
+    const std::string_view user = text.substr(0, at);
+    const std::size_t colon = user.find(':');
+    proxy.user = percent_decoded(user.substr(0, colon));
+    if (colon != std::string_view::npos) proxy.password = percent_decoded(user.substr(colon + 1));
+    text.remove_prefix(at + 1);
+  }
+  if (scheme != "http") throw Error::bad_url(scheme + "://…", "a proxy must speak http");
+  const Url url = parse_url("http://" + std::string(text));
+  proxy.host = url.host;
+  if (url.port != 0) proxy.port = url.port;
+  return proxy;
+}
+
+/// The bytes of an IP address, 4 or 16.
+struct IpAddress {
+  std::array<unsigned char, 16> bytes{};
+  unsigned bits = 0;
+
+  /// Parses an IPv4 or IPv6 address. Returns nullopt for any other text.
+  static std::optional<IpAddress> parse(std::string_view text) {
+    IpAddress address;
+    const std::string copy(text);
+    if (::inet_pton(AF_INET, copy.c_str(), address.bytes.data()) == 1) return address.bits = 32, address;
+    if (::inet_pton(AF_INET6, copy.c_str(), address.bytes.data()) == 1) return address.bits = 128, address;
+    return std::nullopt;
+  }
+
+  /// Returns whether the first `prefix` bits equal those of `other`.
+  [[nodiscard]] bool shares_prefix(const IpAddress& other, std::uint64_t prefix) const {
+    if (bits != other.bits || prefix > bits) return false;
+    for (unsigned bit = 0; bit < prefix; ++bit)
+      if (((bytes[bit / 8] ^ other.bytes[bit / 8]) >> (7 - bit % 8) & 1) != 0) return false;
+    return true;
+  }
+};
+
+/// Returns whether one entry of no_proxy matches `url`. An entry is "*", a domain with its subdomains, an address, or a
+/// network such as "10.0.0.0/8"; a port may follow a name or an IPv4 address.
+inline bool matches_no_proxy(std::string_view entry, const Url& url) {
+  if (entry == "*") return true;
+  const auto host = IpAddress::parse(url.host);
+  if (const std::size_t slash = entry.find('/'); slash != std::string_view::npos) {
+    const auto network = IpAddress::parse(entry.substr(0, slash));
+    const auto prefix = whole_number(entry.substr(slash + 1));
+    return host && network && prefix && host->shares_prefix(*network, *prefix);
+  }
+  if (entry.starts_with('[')) {
+    const std::size_t end = entry.find(']');
+    if (end == std::string_view::npos) return false;
+    const std::string_view port = entry.substr(end + 1);
+    if (port.starts_with(':') && whole_number(port.substr(1)) != url.port_or_default()) return false;
+    entry = entry.substr(1, end - 1);
+  } else if (const std::size_t colon = entry.find(':'); colon != std::string_view::npos && colon == entry.rfind(':')) {
+    if (whole_number(entry.substr(colon + 1)) != url.port_or_default()) return false;
+    entry = entry.substr(0, colon);
+  }
+  if (const auto address = IpAddress::parse(entry)) return host && host->shares_prefix(*address, address->bits);
+  if (entry.starts_with("*.")) entry.remove_prefix(1);
+  if (entry.starts_with('.')) entry.remove_prefix(1);
+  std::string_view name = url.host;
+  if (name.ends_with('.')) name.remove_suffix(1);
+  if (entry.ends_with('.')) entry.remove_suffix(1);
+  if (entry.empty() || host) return false;
+  return name == entry || (name.ends_with(entry) && name[name.size() - entry.size() - 1] == '.');
+}
+
+/// Returns whether `host` is a link-local service of the cloud provider. It serves the machine's credentials, which
+/// must not pass through a proxy.
+inline bool is_metadata_address(std::string_view host) {
+  const auto address = IpAddress::parse(host);
+  return address && (address->shares_prefix(*IpAddress::parse("169.254.0.0"), 16) ||
+                     address->shares_prefix(*IpAddress::parse("fd00:ec2::"), 32));
+}
+
+/// The proxies by scheme, as text. Empty: no proxy.
+struct HttpProxies {
+  std::string http = {};
+  std::string https = {};
+  std::string none_for = {};  ///< entries of no_proxy, separated by commas or spaces
+
+  /// Returns the proxy for `url`; nullopt for a direct connection, which metadata addresses always get. Throws: as
+  /// parse_proxy.
+  [[nodiscard]] std::optional<HttpProxy> proxy_for(const Url& url) const {
+    const std::string& proxy = url.scheme == "https" ? https : http;
+    if (proxy.empty() || detail::is_metadata_address(url.host)) return std::nullopt;
+    const std::string lower = detail::lower_case(none_for);
+    for (std::string_view rest = lower; !rest.empty();) {
+      const std::size_t end = rest.find_first_of(", \t");
+      if (const std::string_view entry = rest.substr(0, end); !entry.empty() && detail::matches_no_proxy(entry, url))
+        return std::nullopt;
+      rest.remove_prefix(end == std::string_view::npos ? rest.size() : end + 1);
+    }
+    return parse_proxy(proxy);
+  }
+};
+
+/// Returns the proxies of http_proxy, https_proxy, all_proxy and no_proxy, or of the same names in capitals. Ignores
+/// HTTP_PROXY in a CGI program, where a client could set it by a "Proxy" header.
+inline HttpProxies proxies_of_environment(const std::function<const char*(const char* name)>& variable = std::getenv) {
+  const auto either = [&](const char* small, const char* capital) -> std::string {
+    for (const char* const name : {small, capital})
+      if (const char* const value = name == nullptr ? nullptr : variable(name); value != nullptr && *value != '\0')
+        return value;
+    return {};
+  };
+  HttpProxies proxies;
+  const std::string all = either("all_proxy", "ALL_PROXY");
+  proxies.http = either("http_proxy", variable("REQUEST_METHOD") == nullptr ? "HTTP_PROXY" : nullptr);
+  proxies.https = either("https_proxy", "HTTPS_PROXY");
+  proxies.none_for = either("no_proxy", "NO_PROXY");
+  if (proxies.http.empty()) proxies.http = all;
+  if (proxies.https.empty()) proxies.https = all;
+  return proxies;
 }
 
 }  // namespace detail
@@ -836,21 +1120,22 @@ TENSORTAP_END_NAMESPACE
 
 // from tensortap/net/http/internal/watchdog.hpp
 
-// Ends exchanges that take too long or are no longer wanted, by shutting their sockets down: whatever waits for one
-// then returns at once, be it in a connect, a handshake, a read or a write. Not for users.
+// Ends exchanges at their deadline or on a stop request, by shutting down their sockets. A connect, handshake, read or
+// write that waits for such a socket then returns at once.
 
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
 
-/// One thread, started with the first exchange that can end early; it sleeps until the next deadline.
+/// One thread for all exchanges. It starts with the first exchange that can end early and sleeps until the next
+/// deadline.
 class Watchdog {
  public:
   using Clock = HttpRequest::Clock;
 
-  /// An exchange that is watched for as long as this lives, in one thread.
+  /// One exchange under watch, for the lifetime of this object. Threads: one.
   class Watch {
    public:
-    /// Throws: std::system_error, if there is no thread to be had.
+    /// Throws: std::system_error, the thread cannot be started.
     Watch(Watchdog& watchdog, Clock::time_point deadline, std::stop_token stop)
         : watchdog_(watchdog), deadline_(deadline) {
       if (deadline == Clock::time_point::max() && !stop.stop_possible()) return;
@@ -865,14 +1150,14 @@ class Watchdog {
       watchdog_.remove(*this);
     }
 
-    /// From now on `socket` is what is shut down; -1: nothing. It stays open until another one is named.
+    /// Makes `socket` the one to shut down; -1: none. The caller keeps it open until the next call.
     void guard(int socket) {
       const std::lock_guard lock(watchdog_.mutex_);
       socket_ = socket;
       if (verdict() != HttpFailure::none) shut();
     }
 
-    /// Why the exchange was ended; none if it was not.
+    /// Returns why the exchange was ended; HttpFailure::none if it was not.
     [[nodiscard]] HttpFailure verdict() const noexcept { return verdict_.load(std::memory_order_acquire); }
 
    private:
@@ -902,8 +1187,8 @@ class Watchdog {
   }
 
  private:
-  /// A socket shut down before its connect began connects all the same, so it is shut down again and again.
-  static constexpr std::chrono::milliseconds again{20};
+  /// A socket that is shut down before its connect begins connects nevertheless, so the shutdown is repeated.
+  static constexpr std::chrono::milliseconds shutdown_period{20};
 
   void add(Watch& watch) {
     const std::lock_guard lock(mutex_);
@@ -936,7 +1221,7 @@ class Watchdog {
           watch->verdict_.store(HttpFailure::timed_out, std::memory_order_release);
         const bool over = watch->verdict() != HttpFailure::none;
         if (over) watch->shut();
-        waits_until_ = std::min(waits_until_, over ? now + again : watch->deadline_);
+        waits_until_ = std::min(waits_until_, over ? now + shutdown_period : watch->deadline_);
       }
       if (waits_until_ == Clock::time_point::max())
         wake_.wait(lock);
@@ -945,7 +1230,7 @@ class Watchdog {
     }
   }
 
-  std::mutex mutex_;  // guards what is below, and the sockets of the watches
+  std::mutex mutex_;  // guards the fields below and the sockets of the watches
   std::condition_variable wake_;
   std::vector<Watch*> watches_;
   Clock::time_point waits_until_ = Clock::time_point::max();
@@ -958,10 +1243,10 @@ TENSORTAP_END_NAMESPACE
 
 // from tensortap/net/http/internal/connection.hpp
 
-// One connection, by cpp-httplib: the only header that includes it. Not for users; see client.hpp.
+// One connection, made by cpp-httplib. No other header includes that library.
 
-// Since 0.30 httplib asks for "100 Continue" before a body of 1 KiB and waits a second where the server does not know
-// that. We never ask: it costs a round trip for each object, and an early refusal is noticed without it.
+// Since 0.30 httplib asks for "100 Continue" before a body of 1 KiB, and waits a second for servers that do not support
+// it. We never ask: it costs a round trip for each object, and GuardedSocket notices an early refusal without it.
 #ifndef CPPHTTPLIB_EXPECT_100_THRESHOLD
 #define CPPHTTPLIB_EXPECT_100_THRESHOLD 0
 #endif
@@ -974,7 +1259,35 @@ TENSORTAP_END_NAMESPACE
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
 
-/// httplib's idea of a stream, by ours. It overrides what the version at hand has; there is no more of it in any.
+struct FreeX509Store {
+  void operator()(X509_STORE* store) const noexcept { ::X509_STORE_free(store); }
+};
+using TrustStore = std::unique_ptr<X509_STORE, FreeX509Store>;
+
+/// A path that never holds certificates.
+inline constexpr const char* no_directory = "/dev/null";
+
+/// Returns the trusted certificates, by `options` and the environment. A client loads them once for all connections,
+/// because that takes longer than a handshake. If they cannot be read, returns null and sets `cause`; no other
+/// certificates are trusted instead.
+inline TrustStore make_trust_store(const HttpOptions& options, std::string& cause) {
+  TrustStore store(::X509_STORE_new());
+  std::string file = options.ca_file;
+  const char* const bundle = std::getenv("AWS_CA_BUNDLE");
+  if (file.empty() && options.ca_directory.empty() && bundle != nullptr) file = bundle;
+  bool read = store != nullptr;
+  // OpenSSL reads SSL_CERT_FILE and SSL_CERT_DIR itself.
+  if (read && file.empty() && options.ca_directory.empty()) read = ::X509_STORE_set_default_paths(store.get()) == 1;
+  if (read && !file.empty()) read = ::X509_STORE_load_file(store.get(), file.c_str()) == 1;
+  if (read && !options.ca_directory.empty())
+    read = ::X509_STORE_load_path(store.get(), options.ca_directory.c_str()) == 1;
+  if (read) read = ::X509_STORE_load_path(store.get(), no_directory) == 1;  // see make_secure
+  if (read) return store;
+  cause = "the certificates to trust cannot be read (" + (file.empty() ? options.ca_directory : file) + ")";
+  return nullptr;
+}
+
+/// A guarded socket as a stream of httplib. It defines the virtual functions of all versions of httplib.
 class GuardedStream : public httplib::Stream {
  public:
   GuardedStream(int socket, SSL* ssl, std::chrono::milliseconds idle_timeout, SocketReport& report)
@@ -996,8 +1309,8 @@ class GuardedStream : public httplib::Stream {
   GuardedSocket socket_;
 };
 
-/// A client of httplib that reads and writes by a guarded socket. Where the class is final, as SSLClient is since 0.16,
-/// it has to be taken as it is; but who speaks there has shown a certificate.
+/// A client of httplib that reads and writes by a guarded socket. SSLClient is final since 0.16 and is then used
+/// unguarded; the server has shown a trusted certificate there.
 template <class Client>
 class GuardedClient : public Client {
  public:
@@ -1013,7 +1326,7 @@ class GuardedClient : public Client {
     GuardedStream stream(socket.sock, ssl, idle_timeout_, report_);
     return use(stream);
   }
-  /// Since 0.19.
+  /// The signature since 0.19.
   bool process_socket(const Socket& socket, std::chrono::time_point<std::chrono::steady_clock>,
                       std::function<bool(httplib::Stream& stream)> use) {
     return process_socket(socket, std::move(use));
@@ -1032,7 +1345,7 @@ std::unique_ptr<Client> make_guarded(const std::string& host, int port, std::chr
     return std::make_unique<GuardedClient<Client>>(host, port, idle_timeout, report);
 }
 
-/// Threads: one at a time.
+/// An open connection to one host. Threads: one at a time.
 class HttpConnection {
  public:
   using Clock = HttpRequest::Clock;
@@ -1053,21 +1366,21 @@ class HttpConnection {
     const auto idle = std::max(options.idle_timeout, std::chrono::milliseconds(1));
     client_->set_read_timeout(idle);
     client_->set_write_timeout(idle);
-    client_->set_socket_options([this](auto socket) { begin(socket); });
-    send_target_as_it_is(*client_);
+    client_->set_socket_options([this](auto socket) { adopt(socket); });
+    disable_path_encoding(*client_);
     if (proxy_) {
       client_->set_proxy(proxy_->host, proxy_->port);
       if (!proxy_->user.empty()) client_->set_proxy_basic_auth(proxy_->user, proxy_->password);
     }
   }
 
-  /// Whether it can serve another exchange: open, and nothing has come that nobody asked for, such as its end.
+  /// Returns whether it can serve another exchange: it is open and no unexpected bytes, nor its end, have come.
   [[nodiscard]] bool is_reusable() const {
     pollfd one{twin_.get(), POLLIN, 0};
     return client_->is_socket_open() != 0 && twin_ && !report_.is_spent && ::poll(&one, 1, 0) == 0;
   }
 
-  /// Whether a byte of a reply has come since the last exchange began.
+  /// Returns whether no byte of a reply came in the last exchange.
   [[nodiscard]] bool was_silent() const noexcept { return is_silent_; }
 
   /// Makes one exchange. Throws: what the sink throws.
@@ -1077,7 +1390,7 @@ class HttpConnection {
     report_ = {};
     started_ = Clock::now();
     const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(request.deadline - started_);
-    constexpr std::chrono::milliseconds later{100};  // so that it is the watchdog that says what has ended it
+    constexpr std::chrono::milliseconds later{100};  // the watchdog ends it first and records the cause
     client_->set_connection_timeout(std::min(options_.connect_timeout, std::max(left, later) + later));
 
     BodySource source(request.body);
@@ -1101,7 +1414,7 @@ class HttpConnection {
     if (client->is_valid()) {
       ::X509_STORE_up_ref(trust);
       client->set_ca_cert_store(trust);
-      // httplib 0.11 would add the system's certificates to the store of everybody unless it were given a directory.
+      // Without a directory, httplib 0.11 would add the system's certificates to the shared store.
       client->set_ca_cert_path({}, no_directory);
       check_host_strictly(*client, host);
     }
@@ -1109,8 +1422,8 @@ class HttpConnection {
     return client;
   }
 
-  /// The host name as part of OpenSSL's own verification: httplib 0.11 takes the common name for one even where the
-  /// certificate lists others.
+  /// Makes OpenSSL verify the host name. httplib 0.11 accepts the common name even if the certificate lists other
+  /// names.
   template <class Client>
   static void check_host_strictly(Client& client, const std::string& host) {
     if constexpr (requires { ::SSL_CTX_get0_param(client.ssl_context()); }) {
@@ -1122,23 +1435,23 @@ class HttpConnection {
     }
   }
 
-  /// The name changed at 0.23.
+  /// The function is named differently since 0.23.
   template <class Client>
-  static void send_target_as_it_is(Client& client) {
+  static void disable_path_encoding(Client& client) {
     if constexpr (requires { client.set_path_encode(false); })
       client.set_path_encode(false);
     else
       client.set_url_encode(false);
   }
 
-  /// Called by httplib with each socket it makes, before it connects it.
-  void begin(int socket) {
+  /// Takes each socket that httplib creates, before its connect.
+  void adopt(int socket) {
     ::fcntl(socket, F_SETFD, FD_CLOEXEC);
     Descriptor twin(::fcntl(socket, F_DUPFD_CLOEXEC, 0));
     if (watch_ != nullptr) watch_->guard(twin.get());
-    twin_ = std::move(twin);  // it never closes under the watchdog, as httplib's own may
+    twin_ = std::move(twin);  // httplib may close its own descriptor while the watchdog uses it
     if (twin_ && (watch_ == nullptr || watch_->verdict() == HttpFailure::none)) return;
-    // No more attempts: what is no socket cannot connect.
+    // Replaces the socket by a file, so that no connect is attempted.
     const Descriptor nothing(::open("/dev/null", O_RDONLY | O_CLOEXEC));
     if (nothing) ::dup2(nothing.get(), socket);
   }
@@ -1182,14 +1495,14 @@ class HttpConnection {
     const HttpFailure verdict = watch_->verdict();
     const bool ended = verdict != HttpFailure::none;
     if (done && secure_ && proxy_ && answer.status == 407 && !reader.has_begun()) {
-      client_->stop();  // httplib 0.11 would take the tunnel for made
-      return failed(HttpFailure::not_connected, "the proxy wants a user and a password");
+      client_->stop();  // httplib 0.11 would treat the tunnel as open
+      return failed(HttpFailure::not_connected, "the proxy requires a user and a password");
     }
     if (done && !reader.has_begun()) reader.begin(answer.status, answer.headers);
     if (reader.failure() != HttpFailure::none) return failed(reader.failure(), reader.cause());
-    // httplib 0.11 takes a chunk that is followed by anything else than a line break for the last one.
+    // httplib 0.11 treats a chunk without a line break after it as the last one.
     if (done && report_.was_used && reader.is_chunked() && !report_.ends_blank)
-      return failed(HttpFailure::malformed, "its chunks do not end as HTTP");
+      return failed(HttpFailure::malformed, "its chunks do not end as HTTP requires");
     if (reader.is_whole() || (done && !(ended && reader.ends_with_connection()))) return reader.take();
     if (ended) return failed(verdict, verdict == HttpFailure::stopped ? "stopped" : "the deadline passed");
 
@@ -1197,25 +1510,25 @@ class HttpConnection {
     const bool is_guarded = !secure_ || !std::is_final_v<httplib::SSLClient>;
     const bool exchanged = is_guarded ? report_.was_used : reader.has_begun() || !is_before_request(error, name);
     if (!exchanged && name.find("erification") != std::string::npos)
-      return failed(HttpFailure::not_trusted, "its certificate is refused" + verification_result());
+      return failed(HttpFailure::not_trusted, "its certificate is not trusted" + verification_result());
     if (!exchanged)
       return failed(HttpFailure::not_connected,
                     (proxy_ ? "no connection through the proxy (" : "no connection (") + name + ")");
     if (report_.is_too_long) return failed(HttpFailure::too_large, "its header is too long");
     if (report_.timed_out || Clock::now() - std::max(moved, started_) >= options_.idle_timeout)
-      return failed(HttpFailure::timed_out, "nothing moved for too long");
+      return failed(HttpFailure::timed_out, "no byte moved within the idle timeout");
     if (reader.has_begun()) return failed(HttpFailure::cut, "the body broke off");
     if (error == httplib::Error::Write) return failed(HttpFailure::no_reply, "the connection broke while sending");
     if (answer.status <= 0 && !is_silent_) return failed(HttpFailure::malformed, "the reply does not begin as HTTP");
     return failed(HttpFailure::no_reply, "the connection broke before the reply");
   }
 
-  /// What is not known to be from before the request may be from after it.
+  /// Returns whether the error is known to have occurred before the request was sent.
   static bool is_before_request(httplib::Error error, std::string_view name) {
     using enum httplib::Error;
     return error == Connection || error == ConnectionTimeout || error == BindIPAddress || error == SSLConnection ||
            error == SSLLoadingCerts || error == SSLServerVerification ||
-           name.find("ostname") != std::string_view::npos ||  // of later versions, as the next one
+           name.find("ostname") != std::string_view::npos ||  // of later versions, like the next one
            name.find("roxy") != std::string_view::npos;
   }
 
@@ -1236,64 +1549,24 @@ class HttpConnection {
   const std::optional<HttpProxy> proxy_;
   const std::string where_;
   Watchdog::Watch* watch_ = nullptr;
-  Descriptor twin_;  ///< another descriptor of the client's socket
+  Descriptor twin_;  ///< a duplicate of the descriptor of the client's socket
   Clock::time_point started_{};
   SocketReport report_;
   bool is_silent_ = true;
-  std::unique_ptr<httplib::ClientImpl> client_;  ///< goes first
+  std::unique_ptr<httplib::ClientImpl> client_;  ///< last, so that it is destroyed first
 };
 
 }  // namespace detail
 TENSORTAP_END_NAMESPACE
 
-// from tensortap/net/http/internal/no_sigpipe.hpp
+// from tensortap/net/http/internal/http_client_impl.hpp
 
-// Writing to a connection that the other side has closed raises SIGPIPE, which kills a process by default. Neither
-// cpp-httplib nor OpenSSL prevents it. Not for users.
-
-TENSORTAP_BEGIN_NAMESPACE
-namespace detail {
-
-/// While one lives, this thread gets no SIGPIPE; the rest of the process, and how it takes the signal, is left alone.
-/// A SIGPIPE by write() goes to the thread that wrote, so it waits here and is taken off.
-class NoSigpipe {
- public:
-  NoSigpipe() {
-    ::sigemptyset(&pipe_);
-    ::sigaddset(&pipe_, SIGPIPE);
-    was_pending_ = is_pending();
-    ::pthread_sigmask(SIG_BLOCK, &pipe_, &before_);
-  }
-  NoSigpipe(const NoSigpipe&) = delete;
-  NoSigpipe& operator=(const NoSigpipe&) = delete;
-  ~NoSigpipe() {
-    int taken = 0;
-    if (!was_pending_ && is_pending()) ::sigwait(&pipe_, &taken);
-    ::pthread_sigmask(SIG_SETMASK, &before_, nullptr);
-  }
-
- private:
-  static bool is_pending() {
-    sigset_t pending;
-    ::sigpending(&pending);
-    return ::sigismember(&pending, SIGPIPE) == 1;
-  }
-
-  sigset_t pipe_, before_;
-  bool was_pending_ = false;
-};
-
-}  // namespace detail
-TENSORTAP_END_NAMESPACE
-
-// from tensortap/net/http/internal/pool.hpp
-
-// Open connections that wait for their next exchange. Not for users.
+// Makes exchanges on connections from a pool, under the watchdog.
 
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
 
-/// Threads: any.
+/// Open connections that wait for their next exchange. Threads: any.
 template <class Connection>
 class ConnectionPool {
  public:
@@ -1302,7 +1575,7 @@ class ConnectionPool {
   ConnectionPool(std::size_t most_per_origin, Clock::duration good_for)
       : most_per_origin_(most_per_origin), good_for_(good_for) {}
 
-  /// A connection to `origin`, the one used last; null if there is none.
+  /// Takes out the connection to `origin` that was used last; null if there is none.
   std::unique_ptr<Connection> take(std::string_view origin) {
     const auto closed = expired();
     const std::lock_guard lock(mutex_);
@@ -1314,7 +1587,7 @@ class ConnectionPool {
     return connection;
   }
 
-  /// Keeps `connection` for another exchange; the one used longest ago makes room.
+  /// Keeps `connection` for another exchange. A full pool drops the connection that was used longest ago.
   void put(std::string_view origin, std::unique_ptr<Connection> connection) {
     auto closed = expired();
     if (most_per_origin_ == 0) return;
@@ -1333,7 +1606,8 @@ class ConnectionPool {
     Clock::time_point since;
   };
 
-  /// Takes out what has waited too long. The caller closes it, without the lock: closing TLS writes to the socket.
+  /// Takes out the connections that have waited too long. The caller closes them without the lock, because closing TLS
+  /// writes to the socket.
   std::vector<Idle> expired() {
     std::vector<Idle> out;
     const Clock::time_point oldest = Clock::now() - good_for_;
@@ -1351,64 +1625,44 @@ class ConnectionPool {
   const std::size_t most_per_origin_;
   const Clock::duration good_for_;
   std::mutex mutex_;
-  std::map<std::string, std::vector<Idle>, std::less<>> idle_;  // each in the order of their last use
+  std::map<std::string, std::vector<Idle>, std::less<>> idle_;  // by origin, in the order of last use
 };
 
-}  // namespace detail
-TENSORTAP_END_NAMESPACE
-
-// from tensortap/net/http/http_client.hpp
-
-// An HTTP client for many threads: connections are kept and used again, certificates are verified, and every exchange
-// ends by its deadline or soon after it is asked to. It makes each exchange once and judges no status: retries,
-// redirects and signatures are for whoever uses it.
-//
-//   tensortap::HttpClient client({.connect_timeout = std::chrono::seconds(1)});
-//   const tensortap::HttpReply reply = client({.url = tensortap::parse_url("http://127.0.0.1:7480/bucket/key")});
-//   if (reply.failure != tensortap::HttpFailure::none) std::cerr << reply.cause << '\n';
-
-TENSORTAP_BEGIN_NAMESPACE
-
-/// As HttpTransport, of which it is one: `[&client](const HttpRequest& request) { return client(request); }`.
-/// What cannot be ended early is the look-up of a host's name, by getaddrinfo().
-/// Threads: any; a forked child has connections of its own.
-class HttpClient {
+/// The options of a client, and the connections of the current process.
+class HttpClientState {
  public:
-  explicit HttpClient(HttpOptions options = {})
-      : options_(std::move(options)), proxies_(proxies_of(options_)), state_(new State(options_)) {}
-  HttpClient(const HttpClient&) = delete;
-  HttpClient& operator=(const HttpClient&) = delete;
-  /// No exchange is under way.
-  ~HttpClient() {
-    State* const state = state_.load();
-    if (state->owner != ::getpid()) return;  // see state()
-    const detail::NoSigpipe no_sigpipe;
-    delete state;
+  explicit HttpClientState(HttpOptions options)
+      : options_(std::move(options)), proxies_(proxies_of(options_)), connections_(new Connections(options_)) {}
+  HttpClientState(const HttpClientState&) = delete;
+  HttpClientState& operator=(const HttpClientState&) = delete;
+  ~HttpClientState() {
+    Connections* const connections = connections_.load();
+    if (connections->fork_guard.is_child()) return;  // see connections()
+    const NoSigpipe no_sigpipe;
+    delete connections;
   }
 
-  /// Makes one exchange. It is made again, once, if it was on a kept connection that turned out dead before a byte of
-  /// the reply came and its method is idempotent. Throws: what the sink throws, nothing else.
   HttpReply exchange(const HttpRequest& request) {
-    if (const std::string_view cause = cannot_be_sent(request); !cause.empty())
+    if (const std::string_view cause = fault_of(request); !cause.empty())
       return failed(HttpFailure::not_connected, request, cause);
     const detail::NoSigpipe no_sigpipe;
-    State& state = this->state();
+    Connections& connections = this->connections();
     try {
-      detail::Watchdog::Watch watch(state.watchdog, request.deadline, request.stop);
-      if (watch.verdict() != HttpFailure::none) return failed(watch.verdict(), request, "too late to begin");
+      Watchdog::Watch watch(connections.watchdog, request.deadline, request.stop);
+      if (watch.verdict() != HttpFailure::none) return failed(watch.verdict(), request, "it ended before it began");
       const std::string origin = request.url.scheme + "://" + request.url.authority();
-      auto connection = state.pool.take(origin);
-      while (connection && !connection->is_reusable()) connection = state.pool.take(origin);
+      auto connection = connections.pool.take(origin);
+      while (connection && !connection->is_reusable()) connection = connections.pool.take(origin);
       const bool reused = connection != nullptr;
-      if (reused) ++state.reused;
-      if (!reused) connection = connect(state, request.url);
+      if (reused) ++connections.reused;
+      if (!reused) connection = connect(connections, request.url);
       HttpReply reply = connection->exchange(request, watch);
       if (reused && connection->was_silent() && reply.failure == HttpFailure::no_reply && is_idempotent(request)) {
-        ++state.stale;
-        connection = connect(state, request.url);
+        ++connections.stale;
+        connection = connect(connections, request.url);
         reply = connection->exchange(request, watch);
       }
-      if (connection->is_reusable()) state.pool.put(origin, std::move(connection));
+      if (connection->is_reusable()) connections.pool.put(origin, std::move(connection));
       return reply;
     } catch (const Untrusted& untrusted) {
       return failed(HttpFailure::not_trusted, request, untrusted.cause);
@@ -1416,68 +1670,68 @@ class HttpClient {
       return failed(HttpFailure::not_connected, request, error.what());
     }
   }
-  HttpReply operator()(const HttpRequest& request) { return exchange(request); }
 
-  /// So far, in this process.
   [[nodiscard]] HttpStatistics statistics() {
-    const State& state = this->state();
-    return {.opened = state.opened, .reused = state.reused, .stale = state.stale};
+    const Connections& connections = this->connections();
+    return {.opened = connections.opened, .reused = connections.reused, .stale = connections.stale};
   }
 
  private:
-  struct State {
-    explicit State(const HttpOptions& options) : pool(options.max_idle_connections, options.idle_for) {}
+  struct Connections {
+    explicit Connections(const HttpOptions& options) : pool(options.max_idle_connections, options.idle_for) {}
 
-    const pid_t owner = ::getpid();
+    const ForkGuard fork_guard;
     std::atomic<std::uint64_t> opened = 0, reused = 0, stale = 0;
     std::once_flag trust_is_read;
-    detail::TrustStore trust;
+    TrustStore trust;
     std::string no_trust;
-    detail::Watchdog watchdog;
-    detail::ConnectionPool<detail::HttpConnection> pool;
+    Watchdog watchdog;
+    ConnectionPool<HttpConnection> pool;
   };
   struct Untrusted {
     std::string cause;
   };
 
-  static detail::HttpProxies proxies_of(const HttpOptions& options) {
-    if (!options.proxy) return detail::proxies_of_environment();
+  static HttpProxies proxies_of(const HttpOptions& options) {
+    if (!options.proxy) return proxies_of_environment();
     return {.http = *options.proxy, .https = *options.proxy};
   }
 
-  /// What this process uses. That of a parent is left as it is: its locks may be held by threads that are not here, and
-  /// closing its connections would close them for the parent.
-  State& state() {
-    State* state = state_.load();
-    if (state->owner == ::getpid()) return *state;
-    auto own = std::make_unique<State>(options_);
-    if (state_.compare_exchange_strong(state, own.get())) return *own.release();
-    return *state;  // another thread was faster
+  /// Returns the connections of this process. A forked child leaks those of its parent: threads that the child does not
+  /// have may hold their locks, and closing TLS in the child would end the parent's sessions.
+  Connections& connections() {
+    Connections* current = connections_.load();
+    if (!current->fork_guard.is_child()) return *current;
+    auto own = std::make_unique<Connections>(options_);
+    if (connections_.compare_exchange_strong(current, own.get())) return *own.release();
+    return *current;  // another thread was faster
   }
 
-  std::unique_ptr<detail::HttpConnection> connect(State& state, const Url& url) {
+  std::unique_ptr<HttpConnection> connect(Connections& connections, const Url& url) {
     if (url.scheme == "https") {
-      std::call_once(state.trust_is_read, [&] { state.trust = detail::make_trust_store(options_, state.no_trust); });
-      if (!state.trust) throw Untrusted{state.no_trust};
+      std::call_once(connections.trust_is_read,
+                     [&] { connections.trust = make_trust_store(options_, connections.no_trust); });
+      if (!connections.trust) throw Untrusted{connections.no_trust};
     }
-    ++state.opened;
-    return std::make_unique<detail::HttpConnection>(options_, url, proxies_.proxy_for(url), state.trust.get());
+    ++connections.opened;
+    return std::make_unique<HttpConnection>(options_, url, proxies_.proxy_for(url), connections.trust.get());
   }
 
-  /// Source: RFC 9110, 9.2.2; the methods that stores need.
+  /// Returns whether the request may be repeated; knows the methods that stores use. Source: RFC 9110, 9.2.2.
   static bool is_idempotent(const HttpRequest& request) {
     return request.method == "GET" || request.method == "HEAD" || request.method == "PUT" || request.method == "DELETE";
   }
 
-  /// Why not; empty if it can. A line break in a header would make two of one.
-  static std::string_view cannot_be_sent(const HttpRequest& request) {
+  /// Returns why the request is malformed; empty if it is not. A line break in a header would make two headers of one.
+  static std::string_view fault_of(const HttpRequest& request) {
     const auto is_clean = [](std::string_view text, bool spaces) {
       for (const char c : text)
         if (static_cast<unsigned char>(c) < ' ' || c == 0x7f || (c == ' ' && !spaces)) return false;
       return true;
     };
     if (request.url.host.empty()) return "the address has no host";
-    if (request.method.empty() || !is_clean(request.method, false)) return "its method is no word";
+    if (request.method.empty() || !is_clean(request.method, false))
+      return "its method is empty or has spaces or control characters";
     if (!is_clean(request.url.host, false) || !is_clean(request.url.target(), false) ||
         !request.url.path.starts_with('/'))
       return "its address has spaces or control characters, or no path";
@@ -1495,43 +1749,115 @@ class HttpClient {
   }
 
   const HttpOptions options_;
-  const detail::HttpProxies proxies_;
-  std::atomic<State*> state_;
+  const HttpProxies proxies_;
+  std::atomic<Connections*> connections_;
 };
+
+}  // namespace detail
+
+TENSORTAP_INLINE HttpClient::HttpClient(HttpOptions options)
+    : state_(std::make_unique<detail::HttpClientState>(std::move(options))) {}
+
+TENSORTAP_INLINE HttpClient::~HttpClient() = default;
+
+TENSORTAP_INLINE HttpReply HttpClient::exchange(const HttpRequest& request) { return state_->exchange(request); }
+
+TENSORTAP_INLINE HttpStatistics HttpClient::statistics() { return state_->statistics(); }
 
 TENSORTAP_END_NAMESPACE
 
-// from tensortap/net/aws/credentials.hpp
+// from tensortap/net/http/internal/url_impl.hpp
 
-// Who asks: an access key and its secret, for signing requests.
-//
-//   const tensortap::Credentials credentials{.access_key_id = "AKIDEXAMPLE", .secret_access_key = text};
+// Parses, encodes and decodes URLs.
 
 TENSORTAP_BEGIN_NAMESPACE
 
-/// What requests are signed with. Only `access_key_id` and `source` may appear in messages.
-struct Credentials {
-  std::string access_key_id = {};
-  std::string secret_access_key = {};
-  std::string session_token = {};                                     ///< of temporary ones
-  std::optional<std::chrono::system_clock::time_point> expires = {};  ///< never, if nothing is known
-  std::string source = "given";                                       ///< where they come from, for messages
+TENSORTAP_INLINE std::string Url::authority() const {
+  const std::string name = host.find(':') == std::string::npos ? host : "[" + host + "]";
+  return port == 0 || port == default_port() ? name : name + ":" + std::to_string(port);
+}
 
-  bool operator==(const Credentials&) const = default;
-};
+TENSORTAP_INLINE std::string Url::target() const { return query.empty() ? path : path + "?" + query; }
 
-/// Where credentials come from. Throws: there are none. Threads: any, but one at a time.
-using CredentialsSource = std::function<Credentials()>;
+TENSORTAP_INLINE std::string percent_encoded(std::string_view text, bool keep_slash) {
+  constexpr char hex[] = "0123456789ABCDEF";
+  std::string out;
+  out.reserve(text.size());
+  for (const char c : text) {
+    const auto u = static_cast<unsigned char>(c);
+    const bool plain = (u >= '0' && u <= '9') || (u >= 'A' && u <= 'Z') || (u >= 'a' && u <= 'z') || u == '-' ||
+                       u == '.' || u == '_' || u == '~' || (u == '/' && keep_slash);
+    if (plain)
+      out += c;
+    else
+      out += {'%', hex[u >> 4], hex[u & 15]};
+  }
+  return out;
+}
 
+TENSORTAP_INLINE std::string percent_decoded(std::string_view text, bool plus_is_blank) {
+  std::string out;
+  out.reserve(text.size());
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    unsigned value = 0;
+    const char* const digits = text.data() + i + 1;
+    if (text[i] == '%' && i + 2 < text.size() && std::from_chars(digits, digits + 2, value, 16).ptr == digits + 2) {
+      out += static_cast<char>(value);
+      i += 2;
+    } else {
+      out += text[i] == '+' && plus_is_blank ? ' ' : text[i];
+    }
+  }
+  return out;
+}
+
+TENSORTAP_INLINE Url parse_url(std::string_view text) {
+  const auto refuse = [&](std::string_view cause) -> Error { return Error::bad_url(text, cause); };
+  for (const char c : text)
+    if (static_cast<unsigned char>(c) <= ' ' || c == 0x7f) throw refuse("it has white space or control characters");
+  Url url;
+  const std::size_t colon = text.find("://");
+  url.scheme = detail::lower_case(std::string(text.substr(0, colon == std::string_view::npos ? 0 : colon)));
+  if (url.scheme != "http" && url.scheme != "https") throw refuse("it begins with neither http:// nor https://");
+  std::string_view rest = text.substr(colon + 3);
+  rest = rest.substr(0, rest.find('#'));
+  std::string_view authority = rest.substr(0, rest.find_first_of("/?"));
+  rest.remove_prefix(authority.size());
+  if (authority.find('@') != std::string_view::npos) throw Error::bad_url("…", "it has a user or password in it");
+
+  const bool bracketed = authority.starts_with('[');
+  const std::size_t end = bracketed ? authority.find(']') : authority.find(':');
+  if (bracketed && end == std::string_view::npos) throw refuse("its bracket is not closed");
+  url.host = detail::lower_case(std::string(bracketed ? authority.substr(1, end - 1) : authority.substr(0, end)));
+  if (url.host.empty()) throw refuse("it has no host");
+  authority.remove_prefix(end == std::string_view::npos ? authority.size() : bracketed ? end + 1 : end);
+  if (!authority.empty()) {
+    const char* const last = authority.data() + authority.size();
+    const auto [read, failure] = std::from_chars(authority.data() + 1, last, url.port);
+    if (authority[0] != ':' || failure != std::errc() || read != last || url.port == 0)
+      throw refuse("its port is not a number from 1 to 65535");
+  }
+
+  const std::size_t mark = rest.find('?');
+  if (mark != 0 && !rest.empty()) url.path = rest.substr(0, mark);
+  if (mark != std::string_view::npos) url.query = rest.substr(mark + 1);
+  return url;
+}
+
+TENSORTAP_END_NAMESPACE
+
+// from tensortap/net/aws/internal/credentials_impl.hpp
+
+// Checks credentials.
+
+TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
 
-/// Whether `text` can stand in a header field as it is.
-inline bool is_visible_ascii(std::string_view text) {
+TENSORTAP_INLINE bool is_visible_ascii(std::string_view text) {
   return std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c < 0x7f; });
 }
 
-/// What is wrong with them, without a secret in it; empty if nothing is.
-inline std::string fault_of(const Credentials& credentials) {
+TENSORTAP_INLINE std::string fault_of(const Credentials& credentials) {
   if (credentials.access_key_id.empty()) return "no access key";
   if (credentials.secret_access_key.empty()) return "no secret access key";
   constexpr const char* cause = " has white space or other bytes that no key has";
@@ -1543,238 +1869,196 @@ inline std::string fault_of(const Credentials& credentials) {
 
 }  // namespace detail
 
-/// Refuses what cannot be credentials. Throws: no key or no secret; anything but visible ASCII, which could end a
-/// header field.
-inline void check_credentials(const Credentials& credentials) {
+TENSORTAP_INLINE void check_credentials(const Credentials& credentials) {
   if (const std::string fault = detail::fault_of(credentials); !fault.empty())
     throw Error::bad_credentials(credentials.source, fault);
 }
 
 TENSORTAP_END_NAMESPACE
 
-// from tensortap/net/aws/internal/cached_credentials.hpp
+// from tensortap/net/aws/internal/profile_file.hpp
 
-// Credentials that are fetched once and renewed before they expire, when a caller comes.
+// The profile files of AWS's tools, ~/.aws/config and ~/.aws/credentials.
 //
-//   tensortap::CachedCredentials cached(tensortap::default_credentials({.transport = transport}));
-//   const tensortap::Credentials credentials = cached.get();
+//   const std::string region = profile_region({.profile = "training"}).value_or("us-east-1");
 
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
 
-/// Keeps what a source gave. Threads: any.
-class CachedCredentials {
- public:
-  using Clock = std::chrono::steady_clock;
-  using TimePoint = std::chrono::system_clock::time_point;
+/// The longest reply, program output or token file with credentials. Units: bytes.
+constexpr std::uint64_t credentials_limit = 64 << 10;
 
-  /// How long before they expire others are asked for, and how long after such a try there is no next one.
-  static constexpr std::chrono::minutes renew_ahead{5};
-  static constexpr std::chrono::seconds renew_pause{10};
-
-  explicit CachedCredentials(CredentialsSource source,
-                             std::function<TimePoint()> clock = std::chrono::system_clock::now)
-      : source_(std::move(source)), clock_(std::move(clock)) {}
-  CachedCredentials(const CachedCredentials&) = delete;
-  CachedCredentials& operator=(const CachedCredentials&) = delete;
-
-  /// Waits for what the source is still busy with, save in a forked child, which does not have that thread.
-  ~CachedCredentials() {
-    if (!asker_.joinable()) return;
-    owner_ == ::getpid() ? asker_.join() : asker_.detach();
-  }
-
-  /// Good credentials. The first caller who needs others has the source asked, in a thread of its own, and waits; the
-  /// rest get the old ones while these are good, or wait too. What the source has just given is taken even if it seems
-  /// to have expired: then this clock may be wrong.
-  /// Throws: what the source threw, if the old ones are not good any more; none came by `deadline`, or before `stop`.
-  [[nodiscard]] Credentials get(Clock::time_point deadline = Clock::time_point::max(),
-                                const std::stop_token& stop = {}) {
-    std::unique_lock lock(mutex_);
-    for (;;) {
-      const TimePoint now = clock_();
-      if (cached_ && (!is_due(now) || (asking_ && is_good(now)))) return *cached_;
-      const std::uint64_t before = answers_;
-      if (!asking_) ask(lock);
-      if (!answered_.wait_until(lock, stop, deadline, [&] { return answers_ != before; })) {
-        if (cached_ && is_good(clock_())) return *cached_;
-        throw Error::no_credentials_in_time(stop.stop_requested() ? "it was told to stop" : "its deadline has come");
-      }
-      if (failure_) throw Error(*failure_);
-    }
-  }
-
-  /// Drops `seen`, which the server has refused, unless there are others already.
-  void invalidate(const Credentials& seen) {
-    const std::lock_guard lock(mutex_);
-    if (cached_ && *cached_ == seen) cached_.reset();
-  }
-
- private:
-  [[nodiscard]] bool is_due(TimePoint now) const {
-    return cached_->expires && now >= *cached_->expires - renew_ahead && now >= next_try_;
-  }
-  [[nodiscard]] bool is_good(TimePoint now) const { return !cached_->expires || now < *cached_->expires; }
-
-  void ask(std::unique_lock<std::mutex>& lock) {
-    asking_ = true;
-    if (asker_.joinable()) asker_.join();  // it has answered
-    try {
-      asker_ = detail::start_thread([this] { answer(); });
-    } catch (const std::system_error&) {
-      lock.unlock();
-      answer();
-      lock.lock();
-    }
-  }
-
-  void answer() noexcept {
-    std::optional<Credentials> fresh;
-    std::optional<Error> failure;
-    try {
-      fresh = source_();
-    } catch (const Error& e) {
-      failure = e;
-    } catch (const std::exception& e) {
-      failure = Error::no_credentials(escaped(e.what()));
-    } catch (...) {
-      failure = Error::no_credentials("the source failed");
-    }
-    const std::lock_guard lock(mutex_);
-    const TimePoint now = clock_();
-    asking_ = false;
-    ++answers_;
-    if (fresh) {
-      cached_ = std::move(fresh);
-    } else if (cached_ && is_good(now)) {
-      failure.reset();
-    } else {
-      cached_.reset();
-    }
-    next_try_ = now + renew_pause;
-    failure_ = std::move(failure);
-    answered_.notify_all();
-  }
-
-  CredentialsSource source_;
-  std::function<TimePoint()> clock_;
-  const pid_t owner_ = ::getpid();
-  std::thread asker_;
-  std::mutex mutex_;  // guards what is below, and the thread above
-  std::condition_variable_any answered_;
-  std::optional<Credentials> cached_;
-  std::optional<Error> failure_;  // of the last answer
-  TimePoint next_try_ = {};
-  std::uint64_t answers_ = 0;
-  bool asking_ = false;
-};
-
-}  // namespace detail
-TENSORTAP_END_NAMESPACE
-
-// from tensortap/net/aws/credentials_options.hpp
-
-// What finding credentials depends on, all of it replaceable, and what each link of the chain answers.
-//
-//   tensortap::CredentialsOptions options;
-//   options.profile = "training";
-
-TENSORTAP_BEGIN_NAMESPACE
-
-namespace detail {
-
-/// The environment variable `name`; nothing if it is not set.
-inline std::optional<std::string> environment_variable(const char* name) {
-  const char* const value = std::getenv(name);
-  return value == nullptr ? std::nullopt : std::optional<std::string>(value);
-}
-
-}  // namespace detail
-
-/// How credentials are found.
-struct CredentialsOptions {
-  /// For STS and the metadata services of containers and machines. It must not send what is for loopback or link-local
-  /// addresses through a proxy. Without one, these links have nothing.
-  HttpTransport transport = {};
-  /// A variable of the environment.
-  std::function<std::optional<std::string>(const char* name)> environment = detail::environment_variable;
-  std::function<std::chrono::system_clock::time_point()> clock = std::chrono::system_clock::now;
-
-  std::string profile = {};               ///< of the profile files; empty: AWS_PROFILE, else "default"
-  std::string region = {};                ///< of STS; empty: AWS_REGION, AWS_DEFAULT_REGION, else the profile's
-  std::optional<Credentials> given = {};  ///< these and no others
-
-  std::chrono::milliseconds metadata_timeout = std::chrono::seconds(1);  ///< of a metadata service, each try
-  std::chrono::milliseconds sts_timeout = std::chrono::seconds(10);      ///< of STS, each try
-  std::chrono::milliseconds process_timeout = std::chrono::seconds(60);  ///< of a credential_process
-  int tries = 2;                                                         ///< of an exchange
-};
-
-/// What a link of the chain says: credentials, or why it has none.
-struct CredentialsAnswer {
-  std::optional<Credentials> credentials = {};
-  std::string why = {};   ///< there are none, for messages
-  bool is_final = false;  ///< they were asked for here and cannot be had: nobody's else are taken in their place
-
-  /// Nobody asked for any here.
-  static CredentialsAnswer none(std::string why) { return {.why = std::move(why)}; }
-  /// Somebody did.
-  static CredentialsAnswer failed(std::string why) { return {.why = std::move(why), .is_final = true}; }
-  /// `found`, unless they cannot be credentials.
-  static CredentialsAnswer of(Credentials found) {
-    if (std::string fault = detail::fault_of(found); !fault.empty()) return failed(std::move(fault));
-    return {.credentials = std::move(found)};
-  }
-};
-
-namespace detail {
-
-/// A variable of the environment; empty if it is not set.
+/// Returns a variable of the environment; empty if it is not set.
 inline std::string variable(const CredentialsOptions& options, const char* name) {
   return options.environment ? options.environment(name).value_or("") : std::string();
 }
 
-/// The longest reply of any service that gives credentials. Units: bytes.
-constexpr std::uint64_t credentials_limit = 64 << 10;
+/// The text of a file, or why it cannot be read.
+struct SmallFile {
+  std::string text = {};
+  std::string why = {};     ///< it cannot be read; empty: it was read
+  bool is_missing = false;  ///< the file does not exist
+};
 
-/// Makes an exchange, again if that may help.
-inline HttpReply exchanged(const CredentialsOptions& options, HttpRequest request, std::chrono::milliseconds timeout) {
-  HttpReply reply;
-  request.body_limit = credentials_limit;
-  for (int i = 0; i < options.tries; ++i) {
-    request.deadline = HttpRequest::Clock::now() + timeout;
-    reply = options.transport(request);
-    if (reply.failure == HttpFailure::none && reply.status < 500 && reply.status != 429) break;
+/// Reads the file at `path` if it is a regular file of at most `limit` bytes. Does not block on a pipe.
+inline SmallFile read_small_file(const std::string& path, std::size_t limit) {
+  const auto failed = [](int error) -> SmallFile {
+    return {.why = std::generic_category().message(error), .is_missing = error == ENOENT || error == ENOTDIR};
+  };
+  const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
+  struct stat status {};
+  if (!file || ::fstat(file.get(), &status) != 0) return failed(errno);
+  if (!S_ISREG(status.st_mode)) return {.why = "it is not a regular file"};
+  SmallFile result;
+  result.text.resize(limit + 1);
+  for (std::size_t size = 0;;) {
+    const ssize_t n = ::read(file.get(), result.text.data() + size, result.text.size() - size);
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return failed(errno);
+    size += static_cast<std::size_t>(n);
+    if (size > limit) return {.why = "it is longer than " + std::to_string(limit) + " bytes"};
+    if (n > 0) continue;
+    result.text.resize(size);
+    return result;
   }
-  return reply;
 }
 
-/// Why `reply` is no use, for messages.
-inline std::string trouble_of(const Url& url, const HttpReply& reply) {
-  std::string text = url.scheme + "://" + url.authority();
-  if (reply.failure == HttpFailure::none && reply.status != 0)
-    return text + " answered with status " + std::to_string(reply.status);
-  return text + " did not answer" + (reply.cause.empty() ? "" : " (" + escaped(reply.cause) + ")");
+/// The properties of a section by name, in lower case; a nested one is "parent.child".
+using ProfileValues = std::map<std::string, std::string, std::less<>>;
+
+/// The sections of all profile files.
+struct ProfileFiles {
+  std::map<std::string, ProfileValues, std::less<>> sections = {};  ///< "profile NAME", "services NAME"
+  std::string where = {};                                           ///< for messages
+
+  /// Returns property `key` of section `name`; empty if there is none.
+  [[nodiscard]] std::string value(std::string_view name, std::string_view key) const {
+    const auto section = sections.find(name);
+    if (section == sections.end()) return {};
+    const auto found = section->second.find(key);
+    return found == section->second.end() ? std::string() : found->second;
+  }
+};
+
+/// Returns `text` without white space at its ends.
+inline std::string_view trimmed(std::string_view text) {
+  constexpr std::string_view space = " \t\r\n\v\f";
+  const std::size_t begin = std::min(text.find_first_not_of(space), text.size());
+  return text.substr(begin, text.find_last_not_of(space) + 1 - begin);
 }
 
-/// Whether `reply` is whole and says yes.
-inline bool succeeded(const HttpReply& reply) {
-  return reply.failure == HttpFailure::none && reply.status >= 200 && reply.status < 300;
+/// Returns "profile NAME" for "[NAME]" in the credentials file, and for "[profile NAME]" and "[default]" in the
+/// configuration file.
+inline std::string section_name(std::string_view line, bool has_credentials) {
+  const std::size_t end = line.find(']');
+  if (end == std::string_view::npos) return {};
+  const std::string_view name = trimmed(line.substr(1, end - 1));
+  if (has_credentials || name == "default") return "profile " + std::string(name);
+  const std::size_t blank = std::min(name.find_first_of(" \t"), name.size());
+  std::string_view rest = trimmed(name.substr(blank));
+  if (rest.size() >= 2 && (rest.front() == '"' || rest.front() == '\'') && rest.back() == rest.front())
+    rest = rest.substr(1, rest.size() - 2);
+  return std::string(name.substr(0, blank)) + " " + std::string(rest);
+}
+
+/// Adds the properties in `text` to `files`, where they replace earlier values.
+inline void read_profiles(std::string_view text, bool has_credentials, ProfileFiles& files) {
+  ProfileValues* section = nullptr;
+  std::string key;
+  std::size_t indent_of_key = 0;
+  if (text.starts_with("\xef\xbb\xbf")) text.remove_prefix(3);
+  for (std::size_t begin = 0; begin < text.size();) {
+    const std::size_t end = std::min(text.find('\n', begin), text.size());
+    std::string_view line = text.substr(begin, end - begin);
+    begin = end + 1;
+    const std::size_t indent = std::min(line.find_first_not_of(" \t"), line.size());
+    line = trimmed(line);
+    if (line.empty() || line.front() == '#' || line.front() == ';') continue;
+    if (line.front() == '[') {
+      const std::string name = section_name(line, has_credentials);
+      section = name.empty() ? nullptr : &files.sections[name];
+      key.clear();
+      continue;
+    }
+    if (section == nullptr) continue;
+    for (const char* const comment : {" #", " ;", "\t#", "\t;"}) line = line.substr(0, line.find(comment));
+    line = trimmed(line);
+    const std::size_t equals = line.find('=');
+    const bool continues = !key.empty() && indent > indent_of_key;
+    if (continues && !(*section)[key].empty()) {
+      (*section)[key].append("\n").append(line);
+    } else if (equals != std::string_view::npos) {
+      std::string name = lower_case(std::string(trimmed(line.substr(0, equals))));
+      const std::string value(trimmed(line.substr(equals + 1)));
+      if (continues) {
+        (*section)[key + "." + name] = value;
+      } else {
+        (*section)[name] = value;
+        key = std::move(name);
+        indent_of_key = indent;
+      }
+    }
+  }
+}
+
+/// Reads the profile files. One that cannot be read counts as empty; `where` says so.
+inline ProfileFiles profile_files(const CredentialsOptions& options) {
+  constexpr std::size_t limit = std::size_t{1} << 20;
+  ProfileFiles files;
+  for (const bool has_credentials : {false, true}) {  // the credentials file is read last: its values win
+    std::string path = variable(options, has_credentials ? "AWS_SHARED_CREDENTIALS_FILE" : "AWS_CONFIG_FILE");
+    if (path.empty()) path = has_credentials ? "~/.aws/credentials" : "~/.aws/config";
+    if (path.starts_with("~/")) path.replace(0, 1, variable(options, "HOME"));
+    const SmallFile file = read_small_file(path, limit);
+    files.where += (files.where.empty() ? "" : ", ") + in_quotes(path);
+    if (!file.why.empty()) files.where += " (" + (file.is_missing ? "no such file" : file.why) + ")";
+    read_profiles(file.text, has_credentials, files);
+  }
+  return files;
+}
+
+/// Returns the name of the profile to use.
+inline std::string profile_name(const CredentialsOptions& options) {
+  if (!options.profile.empty()) return options.profile;
+  const std::string name = variable(options, "AWS_PROFILE");
+  return name.empty() ? "default" : name;
+}
+
+/// Returns the endpoint of `service` ("s3") in `profile`: that of its services section, else its endpoint_url; empty if
+/// it has none.
+inline std::string endpoint_url_of(const ProfileFiles& files, const std::string& profile, const std::string& service) {
+  const std::string services = files.value("profile " + profile, "services");
+  std::string url = files.value("services " + services, service + ".endpoint_url");
+  return url.empty() ? files.value("profile " + profile, "endpoint_url") : url;
+}
+
+/// Returns the region of the profile; nullopt if it has none.
+inline std::optional<std::string> profile_region(const CredentialsOptions& options = {}) {
+  std::string region = profile_files(options).value("profile " + profile_name(options), "region");
+  return region.empty() ? std::nullopt : std::optional(std::move(region));
+}
+
+/// Returns the endpoint of `service` in the profile of `options`; nullopt if it has none or
+/// AWS_IGNORE_CONFIGURED_ENDPOINT_URLS is true.
+inline std::optional<std::string> profile_endpoint_url(const CredentialsOptions& options = {},
+                                                       const std::string& service = "s3") {
+  if (lower_case(variable(options, "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS")) == "true") return {};
+  std::string url = endpoint_url_of(profile_files(options), profile_name(options), service);
+  return url.empty() ? std::nullopt : std::optional(std::move(url));
 }
 
 }  // namespace detail
-
 TENSORTAP_END_NAMESPACE
 
-// from tensortap/net/aws/internal/iso8601.hpp
+// from tensortap/net/aws/internal/time.hpp
 
-// Moments as AWS writes them in JSON and XML. Not for users.
+// Times as AWS writes them: ISO 8601 in JSON and XML, and its basic form in signatures.
 
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
 
-/// The moment that "2026-01-31T12:00:00Z" names; a fraction of a second is dropped, "+hh:mm" understood. Nothing if it
-/// is no such text.
+/// Parses "2026-01-31T12:00:00Z", also with an offset "+hh:mm". Drops a fraction of a second. Returns nullopt for any
+/// other form.
 inline std::optional<std::chrono::sys_seconds> time_of_iso8601(std::string_view text) {
   const auto number = [&](std::size_t at, std::size_t size) -> int {
     int value = 0;
@@ -1804,17 +2088,82 @@ inline std::optional<std::chrono::sys_seconds> time_of_iso8601(std::string_view 
   return text[at] == '+' ? time - offset : time + offset;
 }
 
+/// Returns `time` as "20130524T000000Z".
+inline std::string amz_date(std::chrono::sys_seconds time) {
+  const auto day = std::chrono::floor<std::chrono::days>(time);
+  const std::chrono::year_month_day date(day);
+  const std::chrono::hh_mm_ss clock(time - day);
+  std::string out;
+  const auto append = [&](std::int64_t value, std::size_t width) {
+    const std::string digits = std::to_string(value);
+    out.append(width - std::min(width, digits.size()), '0').append(digits);
+  };
+  append(static_cast<int>(date.year()), 4);
+  append(static_cast<unsigned>(date.month()), 2);
+  append(static_cast<unsigned>(date.day()), 2);
+  out += 'T';
+  append(clock.hours().count(), 2);
+  append(clock.minutes().count(), 2);
+  append(clock.seconds().count(), 2);
+  return out += 'Z';
+}
+
 }  // namespace detail
 TENSORTAP_END_NAMESPACE
 
-// from tensortap/net/aws/internal/credentials_json.hpp
+// from tensortap/net/aws/internal/providers.hpp
 
-// Credentials as programs and metadata services write them in JSON. Not for users.
+// Providers of credentials: the environment, the metadata service of a container, and that of a machine; what all
+// providers share; and the JSON of their replies.
 
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
 
-/// Whether `text` is small and flat enough to be parsed; what is in strings counts too, which does no harm.
+/// The result of a provider: credentials, or why it has none.
+struct ProviderResult {
+  std::optional<Credentials> credentials = {};
+  std::string why = {};   ///< there are none, for messages
+  bool is_final = false;  ///< the configuration names this provider: no other one may be asked in its place
+
+  /// Returns the result of a provider that is not configured.
+  static ProviderResult none(std::string why) { return {.why = std::move(why)}; }
+  /// Returns the result of a configured provider that failed.
+  static ProviderResult failed(std::string why) { return {.why = std::move(why), .is_final = true}; }
+  /// Returns `found`, or a failure if they are malformed.
+  static ProviderResult of(Credentials found) {
+    if (std::string fault = fault_of(found); !fault.empty()) return failed(std::move(fault));
+    return {.credentials = std::move(found)};
+  }
+};
+
+/// Makes an exchange with a credentials service. Repeats it by `options.retry`.
+inline HttpReply exchange(const CredentialsOptions& options, HttpRequest request, std::chrono::milliseconds timeout) {
+  request.body_limit = credentials_limit;
+  Retries retries(options.retry);
+  for (;;) {
+    request.deadline = HttpRequest::Clock::now() + timeout;
+    HttpReply reply = options.transport(request);
+    if (reply.failure == HttpFailure::none && reply.status < 500 && reply.status != 429) return reply;
+    const auto delay = retries.next();
+    if (!delay) return reply;
+    if (*delay > std::chrono::nanoseconds(0)) std::this_thread::sleep_for(*delay);
+  }
+}
+
+/// Returns why `reply` is useless, for messages.
+inline std::string trouble_of(const Url& url, const HttpReply& reply) {
+  std::string text = url.scheme + "://" + url.authority();
+  if (reply.failure == HttpFailure::none && reply.status != 0)
+    return text + " answered with status " + std::to_string(reply.status);
+  return text + " did not answer" + (reply.cause.empty() ? "" : " (" + escaped(reply.cause) + ")");
+}
+
+/// Returns whether `reply` is complete and its status is a success.
+inline bool succeeded(const HttpReply& reply) {
+  return reply.failure == HttpFailure::none && reply.status >= 200 && reply.status < 300;
+}
+
+/// Returns whether `text` is small and flat enough to be parsed. Brackets in strings count too, which is harmless.
 inline bool is_small_json(std::string_view text) {
   constexpr std::size_t depth_limit = 16;
   std::size_t depth = 0;
@@ -1825,87 +2174,47 @@ inline bool is_small_json(std::string_view text) {
   return text.size() <= credentials_limit;
 }
 
-/// The string `key` of `object`; empty if there is none.
+/// Returns the string `key` of `object`; empty if there is none.
 inline std::string json_text_at(const nlohmann::json& object, const char* key) {
   const auto found = object.find(key);
   return found != object.end() && found->is_string() ? found->get<std::string>() : std::string();
 }
 
-/// The credentials in `text`, which a program wrote (then a version of 1 is needed) or a metadata service. No message
-/// repeats any of it but a service's code.
-inline CredentialsAnswer credentials_of_json(std::string_view text, std::string source, bool needs_version) {
-  if (!is_small_json(text)) return CredentialsAnswer::failed("the reply is too long or nested too deeply");
+/// Parses the credentials that a program (which must say version 1) or a metadata service wrote. Messages repeat
+/// nothing of `text` but the code of a service.
+inline ProviderResult credentials_of_json(std::string_view text, std::string source, bool needs_version) {
+  if (!is_small_json(text)) return ProviderResult::failed("the reply is too long or nested too deeply");
   const auto root = nlohmann::json::parse(text.begin(), text.end(), nullptr, false);
-  if (!root.is_object()) return CredentialsAnswer::failed("the reply is not a JSON object");
+  if (!root.is_object()) return ProviderResult::failed("the reply is not a JSON object");
   if (const auto version = root.find("Version");
       needs_version && (version == root.end() || !version->is_number_integer() || version->get<std::int64_t>() != 1))
-    return CredentialsAnswer::failed("the reply's Version is not 1");
+    return ProviderResult::failed("the reply's Version is not 1");
   if (const std::string code = json_text_at(root, "Code"); !code.empty() && code != "Success")
-    return CredentialsAnswer::failed("the service says " + in_quotes(code.substr(0, 64)));
+    return ProviderResult::failed("the service says " + in_quotes(code.substr(0, 64)));
   Credentials found{.access_key_id = json_text_at(root, "AccessKeyId"),
                     .secret_access_key = json_text_at(root, "SecretAccessKey"),
                     .session_token = json_text_at(root, needs_version ? "SessionToken" : "Token"),
                     .source = std::move(source)};
   if (const std::string expires = json_text_at(root, "Expiration"); !expires.empty()) {
     found.expires = time_of_iso8601(expires);
-    if (!found.expires) return CredentialsAnswer::failed("the reply's Expiration is no time");
+    if (!found.expires) return ProviderResult::failed("the reply's Expiration is not a time");
   }
-  return CredentialsAnswer::of(std::move(found));
+  return ProviderResult::of(std::move(found));
 }
 
-}  // namespace detail
-TENSORTAP_END_NAMESPACE
-
-// from tensortap/net/aws/internal/small_file.hpp
-
-// A file of settings, read whole. Not for users.
-
-TENSORTAP_BEGIN_NAMESPACE
-namespace detail {
-
-/// What became of reading a file: its text, or why there is none.
-struct SmallFile {
-  std::string text = {};
-  std::string why = {};     ///< there is none; empty: there is
-  bool is_missing = false;  ///< there is no such file
-};
-
-/// The file at `path`, if it is an ordinary one of at most `limit` bytes. Never waits for a pipe's other end.
-inline SmallFile read_small_file(const std::string& path, std::size_t limit) {
-  const auto failed = [](int error) -> SmallFile {
-    return {.why = std::generic_category().message(error), .is_missing = error == ENOENT || error == ENOTDIR};
-  };
-  const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
-  struct stat status {};
-  if (!file || ::fstat(file.get(), &status) != 0) return failed(errno);
-  if (!S_ISREG(status.st_mode)) return {.why = "it is no ordinary file"};
-  SmallFile result;
-  result.text.resize(limit + 1);
-  for (std::size_t size = 0;;) {
-    const ssize_t n = ::read(file.get(), result.text.data() + size, result.text.size() - size);
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return failed(errno);
-    size += static_cast<std::size_t>(n);
-    if (size > limit) return {.why = "it is longer than " + std::to_string(limit) + " bytes"};
-    if (n > 0) continue;
-    result.text.resize(size);
-    return result;
-  }
+/// Reads AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN.
+inline ProviderResult environment_credentials(const CredentialsOptions& options) {
+  Credentials found{.access_key_id = variable(options, "AWS_ACCESS_KEY_ID"),
+                    .secret_access_key = variable(options, "AWS_SECRET_ACCESS_KEY"),
+                    .session_token = variable(options, "AWS_SESSION_TOKEN"),
+                    .source = "environment"};
+  if (found.access_key_id.empty()) return ProviderResult::none("AWS_ACCESS_KEY_ID is not set");
+  if (found.secret_access_key.empty())
+    return ProviderResult::failed("AWS_ACCESS_KEY_ID is set, but AWS_SECRET_ACCESS_KEY is not");
+  return ProviderResult::of(std::move(found));
 }
 
-}  // namespace detail
-TENSORTAP_END_NAMESPACE
-
-// from tensortap/net/aws/internal/container_credentials.hpp
-
-// Credentials from the metadata service of a container: ECS, EKS Pod Identity, Greengrass.
-//
-// Not for users: default_credentials() is the way in.
-
-TENSORTAP_BEGIN_NAMESPACE
-namespace detail {
-
-/// Whether `host` is this machine.
+/// Returns whether `host` is this machine.
 inline bool is_loopback(const std::string& host) {
   in_addr v4{};
   in6_addr v6{};
@@ -1914,7 +2223,7 @@ inline bool is_loopback(const std::string& host) {
   return host == "localhost";
 }
 
-/// Whether `host` is where ECS and EKS serve credentials.
+/// Returns whether ECS or EKS serves credentials at `host`.
 inline bool is_container_host(const std::string& host) {
   in6_addr eks{}, given{};
   ::inet_pton(AF_INET6, "fd00:ec2::23", &eks);
@@ -1922,433 +2231,97 @@ inline bool is_container_host(const std::string& host) {
          (::inet_pton(AF_INET6, host.c_str(), &given) == 1 && std::memcmp(&eks, &given, sizeof eks) == 0);
 }
 
-/// Whether the environment names a metadata service of a container; then the machine's is not asked.
-inline bool has_container_endpoint(const CredentialsOptions& options) {
-  return !detail::variable(options, "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI").empty() ||
-         !detail::variable(options, "AWS_CONTAINER_CREDENTIALS_FULL_URI").empty();
-}
-
-/// The credentials that AWS_CONTAINER_CREDENTIALS_RELATIVE_URI or _FULL_URI leads to. Without TLS only addresses that
-/// cannot leave this machine are asked. AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE is read each time.
-inline CredentialsAnswer container_credentials(const CredentialsOptions& options) {
-  const std::string relative = detail::variable(options, "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI");
-  const std::string full = detail::variable(options, "AWS_CONTAINER_CREDENTIALS_FULL_URI");
+/// Asks the metadata service of a container (ECS, EKS Pod Identity, Greengrass) at
+/// AWS_CONTAINER_CREDENTIALS_RELATIVE_URI or _FULL_URI. Uses http:// only for addresses that do not leave this machine.
+/// Reads AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE each time.
+inline ProviderResult container_credentials(const CredentialsOptions& options) {
+  const std::string relative = variable(options, "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI");
+  const std::string full = variable(options, "AWS_CONTAINER_CREDENTIALS_FULL_URI");
   if (relative.empty() && full.empty())
-    return CredentialsAnswer::none("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI and _FULL_URI are not set");
-  if (!options.transport) return CredentialsAnswer::failed("no HTTP transport was given");
+    return ProviderResult::none("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI and _FULL_URI are not set");
+  if (!options.transport) return ProviderResult::failed("no HTTP transport was given");
   if (!relative.empty() && relative.front() != '/')
-    return CredentialsAnswer::failed("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI does not begin with '/'");
+    return ProviderResult::failed("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI does not begin with '/'");
 
   HttpRequest request;
   try {
     request.url = parse_url(relative.empty() ? full : "http://169.254.170.2" + relative);
-  } catch (const Error&) {  // whose message repeats the address, which may hold a secret
-    return CredentialsAnswer::failed(std::string("AWS_CONTAINER_CREDENTIALS_") +
-                                     (relative.empty() ? "FULL_URI" : "RELATIVE_URI") + " is no address");
+  } catch (const Error&) {  // its message repeats the URL, which may hold a secret
+    return ProviderResult::failed(std::string("AWS_CONTAINER_CREDENTIALS_") +
+                                  (relative.empty() ? "FULL_URI" : "RELATIVE_URI") + " is not a URL");
   }
   const std::string& host = request.url.host;
-  if (request.url.scheme != "https" && !detail::is_loopback(host) && !detail::is_container_host(host))
-    return CredentialsAnswer::failed("AWS_CONTAINER_CREDENTIALS_FULL_URI: http:// to " + in_quotes(host) +
-                                     " is not safe; use https://");
+  if (request.url.scheme != "https" && !is_loopback(host) && !is_container_host(host))
+    return ProviderResult::failed("AWS_CONTAINER_CREDENTIALS_FULL_URI: http:// to " + in_quotes(host) +
+                                  " is not safe; use https://");
 
-  std::string token = detail::variable(options, "AWS_CONTAINER_AUTHORIZATION_TOKEN");
-  if (const std::string path = detail::variable(options, "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"); !path.empty()) {
-    detail::SmallFile file = detail::read_small_file(path, detail::credentials_limit);
-    if (!file.why.empty()) return CredentialsAnswer::failed("token file " + in_quotes(path) + ": " + file.why);
+  std::string token = variable(options, "AWS_CONTAINER_AUTHORIZATION_TOKEN");
+  if (const std::string path = variable(options, "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"); !path.empty()) {
+    SmallFile file = read_small_file(path, credentials_limit);
+    if (!file.why.empty()) return ProviderResult::failed("token file " + in_quotes(path) + ": " + file.why);
     token = std::move(file.text);
     if (token.ends_with('\n')) token.pop_back();
     if (token.ends_with('\r')) token.pop_back();
   }
   for (const char c : token)  // a line end would begin another header field
     if (static_cast<unsigned char>(c) < ' ' || c == 0x7f)
-      return CredentialsAnswer::failed("the authorization token has line ends or control characters");
+      return ProviderResult::failed("the authorization token has line ends or control characters");
   if (!token.empty()) request.headers["authorization"] = token;
   request.headers["accept"] = "application/json";
 
-  const HttpReply reply = detail::exchanged(options, request, options.metadata_timeout);
-  if (!detail::succeeded(reply)) return CredentialsAnswer::failed(detail::trouble_of(request.url, reply));
-  return detail::credentials_of_json(reply.body, "container", false);
+  const HttpReply reply = exchange(options, request, options.metadata_timeout);
+  if (!succeeded(reply)) return ProviderResult::failed(trouble_of(request.url, reply));
+  return credentials_of_json(reply.body, "container", false);
 }
 
-}  // namespace detail
-TENSORTAP_END_NAMESPACE
-
-// from tensortap/net/aws/internal/environment_credentials.hpp
-
-// Credentials from AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN.
-//
-// Not for users: default_credentials() is the way in.
-
-TENSORTAP_BEGIN_NAMESPACE
-namespace detail {
-
-/// The credentials of the environment.
-inline CredentialsAnswer environment_credentials(const CredentialsOptions& options) {
-  Credentials found{.access_key_id = detail::variable(options, "AWS_ACCESS_KEY_ID"),
-                    .secret_access_key = detail::variable(options, "AWS_SECRET_ACCESS_KEY"),
-                    .session_token = detail::variable(options, "AWS_SESSION_TOKEN"),
-                    .source = "environment"};
-  if (found.access_key_id.empty()) return CredentialsAnswer::none("AWS_ACCESS_KEY_ID is not set");
-  if (found.secret_access_key.empty())
-    return CredentialsAnswer::failed("AWS_ACCESS_KEY_ID is set, but AWS_SECRET_ACCESS_KEY is not");
-  return CredentialsAnswer::of(std::move(found));
-}
-
-}  // namespace detail
-TENSORTAP_END_NAMESPACE
-
-// from tensortap/net/aws/internal/instance_credentials.hpp
-
-// Credentials of the role of an EC2 machine, from its metadata service (IMDSv2; the older form without a session token
-// is not used).
-//
-// Not for users: default_credentials() is the way in.
-
-TENSORTAP_BEGIN_NAMESPACE
-namespace detail {
-
-/// The credentials of the machine's role. AWS_EC2_METADATA_DISABLED, AWS_EC2_METADATA_SERVICE_ENDPOINT and
-/// AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE are heeded.
-inline CredentialsAnswer instance_credentials(const CredentialsOptions& options) {
-  if (detail::lower_case(detail::variable(options, "AWS_EC2_METADATA_DISABLED")) == "true")
-    return CredentialsAnswer::none("AWS_EC2_METADATA_DISABLED is true");
-  if (!options.transport) return CredentialsAnswer::none("no HTTP transport was given");
-  const std::string mode = detail::lower_case(detail::variable(options, "AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE"));
+/// Asks the metadata service of an EC2 machine for the credentials of its role, by IMDSv2 with a session token.
+/// Respects AWS_EC2_METADATA_DISABLED, AWS_EC2_METADATA_SERVICE_ENDPOINT and AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE.
+inline ProviderResult instance_credentials(const CredentialsOptions& options) {
+  if (lower_case(variable(options, "AWS_EC2_METADATA_DISABLED")) == "true")
+    return ProviderResult::none("AWS_EC2_METADATA_DISABLED is true");
+  if (!options.transport) return ProviderResult::none("no HTTP transport was given");
+  const std::string mode = lower_case(variable(options, "AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE"));
   if (!mode.empty() && mode != "ipv4" && mode != "ipv6")
-    return CredentialsAnswer::failed("AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE is neither IPv4 nor IPv6");
-  std::string endpoint = detail::variable(options, "AWS_EC2_METADATA_SERVICE_ENDPOINT");
+    return ProviderResult::failed("AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE is neither IPv4 nor IPv6");
+  std::string endpoint = variable(options, "AWS_EC2_METADATA_SERVICE_ENDPOINT");
   if (endpoint.empty()) endpoint = mode == "ipv6" ? "http://[fd00:ec2::254]" : "http://169.254.169.254";
   Url base;
   try {
     base = parse_url(endpoint);
   } catch (const Error&) {
-    return CredentialsAnswer::failed("AWS_EC2_METADATA_SERVICE_ENDPOINT is no address");
+    return ProviderResult::failed("AWS_EC2_METADATA_SERVICE_ENDPOINT is not a URL");
   }
   while (base.path.ends_with('/')) base.path.pop_back();
   base.query.clear();
 
-  const auto asked = [&](const char* method, const std::string& path, const char* header, const std::string& value) {
+  const auto ask = [&](const char* method, const std::string& path, const char* header, const std::string& value) {
     HttpRequest request{.method = method, .url = base};
     request.url.path += path;
     request.headers[header] = value;
-    return detail::exchanged(options, request, options.metadata_timeout);
+    return exchange(options, request, options.metadata_timeout);
   };
   constexpr const char* roles = "/latest/meta-data/iam/security-credentials/";
   HttpReply reply;
-  for (int i = 0; i < 2; ++i) {  // a session token may be refused though it is new
-    reply = asked("PUT", "/latest/api/token", "x-aws-ec2-metadata-token-ttl-seconds", "21600");
+  for (int i = 0; i < 2; ++i) {  // a new session token may be refused
+    reply = ask("PUT", "/latest/api/token", "x-aws-ec2-metadata-token-ttl-seconds", "21600");
     const std::string token = reply.body;
-    if (!detail::succeeded(reply)) return CredentialsAnswer::none(detail::trouble_of(base, reply));
-    if (token.empty() || token.size() > 4096 || !detail::is_visible_ascii(token))
-      return CredentialsAnswer::none(base.authority() + " gave something that is no session token");
+    if (!succeeded(reply)) return ProviderResult::none(trouble_of(base, reply));
+    if (token.empty() || token.size() > 4096 || !is_visible_ascii(token))
+      return ProviderResult::none(base.authority() + " replied with a malformed session token");
 
-    reply = asked("GET", roles, "x-aws-ec2-metadata-token", token);
+    reply = ask("GET", roles, "x-aws-ec2-metadata-token", token);
     if (reply.status == 401) continue;
-    if (reply.status == 404) return CredentialsAnswer::none("this machine has no role");
-    if (!detail::succeeded(reply)) return CredentialsAnswer::failed(detail::trouble_of(base, reply));
+    if (reply.status == 404) return ProviderResult::none("this machine has no role");
+    if (!succeeded(reply)) return ProviderResult::failed(trouble_of(base, reply));
     const std::string role = reply.body.substr(0, reply.body.find_first_of("\r\n"));
-    if (role.empty() || role.size() > 256) return CredentialsAnswer::failed("the machine's role has no name");
+    if (role.empty() || role.size() > 256) return ProviderResult::failed("the machine's role has no name");
 
-    reply = asked("GET", roles + percent_encoded(role), "x-aws-ec2-metadata-token", token);
+    reply = ask("GET", roles + percent_encoded(role), "x-aws-ec2-metadata-token", token);
     if (reply.status == 401) continue;
-    if (!detail::succeeded(reply)) return CredentialsAnswer::failed(detail::trouble_of(base, reply));
-    return detail::credentials_of_json(reply.body, "instance", false);
+    if (!succeeded(reply)) return ProviderResult::failed(trouble_of(base, reply));
+    return credentials_of_json(reply.body, "instance", false);
   }
-  return CredentialsAnswer::failed(detail::trouble_of(base, reply));
-}
-
-}  // namespace detail
-TENSORTAP_END_NAMESPACE
-
-// from tensortap/net/aws/internal/credential_process.hpp
-
-// Runs the program that a profile names in credential_process. Whoever can write the profile files can so make this
-// process run any program; that is what AWS means by it. No shell is involved.
-//
-// Not for users: default_credentials() is the way in.
-
-TENSORTAP_BEGIN_NAMESPACE
-namespace detail {
-
-/// The words of `command`: parted by white space, but where quotes are around it; a backslash takes the next character
-/// as it is, within '…' nothing does. Nothing if quotes are not closed. Nothing is expanded.
-inline std::optional<std::vector<std::string>> command_words(std::string_view command) {
-  std::vector<std::string> words;
-  bool in_word = false;
-  char quote = 0;
-  for (std::size_t i = 0; i < command.size(); ++i) {
-    const char c = command[i];
-    const char next = i + 1 < command.size() ? command[i + 1] : '\0';
-    const bool escapes = c == '\\' && (quote == 0 || (quote == '"' && (next == '"' || next == '\\')));
-    if (escapes && next == '\0') return {};
-    if (quote == 0 && (c == ' ' || c == '\t' || c == '\n')) {
-      in_word = false;
-      continue;
-    }
-    if (!in_word) words.emplace_back();
-    in_word = true;
-    if (escapes)
-      words.back() += command[++i];
-    else if (quote != 0 ? c == quote : c == '"' || c == '\'')
-      quote = quote != 0 ? '\0' : c;
-    else
-      words.back() += c;
-  }
-  if (quote != 0) return {};
-  return words;
-}
-
-/// A child process that does not outlive this.
-class Child {
- public:
-  Child() = default;
-  Child(const Child&) = delete;
-  Child& operator=(const Child&) = delete;
-  ~Child() {
-    if (pid_ <= 0) return;
-    ::kill(-pid_, SIGKILL);  // it leads a group of its own
-    for (int i = 0; i < 200 && !has_ended(); ++i) std::this_thread::sleep_for(std::chrono::milliseconds(5));
-  }
-
-  /// Runs `words`, found by PATH, with its output in `output`; 0 or why it cannot be run.
-  int start(std::vector<std::string>& words, int output) {
-    std::vector<char*> arguments;
-    for (std::string& word : words) arguments.push_back(word.data());
-    arguments.push_back(nullptr);
-    posix_spawn_file_actions_t actions;
-    posix_spawnattr_t attributes;
-    if (const int error = ::posix_spawn_file_actions_init(&actions); error != 0) return error;
-    if (const int error = ::posix_spawnattr_init(&attributes); error != 0) {
-      ::posix_spawn_file_actions_destroy(&actions);
-      return error;
-    }
-    sigset_t none, all;
-    sigemptyset(&none);
-    sigfillset(&all);
-    int error = ::posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-    if (error == 0) error = ::posix_spawn_file_actions_adddup2(&actions, output, STDOUT_FILENO);
-    if (error == 0) error = ::posix_spawnattr_setsigmask(&attributes, &none);
-    if (error == 0) error = ::posix_spawnattr_setsigdefault(&attributes, &all);
-    if (error == 0) error = ::posix_spawnattr_setpgroup(&attributes, 0);
-    constexpr int flags = POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP;
-    if (error == 0) error = ::posix_spawnattr_setflags(&attributes, flags);
-    if (error == 0) error = ::posix_spawnp(&pid_, words[0].c_str(), &actions, &attributes, arguments.data(), ::environ);
-    if (error != 0) pid_ = 0;
-    ::posix_spawnattr_destroy(&attributes);
-    ::posix_spawn_file_actions_destroy(&actions);
-    return error;
-  }
-
-  /// Never waits.
-  bool has_ended() {
-    if (pid_ <= 0) return true;
-    const pid_t ended = ::waitpid(pid_, &status_, WNOHANG);
-    if (ended == 0 || (ended < 0 && errno == EINTR)) return false;
-    if (ended < 0) status_ = 0;  // somebody else has asked for it first: let its output speak
-    pid_ = 0;
-    return true;
-  }
-  /// How it has ended, for messages; empty if it has succeeded.
-  [[nodiscard]] std::string trouble() const {
-    if (WIFSIGNALED(status_)) return "was ended by signal " + std::to_string(WTERMSIG(status_));
-    return WEXITSTATUS(status_) == 0 ? std::string() : "ended with status " + std::to_string(WEXITSTATUS(status_));
-  }
-
- private:
-  pid_t pid_ = 0;
-  int status_ = 0;
-};
-
-/// What a program wrote, or why that is no use.
-struct ProcessOutput {
-  std::string text = {};
-  std::string why = {};
-};
-
-/// Runs `words` for at most `timeout`. Its error output goes where this process's goes.
-inline ProcessOutput output_of(std::vector<std::string>& words, std::chrono::milliseconds timeout) {
-  using Clock = std::chrono::steady_clock;
-  const Clock::time_point deadline = Clock::now() + timeout;
-  int ends[2];
-  if (::pipe2(ends, O_CLOEXEC) != 0) return {.why = std::generic_category().message(errno)};
-  const Descriptor reader(ends[0]);
-  Descriptor writer(ends[1]);
-  ::fcntl(reader.get(), F_SETFL, O_NONBLOCK);
-  Child child;
-  if (const int error = child.start(words, writer.get()); error != 0)
-    return {.why = "cannot be run: " + std::generic_category().message(error)};
-  writer = Descriptor();
-
-  ProcessOutput output;
-  bool has_more = true;
-  bool has_ended = false;
-  while (has_more || !has_ended) {
-    if (Clock::now() >= deadline) return {.why = "did not end within " + std::to_string(timeout.count()) + " ms"};
-    has_ended = has_ended || child.has_ended();
-    // What it started may hold the pipe open after its end; then what is there by now is all.
-    pollfd waiting{reader.get(), POLLIN, 0};
-    const int ready = has_more ? ::poll(&waiting, 1, has_ended ? 0 : 10) : 0;
-    if (!has_more && !has_ended) std::this_thread::sleep_for(std::chrono::milliseconds(2));
-    if (ready <= 0) {
-      if (has_ended) has_more = false;
-      continue;
-    }
-    char buffer[4096];
-    const ssize_t n = ::read(reader.get(), buffer, sizeof buffer);
-    if (n > 0) output.text.append(buffer, static_cast<std::size_t>(n));
-    if (n == 0 || (n < 0 && errno != EINTR && errno != EAGAIN)) has_more = false;
-    if (output.text.size() > credentials_limit) return {.why = "wrote too much"};
-  }
-  if (std::string trouble = child.trouble(); !trouble.empty()) return {.why = std::move(trouble)};
-  return output;
-}
-
-/// The credentials that `command` writes. No message repeats more of it than the program's name.
-inline CredentialsAnswer process_credentials(const CredentialsOptions& options, std::string_view command,
-                                             std::string source) {
-  if (command.find('\0') != std::string_view::npos || command.size() > 16384)
-    return CredentialsAnswer::failed("credential_process is no command");
-  auto words = command_words(command);
-  if (!words) return CredentialsAnswer::failed("credential_process has a quote that is not closed");
-  if (words->empty() || words->front().empty()) return CredentialsAnswer::failed("credential_process is empty");
-  const std::string program = "credential_process " + in_quotes(words->front());
-  const ProcessOutput output = output_of(*words, options.process_timeout);
-  if (!output.why.empty()) return CredentialsAnswer::failed(program + " " + output.why);
-  CredentialsAnswer answer = credentials_of_json(output.text, std::move(source), true);
-  if (!answer.credentials) answer.why = program + ": " + answer.why;
-  return answer;
-}
-
-}  // namespace detail
-TENSORTAP_END_NAMESPACE
-
-// from tensortap/net/aws/internal/profile_file.hpp
-
-// The profile files of AWS's tools, ~/.aws/config and ~/.aws/credentials, and what else than credentials is in them.
-//
-//   const std::string region = tensortap::profile_region({.profile = "training"}).value_or("us-east-1");
-
-TENSORTAP_BEGIN_NAMESPACE
-namespace detail {
-
-/// The properties of a section by name in lower case; those of a nested one as "parent.child".
-using ProfileValues = std::map<std::string, std::string, std::less<>>;
-
-/// All profile files as one.
-struct ProfileFiles {
-  std::map<std::string, ProfileValues, std::less<>> sections = {};  ///< "profile NAME", "services NAME"
-  std::string where = {};                                           ///< for messages
-
-  /// Property `key` of section `name`; empty if there is none.
-  [[nodiscard]] std::string value(std::string_view name, std::string_view key) const {
-    const auto section = sections.find(name);
-    if (section == sections.end()) return {};
-    const auto found = section->second.find(key);
-    return found == section->second.end() ? std::string() : found->second;
-  }
-};
-
-inline std::string_view trimmed(std::string_view text) {
-  constexpr std::string_view space = " \t\r\n\v\f";
-  const std::size_t begin = std::min(text.find_first_not_of(space), text.size());
-  return text.substr(begin, text.find_last_not_of(space) + 1 - begin);
-}
-
-/// "profile NAME" of "[NAME]", in the file with credentials, or of "[profile NAME]" and "[default]", in that without.
-inline std::string section_name(std::string_view line, bool has_credentials) {
-  const std::size_t end = line.find(']');
-  if (end == std::string_view::npos) return {};
-  const std::string_view name = trimmed(line.substr(1, end - 1));
-  if (has_credentials || name == "default") return "profile " + std::string(name);
-  const std::size_t blank = std::min(name.find_first_of(" \t"), name.size());
-  std::string_view rest = trimmed(name.substr(blank));
-  if (rest.size() >= 2 && (rest.front() == '"' || rest.front() == '\'') && rest.back() == rest.front())
-    rest = rest.substr(1, rest.size() - 2);
-  return std::string(name.substr(0, blank)) + " " + std::string(rest);
-}
-
-/// Adds what `text` says to `files`; what it says again replaces what was there.
-inline void read_profiles(std::string_view text, bool has_credentials, ProfileFiles& files) {
-  ProfileValues* section = nullptr;
-  std::string key;
-  std::size_t indent_of_key = 0;
-  if (text.starts_with("\xef\xbb\xbf")) text.remove_prefix(3);
-  for (std::size_t begin = 0; begin < text.size();) {
-    const std::size_t end = std::min(text.find('\n', begin), text.size());
-    std::string_view line = text.substr(begin, end - begin);
-    begin = end + 1;
-    const std::size_t indent = std::min(line.find_first_not_of(" \t"), line.size());
-    line = trimmed(line);
-    if (line.empty() || line.front() == '#' || line.front() == ';') continue;
-    if (line.front() == '[') {
-      const std::string name = section_name(line, has_credentials);
-      section = name.empty() ? nullptr : &files.sections[name];
-      key.clear();
-      continue;
-    }
-    if (section == nullptr) continue;
-    for (const char* const comment : {" #", " ;", "\t#", "\t;"}) line = line.substr(0, line.find(comment));
-    line = trimmed(line);
-    const std::size_t equals = line.find('=');
-    const bool goes_on = !key.empty() && indent > indent_of_key;
-    if (goes_on && !(*section)[key].empty()) {
-      (*section)[key].append("\n").append(line);
-    } else if (equals != std::string_view::npos) {
-      std::string name = lower_case(std::string(trimmed(line.substr(0, equals))));
-      const std::string value(trimmed(line.substr(equals + 1)));
-      if (goes_on) {
-        (*section)[key + "." + name] = value;
-      } else {
-        (*section)[name] = value;
-        key = std::move(name);
-        indent_of_key = indent;
-      }
-    }
-  }
-}
-
-/// The profile files that there are. One that cannot be read counts as empty; `where` says so.
-inline ProfileFiles profile_files(const CredentialsOptions& options) {
-  constexpr std::size_t limit = std::size_t{1} << 20;
-  ProfileFiles files;
-  for (const bool has_credentials : {false, true}) {  // the latter's values go before the former's
-    std::string path = variable(options, has_credentials ? "AWS_SHARED_CREDENTIALS_FILE" : "AWS_CONFIG_FILE");
-    if (path.empty()) path = has_credentials ? "~/.aws/credentials" : "~/.aws/config";
-    if (path.starts_with("~/")) path.replace(0, 1, variable(options, "HOME"));
-    const SmallFile file = read_small_file(path, limit);
-    files.where += (files.where.empty() ? "" : ", ") + in_quotes(path);
-    if (!file.why.empty()) files.where += " (" + (file.is_missing ? "no such file" : file.why) + ")";
-    read_profiles(file.text, has_credentials, files);
-  }
-  return files;
-}
-
-inline std::string profile_name(const CredentialsOptions& options) {
-  if (!options.profile.empty()) return options.profile;
-  const std::string name = variable(options, "AWS_PROFILE");
-  return name.empty() ? "default" : name;
-}
-
-/// Where `profile` has `service` ("s3"); empty if it does not say.
-inline std::string endpoint_url_of(const ProfileFiles& files, const std::string& profile, const std::string& service) {
-  const std::string services = files.value("profile " + profile, "services");
-  std::string url = files.value("services " + services, service + ".endpoint_url");
-  return url.empty() ? files.value("profile " + profile, "endpoint_url") : url;
-}
-
-/// The region of the profile; nothing if it has none.
-inline std::optional<std::string> profile_region(const CredentialsOptions& options = {}) {
-  std::string region = detail::profile_files(options).value("profile " + detail::profile_name(options), "region");
-  return region.empty() ? std::nullopt : std::optional(std::move(region));
-}
-
-/// Where the profile has `service`: what its services section says, else its endpoint_url; nothing if it does not say
-/// or AWS_IGNORE_CONFIGURED_ENDPOINT_URLS is true.
-inline std::optional<std::string> profile_endpoint_url(const CredentialsOptions& options = {},
-                                                       const std::string& service = "s3") {
-  if (detail::lower_case(detail::variable(options, "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS")) == "true") return {};
-  std::string url = detail::endpoint_url_of(detail::profile_files(options), detail::profile_name(options), service);
-  return url.empty() ? std::nullopt : std::optional(std::move(url));
+  return ProviderResult::failed(trouble_of(base, reply));
 }
 
 }  // namespace detail
@@ -2356,16 +2329,16 @@ TENSORTAP_END_NAMESPACE
 
 // from tensortap/net/aws/internal/digest.hpp
 
-// SHA-256, HMAC and MD5 of bytes, and digests as text: what S3 signs with and compares.
+// The digests of S3: SHA-256 and HMAC for signatures, MD5 for checksums, and their text.
 //
-//   tensortap::Md5 md5;
-//   for (const tensortap::Bytes piece : pieces) md5.add(piece);
-//   const std::string content_md5 = tensortap::base64_of(md5.finish());
+//   Md5 md5;
+//   for (const Bytes piece : pieces) md5.add(piece);
+//   const std::string content_md5 = base64_of(md5.finish());
 
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
 
-/// `bytes` in hexadecimal, lower case.
+/// Returns `bytes` in hexadecimal, in lower case.
 inline std::string hex_of(Bytes bytes) {
   constexpr char hex[] = "0123456789abcdef";
   std::string out;
@@ -2374,7 +2347,7 @@ inline std::string hex_of(Bytes bytes) {
   return out;
 }
 
-/// `bytes` in base64 (RFC 4648, section 4, with padding).
+/// Returns `bytes` in base64, with padding. Source: RFC 4648, section 4.
 inline std::string base64_of(Bytes bytes) {
   constexpr char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
   std::string out;
@@ -2388,18 +2361,18 @@ inline std::string base64_of(Bytes bytes) {
   return out;
 }
 
-/// A digest of `Size` bytes, taken piece by piece.
+/// A digest of `Size` bytes, computed piece by piece.
 template <std::size_t Size>
 class MessageDigest {
  public:
   using Value = std::array<std::byte, Size>;
 
-  /// More bytes. Throws: OpenSSL failed.
+  /// Adds bytes. Throws: OpenSSL failed.
   void add(Bytes bytes) {
     if (EVP_DigestUpdate(context_.get(), bytes.data(), bytes.size()) != 1) throw Error::digest_failed(name_);
   }
 
-  /// The digest of what was added; after that it begins anew. Throws: OpenSSL failed.
+  /// Returns the digest of the added bytes, and begins a new one. Throws: OpenSSL failed.
   Value finish() {
     Value value;
     unsigned size = 0;
@@ -2429,47 +2402,47 @@ class MessageDigest {
   std::unique_ptr<EVP_MD_CTX, Free> context_{EVP_MD_CTX_new()};
 };
 
-/// SHA-256, piece by piece: add(), then finish().
-class Sha256 : public detail::MessageDigest<32> {
+/// SHA-256: add(), then finish().
+class Sha256 : public MessageDigest<32> {
  public:
   /// Throws: OpenSSL failed.
   Sha256() : MessageDigest("SHA-256", EVP_sha256()) {}
 };
 
-/// MD5, piece by piece: add(), then finish(). It finds accidents, not attacks.
-class Md5 : public detail::MessageDigest<16> {
+/// MD5: add(), then finish(). It detects accidents, not attacks.
+class Md5 : public MessageDigest<16> {
  public:
-  /// Throws: OpenSSL failed, as it does where only FIPS algorithms are allowed.
+  /// Throws: OpenSSL failed, for example because only FIPS algorithms are allowed.
   Md5() : MessageDigest("MD5", EVP_md5()) {}
 };
 
-/// The SHA-256 of `pieces`, one after the other. Throws: OpenSSL failed.
+/// Returns the SHA-256 of the concatenated `pieces`. Throws: OpenSSL failed.
 inline Sha256::Value sha256(std::span<const Bytes> pieces) {
   Sha256 digest;
   for (const Bytes piece : pieces) digest.add(piece);
   return digest.finish();
 }
 
-/// In hexadecimal.
+/// Returns the SHA-256 in hexadecimal.
 inline std::string sha256_hex(std::span<const Bytes> pieces) { return hex_of(sha256(pieces)); }
 inline std::string sha256_hex(std::string_view text) {
   const Bytes piece = bytes_of(text);
   return sha256_hex(std::span(&piece, 1));
 }
 
-/// The MD5 of `pieces`, one after the other. Throws: OpenSSL failed.
+/// Returns the MD5 of the concatenated `pieces`. Throws: OpenSSL failed.
 inline Md5::Value md5(std::span<const Bytes> pieces) {
   Md5 digest;
   for (const Bytes piece : pieces) digest.add(piece);
   return digest.finish();
 }
 
-/// As ETags have it.
+/// Returns the MD5 as in ETags.
 inline std::string md5_hex(std::span<const Bytes> pieces) { return hex_of(md5(pieces)); }
-/// As Content-MD5 has it.
+/// Returns the MD5 as in Content-MD5.
 inline std::string md5_base64(std::span<const Bytes> pieces) { return base64_of(md5(pieces)); }
 
-/// The HMAC-SHA-256 of `text` under `key` (RFC 2104). Throws: OpenSSL failed.
+/// Returns the HMAC-SHA-256 of `text` with `key`. Throws: OpenSSL failed. Source: RFC 2104.
 inline Sha256::Value hmac_sha256(Bytes key, std::string_view text) {
   Sha256::Value value;
   unsigned size = 0;
@@ -2486,66 +2459,47 @@ TENSORTAP_END_NAMESPACE
 
 // from tensortap/net/aws/internal/sigv4.hpp
 
-// Signs requests as AWS does (Signature Version 4), in the header fields or in the address.
+// Signs requests by AWS Signature Version 4, in the header fields or in the URL.
 //
-//   tensortap::HttpRequest request{.url = tensortap::parse_url("http://127.0.0.1:7480/bucket/key")};
-//   const tensortap::Signing signing{.region = "us-east-1", .time = {}};
-//   tensortap::sign(request, {.access_key_id = "AKIDEXAMPLE", .secret_access_key = text}, signing);
+//   HttpRequest request{.url = parse_url("http://127.0.0.1:7480/bucket/key")};
+//   const Signing signing{.region = "us-east-1", .time = {}};
+//   sign(request, {.access_key_id = "AKIDEXAMPLE", .secret_access_key = text}, signing);
 
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
 
-/// In place of a payload's hash: it is not signed. For https only.
+/// Replaces the hash of a payload that is not signed. For https only.
 inline constexpr std::string_view unsigned_payload = "UNSIGNED-PAYLOAD";
 
-/// The hash of no payload.
+/// The hash of an empty payload.
 inline constexpr std::string_view empty_payload_hash =
     "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
-/// What a signature is for. Source: "AWS Signature Version 4 for API requests", IAM user guide.
+/// The scope of a signature and the form of the path. Source: "AWS Signature Version 4 for API requests", IAM user
+/// guide.
 struct Signing {
   std::string region = {};
   std::string service = "s3";
   std::chrono::sys_seconds time = {};
-  bool encode_path_twice = false;  ///< as every service but S3 wants it
-  bool normalize_path = false;     ///< without "//", "." and ".."; as every service but S3 wants it
+  bool encode_path_twice = false;  ///< required by every service but S3
+  bool normalize_path = false;     ///< removes "//", "." and ".."; required by every service but S3
 };
 
-/// "20130524T000000Z"
-inline std::string amz_date(std::chrono::sys_seconds time) {
-  const auto day = std::chrono::floor<std::chrono::days>(time);
-  const std::chrono::year_month_day date(day);
-  const std::chrono::hh_mm_ss clock(time - day);
-  std::string out;
-  const auto append = [&](std::int64_t value, std::size_t width) {
-    const std::string digits = std::to_string(value);
-    out.append(width - std::min(width, digits.size()), '0').append(digits);
-  };
-  append(static_cast<int>(date.year()), 4);
-  append(static_cast<unsigned>(date.month()), 2);
-  append(static_cast<unsigned>(date.day()), 2);
-  out += 'T';
-  append(clock.hours().count(), 2);
-  append(clock.minutes().count(), 2);
-  append(clock.seconds().count(), 2);
-  return out += 'Z';
-}
-
-/// What the day's signing key is good for: "20130524/us-east-1/s3/aws4_request".
+/// Returns the scope of a signing key: "20130524/us-east-1/s3/aws4_request".
 inline std::string credential_scope(const Signing& signing) {
   return amz_date(signing.time).substr(0, 8) + "/" + signing.region + "/" + signing.service + "/aws4_request";
 }
 
 constexpr std::string_view signing_algorithm = "AWS4-HMAC-SHA256";
 
-/// Whether header field `name` is signed: not what a proxy between may change.
+/// Returns whether header field `name` is signed. Those that a proxy may change are not.
 inline bool is_signed(std::string_view name) {
   constexpr std::array unsigned_names = {"authorization",     "connection", "expect", "te",
                                          "transfer-encoding", "user-agent", "via",    "x-amzn-trace-id"};
   return std::none_of(unsigned_names.begin(), unsigned_names.end(), [&](const char* n) { return n == name; });
 }
 
-/// `value` without white space around it, and single spaces within.
+/// Returns `value` without white space at its ends, and with single spaces within.
 inline std::string folded(std::string_view value) {
   std::string out;
   for (const char c : value) {
@@ -2559,7 +2513,7 @@ inline std::string folded(std::string_view value) {
   return out;
 }
 
-/// `path` without "//", "." and "..".
+/// Returns `path` without "//", "." and "..".
 inline std::string normalized_path(std::string_view path) {
   std::vector<std::string_view> parts;
   bool folder = true;
@@ -2580,7 +2534,7 @@ inline std::string normalized_path(std::string_view path) {
 
 using QueryParts = std::vector<std::pair<std::string, std::string>>;
 
-/// The names and values of `query`, each encoded once, however it was.
+/// Returns the names and values of `query`, each percent-encoded once.
 inline QueryParts query_parts(std::string_view query) {
   QueryParts parts;
   for (std::size_t begin = 0; begin < query.size();) {
@@ -2596,7 +2550,7 @@ inline QueryParts query_parts(std::string_view query) {
   return parts;
 }
 
-/// Sorted, as it is signed.
+/// Returns the query with sorted parts, as it is signed.
 inline std::string query_text(QueryParts parts) {
   std::sort(parts.begin(), parts.end());
   std::string out;
@@ -2607,7 +2561,7 @@ inline std::string query_text(QueryParts parts) {
   return out;
 }
 
-/// The header fields that are signed.
+/// Returns the header fields to sign.
 inline HttpHeaders headers_to_sign(const HttpRequest& request) {
   HttpHeaders headers;
   for (const auto& [name, value] : request.headers)
@@ -2616,33 +2570,32 @@ inline HttpHeaders headers_to_sign(const HttpRequest& request) {
   return headers;
 }
 
-/// The names of the header fields that are signed: "host;x-amz-date".
+/// Returns the names of the signed header fields: "host;x-amz-date".
 inline std::string signed_headers(const HttpRequest& request) {
   std::string names;
-  for (const auto& [name, value] : detail::headers_to_sign(request)) names += (names.empty() ? "" : ";") + name;
+  for (const auto& [name, value] : headers_to_sign(request)) names += (names.empty() ? "" : ";") + name;
   return names;
 }
 
-/// What is signed of `request`, as AWS shows it where a signature does not match.
+/// Returns the canonical form of `request`, which AWS shows if a signature does not match.
 inline std::string canonical_request(const HttpRequest& request, const Signing& signing,
                                      std::string_view payload_hash) {
-  std::string path = signing.normalize_path ? detail::normalized_path(request.url.path) : request.url.path;
+  std::string path = signing.normalize_path ? normalized_path(request.url.path) : request.url.path;
   path = percent_encoded(signing.encode_path_twice ? path : percent_decoded(path), true);
   std::string out = request.method + "\n" + path + "\n";
-  out.append(detail::query_text(detail::query_parts(request.url.query))).append("\n");
-  for (const auto& [name, value] : detail::headers_to_sign(request))
-    out.append(name).append(":").append(value).append("\n");
+  out.append(query_text(query_parts(request.url.query))).append("\n");
+  for (const auto& [name, value] : headers_to_sign(request)) out.append(name).append(":").append(value).append("\n");
   return out.append("\n").append(signed_headers(request)).append("\n").append(payload_hash);
 }
 
-/// The few lines that stand for `canonical_request`.
+/// Returns the text that is signed in place of `canonical_request`.
 inline std::string string_to_sign(std::string_view canonical_request, const Signing& signing) {
-  std::string out(detail::signing_algorithm);
+  std::string out(signing_algorithm);
   out.append("\n").append(amz_date(signing.time)).append("\n").append(credential_scope(signing)).append("\n");
   return out.append(sha256_hex(canonical_request));
 }
 
-/// The signature of `string_to_sign`. Throws: OpenSSL failed.
+/// Returns the signature of `string_to_sign`. Throws: OpenSSL failed.
 inline std::string signature(std::string_view string_to_sign, std::string_view secret_access_key,
                              const Signing& signing) {
   // The key of a day is not cached: its four hashes take 10 us, signing 20 us, the fastest requests 500 us.
@@ -2654,8 +2607,8 @@ inline std::string signature(std::string_view string_to_sign, std::string_view s
   return hex_of(hmac_sha256(key, string_to_sign));
 }
 
-/// Signs `request` in its header fields; one that is signed already is signed anew. `payload_hash` is that of its body
-/// (sha256_hex), or `unsigned_payload`. Throws: credentials that cannot be; OpenSSL failed.
+/// Signs `request` in its header fields, and replaces an earlier signature. `payload_hash` is that of its body
+/// (sha256_hex), or `unsigned_payload`. Throws: malformed credentials; OpenSSL failed.
 inline void sign(HttpRequest& request, const Credentials& credentials, const Signing& signing,
                  std::string_view payload_hash = empty_payload_hash) {
   check_credentials(credentials);
@@ -2665,15 +2618,15 @@ inline void sign(HttpRequest& request, const Credentials& credentials, const Sig
   if (!credentials.session_token.empty()) request.headers["x-amz-security-token"] = credentials.session_token;
 
   const std::string text = string_to_sign(canonical_request(request, signing, payload_hash), signing);
-  std::string authorization(detail::signing_algorithm);
+  std::string authorization(signing_algorithm);
   authorization.append(" Credential=").append(credentials.access_key_id).append("/").append(credential_scope(signing));
   authorization.append(", SignedHeaders=").append(signed_headers(request));
   authorization.append(", Signature=").append(signature(text, credentials.secret_access_key, signing));
   request.headers["authorization"] = std::move(authorization);
 }
 
-/// An address that lets whoever has it make `request` until `valid_for` has passed; one that is signed already is
-/// signed anew. Units: at most seven days. Throws: another time; credentials that cannot be; OpenSSL failed.
+/// Returns a URL that permits `request` without credentials until `valid_for` has passed. Replaces an earlier
+/// signature. Units: at most seven days. Throws: another `valid_for`; malformed credentials; OpenSSL failed.
 inline Url presigned(HttpRequest request, const Credentials& credentials, const Signing& signing,
                      std::chrono::seconds valid_for, std::string_view payload_hash = unsigned_payload) {
   check_credentials(credentials);
@@ -2681,18 +2634,18 @@ inline Url presigned(HttpRequest request, const Credentials& credentials, const 
     throw Error::bad_validity(valid_for.count());
   constexpr std::array ours = {"X-Amz-Algorithm",     "X-Amz-Credential",     "X-Amz-Date",     "X-Amz-Expires",
                                "X-Amz-SignedHeaders", "X-Amz-Security-Token", "X-Amz-Signature"};
-  detail::QueryParts parts = detail::query_parts(request.url.query);
+  QueryParts parts = query_parts(request.url.query);
   std::erase_if(parts, [&](const auto& part) {
     return std::any_of(ours.begin(), ours.end(), [&](const char* name) { return part.first == name; });
   });
   const auto add = [&](const char* name, std::string_view value) { parts.emplace_back(name, percent_encoded(value)); };
-  add("X-Amz-Algorithm", detail::signing_algorithm);
+  add("X-Amz-Algorithm", signing_algorithm);
   add("X-Amz-Credential", credentials.access_key_id + "/" + credential_scope(signing));
   add("X-Amz-Date", amz_date(signing.time));
   add("X-Amz-Expires", std::to_string(valid_for.count()));
   add("X-Amz-SignedHeaders", signed_headers(request));
   if (!credentials.session_token.empty()) add("X-Amz-Security-Token", credentials.session_token);
-  request.url.query = detail::query_text(std::move(parts));
+  request.url.query = query_text(std::move(parts));
 
   const std::string text = string_to_sign(canonical_request(request, signing, payload_hash), signing);
   request.url.query += "&X-Amz-Signature=" + signature(text, credentials.secret_access_key, signing);
@@ -2704,23 +2657,21 @@ TENSORTAP_END_NAMESPACE
 
 // from tensortap/net/aws/internal/sts.hpp
 
-// Asks AWS's Security Token Service for the temporary credentials of a role.
-//
-// Not for users: default_credentials() is the way in.
+// Asks AWS's Security Token Service (STS) for the temporary credentials of a role.
 
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
 
-/// A role to be assumed.
+/// A role to assume.
 struct Role {
   std::string arn = {};
-  std::string session_name = {};        ///< empty: one of ours
+  std::string session_name = {};        ///< empty: "tensortap-" and the time
   std::string external_id = {};         ///< optional
   std::string duration_seconds = {};    ///< optional
-  std::string web_identity_token = {};  ///< instead of credentials that sign
+  std::string web_identity_token = {};  ///< replaces a signature
 };
 
-/// The region whose STS is asked; empty if none is known.
+/// Returns the region of the STS to ask; empty if none is known.
 inline std::string sts_region(const CredentialsOptions& options, const ProfileFiles& files,
                               const std::string& profile) {
   for (const std::string& region :
@@ -2730,9 +2681,9 @@ inline std::string sts_region(const CredentialsOptions& options, const ProfileFi
   return {};
 }
 
-/// The credentials in the XML of a reply. No message repeats any of it but the code of an error.
-inline CredentialsAnswer credentials_of_xml(const HttpReply& reply, const Url& url, const std::string& action,
-                                            std::string source) {
+/// Parses the credentials in the XML of a reply. Messages repeat nothing of it but the code of an error.
+inline ProviderResult credentials_of_xml(const HttpReply& reply, const Url& url, const std::string& action,
+                                         std::string source) {
   pugi::xml_document document;
   const bool is_xml = document.load_buffer(reply.body.data(), reply.body.size());
   if (!succeeded(reply)) {
@@ -2742,29 +2693,30 @@ inline CredentialsAnswer credentials_of_xml(const HttpReply& reply, const Url& u
       return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.';
     });
     if (!code.empty() && code.size() <= 64 && is_word) why += " (" + code + ")";
-    return CredentialsAnswer::failed(std::move(why));
+    return ProviderResult::failed(std::move(why));
   }
   const pugi::xml_node found =
       document.child((action + "Response").c_str()).child((action + "Result").c_str()).child("Credentials");
-  if (!is_xml || !found) return CredentialsAnswer::failed("the reply of " + url.authority() + " has no credentials");
+  if (!is_xml || !found) return ProviderResult::failed("the reply of " + url.authority() + " has no credentials");
   const auto expires = time_of_iso8601(found.child_value("Expiration"));
-  if (!expires) return CredentialsAnswer::failed("the Expiration in the reply of " + url.authority() + " is no time");
-  return CredentialsAnswer::of({.access_key_id = found.child_value("AccessKeyId"),
-                                .secret_access_key = found.child_value("SecretAccessKey"),
-                                .session_token = found.child_value("SessionToken"),
-                                .expires = *expires,
-                                .source = std::move(source)});
+  if (!expires) return ProviderResult::failed("the Expiration in the reply of " + url.authority() + " is not a time");
+  return ProviderResult::of({.access_key_id = found.child_value("AccessKeyId"),
+                             .secret_access_key = found.child_value("SecretAccessKey"),
+                             .session_token = found.child_value("SessionToken"),
+                             .expires = *expires,
+                             .source = std::move(source)});
 }
 
-/// The credentials of `role`, for whoever `signer` is. AWS_ENDPOINT_URL_STS and the profile say where to ask.
-inline CredentialsAnswer assumed_role(const CredentialsOptions& options, const ProfileFiles& files,
-                                      const std::string& profile, const Role& role,
-                                      const std::optional<Credentials>& signer, std::string source) {
-  if (!options.transport) return CredentialsAnswer::failed("no HTTP transport was given");
+/// Asks STS for the credentials of `role`, in a request signed by `signer` if there is one. AWS_ENDPOINT_URL_STS and
+/// the profile may name the endpoint.
+inline ProviderResult assumed_role(const CredentialsOptions& options, const ProfileFiles& files,
+                                   const std::string& profile, const Role& role,
+                                   const std::optional<Credentials>& signer, std::string source) {
+  if (!options.transport) return ProviderResult::failed("no HTTP transport was given");
   const std::string region = sts_region(options, files, profile);
   const auto plain = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-'; };
   if (!std::all_of(region.begin(), region.end(), plain))
-    return CredentialsAnswer::failed("the region " + in_quotes(region) + " is none");
+    return ProviderResult::failed("the region " + in_quotes(region) + " is malformed");
   std::string endpoint = variable(options, "AWS_ENDPOINT_URL_STS");
   if (endpoint.empty())
     endpoint = files.value("services " + files.value("profile " + profile, "services"), "sts.endpoint_url");
@@ -2776,10 +2728,10 @@ inline CredentialsAnswer assumed_role(const CredentialsOptions& options, const P
   try {
     request.url = parse_url(endpoint);
   } catch (const Error&) {
-    return CredentialsAnswer::failed("the endpoint of STS is no address");
+    return ProviderResult::failed("the endpoint of STS is not a URL");
   }
   if (request.url.scheme != "https" && !is_loopback(request.url.host))
-    return CredentialsAnswer::failed("http:// to " + in_quotes(request.url.host) + " is not safe; use https://");
+    return ProviderResult::failed("http:// to " + in_quotes(request.url.host) + " is not safe; use https://");
 
   const std::string action = signer ? "AssumeRole" : "AssumeRoleWithWebIdentity";
   const auto now = std::chrono::floor<std::chrono::seconds>(options.clock());
@@ -2799,19 +2751,30 @@ inline CredentialsAnswer assumed_role(const CredentialsOptions& options, const P
   if (signer)
     sign(request, *signer, {.region = region.empty() ? "us-east-1" : region, .service = "sts", .time = now},
          sha256_hex(body));
-  const HttpReply reply = exchanged(options, request, options.sts_timeout);
+  const HttpReply reply = exchange(options, request, options.sts_timeout);
   return credentials_of_xml(reply, request.url, action, std::move(source));
 }
 
-/// The credentials of `role`, for whoever has the token in the file at `path`, which is read each time.
-inline CredentialsAnswer assumed_role_with_token(const CredentialsOptions& options, const ProfileFiles& files,
-                                                 const std::string& profile, Role role, const std::string& path,
-                                                 std::string source) {
+/// Asks STS for the credentials of `role`, by the token in the file at `path`, which is read each time.
+inline ProviderResult assumed_role_with_token(const CredentialsOptions& options, const ProfileFiles& files,
+                                              const std::string& profile, Role role, const std::string& path,
+                                              std::string source) {
   SmallFile file = read_small_file(path, credentials_limit);
-  if (!file.why.empty()) return CredentialsAnswer::failed("token file " + in_quotes(path) + ": " + file.why);
+  if (!file.why.empty()) return ProviderResult::failed("token file " + in_quotes(path) + ": " + file.why);
   role.web_identity_token = trimmed(file.text);
-  if (role.web_identity_token.empty()) return CredentialsAnswer::failed("token file " + in_quotes(path) + " is empty");
+  if (role.web_identity_token.empty()) return ProviderResult::failed("token file " + in_quotes(path) + " is empty");
   return assumed_role(options, files, profile, role, {}, std::move(source));
+}
+
+/// Asks STS for the credentials of AWS_ROLE_ARN, by the token of another identity provider in
+/// AWS_WEB_IDENTITY_TOKEN_FILE, as Kubernetes gives one to its pods. AWS_ROLE_SESSION_NAME names the session.
+inline ProviderResult web_identity_credentials(const CredentialsOptions& options) {
+  const std::string path = variable(options, "AWS_WEB_IDENTITY_TOKEN_FILE");
+  const std::string arn = variable(options, "AWS_ROLE_ARN");
+  if (path.empty()) return ProviderResult::none("AWS_WEB_IDENTITY_TOKEN_FILE is not set");
+  if (arn.empty()) return ProviderResult::failed("AWS_WEB_IDENTITY_TOKEN_FILE is set, but AWS_ROLE_ARN is not");
+  const Role role{.arn = arn, .session_name = variable(options, "AWS_ROLE_SESSION_NAME")};
+  return assumed_role_with_token(options, profile_files(options), profile_name(options), role, path, "web identity");
 }
 
 }  // namespace detail
@@ -2819,50 +2782,197 @@ TENSORTAP_END_NAMESPACE
 
 // from tensortap/net/aws/internal/profile_credentials.hpp
 
-// Credentials from the profile files of AWS's tools: keys, a program that writes them, or a role. A credential_process
-// runs a program: whoever can write these files decides which.
-//
-// Not for users: default_credentials() is the way in.
+// Credentials of a profile: keys, the output of a program (credential_process), or a role. A process that can write the
+// profile files decides which program runs here, as AWS specifies. No shell is involved.
 
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
 
-/// A profile among all of them.
+/// Splits `command` at white space outside quotes. A backslash quotes the next character, except within '…'. Expands
+/// nothing. Returns nullopt if a quote is not closed.
+inline std::optional<std::vector<std::string>> command_words(std::string_view command) {
+  std::vector<std::string> words;
+  bool in_word = false;
+  char quote = 0;
+  for (std::size_t i = 0; i < command.size(); ++i) {
+    const char c = command[i];
+    const char next = i + 1 < command.size() ? command[i + 1] : '\0';
+    const bool escapes = c == '\\' && (quote == 0 || (quote == '"' && (next == '"' || next == '\\')));
+    if (escapes && next == '\0') return {};
+    if (quote == 0 && (c == ' ' || c == '\t' || c == '\n')) {
+      in_word = false;
+      continue;
+    }
+    if (!in_word) words.emplace_back();
+    in_word = true;
+    if (escapes)
+      words.back() += command[++i];
+    else if (quote != 0 ? c == quote : c == '"' || c == '\'')
+      quote = quote != 0 ? '\0' : c;
+    else
+      words.back() += c;
+  }
+  if (quote != 0) return {};
+  return words;
+}
+
+/// A child process. The destructor kills it.
+class ChildProcess {
+ public:
+  ChildProcess() = default;
+  ChildProcess(const ChildProcess&) = delete;
+  ChildProcess& operator=(const ChildProcess&) = delete;
+  ~ChildProcess() {
+    if (pid_ <= 0) return;
+    ::kill(-pid_, SIGKILL);  // it leads its own process group
+    for (int i = 0; i < 200 && !has_ended(); ++i) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
+
+  /// Runs `words`, found by PATH, and writes its output to `output`. Returns 0 or the error number.
+  int start(std::vector<std::string>& words, int output) {
+    std::vector<char*> arguments;
+    for (std::string& word : words) arguments.push_back(word.data());
+    arguments.push_back(nullptr);
+    posix_spawn_file_actions_t actions;
+    posix_spawnattr_t attributes;
+    if (const int error = ::posix_spawn_file_actions_init(&actions); error != 0) return error;
+    if (const int error = ::posix_spawnattr_init(&attributes); error != 0) {
+      ::posix_spawn_file_actions_destroy(&actions);
+      return error;
+    }
+    sigset_t none, all;
+    sigemptyset(&none);
+    sigfillset(&all);
+    int error = ::posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+    if (error == 0) error = ::posix_spawn_file_actions_adddup2(&actions, output, STDOUT_FILENO);
+    if (error == 0) error = ::posix_spawnattr_setsigmask(&attributes, &none);
+    if (error == 0) error = ::posix_spawnattr_setsigdefault(&attributes, &all);
+    if (error == 0) error = ::posix_spawnattr_setpgroup(&attributes, 0);
+    constexpr int flags = POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP;
+    if (error == 0) error = ::posix_spawnattr_setflags(&attributes, flags);
+    if (error == 0) error = ::posix_spawnp(&pid_, words[0].c_str(), &actions, &attributes, arguments.data(), ::environ);
+    if (error != 0) pid_ = 0;
+    ::posix_spawnattr_destroy(&attributes);
+    ::posix_spawn_file_actions_destroy(&actions);
+    return error;
+  }
+
+  /// Returns whether the process has ended. Does not block.
+  bool has_ended() {
+    if (pid_ <= 0) return true;
+    const pid_t ended = ::waitpid(pid_, &status_, WNOHANG);
+    if (ended == 0 || (ended < 0 && errno == EINTR)) return false;
+    if (ended < 0) status_ = 0;  // the program has reaped it elsewhere: judge by its output
+    pid_ = 0;
+    return true;
+  }
+  /// Returns how the process failed, for messages; empty if it succeeded.
+  [[nodiscard]] std::string trouble() const {
+    if (WIFSIGNALED(status_)) return "was ended by signal " + std::to_string(WTERMSIG(status_));
+    return WEXITSTATUS(status_) == 0 ? std::string() : "ended with status " + std::to_string(WEXITSTATUS(status_));
+  }
+
+ private:
+  pid_t pid_ = 0;
+  int status_ = 0;
+};
+
+/// The output of a program, or why there is none.
+struct ProcessOutput {
+  std::string text = {};
+  std::string why = {};
+};
+
+/// Runs `words` for at most `timeout` and returns the output. Its error output goes to that of this process.
+inline ProcessOutput output_of(std::vector<std::string>& words, std::chrono::milliseconds timeout) {
+  using Clock = std::chrono::steady_clock;
+  const Clock::time_point deadline = Clock::now() + timeout;
+  int ends[2];
+  if (::pipe2(ends, O_CLOEXEC) != 0) return {.why = std::generic_category().message(errno)};
+  const Descriptor reader(ends[0]);
+  Descriptor writer(ends[1]);
+  ::fcntl(reader.get(), F_SETFL, O_NONBLOCK);
+  ChildProcess child;
+  if (const int error = child.start(words, writer.get()); error != 0)
+    return {.why = "cannot be run: " + std::generic_category().message(error)};
+  writer = Descriptor();
+
+  ProcessOutput output;
+  bool has_more = true;
+  bool has_ended = false;
+  while (has_more || !has_ended) {
+    if (Clock::now() >= deadline) return {.why = "did not end within " + std::to_string(timeout.count()) + " ms"};
+    has_ended = has_ended || child.has_ended();
+    // Processes that it started may hold the pipe open after its end: reads only the bytes that are there by then.
+    pollfd waiting{reader.get(), POLLIN, 0};
+    const int ready = has_more ? ::poll(&waiting, 1, has_ended ? 0 : 10) : 0;
+    if (!has_more && !has_ended) std::this_thread::sleep_for(std::chrono::milliseconds(2));
+    if (ready <= 0) {
+      if (has_ended) has_more = false;
+      continue;
+    }
+    char buffer[4096];
+    const ssize_t n = ::read(reader.get(), buffer, sizeof buffer);
+    if (n > 0) output.text.append(buffer, static_cast<std::size_t>(n));
+    if (n == 0 || (n < 0 && errno != EINTR && errno != EAGAIN)) has_more = false;
+    if (output.text.size() > credentials_limit) return {.why = "wrote too much"};
+  }
+  if (std::string trouble = child.trouble(); !trouble.empty()) return {.why = std::move(trouble)};
+  return output;
+}
+
+/// Runs `command` and parses the credentials that it writes. Messages repeat only the name of the program.
+inline ProviderResult process_credentials(const CredentialsOptions& options, std::string_view command,
+                                          std::string source) {
+  if (command.find('\0') != std::string_view::npos || command.size() > 16384)
+    return ProviderResult::failed("credential_process is not a command");
+  auto words = command_words(command);
+  if (!words) return ProviderResult::failed("credential_process has a quote that is not closed");
+  if (words->empty() || words->front().empty()) return ProviderResult::failed("credential_process is empty");
+  const std::string program = "credential_process " + in_quotes(words->front());
+  const ProcessOutput output = output_of(*words, options.process_timeout);
+  if (!output.why.empty()) return ProviderResult::failed(program + " " + output.why);
+  ProviderResult result = credentials_of_json(output.text, std::move(source), true);
+  if (!result.credentials) result.why = program + ": " + result.why;
+  return result;
+}
+
+/// Finds the credentials of a profile, and of the profiles that its roles name.
 class ProfileChain {
  public:
   explicit ProfileChain(const CredentialsOptions& options) : options_(options), files_(profile_files(options)) {}
 
   [[nodiscard]] const ProfileFiles& files() const noexcept { return files_; }
 
-  /// The credentials of `profile`; only keys and the like if `role_is_used`, as a role may name its own profile as its
-  /// source. `depth`: how many roles led here.
-  [[nodiscard]] CredentialsAnswer of(const std::string& profile, bool role_is_used = false, int depth = 0) const {
+  /// Returns the credentials of `profile`. Ignores its role if `role_is_used`, because a role may name its own profile
+  /// as its source. `depth` counts the roles so far.
+  [[nodiscard]] ProviderResult of(const std::string& profile, bool role_is_used = false, int depth = 0) const {
     const std::string section = "profile " + profile;
     const std::string source = "profile " + escaped(profile);
     const auto value = [&](const char* key) { return files_.value(section, key); };
     if (files_.sections.find(section) == files_.sections.end())
-      return CredentialsAnswer::none("no such profile in " + files_.where);
+      return ProviderResult::none("no such profile in " + files_.where);
     if (!role_is_used && !value("role_arn").empty()) return of_role(profile, source, depth);
     if (const std::string key = value("aws_access_key_id"); !key.empty()) {
       if (value("aws_secret_access_key").empty())
-        return CredentialsAnswer::failed("it has aws_access_key_id, but no aws_secret_access_key");
-      return CredentialsAnswer::of({.access_key_id = key,
-                                    .secret_access_key = value("aws_secret_access_key"),
-                                    .session_token = value("aws_session_token"),
-                                    .source = source});
+        return ProviderResult::failed("it has aws_access_key_id, but no aws_secret_access_key");
+      return ProviderResult::of({.access_key_id = key,
+                                 .secret_access_key = value("aws_secret_access_key"),
+                                 .session_token = value("aws_session_token"),
+                                 .source = source});
     }
     for (const char* const key : {"sso_session", "sso_start_url", "sso_account_id"})
       if (!value(key).empty())
-        return CredentialsAnswer::failed(
-            "it signs on by SSO, which is not supported; let a profile with credential_process = aws configure "
-            "export-credentials --profile NAME do that");
+        return ProviderResult::failed(
+            "it uses SSO, which is not supported; use a profile with credential_process = aws configure "
+            "export-credentials --profile NAME");
     if (const std::string command = value("credential_process"); !command.empty())
       return process_credentials(options_, command, source);
-    return CredentialsAnswer::none("it has no credentials (" + files_.where + ")");
+    return ProviderResult::none("it has no credentials (" + files_.where + ")");
   }
 
  private:
-  [[nodiscard]] CredentialsAnswer of_role(const std::string& profile, const std::string& source, int depth) const {
+  [[nodiscard]] ProviderResult of_role(const std::string& profile, const std::string& source, int depth) const {
     constexpr int depth_limit = 5;
     const auto value = [&](const char* key) { return files_.value("profile " + profile, key); };
     const Role role{.arn = value("role_arn"),
@@ -2872,14 +2982,14 @@ class ProfileChain {
     if (const std::string path = value("web_identity_token_file"); !path.empty())
       return assumed_role_with_token(options_, files_, profile, role, path, source);
     if (!value("mfa_serial").empty())
-      return CredentialsAnswer::failed("its role needs a code (mfa_serial), which is not supported");
-    if (depth >= depth_limit) return CredentialsAnswer::failed("its source_profile leads through too many roles");
+      return ProviderResult::failed("its role needs a code (mfa_serial), which is not supported");
+    if (depth >= depth_limit) return ProviderResult::failed("its source_profile leads through too many roles");
 
     const std::string from = value("source_profile");
     const std::string kind = value("credential_source");
     if (from.empty() == kind.empty())
-      return CredentialsAnswer::failed("its role_arn needs either source_profile or credential_source");
-    CredentialsAnswer signer;
+      return ProviderResult::failed("its role_arn needs either source_profile or credential_source");
+    ProviderResult signer;
     if (!from.empty())
       signer = of(from, from == profile, depth + 1);
     else if (kind == "Environment")
@@ -2889,10 +2999,10 @@ class ProfileChain {
     else if (kind == "Ec2InstanceMetadata")
       signer = instance_credentials(options_);
     else
-      return CredentialsAnswer::failed("there is no credential_source " + in_quotes(kind));
+      return ProviderResult::failed("there is no credential_source " + in_quotes(kind));
     if (!signer.credentials)
-      return CredentialsAnswer::failed(
-          (from.empty() ? "credential_source " + kind : "source_profile " + escaped(from)) + ": " + signer.why);
+      return ProviderResult::failed((from.empty() ? "credential_source " + kind : "source_profile " + escaped(from)) +
+                                    ": " + signer.why);
     return assumed_role(options_, files_, profile, role, signer.credentials, source);
   }
 
@@ -2900,67 +3010,37 @@ class ProfileChain {
   ProfileFiles files_;
 };
 
-/// The credentials of the profile that the options or AWS_PROFILE name, else of "default".
-inline CredentialsAnswer profile_credentials(const CredentialsOptions& options) {
-  const detail::ProfileChain chain(options);
-  CredentialsAnswer answer = chain.of(detail::profile_name(options));
-  const bool is_named = !options.profile.empty() || !detail::variable(options, "AWS_PROFILE").empty();
-  const bool is_there = chain.files().sections.contains("profile " + detail::profile_name(options));
-  answer.is_final = answer.is_final || (is_named && !is_there);
-  return answer;
+/// Returns the credentials of the profile in the options or AWS_PROFILE, else of "default".
+inline ProviderResult profile_credentials(const CredentialsOptions& options) {
+  const ProfileChain chain(options);
+  ProviderResult result = chain.of(profile_name(options));
+  const bool is_named = !options.profile.empty() || !variable(options, "AWS_PROFILE").empty();
+  const bool is_there = chain.files().sections.contains("profile " + profile_name(options));
+  result.is_final = result.is_final || (is_named && !is_there);
+  return result;
 }
 
 }  // namespace detail
 TENSORTAP_END_NAMESPACE
 
-// from tensortap/net/aws/internal/web_identity_credentials.hpp
+// from tensortap/net/aws/internal/default_credentials_impl.hpp
 
-// Credentials of a role for the token of another identity provider, as Kubernetes gives one to its pods.
-//
-// Not for users: default_credentials() is the way in.
-
-TENSORTAP_BEGIN_NAMESPACE
-namespace detail {
-
-/// The credentials of AWS_ROLE_ARN for the token in AWS_WEB_IDENTITY_TOKEN_FILE; AWS_ROLE_SESSION_NAME names the
-/// session.
-inline CredentialsAnswer web_identity_credentials(const CredentialsOptions& options) {
-  const std::string path = detail::variable(options, "AWS_WEB_IDENTITY_TOKEN_FILE");
-  const std::string arn = detail::variable(options, "AWS_ROLE_ARN");
-  if (path.empty()) return CredentialsAnswer::none("AWS_WEB_IDENTITY_TOKEN_FILE is not set");
-  if (arn.empty()) return CredentialsAnswer::failed("AWS_WEB_IDENTITY_TOKEN_FILE is set, but AWS_ROLE_ARN is not");
-  const detail::Role role{.arn = arn, .session_name = detail::variable(options, "AWS_ROLE_SESSION_NAME")};
-  return detail::assumed_role_with_token(options, detail::profile_files(options), detail::profile_name(options), role,
-                                         path, "web identity");
-}
-
-}  // namespace detail
-TENSORTAP_END_NAMESPACE
-
-// from tensortap/net/aws/default_credentials.hpp
-
-// The credentials that AWS's own tools would find, in their order: given ones, the environment, the profile files
-// (where a credential_process runs a program), a web identity, then a container's or the machine's role.
-//
-//   tensortap::CachedCredentials cached(tensortap::default_credentials({.transport = transport}));
+// Asks the providers of credentials in the order of AWS's tools.
 
 TENSORTAP_BEGIN_NAMESPACE
 
-/// The first credentials of the chain. Where somebody asked for certain ones (a variable, a profile's entry) and they
-/// cannot be had, nobody else's are taken. A profile named in the options goes before the environment.
-/// Throws: there are none; the message says for each link why.
-inline Credentials find_credentials(const CredentialsOptions& options) {
+TENSORTAP_INLINE Credentials find_credentials(const CredentialsOptions& options) {
   if (options.given) {
     check_credentials(*options.given);
     return *options.given;
   }
   std::string tried;
-  const auto found = [&](const std::string& link, CredentialsAnswer (*ask)(const CredentialsOptions&)) {
-    CredentialsAnswer answer = ask(options);
-    if (answer.credentials) return std::move(answer.credentials);
-    tried += (tried.empty() ? "" : "; ") + link + ": " + answer.why;
-    if (answer.is_final) throw Error::no_credentials(tried);
-    return std::move(answer.credentials);
+  const auto found = [&](const std::string& provider, detail::ProviderResult (*ask)(const CredentialsOptions&)) {
+    detail::ProviderResult result = ask(options);
+    if (result.credentials) return std::move(result.credentials);
+    tried += (tried.empty() ? "" : "; ") + provider + ": " + result.why;
+    if (result.is_final) throw Error::no_credentials(tried);
+    return std::move(result.credentials);
   };
   if (options.profile.empty())
     if (auto here = found("environment", detail::environment_credentials)) return *here;
@@ -2971,188 +3051,143 @@ inline Credentials find_credentials(const CredentialsOptions& options) {
   throw Error::no_credentials(tried);
 }
 
-/// find_credentials() with these options, time and again.
-inline CredentialsSource default_credentials(CredentialsOptions options = {}) {
+TENSORTAP_INLINE CredentialsSource default_credentials(CredentialsOptions options) {
   return [options = std::move(options)] { return find_credentials(options); };
 }
 
 TENSORTAP_END_NAMESPACE
 
-// from tensortap/net/s3/s3_retry.hpp
+// from tensortap/net/aws/internal/cached_credentials.hpp
 
-// How requests to S3 are repeated.
+// Credentials that are fetched once and renewed before they expire, when a caller needs them.
 //
-//   tensortap::S3Options options{.retry = {.attempts = 3}};
-
-TENSORTAP_BEGIN_NAMESPACE
-
-/// How failing requests are repeated.
-struct S3Retry {
-  int attempts = 10;  ///< of one request, the first among them
-  std::chrono::nanoseconds first_delay = std::chrono::milliseconds(50);
-  std::chrono::nanoseconds longest_delay = std::chrono::seconds(20);
-  /// Retries that may go wrong in a row, over all requests, before only first attempts are made: 5 a retry, 10 after a
-  /// time-out; what succeeds gives them back. Source: the budget that botocore calls its retry quota.
-  int budget = 500;
-};
-
-TENSORTAP_END_NAMESPACE
-
-// from tensortap/net/s3/internal/retry.hpp
-
-// When a request is repeated, and how long it waits for that: exponential back-off with full jitter, so that many
-// clients that failed together do not come back together, out of a budget, so that a server in trouble is not given
-// several times its load.
-//
-// Not for users: S3Options says how.
+//   CachedCredentials cached(default_credentials({.transport = transport}));
+//   const Credentials credentials = cached.get();
 
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
 
-namespace s3 {
-
-/// What all requests of a store may spend on retries. Threads: any.
-class RetryBudget {
+/// The credentials that a source returned last. Threads: any.
+class CachedCredentials {
  public:
-  explicit RetryBudget(int tokens) : limit_(tokens), left_(tokens) {}
+  using Clock = Task::Clock;
+  using TimePoint = std::chrono::system_clock::time_point;
 
-  /// False if there is not enough left.
-  bool take(int tokens) {
-    const std::lock_guard lock(mutex_);
-    if (tokens > left_) return false;
-    left_ -= tokens;
-    return true;
+  /// How long before they expire the credentials are renewed, and the pause after a renewal that failed.
+  static constexpr std::chrono::minutes renew_ahead{5};
+  static constexpr std::chrono::seconds renew_pause{10};
+
+  explicit CachedCredentials(CredentialsSource source,
+                             std::function<TimePoint()> clock = std::chrono::system_clock::now)
+      : source_(std::move(source)), clock_(std::move(clock)) {}
+  CachedCredentials(const CachedCredentials&) = delete;
+  CachedCredentials& operator=(const CachedCredentials&) = delete;
+
+  /// Waits until the source returns, except in a forked child, which does not have the thread that asks.
+  ~CachedCredentials() {
+    if (!thread_.joinable()) return;
+    fork_guard_.is_child() ? thread_.detach() : thread_.join();
   }
-  void give_back(int tokens) {
+
+  /// Returns valid credentials. The first caller that finds them missing or due starts a thread that asks the source,
+  /// and waits for it. Other callers get the old credentials while these are valid; else they wait, too. Fresh
+  /// credentials are returned even if they seem to have expired, because the local clock may be wrong. Throws: what the
+  /// source threw, if the old ones are not valid; none came by `deadline`, or before `stop`.
+  [[nodiscard]] Credentials get(Clock::time_point deadline = Clock::time_point::max(),
+                                const std::stop_token& stop = {}) {
+    std::unique_lock lock(mutex_);
+    for (;;) {
+      const TimePoint now = clock_();
+      if (cached_ && (!is_due(now) || (asking_ && is_valid(now)))) return *cached_;
+      if (!asking_) ask(lock);
+      const std::shared_ptr<Task> task = task_;
+      lock.unlock();
+      const bool has_ended = task->wait_until(deadline, stop);
+      lock.lock();
+      if (!has_ended) {
+        if (cached_ && is_valid(clock_())) return *cached_;
+        throw Error::no_credentials_in_time(stop.stop_requested() ? "a stop was requested" : "the deadline passed");
+      }
+      if (failure_) throw Error(*failure_);
+    }
+  }
+
+  /// Drops the credentials if they are `refused`, which the server did not accept; keeps newer ones.
+  void invalidate(const Credentials& refused) {
     const std::lock_guard lock(mutex_);
-    left_ = std::min(left_ + tokens, limit_);
+    if (cached_ && *cached_ == refused) cached_.reset();
   }
 
  private:
-  std::mutex mutex_;
-  const int limit_;
-  int left_;
+  [[nodiscard]] bool is_due(TimePoint now) const {
+    return cached_->expires && now >= *cached_->expires - renew_ahead && now >= next_renewal_;
+  }
+  [[nodiscard]] bool is_valid(TimePoint now) const { return !cached_->expires || now < *cached_->expires; }
+
+  /// Starts the task. Runs it in this thread, without the lock, if no other can be started.
+  void ask(std::unique_lock<std::mutex>& lock) {
+    if (thread_.joinable()) thread_.join();  // the task has renewed and only has to return
+    const auto task = std::make_shared<Task>([this] { renew(); });
+    task_ = task;
+    asking_ = true;
+    try {
+      thread_ = start_thread([task] { task->run(); });
+    } catch (const std::system_error&) {
+      lock.unlock();
+      task->run();
+      lock.lock();
+    }
+  }
+
+  void renew() noexcept {
+    std::optional<Credentials> fresh;
+    std::optional<Error> failure;
+    try {
+      fresh = source_();
+    } catch (const Error& e) {
+      failure = e;
+    } catch (const std::exception& e) {
+      failure = Error::no_credentials(escaped(e.what()));
+    } catch (...) {
+      failure = Error::no_credentials("the source failed");
+    }
+    const std::lock_guard lock(mutex_);
+    const TimePoint now = clock_();
+    asking_ = false;
+    if (fresh) {
+      cached_ = std::move(fresh);
+    } else if (cached_ && is_valid(now)) {
+      failure.reset();
+    } else {
+      cached_.reset();
+    }
+    next_renewal_ = now + renew_pause;
+    failure_ = std::move(failure);
+  }
+
+  const CredentialsSource source_;
+  const std::function<TimePoint()> clock_;
+  const ForkGuard fork_guard_;
+  std::mutex mutex_;            // guards the fields below
+  std::shared_ptr<Task> task_;  // the last one
+  std::thread thread_;          // runs it
+  std::optional<Credentials> cached_;
+  std::optional<Error> failure_;  // of the last renewal
+  TimePoint next_renewal_ = {};
+  bool asking_ = false;
 };
-
-/// How long the `retry`th retry waits, from 1, `jitter` of 0 to 1 being chance.
-inline std::chrono::nanoseconds retry_delay(const S3Retry& options, int retry, double jitter) {
-  const double longest = static_cast<double>(options.longest_delay.count());
-  const double delay = std::ldexp(static_cast<double>(options.first_delay.count()), std::min(retry - 1, 40));
-  return std::chrono::nanoseconds(static_cast<std::int64_t>(std::min(delay, longest) * std::clamp(jitter, 0.0, 1.0)));
-}
-
-/// What the server asks for in Retry-After (seconds), or x-amz-retry-after (milliseconds); nothing if it does not.
-inline std::optional<std::chrono::nanoseconds> retry_after(const HttpReply& reply) {
-  constexpr std::uint64_t longest = 1'000'000'000;
-  const auto milliseconds = whole_number(reply.header("x-amz-retry-after"));
-  if (milliseconds && *milliseconds <= longest) return std::chrono::milliseconds(*milliseconds);
-  const auto seconds = whole_number(reply.header("retry-after"));
-  if (seconds && *seconds <= longest) return std::chrono::seconds(*seconds);
-  return std::nullopt;
-}
-
-}  // namespace s3
 
 }  // namespace detail
 TENSORTAP_END_NAMESPACE
 
-// from tensortap/net/s3/s3_options.hpp
+// from tensortap/net/s3/internal/endpoint.hpp
 
-// How a bucket is reached: one plain struct; what is left out is found as the AWS clients find it.
-//
-//   tensortap::S3Store store("s3://bucket/runs/42", {.endpoint_url = "http://127.0.0.1:7480"});
-
-TENSORTAP_BEGIN_NAMESPACE
-
-namespace detail::s3 {
-
-/// Waits for `time`, or until `stop` is asked.
-inline void wait_or_stop(std::chrono::nanoseconds time, const std::stop_token& stop) {
-  std::mutex mutex;
-  std::condition_variable_any wake;
-  std::unique_lock lock(mutex);
-  wake.wait_for(lock, stop, time, [] { return false; });
-}
-
-/// From 0 to 1, by chance.
-inline double random_fraction() {
-  thread_local std::minstd_rand engine{std::random_device{}()};
-  return std::uniform_real_distribution<>()(engine);
-}
-
-}  // namespace detail::s3
-
-struct S3Options {
-  /// Empty: AWS_REGION, AWS_DEFAULT_REGION, the profile's, "us-east-1". Where a bucket is elsewhere, that is found out.
-  std::string region = {};
-  /// Of a server other than AWS. Empty: AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL, the profile's.
-  std::string endpoint_url = {};
-  /// Of the files in ~/.aws. Empty: AWS_PROFILE, "default".
-  std::string profile = {};
-  /// Whether the bucket is part of the path, not of the host's name: by default so for servers other than AWS.
-  std::optional<bool> path_style = {};
-
-  /// False: over TLS, what is sent is not hashed for the signature; TLS checks it alone.
-  bool sign_payload = true;
-  /// What is received is compared with the checksum it was stored with, ours or the server's MD5.
-  bool verify_downloads = true;
-
-  /// Objects of more than two parts are sent, and received, in parts; these grow with the object, for there may be at
-  /// most 10,000. Units: bytes, at least 5 MiB.
-  std::uint64_t part_size = std::uint64_t{8} << 20;
-  std::size_t part_connections = 8;  ///< for the parts of one object
-  std::size_t connections = 32;      ///< for many small objects, see Store::concurrency
-
-  /// How long one call may take, all its retries included; that of a large object as much again for each `part_size`.
-  std::chrono::nanoseconds deadline = std::chrono::minutes(2);
-  S3Retry retry = {};
-  HttpOptions http = {};
-  /// How long a claim lives that is not renewed. It is renewed three times as often.
-  std::chrono::seconds lease = std::chrono::seconds(30);
-  /// Ends every call.
-  std::stop_token stop = {};
-
-  /// Whom to be. Empty: as the AWS clients find it, see default_credentials.hpp.
-  CredentialsSource credentials = {};
-  /// Who speaks HTTP. Empty: an HttpClient with `http`.
-  HttpTransport transport = {};
-  std::function<std::optional<std::string>(const char*)> environment = detail::environment_variable;
-  /// Threads: any, as for what follows.
-  std::function<std::chrono::system_clock::time_point()> clock = [] { return std::chrono::system_clock::now(); };
-  /// How retries wait; it ends early when `stop` is asked.
-  std::function<void(std::chrono::nanoseconds, const std::stop_token&)> sleep = detail::s3::wait_or_stop;
-  /// A number of 0 to 1, by chance.
-  std::function<double()> jitter = detail::s3::random_fraction;
-};
-
-TENSORTAP_END_NAMESPACE
-
-// from tensortap/net/s3/transfer_observer.hpp
-
-// Progress of an object that is sent to S3.
-//
-//   tensortap::TransferObserver observer{.sent = [](tensortap::Bytes part) { progress += part.size(); }};
-
-TENSORTAP_BEGIN_NAMESPACE
-
-/// Observes the bytes of an object while it is sent. Threads: several at once.
-struct TransferObserver {
-  std::function<void(Bytes)> seen = {};  ///< called for bytes that were read for a checksum; they are sent later
-  std::function<void(Bytes)> sent = {};  ///< called for bytes that have arrived
-};
-
-TENSORTAP_END_NAMESPACE
-
-// from tensortap/net/s3/internal/address.hpp
-
-// Where a bucket is: an s3:// address taken apart, and the URL under which a server answers for a key of it.
-//
-//   const tensortap::S3Address address = tensortap::parse_s3_address("s3://bucket/runs/42");
+// The address of a bucket, the URLs of its keys, and options completed as the AWS clients complete them.
 
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
 
-/// A bucket and what its keys begin with.
+/// A bucket and the prefix of its keys.
 struct S3Address {
   std::string bucket;
   std::string prefix = {};  ///< without a slash at either end
@@ -3160,7 +3195,7 @@ struct S3Address {
   [[nodiscard]] std::string text() const { return "s3://" + bucket + (prefix.empty() ? "" : "/" + prefix); }
 };
 
-/// Takes "s3://bucket/prefix" apart. Throws: no such address; a name that no bucket can have; a key with an empty part.
+/// Parses "s3://bucket/prefix". Throws: another form; an invalid bucket name; a prefix with an empty part.
 inline S3Address parse_s3_address(std::string_view text) {
   constexpr std::string_view scheme = "s3://";
   if (!text.starts_with(scheme)) throw Error::no_such_store(text);
@@ -3181,13 +3216,13 @@ inline S3Address parse_s3_address(std::string_view text) {
   return out;
 }
 
-/// How a bucket is reached.
+/// The server of a bucket.
 struct S3Endpoint {
-  Url url = {};             ///< of the service; no host: AWS, at the region
-  std::string region = {};  ///< that signatures name
-  bool path_style = false;  ///< the bucket is the first part of the path; else of the host's name
+  Url url = {};             ///< of the service; without a host: AWS in the region
+  std::string region = {};  ///< in signatures
+  bool path_style = false;  ///< the bucket is the first part of the path, else of the host name
 
-  /// The URL of `key` in `bucket`; of the bucket itself if it is empty.
+  /// Returns the URL of `key` in `bucket`; an empty key: of the bucket itself.
   [[nodiscard]] Url of(std::string_view bucket, std::string_view key) const {
     Url out = url;
     if (out.host.empty()) {
@@ -3196,7 +3231,7 @@ struct S3Endpoint {
     }
     std::string path = out.path == "/" ? std::string() : out.path;
     while (path.ends_with('/')) path.pop_back();
-    if (path_style || bucket.find('.') != std::string_view::npos)  // no certificate is good for a dot
+    if (path_style || bucket.find('.') != std::string_view::npos)  // a wildcard certificate does not match a dot
       path += "/" + percent_encoded(bucket);
     else
       out.host.insert(0, std::string(bucket) + ".");
@@ -3205,97 +3240,114 @@ struct S3Endpoint {
   }
 };
 
-}  // namespace detail
-TENSORTAP_END_NAMESPACE
+namespace s3 {
 
-// from tensortap/net/http/internal/date.hpp
-
-// The date of a reply: "Fri, 24 May 2013 00:00:00 GMT".
-//
-//   const auto when = tensortap::parse_http_date("Fri, 24 May 2013 00:00:00 GMT");
-
-TENSORTAP_BEGIN_NAMESPACE
-namespace detail {
-
-/// The time in `text`, as every server writes it today (RFC 9110, IMF-fixdate); nothing if it is not that.
-inline std::optional<std::chrono::sys_seconds> parse_http_date(std::string_view text) noexcept {
-  constexpr std::string_view form = "Www, dd Mmm yyyy hh:mm:ss GMT";
-  if (text.size() != form.size() || !text.ends_with(" GMT")) return std::nullopt;
-  const auto number = [&](std::size_t at, std::size_t digits) {
-    int value = 0;
-    for (const char c : text.substr(at, digits)) {
-      if (c < '0' || c > '9') return -1;
-      value = value * 10 + (c - '0');
-    }
-    return value;
-  };
-  constexpr std::string_view months = "JanFebMarAprMayJunJulAugSepOctNovDec";
-  const std::size_t month = months.find(text.substr(8, 3));
-  const int day = number(5, 2), year = number(12, 4), hour = number(17, 2), minute = number(20, 2),
-            second = number(23, 2);
-  if (month == std::string_view::npos || month % 3 != 0 || day < 1 || year < 1 || hour < 0 || hour > 23 || minute < 0 ||
-      minute > 59 || second < 0 || second > 60)
-    return std::nullopt;
-  const std::chrono::year_month_day date(std::chrono::year(year),
-                                         std::chrono::month(static_cast<unsigned>(month / 3 + 1)),
-                                         std::chrono::day(static_cast<unsigned>(day)));
-  if (!date.ok()) return std::nullopt;
-  return std::chrono::sys_days(date) + std::chrono::hours(hour) + std::chrono::minutes(minute) +
-         std::chrono::seconds(second);
+/// Waits for `time`, or until `stop` is requested.
+inline void wait_or_stop(std::chrono::nanoseconds time, const std::stop_token& stop) {
+  std::mutex mutex;
+  std::condition_variable_any wake;
+  std::unique_lock lock(mutex);
+  wake.wait_for(lock, stop, time, [] { return false; });
 }
 
+/// Returns a random number from 0 to 1.
+inline double random_fraction() {
+  thread_local std::minstd_rand engine{std::random_device{}()};
+  return std::uniform_real_distribution<>()(engine);
+}
+
+/// Returns `options` with every empty field filled, and the server. Throws: an invalid option.
+inline std::pair<S3Options, S3Endpoint> complete(S3Options options) {
+  constexpr std::uint64_t smallest_part = std::uint64_t{5} << 20;  // S3 refuses smaller ones
+  constexpr std::uint64_t largest_part = std::uint64_t{5} << 30;
+  if (options.part_size < smallest_part || options.part_size > largest_part)
+    throw Error::bad_s3_option("part_size", "it is not between 5 MiB and 5 GiB");
+  if (options.connections < 1 || options.part_connections < 1)
+    throw Error::bad_s3_option("connections", "there must be at least one; use 1 or more");
+  if (options.retry.attempts < 1) throw Error::bad_s3_option("retry.attempts", "use 1 or more; 1 means no retry");
+  if (options.lease < std::chrono::seconds(3)) throw Error::bad_s3_option("lease", "use 3 seconds or more");
+
+  if (!options.sleep) options.sleep = wait_or_stop;
+  if (!options.jitter) options.jitter = random_fraction;
+  if (!options.transport)
+    options.transport = [client = std::make_shared<HttpClient>(options.http)](const HttpRequest& request) {
+      return client->exchange(request);
+    };
+  const CredentialsOptions search{.transport = options.transport,
+                                  .environment = options.environment,
+                                  .clock = options.clock,
+                                  .profile = options.profile};
+  const auto either = [&](std::string& value, std::initializer_list<const char*> names) {
+    for (const char* name : names)
+      if (value.empty()) value = options.environment(name).value_or(std::string());
+  };
+  either(options.region, {"AWS_REGION", "AWS_DEFAULT_REGION"});
+  if (options.region.empty()) options.region = profile_region(search).value_or("us-east-1");
+  if (options.environment("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS").value_or("") != "true") {
+    either(options.endpoint_url, {"AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"});
+    if (options.endpoint_url.empty()) options.endpoint_url = profile_endpoint_url(search, "s3").value_or(std::string());
+  }
+  if (!options.credentials) options.credentials = default_credentials(search);
+
+  S3Endpoint endpoint{.region = options.region};
+  endpoint.path_style = options.path_style.value_or(!options.endpoint_url.empty());
+  if (!options.endpoint_url.empty()) {
+    endpoint.url = parse_url(options.endpoint_url);
+    if (!endpoint.url.query.empty()) throw Error::bad_url(options.endpoint_url, "it has a query");
+  }
+  return {std::move(options), std::move(endpoint)};
+}
+
+}  // namespace s3
 }  // namespace detail
 TENSORTAP_END_NAMESPACE
 
 // from tensortap/net/s3/internal/xml.hpp
 
-// The XML of S3: what the replies say, and the few documents that are sent. No entity but XML's own five is ever
-// expanded.
-//
-// Not for users: S3Store is the way in.
+// The XML of S3: parses the replies and writes the documents of requests. It expands only the five
+// predefined entities.
 
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
-
 namespace s3 {
 
-/// What an <Error> says.
+/// The contents of an <Error>.
 struct ErrorReply {
   std::string code;
   std::string message;
-  std::string region;      // where the bucket is, if that was wrong
-  std::string request_id;  // for the server's people
+  std::string region;      // of the bucket, if the request named another one
+  std::string request_id;  // for the operators of the server
 };
 
-/// One page of a listing. Keys are as in the bucket.
+/// A page of a listing. Keys are those in the bucket.
 struct ListPage {
   struct Object {
     std::string key;
     std::uint64_t size = 0;
     std::string etag;
-    std::string last_modified;  // as in ISO 8601
+    std::string last_modified;  // in ISO 8601
   };
   std::vector<Object> objects;
-  std::vector<std::string> folders;  // if they were asked for: what keys begin with, up to and with a '/'
-  std::string next;                  // where the next page begins; empty: this was the last
+  std::vector<std::string> folders;  // if requested: common prefixes of keys, each with its final '/'
+  std::string next;                  // the token of the next page; empty: this is the last
 };
 
-/// A multipart upload under way.
+/// A multipart upload in progress.
 struct Upload {
   std::string key;
   std::string id;
 };
+/// A page of the list of uploads.
 struct UploadsPage {
   std::vector<Upload> uploads;
-  Upload next;  // after which the next page begins; no key: this was the last
+  Upload next;  // the marker of the next page; without a key: this is the last
 };
 
-/// The document in `text`, whose root is to be `root`. Throws: it is none, it has another root, or elements within
-/// elements beyond any that S3 sends.
+/// Parses `text`. Throws: it is not XML, its root is not `root`, or it is nested more deeply than any reply of S3.
 inline pugi::xml_document parse_xml(std::string_view text, std::string_view root) {
   constexpr int depth_limit = 16;
   int depth = 0;
-  for (std::size_t i = 0; i + 1 < text.size(); ++i) {  // a recursion within the parser would follow this depth
+  for (std::size_t i = 0; i + 1 < text.size(); ++i) {  // the parser recurses to this depth
     if (text[i] == '<' && text[i + 1] == '/') --depth;
     if (text[i] == '<' && text[i + 1] != '/' && text[i + 1] != '?' && text[i + 1] != '!') ++depth;
     if (text[i] == '/' && text[i + 1] == '>') --depth;
@@ -3307,28 +3359,29 @@ inline pugi::xml_document parse_xml(std::string_view text, std::string_view root
     throw Error::bad_reply("it is not XML (" + std::string(result.description()) + ", at byte " +
                            std::to_string(result.offset) + ")");
   if (document.document_element().name() != root)
-    throw Error::bad_reply("it is no " + std::string(root) + " (" + in_quotes(document.document_element().name()) +
-                           ")");
+    throw Error::bad_reply("its root is not " + std::string(root) + " (" +
+                           in_quotes(document.document_element().name()) + ")");
   return document;
 }
 
-/// The error in `text`; nothing known if there is none in it.
+/// Parses the error in `text`. Returns empty fields if there is none.
 inline ErrorReply parse_error(std::string_view text) {
   try {
     const pugi::xml_document document = parse_xml(text, "Error");
     const pugi::xml_node error = document.document_element();
     return {error.child_value("Code"), error.child_value("Message"), error.child_value("Region"),
             error.child_value("RequestId")};
-  } catch (const Error&) {  // a proxy's page, or nothing at all
+  } catch (const Error&) {  // a page of a proxy, or an empty body
     return {};
   }
 }
 
-/// Whether a reply of success holds an error, as those of long operations do.
+/// Returns whether a successful reply contains an error, as replies of long operations may.
 inline bool holds_error(std::string_view text) {
   return text.substr(0, 4096).find("<Error>") != std::string_view::npos;
 }
 
+/// Parses a page of a listing. Throws: malformed.
 inline ListPage parse_list(std::string_view text) {
   const pugi::xml_document document = parse_xml(text, "ListBucketResult");
   const pugi::xml_node list = document.document_element();
@@ -3339,7 +3392,7 @@ inline ListPage parse_list(std::string_view text) {
     out.key = encoded ? percent_decoded(object.child_value("Key"), true) : object.child_value("Key");
     const std::string_view size = object.child_value("Size");
     if (std::from_chars(size.data(), size.data() + size.size(), out.size).ec != std::errc())
-      throw Error::bad_reply("the size of " + in_quotes(out.key) + " is no number (" + in_quotes(size) + ")");
+      throw Error::bad_reply("the size of " + in_quotes(out.key) + " is not a number (" + in_quotes(size) + ")");
     out.etag = object.child_value("ETag");
     out.last_modified = object.child_value("LastModified");
     page.objects.push_back(std::move(out));
@@ -3350,15 +3403,16 @@ inline ListPage parse_list(std::string_view text) {
   }
   if (std::string_view(list.child_value("IsTruncated")) == "true") {
     page.next = list.child_value("NextContinuationToken");
-    if (page.next.empty()) throw Error::bad_reply("the listing goes on, but it does not say where");
+    if (page.next.empty()) throw Error::bad_reply("the listing is truncated, but has no continuation token");
   }
   return page;
 }
 
+/// Parses a page of the list of uploads. Throws: malformed.
 inline UploadsPage parse_uploads(std::string_view text) {
   const pugi::xml_document document = parse_xml(text, "ListMultipartUploadsResult");
   const pugi::xml_node list = document.document_element();
-  const auto key = [](const char* value) { return percent_decoded(value, true); };  // Ceph does not say that it is
+  const auto key = [](const char* value) { return percent_decoded(value, true); };  // Ceph encodes it without saying so
   UploadsPage page;
   for (const pugi::xml_node upload : list.children("Upload"))
     page.uploads.push_back({key(upload.child_value("Key")), upload.child_value("UploadId")});
@@ -3367,8 +3421,8 @@ inline UploadsPage parse_uploads(std::string_view text) {
   return page;
 }
 
-/// Why the first object that must not be removed was not; nothing known if there is none. Those that were not there do
-/// not count. Throws: one was not removed that may be when it is asked for again.
+/// Returns the first error that is final; empty fields if there is none. Objects that did not exist do not count.
+/// Throws: an object was not removed for a transient reason.
 inline ErrorReply parse_delete(std::string_view text) {
   const pugi::xml_document document = parse_xml(text, "DeleteResult");
   ErrorReply refused;
@@ -3382,7 +3436,7 @@ inline ErrorReply parse_delete(std::string_view text) {
   return refused;
 }
 
-/// The text of child `name` of root `root`, which has to have some.
+/// Returns the text of child `name` of root `root`. Throws: there is none.
 inline std::string parse_one(std::string_view text, std::string_view root, const char* name) {
   const pugi::xml_document document = parse_xml(text, root);
   std::string value = document.document_element().child_value(name);
@@ -3390,13 +3444,14 @@ inline std::string parse_one(std::string_view text, std::string_view root, const
   return value;
 }
 
+/// Returns the document as text.
 inline std::string text_of(const pugi::xml_document& document) {
   std::ostringstream out;
   document.save(out, "", pugi::format_raw);
   return out.str();
 }
 
-/// What makes one object of parts, by their ETags in order.
+/// Returns the document that completes an upload, by the ETags of its parts in order.
 inline std::string complete_document(std::span<const std::string> etags) {
   pugi::xml_document document;
   pugi::xml_node root = document.append_child("CompleteMultipartUpload");
@@ -3408,7 +3463,7 @@ inline std::string complete_document(std::span<const std::string> etags) {
   return text_of(document);
 }
 
-/// What removes objects `keys`, and tells of those alone that it cannot.
+/// Returns the document that removes objects `keys`. The reply lists only those that were not removed.
 inline std::string delete_document(std::span<const std::string> keys) {
   pugi::xml_document document;
   pugi::xml_node root = document.append_child("Delete");
@@ -3418,91 +3473,126 @@ inline std::string delete_document(std::span<const std::string> keys) {
 }
 
 }  // namespace s3
-
 }  // namespace detail
 TENSORTAP_END_NAMESPACE
 
 // from tensortap/net/s3/internal/client.hpp
 
-// Requests to one bucket: signed, repeated where that helps, sent to the region the bucket is in, by the server's
-// clock, with credentials that have not expired. What comes back is an answer, or an Error that says all that is known.
+// Requests to one bucket: signed, repeated where that helps, sent to the region of the bucket, dated by the server's
+// clock, with credentials that have not expired. A call returns the reply, or throws an Error with all that is known.
 //
-// Not for users: S3Store is the way in.
+// Retries wait by exponential back-off with full jitter.
 
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
-
 namespace s3 {
 
-/// One request, as often as it takes.
+/// The retries that all requests of a store share, see S3Options::retry_budget. Threads: any.
+class RetryBudget {
+ public:
+  explicit RetryBudget(int tokens) : limit_(tokens), left_(tokens) {}
+
+  /// Takes `tokens`. Returns false if not enough are left.
+  bool take(int tokens) {
+    const std::lock_guard lock(mutex_);
+    if (tokens > left_) return false;
+    left_ -= tokens;
+    return true;
+  }
+  /// Returns `tokens`, up to the limit.
+  void give_back(int tokens) {
+    const std::lock_guard lock(mutex_);
+    left_ = std::min(left_ + tokens, limit_);
+  }
+
+ private:
+  std::mutex mutex_;
+  const int limit_;
+  int left_;
+};
+
+/// Returns the delay in Retry-After (seconds) or x-amz-retry-after (milliseconds); nullopt if there is none.
+inline std::optional<std::chrono::nanoseconds> retry_after(const HttpReply& reply) {
+  constexpr std::uint64_t longest = 1'000'000'000;
+  const auto milliseconds = whole_number(reply.header("x-amz-retry-after"));
+  if (milliseconds && *milliseconds <= longest) return std::chrono::milliseconds(*milliseconds);
+  const auto seconds = whole_number(reply.header("retry-after"));
+  if (seconds && *seconds <= longest) return std::chrono::seconds(*seconds);
+  return std::nullopt;
+}
+
+/// A request, which may take several attempts.
 struct Request {
   using Clock = HttpRequest::Clock;
 
   std::string method = "GET";
-  std::string key = {};  // as in the bucket; empty: the bucket itself
+  std::string key = {};  // in the bucket; empty: the bucket itself
   std::vector<std::pair<std::string, std::string>> query = {};
   HttpHeaders headers = {};
   std::span<const Bytes> body = {};
-  std::vector<int> answers = {};  // status codes that are answers although they are no success
-  bool may_hold_error = false;    // a reply of 200 may be an error yet
+  std::vector<int> expected = {};  // statuses other than success that are returned, not thrown
+  bool may_hold_error = false;     // a reply with status 200 may contain an error
   Clock::time_point deadline = Clock::time_point::max();
-  std::function<void(HttpRequest&)> prepare = {};   // each attempt
-  std::function<void(const HttpReply&)> read = {};  // a reply of success; an attempt whose reply it refuses has failed
+  std::function<void(HttpRequest&)> prepare = {};   // called before each attempt
+  std::function<void(const HttpReply&)> read = {};  // reads a successful reply; the attempt fails if it throws
   std::function<bool(const HttpReply&, Bytes)> sink = {};
 };
 
-struct Answer {
+/// The reply to a request.
+struct S3Reply {
   HttpReply reply;
-  bool repeated = false;  // an attempt before may have been carried out, its reply was lost
+  bool repeated = false;  // an earlier attempt whose reply was lost may have been carried out
 };
 
-/// Threads: any.
+/// Sends requests. Threads: any.
 class Client {
  public:
   using Clock = HttpRequest::Clock;
 
-  /// `options` are complete: nothing in them is empty.
+  /// `options` come from complete().
   Client(std::string bucket, S3Endpoint endpoint, const S3Options& options)
       : bucket_(std::move(bucket)),
         options_(options),
-        budget_(options.retry.budget),
+        budget_(options.retry_budget),
         credentials_(options.credentials, options.clock),
         signs_payload_(options.sign_payload || endpoint.url.scheme != "https"),
         endpoint_(std::move(endpoint)) {}
 
-  /// Sends `request` until there is an answer. Throws: it was refused; it could not be had within its attempts, its
-  /// deadline or the budget; the stop token asked.
-  Answer call(const Request& request) {
+  /// Sends `request` until it succeeds or has an expected status. Throws: it was refused; it failed within its
+  /// attempts, its deadline or the budget; a stop was requested.
+  S3Reply call(const Request& request) {
     Attempts attempts(request, options_, bucket_);
     const std::string payload_hash = hash(request);
     for (;;) {
       const Credentials credentials = credentials_.get(request.deadline, options_.stop);
       const S3Endpoint at = endpoint();
       HttpReply reply = send(request, payload_hash, credentials, at);
-      if (is_answer(request, reply)) {
+      if (is_final(request, reply)) {
         budget_.give_back(attempts.spent() == 0 ? 1 : attempts.spent());
         return {std::move(reply), attempts.uncertain()};
       }
       ErrorReply error = parse_error(reply.body);
       attempts.add(std::move(reply), std::move(error));
-      if (learn(attempts, credentials, at.region)) continue;
-      attempts.require_retry(budget_);
+      if (learn(attempts, credentials, at.region))
+        attempts.count_without_delay();
+      else
+        attempts.require_retry(budget_);
     }
   }
 
-  /// By when a request has to be done, with `bytes` to be moved.
+  /// Returns the deadline of a request that transfers `bytes`.
   [[nodiscard]] Clock::time_point deadline(std::uint64_t bytes = 0) const {
     return Clock::now() + options_.deadline * (1 + bytes / options_.part_size);
   }
 
-  /// Of the parts of an object. Over one connection they are larger: each then costs a wait.
+  /// Returns the size of the parts of an object. Over one connection they are larger, because each costs a round trip.
   [[nodiscard]] std::uint64_t part_size() const noexcept {
-    constexpr std::uint64_t largest = std::uint64_t{1} << 30;  // S3 takes no more than 5 GiB at once
+    constexpr std::uint64_t largest = std::uint64_t{1} << 30;  // S3 accepts at most 5 GiB
     if (options_.part_connections > 1) return options_.part_size;
     return std::max(options_.part_size, std::min(8 * options_.part_size, largest));
   }
 
-  /// Whether the server wants the ETags of conditions without their quotes.
+  /// Returns whether the server requires ETags without quotes in conditions.
   [[nodiscard]] bool bare_etags() const noexcept { return bare_etags_; }
   void use_bare_etags() noexcept { bare_etags_ = true; }
 
@@ -3511,12 +3601,13 @@ class Client {
   [[nodiscard]] std::uint64_t requests() const noexcept { return requests_; }
 
  private:
-  /// What became of the attempts at one request.
+  /// The attempts at one request.
   class Attempts {
    public:
     Attempts(const Request& request, const S3Options& options, const std::string& bucket)
-        : request_(request), options_(options), bucket_(bucket) {}
+        : request_(request), options_(options), bucket_(bucket), retries_(options.retry) {}
 
+    /// Adds a failed attempt.
     void add(HttpReply reply, ErrorReply error) {
       ++count_;
       reply_ = std::move(reply);
@@ -3530,22 +3621,25 @@ class Client {
     [[nodiscard]] const ErrorReply& error() const noexcept { return error_; }
     [[nodiscard]] bool uncertain() const noexcept { return uncertain_; }
     [[nodiscard]] int spent() const noexcept { return spent_; }
-    /// True the first few times something is learned: a server that never agrees is not asked for ever.
+    /// Returns true for the first three corrections, so that a server that never agrees is not asked forever.
     [[nodiscard]] bool may_learn() noexcept { return ++learned_ <= 3; }
 
-    /// Waits until the next attempt. Throws what there is to say if there is to be none.
+    /// Counts the next attempt, which follows a correction and so needs no delay.
+    void count_without_delay() { (void)retries_.next(0); }
+
+    /// Waits until the next attempt. Throws the failure if no attempt may follow.
     void require_retry(RetryBudget& budget) {
-      if (options_.stop.stop_requested() || reply_.failure == HttpFailure::stopped) fail("it was told to stop");
+      if (options_.stop.stop_requested() || reply_.failure == HttpFailure::stopped) fail("a stop was requested");
       if (!is_transient()) fail({});
-      if (count_ >= options_.retry.attempts) fail("no attempt is left");
+      const auto delay = retries_.next(options_.jitter());
+      if (!delay) fail("no attempt is left");
       const int cost = reply_.failure == HttpFailure::timed_out ? 10 : 5;
-      if (!budget.take(cost)) fail("the store's budget of retries is used up");
+      if (!budget.take(cost)) fail("the retry budget of the store is used up");
       spent_ += cost;
-      const auto delay = std::max(retry_delay(options_.retry, count_, options_.jitter()),
-                                  retry_after(reply_).value_or(Clock::duration{}));
-      if (request_.deadline - Clock::now() <= delay) fail("its deadline has come");
-      options_.sleep(delay, options_.stop);
-      if (options_.stop.stop_requested()) fail("it was told to stop");
+      const auto wait = std::max(*delay, retry_after(reply_).value_or(Clock::duration{}));
+      if (request_.deadline - Clock::now() <= wait) fail("its deadline would pass");
+      options_.sleep(wait, options_.stop);
+      if (options_.stop.stop_requested()) fail("a stop was requested");
     }
 
    private:
@@ -3561,10 +3655,10 @@ class Client {
       if (reply_.status == 500 || reply_.status == 502 || reply_.status == 503 || reply_.status == 504 ||
           reply_.status == 429 || reply_.status == 408)
         return true;
-      for (const char* passing :
+      for (const char* transient :
            {"SlowDown", "RequestTimeout", "InternalError", "ServiceUnavailable", "OperationAborted",
             "ConditionalRequestConflict", "BadDigest", "XAmzContentSHA256Mismatch", "IncompleteBody"})
-        if (code == passing) return true;
+        if (code == transient) return true;
       return code.starts_with("Throttl");
     }
 
@@ -3581,15 +3675,16 @@ class Client {
     const std::string& bucket_;
     HttpReply reply_;
     ErrorReply error_;
+    Retries retries_;
     int count_ = 0;
     int spent_ = 0;
     int learned_ = 0;
     bool uncertain_ = false;
   };
 
-  [[nodiscard]] static bool is_answer(const Request& request, HttpReply& reply) {
+  [[nodiscard]] static bool is_final(const Request& request, HttpReply& reply) {
     if (reply.failure != HttpFailure::none) return false;
-    if (std::find(request.answers.begin(), request.answers.end(), reply.status) != request.answers.end())
+    if (std::find(request.expected.begin(), request.expected.end(), reply.status) != request.expected.end())
       return parse_error(reply.body).code != "NoSuchBucket";
     if (reply.status / 100 != 2 || (request.may_hold_error && holds_error(reply.body))) return false;
     try {
@@ -3631,8 +3726,8 @@ class Client {
     return signs_payload_ ? sha256_hex(request.body) : std::string(unsigned_payload);
   }
 
-  /// Takes from a refusal what makes the next attempt better: the region, the time, the need of new credentials. False
-  /// if there is nothing. What others have learned since the request was sent to `used_region` counts too.
+  /// Corrects the region, the clock or the credentials by a refusal. Returns false if it has no such information. A
+  /// region that another request has corrected since this one was sent to `used_region` counts, too.
   bool learn(Attempts& attempts, const Credentials& used, const std::string& used_region) {
     const HttpReply& reply = attempts.reply();
     const std::string& code = attempts.error().code;
@@ -3664,7 +3759,7 @@ class Client {
   RetryBudget budget_;
   CachedCredentials credentials_;
   const bool signs_payload_;
-  std::atomic<std::int64_t> skew_ = 0;  // of the server's clock against ours, in seconds
+  std::atomic<std::int64_t> skew_ = 0;  // the server's clock minus ours, in seconds
   std::atomic<std::uint64_t> requests_ = 0;
   std::atomic<bool> bare_etags_ = false;
   std::mutex mutex_;  // guards what follows
@@ -3672,320 +3767,68 @@ class Client {
 };
 
 }  // namespace s3
-
 }  // namespace detail
 TENSORTAP_END_NAMESPACE
 
-// from tensortap/net/s3/internal/configuration.hpp
+// from tensortap/net/s3/internal/objects.hpp
 
-// What an S3Options leaves out, found as the AWS clients find it.
-//
-// Not for users: S3Store is the way in.
+// Objects of a bucket: their header fields, removal, copies, and multipart uploads.
 
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
-
 namespace s3 {
 
-/// Options in which nothing is empty, and where the server is. Throws: an option that cannot be.
-inline std::pair<S3Options, S3Endpoint> complete(S3Options options) {
-  constexpr std::uint64_t smallest_part = std::uint64_t{5} << 20;  // S3 refuses smaller ones
-  constexpr std::uint64_t largest_part = std::uint64_t{5} << 30;
-  if (options.part_size < smallest_part || options.part_size > largest_part)
-    throw Error::bad_s3_option("part_size", "it is not between 5 MiB and 5 GiB");
-  if (options.connections < 1 || options.part_connections < 1)
-    throw Error::bad_s3_option("connections", "nothing goes over none; use 1 or more");
-  if (options.retry.attempts < 1) throw Error::bad_s3_option("retry.attempts", "use 1 or more; 1 repeats nothing");
-  if (options.lease < std::chrono::seconds(3)) throw Error::bad_s3_option("lease", "use 3 seconds or more");
-
-  if (!options.transport)
-    options.transport = [client = std::make_shared<HttpClient>(options.http)](const HttpRequest& request) {
-      return client->exchange(request);
-    };
-  const CredentialsOptions search{.transport = options.transport,
-                                  .environment = options.environment,
-                                  .clock = options.clock,
-                                  .profile = options.profile};
-  const auto either = [&](std::string& value, std::initializer_list<const char*> names) {
-    for (const char* name : names)
-      if (value.empty()) value = options.environment(name).value_or(std::string());
-  };
-  either(options.region, {"AWS_REGION", "AWS_DEFAULT_REGION"});
-  if (options.region.empty()) options.region = profile_region(search).value_or("us-east-1");
-  if (options.environment("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS").value_or("") != "true") {
-    either(options.endpoint_url, {"AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"});
-    if (options.endpoint_url.empty()) options.endpoint_url = profile_endpoint_url(search, "s3").value_or(std::string());
-  }
-  if (!options.credentials) options.credentials = default_credentials(search);
-
-  S3Endpoint endpoint{.region = options.region};
-  endpoint.path_style = options.path_style.value_or(!options.endpoint_url.empty());
-  if (!options.endpoint_url.empty()) {
-    endpoint.url = parse_url(options.endpoint_url);
-    if (!endpoint.url.query.empty()) throw Error::bad_url(options.endpoint_url, "it has a query");
-  }
-  return {std::move(options), std::move(endpoint)};
-}
-
-}  // namespace s3
-
-}  // namespace detail
-TENSORTAP_END_NAMESPACE
-
-// from tensortap/net/s3/internal/object_head.hpp
-
-// What the header fields of an object say: its size, its checksum, who has put it.
-//
-// Not for users: S3Store is the way in.
-
-TENSORTAP_BEGIN_NAMESPACE
-namespace detail {
-
-namespace s3 {
-
-// Kept with each object we put:
+// Metadata of each object that the library puts:
 inline constexpr std::string_view crc32c_field = "x-amz-meta-tensortap-crc32c";  // of all its bytes, 8 digits
-inline constexpr std::string_view put_field = "x-amz-meta-tensortap-put";        // a number nobody else draws
+inline constexpr std::string_view put_field = "x-amz-meta-tensortap-put";        // a random number, unique to one put
 inline constexpr std::string_view lease_field = "x-amz-meta-tensortap-lease";    // of a claim, in seconds
 
-/// The size of the object of a reply that holds all of it, or none. Throws: it does not say.
+/// Returns the size of the object by a reply with all or none of its bytes. Throws: the reply has no size.
 inline std::uint64_t content_length(const HttpReply& reply) {
   const auto length = whole_number(reply.header("content-length"));
-  if (!length) throw Error::bad_reply("s3: a reply does not say how long the object is");
+  if (!length) throw Error::bad_reply("s3: a reply has no size of the object");
   return *length;
 }
 
-/// The header fields of object `key`; nothing if it is not there.
+/// Returns the header fields of object `key`; nullopt if it does not exist.
 inline std::optional<HttpReply> head(Client& client, const std::string& key) {
-  Answer answer = client.call({.method = "HEAD", .key = key, .answers = {404}, .deadline = client.deadline()});
-  if (answer.reply.status == 404) return std::nullopt;
-  return std::move(answer.reply);
+  S3Reply result = client.call({.method = "HEAD", .key = key, .expected = {404}, .deadline = client.deadline()});
+  if (result.reply.status == 404) return std::nullopt;
+  return std::move(result.reply);
 }
 
-}  // namespace s3
-
-}  // namespace detail
-TENSORTAP_END_NAMESPACE
-
-// from tensortap/net/s3/internal/download.hpp
-
-// An object received: in parts at once where it is large, each going on where it was cut, all of the same version, and
-// compared with the checksum it was stored with.
-//
-// Not for users: S3Store is the way in.
-
-TENSORTAP_BEGIN_NAMESPACE
-namespace detail {
-
-namespace s3 {
-
-/// What "bytes 0-99/1000" says.
-struct ContentRange {
-  std::uint64_t first = 0;
-  std::uint64_t total = 0;
-};
-
-inline std::optional<ContentRange> parse_content_range(std::string_view text) {
-  if (!text.starts_with("bytes ")) return std::nullopt;
-  text.remove_prefix(6);
-  const std::size_t dash = text.find('-');
-  const std::size_t slash = text.find('/');
-  if (dash == std::string_view::npos || slash == std::string_view::npos || dash > slash) return std::nullopt;
-  const auto first = whole_number(text.substr(0, dash));
-  const auto total = whole_number(text.substr(slash + 1));
-  if (!first || !total) return std::nullopt;
-  return ContentRange{*first, *total};
+/// Removes `key` if it exists.
+inline void remove(Client& client, const std::string& key) {
+  (void)client.call({.method = "DELETE", .key = key, .expected = {404}, .deadline = client.deadline()});
 }
 
-/// Where the bytes of a download go. Threads: `write` is called from several at once.
-struct DownloadTarget {
-  std::function<void(std::uint64_t size)> begin;             // so many will come; again if it begins anew
-  std::function<void(std::uint64_t at, Bytes piece)> write;  // `at` counts from the range's begin
-};
-
-/// One download of one version of an object.
-class Download {
- public:
-  enum class Outcome { done, missing, replaced, corrupt };
-
-  /// Any version, unless `etag` names one.
-  Download(Client& client, const std::string& key, Range range, const DownloadTarget& target, std::string etag)
-      : client_(client), key_(key), range_(range), target_(target), etag_(std::move(etag)) {}
-
-  Outcome run() {
-    const std::size_t connections = client_.options().part_connections;
-    const std::uint64_t part = client_.part_size();
-    Stretch first{0, std::min(range_.length, connections == 1 ? part : 2 * part)};
-    if (const Outcome outcome = receive(first, true); outcome != Outcome::done) return outcome;
-    std::vector<Stretch> rest;
-    for (std::uint64_t at = first.length; at < size_; at += part) rest.push_back({at, std::min(part, size_ - at)});
-    std::atomic<bool> replaced = false;
-    // An MD5 is made of the bytes in their order.
-    parallel_for(rest.size(), md5_ ? 1 : connections, [&](std::size_t i) {
-      if (!replaced && receive(rest[i], false) != Outcome::done) replaced = true;
-    });
-    if (replaced) return Outcome::replaced;
-    std::uint32_t crc = first.crc;
-    for (const Stretch& stretch : rest) crc = crc32c_of_both(crc, stretch.crc, stretch.length);
-    if (stored_crc_ && crc != *stored_crc_) return Outcome::corrupt;
-    return md5_ && "\"" + hex_of(md5_->finish()) + "\"" != etag_ ? Outcome::corrupt : Outcome::done;
+/// Removes those of `keys` that exist, with one request for 1000. Throws: an object was not removed.
+inline void remove_all(Client& client, std::span<const std::string> keys) {
+  constexpr std::size_t most = 1000;  // the limit of S3
+  std::vector<std::string> plain;
+  for (const std::string& key : keys) {
+    const bool has_controls = std::any_of(key.begin(), key.end(), [](unsigned char c) { return c < ' '; });
+    if (has_controls)  // XML cannot express them
+      remove(client, key);
+    else
+      plain.push_back(key);
   }
-
-  /// How many bytes there were.
-  [[nodiscard]] std::uint64_t size() const noexcept { return size_; }
-
- private:
-  struct Stretch {
-    std::uint64_t at = 0;
-    std::uint64_t length = 0;  // of the first one: as many as there are, once that is known
-    std::uint32_t crc = 0;
-  };
-
-  /// Receives one stretch; the `first` one tells how much there is.
-  Outcome receive(Stretch& stretch, bool first) {
-    std::uint64_t received = 0;
-    Request request{.key = key_, .answers = {404, 412, 416}, .deadline = client_.deadline(first ? 0 : stretch.length)};
-    // Ceph reads an object of which no part is asked for with one access less. A large one is cut off instead.
-    constexpr std::uint64_t worth_a_connection = std::uint64_t{1} << 20;
-    const bool may_ask_for_all = first && range_.start == 0 && stretch.length >= worth_a_connection;
-    bool asks_for_all = false;
-    const auto is_fine = [&](int status) { return status == 206 || (status == 200 && asks_for_all); };
-    request.prepare = [&](HttpRequest& http) {
-      if (!etag_.empty()) http.headers["if-match"] = etag_;
-      http.sink_limit = stretch.length - received;
-      asks_for_all = may_ask_for_all && received == 0;
-      if (asks_for_all) return;
-      const std::uint64_t begin = range_.start + stretch.at;
-      http.headers["range"] =
-          "bytes=" + std::to_string(begin + received) + "-" + std::to_string(begin + stretch.length - 1);
-    };
-    request.sink = [&](const HttpReply& head, Bytes piece) {
-      if (!is_fine(head.status)) return false;
-      if (first && !has_begun_ && !begin_with(head, stretch)) return false;
-      const Bytes wanted = piece.first(std::min<std::uint64_t>(piece.size(), stretch.length - received));
-      if (stored_crc_) stretch.crc = crc32c(wanted, stretch.crc);
-      if (md5_) md5_->add(wanted);
-      target_.write(stretch.at + received, wanted);
-      received += wanted.size();
-      return true;
-    };
-    request.read = [&](const HttpReply& reply) {
-      if (!is_fine(reply.status)) throw Error::bad_reply("the server does not send parts of objects");
-      if (first && !has_begun_ && !begin_with(reply, stretch)) throw Error::bad_reply("it does not say what it is of");
-      if (received != stretch.length) throw Error::bad_reply("it is shorter than it says");
-    };
-    const HttpReply reply = client_.call(request).reply;
-    if (reply.status == 404) return first && !has_begun_ ? Outcome::missing : Outcome::replaced;
-    if (reply.status == 412) return Outcome::replaced;
-    if (reply.status == 416) {  // there is nothing beyond `start`
-      if (!first || received > 0) return Outcome::replaced;
-      stretch.length = 0;
-      target_.begin(0);
-    }
-    return Outcome::done;
+  for (std::size_t at = 0; at < plain.size(); at += most) {
+    const std::string document = delete_document(std::span(plain).subspan(at, std::min(most, plain.size() - at)));
+    const Bytes body = bytes_of(document);
+    ErrorReply refused;
+    (void)client.call({.method = "POST",
+                       .query = {{"delete", ""}},
+                       .headers = {{"content-md5", md5_base64({&body, 1})}, {"content-type", "application/xml"}},
+                       .body = {&body, 1},
+                       .deadline = client.deadline(),
+                       .read = [&](const HttpReply& reply) { refused = parse_delete(reply.body); }});
+    if (!refused.code.empty())
+      throw Error::s3_refused("DELETE s3://" + client.bucket(), 200, refused.code, refused.message, {}, {}, 1);
   }
-
-  /// Learns from the first reply which version this is, and how large. False if it does not say.
-  bool begin_with(const HttpReply& head, Stretch& first) {
-    constexpr std::uint64_t limit = std::uint64_t{1} << 46;  // beyond what S3 keeps, or a machine has
-    auto range = parse_content_range(head.header("content-range"));
-    if (const auto length = whole_number(head.header("content-length")); head.status == 200 && length)
-      range = {0, *length};
-    if (!range || range->first != range_.start || (range->total <= range_.start && range->total > 0) ||
-        range->total > limit || head.header("etag").empty())
-      return false;
-    size_ = std::min(range_.length, range->total - range_.start);
-    first.length = std::min(first.length, size_);
-    etag_ = head.header("etag");
-    has_begun_ = true;
-    if (client_.options().verify_downloads && size_ == range->total) {
-      if (const auto crc = whole_number(head.header(crc32c_field), 16))
-        stored_crc_ = static_cast<std::uint32_t>(*crc);
-      else if (has_md5(head))
-        md5_.emplace();
-    }
-    target_.begin(size_);
-    return true;
-  }
-
-  /// Whether the ETag is the MD5 of the bytes: of neither several parts, nor what a key of the service has encrypted.
-  [[nodiscard]] bool has_md5(const HttpReply& head) const {
-    const std::string_view encryption = head.header("x-amz-server-side-encryption");
-    return etag_.size() == 34 && etag_.find('-') == std::string::npos &&
-           (encryption.empty() || encryption == "AES256") &&
-           head.header("x-amz-server-side-encryption-customer-algorithm").empty();
-  }
-
-  Client& client_;
-  const std::string& key_;
-  Range range_;
-  const DownloadTarget& target_;
-  std::string etag_;  // empty: any, until the first piece comes
-  // Set by that:
-  bool has_begun_ = false;
-  std::uint64_t size_ = 0;
-  std::optional<std::uint32_t> stored_crc_;
-  std::optional<Md5> md5_;
-};
-
-/// Sends the bytes of `key` in `range` to `target`; returns how many, nothing if it is not there, or not of the version
-/// that `etag` names.
-inline std::optional<std::uint64_t> download(Client& client, const std::string& key, Range range,
-                                             const DownloadTarget& target, const std::string& etag = {}) {
-  constexpr int tries = 4;
-  constexpr std::uint64_t furthest = std::uint64_t{1} << 62;
-  range.start = std::min(range.start, furthest);
-  range.length = std::min(range.length, furthest);
-  if (range.length == 0) {
-    if (!head(client, key)) return std::nullopt;
-    target.begin(0);
-    return 0;
-  }
-  Download::Outcome outcome{};
-  for (int i = 0; i < tries; ++i) {
-    Download download(client, key, range, target, etag);
-    outcome = download.run();
-    if (outcome == Download::Outcome::done) return download.size();
-    if (outcome == Download::Outcome::missing || (outcome == Download::Outcome::replaced && !etag.empty()))
-      return std::nullopt;
-  }
-  const std::string name = "GET s3://" + client.bucket() + "/" + key;
-  if (outcome == Download::Outcome::corrupt)
-    throw Error::s3_corrupt(name, "another checksum, " + std::to_string(tries) + " times");
-  throw Error::s3_unreachable(name, "it is replaced faster than it can be read", "", tries);
 }
 
-/// The bytes of `key` in `range`; nothing if it is not there, or not of the version that `etag` names.
-inline std::optional<std::vector<std::byte>> get(Client& client, const std::string& key, Range range,
-                                                 const std::string& etag = {}) {
-  std::vector<std::byte> bytes;
-  const DownloadTarget target{.begin = [&](std::uint64_t size) { bytes.resize(static_cast<std::size_t>(size)); },
-                              .write =
-                                  [&](std::uint64_t at, Bytes piece) {
-                                    std::copy(piece.begin(), piece.end(),
-                                              bytes.begin() + static_cast<std::ptrdiff_t>(at));
-                                  }};
-  if (!download(client, key, range, target, etag)) return std::nullopt;
-  return bytes;
-}
-
-}  // namespace s3
-
-}  // namespace detail
-TENSORTAP_END_NAMESPACE
-
-// from tensortap/net/s3/internal/multipart.hpp
-
-// Objects made of parts: uploads begun, completed or dropped, and large objects copied.
-//
-// Not for users: S3Store is the way in.
-
-TENSORTAP_BEGIN_NAMESPACE
-namespace detail {
-
-namespace s3 {
-
-/// The size of the parts of an object: `wanted`, or what makes 10,000 of them, in whole MiB.
+/// Returns the size of the parts of an object: `wanted`, or whole MiB so that there are at most 10,000.
 constexpr std::uint64_t part_size_for(std::uint64_t size, std::uint64_t wanted) noexcept {
   constexpr std::uint64_t most_parts = 10'000;
   constexpr std::uint64_t mebibyte = std::uint64_t{1} << 20;
@@ -3993,16 +3836,16 @@ constexpr std::uint64_t part_size_for(std::uint64_t size, std::uint64_t wanted) 
   return std::max(wanted, (needed + mebibyte - 1) / mebibyte * mebibyte);
 }
 
-/// Ends an upload in parts; what was sent of it is dropped.
+/// Ends a multipart upload and drops its parts.
 inline void abort(Client& client, const Upload& upload) {
   (void)client.call({.method = "DELETE",
                      .key = upload.key,
                      .query = {{"uploadId", upload.id}},
-                     .answers = {404},
+                     .expected = {404},
                      .deadline = client.deadline()});
 }
 
-/// The uploads in parts under way, of keys that begin with `prefix`.
+/// Returns the multipart uploads in progress, of keys that begin with `prefix`.
 inline std::vector<Upload> list_uploads(Client& client, const std::string& prefix) {
   std::vector<Upload> out;
   Upload next;
@@ -4018,14 +3861,14 @@ inline std::vector<Upload> list_uploads(Client& client, const std::string& prefi
     }
     (void)client.call(request);
     if (!page.next.key.empty() && page.next.key == next.key && page.next.id == next.id)
-      throw Error::bad_reply("s3: " + client.bucket() + ": the list of uploads goes in circles");
+      throw Error::bad_reply("s3: " + client.bucket() + ": the pages of the list of uploads repeat");
     out.insert(out.end(), page.uploads.begin(), page.uploads.end());
     next = std::move(page.next);
   } while (!next.key.empty());
   return out;
 }
 
-/// Begins an object of parts that will have these header fields.
+/// Begins a multipart upload of an object with header fields `headers`.
 inline Upload begin_upload(Client& client, const std::string& key, const HttpHeaders& headers) {
   Upload upload{key, {}};
   (void)client.call({.method = "POST",
@@ -4039,7 +3882,7 @@ inline Upload begin_upload(Client& client, const std::string& key, const HttpHea
   return upload;
 }
 
-/// What a request for part `number`, from 1, begins with.
+/// Returns a request for part `number`, from 1, without its body.
 inline Request part_request(const Upload& upload, std::size_t number, Request::Clock::time_point deadline) {
   return {.method = "PUT",
           .key = upload.key,
@@ -4047,10 +3890,10 @@ inline Request part_request(const Upload& upload, std::size_t number, Request::C
           .deadline = deadline};
 }
 
-/// Makes one object of the parts, by their ETags in order. That it has gone (404), or the object is there (412), is an
-/// answer.
-inline Answer complete(Client& client, const Upload& upload, std::span<const std::string> etags, HttpHeaders headers,
-                       Request::Clock::time_point deadline) {
+/// Completes an upload, by the ETags of its parts in order. Returns also the statuses 404 (there is no such upload) and
+/// 412 (the object exists).
+inline S3Reply complete(Client& client, const Upload& upload, std::span<const std::string> etags, HttpHeaders headers,
+                        Request::Clock::time_point deadline) {
   const std::string document = complete_document(etags);
   const Bytes body = bytes_of(document);
   headers["content-type"] = "application/xml";
@@ -4059,18 +3902,18 @@ inline Answer complete(Client& client, const Upload& upload, std::span<const std
                       .query = {{"uploadId", upload.id}},
                       .headers = std::move(headers),
                       .body = std::span(&body, 1),
-                      .answers = {404, 412},
+                      .expected = {404, 412},
                       .may_hold_error = true,
                       .deadline = deadline});
 }
 
-/// What there is to say when it has gone.
+/// Returns the error for an upload that no longer exists.
 inline Error upload_gone(const Client& client, const Upload& upload) {
   return Error::s3_refused("POST s3://" + client.bucket() + "/" + upload.key, 404, "NoSuchUpload",
-                           "the upload was ended by somebody else", "", "", 1);
+                           "the upload was ended by another process", "", "", 1);
 }
 
-/// Calls `use`; if it throws, what was sent of `upload` is dropped.
+/// Calls `use`. If it throws, drops the parts of `upload`.
 template <class Use>
 auto or_abort(Client& client, const Upload& upload, const Use& use) {
   try {
@@ -4078,13 +3921,13 @@ auto or_abort(Client& client, const Upload& upload, const Use& use) {
   } catch (...) {
     try {
       abort(client, upload);
-    } catch (const Error&) {  // the next remove_unfinished() finds it
+    } catch (const Error&) {  // the next remove_unfinished() removes it
     }
     throw;
   }
 }
 
-/// Makes object `to` of the bytes of `from` and what is kept with them. False if there is no `from`.
+/// Copies object `from`, with its metadata, to `to`. Returns false if there is no `from`.
 inline bool copy(Client& client, const std::string& from, const std::string& to, std::uint64_t most_at_once) {
   const auto there = head(client, from);
   if (!there) return false;
@@ -4092,13 +3935,13 @@ inline bool copy(Client& client, const std::string& from, const std::string& to,
   const HttpHeaders source{{"x-amz-copy-source", percent_encoded("/" + client.bucket() + "/" + from, true)},
                            {"x-amz-copy-source-if-match", std::string(there->header("etag"))}};
   if (size <= most_at_once) {
-    const Answer answer = client.call({.method = "PUT",
-                                       .key = to,
-                                       .headers = source,
-                                       .answers = {404},
-                                       .may_hold_error = true,
-                                       .deadline = client.deadline(size)});
-    return answer.reply.status != 404;
+    const S3Reply result = client.call({.method = "PUT",
+                                        .key = to,
+                                        .headers = source,
+                                        .expected = {404},
+                                        .may_hold_error = true,
+                                        .deadline = client.deadline(size)});
+    return result.reply.status != 404;
   }
   HttpHeaders kept;
   for (const auto& [name, value] : there->headers)
@@ -4123,33 +3966,229 @@ inline bool copy(Client& client, const std::string& from, const std::string& to,
 }
 
 }  // namespace s3
+}  // namespace detail
+TENSORTAP_END_NAMESPACE
 
+// from tensortap/net/s3/internal/download.hpp
+
+// Gets an object, in parallel parts if it is large. A part that was cut continues where it ended; all parts are of the
+// same version; the bytes are compared with the checksum stored with the object.
+
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
+namespace s3 {
+
+/// The first byte and the size of the object in "bytes 0-99/1000".
+struct ContentRange {
+  std::uint64_t first = 0;
+  std::uint64_t total = 0;
+};
+
+/// Parses a Content-Range. Returns nullopt if it is malformed.
+inline std::optional<ContentRange> parse_content_range(std::string_view text) {
+  if (!text.starts_with("bytes ")) return std::nullopt;
+  text.remove_prefix(6);
+  const std::size_t dash = text.find('-');
+  const std::size_t slash = text.find('/');
+  if (dash == std::string_view::npos || slash == std::string_view::npos || dash > slash) return std::nullopt;
+  const auto first = whole_number(text.substr(0, dash));
+  const auto total = whole_number(text.substr(slash + 1));
+  if (!first || !total) return std::nullopt;
+  return ContentRange{*first, *total};
+}
+
+/// One download of one version of an object.
+class Download {
+ public:
+  enum class Outcome { done, missing, replaced, corrupt };
+
+  /// An empty `etag` means any version.
+  Download(Client& client, const std::string& key, Range range, const DownloadTarget& target, std::string etag)
+      : client_(client), key_(key), range_(range), target_(target), etag_(std::move(etag)) {}
+
+  /// Receives the first part, which tells the size, then the others.
+  Outcome run() {
+    const std::size_t connections = client_.options().part_connections;
+    const std::uint64_t part = client_.part_size();
+    Stretch first{0, std::min(range_.length, connections == 1 ? part : 2 * part)};
+    if (const Outcome outcome = receive(first, true); outcome != Outcome::done) return outcome;
+    std::vector<Stretch> rest;
+    for (std::uint64_t at = first.length; at < size_; at += part) rest.push_back({at, std::min(part, size_ - at)});
+    std::atomic<bool> replaced = false;
+    // An MD5 needs the bytes in order.
+    parallel_for(rest.size(), md5_ ? 1 : connections, [&](std::size_t i) {
+      if (!replaced && receive(rest[i], false) != Outcome::done) replaced = true;
+    });
+    if (replaced) return Outcome::replaced;
+    std::uint32_t crc = first.crc;
+    for (const Stretch& stretch : rest) crc = crc32c_of_both(crc, stretch.crc, stretch.length);
+    if (stored_crc_ && crc != *stored_crc_) return Outcome::corrupt;
+    return md5_ && "\"" + hex_of(md5_->finish()) + "\"" != etag_ ? Outcome::corrupt : Outcome::done;
+  }
+
+  /// Returns the number of bytes.
+  [[nodiscard]] std::uint64_t size() const noexcept { return size_; }
+
+ private:
+  struct Stretch {
+    std::uint64_t at = 0;
+    std::uint64_t length = 0;  // of the first one: corrected when the size is known
+    std::uint32_t crc = 0;
+  };
+
+  /// Receives one stretch. The `first` one tells the size.
+  Outcome receive(Stretch& stretch, bool first) {
+    std::uint64_t received = 0;
+    Request request{.key = key_, .expected = {404, 412, 416}, .deadline = client_.deadline(first ? 0 : stretch.length)};
+    // Ceph serves a request without a range with one access less. A large object is cut off instead.
+    constexpr std::uint64_t worth_a_connection = std::uint64_t{1} << 20;
+    const bool may_ask_for_all = first && range_.start == 0 && stretch.length >= worth_a_connection;
+    bool asks_for_all = false;
+    const auto is_usable = [&](int status) { return status == 206 || (status == 200 && asks_for_all); };
+    request.prepare = [&](HttpRequest& http) {
+      if (!etag_.empty()) http.headers["if-match"] = etag_;
+      http.sink_limit = stretch.length - received;
+      asks_for_all = may_ask_for_all && received == 0;
+      if (asks_for_all) return;
+      const std::uint64_t begin = range_.start + stretch.at;
+      http.headers["range"] =
+          "bytes=" + std::to_string(begin + received) + "-" + std::to_string(begin + stretch.length - 1);
+    };
+    request.sink = [&](const HttpReply& head, Bytes piece) {
+      if (!is_usable(head.status)) return false;
+      if (first && !has_begun_ && !begin_with(head, stretch)) return false;
+      const Bytes wanted = piece.first(std::min<std::uint64_t>(piece.size(), stretch.length - received));
+      if (stored_crc_) stretch.crc = crc32c(wanted, stretch.crc);
+      if (md5_) md5_->add(wanted);
+      target_.write(stretch.at + received, wanted);
+      received += wanted.size();
+      return true;
+    };
+    request.read = [&](const HttpReply& reply) {
+      if (!is_usable(reply.status)) throw Error::bad_reply("the server does not support ranges");
+      if (first && !has_begun_ && !begin_with(reply, stretch))
+        throw Error::bad_reply("it lacks the range, size or ETag of the object");
+      if (received != stretch.length) throw Error::bad_reply("it is shorter than announced");
+    };
+    const HttpReply reply = client_.call(request).reply;
+    if (reply.status == 404) return first && !has_begun_ ? Outcome::missing : Outcome::replaced;
+    if (reply.status == 412) return Outcome::replaced;
+    if (reply.status == 416) {  // the object ends before `start`
+      if (!first || received > 0) return Outcome::replaced;
+      stretch.length = 0;
+      target_.begin(0);
+    }
+    return Outcome::done;
+  }
+
+  /// Takes version and size from the first reply. Returns false if they are missing.
+  bool begin_with(const HttpReply& head, Stretch& first) {
+    constexpr std::uint64_t limit = std::uint64_t{1} << 46;  // more than S3 stores, or a machine has
+    auto range = parse_content_range(head.header("content-range"));
+    if (const auto length = whole_number(head.header("content-length")); head.status == 200 && length)
+      range = {0, *length};
+    if (!range || range->first != range_.start || (range->total <= range_.start && range->total > 0) ||
+        range->total > limit || head.header("etag").empty())
+      return false;
+    size_ = std::min(range_.length, range->total - range_.start);
+    first.length = std::min(first.length, size_);
+    etag_ = head.header("etag");
+    has_begun_ = true;
+    if (client_.options().verify_downloads && size_ == range->total) {
+      if (const auto crc = whole_number(head.header(crc32c_field), 16))
+        stored_crc_ = static_cast<std::uint32_t>(*crc);
+      else if (has_md5(head))
+        md5_.emplace();
+    }
+    target_.begin(size_);
+    return true;
+  }
+
+  /// Returns whether the ETag is the MD5 of the bytes. It is not for multipart uploads and for objects encrypted with a
+  /// key of the key service.
+  [[nodiscard]] bool has_md5(const HttpReply& head) const {
+    const std::string_view encryption = head.header("x-amz-server-side-encryption");
+    return etag_.size() == 34 && etag_.find('-') == std::string::npos &&
+           (encryption.empty() || encryption == "AES256") &&
+           head.header("x-amz-server-side-encryption-customer-algorithm").empty();
+  }
+
+  Client& client_;
+  const std::string& key_;
+  Range range_;
+  const DownloadTarget& target_;
+  std::string etag_;  // empty: any, until the first reply comes
+  // Set by the first reply:
+  bool has_begun_ = false;
+  std::uint64_t size_ = 0;
+  std::optional<std::uint32_t> stored_crc_;
+  std::optional<Md5> md5_;
+};
+
+/// Writes the bytes of `key` in `range` to `target` and returns their number. Returns nullopt if the object does not
+/// exist, or is not the version `etag`.
+inline std::optional<std::uint64_t> download(Client& client, const std::string& key, Range range,
+                                             const DownloadTarget& target, const std::string& etag = {}) {
+  constexpr int tries = 4;
+  constexpr std::uint64_t furthest = std::uint64_t{1} << 62;
+  range.start = std::min(range.start, furthest);
+  range.length = std::min(range.length, furthest);
+  if (range.length == 0) {
+    if (!head(client, key)) return std::nullopt;
+    target.begin(0);
+    return 0;
+  }
+  Download::Outcome outcome{};
+  for (int i = 0; i < tries; ++i) {
+    Download download(client, key, range, target, etag);
+    outcome = download.run();
+    if (outcome == Download::Outcome::done) return download.size();
+    if (outcome == Download::Outcome::missing || (outcome == Download::Outcome::replaced && !etag.empty()))
+      return std::nullopt;
+  }
+  const std::string name = "GET s3://" + client.bucket() + "/" + key;
+  if (outcome == Download::Outcome::corrupt)
+    throw Error::s3_corrupt(name, "another checksum, " + std::to_string(tries) + " times");
+  throw Error::s3_unreachable(name, "it is replaced faster than it is read", "", tries);
+}
+
+/// Returns the bytes of `key` in `range`. Returns nullopt if the object does not exist, or is not the version `etag`.
+inline std::optional<std::vector<std::byte>> get(Client& client, const std::string& key, Range range,
+                                                 const std::string& etag = {}) {
+  std::vector<std::byte> bytes;
+  const DownloadTarget target{.begin = [&](std::uint64_t size) { bytes.resize(static_cast<std::size_t>(size)); },
+                              .write =
+                                  [&](std::uint64_t at, Bytes piece) {
+                                    std::copy(piece.begin(), piece.end(),
+                                              bytes.begin() + static_cast<std::ptrdiff_t>(at));
+                                  }};
+  if (!download(client, key, range, target, etag)) return std::nullopt;
+  return bytes;
+}
+
+}  // namespace s3
 }  // namespace detail
 TENSORTAP_END_NAMESPACE
 
 // from tensortap/net/s3/internal/upload.hpp
 
-// An object sent: whole, or in parts at once where it is large; from where its bytes lie. A part that fails for good
-// ends the upload, and nothing of it stays.
-//
-// Not for users: S3Store is the way in.
+// Puts an object: whole, or in parallel parts if it is large. If a part fails for good, the upload is dropped.
 
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
-
 namespace s3 {
 
-/// 128 bits of chance, as text: nobody else has the same.
+/// Returns 128 random bits as text.
 inline std::string unique_text() {
   constexpr char hex[] = "0123456789abcdef";
-  std::random_device chance;
+  std::random_device random;
   std::string out;
   for (int i = 0; i < 4; ++i)
-    for (unsigned bits = chance(), k = 0; k < 8; ++k, bits >>= 4) out += hex[bits & 15];
+    for (unsigned bits = random(), k = 0; k < 8; ++k, bits >>= 4) out += hex[bits & 15];
   return out;
 }
 
-/// The checksum of `pieces`, 8 digits; `seen` is told of stretches of them, if it is there.
+/// Returns the checksum of `pieces` as 8 digits. Calls `seen`, if set, for stretches of them.
 inline std::string crc32c_text(std::span<const Bytes> pieces, const std::function<void(Bytes)>& seen = {}) {
   constexpr char hex[] = "0123456789abcdef";
   constexpr std::size_t stretch = std::size_t{8} << 20;
@@ -4165,13 +4204,14 @@ inline std::string crc32c_text(std::span<const Bytes> pieces, const std::functio
   return out;
 }
 
+/// Returns the size of all `pieces`. Units: bytes.
 inline std::uint64_t total_size(std::span<const Bytes> pieces) {
   std::uint64_t size = 0;
   for (const Bytes piece : pieces) size += piece.size();
   return size;
 }
 
-/// The `length` bytes of `pieces` from `at`, or as many as there are.
+/// Returns the `length` bytes of `pieces` from `at`, or fewer at their end.
 inline std::vector<Bytes> slice(std::span<const Bytes> pieces, std::uint64_t at, std::uint64_t length) {
   std::vector<Bytes> out;
   for (const Bytes piece : pieces) {
@@ -4188,55 +4228,54 @@ inline std::vector<Bytes> slice(std::span<const Bytes> pieces, std::uint64_t at,
   return out;
 }
 
-/// One object on its way.
-class Sending {
+/// One put of one object.
+class PutOperation {
  public:
-  Sending(Client& client, const std::string& key, std::span<const Bytes> pieces, IfExists if_exists,
-          const TransferObserver& watch)
+  PutOperation(Client& client, const std::string& key, std::span<const Bytes> pieces, IfExists if_exists,
+               const TransferObserver& observer)
       : client_(client),
         key_(key),
         pieces_(pieces),
         keeps_(if_exists == IfExists::keep),
-        watch_(watch),
+        observer_(observer),
         size_(total_size(pieces)) {
-    kept_with_it_[std::string(crc32c_field)] = crc32c_text(pieces, watch.seen);
-    if (keeps_ || size_ > 2 * client.part_size()) kept_with_it_[std::string(put_field)] = token_;
+    metadata_[std::string(crc32c_field)] = crc32c_text(pieces, observer.seen);
+    if (keeps_ || size_ > 2 * client.part_size()) metadata_[std::string(put_field)] = token_;
   }
 
-  /// False if it is there already, and kept.
+  /// Returns false if the object exists and is kept.
   bool run() {
     if (size_ > 2 * client_.part_size()) return send_parts();
-    Request request{.method = "PUT", .key = key_, .headers = kept_with_it_, .body = pieces_, .deadline = deadline()};
+    Request request{.method = "PUT", .key = key_, .headers = metadata_, .body = pieces_, .deadline = deadline()};
     request.headers.merge(condition());
-    if (keeps_) request.answers = {412};
-    const bool is_ours = settle(client_.call(request));
-    if (is_ours) tell(pieces_);
+    if (keeps_) request.expected = {412};
+    const bool is_ours = is_from_here(client_.call(request));
+    if (is_ours) report_sent(pieces_);
     return is_ours;
   }
 
  private:
   [[nodiscard]] Request::Clock::time_point deadline() const { return client_.deadline(size_); }
 
-  void tell(std::span<const Bytes> pieces) const {
-    if (!watch_.sent) return;
-    for (const Bytes piece : pieces) watch_.sent(piece);
+  void report_sent(std::span<const Bytes> pieces) const {
+    if (!observer_.sent) return;
+    for (const Bytes piece : pieces) observer_.sent(piece);
   }
 
-  [[nodiscard]] HttpHeaders condition() const {
-    return keeps_ ? HttpHeaders{{"if-none-match", "*"}} : HttpHeaders{};
-  }
+  [[nodiscard]] HttpHeaders condition() const { return keeps_ ? HttpHeaders{{"if-none-match", "*"}} : HttpHeaders{}; }
 
-  /// Whether the object is ours. One that "is there already" may be it, put by an attempt whose reply was lost.
-  [[nodiscard]] bool settle(const Answer& answer) const {
-    if (answer.reply.status / 100 == 2) return true;
-    if (!answer.repeated) return false;
+  /// Returns whether the object is from this put. One that "exists already" may be, if the reply to an earlier attempt
+  /// was lost.
+  [[nodiscard]] bool is_from_here(const S3Reply& result) const {
+    if (result.reply.status / 100 == 2) return true;
+    if (!result.repeated) return false;
     const auto there = head(client_, key_);
     return there && there->header(put_field) == token_;
   }
 
   bool send_parts() {
-    if (keeps_ && head(client_, key_)) return false;  // before much is sent for nothing
-    const Upload upload = begin_upload(client_, key_, kept_with_it_);
+    if (keeps_ && head(client_, key_)) return false;  // saves a useless upload
+    const Upload upload = begin_upload(client_, key_, metadata_);
     return or_abort(client_, upload, [&] {
       const std::uint64_t part = part_size_for(size_, client_.part_size());
       std::vector<std::string> etags(static_cast<std::size_t>((size_ + part - 1) / part));
@@ -4250,11 +4289,11 @@ class Sending {
           if (etags[i].empty()) throw Error::bad_reply("it has no ETag");
         };
         (void)client_.call(request);
-        tell(bytes);
+        report_sent(bytes);
       });
-      const Answer answer = complete(client_, upload, etags, condition(), until);
-      if (settle(answer)) return true;
-      if (answer.reply.status != 412) throw upload_gone(client_, upload);
+      const S3Reply result = complete(client_, upload, etags, condition(), until);
+      if (is_from_here(result)) return true;
+      if (result.reply.status != 412) throw upload_gone(client_, upload);
       abort(client_, upload);
       return false;
     });
@@ -4264,85 +4303,84 @@ class Sending {
   const std::string& key_;
   std::span<const Bytes> pieces_;
   bool keeps_;
-  const TransferObserver& watch_;
+  const TransferObserver& observer_;
   std::uint64_t size_;
   std::string token_ = unique_text();
-  HttpHeaders kept_with_it_;
+  HttpHeaders metadata_;
 };
 
-/// Makes `pieces` the object `key`. False if it is there already, and kept.
+/// Puts `pieces` as object `key`. Returns false if the object exists and is kept.
 inline bool put(Client& client, const std::string& key, std::span<const Bytes> pieces, IfExists if_exists,
-                const TransferObserver& watch = {}) {
-  return Sending(client, key, pieces, if_exists, watch).run();
+                const TransferObserver& observer = {}) {
+  return PutOperation(client, key, pieces, if_exists, observer).run();
 }
 
 }  // namespace s3
-
 }  // namespace detail
 TENSORTAP_END_NAMESPACE
 
 // from tensortap/net/s3/internal/lease.hpp
 
-// A claim on a server that has no locks: an object that says for how long it holds, put again before that is over, and
-// taken over after. Who has it is decided by conditional writes; how old it is, by the server's clock alone.
-//
-// Not for users: see S3Store::claim.
+// A claim on a server without locks: an object that holds for a limited time. The holder puts it again before the time
+// is over; others take it over afterwards. Conditional writes decide which process holds it, the server's
+// clock alone decides when it has expired.
 
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
-
 namespace s3 {
 
-/// One version of a claim's object after the other, each put only in the place of the one before.
+/// The object of a claim. Each version replaces only the version before it.
 class Lease {
  public:
   Lease(Client& client, std::string key, std::string_view text) : client_(client), key_(std::move(key)), text_(text) {}
 
-  /// Puts the next version in the place of the one with ETag `etag`, or of none. False if another one is there.
+  /// Puts the next version in place of the one with ETag `etag`, or of none. Returns false if there is another one.
   bool put(const std::string& etag) {
-    const std::string text = text_ + "lease " + token_ + " " + std::to_string(version_++) + "\n";  // no ETag twice
+    const std::string text =
+        text_ + "lease " + token_ + " " + std::to_string(version_++) + "\n";  // makes each ETag unique
     const Bytes body = bytes_of(text);
     Request request{.method = "PUT",
                     .key = key_,
                     .headers = {{std::string(put_field), token_},
                                 {std::string(lease_field), std::to_string(client_.options().lease.count())}},
                     .body = std::span(&body, 1),
-                    .answers = {404, 412},
+                    .expected = {404, 412},
                     .deadline = client_.deadline()};
     if (etag.empty())
       request.headers["if-none-match"] = "*";
     else
       request.headers["if-match"] = client_.bare_etags() ? bare(etag) : etag;
-    Answer answer = client_.call(request);
-    if (answer.reply.status == 412 && !etag.empty() && !client_.bare_etags()) {
-      const auto there = head(client_, key_);  // Ceph before version 17 wants it without its quotes
+    S3Reply result = client_.call(request);
+    if (result.reply.status == 412 && !etag.empty() && !client_.bare_etags()) {
+      const auto there = head(client_, key_);  // Ceph before version 17 requires it without quotes
       if (there && there->header("etag") == etag) {
         client_.use_bare_etags();
         request.headers["if-match"] = bare(etag);
-        answer = client_.call(request);
+        result = client_.call(request);
       }
     }
-    if (answer.reply.status / 100 == 2) {
-      etag_ = answer.reply.header("etag");
+    if (result.reply.status / 100 == 2) {
+      etag_ = result.reply.header("etag");
       return true;
     }
-    if (!answer.repeated) return false;
+    if (!result.repeated) return false;
     const auto there = head(client_, key_);
     if (!there || there->header(put_field) != token_) return false;
     etag_ = there->header("etag");
     return true;
   }
 
+  /// Puts the next version. Returns false if the claim is lost.
   bool renew() { return put(etag_); }
 
-  /// Removes it, if it is still this one.
+  /// Removes the object if the claim still holds it.
   void remove() {
     const auto there = head(client_, key_);
     if (!there || there->header(put_field) != token_) return;
     (void)client_.call({.method = "DELETE",
                         .key = key_,
                         .headers = {{"if-match", client_.bare_etags() ? bare(etag_) : etag_}},
-                        .answers = {404, 412},
+                        .expected = {404, 412},
                         .deadline = client_.deadline()});
   }
 
@@ -4360,7 +4398,7 @@ class Lease {
   std::uint64_t version_ = 0;
 };
 
-/// A lease that is renewed.
+/// A claim that renews its lease in a thread.
 class LeaseClaim final : public Claim {
  public:
   LeaseClaim(Lease lease, std::chrono::nanoseconds period)
@@ -4368,7 +4406,7 @@ class LeaseClaim final : public Claim {
         renewing_(start_thread<std::jthread>([this, period](const std::stop_token& stop) { renew(stop, period); })) {}
 
   ~LeaseClaim() override {
-    if (owner_ != ::getpid()) {  // a forked child has neither the thread nor the claim
+    if (fork_guard_.is_child()) {  // it has neither the thread nor the claim
       renewing_.detach();
       return;
     }
@@ -4376,7 +4414,7 @@ class LeaseClaim final : public Claim {
     renewing_.join();
     try {
       lease_.remove();
-    } catch (const std::exception&) {  // it runs out by itself
+    } catch (const std::exception&) {  // the lease expires by itself
     }
   }
 
@@ -4386,17 +4424,17 @@ class LeaseClaim final : public Claim {
     std::condition_variable_any wake;
     std::unique_lock lock(mutex);
     while (!wake.wait_for(lock, stop, period, [&] { return stop.stop_requested(); })) try {
-        if (!lease_.renew()) return;     // another one has it; who writes on is told by the attempts
-      } catch (const std::exception&) {  // the next time
+        if (!lease_.renew()) return;     // another process holds it; the attempt numbers fence this one
+      } catch (const std::exception&) {  // retries after the next period
       }
   }
 
   Lease lease_;
-  pid_t owner_ = ::getpid();
+  ForkGuard fork_guard_;
   std::jthread renewing_;
 };
 
-/// Whether the claim whose header fields are `there` may be taken over: it has run out, or never was a lease.
+/// Returns whether the claim with header fields `there` may be taken over: it has expired, or is not a lease.
 inline bool is_stale(const HttpReply& there) {
   const auto lease = whole_number(there.header(lease_field));
   const auto now = parse_http_date(there.header("date"));
@@ -4407,6 +4445,7 @@ inline bool is_stale(const HttpReply& there) {
   return *now - *put > std::chrono::seconds(*lease) + rounding;
 }
 
+/// Takes the claim `key`. Returns null if another process holds it.
 inline std::unique_ptr<Claim> take_lease(Client& client, const std::string& key, std::string_view text) {
   constexpr int tries = 10;
   for (int i = 0; i < tries; ++i) {
@@ -4416,234 +4455,60 @@ inline std::unique_ptr<Claim> take_lease(Client& client, const std::string& key,
     if (lease.put(there ? std::string(there->header("etag")) : std::string()))
       return std::make_unique<LeaseClaim>(std::move(lease), client.options().lease / 3);
   }
-  return nullptr;  // others take it in turns
+  return nullptr;  // others took it each time
 }
 
 }  // namespace s3
-
 }  // namespace detail
 TENSORTAP_END_NAMESPACE
 
-// from tensortap/net/s3/internal/removal.hpp
+// from tensortap/net/s3/internal/s3_store_impl.hpp
 
-// Objects removed, one or many with one request.
-//
-// Not for users: S3Store is the way in.
+// Maps the keys of a store to those of its bucket, and lists the bucket page by page.
 
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
-
 namespace s3 {
 
-/// Removes `key`, if it is there.
-inline void remove(Client& client, const std::string& key) {
-  (void)client.call({.method = "DELETE", .key = key, .answers = {404}, .deadline = client.deadline()});
-}
+/// The state of an S3Store.
+struct StoreState {
+  StoreState(S3Address at, std::pair<S3Options, S3Endpoint> how)
+      : address(std::move(at)),
+        folder(address.prefix.empty() ? std::string() : address.prefix + "/"),
+        client(address.bucket, std::move(how.second), how.first) {}
 
-/// Removes those of `keys` that are there. Throws: some could not be.
-inline void remove_all(Client& client, std::span<const std::string> keys) {
-  constexpr std::size_t most = 1000;  // that S3 takes at once
-  std::vector<std::string> sayable;
-  for (const std::string& key : keys) {
-    const bool has_controls = std::any_of(key.begin(), key.end(), [](unsigned char c) { return c < ' '; });
-    if (has_controls)  // which XML does not have
-      remove(client, key);
-    else
-      sayable.push_back(key);
-  }
-  for (std::size_t at = 0; at < sayable.size(); at += most) {
-    const std::string document = delete_document(std::span(sayable).subspan(at, std::min(most, sayable.size() - at)));
-    const Bytes body = bytes_of(document);
-    ErrorReply refused;
-    (void)client.call({.method = "POST",
-                       .query = {{"delete", ""}},
-                       .headers = {{"content-md5", md5_base64({&body, 1})}, {"content-type", "application/xml"}},
-                       .body = {&body, 1},
-                       .deadline = client.deadline(),
-                       .read = [&](const HttpReply& reply) { refused = parse_delete(reply.body); }});
-    if (!refused.code.empty())
-      throw Error::s3_refused("DELETE s3://" + client.bucket(), 200, refused.code, refused.message, {}, {}, 1);
-  }
-}
-
-}  // namespace s3
-
-}  // namespace detail
-TENSORTAP_END_NAMESPACE
-
-// from tensortap/net/s3/s3_store.hpp
-
-// A store in a bucket of S3, or of a server that speaks its language. What is put is durable when the call returns;
-// whether an object is there already is decided by the server, so that several machines may write.
-//
-//   auto store = std::make_shared<tensortap::S3Store>("s3://bucket/runs/42");
-//   tensortap::Hook hook(store);
-
-TENSORTAP_BEGIN_NAMESPACE
-
-/// One object, or one folder, of a bucket.
-struct S3Entry {
-  std::string key = {};
-  std::uint64_t size = 0;
-  std::chrono::sys_seconds last_modified = {};  ///< by the server's clock
-  bool is_folder = false;                       ///< `key` is what several keys begin with, and ends in '/'
-};
-
-class S3Store final : public Store {
- public:
-  using Store::get;
-  using Store::list;
-  using Store::put;
-
-  /// Nothing is sent yet. Throws: `address` is no s3://BUCKET/PREFIX; an option that cannot be.
-  explicit S3Store(std::string_view address, S3Options options = {})
-      : S3Store(detail::parse_s3_address(address), detail::s3::complete(std::move(options))) {}
-
-  bool put(std::string_view key, std::span<const Bytes> pieces, Sync, IfExists if_exists) override {
-    return detail::s3::put(client_, key_in_bucket(key), pieces, if_exists);
-  }
-
-  /// Throws: what was received is not what was stored, again and again; the object is replaced faster than it is read.
-  [[nodiscard]] std::optional<std::vector<std::byte>> get(std::string_view key, Range range) const override {
-    return detail::s3::get(client_, key_in_bucket(key), range);
-  }
-
-  [[nodiscard]] std::optional<std::vector<std::byte>> get_version(std::string_view key,
-                                                                  std::string_view wanted) const override {
-    return detail::s3::get(client_, key_in_bucket(key), {}, std::string(wanted));
-  }
-
-  using DownloadTarget = detail::s3::DownloadTarget;
-
-  /// Sends the bytes of object `key` to `target` as they come, in no order; returns how many, nothing if there is no
-  /// such object. Throws: as `get` does; then part of it was written.
-  std::optional<std::uint64_t> download(std::string_view key, const DownloadTarget& target) const {
-    return detail::s3::download(client_, key_in_bucket(key), {}, target);
-  }
-
-  [[nodiscard]] std::optional<std::uint64_t> size(std::string_view key) const override {
-    const auto head = detail::s3::head(client_, key_in_bucket(key));
-    if (!head) return std::nullopt;
-    return detail::s3::content_length(*head);
-  }
-
-  /// What others have put under keys that no store has, "a//b" and "folder/" among them, is passed over.
-  [[nodiscard]] std::vector<ObjectInfo> list(std::string_view prefix, std::string_view after) const override {
-    std::vector<ObjectInfo> out;
-    for_each_page(folder_ + std::string(prefix), after.empty() ? std::string() : folder_ + std::string(after), false,
-                  [&](detail::s3::ListPage& page) {
-                    for (detail::s3::ListPage::Object& object : page.objects) {
-                      if (!object.key.starts_with(folder_)) continue;
-                      std::string key = object.key.substr(folder_.size());
-                      if (key > after && is_key(key))
-                        out.push_back({std::move(key), object.size, std::move(object.etag)});
-                    }
-                  });
+  /// Returns the key in the bucket. Throws: `key` cannot be one.
+  [[nodiscard]] std::string key_in_bucket(std::string_view key) const {
+    (void)key_parts(key);
+    std::string out = folder + std::string(key);
+    if (out.size() > 1024 || !is_utf8(out)) throw Error::bad_key(out);
     return out;
   }
 
-  bool remove(std::string_view key) override {
-    const std::string at = key_in_bucket(key);
-    if (!detail::s3::head(client_, at)) return false;
-    detail::s3::remove(client_, at);
-    return true;
-  }
-
-  void remove_all(std::span<const std::string> keys) override {
-    std::vector<std::string> in_bucket;
-    for (const std::string& key : keys) in_bucket.push_back(key_in_bucket(key));
-    detail::s3::remove_all(client_, in_bucket);
-  }
-
-  /// A copy is made, then the first is removed.
-  bool move(std::string_view from, std::string_view to) override {
-    const std::string source = key_in_bucket(from);
-    const std::string target = key_in_bucket(to);
-    if (source == target) return detail::s3::head(client_, source).has_value();
-    constexpr std::uint64_t most_at_once = std::uint64_t{5} << 30;  // that S3 copies with one request
-    if (!detail::s3::copy(client_, source, target, most_at_once)) return false;
-    detail::s3::remove(client_, source);
-    return true;
-  }
-
-  /// What was put is durable already.
-  void sync(std::span<const std::string> keys) override {
-    for (const std::string& key : keys) (void)key_parts(key);
-  }
-
-  /// A lease: it is renewed while the claim lives, and taken over once it was not for as long as S3Options::lease, by
-  /// the server's clock; the object says more than `text`. Whoever holds one can lose it if it cannot reach the server
-  /// for that long.
-  [[nodiscard]] std::unique_ptr<Claim> claim(std::string_view key, std::string_view text) override {
-    return detail::s3::take_lease(client_, key_in_bucket(key), text);
-  }
-
-  /// Uploads in parts that were begun and not ended.
-  std::size_t remove_unfinished(const std::function<bool(std::string_view key)>& is_mine) override {
-    std::size_t count = 0;
-    for (const detail::s3::Upload& upload : detail::s3::list_uploads(client_, folder_)) {
-      if (!upload.key.starts_with(folder_) || !is_mine(std::string_view(upload.key).substr(folder_.size()))) continue;
-      detail::s3::abort(client_, upload);
-      ++count;
-    }
-    return count;
-  }
-
-  [[nodiscard]] std::string location() const override { return address_.text(); }
-  [[nodiscard]] std::size_t concurrency() const noexcept override { return client_.options().connections; }
-
-  /// Calls `visit` for each object of the bucket whose key begins with the store's prefix, a '/' if there is one, and
-  /// `begin`, whatever else it looks like: "a//b" and "folder/" too. With `folders`, what has another '/' after that is
-  /// told of but once for all that is the same up to it.
-  void look(std::string_view begin, bool folders, const std::function<void(const S3Entry&)>& visit) const {
-    for_each_page(folder_ + std::string(begin), {}, folders, [&](detail::s3::ListPage& page) {
-      for (std::string& folder : page.folders)
-        if (folder.starts_with(folder_)) visit({.key = folder.substr(folder_.size()), .is_folder = true});
-      for (detail::s3::ListPage::Object& object : page.objects)
-        if (object.key.starts_with(folder_))
-          visit({.key = object.key.substr(folder_.size()),
-                 .size = object.size,
-                 .last_modified = detail::time_of_iso8601(object.last_modified).value_or(std::chrono::sys_seconds())});
-    });
-  }
-
-  /// As put(), for an object whose parts are watched on their way: those of a mapped file need not all be in memory.
-  bool send(std::string_view key, std::span<const Bytes> pieces, const TransferObserver& watch,
-            IfExists if_exists = IfExists::replace) {
-    return detail::s3::put(client_, key_in_bucket(key), pieces, if_exists, watch);
-  }
-
-  /// How many requests were sent, retries included.
-  [[nodiscard]] std::uint64_t requests() const noexcept { return client_.requests(); }
-
- private:
-  S3Store(detail::S3Address address, std::pair<S3Options, detail::S3Endpoint> how)
-      : address_(std::move(address)),
-        folder_(address_.prefix.empty() ? std::string() : address_.prefix + "/"),
-        client_(address_.bucket, std::move(how.second), how.first) {}
-
-  /// Calls `visit` for the pages of a listing, of keys as they are in the bucket.
+  /// Calls `visit` for the pages of a listing, with keys as in the bucket.
   template <class Visit>
-  void for_each_page(const std::string& begin, const std::string& after, bool folders, const Visit& visit) const {
+  void for_each_page(const std::string& begin, const std::string& after, bool folders, const Visit& visit) {
     std::string next, last;
     int empty_pages = 0;  // in a row
     do {
-      detail::s3::ListPage page;
-      detail::s3::Request request{.query = {{"list-type", "2"}, {"encoding-type", "url"}},
-                                  .deadline = client_.deadline(),
-                                  .read = [&](const HttpReply& reply) { page = detail::s3::parse_list(reply.body); }};
+      ListPage page;
+      Request request{.query = {{"list-type", "2"}, {"encoding-type", "url"}},
+                      .deadline = client.deadline(),
+                      .read = [&](const HttpReply& reply) { page = parse_list(reply.body); }};
       if (!begin.empty()) request.query.emplace_back("prefix", begin);
       if (folders) request.query.emplace_back("delimiter", "/");
       if (!next.empty())
         request.query.emplace_back("continuation-token", next);
       else if (!after.empty())
         request.query.emplace_back("start-after", after);
-      (void)client_.call(request);
-      const auto in_circles = [&] { return Error::bad_reply("s3: " + location() + ": the listing goes in circles"); };
+      (void)client.call(request);
+      const auto no_progress = [&] {
+        return Error::bad_reply("s3: " + address.text() + ": the pages of the listing repeat");
+      };
       empty_pages = page.objects.empty() && page.folders.empty() ? empty_pages + 1 : 0;
-      if (empty_pages > 100 || (!page.next.empty() && page.next == next)) throw in_circles();
-      for (const detail::s3::ListPage::Object& object : page.objects) {
-        if (object.key <= last) throw in_circles();
+      if (empty_pages > 100 || (!page.next.empty() && page.next == next)) throw no_progress();
+      for (const ListPage::Object& object : page.objects) {
+        if (object.key <= last) throw no_progress();
         last = object.key;
       }
       next = page.next;
@@ -4651,39 +4516,142 @@ class S3Store final : public Store {
     } while (!next.empty());
   }
 
-  [[nodiscard]] std::string key_in_bucket(std::string_view key) const {
-    (void)key_parts(key);
-    std::string out = folder_ + std::string(key);
-    if (out.size() > 1024 || !is_utf8(out)) throw Error::bad_key(out);
-    return out;
-  }
-
-  [[nodiscard]] static bool is_key(std::string_view key) {
-    try {
-      (void)key_parts(key);
-      return true;
-    } catch (const Error&) {
-      return false;
-    }
-  }
-
-  detail::S3Address address_;
-  std::string folder_;
-  mutable detail::s3::Client client_;
+  const S3Address address;
+  const std::string folder;
+  Client client;
 };
 
-namespace detail {
+/// Returns whether a store accepts `key`.
+inline bool is_key(std::string_view key) {
+  try {
+    (void)key_parts(key);
+    return true;
+  } catch (const Error&) {
+    return false;
+  }
+}
 
-/// Makes open_store() know s3:// in a program that includes this.
-inline const bool opens_s3 = (
-    open_s3 = [](std::string_view address) -> std::shared_ptr<Store> { return std::make_shared<S3Store>(address); },
-    true);
+}  // namespace s3
+
+TENSORTAP_INLINE bool register_s3() {
+  set_s3_opener([](std::string_view address) -> std::shared_ptr<Store> { return std::make_shared<S3Store>(address); });
+  return true;
+}
 
 }  // namespace detail
 
+TENSORTAP_INLINE S3Store::S3Store(std::string_view address, S3Options options)
+    : state_(std::make_unique<detail::s3::StoreState>(detail::parse_s3_address(address),
+                                                      detail::s3::complete(std::move(options)))) {}
+
+TENSORTAP_INLINE S3Store::~S3Store() = default;
+
+TENSORTAP_INLINE bool S3Store::put(std::string_view key, std::span<const Bytes> pieces, Sync, IfExists if_exists) {
+  return detail::s3::put(state_->client, state_->key_in_bucket(key), pieces, if_exists);
+}
+
+TENSORTAP_INLINE bool S3Store::put_observed(std::string_view key, std::span<const Bytes> pieces,
+                                            const TransferObserver& observer, IfExists if_exists) {
+  return detail::s3::put(state_->client, state_->key_in_bucket(key), pieces, if_exists, observer);
+}
+
+TENSORTAP_INLINE std::optional<std::vector<std::byte>> S3Store::get(std::string_view key, Range range) const {
+  return detail::s3::get(state_->client, state_->key_in_bucket(key), range);
+}
+
+TENSORTAP_INLINE std::optional<std::vector<std::byte>> S3Store::get_version(std::string_view key,
+                                                                            std::string_view wanted) const {
+  return detail::s3::get(state_->client, state_->key_in_bucket(key), {}, std::string(wanted));
+}
+
+TENSORTAP_INLINE std::optional<std::uint64_t> S3Store::download(std::string_view key,
+                                                                const DownloadTarget& target) const {
+  return detail::s3::download(state_->client, state_->key_in_bucket(key), {}, target);
+}
+
+TENSORTAP_INLINE std::optional<std::uint64_t> S3Store::size(std::string_view key) const {
+  const auto head = detail::s3::head(state_->client, state_->key_in_bucket(key));
+  if (!head) return std::nullopt;
+  return detail::s3::content_length(*head);
+}
+
+TENSORTAP_INLINE std::vector<ObjectInfo> S3Store::list(std::string_view prefix, std::string_view after) const {
+  const std::string& folder = state_->folder;
+  std::vector<ObjectInfo> out;
+  state_->for_each_page(folder + std::string(prefix), after.empty() ? std::string() : folder + std::string(after),
+                        false, [&](detail::s3::ListPage& page) {
+                          for (detail::s3::ListPage::Object& object : page.objects) {
+                            if (!object.key.starts_with(folder)) continue;
+                            std::string key = object.key.substr(folder.size());
+                            if (key > after && detail::s3::is_key(key))
+                              out.push_back({std::move(key), object.size, std::move(object.etag)});
+                          }
+                        });
+  return out;
+}
+
+TENSORTAP_INLINE void S3Store::list_raw(std::string_view begin, bool folders,
+                                        const std::function<void(const S3Entry&)>& visit) const {
+  const std::string& folder = state_->folder;
+  state_->for_each_page(folder + std::string(begin), {}, folders, [&](detail::s3::ListPage& page) {
+    for (const std::string& prefix : page.folders)
+      if (prefix.starts_with(folder)) visit({.key = prefix.substr(folder.size()), .is_folder = true});
+    for (const detail::s3::ListPage::Object& object : page.objects)
+      if (object.key.starts_with(folder))
+        visit({.key = object.key.substr(folder.size()),
+               .size = object.size,
+               .last_modified = detail::time_of_iso8601(object.last_modified).value_or(std::chrono::sys_seconds())});
+  });
+}
+
+TENSORTAP_INLINE bool S3Store::remove(std::string_view key) {
+  const std::string at = state_->key_in_bucket(key);
+  if (!detail::s3::head(state_->client, at)) return false;
+  detail::s3::remove(state_->client, at);
+  return true;
+}
+
+TENSORTAP_INLINE void S3Store::remove_all(std::span<const std::string> keys) {
+  std::vector<std::string> in_bucket;
+  for (const std::string& key : keys) in_bucket.push_back(state_->key_in_bucket(key));
+  detail::s3::remove_all(state_->client, in_bucket);
+}
+
+TENSORTAP_INLINE bool S3Store::move(std::string_view from, std::string_view to) {
+  const std::string source = state_->key_in_bucket(from);
+  const std::string target = state_->key_in_bucket(to);
+  if (source == target) return detail::s3::head(state_->client, source).has_value();
+  constexpr std::uint64_t most_at_once = std::uint64_t{5} << 30;  // the limit of S3 for one copy request
+  if (!detail::s3::copy(state_->client, source, target, most_at_once)) return false;
+  detail::s3::remove(state_->client, source);
+  return true;
+}
+
+TENSORTAP_INLINE void S3Store::sync(std::span<const std::string> keys) {
+  for (const std::string& key : keys) (void)key_parts(key);
+}
+
+TENSORTAP_INLINE std::unique_ptr<Claim> S3Store::claim(std::string_view key, std::string_view text) {
+  return detail::s3::take_lease(state_->client, state_->key_in_bucket(key), text);
+}
+
+TENSORTAP_INLINE std::size_t S3Store::remove_unfinished(const std::function<bool(std::string_view key)>& is_mine) {
+  const std::string& folder = state_->folder;
+  std::size_t count = 0;
+  for (const detail::s3::Upload& upload : detail::s3::list_uploads(state_->client, folder)) {
+    if (!upload.key.starts_with(folder) || !is_mine(std::string_view(upload.key).substr(folder.size()))) continue;
+    detail::s3::abort(state_->client, upload);
+    ++count;
+  }
+  return count;
+}
+
+TENSORTAP_INLINE std::string S3Store::location() const { return state_->address.text(); }
+
+TENSORTAP_INLINE std::size_t S3Store::concurrency() const noexcept { return state_->client.options().connections; }
+
+TENSORTAP_INLINE std::uint64_t S3Store::requests() const noexcept { return state_->client.requests(); }
+
 TENSORTAP_END_NAMESPACE
 
-// from tensortap/net.hpp
-
-// What speaks to a network: with this in one source file of a program, and tensortap::net linked, open_store, Hook and
-// Trial take "s3://BUCKET/PREFIX". Everything else is <tensortap/tensortap.hpp>, which this includes.
+#endif  // TENSORTAP_WITH_BODIES
