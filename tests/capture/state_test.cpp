@@ -21,7 +21,7 @@ namespace {
 
 /// A state with no mode's step but those of TRAIN, EVAL and GLOBAL, as smdebug counts them; negative ones: none.
 State state_of(std::int64_t run, std::int64_t saved, std::int64_t seen, std::int64_t train, std::int64_t eval) {
-  State out{.run = run, .last_saved = saved, .last_seen = seen};
+  State out{.attempt = run, .last_saved = saved, .last_seen = seen};
   out.mode_steps[index_of(Mode::global)] = seen;
   out.mode_steps[index_of(Mode::train)] = train;
   if (eval >= 0) out.mode_steps[index_of(Mode::eval)] = eval;
@@ -94,7 +94,7 @@ TEST_CASE("a state is written with smdebug's keys first, then ours", "[capture][
   state.mode = Mode::eval;
   state.checkpoint = "epoch-3";
   state.files = {{"epoch-3/weights.bin", 1234, 5678}, {"epoch-3/\xc3\xbc", 0, 4294967295}};
-  const State bare{.run = 0, .last_seen = -1};
+  const State bare{.attempt = 0, .last_seen = -1};
   CHECK(tt::to_json(std::vector{bare, state}) ==
         R"([{"training-run": 0, "latest-global-step-saved": null, "latest-global-step-seen": -1, )"
         R"("latest-mode-step": {}, "mode": "TRAIN", "checkpoint": "", "files": []}, )"
@@ -120,7 +120,7 @@ TEST_CASE("states are equal after a round trip, by growing step", "[capture][sta
   std::vector<State> states;
   for (const Mode mode : tt::all_modes)
     for (const std::int64_t step : {std::int64_t{0}, std::int64_t{7}, std::int64_t{1} << 53}) {
-      State state{.run = step / 2, .last_saved = step > 0 ? std::optional(step - 1) : std::nullopt, .last_seen = step};
+      State state{.attempt = step / 2, .last_saved = step > 0 ? std::optional(step - 1) : std::nullopt, .last_seen = step};
       state.mode_steps[index_of(mode)] = step;
       state.mode = mode;
       state.checkpoint = "a/b \"c\"\n\\d";

@@ -33,7 +33,7 @@ struct CheckpointFile {
 
 /// How far a run was at one commit.
 struct State {
-  std::int64_t run = 0;                                     ///< the attempt's number
+  std::int64_t attempt = 0;                                 ///< the attempt's number
   std::optional<std::int64_t> last_saved = {};              ///< the last global step with a saved record
   std::int64_t last_seen = -1;                              ///< the last global step
   std::array<std::optional<std::int64_t>, 4> mode_steps{};  ///< by mode: its last step, if it has had one

@@ -26,7 +26,7 @@ struct AttemptContext {
         ledger(std::move(status)),
         step_sync(options.durability == Durability::step ? Sync::yes : Sync::no),
         commit_sync(options.durability == Durability::none ? Sync::no : Sync::yes),
-        fence(*store, options.worker, attempt.run),
+        fence(*store, options.worker, attempt.number),
         retries(options.retry, options.sleep, *ledger),
         unsynced(*store, step_sync, commit_sync),
         callbacks(options, *ledger) {}

@@ -39,7 +39,7 @@ class AttemptFence {
     if (!text) return;
     std::optional<std::int64_t> writer;
     try {
-      writer = parse_index(text_of(*text), key).run;
+      writer = parse_index(text_of(*text), key).attempt;
     } catch (const Error&) {
       return;
     }

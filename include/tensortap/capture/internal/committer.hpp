@@ -56,7 +56,7 @@ class Committer {
       const std::string text = to_json(attempt);
       const HookOptions& options = context_.options;
       if (options.num_workers > 1)
-        context_.store->put(layout::attempt_key(attempt.run, options.worker), text, context_.commit_sync);
+        context_.store->put(layout::attempt_key(attempt.number, options.worker), text, context_.commit_sync);
       if (options.num_workers == 1 || read_attempts(*context_.store).all_ended(options.num_workers))
         context_.store->put(layout::end_marker, options.index_extras ? text : std::string(), context_.commit_sync);
     });
@@ -73,7 +73,7 @@ class Committer {
 
   void put_state(State state, const std::vector<std::string>& checkpoint_keys) {
     constexpr std::size_t most_states = 100;
-    state.run = context_.attempt.run;
+    state.attempt = context_.attempt.number;
     state.last_saved = steps_.last_saved();
     for (const std::string& key : checkpoint_keys)
       for (CheckpointFile& file : describe_checkpoint(*checkpoints_, key)) state.files.push_back(std::move(file));

@@ -126,7 +126,7 @@ class Recorder {
     checkpoints_ = options_.checkpoints;
     if (!checkpoints_ && !options_.checkpoint_dir.empty()) checkpoints_ = open_store(options_.checkpoint_dir);
     AttemptStart start = detail::start_attempt(*store, checkpoints_.get(), options_);
-    if (!start.states.empty()) resume_after(start.states.back(), start.attempt.run);
+    if (!start.states.empty()) resume_after(start.states.back(), start.attempt.number);
     capture_.catalog().add_saved_names(start.tensor_names);
     HookOptions options = options_;
     options.collections = capture_.catalog().selection().collections();

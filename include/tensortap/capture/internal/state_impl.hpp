@@ -44,8 +44,8 @@ inline std::uint32_t checksum(const nlohmann::json& file, const json_text::Place
 
 inline State parse_state(const nlohmann::json& entry, const json_text::Place& place) {
   State out;
-  out.run = step_number(json_text::at(entry, "training-run", place), "training-run", place);
-  if (out.run < 0) throw json_text::wrong(place, "training-run", "it is negative");
+  out.attempt = step_number(json_text::at(entry, "training-run", place), "training-run", place);
+  if (out.attempt < 0) throw json_text::wrong(place, "training-run", "it is negative");
   if (const auto& saved = json_text::at(entry, "latest-global-step-saved", place); !saved.is_null())
     out.last_saved = step_number(saved, "latest-global-step-saved", place);
   out.last_seen = step_number(json_text::at(entry, "latest-global-step-seen", place), "latest-global-step-seen", place);
@@ -69,7 +69,7 @@ inline State parse_state(const nlohmann::json& entry, const json_text::Place& pl
 TENSORTAP_INLINE std::string to_json(std::span<const State> states) {
   std::string out = "[";
   for (const char* separator = ""; const State& state : states) {
-    out.append(separator).append(R"({"training-run": )").append(std::to_string(state.run));
+    out.append(separator).append(R"({"training-run": )").append(std::to_string(state.attempt));
     out.append(R"(, "latest-global-step-saved": )");
     out.append(state.last_saved ? std::to_string(*state.last_saved) : "null");
     out.append(R"(, "latest-global-step-seen": )").append(std::to_string(state.last_seen));

@@ -65,7 +65,7 @@ class StepCounter {
 
   /// Returns the state of a commit after the current step, without a checkpoint.
   [[nodiscard]] State state() const {
-    State out{.run = 0, .last_saved = {}, .last_seen = global_step_, .mode_steps = {}, .mode = mode_};
+    State out{.attempt = 0, .last_saved = {}, .last_seen = global_step_, .mode_steps = {}, .mode = mode_};
     for (std::size_t m = 0; m < mode_steps_.size(); ++m)
       if (mode_steps_[m] >= 0) out.mode_steps[m] = mode_steps_[m];
     return out;

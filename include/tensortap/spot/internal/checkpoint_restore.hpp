@@ -93,7 +93,7 @@ class CheckpointRestore {
       if (e.code() == Errc::io) throw;
       return false;
     }
-    const auto age = [](const State& state) { return std::tuple(state.run, state.last_seen); };
+    const auto age = [](const State& state) { return std::tuple(state.attempt, state.last_seen); };
     const State* there = checked_ ? last_whole(states_, wanted_) : &states_.back();
     for (auto state = here.rbegin(); state != here.rend(); ++state)
       if (there == nullptr || age(*state) > age(*there)) {

@@ -115,7 +115,7 @@ class LiveRun {
       return false;
     }
     const auto supersedes = [&](const Attempt& attempt) {
-      return attempt.worker == step->worker && attempt.run > step->attempt.value_or(-1) &&
+      return attempt.worker == step->worker && attempt.number > step->attempt.value_or(-1) &&
              attempt.resumed_at < step->step.global_step;
     };
     for (const ObjectInfo& object : objects_.list(layout::attempts_prefix).value_or(std::vector<ObjectInfo>{})) {
@@ -170,7 +170,7 @@ class LiveRun {
       if (existed) changes.rewinds.insert(changes.rewinds.end(), rewinds.begin(), rewinds.end());
       apply_found(found, begun, steps);
       for (const Attempt& attempt : begun)
-        if (attempt.run > 0)
+        if (attempt.number > 0)
           for (const WorkerStepPtr& step : model_.unnumbered_beyond(attempt)) index_.watch(step);
       if (begun.empty()) break;
     }
@@ -249,7 +249,7 @@ class LiveRun {
       if (!model_.attempt_objects.contains(keys[i])) begun.push_back(*attempts[i].value);
       model_.attempt_objects[keys[i]] = {attempts[i].size, *attempts[i].value};
     }
-    std::stable_sort(begun.begin(), begun.end(), [](const Attempt& a, const Attempt& b) { return a.run < b.run; });
+    std::stable_sort(begun.begin(), begun.end(), [](const Attempt& a, const Attempt& b) { return a.number < b.number; });
     return begun;
   }
 
@@ -263,7 +263,7 @@ class LiveRun {
       rewind.worker = worker;
       rewind.attempt = model_.attempts.last(worker);
       for (const auto& [key, object] : model_.attempt_objects)
-        if (object.second.worker == worker && object.second.run == rewind.attempt)
+        if (object.second.worker == worker && object.second.number == rewind.attempt)
           rewind.resumed_at = object.second.resumed_at;
       model_.remove(worker, rewind.steps, rewind.resumed_at);
       out.push_back(std::move(rewind));
@@ -275,14 +275,14 @@ class LiveRun {
   std::vector<Rewind> apply_attempts(const std::vector<Attempt>& begun) {
     std::vector<Rewind> out;
     if (begun.empty()) return out;
-    if (std::any_of(begun.begin(), begun.end(), [](const Attempt& attempt) { return attempt.run > 0; }))
+    if (std::any_of(begun.begin(), begun.end(), [](const Attempt& attempt) { return attempt.number > 0; }))
       collections_.clear();  // forces the next refresh to read them
     index_.attempt_has_begun();
     const std::unique_lock lock(model_mutex_);
     for (const Attempt& attempt : begun) {
       model_.attempts.add(attempt);
-      if (attempt.run == 0) continue;  // the first has no predecessors
-      Rewind& rewind = out.emplace_back(Rewind{attempt.worker, attempt.run, attempt.resumed_at, {}});
+      if (attempt.number == 0) continue;  // the first has no predecessors
+      Rewind& rewind = out.emplace_back(Rewind{attempt.worker, attempt.number, attempt.resumed_at, {}});
       for (const WorkerStepPtr& step : model_.superseded_by(attempt)) rewind.steps.push_back(step->step.global_step);
       model_.remove(attempt.worker, rewind.steps, attempt.resumed_at);
     }
@@ -299,7 +299,7 @@ class LiveRun {
       // The reader may have passed over files between the start of a new attempt and this one: the next round lists
       // all.
       if (std::any_of(begun.begin(), begun.end(), [&](const Attempt& attempt) {
-            return attempt.run > 0 && attempt.worker == step->worker && attempt.resumed_at < global_step;
+            return attempt.number > 0 && attempt.worker == step->worker && attempt.resumed_at < global_step;
           }))
         continue;
       const std::int64_t last_known = std::max<std::int64_t>(model_.attempts.last(step->worker), 0);

@@ -112,7 +112,7 @@ class RunModel {
     auto out = std::make_shared<WorkerStep>();
     out->worker = name.worker;
     out->step = {index.mode, index.mode_step, name.global_step};
-    out->attempt = index.run;
+    out->attempt = index.attempt;
     out->key = std::move(key);
     out->index_size = index_size;
     out->event_file = index.event_file;
@@ -141,7 +141,7 @@ class RunModel {
   /// Returns the steps of older attempts that `attempt` supersedes: those of its worker beyond `resumed_at`.
   [[nodiscard]] std::vector<WorkerStepPtr> superseded_by(const Attempt& attempt) const {
     auto out = beyond(attempt);
-    std::erase_if(out, [&](const auto& step) { return !step->attempt || *step->attempt >= attempt.run; });
+    std::erase_if(out, [&](const auto& step) { return !step->attempt || *step->attempt >= attempt.number; });
     return out;
   }
 
