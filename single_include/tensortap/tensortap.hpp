@@ -2443,7 +2443,7 @@ struct CheckpointFile {
 
 /// How far a run was at one commit.
 struct State {
-  std::int64_t run = 0;                                     ///< the attempt's number
+  std::int64_t attempt = 0;                                 ///< the attempt's number
   std::optional<std::int64_t> last_saved = {};              ///< the last global step with a saved record
   std::int64_t last_seen = -1;                              ///< the last global step
   std::array<std::optional<std::int64_t>, 4> mode_steps{};  ///< by mode: its last step, if it has had one
@@ -10856,7 +10856,7 @@ class AttemptFence {
     if (!text) return;
     std::optional<std::int64_t> writer;
     try {
-      writer = parse_index(text_of(*text), key).run;
+      writer = parse_index(text_of(*text), key).attempt;
     } catch (const Error&) {
       return;
     }
@@ -10950,9 +10950,10 @@ class Arena {
 }  // namespace detail
 TENSORTAP_END_NAMESPACE
 
-// from tensortap/capture/internal/tensor_table.hpp
+// from tensortap/select/internal/save_request.hpp
 
-// The table of a hook's tensors, by name.
+// The union of what several collections save: of one tensor (SaveRequest), and of two collections with one name
+// (unite).
 
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
@@ -10970,6 +10971,56 @@ struct SaveRequest {
     shape = shape || collection.save_shape;
   }
 };
+
+/// Appends the texts of `more` that `to` does not have.
+inline void unite(std::vector<std::string>& to, const std::vector<std::string>& more) {
+  for (const std::string& text : more)
+    if (std::find(to.begin(), to.end(), text) == to.end()) to.push_back(text);
+}
+
+/// Returns whether `collection` has a pattern or a name of its own, rather than those that its name stands for.
+inline bool has_criteria(const Collection& collection) {
+  return collection.include_regex.given() || !collection.tensor_names.empty();
+}
+
+inline std::vector<std::string> patterns_in_force(const Collection& collection) {
+  const auto builtin = builtin_pattern(collection.name);
+  if (builtin && !has_criteria(collection)) return {std::string(*builtin)};
+  return collection.include_regex.list();
+}
+
+/// Adds to `to` the tensors, parts and steps of `other`, a collection of the same name.
+inline void unite(Collection& to, const Collection& other) {
+  if (has_criteria(to) || has_criteria(other)) {
+    std::vector<std::string> patterns = patterns_in_force(to);
+    unite(patterns, patterns_in_force(other));
+    if (to.include_regex.given() || other.include_regex.given() || !patterns.empty())
+      to.include_regex = std::move(patterns);
+  }
+  unite(to.tensor_names, other.tensor_names);
+  SaveRequest both;
+  both.add(to);
+  both.add(other);
+  to.reductions = both.reductions;
+  to.save_raw_tensor = both.raw;
+  to.save_shape = both.shape;
+  to.save_histogram = to.save_histogram || other.save_histogram;
+  if (to.save && other.save) {
+    to.save = *to.save | *other.save;
+  } else if (other.save) {
+    to.save = other.save;
+  }
+}
+
+}  // namespace detail
+TENSORTAP_END_NAMESPACE
+
+// from tensortap/capture/internal/tensor_table.hpp
+
+// The table of a hook's tensors, by name.
+
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
 
 /// A tensor's name, and what follows from it. Only the catalog changes it.
 struct TrackedTensor {
@@ -11531,7 +11582,7 @@ struct AttemptContext {
         ledger(std::move(status)),
         step_sync(options.durability == Durability::step ? Sync::yes : Sync::no),
         commit_sync(options.durability == Durability::none ? Sync::no : Sync::yes),
-        fence(*store, options.worker, attempt.run),
+        fence(*store, options.worker, attempt.number),
         retries(options.retry, options.sleep, *ledger),
         unsynced(*store, step_sync, commit_sync),
         callbacks(options, *ledger) {}
@@ -11945,7 +11996,7 @@ class Resumption {
       if (!options_.resume_ended) throw Error::run_has_ended(store_.location());
       ended_ = true;
     }
-    return std::max(attempts.last(options_.worker), out_.states.empty() ? std::int64_t{-1} : out_.states.back().run);
+    return std::max(attempts.last(options_.worker), out_.states.empty() ? std::int64_t{-1} : out_.states.back().attempt);
   }
 
   /// Returns the keys of this worker's steps after the last commit.
@@ -12509,7 +12560,7 @@ class StepPublisher {
  public:
   StepPublisher(AttemptContext& context, std::optional<std::int64_t> last_saved)
       : context_(context),
-        files_(context.options.worker, context.options.index_extras ? std::optional(context.attempt.run) : std::nullopt,
+        files_(context.options.worker, context.options.index_extras ? std::optional(context.attempt.number) : std::nullopt,
                context.options.strip_output_numbers, static_cast<std::size_t>(context.options.events_per_file)),
         last_saved_(last_saved) {}
 
@@ -12724,7 +12775,7 @@ class Committer {
       const std::string text = to_json(attempt);
       const HookOptions& options = context_.options;
       if (options.num_workers > 1)
-        context_.store->put(layout::attempt_key(attempt.run, options.worker), text, context_.commit_sync);
+        context_.store->put(layout::attempt_key(attempt.number, options.worker), text, context_.commit_sync);
       if (options.num_workers == 1 || read_attempts(*context_.store).all_ended(options.num_workers))
         context_.store->put(layout::end_marker, options.index_extras ? text : std::string(), context_.commit_sync);
     });
@@ -12741,7 +12792,7 @@ class Committer {
 
   void put_state(State state, const std::vector<std::string>& checkpoint_keys) {
     constexpr std::size_t most_states = 100;
-    state.run = context_.attempt.run;
+    state.attempt = context_.attempt.number;
     state.last_saved = steps_.last_saved();
     for (const std::string& key : checkpoint_keys)
       for (CheckpointFile& file : describe_checkpoint(*checkpoints_, key)) state.files.push_back(std::move(file));
@@ -13457,7 +13508,7 @@ class StepCounter {
 
   /// Returns the state of a commit after the current step, without a checkpoint.
   [[nodiscard]] State state() const {
-    State out{.run = 0, .last_saved = {}, .last_seen = global_step_, .mode_steps = {}, .mode = mode_};
+    State out{.attempt = 0, .last_saved = {}, .last_seen = global_step_, .mode_steps = {}, .mode = mode_};
     for (std::size_t m = 0; m < mode_steps_.size(); ++m)
       if (mode_steps_[m] >= 0) out.mode_steps[m] = mode_steps_[m];
     return out;
@@ -13567,7 +13618,7 @@ class Recorder {
     checkpoints_ = options_.checkpoints;
     if (!checkpoints_ && !options_.checkpoint_dir.empty()) checkpoints_ = open_store(options_.checkpoint_dir);
     AttemptStart start = detail::start_attempt(*store, checkpoints_.get(), options_);
-    if (!start.states.empty()) resume_after(start.states.back(), start.attempt.run);
+    if (!start.states.empty()) resume_after(start.states.back(), start.attempt.number);
     capture_.catalog().add_saved_names(start.tensor_names);
     HookOptions options = options_;
     options.collections = capture_.catalog().selection().collections();
@@ -13749,8 +13800,8 @@ inline std::uint32_t checksum(const nlohmann::json& file, const json_text::Place
 
 inline State parse_state(const nlohmann::json& entry, const json_text::Place& place) {
   State out;
-  out.run = step_number(json_text::at(entry, "training-run", place), "training-run", place);
-  if (out.run < 0) throw json_text::wrong(place, "training-run", "it is negative");
+  out.attempt = step_number(json_text::at(entry, "training-run", place), "training-run", place);
+  if (out.attempt < 0) throw json_text::wrong(place, "training-run", "it is negative");
   if (const auto& saved = json_text::at(entry, "latest-global-step-saved", place); !saved.is_null())
     out.last_saved = step_number(saved, "latest-global-step-saved", place);
   out.last_seen = step_number(json_text::at(entry, "latest-global-step-seen", place), "latest-global-step-seen", place);
@@ -13774,7 +13825,7 @@ inline State parse_state(const nlohmann::json& entry, const json_text::Place& pl
 TENSORTAP_INLINE std::string to_json(std::span<const State> states) {
   std::string out = "[";
   for (const char* separator = ""; const State& state : states) {
-    out.append(separator).append(R"({"training-run": )").append(std::to_string(state.run));
+    out.append(separator).append(R"({"training-run": )").append(std::to_string(state.attempt));
     out.append(R"(, "latest-global-step-saved": )");
     out.append(state.last_saved ? std::to_string(*state.last_saved) : "null");
     out.append(R"(, "latest-global-step-seen": )").append(std::to_string(state.last_seen));
@@ -14338,7 +14389,7 @@ class RunModel {
     auto out = std::make_shared<WorkerStep>();
     out->worker = name.worker;
     out->step = {index.mode, index.mode_step, name.global_step};
-    out->attempt = index.run;
+    out->attempt = index.attempt;
     out->key = std::move(key);
     out->index_size = index_size;
     out->event_file = index.event_file;
@@ -14367,7 +14418,7 @@ class RunModel {
   /// Returns the steps of older attempts that `attempt` supersedes: those of its worker beyond `resumed_at`.
   [[nodiscard]] std::vector<WorkerStepPtr> superseded_by(const Attempt& attempt) const {
     auto out = beyond(attempt);
-    std::erase_if(out, [&](const auto& step) { return !step->attempt || *step->attempt >= attempt.run; });
+    std::erase_if(out, [&](const auto& step) { return !step->attempt || *step->attempt >= attempt.number; });
     return out;
   }
 
@@ -14961,7 +15012,7 @@ class LiveRun {
       return false;
     }
     const auto supersedes = [&](const Attempt& attempt) {
-      return attempt.worker == step->worker && attempt.run > step->attempt.value_or(-1) &&
+      return attempt.worker == step->worker && attempt.number > step->attempt.value_or(-1) &&
              attempt.resumed_at < step->step.global_step;
     };
     for (const ObjectInfo& object : objects_.list(layout::attempts_prefix).value_or(std::vector<ObjectInfo>{})) {
@@ -15016,7 +15067,7 @@ class LiveRun {
       if (existed) changes.rewinds.insert(changes.rewinds.end(), rewinds.begin(), rewinds.end());
       apply_found(found, begun, steps);
       for (const Attempt& attempt : begun)
-        if (attempt.run > 0)
+        if (attempt.number > 0)
           for (const WorkerStepPtr& step : model_.unnumbered_beyond(attempt)) index_.watch(step);
       if (begun.empty()) break;
     }
@@ -15095,7 +15146,7 @@ class LiveRun {
       if (!model_.attempt_objects.contains(keys[i])) begun.push_back(*attempts[i].value);
       model_.attempt_objects[keys[i]] = {attempts[i].size, *attempts[i].value};
     }
-    std::stable_sort(begun.begin(), begun.end(), [](const Attempt& a, const Attempt& b) { return a.run < b.run; });
+    std::stable_sort(begun.begin(), begun.end(), [](const Attempt& a, const Attempt& b) { return a.number < b.number; });
     return begun;
   }
 
@@ -15109,7 +15160,7 @@ class LiveRun {
       rewind.worker = worker;
       rewind.attempt = model_.attempts.last(worker);
       for (const auto& [key, object] : model_.attempt_objects)
-        if (object.second.worker == worker && object.second.run == rewind.attempt)
+        if (object.second.worker == worker && object.second.number == rewind.attempt)
           rewind.resumed_at = object.second.resumed_at;
       model_.remove(worker, rewind.steps, rewind.resumed_at);
       out.push_back(std::move(rewind));
@@ -15121,14 +15172,14 @@ class LiveRun {
   std::vector<Rewind> apply_attempts(const std::vector<Attempt>& begun) {
     std::vector<Rewind> out;
     if (begun.empty()) return out;
-    if (std::any_of(begun.begin(), begun.end(), [](const Attempt& attempt) { return attempt.run > 0; }))
+    if (std::any_of(begun.begin(), begun.end(), [](const Attempt& attempt) { return attempt.number > 0; }))
       collections_.clear();  // forces the next refresh to read them
     index_.attempt_has_begun();
     const std::unique_lock lock(model_mutex_);
     for (const Attempt& attempt : begun) {
       model_.attempts.add(attempt);
-      if (attempt.run == 0) continue;  // the first has no predecessors
-      Rewind& rewind = out.emplace_back(Rewind{attempt.worker, attempt.run, attempt.resumed_at, {}});
+      if (attempt.number == 0) continue;  // the first has no predecessors
+      Rewind& rewind = out.emplace_back(Rewind{attempt.worker, attempt.number, attempt.resumed_at, {}});
       for (const WorkerStepPtr& step : model_.superseded_by(attempt)) rewind.steps.push_back(step->step.global_step);
       model_.remove(attempt.worker, rewind.steps, attempt.resumed_at);
     }
@@ -15145,7 +15196,7 @@ class LiveRun {
       // The reader may have passed over files between the start of a new attempt and this one: the next round lists
       // all.
       if (std::any_of(begun.begin(), begun.end(), [&](const Attempt& attempt) {
-            return attempt.run > 0 && attempt.worker == step->worker && attempt.resumed_at < global_step;
+            return attempt.number > 0 && attempt.worker == step->worker && attempt.resumed_at < global_step;
           }))
         continue;
       const std::int64_t last_known = std::max<std::int64_t>(model_.attempts.last(step->worker), 0);
@@ -15844,71 +15895,6 @@ TENSORTAP_INLINE std::vector<Finding> evaluate(const Trial& trial, std::vector<R
   return std::move(evaluation).findings();
 }
 
-TENSORTAP_END_NAMESPACE
-
-// from tensortap/select/internal/save_request.hpp
-
-// The union of what several collections save: of one tensor (SaveRequest), and of two collections with one name
-// (unite).
-
-TENSORTAP_BEGIN_NAMESPACE
-namespace detail {
-
-/// The parts of a tensor to save in one step.
-struct SaveRequest {
-  Reductions reductions;
-  bool raw = false;    ///< the elements
-  bool shape = false;  ///< the shape alone
-
-  /// Adds the parts that `collection` saves.
-  void add(const Collection& collection) {
-    for (const Reduction r : collection.reductions) reductions.insert(r);
-    raw = raw || collection.saves_raw();
-    shape = shape || collection.save_shape;
-  }
-};
-
-/// Appends the texts of `more` that `to` does not have.
-inline void unite(std::vector<std::string>& to, const std::vector<std::string>& more) {
-  for (const std::string& text : more)
-    if (std::find(to.begin(), to.end(), text) == to.end()) to.push_back(text);
-}
-
-/// Returns whether `collection` has a pattern or a name of its own, rather than those that its name stands for.
-inline bool has_criteria(const Collection& collection) {
-  return collection.include_regex.given() || !collection.tensor_names.empty();
-}
-
-inline std::vector<std::string> patterns_in_force(const Collection& collection) {
-  const auto builtin = builtin_pattern(collection.name);
-  if (builtin && !has_criteria(collection)) return {std::string(*builtin)};
-  return collection.include_regex.list();
-}
-
-/// Adds to `to` the tensors, parts and steps of `other`, a collection of the same name.
-inline void unite(Collection& to, const Collection& other) {
-  if (has_criteria(to) || has_criteria(other)) {
-    std::vector<std::string> patterns = patterns_in_force(to);
-    unite(patterns, patterns_in_force(other));
-    if (to.include_regex.given() || other.include_regex.given() || !patterns.empty())
-      to.include_regex = std::move(patterns);
-  }
-  unite(to.tensor_names, other.tensor_names);
-  SaveRequest both;
-  both.add(to);
-  both.add(other);
-  to.reductions = both.reductions;
-  to.save_raw_tensor = both.raw;
-  to.save_shape = both.shape;
-  to.save_histogram = to.save_histogram || other.save_histogram;
-  if (to.save && other.save) {
-    to.save = *to.save | *other.save;
-  } else if (other.save) {
-    to.save = other.save;
-  }
-}
-
-}  // namespace detail
 TENSORTAP_END_NAMESPACE
 
 // from tensortap/rules/internal/rule_impl.hpp
@@ -16964,7 +16950,7 @@ class CheckpointRestore {
       if (e.code() == Errc::io) throw;
       return false;
     }
-    const auto age = [](const State& state) { return std::tuple(state.run, state.last_seen); };
+    const auto age = [](const State& state) { return std::tuple(state.attempt, state.last_seen); };
     const State* there = checked_ ? last_whole(states_, wanted_) : &states_.back();
     for (auto state = here.rbegin(); state != here.rend(); ++state)
       if (there == nullptr || age(*state) > age(*there)) {

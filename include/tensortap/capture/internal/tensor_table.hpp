@@ -11,25 +11,10 @@
 #include <vector>
 
 #include <tensortap/internal/config.hpp>
-#include <tensortap/reduction.hpp>
-#include <tensortap/select/collection.hpp>
+#include <tensortap/select/internal/save_request.hpp>
 
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
-
-/// The parts of a tensor to save in one step.
-struct SaveRequest {
-  Reductions reductions;
-  bool raw = false;    ///< the elements
-  bool shape = false;  ///< the shape alone
-
-  /// Adds the parts that `collection` saves.
-  void add(const Collection& collection) {
-    for (const Reduction r : collection.reductions) reductions.insert(r);
-    raw = raw || collection.saves_raw();
-    shape = shape || collection.save_shape;
-  }
-};
 
 /// A tensor's name, and what follows from it. Only the catalog changes it.
 struct TrackedTensor {
