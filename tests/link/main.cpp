@@ -11,5 +11,5 @@ int main(int, char** arguments) {
   const bool same = write_run(run.c_str()) == tensortap::all_modes.data();
   const tensortap::Trial trial(run);
   const auto value = trial.tensor("loss").value(0);
-  return same && trial.ended() && value && value->at<float>(0) == 0.5F ? 0 : 1;
+  return same && trial.ended() && value && value->as<float>()[0] == 0.5F ? 0 : 1;
 }

@@ -81,7 +81,7 @@ class SavedTensor {
         saved && saved->size() == 1 && saved->dtype() != DType::string && r != Reduction::statistics)
       return saved->number(0);
     if (const auto saved = saved_statistics(worker); saved && plain(r) != Reduction::prod && r != Reduction::statistics)
-      return float_value(r, *saved);
+      return reduction_of(*saved, r);
     if (const auto tensor = value(worker); tensor && is_real(tensor->dtype())) return reduce(as_view(*tensor), r);
     return std::nullopt;
   }
