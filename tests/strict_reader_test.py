@@ -1022,7 +1022,7 @@ class WrittenRuns(unittest.TestCase):
             self.skipTest("TENSORTAP_WRITTEN_RUNS is not set")
         for run in runs:
             with self.subTest(run=str(run)):
-                # A run whose writer was killed may hold what nobody looks at: temporary files, events without an index.
+                # A run whose writer was killed may hold files that no reader opens: temporary files, events without an index.
                 refuse = () if "killed" in run.parts else NEVER_WRITTEN
                 self.assertEqual(strict_reader.read_run(run, refuse=refuse).errors, [])
 

@@ -161,7 +161,7 @@ TEST_CASE("a captured step lists its tensors once, sorted, and those of a collec
   CHECK(view.tensors("losses") == TensorNames{"both", "loss"});
   CHECK(view.tensors("weights") == TensorNames{"both", "w"});
   CHECK(view.tensors("unused").empty());
-  CHECK(view.tensors("nobody").empty());
+  CHECK(view.tensors("unknown").empty());
   step.records.begin({});
   CHECK(view.tensors().empty());
 }
@@ -174,7 +174,7 @@ TEST_CASE("a captured step returns nullopt for unsaved and non-numeric tensors",
   step.raw(step.tensor("complex"), tt::as_view(std::complex<float>(1, 2)));
   const tt::detail::CapturedStep captured(step.records, {});
   const tt::StepView& view = captured;  // as rules see it
-  for (const std::string name : {"shape", "nobody", ""}) {
+  for (const std::string name : {"shape", "unknown", ""}) {
     CAPTURE(name);
     CHECK_FALSE(view.value(name));
     CHECK_FALSE(view.reduction(name, R::min));

@@ -326,7 +326,7 @@ TEST_CASE("a store that throws a foreign exception at a replacement loses only t
   const auto memory = std::make_shared<tt::MemoryStore>();
   const auto store = std::make_shared<Stubborn>(memory, GENERATE(1u, 8u));
   tt::Hook hook(store, together(1));
-  memory->put(file(1), "left by somebody");
+  memory->put(file(1), "left by another writer");
   save_steps(hook, 3);
   CHECK_THROWS_WITH(hook.close(), contains("I keep what I have"));
   check_steps(memory, {0, 2});

@@ -88,7 +88,7 @@ TEST_CASE("due tensors are saved, and no others", "[capture][hook]") {
       CHECK(hook.due("gradients") == (i % 4 == 0 || i == 1));
       hook.save("loss", 1.0F / static_cast<float>(i + 1));
       hook.save("w.grad", std::array<float, 3>{-1, 0, static_cast<float>(i)});
-      hook.save("nobody asked for this", 1);
+      hook.save("not in any collection", 1);
     }
     CHECK_THROWS_WITH(hook.due("weights"), contains("no collection is named \"weights\""));
     hook.close();
@@ -101,7 +101,7 @@ TEST_CASE("due tensors are saved, and no others", "[capture][hook]") {
   CHECK(trial.tensor("w.grad").reduction(4, R::max) == 4);
   CHECK(trial.tensor("w.grad").reduction(4, R::min) == -1);
   CHECK_FALSE(trial.tensor("w.grad").reduction(4, R::mean));
-  CHECK_FALSE(trial.has_tensor("nobody asked for this"));
+  CHECK_FALSE(trial.has_tensor("not in any collection"));
   CHECK(trial.collection("gradients")->tensor_names == std::vector<std::string>{"w.grad"});
   CHECK(trial.damage().empty());
 }

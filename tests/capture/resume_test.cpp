@@ -329,7 +329,7 @@ TEST_CASE("a late writer of a superseded attempt changes nothing for readers", "
       train_steps(zombie, 4);
       zombie.close();
     } catch (const tt::Error& e) {
-      CHECK_THAT(e.what(), contains("another attempt goes on"));
+      CHECK_THAT(e.what(), contains("another attempt continues this run"));
     }
   }
   if (!successor) return;  // it slept before the first step, or not at all

@@ -121,7 +121,8 @@ TEST_CASE("states are equal after a round trip, by growing step", "[capture][sta
   std::vector<State> states;
   for (const Mode mode : tt::all_modes)
     for (const std::int64_t step : {std::int64_t{0}, std::int64_t{7}, std::int64_t{1} << 53}) {
-      State state{.attempt = step / 2, .last_saved = step > 0 ? std::optional(step - 1) : std::nullopt, .last_seen = step};
+      State state{
+          .attempt = step / 2, .last_saved = step > 0 ? std::optional(step - 1) : std::nullopt, .last_seen = step};
       state.mode_steps[index_of(mode)] = step;
       state.mode = mode;
       state.checkpoint = "a/b \"c\"\n\\d";
@@ -151,7 +152,7 @@ TEST_CASE("a bad state throws a message that names the key", "[capture][state]")
   }
   for (const std::string entry : {"5", "null", "[]", "\"x\""}) {
     CAPTURE(entry);
-    CHECK_THAT(refusal_of_states("[" + entry + "]"), contains("something that is not an object"));
+    CHECK_THAT(refusal_of_states("[" + entry + "]"), contains("the value around it is not an object"));
   }
   for (const std::string key :
        {"training-run", "latest-global-step-saved", "latest-global-step-seen", "latest-mode-step"}) {

@@ -290,7 +290,7 @@ TEST_CASE("a task that has begun continues after the wait for it has ended", "[c
     const tt::detail::StepRecords* const steps[] = {&step};
     publish(steps);
     *ended = true;
-    throw std::runtime_error("nobody hears it");
+    throw std::runtime_error("not reported");
   };
   std::chrono::milliseconds patience(10);
   do CHECK_FALSE(writer.run(job, Clock::now() + (patience *= 2)));

@@ -636,7 +636,7 @@ TEST_CASE("a file that changes while it is read is read again, or reported", "[s
   CHECK(restore(directory / "there", remote).complete);  // the checksums are of the sent bytes
 }
 
-TEST_CASE("a file that is truncated while it is sent arrives as it was read", "[spot][checkpoint_sync]") {
+TEST_CASE("a file that is truncated while it is sent arrives as the bytes that were read", "[spot][checkpoint_sync]") {
   const TemporaryDirectory directory;
   const auto remote = std::make_shared<WatchedStore>();
   write_file(directory / "here/model", std::string(5000, 'a'));

@@ -7,7 +7,6 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
-#include <limits>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -116,10 +115,7 @@ struct HookOptions {
 
   /// How a failing write is repeated before the step is lost: any number of attempts within 30 s. The time of
   /// `for_at_most` counts for all steps that are written together.
-  RetryPolicy retry = {.attempts = std::numeric_limits<int>::max(),
-                       .for_at_most = std::chrono::seconds(30),
-                       .first_delay = std::chrono::milliseconds(10),
-                       .longest_delay = std::chrono::seconds(1)};
+  RetryPolicy retry = {};
   /// How long commit(), close() and the destructor wait for the store at most.
   std::chrono::nanoseconds commit_timeout = std::chrono::minutes(10);
   std::chrono::nanoseconds close_timeout = std::chrono::minutes(10);

@@ -68,8 +68,10 @@ struct CheckpointSyncOptions {
   std::uint64_t part_size = std::uint64_t{8} << 20;
 
   /// How a failing call to the remote store is repeated.
-  RetryPolicy retry = {
-      .attempts = 4, .first_delay = std::chrono::milliseconds(100), .longest_delay = std::chrono::seconds(5)};
+  RetryPolicy retry = {.attempts = 4,
+                       .for_at_most = std::chrono::nanoseconds::max(),
+                       .first_delay = std::chrono::milliseconds(100),
+                       .longest_delay = std::chrono::seconds(5)};
 
   /// Announces the end of the machine, see `Interruption`: transfers return by its deadline. A request without a
   /// deadline stops nothing.

@@ -114,7 +114,8 @@ class Resumption {
       if (!options_.resume_ended) throw Error::run_has_ended(store_.location());
       ended_ = true;
     }
-    return std::max(attempts.last(options_.worker), out_.states.empty() ? std::int64_t{-1} : out_.states.back().attempt);
+    return std::max(attempts.last(options_.worker),
+                    out_.states.empty() ? std::int64_t{-1} : out_.states.back().attempt);
   }
 
   /// Returns the keys of this worker's steps after the last commit.

@@ -30,7 +30,8 @@ class StepPublisher {
  public:
   StepPublisher(AttemptContext& context, std::optional<std::int64_t> last_saved)
       : context_(context),
-        files_(context.options.worker, context.options.index_extras ? std::optional(context.attempt.number) : std::nullopt,
+        files_(context.options.worker,
+               context.options.index_extras ? std::optional(context.attempt.number) : std::nullopt,
                context.options.strip_output_numbers, static_cast<std::size_t>(context.options.events_per_file)),
         last_saved_(last_saved) {}
 

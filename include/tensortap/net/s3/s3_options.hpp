@@ -48,8 +48,10 @@ struct S3Options {
   std::chrono::nanoseconds deadline = std::chrono::minutes(2);
   /// How one request is repeated. Each delay is scaled by `jitter`. The defaults hold only for the whole field: in
   /// `.retry = {…}`, an omitted field has the default of RetryPolicy.
-  RetryPolicy retry = {
-      .attempts = 10, .first_delay = std::chrono::milliseconds(50), .longest_delay = std::chrono::seconds(20)};
+  RetryPolicy retry = {.attempts = 10,
+                       .for_at_most = std::chrono::nanoseconds::max(),
+                       .first_delay = std::chrono::milliseconds(50),
+                       .longest_delay = std::chrono::seconds(20)};
   /// Limits the retries of all requests, so that a server in trouble does not get several times its load. A retry costs
   /// 5, after a time-out 10; a success returns them. With none left, requests are made once. Source: botocore's retry
   /// quota.

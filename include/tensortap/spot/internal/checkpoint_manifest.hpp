@@ -15,6 +15,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include <tensortap/bytes/hex.hpp>
 #include <tensortap/error.hpp>
 #include <tensortap/internal/config.hpp>
 #include <tensortap/name.hpp>
@@ -57,10 +58,12 @@ inline constexpr std::uint64_t size_limit = std::uint64_t{1} << 46;
 
 /// Returns the key at which `name` is staged while its own key is in use; each content has its own key.
 inline std::string staged_key(std::string_view name, const SyncedFile& file) {
-  constexpr char digits[] = "0123456789abcdef";
-  std::string out(staging_prefix);
-  for (int shift = 28; shift >= 0; shift -= 4) out += digits[file.crc32c >> shift & 15];
-  return out.append("-").append(std::to_string(file.size)).append("/").append(name);
+  return std::string(staging_prefix)
+      .append(hex_of(file.crc32c))
+      .append("-")
+      .append(std::to_string(file.size))
+      .append("/")
+      .append(name);
 }
 
 /// Returns why a file of that name is not synced; empty if it is synced.

@@ -1,4 +1,4 @@
-// The files of a directory of checkpoints: detects their changes, reads each as it was at one moment, and writes a file
+// The files of a directory of checkpoints: detects their changes, reads each in one consistent state, and writes a file
 // so that its name never refers to half of it.
 #pragma once
 

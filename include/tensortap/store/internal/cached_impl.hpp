@@ -19,6 +19,7 @@
 #include <vector>
 
 #include <tensortap/bytes/crc32c.hpp>
+#include <tensortap/bytes/hex.hpp>
 #include <tensortap/error.hpp>
 #include <tensortap/internal/config.hpp>
 #include <tensortap/store/cached.hpp>
@@ -78,12 +79,11 @@ class CachedStoreState {
   [[nodiscard]] std::string copy_key(const ObjectInfo& object) const {
     constexpr std::size_t longest_name = 255;
     const auto name = [](std::string_view text) {
-      constexpr char hex[] = "0123456789abcdef";
       std::string out;
       for (const char c : text) {
         const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-';
-        const auto byte = static_cast<unsigned char>(c);
-        out += plain ? std::string{c} : std::string{'_', hex[byte >> 4], hex[byte & 15]};
+        out += plain ? c : '_';
+        if (!plain) append_hex(out, static_cast<std::byte>(c));
       }
       return out;
     };

@@ -31,6 +31,7 @@
 #include <tensortap/record/attempt.hpp>
 #include <tensortap/record/collections_file.hpp>
 #include <tensortap/record/index.hpp>
+#include <tensortap/record/internal/attempts.hpp>
 #include <tensortap/record/layout.hpp>
 #include <tensortap/store/store.hpp>
 #include <tensortap/trial/internal/damage_list.hpp>
@@ -249,7 +250,8 @@ class LiveRun {
       if (!model_.attempt_objects.contains(keys[i])) begun.push_back(*attempts[i].value);
       model_.attempt_objects[keys[i]] = {attempts[i].size, *attempts[i].value};
     }
-    std::stable_sort(begun.begin(), begun.end(), [](const Attempt& a, const Attempt& b) { return a.number < b.number; });
+    std::stable_sort(begun.begin(), begun.end(),
+                     [](const Attempt& a, const Attempt& b) { return a.number < b.number; });
     return begun;
   }
 

@@ -19,6 +19,7 @@
 #include <tensortap/internal/config.hpp>
 #include <tensortap/record/attempt.hpp>
 #include <tensortap/record/index.hpp>
+#include <tensortap/record/internal/attempts.hpp>
 #include <tensortap/record/layout.hpp>
 #include <tensortap/step.hpp>
 #include <tensortap/trial/internal/membership.hpp>

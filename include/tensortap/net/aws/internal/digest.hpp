@@ -16,20 +16,12 @@
 #include <string_view>
 
 #include <tensortap/bytes/bytes.hpp>
+#include <tensortap/bytes/hex.hpp>
 #include <tensortap/error.hpp>
 #include <tensortap/internal/config.hpp>
 
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
-
-/// Returns `bytes` in hexadecimal, in lower case.
-inline std::string hex_of(Bytes bytes) {
-  constexpr char hex[] = "0123456789abcdef";
-  std::string out;
-  out.reserve(2 * bytes.size());
-  for (const std::byte b : bytes) out += {hex[static_cast<unsigned>(b) >> 4], hex[static_cast<unsigned>(b) & 15]};
-  return out;
-}
 
 /// Returns `bytes` in base64, with padding. Source: RFC 4648, section 4.
 inline std::string base64_of(Bytes bytes) {

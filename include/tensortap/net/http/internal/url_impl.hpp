@@ -6,6 +6,7 @@
 #include <string_view>
 #include <system_error>
 
+#include <tensortap/bytes/hex.hpp>
 #include <tensortap/error.hpp>
 #include <tensortap/internal/config.hpp>
 #include <tensortap/net/http/internal/text.hpp>
@@ -21,17 +22,14 @@ TENSORTAP_INLINE std::string Url::authority() const {
 TENSORTAP_INLINE std::string Url::target() const { return query.empty() ? path : path + "?" + query; }
 
 TENSORTAP_INLINE std::string percent_encoded(std::string_view text, bool keep_slash) {
-  constexpr char hex[] = "0123456789ABCDEF";
   std::string out;
   out.reserve(text.size());
   for (const char c : text) {
     const auto u = static_cast<unsigned char>(c);
     const bool plain = (u >= '0' && u <= '9') || (u >= 'A' && u <= 'Z') || (u >= 'a' && u <= 'z') || u == '-' ||
                        u == '.' || u == '_' || u == '~' || (u == '/' && keep_slash);
-    if (plain)
-      out += c;
-    else
-      out += {'%', hex[u >> 4], hex[u & 15]};
+    out += plain ? c : '%';
+    if (!plain) append_hex(out, static_cast<std::byte>(c), HexCase::upper);
   }
   return out;
 }

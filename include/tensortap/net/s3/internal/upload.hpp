@@ -15,6 +15,7 @@
 
 #include <tensortap/bytes/bytes.hpp>
 #include <tensortap/bytes/crc32c.hpp>
+#include <tensortap/bytes/hex.hpp>
 #include <tensortap/error.hpp>
 #include <tensortap/internal/config.hpp>
 #include <tensortap/internal/parallel_for.hpp>
@@ -31,17 +32,14 @@ namespace s3 {
 
 /// Returns 128 random bits as text.
 inline std::string unique_text() {
-  constexpr char hex[] = "0123456789abcdef";
   std::random_device random;
   std::string out;
-  for (int i = 0; i < 4; ++i)
-    for (unsigned bits = random(), k = 0; k < 8; ++k, bits >>= 4) out += hex[bits & 15];
+  for (int i = 0; i < 4; ++i) out += hex_of(std::uint32_t{random()});
   return out;
 }
 
 /// Returns the checksum of `pieces` as 8 digits. Calls `seen`, if set, for stretches of them.
 inline std::string crc32c_text(std::span<const Bytes> pieces, const std::function<void(Bytes)>& seen = {}) {
-  constexpr char hex[] = "0123456789abcdef";
   constexpr std::size_t stretch = std::size_t{8} << 20;
   std::uint32_t crc = 0;
   for (const Bytes piece : pieces)
@@ -50,9 +48,7 @@ inline std::string crc32c_text(std::span<const Bytes> pieces, const std::functio
       crc = crc32c(bytes, crc);
       if (seen) seen(bytes);
     }
-  std::string out(8, '0');
-  for (std::size_t i = 8; i-- > 0; crc >>= 4) out[i] = hex[crc & 15];
-  return out;
+  return hex_of(crc);
 }
 
 /// Returns the size of all `pieces`. Units: bytes.
