@@ -344,8 +344,10 @@ struct S3Options {
   std::chrono::nanoseconds deadline = std::chrono::minutes(2);
   /// How one request is repeated. Each delay is scaled by `jitter`. The defaults hold only for the whole field: in
   /// `.retry = {…}`, an omitted field has the default of RetryPolicy.
-  RetryPolicy retry = {
-      .attempts = 10, .first_delay = std::chrono::milliseconds(50), .longest_delay = std::chrono::seconds(20)};
+  RetryPolicy retry = {.attempts = 10,
+                       .for_at_most = std::chrono::nanoseconds::max(),
+                       .first_delay = std::chrono::milliseconds(50),
+                       .longest_delay = std::chrono::seconds(20)};
   /// Limits the retries of all requests, so that a server in trouble does not get several times its load. A retry costs
   /// 5, after a time-out 10; a success returns them. With none left, requests are made once. Source: botocore's retry
   /// quota.
@@ -1780,17 +1782,14 @@ TENSORTAP_INLINE std::string Url::authority() const {
 TENSORTAP_INLINE std::string Url::target() const { return query.empty() ? path : path + "?" + query; }
 
 TENSORTAP_INLINE std::string percent_encoded(std::string_view text, bool keep_slash) {
-  constexpr char hex[] = "0123456789ABCDEF";
   std::string out;
   out.reserve(text.size());
   for (const char c : text) {
     const auto u = static_cast<unsigned char>(c);
     const bool plain = (u >= '0' && u <= '9') || (u >= 'A' && u <= 'Z') || (u >= 'a' && u <= 'z') || u == '-' ||
                        u == '.' || u == '_' || u == '~' || (u == '/' && keep_slash);
-    if (plain)
-      out += c;
-    else
-      out += {'%', hex[u >> 4], hex[u & 15]};
+    out += plain ? c : '%';
+    if (!plain) append_hex(out, static_cast<std::byte>(c), HexCase::upper);
   }
   return out;
 }
@@ -2337,15 +2336,6 @@ TENSORTAP_END_NAMESPACE
 
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
-
-/// Returns `bytes` in hexadecimal, in lower case.
-inline std::string hex_of(Bytes bytes) {
-  constexpr char hex[] = "0123456789abcdef";
-  std::string out;
-  out.reserve(2 * bytes.size());
-  for (const std::byte b : bytes) out += {hex[static_cast<unsigned>(b) >> 4], hex[static_cast<unsigned>(b) & 15]};
-  return out;
-}
 
 /// Returns `bytes` in base64, with padding. Source: RFC 4648, section 4.
 inline std::string base64_of(Bytes bytes) {
@@ -4180,17 +4170,14 @@ namespace s3 {
 
 /// Returns 128 random bits as text.
 inline std::string unique_text() {
-  constexpr char hex[] = "0123456789abcdef";
   std::random_device random;
   std::string out;
-  for (int i = 0; i < 4; ++i)
-    for (unsigned bits = random(), k = 0; k < 8; ++k, bits >>= 4) out += hex[bits & 15];
+  for (int i = 0; i < 4; ++i) out += hex_of(std::uint32_t{random()});
   return out;
 }
 
 /// Returns the checksum of `pieces` as 8 digits. Calls `seen`, if set, for stretches of them.
 inline std::string crc32c_text(std::span<const Bytes> pieces, const std::function<void(Bytes)>& seen = {}) {
-  constexpr char hex[] = "0123456789abcdef";
   constexpr std::size_t stretch = std::size_t{8} << 20;
   std::uint32_t crc = 0;
   for (const Bytes piece : pieces)
@@ -4199,9 +4186,7 @@ inline std::string crc32c_text(std::span<const Bytes> pieces, const std::functio
       crc = crc32c(bytes, crc);
       if (seen) seen(bytes);
     }
-  std::string out(8, '0');
-  for (std::size_t i = 8; i-- > 0; crc >>= 4) out[i] = hex[crc & 15];
-  return out;
+  return hex_of(crc);
 }
 
 /// Returns the size of all `pieces`. Units: bytes.

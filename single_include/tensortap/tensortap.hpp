@@ -387,11 +387,11 @@ TENSORTAP_END_NAMESPACE
 TENSORTAP_BEGIN_NAMESPACE
 
 /// The number of attempts and the delays between them. The delay doubles from attempt to attempt, up to
-/// `longest_delay`.
+/// `longest_delay`. By default the time limits the repetition, not the number of attempts.
 struct RetryPolicy {
-  int attempts = 10;                                                       ///< calls, the first one included
-  std::chrono::nanoseconds for_at_most = std::chrono::nanoseconds::max();  ///< sum of all delays
-  std::chrono::nanoseconds first_delay = std::chrono::milliseconds(10);    ///< before the second call
+  int attempts = std::numeric_limits<int>::max();                        ///< calls, the first one included
+  std::chrono::nanoseconds for_at_most = std::chrono::seconds(30);       ///< sum of all delays
+  std::chrono::nanoseconds first_delay = std::chrono::milliseconds(10);  ///< before the second call
   std::chrono::nanoseconds longest_delay = std::chrono::seconds(1);
 };
 
@@ -2577,10 +2577,7 @@ struct HookOptions {
 
   /// How a failing write is repeated before the step is lost: any number of attempts within 30 s. The time of
   /// `for_at_most` counts for all steps that are written together.
-  RetryPolicy retry = {.attempts = std::numeric_limits<int>::max(),
-                       .for_at_most = std::chrono::seconds(30),
-                       .first_delay = std::chrono::milliseconds(10),
-                       .longest_delay = std::chrono::seconds(1)};
+  RetryPolicy retry = {};
   /// How long commit(), close() and the destructor wait for the store at most.
   std::chrono::nanoseconds commit_timeout = std::chrono::minutes(10);
   std::chrono::nanoseconds close_timeout = std::chrono::minutes(10);
@@ -3510,8 +3507,10 @@ struct CheckpointSyncOptions {
   std::uint64_t part_size = std::uint64_t{8} << 20;
 
   /// How a failing call to the remote store is repeated.
-  RetryPolicy retry = {
-      .attempts = 4, .first_delay = std::chrono::milliseconds(100), .longest_delay = std::chrono::seconds(5)};
+  RetryPolicy retry = {.attempts = 4,
+                       .for_at_most = std::chrono::nanoseconds::max(),
+                       .first_delay = std::chrono::milliseconds(100),
+                       .longest_delay = std::chrono::seconds(5)};
 
   /// Announces the end of the machine, see `Interruption`: transfers return by its deadline. A request without a
   /// deadline stops nothing.
@@ -9603,12 +9602,11 @@ class CachedStoreState {
   [[nodiscard]] std::string copy_key(const ObjectInfo& object) const {
     constexpr std::size_t longest_name = 255;
     const auto name = [](std::string_view text) {
-      constexpr char hex[] = "0123456789abcdef";
       std::string out;
       for (const char c : text) {
         const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-';
-        const auto byte = static_cast<unsigned char>(c);
-        out += plain ? std::string{c} : std::string{'_', hex[byte >> 4], hex[byte & 15]};
+        out += plain ? c : '_';
+        if (!plain) append_hex(out, static_cast<std::byte>(c));
       }
       return out;
     };
@@ -11996,7 +11994,8 @@ class Resumption {
       if (!options_.resume_ended) throw Error::run_has_ended(store_.location());
       ended_ = true;
     }
-    return std::max(attempts.last(options_.worker), out_.states.empty() ? std::int64_t{-1} : out_.states.back().attempt);
+    return std::max(attempts.last(options_.worker),
+                    out_.states.empty() ? std::int64_t{-1} : out_.states.back().attempt);
   }
 
   /// Returns the keys of this worker's steps after the last commit.
@@ -12560,7 +12559,8 @@ class StepPublisher {
  public:
   StepPublisher(AttemptContext& context, std::optional<std::int64_t> last_saved)
       : context_(context),
-        files_(context.options.worker, context.options.index_extras ? std::optional(context.attempt.number) : std::nullopt,
+        files_(context.options.worker,
+               context.options.index_extras ? std::optional(context.attempt.number) : std::nullopt,
                context.options.strip_output_numbers, static_cast<std::size_t>(context.options.events_per_file)),
         last_saved_(last_saved) {}
 
@@ -15146,7 +15146,8 @@ class LiveRun {
       if (!model_.attempt_objects.contains(keys[i])) begun.push_back(*attempts[i].value);
       model_.attempt_objects[keys[i]] = {attempts[i].size, *attempts[i].value};
     }
-    std::stable_sort(begun.begin(), begun.end(), [](const Attempt& a, const Attempt& b) { return a.number < b.number; });
+    std::stable_sort(begun.begin(), begun.end(),
+                     [](const Attempt& a, const Attempt& b) { return a.number < b.number; });
     return begun;
   }
 
@@ -15309,7 +15310,7 @@ class SavedTensor {
         saved && saved->size() == 1 && saved->dtype() != DType::string && r != Reduction::statistics)
       return saved->number(0);
     if (const auto saved = saved_statistics(worker); saved && plain(r) != Reduction::prod && r != Reduction::statistics)
-      return float_value(r, *saved);
+      return reduction_of(*saved, r);
     if (const auto tensor = value(worker); tensor && is_real(tensor->dtype())) return reduce(as_view(*tensor), r);
     return std::nullopt;
   }
@@ -16016,10 +16017,12 @@ inline constexpr std::uint64_t size_limit = std::uint64_t{1} << 46;
 
 /// Returns the key at which `name` is staged while its own key is in use; each content has its own key.
 inline std::string staged_key(std::string_view name, const SyncedFile& file) {
-  constexpr char digits[] = "0123456789abcdef";
-  std::string out(staging_prefix);
-  for (int shift = 28; shift >= 0; shift -= 4) out += digits[file.crc32c >> shift & 15];
-  return out.append("-").append(std::to_string(file.size)).append("/").append(name);
+  return std::string(staging_prefix)
+      .append(hex_of(file.crc32c))
+      .append("-")
+      .append(std::to_string(file.size))
+      .append("/")
+      .append(name);
 }
 
 /// Returns why a file of that name is not synced; empty if it is synced.
@@ -16088,7 +16091,7 @@ TENSORTAP_END_NAMESPACE
 
 // from tensortap/spot/internal/local_files.hpp
 
-// The files of a directory of checkpoints: detects their changes, reads each as it was at one moment, and writes a file
+// The files of a directory of checkpoints: detects their changes, reads each in one consistent state, and writes a file
 // so that its name never refers to half of it.
 
 TENSORTAP_BEGIN_NAMESPACE
