@@ -30,6 +30,8 @@ extern std::vector<std::vector<float>> gradients;
 extern const std::string elements, text, key;
 extern const double wall_time;
 extern std::ostream& file;
+struct Model { void load(const std::string& path); };
+extern Model model;
 """
 
 

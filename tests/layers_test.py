@@ -122,6 +122,25 @@ class House:
             yield from visit(name)
 
 
+    def incomplete(self, first):
+        """Includes that find a header half read, if header `first` is included first and doors bring their bodies."""
+        begun, complete = set(), set()
+
+        def read(name):
+            begun.add(name)
+            header = self.headers[name]
+            for own in header.own:
+                if own in self.headers and own not in begun:
+                    yield from read(own)
+                elif own in begun and own not in complete:
+                    yield f"{name} includes {own}, which is half read"
+            complete.add(name)
+            if header.bodies in self.headers and header.bodies not in begun:
+                yield from read(header.bodies)
+
+        yield from read(first)
+
+
 def own_edge_is_allowed(source, target):
     """Whether header `source` may include our header `target`."""
     if source == "net" or folder_of(source) == "adapters":
@@ -169,6 +188,7 @@ def complaints_about_door(house, header):
         own = name.removeprefix("tensortap/")
         if name.startswith("tensortap/") and is_room(own) and own not in LIGHT_ROOMS:
             yield f"a door that reaches the room {own}"
+    yield from house.incomplete(header.name)
     if header.bodies and header.bodies != f"{header.name.rpartition('/')[0]}/internal/{header.name.rpartition('/')[2]}_impl".lstrip("/"):
         yield f"its bodies are in {header.bodies}"
 

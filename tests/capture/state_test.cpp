@@ -175,7 +175,8 @@ TEST_CASE("a bad state throws a message that names the key", "[capture][state]")
   CHECK_THAT(refusal_of_states(state_with(R"(, "checkpoint": [])")),
              contains("key \"checkpoint\": it is not a string"));
   CHECK_THAT(refusal_of_states(state_with(R"(, "files": {})")), contains("key \"files\": it is not an array"));
-  CHECK_THAT(refusal_of_states(state_with(R"(, "files": [1])")), contains("key \"name\": the value around it is not an object"));
+  CHECK_THAT(refusal_of_states(state_with(R"(, "files": [1])")),
+             contains("key \"name\": the value around it is not an object"));
   CHECK_THAT(refusal_of_states(state_with(R"(, "files": [{"name": "a", "size": -1, "crc32c": 0}])")),
              contains("key \"size\": it is negative"));
   CHECK_THAT(refusal_of_states(state_with(R"(, "files": [{"name": "a", "size": 1}])")),

@@ -1,6 +1,6 @@
 // The place at which a resumed run continues.
 //
-//   if (const auto& at = hook.resumed()) load(model, at->checkpoint);
+//   if (const auto& at = hook.resumed()) model.load(at->checkpoint);
 #pragma once
 
 #include <cstdint>
