@@ -77,7 +77,7 @@ inline constexpr std::size_t first_statistics_fields = 17;
 struct Statistics {
   std::uint64_t count = 0;                        ///< elements, finite or not
   std::uint64_t nan = 0;                          ///< NaNs
-  std::uint64_t positive_inf = 0;                 ///< infinities
+  std::uint64_t positive_inf = 0;                 ///< positive infinities
   std::uint64_t negative_inf = 0;                 ///< negative infinities
   std::uint64_t zeros = 0;                        ///< elements that are 0 or -0
   std::optional<std::uint64_t> first_non_finite;  ///< row-major index of the first NaN or infinity

@@ -282,7 +282,7 @@ struct CredentialsOptions {
   std::chrono::milliseconds metadata_timeout = std::chrono::seconds(1);  ///< of a metadata service, each attempt
   std::chrono::milliseconds sts_timeout = std::chrono::seconds(10);      ///< of STS, each attempt
   std::chrono::milliseconds process_timeout = std::chrono::seconds(60);  ///< of a credential_process
-  /// Of an exchange that fails, or whose status is 429 or 500 and above. It is repeated once, at once.
+  /// How an exchange that fails, or whose status is 429 or 500 and above, is repeated: once, without a delay.
   RetryPolicy retry = {.attempts = 2, .first_delay = std::chrono::nanoseconds(0)};
 };
 
@@ -3294,8 +3294,7 @@ TENSORTAP_END_NAMESPACE
 
 // from tensortap/net/s3/internal/xml.hpp
 
-// The XML of S3: parses the replies and writes the documents of requests. It expands only the five
-// predefined entities.
+// The XML of S3: parses the replies and writes the documents of requests. It expands only the five predefined entities.
 
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
@@ -3752,7 +3751,7 @@ class Client {
   std::atomic<std::int64_t> skew_ = 0;  // the server's clock minus ours, in seconds
   std::atomic<std::uint64_t> requests_ = 0;
   std::atomic<bool> bare_etags_ = false;
-  std::mutex mutex_;  // guards what follows
+  std::mutex mutex_;  // guards the members below
   S3Endpoint endpoint_;
 };
 
@@ -4307,8 +4306,8 @@ TENSORTAP_END_NAMESPACE
 // from tensortap/net/s3/internal/lease.hpp
 
 // A claim on a server without locks: an object that holds for a limited time. The holder puts it again before the time
-// is over; others take it over afterwards. Conditional writes decide which process holds it, the server's
-// clock alone decides when it has expired.
+// is over; others take it over afterwards. Conditional writes decide which process holds it, the server's clock alone
+// decides when it has expired.
 
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {

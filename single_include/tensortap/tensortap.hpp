@@ -467,7 +467,7 @@ inline constexpr std::size_t first_statistics_fields = 17;
 struct Statistics {
   std::uint64_t count = 0;                        ///< elements, finite or not
   std::uint64_t nan = 0;                          ///< NaNs
-  std::uint64_t positive_inf = 0;                 ///< infinities
+  std::uint64_t positive_inf = 0;                 ///< positive infinities
   std::uint64_t negative_inf = 0;                 ///< negative infinities
   std::uint64_t zeros = 0;                        ///< elements that are 0 or -0
   std::optional<std::uint64_t> first_non_finite;  ///< row-major index of the first NaN or infinity
@@ -1848,8 +1848,8 @@ TENSORTAP_END_NAMESPACE
 
 // An attempt: one process that writes a run, from its start to its end or interruption. Each attempt leaves an object
 // that names the step after which it continues. Together with the attempt numbers in index files, these objects decide
-// which steps count: a step does not, if a later attempt continues before it. So a writer that was taken for dead, and
-// wakes up, changes nothing for readers.
+// which steps count: a step counts unless a later attempt continues before it. So the late writes of a suspended
+// process that has a successor change nothing for readers.
 //
 //   const tensortap::Attempt attempt{.number = 1, .worker = "worker_0", .resumed_at = 40};
 //   store.put(tensortap::layout::attempt_key(1, "worker_0"), to_json(attempt));
@@ -2530,7 +2530,8 @@ struct HookOptions {
   std::vector<Collection> collections = {};
   /// When collections without a `save` of their own are saved.
   SaveConfig save = every(500);
-  /// The name of this process in the run, by custom "worker_RANK". Each process that writes into a run needs its own.
+  /// The name of this process in the run, by convention "worker_RANK". Each process that writes into a run needs its
+  /// own.
   std::string worker = "worker_0";
   /// How many processes write into the run. With too small a number readers take a step for complete too early.
   std::int64_t num_workers = 1;
@@ -2655,7 +2656,7 @@ TENSORTAP_END_NAMESPACE
 
 // The place at which a resumed run continues.
 //
-//   if (const auto& at = hook.resumed()) load(model, at->checkpoint);
+//   if (const auto& at = hook.resumed()) model.load(at->checkpoint);
 
 TENSORTAP_BEGIN_NAMESPACE
 
@@ -2764,14 +2765,14 @@ class Hook {
   Hook(const Hook&) = delete;
   Hook& operator=(const Hook&) = delete;
 
-  /// Writes what waits, within `destroy_timeout`, and leaves the run open, like an interruption. Drops the current step
-  /// if an exception passes through. Never throws.
+  /// Writes the queued steps, within `destroy_timeout`, and leaves the run open, like an interruption. Drops the
+  /// current step if an exception passes through. Never throws.
   ~Hook();
 
   /// Returns where this run continues; nullopt if it is new.
   [[nodiscard]] const std::optional<Resumed>& resumed() const noexcept;
 
-  /// Begins the next step of the last mode (TRAIN at first), and hands the step before to the writer.
+  /// Begins the next step of the last mode (TRAIN at first), and hands the previous step to the writer.
   void begin_step();
 
   /// Begins the next step of `mode`.
@@ -2811,7 +2812,7 @@ class Hook {
   /// with the whole state of training. On return both are as durable as `durability` says, and a successor continues
   /// from here. Without a path the loop must find the checkpoint of the step by itself. Throws: steps were lost since
   /// the last commit (once: the next commit continues without them); the store failed; it took longer than `timeout`,
-  /// by default `commit_timeout` or the time left on the machine. Then the commit before stays the last one. Also
+  /// by default `commit_timeout` or the time left on the machine. The previous commit then remains the last one. Also
   /// throws what `on_commit` throws.
   void commit(std::string_view checkpoint = {}, std::optional<std::chrono::nanoseconds> timeout = {});
 
@@ -2829,7 +2830,7 @@ class Hook {
   /// Returns what was saved of each collection, or would be without `dry_run`.
   [[nodiscard]] Report report() const;
 
-  /// Ends the run: writes what waits, the collections and the end marker. Throws: the first failed write; it took
+  /// Ends the run: writes the queued steps, the collections and the end marker. Throws: the first failed write; it took
   /// longer than `close_timeout`.
   void close();
 
@@ -3400,8 +3401,8 @@ struct EvaluateOptions {
 /// step once, when the step appears. When a new attempt supersedes steps, it withdraws their findings and shows the
 /// remaining steps to copies of the original rules, without actions. So when the run has ended, the findings are those
 /// of a later evaluation (except in steps that counted as complete before all workers had written them). A rule that
-/// throws is not called again, and a finding with `failed` set reports it; so it is with an action that throws, but
-/// actions are called again.
+/// throws is not called again, and a finding with `failed` set reports it. An action that throws is reported in the
+/// same way, and is called again.
 [[nodiscard]] std::vector<Finding> evaluate(const Trial& trial, std::vector<Rule> rules,
                                             const EvaluateOptions& options = {});
 
@@ -3409,7 +3410,7 @@ TENSORTAP_END_NAMESPACE
 
 // from tensortap/rules/judge.hpp
 
-// Rules that run inside the training process, so that their actions are taken at once.
+// Rules that run inside the training process, so that their actions are immediate.
 //
 //   tensortap::StopSignal stop;
 //   auto on_step = tensortap::judge({tensortap::VanishingGradient{}}, tensortap::StopTraining{stop});
@@ -3417,9 +3418,9 @@ TENSORTAP_END_NAMESPACE
 TENSORTAP_BEGIN_NAMESPACE
 
 /// Returns a callable for the hook's `on_step`: it shows each step to all rules and takes `actions` on their findings.
-/// `evaluate` returns the same findings for the same steps of a stored run. A rule that throws is not called again;
-/// all other rules and all actions are. Throws, when called: the first exception of a rule or an action, which the hook
-/// counts in its status. Threads: one at a time.
+/// `evaluate` returns the same findings for the same steps of a stored run. A rule that throws is not called again; the
+/// other rules and all actions continue. Throws, when called: the first exception of a rule or an action, which the
+/// hook counts in its status. Threads: one at a time.
 std::function<void(const StepView&)> judge(std::vector<Rule> rules, Actions actions);
 
 TENSORTAP_END_NAMESPACE
@@ -3630,7 +3631,8 @@ struct InterruptionOptions {
 
 /// Raises a stop signal when a notice comes. Several may live at once; each has a stop signal of its own. Earlier
 /// handlers of the signals are called too; the default action and SIG_IGN are suspended, but a second SIGINT ends a
-/// process that the first would have ended without this. The last Interruption restores all.
+/// process that the first would have ended without this. The last Interruption restores the earlier handlers and
+/// actions.
 /// Threads: any; a forked child reacts to signals only and has its own copy of the stop signal.
 class Interruption {
  public:
@@ -7865,8 +7867,8 @@ struct DeviationsFound {
 };
 
 /// Finds them from the totals, unless the mean is so large against the std that the difference cancels; then reads the
-/// block again with the kernel `deviations_from(center)`. With a limit of 16, the sums' bound of 2.9e-14
-/// becomes 4.6e-13, and elements around 0, of one sign or uniform are not read twice.
+/// block again with the kernel `deviations_from(center)`. With a limit of 16, the sums' bound of 2.9e-14 becomes
+/// 4.6e-13, and elements around 0, of one sign or uniform are not read twice.
 template <class Again>
 DeviationsFound block_deviations(double n, double sum, double sum_squares, const Again& deviations_from) noexcept {
   if (!is_finite(sum)) return {number_of(infinity_bits<double>), 0};
@@ -9406,7 +9408,7 @@ TENSORTAP_END_NAMESPACE
 
 // from tensortap/record/internal/layout_impl.hpp
 
-// Makes keys and takes them apart.
+// Builds and parses keys.
 
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
@@ -10769,7 +10771,7 @@ TENSORTAP_END_NAMESPACE
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
 
-/// The files of a directory at the last look. Threads: one at a time.
+/// The files of a directory, as last listed. Threads: one at a time.
 class CheckpointWatch {
  public:
   /// Starts with the files that are there now. An empty directory name watches nothing.
@@ -11020,7 +11022,7 @@ TENSORTAP_END_NAMESPACE
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
 
-/// A tensor's name, and what follows from it. Only the catalog changes it.
+/// A tensor's name, and the decisions about it. Only the catalog changes it.
 struct TrackedTensor {
   std::string name;
   std::vector<std::size_t> collections = {};  ///< positions of those it belongs to
@@ -11333,7 +11335,7 @@ class StatusLedger {
   }
 
  private:
-  mutable std::mutex mutex_;  // guards what follows
+  mutable std::mutex mutex_;  // guards the members below
   HookStatus status_;
   std::exception_ptr failure_;
 };
@@ -11737,7 +11739,7 @@ using TensorNames = std::map<std::string, std::vector<std::string>, std::less<>>
 /// Threads: one at a time, except for `selection().due`.
 class Catalog {
  public:
-  /// Throws: collections that cannot mean anything.
+  /// Throws: invalid collections, as `Selection` does.
   Catalog(const std::vector<Collection>& collections, const SaveConfig& save)
       : selection_(collections.empty() ? std::vector<Collection>{{.name = "all"}} : collections, save),
         totals_(selection_.collections().size()) {}
@@ -12044,7 +12046,7 @@ class Resumption {
   }
 
   /// Moves indexes that share the events file `file` with `step`, the first step still in place, to the folder of this
-  /// attempt. An earlier attempt that died in its rewind may have set them aside.
+  /// attempt. An earlier attempt that was killed in its rewind may have set them aside.
   void gather_indexes(std::int64_t step, const std::string& file, const StepKeys& indexes) {
     const std::int64_t mine = out_.attempt.number;
     for (std::int64_t run = mine - 1; run >= std::max<std::int64_t>(mine - recent, 0); --run) {
@@ -12443,8 +12445,8 @@ TENSORTAP_END_NAMESPACE
 //
 //   const auto found = store.list("index/");
 //   std::vector<std::optional<std::vector<std::byte>>> texts(found.size());
-//   tensortap::parallel_for(found.size(), store.concurrency(),
-//                               [&](std::size_t i) { texts[i] = store.get(found[i].key); });
+//   tensortap::detail::parallel_for(found.size(), store.concurrency(),
+//                                   [&](std::size_t i) { texts[i] = store.get(found[i].key); });
 
 // The threads of reduce/internal/worker_pool.hpp do not serve here: the pool helps one caller at a time and no forked
 // child, and a call to a store that blocks would keep them from reductions.
@@ -12461,7 +12463,7 @@ void parallel_for(std::size_t count, std::size_t at_once, const Call& call) {
   constexpr std::size_t most_threads = 256;
   std::atomic<std::size_t> next = 0;
   std::atomic<bool> failed = false;
-  std::mutex mutex;  // guards what follows
+  std::mutex mutex;  // guards the variables below
   std::exception_ptr failure;
   std::size_t failed_at = count;
   const auto work = [&]() noexcept {
@@ -12504,7 +12506,7 @@ void parallel_for(std::size_t count, std::size_t at_once, const Call& call, cons
     }
     return;
   }
-  std::mutex mutex;  // guards what follows
+  std::mutex mutex;  // guards the variables below
   std::condition_variable progress;
   std::vector<bool> has_ended(count);
   bool have_all_ended = false;
@@ -12866,7 +12868,7 @@ class Publisher {
 
  private:
   AttemptContext context_;
-  std::unique_ptr<Claim> claim_;  // goes before the store
+  std::unique_ptr<Claim> claim_;  // released before the store
   StepPublisher steps_;
   Committer committer_;
 };
@@ -12920,7 +12922,7 @@ class Task {
 
  private:
   std::function<void()> call_;
-  mutable std::mutex mutex_;  // guards what follows
+  mutable std::mutex mutex_;  // guards the members below
   std::condition_variable_any ended_;
   std::exception_ptr failure_;
   bool has_ended_ = false;
@@ -13343,8 +13345,8 @@ class StepQueue {
     }
   }
 
-  /// Drops everything without a trace: a forked child has no writer's thread to join, and must not release the claim of
-  /// its parent.
+  /// Drops everything and counts nothing: a forked child has no writer's thread to join, and must not release the claim
+  /// of its parent.
   void leak() noexcept {
     (void)writer_.release();
     (void)new std::shared_ptr<Publisher>(std::move(publisher_));
@@ -13361,8 +13363,8 @@ TENSORTAP_END_NAMESPACE
 
 // from tensortap/capture/internal/hook_shutdown.hpp
 
-// The end of a hook: writes what waits, within a deadline, then releases the run. close() reports failures and ends the
-// run; the destructor never throws and leaves the run open, like an interruption.
+// The end of a hook: writes the queued steps, within a deadline, then releases the run. close() reports failures and
+// ends the run; the destructor never throws and leaves the run open, like an interruption.
 
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
@@ -13378,7 +13380,7 @@ class HookShutdown {
     queue_.publisher().set_deadline(deadline);
   }
 
-  /// Writes what waits and ends the run. Throws: the first failed write of the hook; the deadline has passed.
+  /// Writes the queued steps and ends the run. Throws: the first failed write of the hook; the deadline has passed.
   void close(const StatusLedger& ledger) {
     queue_.push_step_of(capture_, deadline_);
     std::exception_ptr failure;
@@ -13397,7 +13399,8 @@ class HookShutdown {
     if (!has_ended) throw Error::out_of_time("close", queue_.publisher().store().location(), waiting);
   }
 
-  /// Writes what waits and leaves the run open. Drops the current step while an exception passes: it may be half done.
+  /// Writes the queued steps and leaves the run open. Drops the current step while an exception passes: it may be half
+  /// done.
   void leave_open() noexcept {
     try {
       if (!capture_.is_unwinding()) queue_.push_step_of(capture_, deadline_);
@@ -13428,7 +13431,7 @@ TENSORTAP_END_NAMESPACE
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
 
-/// Throws: a worker that is no file name; a number or a callable that cannot mean anything.
+/// Throws: an invalid worker name, a number below 1, an empty callable, no directory to watch.
 inline void check_hook_options(const HookOptions& options) {
   const std::string& worker = options.worker;
   const auto is_allowed = [](char c) {
@@ -13548,7 +13551,7 @@ class Recorder {
   Recorder(const Recorder&) = delete;
   Recorder& operator=(const Recorder&) = delete;
 
-  /// Writes what waits, within `destroy_timeout`, and leaves the run open.
+  /// Writes the queued steps, within `destroy_timeout`, and leaves the run open.
   ~Recorder() {
     if (!queue_) return;
     if (fork_guard_.is_child()) {
@@ -13564,7 +13567,7 @@ class Recorder {
   [[nodiscard]] const StepCounter& counter() const noexcept { return counter_; }
   [[nodiscard]] StepCapture& capture() noexcept { return capture_; }
 
-  /// Queues the step before and begins `step`.
+  /// Queues the previous step and begins `step`.
   void begin_step(const Step& step) {
     if (!options_.enabled) return counter_.set(step);
     if (is_closed_) throw Error::closed_hook("begin_step");
@@ -13956,7 +13959,7 @@ TENSORTAP_END_NAMESPACE
 
 // from tensortap/trial/internal/damage_list.hpp
 
-// The damage that a reader has met so far.
+// The damage that a reader has found so far.
 
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
@@ -14611,8 +14614,7 @@ TENSORTAP_END_NAMESPACE
 //     them again later: a new attempt may put its own files in their place.
 //   - Index files that name no attempt count while they exist. Once a new attempt has begun, the reader checks whether
 //     it has moved or replaced them.
-//   - If the store gains from it, several index files are read at a time, hence in no order. None of the above relies
-//   on
+//   - If the store gains from it, several index files are read at a time, so in no order. None of the above relies on
 //     an order.
 
 TENSORTAP_BEGIN_NAMESPACE
@@ -15194,7 +15196,7 @@ class LiveRun {
     model_.workers.insert(index_.workers().begin(), index_.workers().end());
     for (const WorkerStepPtr& step : found) {
       const std::int64_t global_step = step->step.global_step;
-      // The reader may have passed over files between the start of a new attempt and this one: the next round lists
+      // The reader may have passed over files between the start of a new attempt and this round: the next one lists
       // all.
       if (std::any_of(begun.begin(), begun.end(), [&](const Attempt& attempt) {
             return attempt.number > 0 && attempt.worker == step->worker && attempt.resumed_at < global_step;
@@ -16006,8 +16008,8 @@ namespace sync_layout {
 
 inline constexpr std::string_view folder = ".tensortap";
 inline constexpr std::string_view manifest_key = ".tensortap/manifest.json";
-/// The list of files sent since the manifest, in the same format: a successor of a process that died does not send them
-/// again.
+/// The list of files sent since the manifest, in the same format: if the process is killed, its successor does not send
+/// them again.
 inline constexpr std::string_view sent_key = ".tensortap/sent.json";
 inline constexpr std::string_view staging_prefix = ".tensortap/staged/";
 
@@ -16362,7 +16364,7 @@ class SyncJob {
   const Clock::time_point deadline_;
   const std::string remote_;
   std::atomic<bool> abandoned_ = false;
-  mutable std::mutex mutex_;  // guards what follows
+  mutable std::mutex mutex_;  // guards the members below
   SyncReport report_;
   SyncProgress progress_;
   std::set<std::string> missing_;
@@ -16616,7 +16618,7 @@ class RemoteFiles {
   std::optional<std::string> attempted_;  // may have been written although the store failed
   CheckpointManifest manifest_;
   std::mutex list_mutex_;
-  mutable std::mutex mutex_;  // guards what follows while files are sent
+  mutable std::mutex mutex_;  // guards the members below while files are sent
   std::map<std::string, std::uint64_t, std::less<>> objects_;
   CheckpointManifest sent_;     // since the manifest
   std::uint64_t unlisted_ = 0;  // bytes sent that the stored list does not name
@@ -16876,7 +16878,7 @@ class CheckpointUpload {
   std::vector<std::string> deleted_;
   std::set<std::string> unsyncable_;
   std::atomic<bool> reported_late_ = false;
-  std::mutex mutex_;  // guards what follows, and the known files, while files are sent
+  std::mutex mutex_;  // guards the members below, and the known files, while files are sent
   std::map<std::string, SyncedFile> uploaded_;
 };
 
@@ -17116,7 +17118,7 @@ class CheckpointRestore {
   std::optional<std::vector<std::byte>> state_;
   SyncedFile state_file_;
   std::vector<State> states_;
-  std::mutex mutex_;  // guards what follows, and the known files, while files are fetched
+  std::mutex mutex_;  // guards the members below, and the known files, while files are fetched
   CheckpointManifest restored_;
   std::vector<std::string> damaged_;
   std::uint64_t failures_ = 0;
@@ -17232,7 +17234,7 @@ class CheckpointSyncState : public std::enable_shared_from_this<CheckpointSyncSt
 
   const CheckpointSyncOptions options_;
   LocalFiles local_;
-  std::mutex mutex_;  // guards what follows
+  std::mutex mutex_;  // guards the members below
   RemoteFiles remote_;
   KnownFiles known_;
   std::mutex settling_mutex_;

@@ -51,14 +51,14 @@ class Hook {
   Hook(const Hook&) = delete;
   Hook& operator=(const Hook&) = delete;
 
-  /// Writes what waits, within `destroy_timeout`, and leaves the run open, like an interruption. Drops the current step
-  /// if an exception passes through. Never throws.
+  /// Writes the queued steps, within `destroy_timeout`, and leaves the run open, like an interruption. Drops the
+  /// current step if an exception passes through. Never throws.
   ~Hook();
 
   /// Returns where this run continues; nullopt if it is new.
   [[nodiscard]] const std::optional<Resumed>& resumed() const noexcept;
 
-  /// Begins the next step of the last mode (TRAIN at first), and hands the step before to the writer.
+  /// Begins the next step of the last mode (TRAIN at first), and hands the previous step to the writer.
   void begin_step();
 
   /// Begins the next step of `mode`.
@@ -98,7 +98,7 @@ class Hook {
   /// with the whole state of training. On return both are as durable as `durability` says, and a successor continues
   /// from here. Without a path the loop must find the checkpoint of the step by itself. Throws: steps were lost since
   /// the last commit (once: the next commit continues without them); the store failed; it took longer than `timeout`,
-  /// by default `commit_timeout` or the time left on the machine. Then the commit before stays the last one. Also
+  /// by default `commit_timeout` or the time left on the machine. The previous commit then remains the last one. Also
   /// throws what `on_commit` throws.
   void commit(std::string_view checkpoint = {}, std::optional<std::chrono::nanoseconds> timeout = {});
 
@@ -116,7 +116,7 @@ class Hook {
   /// Returns what was saved of each collection, or would be without `dry_run`.
   [[nodiscard]] Report report() const;
 
-  /// Ends the run: writes what waits, the collections and the end marker. Throws: the first failed write; it took
+  /// Ends the run: writes the queued steps, the collections and the end marker. Throws: the first failed write; it took
   /// longer than `close_timeout`.
   void close();
 

@@ -68,7 +68,8 @@ struct HookOptions {
   std::vector<Collection> collections = {};
   /// When collections without a `save` of their own are saved.
   SaveConfig save = every(500);
-  /// The name of this process in the run, by custom "worker_RANK". Each process that writes into a run needs its own.
+  /// The name of this process in the run, by convention "worker_RANK". Each process that writes into a run needs its
+  /// own.
   std::string worker = "worker_0";
   /// How many processes write into the run. With too small a number readers take a step for complete too early.
   std::int64_t num_workers = 1;

@@ -2,8 +2,8 @@
 //
 //   const auto found = store.list("index/");
 //   std::vector<std::optional<std::vector<std::byte>>> texts(found.size());
-//   tensortap::parallel_for(found.size(), store.concurrency(),
-//                               [&](std::size_t i) { texts[i] = store.get(found[i].key); });
+//   tensortap::detail::parallel_for(found.size(), store.concurrency(),
+//                                   [&](std::size_t i) { texts[i] = store.get(found[i].key); });
 #pragma once
 
 #include <algorithm>
@@ -35,7 +35,7 @@ void parallel_for(std::size_t count, std::size_t at_once, const Call& call) {
   constexpr std::size_t most_threads = 256;
   std::atomic<std::size_t> next = 0;
   std::atomic<bool> failed = false;
-  std::mutex mutex;  // guards what follows
+  std::mutex mutex;  // guards the variables below
   std::exception_ptr failure;
   std::size_t failed_at = count;
   const auto work = [&]() noexcept {
@@ -78,7 +78,7 @@ void parallel_for(std::size_t count, std::size_t at_once, const Call& call, cons
     }
     return;
   }
-  std::mutex mutex;  // guards what follows
+  std::mutex mutex;  // guards the variables below
   std::condition_variable progress;
   std::vector<bool> has_ended(count);
   bool have_all_ended = false;

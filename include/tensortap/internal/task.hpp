@@ -53,7 +53,7 @@ class Task {
 
  private:
   std::function<void()> call_;
-  mutable std::mutex mutex_;  // guards what follows
+  mutable std::mutex mutex_;  // guards the members below
   std::condition_variable_any ended_;
   std::exception_ptr failure_;
   bool has_ended_ = false;

@@ -1,7 +1,7 @@
 // An attempt: one process that writes a run, from its start to its end or interruption. Each attempt leaves an object
 // that names the step after which it continues. Together with the attempt numbers in index files, these objects decide
-// which steps count: a step does not, if a later attempt continues before it. So a writer that was taken for dead, and
-// wakes up, changes nothing for readers.
+// which steps count: a step counts unless a later attempt continues before it. So the late writes of a suspended
+// process that has a successor change nothing for readers.
 //
 //   const tensortap::Attempt attempt{.number = 1, .worker = "worker_0", .resumed_at = 40};
 //   store.put(tensortap::layout::attempt_key(1, "worker_0"), to_json(attempt));

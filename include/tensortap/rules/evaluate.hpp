@@ -37,8 +37,8 @@ struct EvaluateOptions {
 /// step once, when the step appears. When a new attempt supersedes steps, it withdraws their findings and shows the
 /// remaining steps to copies of the original rules, without actions. So when the run has ended, the findings are those
 /// of a later evaluation (except in steps that counted as complete before all workers had written them). A rule that
-/// throws is not called again, and a finding with `failed` set reports it; so it is with an action that throws, but
-/// actions are called again.
+/// throws is not called again, and a finding with `failed` set reports it. An action that throws is reported in the
+/// same way, and is called again.
 [[nodiscard]] std::vector<Finding> evaluate(const Trial& trial, std::vector<Rule> rules,
                                             const EvaluateOptions& options = {});
 

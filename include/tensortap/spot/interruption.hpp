@@ -49,7 +49,8 @@ struct InterruptionOptions {
 
 /// Raises a stop signal when a notice comes. Several may live at once; each has a stop signal of its own. Earlier
 /// handlers of the signals are called too; the default action and SIG_IGN are suspended, but a second SIGINT ends a
-/// process that the first would have ended without this. The last Interruption restores all.
+/// process that the first would have ended without this. The last Interruption restores the earlier handlers and
+/// actions.
 /// Threads: any; a forked child reacts to signals only and has its own copy of the stop signal.
 class Interruption {
  public:

@@ -29,7 +29,7 @@ using TensorNames = std::map<std::string, std::vector<std::string>, std::less<>>
 /// Threads: one at a time, except for `selection().due`.
 class Catalog {
  public:
-  /// Throws: collections that cannot mean anything.
+  /// Throws: invalid collections, as `Selection` does.
   Catalog(const std::vector<Collection>& collections, const SaveConfig& save)
       : selection_(collections.empty() ? std::vector<Collection>{{.name = "all"}} : collections, save),
         totals_(selection_.collections().size()) {}

@@ -18,7 +18,7 @@
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
 
-/// The files of a directory at the last look. Threads: one at a time.
+/// The files of a directory, as last listed. Threads: one at a time.
 class CheckpointWatch {
  public:
   /// Starts with the files that are there now. An empty directory name watches nothing.

@@ -1,5 +1,5 @@
-// The end of a hook: writes what waits, within a deadline, then releases the run. close() reports failures and ends the
-// run; the destructor never throws and leaves the run open, like an interruption.
+// The end of a hook: writes the queued steps, within a deadline, then releases the run. close() reports failures and
+// ends the run; the destructor never throws and leaves the run open, like an interruption.
 #pragma once
 
 #include <chrono>
@@ -31,7 +31,7 @@ class HookShutdown {
     queue_.publisher().set_deadline(deadline);
   }
 
-  /// Writes what waits and ends the run. Throws: the first failed write of the hook; the deadline has passed.
+  /// Writes the queued steps and ends the run. Throws: the first failed write of the hook; the deadline has passed.
   void close(const StatusLedger& ledger) {
     queue_.push_step_of(capture_, deadline_);
     std::exception_ptr failure;
@@ -50,7 +50,8 @@ class HookShutdown {
     if (!has_ended) throw Error::out_of_time("close", queue_.publisher().store().location(), waiting);
   }
 
-  /// Writes what waits and leaves the run open. Drops the current step while an exception passes: it may be half done.
+  /// Writes the queued steps and leaves the run open. Drops the current step while an exception passes: it may be half
+  /// done.
   void leave_open() noexcept {
     try {
       if (!capture_.is_unwinding()) queue_.push_step_of(capture_, deadline_);

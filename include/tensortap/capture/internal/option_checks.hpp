@@ -13,7 +13,7 @@
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
 
-/// Throws: a worker that is no file name; a number or a callable that cannot mean anything.
+/// Throws: an invalid worker name, a number below 1, an empty callable, no directory to watch.
 inline void check_hook_options(const HookOptions& options) {
   const std::string& worker = options.worker;
   const auto is_allowed = [](char c) {

@@ -59,7 +59,7 @@ class Publisher {
 
  private:
   AttemptContext context_;
-  std::unique_ptr<Claim> claim_;  // goes before the store
+  std::unique_ptr<Claim> claim_;  // released before the store
   StepPublisher steps_;
   Committer committer_;
 };

@@ -56,7 +56,7 @@ class Recorder {
   Recorder(const Recorder&) = delete;
   Recorder& operator=(const Recorder&) = delete;
 
-  /// Writes what waits, within `destroy_timeout`, and leaves the run open.
+  /// Writes the queued steps, within `destroy_timeout`, and leaves the run open.
   ~Recorder() {
     if (!queue_) return;
     if (fork_guard_.is_child()) {
@@ -72,7 +72,7 @@ class Recorder {
   [[nodiscard]] const StepCounter& counter() const noexcept { return counter_; }
   [[nodiscard]] StepCapture& capture() noexcept { return capture_; }
 
-  /// Queues the step before and begins `step`.
+  /// Queues the previous step and begins `step`.
   void begin_step(const Step& step) {
     if (!options_.enabled) return counter_.set(step);
     if (is_closed_) throw Error::closed_hook("begin_step");

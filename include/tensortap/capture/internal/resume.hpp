@@ -164,7 +164,7 @@ class Resumption {
   }
 
   /// Moves indexes that share the events file `file` with `step`, the first step still in place, to the folder of this
-  /// attempt. An earlier attempt that died in its rewind may have set them aside.
+  /// attempt. An earlier attempt that was killed in its rewind may have set them aside.
   void gather_indexes(std::int64_t step, const std::string& file, const StepKeys& indexes) {
     const std::int64_t mine = out_.attempt.number;
     for (std::int64_t run = mine - 1; run >= std::max<std::int64_t>(mine - recent, 0); --run) {

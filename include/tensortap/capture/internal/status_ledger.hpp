@@ -64,7 +64,7 @@ class StatusLedger {
   }
 
  private:
-  mutable std::mutex mutex_;  // guards what follows
+  mutable std::mutex mutex_;  // guards the members below
   HookStatus status_;
   std::exception_ptr failure_;
 };

@@ -81,8 +81,8 @@ class StepQueue {
     }
   }
 
-  /// Drops everything without a trace: a forked child has no writer's thread to join, and must not release the claim of
-  /// its parent.
+  /// Drops everything and counts nothing: a forked child has no writer's thread to join, and must not release the claim
+  /// of its parent.
   void leak() noexcept {
     (void)writer_.release();
     (void)new std::shared_ptr<Publisher>(std::move(publisher_));

@@ -16,7 +16,7 @@
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
 
-/// A tensor's name, and what follows from it. Only the catalog changes it.
+/// A tensor's name, and the decisions about it. Only the catalog changes it.
 struct TrackedTensor {
   std::string name;
   std::vector<std::size_t> collections = {};  ///< positions of those it belongs to

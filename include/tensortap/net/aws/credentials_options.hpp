@@ -43,7 +43,7 @@ struct CredentialsOptions {
   std::chrono::milliseconds metadata_timeout = std::chrono::seconds(1);  ///< of a metadata service, each attempt
   std::chrono::milliseconds sts_timeout = std::chrono::seconds(10);      ///< of STS, each attempt
   std::chrono::milliseconds process_timeout = std::chrono::seconds(60);  ///< of a credential_process
-  /// Of an exchange that fails, or whose status is 429 or 500 and above. It is repeated once, at once.
+  /// How an exchange that fails, or whose status is 429 or 500 and above, is repeated: once, without a delay.
   RetryPolicy retry = {.attempts = 2, .first_delay = std::chrono::nanoseconds(0)};
 };
 

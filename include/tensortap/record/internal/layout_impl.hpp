@@ -1,4 +1,4 @@
-// Makes keys and takes them apart.
+// Builds and parses keys.
 #pragma once
 
 #include <charconv>

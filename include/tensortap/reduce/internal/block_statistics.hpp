@@ -121,8 +121,8 @@ struct DeviationsFound {
 };
 
 /// Finds them from the totals, unless the mean is so large against the std that the difference cancels; then reads the
-/// block again with the kernel `deviations_from(center)`. With a limit of 16, the sums' bound of 2.9e-14
-/// becomes 4.6e-13, and elements around 0, of one sign or uniform are not read twice.
+/// block again with the kernel `deviations_from(center)`. With a limit of 16, the sums' bound of 2.9e-14 becomes
+/// 4.6e-13, and elements around 0, of one sign or uniform are not read twice.
 template <class Again>
 DeviationsFound block_deviations(double n, double sum, double sum_squares, const Again& deviations_from) noexcept {
   if (!is_finite(sum)) return {number_of(infinity_bits<double>), 0};

@@ -47,8 +47,8 @@ namespace sync_layout {
 
 inline constexpr std::string_view folder = ".tensortap";
 inline constexpr std::string_view manifest_key = ".tensortap/manifest.json";
-/// The list of files sent since the manifest, in the same format: a successor of a process that died does not send them
-/// again.
+/// The list of files sent since the manifest, in the same format: if the process is killed, its successor does not send
+/// them again.
 inline constexpr std::string_view sent_key = ".tensortap/sent.json";
 inline constexpr std::string_view staging_prefix = ".tensortap/staged/";
 

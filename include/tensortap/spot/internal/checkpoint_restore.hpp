@@ -256,7 +256,7 @@ class CheckpointRestore {
   std::optional<std::vector<std::byte>> state_;
   SyncedFile state_file_;
   std::vector<State> states_;
-  std::mutex mutex_;  // guards what follows, and the known files, while files are fetched
+  std::mutex mutex_;  // guards the members below, and the known files, while files are fetched
   CheckpointManifest restored_;
   std::vector<std::string> damaged_;
   std::uint64_t failures_ = 0;

@@ -131,7 +131,7 @@ class CheckpointSyncState : public std::enable_shared_from_this<CheckpointSyncSt
 
   const CheckpointSyncOptions options_;
   LocalFiles local_;
-  std::mutex mutex_;  // guards what follows
+  std::mutex mutex_;  // guards the members below
   RemoteFiles remote_;
   KnownFiles known_;
   std::mutex settling_mutex_;

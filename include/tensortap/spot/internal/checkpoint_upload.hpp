@@ -273,7 +273,7 @@ class CheckpointUpload {
   std::vector<std::string> deleted_;
   std::set<std::string> unsyncable_;
   std::atomic<bool> reported_late_ = false;
-  std::mutex mutex_;  // guards what follows, and the known files, while files are sent
+  std::mutex mutex_;  // guards the members below, and the known files, while files are sent
   std::map<std::string, SyncedFile> uploaded_;
 };
 

@@ -224,7 +224,7 @@ class RemoteFiles {
   std::optional<std::string> attempted_;  // may have been written although the store failed
   CheckpointManifest manifest_;
   std::mutex list_mutex_;
-  mutable std::mutex mutex_;  // guards what follows while files are sent
+  mutable std::mutex mutex_;  // guards the members below while files are sent
   std::map<std::string, std::uint64_t, std::less<>> objects_;
   CheckpointManifest sent_;     // since the manifest
   std::uint64_t unlisted_ = 0;  // bytes sent that the stored list does not name

@@ -136,7 +136,7 @@ class SyncJob {
   const Clock::time_point deadline_;
   const std::string remote_;
   std::atomic<bool> abandoned_ = false;
-  mutable std::mutex mutex_;  // guards what follows
+  mutable std::mutex mutex_;  // guards the members below
   SyncReport report_;
   SyncProgress progress_;
   std::set<std::string> missing_;

@@ -1,4 +1,4 @@
-// The damage that a reader has met so far.
+// The damage that a reader has found so far.
 #pragma once
 
 #include <cstddef>

@@ -7,8 +7,7 @@
 //     them again later: a new attempt may put its own files in their place.
 //   - Index files that name no attempt count while they exist. Once a new attempt has begun, the reader checks whether
 //     it has moved or replaced them.
-//   - If the store gains from it, several index files are read at a time, hence in no order. None of the above relies
-//   on
+//   - If the store gains from it, several index files are read at a time, so in no order. None of the above relies on
 //     an order.
 #pragma once
 

@@ -298,7 +298,7 @@ class LiveRun {
     model_.workers.insert(index_.workers().begin(), index_.workers().end());
     for (const WorkerStepPtr& step : found) {
       const std::int64_t global_step = step->step.global_step;
-      // The reader may have passed over files between the start of a new attempt and this one: the next round lists
+      // The reader may have passed over files between the start of a new attempt and this round: the next one lists
       // all.
       if (std::any_of(begun.begin(), begun.end(), [&](const Attempt& attempt) {
             return attempt.number > 0 && attempt.worker == step->worker && attempt.resumed_at < global_step;

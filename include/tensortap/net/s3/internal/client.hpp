@@ -310,7 +310,7 @@ class Client {
   std::atomic<std::int64_t> skew_ = 0;  // the server's clock minus ours, in seconds
   std::atomic<std::uint64_t> requests_ = 0;
   std::atomic<bool> bare_etags_ = false;
-  std::mutex mutex_;  // guards what follows
+  std::mutex mutex_;  // guards the members below
   S3Endpoint endpoint_;
 };
 

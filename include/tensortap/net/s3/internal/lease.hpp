@@ -1,6 +1,6 @@
 // A claim on a server without locks: an object that holds for a limited time. The holder puts it again before the time
-// is over; others take it over afterwards. Conditional writes decide which process holds it, the server's
-// clock alone decides when it has expired.
+// is over; others take it over afterwards. Conditional writes decide which process holds it, the server's clock alone
+// decides when it has expired.
 #pragma once
 
 #include <chrono>

@@ -1,5 +1,4 @@
-// The XML of S3: parses the replies and writes the documents of requests. It expands only the five
-// predefined entities.
+// The XML of S3: parses the replies and writes the documents of requests. It expands only the five predefined entities.
 #pragma once
 
 #include <charconv>
