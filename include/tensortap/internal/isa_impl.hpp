@@ -14,17 +14,17 @@ TENSORTAP_BEGIN_NAMESPACE
 
 TENSORTAP_INLINE bool is_available(Isa isa) noexcept {
   switch (isa) {
-    case Isa::portable: return true;
 #if defined(__aarch64__)
-    case Isa::neon: return true;
+    case Isa::neon:
 #elif defined(__x86_64__)
-    case Isa::sse2: return true;
     case Isa::avx2: return __builtin_cpu_supports("avx2") != 0 && __builtin_cpu_supports("fma") != 0;
     case Isa::avx512:
       return is_available(Isa::avx2) && __builtin_cpu_supports("avx512f") != 0 &&
              __builtin_cpu_supports("avx512bw") != 0 && __builtin_cpu_supports("avx512dq") != 0 &&
              __builtin_cpu_supports("avx512vl") != 0;
+    case Isa::sse2:
 #endif
+    case Isa::portable: return true;
     default: return false;
   }
 }

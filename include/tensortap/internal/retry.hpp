@@ -24,7 +24,7 @@ class Retries {
   /// from 0 to 1, scales the delay.
   std::optional<std::chrono::nanoseconds> next(double jitter = 1) {
     if (attempts_ >= policy_.attempts) return std::nullopt;
-    const double longest = static_cast<double>(policy_.longest_delay.count());
+    const auto longest = static_cast<double>(policy_.longest_delay.count());
     const double doubled = std::ldexp(static_cast<double>(policy_.first_delay.count()), std::min(attempts_ - 1, 40));
     const double scaled = std::min(doubled, longest) * std::clamp(jitter, 0.0, 1.0);
     const std::chrono::nanoseconds delay(static_cast<std::int64_t>(scaled));

@@ -49,7 +49,7 @@ class Patterns {
       : list_(std::move(list)), given_(true) {}  // NOLINT(google-explicit-constructor)
   Patterns(std::initializer_list<std::string_view> list) : list_(list.begin(), list.end()), given_(true) {}
 
-  static Patterns none() { return Patterns(std::vector<std::string>{}); }
+  static Patterns none() { return {std::vector<std::string>{}}; }
 
   /// Returns false if the option was left out.
   [[nodiscard]] bool given() const noexcept { return given_; }

@@ -78,7 +78,7 @@ class Trial {
   // ---- Refreshing
 
   /// Reads what is new, with or without `options().follow`. The cost is proportional to the news.
-  Changes refresh() const;
+  Changes refresh() const;  // NOLINT(modernize-use-nodiscard): the news may be of no interest
 
   /// Keeps queries from reading what is new until the result is destroyed; `refresh` and waits still read.
   [[nodiscard]] NoRefresh no_refresh() const;
@@ -101,9 +101,11 @@ class Trial {
 
   /// Waits until all `steps` of `mode` are available, or one of them is unavailable. Returns `not_yet_available` after
   /// `timeout`, or when `options().stop` is raised.
-  StepState wait_for_steps(const std::vector<std::int64_t>& steps, Mode mode, std::chrono::nanoseconds timeout) const;
+  [[nodiscard]] StepState wait_for_steps(const std::vector<std::int64_t>& steps, Mode mode,
+                                         std::chrono::nanoseconds timeout) const;
 
   /// Waits until the run has ended; returns false after `timeout`, or when `options().stop` is raised.
+  // NOLINTNEXTLINE(modernize-use-nodiscard): the wait itself may be all that a caller needs
   bool wait_for_end(std::chrono::nanoseconds timeout) const;
 
   // ---- Workers, attempts, collections

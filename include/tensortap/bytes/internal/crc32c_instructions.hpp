@@ -64,7 +64,7 @@ __attribute__((target("sse4.2,pclmul"))) inline void crc32c_three_streams(const 
                                                                           std::uint64_t& crc) noexcept {
   // The bytes behind a stream multiply its register by a power of x. The exponent is 33 less, because the product of
   // two registers of 32 bits in one of 64 bits adds 1, and the instruction that reduces it adds 32.
-  constexpr long long by_two = power_of_x(8 * 2 * Stream - 33);
+  constexpr long long by_two = power_of_x(16 * Stream - 33);
   constexpr long long by_one = power_of_x(8 * Stream - 33);
   for (; size >= 3 * Stream; size -= 3 * Stream, p += 3 * Stream) {
     std::uint64_t second = 0;

@@ -28,9 +28,9 @@ class Arena {
       chunks_.push_back({std::unique_ptr<std::byte[]>(new std::byte[capacity + alignment]), capacity});
       capacity_ += capacity;
     }
-    auto at = reinterpret_cast<std::uintptr_t>(chunks_[current_].bytes.get());
-    at = (at + alignment - 1) / alignment * alignment;
-    std::byte* const out = reinterpret_cast<std::byte*>(at) + used_;
+    std::byte* const chunk = chunks_[current_].bytes.get();
+    const std::size_t past = reinterpret_cast<std::uintptr_t>(chunk) % alignment;
+    std::byte* const out = chunk + (alignment - past) % alignment + used_;
     used_ += size;
     in_use_ += size;
     return out;

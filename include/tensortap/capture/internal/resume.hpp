@@ -192,7 +192,7 @@ class Resumption {
   }
 
   /// Returns the attempt that set aside the index of `step`; nullopt if there never was an index.
-  std::optional<std::int64_t> owner_of_events(std::int64_t step, const StepKeys& indexes) const {
+  [[nodiscard]] std::optional<std::int64_t> owner_of_events(std::int64_t step, const StepKeys& indexes) const {
     if (indexes.contains(step)) return out_.attempt.number;
     const std::int64_t mine = out_.attempt.number;
     for (std::int64_t run = mine - 1; run >= std::max<std::int64_t>(mine - recent, 0); --run)

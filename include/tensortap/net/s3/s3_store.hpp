@@ -62,7 +62,7 @@ class S3Store final : public Store {
 
   /// Writes the bytes of object `key` to `target` in any order. Returns their number; nullopt if there is no such
   /// object. Throws: as get(); then part of the object was written.
-  std::optional<std::uint64_t> download(std::string_view key, const DownloadTarget& target) const;
+  [[nodiscard]] std::optional<std::uint64_t> download(std::string_view key, const DownloadTarget& target) const;
 
   [[nodiscard]] std::optional<std::uint64_t> size(std::string_view key) const override;
 

@@ -84,7 +84,7 @@ template <class In>
 /// Returns the index of the first element of magnitude `size`; the block holds one.
 template <class In>
 [[gnu::noinline]] std::size_t find_magnitude(const Block& block, In size) noexcept {
-  const BitsOf<In> wanted = static_cast<BitsOf<In>>(bits_of(size) << 1);
+  const auto wanted = static_cast<BitsOf<In>>(bits_of(size) << 1);
   const auto bits_at = [&](std::size_t i) {
     return static_cast<BitsOf<In>>(load<BitsOf<In>>(block.elements + i * sizeof(In)) << 1);
   };
@@ -93,7 +93,7 @@ template <class In>
     BitsOf<In> row[lane_count];
     BitsOf<In> equal = 0;
     std::memcpy(row, block.elements + i * sizeof(In), sizeof row);
-    for (std::size_t j = 0; j < lane_count; ++j) equal |= static_cast<BitsOf<In>>(row[j] << 1) == wanted;
+    for (const BitsOf<In> bits : row) equal |= static_cast<BitsOf<In>>(bits << 1) == wanted;
     if (equal != 0) break;
   }
   while (i + 1 < block.count && bits_at(i) != wanted) ++i;
@@ -130,7 +130,7 @@ DeviationsFound block_deviations(double n, double sum, double sum_squares, const
   const double found = rounded(sum_squares - rounded(sum * mean));
   if (is_finite(sum_squares) && 16 * found >= sum_squares) return {found, 0};
   // A center of 40 bits, so that n times it is exact.
-  const double center = std::bit_cast<double>(bits_of(mean) & ~std::uint64_t{0x1fff});
+  const auto center = std::bit_cast<double>(bits_of(mean) & ~std::uint64_t{0x1fff});
   const Deviations again = deviations_from(center);
   const double sum_error = rounded(rounded(rounded(n * center) - sum) + again.sum);
   if (!is_finite(again.sum_squares) || !is_finite(sum_error)) return {number_of(infinity_bits<double>), 0};

@@ -301,7 +301,7 @@ struct Factors<double> {
     return {mantissa(x.low, exponent_low), mantissa(x.high, exponent_high)};
   }
   TENSORTAP_AVX2_INLINE F64x4 mantissa(F64x4 x, U64x4& exponent) noexcept {
-    const U64x4 bits = __builtin_bit_cast(U64x4, x);
+    const auto bits = __builtin_bit_cast(U64x4, x);
     const U64x4 biased = (bits << 1) >> 53;
     exponent += biased;
     odd |= __builtin_bit_cast(U64x4, ((biased + 1) & 0x7fe) == 0);

@@ -343,7 +343,7 @@ TENSORTAP_AVX512 Deviations deviations(const std::byte* elements, std::size_t co
   __builtin_memcpy(sums_by_lane, &sum, sizeof sum);
   __builtin_memcpy(squares_by_lane, &squares_, sizeof squares_);
   for (std::size_t j = 0; j < count % lane_count; ++j) {
-    const double x = static_cast<double>(load<In>(from + j * sizeof(In)));
+    const auto x = static_cast<double>(load<In>(from + j * sizeof(In)));
     const double d =
         detail::rounded(__builtin_bit_cast(double, __builtin_bit_cast(std::int64_t, x) & kept[0]) - center);
     sums_by_lane[j] = detail::rounded(sums_by_lane[j] + d);
@@ -363,7 +363,7 @@ TENSORTAP_AVX512 void products(const std::byte* elements, std::size_t rows, Lane
     const Wide wide = Row<In>::wide(elements + r * lane_count * sizeof(In));
 #pragma GCC unroll 2
     for (std::size_t half = 0; half < 2; ++half) {
-      const I64x8 bits = __builtin_bit_cast(I64x8, half == 0 ? wide.low : wide.high);
+      const auto bits = __builtin_bit_cast(I64x8, half == 0 ? wide.low : wide.high);
       const I64x8 biased = (bits >> 52) & 0x7ff;
       mantissa[half] = rounded(mantissa[half] * __builtin_bit_cast(F64x8, (bits & ~exponent_mask) | one));
       exponent[half] += biased;

@@ -49,7 +49,7 @@ void products(const std::byte* elements, std::size_t rows, LaneProducts& out) no
   }
   out.odd = false;
   for (std::size_t i = 0; i < rows * lane_count; ++i) {
-    const double x = load<In>(elements + i * sizeof(In));
+    const auto x = static_cast<double>(load<In>(elements + i * sizeof(In)));
     const std::uint64_t bits = bits_of(x);
     const std::uint64_t biased = (bits >> 52) & 0x7ff;
     const double mantissa = number_of((bits & ~infinity_bits<double>) | std::bit_cast<std::uint64_t>(1.0));

@@ -138,9 +138,9 @@ void products(const std::byte* elements, std::size_t rows, LaneProducts& out) no
     F64x2 mantissa_low = {1, 1}, mantissa_high = {1, 1};
     I64x2 exponent_low{}, exponent_high{};
     const auto multiply = [&](F64x2 x, F64x2& product, I64x2& sum) {
-      const I64x2 bits = std::bit_cast<I64x2>(x);
+      const auto bits = std::bit_cast<I64x2>(x);
       const I64x2 biased = (bits >> 52) & 0x7ff;
-      const F64x2 factor_mantissa = std::bit_cast<F64x2>((bits & ~0x7ff0000000000000) | 0x3ff0000000000000);
+      const auto factor_mantissa = std::bit_cast<F64x2>((bits & ~0x7ff0000000000000) | 0x3ff0000000000000);
       product = rounded(product * factor_mantissa);
       sum += biased;
       // 0 for zeros and subnormals, 0x800 for NaN and infinities; the others have a bit among 0x7fe.

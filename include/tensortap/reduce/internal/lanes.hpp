@@ -68,7 +68,7 @@ struct Four<float> {
   [[nodiscard]] Four plus(Four other) const noexcept { return {rounded(v + other.v)}; }
   /// Replaces NaN and the infinities by the lanes of `other`.
   [[nodiscard]] Four finite_or(Four other) const noexcept {
-    const I32x4 bits = std::bit_cast<I32x4>(v);
+    const auto bits = std::bit_cast<I32x4>(v);
     const I32x4 finite = (bits & 0x7f800000) != 0x7f800000;
     return {std::bit_cast<F32x4>((bits & finite) | (std::bit_cast<I32x4>(other.v) & ~finite))};
   }

@@ -49,7 +49,7 @@ struct Product {
     if (nan || (infinite && zero)) return number_of(nan_bits);
     if (infinite) return number_of(infinity_bits<double> | sign);
     if (zero) return number_of(sign);
-    const double magnitude = std::bit_cast<double>(bits_of(mantissa) & ~sign_bit<double>);
+    const auto magnitude = std::bit_cast<double>(bits_of(mantissa) & ~sign_bit<double>);
     const double scaled = std::ldexp(magnitude, static_cast<int>(std::clamp<std::int64_t>(exponent, -5000, 5000)));
     return number_of(bits_of(scaled) | sign);
   }
@@ -92,12 +92,12 @@ template <class In>
 /// Returns the product of one block. The product of the mantissas of 256 rows is below 2^256.
 template <class In>
 Product block_product(const Block& block) noexcept {
-  constexpr std::uint64_t one = std::bit_cast<std::uint64_t>(1.0);
+  constexpr auto one = std::bit_cast<std::uint64_t>(1.0);
   const std::size_t rows = block.count / lane_count;
   LaneProducts lanes;
   kernels<In>().products(block.elements, rows, lanes);
   for (std::size_t j = 0; j < block.count % lane_count; ++j) {
-    const double x = static_cast<double>(load<In>(block.elements + (rows * lane_count + j) * sizeof(In)));
+    const auto x = static_cast<double>(load<In>(block.elements + (rows * lane_count + j) * sizeof(In)));
     const std::uint64_t biased = (bits_of(x) >> 52) & 0x7ff;
     lanes.odd = lanes.odd || biased == 0 || biased == 0x7ff;
     lanes.mantissa[j] = rounded(lanes.mantissa[j] * number_of((bits_of(x) & ~infinity_bits<double>) | one));

@@ -30,7 +30,7 @@ inline constexpr auto merge_statistics = [](const Statistics& a, const Statistic
 template <class In>
 void find_places(const TensorView& view, BlockReader<In>& reader, Statistics& s) {
   if (s.abs_max_index) {
-    const std::size_t first = static_cast<std::size_t>(*s.abs_max_index);
+    const auto first = static_cast<std::size_t>(*s.abs_max_index);
     *s.abs_max_index += find_magnitude<In>(reader[first / block_size], static_cast<In>(s.abs_max));
   }
   if (s.first_non_finite) {

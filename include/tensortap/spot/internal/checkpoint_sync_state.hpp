@@ -57,8 +57,8 @@ class CheckpointSyncState : public std::enable_shared_from_this<CheckpointSyncSt
   }
 
   /// Sends the files or folders `wanted`, or all files.
-  SyncReport upload(std::optional<std::set<std::string>> wanted, StopSignal stop, Clock::time_point deadline) {
-    const auto job = make_job(std::move(stop), deadline);
+  SyncReport upload(std::optional<std::set<std::string>> wanted, const StopSignal& stop, Clock::time_point deadline) {
+    const auto job = make_job(stop, deadline);
     const auto failure = run(job, [state = shared_from_this(), job, wanted = std::move(wanted)] {
       CheckpointUpload(state->local_, state->remote_, state->known_, state->options_, *job).run(wanted);
     });
@@ -96,8 +96,8 @@ class CheckpointSyncState : public std::enable_shared_from_this<CheckpointSyncSt
   }
 
  private:
-  std::shared_ptr<SyncJob> make_job(StopSignal stop, Clock::time_point deadline) const {
-    return std::make_shared<SyncJob>(options_, std::move(stop), deadline, remote_location());
+  std::shared_ptr<SyncJob> make_job(const StopSignal& stop, Clock::time_point deadline) const {
+    return std::make_shared<SyncJob>(options_, stop, deadline, remote_location());
   }
 
   /// Runs `work` on a thread of its own until the job's deadline. Returns what it threw, or that time ran out.

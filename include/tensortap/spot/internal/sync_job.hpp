@@ -30,8 +30,8 @@ class SyncJob {
   using Clock = std::chrono::steady_clock;
 
   /// `remote` is the store's location, for messages.
-  SyncJob(const CheckpointSyncOptions& options, StopSignal stop, Clock::time_point deadline, std::string remote)
-      : options_(options), stop_(std::move(stop)), deadline_(deadline), remote_(std::move(remote)) {}
+  SyncJob(CheckpointSyncOptions options, const StopSignal& stop, Clock::time_point deadline, std::string remote)
+      : options_(std::move(options)), stop_(stop), deadline_(deadline), remote_(std::move(remote)) {}
 
   /// Returns the time left, at most a day.
   [[nodiscard]] Clock::duration time_left() const {

@@ -141,7 +141,7 @@ class IndexReader {
     const std::int64_t known = std::max(model.last_complete(), range_.begin - 1);
     if (known < 0 || known >= longer_numbers) return {};
     const std::string key = layout::index_key(known + 1, "");
-    const std::string after = key.substr(0, key.rfind('_'));  // sorts before the keys of all workers
+    std::string after = key.substr(0, key.rfind('_'));  // sorts before the keys of all workers
     if (watched_.empty()) return after;
     const std::string& watched = watched_.begin()->first;
     return std::min(after, watched.substr(0, watched.size() - 1));

@@ -186,7 +186,7 @@ TENSORTAP_INLINE std::vector<TensorHistory> Trial::tensors(const TensorQuery& qu
 TENSORTAP_INLINE TensorHistory Trial::tensor(std::string_view name, Mode mode) const {
   const auto* found = run_->query([&](const detail::RunModel& model) { return model.find(name); });
   if (found == nullptr) throw Error::tensor_not_found(name);
-  return TensorHistory(run_, found, mode);
+  return {run_, found, mode};
 }
 
 TENSORTAP_INLINE bool Trial::has_tensor(std::string_view name) const {

@@ -75,6 +75,7 @@ class ChildProcess {
   /// Runs `words`, found by PATH, and writes its output to `output`. Returns 0 or the error number.
   int start(std::vector<std::string>& words, int output) {
     std::vector<char*> arguments;
+    arguments.reserve(words.size() + 1);
     for (std::string& word : words) arguments.push_back(word.data());
     arguments.push_back(nullptr);
     posix_spawn_file_actions_t actions;

@@ -78,6 +78,7 @@ class GuardedStream : public httplib::Stream {
   GuardedStream(int socket, SSL* ssl, std::chrono::milliseconds idle_timeout, SocketReport& report)
       : socket_(socket, ssl, idle_timeout, report) {}
 
+  // NOLINTBEGIN(modernize-use-nodiscard,modernize-use-override): some versions of httplib lack some of them
   bool is_readable() const { return true; }
   bool wait_readable() const { return true; }
   bool is_writable() const { return true; }
@@ -89,6 +90,7 @@ class GuardedStream : public httplib::Stream {
   void get_local_ip_and_port(std::string&, int&) const {}
   socket_t socket() const { return socket_.socket(); }
   time_t duration() const { return 0; }
+  // NOLINTEND(modernize-use-nodiscard,modernize-use-override)
 
  private:
   GuardedSocket socket_;
@@ -105,6 +107,7 @@ class GuardedClient : public Client {
  private:
   using Socket = httplib::ClientImpl::Socket;
 
+  // NOLINTNEXTLINE(modernize-use-override,performance-unnecessary-value-param): the signature before 0.19
   bool process_socket(const Socket& socket, std::function<bool(httplib::Stream& stream)> use) {
     SSL* ssl = nullptr;
     if constexpr (!std::is_same_v<Client, httplib::ClientImpl>) ssl = static_cast<SSL*>(socket.ssl);

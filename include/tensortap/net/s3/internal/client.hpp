@@ -32,8 +32,7 @@
 #include <tensortap/net/s3/s3_options.hpp>
 
 TENSORTAP_BEGIN_NAMESPACE
-namespace detail {
-namespace s3 {
+namespace detail::s3 {
 
 /// The retries that all requests of a store share, see S3Options::retry_budget. Threads: any.
 class RetryBudget {
@@ -314,6 +313,5 @@ class Client {
   S3Endpoint endpoint_;
 };
 
-}  // namespace s3
-}  // namespace detail
+}  // namespace detail::s3
 TENSORTAP_END_NAMESPACE

@@ -27,8 +27,7 @@
 #include <tensortap/store/store.hpp>
 
 TENSORTAP_BEGIN_NAMESPACE
-namespace detail {
-namespace s3 {
+namespace detail::s3 {
 
 /// The first byte and the size of the object in "bytes 0-99/1000".
 struct ContentRange {
@@ -218,6 +217,5 @@ inline std::optional<std::vector<std::byte>> get(Client& client, const std::stri
   return bytes;
 }
 
-}  // namespace s3
-}  // namespace detail
+}  // namespace detail::s3
 TENSORTAP_END_NAMESPACE

@@ -30,8 +30,7 @@
 #include <tensortap/store/store.hpp>
 
 TENSORTAP_BEGIN_NAMESPACE
-namespace detail {
-namespace s3 {
+namespace detail::s3 {
 
 /// The object of a claim. Each version replaces only the version before it.
 class Lease {
@@ -162,6 +161,5 @@ inline std::unique_ptr<Claim> take_lease(Client& client, const std::string& key,
   return nullptr;  // others took it each time
 }
 
-}  // namespace s3
-}  // namespace detail
+}  // namespace detail::s3
 TENSORTAP_END_NAMESPACE

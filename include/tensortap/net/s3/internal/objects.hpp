@@ -23,8 +23,7 @@
 #include <tensortap/net/s3/internal/xml.hpp>
 
 TENSORTAP_BEGIN_NAMESPACE
-namespace detail {
-namespace s3 {
+namespace detail::s3 {
 
 // Metadata of each object that the library puts:
 inline constexpr std::string_view crc32c_field = "x-amz-meta-tensortap-crc32c";  // of all its bytes, 8 digits
@@ -213,6 +212,5 @@ inline bool copy(Client& client, const std::string& from, const std::string& to,
   return true;
 }
 
-}  // namespace s3
-}  // namespace detail
+}  // namespace detail::s3
 TENSORTAP_END_NAMESPACE

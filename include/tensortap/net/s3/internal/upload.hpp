@@ -27,8 +27,7 @@
 #include <tensortap/store/store.hpp>
 
 TENSORTAP_BEGIN_NAMESPACE
-namespace detail {
-namespace s3 {
+namespace detail::s3 {
 
 /// Returns 128 random bits as text.
 inline std::string unique_text() {
@@ -162,6 +161,5 @@ inline bool put(Client& client, const std::string& key, std::span<const Bytes> p
   return PutOperation(client, key, pieces, if_exists, observer).run();
 }
 
-}  // namespace s3
-}  // namespace detail
+}  // namespace detail::s3
 TENSORTAP_END_NAMESPACE

@@ -18,8 +18,7 @@
 #include <tensortap/net/http/url.hpp>
 
 TENSORTAP_BEGIN_NAMESPACE
-namespace detail {
-namespace s3 {
+namespace detail::s3 {
 
 /// The contents of an <Error>.
 struct ErrorReply {
@@ -182,6 +181,5 @@ inline std::string delete_document(std::span<const std::string> keys) {
   return text_of(document);
 }
 
-}  // namespace s3
-}  // namespace detail
+}  // namespace detail::s3
 TENSORTAP_END_NAMESPACE
