@@ -437,7 +437,7 @@ class S3Store final : public Store {
 
   /// Writes the bytes of object `key` to `target` in any order. Returns their number; nullopt if there is no such
   /// object. Throws: as get(); then part of the object was written.
-  std::optional<std::uint64_t> download(std::string_view key, const DownloadTarget& target) const;
+  [[nodiscard]] std::optional<std::uint64_t> download(std::string_view key, const DownloadTarget& target) const;
 
   [[nodiscard]] std::optional<std::uint64_t> size(std::string_view key) const override;
 
@@ -1295,6 +1295,7 @@ class GuardedStream : public httplib::Stream {
   GuardedStream(int socket, SSL* ssl, std::chrono::milliseconds idle_timeout, SocketReport& report)
       : socket_(socket, ssl, idle_timeout, report) {}
 
+  // NOLINTBEGIN(modernize-use-nodiscard,modernize-use-override): some versions of httplib lack some of them
   bool is_readable() const { return true; }
   bool wait_readable() const { return true; }
   bool is_writable() const { return true; }
@@ -1306,6 +1307,7 @@ class GuardedStream : public httplib::Stream {
   void get_local_ip_and_port(std::string&, int&) const {}
   socket_t socket() const { return socket_.socket(); }
   time_t duration() const { return 0; }
+  // NOLINTEND(modernize-use-nodiscard,modernize-use-override)
 
  private:
   GuardedSocket socket_;
@@ -1322,6 +1324,7 @@ class GuardedClient : public Client {
  private:
   using Socket = httplib::ClientImpl::Socket;
 
+  // NOLINTNEXTLINE(modernize-use-override,performance-unnecessary-value-param): the signature before 0.19
   bool process_socket(const Socket& socket, std::function<bool(httplib::Stream& stream)> use) {
     SSL* ssl = nullptr;
     if constexpr (!std::is_same_v<Client, httplib::ClientImpl>) ssl = static_cast<SSL*>(socket.ssl);
@@ -1990,7 +1993,7 @@ inline void read_profiles(std::string_view text, bool has_credentials, ProfileFi
       std::string name = lower_case(std::string(trimmed(line.substr(0, equals))));
       const std::string value(trimmed(line.substr(equals + 1)));
       if (continues) {
-        (*section)[key + "." + name] = value;
+        (*section)[std::string(key).append(".").append(name)] = value;
       } else {
         (*section)[name] = value;
         key = std::move(name);
@@ -2821,6 +2824,7 @@ class ChildProcess {
   /// Runs `words`, found by PATH, and writes its output to `output`. Returns 0 or the error number.
   int start(std::vector<std::string>& words, int output) {
     std::vector<char*> arguments;
+    arguments.reserve(words.size() + 1);
     for (std::string& word : words) arguments.push_back(word.data());
     arguments.push_back(nullptr);
     posix_spawn_file_actions_t actions;
@@ -3297,8 +3301,7 @@ TENSORTAP_END_NAMESPACE
 // The XML of S3: parses the replies and writes the documents of requests. It expands only the five predefined entities.
 
 TENSORTAP_BEGIN_NAMESPACE
-namespace detail {
-namespace s3 {
+namespace detail::s3 {
 
 /// The contents of an <Error>.
 struct ErrorReply {
@@ -3461,8 +3464,7 @@ inline std::string delete_document(std::span<const std::string> keys) {
   return text_of(document);
 }
 
-}  // namespace s3
-}  // namespace detail
+}  // namespace detail::s3
 TENSORTAP_END_NAMESPACE
 
 // from tensortap/net/s3/internal/client.hpp
@@ -3473,8 +3475,7 @@ TENSORTAP_END_NAMESPACE
 // Retries wait by exponential back-off with full jitter.
 
 TENSORTAP_BEGIN_NAMESPACE
-namespace detail {
-namespace s3 {
+namespace detail::s3 {
 
 /// The retries that all requests of a store share, see S3Options::retry_budget. Threads: any.
 class RetryBudget {
@@ -3755,8 +3756,7 @@ class Client {
   S3Endpoint endpoint_;
 };
 
-}  // namespace s3
-}  // namespace detail
+}  // namespace detail::s3
 TENSORTAP_END_NAMESPACE
 
 // from tensortap/net/s3/internal/objects.hpp
@@ -3764,8 +3764,7 @@ TENSORTAP_END_NAMESPACE
 // Objects of a bucket: their header fields, removal, copies, and multipart uploads.
 
 TENSORTAP_BEGIN_NAMESPACE
-namespace detail {
-namespace s3 {
+namespace detail::s3 {
 
 // Metadata of each object that the library puts:
 inline constexpr std::string_view crc32c_field = "x-amz-meta-tensortap-crc32c";  // of all its bytes, 8 digits
@@ -3954,8 +3953,7 @@ inline bool copy(Client& client, const std::string& from, const std::string& to,
   return true;
 }
 
-}  // namespace s3
-}  // namespace detail
+}  // namespace detail::s3
 TENSORTAP_END_NAMESPACE
 
 // from tensortap/net/s3/internal/download.hpp
@@ -3964,8 +3962,7 @@ TENSORTAP_END_NAMESPACE
 // same version; the bytes are compared with the checksum stored with the object.
 
 TENSORTAP_BEGIN_NAMESPACE
-namespace detail {
-namespace s3 {
+namespace detail::s3 {
 
 /// The first byte and the size of the object in "bytes 0-99/1000".
 struct ContentRange {
@@ -4155,8 +4152,7 @@ inline std::optional<std::vector<std::byte>> get(Client& client, const std::stri
   return bytes;
 }
 
-}  // namespace s3
-}  // namespace detail
+}  // namespace detail::s3
 TENSORTAP_END_NAMESPACE
 
 // from tensortap/net/s3/internal/upload.hpp
@@ -4164,8 +4160,7 @@ TENSORTAP_END_NAMESPACE
 // Puts an object: whole, or in parallel parts if it is large. If a part fails for good, the upload is dropped.
 
 TENSORTAP_BEGIN_NAMESPACE
-namespace detail {
-namespace s3 {
+namespace detail::s3 {
 
 /// Returns 128 random bits as text.
 inline std::string unique_text() {
@@ -4299,8 +4294,7 @@ inline bool put(Client& client, const std::string& key, std::span<const Bytes> p
   return PutOperation(client, key, pieces, if_exists, observer).run();
 }
 
-}  // namespace s3
-}  // namespace detail
+}  // namespace detail::s3
 TENSORTAP_END_NAMESPACE
 
 // from tensortap/net/s3/internal/lease.hpp
@@ -4310,8 +4304,7 @@ TENSORTAP_END_NAMESPACE
 // decides when it has expired.
 
 TENSORTAP_BEGIN_NAMESPACE
-namespace detail {
-namespace s3 {
+namespace detail::s3 {
 
 /// The object of a claim. Each version replaces only the version before it.
 class Lease {
@@ -4442,8 +4435,7 @@ inline std::unique_ptr<Claim> take_lease(Client& client, const std::string& key,
   return nullptr;  // others took it each time
 }
 
-}  // namespace s3
-}  // namespace detail
+}  // namespace detail::s3
 TENSORTAP_END_NAMESPACE
 
 // from tensortap/net/s3/internal/s3_store_impl.hpp

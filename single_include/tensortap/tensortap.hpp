@@ -1369,7 +1369,7 @@ class Patterns {
       : list_(std::move(list)), given_(true) {}  // NOLINT(google-explicit-constructor)
   Patterns(std::initializer_list<std::string_view> list) : list_(list.begin(), list.end()), given_(true) {}
 
-  static Patterns none() { return Patterns(std::vector<std::string>{}); }
+  static Patterns none() { return {std::vector<std::string>{}}; }
 
   /// Returns false if the option was left out.
   [[nodiscard]] bool given() const noexcept { return given_; }
@@ -3135,7 +3135,7 @@ class Trial {
   // ---- Refreshing
 
   /// Reads what is new, with or without `options().follow`. The cost is proportional to the news.
-  Changes refresh() const;
+  Changes refresh() const;  // NOLINT(modernize-use-nodiscard): the news may be of no interest
 
   /// Keeps queries from reading what is new until the result is destroyed; `refresh` and waits still read.
   [[nodiscard]] NoRefresh no_refresh() const;
@@ -3158,9 +3158,11 @@ class Trial {
 
   /// Waits until all `steps` of `mode` are available, or one of them is unavailable. Returns `not_yet_available` after
   /// `timeout`, or when `options().stop` is raised.
-  StepState wait_for_steps(const std::vector<std::int64_t>& steps, Mode mode, std::chrono::nanoseconds timeout) const;
+  [[nodiscard]] StepState wait_for_steps(const std::vector<std::int64_t>& steps, Mode mode,
+                                         std::chrono::nanoseconds timeout) const;
 
   /// Waits until the run has ended; returns false after `timeout`, or when `options().stop` is raised.
+  // NOLINTNEXTLINE(modernize-use-nodiscard): the wait itself may be all that a caller needs
   bool wait_for_end(std::chrono::nanoseconds timeout) const;
 
   // ---- Workers, attempts, collections
@@ -4154,17 +4156,17 @@ TENSORTAP_BEGIN_NAMESPACE
 
 TENSORTAP_INLINE bool is_available(Isa isa) noexcept {
   switch (isa) {
-    case Isa::portable: return true;
 #if defined(__aarch64__)
-    case Isa::neon: return true;
+    case Isa::neon:
 #elif defined(__x86_64__)
-    case Isa::sse2: return true;
     case Isa::avx2: return __builtin_cpu_supports("avx2") != 0 && __builtin_cpu_supports("fma") != 0;
     case Isa::avx512:
       return is_available(Isa::avx2) && __builtin_cpu_supports("avx512f") != 0 &&
              __builtin_cpu_supports("avx512bw") != 0 && __builtin_cpu_supports("avx512dq") != 0 &&
              __builtin_cpu_supports("avx512vl") != 0;
+    case Isa::sse2:
 #endif
+    case Isa::portable: return true;
     default: return false;
   }
 }
@@ -4657,7 +4659,7 @@ __attribute__((target("sse4.2,pclmul"))) inline void crc32c_three_streams(const 
                                                                           std::uint64_t& crc) noexcept {
   // The bytes behind a stream multiply its register by a power of x. The exponent is 33 less, because the product of
   // two registers of 32 bits in one of 64 bits adds 1, and the instruction that reduces it adds 32.
-  constexpr long long by_two = power_of_x(8 * 2 * Stream - 33);
+  constexpr long long by_two = power_of_x(16 * Stream - 33);
   constexpr long long by_one = power_of_x(8 * Stream - 33);
   for (; size >= 3 * Stream; size -= 3 * Stream, p += 3 * Stream) {
     std::uint64_t second = 0;
@@ -5361,7 +5363,7 @@ struct Four<float> {
   [[nodiscard]] Four plus(Four other) const noexcept { return {rounded(v + other.v)}; }
   /// Replaces NaN and the infinities by the lanes of `other`.
   [[nodiscard]] Four finite_or(Four other) const noexcept {
-    const I32x4 bits = std::bit_cast<I32x4>(v);
+    const auto bits = std::bit_cast<I32x4>(v);
     const I32x4 finite = (bits & 0x7f800000) != 0x7f800000;
     return {std::bit_cast<F32x4>((bits & finite) | (std::bit_cast<I32x4>(other.v) & ~finite))};
   }
@@ -5954,7 +5956,7 @@ struct Factors<double> {
     return {mantissa(x.low, exponent_low), mantissa(x.high, exponent_high)};
   }
   TENSORTAP_AVX2_INLINE F64x4 mantissa(F64x4 x, U64x4& exponent) noexcept {
-    const U64x4 bits = __builtin_bit_cast(U64x4, x);
+    const auto bits = __builtin_bit_cast(U64x4, x);
     const U64x4 biased = (bits << 1) >> 53;
     exponent += biased;
     odd |= __builtin_bit_cast(U64x4, ((biased + 1) & 0x7fe) == 0);
@@ -6345,7 +6347,7 @@ TENSORTAP_AVX512 Deviations deviations(const std::byte* elements, std::size_t co
   __builtin_memcpy(sums_by_lane, &sum, sizeof sum);
   __builtin_memcpy(squares_by_lane, &squares_, sizeof squares_);
   for (std::size_t j = 0; j < count % lane_count; ++j) {
-    const double x = static_cast<double>(load<In>(from + j * sizeof(In)));
+    const auto x = static_cast<double>(load<In>(from + j * sizeof(In)));
     const double d =
         detail::rounded(__builtin_bit_cast(double, __builtin_bit_cast(std::int64_t, x) & kept[0]) - center);
     sums_by_lane[j] = detail::rounded(sums_by_lane[j] + d);
@@ -6365,7 +6367,7 @@ TENSORTAP_AVX512 void products(const std::byte* elements, std::size_t rows, Lane
     const Wide wide = Row<In>::wide(elements + r * lane_count * sizeof(In));
 #pragma GCC unroll 2
     for (std::size_t half = 0; half < 2; ++half) {
-      const I64x8 bits = __builtin_bit_cast(I64x8, half == 0 ? wide.low : wide.high);
+      const auto bits = __builtin_bit_cast(I64x8, half == 0 ? wide.low : wide.high);
       const I64x8 biased = (bits >> 52) & 0x7ff;
       mantissa[half] = rounded(mantissa[half] * __builtin_bit_cast(F64x8, (bits & ~exponent_mask) | one));
       exponent[half] += biased;
@@ -6442,7 +6444,7 @@ void products(const std::byte* elements, std::size_t rows, LaneProducts& out) no
   }
   out.odd = false;
   for (std::size_t i = 0; i < rows * lane_count; ++i) {
-    const double x = load<In>(elements + i * sizeof(In));
+    const auto x = static_cast<double>(load<In>(elements + i * sizeof(In)));
     const std::uint64_t bits = bits_of(x);
     const std::uint64_t biased = (bits >> 52) & 0x7ff;
     const double mantissa = number_of((bits & ~infinity_bits<double>) | std::bit_cast<std::uint64_t>(1.0));
@@ -6587,9 +6589,9 @@ void products(const std::byte* elements, std::size_t rows, LaneProducts& out) no
     F64x2 mantissa_low = {1, 1}, mantissa_high = {1, 1};
     I64x2 exponent_low{}, exponent_high{};
     const auto multiply = [&](F64x2 x, F64x2& product, I64x2& sum) {
-      const I64x2 bits = std::bit_cast<I64x2>(x);
+      const auto bits = std::bit_cast<I64x2>(x);
       const I64x2 biased = (bits >> 52) & 0x7ff;
-      const F64x2 factor_mantissa = std::bit_cast<F64x2>((bits & ~0x7ff0000000000000) | 0x3ff0000000000000);
+      const auto factor_mantissa = std::bit_cast<F64x2>((bits & ~0x7ff0000000000000) | 0x3ff0000000000000);
       product = rounded(product * factor_mantissa);
       sum += biased;
       // 0 for zeros and subnormals, 0x800 for NaN and infinities; the others have a bit among 0x7fe.
@@ -7830,7 +7832,7 @@ template <class In>
 /// Returns the index of the first element of magnitude `size`; the block holds one.
 template <class In>
 [[gnu::noinline]] std::size_t find_magnitude(const Block& block, In size) noexcept {
-  const BitsOf<In> wanted = static_cast<BitsOf<In>>(bits_of(size) << 1);
+  const auto wanted = static_cast<BitsOf<In>>(bits_of(size) << 1);
   const auto bits_at = [&](std::size_t i) {
     return static_cast<BitsOf<In>>(load<BitsOf<In>>(block.elements + i * sizeof(In)) << 1);
   };
@@ -7839,7 +7841,7 @@ template <class In>
     BitsOf<In> row[lane_count];
     BitsOf<In> equal = 0;
     std::memcpy(row, block.elements + i * sizeof(In), sizeof row);
-    for (std::size_t j = 0; j < lane_count; ++j) equal |= static_cast<BitsOf<In>>(row[j] << 1) == wanted;
+    for (const BitsOf<In> bits : row) equal |= static_cast<BitsOf<In>>(bits << 1) == wanted;
     if (equal != 0) break;
   }
   while (i + 1 < block.count && bits_at(i) != wanted) ++i;
@@ -7876,7 +7878,7 @@ DeviationsFound block_deviations(double n, double sum, double sum_squares, const
   const double found = rounded(sum_squares - rounded(sum * mean));
   if (is_finite(sum_squares) && 16 * found >= sum_squares) return {found, 0};
   // A center of 40 bits, so that n times it is exact.
-  const double center = std::bit_cast<double>(bits_of(mean) & ~std::uint64_t{0x1fff});
+  const auto center = std::bit_cast<double>(bits_of(mean) & ~std::uint64_t{0x1fff});
   const Deviations again = deviations_from(center);
   const double sum_error = rounded(rounded(rounded(n * center) - sum) + again.sum);
   if (!is_finite(again.sum_squares) || !is_finite(sum_error)) return {number_of(infinity_bits<double>), 0};
@@ -7968,7 +7970,7 @@ inline constexpr auto merge_statistics = [](const Statistics& a, const Statistic
 template <class In>
 void find_places(const TensorView& view, BlockReader<In>& reader, Statistics& s) {
   if (s.abs_max_index) {
-    const std::size_t first = static_cast<std::size_t>(*s.abs_max_index);
+    const auto first = static_cast<std::size_t>(*s.abs_max_index);
     *s.abs_max_index += find_magnitude<In>(reader[first / block_size], static_cast<In>(s.abs_max));
   }
   if (s.first_non_finite) {
@@ -8267,7 +8269,7 @@ struct Product {
     if (nan || (infinite && zero)) return number_of(nan_bits);
     if (infinite) return number_of(infinity_bits<double> | sign);
     if (zero) return number_of(sign);
-    const double magnitude = std::bit_cast<double>(bits_of(mantissa) & ~sign_bit<double>);
+    const auto magnitude = std::bit_cast<double>(bits_of(mantissa) & ~sign_bit<double>);
     const double scaled = std::ldexp(magnitude, static_cast<int>(std::clamp<std::int64_t>(exponent, -5000, 5000)));
     return number_of(bits_of(scaled) | sign);
   }
@@ -8310,12 +8312,12 @@ template <class In>
 /// Returns the product of one block. The product of the mantissas of 256 rows is below 2^256.
 template <class In>
 Product block_product(const Block& block) noexcept {
-  constexpr std::uint64_t one = std::bit_cast<std::uint64_t>(1.0);
+  constexpr auto one = std::bit_cast<std::uint64_t>(1.0);
   const std::size_t rows = block.count / lane_count;
   LaneProducts lanes;
   kernels<In>().products(block.elements, rows, lanes);
   for (std::size_t j = 0; j < block.count % lane_count; ++j) {
-    const double x = static_cast<double>(load<In>(block.elements + (rows * lane_count + j) * sizeof(In)));
+    const auto x = static_cast<double>(load<In>(block.elements + (rows * lane_count + j) * sizeof(In)));
     const std::uint64_t biased = (bits_of(x) >> 52) & 0x7ff;
     lanes.odd = lanes.odd || biased == 0 || biased == 0x7ff;
     lanes.mantissa[j] = rounded(lanes.mantissa[j] * number_of((bits_of(x) & ~infinity_bits<double>) | one));
@@ -10912,9 +10914,9 @@ class Arena {
       chunks_.push_back({std::unique_ptr<std::byte[]>(new std::byte[capacity + alignment]), capacity});
       capacity_ += capacity;
     }
-    auto at = reinterpret_cast<std::uintptr_t>(chunks_[current_].bytes.get());
-    at = (at + alignment - 1) / alignment * alignment;
-    std::byte* const out = reinterpret_cast<std::byte*>(at) + used_;
+    std::byte* const chunk = chunks_[current_].bytes.get();
+    const std::size_t past = reinterpret_cast<std::uintptr_t>(chunk) % alignment;
+    std::byte* const out = chunk + (alignment - past) % alignment + used_;
     used_ += size;
     in_use_ += size;
     return out;
@@ -11471,7 +11473,7 @@ class Retries {
   /// from 0 to 1, scales the delay.
   std::optional<std::chrono::nanoseconds> next(double jitter = 1) {
     if (attempts_ >= policy_.attempts) return std::nullopt;
-    const double longest = static_cast<double>(policy_.longest_delay.count());
+    const auto longest = static_cast<double>(policy_.longest_delay.count());
     const double doubled = std::ldexp(static_cast<double>(policy_.first_delay.count()), std::min(attempts_ - 1, 40));
     const double scaled = std::min(doubled, longest) * std::clamp(jitter, 0.0, 1.0);
     const std::chrono::nanoseconds delay(static_cast<std::int64_t>(scaled));
@@ -12074,7 +12076,7 @@ class Resumption {
   }
 
   /// Returns the attempt that set aside the index of `step`; nullopt if there never was an index.
-  std::optional<std::int64_t> owner_of_events(std::int64_t step, const StepKeys& indexes) const {
+  [[nodiscard]] std::optional<std::int64_t> owner_of_events(std::int64_t step, const StepKeys& indexes) const {
     if (indexes.contains(step)) return out_.attempt.number;
     const std::int64_t mine = out_.attempt.number;
     for (std::int64_t run = mine - 1; run >= std::max<std::int64_t>(mine - recent, 0); --run)
@@ -13349,6 +13351,7 @@ class StepQueue {
   /// of its parent.
   void leak() noexcept {
     (void)writer_.release();
+    // NOLINTNEXTLINE(bugprone-unhandled-exception-at-new): a child without memory for a pointer ends here
     (void)new std::shared_ptr<Publisher>(std::move(publisher_));
   }
 
@@ -14725,7 +14728,7 @@ class IndexReader {
     const std::int64_t known = std::max(model.last_complete(), range_.begin - 1);
     if (known < 0 || known >= longer_numbers) return {};
     const std::string key = layout::index_key(known + 1, "");
-    const std::string after = key.substr(0, key.rfind('_'));  // sorts before the keys of all workers
+    std::string after = key.substr(0, key.rfind('_'));  // sorts before the keys of all workers
     if (watched_.empty()) return after;
     const std::string& watched = watched_.begin()->first;
     return std::min(after, watched.substr(0, watched.size() - 1));
@@ -15686,7 +15689,7 @@ TENSORTAP_INLINE std::vector<TensorHistory> Trial::tensors(const TensorQuery& qu
 TENSORTAP_INLINE TensorHistory Trial::tensor(std::string_view name, Mode mode) const {
   const auto* found = run_->query([&](const detail::RunModel& model) { return model.find(name); });
   if (found == nullptr) throw Error::tensor_not_found(name);
-  return TensorHistory(run_, found, mode);
+  return {run_, found, mode};
 }
 
 TENSORTAP_INLINE bool Trial::has_tensor(std::string_view name) const {
@@ -16258,8 +16261,8 @@ class SyncJob {
   using Clock = std::chrono::steady_clock;
 
   /// `remote` is the store's location, for messages.
-  SyncJob(const CheckpointSyncOptions& options, StopSignal stop, Clock::time_point deadline, std::string remote)
-      : options_(options), stop_(std::move(stop)), deadline_(deadline), remote_(std::move(remote)) {}
+  SyncJob(CheckpointSyncOptions options, const StopSignal& stop, Clock::time_point deadline, std::string remote)
+      : options_(std::move(options)), stop_(stop), deadline_(deadline), remote_(std::move(remote)) {}
 
   /// Returns the time left, at most a day.
   [[nodiscard]] Clock::duration time_left() const {
@@ -17160,8 +17163,8 @@ class CheckpointSyncState : public std::enable_shared_from_this<CheckpointSyncSt
   }
 
   /// Sends the files or folders `wanted`, or all files.
-  SyncReport upload(std::optional<std::set<std::string>> wanted, StopSignal stop, Clock::time_point deadline) {
-    const auto job = make_job(std::move(stop), deadline);
+  SyncReport upload(std::optional<std::set<std::string>> wanted, const StopSignal& stop, Clock::time_point deadline) {
+    const auto job = make_job(stop, deadline);
     const auto failure = run(job, [state = shared_from_this(), job, wanted = std::move(wanted)] {
       CheckpointUpload(state->local_, state->remote_, state->known_, state->options_, *job).run(wanted);
     });
@@ -17199,8 +17202,8 @@ class CheckpointSyncState : public std::enable_shared_from_this<CheckpointSyncSt
   }
 
  private:
-  std::shared_ptr<SyncJob> make_job(StopSignal stop, Clock::time_point deadline) const {
-    return std::make_shared<SyncJob>(options_, std::move(stop), deadline, remote_location());
+  std::shared_ptr<SyncJob> make_job(const StopSignal& stop, Clock::time_point deadline) const {
+    return std::make_shared<SyncJob>(options_, stop, deadline, remote_location());
   }
 
   /// Runs `work` on a thread of its own until the job's deadline. Returns what it threw, or that time ran out.
