@@ -39,8 +39,8 @@ TENSORTAP_BEGIN_NAMESPACE
 /// | 12 | sum_squares | of their squares: the square of the l2 norm |
 /// | 13 | squared_deviations | sum of (x - mean)^2 over them: finite count times variance |
 /// | 14 | abs_squared_deviations | sum of (abs(x) - mean of abs(x))^2 |
-/// | 15 | sum_error | the known part of what rounding took from `sum`; `merge` uses it |
-/// | 16 | abs_sum_error | what rounding took from `abs_sum` |
+/// | 15 | sum_error | the known rounding error of `sum`, to be added to it; `merge` uses it |
+/// | 16 | abs_sum_error | the known rounding error of `abs_sum`, to be added to it |
 /// | 17 | abs_max_index | row-major index of the first element of the largest finite magnitude, -1 if there is none |
 /// | 18 | non_finite_bits_low | the 32 low bits of the first NaN or infinity, in its own type; 0 if there is none |
 /// | 19 | non_finite_bits_high | its high bits |
@@ -65,7 +65,7 @@ inline constexpr std::array<std::string_view, 20> statistics_fields = {"count",
                                                                        "non_finite_bits_low",
                                                                        "non_finite_bits_high"};
 
-/// How many of these the first version of the record had. Readers accept records with as few.
+/// The number of fields in the first version of the record. Readers accept records of at least this length.
 inline constexpr std::size_t first_statistics_fields = 17;
 
 /// Statistics of the elements of a tensor. All numbers describe the finite elements; integers beyond 2^53 are rounded
@@ -92,8 +92,8 @@ struct Statistics {
   double sum_squares = 0;
   double squared_deviations = 0;      ///< from the mean
   double abs_squared_deviations = 0;  ///< of the magnitudes, from their mean
-  double sum_error = 0;               ///< the known part of what rounding took from `sum`
-  double abs_sum_error = 0;           ///< the known part of what rounding took from `abs_sum`
+  double sum_error = 0;               ///< the known rounding error of `sum`, to be added to it
+  double abs_sum_error = 0;           ///< the known rounding error of `abs_sum`, to be added to it
 
   /// The number of NaNs and infinities.
   [[nodiscard]] std::uint64_t non_finite() const noexcept { return nan + positive_inf + negative_inf; }
@@ -105,7 +105,7 @@ struct Statistics {
   /// The variance of the population: divided by N.
   [[nodiscard]] double variance() const noexcept { return per_element(squared_deviations, 0); }
   [[nodiscard]] double abs_variance() const noexcept { return per_element(abs_squared_deviations, 0); }
-  /// Divided by N - 1. Empty: NaN for one element, too.
+  /// The variance of the sample: divided by N - 1. Empty: NaN, also for one element.
   [[nodiscard]] double sample_variance() const noexcept { return per_element(squared_deviations, 1); }
   [[nodiscard]] double std() const noexcept;
   [[nodiscard]] double abs_std() const noexcept;
@@ -127,9 +127,8 @@ struct Statistics {
 };
 
 /// Returns the statistics of the elements of `a` followed by those of `b`.
-/// Numeric: cut a tensor after its first 4096 * 2^k elements, the largest such number that leaves a rest, and the
-/// merged statistics of the two pieces equal those of the tensor, bit for bit. After another cut, sums differ in the
-/// last bits.
+/// Numeric: equal to the statistics of the whole tensor, bit for bit, if the tensor is cut after 4096 * 2^k elements,
+/// with the largest k that leaves elements for the second piece. After any other cut, sums differ in the last bits.
 [[nodiscard]] Statistics merge(const Statistics& a, const Statistics& b) noexcept;
 
 TENSORTAP_END_NAMESPACE

@@ -19,7 +19,7 @@ TENSORTAP_BEGIN_NAMESPACE
 class Tensor;
 struct Statistics;
 
-/// The contents of one step. Threads: one at a time. Lifetime: the call to which it is passed.
+/// The contents of one step. Threads: one at a time. Lifetime: valid during the call that receives it.
 class StepView {
  public:
   StepView() = default;

@@ -1,7 +1,7 @@
-// The hook of a training loop. The loop announces each step and shows every tensor by name; the hook decides what is
-// kept, copies or reduces it, and writes it on a thread of its own. Steps without saves cost next to nothing. The hook
-// throws into training only for misuse: status(), commit() and close() report failed writes. After an interruption, a
-// hook on the same run continues after the last commit.
+// The hook of a training loop. The loop calls begin_step() for each step and save() for each tensor. The hook copies or
+// reduces the tensors that its collections select, and a separate thread writes them. A save that is not due takes
+// about 25 ns. save() throws only for misuse; status(), commit() and close() report failed writes. After an
+// interruption, a new hook on the same run continues after the last commit.
 //
 //   namespace tt = tensortap;
 //   tt::Hook hook("runs/42", {.collections = {{.name = "losses", .include_regex = "loss$", .save = tt::every(1)}}});
@@ -33,7 +33,7 @@ class Recorder;
 struct TrackedTensor;
 }  // namespace detail
 
-/// Writes one worker's part of a run. In a forked child it does nothing.
+/// The writer of one worker's part of a run. In a forked child it writes nothing.
 /// Threads: `save`, `status` and `due` from any thread between two `begin_step`; everything else from the loop's
 /// thread.
 class Hook {
@@ -51,11 +51,11 @@ class Hook {
   Hook(const Hook&) = delete;
   Hook& operator=(const Hook&) = delete;
 
-  /// Writes the queued steps, within `destroy_timeout`, and leaves the run open, like an interruption. Drops the
-  /// current step if an exception passes through. Never throws.
+  /// Writes the queued steps within `destroy_timeout` and leaves the run open, as after an interruption. Drops the
+  /// current step during stack unwinding. Never throws.
   ~Hook();
 
-  /// Returns where this run continues; nullopt if it is new.
+  /// Returns the commit after which this run continues; nullopt if the run starts at its beginning.
   [[nodiscard]] const std::optional<Resumed>& resumed() const noexcept;
 
   /// Begins the next step of the last mode (TRAIN at first), and hands the previous step to the writer.
@@ -73,7 +73,7 @@ class Hook {
 
   /// Returns the step of the current mode; -1 before the first.
   [[nodiscard]] std::int64_t step() const noexcept;
-  /// Returns the step among all; -1 before the first.
+  /// Returns the global step, which counts the steps of all modes; -1 before the first.
   [[nodiscard]] std::int64_t global_step() const noexcept;
   /// Returns the current mode.
   [[nodiscard]] Mode mode() const noexcept;
@@ -86,34 +86,34 @@ class Hook {
   /// no such collection.
   [[nodiscard]] bool due(std::string_view collection) const;
 
-  /// Shows `tensor`, of any type that `as_view` accepts, under `name`. Looks at it only if it is due, and at the first
-  /// save of the name. Copies or reduces a due tensor before it returns. Throws: misuse at the first save of a name (no
-  /// step has begun, a name that is too long or not UTF-8, a tensor on a device).
+  /// Saves `tensor`, of any type that `as_view` accepts, under `name` if one of its collections is due. Copies or
+  /// reduces the elements before it returns. Does not read a tensor that is not due, but checks it at the first save of
+  /// its name. Throws: no step has begun; a name that is too long or not UTF-8; a tensor on a device.
   template <class T>
   void save(std::string_view name, const T& tensor) {
     if (const Lookup found = look_up(name); found.needs_view) take(name, found.entry, as_view(tensor, name));
   }
 
-  /// Ends the step and commits: everything saved so far belongs to `checkpoint`, a file or folder below checkpoint_dir
-  /// with the whole state of training. On return both are as durable as `durability` says, and a successor continues
-  /// from here. Without a path the loop must find the checkpoint of the step by itself. Throws: steps were lost since
-  /// the last commit (once: the next commit continues without them); the store failed; it took longer than `timeout`,
-  /// by default `commit_timeout` or the time left on the machine. The previous commit then remains the last one. Also
-  /// throws what `on_commit` throws.
+  /// Ends the step and commits: all steps so far belong to `checkpoint`, a file or folder below checkpoint_dir that
+  /// holds the whole state of training. On return, steps and checkpoint are as durable as `durability` says, and the
+  /// next attempt continues after this step. If `checkpoint` is empty, the program must find the checkpoint of the step
+  /// itself. Throws: steps were lost since the last commit (once; the next commit continues without them); the store
+  /// failed; `timeout` has passed, by default `commit_timeout` or the time left. The previous commit then remains the
+  /// last one. Also throws what `on_commit` throws; the new commit is then valid.
   void commit(std::string_view checkpoint = {}, std::optional<std::chrono::nanoseconds> timeout = {});
 
   /// Ends the step and makes everything saved so far durable. Throws as `commit` does.
   void flush(std::optional<std::chrono::nanoseconds> timeout = {});
 
-  /// Returns whether the loop is asked to stop.
+  /// Returns whether a stop was requested, see `HookOptions::stop`.
   [[nodiscard]] bool interrupted() const noexcept;
-  /// Returns the time left until the machine goes; nullopt if it is unknown.
+  /// Returns the time until the deadline of that request; nullopt if it has no deadline.
   [[nodiscard]] std::optional<Clock::duration> time_left() const noexcept;
 
-  /// Returns what was done so far.
+  /// Returns the counts of saved and lost steps so far.
   [[nodiscard]] HookStatus status() const;
 
-  /// Returns what was saved of each collection, or would be without `dry_run`.
+  /// Returns what was saved of each collection; with `dry_run`, what would have been saved.
   [[nodiscard]] Report report() const;
 
   /// Ends the run: writes the queued steps, the collections and the end marker. Throws: the first failed write; it took
@@ -121,8 +121,8 @@ class Hook {
   void close();
 
  private:
-  /// The answer of the catalog to one name: its entry, null at the first save, and whether `save` must look at the
-  /// tensor.
+  /// The result of looking up a name: its entry, which is null at the first save, and whether `save` needs a view of
+  /// the tensor.
   struct Lookup {
     detail::TrackedTensor* entry;
     bool needs_view;

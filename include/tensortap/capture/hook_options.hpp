@@ -51,16 +51,16 @@ enum class Durability : std::uint8_t {
 enum class OnResume : std::uint8_t {
   archive,  ///< they are moved to superseded/
   discard,  ///< they are removed
-  keep,     ///< they stay until they are written again; readers other than ours see them until then
+  keep,     ///< they stay until they are overwritten; until then smdebug's readers see them
 };
 
 /// What a failed write does to training.
 enum class OnFailure : std::uint8_t {
-  go_on,  ///< nothing: status(), on_error, commit() and close() report it
+  go_on,  ///< training continues; status(), on_error, commit() and close() report it
   stop,   ///< the next begin_step() throws it
 };
 
-/// What a hook saves, under which name, and with which promises.
+/// The options of a hook: what it saves, how it writes, and how long it waits.
 struct HookOptions {
   // What is saved
 
@@ -71,16 +71,16 @@ struct HookOptions {
   /// The name of this process in the run, by convention "worker_RANK". Each process that writes into a run needs its
   /// own.
   std::string worker = "worker_0";
-  /// How many processes write into the run. With too small a number readers take a step for complete too early.
+  /// The number of processes that write into the run. Readers count a step as complete once so many have written it.
   std::int64_t num_workers = 1;
 
   // Checkpoints and resuming
 
-  /// The directory of the checkpoints and of the state beside them. A run can be resumed only with it, and only if the
-  /// successor finds its content unchanged. Several workers may share one if a single worker commits, after the
-  /// flush() of the others.
+  /// The directory of the checkpoints and of metadata.json, the file that lists the commits. A run can be resumed only
+  /// with this directory, and only after a commit whose checkpoint files are unchanged. Several workers may share one
+  /// if a single worker commits, after the flush() of the others.
   std::string checkpoint_dir = {};
-  /// The same as a store of your own; paths given to commit() are then its keys.
+  /// Replaces checkpoint_dir by a store of your own; commit() then takes keys of this store instead of paths.
   std::shared_ptr<Store> checkpoints = nullptr;
   /// True: begin_step() commits when files in `checkpoint_dir` have changed, as smdebug does. It examines every file
   /// there, about a microsecond each.
@@ -103,25 +103,25 @@ struct HookOptions {
   std::uint64_t queue_bytes = std::uint64_t{256} << 20;
   /// What happens to a step for which the queue has no room.
   WhenFull when_full = WhenFull::block;
-  /// How long training waits for room at most.
+  /// The longest time that training waits for room in the queue.
   std::chrono::nanoseconds block_timeout = std::chrono::seconds(30);
-  /// How many saved steps share one events object. More than one makes fewer and larger objects, for stores with slow
-  /// calls. Steps become visible, and survive the process, when that many are together. flush(), commit(), close() and
-  /// a size of 8 MiB end a file early.
+  /// The number of saved steps in one events file. A larger number makes fewer and larger files, for stores with slow
+  /// calls. All steps of a file are written together: until then readers do not see them, and a crash loses them.
+  /// flush(), commit(), close() and a size of 8 MiB end a file early.
   std::int64_t events_per_file = 1;
-  /// What a step may hold in memory until it is written. Tensors beyond it are dropped and counted. Units: bytes.
+  /// The limit on the tensors of one step in memory. Tensors beyond the limit are dropped and counted. Units: bytes.
   std::uint64_t max_step_bytes = std::uint64_t{4} << 30;
 
   // Retries and time limits
 
-  /// How a failing write is repeated before the step is lost: any number of attempts within 30 s. The time of
-  /// `for_at_most` counts for all steps that are written together.
+  /// How a failing write is repeated before its step is lost: any number of attempts within 30 s. Steps that are
+  /// written together share the time `for_at_most`.
   RetryPolicy retry = {};
-  /// How long commit(), close() and the destructor wait for the store at most.
+  /// The longest times that commit(), close() and the destructor wait for the store.
   std::chrono::nanoseconds commit_timeout = std::chrono::minutes(10);
   std::chrono::nanoseconds close_timeout = std::chrono::minutes(10);
   std::chrono::nanoseconds destroy_timeout = std::chrono::seconds(20);
-  /// Asks the loop to stop, see `Interruption`. Its deadline shortens the time limits.
+  /// A request to stop the loop, see `Interruption`. Its deadline shortens the time limits above.
   StopSignal stop = {};
 
   // Callbacks. Threads: the writer's, one call at a time.
@@ -136,18 +136,18 @@ struct HookOptions {
 
   // Without writing
 
-  /// True: nothing is written; report() says what would be, for each collection.
+  /// True: the hook writes nothing; report() says for each collection what would have been saved.
   bool dry_run = false;
   /// False: the hook only counts steps.
   bool enabled = true;
 
   // Compatibility with smdebug
 
-  /// True: the index has further keys, which smdebug ignores: payload checksums and the attempt. False: its files are
-  /// matched byte for byte, but readers cannot recognise the steps of a late writer.
+  /// True: the index has further keys, which smdebug ignores: payload checksums and the attempt. False: the files equal
+  /// smdebug's byte for byte, but readers cannot recognise steps that a superseded process writes late.
   bool index_extras = true;
-  /// True: reductions of "a:0" are named reductions of "a", as smdebug does for all frameworks but TensorFlow. Readers
-  /// then see two tensors.
+  /// True: stores reductions of "a:0" under the name "a", as smdebug does for all frameworks but TensorFlow. Readers
+  /// then see two tensors, "a:0" and "a".
   bool strip_output_numbers = false;
 
   // For tests

@@ -1,5 +1,5 @@
-// The state of a run at its last commits: how far it was, and which checkpoint belongs to each commit. The file lies
-// beside the checkpoints and travels with them. It is smdebug's metadata.json with further keys, which smdebug ignores.
+// The states of a run at its last commits: the steps reached, and the checkpoint. The file lies beside the checkpoints
+// and is copied with them. It is smdebug's metadata.json with further keys, which smdebug ignores.
 //
 //   std::vector<tensortap::State> states = tensortap::parse_states(text, "metadata.json");
 #pragma once
@@ -31,7 +31,7 @@ struct CheckpointFile {
   friend bool operator==(const CheckpointFile&, const CheckpointFile&) = default;
 };
 
-/// How far a run was at one commit.
+/// One commit: the steps that the run had reached, and its checkpoint.
 struct State {
   std::int64_t attempt = 0;                                 ///< the attempt's number
   std::optional<std::int64_t> last_saved = {};              ///< the last global step with a saved record

@@ -15,8 +15,8 @@
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
 
-/// Makes the compiler compute `value` here: what an empty asm statement may change cannot be fused into an FMA,
-/// reassociated under -ffast-math, or assumed to be finite. It emits nothing.
+/// Passes `value` through an empty asm statement. So the compiler must compute `value` here: it cannot fuse the
+/// operation into an FMA, reorder it under -ffast-math, or assume a finite result. Emits no instruction.
 template <class T>
 [[gnu::always_inline]] inline void pin(T& value) noexcept {
   if constexpr (std::integral<T>) {
@@ -39,7 +39,7 @@ template <class T>
   return value;
 }
 
-/// Returns a / b; -ffast-math would multiply by the reciprocal of a divisor it knows.
+/// Returns a / b. Pins the divisor: under -ffast-math, compilers multiply by the reciprocal of a known divisor.
 [[gnu::always_inline]] inline double quotient(double a, double b) noexcept {
   pin(b);
   return rounded(a / b);
@@ -64,7 +64,7 @@ template <std::floating_point Float>
   return rounded(std::bit_cast<BitsOf<Float>>(value));
 }
 
-/// Returns the number with these bits, of which the compiler knows nothing: for NaN and the infinities.
+/// Returns the number with these bits. Hides them from the compiler, so that NaN and infinities survive -ffast-math.
 [[gnu::always_inline]] inline double number_of(std::uint64_t bits) noexcept {
   return std::bit_cast<double>(rounded(bits));
 }
@@ -74,7 +74,7 @@ template <std::floating_point Float>
   return (bits_of(value) & infinity_bits<Float>) != infinity_bits<Float>;
 }
 
-/// A result, and the exact difference that rounding made to it.
+/// A rounded result and its exact rounding error.
 struct WithError {
   double value, error;
 };
@@ -89,7 +89,7 @@ inline WithError two_sum(double a, double b) noexcept {
 }
 
 /// Returns a * b (Dekker, "A floating-point technique for extending the available precision", 1971). NaN above 1e300.
-/// Without std::fma, because clang makes a product and a sum of it under -ffast-math.
+/// Does not use std::fma, because clang splits it into a product and a sum under -ffast-math.
 inline WithError two_product(double a, double b) noexcept {
   const auto upper_half = [](double x) {
     const double scaled = rounded(x * 0x8000001p0);
@@ -111,9 +111,8 @@ struct PartSum {
   double n, sum, error;
 };
 
-/// Returns the squared deviations that appear when the numbers of `a` join those of `b`: those of the two means from
-/// the common mean. The means are not rounded before they are subtracted: at a mean of 1e6 std, that would cost 1e-10
-/// of the variance.
+/// Returns the squared deviations that a merge of `a` and `b` adds: those of the two means from the common mean.
+/// Subtracts the means before it rounds them: the other order would cost 1e-10 of the variance at a mean of 1e6 std.
 /// Source: Chan, Golub, LeVeque, "Updating formulae and a pairwise algorithm for computing sample variances", 1979.
 inline double deviations_between(const PartSum& a, const PartSum& b) noexcept {
   double deviations = 0;

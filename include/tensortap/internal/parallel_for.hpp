@@ -20,15 +20,15 @@
 #include <tensortap/internal/config.hpp>
 #include <tensortap/internal/thread.hpp>
 
-// The threads of reduce/internal/worker_pool.hpp do not serve here: the pool helps one caller at a time and no forked
-// child, and a call to a store that blocks would keep them from reductions.
+// Does not use the pool of reduce/internal/worker_pool.hpp: that pool helps one caller at a time and no forked child,
+// and calls that wait for a store would keep its threads from reductions.
 
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
 
 /// Calls `call(i)` for each i below `count`, at most `at_once` of them at the same time. The calls begin in order, on
-/// this thread and on others that end before the return. With `at_once` 1, or `count` 1, it is a loop. No call begins
-/// after one has thrown. Throws: the exception of the lowest failed i, after all calls have ended.
+/// this thread and on others that end before the return. With `at_once` or `count` 1, all calls run on this thread. No
+/// call begins after one has thrown. Throws: the exception of the lowest failed i, after all calls have ended.
 /// Threads: `call` runs on several.
 template <class Call>
 void parallel_for(std::size_t count, std::size_t at_once, const Call& call) {
@@ -66,8 +66,8 @@ void parallel_for(std::size_t count, std::size_t at_once, const Call& call) {
   if (failure) std::rethrow_exception(failure);
 }
 
-/// Does the same, and calls `then(i)` on this thread, in order, as soon as the calls up to i have ended. `then` must
-/// not throw. There is no `then` for the lowest failed i and all later ones.
+/// Does the same. Also calls `then(i)` on this thread, for ascending i, as soon as the calls 0 to i have ended. `then`
+/// must not throw. If call i is the first that failed, `then` is not called for i and above.
 template <class Call, class Then>
 void parallel_for(std::size_t count, std::size_t at_once, const Call& call, const Then& then) {
   static_assert(std::is_nothrow_invocable_v<const Then&, std::size_t>);

@@ -1,5 +1,5 @@
-// Repeats failing calls: the delay before each attempt, and the end of the repetition. All retries of the library use
-// it.
+// Repeats failing calls: computes the delay before each attempt and decides when to give up. All retries of the library
+// use this header.
 #pragma once
 
 #include <algorithm>

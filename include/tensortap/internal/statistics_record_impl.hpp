@@ -15,8 +15,7 @@ TENSORTAP_BEGIN_NAMESPACE
 
 namespace detail {
 
-/// Returns an integer that orders numbers, with -0 before 0; comparisons of floats ignore signs of zeros, and
-/// -ffast-math exploits it.
+/// Returns an integer that orders numbers, with -0 before 0. Comparisons of floats treat -0 and 0 as equal.
 inline std::uint64_t order_of(double x) noexcept {
   const std::uint64_t bits = bits_of(x);
   return (bits & sign_bit<double>) != 0 ? ~bits : bits | sign_bit<double>;

@@ -34,11 +34,11 @@ inline constexpr std::string_view reductions_prefix = "smdebug/reductions/";
 /// Returns `number` with at least `width` digits.
 std::string padded(std::int64_t number, std::size_t width);
 
-/// Returns a worker's name as part of a file name: '/' and ':' of device names are replaced ("/job:worker" is
+/// Returns a worker's name as part of a file name: '/' of device names becomes '_', ':' becomes '-' ("/job:worker" is
 /// "_job-worker").
 std::string worker_in_file_name(std::string_view worker);
 
-/// Returns the worker of a part of a file name. Only names with a leading '_' are taken for device names.
+/// Returns the worker's name for a part of a file name. Only parts that begin with '_' are read as device names.
 std::string worker_from_file_name(std::string_view part);
 
 std::string event_key(std::int64_t global_step, std::string_view worker);
@@ -58,13 +58,13 @@ struct StepName {
   std::string worker;
 };
 
-/// Returns the step and worker of `key`. Empty: it is not "index/…/STEP_WORKER.json".
+/// Returns the step and worker of `key`; nullopt if it is not "index/…/STEP_WORKER.json".
 std::optional<StepName> parse_index_key(std::string_view key);
 
-/// Returns the step and worker of `key`. Empty: it is not "events/…/STEP_WORKER.tfevents".
+/// Returns the step and worker of `key`; nullopt if it is not "events/…/STEP_WORKER.tfevents".
 std::optional<StepName> parse_event_key(std::string_view key);
 
-/// Returns the worker of `key`. Empty: it is not the key of a collections file.
+/// Returns the worker of `key`; nullopt if it is not the key of a collections file.
 std::optional<std::string> parse_collections_key(std::string_view key);
 
 /// Returns the name under which reduction `r` of `tensor` is stored.
@@ -76,8 +76,8 @@ struct ReductionName {
   std::string_view tensor;
 };
 
-/// Returns the parts of `record`. Empty: it is the name of a tensor itself. As in smdebug, the prefix may stand
-/// anywhere.
+/// Returns the parts of `record`; nullopt if it is the name of a tensor itself. As in smdebug, the prefix may be at any
+/// position.
 std::optional<ReductionName> parse_reduction_record(std::string_view record);
 
 }  // namespace layout

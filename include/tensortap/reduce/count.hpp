@@ -27,8 +27,8 @@ template <class T>
   return count_between(as_view(tensor), lower, upper);
 }
 
-/// Counts the elements that are not above `bound`, -infinity included; with 0, the inputs that a rectifier blocks.
-/// Otherwise like `count_between`.
+/// Counts the elements x <= bound, -infinity included. With bound 0, these are the inputs for which a rectifier returns
+/// 0. Otherwise like `count_between`.
 [[nodiscard]] std::uint64_t count_at_most(const TensorView& view, long double bound);
 
 /// Accepts any type that as_view() accepts.

@@ -60,9 +60,8 @@ struct Difference {
 };
 
 /// Returns the difference of the elements of `a` followed by those of `b`, both found with the same options.
-/// Numeric: cut tensors after their first 4096 * 2^k elements, the largest such number that leaves a rest, and the
-/// merged difference of the pieces equals that of the tensors, bit for bit. After another cut, sums differ in the last
-/// bits.
+/// Numeric: equal to the difference of the whole tensors, bit for bit, if both are cut after 4096 * 2^k elements, with
+/// the largest k that leaves elements for the second pieces. After any other cut, sums differ in the last bits.
 [[nodiscard]] Difference merge(const Difference& a, const Difference& b) noexcept;
 
 /// Compares `x` with `y`, its previous value.

@@ -35,10 +35,10 @@ struct EvaluateOptions {
 
 /// Returns the findings of `rules` in the complete steps of a run, in order. While it follows a run, it judges each
 /// step once, when the step appears. When a new attempt supersedes steps, it withdraws their findings and shows the
-/// remaining steps to copies of the original rules, without actions. So when the run has ended, the findings are those
-/// of a later evaluation (except in steps that counted as complete before all workers had written them). A rule that
-/// throws is not called again, and a finding with `failed` set reports it. An action that throws is reported in the
-/// same way, and is called again.
+/// remaining steps to copies of the original rules, without actions. The result equals that of an evaluation after the
+/// end of the run, except in steps that counted as complete before all workers had written them. A rule that throws is
+/// not called again, and a finding with `failed` set reports it. An action that throws is reported in the same way, and
+/// is called again.
 [[nodiscard]] std::vector<Finding> evaluate(const Trial& trial, std::vector<Rule> rules,
                                             const EvaluateOptions& options = {});
 

@@ -41,8 +41,8 @@ class SaveConfig {
   /// Makes the set of all steps of all modes.
   SaveConfig() { clauses_.fill({SaveClause{}}); }
 
-  /// Returns the set of the steps for which `predicate` returns true. Such a set, and each one composed with it, has no
-  /// form in files: readers of the run see no configuration.
+  /// Returns the set of the steps for which `predicate` returns true. Files cannot hold a predicate: readers of the run
+  /// see no configuration for this set, nor for sets composed with it.
   /// Threads: the hook calls `predicate` in `begin_step`, on the thread of the training loop.
   static SaveConfig when(Predicate predicate);
 

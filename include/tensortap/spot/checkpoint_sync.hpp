@@ -1,6 +1,6 @@
-// Keeps a directory of checkpoints and a prefix of a store equal, so that a training outlives its machine, as
-// SageMaker's managed spot training does; but never restores half a checkpoint. README.md in this folder describes the
-// protocol.
+// Copies a directory of checkpoints to a store and back, so that training can continue on another machine, as in
+// SageMaker's managed spot training. Unlike that, it never restores half a checkpoint. README.md in this folder
+// describes the protocol.
 //
 //   tensortap::CheckpointSync sync("checkpoints", tensortap::open_store("backup/42"));
 //   sync.restore();                                              // before the hook reads the directory
@@ -26,11 +26,11 @@ namespace detail {
 class CheckpointSyncState;
 }
 
-/// A directory and its copy in a store. Files in ".tmp", symbolic links and names that are not UTF-8 are not copied.
-/// An upload does not throw: its report lists the failures, and the next upload repeats what failed. Each call returns
-/// by its deadline and that of `stop`, and abandons a call to the store that hangs.
-/// Deleting a local file deletes its remote copy if this object sent, restored or found the file; an empty directory
-/// deletes nothing.
+/// A directory and its copy in a store. Does not copy symbolic links, names that end in ".tmp" and names that are not
+/// UTF-8. An upload does not throw: its report lists the failures, and the next upload sends those files again. Each
+/// call returns by its deadline and that of `stop`; it abandons a call to the store that hangs. If a local file was
+/// deleted, the next upload deletes its remote copy, but only if this object has sent, restored or found the file, and
+/// never if the directory is empty.
 /// Threads: any; one restore or upload runs at a time, others wait.
 class CheckpointSync {
  public:
@@ -55,9 +55,10 @@ class CheckpointSync {
   /// periodically. The first call only records the state of the files.
   SyncReport upload_settled(Clock::time_point deadline = Clock::time_point::max());
 
-  /// Returns `options` for a hook whose commit() returns once checkpoint and state are remote, within its
-  /// `commit_timeout` and the time left of its `stop`. A commit without a checkpoint sends all files. Throws: a
-  /// checkpoint_dir other than this directory. Lifetime: the hook may outlive this object.
+  /// Returns `options` with checkpoint_dir and on_commit set. commit() of such a hook also sends checkpoint and state,
+  /// and returns once they are in the store, within `commit_timeout` and the time left of `stop`. A commit without a
+  /// checkpoint sends all files. Throws: a checkpoint_dir other than this directory. Lifetime: the hook may outlive
+  /// this object.
   [[nodiscard]] HookOptions attach(HookOptions options = {}) const;
 
  private:

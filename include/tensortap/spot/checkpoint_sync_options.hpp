@@ -73,8 +73,8 @@ struct CheckpointSyncOptions {
                        .first_delay = std::chrono::milliseconds(100),
                        .longest_delay = std::chrono::seconds(5)};
 
-  /// Announces the end of the machine, see `Interruption`: transfers return by its deadline. A request without a
-  /// deadline stops nothing.
+  /// The notice that the machine will be taken away, see `Interruption`: transfers end by its deadline. A notice
+  /// without a deadline does not end them.
   StopSignal stop = {};
   /// Ends a running transfer.
   std::stop_token cancel = {};
@@ -86,7 +86,7 @@ struct CheckpointSyncOptions {
   std::function<void(std::chrono::nanoseconds)> sleep = detail::sync_sleep;
   /// The clock of `settle_for`.
   std::function<std::chrono::steady_clock::time_point()> clock = std::chrono::steady_clock::now;
-  /// The time that is compared with that of files. Units: seconds since 1970.
+  /// Returns the time to compare with the times of files. Units: seconds since 1970.
   std::function<std::int64_t()> wall_time = detail::sync_wall_time;
   /// The system calls on the directory, for tests; null: those of the system.
   std::shared_ptr<const FileCalls> calls = {};

@@ -1,5 +1,5 @@
-// Watches for the notice that the machine will be taken away: a signal, a file that appears, or a callable that says
-// so. It raises a stop signal for the loop and does nothing else; the loop saves what it needs.
+// Watches for the notice that the machine will be taken away: a signal, a file that appears, or the result of a
+// callable. It only raises a stop signal; the loop reads that signal and saves what it needs.
 //
 //   tensortap::Interruption notice({.grace = std::chrono::seconds(30), .file = "/run/stop"});
 //   tensortap::StopSignal stop = notice.signal();
@@ -32,7 +32,7 @@ struct InterruptionOptions {
   /// Signals that are notices. Kubernetes, Slurm and the container services send SIGTERM, Slurm any other on request.
   std::vector<int> signals = {SIGTERM, SIGINT, SIGUSR1};
 
-  /// The time from a signal or the file to the end.
+  /// The time from a signal or the file until the machine is taken away.
   /// Source: EC2 announces a spot interruption two minutes ahead, Google Cloud and Azure 30 s.
   Duration grace = std::chrono::seconds(120);
 
@@ -47,10 +47,9 @@ struct InterruptionOptions {
   Duration interval = std::chrono::seconds(1);
 };
 
-/// Raises a stop signal when a notice comes. Several may live at once; each has a stop signal of its own. Earlier
-/// handlers of the signals are called too; the default action and SIG_IGN are suspended, but a second SIGINT ends a
-/// process that the first would have ended without this. The last Interruption restores the earlier handlers and
-/// actions.
+/// Raises a stop signal when a notice comes. Several objects may exist at once; each has its own stop signal. Earlier
+/// handlers of the signals are still called. The default action and SIG_IGN are suspended, except that a second SIGINT
+/// ends the process if the default action was set. The last object restores the earlier handlers and actions.
 /// Threads: any; a forked child reacts to signals only and has its own copy of the stop signal.
 class Interruption {
  public:

@@ -1,5 +1,5 @@
-// A store that keeps copies of small objects in a directory, so that reading a run again fetches only what is new. It
-// keeps only objects whose version a listing has returned, and never takes a copy for another version.
+// A store that caches small objects in a directory, so that a second reading of a run fetches only new objects. It
+// caches only objects whose version list() has returned, and uses a copy only for the same version.
 //
 //   auto store = tensortap::open_store("s3://bucket/runs/42");
 //   tensortap::Trial trial(std::make_shared<tensortap::CachedStore>(store, "/var/tmp/runs"));
@@ -32,9 +32,9 @@ struct CacheLimits {
                                                    ///< the directory
 };
 
-/// Reads each listed object from the directory once, and from the store after that until it is listed again: it may
-/// have been replaced. A failure in the directory costs a call to the store and nothing else. Threads and processes:
-/// several may share the directory.
+/// A store with a cache. The first get() of an object after list() reads the cached copy. Later calls go to the store
+/// until the object is listed again, because it may have been replaced. Errors in the directory only cost a call to the
+/// store. Threads and processes: several may share the directory.
 class CachedStore final : public Store {
  public:
   using Store::get;

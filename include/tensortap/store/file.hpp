@@ -50,7 +50,7 @@ class FileStore final : public Store {
 
   bool remove(std::string_view key) override;
 
-  /// Directories that become empty stay.
+  /// Renames a file. Does not remove directories that become empty.
   bool move(std::string_view from, std::string_view to) override;
 
   /// Syncs more than 64 objects by one sync of the file system. Throws: the store failed. The kernel then drops what it

@@ -1,5 +1,5 @@
-// The system calls of a FileStore, as callables, so that a test can let one of them fail or record them all. Calls that
-// cannot fail in a way that matters are missing: closing a file that was only read.
+// The system calls of a FileStore, as callables, so that a test can let one of them fail or record them all. Calls
+// whose failure does not matter are missing, such as closing a file that was only read.
 //
 //   tensortap::FileCalls calls;
 //   calls.fsync = [](int) { return errno = EIO, -1; };
@@ -18,9 +18,9 @@
 
 TENSORTAP_BEGIN_NAMESPACE
 
-/// Each behaves as its manual page says: on failure it returns -1 or null and sets errno.
+/// The system calls. Each behaves as its manual page says: on failure it returns -1 or null and sets errno.
 struct FileCalls {
-  /// Sets each to the call of the system. A call that the system lacks fails with ENOSYS, and FileStore does without.
+  /// Sets each to the call of the system. A call that the system lacks fails with ENOSYS; FileStore works without it.
   FileCalls();
 
   std::function<int(int directory, const char* path, int flags, mode_t mode)> openat;

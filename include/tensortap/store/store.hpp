@@ -106,7 +106,7 @@ class Store {
   /// Returns the place of the store, for messages.
   [[nodiscard]] virtual std::string location() const = 0;
 
-  /// Returns the number of parallel calls that is worth making.
+  /// Returns the recommended number of parallel calls.
   [[nodiscard]] virtual std::size_t concurrency() const noexcept { return 1; }
 
   /// Writes `text` as the object `key`.

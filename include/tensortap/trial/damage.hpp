@@ -1,4 +1,4 @@
-// What of a run cannot be read. Reading continues around it, and the next request tries it again.
+// A part of a run that cannot be read. The trial continues without it, and tries to read it again at the next request.
 //
 //   for (const tensortap::Damage& damage : trial.damage()) std::cerr << damage.where << ": " << damage.cause << '\n';
 #pragma once

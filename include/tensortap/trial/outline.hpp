@@ -1,5 +1,5 @@
-// What the object names of a run tell: its steps, workers and attempts, at the price of a few listings, however long
-// the run is. No object is read.
+// The outline of a run, from its object names alone: its steps, workers and attempts. It costs a few listings, however
+// long the run is. No object is read.
 //
 //   const auto outline = tensortap::outline_of(*tensortap::open_store("runs/42"));
 //   std::cout << outline.steps.size() << " steps of " << outline.workers.size() << " workers\n";

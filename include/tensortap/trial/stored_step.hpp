@@ -22,8 +22,8 @@ class LiveRun;
 class SavedTensor;
 }  // namespace detail
 
-/// What the workers have saved in one global step. If several workers have saved a tensor, the alphabetically first of
-/// them that has the requested value answers.
+/// The saved data of one global step. If several workers have saved a tensor, functions return the value of the
+/// alphabetically first worker that has it.
 /// Threads: any. Lifetime: independent of the Trial.
 class StoredStep final : public StepView {
  public:

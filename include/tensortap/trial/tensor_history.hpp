@@ -27,10 +27,10 @@ class SavedTensor;
 struct StoredTensor;
 }  // namespace detail
 
-/// What a run holds of one tensor. Steps are those of `mode()`: global steps for Mode::global, else the mode's own.
-/// If no worker is given, the alphabetically first that has the requested value answers. Damaged data reads as absent
-/// and is listed in `trial.damage()`; data of a superseded attempt reads as absent. In a followed run `steps()` reads
-/// what is new; the other functions use what the trial has read already.
+/// The saved data of one tensor. Steps are those of `mode()`: global steps for Mode::global, else the mode's own.
+/// Without a worker, functions return the value of the alphabetically first worker that has it. Data that is damaged or
+/// superseded counts as not saved; `trial.damage()` lists the damage. In a followed run, only `steps()` refreshes the
+/// trial; the other functions use what it has already read.
 /// Threads: any. Lifetime: independent of the Trial.
 class TensorHistory {
  public:
@@ -40,7 +40,7 @@ class TensorHistory {
   /// Returns the steps, complete or not, in which a worker has saved the tensor, a reduction or a shape; ascending.
   [[nodiscard]] std::vector<std::int64_t> steps() const;
 
-  /// Returns the workers that have saved it in `step`, sorted.
+  /// Returns the workers that have saved the tensor in `step`, sorted.
   [[nodiscard]] std::vector<std::string> workers(std::int64_t step) const;
 
   /// Returns the elements; nullopt if they were not saved or cannot be read.

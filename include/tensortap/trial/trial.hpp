@@ -44,7 +44,7 @@ struct TensorQuery {
 /// complete, too.
 enum class Completeness : std::uint8_t { complete, any };
 
-/// A pause of a trial: while it lives, queries read nothing new, so that their answers agree.
+/// A pause of refreshes. While this object exists, queries do not refresh the trial, so their results are consistent.
 class [[nodiscard]] NoRefresh {
  public:
   NoRefresh(const NoRefresh&) = delete;
@@ -77,10 +77,10 @@ class Trial {
 
   // ---- Refreshing
 
-  /// Reads what is new, with or without `options().follow`. The cost is proportional to the news.
-  Changes refresh() const;  // NOLINT(modernize-use-nodiscard): the news may be of no interest
+  /// Reads the new objects of the run, with or without `options().follow`. The cost is proportional to their number.
+  Changes refresh() const;  // NOLINT(modernize-use-nodiscard): callers may ignore the result
 
-  /// Keeps queries from reading what is new until the result is destroyed; `refresh` and waits still read.
+  /// Prevents refreshes by queries until the result is destroyed; `refresh` and waits still read.
   [[nodiscard]] NoRefresh no_refresh() const;
 
   /// Returns the attempts that have begun since the trial was made, each with the steps that it superseded.

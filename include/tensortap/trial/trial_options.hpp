@@ -29,9 +29,9 @@ struct TrialOptions {
 
   // ---- What is read, and when
 
-  /// Queries read what is new. Else the trial shows the run as of its construction or its last refresh.
+  /// True: queries refresh the trial. False: the trial shows the run as of its construction or its last refresh.
   bool follow = false;
-  /// The shortest time between two reads by queries.
+  /// The shortest time between two refreshes by queries.
   std::chrono::nanoseconds refresh_interval = std::chrono::milliseconds(500);
   /// How long the constructor waits for the run to exist.
   std::chrono::nanoseconds wait_for_run = std::chrono::nanoseconds::zero();
@@ -40,7 +40,7 @@ struct TrialOptions {
 
   // ---- Waits
 
-  /// The time between two reads of a wait.
+  /// The time between two refreshes during a wait.
   std::chrono::nanoseconds poll_interval = std::chrono::milliseconds(500);
   /// How long a run of several workers stays open after its end marker, if some workers have not written all steps.
   /// smdebug writes the marker when the first worker closes.
@@ -52,15 +52,15 @@ struct TrialOptions {
 
   /// Returns the time. Empty: the system's steady clock. Threads: those that query.
   std::function<Clock::time_point()> clock = {};
-  /// Sleeps between two reads of a wait. Empty: the system's sleep. Threads: those that wait.
+  /// Sleeps between two refreshes during a wait. Empty: the system's sleep. Threads: those that wait.
   std::function<void(std::chrono::nanoseconds)> sleep = {};
 };
 
 /// Whether a step can be read.
 enum class StepState : std::uint8_t {
-  available,          ///< yes: all workers have written it, or will not any more
-  unavailable,        ///< no, and it never will: later steps are complete, or the run has ended
-  not_yet_available,  ///< not now, but it may be written
+  available,          ///< all workers have written it, or will not write it any more
+  unavailable,        ///< it cannot appear: later steps are complete, or the run has ended
+  not_yet_available,  ///< it may still be written
 };
 
 /// The start of a new attempt: its predecessor was interrupted, and the steps beyond the last commit do not count.

@@ -97,7 +97,7 @@ __attribute__((target("sse4.2,pclmul"))) inline std::uint32_t crc32c_by_streams(
   return crc32c_by_words(p, size, static_cast<std::uint32_t>(crc));
 }
 
-/// Moves four times 16 bytes of a message `Bytes` further, and adds them to `next`.
+/// Folds 64 bytes of a message, four times 16, over a distance of `Bytes` bytes, and adds them to `next`.
 template <std::size_t Bytes>
 __attribute__((target("avx512f,vpclmulqdq"))) inline Octet64 moved_on(Octet64 x, Octet64 next) noexcept {
   constexpr long long low = power_of_x(8 * Bytes + 31);  // the low half is 64 bits further from the end
@@ -123,8 +123,8 @@ __attribute__((target("avx512f"))) inline Octet64 octet_at(const std::byte* p) n
   return out;
 }
 
-/// Returns the register after `size` bytes, by products of 64 bytes. A short message takes longer that way, so it goes
-/// word by word.
+/// Returns the register after `size` bytes, by products of 64 bytes. Reads short messages by words, because products
+/// take longer for them.
 __attribute__((target("avx512f,vpclmulqdq,pclmul,sse4.2"))) inline std::uint32_t crc32c_by_products(
     const std::byte* p, std::size_t size, std::uint32_t crc) noexcept {
   if (size < 192) return crc32c_by_words(p, size, crc);

@@ -1,4 +1,4 @@
-// What the parts of a publisher share: where an attempt writes, under which rules, and where it reports.
+// The context that the parts of a publisher share: store, options and attempt, its fence, its retries and its ledger.
 #pragma once
 
 #include <memory>
@@ -17,7 +17,7 @@
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
 
-/// One attempt's access to its run. Threads: as its members say.
+/// The context of one attempt. Threads: see the members.
 struct AttemptContext {
   AttemptContext(std::shared_ptr<Store> run, HookOptions with, Attempt mine, std::shared_ptr<StatusLedger> status)
       : store(std::move(run)),

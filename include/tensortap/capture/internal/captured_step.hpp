@@ -66,7 +66,7 @@ class CapturedStep final : public StepView {
                        [&](std::size_t i) { return i < collections_.size() && collections_[i].name == collection; });
   }
 
-  /// Returns the last record of its kind; readers of the file see the last one too.
+  /// Returns the last record of this kind, as readers of the file do; null if there is none.
   [[nodiscard]] const CapturedRecord* find(std::string_view tensor, CapturedRecord::Kind kind) const {
     const auto& records = records_->records();
     const auto found = std::find_if(records.rbegin(), records.rend(), [&](const CapturedRecord& record) {

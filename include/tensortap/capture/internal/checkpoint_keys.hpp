@@ -14,7 +14,7 @@ namespace detail {
 
 class CheckpointKeys {
  public:
-  /// With `are_paths`, callers name checkpoints by paths, else by keys. An empty `directory` is none.
+  /// `are_paths`: callers name checkpoints by paths, else by keys. An empty `directory` means that there is none.
   CheckpointKeys(std::string directory, bool are_paths) : directory_(std::move(directory)), are_paths_(are_paths) {}
 
   /// Returns the key of the checkpoint at `path`. Throws: it lies outside of the directory.

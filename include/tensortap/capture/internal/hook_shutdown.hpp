@@ -50,8 +50,8 @@ class HookShutdown {
     if (!has_ended) throw Error::out_of_time("close", queue_.publisher().store().location(), waiting);
   }
 
-  /// Writes the queued steps and leaves the run open. Drops the current step while an exception passes: it may be half
-  /// done.
+  /// Writes the queued steps and leaves the run open. Drops the current step during stack unwinding: it may be
+  /// incomplete.
   void leave_open() noexcept {
     try {
       if (!capture_.is_unwinding()) queue_.push_step_of(capture_, deadline_);

@@ -30,7 +30,7 @@
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
 
-/// What a new attempt has and knows.
+/// The result of starting an attempt: its claim on the run, and what it read of earlier attempts.
 struct AttemptStart {
   std::unique_ptr<Claim> claim;
   Attempt attempt;
@@ -54,7 +54,7 @@ inline Attempts read_attempts(const Store& store, std::vector<std::string>* note
   return out;
 }
 
-/// Makes one attempt start.
+/// One start of an attempt; run() is called once.
 class Resumption {
  public:
   Resumption(Store& store, Store* checkpoints, const HookOptions& options)
@@ -163,12 +163,12 @@ class Resumption {
     }
   }
 
-  /// Moves indexes that share the events file `file` with `step`, the first step still in place, to the folder of this
-  /// attempt. An earlier attempt that was killed in its rewind may have set them aside.
+  /// Moves the other indexes of the events file `file` to the folder of this attempt; `step` is its first step whose
+  /// index is still in place. An earlier attempt that was killed in its rewind may have moved them to its folder.
   void gather_indexes(std::int64_t step, const std::string& file, const StepKeys& indexes) {
     const std::int64_t mine = out_.attempt.number;
     for (std::int64_t run = mine - 1; run >= std::max<std::int64_t>(mine - recent, 0); --run) {
-      if (store_.size(layout::superseded_key(run, file))) return;  // an earlier file of that name, with its own steps
+      if (store_.size(layout::superseded_key(run, file))) return;  // an earlier file of that name owns these indexes
       const std::string folder = layout::superseded_key(run, "");
       for (const ObjectInfo& object :
            store_.list(folder + std::string(layout::index_prefix), folder + layout::index_key(step, options_.worker))) {

@@ -62,7 +62,7 @@ class StepCapture {
     is_closed_ = true;
   }
 
-  /// True if an exception has been thrown since the step began and is still passing.
+  /// Returns whether an exception thrown since the step began is unwinding the stack.
   [[nodiscard]] bool is_unwinding() const noexcept { return std::uncaught_exceptions() != exceptions_; }
 
   /// Returns whether `collection` is due in this step. Throws: there is no such collection.

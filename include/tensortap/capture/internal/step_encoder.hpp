@@ -80,7 +80,7 @@ class StepEncoder {
     Bytes elements;
   };
 
-  /// Fewer bytes of elements are copied into the frames, which is cheaper than a piece of their own.
+  /// Elements of fewer bytes are copied into `frames_`, because that is cheaper than a separate piece.
   static constexpr std::size_t smallest_piece = 256;
 
   /// Adds one record to the events and the index. `of_elements` is the checksum of the elements, if it is known.
@@ -127,7 +127,7 @@ class StepEncoder {
     }
   }
 
-  /// Returns the part of the payload in the frames, for the record that begins at `begin`.
+  /// Returns the payload of the record that begins at `begin`, without borrowed elements.
   [[nodiscard]] Bytes payload_from(std::size_t begin) const {
     const Bytes frame = bytes_of(frames_).subspan(begin);
     return frame.subspan(tfrecord::header_size, frame.size() - tfrecord::header_size - tfrecord::footer_size);
@@ -143,8 +143,8 @@ class StepEncoder {
     return crc32c(around.subspan(before), crc);
   }
 
-  /// Makes the pieces: frames and elements alternate. This must wait for the last record, since `frames_` moves while
-  /// it grows.
+  /// Makes the pieces: frames and elements alternate. Runs after the last record, because `frames_` may reallocate
+  /// until then.
   void cut_pieces() {
     pieces_.clear();
     std::size_t begin = 0;

@@ -35,7 +35,8 @@ class StepPublisher {
                context.options.strip_output_numbers, static_cast<std::size_t>(context.options.events_per_file)),
         last_saved_(last_saved) {}
 
-  /// Writes steps. Puts each index as soon as all events up to its own are there. Never throws: lost steps are counted.
+  /// Writes steps. Puts an index once its events and those of all earlier steps are stored. Never throws: counts
+  /// losses.
   void publish(std::span<const StepRecords* const> steps) noexcept {
     retry_budget_ = is_failing_ ? std::chrono::nanoseconds(0) : context_.options.retry.for_at_most;
     const auto stopped = stop_reason();
@@ -68,15 +69,15 @@ class StepPublisher {
 
   static constexpr std::chrono::seconds fence_max_age{1};
 
-  /// Returns why nothing may be written any more; nullopt if it may.
+  /// Returns the reason why no more steps may be written; nullopt if there is none.
   [[nodiscard]] std::optional<LossReason> stop_reason() const noexcept {
     if (context_.fence.is_raised()) return LossReason::fenced;
     if (context_.retries.is_past_deadline()) return LossReason::out_of_time;
     return std::nullopt;
   }
 
-  /// Puts the events of `steps` and keeps the results in `puts_`. Calls `then` for each file that was tried, in their
-  /// order, after each try. Returns false if the steps could not be encoded.
+  /// Puts the events of `steps` and keeps the results in `puts_`. After each try to put file i, calls `then(i)`, in the
+  /// order of the files. Returns false if the steps could not be encoded.
   template <class Then>
   bool put_events(std::span<const StepRecords* const> steps, const Then& then) noexcept {
     bool are_encoded = false;
@@ -94,7 +95,7 @@ class StepPublisher {
     return are_encoded;
   }
 
-  /// Tries every file that is not there yet. Throws: the first failure.
+  /// Puts every events file that is not yet stored. Throws: the first failure.
   template <class Then>
   void put_missing_events(const Then& then) {
     const auto files = files_.events();
@@ -133,7 +134,7 @@ class StepPublisher {
     }
   }
 
-  /// Puts the index of step `i`, unless there is a `reason` to lose it, and counts the step as saved or lost.
+  /// Puts the index of step `i`, unless `reason` says that the step is lost. Counts the step as saved or lost.
   void finish_step(std::size_t i, const StepRecords& records, std::optional<LossReason> reason = {}) noexcept {
     if (!reason) reason = stop_reason();
     if (!reason && put_index(files_.step(i))) {

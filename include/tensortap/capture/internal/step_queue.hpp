@@ -81,11 +81,11 @@ class StepQueue {
     }
   }
 
-  /// Drops everything and counts nothing: a forked child has no writer's thread to join, and must not release the claim
-  /// of its parent.
+  /// Leaks the writer and the publisher. For a forked child: it has no writer's thread to join, and must not release
+  /// the claim of its parent.
   void leak() noexcept {
     (void)writer_.release();
-    // NOLINTNEXTLINE(bugprone-unhandled-exception-at-new): a child without memory for a pointer ends here
+    // NOLINTNEXTLINE(bugprone-unhandled-exception-at-new): out of memory ends the child
     (void)new std::shared_ptr<Publisher>(std::move(publisher_));
   }
 

@@ -28,7 +28,7 @@
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
 
-/// One saved thing of a tensor: its elements, reductions of it, or its shape.
+/// One saved part of a tensor: its elements, its reductions, or its shape.
 struct CapturedRecord {
   enum class Kind : std::uint8_t { raw, reductions, statistics, shape };
 
@@ -82,8 +82,8 @@ class StepRecords {
     return {to, checksum};
   }
 
-  /// Copies the elements of `view` to where `add` made slot. The checksum of many is taken piece by piece while each is
-  /// in the cache, which costs a tenth of reading them again.
+  /// Copies the elements of `view` to `slot`. Computes the checksum of large tensors piece by piece, while each piece
+  /// is in the cache: a tenth of the cost of reading the elements again.
   static void copy(const TensorView& view, const Slot& slot) {
     if (view.dtype() == DType::string || view.nbytes() == 0) return;
     if (slot.checksum == nullptr) return copy_row_major(view, slot.elements);

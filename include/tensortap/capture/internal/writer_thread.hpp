@@ -37,9 +37,9 @@ struct QueueDepth {
   std::uint64_t bytes = 0;
 };
 
-/// How many steps are written together.
+/// The sizes of the batches of steps that are written together.
 struct BatchPolicy {
-  std::size_t steps = 1;    ///< the size of a batch; the writer waits for that many, unless a caller waits for it
+  std::size_t steps = 1;    ///< steps in a batch; the writer waits for that many unless a caller waits for the writer
   std::size_t times = 1;    ///< how many batches the writer takes at once at most
   std::uint64_t bytes = 0;  ///< the writer stops waiting once the queued steps take that much memory
 };
@@ -65,7 +65,7 @@ class WriterThread {
   WriterThread& operator=(const WriterThread&) = delete;
   ~WriterThread() { stop(Clock::now()); }
 
-  /// Returns an empty step, with the memory of a written one if there is any.
+  /// Returns an empty step; reuses the memory of a written one if possible.
   [[nodiscard]] std::unique_ptr<QueuedStep> empty_step() {
     const std::lock_guard lock(shared_->mutex);
     if (!shared_->spare) return std::make_unique<QueuedStep>();

@@ -1,6 +1,6 @@
 // An HTTP client for many threads. It keeps connections for reuse, verifies certificates, and ends every exchange by
-// its deadline or soon after a stop request. It makes each exchange once and judges no status: retries, redirects and
-// signatures are up to the caller.
+// its deadline or soon after a stop request. It makes each exchange once and does not interpret status codes: retries,
+// redirects and signatures are up to the caller.
 //
 //   tensortap::HttpClient client({.connect_timeout = std::chrono::seconds(1)});
 //   const tensortap::HttpReply reply = client({.url = tensortap::parse_url("http://127.0.0.1:7480/bucket/key")});

@@ -23,28 +23,28 @@ TENSORTAP_BEGIN_NAMESPACE
 
 /// How an S3Store connects, signs, transfers and retries.
 struct S3Options {
-  /// Empty: AWS_REGION, AWS_DEFAULT_REGION, the profile's, "us-east-1". The store finds out the region of a bucket that
-  /// is in another one.
+  /// The region. Empty: AWS_REGION, AWS_DEFAULT_REGION, that of the profile, else "us-east-1". If the bucket is in
+  /// another region, the store learns it from the server.
   std::string region = {};
-  /// Of a server other than AWS. Empty: AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL, the profile's.
+  /// The URL of a server other than AWS. Empty: AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL, that of the profile, else AWS.
   std::string endpoint_url = {};
-  /// In the files in ~/.aws. Empty: AWS_PROFILE, "default".
+  /// The name of a profile in the files in ~/.aws. Empty: AWS_PROFILE, else "default".
   std::string profile = {};
   /// Whether the bucket is part of the path instead of the host name. nullopt: yes for servers other than AWS.
   std::optional<bool> path_style = {};
 
-  /// False: over TLS, signatures do not cover the payload, which TLS alone protects.
+  /// False: over TLS, signatures do not cover the payload; TLS alone protects it.
   bool sign_payload = true;
-  /// Compares downloads with the checksum stored with the object: ours, or the server's MD5.
+  /// True: compares each download with the CRC-32C that put() stored with the object, else with the server's MD5.
   bool verify_downloads = true;
 
   /// Objects larger than two parts are transferred in parts. Parts grow with the object, because there may be at most
   /// 10,000. Units: bytes, at least 5 MiB.
   std::uint64_t part_size = std::uint64_t{8} << 20;
-  std::size_t part_connections = 8;  ///< for the parts of one object
-  std::size_t connections = 32;      ///< for many small objects, see Store::concurrency
+  std::size_t part_connections = 8;  ///< parallel transfers of the parts of one object
+  std::size_t connections = 32;      ///< parallel calls for many small objects, see Store::concurrency
 
-  /// The longest time of one call, including its retries. A large object gets as much again for each `part_size`.
+  /// The longest time of one call, including its retries. Each `part_size` of a large object adds the same time.
   std::chrono::nanoseconds deadline = std::chrono::minutes(2);
   /// How one request is repeated. Each delay is scaled by `jitter`. The defaults hold only for the whole field: in
   /// `.retry = {…}`, an omitted field has the default of RetryPolicy.
@@ -52,23 +52,23 @@ struct S3Options {
                        .for_at_most = std::chrono::nanoseconds::max(),
                        .first_delay = std::chrono::milliseconds(50),
                        .longest_delay = std::chrono::seconds(20)};
-  /// Limits the retries of all requests, so that a server in trouble does not get several times its load. A retry costs
-  /// 5, after a time-out 10; a success returns them. With none left, requests are made once. Source: botocore's retry
+  /// The tokens for the retries of all requests, which protect an overloaded server. A retry takes 5 tokens, after a
+  /// time-out 10; a success returns them. If no tokens are left, requests are not repeated. Source: botocore's retry
   /// quota.
   int retry_budget = 500;
   HttpOptions http = {};
-  /// How long a claim lives without renewal. It is renewed after a third of that.
+  /// How long a claim is valid without renewal. The store renews it after a third of this time.
   std::chrono::seconds lease = std::chrono::seconds(30);
-  /// Ends every call.
+  /// Ends all calls when a stop is requested.
   std::stop_token stop = {};
 
-  /// Empty: as the AWS clients find them, see default_credentials.hpp.
+  /// Returns the credentials. Empty: found as the AWS clients find them, see default_credentials.hpp.
   CredentialsSource credentials = {};
-  /// Empty: an HttpClient with `http`.
+  /// Makes the exchanges. Empty: an HttpClient with the options `http`.
   HttpTransport transport = {};
   /// Returns a variable of the environment.
   std::function<std::optional<std::string>(const char*)> environment = detail::environment_variable;
-  /// Threads: any, as for the next two.
+  /// Returns the time for signatures. Threads: any, as for the next two.
   std::function<std::chrono::system_clock::time_point()> clock = std::chrono::system_clock::now;
   /// Waits before a retry. Empty: sleeps until the time is over or `stop` is requested.
   std::function<void(std::chrono::nanoseconds, const std::stop_token& stop)> sleep = {};

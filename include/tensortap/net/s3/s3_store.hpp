@@ -70,21 +70,22 @@ class S3Store final : public Store {
   [[nodiscard]] std::vector<ObjectInfo> list(std::string_view prefix, std::string_view after) const override;
 
   /// Calls `visit` for each object whose key begins with the prefix of the store, '/' and `begin`, including keys such
-  /// as "a//b" and "folder/". If `folders`, reports keys that have another '/' after `begin` once, as a folder.
+  /// as "a//b" and "folder/". If `folders`, groups keys at the next '/' after `begin` and visits each common prefix
+  /// once (S3's delimiter).
   void list_raw(std::string_view begin, bool folders, const std::function<void(const S3Entry&)>& visit) const;
 
   bool remove(std::string_view key) override;
   void remove_all(std::span<const std::string> keys) override;
 
-  /// Copies the object, then removes the first one.
+  /// Copies object `from` to `to`, then removes `from`.
   bool move(std::string_view from, std::string_view to) override;
 
   /// Checks the keys only: objects are durable when put() returns.
   void sync(std::span<const std::string> keys) override;
 
-  /// Takes a lease: an object that the claim renews while it lives. Others take it over when it has not been renewed
-  /// for S3Options::lease, by the server's clock. So a holder that cannot reach the server for that long loses it. The
-  /// object holds more than `text`.
+  /// Takes a lease: an object that the claim renews until it is destroyed. If the object is not renewed for
+  /// S3Options::lease by the server's clock, for example because its holder cannot reach the server, another process
+  /// may take the claim over. The object holds more than `text`.
   [[nodiscard]] std::unique_ptr<Claim> claim(std::string_view key, std::string_view text) override;
 
   /// Removes unfinished multipart uploads.

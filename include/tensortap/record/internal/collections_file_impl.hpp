@@ -33,7 +33,7 @@ inline std::optional<Reduction> parse_configured_name(std::string_view text) {
   return parse_reduction(text);
 }
 
-/// Returns smdebug's form of one clause. smdebug always has an interval: none is an interval that ends at its start.
+/// Returns smdebug's form of one clause. That form needs an interval: for none, writes an empty range, from 0 to 0.
 inline nlohmann::json to_json(const SaveClause& clause) {
   const bool only_steps = clause.interval == 0;
   nlohmann::json out;
@@ -46,7 +46,7 @@ inline nlohmann::json to_json(const SaveClause& clause) {
   return out;
 }
 
-/// Returns one clause that has at least the steps of all `clauses`.
+/// Returns one clause that includes at least the steps of all `clauses`.
 inline SaveClause approximation(const SaveConfig::Clauses& clauses) {
   SaveClause out = clauses.front();
   for (std::size_t i = 1; i < clauses.size(); ++i) {

@@ -103,7 +103,7 @@ inline std::string text(const nlohmann::json& from, std::string_view key, const 
   return value.get<std::string>();
 }
 
-/// Returns `value` as an integer in [-2^63, 2^63). Messages name `key`. Throws: it is none.
+/// Returns `value` as an integer in [-2^63, 2^63). Messages name `key`. Throws: it is not such an integer.
 inline std::int64_t integer(const nlohmann::json& value, std::string_view key, const Place& place) {
   const bool too_large =
       value.is_number_unsigned() && value.get<std::uint64_t>() > static_cast<std::uint64_t>(INT64_MAX);
@@ -111,7 +111,7 @@ inline std::int64_t integer(const nlohmann::json& value, std::string_view key, c
   return value.get<std::int64_t>();
 }
 
-/// Returns the value of `key`, an integer in [0, 2^63). Throws: it is missing, or none.
+/// Returns the value of `key`, an integer in [0, 2^63). Throws: it is missing or not such an integer.
 inline std::uint64_t natural(const nlohmann::json& from, std::string_view key, const Place& place) {
   const std::int64_t value = integer(at(from, key, place), key, place);
   if (value < 0) throw wrong(place, key, "it is negative");

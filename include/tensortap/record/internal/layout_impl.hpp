@@ -16,7 +16,7 @@
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
 
-/// Returns the step and worker of `key`. Empty: it is not "PREFIX…/STEP_WORKER SUFFIX".
+/// Returns the step and worker of `key`; nullopt if it is not "PREFIX…/STEP_WORKER SUFFIX".
 inline std::optional<layout::StepName> parse_step_key(std::string_view key, std::string_view prefix,
                                                       std::string_view suffix) {
   if (!key.starts_with(prefix) || !key.ends_with(suffix)) return std::nullopt;

@@ -1,5 +1,5 @@
-// The statistics of one block: the totals of its kernel, and what these leave open. Kernels do not count NaN,
-// infinities and zeros; a block whose totals show some is searched here, by bits only.
+// The statistics of one block, from the totals of its kernel. Kernels do not count NaN, infinities and zeros. If the
+// totals show that a block holds some, this code reads the block again and counts them by their bits.
 #pragma once
 
 #include <array>
@@ -120,9 +120,9 @@ struct DeviationsFound {
   double squares, sum_error;
 };
 
-/// Finds them from the totals, unless the mean is so large against the std that the difference cancels; then reads the
-/// block again with the kernel `deviations_from(center)`. With a limit of 16, the sums' bound of 2.9e-14 becomes
-/// 4.6e-13, and elements around 0, of one sign or uniform are not read twice.
+/// Computes the deviations from the totals. If the mean is so large relative to the std that digits cancel, reads the
+/// block again with the kernel `deviations_from(center)`. The limit of 16 raises the error bound of the sums from
+/// 2.9e-14 to 4.6e-13; elements around 0, of one sign or uniformly distributed then need no second pass.
 template <class Again>
 DeviationsFound block_deviations(double n, double sum, double sum_squares, const Again& deviations_from) noexcept {
   if (!is_finite(sum)) return {number_of(infinity_bits<double>), 0};
@@ -165,7 +165,7 @@ Statistics block_statistics(const Block& block, unsigned parts, BlockTotals<In> 
     s.max = totals.max;
     s.abs_min = totals.abs_min;
     s.abs_max = -s.min > s.max ? -s.min : s.max;
-    if (totals.abs_min == 0) {  // the kernel knows no signs of zeros
+    if (totals.abs_min == 0) {  // the kernel does not distinguish 0 and -0
       const Zeros zeros = count_zeros<In>(block);
       s.zeros = zeros.count;
       if (s.min == 0) s.min = zero(zeros.negative > 0);

@@ -1,7 +1,7 @@
-// A tensor of any type and strides as blocks of float32 or float64 for the kernels, and a value for each block combined
-// in a tree, by one thread or several with the same result. Where a tensor is contiguous and of the kernel's type, a
-// block is its memory; else a block is gathered and converted into a buffer that stays in the L1 cache. The tensor is
-// never copied as a whole.
+// Reads a tensor of any type and strides as blocks of float32 or float64, and combines the values of the blocks in a
+// tree, with the same result for any number of threads. If the tensor is contiguous and has the kernel's type, a block
+// is its memory. Otherwise a block is copied and converted into a buffer in the L1 cache. The whole tensor is never
+// copied.
 #pragma once
 
 #include <algorithm>
@@ -27,7 +27,7 @@ namespace detail {
 /// Returns the number of blocks of a tensor.
 inline std::size_t block_count(const TensorView& view) noexcept { return (view.size() + block_size - 1) / block_size; }
 
-/// Returns true if float32 holds every value of the type; other types go through float64.
+/// Returns whether float32 holds every value of the type. Kernels read the other types as float64.
 constexpr bool fits_float(DType dtype) noexcept {
   switch (dtype) {
     case DType::f16:
@@ -48,7 +48,7 @@ struct Block {
   std::size_t count;
 };
 
-/// Returns block `i` in the tensor's own type, gathered to `buffer` if its elements do not lie in order.
+/// Returns block `i` in the tensor's own type. Copies it to `buffer` if the tensor is not contiguous.
 inline Block raw_block(const TensorView& view, std::size_t i, std::byte* buffer) {
   const std::size_t first = i * block_size;
   const std::size_t count = std::min<std::size_t>(block_size, view.size() - first);
@@ -105,17 +105,17 @@ class BlockReader {
   alignas(64) std::byte gathered_[block_size * sizeof(In)];
 };
 
-/// Returns `merge` of leaf(0) to leaf(count - 1) in the tree of `pairwise`. `make_leaf` makes a leaf for each thread;
-/// a leaf reads `blocks_each` blocks.
+/// Combines leaf(0) to leaf(count - 1) by `merge`, in the tree of `pairwise`. `make_leaf` makes the leaf of each
+/// thread; one call of a leaf reads `blocks_each` blocks.
 template <class Value, std::size_t blocks_each = 1, class MakeLeaf, class Merge>
 Value over_blocks(std::size_t count, ReduceOptions options, const MakeLeaf& make_leaf, const Merge& merge) {
-  // 256 KiB of float32 take 10 us, as long as waking a thread.
+  // A chunk has at least 256 KiB of float32: reading them takes 10 us, as long as waking a thread.
   constexpr std::size_t smallest_chunk = blocks_each < 16 ? 16 / blocks_each : 1;
   if (options.threads <= 1 || count < 2 * smallest_chunk) {
     auto leaf = make_leaf();
     return pairwise(0, count, leaf, merge);
   }
-  // Chunks of a power of two of blocks are whole branches of the tree.
+  // A chunk of 2^k blocks is a whole branch of the tree.
   const std::size_t chunk =
       std::max(smallest_chunk, std::bit_ceil(count / (32 * static_cast<std::size_t>(options.threads))));
   std::vector<Value> values((count + chunk - 1) / chunk);

@@ -1,6 +1,6 @@
-// The processor's floating-point mode during a reduction. A program built with -ffast-math starts with subnormals
-// flushed to zero, and others change the rounding or trap on NaN; the numbers of a reduction must not depend on that.
-// Reading the mode costs 1 ns, changing and restoring it 4 ns.
+// The processor's floating-point mode during a reduction. Programs built with -ffast-math flush subnormals to zero;
+// others change the rounding or trap on NaN. The results of a reduction must not depend on the mode. Reading the mode
+// costs 1 ns, changing and restoring it 4 ns.
 //
 //   const IeeeMode ieee;   // until the end of the scope
 #pragma once
@@ -12,8 +12,8 @@
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
 
-/// Sets the mode of IEEE 754 for this thread, and restores the caller's mode with its sticky flags. Arithmetic under it
-/// belongs in a function that is not inlined beside it: operations on registers may move across.
+/// Sets the mode of IEEE 754 for this thread, and restores the caller's mode with its sticky flags. Arithmetic must be
+/// in a function that is not inlined here: the compiler may move operations on registers across the change.
 class IeeeMode {
  public:
 #if defined(__x86_64__)

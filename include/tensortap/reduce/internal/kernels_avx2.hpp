@@ -13,7 +13,7 @@
 
 #if defined(__x86_64__)
 
-// On each function: neither lambdas nor callees inherit what the compiler may use.
+// Stands on each function, because lambdas and callees do not inherit the target.
 #define TENSORTAP_AVX2 __attribute__((target("avx2,fma,f16c")))
 #define TENSORTAP_AVX2_INLINE TENSORTAP_AVX2 __attribute__((always_inline)) inline
 
@@ -83,14 +83,14 @@ struct Eight<float> {
     __builtin_memcpy(&out.x, from, sizeof out.x);
     return out;
   }
-  /// From memory: to widen the upper half of a register takes two instructions more.
+  /// Reads from memory: widening the upper half of a register takes two more instructions.
   TENSORTAP_AVX2_INLINE static Wide wide(const std::byte* from) noexcept {
     F64x4 low, high;
     asm("vcvtps2pd {%1, %0|%0, %1}" : "=x"(low) : "m"(*reinterpret_cast<const Memory16*>(from)));
     asm("vcvtps2pd {%1, %0|%0, %1}" : "=x"(high) : "m"(*reinterpret_cast<const Memory16*>(from + 16)));
     return {low, high};
   }
-  /// By hand: g++ 12 would widen two elements at a time.
+  /// Uses inline assembly: g++ 12 would widen two elements at a time.
   [[nodiscard]] TENSORTAP_AVX2_INLINE Wide wide() const noexcept {
     F64x4 low, high;
     F32x8 upper;
@@ -177,7 +177,7 @@ TENSORTAP_AVX2 void totals(const std::byte* elements, std::size_t count, In star
   if (rows == 0) lanes.begin(start);
   for (std::size_t half = 0; rows > 0 && half < 2; ++half) {
     const std::byte* from = elements + half * row_bytes / 2;
-    // A line of the next block for each 64 bytes read here: one half fetches one half of it, to L2.
+    // Prefetches one cache line of the next block to L2 for each 64 bytes read here; each half fetches half of it.
     const std::byte* next = elements + (2 + half) * half_block;
     const F64x4 zero = rounded(F64x4{});  // 0 + -0 is 0, also under -ffast-math
     // One by one: g++ 12 keeps structures of these in memory.
@@ -227,8 +227,8 @@ TENSORTAP_AVX2 void totals(const std::byte* elements, std::size_t count, In star
   lanes.fold(count, out);
 }
 
-/// Finds the sums of squares of two full blocks that begin `apart` bytes from each other, row by row in turns: in one
-/// block alone, each row waits for the sum of the row before.
+/// Finds the sums of squares of two full blocks that begin `apart` bytes from each other, with alternating rows: within
+/// one block, each row waits for the sum of the row before.
 template <class Element>
 TENSORTAP_AVX2 void squares_of_two(const std::byte* from, std::size_t apart, double* out) noexcept {
   constexpr std::size_t row_bytes = lane_count * sizeof(Element);

@@ -15,7 +15,7 @@
 
 #if defined(__x86_64__)
 
-// On each function: neither lambdas nor callees inherit what the compiler may use.
+// Stands on each function, because lambdas and callees do not inherit the target.
 #define TENSORTAP_AVX512 __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")))
 #define TENSORTAP_AVX512_INLINE TENSORTAP_AVX512 __attribute__((always_inline)) inline
 
@@ -80,7 +80,7 @@ struct Row<float> {
     return others;
   }
 
-  /// From memory: to widen the upper half of a register takes two instructions more.
+  /// Reads from memory: widening the upper half of a register takes two more instructions.
   TENSORTAP_AVX512_INLINE static Wide wide(const std::byte* from) noexcept {
     Wide out;
     asm("vcvtps2pd {%1, %0|%0, %1}" : "=v"(out.low) : "m"(*reinterpret_cast<const Memory32*>(from)));
@@ -179,8 +179,8 @@ TENSORTAP_AVX512_INLINE void add_squares(const std::byte* from, Wide& to) noexce
   to = {Row<Element>::add_square(x.low, to.low), Row<Element>::add_square(x.high, to.high)};
 }
 
-/// Prefetches for a read at `from`: far ahead to L2, which crosses pages in time, and near to L1.
-/// Either one alone is slower on large tensors, and neither costs anything on small ones.
+/// Prefetches for a read at `from`: far ahead to L2, so that the next page is ready in time, and near to L1. One of the
+/// two alone is slower on large tensors; on small tensors they cost nothing.
 template <std::size_t far, std::size_t near, std::size_t size>
 TENSORTAP_AVX512_INLINE void prefetch(const std::byte* from) noexcept {
 #pragma GCC unroll 4
@@ -259,11 +259,12 @@ TENSORTAP_AVX512 void totals(const std::byte* elements, std::size_t count, In st
   lanes.fold(count, out);
 }
 
-// The next kernels read several blocks, row by row in turns: in one block alone, each row waits for the sums of the row
-// before, and reading waits for the next page of memory.
+// The next kernels read several blocks with alternating rows. Within one block, each row waits for the sums of the row
+// before, and reads wait for the next page of memory.
 
-/// Finds everything of two full blocks that begin `apart` bytes from each other: 22 -> 29 GB/s in the L2 cache, 9.7 ->
-/// 11.2 from memory, where a plain read reaches 10.1, or 13.3 in four places at once.
+/// Finds everything of two full blocks that begin `apart` bytes from each other. Speed, compared with one block: 29
+/// instead of 22 GB/s in the L2 cache, 11.2 instead of 9.7 GB/s from memory; a plain read reaches 10.1 in one place,
+/// 13.3 in four.
 template <class In>
 TENSORTAP_AVX512 void everything_of_two(const std::byte* elements, std::size_t apart,
                                         BlockTotals<In> (&out)[2]) noexcept {
@@ -282,7 +283,7 @@ TENSORTAP_AVX512 void everything_of_two(const std::byte* elements, std::size_t a
   b.fold(block_size, out[1]);
 }
 
-/// Finds the sums of squares of two full blocks, the fastest way in the L2 cache.
+/// Finds the sums of squares of two full blocks. The fastest kernel in the L2 cache.
 template <class Element>
 TENSORTAP_AVX512 void squares_of_two(const std::byte* elements, std::size_t apart, double* out) noexcept {
   constexpr std::size_t row_bytes = lane_count * sizeof(Element);
@@ -299,7 +300,7 @@ TENSORTAP_AVX512 void squares_of_two(const std::byte* elements, std::size_t apar
   out[1] = add_lanes(b);
 }
 
-/// Finds the sums of squares of four full blocks: 13.8 -> 14.9 GB/s from memory, where a plain read reaches 15.5.
+/// Finds the sums of squares of four full blocks: 14.9 instead of 13.8 GB/s from memory; a plain read reaches 15.5.
 template <class Element>
 TENSORTAP_AVX512 void squares_of_four(const std::byte* elements, std::size_t apart, double* out) noexcept {
   constexpr std::size_t row_bytes = lane_count * sizeof(Element);

@@ -59,7 +59,7 @@ void totals(const std::byte* elements, std::size_t count, In start, BlockTotals<
     };
     std::size_t r = 0;
     for (; r + 4 <= rows; r += 4, from += 4 * row_bytes) {
-      // A cache line of the next block for each 64 bytes read here: quarter q fetches the q-th quarter of it.
+      // Prefetches one cache line of the next block for each 64 bytes read here; quarter q fetches quarter q of it.
       const std::byte* next = elements + block_bytes + quarter * (block_bytes / 4) + r * (row_bytes / 4);
       __builtin_prefetch(next, 0, 2);
       if constexpr (sizeof(In) == 8) __builtin_prefetch(next + 64, 0, 2);

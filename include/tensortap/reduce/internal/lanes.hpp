@@ -113,9 +113,9 @@ template <class T, class Combine>
   return fold_lanes(lane, used, [](double a, double b) { return rounded(a + b); });
 }
 
-/// Combines blocks in pairs, then pairs of blocks, and so on: `leaf(i)` gives block i of `blocks`, in order of i, and
-/// `merge` combines two neighbours. The left half has the largest power of two of blocks that leaves something on the
-/// right.
+/// Combines the values of `blocks` blocks in a binary tree. `leaf(i)` returns the value of block i and is called in
+/// order of i; `merge` combines two neighbours. The left branch has 2^k blocks, with the largest k that leaves a block
+/// on the right.
 template <class Leaf, class Merge>
 auto pairwise(std::size_t first, std::size_t blocks, Leaf& leaf, const Merge& merge) -> decltype(leaf(first)) {
   if (blocks == 1) return leaf(first);
@@ -130,16 +130,16 @@ enum Parts : unsigned {
   sums = 2,      ///< sum and abs_sum
   squares = 4,   ///< sum of squares
   everything = 7,
-  deviations = 8,  ///< sums of squared deviations from the mean, from all of the above, block by block
+  deviations = 8,  ///< squared deviations from the mean; needs all of the above
   places = 16,     ///< the index of the largest magnitude, and the bits of the first NaN or infinity
   whole = 31,
 };
 
-/// What a kernel finds in a block. Fields outside the requested parts mean nothing.
+/// What a kernel finds in a block. Fields outside the requested parts are not valid.
 template <class In>
 struct BlockTotals {
   double sum, abs_sum, sum_squares;
-  In min, max, abs_min;  ///< the sign of a zero means nothing; wrong if not all elements are finite
+  In min, max, abs_min;  ///< zeros may have the wrong sign; not valid unless all elements are finite
   bool all_finite;       ///< may be false when only a sum has overflowed
 };
 
@@ -152,7 +152,7 @@ struct Deviations {
 struct LaneProducts {
   alignas(64) double mantissa[lane_count];
   alignas(64) std::int64_t exponent[lane_count];
-  bool odd;  ///< true if some factor is no normal number; the lanes mean nothing then
+  bool odd;  ///< true if a factor is zero, subnormal, infinite or NaN; the lanes are then not valid
 };
 
 /// The 16 lanes of a block: the definition of what all kernels find.

@@ -1,4 +1,4 @@
-// Many tensors at once: their sums of squares are added in the tree of one tensor, small tensors by the shortest way.
+// Many tensors at once. Their sums of squares are added in the tree of one tensor; small tensors take a short path.
 #pragma once
 
 #include <algorithm>
@@ -35,7 +35,7 @@ void require_real(std::span<const View> tensors) {
     if (!is_real(view.dtype())) throw Error::wrong_type("real numbers", to_string(view.dtype()));
 }
 
-/// Returns the sum of squares of one tensor. Small tensors, of which models have many, take the shortest way.
+/// Returns the sum of squares of one tensor. Small tensors, of which models have many, take a short path.
 inline double squares_of_tensor(const TensorView& view) {
   if (view.size() - 1 >= block_size || view.dtype() != DType::f32 || !view.is_contiguous()) return sum_squares(view);
   BlockTotals<float> totals;

@@ -45,7 +45,7 @@ struct IntegerTotals {
   std::uint64_t prod = 1;
   std::uint64_t abs_prod = 1;
 
-  /// The smallest integer of a signed type has no magnitude in that type; the largest integer stands for it.
+  /// Returns the largest integer for the smallest one of a signed type, whose magnitude does not fit.
   [[nodiscard]] T abs_min() const noexcept { return saturated(smallest); }
   [[nodiscard]] T abs_max() const noexcept { return saturated(std::max(magnitude(min), magnitude(max))); }
 

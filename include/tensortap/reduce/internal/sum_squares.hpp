@@ -16,7 +16,7 @@
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
 
-/// Reads 64 blocks at a time, a branch of the tree; in two or four places at once.
+/// The sums of squares of branches of 64 blocks. Reads two or four blocks at once if there is a kernel for it.
 template <class In>
 class SquaresOfBranches {
  public:
@@ -64,7 +64,7 @@ class SquaresOfBranches {
     const std::size_t bytes = block_size * size_of(view_.dtype());
     const auto* const from = static_cast<const std::byte*>(view_.data()) + first * bytes;
     const std::size_t groups = full / turns.blocks;
-    const std::size_t apart = turns.blocks == 2 ? 1 : groups;  // in the cache neighbours; else spread over the branch
+    const std::size_t apart = turns.blocks == 2 ? 1 : groups;  // neighbours if all is in the cache; else spread out
     for (std::size_t k = 0; k < groups; ++k) {
       double found[4];
       const std::size_t first_of_group = turns.blocks == 2 ? 2 * k : k;

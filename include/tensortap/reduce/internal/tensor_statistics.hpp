@@ -40,7 +40,7 @@ void find_places(const TensorView& view, BlockReader<In>& reader, Statistics& s)
   }
 }
 
-/// Reads 32 blocks at a time, a branch of the tree; in two places at once if all statistics are wanted.
+/// The statistics of branches of 32 blocks. Reads two blocks at once if all statistics are wanted.
 template <class In>
 class StatisticsOfBranches {
  public:

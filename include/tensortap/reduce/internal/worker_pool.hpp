@@ -70,7 +70,7 @@ class WorkerPool {
     if (workers_ >= wanted) return;
     try {
       for (; workers_ < wanted; ++workers_) start_thread([this] { help(); }).detach();
-    } catch (const std::system_error&) {  // then with fewer
+    } catch (const std::system_error&) {  // continue with fewer threads
     }
   }
 
@@ -78,7 +78,7 @@ class WorkerPool {
     for (std::size_t i = next_++; i < count_; i = next_++) (*task_)(i);
   }
 
-  /// Spins for a while before it sleeps: sleeping and waking take longer than many a task.
+  /// Spins for a while before it sleeps, because sleeping and waking take longer than many tasks.
   template <class Predicate>
   static void wait(std::unique_lock<std::mutex>& lock, std::condition_variable& changed, const Predicate& predicate) {
     constexpr std::chrono::microseconds soon{50};

@@ -28,8 +28,8 @@ class PatternAutomaton {
     refuse_large_automata(text);
     try {
       regex_.imbue(std::locale::classic());
-      regex_.assign(text.begin(), text.end(), flags);  // alone first: the text around it must not complete its syntax
-      // One pass that may begin at any character is faster than one pass for each of them.
+      regex_.assign(text.begin(), text.end(), flags);  // alone first: "a)(b" is valid only in the group below
+      // With this prefix, one pass finds a match that begins at any character. That is faster than one pass for each.
       regex_.assign("[\\s\\S]*(?:" + std::string(text) + ")", flags);
     } catch (const std::regex_error& e) {
       throw Error::bad_pattern(text, 0, e.what());
@@ -50,8 +50,8 @@ class PatternAutomaton {
   static constexpr std::string_view other_letters = "aeghijklmopqyzACEFGHIJKLMNOPQRTUVXYZ";
 
 #ifdef __GLIBCXX__
-  // Breadth first, because patterns may come from files of others: the time is linear in the length of the name
-  // (squared by look-ahead), and the depth of the stack does not depend on it.
+  // Breadth-first matching, because patterns may come from untrusted files: its time is linear in the length of the
+  // name (quadratic with look-ahead), and its stack depth does not depend on that length.
   static constexpr auto flags = std::regex::ECMAScript | std::regex::nosubs | std::regex_constants::__polynomial;
 #else
   static constexpr auto flags = std::regex::ECMAScript | std::regex::nosubs;
@@ -90,8 +90,8 @@ class PatternAutomaton {
     }
   }
 
-  /// Refuses patterns that are short but make std::regex slow: `(a?){30000}` and look-ahead in look-ahead take it
-  /// minutes for one name, and hundreds of nested groups overflow its stack.
+  /// Refuses patterns that are short but make std::regex slow: `(a?){30000}` and look-ahead in look-ahead take minutes
+  /// for one name, and hundreds of nested groups overflow the stack.
   static void refuse_large_automata(std::string_view text) {
     struct Group {
       bool looks_ahead = false;

@@ -1,5 +1,5 @@
-// The algebra of save configurations. Clauses are closed under intersection; a union is a list of clauses, kept short
-// and in one order, so that equal unions compare equal and most of them fit smdebug's form.
+// The algebra of save configurations. The intersection of two clauses is one clause. A union is a list of clauses,
+// shortened and sorted, so that equal unions compare equal and most of them fit smdebug's form.
 #pragma once
 
 #include <algorithm>
@@ -24,8 +24,8 @@ namespace detail {
 
 inline constexpr std::int64_t largest_step = std::numeric_limits<std::int64_t>::max();
 
-/// Returns whether the range of `a` has every step that the range of `b` has. An empty range with an interval covers
-/// one without, so that files keep the former.
+/// Returns whether the range of `a` contains the range of `b`. Of two empty ranges, one with an interval covers one
+/// without, so that files keep the interval.
 inline bool covers(const SaveClause& a, const SaveClause& b) noexcept {
   if (b.interval <= 0) return true;
   if (a.interval <= 0) return false;
@@ -39,7 +39,7 @@ inline std::vector<std::int64_t> sorted_set(std::vector<std::int64_t> steps) {
   return steps;
 }
 
-/// Returns `clauses` without those that others cover, sorted, with the listed steps of all in the first one.
+/// Returns an equal union without clauses that others cover, sorted, and with all listed steps in the first clause.
 inline SaveConfig::Clauses simplified(SaveConfig::Clauses clauses) {
   if (clauses.size() < 2) return clauses;
   const auto key = [](const SaveClause& c) { return std::tuple(c.interval, c.start, c.end.value_or(largest_step)); };

@@ -34,7 +34,7 @@ inline void unite(std::vector<std::string>& to, const std::vector<std::string>& 
     if (std::find(to.begin(), to.end(), text) == to.end()) to.push_back(text);
 }
 
-/// Returns whether `collection` has a pattern or a name of its own, rather than those that its name stands for.
+/// Returns whether `collection` lists patterns or tensor names, instead of using the built-in pattern of its name.
 inline bool has_criteria(const Collection& collection) {
   return collection.include_regex.given() || !collection.tensor_names.empty();
 }

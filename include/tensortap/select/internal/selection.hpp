@@ -93,7 +93,7 @@ class Selection {
   [[nodiscard]] bool any_due() const noexcept { return any_due_; }
 
  private:
-  /// One way to be a member: a pattern, or a name.
+  /// A pattern or a name that makes a tensor a member of the collection.
   struct Criterion {
     std::string text;
     std::optional<Pattern> pattern;

@@ -1,5 +1,5 @@
-// The manifest: the files of a remote copy of a checkpoint directory, with the size and checksum of each. It is written
-// after the files, so that all it names always exists. It and the staged files lie below ".tensortap/".
+// The manifest: a list of the files in a remote copy of a checkpoint directory, with size and checksum. An upload
+// writes it after the files, so every listed file exists. Manifest and staged files lie below ".tensortap/".
 //
 //   const CheckpointManifest manifest = parse_checkpoint_manifest(text, "manifest.json");
 #pragma once
@@ -47,8 +47,8 @@ namespace sync_layout {
 
 inline constexpr std::string_view folder = ".tensortap";
 inline constexpr std::string_view manifest_key = ".tensortap/manifest.json";
-/// The list of files sent since the manifest, in the same format: if the process is killed, its successor does not send
-/// them again.
+/// The key of the list of files sent since the manifest was written, in the same format. If the process is killed, the
+/// next one does not send them again.
 inline constexpr std::string_view sent_key = ".tensortap/sent.json";
 inline constexpr std::string_view staging_prefix = ".tensortap/staged/";
 
@@ -56,7 +56,7 @@ inline constexpr std::size_t manifest_limit = std::size_t{32} << 20;
 inline constexpr std::size_t files_limit = 100'000;
 inline constexpr std::uint64_t size_limit = std::uint64_t{1} << 46;
 
-/// Returns the key at which `name` is staged while its own key is in use; each content has its own key.
+/// Returns the key for a new content of `name` while the key `name` is in use; it names the checksum and the size.
 inline std::string staged_key(std::string_view name, const SyncedFile& file) {
   return std::string(staging_prefix)
       .append(hex_of(file.crc32c))

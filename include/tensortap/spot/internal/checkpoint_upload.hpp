@@ -1,5 +1,5 @@
-// One upload of a directory of checkpoints. A new content goes to a free key, then the manifest names it, and only then
-// it replaces the old object; so the manifest names a whole checkpoint whenever the upload is cut off.
+// One upload of a directory of checkpoints. It puts new contents at free keys, then the manifest that names them, and
+// only then replaces old objects. So the manifest names a whole checkpoint wherever the upload is cut off.
 #pragma once
 
 #include <algorithm>
@@ -226,7 +226,7 @@ class CheckpointUpload {
     }
   }
 
-  /// Leaves the manifest unchanged: it names a whole checkpoint, which the new one would not.
+  /// Keeps the old manifest, because the new one would not name a whole checkpoint.
   void keep_manifest() {
     if (!job_.is_late()) job_.add_failure(Error::checkpoint_not_whole(local_.directory()).what());
     report_unnamed();

@@ -30,7 +30,7 @@
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
 
-/// Size, time and inode of a file, which change with its content, except within the resolution of the clock.
+/// Size, time and inode of a file. They change when the content changes, except within the resolution of file times.
 struct FileStamp {
   std::uint64_t size = 0;
   std::int64_t seconds = 0;

@@ -1,5 +1,5 @@
-// The remote side of a checkpoint sync: the objects of the store, those that the manifest names, and the rule that none
-// of the latter is overwritten.
+// The remote side of a checkpoint sync: the objects of the store, and the manifest. It never overwrites an object that
+// the current manifest names.
 #pragma once
 
 #include <algorithm>

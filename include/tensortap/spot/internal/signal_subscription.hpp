@@ -56,8 +56,8 @@ struct Signals {
 };
 inline constinit Signals signals;
 
-/// Notifies the listeners, then calls the earlier handler. The first signal does not end the process, so that it can
-/// save its work; a second Ctrl-C does.
+/// Notifies the listeners, then calls the earlier handler. The first signal does not end the process, so that the loop
+/// can save its work. A second SIGINT does.
 inline void on_signal(int number, siginfo_t* info, void* context) {
   const int error = errno;
   for (SignalListener* l = signals.listeners.load(); l != nullptr; l = l->next)
@@ -94,7 +94,7 @@ class SignalSubscription {
   SignalSubscription& operator=(const SignalSubscription&) = delete;
   ~SignalSubscription() {
     const std::lock_guard lock(signals.mutex);
-    for_each_signal(restore);  // first: a signal in between still has a listener
+    for_each_signal(restore);  // first, so that a signal meanwhile finds a listener
     listener_->listens = false;
   }
 

@@ -82,7 +82,7 @@ class SyncJob {
     const std::lock_guard lock(mutex_);
     missing_.erase(name);
   }
-  /// Marks `name` done; `transferred`: its bytes were transferred. Repeated calls do not advance the progress.
+  /// Marks `name` as done; `transferred`: its bytes were sent or received. Repeated calls do not advance the progress.
   void mark_done(const std::string& name, std::uint64_t size, bool transferred) {
     const std::lock_guard lock(mutex_);
     missing_.erase(name);

@@ -45,7 +45,7 @@ class CachedStoreState {
     });
   }
 
-  /// Drops the listed version of `key` when a change ends, also if it fails.
+  /// Forgets the listed version of `key` at the end of a change, also if the change fails.
   class Change {
    public:
     Change(CachedStoreState& state, std::string_view key) : state_(state), key_(key) {}
@@ -58,7 +58,7 @@ class CachedStoreState {
     std::string_view key_;
   };
 
-  /// Replaces what is known of the listed keys.
+  /// Replaces the known versions of the keys in a listing.
   void set_listed(const std::vector<ObjectInfo>& objects, std::string_view prefix, std::string_view after) {
     const std::lock_guard lock(mutex_);
     for (auto at = listed_.upper_bound(std::max(prefix, after)); at != listed_.end() && at->first.starts_with(prefix);)
@@ -67,7 +67,7 @@ class CachedStoreState {
       if (!object.version.empty() && object.size <= limits.object) listed_[object.key] = object;
   }
 
-  /// Returns what was listed of `key`, once.
+  /// Returns and forgets the listed version of `key`; nullopt if there is none.
   [[nodiscard]] std::optional<ObjectInfo> take_listed(std::string_view key) {
     const std::lock_guard lock(mutex_);
     const auto found = listed_.find(key);
@@ -132,7 +132,7 @@ class CachedStoreState {
   static void ignore_errors(const Use& use) {
     try {
       use();
-    } catch (const Error&) {  // a directory that cannot be used keeps nothing
+    } catch (const Error&) {  // works without a cache
     }
   }
 

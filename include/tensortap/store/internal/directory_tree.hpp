@@ -96,8 +96,8 @@ class DirectoryTree {
       throw failed("sync the directory of", key);
   }
 
-  /// Makes the names of the directory `parts`, of the root and of the directories made above it durable, also if
-  /// another process made them. Each is synced once; later calls know it to be durable.
+  /// Makes the names of the directory `parts`, of the root and of the directories made above the root durable, also if
+  /// another process made them. Syncs each name once and remembers that it is durable.
   void sync_names(const Parts& parts, std::string_view key) {
     std::string path;
     for (const std::string& part : parts) path += "/" + part;
@@ -129,7 +129,7 @@ class DirectoryTree {
     const Descriptor root = open_root();
     if (!root) throw failed("open the directory of", key);
     const Descriptor above = open(root.get(), "..", directory_flags);
-    // A directory that may be passed but not read cannot be synced; it held the root before this store was used.
+    // A directory without read permission cannot be synced. It held the root before this store was used.
     if (!above && !(errno == EACCES && made.empty())) throw failed("open the directory above", key);
     if (above) sync(above, key);
     mark_durable("");
@@ -171,7 +171,7 @@ class DirectoryTree {
         const std::lock_guard lock(mutex_);
         made_above_.insert(directory);
       } else if (errno != EEXIST && cause == 0) {
-        cause = errno;  // perhaps of an existing directory; it counts only if the root cannot be opened
+        cause = errno;  // used only if the root cannot be opened; the directory may exist
       }
       if (slash >= root_.size()) break;
     }
@@ -196,7 +196,7 @@ class DirectoryTree {
     const std::lock_guard lock(mutex_);
     durable_.insert(path);
   }
-  /// Notes that `path` was made just now, and with it all below.
+  /// Marks `path` and everything below it as new: their names are not yet durable.
   void mark_new(const std::string& path) {
     const std::lock_guard lock(mutex_);
     std::erase_if(durable_, [&](const std::string& known) {

@@ -113,7 +113,7 @@ TENSORTAP_INLINE bool FileStore::move(std::string_view from, std::string_view to
   const detail::Descriptor from_directory = tree.find(from_parts, from);
   if (!from_directory) return false;
   const detail::Descriptor to_directory = tree.make(to_parts, to);
-  // Otherwise the disk might lose the old name before it has the directory of the new one.
+  // Otherwise a power loss could remove the old name before the new directory is on the disk.
   tree.sync_names(to_parts, to);
   if (state_->calls().renameat(from_directory.get(), from_leaf.c_str(), to_directory.get(), to_leaf.c_str()) != 0) {
     if (errno == ENOENT && !state_->exists(from_directory, from_leaf, from)) return false;

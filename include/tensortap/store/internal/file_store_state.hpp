@@ -115,8 +115,8 @@ class FileStoreState {
   [[nodiscard]] bool lock(const Descriptor& file, std::string_view key) const {
     if (uninterrupted([&] { return calls().lock(file.get()); }) == 0) return true;
     if (errno == EAGAIN || errno == EACCES) return false;
-    // This file system has no locks. A refusal would end every run that was killed once; attempts are numbered, so that
-    // the older writer stops.
+    // This file system has no locks: grants the claim. A refusal would block every run that was killed once, and the
+    // numbers of the attempts stop an older writer.
     if (errno == EINVAL || errno == ENOLCK || errno == ENOSYS || errno == EOPNOTSUPP) return true;
     throw tree.failed("lock", key);
   }

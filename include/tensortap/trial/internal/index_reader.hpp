@@ -1,14 +1,12 @@
-// Reads what is new in the index of a run, so that after each reading the steps of every worker are a prefix of those
-// that count:
+// Reads the new index files of a run. After each reading, the steps of every worker are a prefix of its valid steps:
 //
 //   - A listing may miss objects that are put while it is made. So the reader lists twice and accepts new files up to
-//     the last one of the first listing: the second listing has all that was put before that one.
-//   - The reader defers index files whose attempt is superseded or unknown, and those that it cannot parse, and reads
-//     them again later: a new attempt may put its own files in their place.
+//     the last one of the first listing: the second listing has every file that was put before it.
+//   - The reader defers index files whose attempt is superseded or unknown, and files that it cannot parse. It reads
+//     them again later, because a new attempt may replace them.
 //   - Index files that name no attempt count while they exist. Once a new attempt has begun, the reader checks whether
-//     it has moved or replaced them.
-//   - If the store gains from it, several index files are read at a time, so in no order. None of the above relies on
-//     an order.
+//     that attempt has moved or replaced them.
+//   - If the store gains from it, several index files are read at the same time. No rule above relies on their order.
 #pragma once
 
 #include <algorithm>
@@ -41,8 +39,8 @@ class IndexReader {
  public:
   IndexReader(const TextObjects& objects, const StepRange& range) : objects_(objects), range_(range) {}
 
-  /// Returns the steps that `model` lacks, in no order. `make(index, name, key, size)` makes a WorkerStepPtr. Reads all
-  /// deferred files and lists the whole index if this is the `last` reading.
+  /// Returns the steps that `model` lacks, in any order. `make(index, name, key, size)` makes a WorkerStepPtr. If this
+  /// is the `last` reading, reads all deferred files and lists the whole index.
   template <class Make>
   [[nodiscard]] std::vector<WorkerStepPtr> read(const RunModel& model, bool last, const Make& make) {
     found_.clear();
@@ -56,7 +54,7 @@ class IndexReader {
     return std::exchange(found_, {});
   }
 
-  /// Puts `step` aside because its attempt is superseded, or else not known yet.
+  /// Defers `step`. `superseded`: its attempt is superseded; otherwise its attempt is not yet known.
   void defer(const WorkerStep& step, bool superseded) {
     deferred_[step.key] = {{step.step.global_step, step.worker}, superseded};
   }
@@ -86,7 +84,7 @@ class IndexReader {
     workers_past_range_.clear();
   }
 
-  /// Returns whether `needed` workers have passed the range of steps, so that none of its steps can appear.
+  /// Returns whether `needed` workers have written steps beyond the range, so that its steps can no longer appear.
   [[nodiscard]] bool passes_range(const Attempts& attempts, std::int64_t needed) {
     // Files beyond the range are not read, so a superseded attempt may have written them.
     const auto is_certain = [&](const std::string& worker) {
@@ -104,7 +102,7 @@ class IndexReader {
     layout::StepName name;
     bool superseded = false;  // else it cannot be read, or its attempt is not known
   };
-  // Taken twice in one reading. A bound, because a superseded attempt may have left very many files.
+  // The limit for each of the two groups that a reading tries. A superseded attempt may have left very many files.
   static constexpr std::size_t deferred_per_reading = 32;
   using NamedKeys = std::vector<std::pair<layout::StepName, std::string>>;
   using NamesByKey = std::map<std::string, layout::StepName>;
@@ -116,8 +114,8 @@ class IndexReader {
       auto& last = last_[step.worker].try_emplace(number_of(step), -1).first->second;
       last = std::max(last, step.step.global_step);
     }
-    /// Returns whether attempt `attempt` of `worker`, or a later one, is at `step` or beyond: then every file that
-    /// counts up to `step` was put before.
+    /// Returns whether attempt `attempt` of `worker`, or a later one, has written `step` or a later step: then every
+    /// valid file up to `step` was put before.
     [[nodiscard]] bool covers(const std::string& worker, std::int64_t attempt, std::int64_t step) const {
       const auto found = last_.find(worker);
       return found != last_.end() && std::any_of(found->second.lower_bound(attempt), found->second.end(),
@@ -230,8 +228,8 @@ class IndexReader {
     return gone;
   }
 
-  /// Drops index files without an attempt whose size has changed since they were read, and every later one of that
-  /// worker: a new attempt may have moved the last of them before, and replaced the first of them after it was read.
+  /// Drops each index file without an attempt that the second listing lacks or shows with another size, and all later
+  /// files of its worker. A new attempt may have moved or replaced files while they were read.
   void drop_replaced(const RunModel& model, const std::vector<ObjectInfo>& listed, const std::string& after) {
     std::map<std::string, std::int64_t> first;  // by worker
     for (const WorkerStepPtr& found : found_) {
@@ -256,8 +254,8 @@ class IndexReader {
     return index;
   }
 
-  /// Reads deferred files again: the first ones, because workers write in order, and others in turn. It does so before
-  /// the listing, which then has every file put before those found here.
+  /// Reads deferred files again: the first ones, because workers write in order, and then others in rotation. Runs
+  /// before the listing, which then has every file that was put before the files found here.
   template <class Make>
   void read_deferred(const RunModel& model, std::size_t limit, const Make& make) {
     NamesByKey chosen;
@@ -278,8 +276,8 @@ class IndexReader {
     (void)read_each(files, make);
   }
 
-  /// Defers superseded files and reads those again that lie before a step that counts: its worker may have replaced
-  /// them since they were read.
+  /// Defers superseded files. Reads those again that lie before a valid step of the same worker, which may have
+  /// replaced them meanwhile.
   template <class Make>
   void reread_superseded(const RunModel& model, const Make& make) {
     std::erase_if(found_, [&](const WorkerStepPtr& found) {
@@ -298,7 +296,7 @@ class IndexReader {
     (void)read_each(chosen, make);
   }
 
-  /// Returns whether a superseded file stays superseded, because its worker has gone past it.
+  /// Returns whether a superseded file stays superseded, because its worker has a valid step at or after it.
   [[nodiscard]] static bool is_passed(const RunModel& model, const Deferred& deferred) {
     return deferred.superseded && deferred.name.global_step <= model.last_of(deferred.name.worker);
   }
@@ -334,7 +332,7 @@ class IndexReader {
   std::map<std::string, Deferred> deferred_;      // by key
   std::string last_tried_;                        // of the deferred keys
   std::map<std::string, WorkerStepPtr> watched_;  // by key
-  std::set<std::string> settled_workers_;         // that have written since their rewind began: it is over
+  std::set<std::string> settled_workers_;         // workers that have written since their rewind began, so it is over
   std::set<std::string> workers_;
   std::set<std::string> workers_past_range_;
   bool range_passed_ = false;

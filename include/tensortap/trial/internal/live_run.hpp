@@ -1,8 +1,8 @@
-// A run that is read again and again: the state that a Trial shares with all objects it hands out.
+// A run that is read repeatedly: the state that a Trial shares with all objects that it returns.
 //
-// A refresh may happen at any moment of the writers' lives, so it reads in the reverse order of their writes: the end
-// marker before the index, so that all steps it closes are there; the attempts after the index, so that no index file
-// counts before its attempt is known and has superseded the steps of its predecessors.
+// A refresh may run at any moment while other processes write, so it reads in the reverse order of their writes. It
+// reads the end marker before the index: if the run has ended, the index then has all its steps. It reads the attempts
+// after the index: so no index file counts before its attempt is known and has superseded earlier steps.
 #pragma once
 
 #include <algorithm>
@@ -71,7 +71,7 @@ class LiveRun {
     return changes;
   }
 
-  /// Calls `call` with the model, which does not change meanwhile. Refreshes before, if the run is followed and a
+  /// Calls `call` with the model, locked against changes. Refreshes the model first if the run is followed and a
   /// refresh is due.
   template <class Call>
   std::invoke_result_t<const Call&, const RunModel&> query(const Call& call) {
@@ -142,7 +142,7 @@ class LiveRun {
     return options;
   }
 
-  /// Returns whether the caller must refresh; callers at the same moment need not.
+  /// Returns whether the caller must refresh. Of several callers at the same time, only one must.
   [[nodiscard]] bool take_due_refresh() {
     if (!options_.follow || pauses_.load() > 0) return false;
     const auto now = options_.clock();
@@ -153,7 +153,7 @@ class LiveRun {
   }
 
   Changes read_changes() {
-    constexpr int rounds = 4;  // another one if an attempt has begun meanwhile
+    constexpr int rounds = 4;  // repeats if an attempt has begun meanwhile
     const std::lock_guard one_at_a_time(refresh_mutex_);
     const bool existed = model_.exists();
     Changes changes;
@@ -192,7 +192,7 @@ class LiveRun {
     }
   }
 
-  /// All workers should write the same. As in smdebug, one of them counts: the last whose file can be read.
+  /// Reads the collections files. All workers should write the same; as in smdebug, the last readable file counts.
   void read_collections() {
     const auto same = [](const ObjectInfo& a, const ObjectInfo& b) { return a.key == b.key && a.size == b.size; };
     auto listed = objects_.list(layout::collections_prefix);
@@ -298,8 +298,7 @@ class LiveRun {
     model_.workers.insert(index_.workers().begin(), index_.workers().end());
     for (const WorkerStepPtr& step : found) {
       const std::int64_t global_step = step->step.global_step;
-      // The reader may have passed over files between the start of a new attempt and this round: the next one lists
-      // all.
+      // The reader may have skipped files between the start of the new attempt and this step; the next round reads all.
       if (std::any_of(begun.begin(), begun.end(), [&](const Attempt& attempt) {
             return attempt.number > 0 && attempt.worker == step->worker && attempt.resumed_at < global_step;
           }))

@@ -30,7 +30,7 @@
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
 
-/// Threads: not safe; the owner synchronises.
+/// The model of a run. Threads: not thread-safe; the owner locks.
 class RunModel {
  public:
   using ByWorker = std::map<std::string, WorkerStepPtr, std::less<>>;
@@ -60,8 +60,8 @@ class RunModel {
     return found == steps_.end() ? nullptr : &found->second;
   }
 
-  /// Returns where step `step` of `mode` may hold `tensor`: by worker and, if several global steps have this number,
-  /// the last of them first.
+  /// Returns the worker steps that hold `tensor` in step `step` of `mode`, sorted by worker. If several global steps
+  /// have this mode step, the last one comes first.
   [[nodiscard]] std::vector<WorkerStepPtr> worker_steps_with(const StoredTensor* tensor, Mode mode,
                                                              std::int64_t step) const {
     std::vector<WorkerStepPtr> out;
@@ -163,8 +163,9 @@ class RunModel {
     if (last != steps_.rend()) last_[worker] = last->first;
   }
 
-  /// Updates the last complete step, given that a complete step has `needed` workers. As in smdebug, earlier holes do
-  /// not matter, and if more than 1000 steps wait for workers that do not write, the older half counts as complete.
+  /// Updates the last complete step, given that a complete step has `needed` workers. As in smdebug, all steps before a
+  /// complete one are complete, and if more than 1000 steps wait for workers that do not write, the older half counts
+  /// as complete.
   void update_last_complete(std::int64_t needed) {
     constexpr std::ptrdiff_t window = 1000;
     const auto complete = std::find_if(steps_.rbegin(), steps_.rend(), [&](const auto& step) {

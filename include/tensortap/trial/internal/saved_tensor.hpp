@@ -1,4 +1,4 @@
-// What a run holds of one tensor in one step: elements, reductions, statistics or a shape.
+// The saved data of one tensor in one step: elements, reductions, statistics or a shape.
 #pragma once
 
 #include <cstdint>
@@ -51,7 +51,8 @@ inline Tensor read_record(const Store& store, const std::string& key, const Stor
   return std::move(event.tensor);
 }
 
-/// If no worker is given, the alphabetically first that has the requested value answers.
+/// The saved data of one tensor in one step. Without a worker, functions return the value of the alphabetically first
+/// worker that has it.
 /// Threads: any.
 class SavedTensor {
  public:

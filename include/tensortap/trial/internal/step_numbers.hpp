@@ -1,5 +1,5 @@
-// The mapping between global steps and mode steps. Several global steps may have the same mode step. As in smdebug, the
-// first of them then gives the number under which all are read, and the values of the later ones come first.
+// The mapping between global steps and mode steps. Several global steps may have the same mode step. As in smdebug,
+// they are then all read under the number of the first, and a value of a later one hides values of the earlier ones.
 #pragma once
 
 #include <array>
@@ -17,7 +17,7 @@
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
 
-/// The steps of a run by their numbers. Independent of the order in which they are added.
+/// The steps of a run by their numbers. Steps may be added in any order.
 class StepNumbers {
  public:
   /// Adds `step`, whose global step is new.

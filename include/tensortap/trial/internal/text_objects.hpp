@@ -1,4 +1,4 @@
-// Lists and reads the small objects of a run. A failure becomes damage, and stops being damage when a later call
+// Lists and reads the small objects of a run. A failure is added to the damage list and removed when a later call
 // succeeds.
 #pragma once
 

@@ -69,7 +69,7 @@ class CachedCredentials {
     }
   }
 
-  /// Drops the credentials if they are `refused`, which the server did not accept; keeps newer ones.
+  /// Drops the credentials if they equal `refused`, which the server did not accept. Keeps newer ones.
   void invalidate(const Credentials& refused) {
     const std::lock_guard lock(mutex_);
     if (cached_ && *cached_ == refused) cached_.reset();

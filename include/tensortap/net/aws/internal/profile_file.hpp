@@ -39,7 +39,7 @@ inline std::string variable(const CredentialsOptions& options, const char* name)
 /// The text of a file, or why it cannot be read.
 struct SmallFile {
   std::string text = {};
-  std::string why = {};     ///< it cannot be read; empty: it was read
+  std::string why = {};     ///< why the file cannot be read; empty: it was read
   bool is_missing = false;  ///< the file does not exist
 };
 

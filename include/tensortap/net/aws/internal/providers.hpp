@@ -32,8 +32,8 @@ namespace detail {
 /// The result of a provider: credentials, or why it has none.
 struct ProviderResult {
   std::optional<Credentials> credentials = {};
-  std::string why = {};   ///< there are none, for messages
-  bool is_final = false;  ///< the configuration names this provider: no other one may be asked in its place
+  std::string why = {};   ///< why there are none, for messages
+  bool is_final = false;  ///< this provider was configured and failed: the search ends
 
   /// Returns the result of a provider that is not configured.
   static ProviderResult none(std::string why) { return {.why = std::move(why)}; }

@@ -72,7 +72,7 @@ inline TrustStore make_trust_store(const HttpOptions& options, std::string& caus
   return nullptr;
 }
 
-/// A guarded socket as a stream of httplib. It defines the virtual functions of all versions of httplib.
+/// Adapts a GuardedSocket to httplib::Stream. Defines the virtual functions of all versions, so without `override`.
 class GuardedStream : public httplib::Stream {
  public:
   GuardedStream(int socket, SSL* ssl, std::chrono::milliseconds idle_timeout, SocketReport& report)
@@ -96,8 +96,8 @@ class GuardedStream : public httplib::Stream {
   GuardedSocket socket_;
 };
 
-/// A client of httplib that reads and writes by a guarded socket. SSLClient is final since 0.16 and is then used
-/// unguarded; the server has shown a trusted certificate there.
+/// A client of httplib that reads and writes through a GuardedSocket. SSLClient is final since 0.16 and uses httplib's
+/// own stream, but only with servers whose certificate is trusted.
 template <class Client>
 class GuardedClient : public Client {
  public:
@@ -138,7 +138,7 @@ class HttpConnection {
  public:
   using Clock = HttpRequest::Clock;
 
-  /// `trust` is for https only and outlives this.
+  /// `trust` is for https only. Lifetime: it outlives the connection.
   HttpConnection(const HttpOptions& options, const Url& url, std::optional<HttpProxy> proxy, X509_STORE* trust)
       : options_(options), secure_(url.scheme == "https"), proxy_(std::move(proxy)), where_(url.authority()) {
     const int port = url.port_or_default();
@@ -162,7 +162,8 @@ class HttpConnection {
     }
   }
 
-  /// Returns whether it can serve another exchange: it is open and no unexpected bytes, nor its end, have come.
+  /// Returns whether the connection can serve another exchange: it is open and has received neither unexpected bytes
+  /// nor its end.
   [[nodiscard]] bool is_reusable() const {
     pollfd one{twin_.get(), POLLIN, 0};
     return client_->is_socket_open() != 0 && twin_ && !report_.is_spent && ::poll(&one, 1, 0) == 0;
@@ -239,7 +240,7 @@ class HttpConnection {
     if (watch_ != nullptr) watch_->guard(twin.get());
     twin_ = std::move(twin);  // httplib may close its own descriptor while the watchdog uses it
     if (twin_ && (watch_ == nullptr || watch_->verdict() == HttpFailure::none)) return;
-    // Replaces the socket by a file, so that no connect is attempted.
+    // Replaces the socket by a file, so that connect() fails at once.
     const Descriptor nothing(::open("/dev/null", O_RDONLY | O_CLOEXEC));
     if (nothing) ::dup2(nothing.get(), socket);
   }

@@ -1,7 +1,8 @@
-// Requests to one bucket: signed, repeated where that helps, sent to the region of the bucket, dated by the server's
-// clock, with credentials that have not expired. A call returns the reply, or throws an Error with all that is known.
+// Sends requests to one bucket. The client signs each request and repeats it where that helps. It learns the region of
+// the bucket and the server's clock from refusals, and renews expired credentials. A call returns the reply or throws
+// an Error with the cause.
 //
-// Retries wait by exponential back-off with full jitter.
+// The delays between retries are an exponential back-off with full jitter.
 #pragma once
 
 #include <algorithm>
@@ -132,7 +133,7 @@ class Client {
     return Clock::now() + options_.deadline * (1 + bytes / options_.part_size);
   }
 
-  /// Returns the size of the parts of an object. Over one connection they are larger, because each costs a round trip.
+  /// Returns the size of parts. With one connection, parts are larger, because each costs a round trip.
   [[nodiscard]] std::uint64_t part_size() const noexcept {
     constexpr std::uint64_t largest = std::uint64_t{1} << 30;  // S3 accepts at most 5 GiB
     if (options_.part_connections > 1) return options_.part_size;
@@ -168,13 +169,13 @@ class Client {
     [[nodiscard]] const ErrorReply& error() const noexcept { return error_; }
     [[nodiscard]] bool uncertain() const noexcept { return uncertain_; }
     [[nodiscard]] int spent() const noexcept { return spent_; }
-    /// Returns true for the first three corrections, so that a server that never agrees is not asked forever.
+    /// Returns true for the first three corrections. The limit ends the retries if a server refuses every correction.
     [[nodiscard]] bool may_learn() noexcept { return ++learned_ <= 3; }
 
     /// Counts the next attempt, which follows a correction and so needs no delay.
     void count_without_delay() { (void)retries_.next(0); }
 
-    /// Waits until the next attempt. Throws the failure if no attempt may follow.
+    /// Sleeps until the next attempt. Throws the request's error if it must not be repeated.
     void require_retry(RetryBudget& budget) {
       if (options_.stop.stop_requested() || reply_.failure == HttpFailure::stopped) fail("a stop was requested");
       if (!is_transient()) fail({});
@@ -273,8 +274,9 @@ class Client {
     return signs_payload_ ? sha256_hex(request.body) : std::string(unsigned_payload);
   }
 
-  /// Corrects the region, the clock or the credentials by a refusal. Returns false if it has no such information. A
-  /// region that another request has corrected since this one was sent to `used_region` counts, too.
+  /// Corrects the region, the clock or the credentials as the refusal of a request says. Returns whether the request
+  /// may be repeated at once. `used_region` is the region that this request was sent to; another request may have
+  /// corrected it meanwhile.
   bool learn(Attempts& attempts, const Credentials& used, const std::string& used_region) {
     const HttpReply& reply = attempts.reply();
     const std::string& code = attempts.error().code;

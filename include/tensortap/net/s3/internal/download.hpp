@@ -57,7 +57,7 @@ class Download {
   Download(Client& client, const std::string& key, Range range, const DownloadTarget& target, std::string etag)
       : client_(client), key_(key), range_(range), target_(target), etag_(std::move(etag)) {}
 
-  /// Receives the first part, which tells the size, then the others.
+  /// Receives the first part, whose reply has the size of the object, then the other parts.
   Outcome run() {
     const std::size_t connections = client_.options().part_connections;
     const std::uint64_t part = client_.part_size();
@@ -87,11 +87,11 @@ class Download {
     std::uint32_t crc = 0;
   };
 
-  /// Receives one stretch. The `first` one tells the size.
+  /// Receives one stretch. Takes the size of the object from the reply if the stretch is the `first` one.
   Outcome receive(Stretch& stretch, bool first) {
     std::uint64_t received = 0;
     Request request{.key = key_, .expected = {404, 412, 416}, .deadline = client_.deadline(first ? 0 : stretch.length)};
-    // Ceph serves a request without a range with one access less. A large object is cut off instead.
+    // Without a Range header, Ceph reads an object with one access less. A longer object is cut off after the stretch.
     constexpr std::uint64_t worth_a_connection = std::uint64_t{1} << 20;
     const bool may_ask_for_all = first && range_.start == 0 && stretch.length >= worth_a_connection;
     bool asks_for_all = false;
@@ -155,8 +155,8 @@ class Download {
     return true;
   }
 
-  /// Returns whether the ETag is the MD5 of the bytes. It is not for multipart uploads and for objects encrypted with a
-  /// key of the key service.
+  /// Returns whether the ETag is the MD5 of the bytes. Objects from multipart uploads, or encrypted with a key of the
+  /// key service, have other ETags.
   [[nodiscard]] bool has_md5(const HttpReply& head) const {
     const std::string_view encryption = head.header("x-amz-server-side-encryption");
     return etag_.size() == 34 && etag_.find('-') == std::string::npos &&

@@ -1,6 +1,6 @@
-// A claim on a server without locks: an object that holds for a limited time. The holder puts it again before the time
-// is over; others take it over afterwards. Conditional writes decide which process holds it, the server's clock alone
-// decides when it has expired.
+// A claim on a server without locks: an object that is valid for a limited time. The holder renews it before that time
+// is over; otherwise another process may take the claim over. Conditional writes decide which process holds the claim.
+// Only the server's clock decides whether it has expired.
 #pragma once
 
 #include <chrono>
@@ -37,7 +37,7 @@ class Lease {
  public:
   Lease(Client& client, std::string key, std::string_view text) : client_(client), key_(std::move(key)), text_(text) {}
 
-  /// Puts the next version in place of the one with ETag `etag`, or of none. Returns false if there is another one.
+  /// Puts the next version if the object has ETag `etag`, or is absent if `etag` is empty. Returns false otherwise.
   bool put(const std::string& etag) {
     const std::string text =
         text_ + "lease " + token_ + " " + std::to_string(version_++) + "\n";  // makes each ETag unique
@@ -55,7 +55,7 @@ class Lease {
       request.headers["if-match"] = client_.bare_etags() ? bare(etag) : etag;
     S3Reply result = client_.call(request);
     if (result.reply.status == 412 && !etag.empty() && !client_.bare_etags()) {
-      const auto there = head(client_, key_);  // Ceph before version 17 requires it without quotes
+      const auto there = head(client_, key_);  // Ceph before version 17 requires the ETag without quotes
       if (there && there->header("etag") == etag) {
         client_.use_bare_etags();
         request.headers["if-match"] = bare(etag);

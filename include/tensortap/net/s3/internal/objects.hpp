@@ -30,7 +30,7 @@ inline constexpr std::string_view crc32c_field = "x-amz-meta-tensortap-crc32c"; 
 inline constexpr std::string_view put_field = "x-amz-meta-tensortap-put";        // a random number, unique to one put
 inline constexpr std::string_view lease_field = "x-amz-meta-tensortap-lease";    // of a claim, in seconds
 
-/// Returns the size of the object by a reply with all or none of its bytes. Throws: the reply has no size.
+/// Returns the size of the object from a reply to HEAD, or to GET without a range. Throws: the reply has no size.
 inline std::uint64_t content_length(const HttpReply& reply) {
   const auto length = whole_number(reply.header("content-length"));
   if (!length) throw Error::bad_reply("s3: a reply has no size of the object");
@@ -49,7 +49,7 @@ inline void remove(Client& client, const std::string& key) {
   (void)client.call({.method = "DELETE", .key = key, .expected = {404}, .deadline = client.deadline()});
 }
 
-/// Removes those of `keys` that exist, with one request for 1000. Throws: an object was not removed.
+/// Removes those of `keys` that exist, up to 1000 in one request. Throws: an object was not removed.
 inline void remove_all(Client& client, std::span<const std::string> keys) {
   constexpr std::size_t most = 1000;  // the limit of S3
   std::vector<std::string> plain;
@@ -75,7 +75,7 @@ inline void remove_all(Client& client, std::span<const std::string> keys) {
   }
 }
 
-/// Returns the size of the parts of an object: `wanted`, or whole MiB so that there are at most 10,000.
+/// Returns the size of the parts of an object: `wanted`, or as many whole MiB as 10,000 parts need.
 constexpr std::uint64_t part_size_for(std::uint64_t size, std::uint64_t wanted) noexcept {
   constexpr std::uint64_t most_parts = 10'000;
   constexpr std::uint64_t mebibyte = std::uint64_t{1} << 20;

@@ -110,8 +110,8 @@ class PutOperation {
 
   [[nodiscard]] HttpHeaders condition() const { return keeps_ ? HttpHeaders{{"if-none-match", "*"}} : HttpHeaders{}; }
 
-  /// Returns whether the object is from this put. One that "exists already" may be, if the reply to an earlier attempt
-  /// was lost.
+  /// Returns whether this put made the object. If the reply to an earlier attempt was lost, the server may report that
+  /// the object exists although this put made it.
   [[nodiscard]] bool is_from_here(const S3Reply& result) const {
     if (result.reply.status / 100 == 2) return true;
     if (!result.repeated) return false;
