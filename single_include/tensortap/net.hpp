@@ -335,7 +335,7 @@ struct S3Options {
   bool verify_downloads = true;
 
   /// Objects larger than two parts are transferred in parts. Parts grow with the object, because there may be at most
-  /// 10,000. Units: bytes, at least 5 MiB.
+  /// 10,000. If `part_connections` is 1 they are up to 8 times as large. Units: bytes, from 5 MiB to 5 GiB.
   std::uint64_t part_size = std::uint64_t{8} << 20;
   std::size_t part_connections = 8;  ///< for the parts of one object
   std::size_t connections = 32;      ///< for many small objects, see Store::concurrency

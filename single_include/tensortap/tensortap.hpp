@@ -1358,8 +1358,9 @@ class Pattern {
   std::shared_ptr<const detail::PatternAutomaton> automaton_;
 };
 
-/// The patterns of a collection as an option: one string or a list of them. Empty: a collection with a built-in name
-/// has its default patterns. `Patterns::none()` gives it none.
+/// The patterns of a collection as an option: one string or a list of them, not yet compiled. The constructor of the
+/// hook compiles them. Empty: a collection with a built-in name has its default patterns. `Patterns::none()` gives it
+/// none.
 class Patterns {
  public:
   Patterns() = default;
@@ -2577,7 +2578,8 @@ struct HookOptions {
   // Retries and time limits
 
   /// How a failing write is repeated before the step is lost: any number of attempts within 30 s. The time of
-  /// `for_at_most` counts for all steps that are written together.
+  /// `for_at_most` counts for all steps that are written together. A store may have retries of its own below these: see
+  /// S3Options::retry.
   RetryPolicy retry = {};
   /// How long commit(), close() and the destructor wait for the store at most.
   std::chrono::nanoseconds commit_timeout = std::chrono::minutes(10);
@@ -5664,7 +5666,8 @@ TENSORTAP_END_NAMESPACE
 // from tensortap/reduce/internal/kernels_avx2.hpp
 
 // The kernels in AVX2 and FMA: half a row at a time, so that 16 registers hold all the accumulators. As with AVX-512,
-// fused multiply-adds have the bits of a product and a sum where the products are exact.
+// fused multiply-adds have the bits of a product and a sum where the products are exact. The l2 norm reads full
+// blocks with `squares_of_two` or `squares_of_four`, and the rest with `totals`, as all other sums and extremes do.
 
 #if defined(__x86_64__)
 
@@ -6015,7 +6018,8 @@ TENSORTAP_END_NAMESPACE
 // The kernels in AVX-512: a row of 16 elements at a time. They use the compilers' vector types instead of
 // <immintrin.h>, which costs 0.3 s to compile and raises false alarms of g++ 12, and inline assembly where compilers
 // would emit two instructions for one. Products of two float32 are exact in float64, so that fused multiply-adds have
-// the bits of a product and a sum.
+// the bits of a product and a sum. The l2 norm reads full blocks with `squares_of_two` or `squares_of_four`, and the
+// rest with `totals`, as other sums and extremes do.
 
 #if defined(__x86_64__)
 
@@ -11853,7 +11857,8 @@ TENSORTAP_END_NAMESPACE
 
 // from tensortap/record/internal/attempts.hpp
 
-// Decides from the attempts of all workers which steps of a run count, and whether the run has ended.
+// Decides from the attempts of all workers which steps of a run count, which are superseded, and whether the run has
+// ended.
 
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {

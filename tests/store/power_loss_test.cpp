@@ -1,3 +1,5 @@
+// What a FileStore has synced survives a loss of power at any moment; and the simulated disk detects each sync that is
+// left out.
 #include "store/power_loss.hpp"
 
 #include <sys/stat.h>

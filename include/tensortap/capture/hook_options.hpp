@@ -115,7 +115,8 @@ struct HookOptions {
   // Retries and time limits
 
   /// How a failing write is repeated before its step is lost: any number of attempts within 30 s. Steps that are
-  /// written together share the time `for_at_most`.
+  /// written together share the time `for_at_most`. A store may have retries of its own below these: see
+  /// S3Options::retry.
   RetryPolicy retry = {};
   /// The longest times that commit(), close() and the destructor wait for the store.
   std::chrono::nanoseconds commit_timeout = std::chrono::minutes(10);

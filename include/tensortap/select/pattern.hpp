@@ -38,8 +38,9 @@ class Pattern {
   std::shared_ptr<const detail::PatternAutomaton> automaton_;
 };
 
-/// The patterns of a collection as an option: one string or a list of them. Empty: a collection with a built-in name
-/// has its default patterns. `Patterns::none()` gives it none.
+/// The patterns of a collection as an option: one string or a list of them, not yet compiled. The constructor of the
+/// hook compiles them. Empty: a collection with a built-in name has its default patterns. `Patterns::none()` gives it
+/// none.
 class Patterns {
  public:
   Patterns() = default;

@@ -1,4 +1,5 @@
-// Decides from the attempts of all workers which steps of a run count, and whether the run has ended.
+// Decides from the attempts of all workers which steps of a run count, which are superseded, and whether the run has
+// ended.
 #pragma once
 
 #include <algorithm>

@@ -1,5 +1,6 @@
 // The kernels in AVX2 and FMA: half a row at a time, so that 16 registers hold all the accumulators. As with AVX-512,
-// fused multiply-adds have the bits of a product and a sum where the products are exact.
+// fused multiply-adds have the bits of a product and a sum where the products are exact. The l2 norm reads full
+// blocks with `squares_of_two` or `squares_of_four`, and the rest with `totals`, as all other sums and extremes do.
 #pragma once
 
 #include <cstddef>

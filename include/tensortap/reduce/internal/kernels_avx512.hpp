@@ -1,7 +1,8 @@
 // The kernels in AVX-512: a row of 16 elements at a time. They use the compilers' vector types instead of
 // <immintrin.h>, which costs 0.3 s to compile and raises false alarms of g++ 12, and inline assembly where compilers
 // would emit two instructions for one. Products of two float32 are exact in float64, so that fused multiply-adds have
-// the bits of a product and a sum.
+// the bits of a product and a sum. The l2 norm reads full blocks with `squares_of_two` or `squares_of_four`, and the
+// rest with `totals`, as other sums and extremes do.
 #pragma once
 
 #include <cstddef>
