@@ -170,8 +170,8 @@ TENSORTAP_END_NAMESPACE
 // from tensortap/net/http/http_client.hpp
 
 // An HTTP client for many threads. It keeps connections for reuse, verifies certificates, and ends every exchange by
-// its deadline or soon after a stop request. It makes each exchange once and judges no status: retries, redirects and
-// signatures are up to the caller.
+// its deadline or soon after a stop request. It makes each exchange once and does not interpret status codes: retries,
+// redirects and signatures are up to the caller.
 //
 //   tensortap::HttpClient client({.connect_timeout = std::chrono::seconds(1)});
 //   const tensortap::HttpReply reply = client({.url = tensortap::parse_url("http://127.0.0.1:7480/bucket/key")});
@@ -319,28 +319,28 @@ TENSORTAP_BEGIN_NAMESPACE
 
 /// How an S3Store connects, signs, transfers and retries.
 struct S3Options {
-  /// Empty: AWS_REGION, AWS_DEFAULT_REGION, the profile's, "us-east-1". The store finds out the region of a bucket that
-  /// is in another one.
+  /// The region. Empty: AWS_REGION, AWS_DEFAULT_REGION, that of the profile, else "us-east-1". If the bucket is in
+  /// another region, the store learns it from the server.
   std::string region = {};
-  /// Of a server other than AWS. Empty: AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL, the profile's.
+  /// The URL of a server other than AWS. Empty: AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL, that of the profile, else AWS.
   std::string endpoint_url = {};
-  /// In the files in ~/.aws. Empty: AWS_PROFILE, "default".
+  /// The name of a profile in the files in ~/.aws. Empty: AWS_PROFILE, else "default".
   std::string profile = {};
   /// Whether the bucket is part of the path instead of the host name. nullopt: yes for servers other than AWS.
   std::optional<bool> path_style = {};
 
-  /// False: over TLS, signatures do not cover the payload, which TLS alone protects.
+  /// False: over TLS, signatures do not cover the payload; TLS alone protects it.
   bool sign_payload = true;
-  /// Compares downloads with the checksum stored with the object: ours, or the server's MD5.
+  /// True: compares each download with the CRC-32C that put() stored with the object, else with the server's MD5.
   bool verify_downloads = true;
 
   /// Objects larger than two parts are transferred in parts. Parts grow with the object, because there may be at most
   /// 10,000. If `part_connections` is 1 they are up to 8 times as large. Units: bytes, from 5 MiB to 5 GiB.
   std::uint64_t part_size = std::uint64_t{8} << 20;
-  std::size_t part_connections = 8;  ///< for the parts of one object
-  std::size_t connections = 32;      ///< for many small objects, see Store::concurrency
+  std::size_t part_connections = 8;  ///< parallel transfers of the parts of one object
+  std::size_t connections = 32;      ///< parallel calls for many small objects, see Store::concurrency
 
-  /// The longest time of one call, including its retries. A large object gets as much again for each `part_size`.
+  /// The longest time of one call, including its retries. Each `part_size` of a large object adds the same time.
   std::chrono::nanoseconds deadline = std::chrono::minutes(2);
   /// How one request is repeated. Each delay is scaled by `jitter`. The defaults hold only for the whole field: in
   /// `.retry = {…}`, an omitted field has the default of RetryPolicy.
@@ -348,23 +348,23 @@ struct S3Options {
                        .for_at_most = std::chrono::nanoseconds::max(),
                        .first_delay = std::chrono::milliseconds(50),
                        .longest_delay = std::chrono::seconds(20)};
-  /// Limits the retries of all requests, so that a server in trouble does not get several times its load. A retry costs
-  /// 5, after a time-out 10; a success returns them. With none left, requests are made once. Source: botocore's retry
+  /// The tokens for the retries of all requests, which protect an overloaded server. A retry takes 5 tokens, after a
+  /// time-out 10; a success returns them. If no tokens are left, requests are not repeated. Source: botocore's retry
   /// quota.
   int retry_budget = 500;
   HttpOptions http = {};
-  /// How long a claim lives without renewal. It is renewed after a third of that.
+  /// How long a claim is valid without renewal. The store renews it after a third of this time.
   std::chrono::seconds lease = std::chrono::seconds(30);
-  /// Ends every call.
+  /// Ends all calls when a stop is requested.
   std::stop_token stop = {};
 
-  /// Empty: as the AWS clients find them, see default_credentials.hpp.
+  /// Returns the credentials. Empty: found as the AWS clients find them, see default_credentials.hpp.
   CredentialsSource credentials = {};
-  /// Empty: an HttpClient with `http`.
+  /// Makes the exchanges. Empty: an HttpClient with the options `http`.
   HttpTransport transport = {};
   /// Returns a variable of the environment.
   std::function<std::optional<std::string>(const char*)> environment = detail::environment_variable;
-  /// Threads: any, as for the next two.
+  /// Returns the time for signatures. Threads: any, as for the next two.
   std::function<std::chrono::system_clock::time_point()> clock = std::chrono::system_clock::now;
   /// Waits before a retry. Empty: sleeps until the time is over or `stop` is requested.
   std::function<void(std::chrono::nanoseconds, const std::stop_token& stop)> sleep = {};
@@ -445,21 +445,22 @@ class S3Store final : public Store {
   [[nodiscard]] std::vector<ObjectInfo> list(std::string_view prefix, std::string_view after) const override;
 
   /// Calls `visit` for each object whose key begins with the prefix of the store, '/' and `begin`, including keys such
-  /// as "a//b" and "folder/". If `folders`, reports keys that have another '/' after `begin` once, as a folder.
+  /// as "a//b" and "folder/". If `folders`, groups keys at the next '/' after `begin` and visits each common prefix
+  /// once (S3's delimiter).
   void list_raw(std::string_view begin, bool folders, const std::function<void(const S3Entry&)>& visit) const;
 
   bool remove(std::string_view key) override;
   void remove_all(std::span<const std::string> keys) override;
 
-  /// Copies the object, then removes the first one.
+  /// Copies object `from` to `to`, then removes `from`.
   bool move(std::string_view from, std::string_view to) override;
 
   /// Checks the keys only: objects are durable when put() returns.
   void sync(std::span<const std::string> keys) override;
 
-  /// Takes a lease: an object that the claim renews while it lives. Others take it over when it has not been renewed
-  /// for S3Options::lease, by the server's clock. So a holder that cannot reach the server for that long loses it. The
-  /// object holds more than `text`.
+  /// Takes a lease: an object that the claim renews until it is destroyed. If the object is not renewed for
+  /// S3Options::lease by the server's clock, for example because its holder cannot reach the server, another process
+  /// may take the claim over. The object holds more than `text`.
   [[nodiscard]] std::unique_ptr<Claim> claim(std::string_view key, std::string_view text) override;
 
   /// Removes unfinished multipart uploads.
@@ -1289,7 +1290,7 @@ inline TrustStore make_trust_store(const HttpOptions& options, std::string& caus
   return nullptr;
 }
 
-/// A guarded socket as a stream of httplib. It defines the virtual functions of all versions of httplib.
+/// Adapts a GuardedSocket to httplib::Stream. Defines the virtual functions of all versions, so without `override`.
 class GuardedStream : public httplib::Stream {
  public:
   GuardedStream(int socket, SSL* ssl, std::chrono::milliseconds idle_timeout, SocketReport& report)
@@ -1313,8 +1314,8 @@ class GuardedStream : public httplib::Stream {
   GuardedSocket socket_;
 };
 
-/// A client of httplib that reads and writes by a guarded socket. SSLClient is final since 0.16 and is then used
-/// unguarded; the server has shown a trusted certificate there.
+/// A client of httplib that reads and writes through a GuardedSocket. SSLClient is final since 0.16 and uses httplib's
+/// own stream, but only with servers whose certificate is trusted.
 template <class Client>
 class GuardedClient : public Client {
  public:
@@ -1355,7 +1356,7 @@ class HttpConnection {
  public:
   using Clock = HttpRequest::Clock;
 
-  /// `trust` is for https only and outlives this.
+  /// `trust` is for https only. Lifetime: it outlives the connection.
   HttpConnection(const HttpOptions& options, const Url& url, std::optional<HttpProxy> proxy, X509_STORE* trust)
       : options_(options), secure_(url.scheme == "https"), proxy_(std::move(proxy)), where_(url.authority()) {
     const int port = url.port_or_default();
@@ -1379,7 +1380,8 @@ class HttpConnection {
     }
   }
 
-  /// Returns whether it can serve another exchange: it is open and no unexpected bytes, nor its end, have come.
+  /// Returns whether the connection can serve another exchange: it is open and has received neither unexpected bytes
+  /// nor its end.
   [[nodiscard]] bool is_reusable() const {
     pollfd one{twin_.get(), POLLIN, 0};
     return client_->is_socket_open() != 0 && twin_ && !report_.is_spent && ::poll(&one, 1, 0) == 0;
@@ -1456,7 +1458,7 @@ class HttpConnection {
     if (watch_ != nullptr) watch_->guard(twin.get());
     twin_ = std::move(twin);  // httplib may close its own descriptor while the watchdog uses it
     if (twin_ && (watch_ == nullptr || watch_->verdict() == HttpFailure::none)) return;
-    // Replaces the socket by a file, so that no connect is attempted.
+    // Replaces the socket by a file, so that connect() fails at once.
     const Descriptor nothing(::open("/dev/null", O_RDONLY | O_CLOEXEC));
     if (nothing) ::dup2(nothing.get(), socket);
   }
@@ -1898,7 +1900,7 @@ inline std::string variable(const CredentialsOptions& options, const char* name)
 /// The text of a file, or why it cannot be read.
 struct SmallFile {
   std::string text = {};
-  std::string why = {};     ///< it cannot be read; empty: it was read
+  std::string why = {};     ///< why the file cannot be read; empty: it was read
   bool is_missing = false;  ///< the file does not exist
 };
 
@@ -2124,8 +2126,8 @@ namespace detail {
 /// The result of a provider: credentials, or why it has none.
 struct ProviderResult {
   std::optional<Credentials> credentials = {};
-  std::string why = {};   ///< there are none, for messages
-  bool is_final = false;  ///< the configuration names this provider: no other one may be asked in its place
+  std::string why = {};   ///< why there are none, for messages
+  bool is_final = false;  ///< this provider was configured and failed: the search ends
 
   /// Returns the result of a provider that is not configured.
   static ProviderResult none(std::string why) { return {.why = std::move(why)}; }
@@ -3106,7 +3108,7 @@ class CachedCredentials {
     }
   }
 
-  /// Drops the credentials if they are `refused`, which the server did not accept; keeps newer ones.
+  /// Drops the credentials if they equal `refused`, which the server did not accept. Keeps newer ones.
   void invalidate(const Credentials& refused) {
     const std::lock_guard lock(mutex_);
     if (cached_ && *cached_ == refused) cached_.reset();
@@ -3469,10 +3471,11 @@ TENSORTAP_END_NAMESPACE
 
 // from tensortap/net/s3/internal/client.hpp
 
-// Requests to one bucket: signed, repeated where that helps, sent to the region of the bucket, dated by the server's
-// clock, with credentials that have not expired. A call returns the reply, or throws an Error with all that is known.
+// Sends requests to one bucket. The client signs each request and repeats it where that helps. It learns the region of
+// the bucket and the server's clock from refusals, and renews expired credentials. A call returns the reply or throws
+// an Error with the cause.
 //
-// Retries wait by exponential back-off with full jitter.
+// The delays between retries are an exponential back-off with full jitter.
 
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail::s3 {
@@ -3575,7 +3578,7 @@ class Client {
     return Clock::now() + options_.deadline * (1 + bytes / options_.part_size);
   }
 
-  /// Returns the size of the parts of an object. Over one connection they are larger, because each costs a round trip.
+  /// Returns the size of parts. With one connection, parts are larger, because each costs a round trip.
   [[nodiscard]] std::uint64_t part_size() const noexcept {
     constexpr std::uint64_t largest = std::uint64_t{1} << 30;  // S3 accepts at most 5 GiB
     if (options_.part_connections > 1) return options_.part_size;
@@ -3611,13 +3614,13 @@ class Client {
     [[nodiscard]] const ErrorReply& error() const noexcept { return error_; }
     [[nodiscard]] bool uncertain() const noexcept { return uncertain_; }
     [[nodiscard]] int spent() const noexcept { return spent_; }
-    /// Returns true for the first three corrections, so that a server that never agrees is not asked forever.
+    /// Returns true for the first three corrections. The limit ends the retries if a server refuses every correction.
     [[nodiscard]] bool may_learn() noexcept { return ++learned_ <= 3; }
 
     /// Counts the next attempt, which follows a correction and so needs no delay.
     void count_without_delay() { (void)retries_.next(0); }
 
-    /// Waits until the next attempt. Throws the failure if no attempt may follow.
+    /// Sleeps until the next attempt. Throws the request's error if it must not be repeated.
     void require_retry(RetryBudget& budget) {
       if (options_.stop.stop_requested() || reply_.failure == HttpFailure::stopped) fail("a stop was requested");
       if (!is_transient()) fail({});
@@ -3716,8 +3719,9 @@ class Client {
     return signs_payload_ ? sha256_hex(request.body) : std::string(unsigned_payload);
   }
 
-  /// Corrects the region, the clock or the credentials by a refusal. Returns false if it has no such information. A
-  /// region that another request has corrected since this one was sent to `used_region` counts, too.
+  /// Corrects the region, the clock or the credentials as the refusal of a request says. Returns whether the request
+  /// may be repeated at once. `used_region` is the region that this request was sent to; another request may have
+  /// corrected it meanwhile.
   bool learn(Attempts& attempts, const Credentials& used, const std::string& used_region) {
     const HttpReply& reply = attempts.reply();
     const std::string& code = attempts.error().code;
@@ -3771,7 +3775,7 @@ inline constexpr std::string_view crc32c_field = "x-amz-meta-tensortap-crc32c"; 
 inline constexpr std::string_view put_field = "x-amz-meta-tensortap-put";        // a random number, unique to one put
 inline constexpr std::string_view lease_field = "x-amz-meta-tensortap-lease";    // of a claim, in seconds
 
-/// Returns the size of the object by a reply with all or none of its bytes. Throws: the reply has no size.
+/// Returns the size of the object from a reply to HEAD, or to GET without a range. Throws: the reply has no size.
 inline std::uint64_t content_length(const HttpReply& reply) {
   const auto length = whole_number(reply.header("content-length"));
   if (!length) throw Error::bad_reply("s3: a reply has no size of the object");
@@ -3790,7 +3794,7 @@ inline void remove(Client& client, const std::string& key) {
   (void)client.call({.method = "DELETE", .key = key, .expected = {404}, .deadline = client.deadline()});
 }
 
-/// Removes those of `keys` that exist, with one request for 1000. Throws: an object was not removed.
+/// Removes those of `keys` that exist, up to 1000 in one request. Throws: an object was not removed.
 inline void remove_all(Client& client, std::span<const std::string> keys) {
   constexpr std::size_t most = 1000;  // the limit of S3
   std::vector<std::string> plain;
@@ -3816,7 +3820,7 @@ inline void remove_all(Client& client, std::span<const std::string> keys) {
   }
 }
 
-/// Returns the size of the parts of an object: `wanted`, or whole MiB so that there are at most 10,000.
+/// Returns the size of the parts of an object: `wanted`, or as many whole MiB as 10,000 parts need.
 constexpr std::uint64_t part_size_for(std::uint64_t size, std::uint64_t wanted) noexcept {
   constexpr std::uint64_t most_parts = 10'000;
   constexpr std::uint64_t mebibyte = std::uint64_t{1} << 20;
@@ -3992,7 +3996,7 @@ class Download {
   Download(Client& client, const std::string& key, Range range, const DownloadTarget& target, std::string etag)
       : client_(client), key_(key), range_(range), target_(target), etag_(std::move(etag)) {}
 
-  /// Receives the first part, which tells the size, then the others.
+  /// Receives the first part, whose reply has the size of the object, then the other parts.
   Outcome run() {
     const std::size_t connections = client_.options().part_connections;
     const std::uint64_t part = client_.part_size();
@@ -4022,11 +4026,11 @@ class Download {
     std::uint32_t crc = 0;
   };
 
-  /// Receives one stretch. The `first` one tells the size.
+  /// Receives one stretch. Takes the size of the object from the reply if the stretch is the `first` one.
   Outcome receive(Stretch& stretch, bool first) {
     std::uint64_t received = 0;
     Request request{.key = key_, .expected = {404, 412, 416}, .deadline = client_.deadline(first ? 0 : stretch.length)};
-    // Ceph serves a request without a range with one access less. A large object is cut off instead.
+    // Without a Range header, Ceph reads an object with one access less. A longer object is cut off after the stretch.
     constexpr std::uint64_t worth_a_connection = std::uint64_t{1} << 20;
     const bool may_ask_for_all = first && range_.start == 0 && stretch.length >= worth_a_connection;
     bool asks_for_all = false;
@@ -4090,8 +4094,8 @@ class Download {
     return true;
   }
 
-  /// Returns whether the ETag is the MD5 of the bytes. It is not for multipart uploads and for objects encrypted with a
-  /// key of the key service.
+  /// Returns whether the ETag is the MD5 of the bytes. Objects from multipart uploads, or encrypted with a key of the
+  /// key service, have other ETags.
   [[nodiscard]] bool has_md5(const HttpReply& head) const {
     const std::string_view encryption = head.header("x-amz-server-side-encryption");
     return etag_.size() == 34 && etag_.find('-') == std::string::npos &&
@@ -4243,8 +4247,8 @@ class PutOperation {
 
   [[nodiscard]] HttpHeaders condition() const { return keeps_ ? HttpHeaders{{"if-none-match", "*"}} : HttpHeaders{}; }
 
-  /// Returns whether the object is from this put. One that "exists already" may be, if the reply to an earlier attempt
-  /// was lost.
+  /// Returns whether this put made the object. If the reply to an earlier attempt was lost, the server may report that
+  /// the object exists although this put made it.
   [[nodiscard]] bool is_from_here(const S3Reply& result) const {
     if (result.reply.status / 100 == 2) return true;
     if (!result.repeated) return false;
@@ -4299,9 +4303,9 @@ TENSORTAP_END_NAMESPACE
 
 // from tensortap/net/s3/internal/lease.hpp
 
-// A claim on a server without locks: an object that holds for a limited time. The holder puts it again before the time
-// is over; others take it over afterwards. Conditional writes decide which process holds it, the server's clock alone
-// decides when it has expired.
+// A claim on a server without locks: an object that is valid for a limited time. The holder renews it before that time
+// is over; otherwise another process may take the claim over. Conditional writes decide which process holds the claim.
+// Only the server's clock decides whether it has expired.
 
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail::s3 {
@@ -4311,7 +4315,7 @@ class Lease {
  public:
   Lease(Client& client, std::string key, std::string_view text) : client_(client), key_(std::move(key)), text_(text) {}
 
-  /// Puts the next version in place of the one with ETag `etag`, or of none. Returns false if there is another one.
+  /// Puts the next version if the object has ETag `etag`, or is absent if `etag` is empty. Returns false otherwise.
   bool put(const std::string& etag) {
     const std::string text =
         text_ + "lease " + token_ + " " + std::to_string(version_++) + "\n";  // makes each ETag unique
@@ -4329,7 +4333,7 @@ class Lease {
       request.headers["if-match"] = client_.bare_etags() ? bare(etag) : etag;
     S3Reply result = client_.call(request);
     if (result.reply.status == 412 && !etag.empty() && !client_.bare_etags()) {
-      const auto there = head(client_, key_);  // Ceph before version 17 requires it without quotes
+      const auto there = head(client_, key_);  // Ceph before version 17 requires the ETag without quotes
       if (there && there->header("etag") == etag) {
         client_.use_bare_etags();
         request.headers["if-match"] = bare(etag);

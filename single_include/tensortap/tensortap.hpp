@@ -429,8 +429,8 @@ TENSORTAP_BEGIN_NAMESPACE
 /// | 12 | sum_squares | of their squares: the square of the l2 norm |
 /// | 13 | squared_deviations | sum of (x - mean)^2 over them: finite count times variance |
 /// | 14 | abs_squared_deviations | sum of (abs(x) - mean of abs(x))^2 |
-/// | 15 | sum_error | the known part of what rounding took from `sum`; `merge` uses it |
-/// | 16 | abs_sum_error | what rounding took from `abs_sum` |
+/// | 15 | sum_error | the known rounding error of `sum`, to be added to it; `merge` uses it |
+/// | 16 | abs_sum_error | the known rounding error of `abs_sum`, to be added to it |
 /// | 17 | abs_max_index | row-major index of the first element of the largest finite magnitude, -1 if there is none |
 /// | 18 | non_finite_bits_low | the 32 low bits of the first NaN or infinity, in its own type; 0 if there is none |
 /// | 19 | non_finite_bits_high | its high bits |
@@ -455,7 +455,7 @@ inline constexpr std::array<std::string_view, 20> statistics_fields = {"count",
                                                                        "non_finite_bits_low",
                                                                        "non_finite_bits_high"};
 
-/// How many of these the first version of the record had. Readers accept records with as few.
+/// The number of fields in the first version of the record. Readers accept records of at least this length.
 inline constexpr std::size_t first_statistics_fields = 17;
 
 /// Statistics of the elements of a tensor. All numbers describe the finite elements; integers beyond 2^53 are rounded
@@ -482,8 +482,8 @@ struct Statistics {
   double sum_squares = 0;
   double squared_deviations = 0;      ///< from the mean
   double abs_squared_deviations = 0;  ///< of the magnitudes, from their mean
-  double sum_error = 0;               ///< the known part of what rounding took from `sum`
-  double abs_sum_error = 0;           ///< the known part of what rounding took from `abs_sum`
+  double sum_error = 0;               ///< the known rounding error of `sum`, to be added to it
+  double abs_sum_error = 0;           ///< the known rounding error of `abs_sum`, to be added to it
 
   /// The number of NaNs and infinities.
   [[nodiscard]] std::uint64_t non_finite() const noexcept { return nan + positive_inf + negative_inf; }
@@ -495,7 +495,7 @@ struct Statistics {
   /// The variance of the population: divided by N.
   [[nodiscard]] double variance() const noexcept { return per_element(squared_deviations, 0); }
   [[nodiscard]] double abs_variance() const noexcept { return per_element(abs_squared_deviations, 0); }
-  /// Divided by N - 1. Empty: NaN for one element, too.
+  /// The variance of the sample: divided by N - 1. Empty: NaN, also for one element.
   [[nodiscard]] double sample_variance() const noexcept { return per_element(squared_deviations, 1); }
   [[nodiscard]] double std() const noexcept;
   [[nodiscard]] double abs_std() const noexcept;
@@ -517,9 +517,8 @@ struct Statistics {
 };
 
 /// Returns the statistics of the elements of `a` followed by those of `b`.
-/// Numeric: cut a tensor after its first 4096 * 2^k elements, the largest such number that leaves a rest, and the
-/// merged statistics of the two pieces equal those of the tensor, bit for bit. After another cut, sums differ in the
-/// last bits.
+/// Numeric: equal to the statistics of the whole tensor, bit for bit, if the tensor is cut after 4096 * 2^k elements,
+/// with the largest k that leaves elements for the second piece. After any other cut, sums differ in the last bits.
 [[nodiscard]] Statistics merge(const Statistics& a, const Statistics& b) noexcept;
 
 TENSORTAP_END_NAMESPACE
@@ -579,7 +578,7 @@ TENSORTAP_BEGIN_NAMESPACE
 class Tensor;
 struct Statistics;
 
-/// The contents of one step. Threads: one at a time. Lifetime: the call to which it is passed.
+/// The contents of one step. Threads: one at a time. Lifetime: valid during the call that receives it.
 class StepView {
  public:
   StepView() = default;
@@ -1420,8 +1419,8 @@ class SaveConfig {
   /// Makes the set of all steps of all modes.
   SaveConfig() { clauses_.fill({SaveClause{}}); }
 
-  /// Returns the set of the steps for which `predicate` returns true. Such a set, and each one composed with it, has no
-  /// form in files: readers of the run see no configuration.
+  /// Returns the set of the steps for which `predicate` returns true. Files cannot hold a predicate: readers of the run
+  /// see no configuration for this set, nor for sets composed with it.
   /// Threads: the hook calls `predicate` in `begin_step`, on the thread of the training loop.
   static SaveConfig when(Predicate predicate);
 
@@ -1495,7 +1494,7 @@ struct Collection {
   Reductions reductions = {};                  ///< the reductions to save
   std::optional<bool> save_raw_tensor = {};    ///< the elements. Empty: yes, unless there are reductions
   bool save_shape = false;                     ///< the shape alone, without the elements
-  bool save_histogram = true;                  ///< for TensorBoard
+  bool save_histogram = true;                  ///< stored for smdebug; the library writes no histograms
 
   /// Returns whether the elements are saved.
   [[nodiscard]] bool saves_raw() const noexcept { return save_raw_tensor.value_or(reductions.empty() && !save_shape); }
@@ -1533,8 +1532,8 @@ template <class T>
   return count_between(as_view(tensor), lower, upper);
 }
 
-/// Counts the elements that are not above `bound`, -infinity included; with 0, the inputs that a rectifier blocks.
-/// Otherwise like `count_between`.
+/// Counts the elements x <= bound, -infinity included. With bound 0, these are the inputs for which a rectifier returns
+/// 0. Otherwise like `count_between`.
 [[nodiscard]] std::uint64_t count_at_most(const TensorView& view, long double bound);
 
 /// Accepts any type that as_view() accepts.
@@ -1600,9 +1599,8 @@ struct Difference {
 };
 
 /// Returns the difference of the elements of `a` followed by those of `b`, both found with the same options.
-/// Numeric: cut tensors after their first 4096 * 2^k elements, the largest such number that leaves a rest, and the
-/// merged difference of the pieces equals that of the tensors, bit for bit. After another cut, sums differ in the last
-/// bits.
+/// Numeric: equal to the difference of the whole tensors, bit for bit, if both are cut after 4096 * 2^k elements, with
+/// the largest k that leaves elements for the second pieces. After any other cut, sums differ in the last bits.
 [[nodiscard]] Difference merge(const Difference& a, const Difference& b) noexcept;
 
 /// Compares `x` with `y`, its previous value.
@@ -2004,11 +2002,11 @@ inline constexpr std::string_view reductions_prefix = "smdebug/reductions/";
 /// Returns `number` with at least `width` digits.
 std::string padded(std::int64_t number, std::size_t width);
 
-/// Returns a worker's name as part of a file name: '/' and ':' of device names are replaced ("/job:worker" is
+/// Returns a worker's name as part of a file name: '/' of device names becomes '_', ':' becomes '-' ("/job:worker" is
 /// "_job-worker").
 std::string worker_in_file_name(std::string_view worker);
 
-/// Returns the worker of a part of a file name. Only names with a leading '_' are taken for device names.
+/// Returns the worker's name for a part of a file name. Only parts that begin with '_' are read as device names.
 std::string worker_from_file_name(std::string_view part);
 
 std::string event_key(std::int64_t global_step, std::string_view worker);
@@ -2028,13 +2026,13 @@ struct StepName {
   std::string worker;
 };
 
-/// Returns the step and worker of `key`. Empty: it is not "index/…/STEP_WORKER.json".
+/// Returns the step and worker of `key`; nullopt if it is not "index/…/STEP_WORKER.json".
 std::optional<StepName> parse_index_key(std::string_view key);
 
-/// Returns the step and worker of `key`. Empty: it is not "events/…/STEP_WORKER.tfevents".
+/// Returns the step and worker of `key`; nullopt if it is not "events/…/STEP_WORKER.tfevents".
 std::optional<StepName> parse_event_key(std::string_view key);
 
-/// Returns the worker of `key`. Empty: it is not the key of a collections file.
+/// Returns the worker of `key`; nullopt if it is not the key of a collections file.
 std::optional<std::string> parse_collections_key(std::string_view key);
 
 /// Returns the name under which reduction `r` of `tensor` is stored.
@@ -2046,8 +2044,8 @@ struct ReductionName {
   std::string_view tensor;
 };
 
-/// Returns the parts of `record`. Empty: it is the name of a tensor itself. As in smdebug, the prefix may stand
-/// anywhere.
+/// Returns the parts of `record`; nullopt if it is the name of a tensor itself. As in smdebug, the prefix may be at any
+/// position.
 std::optional<ReductionName> parse_reduction_record(std::string_view record);
 
 }  // namespace layout
@@ -2176,7 +2174,7 @@ class Store {
   /// Returns the place of the store, for messages.
   [[nodiscard]] virtual std::string location() const = 0;
 
-  /// Returns the number of parallel calls that is worth making.
+  /// Returns the recommended number of parallel calls.
   [[nodiscard]] virtual std::size_t concurrency() const noexcept { return 1; }
 
   /// Writes `text` as the object `key`.
@@ -2198,8 +2196,8 @@ TENSORTAP_END_NAMESPACE
 
 // from tensortap/store/cached.hpp
 
-// A store that keeps copies of small objects in a directory, so that reading a run again fetches only what is new. It
-// keeps only objects whose version a listing has returned, and never takes a copy for another version.
+// A store that caches small objects in a directory, so that a second reading of a run fetches only new objects. It
+// caches only objects whose version list() has returned, and uses a copy only for the same version.
 //
 //   auto store = tensortap::open_store("s3://bucket/runs/42");
 //   tensortap::Trial trial(std::make_shared<tensortap::CachedStore>(store, "/var/tmp/runs"));
@@ -2217,9 +2215,9 @@ struct CacheLimits {
                                                    ///< the directory
 };
 
-/// Reads each listed object from the directory once, and from the store after that until it is listed again: it may
-/// have been replaced. A failure in the directory costs a call to the store and nothing else. Threads and processes:
-/// several may share the directory.
+/// A store with a cache. The first get() of an object after list() reads the cached copy. Later calls go to the store
+/// until the object is listed again, because it may have been replaced. Errors in the directory only cost a call to the
+/// store. Threads and processes: several may share the directory.
 class CachedStore final : public Store {
  public:
   using Store::get;
@@ -2290,7 +2288,7 @@ class FileStore final : public Store {
 
   bool remove(std::string_view key) override;
 
-  /// Directories that become empty stay.
+  /// Renames a file. Does not remove directories that become empty.
   bool move(std::string_view from, std::string_view to) override;
 
   /// Syncs more than 64 objects by one sync of the file system. Throws: the store failed. The kernel then drops what it
@@ -2312,8 +2310,8 @@ TENSORTAP_END_NAMESPACE
 
 // from tensortap/store/file_calls.hpp
 
-// The system calls of a FileStore, as callables, so that a test can let one of them fail or record them all. Calls that
-// cannot fail in a way that matters are missing: closing a file that was only read.
+// The system calls of a FileStore, as callables, so that a test can let one of them fail or record them all. Calls
+// whose failure does not matter are missing, such as closing a file that was only read.
 //
 //   tensortap::FileCalls calls;
 //   calls.fsync = [](int) { return errno = EIO, -1; };
@@ -2321,9 +2319,9 @@ TENSORTAP_END_NAMESPACE
 
 TENSORTAP_BEGIN_NAMESPACE
 
-/// Each behaves as its manual page says: on failure it returns -1 or null and sets errno.
+/// The system calls. Each behaves as its manual page says: on failure it returns -1 or null and sets errno.
 struct FileCalls {
-  /// Sets each to the call of the system. A call that the system lacks fails with ENOSYS, and FileStore does without.
+  /// Sets each to the call of the system. A call that the system lacks fails with ENOSYS; FileStore works without it.
   FileCalls();
 
   std::function<int(int directory, const char* path, int flags, mode_t mode)> openat;
@@ -2421,8 +2419,8 @@ TENSORTAP_END_NAMESPACE
 
 // from tensortap/capture/state.hpp
 
-// The state of a run at its last commits: how far it was, and which checkpoint belongs to each commit. The file lies
-// beside the checkpoints and travels with them. It is smdebug's metadata.json with further keys, which smdebug ignores.
+// The states of a run at its last commits: the steps reached, and the checkpoint. The file lies beside the checkpoints
+// and is copied with them. It is smdebug's metadata.json with further keys, which smdebug ignores.
 //
 //   std::vector<tensortap::State> states = tensortap::parse_states(text, "metadata.json");
 
@@ -2442,7 +2440,7 @@ struct CheckpointFile {
   friend bool operator==(const CheckpointFile&, const CheckpointFile&) = default;
 };
 
-/// How far a run was at one commit.
+/// One commit: the steps that the run had reached, and its checkpoint.
 struct State {
   std::int64_t attempt = 0;                                 ///< the attempt's number
   std::optional<std::int64_t> last_saved = {};              ///< the last global step with a saved record
@@ -2514,16 +2512,16 @@ enum class Durability : std::uint8_t {
 enum class OnResume : std::uint8_t {
   archive,  ///< they are moved to superseded/
   discard,  ///< they are removed
-  keep,     ///< they stay until they are written again; readers other than ours see them until then
+  keep,     ///< they stay until they are overwritten; until then smdebug's readers see them
 };
 
 /// What a failed write does to training.
 enum class OnFailure : std::uint8_t {
-  go_on,  ///< nothing: status(), on_error, commit() and close() report it
+  go_on,  ///< training continues; status(), on_error, commit() and close() report it
   stop,   ///< the next begin_step() throws it
 };
 
-/// What a hook saves, under which name, and with which promises.
+/// The options of a hook: what it saves, how it writes, and how long it waits.
 struct HookOptions {
   // What is saved
 
@@ -2534,16 +2532,16 @@ struct HookOptions {
   /// The name of this process in the run, by convention "worker_RANK". Each process that writes into a run needs its
   /// own.
   std::string worker = "worker_0";
-  /// How many processes write into the run. With too small a number readers take a step for complete too early.
+  /// The number of processes that write into the run. Readers count a step as complete once so many have written it.
   std::int64_t num_workers = 1;
 
   // Checkpoints and resuming
 
-  /// The directory of the checkpoints and of the state beside them. A run can be resumed only with it, and only if the
-  /// successor finds its content unchanged. Several workers may share one if a single worker commits, after the
-  /// flush() of the others.
+  /// The directory of the checkpoints and of metadata.json, the file that lists the commits. A run can be resumed only
+  /// with this directory, and only after a commit whose checkpoint files are unchanged. Several workers may share one
+  /// if a single worker commits, after the flush() of the others.
   std::string checkpoint_dir = {};
-  /// The same as a store of your own; paths given to commit() are then its keys.
+  /// Replaces checkpoint_dir by a store of your own; commit() then takes keys of this store instead of paths.
   std::shared_ptr<Store> checkpoints = nullptr;
   /// True: begin_step() commits when files in `checkpoint_dir` have changed, as smdebug does. It examines every file
   /// there, about a microsecond each.
@@ -2566,26 +2564,26 @@ struct HookOptions {
   std::uint64_t queue_bytes = std::uint64_t{256} << 20;
   /// What happens to a step for which the queue has no room.
   WhenFull when_full = WhenFull::block;
-  /// How long training waits for room at most.
+  /// The longest time that training waits for room in the queue.
   std::chrono::nanoseconds block_timeout = std::chrono::seconds(30);
-  /// How many saved steps share one events object. More than one makes fewer and larger objects, for stores with slow
-  /// calls. Steps become visible, and survive the process, when that many are together. flush(), commit(), close() and
-  /// a size of 8 MiB end a file early.
+  /// The number of saved steps in one events file. A larger number makes fewer and larger files, for stores with slow
+  /// calls. All steps of a file are written together: until then readers do not see them, and a crash loses them.
+  /// flush(), commit(), close() and a size of 8 MiB end a file early.
   std::int64_t events_per_file = 1;
-  /// What a step may hold in memory until it is written. Tensors beyond it are dropped and counted. Units: bytes.
+  /// The limit on the tensors of one step in memory. Tensors beyond the limit are dropped and counted. Units: bytes.
   std::uint64_t max_step_bytes = std::uint64_t{4} << 30;
 
   // Retries and time limits
 
-  /// How a failing write is repeated before the step is lost: any number of attempts within 30 s. The time of
-  /// `for_at_most` counts for all steps that are written together. A store may have retries of its own below these: see
+  /// How a failing write is repeated before its step is lost: any number of attempts within 30 s. Steps that are
+  /// written together share the time `for_at_most`. A store may have retries of its own below these: see
   /// S3Options::retry.
   RetryPolicy retry = {};
-  /// How long commit(), close() and the destructor wait for the store at most.
+  /// The longest times that commit(), close() and the destructor wait for the store.
   std::chrono::nanoseconds commit_timeout = std::chrono::minutes(10);
   std::chrono::nanoseconds close_timeout = std::chrono::minutes(10);
   std::chrono::nanoseconds destroy_timeout = std::chrono::seconds(20);
-  /// Asks the loop to stop, see `Interruption`. Its deadline shortens the time limits.
+  /// A request to stop the loop, see `Interruption`. Its deadline shortens the time limits above.
   StopSignal stop = {};
 
   // Callbacks. Threads: the writer's, one call at a time.
@@ -2600,18 +2598,18 @@ struct HookOptions {
 
   // Without writing
 
-  /// True: nothing is written; report() says what would be, for each collection.
+  /// True: the hook writes nothing; report() says for each collection what would have been saved.
   bool dry_run = false;
   /// False: the hook only counts steps.
   bool enabled = true;
 
   // Compatibility with smdebug
 
-  /// True: the index has further keys, which smdebug ignores: payload checksums and the attempt. False: its files are
-  /// matched byte for byte, but readers cannot recognise the steps of a late writer.
+  /// True: the index has further keys, which smdebug ignores: payload checksums and the attempt. False: the files equal
+  /// smdebug's byte for byte, but readers cannot recognise steps that a superseded process writes late.
   bool index_extras = true;
-  /// True: reductions of "a:0" are named reductions of "a", as smdebug does for all frameworks but TensorFlow. Readers
-  /// then see two tensors.
+  /// True: stores reductions of "a:0" under the name "a", as smdebug does for all frameworks but TensorFlow. Readers
+  /// then see two tensors, "a:0" and "a".
   bool strip_output_numbers = false;
 
   // For tests
@@ -2731,10 +2729,10 @@ TENSORTAP_END_NAMESPACE
 
 // from tensortap/capture/hook.hpp
 
-// The hook of a training loop. The loop announces each step and shows every tensor by name; the hook decides what is
-// kept, copies or reduces it, and writes it on a thread of its own. Steps without saves cost next to nothing. The hook
-// throws into training only for misuse: status(), commit() and close() report failed writes. After an interruption, a
-// hook on the same run continues after the last commit.
+// The hook of a training loop. The loop calls begin_step() for each step and save() for each tensor. The hook copies or
+// reduces the tensors that its collections select, and a separate thread writes them. A save that is not due takes
+// about 25 ns. save() throws only for misuse; status(), commit() and close() report failed writes. After an
+// interruption, a new hook on the same run continues after the last commit.
 //
 //   namespace tt = tensortap;
 //   tt::Hook hook("runs/42", {.collections = {{.name = "losses", .include_regex = "loss$", .save = tt::every(1)}}});
@@ -2749,7 +2747,7 @@ class Recorder;
 struct TrackedTensor;
 }  // namespace detail
 
-/// Writes one worker's part of a run. In a forked child it does nothing.
+/// The writer of one worker's part of a run. In a forked child it writes nothing.
 /// Threads: `save`, `status` and `due` from any thread between two `begin_step`; everything else from the loop's
 /// thread.
 class Hook {
@@ -2767,11 +2765,11 @@ class Hook {
   Hook(const Hook&) = delete;
   Hook& operator=(const Hook&) = delete;
 
-  /// Writes the queued steps, within `destroy_timeout`, and leaves the run open, like an interruption. Drops the
-  /// current step if an exception passes through. Never throws.
+  /// Writes the queued steps within `destroy_timeout` and leaves the run open, as after an interruption. Drops the
+  /// current step during stack unwinding. Never throws.
   ~Hook();
 
-  /// Returns where this run continues; nullopt if it is new.
+  /// Returns the commit after which this run continues; nullopt if the run starts at its beginning.
   [[nodiscard]] const std::optional<Resumed>& resumed() const noexcept;
 
   /// Begins the next step of the last mode (TRAIN at first), and hands the previous step to the writer.
@@ -2789,7 +2787,7 @@ class Hook {
 
   /// Returns the step of the current mode; -1 before the first.
   [[nodiscard]] std::int64_t step() const noexcept;
-  /// Returns the step among all; -1 before the first.
+  /// Returns the global step, which counts the steps of all modes; -1 before the first.
   [[nodiscard]] std::int64_t global_step() const noexcept;
   /// Returns the current mode.
   [[nodiscard]] Mode mode() const noexcept;
@@ -2802,34 +2800,34 @@ class Hook {
   /// no such collection.
   [[nodiscard]] bool due(std::string_view collection) const;
 
-  /// Shows `tensor`, of any type that `as_view` accepts, under `name`. Looks at it only if it is due, and at the first
-  /// save of the name. Copies or reduces a due tensor before it returns. Throws: misuse at the first save of a name (no
-  /// step has begun, a name that is too long or not UTF-8, a tensor on a device).
+  /// Saves `tensor`, of any type that `as_view` accepts, under `name` if one of its collections is due. Copies or
+  /// reduces the elements before it returns. Does not read a tensor that is not due, but checks it at the first save of
+  /// its name. Throws: no step has begun; a name that is too long or not UTF-8; a tensor on a device.
   template <class T>
   void save(std::string_view name, const T& tensor) {
     if (const Lookup found = look_up(name); found.needs_view) take(name, found.entry, as_view(tensor, name));
   }
 
-  /// Ends the step and commits: everything saved so far belongs to `checkpoint`, a file or folder below checkpoint_dir
-  /// with the whole state of training. On return both are as durable as `durability` says, and a successor continues
-  /// from here. Without a path the loop must find the checkpoint of the step by itself. Throws: steps were lost since
-  /// the last commit (once: the next commit continues without them); the store failed; it took longer than `timeout`,
-  /// by default `commit_timeout` or the time left on the machine. The previous commit then remains the last one. Also
-  /// throws what `on_commit` throws.
+  /// Ends the step and commits: all steps so far belong to `checkpoint`, a file or folder below checkpoint_dir that
+  /// holds the whole state of training. On return, steps and checkpoint are as durable as `durability` says, and the
+  /// next attempt continues after this step. If `checkpoint` is empty, the program must find the checkpoint of the step
+  /// itself. Throws: steps were lost since the last commit (once; the next commit continues without them); the store
+  /// failed; `timeout` has passed, by default `commit_timeout` or the time left. The previous commit then remains the
+  /// last one. Also throws what `on_commit` throws; the new commit is then valid.
   void commit(std::string_view checkpoint = {}, std::optional<std::chrono::nanoseconds> timeout = {});
 
   /// Ends the step and makes everything saved so far durable. Throws as `commit` does.
   void flush(std::optional<std::chrono::nanoseconds> timeout = {});
 
-  /// Returns whether the loop is asked to stop.
+  /// Returns whether a stop was requested, see `HookOptions::stop`.
   [[nodiscard]] bool interrupted() const noexcept;
-  /// Returns the time left until the machine goes; nullopt if it is unknown.
+  /// Returns the time until the deadline of that request; nullopt if it has no deadline.
   [[nodiscard]] std::optional<Clock::duration> time_left() const noexcept;
 
-  /// Returns what was done so far.
+  /// Returns the counts of saved and lost steps so far.
   [[nodiscard]] HookStatus status() const;
 
-  /// Returns what was saved of each collection, or would be without `dry_run`.
+  /// Returns what was saved of each collection; with `dry_run`, what would have been saved.
   [[nodiscard]] Report report() const;
 
   /// Ends the run: writes the queued steps, the collections and the end marker. Throws: the first failed write; it took
@@ -2837,8 +2835,8 @@ class Hook {
   void close();
 
  private:
-  /// The answer of the catalog to one name: its entry, null at the first save, and whether `save` must look at the
-  /// tensor.
+  /// The result of looking up a name: its entry, which is null at the first save, and whether `save` needs a view of
+  /// the tensor.
   struct Lookup {
     detail::TrackedTensor* entry;
     bool needs_view;
@@ -2854,7 +2852,7 @@ TENSORTAP_END_NAMESPACE
 
 // from tensortap/trial/damage.hpp
 
-// What of a run cannot be read. Reading continues around it, and the next request tries it again.
+// A part of a run that cannot be read. The trial continues without it, and tries to read it again at the next request.
 //
 //   for (const tensortap::Damage& damage : trial.damage()) std::cerr << damage.where << ": " << damage.cause << '\n';
 
@@ -2870,8 +2868,8 @@ TENSORTAP_END_NAMESPACE
 
 // from tensortap/trial/outline.hpp
 
-// What the object names of a run tell: its steps, workers and attempts, at the price of a few listings, however long
-// the run is. No object is read.
+// The outline of a run, from its object names alone: its steps, workers and attempts. It costs a few listings, however
+// long the run is. No object is read.
 //
 //   const auto outline = tensortap::outline_of(*tensortap::open_store("runs/42"));
 //   std::cout << outline.steps.size() << " steps of " << outline.workers.size() << " workers\n";
@@ -2908,8 +2906,8 @@ class LiveRun;
 class SavedTensor;
 }  // namespace detail
 
-/// What the workers have saved in one global step. If several workers have saved a tensor, the alphabetically first of
-/// them that has the requested value answers.
+/// The saved data of one global step. If several workers have saved a tensor, functions return the value of the
+/// alphabetically first worker that has it.
 /// Threads: any. Lifetime: independent of the Trial.
 class StoredStep final : public StepView {
  public:
@@ -2952,10 +2950,10 @@ class SavedTensor;
 struct StoredTensor;
 }  // namespace detail
 
-/// What a run holds of one tensor. Steps are those of `mode()`: global steps for Mode::global, else the mode's own.
-/// If no worker is given, the alphabetically first that has the requested value answers. Damaged data reads as absent
-/// and is listed in `trial.damage()`; data of a superseded attempt reads as absent. In a followed run `steps()` reads
-/// what is new; the other functions use what the trial has read already.
+/// The saved data of one tensor. Steps are those of `mode()`: global steps for Mode::global, else the mode's own.
+/// Without a worker, functions return the value of the alphabetically first worker that has it. Data that is damaged or
+/// superseded counts as not saved; `trial.damage()` lists the damage. In a followed run, only `steps()` refreshes the
+/// trial; the other functions use what it has already read.
 /// Threads: any. Lifetime: independent of the Trial.
 class TensorHistory {
  public:
@@ -2965,7 +2963,7 @@ class TensorHistory {
   /// Returns the steps, complete or not, in which a worker has saved the tensor, a reduction or a shape; ascending.
   [[nodiscard]] std::vector<std::int64_t> steps() const;
 
-  /// Returns the workers that have saved it in `step`, sorted.
+  /// Returns the workers that have saved the tensor in `step`, sorted.
   [[nodiscard]] std::vector<std::string> workers(std::int64_t step) const;
 
   /// Returns the elements; nullopt if they were not saved or cannot be read.
@@ -3021,9 +3019,9 @@ struct TrialOptions {
 
   // ---- What is read, and when
 
-  /// Queries read what is new. Else the trial shows the run as of its construction or its last refresh.
+  /// True: queries refresh the trial. False: the trial shows the run as of its construction or its last refresh.
   bool follow = false;
-  /// The shortest time between two reads by queries.
+  /// The shortest time between two refreshes by queries.
   std::chrono::nanoseconds refresh_interval = std::chrono::milliseconds(500);
   /// How long the constructor waits for the run to exist.
   std::chrono::nanoseconds wait_for_run = std::chrono::nanoseconds::zero();
@@ -3032,7 +3030,7 @@ struct TrialOptions {
 
   // ---- Waits
 
-  /// The time between two reads of a wait.
+  /// The time between two refreshes during a wait.
   std::chrono::nanoseconds poll_interval = std::chrono::milliseconds(500);
   /// How long a run of several workers stays open after its end marker, if some workers have not written all steps.
   /// smdebug writes the marker when the first worker closes.
@@ -3044,15 +3042,15 @@ struct TrialOptions {
 
   /// Returns the time. Empty: the system's steady clock. Threads: those that query.
   std::function<Clock::time_point()> clock = {};
-  /// Sleeps between two reads of a wait. Empty: the system's sleep. Threads: those that wait.
+  /// Sleeps between two refreshes during a wait. Empty: the system's sleep. Threads: those that wait.
   std::function<void(std::chrono::nanoseconds)> sleep = {};
 };
 
 /// Whether a step can be read.
 enum class StepState : std::uint8_t {
-  available,          ///< yes: all workers have written it, or will not any more
-  unavailable,        ///< no, and it never will: later steps are complete, or the run has ended
-  not_yet_available,  ///< not now, but it may be written
+  available,          ///< all workers have written it, or will not write it any more
+  unavailable,        ///< it cannot appear: later steps are complete, or the run has ended
+  not_yet_available,  ///< it may still be written
 };
 
 /// The start of a new attempt: its predecessor was interrupted, and the steps beyond the last commit do not count.
@@ -3103,7 +3101,7 @@ struct TensorQuery {
 /// complete, too.
 enum class Completeness : std::uint8_t { complete, any };
 
-/// A pause of a trial: while it lives, queries read nothing new, so that their answers agree.
+/// A pause of refreshes. While this object exists, queries do not refresh the trial, so their results are consistent.
 class [[nodiscard]] NoRefresh {
  public:
   NoRefresh(const NoRefresh&) = delete;
@@ -3136,10 +3134,10 @@ class Trial {
 
   // ---- Refreshing
 
-  /// Reads what is new, with or without `options().follow`. The cost is proportional to the news.
-  Changes refresh() const;  // NOLINT(modernize-use-nodiscard): the news may be of no interest
+  /// Reads the new objects of the run, with or without `options().follow`. The cost is proportional to their number.
+  Changes refresh() const;  // NOLINT(modernize-use-nodiscard): callers may ignore the result
 
-  /// Keeps queries from reading what is new until the result is destroyed; `refresh` and waits still read.
+  /// Prevents refreshes by queries until the result is destroyed; `refresh` and waits still read.
   [[nodiscard]] NoRefresh no_refresh() const;
 
   /// Returns the attempts that have begun since the trial was made, each with the steps that it superseded.
@@ -3403,10 +3401,10 @@ struct EvaluateOptions {
 
 /// Returns the findings of `rules` in the complete steps of a run, in order. While it follows a run, it judges each
 /// step once, when the step appears. When a new attempt supersedes steps, it withdraws their findings and shows the
-/// remaining steps to copies of the original rules, without actions. So when the run has ended, the findings are those
-/// of a later evaluation (except in steps that counted as complete before all workers had written them). A rule that
-/// throws is not called again, and a finding with `failed` set reports it. An action that throws is reported in the
-/// same way, and is called again.
+/// remaining steps to copies of the original rules, without actions. The result equals that of an evaluation after the
+/// end of the run, except in steps that counted as complete before all workers had written them. A rule that throws is
+/// not called again, and a finding with `failed` set reports it. An action that throws is reported in the same way, and
+/// is called again.
 [[nodiscard]] std::vector<Finding> evaluate(const Trial& trial, std::vector<Rule> rules,
                                             const EvaluateOptions& options = {});
 
@@ -3517,8 +3515,8 @@ struct CheckpointSyncOptions {
                        .first_delay = std::chrono::milliseconds(100),
                        .longest_delay = std::chrono::seconds(5)};
 
-  /// Announces the end of the machine, see `Interruption`: transfers return by its deadline. A request without a
-  /// deadline stops nothing.
+  /// The notice that the machine will be taken away, see `Interruption`: transfers end by its deadline. A notice
+  /// without a deadline does not end them.
   StopSignal stop = {};
   /// Ends a running transfer.
   std::stop_token cancel = {};
@@ -3530,7 +3528,7 @@ struct CheckpointSyncOptions {
   std::function<void(std::chrono::nanoseconds)> sleep = detail::sync_sleep;
   /// The clock of `settle_for`.
   std::function<std::chrono::steady_clock::time_point()> clock = std::chrono::steady_clock::now;
-  /// The time that is compared with that of files. Units: seconds since 1970.
+  /// Returns the time to compare with the times of files. Units: seconds since 1970.
   std::function<std::int64_t()> wall_time = detail::sync_wall_time;
   /// The system calls on the directory, for tests; null: those of the system.
   std::shared_ptr<const FileCalls> calls = {};
@@ -3540,9 +3538,9 @@ TENSORTAP_END_NAMESPACE
 
 // from tensortap/spot/checkpoint_sync.hpp
 
-// Keeps a directory of checkpoints and a prefix of a store equal, so that a training outlives its machine, as
-// SageMaker's managed spot training does; but never restores half a checkpoint. README.md in this folder describes the
-// protocol.
+// Copies a directory of checkpoints to a store and back, so that training can continue on another machine, as in
+// SageMaker's managed spot training. Unlike that, it never restores half a checkpoint. README.md in this folder
+// describes the protocol.
 //
 //   tensortap::CheckpointSync sync("checkpoints", tensortap::open_store("backup/42"));
 //   sync.restore();                                              // before the hook reads the directory
@@ -3556,11 +3554,11 @@ namespace detail {
 class CheckpointSyncState;
 }
 
-/// A directory and its copy in a store. Files in ".tmp", symbolic links and names that are not UTF-8 are not copied.
-/// An upload does not throw: its report lists the failures, and the next upload repeats what failed. Each call returns
-/// by its deadline and that of `stop`, and abandons a call to the store that hangs.
-/// Deleting a local file deletes its remote copy if this object sent, restored or found the file; an empty directory
-/// deletes nothing.
+/// A directory and its copy in a store. Does not copy symbolic links, names that end in ".tmp" and names that are not
+/// UTF-8. An upload does not throw: its report lists the failures, and the next upload sends those files again. Each
+/// call returns by its deadline and that of `stop`; it abandons a call to the store that hangs. If a local file was
+/// deleted, the next upload deletes its remote copy, but only if this object has sent, restored or found the file, and
+/// never if the directory is empty.
 /// Threads: any; one restore or upload runs at a time, others wait.
 class CheckpointSync {
  public:
@@ -3585,9 +3583,10 @@ class CheckpointSync {
   /// periodically. The first call only records the state of the files.
   SyncReport upload_settled(Clock::time_point deadline = Clock::time_point::max());
 
-  /// Returns `options` for a hook whose commit() returns once checkpoint and state are remote, within its
-  /// `commit_timeout` and the time left of its `stop`. A commit without a checkpoint sends all files. Throws: a
-  /// checkpoint_dir other than this directory. Lifetime: the hook may outlive this object.
+  /// Returns `options` with checkpoint_dir and on_commit set. commit() of such a hook also sends checkpoint and state,
+  /// and returns once they are in the store, within `commit_timeout` and the time left of `stop`. A commit without a
+  /// checkpoint sends all files. Throws: a checkpoint_dir other than this directory. Lifetime: the hook may outlive
+  /// this object.
   [[nodiscard]] HookOptions attach(HookOptions options = {}) const;
 
  private:
@@ -3598,8 +3597,8 @@ TENSORTAP_END_NAMESPACE
 
 // from tensortap/spot/interruption.hpp
 
-// Watches for the notice that the machine will be taken away: a signal, a file that appears, or a callable that says
-// so. It raises a stop signal for the loop and does nothing else; the loop saves what it needs.
+// Watches for the notice that the machine will be taken away: a signal, a file that appears, or the result of a
+// callable. It only raises a stop signal; the loop reads that signal and saves what it needs.
 //
 //   tensortap::Interruption notice({.grace = std::chrono::seconds(30), .file = "/run/stop"});
 //   tensortap::StopSignal stop = notice.signal();
@@ -3618,7 +3617,7 @@ struct InterruptionOptions {
   /// Signals that are notices. Kubernetes, Slurm and the container services send SIGTERM, Slurm any other on request.
   std::vector<int> signals = {SIGTERM, SIGINT, SIGUSR1};
 
-  /// The time from a signal or the file to the end.
+  /// The time from a signal or the file until the machine is taken away.
   /// Source: EC2 announces a spot interruption two minutes ahead, Google Cloud and Azure 30 s.
   Duration grace = std::chrono::seconds(120);
 
@@ -3633,10 +3632,9 @@ struct InterruptionOptions {
   Duration interval = std::chrono::seconds(1);
 };
 
-/// Raises a stop signal when a notice comes. Several may live at once; each has a stop signal of its own. Earlier
-/// handlers of the signals are called too; the default action and SIG_IGN are suspended, but a second SIGINT ends a
-/// process that the first would have ended without this. The last Interruption restores the earlier handlers and
-/// actions.
+/// Raises a stop signal when a notice comes. Several objects may exist at once; each has its own stop signal. Earlier
+/// handlers of the signals are still called. The default action and SIG_IGN are suspended, except that a second SIGINT
+/// ends the process if the default action was set. The last object restores the earlier handlers and actions.
 /// Threads: any; a forked child reacts to signals only and has its own copy of the stop signal.
 class Interruption {
  public:
@@ -4208,8 +4206,8 @@ TENSORTAP_END_NAMESPACE
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
 
-/// Makes the compiler compute `value` here: what an empty asm statement may change cannot be fused into an FMA,
-/// reassociated under -ffast-math, or assumed to be finite. It emits nothing.
+/// Passes `value` through an empty asm statement. So the compiler must compute `value` here: it cannot fuse the
+/// operation into an FMA, reorder it under -ffast-math, or assume a finite result. Emits no instruction.
 template <class T>
 [[gnu::always_inline]] inline void pin(T& value) noexcept {
   if constexpr (std::integral<T>) {
@@ -4232,7 +4230,7 @@ template <class T>
   return value;
 }
 
-/// Returns a / b; -ffast-math would multiply by the reciprocal of a divisor it knows.
+/// Returns a / b. Pins the divisor: under -ffast-math, compilers multiply by the reciprocal of a known divisor.
 [[gnu::always_inline]] inline double quotient(double a, double b) noexcept {
   pin(b);
   return rounded(a / b);
@@ -4257,7 +4255,7 @@ template <std::floating_point Float>
   return rounded(std::bit_cast<BitsOf<Float>>(value));
 }
 
-/// Returns the number with these bits, of which the compiler knows nothing: for NaN and the infinities.
+/// Returns the number with these bits. Hides them from the compiler, so that NaN and infinities survive -ffast-math.
 [[gnu::always_inline]] inline double number_of(std::uint64_t bits) noexcept {
   return std::bit_cast<double>(rounded(bits));
 }
@@ -4267,7 +4265,7 @@ template <std::floating_point Float>
   return (bits_of(value) & infinity_bits<Float>) != infinity_bits<Float>;
 }
 
-/// A result, and the exact difference that rounding made to it.
+/// A rounded result and its exact rounding error.
 struct WithError {
   double value, error;
 };
@@ -4282,7 +4280,7 @@ inline WithError two_sum(double a, double b) noexcept {
 }
 
 /// Returns a * b (Dekker, "A floating-point technique for extending the available precision", 1971). NaN above 1e300.
-/// Without std::fma, because clang makes a product and a sum of it under -ffast-math.
+/// Does not use std::fma, because clang splits it into a product and a sum under -ffast-math.
 inline WithError two_product(double a, double b) noexcept {
   const auto upper_half = [](double x) {
     const double scaled = rounded(x * 0x8000001p0);
@@ -4304,9 +4302,8 @@ struct PartSum {
   double n, sum, error;
 };
 
-/// Returns the squared deviations that appear when the numbers of `a` join those of `b`: those of the two means from
-/// the common mean. The means are not rounded before they are subtracted: at a mean of 1e6 std, that would cost 1e-10
-/// of the variance.
+/// Returns the squared deviations that a merge of `a` and `b` adds: those of the two means from the common mean.
+/// Subtracts the means before it rounds them: the other order would cost 1e-10 of the variance at a mean of 1e6 std.
 /// Source: Chan, Golub, LeVeque, "Updating formulae and a pairwise algorithm for computing sample variances", 1979.
 inline double deviations_between(const PartSum& a, const PartSum& b) noexcept {
   double deviations = 0;
@@ -4336,8 +4333,7 @@ TENSORTAP_BEGIN_NAMESPACE
 
 namespace detail {
 
-/// Returns an integer that orders numbers, with -0 before 0; comparisons of floats ignore signs of zeros, and
-/// -ffast-math exploits it.
+/// Returns an integer that orders numbers, with -0 before 0. Comparisons of floats treat -0 and 0 as equal.
 inline std::uint64_t order_of(double x) noexcept {
   const std::uint64_t bits = bits_of(x);
   return (bits & sign_bit<double>) != 0 ? ~bits : bits | sign_bit<double>;
@@ -4694,7 +4690,7 @@ __attribute__((target("sse4.2,pclmul"))) inline std::uint32_t crc32c_by_streams(
   return crc32c_by_words(p, size, static_cast<std::uint32_t>(crc));
 }
 
-/// Moves four times 16 bytes of a message `Bytes` further, and adds them to `next`.
+/// Folds 64 bytes of a message, four times 16, over a distance of `Bytes` bytes, and adds them to `next`.
 template <std::size_t Bytes>
 __attribute__((target("avx512f,vpclmulqdq"))) inline Octet64 moved_on(Octet64 x, Octet64 next) noexcept {
   constexpr long long low = power_of_x(8 * Bytes + 31);  // the low half is 64 bits further from the end
@@ -4720,8 +4716,8 @@ __attribute__((target("avx512f"))) inline Octet64 octet_at(const std::byte* p) n
   return out;
 }
 
-/// Returns the register after `size` bytes, by products of 64 bytes. A short message takes longer that way, so it goes
-/// word by word.
+/// Returns the register after `size` bytes, by products of 64 bytes. Reads short messages by words, because products
+/// take longer for them.
 __attribute__((target("avx512f,vpclmulqdq,pclmul,sse4.2"))) inline std::uint32_t crc32c_by_products(
     const std::byte* p, std::size_t size, std::uint32_t crc) noexcept {
   if (size < 192) return crc32c_by_words(p, size, crc);
@@ -5059,8 +5055,8 @@ class PatternAutomaton {
     refuse_large_automata(text);
     try {
       regex_.imbue(std::locale::classic());
-      regex_.assign(text.begin(), text.end(), flags);  // alone first: the text around it must not complete its syntax
-      // One pass that may begin at any character is faster than one pass for each of them.
+      regex_.assign(text.begin(), text.end(), flags);  // alone first: "a)(b" is valid only in the group below
+      // With this prefix, one pass finds a match that begins at any character. That is faster than one pass for each.
       regex_.assign("[\\s\\S]*(?:" + std::string(text) + ")", flags);
     } catch (const std::regex_error& e) {
       throw Error::bad_pattern(text, 0, e.what());
@@ -5081,8 +5077,8 @@ class PatternAutomaton {
   static constexpr std::string_view other_letters = "aeghijklmopqyzACEFGHIJKLMNOPQRTUVXYZ";
 
 #ifdef __GLIBCXX__
-  // Breadth first, because patterns may come from files of others: the time is linear in the length of the name
-  // (squared by look-ahead), and the depth of the stack does not depend on it.
+  // Breadth-first matching, because patterns may come from untrusted files: its time is linear in the length of the
+  // name (quadratic with look-ahead), and its stack depth does not depend on that length.
   static constexpr auto flags = std::regex::ECMAScript | std::regex::nosubs | std::regex_constants::__polynomial;
 #else
   static constexpr auto flags = std::regex::ECMAScript | std::regex::nosubs;
@@ -5121,8 +5117,8 @@ class PatternAutomaton {
     }
   }
 
-  /// Refuses patterns that are short but make std::regex slow: `(a?){30000}` and look-ahead in look-ahead take it
-  /// minutes for one name, and hundreds of nested groups overflow its stack.
+  /// Refuses patterns that are short but make std::regex slow: `(a?){30000}` and look-ahead in look-ahead take minutes
+  /// for one name, and hundreds of nested groups overflow the stack.
   static void refuse_large_automata(std::string_view text) {
     struct Group {
       bool looks_ahead = false;
@@ -5177,16 +5173,16 @@ TENSORTAP_END_NAMESPACE
 
 // from tensortap/select/internal/save_config_impl.hpp
 
-// The algebra of save configurations. Clauses are closed under intersection; a union is a list of clauses, kept short
-// and in one order, so that equal unions compare equal and most of them fit smdebug's form.
+// The algebra of save configurations. The intersection of two clauses is one clause. A union is a list of clauses,
+// shortened and sorted, so that equal unions compare equal and most of them fit smdebug's form.
 
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
 
 inline constexpr std::int64_t largest_step = std::numeric_limits<std::int64_t>::max();
 
-/// Returns whether the range of `a` has every step that the range of `b` has. An empty range with an interval covers
-/// one without, so that files keep the former.
+/// Returns whether the range of `a` contains the range of `b`. Of two empty ranges, one with an interval covers one
+/// without, so that files keep the interval.
 inline bool covers(const SaveClause& a, const SaveClause& b) noexcept {
   if (b.interval <= 0) return true;
   if (a.interval <= 0) return false;
@@ -5200,7 +5196,7 @@ inline std::vector<std::int64_t> sorted_set(std::vector<std::int64_t> steps) {
   return steps;
 }
 
-/// Returns `clauses` without those that others cover, sorted, with the listed steps of all in the first one.
+/// Returns an equal union without clauses that others cover, sorted, and with all listed steps in the first clause.
 inline SaveConfig::Clauses simplified(SaveConfig::Clauses clauses) {
   if (clauses.size() < 2) return clauses;
   const auto key = [](const SaveClause& c) { return std::tuple(c.interval, c.start, c.end.value_or(largest_step)); };
@@ -5410,9 +5406,9 @@ template <class T, class Combine>
   return fold_lanes(lane, used, [](double a, double b) { return rounded(a + b); });
 }
 
-/// Combines blocks in pairs, then pairs of blocks, and so on: `leaf(i)` gives block i of `blocks`, in order of i, and
-/// `merge` combines two neighbours. The left half has the largest power of two of blocks that leaves something on the
-/// right.
+/// Combines the values of `blocks` blocks in a binary tree. `leaf(i)` returns the value of block i and is called in
+/// order of i; `merge` combines two neighbours. The left branch has 2^k blocks, with the largest k that leaves a block
+/// on the right.
 template <class Leaf, class Merge>
 auto pairwise(std::size_t first, std::size_t blocks, Leaf& leaf, const Merge& merge) -> decltype(leaf(first)) {
   if (blocks == 1) return leaf(first);
@@ -5427,16 +5423,16 @@ enum Parts : unsigned {
   sums = 2,      ///< sum and abs_sum
   squares = 4,   ///< sum of squares
   everything = 7,
-  deviations = 8,  ///< sums of squared deviations from the mean, from all of the above, block by block
+  deviations = 8,  ///< squared deviations from the mean; needs all of the above
   places = 16,     ///< the index of the largest magnitude, and the bits of the first NaN or infinity
   whole = 31,
 };
 
-/// What a kernel finds in a block. Fields outside the requested parts mean nothing.
+/// What a kernel finds in a block. Fields outside the requested parts are not valid.
 template <class In>
 struct BlockTotals {
   double sum, abs_sum, sum_squares;
-  In min, max, abs_min;  ///< the sign of a zero means nothing; wrong if not all elements are finite
+  In min, max, abs_min;  ///< zeros may have the wrong sign; not valid unless all elements are finite
   bool all_finite;       ///< may be false when only a sum has overflowed
 };
 
@@ -5449,7 +5445,7 @@ struct Deviations {
 struct LaneProducts {
   alignas(64) double mantissa[lane_count];
   alignas(64) std::int64_t exponent[lane_count];
-  bool odd;  ///< true if some factor is no normal number; the lanes mean nothing then
+  bool odd;  ///< true if a factor is zero, subnormal, infinite or NaN; the lanes are then not valid
 };
 
 /// The 16 lanes of a block: the definition of what all kernels find.
@@ -5607,17 +5603,17 @@ TENSORTAP_END_NAMESPACE
 
 // from tensortap/reduce/internal/ieee_mode.hpp
 
-// The processor's floating-point mode during a reduction. A program built with -ffast-math starts with subnormals
-// flushed to zero, and others change the rounding or trap on NaN; the numbers of a reduction must not depend on that.
-// Reading the mode costs 1 ns, changing and restoring it 4 ns.
+// The processor's floating-point mode during a reduction. Programs built with -ffast-math flush subnormals to zero;
+// others change the rounding or trap on NaN. The results of a reduction must not depend on the mode. Reading the mode
+// costs 1 ns, changing and restoring it 4 ns.
 //
 //   const IeeeMode ieee;   // until the end of the scope
 
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
 
-/// Sets the mode of IEEE 754 for this thread, and restores the caller's mode with its sticky flags. Arithmetic under it
-/// belongs in a function that is not inlined beside it: operations on registers may move across.
+/// Sets the mode of IEEE 754 for this thread, and restores the caller's mode with its sticky flags. Arithmetic must be
+/// in a function that is not inlined here: the compiler may move operations on registers across the change.
 class IeeeMode {
  public:
 #if defined(__x86_64__)
@@ -5671,7 +5667,7 @@ TENSORTAP_END_NAMESPACE
 
 #if defined(__x86_64__)
 
-// On each function: neither lambdas nor callees inherit what the compiler may use.
+// Stands on each function, because lambdas and callees do not inherit the target.
 #define TENSORTAP_AVX2 __attribute__((target("avx2,fma,f16c")))
 #define TENSORTAP_AVX2_INLINE TENSORTAP_AVX2 __attribute__((always_inline)) inline
 
@@ -5741,14 +5737,14 @@ struct Eight<float> {
     __builtin_memcpy(&out.x, from, sizeof out.x);
     return out;
   }
-  /// From memory: to widen the upper half of a register takes two instructions more.
+  /// Reads from memory: widening the upper half of a register takes two more instructions.
   TENSORTAP_AVX2_INLINE static Wide wide(const std::byte* from) noexcept {
     F64x4 low, high;
     asm("vcvtps2pd {%1, %0|%0, %1}" : "=x"(low) : "m"(*reinterpret_cast<const Memory16*>(from)));
     asm("vcvtps2pd {%1, %0|%0, %1}" : "=x"(high) : "m"(*reinterpret_cast<const Memory16*>(from + 16)));
     return {low, high};
   }
-  /// By hand: g++ 12 would widen two elements at a time.
+  /// Uses inline assembly: g++ 12 would widen two elements at a time.
   [[nodiscard]] TENSORTAP_AVX2_INLINE Wide wide() const noexcept {
     F64x4 low, high;
     F32x8 upper;
@@ -5835,7 +5831,7 @@ TENSORTAP_AVX2 void totals(const std::byte* elements, std::size_t count, In star
   if (rows == 0) lanes.begin(start);
   for (std::size_t half = 0; rows > 0 && half < 2; ++half) {
     const std::byte* from = elements + half * row_bytes / 2;
-    // A line of the next block for each 64 bytes read here: one half fetches one half of it, to L2.
+    // Prefetches one cache line of the next block to L2 for each 64 bytes read here; each half fetches half of it.
     const std::byte* next = elements + (2 + half) * half_block;
     const F64x4 zero = rounded(F64x4{});  // 0 + -0 is 0, also under -ffast-math
     // One by one: g++ 12 keeps structures of these in memory.
@@ -5885,8 +5881,8 @@ TENSORTAP_AVX2 void totals(const std::byte* elements, std::size_t count, In star
   lanes.fold(count, out);
 }
 
-/// Finds the sums of squares of two full blocks that begin `apart` bytes from each other, row by row in turns: in one
-/// block alone, each row waits for the sum of the row before.
+/// Finds the sums of squares of two full blocks that begin `apart` bytes from each other, with alternating rows: within
+/// one block, each row waits for the sum of the row before.
 template <class Element>
 TENSORTAP_AVX2 void squares_of_two(const std::byte* from, std::size_t apart, double* out) noexcept {
   constexpr std::size_t row_bytes = lane_count * sizeof(Element);
@@ -6023,7 +6019,7 @@ TENSORTAP_END_NAMESPACE
 
 #if defined(__x86_64__)
 
-// On each function: neither lambdas nor callees inherit what the compiler may use.
+// Stands on each function, because lambdas and callees do not inherit the target.
 #define TENSORTAP_AVX512 __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")))
 #define TENSORTAP_AVX512_INLINE TENSORTAP_AVX512 __attribute__((always_inline)) inline
 
@@ -6088,7 +6084,7 @@ struct Row<float> {
     return others;
   }
 
-  /// From memory: to widen the upper half of a register takes two instructions more.
+  /// Reads from memory: widening the upper half of a register takes two more instructions.
   TENSORTAP_AVX512_INLINE static Wide wide(const std::byte* from) noexcept {
     Wide out;
     asm("vcvtps2pd {%1, %0|%0, %1}" : "=v"(out.low) : "m"(*reinterpret_cast<const Memory32*>(from)));
@@ -6187,8 +6183,8 @@ TENSORTAP_AVX512_INLINE void add_squares(const std::byte* from, Wide& to) noexce
   to = {Row<Element>::add_square(x.low, to.low), Row<Element>::add_square(x.high, to.high)};
 }
 
-/// Prefetches for a read at `from`: far ahead to L2, which crosses pages in time, and near to L1.
-/// Either one alone is slower on large tensors, and neither costs anything on small ones.
+/// Prefetches for a read at `from`: far ahead to L2, so that the next page is ready in time, and near to L1. One of the
+/// two alone is slower on large tensors; on small tensors they cost nothing.
 template <std::size_t far, std::size_t near, std::size_t size>
 TENSORTAP_AVX512_INLINE void prefetch(const std::byte* from) noexcept {
 #pragma GCC unroll 4
@@ -6267,11 +6263,12 @@ TENSORTAP_AVX512 void totals(const std::byte* elements, std::size_t count, In st
   lanes.fold(count, out);
 }
 
-// The next kernels read several blocks, row by row in turns: in one block alone, each row waits for the sums of the row
-// before, and reading waits for the next page of memory.
+// The next kernels read several blocks with alternating rows. Within one block, each row waits for the sums of the row
+// before, and reads wait for the next page of memory.
 
-/// Finds everything of two full blocks that begin `apart` bytes from each other: 22 -> 29 GB/s in the L2 cache, 9.7 ->
-/// 11.2 from memory, where a plain read reaches 10.1, or 13.3 in four places at once.
+/// Finds everything of two full blocks that begin `apart` bytes from each other. Speed, compared with one block: 29
+/// instead of 22 GB/s in the L2 cache, 11.2 instead of 9.7 GB/s from memory; a plain read reaches 10.1 in one place,
+/// 13.3 in four.
 template <class In>
 TENSORTAP_AVX512 void everything_of_two(const std::byte* elements, std::size_t apart,
                                         BlockTotals<In> (&out)[2]) noexcept {
@@ -6290,7 +6287,7 @@ TENSORTAP_AVX512 void everything_of_two(const std::byte* elements, std::size_t a
   b.fold(block_size, out[1]);
 }
 
-/// Finds the sums of squares of two full blocks, the fastest way in the L2 cache.
+/// Finds the sums of squares of two full blocks. The fastest kernel in the L2 cache.
 template <class Element>
 TENSORTAP_AVX512 void squares_of_two(const std::byte* elements, std::size_t apart, double* out) noexcept {
   constexpr std::size_t row_bytes = lane_count * sizeof(Element);
@@ -6307,7 +6304,7 @@ TENSORTAP_AVX512 void squares_of_two(const std::byte* elements, std::size_t apar
   out[1] = add_lanes(b);
 }
 
-/// Finds the sums of squares of four full blocks: 13.8 -> 14.9 GB/s from memory, where a plain read reaches 15.5.
+/// Finds the sums of squares of four full blocks: 14.9 instead of 13.8 GB/s from memory; a plain read reaches 15.5.
 template <class Element>
 TENSORTAP_AVX512 void squares_of_four(const std::byte* elements, std::size_t apart, double* out) noexcept {
   constexpr std::size_t row_bytes = lane_count * sizeof(Element);
@@ -6514,7 +6511,7 @@ void totals(const std::byte* elements, std::size_t count, In start, BlockTotals<
     };
     std::size_t r = 0;
     for (; r + 4 <= rows; r += 4, from += 4 * row_bytes) {
-      // A cache line of the next block for each 64 bytes read here: quarter q fetches the q-th quarter of it.
+      // Prefetches one cache line of the next block for each 64 bytes read here; quarter q fetches quarter q of it.
       const std::byte* next = elements + block_bytes + quarter * (block_bytes / 4) + r * (row_bytes / 4);
       __builtin_prefetch(next, 0, 2);
       if constexpr (sizeof(In) == 8) __builtin_prefetch(next + 64, 0, 2);
@@ -6867,7 +6864,7 @@ class WorkerPool {
     if (workers_ >= wanted) return;
     try {
       for (; workers_ < wanted; ++workers_) start_thread([this] { help(); }).detach();
-    } catch (const std::system_error&) {  // then with fewer
+    } catch (const std::system_error&) {  // continue with fewer threads
     }
   }
 
@@ -6875,7 +6872,7 @@ class WorkerPool {
     for (std::size_t i = next_++; i < count_; i = next_++) (*task_)(i);
   }
 
-  /// Spins for a while before it sleeps: sleeping and waking take longer than many a task.
+  /// Spins for a while before it sleeps, because sleeping and waking take longer than many tasks.
   template <class Predicate>
   static void wait(std::unique_lock<std::mutex>& lock, std::condition_variable& changed, const Predicate& predicate) {
     constexpr std::chrono::microseconds soon{50};
@@ -6915,10 +6912,10 @@ TENSORTAP_END_NAMESPACE
 
 // from tensortap/reduce/internal/blocks.hpp
 
-// A tensor of any type and strides as blocks of float32 or float64 for the kernels, and a value for each block combined
-// in a tree, by one thread or several with the same result. Where a tensor is contiguous and of the kernel's type, a
-// block is its memory; else a block is gathered and converted into a buffer that stays in the L1 cache. The tensor is
-// never copied as a whole.
+// Reads a tensor of any type and strides as blocks of float32 or float64, and combines the values of the blocks in a
+// tree, with the same result for any number of threads. If the tensor is contiguous and has the kernel's type, a block
+// is its memory. Otherwise a block is copied and converted into a buffer in the L1 cache. The whole tensor is never
+// copied.
 
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
@@ -6926,7 +6923,7 @@ namespace detail {
 /// Returns the number of blocks of a tensor.
 inline std::size_t block_count(const TensorView& view) noexcept { return (view.size() + block_size - 1) / block_size; }
 
-/// Returns true if float32 holds every value of the type; other types go through float64.
+/// Returns whether float32 holds every value of the type. Kernels read the other types as float64.
 constexpr bool fits_float(DType dtype) noexcept {
   switch (dtype) {
     case DType::f16:
@@ -6947,7 +6944,7 @@ struct Block {
   std::size_t count;
 };
 
-/// Returns block `i` in the tensor's own type, gathered to `buffer` if its elements do not lie in order.
+/// Returns block `i` in the tensor's own type. Copies it to `buffer` if the tensor is not contiguous.
 inline Block raw_block(const TensorView& view, std::size_t i, std::byte* buffer) {
   const std::size_t first = i * block_size;
   const std::size_t count = std::min<std::size_t>(block_size, view.size() - first);
@@ -7004,17 +7001,17 @@ class BlockReader {
   alignas(64) std::byte gathered_[block_size * sizeof(In)];
 };
 
-/// Returns `merge` of leaf(0) to leaf(count - 1) in the tree of `pairwise`. `make_leaf` makes a leaf for each thread;
-/// a leaf reads `blocks_each` blocks.
+/// Combines leaf(0) to leaf(count - 1) by `merge`, in the tree of `pairwise`. `make_leaf` makes the leaf of each
+/// thread; one call of a leaf reads `blocks_each` blocks.
 template <class Value, std::size_t blocks_each = 1, class MakeLeaf, class Merge>
 Value over_blocks(std::size_t count, ReduceOptions options, const MakeLeaf& make_leaf, const Merge& merge) {
-  // 256 KiB of float32 take 10 us, as long as waking a thread.
+  // A chunk has at least 256 KiB of float32: reading them takes 10 us, as long as waking a thread.
   constexpr std::size_t smallest_chunk = blocks_each < 16 ? 16 / blocks_each : 1;
   if (options.threads <= 1 || count < 2 * smallest_chunk) {
     auto leaf = make_leaf();
     return pairwise(0, count, leaf, merge);
   }
-  // Chunks of a power of two of blocks are whole branches of the tree.
+  // A chunk of 2^k blocks is a whole branch of the tree.
   const std::size_t chunk =
       std::max(smallest_chunk, std::bit_ceil(count / (32 * static_cast<std::size_t>(options.threads))));
   std::vector<Value> values((count + chunk - 1) / chunk);
@@ -7465,13 +7462,13 @@ TENSORTAP_BEGIN_NAMESPACE
 
 namespace detail {
 
-/// Shifts all but the exponent of a float64 and two bits of its fraction out; the rest numbers the bin.
+/// The shift from the bits of a float64 to its bin: the exponent and two bits of the fraction remain.
 inline constexpr int bin_shift = 50;
 inline constexpr std::int64_t first_bin_bits =
     (1023 + Histogram::first_exponent) * std::int64_t{Histogram::bins_per_power};
 
-// The functions below use arithmetic, because compilers turn comparisons, even std::clamp, into branches that no
-// processor predicts: with these, the zeros of a rectifier took 5 ns each instead of 1.5.
+// The functions below use arithmetic instead of comparisons. Compilers turn comparisons, even std::clamp, into branches
+// that processors cannot predict: with branches, each zero of a rectifier took 5 ns instead of 1.5.
 
 /// Returns 1 if x is not 0, else 0.
 [[gnu::always_inline]] inline std::int64_t not_zero(std::uint64_t x) noexcept {
@@ -7481,8 +7478,8 @@ inline constexpr std::int64_t first_bin_bits =
 /// Returns -1 if x is negative, else 0.
 [[gnu::always_inline]] inline std::int64_t negative(std::int64_t x) noexcept { return rounded(x >> 63); }
 
-/// Returns the bin of a number. `bits` are those of its magnitude after `bin_shift`; `sign` is -1 if it is negative,
-/// else 0; `one` is 0 for zero, else 1. NaN and the infinities share the outermost bins.
+/// Returns the bin of a number. `bits` is its magnitude shifted by `bin_shift`; `sign` is -1 for negative numbers, else
+/// 0; `one` is 0 for zero, else 1. NaN and the infinities are in the outermost bins.
 [[gnu::always_inline]] inline std::size_t bin_of(std::int64_t bits, std::int64_t sign, std::int64_t one) noexcept {
   constexpr auto zero = static_cast<std::int64_t>(Histogram::bins_per_sign);
   std::int64_t from_zero = bits - (first_bin_bits - 1);
@@ -7581,8 +7578,8 @@ template <class T>
   for (std::size_t i = 0; i < block_count(view); ++i) add_to_bins<T>(raw_block(view, i, buffer), h);
 }
 
-/// Finds the first and the last of `bins` in which the quantile `q` of `finite` elements may be. counts_of(i) elements
-/// are in bin i.
+/// Returns the first and the last of `bins` bins that may hold the quantile `q` of `finite` elements. Bin i holds
+/// counts_of(i) elements.
 template <class CountsOf>
 std::optional<std::array<std::size_t, 2>> bins_of_quantile(double q, std::uint64_t finite, std::size_t bins,
                                                            const CountsOf& counts_of) {
@@ -7676,7 +7673,7 @@ TENSORTAP_END_NAMESPACE
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
 
-/// Reads 64 blocks at a time, a branch of the tree; in two or four places at once.
+/// The sums of squares of branches of 64 blocks. Reads two or four blocks at once if there is a kernel for it.
 template <class In>
 class SquaresOfBranches {
  public:
@@ -7724,7 +7721,7 @@ class SquaresOfBranches {
     const std::size_t bytes = block_size * size_of(view_.dtype());
     const auto* const from = static_cast<const std::byte*>(view_.data()) + first * bytes;
     const std::size_t groups = full / turns.blocks;
-    const std::size_t apart = turns.blocks == 2 ? 1 : groups;  // in the cache neighbours; else spread over the branch
+    const std::size_t apart = turns.blocks == 2 ? 1 : groups;  // neighbours if all is in the cache; else spread out
     for (std::size_t k = 0; k < groups; ++k) {
       double found[4];
       const std::size_t first_of_group = turns.blocks == 2 ? 2 * k : k;
@@ -7764,8 +7761,8 @@ TENSORTAP_END_NAMESPACE
 
 // from tensortap/reduce/internal/block_statistics.hpp
 
-// The statistics of one block: the totals of its kernel, and what these leave open. Kernels do not count NaN,
-// infinities and zeros; a block whose totals show some is searched here, by bits only.
+// The statistics of one block, from the totals of its kernel. Kernels do not count NaN, infinities and zeros. If the
+// totals show that a block holds some, this code reads the block again and counts them by their bits.
 
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
@@ -7872,9 +7869,9 @@ struct DeviationsFound {
   double squares, sum_error;
 };
 
-/// Finds them from the totals, unless the mean is so large against the std that the difference cancels; then reads the
-/// block again with the kernel `deviations_from(center)`. With a limit of 16, the sums' bound of 2.9e-14 becomes
-/// 4.6e-13, and elements around 0, of one sign or uniform are not read twice.
+/// Computes the deviations from the totals. If the mean is so large relative to the std that digits cancel, reads the
+/// block again with the kernel `deviations_from(center)`. The limit of 16 raises the error bound of the sums from
+/// 2.9e-14 to 4.6e-13; elements around 0, of one sign or uniformly distributed then need no second pass.
 template <class Again>
 DeviationsFound block_deviations(double n, double sum, double sum_squares, const Again& deviations_from) noexcept {
   if (!is_finite(sum)) return {number_of(infinity_bits<double>), 0};
@@ -7917,7 +7914,7 @@ Statistics block_statistics(const Block& block, unsigned parts, BlockTotals<In> 
     s.max = totals.max;
     s.abs_min = totals.abs_min;
     s.abs_max = -s.min > s.max ? -s.min : s.max;
-    if (totals.abs_min == 0) {  // the kernel knows no signs of zeros
+    if (totals.abs_min == 0) {  // the kernel does not distinguish 0 and -0
       const Zeros zeros = count_zeros<In>(block);
       s.zeros = zeros.count;
       if (s.min == 0) s.min = zero(zeros.negative > 0);
@@ -7984,7 +7981,7 @@ void find_places(const TensorView& view, BlockReader<In>& reader, Statistics& s)
   }
 }
 
-/// Reads 32 blocks at a time, a branch of the tree; in two places at once if all statistics are wanted.
+/// The statistics of branches of 32 blocks. Reads two blocks at once if all statistics are wanted.
 template <class In>
 class StatisticsOfBranches {
  public:
@@ -8065,7 +8062,7 @@ TENSORTAP_END_NAMESPACE
 
 // from tensortap/reduce/internal/many_impl.hpp
 
-// Many tensors at once: their sums of squares are added in the tree of one tensor, small tensors by the shortest way.
+// Many tensors at once. Their sums of squares are added in the tree of one tensor; small tensors take a short path.
 
 TENSORTAP_BEGIN_NAMESPACE
 
@@ -8077,7 +8074,7 @@ void require_real(std::span<const View> tensors) {
     if (!is_real(view.dtype())) throw Error::wrong_type("real numbers", to_string(view.dtype()));
 }
 
-/// Returns the sum of squares of one tensor. Small tensors, of which models have many, take the shortest way.
+/// Returns the sum of squares of one tensor. Small tensors, of which models have many, take a short path.
 inline double squares_of_tensor(const TensorView& view) {
   if (view.size() - 1 >= block_size || view.dtype() != DType::f32 || !view.is_contiguous()) return sum_squares(view);
   BlockTotals<float> totals;
@@ -8385,7 +8382,7 @@ struct IntegerTotals {
   std::uint64_t prod = 1;
   std::uint64_t abs_prod = 1;
 
-  /// The smallest integer of a signed type has no magnitude in that type; the largest integer stands for it.
+  /// Returns the largest integer for the smallest one of a signed type, whose magnitude does not fit.
   [[nodiscard]] T abs_min() const noexcept { return saturated(smallest); }
   [[nodiscard]] T abs_max() const noexcept { return saturated(std::max(magnitude(min), magnitude(max))); }
 
@@ -8728,7 +8725,7 @@ inline std::string text(const nlohmann::json& from, std::string_view key, const 
   return value.get<std::string>();
 }
 
-/// Returns `value` as an integer in [-2^63, 2^63). Messages name `key`. Throws: it is none.
+/// Returns `value` as an integer in [-2^63, 2^63). Messages name `key`. Throws: it is not such an integer.
 inline std::int64_t integer(const nlohmann::json& value, std::string_view key, const Place& place) {
   const bool too_large =
       value.is_number_unsigned() && value.get<std::uint64_t>() > static_cast<std::uint64_t>(INT64_MAX);
@@ -8736,7 +8733,7 @@ inline std::int64_t integer(const nlohmann::json& value, std::string_view key, c
   return value.get<std::int64_t>();
 }
 
-/// Returns the value of `key`, an integer in [0, 2^63). Throws: it is missing, or none.
+/// Returns the value of `key`, an integer in [0, 2^63). Throws: it is missing or not such an integer.
 inline std::uint64_t natural(const nlohmann::json& from, std::string_view key, const Place& place) {
   const std::int64_t value = integer(at(from, key, place), key, place);
   if (value < 0) throw wrong(place, key, "it is negative");
@@ -8788,7 +8785,7 @@ inline std::optional<Reduction> parse_configured_name(std::string_view text) {
   return parse_reduction(text);
 }
 
-/// Returns smdebug's form of one clause. smdebug always has an interval: none is an interval that ends at its start.
+/// Returns smdebug's form of one clause. That form needs an interval: for none, writes an empty range, from 0 to 0.
 inline nlohmann::json to_json(const SaveClause& clause) {
   const bool only_steps = clause.interval == 0;
   nlohmann::json out;
@@ -8801,7 +8798,7 @@ inline nlohmann::json to_json(const SaveClause& clause) {
   return out;
 }
 
-/// Returns one clause that has at least the steps of all `clauses`.
+/// Returns one clause that includes at least the steps of all `clauses`.
 inline SaveClause approximation(const SaveConfig::Clauses& clauses) {
   SaveClause out = clauses.front();
   for (std::size_t i = 1; i < clauses.size(); ++i) {
@@ -9419,7 +9416,7 @@ TENSORTAP_END_NAMESPACE
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
 
-/// Returns the step and worker of `key`. Empty: it is not "PREFIX…/STEP_WORKER SUFFIX".
+/// Returns the step and worker of `key`; nullopt if it is not "PREFIX…/STEP_WORKER SUFFIX".
 inline std::optional<layout::StepName> parse_step_key(std::string_view key, std::string_view prefix,
                                                       std::string_view suffix) {
   if (!key.starts_with(prefix) || !key.ends_with(suffix)) return std::nullopt;
@@ -9576,7 +9573,7 @@ class CachedStoreState {
     });
   }
 
-  /// Drops the listed version of `key` when a change ends, also if it fails.
+  /// Forgets the listed version of `key` at the end of a change, also if the change fails.
   class Change {
    public:
     Change(CachedStoreState& state, std::string_view key) : state_(state), key_(key) {}
@@ -9589,7 +9586,7 @@ class CachedStoreState {
     std::string_view key_;
   };
 
-  /// Replaces what is known of the listed keys.
+  /// Replaces the known versions of the keys in a listing.
   void set_listed(const std::vector<ObjectInfo>& objects, std::string_view prefix, std::string_view after) {
     const std::lock_guard lock(mutex_);
     for (auto at = listed_.upper_bound(std::max(prefix, after)); at != listed_.end() && at->first.starts_with(prefix);)
@@ -9598,7 +9595,7 @@ class CachedStoreState {
       if (!object.version.empty() && object.size <= limits.object) listed_[object.key] = object;
   }
 
-  /// Returns what was listed of `key`, once.
+  /// Returns and forgets the listed version of `key`; nullopt if there is none.
   [[nodiscard]] std::optional<ObjectInfo> take_listed(std::string_view key) {
     const std::lock_guard lock(mutex_);
     const auto found = listed_.find(key);
@@ -9663,7 +9660,7 @@ class CachedStoreState {
   static void ignore_errors(const Use& use) {
     try {
       use();
-    } catch (const Error&) {  // a directory that cannot be used keeps nothing
+    } catch (const Error&) {  // works without a cache
     }
   }
 
@@ -9901,8 +9898,8 @@ class DirectoryTree {
       throw failed("sync the directory of", key);
   }
 
-  /// Makes the names of the directory `parts`, of the root and of the directories made above it durable, also if
-  /// another process made them. Each is synced once; later calls know it to be durable.
+  /// Makes the names of the directory `parts`, of the root and of the directories made above the root durable, also if
+  /// another process made them. Syncs each name once and remembers that it is durable.
   void sync_names(const Parts& parts, std::string_view key) {
     std::string path;
     for (const std::string& part : parts) path += "/" + part;
@@ -9934,7 +9931,7 @@ class DirectoryTree {
     const Descriptor root = open_root();
     if (!root) throw failed("open the directory of", key);
     const Descriptor above = open(root.get(), "..", directory_flags);
-    // A directory that may be passed but not read cannot be synced; it held the root before this store was used.
+    // A directory without read permission cannot be synced. It held the root before this store was used.
     if (!above && !(errno == EACCES && made.empty())) throw failed("open the directory above", key);
     if (above) sync(above, key);
     mark_durable("");
@@ -9976,7 +9973,7 @@ class DirectoryTree {
         const std::lock_guard lock(mutex_);
         made_above_.insert(directory);
       } else if (errno != EEXIST && cause == 0) {
-        cause = errno;  // perhaps of an existing directory; it counts only if the root cannot be opened
+        cause = errno;  // used only if the root cannot be opened; the directory may exist
       }
       if (slash >= root_.size()) break;
     }
@@ -10001,7 +9998,7 @@ class DirectoryTree {
     const std::lock_guard lock(mutex_);
     durable_.insert(path);
   }
-  /// Notes that `path` was made just now, and with it all below.
+  /// Marks `path` and everything below it as new: their names are not yet durable.
   void mark_new(const std::string& path) {
     const std::lock_guard lock(mutex_);
     std::erase_if(durable_, [&](const std::string& known) {
@@ -10190,8 +10187,8 @@ class FileStoreState {
   [[nodiscard]] bool lock(const Descriptor& file, std::string_view key) const {
     if (uninterrupted([&] { return calls().lock(file.get()); }) == 0) return true;
     if (errno == EAGAIN || errno == EACCES) return false;
-    // This file system has no locks. A refusal would end every run that was killed once; attempts are numbered, so that
-    // the older writer stops.
+    // This file system has no locks: grants the claim. A refusal would block every run that was killed once, and the
+    // numbers of the attempts stop an older writer.
     if (errno == EINVAL || errno == ENOLCK || errno == ENOSYS || errno == EOPNOTSUPP) return true;
     throw tree.failed("lock", key);
   }
@@ -10443,7 +10440,7 @@ TENSORTAP_INLINE bool FileStore::move(std::string_view from, std::string_view to
   const detail::Descriptor from_directory = tree.find(from_parts, from);
   if (!from_directory) return false;
   const detail::Descriptor to_directory = tree.make(to_parts, to);
-  // Otherwise the disk might lose the old name before it has the directory of the new one.
+  // Otherwise a power loss could remove the old name before the new directory is on the disk.
   tree.sync_names(to_parts, to);
   if (state_->calls().renameat(from_directory.get(), from_leaf.c_str(), to_directory.get(), to_leaf.c_str()) != 0) {
     if (errno == ENOENT && !state_->exists(from_directory, from_leaf, from)) return false;
@@ -10743,7 +10740,7 @@ namespace detail {
 
 class CheckpointKeys {
  public:
-  /// With `are_paths`, callers name checkpoints by paths, else by keys. An empty `directory` is none.
+  /// `are_paths`: callers name checkpoints by paths, else by keys. An empty `directory` means that there is none.
   CheckpointKeys(std::string directory, bool are_paths) : directory_(std::move(directory)), are_paths_(are_paths) {}
 
   /// Returns the key of the checkpoint at `path`. Throws: it lies outside of the directory.
@@ -10984,7 +10981,7 @@ inline void unite(std::vector<std::string>& to, const std::vector<std::string>& 
     if (std::find(to.begin(), to.end(), text) == to.end()) to.push_back(text);
 }
 
-/// Returns whether `collection` has a pattern or a name of its own, rather than those that its name stands for.
+/// Returns whether `collection` lists patterns or tensor names, instead of using the built-in pattern of its name.
 inline bool has_criteria(const Collection& collection) {
   return collection.include_regex.given() || !collection.tensor_names.empty();
 }
@@ -11074,7 +11071,7 @@ TENSORTAP_END_NAMESPACE
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
 
-/// One saved thing of a tensor: its elements, reductions of it, or its shape.
+/// One saved part of a tensor: its elements, its reductions, or its shape.
 struct CapturedRecord {
   enum class Kind : std::uint8_t { raw, reductions, statistics, shape };
 
@@ -11128,8 +11125,8 @@ class StepRecords {
     return {to, checksum};
   }
 
-  /// Copies the elements of `view` to where `add` made slot. The checksum of many is taken piece by piece while each is
-  /// in the cache, which costs a tenth of reading them again.
+  /// Copies the elements of `view` to `slot`. Computes the checksum of large tensors piece by piece, while each piece
+  /// is in the cache: a tenth of the cost of reading the elements again.
   static void copy(const TensorView& view, const Slot& slot) {
     if (view.dtype() == DType::string || view.nbytes() == 0) return;
     if (slot.checksum == nullptr) return copy_row_major(view, slot.elements);
@@ -11258,7 +11255,7 @@ class CapturedStep final : public StepView {
                        [&](std::size_t i) { return i < collections_.size() && collections_[i].name == collection; });
   }
 
-  /// Returns the last record of its kind; readers of the file see the last one too.
+  /// Returns the last record of this kind, as readers of the file do; null if there is none.
   [[nodiscard]] const CapturedRecord* find(std::string_view tensor, CapturedRecord::Kind kind) const {
     const auto& records = records_->records();
     const auto found = std::find_if(records.rbegin(), records.rend(), [&](const CapturedRecord& record) {
@@ -11462,8 +11459,8 @@ TENSORTAP_END_NAMESPACE
 
 // from tensortap/internal/retry.hpp
 
-// Repeats failing calls: the delay before each attempt, and the end of the repetition. All retries of the library use
-// it.
+// Repeats failing calls: computes the delay before each attempt and decides when to give up. All retries of the library
+// use this header.
 
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
@@ -11574,12 +11571,12 @@ TENSORTAP_END_NAMESPACE
 
 // from tensortap/capture/internal/attempt_context.hpp
 
-// What the parts of a publisher share: where an attempt writes, under which rules, and where it reports.
+// The context that the parts of a publisher share: store, options and attempt, its fence, its retries and its ledger.
 
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
 
-/// One attempt's access to its run. Threads: as its members say.
+/// The context of one attempt. Threads: see the members.
 struct AttemptContext {
   AttemptContext(std::shared_ptr<Store> run, HookOptions with, Attempt mine, std::shared_ptr<StatusLedger> status)
       : store(std::move(run)),
@@ -11694,7 +11691,7 @@ class Selection {
   [[nodiscard]] bool any_due() const noexcept { return any_due_; }
 
  private:
-  /// One way to be a member: a pattern, or a name.
+  /// A pattern or a name that makes a tensor a member of the collection.
   struct Criterion {
     std::string text;
     std::optional<Pattern> pattern;
@@ -11919,7 +11916,7 @@ TENSORTAP_END_NAMESPACE
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
 
-/// What a new attempt has and knows.
+/// The result of starting an attempt: its claim on the run, and what it read of earlier attempts.
 struct AttemptStart {
   std::unique_ptr<Claim> claim;
   Attempt attempt;
@@ -11943,7 +11940,7 @@ inline Attempts read_attempts(const Store& store, std::vector<std::string>* note
   return out;
 }
 
-/// Makes one attempt start.
+/// One start of an attempt; run() is called once.
 class Resumption {
  public:
   Resumption(Store& store, Store* checkpoints, const HookOptions& options)
@@ -12052,12 +12049,12 @@ class Resumption {
     }
   }
 
-  /// Moves indexes that share the events file `file` with `step`, the first step still in place, to the folder of this
-  /// attempt. An earlier attempt that was killed in its rewind may have set them aside.
+  /// Moves the other indexes of the events file `file` to the folder of this attempt; `step` is its first step whose
+  /// index is still in place. An earlier attempt that was killed in its rewind may have moved them to its folder.
   void gather_indexes(std::int64_t step, const std::string& file, const StepKeys& indexes) {
     const std::int64_t mine = out_.attempt.number;
     for (std::int64_t run = mine - 1; run >= std::max<std::int64_t>(mine - recent, 0); --run) {
-      if (store_.size(layout::superseded_key(run, file))) return;  // an earlier file of that name, with its own steps
+      if (store_.size(layout::superseded_key(run, file))) return;  // an earlier file of that name owns these indexes
       const std::string folder = layout::superseded_key(run, "");
       for (const ObjectInfo& object :
            store_.list(folder + std::string(layout::index_prefix), folder + layout::index_key(step, options_.worker))) {
@@ -12286,7 +12283,7 @@ class StepEncoder {
     Bytes elements;
   };
 
-  /// Fewer bytes of elements are copied into the frames, which is cheaper than a piece of their own.
+  /// Elements of fewer bytes are copied into `frames_`, because that is cheaper than a separate piece.
   static constexpr std::size_t smallest_piece = 256;
 
   /// Adds one record to the events and the index. `of_elements` is the checksum of the elements, if it is known.
@@ -12333,7 +12330,7 @@ class StepEncoder {
     }
   }
 
-  /// Returns the part of the payload in the frames, for the record that begins at `begin`.
+  /// Returns the payload of the record that begins at `begin`, without borrowed elements.
   [[nodiscard]] Bytes payload_from(std::size_t begin) const {
     const Bytes frame = bytes_of(frames_).subspan(begin);
     return frame.subspan(tfrecord::header_size, frame.size() - tfrecord::header_size - tfrecord::footer_size);
@@ -12349,8 +12346,8 @@ class StepEncoder {
     return crc32c(around.subspan(before), crc);
   }
 
-  /// Makes the pieces: frames and elements alternate. This must wait for the last record, since `frames_` moves while
-  /// it grows.
+  /// Makes the pieces: frames and elements alternate. Runs after the last record, because `frames_` may reallocate
+  /// until then.
   void cut_pieces() {
     pieces_.clear();
     std::size_t begin = 0;
@@ -12455,15 +12452,15 @@ TENSORTAP_END_NAMESPACE
 //   tensortap::detail::parallel_for(found.size(), store.concurrency(),
 //                                   [&](std::size_t i) { texts[i] = store.get(found[i].key); });
 
-// The threads of reduce/internal/worker_pool.hpp do not serve here: the pool helps one caller at a time and no forked
-// child, and a call to a store that blocks would keep them from reductions.
+// Does not use the pool of reduce/internal/worker_pool.hpp: that pool helps one caller at a time and no forked child,
+// and calls that wait for a store would keep its threads from reductions.
 
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
 
 /// Calls `call(i)` for each i below `count`, at most `at_once` of them at the same time. The calls begin in order, on
-/// this thread and on others that end before the return. With `at_once` 1, or `count` 1, it is a loop. No call begins
-/// after one has thrown. Throws: the exception of the lowest failed i, after all calls have ended.
+/// this thread and on others that end before the return. With `at_once` or `count` 1, all calls run on this thread. No
+/// call begins after one has thrown. Throws: the exception of the lowest failed i, after all calls have ended.
 /// Threads: `call` runs on several.
 template <class Call>
 void parallel_for(std::size_t count, std::size_t at_once, const Call& call) {
@@ -12501,8 +12498,8 @@ void parallel_for(std::size_t count, std::size_t at_once, const Call& call) {
   if (failure) std::rethrow_exception(failure);
 }
 
-/// Does the same, and calls `then(i)` on this thread, in order, as soon as the calls up to i have ended. `then` must
-/// not throw. There is no `then` for the lowest failed i and all later ones.
+/// Does the same. Also calls `then(i)` on this thread, for ascending i, as soon as the calls 0 to i have ended. `then`
+/// must not throw. If call i is the first that failed, `then` is not called for i and above.
 template <class Call, class Then>
 void parallel_for(std::size_t count, std::size_t at_once, const Call& call, const Then& then) {
   static_assert(std::is_nothrow_invocable_v<const Then&, std::size_t>);
@@ -12573,7 +12570,8 @@ class StepPublisher {
                context.options.strip_output_numbers, static_cast<std::size_t>(context.options.events_per_file)),
         last_saved_(last_saved) {}
 
-  /// Writes steps. Puts each index as soon as all events up to its own are there. Never throws: lost steps are counted.
+  /// Writes steps. Puts an index once its events and those of all earlier steps are stored. Never throws: counts
+  /// losses.
   void publish(std::span<const StepRecords* const> steps) noexcept {
     retry_budget_ = is_failing_ ? std::chrono::nanoseconds(0) : context_.options.retry.for_at_most;
     const auto stopped = stop_reason();
@@ -12606,15 +12604,15 @@ class StepPublisher {
 
   static constexpr std::chrono::seconds fence_max_age{1};
 
-  /// Returns why nothing may be written any more; nullopt if it may.
+  /// Returns the reason why no more steps may be written; nullopt if there is none.
   [[nodiscard]] std::optional<LossReason> stop_reason() const noexcept {
     if (context_.fence.is_raised()) return LossReason::fenced;
     if (context_.retries.is_past_deadline()) return LossReason::out_of_time;
     return std::nullopt;
   }
 
-  /// Puts the events of `steps` and keeps the results in `puts_`. Calls `then` for each file that was tried, in their
-  /// order, after each try. Returns false if the steps could not be encoded.
+  /// Puts the events of `steps` and keeps the results in `puts_`. After each try to put file i, calls `then(i)`, in the
+  /// order of the files. Returns false if the steps could not be encoded.
   template <class Then>
   bool put_events(std::span<const StepRecords* const> steps, const Then& then) noexcept {
     bool are_encoded = false;
@@ -12632,7 +12630,7 @@ class StepPublisher {
     return are_encoded;
   }
 
-  /// Tries every file that is not there yet. Throws: the first failure.
+  /// Puts every events file that is not yet stored. Throws: the first failure.
   template <class Then>
   void put_missing_events(const Then& then) {
     const auto files = files_.events();
@@ -12671,7 +12669,7 @@ class StepPublisher {
     }
   }
 
-  /// Puts the index of step `i`, unless there is a `reason` to lose it, and counts the step as saved or lost.
+  /// Puts the index of step `i`, unless `reason` says that the step is lost. Counts the step as saved or lost.
   void finish_step(std::size_t i, const StepRecords& records, std::optional<LossReason> reason = {}) noexcept {
     if (!reason) reason = stop_reason();
     if (!reason && put_index(files_.step(i))) {
@@ -12959,9 +12957,9 @@ struct QueueDepth {
   std::uint64_t bytes = 0;
 };
 
-/// How many steps are written together.
+/// The sizes of the batches of steps that are written together.
 struct BatchPolicy {
-  std::size_t steps = 1;    ///< the size of a batch; the writer waits for that many, unless a caller waits for it
+  std::size_t steps = 1;    ///< steps in a batch; the writer waits for that many unless a caller waits for the writer
   std::size_t times = 1;    ///< how many batches the writer takes at once at most
   std::uint64_t bytes = 0;  ///< the writer stops waiting once the queued steps take that much memory
 };
@@ -12987,7 +12985,7 @@ class WriterThread {
   WriterThread& operator=(const WriterThread&) = delete;
   ~WriterThread() { stop(Clock::now()); }
 
-  /// Returns an empty step, with the memory of a written one if there is any.
+  /// Returns an empty step; reuses the memory of a written one if possible.
   [[nodiscard]] std::unique_ptr<QueuedStep> empty_step() {
     const std::lock_guard lock(shared_->mutex);
     if (!shared_->spare) return std::make_unique<QueuedStep>();
@@ -13198,7 +13196,7 @@ class StepCapture {
     is_closed_ = true;
   }
 
-  /// True if an exception has been thrown since the step began and is still passing.
+  /// Returns whether an exception thrown since the step began is unwinding the stack.
   [[nodiscard]] bool is_unwinding() const noexcept { return std::uncaught_exceptions() != exceptions_; }
 
   /// Returns whether `collection` is due in this step. Throws: there is no such collection.
@@ -13352,11 +13350,11 @@ class StepQueue {
     }
   }
 
-  /// Drops everything and counts nothing: a forked child has no writer's thread to join, and must not release the claim
-  /// of its parent.
+  /// Leaks the writer and the publisher. For a forked child: it has no writer's thread to join, and must not release
+  /// the claim of its parent.
   void leak() noexcept {
     (void)writer_.release();
-    // NOLINTNEXTLINE(bugprone-unhandled-exception-at-new): a child without memory for a pointer ends here
+    // NOLINTNEXTLINE(bugprone-unhandled-exception-at-new): out of memory ends the child
     (void)new std::shared_ptr<Publisher>(std::move(publisher_));
   }
 
@@ -13407,8 +13405,8 @@ class HookShutdown {
     if (!has_ended) throw Error::out_of_time("close", queue_.publisher().store().location(), waiting);
   }
 
-  /// Writes the queued steps and leaves the run open. Drops the current step while an exception passes: it may be half
-  /// done.
+  /// Writes the queued steps and leaves the run open. Drops the current step during stack unwinding: it may be
+  /// incomplete.
   void leave_open() noexcept {
     try {
       if (!capture_.is_unwinding()) queue_.push_step_of(capture_, deadline_);
@@ -14090,13 +14088,13 @@ TENSORTAP_END_NAMESPACE
 
 // from tensortap/trial/internal/step_numbers.hpp
 
-// The mapping between global steps and mode steps. Several global steps may have the same mode step. As in smdebug, the
-// first of them then gives the number under which all are read, and the values of the later ones come first.
+// The mapping between global steps and mode steps. Several global steps may have the same mode step. As in smdebug,
+// they are then all read under the number of the first, and a value of a later one hides values of the earlier ones.
 
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
 
-/// The steps of a run by their numbers. Independent of the order in which they are added.
+/// The steps of a run by their numbers. Steps may be added in any order.
 class StepNumbers {
  public:
   /// Adds `step`, whose global step is new.
@@ -14317,7 +14315,7 @@ TENSORTAP_END_NAMESPACE
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
 
-/// Threads: not safe; the owner synchronises.
+/// The model of a run. Threads: not thread-safe; the owner locks.
 class RunModel {
  public:
   using ByWorker = std::map<std::string, WorkerStepPtr, std::less<>>;
@@ -14347,8 +14345,8 @@ class RunModel {
     return found == steps_.end() ? nullptr : &found->second;
   }
 
-  /// Returns where step `step` of `mode` may hold `tensor`: by worker and, if several global steps have this number,
-  /// the last of them first.
+  /// Returns the worker steps that hold `tensor` in step `step` of `mode`, sorted by worker. If several global steps
+  /// have this mode step, the last one comes first.
   [[nodiscard]] std::vector<WorkerStepPtr> worker_steps_with(const StoredTensor* tensor, Mode mode,
                                                              std::int64_t step) const {
     std::vector<WorkerStepPtr> out;
@@ -14450,8 +14448,9 @@ class RunModel {
     if (last != steps_.rend()) last_[worker] = last->first;
   }
 
-  /// Updates the last complete step, given that a complete step has `needed` workers. As in smdebug, earlier holes do
-  /// not matter, and if more than 1000 steps wait for workers that do not write, the older half counts as complete.
+  /// Updates the last complete step, given that a complete step has `needed` workers. As in smdebug, all steps before a
+  /// complete one are complete, and if more than 1000 steps wait for workers that do not write, the older half counts
+  /// as complete.
   void update_last_complete(std::int64_t needed) {
     constexpr std::ptrdiff_t window = 1000;
     const auto complete = std::find_if(steps_.rbegin(), steps_.rend(), [&](const auto& step) {
@@ -14528,7 +14527,7 @@ TENSORTAP_END_NAMESPACE
 
 // from tensortap/trial/internal/text_objects.hpp
 
-// Lists and reads the small objects of a run. A failure becomes damage, and stops being damage when a later call
+// Lists and reads the small objects of a run. A failure is added to the damage list and removed when a later call
 // succeeds.
 
 TENSORTAP_BEGIN_NAMESPACE
@@ -14613,17 +14612,15 @@ TENSORTAP_END_NAMESPACE
 
 // from tensortap/trial/internal/index_reader.hpp
 
-// Reads what is new in the index of a run, so that after each reading the steps of every worker are a prefix of those
-// that count:
+// Reads the new index files of a run. After each reading, the steps of every worker are a prefix of its valid steps:
 //
 //   - A listing may miss objects that are put while it is made. So the reader lists twice and accepts new files up to
-//     the last one of the first listing: the second listing has all that was put before that one.
-//   - The reader defers index files whose attempt is superseded or unknown, and those that it cannot parse, and reads
-//     them again later: a new attempt may put its own files in their place.
+//     the last one of the first listing: the second listing has every file that was put before it.
+//   - The reader defers index files whose attempt is superseded or unknown, and files that it cannot parse. It reads
+//     them again later, because a new attempt may replace them.
 //   - Index files that name no attempt count while they exist. Once a new attempt has begun, the reader checks whether
-//     it has moved or replaced them.
-//   - If the store gains from it, several index files are read at a time, so in no order. None of the above relies on
-//     an order.
+//     that attempt has moved or replaced them.
+//   - If the store gains from it, several index files are read at the same time. No rule above relies on their order.
 
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
@@ -14633,8 +14630,8 @@ class IndexReader {
  public:
   IndexReader(const TextObjects& objects, const StepRange& range) : objects_(objects), range_(range) {}
 
-  /// Returns the steps that `model` lacks, in no order. `make(index, name, key, size)` makes a WorkerStepPtr. Reads all
-  /// deferred files and lists the whole index if this is the `last` reading.
+  /// Returns the steps that `model` lacks, in any order. `make(index, name, key, size)` makes a WorkerStepPtr. If this
+  /// is the `last` reading, reads all deferred files and lists the whole index.
   template <class Make>
   [[nodiscard]] std::vector<WorkerStepPtr> read(const RunModel& model, bool last, const Make& make) {
     found_.clear();
@@ -14648,7 +14645,7 @@ class IndexReader {
     return std::exchange(found_, {});
   }
 
-  /// Puts `step` aside because its attempt is superseded, or else not known yet.
+  /// Defers `step`. `superseded`: its attempt is superseded; otherwise its attempt is not yet known.
   void defer(const WorkerStep& step, bool superseded) {
     deferred_[step.key] = {{step.step.global_step, step.worker}, superseded};
   }
@@ -14678,7 +14675,7 @@ class IndexReader {
     workers_past_range_.clear();
   }
 
-  /// Returns whether `needed` workers have passed the range of steps, so that none of its steps can appear.
+  /// Returns whether `needed` workers have written steps beyond the range, so that its steps can no longer appear.
   [[nodiscard]] bool passes_range(const Attempts& attempts, std::int64_t needed) {
     // Files beyond the range are not read, so a superseded attempt may have written them.
     const auto is_certain = [&](const std::string& worker) {
@@ -14696,7 +14693,7 @@ class IndexReader {
     layout::StepName name;
     bool superseded = false;  // else it cannot be read, or its attempt is not known
   };
-  // Taken twice in one reading. A bound, because a superseded attempt may have left very many files.
+  // The limit for each of the two groups that a reading tries. A superseded attempt may have left very many files.
   static constexpr std::size_t deferred_per_reading = 32;
   using NamedKeys = std::vector<std::pair<layout::StepName, std::string>>;
   using NamesByKey = std::map<std::string, layout::StepName>;
@@ -14708,8 +14705,8 @@ class IndexReader {
       auto& last = last_[step.worker].try_emplace(number_of(step), -1).first->second;
       last = std::max(last, step.step.global_step);
     }
-    /// Returns whether attempt `attempt` of `worker`, or a later one, is at `step` or beyond: then every file that
-    /// counts up to `step` was put before.
+    /// Returns whether attempt `attempt` of `worker`, or a later one, has written `step` or a later step: then every
+    /// valid file up to `step` was put before.
     [[nodiscard]] bool covers(const std::string& worker, std::int64_t attempt, std::int64_t step) const {
       const auto found = last_.find(worker);
       return found != last_.end() && std::any_of(found->second.lower_bound(attempt), found->second.end(),
@@ -14822,8 +14819,8 @@ class IndexReader {
     return gone;
   }
 
-  /// Drops index files without an attempt whose size has changed since they were read, and every later one of that
-  /// worker: a new attempt may have moved the last of them before, and replaced the first of them after it was read.
+  /// Drops each index file without an attempt that the second listing lacks or shows with another size, and all later
+  /// files of its worker. A new attempt may have moved or replaced files while they were read.
   void drop_replaced(const RunModel& model, const std::vector<ObjectInfo>& listed, const std::string& after) {
     std::map<std::string, std::int64_t> first;  // by worker
     for (const WorkerStepPtr& found : found_) {
@@ -14848,8 +14845,8 @@ class IndexReader {
     return index;
   }
 
-  /// Reads deferred files again: the first ones, because workers write in order, and others in turn. It does so before
-  /// the listing, which then has every file put before those found here.
+  /// Reads deferred files again: the first ones, because workers write in order, and then others in rotation. Runs
+  /// before the listing, which then has every file that was put before the files found here.
   template <class Make>
   void read_deferred(const RunModel& model, std::size_t limit, const Make& make) {
     NamesByKey chosen;
@@ -14870,8 +14867,8 @@ class IndexReader {
     (void)read_each(files, make);
   }
 
-  /// Defers superseded files and reads those again that lie before a step that counts: its worker may have replaced
-  /// them since they were read.
+  /// Defers superseded files. Reads those again that lie before a valid step of the same worker, which may have
+  /// replaced them meanwhile.
   template <class Make>
   void reread_superseded(const RunModel& model, const Make& make) {
     std::erase_if(found_, [&](const WorkerStepPtr& found) {
@@ -14890,7 +14887,7 @@ class IndexReader {
     (void)read_each(chosen, make);
   }
 
-  /// Returns whether a superseded file stays superseded, because its worker has gone past it.
+  /// Returns whether a superseded file stays superseded, because its worker has a valid step at or after it.
   [[nodiscard]] static bool is_passed(const RunModel& model, const Deferred& deferred) {
     return deferred.superseded && deferred.name.global_step <= model.last_of(deferred.name.worker);
   }
@@ -14926,7 +14923,7 @@ class IndexReader {
   std::map<std::string, Deferred> deferred_;      // by key
   std::string last_tried_;                        // of the deferred keys
   std::map<std::string, WorkerStepPtr> watched_;  // by key
-  std::set<std::string> settled_workers_;         // that have written since their rewind began: it is over
+  std::set<std::string> settled_workers_;         // workers that have written since their rewind began, so it is over
   std::set<std::string> workers_;
   std::set<std::string> workers_past_range_;
   bool range_passed_ = false;
@@ -14942,11 +14939,11 @@ TENSORTAP_END_NAMESPACE
 
 // from tensortap/trial/internal/live_run.hpp
 
-// A run that is read again and again: the state that a Trial shares with all objects it hands out.
+// A run that is read repeatedly: the state that a Trial shares with all objects that it returns.
 //
-// A refresh may happen at any moment of the writers' lives, so it reads in the reverse order of their writes: the end
-// marker before the index, so that all steps it closes are there; the attempts after the index, so that no index file
-// counts before its attempt is known and has superseded the steps of its predecessors.
+// A refresh may run at any moment while other processes write, so it reads in the reverse order of their writes. It
+// reads the end marker before the index: if the run has ended, the index then has all its steps. It reads the attempts
+// after the index: so no index file counts before its attempt is known and has superseded earlier steps.
 
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
@@ -14977,7 +14974,7 @@ class LiveRun {
     return changes;
   }
 
-  /// Calls `call` with the model, which does not change meanwhile. Refreshes before, if the run is followed and a
+  /// Calls `call` with the model, locked against changes. Refreshes the model first if the run is followed and a
   /// refresh is due.
   template <class Call>
   std::invoke_result_t<const Call&, const RunModel&> query(const Call& call) {
@@ -15048,7 +15045,7 @@ class LiveRun {
     return options;
   }
 
-  /// Returns whether the caller must refresh; callers at the same moment need not.
+  /// Returns whether the caller must refresh. Of several callers at the same time, only one must.
   [[nodiscard]] bool take_due_refresh() {
     if (!options_.follow || pauses_.load() > 0) return false;
     const auto now = options_.clock();
@@ -15059,7 +15056,7 @@ class LiveRun {
   }
 
   Changes read_changes() {
-    constexpr int rounds = 4;  // another one if an attempt has begun meanwhile
+    constexpr int rounds = 4;  // repeats if an attempt has begun meanwhile
     const std::lock_guard one_at_a_time(refresh_mutex_);
     const bool existed = model_.exists();
     Changes changes;
@@ -15098,7 +15095,7 @@ class LiveRun {
     }
   }
 
-  /// All workers should write the same. As in smdebug, one of them counts: the last whose file can be read.
+  /// Reads the collections files. All workers should write the same; as in smdebug, the last readable file counts.
   void read_collections() {
     const auto same = [](const ObjectInfo& a, const ObjectInfo& b) { return a.key == b.key && a.size == b.size; };
     auto listed = objects_.list(layout::collections_prefix);
@@ -15204,8 +15201,7 @@ class LiveRun {
     model_.workers.insert(index_.workers().begin(), index_.workers().end());
     for (const WorkerStepPtr& step : found) {
       const std::int64_t global_step = step->step.global_step;
-      // The reader may have passed over files between the start of a new attempt and this round: the next one lists
-      // all.
+      // The reader may have skipped files between the start of the new attempt and this step; the next round reads all.
       if (std::any_of(begun.begin(), begun.end(), [&](const Attempt& attempt) {
             return attempt.number > 0 && attempt.worker == step->worker && attempt.resumed_at < global_step;
           }))
@@ -15265,7 +15261,7 @@ TENSORTAP_END_NAMESPACE
 
 // from tensortap/trial/internal/saved_tensor.hpp
 
-// What a run holds of one tensor in one step: elements, reductions, statistics or a shape.
+// The saved data of one tensor in one step: elements, reductions, statistics or a shape.
 
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
@@ -15290,7 +15286,8 @@ inline Tensor read_record(const Store& store, const std::string& key, const Stor
   return std::move(event.tensor);
 }
 
-/// If no worker is given, the alphabetically first that has the requested value answers.
+/// The saved data of one tensor in one step. Without a worker, functions return the value of the alphabetically first
+/// worker that has it.
 /// Threads: any.
 class SavedTensor {
  public:
@@ -15986,8 +15983,8 @@ TENSORTAP_END_NAMESPACE
 
 // from tensortap/spot/internal/checkpoint_manifest.hpp
 
-// The manifest: the files of a remote copy of a checkpoint directory, with the size and checksum of each. It is written
-// after the files, so that all it names always exists. It and the staged files lie below ".tensortap/".
+// The manifest: a list of the files in a remote copy of a checkpoint directory, with size and checksum. An upload
+// writes it after the files, so every listed file exists. Manifest and staged files lie below ".tensortap/".
 //
 //   const CheckpointManifest manifest = parse_checkpoint_manifest(text, "manifest.json");
 
@@ -16016,8 +16013,8 @@ namespace sync_layout {
 
 inline constexpr std::string_view folder = ".tensortap";
 inline constexpr std::string_view manifest_key = ".tensortap/manifest.json";
-/// The list of files sent since the manifest, in the same format: if the process is killed, its successor does not send
-/// them again.
+/// The key of the list of files sent since the manifest was written, in the same format. If the process is killed, the
+/// next one does not send them again.
 inline constexpr std::string_view sent_key = ".tensortap/sent.json";
 inline constexpr std::string_view staging_prefix = ".tensortap/staged/";
 
@@ -16025,7 +16022,7 @@ inline constexpr std::size_t manifest_limit = std::size_t{32} << 20;
 inline constexpr std::size_t files_limit = 100'000;
 inline constexpr std::uint64_t size_limit = std::uint64_t{1} << 46;
 
-/// Returns the key at which `name` is staged while its own key is in use; each content has its own key.
+/// Returns the key for a new content of `name` while the key `name` is in use; it names the checksum and the size.
 inline std::string staged_key(std::string_view name, const SyncedFile& file) {
   return std::string(staging_prefix)
       .append(hex_of(file.crc32c))
@@ -16107,7 +16104,7 @@ TENSORTAP_END_NAMESPACE
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
 
-/// Size, time and inode of a file, which change with its content, except within the resolution of the clock.
+/// Size, time and inode of a file. They change when the content changes, except within the resolution of file times.
 struct FileStamp {
   std::uint64_t size = 0;
   std::int64_t seconds = 0;
@@ -16318,7 +16315,7 @@ class SyncJob {
     const std::lock_guard lock(mutex_);
     missing_.erase(name);
   }
-  /// Marks `name` done; `transferred`: its bytes were transferred. Repeated calls do not advance the progress.
+  /// Marks `name` as done; `transferred`: its bytes were sent or received. Repeated calls do not advance the progress.
   void mark_done(const std::string& name, std::uint64_t size, bool transferred) {
     const std::lock_guard lock(mutex_);
     missing_.erase(name);
@@ -16422,8 +16419,8 @@ TENSORTAP_END_NAMESPACE
 
 // from tensortap/spot/internal/remote_files.hpp
 
-// The remote side of a checkpoint sync: the objects of the store, those that the manifest names, and the rule that none
-// of the latter is overwritten.
+// The remote side of a checkpoint sync: the objects of the store, and the manifest. It never overwrites an object that
+// the current manifest names.
 
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
@@ -16638,8 +16635,8 @@ TENSORTAP_END_NAMESPACE
 
 // from tensortap/spot/internal/checkpoint_upload.hpp
 
-// One upload of a directory of checkpoints. A new content goes to a free key, then the manifest names it, and only then
-// it replaces the old object; so the manifest names a whole checkpoint whenever the upload is cut off.
+// One upload of a directory of checkpoints. It puts new contents at free keys, then the manifest that names them, and
+// only then replaces old objects. So the manifest names a whole checkpoint wherever the upload is cut off.
 
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
@@ -16839,7 +16836,7 @@ class CheckpointUpload {
     }
   }
 
-  /// Leaves the manifest unchanged: it names a whole checkpoint, which the new one would not.
+  /// Keeps the old manifest, because the new one would not name a whole checkpoint.
   void keep_manifest() {
     if (!job_.is_late()) job_.add_failure(Error::checkpoint_not_whole(local_.directory()).what());
     report_unnamed();
@@ -17370,8 +17367,8 @@ struct Signals {
 };
 inline constinit Signals signals;
 
-/// Notifies the listeners, then calls the earlier handler. The first signal does not end the process, so that it can
-/// save its work; a second Ctrl-C does.
+/// Notifies the listeners, then calls the earlier handler. The first signal does not end the process, so that the loop
+/// can save its work. A second SIGINT does.
 inline void on_signal(int number, siginfo_t* info, void* context) {
   const int error = errno;
   for (SignalListener* l = signals.listeners.load(); l != nullptr; l = l->next)
@@ -17408,7 +17405,7 @@ class SignalSubscription {
   SignalSubscription& operator=(const SignalSubscription&) = delete;
   ~SignalSubscription() {
     const std::lock_guard lock(signals.mutex);
-    for_each_signal(restore);  // first: a signal in between still has a listener
+    for_each_signal(restore);  // first, so that a signal meanwhile finds a listener
     listener_->listens = false;
   }
 
