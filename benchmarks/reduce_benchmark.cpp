@@ -109,8 +109,8 @@ double normal(std::uint64_t i) {
 
 template <class T>
 T element(double value) {
-  if constexpr (requires { T::from(0.F); }) {
-    return T::from(static_cast<float>(value));
+  if constexpr (requires { T::from_bits(0); }) {
+    return T(static_cast<float>(value));
   } else if constexpr (std::is_integral_v<T>) {
     return static_cast<T>(std::llround(value * 256) & 0xff);
   } else {

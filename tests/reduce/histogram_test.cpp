@@ -15,6 +15,7 @@
 #include "inputs.hpp"
 
 namespace tt = tensortap;
+using tt::Half;
 using tt::Histogram;
 
 namespace {
@@ -155,7 +156,8 @@ TEST_CASE("zeros, subnormals, NaN and infinities are counted", "[reduce][histogr
     CHECK(tt::histogram(std::vector<double>{subnormal, 1, 0}).subnormals == 1);
   CHECK(tt::histogram(std::vector<double>{0x1p-1022, 1, 0}).subnormals == 0);
   CHECK(tt::histogram(std::vector<float>{0x1p-149F, -0x1p-127F, 0x1p-126F, 0}).subnormals == 2);
-  CHECK(tt::histogram(std::vector<tt::Half>{{1}, {0x83ff}, {0x0400}, {0}}).subnormals == 2);
+  CHECK(tt::histogram(std::vector{Half::from_bits(1), Half::from_bits(0x83ff), Half::from_bits(0x0400), Half()})
+            .subnormals == 2);
   CHECK((tt::histogram(std::vector<float>(9000, NAN)) == naive(std::vector<float>(9000, NAN))));
 }
 

@@ -46,7 +46,7 @@ class Random {
 template <class T>
 T element(double value) {
   if constexpr (std::is_same_v<T, tt::Half> || std::is_same_v<T, tt::BFloat16>)
-    return T::from(static_cast<float>(value));
+    return T(static_cast<float>(value));
   else
     return static_cast<T>(value);
 }

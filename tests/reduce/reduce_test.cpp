@@ -299,8 +299,8 @@ TEST_CASE("min and max return the bits of an element", "[reduce]") {
     CHECK(std::bit_cast<std::uint64_t>(element_of<double>(one(y, R::max))) == 0);
   }
   for (std::uint32_t bits = 0; bits < 0x10000; bits += 7) {  // each alone
-    const std::vector<tt::Half> half = {{static_cast<std::uint16_t>(bits)}};
-    const std::vector<tt::BFloat16> bfloat = {{static_cast<std::uint16_t>(bits)}};
+    const std::vector<tt::Half> half = {tt::Half::from_bits(static_cast<std::uint16_t>(bits))};
+    const std::vector<tt::BFloat16> bfloat = {tt::BFloat16::from_bits(static_cast<std::uint16_t>(bits))};
     if (!std::isnan(static_cast<float>(half[0]))) {
       REQUIRE(element_of<tt::Half>(one(half, R::min)).bits == bits);
       REQUIRE(element_of<tt::Half>(one(half, R::max)).bits == bits);

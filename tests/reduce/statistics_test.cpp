@@ -521,7 +521,7 @@ TEST_CASE("the first NaN or infinity shows its bits, in its own type", "[reduce]
   CHECK(tt::statistics(x).non_finite_bits == 0x7f800000u);
   x[4998] = std::bit_cast<float>(0xffc00123u);
   CHECK(tt::statistics(x).non_finite_bits == 0xffc00123u);
-  std::vector<tt::Half> half(5, tt::Half::from(1));
+  std::vector<tt::Half> half(5, tt::Half(1));
   half[3].bits = 0xfc00;
   CHECK(tt::statistics(half).non_finite_bits == 0xfc00);
   CHECK(tt::statistics(std::vector<float>(5)).non_finite_bits == 0);

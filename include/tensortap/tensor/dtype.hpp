@@ -62,12 +62,77 @@ constexpr bool is_floating(DType dtype) noexcept { return dtype <= DType::f64; }
 /// Returns whether tensors of this type can be reduced: all but strings and complex numbers.
 constexpr bool is_real(DType dtype) noexcept { return dtype < DType::complex64; }
 
-/// The bits of an IEEE 754 binary16 number, for compilers without the type.
+namespace detail {
+
+/// A binary format of IEEE 754: the widths of its exponent and its fraction. Units: bits.
+struct FloatFormat {
+  int exponent;
+  int fraction;
+};
+
+/// Returns the number `bits` of the format `from` in the narrower format `to`, rounded once to nearest, ties to even. A
+/// NaN becomes quiet. Integers only, so that neither -ffast-math nor a flush to zero changes it.
+constexpr std::uint64_t narrowed(std::uint64_t bits, FloatFormat from, FloatFormat to) noexcept {
+  const std::uint64_t one = 1;
+  const std::uint64_t sign = bits >> (from.exponent + from.fraction) << (to.exponent + to.fraction);
+  const std::uint64_t infinity = ((one << to.exponent) - 1) << to.fraction;
+  const std::uint64_t field = (bits >> from.fraction) & ((one << from.exponent) - 1);
+  std::uint64_t significand = bits & ((one << from.fraction) - 1);
+  int shift = from.fraction - to.fraction;
+  if (field == (one << from.exponent) - 1)  // infinity or NaN
+    return sign | infinity | (significand == 0 ? 0 : significand >> shift | one << (to.fraction - 1));
+  if (field != 0) significand |= one << from.fraction;
+  const int exponent = static_cast<int>(field == 0 ? 1 : field) - (1 << (from.exponent - 1)) + (1 << (to.exponent - 1));
+  if (exponent < 1) shift += 1 - exponent;  // subnormal
+  if (shift > from.fraction + 2) return sign;
+  const std::uint64_t rounded = (significand + (one << (shift - 1)) - 1 + (significand >> shift & 1)) >> shift;
+  const std::uint64_t magnitude =
+      exponent < 1 ? rounded : (static_cast<std::uint64_t>(exponent - 1) << to.fraction) + rounded;
+  return sign | (magnitude < infinity ? magnitude : infinity);
+}
+
+/// Returns the bits of `value` in the format `to`, rounded once.
+template <class T>
+constexpr std::uint16_t narrowed(T value, FloatFormat to) noexcept {
+  static_assert(std::is_arithmetic_v<T> && sizeof(T) <= 8, "tensortap: convert this type to double first");
+  if constexpr (std::same_as<T, float>) {
+    return static_cast<std::uint16_t>(narrowed(std::bit_cast<std::uint32_t>(value), {8, 23}, to));
+  } else if constexpr (std::floating_point<T>) {
+    return static_cast<std::uint16_t>(narrowed(std::bit_cast<std::uint64_t>(value), {11, 52}, to));
+  } else {
+    auto magnitude = static_cast<std::uint64_t>(value);
+    const bool negative = value < T{};
+    if (negative) magnitude = 0 - magnitude;
+    // A double holds 53 bits: the lowest 11 of 64 are reduced to one that says whether they were 0.
+    if (magnitude >> 53 != 0) magnitude = (magnitude & ~0x7ffULL) | (magnitude % 0x800 != 0 ? 0x800 : 0);
+    const auto exact = static_cast<double>(magnitude);
+    return narrowed(negative ? -exact : exact, to);
+  }
+}
+
+}  // namespace detail
+
+/// An IEEE 754 binary16 number, for compilers without the type.
 struct Half {
   std::uint16_t bits = 0;
 
+  Half() = default;
+
+  /// Converts the value of any number, with rounding to nearest, ties to even.
+  template <class T>
+  requires std::is_arithmetic_v<T>
+  explicit constexpr Half(T value) noexcept : bits(detail::narrowed(value, {5, 10})) {}
+
+  /// Makes the number that has these bits.
+  static constexpr Half from_bits(std::uint16_t bits) noexcept {
+    Half out;
+    out.bits = bits;
+    return out;
+  }
+
   /// Converts exactly.
-  explicit operator float() const noexcept {
+  template <std::floating_point T>
+  explicit constexpr operator T() const noexcept {
     const std::uint32_t sign = static_cast<std::uint32_t>(bits & 0x8000u) << 16;
     const std::uint32_t exponent = (bits >> 10) & 0x1fu;
     const std::uint32_t fraction = bits & 0x3ffu;
@@ -78,37 +143,30 @@ struct Half {
     const std::uint32_t wide = exponent == 0x1f ? 0xffu : exponent + 112;
     return std::bit_cast<float>(sign | wide << 23 | fraction << 13);
   }
-
-  /// Converts with rounding to nearest, ties to even.
-  static Half from(float value) noexcept {
-    const auto bits32 = std::bit_cast<std::uint32_t>(value);
-    const auto sign = static_cast<std::uint16_t>((bits32 >> 16) & 0x8000u);
-    const std::uint32_t magnitude = bits32 & 0x7fffffffu;
-    if (magnitude > 0x7f800000u) return {static_cast<std::uint16_t>(sign | 0x7e00u)};   // NaN
-    if (magnitude >= 0x477ff000u) return {static_cast<std::uint16_t>(sign | 0x7c00u)};  // rounds beyond 65504
-    if (magnitude <
-        0x38800000u) {  // below 2^-14: adding 0.5 leaves the subnormal's bits in the low end of the fraction
-      const float shifted = std::bit_cast<float>(magnitude) + 0.5F;
-      return {static_cast<std::uint16_t>(sign | (std::bit_cast<std::uint32_t>(shifted) - 0x3f000000u))};
-    }
-    const std::uint32_t rounded = magnitude - 0x38000000u + 0xfffu + ((magnitude >> 13) & 1u);
-    return {static_cast<std::uint16_t>(sign | (rounded >> 13))};
-  }
 };
 
-/// The bits of a bfloat16 number: the upper half of a float.
+/// A bfloat16 number: the upper half of a float.
 struct BFloat16 {
   std::uint16_t bits = 0;
 
-  /// Converts exactly.
-  explicit operator float() const noexcept { return std::bit_cast<float>(static_cast<std::uint32_t>(bits) << 16); }
+  BFloat16() = default;
 
-  /// Converts with rounding to nearest, ties to even.
-  static BFloat16 from(float value) noexcept {
-    const auto bits32 = std::bit_cast<std::uint32_t>(value);
-    if ((bits32 & 0x7fffffffu) > 0x7f800000u)
-      return {static_cast<std::uint16_t>(bits32 >> 16 | 0x40u)};  // NaN stays NaN
-    return {static_cast<std::uint16_t>((bits32 + 0x7fffu + ((bits32 >> 16) & 1u)) >> 16)};
+  /// Converts the value of any number, with rounding to nearest, ties to even.
+  template <class T>
+  requires std::is_arithmetic_v<T>
+  explicit constexpr BFloat16(T value) noexcept : bits(detail::narrowed(value, {8, 7})) {}
+
+  /// Makes the number that has these bits.
+  static constexpr BFloat16 from_bits(std::uint16_t bits) noexcept {
+    BFloat16 out;
+    out.bits = bits;
+    return out;
+  }
+
+  /// Converts exactly.
+  template <std::floating_point T>
+  explicit constexpr operator T() const noexcept {
+    return std::bit_cast<float>(static_cast<std::uint32_t>(bits) << 16);
   }
 };
 

@@ -54,19 +54,6 @@ void convert_elements(const std::byte* from, std::size_t count, To* to) noexcept
   for (std::size_t rest = count % chunk; rest > 0; --rest, ++i) convert(load<From>(from + i * sizeof(From)), to[i]);
 }
 
-/// Rounds to float towards zero and, unless that is exact, sets the last bit. Rounding the result to fewer bits gives
-/// the same as rounding `value`.
-/// Source: Boldo, Melquiond, "When double rounding is odd", 2005.
-inline float rounded_to_odd(double value) noexcept {
-  const float nearest = rounded(static_cast<float>(value));
-  std::uint32_t bits = bits_of(nearest);
-  const double back = is_finite(nearest) ? rounded(static_cast<double>(nearest)) : 0;
-  if (is_finite(nearest) && back == value) return nearest;
-  const bool away = !is_finite(nearest) || (value < 0 ? back < value : back > value);
-  if (away) --bits;
-  return std::bit_cast<float>(bits | 1);
-}
-
 /// Returns the bits of `value` as f16, bf16, f32 or f64, rounded to nearest, in the low end; also where -ffast-math
 /// makes the compiler assume that NaN and infinities do not exist.
 inline std::uint64_t narrowed(double value, DType dtype) noexcept {
@@ -82,8 +69,8 @@ inline std::uint64_t narrowed(double value, DType dtype) noexcept {
     }
   }
   switch (dtype) {
-    case DType::f16: return Half::from(rounded_to_odd(value)).bits;
-    case DType::bf16: return BFloat16::from(rounded_to_odd(value)).bits;
+    case DType::f16: return Half(value).bits;
+    case DType::bf16: return BFloat16(value).bits;
     case DType::f32: return bits_of(rounded(static_cast<float>(value)));
     default: return bits;
   }

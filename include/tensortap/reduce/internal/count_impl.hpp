@@ -71,7 +71,7 @@ std::optional<KeyInterval<KeyOf<T>>> keys_between(long double lower, long double
       const auto bits = static_cast<std::make_unsigned_t<Key>>(narrowed(static_cast<double>(x), *dtype_v<T>));
       key = key_of<T>(static_cast<Key>(bits));
       if constexpr (sizeof(T) == 2)
-        return static_cast<long double>(static_cast<float>(T{bits}));
+        return static_cast<long double>(static_cast<float>(T::from_bits(bits)));
       else
         return static_cast<long double>(std::bit_cast<T>(bits));
     };
