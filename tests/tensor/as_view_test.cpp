@@ -28,6 +28,10 @@
 #include <xtensor/misc/xmanipulation.hpp>
 #include <xtensor/views/xview.hpp>
 #endif
+#if __has_include(<armadillo>)
+#define ARMA_DONT_USE_WRAPPER
+#include <armadillo>
+#endif
 
 namespace tt = tensortap;
 using tt::as_view;
@@ -337,5 +341,47 @@ TEST_CASE("Eigen maps and references", "[tensor][as_view]") {
   const Eigen::Matrix2f small = Eigen::Matrix2f::Identity();
   const Eigen::Ref<const Eigen::MatrixXf> ref(small);
   CHECK(elements_of<float>(ref) == std::vector<float>{1, 0, 0, 1});
+}
+#endif
+
+namespace {
+
+/// A column-major matrix with Armadillo's members. It is a contiguous range too.
+struct ColumnMajor : std::vector<double> {
+  std::size_t n_rows = 3;
+  std::size_t n_cols = 2;
+  [[nodiscard]] const double* memptr() const { return data(); }
+};
+
+struct ColumnMajorCube : ColumnMajor {
+  std::size_t n_slices = 2;
+};
+
+struct Column : ColumnMajor {
+  static constexpr bool is_row = false;
+  static constexpr bool is_col = true;
+};
+
+}  // namespace
+
+TEST_CASE("Armadillo's objects are recognised by their members", "[tensor][as_view]") {
+  const ColumnMajor matrix{{11, 21, 31, 12, 22, 32}};
+  CHECK(shape_of(as_view(matrix)) == Extents{3, 2});
+  CHECK(elements_of<double>(matrix) == std::vector<double>{11, 12, 21, 22, 31, 32});
+  const ColumnMajorCube cube{{{1, 2, 3, 4, 5, 6, 7, 8}, 2, 2}};
+  CHECK(shape_of(as_view(cube)) == Extents{2, 2, 2});
+  CHECK(elements_of<double>(cube) == std::vector<double>{1, 5, 3, 7, 2, 6, 4, 8});
+  CHECK(shape_of(as_view(Column{{{1, 2, 3}, 3, 1}})) == Extents{3});
+}
+
+#if __has_include(<armadillo>)
+TEST_CASE("Armadillo's matrices, vectors and cubes", "[tensor][as_view]") {
+  const arma::mat matrix = {{11, 12}, {21, 22}, {31, 32}};
+  CHECK(shape_of(as_view(matrix)) == Extents{3, 2});
+  CHECK(elements_of<double>(matrix) == std::vector<double>{11, 12, 21, 22, 31, 32});
+  CHECK(shape_of(as_view(arma::fmat::fixed<2, 5>())) == Extents{2, 5});
+  CHECK(shape_of(as_view(arma::vec(4))) == Extents{4});
+  CHECK(shape_of(as_view(arma::frowvec(4))) == Extents{4});
+  CHECK(shape_of(as_view(arma::cube(2, 3, 4))) == Extents{2, 3, 4});
 }
 #endif

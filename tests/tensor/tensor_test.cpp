@@ -49,9 +49,8 @@ TEST_CASE("an element of any type is converted to a number", "[tensor][tensor]")
   CHECK(Tensor(tt::as_view(std::vector<float>{1, 2.5F})).number(1) == 2.5);
   CHECK(Tensor(tt::as_view(std::vector<std::uint8_t>{200})).number(0) == 200);
   CHECK(Tensor(tt::as_view(std::array{true, false})).number(0) == 1);
-  CHECK(Tensor(tt::as_view(tt::Half::from(0.1F))).number(0) ==
-        static_cast<double>(static_cast<float>(tt::Half::from(0.1F))));
-  CHECK(Tensor(tt::as_view(tt::BFloat16::from(-2))).number(0) == -2);
+  CHECK(Tensor(tt::as_view(tt::Half(0.1F))).number(0) == static_cast<double>(static_cast<float>(tt::Half(0.1F))));
+  CHECK(Tensor(tt::as_view(tt::BFloat16(-2))).number(0) == -2);
   CHECK(Tensor(tt::as_view(std::complex<double>(3, 4))).number(0) == 3);
   CHECK_THROWS_AS(Tensor(tt::as_view(1.0)).number(1), tt::Error);
   CHECK_THROWS_AS(Tensor(tt::as_view("text")).number(0), tt::Error);
@@ -76,4 +75,16 @@ TEST_CASE("a tensor is viewed, copied and compared", "[tensor][tensor]") {
   CHECK_FALSE(Tensor(DType::f64, {2}) == tensor);
   CHECK_FALSE(Tensor(DType::i64, {2}) == Tensor(DType::f64, {2}));
   CHECK_FALSE(Tensor(DType::f64, {1, 2}) == Tensor(DType::f64, {2}));
+}
+
+TEST_CASE("the elements of a temporary tensor outlive the expression", "[tensor][tensor]") {
+  const std::vector<float> elements = {1, 2, 3};
+  float sum = 0;
+  for (const float x : Tensor(tt::as_view(elements)).as<float>()) sum += x;
+  CHECK(sum == 6);
+  std::int64_t extents = 0;
+  for (const std::int64_t extent : Tensor(tt::as_view(elements)).shape()) extents += extent;
+  CHECK(extents == 3);
+  CHECK(Tensor(tt::as_view(elements)).bytes().size() == 12);
+  CHECK(Tensor(std::vector<std::string>{"a", "b"}).strings().back() == "b");
 }

@@ -55,6 +55,30 @@ concept EigenLike = requires(const T& t) {
   T::IsRowMajor;
 };
 
+/// Armadillo's Mat, Col, Row and Cube: column-major, and contiguous ranges too.
+template <class T>
+concept ArmadilloLike = requires(const T& t) {
+  t.n_rows;
+  t.n_cols;
+  t.memptr();
+};
+
+/// Returns true if a type has more axes than a range shows. A view of the range alone would have a wrong shape.
+template <class T>
+concept HasAxes = requires(const T& t) {
+  t.rows();
+}
+|| requires(const T& t) { t.rows; }
+|| requires(const T& t) { t.n_rows; }
+|| requires(const T& t) { t.size1(); }
+|| requires(const T& t) { t.shape(); }
+|| requires(const T& t) { t.shape; }
+|| requires(const T& t) { t.extents(); }
+|| requires(const T& t) { t.extent(0); }
+|| requires(const T& t) { t.dimensions(); }
+|| requires(const T& t) { t.sizes(); }
+|| requires(const T& t) { t.dims(); };
+
 template <class T>
 concept LazyExpression = (
                              requires(const T& t) {
@@ -64,8 +88,12 @@ concept LazyExpression = (
                              requires(const T& t) {
                                t.rows();
                                t.cols();
+                             } ||
+                             requires(const T& t) {
+                               t.n_rows;
+                               t.n_cols;
                              }) &&
-                         !XtensorLike<T> && !EigenLike<T>;
+                         !XtensorLike<T> && !EigenLike<T> && !ArmadilloLike<T>;
 
 template <class T>
 concept StringLike = std::convertible_to<const T&, std::string_view>;
@@ -75,7 +103,11 @@ concept StringRange = std::ranges::contiguous_range<const T> && StringLike<std::
 
 template <class T>
 concept ElementRange = std::ranges::contiguous_range<const T> && std::ranges::sized_range<const T> &&
-    Element<std::ranges::range_value_t<const T>>;
+    Element<std::ranges::range_value_t<const T>> && !HasAxes<T>;
+
+template <class T>
+concept NestedRange = std::ranges::range<const T> && !StringLike<std::ranges::range_value_t<const T>> &&
+                      std::ranges::range<std::ranges::range_value_t<const T>>;
 
 template <class T>
 concept PackedBits =
@@ -141,12 +173,33 @@ TensorView view_of_eigen(const T& t) {
   }
 }
 
+template <ArmadilloLike T>
+TensorView view_of_armadillo(const T& t) {
+  using Value = std::remove_cvref_t<decltype(*t.memptr())>;
+  static_assert(Element<Value>,
+                "tensortap: the element type of this Armadillo object is not supported; convert it first");
+  const auto rows = static_cast<std::int64_t>(t.n_rows);
+  const auto cols = static_cast<std::int64_t>(t.n_cols);
+  if constexpr (requires { t.n_slices; }) {
+    const std::array<std::int64_t, 3> shape = {rows, cols, static_cast<std::int64_t>(t.n_slices)};
+    const std::array<std::int64_t, 3> strides = {1, rows, rows * cols};
+    return {t.memptr(), *dtype_v<Value>, shape, strides};
+  } else if constexpr (requires { requires T::is_col || T::is_row; }) {
+    const std::int64_t extent = rows * cols;
+    return {t.memptr(), *dtype_v<Value>, {&extent, 1}};
+  } else {
+    const std::array<std::int64_t, 2> shape = {rows, cols};
+    const std::array<std::int64_t, 2> strides = {1, rows};
+    return {t.memptr(), *dtype_v<Value>, shape, strides};
+  }
+}
+
 }  // namespace detail
 
-/// Returns a view of `tensor`: a scalar (shape [1]), a string, a contiguous range (shape [n]), an xtensor, Eigen or
-/// torch tensor, a `TensorView`, a `Tensor`, or a type with `tensortap_view`. A framework's tensor without axes has
-/// rank 0. A lazy expression does not compile. Throws: a device, sparse or undefined tensor; `name` is for the message.
-/// Lifetime: as long as `tensor`.
+/// Returns a view of `tensor`: a scalar (shape [1]), a string, a contiguous range (shape [n]), an xtensor, Eigen,
+/// Armadillo or torch tensor, a `TensorView`, a `Tensor`, or a type with `tensortap_view`. A framework's tensor without
+/// axes has rank 0. A lazy expression does not compile. Throws: a device, sparse or undefined tensor; `name` is for the
+/// message. Lifetime: as long as `tensor`.
 template <class T>
 [[nodiscard]] TensorView as_view(const T& tensor, std::string_view name = {}) {
   if constexpr (std::same_as<T, TensorView>) {
@@ -165,6 +218,8 @@ template <class T>
     return detail::view_of_xtensor(tensor);
   } else if constexpr (detail::EigenLike<T>) {
     return detail::view_of_eigen(tensor);
+  } else if constexpr (detail::ArmadilloLike<T>) {  // before ranges, too
+    return detail::view_of_armadillo(tensor);
   } else if constexpr (detail::StringRange<T>) {
     using Value = std::ranges::range_value_t<const T>;
     return TensorView::of_strings(
@@ -178,9 +233,15 @@ template <class T>
                   "tensortap: std::vector<bool> packs its elements into bits; use std::vector<std::uint8_t> instead");
     static_assert(!detail::LazyExpression<T>,
                   "tensortap: this is a lazy expression without memory of its own; evaluate it first");
-    static_assert(detail::never<T> || detail::PackedBits<T> || detail::LazyExpression<T>,
-                  "tensortap: this type is not a tensor; pass a scalar, a contiguous range, an xtensor, Eigen or torch "
-                  "tensor, or write tensortap_view(const T&) in its namespace");
+    static_assert(
+        !detail::NestedRange<T>,
+        "tensortap: a container of containers is not one tensor; save each inner one under a name of its own, "
+        "or copy them into one contiguous array and pass a TensorView with its shape");
+    static_assert(
+        detail::never<T> || detail::PackedBits<T> || detail::LazyExpression<T> || detail::NestedRange<T>,
+        "tensortap: this type is not a tensor, or a matrix whose layout is unknown; pass a scalar, a "
+        "contiguous range, an xtensor, Eigen, Armadillo or torch tensor, or write tensortap_view(const T&) in "
+        "its namespace");
     return {};
   }
 }

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <tensortap/internal/config.hpp>
@@ -16,7 +17,8 @@
 
 TENSORTAP_BEGIN_NAMESPACE
 
-/// An owned tensor: row-major and contiguous. A tensor of strings has one axis.
+/// An owned tensor: row-major and contiguous. A tensor of strings has one axis. Functions that return references return
+/// values if the tensor is a temporary, so that `for (float x : Tensor(view).as<float>())` is safe.
 class Tensor {
  public:
   using Shape = std::vector<std::int64_t>;
@@ -33,27 +35,35 @@ class Tensor {
   explicit Tensor(std::vector<std::string> strings);
 
   [[nodiscard]] DType dtype() const noexcept { return dtype_; }
-  [[nodiscard]] const Shape& shape() const noexcept { return shape_; }
+  [[nodiscard]] const Shape& shape() const& noexcept { return shape_; }
+  [[nodiscard]] Shape shape() && noexcept { return std::move(shape_); }
   [[nodiscard]] std::size_t rank() const noexcept { return shape_.size(); }
   /// Returns the number of elements; 1 for rank 0.
   [[nodiscard]] std::size_t size() const noexcept {
     return dtype_ == DType::string ? strings_.size() : bytes_.size() / size_of(dtype_);
   }
   /// Returns the elements as little-endian bytes in row-major order; empty for strings.
-  [[nodiscard]] std::span<const std::byte> bytes() const noexcept { return bytes_; }
-  [[nodiscard]] std::span<std::byte> bytes() noexcept { return bytes_; }
-  [[nodiscard]] const std::vector<std::string>& strings() const noexcept { return strings_; }
+  [[nodiscard]] std::span<const std::byte> bytes() const& noexcept { return bytes_; }
+  [[nodiscard]] std::span<std::byte> bytes() & noexcept { return bytes_; }
+  [[nodiscard]] std::vector<std::byte> bytes() && noexcept { return std::move(bytes_); }
+  [[nodiscard]] const std::vector<std::string>& strings() const& noexcept { return strings_; }
+  [[nodiscard]] std::vector<std::string> strings() && noexcept { return std::move(strings_); }
 
   /// Returns the elements. Throws: T is not the element type.
   template <Element T>
-  [[nodiscard]] std::span<const T> as() const {
+  [[nodiscard]] std::span<const T> as() const& {
     require(*dtype_v<T>);
     return {reinterpret_cast<const T*>(bytes_.data()), size()};
   }
   template <Element T>
-  [[nodiscard]] std::span<T> as() {
+  [[nodiscard]] std::span<T> as() & {
     require(*dtype_v<T>);
     return {reinterpret_cast<T*>(bytes_.data()), size()};
+  }
+  template <Element T>
+  [[nodiscard]] std::vector<T> as() && {
+    const std::span<T> elements = as<T>();
+    return {elements.begin(), elements.end()};
   }
 
   /// Returns element `i`, of any type, as a double; the real part of a complex number.
