@@ -69,6 +69,7 @@ class Error : public std::runtime_error {
   static Error bad_save_config(std::string_view cause);
   static Error bad_option(std::string_view option, std::string_view cause);
   static Error bad_max_norm(double max_norm);
+  static Error shared_memory(std::string_view what, std::size_t tensor, std::size_t other);
   static Error isa_not_available(std::string_view isa);
   static Error bad_interruption(std::string_view option, std::string_view cause);
   static Error bad_tolerance(std::string_view option, double value);

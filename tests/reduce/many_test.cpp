@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <cstdint>
@@ -52,6 +53,13 @@ struct Columns {
   }
 };
 
+/// A tensor of floats with any strides.
+struct Strided {
+  float* data;
+  std::vector<std::int64_t> shape, strides;
+  friend tt::TensorView tensortap_view(const Strided& s) { return {s.data, tt::DType::f32, s.shape, s.strides}; }
+};
+
 long double exact_norm(const std::vector<std::vector<float>>& tensors) {
   long double sum = 0;
   for (const auto& tensor : tensors)
@@ -79,7 +87,7 @@ TEST_CASE("one tensor has its own norm", "[reduce][many]") {
 }
 
 TEST_CASE("tensors of all types and strides have a norm", "[reduce][many]") {
-  const std::vector<tt::Half> half = {tt::Half::from(3)};
+  const std::vector<tt::Half> half = {tt::Half(3)};
   const std::vector<std::int64_t> whole = {-4};
   const std::vector<double> memory = {12, 99, 99, 0};
   const std::array<std::int64_t, 1> shape = {2}, stride = {3};
@@ -172,4 +180,30 @@ TEST_CASE("clipping throws for invalid norms and types", "[reduce][many]") {
   std::vector<std::vector<float>> tensors = {{1}};
   CHECK_THROWS_WITH(tt::clip_grad_norm(writable(tensors), -1), contains("max_norm"));
   CHECK_THROWS_AS(tt::clip_grad_norm(writable(tensors), std::nan("")), tt::Error);
+}
+
+TEST_CASE("elements that share memory are not clipped", "[reduce][many]") {
+  std::vector<float> memory(24, 1);
+  const std::vector<float> before = memory;
+  const auto refused = [&](std::vector<Strided> tensors, const std::string& which) {
+    CHECK_THROWS_WITH(tt::clip_grad_norm(writable(tensors), 0.5), contains("clip_grad_norm: " + which));
+    CHECK(memory == before);
+  };
+  float* const m = memory.data();
+  refused({{m, {4}, {0}}}, "tensor 0: two of its elements share memory");
+  refused({{m, {4, 2}, {1, 1}}}, "tensor 0: two");
+  refused({{m + 8, {2, 2, 3}, {-4, 1, 2}}}, "tensor 0: two");  // 1 + 2 - 1 = 2
+  refused({{m, {4}, {1}}, {m + 20, {4}, {1}}, {m, {4}, {1}}}, "tensors 0 and 2: elements of both");
+  refused({{m + 10, {4}, {1}}, {m, {11}, {1}}}, "tensors 1 and 0");
+  refused({{m, {2, 2}, {6, 4}}, {m + 10, {1}, {1}}}, "tensors 0 and 1");
+
+  const auto clipped = [&](std::vector<Strided> tensors, std::size_t elements) {
+    std::fill(memory.begin(), memory.end(), 1.0F);
+    CHECK(tt::clip_grad_norm(writable(tensors), std::sqrt(static_cast<double>(elements)) / 2) > 0);
+    CHECK(static_cast<std::size_t>(std::count(memory.begin(), memory.end(), 0.5F)) == elements);
+  };
+  clipped({{m, {2, 2}, {3, 2}}}, 4);                            // 0, 2, 3, 5
+  clipped({{m, {12}, {2}}, {m + 1, {12}, {2}}}, 24);            // every second, and the others
+  clipped({{m, {4, 3}, {6, 1}}, {m + 3, {4, 3}, {6, 1}}}, 24);  // the left and the right half of a matrix
+  clipped({{m + 23, {6}, {-1}}, {m, {3, 1, 2}, {1, 0, 3}}, {m, {0}, {0}}}, 12);
 }

@@ -173,6 +173,14 @@ TENSORTAP_INLINE Error Error::bad_max_norm(double max_norm) {
                                     detail::number_text(max_norm) + "); give the largest allowed norm"};
 }
 
+TENSORTAP_INLINE Error Error::shared_memory(std::string_view what, std::size_t tensor, std::size_t other) {
+  const std::string which = tensor == other ? "tensor " + std::to_string(tensor) + ": two of its elements share memory"
+                                            : "tensors " + std::to_string(tensor) + " and " + std::to_string(other) +
+                                                  ": elements of both share memory";
+  return {Errc::invalid_option, std::string(what) + ": " + which +
+                                    ", and would be changed twice; give every element once, or copy the tensor first"};
+}
+
 TENSORTAP_INLINE Error Error::isa_not_available(std::string_view isa) {
   return {Errc::invalid_option,
           "isa: " + std::string(isa) + ": this processor does not have it; call is_available() first"};

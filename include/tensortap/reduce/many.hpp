@@ -28,7 +28,8 @@ TENSORTAP_BEGIN_NAMESPACE
 /// Scales all tensors in place so that their global norm is at most `max_norm`, and returns the norm before. Leaves
 /// them unchanged if that norm is not larger, or not finite.
 /// Numeric: multiplies each element by max_norm / norm, rounded to float64; rounds the product to the element's type.
-/// Throws: tensors that are not of floating type; a `max_norm` that is negative or NaN. Threads: as `global_norm`.
+/// Throws: tensors that are not of floating type; elements that share memory, in one tensor (stride 0, overlapping
+/// windows) or in two; a `max_norm` that is negative or NaN. Threads: as `global_norm`.
 /// Source: Pascanu, Mikolov, Bengio, "On the difficulty of training RNNs", 2013.
 double clip_grad_norm(std::span<const WritableView> tensors, double max_norm, ReduceOptions options = {});
 

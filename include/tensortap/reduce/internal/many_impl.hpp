@@ -17,6 +17,7 @@
 #include <tensortap/reduce/internal/ieee_mode.hpp>
 #include <tensortap/reduce/internal/kernels.hpp>
 #include <tensortap/reduce/internal/lanes.hpp>
+#include <tensortap/reduce/internal/memory_overlap.hpp>
 #include <tensortap/reduce/internal/sum_squares.hpp>
 #include <tensortap/reduce/internal/tensor_statistics.hpp>
 #include <tensortap/reduce/internal/worker_pool.hpp>
@@ -183,6 +184,8 @@ TENSORTAP_INLINE double clip_grad_norm(std::span<const WritableView> tensors, do
   if (!(max_norm >= 0)) throw Error::bad_max_norm(max_norm);
   for (const WritableView& view : tensors)
     if (!is_floating(view.dtype())) throw Error::wrong_type("floating-point numbers", to_string(view.dtype()));
+  if (const auto shared = detail::find_shared_memory(tensors))
+    throw Error::shared_memory("clip_grad_norm", shared->first, shared->second);
   const detail::IeeeMode ieee;
   const double norm = detail::norm_of_all(tensors, options);
   if (detail::is_finite(norm) && norm > max_norm)
