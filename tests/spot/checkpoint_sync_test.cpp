@@ -594,10 +594,8 @@ TEST_CASE("an upload ends when it is cancelled", "[spot][checkpoint_sync]") {
   const TemporaryDirectory directory;
   write_file(directory / "a", "1");
   const auto remote = std::make_shared<WatchedStore>();
-  std::stop_source source;
-  source.request_stop();
   auto options = at_once();
-  options.cancel = source.get_token();
+  options.cancel.request(tt::StopReason::user);
   tt::CheckpointSync sync(directory.path().string(), remote, options);
   CHECK_FALSE(sync.upload_all().complete);
   CHECK(remote->calls().empty());

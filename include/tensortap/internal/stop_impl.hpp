@@ -42,7 +42,8 @@ class StopWord {
 
  private:
   static constexpr std::int64_t reason_bits = 7;
-  static_assert(std::atomic<std::int64_t>::is_always_lock_free && std::is_same_v<Clock::rep, std::int64_t>);
+  static_assert(std::atomic<std::int64_t>::is_always_lock_free && std::is_integral_v<Clock::rep> &&
+                sizeof(Clock::rep) == sizeof(std::int64_t));
 
   static constexpr std::int64_t word_of(StopReason reason, Clock::time_point deadline) noexcept {
     return (deadline.time_since_epoch().count() & ~reason_bits) | static_cast<std::int64_t>(reason);

@@ -7,7 +7,6 @@
 #include <exception>
 #include <functional>
 #include <mutex>
-#include <stop_token>
 #include <utility>
 
 #include <tensortap/internal/config.hpp>
@@ -39,8 +38,16 @@ class Task {
     ended_.notify_all();
   }
 
-  /// Blocks until the end of the call. Returns false if `deadline` passes or `stop` is requested before the end.
-  bool wait_until(Clock::time_point deadline, const std::stop_token& stop = {}) {
+  /// Blocks until the end of the call. Returns false if `deadline` passes before the end.
+  bool wait_until(Clock::time_point deadline) {
+    std::unique_lock lock(mutex_);
+    return ended_.wait_until(lock, deadline, [&] { return has_ended_; });
+  }
+
+  /// The same; returns false also if a stop is requested. A template, since libc++ before version 20 has no
+  /// std::stop_token.
+  template <class StopToken>
+  bool wait_until(Clock::time_point deadline, const StopToken& stop) {
     std::unique_lock lock(mutex_);
     return ended_.wait_until(lock, stop, deadline, [&] { return has_ended_; });
   }

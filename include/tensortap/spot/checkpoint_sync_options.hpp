@@ -10,7 +10,6 @@
 #include <functional>
 #include <memory>
 #include <optional>
-#include <stop_token>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -76,8 +75,8 @@ struct CheckpointSyncOptions {
   /// The notice that the machine will be taken away, see `Interruption`: transfers end by its deadline. A notice
   /// without a deadline does not end them.
   StopSignal stop = {};
-  /// Ends a running transfer.
-  std::stop_token cancel = {};
+  /// Ends a running transfer at once.
+  StopSignal cancel = {};
 
   /// Called after each file. Exceptions are ignored. Threads: several threads, one call at a time.
   std::function<void(const SyncProgress&)> progress = {};

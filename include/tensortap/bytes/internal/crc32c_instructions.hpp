@@ -14,6 +14,7 @@
 
 #include <tensortap/bytes/internal/crc32c_tables.hpp>
 #include <tensortap/internal/config.hpp>
+#include <tensortap/internal/vector_part.hpp>
 #include <tensortap/isa.hpp>
 
 TENSORTAP_BEGIN_NAMESPACE
@@ -146,10 +147,10 @@ __attribute__((target("avx512f,vpclmulqdq,pclmul,sse4.2"))) inline std::uint32_t
     size -= 64;
   }
   for (; size >= 64; p += 64, size -= 64) a = moved_on<64>(a, octet_at(p));
-  Pair64 last = __builtin_shufflevector(a, a, 6, 7);
-  last = moved_on<16>(__builtin_shufflevector(a, a, 4, 5), last);
-  last = moved_on<32>(__builtin_shufflevector(a, a, 2, 3), last);
-  last = moved_on<48>(__builtin_shufflevector(a, a, 0, 1), last);
+  Pair64 last = TENSORTAP_VECTOR_PART(Pair64, a, 3, 6, 7);
+  last = moved_on<16>(TENSORTAP_VECTOR_PART(Pair64, a, 2, 4, 5), last);
+  last = moved_on<32>(TENSORTAP_VECTOR_PART(Pair64, a, 1, 2, 3), last);
+  last = moved_on<48>(TENSORTAP_VECTOR_PART(Pair64, a, 0, 0, 1), last);
   std::uint64_t out = __builtin_ia32_crc32di(0, static_cast<std::uint64_t>(last[0]));
   out = __builtin_ia32_crc32di(out, static_cast<std::uint64_t>(last[1]));
   return crc32c_by_words(p, size, static_cast<std::uint32_t>(out));

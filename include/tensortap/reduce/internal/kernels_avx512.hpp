@@ -10,6 +10,7 @@
 
 #include <tensortap/internal/config.hpp>
 #include <tensortap/internal/exact_arithmetic.hpp>
+#include <tensortap/internal/vector_part.hpp>
 #include <tensortap/reduce/internal/convert.hpp>
 #include <tensortap/reduce/internal/lanes.hpp>
 #include <tensortap/tensor/dtype.hpp>
@@ -53,8 +54,8 @@ struct Wide {
 TENSORTAP_AVX512_INLINE double add_lanes(const Wide& x) noexcept {
   const F64x8 eight = rounded(x.low + x.high);
   const F64x4 four =
-      rounded(__builtin_shufflevector(eight, eight, 0, 1, 2, 3) + __builtin_shufflevector(eight, eight, 4, 5, 6, 7));
-  const F64x2 two = rounded(__builtin_shufflevector(four, four, 0, 1) + __builtin_shufflevector(four, four, 2, 3));
+      rounded(TENSORTAP_VECTOR_PART(F64x4, eight, 0, 0, 1, 2, 3) + TENSORTAP_VECTOR_PART(F64x4, eight, 1, 4, 5, 6, 7));
+  const F64x2 two = rounded(TENSORTAP_VECTOR_PART(F64x2, four, 0, 0, 1) + TENSORTAP_VECTOR_PART(F64x2, four, 1, 2, 3));
   return rounded(two[0] + two[1]);
 }
 
@@ -89,8 +90,8 @@ struct Row<float> {
     return out;
   }
   [[nodiscard]] TENSORTAP_AVX512_INLINE Wide wide() const noexcept {
-    const F32x8 low = __builtin_shufflevector(x, x, 0, 1, 2, 3, 4, 5, 6, 7);
-    const F32x8 high = __builtin_shufflevector(x, x, 8, 9, 10, 11, 12, 13, 14, 15);
+    const F32x8 low = TENSORTAP_VECTOR_PART(F32x8, x, 0, 0, 1, 2, 3, 4, 5, 6, 7);
+    const F32x8 high = TENSORTAP_VECTOR_PART(F32x8, x, 1, 8, 9, 10, 11, 12, 13, 14, 15);
     Wide out;
     asm("vcvtps2pd {%1, %0|%0, %1}" : "=v"(out.low) : "v"(low));
     asm("vcvtps2pd {%1, %0|%0, %1}" : "=v"(out.high) : "v"(high));

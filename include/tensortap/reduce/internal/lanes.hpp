@@ -14,6 +14,7 @@
 
 #include <tensortap/internal/config.hpp>
 #include <tensortap/internal/exact_arithmetic.hpp>
+#include <tensortap/internal/vector_part.hpp>
 
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
@@ -23,6 +24,7 @@ inline constexpr std::size_t lane_count = 16;
 
 using F32x4 [[gnu::vector_size(16)]] = float;
 using F64x2 [[gnu::vector_size(16)]] = double;
+using F32x2 [[gnu::vector_size(8)]] = float;
 using I32x4 [[gnu::vector_size(16)]] = std::int32_t;
 using I64x2 [[gnu::vector_size(16)]] = std::int64_t;
 
@@ -44,6 +46,14 @@ inline I64x2 finite_mask(F64x2 x) noexcept {
 /// Replaces NaN and the infinities by 0.
 inline F64x2 finite_or_zero(F64x2 x) noexcept { return std::bit_cast<F64x2>(std::bit_cast<I64x2>(x) & finite_mask(x)); }
 
+inline F32x4 upper_half_twice(F32x4 v) noexcept {
+#ifdef __clang__
+  return __builtin_shufflevector(v, v, 2, 3, 2, 3);
+#else
+  return __builtin_shuffle(v, I32x4{2, 3, 2, 3});
+#endif
+}
+
 /// Four neighbouring lanes of float or double: a quarter of a row.
 template <class In>
 struct Four;
@@ -58,10 +68,10 @@ struct Four<float> {
   void store(float* to) const noexcept { std::memcpy(to, &v, sizeof v); }
 
   [[nodiscard]] F64x2 low() const noexcept {
-    return __builtin_convertvector(__builtin_shufflevector(v, v, 0, 1), F64x2);
+    return __builtin_convertvector(TENSORTAP_VECTOR_PART(F32x2, v, 0, 0, 1), F64x2);
   }
   /// By way of low(), and pinned: g++ 12 would convert the upper half one by one.
-  [[nodiscard]] F64x2 high() const noexcept { return Four{rounded(__builtin_shufflevector(v, v, 2, 3, 2, 3))}.low(); }
+  [[nodiscard]] F64x2 high() const noexcept { return Four{rounded(upper_half_twice(v))}.low(); }
   [[nodiscard]] Four magnitude() const noexcept { return {std::bit_cast<F32x4>(std::bit_cast<I32x4>(v) & 0x7fffffff)}; }
   [[nodiscard]] Four min(Four other) const noexcept { return {v < other.v ? v : other.v}; }
   [[nodiscard]] Four max(Four other) const noexcept { return {v > other.v ? v : other.v}; }

@@ -36,7 +36,7 @@ class SyncJob {
   /// Returns the time left, at most a day.
   [[nodiscard]] Clock::duration time_left() const {
     Clock::duration left = std::chrono::hours(24);
-    if (abandoned_ || options_.cancel.stop_requested()) return {};
+    if (abandoned_ || options_.cancel.requested()) return {};
     for (const StopSignal& stop : {stop_, options_.stop})
       if (const auto until = stop.time_left()) left = std::min(left, *until);
     if (deadline_ != Clock::time_point::max()) left = std::min(left, deadline_ - Clock::now());
