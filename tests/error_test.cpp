@@ -108,6 +108,16 @@ TEST_CASE("a message contains the previous and the given number", "[base][error]
         "begin_step: step of TRAIN: it must grow (7 before, 5 given); give a larger number");
 }
 
+TEST_CASE("characters that are invisible or change the order of text are escaped", "[base][error]") {
+  using tensortap::escaped;
+  CHECK(escaped("a\u202Egpj.exe") == "a\\u{202e}gpj.exe");
+  CHECK(escaped("\u2066x\u2069\u200F\u061C") == "\\u{2066}x\\u{2069}\\u{200f}\\u{61c}");
+  CHECK(escaped("one\u2028two\u2029") == "one\\u{2028}two\\u{2029}");
+  CHECK(escaped("\uFEFF\u200Bw\u00AD\U000E0041") == "\\u{feff}\\u{200b}w\\u{ad}\\u{e0041}");
+  CHECK(escaped("größe Δw 損失 \u2010\u2030") == "größe Δw 損失 \u2010\u2030");
+  CHECK(tensortap::in_quotes("\u202Eloss") == "\"\\u{202e}loss\"");
+}
+
 TEST_CASE("names in messages are escaped and cut", "[base][error]") {
   const std::string hostile = "a\n\x1b[2J\x7f" + std::string(10000, 'x');
   for (const Error& error :

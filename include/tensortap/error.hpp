@@ -29,8 +29,8 @@ enum class Errc : std::uint8_t {
   claimed,          ///< a run that another process writes
 };
 
-/// Returns `text` made safe for a terminal and a log line: control characters, C1 ones included, and bytes that are not
-/// UTF-8 are escaped.
+/// Returns `text` made safe for a terminal and a log line: control characters, C1 ones included, invisible ones that
+/// change the order of text or its lines (U+202E, U+2028 …), and bytes that are not UTF-8 are escaped.
 std::string escaped(std::string_view text);
 
 /// Returns `text` escaped and in quotes; long texts are cut.

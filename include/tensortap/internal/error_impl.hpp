@@ -11,6 +11,7 @@
 #include <tensortap/bytes/hex.hpp>
 #include <tensortap/error.hpp>
 #include <tensortap/internal/config.hpp>
+#include <tensortap/internal/invisible.hpp>
 #include <tensortap/name.hpp>
 
 TENSORTAP_BEGIN_NAMESPACE
@@ -34,7 +35,14 @@ TENSORTAP_INLINE std::string escaped(std::string_view text) {
       append_escape(next);
       ++i;
     } else if (u >= 0x80 && is_utf8(text.substr(i, size))) {
-      out += text.substr(i, size);
+      const std::string_view character = text.substr(i, size);
+      if (const std::uint32_t code = detail::code_point(character); detail::is_invisible(code)) {
+        char digits[8];
+        char* const end = std::to_chars(digits, digits + sizeof digits, code, 16).ptr;
+        out.append("\\u{").append(digits, end).append("}");
+      } else {
+        out += character;
+      }
       i += size - 1;
     } else if (u < 0x20 || u >= 0x7f) {
       append_escape(u);
