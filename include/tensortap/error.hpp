@@ -72,6 +72,7 @@ class Error : public std::runtime_error {
   static Error shared_memory(std::string_view what, std::size_t tensor, std::size_t other);
   static Error isa_not_available(std::string_view isa);
   static Error bad_interruption(std::string_view option, std::string_view cause);
+  static Error bad_threshold(std::string_view rule, double value);
   static Error bad_tolerance(std::string_view option, double value);
   static Error bad_quantile(double q);
   static Error no_such_store(std::string_view url);

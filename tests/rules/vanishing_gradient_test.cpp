@@ -42,6 +42,16 @@ TEST_CASE("gradients vanish below the threshold, and not at it", "[rules][vanish
   CHECK_FALSE(fires({-inf, 0, 0, 0}));
 }
 
+TEST_CASE("a threshold that finds nothing is refused", "[rules][vanishing_gradient]") {
+  const StepOfMap step({tt::Mode::train, 0, 0}, {{"gradient/w", tensor_of({1})}});
+  for (const double threshold : {not_a_number, -1.0, -1e-9}) {
+    CAPTURE(threshold);
+    CHECK_THROWS_WITH((tt::VanishingGradient{.threshold = threshold}(step)),
+                      contains("rule: VanishingGradient: the threshold is negative or not a number"));
+  }
+  CHECK(tt::VanishingGradient{.threshold = 0}(step).empty());
+}
+
 TEST_CASE("each vanishing gradient is found, with its mean magnitude", "[rules][vanishing_gradient]") {
   const StepOfMap step({tt::Mode::train, 5, 8},
                        {{"a", tensor_of({1e-8, -3e-8})}, {"b", tensor_of({1})}, {"c", tensor_of({0})}});

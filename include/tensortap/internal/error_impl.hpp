@@ -198,6 +198,11 @@ TENSORTAP_INLINE Error Error::bad_interruption(std::string_view option, std::str
   return {Errc::invalid_option, "interruption: option " + std::string(option) + ": " + std::string(cause)};
 }
 
+TENSORTAP_INLINE Error Error::bad_threshold(std::string_view rule, double value) {
+  return {Errc::invalid_option, "rule: " + std::string(rule) + ": the threshold is negative or not a number (" +
+                                    detail::number_text(value) + "); give the least value that is no finding"};
+}
+
 TENSORTAP_INLINE Error Error::bad_tolerance(std::string_view option, double value) {
   return {Errc::invalid_option, "difference: option " + std::string(option) + ": it is negative or not finite (" +
                                     detail::number_text(value) + "); use 0 to tolerate no difference"};

@@ -29,6 +29,7 @@ struct VanishingGradient {
   /// Asks for the mean magnitude only; the rule also accepts statistics or elements.
   [[nodiscard]] std::vector<Collection> required() const;
 
+  /// Throws: the threshold is negative or NaN.
   [[nodiscard]] std::vector<Finding> operator()(const StepView& step) const;
 };
 

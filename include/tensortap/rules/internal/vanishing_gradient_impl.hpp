@@ -1,6 +1,7 @@
 // The bodies of vanishing_gradient.hpp.
 #pragma once
 
+#include <tensortap/error.hpp>
 #include <tensortap/internal/config.hpp>
 #include <tensortap/reduction.hpp>
 #include <tensortap/rules/vanishing_gradient.hpp>
@@ -12,6 +13,7 @@ TENSORTAP_INLINE std::vector<Collection> VanishingGradient::required() const {
 }
 
 TENSORTAP_INLINE std::vector<Finding> VanishingGradient::operator()(const StepView& step) const {
+  if (!(threshold >= 0)) throw Error::bad_threshold(name, threshold);  // it would find nothing
   std::vector<Finding> out;
   for (const std::string& tensor : step.tensors(collection))
     if (const auto mean = step.reduction(tensor, Reduction::abs_mean); mean && *mean < threshold)
