@@ -383,6 +383,62 @@ TEST_CASE("an index of 2^60 bytes and a missing index are damage", "[trial][host
   }
 }
 
+TEST_CASE("an object that does not fit into memory is damage of itself alone", "[trial][hostile]") {
+  const auto store = std::make_shared<LyingStore>(healthy_run());
+  SECTION("an index") {
+    store->out_of_memory = tt::layout::index_key(1, worker);
+    check_spoilt(tt::Trial(store), store->out_of_memory + ": it does not fit into memory");
+  }
+  SECTION("the collections") {
+    store->out_of_memory = tt::layout::collections_key(worker);
+    const tt::Trial trial(store);
+    CHECK_THAT(damage_of(trial), contains("it does not fit into memory"));
+    CHECK(trial.tensor("loss").value(1)->number(0) == 1);
+  }
+  SECTION("an attempt") {
+    store->put(tt::layout::attempt_key(0, worker), "{}");
+    store->out_of_memory = tt::layout::attempt_key(0, worker);
+    const tt::Trial trial(store);
+    CHECK_THAT(damage_of(trial), contains("it does not fit into memory"));
+    CHECK(trial.tensor("loss").value(1)->number(0) == 1);
+  }
+}
+
+TEST_CASE("a JSON file with too many values or bytes is refused before it is parsed", "[trial][hostile]") {
+  const auto store = healthy_run();
+  const std::string sound = to_json(put_step(*store, 1));
+  std::string zeros = "0";
+  for (int i = 0; i < 5'000'000; ++i) zeros += ",0";
+  SECTION("an index of values") {
+    put_index(*store, 1, "{\"x\": [" + zeros + "], " + sound.substr(1));
+    check_spoilt(tt::Trial(store), "it holds too many values");
+  }
+  SECTION("an index of blanks") {
+    put_index(*store, 1, std::string(tt::layout::text_limit, ' ') + sound);
+    check_spoilt(tt::Trial(store), "too large (67");
+  }
+  SECTION("the collections") {
+    store->put(tt::layout::collections_key(worker), "{\"x\": [" + zeros + "], \"collections\": {}}");
+    const tt::Trial trial(store);
+    CHECK_THAT(damage_of(trial), contains("it holds too many values"));
+    CHECK(trial.tensor("loss").value(1)->number(0) == 1);
+  }
+  SECTION("an attempt") {
+    store->put(tt::layout::attempt_key(0, worker), "{\"x\": [" + zeros + "]}");
+    const tt::Trial trial(store);
+    CHECK_THAT(damage_of(trial), contains("it holds too many values"));
+    CHECK(trial.tensor("loss").value(1)->number(0) == 1);
+  }
+}
+
+TEST_CASE("a shape of more axes than any tensor has is refused", "[trial][hostile]") {
+  const auto store = healthy_run();
+  auto index = put_step(*store, 1);
+  index.shapes.push_back({.name = "s", .original_name = "s", .shape = std::vector<std::int64_t>(65, 1)});
+  put_index(*store, 1, index);
+  check_spoilt(tt::Trial(store), "key \"shape\": it has more than 64 axes");
+}
+
 TEST_CASE("a million unknown keys are ignored", "[trial][hostile]") {
   const auto store = healthy_run();
   auto index = to_json(put_step(*store, 1));

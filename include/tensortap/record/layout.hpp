@@ -31,6 +31,9 @@ inline constexpr std::string_view superseded_prefix = "superseded/";
 inline constexpr std::string_view end_marker = "training_job_end.ts";
 inline constexpr std::string_view reductions_prefix = "smdebug/reductions/";
 
+/// The largest JSON object of a run that is read, far above the index of any real one. Units: bytes.
+inline constexpr std::uint64_t text_limit = std::uint64_t{64} << 20;
+
 /// Returns `number` with at least `width` digits.
 std::string padded(std::int64_t number, std::size_t width);
 

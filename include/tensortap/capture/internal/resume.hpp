@@ -43,7 +43,7 @@ struct AttemptStart {
 inline Attempts read_attempts(const Store& store, std::vector<std::string>* notes = nullptr) {
   Attempts out;
   for (const ObjectInfo& object : store.list(layout::attempts_prefix)) {
-    const auto bytes = store.get(object.key);
+    const auto bytes = store.get(object.key, {0, layout::text_limit + 1});
     if (!bytes) continue;
     try {
       out.add(parse_attempt(text_of(*bytes), object.key));
@@ -133,7 +133,7 @@ class Resumption {
 
   void read_tensor_names() {
     const std::string key = layout::collections_key(options_.worker);
-    const auto bytes = store_.get(key);
+    const auto bytes = store_.get(key, {0, layout::text_limit + 1});
     if (!bytes) return;
     try {
       for (Collection& collection : parse_collections(text_of(*bytes), key).collections)

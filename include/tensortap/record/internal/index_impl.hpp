@@ -1,6 +1,7 @@
 // Writes and reads index files.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -32,6 +33,8 @@ inline SavedShape parse_saved_shape(const nlohmann::json& entry, json_text::Plac
   for (const auto& extent : json_text::array(entry, "shape", place)) {
     out.shape.push_back(json_text::integer(extent, "shape", place));
     if (out.shape.back() < 0) throw json_text::wrong(place, "shape", "an extent is negative");
+    constexpr std::size_t most_axes = 64;  // numpy's limit
+    if (out.shape.size() > most_axes) throw json_text::wrong(place, "shape", "it has more than 64 axes");
   }
   return out;
 }

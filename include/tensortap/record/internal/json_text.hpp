@@ -5,7 +5,9 @@
 #pragma once
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
+#include <new>
 #include <string>
 #include <string_view>
 
@@ -13,6 +15,7 @@
 
 #include <tensortap/error.hpp>
 #include <tensortap/internal/config.hpp>
+#include <tensortap/record/layout.hpp>
 
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail::json_text {
@@ -22,6 +25,9 @@ struct Place {
   std::string_view what;
   std::string_view where;
 };
+
+/// The most values of a file, each of which takes up to 100 bytes of memory: an index of 800'000 records has fewer.
+inline constexpr std::size_t value_limit = std::size_t{1} << 22;
 
 /// No file of a run nests deeper than 5.
 inline constexpr std::size_t depth_limit = 32;
@@ -47,9 +53,13 @@ inline std::string string(std::string_view text) {
   return out;
 }
 
-/// Returns the document in `text`. Throws: a syntax error, nesting beyond the limit.
+/// Returns the document in `text`. Throws: a syntax error, a limit, no memory for it. All of them are damage of this
+/// file.
 inline nlohmann::json parse_any(std::string_view text, const Place& place) {
+  if (text.size() > layout::text_limit)
+    throw Error::damaged(place.what, place.where, "too large (" + std::to_string(text.size()) + " bytes)");
   std::size_t depth = 0;
+  std::size_t values = 0;
   bool in_string = false;
   for (std::size_t i = 0; i < text.size(); ++i) {
     const char c = text[i];
@@ -58,16 +68,26 @@ inline nlohmann::json parse_any(std::string_view text, const Place& place) {
       in_string = c != '"';
     } else if (c == '"') {
       in_string = true;
+    } else if (c == ',') {
+      ++values;
     } else if (c == '{' || c == '[') {
+      ++values;
       if (++depth > depth_limit) throw Error::damaged(place.what, place.where, "nested too deeply");
     } else if ((c == '}' || c == ']') && depth > 0) {
       --depth;
     }
   }
-  nlohmann::json root = nlohmann::json::parse(text.begin(), text.end(), nullptr, false);
-  if (root.is_discarded())
-    throw Error::damaged(place.what, place.where, "not JSON (" + std::to_string(text.size()) + " bytes)");
-  return root;
+  if (values > value_limit)
+    throw Error::damaged(place.what, place.where, "it holds too many values (" + std::to_string(values) + ")");
+  try {
+    nlohmann::json root = nlohmann::json::parse(text.begin(), text.end(), nullptr, false);
+    if (root.is_discarded())
+      throw Error::damaged(place.what, place.where, "not JSON (" + std::to_string(text.size()) + " bytes)");
+    return root;
+  } catch (const std::bad_alloc&) {
+    throw Error::damaged(place.what, place.where,
+                         "it does not fit into memory (" + std::to_string(text.size()) + " bytes)");
+  }
 }
 
 /// Returns the document in `text`, an object. Throws: a syntax error, nesting beyond the limit, another type.

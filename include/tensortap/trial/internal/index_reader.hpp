@@ -13,6 +13,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <new>
 #include <set>
 #include <string>
 #include <string_view>
@@ -218,14 +219,23 @@ class IndexReader {
         }
         read_.emplace(name.global_step, name.worker);
         workers_.insert(name.worker);
-        if (index.value) {
-          found_.push_back(make(*index.value, name, key, index.size));
-        } else {
-          deferred_[key] = {name, false};
-        }
+        if (!index.value || !keep(*index.value, name, key, index.size, make)) deferred_[key] = {name, false};
       }
     }
     return gone;
+  }
+
+  /// Adds a file to those found. Returns false, which is damage of this file, if it does not fit into memory.
+  template <class Make>
+  bool keep(const IndexFile& index, const layout::StepName& name, const std::string& key, std::uint64_t size,
+            const Make& make) {
+    try {
+      found_.push_back(make(index, name, key, size));
+      return true;
+    } catch (const std::bad_alloc&) {
+      objects_.add_no_memory(key);
+      return false;
+    }
   }
 
   /// Drops each index file without an attempt that the second listing lacks or shows with another size, and all later

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <new>
 #include <optional>
 #include <span>
 #include <string>
@@ -16,6 +17,7 @@
 #include <tensortap/error.hpp>
 #include <tensortap/internal/config.hpp>
 #include <tensortap/internal/parallel_for.hpp>
+#include <tensortap/record/layout.hpp>
 #include <tensortap/store/store.hpp>
 #include <tensortap/trial/internal/damage_list.hpp>
 
@@ -44,24 +46,27 @@ class TextObjects {
       return objects;
     } catch (const Error& e) {
       damage_.add(prefix, e.what());
-      return std::nullopt;
+    } catch (const std::bad_alloc&) {
+      add_no_memory(prefix);
     }
+    return std::nullopt;
   }
 
-  /// Reads object `key` with `parse(text, key)`. Makes one call to the store, unless the object is very large.
+  /// Reads object `key` with `parse(text, key)`. Makes one call to the store, unless the object is very large. Whatever
+  /// fails is damage of this object alone; so is one that does not fit into memory.
   template <class Parse>
   [[nodiscard]] auto read(const std::string& key, const Parse& parse) const {
     constexpr std::uint64_t usual = std::uint64_t{8} << 20;
-    constexpr std::uint64_t limit = std::uint64_t{1} << 30;  // far above the index of any real run
     Reading<std::invoke_result_t<Parse, std::string_view, const std::string&>> out;
     try {
       auto bytes = store_.get(key, {0, usual});
       if (bytes && bytes->size() >= usual) {
-        if (const auto size = store_.size(key); size && *size > limit) {
+        bytes.reset();
+        if (const auto size = store_.size(key); size && *size > layout::text_limit) {
           damage_.add(key, "too large (" + std::to_string(*size) + " bytes)");
           return out;
         }
-        bytes = store_.get(key, {0, limit});
+        bytes = store_.get(key, {0, layout::text_limit});
       }
       out.gone = !bytes;
       if (!bytes) return out;
@@ -70,6 +75,9 @@ class TextObjects {
       damage_.repaired(key);
     } catch (const Error& e) {
       damage_.add(key, e.what());
+    } catch (const std::bad_alloc&) {
+      out.value.reset();
+      add_no_memory(key);
     }
     return out;
   }
@@ -85,6 +93,9 @@ class TextObjects {
 
   /// Returns a number of keys for `read_all` that keeps the store busy and whose objects fit into memory.
   [[nodiscard]] std::size_t batch_size() const noexcept { return 16 * std::max<std::size_t>(store_.concurrency(), 1); }
+
+  /// Notes that what `key` holds does not fit into memory.
+  void add_no_memory(std::string_view key) const { damage_.add(key, "it does not fit into memory"); }
 
   /// Notes that two listings have named `key`, but that it cannot be read.
   void add_missing(std::string_view key) const { damage_.add(key, "it is listed but does not exist"); }
