@@ -331,6 +331,29 @@ TEST_CASE("a forked child that dies does not change the run", "[capture][failure
   CHECK(tt::Trial(run).steps() == Steps{0, 1, 2, 3});
 }
 
+TEST_CASE("a step with more records than readers accept loses the last ones", "[capture][failure]") {
+  using R = tt::Reduction;
+  const auto store = std::make_shared<tt::MemoryStore>();
+  tt::Hook hook(
+      store, {.collections = {{.name = "mine",
+                               .include_regex = "^x",
+                               .save = tt::every(1),
+                               .reductions = {R::min, R::max, R::mean, R::std, R::variance, R::sum, R::prod, R::l1,
+                                              R::l2, R::abs_min, R::abs_max, R::abs_mean, R::abs_std, R::abs_variance,
+                                              R::abs_sum, R::abs_prod, R::abs_l1, R::abs_l2}}}});
+  hook.begin_step();
+  const std::string long_name(1000, 'x');
+  for (int i = 0; i < 1200; ++i) hook.save(long_name + std::to_string(i), 1.0F);
+  hook.close();
+  const std::uint64_t lost = hook.status().tensors_lost;
+  CHECK(lost > 0);
+  CHECK(hook.status().losses.at(0).reason == tt::LossReason::step_too_large);
+  CHECK(*store->size(tt::layout::index_key(0, "worker_0")) < tt::layout::text_limit);
+  const tt::Trial trial(store);
+  CHECK(trial.damage().empty());
+  CHECK(trial.tensors().size() == 1200 - lost);
+}
+
 TEST_CASE("a dry run writes nothing and reports what would be written", "[capture][failure]") {
   const TemporaryDirectory directory;
   using R = tt::Reduction;

@@ -109,7 +109,8 @@ struct HookOptions {
   /// calls. All steps of a file are written together: until then readers do not see them, and a crash loses them.
   /// flush(), commit(), close() and a size of 8 MiB end a file early.
   std::int64_t events_per_file = 1;
-  /// The limit on the tensors of one step in memory. Tensors beyond the limit are dropped and counted. Units: bytes.
+  /// The limit on the tensors of one step in memory. Tensors beyond the limit are dropped and counted, and so are those
+  /// beyond an index of 64 MiB, some 400'000 records. Units: bytes.
   std::uint64_t max_step_bytes = std::uint64_t{4} << 30;
 
   // Retries and time limits

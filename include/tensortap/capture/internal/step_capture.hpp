@@ -21,6 +21,7 @@
 #include <tensortap/error.hpp>
 #include <tensortap/internal/config.hpp>
 #include <tensortap/name.hpp>
+#include <tensortap/record/layout.hpp>
 #include <tensortap/reduce/reduce.hpp>
 #include <tensortap/step.hpp>
 #include <tensortap/tensor/dtype.hpp>
@@ -45,7 +46,7 @@ class StepCapture {
     catalog_.begin_step(step);
     if (step_) step_->records.begin(step);
     global_step_ = step.global_step;
-    bytes_ = 0;
+    bytes_ = index_bytes_ = 0;
     exceptions_ = std::uncaught_exceptions();
     is_in_step_ = true;
   }
@@ -95,11 +96,13 @@ class StepCapture {
     {
       const std::lock_guard lock(mutex_);
       if (!request.reductions.empty() && !reducible) ledger_.change([](HookStatus& status) { ++status.not_reducible; });
-      if (bytes_ + view.nbytes() > options_.max_step_bytes) {
+      const std::uint64_t entries = index_bytes(name, values.size() + 2);
+      if (bytes_ + view.nbytes() > options_.max_step_bytes || index_bytes_ + entries > layout::text_limit) {
         count_loss(LossReason::step_too_large, view.nbytes());
         return;
       }
       bytes_ += view.nbytes();
+      index_bytes_ += entries;
       catalog_.count(*entry, view, values.size() + (values.statistics ? 1 : 0));
       if (!step_) return;
       StepRecords& records = step_->records;
@@ -122,6 +125,11 @@ class StepCapture {
   }
 
  private:
+  /// Returns the largest size of `records` entries in an index, whose text escapes letters beyond ASCII.
+  static std::uint64_t index_bytes(std::string_view name, std::size_t records) noexcept {
+    return records * (3 * name.size() + 130);
+  }
+
   /// Adds the entry of a new name; null beyond the limit of names.
   TrackedTensor* add(std::string_view name) {
     if (name.size() > name_limit) throw Error::name_too_long("save", name, name_limit);
@@ -142,7 +150,8 @@ class StepCapture {
   Catalog catalog_;
   std::unique_ptr<QueuedStep> step_;  // the records of the step; none in a dry run
   std::int64_t global_step_ = -1;
-  std::uint64_t bytes_ = 0;  // of the tensors of this step
+  std::uint64_t bytes_ = 0;        // of the tensors of this step
+  std::uint64_t index_bytes_ = 0;  // of its index, at most
   int exceptions_ = std::uncaught_exceptions();
   bool is_in_step_ = false;
   bool is_closed_ = false;
