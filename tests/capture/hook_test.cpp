@@ -106,6 +106,69 @@ TEST_CASE("due tensors are saved, and no others", "[capture][hook]") {
   CHECK(trial.damage().empty());
 }
 
+TEST_CASE("built-in collections save what a program in C++ calls their tensors", "[capture][hook]") {
+  const auto store = std::make_shared<tt::MemoryStore>();
+  tt::Hook hook(store,
+                {.collections = {{.name = "losses"}, {.name = "gradients"}, {.name = "weights"}, {.name = "biases"}},
+                 .save = tt::every(1)});
+  hook.begin_step();
+  for (const char* name : {"loss", "val_loss", "w", "w.grad", "fc1.weight", "fc1.weight.grad", "b", "accuracy"})
+    hook.save(name, 1.0F);
+  hook.close();
+  CHECK(hook.status().notes.empty());
+  const tt::Trial trial(store);
+  const auto names = [&](const std::string& collection) {
+    std::vector<std::string> out;
+    for (const auto& tensor : trial.tensors({.collection = collection})) out.push_back(tensor.name());
+    return out;
+  };
+  CHECK(names("losses") == std::vector<std::string>{"loss", "val_loss"});
+  CHECK(names("gradients") == std::vector<std::string>{"fc1.weight.grad", "w.grad"});
+  CHECK(names("weights") == std::vector<std::string>{"fc1.weight", "w"});
+  CHECK(names("biases") == std::vector<std::string>{"b"});
+  CHECK_FALSE(trial.has_tensor("accuracy"));
+}
+
+TEST_CASE("a collection that has met no tensor is noted at the end", "[capture][hook]") {
+  const auto store = std::make_shared<tt::MemoryStore>();
+  tt::Hook hook(store,
+                {.collections = {{.name = "losses"}, {.name = "gradients"}, {.name = "mine", .tensor_names = {"x"}}},
+                 .save = tt::every(1)});
+  hook.begin_step();
+  hook.save("loss", 1.0F);
+  hook.save("fc1.weight", 2.0F);
+  CHECK(hook.status().notes.empty());
+  hook.close();
+  const auto notes = hook.status().notes;
+  REQUIRE(notes.size() == 2);
+  CHECK_THAT(notes[0], contains("collection \"gradients\": it has met no tensor (2 others were shown); give it"));
+  CHECK_THAT(notes[1], contains("collection \"mine\": it has met no tensor"));
+}
+
+TEST_CASE("a collection is not noted for tensors of earlier attempts, or if none was shown", "[capture][hook]") {
+  const auto store = std::make_shared<tt::MemoryStore>();
+  const auto checkpoints = std::make_shared<tt::MemoryStore>();
+  const tt::HookOptions options{
+      .collections = {{.name = "losses"}, {.name = "gradients"}}, .save = tt::every(1), .checkpoints = checkpoints};
+  {
+    tt::Hook hook(store, options);
+    hook.begin_step();
+    hook.save("loss", 1.0F);
+    hook.save("w.grad", 1.0F);
+    checkpoints->put("c", "1");
+    hook.commit("c");
+  }
+  tt::Hook hook(store, options);
+  hook.begin_step();
+  hook.save("w.grad", 1.0F);
+  hook.close();
+  CHECK(hook.status().notes.empty());
+  tt::Hook idle(std::make_shared<tt::MemoryStore>(), {.collections = {{.name = "losses"}}});
+  idle.begin_step();
+  idle.close();
+  CHECK(idle.status().notes.empty());
+}
+
 TEST_CASE("a tensor of several collections is saved once, with the requests of each", "[capture][hook]") {
   const auto store = std::make_shared<tt::MemoryStore>();
   {

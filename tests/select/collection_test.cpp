@@ -1,5 +1,7 @@
 #include <tensortap/select/collection.hpp>
 
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "catch.hpp"
@@ -22,9 +24,125 @@ TEST_CASE("a set of reductions is in the order of files, without duplicates", "[
   CHECK(std::vector<R>(reductions.begin(), reductions.end()) == expected);
 }
 
-TEST_CASE("built-in collections have smdebug's patterns", "[select][collection]") {
+namespace {
+
+/// Returns which of the collections with names of their own for C++ find `name`: "losses", "gradients weights".
+std::string found_by(const std::string& name) {
+  std::string out;
+  for (const char* collection : {"losses", "gradients", "weights", "biases"})
+    if (tt::Pattern(tt::builtin_pattern(collection).value()).finds(name))
+      out += (out.empty() ? "" : " ") + std::string(collection);
+  return out;
+}
+
+}  // namespace
+
+TEST_CASE("built-in collections find the names that programs in C++ use", "[select][collection]") {
+  // The rows of the table in select/README.md, then more of their kind.
+  const auto [collection, names] =
+      GENERATE(std::pair<std::string, std::vector<std::string>>{"losses",
+                                                                {"loss",
+                                                                 "Loss",
+                                                                 "val_loss",
+                                                                 "train/loss",
+                                                                 "loss/total",
+                                                                 "loss0",
+                                                                 "trainLoss",
+                                                                 "losses/0",
+                                                                 "weighted_loss",
+                                                                 "gradient_penalty_loss",
+                                                                 "LOSS",
+                                                                 "loss_total",
+                                                                 "loss.total",
+                                                                 "loss[0]",
+                                                                 "kl-loss",
+                                                                 "train:loss",
+                                                                 "bias_loss",
+                                                                 "grad_loss",
+                                                                 "lossTotal",
+                                                                 "CrossEntropyLoss_output_0",
+                                                                 "CrossEntropyLoss",
+                                                                 "softmaxcrossentropyloss0_output_0"}},
+               std::pair<std::string, std::vector<std::string>>{"gradients",
+                                                                {"w.grad",
+                                                                 "fc1.weight.grad",
+                                                                 "fc1.bias.grad",
+                                                                 "gradient/fc1.weight",
+                                                                 "gradient/w",
+                                                                 "grad/w",
+                                                                 "grad_w",
+                                                                 "fc1_grad",
+                                                                 "weightGrad",
+                                                                 "dW1",
+                                                                 "db",
+                                                                 "train/grad/fc1.weight",
+                                                                 "grad",
+                                                                 "gradients/0",
+                                                                 "grad.fc1",
+                                                                 "conv1_grad_weight",
+                                                                 "Gradient/w",
+                                                                 "gradW",
+                                                                 "fc1.dW",
+                                                                 "grad/norm.weight",
+                                                                 "grad_b",
+                                                                 "w.grad_0",
+                                                                 "loss.grad",
+                                                                 "grad/loss_fn.weight",
+                                                                 "layer.grads",
+                                                                 "layer1.grad.bias",
+                                                                 "fc1/weight/gradient",
+                                                                 "gradient/Net_conv0.bias"}},
+               std::pair<std::string, std::vector<std::string>>{
+                   "weights",
+                   {"weight", "fc1.weight", "fc1/weight", "fc1_weight", "weights/0", "weight_ih_l0", "fc1Weight", "w",
+                    "W1", "fc1.W", "0.weight", "fc1.weight_orig", "conv0_weight", "w2", "layer1/w", "norm.weight",
+                    "loss_fn.weight", "Net_conv0.weight"}},
+               std::pair<std::string, std::vector<std::string>>{
+                   "biases",
+                   {"bias", "fc1.bias", "fc1/bias", "fc1_bias", "biases/1", "bias_ih_l0", "fc1Bias", "b", "b1", "fc1.b",
+                    "in_proj_bias", "Net_conv0.bias"}},
+               std::pair<std::string, std::vector<std::string>>{"",
+                                                                {"accuracy",
+                                                                 "loss_scale",
+                                                                 "lossless",
+                                                                 "glossary",
+                                                                 "weight_decay",
+                                                                 "weight_norm",
+                                                                 "grad_norm",
+                                                                 "w.grad_norm",
+                                                                 "gradual",
+                                                                 "degrade",
+                                                                 "CrossEntropyLoss_input_0",
+                                                                 "lossScale",
+                                                                 "unbiased",
+                                                                 "weighted",
+                                                                 "grad/norm",
+                                                                 "total_grad_norm",
+                                                                 "grad_scale",
+                                                                 "gradNorm",
+                                                                 "debug",
+                                                                 "db_size",
+                                                                 "fc1.weight.exp_avg",
+                                                                 "xW",
+                                                                 "number",
+                                                                 "Wx",
+                                                                 "fc1.weight.grad.norm",
+                                                                 "bias_correction1"}});
+  for (const std::string& name : names) {
+    CAPTURE(name);
+    CHECK(found_by(name) == collection);
+  }
+}
+
+TEST_CASE("the other built-in collections have smdebug's patterns", "[select][collection]") {
+  for (const char* name : {"all", "relu_output", "relu_input", "hyperparameters", "predictions", "labels",
+                           "feature_importance", "average_shap", "full_shap", "trees"})
+    CHECK(tt::builtin_pattern(name) == tt::smdebug_pattern(name));
+}
+
+TEST_CASE("smdebug's patterns are those of smdebug", "[select][collection]") {
   const auto finds = [](const char* collection, const char* name) {
-    return tt::Pattern(tt::builtin_pattern(collection).value()).finds(name);
+    return tt::Pattern(tt::smdebug_pattern(collection).value()).finds(name);
   };
   CHECK(finds("all", "anything"));
   CHECK(finds("all", ""));
@@ -54,5 +172,6 @@ TEST_CASE("other collections have no default pattern", "[select][collection]") {
   for (const char* name : {"", "gradient", "Weights", "default", "metrics", "optimizer_variables", "all "}) {
     CAPTURE(name);
     CHECK_FALSE(tt::builtin_pattern(name));
+    CHECK_FALSE(tt::smdebug_pattern(name));
   }
 }

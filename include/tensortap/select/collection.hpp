@@ -33,9 +33,15 @@ struct Collection {
   friend bool operator==(const Collection&, const Collection&) = default;
 };
 
-/// Returns the default pattern of the built-in collection with this name, as smdebug has it, for tensor names of the
-/// form `layer.weight`, `gradient/layer.weight`. Empty: no built-in collection has this name.
+/// Returns the pattern of the built-in collection with this name, which a hook uses if the collection has neither
+/// patterns nor names. Those of losses, gradients, weights and biases find the names that programs in C++ use (`loss`,
+/// `w.grad`, `gradient/w`, `fc1.weight`), and smdebug's; the page of this folder has a table. Empty: no built-in
+/// collection has this name.
 std::optional<std::string_view> builtin_pattern(std::string_view collection) noexcept;
+
+/// Returns the pattern that smdebug gives to the collection with this name, for runs that must have the same tensors as
+/// those of smdebug: `.include_regex = std::string(*smdebug_pattern("losses"))`. Empty: smdebug has no such pattern.
+std::optional<std::string_view> smdebug_pattern(std::string_view collection) noexcept;
 
 TENSORTAP_END_NAMESPACE
 

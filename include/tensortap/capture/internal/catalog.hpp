@@ -14,6 +14,7 @@
 
 #include <tensortap/capture/internal/tensor_table.hpp>
 #include <tensortap/capture/report.hpp>
+#include <tensortap/error.hpp>
 #include <tensortap/internal/config.hpp>
 #include <tensortap/record/collections_file.hpp>
 #include <tensortap/select/internal/selection.hpp>
@@ -94,6 +95,17 @@ class Catalog {
       out.collections.back().name = selection_.collections()[i].name;
       out.collections.back().unmatched = selection_.unmatched(i);
     }
+    return out;
+  }
+
+  /// Returns a line for each collection to which no tensor belongs, neither now nor in earlier attempts.
+  [[nodiscard]] std::vector<std::string> unmet_collections() const {
+    std::vector<std::string> out;
+    for (std::size_t i = 0; table_->size() > 0 && i < totals_.size(); ++i)
+      if (!selection_.has_members(i) && totals_[i].tensor_names.empty())
+        out.push_back("collection " + in_quotes(selection_.collections()[i].name) + ": it has met no tensor (" +
+                      std::to_string(table_->size()) +
+                      " others were shown); give it include_regex or tensor_names that find the names in use");
     return out;
   }
 

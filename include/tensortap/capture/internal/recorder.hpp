@@ -109,6 +109,8 @@ class Recorder {
     is_closed_ = true;
     capture_.close();
     if (!queue_) return;
+    for (std::string& note : capture_.unmet_collections())
+      ledger_->change([&](HookStatus& status) { status.notes.push_back(std::move(note)); });
     HookShutdown(capture_, *queue_, deadline_in(options_.close_timeout), counter_.global_step()).close(*ledger_);
   }
 

@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include <tensortap/capture/hook_options.hpp>
 #include <tensortap/capture/internal/catalog.hpp>
@@ -116,6 +117,12 @@ class StepCapture {
   [[nodiscard]] Report report() const {
     const std::lock_guard lock(mutex_);
     return catalog_.report(options_.dry_run);
+  }
+
+  /// Returns a line for each collection that has met no tensor.
+  [[nodiscard]] std::vector<std::string> unmet_collections() const {
+    const std::lock_guard lock(mutex_);
+    return catalog_.unmet_collections();
   }
 
   /// Returns the text of the collections file.

@@ -35,6 +35,8 @@ class TensorTable {
     return found == tensors_.end() ? nullptr : found->second.get();
   }
 
+  [[nodiscard]] std::size_t size() const noexcept { return tensors_.size(); }
+
   /// Adds `name`, which must be absent; returns null if the table is full.
   TrackedTensor* add(std::string_view name, std::vector<std::size_t> collections) {
     if (tensors_.size() == limit) return nullptr;

@@ -6,6 +6,7 @@
 //   if (selection.any_due()) …
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <optional>
 #include <set>
@@ -75,6 +76,12 @@ class Selection {
     for (const Criterion& criterion : criteria_[i])
       if (!criterion.matched) out.push_back(criterion.text);
     return out;
+  }
+
+  /// Returns whether a tensor has been found that belongs to the collection at position `i`.
+  [[nodiscard]] bool has_members(std::size_t i) const noexcept {
+    return std::any_of(criteria_[i].begin(), criteria_[i].end(),
+                       [](const Criterion& criterion) { return criterion.matched; });
   }
 
   /// Decides which collections are due in `step`.
