@@ -2,13 +2,14 @@
 #include <tensortap/tensortap.hpp>
 
 #include "commands.hpp"
+#include "runs.hpp"
 
 namespace tensortap_command {
 
 namespace tt = tensortap;
 
 int check(const std::string& run, std::ostream& out) {
-  const tt::Trial trial(run);
+  const tt::Trial trial = open_run("check", run);
   std::size_t tensors = 0;
   std::size_t records = 0;
   for (const tt::TensorHistory& tensor : trial.tensors()) {
@@ -19,13 +20,12 @@ int check(const std::string& run, std::ostream& out) {
         records += tensor.saved_reductions(step, worker).size();
       }
   }
-  const auto damage = trial.damage();
-  for (const tt::Damage& d : damage) out << "damaged: " << tt::escaped(d.where + ": " + d.cause) << '\n';
+  const int code = report_damage(trial, out);
   const auto incomplete = trial.steps(tt::Mode::global, tt::Completeness::any).size() - trial.steps().size();
-  out << (damage.empty() ? "sound" : "damaged") << ": " << tensors << " tensors, " << records << " records read, "
+  out << (code == 0 ? "sound" : "damaged") << ": " << tensors << " tensors, " << records << " records read, "
       << trial.steps().size() << " complete steps, " << incomplete << " incomplete, "
-      << (trial.ended() ? "ended" : "not ended") << ", " << damage.size() << " damaged\n";
-  return damage.empty() ? 0 : 1;
+      << (trial.ended() ? "ended" : "not ended") << ", " << trial.damage().size() << " damaged\n";
+  return code;
 }
 
 }  // namespace tensortap_command

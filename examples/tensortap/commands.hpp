@@ -1,4 +1,5 @@
-// The subcommands of the tool, one function for each. They print to `out` and return the exit code.
+// The subcommands of the tool, one function for each. They print to `out` and return the exit code, which means the
+// same in all of them: 0 done, 1 found something (findings, damage), 2 could not. Exceptions mean 2.
 #pragma once
 
 #include <cstddef>
@@ -6,23 +7,26 @@
 #include <optional>
 #include <ostream>
 #include <string>
+#include <tensortap/step.hpp>
 #include <vector>
 
 namespace tensortap_command {
 
-/// The part of a tensor that `show` prints.
+/// What `show` prints of a run.
 struct Show {
-  std::string tensor;
-  std::optional<std::int64_t> step;
-  std::string mode = "GLOBAL";
-  std::string worker;
-  bool all = false;
+  std::string tensor;                              // empty: all of `step`
+  std::optional<std::int64_t> step;                // left out: all steps
+  tensortap::Mode mode = tensortap::Mode::global;  // whose numbers the steps have
+  std::string worker;                              // empty: all
+  bool all = false;                                // elements beyond the first 100
 };
 
 /// How `judge` evaluates a run.
 struct Judge {
   std::string rule = "vanishing_gradient";
+  std::string collection = "gradients";
   double threshold = 1e-7;
+  bool all = false;  // prints each finding, not one line for each tensor
   bool follow = false;
   std::optional<double> timeout;  // seconds; left out: none
   std::string stop_file;
@@ -44,29 +48,30 @@ struct Copy {
   std::vector<Filter> filters;
 };
 
-/// Returns "1 step", "2 steps".
-inline std::string plural(std::size_t n, const std::string& noun) {
-  return std::to_string(n) + " " + noun + (n == 1 ? "" : "s");
-}
+/// Returns "3 steps, 0 to 20".
+std::string steps_text(const std::vector<std::int64_t>& steps);
 
 /// Prints a whole run as one JSON document; elements as the SHA-256 of their bytes.
 int dump(const std::string& run, std::ostream& out);
 
-/// Prints the run, its collections and its tensors, one line for each.
-int list(const std::string& run, std::ostream& out);
+/// Prints the run, its collections and its tensors, one line for each; only those of `mode`, in its numbers, if one is
+/// given. Prints a line for each run, if `run` is a directory of runs.
+int list(const std::string& run, std::optional<tensortap::Mode> mode, std::ostream& out);
 
-/// Prints a tensor over its steps, or its elements in one step. Returns 1 if the step has none.
+/// Prints a tensor over its steps, a tensor in one step, or all tensors of a step. Throws: there is no such thing.
 int show(const std::string& run, const Show& what, std::ostream& out);
 
-/// Reads every record. Returns 0 if all are sound, 1 if not.
+/// Reads every record.
 int check(const std::string& run, std::ostream& out);
 
-/// Prints the findings of a rule as they come, and a verdict. Returns 0 if there are none, 1 if there are some, 2 if a
-/// rule or an action failed.
+/// Prints what a rule finds, what it could not judge, and a verdict. Returns 2 if nothing was judged.
 int judge(const std::string& run, const Judge& how, std::ostream& out);
 
-/// Prints the objects below an s3:// address as `aws s3 ls` does. Returns 1 if there are none.
+/// Prints the objects below an s3:// address as `aws s3 ls` does. Throws: there are none.
 int list_objects(const std::string& address, bool recursive, std::ostream& out);
+
+/// Returns the addresses of the folders in an s3:// address.
+std::vector<std::string> folders_in(const std::string& address);
 
 /// Copies a file to S3 or an object from S3; with `recursive`, everything below a directory or a prefix. "-" is
 /// standard input or output. Returns 1 if something was skipped, 2 if something failed.

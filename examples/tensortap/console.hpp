@@ -26,7 +26,7 @@ class Console {
 
   void line(const std::string& text) {
     const std::lock_guard lock(mutex_);
-    if (quiet_) return;
+    if (quiet_ || !out_) return;  // a failed write has thrown before
     clear();
     out_ << text << std::endl;
   }

@@ -1,18 +1,25 @@
 #include <openssl/evp.h>
 
+#include <algorithm>
 #include <array>
 #include <cmath>
+#include <complex>
 #include <nlohmann/json.hpp>
+#include <optional>
+#include <stdexcept>
 #include <string>
 #include <tensortap/tensortap.hpp>
+#include <type_traits>
+#include <utility>
 
 #include "commands.hpp"
+#include "runs.hpp"
+#include "saved.hpp"
 
 namespace tensortap_command {
 
 namespace {
 
-namespace tt = tensortap;
 using nlohmann::json;
 
 std::string sha256(tt::Bytes bytes) {
@@ -28,37 +35,77 @@ std::string sha256(tt::Bytes bytes) {
   return out;
 }
 
-/// Returns element 0 as JSON. NaN and infinities become strings.
-json scalar(const tt::Tensor& tensor) {
-  switch (tensor.dtype()) {
-    case tt::DType::boolean: return tensor.as<bool>()[0];
-    case tt::DType::i64: return tensor.as<std::int64_t>()[0];
-    case tt::DType::u64: return tensor.as<std::uint64_t>()[0];
-    default: break;
-  }
-  const double value = tensor.number(0);
+/// Returns `value` as JSON. NaN and infinities become strings.
+json number(double value) {
   if (std::isnan(value)) return "nan";
   if (std::isinf(value)) return value > 0 ? "inf" : "-inf";
-  if (!tt::is_floating(tensor.dtype())) return static_cast<std::int64_t>(value);
   return value;
+}
+
+/// Returns element 0 as JSON; a complex number as its two parts.
+json scalar(const tt::Tensor& tensor) {
+  return tt::visit_dtype(tensor.dtype(), [&]<class T>() -> json {
+    [[maybe_unused]] const T value = tensor.as<T>()[0];
+    if constexpr (std::is_same_v<T, std::complex<float>> || std::is_same_v<T, std::complex<double>>) {
+      return {number(value.real()), number(value.imag())};
+    } else if constexpr (std::is_integral_v<T>) {
+      return value;
+    } else {
+      return number(tensor.number(0));
+    }
+  });
+}
+
+json index(const std::optional<std::uint64_t>& place) { return place ? json(*place) : json(); }
+
+/// Returns how many elements are not finite, and the row-major index of the first.
+json non_finite(const tt::Statistics& s) {
+  return {{"nan", s.nan},
+          {"positive_inf", s.positive_inf},
+          {"negative_inf", s.negative_inf},
+          {"first_non_finite", index(s.first_non_finite)}};
+}
+
+/// Returns all statistics.
+json statistics(const tt::Statistics& s) {
+  json out = non_finite(s);
+  out["count"] = s.count;
+  out["zeros"] = s.zeros;
+  out["abs_max_index"] = index(s.abs_max_index);
+  for (const auto& [name, value] : std::initializer_list<std::pair<const char*, double>>{{"min", s.min},
+                                                                                         {"max", s.max},
+                                                                                         {"mean", s.mean()},
+                                                                                         {"std", s.std()},
+                                                                                         {"abs_min", s.abs_min},
+                                                                                         {"abs_max", s.abs_max},
+                                                                                         {"abs_mean", s.abs_mean()},
+                                                                                         {"abs_std", s.abs_std()},
+                                                                                         {"sum", s.sum},
+                                                                                         {"l1", s.l1()},
+                                                                                         {"l2", s.l2()}})
+    out[name] = number(value);
+  return out;
 }
 
 /// Returns what one worker saved of a tensor in one step.
 json saved(const tt::TensorHistory& tensor, std::int64_t step, const std::string& worker) {
   json out = json::object();
-  if (const auto value = tensor.value(step, worker)) {
-    out["dtype"] = tt::to_string(value->dtype());
-    out["shape"] = value->shape();
-    if (value->dtype() == tt::DType::string) {
-      out["list"] = value->strings();
+  const Saved what = saved_of(tensor, step, worker);
+  if (what.value) {
+    out["dtype"] = tt::to_string(what.value->dtype());
+    if (what.value->dtype() == tt::DType::string) {
+      out["list"] = what.value->strings();
     } else {
-      out["sha256"] = sha256(value->bytes());
+      out["sha256"] = sha256(what.value->bytes());
     }
-  } else if (const auto shape = tensor.shape(step, worker)) {
-    out["shape"] = *shape;
   }
-  for (const auto& [name, reduced] : tensor.saved_reductions(step, worker))
+  if (what.shape) out["shape"] = *what.shape;
+  for (const auto& [name, reduced] : what.reductions)
     if (reduced.size() == 1 && reduced.dtype() != tt::DType::string) out["reductions"][name] = scalar(reduced);
+  if (what.has_statistics)
+    out["statistics"] = statistics(*what.statistics);
+  else if (what.statistics && what.statistics->non_finite() > 0)
+    out["non_finite"] = non_finite(*what.statistics);
   return out;
 }
 
@@ -76,7 +123,7 @@ json steps_of(const tt::TensorHistory& tensor) {
 }  // namespace
 
 int dump(const std::string& run, std::ostream& out) {
-  const tt::Trial trial(run);
+  const tt::Trial trial = open_run("dump", run);
   json root;
   root["ended"] = trial.ended();
   root["workers"] = trial.workers();
@@ -91,8 +138,10 @@ int dump(const std::string& run, std::ostream& out) {
     root["global_to_mode"][std::to_string(global_step)] = {tt::to_string(step.mode), step.mode_step};
   }
   root["collections"] = json::object();
-  for (const tt::Collection& collection : trial.collections())
+  for (const tt::Collection& collection : trial.collections()) {
     root["collections"][collection.name] = json::parse(tt::to_json(collection));
+    root["collections"][collection.name].erase("save_histogram");  // not read: it means nothing to tensortap
+  }
   root["tensor_names"] = json::array();
   root["tensors"] = json::object();
   for (const tt::TensorHistory& tensor : trial.tensors()) {
@@ -102,7 +151,7 @@ int dump(const std::string& run, std::ostream& out) {
   root["damage"] = json::array();
   for (const tt::Damage& damage : trial.damage()) root["damage"].push_back(damage.where + ": " + damage.cause);
   out << root.dump(1, ' ', true, json::error_handler_t::replace) << '\n';
-  return 0;
+  return root["damage"].empty() ? 0 : 1;
 }
 
 }  // namespace tensortap_command

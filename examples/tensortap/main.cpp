@@ -1,17 +1,28 @@
 // The command-line tool: shows, checks and judges runs of tensortap and smdebug; copies files to S3 and back.
 #include <CLI/CLI.hpp>
+#include <csignal>
+#include <cstdint>
 #include <cstdlib>
 #include <exception>
 #include <initializer_list>
 #include <iostream>
+#include <optional>
+#include <stdexcept>
 #include <string>
+#include <tensortap/step.hpp>
 #include <tensortap/version.hpp>
 #include <vector>
 
 #include "commands.hpp"
+#include "options.hpp"
+#include "output.hpp"
 
-int main(int argc, char** argv) {
-  namespace command = tensortap_command;
+namespace {
+
+namespace command = tensortap_command;
+
+/// Runs the command line and returns its exit code. Throws: it could not.
+int run_tool(int argc, char** argv, std::ostream& out) {
   CLI::App app("Shows runs of tensortap and smdebug. A run is a directory or s3://BUCKET/PREFIX.", "tensortap");
   app.set_version_flag("--version", std::string("tensortap ") + tensortap::version);
   app.require_subcommand(1);
@@ -19,25 +30,32 @@ int main(int argc, char** argv) {
       "Examples:\n"
       "  tensortap show runs/42                    # the run, its collections and its tensors\n"
       "  tensortap judge runs/42 --follow          # reports vanishing gradients while the training runs\n"
-      "  tensortap SUBCOMMAND --help               # options and examples of a subcommand");
+      "  tensortap SUBCOMMAND --help               # options and examples of a subcommand\n"
+      "\n"
+      "Exit codes of all subcommands:\n"
+      "  0  done\n"
+      "  1  found something: findings, damage\n"
+      "  2  could not: a mistake in the command line, nothing to show or to judge, a failed read or write");
 
   // The options have awscli's names. Each one sets an environment variable, which the S3 client reads, and removes
   // those that would take precedence over it.
-  const auto add_setting = [&](const char* option, const char* description, const char* variable,
-                               std::initializer_list<const char*> overridden) {
-    const auto set = [variable, overridden = std::vector<const char*>(overridden)](const std::string& value) {
-      for (const char* const other : overridden) ::unsetenv(other);
-      ::setenv(variable, value.c_str(), 1);
+  const auto add_settings = [](CLI::App& to) {
+    const auto add_setting = [&to](const char* option, const char* description, const char* variable,
+                                   std::initializer_list<const char*> overridden) {
+      const auto set = [variable, overridden = std::vector<const char*>(overridden)](const std::string& value) {
+        for (const char* const other : overridden) ::unsetenv(other);
+        ::setenv(variable, value.c_str(), 1);
+      };
+      to.add_option_function<std::string>(option, set, description)->group("S3");
     };
-    app.add_option_function<std::string>(option, set, description)->group("S3");
+    add_setting("--endpoint-url", "URL of the S3 server; left out: that of AWS", "AWS_ENDPOINT_URL_S3",
+                {"AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"});
+    add_setting("--region", "region of the bucket", "AWS_REGION", {});
+    add_setting("--profile", "profile in ~/.aws whose credentials are used", "AWS_PROFILE",
+                {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"});
+    add_setting("--ca-bundle", "file with the trusted certificates", "AWS_CA_BUNDLE", {});
   };
-  add_setting("--endpoint-url", "URL of the S3 server; left out: that of AWS", "AWS_ENDPOINT_URL_S3",
-              {"AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"});
-  add_setting("--region", "region of the bucket", "AWS_REGION", {});
-  add_setting("--profile", "profile in ~/.aws whose credentials are used", "AWS_PROFILE",
-              {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"});
-  add_setting("--ca-bundle", "file with the trusted certificates", "AWS_CA_BUNDLE", {});
-  app.fallthrough();
+  add_settings(app);
 
   std::string run;
   command::Show what;
@@ -46,6 +64,7 @@ int main(int argc, char** argv) {
   const auto add = [&](const char* name, const char* description, const char* examples) {
     CLI::App* sub = app.add_subcommand(name, description);
     sub->footer(std::string("Examples:\n") + examples);
+    add_settings(*sub);
     return sub;
   };
   const auto add_for_run = [&](const char* name, const char* description, const char* examples) {
@@ -78,13 +97,16 @@ int main(int argc, char** argv) {
       add_for_run("dump", "Prints a whole run as JSON. Elements appear as the SHA-256 of their bytes.",
                   "  tensortap dump runs/42 | python3 -m json.tool\n"
                   "  tensortap dump s3://bucket/runs/42 > run.json");
-  CLI::App* ls = add("ls", "Lists the collections and tensors of a run, or the objects of a bucket.",
-                     "  tensortap ls runs/42                      # the run, its collections and its tensors\n"
-                     "  tensortap ls s3://bucket/runs/            # folders and objects, as awscli lists them\n"
-                     "  tensortap ls s3://bucket/runs/ --recursive");
-  ls->add_option("PLACE", run, "directory of a run, or s3://BUCKET/PREFIX for the objects there")->required();
+  CLI::App* ls =
+      add("ls", "Lists the collections and tensors of a run, the runs of a directory, or the objects of a bucket.",
+          "  tensortap ls runs                         # the runs in a directory\n"
+          "  tensortap ls runs/42                      # the run, its collections and its tensors\n"
+          "  tensortap ls s3://bucket/runs/            # folders and objects, as awscli lists them\n"
+          "  tensortap ls s3://bucket/runs/ --recursive");
+  ls->add_option("PLACE", run, "directory of a run or of runs, or s3://BUCKET/PREFIX for the objects there")
+      ->required();
   bool recursive = false;
-  ls->add_flag("--recursive", recursive, "list the objects of all folders");
+  ls->add_flag("--recursive", recursive, "list the objects of all folders of a bucket");
   CLI::App* cp = add_copy("cp", "Copies a file to S3 or an object from S3.",
                           "path, s3://BUCKET/KEY, or - for standard input or output",
                           "  tensortap cp model.bin s3://bucket/models/\n"
@@ -97,45 +119,85 @@ int main(int argc, char** argv) {
                             "  tensortap sync s3://bucket/42 checkpoints --delete --dryrun");
   sync->add_flag("--delete", copying.remove, "remove files that the source does not have");
   CLI::App* show =
-      add_for_run("show", "Shows a run, a tensor over its steps, or a tensor in one step.",
+      add_for_run("show", "Shows a run, all tensors of a step, a tensor over its steps, or a tensor in one step.",
                   "  tensortap show runs/42                    # the run, its collections and its tensors\n"
-                  "  tensortap show runs/42 loss --mode EVAL   # minimum, mean and maximum in each step\n"
+                  "  tensortap show runs/42 --step 500         # all tensors of a global step, in a few numbers each\n"
+                  "  tensortap show runs/42 loss --mode EVAL   # what was saved of a tensor in each EVAL step\n"
                   "  tensortap show runs/42 conv1.weight --step 500 --all");
   show->add_option("TENSOR", what.tensor, "name of a tensor; left out: the run, its collections and its tensors");
-  const CLI::Option* at = show->add_option("--step", step, "show the reductions and elements of this step");
-  show->add_option("--mode", what.mode, "count the steps of this mode")
-      ->check(CLI::IsMember({"TRAIN", "EVAL", "PREDICT", "GLOBAL"}, CLI::ignore_case));
-  show->add_option("--worker", what.worker, "show what this worker saved");
-  show->add_flag("--all", what.all, "show all elements, not only the first 100");
+  const CLI::Option* at =
+      show->add_option("--step", step, "show what was saved in this step; a global step, unless --mode is given")
+          ->check(command::is_step());
+  std::string mode = "GLOBAL";
+  const CLI::Option* in_mode = show->add_option("--mode", mode, "count the steps of this mode")
+                                   ->transform(CLI::IsMember({"TRAIN", "EVAL", "PREDICT", "GLOBAL"}, CLI::ignore_case));
+  const CLI::Option* by = show->add_option("--worker", what.worker, "show what this worker saved");
+  show->add_flag("--all", what.all, "show all elements of the tensor in the step, not only the first 100");
   const CLI::App* check =
       add_for_run("check", "Reads every record and verifies every checksum. Exits with 1 if the run is damaged.",
                   "  tensortap check runs/42 && echo sound\n"
                   "  tensortap check s3://bucket/runs/42");
-  CLI::App* judge = add_for_run("judge", "Applies a rule to a run. Exits with 1 if the rule finds something.",
+  CLI::App* judge = add_for_run("judge",
+                                "Applies a rule to a run and prints a line for each tensor with findings. Exits with 1 "
+                                "if there are some, with 2 if "
+                                "nothing could be judged.",
                                 "  tensortap judge runs/42 --threshold 1e-9\n"
+                                "  tensortap judge runs/42 --all             # each finding of each step\n"
                                 "  tensortap judge runs/42 --follow --timeout 3600\n"
                                 "  tensortap judge s3://bucket/runs/42 --follow --stop-file stop");
   judge->add_option("--rule", how.rule, "name of the rule")
       ->check(CLI::IsMember({"vanishing_gradient"}))
       ->capture_default_str();
+  judge->add_option("--collection", how.collection, "the tensors to judge")->capture_default_str();
   judge->add_option("--threshold", how.threshold, "a gradient vanishes if its mean magnitude is below this")
+      ->check(command::is_amount("NUMBER"))
       ->capture_default_str();
-  judge->add_flag("--follow", how.follow, "wait for the run and for its steps until it has ended");
-  judge->add_option("--timeout", how.timeout, "seconds to follow at most")->check(CLI::NonNegativeNumber);
+  judge->add_flag("--all", how.all, "print each finding, not one line for each tensor");
+  CLI::Option* follow =
+      judge->add_flag("--follow", how.follow, "wait for the run and for its steps until it has ended");
+  judge->add_option("--timeout", how.timeout, "seconds to follow at most")
+      ->check(command::is_amount("SECONDS"))
+      ->needs(follow);
   judge->add_option("--stop-file", how.stop_file, "create this file at the first finding");
-  CLI11_PARSE(app, argc, argv);
 
   try {
-    if (dump->parsed()) return command::dump(run, std::cout);
-    if (ls->parsed() && run.starts_with("s3://")) return command::list_objects(run, recursive, std::cout);
-    if (ls->parsed()) return command::list(run, std::cout);
-    if (cp->parsed()) return command::copy(from, to, copying, std::cout);
-    if (sync->parsed()) return command::sync(from, to, copying, std::cout);
-    if (check->parsed()) return command::check(run, std::cout);
-    if (judge->parsed()) return command::judge(run, how, std::cout);
-    if (show->parsed() && what.tensor.empty()) return command::list(run, std::cout);
-    if (at->count() > 0) what.step = step;
-    return show->parsed() ? command::show(run, what, std::cout) : 2;
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& e) {
+    if (e.get_exit_code() == 0) return app.exit(e, out, std::cerr);  // --help, --version
+    const auto parsed = app.get_subcommands();
+    const std::string name = parsed.empty() ? "" : parsed.back()->get_name();
+    throw std::runtime_error((name.empty() ? "" : name + ": ") + command::mistake_in(app, e) + "; see tensortap " +
+                             (name.empty() ? "" : name + " ") + "--help");
+  }
+  const auto refuse = [](const std::string& text) { throw std::runtime_error(text); };
+
+  if (dump->parsed()) return command::dump(run, out);
+  if (ls->parsed() && run.starts_with("s3://")) return command::list_objects(run, recursive, out);
+  if (ls->parsed() && recursive) refuse("ls: --recursive is for the objects of a bucket; a run has no folders to list");
+  if (ls->parsed()) return command::list(run, std::nullopt, out);
+  if (cp->parsed()) return command::copy(from, to, copying, out);
+  if (sync->parsed()) return command::sync(from, to, copying, out);
+  if (check->parsed()) return command::check(run, out);
+  if (judge->parsed()) return command::judge(run, how, out);
+
+  if (at->count() > 0) what.step = step;
+  if (in_mode->count() > 0) what.mode = *tensortap::parse_mode(mode);
+  if (what.all && (what.tensor.empty() || !what.step))
+    refuse("show: --all shows the elements of a tensor in one step; name both");
+  if (!what.tensor.empty() || what.step) return command::show(run, what, out);
+  if (by->count() > 0) refuse("show: --worker needs a tensor or a --step; name one");
+  return command::list(run, what.mode, out);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  std::signal(SIGPIPE, SIG_IGN);  // a reader that has gone is a failed write
+  try {
+    command::Output out;
+    const int code = run_tool(argc, argv, out);
+    out.flush();
+    return code;
   } catch (const std::exception& e) {
     std::cerr << "tensortap: " << e.what() << '\n';
     return 2;

@@ -1,7 +1,9 @@
 #include <ctime>
 #include <iomanip>
+#include <stdexcept>
 #include <string>
 #include <tensortap/net.hpp>
+#include <vector>
 
 #include "commands.hpp"
 #include "place.hpp"
@@ -27,7 +29,20 @@ int list_objects(const std::string& address, bool recursive, std::ostream& out) 
     ::localtime_r(&when, &local);
     out << std::put_time(&local, "%Y-%m-%d %H:%M:%S") << ' ' << std::setw(10) << entry.size << ' ' << name << '\n';
   });
-  return count == 0 && !place.key.empty() ? 1 : 0;
+  if (count == 0 && !place.key.empty())
+    throw std::runtime_error("ls: " + tt::in_quotes(address) + ": no key begins with this; list the folder above it");
+  return 0;
+}
+
+std::vector<std::string> folders_in(const std::string& address) {
+  const Place place = Place::of(address);
+  const tt::S3Store bucket(place.address_of(""));
+  std::vector<std::string> out;
+  bucket.list_raw(place.folder(), true, [&](const tt::S3Entry& entry) {
+    if (entry.is_folder && is_plain(entry.key.substr(0, entry.key.size() - 1)))
+      out.push_back(place.address_of(entry.key.substr(0, entry.key.size() - 1)));
+  });
+  return out;
 }
 
 }  // namespace tensortap_command

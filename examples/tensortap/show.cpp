@@ -1,35 +1,26 @@
 #include <algorithm>
-#include <iomanip>
+#include <map>
 #include <set>
+#include <stdexcept>
 #include <string>
 #include <tensortap/tensortap.hpp>
+#include <vector>
 
 #include "commands.hpp"
+#include "runs.hpp"
+#include "saved.hpp"
+#include "words.hpp"
 
 namespace tensortap_command {
 
 namespace {
 
-namespace tt = tensortap;
-
-std::string shape_text(const tt::Tensor::Shape& shape) {
-  std::string out = "[";
-  for (std::size_t axis = 0; axis < shape.size(); ++axis) out += (axis > 0 ? ", " : "") + std::to_string(shape[axis]);
-  return out + "]";
-}
-
-/// Returns the number of attempts; 0 if it is unknown.
-std::size_t attempts_of(const tt::Trial& trial) {
-  std::set<std::int64_t> numbers;
-  for (const tt::Attempt& attempt : trial.attempts()) numbers.insert(attempt.number);
-  return numbers.size();
-}
-
-std::string range_text(const std::vector<std::int64_t>& steps) {
-  if (steps.empty()) return "no steps";
-  std::string out = plural(steps.size(), "step") + ", " + std::to_string(steps.front());
-  if (steps.size() > 1) out += " to " + std::to_string(steps.back());
-  return out;
+/// Returns `text`, `width` characters wide. Names hold characters of several bytes, so setw does not serve.
+std::string padded(const std::string& text, std::size_t width, bool right) {
+  const auto size = static_cast<std::size_t>(
+      std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; }));
+  const std::string space(width > size ? width - size : 0, ' ');
+  return right ? space + text : text + space;
 }
 
 /// Prints one line for each innermost row, at most `limit` elements.
@@ -37,94 +28,157 @@ void print_elements(const tt::Tensor& tensor, std::size_t limit, std::ostream& o
   const std::size_t row =
       tensor.rank() == 0 ? 1 : static_cast<std::size_t>(std::max<std::int64_t>(tensor.shape().back(), 1));
   const std::size_t shown = std::min(tensor.size(), limit);
-  for (std::size_t i = 0; i < shown; ++i) {
-    if (tensor.dtype() == tt::DType::string) {
-      out << tt::in_quotes(tensor.strings()[i]);
-    } else {
-      out << tensor.number(i);
-    }
-    out << ((i + 1) % row == 0 || i + 1 == shown ? '\n' : ' ');
-  }
+  for (std::size_t i = 0; i < shown; ++i)
+    out << element_text(tensor, i) << ((i + 1) % row == 0 || i + 1 == shown ? '\n' : ' ');
   if (shown < tensor.size()) out << "… " << tensor.size() - shown << " more; --all shows them\n";
 }
 
-void print_reductions(const tt::TensorHistory& tensor, std::int64_t step, const std::string& worker,
-                      std::ostream& out) {
-  for (const auto& [name, value] : tensor.saved_reductions(step, worker)) {
-    if (name == tt::to_string(tt::Reduction::statistics) || value.dtype() == tt::DType::string) continue;
-    out << "  " << std::left << std::setw(14) << tt::escaped(name) << std::right;
-    for (std::size_t i = 0; i < std::min<std::size_t>(value.size(), 4); ++i) out << ' ' << value.number(i);
-    out << '\n';
-  }
+void print_cells(const Cells& cells, std::ostream& out) {
+  constexpr std::size_t width = 18;
+  for (const auto& [name, text] : cells) out << "  " << padded(name, width, false) << ' ' << text << '\n';
 }
 
-int show_step(const tt::TensorHistory& tensor, const Show& what, std::ostream& out) {
+/// Returns "global step 12", "step 3 of EVAL".
+std::string step_text(std::int64_t step, tt::Mode mode) {
+  if (mode == tt::Mode::global) return "global step " + std::to_string(step);
+  return "step " + std::to_string(step) + " of " + std::string(tt::to_string(mode));
+}
+
+std::vector<std::string> workers_of(const tt::TensorHistory& tensor, std::int64_t step, const std::string& worker) {
+  std::vector<std::string> out = tensor.workers(step);
+  if (!worker.empty()) std::erase_if(out, [&](const std::string& other) { return other != worker; });
+  return out;
+}
+
+/// Prints all that was saved of `tensor` in one step. Throws: nothing was.
+void show_in_step(const tt::Trial& trial, const tt::TensorHistory& tensor, const Show& what, std::ostream& out) {
   const std::int64_t step = *what.step;
-  const auto workers = what.worker.empty() ? tensor.workers(step) : std::vector<std::string>{what.worker};
   bool any = false;
-  for (const std::string& worker : workers) {
-    const auto value = tensor.value(step, worker);
-    const auto shape = tensor.shape(step, worker);
-    if (!value && !shape && tensor.saved_reductions(step, worker).empty()) continue;
+  for (const std::string& worker : workers_of(tensor, step, what.worker)) {
+    const Saved saved = saved_of(tensor, step, worker);
+    if (!saved.any()) continue;
     any = true;
-    out << tt::escaped(tensor.name()) << ", step " << step << ", " << tt::escaped(worker);
-    if (value) out << ", " << tt::to_string(value->dtype());
-    if (shape) out << ", shape " << shape_text(*shape);
+    out << tt::escaped(tensor.name()) << ", " << step_text(step, what.mode) << ", " << tt::escaped(worker);
+    if (saved.value) out << ", " << tt::to_string(saved.value->dtype());
+    if (saved.shape) out << ", shape " << shape_text(*saved.shape);
     out << '\n';
-    print_reductions(tensor, step, worker, out);
-    if (value) print_elements(*value, what.all ? value->size() : 100, out);
+    Cells reductions;
+    for (const auto& [name, reduced] : saved.reductions)
+      reductions.emplace_back(tt::escaped(name), whole_text(reduced));
+    print_cells(reductions, out);
+    if (saved.has_statistics || (saved.statistics && saved.statistics->non_finite() > 0))
+      print_cells(statistics_cells(saved, saved.has_statistics), out);
+    constexpr std::size_t first_elements = 100;
+    if (saved.value) print_elements(*saved.value, what.all ? saved.value->size() : first_elements, out);
   }
-  if (!any)
-    out << tt::escaped(tensor.name()) << ": nothing was saved in step " << step << " (" << range_text(tensor.steps())
-        << ")\n";
-  return any ? 0 : 1;
+  if (!any && trial.damage().empty())
+    throw std::runtime_error("show: " + tt::in_quotes(tensor.name()) + ": nothing was saved in " +
+                             step_text(step, what.mode) +
+                             (what.worker.empty() ? "" : " by " + tt::escaped(what.worker)) + " (it has " +
+                             steps_text(tensor.steps()) + "); name one of its steps");
 }
 
-/// Prints minimum, mean and maximum, one line for each step.
-int show_history(const tt::TensorHistory& tensor, const Show& what, std::ostream& out) {
-  out << std::setw(12) << "step" << std::setw(14) << "min" << std::setw(14) << "mean" << std::setw(14) << "max" << '\n';
-  for (const std::int64_t step : tensor.steps()) {
-    out << std::setw(12) << step;
-    for (const tt::Reduction r : {tt::Reduction::min, tt::Reduction::mean, tt::Reduction::max}) {
-      const auto value = tensor.reduction(step, r, what.worker);
-      out << std::setw(14);
-      value ? out << *value : out << "-";
+/// Prints a line for each step and worker, with a column for each number that was saved in any of them.
+void show_over_steps(const tt::TensorHistory& tensor, const Show& what, std::ostream& out) {
+  struct Row {
+    std::int64_t step;
+    std::string worker;
+    Cells cells;
+  };
+  std::vector<Row> rows;
+  std::vector<std::string> columns;
+  std::set<std::string> workers;
+  for (const std::int64_t step : tensor.steps())
+    for (const std::string& worker : workers_of(tensor, step, what.worker)) {
+      Row row{step, worker, cells_of(saved_of(tensor, step, worker))};
+      for (const auto& [name, text] : row.cells)
+        if (std::find(columns.begin(), columns.end(), name) == columns.end()) columns.push_back(name);
+      workers.insert(worker);
+      rows.push_back(std::move(row));
     }
+  if (rows.empty())
+    throw std::runtime_error("show: " + tt::in_quotes(tensor.name()) + ": nothing was saved" +
+                             (what.mode == tt::Mode::global ? "" : " in " + std::string(tt::to_string(what.mode))) +
+                             (what.worker.empty() ? "" : " by " + tt::escaped(what.worker)) +
+                             "; leave out the options to see what there is");
+
+  std::vector<std::vector<std::string>> table(1);
+  table[0].push_back(what.mode == tt::Mode::global ? "global step" : std::string(tt::to_string(what.mode)) + " step");
+  if (workers.size() > 1) table[0].emplace_back("worker");
+  table[0].insert(table[0].end(), columns.begin(), columns.end());
+  for (const Row& row : rows) {
+    auto& line = table.emplace_back();
+    line.push_back(std::to_string(row.step));
+    if (workers.size() > 1) line.push_back(tt::escaped(row.worker));
+    const std::map<std::string, std::string> cells(row.cells.begin(), row.cells.end());
+    for (const std::string& column : columns) line.push_back(cells.contains(column) ? cells.at(column) : "-");
+  }
+  std::vector<std::size_t> widths(table[0].size());
+  for (const auto& line : table)
+    for (std::size_t i = 0; i < line.size(); ++i) widths[i] = std::max(widths[i], line[i].size());
+  for (const auto& line : table) {
+    for (std::size_t i = 0; i < line.size(); ++i) out << (i > 0 ? "  " : "") << padded(line[i], widths[i], true);
     out << '\n';
   }
-  return 0;
+}
+
+/// Prints a line for each tensor and worker of one step. Throws: there is no such step.
+void show_step(const tt::Trial& trial, const Show& what, std::ostream& out) {
+  const auto global_step = trial.global_step(what.mode, *what.step);
+  if (!global_step)
+    throw std::runtime_error("show: " + step_text(*what.step, what.mode) + ": it was not saved (there are " +
+                             steps_text(trial.steps(what.mode, tt::Completeness::any)) + "); name one of them");
+  const tt::Step step = *trial.step(*global_step);
+  out << "global step " << step.global_step;
+  if (step.mode != tt::Mode::global) out << ", step " << step.mode_step << " of " << tt::to_string(step.mode);
+  out << '\n';
+  for (const std::string& name : trial.view(*global_step)->tensors()) {
+    const tt::TensorHistory tensor = trial.tensor(name);
+    for (const std::string& worker : workers_of(tensor, *global_step, what.worker)) {
+      const Saved saved = saved_of(tensor, *global_step, worker);
+      if (!saved.any()) continue;
+      out << "  " << tt::escaped(name);
+      if (trial.num_workers() > 1) out << ", " << tt::escaped(worker);
+      if (saved.value && saved.value->size() != 1) out << ", " << kind_text(*saved.value);
+      const char* separator = ": ";
+      for (const auto& [column, text] : cells_of(saved)) {
+        if (column == "elements") continue;
+        out << separator << (column == "value" ? "" : column + " ") << text;
+        separator = ", ";
+      }
+      out << '\n';
+    }
+  }
+}
+
+void require_worker(const tt::Trial& trial, const std::string& worker) {
+  const auto workers = trial.workers();
+  if (worker.empty() || std::find(workers.begin(), workers.end(), worker) != workers.end()) return;
+  throw std::runtime_error("show: no worker is named " + tt::in_quotes(worker) + "; the run has " + listed(workers));
+}
+
+tt::TensorHistory find_tensor(const tt::Trial& trial, const std::string& run, const Show& what) {
+  if (trial.has_tensor(what.tensor)) return trial.tensor(what.tensor, what.mode);
+  std::vector<std::string> names;
+  for (const tt::TensorHistory& tensor : trial.tensors()) names.push_back(tensor.name());
+  const std::string nearby = suggestion(what.tensor, names);
+  throw std::runtime_error("show: no tensor is named " + tt::in_quotes(what.tensor) +
+                           (nearby.empty() ? "; \"tensortap show " + tt::escaped(run) + "\" lists them" : nearby));
 }
 
 }  // namespace
 
-int list(const std::string& run, std::ostream& out) {
-  const tt::Trial trial(run);
-  out << tt::escaped(run) << (trial.ended() ? ": ended" : ": running or interrupted") << ", "
-      << plural(static_cast<std::size_t>(trial.num_workers()), "worker");
-  if (const std::size_t attempts = attempts_of(trial)) out << ", " << plural(attempts, "attempt");
-  out << '\n';
-  for (const tt::Mode mode : trial.modes())
-    out << "  " << tt::to_string(mode) << ": " << range_text(trial.steps(mode)) << '\n';
-  if (!trial.collections().empty()) out << "\ncollections\n";
-  for (const tt::Collection& collection : trial.collections())
-    out << "  " << tt::escaped(collection.name) << ": "
-        << plural(trial.tensors({.collection = collection.name}).size(), "tensor") << '\n';
-  out << "\ntensors\n";
-  for (const tt::TensorHistory& tensor : trial.tensors())
-    out << "  " << tt::escaped(tensor.name()) << ": " << range_text(tensor.steps()) << ", " << tensor.stored_bytes()
-        << " bytes\n";
-  for (const tt::Damage& damage : trial.damage())
-    out << "damaged: " << tt::escaped(damage.where + ": " + damage.cause) << '\n';
-  return 0;
-}
-
 int show(const std::string& run, const Show& what, std::ostream& out) {
-  const tt::Trial trial(run);
-  const auto tensor = trial.tensor(what.tensor, tt::parse_mode(what.mode).value_or(tt::Mode::global));
-  const int code = what.step ? show_step(tensor, what, out) : show_history(tensor, what, out);
-  for (const tt::Damage& damage : trial.damage())
-    out << "damaged: " << tt::escaped(damage.where + ": " + damage.cause) << '\n';
-  return code;
+  const tt::Trial trial = open_run("show", run);
+  require_worker(trial, what.worker);
+  if (what.tensor.empty()) {
+    show_step(trial, what, out);
+  } else if (what.step) {
+    show_in_step(trial, find_tensor(trial, run, what), what, out);
+  } else {
+    show_over_steps(find_tensor(trial, run, what), what, out);
+  }
+  return report_damage(trial, out);
 }
 
 }  // namespace tensortap_command

@@ -1,0 +1,71 @@
+// The command line: checks of values, and mistakes in the words of the tool.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <charconv>
+#include <cmath>
+#include <cstdint>
+#include <string>
+#include <system_error>
+#include <tensortap/error.hpp>
+#include <vector>
+
+#include "words.hpp"
+
+namespace tensortap_command {
+
+/// Returns whether all of `text` is a number, which it writes to `value`.
+template <class T>
+bool reads_as(const std::string& text, T& value) {
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  return error == std::errc() && end == text.data() + text.size();
+}
+
+/// A check of an option that takes a step.
+inline CLI::Validator is_step() {
+  return {[](const std::string& text) {
+            std::int64_t value = 0;
+            return reads_as(text, value) && value >= 0
+                       ? std::string()
+                       : tensortap::in_quotes(text) + " is no step; write a whole number from 0 to 2^63 - 1";
+          },
+          "STEP"};
+}
+
+/// A check of an option that takes a number which is finite and not negative.
+inline CLI::Validator is_amount(const std::string& type) {
+  return {[](const std::string& text) {
+            double value = 0;
+            return reads_as(text, value) && std::isfinite(value) && !std::signbit(value)
+                       ? std::string()
+                       : tensortap::in_quotes(text) + " is not a finite number from 0 on";
+          },
+          type};
+}
+
+/// Returns what is wrong with the command line that `app` has refused.
+inline std::string mistake_in(const CLI::App& app, const CLI::ParseError& e) {
+  std::vector<std::string> commands;
+  for (const CLI::App* sub : app.get_subcommands([](const CLI::App*) { return true; }))
+    commands.push_back(sub->get_name());
+  const std::vector<std::string> rest = app.remaining(true);
+  const std::vector<CLI::App*> parsed = app.get_subcommands();
+  const auto is_option = [](const std::string& word) { return word.starts_with('-') && word != "-" && word != "--"; };
+  std::vector<std::string> options;
+  for (const CLI::App* of : {&app, parsed.empty() ? &app : static_cast<const CLI::App*>(parsed.back())})
+    for (const CLI::Option* option : of->get_options())
+      for (const std::string& name : option->get_lnames()) options.push_back("--" + name);
+
+  for (const std::string& word : rest) {
+    if (is_option(word))
+      return "no option is called " + tensortap::in_quotes(word) + suggestion(word.substr(0, word.find('=')), options);
+    if (parsed.empty())
+      return "no command is called " + tensortap::in_quotes(word) + suggestion(word, commands) + " (there are " +
+             listed(commands) + ")";
+    return "one argument too many: " + tensortap::in_quotes(word);
+  }
+  if (parsed.empty() && e.get_name() == "RequiredError") return "name a command: " + listed(commands);
+  return tensortap::escaped(e.what());
+}
+
+}  // namespace tensortap_command

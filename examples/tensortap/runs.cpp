@@ -1,0 +1,80 @@
+#include "runs.hpp"
+
+#include <algorithm>
+#include <filesystem>
+#include <stdexcept>
+#include <system_error>
+#include <utility>
+
+#include "commands.hpp"
+#include "words.hpp"
+
+namespace tensortap_command {
+
+namespace {
+
+namespace fs = std::filesystem;
+namespace tt = tensortap;
+
+bool is_run(const tt::RunOutline& outline) { return outline.ended || outline.attempts > 0 || !outline.workers.empty(); }
+
+std::vector<std::string> directories_in(const std::string& directory) {
+  std::vector<std::string> out;
+  std::error_code error;
+  for (fs::directory_iterator entry(directory, error), end; !error && entry != end; entry.increment(error))
+    if (std::error_code ignored; entry->is_directory(ignored)) out.push_back(entry->path().string());
+  return out;
+}
+
+}  // namespace
+
+std::vector<std::string> runs_in(const std::string& address) {
+  auto folders = address.starts_with("s3://") ? folders_in(address) : directories_in(address);
+  std::sort(folders.begin(), folders.end());
+  std::erase_if(folders, [](const std::string& folder) {
+    try {
+      return !is_run(tt::outline_of(*tt::open_store(folder)));
+    } catch (const tt::Error&) {
+      return true;
+    }
+  });
+  return folders;
+}
+
+tt::Trial open_run(const std::string& verb, const std::string& address, tt::TrialOptions options) {
+  if (std::error_code ignored; fs::is_regular_file(address, ignored))
+    throw std::runtime_error(verb + ": " + tt::in_quotes(address) + ": it is a file; name the directory of a run");
+  try {
+    return tt::Trial(address, std::move(options));
+  } catch (const tt::Error& e) {
+    if (e.code() != tt::Errc::not_found) throw;
+    const auto runs = runs_in(address);
+    if (runs.empty()) throw;
+    throw std::runtime_error(verb + ": " + tt::in_quotes(address) + ": it is no run, but holds " +
+                             plural(runs.size(), "run") + "; name one of them: " + listed(runs));
+  }
+}
+
+int list_runs(const std::vector<std::string>& runs, std::ostream& out) {
+  int code = 0;
+  for (const std::string& run : runs) {
+    out << tt::escaped(run) << ": ";
+    try {
+      const tt::RunOutline outline = tt::outline_of(*tt::open_store(run));
+      out << (outline.ended ? "ended, " : "running or interrupted, ") << plural(outline.workers.size(), "worker")
+          << ", " << steps_text(outline.steps) << '\n';
+    } catch (const tt::Error& e) {
+      out << e.what() << '\n';
+      code = 2;
+    }
+  }
+  return code;
+}
+
+int report_damage(const tt::Trial& trial, std::ostream& out) {
+  const auto damage = trial.damage();
+  for (const tt::Damage& one : damage) out << "damaged: " << one.where << ": " << one.cause << '\n';
+  return damage.empty() ? 0 : 1;
+}
+
+}  // namespace tensortap_command

@@ -1,0 +1,25 @@
+// Opens runs, in the words of the tool.
+#pragma once
+
+#include <ostream>
+#include <string>
+#include <vector>
+
+#include <tensortap/tensortap.hpp>
+
+namespace tensortap_command {
+
+/// Opens the run at `address` for the command `verb`. Throws: there is no run; the message names those in the
+/// directory.
+tensortap::Trial open_run(const std::string& verb, const std::string& address, tensortap::TrialOptions options = {});
+
+/// Returns the addresses of the runs in the directory or prefix `address`, sorted.
+std::vector<std::string> runs_in(const std::string& address);
+
+/// Prints a line for each of `runs`. Returns 2 if one cannot be read.
+int list_runs(const std::vector<std::string>& runs, std::ostream& out);
+
+/// Prints a line for each damage that `trial` has met. Returns the exit code: 1 if there is any.
+int report_damage(const tensortap::Trial& trial, std::ostream& out);
+
+}  // namespace tensortap_command
