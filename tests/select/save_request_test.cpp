@@ -34,14 +34,12 @@ TEST_CASE("a request is the union of the collections added to it", "[select][sav
 }
 
 TEST_CASE("united collections save the parts of both", "[select][save_request]") {
-  const auto both = united({.name = "c", .reductions = {R::min}, .save_histogram = false},
-                           {.name = "c", .reductions = {R::l2}, .save_shape = true, .save_histogram = false});
+  const auto both =
+      united({.name = "c", .reductions = {R::min}}, {.name = "c", .reductions = {R::l2}, .save_shape = true});
   CHECK(both.reductions == tt::Reductions{R::min, R::l2});
   CHECK(both.save_raw_tensor == false);
   CHECK(both.save_shape);
-  CHECK_FALSE(both.save_histogram);
   CHECK(united({.name = "c", .reductions = {R::min}}, {.name = "c"}).save_raw_tensor == true);
-  CHECK(united({.name = "c", .save_histogram = false}, {.name = "c"}).save_histogram);
 }
 
 TEST_CASE("united collections save the steps of both", "[select][save_request]") {

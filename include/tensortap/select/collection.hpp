@@ -25,7 +25,6 @@ struct Collection {
   Reductions reductions = {};                  ///< the reductions to save
   std::optional<bool> save_raw_tensor = {};    ///< the elements. Empty: yes, unless there are reductions
   bool save_shape = false;                     ///< the shape alone, without the elements
-  bool save_histogram = true;                  ///< stored for smdebug; the library writes no histograms
 
   /// Returns whether the elements are saved.
   [[nodiscard]] bool saves_raw() const noexcept { return save_raw_tensor.value_or(reductions.empty() && !save_shape); }

@@ -86,7 +86,7 @@ inline nlohmann::json to_json(const Collection& collection) {
       if (clauses.size() > 1)  // a key of our own: unions that smdebug's form cannot express
         for (const SaveClause& clause : clauses) out["save_clauses"][name].push_back(to_json(clause));
     }
-  out["save_histogram"] = collection.save_histogram;
+  out["save_histogram"] = true;  // smdebug's key for TensorBoard, which readers of tensors ignore
   if (collection.reductions.contains(Reduction::statistics)) out["statistics"] = true;  // a key of our own
   return out;
 }
@@ -167,7 +167,6 @@ inline Collection parse_collection(const std::string& name, const nlohmann::json
   Collection out{.name = from.contains("name") ? json_text::text(from, "name", place) : name};
   out.include_regex = Patterns(parse_texts(from, "include_regex", place));
   out.tensor_names = parse_texts(from, "tensor_names", place);
-  out.save_histogram = parse_flag(from, "save_histogram", true, place);
   if (const auto found = from.find("reduction_config"); found != from.end() && !found->is_null())
     parse_reduction_config(json_text::object(from, "reduction_config", place), place, out);
   if (const auto found = from.find("save_config"); found != from.end() && !found->is_null())

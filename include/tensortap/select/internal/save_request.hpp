@@ -60,7 +60,6 @@ inline void unite(Collection& to, const Collection& other) {
   to.reductions = both.reductions;
   to.save_raw_tensor = both.raw;
   to.save_shape = both.shape;
-  to.save_histogram = to.save_histogram || other.save_histogram;
   if (to.save && other.save) {
     to.save = *to.save | *other.save;
   } else if (other.save) {
