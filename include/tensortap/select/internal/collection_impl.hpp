@@ -52,21 +52,22 @@ inline constexpr std::array<BuiltinCollection, 4> cpp_collections = {{
      "^(?!(?:.*[/.:])?[Gg]rad(?:ient)?s?[/.:])"
      "(?!.*[^A-Za-z](?:weights?|bias(?:es)?|grad(?:ient)?s?|inputs?)(?:[_:.]?\\d+)?$)"
      "(?:(?:|.*[^A-Za-z])loss|.*Loss|.*LOSS)(?:es|ES)?(?![a-z]|_?[Ss]cal|_input)|[Ll]oss\\d*_(?!input).*output"},
-    // The word grad or gradient, but not "grad_norm" and its like; or dW, dw, db.
+    // The word grad or gradient, but not "grad_norm" and its like; or dW, dw, db, with an index.
     {"gradients",
      "(?:^|[^A-Za-z])[Gg]rad(?:ient)?s?"
      "(?![a-z]|[/._:-]?(?:[Nn]orm|[Ss]caler?|[Pp]enalty|[Cc]lip)(?:$|[_/:])|_loss$)"
-     "|[a-z0-9]Grad(?:ient)?s?(?![a-z]|_?[Nn]orm)|(?:^|[/._])d[Wwb]\\d*$"},
-    // The word weight in the last part of the name, or w; never a gradient.
+     "|[a-z0-9]Grad(?:ient)?s?(?![a-z]|_?[Nn]orm)|(?:^|[/._])d[Wwb]"
+     "(?:[_/.:]?\\d+|\\[\\d+\\]|_[A-Za-z]{1,2})?$"},
+    // The word weight in the last part of the name, or w with an index; never a gradient.
     {"weights",
      "^(?!(?:|.*[^A-Za-z])[Gg]rad(?:ient)?s?(?:[^a-z]|$)|.*[a-z0-9]Grad)"
      "(?:(?:(?:|.*[^A-Za-z])weight|.*Weight)s?(?![a-z]|_?(?:decay|norm|update|loss))[^/.]*(?:[/.]\\d+)?"
-     "|(?:.*[/._])?[Ww]\\d*)$"},
-    // The word bias in the last part of the name, or b; never a gradient.
+     "|(?:.*[/._])?[Ww](?:[_/.:]?\\d+|\\[\\d+\\]|_[A-Za-z]{1,2})?)$"},
+    // The word bias in the last part of the name, or b with an index; never a gradient.
     {"biases",
      "^(?!(?:|.*[^A-Za-z])[Gg]rad(?:ient)?s?(?:[^a-z]|$)|.*[a-z0-9]Grad)"
      "(?:(?:(?:|.*[^A-Za-z])bias|.*Bias)(?:es)?(?![a-z]|_?(?:correction|norm|update|loss))[^/.]*(?:[/.]\\d+)?"
-     "|(?:.*[/._])?b\\d*)$"},
+     "|(?:.*[/._])?b(?:[_/.:]?\\d+|\\[\\d+\\]|_[A-Za-z]{1,2})?)$"},
 }};
 
 }  // namespace detail
