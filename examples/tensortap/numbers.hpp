@@ -8,7 +8,6 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
-#include <limits>
 #include <string>
 #include <type_traits>
 
@@ -54,7 +53,7 @@ requires(std::same_as<T, tensortap::Half> || std::same_as<T, tensortap::BFloat16
   const double here = std::abs(static_cast<double>(exact));
   const double above = magnitude(bits + 1u);
   const double below = (here + magnitude(bits - 1u)) / 2;  // halfway to the neighbours
-  const double beyond = std::isfinite(above) ? (here + above) / 2 : std::numeric_limits<double>::infinity();
+  const double beyond = std::isfinite(above) ? (here + above) / 2 : 2 * here - below;
   for (int digits = 1; digits <= 5; ++digits) {
     char text[32];
     const char* const end = std::to_chars(text, text + sizeof text, exact, std::chars_format::general, digits).ptr;
