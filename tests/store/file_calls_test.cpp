@@ -5,6 +5,7 @@
 
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <filesystem>
 #include <fstream>
 #include <functional>
@@ -470,4 +471,187 @@ TEST_CASE("an unreadable directory above a store is not synced", "[store][file_c
     tt::FileStore store(run, calls);
     CHECK_THAT(failure([&] { store.put("x", "x", Sync::yes); }), contains("store: cannot open the directory above"));
   }
+}
+
+namespace {
+
+/// The calls of a file system that can neither rename exclusively nor make hard links, as mounts of a bucket.
+tt::FileCalls calls_of_a_bucket(int no_rename, int no_link) {
+  tt::FileCalls calls;
+  calls.renameat_new = [no_rename](int, const char*, int, const char*) { return errno = no_rename, -1; };
+  calls.linkat = [no_link](int, const char*, int, const char*, int) { return errno = no_link, -1; };
+  return calls;
+}
+
+}  // namespace
+
+TEST_CASE("a store in a mounted bucket does what every store must", "[store][file_calls]") {
+  conformance::check_store([] {
+    struct Owned {
+      TemporaryDirectory directory;
+      tt::FileStore store{directory / "run", calls_of_a_bucket(EINVAL, EOPNOTSUPP)};
+    };
+    const auto owned = std::make_shared<Owned>();
+    return std::shared_ptr<tt::Store>(owned, &owned->store);
+  });
+}
+
+TEST_CASE("without links and an exclusive rename, one of several puts succeeds and nothing else is left",
+          "[store][file_calls]") {
+  for (const int no_rename : {EINVAL, ENOSYS, EOPNOTSUPP, EPERM})
+    for (const int no_link : {EINVAL, ENOSYS, EOPNOTSUPP, EPERM, EMLINK}) {
+      CAPTURE(no_rename, no_link);
+      const Fixture f;
+      tt::FileStore store(f.run, calls_of_a_bucket(no_rename, no_link));
+      CHECK(store.put("new", "x", Sync::yes, IfExists::keep));
+      CHECK_FALSE(store.put("new", "y", Sync::yes, IfExists::keep));
+      CHECK(store.claim("x/claim", "me"));
+      CHECK(f.content() == Content{{"a/b", "old"}, {"c/d", "stale"}, {"c/e.1-1.tmp", "half"}, {"new", "x"}});
+    }
+}
+
+TEST_CASE("a file system is asked for an exclusive rename once", "[store][file_calls]") {
+  const Fixture f;
+  int renames = 0, links = 0;
+  tt::FileCalls calls;
+  calls.renameat_new = [&](int, const char*, int, const char*) { return ++renames, errno = EINVAL, -1; };
+  calls.linkat = [&](int, const char*, int, const char*, int) { return ++links, errno = EPERM, -1; };
+  tt::FileStore store(f.run, calls);
+  for (int i = 0; i < 5; ++i) CHECK(store.put(std::to_string(i), "x", Sync::no, IfExists::keep));
+  CHECK(renames == 1);
+  CHECK(links == 1);
+}
+
+TEST_CASE("the guard of a process that died in an exclusive put is removed after a while", "[store][file_calls]") {
+  const Fixture f;
+  tt::FileCalls calls = calls_of_a_bucket(EINVAL, EPERM);
+  std::chrono::nanoseconds waited{};
+  const fs::path guard = f.run / "new.0-0.tmp";
+  std::ofstream(guard) << "";
+  SECTION("nothing comes of it") {
+    calls.sleep = [&](std::chrono::nanoseconds time) { waited += time; };
+    tt::FileStore store(f.run, calls);
+    CHECK(store.put("new", "x", Sync::no, IfExists::keep));
+    CHECK(waited >= std::chrono::seconds(10));
+    CHECK(waited < std::chrono::seconds(11));
+    CHECK(text(store, "new") == "x");
+    CHECK_FALSE(fs::exists(guard));
+  }
+  SECTION("its process lives and finishes") {
+    calls.sleep = [&](std::chrono::nanoseconds) {
+      std::ofstream(f.run / "new") << "other";
+      fs::remove(guard);
+    };
+    tt::FileStore store(f.run, calls);
+    CHECK_FALSE(store.put("new", "x", Sync::no, IfExists::keep));
+    CHECK(text(store, "new") == "other");
+  }
+  SECTION("readers do not see it, and the next writer removes it") {
+    tt::FileStore store(f.run, calls);
+    CHECK(conformance::listing(store, "") == "a/b 3, c/d 5");
+    CHECK(store.remove_unfinished([](std::string_view key) { return key == "new"; }) == 1);
+  }
+}
+
+TEST_CASE("a reply that a network file system lost is no failure", "[store][file_calls]") {
+  const Fixture f;
+  tt::FileCalls calls;
+  calls.renameat = [](int from_directory, const char* from, int to_directory, const char* to) {
+    ::renameat(from_directory, from, to_directory, to);
+    return errno = ENOENT, -1;  // the repeated request does not find the old name
+  };
+  calls.renameat_new = [](int, const char*, int, const char*) { return errno = EINVAL, -1; };
+  calls.linkat = [](int from_directory, const char* from, int to_directory, const char* to, int flags) {
+    ::linkat(from_directory, from, to_directory, to, flags);
+    return errno = EEXIST, -1;  // the repeated request finds its own link
+  };
+  tt::FileStore store(f.run, calls);
+  CHECK(store.put("a/b", "new"));
+  CHECK(text(store, "a/b") == "new");
+  CHECK(store.put("a/c", "once", Sync::no, IfExists::keep));
+  CHECK_FALSE(store.put("a/c", "twice", Sync::no, IfExists::keep));
+  CHECK(text(store, "a/c") == "once");
+  CHECK(store.move("a/c", "a/d"));
+  CHECK(text(store, "a/d") == "once");
+  CHECK(f.content() == Content{{"a/b", "new"}, {"a/d", "once"}, {"c/d", "stale"}, {"c/e.1-1.tmp", "half"}});
+}
+
+TEST_CASE("files that a network file system keeps for open descriptors are no objects", "[store][file_calls]") {
+  const Fixture f;
+  for (const char* name : {"a/.nfs000000000123abcd00000001", ".fuse_hidden0000000100000002"})
+    std::ofstream(f.run / name) << "x";
+  tt::FileStore store(f.run);
+  CHECK(conformance::listing(store, "") == "a/b 3, c/d 5");
+  store.put("a/.nfs", "of the user");
+  CHECK(conformance::listing(store, "a/") == "a/.nfs 11, a/b 3");
+  CHECK(store.remove_unfinished([](std::string_view) { return true; }) == 1);
+  CHECK(fs::exists(f.run / "a/.nfs000000000123abcd00000001"));
+}
+
+TEST_CASE("a stale claim is taken over where inode numbers change", "[store][file_calls]") {
+  const Fixture f;
+  ino_t next = 1'000'000;
+  tt::FileCalls calls = calls_of_a_bucket(EINVAL, ENOSYS);
+  calls.fstat = [&](int file, struct stat* status) {
+    const int result = ::fstat(file, status);
+    return status->st_ino = next++, result;
+  };
+  tt::FileStore store(f.run, calls);
+  CHECK(store.claim("c/d", "me"));
+}
+
+TEST_CASE("the error of a file system that cannot rename names it and the way out", "[store][file_calls]") {
+  const Fixture f;
+  for (const int error : {ENOSYS, EOPNOTSUPP}) {
+    tt::FileCalls calls = calls_of_a_bucket(error, error);
+    calls.renameat = calls.renameat_new;
+    tt::FileStore store(f.run, calls);
+    for (const IfExists if_exists : {IfExists::replace, IfExists::keep}) {
+      const std::string message = failure([&] { store.put("new", "x", Sync::no, if_exists); });
+      CHECK_THAT(message, contains(std::generic_category().message(error) + "; its file system ("));
+      CHECK_THAT(message, contains("cannot do that: choose a directory of another one, or s3://BUCKET/PREFIX"));
+    }
+    CHECK(f.content() == Content{{"a/b", "old"}, {"c/d", "stale"}, {"c/e.1-1.tmp", "half"}});
+  }
+}
+
+TEST_CASE("a directory that this user cannot list is passed over at the root, but not below a prefix",
+          "[store][file_calls]") {
+  const Fixture f;
+  fs::create_directories(f.run / "lost+found");
+  fs::create_directories(f.run / "a/closed");
+  tt::FileCalls calls;
+  calls.openat = [](int directory, const char* path, int flags, mode_t mode) {
+    const std::string name = path;
+    return name == "lost+found" || name == "closed" ? (errno = EACCES, -1) : ::openat(directory, path, flags, mode);
+  };
+  tt::FileStore store(f.run, calls);
+  CHECK(conformance::listing(store, "") == "a/b 3, c/d 5");
+  CHECK(store.remove_unfinished([](std::string_view) { return true; }) == 1);
+  std::set<std::string> passed;
+  (void)store.list("", "", [&](const std::string& directory) { passed.insert(directory); });
+  CHECK(passed == std::set<std::string>{"a/closed/", "lost+found/"});
+  const std::string message = failure([&] { (void)store.list("a/"); });
+  CHECK_THAT(message, contains("store: cannot list: \"" + (f.run / "a/closed/").string() +
+                               "\": Permission denied; allow this user to read it"));
+}
+
+TEST_CASE("a directory whose entries this user cannot look at is passed over", "[store][file_calls]") {
+  const Fixture f;
+  tt::FileCalls calls;
+  calls.fstatat = [](int directory, const char* path, struct stat* status, int flags) {
+    return std::string(path) == "d" ? (errno = EACCES, -1) : ::fstatat(directory, path, status, flags);
+  };
+  CHECK(conformance::listing(tt::FileStore(f.run, calls), "") == "a/b 3");
+}
+
+TEST_CASE("a directory that is removed while it is listed is empty", "[store][file_calls]") {
+  const Fixture f;
+  tt::FileCalls calls;
+  calls.readdir = [&](DIR* stream) -> dirent* {
+    fs::remove_all(f.run / "a");
+    fs::remove_all(f.run / "c");
+    return ::readdir(stream);
+  };
+  CHECK(tt::FileStore(f.run, calls).list("").empty());
 }

@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #ifdef __linux__
 #include <sys/inotify.h>
 #endif
@@ -351,6 +352,88 @@ TEST_CASE("prefixes that lead out of a store are refused", "[store][file]") {
   const Guarded f;
   for (const std::string prefix : {"../", "a/../../", "/", "./", "//"})
     CHECK_THROWS_WITH(f.store.list(prefix), contains("is not a relative path of plain names"));
+}
+
+TEST_CASE("a store stays where it was opened when the working directory changes", "[store][file]") {
+  const TemporaryDirectory directory;
+  fs::create_directories(directory / "a");
+  fs::create_directories(directory / "b");
+  const fs::path before = fs::current_path();
+  fs::current_path(directory / "a");
+  tt::FileStore store("run");
+  tt::FileStore dotted("./dotted");
+  tt::FileStore here(".");
+  fs::current_path(directory / "b");
+  store.put("x", "1");
+  dotted.put("x", "2");
+  here.put("y", "3");
+  fs::current_path(before);
+  CHECK(store.location() == (directory / "a/run").string());
+  CHECK(dotted.location() == (directory / "a/dotted").string());
+  CHECK(here.location() == (directory / "a").string());
+  CHECK(listing(here, "") == "dotted/x 1, run/x 1, y 1");
+  CHECK(fs::is_empty(directory / "b"));
+}
+
+TEST_CASE("a store follows its directory while it holds a claim", "[store][file]") {
+  Guarded f;
+  auto claim = f.store.claim("claim.smd", "me");
+  f.store.put("a/b", "1");
+  fs::rename(f.run, f.directory / "renamed");
+  SECTION("a rename changes nothing") {
+    f.store.put("a/c", "2", tt::Sync::yes);
+    CHECK(listing(f.store, "a/") == "a/b 1, a/c 1");
+    f.store.sync(std::vector<std::string>{"a/b", "a/c"});
+    CHECK_FALSE(fs::exists(f.run));
+    claim.reset();
+    CHECK_FALSE(fs::exists(f.directory / "renamed/claim.smd"));
+    CHECK_FALSE(f.store.get("a/b"));  // from now on by its path
+  }
+  SECTION("another store may begin in the old place") {
+    tt::FileStore other(f.run);
+    const auto another = other.claim("claim.smd", "other");
+    REQUIRE(another);
+    other.put("a/b", "other");
+    CHECK(text(f.store, "a/b") == "1");
+    f.store.put("a/c", "2");
+    CHECK(listing(other, "a/") == "a/b 5");
+  }
+  SECTION("after its removal it is made again at its path") {
+    fs::remove_all(f.directory / "renamed");
+    f.store.put("a/c", "2");
+    CHECK(listing(tt::FileStore(f.run), "") == "a/c 1");
+  }
+  claim.reset();
+}
+
+TEST_CASE("no object replaces a pipe, a socket or a device", "[store][file]") {
+  Guarded f;
+  f.store.put("a/b", "x");
+  REQUIRE(::mkfifo((f.run / "a/pipe").c_str(), 0600) == 0);
+  std::set<std::string> names = {"a/pipe"};
+  if (::mknod((f.run / "a/null").c_str(), S_IFCHR | 0600, makedev(1, 3)) == 0) names.insert("a/null");
+  for (const std::string& name : names) {
+    CAPTURE(name);
+    const auto before = fs::status(f.run / name).type();
+    const std::string cause = "\"" + (f.run / name).string() + "\": it is not a regular file; choose another name";
+    CHECK_THAT(store_failure([&] { f.store.put(name, "y"); }), contains("store: cannot replace: " + cause));
+    CHECK_THAT(store_failure([&] { (void)f.store.move("a/b", name); }), contains(cause));
+    CHECK_FALSE(f.store.put(name, "y", tt::Sync::no, tt::IfExists::keep));
+    CHECK(fs::status(f.run / name).type() == before);
+  }
+  CHECK(listing(f.store, "") == "a/b 1");
+  CHECK(temporaries_in(f.run) == 0);
+}
+
+TEST_CASE("an error speaks of a symbolic link only where there is one", "[store][file]") {
+  Guarded f;
+  f.store.put("a", "x");
+  fs::create_directory_symlink(f.outside, f.run / "events");
+  CHECK_THAT(store_failure([&] { f.store.put("a/b", "y"); }),
+             contains("Not a directory; a file has the name of a directory") && !contains("link"));
+  CHECK_THAT(store_failure([&] { tt::FileStore("/dev/null").put("a", "y"); }), !contains("link"));
+  CHECK_THAT(store_failure([&] { f.store.put("events/b", "y"); }),
+             contains("a symbolic link is in its place; symbolic links inside a run are not followed"));
 }
 
 #ifdef __linux__

@@ -1,6 +1,7 @@
 // A file descriptor that closes itself, and the repetition of interrupted calls.
 #pragma once
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -31,6 +32,13 @@ class Descriptor {
  private:
   int fd_ = -1;
 };
+
+/// Returns `opened`, or another number for it if it is that of a standard stream: a program that was started with
+/// closed streams would print into the file.
+inline Descriptor above_standard_streams(Descriptor opened) noexcept {
+  if (!opened || opened.get() > STDERR_FILENO) return opened;
+  return Descriptor(::fcntl(opened.get(), F_DUPFD_CLOEXEC, STDERR_FILENO + 1));
+}
 
 /// Returns what `call` returns; repeats it while a signal interrupts it.
 template <class Call>

@@ -34,7 +34,8 @@ class FileStore final : public Store {
   using Store::list;
   using Store::put;
 
-  /// Keeps objects below `directory`, which is made when the first object is written.
+  /// Keeps objects below `directory`, which is made when the first object is written. A relative path begins at the
+  /// working directory of this moment.
   explicit FileStore(std::string directory);
   /// The same with other system calls, for tests; see <tensortap/store/file_calls.hpp>.
   FileStore(std::string directory, FileCalls calls);
@@ -45,8 +46,13 @@ class FileStore final : public Store {
   [[nodiscard]] std::optional<std::uint64_t> size(std::string_view key) const override;
 
   /// Reads every name of the directories that may contain results, and makes one system call for each object and
-  /// directory that it returns or enters.
+  /// directory that it returns or enters. Without a prefix, passes over the directories that this user cannot list: the
+  /// root of a volume has such. Throws: a directory below a prefix cannot be listed.
   [[nodiscard]] std::vector<ObjectInfo> list(std::string_view prefix, std::string_view after) const override;
+
+  /// The same, and calls `pass_over` for each directory that this user cannot list.
+  [[nodiscard]] std::vector<ObjectInfo> list(std::string_view prefix, std::string_view after,
+                                             const std::function<void(const std::string& directory)>& pass_over) const;
 
   bool remove(std::string_view key) override;
 
@@ -58,7 +64,8 @@ class FileStore final : public Store {
   /// again.
   void sync(std::span<const std::string> keys) override;
 
-  /// Grants every claim if the file system has no locks.
+  /// Grants every claim if the file system has no locks. While it is held, the store follows its directory: a rename
+  /// changes nothing.
   [[nodiscard]] std::unique_ptr<Claim> claim(std::string_view key, std::string_view text) override;
 
   std::size_t remove_unfinished(const std::function<bool(std::string_view key)>& is_mine) override;

@@ -11,6 +11,7 @@
 #include <sys/types.h>
 #include <sys/uio.h>
 
+#include <chrono>
 #include <cstddef>
 #include <functional>
 
@@ -45,6 +46,8 @@ struct FileCalls {
   /// Locks `file` for this open file description without waiting; fails with EAGAIN or EACCES if another one holds the
   /// lock.
   std::function<int(int file)> lock;
+  /// Waits until another process has finished what it does in a moment.
+  std::function<void(std::chrono::nanoseconds)> sleep;
 };
 
 TENSORTAP_END_NAMESPACE

@@ -14,9 +14,12 @@
 #include <vector>
 
 #include <tensortap/error.hpp>
+#include <tensortap/internal/absolute_path.hpp>
 #include <tensortap/internal/config.hpp>
 #include <tensortap/internal/descriptor.hpp>
 #include <tensortap/store/file_calls.hpp>
+#include <tensortap/store/internal/exclusive_rename.hpp>
+#include <tensortap/store/internal/file_system_name.hpp>
 
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
@@ -27,21 +30,55 @@ class DirectoryTree {
  public:
   using Parts = std::vector<std::string>;
 
-  DirectoryTree(std::string root, FileCalls calls) : root_(std::move(root)), calls_(std::move(calls)) {}
+  DirectoryTree(std::string root, FileCalls calls)
+      : root_(absolute_path(std::move(root))), calls_(std::move(calls)), exclusive_rename_(calls_) {}
+  DirectoryTree(const DirectoryTree&) = delete;
+  DirectoryTree& operator=(const DirectoryTree&) = delete;
+  ~DirectoryTree() = default;
 
+  /// The absolute path of the root.
   [[nodiscard]] const std::string& root() const noexcept { return root_; }
   [[nodiscard]] const FileCalls& calls() const noexcept { return calls_; }
+
+  [[nodiscard]] ExclusiveRename& exclusive_rename() const noexcept { return exclusive_rename_; }
 
   /// Returns the error for a failed call on `key`, from errno.
   [[nodiscard]] Error failed(std::string_view verb, std::string_view key) const {
     const int cause = errno;
-    return Error::io("store: cannot " + std::string(verb), root_ + "/" + std::string(key),
-                     std::generic_category().message(cause) + way_out(cause));
+    const std::string text =
+        cause == ELOOP ? "a symbolic link is in its place" : std::generic_category().message(cause);
+    return Error::io("store: cannot " + std::string(verb), root_ + "/" + std::string(key), text + way_out(verb, cause));
   }
 
-  /// Opens `name` in `directory`; returns none and sets errno if that fails.
+  /// Opens `name` in `directory`; returns none and sets errno if that fails, to ELOOP for a symbolic link.
   [[nodiscard]] Descriptor open_at(int directory, const std::string& name, int flags) const {
-    return open(directory, name, flags | O_NOFOLLOW);
+    Descriptor opened = open(directory, name, flags | O_NOFOLLOW);
+    if (!opened && errno == ENOTDIR) {  // of a link, too
+      struct stat status {};
+      const int looked = calls_.fstatat(directory, name.c_str(), &status, AT_SYMLINK_NOFOLLOW);
+      errno = looked == 0 && S_ISLNK(status.st_mode) ? ELOOP : ENOTDIR;
+    }
+    return opened;
+  }
+
+  /// Throws: `leaf` in `directory` is a device, a pipe or a socket, which no object may replace.
+  void require_replaceable(int directory, const std::string& leaf, std::string_view key) const {
+    struct stat status {};
+    if (calls_.fstatat(directory, leaf.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) return;
+    if (S_ISCHR(status.st_mode) || S_ISBLK(status.st_mode) || S_ISFIFO(status.st_mode) || S_ISSOCK(status.st_mode))
+      throw Error::io("store: cannot replace", root_ + "/" + std::string(key),
+                      "it is not a regular file; choose another name");
+  }
+
+  /// Keeps the root open until as many calls of let_go_root(), so that it is found again after a rename.
+  void hold_root() {
+    Descriptor root = open_root();
+    const std::lock_guard lock(mutex_);
+    if (++holders_ == 1 || root) held_ = std::move(root);
+  }
+  void let_go_root() {
+    const std::lock_guard lock(mutex_);
+    if (--holders_ == 0) held_ = Descriptor();
   }
 
   /// Opens the directory `parts`; returns none if it does not exist.
@@ -91,9 +128,9 @@ class DirectoryTree {
   }
 
   void sync(const Descriptor& directory, std::string_view key) const {
-    // EINVAL: the file system cannot sync a directory.
-    if (uninterrupted([&] { return calls_.fsync(directory.get()); }) != 0 && errno != EINVAL)
-      throw failed("sync the directory of", key);
+    if (uninterrupted([&] { return calls_.fsync(directory.get()); }) == 0) return;
+    const bool cannot = errno == EINVAL || errno == ENOSYS || errno == EOPNOTSUPP;  // sync a directory
+    if (!cannot) throw failed("sync the directory of", key);
   }
 
   /// Makes the names of the directory `parts`, of the root and of the directories made above the root durable, also if
@@ -135,22 +172,39 @@ class DirectoryTree {
     mark_durable("");
   }
 
-  [[nodiscard]] Descriptor open_root() const { return open(AT_FDCWD, root_, directory_flags); }
+  /// Opens the root: the held one unless it was removed, else the directory that has its path.
+  [[nodiscard]] Descriptor open_root() const {
+    {
+      const std::lock_guard lock(mutex_);
+      if (Descriptor root = held_ ? open(held_.get(), ".", directory_flags) : Descriptor()) {
+        struct stat status {};
+        if (calls_.fstat(root.get(), &status) == 0 && status.st_nlink > 0) return root;
+      }
+    }
+    return open(AT_FDCWD, root_, directory_flags);
+  }
 
   static constexpr int directory_flags = O_RDONLY | O_DIRECTORY;
 
  private:
-  static const char* way_out(int cause) noexcept {
+  [[nodiscard]] std::string way_out(std::string_view verb, int cause) const {
+    const bool reads = verb == "open" || verb == "read" || verb == "list" || verb == "look at";
     switch (cause) {
-      case ELOOP:
-      case ENOTDIR: return "; symbolic links inside a run are not followed";
+      case ELOOP: return "; symbolic links inside a run are not followed";
+      case ENOTDIR: return "; a file has the name of a directory: remove it, or choose another directory";
       case ENOSPC:
       case EDQUOT: return "; make room for it";
       case EMFILE:
       case ENFILE: return "; raise the limit on open files";
-      case EROFS:
+      case EROFS: return "; choose a directory that may be written";
       case EACCES:
-      case EPERM: return "; choose a directory that may be written";
+      case EPERM: return reads ? "; allow this user to read it" : "; choose a directory that may be written";
+      case ENOSYS:
+      case EOPNOTSUPP: {
+        const std::string name = file_system_name(root_);
+        return "; its file system" + (name.empty() ? "" : " (" + name + ")") +
+               " cannot do that: choose a directory of another one, or s3://BUCKET/PREFIX for a bucket";
+      }
       case ENOENT: return "; do not remove a run's directories while it is written";
       case EIO: return "; check the disk";
       default: return "";
@@ -158,7 +212,8 @@ class DirectoryTree {
   }
 
   [[nodiscard]] Descriptor open(int directory, const std::string& path, int flags) const {
-    return Descriptor(uninterrupted([&] { return calls_.openat(directory, path.c_str(), flags | O_CLOEXEC, 0666); }));
+    return above_standard_streams(
+        Descriptor(uninterrupted([&] { return calls_.openat(directory, path.c_str(), flags | O_CLOEXEC, 0666); })));
   }
 
   /// Makes the root and what is missing above it; returns none and sets errno if that fails.
@@ -204,9 +259,12 @@ class DirectoryTree {
     });
   }
 
-  std::string root_;
-  FileCalls calls_;
-  mutable std::mutex mutex_;
+  const std::string root_;
+  const FileCalls calls_;
+  mutable ExclusiveRename exclusive_rename_;
+  mutable std::mutex mutex_;  // guards the members below
+  Descriptor held_;           // the root, while there are holders
+  int holders_ = 0;
   std::set<std::string> durable_;     // directories whose name is on the disk, as "/a/b"; the root is ""
   std::set<std::string> made_above_;  // the root and directories above it that this object made
 };

@@ -13,6 +13,8 @@
 #endif
 
 #include <cerrno>
+#include <chrono>
+#include <thread>
 
 #include <tensortap/internal/config.hpp>
 #include <tensortap/store/file_calls.hpp>
@@ -76,6 +78,7 @@ TENSORTAP_INLINE FileCalls::FileCalls()
       fstatat(::fstatat),
       fdopendir(::fdopendir),
       readdir(::readdir),
-      lock(detail::lock_open_file) {}
+      lock(detail::lock_open_file),
+      sleep([](std::chrono::nanoseconds time) { std::this_thread::sleep_for(time); }) {}
 
 TENSORTAP_END_NAMESPACE

@@ -4,9 +4,7 @@
 // after its parent has died; training forks data loaders. A child therefore closes its copies at once.
 #pragma once
 
-#include <fcntl.h>
 #include <pthread.h>
-#include <sys/stat.h>
 
 #include <mutex>
 #include <new>
@@ -15,20 +13,12 @@
 
 #include <tensortap/internal/config.hpp>
 #include <tensortap/internal/descriptor.hpp>
-#include <tensortap/store/file_calls.hpp>
+#include <tensortap/store/internal/directory_tree.hpp>
+#include <tensortap/store/internal/file_identity.hpp>
 #include <tensortap/store/store.hpp>
 
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
-
-/// Returns whether `name` in `directory` is the open `file`.
-inline bool is_name_of(const FileCalls& calls, const Descriptor& directory, const std::string& name,
-                       const Descriptor& file) {
-  struct stat there {};
-  struct stat opened {};
-  return calls.fstatat(directory.get(), name.c_str(), &there, AT_SYMLINK_NOFOLLOW) == 0 &&
-         calls.fstat(file.get(), &opened) == 0 && there.st_dev == opened.st_dev && there.st_ino == opened.st_ino;
-}
 
 /// A claim that holds a locked file.
 class FileClaim final : public Claim {
@@ -43,10 +33,11 @@ class FileClaim final : public Claim {
     std::lock_guard<std::mutex> lock_;
   };
 
-  /// Holds `file`, which is locked and named `name` in `directory`. Lifetime: `calls` outlives the claim.
-  FileClaim(const FileCalls& calls, Descriptor directory, std::string name, Descriptor file, const NoFork&)
-      : calls_(calls), directory_(std::move(directory)), name_(std::move(name)), file_(std::move(file)), next_(first_) {
+  /// Holds `file`, which is locked and named `name` in `directory`. Lifetime: `tree` outlives the claim.
+  FileClaim(DirectoryTree& tree, Descriptor directory, std::string name, Descriptor file, const NoFork&)
+      : tree_(tree), directory_(std::move(directory)), name_(std::move(name)), file_(std::move(file)), next_(first_) {
     first_ = this;
+    tree_.hold_root();
   }
 
   /// Does nothing in a forked child, which has closed the file.
@@ -57,7 +48,9 @@ class FileClaim final : public Claim {
         *at = next_;
         break;
       }
-    if (is_name_of(calls_, directory_, name_, file_)) calls_.unlinkat(directory_.get(), name_.c_str(), 0);
+    if (FileIdentity(tree_.calls(), file_.get()).has_name(directory_.get(), name_))
+      tree_.calls().unlinkat(directory_.get(), name_.c_str(), 0);
+    tree_.let_go_root();
     file_ = Descriptor();  // last: this releases the lock
   }
 
@@ -77,7 +70,7 @@ class FileClaim final : public Claim {
   inline static std::mutex mutex_;
   inline static FileClaim* first_ = nullptr;  // the chain of the claims of this process
 
-  const FileCalls& calls_;
+  DirectoryTree& tree_;
   Descriptor directory_;
   std::string name_;
   Descriptor file_;

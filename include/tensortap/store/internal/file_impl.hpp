@@ -24,6 +24,7 @@
 #include <tensortap/store/file_calls.hpp>
 #include <tensortap/store/internal/directory_tree.hpp>
 #include <tensortap/store/internal/file_claim.hpp>
+#include <tensortap/store/internal/file_identity.hpp>
 #include <tensortap/store/internal/file_store_state.hpp>
 #include <tensortap/store/internal/temporary.hpp>
 
@@ -85,10 +86,21 @@ TENSORTAP_INLINE std::optional<std::uint64_t> FileStore::size(std::string_view k
 }
 
 TENSORTAP_INLINE std::vector<ObjectInfo> FileStore::list(std::string_view prefix, std::string_view after) const {
-  std::vector<ObjectInfo> out;
-  state_->walk(prefix, after, [&](int, const char*, const std::string& key, std::uint64_t size) {
-    if (!detail::is_temporary(key)) out.push_back({key, size});
+  // The root of a store may be that of a volume, with directories of the system such as lost+found. Below a prefix all
+  // is the store's.
+  return list(prefix, after, [&](const std::string& directory) {
+    if (!prefix.empty()) throw state_->tree.failed("list", directory);
   });
+}
+
+TENSORTAP_INLINE std::vector<ObjectInfo> FileStore::list(
+    std::string_view prefix, std::string_view after,
+    const std::function<void(const std::string& directory)>& pass_over) const {
+  std::vector<ObjectInfo> out;
+  const auto add = [&](int, const char*, const std::string& key, std::uint64_t size) {
+    if (!detail::is_temporary(key) && !detail::is_removed_while_open(key)) out.push_back({key, size});
+  };
+  state_->walk(prefix, after, add, pass_over);
   std::sort(out.begin(), out.end(), [](const auto& a, const auto& b) { return a.key < b.key; });
   return out;
 }
@@ -113,11 +125,17 @@ TENSORTAP_INLINE bool FileStore::move(std::string_view from, std::string_view to
   const detail::Descriptor from_directory = tree.find(from_parts, from);
   if (!from_directory) return false;
   const detail::Descriptor to_directory = tree.make(to_parts, to);
+  tree.require_replaceable(to_directory.get(), to_leaf, to);
+  const detail::FileIdentity moved(state_->calls(), from_directory.get(), from_leaf);
   // Otherwise a power loss could remove the old name before the new directory is on the disk.
   tree.sync_names(to_parts, to);
   if (state_->calls().renameat(from_directory.get(), from_leaf.c_str(), to_directory.get(), to_leaf.c_str()) != 0) {
-    if (errno == ENOENT && !state_->exists(from_directory, from_leaf, from)) return false;
-    throw tree.failed("move", from);
+    const int cause = errno;
+    // A network file system that lost the reply asks again, and then does not find the old name.
+    const bool is_done = cause == ENOENT && moved.has_name(to_directory.get(), to_leaf);
+    if (!is_done && cause == ENOENT && !state_->exists(from_directory, from_leaf, from)) return false;
+    errno = cause;
+    if (!is_done) throw tree.failed("move", from);
   }
   state_->unmark_lost(to);
   if (state_->unmark_lost(from)) state_->mark_lost(to);
@@ -154,20 +172,24 @@ TENSORTAP_INLINE std::unique_ptr<Claim> FileStore::claim(std::string_view key, s
   const auto [parts, leaf] = state_->split(key);
   const Bytes piece = bytes_of(text);
   const detail::FileClaim::NoFork no_fork;
+  // Some file systems of user space give a file another inode number each time.
+  constexpr int most_other_files = 20;
+  int other_files = 0;
   for (int attempt = 0; attempt < 100; ++attempt) {
     detail::Descriptor directory = tree.make(parts, key);
     const detail::Descriptor stale = state_->open_object(key, O_RDWR);
     if (stale) {
       (void)state_->size_of_object(stale, key);
       if (!state_->lock(stale, key)) return nullptr;
-      if (!detail::is_name_of(state_->calls(), directory, leaf, stale)) continue;  // its owner has just released it
+      if (!detail::FileIdentity(state_->calls(), stale.get()).has_name(directory.get(), leaf) &&
+          ++other_files < most_other_files)
+        continue;  // its owner has just released it
     }
     detail::Temporary temporary(tree, directory, leaf, key);
     temporary.write(std::span(&piece, 1));
     if (!state_->lock(temporary.file, key)) continue;
     if (temporary.publish(stale ? IfExists::replace : IfExists::keep))
-      return std::make_unique<detail::FileClaim>(state_->calls(), std::move(directory), leaf, std::move(temporary.file),
-                                                 no_fork);
+      return std::make_unique<detail::FileClaim>(tree, std::move(directory), leaf, std::move(temporary.file), no_fork);
     // Another process was faster, or removed the temporary.
     if (errno != EEXIST && errno != ENOENT) throw tree.failed("claim", key);
   }
@@ -177,13 +199,14 @@ TENSORTAP_INLINE std::unique_ptr<Claim> FileStore::claim(std::string_view key, s
 
 TENSORTAP_INLINE std::size_t FileStore::remove_unfinished(const std::function<bool(std::string_view key)>& is_mine) {
   std::size_t count = 0;
-  state_->walk("", "", [&](int directory, const char* name, const std::string& key, std::uint64_t) {
+  const auto remove = [&](int directory, const char* name, const std::string& key, std::uint64_t) {
     if (!detail::is_temporary(key) || !is_mine(detail::final_key(key))) return;
     if (state_->calls().unlinkat(directory, name, 0) == 0)
       ++count;
     else if (errno != ENOENT)
       throw state_->tree.failed("remove", key);
-  });
+  };
+  state_->walk("", "", remove, [](const std::string&) {});
   return count;
 }
 

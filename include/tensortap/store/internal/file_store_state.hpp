@@ -122,21 +122,23 @@ class FileStoreState {
   }
 
   /// Calls `visit(directory, name, key, size)` for every regular file whose key begins with `prefix` and is greater
-  /// than `after`.
-  template <class Visit>
-  void walk(std::string_view prefix, std::string_view after, const Visit& visit) const {
+  /// than `after`. Calls `pass_over(key)` for each directory below that this user cannot list, with errno set.
+  template <class Visit, class PassOver>
+  void walk(std::string_view prefix, std::string_view after, const Visit& visit, const PassOver& pass_over) const {
     Parts parts;
     if (!prefix.empty()) parts = key_parts(prefix.substr(0, prefix.size() - 1));
     if (Descriptor directory = tree.find(parts, prefix))
-      walk(std::move(directory), std::string(prefix), after, 0, visit);
+      walk(std::move(directory), std::string(prefix), after, 0, visit, pass_over);
   }
+
+  static bool is_denied(int error) noexcept { return error == EACCES || error == EPERM; }
 
   DirectoryTree tree;
 
  private:
-  template <class Visit>
-  void walk(Descriptor directory, const std::string& prefix, std::string_view after, int depth,
-            const Visit& visit) const {
+  template <class Visit, class PassOver>
+  void walk(Descriptor directory, const std::string& prefix, std::string_view after, int depth, const Visit& visit,
+            const PassOver& pass_over) const {
     struct Close {
       void operator()(DIR* d) const noexcept { ::closedir(d); }
     };
@@ -146,8 +148,8 @@ class FileStoreState {
     for (;;) {
       errno = 0;
       const dirent* entry = calls().readdir(stream.get());
-      if (entry == nullptr && errno != 0) throw tree.failed("list", prefix);
-      if (entry == nullptr) return;
+      if (entry == nullptr && errno != 0 && errno != ENOENT) throw tree.failed("list", prefix);
+      if (entry == nullptr) return;  // ENOENT: the directory was removed in the meantime
       const std::string_view name = entry->d_name;
       if (name == "." || name == "..") continue;
       const std::string key = prefix + std::string(name);
@@ -158,14 +160,17 @@ class FileStoreState {
       struct stat status {};
       if (calls().fstatat(at, entry->d_name, &status, AT_SYMLINK_NOFOLLOW) != 0) {
         if (errno == ENOENT) continue;  // removed in the meantime
-        throw tree.failed("look at", key);
+        if (!is_denied(errno) || depth == 0) throw tree.failed("look at", key);
+        return pass_over(prefix);
       }
       if (S_ISREG(status.st_mode) && comes_after)
         visit(at, entry->d_name, key, static_cast<std::uint64_t>(status.st_size));
       if (S_ISDIR(status.st_mode) && enters && depth < depth_limit) {
         Descriptor next = tree.open_at(at, entry->d_name, DirectoryTree::directory_flags);
         if (next)
-          walk(std::move(next), below, after, depth + 1, visit);
+          walk(std::move(next), below, after, depth + 1, visit, pass_over);
+        else if (is_denied(errno))
+          pass_over(below);
         else if (errno != ENOENT && errno != ELOOP && errno != ENOTDIR)  // it was replaced in the meantime
           throw tree.failed("list", below);
       }

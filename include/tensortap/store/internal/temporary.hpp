@@ -11,6 +11,7 @@
 #include <cerrno>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -20,6 +21,7 @@
 #include <tensortap/internal/descriptor.hpp>
 #include <tensortap/store/file_calls.hpp>
 #include <tensortap/store/internal/directory_tree.hpp>
+#include <tensortap/store/internal/file_identity.hpp>
 #include <tensortap/store/store.hpp>
 
 TENSORTAP_BEGIN_NAMESPACE
@@ -28,6 +30,18 @@ namespace detail {
 constexpr std::string_view temporary_suffix = ".tmp";
 
 inline bool is_temporary(std::string_view key) noexcept { return key.ends_with(temporary_suffix); }
+
+/// Returns whether `key` is that of a file that was removed or replaced while it was open: NFS and FUSE keep it under a
+/// name of their own until it is closed.
+/// Source: Linux, fs/nfs/unlink.c (".nfs" and 24 digits); libfuse, lib/fuse.c (".fuse_hidden" and 16).
+inline bool is_removed_while_open(std::string_view key) noexcept {
+  const std::string_view leaf = key.substr(key.rfind('/') + 1);  // npos + 1 is 0
+  const auto is = [&](std::string_view prefix, std::size_t digits) {
+    return leaf.size() == prefix.size() + digits && leaf.starts_with(prefix) &&
+           leaf.find_first_not_of("0123456789abcdef", prefix.size()) == std::string_view::npos;
+  };
+  return is(".nfs", 24) || is(".fuse_hidden", 16);
+}
 
 /// Returns the final key of the temporary `key`: tensortap writes KEY.PID-N.tmp, smdebug KEY.tmp.
 inline std::string_view final_key(std::string_view key) {
@@ -55,6 +69,7 @@ class Temporary {
       file = tree.open_at(directory.get(), name_, O_WRONLY | O_CREAT | O_EXCL);
       if (!file && errno != EEXIST) throw tree.failed("create", key);
     } while (!file);
+    identity_.emplace(tree.calls(), file.get());
   }
   Temporary(const Temporary&) = delete;
   Temporary& operator=(const Temporary&) = delete;
@@ -88,30 +103,35 @@ class Temporary {
     if (tree_.calls().close(file.release()) != 0 && errno != EINTR) throw tree_.failed("write", key_);
   }
 
-  /// Renames the file to the object; returns false and sets errno if that fails.
+  /// Renames the file to the object; returns false and sets errno if that fails. Throws: the object is a device, a pipe
+  /// or a socket.
   bool publish(IfExists if_exists) {
     const int at = directory_.get();
-    const FileCalls& calls = tree_.calls();
-    if (if_exists == IfExists::replace) {
-      if (calls.renameat(at, name_.c_str(), at, leaf_.c_str()) != 0) return false;
-    } else if (calls.renameat_new(at, name_.c_str(), at, leaf_.c_str()) != 0) {
-      if (errno != EINVAL && errno != ENOSYS && errno != EOPNOTSUPP) return false;
-      // This file system cannot rename exclusively. A hard link is as exclusive.
-      if (calls.linkat(at, name_.c_str(), at, leaf_.c_str(), 0) != 0) return false;
-      calls.unlinkat(at, name_.c_str(), 0);
-    }
-    name_.clear();
-    return true;
+    if (if_exists == IfExists::replace) tree_.require_replaceable(at, leaf_, key_);
+    const bool published = if_exists == IfExists::replace
+                               ? tree_.calls().renameat(at, name_.c_str(), at, leaf_.c_str()) == 0 || was_renamed(errno)
+                               : tree_.exclusive_rename().run(at, name_, leaf_);
+    if (published) name_.clear();
+    return published;
   }
 
   Descriptor file;
 
  private:
+  /// Returns whether a rename that failed with `cause` has succeeded: a network file system that lost the reply asks
+  /// again, and then does not find the old name. Sets errno to `cause`.
+  [[nodiscard]] bool was_renamed(int cause) const {
+    const bool found = cause == ENOENT && identity_->has_name(directory_.get(), leaf_);
+    errno = cause;
+    return found;
+  }
+
   const DirectoryTree& tree_;
   const Descriptor& directory_;
   const std::string& leaf_;
   std::string_view key_;
   std::string name_;
+  std::optional<FileIdentity> identity_;
 };
 
 }  // namespace detail
