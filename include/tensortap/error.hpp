@@ -99,10 +99,12 @@ class Error : public std::runtime_error {
   static Error run_has_ended(std::string_view run);
   static Error run_has_steps(std::string_view run, std::string_view key);
   static Error run_is_claimed(std::string_view run, std::string_view holder);
+  static Error run_was_removed(std::string_view run, std::uint64_t steps);
   static Error no_intact_state(std::string_view checkpoints, std::size_t states);
   static Error no_checkpoint(std::string_view path);
   static Error checkpoint_elsewhere(std::string_view path, std::string_view directory);
   static Error no_checkpoint_dir();
+  static Error bad_checkpoint_dir(std::string_view who, std::string_view directory, std::string_view cause);
   static Error fenced(std::string_view run, std::int64_t mine, std::int64_t other);
   static Error out_of_time(std::string_view what, std::string_view run, std::uint64_t steps);
   static Error steps_not_saved(std::uint64_t steps, std::string_view cause);

@@ -76,9 +76,10 @@ struct HookOptions {
 
   // Checkpoints and resuming
 
-  /// The directory of the checkpoints and of metadata.json, the file that lists the commits. A run can be resumed only
-  /// with this directory, and only after a commit whose checkpoint files are unchanged. Several workers may share one
-  /// if a single worker commits, after the flush() of the others.
+  /// The directory of the checkpoints and of metadata.json, the file that lists the commits. It is made. A relative path
+  /// begins at the working directory at the construction of the hook. A run can be resumed only with this directory, and
+  /// only after a commit whose checkpoint files are unchanged. Several workers may share one if a single worker commits,
+  /// after the flush() of the others.
   std::string checkpoint_dir = {};
   /// Replaces checkpoint_dir by a store of your own; commit() then takes keys of this store instead of paths.
   std::shared_ptr<Store> checkpoints = nullptr;

@@ -301,6 +301,13 @@ TENSORTAP_INLINE Error Error::run_is_claimed(std::string_view run, std::string_v
                              "); stop it first, or choose another directory or worker"};
 }
 
+TENSORTAP_INLINE Error Error::run_was_removed(std::string_view run, std::uint64_t steps) {
+  return {Errc::not_found, "hook: " + in_quotes(run) + ": the run was removed while it was written (" +
+                               std::to_string(steps) +
+                               " saved steps are gone); later steps are saved in a new directory: do not remove or "
+                               "replace a run before its process has ended"};
+}
+
 // Commits of checkpoints, and their deadlines.
 
 TENSORTAP_INLINE Error Error::no_intact_state(std::string_view checkpoints, std::size_t states) {
@@ -319,6 +326,12 @@ TENSORTAP_INLINE Error Error::checkpoint_elsewhere(std::string_view path, std::s
 
 TENSORTAP_INLINE Error Error::no_checkpoint_dir() {
   return {Errc::invalid_option, "commit: the hook has no checkpoint_dir; set it in the options"};
+}
+
+TENSORTAP_INLINE Error Error::bad_checkpoint_dir(std::string_view who, std::string_view directory,
+                                                 std::string_view cause) {
+  return {Errc::invalid_option, std::string(who) + ": option checkpoint_dir: " + in_quotes(directory) + ": " +
+                                    std::string(cause) + "; choose a directory that may be written"};
 }
 
 TENSORTAP_INLINE Error Error::fenced(std::string_view run, std::int64_t mine, std::int64_t other) {

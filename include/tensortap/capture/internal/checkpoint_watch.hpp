@@ -2,18 +2,23 @@
 // before, is a change; smdebug's own files and temporary files are ignored.
 #pragma once
 
+#include <fcntl.h>
 #include <sys/stat.h>
 
+#include <cstddef>
 #include <cstdint>
-#include <filesystem>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
-#include <system_error>
 #include <utility>
 #include <vector>
 
+#include <tensortap/error.hpp>
 #include <tensortap/internal/config.hpp>
+#include <tensortap/store/file_calls.hpp>
+#include <tensortap/store/internal/file_store_state.hpp>
+#include <tensortap/store/internal/temporary.hpp>
 
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
@@ -22,7 +27,10 @@ namespace detail {
 class CheckpointWatch {
  public:
   /// Starts with the files that are there now. An empty directory name watches nothing.
-  explicit CheckpointWatch(std::string directory) : directory_(std::move(directory)), known_(list_files()) {}
+  explicit CheckpointWatch(const std::string& directory) {
+    if (!directory.empty()) directory_.emplace(directory, FileCalls());
+    known_ = list_files();
+  }
 
   /// Returns the paths, below the directory, of files that are new or have changed since the last call. A removed file
   /// is no change, since it makes no checkpoint.
@@ -50,25 +58,27 @@ class CheckpointWatch {
   [[nodiscard]] Files list_files() {
     constexpr std::size_t limit = 10'000;
     Files out;
-    if (directory_.empty()) return out;
-    std::error_code error;  // a directory that is removed meanwhile counts as empty
-    for (std::filesystem::recursive_directory_iterator at(directory_, error), end;
-         !error && at != end && out.size() < limit; at.increment(error)) {
-      const std::string name = at->path().lexically_relative(directory_).string();
+    if (!directory_) return out;
+    const auto add = [&](int at, const char* name, const std::string& key, std::uint64_t) {
       struct stat status {};
-      if (is_ignored(name) || ::lstat(at->path().c_str(), &status) != 0 || !S_ISREG(status.st_mode)) continue;
-      out[name] = {status.st_size, status.st_mtim.tv_sec, status.st_mtim.tv_nsec, status.st_ino};
+      if (out.size() >= limit || is_ignored(key) || ::fstatat(at, name, &status, AT_SYMLINK_NOFOLLOW) != 0) return;
+      out[key] = {status.st_size, status.st_mtim.tv_sec, status.st_mtim.tv_nsec, status.st_ino};
+    };
+    complete_ = true;
+    try {
+      directory_->walk("", "", add, [](const std::string&) {});  // what this user cannot list holds no checkpoints
+    } catch (const Error&) {
+      complete_ = false;
     }
-    complete_ = !error || !std::filesystem::exists(directory_);
     return out;
   }
 
   static bool is_ignored(std::string_view name) {
-    return name == "metadata.json" || name.find("sagemaker-uploaded") != std::string_view::npos ||
-           name.ends_with(".tmp");
+    return name == "metadata.json" || name.find("sagemaker-uploaded") != std::string_view::npos || is_temporary(name) ||
+           is_removed_while_open(name);
   }
 
-  std::string directory_;
+  std::optional<FileStoreState> directory_;
   bool complete_ = true;  // whether the last listing had no error
   Files known_;
 };

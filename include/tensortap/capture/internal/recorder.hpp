@@ -13,6 +13,7 @@
 #include <vector>
 
 #include <tensortap/capture/hook_options.hpp>
+#include <tensortap/capture/internal/checkpoint_dir.hpp>
 #include <tensortap/capture/internal/checkpoint_keys.hpp>
 #include <tensortap/capture/internal/checkpoint_watch.hpp>
 #include <tensortap/capture/internal/committer.hpp>
@@ -45,7 +46,7 @@ class Recorder {
   using Timeout = std::optional<std::chrono::nanoseconds>;
 
   Recorder(std::shared_ptr<Store> store, HookOptions options)
-      : options_(std::move(options)),
+      : options_(with_checkpoint_path(std::move(options))),
         capture_(options_, *ledger_),
         watch_(options_.watch_checkpoints ? options_.checkpoint_dir : std::string()),
         checkpoint_keys_(options_.checkpoint_dir, options_.checkpoints == nullptr) {
@@ -126,7 +127,10 @@ class Recorder {
  private:
   void start_attempt(std::shared_ptr<Store> store) {
     checkpoints_ = options_.checkpoints;
-    if (!checkpoints_ && !options_.checkpoint_dir.empty()) checkpoints_ = open_store(options_.checkpoint_dir);
+    if (!checkpoints_ && !options_.checkpoint_dir.empty()) {
+      make_checkpoint_dir(options_.checkpoint_dir);
+      checkpoints_ = open_store(options_.checkpoint_dir);
+    }
     AttemptStart start = detail::start_attempt(*store, checkpoints_.get(), options_);
     if (!start.states.empty()) resume_after(start.states.back(), start.attempt.number);
     capture_.catalog().add_saved_names(start.tensor_names);
