@@ -11,6 +11,7 @@
 #include <chrono>
 #include <condition_variable>
 #include <filesystem>
+#include <fstream>
 #include <memory>
 #include <mutex>
 #include <set>
@@ -874,6 +875,102 @@ TEST_CASE("CheckpointSync refuses invalid options", "[spot][checkpoint_sync]") {
   CHECK_THROWS_WITH(tt::CheckpointSync("x", remote, {.retry = {.attempts = 0}}), contains("attempts"));
   CHECK_THROWS_WITH(tt::CheckpointSync("x", remote, {.part_size = 0}), contains("part_size"));
   CHECK_THROWS_WITH(tt::CheckpointSync("x", remote, {.sleep = nullptr}), contains("sleep"));
-  CHECK_THROWS_WITH(tt::CheckpointSync("x", remote).attach({.checkpoint_dir = "y"}), contains("checkpoint_dir"));
-  CHECK(tt::CheckpointSync("x", remote).attach({.checkpoint_dir = "./x/"}).checkpoint_dir == "x");
+  const TemporaryDirectory directory;
+  const fs::path before = fs::current_path();
+  fs::current_path(directory.path());
+  const tt::CheckpointSync sync("x", remote);
+  CHECK_THROWS_WITH(sync.attach({.checkpoint_dir = "y"}), contains("checkpoint_dir"));
+  CHECK(sync.attach({.checkpoint_dir = "./x/"}).checkpoint_dir == (directory / "x").string());
+  fs::current_path(before);
+}
+
+TEST_CASE("CheckpointSync makes its directory, or says why it cannot", "[spot][checkpoint_sync]") {
+  const TemporaryDirectory directory;
+  const auto store = std::make_shared<tt::MemoryStore>();
+  const tt::CheckpointSync sync((directory / "a/b").string(), store, at_once());
+  CHECK(fs::is_directory(directory / "a/b"));
+  std::ofstream(directory / "file") << "x";
+  CHECK_THROWS_WITH(tt::CheckpointSync((directory / "file").string(), store),
+                    contains("checkpoint sync: option checkpoint_dir: \"" + (directory / "file").string() +
+                             "\": it is not a directory"));
+  CHECK_THROWS_WITH(tt::CheckpointSync("s3://bucket/x", store), contains("give the directory here"));
+}
+
+TEST_CASE("a sync stays where it was made when the working directory changes", "[spot][checkpoint_sync]") {
+  const TemporaryDirectory directory;
+  const auto store = std::make_shared<tt::MemoryStore>();
+  fs::create_directories(directory / "a");
+  fs::create_directories(directory / "b");
+  const fs::path before = fs::current_path();
+  fs::current_path(directory / "a");
+  tt::CheckpointSync sync("checkpoints", store, at_once());
+  std::ofstream("checkpoints/w") << "1";
+  fs::current_path(directory / "b");
+  CHECK(sync.upload_all().files == 1);
+  fs::current_path(before);
+  CHECK(store->size("w") == 1);
+  CHECK(fs::is_empty(directory / "b"));
+}
+
+TEST_CASE("a directory that this user cannot list is passed over, and nothing below it is removed",
+          "[spot][checkpoint_sync]") {
+  const TemporaryDirectory directory;
+  const auto store = std::make_shared<tt::MemoryStore>();
+  fs::create_directories(directory / "c/lost+found");
+  fs::create_directories(directory / "c/theirs");
+  std::ofstream(directory / "c/theirs/w") << "1";
+  std::ofstream(directory / "c/mine") << "1";
+  bool closed = false;
+  tt::FileCalls calls;
+  calls.openat = [&](int at, const char* path, int flags, mode_t mode) {
+    const std::string name = path;
+    const bool denied = name == "lost+found" || (closed && name == "theirs");
+    return denied ? (errno = EACCES, -1) : ::openat(at, path, flags, mode);
+  };
+  calls.fstatat = [&](int at, const char* path, struct stat* status, int flags) {
+    const bool denied = closed && std::string(path).ends_with("theirs/w");
+    return denied ? (errno = EACCES, -1) : ::fstatat(at, path, status, flags);
+  };
+  auto options = at_once();
+  options.calls = std::make_shared<const tt::FileCalls>(calls);
+  tt::CheckpointSync sync((directory / "c").string(), store, options);
+  tt::SyncReport report = sync.upload_all();
+  CHECK(report.complete);
+  CHECK(report.failures.empty());
+  CHECK(report.passed_over == Names{"lost+found/"});
+  closed = true;
+  fs::remove(directory / "c/mine");
+  std::ofstream(directory / "c/new") << "1";
+  report = sync.upload_all();
+  CHECK(report.complete);
+  CHECK(report.passed_over == Names{"lost+found/", "theirs/"});
+  CHECK(report.removed == 1);
+  CHECK(store->size("theirs/w") == 1);
+  CHECK_FALSE(store->size("mine"));
+}
+
+TEST_CASE("a file that becomes a link keeps its remote copy", "[spot][checkpoint_sync]") {
+  const TemporaryDirectory directory;
+  const auto store = std::make_shared<tt::MemoryStore>();
+  tt::CheckpointSync sync((directory / "c").string(), store, at_once());
+  for (const char* name : {"w", "gone", "v"}) std::ofstream(directory / "c" / name) << "1";
+  CHECK(sync.upload_all().complete);
+  fs::remove(directory / "c/gone");
+  fs::remove(directory / "c/w");
+  fs::create_symlink("v", directory / "c/w");
+  CHECK(sync.upload_all().removed == 1);
+  CHECK(store->size("w") == 1);
+  CHECK_FALSE(store->size("gone"));
+}
+
+TEST_CASE("a restore replaces no pipe", "[spot][checkpoint_sync]") {
+  const TemporaryDirectory directory;
+  const auto store = std::make_shared<tt::MemoryStore>();
+  store->put("w", "1");
+  store->put("v", "1");
+  tt::CheckpointSync sync((directory / "c").string(), store, at_once());
+  REQUIRE(::mkfifo((directory / "c/w").c_str(), 0600) == 0);
+  CHECK_THROWS_WITH(sync.restore(), contains("it is not a regular file"));
+  CHECK(fs::is_fifo(directory / "c/w"));
+  CHECK(fs::is_regular_file(directory / "c/v"));
 }

@@ -276,6 +276,17 @@ TEST_CASE("Interruption: a file that appears is a notice", "[spot][interruption]
   CHECK(*notice.signal().time_left() > 59min);
 }
 
+TEST_CASE("Interruption: a relative file stays where it was named", "[spot][interruption]") {
+  const Disposition suspended;
+  const TemporaryDirectory directory;
+  const std::filesystem::path before = std::filesystem::current_path();
+  std::filesystem::current_path(directory.path());
+  const tt::Interruption notice({.file = "stop", .interval = 1ms});
+  std::filesystem::current_path(before);
+  std::ofstream(directory / "stop").close();
+  CHECK(becomes([&] { return notice.signal().requested(); }));
+}
+
 TEST_CASE("Interruption: a file that is there already is a notice, at once", "[spot][interruption]") {
   const Disposition suspended;
   const TemporaryDirectory directory;

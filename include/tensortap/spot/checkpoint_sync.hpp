@@ -26,17 +26,19 @@ namespace detail {
 class CheckpointSyncState;
 }
 
-/// A directory and its copy in a store. Does not copy symbolic links, names that end in ".tmp" and names that are not
-/// UTF-8. An upload does not throw: its report lists the failures, and the next upload sends those files again. Each
-/// call returns by its deadline and that of `stop`; it abandons a call to the store that hangs. If a local file was
-/// deleted, the next upload deletes its remote copy, but only if this object has sent, restored or found the file, and
-/// never if the directory is empty.
+/// A directory and its copy in a store. Files in ".tmp", symbolic links and names that are not UTF-8 are not copied.
+/// An upload does not throw: its report lists the failures, and the next upload repeats what failed. Each call returns
+/// by its deadline and that of `stop`, and abandons a call to the store that hangs.
+/// Directories that this user cannot list are passed over and named in the report.
+/// Deleting a local file deletes its remote copy if this object sent, restored or found the file; an empty directory
+/// deletes nothing, and neither does a link in the file's place.
 /// Threads: any; one restore or upload runs at a time, others wait.
 class CheckpointSync {
  public:
   using Clock = std::chrono::steady_clock;
 
-  /// Throws: an option out of range.
+  /// Makes the directory; a relative path begins at the working directory of this moment. Throws: it cannot be made or
+  /// written; an option out of range.
   CheckpointSync(std::string_view directory, std::shared_ptr<Store> remote, CheckpointSyncOptions options = {});
 
   /// Copies the remote files into the directory; call it before training. Files with the right checksum are not fetched

@@ -43,11 +43,12 @@ struct SyncReport {
   std::uint64_t unchanged = 0;  ///< files that needed no transfer
   std::uint64_t removed = 0;    ///< remote objects whose local files were deleted
   std::uint64_t retries = 0;
-  std::vector<std::string> missing = {};   ///< files that are absent or out of date at the target
-  std::vector<std::string> failures = {};  ///< messages that say why
-  bool complete = false;                   ///< all requested files are at the target, and the manifest names them
-  bool local_is_newer = false;             ///< a restore changed nothing: the directory's last commit is newer
-  std::optional<std::int64_t> step = {};   ///< the global step of the last whole commit, if any is known
+  std::vector<std::string> missing = {};      ///< files that are absent or out of date at the target
+  std::vector<std::string> failures = {};     ///< messages that say why
+  std::vector<std::string> passed_over = {};  ///< directories that this user cannot list, as lost+found of a volume
+  bool complete = false;                      ///< all requested files are at the target, and the manifest names them
+  bool local_is_newer = false;                ///< a restore changed nothing: the directory's last commit is newer
+  std::optional<std::int64_t> step = {};      ///< the global step of the last whole commit, if any is known
 };
 
 /// The options of a checkpoint sync.

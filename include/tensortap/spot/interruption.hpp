@@ -36,7 +36,7 @@ struct InterruptionOptions {
   /// Source: EC2 announces a spot interruption two minutes ahead, Google Cloud and Azure 30 s.
   Duration grace = std::chrono::seconds(120);
 
-  /// The path of a file whose existence is a notice.
+  /// The path of a file whose existence is a notice. A relative one begins at the working directory of the beginning.
   std::string file = {};
 
   /// Returns the time left once there is a notice, for example by a request to a cloud's metadata service. Exceptions

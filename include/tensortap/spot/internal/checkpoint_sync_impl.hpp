@@ -14,6 +14,7 @@
 #include <tensortap/capture/state.hpp>
 #include <tensortap/error.hpp>
 #include <tensortap/internal/config.hpp>
+#include <tensortap/internal/usable_directory.hpp>
 #include <tensortap/spot/checkpoint_sync.hpp>
 #include <tensortap/spot/internal/checkpoint_sync_state.hpp>
 #include <tensortap/store/open.hpp>
@@ -28,7 +29,11 @@ TENSORTAP_INLINE CheckpointSync::CheckpointSync(std::string_view directory, std:
   if (options.part_size < 1) throw Error::bad_sync_option("part_size", "at least one byte is needed");
   if (!options.sleep || !options.clock || !options.wall_time)
     throw Error::bad_sync_option("sleep", "it is empty, or a clock is; leave it out or give it a function");
+  if (directory.find("://") != std::string_view::npos)
+    throw Error::bad_sync_option("directory", "it is an address; give the directory here, and the address as remote");
   const std::string path = open_store(directory)->location();  // as a hook reads a checkpoint_dir
+  if (const std::string cause = detail::make_usable_directory(path); !cause.empty())
+    throw Error::bad_checkpoint_dir("checkpoint sync", path, cause);
   state_ = std::make_shared<detail::CheckpointSyncState>(path, std::move(remote), std::move(options));
 }
 

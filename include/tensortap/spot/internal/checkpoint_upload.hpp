@@ -93,7 +93,7 @@ class CheckpointUpload {
       } catch (const Error& e) {  // then it is sent like any other file
         job_.add_failure(e.what());
       }
-    stamps_ = local_.stamps();
+    stamps_ = local_.stamps([this](const std::string& directory) { job_.pass_over(directory); });
     std::set<std::string> first;
     if (!states_.empty())
       for (const CheckpointFile& file : states_.back().files) first.insert(file.name);
@@ -199,7 +199,7 @@ class CheckpointUpload {
     if (options_.keep_deleted) return next;
     deleted_.clear();
     for (const auto& [name, file] : known_)
-      if (!local_.stamp_of(name)) deleted_.push_back(name);
+      if (local_.is_gone(name)) deleted_.push_back(name);
     if (!deleted_.empty() && local_.stamps().empty()) {  // an unmounted disk looks the same
       job_.add_failure(Error::nothing_left_to_sync(local_.directory()).what());
       deleted_.clear();

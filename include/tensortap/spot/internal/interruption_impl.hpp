@@ -18,6 +18,7 @@
 #include <utility>
 
 #include <tensortap/error.hpp>
+#include <tensortap/internal/absolute_path.hpp>
 #include <tensortap/internal/config.hpp>
 #include <tensortap/internal/descriptor.hpp>
 #include <tensortap/internal/fork_guard.hpp>
@@ -35,6 +36,7 @@ class InterruptionState {
       : options_(std::move(options)), subscription_(options_.signals, stop_, options_.grace) {
     if (options_.interval <= InterruptionOptions::Duration::zero())
       throw Error::bad_interruption("interval", "it is not positive; leave it out for one second");
+    if (!options_.file.empty()) options_.file = absolute_path(std::move(options_.file));
     if (!options_.file.empty() || options_.poll) start_watching();
   }
   InterruptionState(const InterruptionState&) = delete;

@@ -104,10 +104,12 @@ class LocalFiles {
   [[nodiscard]] const std::string& directory() const noexcept { return tree_.root(); }
   [[nodiscard]] const Store& store() const noexcept { return store_; }
 
-  /// Returns the stamps of all finished files outside ".tensortap/". Symbolic links are not followed.
-  [[nodiscard]] Stamps stamps() const {
+  /// Returns the stamps of all finished files outside ".tensortap/". Symbolic links are not followed. Calls `pass_over`
+  /// for each directory that this user cannot list.
+  [[nodiscard]] Stamps stamps(const std::function<void(const std::string& directory)>& pass_over =
+                                  [](const std::string&) {}) const {
     Stamps out;
-    for (ObjectInfo& object : store_.list(""))
+    for (ObjectInfo& object : store_.list("", "", pass_over))
       if (const auto stamp = stamp_of(object.key);
           stamp && !object.key.starts_with(std::string(sync_layout::folder) + "/"))
         out.emplace(std::move(object.key), *stamp);
@@ -125,6 +127,14 @@ class LocalFiles {
     if (!S_ISREG(status.st_mode)) return std::nullopt;
     return FileStamp{static_cast<std::uint64_t>(status.st_size), status.st_mtim.tv_sec, status.st_mtim.tv_nsec,
                      status.st_ino};
+  }
+
+  /// Returns whether nothing has the name `name`, not even a link or what this user cannot look at.
+  [[nodiscard]] bool is_gone(const std::string& name) const {
+    struct stat status {};
+    const std::string path = directory() + "/" + name;
+    return tree_.calls().fstatat(AT_FDCWD, path.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0 &&
+           (errno == ENOENT || errno == ENOTDIR);
   }
 
   /// Returns size and checksum of a file, which is read in parts; nullopt if it does not exist. Throws: it keeps

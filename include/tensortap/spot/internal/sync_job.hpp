@@ -109,6 +109,14 @@ class SyncJob {
     const std::lock_guard lock(mutex_);
     missing_.insert(name);
   }
+  /// Adds `directory` to those that the report names as passed over.
+  void pass_over(const std::string& directory) {
+    update([&](SyncReport& report) {
+      auto& names = report.passed_over;
+      const auto at = std::lower_bound(names.begin(), names.end(), directory);
+      if (at == names.end() || *at != directory) names.insert(at, directory);
+    });
+  }
   /// Adds a message to the report, up to 100.
   void add_failure(std::string message) {
     constexpr std::size_t most = 100;
