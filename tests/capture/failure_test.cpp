@@ -139,6 +139,24 @@ TEST_CASE("a lasting failure lets training continue, and each channel reports it
   CHECK(tt::read_states(tt::FileStore(checkpoints)).back().last_seen == 5);
 }
 
+TEST_CASE("a commit names the failure of its own steps, not one of long ago", "[capture][failure]") {
+  const auto store = std::make_shared<RefusingStore>();
+  const auto checkpoints = std::make_shared<tt::MemoryStore>();
+  auto options = without_pauses();
+  options.checkpoints = checkpoints;
+  tt::Hook hook(store, options);
+  for (const std::string step : {"000000000000_", "000000000002_"}) {
+    const auto lost = hook.status().steps_lost;
+    store->fails = true;
+    train_steps(hook, 1);
+    hook.begin_step();  // hands the step to the writer
+    while (hook.status().steps_lost == lost) std::this_thread::yield();
+    store->fails = false;
+    CHECK_THROWS_WITH(hook.commit(), contains(step));
+    CHECK_NOTHROW(hook.commit());
+  }
+}
+
 TEST_CASE("training stops at a failed write with OnFailure::stop", "[capture][failure]") {
   const auto store = std::make_shared<RefusingStore>();
   auto options = without_pauses();
@@ -214,7 +232,7 @@ TEST_CASE("a removed directory is made again", "[capture][failure]") {
   hook.flush();
   std::filesystem::remove_all(directory / "run");
   train_steps(hook, 2);
-  hook.close();
+  CHECK_THROWS_WITH(hook.close(), contains("the run was removed while it was written (2 saved steps are gone)"));
   CHECK(tt::Trial((directory / "run").string()).steps() == Steps{2, 3});
 }
 

@@ -27,9 +27,10 @@ class AttemptFence {
 
   /// Throws if a later attempt of this worker exists. Asks the store unless it did so within `max_age`.
   void require_no_successor(std::chrono::nanoseconds max_age = {}) {
+    if (error_) throw *error_;
     const auto now = since_boot();
     if (last_asked_ && now - *last_asked_ < max_age) return;
-    if (store_.size(layout::attempt_key(attempt_ + 1, worker_))) raise(attempt_ + 1);
+    if (store_.size(layout::attempt_key(attempt_ + 1, worker_))) raise_by(attempt_ + 1);
     last_asked_ = now;
   }
 
@@ -43,11 +44,14 @@ class AttemptFence {
     } catch (const Error&) {
       return;
     }
-    if (writer && *writer > attempt_) raise(*writer);
+    if (writer && *writer > attempt_) raise_by(*writer);
   }
 
+  /// Ends all writes: from now on they throw `error`.
+  void raise(Error error) { error_.emplace(std::move(error)); }
+
   /// True once a later attempt was seen.
-  [[nodiscard]] bool is_raised() const noexcept { return is_raised_; }
+  [[nodiscard]] bool is_raised() const noexcept { return error_.has_value(); }
 
  private:
   /// CLOCK_BOOTTIME counts the time in suspend: after a suspend the writer must look for a later attempt again.
@@ -57,16 +61,16 @@ class AttemptFence {
     return std::chrono::seconds(now.tv_sec) + std::chrono::nanoseconds(now.tv_nsec);
   }
 
-  [[noreturn]] void raise(std::int64_t successor) {
-    is_raised_ = true;
-    throw Error::fenced(store_.location(), attempt_, successor);
+  [[noreturn]] void raise_by(std::int64_t successor) {
+    raise(Error::fenced(store_.location(), attempt_, successor));
+    throw *error_;
   }
 
   const Store& store_;
   std::string worker_;
   std::int64_t attempt_;
   std::optional<std::chrono::nanoseconds> last_asked_;
-  bool is_raised_ = false;
+  std::optional<Error> error_;  // set once a later attempt was seen
 };
 
 }  // namespace detail

@@ -39,8 +39,9 @@ class Committer {
   /// Makes all steps so far durable, then the state, if there is one. Throws: steps were lost since the last commit
   /// (once); a later attempt exists; no such checkpoint; the store failed.
   void commit(CommitRequest request) {
+    const std::string cause = steps_.take_cause();
     if (const std::uint64_t lost = steps_.take_lost_steps(); lost > 0)
-      throw Error::steps_not_saved(lost, context_.ledger->status().error.value_or("no time was left"));
+      throw Error::steps_not_saved(lost, cause.empty() ? "no time was left" : cause);
     put_collections(request.collections);
     if (request.state) put_state(std::move(*request.state), request.files);
   }

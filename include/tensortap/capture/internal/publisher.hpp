@@ -13,6 +13,7 @@
 #include <tensortap/capture/internal/attempt_context.hpp>
 #include <tensortap/capture/internal/committer.hpp>
 #include <tensortap/capture/internal/resume.hpp>
+#include <tensortap/capture/internal/run_presence.hpp>
 #include <tensortap/capture/internal/status_ledger.hpp>
 #include <tensortap/capture/internal/step_publisher.hpp>
 #include <tensortap/capture/internal/step_records.hpp>
@@ -31,20 +32,32 @@ class Publisher {
   Publisher(std::shared_ptr<Store> store, std::shared_ptr<Store> checkpoints, HookOptions options, AttemptStart start,
             std::shared_ptr<StatusLedger> ledger)
       : context_(std::move(store), std::move(options), std::move(start.attempt), std::move(ledger)),
-        claim_(std::move(start.claim)),
+        presence_(context_, std::move(start.claim)),
         steps_(context_, start.states.empty() ? std::nullopt : start.states.back().last_saved),
         committer_(context_, steps_, std::move(checkpoints), std::move(start.states)) {
     context_.ledger->change([&](HookStatus& status) { status.notes = std::move(start.notes); });
   }
 
   /// Writes steps. Never throws: lost steps are counted.
-  void publish(std::span<const StepRecords* const> steps) noexcept { steps_.publish(steps); }
+  void publish(std::span<const StepRecords* const> steps) noexcept {
+    presence_.try_to_look(std::chrono::seconds(1));
+    steps_.publish(steps);
+  }
 
-  /// Makes all steps so far durable, then the state, if there is one. Throws: see `Committer::commit`.
-  void commit(CommitRequest request) { committer_.commit(std::move(request)); }
+  /// Makes all steps so far durable, then the state, if there is one. Throws: the run was removed (once); see
+  /// `Committer::commit`.
+  void commit(CommitRequest request) {
+    presence_.look_now();
+    if (request.state) presence_.report();
+    committer_.commit(std::move(request));
+    presence_.report();
+  }
 
   /// Ends the run, if this is the last of its workers. Throws: see `Committer::close`.
-  void close(const std::string& collections) { committer_.close(collections); }
+  void close(const std::string& collections) {
+    presence_.try_to_look({});
+    committer_.close(collections);
+  }
 
   /// Ends all writes and retries at `deadline`.
   void set_deadline(Clock::time_point deadline) noexcept { context_.retries.set_deadline(deadline); }
@@ -53,13 +66,13 @@ class Publisher {
   void suppress_callbacks() noexcept { context_.callbacks.suppress(); }
 
   /// Releases the claim on the run.
-  void release_claim() noexcept { claim_.reset(); }
+  void release_claim() noexcept { presence_.release_claim(); }
 
   [[nodiscard]] Store& store() const noexcept { return *context_.store; }
 
  private:
   AttemptContext context_;
-  std::unique_ptr<Claim> claim_;  // released before the store
+  RunPresence presence_;  // releases the claim before the store
   StepPublisher steps_;
   Committer committer_;
 };

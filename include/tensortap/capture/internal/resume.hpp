@@ -2,8 +2,6 @@
 // step is there exactly once. README.md gives the reasons for the order of operations.
 #pragma once
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
@@ -17,6 +15,7 @@
 
 #include <tensortap/capture/hook_options.hpp>
 #include <tensortap/capture/internal/catalog.hpp>
+#include <tensortap/capture/internal/run_claim.hpp>
 #include <tensortap/capture/state.hpp>
 #include <tensortap/error.hpp>
 #include <tensortap/internal/config.hpp>
@@ -83,9 +82,7 @@ class Resumption {
 
   void claim() {
     const std::string key = layout::claim_key(options_.num_workers, options_.worker);
-    char host[256] = {};
-    (void)::gethostname(host, sizeof host - 1);
-    out_.claim = store_.claim(key, "process " + std::to_string(::getpid()) + " on " + host + "\n");
+    out_.claim = claim_run(store_, options_);
     if (out_.claim) return;
     const auto holder = store_.get(key);
     std::string text = holder ? std::string(text_of(*holder).substr(0, 300)) : "unknown";

@@ -55,6 +55,9 @@ class StepPublisher {
   /// Returns how many steps were lost since the last call.
   [[nodiscard]] std::uint64_t take_lost_steps() noexcept { return std::exchange(lost_steps_, 0); }
 
+  /// Returns the last failure since the last call, which caused such losses; empty if there was none.
+  [[nodiscard]] std::string take_cause() noexcept { return std::exchange(cause_, {}); }
+
   /// The last global step with a saved record.
   [[nodiscard]] std::optional<std::int64_t> last_saved() const noexcept { return last_saved_; }
 
@@ -191,6 +194,7 @@ class StepPublisher {
     } catch (...) {
     }
     context_.ledger->record_failure(failure, message);
+    cause_ = message;
     if (!std::exchange(is_failing_, true)) context_.callbacks.write_failed(message);
   }
 
@@ -200,6 +204,7 @@ class StepPublisher {
   std::chrono::nanoseconds retry_budget_{};  // of the steps that are being written
   std::optional<std::int64_t> last_saved_;
   std::uint64_t lost_steps_ = 0;
+  std::string cause_;        // of the last loss
   bool is_failing_ = false;  // since the last success
 };
 

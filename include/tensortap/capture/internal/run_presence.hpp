@@ -1,0 +1,103 @@
+// Notices that a run was removed under its writer, by "rm -r" or by moving it to another file system: the object of the
+// attempt is gone. The steps that were lost are counted, and the run is claimed and begun again, so that later steps
+// are saved. (A directory that is renamed within its file system is followed, see FileStore::claim.)
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <exception>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include <tensortap/capture/internal/attempt_context.hpp>
+#include <tensortap/capture/internal/run_claim.hpp>
+#include <tensortap/capture/status.hpp>
+#include <tensortap/error.hpp>
+#include <tensortap/internal/config.hpp>
+#include <tensortap/record/attempt.hpp>
+#include <tensortap/record/layout.hpp>
+#include <tensortap/store/store.hpp>
+
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
+
+/// Threads: the writer's.
+class RunPresence {
+ public:
+  /// Holds the `claim` on the run.
+  RunPresence(AttemptContext& context, std::unique_ptr<Claim> claim) : context_(context), claim_(std::move(claim)) {}
+
+  /// Looks whether the run is there, unless it did so within `max_age`. Never throws.
+  void try_to_look(std::chrono::nanoseconds max_age) noexcept {
+    const auto now = std::chrono::steady_clock::now();
+    if (looked_ && now - *looked_ < max_age) return;
+    looked_ = now;
+    try {
+      look();
+    } catch (...) {  // the writes that follow report what fails
+    }
+  }
+
+  /// Looks whether the run is there. Throws: the store failed.
+  void look_now() {
+    context_.retries.run([&] { look(); });
+  }
+
+  /// Throws if the run was removed, once.
+  void report() {
+    if (const auto failure = std::exchange(unreported_, nullptr)) std::rethrow_exception(failure);
+  }
+
+  /// Releases the claim on the run.
+  void release_claim() noexcept { claim_.reset(); }
+
+ private:
+  [[nodiscard]] std::string attempt_key() const {
+    return layout::attempt_key(context_.attempt.number, context_.attempt.worker);
+  }
+
+  void look() {
+    if (context_.fence.is_raised() || context_.store->size(attempt_key())) return;
+    report_removal();
+    claim_.reset();
+    claim_ = claim_run(*context_.store, context_.options);
+    if (!claim_ || !context_.store->put(attempt_key(), to_json(context_.attempt), context_.commit_sync, IfExists::keep))
+      context_.fence.raise(Error::run_is_claimed(context_.store->location(), "it began after the run was removed"));
+  }
+
+  void report_removal() {
+    const std::uint64_t saved = context_.ledger->status().steps_saved - lost_;
+    const std::uint64_t there = steps_there();
+    const std::uint64_t lost = saved > there ? saved - there : 0;
+    lost_ += lost;
+    const Error error = Error::run_was_removed(context_.store->location(), lost);
+    unreported_ = std::make_exception_ptr(error);
+    context_.ledger->record_failure(unreported_, error.what());
+    context_.ledger->change([&](HookStatus& status) {
+      status.steps_lost += lost;
+      status.notes.emplace_back(error.what());
+    });
+    context_.callbacks.write_failed(error.what());
+  }
+
+  /// Returns how many steps of this attempt's worker were saved since the removal.
+  [[nodiscard]] std::uint64_t steps_there() const {
+    std::uint64_t count = 0;
+    for (const ObjectInfo& object : context_.store->list(layout::index_prefix))
+      if (const auto name = layout::parse_index_key(object.key);
+          name && object.key == layout::index_key(name->global_step, context_.options.worker))
+        ++count;
+    return count;
+  }
+
+  AttemptContext& context_;
+  std::unique_ptr<Claim> claim_;
+  std::optional<std::chrono::steady_clock::time_point> looked_;
+  std::uint64_t lost_ = 0;  // steps that were saved and then removed
+  std::exception_ptr unreported_;
+};
+
+}  // namespace detail
+TENSORTAP_END_NAMESPACE

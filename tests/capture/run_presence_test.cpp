@@ -1,0 +1,116 @@
+#include <tensortap/capture/internal/run_presence.hpp>
+
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <tensortap/tensortap.hpp>
+
+#include "capture/training.hpp"
+#include "catch.hpp"
+#include "store/temporary_directory.hpp"
+#include "trial/steps.hpp"
+
+namespace tt = tensortap;
+namespace fs = std::filesystem;
+
+namespace {
+
+tt::HookOptions options_with(const fs::path& checkpoints) {
+  return {.save = tt::every(1), .checkpoint_dir = checkpoints.string(), .sleep = [](std::chrono::nanoseconds) {}};
+}
+
+}  // namespace
+
+TEST_CASE("a run that is removed while it is written is reported in status, by commit and by close",
+          "[capture][run_presence]") {
+  const TemporaryDirectory directory;
+  const std::string run = (directory / "run").string();
+  std::string reported;
+  tt::HookOptions options = options_with(directory / "checkpoints");
+  options.on_error = [&](std::string_view message) { reported = message; };
+  tt::Hook hook(run, options);
+  train_steps(hook, 4);
+  hook.flush();
+  fs::remove_all(run);
+  const std::string cause = "the run was removed while it was written (4 saved steps are gone)";
+  CHECK_THROWS_WITH(hook.commit(), contains(cause));
+  CHECK_THAT(reported, contains(cause));
+  const tt::HookStatus status = hook.status();
+  CHECK(status.steps_lost == 4);
+  CHECK_THAT(status.error.value_or(""), contains(cause));
+  REQUIRE(status.notes.size() == 1);
+  train_steps(hook, 3);
+  CHECK_NOTHROW(hook.commit());  // once is enough
+  CHECK_THROWS_WITH(hook.close(), contains(cause));
+  const tt::Trial trial(run);
+  CHECK(trial.steps() == Steps{4, 5, 6});
+  CHECK(trial.ended());
+  CHECK(trial.damage().empty());
+}
+
+TEST_CASE("the contents of a run that are removed while it is written are noticed too", "[capture][run_presence]") {
+  const TemporaryDirectory directory;
+  const fs::path run = directory / "run";
+  tt::Hook hook(run.string(), options_with(directory / "checkpoints"));
+  train_steps(hook, 4);
+  hook.flush();
+  for (const auto& entry : fs::directory_iterator(run)) fs::remove_all(entry.path());
+  train_steps(hook, 2);
+  CHECK_THROWS_WITH(hook.commit(), contains("4 saved steps are gone"));
+  CHECK(hook.status().steps_lost == 4);
+  CHECK_THROWS_WITH(tt::Hook(run.string(), options_with(directory / "checkpoints")),
+                    contains("another process writes this run"));  // it is claimed again
+}
+
+TEST_CASE("a run that another process begins after the removal is left to it", "[capture][run_presence]") {
+  const TemporaryDirectory directory;
+  const std::string run = (directory / "run").string();
+  tt::Hook hook(run, options_with(directory / "checkpoints"));
+  train_steps(hook, 4);
+  hook.flush();
+  fs::remove_all(run);
+  tt::Hook other(run, options_with(directory / "others"));
+  train_steps(other, 2);
+  other.flush();
+  CHECK_THROWS_WITH(hook.commit(), contains("4 saved steps are gone"));
+  train_steps(hook, 3);
+  CHECK_THROWS_WITH(hook.commit(), contains("another process writes this run"));
+  CHECK_THROWS(hook.close());
+  CHECK(hook.status().steps_lost == 7);
+  CHECK_NOTHROW(other.close());
+  const tt::Trial trial(run);
+  CHECK(trial.steps() == Steps{0, 1});
+  CHECK(trial.ended());
+}
+
+TEST_CASE("a run whose directory is renamed while it is written is whole under its new name",
+          "[capture][run_presence]") {
+  const TemporaryDirectory directory;
+  const std::string run = (directory / "run").string();
+  tt::Hook hook(run, options_with(directory / "checkpoints"));
+  train_steps(hook, 3);
+  fs::rename(run, directory / "renamed");
+  train_steps(hook, 3);
+  CHECK_NOTHROW(hook.commit());
+  train_steps(hook, 1);
+  CHECK_NOTHROW(hook.close());
+  CHECK(hook.status().steps_lost == 0);
+  CHECK_FALSE(fs::exists(run));
+  const tt::Trial trial((directory / "renamed").string());
+  CHECK(trial.steps().size() == 7);
+  CHECK(trial.ended());
+  CHECK_FALSE(fs::exists(directory / "renamed/claim.smd"));
+}
+
+TEST_CASE("a run that vanishes from any store is noticed", "[capture][run_presence]") {
+  const auto store = std::make_shared<tt::MemoryStore>();
+  const auto checkpoints = std::make_shared<tt::MemoryStore>();
+  tt::Hook hook(store, {.save = tt::every(1), .checkpoints = checkpoints});
+  train_steps(hook, 4);
+  hook.flush();
+  for (const auto& object : store->list("")) store->remove(object.key);
+  CHECK_THROWS_WITH(hook.commit(), contains("4 saved steps are gone"));
+  train_steps(hook, 1);
+  CHECK_THROWS_WITH(hook.close(), contains("4 saved steps are gone"));
+  CHECK(tt::Trial(store).steps() == Steps{4});
+}
