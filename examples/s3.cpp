@@ -4,7 +4,6 @@
 // Including <tensortap/net.hpp> in one file of a program and linking tensortap::net is enough: then a Hook and a Trial
 // take s3:// addresses. Server, region and credentials come from where the AWS clients find them.
 #include <exception>
-#include <filesystem>
 #include <fstream>
 #include <iostream>
 #include <string>
@@ -16,14 +15,15 @@ void train(const std::string& address) {
   tt::CheckpointSync sync("checkpoints", tt::open_store(address + "/checkpoints"));
   sync.restore();                                  // fetches what an earlier machine has committed
   tt::Hook hook(address + "/run", sync.attach());  // a commit returns when its checkpoint is on S3
+  tt::CheckpointFiles checkpoints("checkpoints");
   for (auto step = hook.next_step(); step < 100; ++step) {
     hook.begin_step();
     hook.save("loss", 1.0 / static_cast<double>(step + 1));
-    if (step % 50 == 49) {
-      std::filesystem::create_directory("checkpoints");
-      std::ofstream("checkpoints/last") << step;
-      hook.commit("checkpoints/last");
-    }
+    if (step % 50 == 49)
+      hook.commit(checkpoints.save(hook.global_step(), [&](const std::string& path) {
+        std::ofstream file(path);
+        return static_cast<bool>(file << step << std::flush);
+      }));
   }
   hook.close();
   std::cout << address << "/run has " << tt::Trial(address + "/run").steps().size() << " steps\n";

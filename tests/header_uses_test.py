@@ -30,7 +30,7 @@ extern std::vector<std::vector<float>> gradients;
 extern const std::string elements, text, key;
 extern const double wall_time;
 extern std::ostream& file;
-struct Model { void load(const std::string& path); };
+struct Model { void load(const std::string& path); void save(const std::string& path) const; };
 extern Model model;
 """
 

@@ -52,6 +52,8 @@
 #include <tensortap/store/open.hpp>        //        by address
 #include <tensortap/store/store.hpp>       //        the interface
 
+#include <tensortap/capture/checkpoint_files.hpp>  // capture: checkpoints that are never replaced
+
 #include <tensortap/capture/hook.hpp>          // capture: the hook of a training loop
 #include <tensortap/capture/hook_options.hpp>  //          its configuration
 #include <tensortap/capture/report.hpp>        //          what was saved of each collection
