@@ -35,6 +35,13 @@ struct S3Entry {
   bool is_folder = false;                       ///< `key` is a common prefix of several keys and ends in '/'
 };
 
+/// A multipart upload that was begun, and neither finished nor dropped. Its parts take storage until then.
+struct S3Upload {
+  std::string key = {};
+  std::string id = {};
+  std::chrono::sys_seconds begun = {};  ///< by the server's clock
+};
+
 /// Objects of a bucket whose keys begin with a prefix.
 class S3Store final : public Store {
  public:
@@ -90,6 +97,12 @@ class S3Store final : public Store {
 
   /// Removes unfinished multipart uploads.
   std::size_t remove_unfinished(const std::function<bool(std::string_view key)>& is_mine) override;
+
+  /// Returns the unfinished uploads of keys that begin with the prefix of the store, '/' and `begin`.
+  [[nodiscard]] std::vector<S3Upload> uploads(std::string_view begin) const;
+
+  /// Drops an unfinished upload, if it still exists.
+  void drop(const S3Upload& upload);
 
   [[nodiscard]] std::string location() const override;
   [[nodiscard]] std::size_t concurrency() const noexcept override;

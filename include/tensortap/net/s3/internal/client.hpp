@@ -11,6 +11,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <span>
@@ -126,6 +127,15 @@ class Client {
       else
         attempts.require_retry(budget_);
     }
+  }
+
+  /// Returns a client for the requests that clean up after a stop: it ignores the stop, but waits a few seconds only.
+  [[nodiscard]] std::unique_ptr<Client> after_stop() {
+    constexpr std::chrono::seconds patience{10};
+    S3Options options = options_;
+    options.stop = {};
+    options.deadline = std::min<std::chrono::nanoseconds>(options.deadline, patience);
+    return std::make_unique<Client>(bucket_, endpoint(), options);
   }
 
   /// Returns the deadline of a request that transfers `bytes`.

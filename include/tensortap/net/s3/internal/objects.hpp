@@ -83,8 +83,9 @@ constexpr std::uint64_t part_size_for(std::uint64_t size, std::uint64_t wanted) 
   return std::max(wanted, (needed + mebibyte - 1) / mebibyte * mebibyte);
 }
 
-/// Ends a multipart upload and drops its parts.
+/// Ends a multipart upload and drops its parts, also after a stop was requested: they would stay for ever.
 inline void abort(Client& client, const Upload& upload) {
+  if (client.options().stop.stop_requested()) return abort(*client.after_stop(), upload);
   (void)client.call({.method = "DELETE",
                      .key = upload.key,
                      .query = {{"uploadId", upload.id}},

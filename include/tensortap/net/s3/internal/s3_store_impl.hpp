@@ -208,6 +208,18 @@ TENSORTAP_INLINE std::size_t S3Store::remove_unfinished(const std::function<bool
   return count;
 }
 
+TENSORTAP_INLINE std::vector<S3Upload> S3Store::uploads(std::string_view begin) const {
+  std::vector<S3Upload> out;
+  for (detail::s3::Upload& upload : detail::s3::list_uploads(state_->client, state_->folder + std::string(begin)))
+    out.push_back({upload.key.substr(std::min(state_->folder.size(), upload.key.size())), std::move(upload.id),
+                   detail::time_of_iso8601(upload.initiated).value_or(std::chrono::sys_seconds())});
+  return out;
+}
+
+TENSORTAP_INLINE void S3Store::drop(const S3Upload& upload) {
+  detail::s3::abort(state_->client, {state_->folder + upload.key, upload.id});
+}
+
 TENSORTAP_INLINE std::string S3Store::location() const { return state_->address.text(); }
 
 TENSORTAP_INLINE std::size_t S3Store::concurrency() const noexcept { return state_->client.options().connections; }

@@ -45,6 +45,7 @@ struct ListPage {
 struct Upload {
   std::string key;
   std::string id;
+  std::string initiated = {};  // in a list of uploads: when, in ISO 8601
 };
 /// A page of the list of uploads.
 struct UploadsPage {
@@ -124,7 +125,8 @@ inline UploadsPage parse_uploads(std::string_view text) {
   const auto key = [](const char* value) { return percent_decoded(value, true); };  // Ceph encodes it without saying so
   UploadsPage page;
   for (const pugi::xml_node upload : list.children("Upload"))
-    page.uploads.push_back({key(upload.child_value("Key")), upload.child_value("UploadId")});
+    page.uploads.push_back(
+        {key(upload.child_value("Key")), upload.child_value("UploadId"), upload.child_value("Initiated")});
   if (std::string_view(list.child_value("IsTruncated")) == "true")
     page.next = {key(list.child_value("NextKeyMarker")), list.child_value("NextUploadIdMarker")};
   return page;
