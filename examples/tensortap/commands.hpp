@@ -32,6 +32,9 @@ struct Judge {
   std::string stop_file;
 };
 
+/// Whether a copy takes files, and enters directories, that a symbolic link leads to.
+enum class Links : std::uint8_t { follow, pass_over };
+
 /// How `cp` and `sync` copy.
 struct Copy {
   /// A shell pattern, and whether to copy the files that match. The last filter that matches decides.
@@ -44,6 +47,7 @@ struct Copy {
   bool remove = false;  // removes files that the source does not have
   bool dry_run = false;
   bool quiet = false;
+  Links links = Links::follow;
   std::optional<std::size_t> connections;
   std::vector<Filter> filters;
 };
@@ -70,11 +74,12 @@ int judge(const std::string& run, const Judge& how, std::ostream& out);
 /// Prints the objects below an s3:// address as `aws s3 ls` does. Throws: there are none.
 int list_objects(const std::string& address, bool recursive, std::ostream& out);
 
-/// Returns the addresses of the folders in an s3:// address.
-std::vector<std::string> folders_in(const std::string& address);
+/// Prints the unfinished multipart uploads below an s3:// address, or drops those begun more than `older_than` hours
+/// ago. Returns 1 if there are some, and 0 if none is left.
+int uploads(const std::string& address, bool drop, double older_than, std::ostream& out);
 
 /// Copies a file to S3 or an object from S3; with `recursive`, everything below a directory or a prefix. "-" is
-/// standard input or output. Returns 1 if something was skipped, 2 if something failed.
+/// standard input or output. Returns 2 if something was skipped or failed.
 int copy(const std::string& from, const std::string& to, const Copy& how, std::ostream& out);
 
 /// Copies the files that differ in size or time; with `remove`, removes those that the source does not have. Returns as

@@ -1,11 +1,16 @@
+#include <fcntl.h>
 #include <fnmatch.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
+#include <charconv>
 #include <chrono>
 #include <filesystem>
 #include <map>
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <tensortap/net.hpp>
 #include <vector>
 
@@ -44,10 +49,23 @@ std::pair<Place, Place> ends_of(const std::string& verb, const std::string& from
   return ends;
 }
 
-std::map<std::string, LocalFile> wanted_files(const std::string& directory, const Copy& how, Transfers& transfers) {
-  auto out = files_below(directory, [&](const std::string& name, const std::string& why) {
-    if (is_wanted(name, how)) transfers.skip(directory + "/" + name, why);
-  });
+/// Returns whether a pattern skips everything below `directory`, which ends in '/'.
+bool is_skipped_whole(const std::string& directory, const Copy& how) {
+  bool skipped = false;
+  for (const Copy::Filter& filter : how.filters)  // a file below may have any name that a later --include matches
+    skipped = !filter.wanted && (skipped || ::fnmatch(filter.pattern.c_str(), directory.c_str(), FNM_NOESCAPE) == 0);
+  return skipped;
+}
+
+/// Notes what `tree` passed over, if it is wanted.
+void note_passed_over(const LocalTree& tree, const std::string& directory, const Copy& how, Transfers& transfers) {
+  for (const auto& [name, why] : tree.passed_over())
+    if (name.empty() || name.ends_with('/') ? !is_skipped_whole(name, how) : is_wanted(name, how))
+      transfers.skip(directory + "/" + name, why);
+}
+
+std::map<std::string, LocalFile> wanted_files(const LocalTree& tree, const Copy& how) {
+  std::map<std::string, LocalFile> out = tree.files();
   std::erase_if(out, [&](const auto& file) { return !is_wanted(file.first, how); });
   return out;
 }
@@ -111,22 +129,53 @@ int upload_one(const std::string& path, const Place& to, const Copy& how, std::o
   return 0;
 }
 
+/// Opens the stream that `path` means: a device, a pipe, or a number as in /dev/fd/3; returns none if it means a file.
+tt::detail::Descriptor open_stream(const std::string& path) {
+  int number = -1;
+  if (path == "-" || path == "/dev/stdout") number = STDOUT_FILENO;
+  if (path == "/dev/stderr") number = STDERR_FILENO;
+  for (const std::string_view folder : {"/dev/fd/", "/proc/self/fd/"})
+    if (path.starts_with(folder)) {
+      const char* const end = path.data() + path.size();
+      if (std::from_chars(path.data() + folder.size(), end, number).ptr != end) number = -1;
+    }
+  struct stat status {};
+  const bool is_file = ::stat(path.c_str(), &status) != 0 || S_ISREG(status.st_mode) || S_ISDIR(status.st_mode);
+  if (number < 0 && is_file) return {};
+  tt::detail::Descriptor stream(number >= 0 ? ::fcntl(number, F_DUPFD_CLOEXEC, 3)
+                                            : ::open(path.c_str(), O_WRONLY | O_CLOEXEC));
+  if (!stream) fail_by_errno("cp", path);
+  return stream;
+}
+
+/// Returns the path of the file to which `path` leads through symbolic links; the file need not exist.
+fs::path behind_links(const fs::path& path) {
+  std::error_code none, error;
+  fs::path target = path;
+  for (int links = 0; !error && fs::is_symlink(target, none) && links < 40; ++links)
+    target = target.parent_path() / fs::read_symlink(target, error);
+  if (error || fs::is_symlink(target, none))
+    throw std::runtime_error("cp: " + tt::in_quotes(path.string()) +
+                             ": its symbolic links go in a circle; correct them");
+  return target;
+}
+
 int download_one(const Place& from, const std::string& path, const Copy& how, std::ostream& out) {
   const std::string leaf = from.key.substr(from.key.rfind('/') + 1);
   if (leaf.empty())
     throw std::runtime_error("cp: " + tt::in_quotes(from.text) + ": it is a folder; copy it with --recursive");
-  if (path == "-") {
+  if (const tt::detail::Descriptor stream = how.dry_run ? tt::detail::Descriptor() : open_stream(path)) {
     const tt::detail::Descriptor file = nameless_file();  // prints nothing before all checksums are verified
     {
       Transfers transfers(from, ".", how, out);
-      ArrivingBytes bytes = transfers.arrival(file.get(), "-");
+      ArrivingBytes bytes = transfers.arrival(file.get(), path);
       transfers.receive(from.key, bytes);
     }
-    ArrivingBytes(file.get(), "-", {}, {}).read([](tt::Bytes piece) { write_all(STDOUT_FILENO, piece, "-"); });
+    ArrivingBytes(file.get(), path, {}, {}).read([&](tt::Bytes piece) { write_all(stream.get(), piece, path); });
     return 0;
   }
   const bool into = path.ends_with('/') || fs::is_directory(path);
-  const fs::path file = into ? fs::path(path) / leaf : fs::path(path);
+  const fs::path file = into ? fs::path(path) / leaf : behind_links(path);
   const std::string directory = file.has_parent_path() ? file.parent_path().string() : ".";
   return Transfers(from, directory, how, out).run({{Kind::download, file.filename().string(), from.key}});
 }
@@ -161,7 +210,11 @@ int copy(const std::string& from, const std::string& to, const Copy& how, std::o
   const std::string directory = directory_of(target.remote ? from : to);
   if (target.remote) require_directory("cp", directory);
   Transfers transfers(target.remote ? target : source, directory, how, out);
-  if (target.remote) return transfers.run(uploads(wanted_files(directory, how, transfers), target));
+  if (target.remote) {
+    const LocalTree tree(directory, how.links);
+    note_passed_over(tree, directory, how, transfers);
+    return transfers.run(uploads(wanted_files(tree, how), target));
+  }
   std::vector<Transfer> downloads;
   for (const auto& [name, object] : wanted_objects(source, how, transfers))
     downloads.push_back({Kind::download, name, object.key, object.size, object.last_modified});
@@ -175,20 +228,23 @@ int sync(const std::string& from, const std::string& to, const Copy& how, std::o
   const Place& bucket = target.remote ? target : source;
   Transfers transfers(bucket, directory, how, out);
   const auto objects = wanted_objects(bucket, how, transfers);
-  std::map<std::string, LocalFile> files;
-  if (fs::exists(directory)) files = wanted_files(directory, how, transfers);
+  const LocalTree tree(directory, how.links);
+  if (target.remote) note_passed_over(tree, directory, how, transfers);
+  const std::map<std::string, LocalFile> files = wanted_files(tree, how);
   std::vector<Transfer> todo;
   for (const auto& [name, file] : files) {
     const auto object = objects.find(name);
     if (target.remote && (object == objects.end() || is_newer(file, object->second)))
       todo.push_back({Kind::upload, name, target.folder() + name, file.size});
-    if (!target.remote && object == objects.end() && how.remove) todo.push_back({Kind::remove_file, name});
+    if (!target.remote && object == objects.end() && how.remove && !file.through_link)
+      todo.push_back({Kind::remove_file, name});
   }
   for (const auto& [name, object] : objects) {
     const auto file = files.find(name);
     if (!target.remote && (file == files.end() || differs(object, file->second)))
       todo.push_back({Kind::download, name, object.key, object.size, object.last_modified});
-    if (target.remote && file == files.end() && how.remove) todo.push_back({Kind::remove_object, {}, object.key});
+    if (target.remote && file == files.end() && how.remove && !tree.is_unknown(name))
+      todo.push_back({Kind::remove_object, {}, object.key});
   }
   if (how.remove && !todo.empty()) require_some(target.remote ? !files.empty() : !objects.empty(), from, to);
   return transfers.run(todo);

@@ -1,7 +1,8 @@
-// The local side of a copy: the files of a directory, a file to send, a file to receive. Symbolic links below a
-// directory are never followed.
+// The local side of a copy: the files of a directory, a file to send, a file to receive. Symbolic links are followed in
+// reading, as awscli does, but never in writing.
 #pragma once
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -13,9 +14,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
-#include <filesystem>
 #include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -28,6 +29,8 @@
 #include <utility>
 #include <vector>
 
+#include "commands.hpp"
+
 namespace tensortap_command {
 
 namespace tt = tensortap;
@@ -38,6 +41,7 @@ using FileTime = std::chrono::sys_time<std::chrono::nanoseconds>;
 struct LocalFile {
   std::uint64_t size = 0;
   FileTime modified = {};
+  bool through_link = false;  // it, or a directory above it, is a symbolic link
 };
 
 inline FileTime modified_at(const struct stat& status) {
@@ -56,32 +60,97 @@ inline bool is_left_over(std::string_view name) {
          tt::detail::final_key(name).size() + tt::detail::temporary_suffix.size() < name.size();
 }
 
-/// Returns the regular files below `directory` by their relative paths. Calls `skip` for everything else, with the
-/// reason. Throws: a directory cannot be read.
-inline std::map<std::string, LocalFile> files_below(
-    const std::string& directory, const std::function<void(const std::string& name, const std::string& why)>& skip) {
-  namespace fs = std::filesystem;
-  std::map<std::string, LocalFile> out;
-  for (const fs::directory_entry& entry : fs::recursive_directory_iterator(directory)) {
-    std::string name = entry.path().string().substr(directory.size());
-    name.erase(0, name.find_first_not_of('/'));
+/// The files of a directory, by their relative paths.
+class LocalTree {
+ public:
+  /// Lists `directory`. What vanishes in the meantime is left out; what cannot be copied is passed over.
+  LocalTree(const std::string& directory, Links links) : directory_(directory), links_(links) {
     struct stat status {};
-    if (::lstat(entry.path().c_str(), &status) != 0) {
-      if (errno == ENOENT) continue;  // gone since
-      fail_by_errno("read", entry.path().string());
-    }
-    if (S_ISDIR(status.st_mode) || is_left_over(name)) continue;
-    if (S_ISLNK(status.st_mode))
-      skip(name, "it is a symbolic link");
-    else if (!S_ISREG(status.st_mode))
-      skip(name, "it is not a regular file");
-    else if (!tt::is_utf8(name))
-      skip(name, "its name is not UTF-8; keys are");
+    if (::stat(directory.c_str(), &status) == 0)
+      enter("", status, false);
     else
-      out.emplace(std::move(name), LocalFile{static_cast<std::uint64_t>(status.st_size), modified_at(status)});
+      pass_over("");
   }
-  return out;
-}
+
+  [[nodiscard]] const std::map<std::string, LocalFile>& files() const noexcept { return files_; }
+  /// What is passed over, and why. A name that ends in '/' is a directory, and stands for all below it.
+  [[nodiscard]] const std::map<std::string, std::string>& passed_over() const noexcept { return passed_over_; }
+
+  /// Returns whether `name` is passed over, or lies below a name that is: nothing is known of it.
+  [[nodiscard]] bool is_unknown(const std::string& name) const {
+    if (passed_over_.contains("") || passed_over_.contains(name) || passed_over_.contains(name + "/")) return true;
+    for (std::size_t slash = name.find('/'); slash != std::string::npos; slash = name.find('/', slash + 1))
+      if (passed_over_.contains(name.substr(0, slash)) || passed_over_.contains(name.substr(0, slash + 1))) return true;
+    return false;
+  }
+
+ private:
+  using Identity = std::pair<dev_t, ino_t>;
+
+  /// Lists the directory `name`, which is empty for the first one or ends in '/'.
+  void enter(const std::string& name, const struct stat& status, bool through_link) {
+    const Identity here(status.st_dev, status.st_ino);
+    if (std::find(above_.begin(), above_.end(), here) != above_.end()) {
+      passed_over_[name] = "it is a symbolic link to a directory that contains it";
+      return;
+    }
+    struct Close {
+      void operator()(DIR* d) const noexcept { ::closedir(d); }
+    };
+    const std::string path = directory_ + "/" + name;
+    const std::unique_ptr<DIR, Close> stream(::opendir(path.c_str()));
+    if (!stream) return pass_over(name);
+    above_.push_back(here);
+    for (;;) {
+      errno = 0;
+      const dirent* const entry = ::readdir(stream.get());
+      if (entry == nullptr && errno != 0) pass_over(name);
+      if (entry == nullptr) break;
+      const std::string leaf = entry->d_name;
+      if (leaf != "." && leaf != "..") look_at(name + leaf, through_link);
+    }
+    above_.pop_back();
+  }
+
+  void look_at(const std::string& name, bool through_link) {
+    const std::string path = directory_ + "/" + name;
+    struct stat status {};
+    if (is_left_over(name) || tt::detail::is_removed_while_open(name)) return;
+    if (::lstat(path.c_str(), &status) != 0) return pass_over(name);
+    if (S_ISLNK(status.st_mode)) {
+      through_link = true;
+      if (links_ == Links::pass_over) {
+        passed_over_[name] = "it is a symbolic link";
+        return;
+      }
+      if (::stat(path.c_str(), &status) != 0) {
+        const bool nowhere = errno == ENOENT || errno == ENOTDIR;
+        passed_over_[name] =
+            "it is a symbolic link" + (nowhere ? " that leads nowhere" : ": " + std::generic_category().message(errno));
+        return;
+      }
+    }
+    if (S_ISDIR(status.st_mode))
+      enter(name + "/", status, through_link);
+    else if (!S_ISREG(status.st_mode))
+      passed_over_[name] = "it is not a regular file";
+    else if (!tt::is_utf8(name))
+      passed_over_[name] = "its name is not UTF-8; keys are";
+    else
+      files_[name] = {static_cast<std::uint64_t>(status.st_size), modified_at(status), through_link};
+  }
+
+  /// Passes over `name` by errno, unless it has vanished.
+  void pass_over(const std::string& name) {
+    if (errno != ENOENT && errno != ENOTDIR) passed_over_[name] = std::generic_category().message(errno);
+  }
+
+  const std::string directory_;
+  const Links links_;
+  std::map<std::string, LocalFile> files_;
+  std::map<std::string, std::string> passed_over_;
+  std::vector<Identity> above_;  // the directories that are being listed
+};
 
 /// A file mapped into memory.
 class MappedFile {
@@ -190,6 +259,7 @@ class ArrivingFile {
       : tree_(tree), name_(name), parts_(tt::key_parts(name)), leaf_(parts_.back()) {
     parts_.pop_back();
     directory_ = tree_.make(parts_, name_);
+    require_free_or_regular();
     temporary_.emplace(tree_, directory_, leaf_, name_);
   }
 
@@ -208,6 +278,17 @@ class ArrivingFile {
   }
 
  private:
+  void require_free_or_regular() const {
+    struct stat status {};
+    if (::fstatat(directory_.get(), leaf_.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0 || S_ISREG(status.st_mode))
+      return;
+    throw std::runtime_error("cp: " + tt::in_quotes(tree_.root() + "/" + name_) + ": it is " +
+                             (S_ISLNK(status.st_mode) ? "a symbolic link, which a download neither follows nor replaces"
+                              : S_ISDIR(status.st_mode) ? "a directory"
+                                                        : "not a regular file") +
+                             "; remove it, or choose another place");
+  }
+
   tt::detail::DirectoryTree& tree_;
   std::string name_;
   std::vector<std::string> parts_;

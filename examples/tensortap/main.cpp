@@ -14,15 +14,11 @@
 #include <vector>
 
 #include "commands.hpp"
-#include "options.hpp"
-#include "output.hpp"
+#include "standard_streams.hpp"
 
-namespace {
-
-namespace command = tensortap_command;
-
-/// Runs the command line and returns its exit code. Throws: it could not.
-int run_tool(int argc, char** argv, std::ostream& out) {
+int main(int argc, char** argv) {
+  tensortap_command::open_closed_streams();
+  namespace command = tensortap_command;
   CLI::App app("Shows runs of tensortap and smdebug. A run is a directory or s3://BUCKET/PREFIX.", "tensortap");
   app.set_version_flag("--version", std::string("tensortap ") + tensortap::version);
   app.require_subcommand(1);
@@ -88,6 +84,9 @@ int run_tool(int argc, char** argv, std::ostream& out) {
                     : "skip files that match this pattern; of several patterns that match, the last one decides")
           ->trigger_on_parse()
           ->take_last();
+    sub->add_flag_callback(
+        "--no-follow-symlinks", [&copying] { copying.links = command::Links::pass_over; },
+        "pass over symbolic links; else their targets are sent");
     sub->add_flag("--dryrun", copying.dry_run, "print what would be done, and do nothing");
     sub->add_flag("--quiet", copying.quiet, "print errors only");
     sub->add_option("--connections", copying.connections, "largest number of connections")->check(CLI::Range(1, 256));
@@ -118,6 +117,15 @@ int run_tool(int argc, char** argv, std::ostream& out) {
                             "  tensortap sync checkpoints s3://bucket/42\n"
                             "  tensortap sync s3://bucket/42 checkpoints --delete --dryrun");
   sync->add_flag("--delete", copying.remove, "remove files that the source does not have");
+  CLI::App* uploads = add("uploads", "Lists the unfinished multipart uploads of a bucket, which killed programs leave.",
+                          "  tensortap uploads s3://bucket/runs/\n"
+                          "  tensortap uploads s3://bucket --drop --older-than 24");
+  uploads->add_option("PLACE", run, "s3://BUCKET/PREFIX")->required();
+  bool drop = false;
+  double older_than = 0;
+  uploads->add_flag("--drop", drop, "drop them; one that is still being sent then fails");
+  uploads->add_option("--older-than", older_than, "only those begun more than this many hours ago")
+      ->check(CLI::NonNegativeNumber);
   CLI::App* show =
       add_for_run("show", "Shows a run, all tensors of a step, a tensor over its steps, or a tensor in one step.",
                   "  tensortap show runs/42                    # the run, its collections and its tensors\n"
@@ -161,43 +169,17 @@ int run_tool(int argc, char** argv, std::ostream& out) {
   judge->add_option("--stop-file", how.stop_file, "create this file at the first finding");
 
   try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& e) {
-    if (e.get_exit_code() == 0) return app.exit(e, out, std::cerr);  // --help, --version
-    const auto parsed = app.get_subcommands();
-    const std::string name = parsed.empty() ? "" : parsed.back()->get_name();
-    throw std::runtime_error((name.empty() ? "" : name + ": ") + command::mistake_in(app, e) + "; see tensortap " +
-                             (name.empty() ? "" : name + " ") + "--help");
-  }
-  const auto refuse = [](const std::string& text) { throw std::runtime_error(text); };
-
-  if (dump->parsed()) return command::dump(run, out);
-  if (ls->parsed() && run.starts_with("s3://")) return command::list_objects(run, recursive, out);
-  if (ls->parsed() && recursive) refuse("ls: --recursive is for the objects of a bucket; a run has no folders to list");
-  if (ls->parsed()) return command::list(run, std::nullopt, out);
-  if (cp->parsed()) return command::copy(from, to, copying, out);
-  if (sync->parsed()) return command::sync(from, to, copying, out);
-  if (check->parsed()) return command::check(run, out);
-  if (judge->parsed()) return command::judge(run, how, out);
-
-  if (at->count() > 0) what.step = step;
-  if (in_mode->count() > 0) what.mode = *tensortap::parse_mode(mode);
-  if (what.all && (what.tensor.empty() || !what.step))
-    refuse("show: --all shows the elements of a tensor in one step; name both");
-  if (!what.tensor.empty() || what.step) return command::show(run, what, out);
-  if (by->count() > 0) refuse("show: --worker needs a tensor or a --step; name one");
-  return command::list(run, what.mode, out);
-}
-
-}  // namespace
-
-int main(int argc, char** argv) {
-  std::signal(SIGPIPE, SIG_IGN);  // a reader that has gone is a failed write
-  try {
-    command::Output out;
-    const int code = run_tool(argc, argv, out);
-    out.flush();
-    return code;
+    if (dump->parsed()) return command::dump(run, std::cout);
+    if (ls->parsed() && run.starts_with("s3://")) return command::list_objects(run, recursive, std::cout);
+    if (ls->parsed()) return command::list(run, std::cout);
+    if (cp->parsed()) return command::copy(from, to, copying, std::cout);
+    if (uploads->parsed()) return command::uploads(run, drop, older_than, std::cout);
+    if (sync->parsed()) return command::sync(from, to, copying, std::cout);
+    if (check->parsed()) return command::check(run, std::cout);
+    if (judge->parsed()) return command::judge(run, how, std::cout);
+    if (show->parsed() && what.tensor.empty()) return command::list(run, std::cout);
+    if (at->count() > 0) what.step = step;
+    return show->parsed() ? command::show(run, what, std::cout) : 2;
   } catch (const std::exception& e) {
     std::cerr << "tensortap: " << e.what() << '\n';
     return 2;

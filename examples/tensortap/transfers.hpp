@@ -49,8 +49,9 @@ class Transfers {
         bucket_(bucket),
         options_(options_for(how, stop_.token())),
         store_(bucket.address_of(""), options_),
-        tree_(directory, {}),
-        files_(std::move(directory)),
+        directory_(std::move(directory)),
+        tree_(directory_, {}),
+        files_(directory_),
         console_(out, how.quiet) {
     struct sigaction action {};
     action.sa_handler = [](int) {  // the mapped page is gone, so the thread cannot continue
@@ -92,20 +93,25 @@ class Transfers {
       tt::detail::parallel_for(groups[group].size(), at_once[group],
                                [&](std::size_t i) { attempt(*groups[group][i]); });
     }
-    return failed_ > 0 ? 2 : skipped_ > 0 ? 1 : 0;
+    return failed_ > 0 || skipped_ > 0 ? 2 : 0;
   }
 
   /// Uploads `file` as object `key`.
   void send(const std::string& key, const MappedFile& file, std::size_t offset = 0) {
     const tt::Bytes bytes = file.bytes().subspan(std::min(offset, file.bytes().size()));
     if (is_alone_) console_.expect(1, bytes.size());
-    store_.put_observed(key, std::span(&bytes, 1),
-                        {.seen = [&](tt::Bytes part) { file.let_go(part); },
-                         .sent =
-                             [&](tt::Bytes part) {
-                               file.let_go(part);
-                               console_.moved(part.size());
-                             }});
+    try {
+      store_.put_observed(key, std::span(&bytes, 1),
+                          {.seen = [&](tt::Bytes part) { file.let_go(part); },
+                           .sent =
+                               [&](tt::Bytes part) {
+                                 file.let_go(part);
+                                 console_.moved(part.size());
+                               }});
+    } catch (const tt::Error&) {
+      file.require_unchanged();  // a file that became shorter looks like a broken connection
+      throw;
+    }
     file.require_unchanged();
   }
 
@@ -150,12 +156,12 @@ class Transfers {
   }
 
   void perform(const Transfer& transfer) {
-    const std::string path = tree_.root() + "/" + transfer.name;
+    const std::string path = directory_ + "/" + transfer.name;
     const std::string address = bucket_.address_of(transfer.key);
     switch (transfer.kind) {
       case Transfer::Kind::upload:
-        if (!how_.dry_run) upload(transfer, path);
-        return say("upload", path, address);
+        if (how_.dry_run || upload(transfer, path)) say("upload", path, address);
+        return;
       case Transfer::Kind::download:
         if (!how_.dry_run) download(transfer, path);
         return say("download", address, path);
@@ -168,15 +174,14 @@ class Transfers {
     }
   }
 
-  void upload(const Transfer& transfer, const std::string& path) {
-    std::vector<std::string> parts = tt::key_parts(transfer.name);
-    const std::string leaf = std::move(parts.back());
-    parts.pop_back();
-    const tt::detail::Descriptor directory = tree_.find(parts, transfer.name);
-    tt::detail::Descriptor file;
-    if (directory) file = tree_.open_at(directory.get(), leaf, O_RDONLY | O_NONBLOCK);
-    if (!file) throw tree_.failed("read", transfer.name);
+  /// Returns false if the file has vanished since it was listed.
+  bool upload(const Transfer& transfer, const std::string& path) {
+    constexpr int flags = O_RDONLY | O_NONBLOCK | O_CLOEXEC;  // a pipe must not block
+    tt::detail::Descriptor file(::open(path.c_str(), how_.links == Links::follow ? flags : flags | O_NOFOLLOW));
+    if (!file && (errno == ENOENT || errno == ENOTDIR)) return false;
+    if (!file) fail_by_errno("cp", path);
     send(transfer.key, MappedFile(std::move(file), path));
+    return true;
   }
 
   void download(const Transfer& transfer, const std::string& path) {
@@ -191,6 +196,7 @@ class Transfers {
   StopBySignal stop_;
   const tt::S3Options options_;
   tt::S3Store store_;
+  const std::string directory_;  // as the user names it
   tt::detail::DirectoryTree tree_;
   tt::FileStore files_;
   Console console_;

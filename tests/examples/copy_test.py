@@ -6,9 +6,12 @@
 import os
 import re
 import shutil
+import signal
+import stat
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import unittest
 from pathlib import Path
@@ -176,26 +179,209 @@ class CopyTest(unittest.TestCase):
         self.assertEqual(len(self.keys()), 7)
         (self.folder / "elsewhere").mkdir()
         (self.folder / "in").mkdir()
-        out = self.tool("sync", self.prefix, self.folder / "in", code=1)
+        out = self.tool("sync", self.prefix, self.folder / "in", code=2)
         self.assertEqual(self.names("in"), ["fine"])
         self.assertEqual(out.stderr.count("skipped: "), 5, out.stderr)
         self.assertFalse((self.folder / "up").exists() or Path("/outside").exists())
 
-    def test_no_symbolic_link_is_followed(self):
+    def test_links_are_followed_in_sending_as_awscli_does(self):
+        self.file("elsewhere/deep/file", b"1")
+        self.file("tree/file", b"2")
+        tree = self.folder / "tree"
+        (tree / "directory").symlink_to(self.folder / "elsewhere")
+        (tree / "link").symlink_to("file")
+        self.tool("sync", tree, self.prefix)
+        self.assertEqual(self.keys(), ["directory/deep/file", "file", "link"])
+        self.assertEqual(self.tool("sync", "--delete", tree, self.prefix).stdout, "")
+        out = self.tool("sync", "--no-follow-symlinks", tree, self.prefix, code=2)
+        self.assertEqual(out.stderr.count("it is a symbolic link"), 2, out.stderr)
+
+    def test_links_in_a_circle_or_to_nothing_are_passed_over(self):
+        self.file("tree/a/file", b"1")
+        tree = self.folder / "tree"
+        (tree / "a" / "up").symlink_to(tree)
+        (tree / "self").symlink_to("self")
+        (tree / "nothing").symlink_to("nowhere")
+        out = self.tool("sync", tree, self.prefix, code=2)
+        self.assertEqual(self.keys(), ["a/file"])
+        for text in ("a/up/: it is a symbolic link to a directory that contains it", "self: it is a symbolic link",
+                     "nothing: it is a symbolic link that leads nowhere"):
+            self.assertIn(text, out.stderr)
+        self.assertEqual(self.tool("sync", "--exclude", "self", "--exclude", "nothing", "--exclude", "a/up/*", tree,
+                                   self.prefix).stderr, "")
+
+    def test_nothing_is_deleted_below_what_is_passed_over(self):
+        self.file("tree/file", b"1")
+        self.file("tree/gone", b"1")
+        self.file("tree/was_file", b"1")
+        self.file("tree/was_directory/a/b", b"1")
+        tree = self.folder / "tree"
+        self.tool("sync", tree, self.prefix)
+        (tree / "gone").unlink()
+        (tree / "was_file").unlink()
+        shutil.rmtree(tree / "was_directory")
+        (tree / "was_file").symlink_to("nowhere")
+        (tree / "was_directory").symlink_to("nowhere")
+        out = self.tool("sync", "--delete", tree, self.prefix, code=2)
+        self.assertEqual(self.keys(), ["file", "was_directory/a/b", "was_file"])
+        self.assertEqual(out.stderr.count("leads nowhere"), 2)
+
+    def test_no_symbolic_link_is_followed_or_replaced_in_receiving(self):
         elsewhere = self.file("elsewhere/secret", b"secret").parent
         self.file("tree/file", b"1")
-        (self.folder / "tree" / "link").symlink_to(elsewhere)
-        (self.folder / "tree" / "other").symlink_to(elsewhere / "secret")
-        out = self.tool("sync", self.folder / "tree", self.prefix, code=1)
-        self.assertEqual(out.stderr.count("it is a symbolic link"), 2, out.stderr)
-        self.assertEqual(self.keys(), ["file"])
-        self.tool("cp", self.file("new", b"new"), f"{self.prefix}/link/secret")
-        self.tool("cp", self.folder / "new", f"{self.prefix}/other")
-        out = self.tool("sync", self.prefix, self.folder / "tree", code=2)
+        tree = self.folder / "tree"
+        for key in ("link/secret", "other", "file"):
+            self.tool("cp", self.file("new", b"new"), f"{self.prefix}/{key}")
+        (tree / "link").symlink_to(elsewhere)
+        (tree / "other").symlink_to(elsewhere / "secret")
+        out = self.tool("sync", self.prefix, tree, code=2)
         self.assertIn("symbolic links inside a run are not followed", out.stderr)
+        self.assertIn("it is a symbolic link, which a download neither follows nor replaces", out.stderr)
+        self.assertEqual((tree / "file").read_bytes(), b"new")
         self.assertEqual((elsewhere / "secret").read_bytes(), b"secret")
         self.assertEqual(self.names("elsewhere"), ["secret"])
-        self.assertFalse((self.folder / "tree" / "other").is_symlink())
+        self.assertTrue((tree / "other").is_symlink())
+        self.tool("sync", "--delete", "--exclude", "*", "--include", "file", self.prefix, tree)
+        self.assertEqual(self.names("elsewhere"), ["secret"])
+
+    def test_a_download_goes_into_a_device_or_a_pipe_and_replaces_none(self):
+        self.tool("cp", self.file("data", b"x" * MIB), f"{self.prefix}/key")
+        pipe = self.folder / "pipe"
+        os.mkfifo(pipe)
+        received = []
+        reader = threading.Thread(target=lambda: received.append(pipe.read_bytes()))
+        reader.start()
+        self.tool("cp", f"{self.prefix}/key", pipe)
+        reader.join(60)
+        self.assertTrue(received == [b"x" * MIB])
+        self.assertTrue(pipe.is_fifo())
+        targets = ["/dev/null"]
+        try:
+            os.mknod(self.folder / "null", stat.S_IFCHR | 0o600, os.makedev(1, 3))
+            open(self.folder / "null", "wb").close()
+            targets.append(self.folder / "null")
+        except OSError:
+            pass  # not root, or a file system without devices
+        for target in targets:
+            self.tool("cp", f"{self.prefix}/key", target)
+            self.assertTrue(Path(target).is_char_device())
+        self.assertIn("No space left", self.tool("cp", f"{self.prefix}/key", "/dev/full", code=2).stderr)
+        self.assertTrue(self.tool("cp", f"{self.prefix}/key", "/dev/stdout").stdout == "x" * MIB)
+        (self.folder / "key").symlink_to("target")
+        self.tool("cp", f"{self.prefix}/key", self.folder / "key")
+        self.assertTrue((self.folder / "key").is_symlink())
+        self.assertEqual((self.folder / "target").stat().st_size, MIB)
+        (self.folder / "in").mkdir()
+        os.mkfifo(self.folder / "in" / "key")
+        for command in (("cp", f"{self.prefix}/key", self.folder / "in"), ("sync", self.prefix, self.folder / "in")):
+            self.assertIn("it is not a regular file", self.tool(*command, code=2).stderr)
+        self.assertTrue((self.folder / "in" / "key").is_fifo())
+        self.assertEqual(self.tool("cp", "--dryrun", f"{self.prefix}/key", "-").stdout.count("x" * 100), 0)
+
+    def test_what_vanishes_during_a_sync_is_passed_over(self):
+        self.file("tree/a", b"1")
+        self.file("tree/z", b"1")
+        done = threading.Event()
+
+        def make_and_remove():
+            folder = self.folder / "tree" / "m"
+            while not done.is_set():
+                (folder / "sub").mkdir(parents=True, exist_ok=True)
+                for name in ("sub/x", "y"):
+                    (self.folder / "new").write_bytes(b"1")
+                    (self.folder / "new").rename(folder / name)
+                shutil.rmtree(folder)
+
+        maker = threading.Thread(target=make_and_remove)
+        maker.start()
+        try:
+            for number in range(40):
+                self.tool("sync", self.folder / "tree", f"{self.prefix}/{number}")
+        finally:
+            done.set()
+            maker.join()
+        self.assertEqual([key for key in self.keys() if "/m/" not in key],
+                         sorted(f"{number}/{name}" for number in range(40) for name in "az"))
+
+    def test_a_directory_that_may_not_be_listed_is_named_and_the_rest_is_copied(self):
+        if os.geteuid() != 0:
+            self.skipTest("needs root to become another user")
+        tool = self.folder / "tensortap"
+        shutil.copy(COMMAND, tool)
+        self.folder.chmod(0o755)
+        for name in ("closed/in", "closed/deep/er", "open", "z"):
+            self.file(f"tree/{name}", b"1")
+        tree = self.folder / "tree"
+        self.tool("sync", tree, self.prefix)
+        (tree / "closed").chmod(0o700)
+        (tree / "open").unlink()
+        self.file("tree/new", b"1")
+
+        plain = {**os.environ, "AWS_ENDPOINT_URL_S3": os.environ["TENSORTAP_S3_ENDPOINT"]}  # that user has no certificate
+        plain.pop("AWS_CA_BUNDLE", None)
+
+        def sync(*options):
+            return subprocess.run([tool, "sync", "--delete", *options, tree, self.prefix], capture_output=True, text=True,
+                                  timeout=120, env=plain, user=65534, group=65534, extra_groups=[])
+
+        out = sync()
+        self.assertEqual(out.returncode, 2, out.stderr)
+        self.assertIn(f"skipped: {tree}/closed/: Permission denied", out.stderr)
+        self.assertEqual(self.keys(), ["closed/deep/er", "closed/in", "new", "z"])
+        out = sync("--exclude", "closed/*")
+        self.assertEqual((out.returncode, out.stderr), (0, ""))
+        (tree / "z").chmod(0o600)
+        os.utime(tree / "z", (time.time() + 100,) * 2)
+        out = sync("--exclude", "closed/*")
+        self.assertEqual(out.returncode, 2)
+        self.assertIn("Permission denied", out.stderr)
+
+    def test_closed_streams_do_not_become_connections(self):
+        for name in ("a", "b", "c"):
+            self.file(f"tree/{name}", b"1" * 1000)
+        for number, closed in enumerate((">&-", "<&-", ">&- 2>&- <&-", "2>&-")):
+            command = f'exec "{COMMAND}" sync "{self.folder}/tree" "{self.prefix}/{number}" {closed}'
+            result = subprocess.run(["sh", "-c", command], capture_output=True, timeout=120)
+            self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertEqual(len(self.keys()), 12)
+
+    def test_a_stopped_upload_leaves_no_parts(self):
+        with open(self.file("large"), "wb") as file:
+            file.truncate(400 * MIB)
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            process = subprocess.Popen([COMMAND, "cp", self.folder / "large", f"{self.prefix}/large"],
+                                       stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+            end = time.time() + 60
+            while not self.uploads(0) and time.time() < end and process.poll() is None:
+                time.sleep(0.02)
+            process.send_signal(number)
+            _, errors = process.communicate(timeout=60)
+            self.assertEqual(process.returncode, 2, errors)
+            self.assertEqual(self.uploads(0), [])
+        self.assertEqual(self.keys(), [])
+
+    def uploads(self, older_than, *options):
+        result = subprocess.run([COMMAND, "uploads", self.prefix + "/", "--older-than", str(older_than), *options],
+                                capture_output=True, text=True, timeout=120)
+        self.assertIn(result.returncode, (0, 1), result.stderr)
+        self.assertEqual(result.returncode, 1 if result.stdout and "--drop" not in options else 0)
+        return result.stdout.splitlines()
+
+    def test_uploads_that_a_killed_program_left_are_listed_and_dropped(self):
+        with open(self.file("large"), "wb") as file:
+            file.truncate(400 * MIB)
+        process = subprocess.Popen([COMMAND, "cp", self.folder / "large", f"{self.prefix}/large"], stdout=subprocess.DEVNULL)
+        end = time.time() + 60
+        while not self.uploads(0) and time.time() < end and process.poll() is None:
+            time.sleep(0.02)
+        process.kill()
+        process.wait()
+        self.assertEqual(len(self.uploads(0)), 1)
+        self.assertIn("/large ", self.uploads(0)[0])
+        self.assertEqual(self.uploads(1), [])
+        self.assertEqual(len(self.uploads(0, "--drop")), 1)
+        self.assertEqual(self.uploads(0), [])
+        self.assertIn("it is not in S3", self.tool("uploads", self.folder, code=2).stderr)
 
     def test_names_cannot_play_with_the_terminal(self):
         self.file("tree/\x1b[31mred\n", b"1")
