@@ -180,6 +180,14 @@ TEST_CASE("a file system without an exclusive rename loses no more", "[store][po
   CHECK(broken_promises(disk, calls) == std::vector<std::string>{});
 }
 
+TEST_CASE("a file system without hard links loses no more either", "[store][power_loss]") {
+  power_loss::Disk disk;
+  tt::FileCalls calls = disk.calls();
+  calls.renameat_new = [](int, const char*, int, const char*) { return errno = EINVAL, -1; };
+  calls.linkat = [](int, const char*, int, const char*, int) { return errno = EPERM, -1; };
+  CHECK(broken_promises(disk, calls) == std::vector<std::string>{});
+}
+
 TEST_CASE("the simulated power loss detects every missing sync", "[store][power_loss]") {
   power_loss::Disk disk;
   auto calls = disk.calls();
