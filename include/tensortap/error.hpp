@@ -125,6 +125,12 @@ class Error : public std::runtime_error {
   static Error bad_reply(std::string_view cause);
   static Error s3_unreachable(std::string_view request, std::string_view cause, std::string_view why_no_more,
                               int attempts);
+  static Error s3_not_trusted(std::string_view request, std::string_view cause, int attempts);
+  static Error s3_stopped(std::string_view request, int attempts);
+  static Error s3_unreadable(std::string_view request, std::string_view cause, int attempts);
+  static Error s3_keeps_changing(std::string_view request, int attempts);
+  static Error not_from_s3(std::string_view request, std::string_view cause, int status, std::string_view content_type,
+                           std::string_view why_no_more, int attempts);
   static Error s3_refused(std::string_view request, int status, std::string_view code, std::string_view message,
                           std::string_view ids, std::string_view why_no_more, int attempts);
   static Error s3_corrupt(std::string_view object, std::string_view cause);

@@ -1,7 +1,6 @@
 // The texts of all errors. Their grammar: `what: thing: cause (values); way out`.
 #pragma once
 
-#include <charconv>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -11,7 +10,7 @@
 #include <tensortap/bytes/hex.hpp>
 #include <tensortap/error.hpp>
 #include <tensortap/internal/config.hpp>
-#include <tensortap/internal/invisible.hpp>
+#include <tensortap/internal/error_texts.hpp>
 #include <tensortap/name.hpp>
 
 TENSORTAP_BEGIN_NAMESPACE
@@ -62,23 +61,6 @@ TENSORTAP_INLINE std::string in_quotes(std::string_view text) {
   out.append(escaped(text.substr(0, end)));
   return out.append(end < text.size() ? "\"…" : "\"");
 }
-
-namespace detail {
-
-/// Returns the shortest text that reads back as `value`, the same in every locale.
-inline std::string number_text(double value) {
-  char text[32];
-  return {text, std::to_chars(text, text + sizeof text, value).ptr};
-}
-
-/// Returns a text like "[2, 3]".
-inline std::string shape_text(std::span<const std::int64_t> shape) {
-  std::string text;
-  for (const std::int64_t extent : shape) text += (text.empty() ? "" : ", ") + std::to_string(extent);
-  return "[" + text + "]";
-}
-
-}  // namespace detail
 
 // Tensors that cannot be viewed or compared.
 
@@ -225,7 +207,7 @@ TENSORTAP_INLINE Error Error::bad_url(std::string_view url, std::string_view cau
 TENSORTAP_INLINE Error Error::bad_bucket(std::string_view address) {
   return {Errc::invalid_option,
           "store: " + in_quotes(address) +
-              ": the bucket name is not valid; write s3://BUCKET/PREFIX with letters, digits, '-', "
+              ": the bucket name is not valid; write s3://BUCKET/PREFIX with 3 to 63 letters, digits, '-', "
               "'.' and '_' in BUCKET"};
 }
 
@@ -297,8 +279,9 @@ TENSORTAP_INLINE Error Error::run_has_steps(std::string_view run, std::string_vi
 }
 
 TENSORTAP_INLINE Error Error::run_is_claimed(std::string_view run, std::string_view holder) {
-  return {Errc::claimed, "hook: " + in_quotes(run) + ": another process writes this run (" + escaped(holder) +
-                             "); stop it first, or choose another directory or worker"};
+  return {Errc::claimed, "hook: " + in_quotes(run) + ": another process writes this run (" +
+                             (holder.empty() ? "unknown" : escaped(holder)) +
+                             "); stop it first, wait for its end, or choose another directory or worker"};
 }
 
 TENSORTAP_INLINE Error Error::run_was_removed(std::string_view run, std::uint64_t steps) {
@@ -425,26 +408,46 @@ TENSORTAP_INLINE Error Error::collection_not_found(std::string_view name) {
 
 // Failures of an S3 server. `why_no_more` says why the call is not repeated.
 
+TENSORTAP_INLINE Error Error::bad_reply(std::string_view cause) { return {Errc::io, std::string(cause)}; }
+
 TENSORTAP_INLINE Error Error::s3_unreachable(std::string_view request, std::string_view cause,
                                              std::string_view why_no_more, int attempts) {
-  return {Errc::io, "s3: " + escaped(request) + ": " + escaped(cause) + " (" +
-                        (why_no_more.empty() ? "" : std::string(why_no_more) + ", ") + "attempts: " +
-                        std::to_string(attempts) + "); check that the server can be reached, or allow more time"};
+  return {Errc::io,
+          detail::s3_text(request, cause, detail::attempts_text(attempts, why_no_more),
+                          "check that the server can be reached, its region and address, or allow more time")};
+}
+
+TENSORTAP_INLINE Error Error::s3_not_trusted(std::string_view request, std::string_view cause, int attempts) {
+  constexpr const char* way_out = "name the file of its authority in AWS_CA_BUNDLE, or correct the address";
+  return {Errc::io, detail::s3_text(request, cause, detail::attempts_text(attempts), way_out)};
+}
+
+TENSORTAP_INLINE Error Error::s3_stopped(std::string_view request, int attempts) {
+  constexpr const char* cause = "a stop was requested";
+  return {Errc::io, detail::s3_text(request, cause, detail::attempts_text(attempts), "call again to complete it")};
+}
+
+TENSORTAP_INLINE Error Error::s3_unreadable(std::string_view request, std::string_view cause, int attempts) {
+  constexpr const char* way_out = "send it again when no program changes it";
+  return {Errc::io, detail::s3_text(request, cause, detail::attempts_text(attempts), way_out)};
+}
+
+TENSORTAP_INLINE Error Error::s3_keeps_changing(std::string_view request, int attempts) {
+  constexpr const char* cause = "the object is replaced faster than it is read";
+  return {Errc::io, detail::s3_text(request, cause, detail::attempts_text(attempts), "read it when it rests")};
+}
+
+TENSORTAP_INLINE Error Error::not_from_s3(std::string_view request, std::string_view cause, int status,
+                                          std::string_view content_type, std::string_view why_no_more, int attempts) {
+  return {Errc::io,
+          detail::not_from_s3_text(request, cause, status, content_type, detail::attempts_text(attempts, why_no_more))};
 }
 
 TENSORTAP_INLINE Error Error::s3_refused(std::string_view request, int status, std::string_view code,
                                          std::string_view message, std::string_view ids, std::string_view why_no_more,
                                          int attempts) {
-  const bool access = status == 401 || status == 403;
   return {code == "NoSuchBucket" ? Errc::not_found : Errc::io,
-          "s3: " + escaped(request) + ": the server answers " + std::to_string(status) +
-              (code.empty() ? "" : " " + escaped(code.substr(0, 100))) +
-              (message.empty() ? "" : ": " + escaped(message.substr(0, 300))) + " (" +
-              (why_no_more.empty() ? "" : std::string(why_no_more) + ", ") + "attempts: " + std::to_string(attempts) +
-              (ids.empty() ? "" : ", request " + escaped(ids.substr(0, 200))) + "); " +
-              (code == "NoSuchBucket" ? "create the bucket, or correct its name"
-               : access               ? "check the credentials and their permissions"
-                                      : "contact the operator of the server")};
+          detail::refusal_text(request, status, code, message, ids, detail::attempts_text(attempts, why_no_more))};
 }
 
 TENSORTAP_INLINE Error Error::s3_corrupt(std::string_view object, std::string_view cause) {
@@ -461,7 +464,5 @@ TENSORTAP_INLINE Error Error::damaged(std::string_view what, std::string_view wh
 TENSORTAP_INLINE Error Error::io(std::string_view what, std::string_view where, std::string_view cause) {
   return {Errc::io, std::string(what) + ": " + in_quotes(where) + ": " + std::string(cause)};
 }
-
-TENSORTAP_INLINE Error Error::bad_reply(std::string_view cause) { return {Errc::io, std::string(cause)}; }
 
 TENSORTAP_END_NAMESPACE

@@ -21,14 +21,15 @@ class Retries {
   explicit Retries(const RetryPolicy& policy) : policy_(policy) {}
 
   /// Counts the next attempt and returns the delay before it; nullopt if the policy allows no other attempt. `jitter`,
-  /// from 0 to 1, scales the delay.
-  std::optional<std::chrono::nanoseconds> next(double jitter = 1) {
+  /// from 0 to 1, scales the delay. The delay is at least `asked`, as far as the policy allows that.
+  std::optional<std::chrono::nanoseconds> next(double jitter = 1, std::chrono::nanoseconds asked = {}) {
     if (attempts_ >= policy_.attempts) return std::nullopt;
     const auto longest = static_cast<double>(policy_.longest_delay.count());
     const double doubled = std::ldexp(static_cast<double>(policy_.first_delay.count()), std::min(attempts_ - 1, 40));
     const double scaled = std::min(doubled, longest) * std::clamp(jitter, 0.0, 1.0);
-    const std::chrono::nanoseconds delay(static_cast<std::int64_t>(scaled));
-    if (delay > policy_.for_at_most - waited_) return std::nullopt;
+    const std::chrono::nanoseconds own(static_cast<std::int64_t>(scaled)), left = policy_.for_at_most - waited_;
+    if (own > left) return std::nullopt;
+    const auto delay = std::max(own, std::min({asked, policy_.longest_delay, left}));
     ++attempts_;
     waited_ += delay;
     return delay;
