@@ -56,6 +56,7 @@ class CachedStore final : public Store {
   bool move(std::string_view from, std::string_view to) override;
   void sync(std::span<const std::string> keys) override;
   [[nodiscard]] std::unique_ptr<Claim> claim(std::string_view key, std::string_view text) override;
+  [[nodiscard]] std::string claim_holder(std::string_view key) const override;
   std::size_t remove_unfinished(const std::function<bool(std::string_view key)>& is_mine) override;
   [[nodiscard]] std::string location() const override;
   [[nodiscard]] std::size_t concurrency() const noexcept override;

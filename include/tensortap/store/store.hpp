@@ -99,6 +99,10 @@ class Store {
   /// dead process is taken over. Lifetime: the store outlives the claim. A forked child holds no part of it.
   [[nodiscard]] virtual std::unique_ptr<Claim> claim(std::string_view key, std::string_view text) = 0;
 
+  /// Returns who holds the claim `key`, for messages: the first line of its text, and when it runs out if it does by
+  /// itself. Returns an empty text if there is no such claim.
+  [[nodiscard]] virtual std::string claim_holder(std::string_view key) const;
+
   /// Removes the unfinished objects of dead writers whose final key `is_mine` accepts; returns their number. The caller
   /// must hold the claim on these keys.
   virtual std::size_t remove_unfinished(const std::function<bool(std::string_view key)>& is_mine) = 0;

@@ -12,6 +12,7 @@
 #include <tensortap/bytes/bytes.hpp>
 #include <tensortap/error.hpp>
 #include <tensortap/internal/config.hpp>
+#include <tensortap/record/attempt.hpp>
 #include <tensortap/record/index.hpp>
 #include <tensortap/record/layout.hpp>
 #include <tensortap/store/store.hpp>
@@ -25,12 +26,14 @@ class AttemptFence {
   AttemptFence(const Store& store, std::string worker, std::int64_t attempt)
       : store_(store), worker_(std::move(worker)), attempt_(attempt) {}
 
-  /// Throws if a later attempt of this worker exists. Asks the store unless it did so within `max_age`.
+  /// Throws if a later attempt of this worker exists. Asks the store unless it did so within `max_age`. Believes in an
+  /// attempt only when it has read it: a gateway may say that any object exists.
   void require_no_successor(std::chrono::nanoseconds max_age = {}) {
     if (error_) throw *error_;
     const auto now = since_boot();
     if (last_asked_ && now - *last_asked_ < max_age) return;
-    if (store_.size(layout::attempt_key(attempt_ + 1, worker_))) raise_by(attempt_ + 1);
+    const std::string key = layout::attempt_key(attempt_ + 1, worker_);
+    if (store_.size(key) && is_successor(key)) raise(attempt_ + 1);
     last_asked_ = now;
   }
 
@@ -54,6 +57,18 @@ class AttemptFence {
   [[nodiscard]] bool is_raised() const noexcept { return error_.has_value(); }
 
  private:
+  /// Returns whether the object `key` is the attempt after this one. A damaged one is not.
+  [[nodiscard]] bool is_successor(const std::string& key) const {
+    const auto text = store_.get(key);
+    try {
+      if (!text) return false;
+      const Attempt found = parse_attempt(text_of(*text), key);
+      return found.number == attempt_ + 1 && found.worker == worker_;
+    } catch (const Error&) {
+      return false;
+    }
+  }
+
   /// CLOCK_BOOTTIME counts the time in suspend: after a suspend the writer must look for a later attempt again.
   static std::chrono::nanoseconds since_boot() noexcept {
     timespec now{};

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <algorithm>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <map>
@@ -82,12 +83,15 @@ class Resumption {
 
   void claim() {
     const std::string key = layout::claim_key(options_.num_workers, options_.worker);
-    out_.claim = claim_run(store_, options_);
-    if (out_.claim) return;
-    const auto holder = store_.get(key);
-    std::string text = holder ? std::string(text_of(*holder).substr(0, 300)) : "unknown";
-    while (!text.empty() && text.back() == '\n') text.pop_back();
-    throw Error::run_is_claimed(store_.location(), text);
+    char host[256] = {};
+    (void)::gethostname(host, sizeof host - 1);
+    const auto begin = std::chrono::steady_clock::now();
+    out_.claim = store_.claim(key, "process " + std::to_string(::getpid()) + " on " + host + "\n");
+    if (!out_.claim) throw Error::run_is_claimed(store_.location(), store_.claim_holder(key));
+    const auto waited = std::chrono::floor<std::chrono::seconds>(std::chrono::steady_clock::now() - begin).count();
+    if (waited > 0)
+      out_.notes.push_back("the claim was free after " + std::to_string(waited) +
+                           " s: an earlier process was killed, and its claim had to run out");
   }
 
   /// Reads the commits and drops those whose checkpoint has changed since.

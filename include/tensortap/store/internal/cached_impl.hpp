@@ -211,6 +211,10 @@ TENSORTAP_INLINE std::unique_ptr<Claim> CachedStore::claim(std::string_view key,
   return state_->store->claim(key, text);
 }
 
+TENSORTAP_INLINE std::string CachedStore::claim_holder(std::string_view key) const {
+  return state_->store->claim_holder(key);
+}
+
 TENSORTAP_INLINE std::size_t CachedStore::remove_unfinished(const std::function<bool(std::string_view key)>& is_mine) {
   return state_->store->remove_unfinished(is_mine);
 }

@@ -31,6 +31,12 @@ TENSORTAP_INLINE std::optional<std::vector<std::byte>> Store::get_version(std::s
   return std::nullopt;
 }
 
+TENSORTAP_INLINE std::string Store::claim_holder(std::string_view key) const {
+  const auto bytes = get(key, Range{0, 300});
+  const std::string_view text = bytes ? text_of(*bytes) : std::string_view();
+  return std::string(text.substr(0, text.find('\n')));
+}
+
 TENSORTAP_INLINE void Store::remove_all(std::span<const std::string> keys) {
   for (const std::string& key : keys) (void)key_parts(key);
   for (const std::string& key : keys) (void)remove(key);
