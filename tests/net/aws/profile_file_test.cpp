@@ -78,20 +78,20 @@ TEST_CASE("malformed lines in profile files are ignored", "[net][profile_file]")
 TEST_CASE("region and endpoint come from the requested profile", "[net][profile_file]") {
   FakeWorld world;
   CHECK_FALSE(profile_region(world.options()).has_value());
-  CHECK_FALSE(profile_endpoint_url(world.options()).has_value());
+  CHECK(configured_endpoint_url(world.options(), "s3").empty());
   (void)world.file(".aws/config",
                    "[default]\nregion = one\nendpoint_url = http://all\n"
                    "[profile b]\nregion = two\nservices = s\nendpoint_url = http://all\n[services s]\ns3 =\n "
                    "endpoint_url = http://s3\n");
   (void)world.file(".aws/credentials", "[b]\nregion = three\n");
   CHECK(profile_region(world.options()) == "one");
-  CHECK(profile_endpoint_url(world.options()) == "http://all");
+  CHECK(configured_endpoint_url(world.options(), "s3") == "http://all");
   world.variables["AWS_PROFILE"] = "b";
   CHECK(profile_region(world.options()) == "three");
-  CHECK(profile_endpoint_url(world.options()) == "http://s3");
-  CHECK(profile_endpoint_url(world.options(), "sts") == "http://all");
+  CHECK(configured_endpoint_url(world.options(), "s3") == "http://s3");
+  CHECK(configured_endpoint_url(world.options(), "sts") == "http://all");
   world.variables["AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"] = "true";
-  CHECK_FALSE(profile_endpoint_url(world.options()).has_value());
+  CHECK(configured_endpoint_url(world.options(), "s3").empty());
   CredentialsOptions options = world.options();
   options.profile = "default";
   CHECK(profile_region(options) == "one");

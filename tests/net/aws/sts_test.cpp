@@ -103,6 +103,21 @@ TEST_CASE("a refusal of STS is reported by its code alone", "[net][sts]") {
   refused(200, empty, "no secret access key");
 }
 
+TEST_CASE("a wrong clock is corrected by the reply of STS", "[net][sts]") {
+  FakeWorld world;
+  world.answer = [&](const FakeWorld::Request&) {
+    if (world.requests.size() > 1) return replied(200, reply_xml("AssumeRole"));
+    tensortap::HttpReply reply =
+        replied(403, "<ErrorResponse><Error><Code>RequestExpired</Code></Error></ErrorResponse>");
+    reply.headers["date"] = "Thu, 01 Jan 2026 15:00:00 GMT";
+    return reply;
+  };
+  check_found(assumed(world), "ID", "KEY", "TOKEN==", "here");
+  REQUIRE(world.requests.size() == 2);
+  CHECK(world.requests[0].headers.at("x-amz-date") == "20260101T120000Z");
+  CHECK(world.requests[1].headers.at("x-amz-date") == "20260101T150000Z");
+}
+
 TEST_CASE("an identity token is read each time and sent unsigned", "[net][sts]") {
   FakeWorld world;
   world.answer = [](const FakeWorld::Request&) { return replied(200, reply_xml("AssumeRoleWithWebIdentity")); };

@@ -59,7 +59,10 @@ struct S3Options {
   HttpOptions http = {};
   /// How long a claim is valid without renewal. The store renews it after a third of this time.
   std::chrono::seconds lease = std::chrono::seconds(30);
-  /// Ends all calls when a stop is requested.
+  /// How long claim() waits for the claim of a process that was killed: until it is renewed, because then its process
+  /// lives, or runs out. It does not wait if it would have to wait longer than this. 0: not at all.
+  std::chrono::seconds claim_wait = std::chrono::minutes(1);
+  /// Ends every call.
   std::stop_token stop = {};
 
   /// Returns the credentials. Empty: found as the AWS clients find them, see default_credentials.hpp.

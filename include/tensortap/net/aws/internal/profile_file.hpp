@@ -181,13 +181,30 @@ inline std::optional<std::string> profile_region(const CredentialsOptions& optio
   return region.empty() ? std::nullopt : std::optional(std::move(region));
 }
 
-/// Returns the endpoint of `service` in the profile of `options`; nullopt if it has none or
-/// AWS_IGNORE_CONFIGURED_ENDPOINT_URLS is true.
-inline std::optional<std::string> profile_endpoint_url(const CredentialsOptions& options = {},
-                                                       const std::string& service = "s3") {
-  if (lower_case(variable(options, "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS")) == "true") return {};
-  std::string url = endpoint_url_of(profile_files(options), profile_name(options), service);
-  return url.empty() ? std::nullopt : std::optional(std::move(url));
+/// Returns whether the endpoints of the environment and of the profile are ignored. The environment decides, else the
+/// profile. Source: botocore, which takes every value but "true" for false.
+inline bool ignores_endpoint_urls(const CredentialsOptions& options, const ProfileFiles& files,
+                                  const std::string& profile) {
+  std::string value = variable(options, "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS");
+  if (value.empty()) value = files.value("profile " + profile, "ignore_configured_endpoint_urls");
+  return lower_case(value) == "true";
+}
+
+/// Returns the configured endpoint of `service` ("s3"): AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL, or the profile's; empty
+/// if there is none or they are ignored.
+inline std::string configured_endpoint_url(const CredentialsOptions& options, const ProfileFiles& files,
+                                           const std::string& profile, const std::string& service) {
+  if (ignores_endpoint_urls(options, files, profile)) return {};
+  std::string name = "AWS_ENDPOINT_URL_" + service;
+  for (char& c : name) c = c >= 'a' && c <= 'z' ? static_cast<char>(c - 32) : c;
+  std::string url = variable(options, name.c_str());
+  if (url.empty()) url = variable(options, "AWS_ENDPOINT_URL");
+  return url.empty() ? endpoint_url_of(files, profile, service) : url;
+}
+
+/// Returns the same for the profile of `options`.
+inline std::string configured_endpoint_url(const CredentialsOptions& options, const std::string& service) {
+  return configured_endpoint_url(options, profile_files(options), profile_name(options), service);
 }
 
 }  // namespace detail

@@ -22,6 +22,7 @@
 #include <tensortap/net/aws/credentials.hpp>
 #include <tensortap/net/aws/credentials_options.hpp>
 #include <tensortap/net/aws/internal/profile_file.hpp>
+#include <tensortap/net/aws/internal/secrets.hpp>
 #include <tensortap/net/aws/internal/time.hpp>
 #include <tensortap/net/http/internal/text.hpp>
 #include <tensortap/net/http/url.hpp>
@@ -91,20 +92,25 @@ inline std::string json_text_at(const nlohmann::json& object, const char* key) {
 }
 
 /// Parses the credentials that a program (which must say version 1) or a metadata service wrote. Messages repeat
-/// nothing of `text` but the code of a service.
-inline ProviderResult credentials_of_json(std::string_view text, std::string source, bool needs_version) {
+/// nothing of `text` but the code of a service, without secrets: those in `text`, and the `token` that it was sent.
+inline ProviderResult credentials_of_json(std::string_view text, std::string source, bool needs_version,
+                                          std::string_view token = {}) {
   if (!is_small_json(text)) return ProviderResult::failed("the reply is too long or nested too deeply");
   const auto root = nlohmann::json::parse(text.begin(), text.end(), nullptr, false);
   if (!root.is_object()) return ProviderResult::failed("the reply is not a JSON object");
   if (const auto version = root.find("Version");
       needs_version && (version == root.end() || !version->is_number_integer() || version->get<std::int64_t>() != 1))
     return ProviderResult::failed("the reply's Version is not 1");
-  if (const std::string code = json_text_at(root, "Code"); !code.empty() && code != "Success")
-    return ProviderResult::failed("the service says " + in_quotes(code.substr(0, 64)));
   Credentials found{.access_key_id = json_text_at(root, "AccessKeyId"),
                     .secret_access_key = json_text_at(root, "SecretAccessKey"),
                     .session_token = json_text_at(root, needs_version ? "SessionToken" : "Token"),
                     .source = std::move(source)};
+  if (const std::string code = json_text_at(root, "Code"); !code.empty() && code != "Success") {
+    Secrets secrets;
+    secrets.add(found);
+    secrets.add(token);
+    return ProviderResult::failed("the service says " + in_quotes(secrets.removed_from(code).substr(0, 64)));
+  }
   if (const std::string expires = json_text_at(root, "Expiration"); !expires.empty()) {
     found.expires = time_of_iso8601(expires);
     if (!found.expires) return ProviderResult::failed("the reply's Expiration is not a time");
@@ -181,7 +187,7 @@ inline ProviderResult container_credentials(const CredentialsOptions& options) {
 
   const HttpReply reply = exchange(options, request, options.metadata_timeout);
   if (!succeeded(reply)) return ProviderResult::failed(trouble_of(request.url, reply));
-  return credentials_of_json(reply.body, "container", false);
+  return credentials_of_json(reply.body, "container", false, token);
 }
 
 /// Asks the metadata service of an EC2 machine for the credentials of its role, by IMDSv2 with a session token.
@@ -229,7 +235,7 @@ inline ProviderResult instance_credentials(const CredentialsOptions& options) {
     reply = ask("GET", roles + percent_encoded(role), "x-aws-ec2-metadata-token", token);
     if (reply.status == 401) continue;
     if (!succeeded(reply)) return ProviderResult::failed(trouble_of(base, reply));
-    return credentials_of_json(reply.body, "instance", false);
+    return credentials_of_json(reply.body, "instance", false, token);
   }
   return ProviderResult::failed(trouble_of(base, reply));
 }

@@ -17,8 +17,11 @@
 #include <tensortap/net/aws/credentials_options.hpp>
 #include <tensortap/net/aws/internal/profile_file.hpp>
 #include <tensortap/net/aws/internal/providers.hpp>
+#include <tensortap/net/aws/internal/secrets.hpp>
 #include <tensortap/net/aws/internal/sigv4.hpp>
 #include <tensortap/net/aws/internal/time.hpp>
+#include <tensortap/net/http/http_message.hpp>
+#include <tensortap/net/http/internal/text.hpp>
 #include <tensortap/net/http/url.hpp>
 
 TENSORTAP_BEGIN_NAMESPACE
@@ -45,7 +48,7 @@ inline std::string sts_region(const CredentialsOptions& options, const ProfileFi
 
 /// Parses the credentials in the XML of a reply. Messages repeat nothing of it but the code of an error.
 inline ProviderResult credentials_of_xml(const HttpReply& reply, const Url& url, const std::string& action,
-                                         std::string source) {
+                                         std::string source, const Secrets& secrets) {
   pugi::xml_document document;
   const bool is_xml = document.load_buffer(reply.body.data(), reply.body.size());
   if (!succeeded(reply)) {
@@ -54,7 +57,7 @@ inline ProviderResult credentials_of_xml(const HttpReply& reply, const Url& url,
     const bool is_word = std::all_of(code.begin(), code.end(), [](char c) {
       return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.';
     });
-    if (!code.empty() && code.size() <= 64 && is_word) why += " (" + code + ")";
+    if (!code.empty() && code.size() <= 64 && is_word) why += " (" + secrets.removed_from(code) + ")";
     return ProviderResult::failed(std::move(why));
   }
   const pugi::xml_node found =
@@ -69,8 +72,8 @@ inline ProviderResult credentials_of_xml(const HttpReply& reply, const Url& url,
                              .source = std::move(source)});
 }
 
-/// Asks STS for the credentials of `role`, in a request signed by `signer` if there is one. AWS_ENDPOINT_URL_STS and
-/// the profile may name the endpoint.
+/// Asks STS for the credentials of `role`, in a request signed by `signer` if there is one. The environment and the
+/// profile may name the endpoint. A wrong clock is corrected once, by the server's.
 inline ProviderResult assumed_role(const CredentialsOptions& options, const ProfileFiles& files,
                                    const std::string& profile, const Role& role,
                                    const std::optional<Credentials>& signer, std::string source) {
@@ -79,9 +82,7 @@ inline ProviderResult assumed_role(const CredentialsOptions& options, const Prof
   const auto plain = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-'; };
   if (!std::all_of(region.begin(), region.end(), plain))
     return ProviderResult::failed("the region " + in_quotes(region) + " is malformed");
-  std::string endpoint = variable(options, "AWS_ENDPOINT_URL_STS");
-  if (endpoint.empty())
-    endpoint = files.value("services " + files.value("profile " + profile, "services"), "sts.endpoint_url");
+  std::string endpoint = configured_endpoint_url(options, files, profile, "sts");
   if (endpoint.empty())
     endpoint = "https://sts." + (region.empty() ? "" : region + ".") + "amazonaws.com" +
                (region.starts_with("cn-") ? ".cn" : "");
@@ -110,11 +111,22 @@ inline ProviderResult assumed_role(const CredentialsOptions& options, const Prof
   const Bytes piece = bytes_of(body);
   request.body = {&piece, 1};
   request.headers["content-type"] = "application/x-www-form-urlencoded";
-  if (signer)
-    sign(request, *signer, {.region = region.empty() ? "us-east-1" : region, .service = "sts", .time = now},
-         sha256_hex(body));
-  const HttpReply reply = exchange(options, request, options.sts_timeout);
-  return credentials_of_xml(reply, request.url, action, std::move(source));
+  Secrets secrets;
+  secrets.add(role.web_identity_token);
+  const auto ask = [&](std::chrono::sys_seconds time) {
+    if (signer) {
+      sign(request, *signer, {.region = region.empty() ? "us-east-1" : region, .service = "sts", .time = time},
+           sha256_hex(body));
+      secrets.add(*signer);
+    }
+    return exchange(options, request, options.sts_timeout);
+  };
+  HttpReply reply = ask(now);
+  const auto server = parse_http_date(reply.header("date"));
+  constexpr std::chrono::minutes tolerated{5};  // STS tolerates 15
+  const bool is_off = server && (*server > now + tolerated || *server < now - tolerated);
+  if (signer && is_off && reply.failure == HttpFailure::none && reply.status / 100 == 4) reply = ask(*server);
+  return credentials_of_xml(reply, request.url, action, std::move(source), secrets);
 }
 
 /// Asks STS for the credentials of `role`, by the token in the file at `path`, which is read each time.

@@ -1,6 +1,7 @@
 // The address of a bucket, the URLs of its keys, and options completed as the AWS clients complete them.
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
@@ -43,7 +44,7 @@ inline S3Address parse_s3_address(std::string_view text) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '.' ||
            c == '_';
   };
-  bool valid = out.bucket.size() >= 3 && out.bucket.size() <= 255 && out.bucket[0] != '.' && out.bucket[0] != '-';
+  bool valid = out.bucket.size() >= 3 && out.bucket.size() <= 63 && out.bucket[0] != '.' && out.bucket[0] != '-';
   for (const char c : out.bucket) valid = valid && allowed(c);
   if (!valid || out.bucket.find("..") != std::string::npos) throw Error::bad_bucket(text);
   rest.remove_prefix(out.bucket.size());
@@ -60,7 +61,8 @@ struct S3Endpoint {
   std::string region = {};  ///< in signatures
   bool path_style = false;  ///< the bucket is the first part of the path, else of the host name
 
-  /// Returns the URL of `key` in `bucket`; an empty key: of the bucket itself.
+  /// Returns the URL of `key` in `bucket`; an empty key: of the bucket itself, as the AWS clients write it, because the
+  /// path is signed.
   [[nodiscard]] Url of(std::string_view bucket, std::string_view key) const {
     Url out = url;
     if (out.host.empty()) {
@@ -73,7 +75,7 @@ struct S3Endpoint {
       path += "/" + percent_encoded(bucket);
     else
       out.host.insert(0, std::string(bucket) + ".");
-    out.path = path + "/" + percent_encoded(key, true);
+    out.path = key.empty() && !path.empty() ? path : path + "/" + percent_encoded(key, true);
     return out;
   }
 };
@@ -86,6 +88,15 @@ inline void wait_or_stop(std::chrono::nanoseconds time, const std::stop_token& s
   std::condition_variable_any wake;
   std::unique_lock lock(mutex);
   wake.wait_for(lock, stop, time, [] { return false; });
+}
+
+/// Returns whether `text` can be a part of a host's name.
+inline bool is_host_label(std::string_view text) {
+  const auto allowed = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-';
+  };
+  return !text.empty() && text.size() <= 63 && !text.starts_with('-') && !text.ends_with('-') &&
+         std::all_of(text.begin(), text.end(), allowed);
 }
 
 /// Returns a random number from 0 to 1.
@@ -104,6 +115,7 @@ inline std::pair<S3Options, S3Endpoint> complete(S3Options options) {
     throw Error::bad_s3_option("connections", "there must be at least one; use 1 or more");
   if (options.retry.attempts < 1) throw Error::bad_s3_option("retry.attempts", "use 1 or more; 1 means no retry");
   if (options.lease < std::chrono::seconds(3)) throw Error::bad_s3_option("lease", "use 3 seconds or more");
+  if (options.claim_wait < std::chrono::seconds(0)) throw Error::bad_s3_option("claim_wait", "use 0 or more");
 
   if (!options.sleep) options.sleep = wait_or_stop;
   if (!options.jitter) options.jitter = random_fraction;
@@ -121,10 +133,11 @@ inline std::pair<S3Options, S3Endpoint> complete(S3Options options) {
   };
   either(options.region, {"AWS_REGION", "AWS_DEFAULT_REGION"});
   if (options.region.empty()) options.region = profile_region(search).value_or("us-east-1");
-  if (options.environment("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS").value_or("") != "true") {
-    either(options.endpoint_url, {"AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"});
-    if (options.endpoint_url.empty()) options.endpoint_url = profile_endpoint_url(search, "s3").value_or(std::string());
-  }
+  if (!is_host_label(options.region))
+    throw Error::bad_s3_option("region", in_quotes(options.region) +
+                                             " is not the name of one; write it like \"eu-central-1\" (the option, "
+                                             "AWS_REGION, AWS_DEFAULT_REGION or the profile)");
+  if (options.endpoint_url.empty()) options.endpoint_url = configured_endpoint_url(search, "s3");
   if (!options.credentials) options.credentials = default_credentials(search);
 
   S3Endpoint endpoint{.region = options.region};
