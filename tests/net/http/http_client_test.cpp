@@ -228,6 +228,15 @@ TEST_CASE("some replies have no body even if they name a length", "[net][http_cl
   }
 }
 
+TEST_CASE("the body of a refusal is not cut at the sink's limit", "[net][http_client]") {
+  OneShotServer server(always("HTTP/1.1 416 No\r\nContent-Length: 7\r\n\r\nrefused"));
+  HttpClient client(options());
+  HttpRequest request = get(server);
+  request.sink_limit = 1;
+  request.sink = [](const HttpReply& head, Bytes) { return head.status == 206; };
+  CHECK(client(request).body == "refused");
+}
+
 TEST_CASE("an interim reply is skipped", "[net][http_client]") {
   OneShotServer server([](Peer& peer, int) {
     const std::string head = peer.read_head();

@@ -32,6 +32,7 @@ enum class HttpFailure : std::uint8_t {
   cut,            ///< the body of the reply broke off
   timed_out,      ///< no byte moved within the idle timeout, or the deadline passed: it may have been carried out
   stopped,        ///< the stop token was triggered
+  unreadable,     ///< the body of the request cannot be read (any more): a mapped file was truncated
   too_large,      ///< the reply is longer than allowed
   malformed,      ///< the reply is not HTTP
 };
@@ -69,7 +70,8 @@ struct HttpRequest {
   /// Takes the body of a reply piece by piece; `head` has its status and headers. It returns false to leave the whole
   /// body to `HttpReply::body`, and is then not called again. `body_limit` does not apply to it.
   std::function<bool(const HttpReply& head, Bytes piece)> sink = {};
-  /// The most that the sink takes. A longer body is cut off there, and its connection closed. Units: bytes.
+  /// The most that the sink takes of a success. A longer body is cut off there, and its connection closed. Units:
+  /// bytes.
   std::uint64_t sink_limit = std::numeric_limits<std::uint64_t>::max();
 };
 

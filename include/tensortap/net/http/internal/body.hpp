@@ -43,12 +43,12 @@ class BodySource {
     while (next_ < pieces_.size() && offset - start_ >= pieces_[next_].size()) start_ += pieces_[next_++].size();
     if (next_ == pieces_.size()) return;
     const Bytes rest = pieces_[next_].subspan(static_cast<std::size_t>(offset - start_));
-    if (rest.size() >= small || next_ + 1 == pieces_.size()) {
+    if (rest.size() >= few || next_ + 1 == pieces_.size()) {
       write(reinterpret_cast<const char*>(rest.data()), std::min(rest.size(), most));
     } else {
       joined_.assign(rest.begin(), rest.end());
       for (std::size_t i = next_ + 1; i < pieces_.size() && pieces_[i].size() + joined_.size() <= most; ++i) {
-        if (pieces_[i].size() >= small) break;
+        if (pieces_[i].size() >= few) break;
         joined_.insert(joined_.end(), pieces_[i].begin(), pieces_[i].end());
       }
       write(reinterpret_cast<const char*>(joined_.data()), joined_.size());
@@ -58,7 +58,7 @@ class BodySource {
 
  private:
   /// Units: bytes.
-  static constexpr std::size_t small = std::size_t{16} << 10;
+  static constexpr std::size_t few = std::size_t{16} << 10;
   static constexpr std::size_t most = std::size_t{256} << 10;
 
   const std::span<const Bytes> pieces_;
@@ -110,7 +110,9 @@ class ReplyReader {
   bool add(Bytes piece) {
     moved_at_ = Clock::now();
     if (!wants_sink_) return pass(piece);
-    const bool is_last = (!length_ || *length_ > request_.sink_limit) && piece.size() >= request_.sink_limit - taken_;
+    const bool is_success = reply_.status / 100 == 2;  // the text of a refusal is needed as a whole
+    const bool is_last =
+        is_success && (!length_ || *length_ > request_.sink_limit) && piece.size() >= request_.sink_limit - taken_;
     if (is_last) piece = piece.first(static_cast<std::size_t>(request_.sink_limit - taken_));
     taken_ += piece.size();
     if (gathered_.size() + piece.size() > most_gathered && !finish()) return false;

@@ -186,7 +186,7 @@ class HttpConnection {
     ReplyReader reader(request);
     httplib::Request ask = to_httplib(request, source, reader);
     httplib::Response answer;
-    httplib::Error error = httplib::Error::Success;
+    httplib::Error error{};
     const bool done = client_->send(ask, answer, error);
     reader.finish();
 
@@ -205,23 +205,30 @@ class HttpConnection {
       client->set_ca_cert_store(trust);
       // Without a directory, httplib 0.11 would add the system's certificates to the shared store.
       client->set_ca_cert_path({}, no_directory);
-      check_host_strictly(*client, host);
+      if (SSL_CTX* const context = context_of(*client); context != nullptr) check_host_strictly(context, host);
     }
     client->enable_server_certificate_verification(true);
+    verification_ = [secure = client.get()] { return verification_result_of(*secure); };
     return client;
+  }
+
+  /// The function is named differently since 0.31.
+  template <class Client>
+  static SSL_CTX* context_of(const Client& client) {
+    if constexpr (requires { client.ssl_context(); })
+      return client.ssl_context();
+    else
+      return static_cast<SSL_CTX*>(client.tls_context());
   }
 
   /// Makes OpenSSL verify the host name. httplib 0.11 accepts the common name even if the certificate lists other
   /// names.
-  template <class Client>
-  static void check_host_strictly(Client& client, const std::string& host) {
-    if constexpr (requires { ::SSL_CTX_get0_param(client.ssl_context()); }) {
-      ::SSL_CTX_set_min_proto_version(client.ssl_context(), TLS1_2_VERSION);
-      X509_VERIFY_PARAM* const wanted = ::SSL_CTX_get0_param(client.ssl_context());
-      ::X509_VERIFY_PARAM_set_hostflags(wanted, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
-      if (::X509_VERIFY_PARAM_set1_ip_asc(wanted, host.c_str()) != 1)
-        ::X509_VERIFY_PARAM_set1_host(wanted, host.c_str(), host.size());
-    }
+  static void check_host_strictly(SSL_CTX* context, const std::string& host) {
+    ::SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION);
+    X509_VERIFY_PARAM* const wanted = ::SSL_CTX_get0_param(context);
+    ::X509_VERIFY_PARAM_set_hostflags(wanted, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+    if (::X509_VERIFY_PARAM_set1_ip_asc(wanted, host.c_str()) != 1)
+      ::X509_VERIFY_PARAM_set1_host(wanted, host.c_str(), host.size());
   }
 
   /// The function is named differently since 0.23.
@@ -306,6 +313,8 @@ class HttpConnection {
     if (report_.is_too_long) return failed(HttpFailure::too_large, "its header is too long");
     if (report_.timed_out || Clock::now() - std::max(moved, started_) >= options_.idle_timeout)
       return failed(HttpFailure::timed_out, "no byte moved within the idle timeout");
+    if (report_.is_unreadable)
+      return failed(HttpFailure::unreadable, "the bytes to send cannot be read: their file became shorter");
     if (reader.has_begun()) return failed(HttpFailure::cut, "the body broke off");
     if (error == httplib::Error::Write) return failed(HttpFailure::no_reply, "the connection broke while sending");
     if (answer.status <= 0 && !is_silent_) return failed(HttpFailure::malformed, "the reply does not begin as HTTP");
@@ -321,16 +330,18 @@ class HttpConnection {
            name.find("roxy") != std::string_view::npos;
   }
 
-  [[nodiscard]] std::string verification_result() const { return verification_result_of(*client_); }
+  [[nodiscard]] std::string verification_result() const {
+    const long result = verification_ ? verification_() : X509_V_OK;
+    return result == X509_V_OK ? "" : std::string(" (") + ::X509_verify_cert_error_string(result) + ")";
+  }
 
+  /// Versions since 0.31 do not tell it.
   template <class Client>
-  static std::string verification_result_of(Client& client) {
-    if constexpr (requires(const httplib::SSLClient& secure) { secure.get_openssl_verify_result(); }) {
-      const auto* const secure = dynamic_cast<const httplib::SSLClient*>(&client);
-      const long result = secure == nullptr ? X509_V_OK : secure->get_openssl_verify_result();
-      if (result != X509_V_OK) return std::string(" (") + ::X509_verify_cert_error_string(result) + ")";
-    }
-    return {};
+  static long verification_result_of(const Client& client) {
+    if constexpr (requires { client.get_openssl_verify_result(); })
+      return client.get_openssl_verify_result();
+    else
+      return X509_V_OK;
   }
 
   const HttpOptions& options_;
@@ -342,6 +353,7 @@ class HttpConnection {
   Clock::time_point started_{};
   SocketReport report_;
   bool is_silent_ = true;
+  std::function<long()> verification_;           ///< returns the result of verifying the certificate
   std::unique_ptr<httplib::ClientImpl> client_;  ///< last, so that it is destroyed first
 };
 

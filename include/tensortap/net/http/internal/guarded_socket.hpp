@@ -27,12 +27,13 @@ namespace detail {
 
 /// What a guarded socket observed.
 struct SocketReport {
-  bool was_used = false;     ///< false: httplib used its own stream
-  bool is_silent = true;     ///< no byte of a reply has come
-  bool timed_out = false;    ///< no byte moved within the idle timeout
-  bool ends_blank = false;   ///< the last line read is empty
-  bool is_too_long = false;  ///< a line or the header of the reply is longer than allowed
-  bool is_spent = false;     ///< it cannot serve another exchange: bytes of this one are left on either side
+  bool was_used = false;       ///< false: httplib used its own stream
+  bool is_silent = true;       ///< no byte of a reply has come
+  bool timed_out = false;      ///< no byte moved within the idle timeout
+  bool ends_blank = false;     ///< the last line read is empty
+  bool is_too_long = false;    ///< a line or the header of the reply is longer than allowed
+  bool is_unreadable = false;  ///< the bytes to send cannot be read: a mapped file was truncated
+  bool is_spent = false;       ///< it cannot serve another exchange: bytes of this one are left on either side
 };
 
 /// A connected socket that reads and writes for one exchange.
@@ -171,6 +172,7 @@ class GuardedSocket {
     } else {
       n = ::send(socket_, from, size, MSG_NOSIGNAL);
       if (n < 0) step = would_block() ? Step::wants_write : Step::failed;
+      if (n < 0 && errno == EFAULT) report_.is_unreadable = true;
     }
     return n;
   }

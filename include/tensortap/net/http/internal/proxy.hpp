@@ -139,8 +139,8 @@ struct HttpProxies {
 /// Returns the proxies of http_proxy, https_proxy, all_proxy and no_proxy, or of the same names in capitals. Ignores
 /// HTTP_PROXY in a CGI program, where a client could set it by a "Proxy" header.
 inline HttpProxies proxies_of_environment(const std::function<const char*(const char* name)>& variable = std::getenv) {
-  const auto either = [&](const char* small, const char* capital) -> std::string {
-    for (const char* const name : {small, capital})
+  const auto either = [&](const char* lower, const char* upper) -> std::string {
+    for (const char* const name : {lower, upper})
       if (const char* const value = name == nullptr ? nullptr : variable(name); value != nullptr && *value != '\0')
         return value;
     return {};
