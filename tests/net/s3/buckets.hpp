@@ -18,6 +18,7 @@ inline tensortap::S3Options options_for(const S3Server& server, bool tls = false
   tensortap::S3Options options{.region = server.region,
                                .endpoint_url = tls ? server.tls_endpoint : server.endpoint,
                                .http = {.ca_file = server.ca},
+                               .claim_wait = std::chrono::seconds(0),
                                .credentials = [server] {
                                  return tensortap::Credentials{.access_key_id = server.access_key,
                                                                .secret_access_key = server.secret_key};

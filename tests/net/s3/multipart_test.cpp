@@ -51,6 +51,9 @@ TEST_CASE("an object larger than 5 GiB is moved in parts and stays if a part fai
     if (fails && query.starts_with("partNumber=2")) return HttpReply{.status = 412};
     if (request.method == "PUT")
       return HttpReply{.status = 200, .body = "<CopyPartResult><ETag>\"p\"</ETag></CopyPartResult>"};
+    if (request.method == "POST")
+      return HttpReply{.status = 200,
+                       .body = "<CompleteMultipartUploadResult><ETag>e</ETag></CompleteMultipartUploadResult>"};
     return HttpReply{.status = request.method == "DELETE" ? 204 : 200};
   };
   S3Options options = options_for(script);

@@ -47,7 +47,7 @@ TEST_CASE("a removal is repeated for objects with transient errors", "[net][remo
     store.remove_all(keys);
     REQUIRE(script.sent.size() == 4);
     CHECK(script.sent[0].target == "/bucket/run/c%0A");
-    CHECK(script.sent[3].target == "/bucket/?delete=");
+    CHECK(script.sent[3].target == "/bucket?delete=");
     CHECK(script.sent[3].body ==
           "<?xml "
           "version=\"1.0\"?><Delete><Quiet>true</Quiet><Object><Key>run/a</Key></Object><Object><Key>run/b&lt;</Key></"

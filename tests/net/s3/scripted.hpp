@@ -23,7 +23,8 @@ struct Sent {
   std::string body;
 };
 
-/// Replies in order; then `otherwise` answers. Threads: any.
+/// Replies in order; then `otherwise` answers. Adds the fields of each success of S3, unless the tests say `is_s3` =
+/// false. Threads: any.
 struct Script {
   using Reply = std::function<tensortap::HttpReply(const tensortap::HttpRequest&)>;
 
@@ -32,6 +33,7 @@ struct Script {
   std::vector<Sent> sent;
   std::vector<std::chrono::nanoseconds> waits;
   std::chrono::system_clock::time_point now = std::chrono::sys_days(std::chrono::year(2026) / 11 / 26);
+  bool is_s3 = true;
   std::mutex mutex;
 
   Script& then(Reply reply) {
@@ -63,7 +65,12 @@ struct Script {
       reply = replies.empty() ? otherwise : replies.front();
       if (!replies.empty()) replies.pop_front();
     }
-    return reply(request);
+    tensortap::HttpReply out = reply(request);
+    if (is_s3 && out.status / 100 == 2) {
+      out.headers.try_emplace("etag", "\"e\"");
+      out.headers.try_emplace("last-modified", "Thu, 26 Nov 2026 00:00:00 GMT");
+    }
+    return out;
   }
 };
 

@@ -90,10 +90,11 @@ class S3Store final : public Store {
   /// Checks the keys only: objects are durable when put() returns.
   void sync(std::span<const std::string> keys) override;
 
-  /// Takes a lease: an object that the claim renews until it is destroyed. If the object is not renewed for
-  /// S3Options::lease by the server's clock, for example because its holder cannot reach the server, another process
-  /// may take the claim over. The object holds more than `text`.
+  /// Takes a lease: an object that the claim renews while it lives. Others take it over when it has not been renewed
+  /// for S3Options::lease, by the server's clock. So a holder that cannot reach the server for that long loses it. The
+  /// object holds more than `text`. Waits for the lease of a process that was killed, see S3Options::claim_wait.
   [[nodiscard]] std::unique_ptr<Claim> claim(std::string_view key, std::string_view text) override;
+  [[nodiscard]] std::string claim_holder(std::string_view key) const override;
 
   /// Removes unfinished multipart uploads.
   std::size_t remove_unfinished(const std::function<bool(std::string_view key)>& is_mine) override;

@@ -95,18 +95,24 @@ class Download {
     constexpr std::uint64_t worth_a_connection = std::uint64_t{1} << 20;
     const bool may_ask_for_all = first && range_.start == 0 && stretch.length >= worth_a_connection;
     bool asks_for_all = false;
-    const auto is_usable = [&](int status) { return status == 206 || (status == 200 && asks_for_all); };
+    std::uint64_t asked_from = 0;
+    const auto is_usable = [&](const HttpReply& head) {
+      if (asks_for_all && head.status == 200) return true;
+      const auto range = parse_content_range(head.header("content-range"));
+      return head.status == 206 && range && range->first == asked_from &&
+             (etag_.empty() || head.header("etag") == etag_);
+    };
     request.prepare = [&](HttpRequest& http) {
       if (!etag_.empty()) http.headers["if-match"] = etag_;
       http.sink_limit = stretch.length - received;
       asks_for_all = may_ask_for_all && received == 0;
-      if (asks_for_all) return;
       const std::uint64_t begin = range_.start + stretch.at;
-      http.headers["range"] =
-          "bytes=" + std::to_string(begin + received) + "-" + std::to_string(begin + stretch.length - 1);
+      asked_from = begin + received;
+      if (asks_for_all) return;
+      http.headers["range"] = "bytes=" + std::to_string(asked_from) + "-" + std::to_string(begin + stretch.length - 1);
     };
     request.sink = [&](const HttpReply& head, Bytes piece) {
-      if (!is_usable(head.status)) return false;
+      if (!is_usable(head)) return false;
       if (first && !has_begun_ && !begin_with(head, stretch)) return false;
       const Bytes wanted = piece.first(std::min<std::uint64_t>(piece.size(), stretch.length - received));
       if (stored_crc_) stretch.crc = crc32c(wanted, stretch.crc);
@@ -116,7 +122,7 @@ class Download {
       return true;
     };
     request.read = [&](const HttpReply& reply) {
-      if (!is_usable(reply.status)) throw Error::bad_reply("the server does not support ranges");
+      if (!is_usable(reply)) throw Error::bad_reply("it is not the range of the object that was asked for");
       if (first && !has_begun_ && !begin_with(reply, stretch))
         throw Error::bad_reply("it lacks the range, size or ETag of the object");
       if (received != stretch.length) throw Error::bad_reply("it is shorter than announced");
@@ -200,7 +206,7 @@ inline std::optional<std::uint64_t> download(Client& client, const std::string& 
   const std::string name = "GET s3://" + client.bucket() + "/" + key;
   if (outcome == Download::Outcome::corrupt)
     throw Error::s3_corrupt(name, "another checksum, " + std::to_string(tries) + " times");
-  throw Error::s3_unreachable(name, "it is replaced faster than it is read", "", tries);
+  throw Error::s3_keeps_changing(name, tries);
 }
 
 /// Returns the bytes of `key` in `range`. Returns nullopt if the object does not exist, or is not the version `etag`.

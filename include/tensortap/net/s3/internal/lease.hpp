@@ -3,6 +3,7 @@
 // Only the server's clock decides whether it has expired.
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
@@ -25,6 +26,7 @@
 #include <tensortap/net/http/http_message.hpp>
 #include <tensortap/net/http/internal/text.hpp>
 #include <tensortap/net/s3/internal/client.hpp>
+#include <tensortap/net/s3/internal/download.hpp>
 #include <tensortap/net/s3/internal/objects.hpp>
 #include <tensortap/net/s3/internal/upload.hpp>
 #include <tensortap/store/store.hpp>
@@ -48,28 +50,23 @@ class Lease {
                                 {std::string(lease_field), std::to_string(client_.options().lease.count())}},
                     .body = std::span(&body, 1),
                     .expected = {404, 412},
-                    .deadline = client_.deadline()};
+                    .deadline = client_.deadline(),
+                    .read = [](const HttpReply& reply) { require_fields(reply, {"ETag"}); }};
     if (etag.empty())
       request.headers["if-none-match"] = "*";
     else
       request.headers["if-match"] = client_.bare_etags() ? bare(etag) : etag;
-    S3Reply result = client_.call(request);
-    if (result.reply.status == 412 && !etag.empty() && !client_.bare_etags()) {
-      const auto there = head(client_, key_);  // Ceph before version 17 requires the ETag without quotes
-      if (there && there->header("etag") == etag) {
-        client_.use_bare_etags();
-        request.headers["if-match"] = bare(etag);
-        result = client_.call(request);
-      }
+    HttpReply reply = client_.call(request).reply;
+    auto there = reply.status == 412 ? head(client_, key_) : std::nullopt;
+    if (there && there->header("etag") == etag && !client_.bare_etags()) {
+      client_.use_bare_etags();  // Ceph before version 17 requires them without quotes
+      request.headers["if-match"] = bare(etag);
+      reply = client_.call(request).reply;
+      there = reply.status == 412 ? head(client_, key_) : std::nullopt;
     }
-    if (result.reply.status / 100 == 2) {
-      etag_ = result.reply.header("etag");
-      return true;
-    }
-    if (!result.repeated) return false;
-    const auto there = head(client_, key_);
-    if (!there || there->header(put_field) != token_) return false;
-    etag_ = there->header("etag");
+    // A request that was carried out twice meets its own object.
+    if (reply.status / 100 != 2 && (!there || there->header(put_field) != token_)) return false;
+    etag_ = reply.status / 100 == 2 ? reply.header("etag") : there->header("etag");
     return true;
   }
 
@@ -84,7 +81,8 @@ class Lease {
                         .key = key_,
                         .headers = {{"if-match", client_.bare_etags() ? bare(etag_) : etag_}},
                         .expected = {404, 412},
-                        .deadline = client_.deadline()});
+                        .deadline = client_.deadline(),
+                        .read = require_removed});
   }
 
  private:
@@ -137,28 +135,59 @@ class LeaseClaim final : public Claim {
   std::jthread renewing_;
 };
 
-/// Returns whether the claim with header fields `there` may be taken over: it has expired, or is not a lease.
-inline bool is_stale(const HttpReply& there) {
+/// Returns how long the claim with header fields `there` holds unless it is renewed; zero if it may be taken over: it
+/// has expired, or is not a lease. Returns nullopt if the server does not tell the time.
+inline std::optional<std::chrono::seconds> time_left(const HttpReply& there) {
+  constexpr std::chrono::seconds rounding{2};
+  constexpr std::uint64_t longest = 1'000'000'000;
   const auto lease = whole_number(there.header(lease_field));
+  if (!lease) return std::chrono::seconds(0);
   const auto now = parse_http_date(there.header("date"));
   const auto put = parse_http_date(there.header("last-modified"));
-  if (!lease) return true;
-  if (!now || !put) return false;
-  constexpr std::chrono::seconds rounding{2};
-  return *now - *put > std::chrono::seconds(*lease) + rounding;
+  if (!now || !put) return std::nullopt;
+  const auto end = *put + std::chrono::seconds(std::min(*lease, longest)) + rounding;
+  return std::max(end - *now + std::chrono::seconds(1), std::chrono::seconds(0));
 }
 
-/// Takes the claim `key`. Returns null if another process holds it.
+/// Takes the claim `key`. Waits for a lease that is not renewed and runs out soon enough. Returns null if another
+/// process holds it.
 inline std::unique_ptr<Claim> take_lease(Client& client, const std::string& key, std::string_view text) {
   constexpr int tries = 10;
-  for (int i = 0; i < tries; ++i) {
-    Lease lease(client, key, text);
+  constexpr std::chrono::seconds pause{1};
+  const S3Options& options = client.options();
+  std::chrono::nanoseconds waited{};
+  std::string seen;  // the version of the lease that is waited for
+  for (int i = 0; i < tries;) {
     const auto there = head(client, key);
-    if (there && !is_stale(*there)) return nullptr;
-    if (lease.put(there ? std::string(there->header("etag")) : std::string()))
-      return std::make_unique<LeaseClaim>(std::move(lease), client.options().lease / 3);
+    const std::string etag(there ? there->header("etag") : std::string_view());
+    const auto left = there ? time_left(*there) : std::chrono::seconds(0);
+    if (left && left->count() == 0) {
+      Lease lease(client, key, text);
+      if (lease.put(etag)) return std::make_unique<LeaseClaim>(std::move(lease), options.lease / 3);
+      ++i;
+      continue;
+    }
+    // A version that was renewed since shows that its holder lives.
+    if (!left || waited + *left > options.claim_wait || (!seen.empty() && seen != etag)) return nullptr;
+    seen = etag;
+    const auto delay = std::min<std::chrono::seconds>(*left, pause);
+    options.sleep(delay, options.stop);
+    waited += delay;
+    if (options.stop.stop_requested()) return nullptr;
   }
   return nullptr;  // others took it each time
+}
+
+/// Returns who holds the claim `key`, for messages; empty if nothing does.
+inline std::string lease_holder(Client& client, const std::string& key) {
+  constexpr std::uint64_t enough = 300;
+  const auto there = head(client, key);
+  const auto bytes = there ? get(client, key, {0, enough}) : std::nullopt;
+  if (!bytes) return {};
+  const std::string_view text = tensortap::text_of(*bytes);
+  const auto left = time_left(*there);
+  return std::string(text.substr(0, text.find('\n'))) +
+         (left ? ", whose claim runs out in " + std::to_string(left->count()) + " s unless it is renewed" : "");
 }
 
 }  // namespace detail::s3

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <random>
 #include <span>
 #include <string>
 #include <string_view>
@@ -12,6 +13,7 @@
 #include <vector>
 
 #include <tensortap/bytes/bytes.hpp>
+#include <tensortap/bytes/hex.hpp>
 #include <tensortap/error.hpp>
 #include <tensortap/internal/config.hpp>
 #include <tensortap/internal/parallel_for.hpp>
@@ -30,7 +32,15 @@ inline constexpr std::string_view crc32c_field = "x-amz-meta-tensortap-crc32c"; 
 inline constexpr std::string_view put_field = "x-amz-meta-tensortap-put";        // a random number, unique to one put
 inline constexpr std::string_view lease_field = "x-amz-meta-tensortap-lease";    // of a claim, in seconds
 
-/// Returns the size of the object from a reply to HEAD, or to GET without a range. Throws: the reply has no size.
+/// Returns 128 random bits as text.
+inline std::string unique_text() {
+  std::random_device random;
+  std::string out;
+  for (int i = 0; i < 4; ++i) out += hex_of(std::uint32_t{random()});
+  return out;
+}
+
+/// Returns the size of the object by a reply with all or none of its bytes. Throws: the reply has no size.
 inline std::uint64_t content_length(const HttpReply& reply) {
   const auto length = whole_number(reply.header("content-length"));
   if (!length) throw Error::bad_reply("s3: a reply has no size of the object");
@@ -39,14 +49,30 @@ inline std::uint64_t content_length(const HttpReply& reply) {
 
 /// Returns the header fields of object `key`; nullopt if it does not exist.
 inline std::optional<HttpReply> head(Client& client, const std::string& key) {
-  S3Reply result = client.call({.method = "HEAD", .key = key, .expected = {404}, .deadline = client.deadline()});
+  S3Reply result = client.call(
+      {.method = "HEAD", .key = key, .expected = {404}, .deadline = client.deadline(), .read = [](auto& reply) {
+         require_fields(reply, {"ETag", "Last-Modified"});
+       }});
   if (result.reply.status == 404) return std::nullopt;
   return std::move(result.reply);
 }
 
+/// Returns whether the object `key` was put with this `token`. So an object that "exists already" is the caller's own
+/// if a request was carried out twice: the reply was lost, or something between repeated it.
+inline bool is_put_by(Client& client, const std::string& key, std::string_view token) {
+  const auto there = head(client, key);
+  return there && there->header(put_field) == token;
+}
+
+/// Throws: `reply` does not say that something was removed.
+inline void require_removed(const HttpReply& reply) {
+  if (reply.status != 204 && !reply.body.empty()) throw Error::bad_reply("it is not the reply to a removal");
+}
+
 /// Removes `key` if it exists.
 inline void remove(Client& client, const std::string& key) {
-  (void)client.call({.method = "DELETE", .key = key, .expected = {404}, .deadline = client.deadline()});
+  (void)client.call(
+      {.method = "DELETE", .key = key, .expected = {404}, .deadline = client.deadline(), .read = require_removed});
 }
 
 /// Removes those of `keys` that exist, up to 1000 in one request. Throws: an object was not removed.
@@ -71,7 +97,8 @@ inline void remove_all(Client& client, std::span<const std::string> keys) {
                        .deadline = client.deadline(),
                        .read = [&](const HttpReply& reply) { refused = parse_delete(reply.body); }});
     if (!refused.code.empty())
-      throw Error::s3_refused("DELETE s3://" + client.bucket(), 200, refused.code, refused.message, {}, {}, 1);
+      throw Error::s3_refused("DELETE s3://" + client.bucket(), 200, client.without_secrets(refused.code),
+                              client.without_secrets(refused.message), {}, {}, 1);
   }
 }
 
@@ -90,7 +117,8 @@ inline void abort(Client& client, const Upload& upload) {
                      .key = upload.key,
                      .query = {{"uploadId", upload.id}},
                      .expected = {404},
-                     .deadline = client.deadline()});
+                     .deadline = client.deadline(),
+                     .read = require_removed});
 }
 
 /// Returns the multipart uploads in progress, of keys that begin with `prefix`.
@@ -145,14 +173,16 @@ inline S3Reply complete(Client& client, const Upload& upload, std::span<const st
   const std::string document = complete_document(etags);
   const Bytes body = bytes_of(document);
   headers["content-type"] = "application/xml";
-  return client.call({.method = "POST",
-                      .key = upload.key,
-                      .query = {{"uploadId", upload.id}},
-                      .headers = std::move(headers),
-                      .body = std::span(&body, 1),
-                      .expected = {404, 412},
-                      .may_hold_error = true,
-                      .deadline = deadline});
+  return client.call(
+      {.method = "POST",
+       .key = upload.key,
+       .query = {{"uploadId", upload.id}},
+       .headers = std::move(headers),
+       .body = std::span(&body, 1),
+       .expected = {404, 412},
+       .may_hold_error = true,
+       .deadline = deadline,
+       .read = [](const HttpReply& reply) { (void)parse_one(reply.body, "CompleteMultipartUploadResult", "ETag"); }});
 }
 
 /// Returns the error for an upload that no longer exists.
@@ -183,17 +213,21 @@ inline bool copy(Client& client, const std::string& from, const std::string& to,
   const HttpHeaders source{{"x-amz-copy-source", percent_encoded("/" + client.bucket() + "/" + from, true)},
                            {"x-amz-copy-source-if-match", std::string(there->header("etag"))}};
   if (size <= most_at_once) {
-    const S3Reply result = client.call({.method = "PUT",
-                                        .key = to,
-                                        .headers = source,
-                                        .expected = {404},
-                                        .may_hold_error = true,
-                                        .deadline = client.deadline(size)});
+    const S3Reply result =
+        client.call({.method = "PUT",
+                     .key = to,
+                     .headers = source,
+                     .expected = {404},
+                     .may_hold_error = true,
+                     .deadline = client.deadline(size),
+                     .read = [](const HttpReply& reply) { (void)parse_one(reply.body, "CopyObjectResult", "ETag"); }});
     return result.reply.status != 404;
   }
   HttpHeaders kept;
   for (const auto& [name, value] : there->headers)
     if (name.starts_with("x-amz-meta-") || name == "content-type") kept[name] = value;
+  const std::string token = unique_text();
+  kept[std::string(put_field)] = token;
   const Upload upload = begin_upload(client, to, kept);
   const std::uint64_t part = part_size_for(size, most_at_once);
   std::vector<std::string> etags(static_cast<std::size_t>((size + part - 1) / part));
@@ -208,7 +242,8 @@ inline bool copy(Client& client, const std::string& from, const std::string& to,
       request.read = [&](const HttpReply& reply) { etags[i] = parse_one(reply.body, "CopyPartResult", "ETag"); };
       (void)client.call(request);
     });
-    if (complete(client, upload, etags, {}, until).reply.status / 100 != 2) throw upload_gone(client, upload);
+    if (complete(client, upload, etags, {}, until).reply.status / 100 != 2 && !is_put_by(client, to, token))
+      throw upload_gone(client, upload);
   });
   return true;
 }

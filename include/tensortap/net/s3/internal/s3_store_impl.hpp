@@ -197,6 +197,10 @@ TENSORTAP_INLINE std::unique_ptr<Claim> S3Store::claim(std::string_view key, std
   return detail::s3::take_lease(state_->client, state_->key_in_bucket(key), text);
 }
 
+TENSORTAP_INLINE std::string S3Store::claim_holder(std::string_view key) const {
+  return detail::s3::lease_holder(state_->client, state_->key_in_bucket(key));
+}
+
 TENSORTAP_INLINE std::size_t S3Store::remove_unfinished(const std::function<bool(std::string_view key)>& is_mine) {
   const std::string& folder = state_->folder;
   std::size_t count = 0;

@@ -6,7 +6,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
-#include <random>
 #include <span>
 #include <string>
 #include <string_view>
@@ -28,14 +27,6 @@
 
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail::s3 {
-
-/// Returns 128 random bits as text.
-inline std::string unique_text() {
-  std::random_device random;
-  std::string out;
-  for (int i = 0; i < 4; ++i) out += hex_of(std::uint32_t{random()});
-  return out;
-}
 
 /// Returns the checksum of `pieces` as 8 digits. Calls `seen`, if set, for stretches of them.
 inline std::string crc32c_text(std::span<const Bytes> pieces, const std::function<void(Bytes)>& seen = {}) {
@@ -95,6 +86,7 @@ class PutOperation {
     Request request{.method = "PUT", .key = key_, .headers = metadata_, .body = pieces_, .deadline = deadline()};
     request.headers.merge(condition());
     if (keeps_) request.expected = {412};
+    request.read = [](const HttpReply& reply) { require_fields(reply, {"ETag"}); };
     const bool is_ours = is_from_here(client_.call(request));
     if (is_ours) report_sent(pieces_);
     return is_ours;
@@ -110,13 +102,9 @@ class PutOperation {
 
   [[nodiscard]] HttpHeaders condition() const { return keeps_ ? HttpHeaders{{"if-none-match", "*"}} : HttpHeaders{}; }
 
-  /// Returns whether this put made the object. If the reply to an earlier attempt was lost, the server may report that
-  /// the object exists although this put made it.
+  /// Returns whether the object is from this put. One that "exists already" may be.
   [[nodiscard]] bool is_from_here(const S3Reply& result) const {
-    if (result.reply.status / 100 == 2) return true;
-    if (!result.repeated) return false;
-    const auto there = head(client_, key_);
-    return there && there->header(put_field) == token_;
+    return result.reply.status / 100 == 2 || is_put_by(client_, key_, token_);
   }
 
   bool send_parts() {
@@ -131,8 +119,8 @@ class PutOperation {
         Request request = part_request(upload, i + 1, until);
         request.body = bytes;
         request.read = [&](const HttpReply& reply) {
+          require_fields(reply, {"ETag"});
           etags[i] = reply.header("etag");
-          if (etags[i].empty()) throw Error::bad_reply("it has no ETag");
         };
         (void)client_.call(request);
         report_sent(bytes);
