@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <chrono>
 #include <condition_variable>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <memory>
@@ -339,6 +340,33 @@ TEST_CASE("bytes that are damaged in transfer are fetched once more", "[spot][ch
   CHECK(restore(directory / "there", remote).complete);
   CHECK(remote->times == 2);
   CHECK(contents_of(directory / "there") == Contents{{"model", "the model"}});
+}
+
+TEST_CASE("a list of commits that is damaged but still readable is not believed", "[spot][checkpoint_sync]") {
+  const TemporaryDirectory directory;
+  const auto kept = std::make_shared<tt::MemoryStore>();
+  write_file(directory / "here/model", "the model");
+  commit_at(directory / "here", 1, {"model"});
+  REQUIRE(upload_all(directory / "here", kept).complete);
+  struct Changing : ForwardingStore {
+    using ForwardingStore::ForwardingStore;
+    std::optional<std::vector<std::byte>> get(std::string_view key, tt::Range range) const override {
+      auto out = to_->get(key, range);
+      if (key != tt::state_key || ++times > wrong) return out;
+      std::string text(tt::text_of(*out));
+      text[text.find("\"latest-global-step-seen\": 1") + 27] = '9';
+      std::memcpy(out->data(), text.data(), text.size());
+      return out;
+    }
+    mutable int times = 0;
+    int wrong = 1;
+  };
+  const auto remote = std::make_shared<Changing>(kept);
+  CHECK(restore(directory / "there", remote).step == 1);
+  CHECK(remote->times == 2);
+  remote->wrong = 1000;
+  CHECK_THROWS_WITH(restore(directory / "elsewhere", remote), contains("metadata.json"));
+  CHECK_FALSE(fs::exists(directory / "elsewhere/metadata.json"));
 }
 
 TEST_CASE("a hostile manifest is refused and writes nothing outside the directory", "[spot][checkpoint_sync]") {

@@ -123,7 +123,7 @@ TEST_CASE("Interruption: two minutes are left by default, and any duration is al
 TEST_CASE("Interruption: other signals are not changed", "[spot][interruption]") {
   const Disposition suspended(count);
   heard = 0;
-  const tt::Interruption notice({.signals = {SIGUSR2, SIGUSR2}});
+  const tt::Interruption notice({.signal_numbers = {SIGUSR2, SIGUSR2}});
   ::raise(SIGTERM);
   CHECK(heard == 1);
   CHECK_FALSE(notice.signal().requested());
@@ -180,7 +180,7 @@ TEST_CASE("Interruption: several at once, ended in any order", "[spot][interrupt
   CHECK(*second->signal().time_left() > 9h);
 
   first.reset();
-  const tt::Interruption third({.signals = {SIGTERM}});
+  const tt::Interruption third({.signal_numbers = {SIGTERM}});
   ::raise(SIGTERM);
   CHECK(heard == 2);
   CHECK(third.signal().requested());
@@ -207,7 +207,7 @@ TEST_CASE("Interruption: a handler installed over it stays, and may call what it
   const Disposition earlier(count);
   heard = 0;
   {
-    const tt::Interruption notice({.signals = {SIGTERM}});
+    const tt::Interruption notice({.signal_numbers = {SIGTERM}});
     struct sigaction over {};
     over.sa_sigaction = [](int number, siginfo_t* info, void* context) {
       replaced.sa_sigaction(number, info, context);
@@ -221,7 +221,7 @@ TEST_CASE("Interruption: a handler installed over it stays, and may call what it
   }
   ::raise(SIGTERM);
   CHECK(heard == 4);
-  const tt::Interruption again({.signals = {SIGTERM}});
+  const tt::Interruption again({.signal_numbers = {SIGTERM}});
   ::raise(SIGTERM);
   CHECK(again.signal().requested());
   CHECK(heard == 6);
@@ -340,7 +340,7 @@ TEST_CASE("Interruption: signals to any thread, while others are made and destro
       while (!notice.signal().requested()) std::this_thread::yield();
     });
     for (int i = 0; i < rounds; ++i) {
-      const tt::Interruption other({.signals = {SIGTERM, SIGUSR2}});
+      const tt::Interruption other({.signal_numbers = {SIGTERM, SIGUSR2}});
       ::raise(SIGUSR2);
       ::pthread_kill(sender.native_handle(), SIGUSR1);  // simultaneous signals count as one
       CHECK(other.signal().requested());
@@ -353,8 +353,8 @@ TEST_CASE("Interruption: signals to any thread, while others are made and destro
 TEST_CASE("Interruption: invalid options are refused", "[spot][interruption]") {
   const Disposition suspended;
   for (const int number : {SIGKILL, SIGSTOP, 0, -1, 65, 32})
-    CHECK_THROWS_WITH(tt::Interruption({.signals = {SIGTERM, number}}),
-                      "interruption: option signals: signal " + std::to_string(number) +
+    CHECK_THROWS_WITH(tt::Interruption({.signal_numbers = {SIGTERM, number}}),
+                      "interruption: option signal_numbers: signal " + std::to_string(number) +
                           " cannot be handled; name others, such as SIGTERM");
   CHECK_THROWS_WITH(tt::Interruption({.interval = 0s}),
                     "interruption: option interval: it is not positive; leave it out for one second");

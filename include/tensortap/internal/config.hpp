@@ -5,6 +5,11 @@
 // or from the one file that also defines TENSORTAP_IMPLEMENTATION.
 #pragma once
 
+#if defined(min) || defined(max)
+#error \
+    "A header defined min or max as a macro, which breaks the standard library, too. Define NOMINMAX before windows.h."
+#endif
+
 // The inline namespace names the compatible versions. Headers of 0.1.x and of 0.2.x declare different symbols, so that
 // files compiled with both do not link.
 #define TENSORTAP_BEGIN_NAMESPACE \

@@ -30,7 +30,7 @@ struct InterruptionOptions {
   using Duration = StopSignal::Clock::duration;
 
   /// Signals that are notices. Kubernetes, Slurm and the container services send SIGTERM, Slurm any other on request.
-  std::vector<int> signals = {SIGTERM, SIGINT, SIGUSR1};
+  std::vector<int> signal_numbers = {SIGTERM, SIGINT, SIGUSR1};
 
   /// The time from a signal or the file until the machine is taken away.
   /// Source: EC2 announces a spot interruption two minutes ahead, Google Cloud and Azure 30 s.

@@ -181,14 +181,14 @@ TENSORTAP_AVX512_INLINE void add_squares(const std::byte* from, Wide& to) noexce
   to = {Row<Element>::add_square(x.low, to.low), Row<Element>::add_square(x.high, to.high)};
 }
 
-/// Prefetches for a read at `from`: far ahead to L2, so that the next page is ready in time, and near to L1. One of the
-/// two alone is slower on large tensors; on small tensors they cost nothing.
-template <std::size_t far, std::size_t near, std::size_t size>
+/// Prefetches for a read at `from`: far ahead to L2, which crosses pages in time, and near to L1.
+/// Either one alone is slower on large tensors, and neither costs anything on small ones.
+template <std::size_t far_ahead, std::size_t near_ahead, std::size_t size>
 TENSORTAP_AVX512_INLINE void prefetch(const std::byte* from) noexcept {
 #pragma GCC unroll 4
   for (std::size_t line = 0; line < size; line += 64) {
-    __builtin_prefetch(from + line + far, 0, 2);
-    __builtin_prefetch(from + line + near, 0, 3);
+    __builtin_prefetch(from + line + far_ahead, 0, 2);
+    __builtin_prefetch(from + line + near_ahead, 0, 3);
   }
 }
 

@@ -105,10 +105,10 @@ class CheckpointRestore {
   }
 
   void fetch_files() {
-    std::vector<std::string> small, large;
-    for (const auto& [name, file] : wanted_.files) (file.size > options_.part_size ? large : small).push_back(name);
-    parallel_for(small.size(), at_once(), [&](std::size_t i) { try_to_fetch(small[i]); });
-    for (const std::string& name : large) try_to_fetch(name);  // parallel in its parts
+    std::vector<std::string> whole, in_parts;
+    for (const auto& [name, file] : wanted_.files) (file.size > options_.part_size ? in_parts : whole).push_back(name);
+    parallel_for(whole.size(), at_once(), [&](std::size_t i) { try_to_fetch(whole[i]); });
+    for (const std::string& name : in_parts) try_to_fetch(name);  // parallel in its parts
     if (!state_) return;
     try {
       IncomingFile file = local_.create(std::string(state_key));
@@ -128,15 +128,16 @@ class CheckpointRestore {
   void try_to_fetch(const std::string& name) {
     try {
       fetch(name, wanted_.files.find(name)->second);
-    } catch (const std::exception& e) {
+    } catch (const Error& e) {
       failed(name, e);
+    } catch (const std::exception& e) {
+      failed(name, Error(Errc::io, e.what()));
     }
   }
 
-  void failed(const std::string& name, const std::exception& e) {
+  void failed(const std::string& name, const Error& e) {
     const std::lock_guard lock(mutex_);
-    const auto* error = dynamic_cast<const Error*>(&e);
-    if (error != nullptr && error->code() == Errc::damaged)
+    if (e.code() == Errc::damaged)
       damaged_.push_back(name);
     else if (failures_++ == 0)
       failure_ = e.what();

@@ -33,7 +33,7 @@ namespace detail {
 class InterruptionState {
  public:
   explicit InterruptionState(InterruptionOptions options)
-      : options_(std::move(options)), subscription_(options_.signals, stop_, options_.grace) {
+      : options_(std::move(options)), subscription_(options_.signal_numbers, stop_, options_.grace) {
     if (options_.interval <= InterruptionOptions::Duration::zero())
       throw Error::bad_interruption("interval", "it is not positive; leave it out for one second");
     if (!options_.file.empty()) options_.file = absolute_path(std::move(options_.file));

@@ -31,7 +31,7 @@ inline StopSignal::Clock::time_point deadline_in(StopSignal::Clock::duration lef
 struct SignalListener {
   StopSignal stop;
   StopSignal::Clock::duration grace;
-  std::uint64_t signals;  // bit n: signal n + 1
+  std::uint64_t mask;  // bit n: signal n + 1
   SignalListener* next;
   std::atomic<bool> listens = true;
 };
@@ -54,15 +54,15 @@ struct Signals {
   std::array<HandledSignal, 64> handled = {};
   std::mutex mutex;  // guards all that the handler does not read
 };
-inline constinit Signals signals;
+inline constinit Signals all_signals;
 
 /// Notifies the listeners, then calls the earlier handler. The first signal does not end the process, so that the loop
 /// can save its work. A second SIGINT does.
 inline void on_signal(int number, siginfo_t* info, void* context) {
   const int error = errno;
-  for (SignalListener* l = signals.listeners.load(); l != nullptr; l = l->next)
-    if (l->listens && (l->signals >> (number - 1) & 1) != 0) l->stop.request(StopReason::signal, deadline_in(l->grace));
-  HandledSignal& handled = signals.handled[static_cast<std::size_t>(number - 1)];
+  for (SignalListener* l = all_signals.listeners.load(); l != nullptr; l = l->next)
+    if (l->listens && (l->mask >> (number - 1) & 1) != 0) l->stop.request(StopReason::signal, deadline_in(l->grace));
+  HandledSignal& handled = all_signals.handled[static_cast<std::size_t>(number - 1)];
   if (const auto earlier = handled.handler.load()) earlier(number, info, context);
   if (const auto earlier = handled.plain_handler.load()) earlier(number);
   if (handled.came.exchange(true) && handled.was_default && number == SIGINT) {
@@ -82,27 +82,27 @@ class SignalSubscription {
       if (number == SIGKILL || number == SIGSTOP || number < 1 || number > 64 ||
           ::sigaction(number, nullptr, &current) != 0)
         throw Error::bad_interruption(
-            "signals", "signal " + std::to_string(number) + " cannot be handled; name others, such as SIGTERM");
+            "signal_numbers", "signal " + std::to_string(number) + " cannot be handled; name others, such as SIGTERM");
       mask |= std::uint64_t{1} << (number - 1);
     }
-    const std::lock_guard lock(signals.mutex);
-    listener_ = new SignalListener{stop, grace, mask, signals.listeners.load()};
-    signals.listeners = listener_;
+    const std::lock_guard lock(all_signals.mutex);
+    listener_ = new SignalListener{stop, grace, mask, all_signals.listeners.load()};
+    all_signals.listeners = listener_;
     for_each_signal(install);
   }
   SignalSubscription(const SignalSubscription&) = delete;
   SignalSubscription& operator=(const SignalSubscription&) = delete;
   ~SignalSubscription() {
-    const std::lock_guard lock(signals.mutex);
-    for_each_signal(restore);  // first, so that a signal meanwhile finds a listener
+    const std::lock_guard lock(all_signals.mutex);
+    for_each_signal(restore);  // first: a signal in between still has a listener
     listener_->listens = false;
   }
 
  private:
   void for_each_signal(void (*act)(int, HandledSignal&)) const {
     for (int number = 1; number <= 64; ++number)
-      if ((listener_->signals >> (number - 1) & 1) != 0)
-        act(number, signals.handled[static_cast<std::size_t>(number - 1)]);
+      if ((listener_->mask >> (number - 1) & 1) != 0)
+        act(number, all_signals.handled[static_cast<std::size_t>(number - 1)]);
   }
 
   static void install(int number, HandledSignal& handled) {
