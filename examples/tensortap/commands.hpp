@@ -74,6 +74,9 @@ int judge(const std::string& run, const Judge& how, std::ostream& out);
 /// Prints the objects below an s3:// address as `aws s3 ls` does. Throws: there are none.
 int list_objects(const std::string& address, bool recursive, std::ostream& out);
 
+/// Returns the addresses of the folders in an s3:// address.
+std::vector<std::string> folders_in(const std::string& address);
+
 /// Prints the unfinished multipart uploads below an s3:// address, or drops those begun more than `older_than` hours
 /// ago. Returns 1 if there are some, and 0 if none is left.
 int uploads(const std::string& address, bool drop, double older_than, std::ostream& out);

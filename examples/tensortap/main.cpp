@@ -14,11 +14,16 @@
 #include <vector>
 
 #include "commands.hpp"
+#include "options.hpp"
+#include "output.hpp"
 #include "standard_streams.hpp"
 
-int main(int argc, char** argv) {
-  tensortap_command::open_closed_streams();
-  namespace command = tensortap_command;
+namespace {
+
+namespace command = tensortap_command;
+
+/// Runs the command line and returns its exit code. Throws: it could not.
+int run_tool(int argc, char** argv, std::ostream& out) {
   CLI::App app("Shows runs of tensortap and smdebug. A run is a directory or s3://BUCKET/PREFIX.", "tensortap");
   app.set_version_flag("--version", std::string("tensortap ") + tensortap::version);
   app.require_subcommand(1);
@@ -84,9 +89,6 @@ int main(int argc, char** argv) {
                     : "skip files that match this pattern; of several patterns that match, the last one decides")
           ->trigger_on_parse()
           ->take_last();
-    sub->add_flag_callback(
-        "--no-follow-symlinks", [&copying] { copying.links = command::Links::pass_over; },
-        "pass over symbolic links; else their targets are sent");
     sub->add_flag("--dryrun", copying.dry_run, "print what would be done, and do nothing");
     sub->add_flag("--quiet", copying.quiet, "print errors only");
     sub->add_option("--connections", copying.connections, "largest number of connections")->check(CLI::Range(1, 256));
@@ -169,17 +171,45 @@ int main(int argc, char** argv) {
   judge->add_option("--stop-file", how.stop_file, "create this file at the first finding");
 
   try {
-    if (dump->parsed()) return command::dump(run, std::cout);
-    if (ls->parsed() && run.starts_with("s3://")) return command::list_objects(run, recursive, std::cout);
-    if (ls->parsed()) return command::list(run, std::cout);
-    if (cp->parsed()) return command::copy(from, to, copying, std::cout);
-    if (uploads->parsed()) return command::uploads(run, drop, older_than, std::cout);
-    if (sync->parsed()) return command::sync(from, to, copying, std::cout);
-    if (check->parsed()) return command::check(run, std::cout);
-    if (judge->parsed()) return command::judge(run, how, std::cout);
-    if (show->parsed() && what.tensor.empty()) return command::list(run, std::cout);
-    if (at->count() > 0) what.step = step;
-    return show->parsed() ? command::show(run, what, std::cout) : 2;
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& e) {
+    if (e.get_exit_code() == 0) return app.exit(e, out, std::cerr);  // --help, --version
+    const auto parsed = app.get_subcommands();
+    const std::string name = parsed.empty() ? "" : parsed.back()->get_name();
+    throw std::runtime_error((name.empty() ? "" : name + ": ") + command::mistake_in(app, e) + "; see tensortap " +
+                             (name.empty() ? "" : name + " ") + "--help");
+  }
+  const auto refuse = [](const std::string& text) { throw std::runtime_error(text); };
+
+  if (dump->parsed()) return command::dump(run, out);
+  if (ls->parsed() && run.starts_with("s3://")) return command::list_objects(run, recursive, out);
+  if (ls->parsed() && recursive) refuse("ls: --recursive is for the objects of a bucket; a run has no folders to list");
+  if (ls->parsed()) return command::list(run, std::nullopt, out);
+  if (cp->parsed()) return command::copy(from, to, copying, out);
+  if (uploads->parsed()) return command::uploads(run, drop, older_than, out);
+  if (sync->parsed()) return command::sync(from, to, copying, out);
+  if (check->parsed()) return command::check(run, out);
+  if (judge->parsed()) return command::judge(run, how, out);
+
+  if (at->count() > 0) what.step = step;
+  if (in_mode->count() > 0) what.mode = *tensortap::parse_mode(mode);
+  if (what.all && (what.tensor.empty() || !what.step))
+    refuse("show: --all shows the elements of a tensor in one step; name both");
+  if (!what.tensor.empty() || what.step) return command::show(run, what, out);
+  if (by->count() > 0) refuse("show: --worker needs a tensor or a --step; name one");
+  return command::list(run, what.mode, out);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  command::open_closed_streams();
+  std::signal(SIGPIPE, SIG_IGN);  // a reader that has gone is a failed write
+  try {
+    command::Output out;
+    const int code = run_tool(argc, argv, out);
+    out.flush();
+    return code;
   } catch (const std::exception& e) {
     std::cerr << "tensortap: " << e.what() << '\n';
     return 2;

@@ -17,6 +17,11 @@ int refuse(const std::string& address) {
 
 int list_objects(const std::string& address, bool, std::ostream&) { return refuse(address); }
 
+std::vector<std::string> folders_in(const std::string& address) {
+  refuse(address);
+  return {};
+}
+
 int uploads(const std::string& address, bool, double, std::ostream&) { return refuse(address); }
 
 int copy(const std::string& from, const std::string& to, const Copy&, std::ostream&) {

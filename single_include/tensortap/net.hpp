@@ -80,6 +80,7 @@ enum class HttpFailure : std::uint8_t {
   cut,            ///< the body of the reply broke off
   timed_out,      ///< no byte moved within the idle timeout, or the deadline passed: it may have been carried out
   stopped,        ///< the stop token was triggered
+  unreadable,     ///< the body of the request cannot be read (any more): a mapped file was truncated
   too_large,      ///< the reply is longer than allowed
   malformed,      ///< the reply is not HTTP
 };
@@ -117,7 +118,8 @@ struct HttpRequest {
   /// Takes the body of a reply piece by piece; `head` has its status and headers. It returns false to leave the whole
   /// body to `HttpReply::body`, and is then not called again. `body_limit` does not apply to it.
   std::function<bool(const HttpReply& head, Bytes piece)> sink = {};
-  /// The most that the sink takes. A longer body is cut off there, and its connection closed. Units: bytes.
+  /// The most that the sink takes of a success. A longer body is cut off there, and its connection closed. Units:
+  /// bytes.
   std::uint64_t sink_limit = std::numeric_limits<std::uint64_t>::max();
 };
 
@@ -355,7 +357,10 @@ struct S3Options {
   HttpOptions http = {};
   /// How long a claim is valid without renewal. The store renews it after a third of this time.
   std::chrono::seconds lease = std::chrono::seconds(30);
-  /// Ends all calls when a stop is requested.
+  /// How long claim() waits for the claim of a process that was killed: until it is renewed, because then its process
+  /// lives, or runs out. It does not wait if it would have to wait longer than this. 0: not at all.
+  std::chrono::seconds claim_wait = std::chrono::minutes(1);
+  /// Ends every call.
   std::stop_token stop = {};
 
   /// Returns the credentials. Empty: found as the AWS clients find them, see default_credentials.hpp.
@@ -410,6 +415,13 @@ struct S3Entry {
   bool is_folder = false;                       ///< `key` is a common prefix of several keys and ends in '/'
 };
 
+/// A multipart upload that was begun, and neither finished nor dropped. Its parts take storage until then.
+struct S3Upload {
+  std::string key = {};
+  std::string id = {};
+  std::chrono::sys_seconds begun = {};  ///< by the server's clock
+};
+
 /// Objects of a bucket whose keys begin with a prefix.
 class S3Store final : public Store {
  public:
@@ -458,13 +470,20 @@ class S3Store final : public Store {
   /// Checks the keys only: objects are durable when put() returns.
   void sync(std::span<const std::string> keys) override;
 
-  /// Takes a lease: an object that the claim renews until it is destroyed. If the object is not renewed for
-  /// S3Options::lease by the server's clock, for example because its holder cannot reach the server, another process
-  /// may take the claim over. The object holds more than `text`.
+  /// Takes a lease: an object that the claim renews while it lives. Others take it over when it has not been renewed
+  /// for S3Options::lease, by the server's clock. So a holder that cannot reach the server for that long loses it. The
+  /// object holds more than `text`. Waits for the lease of a process that was killed, see S3Options::claim_wait.
   [[nodiscard]] std::unique_ptr<Claim> claim(std::string_view key, std::string_view text) override;
+  [[nodiscard]] std::string claim_holder(std::string_view key) const override;
 
   /// Removes unfinished multipart uploads.
   std::size_t remove_unfinished(const std::function<bool(std::string_view key)>& is_mine) override;
+
+  /// Returns the unfinished uploads of keys that begin with the prefix of the store, '/' and `begin`.
+  [[nodiscard]] std::vector<S3Upload> uploads(std::string_view begin) const;
+
+  /// Drops an unfinished upload, if it still exists.
+  void drop(const S3Upload& upload);
 
   [[nodiscard]] std::string location() const override;
   [[nodiscard]] std::size_t concurrency() const noexcept override;
@@ -522,6 +541,7 @@ TENSORTAP_END_NAMESPACE
 #include <charconv>
 #include <condition_variable>
 #include <cstring>
+#include <deque>
 #include <exception>
 #include <initializer_list>
 #include <iterator>
@@ -616,12 +636,12 @@ class BodySource {
     while (next_ < pieces_.size() && offset - start_ >= pieces_[next_].size()) start_ += pieces_[next_++].size();
     if (next_ == pieces_.size()) return;
     const Bytes rest = pieces_[next_].subspan(static_cast<std::size_t>(offset - start_));
-    if (rest.size() >= small || next_ + 1 == pieces_.size()) {
+    if (rest.size() >= few || next_ + 1 == pieces_.size()) {
       write(reinterpret_cast<const char*>(rest.data()), std::min(rest.size(), most));
     } else {
       joined_.assign(rest.begin(), rest.end());
       for (std::size_t i = next_ + 1; i < pieces_.size() && pieces_[i].size() + joined_.size() <= most; ++i) {
-        if (pieces_[i].size() >= small) break;
+        if (pieces_[i].size() >= few) break;
         joined_.insert(joined_.end(), pieces_[i].begin(), pieces_[i].end());
       }
       write(reinterpret_cast<const char*>(joined_.data()), joined_.size());
@@ -631,7 +651,7 @@ class BodySource {
 
  private:
   /// Units: bytes.
-  static constexpr std::size_t small = std::size_t{16} << 10;
+  static constexpr std::size_t few = std::size_t{16} << 10;
   static constexpr std::size_t most = std::size_t{256} << 10;
 
   const std::span<const Bytes> pieces_;
@@ -683,7 +703,9 @@ class ReplyReader {
   bool add(Bytes piece) {
     moved_at_ = Clock::now();
     if (!wants_sink_) return pass(piece);
-    const bool is_last = (!length_ || *length_ > request_.sink_limit) && piece.size() >= request_.sink_limit - taken_;
+    const bool is_success = reply_.status / 100 == 2;  // the text of a refusal is needed as a whole
+    const bool is_last =
+        is_success && (!length_ || *length_ > request_.sink_limit) && piece.size() >= request_.sink_limit - taken_;
     if (is_last) piece = piece.first(static_cast<std::size_t>(request_.sink_limit - taken_));
     taken_ += piece.size();
     if (gathered_.size() + piece.size() > most_gathered && !finish()) return false;
@@ -782,12 +804,13 @@ namespace detail {
 
 /// What a guarded socket observed.
 struct SocketReport {
-  bool was_used = false;     ///< false: httplib used its own stream
-  bool is_silent = true;     ///< no byte of a reply has come
-  bool timed_out = false;    ///< no byte moved within the idle timeout
-  bool ends_blank = false;   ///< the last line read is empty
-  bool is_too_long = false;  ///< a line or the header of the reply is longer than allowed
-  bool is_spent = false;     ///< it cannot serve another exchange: bytes of this one are left on either side
+  bool was_used = false;       ///< false: httplib used its own stream
+  bool is_silent = true;       ///< no byte of a reply has come
+  bool timed_out = false;      ///< no byte moved within the idle timeout
+  bool ends_blank = false;     ///< the last line read is empty
+  bool is_too_long = false;    ///< a line or the header of the reply is longer than allowed
+  bool is_unreadable = false;  ///< the bytes to send cannot be read: a mapped file was truncated
+  bool is_spent = false;       ///< it cannot serve another exchange: bytes of this one are left on either side
 };
 
 /// A connected socket that reads and writes for one exchange.
@@ -926,6 +949,7 @@ class GuardedSocket {
     } else {
       n = ::send(socket_, from, size, MSG_NOSIGNAL);
       if (n < 0) step = would_block() ? Step::wants_write : Step::failed;
+      if (n < 0 && errno == EFAULT) report_.is_unreadable = true;
     }
     return n;
   }
@@ -1102,8 +1126,8 @@ struct HttpProxies {
 /// Returns the proxies of http_proxy, https_proxy, all_proxy and no_proxy, or of the same names in capitals. Ignores
 /// HTTP_PROXY in a CGI program, where a client could set it by a "Proxy" header.
 inline HttpProxies proxies_of_environment(const std::function<const char*(const char* name)>& variable = std::getenv) {
-  const auto either = [&](const char* small, const char* capital) -> std::string {
-    for (const char* const name : {small, capital})
+  const auto either = [&](const char* lower, const char* upper) -> std::string {
+    for (const char* const name : {lower, upper})
       if (const char* const value = name == nullptr ? nullptr : variable(name); value != nullptr && *value != '\0')
         return value;
     return {};
@@ -1404,7 +1428,7 @@ class HttpConnection {
     ReplyReader reader(request);
     httplib::Request ask = to_httplib(request, source, reader);
     httplib::Response answer;
-    httplib::Error error = httplib::Error::Success;
+    httplib::Error error{};
     const bool done = client_->send(ask, answer, error);
     reader.finish();
 
@@ -1423,23 +1447,30 @@ class HttpConnection {
       client->set_ca_cert_store(trust);
       // Without a directory, httplib 0.11 would add the system's certificates to the shared store.
       client->set_ca_cert_path({}, no_directory);
-      check_host_strictly(*client, host);
+      if (SSL_CTX* const context = context_of(*client); context != nullptr) check_host_strictly(context, host);
     }
     client->enable_server_certificate_verification(true);
+    verification_ = [secure = client.get()] { return verification_result_of(*secure); };
     return client;
+  }
+
+  /// The function is named differently since 0.31.
+  template <class Client>
+  static SSL_CTX* context_of(const Client& client) {
+    if constexpr (requires { client.ssl_context(); })
+      return client.ssl_context();
+    else
+      return static_cast<SSL_CTX*>(client.tls_context());
   }
 
   /// Makes OpenSSL verify the host name. httplib 0.11 accepts the common name even if the certificate lists other
   /// names.
-  template <class Client>
-  static void check_host_strictly(Client& client, const std::string& host) {
-    if constexpr (requires { ::SSL_CTX_get0_param(client.ssl_context()); }) {
-      ::SSL_CTX_set_min_proto_version(client.ssl_context(), TLS1_2_VERSION);
-      X509_VERIFY_PARAM* const wanted = ::SSL_CTX_get0_param(client.ssl_context());
-      ::X509_VERIFY_PARAM_set_hostflags(wanted, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
-      if (::X509_VERIFY_PARAM_set1_ip_asc(wanted, host.c_str()) != 1)
-        ::X509_VERIFY_PARAM_set1_host(wanted, host.c_str(), host.size());
-    }
+  static void check_host_strictly(SSL_CTX* context, const std::string& host) {
+    ::SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION);
+    X509_VERIFY_PARAM* const wanted = ::SSL_CTX_get0_param(context);
+    ::X509_VERIFY_PARAM_set_hostflags(wanted, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+    if (::X509_VERIFY_PARAM_set1_ip_asc(wanted, host.c_str()) != 1)
+      ::X509_VERIFY_PARAM_set1_host(wanted, host.c_str(), host.size());
   }
 
   /// The function is named differently since 0.23.
@@ -1524,6 +1555,8 @@ class HttpConnection {
     if (report_.is_too_long) return failed(HttpFailure::too_large, "its header is too long");
     if (report_.timed_out || Clock::now() - std::max(moved, started_) >= options_.idle_timeout)
       return failed(HttpFailure::timed_out, "no byte moved within the idle timeout");
+    if (report_.is_unreadable)
+      return failed(HttpFailure::unreadable, "the bytes to send cannot be read: their file became shorter");
     if (reader.has_begun()) return failed(HttpFailure::cut, "the body broke off");
     if (error == httplib::Error::Write) return failed(HttpFailure::no_reply, "the connection broke while sending");
     if (answer.status <= 0 && !is_silent_) return failed(HttpFailure::malformed, "the reply does not begin as HTTP");
@@ -1539,16 +1572,18 @@ class HttpConnection {
            name.find("roxy") != std::string_view::npos;
   }
 
-  [[nodiscard]] std::string verification_result() const { return verification_result_of(*client_); }
+  [[nodiscard]] std::string verification_result() const {
+    const long result = verification_ ? verification_() : X509_V_OK;
+    return result == X509_V_OK ? "" : std::string(" (") + ::X509_verify_cert_error_string(result) + ")";
+  }
 
+  /// Versions since 0.31 do not tell it.
   template <class Client>
-  static std::string verification_result_of(Client& client) {
-    if constexpr (requires(const httplib::SSLClient& secure) { secure.get_openssl_verify_result(); }) {
-      const auto* const secure = dynamic_cast<const httplib::SSLClient*>(&client);
-      const long result = secure == nullptr ? X509_V_OK : secure->get_openssl_verify_result();
-      if (result != X509_V_OK) return std::string(" (") + ::X509_verify_cert_error_string(result) + ")";
-    }
-    return {};
+  static long verification_result_of(const Client& client) {
+    if constexpr (requires { client.get_openssl_verify_result(); })
+      return client.get_openssl_verify_result();
+    else
+      return X509_V_OK;
   }
 
   const HttpOptions& options_;
@@ -1560,6 +1595,7 @@ class HttpConnection {
   Clock::time_point started_{};
   SocketReport report_;
   bool is_silent_ = true;
+  std::function<long()> verification_;           ///< returns the result of verifying the certificate
   std::unique_ptr<httplib::ClientImpl> client_;  ///< last, so that it is destroyed first
 };
 
@@ -2042,14 +2078,104 @@ inline std::optional<std::string> profile_region(const CredentialsOptions& optio
   return region.empty() ? std::nullopt : std::optional(std::move(region));
 }
 
-/// Returns the endpoint of `service` in the profile of `options`; nullopt if it has none or
-/// AWS_IGNORE_CONFIGURED_ENDPOINT_URLS is true.
-inline std::optional<std::string> profile_endpoint_url(const CredentialsOptions& options = {},
-                                                       const std::string& service = "s3") {
-  if (lower_case(variable(options, "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS")) == "true") return {};
-  std::string url = endpoint_url_of(profile_files(options), profile_name(options), service);
-  return url.empty() ? std::nullopt : std::optional(std::move(url));
+/// Returns whether the endpoints of the environment and of the profile are ignored. The environment decides, else the
+/// profile. Source: botocore, which takes every value but "true" for false.
+inline bool ignores_endpoint_urls(const CredentialsOptions& options, const ProfileFiles& files,
+                                  const std::string& profile) {
+  std::string value = variable(options, "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS");
+  if (value.empty()) value = files.value("profile " + profile, "ignore_configured_endpoint_urls");
+  return lower_case(value) == "true";
 }
+
+/// Returns the configured endpoint of `service` ("s3"): AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL, or the profile's; empty
+/// if there is none or they are ignored.
+inline std::string configured_endpoint_url(const CredentialsOptions& options, const ProfileFiles& files,
+                                           const std::string& profile, const std::string& service) {
+  if (ignores_endpoint_urls(options, files, profile)) return {};
+  std::string name = "AWS_ENDPOINT_URL_" + service;
+  for (char& c : name) c = c >= 'a' && c <= 'z' ? static_cast<char>(c - 32) : c;
+  std::string url = variable(options, name.c_str());
+  if (url.empty()) url = variable(options, "AWS_ENDPOINT_URL");
+  return url.empty() ? endpoint_url_of(files, profile, service) : url;
+}
+
+/// Returns the same for the profile of `options`.
+inline std::string configured_endpoint_url(const CredentialsOptions& options, const std::string& service) {
+  return configured_endpoint_url(options, profile_files(options), profile_name(options), service);
+}
+
+}  // namespace detail
+TENSORTAP_END_NAMESPACE
+
+// from tensortap/net/aws/internal/secrets.hpp
+
+// The secrets of requests, which a server may repeat in its replies. No message of ours repeats them.
+
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
+
+/// The secrets that were sent last. Threads: any.
+class Secrets {
+ public:
+  /// Adds the credentials of a request, and the signature that they made.
+  void add(const Credentials& credentials, std::string_view signature = {}) {
+    const std::lock_guard lock(mutex_);
+    for (const std::string* one :
+         {&credentials.access_key_id, &credentials.secret_access_key, &credentials.session_token})
+      add(*one, credentials_, 12);  // those before a renewal, too
+    add(signature, signatures_, 64);
+  }
+
+  /// Adds one secret of another kind.
+  void add(std::string_view secret) {
+    const std::lock_guard lock(mutex_);
+    add(secret, credentials_, 12);
+  }
+
+  /// Returns `text` with each secret and each larger part of one replaced, in whatever letter case. Cuts a long text.
+  [[nodiscard]] std::string removed_from(std::string_view text) const {
+    constexpr std::size_t longest_text = 2000;
+    text = text.substr(0, longest_text);
+    const std::string folded = lower_case(std::string(text));
+    std::vector<bool> is_secret(text.size());
+    {
+      const std::lock_guard lock(mutex_);
+      for (const auto* secrets : {&credentials_, &signatures_})
+        for (const std::string_view secret : *secrets) mark(secret, folded, is_secret);
+    }
+    std::string out;
+    for (std::size_t i = 0; i < text.size(); ++i)
+      if (!is_secret[i])
+        out += text[i];
+      else if (i == 0 || !is_secret[i - 1])
+        out += "(hidden)";
+    return out;
+  }
+
+ private:
+  using Texts = std::deque<std::string>;  // in lower case
+
+  /// Adds `secret` to the last `most` ones. Ignores one that is too short to be a secret.
+  static void add(std::string_view secret, Texts& to, std::size_t most) {
+    constexpr std::size_t shortest = 8;
+    if (secret.size() < shortest) return;
+    for (std::string text : {lower_case(std::string(secret)), lower_case(percent_encoded(secret))})
+      if (std::find(to.begin(), to.end(), text) == to.end()) to.push_back(std::move(text));
+    while (to.size() > most) to.pop_front();
+  }
+
+  static void mark(std::string_view secret, std::string_view text, std::vector<bool>& is_secret) {
+    constexpr std::size_t part = 12;  // shorter ones occur by chance
+    const std::size_t size = std::min(secret.size(), part);
+    for (std::size_t at = 0; at + size <= text.size(); ++at)
+      if (secret.find(text.substr(at, size)) != std::string_view::npos)
+        std::fill_n(is_secret.begin() + static_cast<std::ptrdiff_t>(at), size, true);
+  }
+
+  mutable std::mutex mutex_;  // guards the members below
+  Texts credentials_;
+  Texts signatures_;
+};
 
 }  // namespace detail
 TENSORTAP_END_NAMESPACE
@@ -2185,20 +2311,25 @@ inline std::string json_text_at(const nlohmann::json& object, const char* key) {
 }
 
 /// Parses the credentials that a program (which must say version 1) or a metadata service wrote. Messages repeat
-/// nothing of `text` but the code of a service.
-inline ProviderResult credentials_of_json(std::string_view text, std::string source, bool needs_version) {
+/// nothing of `text` but the code of a service, without secrets: those in `text`, and the `token` that it was sent.
+inline ProviderResult credentials_of_json(std::string_view text, std::string source, bool needs_version,
+                                          std::string_view token = {}) {
   if (!is_small_json(text)) return ProviderResult::failed("the reply is too long or nested too deeply");
   const auto root = nlohmann::json::parse(text.begin(), text.end(), nullptr, false);
   if (!root.is_object()) return ProviderResult::failed("the reply is not a JSON object");
   if (const auto version = root.find("Version");
       needs_version && (version == root.end() || !version->is_number_integer() || version->get<std::int64_t>() != 1))
     return ProviderResult::failed("the reply's Version is not 1");
-  if (const std::string code = json_text_at(root, "Code"); !code.empty() && code != "Success")
-    return ProviderResult::failed("the service says " + in_quotes(code.substr(0, 64)));
   Credentials found{.access_key_id = json_text_at(root, "AccessKeyId"),
                     .secret_access_key = json_text_at(root, "SecretAccessKey"),
                     .session_token = json_text_at(root, needs_version ? "SessionToken" : "Token"),
                     .source = std::move(source)};
+  if (const std::string code = json_text_at(root, "Code"); !code.empty() && code != "Success") {
+    Secrets secrets;
+    secrets.add(found);
+    secrets.add(token);
+    return ProviderResult::failed("the service says " + in_quotes(secrets.removed_from(code).substr(0, 64)));
+  }
   if (const std::string expires = json_text_at(root, "Expiration"); !expires.empty()) {
     found.expires = time_of_iso8601(expires);
     if (!found.expires) return ProviderResult::failed("the reply's Expiration is not a time");
@@ -2275,7 +2406,7 @@ inline ProviderResult container_credentials(const CredentialsOptions& options) {
 
   const HttpReply reply = exchange(options, request, options.metadata_timeout);
   if (!succeeded(reply)) return ProviderResult::failed(trouble_of(request.url, reply));
-  return credentials_of_json(reply.body, "container", false);
+  return credentials_of_json(reply.body, "container", false, token);
 }
 
 /// Asks the metadata service of an EC2 machine for the credentials of its role, by IMDSv2 with a session token.
@@ -2323,7 +2454,7 @@ inline ProviderResult instance_credentials(const CredentialsOptions& options) {
     reply = ask("GET", roles + percent_encoded(role), "x-aws-ec2-metadata-token", token);
     if (reply.status == 401) continue;
     if (!succeeded(reply)) return ProviderResult::failed(trouble_of(base, reply));
-    return credentials_of_json(reply.body, "instance", false);
+    return credentials_of_json(reply.body, "instance", false, token);
   }
   return ProviderResult::failed(trouble_of(base, reply));
 }
@@ -2678,7 +2809,7 @@ inline std::string sts_region(const CredentialsOptions& options, const ProfileFi
 
 /// Parses the credentials in the XML of a reply. Messages repeat nothing of it but the code of an error.
 inline ProviderResult credentials_of_xml(const HttpReply& reply, const Url& url, const std::string& action,
-                                         std::string source) {
+                                         std::string source, const Secrets& secrets) {
   pugi::xml_document document;
   const bool is_xml = document.load_buffer(reply.body.data(), reply.body.size());
   if (!succeeded(reply)) {
@@ -2687,7 +2818,7 @@ inline ProviderResult credentials_of_xml(const HttpReply& reply, const Url& url,
     const bool is_word = std::all_of(code.begin(), code.end(), [](char c) {
       return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.';
     });
-    if (!code.empty() && code.size() <= 64 && is_word) why += " (" + code + ")";
+    if (!code.empty() && code.size() <= 64 && is_word) why += " (" + secrets.removed_from(code) + ")";
     return ProviderResult::failed(std::move(why));
   }
   const pugi::xml_node found =
@@ -2702,8 +2833,8 @@ inline ProviderResult credentials_of_xml(const HttpReply& reply, const Url& url,
                              .source = std::move(source)});
 }
 
-/// Asks STS for the credentials of `role`, in a request signed by `signer` if there is one. AWS_ENDPOINT_URL_STS and
-/// the profile may name the endpoint.
+/// Asks STS for the credentials of `role`, in a request signed by `signer` if there is one. The environment and the
+/// profile may name the endpoint. A wrong clock is corrected once, by the server's.
 inline ProviderResult assumed_role(const CredentialsOptions& options, const ProfileFiles& files,
                                    const std::string& profile, const Role& role,
                                    const std::optional<Credentials>& signer, std::string source) {
@@ -2712,9 +2843,7 @@ inline ProviderResult assumed_role(const CredentialsOptions& options, const Prof
   const auto plain = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-'; };
   if (!std::all_of(region.begin(), region.end(), plain))
     return ProviderResult::failed("the region " + in_quotes(region) + " is malformed");
-  std::string endpoint = variable(options, "AWS_ENDPOINT_URL_STS");
-  if (endpoint.empty())
-    endpoint = files.value("services " + files.value("profile " + profile, "services"), "sts.endpoint_url");
+  std::string endpoint = configured_endpoint_url(options, files, profile, "sts");
   if (endpoint.empty())
     endpoint = "https://sts." + (region.empty() ? "" : region + ".") + "amazonaws.com" +
                (region.starts_with("cn-") ? ".cn" : "");
@@ -2743,11 +2872,22 @@ inline ProviderResult assumed_role(const CredentialsOptions& options, const Prof
   const Bytes piece = bytes_of(body);
   request.body = {&piece, 1};
   request.headers["content-type"] = "application/x-www-form-urlencoded";
-  if (signer)
-    sign(request, *signer, {.region = region.empty() ? "us-east-1" : region, .service = "sts", .time = now},
-         sha256_hex(body));
-  const HttpReply reply = exchange(options, request, options.sts_timeout);
-  return credentials_of_xml(reply, request.url, action, std::move(source));
+  Secrets secrets;
+  secrets.add(role.web_identity_token);
+  const auto ask = [&](std::chrono::sys_seconds time) {
+    if (signer) {
+      sign(request, *signer, {.region = region.empty() ? "us-east-1" : region, .service = "sts", .time = time},
+           sha256_hex(body));
+      secrets.add(*signer);
+    }
+    return exchange(options, request, options.sts_timeout);
+  };
+  HttpReply reply = ask(now);
+  const auto server = parse_http_date(reply.header("date"));
+  constexpr std::chrono::minutes tolerated{5};  // STS tolerates 15
+  const bool is_off = server && (*server > now + tolerated || *server < now - tolerated);
+  if (signer && is_off && reply.failure == HttpFailure::none && reply.status / 100 == 4) reply = ask(*server);
+  return credentials_of_xml(reply, request.url, action, std::move(source), secrets);
 }
 
 /// Asks STS for the credentials of `role`, by the token in the file at `path`, which is read each time.
@@ -3201,7 +3341,7 @@ inline S3Address parse_s3_address(std::string_view text) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '.' ||
            c == '_';
   };
-  bool valid = out.bucket.size() >= 3 && out.bucket.size() <= 255 && out.bucket[0] != '.' && out.bucket[0] != '-';
+  bool valid = out.bucket.size() >= 3 && out.bucket.size() <= 63 && out.bucket[0] != '.' && out.bucket[0] != '-';
   for (const char c : out.bucket) valid = valid && allowed(c);
   if (!valid || out.bucket.find("..") != std::string::npos) throw Error::bad_bucket(text);
   rest.remove_prefix(out.bucket.size());
@@ -3218,7 +3358,8 @@ struct S3Endpoint {
   std::string region = {};  ///< in signatures
   bool path_style = false;  ///< the bucket is the first part of the path, else of the host name
 
-  /// Returns the URL of `key` in `bucket`; an empty key: of the bucket itself.
+  /// Returns the URL of `key` in `bucket`; an empty key: of the bucket itself, as the AWS clients write it, because the
+  /// path is signed.
   [[nodiscard]] Url of(std::string_view bucket, std::string_view key) const {
     Url out = url;
     if (out.host.empty()) {
@@ -3231,7 +3372,7 @@ struct S3Endpoint {
       path += "/" + percent_encoded(bucket);
     else
       out.host.insert(0, std::string(bucket) + ".");
-    out.path = path + "/" + percent_encoded(key, true);
+    out.path = key.empty() && !path.empty() ? path : path + "/" + percent_encoded(key, true);
     return out;
   }
 };
@@ -3244,6 +3385,15 @@ inline void wait_or_stop(std::chrono::nanoseconds time, const std::stop_token& s
   std::condition_variable_any wake;
   std::unique_lock lock(mutex);
   wake.wait_for(lock, stop, time, [] { return false; });
+}
+
+/// Returns whether `text` can be a part of a host's name.
+inline bool is_host_label(std::string_view text) {
+  const auto allowed = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-';
+  };
+  return !text.empty() && text.size() <= 63 && !text.starts_with('-') && !text.ends_with('-') &&
+         std::all_of(text.begin(), text.end(), allowed);
 }
 
 /// Returns a random number from 0 to 1.
@@ -3262,6 +3412,7 @@ inline std::pair<S3Options, S3Endpoint> complete(S3Options options) {
     throw Error::bad_s3_option("connections", "there must be at least one; use 1 or more");
   if (options.retry.attempts < 1) throw Error::bad_s3_option("retry.attempts", "use 1 or more; 1 means no retry");
   if (options.lease < std::chrono::seconds(3)) throw Error::bad_s3_option("lease", "use 3 seconds or more");
+  if (options.claim_wait < std::chrono::seconds(0)) throw Error::bad_s3_option("claim_wait", "use 0 or more");
 
   if (!options.sleep) options.sleep = wait_or_stop;
   if (!options.jitter) options.jitter = random_fraction;
@@ -3279,10 +3430,11 @@ inline std::pair<S3Options, S3Endpoint> complete(S3Options options) {
   };
   either(options.region, {"AWS_REGION", "AWS_DEFAULT_REGION"});
   if (options.region.empty()) options.region = profile_region(search).value_or("us-east-1");
-  if (options.environment("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS").value_or("") != "true") {
-    either(options.endpoint_url, {"AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"});
-    if (options.endpoint_url.empty()) options.endpoint_url = profile_endpoint_url(search, "s3").value_or(std::string());
-  }
+  if (!is_host_label(options.region))
+    throw Error::bad_s3_option("region", in_quotes(options.region) +
+                                             " is not the name of one; write it like \"eu-central-1\" (the option, "
+                                             "AWS_REGION, AWS_DEFAULT_REGION or the profile)");
+  if (options.endpoint_url.empty()) options.endpoint_url = configured_endpoint_url(search, "s3");
   if (!options.credentials) options.credentials = default_credentials(search);
 
   S3Endpoint endpoint{.region = options.region};
@@ -3330,6 +3482,7 @@ struct ListPage {
 struct Upload {
   std::string key;
   std::string id;
+  std::string initiated = {};  // in a list of uploads: when, in ISO 8601
 };
 /// A page of the list of uploads.
 struct UploadsPage {
@@ -3409,7 +3562,8 @@ inline UploadsPage parse_uploads(std::string_view text) {
   const auto key = [](const char* value) { return percent_decoded(value, true); };  // Ceph encodes it without saying so
   UploadsPage page;
   for (const pugi::xml_node upload : list.children("Upload"))
-    page.uploads.push_back({key(upload.child_value("Key")), upload.child_value("UploadId")});
+    page.uploads.push_back(
+        {key(upload.child_value("Key")), upload.child_value("UploadId"), upload.child_value("Initiated")});
   if (std::string_view(list.child_value("IsTruncated")) == "true")
     page.next = {key(list.child_value("NextKeyMarker")), list.child_value("NextUploadIdMarker")};
   return page;
@@ -3504,14 +3658,29 @@ class RetryBudget {
   int left_;
 };
 
-/// Returns the delay in Retry-After (seconds) or x-amz-retry-after (milliseconds); nullopt if there is none.
+/// Returns the delay in x-amz-retry-after (milliseconds) or Retry-After (seconds, or a date); nullopt if there is none.
 inline std::optional<std::chrono::nanoseconds> retry_after(const HttpReply& reply) {
   constexpr std::uint64_t longest = 1'000'000'000;
   const auto milliseconds = whole_number(reply.header("x-amz-retry-after"));
   if (milliseconds && *milliseconds <= longest) return std::chrono::milliseconds(*milliseconds);
   const auto seconds = whole_number(reply.header("retry-after"));
-  if (seconds && *seconds <= longest) return std::chrono::seconds(*seconds);
+  if (seconds) return std::chrono::seconds(std::min(*seconds, longest));
+  const auto then = parse_http_date(reply.header("retry-after"));
+  const auto now = parse_http_date(reply.header("date"));
+  if (then && now && *then > *now) return std::min<std::chrono::seconds>(*then - *now, std::chrono::seconds(longest));
   return std::nullopt;
+}
+
+/// Throws: `reply`, a success, lacks one of the header fields `names`, which S3 always sends.
+inline void require_fields(const HttpReply& reply, std::initializer_list<const char*> names) {
+  for (const char* const name : names)
+    if (reply.header(lower_case(name)).empty()) throw Error::bad_reply("it has no " + std::string(name));
+}
+
+/// Returns whether `reply` comes from a program other than S3: a gateway or a login page. `error` is the error in it.
+inline bool is_foreign(const HttpReply& reply, const ErrorReply& error) {
+  return error.code.empty() &&
+         (!reply.body.empty() || lower_case(std::string(reply.header("content-type"))).starts_with("text/html"));
 }
 
 /// A request, which may take several attempts.
@@ -3554,24 +3723,37 @@ class Client {
   /// Sends `request` until it succeeds or has an expected status. Throws: it was refused; it failed within its
   /// attempts, its deadline or the budget; a stop was requested.
   S3Reply call(const Request& request) {
-    Attempts attempts(request, options_, bucket_);
+    Attempts attempts(request, options_, bucket_, secrets_);
     const std::string payload_hash = hash(request);
     for (;;) {
       const Credentials credentials = credentials_.get(request.deadline, options_.stop);
       const S3Endpoint at = endpoint();
-      HttpReply reply = send(request, payload_hash, credentials, at);
-      if (is_final(request, reply)) {
+      Exchange made = send(request, payload_hash, credentials, at);
+      if (is_final(request, made.reply)) {
         budget_.give_back(attempts.spent() == 0 ? 1 : attempts.spent());
-        return {std::move(reply), attempts.uncertain()};
+        return {std::move(made.reply), attempts.uncertain()};
       }
-      ErrorReply error = parse_error(reply.body);
-      attempts.add(std::move(reply), std::move(error));
-      if (learn(attempts, credentials, at.region))
+      if (request.method == "HEAD") ask_for_cause(request, credentials, at, made);
+      ErrorReply error = parse_error(made.reply.body);
+      attempts.add(std::move(made.reply), std::move(error));
+      if (learn(attempts, credentials, at.region, made.signed_at))
         attempts.count_without_delay();
       else
         attempts.require_retry(budget_);
     }
   }
+
+  /// Returns a client for the requests that clean up after a stop: it ignores the stop, but waits a few seconds only.
+  [[nodiscard]] std::unique_ptr<Client> after_stop() {
+    constexpr std::chrono::seconds patience{10};
+    S3Options options = options_;
+    options.stop = {};
+    options.deadline = std::min<std::chrono::nanoseconds>(options.deadline, patience);
+    return std::make_unique<Client>(bucket_, endpoint(), options);
+  }
+
+  /// Returns `text` of the server without the secrets of our requests, for messages.
+  [[nodiscard]] std::string without_secrets(std::string_view text) const { return secrets_.removed_from(text); }
 
   /// Returns the deadline of a request that transfers `bytes`.
   [[nodiscard]] Clock::time_point deadline(std::uint64_t bytes = 0) const {
@@ -3597,8 +3779,8 @@ class Client {
   /// The attempts at one request.
   class Attempts {
    public:
-    Attempts(const Request& request, const S3Options& options, const std::string& bucket)
-        : request_(request), options_(options), bucket_(bucket), retries_(options.retry) {}
+    Attempts(const Request& request, const S3Options& options, const std::string& bucket, const Secrets& secrets)
+        : request_(request), options_(options), bucket_(bucket), secrets_(secrets), retries_(options.retry) {}
 
     /// Adds a failed attempt.
     void add(HttpReply reply, ErrorReply error) {
@@ -3624,14 +3806,15 @@ class Client {
     void require_retry(RetryBudget& budget) {
       if (options_.stop.stop_requested() || reply_.failure == HttpFailure::stopped) fail("a stop was requested");
       if (!is_transient()) fail({});
-      const auto delay = retries_.next(options_.jitter());
+      const auto asked = std::min(retry_after(reply_).value_or(Clock::duration{}), options_.retry.longest_delay);
+      const auto left = request_.deadline - Clock::now();
+      const auto delay = retries_.next(options_.jitter(), asked < left ? asked : Clock::duration{});
       if (!delay) fail("no attempt is left");
       const int cost = reply_.failure == HttpFailure::timed_out ? 10 : 5;
       if (!budget.take(cost)) fail("the retry budget of the store is used up");
       spent_ += cost;
-      const auto wait = std::max(*delay, retry_after(reply_).value_or(Clock::duration{}));
-      if (request_.deadline - Clock::now() <= wait) fail("its deadline would pass");
-      options_.sleep(wait, options_.stop);
+      if (left <= *delay) fail("its deadline would pass");
+      options_.sleep(*delay, options_.stop);
       if (options_.stop.stop_requested()) fail("a stop was requested");
     }
 
@@ -3641,6 +3824,7 @@ class Client {
         case HttpFailure::none: break;
         case HttpFailure::not_trusted:
         case HttpFailure::stopped:
+        case HttpFailure::unreadable:
         case HttpFailure::too_large: return false;
         default: return true;
       }
@@ -3656,16 +3840,35 @@ class Client {
     }
 
     [[noreturn]] void fail(std::string_view why_no_more) const {
-      std::string what = request_.method + " s3://" + bucket_ + (request_.key.empty() ? "" : "/" + request_.key);
-      if (reply_.failure != HttpFailure::none) throw Error::s3_unreachable(what, reply_.cause, why_no_more, count_);
+      const std::string what = request_.method + " s3://" + bucket_ + (request_.key.empty() ? "" : "/" + request_.key);
+      const std::string cause = secrets_.removed_from(reply_.cause);
+      if (options_.stop.stop_requested() || reply_.failure == HttpFailure::stopped)
+        throw Error::s3_stopped(what, count_);
+      switch (reply_.failure) {
+        case HttpFailure::none: break;
+        case HttpFailure::not_trusted: throw Error::s3_not_trusted(what, cause, count_);
+        case HttpFailure::unreadable: throw Error::s3_unreadable(what, cause, count_);
+        case HttpFailure::too_large:
+        case HttpFailure::malformed:
+          throw Error::not_from_s3(what, cause, reply_.status, reply_.header("content-type"), why_no_more, count_);
+        default: throw Error::s3_unreachable(what, cause, why_no_more, count_);
+      }
+      if (is_foreign(reply_, error_) && reply_.status / 100 != 5)
+        throw Error::not_from_s3(what, "it has no error code of S3", reply_.status, reply_.header("content-type"),
+                                 why_no_more, count_);
       std::string ids = error_.request_id.empty() ? std::string(reply_.header("x-amz-request-id")) : error_.request_id;
       if (const auto id = reply_.header("x-amz-id-2"); !id.empty()) ids += ", " + std::string(id);
-      throw Error::s3_refused(what, reply_.status, error_.code, error_.message, ids, why_no_more, count_);
+      std::string more(why_no_more);
+      if (const auto asked = retry_after(reply_); asked && !more.empty())
+        more += ", the server asks for a delay of " + std::to_string(*asked / std::chrono::seconds(1)) + " s";
+      throw Error::s3_refused(what, reply_.status, secrets_.removed_from(error_.code),
+                              secrets_.removed_from(error_.message), secrets_.removed_from(ids), more, count_);
     }
 
     const Request& request_;
     const S3Options& options_;
     const std::string& bucket_;
+    const Secrets& secrets_;
     HttpReply reply_;
     ErrorReply error_;
     Retries retries_;
@@ -3675,18 +3878,30 @@ class Client {
     bool uncertain_ = false;
   };
 
+  /// One exchange, and the time of its signature.
+  struct Exchange {
+    HttpReply reply;
+    std::chrono::sys_seconds signed_at;
+  };
+
+  /// Returns whether no other attempt is needed. Marks a reply that S3 does not send as malformed.
   [[nodiscard]] static bool is_final(const Request& request, HttpReply& reply) {
     if (reply.failure != HttpFailure::none) return false;
-    if (std::find(request.expected.begin(), request.expected.end(), reply.status) != request.expected.end())
-      return parse_error(reply.body).code != "NoSuchBucket";
+    const auto malformed = [&](const char* cause) {
+      reply.failure = HttpFailure::malformed;
+      reply.cause = cause;
+      return false;
+    };
+    if (std::find(request.expected.begin(), request.expected.end(), reply.status) != request.expected.end()) {
+      const ErrorReply error = parse_error(reply.body);
+      return is_foreign(reply, error) ? malformed("it has no error code of S3") : error.code != "NoSuchBucket";
+    }
     if (reply.status / 100 != 2 || (request.may_hold_error && holds_error(reply.body))) return false;
     try {
       if (request.read) request.read(reply);
       return true;
     } catch (const Error& e) {
-      reply.failure = HttpFailure::malformed;
-      reply.cause = e.what();
-      return false;
+      return malformed(e.what());
     }
   }
 
@@ -3695,8 +3910,8 @@ class Client {
     return endpoint_;
   }
 
-  HttpReply send(const Request& request, const std::string& payload_hash, const Credentials& credentials,
-                 const S3Endpoint& at) {
+  Exchange send(const Request& request, const std::string& payload_hash, const Credentials& credentials,
+                const S3Endpoint& at) {
     HttpRequest http{.method = request.method,
                      .url = {},
                      .headers = request.headers,
@@ -3710,8 +3925,20 @@ class Client {
     if (request.prepare) request.prepare(http);
     const auto now = std::chrono::floor<std::chrono::seconds>(options_.clock()) + std::chrono::seconds(skew_);
     sign(http, credentials, {.region = at.region, .time = now}, payload_hash);
+    const std::string_view authorization = http.headers["authorization"];
+    secrets_.add(credentials, authorization.substr(authorization.rfind('=') + 1));
     ++requests_;
-    return options_.transport(http);
+    return {options_.transport(http), now};
+  }
+
+  /// Replaces a refusal of HEAD, which has no body, by that of GET, which tells the cause.
+  void ask_for_cause(const Request& request, const Credentials& credentials, const S3Endpoint& at, Exchange& refused) {
+    const int status = refused.reply.status;
+    if (refused.reply.failure != HttpFailure::none || status < 400 || status >= 500) return;
+    Request get{.key = request.key, .headers = {{"range", "bytes=0-0"}}, .deadline = request.deadline};
+    get.prepare = [](HttpRequest& http) { http.body_limit = std::uint64_t{64} << 10; };
+    Exchange told = send(get, std::string(empty_payload_hash), credentials, at);
+    if (told.reply.failure == HttpFailure::none && told.reply.status == status) refused = std::move(told);
   }
 
   [[nodiscard]] std::string hash(const Request& request) const {
@@ -3719,16 +3946,19 @@ class Client {
     return signs_payload_ ? sha256_hex(request.body) : std::string(unsigned_payload);
   }
 
-  /// Corrects the region, the clock or the credentials as the refusal of a request says. Returns whether the request
-  /// may be repeated at once. `used_region` is the region that this request was sent to; another request may have
-  /// corrected it meanwhile.
-  bool learn(Attempts& attempts, const Credentials& used, const std::string& used_region) {
+  /// Corrects the region, the clock or the credentials by a refusal. Returns false if it has no such information. A
+  /// region or clock that another request has corrected since this one was sent counts, too. Not each server names the
+  /// cause, so every refusal of a request that was dated wrongly counts.
+  bool learn(Attempts& attempts, const Credentials& used, const std::string& used_region,
+             std::chrono::sys_seconds signed_at) {
+    constexpr std::chrono::minutes tolerated{5};  // S3 tolerates 15
     const HttpReply& reply = attempts.reply();
     const std::string& code = attempts.error().code;
     if (reply.failure != HttpFailure::none || reply.status < 300 || reply.status >= 500) return false;
-    if (code == "RequestTimeTooSkewed") {
-      const auto server = parse_http_date(reply.header("date"));
-      if (!server || !attempts.may_learn()) return false;
+    const auto server = parse_http_date(reply.header("date"));
+    const bool is_refused = reply.status == 400 || reply.status == 401 || reply.status == 403;
+    const bool is_off = server && (*server > signed_at + tolerated || *server < signed_at - tolerated);
+    if (server && is_refused && (is_off || code == "RequestTimeTooSkewed") && attempts.may_learn()) {
       const auto local = std::chrono::floor<std::chrono::seconds>(options_.clock());
       skew_ = std::chrono::duration_cast<std::chrono::seconds>(*server - local).count();
       return true;
@@ -3752,6 +3982,7 @@ class Client {
   const S3Options options_;
   RetryBudget budget_;
   CachedCredentials credentials_;
+  Secrets secrets_;
   const bool signs_payload_;
   std::atomic<std::int64_t> skew_ = 0;  // the server's clock minus ours, in seconds
   std::atomic<std::uint64_t> requests_ = 0;
@@ -3775,7 +4006,15 @@ inline constexpr std::string_view crc32c_field = "x-amz-meta-tensortap-crc32c"; 
 inline constexpr std::string_view put_field = "x-amz-meta-tensortap-put";        // a random number, unique to one put
 inline constexpr std::string_view lease_field = "x-amz-meta-tensortap-lease";    // of a claim, in seconds
 
-/// Returns the size of the object from a reply to HEAD, or to GET without a range. Throws: the reply has no size.
+/// Returns 128 random bits as text.
+inline std::string unique_text() {
+  std::random_device random;
+  std::string out;
+  for (int i = 0; i < 4; ++i) out += hex_of(std::uint32_t{random()});
+  return out;
+}
+
+/// Returns the size of the object by a reply with all or none of its bytes. Throws: the reply has no size.
 inline std::uint64_t content_length(const HttpReply& reply) {
   const auto length = whole_number(reply.header("content-length"));
   if (!length) throw Error::bad_reply("s3: a reply has no size of the object");
@@ -3784,14 +4023,30 @@ inline std::uint64_t content_length(const HttpReply& reply) {
 
 /// Returns the header fields of object `key`; nullopt if it does not exist.
 inline std::optional<HttpReply> head(Client& client, const std::string& key) {
-  S3Reply result = client.call({.method = "HEAD", .key = key, .expected = {404}, .deadline = client.deadline()});
+  S3Reply result = client.call(
+      {.method = "HEAD", .key = key, .expected = {404}, .deadline = client.deadline(), .read = [](auto& reply) {
+         require_fields(reply, {"ETag", "Last-Modified"});
+       }});
   if (result.reply.status == 404) return std::nullopt;
   return std::move(result.reply);
 }
 
+/// Returns whether the object `key` was put with this `token`. So an object that "exists already" is the caller's own
+/// if a request was carried out twice: the reply was lost, or something between repeated it.
+inline bool is_put_by(Client& client, const std::string& key, std::string_view token) {
+  const auto there = head(client, key);
+  return there && there->header(put_field) == token;
+}
+
+/// Throws: `reply` does not say that something was removed.
+inline void require_removed(const HttpReply& reply) {
+  if (reply.status != 204 && !reply.body.empty()) throw Error::bad_reply("it is not the reply to a removal");
+}
+
 /// Removes `key` if it exists.
 inline void remove(Client& client, const std::string& key) {
-  (void)client.call({.method = "DELETE", .key = key, .expected = {404}, .deadline = client.deadline()});
+  (void)client.call(
+      {.method = "DELETE", .key = key, .expected = {404}, .deadline = client.deadline(), .read = require_removed});
 }
 
 /// Removes those of `keys` that exist, up to 1000 in one request. Throws: an object was not removed.
@@ -3816,7 +4071,8 @@ inline void remove_all(Client& client, std::span<const std::string> keys) {
                        .deadline = client.deadline(),
                        .read = [&](const HttpReply& reply) { refused = parse_delete(reply.body); }});
     if (!refused.code.empty())
-      throw Error::s3_refused("DELETE s3://" + client.bucket(), 200, refused.code, refused.message, {}, {}, 1);
+      throw Error::s3_refused("DELETE s3://" + client.bucket(), 200, client.without_secrets(refused.code),
+                              client.without_secrets(refused.message), {}, {}, 1);
   }
 }
 
@@ -3828,13 +4084,15 @@ constexpr std::uint64_t part_size_for(std::uint64_t size, std::uint64_t wanted) 
   return std::max(wanted, (needed + mebibyte - 1) / mebibyte * mebibyte);
 }
 
-/// Ends a multipart upload and drops its parts.
+/// Ends a multipart upload and drops its parts, also after a stop was requested: they would stay for ever.
 inline void abort(Client& client, const Upload& upload) {
+  if (client.options().stop.stop_requested()) return abort(*client.after_stop(), upload);
   (void)client.call({.method = "DELETE",
                      .key = upload.key,
                      .query = {{"uploadId", upload.id}},
                      .expected = {404},
-                     .deadline = client.deadline()});
+                     .deadline = client.deadline(),
+                     .read = require_removed});
 }
 
 /// Returns the multipart uploads in progress, of keys that begin with `prefix`.
@@ -3889,14 +4147,16 @@ inline S3Reply complete(Client& client, const Upload& upload, std::span<const st
   const std::string document = complete_document(etags);
   const Bytes body = bytes_of(document);
   headers["content-type"] = "application/xml";
-  return client.call({.method = "POST",
-                      .key = upload.key,
-                      .query = {{"uploadId", upload.id}},
-                      .headers = std::move(headers),
-                      .body = std::span(&body, 1),
-                      .expected = {404, 412},
-                      .may_hold_error = true,
-                      .deadline = deadline});
+  return client.call(
+      {.method = "POST",
+       .key = upload.key,
+       .query = {{"uploadId", upload.id}},
+       .headers = std::move(headers),
+       .body = std::span(&body, 1),
+       .expected = {404, 412},
+       .may_hold_error = true,
+       .deadline = deadline,
+       .read = [](const HttpReply& reply) { (void)parse_one(reply.body, "CompleteMultipartUploadResult", "ETag"); }});
 }
 
 /// Returns the error for an upload that no longer exists.
@@ -3927,17 +4187,21 @@ inline bool copy(Client& client, const std::string& from, const std::string& to,
   const HttpHeaders source{{"x-amz-copy-source", percent_encoded("/" + client.bucket() + "/" + from, true)},
                            {"x-amz-copy-source-if-match", std::string(there->header("etag"))}};
   if (size <= most_at_once) {
-    const S3Reply result = client.call({.method = "PUT",
-                                        .key = to,
-                                        .headers = source,
-                                        .expected = {404},
-                                        .may_hold_error = true,
-                                        .deadline = client.deadline(size)});
+    const S3Reply result =
+        client.call({.method = "PUT",
+                     .key = to,
+                     .headers = source,
+                     .expected = {404},
+                     .may_hold_error = true,
+                     .deadline = client.deadline(size),
+                     .read = [](const HttpReply& reply) { (void)parse_one(reply.body, "CopyObjectResult", "ETag"); }});
     return result.reply.status != 404;
   }
   HttpHeaders kept;
   for (const auto& [name, value] : there->headers)
     if (name.starts_with("x-amz-meta-") || name == "content-type") kept[name] = value;
+  const std::string token = unique_text();
+  kept[std::string(put_field)] = token;
   const Upload upload = begin_upload(client, to, kept);
   const std::uint64_t part = part_size_for(size, most_at_once);
   std::vector<std::string> etags(static_cast<std::size_t>((size + part - 1) / part));
@@ -3952,7 +4216,8 @@ inline bool copy(Client& client, const std::string& from, const std::string& to,
       request.read = [&](const HttpReply& reply) { etags[i] = parse_one(reply.body, "CopyPartResult", "ETag"); };
       (void)client.call(request);
     });
-    if (complete(client, upload, etags, {}, until).reply.status / 100 != 2) throw upload_gone(client, upload);
+    if (complete(client, upload, etags, {}, until).reply.status / 100 != 2 && !is_put_by(client, to, token))
+      throw upload_gone(client, upload);
   });
   return true;
 }
@@ -4034,18 +4299,24 @@ class Download {
     constexpr std::uint64_t worth_a_connection = std::uint64_t{1} << 20;
     const bool may_ask_for_all = first && range_.start == 0 && stretch.length >= worth_a_connection;
     bool asks_for_all = false;
-    const auto is_usable = [&](int status) { return status == 206 || (status == 200 && asks_for_all); };
+    std::uint64_t asked_from = 0;
+    const auto is_usable = [&](const HttpReply& head) {
+      if (asks_for_all && head.status == 200) return true;
+      const auto range = parse_content_range(head.header("content-range"));
+      return head.status == 206 && range && range->first == asked_from &&
+             (etag_.empty() || head.header("etag") == etag_);
+    };
     request.prepare = [&](HttpRequest& http) {
       if (!etag_.empty()) http.headers["if-match"] = etag_;
       http.sink_limit = stretch.length - received;
       asks_for_all = may_ask_for_all && received == 0;
-      if (asks_for_all) return;
       const std::uint64_t begin = range_.start + stretch.at;
-      http.headers["range"] =
-          "bytes=" + std::to_string(begin + received) + "-" + std::to_string(begin + stretch.length - 1);
+      asked_from = begin + received;
+      if (asks_for_all) return;
+      http.headers["range"] = "bytes=" + std::to_string(asked_from) + "-" + std::to_string(begin + stretch.length - 1);
     };
     request.sink = [&](const HttpReply& head, Bytes piece) {
-      if (!is_usable(head.status)) return false;
+      if (!is_usable(head)) return false;
       if (first && !has_begun_ && !begin_with(head, stretch)) return false;
       const Bytes wanted = piece.first(std::min<std::uint64_t>(piece.size(), stretch.length - received));
       if (stored_crc_) stretch.crc = crc32c(wanted, stretch.crc);
@@ -4055,7 +4326,7 @@ class Download {
       return true;
     };
     request.read = [&](const HttpReply& reply) {
-      if (!is_usable(reply.status)) throw Error::bad_reply("the server does not support ranges");
+      if (!is_usable(reply)) throw Error::bad_reply("it is not the range of the object that was asked for");
       if (first && !has_begun_ && !begin_with(reply, stretch))
         throw Error::bad_reply("it lacks the range, size or ETag of the object");
       if (received != stretch.length) throw Error::bad_reply("it is shorter than announced");
@@ -4139,7 +4410,7 @@ inline std::optional<std::uint64_t> download(Client& client, const std::string& 
   const std::string name = "GET s3://" + client.bucket() + "/" + key;
   if (outcome == Download::Outcome::corrupt)
     throw Error::s3_corrupt(name, "another checksum, " + std::to_string(tries) + " times");
-  throw Error::s3_unreachable(name, "it is replaced faster than it is read", "", tries);
+  throw Error::s3_keeps_changing(name, tries);
 }
 
 /// Returns the bytes of `key` in `range`. Returns nullopt if the object does not exist, or is not the version `etag`.
@@ -4165,14 +4436,6 @@ TENSORTAP_END_NAMESPACE
 
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail::s3 {
-
-/// Returns 128 random bits as text.
-inline std::string unique_text() {
-  std::random_device random;
-  std::string out;
-  for (int i = 0; i < 4; ++i) out += hex_of(std::uint32_t{random()});
-  return out;
-}
 
 /// Returns the checksum of `pieces` as 8 digits. Calls `seen`, if set, for stretches of them.
 inline std::string crc32c_text(std::span<const Bytes> pieces, const std::function<void(Bytes)>& seen = {}) {
@@ -4232,6 +4495,7 @@ class PutOperation {
     Request request{.method = "PUT", .key = key_, .headers = metadata_, .body = pieces_, .deadline = deadline()};
     request.headers.merge(condition());
     if (keeps_) request.expected = {412};
+    request.read = [](const HttpReply& reply) { require_fields(reply, {"ETag"}); };
     const bool is_ours = is_from_here(client_.call(request));
     if (is_ours) report_sent(pieces_);
     return is_ours;
@@ -4247,13 +4511,9 @@ class PutOperation {
 
   [[nodiscard]] HttpHeaders condition() const { return keeps_ ? HttpHeaders{{"if-none-match", "*"}} : HttpHeaders{}; }
 
-  /// Returns whether this put made the object. If the reply to an earlier attempt was lost, the server may report that
-  /// the object exists although this put made it.
+  /// Returns whether the object is from this put. One that "exists already" may be.
   [[nodiscard]] bool is_from_here(const S3Reply& result) const {
-    if (result.reply.status / 100 == 2) return true;
-    if (!result.repeated) return false;
-    const auto there = head(client_, key_);
-    return there && there->header(put_field) == token_;
+    return result.reply.status / 100 == 2 || is_put_by(client_, key_, token_);
   }
 
   bool send_parts() {
@@ -4268,8 +4528,8 @@ class PutOperation {
         Request request = part_request(upload, i + 1, until);
         request.body = bytes;
         request.read = [&](const HttpReply& reply) {
+          require_fields(reply, {"ETag"});
           etags[i] = reply.header("etag");
-          if (etags[i].empty()) throw Error::bad_reply("it has no ETag");
         };
         (void)client_.call(request);
         report_sent(bytes);
@@ -4326,28 +4586,23 @@ class Lease {
                                 {std::string(lease_field), std::to_string(client_.options().lease.count())}},
                     .body = std::span(&body, 1),
                     .expected = {404, 412},
-                    .deadline = client_.deadline()};
+                    .deadline = client_.deadline(),
+                    .read = [](const HttpReply& reply) { require_fields(reply, {"ETag"}); }};
     if (etag.empty())
       request.headers["if-none-match"] = "*";
     else
       request.headers["if-match"] = client_.bare_etags() ? bare(etag) : etag;
-    S3Reply result = client_.call(request);
-    if (result.reply.status == 412 && !etag.empty() && !client_.bare_etags()) {
-      const auto there = head(client_, key_);  // Ceph before version 17 requires the ETag without quotes
-      if (there && there->header("etag") == etag) {
-        client_.use_bare_etags();
-        request.headers["if-match"] = bare(etag);
-        result = client_.call(request);
-      }
+    HttpReply reply = client_.call(request).reply;
+    auto there = reply.status == 412 ? head(client_, key_) : std::nullopt;
+    if (there && there->header("etag") == etag && !client_.bare_etags()) {
+      client_.use_bare_etags();  // Ceph before version 17 requires them without quotes
+      request.headers["if-match"] = bare(etag);
+      reply = client_.call(request).reply;
+      there = reply.status == 412 ? head(client_, key_) : std::nullopt;
     }
-    if (result.reply.status / 100 == 2) {
-      etag_ = result.reply.header("etag");
-      return true;
-    }
-    if (!result.repeated) return false;
-    const auto there = head(client_, key_);
-    if (!there || there->header(put_field) != token_) return false;
-    etag_ = there->header("etag");
+    // A request that was carried out twice meets its own object.
+    if (reply.status / 100 != 2 && (!there || there->header(put_field) != token_)) return false;
+    etag_ = reply.status / 100 == 2 ? reply.header("etag") : there->header("etag");
     return true;
   }
 
@@ -4362,7 +4617,8 @@ class Lease {
                         .key = key_,
                         .headers = {{"if-match", client_.bare_etags() ? bare(etag_) : etag_}},
                         .expected = {404, 412},
-                        .deadline = client_.deadline()});
+                        .deadline = client_.deadline(),
+                        .read = require_removed});
   }
 
  private:
@@ -4415,28 +4671,59 @@ class LeaseClaim final : public Claim {
   std::jthread renewing_;
 };
 
-/// Returns whether the claim with header fields `there` may be taken over: it has expired, or is not a lease.
-inline bool is_stale(const HttpReply& there) {
+/// Returns how long the claim with header fields `there` holds unless it is renewed; zero if it may be taken over: it
+/// has expired, or is not a lease. Returns nullopt if the server does not tell the time.
+inline std::optional<std::chrono::seconds> time_left(const HttpReply& there) {
+  constexpr std::chrono::seconds rounding{2};
+  constexpr std::uint64_t longest = 1'000'000'000;
   const auto lease = whole_number(there.header(lease_field));
+  if (!lease) return std::chrono::seconds(0);
   const auto now = parse_http_date(there.header("date"));
   const auto put = parse_http_date(there.header("last-modified"));
-  if (!lease) return true;
-  if (!now || !put) return false;
-  constexpr std::chrono::seconds rounding{2};
-  return *now - *put > std::chrono::seconds(*lease) + rounding;
+  if (!now || !put) return std::nullopt;
+  const auto end = *put + std::chrono::seconds(std::min(*lease, longest)) + rounding;
+  return std::max(end - *now + std::chrono::seconds(1), std::chrono::seconds(0));
 }
 
-/// Takes the claim `key`. Returns null if another process holds it.
+/// Takes the claim `key`. Waits for a lease that is not renewed and runs out soon enough. Returns null if another
+/// process holds it.
 inline std::unique_ptr<Claim> take_lease(Client& client, const std::string& key, std::string_view text) {
   constexpr int tries = 10;
-  for (int i = 0; i < tries; ++i) {
-    Lease lease(client, key, text);
+  constexpr std::chrono::seconds pause{1};
+  const S3Options& options = client.options();
+  std::chrono::nanoseconds waited{};
+  std::string seen;  // the version of the lease that is waited for
+  for (int i = 0; i < tries;) {
     const auto there = head(client, key);
-    if (there && !is_stale(*there)) return nullptr;
-    if (lease.put(there ? std::string(there->header("etag")) : std::string()))
-      return std::make_unique<LeaseClaim>(std::move(lease), client.options().lease / 3);
+    const std::string etag(there ? there->header("etag") : std::string_view());
+    const auto left = there ? time_left(*there) : std::chrono::seconds(0);
+    if (left && left->count() == 0) {
+      Lease lease(client, key, text);
+      if (lease.put(etag)) return std::make_unique<LeaseClaim>(std::move(lease), options.lease / 3);
+      ++i;
+      continue;
+    }
+    // A version that was renewed since shows that its holder lives.
+    if (!left || waited + *left > options.claim_wait || (!seen.empty() && seen != etag)) return nullptr;
+    seen = etag;
+    const auto delay = std::min<std::chrono::seconds>(*left, pause);
+    options.sleep(delay, options.stop);
+    waited += delay;
+    if (options.stop.stop_requested()) return nullptr;
   }
   return nullptr;  // others took it each time
+}
+
+/// Returns who holds the claim `key`, for messages; empty if nothing does.
+inline std::string lease_holder(Client& client, const std::string& key) {
+  constexpr std::uint64_t enough = 300;
+  const auto there = head(client, key);
+  const auto bytes = there ? get(client, key, {0, enough}) : std::nullopt;
+  if (!bytes) return {};
+  const std::string_view text = tensortap::text_of(*bytes);
+  const auto left = time_left(*there);
+  return std::string(text.substr(0, text.find('\n'))) +
+         (left ? ", whose claim runs out in " + std::to_string(left->count()) + " s unless it is renewed" : "");
 }
 
 }  // namespace detail::s3
@@ -4615,6 +4902,10 @@ TENSORTAP_INLINE std::unique_ptr<Claim> S3Store::claim(std::string_view key, std
   return detail::s3::take_lease(state_->client, state_->key_in_bucket(key), text);
 }
 
+TENSORTAP_INLINE std::string S3Store::claim_holder(std::string_view key) const {
+  return detail::s3::lease_holder(state_->client, state_->key_in_bucket(key));
+}
+
 TENSORTAP_INLINE std::size_t S3Store::remove_unfinished(const std::function<bool(std::string_view key)>& is_mine) {
   const std::string& folder = state_->folder;
   std::size_t count = 0;
@@ -4624,6 +4915,18 @@ TENSORTAP_INLINE std::size_t S3Store::remove_unfinished(const std::function<bool
     ++count;
   }
   return count;
+}
+
+TENSORTAP_INLINE std::vector<S3Upload> S3Store::uploads(std::string_view begin) const {
+  std::vector<S3Upload> out;
+  for (detail::s3::Upload& upload : detail::s3::list_uploads(state_->client, state_->folder + std::string(begin)))
+    out.push_back({upload.key.substr(std::min(state_->folder.size(), upload.key.size())), std::move(upload.id),
+                   detail::time_of_iso8601(upload.initiated).value_or(std::chrono::sys_seconds())});
+  return out;
+}
+
+TENSORTAP_INLINE void S3Store::drop(const S3Upload& upload) {
+  detail::s3::abort(state_->client, {state_->folder + upload.key, upload.id});
 }
 
 TENSORTAP_INLINE std::string S3Store::location() const { return state_->address.text(); }

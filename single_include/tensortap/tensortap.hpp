@@ -27,7 +27,6 @@
 #include <set>
 #include <span>
 #include <stdexcept>
-#include <stop_token>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -41,6 +40,11 @@
 // Header-only (the default): each public header includes its function bodies, which are inline. Compiled: every file of
 // a program defines TENSORTAP_COMPILED and sees declarations only. The bodies come from the target tensortap::compiled,
 // or from the one file that also defines TENSORTAP_IMPLEMENTATION.
+
+#if defined(min) || defined(max)
+#error \
+    "A header defined min or max as a macro, which breaks the standard library, too. Define NOMINMAX before windows.h."
+#endif
 
 // The inline namespace names the compatible versions. Headers of 0.1.x and of 0.2.x declare different symbols, so that
 // files compiled with both do not link.
@@ -87,8 +91,8 @@ enum class Errc : std::uint8_t {
   claimed,          ///< a run that another process writes
 };
 
-/// Returns `text` made safe for a terminal and a log line: control characters, C1 ones included, and bytes that are not
-/// UTF-8 are escaped.
+/// Returns `text` made safe for a terminal and a log line: control characters, C1 ones included, invisible ones that
+/// change the order of text or its lines (U+202E, U+2028 …), and bytes that are not UTF-8 are escaped.
 std::string escaped(std::string_view text);
 
 /// Returns `text` escaped and in quotes; long texts are cut.
@@ -127,8 +131,10 @@ class Error : public std::runtime_error {
   static Error bad_save_config(std::string_view cause);
   static Error bad_option(std::string_view option, std::string_view cause);
   static Error bad_max_norm(double max_norm);
+  static Error shared_memory(std::string_view what, std::size_t tensor, std::size_t other);
   static Error isa_not_available(std::string_view isa);
   static Error bad_interruption(std::string_view option, std::string_view cause);
+  static Error bad_threshold(std::string_view rule, double value);
   static Error bad_tolerance(std::string_view option, double value);
   static Error bad_quantile(double q);
   static Error no_such_store(std::string_view url);
@@ -155,10 +161,12 @@ class Error : public std::runtime_error {
   static Error run_has_ended(std::string_view run);
   static Error run_has_steps(std::string_view run, std::string_view key);
   static Error run_is_claimed(std::string_view run, std::string_view holder);
+  static Error run_was_removed(std::string_view run, std::uint64_t steps);
   static Error no_intact_state(std::string_view checkpoints, std::size_t states);
   static Error no_checkpoint(std::string_view path);
   static Error checkpoint_elsewhere(std::string_view path, std::string_view directory);
   static Error no_checkpoint_dir();
+  static Error bad_checkpoint_dir(std::string_view who, std::string_view directory, std::string_view cause);
   static Error fenced(std::string_view run, std::int64_t mine, std::int64_t other);
   static Error out_of_time(std::string_view what, std::string_view run, std::uint64_t steps);
   static Error steps_not_saved(std::uint64_t steps, std::string_view cause);
@@ -179,6 +187,12 @@ class Error : public std::runtime_error {
   static Error bad_reply(std::string_view cause);
   static Error s3_unreachable(std::string_view request, std::string_view cause, std::string_view why_no_more,
                               int attempts);
+  static Error s3_not_trusted(std::string_view request, std::string_view cause, int attempts);
+  static Error s3_stopped(std::string_view request, int attempts);
+  static Error s3_unreadable(std::string_view request, std::string_view cause, int attempts);
+  static Error s3_keeps_changing(std::string_view request, int attempts);
+  static Error not_from_s3(std::string_view request, std::string_view cause, int status, std::string_view content_type,
+                           std::string_view why_no_more, int attempts);
   static Error s3_refused(std::string_view request, int status, std::string_view code, std::string_view message,
                           std::string_view ids, std::string_view why_no_more, int attempts);
   static Error s3_corrupt(std::string_view object, std::string_view cause);
@@ -800,12 +814,77 @@ constexpr bool is_floating(DType dtype) noexcept { return dtype <= DType::f64; }
 /// Returns whether tensors of this type can be reduced: all but strings and complex numbers.
 constexpr bool is_real(DType dtype) noexcept { return dtype < DType::complex64; }
 
-/// The bits of an IEEE 754 binary16 number, for compilers without the type.
+namespace detail {
+
+/// A binary format of IEEE 754: the widths of its exponent and its fraction. Units: bits.
+struct FloatFormat {
+  int exponent;
+  int fraction;
+};
+
+/// Returns the number `bits` of the format `from` in the narrower format `to`, rounded once to nearest, ties to even. A
+/// NaN becomes quiet. Integers only, so that neither -ffast-math nor a flush to zero changes it.
+constexpr std::uint64_t narrowed(std::uint64_t bits, FloatFormat from, FloatFormat to) noexcept {
+  const std::uint64_t one = 1;
+  const std::uint64_t sign = bits >> (from.exponent + from.fraction) << (to.exponent + to.fraction);
+  const std::uint64_t infinity = ((one << to.exponent) - 1) << to.fraction;
+  const std::uint64_t field = (bits >> from.fraction) & ((one << from.exponent) - 1);
+  std::uint64_t significand = bits & ((one << from.fraction) - 1);
+  int shift = from.fraction - to.fraction;
+  if (field == (one << from.exponent) - 1)  // infinity or NaN
+    return sign | infinity | (significand == 0 ? 0 : significand >> shift | one << (to.fraction - 1));
+  if (field != 0) significand |= one << from.fraction;
+  const int exponent = static_cast<int>(field == 0 ? 1 : field) - (1 << (from.exponent - 1)) + (1 << (to.exponent - 1));
+  if (exponent < 1) shift += 1 - exponent;  // subnormal
+  if (shift > from.fraction + 2) return sign;
+  const std::uint64_t rounded = (significand + (one << (shift - 1)) - 1 + (significand >> shift & 1)) >> shift;
+  const std::uint64_t magnitude =
+      exponent < 1 ? rounded : (static_cast<std::uint64_t>(exponent - 1) << to.fraction) + rounded;
+  return sign | (magnitude < infinity ? magnitude : infinity);
+}
+
+/// Returns the bits of `value` in the format `to`, rounded once.
+template <class T>
+constexpr std::uint16_t narrowed(T value, FloatFormat to) noexcept {
+  static_assert(std::is_arithmetic_v<T> && sizeof(T) <= 8, "tensortap: convert this type to double first");
+  if constexpr (std::same_as<T, float>) {
+    return static_cast<std::uint16_t>(narrowed(std::bit_cast<std::uint32_t>(value), {8, 23}, to));
+  } else if constexpr (std::floating_point<T>) {
+    return static_cast<std::uint16_t>(narrowed(std::bit_cast<std::uint64_t>(value), {11, 52}, to));
+  } else {
+    auto magnitude = static_cast<std::uint64_t>(value);
+    const bool negative = value < T{};
+    if (negative) magnitude = 0 - magnitude;
+    // A double holds 53 bits: the lowest 11 of 64 are reduced to one that says whether they were 0.
+    if (magnitude >> 53 != 0) magnitude = (magnitude & ~0x7ffULL) | (magnitude % 0x800 != 0 ? 0x800 : 0);
+    const auto exact = static_cast<double>(magnitude);
+    return narrowed(negative ? -exact : exact, to);
+  }
+}
+
+}  // namespace detail
+
+/// An IEEE 754 binary16 number, for compilers without the type.
 struct Half {
   std::uint16_t bits = 0;
 
+  Half() = default;
+
+  /// Converts the value of any number, with rounding to nearest, ties to even.
+  template <class T>
+  requires std::is_arithmetic_v<T>
+  explicit constexpr Half(T value) noexcept : bits(detail::narrowed(value, {5, 10})) {}
+
+  /// Makes the number that has these bits.
+  static constexpr Half from_bits(std::uint16_t bits) noexcept {
+    Half out;
+    out.bits = bits;
+    return out;
+  }
+
   /// Converts exactly.
-  explicit operator float() const noexcept {
+  template <std::floating_point T>
+  explicit constexpr operator T() const noexcept {
     const std::uint32_t sign = static_cast<std::uint32_t>(bits & 0x8000u) << 16;
     const std::uint32_t exponent = (bits >> 10) & 0x1fu;
     const std::uint32_t fraction = bits & 0x3ffu;
@@ -816,37 +895,30 @@ struct Half {
     const std::uint32_t wide = exponent == 0x1f ? 0xffu : exponent + 112;
     return std::bit_cast<float>(sign | wide << 23 | fraction << 13);
   }
-
-  /// Converts with rounding to nearest, ties to even.
-  static Half from(float value) noexcept {
-    const auto bits32 = std::bit_cast<std::uint32_t>(value);
-    const auto sign = static_cast<std::uint16_t>((bits32 >> 16) & 0x8000u);
-    const std::uint32_t magnitude = bits32 & 0x7fffffffu;
-    if (magnitude > 0x7f800000u) return {static_cast<std::uint16_t>(sign | 0x7e00u)};   // NaN
-    if (magnitude >= 0x477ff000u) return {static_cast<std::uint16_t>(sign | 0x7c00u)};  // rounds beyond 65504
-    if (magnitude <
-        0x38800000u) {  // below 2^-14: adding 0.5 leaves the subnormal's bits in the low end of the fraction
-      const float shifted = std::bit_cast<float>(magnitude) + 0.5F;
-      return {static_cast<std::uint16_t>(sign | (std::bit_cast<std::uint32_t>(shifted) - 0x3f000000u))};
-    }
-    const std::uint32_t rounded = magnitude - 0x38000000u + 0xfffu + ((magnitude >> 13) & 1u);
-    return {static_cast<std::uint16_t>(sign | (rounded >> 13))};
-  }
 };
 
-/// The bits of a bfloat16 number: the upper half of a float.
+/// A bfloat16 number: the upper half of a float.
 struct BFloat16 {
   std::uint16_t bits = 0;
 
-  /// Converts exactly.
-  explicit operator float() const noexcept { return std::bit_cast<float>(static_cast<std::uint32_t>(bits) << 16); }
+  BFloat16() = default;
 
-  /// Converts with rounding to nearest, ties to even.
-  static BFloat16 from(float value) noexcept {
-    const auto bits32 = std::bit_cast<std::uint32_t>(value);
-    if ((bits32 & 0x7fffffffu) > 0x7f800000u)
-      return {static_cast<std::uint16_t>(bits32 >> 16 | 0x40u)};  // NaN stays NaN
-    return {static_cast<std::uint16_t>((bits32 + 0x7fffu + ((bits32 >> 16) & 1u)) >> 16)};
+  /// Converts the value of any number, with rounding to nearest, ties to even.
+  template <class T>
+  requires std::is_arithmetic_v<T>
+  explicit constexpr BFloat16(T value) noexcept : bits(detail::narrowed(value, {8, 7})) {}
+
+  /// Makes the number that has these bits.
+  static constexpr BFloat16 from_bits(std::uint16_t bits) noexcept {
+    BFloat16 out;
+    out.bits = bits;
+    return out;
+  }
+
+  /// Converts exactly.
+  template <std::floating_point T>
+  explicit constexpr operator T() const noexcept {
+    return std::bit_cast<float>(static_cast<std::uint32_t>(bits) << 16);
   }
 };
 
@@ -1083,6 +1155,30 @@ concept EigenLike = requires(const T& t) {
   T::IsRowMajor;
 };
 
+/// Armadillo's Mat, Col, Row and Cube: column-major, and contiguous ranges too.
+template <class T>
+concept ArmadilloLike = requires(const T& t) {
+  t.n_rows;
+  t.n_cols;
+  t.memptr();
+};
+
+/// Returns true if a type has more axes than a range shows. A view of the range alone would have a wrong shape.
+template <class T>
+concept HasAxes = requires(const T& t) {
+  t.rows();
+}
+|| requires(const T& t) { t.rows; }
+|| requires(const T& t) { t.n_rows; }
+|| requires(const T& t) { t.size1(); }
+|| requires(const T& t) { t.shape(); }
+|| requires(const T& t) { t.shape; }
+|| requires(const T& t) { t.extents(); }
+|| requires(const T& t) { t.extent(0); }
+|| requires(const T& t) { t.dimensions(); }
+|| requires(const T& t) { t.sizes(); }
+|| requires(const T& t) { t.dims(); };
+
 template <class T>
 concept LazyExpression = (
                              requires(const T& t) {
@@ -1092,8 +1188,12 @@ concept LazyExpression = (
                              requires(const T& t) {
                                t.rows();
                                t.cols();
+                             } ||
+                             requires(const T& t) {
+                               t.n_rows;
+                               t.n_cols;
                              }) &&
-                         !XtensorLike<T> && !EigenLike<T>;
+                         !XtensorLike<T> && !EigenLike<T> && !ArmadilloLike<T>;
 
 template <class T>
 concept StringLike = std::convertible_to<const T&, std::string_view>;
@@ -1103,7 +1203,11 @@ concept StringRange = std::ranges::contiguous_range<const T> && StringLike<std::
 
 template <class T>
 concept ElementRange = std::ranges::contiguous_range<const T> && std::ranges::sized_range<const T> &&
-    Element<std::ranges::range_value_t<const T>>;
+    Element<std::ranges::range_value_t<const T>> && !HasAxes<T>;
+
+template <class T>
+concept NestedRange = std::ranges::range<const T> && !StringLike<std::ranges::range_value_t<const T>> &&
+                      std::ranges::range<std::ranges::range_value_t<const T>>;
 
 template <class T>
 concept PackedBits =
@@ -1169,12 +1273,33 @@ TensorView view_of_eigen(const T& t) {
   }
 }
 
+template <ArmadilloLike T>
+TensorView view_of_armadillo(const T& t) {
+  using Value = std::remove_cvref_t<decltype(*t.memptr())>;
+  static_assert(Element<Value>,
+                "tensortap: the element type of this Armadillo object is not supported; convert it first");
+  const auto rows = static_cast<std::int64_t>(t.n_rows);
+  const auto cols = static_cast<std::int64_t>(t.n_cols);
+  if constexpr (requires { t.n_slices; }) {
+    const std::array<std::int64_t, 3> shape = {rows, cols, static_cast<std::int64_t>(t.n_slices)};
+    const std::array<std::int64_t, 3> strides = {1, rows, rows * cols};
+    return {t.memptr(), *dtype_v<Value>, shape, strides};
+  } else if constexpr (requires { requires T::is_col || T::is_row; }) {
+    const std::int64_t extent = rows * cols;
+    return {t.memptr(), *dtype_v<Value>, {&extent, 1}};
+  } else {
+    const std::array<std::int64_t, 2> shape = {rows, cols};
+    const std::array<std::int64_t, 2> strides = {1, rows};
+    return {t.memptr(), *dtype_v<Value>, shape, strides};
+  }
+}
+
 }  // namespace detail
 
-/// Returns a view of `tensor`: a scalar (shape [1]), a string, a contiguous range (shape [n]), an xtensor, Eigen or
-/// torch tensor, a `TensorView`, a `Tensor`, or a type with `tensortap_view`. A framework's tensor without axes has
-/// rank 0. A lazy expression does not compile. Throws: a device, sparse or undefined tensor; `name` is for the message.
-/// Lifetime: as long as `tensor`.
+/// Returns a view of `tensor`: a scalar (shape [1]), a string, a contiguous range (shape [n]), an xtensor, Eigen,
+/// Armadillo or torch tensor, a `TensorView`, a `Tensor`, or a type with `tensortap_view`. A framework's tensor without
+/// axes has rank 0. A lazy expression does not compile. Throws: a device, sparse or undefined tensor; `name` is for the
+/// message. Lifetime: as long as `tensor`.
 template <class T>
 [[nodiscard]] TensorView as_view(const T& tensor, std::string_view name = {}) {
   if constexpr (std::same_as<T, TensorView>) {
@@ -1193,6 +1318,8 @@ template <class T>
     return detail::view_of_xtensor(tensor);
   } else if constexpr (detail::EigenLike<T>) {
     return detail::view_of_eigen(tensor);
+  } else if constexpr (detail::ArmadilloLike<T>) {  // before ranges, too
+    return detail::view_of_armadillo(tensor);
   } else if constexpr (detail::StringRange<T>) {
     using Value = std::ranges::range_value_t<const T>;
     return TensorView::of_strings(
@@ -1206,9 +1333,15 @@ template <class T>
                   "tensortap: std::vector<bool> packs its elements into bits; use std::vector<std::uint8_t> instead");
     static_assert(!detail::LazyExpression<T>,
                   "tensortap: this is a lazy expression without memory of its own; evaluate it first");
-    static_assert(detail::never<T> || detail::PackedBits<T> || detail::LazyExpression<T>,
-                  "tensortap: this type is not a tensor; pass a scalar, a contiguous range, an xtensor, Eigen or torch "
-                  "tensor, or write tensortap_view(const T&) in its namespace");
+    static_assert(
+        !detail::NestedRange<T>,
+        "tensortap: a container of containers is not one tensor; save each inner one under a name of its own, "
+        "or copy them into one contiguous array and pass a TensorView with its shape");
+    static_assert(
+        detail::never<T> || detail::PackedBits<T> || detail::LazyExpression<T> || detail::NestedRange<T>,
+        "tensortap: this type is not a tensor, or a matrix whose layout is unknown; pass a scalar, a "
+        "contiguous range, an xtensor, Eigen, Armadillo or torch tensor, or write tensortap_view(const T&) in "
+        "its namespace");
     return {};
   }
 }
@@ -1224,7 +1357,8 @@ TENSORTAP_END_NAMESPACE
 
 TENSORTAP_BEGIN_NAMESPACE
 
-/// An owned tensor: row-major and contiguous. A tensor of strings has one axis.
+/// An owned tensor: row-major and contiguous. A tensor of strings has one axis. Functions that return references return
+/// values if the tensor is a temporary, so that `for (float x : Tensor(view).as<float>())` is safe.
 class Tensor {
  public:
   using Shape = std::vector<std::int64_t>;
@@ -1241,27 +1375,35 @@ class Tensor {
   explicit Tensor(std::vector<std::string> strings);
 
   [[nodiscard]] DType dtype() const noexcept { return dtype_; }
-  [[nodiscard]] const Shape& shape() const noexcept { return shape_; }
+  [[nodiscard]] const Shape& shape() const& noexcept { return shape_; }
+  [[nodiscard]] Shape shape() && noexcept { return std::move(shape_); }
   [[nodiscard]] std::size_t rank() const noexcept { return shape_.size(); }
   /// Returns the number of elements; 1 for rank 0.
   [[nodiscard]] std::size_t size() const noexcept {
     return dtype_ == DType::string ? strings_.size() : bytes_.size() / size_of(dtype_);
   }
   /// Returns the elements as little-endian bytes in row-major order; empty for strings.
-  [[nodiscard]] std::span<const std::byte> bytes() const noexcept { return bytes_; }
-  [[nodiscard]] std::span<std::byte> bytes() noexcept { return bytes_; }
-  [[nodiscard]] const std::vector<std::string>& strings() const noexcept { return strings_; }
+  [[nodiscard]] std::span<const std::byte> bytes() const& noexcept { return bytes_; }
+  [[nodiscard]] std::span<std::byte> bytes() & noexcept { return bytes_; }
+  [[nodiscard]] std::vector<std::byte> bytes() && noexcept { return std::move(bytes_); }
+  [[nodiscard]] const std::vector<std::string>& strings() const& noexcept { return strings_; }
+  [[nodiscard]] std::vector<std::string> strings() && noexcept { return std::move(strings_); }
 
   /// Returns the elements. Throws: T is not the element type.
   template <Element T>
-  [[nodiscard]] std::span<const T> as() const {
+  [[nodiscard]] std::span<const T> as() const& {
     require(*dtype_v<T>);
     return {reinterpret_cast<const T*>(bytes_.data()), size()};
   }
   template <Element T>
-  [[nodiscard]] std::span<T> as() {
+  [[nodiscard]] std::span<T> as() & {
     require(*dtype_v<T>);
     return {reinterpret_cast<T*>(bytes_.data()), size()};
+  }
+  template <Element T>
+  [[nodiscard]] std::vector<T> as() && {
+    const std::span<T> elements = as<T>();
+    return {elements.begin(), elements.end()};
   }
 
   /// Returns element `i`, of any type, as a double; the real part of a complex number.
@@ -1494,7 +1636,6 @@ struct Collection {
   Reductions reductions = {};                  ///< the reductions to save
   std::optional<bool> save_raw_tensor = {};    ///< the elements. Empty: yes, unless there are reductions
   bool save_shape = false;                     ///< the shape alone, without the elements
-  bool save_histogram = true;                  ///< stored for smdebug; the library writes no histograms
 
   /// Returns whether the elements are saved.
   [[nodiscard]] bool saves_raw() const noexcept { return save_raw_tensor.value_or(reductions.empty() && !save_shape); }
@@ -1502,9 +1643,15 @@ struct Collection {
   friend bool operator==(const Collection&, const Collection&) = default;
 };
 
-/// Returns the default pattern of the built-in collection with this name, as smdebug has it, for tensor names of the
-/// form `layer.weight`, `gradient/layer.weight`. Empty: no built-in collection has this name.
+/// Returns the pattern of the built-in collection with this name, which a hook uses if the collection has neither
+/// patterns nor names. Those of losses, gradients, weights and biases find the names that programs in C++ use (`loss`,
+/// `w.grad`, `gradient/w`, `fc1.weight`), and smdebug's; the page of this folder has a table. Empty: no built-in
+/// collection has this name.
 std::optional<std::string_view> builtin_pattern(std::string_view collection) noexcept;
+
+/// Returns the pattern that smdebug gives to the collection with this name, for runs that must have the same tensors as
+/// those of smdebug: `.include_regex = std::string(*smdebug_pattern("losses"))`. Empty: smdebug has no such pattern.
+std::optional<std::string_view> smdebug_pattern(std::string_view collection) noexcept;
 
 TENSORTAP_END_NAMESPACE
 
@@ -1741,7 +1888,8 @@ TENSORTAP_BEGIN_NAMESPACE
 /// Scales all tensors in place so that their global norm is at most `max_norm`, and returns the norm before. Leaves
 /// them unchanged if that norm is not larger, or not finite.
 /// Numeric: multiplies each element by max_norm / norm, rounded to float64; rounds the product to the element's type.
-/// Throws: tensors that are not of floating type; a `max_norm` that is negative or NaN. Threads: as `global_norm`.
+/// Throws: tensors that are not of floating type; elements that share memory, in one tensor (stride 0, overlapping
+/// windows) or in two; a `max_norm` that is negative or NaN. Threads: as `global_norm`.
 /// Source: Pascanu, Mikolov, Bengio, "On the difficulty of training RNNs", 2013.
 double clip_grad_norm(std::span<const WritableView> tensors, double max_norm, ReduceOptions options = {});
 
@@ -1999,6 +2147,9 @@ inline constexpr std::string_view superseded_prefix = "superseded/";
 inline constexpr std::string_view end_marker = "training_job_end.ts";
 inline constexpr std::string_view reductions_prefix = "smdebug/reductions/";
 
+/// The largest JSON object of a run that is read, far above the index of any real one. Units: bytes.
+inline constexpr std::uint64_t text_limit = std::uint64_t{64} << 20;
+
 /// Returns `number` with at least `width` digits.
 std::string padded(std::int64_t number, std::size_t width);
 
@@ -2167,6 +2318,10 @@ class Store {
   /// dead process is taken over. Lifetime: the store outlives the claim. A forked child holds no part of it.
   [[nodiscard]] virtual std::unique_ptr<Claim> claim(std::string_view key, std::string_view text) = 0;
 
+  /// Returns who holds the claim `key`, for messages: the first line of its text, and when it runs out if it does by
+  /// itself. Returns an empty text if there is no such claim.
+  [[nodiscard]] virtual std::string claim_holder(std::string_view key) const;
+
   /// Removes the unfinished objects of dead writers whose final key `is_mine` accepts; returns their number. The caller
   /// must hold the claim on these keys.
   virtual std::size_t remove_unfinished(const std::function<bool(std::string_view key)>& is_mine) = 0;
@@ -2239,6 +2394,7 @@ class CachedStore final : public Store {
   bool move(std::string_view from, std::string_view to) override;
   void sync(std::span<const std::string> keys) override;
   [[nodiscard]] std::unique_ptr<Claim> claim(std::string_view key, std::string_view text) override;
+  [[nodiscard]] std::string claim_holder(std::string_view key) const override;
   std::size_t remove_unfinished(const std::function<bool(std::string_view key)>& is_mine) override;
   [[nodiscard]] std::string location() const override;
   [[nodiscard]] std::size_t concurrency() const noexcept override;
@@ -2272,7 +2428,8 @@ class FileStore final : public Store {
   using Store::list;
   using Store::put;
 
-  /// Keeps objects below `directory`, which is made when the first object is written.
+  /// Keeps objects below `directory`, which is made when the first object is written. A relative path begins at the
+  /// working directory of this moment.
   explicit FileStore(std::string directory);
   /// The same with other system calls, for tests; see <tensortap/store/file_calls.hpp>.
   FileStore(std::string directory, FileCalls calls);
@@ -2283,8 +2440,13 @@ class FileStore final : public Store {
   [[nodiscard]] std::optional<std::uint64_t> size(std::string_view key) const override;
 
   /// Reads every name of the directories that may contain results, and makes one system call for each object and
-  /// directory that it returns or enters.
+  /// directory that it returns or enters. Without a prefix, passes over the directories that this user cannot list: the
+  /// root of a volume has such. Throws: a directory below a prefix cannot be listed.
   [[nodiscard]] std::vector<ObjectInfo> list(std::string_view prefix, std::string_view after) const override;
+
+  /// The same, and calls `pass_over` for each directory that this user cannot list.
+  [[nodiscard]] std::vector<ObjectInfo> list(std::string_view prefix, std::string_view after,
+                                             const std::function<void(const std::string& directory)>& pass_over) const;
 
   bool remove(std::string_view key) override;
 
@@ -2296,7 +2458,8 @@ class FileStore final : public Store {
   /// again.
   void sync(std::span<const std::string> keys) override;
 
-  /// Grants every claim if the file system has no locks.
+  /// Grants every claim if the file system has no locks. While it is held, the store follows its directory: a rename
+  /// changes nothing.
   [[nodiscard]] std::unique_ptr<Claim> claim(std::string_view key, std::string_view text) override;
 
   std::size_t remove_unfinished(const std::function<bool(std::string_view key)>& is_mine) override;
@@ -2346,6 +2509,8 @@ struct FileCalls {
   /// Locks `file` for this open file description without waiting; fails with EAGAIN or EACCES if another one holds the
   /// lock.
   std::function<int(int file)> lock;
+  /// Waits until another process has finished what it does in a moment.
+  std::function<void(std::chrono::nanoseconds)> sleep;
 };
 
 TENSORTAP_END_NAMESPACE
@@ -2414,6 +2579,57 @@ using StoreOpener = std::shared_ptr<Store> (*)(std::string_view address);
 void set_s3_opener(StoreOpener opener) noexcept;
 
 }  // namespace detail
+
+TENSORTAP_END_NAMESPACE
+
+// from tensortap/capture/checkpoint_files.hpp
+
+// Writes checkpoints so that the last one is never touched: each has a name of its own, appears whole, and the oldest
+// ones are removed.
+//
+//   tensortap::CheckpointFiles checkpoints("checkpoints");
+//   hook.commit(checkpoints.save(hook.global_step(), [&](const std::string& path) { model.save(path); }));
+
+TENSORTAP_BEGIN_NAMESPACE
+
+/// How checkpoints are named, and how many are kept.
+struct CheckpointFilesOptions {
+  std::size_t keep = 3;          ///< with the new one; at least 2, because the new one is not committed yet
+  std::string prefix = "step-";  ///< of each name, before the number of the step
+  std::string suffix = {};       ///< of each name, ".pt"
+};
+
+/// The checkpoints of one training in a directory: files, or directories of files.
+/// Threads: one at a time. One process saves into a directory.
+class CheckpointFiles {
+ public:
+  /// `directory` is that of HookOptions::checkpoint_dir; it is made with the first checkpoint. A relative path begins
+  /// at the working directory of this moment. Throws: an option with an invalid value.
+  explicit CheckpointFiles(const std::string& directory, CheckpointFilesOptions options = {});
+
+  /// Calls `write(path)`, which writes the checkpoint of `step` at the temporary `path`: a file, or a directory that it
+  /// makes. Renames it, removes all but the last ones up to `step`, and returns its path, for Hook::commit. Never
+  /// replaces an earlier checkpoint. Throws: what `write` throws; it returns false, or nothing is at `path`; the
+  /// directory cannot be written. Nothing is left of the new checkpoint then.
+  template <class Write>
+  std::string save(std::int64_t step, Write&& write) {
+    return save_by(step, [&](const std::string& path) {
+      if constexpr (std::is_void_v<std::invoke_result_t<Write&, const std::string&>>)
+        return write(path), true;
+      else
+        return static_cast<bool>(write(path));
+    });
+  }
+
+  /// Returns the paths of the checkpoints, by growing step.
+  [[nodiscard]] std::vector<std::string> paths() const;
+
+ private:
+  std::string save_by(std::int64_t step, const std::function<bool(const std::string& path)>& write);
+
+  std::string directory_;
+  CheckpointFilesOptions options_;
+};
 
 TENSORTAP_END_NAMESPACE
 
@@ -2537,9 +2753,10 @@ struct HookOptions {
 
   // Checkpoints and resuming
 
-  /// The directory of the checkpoints and of metadata.json, the file that lists the commits. A run can be resumed only
-  /// with this directory, and only after a commit whose checkpoint files are unchanged. Several workers may share one
-  /// if a single worker commits, after the flush() of the others.
+  /// The directory of the checkpoints and of metadata.json, the file that lists the commits. It is made. A relative path
+  /// begins at the working directory at the construction of the hook. A run can be resumed only with this directory, and
+  /// only after a commit whose checkpoint files are unchanged. Several workers may share one if a single worker commits,
+  /// after the flush() of the others.
   std::string checkpoint_dir = {};
   /// Replaces checkpoint_dir by a store of your own; commit() then takes keys of this store instead of paths.
   std::shared_ptr<Store> checkpoints = nullptr;
@@ -2570,7 +2787,8 @@ struct HookOptions {
   /// calls. All steps of a file are written together: until then readers do not see them, and a crash loses them.
   /// flush(), commit(), close() and a size of 8 MiB end a file early.
   std::int64_t events_per_file = 1;
-  /// The limit on the tensors of one step in memory. Tensors beyond the limit are dropped and counted. Units: bytes.
+  /// The limit on the tensors of one step in memory. Tensors beyond the limit are dropped and counted, and so are those
+  /// beyond an index of 64 MiB, some 400'000 records. Units: bytes.
   std::uint64_t max_step_bytes = std::uint64_t{4} << 30;
 
   // Retries and time limits
@@ -2722,7 +2940,7 @@ struct HookStatus {
   std::chrono::nanoseconds blocked{};  ///< how long training has waited for room in the queue
   std::vector<Loss> losses;            ///< at most 1000 entries; the last one sums up all further losses
   std::optional<std::string> error;    ///< the first failed write
-  std::vector<std::string> notes;      ///< findings of the start: skipped commits, damaged files
+  std::vector<std::string> notes;      ///< skipped commits, damaged files, collections without tensors
 };
 
 TENSORTAP_END_NAMESPACE
@@ -3449,6 +3667,7 @@ struct VanishingGradient {
   /// Asks for the mean magnitude only; the rule also accepts statistics or elements.
   [[nodiscard]] std::vector<Collection> required() const;
 
+  /// Throws: the threshold is negative or NaN.
   [[nodiscard]] std::vector<Finding> operator()(const StepView& step) const;
 };
 
@@ -3486,11 +3705,12 @@ struct SyncReport {
   std::uint64_t unchanged = 0;  ///< files that needed no transfer
   std::uint64_t removed = 0;    ///< remote objects whose local files were deleted
   std::uint64_t retries = 0;
-  std::vector<std::string> missing = {};   ///< files that are absent or out of date at the target
-  std::vector<std::string> failures = {};  ///< messages that say why
-  bool complete = false;                   ///< all requested files are at the target, and the manifest names them
-  bool local_is_newer = false;             ///< a restore changed nothing: the directory's last commit is newer
-  std::optional<std::int64_t> step = {};   ///< the global step of the last whole commit, if any is known
+  std::vector<std::string> missing = {};      ///< files that are absent or out of date at the target
+  std::vector<std::string> failures = {};     ///< messages that say why
+  std::vector<std::string> passed_over = {};  ///< directories that this user cannot list, as lost+found of a volume
+  bool complete = false;                      ///< all requested files are at the target, and the manifest names them
+  bool local_is_newer = false;                ///< a restore changed nothing: the directory's last commit is newer
+  std::optional<std::int64_t> step = {};      ///< the global step of the last whole commit, if any is known
 };
 
 /// The options of a checkpoint sync.
@@ -3518,8 +3738,8 @@ struct CheckpointSyncOptions {
   /// The notice that the machine will be taken away, see `Interruption`: transfers end by its deadline. A notice
   /// without a deadline does not end them.
   StopSignal stop = {};
-  /// Ends a running transfer.
-  std::stop_token cancel = {};
+  /// Ends a running transfer at once.
+  StopSignal cancel = {};
 
   /// Called after each file. Exceptions are ignored. Threads: several threads, one call at a time.
   std::function<void(const SyncProgress&)> progress = {};
@@ -3556,15 +3776,17 @@ class CheckpointSyncState;
 
 /// A directory and its copy in a store. Does not copy symbolic links, names that end in ".tmp" and names that are not
 /// UTF-8. An upload does not throw: its report lists the failures, and the next upload sends those files again. Each
-/// call returns by its deadline and that of `stop`; it abandons a call to the store that hangs. If a local file was
-/// deleted, the next upload deletes its remote copy, but only if this object has sent, restored or found the file, and
-/// never if the directory is empty.
+/// call returns by its deadline and that of `stop`; it abandons a call to the store that hangs. Directories that this
+/// user cannot list are passed over; the report names them. If a local file was deleted, the next upload deletes its
+/// remote copy, but only if this object has sent, restored or found the file, and never if the directory is empty or a
+/// link is in the file's place.
 /// Threads: any; one restore or upload runs at a time, others wait.
 class CheckpointSync {
  public:
   using Clock = std::chrono::steady_clock;
 
-  /// Throws: an option out of range.
+  /// Makes the directory; a relative path begins at the working directory of this moment. Throws: it cannot be made or
+  /// written; an option out of range.
   CheckpointSync(std::string_view directory, std::shared_ptr<Store> remote, CheckpointSyncOptions options = {});
 
   /// Copies the remote files into the directory; call it before training. Files with the right checksum are not fetched
@@ -3615,13 +3837,13 @@ struct InterruptionOptions {
   using Duration = StopSignal::Clock::duration;
 
   /// Signals that are notices. Kubernetes, Slurm and the container services send SIGTERM, Slurm any other on request.
-  std::vector<int> signals = {SIGTERM, SIGINT, SIGUSR1};
+  std::vector<int> signal_numbers = {SIGTERM, SIGINT, SIGUSR1};
 
   /// The time from a signal or the file until the machine is taken away.
   /// Source: EC2 announces a spot interruption two minutes ahead, Google Cloud and Azure 30 s.
   Duration grace = std::chrono::seconds(120);
 
-  /// The path of a file whose existence is a notice.
+  /// The path of a file whose existence is a notice. A relative one begins at the working directory of the beginning.
   std::string file = {};
 
   /// Returns the time left once there is a notice, for example by a request to a cloud's metadata service. Exceptions
@@ -3689,6 +3911,7 @@ TENSORTAP_END_NAMESPACE
 #include <ctime>
 #include <exception>
 #include <filesystem>
+#include <fstream>
 #include <locale>
 #include <mutex>
 #include <new>
@@ -3701,6 +3924,105 @@ TENSORTAP_END_NAMESPACE
 #include <thread>
 #include <tuple>
 #include <unordered_map>
+
+// from tensortap/internal/error_texts.hpp
+
+// Pieces of the texts of errors: numbers, shapes, and what the errors of an S3 server have in common.
+
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
+
+/// Returns the shortest text that reads back as `value`, the same in every locale.
+inline std::string number_text(double value) {
+  char text[32];
+  return {text, std::to_chars(text, text + sizeof text, value).ptr};
+}
+
+/// Returns a text like "[2, 3]".
+inline std::string shape_text(std::span<const std::int64_t> shape) {
+  std::string text;
+  for (const std::int64_t extent : shape) text += (text.empty() ? "" : ", ") + std::to_string(extent);
+  return "[" + text + "]";
+}
+
+/// Returns how often a request was made, and why not again.
+inline std::string attempts_text(int attempts, std::string_view why_no_more = {}) {
+  return (why_no_more.empty() ? "attempts: " : std::string(why_no_more) + ", attempts: ") + std::to_string(attempts);
+}
+
+/// Returns what the reader of a refusal can do.
+inline const char* way_out_of(int status, std::string_view code) {
+  const auto is_any_of = [&](std::initializer_list<std::string_view> codes) {
+    return std::find(codes.begin(), codes.end(), code) != codes.end();
+  };
+  if (code == "NoSuchBucket") return "create the bucket, or correct its name";
+  if (is_any_of({"ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired", "RequestExpired"}))
+    return "the credentials have expired; get new ones";
+  if (code == "RequestTimeTooSkewed") return "set the clock of this machine";
+  if (is_any_of({"EntityTooLarge", "QuotaExceeded"})) return "make the object smaller, or raise the limit";
+  if (is_any_of({"PermanentRedirect", "TemporaryRedirect", "AuthorizationHeaderMalformed",
+                 "IllegalLocationConstraintException"}) ||
+      status / 100 == 3)
+    return "correct the region and the address of the server";
+  if (status == 401 || status == 403) return "check the credentials and their permissions";
+  if (status == 429 || status / 100 == 5) return "try again later; if it lasts, contact the operator of the server";
+  return "contact the operator of the server";
+}
+
+/// Returns the text of an error: the request, the cause, the number of attempts and the way out.
+inline std::string s3_text(std::string_view request, std::string_view cause, std::string_view details,
+                           std::string_view way_out) {
+  return "s3: " + escaped(request) + ": " + escaped(cause) + " (" + std::string(details) + "); " + std::string(way_out);
+}
+
+/// Returns the text of a reply that S3 does not send.
+inline std::string not_from_s3_text(std::string_view request, std::string_view cause, int status,
+                                    std::string_view content_type, std::string_view details) {
+  const std::string kind = content_type.empty() ? "" : ", " + escaped(content_type.substr(0, 80));
+  const std::string head = status == 0 ? "" : "status " + std::to_string(status) + kind + ", ";
+  return s3_text(request, "the reply is not one of S3: " + std::string(cause), head + std::string(details),
+                 "check the address of the server, and that no gateway, proxy or login page replies in its place");
+}
+
+/// Returns the text of a refusal.
+inline std::string refusal_text(std::string_view request, int status, std::string_view code, std::string_view message,
+                                std::string_view ids, std::string_view details) {
+  return "s3: " + escaped(request) + ": the server answers " + std::to_string(status) +
+         (code.empty() ? "" : " " + escaped(code.substr(0, 100))) +
+         (message.empty() ? "" : ": " + escaped(message.substr(0, 300))) + " (" + std::string(details) +
+         (ids.empty() ? "" : ", request " + escaped(ids.substr(0, 200))) + "); " + way_out_of(status, code);
+}
+
+}  // namespace detail
+TENSORTAP_END_NAMESPACE
+
+// from tensortap/internal/invisible.hpp
+
+// Which characters must not reach a terminal or a log, although they are well-formed and no controls.
+
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
+
+/// Returns the code point of `character`, a well-formed sequence of UTF-8.
+inline std::uint32_t code_point(std::string_view character) noexcept {
+  std::uint32_t code = static_cast<unsigned char>(character[0]) & (0x7fu >> character.size());
+  for (const char c : character.substr(1)) code = code << 6 | (static_cast<unsigned char>(c) & 0x3fu);
+  return code;
+}
+
+/// Returns whether the code point is invisible and may change the order, the lines or the look of the text around it.
+/// Source: Unicode 15, category Cf and the separators of lines and paragraphs.
+constexpr bool is_invisible(std::uint32_t code) noexcept {
+  constexpr std::uint32_t ranges[][2] = {{0x00ad, 0x00ad},   {0x061c, 0x061c},   {0x180e, 0x180e},  {0x200b, 0x200f},
+                                         {0x2028, 0x202e},   {0x2060, 0x206f},   {0xfeff, 0xfeff},  {0xfff9, 0xfffb},
+                                         {0x1bca0, 0x1bca3}, {0x1d173, 0x1d17a}, {0xe0000, 0xe007f}};
+  for (const auto& [first, last] : ranges)
+    if (code >= first && code <= last) return true;
+  return false;
+}
+
+}  // namespace detail
+TENSORTAP_END_NAMESPACE
 
 // from tensortap/internal/error_impl.hpp
 
@@ -3727,7 +4049,14 @@ TENSORTAP_INLINE std::string escaped(std::string_view text) {
       append_escape(next);
       ++i;
     } else if (u >= 0x80 && is_utf8(text.substr(i, size))) {
-      out += text.substr(i, size);
+      const std::string_view character = text.substr(i, size);
+      if (const std::uint32_t code = detail::code_point(character); detail::is_invisible(code)) {
+        char digits[8];
+        char* const end = std::to_chars(digits, digits + sizeof digits, code, 16).ptr;
+        out.append("\\u{").append(digits, end).append("}");
+      } else {
+        out += character;
+      }
       i += size - 1;
     } else if (u < 0x20 || u >= 0x7f) {
       append_escape(u);
@@ -3747,23 +4076,6 @@ TENSORTAP_INLINE std::string in_quotes(std::string_view text) {
   out.append(escaped(text.substr(0, end)));
   return out.append(end < text.size() ? "\"…" : "\"");
 }
-
-namespace detail {
-
-/// Returns the shortest text that reads back as `value`, the same in every locale.
-inline std::string number_text(double value) {
-  char text[32];
-  return {text, std::to_chars(text, text + sizeof text, value).ptr};
-}
-
-/// Returns a text like "[2, 3]".
-inline std::string shape_text(std::span<const std::int64_t> shape) {
-  std::string text;
-  for (const std::int64_t extent : shape) text += (text.empty() ? "" : ", ") + std::to_string(extent);
-  return "[" + text + "]";
-}
-
-}  // namespace detail
 
 // Tensors that cannot be viewed or compared.
 
@@ -3866,6 +4178,14 @@ TENSORTAP_INLINE Error Error::bad_max_norm(double max_norm) {
                                     detail::number_text(max_norm) + "); give the largest allowed norm"};
 }
 
+TENSORTAP_INLINE Error Error::shared_memory(std::string_view what, std::size_t tensor, std::size_t other) {
+  const std::string which = tensor == other ? "tensor " + std::to_string(tensor) + ": two of its elements share memory"
+                                            : "tensors " + std::to_string(tensor) + " and " + std::to_string(other) +
+                                                  ": elements of both share memory";
+  return {Errc::invalid_option, std::string(what) + ": " + which +
+                                    ", and would be changed twice; give every element once, or copy the tensor first"};
+}
+
 TENSORTAP_INLINE Error Error::isa_not_available(std::string_view isa) {
   return {Errc::invalid_option,
           "isa: " + std::string(isa) + ": this processor does not have it; call is_available() first"};
@@ -3873,6 +4193,11 @@ TENSORTAP_INLINE Error Error::isa_not_available(std::string_view isa) {
 
 TENSORTAP_INLINE Error Error::bad_interruption(std::string_view option, std::string_view cause) {
   return {Errc::invalid_option, "interruption: option " + std::string(option) + ": " + std::string(cause)};
+}
+
+TENSORTAP_INLINE Error Error::bad_threshold(std::string_view rule, double value) {
+  return {Errc::invalid_option, "rule: " + std::string(rule) + ": the threshold is negative or not a number (" +
+                                    detail::number_text(value) + "); give the least value that is no finding"};
 }
 
 TENSORTAP_INLINE Error Error::bad_tolerance(std::string_view option, double value) {
@@ -3897,7 +4222,7 @@ TENSORTAP_INLINE Error Error::bad_url(std::string_view url, std::string_view cau
 TENSORTAP_INLINE Error Error::bad_bucket(std::string_view address) {
   return {Errc::invalid_option,
           "store: " + in_quotes(address) +
-              ": the bucket name is not valid; write s3://BUCKET/PREFIX with letters, digits, '-', "
+              ": the bucket name is not valid; write s3://BUCKET/PREFIX with 3 to 63 letters, digits, '-', "
               "'.' and '_' in BUCKET"};
 }
 
@@ -3969,8 +4294,16 @@ TENSORTAP_INLINE Error Error::run_has_steps(std::string_view run, std::string_vi
 }
 
 TENSORTAP_INLINE Error Error::run_is_claimed(std::string_view run, std::string_view holder) {
-  return {Errc::claimed, "hook: " + in_quotes(run) + ": another process writes this run (" + escaped(holder) +
-                             "); stop it first, or choose another directory or worker"};
+  return {Errc::claimed, "hook: " + in_quotes(run) + ": another process writes this run (" +
+                             (holder.empty() ? "unknown" : escaped(holder)) +
+                             "); stop it first, wait for its end, or choose another directory or worker"};
+}
+
+TENSORTAP_INLINE Error Error::run_was_removed(std::string_view run, std::uint64_t steps) {
+  return {Errc::not_found, "hook: " + in_quotes(run) + ": the run was removed while it was written (" +
+                               std::to_string(steps) +
+                               " saved steps are gone); later steps are saved in a new directory: do not remove or "
+                               "replace a run before its process has ended"};
 }
 
 // Commits of checkpoints, and their deadlines.
@@ -3991,6 +4324,12 @@ TENSORTAP_INLINE Error Error::checkpoint_elsewhere(std::string_view path, std::s
 
 TENSORTAP_INLINE Error Error::no_checkpoint_dir() {
   return {Errc::invalid_option, "commit: the hook has no checkpoint_dir; set it in the options"};
+}
+
+TENSORTAP_INLINE Error Error::bad_checkpoint_dir(std::string_view who, std::string_view directory,
+                                                 std::string_view cause) {
+  return {Errc::invalid_option, std::string(who) + ": option checkpoint_dir: " + in_quotes(directory) + ": " +
+                                    std::string(cause) + "; choose a directory that may be written"};
 }
 
 TENSORTAP_INLINE Error Error::fenced(std::string_view run, std::int64_t mine, std::int64_t other) {
@@ -4084,26 +4423,46 @@ TENSORTAP_INLINE Error Error::collection_not_found(std::string_view name) {
 
 // Failures of an S3 server. `why_no_more` says why the call is not repeated.
 
+TENSORTAP_INLINE Error Error::bad_reply(std::string_view cause) { return {Errc::io, std::string(cause)}; }
+
 TENSORTAP_INLINE Error Error::s3_unreachable(std::string_view request, std::string_view cause,
                                              std::string_view why_no_more, int attempts) {
-  return {Errc::io, "s3: " + escaped(request) + ": " + escaped(cause) + " (" +
-                        (why_no_more.empty() ? "" : std::string(why_no_more) + ", ") + "attempts: " +
-                        std::to_string(attempts) + "); check that the server can be reached, or allow more time"};
+  return {Errc::io,
+          detail::s3_text(request, cause, detail::attempts_text(attempts, why_no_more),
+                          "check that the server can be reached, its region and address, or allow more time")};
+}
+
+TENSORTAP_INLINE Error Error::s3_not_trusted(std::string_view request, std::string_view cause, int attempts) {
+  constexpr const char* way_out = "name the file of its authority in AWS_CA_BUNDLE, or correct the address";
+  return {Errc::io, detail::s3_text(request, cause, detail::attempts_text(attempts), way_out)};
+}
+
+TENSORTAP_INLINE Error Error::s3_stopped(std::string_view request, int attempts) {
+  constexpr const char* cause = "a stop was requested";
+  return {Errc::io, detail::s3_text(request, cause, detail::attempts_text(attempts), "call again to complete it")};
+}
+
+TENSORTAP_INLINE Error Error::s3_unreadable(std::string_view request, std::string_view cause, int attempts) {
+  constexpr const char* way_out = "send it again when no program changes it";
+  return {Errc::io, detail::s3_text(request, cause, detail::attempts_text(attempts), way_out)};
+}
+
+TENSORTAP_INLINE Error Error::s3_keeps_changing(std::string_view request, int attempts) {
+  constexpr const char* cause = "the object is replaced faster than it is read";
+  return {Errc::io, detail::s3_text(request, cause, detail::attempts_text(attempts), "read it when it rests")};
+}
+
+TENSORTAP_INLINE Error Error::not_from_s3(std::string_view request, std::string_view cause, int status,
+                                          std::string_view content_type, std::string_view why_no_more, int attempts) {
+  return {Errc::io,
+          detail::not_from_s3_text(request, cause, status, content_type, detail::attempts_text(attempts, why_no_more))};
 }
 
 TENSORTAP_INLINE Error Error::s3_refused(std::string_view request, int status, std::string_view code,
                                          std::string_view message, std::string_view ids, std::string_view why_no_more,
                                          int attempts) {
-  const bool access = status == 401 || status == 403;
   return {code == "NoSuchBucket" ? Errc::not_found : Errc::io,
-          "s3: " + escaped(request) + ": the server answers " + std::to_string(status) +
-              (code.empty() ? "" : " " + escaped(code.substr(0, 100))) +
-              (message.empty() ? "" : ": " + escaped(message.substr(0, 300))) + " (" +
-              (why_no_more.empty() ? "" : std::string(why_no_more) + ", ") + "attempts: " + std::to_string(attempts) +
-              (ids.empty() ? "" : ", request " + escaped(ids.substr(0, 200))) + "); " +
-              (code == "NoSuchBucket" ? "create the bucket, or correct its name"
-               : access               ? "check the credentials and their permissions"
-                                      : "contact the operator of the server")};
+          detail::refusal_text(request, status, code, message, ids, detail::attempts_text(attempts, why_no_more))};
 }
 
 TENSORTAP_INLINE Error Error::s3_corrupt(std::string_view object, std::string_view cause) {
@@ -4120,8 +4479,6 @@ TENSORTAP_INLINE Error Error::damaged(std::string_view what, std::string_view wh
 TENSORTAP_INLINE Error Error::io(std::string_view what, std::string_view where, std::string_view cause) {
   return {Errc::io, std::string(what) + ": " + in_quotes(where) + ": " + std::string(cause)};
 }
-
-TENSORTAP_INLINE Error Error::bad_reply(std::string_view cause) { return {Errc::io, std::string(cause)}; }
 
 TENSORTAP_END_NAMESPACE
 
@@ -4496,7 +4853,8 @@ class StopWord {
 
  private:
   static constexpr std::int64_t reason_bits = 7;
-  static_assert(std::atomic<std::int64_t>::is_always_lock_free && std::is_same_v<Clock::rep, std::int64_t>);
+  static_assert(std::atomic<std::int64_t>::is_always_lock_free && std::is_integral_v<Clock::rep> &&
+                sizeof(Clock::rep) == sizeof(std::int64_t));
 
   static constexpr std::int64_t word_of(StopReason reason, Clock::time_point deadline) noexcept {
     return (deadline.time_since_epoch().count() & ~reason_bits) | static_cast<std::int64_t>(reason);
@@ -4598,6 +4956,31 @@ inline std::uint32_t crc32c_by_table(const std::byte* p, std::size_t size, std::
 
 }  // namespace detail
 TENSORTAP_END_NAMESPACE
+
+// from tensortap/internal/vector_part.hpp
+
+// Parts of vectors, for vector types of the compiler. g++ 11 has no __builtin_shufflevector.
+
+// TENSORTAP_VECTOR_PART(Part, vector, i, elements...): part `i` of `vector`, which has the given elements. A macro, since
+// the functions that use it are compiled for different instruction sets.
+#if defined(__clang__) || __GNUC__ >= 12
+#define TENSORTAP_VECTOR_PART(Part, vector, i, ...) __builtin_shufflevector(vector, vector, __VA_ARGS__)
+#else
+#define TENSORTAP_VECTOR_PART(Part, vector, i, ...) \
+  __builtin_bit_cast(::tensortap::detail::VectorParts<Part TENSORTAP_COMMA sizeof(vector) / sizeof(Part)>, vector).part[i]
+#define TENSORTAP_COMMA ,
+
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
+
+template <class Part, unsigned long count>
+struct VectorParts {
+  Part part[count];
+};
+
+}  // namespace detail
+TENSORTAP_END_NAMESPACE
+#endif
 
 // from tensortap/bytes/internal/crc32c_instructions.hpp
 
@@ -4739,10 +5122,10 @@ __attribute__((target("avx512f,vpclmulqdq,pclmul,sse4.2"))) inline std::uint32_t
     size -= 64;
   }
   for (; size >= 64; p += 64, size -= 64) a = moved_on<64>(a, octet_at(p));
-  Pair64 last = __builtin_shufflevector(a, a, 6, 7);
-  last = moved_on<16>(__builtin_shufflevector(a, a, 4, 5), last);
-  last = moved_on<32>(__builtin_shufflevector(a, a, 2, 3), last);
-  last = moved_on<48>(__builtin_shufflevector(a, a, 0, 1), last);
+  Pair64 last = TENSORTAP_VECTOR_PART(Pair64, a, 3, 6, 7);
+  last = moved_on<16>(TENSORTAP_VECTOR_PART(Pair64, a, 2, 4, 5), last);
+  last = moved_on<32>(TENSORTAP_VECTOR_PART(Pair64, a, 1, 2, 3), last);
+  last = moved_on<48>(TENSORTAP_VECTOR_PART(Pair64, a, 0, 0, 1), last);
   std::uint64_t out = __builtin_ia32_crc32di(0, static_cast<std::uint64_t>(last[0]));
   out = __builtin_ia32_crc32di(out, static_cast<std::uint64_t>(last[1]));
   return crc32c_by_words(p, size, static_cast<std::uint32_t>(out));
@@ -5012,28 +5395,74 @@ TENSORTAP_END_NAMESPACE
 // The built-in collections.
 
 TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
+
+/// A collection with a pattern of its own.
+struct BuiltinCollection {
+  std::string_view name;
+  std::string_view pattern;
+};
+
+inline std::optional<std::string_view> pattern_of(std::span<const BuiltinCollection> list,
+                                                  std::string_view name) noexcept {
+  const auto found = std::find_if(list.begin(), list.end(), [&](const auto& builtin) { return builtin.name == name; });
+  if (found == list.end()) return std::nullopt;
+  return found->pattern;
+}
+
+/// The patterns of smdebug. Source: smdebug 1.0.34, the defaults of its PyTorch and XGBoost hooks.
+inline constexpr std::array<BuiltinCollection, 14> smdebug_collections = {{
+    {"all", ".*"},
+    {"weights", "^(?!gradient).*weight"},
+    {"biases", "^(?!gradient).*bias"},
+    {"gradients", "^gradient"},
+    {"losses", "[Ll]oss_(?!input).*output"},
+    {"relu_output", ".*relu_output"},
+    {"relu_input", ".*relu_input"},
+    {"hyperparameters", "^hyperparameters/.*$"},
+    {"predictions", "^predictions$"},
+    {"labels", "^labels$"},
+    {"feature_importance", "^feature_importance/.*"},
+    {"average_shap", "^average_shap/.*[^/bias]$"},
+    {"full_shap", "^full_shap/.*[^/bias]$"},
+    {"trees", "^trees/.*"},
+}};
+
+/// The patterns for names that programs in C++ use. A word ends where its letters end, or at a capital: "fc1.weight",
+/// "fc1_weight", "fc1Weight". The page of this folder has a table of names, and the tests have all of its rows.
+inline constexpr std::array<BuiltinCollection, 4> cpp_collections = {{
+    // The word loss; not its scale, its gradient, its input, or a parameter of a loss function.
+    {"losses",
+     "^(?!(?:.*[/.:])?[Gg]rad(?:ient)?s?[/.:])"
+     "(?!.*[^A-Za-z](?:weights?|bias(?:es)?|grad(?:ient)?s?|inputs?)(?:[_:.]?\\d+)?$)"
+     "(?:(?:|.*[^A-Za-z])loss|.*Loss|.*LOSS)(?:es|ES)?(?![a-z]|_?[Ss]cal|_input)|[Ll]oss\\d*_(?!input).*output"},
+    // The word grad or gradient, but not "grad_norm" and its like; or dW, dw, db, with an index.
+    {"gradients",
+     "(?:^|[^A-Za-z])[Gg]rad(?:ient)?s?"
+     "(?![a-z]|[/._:-]?(?:[Nn]orm|[Ss]caler?|[Pp]enalty|[Cc]lip)(?:$|[_/:])|_loss$)"
+     "|[a-z0-9]Grad(?:ient)?s?(?![a-z]|_?[Nn]orm)|(?:^|[/._])d[Wwb]"
+     "(?:[_/.:]?\\d+|\\[\\d+\\]|_[A-Za-z]{1,2})?$"},
+    // The word weight in the last part of the name, or w with an index; never a gradient.
+    {"weights",
+     "^(?!(?:|.*[^A-Za-z])[Gg]rad(?:ient)?s?(?:[^a-z]|$)|.*[a-z0-9]Grad)"
+     "(?:(?:(?:|.*[^A-Za-z])weight|.*Weight)s?(?![a-z]|_?(?:decay|norm|update|loss))[^/.]*(?:[/.]\\d+)?"
+     "|(?:.*[/._])?[Ww](?:[_/.:]?\\d+|\\[\\d+\\]|_[A-Za-z]{1,2})?)$"},
+    // The word bias in the last part of the name, or b with an index; never a gradient.
+    {"biases",
+     "^(?!(?:|.*[^A-Za-z])[Gg]rad(?:ient)?s?(?:[^a-z]|$)|.*[a-z0-9]Grad)"
+     "(?:(?:(?:|.*[^A-Za-z])bias|.*Bias)(?:es)?(?![a-z]|_?(?:correction|norm|update|loss))[^/.]*(?:[/.]\\d+)?"
+     "|(?:.*[/._])?b(?:[_/.:]?\\d+|\\[\\d+\\]|_[A-Za-z]{1,2})?)$"},
+}};
+
+}  // namespace detail
 
 TENSORTAP_INLINE std::optional<std::string_view> builtin_pattern(std::string_view collection) noexcept {
-  constexpr std::array<std::pair<std::string_view, std::string_view>, 14> patterns = {{
-      {"all", ".*"},
-      {"weights", "^(?!gradient).*weight"},
-      {"biases", "^(?!gradient).*bias"},
-      {"gradients", "^gradient"},
-      {"losses", "[Ll]oss_(?!input).*output"},
-      {"relu_output", ".*relu_output"},
-      {"relu_input", ".*relu_input"},
-      {"hyperparameters", "^hyperparameters/.*$"},
-      {"predictions", "^predictions$"},
-      {"labels", "^labels$"},
-      {"feature_importance", "^feature_importance/.*"},
-      {"average_shap", "^average_shap/.*[^/bias]$"},
-      {"full_shap", "^full_shap/.*[^/bias]$"},
-      {"trees", "^trees/.*"},
-  }};
-  const auto* found =
-      std::find_if(patterns.begin(), patterns.end(), [&](const auto& p) { return p.first == collection; });
-  if (found == patterns.end()) return std::nullopt;
-  return found->second;
+  if (const auto found = detail::pattern_of(detail::cpp_collections, collection)) return found;
+  return smdebug_pattern(collection);
+}
+
+TENSORTAP_INLINE std::optional<std::string_view> smdebug_pattern(std::string_view collection) noexcept {
+  return detail::pattern_of(detail::smdebug_collections, collection);
 }
 
 TENSORTAP_END_NAMESPACE
@@ -5316,6 +5745,7 @@ inline constexpr std::size_t lane_count = 16;
 
 using F32x4 [[gnu::vector_size(16)]] = float;
 using F64x2 [[gnu::vector_size(16)]] = double;
+using F32x2 [[gnu::vector_size(8)]] = float;
 using I32x4 [[gnu::vector_size(16)]] = std::int32_t;
 using I64x2 [[gnu::vector_size(16)]] = std::int64_t;
 
@@ -5337,6 +5767,14 @@ inline I64x2 finite_mask(F64x2 x) noexcept {
 /// Replaces NaN and the infinities by 0.
 inline F64x2 finite_or_zero(F64x2 x) noexcept { return std::bit_cast<F64x2>(std::bit_cast<I64x2>(x) & finite_mask(x)); }
 
+inline F32x4 upper_half_twice(F32x4 v) noexcept {
+#ifdef __clang__
+  return __builtin_shufflevector(v, v, 2, 3, 2, 3);
+#else
+  return __builtin_shuffle(v, I32x4{2, 3, 2, 3});
+#endif
+}
+
 /// Four neighbouring lanes of float or double: a quarter of a row.
 template <class In>
 struct Four;
@@ -5351,10 +5789,10 @@ struct Four<float> {
   void store(float* to) const noexcept { std::memcpy(to, &v, sizeof v); }
 
   [[nodiscard]] F64x2 low() const noexcept {
-    return __builtin_convertvector(__builtin_shufflevector(v, v, 0, 1), F64x2);
+    return __builtin_convertvector(TENSORTAP_VECTOR_PART(F32x2, v, 0, 0, 1), F64x2);
   }
   /// By way of low(), and pinned: g++ 12 would convert the upper half one by one.
-  [[nodiscard]] F64x2 high() const noexcept { return Four{rounded(__builtin_shufflevector(v, v, 2, 3, 2, 3))}.low(); }
+  [[nodiscard]] F64x2 high() const noexcept { return Four{rounded(upper_half_twice(v))}.low(); }
   [[nodiscard]] Four magnitude() const noexcept { return {std::bit_cast<F32x4>(std::bit_cast<I32x4>(v) & 0x7fffffff)}; }
   [[nodiscard]] Four min(Four other) const noexcept { return {v < other.v ? v : other.v}; }
   [[nodiscard]] Four max(Four other) const noexcept { return {v > other.v ? v : other.v}; }
@@ -5563,19 +6001,6 @@ void convert_elements(const std::byte* from, std::size_t count, To* to) noexcept
   for (std::size_t rest = count % chunk; rest > 0; --rest, ++i) convert(load<From>(from + i * sizeof(From)), to[i]);
 }
 
-/// Rounds to float towards zero and, unless that is exact, sets the last bit. Rounding the result to fewer bits gives
-/// the same as rounding `value`.
-/// Source: Boldo, Melquiond, "When double rounding is odd", 2005.
-inline float rounded_to_odd(double value) noexcept {
-  const float nearest = rounded(static_cast<float>(value));
-  std::uint32_t bits = bits_of(nearest);
-  const double back = is_finite(nearest) ? rounded(static_cast<double>(nearest)) : 0;
-  if (is_finite(nearest) && back == value) return nearest;
-  const bool away = !is_finite(nearest) || (value < 0 ? back < value : back > value);
-  if (away) --bits;
-  return std::bit_cast<float>(bits | 1);
-}
-
 /// Returns the bits of `value` as f16, bf16, f32 or f64, rounded to nearest, in the low end; also where -ffast-math
 /// makes the compiler assume that NaN and infinities do not exist.
 inline std::uint64_t narrowed(double value, DType dtype) noexcept {
@@ -5591,8 +6016,8 @@ inline std::uint64_t narrowed(double value, DType dtype) noexcept {
     }
   }
   switch (dtype) {
-    case DType::f16: return Half::from(rounded_to_odd(value)).bits;
-    case DType::bf16: return BFloat16::from(rounded_to_odd(value)).bits;
+    case DType::f16: return Half(value).bits;
+    case DType::bf16: return BFloat16(value).bits;
     case DType::f32: return bits_of(rounded(static_cast<float>(value)));
     default: return bits;
   }
@@ -6056,8 +6481,8 @@ struct Wide {
 TENSORTAP_AVX512_INLINE double add_lanes(const Wide& x) noexcept {
   const F64x8 eight = rounded(x.low + x.high);
   const F64x4 four =
-      rounded(__builtin_shufflevector(eight, eight, 0, 1, 2, 3) + __builtin_shufflevector(eight, eight, 4, 5, 6, 7));
-  const F64x2 two = rounded(__builtin_shufflevector(four, four, 0, 1) + __builtin_shufflevector(four, four, 2, 3));
+      rounded(TENSORTAP_VECTOR_PART(F64x4, eight, 0, 0, 1, 2, 3) + TENSORTAP_VECTOR_PART(F64x4, eight, 1, 4, 5, 6, 7));
+  const F64x2 two = rounded(TENSORTAP_VECTOR_PART(F64x2, four, 0, 0, 1) + TENSORTAP_VECTOR_PART(F64x2, four, 1, 2, 3));
   return rounded(two[0] + two[1]);
 }
 
@@ -6092,8 +6517,8 @@ struct Row<float> {
     return out;
   }
   [[nodiscard]] TENSORTAP_AVX512_INLINE Wide wide() const noexcept {
-    const F32x8 low = __builtin_shufflevector(x, x, 0, 1, 2, 3, 4, 5, 6, 7);
-    const F32x8 high = __builtin_shufflevector(x, x, 8, 9, 10, 11, 12, 13, 14, 15);
+    const F32x8 low = TENSORTAP_VECTOR_PART(F32x8, x, 0, 0, 1, 2, 3, 4, 5, 6, 7);
+    const F32x8 high = TENSORTAP_VECTOR_PART(F32x8, x, 1, 8, 9, 10, 11, 12, 13, 14, 15);
     Wide out;
     asm("vcvtps2pd {%1, %0|%0, %1}" : "=v"(out.low) : "v"(low));
     asm("vcvtps2pd {%1, %0|%0, %1}" : "=v"(out.high) : "v"(high));
@@ -6183,14 +6608,14 @@ TENSORTAP_AVX512_INLINE void add_squares(const std::byte* from, Wide& to) noexce
   to = {Row<Element>::add_square(x.low, to.low), Row<Element>::add_square(x.high, to.high)};
 }
 
-/// Prefetches for a read at `from`: far ahead to L2, so that the next page is ready in time, and near to L1. One of the
-/// two alone is slower on large tensors; on small tensors they cost nothing.
-template <std::size_t far, std::size_t near, std::size_t size>
+/// Prefetches for a read at `from`: far ahead to L2, which crosses pages in time, and near to L1.
+/// Either one alone is slower on large tensors, and neither costs anything on small ones.
+template <std::size_t far_ahead, std::size_t near_ahead, std::size_t size>
 TENSORTAP_AVX512_INLINE void prefetch(const std::byte* from) noexcept {
 #pragma GCC unroll 4
   for (std::size_t line = 0; line < size; line += 64) {
-    __builtin_prefetch(from + line + far, 0, 2);
-    __builtin_prefetch(from + line + near, 0, 3);
+    __builtin_prefetch(from + line + far_ahead, 0, 2);
+    __builtin_prefetch(from + line + near_ahead, 0, 3);
   }
 }
 
@@ -7079,7 +7504,7 @@ std::optional<KeyInterval<KeyOf<T>>> keys_between(long double lower, long double
       const auto bits = static_cast<std::make_unsigned_t<Key>>(narrowed(static_cast<double>(x), *dtype_v<T>));
       key = key_of<T>(static_cast<Key>(bits));
       if constexpr (sizeof(T) == 2)
-        return static_cast<long double>(static_cast<float>(T{bits}));
+        return static_cast<long double>(static_cast<float>(T::from_bits(bits)));
       else
         return static_cast<long double>(std::bit_cast<T>(bits));
     };
@@ -7666,6 +8091,108 @@ TENSORTAP_INLINE Histogram histogram(const TensorView& view) {
 
 TENSORTAP_END_NAMESPACE
 
+// from tensortap/reduce/internal/memory_overlap.hpp
+
+// Finds elements that share memory, such as those of a stride 0, of overlapping windows, or of a tensor given twice. A
+// change in place would reach them several times.
+
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
+
+/// The addresses from the first byte of any element to the end of the last.
+struct MemoryRange {
+  std::uintptr_t begin;
+  std::uintptr_t end;
+  std::size_t tensor;  ///< an index
+};
+
+inline MemoryRange memory_range(const TensorView& view, std::size_t tensor) noexcept {
+  std::int64_t low = 0;
+  std::int64_t high = 1;
+  for (std::size_t axis = 0; axis < view.rank(); ++axis) {
+    const std::int64_t reach = (view.shape()[axis] - 1) * view.strides()[axis];
+    (reach < 0 ? low : high) += reach;
+  }
+  const auto origin = reinterpret_cast<std::uintptr_t>(view.data());
+  const std::size_t width = size_of(view.dtype());
+  return {origin + static_cast<std::uintptr_t>(low) * width, origin + static_cast<std::uintptr_t>(high) * width,
+          tensor};
+}
+
+/// Returns true if the strides alone show that all elements are apart: each is larger than what the smaller ones reach.
+inline bool has_nested_strides(const TensorView& view) noexcept {
+  if (view.is_contiguous()) return true;
+  std::array<std::pair<std::int64_t, std::int64_t>, TensorView::max_rank> axes{};  // stride, extent
+  std::size_t count = 0;
+  for (std::size_t axis = 0; axis < view.rank(); ++axis)
+    if (view.shape()[axis] > 1)
+      axes[count++] = {view.strides()[axis] < 0 ? -view.strides()[axis] : view.strides()[axis], view.shape()[axis]};
+  std::sort(axes.begin(), axes.begin() + static_cast<std::ptrdiff_t>(count));
+  std::int64_t reach = 0;
+  for (std::size_t i = 0; i < count; ++i) {
+    if (axes[i].first <= reach) return false;
+    reach += (axes[i].second - 1) * axes[i].first;
+  }
+  return true;
+}
+
+/// Appends the address ranges of all elements: one for each row of the last axis whose elements are neighbours.
+inline void append_elements(const TensorView& view, std::size_t tensor, std::vector<MemoryRange>& out) {
+  const auto width = static_cast<std::int64_t>(size_of(view.dtype()));
+  const bool by_rows = view.rank() > 0 && view.strides()[view.rank() - 1] == 1;
+  const std::size_t axes = by_rows ? view.rank() - 1 : view.rank();
+  const std::int64_t length = by_rows ? view.shape()[axes] : 1;
+  std::array<std::int64_t, TensorView::max_rank> index{};
+  for (std::size_t done = 0; done < view.size(); done += static_cast<std::size_t>(length)) {
+    std::int64_t offset = 0;
+    for (std::size_t axis = 0; axis < axes; ++axis) offset += index[axis] * view.strides()[axis];
+    const auto begin = reinterpret_cast<std::uintptr_t>(view.data()) + static_cast<std::uintptr_t>(offset * width);
+    out.push_back({begin, begin + static_cast<std::uintptr_t>(length * width), tensor});
+    for (std::size_t axis = axes; axis-- > 0;) {
+      if (++index[axis] < view.shape()[axis]) break;
+      index[axis] = 0;
+    }
+  }
+}
+
+/// Sorts `ranges` and returns the tensors of the first two that overlap.
+inline std::optional<std::pair<std::size_t, std::size_t>> first_overlap(std::vector<MemoryRange>& ranges) {
+  std::sort(ranges.begin(), ranges.end(), [](const MemoryRange& a, const MemoryRange& b) { return a.begin < b.begin; });
+  for (std::size_t i = 1; i < ranges.size(); ++i)
+    if (ranges[i].begin < ranges[i - 1].end) return std::pair{ranges[i - 1].tensor, ranges[i].tensor};
+  return std::nullopt;
+}
+
+/// Returns the indices of two tensors, or twice that of one, whose elements share memory; nullopt if all elements are
+/// apart. Looks at single elements only where ranges or strides leave it open.
+template <class View>
+std::optional<std::pair<std::size_t, std::size_t>> find_shared_memory(std::span<const View> tensors) {
+  std::vector<MemoryRange> ranges;
+  ranges.reserve(tensors.size());
+  bool nested = true;
+  for (std::size_t k = 0; k < tensors.size(); ++k) {
+    if (tensors[k].size() == 0) continue;
+    ranges.push_back(memory_range(tensors[k], k));
+    nested = nested && has_nested_strides(tensors[k]);
+  }
+  if (nested && !first_overlap(ranges)) return std::nullopt;
+  (void)first_overlap(ranges);  // sorts
+  std::vector<MemoryRange> elements;
+  std::uintptr_t end = 0;
+  for (const MemoryRange& range : ranges) {  // groups of ranges that overlap
+    if (range.begin >= end) {
+      if (const auto found = first_overlap(elements)) return found;
+      elements.clear();
+    }
+    append_elements(tensors[range.tensor], range.tensor, elements);
+    end = std::max(end, range.end);
+  }
+  return first_overlap(elements);
+}
+
+}  // namespace detail
+TENSORTAP_END_NAMESPACE
+
 // from tensortap/reduce/internal/sum_squares.hpp
 
 // The sum of squares alone, which norms need, at the speed of memory.
@@ -8222,6 +8749,8 @@ TENSORTAP_INLINE double clip_grad_norm(std::span<const WritableView> tensors, do
   if (!(max_norm >= 0)) throw Error::bad_max_norm(max_norm);
   for (const WritableView& view : tensors)
     if (!is_floating(view.dtype())) throw Error::wrong_type("floating-point numbers", to_string(view.dtype()));
+  if (const auto shared = detail::find_shared_memory(tensors))
+    throw Error::shared_memory("clip_grad_norm", shared->first, shared->second);
   const detail::IeeeMode ieee;
   const double norm = detail::norm_of_all(tensors, options);
   if (detail::is_finite(norm) && norm > max_norm)
@@ -8645,6 +9174,9 @@ struct Place {
   std::string_view where;
 };
 
+/// The most values of a file, each of which takes up to 100 bytes of memory: an index of 800'000 records has fewer.
+inline constexpr std::size_t value_limit = std::size_t{1} << 22;
+
 /// No file of a run nests deeper than 5.
 inline constexpr std::size_t depth_limit = 32;
 
@@ -8669,9 +9201,13 @@ inline std::string string(std::string_view text) {
   return out;
 }
 
-/// Returns the document in `text`. Throws: a syntax error, nesting beyond the limit.
+/// Returns the document in `text`. Throws: a syntax error, a limit, no memory for it. All of them are damage of this
+/// file.
 inline nlohmann::json parse_any(std::string_view text, const Place& place) {
+  if (text.size() > layout::text_limit)
+    throw Error::damaged(place.what, place.where, "too large (" + std::to_string(text.size()) + " bytes)");
   std::size_t depth = 0;
+  std::size_t values = 0;
   bool in_string = false;
   for (std::size_t i = 0; i < text.size(); ++i) {
     const char c = text[i];
@@ -8680,16 +9216,26 @@ inline nlohmann::json parse_any(std::string_view text, const Place& place) {
       in_string = c != '"';
     } else if (c == '"') {
       in_string = true;
+    } else if (c == ',') {
+      ++values;
     } else if (c == '{' || c == '[') {
+      ++values;
       if (++depth > depth_limit) throw Error::damaged(place.what, place.where, "nested too deeply");
     } else if ((c == '}' || c == ']') && depth > 0) {
       --depth;
     }
   }
-  nlohmann::json root = nlohmann::json::parse(text.begin(), text.end(), nullptr, false);
-  if (root.is_discarded())
-    throw Error::damaged(place.what, place.where, "not JSON (" + std::to_string(text.size()) + " bytes)");
-  return root;
+  if (values > value_limit)
+    throw Error::damaged(place.what, place.where, "it holds too many values (" + std::to_string(values) + ")");
+  try {
+    nlohmann::json root = nlohmann::json::parse(text.begin(), text.end(), nullptr, false);
+    if (root.is_discarded())
+      throw Error::damaged(place.what, place.where, "not JSON (" + std::to_string(text.size()) + " bytes)");
+    return root;
+  } catch (const std::bad_alloc&) {
+    throw Error::damaged(place.what, place.where,
+                         "it does not fit into memory (" + std::to_string(text.size()) + " bytes)");
+  }
 }
 
 /// Returns the document in `text`, an object. Throws: a syntax error, nesting beyond the limit, another type.
@@ -8838,7 +9384,7 @@ inline nlohmann::json to_json(const Collection& collection) {
       if (clauses.size() > 1)  // a key of our own: unions that smdebug's form cannot express
         for (const SaveClause& clause : clauses) out["save_clauses"][name].push_back(to_json(clause));
     }
-  out["save_histogram"] = collection.save_histogram;
+  out["save_histogram"] = true;  // smdebug's key for TensorBoard, which readers of tensors ignore
   if (collection.reductions.contains(Reduction::statistics)) out["statistics"] = true;  // a key of our own
   return out;
 }
@@ -8919,7 +9465,6 @@ inline Collection parse_collection(const std::string& name, const nlohmann::json
   Collection out{.name = from.contains("name") ? json_text::text(from, "name", place) : name};
   out.include_regex = Patterns(parse_texts(from, "include_regex", place));
   out.tensor_names = parse_texts(from, "tensor_names", place);
-  out.save_histogram = parse_flag(from, "save_histogram", true, place);
   if (const auto found = from.find("reduction_config"); found != from.end() && !found->is_null())
     parse_reduction_config(json_text::object(from, "reduction_config", place), place, out);
   if (const auto found = from.find("save_config"); found != from.end() && !found->is_null())
@@ -9368,6 +9913,8 @@ inline SavedShape parse_saved_shape(const nlohmann::json& entry, json_text::Plac
   for (const auto& extent : json_text::array(entry, "shape", place)) {
     out.shape.push_back(json_text::integer(extent, "shape", place));
     if (out.shape.back() < 0) throw json_text::wrong(place, "shape", "an extent is negative");
+    constexpr std::size_t most_axes = 64;  // numpy's limit
+    if (out.shape.size() > most_axes) throw json_text::wrong(place, "shape", "it has more than 64 axes");
   }
   return out;
 }
@@ -9739,6 +10286,10 @@ TENSORTAP_INLINE std::unique_ptr<Claim> CachedStore::claim(std::string_view key,
   return state_->store->claim(key, text);
 }
 
+TENSORTAP_INLINE std::string CachedStore::claim_holder(std::string_view key) const {
+  return state_->store->claim_holder(key);
+}
+
 TENSORTAP_INLINE std::size_t CachedStore::remove_unfinished(const std::function<bool(std::string_view key)>& is_mine) {
   return state_->store->remove_unfinished(is_mine);
 }
@@ -9769,6 +10320,12 @@ TENSORTAP_INLINE std::vector<std::string> key_parts(std::string_view key) {
 
 TENSORTAP_INLINE std::optional<std::vector<std::byte>> Store::get_version(std::string_view, std::string_view) const {
   return std::nullopt;
+}
+
+TENSORTAP_INLINE std::string Store::claim_holder(std::string_view key) const {
+  const auto bytes = get(key, Range{0, 300});
+  const std::string_view text = bytes ? text_of(*bytes) : std::string_view();
+  return std::string(text.substr(0, text.find('\n')));
 }
 
 TENSORTAP_INLINE void Store::remove_all(std::span<const std::string> keys) {
@@ -9806,11 +10363,219 @@ class Descriptor {
   int fd_ = -1;
 };
 
+/// Returns `opened`, or another number for it if it is that of a standard stream: a program that was started with
+/// closed streams would print into the file.
+inline Descriptor above_standard_streams(Descriptor opened) noexcept {
+  if (!opened || opened.get() > STDERR_FILENO) return opened;
+  return Descriptor(::fcntl(opened.get(), F_DUPFD_CLOEXEC, STDERR_FILENO + 1));
+}
+
 /// Returns what `call` returns; repeats it while a signal interrupts it.
 template <class Call>
 auto uninterrupted(const Call& call) {
   for (;;)
     if (const auto result = call(); result != -1 || errno != EINTR) return result;
+}
+
+}  // namespace detail
+TENSORTAP_END_NAMESPACE
+
+// from tensortap/internal/absolute_path.hpp
+
+// Paths that stay the same when the process changes its working directory.
+
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
+
+/// Returns `path` from the root of the file system on; unchanged if the working directory no longer exists. Keeps "..",
+/// which leads elsewhere behind a symbolic link.
+inline std::string absolute_path(std::string path) {
+  if (path.starts_with('/')) return path;
+  std::error_code gone;
+  std::string here = std::filesystem::current_path(gone).string();
+  if (gone) return path;
+  while (path.starts_with("./")) path.erase(0, path.find_first_not_of('/', 1));
+  if (path.empty() || path == ".") return here;
+  return here.append(here == "/" ? "" : "/") + path;
+}
+
+}  // namespace detail
+TENSORTAP_END_NAMESPACE
+
+// from tensortap/store/internal/file_identity.hpp
+
+// Which file a name or a descriptor means.
+
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
+
+/// A file, by the numbers that stay the same under all its names.
+class FileIdentity {
+ public:
+  /// Of an open file. Lifetime: `calls` outlives it.
+  FileIdentity(const FileCalls& calls, int file) : calls_(calls), is_known_(calls.fstat(file, &status_) == 0) {}
+  /// Of `name` in `directory`.
+  FileIdentity(const FileCalls& calls, int directory, const std::string& name)
+      : calls_(calls), is_known_(calls.fstatat(directory, name.c_str(), &status_, AT_SYMLINK_NOFOLLOW) == 0) {}
+
+  /// Returns whether `name` in `directory` is this file.
+  [[nodiscard]] bool has_name(int directory, const std::string& name) const {
+    struct stat there {};
+    return is_known_ && calls_.fstatat(directory, name.c_str(), &there, AT_SYMLINK_NOFOLLOW) == 0 &&
+           there.st_dev == status_.st_dev && there.st_ino == status_.st_ino;
+  }
+
+ private:
+  const FileCalls& calls_;
+  struct stat status_ {};
+  bool is_known_;
+};
+
+}  // namespace detail
+TENSORTAP_END_NAMESPACE
+
+// from tensortap/store/internal/exclusive_rename.hpp
+
+// A rename to a name that must be free. File systems differ in what they offer for it: RENAME_NOREPLACE, hard links, or
+// only the exclusive creation of a file, as most mounts of a bucket do.
+
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
+
+/// Finds out once what the file system offers, and uses that from then on. Threads: any.
+class ExclusiveRename {
+ public:
+  /// Lifetime: `calls` outlives it.
+  explicit ExclusiveRename(const FileCalls& calls) : calls_(calls) {}
+
+  /// Renames `from` to `to` in `directory`; returns false and sets errno if that fails: EEXIST if `to` exists.
+  bool run(int directory, const std::string& from, const std::string& to) {
+    for (Way way = way_;;) {
+      if (rename(way, directory, from, to)) {
+        way_ = way;
+        return true;
+      }
+      if (way == Way::guard || !may_be_unsupported(errno)) return false;
+      way = way == Way::no_replace ? Way::link : Way::guard;
+    }
+  }
+
+ private:
+  enum class Way : std::uint8_t { no_replace, link, guard };
+  static constexpr std::chrono::milliseconds pause{5};
+  static constexpr std::chrono::seconds patience{10};  // a guard lives for two system calls
+
+  static bool may_be_unsupported(int error) noexcept {
+    return error == EINVAL || error == ENOSYS || error == EOPNOTSUPP || error == EPERM || error == ENOTTY ||
+           error == EMLINK || error == EXDEV;
+  }
+
+  bool rename(Way way, int directory, const std::string& from, const std::string& to) {
+    switch (way) {
+      case Way::no_replace: return calls_.renameat_new(directory, from.c_str(), directory, to.c_str()) == 0;
+      case Way::link: return rename_by_link(directory, from, to);
+      case Way::guard: return rename_behind_guard(directory, from, to);
+    }
+    return false;
+  }
+
+  bool rename_by_link(int directory, const std::string& from, const std::string& to) {
+    if (calls_.linkat(directory, from.c_str(), directory, to.c_str(), 0) != 0) {
+      const int cause = errno;
+      // A network file system that lost the reply asks again, and then finds its own link.
+      const bool is_done = cause == EEXIST && FileIdentity(calls_, directory, from).has_name(directory, to);
+      errno = cause;
+      if (!is_done) return false;
+    }
+    calls_.unlinkat(directory, from.c_str(), 0);
+    return true;
+  }
+
+  /// Renames while a file beside `to` keeps others from doing the same. Readers do not see that file: it has the name
+  /// of a temporary, of process 0.
+  bool rename_behind_guard(int directory, const std::string& from, const std::string& to) {
+    const std::string guard = to + ".0-0.tmp";
+    if (!make_guard(directory, guard, to)) return false;
+    const bool is_free = !exists(directory, to);
+    const bool is_done = is_free && calls_.renameat(directory, from.c_str(), directory, to.c_str()) == 0;
+    const int cause = is_free ? errno : EEXIST;
+    calls_.unlinkat(directory, guard.c_str(), 0);
+    errno = cause;
+    return is_done;
+  }
+
+  /// Returns false and sets errno if `to` appears, or if the guard cannot be made. Removes the guard of a process that
+  /// died: one that does not change for as long as `patience`.
+  bool make_guard(int directory, const std::string& guard, const std::string& to) {
+    constexpr int most_rounds = 10'000;
+    struct timespec seen {};
+    std::chrono::nanoseconds waited{};
+    for (int round = 0; round < most_rounds; ++round) {
+      constexpr int flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
+      const int made = uninterrupted([&] { return calls_.openat(directory, guard.c_str(), flags, 0666); });
+      if (made >= 0) {
+        calls_.close(made);
+        return true;
+      }
+      if (errno != EEXIST || exists(directory, to)) return false;
+      struct stat status {};
+      if (calls_.fstatat(directory, guard.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) continue;
+      if (status.st_mtim.tv_sec != seen.tv_sec || status.st_mtim.tv_nsec != seen.tv_nsec) waited = {};
+      seen = status.st_mtim;
+      if (waited >= patience) {
+        calls_.unlinkat(directory, guard.c_str(), 0);
+        waited = {};
+        continue;
+      }
+      calls_.sleep(pause);
+      waited += pause;
+    }
+    errno = EBUSY;
+    return false;
+  }
+
+  /// Sets errno to EEXIST if it returns true.
+  [[nodiscard]] bool exists(int directory, const std::string& name) const {
+    struct stat status {};
+    if (calls_.fstatat(directory, name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) return false;
+    errno = EEXIST;
+    return true;
+  }
+
+  const FileCalls& calls_;
+  std::atomic<Way> way_ = Way::no_replace;
+};
+
+}  // namespace detail
+TENSORTAP_END_NAMESPACE
+
+// from tensortap/store/internal/file_system_name.hpp
+
+// The name of the file system that holds a path, for messages.
+
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
+
+/// Returns the type of the file system that holds the absolute `path`, as "ext4" or "fuse.s3fs"; empty if it is
+/// unknown.
+/// Source: proc_pid_mountinfo(5); spaces in mount points are written as \040 and are not decoded here.
+inline std::string file_system_name(const std::string& path) {
+  std::ifstream mounts("/proc/self/mountinfo");
+  std::string found;
+  std::size_t longest = 0;
+  for (std::string line; std::getline(mounts, line);) {
+    std::istringstream words(line);
+    std::string word, point, type;
+    for (int i = 0; i < 5 && words >> word; ++i) point = word;
+    while (words >> word && word != "-") continue;
+    words >> type;
+    const std::string below = point == "/" ? point : point + "/";
+    if (point.size() >= longest && (path == point || path.starts_with(below))) {
+      longest = point.size();
+      found = type;
+    }
+  }
+  return found;
 }
 
 }  // namespace detail
@@ -9829,21 +10594,55 @@ class DirectoryTree {
  public:
   using Parts = std::vector<std::string>;
 
-  DirectoryTree(std::string root, FileCalls calls) : root_(std::move(root)), calls_(std::move(calls)) {}
+  DirectoryTree(std::string root, FileCalls calls)
+      : root_(absolute_path(std::move(root))), calls_(std::move(calls)), exclusive_rename_(calls_) {}
+  DirectoryTree(const DirectoryTree&) = delete;
+  DirectoryTree& operator=(const DirectoryTree&) = delete;
+  ~DirectoryTree() = default;
 
+  /// The absolute path of the root.
   [[nodiscard]] const std::string& root() const noexcept { return root_; }
   [[nodiscard]] const FileCalls& calls() const noexcept { return calls_; }
+
+  [[nodiscard]] ExclusiveRename& exclusive_rename() const noexcept { return exclusive_rename_; }
 
   /// Returns the error for a failed call on `key`, from errno.
   [[nodiscard]] Error failed(std::string_view verb, std::string_view key) const {
     const int cause = errno;
-    return Error::io("store: cannot " + std::string(verb), root_ + "/" + std::string(key),
-                     std::generic_category().message(cause) + way_out(cause));
+    const std::string text =
+        cause == ELOOP ? "a symbolic link is in its place" : std::generic_category().message(cause);
+    return Error::io("store: cannot " + std::string(verb), root_ + "/" + std::string(key), text + way_out(verb, cause));
   }
 
-  /// Opens `name` in `directory`; returns none and sets errno if that fails.
+  /// Opens `name` in `directory`; returns none and sets errno if that fails, to ELOOP for a symbolic link.
   [[nodiscard]] Descriptor open_at(int directory, const std::string& name, int flags) const {
-    return open(directory, name, flags | O_NOFOLLOW);
+    Descriptor opened = open(directory, name, flags | O_NOFOLLOW);
+    if (!opened && errno == ENOTDIR) {  // of a link, too
+      struct stat status {};
+      const int looked = calls_.fstatat(directory, name.c_str(), &status, AT_SYMLINK_NOFOLLOW);
+      errno = looked == 0 && S_ISLNK(status.st_mode) ? ELOOP : ENOTDIR;
+    }
+    return opened;
+  }
+
+  /// Throws: `leaf` in `directory` is a device, a pipe or a socket, which no object may replace.
+  void require_replaceable(int directory, const std::string& leaf, std::string_view key) const {
+    struct stat status {};
+    if (calls_.fstatat(directory, leaf.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) return;
+    if (S_ISCHR(status.st_mode) || S_ISBLK(status.st_mode) || S_ISFIFO(status.st_mode) || S_ISSOCK(status.st_mode))
+      throw Error::io("store: cannot replace", root_ + "/" + std::string(key),
+                      "it is not a regular file; choose another name");
+  }
+
+  /// Keeps the root open until as many calls of let_go_root(), so that it is found again after a rename.
+  void hold_root() {
+    Descriptor root = open_root();
+    const std::lock_guard lock(mutex_);
+    if (++holders_ == 1 || root) held_ = std::move(root);
+  }
+  void let_go_root() {
+    const std::lock_guard lock(mutex_);
+    if (--holders_ == 0) held_ = Descriptor();
   }
 
   /// Opens the directory `parts`; returns none if it does not exist.
@@ -9893,9 +10692,9 @@ class DirectoryTree {
   }
 
   void sync(const Descriptor& directory, std::string_view key) const {
-    // EINVAL: the file system cannot sync a directory.
-    if (uninterrupted([&] { return calls_.fsync(directory.get()); }) != 0 && errno != EINVAL)
-      throw failed("sync the directory of", key);
+    if (uninterrupted([&] { return calls_.fsync(directory.get()); }) == 0) return;
+    const bool cannot = errno == EINVAL || errno == ENOSYS || errno == EOPNOTSUPP;  // sync a directory
+    if (!cannot) throw failed("sync the directory of", key);
   }
 
   /// Makes the names of the directory `parts`, of the root and of the directories made above the root durable, also if
@@ -9937,22 +10736,39 @@ class DirectoryTree {
     mark_durable("");
   }
 
-  [[nodiscard]] Descriptor open_root() const { return open(AT_FDCWD, root_, directory_flags); }
+  /// Opens the root: the held one unless it was removed, else the directory that has its path.
+  [[nodiscard]] Descriptor open_root() const {
+    {
+      const std::lock_guard lock(mutex_);
+      if (Descriptor root = held_ ? open(held_.get(), ".", directory_flags) : Descriptor()) {
+        struct stat status {};
+        if (calls_.fstat(root.get(), &status) == 0 && status.st_nlink > 0) return root;
+      }
+    }
+    return open(AT_FDCWD, root_, directory_flags);
+  }
 
   static constexpr int directory_flags = O_RDONLY | O_DIRECTORY;
 
  private:
-  static const char* way_out(int cause) noexcept {
+  [[nodiscard]] std::string way_out(std::string_view verb, int cause) const {
+    const bool reads = verb == "open" || verb == "read" || verb == "list" || verb == "look at";
     switch (cause) {
-      case ELOOP:
-      case ENOTDIR: return "; symbolic links inside a run are not followed";
+      case ELOOP: return "; symbolic links inside a run are not followed";
+      case ENOTDIR: return "; a file has the name of a directory: remove it, or choose another directory";
       case ENOSPC:
       case EDQUOT: return "; make room for it";
       case EMFILE:
       case ENFILE: return "; raise the limit on open files";
-      case EROFS:
+      case EROFS: return "; choose a directory that may be written";
       case EACCES:
-      case EPERM: return "; choose a directory that may be written";
+      case EPERM: return reads ? "; allow this user to read it" : "; choose a directory that may be written";
+      case ENOSYS:
+      case EOPNOTSUPP: {
+        const std::string name = file_system_name(root_);
+        return "; its file system" + (name.empty() ? "" : " (" + name + ")") +
+               " cannot do that: choose a directory of another one, or s3://BUCKET/PREFIX for a bucket";
+      }
       case ENOENT: return "; do not remove a run's directories while it is written";
       case EIO: return "; check the disk";
       default: return "";
@@ -9960,7 +10776,8 @@ class DirectoryTree {
   }
 
   [[nodiscard]] Descriptor open(int directory, const std::string& path, int flags) const {
-    return Descriptor(uninterrupted([&] { return calls_.openat(directory, path.c_str(), flags | O_CLOEXEC, 0666); }));
+    return above_standard_streams(
+        Descriptor(uninterrupted([&] { return calls_.openat(directory, path.c_str(), flags | O_CLOEXEC, 0666); })));
   }
 
   /// Makes the root and what is missing above it; returns none and sets errno if that fails.
@@ -10006,9 +10823,12 @@ class DirectoryTree {
     });
   }
 
-  std::string root_;
-  FileCalls calls_;
-  mutable std::mutex mutex_;
+  const std::string root_;
+  const FileCalls calls_;
+  mutable ExclusiveRename exclusive_rename_;
+  mutable std::mutex mutex_;  // guards the members below
+  Descriptor held_;           // the root, while there are holders
+  int holders_ = 0;
   std::set<std::string> durable_;     // directories whose name is on the disk, as "/a/b"; the root is ""
   std::set<std::string> made_above_;  // the root and directories above it that this object made
 };
@@ -10026,15 +10846,6 @@ TENSORTAP_END_NAMESPACE
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
 
-/// Returns whether `name` in `directory` is the open `file`.
-inline bool is_name_of(const FileCalls& calls, const Descriptor& directory, const std::string& name,
-                       const Descriptor& file) {
-  struct stat there {};
-  struct stat opened {};
-  return calls.fstatat(directory.get(), name.c_str(), &there, AT_SYMLINK_NOFOLLOW) == 0 &&
-         calls.fstat(file.get(), &opened) == 0 && there.st_dev == opened.st_dev && there.st_ino == opened.st_ino;
-}
-
 /// A claim that holds a locked file.
 class FileClaim final : public Claim {
  public:
@@ -10048,10 +10859,11 @@ class FileClaim final : public Claim {
     std::lock_guard<std::mutex> lock_;
   };
 
-  /// Holds `file`, which is locked and named `name` in `directory`. Lifetime: `calls` outlives the claim.
-  FileClaim(const FileCalls& calls, Descriptor directory, std::string name, Descriptor file, const NoFork&)
-      : calls_(calls), directory_(std::move(directory)), name_(std::move(name)), file_(std::move(file)), next_(first_) {
+  /// Holds `file`, which is locked and named `name` in `directory`. Lifetime: `tree` outlives the claim.
+  FileClaim(DirectoryTree& tree, Descriptor directory, std::string name, Descriptor file, const NoFork&)
+      : tree_(tree), directory_(std::move(directory)), name_(std::move(name)), file_(std::move(file)), next_(first_) {
     first_ = this;
+    tree_.hold_root();
   }
 
   /// Does nothing in a forked child, which has closed the file.
@@ -10062,7 +10874,9 @@ class FileClaim final : public Claim {
         *at = next_;
         break;
       }
-    if (is_name_of(calls_, directory_, name_, file_)) calls_.unlinkat(directory_.get(), name_.c_str(), 0);
+    if (FileIdentity(tree_.calls(), file_.get()).has_name(directory_.get(), name_))
+      tree_.calls().unlinkat(directory_.get(), name_.c_str(), 0);
+    tree_.let_go_root();
     file_ = Descriptor();  // last: this releases the lock
   }
 
@@ -10082,7 +10896,7 @@ class FileClaim final : public Claim {
   inline static std::mutex mutex_;
   inline static FileClaim* first_ = nullptr;  // the chain of the claims of this process
 
-  const FileCalls& calls_;
+  DirectoryTree& tree_;
   Descriptor directory_;
   std::string name_;
   Descriptor file_;
@@ -10194,21 +11008,23 @@ class FileStoreState {
   }
 
   /// Calls `visit(directory, name, key, size)` for every regular file whose key begins with `prefix` and is greater
-  /// than `after`.
-  template <class Visit>
-  void walk(std::string_view prefix, std::string_view after, const Visit& visit) const {
+  /// than `after`. Calls `pass_over(key)` for each directory below that this user cannot list, with errno set.
+  template <class Visit, class PassOver>
+  void walk(std::string_view prefix, std::string_view after, const Visit& visit, const PassOver& pass_over) const {
     Parts parts;
     if (!prefix.empty()) parts = key_parts(prefix.substr(0, prefix.size() - 1));
     if (Descriptor directory = tree.find(parts, prefix))
-      walk(std::move(directory), std::string(prefix), after, 0, visit);
+      walk(std::move(directory), std::string(prefix), after, 0, visit, pass_over);
   }
+
+  static bool is_denied(int error) noexcept { return error == EACCES || error == EPERM; }
 
   DirectoryTree tree;
 
  private:
-  template <class Visit>
-  void walk(Descriptor directory, const std::string& prefix, std::string_view after, int depth,
-            const Visit& visit) const {
+  template <class Visit, class PassOver>
+  void walk(Descriptor directory, const std::string& prefix, std::string_view after, int depth, const Visit& visit,
+            const PassOver& pass_over) const {
     struct Close {
       void operator()(DIR* d) const noexcept { ::closedir(d); }
     };
@@ -10218,8 +11034,8 @@ class FileStoreState {
     for (;;) {
       errno = 0;
       const dirent* entry = calls().readdir(stream.get());
-      if (entry == nullptr && errno != 0) throw tree.failed("list", prefix);
-      if (entry == nullptr) return;
+      if (entry == nullptr && errno != 0 && errno != ENOENT) throw tree.failed("list", prefix);
+      if (entry == nullptr) return;  // ENOENT: the directory was removed in the meantime
       const std::string_view name = entry->d_name;
       if (name == "." || name == "..") continue;
       const std::string key = prefix + std::string(name);
@@ -10230,14 +11046,17 @@ class FileStoreState {
       struct stat status {};
       if (calls().fstatat(at, entry->d_name, &status, AT_SYMLINK_NOFOLLOW) != 0) {
         if (errno == ENOENT) continue;  // removed in the meantime
-        throw tree.failed("look at", key);
+        if (!is_denied(errno) || depth == 0) throw tree.failed("look at", key);
+        return pass_over(prefix);
       }
       if (S_ISREG(status.st_mode) && comes_after)
         visit(at, entry->d_name, key, static_cast<std::uint64_t>(status.st_size));
       if (S_ISDIR(status.st_mode) && enters && depth < depth_limit) {
         Descriptor next = tree.open_at(at, entry->d_name, DirectoryTree::directory_flags);
         if (next)
-          walk(std::move(next), below, after, depth + 1, visit);
+          walk(std::move(next), below, after, depth + 1, visit, pass_over);
+        else if (is_denied(errno))
+          pass_over(below);
         else if (errno != ENOENT && errno != ELOOP && errno != ENOTDIR)  // it was replaced in the meantime
           throw tree.failed("list", below);
       }
@@ -10261,6 +11080,18 @@ namespace detail {
 constexpr std::string_view temporary_suffix = ".tmp";
 
 inline bool is_temporary(std::string_view key) noexcept { return key.ends_with(temporary_suffix); }
+
+/// Returns whether `key` is that of a file that was removed or replaced while it was open: NFS and FUSE keep it under a
+/// name of their own until it is closed.
+/// Source: Linux, fs/nfs/unlink.c (".nfs" and 24 digits); libfuse, lib/fuse.c (".fuse_hidden" and 16).
+inline bool is_removed_while_open(std::string_view key) noexcept {
+  const std::string_view leaf = key.substr(key.rfind('/') + 1);  // npos + 1 is 0
+  const auto is = [&](std::string_view prefix, std::size_t digits) {
+    return leaf.size() == prefix.size() + digits && leaf.starts_with(prefix) &&
+           leaf.find_first_not_of("0123456789abcdef", prefix.size()) == std::string_view::npos;
+  };
+  return is(".nfs", 24) || is(".fuse_hidden", 16);
+}
 
 /// Returns the final key of the temporary `key`: tensortap writes KEY.PID-N.tmp, smdebug KEY.tmp.
 inline std::string_view final_key(std::string_view key) {
@@ -10288,6 +11119,7 @@ class Temporary {
       file = tree.open_at(directory.get(), name_, O_WRONLY | O_CREAT | O_EXCL);
       if (!file && errno != EEXIST) throw tree.failed("create", key);
     } while (!file);
+    identity_.emplace(tree.calls(), file.get());
   }
   Temporary(const Temporary&) = delete;
   Temporary& operator=(const Temporary&) = delete;
@@ -10321,30 +11153,35 @@ class Temporary {
     if (tree_.calls().close(file.release()) != 0 && errno != EINTR) throw tree_.failed("write", key_);
   }
 
-  /// Renames the file to the object; returns false and sets errno if that fails.
+  /// Renames the file to the object; returns false and sets errno if that fails. Throws: the object is a device, a pipe
+  /// or a socket.
   bool publish(IfExists if_exists) {
     const int at = directory_.get();
-    const FileCalls& calls = tree_.calls();
-    if (if_exists == IfExists::replace) {
-      if (calls.renameat(at, name_.c_str(), at, leaf_.c_str()) != 0) return false;
-    } else if (calls.renameat_new(at, name_.c_str(), at, leaf_.c_str()) != 0) {
-      if (errno != EINVAL && errno != ENOSYS && errno != EOPNOTSUPP) return false;
-      // This file system cannot rename exclusively. A hard link is as exclusive.
-      if (calls.linkat(at, name_.c_str(), at, leaf_.c_str(), 0) != 0) return false;
-      calls.unlinkat(at, name_.c_str(), 0);
-    }
-    name_.clear();
-    return true;
+    if (if_exists == IfExists::replace) tree_.require_replaceable(at, leaf_, key_);
+    const bool published = if_exists == IfExists::replace
+                               ? tree_.calls().renameat(at, name_.c_str(), at, leaf_.c_str()) == 0 || was_renamed(errno)
+                               : tree_.exclusive_rename().run(at, name_, leaf_);
+    if (published) name_.clear();
+    return published;
   }
 
   Descriptor file;
 
  private:
+  /// Returns whether a rename that failed with `cause` has succeeded: a network file system that lost the reply asks
+  /// again, and then does not find the old name. Sets errno to `cause`.
+  [[nodiscard]] bool was_renamed(int cause) const {
+    const bool found = cause == ENOENT && identity_->has_name(directory_.get(), leaf_);
+    errno = cause;
+    return found;
+  }
+
   const DirectoryTree& tree_;
   const Descriptor& directory_;
   const std::string& leaf_;
   std::string_view key_;
   std::string name_;
+  std::optional<FileIdentity> identity_;
 };
 
 }  // namespace detail
@@ -10412,10 +11249,21 @@ TENSORTAP_INLINE std::optional<std::uint64_t> FileStore::size(std::string_view k
 }
 
 TENSORTAP_INLINE std::vector<ObjectInfo> FileStore::list(std::string_view prefix, std::string_view after) const {
-  std::vector<ObjectInfo> out;
-  state_->walk(prefix, after, [&](int, const char*, const std::string& key, std::uint64_t size) {
-    if (!detail::is_temporary(key)) out.push_back({key, size});
+  // The root of a store may be that of a volume, with directories of the system such as lost+found. Below a prefix all
+  // is the store's.
+  return list(prefix, after, [&](const std::string& directory) {
+    if (!prefix.empty()) throw state_->tree.failed("list", directory);
   });
+}
+
+TENSORTAP_INLINE std::vector<ObjectInfo> FileStore::list(
+    std::string_view prefix, std::string_view after,
+    const std::function<void(const std::string& directory)>& pass_over) const {
+  std::vector<ObjectInfo> out;
+  const auto add = [&](int, const char*, const std::string& key, std::uint64_t size) {
+    if (!detail::is_temporary(key) && !detail::is_removed_while_open(key)) out.push_back({key, size});
+  };
+  state_->walk(prefix, after, add, pass_over);
   std::sort(out.begin(), out.end(), [](const auto& a, const auto& b) { return a.key < b.key; });
   return out;
 }
@@ -10440,11 +11288,17 @@ TENSORTAP_INLINE bool FileStore::move(std::string_view from, std::string_view to
   const detail::Descriptor from_directory = tree.find(from_parts, from);
   if (!from_directory) return false;
   const detail::Descriptor to_directory = tree.make(to_parts, to);
+  tree.require_replaceable(to_directory.get(), to_leaf, to);
+  const detail::FileIdentity moved(state_->calls(), from_directory.get(), from_leaf);
   // Otherwise a power loss could remove the old name before the new directory is on the disk.
   tree.sync_names(to_parts, to);
   if (state_->calls().renameat(from_directory.get(), from_leaf.c_str(), to_directory.get(), to_leaf.c_str()) != 0) {
-    if (errno == ENOENT && !state_->exists(from_directory, from_leaf, from)) return false;
-    throw tree.failed("move", from);
+    const int cause = errno;
+    // A network file system that lost the reply asks again, and then does not find the old name.
+    const bool is_done = cause == ENOENT && moved.has_name(to_directory.get(), to_leaf);
+    if (!is_done && cause == ENOENT && !state_->exists(from_directory, from_leaf, from)) return false;
+    errno = cause;
+    if (!is_done) throw tree.failed("move", from);
   }
   state_->unmark_lost(to);
   if (state_->unmark_lost(from)) state_->mark_lost(to);
@@ -10481,20 +11335,24 @@ TENSORTAP_INLINE std::unique_ptr<Claim> FileStore::claim(std::string_view key, s
   const auto [parts, leaf] = state_->split(key);
   const Bytes piece = bytes_of(text);
   const detail::FileClaim::NoFork no_fork;
+  // Some file systems of user space give a file another inode number each time.
+  constexpr int most_other_files = 20;
+  int other_files = 0;
   for (int attempt = 0; attempt < 100; ++attempt) {
     detail::Descriptor directory = tree.make(parts, key);
     const detail::Descriptor stale = state_->open_object(key, O_RDWR);
     if (stale) {
       (void)state_->size_of_object(stale, key);
       if (!state_->lock(stale, key)) return nullptr;
-      if (!detail::is_name_of(state_->calls(), directory, leaf, stale)) continue;  // its owner has just released it
+      if (!detail::FileIdentity(state_->calls(), stale.get()).has_name(directory.get(), leaf) &&
+          ++other_files < most_other_files)
+        continue;  // its owner has just released it
     }
     detail::Temporary temporary(tree, directory, leaf, key);
     temporary.write(std::span(&piece, 1));
     if (!state_->lock(temporary.file, key)) continue;
     if (temporary.publish(stale ? IfExists::replace : IfExists::keep))
-      return std::make_unique<detail::FileClaim>(state_->calls(), std::move(directory), leaf, std::move(temporary.file),
-                                                 no_fork);
+      return std::make_unique<detail::FileClaim>(tree, std::move(directory), leaf, std::move(temporary.file), no_fork);
     // Another process was faster, or removed the temporary.
     if (errno != EEXIST && errno != ENOENT) throw tree.failed("claim", key);
   }
@@ -10504,13 +11362,14 @@ TENSORTAP_INLINE std::unique_ptr<Claim> FileStore::claim(std::string_view key, s
 
 TENSORTAP_INLINE std::size_t FileStore::remove_unfinished(const std::function<bool(std::string_view key)>& is_mine) {
   std::size_t count = 0;
-  state_->walk("", "", [&](int directory, const char* name, const std::string& key, std::uint64_t) {
+  const auto remove = [&](int directory, const char* name, const std::string& key, std::uint64_t) {
     if (!detail::is_temporary(key) || !is_mine(detail::final_key(key))) return;
     if (state_->calls().unlinkat(directory, name, 0) == 0)
       ++count;
     else if (errno != ENOENT)
       throw state_->tree.failed("remove", key);
-  });
+  };
+  state_->walk("", "", remove, [](const std::string&) {});
   return count;
 }
 
@@ -10585,7 +11444,8 @@ TENSORTAP_INLINE FileCalls::FileCalls()
       fstatat(::fstatat),
       fdopendir(::fdopendir),
       readdir(::readdir),
-      lock(detail::lock_open_file) {}
+      lock(detail::lock_open_file),
+      sleep([](std::chrono::nanoseconds time) { std::this_thread::sleep_for(time); }) {}
 
 TENSORTAP_END_NAMESPACE
 
@@ -10731,6 +11591,175 @@ TENSORTAP_INLINE std::shared_ptr<Store> open_store(std::string_view address) {
 
 TENSORTAP_END_NAMESPACE
 
+// from tensortap/internal/usable_directory.hpp
+
+// Makes a directory that the library will write into, and says early if that cannot work.
+
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
+
+/// Makes the directory `path` and what is missing above it. Returns why it cannot be used; empty if it can.
+inline std::string make_usable_directory(const std::string& path) {
+  namespace fs = std::filesystem;
+  std::error_code error;
+  fs::create_directories(path, error);  // fails for an existing directory below one that may not be searched, too
+  std::error_code ignored;
+  const fs::file_status status = fs::status(path, ignored);
+  if (fs::exists(status) && !fs::is_directory(status)) return "it is not a directory";
+  if (!fs::is_directory(status)) return "it cannot be made: " + (error ? error : ignored).message();
+  if (::faccessat(AT_FDCWD, path.c_str(), R_OK | W_OK | X_OK, AT_EACCESS) != 0)
+    return "it cannot be written: " + std::generic_category().message(errno);
+  return {};
+}
+
+}  // namespace detail
+TENSORTAP_END_NAMESPACE
+
+// from tensortap/capture/internal/checkpoint_files_impl.hpp
+
+// Names, writes and removes the checkpoints of a directory.
+
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
+
+/// A checkpoint: the step, and how many of this step came before.
+struct CheckpointName {
+  std::int64_t step = 0;
+  std::int64_t repetition = 0;
+
+  friend bool operator<(const CheckpointName& a, const CheckpointName& b) noexcept {
+    return std::tuple(a.step, a.repetition) < std::tuple(b.step, b.repetition);
+  }
+};
+
+inline std::string file_name(const CheckpointName& name, const CheckpointFilesOptions& options) {
+  constexpr std::size_t digits = 12;  // so that a listing is sorted
+  std::string number = std::to_string(name.step);
+  number.insert(0, digits - std::min(number.size(), digits), '0');
+  return options.prefix + number + (name.repetition == 0 ? "" : "." + std::to_string(name.repetition)) + options.suffix;
+}
+
+inline std::optional<CheckpointName> parse_checkpoint_name(std::string_view text,
+                                                           const CheckpointFilesOptions& options) {
+  CheckpointName out;
+  if (text.size() <= options.prefix.size() + options.suffix.size()) return std::nullopt;
+  std::string_view numbers = text.substr(options.prefix.size());
+  numbers.remove_suffix(options.suffix.size());
+  const char* const end = numbers.data() + numbers.size();
+  const char* const after = std::from_chars(numbers.data(), end, out.step).ptr;
+  if (after != end && *after == '.') std::from_chars(after + 1, end, out.repetition);
+  if (file_name(out, options) != text) return std::nullopt;
+  return out;
+}
+
+/// Returns the checkpoints of a directory, by growing step. Calls `left_over` for each temporary one.
+inline std::vector<CheckpointName> checkpoints_in(
+    const std::string& directory, const CheckpointFilesOptions& options,
+    const std::function<void(const std::string& path)>& left_over = [](const std::string&) {}) {
+  std::vector<CheckpointName> out;
+  std::error_code error;  // a directory that does not exist, or is removed meanwhile, is empty
+  for (std::filesystem::directory_iterator at(directory, error), end; !error && at != end; at.increment(error)) {
+    const std::string name = at->path().filename().string();
+    if (is_temporary(name) && parse_checkpoint_name(final_key(name), options)) left_over(at->path().string());
+    if (const auto parsed = parse_checkpoint_name(name, options)) out.push_back(*parsed);
+  }
+  std::sort(out.begin(), out.end());
+  return out;
+}
+
+/// Removes what `write` has begun, unless it is kept.
+struct UnfinishedCheckpoint {
+  explicit UnfinishedCheckpoint(std::string at) : path(std::move(at)) {}
+  UnfinishedCheckpoint(const UnfinishedCheckpoint&) = delete;
+  UnfinishedCheckpoint& operator=(const UnfinishedCheckpoint&) = delete;
+  ~UnfinishedCheckpoint() {
+    std::error_code ignored;
+    if (!path.empty()) std::filesystem::remove_all(path, ignored);
+  }
+  std::string path;
+};
+
+}  // namespace detail
+
+TENSORTAP_INLINE CheckpointFiles::CheckpointFiles(const std::string& directory, CheckpointFilesOptions options)
+    : directory_(open_store(directory)->location()), options_(std::move(options)) {
+  if (options_.keep < 2)
+    throw Error::bad_option("keep", "the last commit needs its checkpoint until the next one is done; keep at least 2");
+  if ((options_.prefix + options_.suffix).find('/') != std::string::npos || detail::is_temporary(options_.suffix))
+    throw Error::bad_option("prefix", "it and the suffix are parts of a file name; use no '/' and no \".tmp\"");
+}
+
+TENSORTAP_INLINE std::vector<std::string> CheckpointFiles::paths() const {
+  std::vector<std::string> out;
+  for (const detail::CheckpointName& name : detail::checkpoints_in(directory_, options_))
+    out.push_back(directory_ + "/" + detail::file_name(name, options_));
+  return out;
+}
+
+TENSORTAP_INLINE std::string CheckpointFiles::save_by(std::int64_t step,
+                                                      const std::function<bool(const std::string& path)>& write) {
+  namespace fs = std::filesystem;
+  if (const std::string cause = detail::make_usable_directory(directory_); !cause.empty())
+    throw Error::bad_checkpoint_dir("checkpoint", directory_, cause);
+  const auto path_of = [&](const detail::CheckpointName& name) {
+    return directory_ + "/" + detail::file_name(name, options_);
+  };
+  detail::CheckpointName name{.step = std::max<std::int64_t>(step, 0)};
+  std::error_code error;
+  while (fs::exists(fs::symlink_status(path_of(name), error))) ++name.repetition;
+  static std::atomic<std::uint64_t> counter = 0;
+  detail::UnfinishedCheckpoint unfinished(path_of(name) + "." + std::to_string(::getpid()) + "-" +
+                                          std::to_string(counter++) + std::string(detail::temporary_suffix));
+  if (!write(unfinished.path) || !fs::exists(fs::symlink_status(unfinished.path, error)))
+    throw Error::io(
+        "checkpoint", unfinished.path,
+        "the callback has not written it; write it at the path that it is given, and let the callback throw "
+        "or return false if that fails");
+  const std::string path = path_of(name);
+  fs::rename(unfinished.path, path, error);
+  if (error) throw Error::io("checkpoint: cannot rename", path, error.message());
+  unfinished.path.clear();
+
+  const auto remove = [](const std::string& old) {
+    std::error_code ignored;  // the next save tries again
+    fs::remove_all(old, ignored);
+  };
+  auto there = detail::checkpoints_in(directory_, options_, remove);
+  std::erase_if(there, [&](const detail::CheckpointName& other) { return name < other; });  // of another training
+  for (std::size_t i = 0; i + options_.keep < there.size(); ++i) remove(path_of(there[i]));
+  return path;
+}
+
+TENSORTAP_END_NAMESPACE
+
+// from tensortap/capture/internal/checkpoint_dir.hpp
+
+// The directory of the checkpoints: its path, and its beginning.
+
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
+
+/// Returns `options` with the absolute path of `checkpoint_dir`. Throws: it is the address of a bucket.
+inline HookOptions with_checkpoint_path(HookOptions options) {
+  std::string& directory = options.checkpoint_dir;
+  if (directory.empty() || options.checkpoints) return options;
+  if (directory.find("://") != std::string::npos)
+    throw Error::bad_option("checkpoint_dir", in_quotes(directory) +
+                                                  " is not a directory; give a directory, and keep it on S3 with a "
+                                                  "CheckpointSync");
+  directory = open_store(directory)->location();
+  return options;
+}
+
+/// Makes the directory. Throws: it cannot be made or written.
+inline void make_checkpoint_dir(const std::string& directory) {
+  const std::string cause = make_usable_directory(directory);
+  if (!cause.empty()) throw Error::bad_checkpoint_dir("hook", directory, cause);
+}
+
+}  // namespace detail
+TENSORTAP_END_NAMESPACE
+
 // from tensortap/capture/internal/checkpoint_keys.hpp
 
 // The keys of checkpoints: paths below checkpoint_dir, or keys of a store that the user brought.
@@ -10743,11 +11772,18 @@ class CheckpointKeys {
   /// `are_paths`: callers name checkpoints by paths, else by keys. An empty `directory` means that there is none.
   CheckpointKeys(std::string directory, bool are_paths) : directory_(std::move(directory)), are_paths_(are_paths) {}
 
-  /// Returns the key of the checkpoint at `path`. Throws: it lies outside of the directory.
+  /// Returns the key of the checkpoint at `path`. Throws: it lies outside of the directory, or that is gone.
   [[nodiscard]] std::string key_of(std::string_view path) const {
+    namespace fs = std::filesystem;
     if (!are_paths_) return std::string(path);
-    const auto directory = std::filesystem::weakly_canonical(directory_);
-    const auto relative = std::filesystem::weakly_canonical(std::filesystem::path(path)).lexically_relative(directory);
+    std::error_code error;
+    if (!fs::is_directory(directory_, error))
+      throw Error::io("commit: checkpoint_dir", directory_,
+                      "it was removed or renamed since the hook began; put it back, or begin a new hook");
+    const fs::path directory = fs::weakly_canonical(directory_, error);
+    const fs::path file = fs::weakly_canonical(absolute_path(std::string(path)), error);
+    if (error) throw Error::io("commit: cannot look at", path, error.message());
+    const fs::path relative = file.lexically_relative(directory);
     if (relative.empty() || *relative.begin() == ".." || relative == ".")
       throw Error::checkpoint_elsewhere(path, directory_);
     return relative.string();
@@ -10778,7 +11814,10 @@ namespace detail {
 class CheckpointWatch {
  public:
   /// Starts with the files that are there now. An empty directory name watches nothing.
-  explicit CheckpointWatch(std::string directory) : directory_(std::move(directory)), known_(list_files()) {}
+  explicit CheckpointWatch(const std::string& directory) {
+    if (!directory.empty()) directory_.emplace(directory, FileCalls());
+    known_ = list_files();
+  }
 
   /// Returns the paths, below the directory, of files that are new or have changed since the last call. A removed file
   /// is no change, since it makes no checkpoint.
@@ -10806,25 +11845,27 @@ class CheckpointWatch {
   [[nodiscard]] Files list_files() {
     constexpr std::size_t limit = 10'000;
     Files out;
-    if (directory_.empty()) return out;
-    std::error_code error;  // a directory that is removed meanwhile counts as empty
-    for (std::filesystem::recursive_directory_iterator at(directory_, error), end;
-         !error && at != end && out.size() < limit; at.increment(error)) {
-      const std::string name = at->path().lexically_relative(directory_).string();
+    if (!directory_) return out;
+    const auto add = [&](int at, const char* name, const std::string& key, std::uint64_t) {
       struct stat status {};
-      if (is_ignored(name) || ::lstat(at->path().c_str(), &status) != 0 || !S_ISREG(status.st_mode)) continue;
-      out[name] = {status.st_size, status.st_mtim.tv_sec, status.st_mtim.tv_nsec, status.st_ino};
+      if (out.size() >= limit || is_ignored(key) || ::fstatat(at, name, &status, AT_SYMLINK_NOFOLLOW) != 0) return;
+      out[key] = {status.st_size, status.st_mtim.tv_sec, status.st_mtim.tv_nsec, status.st_ino};
+    };
+    complete_ = true;
+    try {
+      directory_->walk("", "", add, [](const std::string&) {});  // what this user cannot list holds no checkpoints
+    } catch (const Error&) {
+      complete_ = false;
     }
-    complete_ = !error || !std::filesystem::exists(directory_);
     return out;
   }
 
   static bool is_ignored(std::string_view name) {
-    return name == "metadata.json" || name.find("sagemaker-uploaded") != std::string_view::npos ||
-           name.ends_with(".tmp");
+    return name == "metadata.json" || name.find("sagemaker-uploaded") != std::string_view::npos || is_temporary(name) ||
+           is_removed_while_open(name);
   }
 
-  std::string directory_;
+  std::optional<FileStoreState> directory_;
   bool complete_ = true;  // whether the last listing had no error
   Files known_;
 };
@@ -10845,11 +11886,14 @@ class AttemptFence {
   AttemptFence(const Store& store, std::string worker, std::int64_t attempt)
       : store_(store), worker_(std::move(worker)), attempt_(attempt) {}
 
-  /// Throws if a later attempt of this worker exists. Asks the store unless it did so within `max_age`.
+  /// Throws if a later attempt of this worker exists. Asks the store unless it did so within `max_age`. Believes in an
+  /// attempt only when it has read it: a gateway may say that any object exists.
   void require_no_successor(std::chrono::nanoseconds max_age = {}) {
+    if (error_) throw *error_;
     const auto now = since_boot();
     if (last_asked_ && now - *last_asked_ < max_age) return;
-    if (store_.size(layout::attempt_key(attempt_ + 1, worker_))) raise(attempt_ + 1);
+    const std::string key = layout::attempt_key(attempt_ + 1, worker_);
+    if (store_.size(key) && is_successor(key)) raise_by(attempt_ + 1);
     last_asked_ = now;
   }
 
@@ -10863,13 +11907,28 @@ class AttemptFence {
     } catch (const Error&) {
       return;
     }
-    if (writer && *writer > attempt_) raise(*writer);
+    if (writer && *writer > attempt_) raise_by(*writer);
   }
 
+  /// Ends all writes: from now on they throw `error`.
+  void raise(Error error) { error_.emplace(std::move(error)); }
+
   /// True once a later attempt was seen.
-  [[nodiscard]] bool is_raised() const noexcept { return is_raised_; }
+  [[nodiscard]] bool is_raised() const noexcept { return error_.has_value(); }
 
  private:
+  /// Returns whether the object `key` is the attempt after this one. A damaged one is not.
+  [[nodiscard]] bool is_successor(const std::string& key) const {
+    const auto text = store_.get(key);
+    try {
+      if (!text) return false;
+      const Attempt found = parse_attempt(text_of(*text), key);
+      return found.number == attempt_ + 1 && found.worker == worker_;
+    } catch (const Error&) {
+      return false;
+    }
+  }
+
   /// CLOCK_BOOTTIME counts the time in suspend: after a suspend the writer must look for a later attempt again.
   static std::chrono::nanoseconds since_boot() noexcept {
     timespec now{};
@@ -10877,16 +11936,16 @@ class AttemptFence {
     return std::chrono::seconds(now.tv_sec) + std::chrono::nanoseconds(now.tv_nsec);
   }
 
-  [[noreturn]] void raise(std::int64_t successor) {
-    is_raised_ = true;
-    throw Error::fenced(store_.location(), attempt_, successor);
+  [[noreturn]] void raise_by(std::int64_t successor) {
+    raise(Error::fenced(store_.location(), attempt_, successor));
+    throw *error_;
   }
 
   const Store& store_;
   std::string worker_;
   std::int64_t attempt_;
   std::optional<std::chrono::nanoseconds> last_asked_;
-  bool is_raised_ = false;
+  std::optional<Error> error_;  // set once a later attempt was seen
 };
 
 }  // namespace detail
@@ -11007,7 +12066,6 @@ inline void unite(Collection& to, const Collection& other) {
   to.reductions = both.reductions;
   to.save_raw_tensor = both.raw;
   to.save_shape = both.shape;
-  to.save_histogram = to.save_histogram || other.save_histogram;
   if (to.save && other.save) {
     to.save = *to.save | *other.save;
   } else if (other.save) {
@@ -11043,6 +12101,8 @@ class TensorTable {
     const auto found = tensors_.find(name);
     return found == tensors_.end() ? nullptr : found->second.get();
   }
+
+  [[nodiscard]] std::size_t size() const noexcept { return tensors_.size(); }
 
   /// Adds `name`, which must be absent; returns null if the table is full.
   TrackedTensor* add(std::string_view name, std::vector<std::size_t> collections) {
@@ -11471,14 +12531,15 @@ class Retries {
   explicit Retries(const RetryPolicy& policy) : policy_(policy) {}
 
   /// Counts the next attempt and returns the delay before it; nullopt if the policy allows no other attempt. `jitter`,
-  /// from 0 to 1, scales the delay.
-  std::optional<std::chrono::nanoseconds> next(double jitter = 1) {
+  /// from 0 to 1, scales the delay. The delay is at least `asked`, as far as the policy allows that.
+  std::optional<std::chrono::nanoseconds> next(double jitter = 1, std::chrono::nanoseconds asked = {}) {
     if (attempts_ >= policy_.attempts) return std::nullopt;
     const auto longest = static_cast<double>(policy_.longest_delay.count());
     const double doubled = std::ldexp(static_cast<double>(policy_.first_delay.count()), std::min(attempts_ - 1, 40));
     const double scaled = std::min(doubled, longest) * std::clamp(jitter, 0.0, 1.0);
-    const std::chrono::nanoseconds delay(static_cast<std::int64_t>(scaled));
-    if (delay > policy_.for_at_most - waited_) return std::nullopt;
+    const std::chrono::nanoseconds own(static_cast<std::int64_t>(scaled)), left = policy_.for_at_most - waited_;
+    if (own > left) return std::nullopt;
+    const auto delay = std::max(own, std::min({asked, policy_.longest_delay, left}));
     ++attempts_;
     waited_ += delay;
     return delay;
@@ -11675,6 +12736,12 @@ class Selection {
     return out;
   }
 
+  /// Returns whether a tensor has been found that belongs to the collection at position `i`.
+  [[nodiscard]] bool has_members(std::size_t i) const noexcept {
+    return std::any_of(criteria_[i].begin(), criteria_[i].end(),
+                       [](const Criterion& criterion) { return criterion.matched; });
+  }
+
   /// Decides which collections are due in `step`.
   void begin_step(const Step& step) {
     any_due_ = false;
@@ -11810,6 +12877,17 @@ class Catalog {
     return out;
   }
 
+  /// Returns a line for each collection to which no tensor belongs, neither now nor in earlier attempts.
+  [[nodiscard]] std::vector<std::string> unmet_collections() const {
+    std::vector<std::string> out;
+    for (std::size_t i = 0; table_->size() > 0 && i < totals_.size(); ++i)
+      if (!selection_.has_members(i) && totals_[i].tensor_names.empty())
+        out.push_back("collection " + in_quotes(selection_.collections()[i].name) + ": it has met no tensor (" +
+                      std::to_string(table_->size()) +
+                      " others were shown); give it include_regex or tensor_names that find the names in use");
+    return out;
+  }
+
   /// Returns the text of the collections file.
   [[nodiscard]] std::string collections_text(std::int64_t num_workers) const {
     CollectionsFile file{selection_.collections(), num_workers};
@@ -11848,6 +12926,24 @@ class Catalog {
   std::int64_t global_step_ = -1;
   std::uint64_t steps_ = 0;  // begun so far
 };
+
+}  // namespace detail
+TENSORTAP_END_NAMESPACE
+
+// from tensortap/capture/internal/run_claim.hpp
+
+// The claim of a process on a run.
+
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
+
+/// Claims the run in `store` for the worker of `options`; returns null while another process holds it.
+inline std::unique_ptr<Claim> claim_run(Store& store, const HookOptions& options) {
+  char host[256] = {};
+  (void)::gethostname(host, sizeof host - 1);
+  return store.claim(layout::claim_key(options.num_workers, options.worker),
+                     "process " + std::to_string(::getpid()) + " on " + host + "\n");
+}
 
 }  // namespace detail
 TENSORTAP_END_NAMESPACE
@@ -11929,7 +13025,7 @@ struct AttemptStart {
 inline Attempts read_attempts(const Store& store, std::vector<std::string>* notes = nullptr) {
   Attempts out;
   for (const ObjectInfo& object : store.list(layout::attempts_prefix)) {
-    const auto bytes = store.get(object.key);
+    const auto bytes = store.get(object.key, {0, layout::text_limit + 1});
     if (!bytes) continue;
     try {
       out.add(parse_attempt(text_of(*bytes), object.key));
@@ -11969,14 +13065,13 @@ class Resumption {
 
   void claim() {
     const std::string key = layout::claim_key(options_.num_workers, options_.worker);
-    char host[256] = {};
-    (void)::gethostname(host, sizeof host - 1);
-    out_.claim = store_.claim(key, "process " + std::to_string(::getpid()) + " on " + host + "\n");
-    if (out_.claim) return;
-    const auto holder = store_.get(key);
-    std::string text = holder ? std::string(text_of(*holder).substr(0, 300)) : "unknown";
-    while (!text.empty() && text.back() == '\n') text.pop_back();
-    throw Error::run_is_claimed(store_.location(), text);
+    const auto begin = std::chrono::steady_clock::now();
+    out_.claim = claim_run(store_, options_);
+    if (!out_.claim) throw Error::run_is_claimed(store_.location(), store_.claim_holder(key));
+    const auto waited = std::chrono::floor<std::chrono::seconds>(std::chrono::steady_clock::now() - begin).count();
+    if (waited > 0)
+      out_.notes.push_back("the claim was free after " + std::to_string(waited) +
+                           " s: an earlier process was killed, and its claim had to run out");
   }
 
   /// Reads the commits and drops those whose checkpoint has changed since.
@@ -12019,7 +13114,7 @@ class Resumption {
 
   void read_tensor_names() {
     const std::string key = layout::collections_key(options_.worker);
-    const auto bytes = store_.get(key);
+    const auto bytes = store_.get(key, {0, layout::text_limit + 1});
     if (!bytes) return;
     try {
       for (Collection& collection : parse_collections(text_of(*bytes), key).collections)
@@ -12590,6 +13685,9 @@ class StepPublisher {
   /// Returns how many steps were lost since the last call.
   [[nodiscard]] std::uint64_t take_lost_steps() noexcept { return std::exchange(lost_steps_, 0); }
 
+  /// Returns the last failure since the last call, which caused such losses; empty if there was none.
+  [[nodiscard]] std::string take_cause() noexcept { return std::exchange(cause_, {}); }
+
   /// The last global step with a saved record.
   [[nodiscard]] std::optional<std::int64_t> last_saved() const noexcept { return last_saved_; }
 
@@ -12726,6 +13824,7 @@ class StepPublisher {
     } catch (...) {
     }
     context_.ledger->record_failure(failure, message);
+    cause_ = message;
     if (!std::exchange(is_failing_, true)) context_.callbacks.write_failed(message);
   }
 
@@ -12735,6 +13834,7 @@ class StepPublisher {
   std::chrono::nanoseconds retry_budget_{};  // of the steps that are being written
   std::optional<std::int64_t> last_saved_;
   std::uint64_t lost_steps_ = 0;
+  std::string cause_;        // of the last loss
   bool is_failing_ = false;  // since the last success
 };
 
@@ -12765,8 +13865,9 @@ class Committer {
   /// Makes all steps so far durable, then the state, if there is one. Throws: steps were lost since the last commit
   /// (once); a later attempt exists; no such checkpoint; the store failed.
   void commit(CommitRequest request) {
+    const std::string cause = steps_.take_cause();
     if (const std::uint64_t lost = steps_.take_lost_steps(); lost > 0)
-      throw Error::steps_not_saved(lost, context_.ledger->status().error.value_or("no time was left"));
+      throw Error::steps_not_saved(lost, cause.empty() ? "no time was left" : cause);
     put_collections(request.collections);
     if (request.state) put_state(std::move(*request.state), request.files);
   }
@@ -12829,6 +13930,94 @@ class Committer {
 }  // namespace detail
 TENSORTAP_END_NAMESPACE
 
+// from tensortap/capture/internal/run_presence.hpp
+
+// Notices that a run was removed under its writer, by "rm -r" or by moving it to another file system: the object of the
+// attempt is gone. The steps that were lost are counted, and the run is claimed and begun again, so that later steps
+// are saved. (A directory that is renamed within its file system is followed, see FileStore::claim.)
+
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
+
+/// Threads: the writer's.
+class RunPresence {
+ public:
+  /// Holds the `claim` on the run.
+  RunPresence(AttemptContext& context, std::unique_ptr<Claim> claim) : context_(context), claim_(std::move(claim)) {}
+
+  /// Looks whether the run is there, unless it did so within `max_age`. Never throws.
+  void try_to_look(std::chrono::nanoseconds max_age) noexcept {
+    const auto now = std::chrono::steady_clock::now();
+    if (looked_ && now - *looked_ < max_age) return;
+    looked_ = now;
+    try {
+      look();
+    } catch (...) {  // the writes that follow report what fails
+    }
+  }
+
+  /// Looks whether the run is there. Throws: the store failed.
+  void look_now() {
+    context_.retries.run([&] { look(); });
+  }
+
+  /// Throws if the run was removed, once.
+  void report() {
+    if (const auto failure = std::exchange(unreported_, nullptr)) std::rethrow_exception(failure);
+  }
+
+  /// Releases the claim on the run.
+  void release_claim() noexcept { claim_.reset(); }
+
+ private:
+  [[nodiscard]] std::string attempt_key() const {
+    return layout::attempt_key(context_.attempt.number, context_.attempt.worker);
+  }
+
+  void look() {
+    if (context_.fence.is_raised() || context_.store->size(attempt_key())) return;
+    report_removal();
+    claim_.reset();
+    claim_ = claim_run(*context_.store, context_.options);
+    if (!claim_ || !context_.store->put(attempt_key(), to_json(context_.attempt), context_.commit_sync, IfExists::keep))
+      context_.fence.raise(Error::run_is_claimed(context_.store->location(), "it began after the run was removed"));
+  }
+
+  void report_removal() {
+    const std::uint64_t saved = context_.ledger->status().steps_saved - lost_;
+    const std::uint64_t there = steps_there();
+    const std::uint64_t lost = saved > there ? saved - there : 0;
+    lost_ += lost;
+    const Error error = Error::run_was_removed(context_.store->location(), lost);
+    unreported_ = std::make_exception_ptr(error);
+    context_.ledger->record_failure(unreported_, error.what());
+    context_.ledger->change([&](HookStatus& status) {
+      status.steps_lost += lost;
+      status.notes.emplace_back(error.what());
+    });
+    context_.callbacks.write_failed(error.what());
+  }
+
+  /// Returns how many steps of this attempt's worker were saved since the removal.
+  [[nodiscard]] std::uint64_t steps_there() const {
+    std::uint64_t count = 0;
+    for (const ObjectInfo& object : context_.store->list(layout::index_prefix))
+      if (const auto name = layout::parse_index_key(object.key);
+          name && object.key == layout::index_key(name->global_step, context_.options.worker))
+        ++count;
+    return count;
+  }
+
+  AttemptContext& context_;
+  std::unique_ptr<Claim> claim_;
+  std::optional<std::chrono::steady_clock::time_point> looked_;
+  std::uint64_t lost_ = 0;  // steps that were saved and then removed
+  std::exception_ptr unreported_;
+};
+
+}  // namespace detail
+TENSORTAP_END_NAMESPACE
+
 // from tensortap/capture/internal/publisher.hpp
 
 // The publisher: everything that the writer's thread does to the store, in the order of README.md. A publisher owns
@@ -12845,20 +14034,32 @@ class Publisher {
   Publisher(std::shared_ptr<Store> store, std::shared_ptr<Store> checkpoints, HookOptions options, AttemptStart start,
             std::shared_ptr<StatusLedger> ledger)
       : context_(std::move(store), std::move(options), std::move(start.attempt), std::move(ledger)),
-        claim_(std::move(start.claim)),
+        presence_(context_, std::move(start.claim)),
         steps_(context_, start.states.empty() ? std::nullopt : start.states.back().last_saved),
         committer_(context_, steps_, std::move(checkpoints), std::move(start.states)) {
     context_.ledger->change([&](HookStatus& status) { status.notes = std::move(start.notes); });
   }
 
   /// Writes steps. Never throws: lost steps are counted.
-  void publish(std::span<const StepRecords* const> steps) noexcept { steps_.publish(steps); }
+  void publish(std::span<const StepRecords* const> steps) noexcept {
+    presence_.try_to_look(std::chrono::seconds(1));
+    steps_.publish(steps);
+  }
 
-  /// Makes all steps so far durable, then the state, if there is one. Throws: see `Committer::commit`.
-  void commit(CommitRequest request) { committer_.commit(std::move(request)); }
+  /// Makes all steps so far durable, then the state, if there is one. Throws: the run was removed (once); see
+  /// `Committer::commit`.
+  void commit(CommitRequest request) {
+    presence_.look_now();
+    if (request.state) presence_.report();
+    committer_.commit(std::move(request));
+    presence_.report();
+  }
 
   /// Ends the run, if this is the last of its workers. Throws: see `Committer::close`.
-  void close(const std::string& collections) { committer_.close(collections); }
+  void close(const std::string& collections) {
+    presence_.try_to_look({});
+    committer_.close(collections);
+  }
 
   /// Ends all writes and retries at `deadline`.
   void set_deadline(Clock::time_point deadline) noexcept { context_.retries.set_deadline(deadline); }
@@ -12867,13 +14068,13 @@ class Publisher {
   void suppress_callbacks() noexcept { context_.callbacks.suppress(); }
 
   /// Releases the claim on the run.
-  void release_claim() noexcept { claim_.reset(); }
+  void release_claim() noexcept { presence_.release_claim(); }
 
   [[nodiscard]] Store& store() const noexcept { return *context_.store; }
 
  private:
   AttemptContext context_;
-  std::unique_ptr<Claim> claim_;  // released before the store
+  RunPresence presence_;  // releases the claim before the store
   StepPublisher steps_;
   Committer committer_;
 };
@@ -12913,8 +14114,16 @@ class Task {
     ended_.notify_all();
   }
 
-  /// Blocks until the end of the call. Returns false if `deadline` passes or `stop` is requested before the end.
-  bool wait_until(Clock::time_point deadline, const std::stop_token& stop = {}) {
+  /// Blocks until the end of the call. Returns false if `deadline` passes before the end.
+  bool wait_until(Clock::time_point deadline) {
+    std::unique_lock lock(mutex_);
+    return ended_.wait_until(lock, deadline, [&] { return has_ended_; });
+  }
+
+  /// The same; returns false also if a stop is requested. A template, since libc++ before version 20 has no
+  /// std::stop_token.
+  template <class StopToken>
+  bool wait_until(Clock::time_point deadline, const StopToken& stop) {
     std::unique_lock lock(mutex_);
     return ended_.wait_until(lock, stop, deadline, [&] { return has_ended_; });
   }
@@ -13179,7 +14388,7 @@ class StepCapture {
     catalog_.begin_step(step);
     if (step_) step_->records.begin(step);
     global_step_ = step.global_step;
-    bytes_ = 0;
+    bytes_ = index_bytes_ = 0;
     exceptions_ = std::uncaught_exceptions();
     is_in_step_ = true;
   }
@@ -13229,11 +14438,13 @@ class StepCapture {
     {
       const std::lock_guard lock(mutex_);
       if (!request.reductions.empty() && !reducible) ledger_.change([](HookStatus& status) { ++status.not_reducible; });
-      if (bytes_ + view.nbytes() > options_.max_step_bytes) {
+      const std::uint64_t entries = index_bytes(name, values.size() + 2);
+      if (bytes_ + view.nbytes() > options_.max_step_bytes || index_bytes_ + entries > layout::text_limit) {
         count_loss(LossReason::step_too_large, view.nbytes());
         return;
       }
       bytes_ += view.nbytes();
+      index_bytes_ += entries;
       catalog_.count(*entry, view, values.size() + (values.statistics ? 1 : 0));
       if (!step_) return;
       StepRecords& records = step_->records;
@@ -13249,6 +14460,12 @@ class StepCapture {
     return catalog_.report(options_.dry_run);
   }
 
+  /// Returns a line for each collection that has met no tensor.
+  [[nodiscard]] std::vector<std::string> unmet_collections() const {
+    const std::lock_guard lock(mutex_);
+    return catalog_.unmet_collections();
+  }
+
   /// Returns the text of the collections file.
   [[nodiscard]] std::string collections_text() const {
     const std::lock_guard lock(mutex_);
@@ -13256,6 +14473,11 @@ class StepCapture {
   }
 
  private:
+  /// Returns the largest size of `records` entries in an index, whose text escapes letters beyond ASCII.
+  static std::uint64_t index_bytes(std::string_view name, std::size_t records) noexcept {
+    return records * (3 * name.size() + 130);
+  }
+
   /// Adds the entry of a new name; null beyond the limit of names.
   TrackedTensor* add(std::string_view name) {
     if (name.size() > name_limit) throw Error::name_too_long("save", name, name_limit);
@@ -13276,7 +14498,8 @@ class StepCapture {
   Catalog catalog_;
   std::unique_ptr<QueuedStep> step_;  // the records of the step; none in a dry run
   std::int64_t global_step_ = -1;
-  std::uint64_t bytes_ = 0;  // of the tensors of this step
+  std::uint64_t bytes_ = 0;        // of the tensors of this step
+  std::uint64_t index_bytes_ = 0;  // of its index, at most
   int exceptions_ = std::uncaught_exceptions();
   bool is_in_step_ = false;
   bool is_closed_ = false;
@@ -13546,7 +14769,7 @@ class Recorder {
   using Timeout = std::optional<std::chrono::nanoseconds>;
 
   Recorder(std::shared_ptr<Store> store, HookOptions options)
-      : options_(std::move(options)),
+      : options_(with_checkpoint_path(std::move(options))),
         capture_(options_, *ledger_),
         watch_(options_.watch_checkpoints ? options_.checkpoint_dir : std::string()),
         checkpoint_keys_(options_.checkpoint_dir, options_.checkpoints == nullptr) {
@@ -13610,6 +14833,8 @@ class Recorder {
     is_closed_ = true;
     capture_.close();
     if (!queue_) return;
+    for (std::string& note : capture_.unmet_collections())
+      ledger_->change([&](HookStatus& status) { status.notes.push_back(std::move(note)); });
     HookShutdown(capture_, *queue_, deadline_in(options_.close_timeout), counter_.global_step()).close(*ledger_);
   }
 
@@ -13625,7 +14850,10 @@ class Recorder {
  private:
   void start_attempt(std::shared_ptr<Store> store) {
     checkpoints_ = options_.checkpoints;
-    if (!checkpoints_ && !options_.checkpoint_dir.empty()) checkpoints_ = open_store(options_.checkpoint_dir);
+    if (!checkpoints_ && !options_.checkpoint_dir.empty()) {
+      make_checkpoint_dir(options_.checkpoint_dir);
+      checkpoints_ = open_store(options_.checkpoint_dir);
+    }
     AttemptStart start = detail::start_attempt(*store, checkpoints_.get(), options_);
     if (!start.states.empty()) resume_after(start.states.back(), start.attempt.number);
     capture_.catalog().add_saved_names(start.tensor_names);
@@ -14555,24 +15783,27 @@ class TextObjects {
       return objects;
     } catch (const Error& e) {
       damage_.add(prefix, e.what());
-      return std::nullopt;
+    } catch (const std::bad_alloc&) {
+      add_no_memory(prefix);
     }
+    return std::nullopt;
   }
 
-  /// Reads object `key` with `parse(text, key)`. Makes one call to the store, unless the object is very large.
+  /// Reads object `key` with `parse(text, key)`. Makes one call to the store, unless the object is very large. Whatever
+  /// fails is damage of this object alone; so is one that does not fit into memory.
   template <class Parse>
   [[nodiscard]] auto read(const std::string& key, const Parse& parse) const {
     constexpr std::uint64_t usual = std::uint64_t{8} << 20;
-    constexpr std::uint64_t limit = std::uint64_t{1} << 30;  // far above the index of any real run
     Reading<std::invoke_result_t<Parse, std::string_view, const std::string&>> out;
     try {
       auto bytes = store_.get(key, {0, usual});
       if (bytes && bytes->size() >= usual) {
-        if (const auto size = store_.size(key); size && *size > limit) {
+        bytes.reset();
+        if (const auto size = store_.size(key); size && *size > layout::text_limit) {
           damage_.add(key, "too large (" + std::to_string(*size) + " bytes)");
           return out;
         }
-        bytes = store_.get(key, {0, limit});
+        bytes = store_.get(key, {0, layout::text_limit});
       }
       out.gone = !bytes;
       if (!bytes) return out;
@@ -14581,6 +15812,9 @@ class TextObjects {
       damage_.repaired(key);
     } catch (const Error& e) {
       damage_.add(key, e.what());
+    } catch (const std::bad_alloc&) {
+      out.value.reset();
+      add_no_memory(key);
     }
     return out;
   }
@@ -14596,6 +15830,9 @@ class TextObjects {
 
   /// Returns a number of keys for `read_all` that keeps the store busy and whose objects fit into memory.
   [[nodiscard]] std::size_t batch_size() const noexcept { return 16 * std::max<std::size_t>(store_.concurrency(), 1); }
+
+  /// Notes that what `key` holds does not fit into memory.
+  void add_no_memory(std::string_view key) const { damage_.add(key, "it does not fit into memory"); }
 
   /// Notes that two listings have named `key`, but that it cannot be read.
   void add_missing(std::string_view key) const { damage_.add(key, "it is listed but does not exist"); }
@@ -14809,14 +16046,23 @@ class IndexReader {
         }
         read_.emplace(name.global_step, name.worker);
         workers_.insert(name.worker);
-        if (index.value) {
-          found_.push_back(make(*index.value, name, key, index.size));
-        } else {
-          deferred_[key] = {name, false};
-        }
+        if (!index.value || !keep(*index.value, name, key, index.size, make)) deferred_[key] = {name, false};
       }
     }
     return gone;
+  }
+
+  /// Adds a file to those found. Returns false, which is damage of this file, if it does not fit into memory.
+  template <class Make>
+  bool keep(const IndexFile& index, const layout::StepName& name, const std::string& key, std::uint64_t size,
+            const Make& make) {
+    try {
+      found_.push_back(make(index, name, key, size));
+      return true;
+    } catch (const std::bad_alloc&) {
+      objects_.add_no_memory(key);
+      return false;
+    }
   }
 
   /// Drops each index file without an attempt that the second listing lacks or shows with another size, and all later
@@ -15970,6 +17216,7 @@ TENSORTAP_INLINE std::vector<Collection> VanishingGradient::required() const {
 }
 
 TENSORTAP_INLINE std::vector<Finding> VanishingGradient::operator()(const StepView& step) const {
+  if (!(threshold >= 0)) throw Error::bad_threshold(name, threshold);  // it would find nothing
   std::vector<Finding> out;
   for (const std::string& tensor : step.tensors(collection))
     if (const auto mean = step.reduction(tensor, Reduction::abs_mean); mean && *mean < threshold)
@@ -16178,10 +17425,12 @@ class LocalFiles {
   [[nodiscard]] const std::string& directory() const noexcept { return tree_.root(); }
   [[nodiscard]] const Store& store() const noexcept { return store_; }
 
-  /// Returns the stamps of all finished files outside ".tensortap/". Symbolic links are not followed.
-  [[nodiscard]] Stamps stamps() const {
+  /// Returns the stamps of all finished files outside ".tensortap/". Symbolic links are not followed. Calls `pass_over`
+  /// for each directory that this user cannot list.
+  [[nodiscard]] Stamps stamps(const std::function<void(const std::string& directory)>& pass_over =
+                                  [](const std::string&) {}) const {
     Stamps out;
-    for (ObjectInfo& object : store_.list(""))
+    for (ObjectInfo& object : store_.list("", "", pass_over))
       if (const auto stamp = stamp_of(object.key);
           stamp && !object.key.starts_with(std::string(sync_layout::folder) + "/"))
         out.emplace(std::move(object.key), *stamp);
@@ -16199,6 +17448,14 @@ class LocalFiles {
     if (!S_ISREG(status.st_mode)) return std::nullopt;
     return FileStamp{static_cast<std::uint64_t>(status.st_size), status.st_mtim.tv_sec, status.st_mtim.tv_nsec,
                      status.st_ino};
+  }
+
+  /// Returns whether nothing has the name `name`, not even a link or what this user cannot look at.
+  [[nodiscard]] bool is_gone(const std::string& name) const {
+    struct stat status {};
+    const std::string path = directory() + "/" + name;
+    return tree_.calls().fstatat(AT_FDCWD, path.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0 &&
+           (errno == ENOENT || errno == ENOTDIR);
   }
 
   /// Returns size and checksum of a file, which is read in parts; nullopt if it does not exist. Throws: it keeps
@@ -16269,7 +17526,7 @@ class SyncJob {
   /// Returns the time left, at most a day.
   [[nodiscard]] Clock::duration time_left() const {
     Clock::duration left = std::chrono::hours(24);
-    if (abandoned_ || options_.cancel.stop_requested()) return {};
+    if (abandoned_ || options_.cancel.requested()) return {};
     for (const StopSignal& stop : {stop_, options_.stop})
       if (const auto until = stop.time_left()) left = std::min(left, *until);
     if (deadline_ != Clock::time_point::max()) left = std::min(left, deadline_ - Clock::now());
@@ -16341,6 +17598,14 @@ class SyncJob {
   void mark_missing(const std::string& name) {
     const std::lock_guard lock(mutex_);
     missing_.insert(name);
+  }
+  /// Adds `directory` to those that the report names as passed over.
+  void pass_over(const std::string& directory) {
+    update([&](SyncReport& report) {
+      auto& names = report.passed_over;
+      const auto at = std::lower_bound(names.begin(), names.end(), directory);
+      if (at == names.end() || *at != directory) names.insert(at, directory);
+    });
   }
   /// Adds a message to the report, up to 100.
   void add_failure(std::string message) {
@@ -16703,7 +17968,7 @@ class CheckpointUpload {
       } catch (const Error& e) {  // then it is sent like any other file
         job_.add_failure(e.what());
       }
-    stamps_ = local_.stamps();
+    stamps_ = local_.stamps([this](const std::string& directory) { job_.pass_over(directory); });
     std::set<std::string> first;
     if (!states_.empty())
       for (const CheckpointFile& file : states_.back().files) first.insert(file.name);
@@ -16809,7 +18074,7 @@ class CheckpointUpload {
     if (options_.keep_deleted) return next;
     deleted_.clear();
     for (const auto& [name, file] : known_)
-      if (!local_.stamp_of(name)) deleted_.push_back(name);
+      if (local_.is_gone(name)) deleted_.push_back(name);
     if (!deleted_.empty() && local_.stamps().empty()) {  // an unmounted disk looks the same
       job_.add_failure(Error::nothing_left_to_sync(local_.directory()).what());
       deleted_.clear();
@@ -16972,10 +18237,10 @@ class CheckpointRestore {
   }
 
   void fetch_files() {
-    std::vector<std::string> small, large;
-    for (const auto& [name, file] : wanted_.files) (file.size > options_.part_size ? large : small).push_back(name);
-    parallel_for(small.size(), at_once(), [&](std::size_t i) { try_to_fetch(small[i]); });
-    for (const std::string& name : large) try_to_fetch(name);  // parallel in its parts
+    std::vector<std::string> whole, in_parts;
+    for (const auto& [name, file] : wanted_.files) (file.size > options_.part_size ? in_parts : whole).push_back(name);
+    parallel_for(whole.size(), at_once(), [&](std::size_t i) { try_to_fetch(whole[i]); });
+    for (const std::string& name : in_parts) try_to_fetch(name);  // parallel in its parts
     if (!state_) return;
     try {
       IncomingFile file = local_.create(std::string(state_key));
@@ -16995,15 +18260,16 @@ class CheckpointRestore {
   void try_to_fetch(const std::string& name) {
     try {
       fetch(name, wanted_.files.find(name)->second);
-    } catch (const std::exception& e) {
+    } catch (const Error& e) {
       failed(name, e);
+    } catch (const std::exception& e) {
+      failed(name, Error(Errc::io, e.what()));
     }
   }
 
-  void failed(const std::string& name, const std::exception& e) {
+  void failed(const std::string& name, const Error& e) {
     const std::lock_guard lock(mutex_);
-    const auto* error = dynamic_cast<const Error*>(&e);
-    if (error != nullptr && error->code() == Errc::damaged)
+    if (e.code() == Errc::damaged)
       damaged_.push_back(name);
     else if (failures_++ == 0)
       failure_ = e.what();
@@ -17263,7 +18529,11 @@ TENSORTAP_INLINE CheckpointSync::CheckpointSync(std::string_view directory, std:
   if (options.part_size < 1) throw Error::bad_sync_option("part_size", "at least one byte is needed");
   if (!options.sleep || !options.clock || !options.wall_time)
     throw Error::bad_sync_option("sleep", "it is empty, or a clock is; leave it out or give it a function");
+  if (directory.find("://") != std::string_view::npos)
+    throw Error::bad_sync_option("directory", "it is an address; give the directory here, and the address as remote");
   const std::string path = open_store(directory)->location();  // as a hook reads a checkpoint_dir
+  if (const std::string cause = detail::make_usable_directory(path); !cause.empty())
+    throw Error::bad_checkpoint_dir("checkpoint sync", path, cause);
   state_ = std::make_shared<detail::CheckpointSyncState>(path, std::move(remote), std::move(options));
 }
 
@@ -17342,7 +18612,7 @@ inline StopSignal::Clock::time_point deadline_in(StopSignal::Clock::duration lef
 struct SignalListener {
   StopSignal stop;
   StopSignal::Clock::duration grace;
-  std::uint64_t signals;  // bit n: signal n + 1
+  std::uint64_t mask;  // bit n: signal n + 1
   SignalListener* next;
   std::atomic<bool> listens = true;
 };
@@ -17365,15 +18635,15 @@ struct Signals {
   std::array<HandledSignal, 64> handled = {};
   std::mutex mutex;  // guards all that the handler does not read
 };
-inline constinit Signals signals;
+inline constinit Signals all_signals;
 
 /// Notifies the listeners, then calls the earlier handler. The first signal does not end the process, so that the loop
 /// can save its work. A second SIGINT does.
 inline void on_signal(int number, siginfo_t* info, void* context) {
   const int error = errno;
-  for (SignalListener* l = signals.listeners.load(); l != nullptr; l = l->next)
-    if (l->listens && (l->signals >> (number - 1) & 1) != 0) l->stop.request(StopReason::signal, deadline_in(l->grace));
-  HandledSignal& handled = signals.handled[static_cast<std::size_t>(number - 1)];
+  for (SignalListener* l = all_signals.listeners.load(); l != nullptr; l = l->next)
+    if (l->listens && (l->mask >> (number - 1) & 1) != 0) l->stop.request(StopReason::signal, deadline_in(l->grace));
+  HandledSignal& handled = all_signals.handled[static_cast<std::size_t>(number - 1)];
   if (const auto earlier = handled.handler.load()) earlier(number, info, context);
   if (const auto earlier = handled.plain_handler.load()) earlier(number);
   if (handled.came.exchange(true) && handled.was_default && number == SIGINT) {
@@ -17393,27 +18663,27 @@ class SignalSubscription {
       if (number == SIGKILL || number == SIGSTOP || number < 1 || number > 64 ||
           ::sigaction(number, nullptr, &current) != 0)
         throw Error::bad_interruption(
-            "signals", "signal " + std::to_string(number) + " cannot be handled; name others, such as SIGTERM");
+            "signal_numbers", "signal " + std::to_string(number) + " cannot be handled; name others, such as SIGTERM");
       mask |= std::uint64_t{1} << (number - 1);
     }
-    const std::lock_guard lock(signals.mutex);
-    listener_ = new SignalListener{stop, grace, mask, signals.listeners.load()};
-    signals.listeners = listener_;
+    const std::lock_guard lock(all_signals.mutex);
+    listener_ = new SignalListener{stop, grace, mask, all_signals.listeners.load()};
+    all_signals.listeners = listener_;
     for_each_signal(install);
   }
   SignalSubscription(const SignalSubscription&) = delete;
   SignalSubscription& operator=(const SignalSubscription&) = delete;
   ~SignalSubscription() {
-    const std::lock_guard lock(signals.mutex);
-    for_each_signal(restore);  // first, so that a signal meanwhile finds a listener
+    const std::lock_guard lock(all_signals.mutex);
+    for_each_signal(restore);  // first: a signal in between still has a listener
     listener_->listens = false;
   }
 
  private:
   void for_each_signal(void (*act)(int, HandledSignal&)) const {
     for (int number = 1; number <= 64; ++number)
-      if ((listener_->signals >> (number - 1) & 1) != 0)
-        act(number, signals.handled[static_cast<std::size_t>(number - 1)]);
+      if ((listener_->mask >> (number - 1) & 1) != 0)
+        act(number, all_signals.handled[static_cast<std::size_t>(number - 1)]);
   }
 
   static void install(int number, HandledSignal& handled) {
@@ -17461,9 +18731,10 @@ namespace detail {
 class InterruptionState {
  public:
   explicit InterruptionState(InterruptionOptions options)
-      : options_(std::move(options)), subscription_(options_.signals, stop_, options_.grace) {
+      : options_(std::move(options)), subscription_(options_.signal_numbers, stop_, options_.grace) {
     if (options_.interval <= InterruptionOptions::Duration::zero())
       throw Error::bad_interruption("interval", "it is not positive; leave it out for one second");
+    if (!options_.file.empty()) options_.file = absolute_path(std::move(options_.file));
     if (!options_.file.empty() || options_.poll) start_watching();
   }
   InterruptionState(const InterruptionState&) = delete;

@@ -453,7 +453,7 @@ TEST_CASE("numbers are rounded once to 16 bits", "[reduce]") {
                                     static_cast<int>(random.bits() % 36) - 26);
     const auto bits = static_cast<std::uint16_t>(tt::detail::narrowed(value, DType::f16));
     const auto distance = [&](int delta) {
-      const tt::Half half{static_cast<std::uint16_t>(bits + delta)};
+      const auto half = tt::Half::from_bits(static_cast<std::uint16_t>(bits + delta));
       return std::fabs(static_cast<double>(static_cast<float>(half)) - value);
     };
     if (bits == 0 || bits >= 0x7c00) continue;
@@ -465,7 +465,7 @@ TEST_CASE("numbers are rounded once to 16 bits", "[reduce]") {
 
 TEST_CASE("the branchless widening of binary16 is the conversion of Half", "[reduce]") {
   for (std::uint32_t bits = 0; bits < 0x10000; ++bits) {
-    const tt::Half half{static_cast<std::uint16_t>(bits)};
+    const auto half = tt::Half::from_bits(static_cast<std::uint16_t>(bits));
     REQUIRE(tt::detail::widened(half.bits) == std::bit_cast<std::uint32_t>(static_cast<float>(half)));
   }
 }

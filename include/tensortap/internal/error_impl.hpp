@@ -11,6 +11,7 @@
 #include <tensortap/error.hpp>
 #include <tensortap/internal/config.hpp>
 #include <tensortap/internal/error_texts.hpp>
+#include <tensortap/internal/invisible.hpp>
 #include <tensortap/name.hpp>
 
 TENSORTAP_BEGIN_NAMESPACE

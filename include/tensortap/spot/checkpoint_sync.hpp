@@ -26,12 +26,12 @@ namespace detail {
 class CheckpointSyncState;
 }
 
-/// A directory and its copy in a store. Files in ".tmp", symbolic links and names that are not UTF-8 are not copied.
-/// An upload does not throw: its report lists the failures, and the next upload repeats what failed. Each call returns
-/// by its deadline and that of `stop`, and abandons a call to the store that hangs.
-/// Directories that this user cannot list are passed over and named in the report.
-/// Deleting a local file deletes its remote copy if this object sent, restored or found the file; an empty directory
-/// deletes nothing, and neither does a link in the file's place.
+/// A directory and its copy in a store. Does not copy symbolic links, names that end in ".tmp" and names that are not
+/// UTF-8. An upload does not throw: its report lists the failures, and the next upload sends those files again. Each
+/// call returns by its deadline and that of `stop`; it abandons a call to the store that hangs. Directories that this
+/// user cannot list are passed over; the report names them. If a local file was deleted, the next upload deletes its
+/// remote copy, but only if this object has sent, restored or found the file, and never if the directory is empty or a
+/// link is in the file's place.
 /// Threads: any; one restore or upload runs at a time, others wait.
 class CheckpointSync {
  public:

@@ -33,7 +33,7 @@ class AttemptFence {
     const auto now = since_boot();
     if (last_asked_ && now - *last_asked_ < max_age) return;
     const std::string key = layout::attempt_key(attempt_ + 1, worker_);
-    if (store_.size(key) && is_successor(key)) raise(attempt_ + 1);
+    if (store_.size(key) && is_successor(key)) raise_by(attempt_ + 1);
     last_asked_ = now;
   }
 

@@ -83,10 +83,8 @@ class Resumption {
 
   void claim() {
     const std::string key = layout::claim_key(options_.num_workers, options_.worker);
-    char host[256] = {};
-    (void)::gethostname(host, sizeof host - 1);
     const auto begin = std::chrono::steady_clock::now();
-    out_.claim = store_.claim(key, "process " + std::to_string(::getpid()) + " on " + host + "\n");
+    out_.claim = claim_run(store_, options_);
     if (!out_.claim) throw Error::run_is_claimed(store_.location(), store_.claim_holder(key));
     const auto waited = std::chrono::floor<std::chrono::seconds>(std::chrono::steady_clock::now() - begin).count();
     if (waited > 0)

@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <functional>
 #include <initializer_list>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <span>
@@ -144,6 +145,15 @@ class Client {
       else
         attempts.require_retry(budget_);
     }
+  }
+
+  /// Returns a client for the requests that clean up after a stop: it ignores the stop, but waits a few seconds only.
+  [[nodiscard]] std::unique_ptr<Client> after_stop() {
+    constexpr std::chrono::seconds patience{10};
+    S3Options options = options_;
+    options.stop = {};
+    options.deadline = std::min<std::chrono::nanoseconds>(options.deadline, patience);
+    return std::make_unique<Client>(bucket_, endpoint(), options);
   }
 
   /// Returns `text` of the server without the secrets of our requests, for messages.
