@@ -43,6 +43,7 @@
 #include <tensortap/record/event.hpp>             //         one tensor as bytes
 #include <tensortap/record/index.hpp>             //         where its bytes are
 #include <tensortap/record/layout.hpp>            //         the keys of a run
+#include <tensortap/record/loss.hpp>              //         what a run lacks
 #include <tensortap/record/tfrecord.hpp>          //         framing and checksums
 
 #include <tensortap/store/cached.hpp>      // store: a store with a cache in a directory
@@ -62,6 +63,7 @@
 #include <tensortap/capture/status.hpp>        //          the ledger: what was saved and what was lost
 
 #include <tensortap/trial/damage.hpp>          // read: what cannot be read
+#include <tensortap/trial/losses.hpp>          //       what was lost
 #include <tensortap/trial/outline.hpp>         //       what the object names tell
 #include <tensortap/trial/stored_step.hpp>     //       one step as rules see it
 #include <tensortap/trial/tensor_history.hpp>  //       one tensor over the steps

@@ -52,6 +52,40 @@ TEST_CASE("an attempt is parsed back to equal values", "[record][attempt]") {
       }
 }
 
+TEST_CASE("an attempt keeps its run, its losses, and that its worker has left", "[record][attempt]") {
+  tt::Attempt attempt{.number = 2, .worker = "worker_1", .resumed_at = 4, .left = true, .run_id = "ab"};
+  attempt.losses = {{tt::LossReason::write_failed, 5, 7, 3, 12, 4096}, {tt::LossReason::out_of_memory, 9, 9, 0, 1, 8}};
+  attempt.error = "disk \"full\"";
+  const std::string text = to_json(attempt);
+  CHECK_THAT(text,
+             contains(R"(, "left": true, "run_id": "ab", "losses": [{"reason": "write_failed", "first_step": 5, )"));
+  const tt::Attempt again = tt::parse_attempt(text, "");
+  CHECK(again.left);
+  CHECK(again.run_id == "ab");
+  CHECK(again.losses == attempt.losses);
+  CHECK(again.error == attempt.error);
+  const std::string loss = R"({"run": 1, "worker": "w", "resumed_at": 1, "losses": [{"reason": "later", )";
+  CHECK(tt::parse_attempt(loss + R"("first_step": 1, "last_step": 1, "steps": 1, "tensors": 1, "bytes": 1}]})", "")
+            .losses[0]
+            .reason == tt::LossReason::write_failed);
+  CHECK_THAT(refusal_of_attempt(loss + "}]}"), contains("not JSON"));
+  CHECK_THAT(refusal_of_attempt(loss + R"("x": 1}]})"), contains("key \"first_step\": it is missing"));
+}
+
+TEST_CASE("workers that have left do not keep a run open", "[record][attempt]") {
+  tt::detail::Attempts attempts;
+  attempts.add({.number = 0, .worker = "worker_0"});
+  attempts.add({.number = 0, .worker = "worker_1"});
+  attempts.add({.number = 1, .worker = "worker_2", .left = true});
+  CHECK_FALSE(attempts.all_ended(2));
+  attempts.add({.number = 0, .worker = "worker_0", .ended = true});
+  CHECK_FALSE(attempts.all_ended(2));
+  CHECK(attempts.all_ended(1));
+  attempts.add({.number = 0, .worker = "worker_1", .ended = true});
+  CHECK(attempts.all_ended(2));
+  CHECK(attempts.all_ended(3));
+}
+
 TEST_CASE("text that is no attempt is refused with a reason", "[record][attempt]") {
   CHECK(refusal_of_attempt(R"({"run": 1, "worker": "w", "resumed_at": -1, "x": [{}], "ended": 5})").empty());
   CHECK_THAT(refusal_of_attempt("[]"), contains("not a JSON object"));

@@ -16,6 +16,35 @@ tt::Trial golden_trial(const std::string& run) { return tt::Trial((golden::direc
 
 }  // namespace
 
+TEST_CASE("every record of every step is verified, with repeated mode steps and for each worker", "[trial][trial]") {
+  const auto store = std::make_shared<tt::MemoryStore>();
+  {
+    tt::HookOptions options{.collections = {{.name = "all"}}, .save = tt::every(1), .num_workers = 2};
+    tt::Hook first(store, options);
+    options.worker = "worker_1";
+    tt::Hook second(store, options);
+    for (tt::Hook* const hook : {&first, &second}) {
+      for (std::int64_t i = 0; i < 6; ++i) {
+        hook->begin_step(tt::Step{tt::Mode::train, i < 3 ? i : 2, i});
+        hook->save("x", i);
+        hook->save("y", i);
+      }
+      hook->close();
+    }
+  }
+  const tt::Trial trial(store);
+  CHECK(trial.verify().records == 2 * 6 * 2);
+  CHECK(trial.verify().steps == 6);
+  CHECK(trial.verify().tensors == 2);
+  CHECK(trial.damage().empty());
+  CHECK(trial.repeated_steps() == std::vector<tt::RepeatedStep>{{tt::Mode::train, 2, {2, 3, 4, 5}}});
+  CHECK(trial.losses().empty());
+  store->remove(tt::layout::event_key(3, "worker_1"));  // its values are hidden by those of step 5, and of worker_0
+  CHECK(trial.verify().records == 2 * 6 * 2 - 2);
+  REQUIRE(trial.damage().size() == 2);
+  CHECK_THAT(trial.damage()[0].cause, contains("the events file is missing"));
+}
+
 TEST_CASE("mode steps map to global steps and back", "[trial][trial]") {
   const auto trial = golden_trial("modes");
   CHECK(trial.modes() == std::vector<tt::Mode>{tt::Mode::train, tt::Mode::eval, tt::Mode::predict});

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -20,6 +21,7 @@
 #include <tensortap/select/collection.hpp>
 #include <tensortap/step.hpp>
 #include <tensortap/trial/damage.hpp>
+#include <tensortap/trial/losses.hpp>
 #include <tensortap/trial/stored_step.hpp>
 #include <tensortap/trial/tensor_history.hpp>
 #include <tensortap/trial/trial_options.hpp>
@@ -43,6 +45,22 @@ struct TensorQuery {
 /// complete if a later one is, and if more than 1000 steps wait for workers that do not write, the older half counts as
 /// complete, too.
 enum class Completeness : std::uint8_t { complete, any };
+
+/// What `verify` has read.
+struct VerifiedRecords {
+  std::size_t steps = 0;    ///< global steps
+  std::size_t tensors = 0;  ///< names
+  std::size_t records = 0;  ///< elements and reductions that are sound
+};
+
+/// A mode step that several global steps have.
+struct RepeatedStep {
+  Mode mode = Mode::train;
+  std::int64_t mode_step = 0;
+  std::vector<std::int64_t> global_steps;  ///< ascending
+
+  friend bool operator==(const RepeatedStep&, const RepeatedStep&) = default;
+};
 
 /// A pause of refreshes. While this object exists, queries do not refresh the trial, so their results are consistent.
 class [[nodiscard]] NoRefresh {
@@ -153,6 +171,17 @@ class Trial {
   /// Returns what could not be read: index and collections files, and the records that were requested. Each refresh
   /// tries the files again, each request its record; an entry disappears when that succeeds.
   [[nodiscard]] std::vector<Damage> damage() const;
+
+  /// Reads every record of every step of every worker, once. What cannot be read is in `damage()`. Threads: any; takes
+  /// as long as reading the whole run.
+  [[nodiscard]] VerifiedRecords verify() const;
+
+  /// Returns what the writers could not save, by their own account, without what a later attempt has saved again.
+  [[nodiscard]] RunLosses losses() const;
+
+  /// Returns the mode steps that several global steps have, as in a loop that was repeated. In the numbers of their
+  /// mode the first is read with the values of the last; `Mode::global` shows each.
+  [[nodiscard]] std::vector<RepeatedStep> repeated_steps() const;
 
  private:
   std::shared_ptr<detail::LiveRun> run_;

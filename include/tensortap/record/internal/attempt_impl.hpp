@@ -1,6 +1,9 @@
 // Writes and reads the objects of attempts.
 #pragma once
 
+#include <algorithm>
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -10,13 +13,56 @@
 #include <tensortap/internal/config.hpp>
 #include <tensortap/record/attempt.hpp>
 #include <tensortap/record/internal/json_text.hpp>
+#include <tensortap/record/loss.hpp>
 
 TENSORTAP_BEGIN_NAMESPACE
 
+namespace detail {
+
+/// The names of the reasons in files.
+inline constexpr std::array<std::string_view, 7> loss_reasons = {
+    "queue_full", "write_failed", "out_of_time", "fenced", "step_too_large", "too_many_names", "out_of_memory"};
+
+inline std::string to_json(const Loss& loss) {
+  return R"({"reason": ")" + std::string(loss_reasons[static_cast<std::size_t>(loss.reason)]) + R"(", "first_step": )" +
+         std::to_string(loss.first_step) + R"(, "last_step": )" + std::to_string(loss.last_step) + R"(, "steps": )" +
+         std::to_string(loss.steps) + R"(, "tensors": )" + std::to_string(loss.tensors) + R"(, "bytes": )" +
+         std::to_string(loss.bytes) + "}";
+}
+
+/// Returns the loss in `entry`. A reason that a later version has added counts as a failed write.
+inline Loss parse_loss(const nlohmann::json& entry, const json_text::Place& place) {
+  Loss out{.reason = LossReason::write_failed};
+  const std::string reason = json_text::text(entry, "reason", place);
+  const auto* const known = std::find(loss_reasons.begin(), loss_reasons.end(), reason);
+  if (known != loss_reasons.end()) out.reason = static_cast<LossReason>(known - loss_reasons.begin());
+  out.first_step = json_text::integer(json_text::at(entry, "first_step", place), "first_step", place);
+  out.last_step = json_text::integer(json_text::at(entry, "last_step", place), "last_step", place);
+  out.steps = json_text::natural(entry, "steps", place);
+  out.tensors = json_text::natural(entry, "tensors", place);
+  out.bytes = json_text::natural(entry, "bytes", place);
+  return out;
+}
+
+}  // namespace detail
+
 TENSORTAP_INLINE std::string to_json(const Attempt& attempt) {
-  return R"({"run": )" + std::to_string(attempt.number) + R"(, "worker": )" +
-         detail::json_text::string(attempt.worker) + R"(, "resumed_at": )" + std::to_string(attempt.resumed_at) +
-         (attempt.ended ? R"(, "ended": true})" : "}");
+  std::string out = R"({"run": )" + std::to_string(attempt.number) + R"(, "worker": )" +
+                    detail::json_text::string(attempt.worker) + R"(, "resumed_at": )" +
+                    std::to_string(attempt.resumed_at);
+  if (attempt.ended) out += R"(, "ended": true)";
+  if (attempt.left) out += R"(, "left": true)";
+  if (!attempt.run_id.empty()) out += R"(, "run_id": )" + detail::json_text::string(attempt.run_id);
+  if (!attempt.losses.empty()) {
+    out += R"(, "losses": [)";
+    for (const char* comma = ""; const Loss& loss : attempt.losses) {
+      out.append(comma).append(detail::to_json(loss));
+      comma = ", ";
+    }
+    out += "]";
+  }
+  if (!attempt.error.empty()) out += R"(, "error": )" + detail::json_text::string(attempt.error);
+  return out + "}";
 }
 
 TENSORTAP_INLINE Attempt parse_attempt(std::string_view text, std::string_view place) {
@@ -28,6 +74,12 @@ TENSORTAP_INLINE Attempt parse_attempt(std::string_view text, std::string_view p
   out.worker = detail::json_text::text(root, "worker", where);
   out.resumed_at = detail::json_text::integer(detail::json_text::at(root, "resumed_at", where), "resumed_at", where);
   if (const auto ended = root.find("ended"); ended != root.end()) out.ended = *ended == true;
+  if (const auto left = root.find("left"); left != root.end()) out.left = *left == true;
+  if (root.contains("run_id")) out.run_id = detail::json_text::text(root, "run_id", where);
+  if (root.contains("losses"))
+    for (const auto& loss : detail::json_text::array(root, "losses", where))
+      out.losses.push_back(detail::parse_loss(loss, where));
+  if (root.contains("error")) out.error = detail::json_text::text(root, "error", where);
   return out;
 }
 

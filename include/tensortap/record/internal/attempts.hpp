@@ -7,8 +7,10 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <tensortap/error.hpp>
 #include <tensortap/internal/config.hpp>
@@ -30,11 +32,39 @@ class Attempts {
   }
 
   /// Returns whether a run of `num_workers` has ended: so many workers, or all workers with an attempt, have closed
-  /// their last one.
+  /// their last one. Workers that have left do not count.
   [[nodiscard]] bool all_ended(std::int64_t num_workers) const {
-    const auto ended = std::count_if(by_worker_.begin(), by_worker_.end(),
-                                     [](const auto& worker) { return worker.second.rbegin()->second.ended; });
-    return ended >= std::min<std::int64_t>(num_workers, static_cast<std::int64_t>(by_worker_.size()));
+    std::int64_t present = 0;
+    std::int64_t ended = 0;
+    for (const auto& [worker, attempts] : by_worker_) {
+      const Attempt& last = attempts.rbegin()->second;
+      present += last.left ? 0 : 1;
+      ended += last.ended && !last.left ? 1 : 0;
+    }
+    return ended >= std::min(num_workers, present);
+  }
+
+  /// Returns the last attempt of `worker`; null if there is none.
+  [[nodiscard]] const Attempt* find_last(std::string_view worker) const {
+    const auto found = by_worker_.find(worker);
+    return found == by_worker_.end() ? nullptr : &found->second.rbegin()->second;
+  }
+
+  /// Returns the workers that have begun an attempt.
+  [[nodiscard]] std::vector<std::string> workers() const {
+    std::vector<std::string> out;
+    for (const auto& [worker, attempts] : by_worker_) out.push_back(worker);
+    return out;
+  }
+
+  /// Returns the identities that the attempts give their run: one, or none if they are of an early version. Workers
+  /// that began it at the same moment may have named it twice.
+  [[nodiscard]] std::set<std::string> run_ids() const {
+    std::set<std::string> out;
+    for (const auto& [worker, attempts] : by_worker_)
+      for (const auto& [number, attempt] : attempts)
+        if (!attempt.run_id.empty()) out.insert(attempt.run_id);
+    return out;
   }
 
   /// Returns whether step `global_step` of `worker`, written by attempt `number`, counts: no later attempt continues

@@ -235,12 +235,15 @@ class LiveRun {
     return attempt;
   }
 
-  /// Reads the attempts that are new or have been closed. Returns the new ones, ascending.
+  /// Reads the attempts that are new or have been closed, and those with losses, which may grow. Returns the new ones,
+  /// ascending.
   std::vector<Attempt> read_attempts() {
     std::vector<std::string> keys;
     for (const ObjectInfo& object : objects_.list(layout::attempts_prefix).value_or(std::vector<ObjectInfo>{})) {
       const auto known = model_.attempt_objects.find(object.key);
-      if (known == model_.attempt_objects.end() || known->second.first != object.size) keys.push_back(object.key);
+      if (known == model_.attempt_objects.end() || known->second.first != object.size ||
+          (!known->second.second.losses.empty() && !known->second.second.ended))
+        keys.push_back(object.key);
     }
     std::vector<Attempt> begun;
     const auto attempts = objects_.read_all(keys, parse_named_attempt);

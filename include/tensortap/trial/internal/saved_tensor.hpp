@@ -51,6 +51,23 @@ inline Tensor read_record(const Store& store, const std::string& key, const Stor
   return std::move(event.tensor);
 }
 
+/// Reads `record` of `step`, whose number is `number`. Returns nullopt if that fails, which is damage unless the step
+/// was superseded meanwhile.
+inline std::optional<Tensor> read_or_note(const LiveRun& run, const WorkerStepPtr& step, const StoredRecord& record,
+                                          std::int64_t number) {
+  DamageList& damage = run.damage();
+  const std::string object = step->event_file + "@" + std::to_string(record.start);
+  try {
+    Tensor tensor = read_record(run.store(), step->event_file, record);
+    if (!damage.empty()) damage.repaired(object);
+    return tensor;
+  } catch (const std::exception& e) {  // not only Error: a damaged length may exceed the memory
+    if (!run.is_superseded(step))
+      damage.add(object, "tensor " + in_quotes(record.name->first) + ", step " + std::to_string(number), e.what());
+    return std::nullopt;
+  }
+}
+
 /// The saved data of one tensor in one step. Without a worker, functions return the value of the alphabetically first
 /// worker that has it.
 /// Threads: any.
@@ -59,7 +76,7 @@ class SavedTensor {
   /// `worker_steps` hold `tensor`, sorted by worker; `step` is for messages.
   SavedTensor(std::shared_ptr<const LiveRun> run, const StoredTensor* tensor, std::vector<WorkerStepPtr> worker_steps,
               std::int64_t step)
-      : run_(std::move(run)), tensor_(tensor), worker_steps_(std::move(worker_steps)), step_(std::to_string(step)) {}
+      : run_(std::move(run)), tensor_(tensor), worker_steps_(std::move(worker_steps)), step_(step) {}
 
   [[nodiscard]] std::vector<std::string> workers() const {
     std::vector<std::string> out;
@@ -134,19 +151,8 @@ class SavedTensor {
     return std::nullopt;
   }
 
-  /// Reads `record` of `step`. Returns nullopt if that fails, which is damage unless the step was superseded meanwhile.
   [[nodiscard]] std::optional<Tensor> read(const WorkerStepPtr& step, const StoredRecord& record) const {
-    DamageList& damage = run_->damage();
-    const std::string object = step->event_file + "@" + std::to_string(record.start);
-    try {
-      Tensor tensor = read_record(run_->store(), step->event_file, record);
-      if (!damage.empty()) damage.repaired(object);
-      return tensor;
-    } catch (const std::exception& e) {  // not only Error: a damaged length may exceed the memory
-      if (!run_->is_superseded(step))
-        damage.add(object, "tensor " + in_quotes(record.name->first) + ", step " + step_, e.what());
-      return std::nullopt;
-    }
+    return read_or_note(*run_, step, record, step_);
   }
 
   [[nodiscard]] std::optional<Statistics> saved_statistics(std::string_view worker) const {
@@ -158,7 +164,7 @@ class SavedTensor {
   std::shared_ptr<const LiveRun> run_;
   const StoredTensor* tensor_;
   std::vector<WorkerStepPtr> worker_steps_;  // by worker; of several of one worker the last comes first
-  std::string step_;
+  std::int64_t step_;
 };
 
 }  // namespace detail

@@ -1,16 +1,20 @@
 // The bodies of trial.hpp.
 #pragma once
 
+#include <algorithm>
 #include <utility>
 
 #include <tensortap/error.hpp>
 #include <tensortap/internal/config.hpp>
+#include <tensortap/record/attempt.hpp>
+#include <tensortap/record/loss.hpp>
 #include <tensortap/select/pattern.hpp>
 #include <tensortap/store/open.hpp>
 #include <tensortap/store/store.hpp>
 #include <tensortap/trial/internal/live_run.hpp>
 #include <tensortap/trial/internal/membership.hpp>
 #include <tensortap/trial/internal/run_model.hpp>
+#include <tensortap/trial/internal/saved_tensor.hpp>
 #include <tensortap/trial/internal/worker_step.hpp>
 #include <tensortap/trial/trial.hpp>
 
@@ -196,5 +200,53 @@ TENSORTAP_INLINE bool Trial::has_tensor(std::string_view name) const {
 // ---- Damage
 
 TENSORTAP_INLINE std::vector<Damage> Trial::damage() const { return run_->damage().list(); }
+
+TENSORTAP_INLINE VerifiedRecords Trial::verify() const {
+  VerifiedRecords out;
+  out.tensors = tensors().size();
+  for (const std::int64_t global_step : steps(Mode::global, Completeness::any)) {
+    ++out.steps;
+    const auto by_worker = run_->visit([&](const detail::RunModel& model) {
+      const auto* found = model.worker_steps(global_step);
+      return found == nullptr ? detail::RunModel::ByWorker() : *found;
+    });
+    for (const auto& [worker, step] : by_worker)
+      for (const detail::StoredRecord& record : step->records)
+        if (detail::read_or_note(*run_, step, record, global_step)) ++out.records;
+  }
+  return out;
+}
+
+TENSORTAP_INLINE RunLosses Trial::losses() const {
+  return run_->query([](const detail::RunModel& model) {
+    RunLosses out;
+    for (const auto& [key, object] : model.attempt_objects) {
+      const Attempt& attempt = object.second;
+      bool counts = false;
+      for (const Loss& loss : attempt.losses) {
+        if (!model.attempts.counts(attempt.worker, attempt.number, loss.first_step)) continue;
+        out.first_step = out.empty() ? loss.first_step : std::min(out.first_step, loss.first_step);
+        out.last_step = std::max(out.last_step, loss.last_step);
+        out.steps += loss.steps;
+        out.tensors += loss.tensors;
+        out.bytes += loss.bytes;
+        counts = true;
+      }
+      if (counts && out.error.empty()) out.error = escaped(attempt.error);
+    }
+    return out;
+  });
+}
+
+TENSORTAP_INLINE std::vector<RepeatedStep> Trial::repeated_steps() const {
+  return run_->query([](const detail::RunModel& model) {
+    std::vector<RepeatedStep> out;
+    for (const auto& [first, group] : model.numbers().groups()) {
+      const Step& step = *model.numbers().find(first);
+      out.push_back({step.mode, step.mode_step, {group.begin(), group.end()}});
+    }
+    return out;
+  });
+}
 
 TENSORTAP_END_NAMESPACE
