@@ -11,6 +11,7 @@
 #include <fstream>
 #include <iterator>
 #include <memory>
+#include <optional>
 #include <stdexcept>
 #include <thread>
 #include <vector>
@@ -359,4 +360,25 @@ TEST_CASE("Interruption: invalid options are refused", "[spot][interruption]") {
   CHECK_THROWS_WITH(tt::Interruption({.interval = 0s}),
                     "interruption: option interval: it is not positive; leave it out for one second");
   CHECK(handler_of(SIGTERM) == SIG_DFL);
+}
+
+TEST_CASE("a poll that ends the program does not wait for itself", "[spot][interruption]") {
+  const pid_t child = ::fork();
+  if (child == 0) {
+    static std::atomic<bool> is_made = false;
+    static std::unique_ptr<tt::Interruption> global;
+    global = std::make_unique<tt::Interruption>(
+        tt::InterruptionOptions{.interval = 1ms, .poll = []() -> std::optional<tt::InterruptionOptions::Duration> {
+                                  if (!is_made) return std::nullopt;
+                                  global.reset();  // as std::exit does with a global
+                                  ::_exit(3);
+                                }});
+    is_made = true;
+    std::this_thread::sleep_for(60s);
+    ::_exit(4);
+  }
+  int status = 0;
+  REQUIRE(::waitpid(child, &status, 0) == child);
+  CHECK(WIFEXITED(status));
+  CHECK(WEXITSTATUS(status) == 3);
 }

@@ -44,8 +44,8 @@ class InterruptionState {
 
   ~InterruptionState() {
     if (!wake_) return;
-    if (fork_guard_.is_child()) {
-      watcher_.detach();  // a forked child has no such thread
+    if (fork_guard_.is_child() || watcher_.get_id() == std::this_thread::get_id()) {
+      watcher_.detach();  // a forked child has no such thread; a poll that ends the program cannot wait for itself
     } else {
       ::eventfd_write(wake_.get(), 1);
       watcher_.join();
