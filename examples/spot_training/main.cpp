@@ -69,7 +69,9 @@ Ending train(const Options& options) {
   Training training(options.recipe, images);
   CheckpointPlaces places(options.checkpoint_dir, options.durable.empty() ? nullptr : open_store(options.durable));
   const std::unique_ptr<tt::Hook> opened = open_hook(
-      options.out_dir, places.attach({.collections = tapped_collections(options.statistics), .stop = notice.signal()}));
+      options.out_dir, places.attach({.collections = tapped_collections(options.statistics),
+                                      .start_over = true,  // after a machine that went before its first commit
+                                      .stop = notice.signal()}));
   tt::Hook& hook = *opened;
   if (const auto at = hook.resumed()) {
     places.continue_from(at->checkpoint);

@@ -92,12 +92,17 @@ class Error : public std::runtime_error {
   // Steps
   static Error outside_step(std::string_view name);
   static Error closed_hook(std::string_view call);
+  static Error called_by_writer(std::string_view call);
   static Error step_not_growing(std::string_view what, std::int64_t previous, std::int64_t given);
+  static Error step_too_large(std::int64_t given, std::int64_t limit);
   static Error unknown_collection(std::string_view name);
 
   // Runs and stores
   static Error run_has_ended(std::string_view run);
   static Error run_has_steps(std::string_view run, std::string_view key);
+  static Error run_has_no_commit(std::string_view run, std::size_t steps, std::string_view checkpoints);
+  static Error state_of_another_run(std::string_view what, std::string_view run, std::string_view checkpoints,
+                                    std::string_view other);
   static Error run_is_claimed(std::string_view run, std::string_view holder);
   static Error run_was_removed(std::string_view run, std::uint64_t steps);
   static Error no_intact_state(std::string_view checkpoints, std::size_t states);
@@ -107,6 +112,7 @@ class Error : public std::runtime_error {
   static Error bad_checkpoint_dir(std::string_view who, std::string_view directory, std::string_view cause);
   static Error fenced(std::string_view run, std::int64_t mine, std::int64_t other);
   static Error out_of_time(std::string_view what, std::string_view run, std::uint64_t steps);
+  static Error out_of_memory(std::int64_t step, std::uint64_t bytes);
   static Error steps_not_saved(std::uint64_t steps, std::string_view cause);
   static Error checkpoint_not_remote(std::string_view remote, std::uint64_t files, std::string_view cause);
   static Error not_restored(std::string_view remote, std::uint64_t files, std::string_view cause);

@@ -36,6 +36,9 @@ constexpr std::optional<Mode> parse_mode(std::string_view text) noexcept {
   return std::nullopt;
 }
 
+/// The largest number of a step. Larger ones leave no room to count further.
+inline constexpr std::int64_t step_limit = std::int64_t{1} << 60;
+
 /// One step of a run: its mode, its number in that mode, and its number among all steps.
 struct Step {
   Mode mode = Mode::train;

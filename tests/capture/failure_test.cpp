@@ -157,6 +157,161 @@ TEST_CASE("a commit names the failure of its own steps, not one of long ago", "[
   }
 }
 
+TEST_CASE("what was lost becomes part of the run", "[capture][failure]") {
+  const auto memory = std::make_shared<tt::MemoryStore>();
+  const auto store = std::make_shared<RefusingStore>(memory);
+  const auto losses = [&] { return tt::Trial(std::static_pointer_cast<const tt::Store>(memory)).losses(); };
+  auto options = without_pauses();
+  options.retry.for_at_most = 0s;
+  options.num_workers = GENERATE(1, 2);
+  options.index_extras = GENERATE(true, false);
+  {
+    tt::Hook hook(store, options);
+    train_steps(hook, 2);
+    hook.flush();
+    const tt::Trial live(std::static_pointer_cast<const tt::Store>(memory), {.follow = true, .refresh_interval = {}});
+    CHECK(live.losses().empty());
+    store->fails = true;
+    train_steps(hook, 3);
+    CHECK_THROWS_WITH(hook.flush(), contains("could not be saved (3)"));
+    CHECK(losses().empty());  // the store refused them, too
+    SECTION("told with the next step that can be written") {
+      store->fails = false;
+      train_steps(hook, 2);
+      while (hook.status().steps_saved < 3) std::this_thread::sleep_for(1ms);
+      CHECK(losses().steps == 3);
+      CHECK(live.losses().steps == 3);
+    }
+    SECTION("told at the end") { store->fails = false; }
+    SECTION("and more of them, of the same number of digits") {
+      store->fails = false;
+      hook.flush();
+      CHECK(live.losses().steps == 3);
+      store->fails = true;
+      train_steps(hook, 2);
+      CHECK_THROWS(hook.flush());
+      store->fails = false;
+      hook.flush();
+      CHECK(live.losses().steps == 5);
+      CHECK(losses().last_step == 6);
+    }
+    const std::uint64_t lost = hook.status().steps_lost;
+    CHECK_THROWS_WITH(hook.close(), contains("disk full"));
+    const tt::RunLosses after = losses();
+    CHECK(after.steps == lost);
+    CHECK(after.tensors == lost);
+    CHECK(after.first_step == 2);
+    CHECK_THAT(after.error, contains("disk full"));
+    CHECK_THAT(to_string(after), contains(std::to_string(lost) + " steps and ") && contains("lost, in steps 2 to "));
+    CHECK(live.losses().steps == lost);
+  }
+  if (options.num_workers == 1 && options.index_extras)
+    CHECK_THAT(std::string(tt::text_of(*memory->get(tt::layout::end_marker))), contains("write_failed"));
+}
+
+TEST_CASE("losses that a later attempt has made good do not count", "[capture][failure]") {
+  const auto memory = std::make_shared<tt::MemoryStore>();
+  const auto store = std::make_shared<RefusingStore>(memory);
+  auto options = without_pauses();
+  options.retry.for_at_most = 0s;
+  options.checkpoints = std::make_shared<tt::MemoryStore>();
+  const auto lose = [&](tt::Hook& hook) {
+    store->fails = true;
+    train_steps(hook, 2);
+    CHECK_THROWS(hook.flush());
+    store->fails = false;
+    hook.flush();
+  };
+  {
+    tt::Hook hook(store, options);
+    lose(hook);
+    train_steps(hook, 1);
+    hook.commit();
+    train_steps(hook, 1);
+    lose(hook);
+  }
+  const auto losses = [&] { return tt::Trial(std::static_pointer_cast<const tt::Store>(memory)).losses(); };
+  CHECK(losses().steps == 5);
+  CHECK(losses().last_step == 5);
+  tt::Hook hook(store, options);  // continues after step 2
+  CHECK(losses().steps == 2);
+  train_steps(hook, 4);
+  hook.close();
+  CHECK(losses().first_step == 0);
+  CHECK(losses().last_step == 1);
+}
+
+TEST_CASE("no time counts as waiting for room but the wait itself", "[capture][failure]") {
+  std::promise<void> permission;
+  const auto store = std::make_shared<SlowStore>();
+  auto options = without_pauses();
+  options.queue_bytes = 64 << 10;
+  tt::Hook hook(store, options);
+  train_steps(hook, 5);
+  hook.flush();
+  CHECK(hook.status().blocked == 0ns);
+  store->permission = permission.get_future().share();
+  std::jthread opener([&] {
+    std::this_thread::sleep_for(20ms);
+    permission.set_value();
+  });
+  for (int i = 0; i < 20; ++i) {
+    hook.begin_step();
+    hook.save("x", std::vector<float>(4096));
+  }
+  CHECK(hook.status().blocked > 0ns);
+  CHECK(hook.status().steps_lost == 0);
+}
+
+TEST_CASE("a callback that waits for its own thread is refused", "[capture][failure]") {
+  std::vector<std::string> messages;
+  tt::Hook* at = nullptr;
+  auto options = without_pauses();
+  options.checkpoints = std::make_shared<tt::MemoryStore>();
+  options.on_step = [&](const tt::StepView&) {
+    for (const auto& call :
+         std::vector<std::function<void()>>{[&] { at->flush(); }, [&] { at->commit(); }, [&] { at->close(); }}) {
+      try {
+        call();
+      } catch (const tt::Error& e) {
+        messages.emplace_back(e.what());
+      }
+    }
+  };
+  tt::Hook hook(std::make_shared<tt::MemoryStore>(), options);
+  at = &hook;
+  train_steps(hook, 1);
+  hook.flush();
+  hook.close();
+  REQUIRE(messages.size() == 3);
+  CHECK_THAT(messages[0], contains("flush: it waits for the writer's thread"));
+  CHECK_THAT(messages[2], contains("close: it waits for the writer's thread"));
+}
+
+TEST_CASE("a callback that ends the program does not wait for itself", "[capture][failure]") {
+  const TemporaryDirectory directory;
+  const auto begin = std::chrono::steady_clock::now();
+  const pid_t child = ::fork();
+  if (child == 0) {
+    static std::unique_ptr<tt::Hook> global;
+    auto options = without_pauses();
+    options.on_step = [](const tt::StepView&) {
+      global.reset();  // as std::exit does with a global
+      ::_exit(3);
+    };
+    global = std::make_unique<tt::Hook>((directory / "run").string(), options);
+    train_steps(*global, 1);
+    global->begin_step();
+    std::this_thread::sleep_for(60s);
+    ::_exit(4);
+  }
+  int status = 0;
+  REQUIRE(::waitpid(child, &status, 0) == child);
+  CHECK(WIFEXITED(status));
+  CHECK(WEXITSTATUS(status) == 3);
+  CHECK(std::chrono::steady_clock::now() - begin < 10s);
+}
+
 TEST_CASE("training stops at a failed write with OnFailure::stop", "[capture][failure]") {
   const auto store = std::make_shared<RefusingStore>();
   auto options = without_pauses();

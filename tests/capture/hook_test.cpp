@@ -48,19 +48,76 @@ TEST_CASE("each mode counts its own steps", "[capture][hook]") {
   CHECK(hook.next_step() == 0);
   for (int i = 0; i < 3; ++i) hook.begin_step();
   hook.begin_step(tt::Mode::eval);
-  CHECK(hook.step() == 0);
+  CHECK(hook.step(tt::Mode::eval) == 0);
+  CHECK(hook.mode() == tt::Mode::eval);
   CHECK(hook.global_step() == 3);
-  hook.begin_step();  // stays in EVAL
-  CHECK(hook.step() == 1);
+  hook.begin_step(tt::Mode::eval);
+  CHECK(hook.step(tt::Mode::eval) == 1);
+  CHECK(hook.step() == 2);
   hook.begin_step(tt::Mode::train, 10);
   CHECK(hook.step() == 10);
   CHECK(hook.global_step() == 5);
   CHECK(hook.next_step(tt::Mode::eval) == 2);
   CHECK(hook.next_step(tt::Mode::global) == 6);
   hook.begin_step(tt::Mode::global);
-  CHECK(hook.step() == 6);
+  CHECK(hook.step(tt::Mode::global) == 6);
   hook.begin_step(tt::Mode::global, 100);
   CHECK(hook.global_step() == 100);
+}
+
+TEST_CASE("without a mode, steps are those of TRAIN, after any other mode too", "[capture][hook]") {
+  const auto store = std::make_shared<tt::MemoryStore>();
+  tt::Hook hook(store, {.collections = {{.name = "gradients", .save = tt::every(1)},
+                                        {.name = "losses", .include_regex = "loss$", .save = tt::every(1)}}});
+  while (hook.next_step() < 60) {
+    hook.begin_step();
+    CHECK(hook.mode() == tt::Mode::train);
+    CHECK(hook.due("gradients"));
+    hook.save("gradient/w", 1.0);
+    hook.save("loss", 1.0);
+    if (hook.step() % 20 != 19) continue;
+    hook.begin_step(tt::Mode::eval);
+    hook.save("loss", 2.0);
+    CHECK(hook.next_step() == hook.step() + 1);
+  }
+  hook.close();
+  const tt::Trial trial(store);
+  CHECK(trial.steps(tt::Mode::train).size() == 60);
+  CHECK(trial.steps(tt::Mode::eval) == Steps{0, 1, 2});
+  CHECK(trial.tensor("gradient/w", tt::Mode::train).steps().size() == 60);
+}
+
+TEST_CASE("what a collection for TRAIN leaves out is reported", "[capture][hook]") {
+  tt::Hook hook(std::make_shared<tt::MemoryStore>(),
+                {.collections = {{.name = "gradients", .save = tt::every(1)}, {.name = "all", .save = tt::every(1)}}});
+  hook.begin_step();
+  hook.save("gradient/w", 1.0);
+  CHECK(hook.report().collections[0].withheld == 0);
+  hook.begin_step(tt::Mode::eval);
+  hook.save("gradient/w", 1.0);
+  hook.save("gradient/b", 1.0);
+  hook.save("loss", 1.0);
+  CHECK(hook.report().collections[0].withheld == 2);
+  CHECK(hook.report().collections[1].withheld == 0);
+  hook.close();
+  REQUIRE(hook.status().notes.size() == 1);
+  CHECK_THAT(hook.status().notes[0], contains("collection \"gradients\": 2 tensors of EVAL and PREDICT steps"));
+}
+
+TEST_CASE("steps end at a limit, with an error that names it", "[capture][hook]") {
+  tt::Hook hook(std::make_shared<tt::MemoryStore>(), save_all_steps());
+  const std::string limit = "at most 1152921504606846976";
+  CHECK_THROWS_WITH(hook.begin_step(tt::Mode::train, INT64_MAX), contains(limit));
+  CHECK_THROWS_WITH(hook.begin_step(tt::Mode::global, tt::step_limit + 1), contains(limit));
+  CHECK_THROWS_WITH(hook.begin_step(tt::Step{tt::Mode::train, INT64_MAX, 5}), contains(limit));
+  CHECK_THROWS_WITH(hook.begin_step(tt::Step{tt::Mode::train, 5, INT64_MAX}), contains(limit));
+  hook.begin_step(tt::Mode::train, tt::step_limit);
+  CHECK_THROWS_WITH(hook.begin_step(), contains(limit));
+  hook.begin_step(tt::Mode::eval);
+  CHECK(hook.global_step() == 1);
+  hook.begin_step(tt::Mode::global, tt::step_limit);
+  CHECK_THROWS_WITH(hook.begin_step(tt::Mode::eval), contains(limit));
+  CHECK(hook.next_step(tt::Mode::global) == tt::step_limit + 1);
 }
 
 TEST_CASE("steps must grow", "[capture][hook]") {
@@ -225,14 +282,33 @@ TEST_CASE("all statistics of a tensor are one record", "[capture][hook]") {
   CHECK(trial.collection("all")->reductions.contains(R::statistics));
 }
 
-TEST_CASE("the last of several saves under one name is returned", "[capture][hook]") {
+TEST_CASE("the last of several saves under one name is returned, and the only one stored", "[capture][hook]") {
   const auto store = std::make_shared<tt::MemoryStore>();
-  tt::Hook hook(store, save_all_steps());
-  hook.begin_step();
-  hook.save("x", 1);
-  hook.save("x", 2.5);
+  auto options = save_all_steps();
+  options.collections = {{.name = "all", .reductions = {R::min, R::statistics}, .save_raw_tensor = true},
+                         {.name = "shapes", .include_regex = "shape", .save_raw_tensor = false, .save_shape = true}};
+  tt::Hook hook(store, options);
+  for (int step = 0; step < 2; ++step) {
+    hook.begin_step();
+    hook.save("x", std::vector<float>(1000, 1));
+    hook.save("y", 7);
+    hook.save("text", "first");
+    hook.save("x", std::vector<double>(100, 2.5));
+    hook.save("text", "second");
+    hook.save("shape", std::vector<float>(2));
+    hook.save("x", std::vector<double>(10, 3.5));
+  }
   hook.close();
-  CHECK(tt::Trial(store).tensor("x").value(0)->number(0) == 2.5);
+  const tt::Trial trial(store);
+  CHECK(trial.tensor("x").value(1)->size() == 10);
+  CHECK(trial.tensor("x").reduction(1, R::min) == 3.5);
+  CHECK(trial.tensor("y").value(1)->number(0) == 7);
+  CHECK(trial.tensor("text").value(1)->strings() == std::vector<std::string>{"second"});
+  CHECK(trial.verify().records == 2 * (3 * 3 + 1));
+  CHECK(trial.damage().empty());
+  const auto bytes = store->get(tt::layout::index_key(1, "worker_0"));
+  CHECK(tt::parse_index(tt::text_of(*bytes), "").tensors.size() == 10);
+  CHECK(*store->size(tt::layout::event_key(1, "worker_0")) < 3000);
 }
 
 TEST_CASE("the collections file exists from the beginning", "[capture][hook]") {
@@ -333,6 +409,35 @@ TEST_CASE("without a checkpoint_dir a run with steps is refused and unchanged", 
   another_worker.worker = "worker_1";
   CHECK_NOTHROW(tt::Hook(store, another_worker));
   CHECK(tt::Trial(store).steps() == Steps{0});
+}
+
+TEST_CASE("a tensor without memory for its copy is counted as lost and reported, and training continues",
+          "[capture][hook]") {
+  const auto store = std::make_shared<tt::MemoryStore>();
+  auto options = save_all_steps();
+  options.max_step_bytes = UINT64_MAX;
+  tt::Hook hook(store, options);
+  const std::byte element{};
+  const std::int64_t too_many[] = {INT64_MAX - 100};
+  const std::int64_t strides[] = {0};
+  hook.begin_step();
+  hook.save("x", 1);
+  CHECK_NOTHROW(hook.save("huge", tt::TensorView(&element, tt::DType::u8, too_many, strides)));
+  hook.save("y", 2);
+  hook.begin_step();
+  hook.save("x", 3);
+  CHECK(hook.status().tensors_lost == 1);
+  CHECK(hook.status().steps_lost == 0);
+  REQUIRE(hook.status().losses.size() == 1);
+  CHECK(hook.status().losses[0].reason == tt::LossReason::out_of_memory);
+  CHECK_THAT(hook.status().error.value_or(""), contains("there was no memory for all tensors (first in step 0"));
+  CHECK_THROWS_WITH(hook.close(), contains("there was no memory for all tensors"));
+  const tt::Trial trial(store);
+  CHECK(trial.tensor("x").steps() == Steps{0, 1});
+  CHECK(trial.tensor("y").steps() == Steps{0});
+  CHECK(trial.losses().tensors == 1);
+  CHECK(trial.losses().steps == 0);
+  CHECK_THAT(trial.losses().error, contains("no memory"));
 }
 
 TEST_CASE("tensors beyond the limits are dropped and counted", "[capture][hook]") {

@@ -92,6 +92,7 @@ std::uint64_t train_till_killed(const fs::path& directory, Killer& killer, std::
                                       {.name = "weights", .save = tt::every(3), .reductions = {R::min, R::l2}},
                                       {.name = "late", .include_regex = "^late", .save = tt::every(1)}},
                       .checkpoints = checkpoints,
+                      .start_over = true,
                       .events_per_file = events_per_file,
                       .wall_time = [&] { return now; }});
   std::uint64_t model = 1;

@@ -51,6 +51,7 @@ std::string broken(const fs::path& state, std::int64_t promised) {
   std::int64_t resumed = -1;
   try {
     const tt::Hook successor(run, {.checkpoints = std::make_shared<tt::FileStore>((state / "checkpoints").string()),
+                                   .start_over = true,
                                    .durability = tt::Durability::none});  // which spares the test much waiting
     if (successor.resumed()) resumed = successor.resumed()->global_step;
   } catch (const tt::Error& e) {

@@ -18,7 +18,8 @@ std::string printed(const tt::Report& report) {
 
 }  // namespace
 
-TEST_CASE("a report is a table, and a line for each pattern without a match", "[capture][report]") {
+TEST_CASE("a report is a table, and a line for each pattern without a match and for what was left out",
+          "[capture][report]") {
   const tt::Report report{
       .collections = {{.name = "losses", .tensors = 1, .steps = 300, .records = 300, .bytes = 1200, .unmatched = {}},
                       {.name = "weights",
@@ -26,13 +27,18 @@ TEST_CASE("a report is a table, and a line for each pattern without a match", "[
                        .steps = 3,
                        .records = 36,
                        .bytes = 123'456'789'012,
-                       .unmatched = {"^conv", "fc9.weight"}}}};
-  CHECK(printed(report) ==
-        "saved                     tensors    steps   records           bytes\n"
-        "losses                          1      300       300            1200\n"
-        "weights                        12        3        36    123456789012\n"
-        "collection \"weights\": \"^conv\" has matched no tensor\n"
-        "collection \"weights\": \"fc9.weight\" has matched no tensor\n");
+                       .unmatched = {"^conv", "fc9.weight"}},
+                      {.name = "gradients", .unmatched = {}, .withheld = 7}}};
+  CHECK(
+      printed(report) ==
+      "saved                     tensors    steps   records           bytes\n"
+      "losses                          1      300       300            1200\n"
+      "weights                        12        3        36    123456789012\n"
+      "gradients                       0        0         0               0\n"
+      "collection \"weights\": \"^conv\" has matched no tensor\n"
+      "collection \"weights\": \"fc9.weight\" has matched no tensor\n"
+      "collection \"gradients\": 7 tensors of EVAL and PREDICT steps were left out, because a collection of this name "
+      "is for TRAIN; give it include_regex and save of its own to save them\n");
 }
 
 TEST_CASE("the report of a dry run is titled \"would save\"", "[capture][report]") {

@@ -98,11 +98,14 @@ TEST_CASE("a state is written with smdebug's keys first, then ours", "[capture][
   const State bare{.attempt = 0, .last_seen = -1};
   CHECK(tt::to_json(std::vector{bare, state}) ==
         R"([{"training-run": 0, "latest-global-step-saved": null, "latest-global-step-seen": -1, )"
-        R"("latest-mode-step": {}, "mode": "TRAIN", "checkpoint": "", "files": []}, )"
+        R"("latest-mode-step": {}, "mode": "TRAIN", "checkpoint": "", "files": [], "crc32c": 3858898701}, )"
         R"({"training-run": 1, "latest-global-step-saved": 40, "latest-global-step-seen": 43, )"
         R"("latest-mode-step": {"GLOBAL": 43, "TRAIN": 40, "EVAL": 2}, "mode": "EVAL", "checkpoint": "epoch-3", )"
         R"("files": [{"name": "epoch-3/weights.bin", "size": 1234, "crc32c": 5678}, )"
-        R"({"name": "epoch-3/\u00fc", "size": 0, "crc32c": 4294967295}]}])");
+        R"({"name": "epoch-3/\u00fc", "size": 0, "crc32c": 4294967295}], "crc32c": 2008587048}])");
+  state.run_id = "0f";
+  state.run = "runs/42";
+  CHECK_THAT(tt::to_json(std::vector{state}), contains(R"(], "run-id": "0f", "run": "runs/42", "crc32c": )"));
   CHECK(tt::to_json(std::vector<tt::State>{}) == "[]");
 }
 
@@ -141,6 +144,30 @@ TEST_CASE("states are equal after a round trip, by growing step", "[capture][sta
   CHECK(std::is_sorted(again.begin(), again.end(),
                        [](const State& a, const State& b) { return a.last_seen < b.last_seen; }));
   CHECK(tt::parse_states("[]", "").empty());
+}
+
+TEST_CASE("a state with another number than the one written is not sound, and never intact", "[capture][state]") {
+  const tt::MemoryStore store;
+  State state = state_of(1, 40, 43, 40, 2);
+  state.run_id = "0f";
+  state.run = "runs/42";
+  const std::string whole = tt::to_json(std::vector{state});
+  CHECK(tt::parse_states(whole, "").front() == state);
+  CHECK(is_intact(tt::parse_states(whole, "").front(), store));
+  int changed = 0;
+  for (std::size_t i = 0; i < whole.size(); ++i) {
+    if (whole[i] < '0' || whole[i] > '9') continue;
+    std::string text = whole;
+    text[i] = text[i] == '7' ? '8' : '7';
+    if (refusal_of_states(text).empty()) {
+      const State read = tt::parse_states(text, "").front();
+      const bool is_of_a_key = text.find("crc37c") != std::string::npos || text.find("crc72c") != std::string::npos;
+      CHECK(read.sound == is_of_a_key);  // without the key there is nothing to compare
+      CHECK(is_intact(read, store) == is_of_a_key);
+    }
+    ++changed;
+  }
+  CHECK(changed > 20);
 }
 
 TEST_CASE("a bad state throws a message that names the key", "[capture][state]") {

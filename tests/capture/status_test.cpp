@@ -17,12 +17,12 @@ tt::Loss loss_of(Why reason, std::int64_t step) { return {reason, step, step, 1,
 
 TEST_CASE("every reason of a loss has a text of its own", "[capture][status]") {
   std::set<std::string_view> texts;
-  for (const Why reason :
-       {Why::queue_full, Why::write_failed, Why::out_of_time, Why::fenced, Why::step_too_large, Why::too_many_names}) {
+  for (const Why reason : {Why::queue_full, Why::write_failed, Why::out_of_time, Why::fenced, Why::step_too_large,
+                           Why::too_many_names, Why::out_of_memory}) {
     CHECK_FALSE(to_string(reason).empty());
     texts.insert(to_string(reason));
   }
-  CHECK(texts.size() == 6);
+  CHECK(texts.size() == 7);
   CHECK(to_string(Why::queue_full) == "the queue was full");
   CHECK(to_string(Why::too_many_names) == "too many names");
 }

@@ -99,10 +99,9 @@ TEST_CASE("nothing is due before the first step", "[select][selection]") {
 }
 
 TEST_CASE("gradients and optimizer variables are not due in EVAL and PREDICT", "[select][selection]") {
-  Selection selection =
-      selection_of({{.name = "gradients", .save = tt::every(1)},
-                    {.name = "optimizer_variables", .include_regex = "momentum", .save = tt::every(1)},
-                    {.name = "my_gradients", .include_regex = "g", .save = tt::every(1)}});
+  Selection selection = selection_of({{.name = "gradients", .save = tt::every(1)},
+                                      {.name = "optimizer_variables", .include_regex = "momentum"},
+                                      {.name = "my_gradients", .include_regex = "g", .save = tt::every(1)}});
   for (const Mode mode : tt::all_modes) {
     CAPTURE(static_cast<int>(mode));
     selection.begin_step({mode, 0, 0});
@@ -111,6 +110,27 @@ TEST_CASE("gradients and optimizer variables are not due in EVAL and PREDICT", "
     CHECK(selection.due(1) == trains);
     CHECK(selection.due(2));
     CHECK(selection.any_due());
+  }
+}
+
+TEST_CASE("gradients with tensors and steps of their own are due in every mode", "[select][selection]") {
+  Selection selection = selection_of({{.name = "gradients", .include_regex = "grad$", .save = tt::every(2)},
+                                      {.name = "optimizer_variables", .tensor_names = {"m"}, .save = tt::every(2)}});
+  Selection halves = selection_of({{.name = "gradients", .include_regex = "grad$"},  // the steps are the hook's
+                                   {.name = "optimizer_variables", .tensor_names = {"m"}}});
+  for (const Mode mode : tt::all_modes) {
+    CAPTURE(static_cast<int>(mode));
+    const bool trains = mode == Mode::train || mode == Mode::global;
+    selection.begin_step({mode, 2, 0});
+    CHECK(selection.due(0));
+    CHECK(selection.due(1));
+    CHECK_FALSE(selection.any_withheld());
+    halves.begin_step({mode, 10, 0});
+    CHECK(halves.due(0) == trains);
+    CHECK(halves.withheld(1) == !trains);
+    CHECK(halves.any_withheld() == !trains);
+    halves.begin_step({mode, 11, 0});
+    CHECK_FALSE(halves.any_withheld());
   }
 }
 

@@ -58,11 +58,8 @@ class Hook {
   /// Returns the commit after which this run continues; nullopt if the run starts at its beginning.
   [[nodiscard]] const std::optional<Resumed>& resumed() const noexcept;
 
-  /// Begins the next step of the last mode (TRAIN at first), and hands the previous step to the writer.
-  void begin_step();
-
-  /// Begins the next step of `mode`.
-  void begin_step(Mode mode);
+  /// Begins the next step of `mode`, and hands the previous step to the writer.
+  void begin_step(Mode mode = Mode::train);
 
   /// Begins step `mode_step` of `mode`; in mode GLOBAL it is the global step too. Throws: it does not grow.
   void begin_step(Mode mode, std::int64_t mode_step);
@@ -71,16 +68,14 @@ class Hook {
   /// grow, or the mode step shrinks.
   void begin_step(const Step& step);
 
-  /// Returns the step of the current mode; -1 before the first.
-  [[nodiscard]] std::int64_t step() const noexcept;
-  /// Returns the global step, which counts the steps of all modes; -1 before the first.
-  [[nodiscard]] std::int64_t global_step() const noexcept;
-  /// Returns the current mode.
-  [[nodiscard]] Mode mode() const noexcept;
+  /// Returns the last step of `mode`; -1 before the first.
+  [[nodiscard]] std::int64_t step(Mode mode = Mode::train) const noexcept;
   /// Returns the number of the next step of `mode`.
-  [[nodiscard]] std::int64_t next_step(Mode mode) const noexcept;
-  /// Returns the number of the next step of the current mode.
-  [[nodiscard]] std::int64_t next_step() const noexcept;
+  [[nodiscard]] std::int64_t next_step(Mode mode = Mode::train) const noexcept;
+  /// Returns the last step among all; -1 before the first.
+  [[nodiscard]] std::int64_t global_step() const noexcept;
+  /// Returns the mode of the last step; TRAIN before the first.
+  [[nodiscard]] Mode mode() const noexcept;
 
   /// Returns whether `collection` is saved in this step, so that the loop can skip expensive tensors. Throws: there is
   /// no such collection.

@@ -71,14 +71,17 @@ struct HookOptions {
   /// The name of this process in the run, by convention "worker_RANK". Each process that writes into a run needs its
   /// own.
   std::string worker = "worker_0";
-  /// The number of processes that write into the run. Readers count a step as complete once so many have written it.
+  /// The number of processes that write into the run. Readers count a step as complete once so many have written it. A
+  /// successor may have another number: with a smaller one, what "worker_N" and up (with 1: all others) saved after the
+  /// last commit no longer counts.
   std::int64_t num_workers = 1;
 
   // Checkpoints and resuming
 
-  /// The directory of the checkpoints and of metadata.json, the file that lists the commits. It is made. A relative path
-  /// begins at the working directory at the construction of the hook. A run can be resumed only with this directory, and
-  /// only after a commit whose checkpoint files are unchanged. Several workers may share one if a single worker commits,
+  /// The directory of the checkpoints and of metadata.json, the file that lists the commits, for one run. It is made. A
+  /// relative path begins at the working directory at the construction of the hook. A run can be resumed only with this
+  /// directory, and only after a commit whose checkpoint files are unchanged. The workers of a run may share one if a
+  /// single worker commits,
   /// after the flush() of the others.
   std::string checkpoint_dir = {};
   /// Replaces checkpoint_dir by a store of your own; commit() then takes keys of this store instead of paths.
@@ -88,6 +91,9 @@ struct HookOptions {
   bool watch_checkpoints = false;
   /// What happens to steps after the last commit.
   OnResume on_resume = OnResume::archive;
+  /// True: a run that holds steps, but no commit in `checkpoint_dir`, begins again at step 0. Its steps are set aside
+  /// as `on_resume` says, and a note in status() says how many. A run with a commit continues after that.
+  bool start_over = false;
   /// True: a run that has ended may be resumed.
   bool resume_ended = false;
 

@@ -1,5 +1,5 @@
-// The report of a hook: what it saved of each collection, or would save without dry_run, and which patterns matched no
-// tensor.
+// The report of a hook: what it saved of each collection, or would save without dry_run, which patterns matched no
+// tensor, and what was left out.
 //
 //   std::cout << hook.report();
 #pragma once
@@ -21,6 +21,7 @@ struct CollectionReport {
   std::uint64_t records = 0;           ///< elements, reductions and shapes
   std::uint64_t bytes = 0;             ///< of elements, before framing
   std::vector<std::string> unmatched;  ///< patterns and names that matched no tensor
+  std::uint64_t withheld = 0;          ///< tensors shown in EVAL and PREDICT steps and left out: see `Collection`
 };
 
 /// The numbers of all collections of a hook.
@@ -29,7 +30,10 @@ struct Report {
   bool dry_run = false;
 };
 
-/// Prints a table, then a line for each pattern that matched no tensor.
+/// Returns the line that says why tensors of `collection` were left out in EVAL and PREDICT steps; empty if none were.
+std::string withheld_note(const CollectionReport& collection);
+
+/// Prints a table, then a line for each pattern that matched no tensor, and for tensors that were left out.
 std::ostream& operator<<(std::ostream& out, const Report& report);
 
 TENSORTAP_END_NAMESPACE

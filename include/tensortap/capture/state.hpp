@@ -40,6 +40,9 @@ struct State {
   Mode mode = Mode::train;                                  ///< the last mode
   std::string checkpoint = {};                              ///< a key, or the prefix of several; empty: not named
   std::vector<CheckpointFile> files = {};                   ///< the files of the checkpoint; smdebug writes none
+  std::string run_id = {};                                  ///< the identity of the run; empty: unknown
+  std::string run = {};                                     ///< the address of the run at the commit
+  bool sound = true;                                        ///< false: what was read differs from what was written
 
   friend bool operator==(const State&, const State&) = default;
 };
@@ -60,7 +63,7 @@ std::optional<CheckpointFile> describe_checkpoint_file(const Store& checkpoints,
 /// Returns the files of the checkpoint `key`: the object of that key, and all objects below it. Throws: there are none.
 std::vector<CheckpointFile> describe_checkpoint(const Store& checkpoints, const std::string& key);
 
-/// Returns true if every file of `state` still has the size and checksum of the commit.
+/// Returns true if `state` is sound, and every file of it still has the size and checksum of the commit.
 bool is_intact(const State& state, const Store& checkpoints);
 
 TENSORTAP_END_NAMESPACE

@@ -259,9 +259,19 @@ TENSORTAP_INLINE Error Error::closed_hook(std::string_view call) {
   return {Errc::invalid_step, std::string(call) + ": the hook is closed; make a new one"};
 }
 
+TENSORTAP_INLINE Error Error::called_by_writer(std::string_view call) {
+  return {Errc::invalid_step,
+          std::string(call) + ": it waits for the writer's thread, which runs this callback; call it in the loop"};
+}
+
 TENSORTAP_INLINE Error Error::step_not_growing(std::string_view what, std::int64_t previous, std::int64_t given) {
   return {Errc::invalid_step, "begin_step: " + std::string(what) + ": it must grow (" + std::to_string(previous) +
                                   " before, " + std::to_string(given) + " given); give a larger number"};
+}
+
+TENSORTAP_INLINE Error Error::step_too_large(std::int64_t given, std::int64_t limit) {
+  return {Errc::invalid_step, "begin_step: the step is too large (" + std::to_string(given) + ", at most " +
+                                  std::to_string(limit) + "); give a smaller number"};
 }
 
 TENSORTAP_INLINE Error Error::unknown_collection(std::string_view name) {
@@ -275,8 +285,24 @@ TENSORTAP_INLINE Error Error::run_has_ended(std::string_view run) {
 }
 
 TENSORTAP_INLINE Error Error::run_has_steps(std::string_view run, std::string_view key) {
-  return {Errc::ended, "hook: " + in_quotes(run) + ": it holds steps of an earlier attempt (" + in_quotes(key) +
-                           "); set checkpoint_dir to that of the attempt to continue it, or choose another directory"};
+  return {Errc::ended,
+          "hook: " + in_quotes(run) + ": it holds steps of an earlier attempt (" + in_quotes(key) +
+              "); set checkpoint_dir to that of the attempt to continue it, set start_over to begin again at step 0, "
+              "or choose another directory"};
+}
+
+TENSORTAP_INLINE Error Error::run_has_no_commit(std::string_view run, std::size_t steps, std::string_view checkpoints) {
+  return {Errc::ended, "hook: " + in_quotes(run) + ": it holds " + std::to_string(steps) +
+                           " steps of an earlier attempt, but there is no commit in checkpoint_dir (" +
+                           in_quotes(checkpoints) +
+                           "); correct checkpoint_dir, or set start_over to begin again at step 0"};
+}
+
+TENSORTAP_INLINE Error Error::state_of_another_run(std::string_view what, std::string_view run,
+                                                   std::string_view checkpoints, std::string_view other) {
+  return {Errc::ended, std::string(what) + ": " + in_quotes(run) + ": checkpoint_dir (" + in_quotes(checkpoints) +
+                           ") holds the commits of another run (" + in_quotes(other) +
+                           "); give each run a checkpoint_dir of its own, or open that run to continue it"};
 }
 
 TENSORTAP_INLINE Error Error::run_is_claimed(std::string_view run, std::string_view holder) {
@@ -296,7 +322,8 @@ TENSORTAP_INLINE Error Error::run_was_removed(std::string_view run, std::uint64_
 
 TENSORTAP_INLINE Error Error::no_intact_state(std::string_view checkpoints, std::size_t states) {
   return {Errc::damaged, "resume: " + in_quotes(checkpoints) + ": no committed checkpoint is intact (" +
-                             std::to_string(states) + " commits); restore one, or remove metadata.json to start over"};
+                             std::to_string(states) +
+                             " commits); restore one, or remove metadata.json and set start_over"};
 }
 
 TENSORTAP_INLINE Error Error::no_checkpoint(std::string_view path) {
@@ -327,6 +354,11 @@ TENSORTAP_INLINE Error Error::fenced(std::string_view run, std::int64_t mine, st
 TENSORTAP_INLINE Error Error::out_of_time(std::string_view what, std::string_view run, std::uint64_t steps) {
   return {Errc::io, std::string(what) + ": " + in_quotes(run) + ": it did not finish in time (" +
                         std::to_string(steps) + " steps are waiting); allow more time, or check why the store is slow"};
+}
+
+TENSORTAP_INLINE Error Error::out_of_memory(std::int64_t step, std::uint64_t bytes) {
+  return {Errc::io, "save: there was no memory for all tensors (first in step " + std::to_string(step) + ", for " +
+                        std::to_string(bytes) + " bytes); save less, or give the process more memory"};
 }
 
 TENSORTAP_INLINE Error Error::steps_not_saved(std::uint64_t steps, std::string_view cause) {

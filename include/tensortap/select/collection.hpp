@@ -16,7 +16,8 @@
 TENSORTAP_BEGIN_NAMESPACE
 
 /// A group of tensors by name or pattern. A tensor may belong to several collections; the hook saves the union of their
-/// parts.
+/// parts. As in smdebug, `gradients` and `optimizer_variables` are left out in EVAL and PREDICT steps, unless the
+/// collection has both tensors (`include_regex` or `tensor_names`) and steps (`save`) of its own.
 struct Collection {
   std::string name;                            ///< a built-in name brings its default pattern
   Patterns include_regex = {};                 ///< tensors in whose names one of these patterns is found

@@ -6,6 +6,7 @@
 
 #include <tensortap/capture/hook_options.hpp>
 #include <tensortap/capture/internal/attempt_fence.hpp>
+#include <tensortap/capture/internal/attempt_record.hpp>
 #include <tensortap/capture/internal/hook_callbacks.hpp>
 #include <tensortap/capture/internal/status_ledger.hpp>
 #include <tensortap/capture/internal/unsynced_keys.hpp>
@@ -29,6 +30,7 @@ struct AttemptContext {
         fence(*store, options.worker, attempt.number),
         retries(options.retry, options.sleep, *ledger),
         unsynced(*store, step_sync, commit_sync),
+        record(*store, attempt, *ledger, commit_sync),
         callbacks(options, *ledger) {}
 
   AttemptContext(const AttemptContext&) = delete;
@@ -44,6 +46,7 @@ struct AttemptContext {
   AttemptFence fence;
   WriteRetries retries;
   UnsyncedKeys unsynced;
+  AttemptRecord record;
   HookCallbacks callbacks;
 };
 

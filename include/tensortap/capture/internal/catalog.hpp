@@ -55,7 +55,7 @@ class Catalog {
   }
 
   /// Returns the tensor called `name`, with what is due of it in this step; null if it is unknown.
-  [[nodiscard]] TrackedTensor* find(std::string_view name) const {
+  [[nodiscard]] TrackedTensor* find(std::string_view name) {
     TrackedTensor* const found = table_->find(name);
     if (found != nullptr) decide(*found);
     return found;
@@ -69,9 +69,13 @@ class Catalog {
     return found;
   }
 
-  /// Counts what is saved of a tensor in each of its collections.
+  /// Returns whether `count` has been called for this tensor in this step.
+  [[nodiscard]] bool is_recorded(const TrackedTensor& tensor) const noexcept { return tensor.recorded_in == steps_; }
+
+  /// Counts what is saved of a tensor in each of its collections, once per step.
   void count(TrackedTensor& tensor, const TensorView& view, std::size_t reductions) {
-    const bool first = !std::exchange(tensor.saved, true);
+    if (is_recorded(tensor)) return;
+    const bool first = !tensor.saved;
     for (const std::size_t i : tensor.collections) {
       auto& [report, tensor_names, last_step] = totals_[i];
       if (first) tensor_names.push_back(tensor.name);
@@ -86,6 +90,8 @@ class Catalog {
       if (collection.saves_raw() || collection.save_shape) ++report.records;
       if (first) ++report.tensors;
     }
+    tensor.saved = true;
+    tensor.recorded_in = steps_;
   }
 
   [[nodiscard]] Report report(bool dry_run) const {
@@ -130,9 +136,12 @@ class Catalog {
   };
 
   /// Unites what the due collections of a tensor save, once per step.
-  void decide(TrackedTensor& tensor) const {
+  void decide(TrackedTensor& tensor) {
     if (std::exchange(tensor.decided_in, steps_) == steps_) return;
     tensor.due = false;
+    if (selection_.any_withheld())
+      for (const std::size_t i : tensor.collections)
+        if (selection_.withheld(i)) ++totals_[i].report.withheld;
     if (!selection_.any_due()) return;
     for (const std::size_t i : tensor.collections) {
       if (!selection_.due(i)) continue;

@@ -15,7 +15,6 @@
 #include <tensortap/capture/state.hpp>
 #include <tensortap/error.hpp>
 #include <tensortap/internal/config.hpp>
-#include <tensortap/record/attempt.hpp>
 #include <tensortap/record/layout.hpp>
 #include <tensortap/store/store.hpp>
 
@@ -40,8 +39,10 @@ class Committer {
   /// (once); a later attempt exists; no such checkpoint; the store failed.
   void commit(CommitRequest request) {
     const std::string cause = steps_.take_cause();
-    if (const std::uint64_t lost = steps_.take_lost_steps(); lost > 0)
+    if (const std::uint64_t lost = steps_.take_lost_steps(); lost > 0) {
+      context_.record.try_to_put_losses();
       throw Error::steps_not_saved(lost, cause.empty() ? "no time was left" : cause);
+    }
     put_collections(request.collections);
     if (request.state) put_state(std::move(*request.state), request.files);
   }
@@ -52,14 +53,11 @@ class Committer {
     put_collections(collections);
     context_.retries.run([&] {
       context_.fence.require_no_successor();
-      Attempt& attempt = context_.attempt;
-      attempt.ended = true;
-      const std::string text = to_json(attempt);
       const HookOptions& options = context_.options;
-      if (options.num_workers > 1)
-        context_.store->put(layout::attempt_key(attempt.number, options.worker), text, context_.commit_sync);
+      context_.record.put_end(options.num_workers > 1);
       if (options.num_workers == 1 || read_attempts(*context_.store).all_ended(options.num_workers))
-        context_.store->put(layout::end_marker, options.index_extras ? text : std::string(), context_.commit_sync);
+        context_.store->put(layout::end_marker, options.index_extras ? context_.record.end_marker() : std::string(),
+                            context_.commit_sync);
     });
   }
 
@@ -67,6 +65,7 @@ class Committer {
   void put_collections(const std::string& text) {
     context_.retries.run([&] {
       context_.fence.require_no_successor();
+      context_.record.put_losses();
       context_.store->put(layout::collections_key(context_.options.worker), text, context_.commit_sync);
       context_.unsynced.sync();
     });
@@ -75,6 +74,8 @@ class Committer {
   void put_state(State state, const std::vector<std::string>& checkpoint_keys) {
     constexpr std::size_t most_states = 100;
     state.attempt = context_.attempt.number;
+    state.run_id = context_.attempt.run_id;
+    state.run = context_.store->location();
     state.last_saved = steps_.last_saved();
     for (const std::string& key : checkpoint_keys)
       for (CheckpointFile& file : describe_checkpoint(*checkpoints_, key)) state.files.push_back(std::move(file));
@@ -89,10 +90,27 @@ class Committer {
         checkpoints_->sync(files);
       }
       context_.fence.require_no_successor();
+      require_own_states();
       checkpoints_->put(state_key, to_json(states), context_.commit_sync);
     });
     states_ = std::move(states);
+    context_.ledger->count_commit();
     context_.callbacks.committed(states_.back());
+  }
+
+  /// Throws: another run has begun to commit to these checkpoints.
+  void require_own_states() const {
+    std::vector<State> there;
+    try {
+      there = read_states(*checkpoints_);
+    } catch (const Error& e) {
+      if (e.code() == Errc::io) throw;
+      return;  // damaged: it is replaced
+    }
+    for (const State& state : there)
+      if (!state.run_id.empty() && state.run_id != context_.attempt.run_id &&
+          !read_attempts(*context_.store).run_ids().contains(state.run_id))
+        throw Error::state_of_another_run("commit", context_.store->location(), checkpoints_->location(), state.run);
   }
 
   AttemptContext& context_;

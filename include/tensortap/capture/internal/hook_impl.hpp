@@ -25,8 +25,6 @@ TENSORTAP_INLINE Hook::~Hook() = default;
 
 TENSORTAP_INLINE const std::optional<Resumed>& Hook::resumed() const noexcept { return recorder_->resumed(); }
 
-TENSORTAP_INLINE void Hook::begin_step() { begin_step(mode()); }
-
 TENSORTAP_INLINE void Hook::begin_step(Mode mode) { recorder_->begin_step(recorder_->counter().next(mode)); }
 
 TENSORTAP_INLINE void Hook::begin_step(Mode mode, std::int64_t mode_step) {
@@ -38,7 +36,7 @@ TENSORTAP_INLINE void Hook::begin_step(const Step& step) {
   recorder_->begin_step(step);
 }
 
-TENSORTAP_INLINE std::int64_t Hook::step() const noexcept { return recorder_->counter().step(); }
+TENSORTAP_INLINE std::int64_t Hook::step(Mode mode) const noexcept { return recorder_->counter().step(mode); }
 
 TENSORTAP_INLINE std::int64_t Hook::global_step() const noexcept { return recorder_->counter().global_step(); }
 
@@ -47,8 +45,6 @@ TENSORTAP_INLINE Mode Hook::mode() const noexcept { return recorder_->counter().
 TENSORTAP_INLINE std::int64_t Hook::next_step(Mode mode) const noexcept {
   return recorder_->counter().next_number(mode);
 }
-
-TENSORTAP_INLINE std::int64_t Hook::next_step() const noexcept { return next_step(mode()); }
 
 TENSORTAP_INLINE bool Hook::due(std::string_view collection) const { return recorder_->capture().is_due(collection); }
 

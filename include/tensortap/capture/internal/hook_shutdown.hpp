@@ -51,8 +51,9 @@ class HookShutdown {
   }
 
   /// Writes the queued steps and leaves the run open. Drops the current step during stack unwinding: it may be
-  /// incomplete.
+  /// incomplete. A callback that ends the program comes here too: the writer's thread cannot wait for itself.
   void leave_open() noexcept {
+    if (queue_.is_writer()) return queue_.stop(Clock::now(), last_step_);
     try {
       if (!capture_.is_unwinding()) queue_.push_step_of(capture_, deadline_);
       queue_.run(

@@ -83,6 +83,7 @@ class Recorder {
         if (const auto failure = ledger_->failure()) std::rethrow_exception(failure);
       const bool blocks = options_.when_full == WhenFull::block;
       queue_->push_step_of(capture_, Clock::now() + (blocks ? options_.block_timeout : std::chrono::seconds(0)));
+      if (!capture_.has_records()) queue_->give_records(capture_);
       if (options_.watch_checkpoints) commit_changed_checkpoints();
     }
     counter_.set(step);
@@ -107,8 +108,11 @@ class Recorder {
   /// Ends the run.
   void close() {
     if (is_closed_ || fork_guard_.is_child()) return;
+    if (queue_ && queue_->is_writer()) throw Error::called_by_writer("close");
     is_closed_ = true;
     capture_.close();
+    for (const CollectionReport& collection : capture_.report().collections)
+      if (std::string text = withheld_note(collection); !text.empty()) note(std::move(text));
     if (!queue_) return;
     for (std::string& note : capture_.unmet_collections())
       ledger_->change([&](HookStatus& status) { status.notes.push_back(std::move(note)); });
@@ -140,12 +144,16 @@ class Recorder {
         std::make_shared<Publisher>(std::move(store), checkpoints_, std::move(options), std::move(start), ledger_);
     publisher->commit({capture_.collections_text(), std::nullopt, {}});
     queue_.emplace(options_, std::move(publisher), capture_.catalog().table(), *ledger_);
-    capture_.set_records(queue_->empty_step());
+    queue_->give_records(capture_);
   }
 
   void resume_after(const State& state, std::int64_t attempt) {
     counter_.resume_after(state);
-    resumed_ = {counter_.mode(), counter_.step(), counter_.global_step(), checkpoint_keys_.path_of(state.checkpoint),
+    resumed_ = {counter_.step(Mode::train),
+                counter_.step(Mode::eval),
+                counter_.step(Mode::predict),
+                counter_.global_step(),
+                checkpoint_keys_.path_of(state.checkpoint),
                 attempt};
   }
 
@@ -163,6 +171,7 @@ class Recorder {
   /// Ends the step and commits `request` behind it.
   void submit(std::string_view what, CommitRequest request, Timeout timeout) {
     if (is_closed_) throw Error::closed_hook(what);
+    if (queue_->is_writer()) throw Error::called_by_writer(what);
     const auto deadline = deadline_in(timeout.value_or(options_.commit_timeout));
     queue_->push_step_of(capture_, deadline);
     auto commit = [request = std::move(request)](Publisher& publisher) { publisher.commit(request); };
@@ -177,10 +186,15 @@ class Recorder {
     try {
       commit_keys(std::move(keys), std::nullopt);
     } catch (const Error& e) {
-      ledger_->change([&](HookStatus& status) {
-        if (status.notes.size() < 100) status.notes.emplace_back(e.what());
-      });
+      note(e.what());
     }
+  }
+
+  void note(std::string text) {
+    constexpr std::size_t limit = 100;
+    ledger_->change([&](HookStatus& status) {
+      if (status.notes.size() < limit) status.notes.push_back(std::move(text));
+    });
   }
 
   HookOptions options_;

@@ -2,21 +2,30 @@
 // step is there exactly once. README.md gives the reasons for the order of operations.
 #pragma once
 
+#include <sys/random.h>
+#include <unistd.h>
+
 #include <algorithm>
+#include <array>
+#include <charconv>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <map>
+#include <cstring>
 #include <memory>
-#include <optional>
+#include <set>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <utility>
 #include <vector>
 
+#include <tensortap/bytes/bytes.hpp>
+#include <tensortap/bytes/hex.hpp>
 #include <tensortap/capture/hook_options.hpp>
 #include <tensortap/capture/internal/catalog.hpp>
 #include <tensortap/capture/internal/run_claim.hpp>
+#include <tensortap/capture/internal/worker_rewind.hpp>
 #include <tensortap/capture/state.hpp>
 #include <tensortap/error.hpp>
 #include <tensortap/internal/config.hpp>
@@ -25,6 +34,7 @@
 #include <tensortap/record/index.hpp>
 #include <tensortap/record/internal/attempts.hpp>
 #include <tensortap/record/layout.hpp>
+#include <tensortap/step.hpp>
 #include <tensortap/store/store.hpp>
 
 TENSORTAP_BEGIN_NAMESPACE
@@ -54,6 +64,19 @@ inline Attempts read_attempts(const Store& store, std::vector<std::string>* note
   return out;
 }
 
+/// Returns a name for a run, different from that of every other run.
+inline std::string random_run_id() {
+  std::array<std::byte, 16> bytes{};
+  if (::getrandom(bytes.data(), bytes.size(), GRND_NONBLOCK) != static_cast<ssize_t>(bytes.size())) {
+    const std::array<std::int64_t, 2> numbers = {::getpid(),
+                                                 std::chrono::system_clock::now().time_since_epoch().count()};
+    std::memcpy(bytes.data(), numbers.data(), bytes.size());
+  }
+  std::string out;
+  for (const std::byte byte : bytes) append_hex(out, byte);
+  return out;
+}
+
 /// One start of an attempt; run() is called once.
 class Resumption {
  public:
@@ -62,15 +85,18 @@ class Resumption {
 
   AttemptStart run() {
     claim();
-    find_state();
-    const std::int64_t last_attempt = find_attempts();
-    const auto indexes = step_keys(layout::index_prefix, layout::index_key, layout::parse_index_key);
-    if (checkpoints_ == nullptr && !indexes.empty())
-      throw Error::run_has_steps(store_.location(), indexes.begin()->second);
+    const Attempts attempts = read_attempts(store_, &out_.notes);
+    find_state(attempts);
+    require_open(attempts);
+    WorkerRewind mine(store_, options_, options_.worker, resumed_at_, touched_);
+    if (mine.steps() > 0 && out_.states.empty()) start_over(mine);
+    const std::vector<std::string> lost =
+        mine.steps() > 0 || !out_.states.empty() ? find_lost_workers(attempts) : std::vector<std::string>{};
     read_tensor_names();
-    take_number(std::max(last_attempt, indexes.empty() ? std::int64_t{-1} : std::int64_t{0}));
+    out_.attempt = take_number({.worker = options_.worker}, attempts, mine);
     if (ended_ && store_.remove(layout::end_marker)) touched_.emplace_back(layout::end_marker);
-    if (options_.on_resume != OnResume::keep) rewind(indexes);
+    if (options_.on_resume != OnResume::keep) mine.run(out_.attempt.number);
+    for (const std::string& worker : lost) leave_behind(worker, attempts);
     store_.remove_unfinished([this](std::string_view key) { return is_mine(key); });
     if (checkpoints_ != nullptr) checkpoints_->remove_unfinished([](std::string_view key) { return key == state_key; });
     if (sync_ && !touched_.empty()) store_.sync(touched_);
@@ -78,56 +104,144 @@ class Resumption {
   }
 
  private:
-  using StepKeys = std::map<std::int64_t, std::string>;
-  static constexpr std::int64_t recent = 100;  // attempts that are searched for an interrupted rewind
-
+  /// Claims the run. The claims of one worker and of several have different keys: none may be held.
   void claim() {
     const std::string key = layout::claim_key(options_.num_workers, options_.worker);
     const auto begin = std::chrono::steady_clock::now();
-    out_.claim = claim_run(store_, options_);
+    out_.claim = claim_run(store_, key);
     if (!out_.claim) throw Error::run_is_claimed(store_.location(), store_.claim_holder(key));
     const auto waited = std::chrono::floor<std::chrono::seconds>(std::chrono::steady_clock::now() - begin).count();
     if (waited > 0)
       out_.notes.push_back("the claim was free after " + std::to_string(waited) +
                            " s: an earlier process was killed, and its claim had to run out");
+    require_free(layout::claim_key(options_.num_workers == 1 ? 2 : 1, options_.worker));
   }
 
-  /// Reads the commits and drops those whose checkpoint has changed since.
-  void find_state() {
+  /// Throws: a living process holds the claim `key`. Other workers may hold it for a moment, for the same question.
+  void require_free(const std::string& key) {
+    constexpr std::chrono::milliseconds pause{50};
+    constexpr std::chrono::seconds at_most{1};
+    if (!store_.size(key)) return;
+    const auto begin = std::chrono::steady_clock::now();
+    while (!claim_run(store_, key)) {
+      if (std::chrono::steady_clock::now() - begin > at_most)
+        throw Error::run_is_claimed(store_.location(), store_.claim_holder(key));
+      options_.sleep(pause);
+    }
+  }
+
+  /// Reads the commits and drops those that are damaged, and those at the end whose checkpoint has changed since.
+  void find_state(const Attempts& attempts) {
+    out_.attempt.run_id = attempts.run_ids().empty() ? random_run_id() : *attempts.run_ids().begin();
     if (checkpoints_ == nullptr) return;
     out_.states = read_states(*checkpoints_);
     const std::size_t count = out_.states.size();
+    std::erase_if(out_.states, [&](const State& state) {
+      const std::string_view why = damage_of(state);
+      if (!why.empty()) skip(state, why);
+      return !why.empty();
+    });
+    for (const State& state : out_.states) require_mine(state, attempts);
     for (; !out_.states.empty() && !is_intact(out_.states.back(), *checkpoints_); out_.states.pop_back())
-      out_.notes.push_back("the commit at step " + std::to_string(out_.states.back().last_seen) +
-                           " is skipped: its checkpoint " + in_quotes(out_.states.back().checkpoint) +
-                           " has changed since");
+      skip(out_.states.back(), "its checkpoint " + in_quotes(out_.states.back().checkpoint) + " has changed since");
     if (count > 0 && out_.states.empty()) throw Error::no_intact_state(checkpoints_->location(), count);
-    if (!out_.states.empty()) resumed_at_ = out_.states.back().last_seen;
+    if (out_.states.empty()) return;
+    resumed_at_ = out_.states.back().last_seen;
+    if (!out_.states.back().run_id.empty()) out_.attempt.run_id = out_.states.back().run_id;
   }
 
-  /// Returns the number of the last attempt, by the attempts' own objects and by the state; -1 if there was none.
-  /// Throws: the run has ended.
-  std::int64_t find_attempts() {
-    const Attempts attempts = read_attempts(store_, &out_.notes);
-    if (const auto marker = store_.get(layout::end_marker); marker && attempts.end_counts(text_of(*marker))) {
-      if (!options_.resume_ended) throw Error::run_has_ended(store_.location());
-      ended_ = true;
+  void skip(const State& state, std::string_view why) {
+    out_.notes.push_back("the commit at step " + std::to_string(state.last_seen) + " is skipped: " + std::string(why));
+  }
+
+  /// Returns why the numbers of `state` cannot be true; empty if they may be. Earlier versions and smdebug wrote no
+  /// checksum: then the index of the last saved step must agree.
+  [[nodiscard]] std::string_view damage_of(const State& state) const {
+    if (!state.sound) return "its checksum does not match";
+    if (!state.run_id.empty() || !state.last_saved) return {};
+    constexpr std::string_view contradicts = "it contradicts the index of its last saved step";
+    if (*state.last_saved > state.last_seen) return contradicts;
+    const std::string key = layout::index_key(*state.last_saved, options_.worker);
+    const auto text = store_.get(key);
+    if (!text) return {};
+    try {
+      const IndexFile index = parse_index(text_of(*text), key);
+      if (index.mode == Mode::global) return {};
+      const auto& step = state.mode_steps[index_of(index.mode)];
+      const bool agrees = *state.last_saved == state.last_seen ? step == index.mode_step : step >= index.mode_step;
+      return agrees ? std::string_view() : contradicts;
+    } catch (const Error&) {
+      return {};
     }
-    return std::max(attempts.last(options_.worker),
-                    out_.states.empty() ? std::int64_t{-1} : out_.states.back().attempt);
   }
 
-  /// Returns the keys of this worker's steps after the last commit.
-  template <class MakeKey, class ParseKey>
-  StepKeys step_keys(std::string_view prefix, const MakeKey& make, const ParseKey& parse) const {
-    constexpr std::int64_t longer_numbers = 1'000'000'000'000;  // their keys are not sorted by number
-    const bool ordered = resumed_at_ >= 0 && resumed_at_ < longer_numbers;
-    StepKeys out;
-    for (ObjectInfo& object : store_.list(prefix, ordered ? make(resumed_at_, "") : std::string()))
-      if (const auto name = parse(object.key);
-          name && name->global_step > resumed_at_ && object.key == make(name->global_step, options_.worker))
-        out.emplace(name->global_step, std::move(object.key));
+  /// Throws: `state` is that of another run. A moved or copied run has its identity. A run without one may have lost
+  /// its machine: then its address tells.
+  void require_mine(const State& state, const Attempts& attempts) const {
+    const auto ids = attempts.run_ids();
+    if (state.run_id.empty() || ids.contains(state.run_id)) return;
+    if (ids.empty() && state.run == store_.location()) return;
+    throw Error::state_of_another_run("hook", store_.location(), checkpoints_->location(), state.run);
+  }
+
+  /// Throws: the run has ended.
+  void require_open(const Attempts& attempts) {
+    const auto marker = store_.get(layout::end_marker);
+    if (!marker || !attempts.end_counts(text_of(*marker))) return;
+    if (!options_.resume_ended) throw Error::run_has_ended(store_.location());
+    ended_ = true;
+  }
+
+  /// Begins again at step 0, though the run holds steps. Throws: the options do not allow that.
+  void start_over(const WorkerRewind& mine) {
+    if (!options_.start_over)
+      throw checkpoints_ == nullptr
+          ? Error::run_has_steps(store_.location(), mine.first())
+          : Error::run_has_no_commit(store_.location(), mine.steps(), checkpoints_->location());
+    out_.notes.push_back("the run begins again at step 0: no commit was found, and " + std::to_string(mine.steps()) +
+                         " steps of earlier attempts no longer count");
+  }
+
+  /// Returns the workers that the run continues without, since fewer write it than before: all others of a run of one
+  /// worker, and "worker_N" and up of a run of N. Throws: one of them lives.
+  std::vector<std::string> find_lost_workers(const Attempts& attempts) {
+    std::set<std::string> known;
+    for (std::string& worker : attempts.workers()) known.insert(std::move(worker));
+    for (const ObjectInfo& object : store_.list(layout::collections_prefix))
+      if (auto worker = layout::parse_collections_key(object.key)) known.insert(std::move(*worker));
+    std::vector<std::string> out;
+    for (const std::string& worker : known)
+      if (is_lost(worker)) {
+        require_free(layout::claim_key(2, worker));
+        out.push_back(worker);
+      }
     return out;
+  }
+
+  [[nodiscard]] bool is_lost(std::string_view worker) const {
+    constexpr std::string_view prefix = "worker_";
+    if (worker == options_.worker) return false;
+    if (options_.num_workers == 1) return true;
+    if (!worker.starts_with(prefix)) return false;
+    std::int64_t rank = 0;
+    const std::string_view digits = worker.substr(prefix.size());
+    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), rank);
+    return error == std::errc{} && end == digits.data() + digits.size() && rank >= options_.num_workers;
+  }
+
+  /// Ends the part of `worker`: what it saved after the commit no longer counts, nor what it may still write, nor the
+  /// number of workers in its collections file.
+  void leave_behind(const std::string& worker, const Attempts& attempts) {
+    WorkerRewind steps(store_, options_, worker, resumed_at_, touched_);
+    const Attempt* const last = attempts.find_last(worker);
+    const std::int64_t number = last != nullptr && last->left && last->resumed_at <= resumed_at_
+                                    ? last->number
+                                    : take_number({.worker = worker, .left = true}, attempts, steps).number;
+    if (options_.on_resume != OnResume::keep) steps.run(number);
+    const std::string collections = layout::collections_key(worker);
+    touched_.push_back(collections);
+    touched_.push_back(layout::superseded_key(number, collections));
+    store_.move(collections, touched_.back());
   }
 
   void read_tensor_names() {
@@ -142,71 +256,17 @@ class Resumption {
     }
   }
 
-  /// Takes the next free number.
-  void take_number(std::int64_t last) {
-    Attempt& attempt = out_.attempt;
-    attempt = {.number = last, .worker = options_.worker, .resumed_at = resumed_at_};
+  /// Puts `attempt` of a worker under the next free number and returns it.
+  Attempt take_number(Attempt attempt, const Attempts& attempts, const WorkerRewind& steps) {
+    attempt.run_id = out_.attempt.run_id;
+    attempt.resumed_at = resumed_at_;
+    attempt.number =
+        std::max({attempts.last(attempt.worker), out_.states.empty() ? std::int64_t{-1} : out_.states.back().attempt,
+                  steps.steps() == 0 ? std::int64_t{-1} : std::int64_t{0}});
     do ++attempt.number;
-    while (!store_.put(layout::attempt_key(attempt.number, options_.worker), to_json(attempt),
+    while (!store_.put(layout::attempt_key(attempt.number, attempt.worker), to_json(attempt),
                        sync_ ? Sync::yes : Sync::no, IfExists::keep));
-  }
-
-  /// Sets aside all steps after the commit: indexes first and from the end, so that readers always see a prefix.
-  void rewind(const StepKeys& indexes) {
-    const StepKeys events = step_keys(layout::events_prefix, layout::event_key, layout::parse_event_key);
-    for (auto at = indexes.rbegin(); at != indexes.rend(); ++at) set_aside(at->second, out_.attempt.number);
-    bool gathered = options_.events_per_file == 1 || options_.on_resume != OnResume::archive;
-    for (auto at = events.rbegin(); at != events.rend(); ++at) {
-      if (indexes.contains(at->first) && !std::exchange(gathered, true)) gather_indexes(at->first, at->second, indexes);
-      set_aside(at->second, owner_of_events(at->first, indexes));
-    }
-  }
-
-  /// Moves the other indexes of the events file `file` to the folder of this attempt; `step` is its first step whose
-  /// index is still in place. An earlier attempt that was killed in its rewind may have moved them to its folder.
-  void gather_indexes(std::int64_t step, const std::string& file, const StepKeys& indexes) {
-    const std::int64_t mine = out_.attempt.number;
-    for (std::int64_t run = mine - 1; run >= std::max<std::int64_t>(mine - recent, 0); --run) {
-      if (store_.size(layout::superseded_key(run, file))) return;  // an earlier file of that name owns these indexes
-      const std::string folder = layout::superseded_key(run, "");
-      for (const ObjectInfo& object :
-           store_.list(folder + std::string(layout::index_prefix), folder + layout::index_key(step, options_.worker))) {
-        const std::string key = object.key.substr(folder.size());
-        const auto name = layout::parse_index_key(key);
-        if (!name || indexes.contains(name->global_step) || !leads_to(object.key, file)) continue;
-        touched_.push_back(object.key);
-        touched_.push_back(layout::superseded_key(mine, key));
-        store_.move(object.key, touched_.back());
-      }
-    }
-  }
-
-  [[nodiscard]] bool leads_to(const std::string& index_key, const std::string& file) const {
-    const auto bytes = store_.get(index_key);
-    try {
-      return bytes && parse_index(text_of(*bytes), index_key).event_file == file;
-    } catch (const Error&) {
-      return false;
-    }
-  }
-
-  /// Returns the attempt that set aside the index of `step`; nullopt if there never was an index.
-  [[nodiscard]] std::optional<std::int64_t> owner_of_events(std::int64_t step, const StepKeys& indexes) const {
-    if (indexes.contains(step)) return out_.attempt.number;
-    const std::int64_t mine = out_.attempt.number;
-    for (std::int64_t run = mine - 1; run >= std::max<std::int64_t>(mine - recent, 0); --run)
-      if (store_.size(layout::superseded_key(run, layout::index_key(step, options_.worker)))) return run;
-    return std::nullopt;
-  }
-
-  void set_aside(const std::string& key, std::optional<std::int64_t> run) {
-    touched_.push_back(key);
-    if (run && options_.on_resume == OnResume::archive) {
-      touched_.push_back(layout::superseded_key(*run, key));
-      store_.move(key, touched_.back());
-    } else {
-      store_.remove(key);
-    }
+    return attempt;
   }
 
   [[nodiscard]] bool is_mine(std::string_view key) const {
@@ -229,7 +289,7 @@ class Resumption {
 };
 
 /// Starts an attempt of `options.worker` at the run in `store`. Throws: another process writes the run; it has ended;
-/// it holds steps, but there are no `checkpoints`; no commit is intact; a store that fails.
+/// it holds steps, but there is no commit; the commits are those of another run; none is intact; a store that fails.
 inline AttemptStart start_attempt(Store& store, Store* checkpoints, const HookOptions& options) {
   return detail::Resumption(store, checkpoints, options).run();
 }

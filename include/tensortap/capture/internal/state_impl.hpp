@@ -27,12 +27,9 @@ TENSORTAP_BEGIN_NAMESPACE
 
 namespace detail {
 
-/// The largest step and attempt number that is accepted; larger ones leave no room to count further.
-inline constexpr std::int64_t number_limit = std::int64_t{1} << 60;
-
 inline std::int64_t step_number(const nlohmann::json& value, std::string_view key, const json_text::Place& place) {
   const std::int64_t out = json_text::integer(value, key, place);
-  if (out < -1 || out > number_limit) throw json_text::wrong(place, key, "it is out of range");
+  if (out < -1 || out > step_limit) throw json_text::wrong(place, key, "it is out of range");
   return out;
 }
 
@@ -40,6 +37,37 @@ inline std::uint32_t checksum(const nlohmann::json& file, const json_text::Place
   const std::uint64_t out = json_text::natural(file, "crc32c", place);
   if (out > UINT32_MAX) throw json_text::wrong(place, "crc32c", "it is out of range");
   return static_cast<std::uint32_t>(out);
+}
+
+/// Returns the text of one state, without its checksum and the last bracket.
+inline std::string state_text(const State& state) {
+  std::string out = R"({"training-run": )" + std::to_string(state.attempt);
+  out.append(R"(, "latest-global-step-saved": )");
+  out.append(state.last_saved ? std::to_string(*state.last_saved) : "null");
+  out.append(R"(, "latest-global-step-seen": )").append(std::to_string(state.last_seen));
+  out += R"(, "latest-mode-step": {)";
+  for (const char* comma = ""; const Mode mode : {Mode::global, Mode::train, Mode::eval, Mode::predict})
+    if (const auto& step = state.mode_steps[index_of(mode)]) {
+      out.append(comma).append("\"").append(to_string(mode)).append("\": ").append(std::to_string(*step));
+      comma = ", ";
+    }
+  out.append(R"(}, "mode": ")").append(to_string(state.mode)).append(R"(", "checkpoint": )");
+  json_text::append_string(out, state.checkpoint);
+  out += R"(, "files": [)";
+  for (const char* comma = ""; const CheckpointFile& file : state.files) {
+    out.append(comma).append(R"({"name": )");
+    json_text::append_string(out, file.name);
+    out.append(R"(, "size": )").append(std::to_string(file.size));
+    out.append(R"(, "crc32c": )").append(std::to_string(file.crc32c)).append("}");
+    comma = ", ";
+  }
+  out += "]";
+  if (state.run_id.empty()) return out;
+  out += R"(, "run-id": )";
+  json_text::append_string(out, state.run_id);
+  out += R"(, "run": )";
+  json_text::append_string(out, state.run);
+  return out;
 }
 
 inline State parse_state(const nlohmann::json& entry, const json_text::Place& place) {
@@ -61,6 +89,11 @@ inline State parse_state(const nlohmann::json& entry, const json_text::Place& pl
       (void)key_parts(out.files.back().name);
     }
   if (!out.checkpoint.empty()) (void)key_parts(out.checkpoint);
+  if (entry.contains("run-id")) {
+    out.run_id = json_text::text(entry, "run-id", place);
+    out.run = json_text::text(entry, "run", place);
+  }
+  if (entry.contains("crc32c")) out.sound = checksum(entry, place) == crc32c(bytes_of(state_text(out)));
   return out;
 }
 
@@ -69,27 +102,9 @@ inline State parse_state(const nlohmann::json& entry, const json_text::Place& pl
 TENSORTAP_INLINE std::string to_json(std::span<const State> states) {
   std::string out = "[";
   for (const char* separator = ""; const State& state : states) {
-    out.append(separator).append(R"({"training-run": )").append(std::to_string(state.attempt));
-    out.append(R"(, "latest-global-step-saved": )");
-    out.append(state.last_saved ? std::to_string(*state.last_saved) : "null");
-    out.append(R"(, "latest-global-step-seen": )").append(std::to_string(state.last_seen));
-    out += R"(, "latest-mode-step": {)";
-    for (const char* comma = ""; const Mode mode : {Mode::global, Mode::train, Mode::eval, Mode::predict})
-      if (const auto& step = state.mode_steps[index_of(mode)]) {
-        out.append(comma).append("\"").append(to_string(mode)).append("\": ").append(std::to_string(*step));
-        comma = ", ";
-      }
-    out.append(R"(}, "mode": ")").append(to_string(state.mode)).append(R"(", "checkpoint": )");
-    detail::json_text::append_string(out, state.checkpoint);
-    out += R"(, "files": [)";
-    for (const char* comma = ""; const CheckpointFile& file : state.files) {
-      out.append(comma).append(R"({"name": )");
-      detail::json_text::append_string(out, file.name);
-      out.append(R"(, "size": )").append(std::to_string(file.size));
-      out.append(R"(, "crc32c": )").append(std::to_string(file.crc32c)).append("}");
-      comma = ", ";
-    }
-    out += "]}";
+    const std::string text = detail::state_text(state);
+    out.append(separator).append(text);
+    out.append(R"(, "crc32c": )").append(std::to_string(crc32c(bytes_of(text)))).append("}");
     separator = ", ";
   }
   return out + "]";
@@ -140,9 +155,9 @@ TENSORTAP_INLINE std::vector<CheckpointFile> describe_checkpoint(const Store& ch
 }
 
 TENSORTAP_INLINE bool is_intact(const State& state, const Store& checkpoints) {
-  return std::all_of(state.files.begin(), state.files.end(), [&](const CheckpointFile& file) {
-    return describe_checkpoint_file(checkpoints, file.name) == file;
-  });
+  return state.sound && std::all_of(state.files.begin(), state.files.end(), [&](const CheckpointFile& file) {
+           return describe_checkpoint_file(checkpoints, file.name) == file;
+         });
 }
 
 TENSORTAP_END_NAMESPACE

@@ -6,33 +6,49 @@
 #include <cstdint>
 #include <exception>
 #include <mutex>
-#include <string>
+#include <new>
+#include <string_view>
+#include <utility>
 
 #include <tensortap/capture/status.hpp>
+#include <tensortap/error.hpp>
 #include <tensortap/internal/config.hpp>
 
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
 
-/// Adds a loss to `status`. Consecutive losses for one reason become one entry, so that the list stays short.
-inline void add_loss(HookStatus& status, const Loss& loss) {
+/// Adds the numbers of `loss` to those of `sum`, which keeps its reason.
+inline void add_to(Loss& sum, const Loss& loss) noexcept {
+  sum.first_step = std::min(sum.first_step, loss.first_step);
+  sum.last_step = std::max(sum.last_step, loss.last_step);
+  sum.steps += loss.steps;
+  sum.tensors += loss.tensors;
+  sum.bytes += loss.bytes;
+}
+
+/// Adds a loss to `status`. Consecutive losses for one reason become one entry, unless they are to be `apart`, so that
+/// the list stays short. If there is no memory for an entry, the last one takes it.
+inline void add_loss(HookStatus& status, const Loss& loss, bool apart = false) noexcept {
   constexpr std::size_t limit = 1000;
   status.steps_lost += loss.steps;
   status.tensors_lost += loss.tensors;
-  if (status.losses.size() < limit && (status.losses.empty() || status.losses.back().reason != loss.reason)) {
-    status.losses.push_back(loss);
-    return;
+  if (status.losses.size() < limit && (apart || status.losses.empty() || status.losses.back().reason != loss.reason)) {
+    try {
+      status.losses.push_back(loss);
+      return;
+    } catch (const std::bad_alloc&) {
+      if (status.losses.empty()) return;
+    }
   }
-  Loss& last = status.losses.back();
-  last.last_step = std::max(last.last_step, loss.last_step);
-  last.steps += loss.steps;
-  last.tensors += loss.tensors;
-  last.bytes += loss.bytes;
+  add_to(status.losses.back(), loss);
 }
 
 /// Threads: any.
 class StatusLedger {
  public:
+  /// Reserves room for the first losses, so that they are counted even without memory.
+  StatusLedger() { status_.losses.reserve(16); }
+
   [[nodiscard]] HookStatus status() const {
     const std::lock_guard lock(mutex_);
     return status_;
@@ -45,7 +61,14 @@ class StatusLedger {
   }
 
   void count_loss(const Loss& loss) noexcept {
-    change([&](HookStatus& status) { add_loss(status, loss); });
+    const std::lock_guard lock(mutex_);
+    add_loss(status_, loss, std::exchange(has_committed_, false));
+  }
+
+  /// Keeps losses before and after a commit apart: a later attempt may make good those after it.
+  void count_commit() noexcept {
+    const std::lock_guard lock(mutex_);
+    has_committed_ = true;
   }
 
   /// Calls `change` with the status, under the lock.
@@ -56,17 +79,35 @@ class StatusLedger {
   }
 
   /// Keeps `failure` if it is the first one.
-  void record_failure(const std::exception_ptr& failure, const std::string& message) {
+  void record_failure(const std::exception_ptr& failure, std::string_view message) noexcept {
     const std::lock_guard lock(mutex_);
     if (failure_) return;
     failure_ = failure;
-    status_.error = message;
+    try {
+      status_.error.emplace(message);
+    } catch (const std::bad_alloc&) {
+      status_.error.emplace();  // the failure itself is kept
+    }
+  }
+
+  /// Counts `loss` for want of memory, which is a failure too.
+  void count_loss_of_memory(Loss loss) noexcept {
+    loss.reason = LossReason::out_of_memory;
+    count_loss(loss);
+    if (failure()) return;
+    try {
+      const Error error = Error::out_of_memory(loss.first_step, loss.bytes);
+      record_failure(std::make_exception_ptr(error), error.what());
+    } catch (const std::bad_alloc&) {
+      record_failure(std::current_exception(), "no memory");
+    }
   }
 
  private:
   mutable std::mutex mutex_;  // guards the members below
   HookStatus status_;
   std::exception_ptr failure_;
+  bool has_committed_ = false;  // since the last loss
 };
 
 }  // namespace detail

@@ -6,6 +6,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <new>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -82,37 +83,18 @@ class StepCapture {
     return catalog_.find(name);
   }
 
-  /// Saves what is due of a tensor; `entry` is the result of `find`. Reduces and copies outside of the lock, so that
-  /// several threads save at the same time.
+  /// Saves what is due of a tensor; `entry` is the result of `find`. Counts it as lost if memory runs out.
   void take(std::string_view name, TrackedTensor* entry, const TensorView& view) {
-    if (entry == nullptr) entry = add(name);
-    if (entry == nullptr || !entry->due) return;
-    const SaveRequest& request = entry->request;
-    const bool reducible = is_real(view.dtype());
-    const double wall_time = options_.wall_time();
-    const ReducedSet values =
-        request.reductions.empty() || !reducible ? ReducedSet() : reduce(view, request.reductions);
-
-    StepRecords::Slot slot;
-    {
+    try {
+      take_due(name, entry, view);
+    } catch (const std::bad_alloc&) {
       const std::lock_guard lock(mutex_);
-      if (!request.reductions.empty() && !reducible) ledger_.change([](HookStatus& status) { ++status.not_reducible; });
-      const std::uint64_t entries = index_bytes(name, values.size() + 2);
-      if (bytes_ + view.nbytes() > options_.max_step_bytes || index_bytes_ + entries > layout::text_limit) {
-        count_loss(LossReason::step_too_large, view.nbytes());
-        return;
-      }
-      bytes_ += view.nbytes();
-      index_bytes_ += entries;
-      catalog_.count(*entry, view, values.size() + (values.statistics ? 1 : 0));
-      if (!step_) return;
-      StepRecords& records = step_->records;
-      records.add(*entry, values, wall_time);
-      if (request.raw) slot = records.add(*entry, view, wall_time);
-      if (request.shape && !request.raw) records.add_shape(*entry, view);  // smdebug ignores elements beside a shape
+      ledger_.count_loss_of_memory({LossReason::out_of_memory, global_step_, global_step_, 0, 1, view.nbytes()});
     }
-    if (slot.elements != nullptr) StepRecords::copy(view, slot);
   }
+
+  /// Returns whether records can be kept.
+  [[nodiscard]] bool has_records() const noexcept { return step_ != nullptr; }
 
   [[nodiscard]] Report report() const {
     const std::lock_guard lock(mutex_);
@@ -132,6 +114,42 @@ class StepCapture {
   }
 
  private:
+  /// Reduces and copies outside of the lock, so that several threads save at the same time. Throws: std::bad_alloc.
+  void take_due(std::string_view name, TrackedTensor* entry, const TensorView& view) {
+    if (entry == nullptr) entry = add(name);
+    if (entry == nullptr || !entry->due) return;
+    const SaveRequest& request = entry->request;
+    const bool reducible = is_real(view.dtype());
+    const double wall_time = options_.wall_time();
+    const ReducedSet values =
+        request.reductions.empty() || !reducible ? ReducedSet() : reduce(view, request.reductions);
+
+    StepRecords::Slot slot;
+    {
+      const std::lock_guard lock(mutex_);
+      if (!request.reductions.empty() && !reducible) ledger_.change([](HookStatus& status) { ++status.not_reducible; });
+      const std::uint64_t entries = index_bytes(name, values.size() + 2);
+      if (bytes_ + view.nbytes() > options_.max_step_bytes || index_bytes_ + entries > layout::text_limit) {
+        count_loss(LossReason::step_too_large, view.nbytes());
+        return;
+      }
+      if (!step_ && !options_.dry_run) throw std::bad_alloc();  // there was none for the records of this step
+      if (step_) {
+        StepRecords& records = step_->records;
+        const std::size_t before = records.records().size();
+        records.add(*entry, values, wall_time);
+        if (request.raw) slot = records.add(*entry, view, wall_time);
+        if (request.shape && !request.raw) records.add_shape(*entry, view);  // smdebug ignores elements beside a shape
+        // A repeated name replaces what was saved under it before. smdebug's files have both, and readers see the last.
+        if (catalog_.is_recorded(*entry) && options_.index_extras) records.remove(*entry, before);
+      }
+      bytes_ += view.nbytes();
+      index_bytes_ += entries;
+      catalog_.count(*entry, view, values.size() + (values.statistics ? 1 : 0));
+    }
+    if (slot.elements != nullptr) StepRecords::copy(view, slot);
+  }
+
   /// Returns the largest size of `records` entries in an index, whose text escapes letters beyond ASCII.
   static std::uint64_t index_bytes(std::string_view name, std::size_t records) noexcept {
     return records * (3 * name.size() + 130);

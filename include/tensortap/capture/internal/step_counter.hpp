@@ -20,27 +20,29 @@ class StepCounter {
   StepCounter() { mode_steps_.fill(-1); }
 
   [[nodiscard]] Mode mode() const noexcept { return mode_; }
-  /// The last step of the current mode; -1 before the first.
-  [[nodiscard]] std::int64_t step() const noexcept { return mode_steps_[index_of(mode_)]; }
+  /// The last step of `mode`; -1 before the first.
+  [[nodiscard]] std::int64_t step(Mode mode) const noexcept { return mode_steps_[index_of(mode)]; }
   [[nodiscard]] std::int64_t global_step() const noexcept { return global_step_; }
 
-  /// Returns the next step of `mode`.
-  [[nodiscard]] Step next(Mode mode) const noexcept { return {mode, next_number(mode), global_step_ + 1}; }
+  /// Returns the next step of `mode`. Throws: it is beyond the limit.
+  [[nodiscard]] Step next(Mode mode) const { return within_limit({mode, next_number(mode), global_step_ + 1}); }
 
   /// Returns the number of the next step of `mode`.
   [[nodiscard]] std::int64_t next_number(Mode mode) const noexcept {
     return (mode == Mode::global ? global_step_ : mode_steps_[index_of(mode)]) + 1;
   }
 
-  /// Returns step `mode_step` of `mode`; in mode global that is the global step. Throws: it does not grow.
+  /// Returns step `mode_step` of `mode`; in mode global that is the global step. Throws: it does not grow, or is beyond
+  /// the limit.
   [[nodiscard]] Step at(Mode mode, std::int64_t mode_step) const {
     if (mode_step <= mode_steps_[index_of(mode)])
       throw Error::step_not_growing("the mode step", mode_steps_[index_of(mode)], mode_step);
-    return {mode, mode_step, mode == Mode::global ? mode_step : global_step_ + 1};
+    return within_limit({mode, mode_step, mode == Mode::global ? mode_step : global_step_ + 1});
   }
 
-  /// Throws: the global step of `step` does not grow, or its mode step shrinks.
+  /// Throws: the global step of `step` does not grow, its mode step shrinks, or one of them is beyond the limit.
   void require_growing(const Step& step) const {
+    (void)within_limit(step);
     if (step.global_step <= global_step_)
       throw Error::step_not_growing("the global step", global_step_, step.global_step);
     if (step.mode_step < std::max<std::int64_t>(mode_steps_[index_of(step.mode)], 0))
@@ -72,6 +74,12 @@ class StepCounter {
   }
 
  private:
+  static const Step& within_limit(const Step& step) {
+    if (const std::int64_t larger = std::max(step.mode_step, step.global_step); larger > step_limit)
+      throw Error::step_too_large(larger, step_limit);
+    return step;
+  }
+
   std::array<std::int64_t, 4> mode_steps_{};  // by mode
   std::int64_t global_step_ = -1;
   Mode mode_ = Mode::train;

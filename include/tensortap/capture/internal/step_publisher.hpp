@@ -9,6 +9,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -141,7 +142,7 @@ class StepPublisher {
   void finish_step(std::size_t i, const StepRecords& records, std::optional<LossReason> reason = {}) noexcept {
     if (!reason) reason = stop_reason();
     if (!reason && put_index(files_.step(i))) {
-      is_failing_ = false;
+      if (std::exchange(is_failing_, false)) context_.record.try_to_put_losses();
       count_saved(records, files_.step(i).bytes());
       return;
     }
@@ -185,17 +186,19 @@ class StepPublisher {
   }
 
   /// Records a failure. Calls `on_error` for the first one after a success.
-  void report_failure(const std::exception_ptr& failure) {
-    std::string message = "unknown";
+  void report_failure(const std::exception_ptr& failure) noexcept {
+    const auto report = [&](std::string_view message) {
+      context_.ledger->record_failure(failure, message);
+      cause_ = message;
+      if (!std::exchange(is_failing_, true)) context_.callbacks.write_failed(message);
+    };
     try {
       std::rethrow_exception(failure);
     } catch (const std::exception& e) {
-      message = e.what();
+      report(e.what());
     } catch (...) {
+      report("unknown");
     }
-    context_.ledger->record_failure(failure, message);
-    cause_ = message;
-    if (!std::exchange(is_failing_, true)) context_.callbacks.write_failed(message);
   }
 
   AttemptContext& context_;

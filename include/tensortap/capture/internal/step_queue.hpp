@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <new>
 #include <span>
 #include <utility>
 
@@ -44,21 +45,27 @@ class StepQueue {
 
   [[nodiscard]] Publisher& publisher() const noexcept { return *publisher_; }
   [[nodiscard]] QueueDepth depth() const { return writer_->depth(); }
-  [[nodiscard]] std::unique_ptr<QueuedStep> empty_step() { return writer_->empty_step(); }
+  /// Returns whether this is the writer's own thread, which runs the callbacks: it must not wait for itself.
+  [[nodiscard]] bool is_writer() const noexcept { return writer_->is_own_thread(); }
+
+  /// Gives `capture` records for the next step. Without memory for them the step keeps nothing and counts its losses.
+  void give_records(StepCapture& capture) {
+    try {
+      capture.set_records(writer_->empty_step());
+    } catch (const std::bad_alloc&) {
+      capture.set_records(nullptr);
+    }
+  }
 
   /// Ends the step of `capture` and queues its records, if there are any. Counts them as lost if there is no room
   /// before `deadline`.
   void push_step_of(StepCapture& capture, Clock::time_point deadline) {
     std::unique_ptr<QueuedStep>* const step = capture.end_step();
     if (step == nullptr) return;
-    const auto before = Clock::now();
-    const bool is_pushed = writer_->push(*step, deadline);
-    if (const auto waited = Clock::now() - before; waited > std::chrono::milliseconds(1))
-      ledger_.change([&](HookStatus& status) { status.blocked += waited; });
-    if (is_pushed) {
-      *step = writer_->empty_step();
-      return;
-    }
+    Clock::duration waited{};
+    const bool is_pushed = writer_->push(*step, deadline, &waited);
+    if (waited > Clock::duration::zero()) ledger_.change([&](HookStatus& status) { status.blocked += waited; });
+    if (is_pushed) return give_records(capture);
     const StepRecords& lost = (*step)->records;
     const std::int64_t at = lost.step().global_step;
     ledger_.count_loss({LossReason::queue_full, at, at, 1, lost.count(), lost.bytes()});

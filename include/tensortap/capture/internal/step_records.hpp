@@ -67,16 +67,13 @@ class StepRecords {
     std::byte* const to = arena_.allocate(view.nbytes());
     std::uint32_t* checksum = nullptr;
     if (view.nbytes() >= many_bytes) checksum = new (arena_.allocate(sizeof *checksum)) std::uint32_t(0);
-    auto& record = records_.emplace_back();
+    auto text = view.dtype() == DType::string ? std::make_unique<Tensor>(view) : nullptr;
+    auto& record = records_.emplace_back();  // the last call that allocates: without memory there is no half record
     record.checksum = checksum;
     record.tensor = &tensor;
     record.wall_time = wall_time;
-    if (view.dtype() == DType::string) {
-      record.text = std::make_unique<Tensor>(view);
-      record.view = as_view(*record.text);
-    } else {
-      record.view = TensorView(to, view.dtype(), view.shape());
-    }
+    record.view = text ? as_view(*text) : TensorView(to, view.dtype(), view.shape());
+    record.text = std::move(text);
     bytes_ += view.nbytes();
     ++event_records_;
     return {to, checksum};
@@ -125,6 +122,22 @@ class StepRecords {
     record.tensor = &tensor;
     record.kind = CapturedRecord::Kind::shape;
     record.view = TensorView(nullptr, view.dtype(), view.shape());
+  }
+
+  /// Removes what the first `count` records hold of `tensor`.
+  void remove(const TrackedTensor& tensor, std::size_t count) {
+    for (std::size_t i = count; i-- > 0;) {
+      if (records_[i].tensor != &tensor) continue;
+      const CapturedRecord& record = records_[i];
+      if (record.kind == CapturedRecord::Kind::reductions) {
+        for (const Reduced& value : record.reductions) bytes_ -= size_of(value.dtype);
+        event_records_ -= record.reductions.size();
+      } else if (record.kind != CapturedRecord::Kind::shape) {
+        bytes_ -= record.view.nbytes();
+        --event_records_;
+      }
+      records_.erase(records_.begin() + static_cast<std::ptrdiff_t>(i));
+    }
   }
 
   [[nodiscard]] const Step& step() const noexcept { return step_; }

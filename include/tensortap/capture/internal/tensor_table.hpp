@@ -21,6 +21,7 @@ struct TrackedTensor {
   std::string name;
   std::vector<std::size_t> collections = {};  ///< positions of those it belongs to
   bool saved = false;                         ///< whether anything was saved of it
+  std::uint64_t recorded_in = 0;              ///< the catalog's step count when it was last saved
   std::uint64_t decided_in = 0;               ///< the catalog's step count when it set the next two
   bool due = false;                           ///< whether any of its collections is due
   SaveRequest request = {};                   ///< what the due ones save

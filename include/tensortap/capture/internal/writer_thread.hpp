@@ -11,6 +11,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <new>
 #include <span>
 #include <thread>
 #include <utility>
@@ -56,6 +57,7 @@ class WriterThread {
       : shared_(std::make_shared<SharedState>()) {
     shared_->capacity = capacity;
     shared_->publish = std::move(publish);
+    shared_->batch.reserve(1);
     shared_->policy = {std::max<std::size_t>(policy.steps, 1), std::max<std::size_t>(policy.times, 1),
                        std::min(policy.bytes, capacity / 4)};
     thread_ = detail::start_thread([shared = shared_] { shared->write(); });
@@ -75,9 +77,12 @@ class WriterThread {
     return out;
   }
 
+  /// Returns whether this is the thread that writes.
+  [[nodiscard]] bool is_own_thread() const noexcept { return thread_.get_id() == std::this_thread::get_id(); }
+
   /// Moves `step` into the queue. Returns false and leaves `step` unchanged if there is no room before `deadline`.
-  /// After such a wait it does not wait again until half of the queue is free.
-  bool push(std::unique_ptr<QueuedStep>& step, Clock::time_point deadline) {
+  /// After such a wait it does not wait again until half of the queue is free. Adds the time of the wait to `waited`.
+  bool push(std::unique_ptr<QueuedStep>& step, Clock::time_point deadline, Clock::duration* waited = nullptr) {
     step->memory = step->records.memory();
     std::unique_lock lock(shared_->mutex);
     SharedState& shared = *shared_;
@@ -89,9 +94,12 @@ class WriterThread {
       shared.is_full = true;
       shared.work.notify_one();
     }
-    if (!has_room() && (drops_at_once_ || !shared.progress.wait_until(lock, deadline, has_room))) {
-      drops_at_once_ = true;
-      return false;
+    if (!has_room()) {
+      const auto before = Clock::now();
+      const bool finds_room = !drops_at_once_ && shared.progress.wait_until(lock, deadline, has_room);
+      if (waited != nullptr && !drops_at_once_) *waited += Clock::now() - before;
+      drops_at_once_ = !finds_room;
+      if (!finds_room) return false;
     }
     shared.depth.bytes += step->memory;
     ++shared.depth.steps;
@@ -120,8 +128,8 @@ class WriterThread {
     return true;
   }
 
-  /// Waits until all queued steps are written, and ends the thread. Returns false at `deadline`: the thread is detached
-  /// and writes what it can.
+  /// Waits until all queued steps are written, and ends the thread. Returns false at `deadline`, and at once on the
+  /// thread itself: the thread is detached and writes what it can.
   bool stop(Clock::time_point deadline) {
     if (!thread_.joinable()) return true;
     bool ended = false;
@@ -129,7 +137,7 @@ class WriterThread {
       std::unique_lock lock(shared_->mutex);
       shared_->stopping = true;
       shared_->work.notify_one();
-      ended = shared_->progress.wait_until(lock, deadline, [&] { return shared_->ended; });
+      if (!is_own_thread()) ended = shared_->progress.wait_until(lock, deadline, [&] { return shared_->ended; });
     }
     if (ended) {
       thread_.join();
@@ -198,9 +206,12 @@ class WriterThread {
       QueuedStep* end = steps.get();
       std::uint64_t bytes = end->memory;
       batch.assign(1, &end->records);
-      for (; end->next && batch.size() < limit && bytes + end->next->memory <= capacity / 2; end = end->next.get()) {
-        batch.push_back(&end->next->records);
-        bytes += end->next->memory;
+      try {
+        for (; end->next && batch.size() < limit && bytes + end->next->memory <= capacity / 2; end = end->next.get()) {
+          batch.push_back(&end->next->records);
+          bytes += end->next->memory;
+        }
+      } catch (const std::bad_alloc&) {  // a smaller batch does, too
       }
       first = std::move(end->next);
       if (!first) last = nullptr;

@@ -39,12 +39,14 @@ class Selection {
       require_utf8({collection.name});
       require_utf8(collection.include_regex.list());
       require_utf8(collection.tensor_names);
+      train_only_.push_back(is_train_only(collection));
       complete(collection, default_save);
       auto& criteria = criteria_.emplace_back();
       for (const std::string& text : collection.include_regex.list()) criteria.push_back({text, Pattern(text)});
       for (const std::string& text : collection.tensor_names) criteria.push_back({text, std::nullopt});
     }
     due_.resize(collections_.size());
+    withheld_.resize(collections_.size());
   }
 
   [[nodiscard]] const std::vector<Collection>& collections() const noexcept { return collections_; }
@@ -86,11 +88,14 @@ class Selection {
 
   /// Decides which collections are due in `step`.
   void begin_step(const Step& step) {
-    any_due_ = false;
+    any_due_ = any_withheld_ = false;
+    const bool trains = step.mode != Mode::eval && step.mode != Mode::predict;
     for (std::size_t i = 0; i < collections_.size(); ++i) {
-      const bool trains = step.mode != Mode::eval && step.mode != Mode::predict;
-      due_[i] = (trains || !only_in_training(collections_[i].name)) && collections_[i].save->includes(step);
+      const bool included = collections_[i].save->includes(step);
+      due_[i] = included && (trains || !train_only_[i]);
+      withheld_[i] = included && !due_[i];
       any_due_ = any_due_ || due_[i];
+      any_withheld_ = any_withheld_ || withheld_[i];
     }
   }
 
@@ -98,6 +103,9 @@ class Selection {
   [[nodiscard]] bool due(std::size_t i) const noexcept { return due_[i]; }
   /// Returns whether any collection is due in this step.
   [[nodiscard]] bool any_due() const noexcept { return any_due_; }
+  /// Returns whether the collection at position `i` would be due if this were a TRAIN step.
+  [[nodiscard]] bool withheld(std::size_t i) const noexcept { return withheld_[i]; }
+  [[nodiscard]] bool any_withheld() const noexcept { return any_withheld_; }
 
  private:
   /// A pattern or a name that makes a tensor a member of the collection.
@@ -113,8 +121,12 @@ class Selection {
       if (!is_utf8(text)) throw Error::name_not_utf8("collection", text);
   }
 
-  static bool only_in_training(std::string_view collection) noexcept {
-    return collection == "gradients" || collection == "optimizer_variables";
+  /// Returns whether EVAL and PREDICT steps of `collection` are left out, as smdebug does for these two names. With
+  /// tensors and steps of its own the collection means what it says.
+  static bool is_train_only(const Collection& collection) noexcept {
+    const bool has_tensors = collection.include_regex.given() || !collection.tensor_names.empty();
+    return (collection.name == "gradients" || collection.name == "optimizer_variables") &&
+           !(has_tensors && collection.save);
   }
 
   static void complete(Collection& collection, const SaveConfig& default_save) {
@@ -130,8 +142,11 @@ class Selection {
 
   std::vector<Collection> collections_;
   std::vector<std::vector<Criterion>> criteria_;  // by collection
+  std::vector<bool> train_only_;                  // by collection
   std::vector<bool> due_;                         // by collection
+  std::vector<bool> withheld_;                    // by collection
   bool any_due_ = false;
+  bool any_withheld_ = false;
 };
 
 }  // namespace detail

@@ -33,7 +33,7 @@ inline const State* last_whole(const std::vector<State>& states, const Checkpoin
     return found != there.files.end() && found->second.size == file.size && found->second.crc32c == file.crc32c;
   };
   for (auto state = states.rbegin(); state != states.rend(); ++state)
-    if (std::all_of(state->files.begin(), state->files.end(), is_there)) return &*state;
+    if (state->sound && std::all_of(state->files.begin(), state->files.end(), is_there)) return &*state;
   return nullptr;
 }
 
