@@ -10,21 +10,17 @@ namespace tt = tensortap;
 
 int check(const std::string& run, std::ostream& out) {
   const tt::Trial trial = open_run("check", run);
-  std::size_t tensors = 0;
-  std::size_t records = 0;
-  for (const tt::TensorHistory& tensor : trial.tensors()) {
-    ++tensors;
-    for (const std::int64_t step : tensor.steps())
-      for (const std::string& worker : tensor.workers(step)) {
-        if (tensor.value(step, worker)) ++records;
-        records += tensor.saved_reductions(step, worker).size();
-      }
-  }
+  const tt::VerifiedRecords read = trial.verify();
   const int code = report_damage(trial, out);
+  for (const tt::RepeatedStep& step : trial.repeated_steps()) {
+    out << "repeated: " << tt::to_string(step.mode) << " step " << step.mode_step << " is in the global steps";
+    for (const std::int64_t global_step : step.global_steps) out << ' ' << global_step;
+    out << "; its own number shows the last of them\n";
+  }
   const auto incomplete = trial.steps(tt::Mode::global, tt::Completeness::any).size() - trial.steps().size();
-  out << (code == 0 ? "sound" : "damaged") << ": " << tensors << " tensors, " << records << " records read, "
-      << trial.steps().size() << " complete steps, " << incomplete << " incomplete, "
-      << (trial.ended() ? "ended" : "not ended") << ", " << trial.damage().size() << " damaged\n";
+  out << (!trial.damage().empty() ? "damaged" : code != 0 ? "incomplete" : "sound") << ": " << read.tensors
+      << " tensors, " << read.records << " records read, " << trial.steps().size() << " complete steps, " << incomplete
+      << " incomplete, " << (trial.ended() ? "ended" : "not ended") << ", " << trial.damage().size() << " damaged\n";
   return code;
 }
 

@@ -74,7 +74,9 @@ int list_runs(const std::vector<std::string>& runs, std::ostream& out) {
 int report_damage(const tt::Trial& trial, std::ostream& out) {
   const auto damage = trial.damage();
   for (const tt::Damage& one : damage) out << "damaged: " << one.where << ": " << one.cause << '\n';
-  return damage.empty() ? 0 : 1;
+  const tt::RunLosses lost = trial.losses();
+  if (!lost.empty()) out << "lost: " << to_string(lost) << '\n';
+  return damage.empty() && lost.empty() ? 0 : 1;
 }
 
 }  // namespace tensortap_command

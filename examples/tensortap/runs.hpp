@@ -19,7 +19,7 @@ std::vector<std::string> runs_in(const std::string& address);
 /// Prints a line for each of `runs`. Returns 2 if one cannot be read.
 int list_runs(const std::vector<std::string>& runs, std::ostream& out);
 
-/// Prints a line for each damage that `trial` has met. Returns the exit code: 1 if there is any.
+/// Prints a line for each damage that `trial` has met, and what its writers lost. Returns the exit code: 1 for either.
 int report_damage(const tensortap::Trial& trial, std::ostream& out);
 
 }  // namespace tensortap_command

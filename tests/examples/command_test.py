@@ -74,6 +74,31 @@ class CommandTest(unittest.TestCase):
         self.assertTrue(self.call("check", GOLDEN / "basic").startswith("sound: 9 tensors"))
         self.assertIn("the events file is missing", self.call("check", GOLDEN / "missing_event_file", code=1))
 
+    def test_lost_steps_and_repeated_steps_are_told(self):
+        loss = {"reason": "write_failed", "first_step": 5, "last_step": 7, "steps": 3, "tensors": 12, "bytes": 4096}
+        attempt = {"run": 0, "worker": "worker_0", "resumed_at": -1, "losses": [loss], "error": "disk\x1b[2Jfull"}
+        with tempfile.TemporaryDirectory() as directory:
+            run = Path(directory) / "run"
+            shutil.copytree(GOLDEN / "basic", run)
+            (run / "attempts").mkdir()
+            (run / "attempts/000000000_worker_0.json").write_text(json.dumps(attempt))
+            line = "lost: 3 steps and 12 tensors (4096 bytes) were lost, in steps 5 to 7: disk\\x1b[2Jfull\n"
+            out = self.call("check", run, code=1)
+            self.assertIn(line, out)
+            self.assertIn("incomplete: 9 tensors", out)
+            self.assertIn(line, self.call("show", run))
+            result = subprocess.run([COMMAND, "judge", run], capture_output=True, text=True, timeout=60)
+            self.assertIn(line, result.stdout)
+            shutil.rmtree(run / "attempts")
+            first, second = sorted(run.glob("index/*/*.json"))[:2]
+            index = json.loads(second.read_text())
+            index["meta"]["mode_step"] = json.loads(first.read_text())["meta"]["mode_step"]
+            second.write_text(json.dumps(index))
+            out = self.call("check", run)
+            self.assertRegex(out, "repeated: TRAIN step 0 is in the global steps 0 [0-9]+; ")
+            sound = self.call("check", GOLDEN / "basic")
+            self.assertEqual(out.splitlines()[-1], sound.splitlines()[-1])  # as many records
+
     def test_ls(self):
         out = self.call("ls", GOLDEN / "modes")
         self.assertIn("ended, 1 worker", out)
