@@ -18,9 +18,12 @@ int check(const std::string& run, std::ostream& out) {
     out << "; its own number shows the last of them\n";
   }
   const auto incomplete = trial.steps(tt::Mode::global, tt::Completeness::any).size() - trial.steps().size();
-  out << (!trial.damage().empty() ? "damaged" : code != 0 ? "incomplete" : "sound") << ": " << read.tensors
-      << " tensors, " << read.records << " records read, " << trial.steps().size() << " complete steps, " << incomplete
-      << " incomplete, " << (trial.ended() ? "ended" : "not ended") << ", " << trial.damage().size() << " damaged\n";
+  out << (!trial.damage().empty() ? "damaged"
+          : code != 0             ? "incomplete"
+                                  : "sound")
+      << ": " << read.tensors << " tensors, " << read.records << " records read, " << trial.steps().size()
+      << " complete steps, " << incomplete << " incomplete, " << (trial.ended() ? "ended" : "not ended") << ", "
+      << trial.damage().size() << " damaged\n";
   return code;
 }
 

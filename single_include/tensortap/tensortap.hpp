@@ -154,12 +154,17 @@ class Error : public std::runtime_error {
   // Steps
   static Error outside_step(std::string_view name);
   static Error closed_hook(std::string_view call);
+  static Error called_by_writer(std::string_view call);
   static Error step_not_growing(std::string_view what, std::int64_t previous, std::int64_t given);
+  static Error step_too_large(std::int64_t given, std::int64_t limit);
   static Error unknown_collection(std::string_view name);
 
   // Runs and stores
   static Error run_has_ended(std::string_view run);
   static Error run_has_steps(std::string_view run, std::string_view key);
+  static Error run_has_no_commit(std::string_view run, std::size_t steps, std::string_view checkpoints);
+  static Error state_of_another_run(std::string_view what, std::string_view run, std::string_view checkpoints,
+                                    std::string_view other);
   static Error run_is_claimed(std::string_view run, std::string_view holder);
   static Error run_was_removed(std::string_view run, std::uint64_t steps);
   static Error no_intact_state(std::string_view checkpoints, std::size_t states);
@@ -169,6 +174,7 @@ class Error : public std::runtime_error {
   static Error bad_checkpoint_dir(std::string_view who, std::string_view directory, std::string_view cause);
   static Error fenced(std::string_view run, std::int64_t mine, std::int64_t other);
   static Error out_of_time(std::string_view what, std::string_view run, std::uint64_t steps);
+  static Error out_of_memory(std::int64_t step, std::uint64_t bytes);
   static Error steps_not_saved(std::uint64_t steps, std::string_view cause);
   static Error checkpoint_not_remote(std::string_view remote, std::uint64_t files, std::string_view cause);
   static Error not_restored(std::string_view remote, std::uint64_t files, std::string_view cause);
@@ -567,6 +573,9 @@ constexpr std::optional<Mode> parse_mode(std::string_view text) noexcept {
     if (to_string(mode) == text) return mode;
   return std::nullopt;
 }
+
+/// The largest number of a step. Larger ones leave no room to count further.
+inline constexpr std::int64_t step_limit = std::int64_t{1} << 60;
 
 /// One step of a run: its mode, its number in that mode, and its number among all steps.
 struct Step {
@@ -1627,7 +1636,8 @@ TENSORTAP_END_NAMESPACE
 TENSORTAP_BEGIN_NAMESPACE
 
 /// A group of tensors by name or pattern. A tensor may belong to several collections; the hook saves the union of their
-/// parts.
+/// parts. As in smdebug, `gradients` and `optimizer_variables` are left out in EVAL and PREDICT steps, unless the
+/// collection has both tensors (`include_regex` or `tensor_names`) and steps (`save`) of its own.
 struct Collection {
   std::string name;                            ///< a built-in name brings its default pattern
   Patterns include_regex = {};                 ///< tensors in whose names one of these patterns is found
@@ -1991,6 +2001,49 @@ template <class T>
 
 TENSORTAP_END_NAMESPACE
 
+// from tensortap/record/loss.hpp
+
+// What a run lacks: tensors that were due and were not saved, and why. The hook counts them (see `HookStatus`) and
+// writes them into the object of its attempt, so that readers know.
+//
+//   for (const tensortap::Loss& loss : hook.status().losses)
+//     std::cerr << to_string(loss.reason) << ": " << loss.tensors << " tensors\n";
+
+TENSORTAP_BEGIN_NAMESPACE
+
+/// Why something was not saved.
+enum class LossReason : std::uint8_t {
+  queue_full,      ///< steps for which the queue had no room
+  write_failed,    ///< steps that the store refused until the retries ended
+  out_of_time,     ///< steps that still waited at the deadline of the hook
+  fenced,          ///< steps of an attempt that has a successor
+  step_too_large,  ///< tensors beyond max_step_bytes
+  too_many_names,  ///< tensors beyond the limit of names
+  out_of_memory,   ///< steps and tensors for which there was no memory
+};
+
+/// Returns the reason as text, "the queue was full".
+constexpr std::string_view to_string(LossReason reason) noexcept {
+  constexpr std::string_view names[] = {"the queue was full",        "the write failed",       "there was no time left",
+                                        "a later attempt continues", "the step was too large", "too many names",
+                                        "there was no memory left"};
+  return names[static_cast<std::size_t>(reason)];
+}
+
+/// Consecutive losses for one reason.
+struct Loss {
+  LossReason reason = LossReason::queue_full;
+  std::int64_t first_step = 0;  ///< global steps
+  std::int64_t last_step = 0;
+  std::uint64_t steps = 0;    ///< whole steps
+  std::uint64_t tensors = 0;  ///< records in them, or single tensors
+  std::uint64_t bytes = 0;    ///< of their elements
+
+  friend bool operator==(const Loss&, const Loss&) = default;
+};
+
+TENSORTAP_END_NAMESPACE
+
 // from tensortap/record/attempt.hpp
 
 // An attempt: one process that writes a run, from its start to its end or interruption. Each attempt leaves an object
@@ -2005,10 +2058,14 @@ TENSORTAP_BEGIN_NAMESPACE
 
 /// The content of an attempt's object.
 struct Attempt {
-  std::int64_t number = 0;       ///< 0 for the first attempt of a worker, and growing
-  std::string worker;            ///< the worker's name
-  std::int64_t resumed_at = -1;  ///< the last global step of earlier attempts that counts; -1: none
-  bool ended = false;            ///< whether the run was closed by this attempt
+  std::int64_t number = 0;        ///< 0 for the first attempt of a worker, and growing
+  std::string worker;             ///< the worker's name
+  std::int64_t resumed_at = -1;   ///< the last global step of earlier attempts that counts; -1: none
+  bool ended = false;             ///< whether the run was closed by this attempt
+  bool left = false;              ///< whether the run continues without this worker
+  std::string run_id = {};        ///< the same in all attempts of a run; empty if it is unknown
+  std::vector<Loss> losses = {};  ///< what this attempt could not save
+  std::string error = {};         ///< its first failed write
 };
 
 /// Returns the text of the attempt's object.
@@ -2665,6 +2722,9 @@ struct State {
   Mode mode = Mode::train;                                  ///< the last mode
   std::string checkpoint = {};                              ///< a key, or the prefix of several; empty: not named
   std::vector<CheckpointFile> files = {};                   ///< the files of the checkpoint; smdebug writes none
+  std::string run_id = {};                                  ///< the identity of the run; empty: unknown
+  std::string run = {};                                     ///< the address of the run at the commit
+  bool sound = true;                                        ///< false: what was read differs from what was written
 
   friend bool operator==(const State&, const State&) = default;
 };
@@ -2685,7 +2745,7 @@ std::optional<CheckpointFile> describe_checkpoint_file(const Store& checkpoints,
 /// Returns the files of the checkpoint `key`: the object of that key, and all objects below it. Throws: there are none.
 std::vector<CheckpointFile> describe_checkpoint(const Store& checkpoints, const std::string& key);
 
-/// Returns true if every file of `state` still has the size and checksum of the commit.
+/// Returns true if `state` is sound, and every file of it still has the size and checksum of the commit.
 bool is_intact(const State& state, const Store& checkpoints);
 
 TENSORTAP_END_NAMESPACE
@@ -2748,14 +2808,17 @@ struct HookOptions {
   /// The name of this process in the run, by convention "worker_RANK". Each process that writes into a run needs its
   /// own.
   std::string worker = "worker_0";
-  /// The number of processes that write into the run. Readers count a step as complete once so many have written it.
+  /// The number of processes that write into the run. Readers count a step as complete once so many have written it. A
+  /// successor may have another number: with a smaller one, what "worker_N" and up (with 1: all others) saved after the
+  /// last commit no longer counts.
   std::int64_t num_workers = 1;
 
   // Checkpoints and resuming
 
-  /// The directory of the checkpoints and of metadata.json, the file that lists the commits. It is made. A relative path
-  /// begins at the working directory at the construction of the hook. A run can be resumed only with this directory, and
-  /// only after a commit whose checkpoint files are unchanged. Several workers may share one if a single worker commits,
+  /// The directory of the checkpoints and of metadata.json, the file that lists the commits, for one run. It is made. A
+  /// relative path begins at the working directory at the construction of the hook. A run can be resumed only with this
+  /// directory, and only after a commit whose checkpoint files are unchanged. The workers of a run may share one if a
+  /// single worker commits,
   /// after the flush() of the others.
   std::string checkpoint_dir = {};
   /// Replaces checkpoint_dir by a store of your own; commit() then takes keys of this store instead of paths.
@@ -2765,6 +2828,9 @@ struct HookOptions {
   bool watch_checkpoints = false;
   /// What happens to steps after the last commit.
   OnResume on_resume = OnResume::archive;
+  /// True: a run that holds steps, but no commit in `checkpoint_dir`, begins again at step 0. Its steps are set aside
+  /// as `on_resume` says, and a note in status() says how many. A run with a commit continues after that.
+  bool start_over = false;
   /// True: a run that has ended may be resumed.
   bool resume_ended = false;
 
@@ -2842,8 +2908,8 @@ TENSORTAP_END_NAMESPACE
 
 // from tensortap/capture/report.hpp
 
-// The report of a hook: what it saved of each collection, or would save without dry_run, and which patterns matched no
-// tensor.
+// The report of a hook: what it saved of each collection, or would save without dry_run, which patterns matched no
+// tensor, and what was left out.
 //
 //   std::cout << hook.report();
 
@@ -2857,6 +2923,7 @@ struct CollectionReport {
   std::uint64_t records = 0;           ///< elements, reductions and shapes
   std::uint64_t bytes = 0;             ///< of elements, before framing
   std::vector<std::string> unmatched;  ///< patterns and names that matched no tensor
+  std::uint64_t withheld = 0;          ///< tensors shown in EVAL and PREDICT steps and left out: see `Collection`
 };
 
 /// The numbers of all collections of a hook.
@@ -2865,7 +2932,10 @@ struct Report {
   bool dry_run = false;
 };
 
-/// Prints a table, then a line for each pattern that matched no tensor.
+/// Returns the line that says why tensors of `collection` were left out in EVAL and PREDICT steps; empty if none were.
+std::string withheld_note(const CollectionReport& collection);
+
+/// Prints a table, then a line for each pattern that matched no tensor, and for tensors that were left out.
 std::ostream& operator<<(std::ostream& out, const Report& report);
 
 TENSORTAP_END_NAMESPACE
@@ -2880,11 +2950,12 @@ TENSORTAP_BEGIN_NAMESPACE
 
 /// The last commit of a run: the next attempt continues after its step, from its checkpoint.
 struct Resumed {
-  Mode mode = Mode::train;
-  std::int64_t step = -1;  ///< of `mode`
-  std::int64_t global_step = -1;
-  std::string checkpoint = {};  ///< its path, below checkpoint_dir; empty if the commit named none
-  std::int64_t attempt = 0;     ///< the number of the attempt that continues: 1 for the first successor
+  std::int64_t step = -1;          ///< the last TRAIN step; -1: there was none
+  std::int64_t eval_step = -1;     ///< the last EVAL step; -1: there was none
+  std::int64_t predict_step = -1;  ///< the last PREDICT step; -1: there was none
+  std::int64_t global_step = -1;   ///< the last step among all; -1: there was none
+  std::string checkpoint = {};     ///< its path, below checkpoint_dir; empty if the commit named none
+  std::int64_t attempt = 0;        ///< the number of the attempt that continues: 1 for the first successor
 };
 
 TENSORTAP_END_NAMESPACE
@@ -2897,33 +2968,6 @@ TENSORTAP_END_NAMESPACE
 //   for (const auto& loss : status.losses) std::cerr << to_string(loss.reason) << ": " << loss.tensors << " tensors\n";
 
 TENSORTAP_BEGIN_NAMESPACE
-
-/// Why something was not saved.
-enum class LossReason : std::uint8_t {
-  queue_full,      ///< steps for which the queue had no room
-  write_failed,    ///< steps that the store refused until the retries ended
-  out_of_time,     ///< steps that still waited at the deadline of the hook
-  fenced,          ///< steps of an attempt that has a successor
-  step_too_large,  ///< tensors beyond max_step_bytes
-  too_many_names,  ///< tensors beyond the limit of names
-};
-
-/// Returns the reason as text, "the queue was full".
-constexpr std::string_view to_string(LossReason reason) noexcept {
-  constexpr std::string_view names[] = {"the queue was full",        "the write failed",       "there was no time left",
-                                        "a later attempt continues", "the step was too large", "too many names"};
-  return names[static_cast<std::size_t>(reason)];
-}
-
-/// Consecutive losses for one reason.
-struct Loss {
-  LossReason reason = LossReason::queue_full;
-  std::int64_t first_step = 0;  ///< global steps
-  std::int64_t last_step = 0;
-  std::uint64_t steps = 0;    ///< whole steps
-  std::uint64_t tensors = 0;  ///< records in them, or single tensors
-  std::uint64_t bytes = 0;    ///< of their elements
-};
 
 /// What a hook has done so far.
 struct HookStatus {
@@ -2940,7 +2984,7 @@ struct HookStatus {
   std::chrono::nanoseconds blocked{};  ///< how long training has waited for room in the queue
   std::vector<Loss> losses;            ///< at most 1000 entries; the last one sums up all further losses
   std::optional<std::string> error;    ///< the first failed write
-  std::vector<std::string> notes;      ///< skipped commits, damaged files, collections without tensors
+  std::vector<std::string> notes;  ///< skipped commits, damaged files, collections without tensors, tensors left out
 };
 
 TENSORTAP_END_NAMESPACE
@@ -2990,11 +3034,8 @@ class Hook {
   /// Returns the commit after which this run continues; nullopt if the run starts at its beginning.
   [[nodiscard]] const std::optional<Resumed>& resumed() const noexcept;
 
-  /// Begins the next step of the last mode (TRAIN at first), and hands the previous step to the writer.
-  void begin_step();
-
-  /// Begins the next step of `mode`.
-  void begin_step(Mode mode);
+  /// Begins the next step of `mode`, and hands the previous step to the writer.
+  void begin_step(Mode mode = Mode::train);
 
   /// Begins step `mode_step` of `mode`; in mode GLOBAL it is the global step too. Throws: it does not grow.
   void begin_step(Mode mode, std::int64_t mode_step);
@@ -3003,16 +3044,14 @@ class Hook {
   /// grow, or the mode step shrinks.
   void begin_step(const Step& step);
 
-  /// Returns the step of the current mode; -1 before the first.
-  [[nodiscard]] std::int64_t step() const noexcept;
-  /// Returns the global step, which counts the steps of all modes; -1 before the first.
-  [[nodiscard]] std::int64_t global_step() const noexcept;
-  /// Returns the current mode.
-  [[nodiscard]] Mode mode() const noexcept;
+  /// Returns the last step of `mode`; -1 before the first.
+  [[nodiscard]] std::int64_t step(Mode mode = Mode::train) const noexcept;
   /// Returns the number of the next step of `mode`.
-  [[nodiscard]] std::int64_t next_step(Mode mode) const noexcept;
-  /// Returns the number of the next step of the current mode.
-  [[nodiscard]] std::int64_t next_step() const noexcept;
+  [[nodiscard]] std::int64_t next_step(Mode mode = Mode::train) const noexcept;
+  /// Returns the last step among all; -1 before the first.
+  [[nodiscard]] std::int64_t global_step() const noexcept;
+  /// Returns the mode of the last step; TRAIN before the first.
+  [[nodiscard]] Mode mode() const noexcept;
 
   /// Returns whether `collection` is saved in this step, so that the loop can skip expensive tensors. Throws: there is
   /// no such collection.
@@ -3081,6 +3120,31 @@ struct Damage {
   std::string where;  ///< an object's key, or a tensor and its step
   std::string cause;
 };
+
+TENSORTAP_END_NAMESPACE
+
+// from tensortap/trial/losses.hpp
+
+// What a run lacks because its writers could not save it: their own account, as a reader of the run sees it.
+//
+//   if (const auto lost = trial.losses(); !lost.empty()) std::cerr << to_string(lost) << '\n';
+
+TENSORTAP_BEGIN_NAMESPACE
+
+/// The losses of all workers and attempts that count; see `Attempt` for each of them.
+struct RunLosses {
+  std::uint64_t steps = 0;       ///< whole steps, of one worker each
+  std::uint64_t tensors = 0;     ///< records in them, and single tensors
+  std::uint64_t bytes = 0;       ///< of their elements
+  std::int64_t first_step = -1;  ///< global steps
+  std::int64_t last_step = -1;
+  std::string error;  ///< the first failed write of a worker; safe to print
+
+  [[nodiscard]] bool empty() const noexcept { return steps == 0 && tensors == 0; }
+};
+
+/// Returns one line, "3 steps and 12 tensors (4096 bytes) were lost, in steps 5 to 7: …".
+std::string to_string(const RunLosses& losses);
 
 TENSORTAP_END_NAMESPACE
 
@@ -3319,6 +3383,22 @@ struct TensorQuery {
 /// complete, too.
 enum class Completeness : std::uint8_t { complete, any };
 
+/// What `verify` has read.
+struct VerifiedRecords {
+  std::size_t steps = 0;    ///< global steps
+  std::size_t tensors = 0;  ///< names
+  std::size_t records = 0;  ///< elements and reductions that are sound
+};
+
+/// A mode step that several global steps have.
+struct RepeatedStep {
+  Mode mode = Mode::train;
+  std::int64_t mode_step = 0;
+  std::vector<std::int64_t> global_steps;  ///< ascending
+
+  friend bool operator==(const RepeatedStep&, const RepeatedStep&) = default;
+};
+
 /// A pause of refreshes. While this object exists, queries do not refresh the trial, so their results are consistent.
 class [[nodiscard]] NoRefresh {
  public:
@@ -3428,6 +3508,17 @@ class Trial {
   /// Returns what could not be read: index and collections files, and the records that were requested. Each refresh
   /// tries the files again, each request its record; an entry disappears when that succeeds.
   [[nodiscard]] std::vector<Damage> damage() const;
+
+  /// Reads every record of every step of every worker, once. What cannot be read is in `damage()`. Threads: any; takes
+  /// as long as reading the whole run.
+  [[nodiscard]] VerifiedRecords verify() const;
+
+  /// Returns what the writers could not save, by their own account, without what a later attempt has saved again.
+  [[nodiscard]] RunLosses losses() const;
+
+  /// Returns the mode steps that several global steps have, as in a loop that was repeated. In the numbers of their
+  /// mode the first is read with the values of the last; `Mode::global` shows each.
+  [[nodiscard]] std::vector<RepeatedStep> repeated_steps() const;
 
  private:
   std::shared_ptr<detail::LiveRun> run_;
@@ -3895,6 +3986,7 @@ TENSORTAP_END_NAMESPACE
 #include <pthread.h>
 #include <stdio.h>
 #include <sys/eventfd.h>
+#include <sys/random.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -4022,6 +4114,169 @@ constexpr bool is_invisible(std::uint32_t code) noexcept {
 }
 
 }  // namespace detail
+TENSORTAP_END_NAMESPACE
+
+// from tensortap/internal/error_of_stores.hpp
+
+// The texts of errors of checkpoints and their copies, and of S3 servers: the second part of error_impl.hpp.
+
+TENSORTAP_BEGIN_NAMESPACE
+
+// Commits of checkpoints, and their deadlines.
+
+TENSORTAP_INLINE Error Error::no_intact_state(std::string_view checkpoints, std::size_t states) {
+  return {Errc::damaged, "resume: " + in_quotes(checkpoints) + ": no committed checkpoint is intact (" +
+                             std::to_string(states) +
+                             " commits); restore one, or remove metadata.json and set start_over"};
+}
+
+TENSORTAP_INLINE Error Error::no_checkpoint(std::string_view path) {
+  return {Errc::not_found, "commit: " + in_quotes(path) + ": no such file below checkpoint_dir; save it first"};
+}
+
+TENSORTAP_INLINE Error Error::checkpoint_elsewhere(std::string_view path, std::string_view directory) {
+  return {Errc::invalid_option, "commit: " + in_quotes(path) + ": it is not below checkpoint_dir (" +
+                                    in_quotes(directory) + "); save it there"};
+}
+
+TENSORTAP_INLINE Error Error::no_checkpoint_dir() {
+  return {Errc::invalid_option, "commit: the hook has no checkpoint_dir; set it in the options"};
+}
+
+TENSORTAP_INLINE Error Error::bad_checkpoint_dir(std::string_view who, std::string_view directory,
+                                                 std::string_view cause) {
+  return {Errc::invalid_option, std::string(who) + ": option checkpoint_dir: " + in_quotes(directory) + ": " +
+                                    std::string(cause) + "; choose a directory that may be written"};
+}
+
+TENSORTAP_INLINE Error Error::fenced(std::string_view run, std::int64_t mine, std::int64_t other) {
+  return {Errc::claimed, "hook: " + in_quotes(run) + ": another attempt continues this run (attempt " +
+                             std::to_string(other) + ", this is attempt " + std::to_string(mine) +
+                             "); stop this process"};
+}
+
+TENSORTAP_INLINE Error Error::out_of_time(std::string_view what, std::string_view run, std::uint64_t steps) {
+  return {Errc::io, std::string(what) + ": " + in_quotes(run) + ": it did not finish in time (" +
+                        std::to_string(steps) + " steps are waiting); allow more time, or check why the store is slow"};
+}
+
+TENSORTAP_INLINE Error Error::out_of_memory(std::int64_t step, std::uint64_t bytes) {
+  return {Errc::io, "save: there was no memory for all tensors (first in step " + std::to_string(step) + ", for " +
+                        std::to_string(bytes) + " bytes); save less, or give the process more memory"};
+}
+
+TENSORTAP_INLINE Error Error::steps_not_saved(std::uint64_t steps, std::string_view cause) {
+  return {Errc::io, "commit: steps since the last commit could not be saved (" + std::to_string(steps) +
+                        "): " + escaped(cause) + "; commit again to continue without them"};
+}
+
+// Copies of checkpoints in a store.
+
+TENSORTAP_INLINE Error Error::checkpoint_not_remote(std::string_view remote, std::uint64_t files,
+                                                    std::string_view cause) {
+  return {Errc::io, "checkpoint sync: " + in_quotes(remote) + ": the checkpoint is not complete there (" +
+                        std::to_string(files) + " files are missing): " + escaped(cause) +
+                        "; the local files are complete, and the next commit sends them again"};
+}
+
+TENSORTAP_INLINE Error Error::not_restored(std::string_view remote, std::uint64_t files, std::string_view cause) {
+  return {Errc::io, "restore: " + in_quotes(remote) + ": not all files could be fetched (" + std::to_string(files) +
+                        " are missing): " + escaped(cause) + "; restore again: fetched files are kept"};
+}
+
+TENSORTAP_INLINE Error Error::checkpoint_damaged(std::string_view remote, std::uint64_t files, std::string_view first) {
+  return {Errc::damaged, "restore: " + in_quotes(remote) + ": no complete checkpoint is there (" +
+                             std::to_string(files) + " files differ from those sent, the first is " + in_quotes(first) +
+                             "); upload one, or remove everything there to start over"};
+}
+
+TENSORTAP_INLINE Error Error::object_differs(std::string_view remote, std::string_view name) {
+  return {Errc::damaged, "restore: " + in_quotes(std::string(remote) + "/" + std::string(name)) +
+                             ": it differs from the file that was sent; its commit is skipped"};
+}
+
+TENSORTAP_INLINE Error Error::file_keeps_changing(std::string_view path) {
+  return {Errc::damaged,
+          "checkpoint sync: " + in_quotes(path) + ": it changes while it is read; write a new file and rename it"};
+}
+
+TENSORTAP_INLINE Error Error::file_not_synced(std::string_view name, std::string_view cause) {
+  return {Errc::invalid_name, "checkpoint sync: file " + in_quotes(name) + ": " + std::string(cause) + "; rename it"};
+}
+
+TENSORTAP_INLINE Error Error::sync_out_of_time(std::string_view remote) {
+  return {Errc::io, "checkpoint sync: " + in_quotes(remote) + ": no time is left; allow more time"};
+}
+
+TENSORTAP_INLINE Error Error::sync_taken_over(std::string_view remote) {
+  return {Errc::claimed, "checkpoint sync: " + in_quotes(remote) +
+                             ": another process also sends checkpoints there; stop one of the two"};
+}
+
+TENSORTAP_INLINE Error Error::nothing_left_to_sync(std::string_view directory) {
+  return {Errc::not_found, "checkpoint sync: " + in_quotes(directory) +
+                               ": the directory is empty, so no copy is deleted; check that its disk is mounted"};
+}
+
+TENSORTAP_INLINE Error Error::checkpoint_not_whole(std::string_view directory) {
+  return {Errc::damaged, "checkpoint sync: " + in_quotes(directory) +
+                             ": no commit is intact (its files have changed since, or are being written); "
+                             "commit again: until then the earlier copy stays"};
+}
+
+TENSORTAP_INLINE Error Error::bad_sync_option(std::string_view option, std::string_view cause) {
+  return {Errc::invalid_option, "checkpoint sync: option " + std::string(option) + ": " + std::string(cause)};
+}
+
+// Failures of an S3 server. `why_no_more` says why the call is not repeated.
+
+TENSORTAP_INLINE Error Error::bad_reply(std::string_view cause) { return {Errc::io, std::string(cause)}; }
+
+TENSORTAP_INLINE Error Error::s3_unreachable(std::string_view request, std::string_view cause,
+                                             std::string_view why_no_more, int attempts) {
+  return {Errc::io,
+          detail::s3_text(request, cause, detail::attempts_text(attempts, why_no_more),
+                          "check that the server can be reached, its region and address, or allow more time")};
+}
+
+TENSORTAP_INLINE Error Error::s3_not_trusted(std::string_view request, std::string_view cause, int attempts) {
+  constexpr const char* way_out = "name the file of its authority in AWS_CA_BUNDLE, or correct the address";
+  return {Errc::io, detail::s3_text(request, cause, detail::attempts_text(attempts), way_out)};
+}
+
+TENSORTAP_INLINE Error Error::s3_stopped(std::string_view request, int attempts) {
+  constexpr const char* cause = "a stop was requested";
+  return {Errc::io, detail::s3_text(request, cause, detail::attempts_text(attempts), "call again to complete it")};
+}
+
+TENSORTAP_INLINE Error Error::s3_unreadable(std::string_view request, std::string_view cause, int attempts) {
+  constexpr const char* way_out = "send it again when no program changes it";
+  return {Errc::io, detail::s3_text(request, cause, detail::attempts_text(attempts), way_out)};
+}
+
+TENSORTAP_INLINE Error Error::s3_keeps_changing(std::string_view request, int attempts) {
+  constexpr const char* cause = "the object is replaced faster than it is read";
+  return {Errc::io, detail::s3_text(request, cause, detail::attempts_text(attempts), "read it when it rests")};
+}
+
+TENSORTAP_INLINE Error Error::not_from_s3(std::string_view request, std::string_view cause, int status,
+                                          std::string_view content_type, std::string_view why_no_more, int attempts) {
+  return {Errc::io,
+          detail::not_from_s3_text(request, cause, status, content_type, detail::attempts_text(attempts, why_no_more))};
+}
+
+TENSORTAP_INLINE Error Error::s3_refused(std::string_view request, int status, std::string_view code,
+                                         std::string_view message, std::string_view ids, std::string_view why_no_more,
+                                         int attempts) {
+  return {code == "NoSuchBucket" ? Errc::not_found : Errc::io,
+          detail::refusal_text(request, status, code, message, ids, detail::attempts_text(attempts, why_no_more))};
+}
+
+TENSORTAP_INLINE Error Error::s3_corrupt(std::string_view object, std::string_view cause) {
+  return {Errc::damaged, "s3: " + escaped(object) + ": the received bytes differ from the stored ones (" +
+                             std::string(cause) + "); upload it again"};
+}
+
 TENSORTAP_END_NAMESPACE
 
 // from tensortap/internal/error_impl.hpp
@@ -4273,9 +4528,19 @@ TENSORTAP_INLINE Error Error::closed_hook(std::string_view call) {
   return {Errc::invalid_step, std::string(call) + ": the hook is closed; make a new one"};
 }
 
+TENSORTAP_INLINE Error Error::called_by_writer(std::string_view call) {
+  return {Errc::invalid_step,
+          std::string(call) + ": it waits for the writer's thread, which runs this callback; call it in the loop"};
+}
+
 TENSORTAP_INLINE Error Error::step_not_growing(std::string_view what, std::int64_t previous, std::int64_t given) {
   return {Errc::invalid_step, "begin_step: " + std::string(what) + ": it must grow (" + std::to_string(previous) +
                                   " before, " + std::to_string(given) + " given); give a larger number"};
+}
+
+TENSORTAP_INLINE Error Error::step_too_large(std::int64_t given, std::int64_t limit) {
+  return {Errc::invalid_step, "begin_step: the step is too large (" + std::to_string(given) + ", at most " +
+                                  std::to_string(limit) + "); give a smaller number"};
 }
 
 TENSORTAP_INLINE Error Error::unknown_collection(std::string_view name) {
@@ -4289,8 +4554,24 @@ TENSORTAP_INLINE Error Error::run_has_ended(std::string_view run) {
 }
 
 TENSORTAP_INLINE Error Error::run_has_steps(std::string_view run, std::string_view key) {
-  return {Errc::ended, "hook: " + in_quotes(run) + ": it holds steps of an earlier attempt (" + in_quotes(key) +
-                           "); set checkpoint_dir to that of the attempt to continue it, or choose another directory"};
+  return {Errc::ended,
+          "hook: " + in_quotes(run) + ": it holds steps of an earlier attempt (" + in_quotes(key) +
+              "); set checkpoint_dir to that of the attempt to continue it, set start_over to begin again at step 0, "
+              "or choose another directory"};
+}
+
+TENSORTAP_INLINE Error Error::run_has_no_commit(std::string_view run, std::size_t steps, std::string_view checkpoints) {
+  return {Errc::ended, "hook: " + in_quotes(run) + ": it holds " + std::to_string(steps) +
+                           " steps of an earlier attempt, but there is no commit in checkpoint_dir (" +
+                           in_quotes(checkpoints) +
+                           "); correct checkpoint_dir, or set start_over to begin again at step 0"};
+}
+
+TENSORTAP_INLINE Error Error::state_of_another_run(std::string_view what, std::string_view run,
+                                                   std::string_view checkpoints, std::string_view other) {
+  return {Errc::ended, std::string(what) + ": " + in_quotes(run) + ": checkpoint_dir (" + in_quotes(checkpoints) +
+                           ") holds the commits of another run (" + in_quotes(other) +
+                           "); give each run a checkpoint_dir of its own, or open that run to continue it"};
 }
 
 TENSORTAP_INLINE Error Error::run_is_claimed(std::string_view run, std::string_view holder) {
@@ -4306,106 +4587,6 @@ TENSORTAP_INLINE Error Error::run_was_removed(std::string_view run, std::uint64_
                                "replace a run before its process has ended"};
 }
 
-// Commits of checkpoints, and their deadlines.
-
-TENSORTAP_INLINE Error Error::no_intact_state(std::string_view checkpoints, std::size_t states) {
-  return {Errc::damaged, "resume: " + in_quotes(checkpoints) + ": no committed checkpoint is intact (" +
-                             std::to_string(states) + " commits); restore one, or remove metadata.json to start over"};
-}
-
-TENSORTAP_INLINE Error Error::no_checkpoint(std::string_view path) {
-  return {Errc::not_found, "commit: " + in_quotes(path) + ": no such file below checkpoint_dir; save it first"};
-}
-
-TENSORTAP_INLINE Error Error::checkpoint_elsewhere(std::string_view path, std::string_view directory) {
-  return {Errc::invalid_option, "commit: " + in_quotes(path) + ": it is not below checkpoint_dir (" +
-                                    in_quotes(directory) + "); save it there"};
-}
-
-TENSORTAP_INLINE Error Error::no_checkpoint_dir() {
-  return {Errc::invalid_option, "commit: the hook has no checkpoint_dir; set it in the options"};
-}
-
-TENSORTAP_INLINE Error Error::bad_checkpoint_dir(std::string_view who, std::string_view directory,
-                                                 std::string_view cause) {
-  return {Errc::invalid_option, std::string(who) + ": option checkpoint_dir: " + in_quotes(directory) + ": " +
-                                    std::string(cause) + "; choose a directory that may be written"};
-}
-
-TENSORTAP_INLINE Error Error::fenced(std::string_view run, std::int64_t mine, std::int64_t other) {
-  return {Errc::claimed, "hook: " + in_quotes(run) + ": another attempt continues this run (attempt " +
-                             std::to_string(other) + ", this is attempt " + std::to_string(mine) +
-                             "); stop this process"};
-}
-
-TENSORTAP_INLINE Error Error::out_of_time(std::string_view what, std::string_view run, std::uint64_t steps) {
-  return {Errc::io, std::string(what) + ": " + in_quotes(run) + ": it did not finish in time (" +
-                        std::to_string(steps) + " steps are waiting); allow more time, or check why the store is slow"};
-}
-
-TENSORTAP_INLINE Error Error::steps_not_saved(std::uint64_t steps, std::string_view cause) {
-  return {Errc::io, "commit: steps since the last commit could not be saved (" + std::to_string(steps) +
-                        "): " + escaped(cause) + "; commit again to continue without them"};
-}
-
-// Copies of checkpoints in a store.
-
-TENSORTAP_INLINE Error Error::checkpoint_not_remote(std::string_view remote, std::uint64_t files,
-                                                    std::string_view cause) {
-  return {Errc::io, "checkpoint sync: " + in_quotes(remote) + ": the checkpoint is not complete there (" +
-                        std::to_string(files) + " files are missing): " + escaped(cause) +
-                        "; the local files are complete, and the next commit sends them again"};
-}
-
-TENSORTAP_INLINE Error Error::not_restored(std::string_view remote, std::uint64_t files, std::string_view cause) {
-  return {Errc::io, "restore: " + in_quotes(remote) + ": not all files could be fetched (" + std::to_string(files) +
-                        " are missing): " + escaped(cause) + "; restore again: fetched files are kept"};
-}
-
-TENSORTAP_INLINE Error Error::checkpoint_damaged(std::string_view remote, std::uint64_t files, std::string_view first) {
-  return {Errc::damaged, "restore: " + in_quotes(remote) + ": no complete checkpoint is there (" +
-                             std::to_string(files) + " files differ from those sent, the first is " + in_quotes(first) +
-                             "); upload one, or remove everything there to start over"};
-}
-
-TENSORTAP_INLINE Error Error::object_differs(std::string_view remote, std::string_view name) {
-  return {Errc::damaged, "restore: " + in_quotes(std::string(remote) + "/" + std::string(name)) +
-                             ": it differs from the file that was sent; its commit is skipped"};
-}
-
-TENSORTAP_INLINE Error Error::file_keeps_changing(std::string_view path) {
-  return {Errc::damaged,
-          "checkpoint sync: " + in_quotes(path) + ": it changes while it is read; write a new file and rename it"};
-}
-
-TENSORTAP_INLINE Error Error::file_not_synced(std::string_view name, std::string_view cause) {
-  return {Errc::invalid_name, "checkpoint sync: file " + in_quotes(name) + ": " + std::string(cause) + "; rename it"};
-}
-
-TENSORTAP_INLINE Error Error::sync_out_of_time(std::string_view remote) {
-  return {Errc::io, "checkpoint sync: " + in_quotes(remote) + ": no time is left; allow more time"};
-}
-
-TENSORTAP_INLINE Error Error::sync_taken_over(std::string_view remote) {
-  return {Errc::claimed, "checkpoint sync: " + in_quotes(remote) +
-                             ": another process also sends checkpoints there; stop one of the two"};
-}
-
-TENSORTAP_INLINE Error Error::nothing_left_to_sync(std::string_view directory) {
-  return {Errc::not_found, "checkpoint sync: " + in_quotes(directory) +
-                               ": the directory is empty, so no copy is deleted; check that its disk is mounted"};
-}
-
-TENSORTAP_INLINE Error Error::checkpoint_not_whole(std::string_view directory) {
-  return {Errc::damaged, "checkpoint sync: " + in_quotes(directory) +
-                             ": no commit is intact (its files have changed since, or are being written); "
-                             "commit again: until then the earlier copy stays"};
-}
-
-TENSORTAP_INLINE Error Error::bad_sync_option(std::string_view option, std::string_view cause) {
-  return {Errc::invalid_option, "checkpoint sync: option " + std::string(option) + ": " + std::string(cause)};
-}
-
 // Names that a run does not contain.
 
 TENSORTAP_INLINE Error Error::run_not_found(std::string_view run) {
@@ -4419,55 +4600,6 @@ TENSORTAP_INLINE Error Error::tensor_not_found(std::string_view name) {
 
 TENSORTAP_INLINE Error Error::collection_not_found(std::string_view name) {
   return {Errc::not_found, "trial: no collection is named " + in_quotes(name) + "; see trial.collections()"};
-}
-
-// Failures of an S3 server. `why_no_more` says why the call is not repeated.
-
-TENSORTAP_INLINE Error Error::bad_reply(std::string_view cause) { return {Errc::io, std::string(cause)}; }
-
-TENSORTAP_INLINE Error Error::s3_unreachable(std::string_view request, std::string_view cause,
-                                             std::string_view why_no_more, int attempts) {
-  return {Errc::io,
-          detail::s3_text(request, cause, detail::attempts_text(attempts, why_no_more),
-                          "check that the server can be reached, its region and address, or allow more time")};
-}
-
-TENSORTAP_INLINE Error Error::s3_not_trusted(std::string_view request, std::string_view cause, int attempts) {
-  constexpr const char* way_out = "name the file of its authority in AWS_CA_BUNDLE, or correct the address";
-  return {Errc::io, detail::s3_text(request, cause, detail::attempts_text(attempts), way_out)};
-}
-
-TENSORTAP_INLINE Error Error::s3_stopped(std::string_view request, int attempts) {
-  constexpr const char* cause = "a stop was requested";
-  return {Errc::io, detail::s3_text(request, cause, detail::attempts_text(attempts), "call again to complete it")};
-}
-
-TENSORTAP_INLINE Error Error::s3_unreadable(std::string_view request, std::string_view cause, int attempts) {
-  constexpr const char* way_out = "send it again when no program changes it";
-  return {Errc::io, detail::s3_text(request, cause, detail::attempts_text(attempts), way_out)};
-}
-
-TENSORTAP_INLINE Error Error::s3_keeps_changing(std::string_view request, int attempts) {
-  constexpr const char* cause = "the object is replaced faster than it is read";
-  return {Errc::io, detail::s3_text(request, cause, detail::attempts_text(attempts), "read it when it rests")};
-}
-
-TENSORTAP_INLINE Error Error::not_from_s3(std::string_view request, std::string_view cause, int status,
-                                          std::string_view content_type, std::string_view why_no_more, int attempts) {
-  return {Errc::io,
-          detail::not_from_s3_text(request, cause, status, content_type, detail::attempts_text(attempts, why_no_more))};
-}
-
-TENSORTAP_INLINE Error Error::s3_refused(std::string_view request, int status, std::string_view code,
-                                         std::string_view message, std::string_view ids, std::string_view why_no_more,
-                                         int attempts) {
-  return {code == "NoSuchBucket" ? Errc::not_found : Errc::io,
-          detail::refusal_text(request, status, code, message, ids, detail::attempts_text(attempts, why_no_more))};
-}
-
-TENSORTAP_INLINE Error Error::s3_corrupt(std::string_view object, std::string_view cause) {
-  return {Errc::damaged, "s3: " + escaped(object) + ": the received bytes differ from the stored ones (" +
-                             std::string(cause) + "); upload it again"};
 }
 
 // Files that break the format, and stores that fail. The caller composes `cause`, with its way out.
@@ -4961,13 +5093,14 @@ TENSORTAP_END_NAMESPACE
 
 // Parts of vectors, for vector types of the compiler. g++ 11 has no __builtin_shufflevector.
 
-// TENSORTAP_VECTOR_PART(Part, vector, i, elements...): part `i` of `vector`, which has the given elements. A macro, since
-// the functions that use it are compiled for different instruction sets.
+// TENSORTAP_VECTOR_PART(Part, vector, i, elements...): part `i` of `vector`, which has the given elements. A macro,
+// since the functions that use it are compiled for different instruction sets.
 #if defined(__clang__) || __GNUC__ >= 12
 #define TENSORTAP_VECTOR_PART(Part, vector, i, ...) __builtin_shufflevector(vector, vector, __VA_ARGS__)
 #else
-#define TENSORTAP_VECTOR_PART(Part, vector, i, ...) \
-  __builtin_bit_cast(::tensortap::detail::VectorParts<Part TENSORTAP_COMMA sizeof(vector) / sizeof(Part)>, vector).part[i]
+#define TENSORTAP_VECTOR_PART(Part, vector, i, ...)                                                                \
+  __builtin_bit_cast(::tensortap::detail::VectorParts<Part TENSORTAP_COMMA sizeof(vector) / sizeof(Part)>, vector) \
+      .part[i]
 #define TENSORTAP_COMMA ,
 
 TENSORTAP_BEGIN_NAMESPACE
@@ -9295,10 +9428,52 @@ TENSORTAP_END_NAMESPACE
 
 TENSORTAP_BEGIN_NAMESPACE
 
+namespace detail {
+
+/// The names of the reasons in files.
+inline constexpr std::array<std::string_view, 7> loss_reasons = {
+    "queue_full", "write_failed", "out_of_time", "fenced", "step_too_large", "too_many_names", "out_of_memory"};
+
+inline std::string to_json(const Loss& loss) {
+  return R"({"reason": ")" + std::string(loss_reasons[static_cast<std::size_t>(loss.reason)]) + R"(", "first_step": )" +
+         std::to_string(loss.first_step) + R"(, "last_step": )" + std::to_string(loss.last_step) + R"(, "steps": )" +
+         std::to_string(loss.steps) + R"(, "tensors": )" + std::to_string(loss.tensors) + R"(, "bytes": )" +
+         std::to_string(loss.bytes) + "}";
+}
+
+/// Returns the loss in `entry`. A reason that a later version has added counts as a failed write.
+inline Loss parse_loss(const nlohmann::json& entry, const json_text::Place& place) {
+  Loss out{.reason = LossReason::write_failed};
+  const std::string reason = json_text::text(entry, "reason", place);
+  const auto* const known = std::find(loss_reasons.begin(), loss_reasons.end(), reason);
+  if (known != loss_reasons.end()) out.reason = static_cast<LossReason>(known - loss_reasons.begin());
+  out.first_step = json_text::integer(json_text::at(entry, "first_step", place), "first_step", place);
+  out.last_step = json_text::integer(json_text::at(entry, "last_step", place), "last_step", place);
+  out.steps = json_text::natural(entry, "steps", place);
+  out.tensors = json_text::natural(entry, "tensors", place);
+  out.bytes = json_text::natural(entry, "bytes", place);
+  return out;
+}
+
+}  // namespace detail
+
 TENSORTAP_INLINE std::string to_json(const Attempt& attempt) {
-  return R"({"run": )" + std::to_string(attempt.number) + R"(, "worker": )" +
-         detail::json_text::string(attempt.worker) + R"(, "resumed_at": )" + std::to_string(attempt.resumed_at) +
-         (attempt.ended ? R"(, "ended": true})" : "}");
+  std::string out = R"({"run": )" + std::to_string(attempt.number) + R"(, "worker": )" +
+                    detail::json_text::string(attempt.worker) + R"(, "resumed_at": )" +
+                    std::to_string(attempt.resumed_at);
+  if (attempt.ended) out += R"(, "ended": true)";
+  if (attempt.left) out += R"(, "left": true)";
+  if (!attempt.run_id.empty()) out += R"(, "run_id": )" + detail::json_text::string(attempt.run_id);
+  if (!attempt.losses.empty()) {
+    out += R"(, "losses": [)";
+    for (const char* comma = ""; const Loss& loss : attempt.losses) {
+      out.append(comma).append(detail::to_json(loss));
+      comma = ", ";
+    }
+    out += "]";
+  }
+  if (!attempt.error.empty()) out += R"(, "error": )" + detail::json_text::string(attempt.error);
+  return out + "}";
 }
 
 TENSORTAP_INLINE Attempt parse_attempt(std::string_view text, std::string_view place) {
@@ -9310,6 +9485,12 @@ TENSORTAP_INLINE Attempt parse_attempt(std::string_view text, std::string_view p
   out.worker = detail::json_text::text(root, "worker", where);
   out.resumed_at = detail::json_text::integer(detail::json_text::at(root, "resumed_at", where), "resumed_at", where);
   if (const auto ended = root.find("ended"); ended != root.end()) out.ended = *ended == true;
+  if (const auto left = root.find("left"); left != root.end()) out.left = *left == true;
+  if (root.contains("run_id")) out.run_id = detail::json_text::text(root, "run_id", where);
+  if (root.contains("losses"))
+    for (const auto& loss : detail::json_text::array(root, "losses", where))
+      out.losses.push_back(detail::parse_loss(loss, where));
+  if (root.contains("error")) out.error = detail::json_text::text(root, "error", where);
   return out;
 }
 
@@ -11951,6 +12132,194 @@ class AttemptFence {
 }  // namespace detail
 TENSORTAP_END_NAMESPACE
 
+// from tensortap/capture/internal/status_ledger.hpp
+
+// The ledger of a hook: counts of what was saved, repeated and lost. Training and the writer's thread share it.
+
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
+
+/// Adds the numbers of `loss` to those of `sum`, which keeps its reason.
+inline void add_to(Loss& sum, const Loss& loss) noexcept {
+  sum.first_step = std::min(sum.first_step, loss.first_step);
+  sum.last_step = std::max(sum.last_step, loss.last_step);
+  sum.steps += loss.steps;
+  sum.tensors += loss.tensors;
+  sum.bytes += loss.bytes;
+}
+
+/// Adds a loss to `status`. Consecutive losses for one reason become one entry, unless they are to be `apart`, so that
+/// the list stays short. If there is no memory for an entry, the last one takes it.
+inline void add_loss(HookStatus& status, const Loss& loss, bool apart = false) noexcept {
+  constexpr std::size_t limit = 1000;
+  status.steps_lost += loss.steps;
+  status.tensors_lost += loss.tensors;
+  if (status.losses.size() < limit && (apart || status.losses.empty() || status.losses.back().reason != loss.reason)) {
+    try {
+      status.losses.push_back(loss);
+      return;
+    } catch (const std::bad_alloc&) {
+      if (status.losses.empty()) return;
+    }
+  }
+  add_to(status.losses.back(), loss);
+}
+
+/// Threads: any.
+class StatusLedger {
+ public:
+  /// Reserves room for the first losses, so that they are counted even without memory.
+  StatusLedger() { status_.losses.reserve(16); }
+
+  [[nodiscard]] HookStatus status() const {
+    const std::lock_guard lock(mutex_);
+    return status_;
+  }
+
+  /// The first failed write; null if there was none.
+  [[nodiscard]] std::exception_ptr failure() const {
+    const std::lock_guard lock(mutex_);
+    return failure_;
+  }
+
+  void count_loss(const Loss& loss) noexcept {
+    const std::lock_guard lock(mutex_);
+    add_loss(status_, loss, std::exchange(has_committed_, false));
+  }
+
+  /// Keeps losses before and after a commit apart: a later attempt may make good those after it.
+  void count_commit() noexcept {
+    const std::lock_guard lock(mutex_);
+    has_committed_ = true;
+  }
+
+  /// Calls `change` with the status, under the lock.
+  template <class Change>
+  void change(const Change& change) {
+    const std::lock_guard lock(mutex_);
+    change(status_);
+  }
+
+  /// Keeps `failure` if it is the first one.
+  void record_failure(const std::exception_ptr& failure, std::string_view message) noexcept {
+    const std::lock_guard lock(mutex_);
+    if (failure_) return;
+    failure_ = failure;
+    try {
+      status_.error.emplace(message);
+    } catch (const std::bad_alloc&) {
+      status_.error.emplace();  // the failure itself is kept
+    }
+  }
+
+  /// Counts `loss` for want of memory, which is a failure too.
+  void count_loss_of_memory(Loss loss) noexcept {
+    loss.reason = LossReason::out_of_memory;
+    count_loss(loss);
+    if (failure()) return;
+    try {
+      const Error error = Error::out_of_memory(loss.first_step, loss.bytes);
+      record_failure(std::make_exception_ptr(error), error.what());
+    } catch (const std::bad_alloc&) {
+      record_failure(std::current_exception(), "no memory");
+    }
+  }
+
+ private:
+  mutable std::mutex mutex_;  // guards the members below
+  HookStatus status_;
+  std::exception_ptr failure_;
+  bool has_committed_ = false;  // since the last loss
+};
+
+}  // namespace detail
+TENSORTAP_END_NAMESPACE
+
+// from tensortap/capture/internal/attempt_record.hpp
+
+// The object of an attempt: says what this attempt could not save, and that it has ended. So readers know of losses
+// that only the ledger of the lost process knew.
+
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
+
+/// Returns at most `limit` losses, above 0: the last one sums up all further ones.
+inline std::vector<Loss> shortened(const std::vector<Loss>& losses, std::size_t limit) {
+  std::vector<Loss> out;
+  for (const Loss& loss : losses) {
+    if (out.size() < limit) {
+      out.push_back(loss);
+    } else {
+      add_to(out.back(), loss);
+    }
+  }
+  return out;
+}
+
+/// Threads: the writer's.
+class AttemptRecord {
+ public:
+  AttemptRecord(Store& store, Attempt& attempt, const StatusLedger& ledger, Sync sync)
+      : store_(store), attempt_(attempt), ledger_(ledger), sync_(sync) {}
+
+  /// Writes the losses so far, unless they are there. Throws: the store failed.
+  void put_losses() {
+    if (take_losses()) put();
+  }
+
+  /// The same, but leaves a failure to the next call.
+  void try_to_put_losses() noexcept {
+    try {
+      put_losses();
+    } catch (...) {  // the store refuses this too; the losses are still news
+    }
+  }
+
+  /// Notes that this attempt has closed the run, with all losses. With `for_others`, other workers wait for that note.
+  /// Throws: the store failed.
+  void put_end(bool for_others) {
+    attempt_.ended = true;
+    if (take_losses() || for_others) put();
+  }
+
+  /// Returns the text of the end marker, which is short.
+  [[nodiscard]] std::string end_marker() const {
+    Attempt out = attempt_;
+    out.losses = shortened(out.losses, 1);
+    return to_json(out);
+  }
+
+ private:
+  /// Takes the losses of the ledger into the attempt. Returns whether some of them have not been written.
+  bool take_losses() {
+    constexpr std::size_t most = 16;
+    constexpr std::size_t longest = 300;
+    const HookStatus status = ledger_.status();
+    attempt_.losses = shortened(status.losses, most);
+    attempt_.error = status.error.value_or("").substr(0, longest);
+    return status.steps_lost != written_steps_ || status.tensors_lost != written_tensors_;
+  }
+
+  void put() {
+    store_.put(layout::attempt_key(attempt_.number, attempt_.worker), to_json(attempt_), sync_);
+    written_steps_ = written_tensors_ = 0;
+    for (const Loss& loss : attempt_.losses) {
+      written_steps_ += loss.steps;
+      written_tensors_ += loss.tensors;
+    }
+  }
+
+  Store& store_;
+  Attempt& attempt_;
+  const StatusLedger& ledger_;
+  Sync sync_;
+  std::uint64_t written_steps_ = 0;
+  std::uint64_t written_tensors_ = 0;
+};
+
+}  // namespace detail
+TENSORTAP_END_NAMESPACE
+
 // from tensortap/capture/internal/arena.hpp
 
 // Memory for the tensors of one step. Blocks never move, and the next step reuses the chunks.
@@ -12088,6 +12457,7 @@ struct TrackedTensor {
   std::string name;
   std::vector<std::size_t> collections = {};  ///< positions of those it belongs to
   bool saved = false;                         ///< whether anything was saved of it
+  std::uint64_t recorded_in = 0;              ///< the catalog's step count when it was last saved
   std::uint64_t decided_in = 0;               ///< the catalog's step count when it set the next two
   bool due = false;                           ///< whether any of its collections is due
   SaveRequest request = {};                   ///< what the due ones save
@@ -12170,16 +12540,13 @@ class StepRecords {
     std::byte* const to = arena_.allocate(view.nbytes());
     std::uint32_t* checksum = nullptr;
     if (view.nbytes() >= many_bytes) checksum = new (arena_.allocate(sizeof *checksum)) std::uint32_t(0);
-    auto& record = records_.emplace_back();
+    auto text = view.dtype() == DType::string ? std::make_unique<Tensor>(view) : nullptr;
+    auto& record = records_.emplace_back();  // the last call that allocates: without memory there is no half record
     record.checksum = checksum;
     record.tensor = &tensor;
     record.wall_time = wall_time;
-    if (view.dtype() == DType::string) {
-      record.text = std::make_unique<Tensor>(view);
-      record.view = as_view(*record.text);
-    } else {
-      record.view = TensorView(to, view.dtype(), view.shape());
-    }
+    record.view = text ? as_view(*text) : TensorView(to, view.dtype(), view.shape());
+    record.text = std::move(text);
     bytes_ += view.nbytes();
     ++event_records_;
     return {to, checksum};
@@ -12228,6 +12595,22 @@ class StepRecords {
     record.tensor = &tensor;
     record.kind = CapturedRecord::Kind::shape;
     record.view = TensorView(nullptr, view.dtype(), view.shape());
+  }
+
+  /// Removes what the first `count` records hold of `tensor`.
+  void remove(const TrackedTensor& tensor, std::size_t count) {
+    for (std::size_t i = count; i-- > 0;) {
+      if (records_[i].tensor != &tensor) continue;
+      const CapturedRecord& record = records_[i];
+      if (record.kind == CapturedRecord::Kind::reductions) {
+        for (const Reduced& value : record.reductions) bytes_ -= size_of(value.dtype);
+        event_records_ -= record.reductions.size();
+      } else if (record.kind != CapturedRecord::Kind::shape) {
+        bytes_ -= record.view.nbytes();
+        --event_records_;
+      }
+      records_.erase(records_.begin() + static_cast<std::ptrdiff_t>(i));
+    }
   }
 
   [[nodiscard]] const Step& step() const noexcept { return step_; }
@@ -12336,71 +12719,6 @@ class CapturedStep final : public StepView {
 
   const StepRecords* records_;
   std::span<const Collection> collections_;
-};
-
-}  // namespace detail
-TENSORTAP_END_NAMESPACE
-
-// from tensortap/capture/internal/status_ledger.hpp
-
-// The ledger of a hook: counts of what was saved, repeated and lost. Training and the writer's thread share it.
-
-TENSORTAP_BEGIN_NAMESPACE
-namespace detail {
-
-/// Adds a loss to `status`. Consecutive losses for one reason become one entry, so that the list stays short.
-inline void add_loss(HookStatus& status, const Loss& loss) {
-  constexpr std::size_t limit = 1000;
-  status.steps_lost += loss.steps;
-  status.tensors_lost += loss.tensors;
-  if (status.losses.size() < limit && (status.losses.empty() || status.losses.back().reason != loss.reason)) {
-    status.losses.push_back(loss);
-    return;
-  }
-  Loss& last = status.losses.back();
-  last.last_step = std::max(last.last_step, loss.last_step);
-  last.steps += loss.steps;
-  last.tensors += loss.tensors;
-  last.bytes += loss.bytes;
-}
-
-/// Threads: any.
-class StatusLedger {
- public:
-  [[nodiscard]] HookStatus status() const {
-    const std::lock_guard lock(mutex_);
-    return status_;
-  }
-
-  /// The first failed write; null if there was none.
-  [[nodiscard]] std::exception_ptr failure() const {
-    const std::lock_guard lock(mutex_);
-    return failure_;
-  }
-
-  void count_loss(const Loss& loss) noexcept {
-    change([&](HookStatus& status) { add_loss(status, loss); });
-  }
-
-  /// Calls `change` with the status, under the lock.
-  template <class Change>
-  void change(const Change& change) {
-    const std::lock_guard lock(mutex_);
-    change(status_);
-  }
-
-  /// Keeps `failure` if it is the first one.
-  void record_failure(const std::exception_ptr& failure, const std::string& message) {
-    const std::lock_guard lock(mutex_);
-    if (failure_) return;
-    failure_ = failure;
-    status_.error = message;
-  }
-
- private:
-  mutable std::mutex mutex_;  // guards the members below
-  HookStatus status_;
-  std::exception_ptr failure_;
 };
 
 }  // namespace detail
@@ -12649,6 +12967,7 @@ struct AttemptContext {
         fence(*store, options.worker, attempt.number),
         retries(options.retry, options.sleep, *ledger),
         unsynced(*store, step_sync, commit_sync),
+        record(*store, attempt, *ledger, commit_sync),
         callbacks(options, *ledger) {}
 
   AttemptContext(const AttemptContext&) = delete;
@@ -12664,6 +12983,7 @@ struct AttemptContext {
   AttemptFence fence;
   WriteRetries retries;
   UnsyncedKeys unsynced;
+  AttemptRecord record;
   HookCallbacks callbacks;
 };
 
@@ -12697,12 +13017,14 @@ class Selection {
       require_utf8({collection.name});
       require_utf8(collection.include_regex.list());
       require_utf8(collection.tensor_names);
+      train_only_.push_back(is_train_only(collection));
       complete(collection, default_save);
       auto& criteria = criteria_.emplace_back();
       for (const std::string& text : collection.include_regex.list()) criteria.push_back({text, Pattern(text)});
       for (const std::string& text : collection.tensor_names) criteria.push_back({text, std::nullopt});
     }
     due_.resize(collections_.size());
+    withheld_.resize(collections_.size());
   }
 
   [[nodiscard]] const std::vector<Collection>& collections() const noexcept { return collections_; }
@@ -12744,11 +13066,14 @@ class Selection {
 
   /// Decides which collections are due in `step`.
   void begin_step(const Step& step) {
-    any_due_ = false;
+    any_due_ = any_withheld_ = false;
+    const bool trains = step.mode != Mode::eval && step.mode != Mode::predict;
     for (std::size_t i = 0; i < collections_.size(); ++i) {
-      const bool trains = step.mode != Mode::eval && step.mode != Mode::predict;
-      due_[i] = (trains || !only_in_training(collections_[i].name)) && collections_[i].save->includes(step);
+      const bool included = collections_[i].save->includes(step);
+      due_[i] = included && (trains || !train_only_[i]);
+      withheld_[i] = included && !due_[i];
       any_due_ = any_due_ || due_[i];
+      any_withheld_ = any_withheld_ || withheld_[i];
     }
   }
 
@@ -12756,6 +13081,9 @@ class Selection {
   [[nodiscard]] bool due(std::size_t i) const noexcept { return due_[i]; }
   /// Returns whether any collection is due in this step.
   [[nodiscard]] bool any_due() const noexcept { return any_due_; }
+  /// Returns whether the collection at position `i` would be due if this were a TRAIN step.
+  [[nodiscard]] bool withheld(std::size_t i) const noexcept { return withheld_[i]; }
+  [[nodiscard]] bool any_withheld() const noexcept { return any_withheld_; }
 
  private:
   /// A pattern or a name that makes a tensor a member of the collection.
@@ -12771,8 +13099,12 @@ class Selection {
       if (!is_utf8(text)) throw Error::name_not_utf8("collection", text);
   }
 
-  static bool only_in_training(std::string_view collection) noexcept {
-    return collection == "gradients" || collection == "optimizer_variables";
+  /// Returns whether EVAL and PREDICT steps of `collection` are left out, as smdebug does for these two names. With
+  /// tensors and steps of its own the collection means what it says.
+  static bool is_train_only(const Collection& collection) noexcept {
+    const bool has_tensors = collection.include_regex.given() || !collection.tensor_names.empty();
+    return (collection.name == "gradients" || collection.name == "optimizer_variables") &&
+           !(has_tensors && collection.save);
   }
 
   static void complete(Collection& collection, const SaveConfig& default_save) {
@@ -12788,8 +13120,11 @@ class Selection {
 
   std::vector<Collection> collections_;
   std::vector<std::vector<Criterion>> criteria_;  // by collection
+  std::vector<bool> train_only_;                  // by collection
   std::vector<bool> due_;                         // by collection
+  std::vector<bool> withheld_;                    // by collection
   bool any_due_ = false;
+  bool any_withheld_ = false;
 };
 
 }  // namespace detail
@@ -12834,7 +13169,7 @@ class Catalog {
   }
 
   /// Returns the tensor called `name`, with what is due of it in this step; null if it is unknown.
-  [[nodiscard]] TrackedTensor* find(std::string_view name) const {
+  [[nodiscard]] TrackedTensor* find(std::string_view name) {
     TrackedTensor* const found = table_->find(name);
     if (found != nullptr) decide(*found);
     return found;
@@ -12848,9 +13183,13 @@ class Catalog {
     return found;
   }
 
-  /// Counts what is saved of a tensor in each of its collections.
+  /// Returns whether `count` has been called for this tensor in this step.
+  [[nodiscard]] bool is_recorded(const TrackedTensor& tensor) const noexcept { return tensor.recorded_in == steps_; }
+
+  /// Counts what is saved of a tensor in each of its collections, once per step.
   void count(TrackedTensor& tensor, const TensorView& view, std::size_t reductions) {
-    const bool first = !std::exchange(tensor.saved, true);
+    if (is_recorded(tensor)) return;
+    const bool first = !tensor.saved;
     for (const std::size_t i : tensor.collections) {
       auto& [report, tensor_names, last_step] = totals_[i];
       if (first) tensor_names.push_back(tensor.name);
@@ -12865,6 +13204,8 @@ class Catalog {
       if (collection.saves_raw() || collection.save_shape) ++report.records;
       if (first) ++report.tensors;
     }
+    tensor.saved = true;
+    tensor.recorded_in = steps_;
   }
 
   [[nodiscard]] Report report(bool dry_run) const {
@@ -12909,9 +13250,12 @@ class Catalog {
   };
 
   /// Unites what the due collections of a tensor save, once per step.
-  void decide(TrackedTensor& tensor) const {
+  void decide(TrackedTensor& tensor) {
     if (std::exchange(tensor.decided_in, steps_) == steps_) return;
     tensor.due = false;
+    if (selection_.any_withheld())
+      for (const std::size_t i : tensor.collections)
+        if (selection_.withheld(i)) ++totals_[i].report.withheld;
     if (!selection_.any_due()) return;
     for (const std::size_t i : tensor.collections) {
       if (!selection_.due(i)) continue;
@@ -12937,13 +13281,125 @@ TENSORTAP_END_NAMESPACE
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
 
-/// Claims the run in `store` for the worker of `options`; returns null while another process holds it.
-inline std::unique_ptr<Claim> claim_run(Store& store, const HookOptions& options) {
+/// Claims `key` in `store` for this process; returns null while another process holds it.
+inline std::unique_ptr<Claim> claim_run(Store& store, const std::string& key) {
   char host[256] = {};
   (void)::gethostname(host, sizeof host - 1);
-  return store.claim(layout::claim_key(options.num_workers, options.worker),
-                     "process " + std::to_string(::getpid()) + " on " + host + "\n");
+  return store.claim(key, "process " + std::to_string(::getpid()) + " on " + host + "\n");
 }
+
+}  // namespace detail
+TENSORTAP_END_NAMESPACE
+
+// from tensortap/capture/internal/worker_rewind.hpp
+
+// The rewind of a worker: sets aside what it saved after the last commit, so that every step is there exactly once.
+// README.md gives the reasons for the order of operations.
+
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
+
+class WorkerRewind {
+ public:
+  /// Sets aside the steps of `worker` after `resumed_at`. Adds the keys that it changes to `touched`.
+  WorkerRewind(Store& store, const HookOptions& options, std::string worker, std::int64_t resumed_at,
+               std::vector<std::string>& touched)
+      : store_(store),
+        options_(options),
+        worker_(std::move(worker)),
+        resumed_at_(resumed_at),
+        touched_(touched),
+        indexes_(step_keys(layout::index_prefix, layout::index_key, layout::parse_index_key)) {}
+
+  /// The number of steps after the commit.
+  [[nodiscard]] std::size_t steps() const noexcept { return indexes_.size(); }
+
+  /// The key of the first of them, which exists.
+  [[nodiscard]] const std::string& first() const { return indexes_.begin()->second; }
+
+  /// Sets aside all steps after the commit: indexes first and from the end, so that readers always see a prefix.
+  /// They belong to `attempt`, the one that continues.
+  void run(std::int64_t attempt) {
+    attempt_ = attempt;
+    const StepKeys events = step_keys(layout::events_prefix, layout::event_key, layout::parse_event_key);
+    for (auto at = indexes_.rbegin(); at != indexes_.rend(); ++at) set_aside(at->second, attempt_);
+    bool gathered = options_.events_per_file == 1 || options_.on_resume != OnResume::archive;
+    for (auto at = events.rbegin(); at != events.rend(); ++at) {
+      if (indexes_.contains(at->first) && !std::exchange(gathered, true)) gather_indexes(at->first, at->second);
+      set_aside(at->second, owner_of_events(at->first));
+    }
+  }
+
+ private:
+  using StepKeys = std::map<std::int64_t, std::string>;
+  static constexpr std::int64_t recent = 100;  // attempts that are searched for an interrupted rewind
+
+  /// Returns the keys of the steps after the last commit.
+  template <class MakeKey, class ParseKey>
+  [[nodiscard]] StepKeys step_keys(std::string_view prefix, const MakeKey& make, const ParseKey& parse) const {
+    constexpr std::int64_t longer_numbers = 1'000'000'000'000;  // their keys are not sorted by number
+    const bool ordered = resumed_at_ >= 0 && resumed_at_ < longer_numbers;
+    StepKeys out;
+    for (ObjectInfo& object : store_.list(prefix, ordered ? make(resumed_at_, "") : std::string()))
+      if (const auto name = parse(object.key);
+          name && name->global_step > resumed_at_ && object.key == make(name->global_step, worker_))
+        out.emplace(name->global_step, std::move(object.key));
+    return out;
+  }
+
+  /// Moves the other indexes of the events file `file` to the folder of this attempt; `step` is its first step whose
+  /// index is still in place. An earlier attempt that was killed in its rewind may have moved them to its folder.
+  void gather_indexes(std::int64_t step, const std::string& file) {
+    for (std::int64_t run = attempt_ - 1; run >= std::max<std::int64_t>(attempt_ - recent, 0); --run) {
+      if (store_.size(layout::superseded_key(run, file))) return;  // an earlier file of that name owns these indexes
+      const std::string folder = layout::superseded_key(run, "");
+      for (const ObjectInfo& object :
+           store_.list(folder + std::string(layout::index_prefix), folder + layout::index_key(step, worker_))) {
+        const std::string key = object.key.substr(folder.size());
+        const auto name = layout::parse_index_key(key);
+        if (!name || indexes_.contains(name->global_step) || !leads_to(object.key, file)) continue;
+        touched_.push_back(object.key);
+        touched_.push_back(layout::superseded_key(attempt_, key));
+        store_.move(object.key, touched_.back());
+      }
+    }
+  }
+
+  [[nodiscard]] bool leads_to(const std::string& index_key, const std::string& file) const {
+    const auto bytes = store_.get(index_key);
+    try {
+      return bytes && parse_index(text_of(*bytes), index_key).event_file == file;
+    } catch (const Error&) {
+      return false;
+    }
+  }
+
+  /// Returns the attempt that set aside the index of `step`; nullopt if there never was an index.
+  [[nodiscard]] std::optional<std::int64_t> owner_of_events(std::int64_t step) const {
+    if (indexes_.contains(step)) return attempt_;
+    for (std::int64_t run = attempt_ - 1; run >= std::max<std::int64_t>(attempt_ - recent, 0); --run)
+      if (store_.size(layout::superseded_key(run, layout::index_key(step, worker_)))) return run;
+    return std::nullopt;
+  }
+
+  void set_aside(const std::string& key, std::optional<std::int64_t> run) {
+    touched_.push_back(key);
+    if (run && options_.on_resume == OnResume::archive) {
+      touched_.push_back(layout::superseded_key(*run, key));
+      store_.move(key, touched_.back());
+    } else {
+      store_.remove(key);
+    }
+  }
+
+  Store& store_;
+  const HookOptions& options_;
+  std::string worker_;
+  std::int64_t resumed_at_;
+  std::vector<std::string>& touched_;
+  StepKeys indexes_;
+  std::int64_t attempt_ = 0;
+};
 
 }  // namespace detail
 TENSORTAP_END_NAMESPACE
@@ -12968,11 +13424,39 @@ class Attempts {
   }
 
   /// Returns whether a run of `num_workers` has ended: so many workers, or all workers with an attempt, have closed
-  /// their last one.
+  /// their last one. Workers that have left do not count.
   [[nodiscard]] bool all_ended(std::int64_t num_workers) const {
-    const auto ended = std::count_if(by_worker_.begin(), by_worker_.end(),
-                                     [](const auto& worker) { return worker.second.rbegin()->second.ended; });
-    return ended >= std::min<std::int64_t>(num_workers, static_cast<std::int64_t>(by_worker_.size()));
+    std::int64_t present = 0;
+    std::int64_t ended = 0;
+    for (const auto& [worker, attempts] : by_worker_) {
+      const Attempt& last = attempts.rbegin()->second;
+      present += last.left ? 0 : 1;
+      ended += last.ended && !last.left ? 1 : 0;
+    }
+    return ended >= std::min(num_workers, present);
+  }
+
+  /// Returns the last attempt of `worker`; null if there is none.
+  [[nodiscard]] const Attempt* find_last(std::string_view worker) const {
+    const auto found = by_worker_.find(worker);
+    return found == by_worker_.end() ? nullptr : &found->second.rbegin()->second;
+  }
+
+  /// Returns the workers that have begun an attempt.
+  [[nodiscard]] std::vector<std::string> workers() const {
+    std::vector<std::string> out;
+    for (const auto& [worker, attempts] : by_worker_) out.push_back(worker);
+    return out;
+  }
+
+  /// Returns the identities that the attempts give their run: one, or none if they are of an early version. Workers
+  /// that began it at the same moment may have named it twice.
+  [[nodiscard]] std::set<std::string> run_ids() const {
+    std::set<std::string> out;
+    for (const auto& [worker, attempts] : by_worker_)
+      for (const auto& [number, attempt] : attempts)
+        if (!attempt.run_id.empty()) out.insert(attempt.run_id);
+    return out;
   }
 
   /// Returns whether step `global_step` of `worker`, written by attempt `number`, counts: no later attempt continues
@@ -13036,6 +13520,19 @@ inline Attempts read_attempts(const Store& store, std::vector<std::string>* note
   return out;
 }
 
+/// Returns a name for a run, different from that of every other run.
+inline std::string random_run_id() {
+  std::array<std::byte, 16> bytes{};
+  if (::getrandom(bytes.data(), bytes.size(), GRND_NONBLOCK) != static_cast<ssize_t>(bytes.size())) {
+    const std::array<std::int64_t, 2> numbers = {::getpid(),
+                                                 std::chrono::system_clock::now().time_since_epoch().count()};
+    std::memcpy(bytes.data(), numbers.data(), bytes.size());
+  }
+  std::string out;
+  for (const std::byte byte : bytes) append_hex(out, byte);
+  return out;
+}
+
 /// One start of an attempt; run() is called once.
 class Resumption {
  public:
@@ -13044,15 +13541,18 @@ class Resumption {
 
   AttemptStart run() {
     claim();
-    find_state();
-    const std::int64_t last_attempt = find_attempts();
-    const auto indexes = step_keys(layout::index_prefix, layout::index_key, layout::parse_index_key);
-    if (checkpoints_ == nullptr && !indexes.empty())
-      throw Error::run_has_steps(store_.location(), indexes.begin()->second);
+    const Attempts attempts = read_attempts(store_, &out_.notes);
+    find_state(attempts);
+    require_open(attempts);
+    WorkerRewind mine(store_, options_, options_.worker, resumed_at_, touched_);
+    if (mine.steps() > 0 && out_.states.empty()) start_over(mine);
+    const std::vector<std::string> lost =
+        mine.steps() > 0 || !out_.states.empty() ? find_lost_workers(attempts) : std::vector<std::string>{};
     read_tensor_names();
-    take_number(std::max(last_attempt, indexes.empty() ? std::int64_t{-1} : std::int64_t{0}));
+    out_.attempt = take_number({.worker = options_.worker}, attempts, mine);
     if (ended_ && store_.remove(layout::end_marker)) touched_.emplace_back(layout::end_marker);
-    if (options_.on_resume != OnResume::keep) rewind(indexes);
+    if (options_.on_resume != OnResume::keep) mine.run(out_.attempt.number);
+    for (const std::string& worker : lost) leave_behind(worker, attempts);
     store_.remove_unfinished([this](std::string_view key) { return is_mine(key); });
     if (checkpoints_ != nullptr) checkpoints_->remove_unfinished([](std::string_view key) { return key == state_key; });
     if (sync_ && !touched_.empty()) store_.sync(touched_);
@@ -13060,56 +13560,144 @@ class Resumption {
   }
 
  private:
-  using StepKeys = std::map<std::int64_t, std::string>;
-  static constexpr std::int64_t recent = 100;  // attempts that are searched for an interrupted rewind
-
+  /// Claims the run. The claims of one worker and of several have different keys: none may be held.
   void claim() {
     const std::string key = layout::claim_key(options_.num_workers, options_.worker);
     const auto begin = std::chrono::steady_clock::now();
-    out_.claim = claim_run(store_, options_);
+    out_.claim = claim_run(store_, key);
     if (!out_.claim) throw Error::run_is_claimed(store_.location(), store_.claim_holder(key));
     const auto waited = std::chrono::floor<std::chrono::seconds>(std::chrono::steady_clock::now() - begin).count();
     if (waited > 0)
       out_.notes.push_back("the claim was free after " + std::to_string(waited) +
                            " s: an earlier process was killed, and its claim had to run out");
+    require_free(layout::claim_key(options_.num_workers == 1 ? 2 : 1, options_.worker));
   }
 
-  /// Reads the commits and drops those whose checkpoint has changed since.
-  void find_state() {
+  /// Throws: a living process holds the claim `key`. Other workers may hold it for a moment, for the same question.
+  void require_free(const std::string& key) {
+    constexpr std::chrono::milliseconds pause{50};
+    constexpr std::chrono::seconds at_most{1};
+    if (!store_.size(key)) return;
+    const auto begin = std::chrono::steady_clock::now();
+    while (!claim_run(store_, key)) {
+      if (std::chrono::steady_clock::now() - begin > at_most)
+        throw Error::run_is_claimed(store_.location(), store_.claim_holder(key));
+      options_.sleep(pause);
+    }
+  }
+
+  /// Reads the commits and drops those that are damaged, and those at the end whose checkpoint has changed since.
+  void find_state(const Attempts& attempts) {
+    out_.attempt.run_id = attempts.run_ids().empty() ? random_run_id() : *attempts.run_ids().begin();
     if (checkpoints_ == nullptr) return;
     out_.states = read_states(*checkpoints_);
     const std::size_t count = out_.states.size();
+    std::erase_if(out_.states, [&](const State& state) {
+      const std::string_view why = damage_of(state);
+      if (!why.empty()) skip(state, why);
+      return !why.empty();
+    });
+    for (const State& state : out_.states) require_mine(state, attempts);
     for (; !out_.states.empty() && !is_intact(out_.states.back(), *checkpoints_); out_.states.pop_back())
-      out_.notes.push_back("the commit at step " + std::to_string(out_.states.back().last_seen) +
-                           " is skipped: its checkpoint " + in_quotes(out_.states.back().checkpoint) +
-                           " has changed since");
+      skip(out_.states.back(), "its checkpoint " + in_quotes(out_.states.back().checkpoint) + " has changed since");
     if (count > 0 && out_.states.empty()) throw Error::no_intact_state(checkpoints_->location(), count);
-    if (!out_.states.empty()) resumed_at_ = out_.states.back().last_seen;
+    if (out_.states.empty()) return;
+    resumed_at_ = out_.states.back().last_seen;
+    if (!out_.states.back().run_id.empty()) out_.attempt.run_id = out_.states.back().run_id;
   }
 
-  /// Returns the number of the last attempt, by the attempts' own objects and by the state; -1 if there was none.
-  /// Throws: the run has ended.
-  std::int64_t find_attempts() {
-    const Attempts attempts = read_attempts(store_, &out_.notes);
-    if (const auto marker = store_.get(layout::end_marker); marker && attempts.end_counts(text_of(*marker))) {
-      if (!options_.resume_ended) throw Error::run_has_ended(store_.location());
-      ended_ = true;
+  void skip(const State& state, std::string_view why) {
+    out_.notes.push_back("the commit at step " + std::to_string(state.last_seen) + " is skipped: " + std::string(why));
+  }
+
+  /// Returns why the numbers of `state` cannot be true; empty if they may be. Earlier versions and smdebug wrote no
+  /// checksum: then the index of the last saved step must agree.
+  [[nodiscard]] std::string_view damage_of(const State& state) const {
+    if (!state.sound) return "its checksum does not match";
+    if (!state.run_id.empty() || !state.last_saved) return {};
+    constexpr std::string_view contradicts = "it contradicts the index of its last saved step";
+    if (*state.last_saved > state.last_seen) return contradicts;
+    const std::string key = layout::index_key(*state.last_saved, options_.worker);
+    const auto text = store_.get(key);
+    if (!text) return {};
+    try {
+      const IndexFile index = parse_index(text_of(*text), key);
+      if (index.mode == Mode::global) return {};
+      const auto& step = state.mode_steps[index_of(index.mode)];
+      const bool agrees = *state.last_saved == state.last_seen ? step == index.mode_step : step >= index.mode_step;
+      return agrees ? std::string_view() : contradicts;
+    } catch (const Error&) {
+      return {};
     }
-    return std::max(attempts.last(options_.worker),
-                    out_.states.empty() ? std::int64_t{-1} : out_.states.back().attempt);
   }
 
-  /// Returns the keys of this worker's steps after the last commit.
-  template <class MakeKey, class ParseKey>
-  StepKeys step_keys(std::string_view prefix, const MakeKey& make, const ParseKey& parse) const {
-    constexpr std::int64_t longer_numbers = 1'000'000'000'000;  // their keys are not sorted by number
-    const bool ordered = resumed_at_ >= 0 && resumed_at_ < longer_numbers;
-    StepKeys out;
-    for (ObjectInfo& object : store_.list(prefix, ordered ? make(resumed_at_, "") : std::string()))
-      if (const auto name = parse(object.key);
-          name && name->global_step > resumed_at_ && object.key == make(name->global_step, options_.worker))
-        out.emplace(name->global_step, std::move(object.key));
+  /// Throws: `state` is that of another run. A moved or copied run has its identity. A run without one may have lost
+  /// its machine: then its address tells.
+  void require_mine(const State& state, const Attempts& attempts) const {
+    const auto ids = attempts.run_ids();
+    if (state.run_id.empty() || ids.contains(state.run_id)) return;
+    if (ids.empty() && state.run == store_.location()) return;
+    throw Error::state_of_another_run("hook", store_.location(), checkpoints_->location(), state.run);
+  }
+
+  /// Throws: the run has ended.
+  void require_open(const Attempts& attempts) {
+    const auto marker = store_.get(layout::end_marker);
+    if (!marker || !attempts.end_counts(text_of(*marker))) return;
+    if (!options_.resume_ended) throw Error::run_has_ended(store_.location());
+    ended_ = true;
+  }
+
+  /// Begins again at step 0, though the run holds steps. Throws: the options do not allow that.
+  void start_over(const WorkerRewind& mine) {
+    if (!options_.start_over)
+      throw checkpoints_ == nullptr
+          ? Error::run_has_steps(store_.location(), mine.first())
+          : Error::run_has_no_commit(store_.location(), mine.steps(), checkpoints_->location());
+    out_.notes.push_back("the run begins again at step 0: no commit was found, and " + std::to_string(mine.steps()) +
+                         " steps of earlier attempts no longer count");
+  }
+
+  /// Returns the workers that the run continues without, since fewer write it than before: all others of a run of one
+  /// worker, and "worker_N" and up of a run of N. Throws: one of them lives.
+  std::vector<std::string> find_lost_workers(const Attempts& attempts) {
+    std::set<std::string> known;
+    for (std::string& worker : attempts.workers()) known.insert(std::move(worker));
+    for (const ObjectInfo& object : store_.list(layout::collections_prefix))
+      if (auto worker = layout::parse_collections_key(object.key)) known.insert(std::move(*worker));
+    std::vector<std::string> out;
+    for (const std::string& worker : known)
+      if (is_lost(worker)) {
+        require_free(layout::claim_key(2, worker));
+        out.push_back(worker);
+      }
     return out;
+  }
+
+  [[nodiscard]] bool is_lost(std::string_view worker) const {
+    constexpr std::string_view prefix = "worker_";
+    if (worker == options_.worker) return false;
+    if (options_.num_workers == 1) return true;
+    if (!worker.starts_with(prefix)) return false;
+    std::int64_t rank = 0;
+    const std::string_view digits = worker.substr(prefix.size());
+    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), rank);
+    return error == std::errc{} && end == digits.data() + digits.size() && rank >= options_.num_workers;
+  }
+
+  /// Ends the part of `worker`: what it saved after the commit no longer counts, nor what it may still write, nor the
+  /// number of workers in its collections file.
+  void leave_behind(const std::string& worker, const Attempts& attempts) {
+    WorkerRewind steps(store_, options_, worker, resumed_at_, touched_);
+    const Attempt* const last = attempts.find_last(worker);
+    const std::int64_t number = last != nullptr && last->left && last->resumed_at <= resumed_at_
+                                    ? last->number
+                                    : take_number({.worker = worker, .left = true}, attempts, steps).number;
+    if (options_.on_resume != OnResume::keep) steps.run(number);
+    const std::string collections = layout::collections_key(worker);
+    touched_.push_back(collections);
+    touched_.push_back(layout::superseded_key(number, collections));
+    store_.move(collections, touched_.back());
   }
 
   void read_tensor_names() {
@@ -13124,71 +13712,17 @@ class Resumption {
     }
   }
 
-  /// Takes the next free number.
-  void take_number(std::int64_t last) {
-    Attempt& attempt = out_.attempt;
-    attempt = {.number = last, .worker = options_.worker, .resumed_at = resumed_at_};
+  /// Puts `attempt` of a worker under the next free number and returns it.
+  Attempt take_number(Attempt attempt, const Attempts& attempts, const WorkerRewind& steps) {
+    attempt.run_id = out_.attempt.run_id;
+    attempt.resumed_at = resumed_at_;
+    attempt.number =
+        std::max({attempts.last(attempt.worker), out_.states.empty() ? std::int64_t{-1} : out_.states.back().attempt,
+                  steps.steps() == 0 ? std::int64_t{-1} : std::int64_t{0}});
     do ++attempt.number;
-    while (!store_.put(layout::attempt_key(attempt.number, options_.worker), to_json(attempt),
+    while (!store_.put(layout::attempt_key(attempt.number, attempt.worker), to_json(attempt),
                        sync_ ? Sync::yes : Sync::no, IfExists::keep));
-  }
-
-  /// Sets aside all steps after the commit: indexes first and from the end, so that readers always see a prefix.
-  void rewind(const StepKeys& indexes) {
-    const StepKeys events = step_keys(layout::events_prefix, layout::event_key, layout::parse_event_key);
-    for (auto at = indexes.rbegin(); at != indexes.rend(); ++at) set_aside(at->second, out_.attempt.number);
-    bool gathered = options_.events_per_file == 1 || options_.on_resume != OnResume::archive;
-    for (auto at = events.rbegin(); at != events.rend(); ++at) {
-      if (indexes.contains(at->first) && !std::exchange(gathered, true)) gather_indexes(at->first, at->second, indexes);
-      set_aside(at->second, owner_of_events(at->first, indexes));
-    }
-  }
-
-  /// Moves the other indexes of the events file `file` to the folder of this attempt; `step` is its first step whose
-  /// index is still in place. An earlier attempt that was killed in its rewind may have moved them to its folder.
-  void gather_indexes(std::int64_t step, const std::string& file, const StepKeys& indexes) {
-    const std::int64_t mine = out_.attempt.number;
-    for (std::int64_t run = mine - 1; run >= std::max<std::int64_t>(mine - recent, 0); --run) {
-      if (store_.size(layout::superseded_key(run, file))) return;  // an earlier file of that name owns these indexes
-      const std::string folder = layout::superseded_key(run, "");
-      for (const ObjectInfo& object :
-           store_.list(folder + std::string(layout::index_prefix), folder + layout::index_key(step, options_.worker))) {
-        const std::string key = object.key.substr(folder.size());
-        const auto name = layout::parse_index_key(key);
-        if (!name || indexes.contains(name->global_step) || !leads_to(object.key, file)) continue;
-        touched_.push_back(object.key);
-        touched_.push_back(layout::superseded_key(mine, key));
-        store_.move(object.key, touched_.back());
-      }
-    }
-  }
-
-  [[nodiscard]] bool leads_to(const std::string& index_key, const std::string& file) const {
-    const auto bytes = store_.get(index_key);
-    try {
-      return bytes && parse_index(text_of(*bytes), index_key).event_file == file;
-    } catch (const Error&) {
-      return false;
-    }
-  }
-
-  /// Returns the attempt that set aside the index of `step`; nullopt if there never was an index.
-  [[nodiscard]] std::optional<std::int64_t> owner_of_events(std::int64_t step, const StepKeys& indexes) const {
-    if (indexes.contains(step)) return out_.attempt.number;
-    const std::int64_t mine = out_.attempt.number;
-    for (std::int64_t run = mine - 1; run >= std::max<std::int64_t>(mine - recent, 0); --run)
-      if (store_.size(layout::superseded_key(run, layout::index_key(step, options_.worker)))) return run;
-    return std::nullopt;
-  }
-
-  void set_aside(const std::string& key, std::optional<std::int64_t> run) {
-    touched_.push_back(key);
-    if (run && options_.on_resume == OnResume::archive) {
-      touched_.push_back(layout::superseded_key(*run, key));
-      store_.move(key, touched_.back());
-    } else {
-      store_.remove(key);
-    }
+    return attempt;
   }
 
   [[nodiscard]] bool is_mine(std::string_view key) const {
@@ -13211,7 +13745,7 @@ class Resumption {
 };
 
 /// Starts an attempt of `options.worker` at the run in `store`. Throws: another process writes the run; it has ended;
-/// it holds steps, but there are no `checkpoints`; no commit is intact; a store that fails.
+/// it holds steps, but there is no commit; the commits are those of another run; none is intact; a store that fails.
 inline AttemptStart start_attempt(Store& store, Store* checkpoints, const HookOptions& options) {
   return detail::Resumption(store, checkpoints, options).run();
 }
@@ -13771,7 +14305,7 @@ class StepPublisher {
   void finish_step(std::size_t i, const StepRecords& records, std::optional<LossReason> reason = {}) noexcept {
     if (!reason) reason = stop_reason();
     if (!reason && put_index(files_.step(i))) {
-      is_failing_ = false;
+      if (std::exchange(is_failing_, false)) context_.record.try_to_put_losses();
       count_saved(records, files_.step(i).bytes());
       return;
     }
@@ -13815,17 +14349,19 @@ class StepPublisher {
   }
 
   /// Records a failure. Calls `on_error` for the first one after a success.
-  void report_failure(const std::exception_ptr& failure) {
-    std::string message = "unknown";
+  void report_failure(const std::exception_ptr& failure) noexcept {
+    const auto report = [&](std::string_view message) {
+      context_.ledger->record_failure(failure, message);
+      cause_ = message;
+      if (!std::exchange(is_failing_, true)) context_.callbacks.write_failed(message);
+    };
     try {
       std::rethrow_exception(failure);
     } catch (const std::exception& e) {
-      message = e.what();
+      report(e.what());
     } catch (...) {
+      report("unknown");
     }
-    context_.ledger->record_failure(failure, message);
-    cause_ = message;
-    if (!std::exchange(is_failing_, true)) context_.callbacks.write_failed(message);
   }
 
   AttemptContext& context_;
@@ -13866,8 +14402,10 @@ class Committer {
   /// (once); a later attempt exists; no such checkpoint; the store failed.
   void commit(CommitRequest request) {
     const std::string cause = steps_.take_cause();
-    if (const std::uint64_t lost = steps_.take_lost_steps(); lost > 0)
+    if (const std::uint64_t lost = steps_.take_lost_steps(); lost > 0) {
+      context_.record.try_to_put_losses();
       throw Error::steps_not_saved(lost, cause.empty() ? "no time was left" : cause);
+    }
     put_collections(request.collections);
     if (request.state) put_state(std::move(*request.state), request.files);
   }
@@ -13878,14 +14416,11 @@ class Committer {
     put_collections(collections);
     context_.retries.run([&] {
       context_.fence.require_no_successor();
-      Attempt& attempt = context_.attempt;
-      attempt.ended = true;
-      const std::string text = to_json(attempt);
       const HookOptions& options = context_.options;
-      if (options.num_workers > 1)
-        context_.store->put(layout::attempt_key(attempt.number, options.worker), text, context_.commit_sync);
+      context_.record.put_end(options.num_workers > 1);
       if (options.num_workers == 1 || read_attempts(*context_.store).all_ended(options.num_workers))
-        context_.store->put(layout::end_marker, options.index_extras ? text : std::string(), context_.commit_sync);
+        context_.store->put(layout::end_marker, options.index_extras ? context_.record.end_marker() : std::string(),
+                            context_.commit_sync);
     });
   }
 
@@ -13893,6 +14428,7 @@ class Committer {
   void put_collections(const std::string& text) {
     context_.retries.run([&] {
       context_.fence.require_no_successor();
+      context_.record.put_losses();
       context_.store->put(layout::collections_key(context_.options.worker), text, context_.commit_sync);
       context_.unsynced.sync();
     });
@@ -13901,6 +14437,8 @@ class Committer {
   void put_state(State state, const std::vector<std::string>& checkpoint_keys) {
     constexpr std::size_t most_states = 100;
     state.attempt = context_.attempt.number;
+    state.run_id = context_.attempt.run_id;
+    state.run = context_.store->location();
     state.last_saved = steps_.last_saved();
     for (const std::string& key : checkpoint_keys)
       for (CheckpointFile& file : describe_checkpoint(*checkpoints_, key)) state.files.push_back(std::move(file));
@@ -13915,10 +14453,27 @@ class Committer {
         checkpoints_->sync(files);
       }
       context_.fence.require_no_successor();
+      require_own_states();
       checkpoints_->put(state_key, to_json(states), context_.commit_sync);
     });
     states_ = std::move(states);
+    context_.ledger->count_commit();
     context_.callbacks.committed(states_.back());
+  }
+
+  /// Throws: another run has begun to commit to these checkpoints.
+  void require_own_states() const {
+    std::vector<State> there;
+    try {
+      there = read_states(*checkpoints_);
+    } catch (const Error& e) {
+      if (e.code() == Errc::io) throw;
+      return;  // damaged: it is replaced
+    }
+    for (const State& state : there)
+      if (!state.run_id.empty() && state.run_id != context_.attempt.run_id &&
+          !read_attempts(*context_.store).run_ids().contains(state.run_id))
+        throw Error::state_of_another_run("commit", context_.store->location(), checkpoints_->location(), state.run);
   }
 
   AttemptContext& context_;
@@ -13978,7 +14533,7 @@ class RunPresence {
     if (context_.fence.is_raised() || context_.store->size(attempt_key())) return;
     report_removal();
     claim_.reset();
-    claim_ = claim_run(*context_.store, context_.options);
+    claim_ = claim_run(*context_.store, layout::claim_key(context_.options.num_workers, context_.options.worker));
     if (!claim_ || !context_.store->put(attempt_key(), to_json(context_.attempt), context_.commit_sync, IfExists::keep))
       context_.fence.raise(Error::run_is_claimed(context_.store->location(), "it began after the run was removed"));
   }
@@ -14185,6 +14740,7 @@ class WriterThread {
       : shared_(std::make_shared<SharedState>()) {
     shared_->capacity = capacity;
     shared_->publish = std::move(publish);
+    shared_->batch.reserve(1);
     shared_->policy = {std::max<std::size_t>(policy.steps, 1), std::max<std::size_t>(policy.times, 1),
                        std::min(policy.bytes, capacity / 4)};
     thread_ = detail::start_thread([shared = shared_] { shared->write(); });
@@ -14204,9 +14760,12 @@ class WriterThread {
     return out;
   }
 
+  /// Returns whether this is the thread that writes.
+  [[nodiscard]] bool is_own_thread() const noexcept { return thread_.get_id() == std::this_thread::get_id(); }
+
   /// Moves `step` into the queue. Returns false and leaves `step` unchanged if there is no room before `deadline`.
-  /// After such a wait it does not wait again until half of the queue is free.
-  bool push(std::unique_ptr<QueuedStep>& step, Clock::time_point deadline) {
+  /// After such a wait it does not wait again until half of the queue is free. Adds the time of the wait to `waited`.
+  bool push(std::unique_ptr<QueuedStep>& step, Clock::time_point deadline, Clock::duration* waited = nullptr) {
     step->memory = step->records.memory();
     std::unique_lock lock(shared_->mutex);
     SharedState& shared = *shared_;
@@ -14218,9 +14777,12 @@ class WriterThread {
       shared.is_full = true;
       shared.work.notify_one();
     }
-    if (!has_room() && (drops_at_once_ || !shared.progress.wait_until(lock, deadline, has_room))) {
-      drops_at_once_ = true;
-      return false;
+    if (!has_room()) {
+      const auto before = Clock::now();
+      const bool finds_room = !drops_at_once_ && shared.progress.wait_until(lock, deadline, has_room);
+      if (waited != nullptr && !drops_at_once_) *waited += Clock::now() - before;
+      drops_at_once_ = !finds_room;
+      if (!finds_room) return false;
     }
     shared.depth.bytes += step->memory;
     ++shared.depth.steps;
@@ -14249,8 +14811,8 @@ class WriterThread {
     return true;
   }
 
-  /// Waits until all queued steps are written, and ends the thread. Returns false at `deadline`: the thread is detached
-  /// and writes what it can.
+  /// Waits until all queued steps are written, and ends the thread. Returns false at `deadline`, and at once on the
+  /// thread itself: the thread is detached and writes what it can.
   bool stop(Clock::time_point deadline) {
     if (!thread_.joinable()) return true;
     bool ended = false;
@@ -14258,7 +14820,7 @@ class WriterThread {
       std::unique_lock lock(shared_->mutex);
       shared_->stopping = true;
       shared_->work.notify_one();
-      ended = shared_->progress.wait_until(lock, deadline, [&] { return shared_->ended; });
+      if (!is_own_thread()) ended = shared_->progress.wait_until(lock, deadline, [&] { return shared_->ended; });
     }
     if (ended) {
       thread_.join();
@@ -14327,9 +14889,12 @@ class WriterThread {
       QueuedStep* end = steps.get();
       std::uint64_t bytes = end->memory;
       batch.assign(1, &end->records);
-      for (; end->next && batch.size() < limit && bytes + end->next->memory <= capacity / 2; end = end->next.get()) {
-        batch.push_back(&end->next->records);
-        bytes += end->next->memory;
+      try {
+        for (; end->next && batch.size() < limit && bytes + end->next->memory <= capacity / 2; end = end->next.get()) {
+          batch.push_back(&end->next->records);
+          bytes += end->next->memory;
+        }
+      } catch (const std::bad_alloc&) {  // a smaller batch does, too
       }
       first = std::move(end->next);
       if (!first) last = nullptr;
@@ -14423,37 +14988,18 @@ class StepCapture {
     return catalog_.find(name);
   }
 
-  /// Saves what is due of a tensor; `entry` is the result of `find`. Reduces and copies outside of the lock, so that
-  /// several threads save at the same time.
+  /// Saves what is due of a tensor; `entry` is the result of `find`. Counts it as lost if memory runs out.
   void take(std::string_view name, TrackedTensor* entry, const TensorView& view) {
-    if (entry == nullptr) entry = add(name);
-    if (entry == nullptr || !entry->due) return;
-    const SaveRequest& request = entry->request;
-    const bool reducible = is_real(view.dtype());
-    const double wall_time = options_.wall_time();
-    const ReducedSet values =
-        request.reductions.empty() || !reducible ? ReducedSet() : reduce(view, request.reductions);
-
-    StepRecords::Slot slot;
-    {
+    try {
+      take_due(name, entry, view);
+    } catch (const std::bad_alloc&) {
       const std::lock_guard lock(mutex_);
-      if (!request.reductions.empty() && !reducible) ledger_.change([](HookStatus& status) { ++status.not_reducible; });
-      const std::uint64_t entries = index_bytes(name, values.size() + 2);
-      if (bytes_ + view.nbytes() > options_.max_step_bytes || index_bytes_ + entries > layout::text_limit) {
-        count_loss(LossReason::step_too_large, view.nbytes());
-        return;
-      }
-      bytes_ += view.nbytes();
-      index_bytes_ += entries;
-      catalog_.count(*entry, view, values.size() + (values.statistics ? 1 : 0));
-      if (!step_) return;
-      StepRecords& records = step_->records;
-      records.add(*entry, values, wall_time);
-      if (request.raw) slot = records.add(*entry, view, wall_time);
-      if (request.shape && !request.raw) records.add_shape(*entry, view);  // smdebug ignores elements beside a shape
+      ledger_.count_loss_of_memory({LossReason::out_of_memory, global_step_, global_step_, 0, 1, view.nbytes()});
     }
-    if (slot.elements != nullptr) StepRecords::copy(view, slot);
   }
+
+  /// Returns whether records can be kept.
+  [[nodiscard]] bool has_records() const noexcept { return step_ != nullptr; }
 
   [[nodiscard]] Report report() const {
     const std::lock_guard lock(mutex_);
@@ -14473,6 +15019,42 @@ class StepCapture {
   }
 
  private:
+  /// Reduces and copies outside of the lock, so that several threads save at the same time. Throws: std::bad_alloc.
+  void take_due(std::string_view name, TrackedTensor* entry, const TensorView& view) {
+    if (entry == nullptr) entry = add(name);
+    if (entry == nullptr || !entry->due) return;
+    const SaveRequest& request = entry->request;
+    const bool reducible = is_real(view.dtype());
+    const double wall_time = options_.wall_time();
+    const ReducedSet values =
+        request.reductions.empty() || !reducible ? ReducedSet() : reduce(view, request.reductions);
+
+    StepRecords::Slot slot;
+    {
+      const std::lock_guard lock(mutex_);
+      if (!request.reductions.empty() && !reducible) ledger_.change([](HookStatus& status) { ++status.not_reducible; });
+      const std::uint64_t entries = index_bytes(name, values.size() + 2);
+      if (bytes_ + view.nbytes() > options_.max_step_bytes || index_bytes_ + entries > layout::text_limit) {
+        count_loss(LossReason::step_too_large, view.nbytes());
+        return;
+      }
+      if (!step_ && !options_.dry_run) throw std::bad_alloc();  // there was none for the records of this step
+      if (step_) {
+        StepRecords& records = step_->records;
+        const std::size_t before = records.records().size();
+        records.add(*entry, values, wall_time);
+        if (request.raw) slot = records.add(*entry, view, wall_time);
+        if (request.shape && !request.raw) records.add_shape(*entry, view);  // smdebug ignores elements beside a shape
+        // A repeated name replaces what was saved under it before. smdebug's files have both, and readers see the last.
+        if (catalog_.is_recorded(*entry) && options_.index_extras) records.remove(*entry, before);
+      }
+      bytes_ += view.nbytes();
+      index_bytes_ += entries;
+      catalog_.count(*entry, view, values.size() + (values.statistics ? 1 : 0));
+    }
+    if (slot.elements != nullptr) StepRecords::copy(view, slot);
+  }
+
   /// Returns the largest size of `records` entries in an index, whose text escapes letters beyond ASCII.
   static std::uint64_t index_bytes(std::string_view name, std::size_t records) noexcept {
     return records * (3 * name.size() + 130);
@@ -14536,21 +15118,27 @@ class StepQueue {
 
   [[nodiscard]] Publisher& publisher() const noexcept { return *publisher_; }
   [[nodiscard]] QueueDepth depth() const { return writer_->depth(); }
-  [[nodiscard]] std::unique_ptr<QueuedStep> empty_step() { return writer_->empty_step(); }
+  /// Returns whether this is the writer's own thread, which runs the callbacks: it must not wait for itself.
+  [[nodiscard]] bool is_writer() const noexcept { return writer_->is_own_thread(); }
+
+  /// Gives `capture` records for the next step. Without memory for them the step keeps nothing and counts its losses.
+  void give_records(StepCapture& capture) {
+    try {
+      capture.set_records(writer_->empty_step());
+    } catch (const std::bad_alloc&) {
+      capture.set_records(nullptr);
+    }
+  }
 
   /// Ends the step of `capture` and queues its records, if there are any. Counts them as lost if there is no room
   /// before `deadline`.
   void push_step_of(StepCapture& capture, Clock::time_point deadline) {
     std::unique_ptr<QueuedStep>* const step = capture.end_step();
     if (step == nullptr) return;
-    const auto before = Clock::now();
-    const bool is_pushed = writer_->push(*step, deadline);
-    if (const auto waited = Clock::now() - before; waited > std::chrono::milliseconds(1))
-      ledger_.change([&](HookStatus& status) { status.blocked += waited; });
-    if (is_pushed) {
-      *step = writer_->empty_step();
-      return;
-    }
+    Clock::duration waited{};
+    const bool is_pushed = writer_->push(*step, deadline, &waited);
+    if (waited > Clock::duration::zero()) ledger_.change([&](HookStatus& status) { status.blocked += waited; });
+    if (is_pushed) return give_records(capture);
     const StepRecords& lost = (*step)->records;
     const std::int64_t at = lost.step().global_step;
     ledger_.count_loss({LossReason::queue_full, at, at, 1, lost.count(), lost.bytes()});
@@ -14629,8 +15217,9 @@ class HookShutdown {
   }
 
   /// Writes the queued steps and leaves the run open. Drops the current step during stack unwinding: it may be
-  /// incomplete.
+  /// incomplete. A callback that ends the program comes here too: the writer's thread cannot wait for itself.
   void leave_open() noexcept {
+    if (queue_.is_writer()) return queue_.stop(Clock::now(), last_step_);
     try {
       if (!capture_.is_unwinding()) queue_.push_step_of(capture_, deadline_);
       queue_.run(
@@ -14695,27 +15284,29 @@ class StepCounter {
   StepCounter() { mode_steps_.fill(-1); }
 
   [[nodiscard]] Mode mode() const noexcept { return mode_; }
-  /// The last step of the current mode; -1 before the first.
-  [[nodiscard]] std::int64_t step() const noexcept { return mode_steps_[index_of(mode_)]; }
+  /// The last step of `mode`; -1 before the first.
+  [[nodiscard]] std::int64_t step(Mode mode) const noexcept { return mode_steps_[index_of(mode)]; }
   [[nodiscard]] std::int64_t global_step() const noexcept { return global_step_; }
 
-  /// Returns the next step of `mode`.
-  [[nodiscard]] Step next(Mode mode) const noexcept { return {mode, next_number(mode), global_step_ + 1}; }
+  /// Returns the next step of `mode`. Throws: it is beyond the limit.
+  [[nodiscard]] Step next(Mode mode) const { return within_limit({mode, next_number(mode), global_step_ + 1}); }
 
   /// Returns the number of the next step of `mode`.
   [[nodiscard]] std::int64_t next_number(Mode mode) const noexcept {
     return (mode == Mode::global ? global_step_ : mode_steps_[index_of(mode)]) + 1;
   }
 
-  /// Returns step `mode_step` of `mode`; in mode global that is the global step. Throws: it does not grow.
+  /// Returns step `mode_step` of `mode`; in mode global that is the global step. Throws: it does not grow, or is beyond
+  /// the limit.
   [[nodiscard]] Step at(Mode mode, std::int64_t mode_step) const {
     if (mode_step <= mode_steps_[index_of(mode)])
       throw Error::step_not_growing("the mode step", mode_steps_[index_of(mode)], mode_step);
-    return {mode, mode_step, mode == Mode::global ? mode_step : global_step_ + 1};
+    return within_limit({mode, mode_step, mode == Mode::global ? mode_step : global_step_ + 1});
   }
 
-  /// Throws: the global step of `step` does not grow, or its mode step shrinks.
+  /// Throws: the global step of `step` does not grow, its mode step shrinks, or one of them is beyond the limit.
   void require_growing(const Step& step) const {
+    (void)within_limit(step);
     if (step.global_step <= global_step_)
       throw Error::step_not_growing("the global step", global_step_, step.global_step);
     if (step.mode_step < std::max<std::int64_t>(mode_steps_[index_of(step.mode)], 0))
@@ -14747,6 +15338,12 @@ class StepCounter {
   }
 
  private:
+  static const Step& within_limit(const Step& step) {
+    if (const std::int64_t larger = std::max(step.mode_step, step.global_step); larger > step_limit)
+      throw Error::step_too_large(larger, step_limit);
+    return step;
+  }
+
   std::array<std::int64_t, 4> mode_steps_{};  // by mode
   std::int64_t global_step_ = -1;
   Mode mode_ = Mode::train;
@@ -14806,6 +15403,7 @@ class Recorder {
         if (const auto failure = ledger_->failure()) std::rethrow_exception(failure);
       const bool blocks = options_.when_full == WhenFull::block;
       queue_->push_step_of(capture_, Clock::now() + (blocks ? options_.block_timeout : std::chrono::seconds(0)));
+      if (!capture_.has_records()) queue_->give_records(capture_);
       if (options_.watch_checkpoints) commit_changed_checkpoints();
     }
     counter_.set(step);
@@ -14830,8 +15428,11 @@ class Recorder {
   /// Ends the run.
   void close() {
     if (is_closed_ || fork_guard_.is_child()) return;
+    if (queue_ && queue_->is_writer()) throw Error::called_by_writer("close");
     is_closed_ = true;
     capture_.close();
+    for (const CollectionReport& collection : capture_.report().collections)
+      if (std::string text = withheld_note(collection); !text.empty()) note(std::move(text));
     if (!queue_) return;
     for (std::string& note : capture_.unmet_collections())
       ledger_->change([&](HookStatus& status) { status.notes.push_back(std::move(note)); });
@@ -14863,12 +15464,16 @@ class Recorder {
         std::make_shared<Publisher>(std::move(store), checkpoints_, std::move(options), std::move(start), ledger_);
     publisher->commit({capture_.collections_text(), std::nullopt, {}});
     queue_.emplace(options_, std::move(publisher), capture_.catalog().table(), *ledger_);
-    capture_.set_records(queue_->empty_step());
+    queue_->give_records(capture_);
   }
 
   void resume_after(const State& state, std::int64_t attempt) {
     counter_.resume_after(state);
-    resumed_ = {counter_.mode(), counter_.step(), counter_.global_step(), checkpoint_keys_.path_of(state.checkpoint),
+    resumed_ = {counter_.step(Mode::train),
+                counter_.step(Mode::eval),
+                counter_.step(Mode::predict),
+                counter_.global_step(),
+                checkpoint_keys_.path_of(state.checkpoint),
                 attempt};
   }
 
@@ -14886,6 +15491,7 @@ class Recorder {
   /// Ends the step and commits `request` behind it.
   void submit(std::string_view what, CommitRequest request, Timeout timeout) {
     if (is_closed_) throw Error::closed_hook(what);
+    if (queue_->is_writer()) throw Error::called_by_writer(what);
     const auto deadline = deadline_in(timeout.value_or(options_.commit_timeout));
     queue_->push_step_of(capture_, deadline);
     auto commit = [request = std::move(request)](Publisher& publisher) { publisher.commit(request); };
@@ -14900,10 +15506,15 @@ class Recorder {
     try {
       commit_keys(std::move(keys), std::nullopt);
     } catch (const Error& e) {
-      ledger_->change([&](HookStatus& status) {
-        if (status.notes.size() < 100) status.notes.emplace_back(e.what());
-      });
+      note(e.what());
     }
+  }
+
+  void note(std::string text) {
+    constexpr std::size_t limit = 100;
+    ledger_->change([&](HookStatus& status) {
+      if (status.notes.size() < limit) status.notes.push_back(std::move(text));
+    });
   }
 
   HookOptions options_;
@@ -14938,8 +15549,6 @@ TENSORTAP_INLINE Hook::~Hook() = default;
 
 TENSORTAP_INLINE const std::optional<Resumed>& Hook::resumed() const noexcept { return recorder_->resumed(); }
 
-TENSORTAP_INLINE void Hook::begin_step() { begin_step(mode()); }
-
 TENSORTAP_INLINE void Hook::begin_step(Mode mode) { recorder_->begin_step(recorder_->counter().next(mode)); }
 
 TENSORTAP_INLINE void Hook::begin_step(Mode mode, std::int64_t mode_step) {
@@ -14951,7 +15560,7 @@ TENSORTAP_INLINE void Hook::begin_step(const Step& step) {
   recorder_->begin_step(step);
 }
 
-TENSORTAP_INLINE std::int64_t Hook::step() const noexcept { return recorder_->counter().step(); }
+TENSORTAP_INLINE std::int64_t Hook::step(Mode mode) const noexcept { return recorder_->counter().step(mode); }
 
 TENSORTAP_INLINE std::int64_t Hook::global_step() const noexcept { return recorder_->counter().global_step(); }
 
@@ -14960,8 +15569,6 @@ TENSORTAP_INLINE Mode Hook::mode() const noexcept { return recorder_->counter().
 TENSORTAP_INLINE std::int64_t Hook::next_step(Mode mode) const noexcept {
   return recorder_->counter().next_number(mode);
 }
-
-TENSORTAP_INLINE std::int64_t Hook::next_step() const noexcept { return next_step(mode()); }
 
 TENSORTAP_INLINE bool Hook::due(std::string_view collection) const { return recorder_->capture().is_due(collection); }
 
@@ -15020,12 +15627,9 @@ TENSORTAP_BEGIN_NAMESPACE
 
 namespace detail {
 
-/// The largest step and attempt number that is accepted; larger ones leave no room to count further.
-inline constexpr std::int64_t number_limit = std::int64_t{1} << 60;
-
 inline std::int64_t step_number(const nlohmann::json& value, std::string_view key, const json_text::Place& place) {
   const std::int64_t out = json_text::integer(value, key, place);
-  if (out < -1 || out > number_limit) throw json_text::wrong(place, key, "it is out of range");
+  if (out < -1 || out > step_limit) throw json_text::wrong(place, key, "it is out of range");
   return out;
 }
 
@@ -15033,6 +15637,37 @@ inline std::uint32_t checksum(const nlohmann::json& file, const json_text::Place
   const std::uint64_t out = json_text::natural(file, "crc32c", place);
   if (out > UINT32_MAX) throw json_text::wrong(place, "crc32c", "it is out of range");
   return static_cast<std::uint32_t>(out);
+}
+
+/// Returns the text of one state, without its checksum and the last bracket.
+inline std::string state_text(const State& state) {
+  std::string out = R"({"training-run": )" + std::to_string(state.attempt);
+  out.append(R"(, "latest-global-step-saved": )");
+  out.append(state.last_saved ? std::to_string(*state.last_saved) : "null");
+  out.append(R"(, "latest-global-step-seen": )").append(std::to_string(state.last_seen));
+  out += R"(, "latest-mode-step": {)";
+  for (const char* comma = ""; const Mode mode : {Mode::global, Mode::train, Mode::eval, Mode::predict})
+    if (const auto& step = state.mode_steps[index_of(mode)]) {
+      out.append(comma).append("\"").append(to_string(mode)).append("\": ").append(std::to_string(*step));
+      comma = ", ";
+    }
+  out.append(R"(}, "mode": ")").append(to_string(state.mode)).append(R"(", "checkpoint": )");
+  json_text::append_string(out, state.checkpoint);
+  out += R"(, "files": [)";
+  for (const char* comma = ""; const CheckpointFile& file : state.files) {
+    out.append(comma).append(R"({"name": )");
+    json_text::append_string(out, file.name);
+    out.append(R"(, "size": )").append(std::to_string(file.size));
+    out.append(R"(, "crc32c": )").append(std::to_string(file.crc32c)).append("}");
+    comma = ", ";
+  }
+  out += "]";
+  if (state.run_id.empty()) return out;
+  out += R"(, "run-id": )";
+  json_text::append_string(out, state.run_id);
+  out += R"(, "run": )";
+  json_text::append_string(out, state.run);
+  return out;
 }
 
 inline State parse_state(const nlohmann::json& entry, const json_text::Place& place) {
@@ -15054,6 +15689,11 @@ inline State parse_state(const nlohmann::json& entry, const json_text::Place& pl
       (void)key_parts(out.files.back().name);
     }
   if (!out.checkpoint.empty()) (void)key_parts(out.checkpoint);
+  if (entry.contains("run-id")) {
+    out.run_id = json_text::text(entry, "run-id", place);
+    out.run = json_text::text(entry, "run", place);
+  }
+  if (entry.contains("crc32c")) out.sound = checksum(entry, place) == crc32c(bytes_of(state_text(out)));
   return out;
 }
 
@@ -15062,27 +15702,9 @@ inline State parse_state(const nlohmann::json& entry, const json_text::Place& pl
 TENSORTAP_INLINE std::string to_json(std::span<const State> states) {
   std::string out = "[";
   for (const char* separator = ""; const State& state : states) {
-    out.append(separator).append(R"({"training-run": )").append(std::to_string(state.attempt));
-    out.append(R"(, "latest-global-step-saved": )");
-    out.append(state.last_saved ? std::to_string(*state.last_saved) : "null");
-    out.append(R"(, "latest-global-step-seen": )").append(std::to_string(state.last_seen));
-    out += R"(, "latest-mode-step": {)";
-    for (const char* comma = ""; const Mode mode : {Mode::global, Mode::train, Mode::eval, Mode::predict})
-      if (const auto& step = state.mode_steps[index_of(mode)]) {
-        out.append(comma).append("\"").append(to_string(mode)).append("\": ").append(std::to_string(*step));
-        comma = ", ";
-      }
-    out.append(R"(}, "mode": ")").append(to_string(state.mode)).append(R"(", "checkpoint": )");
-    detail::json_text::append_string(out, state.checkpoint);
-    out += R"(, "files": [)";
-    for (const char* comma = ""; const CheckpointFile& file : state.files) {
-      out.append(comma).append(R"({"name": )");
-      detail::json_text::append_string(out, file.name);
-      out.append(R"(, "size": )").append(std::to_string(file.size));
-      out.append(R"(, "crc32c": )").append(std::to_string(file.crc32c)).append("}");
-      comma = ", ";
-    }
-    out += "]}";
+    const std::string text = detail::state_text(state);
+    out.append(separator).append(text);
+    out.append(R"(, "crc32c": )").append(std::to_string(crc32c(bytes_of(text)))).append("}");
     separator = ", ";
   }
   return out + "]";
@@ -15133,9 +15755,9 @@ TENSORTAP_INLINE std::vector<CheckpointFile> describe_checkpoint(const Store& ch
 }
 
 TENSORTAP_INLINE bool is_intact(const State& state, const Store& checkpoints) {
-  return std::all_of(state.files.begin(), state.files.end(), [&](const CheckpointFile& file) {
-    return describe_checkpoint_file(checkpoints, file.name) == file;
-  });
+  return state.sound && std::all_of(state.files.begin(), state.files.end(), [&](const CheckpointFile& file) {
+           return describe_checkpoint_file(checkpoints, file.name) == file;
+         });
 }
 
 TENSORTAP_END_NAMESPACE
@@ -15145,6 +15767,13 @@ TENSORTAP_END_NAMESPACE
 // Prints a report as a table.
 
 TENSORTAP_BEGIN_NAMESPACE
+
+TENSORTAP_INLINE std::string withheld_note(const CollectionReport& collection) {
+  if (collection.withheld == 0) return {};
+  return "collection " + in_quotes(collection.name) + ": " + std::to_string(collection.withheld) +
+         " tensors of EVAL and PREDICT steps were left out, because a collection of this name is for TRAIN; give it "
+         "include_regex and save of its own to save them";
+}
 
 TENSORTAP_INLINE std::ostream& operator<<(std::ostream& out, const Report& report) {
   const auto row = [&](std::string name, const std::array<std::string, 4>& numbers) {
@@ -15162,6 +15791,24 @@ TENSORTAP_INLINE std::ostream& operator<<(std::ostream& out, const Report& repor
   for (const auto& c : report.collections)
     for (const std::string& text : c.unmatched)
       out << "collection " << in_quotes(c.name) << ": " << in_quotes(text) << " has matched no tensor\n";
+  for (const auto& c : report.collections)
+    if (const std::string note = withheld_note(c); !note.empty()) out << note << '\n';
+  return out;
+}
+
+TENSORTAP_END_NAMESPACE
+
+// from tensortap/trial/internal/losses_impl.hpp
+
+// The text of losses.
+
+TENSORTAP_BEGIN_NAMESPACE
+
+TENSORTAP_INLINE std::string to_string(const RunLosses& losses) {
+  std::string out = std::to_string(losses.steps) + " steps and " + std::to_string(losses.tensors) + " tensors (" +
+                    std::to_string(losses.bytes) + " bytes) were lost, in steps " + std::to_string(losses.first_step) +
+                    " to " + std::to_string(losses.last_step);
+  if (!losses.error.empty()) out += ": " + losses.error;
   return out;
 }
 
@@ -15383,11 +16030,8 @@ class StepNumbers {
     return found == of(mode).end() ? std::nullopt : std::optional(found->second);
   }
 
-  /// Returns the first of the global steps that have the mode step of `global_step`.
-  [[nodiscard]] std::int64_t first_of(std::int64_t global_step) const {
-    const auto found = first_of_later_.find(global_step);
-    return found == first_of_later_.end() ? global_step : found->second;
-  }
+  /// Returns the global steps that share a mode step with others, by the first of them.
+  [[nodiscard]] const std::map<std::int64_t, std::set<std::int64_t>>& groups() const noexcept { return groups_; }
 
   /// Returns the global steps that have the mode step of `first`, the first of them; ascending.
   [[nodiscard]] std::vector<std::int64_t> group_of(std::int64_t first) const {
@@ -15405,21 +16049,16 @@ class StepNumbers {
   Group take_group(std::int64_t first) {
     auto node = groups_.extract(first);
     if (node.empty()) return {first};
-    for (const std::int64_t global_step : node.mapped()) first_of_later_.erase(global_step);
     return std::move(node.mapped());
   }
   void put_group(Group group) {
     if (group.size() == 1) return;
-    const std::int64_t first = *group.begin();
-    for (auto later = std::next(group.begin()); later != group.end(); ++later) first_of_later_[*later] = first;
-    groups_[first] = std::move(group);
+    groups_[*group.begin()] = std::move(group);
   }
 
   std::map<std::int64_t, Step> by_global_step_;
   std::array<std::map<std::int64_t, std::int64_t>, 4> first_;  // by mode, by mode step
-  // Only groups of two and more:
-  std::map<std::int64_t, Group> groups_;                 // by their first
-  std::map<std::int64_t, std::int64_t> first_of_later_;  // by each other member
+  std::map<std::int64_t, Group> groups_;                       // of two and more, by their first
 };
 
 }  // namespace detail
@@ -15579,8 +16218,8 @@ class RunModel {
                                                              std::int64_t step) const {
     std::vector<WorkerStepPtr> out;
     const auto first = numbers_.global_step(mode, step);
-    if (!first || numbers_.first_of(*first) != *first) return out;
-    const auto group = numbers_.group_of(*first);
+    if (!first) return out;
+    const auto group = mode == Mode::global ? std::vector{*first} : numbers_.group_of(*first);
     for (auto global_step = group.rbegin(); global_step != group.rend(); ++global_step)
       for (const auto& [worker, worker_step] : steps_.at(*global_step))
         if (worker_step->has(tensor)) out.push_back(worker_step);
@@ -16384,12 +17023,15 @@ class LiveRun {
     return attempt;
   }
 
-  /// Reads the attempts that are new or have been closed. Returns the new ones, ascending.
+  /// Reads the attempts that are new or have been closed, and those with losses, which may grow. Returns the new ones,
+  /// ascending.
   std::vector<Attempt> read_attempts() {
     std::vector<std::string> keys;
     for (const ObjectInfo& object : objects_.list(layout::attempts_prefix).value_or(std::vector<ObjectInfo>{})) {
       const auto known = model_.attempt_objects.find(object.key);
-      if (known == model_.attempt_objects.end() || known->second.first != object.size) keys.push_back(object.key);
+      if (known == model_.attempt_objects.end() || known->second.first != object.size ||
+          (!known->second.second.losses.empty() && !known->second.second.ended))
+        keys.push_back(object.key);
     }
     std::vector<Attempt> begun;
     const auto attempts = objects_.read_all(keys, parse_named_attempt);
@@ -16532,6 +17174,23 @@ inline Tensor read_record(const Store& store, const std::string& key, const Stor
   return std::move(event.tensor);
 }
 
+/// Reads `record` of `step`, whose number is `number`. Returns nullopt if that fails, which is damage unless the step
+/// was superseded meanwhile.
+inline std::optional<Tensor> read_or_note(const LiveRun& run, const WorkerStepPtr& step, const StoredRecord& record,
+                                          std::int64_t number) {
+  DamageList& damage = run.damage();
+  const std::string object = step->event_file + "@" + std::to_string(record.start);
+  try {
+    Tensor tensor = read_record(run.store(), step->event_file, record);
+    if (!damage.empty()) damage.repaired(object);
+    return tensor;
+  } catch (const std::exception& e) {  // not only Error: a damaged length may exceed the memory
+    if (!run.is_superseded(step))
+      damage.add(object, "tensor " + in_quotes(record.name->first) + ", step " + std::to_string(number), e.what());
+    return std::nullopt;
+  }
+}
+
 /// The saved data of one tensor in one step. Without a worker, functions return the value of the alphabetically first
 /// worker that has it.
 /// Threads: any.
@@ -16540,7 +17199,7 @@ class SavedTensor {
   /// `worker_steps` hold `tensor`, sorted by worker; `step` is for messages.
   SavedTensor(std::shared_ptr<const LiveRun> run, const StoredTensor* tensor, std::vector<WorkerStepPtr> worker_steps,
               std::int64_t step)
-      : run_(std::move(run)), tensor_(tensor), worker_steps_(std::move(worker_steps)), step_(std::to_string(step)) {}
+      : run_(std::move(run)), tensor_(tensor), worker_steps_(std::move(worker_steps)), step_(step) {}
 
   [[nodiscard]] std::vector<std::string> workers() const {
     std::vector<std::string> out;
@@ -16615,19 +17274,8 @@ class SavedTensor {
     return std::nullopt;
   }
 
-  /// Reads `record` of `step`. Returns nullopt if that fails, which is damage unless the step was superseded meanwhile.
   [[nodiscard]] std::optional<Tensor> read(const WorkerStepPtr& step, const StoredRecord& record) const {
-    DamageList& damage = run_->damage();
-    const std::string object = step->event_file + "@" + std::to_string(record.start);
-    try {
-      Tensor tensor = read_record(run_->store(), step->event_file, record);
-      if (!damage.empty()) damage.repaired(object);
-      return tensor;
-    } catch (const std::exception& e) {  // not only Error: a damaged length may exceed the memory
-      if (!run_->is_superseded(step))
-        damage.add(object, "tensor " + in_quotes(record.name->first) + ", step " + step_, e.what());
-      return std::nullopt;
-    }
+    return read_or_note(*run_, step, record, step_);
   }
 
   [[nodiscard]] std::optional<Statistics> saved_statistics(std::string_view worker) const {
@@ -16639,7 +17287,7 @@ class SavedTensor {
   std::shared_ptr<const LiveRun> run_;
   const StoredTensor* tensor_;
   std::vector<WorkerStepPtr> worker_steps_;  // by worker; of several of one worker the last comes first
-  std::string step_;
+  std::int64_t step_;
 };
 
 }  // namespace detail
@@ -16712,11 +17360,9 @@ TENSORTAP_INLINE const std::string& TensorHistory::name() const noexcept { retur
 TENSORTAP_INLINE std::vector<std::int64_t> TensorHistory::steps() const {
   return run_->query([this](const detail::RunModel& model) {
     std::vector<std::int64_t> out;
-    for (const std::int64_t global_step : tensor_->steps) {
-      const Step& step = *model.numbers().find(model.numbers().first_of(global_step));
-      if (mode_ == Mode::global) out.push_back(step.global_step);
-      if (mode_ != Mode::global && step.mode == mode_) out.push_back(step.mode_step);
-    }
+    if (mode_ == Mode::global) return tensor_->steps;
+    for (const std::int64_t global_step : tensor_->steps)
+      if (const Step& step = *model.numbers().find(global_step); step.mode == mode_) out.push_back(step.mode_step);
     std::sort(out.begin(), out.end());
     out.erase(std::unique(out.begin(), out.end()), out.end());
     return out;
@@ -16947,6 +17593,54 @@ TENSORTAP_INLINE bool Trial::has_tensor(std::string_view name) const {
 // ---- Damage
 
 TENSORTAP_INLINE std::vector<Damage> Trial::damage() const { return run_->damage().list(); }
+
+TENSORTAP_INLINE VerifiedRecords Trial::verify() const {
+  VerifiedRecords out;
+  out.tensors = tensors().size();
+  for (const std::int64_t global_step : steps(Mode::global, Completeness::any)) {
+    ++out.steps;
+    const auto by_worker = run_->visit([&](const detail::RunModel& model) {
+      const auto* found = model.worker_steps(global_step);
+      return found == nullptr ? detail::RunModel::ByWorker() : *found;
+    });
+    for (const auto& [worker, step] : by_worker)
+      for (const detail::StoredRecord& record : step->records)
+        if (detail::read_or_note(*run_, step, record, global_step)) ++out.records;
+  }
+  return out;
+}
+
+TENSORTAP_INLINE RunLosses Trial::losses() const {
+  return run_->query([](const detail::RunModel& model) {
+    RunLosses out;
+    for (const auto& [key, object] : model.attempt_objects) {
+      const Attempt& attempt = object.second;
+      bool counts = false;
+      for (const Loss& loss : attempt.losses) {
+        if (!model.attempts.counts(attempt.worker, attempt.number, loss.first_step)) continue;
+        out.first_step = out.empty() ? loss.first_step : std::min(out.first_step, loss.first_step);
+        out.last_step = std::max(out.last_step, loss.last_step);
+        out.steps += loss.steps;
+        out.tensors += loss.tensors;
+        out.bytes += loss.bytes;
+        counts = true;
+      }
+      if (counts && out.error.empty()) out.error = escaped(attempt.error);
+    }
+    return out;
+  });
+}
+
+TENSORTAP_INLINE std::vector<RepeatedStep> Trial::repeated_steps() const {
+  return run_->query([](const detail::RunModel& model) {
+    std::vector<RepeatedStep> out;
+    for (const auto& [first, group] : model.numbers().groups()) {
+      const Step& step = *model.numbers().find(first);
+      out.push_back({step.mode, step.mode_step, {group.begin(), group.end()}});
+    }
+    return out;
+  });
+}
 
 TENSORTAP_END_NAMESPACE
 
@@ -17697,7 +18391,7 @@ inline const State* last_whole(const std::vector<State>& states, const Checkpoin
     return found != there.files.end() && found->second.size == file.size && found->second.crc32c == file.crc32c;
   };
   for (auto state = states.rbegin(); state != states.rend(); ++state)
-    if (std::all_of(state->files.begin(), state->files.end(), is_there)) return &*state;
+    if (state->sound && std::all_of(state->files.begin(), state->files.end(), is_there)) return &*state;
   return nullptr;
 }
 
@@ -18742,8 +19436,8 @@ class InterruptionState {
 
   ~InterruptionState() {
     if (!wake_) return;
-    if (fork_guard_.is_child()) {
-      watcher_.detach();  // a forked child has no such thread
+    if (fork_guard_.is_child() || watcher_.get_id() == std::this_thread::get_id()) {
+      watcher_.detach();  // a forked child has no such thread; a poll that ends the program cannot wait for itself
     } else {
       ::eventfd_write(wake_.get(), 1);
       watcher_.join();

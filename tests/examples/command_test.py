@@ -86,7 +86,7 @@ class CommandTest(unittest.TestCase):
             out = self.call("check", run, code=1)
             self.assertIn(line, out)
             self.assertIn("incomplete: 9 tensors", out)
-            self.assertIn(line, self.call("show", run))
+            self.assertIn(line, self.call("show", run, code=1))
             result = subprocess.run([COMMAND, "judge", run], capture_output=True, text=True, timeout=60)
             self.assertIn(line, result.stdout)
             shutil.rmtree(run / "attempts")

@@ -30,7 +30,7 @@ struct HookStatus {
   std::chrono::nanoseconds blocked{};  ///< how long training has waited for room in the queue
   std::vector<Loss> losses;            ///< at most 1000 entries; the last one sums up all further losses
   std::optional<std::string> error;    ///< the first failed write
-  std::vector<std::string> notes;      ///< skipped commits, damaged files, collections without tensors, tensors left out
+  std::vector<std::string> notes;  ///< skipped commits, damaged files, collections without tensors, tensors left out
 };
 
 TENSORTAP_END_NAMESPACE

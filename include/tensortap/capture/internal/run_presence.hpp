@@ -62,8 +62,7 @@ class RunPresence {
     if (context_.fence.is_raised() || context_.store->size(attempt_key())) return;
     report_removal();
     claim_.reset();
-    claim_ = claim_run(*context_.store,
-                       layout::claim_key(context_.options.num_workers, context_.options.worker));
+    claim_ = claim_run(*context_.store, layout::claim_key(context_.options.num_workers, context_.options.worker));
     if (!claim_ || !context_.store->put(attempt_key(), to_json(context_.attempt), context_.commit_sync, IfExists::keep))
       context_.fence.raise(Error::run_is_claimed(context_.store->location(), "it began after the run was removed"));
   }
