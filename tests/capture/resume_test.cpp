@@ -318,6 +318,22 @@ TEST_CASE("a lost worker that wakes up is fenced, and may come back later", "[ca
   CHECK(trial.tensor("x").workers(3) == std::vector<std::string>{"worker_0", "worker_1"});
 }
 
+TEST_CASE("a worker whose name is spelled in another way in keys is not taken for another one", "[capture][resume]") {
+  const Machine machine;
+  auto options = machine.options();
+  options.worker = GENERATE("a:b", "/job:worker/task:1", "a/b");
+  for (int life = 0; life < 3; ++life) {
+    tt::Hook hook(machine.run, options);
+    CHECK(hook.next_step() == 2 * life);
+    train_steps(hook, 2);
+    hook.commit();
+    train_steps(hook, 1);
+  }
+  CHECK(machine.run->size(tt::layout::collections_key(options.worker)));
+  CHECK(tt::Trial(machine.run).steps().size() == 7);
+  CHECK(keys(*machine.run, "attempts/").size() == 3);
+}
+
 TEST_CASE("a run does not continue without a worker that lives", "[capture][resume]") {
   Workers workers;
   workers.begin(2);

@@ -12,8 +12,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <map>
 #include <memory>
-#include <set>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -205,12 +205,14 @@ class Resumption {
   /// Returns the workers that the run continues without, since fewer write it than before: all others of a run of one
   /// worker, and "worker_N" and up of a run of N. Throws: one of them lives.
   std::vector<std::string> find_lost_workers(const Attempts& attempts) {
-    std::set<std::string> known;
-    for (std::string& worker : attempts.workers()) known.insert(std::move(worker));
+    std::map<std::string, std::string> known;  // by the names in keys, which spell some workers in another way
+    for (const std::string& worker : attempts.workers()) known.emplace(layout::worker_in_file_name(worker), worker);
     for (const ObjectInfo& object : store_.list(layout::collections_prefix))
-      if (auto worker = layout::parse_collections_key(object.key)) known.insert(std::move(*worker));
+      if (auto worker = layout::parse_collections_key(object.key))
+        known.emplace(layout::worker_in_file_name(*worker), *worker);
+    known.erase(layout::worker_in_file_name(options_.worker));
     std::vector<std::string> out;
-    for (const std::string& worker : known)
+    for (const auto& [name, worker] : known)
       if (is_lost(worker)) {
         require_free(layout::claim_key(2, worker));
         out.push_back(worker);
@@ -218,9 +220,9 @@ class Resumption {
     return out;
   }
 
+  /// Returns whether `worker`, another one, is no part of the run any more.
   [[nodiscard]] bool is_lost(std::string_view worker) const {
     constexpr std::string_view prefix = "worker_";
-    if (worker == options_.worker) return false;
     if (options_.num_workers == 1) return true;
     if (!worker.starts_with(prefix)) return false;
     std::int64_t rank = 0;
