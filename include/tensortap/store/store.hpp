@@ -48,6 +48,9 @@ class Claim {
   Claim(const Claim&) = delete;
   Claim& operator=(const Claim&) = delete;
   virtual ~Claim() = default;
+
+  /// Returns false if the claim's object was removed or replaced, as far as the store can tell.
+  [[nodiscard]] virtual bool is_held() const { return true; }
 };
 
 /// Objects under keys. Keys are relative paths of plain names, "a/b.c"; see key_parts().

@@ -38,6 +38,7 @@ class Committer {
   /// Makes all steps so far durable, then the state, if there is one. Throws: steps were lost since the last commit
   /// (once); a later attempt exists; no such checkpoint; the store failed.
   void commit(CommitRequest request) {
+    if (context_.fence.is_raised()) context_.fence.require_no_successor();  // throws what raised it
     const std::string cause = steps_.take_cause();
     if (const std::uint64_t lost = steps_.take_lost_steps(); lost > 0) {
       context_.record.try_to_put_losses();

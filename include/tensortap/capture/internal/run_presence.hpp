@@ -1,6 +1,6 @@
 // Notices that a run was removed under its writer, by "rm -r" or by moving it to another file system: the object of the
-// attempt is gone. The steps that were lost are counted, and the run is claimed and begun again, so that later steps
-// are saved. (A directory that is renamed within its file system is followed, see FileStore::claim.)
+// attempt is gone, or the claim. The steps that were lost are counted, and the run is claimed and begun again, so that
+// later steps are saved. (A directory that is renamed within its file system is followed, see FileStore::claim.)
 #pragma once
 
 #include <chrono>
@@ -59,17 +59,22 @@ class RunPresence {
   }
 
   void look() {
-    if (context_.fence.is_raised() || context_.store->size(attempt_key())) return;
-    report_removal();
+    if (context_.fence.is_raised()) return;
+    const bool is_there = context_.store->size(attempt_key()).has_value();
+    if (is_there && (!claim_ || claim_->is_held())) return;
+    // A successor replaces the claim where there are no locks.
+    if (is_there) context_.fence.require_no_successor();
     claim_.reset();
     claim_ = claim_run(*context_.store, layout::claim_key(context_.options.num_workers, context_.options.worker));
+    if (is_there && claim_) return;  // only the claim was removed
+    report_removal(claim_ ? steps_there() : 0);
     if (!claim_ || !context_.store->put(attempt_key(), to_json(context_.attempt), context_.commit_sync, IfExists::keep))
       context_.fence.raise(Error::run_is_claimed(context_.store->location(), "it began after the run was removed"));
   }
 
-  void report_removal() {
+  /// Counts and reports the steps that were saved, except `there`, which were saved since the removal.
+  void report_removal(std::uint64_t there) {
     const std::uint64_t saved = context_.ledger->status().steps_saved - lost_;
-    const std::uint64_t there = steps_there();
     const std::uint64_t lost = saved > there ? saved - there : 0;
     lost_ += lost;
     const Error error = Error::run_was_removed(context_.store->location(), lost);

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <pthread.h>
+#include <sys/stat.h>
 
 #include <mutex>
 #include <new>
@@ -52,6 +53,11 @@ class FileClaim final : public Claim {
       tree_.calls().unlinkat(directory_.get(), name_.c_str(), 0);
     tree_.let_go_root();
     file_ = Descriptor();  // last: this releases the lock
+  }
+
+  [[nodiscard]] bool is_held() const override {
+    struct stat status {};
+    return tree_.calls().fstat(file_.get(), &status) != 0 || status.st_nlink > 0;
   }
 
  private:
