@@ -179,7 +179,7 @@ TEST_CASE("a finding is printed the same in every locale and state of the stream
   const TemporaryDirectory directory;
   const auto [without, with] = with_and_without([&] {
     std::filesystem::remove(directory / "stop");
-    tt::CreateFile{(directory / "stop").string()}(finding);
+    tt::TouchFile{(directory / "stop").string()}(finding);
     return printed(finding) + "\n" + golden::read_file(directory / "stop");
   });
   CHECK(without == "r: step 12345 (TRAIN 1234): 1234.5\nr: step 12345 (TRAIN 1234): 1234.5\n");

@@ -170,7 +170,7 @@ int judge(const std::string& run, const Judge& how, std::ostream& out) {
   Coverage coverage;
   LivePrinter printer(how, out, stop);
   std::vector<tt::Action> actions = {[&](const tt::Finding& finding) { printer.print(finding); }};
-  if (!how.stop_file.empty()) actions.emplace_back(tt::CreateFile{how.stop_file});
+  if (!how.stop_file.empty()) actions.emplace_back(tt::TouchFile{how.stop_file});
   const auto act = [&](const tt::Finding& finding) {
     for (const tt::Action& action : actions) action(finding);
   };

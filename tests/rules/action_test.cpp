@@ -24,10 +24,10 @@ TEST_CASE("StopTraining asks the loop to stop", "[rules][action]") {
   CHECK(stop.reason() == tt::StopReason::rule);
 }
 
-TEST_CASE("CreateFile creates a file with the first finding", "[rules][action]") {
+TEST_CASE("TouchFile creates a file with the first finding", "[rules][action]") {
   const TemporaryDirectory directory;
   const std::string path = (directory / "deep/er/stop").string();
-  const tt::CreateFile create{path};
+  const tt::TouchFile create{path};
   create(first);
   create(second);
   CHECK(golden::read_file(path) == "r: step 1 (TRAIN 1): \"a\": bad\n");
@@ -35,13 +35,13 @@ TEST_CASE("CreateFile creates a file with the first finding", "[rules][action]")
 
   const auto before = fs::current_path();
   fs::current_path(directory.path());
-  tt::CreateFile{"here"}(second);
+  tt::TouchFile{"here"}(second);
   fs::current_path(before);
   CHECK(golden::read_file(directory / "here") == "r: step 2 (TRAIN 2): \"b\": worse\n");
 
   std::ofstream(directory / "file") << "x";
-  CHECK_THROWS_AS((tt::CreateFile{(directory / "file/stop").string()}(first)), tt::Error);
-  CHECK_THROWS_AS((tt::CreateFile{(directory / "deep/").string()}(first)), tt::Error);
+  CHECK_THROWS_AS((tt::TouchFile{(directory / "file/stop").string()}(first)), tt::Error);
+  CHECK_THROWS_AS((tt::TouchFile{(directory / "deep/").string()}(first)), tt::Error);
 }
 
 TEST_CASE("Print writes one line", "[rules][action]") {

@@ -1,7 +1,7 @@
 // What happens when a rule has found something: any callable that takes a finding.
 //
 //   tensortap::StopSignal stop;
-//   tensortap::Actions actions = {tensortap::StopTraining{stop}, tensortap::CreateFile{"runs/42.stop"}};
+//   tensortap::Actions actions = {tensortap::StopTraining{stop}, tensortap::TouchFile{"runs/42.stop"}};
 #pragma once
 
 #include <concepts>
@@ -45,7 +45,7 @@ struct StopTraining {
 
 /// Creates the file `path`, which another process may watch for. The file holds the first finding and appears
 /// atomically. Throws: it cannot be written.
-struct CreateFile {
+struct TouchFile {
   std::string path;
   void operator()(const Finding& finding) const;
 };

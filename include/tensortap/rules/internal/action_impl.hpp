@@ -25,7 +25,7 @@ TENSORTAP_INLINE void Actions::take(const Finding& finding) const {
   if (failure) std::rethrow_exception(failure);
 }
 
-TENSORTAP_INLINE void CreateFile::operator()(const Finding& finding) const {
+TENSORTAP_INLINE void TouchFile::operator()(const Finding& finding) const {
   std::ostringstream text;
   text << finding << '\n';
   const std::size_t slash = path.rfind('/');
