@@ -2324,6 +2324,9 @@ class Claim {
   Claim(const Claim&) = delete;
   Claim& operator=(const Claim&) = delete;
   virtual ~Claim() = default;
+
+  /// Returns false if the claim's object was removed or replaced, as far as the store can tell.
+  [[nodiscard]] virtual bool is_held() const { return true; }
 };
 
 /// Objects under keys. Keys are relative paths of plain names, "a/b.c"; see key_parts().
@@ -3232,6 +3235,19 @@ class SavedTensor;
 struct StoredTensor;
 }  // namespace detail
 
+/// A value that may be missing: a std::optional whose `*` returns the value itself if the optional is a temporary. So a
+/// loop over `*tensor.shape(0)` reads no destroyed object.
+template <class T>
+class Saved : public std::optional<T> {
+ public:
+  using std::optional<T>::optional;
+  Saved(std::optional<T> value) : std::optional<T>(std::move(value)) {}
+
+  [[nodiscard]] const T& operator*() const& { return std::optional<T>::operator*(); }
+  [[nodiscard]] T& operator*() & { return std::optional<T>::operator*(); }
+  [[nodiscard]] T operator*() && { return std::move(std::optional<T>::operator*()); }
+};
+
 /// The saved data of one tensor. Steps are those of `mode()`: global steps for Mode::global, else the mode's own.
 /// Without a worker, functions return the value of the alphabetically first worker that has it. Data that is damaged or
 /// superseded counts as not saved; `trial.damage()` lists the damage. In a followed run, only `steps()` refreshes the
@@ -3248,11 +3264,12 @@ class TensorHistory {
   /// Returns the workers that have saved the tensor in `step`, sorted.
   [[nodiscard]] std::vector<std::string> workers(std::int64_t step) const;
 
-  /// Returns the elements; nullopt if they were not saved or cannot be read.
-  [[nodiscard]] std::optional<Tensor> value(std::int64_t step, std::string_view worker = {}) const;
+  /// Returns the elements; none if they were not saved or cannot be read. Lifetime: `value(0)->as<float>()` ends with
+  /// the expression; keep the value in a variable, or write `(*value(0)).as<float>()`.
+  [[nodiscard]] Saved<Tensor> value(std::int64_t step, std::string_view worker = {}) const;
 
   /// Returns the shape, which is saved by itself or with the elements.
-  [[nodiscard]] std::optional<Tensor::Shape> shape(std::int64_t step, std::string_view worker = {}) const;
+  [[nodiscard]] Saved<Tensor::Shape> shape(std::int64_t step, std::string_view worker = {}) const;
 
   /// Returns the saved reduction; else computes it from saved statistics, else from the elements.
   [[nodiscard]] std::optional<double> reduction(std::int64_t step, Reduction r, std::string_view worker = {}) const;
@@ -3561,7 +3578,7 @@ TENSORTAP_END_NAMESPACE
 // What happens when a rule has found something: any callable that takes a finding.
 //
 //   tensortap::StopSignal stop;
-//   tensortap::Actions actions = {tensortap::StopTraining{stop}, tensortap::CreateFile{"runs/42.stop"}};
+//   tensortap::Actions actions = {tensortap::StopTraining{stop}, tensortap::TouchFile{"runs/42.stop"}};
 
 TENSORTAP_BEGIN_NAMESPACE
 
@@ -3592,7 +3609,7 @@ struct StopTraining {
 
 /// Creates the file `path`, which another process may watch for. The file holds the first finding and appears
 /// atomically. Throws: it cannot be written.
-struct CreateFile {
+struct TouchFile {
   std::string path;
   void operator()(const Finding& finding) const;
 };
@@ -11061,6 +11078,11 @@ class FileClaim final : public Claim {
     file_ = Descriptor();  // last: this releases the lock
   }
 
+  [[nodiscard]] bool is_held() const override {
+    struct stat status {};
+    return tree_.calls().fstat(file_.get(), &status) != 0 || status.st_nlink > 0;
+  }
+
  private:
   static void close_in_children() {
     static const int failure = ::pthread_atfork([] { mutex_.lock(); }, [] { mutex_.unlock(); },
@@ -13661,12 +13683,14 @@ class Resumption {
   /// Returns the workers that the run continues without, since fewer write it than before: all others of a run of one
   /// worker, and "worker_N" and up of a run of N. Throws: one of them lives.
   std::vector<std::string> find_lost_workers(const Attempts& attempts) {
-    std::set<std::string> known;
-    for (std::string& worker : attempts.workers()) known.insert(std::move(worker));
+    std::map<std::string, std::string> known;  // by the names in keys, which spell some workers in another way
+    for (const std::string& worker : attempts.workers()) known.emplace(layout::worker_in_file_name(worker), worker);
     for (const ObjectInfo& object : store_.list(layout::collections_prefix))
-      if (auto worker = layout::parse_collections_key(object.key)) known.insert(std::move(*worker));
+      if (auto worker = layout::parse_collections_key(object.key))
+        known.emplace(layout::worker_in_file_name(*worker), *worker);
+    known.erase(layout::worker_in_file_name(options_.worker));
     std::vector<std::string> out;
-    for (const std::string& worker : known)
+    for (const auto& [name, worker] : known)
       if (is_lost(worker)) {
         require_free(layout::claim_key(2, worker));
         out.push_back(worker);
@@ -13674,9 +13698,9 @@ class Resumption {
     return out;
   }
 
+  /// Returns whether `worker`, another one, is no part of the run any more.
   [[nodiscard]] bool is_lost(std::string_view worker) const {
     constexpr std::string_view prefix = "worker_";
-    if (worker == options_.worker) return false;
     if (options_.num_workers == 1) return true;
     if (!worker.starts_with(prefix)) return false;
     std::int64_t rank = 0;
@@ -14401,6 +14425,7 @@ class Committer {
   /// Makes all steps so far durable, then the state, if there is one. Throws: steps were lost since the last commit
   /// (once); a later attempt exists; no such checkpoint; the store failed.
   void commit(CommitRequest request) {
+    if (context_.fence.is_raised()) context_.fence.require_no_successor();  // throws what raised it
     const std::string cause = steps_.take_cause();
     if (const std::uint64_t lost = steps_.take_lost_steps(); lost > 0) {
       context_.record.try_to_put_losses();
@@ -14488,8 +14513,8 @@ TENSORTAP_END_NAMESPACE
 // from tensortap/capture/internal/run_presence.hpp
 
 // Notices that a run was removed under its writer, by "rm -r" or by moving it to another file system: the object of the
-// attempt is gone. The steps that were lost are counted, and the run is claimed and begun again, so that later steps
-// are saved. (A directory that is renamed within its file system is followed, see FileStore::claim.)
+// attempt is gone, or the claim. The steps that were lost are counted, and the run is claimed and begun again, so that
+// later steps are saved. (A directory that is renamed within its file system is followed, see FileStore::claim.)
 
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
@@ -14530,17 +14555,22 @@ class RunPresence {
   }
 
   void look() {
-    if (context_.fence.is_raised() || context_.store->size(attempt_key())) return;
-    report_removal();
+    if (context_.fence.is_raised()) return;
+    const bool is_there = context_.store->size(attempt_key()).has_value();
+    if (is_there && (!claim_ || claim_->is_held())) return;
+    // A successor replaces the claim where there are no locks.
+    if (is_there) context_.fence.require_no_successor();
     claim_.reset();
     claim_ = claim_run(*context_.store, layout::claim_key(context_.options.num_workers, context_.options.worker));
+    if (is_there && claim_) return;  // only the claim was removed
+    report_removal(claim_ ? steps_there() : 0);
     if (!claim_ || !context_.store->put(attempt_key(), to_json(context_.attempt), context_.commit_sync, IfExists::keep))
       context_.fence.raise(Error::run_is_claimed(context_.store->location(), "it began after the run was removed"));
   }
 
-  void report_removal() {
+  /// Counts and reports the steps that were saved, except `there`, which were saved since the removal.
+  void report_removal(std::uint64_t there) {
     const std::uint64_t saved = context_.ledger->status().steps_saved - lost_;
-    const std::uint64_t there = steps_there();
     const std::uint64_t lost = saved > there ? saved - there : 0;
     lost_ += lost;
     const Error error = Error::run_was_removed(context_.store->location(), lost);
@@ -17371,11 +17401,11 @@ TENSORTAP_INLINE std::vector<std::int64_t> TensorHistory::steps() const {
 
 TENSORTAP_INLINE std::vector<std::string> TensorHistory::workers(std::int64_t step) const { return at(step).workers(); }
 
-TENSORTAP_INLINE std::optional<Tensor> TensorHistory::value(std::int64_t step, std::string_view worker) const {
+TENSORTAP_INLINE Saved<Tensor> TensorHistory::value(std::int64_t step, std::string_view worker) const {
   return at(step).value(worker);
 }
 
-TENSORTAP_INLINE std::optional<Tensor::Shape> TensorHistory::shape(std::int64_t step, std::string_view worker) const {
+TENSORTAP_INLINE Saved<Tensor::Shape> TensorHistory::shape(std::int64_t step, std::string_view worker) const {
   return at(step).shape(worker);
 }
 
@@ -17662,7 +17692,7 @@ TENSORTAP_INLINE void Actions::take(const Finding& finding) const {
   if (failure) std::rethrow_exception(failure);
 }
 
-TENSORTAP_INLINE void CreateFile::operator()(const Finding& finding) const {
+TENSORTAP_INLINE void TouchFile::operator()(const Finding& finding) const {
   std::ostringstream text;
   text << finding << '\n';
   const std::size_t slash = path.rfind('/');
