@@ -124,21 +124,20 @@ void print_summary(const std::vector<tt::Finding>& findings, std::ostream& out) 
 
 /// Prints what the rule was asked to judge but could not.
 void print_gaps(const Coverage& coverage, std::ostream& out) {
+  constexpr const char* missing = "there is neither abs_mean nor statistics nor elements that are real numbers";
   std::vector<std::string> absent;
   for (const auto& [name, counts] : coverage.tensors()) {
     if (counts.judged == 0 && counts.not_finite == 0)
       absent.push_back(name);
     else if (counts.absent > 0)
-      out << "not judged: " << tt::in_quotes(name) << " in " << plural(counts.absent, "step")
-          << ": neither abs_mean nor statistics nor elements were saved, or they are damaged\n";
+      out << "not judged: " << tt::in_quotes(name) << " in " << plural(counts.absent, "step") << ": " << missing
+          << '\n';
     if (counts.not_finite > 0)
       out << "not judged: " << tt::in_quotes(name) << " in " << plural(counts.not_finite, "step")
           << ": it holds NaN or infinities\n";
   }
   if (!absent.empty())
-    out << "not judged: " << plural(absent.size(), "tensor")
-        << " of which neither abs_mean nor statistics nor elements were saved, or they are damaged: " << listed(absent)
-        << '\n';
+    out << "not judged: " << plural(absent.size(), "tensor") << ": " << missing << ": " << listed(absent) << '\n';
 }
 
 /// Returns why nothing was judged.
@@ -152,6 +151,8 @@ std::string absence_of(const tt::Trial& trial, const Judge& how, const Coverage&
     return "no tensor is in collection " + tt::in_quotes(how.collection) + "; name another one with --collection";
   if (trial.steps().empty()) return "no step is complete";
   if (coverage.tensors().empty()) return "no complete step has a tensor of collection " + tt::in_quotes(how.collection);
+  for (const auto& [name, counts] : coverage.tensors())
+    if (counts.not_finite > 0) return "the tensors hold NaN or infinities";
   return "no tensor has what the rule needs; save abs_mean or statistics";
 }
 

@@ -134,14 +134,16 @@ int run_tool(int argc, char** argv, std::ostream& out) {
                   "  tensortap show runs/42 --step 500         # all tensors of a global step, in a few numbers each\n"
                   "  tensortap show runs/42 loss --mode EVAL   # what was saved of a tensor in each EVAL step\n"
                   "  tensortap show runs/42 conv1.weight --step 500 --all");
-  show->add_option("TENSOR", what.tensor, "name of a tensor; left out: the run, its collections and its tensors");
+  show->add_option("TENSOR", what.tensor, "name of a tensor; left out: the run, its collections and its tensors")
+      ->check(command::is_name());
   const CLI::Option* at =
       show->add_option("--step", step, "show what was saved in this step; a global step, unless --mode is given")
           ->check(command::is_step());
   std::string mode = "GLOBAL";
   const CLI::Option* in_mode = show->add_option("--mode", mode, "count the steps of this mode")
                                    ->transform(CLI::IsMember({"TRAIN", "EVAL", "PREDICT", "GLOBAL"}, CLI::ignore_case));
-  const CLI::Option* by = show->add_option("--worker", what.worker, "show what this worker saved");
+  const CLI::Option* by =
+      show->add_option("--worker", what.worker, "show what this worker saved")->check(command::is_name());
   show->add_flag("--all", what.all, "show all elements of the tensor in the step, not only the first 100");
   const CLI::App* check =
       add_for_run("check", "Reads every record and verifies every checksum. Exits with 1 if the run is damaged.",
@@ -158,7 +160,9 @@ int run_tool(int argc, char** argv, std::ostream& out) {
   judge->add_option("--rule", how.rule, "name of the rule")
       ->check(CLI::IsMember({"vanishing_gradient"}))
       ->capture_default_str();
-  judge->add_option("--collection", how.collection, "the tensors to judge")->capture_default_str();
+  judge->add_option("--collection", how.collection, "the tensors to judge")
+      ->check(command::is_name())
+      ->capture_default_str();
   judge->add_option("--threshold", how.threshold, "a gradient vanishes if its mean magnitude is below this")
       ->check(command::is_amount("NUMBER"))
       ->capture_default_str();
@@ -168,7 +172,7 @@ int run_tool(int argc, char** argv, std::ostream& out) {
   judge->add_option("--timeout", how.timeout, "seconds to follow at most")
       ->check(command::is_amount("SECONDS"))
       ->needs(follow);
-  judge->add_option("--stop-file", how.stop_file, "create this file at the first finding");
+  judge->add_option("--stop-file", how.stop_file, "create this file at the first finding")->check(command::is_name());
 
   try {
     app.parse(argc, argv);

@@ -21,6 +21,12 @@ bool reads_as(const std::string& text, T& value) {
   return error == std::errc() && end == text.data() + text.size();
 }
 
+/// A check of an option that takes a name: an empty one means nothing.
+inline CLI::Validator is_name() {
+  return {[](const std::string& text) { return text.empty() ? std::string("the name is empty") : std::string(); },
+          "NAME"};
+}
+
 /// A check of an option that takes a step.
 inline CLI::Validator is_step() {
   return {[](const std::string& text) {

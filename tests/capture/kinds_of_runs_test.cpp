@@ -73,6 +73,15 @@ TEST_CASE("a run of one reduction only", "[capture][kinds_of_runs][written]") {
   CHECK(tt::Trial(run.address()).tensor("w.grad").reduction(4, R::abs_mean) == 0.5);
 }
 
+TEST_CASE("a run of gradients that are not numbers", "[capture][kinds_of_runs][written]") {
+  const RunDirectory run("nan");
+  tt::Hook hook(run.address(), {.collections = {{.name = "gradients"}}, .save = tt::every(1)});
+  hook.begin_step();
+  hook.save("w.grad", std::vector<float>{1, std::numeric_limits<float>::quiet_NaN()});
+  hook.close();
+  CHECK(tt::Trial(run.address()).tensor("w.grad").statistics(0)->nan == 1);
+}
+
 TEST_CASE("a run of reductions that the rule cannot use", "[capture][kinds_of_runs][written]") {
   const RunDirectory run("min_max_l2");
   write_gradients(run.address(), {R::min, R::max, R::l2}, false);

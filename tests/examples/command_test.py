@@ -165,6 +165,9 @@ class CommandTest(unittest.TestCase):
                 (("show", basic, "--all"), "--all shows the elements of a tensor in one step; name both"),
                 (("judge", basic, "--timeout", 5), "--follow"),
                 (("ls", basic, "--recursive"), "--recursive is for the objects of a bucket"),
+                (("show", basic, ""), "TENSOR: the name is empty"),
+                (("show", basic, "Net_head0.weight", "--worker", ""), "--worker: the name is empty"),
+                (("judge", basic, "--collection", ""), "--collection: the name is empty"),
         ):
             with self.subTest(arguments=arguments):
                 said = self.call(*arguments, code=2)

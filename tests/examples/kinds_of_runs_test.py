@@ -53,6 +53,7 @@ class KindsOfRunsTest(unittest.TestCase):
         out = self.call("judge", "statistics", code=1)
         self.assertIn('VanishingGradient: step 4 (TRAIN 4): "dead.grad": its mean magnitude is 9.99999971718068', out)
         self.assertIn("; and in 1 later step, the last is step 6\n", out)
+        self.assertIn('not judged: "w.grad" in 1 step: it holds NaN or infinities\n', out)
         self.assertIn("2 findings in 2 tensors and 4 steps that were judged: the run has ended\n", out)
 
     # ---- One reduction only
@@ -70,10 +71,19 @@ class KindsOfRunsTest(unittest.TestCase):
 
     def test_reductions_that_the_rule_cannot_use_are_not_a_healthy_run(self):
         out = self.call("judge", "min_max_l2", code=2)
-        self.assertIn('not judged: 2 tensors of which neither abs_mean nor statistics nor elements were saved, or they are '
-                      'damaged: "dead.grad", "w.grad"\n', out)
+        self.assertIn('not judged: 2 tensors: there is neither abs_mean nor statistics nor elements that are real numbers: '
+                      '"dead.grad", "w.grad"\n', out)
         self.assertIn("nothing was judged: no tensor has what the rule needs; save abs_mean or statistics\n", out)
         self.assertIn("0 findings in 0 tensors and 0 steps that were judged", out)
+
+    def test_gradients_that_are_not_numbers_are_not_a_healthy_run(self):
+        out = self.call("judge", "nan", code=2)
+        self.assertIn('not judged: "w.grad" in 1 step: it holds NaN or infinities\n', out)
+        self.assertIn("nothing was judged: the tensors hold NaN or infinities\n", out)
+        out = self.call("show", "nan", "w.grad", "--step", 0)
+        self.assertIn("first nan or inf   [1]\n1 nan\n", out)
+        saved = json.loads(self.call("dump", "nan"))["tensors"]["w.grad"]["0"]["worker_0"]
+        self.assertEqual(saved["non_finite"], {"nan": 1, "positive_inf": 0, "negative_inf": 0, "first_non_finite": 1})
 
     # ---- Types
 
@@ -95,7 +105,8 @@ class KindsOfRunsTest(unittest.TestCase):
         self.assertIn('nothing was judged: the run has no collection "gradients" (it has "all"); name one with --collection\n',
                       self.call("judge", "types", code=2))
         out = self.call("judge", "types", "--collection", "all")
-        self.assertIn("not judged: 2 tensors of which neither", out)  # complex numbers
+        self.assertIn('not judged: 2 tensors: there is neither abs_mean nor statistics nor elements that are real numbers: "phase", '
+                      '"phases"\n', out)
         self.assertIn("0 findings in 5 tensors and 2 steps", out)
 
     def test_names_cannot_change_the_order_of_text(self):
@@ -202,7 +213,7 @@ class KindsOfRunsTest(unittest.TestCase):
             self.assertIn("/losses: ended, 1 worker, 8 steps, 0 to 7\n", out)
             self.assertIn("/nothing: ended, 1 worker, no steps\n", out)
         for command in ("judge", "check", "dump"):
-            self.assertIn("it is no run, but holds 7 runs; name one of them: ", self.call(command, str(folder), code=2))
+            self.assertIn("it is no run, but holds 8 runs; name one of them: ", self.call(command, str(folder), code=2))
         with tempfile.TemporaryDirectory() as empty:
             (Path(empty) / "file").touch()
             self.assertIn("no such run", self.call("show", empty, code=2))
