@@ -16,7 +16,7 @@ struct RetryPolicy {
   int attempts = std::numeric_limits<int>::max();                        ///< calls, the first one included
   std::chrono::nanoseconds for_at_most = std::chrono::seconds(30);       ///< sum of all delays
   std::chrono::nanoseconds first_delay = std::chrono::milliseconds(10);  ///< before the second call
-  std::chrono::nanoseconds longest_delay = std::chrono::seconds(1);
+  std::chrono::nanoseconds longest_delay = std::chrono::seconds(1);      ///< also if a server asks for a longer one
 };
 
 TENSORTAP_END_NAMESPACE

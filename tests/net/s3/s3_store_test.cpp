@@ -176,6 +176,19 @@ TEST_CASE("a refusal is reported with the request's id and without secrets", "[n
   CHECK(refused.find("Signature=") == std::string::npos);
 }
 
+TEST_CASE("a wrong clock is corrected, whatever the first request is", "[net][s3_store][radosgw]") {
+  const S3Server server = S3Server::from_environment();
+  const std::string address = "s3://" + make_bucket(server);
+  for (const auto off : {std::chrono::hours(1), -std::chrono::hours(1)}) {
+    S3Options options = options_for(server);
+    options.clock = [off] { return std::chrono::system_clock::now() + off; };
+    CHECK_FALSE(S3Store(address, options).size("nothing"));
+    CHECK(S3Store(address, options).claim("claim.smd", "me\n"));
+    CHECK(S3Store(address, options).put("key", "x"));
+    CHECK(S3Store(address, options).list("").size() == 1);
+  }
+}
+
 TEST_CASE("a run's address names its bucket", "[net][s3_store][radosgw]") {
   const S3Server server = S3Server::from_environment();  // the environment says the rest
   const auto store = open_store("s3://" + server.bucket + "/opened");
