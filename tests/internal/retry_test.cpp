@@ -124,3 +124,11 @@ TEST_CASE("an interrupted wait ends the repetition with the error", "[internal][
   CHECK_THROWS_WITH(tt::detail::retry(retries, call, wait), contains("failure 2"));
   CHECK(calls == 2);
 }
+
+TEST_CASE("a delay that is asked for is taken as far as the policy allows", "[internal][retry]") {
+  Retries retries({.for_at_most = 10s, .first_delay = 1s, .longest_delay = 4s});
+  CHECK(retries.next(1, 3s) == 3s);
+  CHECK(retries.next(1, 100'000s) == 4s);    // the longest delay
+  CHECK(retries.next(0.5, 100'000s) == 3s);  // what is left of ten seconds
+  CHECK_FALSE(retries.next(1, 100'000s));
+}
