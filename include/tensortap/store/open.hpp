@@ -11,8 +11,9 @@
 
 TENSORTAP_BEGIN_NAMESPACE
 
-/// Returns the store at `address`: a directory, in which a leading "~/" is the home directory; or "s3://BUCKET/PREFIX",
-/// in programs that include <tensortap/net.hpp>. Throws: another kind of address.
+/// Returns the store at `address`: a directory, in which a leading "~/" is the home directory, and a relative path
+/// begins at the working directory of this moment; or "s3://BUCKET/PREFIX", in programs that include
+/// <tensortap/net.hpp>. Throws: another kind of address.
 std::shared_ptr<Store> open_store(std::string_view address);
 
 namespace detail {
