@@ -15,7 +15,7 @@ int check(const std::string& run, std::ostream& out) {
   for (const tt::RepeatedStep& step : trial.repeated_steps()) {
     out << "repeated: " << tt::to_string(step.mode) << " step " << step.mode_step << " is in the global steps";
     for (const std::int64_t global_step : step.global_steps) out << ' ' << global_step;
-    out << "; its own number shows the last of them\n";
+    out << "; a history of a tensor shows the last of them\n";
   }
   const auto incomplete = trial.steps(tt::Mode::global, tt::Completeness::any).size() - trial.steps().size();
   out << (!trial.damage().empty() ? "damaged"

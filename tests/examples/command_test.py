@@ -89,14 +89,16 @@ class CommandTest(unittest.TestCase):
             self.assertIn(line, self.call("show", run, code=1))
             result = subprocess.run([COMMAND, "judge", run], capture_output=True, text=True, timeout=60)
             self.assertIn(line, result.stdout)
-            shutil.rmtree(run / "attempts")
-            first, second = sorted(run.glob("index/*/*.json"))[:2]
+            shutil.rmtree(run)
+            shutil.copytree(GOLDEN / "modes", run)
+            first, second = sorted(run.glob("index/*/*.json"))[1:3]  # both are TRAIN
             index = json.loads(second.read_text())
-            index["meta"]["mode_step"] = json.loads(first.read_text())["meta"]["mode_step"]
+            for key in ("mode", "mode_step"):
+                index["meta"][key] = json.loads(first.read_text())["meta"][key]
             second.write_text(json.dumps(index))
             out = self.call("check", run)
-            self.assertRegex(out, "repeated: TRAIN step 0 is in the global steps 0 [0-9]+; ")
-            sound = self.call("check", GOLDEN / "basic")
+            self.assertRegex(out, "repeated: TRAIN step 0 is in the global steps 2 4; ")
+            sound = self.call("check", GOLDEN / "modes")
             self.assertEqual(out.splitlines()[-1], sound.splitlines()[-1])  # as many records
 
     def test_ls(self):

@@ -72,11 +72,14 @@ using Span = std::pair<std::size_t, std::size_t>;
 /// Returns the values that depend on `key`, each with the bytes it depends on: all bytes of an index file.
 std::map<Value, Span> dependents(const golden::Files& files, const std::string& key) {
   std::map<Value, Span> out;
+  std::map<std::pair<tt::Mode, std::int64_t>, std::int64_t> first;  // several global steps may have the same mode step
   for (const auto& [index_key, content] : files) {
     const auto name = tt::layout::parse_index_key(index_key);
     if (!name) continue;
     const auto index = tt::parse_index(content, index_key);
-    const std::int64_t step = name->global_step;
+    const auto step = index.mode == tt::Mode::global
+                          ? name->global_step
+                          : first.try_emplace({index.mode, index.mode_step}, name->global_step).first->second;
     if (index_key != key && index.event_file != key) continue;
     for (const auto& tensor : index.tensors) {
       const auto reduction = tt::layout::parse_reduction_record(tensor.name);

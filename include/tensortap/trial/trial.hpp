@@ -179,8 +179,8 @@ class Trial {
   /// Returns what the writers could not save, by their own account, without what a later attempt has saved again.
   [[nodiscard]] RunLosses losses() const;
 
-  /// Returns the mode steps that several global steps have, as in a loop that was repeated. In the numbers of their
-  /// mode the first is read with the values of the last; `Mode::global` shows each.
+  /// Returns the mode steps that several global steps have, as in a loop that was repeated. A TensorHistory reads them
+  /// under the number of the first, with the values of the last; `view` shows each.
   [[nodiscard]] std::vector<RepeatedStep> repeated_steps() const;
 
  private:

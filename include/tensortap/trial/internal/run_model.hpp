@@ -61,13 +61,13 @@ class RunModel {
   }
 
   /// Returns the worker steps that hold `tensor` in step `step` of `mode`, sorted by worker. If several global steps
-  /// have this mode step, the last one comes first.
+  /// have this number, the last one comes first.
   [[nodiscard]] std::vector<WorkerStepPtr> worker_steps_with(const StoredTensor* tensor, Mode mode,
                                                              std::int64_t step) const {
     std::vector<WorkerStepPtr> out;
     const auto first = numbers_.global_step(mode, step);
-    if (!first) return out;
-    const auto group = mode == Mode::global ? std::vector{*first} : numbers_.group_of(*first);
+    if (!first || numbers_.first_of(*first) != *first) return out;
+    const auto group = numbers_.group_of(*first);
     for (auto global_step = group.rbegin(); global_step != group.rend(); ++global_step)
       for (const auto& [worker, worker_step] : steps_.at(*global_step))
         if (worker_step->has(tensor)) out.push_back(worker_step);

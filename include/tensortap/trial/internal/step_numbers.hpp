@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cstdint>
+#include <iterator>
 #include <map>
 #include <optional>
 #include <set>
@@ -77,6 +78,12 @@ class StepNumbers {
     return found == of(mode).end() ? std::nullopt : std::optional(found->second);
   }
 
+  /// Returns the first of the global steps that have the mode step of `global_step`.
+  [[nodiscard]] std::int64_t first_of(std::int64_t global_step) const {
+    const auto found = first_of_later_.find(global_step);
+    return found == first_of_later_.end() ? global_step : found->second;
+  }
+
   /// Returns the global steps that share a mode step with others, by the first of them.
   [[nodiscard]] const std::map<std::int64_t, std::set<std::int64_t>>& groups() const noexcept { return groups_; }
 
@@ -96,16 +103,21 @@ class StepNumbers {
   Group take_group(std::int64_t first) {
     auto node = groups_.extract(first);
     if (node.empty()) return {first};
+    for (const std::int64_t global_step : node.mapped()) first_of_later_.erase(global_step);
     return std::move(node.mapped());
   }
   void put_group(Group group) {
     if (group.size() == 1) return;
-    groups_[*group.begin()] = std::move(group);
+    const std::int64_t first = *group.begin();
+    for (auto later = std::next(group.begin()); later != group.end(); ++later) first_of_later_[*later] = first;
+    groups_[first] = std::move(group);
   }
 
   std::map<std::int64_t, Step> by_global_step_;
   std::array<std::map<std::int64_t, std::int64_t>, 4> first_;  // by mode, by mode step
-  std::map<std::int64_t, Group> groups_;                       // of two and more, by their first
+  // Only groups of two and more:
+  std::map<std::int64_t, Group> groups_;                 // by their first
+  std::map<std::int64_t, std::int64_t> first_of_later_;  // by each other member
 };
 
 }  // namespace detail

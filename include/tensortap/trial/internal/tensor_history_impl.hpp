@@ -21,9 +21,11 @@ TENSORTAP_INLINE const std::string& TensorHistory::name() const noexcept { retur
 TENSORTAP_INLINE std::vector<std::int64_t> TensorHistory::steps() const {
   return run_->query([this](const detail::RunModel& model) {
     std::vector<std::int64_t> out;
-    if (mode_ == Mode::global) return tensor_->steps;
-    for (const std::int64_t global_step : tensor_->steps)
-      if (const Step& step = *model.numbers().find(global_step); step.mode == mode_) out.push_back(step.mode_step);
+    for (const std::int64_t global_step : tensor_->steps) {
+      const Step& step = *model.numbers().find(model.numbers().first_of(global_step));
+      if (mode_ == Mode::global) out.push_back(step.global_step);
+      if (mode_ != Mode::global && step.mode == mode_) out.push_back(step.mode_step);
+    }
     std::sort(out.begin(), out.end());
     out.erase(std::unique(out.begin(), out.end()), out.end());
     return out;
