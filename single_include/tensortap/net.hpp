@@ -1433,7 +1433,8 @@ class HttpConnection {
     reader.finish();
 
     is_silent_ = report_.was_used ? report_.is_silent : answer.status <= 0;
-    HttpReply reply = judge(reader, answer, error, done, std::max(source.moved_at(), reader.moved_at()));
+    HttpReply reply =
+        judge(reader, answer, error, done, request.method == "HEAD", std::max(source.moved_at(), reader.moved_at()));
     watch.guard(-1);
     watch_ = nullptr;
     return reply;
@@ -1457,10 +1458,10 @@ class HttpConnection {
   /// The function is named differently since 0.31.
   template <class Client>
   static SSL_CTX* context_of(const Client& client) {
-    if constexpr (requires { client.ssl_context(); })
-      return client.ssl_context();
-    else
+    if constexpr (requires { client.tls_context(); })
       return static_cast<SSL_CTX*>(client.tls_context());
+    else
+      return client.ssl_context();
   }
 
   /// Makes OpenSSL verify the host name. httplib 0.11 accepts the common name even if the certificate lists other
@@ -1521,7 +1522,7 @@ class HttpConnection {
     return ask;
   }
 
-  HttpReply judge(ReplyReader& reader, const httplib::Response& answer, httplib::Error error, bool done,
+  HttpReply judge(ReplyReader& reader, const httplib::Response& answer, httplib::Error error, bool done, bool is_head,
                   Clock::time_point moved) {
     const auto failed = [&](HttpFailure failure, std::string_view cause) {
       HttpReply reply = reader.take();
@@ -1536,6 +1537,10 @@ class HttpConnection {
       client_->stop();  // httplib 0.11 would treat the tunnel as open
       return failed(HttpFailure::not_connected, "the proxy requires a user and a password");
     }
+    // Later versions return any refusal of the tunnel. Only to HEAD, a reply of the host does not begin either.
+    if (done && secure_ && proxy_ && answer.status >= 400 && !reader.has_begun() && !is_head)
+      return failed(HttpFailure::not_connected,
+                    "the proxy refuses the tunnel (status " + std::to_string(answer.status) + ")");
     if (done && !reader.has_begun()) reader.begin(answer.status, answer.headers);
     if (reader.failure() != HttpFailure::none) return failed(reader.failure(), reader.cause());
     // httplib 0.11 treats a chunk without a line break after it as the last one.
@@ -1580,10 +1585,10 @@ class HttpConnection {
   /// Versions since 0.31 do not tell it.
   template <class Client>
   static long verification_result_of(const Client& client) {
-    if constexpr (requires { client.get_openssl_verify_result(); })
-      return client.get_openssl_verify_result();
-    else
+    if constexpr (requires { client.tls_context(); })
       return X509_V_OK;
+    else
+      return client.get_openssl_verify_result();
   }
 
   const HttpOptions& options_;

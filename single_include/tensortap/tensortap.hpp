@@ -412,7 +412,7 @@ struct RetryPolicy {
   int attempts = std::numeric_limits<int>::max();                        ///< calls, the first one included
   std::chrono::nanoseconds for_at_most = std::chrono::seconds(30);       ///< sum of all delays
   std::chrono::nanoseconds first_delay = std::chrono::milliseconds(10);  ///< before the second call
-  std::chrono::nanoseconds longest_delay = std::chrono::seconds(1);
+  std::chrono::nanoseconds longest_delay = std::chrono::seconds(1);      ///< also if a server asks for a longer one
 };
 
 TENSORTAP_END_NAMESPACE
@@ -2626,8 +2626,9 @@ TENSORTAP_END_NAMESPACE
 
 TENSORTAP_BEGIN_NAMESPACE
 
-/// Returns the store at `address`: a directory, in which a leading "~/" is the home directory; or "s3://BUCKET/PREFIX",
-/// in programs that include <tensortap/net.hpp>. Throws: another kind of address.
+/// Returns the store at `address`: a directory, in which a leading "~/" is the home directory, and a relative path
+/// begins at the working directory of this moment; or "s3://BUCKET/PREFIX", in programs that include
+/// <tensortap/net.hpp>. Throws: another kind of address.
 std::shared_ptr<Store> open_store(std::string_view address);
 
 namespace detail {
@@ -3533,8 +3534,8 @@ class Trial {
   /// Returns what the writers could not save, by their own account, without what a later attempt has saved again.
   [[nodiscard]] RunLosses losses() const;
 
-  /// Returns the mode steps that several global steps have, as in a loop that was repeated. In the numbers of their
-  /// mode the first is read with the values of the last; `Mode::global` shows each.
+  /// Returns the mode steps that several global steps have, as in a loop that was repeated. A TensorHistory reads them
+  /// under the number of the first, with the values of the last; `view` shows each.
   [[nodiscard]] std::vector<RepeatedStep> repeated_steps() const;
 
  private:
@@ -16060,6 +16061,12 @@ class StepNumbers {
     return found == of(mode).end() ? std::nullopt : std::optional(found->second);
   }
 
+  /// Returns the first of the global steps that have the mode step of `global_step`.
+  [[nodiscard]] std::int64_t first_of(std::int64_t global_step) const {
+    const auto found = first_of_later_.find(global_step);
+    return found == first_of_later_.end() ? global_step : found->second;
+  }
+
   /// Returns the global steps that share a mode step with others, by the first of them.
   [[nodiscard]] const std::map<std::int64_t, std::set<std::int64_t>>& groups() const noexcept { return groups_; }
 
@@ -16079,16 +16086,21 @@ class StepNumbers {
   Group take_group(std::int64_t first) {
     auto node = groups_.extract(first);
     if (node.empty()) return {first};
+    for (const std::int64_t global_step : node.mapped()) first_of_later_.erase(global_step);
     return std::move(node.mapped());
   }
   void put_group(Group group) {
     if (group.size() == 1) return;
-    groups_[*group.begin()] = std::move(group);
+    const std::int64_t first = *group.begin();
+    for (auto later = std::next(group.begin()); later != group.end(); ++later) first_of_later_[*later] = first;
+    groups_[first] = std::move(group);
   }
 
   std::map<std::int64_t, Step> by_global_step_;
   std::array<std::map<std::int64_t, std::int64_t>, 4> first_;  // by mode, by mode step
-  std::map<std::int64_t, Group> groups_;                       // of two and more, by their first
+  // Only groups of two and more:
+  std::map<std::int64_t, Group> groups_;                 // by their first
+  std::map<std::int64_t, std::int64_t> first_of_later_;  // by each other member
 };
 
 }  // namespace detail
@@ -16243,13 +16255,13 @@ class RunModel {
   }
 
   /// Returns the worker steps that hold `tensor` in step `step` of `mode`, sorted by worker. If several global steps
-  /// have this mode step, the last one comes first.
+  /// have this number, the last one comes first.
   [[nodiscard]] std::vector<WorkerStepPtr> worker_steps_with(const StoredTensor* tensor, Mode mode,
                                                              std::int64_t step) const {
     std::vector<WorkerStepPtr> out;
     const auto first = numbers_.global_step(mode, step);
-    if (!first) return out;
-    const auto group = mode == Mode::global ? std::vector{*first} : numbers_.group_of(*first);
+    if (!first || numbers_.first_of(*first) != *first) return out;
+    const auto group = numbers_.group_of(*first);
     for (auto global_step = group.rbegin(); global_step != group.rend(); ++global_step)
       for (const auto& [worker, worker_step] : steps_.at(*global_step))
         if (worker_step->has(tensor)) out.push_back(worker_step);
@@ -17390,9 +17402,11 @@ TENSORTAP_INLINE const std::string& TensorHistory::name() const noexcept { retur
 TENSORTAP_INLINE std::vector<std::int64_t> TensorHistory::steps() const {
   return run_->query([this](const detail::RunModel& model) {
     std::vector<std::int64_t> out;
-    if (mode_ == Mode::global) return tensor_->steps;
-    for (const std::int64_t global_step : tensor_->steps)
-      if (const Step& step = *model.numbers().find(global_step); step.mode == mode_) out.push_back(step.mode_step);
+    for (const std::int64_t global_step : tensor_->steps) {
+      const Step& step = *model.numbers().find(model.numbers().first_of(global_step));
+      if (mode_ == Mode::global) out.push_back(step.global_step);
+      if (mode_ != Mode::global && step.mode == mode_) out.push_back(step.mode_step);
+    }
     std::sort(out.begin(), out.end());
     out.erase(std::unique(out.begin(), out.end()), out.end());
     return out;
