@@ -89,6 +89,7 @@ Written write_run() {
                        .reductions = {R::mean, R::abs_std, R::l2, R::statistics}},
                       {.name = "shapes", .include_regex = "^s", .save = tt::from(1000), .save_shape = true}},
       .checkpoints = out.checkpoints,
+      .run_id = "a",
       .wall_time = [] { return 1234567890.125; }};
   tt::Hook hook(out.run, options);
   for (const std::int64_t step : {1000, 1234, 2468, 12000}) {

@@ -2020,13 +2020,14 @@ enum class LossReason : std::uint8_t {
   step_too_large,  ///< tensors beyond max_step_bytes
   too_many_names,  ///< tensors beyond the limit of names
   out_of_memory,   ///< steps and tensors for which there was no memory
+  removed,         ///< steps that were saved, until the run was removed under its writer
 };
 
 /// Returns the reason as text, "the queue was full".
 constexpr std::string_view to_string(LossReason reason) noexcept {
   constexpr std::string_view names[] = {"the queue was full",        "the write failed",       "there was no time left",
                                         "a later attempt continues", "the step was too large", "too many names",
-                                        "there was no memory left"};
+                                        "there was no memory left",  "the run was removed"};
   return names[static_cast<std::size_t>(reason)];
 }
 
@@ -2830,6 +2831,9 @@ struct HookOptions {
   /// True: begin_step() commits when files in `checkpoint_dir` have changed, as smdebug does. It examines every file
   /// there, about a microsecond each.
   bool watch_checkpoints = false;
+  /// The identity of a new run, which its commits name. Give one for runs whose files are the same, byte for byte, each
+  /// time. Empty: 128 random bits.
+  std::string run_id = {};
   /// What happens to steps after the last commit.
   OnResume on_resume = OnResume::archive;
   /// True: a run that holds steps, but no commit in `checkpoint_dir`, begins again at step 0. Its steps are set aside
@@ -3236,19 +3240,6 @@ class SavedTensor;
 struct StoredTensor;
 }  // namespace detail
 
-/// A value that may be missing: a std::optional whose `*` returns the value itself if the optional is a temporary. So a
-/// loop over `*tensor.shape(0)` reads no destroyed object.
-template <class T>
-class Saved : public std::optional<T> {
- public:
-  using std::optional<T>::optional;
-  Saved(std::optional<T> value) : std::optional<T>(std::move(value)) {}
-
-  [[nodiscard]] const T& operator*() const& { return std::optional<T>::operator*(); }
-  [[nodiscard]] T& operator*() & { return std::optional<T>::operator*(); }
-  [[nodiscard]] T operator*() && { return std::move(std::optional<T>::operator*()); }
-};
-
 /// The saved data of one tensor. Steps are those of `mode()`: global steps for Mode::global, else the mode's own.
 /// Without a worker, functions return the value of the alphabetically first worker that has it. Data that is damaged or
 /// superseded counts as not saved; `trial.damage()` lists the damage. In a followed run, only `steps()` refreshes the
@@ -3265,12 +3256,12 @@ class TensorHistory {
   /// Returns the workers that have saved the tensor in `step`, sorted.
   [[nodiscard]] std::vector<std::string> workers(std::int64_t step) const;
 
-  /// Returns the elements; none if they were not saved or cannot be read. Lifetime: `value(0)->as<float>()` ends with
-  /// the expression; keep the value in a variable, or write `(*value(0)).as<float>()`.
-  [[nodiscard]] Saved<Tensor> value(std::int64_t step, std::string_view worker = {}) const;
+  /// Returns the elements; nullopt if they were not saved or cannot be read. Lifetime: a loop over
+  /// `value(0)->as<float>()` reads a destroyed tensor; keep the value in a variable.
+  [[nodiscard]] std::optional<Tensor> value(std::int64_t step, std::string_view worker = {}) const;
 
-  /// Returns the shape, which is saved by itself or with the elements.
-  [[nodiscard]] Saved<Tensor::Shape> shape(std::int64_t step, std::string_view worker = {}) const;
+  /// Returns the shape, which is saved by itself or with the elements. Lifetime: keep it in a variable before a loop.
+  [[nodiscard]] std::optional<Tensor::Shape> shape(std::int64_t step, std::string_view worker = {}) const;
 
   /// Returns the saved reduction; else computes it from saved statistics, else from the elements.
   [[nodiscard]] std::optional<double> reduction(std::int64_t step, Reduction r, std::string_view worker = {}) const;
@@ -9449,8 +9440,9 @@ TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
 
 /// The names of the reasons in files.
-inline constexpr std::array<std::string_view, 7> loss_reasons = {
-    "queue_full", "write_failed", "out_of_time", "fenced", "step_too_large", "too_many_names", "out_of_memory"};
+inline constexpr std::array<std::string_view, 8> loss_reasons = {"queue_full",    "write_failed",   "out_of_time",
+                                                                 "fenced",        "step_too_large", "too_many_names",
+                                                                 "out_of_memory", "removed"};
 
 inline std::string to_json(const Loss& loss) {
   return R"({"reason": ")" + std::string(loss_reasons[static_cast<std::size_t>(loss.reason)]) + R"(", "first_step": )" +
@@ -12323,7 +12315,9 @@ class AttemptRecord {
     return status.steps_lost != written_steps_ || status.tensors_lost != written_tensors_;
   }
 
+  /// Leaves a run that was removed alone: `RunPresence` notices that, and writes the attempt anew.
   void put() {
+    if (!store_.size(layout::attempt_key(attempt_.number, attempt_.worker))) return;
     store_.put(layout::attempt_key(attempt_.number, attempt_.worker), to_json(attempt_), sync_);
     written_steps_ = written_tensors_ = 0;
     for (const Loss& loss : attempt_.losses) {
@@ -13611,7 +13605,10 @@ class Resumption {
 
   /// Reads the commits and drops those that are damaged, and those at the end whose checkpoint has changed since.
   void find_state(const Attempts& attempts) {
-    out_.attempt.run_id = attempts.run_ids().empty() ? random_run_id() : *attempts.run_ids().begin();
+    if (const auto ids = attempts.run_ids(); !ids.empty())
+      out_.attempt.run_id = *ids.begin();
+    else
+      out_.attempt.run_id = options_.run_id.empty() ? random_run_id() : options_.run_id;
     if (checkpoints_ == nullptr) return;
     out_.states = read_states(*checkpoints_);
     const std::size_t count = out_.states.size();
@@ -14526,20 +14523,21 @@ class RunPresence {
   /// Holds the `claim` on the run.
   RunPresence(AttemptContext& context, std::unique_ptr<Claim> claim) : context_(context), claim_(std::move(claim)) {}
 
-  /// Looks whether the run is there, unless it did so within `max_age`. Never throws.
-  void try_to_look(std::chrono::nanoseconds max_age) noexcept {
+  /// Looks whether the run is there, unless it did so within `max_age`; `last_saved` is the last saved step. Never
+  /// throws.
+  void try_to_look(std::chrono::nanoseconds max_age, std::optional<std::int64_t> last_saved) noexcept {
     const auto now = std::chrono::steady_clock::now();
     if (looked_ && now - *looked_ < max_age) return;
     looked_ = now;
     try {
-      look();
+      look(last_saved);
     } catch (...) {  // the writes that follow report what fails
     }
   }
 
   /// Looks whether the run is there. Throws: the store failed.
-  void look_now() {
-    context_.retries.run([&] { look(); });
+  void look_now(std::optional<std::int64_t> last_saved) {
+    context_.retries.run([&] { look(last_saved); });
   }
 
   /// Throws if the run was removed, once.
@@ -14555,7 +14553,7 @@ class RunPresence {
     return layout::attempt_key(context_.attempt.number, context_.attempt.worker);
   }
 
-  void look() {
+  void look(std::optional<std::int64_t> last_saved) {
     if (context_.fence.is_raised()) return;
     const bool is_there = context_.store->size(attempt_key()).has_value();
     if (is_there && (!claim_ || claim_->is_held())) return;
@@ -14564,23 +14562,22 @@ class RunPresence {
     claim_.reset();
     claim_ = claim_run(*context_.store, layout::claim_key(context_.options.num_workers, context_.options.worker));
     if (is_there && claim_) return;  // only the claim was removed
-    report_removal(claim_ ? steps_there() : 0);
+    report_removal(claim_ ? steps_there() : 0, last_saved);
     if (!claim_ || !context_.store->put(attempt_key(), to_json(context_.attempt), context_.commit_sync, IfExists::keep))
       context_.fence.raise(Error::run_is_claimed(context_.store->location(), "it began after the run was removed"));
   }
 
   /// Counts and reports the steps that were saved, except `there`, which were saved since the removal.
-  void report_removal(std::uint64_t there) {
+  void report_removal(std::uint64_t there, std::optional<std::int64_t> last_saved) {
     const std::uint64_t saved = context_.ledger->status().steps_saved - lost_;
     const std::uint64_t lost = saved > there ? saved - there : 0;
     lost_ += lost;
     const Error error = Error::run_was_removed(context_.store->location(), lost);
     unreported_ = std::make_exception_ptr(error);
     context_.ledger->record_failure(unreported_, error.what());
-    context_.ledger->change([&](HookStatus& status) {
-      status.steps_lost += lost;
-      status.notes.emplace_back(error.what());
-    });
+    const std::int64_t first = context_.attempt.resumed_at + 1;
+    if (lost > 0) context_.ledger->count_loss({LossReason::removed, first, last_saved.value_or(first), lost, 0, 0});
+    context_.ledger->change([&](HookStatus& status) { status.notes.emplace_back(error.what()); });
     context_.callbacks.write_failed(error.what());
   }
 
@@ -14628,14 +14625,14 @@ class Publisher {
 
   /// Writes steps. Never throws: lost steps are counted.
   void publish(std::span<const StepRecords* const> steps) noexcept {
-    presence_.try_to_look(std::chrono::seconds(1));
+    presence_.try_to_look(std::chrono::seconds(1), steps_.last_saved());
     steps_.publish(steps);
   }
 
   /// Makes all steps so far durable, then the state, if there is one. Throws: the run was removed (once); see
   /// `Committer::commit`.
   void commit(CommitRequest request) {
-    presence_.look_now();
+    presence_.look_now(steps_.last_saved());
     if (request.state) presence_.report();
     committer_.commit(std::move(request));
     presence_.report();
@@ -14643,7 +14640,7 @@ class Publisher {
 
   /// Ends the run, if this is the last of its workers. Throws: see `Committer::close`.
   void close(const std::string& collections) {
-    presence_.try_to_look({});
+    presence_.try_to_look({}, steps_.last_saved());
     committer_.close(collections);
   }
 
@@ -15290,6 +15287,8 @@ inline void check_hook_options(const HookOptions& options) {
   if (worker.empty() || worker.size() > 200 || worker[0] == '.' ||
       !std::all_of(worker.begin(), worker.end(), is_allowed))
     throw Error::bad_worker(worker);
+  if (options.run_id.size() > 200 || !is_utf8(options.run_id))
+    throw Error::bad_option("run_id", "it is not UTF-8 or longer than 200 bytes; shorten it, or leave it out");
   if (options.num_workers < 1) throw Error::bad_option("num_workers", "at least one process writes; count them");
   if (options.events_per_file < 1)
     throw Error::bad_option("events_per_file", "a file holds at least one step; leave it out or give it 1");
@@ -17415,11 +17414,11 @@ TENSORTAP_INLINE std::vector<std::int64_t> TensorHistory::steps() const {
 
 TENSORTAP_INLINE std::vector<std::string> TensorHistory::workers(std::int64_t step) const { return at(step).workers(); }
 
-TENSORTAP_INLINE Saved<Tensor> TensorHistory::value(std::int64_t step, std::string_view worker) const {
+TENSORTAP_INLINE std::optional<Tensor> TensorHistory::value(std::int64_t step, std::string_view worker) const {
   return at(step).value(worker);
 }
 
-TENSORTAP_INLINE Saved<Tensor::Shape> TensorHistory::shape(std::int64_t step, std::string_view worker) const {
+TENSORTAP_INLINE std::optional<Tensor::Shape> TensorHistory::shape(std::int64_t step, std::string_view worker) const {
   return at(step).shape(worker);
 }
 

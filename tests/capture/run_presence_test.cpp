@@ -44,6 +44,8 @@ TEST_CASE("a run that is removed while it is written is reported in status, by c
   CHECK_THROWS_WITH(hook.close(), contains(cause));
   const tt::Trial trial(run);
   CHECK(trial.steps() == Steps{4, 5, 6});
+  CHECK(trial.losses().steps == 4);
+  CHECK(trial.losses().last_step == 3);
   CHECK(trial.ended());
   CHECK(trial.damage().empty());
 }

@@ -368,11 +368,12 @@ TEST_CASE("a poll that ends the program does not wait for itself", "[spot][inter
     static std::atomic<bool> is_made = false;
     static std::unique_ptr<tt::Interruption> global;
     global = std::make_unique<tt::Interruption>(
-        tt::InterruptionOptions{.interval = 1ms, .poll = []() -> std::optional<tt::InterruptionOptions::Duration> {
+        tt::InterruptionOptions{.poll = []() -> std::optional<tt::InterruptionOptions::Duration> {
                                   if (!is_made) return std::nullopt;
                                   global.reset();  // as std::exit does with a global
                                   ::_exit(3);
-                                }});
+                                },
+                                .interval = 1ms});
     is_made = true;
     std::this_thread::sleep_for(60s);
     ::_exit(4);

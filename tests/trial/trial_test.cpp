@@ -183,14 +183,3 @@ TEST_CASE("a collection with an invalid stored pattern keeps its listed names", 
   REQUIRE(trial.damage().size() == 1);
   CHECK_THAT(trial.damage()[0].cause, contains("look-behind"));
 }
-
-TEST_CASE("a loop over the shape or the elements of a temporary is safe", "[trial][trial]") {
-  const auto trial = golden_trial("shape_and_raw");
-  const auto tensor = trial.tensor("embed_22:a.weight");
-  tt::Tensor::Shape shape;
-  for (const std::int64_t extent : *tensor.shape(0)) shape.push_back(extent);
-  CHECK(shape == tt::Tensor::Shape{2, 3});
-  std::size_t elements = 0;
-  for (const std::byte byte : (*tensor.value(0)).bytes()) elements += sizeof byte;
-  CHECK(elements == tensor.value(0)->bytes().size());
-}

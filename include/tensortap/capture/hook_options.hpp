@@ -89,6 +89,9 @@ struct HookOptions {
   /// True: begin_step() commits when files in `checkpoint_dir` have changed, as smdebug does. It examines every file
   /// there, about a microsecond each.
   bool watch_checkpoints = false;
+  /// The identity of a new run, which its commits name. Give one for runs whose files are the same, byte for byte, each
+  /// time. Empty: 128 random bits.
+  std::string run_id = {};
   /// What happens to steps after the last commit.
   OnResume on_resume = OnResume::archive;
   /// True: a run that holds steps, but no commit in `checkpoint_dir`, begins again at step 0. Its steps are set aside

@@ -22,13 +22,14 @@ enum class LossReason : std::uint8_t {
   step_too_large,  ///< tensors beyond max_step_bytes
   too_many_names,  ///< tensors beyond the limit of names
   out_of_memory,   ///< steps and tensors for which there was no memory
+  removed,         ///< steps that were saved, until the run was removed under its writer
 };
 
 /// Returns the reason as text, "the queue was full".
 constexpr std::string_view to_string(LossReason reason) noexcept {
   constexpr std::string_view names[] = {"the queue was full",        "the write failed",       "there was no time left",
                                         "a later attempt continues", "the step was too large", "too many names",
-                                        "there was no memory left"};
+                                        "there was no memory left",  "the run was removed"};
   return names[static_cast<std::size_t>(reason)];
 }
 

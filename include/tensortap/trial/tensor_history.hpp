@@ -11,7 +11,6 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include <tensortap/internal/config.hpp>
@@ -27,19 +26,6 @@ class LiveRun;
 class SavedTensor;
 struct StoredTensor;
 }  // namespace detail
-
-/// A value that may be missing: a std::optional whose `*` returns the value itself if the optional is a temporary. So a
-/// loop over `*tensor.shape(0)` reads no destroyed object.
-template <class T>
-class Saved : public std::optional<T> {
- public:
-  using std::optional<T>::optional;
-  Saved(std::optional<T> value) : std::optional<T>(std::move(value)) {}
-
-  [[nodiscard]] const T& operator*() const& { return std::optional<T>::operator*(); }
-  [[nodiscard]] T& operator*() & { return std::optional<T>::operator*(); }
-  [[nodiscard]] T operator*() && { return std::move(std::optional<T>::operator*()); }
-};
 
 /// The saved data of one tensor. Steps are those of `mode()`: global steps for Mode::global, else the mode's own.
 /// Without a worker, functions return the value of the alphabetically first worker that has it. Data that is damaged or
@@ -57,12 +43,12 @@ class TensorHistory {
   /// Returns the workers that have saved the tensor in `step`, sorted.
   [[nodiscard]] std::vector<std::string> workers(std::int64_t step) const;
 
-  /// Returns the elements; none if they were not saved or cannot be read. Lifetime: `value(0)->as<float>()` ends with
-  /// the expression; keep the value in a variable, or write `(*value(0)).as<float>()`.
-  [[nodiscard]] Saved<Tensor> value(std::int64_t step, std::string_view worker = {}) const;
+  /// Returns the elements; nullopt if they were not saved or cannot be read. Lifetime: a loop over
+  /// `value(0)->as<float>()` reads a destroyed tensor; keep the value in a variable.
+  [[nodiscard]] std::optional<Tensor> value(std::int64_t step, std::string_view worker = {}) const;
 
-  /// Returns the shape, which is saved by itself or with the elements.
-  [[nodiscard]] Saved<Tensor::Shape> shape(std::int64_t step, std::string_view worker = {}) const;
+  /// Returns the shape, which is saved by itself or with the elements. Lifetime: keep it in a variable before a loop.
+  [[nodiscard]] std::optional<Tensor::Shape> shape(std::int64_t step, std::string_view worker = {}) const;
 
   /// Returns the saved reduction; else computes it from saved statistics, else from the elements.
   [[nodiscard]] std::optional<double> reduction(std::int64_t step, Reduction r, std::string_view worker = {}) const;

@@ -76,7 +76,9 @@ class AttemptRecord {
     return status.steps_lost != written_steps_ || status.tensors_lost != written_tensors_;
   }
 
+  /// Leaves a run that was removed alone: `RunPresence` notices that, and writes the attempt anew.
   void put() {
+    if (!store_.size(layout::attempt_key(attempt_.number, attempt_.worker))) return;
     store_.put(layout::attempt_key(attempt_.number, attempt_.worker), to_json(attempt_), sync_);
     written_steps_ = written_tensors_ = 0;
     for (const Loss& loss : attempt_.losses) {

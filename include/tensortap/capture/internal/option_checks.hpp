@@ -9,6 +9,7 @@
 #include <tensortap/capture/hook_options.hpp>
 #include <tensortap/error.hpp>
 #include <tensortap/internal/config.hpp>
+#include <tensortap/name.hpp>
 
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
@@ -23,6 +24,8 @@ inline void check_hook_options(const HookOptions& options) {
   if (worker.empty() || worker.size() > 200 || worker[0] == '.' ||
       !std::all_of(worker.begin(), worker.end(), is_allowed))
     throw Error::bad_worker(worker);
+  if (options.run_id.size() > 200 || !is_utf8(options.run_id))
+    throw Error::bad_option("run_id", "it is not UTF-8 or longer than 200 bytes; shorten it, or leave it out");
   if (options.num_workers < 1) throw Error::bad_option("num_workers", "at least one process writes; count them");
   if (options.events_per_file < 1)
     throw Error::bad_option("events_per_file", "a file holds at least one step; leave it out or give it 1");

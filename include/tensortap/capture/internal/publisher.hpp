@@ -40,14 +40,14 @@ class Publisher {
 
   /// Writes steps. Never throws: lost steps are counted.
   void publish(std::span<const StepRecords* const> steps) noexcept {
-    presence_.try_to_look(std::chrono::seconds(1));
+    presence_.try_to_look(std::chrono::seconds(1), steps_.last_saved());
     steps_.publish(steps);
   }
 
   /// Makes all steps so far durable, then the state, if there is one. Throws: the run was removed (once); see
   /// `Committer::commit`.
   void commit(CommitRequest request) {
-    presence_.look_now();
+    presence_.look_now(steps_.last_saved());
     if (request.state) presence_.report();
     committer_.commit(std::move(request));
     presence_.report();
@@ -55,7 +55,7 @@ class Publisher {
 
   /// Ends the run, if this is the last of its workers. Throws: see `Committer::close`.
   void close(const std::string& collections) {
-    presence_.try_to_look({});
+    presence_.try_to_look({}, steps_.last_saved());
     committer_.close(collections);
   }
 

@@ -132,7 +132,10 @@ class Resumption {
 
   /// Reads the commits and drops those that are damaged, and those at the end whose checkpoint has changed since.
   void find_state(const Attempts& attempts) {
-    out_.attempt.run_id = attempts.run_ids().empty() ? random_run_id() : *attempts.run_ids().begin();
+    if (const auto ids = attempts.run_ids(); !ids.empty())
+      out_.attempt.run_id = *ids.begin();
+    else
+      out_.attempt.run_id = options_.run_id.empty() ? random_run_id() : options_.run_id;
     if (checkpoints_ == nullptr) return;
     out_.states = read_states(*checkpoints_);
     const std::size_t count = out_.states.size();

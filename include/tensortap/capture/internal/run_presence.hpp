@@ -29,20 +29,21 @@ class RunPresence {
   /// Holds the `claim` on the run.
   RunPresence(AttemptContext& context, std::unique_ptr<Claim> claim) : context_(context), claim_(std::move(claim)) {}
 
-  /// Looks whether the run is there, unless it did so within `max_age`. Never throws.
-  void try_to_look(std::chrono::nanoseconds max_age) noexcept {
+  /// Looks whether the run is there, unless it did so within `max_age`; `last_saved` is the last saved step. Never
+  /// throws.
+  void try_to_look(std::chrono::nanoseconds max_age, std::optional<std::int64_t> last_saved) noexcept {
     const auto now = std::chrono::steady_clock::now();
     if (looked_ && now - *looked_ < max_age) return;
     looked_ = now;
     try {
-      look();
+      look(last_saved);
     } catch (...) {  // the writes that follow report what fails
     }
   }
 
   /// Looks whether the run is there. Throws: the store failed.
-  void look_now() {
-    context_.retries.run([&] { look(); });
+  void look_now(std::optional<std::int64_t> last_saved) {
+    context_.retries.run([&] { look(last_saved); });
   }
 
   /// Throws if the run was removed, once.
@@ -58,7 +59,7 @@ class RunPresence {
     return layout::attempt_key(context_.attempt.number, context_.attempt.worker);
   }
 
-  void look() {
+  void look(std::optional<std::int64_t> last_saved) {
     if (context_.fence.is_raised()) return;
     const bool is_there = context_.store->size(attempt_key()).has_value();
     if (is_there && (!claim_ || claim_->is_held())) return;
@@ -67,23 +68,22 @@ class RunPresence {
     claim_.reset();
     claim_ = claim_run(*context_.store, layout::claim_key(context_.options.num_workers, context_.options.worker));
     if (is_there && claim_) return;  // only the claim was removed
-    report_removal(claim_ ? steps_there() : 0);
+    report_removal(claim_ ? steps_there() : 0, last_saved);
     if (!claim_ || !context_.store->put(attempt_key(), to_json(context_.attempt), context_.commit_sync, IfExists::keep))
       context_.fence.raise(Error::run_is_claimed(context_.store->location(), "it began after the run was removed"));
   }
 
   /// Counts and reports the steps that were saved, except `there`, which were saved since the removal.
-  void report_removal(std::uint64_t there) {
+  void report_removal(std::uint64_t there, std::optional<std::int64_t> last_saved) {
     const std::uint64_t saved = context_.ledger->status().steps_saved - lost_;
     const std::uint64_t lost = saved > there ? saved - there : 0;
     lost_ += lost;
     const Error error = Error::run_was_removed(context_.store->location(), lost);
     unreported_ = std::make_exception_ptr(error);
     context_.ledger->record_failure(unreported_, error.what());
-    context_.ledger->change([&](HookStatus& status) {
-      status.steps_lost += lost;
-      status.notes.emplace_back(error.what());
-    });
+    const std::int64_t first = context_.attempt.resumed_at + 1;
+    if (lost > 0) context_.ledger->count_loss({LossReason::removed, first, last_saved.value_or(first), lost, 0, 0});
+    context_.ledger->change([&](HookStatus& status) { status.notes.emplace_back(error.what()); });
     context_.callbacks.write_failed(error.what());
   }
 

@@ -20,8 +20,9 @@ TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
 
 /// The names of the reasons in files.
-inline constexpr std::array<std::string_view, 7> loss_reasons = {
-    "queue_full", "write_failed", "out_of_time", "fenced", "step_too_large", "too_many_names", "out_of_memory"};
+inline constexpr std::array<std::string_view, 8> loss_reasons = {"queue_full",    "write_failed",   "out_of_time",
+                                                                 "fenced",        "step_too_large", "too_many_names",
+                                                                 "out_of_memory", "removed"};
 
 inline std::string to_json(const Loss& loss) {
   return R"({"reason": ")" + std::string(loss_reasons[static_cast<std::size_t>(loss.reason)]) + R"(", "first_step": )" +

@@ -34,11 +34,11 @@ TENSORTAP_INLINE std::vector<std::int64_t> TensorHistory::steps() const {
 
 TENSORTAP_INLINE std::vector<std::string> TensorHistory::workers(std::int64_t step) const { return at(step).workers(); }
 
-TENSORTAP_INLINE Saved<Tensor> TensorHistory::value(std::int64_t step, std::string_view worker) const {
+TENSORTAP_INLINE std::optional<Tensor> TensorHistory::value(std::int64_t step, std::string_view worker) const {
   return at(step).value(worker);
 }
 
-TENSORTAP_INLINE Saved<Tensor::Shape> TensorHistory::shape(std::int64_t step, std::string_view worker) const {
+TENSORTAP_INLINE std::optional<Tensor::Shape> TensorHistory::shape(std::int64_t step, std::string_view worker) const {
   return at(step).shape(worker);
 }
 
