@@ -89,6 +89,9 @@ int run_tool(int argc, char** argv, std::ostream& out) {
                     : "skip files that match this pattern; of several patterns that match, the last one decides")
           ->trigger_on_parse()
           ->take_last();
+    sub->add_flag_callback(
+        "--no-follow-symlinks", [&copying] { copying.links = command::Links::pass_over; },
+        "pass over symbolic links; else their targets are sent");
     sub->add_flag("--dryrun", copying.dry_run, "print what would be done, and do nothing");
     sub->add_flag("--quiet", copying.quiet, "print errors only");
     sub->add_option("--connections", copying.connections, "largest number of connections")->check(CLI::Range(1, 256));
@@ -127,7 +130,7 @@ int run_tool(int argc, char** argv, std::ostream& out) {
   double older_than = 0;
   uploads->add_flag("--drop", drop, "drop them; one that is still being sent then fails");
   uploads->add_option("--older-than", older_than, "only those begun more than this many hours ago")
-      ->check(CLI::NonNegativeNumber);
+      ->check(command::is_amount("HOURS"));
   CLI::App* show =
       add_for_run("show", "Shows a run, all tensors of a step, a tensor over its steps, or a tensor in one step.",
                   "  tensortap show runs/42                    # the run, its collections and its tensors\n"

@@ -358,7 +358,7 @@ class CopyTest(unittest.TestCase):
             _, errors = process.communicate(timeout=60)
             self.assertEqual(process.returncode, 2, errors)
             self.assertEqual(self.uploads(0), [])
-        self.assertEqual(self.tool("ls", "--recursive", self.prefix + "/", code=1).stdout, "")
+        self.assertEqual(self.tool("ls", "--recursive", self.prefix + "/", code=2).stdout, "")
 
     def uploads(self, older_than, *options):
         result = subprocess.run([COMMAND, "uploads", self.prefix + "/", "--older-than", str(older_than), *options],
