@@ -884,6 +884,9 @@ struct Half {
   requires std::is_arithmetic_v<T>
   explicit constexpr Half(T value) noexcept : bits(detail::narrowed(value, {5, 10})) {}
 
+  /// Converts a float, as the constructor does.
+  static constexpr Half from(float value) noexcept { return Half(value); }
+
   /// Makes the number that has these bits.
   static constexpr Half from_bits(std::uint16_t bits) noexcept {
     Half out;
@@ -916,6 +919,9 @@ struct BFloat16 {
   template <class T>
   requires std::is_arithmetic_v<T>
   explicit constexpr BFloat16(T value) noexcept : bits(detail::narrowed(value, {8, 7})) {}
+
+  /// Converts a float, as the constructor does.
+  static constexpr BFloat16 from(float value) noexcept { return BFloat16(value); }
 
   /// Makes the number that has these bits.
   static constexpr BFloat16 from_bits(std::uint16_t bits) noexcept {
@@ -1898,8 +1904,9 @@ TENSORTAP_BEGIN_NAMESPACE
 /// Scales all tensors in place so that their global norm is at most `max_norm`, and returns the norm before. Leaves
 /// them unchanged if that norm is not larger, or not finite.
 /// Numeric: multiplies each element by max_norm / norm, rounded to float64; rounds the product to the element's type.
-/// Throws: tensors that are not of floating type; elements that share memory, in one tensor (stride 0, overlapping
-/// windows) or in two; a `max_norm` that is negative or NaN. Threads: as `global_norm`.
+/// A tensor that is given twice counts twice in the norm and is scaled once.
+/// Throws: tensors that are not of floating type; other elements that share memory, such as those of a stride 0, of
+/// overlapping windows, or of two tensors; a `max_norm` that is negative or NaN. Threads: as `global_norm`.
 /// Source: Pascanu, Mikolov, Bengio, "On the difficulty of training RNNs", 2013.
 double clip_grad_norm(std::span<const WritableView> tensors, double max_norm, ReduceOptions options = {});
 
@@ -8235,7 +8242,7 @@ TENSORTAP_END_NAMESPACE
 
 // from tensortap/reduce/internal/memory_overlap.hpp
 
-// Finds elements that share memory, such as those of a stride 0, of overlapping windows, or of a tensor given twice. A
+// Finds elements that share memory, such as those of a stride 0, of overlapping windows, or of a tensor given twice: a
 // change in place would reach them several times.
 
 TENSORTAP_BEGIN_NAMESPACE
@@ -8305,20 +8312,44 @@ inline std::optional<std::pair<std::size_t, std::size_t>> first_overlap(std::vec
   return std::nullopt;
 }
 
-/// Returns the indices of two tensors, or twice that of one, whose elements share memory; nullopt if all elements are
-/// apart. Looks at single elements only where ranges or strides leave it open.
+/// Returns the indices of the tensors without those that repeat an earlier one: the same elements in the same order.
 template <class View>
-std::optional<std::pair<std::size_t, std::size_t>> find_shared_memory(std::span<const View> tensors) {
+std::vector<std::size_t> distinct_tensors(std::span<const View> tensors) {
+  const auto is_same = [&](std::size_t a, std::size_t b) {
+    const TensorView& x = tensors[a];
+    const TensorView& y = tensors[b];
+    return x.dtype() == y.dtype() && std::ranges::equal(x.shape(), y.shape()) &&
+           std::ranges::equal(x.strides(), y.strides());
+  };
+  std::vector<std::size_t> order(tensors.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  const auto address = [&](std::size_t k) { return reinterpret_cast<std::uintptr_t>(tensors[k].data()); };
+  std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return address(a) < address(b); });
+  std::vector<std::size_t> out;
+  for (const std::size_t k : order) {
+    bool is_repeated = false;
+    for (std::size_t i = out.size(); i-- > 0 && address(out[i]) == address(k) && !is_repeated;)
+      is_repeated = is_same(out[i], k);
+    if (!is_repeated) out.push_back(k);
+  }
+  return out;
+}
+
+/// Returns the indices of two of `chosen` tensors, or twice that of one, whose elements share memory; nullopt if all
+/// elements are apart. Looks at single elements only where ranges or strides leave it open.
+template <class View>
+std::optional<std::pair<std::size_t, std::size_t>> find_shared_memory(std::span<const View> tensors,
+                                                                      std::span<const std::size_t> chosen) {
   std::vector<MemoryRange> ranges;
-  ranges.reserve(tensors.size());
+  ranges.reserve(chosen.size());
   bool nested = true;
-  for (std::size_t k = 0; k < tensors.size(); ++k) {
+  for (const std::size_t k : chosen) {
     if (tensors[k].size() == 0) continue;
     ranges.push_back(memory_range(tensors[k], k));
     nested = nested && has_nested_strides(tensors[k]);
   }
-  if (nested && !first_overlap(ranges)) return std::nullopt;
-  (void)first_overlap(ranges);  // sorts
+  const bool overlaps = first_overlap(ranges).has_value();  // sorts, too
+  if (nested && !overlaps) return std::nullopt;
   std::vector<MemoryRange> elements;
   std::uintptr_t end = 0;
   for (const MemoryRange& range : ranges) {  // groups of ranges that overlap
@@ -8891,12 +8922,13 @@ TENSORTAP_INLINE double clip_grad_norm(std::span<const WritableView> tensors, do
   if (!(max_norm >= 0)) throw Error::bad_max_norm(max_norm);
   for (const WritableView& view : tensors)
     if (!is_floating(view.dtype())) throw Error::wrong_type("floating-point numbers", to_string(view.dtype()));
-  if (const auto shared = detail::find_shared_memory(tensors))
+  const std::vector<std::size_t> distinct = detail::distinct_tensors(tensors);
+  if (const auto shared = detail::find_shared_memory(tensors, std::span<const std::size_t>(distinct)))
     throw Error::shared_memory("clip_grad_norm", shared->first, shared->second);
   const detail::IeeeMode ieee;
   const double norm = detail::norm_of_all(tensors, options);
   if (detail::is_finite(norm) && norm > max_norm)
-    for (const WritableView& view : tensors) detail::scale(view, max_norm, norm);
+    for (const std::size_t k : distinct) detail::scale(tensors[k], max_norm, norm);
   return norm;
 }
 

@@ -28,8 +28,9 @@ TENSORTAP_BEGIN_NAMESPACE
 /// Scales all tensors in place so that their global norm is at most `max_norm`, and returns the norm before. Leaves
 /// them unchanged if that norm is not larger, or not finite.
 /// Numeric: multiplies each element by max_norm / norm, rounded to float64; rounds the product to the element's type.
-/// Throws: tensors that are not of floating type; elements that share memory, in one tensor (stride 0, overlapping
-/// windows) or in two; a `max_norm` that is negative or NaN. Threads: as `global_norm`.
+/// A tensor that is given twice counts twice in the norm and is scaled once.
+/// Throws: tensors that are not of floating type; other elements that share memory, such as those of a stride 0, of
+/// overlapping windows, or of two tensors; a `max_norm` that is negative or NaN. Threads: as `global_norm`.
 /// Source: Pascanu, Mikolov, Bengio, "On the difficulty of training RNNs", 2013.
 double clip_grad_norm(std::span<const WritableView> tensors, double max_norm, ReduceOptions options = {});
 

@@ -123,6 +123,9 @@ struct Half {
   requires std::is_arithmetic_v<T>
   explicit constexpr Half(T value) noexcept : bits(detail::narrowed(value, {5, 10})) {}
 
+  /// Converts a float, as the constructor does.
+  static constexpr Half from(float value) noexcept { return Half(value); }
+
   /// Makes the number that has these bits.
   static constexpr Half from_bits(std::uint16_t bits) noexcept {
     Half out;
@@ -155,6 +158,9 @@ struct BFloat16 {
   template <class T>
   requires std::is_arithmetic_v<T>
   explicit constexpr BFloat16(T value) noexcept : bits(detail::narrowed(value, {8, 7})) {}
+
+  /// Converts a float, as the constructor does.
+  static constexpr BFloat16 from(float value) noexcept { return BFloat16(value); }
 
   /// Makes the number that has these bits.
   static constexpr BFloat16 from_bits(std::uint16_t bits) noexcept {

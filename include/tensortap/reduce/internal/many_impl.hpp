@@ -184,12 +184,13 @@ TENSORTAP_INLINE double clip_grad_norm(std::span<const WritableView> tensors, do
   if (!(max_norm >= 0)) throw Error::bad_max_norm(max_norm);
   for (const WritableView& view : tensors)
     if (!is_floating(view.dtype())) throw Error::wrong_type("floating-point numbers", to_string(view.dtype()));
-  if (const auto shared = detail::find_shared_memory(tensors))
+  const std::vector<std::size_t> distinct = detail::distinct_tensors(tensors);
+  if (const auto shared = detail::find_shared_memory(tensors, std::span<const std::size_t>(distinct)))
     throw Error::shared_memory("clip_grad_norm", shared->first, shared->second);
   const detail::IeeeMode ieee;
   const double norm = detail::norm_of_all(tensors, options);
   if (detail::is_finite(norm) && norm > max_norm)
-    for (const WritableView& view : tensors) detail::scale(view, max_norm, norm);
+    for (const std::size_t k : distinct) detail::scale(tensors[k], max_norm, norm);
   return norm;
 }
 

@@ -1,4 +1,4 @@
-// Finds elements that share memory, such as those of a stride 0, of overlapping windows, or of a tensor given twice. A
+// Finds elements that share memory, such as those of a stride 0, of overlapping windows, or of a tensor given twice: a
 // change in place would reach them several times.
 #pragma once
 
@@ -6,6 +6,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <numeric>
 #include <optional>
 #include <span>
 #include <utility>
@@ -82,20 +83,44 @@ inline std::optional<std::pair<std::size_t, std::size_t>> first_overlap(std::vec
   return std::nullopt;
 }
 
-/// Returns the indices of two tensors, or twice that of one, whose elements share memory; nullopt if all elements are
-/// apart. Looks at single elements only where ranges or strides leave it open.
+/// Returns the indices of the tensors without those that repeat an earlier one: the same elements in the same order.
 template <class View>
-std::optional<std::pair<std::size_t, std::size_t>> find_shared_memory(std::span<const View> tensors) {
+std::vector<std::size_t> distinct_tensors(std::span<const View> tensors) {
+  const auto is_same = [&](std::size_t a, std::size_t b) {
+    const TensorView& x = tensors[a];
+    const TensorView& y = tensors[b];
+    return x.dtype() == y.dtype() && std::ranges::equal(x.shape(), y.shape()) &&
+           std::ranges::equal(x.strides(), y.strides());
+  };
+  std::vector<std::size_t> order(tensors.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  const auto address = [&](std::size_t k) { return reinterpret_cast<std::uintptr_t>(tensors[k].data()); };
+  std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return address(a) < address(b); });
+  std::vector<std::size_t> out;
+  for (const std::size_t k : order) {
+    bool is_repeated = false;
+    for (std::size_t i = out.size(); i-- > 0 && address(out[i]) == address(k) && !is_repeated;)
+      is_repeated = is_same(out[i], k);
+    if (!is_repeated) out.push_back(k);
+  }
+  return out;
+}
+
+/// Returns the indices of two of `chosen` tensors, or twice that of one, whose elements share memory; nullopt if all
+/// elements are apart. Looks at single elements only where ranges or strides leave it open.
+template <class View>
+std::optional<std::pair<std::size_t, std::size_t>> find_shared_memory(std::span<const View> tensors,
+                                                                      std::span<const std::size_t> chosen) {
   std::vector<MemoryRange> ranges;
-  ranges.reserve(tensors.size());
+  ranges.reserve(chosen.size());
   bool nested = true;
-  for (std::size_t k = 0; k < tensors.size(); ++k) {
+  for (const std::size_t k : chosen) {
     if (tensors[k].size() == 0) continue;
     ranges.push_back(memory_range(tensors[k], k));
     nested = nested && has_nested_strides(tensors[k]);
   }
-  if (nested && !first_overlap(ranges)) return std::nullopt;
-  (void)first_overlap(ranges);  // sorts
+  const bool overlaps = first_overlap(ranges).has_value();  // sorts, too
+  if (nested && !overlaps) return std::nullopt;
   std::vector<MemoryRange> elements;
   std::uintptr_t end = 0;
   for (const MemoryRange& range : ranges) {  // groups of ranges that overlap
