@@ -1352,11 +1352,10 @@ template <class T>
         !detail::NestedRange<T>,
         "tensortap: a container of containers is not one tensor; save each inner one under a name of its own, "
         "or copy them into one contiguous array and pass a TensorView with its shape");
-    static_assert(
-        detail::never<T> || detail::PackedBits<T> || detail::LazyExpression<T> || detail::NestedRange<T>,
-        "tensortap: this type is not a tensor, or a matrix whose layout is unknown; pass a scalar, a "
-        "contiguous range, an xtensor, Eigen, Armadillo or torch tensor, or write tensortap_view(const T&) in "
-        "its namespace");
+    static_assert(detail::never<T> || detail::PackedBits<T> || detail::LazyExpression<T> || detail::NestedRange<T>,
+                  "tensortap: this type is not a tensor; pass a scalar, a contiguous range, an xtensor, Eigen, "
+                  "Armadillo or torch tensor, or, as for a matrix whose layout is unknown, write tensortap_view(const "
+                  "T&) in its namespace");
     return {};
   }
 }
@@ -11943,7 +11942,7 @@ TENSORTAP_INLINE std::string CheckpointFiles::save_by(std::int64_t step,
         "checkpoint", unfinished.path,
         "the callback has not written it; write it at the path that it is given, and let the callback throw "
         "or return false if that fails");
-  const std::string path = path_of(name);
+  std::string path = path_of(name);
   fs::rename(unfinished.path, path, error);
   if (error) throw Error::io("checkpoint: cannot rename", path, error.message());
   unfinished.path.clear();

@@ -121,7 +121,7 @@ TENSORTAP_INLINE std::string CheckpointFiles::save_by(std::int64_t step,
         "checkpoint", unfinished.path,
         "the callback has not written it; write it at the path that it is given, and let the callback throw "
         "or return false if that fails");
-  const std::string path = path_of(name);
+  std::string path = path_of(name);
   fs::rename(unfinished.path, path, error);
   if (error) throw Error::io("checkpoint: cannot rename", path, error.message());
   unfinished.path.clear();
