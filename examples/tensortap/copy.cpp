@@ -231,23 +231,23 @@ int sync(const std::string& from, const std::string& to, const Copy& how, std::o
   const LocalTree tree(directory, how.links);
   if (target.remote) note_passed_over(tree, directory, how, transfers);
   const std::map<std::string, LocalFile> files = wanted_files(tree, how);
-  std::vector<Transfer> todo;
+  std::vector<Transfer> planned;
   for (const auto& [name, file] : files) {
     const auto object = objects.find(name);
     if (target.remote && (object == objects.end() || is_newer(file, object->second)))
-      todo.push_back({Kind::upload, name, target.folder() + name, file.size});
+      planned.push_back({Kind::upload, name, target.folder() + name, file.size});
     if (!target.remote && object == objects.end() && how.remove && !file.through_link)
-      todo.push_back({Kind::remove_file, name});
+      planned.push_back({Kind::remove_file, name});
   }
   for (const auto& [name, object] : objects) {
     const auto file = files.find(name);
     if (!target.remote && (file == files.end() || differs(object, file->second)))
-      todo.push_back({Kind::download, name, object.key, object.size, object.last_modified});
+      planned.push_back({Kind::download, name, object.key, object.size, object.last_modified});
     if (target.remote && file == files.end() && how.remove && !tree.is_unknown(name))
-      todo.push_back({Kind::remove_object, {}, object.key});
+      planned.push_back({Kind::remove_object, {}, object.key});
   }
-  if (how.remove && !todo.empty()) require_some(target.remote ? !files.empty() : !objects.empty(), from, to);
-  return transfers.run(todo);
+  if (how.remove && !planned.empty()) require_some(target.remote ? !files.empty() : !objects.empty(), from, to);
+  return transfers.run(planned);
 }
 
 }  // namespace tensortap_command

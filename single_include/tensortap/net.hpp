@@ -4011,14 +4011,6 @@ inline constexpr std::string_view crc32c_field = "x-amz-meta-tensortap-crc32c"; 
 inline constexpr std::string_view put_field = "x-amz-meta-tensortap-put";        // a random number, unique to one put
 inline constexpr std::string_view lease_field = "x-amz-meta-tensortap-lease";    // of a claim, in seconds
 
-/// Returns 128 random bits as text.
-inline std::string unique_text() {
-  std::random_device random;
-  std::string out;
-  for (int i = 0; i < 4; ++i) out += hex_of(std::uint32_t{random()});
-  return out;
-}
-
 /// Returns the size of the object by a reply with all or none of its bytes. Throws: the reply has no size.
 inline std::uint64_t content_length(const HttpReply& reply) {
   const auto length = whole_number(reply.header("content-length"));
@@ -4205,7 +4197,7 @@ inline bool copy(Client& client, const std::string& from, const std::string& to,
   HttpHeaders kept;
   for (const auto& [name, value] : there->headers)
     if (name.starts_with("x-amz-meta-") || name == "content-type") kept[name] = value;
-  const std::string token = unique_text();
+  const std::string token = random_text();
   kept[std::string(put_field)] = token;
   const Upload upload = begin_upload(client, to, kept);
   const std::uint64_t part = part_size_for(size, most_at_once);
@@ -4553,7 +4545,7 @@ class PutOperation {
   bool keeps_;
   const TransferObserver& observer_;
   std::uint64_t size_;
-  std::string token_ = unique_text();
+  std::string token_ = random_text();
   HttpHeaders metadata_;
 };
 
@@ -4635,7 +4627,7 @@ class Lease {
   Client& client_;
   std::string key_;
   std::string text_;
-  std::string token_ = unique_text();
+  std::string token_ = random_text();
   std::string etag_;
   std::uint64_t version_ = 0;
 };

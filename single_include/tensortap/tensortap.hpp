@@ -12342,7 +12342,8 @@ class AttemptRecord {
     constexpr std::size_t longest = 300;
     const HookStatus status = ledger_.status();
     attempt_.losses = shortened(status.losses, most);
-    attempt_.error = status.error.value_or("").substr(0, longest);
+    attempt_.error = escaped(status.error.value_or("")).substr(0, longest);
+    while (!is_utf8(attempt_.error)) attempt_.error.pop_back();  // a character that was cut
     return status.steps_lost != written_steps_ || status.tensors_lost != written_tensors_;
   }
 
@@ -13452,6 +13453,27 @@ class WorkerRewind {
 }  // namespace detail
 TENSORTAP_END_NAMESPACE
 
+// from tensortap/internal/random_text.hpp
+
+// Names that no other process makes.
+
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
+
+/// Returns 128 random bits as 32 digits; of the process and the time where the system has no random bits yet.
+inline std::string random_text() {
+  std::array<std::byte, 16> bytes{};
+  if (::getrandom(bytes.data(), bytes.size(), GRND_NONBLOCK) != static_cast<ssize_t>(bytes.size())) {
+    const std::array<std::int64_t, 2> numbers = {::getpid(),
+                                                 std::chrono::steady_clock::now().time_since_epoch().count()};
+    std::memcpy(bytes.data(), numbers.data(), bytes.size());
+  }
+  return hex_of(bytes);
+}
+
+}  // namespace detail
+TENSORTAP_END_NAMESPACE
+
 // from tensortap/record/internal/attempts.hpp
 
 // Decides from the attempts of all workers which steps of a run count, which are superseded, and whether the run has
@@ -13568,19 +13590,6 @@ inline Attempts read_attempts(const Store& store, std::vector<std::string>* note
   return out;
 }
 
-/// Returns a name for a run, different from that of every other run.
-inline std::string random_run_id() {
-  std::array<std::byte, 16> bytes{};
-  if (::getrandom(bytes.data(), bytes.size(), GRND_NONBLOCK) != static_cast<ssize_t>(bytes.size())) {
-    const std::array<std::int64_t, 2> numbers = {::getpid(),
-                                                 std::chrono::system_clock::now().time_since_epoch().count()};
-    std::memcpy(bytes.data(), numbers.data(), bytes.size());
-  }
-  std::string out;
-  for (const std::byte byte : bytes) append_hex(out, byte);
-  return out;
-}
-
 /// One start of an attempt; run() is called once.
 class Resumption {
  public:
@@ -13639,7 +13648,7 @@ class Resumption {
     if (const auto ids = attempts.run_ids(); !ids.empty())
       out_.attempt.run_id = *ids.begin();
     else
-      out_.attempt.run_id = options_.run_id.empty() ? random_run_id() : options_.run_id;
+      out_.attempt.run_id = options_.run_id.empty() ? random_text() : options_.run_id;
     if (checkpoints_ == nullptr) return;
     out_.states = read_states(*checkpoints_);
     const std::size_t count = out_.states.size();
@@ -13687,7 +13696,7 @@ class Resumption {
   void require_mine(const State& state, const Attempts& attempts) const {
     const auto ids = attempts.run_ids();
     if (state.run_id.empty() || ids.contains(state.run_id)) return;
-    if (ids.empty() && state.run == store_.location()) return;
+    if (ids.empty() && state.run == escaped(store_.location())) return;
     throw Error::state_of_another_run("hook", store_.location(), checkpoints_->location(), state.run);
   }
 
@@ -14492,7 +14501,7 @@ class Committer {
     constexpr std::size_t most_states = 100;
     state.attempt = context_.attempt.number;
     state.run_id = context_.attempt.run_id;
-    state.run = context_.store->location();
+    state.run = escaped(context_.store->location());  // a path may be no UTF-8
     state.last_saved = steps_.last_saved();
     for (const std::string& key : checkpoint_keys)
       for (CheckpointFile& file : describe_checkpoint(*checkpoints_, key)) state.files.push_back(std::move(file));
@@ -15495,8 +15504,7 @@ class Recorder {
     for (const CollectionReport& collection : capture_.report().collections)
       if (std::string text = withheld_note(collection); !text.empty()) note(std::move(text));
     if (!queue_) return;
-    for (std::string& note : capture_.unmet_collections())
-      ledger_->change([&](HookStatus& status) { status.notes.push_back(std::move(note)); });
+    for (std::string& text : capture_.unmet_collections()) note(std::move(text));
     HookShutdown(capture_, *queue_, deadline_in(options_.close_timeout), counter_.global_step()).close(*ledger_);
   }
 

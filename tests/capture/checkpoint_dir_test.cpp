@@ -160,3 +160,18 @@ TEST_CASE("a run and checkpoints at the root of a volume work for a user who may
     return tt::Trial(run).steps().size() == 6 && tt::read_states(*tt::open_store(checkpoints)).size() == 4;
   }));
 }
+
+TEST_CASE("a run whose path is not UTF-8 commits, and continues at the same address", "[capture][checkpoint_dir]") {
+  const TemporaryDirectory directory;
+  const std::string run = (directory / "caf\xe9").string();
+  const tt::HookOptions options{.save = tt::every(1), .checkpoint_dir = (directory / "checkpoints").string()};
+  {
+    tt::Hook hook(run, options);
+    train_steps(hook, 2);
+    CHECK_NOTHROW(hook.commit());
+  }
+  fs::remove_all(run);  // a machine that lost its disk
+  const tt::Hook hook(run, options);
+  REQUIRE(hook.resumed());
+  CHECK(hook.resumed()->global_step == 1);
+}

@@ -56,8 +56,10 @@ class RefusingStore final : public ForwardingStore {
   using ForwardingStore::ForwardingStore;
   using ForwardingStore::put;
   std::atomic<bool> fails = false;
+  std::string foreign = {};  ///< the text of an exception of another library
 
   bool put(std::string_view key, std::span<const tt::Bytes> pieces, tt::Sync sync, tt::IfExists if_exists) override {
+    if (fails && !foreign.empty()) throw std::runtime_error(foreign);
     if (fails) throw tt::Error::io("store: cannot write", key, "disk full");
     return ForwardingStore::put(key, pieces, sync, if_exists);
   }
@@ -207,6 +209,25 @@ TEST_CASE("what was lost becomes part of the run", "[capture][failure]") {
   }
   if (options.num_workers == 1 && options.index_extras)
     CHECK_THAT(std::string(tt::text_of(*memory->get(tt::layout::end_marker))), contains("write_failed"));
+}
+
+TEST_CASE("any text of an error becomes part of the run", "[capture][failure]") {
+  const auto memory = std::make_shared<tt::MemoryStore>();
+  const auto store = std::make_shared<RefusingStore>(memory);
+  store->foreign = GENERATE(std::string("caf\xe9"), std::string(299, 'x') + "\xc3\xa9");
+  auto options = without_pauses();
+  options.retry.for_at_most = 0s;
+  tt::Hook hook(store, options);
+  store->fails = true;
+  train_steps(hook, 1);
+  CHECK_THROWS(hook.flush());
+  store->fails = false;
+  CHECK_THROWS(hook.close());
+  const tt::Trial trial(std::static_pointer_cast<const tt::Store>(memory));
+  CHECK(trial.ended());
+  CHECK(trial.damage().empty());
+  CHECK(trial.losses().steps == 1);
+  CHECK(trial.losses().error == (store->foreign.size() < 10 ? "caf\\xe9" : std::string(299, 'x')));
 }
 
 TEST_CASE("losses that a later attempt has made good do not count", "[capture][failure]") {

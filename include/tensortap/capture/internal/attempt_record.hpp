@@ -10,7 +10,9 @@
 
 #include <tensortap/capture/internal/status_ledger.hpp>
 #include <tensortap/capture/status.hpp>
+#include <tensortap/error.hpp>
 #include <tensortap/internal/config.hpp>
+#include <tensortap/name.hpp>
 #include <tensortap/record/attempt.hpp>
 #include <tensortap/record/layout.hpp>
 #include <tensortap/record/loss.hpp>
@@ -72,7 +74,8 @@ class AttemptRecord {
     constexpr std::size_t longest = 300;
     const HookStatus status = ledger_.status();
     attempt_.losses = shortened(status.losses, most);
-    attempt_.error = status.error.value_or("").substr(0, longest);
+    attempt_.error = escaped(status.error.value_or("")).substr(0, longest);
+    while (!is_utf8(attempt_.error)) attempt_.error.pop_back();  // a character that was cut
     return status.steps_lost != written_steps_ || status.tensors_lost != written_tensors_;
   }
 

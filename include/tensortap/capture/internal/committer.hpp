@@ -76,7 +76,7 @@ class Committer {
     constexpr std::size_t most_states = 100;
     state.attempt = context_.attempt.number;
     state.run_id = context_.attempt.run_id;
-    state.run = context_.store->location();
+    state.run = escaped(context_.store->location());  // a path may be no UTF-8
     state.last_saved = steps_.last_saved();
     for (const std::string& key : checkpoint_keys)
       for (CheckpointFile& file : describe_checkpoint(*checkpoints_, key)) state.files.push_back(std::move(file));

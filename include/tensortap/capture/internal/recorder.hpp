@@ -114,8 +114,7 @@ class Recorder {
     for (const CollectionReport& collection : capture_.report().collections)
       if (std::string text = withheld_note(collection); !text.empty()) note(std::move(text));
     if (!queue_) return;
-    for (std::string& note : capture_.unmet_collections())
-      ledger_->change([&](HookStatus& status) { status.notes.push_back(std::move(note)); });
+    for (std::string& text : capture_.unmet_collections()) note(std::move(text));
     HookShutdown(capture_, *queue_, deadline_in(options_.close_timeout), counter_.global_step()).close(*ledger_);
   }
 

@@ -2,16 +2,11 @@
 // step is there exactly once. README.md gives the reasons for the order of operations.
 #pragma once
 
-#include <sys/random.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <array>
 #include <charconv>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <map>
 #include <memory>
 #include <string>
@@ -21,7 +16,6 @@
 #include <vector>
 
 #include <tensortap/bytes/bytes.hpp>
-#include <tensortap/bytes/hex.hpp>
 #include <tensortap/capture/hook_options.hpp>
 #include <tensortap/capture/internal/catalog.hpp>
 #include <tensortap/capture/internal/run_claim.hpp>
@@ -29,6 +23,7 @@
 #include <tensortap/capture/state.hpp>
 #include <tensortap/error.hpp>
 #include <tensortap/internal/config.hpp>
+#include <tensortap/internal/random_text.hpp>
 #include <tensortap/record/attempt.hpp>
 #include <tensortap/record/collections_file.hpp>
 #include <tensortap/record/index.hpp>
@@ -61,19 +56,6 @@ inline Attempts read_attempts(const Store& store, std::vector<std::string>* note
       if (notes != nullptr) notes->emplace_back(e.what());
     }
   }
-  return out;
-}
-
-/// Returns a name for a run, different from that of every other run.
-inline std::string random_run_id() {
-  std::array<std::byte, 16> bytes{};
-  if (::getrandom(bytes.data(), bytes.size(), GRND_NONBLOCK) != static_cast<ssize_t>(bytes.size())) {
-    const std::array<std::int64_t, 2> numbers = {::getpid(),
-                                                 std::chrono::system_clock::now().time_since_epoch().count()};
-    std::memcpy(bytes.data(), numbers.data(), bytes.size());
-  }
-  std::string out;
-  for (const std::byte byte : bytes) append_hex(out, byte);
   return out;
 }
 
@@ -135,7 +117,7 @@ class Resumption {
     if (const auto ids = attempts.run_ids(); !ids.empty())
       out_.attempt.run_id = *ids.begin();
     else
-      out_.attempt.run_id = options_.run_id.empty() ? random_run_id() : options_.run_id;
+      out_.attempt.run_id = options_.run_id.empty() ? random_text() : options_.run_id;
     if (checkpoints_ == nullptr) return;
     out_.states = read_states(*checkpoints_);
     const std::size_t count = out_.states.size();
@@ -183,7 +165,7 @@ class Resumption {
   void require_mine(const State& state, const Attempts& attempts) const {
     const auto ids = attempts.run_ids();
     if (state.run_id.empty() || ids.contains(state.run_id)) return;
-    if (ids.empty() && state.run == store_.location()) return;
+    if (ids.empty() && state.run == escaped(store_.location())) return;
     throw Error::state_of_another_run("hook", store_.location(), checkpoints_->location(), state.run);
   }
 

@@ -22,6 +22,7 @@
 #include <tensortap/error.hpp>
 #include <tensortap/internal/config.hpp>
 #include <tensortap/internal/fork_guard.hpp>
+#include <tensortap/internal/random_text.hpp>
 #include <tensortap/internal/thread.hpp>
 #include <tensortap/net/http/http_message.hpp>
 #include <tensortap/net/http/internal/text.hpp>
@@ -94,7 +95,7 @@ class Lease {
   Client& client_;
   std::string key_;
   std::string text_;
-  std::string token_ = unique_text();
+  std::string token_ = random_text();
   std::string etag_;
   std::uint64_t version_ = 0;
 };

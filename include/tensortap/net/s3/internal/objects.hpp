@@ -5,7 +5,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
-#include <random>
 #include <span>
 #include <string>
 #include <string_view>
@@ -13,10 +12,10 @@
 #include <vector>
 
 #include <tensortap/bytes/bytes.hpp>
-#include <tensortap/bytes/hex.hpp>
 #include <tensortap/error.hpp>
 #include <tensortap/internal/config.hpp>
 #include <tensortap/internal/parallel_for.hpp>
+#include <tensortap/internal/random_text.hpp>
 #include <tensortap/net/aws/internal/digest.hpp>
 #include <tensortap/net/http/http_message.hpp>
 #include <tensortap/net/http/internal/text.hpp>
@@ -31,14 +30,6 @@ namespace detail::s3 {
 inline constexpr std::string_view crc32c_field = "x-amz-meta-tensortap-crc32c";  // of all its bytes, 8 digits
 inline constexpr std::string_view put_field = "x-amz-meta-tensortap-put";        // a random number, unique to one put
 inline constexpr std::string_view lease_field = "x-amz-meta-tensortap-lease";    // of a claim, in seconds
-
-/// Returns 128 random bits as text.
-inline std::string unique_text() {
-  std::random_device random;
-  std::string out;
-  for (int i = 0; i < 4; ++i) out += hex_of(std::uint32_t{random()});
-  return out;
-}
 
 /// Returns the size of the object by a reply with all or none of its bytes. Throws: the reply has no size.
 inline std::uint64_t content_length(const HttpReply& reply) {
@@ -226,7 +217,7 @@ inline bool copy(Client& client, const std::string& from, const std::string& to,
   HttpHeaders kept;
   for (const auto& [name, value] : there->headers)
     if (name.starts_with("x-amz-meta-") || name == "content-type") kept[name] = value;
-  const std::string token = unique_text();
+  const std::string token = random_text();
   kept[std::string(put_field)] = token;
   const Upload upload = begin_upload(client, to, kept);
   const std::uint64_t part = part_size_for(size, most_at_once);

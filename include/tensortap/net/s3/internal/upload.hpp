@@ -18,6 +18,7 @@
 #include <tensortap/error.hpp>
 #include <tensortap/internal/config.hpp>
 #include <tensortap/internal/parallel_for.hpp>
+#include <tensortap/internal/random_text.hpp>
 #include <tensortap/net/http/http_message.hpp>
 #include <tensortap/net/s3/internal/client.hpp>
 #include <tensortap/net/s3/internal/objects.hpp>
@@ -139,7 +140,7 @@ class PutOperation {
   bool keeps_;
   const TransferObserver& observer_;
   std::uint64_t size_;
-  std::string token_ = unique_text();
+  std::string token_ = random_text();
   HttpHeaders metadata_;
 };
 
