@@ -8,9 +8,12 @@
 #include <vector>
 
 #include <tensortap/isa.hpp>
+#include <tensortap/reduce/internal/convert.hpp>
 #include <tensortap/reduce/internal/kernels.hpp>
 #include <tensortap/reduce/internal/lanes.hpp>
+#include <tensortap/reduce/internal/processor.hpp>
 #include <tensortap/reduce/internal/product.hpp>
+#include <tensortap/reduce/internal/sum_squares.hpp>
 #include <tensortap/reduce/reduce.hpp>
 #include <tensortap/reduce/statistics.hpp>
 #include "catch.hpp"
@@ -22,13 +25,13 @@ using namespace tt::detail;
 namespace {
 
 /// Replaces the kernels in use while it lives.
-template <class In>
+template <class Element>
 class Substitute {
  public:
-  explicit Substitute(const Kernels<In>& kernels) { substitute_kernels<In> = &kernels; }
+  explicit Substitute(const Kernels<Element>& kernels) { substitute_kernels<Element> = &kernels; }
   Substitute(const Substitute&) = delete;
   Substitute& operator=(const Substitute&) = delete;
-  ~Substitute() { substitute_kernels<In> = nullptr; }
+  ~Substitute() { substitute_kernels<Element> = nullptr; }
 };
 
 template <class In>
@@ -45,27 +48,29 @@ std::vector<std::uint64_t> bits_of_totals(const BlockTotals<In>& t, unsigned par
   return out;
 }
 
-template <class In>
+template <class Element>
 bool has_subnormal(const std::byte* elements, std::size_t count) {
   for (std::size_t i = 0; i < count; ++i)
-    if (const In x = load<In>(elements + i * sizeof(In)); std::fpclassify(x) == FP_SUBNORMAL) return true;
+    if (std::fpclassify(load_computed<Element>(elements + i * sizeof(Element))) == FP_SUBNORMAL) return true;
   return false;
 }
 
 /// Returns the results of all kernels for a block, as bits.
-template <class In>
-std::vector<std::uint64_t> findings(const Kernels<In>& kernels, const std::byte* elements, std::size_t count) {
+template <class Element>
+std::vector<std::uint64_t> findings(const Kernels<Element>& kernels, const std::byte* elements, std::size_t count) {
   std::vector<std::uint64_t> out;
   const auto append = [&](const std::vector<std::uint64_t>& more) { out.insert(out.end(), more.begin(), more.end()); };
-  BlockTotals<In> totals;
+  const double found_squares = kernels.squares(elements, count);
+  if (is_finite(found_squares)) append({bits_of(found_squares)});
+  const Zeros zeros = kernels.count_zeros(elements, count);
+  append({zeros.count, zeros.negative});
+  BlockTotals<Computed<Element>> totals;
   if (count > 0) {
-    const In start = load<In>(elements);
+    const auto start = load_computed<Element>(elements);
     kernels.extremes(elements, count, start, totals);
     append(bits_of_totals(totals, extremes));
     kernels.sums(elements, count, start, totals);
     append(bits_of_totals(totals, sums));
-    kernels.squares(elements, count, start, totals);
-    append(bits_of_totals(totals, squares));
     kernels.everything(elements, count, start, totals);
     append(bits_of_totals(totals, everything));
     if (is_finite(start)) {
@@ -78,59 +83,80 @@ std::vector<std::uint64_t> findings(const Kernels<In>& kernels, const std::byte*
       const auto all = kernels.deviations(elements, count, 0.375, absolute);
       if (is_finite(all.sum_squares)) append({bits_of(all.sum), bits_of(all.sum_squares)});
     }
-  }
-  if (sizeof(In) == 8 || !has_subnormal<In>(elements, count)) {  // else a kernel of float may report the block as odd
-    LaneProducts products;
-    kernels.products(elements, count / lane_count, products);
-    out.push_back(products.odd);
-    for (std::size_t j = 0; j < lane_count && !products.odd; ++j) {
-      out.push_back(bits_of(products.mantissa[j]));
-      out.push_back(static_cast<std::uint64_t>(products.exponent[j]));
+    for (const std::size_t i : {std::size_t{0}, count / 2, count - 1}) {
+      const auto bits = load<BitsOf<Element>>(elements + i * sizeof(Element));
+      const auto magnitude = static_cast<BitsOf<Element>>(bits & ~sign_bit<Element>);
+      append({kernels.find_magnitude(elements, count, magnitude)});
     }
   }
-  const Substitute<In> substitute(kernels);
-  const Product product = block_product<In>({elements, count});
-  append({bits_of(product.mantissa), static_cast<std::uint64_t>(product.exponent), product.nan, product.infinite,
-          product.zero});
+  if constexpr (sizeof(Element) != 2) {
+    if (sizeof(Element) == 8 || !has_subnormal<Element>(elements, count)) {  // else one of float may report it as odd
+      LaneProducts products;
+      kernels.products(elements, count / lane_count, products);
+      out.push_back(products.odd);
+      for (std::size_t j = 0; j < lane_count && !products.odd; ++j) {
+        out.push_back(bits_of(products.mantissa[j]));
+        out.push_back(static_cast<std::uint64_t>(products.exponent[j]));
+      }
+    }
+    const Substitute<Element> substitute(kernels);
+    const Product product = block_product<Element>({elements, count});
+    append({bits_of(product.mantissa), static_cast<std::uint64_t>(product.exponent), product.nan, product.infinite,
+            product.zero});
+  }
   return out;
 }
 
-template <class In>
-const Kernels<In>& kernels_of(tt::Isa isa) {
-  const tt::ScopedIsa scope(isa);
-  return kernels<In>();
+/// A table of kernels that runs here.
+template <class Element>
+struct Table {
+  std::string name;
+  const Kernels<Element>* kernels;
+};
+
+/// Returns the tables of all instruction sets that this processor has, also those for other processors.
+template <class Element>
+std::vector<Table<Element>> all_tables() {
+  std::vector<Table<Element>> out;
+  for (const tt::Isa isa : tt::all_isas)
+    for (const Processor processor : {Processor::other, Processor::amd, Processor::zen4})
+      if (tt::is_available(isa))
+        out.push_back({std::string(to_string(isa)) + " of processor " + std::to_string(static_cast<int>(processor)),
+                       tables_of<Element>(processor)[static_cast<std::size_t>(isa)]});
+  return out;
 }
 
 /// Makes blocks of normal numbers, and blocks with NaN, infinities, zeros and subnormals.
-template <class In>
-std::vector<std::vector<In>> inputs_of(std::size_t n) {
-  std::vector<std::vector<In>> out = {inputs::bell<In>(n), inputs::bell<In>(n, 1, 0.25),
-                                      inputs::bell<In>(n, -3, 1e-30)};
-  for (const std::uint64_t odd : {0x0ull, 0x8000000000000000ull, 0x7ff0000000000000ull, 0xfff8000000000000ull, 0x1ull})
+template <class Element>
+std::vector<std::vector<Element>> inputs_of(std::size_t n) {
+  std::vector<std::vector<Element>> out = {inputs::bell<Element>(n), inputs::bell<Element>(n, 1, 0.25),
+                                           inputs::bell<Element>(n, -3, 1e-30)};
+  for (const std::uint64_t odd :
+       {std::uint64_t{0}, std::uint64_t{sign_bit<Element>}, std::uint64_t{infinity_bits<Element>},
+        std::uint64_t{sign_bit<Element> | infinity_bits<Element>} + 1, std::uint64_t{1}})
     for (std::size_t at : {std::size_t{0}, n / 2, n - 1}) {
       if (n == 0) continue;
       out.push_back(out[0]);
-      const auto narrow = static_cast<BitsOf<In>>(sizeof(In) == 8 ? odd : odd >> 32 | (odd & 1));
-      std::memcpy(&out.back()[at], &narrow, sizeof narrow);
+      out.back()[at] = std::bit_cast<Element>(static_cast<BitsOf<Element>>(odd));
     }
   return out;
 }
 
 }  // namespace
 
-TEMPLATE_TEST_CASE("every instruction set gives the bits of the plain loops", "[reduce][kernels]", float, double) {
+TEMPLATE_TEST_CASE("every table of kernels gives the bits of the plain loops", "[reduce][kernels]", float, double,
+                   tt::Half, tt::BFloat16) {
   std::vector<std::size_t> sizes;
   for (std::size_t n = 0; n <= 100; ++n) sizes.push_back(n);
-  for (const std::size_t n : {255u, 256u, 257u, 1000u, 1023u, 1100u, 4080u, 4081u, 4095u, 4096u}) sizes.push_back(n);
-  for (const tt::Isa isa : tt::all_isas) {
-    if (!tt::is_available(isa)) continue;
-    CAPTURE(to_string(isa));
+  for (const std::size_t n : {255u, 256u, 257u, 1000u, 1023u, 1100u, 4064u, 4065u, 4095u, 4096u}) sizes.push_back(n);
+  for (const auto& table : all_tables<TestType>()) {
+    CAPTURE(table.name);
     bool equal = true;
     for (const std::size_t n : sizes)
       for (const auto& x : inputs_of<TestType>(n)) {
         const std::byte nothing{};
         const auto* bytes = x.empty() ? &nothing : reinterpret_cast<const std::byte*>(x.data());
-        if (findings(kernels_of<TestType>(isa), bytes, n) != findings(portable_kernels<TestType>, bytes, n)) {
+        if (findings(*table.kernels, bytes, n) != findings(portable_kernels<TestType>, bytes, n)) {
           CAPTURE(n);
           CHECK(equal);
           equal = false;
@@ -140,76 +166,48 @@ TEMPLATE_TEST_CASE("every instruction set gives the bits of the plain loops", "[
   }
 }
 
-TEMPLATE_TEST_CASE("kernels do not depend on the alignment", "[reduce][kernels]", float, double) {
+TEMPLATE_TEST_CASE("kernels do not depend on the alignment", "[reduce][kernels]", float, double, tt::Half,
+                   tt::BFloat16) {
   const auto x = inputs::bell<TestType>(150);
   const auto expected = findings(portable_kernels<TestType>, reinterpret_cast<const std::byte*>(x.data()), x.size());
-  for (const tt::Isa isa : tt::all_isas) {
-    if (!tt::is_available(isa)) continue;
+  for (const auto& table : all_tables<TestType>())
     for (std::size_t offset = 0; offset < 64; ++offset) {
       const inputs::Misaligned moved(x, offset);
-      CAPTURE(to_string(isa), offset);
-      CHECK(findings(kernels_of<TestType>(isa), static_cast<const std::byte*>(moved.view().data()), x.size()) ==
-            expected);
+      CAPTURE(table.name, offset);
+      CHECK(findings(*table.kernels, static_cast<const std::byte*>(moved.view().data()), x.size()) == expected);
     }
-  }
 }
 
-namespace {
-
-/// Compares the sums of squares of several blocks of `Element` with those of each block.
-template <class Element, class In>
-void check_in_turns(typename Kernels<In>::Squares* Kernels<In>::*kernel, std::size_t places) {
-  const auto x = inputs::bell<Element>(12 * block_size, 0.5);
+TEMPLATE_TEST_CASE("kernels for four blocks find the sums of each block", "[reduce][kernels]", float, double, tt::Half,
+                   tt::BFloat16) {
+  const auto x = inputs::bell<TestType>(12 * block_size, 0.5);
   const auto* bytes = reinterpret_cast<const std::byte*>(x.data());
+  constexpr std::size_t block_bytes = block_size * sizeof(TestType);
   for (const std::size_t apart : {1u, 3u}) {
     std::array<double, 4> expected{};
-    for (std::size_t place = 0; place < places; ++place) {
-      std::vector<In> block(block_size);
-      convert_elements<Element>(bytes + place * apart * block_size * sizeof(Element), block_size, block.data());
-      BlockTotals<In> totals;
-      portable_kernels<In>.squares(reinterpret_cast<const std::byte*>(block.data()), block_size, 0, totals);
-      expected[place] = totals.sum_squares;
-    }
-    for (const tt::Isa isa : tt::all_isas) {
-      if (!tt::is_available(isa) || kernels_of<In>(isa).*kernel == nullptr) continue;
-      CAPTURE(to_string(isa), apart);
+    for (std::size_t place = 0; place < 4; ++place)
+      expected[place] = portable_kernels<TestType>.squares(bytes + place * apart * block_bytes, block_size);
+    for (const auto& table : all_tables<TestType>()) {
+      if (table.kernels->squares_of_four == nullptr) continue;
+      CAPTURE(table.name, apart);
       std::array<double, 4> found{};
-      (kernels_of<In>(isa).*kernel)(bytes, apart * block_size * sizeof(Element), found.data());
+      table.kernels->squares_of_four(bytes, apart * block_bytes, found.data());
       CHECK(found == expected);
     }
   }
 }
 
-}  // namespace
-
-TEST_CASE("kernels for several blocks find the sums of each block", "[reduce][kernels]") {
-  check_in_turns<float, float>(&Kernels<float>::squares_of_two, 2);
-  check_in_turns<double, double>(&Kernels<double>::squares_of_two, 2);
-  check_in_turns<float, float>(&Kernels<float>::squares_of_four, 4);
-  check_in_turns<double, double>(&Kernels<double>::squares_of_four, 4);
-  check_in_turns<tt::Half, float>(&Kernels<float>::squares_of_four_f16, 4);
-  check_in_turns<tt::BFloat16, float>(&Kernels<float>::squares_of_four_bf16, 4);
-}
-
-TEMPLATE_TEST_CASE("the kernel for two blocks finds everything of each block", "[reduce][kernels]", float, double) {
-  auto x = inputs::bell<TestType>(4 * block_size, 0.5);
-  const auto* bytes = reinterpret_cast<const std::byte*>(x.data());
-  const std::size_t block_bytes = block_size * sizeof(TestType);
-  SECTION("with finite elements") {}
-  SECTION("with a NaN in one block") { x[3 * block_size + 7] = std::bit_cast<TestType>(infinity_bits<TestType> + 1); }
-  for (const tt::Isa isa : tt::all_isas) {
-    if (!tt::is_available(isa) || kernels_of<TestType>(isa).everything_of_two == nullptr) continue;
-    for (const std::size_t apart : {1u, 3u}) {
-      CAPTURE(to_string(isa), apart);
-      BlockTotals<TestType> found[2], expected;
-      kernels_of<TestType>(isa).everything_of_two(bytes, apart * block_bytes, found);
-      for (const std::size_t place : {0u, 1u}) {
-        const auto* from = bytes + place * apart * block_bytes;
-        portable_kernels<TestType>.everything(from, block_size, load<TestType>(from), expected);
-        CHECK(bits_of_totals(found[place], everything) == bits_of_totals(expected, everything));
-      }
+TEST_CASE("at most 16 floats have the sum of squares of the kernels", "[reduce][kernels]") {
+  for (std::size_t n = 1; n <= 16; ++n)
+    for (const auto& x : inputs_of<float>(n)) {
+      const auto* bytes = reinterpret_cast<const std::byte*>(x.data());
+      const double expected = portable_kernels<float>.squares(bytes, n);
+      CAPTURE(n);
+      if (is_finite(expected))
+        CHECK(bits_of(squares_of_few(bytes, n)) == bits_of(expected));
+      else
+        CHECK_FALSE(is_finite(squares_of_few(bytes, n)));
     }
-  }
 }
 
 TEST_CASE("every instruction set widens 16-bit floats alike", "[reduce][kernels]") {
@@ -220,8 +218,8 @@ TEST_CASE("every instruction set widens 16-bit floats alike", "[reduce][kernels]
     if (!tt::is_available(isa)) continue;
     CAPTURE(to_string(isa));
     std::vector<float> half(all.size()), brain(all.size());
-    kernels_of<float>(isa).widen_f16(bytes, all.size(), half.data());
-    kernels_of<float>(isa).widen_bf16(bytes, all.size(), brain.data());
+    kernels_of<tt::Half>(isa).widen(bytes, all.size(), half.data());
+    kernels_of<tt::BFloat16>(isa).widen(bytes, all.size(), brain.data());
     std::size_t wrong = 0;
     for (std::size_t i = 0; i < all.size(); ++i) {
       const auto expected = static_cast<float>(tt::Half::from_bits(all[i]));
@@ -238,42 +236,47 @@ namespace {
 
 std::size_t kernel_calls = 0;
 
-template <class In>
-Kernels<In> counting_kernels() {
-  Kernels<In> k = portable_kernels<In>;
+template <class Element>
+Kernels<Element> counting_kernels() {
+  using In = Computed<Element>;
+  Kernels<Element> k = portable_kernels<Element>;
   k.extremes = [](const std::byte* e, std::size_t n, In s, BlockTotals<In>& out) noexcept {
     ++kernel_calls;
-    portable_kernels<In>.extremes(e, n, s, out);
+    portable_kernels<Element>.extremes(e, n, s, out);
   };
   k.sums = [](const std::byte* e, std::size_t n, In s, BlockTotals<In>& out) noexcept {
     ++kernel_calls;
-    portable_kernels<In>.sums(e, n, s, out);
+    portable_kernels<Element>.sums(e, n, s, out);
   };
-  k.squares = [](const std::byte* e, std::size_t n, In s, BlockTotals<In>& out) noexcept {
+  k.squares = [](const std::byte* e, std::size_t n) noexcept {
     ++kernel_calls;
-    portable_kernels<In>.squares(e, n, s, out);
+    return portable_kernels<Element>.squares(e, n);
   };
   k.everything = [](const std::byte* e, std::size_t n, In s, BlockTotals<In>& out) noexcept {
     ++kernel_calls;
-    portable_kernels<In>.everything(e, n, s, out);
+    portable_kernels<Element>.everything(e, n, s, out);
   };
-  k.products = [](const std::byte* e, std::size_t rows, LaneProducts& out) noexcept {
-    ++kernel_calls;
-    portable_kernels<In>.products(e, rows, out);
-  };
+  if constexpr (sizeof(Element) != 2)
+    k.products = [](const std::byte* e, std::size_t rows, LaneProducts& out) noexcept {
+      ++kernel_calls;
+      portable_kernels<Element>.products(e, rows, out);
+    };
   return k;
 }
 
 }  // namespace
 
-TEMPLATE_TEST_CASE("every reduction uses the table of kernels", "[reduce][kernels]", float, double) {
+TEMPLATE_TEST_CASE("every reduction uses the table of kernels", "[reduce][kernels]", float, double, tt::Half,
+                   tt::BFloat16) {
   const auto x = inputs::bell<TestType>(10000);
   const auto counting = counting_kernels<TestType>();
   const Substitute<TestType> substitute(counting);
   for (std::size_t i = 0; i < tt::reduction_count; ++i) {
+    const auto reduction = static_cast<tt::Reduction>(i);
+    if (sizeof(TestType) == 2 && plain(reduction) == tt::Reduction::prod) continue;  // which converts to float
     CAPTURE(i);
     kernel_calls = 0;
-    CHECK(tt::reduce(tt::as_view(x), static_cast<tt::Reduction>(i)));
+    CHECK(tt::reduce(tt::as_view(x), reduction));
     CHECK(kernel_calls == 3);  // blocks
   }
   kernel_calls = 0;
@@ -288,13 +291,30 @@ TEST_CASE("the table is that of the instruction set in use", "[reduce][kernels]"
   for (const tt::Isa isa : tt::all_isas) {
     if (!tt::is_available(isa)) continue;
     const tt::ScopedIsa scope(isa);
-    const Kernels<float>::Totals expected = isa == tt::Isa::portable ? portable_kernels<float>.squares
+    CAPTURE(to_string(isa));
+    CHECK(&kernels<float>() == tables_of<float>(this_processor())[static_cast<std::size_t>(isa)]);
+    using Totals = Kernels<float>::Totals;
+    const auto everything_of = [&](Processor processor) -> Totals {
+      return tables_of<float>(processor)[static_cast<std::size_t>(isa)]->everything;
+    };
+    const auto is_one_of = [&](Totals a, Totals b) {
+      const Totals used = kernels<float>().everything;
+      return (used == a || used == b) && used == everything_of(this_processor());
+    };
+    switch (isa) {
 #if defined(__x86_64__)
-                                            : isa == tt::Isa::avx2   ? avx2_kernels<float>.squares
-                                            : isa == tt::Isa::avx512 ? avx512_kernels<float>.squares
+      case tt::Isa::avx2:
+        CHECK(is_one_of(avx2::totals<float, everything, true>, avx2::totals<float, everything, false>));
+        break;
+      case tt::Isa::avx512:
+        CHECK(is_one_of(avx512::totals<float, everything, true>, avx512::totals<float, everything, false>));
+        break;
 #endif
-                                                                     : sse2_neon_kernels<float>.squares;
-    CHECK(kernels<float>().squares == expected);
+      case tt::Isa::portable:
+        CHECK(is_one_of(portable::totals<float, everything, false>, portable::totals<float, everything, false>));
+        break;
+      default: CHECK(is_one_of(vector16::totals<float, everything, false>, vector16::totals<float, everything, false>));
+    }
   }
 }
 
@@ -355,7 +375,7 @@ TEST_CASE("another order of the lanes changes the bits", "[reduce][kernels]") {
     LaneTotals<float, everything> lanes;
     lanes.begin(start);
     for (std::size_t i = 0; i < n; ++i)
-      lanes.add(load<float>(e + i * sizeof(float)), i % lane_count < 2 ? 1 - i % lane_count : i % lane_count);
+      lanes.add(load<float>(e + i * sizeof(float)), i % lane_count < 4 ? 3 - i % lane_count : i % lane_count);
     lanes.fold(n, out);
   };
   const Substitute<float> substitute(wrong);

@@ -46,14 +46,15 @@ template <class T>
 }
 
 template <class Float>
-using BitsOf = std::conditional_t<sizeof(Float) == 4, std::uint32_t, std::uint64_t>;
+using BitsOf = std::conditional_t<sizeof(Float) == 2, std::uint16_t,
+                                  std::conditional_t<sizeof(Float) == 4, std::uint32_t, std::uint64_t>>;
 
 /// The bits of +infinity, which are also the mask of the exponent.
 template <class Float>
 inline constexpr BitsOf<Float> infinity_bits = static_cast<BitsOf<Float>>(sizeof(Float) == 4 ? 0x7f800000u
                                                                                              : 0x7ff0000000000000u);
 template <class Float>
-inline constexpr BitsOf<Float> sign_bit = BitsOf<Float>{1} << (8 * sizeof(Float) - 1);
+inline constexpr BitsOf<Float> sign_bit = static_cast<BitsOf<Float>>(BitsOf<Float>{1} << (8 * sizeof(Float) - 1));
 
 /// The bits of the one NaN that the library produces.
 inline constexpr std::uint64_t nan_bits = 0x7ff8000000000000u;

@@ -11,47 +11,42 @@
 #include <tensortap/internal/config.hpp>
 #include <tensortap/internal/exact_arithmetic.hpp>
 #include <tensortap/reduce/internal/blocks.hpp>
+#include <tensortap/reduce/internal/by_bits.hpp>
+#include <tensortap/reduce/internal/convert.hpp>
 #include <tensortap/reduce/internal/kernels.hpp>
 #include <tensortap/reduce/internal/lanes.hpp>
 #include <tensortap/statistics_record.hpp>
+#include <tensortap/tensor/dtype.hpp>
 
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
 
 /// Calls `f(bits, lane)` for each element, in loops of constant length, which g++ 12 -O2 vectorises.
-template <class In, class F>
+template <class Element, class F>
 void for_each_bits(const Block& block, F&& f) noexcept {
   std::size_t i = 0;
   for (; i + lane_count <= block.count; i += lane_count) {
-    BitsOf<In> row[lane_count];
-    std::memcpy(row, block.elements + i * sizeof(In), sizeof row);
+    BitsOf<Element> row[lane_count];
+    std::memcpy(row, block.elements + i * sizeof(Element), sizeof row);
     for (std::size_t j = 0; j < lane_count; ++j) f(row[j], j);
   }
-  for (std::size_t j = 0; i < block.count; ++i, ++j) f(load<BitsOf<In>>(block.elements + i * sizeof(In)), j);
+  for (std::size_t j = 0; i < block.count; ++i, ++j) f(load<BitsOf<Element>>(block.elements + i * sizeof(Element)), j);
 }
 
+/// Counts by lanes, in the width of the elements, so that compilers vectorise the loop.
 template <class Count>
-std::uint64_t total(const std::array<Count, lane_count>& counts) noexcept {
-  std::uint64_t sum = 0;
-  for (const Count count : counts) sum += count;
-  return sum;
-}
+class LaneCounts {
+ public:
+  void add(std::size_t lane, bool found) noexcept { lanes_[lane] = static_cast<Count>(lanes_[lane] + (found ? 1 : 0)); }
+  [[nodiscard]] std::uint64_t total() const noexcept {
+    std::uint64_t sum = 0;
+    for (const Count count : lanes_) sum += count;
+    return sum;
+  }
 
-/// Numbers of zeros: of both signs, and of -0.
-struct Zeros {
-  std::uint64_t count, negative;
+ private:
+  std::array<Count, lane_count> lanes_{};
 };
-
-template <class In>
-[[gnu::noinline]] Zeros count_zeros(const Block& block) noexcept {
-  std::array<BitsOf<In>, lane_count> zeros{};
-  std::array<BitsOf<In>, lane_count> negative{};
-  for_each_bits<In>(block, [&](BitsOf<In> bits, std::size_t lane) {
-    zeros[lane] += static_cast<BitsOf<In>>(bits << 1) == 0;
-    negative[lane] += bits == sign_bit<In>;
-  });
-  return {total(zeros), total(negative)};
-}
 
 /// Numbers of NaNs and infinities, and the indices of the first of them and of the first finite element (the block's
 /// size if there is none).
@@ -62,54 +57,39 @@ struct NonFinite {
   [[nodiscard]] std::uint64_t count() const noexcept { return nan + positive_inf + negative_inf; }
 };
 
-template <class In>
+template <class Element>
 [[gnu::noinline]] NonFinite count_non_finite(const Block& block) noexcept {
-  constexpr BitsOf<In> inf = infinity_bits<In>;
-  std::array<BitsOf<In>, lane_count> nan{};
-  std::array<BitsOf<In>, lane_count> positive{};
-  std::array<BitsOf<In>, lane_count> negative{};
-  for_each_bits<In>(block, [&](BitsOf<In> bits, std::size_t lane) {
-    nan[lane] += static_cast<BitsOf<In>>(bits << 1) > static_cast<BitsOf<In>>(inf << 1);
-    positive[lane] += bits == inf;
-    negative[lane] += bits == (inf | sign_bit<In>);
+  constexpr BitsOf<Element> inf = infinity_bits<Element>;
+  LaneCounts<BitsOf<Element>> nan;
+  LaneCounts<BitsOf<Element>> positive;
+  LaneCounts<BitsOf<Element>> negative;
+  for_each_bits<Element>(block, [&](BitsOf<Element> bits, std::size_t lane) {
+    nan.add(lane, static_cast<BitsOf<Element>>(bits << 1) > static_cast<BitsOf<Element>>(inf << 1));
+    positive.add(lane, bits == inf);
+    negative.add(lane, bits == (inf | sign_bit<Element>));
   });
   const auto find = [&](bool finite) {
     std::size_t i = 0;
-    while (i < block.count && ((load<BitsOf<In>>(block.elements + i * sizeof(In)) & inf) != inf) != finite) ++i;
+    while (i < block.count && ((load<BitsOf<Element>>(block.elements + i * sizeof(Element)) & inf) != inf) != finite)
+      ++i;
     return i;
   };
-  return {total(nan), total(positive), total(negative), find(false), find(true)};
-}
-
-/// Returns the index of the first element of magnitude `size`; the block holds one.
-template <class In>
-[[gnu::noinline]] std::size_t find_magnitude(const Block& block, In size) noexcept {
-  const auto wanted = static_cast<BitsOf<In>>(bits_of(size) << 1);
-  const auto bits_at = [&](std::size_t i) {
-    return static_cast<BitsOf<In>>(load<BitsOf<In>>(block.elements + i * sizeof(In)) << 1);
-  };
-  std::size_t i = 0;
-  for (; i + lane_count <= block.count; i += lane_count) {
-    BitsOf<In> row[lane_count];
-    BitsOf<In> equal = 0;
-    std::memcpy(row, block.elements + i * sizeof(In), sizeof row);
-    for (const BitsOf<In> bits : row) equal |= static_cast<BitsOf<In>>(bits << 1) == wanted;
-    if (equal != 0) break;
-  }
-  while (i + 1 < block.count && bits_at(i) != wanted) ++i;
-  return i;
+  return {nan.total(), positive.total(), negative.total(), find(false), find(true)};
 }
 
 /// Runs the kernel that finds at least `parts`.
-template <class In>
-BlockTotals<In> block_totals(const Block& block, unsigned parts) noexcept {
-  const Kernels<In>& kernel = kernels<In>();
-  const In start = load<In>(block.elements);
-  BlockTotals<In> totals;
+template <class Element>
+BlockTotals<Computed<Element>> block_totals(const Block& block, unsigned parts) noexcept {
+  const Kernels<Element>& kernel = kernels<Element>();
+  const Computed<Element> start = load_computed<Element>(block.elements);
+  BlockTotals<Computed<Element>> totals;
   switch (parts & everything) {
     case extremes: kernel.extremes(block.elements, block.count, start, totals); break;
     case sums: kernel.sums(block.elements, block.count, start, totals); break;
-    case squares: kernel.squares(block.elements, block.count, start, totals); break;
+    case squares:
+      totals.sum_squares = kernel.squares(block.elements, block.count);
+      totals.all_finite = is_finite(totals.sum_squares);
+      break;
     default: kernel.everything(block.elements, block.count, start, totals); break;
   }
   return totals;
@@ -142,13 +122,13 @@ inline double zero(bool negative) noexcept { return number_of(negative ? sign_bi
 
 /// Returns those statistics of a block that are in `parts`, from the totals of its kernel. Index fields are 0 or the
 /// index within the block.
-template <class In>
-Statistics block_statistics(const Block& block, unsigned parts, BlockTotals<In> totals) noexcept {
+template <class Element>
+Statistics block_statistics(const Block& block, unsigned parts, BlockTotals<Computed<Element>> totals) noexcept {
   Statistics s;
   s.count = block.count;
   bool masked = false;
   if (!totals.all_finite) {
-    const NonFinite odd = count_non_finite<In>(block);
+    const NonFinite odd = count_non_finite<Element>(block);
     masked = odd.count() > 0;  // else a sum of large float64 has overflowed
     if (masked) {
       s.nan = odd.nan;
@@ -156,8 +136,8 @@ Statistics block_statistics(const Block& block, unsigned parts, BlockTotals<In> 
       s.negative_inf = odd.negative_inf;
       s.first_non_finite = odd.first;
       if (s.finite() == 0) return s;
-      const In start = load<In>(block.elements + odd.first_finite * sizeof(In));
-      kernels<In>().everything_finite(block.elements, block.count, start, totals);
+      const auto start = load_computed<Element>(block.elements + odd.first_finite * sizeof(Element));
+      kernels<Element>().everything_finite(block.elements, block.count, start, totals);
     }
   }
   if ((parts & extremes) != 0) {
@@ -166,7 +146,7 @@ Statistics block_statistics(const Block& block, unsigned parts, BlockTotals<In> 
     s.abs_min = totals.abs_min;
     s.abs_max = -s.min > s.max ? -s.min : s.max;
     if (totals.abs_min == 0) {  // the kernel does not distinguish 0 and -0
-      const Zeros zeros = count_zeros<In>(block);
+      const Zeros zeros = kernels<Element>().count_zeros(block.elements, block.count);
       s.zeros = zeros.count;
       if (s.min == 0) s.min = zero(zeros.negative > 0);
       if (s.max == 0) s.max = zero(zeros.negative == zeros.count);
@@ -184,7 +164,7 @@ Statistics block_statistics(const Block& block, unsigned parts, BlockTotals<In> 
     const auto n = static_cast<double>(s.finite());
     const auto again = [&](bool absolute) {
       return [&, absolute](double center) {
-        const auto kernel = masked ? kernels<In>().deviations_finite : kernels<In>().deviations;
+        const auto kernel = masked ? kernels<Element>().deviations_finite : kernels<Element>().deviations;
         return kernel(block.elements, block.count, center, absolute);
       };
     };

@@ -42,6 +42,17 @@ constexpr bool fits_float(DType dtype) noexcept {
   }
 }
 
+/// Calls `f` with an element of the type in which kernels read a tensor of real numbers: 16-bit floats and float64 as
+/// they are, others as float32 if it holds all their values, else as float64.
+template <class F>
+decltype(auto) with_kernel_type(DType dtype, F&& f) {
+  switch (dtype) {
+    case DType::f16: return f(Half{});
+    case DType::bf16: return f(BFloat16{});
+    default: return fits_float(dtype) ? f(float{}) : f(double{});
+  }
+}
+
 /// Elements in memory, of any alignment.
 struct Block {
   const std::byte* elements;
@@ -57,8 +68,15 @@ inline Block raw_block(const TensorView& view, std::size_t i, std::byte* buffer)
   return {buffer, count};
 }
 
-/// Reads blocks of a view as In, which is float or double.
-template <class In>
+/// Returns whether the memory of a tensor is a row of `Element`.
+template <class Element>
+bool is_stored_as(const TensorView& view) noexcept {
+  return view.dtype() == dtype_v<Element> && view.is_contiguous();
+}
+
+/// Reads blocks of a view as `Element`. Float reads all types that fit, double the others; Half and BFloat16 read their
+/// own type alone.
+template <class Element>
 class BlockReader {
  public:
   explicit BlockReader(const TensorView& view) noexcept : view_(view) {}
@@ -66,9 +84,10 @@ class BlockReader {
   /// Returns block `i`, which is valid until the next call.
   [[nodiscard]] Block operator[](std::size_t i) {
     const Block raw = raw_block(view_, i, gathered_);
+    if constexpr (sizeof(Element) == 2) return raw;
     switch (view_.dtype()) {
-      case DType::f16: return widened(raw, kernels<float>().widen_f16);
-      case DType::bf16: return widened(raw, kernels<float>().widen_bf16);
+      case DType::f16: return widened<Half>(raw);
+      case DType::bf16: return widened<BFloat16>(raw);
       case DType::i8: return converted<std::int8_t>(raw);
       case DType::i16: return converted<std::int16_t>(raw);
       case DType::i32: return converted<std::int32_t>(raw);
@@ -78,7 +97,7 @@ class BlockReader {
       case DType::u32: return converted<std::uint32_t>(raw);
       case DType::u64: return converted<std::uint64_t>(raw);
       case DType::boolean: return converted<Truth>(raw);
-      default: return raw;  // f32 or f64, which is In
+      default: return raw;  // f32 or f64, which is Element
     }
   }
 
@@ -86,7 +105,7 @@ class BlockReader {
   /// A bool in memory, which may hold any byte.
   struct Truth {
     std::uint8_t byte;
-    explicit operator In() const noexcept { return byte != 0 ? In{1} : In{0}; }
+    explicit operator Element() const noexcept { return byte != 0 ? Element{1} : Element{0}; }
   };
 
   template <class From>
@@ -95,14 +114,15 @@ class BlockReader {
     return {reinterpret_cast<const std::byte*>(converted_), raw.count};
   }
 
-  Block widened(const Block& raw, Kernels<float>::Widen* widen) noexcept {
-    if constexpr (std::is_same_v<In, float>) widen(raw.elements, raw.count, converted_);
+  template <class From>
+  Block widened(const Block& raw) noexcept {
+    if constexpr (std::is_same_v<Element, float>) kernels<From>().widen(raw.elements, raw.count, converted_);
     return {reinterpret_cast<const std::byte*>(converted_), raw.count};
   }
 
   const TensorView& view_;
-  alignas(64) In converted_[block_size];
-  alignas(64) std::byte gathered_[block_size * sizeof(In)];
+  alignas(64) Element converted_[sizeof(Element) == 2 ? 1 : block_size];
+  alignas(64) std::byte gathered_[block_size * sizeof(Element)];
 };
 
 /// Combines leaf(0) to leaf(count - 1) by `merge`, in the tree of `pairwise`. `make_leaf` makes the leaf of each

@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <type_traits>
 
 #include <tensortap/internal/config.hpp>
 #include <tensortap/internal/exact_arithmetic.hpp>
@@ -15,6 +16,15 @@
 
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
+
+/// The type in which kernels read elements: float for 16-bit floats.
+template <class Element>
+using Computed = std::conditional_t<sizeof(Element) == 2, float, Element>;
+
+template <>
+inline constexpr std::uint16_t infinity_bits<Half> = 0x7c00;
+template <>
+inline constexpr std::uint16_t infinity_bits<BFloat16> = 0x7f80;
 
 /// Returns the bits of the float with the value of a binary16, like the conversion of `Half`, but without branches, so
 /// that compilers vectorise it.
@@ -52,6 +62,14 @@ void convert_elements(const std::byte* from, std::size_t count, To* to) noexcept
     std::memcpy(to + i, chunk_to, sizeof chunk_to);
   }
   for (std::size_t rest = count % chunk; rest > 0; --rest, ++i) convert(load<From>(from + i * sizeof(From)), to[i]);
+}
+
+/// Loads an element, of any alignment.
+template <class Element>
+Computed<Element> load_computed(const std::byte* from) noexcept {
+  Computed<Element> out;
+  convert(load<Element>(from), out);
+  return out;
 }
 
 /// Returns the bits of `value` as f16, bf16, f32 or f64, rounded to nearest, in the low end; also where -ffast-math

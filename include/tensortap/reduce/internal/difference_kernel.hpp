@@ -75,7 +75,7 @@ template <class In, bool masked>
 void add_rows(const std::byte* x, const std::byte* y, std::size_t rows, const Tolerance& tolerance,
               PairLanes& lanes) noexcept {
   constexpr std::size_t row_bytes = lane_count * sizeof(In);
-  constexpr std::size_t chunk = 64;  // rows of x and y that stay in the L1 cache while all four quarters are read
+  constexpr std::size_t chunk = 32;  // rows of x and y that stay in the L1 cache while all their lanes are read
   constexpr std::size_t ahead = block_size * sizeof(In);  // prefetch distance to L2: 2.0 -> 1.2 ns a pair of float64
   const auto add = [&](PairSums& sums, F64x2 a, F64x2 b) {
     if constexpr (masked) {
@@ -86,20 +86,21 @@ void add_rows(const std::byte* x, const std::byte* y, std::size_t rows, const To
     sums.add(a, b, tolerance);
   };
   for (; rows > 0; rows -= std::min(rows, chunk), x += chunk * row_bytes, y += chunk * row_bytes) {
-    for (std::size_t quarter = 0; quarter < 4; ++quarter) {
-      PairSums low(lanes, 4 * quarter);
-      PairSums high(lanes, 4 * quarter + 2);
-      std::size_t offset = quarter * row_bytes / 4;
+    for (std::size_t lane = 0; lane < lane_count; lane += 4) {
+      PairSums low(lanes, lane);
+      PairSums high(lanes, lane + 2);
+      std::size_t offset = lane * sizeof(In);
       for (std::size_t r = 0; r < std::min(rows, chunk); ++r, offset += row_bytes) {
-        __builtin_prefetch(x + ahead + (quarter * chunk + r) * row_bytes / 4, 0, 2);
-        __builtin_prefetch(y + ahead + (quarter * chunk + r) * row_bytes / 4, 0, 2);
+        const std::size_t next = ahead + (lane * chunk + 4 * r) * sizeof(In);
+        __builtin_prefetch(x + next, 0, 2);
+        __builtin_prefetch(y + next, 0, 2);
         const Four<In> a = Four<In>::at(x + offset);
         const Four<In> b = Four<In>::at(y + offset);
         add(low, a.low(), b.low());
         add(high, a.high(), b.high());
       }
-      low.store(lanes, 4 * quarter);
-      high.store(lanes, 4 * quarter + 2);
+      low.store(lanes, lane);
+      high.store(lanes, lane + 2);
     }
   }
 }

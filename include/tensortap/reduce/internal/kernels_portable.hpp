@@ -24,6 +24,13 @@ void totals(const std::byte* elements, std::size_t count, In start, BlockTotals<
   lanes.fold(count, out);
 }
 
+template <class In>
+double squares_of(const std::byte* elements, std::size_t count) noexcept {
+  BlockTotals<In> found;
+  totals<In, squares, false>(elements, count, In{}, found);
+  return found.sum_squares;
+}
+
 template <class In, bool masked>
 Deviations deviations(const std::byte* elements, std::size_t count, double center, bool absolute) noexcept {
   alignas(64) double sum[lane_count]{};

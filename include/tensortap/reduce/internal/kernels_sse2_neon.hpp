@@ -1,7 +1,8 @@
-// The kernels in vectors of 16 bytes, which any compiler lowers to SSE2 or NEON: a quarter row at a time, so that 16
-// registers hold all the accumulators.
+// The kernels in vectors of 16 bytes, which any compiler lowers to SSE2 or NEON: four lanes at a time, so that 16
+// registers hold all the accumulators; sums of squares alone take 16 lanes at a time.
 #pragma once
 
+#include <algorithm>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
@@ -20,71 +21,95 @@ template <class In, unsigned parts, bool masked>
 void totals(const std::byte* elements, std::size_t count, In start, BlockTotals<In>& out) noexcept {
   using Lanes = LaneTotals<In, parts>;
   constexpr std::size_t row_bytes = lane_count * sizeof(In);
-  constexpr std::size_t block_bytes = block_size * sizeof(In);
-
+  constexpr std::size_t chunk = 64;  // rows that stay in the L1 cache while all their lanes are read
   Lanes lanes;
-  const std::size_t rows = count / lane_count;
-  if (rows == 0) lanes.begin(start);
-  for (std::size_t quarter = 0; rows > 0 && quarter < 4; ++quarter) {
-    const std::byte* from = elements + quarter * row_bytes / 4;
-    F64x2 sum_low{}, sum_high{}, abs_low{}, abs_high{}, squares_low{}, squares_high{};
-    const Four<In> splat = Four<In>::splat(start);
-    Four<In> lowest = splat, highest = splat, nearest = splat.magnitude(), seen{};
-    pin(sum_low), pin(sum_high), pin(abs_low), pin(abs_high);  // 0 + -0 is 0, also under -ffast-math
-
-    const auto row = [&](const std::byte* at) {
-      const Four<In> x = Four<In>::at(at);
-      if constexpr (Lanes::with_extremes) {
-        const Four<In> known = masked ? x.finite_or(splat) : x;
-        const Four<In> size = known.magnitude();
-        lowest = known.min(lowest);
-        highest = known.max(highest);
-        nearest = size.min(nearest);
-        if constexpr (Lanes::with_guard) seen = seen.plus(size);
-      }
-      if constexpr (Lanes::with_sums || Lanes::with_squares) {
-        const F64x2 low = masked ? finite_or_zero(x.low()) : x.low();
-        const F64x2 high = masked ? finite_or_zero(x.high()) : x.high();
-        if constexpr (Lanes::with_sums) {
-          sum_low = rounded(sum_low + low);
-          sum_high = rounded(sum_high + high);
-          abs_low = rounded(abs_low + magnitude(low));
-          abs_high = rounded(abs_high + magnitude(high));
-        }
-        if constexpr (Lanes::with_squares) {  // exact for float32; float64 squares are rounded before the addition
-          squares_low = rounded(squares_low + rounded(low * low));
-          squares_high = rounded(squares_high + rounded(high * high));
-        }
-      }
-    };
-    std::size_t r = 0;
-    for (; r + 4 <= rows; r += 4, from += 4 * row_bytes) {
-      // Prefetches one cache line of the next block for each 64 bytes read here; quarter q fetches quarter q of it.
-      const std::byte* next = elements + block_bytes + quarter * (block_bytes / 4) + r * (row_bytes / 4);
-      __builtin_prefetch(next, 0, 2);
-      if constexpr (sizeof(In) == 8) __builtin_prefetch(next + 64, 0, 2);
+  lanes.begin(start);
+  const Four<In> filler = Four<In>::splat(start);
+  const std::byte* at = elements;
+  for (std::size_t rows = count / lane_count, now; rows > 0; rows -= now, at += now * row_bytes) {
+    now = std::min(rows, chunk);
+    for (std::size_t lane = 0; lane < lane_count; lane += 4) {
+      const std::byte* from = at + lane * sizeof(In);
+      const std::byte* next = at + block_size * sizeof(In) + lane * now * sizeof(In);
+      F64x2 sum_low = lanes_at(lanes.sum + lane), sum_high = lanes_at(lanes.sum + lane + 2);
+      F64x2 abs_low = lanes_at(lanes.abs_sum + lane), abs_high = lanes_at(lanes.abs_sum + lane + 2);
+      F64x2 squares_low = lanes_at(lanes.sum_squares + lane), squares_high = lanes_at(lanes.sum_squares + lane + 2);
+      auto lowest = Four<In>::of_lanes(lanes.min + lane), highest = Four<In>::of_lanes(lanes.max + lane);
+      auto nearest = Four<In>::of_lanes(lanes.abs_min + lane), seen = Four<In>::of_lanes(lanes.guard + lane);
 #pragma GCC unroll 4
-      for (std::size_t k = 0; k < 4; ++k) row(from + k * row_bytes);
+      for (std::size_t r = 0; r < now; ++r, from += row_bytes, next += row_bytes / 8) {
+        __builtin_prefetch(next, 0, 2);
+        const Four<In> x = Four<In>::at(from);
+        if constexpr (Lanes::with_extremes) {
+          const Four<In> known = masked ? x.finite_or(filler) : x;
+          const Four<In> size = known.magnitude();
+          lowest = known.min(lowest);
+          highest = known.max(highest);
+          nearest = size.min(nearest);
+          if constexpr (Lanes::with_guard) seen = seen.plus(size);
+        }
+        if constexpr (Lanes::with_sums || Lanes::with_squares) {
+          const F64x2 low = masked ? finite_or_zero(x.low()) : x.low();
+          const F64x2 high = masked ? finite_or_zero(x.high()) : x.high();
+          if constexpr (Lanes::with_sums) {
+            sum_low = rounded(sum_low + low);
+            sum_high = rounded(sum_high + high);
+            abs_low = rounded(abs_low + magnitude(low));
+            abs_high = rounded(abs_high + magnitude(high));
+          }
+          if constexpr (Lanes::with_squares) {  // exact for float32; float64 squares are rounded before the addition
+            squares_low = rounded(squares_low + rounded(low * low));
+            squares_high = rounded(squares_high + rounded(high * high));
+          }
+        }
+      }
+      std::memcpy(lanes.sum + lane, &sum_low, 16);
+      std::memcpy(lanes.sum + lane + 2, &sum_high, 16);
+      std::memcpy(lanes.abs_sum + lane, &abs_low, 16);
+      std::memcpy(lanes.abs_sum + lane + 2, &abs_high, 16);
+      std::memcpy(lanes.sum_squares + lane, &squares_low, 16);
+      std::memcpy(lanes.sum_squares + lane + 2, &squares_high, 16);
+      lowest.store(lanes.min + lane);
+      highest.store(lanes.max + lane);
+      nearest.store(lanes.abs_min + lane);
+      seen.store(lanes.guard + lane);
     }
-    for (; r < rows; ++r, from += row_bytes) row(from);
-
-    const std::size_t j = 4 * quarter;
-    std::memcpy(lanes.sum + j, &sum_low, 16);
-    std::memcpy(lanes.sum + j + 2, &sum_high, 16);
-    std::memcpy(lanes.abs_sum + j, &abs_low, 16);
-    std::memcpy(lanes.abs_sum + j + 2, &abs_high, 16);
-    std::memcpy(lanes.sum_squares + j, &squares_low, 16);
-    std::memcpy(lanes.sum_squares + j + 2, &squares_high, 16);
-    lowest.store(lanes.min + j);
-    highest.store(lanes.max + j);
-    nearest.store(lanes.abs_min + j);
-    seen.store(lanes.guard + j);
   }
-  for (std::size_t i = rows * lane_count; i < count; ++i) {
-    const In x = load<In>(elements + i * sizeof(In));
-    if (!masked || is_finite(x)) lanes.add(x, i % lane_count);
+  for (std::size_t j = 0; j < count % lane_count; ++j) {
+    const In x = load<In>(at + j * sizeof(In));
+    if (!masked || is_finite(x)) lanes.add(x, j);
   }
   lanes.fold(count, out);
+}
+
+template <class In>
+double squares_of(const std::byte* elements, std::size_t count) noexcept {
+  constexpr std::size_t row_bytes = lane_count * sizeof(In);
+  constexpr std::size_t ahead = block_size * sizeof(In);  // prefetch distance to the L2 cache
+  alignas(16) double lanes[lane_count];
+  const std::size_t rows = count / lane_count;
+  for (std::size_t lane = 0; lane < lane_count; lane += 16) {
+    const std::byte* from = elements + lane * sizeof(In);
+    F64x2 a{}, b{}, c{}, d{}, e{}, f{}, g{}, h{};  // one by one: g++ 12 keeps arrays in memory
+    const auto add = [&](std::size_t first, F64x2& low, F64x2& high) {
+      const Four<In> x = Four<In>::at(from + first * sizeof(In));
+      const F64x2 x_low = x.low();
+      const F64x2 x_high = x.high();
+      low = rounded(low + rounded(x_low * x_low));
+      high = rounded(high + rounded(x_high * x_high));
+    };
+    for (std::size_t r = 0; r < rows; ++r, from += row_bytes) {
+      for (std::size_t line = 0; line < row_bytes / 2; line += 64) __builtin_prefetch(from + ahead + line, 0, 2);
+      add(0, a, b), add(4, c, d), add(8, e, f), add(12, g, h);
+    }
+    const F64x2 found[8] = {a, b, c, d, e, f, g, h};
+    std::memcpy(lanes + lane, found, sizeof found);
+  }
+  for (std::size_t j = 0; j < count % lane_count; ++j) {
+    const double x = load<In>(elements + (rows * lane_count + j) * sizeof(In));
+    lanes[j] = rounded(lanes[j] + rounded(x * x));
+  }
+  return add_lanes(lanes, count);
 }
 
 template <class In, bool masked>
@@ -96,8 +121,8 @@ Deviations deviations(const std::byte* elements, std::size_t count, double cente
   const I64x2 kept = {kept_bits, kept_bits};
 
   const std::size_t rows = count / lane_count;
-  for (std::size_t quarter = 0; quarter < 4; ++quarter) {
-    const std::byte* from = elements + quarter * row_bytes / 4;
+  for (std::size_t lane = 0; lane < lane_count; lane += 4) {
+    const std::byte* from = elements + lane * sizeof(In);
     F64x2 sum_low{}, sum_high{}, squares_low{}, squares_high{};
     const auto deviation = [&](F64x2 x) {
       const F64x2 d = rounded(std::bit_cast<F64x2>(std::bit_cast<I64x2>(x) & kept) - center);
@@ -113,11 +138,10 @@ Deviations deviations(const std::byte* elements, std::size_t count, double cente
       squares_low = rounded(squares_low + rounded(low * low));
       squares_high = rounded(squares_high + rounded(high * high));
     }
-    const std::size_t j = 4 * quarter;
-    std::memcpy(sum + j, &sum_low, 16);
-    std::memcpy(sum + j + 2, &sum_high, 16);
-    std::memcpy(sum_squares + j, &squares_low, 16);
-    std::memcpy(sum_squares + j + 2, &squares_high, 16);
+    std::memcpy(sum + lane, &sum_low, 16);
+    std::memcpy(sum + lane + 2, &sum_high, 16);
+    std::memcpy(sum_squares + lane, &squares_low, 16);
+    std::memcpy(sum_squares + lane + 2, &squares_high, 16);
   }
   for (std::size_t j = 0; j < count % lane_count; ++j) {
     const In x = load<In>(elements + rows * row_bytes + j * sizeof(In));
@@ -134,7 +158,7 @@ template <class In>
 void products(const std::byte* elements, std::size_t rows, LaneProducts& out) noexcept {
   constexpr std::size_t row_bytes = lane_count * sizeof(In);
   I32x4 odd{};
-  for (std::size_t quarter = 0; quarter < 4; ++quarter) {
+  for (std::size_t lane = 0; lane < lane_count; lane += 4) {
     F64x2 mantissa_low = {1, 1}, mantissa_high = {1, 1};
     I64x2 exponent_low{}, exponent_high{};
     const auto multiply = [&](F64x2 x, F64x2& product, I64x2& sum) {
@@ -146,17 +170,17 @@ void products(const std::byte* elements, std::size_t rows, LaneProducts& out) no
       // 0 for zeros and subnormals, 0x800 for NaN and infinities; the others have a bit among 0x7fe.
       odd |= (std::bit_cast<I32x4>(biased + 1) & 0x7fe) == 0;
     };
-    const std::byte* from = elements + quarter * row_bytes / 4;
+    const std::byte* from = elements + lane * sizeof(In);
 #pragma GCC unroll 4
     for (std::size_t r = 0; r < rows; ++r, from += row_bytes) {
       const Four<In> x = Four<In>::at(from);
       multiply(x.low(), mantissa_low, exponent_low);
       multiply(x.high(), mantissa_high, exponent_high);
     }
-    std::memcpy(out.mantissa + 4 * quarter, &mantissa_low, 16);
-    std::memcpy(out.mantissa + 4 * quarter + 2, &mantissa_high, 16);
-    std::memcpy(out.exponent + 4 * quarter, &exponent_low, 16);
-    std::memcpy(out.exponent + 4 * quarter + 2, &exponent_high, 16);
+    std::memcpy(out.mantissa + lane, &mantissa_low, 16);
+    std::memcpy(out.mantissa + lane + 2, &mantissa_high, 16);
+    std::memcpy(out.exponent + lane, &exponent_low, 16);
+    std::memcpy(out.exponent + lane + 2, &exponent_high, 16);
   }
   out.odd = odd[0] != 0 || odd[2] != 0;  // the upper halves of 64-bit elements are always "odd"
 }

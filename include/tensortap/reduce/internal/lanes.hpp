@@ -1,6 +1,6 @@
 // The shape of every floating-point sum in the library, and the parts that its kernels are made of. A tensor is cut
-// into blocks of 4096 elements; in a block, lane j of 16 takes the elements 16r + j in order; the lanes are added in
-// halves (j and j + 8, then j + 4 …), the blocks in pairs. Every addition is one of float64, in this order on every
+// into blocks of 4096 elements; in a block, lane j of 32 takes the elements 32r + j in order; the lanes are added in
+// halves (j and j + 16, then j + 8 …), the blocks in pairs. Every addition is one of float64, in this order on every
 // machine: neither the instruction set nor the compiler's flags nor the number of threads can change a bit.
 //
 // Kernels count nothing. The totals of a block show whether it holds NaN, infinities or zeros, and only such a block is
@@ -20,7 +20,7 @@ TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
 
 inline constexpr std::size_t block_size = 4096;
-inline constexpr std::size_t lane_count = 16;
+inline constexpr std::size_t lane_count = 32;
 
 using F32x4 [[gnu::vector_size(16)]] = float;
 using F64x2 [[gnu::vector_size(16)]] = double;
@@ -34,6 +34,12 @@ template <class T>
   T value;
   std::memcpy(&value, from, sizeof value);
   return value;
+}
+
+inline F64x2 lanes_at(const double* from) noexcept {
+  F64x2 x;
+  std::memcpy(&x, from, sizeof x);
+  return x;
 }
 
 inline F64x2 magnitude(F64x2 x) noexcept { return std::bit_cast<F64x2>(std::bit_cast<I64x2>(x) & 0x7fffffffffffffff); }
@@ -54,7 +60,7 @@ inline F32x4 upper_half_twice(F32x4 v) noexcept {
 #endif
 }
 
-/// Four neighbouring lanes of float or double: a quarter of a row.
+/// Four neighbouring lanes of float or double.
 template <class In>
 struct Four;
 
@@ -64,6 +70,7 @@ struct Four<float> {
 
   /// Pinned: else g++ 12 reads the memory again, element by element, to convert it.
   static Four at(const std::byte* from) noexcept { return {rounded(load<F32x4>(from))}; }
+  static Four of_lanes(const float* from) noexcept { return at(reinterpret_cast<const std::byte*>(from)); }
   static Four splat(float x) noexcept { return {F32x4{x, x, x, x}}; }
   void store(float* to) const noexcept { std::memcpy(to, &v, sizeof v); }
 
@@ -89,6 +96,7 @@ struct Four<double> {
   F64x2 a, b;
 
   static Four at(const std::byte* from) noexcept { return {load<F64x2>(from), load<F64x2>(from + sizeof(F64x2))}; }
+  static Four of_lanes(const double* from) noexcept { return at(reinterpret_cast<const std::byte*>(from)); }
   static Four splat(double x) noexcept { return {F64x2{x, x}, F64x2{x, x}}; }
   void store(double* to) const noexcept { std::memcpy(to, this, sizeof *this); }
 
@@ -107,7 +115,7 @@ struct Four<double> {
   }
 };
 
-/// Combines lanes j and j + 8, then j and j + 4, and so on. Skips lanes beyond the first `used`.
+/// Combines lanes j and j + 16, then j and j + 8, and so on. Skips lanes beyond the first `used`.
 template <class T, class Combine>
 [[gnu::always_inline]] inline T fold_lanes(T (&lane)[lane_count], std::size_t used, Combine combine) noexcept {
   for (std::size_t width = lane_count / 2; width > 0; width /= 2) {
@@ -118,7 +126,7 @@ template <class T, class Combine>
   return lane[0];
 }
 
-/// Adds lanes j and j + 8, then j and j + 4, and so on. Lanes beyond the first `used` are 0.
+/// Adds lanes j and j + 16, then j and j + 8, and so on. Lanes beyond the first `used` are 0.
 [[gnu::always_inline]] inline double add_lanes(double (&lane)[lane_count], std::size_t used) noexcept {
   return fold_lanes(lane, used, [](double a, double b) { return rounded(a + b); });
 }
@@ -165,7 +173,7 @@ struct LaneProducts {
   bool odd;  ///< true if a factor is zero, subnormal, infinite or NaN; the lanes are then not valid
 };
 
-/// The 16 lanes of a block: the definition of what all kernels find.
+/// The 32 lanes of a block: the definition of what all kernels find.
 template <class In, unsigned parts>
 struct LaneTotals {
   static constexpr bool with_extremes = (parts & extremes) != 0;

@@ -36,14 +36,6 @@ void require_real(std::span<const View> tensors) {
     if (!is_real(view.dtype())) throw Error::wrong_type("real numbers", to_string(view.dtype()));
 }
 
-/// Returns the sum of squares of one tensor. Small tensors, of which models have many, take a short path.
-inline double squares_of_tensor(const TensorView& view) {
-  if (view.size() - 1 >= block_size || view.dtype() != DType::f32 || !view.is_contiguous()) return sum_squares(view);
-  BlockTotals<float> totals;
-  kernels<float>().squares(static_cast<const std::byte*>(view.data()), view.size(), 0, totals);
-  return totals.sum_squares;
-}
-
 /// Returns true if several threads read this tensor together.
 inline bool is_shared(const TensorView& view) noexcept { return block_count(view) >= 256; }
 
@@ -57,7 +49,7 @@ std::vector<double> squares_by_threads(std::span<const View> tensors, ReduceOpti
   WorkerPool::instance().run((tensors.size() + handful - 1) / handful, options.threads, [&](std::size_t i) {
     const IeeeMode ieee;
     for (std::size_t k = i * handful; k < std::min(tensors.size(), (i + 1) * handful); ++k)
-      if (!is_shared(tensors[k])) found[k] = squares_of_tensor(tensors[k]);
+      if (!is_shared(tensors[k])) found[k] = sum_squares(tensors[k]);
   });
   return found;
 }
@@ -73,7 +65,7 @@ template <class View>
     const std::size_t count = std::min(block_size, tensors.size() - first);
     double one_by_one[block_size];
     if (found.empty())
-      for (std::size_t k = 0; k < count; ++k) one_by_one[k] = squares_of_tensor(tensors[first + k]);
+      for (std::size_t k = 0; k < count; ++k) one_by_one[k] = sum_squares(tensors[first + k]);
     BlockTotals<double> totals;
     const double* const elements = found.empty() ? one_by_one : found.data() + first;
     kernels<double>().sums(reinterpret_cast<const std::byte*>(elements), count, 0, totals);

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <type_traits>
 
 #include <tensortap/internal/config.hpp>
 #include <tensortap/internal/exact_arithmetic.hpp>
@@ -16,8 +17,32 @@
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
 
-/// The sums of squares of branches of 64 blocks. Reads two or four blocks at once if there is a kernel for it.
-template <class In>
+/// Returns the sum of squares of at most 16 floats, of which models have many: no kernel would be faster than its call.
+inline double squares_of_few(const std::byte* from, std::size_t count) noexcept {
+  const auto four = [&](std::size_t first) {
+    const std::byte* const at = from + first * sizeof(float);
+    if (count >= first + 4) return Four<float>::at(at);
+    F32x4 x{};
+    if (count > first) x[0] = load<float>(at);
+    if (count > first + 1) x[1] = load<float>(at + sizeof(float));
+    if (count > first + 2) x[2] = load<float>(at + 2 * sizeof(float));
+    return Four<float>{x};
+  };
+  const auto square = [](F64x2 x) { return rounded(x * x); };
+  const Four<float> a = four(0);
+  F64x2 low = square(a.low());
+  F64x2 high = square(a.high());
+  if (count > 4) {
+    const Four<float> b = four(4), c = four(8), d = four(12);
+    low = rounded(rounded(low + square(c.low())) + rounded(square(b.low()) + square(d.low())));
+    high = rounded(rounded(high + square(c.high())) + rounded(square(b.high()) + square(d.high())));
+  }
+  const F64x2 two = rounded(low + high);
+  return rounded(two[0] + two[1]);
+}
+
+/// The sums of squares of branches of 64 blocks.
+template <class Element>
 class SquaresOfBranches {
  public:
   static constexpr std::size_t blocks = 64;
@@ -34,69 +59,53 @@ class SquaresOfBranches {
     const std::size_t first = i * blocks;
     const std::size_t found = std::min(blocks, block_count(view_) - first);
     const std::size_t full = std::min(blocks, view_.size() / block_size - first);
-    for (std::size_t k = read_in_turns(first, full, sums); k < found; ++k) sums[k] = of_block(first + k);
+    for (std::size_t k = read_by_fours(first, full, sums); k < found; ++k) {
+      const Block block = reader_[first + k];
+      sums[k] = kernels<Element>().squares(block.elements, block.count);
+    }
     const auto leaf = [&](std::size_t k) { return sums[k]; };
     return pairwise(0, found, leaf, [](double a, double b) { return rounded(a + b); });
   }
 
  private:
-  /// A kernel that reads several blocks in turns, and their number.
-  struct InTurns {
-    typename Kernels<In>::Squares* kernel;
-    std::size_t blocks;
-  };
-
-  [[nodiscard]] InTurns in_turns() const noexcept {
+  /// Reads four blocks at once out of `full` blocks, starting at `first`, if the tensor is in memory and there is a
+  /// kernel for it. Returns the number of blocks read.
+  std::size_t read_by_fours(std::size_t first, std::size_t full, double* sums) const noexcept {
     constexpr std::size_t l2_cache = std::size_t{1} << 20;
-    const Kernels<In>& in_use = kernels<In>();
-    if (!view_.is_contiguous()) return {nullptr, 0};
-    if (view_.dtype() == DType::f16) return {in_use.squares_of_four_f16, 4};
-    if (view_.dtype() == DType::bf16) return {in_use.squares_of_four_bf16, 4};
-    if (view_.dtype() != dtype_v<In>) return {nullptr, 0};
-    if (view_.nbytes() <= l2_cache) return {in_use.squares_of_two, 2};
-    return {in_use.squares_of_four, 4};
-  }
-
-  /// Reads groups out of `full` blocks, starting at `first`. Returns the number of blocks read.
-  std::size_t read_in_turns(std::size_t first, std::size_t full, double* sums) const noexcept {
-    const InTurns turns = in_turns();
-    if (turns.kernel == nullptr) return 0;
-    const std::size_t bytes = block_size * size_of(view_.dtype());
+    const auto kernel = kernels<Element>().squares_of_four;
+    if (kernel == nullptr || view_.nbytes() <= l2_cache || !is_stored_as<Element>(view_)) return 0;
+    constexpr std::size_t bytes = block_size * sizeof(Element);
     const auto* const from = static_cast<const std::byte*>(view_.data()) + first * bytes;
-    const std::size_t groups = full / turns.blocks;
-    const std::size_t apart = turns.blocks == 2 ? 1 : groups;  // neighbours if all is in the cache; else spread out
-    for (std::size_t k = 0; k < groups; ++k) {
+    const std::size_t apart = full / 4;
+    for (std::size_t k = 0; k < apart; ++k) {
       double found[4];
-      const std::size_t first_of_group = turns.blocks == 2 ? 2 * k : k;
-      turns.kernel(from + first_of_group * bytes, apart * bytes, found);
-      for (std::size_t place = 0; place < turns.blocks; ++place) sums[first_of_group + place * apart] = found[place];
+      kernel(from + k * bytes, apart * bytes, found);
+      for (std::size_t place = 0; place < 4; ++place) sums[k + place * apart] = found[place];
     }
-    return turns.blocks * groups;
-  }
-
-  double of_block(std::size_t i) {
-    const Block block = reader_[i];
-    BlockTotals<In> totals;
-    kernels<In>().squares(block.elements, block.count, In{}, totals);
-    return totals.sum_squares;
+    return 4 * apart;
   }
 
   const TensorView& view_;
-  BlockReader<In> reader_;
+  BlockReader<Element> reader_;
 };
 
-template <class In>
-[[gnu::noinline]] double read_squares(const TensorView& view, ReduceOptions options) {
-  return over_blocks<double, SquaresOfBranches<In>::blocks>(
-      SquaresOfBranches<In>::count(view), options, [&] { return SquaresOfBranches<In>(view); },
+template <class Element>
+[[gnu::noinline]] double squares_of_blocks(const TensorView& view, ReduceOptions options) {
+  return over_blocks<double, SquaresOfBranches<Element>::blocks>(
+      SquaresOfBranches<Element>::count(view), options, [&] { return SquaresOfBranches<Element>(view); },
       [](double a, double b) { return rounded(a + b); });
 }
 
 /// Returns the sum of squares of a tensor of real numbers, which is not finite if an element is not. The caller sets
 /// the `IeeeMode`.
 inline double sum_squares(const TensorView& view, ReduceOptions options = {}) {
-  if (view.size() == 0) return 0;
-  return fits_float(view.dtype()) ? read_squares<float>(view, options) : read_squares<double>(view, options);
+  return with_kernel_type(view.dtype(), [&]<class Element>(Element) {
+    if (view.size() > block_size || !is_stored_as<Element>(view))
+      return view.size() == 0 ? 0.0 : squares_of_blocks<Element>(view, options);
+    const auto* const elements = static_cast<const std::byte*>(view.data());
+    if (std::is_same_v<Element, float> && view.size() <= 16) return squares_of_few(elements, view.size());
+    return kernels<Element>().squares(elements, view.size());
+  });
 }
 
 }  // namespace detail
