@@ -1068,14 +1068,15 @@ class TensorView {
   [[noreturn]] static void throw_strides_mismatch(std::size_t strides, std::size_t rank);
   [[noreturn]] static void throw_shape_too_large();
 
+  // What small tensors need lies in one cache line.
   const void* data_ = nullptr;
-  StringAt string_at_ = nullptr;
   std::uint64_t size_ = 1;
-  std::array<std::int64_t, max_rank> shape_{};
-  std::array<std::int64_t, max_rank> strides_{};
-  std::size_t rank_ = 0;
   DType dtype_ = DType::f32;
   bool contiguous_ = true;
+  std::uint8_t rank_ = 0;
+  StringAt string_at_ = nullptr;
+  std::array<std::int64_t, max_rank> shape_{};
+  std::array<std::int64_t, max_rank> strides_{};
 };
 
 // Constructors are inline in every mode: hook.save() makes a view in each call, due or not, and a call costs 20 ns.
@@ -1096,7 +1097,7 @@ inline TensorView::TensorView(const void* data, DType dtype, Extents shape, Exte
 
 inline void TensorView::set_shape(Extents shape) {
   if (shape.size() > max_rank) throw_rank_too_large(shape.size());
-  rank_ = shape.size();
+  rank_ = static_cast<std::uint8_t>(shape.size());
   // Extents of 0 count as 1 here, so that no product of extents can overflow, strides included.
   std::int64_t bytes = dtype_ == DType::string ? static_cast<std::int64_t>(sizeof(std::string))
                                                : static_cast<std::int64_t>(size_of(dtype_));
@@ -6036,12 +6037,17 @@ struct Deviations {
   double sum, sum_squares;
 };
 
-/// The product of the full rows of a block, by lanes: mantissas in [1, 2) multiplied, biased exponents added.
+/// The product of the full rows of a block, by lanes: mantissa * 2^(exponent - 1023 * rows), where the magnitude of the
+/// mantissa is at least 1 and below 2^rows.
 struct LaneProducts {
   alignas(64) double mantissa[lane_count];
   alignas(64) std::int64_t exponent[lane_count];
-  bool odd;  ///< true if a factor is zero, subnormal, infinite or NaN; the lanes are then not valid
+  bool odd;  ///< true if a factor is zero, infinite or NaN, or if it is small; the lanes are then not valid
 };
+
+// The bits of a float64 minus `lowest_exponent` have none of `product_limits` if the magnitude is in [2^-63, 2^65).
+inline constexpr std::int64_t lowest_exponent = std::int64_t{0x3c0} << 52;
+inline constexpr std::int64_t product_limits = std::int64_t{0x780} << 52;
 
 /// The 32 lanes of a block: the definition of what all kernels find.
 template <class In, unsigned parts>
@@ -6323,11 +6329,9 @@ template <class Element, std::size_t width>
 }  // namespace detail
 TENSORTAP_END_NAMESPACE
 
-// from tensortap/reduce/internal/kernels_avx2.hpp
+// from tensortap/reduce/internal/rows_avx2.hpp
 
-// The kernels in AVX2 and FMA: eight lanes at a time, so that 16 registers hold all the accumulators; sums of squares
-// alone take a whole row. As with AVX-512, fused multiply-adds have the bits of a product and a sum where the products
-// are exact.
+// The parts of which the kernels in AVX2 are made: eight elements in registers.
 
 #if defined(__x86_64__)
 
@@ -6381,13 +6385,6 @@ TENSORTAP_AVX2_INLINE F64x4 max(F64x4 x, F64x4 other) noexcept {
   return out;
 }
 
-/// Adds by a fused multiply-add, which has the bits of a sum. AMD's processors have other units for it than for sums:
-/// statistics in the L2 cache of a Zen 4 from 23.7 to 25.4 GB/s.
-TENSORTAP_AVX2_INLINE F64x4 add_by_fma(F64x4 x, F64x4 to, F64x4 one) noexcept {
-  asm("vfmadd231pd {%2, %1, %0|%0, %1, %2}" : "+x"(to) : "x"(x), "x"(one));
-  return to;
-}
-
 TENSORTAP_AVX2_INLINE F64x4 lanes_at(const double* from) noexcept {
   F64x4 x;
   __builtin_memcpy(&x, from, sizeof x);
@@ -6406,6 +6403,7 @@ struct Eight;
 
 template <>
 struct Eight<float> {
+  static constexpr bool even_and_odd = false;
   F32x8 x;
 
   TENSORTAP_AVX2_INLINE static Eight of_lanes(const float* from) noexcept {
@@ -6433,6 +6431,12 @@ struct Eight<float> {
     asm("vcvtps2pd {%x1, %0|%0, %x1}" : "=x"(high) : "x"(upper));
     return {low, high};
   }
+  /// Adds by a fused multiply-add, which has the bits of a sum. AMD's processors have other units for it than for sums:
+  /// statistics in the L2 cache of a Zen 4 from 23.7 to 25.4 GB/s.
+  TENSORTAP_AVX2_INLINE static F64x4 add(F64x4 x, F64x4 to, F64x4 one) noexcept {
+    asm("vfmadd231pd {%2, %1, %0|%0, %1, %2}" : "+x"(to) : "x"(x), "x"(one));
+    return to;
+  }
   TENSORTAP_AVX2_INLINE static F64x4 add_square(F64x4 x, F64x4 to) noexcept { return rounded(to + x * x); }
 
   [[nodiscard]] TENSORTAP_AVX2_INLINE Eight magnitude() const noexcept {
@@ -6440,12 +6444,13 @@ struct Eight<float> {
   }
   [[nodiscard]] TENSORTAP_AVX2_INLINE Eight min(Eight other) const noexcept { return {avx2::min(x, other.x)}; }
   [[nodiscard]] TENSORTAP_AVX2_INLINE Eight max(Eight other) const noexcept { return {avx2::max(x, other.x)}; }
-  TENSORTAP_AVX2_INLINE void add(const Eight& other) noexcept { x = rounded(x + other.x); }
+  TENSORTAP_AVX2_INLINE void add_up(const Eight& other) noexcept { x = rounded(x + other.x); }
   TENSORTAP_AVX2_INLINE void store(float* to) const noexcept { __builtin_memcpy(to, &x, sizeof x); }
 };
 
 template <>
 struct Eight<double> {
+  static constexpr bool even_and_odd = false;
   F64x4 a, b;
 
   TENSORTAP_AVX2_INLINE static Eight of_lanes(const double* from) noexcept {
@@ -6462,6 +6467,8 @@ struct Eight<double> {
     const Eight x = at(from);
     return {x.a, x.b};
   }
+  /// Leaves out `one`, for which no register is left.
+  TENSORTAP_AVX2_INLINE static F64x4 add(F64x4 x, F64x4 to, F64x4 /*one*/) noexcept { return rounded(to + x); }
   /// Rounds the square before adding it.
   TENSORTAP_AVX2_INLINE static F64x4 add_square(F64x4 x, F64x4 to) noexcept { return rounded(to + rounded(x * x)); }
 
@@ -6474,7 +6481,7 @@ struct Eight<double> {
   [[nodiscard]] TENSORTAP_AVX2_INLINE Eight max(Eight other) const noexcept {
     return {avx2::max(a, other.a), avx2::max(b, other.b)};
   }
-  TENSORTAP_AVX2_INLINE void add(const Eight& other) noexcept {
+  TENSORTAP_AVX2_INLINE void add_up(const Eight& other) noexcept {
     a = rounded(a + other.a);
     b = rounded(b + other.b);
   }
@@ -6487,12 +6494,23 @@ struct Eight<double> {
 /// Eight 16-bit floats, which can only be widened.
 template <>
 struct Eight<BFloat16> : Eight<float> {
+  static constexpr bool even_and_odd = true;  ///< `wide` of memory gives the even elements, then the odd ones
+
   TENSORTAP_AVX2_INLINE static Eight<float> widened(const std::byte* from) noexcept {
     I32x8 bits;
     asm("vpmovzxwd {%1, %0|%0, %1}" : "=x"(bits) : "m"(*reinterpret_cast<const Memory16*>(from)));
     return {__builtin_bit_cast(F32x8, bits << 16)};
   }
-  TENSORTAP_AVX2_INLINE static Wide wide(const std::byte* from) noexcept { return widened(from).wide(); }
+  using Eight<float>::wide;
+  /// Reads two neighbours as one integer: a shift makes a float of the even one, a mask one of the odd one.
+  TENSORTAP_AVX2_INLINE static Wide wide(const std::byte* from) noexcept {
+    I32x4 x;
+    __builtin_memcpy(&x, from, sizeof x);
+    F64x4 even, odd;
+    asm("vcvtps2pd {%1, %0|%0, %1}" : "=x"(even) : "x"(x << 16));
+    asm("vcvtps2pd {%1, %0|%0, %1}" : "=x"(odd) : "x"(x & ~0xffff));
+    return {even, odd};
+  }
 };
 template <>
 struct Eight<Half> : Eight<float> {
@@ -6503,6 +6521,22 @@ struct Eight<Half> : Eight<float> {
   }
   TENSORTAP_AVX2_INLINE static Wide wide(const std::byte* from) noexcept { return widened(from).wide(); }
 };
+
+}  // namespace detail::avx2
+TENSORTAP_END_NAMESPACE
+
+#endif
+
+// from tensortap/reduce/internal/kernels_avx2.hpp
+
+// The kernels in AVX2 and FMA: eight lanes at a time, so that 16 registers hold all the accumulators; sums of squares
+// alone take a whole row. As with AVX-512, fused multiply-adds have the bits of a product and a sum where the products
+// are exact.
+
+#if defined(__x86_64__)
+
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail::avx2 {
 
 /// Finds the totals of a block. `prefetching`: fetches the next block to the L2 cache meanwhile.
 template <class Element, unsigned parts, bool prefetching>
@@ -6540,12 +6574,12 @@ TENSORTAP_AVX2 void totals(const std::byte* elements, std::size_t count, Compute
             lowest = lowest.min(x);
             highest = highest.max(x);
             nearest = nearest.min(size);
-            if constexpr (Lanes::with_guard) guard.add(size);
+            if constexpr (Lanes::with_guard) guard.add_up(size);
           }
         }
         if constexpr (Lanes::with_sums) {
-          sum_low = add_by_fma(wide.low, sum_low, one);
-          sum_high = add_by_fma(wide.high, sum_high, one);
+          sum_low = Eight<In>::add(wide.low, sum_low, one);
+          sum_high = Eight<In>::add(wide.high, sum_high, one);
           abs_low = rounded(abs_low + magnitude(wide.low));
           abs_high = rounded(abs_high + magnitude(wide.high));
         }
@@ -6589,13 +6623,22 @@ struct RowOfSquares {
   }
 
   /// Adds the lanes j and j + 16, then j and j + 8, and so on.
+  template <bool even_and_odd>
   [[nodiscard]] TENSORTAP_AVX2_INLINE double total() const noexcept {
     const F64x4 first = rounded(rounded(a + e) + rounded(c + g));
     const F64x4 second = rounded(rounded(b + f) + rounded(d + h));
-    const F64x4 four = rounded(first + second);
-    const F64x2 two =
-        detail::rounded(TENSORTAP_VECTOR_PART(F64x2, four, 0, 0, 1) + TENSORTAP_VECTOR_PART(F64x2, four, 1, 2, 3));
-    return detail::rounded(two[0] + two[1]);
+    if constexpr (even_and_odd) {
+      const F64x2 even = two_of(first), odd = two_of(second);
+      return detail::rounded(detail::rounded(even[0] + even[1]) + detail::rounded(odd[0] + odd[1]));
+    } else {
+      const F64x2 two = two_of(rounded(first + second));
+      return detail::rounded(two[0] + two[1]);
+    }
+  }
+
+ private:
+  TENSORTAP_AVX2_INLINE static F64x2 two_of(F64x4 four) noexcept {
+    return rounded(TENSORTAP_VECTOR_PART(F64x2, four, 0, 0, 1) + TENSORTAP_VECTOR_PART(F64x2, four, 1, 2, 3));
   }
 };
 
@@ -6635,7 +6678,7 @@ TENSORTAP_AVX2 double squares_of(const std::byte* from, std::size_t count) noexc
     copy_last<Element>(from, rest, last);
     found.add<Element>(last);
   }
-  return found.total();
+  return found.total<Eight<Element>::even_and_odd>();
 }
 
 /// Finds the sums of squares of four full blocks that begin `apart` bytes from each other.
@@ -6655,67 +6698,74 @@ TENSORTAP_AVX2 std::size_t find_magnitude(const std::byte* elements, std::size_t
   return detail::find_magnitude<Element, 32>(elements, count, magnitude);
 }
 
-/// Eight neighbouring lanes of factors, split into mantissas in [1, 2) and exponents, which are added up.
-template <class In>
-struct Factors;
+/// The products of four lanes, as in AVX-512.
+struct FourProducts {
+  F64x4 mantissa;
+  I64x4 exponent;
 
-template <>
-struct Factors<float> {
-  static constexpr std::int64_t bias = 1023 - 127;  // by which exponents are larger in float64
-  U32x8 exponent{}, odd{};
-
-  TENSORTAP_AVX2_INLINE Wide mantissas(const std::byte* from) noexcept {
-    U32x8 bits;
-    __builtin_memcpy(&bits, from, sizeof bits);
-    const U32x8 biased = (bits << 1) >> 24;
-    exponent += biased;
-    odd |= __builtin_bit_cast(U32x8, ((biased + 1) & 0xfe) == 0);  // 0 and 0xff: all but normal numbers
-    return Eight<float>{__builtin_bit_cast(F32x8, (bits & 0x807fffff) | 0x3f800000)}.wide();
+  TENSORTAP_AVX2_INLINE void split(std::int64_t factors, I64x4& odd) noexcept {
+    const auto bits = __builtin_bit_cast(I64x4, mantissa);
+    const auto biased = __builtin_bit_cast(I64x4, (__builtin_bit_cast(U64x4, bits) << 1) >> 53);
+    odd |= ((biased + 1) & 0x7fe) == 0;
+    exponent += biased + 1023 * (factors - 1);
+    mantissa = __builtin_bit_cast(F64x4, (bits & ~0x7ff0000000000000) | 0x3ff0000000000000);
+  }
+  TENSORTAP_AVX2_INLINE void multiply(F64x4 x, I64x4& odd) noexcept {
+    FourProducts factor{x, exponent};
+    factor.split(1, odd);
+    *this = {rounded(mantissa * factor.mantissa), factor.exponent};
   }
 };
 
-template <>
-struct Factors<double> {
-  static constexpr std::int64_t bias = 0;
-  U64x4 exponent_low{}, exponent_high{}, odd{};
+TENSORTAP_AVX2_INLINE I64x4 beyond_limits(F64x4 x) noexcept { return __builtin_bit_cast(I64x4, x) - lowest_exponent; }
 
-  TENSORTAP_AVX2_INLINE Wide mantissas(const std::byte* from) noexcept {
-    const Wide x = Eight<double>::wide(from);
-    return {mantissa(x.low, exponent_low), mantissa(x.high, exponent_high)};
+/// Multiplies groups of rows, as in AVX-512, 16 lanes at a time.
+template <class In, bool split_each>
+TENSORTAP_AVX2_INLINE bool multiply_rows(const std::byte* elements, std::size_t rows, LaneProducts& out) noexcept {
+  constexpr std::size_t group = sizeof(In) == 4 ? 6 : 12;
+  constexpr std::size_t row_bytes = lane_count * sizeof(In);
+  const F64x4 ones = F64x4{} + 1.0;
+  I64x4 odd{};
+  I64x4 outside{};
+  for (std::size_t lane = 0; lane < lane_count; lane += 16) {
+    const std::byte* from = elements + lane * sizeof(In);
+    FourProducts a{ones, {}}, b = a, c = a, d = a;
+    for (std::size_t left = rows, now; left > 0; left -= now) {
+      now = left < group ? left : group;
+      for (std::size_t r = 0; r < now; ++r, from += row_bytes) {
+        Wide x = Eight<In>::wide(from), y = Eight<In>::wide(from + row_bytes / 4);
+        x = {rounded(x.low), rounded(x.high)};  // else g++ 12 reads the memory twice
+        y = {rounded(y.low), rounded(y.high)};
+        if constexpr (split_each) {
+          a.multiply(x.low, odd), b.multiply(x.high, odd), c.multiply(y.low, odd), d.multiply(y.high, odd);
+          continue;
+        }
+        a.mantissa = rounded(a.mantissa * x.low);
+        b.mantissa = rounded(b.mantissa * x.high);
+        c.mantissa = rounded(c.mantissa * y.low);
+        d.mantissa = rounded(d.mantissa * y.high);
+        if constexpr (sizeof(In) == 8) {
+          outside |= beyond_limits(x.low) | beyond_limits(x.high) | beyond_limits(y.low) | beyond_limits(y.high);
+        }
+      }
+      if constexpr (!split_each) {
+        const auto factors = static_cast<std::int64_t>(now);
+        a.split(factors, odd), b.split(factors, odd), c.split(factors, odd), d.split(factors, odd);
+      }
+    }
+    const FourProducts found[] = {a, b, c, d};
+    for (std::size_t k = 0; k < 4; ++k) {
+      __builtin_memcpy(out.mantissa + lane + 4 * k, &found[k].mantissa, sizeof found[k].mantissa);
+      __builtin_memcpy(out.exponent + lane + 4 * k, &found[k].exponent, sizeof found[k].exponent);
+    }
   }
-  TENSORTAP_AVX2_INLINE F64x4 mantissa(F64x4 x, U64x4& exponent) noexcept {
-    const auto bits = __builtin_bit_cast(U64x4, x);
-    const U64x4 biased = (bits << 1) >> 53;
-    exponent += biased;
-    odd |= __builtin_bit_cast(U64x4, ((biased + 1) & 0x7fe) == 0);
-    return __builtin_bit_cast(F64x4, (bits & 0x800fffffffffffff) | 0x3ff0000000000000);
-  }
-};
+  out.odd = (odd[0] | odd[1] | odd[2] | odd[3]) != 0;
+  return ((outside[0] | outside[1] | outside[2] | outside[3]) & product_limits) == 0;
+}
 
 template <class In>
 TENSORTAP_AVX2 void products(const std::byte* elements, std::size_t rows, LaneProducts& out) noexcept {
-  constexpr std::size_t row_bytes = lane_count * sizeof(In);
-  out.odd = false;
-  for (std::size_t j = 0; j < lane_count; j += 8) {
-    const std::byte* from = elements + j * sizeof(In);
-    F64x4 low = F64x4{} + 1, high = low;
-    Factors<In> factors;
-#pragma GCC unroll 1
-    for (std::size_t r = 0; r < rows; ++r, from += row_bytes) {
-      const Wide mantissas = factors.mantissas(from);
-      low = rounded(low * mantissas.low);
-      high = rounded(high * mantissas.high);
-    }
-    store(low, out.mantissa + j);
-    store(high, out.mantissa + j + 4);
-    BitsOf<In> exponents[8], odd[sizeof factors.odd / sizeof(BitsOf<In>)];
-    __builtin_memcpy(exponents, &factors, sizeof exponents);
-    __builtin_memcpy(odd, &factors.odd, sizeof odd);
-    for (std::size_t k = 0; k < 8; ++k)
-      out.exponent[j + k] =
-          static_cast<std::int64_t>(exponents[k]) + static_cast<std::int64_t>(rows) * Factors<In>::bias;
-    for (const BitsOf<In> lane : odd) out.odd = out.odd || lane != 0;
-  }
+  if (!multiply_rows<In, false>(elements, rows, out)) multiply_rows<In, true>(elements, rows, out);
 }
 
 /// Widens bfloat16 or binary16 to float. The elements come from memory, so this loop prefetches.
@@ -6781,6 +6831,12 @@ TENSORTAP_AVX512_INLINE Vector vector_at(const std::byte* from) noexcept {
   __builtin_memcpy(&x, from, sizeof x);
   return x;
 }
+TENSORTAP_AVX512_INLINE F32x8 lower(F32x16 x) noexcept {
+  return TENSORTAP_VECTOR_PART(F32x8, x, 0, 0, 1, 2, 3, 4, 5, 6, 7);
+}
+TENSORTAP_AVX512_INLINE F32x8 upper(F32x16 x) noexcept {
+  return TENSORTAP_VECTOR_PART(F32x8, x, 1, 8, 9, 10, 11, 12, 13, 14, 15);
+}
 TENSORTAP_AVX512_INLINE F64x8 widened(F32x8 x) noexcept {
   F64x8 out;
   asm("vcvtps2pd {%1, %0|%0, %1}" : "=v"(out) : "v"(x));
@@ -6825,7 +6881,12 @@ struct Row {
   F64x8 a, b, c, d;
 };
 
-/// How a row of elements in memory becomes float64, and float32 in two registers, for extremes.
+/// The 32 lanes of a row as float32.
+struct Floats {
+  F32x16 x, y;
+};
+
+/// How a row of elements in memory becomes float64, and the vectors of which extremes are found.
 template <class Element>
 struct Elements;
 
@@ -6843,8 +6904,8 @@ struct Elements<float> {
   TENSORTAP_AVX512_INLINE static Row row(const std::byte* from) noexcept {
     return {eight(from), eight(from + 32), eight(from + 64), eight(from + 96)};
   }
-  TENSORTAP_AVX512_INLINE static F32x16 half(const std::byte* from, std::size_t i) noexcept {
-    return vector_at<F32x16>(from + 64 * i);
+  TENSORTAP_AVX512_INLINE static Floats values(const std::byte* from) noexcept {
+    return {vector_at<F32x16>(from), vector_at<F32x16>(from + 64)};
   }
   TENSORTAP_AVX512_INLINE static F64x8 add_square(F64x8 x, F64x8 to) noexcept { return rounded(to + x * x); }
 };
@@ -6859,10 +6920,16 @@ struct Elements<Half> : Elements<float> {
   TENSORTAP_AVX512_INLINE static Row row(const std::byte* from) noexcept {
     return {eight(from), eight(from + 16), eight(from + 32), eight(from + 48)};
   }
-  TENSORTAP_AVX512_INLINE static F32x16 half(const std::byte* from, std::size_t i) noexcept {
+  TENSORTAP_AVX512_INLINE static F32x16 sixteen(const std::byte* from) noexcept {
     F32x16 x;
-    asm("vcvtph2ps {%1, %0|%0, %1}" : "=v"(x) : "m"(*reinterpret_cast<const Memory32*>(from + 32 * i)));
+    asm("vcvtph2ps {%1, %0|%0, %1}" : "=v"(x) : "m"(*reinterpret_cast<const Memory32*>(from)));
     return x;
+  }
+  TENSORTAP_AVX512_INLINE static Floats values(const std::byte* from) noexcept {
+    return {sixteen(from), sixteen(from + 32)};
+  }
+  TENSORTAP_AVX512_INLINE static Row row(const Floats& h) noexcept {
+    return {widened(lower(h.x)), widened(upper(h.x)), widened(lower(h.y)), widened(upper(h.y))};
   }
 };
 
@@ -6870,17 +6937,20 @@ struct Elements<Half> : Elements<float> {
 template <>
 struct Elements<BFloat16> : Elements<float> {
   static constexpr bool even_and_odd = true;  ///< of lanes 0 to 15, one register has the even ones, the next the odd
-  static constexpr std::int32_t upper = ~0xffff;
+  static constexpr std::int32_t upper_bits = ~0xffff;
 
   TENSORTAP_AVX512_INLINE static Row row(const std::byte* from) noexcept {
     const auto low = vector_at<I32x8>(from);
     const auto high = vector_at<I32x8>(from + 32);
-    return {widened(__builtin_bit_cast(F32x8, low << 16)), widened(__builtin_bit_cast(F32x8, low & upper)),
-            widened(__builtin_bit_cast(F32x8, high << 16)), widened(__builtin_bit_cast(F32x8, high & upper))};
+    return {widened(__builtin_bit_cast(F32x8, low << 16)), widened(__builtin_bit_cast(F32x8, low & upper_bits)),
+            widened(__builtin_bit_cast(F32x8, high << 16)), widened(__builtin_bit_cast(F32x8, high & upper_bits))};
   }
-  TENSORTAP_AVX512_INLINE static F32x16 half(const std::byte* from, std::size_t i) noexcept {
+  TENSORTAP_AVX512_INLINE static Floats values(const std::byte* from) noexcept {
     const auto x = vector_at<I32x16>(from);
-    return __builtin_bit_cast(F32x16, i == 0 ? x << 16 : x & upper);
+    return {__builtin_bit_cast(F32x16, x << 16), __builtin_bit_cast(F32x16, x & upper_bits)};
+  }
+  TENSORTAP_AVX512_INLINE static Row row(const Floats& h) noexcept {
+    return {widened(lower(h.x)), widened(lower(h.y)), widened(upper(h.x)), widened(upper(h.y))};
   }
 };
 
@@ -6893,6 +6963,12 @@ struct Elements<double> {
     return {vector_at<F64x8>(from), vector_at<F64x8>(from + 64), vector_at<F64x8>(from + 128),
             vector_at<F64x8>(from + 192)};
   }
+  /// Pins the registers: else g++ 12 reads the memory again for each use.
+  TENSORTAP_AVX512_INLINE static Row values(const std::byte* from) noexcept {
+    const Row x = row(from);
+    return {rounded(x.a), rounded(x.b), rounded(x.c), rounded(x.d)};
+  }
+  TENSORTAP_AVX512_INLINE static const Row& row(const Row& x) noexcept { return x; }
   /// Rounds the square before adding it.
   TENSORTAP_AVX512_INLINE static F64x8 add_square(F64x8 x, F64x8 to) noexcept { return rounded(to + rounded(x * x)); }
 };
@@ -6918,18 +6994,15 @@ TENSORTAP_AVX512_INLINE double add_lanes(const Row& x) noexcept {
   }
 }
 
-template <class Element>
-TENSORTAP_AVX512_INLINE void add_squares(const std::byte* from, Row& to) noexcept {
-  using E = Elements<Element>;
-  const Row x = E::row(from);
+template <class E>
+TENSORTAP_AVX512_INLINE void add_squares(const Row& x, Row& to) noexcept {
   to = {E::add_square(x.a, to.a), E::add_square(x.b, to.b), E::add_square(x.c, to.c), E::add_square(x.d, to.d)};
 }
 
 /// The extremes of a row, by lanes.
 template <class Element>
 struct Extremes {
-  using E = Elements<Element>;
-  using Vector = typename E::Vector;
+  using Vector = F32x16;
   Vector low_0, low_1, high_0, high_1, near_0, near_1, guard;
 
   TENSORTAP_AVX512_INLINE void begin(float start) noexcept {
@@ -6939,13 +7012,11 @@ struct Extremes {
     guard = Vector{};
   }
   template <bool guarded>
-  TENSORTAP_AVX512_INLINE void add(const std::byte* from) noexcept {
-    const Vector x = E::half(from, 0);
-    const Vector y = E::half(from, 1);
-    take_min(low_0, x), take_min(low_1, y);
-    take_max(high_0, x), take_max(high_1, y);
-    take_abs_min(near_0, x), take_abs_min(near_1, y);
-    if constexpr (guarded) guard = rounded(rounded(guard + zero_if_finite(x)) + zero_if_finite(y));
+  TENSORTAP_AVX512_INLINE void add(const Floats& h) noexcept {
+    take_min(low_0, h.x), take_min(low_1, h.y);
+    take_max(high_0, h.x), take_max(high_1, h.y);
+    take_abs_min(near_0, h.x), take_abs_min(near_1, h.y);
+    if constexpr (guarded) guard = rounded(rounded(guard + zero_if_finite(h.x)) + zero_if_finite(h.y));
   }
   TENSORTAP_AVX512_INLINE void join() noexcept {
     take_min(low_0, low_1);
@@ -6966,8 +7037,7 @@ struct Extremes<double> {
     guard = Vector{};
   }
   template <bool guarded>
-  TENSORTAP_AVX512_INLINE void add(const std::byte* from) noexcept {
-    const Row x = Elements<double>::row(from);
+  TENSORTAP_AVX512_INLINE void add(const Row& x) noexcept {
     take_min(low_0, x.a), take_min(low_1, x.b), take_min(low_2, x.c), take_min(low_3, x.d);
     take_max(high_0, x.a), take_max(high_1, x.b), take_max(high_2, x.c), take_max(high_3, x.d);
     take_abs_min(near_0, x.a), take_abs_min(near_1, x.b), take_abs_min(near_2, x.c), take_abs_min(near_3, x.d);
@@ -6985,8 +7055,7 @@ struct Extremes<double> {
 
 /// Returns the smallest lane.
 TENSORTAP_AVX512_INLINE float lowest_of(F32x16 x) noexcept {
-  const auto a = TENSORTAP_VECTOR_PART(F32x8, x, 0, 0, 1, 2, 3, 4, 5, 6, 7);
-  const auto b = TENSORTAP_VECTOR_PART(F32x8, x, 1, 8, 9, 10, 11, 12, 13, 14, 15);
+  const F32x8 a = lower(x), b = upper(x);
   const F32x8 eight = a < b ? a : b;
   const auto c = TENSORTAP_VECTOR_PART(F32x4, eight, 0, 0, 1, 2, 3);
   const auto d = TENSORTAP_VECTOR_PART(F32x4, eight, 1, 4, 5, 6, 7);
@@ -7053,7 +7122,8 @@ namespace detail::avx512 {
 template <class Element, unsigned parts>
 struct Lanes {
   using In = Computed<Element>;
-  static constexpr bool even_and_odd = Elements<Element>::even_and_odd;
+  using E = Elements<Element>;
+  static constexpr bool even_and_odd = E::even_and_odd;
   Row sum, abs_sum, squares_;
   Extremes<Element> extremes_;
 
@@ -7063,20 +7133,34 @@ struct Lanes {
     extremes_.begin(start);
   }
 
-  TENSORTAP_AVX512_INLINE void add_sums(const std::byte* from) noexcept {
+  /// Adds a row. 16-bit floats are widened to float32 once, for sums and extremes.
+  TENSORTAP_AVX512_INLINE void add(const std::byte* from) noexcept {
+    if constexpr ((parts & extremes) == 0) {
+      add_sums(E::row(from));
+    } else if constexpr (sizeof(Element) == 4) {
+      add_extremes(E::values(from));
+      add_sums(E::row(from));
+    } else {
+      const auto x = E::values(from);
+      add_extremes(x);
+      add_sums(E::row(x));
+    }
+  }
+
+  TENSORTAP_AVX512_INLINE void add_sums(const Row& x) noexcept {
     if constexpr ((parts & sums) != 0) {
       const F64x8 one = rounded(F64x8{} + 1.0);
-      const Row x = Elements<Element>::row(from);
       sum = {add_by_fma(x.a, sum.a, one), add_by_fma(x.b, sum.b, one), add_by_fma(x.c, sum.c, one),
              add_by_fma(x.d, sum.d, one)};
       abs_sum = {rounded(abs_sum.a + magnitude(x.a)), rounded(abs_sum.b + magnitude(x.b)),
                  rounded(abs_sum.c + magnitude(x.c)), rounded(abs_sum.d + magnitude(x.d))};
     }
-    if constexpr ((parts & squares) != 0) add_squares<Element>(from, squares_);
+    if constexpr ((parts & squares) != 0) add_squares<E>(x, squares_);
   }
 
-  TENSORTAP_AVX512_INLINE void add_extremes(const std::byte* from) noexcept {
-    if constexpr ((parts & extremes) != 0) extremes_.template add<parts == extremes>(from);
+  template <class Vectors>
+  TENSORTAP_AVX512_INLINE void add_extremes(const Vectors& x) noexcept {
+    extremes_.template add<parts == extremes>(x);
   }
 
   TENSORTAP_AVX512_INLINE void fold(BlockTotals<In>& out) noexcept {
@@ -7113,16 +7197,15 @@ TENSORTAP_AVX512 void totals(const std::byte* elements, std::size_t count, Compu
   const std::byte* from = elements;
   for (std::size_t rows = count / lane_count; rows > 0; --rows, from += row_bytes) {
     if constexpr (prefetching) prefetch<16384, row_bytes>(from);
-    lanes.add_sums(from);
-    lanes.add_extremes(from);
+    lanes.add(from);
   }
   if (const std::size_t rest = count % lane_count; rest > 0) {
     alignas(64) std::byte last[row_bytes];
     copy_last<Element>(from, rest, nullptr, last);
-    lanes.add_sums(last);
+    lanes.add_sums(Elements<Element>::row(last));
     if constexpr ((parts & extremes) != 0) {
       copy_last<Element>(from, rest, elements, last);
-      lanes.add_extremes(last);
+      lanes.add_extremes(Elements<Element>::values(last));
     }
   }
   lanes.fold(out);
@@ -7131,31 +7214,33 @@ TENSORTAP_AVX512 void totals(const std::byte* elements, std::size_t count, Compu
 template <class Element>
 TENSORTAP_AVX512 double squares_of(const std::byte* from, std::size_t count) noexcept {
   constexpr std::size_t row_bytes = lane_count * sizeof(Element);
+  using E = Elements<Element>;
   Row found{};
-  for (std::size_t rows = count / lane_count; rows > 0; --rows, from += row_bytes) add_squares<Element>(from, found);
+  for (std::size_t rows = count / lane_count; rows > 0; --rows, from += row_bytes) add_squares<E>(E::row(from), found);
   if (const std::size_t rest = count % lane_count; rest > 0) {
     alignas(64) std::byte last[row_bytes];
     copy_last<Element>(from, rest, nullptr, last);
-    add_squares<Element>(last, found);
+    add_squares<E>(E::row(last), found);
   }
-  return add_lanes<Elements<Element>::even_and_odd>(found);
+  return add_lanes<E::even_and_odd>(found);
 }
 
 /// Finds the sums of squares of four full blocks that begin `apart` bytes from each other, with alternating rows:
 /// within one block, reads wait for the next page of memory.
 template <class Element>
 TENSORTAP_AVX512 void squares_of_four(const std::byte* from, std::size_t apart, double* out) noexcept {
+  using E = Elements<Element>;
   constexpr std::size_t row_bytes = lane_count * sizeof(Element);
   Row a{}, b{}, c{}, d{};
   for (std::size_t rows = block_size / lane_count; rows > 0; --rows, from += row_bytes) {
 #pragma GCC unroll 4
     for (std::size_t k = 0; k < 4; ++k) prefetch<2048, row_bytes>(from + k * apart);
-    add_squares<Element>(from, a);
-    add_squares<Element>(from + apart, b);
-    add_squares<Element>(from + 2 * apart, c);
-    add_squares<Element>(from + 3 * apart, d);
+    add_squares<E>(E::row(from), a);
+    add_squares<E>(E::row(from + apart), b);
+    add_squares<E>(E::row(from + 2 * apart), c);
+    add_squares<E>(E::row(from + 3 * apart), d);
   }
-  constexpr bool even_and_odd = Elements<Element>::even_and_odd;
+  constexpr bool even_and_odd = E::even_and_odd;
   out[0] = add_lanes<even_and_odd>(a);
   out[1] = add_lanes<even_and_odd>(b);
   out[2] = add_lanes<even_and_odd>(c);
@@ -7195,34 +7280,79 @@ TENSORTAP_AVX512 Deviations deviations(const std::byte* elements, std::size_t co
   return {detail::add_lanes(sums_by_lane, lane_count), detail::add_lanes(squares_by_lane, lane_count)};
 }
 
-/// Multiplies the mantissas of eight lanes, adds their exponents, and notes all but normal numbers in `odd`.
-TENSORTAP_AVX512_INLINE void multiply(F64x8 x, F64x8& mantissa, I64x8& exponent, I64x8& odd) noexcept {
-  constexpr std::int64_t one = 0x3ff0000000000000;
-  constexpr std::int64_t exponent_mask = 0x7ff0000000000000;
-  const auto bits = __builtin_bit_cast(I64x8, x);
-  const I64x8 biased = (bits >> 52) & 0x7ff;
-  mantissa = rounded(mantissa * __builtin_bit_cast(F64x8, (bits & ~exponent_mask) | one));
-  exponent += biased;
-  odd |= ((biased + 1) & 0x7fe) == 0;  // 0 for zeros and subnormals, 0x7ff for NaN and infinities
+/// The products of eight lanes: mantissa * 2^(exponent - 1023 * factors).
+struct EightProducts {
+  F64x8 mantissa;
+  I64x8 exponent;
+
+  /// Moves the exponent out of the mantissa after `factors` factors. Notes zero, subnormals, infinity and NaN.
+  TENSORTAP_AVX512_INLINE void split(std::int64_t factors, I64x8& odd) noexcept {
+    const auto bits = __builtin_bit_cast(I64x8, mantissa);
+    const I64x8 biased = (bits >> 52) & 0x7ff;
+    odd |= ((biased + 1) & 0x7fe) == 0;
+    exponent += biased + 1023 * (factors - 1);
+    mantissa = __builtin_bit_cast(F64x8, (bits & ~0x7ff0000000000000) | 0x3ff0000000000000);
+  }
+  /// Multiplies by a factor that is split first.
+  TENSORTAP_AVX512_INLINE void multiply(F64x8 x, I64x8& odd) noexcept {
+    EightProducts factor{x, exponent};
+    factor.split(1, odd);
+    *this = {rounded(mantissa * factor.mantissa), factor.exponent};
+  }
+};
+
+/// Returns bits of which some in `product_limits` are set if a magnitude is not in [2^-63, 2^65).
+TENSORTAP_AVX512_INLINE I64x8 beyond_limits(F64x8 x) noexcept { return __builtin_bit_cast(I64x8, x) - lowest_exponent; }
+
+/// Multiplies groups of rows, and splits the products after each group: six float32 cannot leave the range of float64,
+/// nor can eight float64 whose magnitudes are in [2^-100, 2^100], and within the range a product has the bits of that
+/// of the mantissas. `split_each`: splits each factor instead. Returns whether all magnitudes are in the interval.
+template <class In, bool split_each>
+TENSORTAP_AVX512_INLINE bool multiply_rows(const std::byte* elements, std::size_t rows, LaneProducts& out) noexcept {
+  constexpr std::size_t group = sizeof(In) == 4 ? 6 : 12;
+  const F64x8 ones = F64x8{} + 1.0;
+  EightProducts a{ones, {}}, b = a, c = a, d = a;
+  I64x8 odd{};
+  I64x8 outside{};
+  for (std::size_t now; rows > 0; rows -= now) {
+    now = rows < group ? rows : group;
+    for (std::size_t r = 0; r < now; ++r, elements += lane_count * sizeof(In)) {
+      Row x;
+      if constexpr (sizeof(In) == 8)
+        x = Elements<In>::values(elements);
+      else
+        x = Elements<In>::row(elements);
+      if constexpr (split_each) {
+        a.multiply(x.a, odd), b.multiply(x.b, odd), c.multiply(x.c, odd), d.multiply(x.d, odd);
+        continue;
+      }
+      a.mantissa = rounded(a.mantissa * x.a);
+      b.mantissa = rounded(b.mantissa * x.b);
+      c.mantissa = rounded(c.mantissa * x.c);
+      d.mantissa = rounded(d.mantissa * x.d);
+      if constexpr (sizeof(In) == 8) {
+        outside |= beyond_limits(x.a) | beyond_limits(x.b) | beyond_limits(x.c) | beyond_limits(x.d);
+      }
+    }
+    if constexpr (!split_each) {
+      const auto factors = static_cast<std::int64_t>(now);
+      a.split(factors, odd), b.split(factors, odd), c.split(factors, odd), d.split(factors, odd);
+    }
+  }
+  const EightProducts found[] = {a, b, c, d};
+  for (std::size_t k = 0; k < 4; ++k) {
+    __builtin_memcpy(out.mantissa + 8 * k, &found[k].mantissa, sizeof found[k].mantissa);
+    __builtin_memcpy(out.exponent + 8 * k, &found[k].exponent, sizeof found[k].exponent);
+  }
+  std::int64_t any_odd = 0, any_outside = 0;
+  for (std::size_t j = 0; j < 8; ++j) any_odd |= odd[j], any_outside |= outside[j];
+  out.odd = any_odd != 0;
+  return (any_outside & product_limits) == 0;
 }
 
 template <class In>
 TENSORTAP_AVX512 void products(const std::byte* elements, std::size_t rows, LaneProducts& out) noexcept {
-  const F64x8 ones = F64x8{} + 1.0;
-  Row mantissa = {ones, ones, ones, ones};
-  I64x8 a{}, b{}, c{}, d{}, odd{};
-  for (std::size_t r = 0; r < rows; ++r) {
-    const Row x = Elements<In>::row(elements + r * lane_count * sizeof(In));
-    multiply(x.a, mantissa.a, a, odd);
-    multiply(x.b, mantissa.b, b, odd);
-    multiply(x.c, mantissa.c, c, odd);
-    multiply(x.d, mantissa.d, d, odd);
-  }
-  const I64x8 exponents[] = {a, b, c, d};
-  __builtin_memcpy(out.mantissa, &mantissa, sizeof mantissa);
-  __builtin_memcpy(out.exponent, exponents, sizeof exponents);
-  out.odd = false;
-  for (std::size_t j = 0; j < 8; ++j) out.odd = out.odd || odd[j] != 0;
+  if (!multiply_rows<In, false>(elements, rows, out)) multiply_rows<In, true>(elements, rows, out);
 }
 
 /// Widens bfloat16 or binary16 to float. The elements come from memory, so this loop prefetches.
@@ -7233,7 +7363,7 @@ TENSORTAP_AVX512 void widen(const std::byte* from, std::size_t count, float* to)
     __builtin_prefetch(from + 2 * i + 2 * block_size, 0, 2);
     F32x16 x;
     if constexpr (std::same_as<Element, Half>) {
-      x = Elements<Half>::half(from + 2 * i, 0);
+      x = Elements<Half>::sixteen(from + 2 * i);
     } else {
       I32x16 bits;
       asm("vpmovzxwd {%1, %0|%0, %1}" : "=v"(bits) : "m"(*reinterpret_cast<const Memory32*>(from + 2 * i)));
@@ -7347,7 +7477,7 @@ void totals(const std::byte* elements, std::size_t count, In start, BlockTotals<
       auto nearest = Four<In>::of_lanes(lanes.abs_min + lane), seen = Four<In>::of_lanes(lanes.guard + lane);
 #pragma GCC unroll 4
       for (std::size_t r = 0; r < now; ++r, from += row_bytes, next += row_bytes / 8) {
-        __builtin_prefetch(next, 0, 2);
+        if (r % (16 / sizeof(In)) == 0) __builtin_prefetch(next, 0, 2);  // once for a cache line
         const Four<In> x = Four<In>::at(from);
         if constexpr (Lanes::with_extremes) {
           const Four<In> known = masked ? x.finite_or(filler) : x;
@@ -8813,7 +8943,10 @@ TENSORTAP_END_NAMESPACE
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
 
-/// Returns the sum of squares of at most 16 floats, of which models have many: no kernel would be faster than its call.
+inline constexpr std::size_t most_few = 16;
+
+/// Returns the sum of squares of at most 16 floats. Models have many such tensors, and a call of a kernel takes as
+/// long.
 inline double squares_of_few(const std::byte* from, std::size_t count) noexcept {
   const auto four = [&](std::size_t first) {
     const std::byte* const at = from + first * sizeof(float);
@@ -8892,16 +9025,20 @@ template <class Element>
       [](double a, double b) { return rounded(a + b); });
 }
 
+template <class Element>
+double squares_of_tensor(const TensorView& view, ReduceOptions options) {
+  if (view.size() > block_size || !is_stored_as<Element>(view)) return squares_of_blocks<Element>(view, options);
+  return kernels<Element>().squares(static_cast<const std::byte*>(view.data()), view.size());
+}
+
 /// Returns the sum of squares of a tensor of real numbers, which is not finite if an element is not. The caller sets
 /// the `IeeeMode`.
 inline double sum_squares(const TensorView& view, ReduceOptions options = {}) {
-  return with_kernel_type(view.dtype(), [&]<class Element>(Element) {
-    if (view.size() > block_size || !is_stored_as<Element>(view))
-      return view.size() == 0 ? 0.0 : squares_of_blocks<Element>(view, options);
-    const auto* const elements = static_cast<const std::byte*>(view.data());
-    if (std::is_same_v<Element, float> && view.size() <= 16) return squares_of_few(elements, view.size());
-    return kernels<Element>().squares(elements, view.size());
-  });
+  if (view.size() == 0) return 0;
+  if (view.size() <= most_few && is_stored_as<float>(view))
+    return squares_of_few(static_cast<const std::byte*>(view.data()), view.size());
+  return with_kernel_type(view.dtype(),
+                          [&]<class Element>(Element) { return squares_of_tensor<Element>(view, options); });
 }
 
 }  // namespace detail

@@ -48,13 +48,6 @@ std::vector<std::uint64_t> bits_of_totals(const BlockTotals<In>& t, unsigned par
   return out;
 }
 
-template <class Element>
-bool has_subnormal(const std::byte* elements, std::size_t count) {
-  for (std::size_t i = 0; i < count; ++i)
-    if (std::fpclassify(load_computed<Element>(elements + i * sizeof(Element))) == FP_SUBNORMAL) return true;
-  return false;
-}
-
 /// Returns the results of all kernels for a block, as bits.
 template <class Element>
 std::vector<std::uint64_t> findings(const Kernels<Element>& kernels, const std::byte* elements, std::size_t count) {
@@ -90,15 +83,6 @@ std::vector<std::uint64_t> findings(const Kernels<Element>& kernels, const std::
     }
   }
   if constexpr (sizeof(Element) != 2) {
-    if (sizeof(Element) == 8 || !has_subnormal<Element>(elements, count)) {  // else one of float may report it as odd
-      LaneProducts products;
-      kernels.products(elements, count / lane_count, products);
-      out.push_back(products.odd);
-      for (std::size_t j = 0; j < lane_count && !products.odd; ++j) {
-        out.push_back(bits_of(products.mantissa[j]));
-        out.push_back(static_cast<std::uint64_t>(products.exponent[j]));
-      }
-    }
     const Substitute<Element> substitute(kernels);
     const Product product = block_product<Element>({elements, count});
     append({bits_of(product.mantissa), static_cast<std::uint64_t>(product.exponent), product.nan, product.infinite,

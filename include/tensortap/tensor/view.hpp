@@ -67,14 +67,15 @@ class TensorView {
   [[noreturn]] static void throw_strides_mismatch(std::size_t strides, std::size_t rank);
   [[noreturn]] static void throw_shape_too_large();
 
+  // What small tensors need lies in one cache line.
   const void* data_ = nullptr;
-  StringAt string_at_ = nullptr;
   std::uint64_t size_ = 1;
-  std::array<std::int64_t, max_rank> shape_{};
-  std::array<std::int64_t, max_rank> strides_{};
-  std::size_t rank_ = 0;
   DType dtype_ = DType::f32;
   bool contiguous_ = true;
+  std::uint8_t rank_ = 0;
+  StringAt string_at_ = nullptr;
+  std::array<std::int64_t, max_rank> shape_{};
+  std::array<std::int64_t, max_rank> strides_{};
 };
 
 // Constructors are inline in every mode: hook.save() makes a view in each call, due or not, and a call costs 20 ns.
@@ -95,7 +96,7 @@ inline TensorView::TensorView(const void* data, DType dtype, Extents shape, Exte
 
 inline void TensorView::set_shape(Extents shape) {
   if (shape.size() > max_rank) throw_rank_too_large(shape.size());
-  rank_ = shape.size();
+  rank_ = static_cast<std::uint8_t>(shape.size());
   // Extents of 0 count as 1 here, so that no product of extents can overflow, strides included.
   std::int64_t bytes = dtype_ == DType::string ? static_cast<std::int64_t>(sizeof(std::string))
                                                : static_cast<std::int64_t>(size_of(dtype_));

@@ -13,182 +13,13 @@
 #include <tensortap/reduce/internal/by_bits.hpp>
 #include <tensortap/reduce/internal/convert.hpp>
 #include <tensortap/reduce/internal/lanes.hpp>
+#include <tensortap/reduce/internal/rows_avx2.hpp>
 #include <tensortap/tensor/dtype.hpp>
 
 #if defined(__x86_64__)
 
-// Stands on each function, because lambdas and callees do not inherit the target.
-#define TENSORTAP_AVX2 __attribute__((target("avx2,fma,f16c")))
-#define TENSORTAP_AVX2_INLINE TENSORTAP_AVX2 __attribute__((always_inline)) inline
-
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail::avx2 {
-
-using F32x8 [[gnu::vector_size(32)]] = float;
-using F64x4 [[gnu::vector_size(32)]] = double;
-using I32x8 [[gnu::vector_size(32)]] = std::int32_t;
-using I64x4 [[gnu::vector_size(32)]] = std::int64_t;
-using U32x8 [[gnu::vector_size(32)]] = std::uint32_t;
-using U64x4 [[gnu::vector_size(32)]] = std::uint64_t;
-
-/// Memory of any type and alignment as an operand of an instruction.
-using Memory16 [[gnu::vector_size(16), gnu::aligned(1), gnu::may_alias]] = char;
-using Memory32 [[gnu::vector_size(32), gnu::aligned(1), gnu::may_alias]] = char;
-
-/// Pins `x`, as `detail::rounded` does.
-template <class Vector>
-TENSORTAP_AVX2_INLINE Vector rounded(Vector x) noexcept {
-  asm("" : "+x"(x));
-  return x;
-}
-TENSORTAP_AVX2_INLINE F64x4 magnitude(F64x4 x) noexcept {
-  return __builtin_bit_cast(F64x4, __builtin_bit_cast(I64x4, x) & 0x7fffffffffffffff);
-}
-
-/// min and max of each two lanes; `x` where they are equal or one is NaN.
-TENSORTAP_AVX2_INLINE F32x8 min(F32x8 x, F32x8 other) noexcept {
-  F32x8 out;
-  asm("vminps {%1, %2, %0|%0, %2, %1}" : "=x"(out) : "x"(x), "x"(other));
-  return out;
-}
-TENSORTAP_AVX2_INLINE F64x4 min(F64x4 x, F64x4 other) noexcept {
-  F64x4 out;
-  asm("vminpd {%1, %2, %0|%0, %2, %1}" : "=x"(out) : "x"(x), "x"(other));
-  return out;
-}
-TENSORTAP_AVX2_INLINE F32x8 max(F32x8 x, F32x8 other) noexcept {
-  F32x8 out;
-  asm("vmaxps {%1, %2, %0|%0, %2, %1}" : "=x"(out) : "x"(x), "x"(other));
-  return out;
-}
-TENSORTAP_AVX2_INLINE F64x4 max(F64x4 x, F64x4 other) noexcept {
-  F64x4 out;
-  asm("vmaxpd {%1, %2, %0|%0, %2, %1}" : "=x"(out) : "x"(x), "x"(other));
-  return out;
-}
-
-/// Adds by a fused multiply-add, which has the bits of a sum. AMD's processors have other units for it than for sums:
-/// statistics in the L2 cache of a Zen 4 from 23.7 to 25.4 GB/s.
-TENSORTAP_AVX2_INLINE F64x4 add_by_fma(F64x4 x, F64x4 to, F64x4 one) noexcept {
-  asm("vfmadd231pd {%2, %1, %0|%0, %1, %2}" : "+x"(to) : "x"(x), "x"(one));
-  return to;
-}
-
-TENSORTAP_AVX2_INLINE F64x4 lanes_at(const double* from) noexcept {
-  F64x4 x;
-  __builtin_memcpy(&x, from, sizeof x);
-  return x;
-}
-TENSORTAP_AVX2_INLINE void store(F64x4 x, double* to) noexcept { __builtin_memcpy(to, &x, sizeof x); }
-
-/// Eight neighbouring lanes as float64.
-struct Wide {
-  F64x4 low, high;
-};
-
-/// Eight neighbouring elements.
-template <class In>
-struct Eight;
-
-template <>
-struct Eight<float> {
-  F32x8 x;
-
-  TENSORTAP_AVX2_INLINE static Eight of_lanes(const float* from) noexcept {
-    return at(reinterpret_cast<const std::byte*>(from));
-  }
-  TENSORTAP_AVX2_INLINE static Eight at(const std::byte* from) noexcept {
-    Eight out;
-    __builtin_memcpy(&out.x, from, sizeof out.x);
-    return out;
-  }
-  TENSORTAP_AVX2_INLINE static Eight widened(const std::byte* from) noexcept { return at(from); }
-  /// Reads from memory: widening the upper half of a register takes two more instructions.
-  TENSORTAP_AVX2_INLINE static Wide wide(const std::byte* from) noexcept {
-    F64x4 low, high;
-    asm("vcvtps2pd {%1, %0|%0, %1}" : "=x"(low) : "m"(*reinterpret_cast<const Memory16*>(from)));
-    asm("vcvtps2pd {%1, %0|%0, %1}" : "=x"(high) : "m"(*reinterpret_cast<const Memory16*>(from + 16)));
-    return {low, high};
-  }
-  /// Uses inline assembly: g++ 12 would widen two elements at a time.
-  [[nodiscard]] TENSORTAP_AVX2_INLINE Wide wide() const noexcept {
-    F64x4 low, high;
-    F32x8 upper;
-    asm("vcvtps2pd {%x1, %0|%0, %x1}" : "=x"(low) : "x"(x));
-    asm("vextractf128 {$1, %1, %x0|%x0, %1, 1}" : "=x"(upper) : "x"(x));
-    asm("vcvtps2pd {%x1, %0|%0, %x1}" : "=x"(high) : "x"(upper));
-    return {low, high};
-  }
-  TENSORTAP_AVX2_INLINE static F64x4 add_square(F64x4 x, F64x4 to) noexcept { return rounded(to + x * x); }
-
-  [[nodiscard]] TENSORTAP_AVX2_INLINE Eight magnitude() const noexcept {
-    return {__builtin_bit_cast(F32x8, __builtin_bit_cast(I32x8, x) & 0x7fffffff)};
-  }
-  [[nodiscard]] TENSORTAP_AVX2_INLINE Eight min(Eight other) const noexcept { return {avx2::min(x, other.x)}; }
-  [[nodiscard]] TENSORTAP_AVX2_INLINE Eight max(Eight other) const noexcept { return {avx2::max(x, other.x)}; }
-  TENSORTAP_AVX2_INLINE void add(const Eight& other) noexcept { x = rounded(x + other.x); }
-  TENSORTAP_AVX2_INLINE void store(float* to) const noexcept { __builtin_memcpy(to, &x, sizeof x); }
-};
-
-template <>
-struct Eight<double> {
-  F64x4 a, b;
-
-  TENSORTAP_AVX2_INLINE static Eight of_lanes(const double* from) noexcept {
-    return at(reinterpret_cast<const std::byte*>(from));
-  }
-  TENSORTAP_AVX2_INLINE static Eight at(const std::byte* from) noexcept {
-    Eight out;
-    __builtin_memcpy(&out.a, from, sizeof out.a);
-    __builtin_memcpy(&out.b, from + 32, sizeof out.b);
-    return out;
-  }
-  TENSORTAP_AVX2_INLINE static Eight widened(const std::byte* from) noexcept { return at(from); }
-  TENSORTAP_AVX2_INLINE static Wide wide(const std::byte* from) noexcept {
-    const Eight x = at(from);
-    return {x.a, x.b};
-  }
-  /// Rounds the square before adding it.
-  TENSORTAP_AVX2_INLINE static F64x4 add_square(F64x4 x, F64x4 to) noexcept { return rounded(to + rounded(x * x)); }
-
-  [[nodiscard]] TENSORTAP_AVX2_INLINE Eight magnitude() const noexcept {
-    return {avx2::magnitude(a), avx2::magnitude(b)};
-  }
-  [[nodiscard]] TENSORTAP_AVX2_INLINE Eight min(Eight other) const noexcept {
-    return {avx2::min(a, other.a), avx2::min(b, other.b)};
-  }
-  [[nodiscard]] TENSORTAP_AVX2_INLINE Eight max(Eight other) const noexcept {
-    return {avx2::max(a, other.a), avx2::max(b, other.b)};
-  }
-  TENSORTAP_AVX2_INLINE void add(const Eight& other) noexcept {
-    a = rounded(a + other.a);
-    b = rounded(b + other.b);
-  }
-  TENSORTAP_AVX2_INLINE void store(double* to) const noexcept {
-    avx2::store(a, to);
-    avx2::store(b, to + 4);
-  }
-};
-
-/// Eight 16-bit floats, which can only be widened.
-template <>
-struct Eight<BFloat16> : Eight<float> {
-  TENSORTAP_AVX2_INLINE static Eight<float> widened(const std::byte* from) noexcept {
-    I32x8 bits;
-    asm("vpmovzxwd {%1, %0|%0, %1}" : "=x"(bits) : "m"(*reinterpret_cast<const Memory16*>(from)));
-    return {__builtin_bit_cast(F32x8, bits << 16)};
-  }
-  TENSORTAP_AVX2_INLINE static Wide wide(const std::byte* from) noexcept { return widened(from).wide(); }
-};
-template <>
-struct Eight<Half> : Eight<float> {
-  TENSORTAP_AVX2_INLINE static Eight<float> widened(const std::byte* from) noexcept {
-    Eight<float> out;
-    asm("vcvtph2ps {%1, %0|%0, %1}" : "=x"(out.x) : "m"(*reinterpret_cast<const Memory16*>(from)));
-    return out;
-  }
-  TENSORTAP_AVX2_INLINE static Wide wide(const std::byte* from) noexcept { return widened(from).wide(); }
-};
 
 /// Finds the totals of a block. `prefetching`: fetches the next block to the L2 cache meanwhile.
 template <class Element, unsigned parts, bool prefetching>
@@ -226,12 +57,12 @@ TENSORTAP_AVX2 void totals(const std::byte* elements, std::size_t count, Compute
             lowest = lowest.min(x);
             highest = highest.max(x);
             nearest = nearest.min(size);
-            if constexpr (Lanes::with_guard) guard.add(size);
+            if constexpr (Lanes::with_guard) guard.add_up(size);
           }
         }
         if constexpr (Lanes::with_sums) {
-          sum_low = add_by_fma(wide.low, sum_low, one);
-          sum_high = add_by_fma(wide.high, sum_high, one);
+          sum_low = Eight<In>::add(wide.low, sum_low, one);
+          sum_high = Eight<In>::add(wide.high, sum_high, one);
           abs_low = rounded(abs_low + magnitude(wide.low));
           abs_high = rounded(abs_high + magnitude(wide.high));
         }
@@ -275,13 +106,22 @@ struct RowOfSquares {
   }
 
   /// Adds the lanes j and j + 16, then j and j + 8, and so on.
+  template <bool even_and_odd>
   [[nodiscard]] TENSORTAP_AVX2_INLINE double total() const noexcept {
     const F64x4 first = rounded(rounded(a + e) + rounded(c + g));
     const F64x4 second = rounded(rounded(b + f) + rounded(d + h));
-    const F64x4 four = rounded(first + second);
-    const F64x2 two =
-        detail::rounded(TENSORTAP_VECTOR_PART(F64x2, four, 0, 0, 1) + TENSORTAP_VECTOR_PART(F64x2, four, 1, 2, 3));
-    return detail::rounded(two[0] + two[1]);
+    if constexpr (even_and_odd) {
+      const F64x2 even = two_of(first), odd = two_of(second);
+      return detail::rounded(detail::rounded(even[0] + even[1]) + detail::rounded(odd[0] + odd[1]));
+    } else {
+      const F64x2 two = two_of(rounded(first + second));
+      return detail::rounded(two[0] + two[1]);
+    }
+  }
+
+ private:
+  TENSORTAP_AVX2_INLINE static F64x2 two_of(F64x4 four) noexcept {
+    return rounded(TENSORTAP_VECTOR_PART(F64x2, four, 0, 0, 1) + TENSORTAP_VECTOR_PART(F64x2, four, 1, 2, 3));
   }
 };
 
@@ -321,7 +161,7 @@ TENSORTAP_AVX2 double squares_of(const std::byte* from, std::size_t count) noexc
     copy_last<Element>(from, rest, last);
     found.add<Element>(last);
   }
-  return found.total();
+  return found.total<Eight<Element>::even_and_odd>();
 }
 
 /// Finds the sums of squares of four full blocks that begin `apart` bytes from each other.
@@ -341,67 +181,74 @@ TENSORTAP_AVX2 std::size_t find_magnitude(const std::byte* elements, std::size_t
   return detail::find_magnitude<Element, 32>(elements, count, magnitude);
 }
 
-/// Eight neighbouring lanes of factors, split into mantissas in [1, 2) and exponents, which are added up.
-template <class In>
-struct Factors;
+/// The products of four lanes, as in AVX-512.
+struct FourProducts {
+  F64x4 mantissa;
+  I64x4 exponent;
 
-template <>
-struct Factors<float> {
-  static constexpr std::int64_t bias = 1023 - 127;  // by which exponents are larger in float64
-  U32x8 exponent{}, odd{};
-
-  TENSORTAP_AVX2_INLINE Wide mantissas(const std::byte* from) noexcept {
-    U32x8 bits;
-    __builtin_memcpy(&bits, from, sizeof bits);
-    const U32x8 biased = (bits << 1) >> 24;
-    exponent += biased;
-    odd |= __builtin_bit_cast(U32x8, ((biased + 1) & 0xfe) == 0);  // 0 and 0xff: all but normal numbers
-    return Eight<float>{__builtin_bit_cast(F32x8, (bits & 0x807fffff) | 0x3f800000)}.wide();
+  TENSORTAP_AVX2_INLINE void split(std::int64_t factors, I64x4& odd) noexcept {
+    const auto bits = __builtin_bit_cast(I64x4, mantissa);
+    const auto biased = __builtin_bit_cast(I64x4, (__builtin_bit_cast(U64x4, bits) << 1) >> 53);
+    odd |= ((biased + 1) & 0x7fe) == 0;
+    exponent += biased + 1023 * (factors - 1);
+    mantissa = __builtin_bit_cast(F64x4, (bits & ~0x7ff0000000000000) | 0x3ff0000000000000);
+  }
+  TENSORTAP_AVX2_INLINE void multiply(F64x4 x, I64x4& odd) noexcept {
+    FourProducts factor{x, exponent};
+    factor.split(1, odd);
+    *this = {rounded(mantissa * factor.mantissa), factor.exponent};
   }
 };
 
-template <>
-struct Factors<double> {
-  static constexpr std::int64_t bias = 0;
-  U64x4 exponent_low{}, exponent_high{}, odd{};
+TENSORTAP_AVX2_INLINE I64x4 beyond_limits(F64x4 x) noexcept { return __builtin_bit_cast(I64x4, x) - lowest_exponent; }
 
-  TENSORTAP_AVX2_INLINE Wide mantissas(const std::byte* from) noexcept {
-    const Wide x = Eight<double>::wide(from);
-    return {mantissa(x.low, exponent_low), mantissa(x.high, exponent_high)};
+/// Multiplies groups of rows, as in AVX-512, 16 lanes at a time.
+template <class In, bool split_each>
+TENSORTAP_AVX2_INLINE bool multiply_rows(const std::byte* elements, std::size_t rows, LaneProducts& out) noexcept {
+  constexpr std::size_t group = sizeof(In) == 4 ? 6 : 12;
+  constexpr std::size_t row_bytes = lane_count * sizeof(In);
+  const F64x4 ones = F64x4{} + 1.0;
+  I64x4 odd{};
+  I64x4 outside{};
+  for (std::size_t lane = 0; lane < lane_count; lane += 16) {
+    const std::byte* from = elements + lane * sizeof(In);
+    FourProducts a{ones, {}}, b = a, c = a, d = a;
+    for (std::size_t left = rows, now; left > 0; left -= now) {
+      now = left < group ? left : group;
+      for (std::size_t r = 0; r < now; ++r, from += row_bytes) {
+        Wide x = Eight<In>::wide(from), y = Eight<In>::wide(from + row_bytes / 4);
+        x = {rounded(x.low), rounded(x.high)};  // else g++ 12 reads the memory twice
+        y = {rounded(y.low), rounded(y.high)};
+        if constexpr (split_each) {
+          a.multiply(x.low, odd), b.multiply(x.high, odd), c.multiply(y.low, odd), d.multiply(y.high, odd);
+          continue;
+        }
+        a.mantissa = rounded(a.mantissa * x.low);
+        b.mantissa = rounded(b.mantissa * x.high);
+        c.mantissa = rounded(c.mantissa * y.low);
+        d.mantissa = rounded(d.mantissa * y.high);
+        if constexpr (sizeof(In) == 8) {
+          outside |= beyond_limits(x.low) | beyond_limits(x.high) | beyond_limits(y.low) | beyond_limits(y.high);
+        }
+      }
+      if constexpr (!split_each) {
+        const auto factors = static_cast<std::int64_t>(now);
+        a.split(factors, odd), b.split(factors, odd), c.split(factors, odd), d.split(factors, odd);
+      }
+    }
+    const FourProducts found[] = {a, b, c, d};
+    for (std::size_t k = 0; k < 4; ++k) {
+      __builtin_memcpy(out.mantissa + lane + 4 * k, &found[k].mantissa, sizeof found[k].mantissa);
+      __builtin_memcpy(out.exponent + lane + 4 * k, &found[k].exponent, sizeof found[k].exponent);
+    }
   }
-  TENSORTAP_AVX2_INLINE F64x4 mantissa(F64x4 x, U64x4& exponent) noexcept {
-    const auto bits = __builtin_bit_cast(U64x4, x);
-    const U64x4 biased = (bits << 1) >> 53;
-    exponent += biased;
-    odd |= __builtin_bit_cast(U64x4, ((biased + 1) & 0x7fe) == 0);
-    return __builtin_bit_cast(F64x4, (bits & 0x800fffffffffffff) | 0x3ff0000000000000);
-  }
-};
+  out.odd = (odd[0] | odd[1] | odd[2] | odd[3]) != 0;
+  return ((outside[0] | outside[1] | outside[2] | outside[3]) & product_limits) == 0;
+}
 
 template <class In>
 TENSORTAP_AVX2 void products(const std::byte* elements, std::size_t rows, LaneProducts& out) noexcept {
-  constexpr std::size_t row_bytes = lane_count * sizeof(In);
-  out.odd = false;
-  for (std::size_t j = 0; j < lane_count; j += 8) {
-    const std::byte* from = elements + j * sizeof(In);
-    F64x4 low = F64x4{} + 1, high = low;
-    Factors<In> factors;
-#pragma GCC unroll 1
-    for (std::size_t r = 0; r < rows; ++r, from += row_bytes) {
-      const Wide mantissas = factors.mantissas(from);
-      low = rounded(low * mantissas.low);
-      high = rounded(high * mantissas.high);
-    }
-    store(low, out.mantissa + j);
-    store(high, out.mantissa + j + 4);
-    BitsOf<In> exponents[8], odd[sizeof factors.odd / sizeof(BitsOf<In>)];
-    __builtin_memcpy(exponents, &factors, sizeof exponents);
-    __builtin_memcpy(odd, &factors.odd, sizeof odd);
-    for (std::size_t k = 0; k < 8; ++k)
-      out.exponent[j + k] =
-          static_cast<std::int64_t>(exponents[k]) + static_cast<std::int64_t>(rows) * Factors<In>::bias;
-    for (const BitsOf<In> lane : odd) out.odd = out.odd || lane != 0;
-  }
+  if (!multiply_rows<In, false>(elements, rows, out)) multiply_rows<In, true>(elements, rows, out);
 }
 
 /// Widens bfloat16 or binary16 to float. The elements come from memory, so this loop prefetches.

@@ -22,7 +22,8 @@ namespace detail::avx512 {
 template <class Element, unsigned parts>
 struct Lanes {
   using In = Computed<Element>;
-  static constexpr bool even_and_odd = Elements<Element>::even_and_odd;
+  using E = Elements<Element>;
+  static constexpr bool even_and_odd = E::even_and_odd;
   Row sum, abs_sum, squares_;
   Extremes<Element> extremes_;
 
@@ -32,20 +33,34 @@ struct Lanes {
     extremes_.begin(start);
   }
 
-  TENSORTAP_AVX512_INLINE void add_sums(const std::byte* from) noexcept {
+  /// Adds a row. 16-bit floats are widened to float32 once, for sums and extremes.
+  TENSORTAP_AVX512_INLINE void add(const std::byte* from) noexcept {
+    if constexpr ((parts & extremes) == 0) {
+      add_sums(E::row(from));
+    } else if constexpr (sizeof(Element) == 4) {
+      add_extremes(E::values(from));
+      add_sums(E::row(from));
+    } else {
+      const auto x = E::values(from);
+      add_extremes(x);
+      add_sums(E::row(x));
+    }
+  }
+
+  TENSORTAP_AVX512_INLINE void add_sums(const Row& x) noexcept {
     if constexpr ((parts & sums) != 0) {
       const F64x8 one = rounded(F64x8{} + 1.0);
-      const Row x = Elements<Element>::row(from);
       sum = {add_by_fma(x.a, sum.a, one), add_by_fma(x.b, sum.b, one), add_by_fma(x.c, sum.c, one),
              add_by_fma(x.d, sum.d, one)};
       abs_sum = {rounded(abs_sum.a + magnitude(x.a)), rounded(abs_sum.b + magnitude(x.b)),
                  rounded(abs_sum.c + magnitude(x.c)), rounded(abs_sum.d + magnitude(x.d))};
     }
-    if constexpr ((parts & squares) != 0) add_squares<Element>(from, squares_);
+    if constexpr ((parts & squares) != 0) add_squares<E>(x, squares_);
   }
 
-  TENSORTAP_AVX512_INLINE void add_extremes(const std::byte* from) noexcept {
-    if constexpr ((parts & extremes) != 0) extremes_.template add<parts == extremes>(from);
+  template <class Vectors>
+  TENSORTAP_AVX512_INLINE void add_extremes(const Vectors& x) noexcept {
+    extremes_.template add<parts == extremes>(x);
   }
 
   TENSORTAP_AVX512_INLINE void fold(BlockTotals<In>& out) noexcept {
@@ -82,16 +97,15 @@ TENSORTAP_AVX512 void totals(const std::byte* elements, std::size_t count, Compu
   const std::byte* from = elements;
   for (std::size_t rows = count / lane_count; rows > 0; --rows, from += row_bytes) {
     if constexpr (prefetching) prefetch<16384, row_bytes>(from);
-    lanes.add_sums(from);
-    lanes.add_extremes(from);
+    lanes.add(from);
   }
   if (const std::size_t rest = count % lane_count; rest > 0) {
     alignas(64) std::byte last[row_bytes];
     copy_last<Element>(from, rest, nullptr, last);
-    lanes.add_sums(last);
+    lanes.add_sums(Elements<Element>::row(last));
     if constexpr ((parts & extremes) != 0) {
       copy_last<Element>(from, rest, elements, last);
-      lanes.add_extremes(last);
+      lanes.add_extremes(Elements<Element>::values(last));
     }
   }
   lanes.fold(out);
@@ -100,31 +114,33 @@ TENSORTAP_AVX512 void totals(const std::byte* elements, std::size_t count, Compu
 template <class Element>
 TENSORTAP_AVX512 double squares_of(const std::byte* from, std::size_t count) noexcept {
   constexpr std::size_t row_bytes = lane_count * sizeof(Element);
+  using E = Elements<Element>;
   Row found{};
-  for (std::size_t rows = count / lane_count; rows > 0; --rows, from += row_bytes) add_squares<Element>(from, found);
+  for (std::size_t rows = count / lane_count; rows > 0; --rows, from += row_bytes) add_squares<E>(E::row(from), found);
   if (const std::size_t rest = count % lane_count; rest > 0) {
     alignas(64) std::byte last[row_bytes];
     copy_last<Element>(from, rest, nullptr, last);
-    add_squares<Element>(last, found);
+    add_squares<E>(E::row(last), found);
   }
-  return add_lanes<Elements<Element>::even_and_odd>(found);
+  return add_lanes<E::even_and_odd>(found);
 }
 
 /// Finds the sums of squares of four full blocks that begin `apart` bytes from each other, with alternating rows:
 /// within one block, reads wait for the next page of memory.
 template <class Element>
 TENSORTAP_AVX512 void squares_of_four(const std::byte* from, std::size_t apart, double* out) noexcept {
+  using E = Elements<Element>;
   constexpr std::size_t row_bytes = lane_count * sizeof(Element);
   Row a{}, b{}, c{}, d{};
   for (std::size_t rows = block_size / lane_count; rows > 0; --rows, from += row_bytes) {
 #pragma GCC unroll 4
     for (std::size_t k = 0; k < 4; ++k) prefetch<2048, row_bytes>(from + k * apart);
-    add_squares<Element>(from, a);
-    add_squares<Element>(from + apart, b);
-    add_squares<Element>(from + 2 * apart, c);
-    add_squares<Element>(from + 3 * apart, d);
+    add_squares<E>(E::row(from), a);
+    add_squares<E>(E::row(from + apart), b);
+    add_squares<E>(E::row(from + 2 * apart), c);
+    add_squares<E>(E::row(from + 3 * apart), d);
   }
-  constexpr bool even_and_odd = Elements<Element>::even_and_odd;
+  constexpr bool even_and_odd = E::even_and_odd;
   out[0] = add_lanes<even_and_odd>(a);
   out[1] = add_lanes<even_and_odd>(b);
   out[2] = add_lanes<even_and_odd>(c);
@@ -164,34 +180,79 @@ TENSORTAP_AVX512 Deviations deviations(const std::byte* elements, std::size_t co
   return {detail::add_lanes(sums_by_lane, lane_count), detail::add_lanes(squares_by_lane, lane_count)};
 }
 
-/// Multiplies the mantissas of eight lanes, adds their exponents, and notes all but normal numbers in `odd`.
-TENSORTAP_AVX512_INLINE void multiply(F64x8 x, F64x8& mantissa, I64x8& exponent, I64x8& odd) noexcept {
-  constexpr std::int64_t one = 0x3ff0000000000000;
-  constexpr std::int64_t exponent_mask = 0x7ff0000000000000;
-  const auto bits = __builtin_bit_cast(I64x8, x);
-  const I64x8 biased = (bits >> 52) & 0x7ff;
-  mantissa = rounded(mantissa * __builtin_bit_cast(F64x8, (bits & ~exponent_mask) | one));
-  exponent += biased;
-  odd |= ((biased + 1) & 0x7fe) == 0;  // 0 for zeros and subnormals, 0x7ff for NaN and infinities
+/// The products of eight lanes: mantissa * 2^(exponent - 1023 * factors).
+struct EightProducts {
+  F64x8 mantissa;
+  I64x8 exponent;
+
+  /// Moves the exponent out of the mantissa after `factors` factors. Notes zero, subnormals, infinity and NaN.
+  TENSORTAP_AVX512_INLINE void split(std::int64_t factors, I64x8& odd) noexcept {
+    const auto bits = __builtin_bit_cast(I64x8, mantissa);
+    const I64x8 biased = (bits >> 52) & 0x7ff;
+    odd |= ((biased + 1) & 0x7fe) == 0;
+    exponent += biased + 1023 * (factors - 1);
+    mantissa = __builtin_bit_cast(F64x8, (bits & ~0x7ff0000000000000) | 0x3ff0000000000000);
+  }
+  /// Multiplies by a factor that is split first.
+  TENSORTAP_AVX512_INLINE void multiply(F64x8 x, I64x8& odd) noexcept {
+    EightProducts factor{x, exponent};
+    factor.split(1, odd);
+    *this = {rounded(mantissa * factor.mantissa), factor.exponent};
+  }
+};
+
+/// Returns bits of which some in `product_limits` are set if a magnitude is not in [2^-63, 2^65).
+TENSORTAP_AVX512_INLINE I64x8 beyond_limits(F64x8 x) noexcept { return __builtin_bit_cast(I64x8, x) - lowest_exponent; }
+
+/// Multiplies groups of rows, and splits the products after each group: six float32 cannot leave the range of float64,
+/// nor can eight float64 whose magnitudes are in [2^-100, 2^100], and within the range a product has the bits of that
+/// of the mantissas. `split_each`: splits each factor instead. Returns whether all magnitudes are in the interval.
+template <class In, bool split_each>
+TENSORTAP_AVX512_INLINE bool multiply_rows(const std::byte* elements, std::size_t rows, LaneProducts& out) noexcept {
+  constexpr std::size_t group = sizeof(In) == 4 ? 6 : 12;
+  const F64x8 ones = F64x8{} + 1.0;
+  EightProducts a{ones, {}}, b = a, c = a, d = a;
+  I64x8 odd{};
+  I64x8 outside{};
+  for (std::size_t now; rows > 0; rows -= now) {
+    now = rows < group ? rows : group;
+    for (std::size_t r = 0; r < now; ++r, elements += lane_count * sizeof(In)) {
+      Row x;
+      if constexpr (sizeof(In) == 8)
+        x = Elements<In>::values(elements);
+      else
+        x = Elements<In>::row(elements);
+      if constexpr (split_each) {
+        a.multiply(x.a, odd), b.multiply(x.b, odd), c.multiply(x.c, odd), d.multiply(x.d, odd);
+        continue;
+      }
+      a.mantissa = rounded(a.mantissa * x.a);
+      b.mantissa = rounded(b.mantissa * x.b);
+      c.mantissa = rounded(c.mantissa * x.c);
+      d.mantissa = rounded(d.mantissa * x.d);
+      if constexpr (sizeof(In) == 8) {
+        outside |= beyond_limits(x.a) | beyond_limits(x.b) | beyond_limits(x.c) | beyond_limits(x.d);
+      }
+    }
+    if constexpr (!split_each) {
+      const auto factors = static_cast<std::int64_t>(now);
+      a.split(factors, odd), b.split(factors, odd), c.split(factors, odd), d.split(factors, odd);
+    }
+  }
+  const EightProducts found[] = {a, b, c, d};
+  for (std::size_t k = 0; k < 4; ++k) {
+    __builtin_memcpy(out.mantissa + 8 * k, &found[k].mantissa, sizeof found[k].mantissa);
+    __builtin_memcpy(out.exponent + 8 * k, &found[k].exponent, sizeof found[k].exponent);
+  }
+  std::int64_t any_odd = 0, any_outside = 0;
+  for (std::size_t j = 0; j < 8; ++j) any_odd |= odd[j], any_outside |= outside[j];
+  out.odd = any_odd != 0;
+  return (any_outside & product_limits) == 0;
 }
 
 template <class In>
 TENSORTAP_AVX512 void products(const std::byte* elements, std::size_t rows, LaneProducts& out) noexcept {
-  const F64x8 ones = F64x8{} + 1.0;
-  Row mantissa = {ones, ones, ones, ones};
-  I64x8 a{}, b{}, c{}, d{}, odd{};
-  for (std::size_t r = 0; r < rows; ++r) {
-    const Row x = Elements<In>::row(elements + r * lane_count * sizeof(In));
-    multiply(x.a, mantissa.a, a, odd);
-    multiply(x.b, mantissa.b, b, odd);
-    multiply(x.c, mantissa.c, c, odd);
-    multiply(x.d, mantissa.d, d, odd);
-  }
-  const I64x8 exponents[] = {a, b, c, d};
-  __builtin_memcpy(out.mantissa, &mantissa, sizeof mantissa);
-  __builtin_memcpy(out.exponent, exponents, sizeof exponents);
-  out.odd = false;
-  for (std::size_t j = 0; j < 8; ++j) out.odd = out.odd || odd[j] != 0;
+  if (!multiply_rows<In, false>(elements, rows, out)) multiply_rows<In, true>(elements, rows, out);
 }
 
 /// Widens bfloat16 or binary16 to float. The elements come from memory, so this loop prefetches.
@@ -202,7 +263,7 @@ TENSORTAP_AVX512 void widen(const std::byte* from, std::size_t count, float* to)
     __builtin_prefetch(from + 2 * i + 2 * block_size, 0, 2);
     F32x16 x;
     if constexpr (std::same_as<Element, Half>) {
-      x = Elements<Half>::half(from + 2 * i, 0);
+      x = Elements<Half>::sixteen(from + 2 * i);
     } else {
       I32x16 bits;
       asm("vpmovzxwd {%1, %0|%0, %1}" : "=v"(bits) : "m"(*reinterpret_cast<const Memory32*>(from + 2 * i)));

@@ -38,7 +38,7 @@ void totals(const std::byte* elements, std::size_t count, In start, BlockTotals<
       auto nearest = Four<In>::of_lanes(lanes.abs_min + lane), seen = Four<In>::of_lanes(lanes.guard + lane);
 #pragma GCC unroll 4
       for (std::size_t r = 0; r < now; ++r, from += row_bytes, next += row_bytes / 8) {
-        __builtin_prefetch(next, 0, 2);
+        if (r % (16 / sizeof(In)) == 0) __builtin_prefetch(next, 0, 2);  // once for a cache line
         const Four<In> x = Four<In>::at(from);
         if constexpr (Lanes::with_extremes) {
           const Four<In> known = masked ? x.finite_or(filler) : x;

@@ -166,12 +166,17 @@ struct Deviations {
   double sum, sum_squares;
 };
 
-/// The product of the full rows of a block, by lanes: mantissas in [1, 2) multiplied, biased exponents added.
+/// The product of the full rows of a block, by lanes: mantissa * 2^(exponent - 1023 * rows), where the magnitude of the
+/// mantissa is at least 1 and below 2^rows.
 struct LaneProducts {
   alignas(64) double mantissa[lane_count];
   alignas(64) std::int64_t exponent[lane_count];
-  bool odd;  ///< true if a factor is zero, subnormal, infinite or NaN; the lanes are then not valid
+  bool odd;  ///< true if a factor is zero, infinite or NaN, or if it is small; the lanes are then not valid
 };
+
+// The bits of a float64 minus `lowest_exponent` have none of `product_limits` if the magnitude is in [2^-63, 2^65).
+inline constexpr std::int64_t lowest_exponent = std::int64_t{0x3c0} << 52;
+inline constexpr std::int64_t product_limits = std::int64_t{0x780} << 52;
 
 /// The 32 lanes of a block: the definition of what all kernels find.
 template <class In, unsigned parts>

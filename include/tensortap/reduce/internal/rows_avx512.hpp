@@ -51,6 +51,12 @@ TENSORTAP_AVX512_INLINE Vector vector_at(const std::byte* from) noexcept {
   __builtin_memcpy(&x, from, sizeof x);
   return x;
 }
+TENSORTAP_AVX512_INLINE F32x8 lower(F32x16 x) noexcept {
+  return TENSORTAP_VECTOR_PART(F32x8, x, 0, 0, 1, 2, 3, 4, 5, 6, 7);
+}
+TENSORTAP_AVX512_INLINE F32x8 upper(F32x16 x) noexcept {
+  return TENSORTAP_VECTOR_PART(F32x8, x, 1, 8, 9, 10, 11, 12, 13, 14, 15);
+}
 TENSORTAP_AVX512_INLINE F64x8 widened(F32x8 x) noexcept {
   F64x8 out;
   asm("vcvtps2pd {%1, %0|%0, %1}" : "=v"(out) : "v"(x));
@@ -95,7 +101,12 @@ struct Row {
   F64x8 a, b, c, d;
 };
 
-/// How a row of elements in memory becomes float64, and float32 in two registers, for extremes.
+/// The 32 lanes of a row as float32.
+struct Floats {
+  F32x16 x, y;
+};
+
+/// How a row of elements in memory becomes float64, and the vectors of which extremes are found.
 template <class Element>
 struct Elements;
 
@@ -113,8 +124,8 @@ struct Elements<float> {
   TENSORTAP_AVX512_INLINE static Row row(const std::byte* from) noexcept {
     return {eight(from), eight(from + 32), eight(from + 64), eight(from + 96)};
   }
-  TENSORTAP_AVX512_INLINE static F32x16 half(const std::byte* from, std::size_t i) noexcept {
-    return vector_at<F32x16>(from + 64 * i);
+  TENSORTAP_AVX512_INLINE static Floats values(const std::byte* from) noexcept {
+    return {vector_at<F32x16>(from), vector_at<F32x16>(from + 64)};
   }
   TENSORTAP_AVX512_INLINE static F64x8 add_square(F64x8 x, F64x8 to) noexcept { return rounded(to + x * x); }
 };
@@ -129,10 +140,16 @@ struct Elements<Half> : Elements<float> {
   TENSORTAP_AVX512_INLINE static Row row(const std::byte* from) noexcept {
     return {eight(from), eight(from + 16), eight(from + 32), eight(from + 48)};
   }
-  TENSORTAP_AVX512_INLINE static F32x16 half(const std::byte* from, std::size_t i) noexcept {
+  TENSORTAP_AVX512_INLINE static F32x16 sixteen(const std::byte* from) noexcept {
     F32x16 x;
-    asm("vcvtph2ps {%1, %0|%0, %1}" : "=v"(x) : "m"(*reinterpret_cast<const Memory32*>(from + 32 * i)));
+    asm("vcvtph2ps {%1, %0|%0, %1}" : "=v"(x) : "m"(*reinterpret_cast<const Memory32*>(from)));
     return x;
+  }
+  TENSORTAP_AVX512_INLINE static Floats values(const std::byte* from) noexcept {
+    return {sixteen(from), sixteen(from + 32)};
+  }
+  TENSORTAP_AVX512_INLINE static Row row(const Floats& h) noexcept {
+    return {widened(lower(h.x)), widened(upper(h.x)), widened(lower(h.y)), widened(upper(h.y))};
   }
 };
 
@@ -140,17 +157,20 @@ struct Elements<Half> : Elements<float> {
 template <>
 struct Elements<BFloat16> : Elements<float> {
   static constexpr bool even_and_odd = true;  ///< of lanes 0 to 15, one register has the even ones, the next the odd
-  static constexpr std::int32_t upper = ~0xffff;
+  static constexpr std::int32_t upper_bits = ~0xffff;
 
   TENSORTAP_AVX512_INLINE static Row row(const std::byte* from) noexcept {
     const auto low = vector_at<I32x8>(from);
     const auto high = vector_at<I32x8>(from + 32);
-    return {widened(__builtin_bit_cast(F32x8, low << 16)), widened(__builtin_bit_cast(F32x8, low & upper)),
-            widened(__builtin_bit_cast(F32x8, high << 16)), widened(__builtin_bit_cast(F32x8, high & upper))};
+    return {widened(__builtin_bit_cast(F32x8, low << 16)), widened(__builtin_bit_cast(F32x8, low & upper_bits)),
+            widened(__builtin_bit_cast(F32x8, high << 16)), widened(__builtin_bit_cast(F32x8, high & upper_bits))};
   }
-  TENSORTAP_AVX512_INLINE static F32x16 half(const std::byte* from, std::size_t i) noexcept {
+  TENSORTAP_AVX512_INLINE static Floats values(const std::byte* from) noexcept {
     const auto x = vector_at<I32x16>(from);
-    return __builtin_bit_cast(F32x16, i == 0 ? x << 16 : x & upper);
+    return {__builtin_bit_cast(F32x16, x << 16), __builtin_bit_cast(F32x16, x & upper_bits)};
+  }
+  TENSORTAP_AVX512_INLINE static Row row(const Floats& h) noexcept {
+    return {widened(lower(h.x)), widened(lower(h.y)), widened(upper(h.x)), widened(upper(h.y))};
   }
 };
 
@@ -163,6 +183,12 @@ struct Elements<double> {
     return {vector_at<F64x8>(from), vector_at<F64x8>(from + 64), vector_at<F64x8>(from + 128),
             vector_at<F64x8>(from + 192)};
   }
+  /// Pins the registers: else g++ 12 reads the memory again for each use.
+  TENSORTAP_AVX512_INLINE static Row values(const std::byte* from) noexcept {
+    const Row x = row(from);
+    return {rounded(x.a), rounded(x.b), rounded(x.c), rounded(x.d)};
+  }
+  TENSORTAP_AVX512_INLINE static const Row& row(const Row& x) noexcept { return x; }
   /// Rounds the square before adding it.
   TENSORTAP_AVX512_INLINE static F64x8 add_square(F64x8 x, F64x8 to) noexcept { return rounded(to + rounded(x * x)); }
 };
@@ -188,18 +214,15 @@ TENSORTAP_AVX512_INLINE double add_lanes(const Row& x) noexcept {
   }
 }
 
-template <class Element>
-TENSORTAP_AVX512_INLINE void add_squares(const std::byte* from, Row& to) noexcept {
-  using E = Elements<Element>;
-  const Row x = E::row(from);
+template <class E>
+TENSORTAP_AVX512_INLINE void add_squares(const Row& x, Row& to) noexcept {
   to = {E::add_square(x.a, to.a), E::add_square(x.b, to.b), E::add_square(x.c, to.c), E::add_square(x.d, to.d)};
 }
 
 /// The extremes of a row, by lanes.
 template <class Element>
 struct Extremes {
-  using E = Elements<Element>;
-  using Vector = typename E::Vector;
+  using Vector = F32x16;
   Vector low_0, low_1, high_0, high_1, near_0, near_1, guard;
 
   TENSORTAP_AVX512_INLINE void begin(float start) noexcept {
@@ -209,13 +232,11 @@ struct Extremes {
     guard = Vector{};
   }
   template <bool guarded>
-  TENSORTAP_AVX512_INLINE void add(const std::byte* from) noexcept {
-    const Vector x = E::half(from, 0);
-    const Vector y = E::half(from, 1);
-    take_min(low_0, x), take_min(low_1, y);
-    take_max(high_0, x), take_max(high_1, y);
-    take_abs_min(near_0, x), take_abs_min(near_1, y);
-    if constexpr (guarded) guard = rounded(rounded(guard + zero_if_finite(x)) + zero_if_finite(y));
+  TENSORTAP_AVX512_INLINE void add(const Floats& h) noexcept {
+    take_min(low_0, h.x), take_min(low_1, h.y);
+    take_max(high_0, h.x), take_max(high_1, h.y);
+    take_abs_min(near_0, h.x), take_abs_min(near_1, h.y);
+    if constexpr (guarded) guard = rounded(rounded(guard + zero_if_finite(h.x)) + zero_if_finite(h.y));
   }
   TENSORTAP_AVX512_INLINE void join() noexcept {
     take_min(low_0, low_1);
@@ -236,8 +257,7 @@ struct Extremes<double> {
     guard = Vector{};
   }
   template <bool guarded>
-  TENSORTAP_AVX512_INLINE void add(const std::byte* from) noexcept {
-    const Row x = Elements<double>::row(from);
+  TENSORTAP_AVX512_INLINE void add(const Row& x) noexcept {
     take_min(low_0, x.a), take_min(low_1, x.b), take_min(low_2, x.c), take_min(low_3, x.d);
     take_max(high_0, x.a), take_max(high_1, x.b), take_max(high_2, x.c), take_max(high_3, x.d);
     take_abs_min(near_0, x.a), take_abs_min(near_1, x.b), take_abs_min(near_2, x.c), take_abs_min(near_3, x.d);
@@ -255,8 +275,7 @@ struct Extremes<double> {
 
 /// Returns the smallest lane.
 TENSORTAP_AVX512_INLINE float lowest_of(F32x16 x) noexcept {
-  const auto a = TENSORTAP_VECTOR_PART(F32x8, x, 0, 0, 1, 2, 3, 4, 5, 6, 7);
-  const auto b = TENSORTAP_VECTOR_PART(F32x8, x, 1, 8, 9, 10, 11, 12, 13, 14, 15);
+  const F32x8 a = lower(x), b = upper(x);
   const F32x8 eight = a < b ? a : b;
   const auto c = TENSORTAP_VECTOR_PART(F32x4, eight, 0, 0, 1, 2, 3);
   const auto d = TENSORTAP_VECTOR_PART(F32x4, eight, 1, 4, 5, 6, 7);

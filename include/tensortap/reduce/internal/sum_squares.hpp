@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <type_traits>
 
 #include <tensortap/internal/config.hpp>
 #include <tensortap/internal/exact_arithmetic.hpp>
@@ -17,7 +16,10 @@
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
 
-/// Returns the sum of squares of at most 16 floats, of which models have many: no kernel would be faster than its call.
+inline constexpr std::size_t most_few = 16;
+
+/// Returns the sum of squares of at most 16 floats. Models have many such tensors, and a call of a kernel takes as
+/// long.
 inline double squares_of_few(const std::byte* from, std::size_t count) noexcept {
   const auto four = [&](std::size_t first) {
     const std::byte* const at = from + first * sizeof(float);
@@ -96,16 +98,20 @@ template <class Element>
       [](double a, double b) { return rounded(a + b); });
 }
 
+template <class Element>
+double squares_of_tensor(const TensorView& view, ReduceOptions options) {
+  if (view.size() > block_size || !is_stored_as<Element>(view)) return squares_of_blocks<Element>(view, options);
+  return kernels<Element>().squares(static_cast<const std::byte*>(view.data()), view.size());
+}
+
 /// Returns the sum of squares of a tensor of real numbers, which is not finite if an element is not. The caller sets
 /// the `IeeeMode`.
 inline double sum_squares(const TensorView& view, ReduceOptions options = {}) {
-  return with_kernel_type(view.dtype(), [&]<class Element>(Element) {
-    if (view.size() > block_size || !is_stored_as<Element>(view))
-      return view.size() == 0 ? 0.0 : squares_of_blocks<Element>(view, options);
-    const auto* const elements = static_cast<const std::byte*>(view.data());
-    if (std::is_same_v<Element, float> && view.size() <= 16) return squares_of_few(elements, view.size());
-    return kernels<Element>().squares(elements, view.size());
-  });
+  if (view.size() == 0) return 0;
+  if (view.size() <= most_few && is_stored_as<float>(view))
+    return squares_of_few(static_cast<const std::byte*>(view.data()), view.size());
+  return with_kernel_type(view.dtype(),
+                          [&]<class Element>(Element) { return squares_of_tensor<Element>(view, options); });
 }
 
 }  // namespace detail
