@@ -1353,7 +1353,10 @@ template <class T>
         !detail::NestedRange<T>,
         "tensortap: a container of containers is not one tensor; save each inner one under a name of its own, "
         "or copy them into one contiguous array and pass a TensorView with its shape");
-    static_assert(detail::never<T> || detail::PackedBits<T> || detail::LazyExpression<T> || detail::NestedRange<T>,
+    static_assert(!std::is_pointer_v<T>,
+                  "tensortap: a pointer has no size; pass std::span(pointer, size), or a TensorView with its shape");
+    static_assert(detail::never<T> || std::is_pointer_v<T> || detail::PackedBits<T> || detail::LazyExpression<T> ||
+                      detail::NestedRange<T>,
                   "tensortap: this type is not a tensor; pass a scalar, a contiguous range, an xtensor, Eigen, "
                   "Armadillo or torch tensor, or, as for a matrix whose layout is unknown, write tensortap_view(const "
                   "T&) in its namespace");
