@@ -152,6 +152,21 @@ TEST_CASE("syntax that only looks foreign is accepted", "[select][pattern]") {
   CHECK(Pattern("a\\0").finds(std::string_view("a\0", 2)));
 }
 
+TEST_CASE("a repetition of nothing is named, as in patterns of file names", "[select][pattern]") {
+  const auto refused = [](const std::string& text, std::size_t position) {
+    CAPTURE(text);
+    CHECK_THROWS_WITH(Pattern(text), contains("nothing is there to repeat") &&
+                                         contains("(at position " + std::to_string(position) + ")"));
+  };
+  refused("*.grad", 0);
+  refused("+x", 0);
+  refused("a|*b", 2);
+  refused("a(*b)", 2);
+  refused("a(?:*b)", 4);
+  refused("[(*]\\(*(*", 8);
+  CHECK_THROWS_WITH(Pattern("a("), contains("pattern: \"a(\": ") && !contains("repeat"));
+}
+
 TEST_CASE("syntax errors are refused with the message of the standard library", "[select][pattern]") {
   for (const std::string text :
        {"(", ")", "a)(b", "[a", "a{2", "a{2,1}", "*", "a\\", "(?", "[z-a]", "[[:nothing:]]", "{3}"}) {

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <locale>
 #include <memory>
+#include <optional>
 #include <regex>
 #include <string>
 #include <string_view>
@@ -32,6 +33,8 @@ class PatternAutomaton {
       // With this prefix, one pass finds a match that begins at any character. That is faster than one pass for each.
       regex_.assign("[\\s\\S]*(?:" + std::string(text) + ")", flags);
     } catch (const std::regex_error& e) {
+      if (const auto i = repetition_of_nothing(text))
+        throw Error::bad_pattern(text, *i, "nothing is there to repeat; any text is \".*\", and a dot is \"\\.\"");
       throw Error::bad_pattern(text, 0, e.what());
     }
   }
@@ -88,6 +91,21 @@ class PatternAutomaton {
         throw Error::bad_pattern(text, i, "inline flags and named groups are not supported");
       }
     }
+  }
+
+  /// Returns the position of a repetition without something before it, as in the file name pattern "*.grad".
+  static std::optional<std::size_t> repetition_of_nothing(std::string_view text) {
+    bool at_beginning = true;  // of the pattern, a group or an alternative
+    for (std::size_t i = 0; i < text.size(); ++i) {
+      if (at_beginning && (text[i] == '*' || text[i] == '+' || text[i] == '?')) return i;
+      at_beginning = text[i] == '(' || text[i] == '|';
+      if (text[i] == '(' && i + 2 < text.size() && text[i + 1] == '?') i += 2;  // "(?:", "(?=", "(?!"
+      if (text[i] == '\\')
+        ++i;
+      else if (text[i] == '[')
+        i = end_of_class(text, i);
+    }
+    return std::nullopt;
   }
 
   /// Refuses patterns that are short but make std::regex slow: `(a?){30000}` and look-ahead in look-ahead take minutes
