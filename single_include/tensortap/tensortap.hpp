@@ -4154,8 +4154,9 @@ TENSORTAP_INLINE Error Error::no_checkpoint(std::string_view path) {
 }
 
 TENSORTAP_INLINE Error Error::checkpoint_elsewhere(std::string_view path, std::string_view directory) {
-  return {Errc::invalid_option, "commit: " + in_quotes(path) + ": it is not below checkpoint_dir (" +
-                                    in_quotes(directory) + "); save it there"};
+  return {Errc::invalid_option,
+          "commit: " + in_quotes(path) + ": it is not below checkpoint_dir (" + in_quotes(directory) +
+              "); save it there, and give its path: a relative one begins at the working directory"};
 }
 
 TENSORTAP_INLINE Error Error::no_checkpoint_dir() {
@@ -12467,11 +12468,17 @@ TENSORTAP_INLINE std::string CheckpointFiles::save_by(std::int64_t step,
   static std::atomic<std::uint64_t> counter = 0;
   detail::UnfinishedCheckpoint unfinished(path_of(name) + "." + std::to_string(::getpid()) + "-" +
                                           std::to_string(counter++) + std::string(detail::temporary_suffix));
-  if (!write(unfinished.path) || !fs::exists(fs::symlink_status(unfinished.path, error)))
-    throw Error::io(
-        "checkpoint", unfinished.path,
-        "the callback has not written it; write it at the path that it is given, and let the callback throw "
-        "or return false if that fails");
+  if (!write(unfinished.path)) {
+    const auto space = fs::space(directory_, error);
+    throw Error::io("checkpoint", unfinished.path,
+                    "the callback returned false, so it is not written (" +
+                        (error ? "unknown" : std::to_string(space.available)) +
+                        " bytes are free on its disk); remove the cause, and save again");
+  }
+  if (!fs::exists(fs::symlink_status(unfinished.path, error)))
+    throw Error::io("checkpoint", unfinished.path,
+                    "the callback has not written it; write it at the path that it is given, and let the callback "
+                    "throw or return false if that fails");
   std::string path = path_of(name);
   fs::rename(unfinished.path, path, error);
   if (error) throw Error::io("checkpoint: cannot rename", path, error.message());
@@ -12542,7 +12549,7 @@ class CheckpointKeys {
     if (error) throw Error::io("commit: cannot look at", path, error.message());
     const fs::path relative = file.lexically_relative(directory);
     if (relative.empty() || *relative.begin() == ".." || relative == ".")
-      throw Error::checkpoint_elsewhere(path, directory_);
+      throw Error::checkpoint_elsewhere(file.string(), directory_);
     return relative.string();
   }
 

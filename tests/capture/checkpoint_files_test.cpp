@@ -92,7 +92,8 @@ TEST_CASE("a checkpoint that fails leaves nothing, and the others stay", "[captu
                                    }),
                   std::runtime_error);
   const auto returns_false = [](const std::string& path) { return std::ofstream(path) << "half", false; };
-  CHECK_THROWS_WITH(checkpoints.save(2, returns_false), contains("the callback has not written it"));
+  CHECK_THROWS_WITH(checkpoints.save(2, returns_false), contains("the callback returned false"));
+  CHECK_THROWS_WITH(checkpoints.save(2, returns_false), contains(" bytes are free on its disk"));
   CHECK_THROWS_WITH(checkpoints.save(2, [](const std::string&) {}), contains("the callback has not written it"));
   CHECK(names_in(directory.path()) == Names{"step-000000000001"});
 }

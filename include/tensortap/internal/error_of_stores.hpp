@@ -25,8 +25,9 @@ TENSORTAP_INLINE Error Error::no_checkpoint(std::string_view path) {
 }
 
 TENSORTAP_INLINE Error Error::checkpoint_elsewhere(std::string_view path, std::string_view directory) {
-  return {Errc::invalid_option, "commit: " + in_quotes(path) + ": it is not below checkpoint_dir (" +
-                                    in_quotes(directory) + "); save it there"};
+  return {Errc::invalid_option,
+          "commit: " + in_quotes(path) + ": it is not below checkpoint_dir (" + in_quotes(directory) +
+              "); save it there, and give its path: a relative one begins at the working directory"};
 }
 
 TENSORTAP_INLINE Error Error::no_checkpoint_dir() {

@@ -32,7 +32,7 @@ class CheckpointKeys {
     if (error) throw Error::io("commit: cannot look at", path, error.message());
     const fs::path relative = file.lexically_relative(directory);
     if (relative.empty() || *relative.begin() == ".." || relative == ".")
-      throw Error::checkpoint_elsewhere(path, directory_);
+      throw Error::checkpoint_elsewhere(file.string(), directory_);
     return relative.string();
   }
 
