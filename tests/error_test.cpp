@@ -17,7 +17,9 @@ TEST_CASE("every error has the same type, with a code to branch on", "[base][err
   try {
     throw Error::run_has_ended("runs/42");
   } catch (const std::exception& e) {
-    CHECK(std::string(e.what()) == "hook: \"runs/42\": this run has ended; choose another directory");
+    CHECK(
+        std::string(e.what()) ==
+        "hook: \"runs/42\": this run has ended; read it, set resume_ended to continue it, or choose another directory");
     CHECK(dynamic_cast<const Error&>(e).code() == Errc::ended);
   }
 }
@@ -67,11 +69,12 @@ TEST_CASE("each error has a code, names its subject, and offers a way out", "[ba
       {Error::bad_validity(0), Errc::invalid_option, "(0 seconds)"},
       {Error::digest_failed("MD5"), Errc::io, "MD5"},
       {Error::step_not_growing("step", 7, 5), Errc::invalid_step, "(7 before, 5 given)"},
-      {Error::run_has_steps("runs/42", "key"), Errc::ended, "(\"key\")"},
+      {Error::run_has_steps("runs/42", "key"), Errc::invalid_option, "(\"key\")"},
       {Error::step_too_large(7, 5), Errc::invalid_step, "(7, at most 5)"},
       {Error::called_by_writer("flush"), Errc::invalid_step, "flush: "},
-      {Error::run_has_no_commit("runs/42", 3, "ckpt"), Errc::ended, "3 steps of an earlier attempt"},
-      {Error::state_of_another_run("commit", "runs/42", "ckpt", "runs/41"), Errc::ended, "another run (\"runs/41\")"},
+      {Error::run_has_no_commit("runs/42", 3, "ckpt"), Errc::invalid_option, "3 steps of an earlier attempt"},
+      {Error::state_of_another_run("commit", "runs/42", "ckpt", "runs/41"), Errc::invalid_option,
+       "another run (\"runs/41\")"},
       {Error::out_of_memory(7, 400), Errc::io, "(first in step 7, for 400 bytes)"},
       {Error::run_is_claimed("runs/42", "process 7"), Errc::claimed, "(process 7)"},
       {Error::no_intact_state("ckpt", 3), Errc::damaged, "(3 commits)"},

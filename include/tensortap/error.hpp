@@ -25,7 +25,7 @@ enum class Errc : std::uint8_t {
   not_found,        ///< a run, tensor or step that does not exist
   damaged,          ///< bytes that break the format
   io,               ///< the store failed
-  ended,            ///< a run that has already ended
+  ended,            ///< a run that has ended: nothing is left to do
   claimed,          ///< a run that another process writes
 };
 

@@ -281,28 +281,30 @@ TENSORTAP_INLINE Error Error::unknown_collection(std::string_view name) {
 // Runs that a hook must not write.
 
 TENSORTAP_INLINE Error Error::run_has_ended(std::string_view run) {
-  return {Errc::ended, "hook: " + in_quotes(run) + ": this run has ended; choose another directory"};
+  return {Errc::ended,
+          "hook: " + in_quotes(run) +
+              ": this run has ended; read it, set resume_ended to continue it, or choose another directory"};
 }
 
 TENSORTAP_INLINE Error Error::run_has_steps(std::string_view run, std::string_view key) {
-  return {Errc::ended,
+  return {Errc::invalid_option,
           "hook: " + in_quotes(run) + ": it holds steps of an earlier attempt (" + in_quotes(key) +
               "); set checkpoint_dir to that of the attempt to continue it, set start_over to begin again at step 0, "
               "or choose another directory"};
 }
 
 TENSORTAP_INLINE Error Error::run_has_no_commit(std::string_view run, std::size_t steps, std::string_view checkpoints) {
-  return {Errc::ended, "hook: " + in_quotes(run) + ": it holds " + std::to_string(steps) +
-                           " steps of an earlier attempt, but there is no commit in checkpoint_dir (" +
-                           in_quotes(checkpoints) +
-                           "); correct checkpoint_dir, or set start_over to begin again at step 0"};
+  return {Errc::invalid_option, "hook: " + in_quotes(run) + ": it holds " + std::to_string(steps) +
+                                    " steps of an earlier attempt, but there is no commit in checkpoint_dir (" +
+                                    in_quotes(checkpoints) +
+                                    "); correct checkpoint_dir, or set start_over to begin again at step 0"};
 }
 
 TENSORTAP_INLINE Error Error::state_of_another_run(std::string_view what, std::string_view run,
                                                    std::string_view checkpoints, std::string_view other) {
-  return {Errc::ended, std::string(what) + ": " + in_quotes(run) + ": checkpoint_dir (" + in_quotes(checkpoints) +
-                           ") holds the commits of another run (" + in_quotes(other) +
-                           "); give each run a checkpoint_dir of its own, or open that run to continue it"};
+  return {Errc::invalid_option, std::string(what) + ": " + in_quotes(run) + ": checkpoint_dir (" +
+                                    in_quotes(checkpoints) + ") holds the commits of another run (" + in_quotes(other) +
+                                    "); give each run a checkpoint_dir of its own, or open that run to continue it"};
 }
 
 TENSORTAP_INLINE Error Error::run_is_claimed(std::string_view run, std::string_view holder) {
