@@ -91,11 +91,12 @@ class Error : public std::runtime_error {
 
   // Steps
   static Error outside_step(std::string_view name);
+  static Error due_outside_step(std::string_view collection);
   static Error closed_hook(std::string_view call);
   static Error called_by_writer(std::string_view call);
   static Error step_not_growing(std::string_view what, std::int64_t previous, std::int64_t given);
   static Error step_too_large(std::int64_t given, std::int64_t limit);
-  static Error unknown_collection(std::string_view name);
+  static Error unknown_collection(std::string_view name, std::string_view meant = {});
 
   // Runs and stores
   static Error run_has_ended(std::string_view run);
@@ -126,8 +127,8 @@ class Error : public std::runtime_error {
   static Error checkpoint_not_whole(std::string_view directory);
   static Error bad_sync_option(std::string_view option, std::string_view cause);
   static Error run_not_found(std::string_view run);
-  static Error tensor_not_found(std::string_view name);
-  static Error collection_not_found(std::string_view name);
+  static Error tensor_not_found(std::string_view name, std::string_view meant = {});
+  static Error collection_not_found(std::string_view name, std::string_view meant = {});
   static Error bad_reply(std::string_view cause);
   static Error s3_unreachable(std::string_view request, std::string_view cause, std::string_view why_no_more,
                               int attempts);

@@ -153,11 +153,12 @@ class Error : public std::runtime_error {
 
   // Steps
   static Error outside_step(std::string_view name);
+  static Error due_outside_step(std::string_view collection);
   static Error closed_hook(std::string_view call);
   static Error called_by_writer(std::string_view call);
   static Error step_not_growing(std::string_view what, std::int64_t previous, std::int64_t given);
   static Error step_too_large(std::int64_t given, std::int64_t limit);
-  static Error unknown_collection(std::string_view name);
+  static Error unknown_collection(std::string_view name, std::string_view meant = {});
 
   // Runs and stores
   static Error run_has_ended(std::string_view run);
@@ -188,8 +189,8 @@ class Error : public std::runtime_error {
   static Error checkpoint_not_whole(std::string_view directory);
   static Error bad_sync_option(std::string_view option, std::string_view cause);
   static Error run_not_found(std::string_view run);
-  static Error tensor_not_found(std::string_view name);
-  static Error collection_not_found(std::string_view name);
+  static Error tensor_not_found(std::string_view name, std::string_view meant = {});
+  static Error collection_not_found(std::string_view name, std::string_view meant = {});
   static Error bad_reply(std::string_view cause);
   static Error s3_unreachable(std::string_view request, std::string_view cause, std::string_view why_no_more,
                               int attempts);
@@ -1672,6 +1673,13 @@ std::optional<std::string_view> builtin_pattern(std::string_view collection) noe
 /// those of smdebug: `.include_regex = std::string(*smdebug_pattern("losses"))`. Empty: smdebug has no such pattern.
 std::optional<std::string_view> smdebug_pattern(std::string_view collection) noexcept;
 
+namespace detail {
+
+/// Returns the names of the built-in collections.
+std::vector<std::string> builtin_names();
+
+}  // namespace detail
+
 TENSORTAP_END_NAMESPACE
 
 // from tensortap/reduce/count.hpp
@@ -3071,8 +3079,8 @@ class Hook {
   /// Returns the mode of the last step; TRAIN before the first.
   [[nodiscard]] Mode mode() const noexcept;
 
-  /// Returns whether `collection` is saved in this step, so that the loop can skip expensive tensors. Throws: there is
-  /// no such collection.
+  /// Returns whether `collection` is saved in this step, so that the loop can skip expensive tensors. Throws: no step
+  /// has begun; there is no such collection.
   [[nodiscard]] bool due(std::string_view collection) const;
 
   /// Saves `tensor`, of any type that `as_view` accepts, under `name` if one of its collections is due. Copies or
@@ -4056,6 +4064,11 @@ inline std::string shape_text(std::span<const std::int64_t> shape) {
   return "[" + text + "]";
 }
 
+/// Returns the way out of a name that does not exist: the name that was probably meant, else `way_out`.
+inline std::string meant_or(std::string_view meant, std::string_view way_out) {
+  return meant.empty() ? "; " + std::string(way_out) : "; did you mean " + in_quotes(meant) + "?";
+}
+
 /// Returns how often a request was made, and why not again.
 inline std::string attempts_text(int attempts, std::string_view why_no_more = {}) {
   return (why_no_more.empty() ? "attempts: " : std::string(why_no_more) + ", attempts: ") + std::to_string(attempts);
@@ -4544,6 +4557,11 @@ TENSORTAP_INLINE Error Error::outside_step(std::string_view name) {
   return {Errc::invalid_step, "save: tensor " + in_quotes(name) + ": no step has begun; call begin_step() first"};
 }
 
+TENSORTAP_INLINE Error Error::due_outside_step(std::string_view collection) {
+  return {Errc::invalid_step,
+          "due: collection " + in_quotes(collection) + ": no step has begun; call begin_step() first"};
+}
+
 TENSORTAP_INLINE Error Error::closed_hook(std::string_view call) {
   return {Errc::invalid_step, std::string(call) + ": the hook is closed; make a new one"};
 }
@@ -4563,8 +4581,9 @@ TENSORTAP_INLINE Error Error::step_too_large(std::int64_t given, std::int64_t li
                                   std::to_string(limit) + "); give a smaller number"};
 }
 
-TENSORTAP_INLINE Error Error::unknown_collection(std::string_view name) {
-  return {Errc::invalid_option, "due: no collection is named " + in_quotes(name) + "; list it in the hook's options"};
+TENSORTAP_INLINE Error Error::unknown_collection(std::string_view name, std::string_view meant) {
+  return {Errc::invalid_option,
+          "due: no collection is named " + in_quotes(name) + detail::meant_or(meant, "list it in the hook's options")};
 }
 
 // Runs that a hook must not write.
@@ -4616,12 +4635,14 @@ TENSORTAP_INLINE Error Error::run_not_found(std::string_view run) {
           "trial: " + in_quotes(run) + ": no such run (it has neither an index nor collections); check the path"};
 }
 
-TENSORTAP_INLINE Error Error::tensor_not_found(std::string_view name) {
-  return {Errc::not_found, "trial: no tensor is named " + in_quotes(name) + "; see trial.tensors()"};
+TENSORTAP_INLINE Error Error::tensor_not_found(std::string_view name, std::string_view meant) {
+  return {Errc::not_found,
+          "trial: no tensor is named " + in_quotes(name) + detail::meant_or(meant, "see trial.tensors()")};
 }
 
-TENSORTAP_INLINE Error Error::collection_not_found(std::string_view name) {
-  return {Errc::not_found, "trial: no collection is named " + in_quotes(name) + "; see trial.collections()"};
+TENSORTAP_INLINE Error Error::collection_not_found(std::string_view name, std::string_view meant) {
+  return {Errc::not_found,
+          "trial: no collection is named " + in_quotes(name) + detail::meant_or(meant, "see trial.collections()")};
 }
 
 // Files that break the format, and stores that fail. The caller composes `cause`, with its way out.
@@ -5611,6 +5632,12 @@ inline constexpr std::array<BuiltinCollection, 4> cpp_collections = {{
 }};
 
 }  // namespace detail
+
+TENSORTAP_INLINE std::vector<std::string> detail::builtin_names() {
+  std::vector<std::string> out;  // cpp_collections are among those of smdebug
+  for (const BuiltinCollection& builtin : smdebug_collections) out.emplace_back(builtin.name);
+  return out;
+}
 
 TENSORTAP_INLINE std::optional<std::string_view> builtin_pattern(std::string_view collection) noexcept {
   if (const auto found = detail::pattern_of(detail::cpp_collections, collection)) return found;
@@ -13578,6 +13605,58 @@ struct AttemptContext {
 }  // namespace detail
 TENSORTAP_END_NAMESPACE
 
+// from tensortap/internal/nearest.hpp
+
+// The name that was probably meant: a text with typing errors, and the names that exist.
+
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
+
+/// Returns how many letters must be added, removed, replaced or exchanged with their neighbour to turn `a` into `b`.
+inline std::size_t typing_distance(std::string_view a, std::string_view b) {
+  std::vector<std::size_t> before, above(b.size() + 1), row(b.size() + 1);
+  for (std::size_t j = 0; j <= b.size(); ++j) above[j] = j;
+  for (std::size_t i = 1; i <= a.size(); ++i) {
+    row[0] = i;
+    for (std::size_t j = 1; j <= b.size(); ++j) {
+      row[j] = std::min({above[j] + 1, row[j - 1] + 1, above[j - 1] + (a[i - 1] == b[j - 1] ? 0 : 1)});
+      if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1]) row[j] = std::min(row[j], before[j - 2] + 1);
+    }
+    before = above;
+    above = row;
+  }
+  return above[b.size()];
+}
+
+/// Returns the one of `names` that `text` probably means: it differs in few letters, or contains the text, if
+/// that has three letters or more. Upper and lower case are the same. Empty: there is none.
+inline std::string nearest(std::string_view text, const std::vector<std::string>& names) {
+  const auto lower = [](std::string_view word) {
+    std::string out(word);
+    std::transform(out.begin(), out.end(), out.begin(),
+                   [](unsigned char c) { return static_cast<char>(c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c); });
+    return out;
+  };
+  const std::string wanted = lower(text);
+  std::size_t least = std::max<std::size_t>(1, wanted.size() / 3) + 1;
+  std::string out;
+  for (const std::string& name : names) {
+    const std::size_t lengths = name.size() > wanted.size() ? name.size() - wanted.size() : wanted.size() - name.size();
+    if (lengths >= least) continue;
+    if (const std::size_t d = typing_distance(wanted, lower(name)); d < least) {
+      least = d;
+      out = name;
+    }
+  }
+  if (!out.empty() || wanted.size() < 3) return out;
+  const auto found = std::find_if(names.begin(), names.end(),
+                                  [&](const std::string& name) { return lower(name).find(wanted) != name.npos; });
+  return found == names.end() ? std::string() : *found;
+}
+
+}  // namespace detail
+TENSORTAP_END_NAMESPACE
+
 // from tensortap/select/internal/selection.hpp
 
 // Decides once per name to which collections it belongs, and once per step which collections are due. Both need names,
@@ -13695,11 +13774,18 @@ class Selection {
            !(has_tensors && collection.save);
   }
 
+  static Error without_tensors(const std::string& collection) {
+    const std::string meant = nearest(collection, builtin_names());
+    return Error::bad_collection(collection,
+                                 "it can match no tensor" +
+                                     (meant.empty() ? "; give" : "; did you mean " + in_quotes(meant) + "? Else give") +
+                                     " it include_regex or tensor_names");
+  }
+
   static void complete(Collection& collection, const SaveConfig& default_save) {
     const auto builtin = builtin_pattern(collection.name);
     if (!collection.include_regex.given() && collection.tensor_names.empty()) {
-      if (!builtin)
-        throw Error::bad_collection(collection.name, "it can match no tensor; give it include_regex or tensor_names");
+      if (!builtin) throw without_tensors(collection.name);
       collection.include_regex = Patterns(std::string(*builtin));
     }
     if (!collection.save) collection.save = default_save;
@@ -15580,11 +15666,20 @@ class StepCapture {
   /// Returns whether an exception thrown since the step began is unwinding the stack.
   [[nodiscard]] bool is_unwinding() const noexcept { return std::uncaught_exceptions() != exceptions_; }
 
-  /// Returns whether `collection` is due in this step. Throws: there is no such collection.
+  /// Returns whether `collection` is due in this step. Throws: there is no such collection; no step has begun.
   [[nodiscard]] bool is_due(std::string_view collection) const {
-    const auto i = catalog_.selection().find(collection);
-    if (!i) throw Error::unknown_collection(collection);
-    return is_in_step_ && catalog_.selection().due(*i);
+    const std::size_t i = position_of(collection);
+    if (is_closed_) throw Error::closed_hook("due");
+    if (!is_in_step_) throw Error::due_outside_step(collection);
+    return catalog_.selection().due(i);
+  }
+
+  /// Returns the position of `collection` among the collections. Throws: there is no such collection.
+  [[nodiscard]] std::size_t position_of(std::string_view collection) const {
+    if (const auto i = catalog_.selection().find(collection)) return *i;
+    std::vector<std::string> names;
+    for (const Collection& other : catalog_.selection().collections()) names.push_back(other.name);
+    throw Error::unknown_collection(collection, nearest(collection, names));
   }
 
   /// Returns the entry of `name`, with what is due of it; null at the first save of a name. Throws: no step has begun.
@@ -16002,6 +16097,13 @@ class Recorder {
   [[nodiscard]] const StepCounter& counter() const noexcept { return counter_; }
   [[nodiscard]] StepCapture& capture() noexcept { return capture_; }
 
+  /// Returns whether `collection` is due in this step; false if the hook is disabled or in a forked child.
+  [[nodiscard]] bool is_due(std::string_view collection) const {
+    if (options_.enabled && !fork_guard_.is_child()) return capture_.is_due(collection);
+    (void)capture_.position_of(collection);
+    return false;
+  }
+
   /// Queues the previous step and begins `step`.
   void begin_step(const Step& step) {
     if (!options_.enabled) return counter_.set(step);
@@ -16178,7 +16280,7 @@ TENSORTAP_INLINE std::int64_t Hook::next_step(Mode mode) const noexcept {
   return recorder_->counter().next_number(mode);
 }
 
-TENSORTAP_INLINE bool Hook::due(std::string_view collection) const { return recorder_->capture().is_due(collection); }
+TENSORTAP_INLINE bool Hook::due(std::string_view collection) const { return recorder_->is_due(collection); }
 
 TENSORTAP_INLINE Hook::Lookup Hook::look_up(std::string_view name) {
   if (!recorder_->is_enabled()) return {nullptr, false};
@@ -18183,8 +18285,11 @@ TENSORTAP_INLINE std::optional<StoredStep> Trial::view(std::int64_t global_step)
 
 TENSORTAP_INLINE std::vector<TensorHistory> Trial::tensors(const TensorQuery& query) const {
   const auto membership = detail::membership_of(*run_);
-  if (!query.collection.empty() && membership->find(query.collection) == nullptr)
-    throw Error::collection_not_found(query.collection);
+  if (!query.collection.empty() && membership->find(query.collection) == nullptr) {
+    std::vector<std::string> names;
+    for (const Collection& collection : collections()) names.push_back(collection.name);
+    throw Error::collection_not_found(query.collection, detail::nearest(query.collection, names));
+  }
   std::optional<Pattern> pattern;
   if (!query.include_regex.empty()) pattern.emplace(query.include_regex);
   const auto in_mode = run_->visit([&](const detail::RunModel& model) {
@@ -18203,7 +18308,14 @@ TENSORTAP_INLINE std::vector<TensorHistory> Trial::tensors(const TensorQuery& qu
 
 TENSORTAP_INLINE TensorHistory Trial::tensor(std::string_view name, Mode mode) const {
   const auto* found = run_->query([&](const detail::RunModel& model) { return model.find(name); });
-  if (found == nullptr) throw Error::tensor_not_found(name);
+  if (found == nullptr) {
+    const auto names = run_->visit([](const detail::RunModel& model) {
+      std::vector<std::string> out;
+      for (const auto& [other, tensor] : model.tensors()) out.emplace_back(other);
+      return out;
+    });
+    throw Error::tensor_not_found(name, detail::nearest(name, names));
+  }
   return {run_, found, mode};
 }
 

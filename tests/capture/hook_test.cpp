@@ -147,7 +147,8 @@ TEST_CASE("due tensors are saved, and no others", "[capture][hook]") {
       hook.save("w.grad", std::array<float, 3>{-1, 0, static_cast<float>(i)});
       hook.save("not in any collection", 1);
     }
-    CHECK_THROWS_WITH(hook.due("weights"), contains("no collection is named \"weights\""));
+    CHECK_THROWS_WITH(hook.due("weights"), contains("no collection is named \"weights\"; list it"));
+    CHECK_THROWS_WITH(hook.due("gradient"), contains("; did you mean \"gradients\"?"));
     hook.close();
   }
   const tt::Trial trial(store);
@@ -395,6 +396,17 @@ TEST_CASE("misuse throws at the first save of a name, due or not", "[capture][ho
   hook.begin_step();
   CHECK_FALSE(hook.due("all"));
   CHECK_THROWS_WITH(hook.save("w", OnDevice{}), contains("it is on a device"));
+}
+
+TEST_CASE("due throws where save does, so that a loop without begin_step() is noticed", "[capture][hook]") {
+  tt::Hook hook(std::make_shared<tt::MemoryStore>(), save_all_steps());
+  CHECK_THROWS_WITH(hook.due("all"), contains("due: collection \"all\": no step has begun; call begin_step() first"));
+  hook.begin_step();
+  CHECK(hook.due("all"));
+  hook.flush();  // ends the step
+  CHECK_THROWS_WITH(hook.due("all"), contains("no step has begun"));
+  hook.close();
+  CHECK_THROWS_WITH(hook.due("all"), contains("due: the hook is closed"));
 }
 
 TEST_CASE("without a checkpoint_dir a run with steps is refused and unchanged", "[capture][hook]") {

@@ -146,7 +146,8 @@ TEST_CASE("collections that can match no tensor, or have no name of their own, a
   CHECK_THAT(refusal({{.name = ""}}), contains("hook: collection \"\": it has no name"));
   CHECK_THAT(refusal({{.name = "all"}, {.name = "a", .include_regex = "x"}, {.name = "a", .include_regex = "y"}}),
              contains("hook: collection \"a\": the name is there twice"));
-  CHECK_THAT(refusal({{.name = "a"}}), contains("hook: collection \"a\": it can match no tensor"));
+  CHECK_THAT(refusal({{.name = "a"}}), contains("hook: collection \"a\": it can match no tensor; give it"));
+  CHECK_THAT(refusal({{.name = "gradeints"}}), contains("; did you mean \"gradients\"? Else give it include_regex"));
   CHECK_THAT(refusal({{.name = "a", .include_regex = {"x", "(?<=y)x"}}}), contains("look-behind is not supported"));
   CHECK(refusal({{.name = "a", .tensor_names = {"x"}}}).empty());
 }

@@ -77,7 +77,9 @@ TEST_CASE("tensors are found by collection and by pattern", "[trial][trial]") {
   CHECK(trial.tensors().size() == 9);
   CHECK_THROWS_WITH(trial.tensors({.collection = "nothing"}), contains("no collection is named \"nothing\""));
   CHECK_THROWS_AS(trial.tensors({.include_regex = "(?<=a)b"}), tt::Error);
-  CHECK_THROWS_WITH(trial.tensor("nothing"), contains("no tensor is named \"nothing\""));
+  CHECK_THROWS_WITH(trial.tensor("nothing"), contains("no tensor is named \"nothing\"; see trial.tensors()"));
+  CHECK_THROWS_WITH(trial.tensor("Net_haed0.weight"), contains("did you mean \"Net_head0.weight\"?"));
+  CHECK_THROWS_WITH(trial.tensors({.collection = "gradient"}), contains("did you mean \"gradients\"?"));
   CHECK(trial.has_tensor("Net_res1.weight"));
 }
 

@@ -255,6 +255,11 @@ TENSORTAP_INLINE Error Error::outside_step(std::string_view name) {
   return {Errc::invalid_step, "save: tensor " + in_quotes(name) + ": no step has begun; call begin_step() first"};
 }
 
+TENSORTAP_INLINE Error Error::due_outside_step(std::string_view collection) {
+  return {Errc::invalid_step,
+          "due: collection " + in_quotes(collection) + ": no step has begun; call begin_step() first"};
+}
+
 TENSORTAP_INLINE Error Error::closed_hook(std::string_view call) {
   return {Errc::invalid_step, std::string(call) + ": the hook is closed; make a new one"};
 }
@@ -274,8 +279,9 @@ TENSORTAP_INLINE Error Error::step_too_large(std::int64_t given, std::int64_t li
                                   std::to_string(limit) + "); give a smaller number"};
 }
 
-TENSORTAP_INLINE Error Error::unknown_collection(std::string_view name) {
-  return {Errc::invalid_option, "due: no collection is named " + in_quotes(name) + "; list it in the hook's options"};
+TENSORTAP_INLINE Error Error::unknown_collection(std::string_view name, std::string_view meant) {
+  return {Errc::invalid_option,
+          "due: no collection is named " + in_quotes(name) + detail::meant_or(meant, "list it in the hook's options")};
 }
 
 // Runs that a hook must not write.
@@ -327,12 +333,14 @@ TENSORTAP_INLINE Error Error::run_not_found(std::string_view run) {
           "trial: " + in_quotes(run) + ": no such run (it has neither an index nor collections); check the path"};
 }
 
-TENSORTAP_INLINE Error Error::tensor_not_found(std::string_view name) {
-  return {Errc::not_found, "trial: no tensor is named " + in_quotes(name) + "; see trial.tensors()"};
+TENSORTAP_INLINE Error Error::tensor_not_found(std::string_view name, std::string_view meant) {
+  return {Errc::not_found,
+          "trial: no tensor is named " + in_quotes(name) + detail::meant_or(meant, "see trial.tensors()")};
 }
 
-TENSORTAP_INLINE Error Error::collection_not_found(std::string_view name) {
-  return {Errc::not_found, "trial: no collection is named " + in_quotes(name) + "; see trial.collections()"};
+TENSORTAP_INLINE Error Error::collection_not_found(std::string_view name, std::string_view meant) {
+  return {Errc::not_found,
+          "trial: no collection is named " + in_quotes(name) + detail::meant_or(meant, "see trial.collections()")};
 }
 
 // Files that break the format, and stores that fail. The caller composes `cause`, with its way out.

@@ -28,6 +28,11 @@ inline std::string shape_text(std::span<const std::int64_t> shape) {
   return "[" + text + "]";
 }
 
+/// Returns the way out of a name that does not exist: the name that was probably meant, else `way_out`.
+inline std::string meant_or(std::string_view meant, std::string_view way_out) {
+  return meant.empty() ? "; " + std::string(way_out) : "; did you mean " + in_quotes(meant) + "?";
+}
+
 /// Returns how often a request was made, and why not again.
 inline std::string attempts_text(int attempts, std::string_view why_no_more = {}) {
   return (why_no_more.empty() ? "attempts: " : std::string(why_no_more) + ", attempts: ") + std::to_string(attempts);

@@ -43,6 +43,13 @@ std::optional<std::string_view> builtin_pattern(std::string_view collection) noe
 /// those of smdebug: `.include_regex = std::string(*smdebug_pattern("losses"))`. Empty: smdebug has no such pattern.
 std::optional<std::string_view> smdebug_pattern(std::string_view collection) noexcept;
 
+namespace detail {
+
+/// Returns the names of the built-in collections.
+std::vector<std::string> builtin_names();
+
+}  // namespace detail
+
 TENSORTAP_END_NAMESPACE
 
 #if TENSORTAP_WITH_BODIES

@@ -46,7 +46,7 @@ TENSORTAP_INLINE std::int64_t Hook::next_step(Mode mode) const noexcept {
   return recorder_->counter().next_number(mode);
 }
 
-TENSORTAP_INLINE bool Hook::due(std::string_view collection) const { return recorder_->capture().is_due(collection); }
+TENSORTAP_INLINE bool Hook::due(std::string_view collection) const { return recorder_->is_due(collection); }
 
 TENSORTAP_INLINE Hook::Lookup Hook::look_up(std::string_view name) {
   if (!recorder_->is_enabled()) return {nullptr, false};

@@ -73,6 +73,13 @@ class Recorder {
   [[nodiscard]] const StepCounter& counter() const noexcept { return counter_; }
   [[nodiscard]] StepCapture& capture() noexcept { return capture_; }
 
+  /// Returns whether `collection` is due in this step; false if the hook is disabled or in a forked child.
+  [[nodiscard]] bool is_due(std::string_view collection) const {
+    if (options_.enabled && !fork_guard_.is_child()) return capture_.is_due(collection);
+    (void)capture_.position_of(collection);
+    return false;
+  }
+
   /// Queues the previous step and begins `step`.
   void begin_step(const Step& step) {
     if (!options_.enabled) return counter_.set(step);

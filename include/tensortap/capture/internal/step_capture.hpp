@@ -1,6 +1,7 @@
 // The capture of the current step: looks up each tensor that training saves, reduces and copies the due ones.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <exception>
 #include <functional>
@@ -22,6 +23,7 @@
 #include <tensortap/capture/status.hpp>
 #include <tensortap/error.hpp>
 #include <tensortap/internal/config.hpp>
+#include <tensortap/internal/nearest.hpp>
 #include <tensortap/name.hpp>
 #include <tensortap/record/layout.hpp>
 #include <tensortap/reduce/reduce.hpp>
@@ -68,11 +70,20 @@ class StepCapture {
   /// Returns whether an exception thrown since the step began is unwinding the stack.
   [[nodiscard]] bool is_unwinding() const noexcept { return std::uncaught_exceptions() != exceptions_; }
 
-  /// Returns whether `collection` is due in this step. Throws: there is no such collection.
+  /// Returns whether `collection` is due in this step. Throws: there is no such collection; no step has begun.
   [[nodiscard]] bool is_due(std::string_view collection) const {
-    const auto i = catalog_.selection().find(collection);
-    if (!i) throw Error::unknown_collection(collection);
-    return is_in_step_ && catalog_.selection().due(*i);
+    const std::size_t i = position_of(collection);
+    if (is_closed_) throw Error::closed_hook("due");
+    if (!is_in_step_) throw Error::due_outside_step(collection);
+    return catalog_.selection().due(i);
+  }
+
+  /// Returns the position of `collection` among the collections. Throws: there is no such collection.
+  [[nodiscard]] std::size_t position_of(std::string_view collection) const {
+    if (const auto i = catalog_.selection().find(collection)) return *i;
+    std::vector<std::string> names;
+    for (const Collection& other : catalog_.selection().collections()) names.push_back(other.name);
+    throw Error::unknown_collection(collection, nearest(collection, names));
   }
 
   /// Returns the entry of `name`, with what is due of it; null at the first save of a name. Throws: no step has begun.

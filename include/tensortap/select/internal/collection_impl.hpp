@@ -5,7 +5,9 @@
 #include <array>
 #include <optional>
 #include <span>
+#include <string>
 #include <string_view>
+#include <vector>
 
 #include <tensortap/internal/config.hpp>
 #include <tensortap/select/collection.hpp>
@@ -71,6 +73,12 @@ inline constexpr std::array<BuiltinCollection, 4> cpp_collections = {{
 }};
 
 }  // namespace detail
+
+TENSORTAP_INLINE std::vector<std::string> detail::builtin_names() {
+  std::vector<std::string> out;  // cpp_collections are among those of smdebug
+  for (const BuiltinCollection& builtin : smdebug_collections) out.emplace_back(builtin.name);
+  return out;
+}
 
 TENSORTAP_INLINE std::optional<std::string_view> builtin_pattern(std::string_view collection) noexcept {
   if (const auto found = detail::pattern_of(detail::cpp_collections, collection)) return found;

@@ -17,6 +17,7 @@
 
 #include <tensortap/error.hpp>
 #include <tensortap/internal/config.hpp>
+#include <tensortap/internal/nearest.hpp>
 #include <tensortap/name.hpp>
 #include <tensortap/select/collection.hpp>
 #include <tensortap/step.hpp>
@@ -129,11 +130,18 @@ class Selection {
            !(has_tensors && collection.save);
   }
 
+  static Error without_tensors(const std::string& collection) {
+    const std::string meant = nearest(collection, builtin_names());
+    return Error::bad_collection(collection,
+                                 "it can match no tensor" +
+                                     (meant.empty() ? "; give" : "; did you mean " + in_quotes(meant) + "? Else give") +
+                                     " it include_regex or tensor_names");
+  }
+
   static void complete(Collection& collection, const SaveConfig& default_save) {
     const auto builtin = builtin_pattern(collection.name);
     if (!collection.include_regex.given() && collection.tensor_names.empty()) {
-      if (!builtin)
-        throw Error::bad_collection(collection.name, "it can match no tensor; give it include_regex or tensor_names");
+      if (!builtin) throw without_tensors(collection.name);
       collection.include_regex = Patterns(std::string(*builtin));
     }
     if (!collection.save) collection.save = default_save;

@@ -2,10 +2,14 @@
 #pragma once
 
 #include <algorithm>
+#include <string>
+#include <string_view>
 #include <utility>
+#include <vector>
 
 #include <tensortap/error.hpp>
 #include <tensortap/internal/config.hpp>
+#include <tensortap/internal/nearest.hpp>
 #include <tensortap/record/attempt.hpp>
 #include <tensortap/record/loss.hpp>
 #include <tensortap/select/pattern.hpp>
@@ -169,8 +173,11 @@ TENSORTAP_INLINE std::optional<StoredStep> Trial::view(std::int64_t global_step)
 
 TENSORTAP_INLINE std::vector<TensorHistory> Trial::tensors(const TensorQuery& query) const {
   const auto membership = detail::membership_of(*run_);
-  if (!query.collection.empty() && membership->find(query.collection) == nullptr)
-    throw Error::collection_not_found(query.collection);
+  if (!query.collection.empty() && membership->find(query.collection) == nullptr) {
+    std::vector<std::string> names;
+    for (const Collection& collection : collections()) names.push_back(collection.name);
+    throw Error::collection_not_found(query.collection, detail::nearest(query.collection, names));
+  }
   std::optional<Pattern> pattern;
   if (!query.include_regex.empty()) pattern.emplace(query.include_regex);
   const auto in_mode = run_->visit([&](const detail::RunModel& model) {
@@ -189,7 +196,14 @@ TENSORTAP_INLINE std::vector<TensorHistory> Trial::tensors(const TensorQuery& qu
 
 TENSORTAP_INLINE TensorHistory Trial::tensor(std::string_view name, Mode mode) const {
   const auto* found = run_->query([&](const detail::RunModel& model) { return model.find(name); });
-  if (found == nullptr) throw Error::tensor_not_found(name);
+  if (found == nullptr) {
+    const auto names = run_->visit([](const detail::RunModel& model) {
+      std::vector<std::string> out;
+      for (const auto& [other, tensor] : model.tensors()) out.emplace_back(other);
+      return out;
+    });
+    throw Error::tensor_not_found(name, detail::nearest(name, names));
+  }
   return {run_, found, mode};
 }
 
