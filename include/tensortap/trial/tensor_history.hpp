@@ -56,7 +56,8 @@ class TensorHistory {
   /// Returns the saved statistics; else computes them from the elements.
   [[nodiscard]] std::optional<Statistics> statistics(std::int64_t step, std::string_view worker = {}) const;
 
-  /// Returns the saved reductions by their stored spelling ("mean", "abs_l2"), with their element types.
+  /// Returns the saved reductions by their stored spelling ("mean", "abs_l2"), with their element types. What
+  /// Reduction::statistics has saved is not among them: see `statistics`.
   [[nodiscard]] std::map<std::string, Tensor> saved_reductions(std::int64_t step, std::string_view worker = {}) const;
 
   /// Returns the size of its records in the events files. Units: bytes.
