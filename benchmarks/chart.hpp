@@ -16,11 +16,13 @@ struct Point {
   double elements, speed;
 };
 
+enum class Style { solid, dashed, dotted };
+
 struct Line {
   std::string name, color;
   double width;
   std::vector<Point> points;
-  bool dashed = false;
+  Style style = Style::solid;
 };
 
 struct Panel {
@@ -37,6 +39,10 @@ struct Axis {
   double low, high, from, to;
   double operator()(double power) const { return from + (power - low) / (high - low) * (to - from); }
 };
+
+inline const char* dashes(Style style) {
+  return style == Style::dashed ? " stroke-dasharray='6 4'" : style == Style::dotted ? " stroke-dasharray='2 3'" : "";
+}
 
 inline std::string elements_text(int power) {
   constexpr const char* units[] = {"", "Ki", "Mi", "Gi"};
@@ -78,7 +84,7 @@ inline void draw(std::ostream& out, const Panel& panel) {
   for (const Line& line : panel.lines) {
     if (line.points.empty()) continue;
     out << "<path fill='none' stroke='" << line.color << "' stroke-width='" << line.width << "'"
-        << (line.dashed ? " stroke-dasharray='6 4'" : "") << " d='";
+        << detail::dashes(line.style) << " d='";
     char command = 'M';
     for (const Point& point : line.points) {
       out << command << x(std::log2(point.elements)) << ' ' << y(std::log10(point.speed));

@@ -3,7 +3,8 @@
 //   reduce_benchmark [OPTION OF GOOGLE BENCHMARK...]    measures <operation>/<dtype>/<implementation>/<elements>
 //   reduce_benchmark --ratios[=REGEX]                   measures the implementations in turns and prints a table of
 //                                                       ratios for the workloads <operation>/<dtype>/<elements> that
-//                                                       match the pattern
+//                                                       match the pattern; exits with 1 if a peer of equal accuracy
+//                                                       is faster
 //                    --also=FILE                        adds results from a file of lines "NAME NANOSECONDS ERROR"
 //                    --chart=FILE                       draws the speeds as SVG
 #include <algorithm>
@@ -337,6 +338,15 @@ const Measured* fastest_read(const std::vector<Measured>& all) {
   return fastest(all, [](const Measured& m) { return m.implementation.is_read(); });
 }
 
+/// Returns whether a peer is as accurate as ours, or nearly.
+bool is_equally_accurate(const Measured& peer, const Measured& ours) {
+  return peer.implementation.is_peer() && peer.error <= std::max(equally_accurate, ours.error);
+}
+
+const Measured* fastest_equal(const std::vector<Measured>& all) {
+  return fastest(all, [&](const Measured& m) { return is_equally_accurate(m, all.front()); });
+}
+
 /// The results of other programs.
 std::vector<Measured> also_measured(const std::string& file, const Workload& w) {
   std::vector<Measured> all;
@@ -401,11 +411,7 @@ void ratios_row(const Workload& w, const std::vector<Measured>& all) {
   std::vector<std::string> cells = {w.name(),
                                     time_text(ours.time() / static_cast<double>(w.tensors)),
                                     text("%.1f", gigabytes_per_second(w, ours)),
-                                    beside(fastest(all,
-                                                   [&](const Measured& m) {
-                                                     return m.implementation.is_peer() &&
-                                                            m.error <= std::max(equally_accurate, ours.error);
-                                                   })),
+                                    beside(fastest_equal(all)),
                                     beside(fastest(all, [](const Measured& m) { return m.implementation.is_peer(); })),
                                     text("%.2f", ratio(ours, *read)),
                                     text("%.1e", ours.error)};
@@ -437,24 +443,43 @@ const char* color_of(const Implementation& i) {
   return others[index % others.size()];
 }
 
-/// Adds the results of one size to the lines of a panel.
+/// Adds the results of one size to the lines of a panel. Lines of inaccurate peers are dashed, with their error.
 void plot(chart::Panel& panel, const Workload& w, const std::vector<Measured>& all) {
-  const auto add = [&](const std::string& name, double width, const Measured& m) {
+  const auto add = [&](const std::string& name, double width, const Measured& m, chart::Style style = {}) {
     auto line = std::find_if(panel.lines.begin(), panel.lines.end(), [&](const auto& l) { return l.name == name; });
     if (line == panel.lines.end())
-      line = panel.lines.insert(line, {name, color_of(m.implementation), width, {}, m.implementation.is_read()});
+      line = panel.lines.insert(line, {name, color_of(m.implementation), width, {}, style});
     line->points.push_back({static_cast<double>(w.elements), gigabytes_per_second(w, m)});
   };
-  add("read limit", 1.5, *fastest_read(all));
+  add("read limit", 1.5, *fastest_read(all), chart::Style::dotted);
   for (const Measured& m : all) {
-    if (m.implementation.is_peer()) add(m.implementation.name, 1.2, m);
+    if (is_equally_accurate(m, all.front()))
+      add(m.implementation.name, 1.2, m);
+    else if (m.implementation.is_peer())
+      add(m.implementation.name + ", error " + text("%.0e", m.error), 1.2, m, chart::Style::dashed);
     if (m.implementation.isa) add(m.implementation.name, 2.5, m);
   }
 }
 
-void print_ratios(const std::string& pattern, const std::string& also, const std::string& chart_file) {
-  std::map<std::string, chart::Panel> panels = {{"l2/f32/", {"l2 of float32", {}}},
-                                                {"statistics/f32/", {"all statistics of float32", {}}}};
+/// Returns the name of this processor, with the numbers of its family and model, which a virtual machine leaves.
+std::string processor_name() {
+  std::map<std::string, std::string> found;
+  std::ifstream in("/proc/cpuinfo");
+  for (std::string line; std::getline(in, line) && !line.empty();)
+    if (const auto colon = line.find(':'); colon != std::string::npos && colon + 2 < line.size())
+      found.emplace(line.substr(0, line.find_first_of("\t:")), line.substr(colon + 2));
+  if (found.empty()) return "unknown processor";
+  return found["model name"] + " (family " + found["cpu family"] + ", model " + found["model"] + ")";
+}
+
+/// Prints the ratios of all workloads that match, and draws the speeds. Returns whether no peer of equal accuracy is
+/// faster, beyond noise, at any size.
+bool print_ratios(const std::string& pattern, const std::string& also, const std::string& chart_file) {
+  constexpr double noise = 0.05;
+  const std::string on = " on " + processor_name();
+  std::map<std::string, chart::Panel> panels = {{"l2/f32/", {"l2 of float32" + on, {}}},
+                                                {"statistics/f32/", {"all statistics of float32" + on, {}}}};
+  std::vector<std::string> slower;
   std::vector<std::function<void()>> later;
   ratios_header();
   for (const Workload& w : workloads()) {
@@ -462,6 +487,9 @@ void print_ratios(const std::string& pattern, const std::string& also, const std
     auto all = measure(w);
     for (auto& other : also_measured(also, w)) all.push_back(std::move(other));
     ratios_row(w, all);
+    if (const Measured* const peer = fastest_equal(all); peer != nullptr && ratio(all.front(), *peer) < 1 - noise)
+      slower.push_back(w.name() + text(": %.2f of the speed of ", ratio(all.front(), *peer)) +
+                       peer->implementation.name);
     if (const auto panel = panels.find(w.operation + '/' + w.dtype + '/'); panel != panels.end())
       plot(panel->second, w, all);
     if (w.elements == w.for_accuracy().elements) later.push_back([=] { other_rows(w, all); });
@@ -469,8 +497,12 @@ void print_ratios(const std::string& pattern, const std::string& also, const std
   std::cout << '\n';
   row({"others", "time", "GB/s", "tensortap / it", "error"});
   for (const auto& print : later) print();
-  if (chart_file.empty()) return;
-  std::ofstream(chart_file) << chart::svg({panels.at("l2/f32/"), panels.at("statistics/f32/")});
+  std::cout << "\nPeers of equal accuracy that are faster, by more than " << noise * 100 << " %: " << slower.size()
+            << on << '\n';
+  for (const std::string& line : slower) std::cout << line << '\n';
+  if (!chart_file.empty())
+    std::ofstream(chart_file) << chart::svg({panels.at("l2/f32/"), panels.at("statistics/f32/")});
+  return slower.empty();
 }
 
 void register_with_google_benchmark() {
@@ -504,10 +536,7 @@ int main(int argc, char** argv) {
     if (argument.starts_with("--also=")) also = value;
     if (argument.starts_with("--chart=")) chart_file = value;
   }
-  if (pattern) {
-    print_ratios(*pattern, also, chart_file);
-    return 0;
-  }
+  if (pattern) return print_ratios(*pattern, also, chart_file) ? 0 : 1;
   register_with_google_benchmark();
   benchmark::Initialize(&argc, argv);
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 1;
