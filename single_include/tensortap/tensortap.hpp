@@ -11217,6 +11217,39 @@ class FileIdentity {
 }  // namespace detail
 TENSORTAP_END_NAMESPACE
 
+// from tensortap/store/internal/settled_rename.hpp
+
+// A rename whose result is true also on a network file system, which may report the failure of one that succeeded.
+
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
+
+/// Returns whether the file `moved` has its new name `to` in `directory` after `rename()`, which behaves as the system
+/// call does. If the reply of the server is lost, the client asks again, and then does not find the old name (ENOENT),
+/// or finds the new one (EEXIST). Sets errno if it returns false.
+template <class Rename>
+bool settled_rename(const FileIdentity& moved, int directory, const std::string& to, const Rename& rename) {
+  if (rename() == 0) return true;
+  const int cause = errno;
+  const bool is_done = (cause == ENOENT || cause == EEXIST) && moved.has_name(directory, to);
+  errno = cause;
+  return is_done;
+}
+
+/// Renames the file or directory `from`, and replaces a file; returns false and sets errno if that fails.
+inline bool rename_file(const FileCalls& calls, const std::string& from, const std::string& to) {
+  const FileIdentity moved(calls, AT_FDCWD, from);
+  return settled_rename(moved, AT_FDCWD, to,
+                        [&] { return calls.renameat(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str()); });
+}
+
+/// Returns whether a file or directory is gone, according to a failed call. On a network file system another machine
+/// may have removed it while it was open (ESTALE).
+inline bool is_gone(int error) noexcept { return error == ENOENT || error == ESTALE; }
+
+}  // namespace detail
+TENSORTAP_END_NAMESPACE
+
 // from tensortap/store/internal/exclusive_rename.hpp
 
 // A rename to a name that must be free. File systems differ in what they offer for it: RENAME_NOREPLACE, hard links, or
@@ -11231,10 +11264,11 @@ class ExclusiveRename {
   /// Lifetime: `calls` outlives it.
   explicit ExclusiveRename(const FileCalls& calls) : calls_(calls) {}
 
-  /// Renames `from` to `to` in `directory`; returns false and sets errno if that fails: EEXIST if `to` exists.
-  bool run(int directory, const std::string& from, const std::string& to) {
+  /// Renames `from`, the file `moved`, to `to` in `directory`; returns false and sets errno if that fails: EEXIST if
+  /// `to` exists.
+  bool run(const FileIdentity& moved, int directory, const std::string& from, const std::string& to) {
     for (Way way = way_;;) {
-      if (rename(way, directory, from, to)) {
+      if (rename(way, moved, directory, from, to)) {
         way_ = way;
         return true;
       }
@@ -11253,34 +11287,33 @@ class ExclusiveRename {
            error == EMLINK || error == EXDEV;
   }
 
-  bool rename(Way way, int directory, const std::string& from, const std::string& to) {
+  bool rename(Way way, const FileIdentity& moved, int directory, const std::string& from, const std::string& to) {
     switch (way) {
-      case Way::no_replace: return calls_.renameat_new(directory, from.c_str(), directory, to.c_str()) == 0;
-      case Way::link: return rename_by_link(directory, from, to);
-      case Way::guard: return rename_behind_guard(directory, from, to);
+      case Way::no_replace:
+        return settled_rename(moved, directory, to,
+                              [&] { return calls_.renameat_new(directory, from.c_str(), directory, to.c_str()); });
+      case Way::link: return rename_by_link(moved, directory, from, to);
+      case Way::guard: return rename_behind_guard(moved, directory, from, to);
     }
     return false;
   }
 
-  bool rename_by_link(int directory, const std::string& from, const std::string& to) {
-    if (calls_.linkat(directory, from.c_str(), directory, to.c_str(), 0) != 0) {
-      const int cause = errno;
-      // A network file system that lost the reply asks again, and then finds its own link.
-      const bool is_done = cause == EEXIST && FileIdentity(calls_, directory, from).has_name(directory, to);
-      errno = cause;
-      if (!is_done) return false;
-    }
+  bool rename_by_link(const FileIdentity& moved, int directory, const std::string& from, const std::string& to) {
+    const auto link = [&] { return calls_.linkat(directory, from.c_str(), directory, to.c_str(), 0); };
+    if (!settled_rename(moved, directory, to, link)) return false;
     calls_.unlinkat(directory, from.c_str(), 0);
     return true;
   }
 
   /// Renames while a file beside `to` keeps others from doing the same. Readers do not see that file: it has the name
   /// of a temporary, of process 0.
-  bool rename_behind_guard(int directory, const std::string& from, const std::string& to) {
+  bool rename_behind_guard(const FileIdentity& moved, int directory, const std::string& from, const std::string& to) {
     const std::string guard = to + ".0-0.tmp";
     if (!make_guard(directory, guard, to)) return false;
     const bool is_free = !exists(directory, to);
-    const bool is_done = is_free && calls_.renameat(directory, from.c_str(), directory, to.c_str()) == 0;
+    const bool is_done = is_free && settled_rename(moved, directory, to, [&] {
+                           return calls_.renameat(directory, from.c_str(), directory, to.c_str());
+                         });
     const int cause = is_free ? errno : EEXIST;
     calls_.unlinkat(directory, guard.c_str(), 0);
     errno = cause;
@@ -11440,7 +11473,7 @@ class DirectoryTree {
   /// not exist.
   [[nodiscard]] Descriptor find_deepest(Parts& parts, std::string_view key) const {
     Descriptor at = open_root();
-    if (!at && errno != ENOENT) throw failed("open", key);
+    if (!at && errno != ENOENT) throw failed_at_root("open", key);
     for (std::size_t i = 0; at && i < parts.size(); ++i) {
       Descriptor below = open_at(at.get(), parts[i], directory_flags);
       if (!below && errno != ENOENT) throw failed("open", key);
@@ -11456,7 +11489,7 @@ class DirectoryTree {
   [[nodiscard]] Descriptor make(const Parts& parts, std::string_view key) {
     Descriptor at = open_root();
     if (!at && errno == ENOENT) at = make_root();
-    if (!at) throw failed("make the directory of", key);
+    if (!at) throw failed_at_root("make the directory of", key);
     std::string path;
     for (const std::string& part : parts) {
       path += "/" + part;
@@ -11534,6 +11567,19 @@ class DirectoryTree {
   static constexpr int directory_flags = O_RDONLY | O_DIRECTORY;
 
  private:
+  /// Returns the error for a root that cannot be opened, from errno. Symbolic links on its path are followed.
+  [[nodiscard]] Error failed_at_root(std::string_view verb, std::string_view key) const {
+    const int cause = errno;
+    struct stat status {};
+    const bool is_link = calls_.fstatat(AT_FDCWD, root_.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0 &&
+                         S_ISLNK(status.st_mode) && (cause == ENOENT || cause == ELOOP);
+    errno = cause;
+    if (!is_link) return failed(verb, key);
+    return Error::io("store: cannot open", root_,
+                     cause == ELOOP ? "it is a symbolic link that leads back to itself; choose another directory"
+                                    : "it is a symbolic link that leads nowhere; make the directory that it names");
+  }
+
   [[nodiscard]] std::string way_out(std::string_view verb, int cause) const {
     const bool reads = verb == "open" || verb == "read" || verb == "list" || verb == "look at";
     switch (cause) {
@@ -11553,6 +11599,7 @@ class DirectoryTree {
                " cannot do that: choose a directory of another one, or s3://BUCKET/PREFIX for a bucket";
       }
       case ENOENT: return "; do not remove a run's directories while it is written";
+      case ESTALE: return "; another machine has removed or replaced it: do not do that while a run is written";
       case EIO: return "; check the disk";
       default: return "";
     }
@@ -11665,7 +11712,9 @@ class FileClaim final : public Claim {
 
   [[nodiscard]] bool is_held() const override {
     struct stat status {};
-    return tree_.calls().fstat(file_.get(), &status) != 0 || status.st_nlink > 0;
+    // Another machine may have removed it from a network file system.
+    if (tree_.calls().fstat(file_.get(), &status) != 0) return errno != ESTALE;
+    return status.st_nlink > 0;
   }
 
  private:
@@ -11776,10 +11825,39 @@ class FileStoreState {
     return file;
   }
 
+  /// Reads an open object. Returns nullopt, with errno set, if another machine has replaced it meanwhile.
+  [[nodiscard]] std::optional<std::vector<std::byte>> read(const Descriptor& file, Range range,
+                                                           std::string_view key) const {
+    struct stat status {};
+    if (calls().fstat(file.get(), &status) != 0) {
+      if (errno == ESTALE) return std::nullopt;
+      throw tree.failed("look at", key);
+    }
+    const std::uint64_t end = size_in(status, key);
+    const std::uint64_t start = std::min(range.start, end);
+    std::vector<std::byte> out(static_cast<std::size_t>(std::min(range.length, end - start)));
+    std::size_t done = 0;
+    while (done < out.size()) {
+      const ssize_t n = uninterrupted([&] {
+        return calls().pread(file.get(), out.data() + done, std::min<std::size_t>(out.size() - done, 1u << 30),
+                             static_cast<off_t>(start + done));
+      });
+      if (n < 0 && errno == ESTALE) return std::nullopt;
+      if (n < 0) throw tree.failed("read", key);
+      if (n == 0) break;  // the file became shorter
+      done += static_cast<std::size_t>(n);
+    }
+    out.resize(done);
+    return out;
+  }
+
   /// Returns the size of an open object. Throws: it is not a regular file.
   [[nodiscard]] std::uint64_t size_of_object(const Descriptor& file, std::string_view key) const {
     struct stat status {};
     if (calls().fstat(file.get(), &status) != 0) throw tree.failed("look at", key);
+    return size_in(status, key);
+  }
+  [[nodiscard]] std::uint64_t size_in(const struct stat& status, std::string_view key) const {
     if (!S_ISREG(status.st_mode))
       throw Error::io("store: cannot read", tree.root() + "/" + std::string(key), "it is not a regular file");
     return static_cast<std::uint64_t>(status.st_size);
@@ -11817,13 +11895,14 @@ class FileStoreState {
       void operator()(DIR* d) const noexcept { ::closedir(d); }
     };
     const std::unique_ptr<DIR, Close> stream(calls().fdopendir(directory.get()));
+    if (!stream && is_gone(errno)) return;
     if (!stream) throw tree.failed("list", prefix);
     const int at = directory.release();  // the stream closes it
     for (;;) {
       errno = 0;
       const dirent* entry = calls().readdir(stream.get());
-      if (entry == nullptr && errno != 0 && errno != ENOENT) throw tree.failed("list", prefix);
-      if (entry == nullptr) return;  // ENOENT: the directory was removed in the meantime
+      if (entry == nullptr && errno != 0 && !is_gone(errno)) throw tree.failed("list", prefix);
+      if (entry == nullptr) return;
       const std::string_view name = entry->d_name;
       if (name == "." || name == "..") continue;
       const std::string key = prefix + std::string(name);
@@ -11833,7 +11912,7 @@ class FileStoreState {
       if (!comes_after && !enters) continue;
       struct stat status {};
       if (calls().fstatat(at, entry->d_name, &status, AT_SYMLINK_NOFOLLOW) != 0) {
-        if (errno == ENOENT) continue;  // removed in the meantime
+        if (is_gone(errno)) continue;
         if (!is_denied(errno) || depth == 0) throw tree.failed("look at", key);
         return pass_over(prefix);
       }
@@ -11845,7 +11924,7 @@ class FileStoreState {
           walk(std::move(next), below, after, depth + 1, visit, pass_over);
         else if (is_denied(errno))
           pass_over(below);
-        else if (errno != ENOENT && errno != ELOOP && errno != ENOTDIR)  // it was replaced in the meantime
+        else if (!is_gone(errno) && errno != ELOOP && errno != ENOTDIR)  // it was replaced in the meantime
           throw tree.failed("list", below);
       }
     }
@@ -11946,9 +12025,9 @@ class Temporary {
   bool publish(IfExists if_exists) {
     const int at = directory_.get();
     if (if_exists == IfExists::replace) tree_.require_replaceable(at, leaf_, key_);
-    const bool published = if_exists == IfExists::replace
-                               ? tree_.calls().renameat(at, name_.c_str(), at, leaf_.c_str()) == 0 || was_renamed(errno)
-                               : tree_.exclusive_rename().run(at, name_, leaf_);
+    const auto rename = [&] { return tree_.calls().renameat(at, name_.c_str(), at, leaf_.c_str()); };
+    const bool published = if_exists == IfExists::replace ? settled_rename(*identity_, at, leaf_, rename)
+                                                          : tree_.exclusive_rename().run(*identity_, at, name_, leaf_);
     if (published) name_.clear();
     return published;
   }
@@ -11956,14 +12035,6 @@ class Temporary {
   Descriptor file;
 
  private:
-  /// Returns whether a rename that failed with `cause` has succeeded: a network file system that lost the reply asks
-  /// again, and then does not find the old name. Sets errno to `cause`.
-  [[nodiscard]] bool was_renamed(int cause) const {
-    const bool found = cause == ENOENT && identity_->has_name(directory_.get(), leaf_);
-    errno = cause;
-    return found;
-  }
-
   const DirectoryTree& tree_;
   const Descriptor& directory_;
   const std::string& leaf_;
@@ -12011,23 +12082,13 @@ TENSORTAP_INLINE bool FileStore::put(std::string_view key, std::span<const Bytes
 }
 
 TENSORTAP_INLINE std::optional<std::vector<std::byte>> FileStore::get(std::string_view key, Range range) const {
-  const detail::Descriptor file = state_->open_object(key, O_RDONLY);
-  if (!file) return std::nullopt;
-  const std::uint64_t end = state_->size_of_object(file, key);
-  const std::uint64_t start = std::min(range.start, end);
-  std::vector<std::byte> out(static_cast<std::size_t>(std::min(range.length, end - start)));
-  std::size_t done = 0;
-  while (done < out.size()) {
-    const ssize_t n = detail::uninterrupted([&] {
-      return state_->calls().pread(file.get(), out.data() + done, std::min<std::size_t>(out.size() - done, 1u << 30),
-                                   static_cast<off_t>(start + done));
-    });
-    if (n < 0) throw state_->tree.failed("read", key);
-    if (n == 0) break;  // the file became shorter
-    done += static_cast<std::size_t>(n);
+  constexpr int most_openings = 4;
+  for (int opening = 1;; ++opening) {
+    const detail::Descriptor file = state_->open_object(key, O_RDONLY);
+    if (!file) return std::nullopt;
+    if (auto bytes = state_->read(file, range, key)) return bytes;
+    if (opening == most_openings) throw state_->tree.failed("read", key);
   }
-  out.resize(done);
-  return out;
 }
 
 TENSORTAP_INLINE std::optional<std::uint64_t> FileStore::size(std::string_view key) const {
@@ -12080,13 +12141,14 @@ TENSORTAP_INLINE bool FileStore::move(std::string_view from, std::string_view to
   const detail::FileIdentity moved(state_->calls(), from_directory.get(), from_leaf);
   // Otherwise a power loss could remove the old name before the new directory is on the disk.
   tree.sync_names(to_parts, to);
-  if (state_->calls().renameat(from_directory.get(), from_leaf.c_str(), to_directory.get(), to_leaf.c_str()) != 0) {
+  const auto rename = [&, old_name = from_leaf.c_str(), new_name = to_leaf.c_str()] {
+    return state_->calls().renameat(from_directory.get(), old_name, to_directory.get(), new_name);
+  };
+  if (!detail::settled_rename(moved, to_directory.get(), to_leaf, rename)) {
     const int cause = errno;
-    // A network file system that lost the reply asks again, and then does not find the old name.
-    const bool is_done = cause == ENOENT && moved.has_name(to_directory.get(), to_leaf);
-    if (!is_done && cause == ENOENT && !state_->exists(from_directory, from_leaf, from)) return false;
+    if (cause == ENOENT && !state_->exists(from_directory, from_leaf, from)) return false;
     errno = cause;
-    if (!is_done) throw tree.failed("move", from);
+    throw tree.failed("move", from);
   }
   state_->unmark_lost(to);
   if (state_->unmark_lost(from)) state_->mark_lost(to);
@@ -12369,7 +12431,8 @@ TENSORTAP_INLINE std::shared_ptr<Store> open_store(std::string_view address) {
     if (open == nullptr) throw Error::no_network(address);
     return open(address);
   }
-  if (address.empty() || address.find("://") != std::string_view::npos) throw Error::no_such_store(address);
+  if (address.empty() || address.find("://") != std::string_view::npos || address.find('\0') != std::string_view::npos)
+    throw Error::no_such_store(address);
   std::string directory(address);
   if (address == "~" || address.starts_with("~/"))
     if (const char* home = std::getenv("HOME")) directory.replace(0, 1, home);
@@ -12510,8 +12573,8 @@ TENSORTAP_INLINE std::string CheckpointFiles::save_by(std::int64_t step,
                     "the callback has not written it; write it at the path that it is given, and let the callback "
                     "throw or return false if that fails");
   std::string path = path_of(name);
-  fs::rename(unfinished.path, path, error);
-  if (error) throw Error::io("checkpoint: cannot rename", path, error.message());
+  if (!detail::rename_file(FileCalls(), unfinished.path, path))
+    throw Error::io("checkpoint: cannot rename", path, std::generic_category().message(errno));
   unfinished.path.clear();
 
   const auto remove = [](const std::string& old) {

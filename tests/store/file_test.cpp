@@ -438,6 +438,17 @@ TEST_CASE("an error speaks of a symbolic link only where there is one", "[store]
 
 #ifdef __linux__
 
+TEST_CASE("a store whose directory is a link that leads nowhere says so", "[store][file]") {
+  const TemporaryDirectory directory;
+  fs::create_symlink(directory / "nowhere", directory / "link");
+  fs::create_symlink(directory / "circle", directory / "circle");
+  tt::FileStore lost((directory / "link").string()), circle((directory / "circle").string());
+  CHECK_THROWS_WITH(lost.put("a", "1"), contains("link\": it is a symbolic link that leads nowhere"));
+  CHECK_FALSE(lost.get("a"));
+  CHECK_THROWS_WITH(circle.put("a", "1"), contains("circle\": it is a symbolic link that leads back to itself"));
+  CHECK_THROWS_WITH(circle.get("a"), contains("it is a symbolic link that leads back to itself"));
+}
+
 TEST_CASE("a temporary never follows a link that waits under its name", "[store][file]") {
   Guarded f;
   fs::create_directories(f.run / "a");

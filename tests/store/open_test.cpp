@@ -84,6 +84,10 @@ TEST_CASE("addresses of other kinds are refused", "[store][open]") {
   }
 }
 
+TEST_CASE("an address that the system would cut off at a null is refused", "[store][open]") {
+  CHECK_THROWS_WITH(tt::open_store(std::string("/tmp/run\0s", 10)), contains("no store has this kind of address"));
+}
+
 TEST_CASE("the error in a program without S3 names the header to include", "[store][open]") {
   try {
     (void)tt::open_store("s3://bucket/run");

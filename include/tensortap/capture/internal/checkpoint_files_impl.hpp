@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cerrno>
 #include <charconv>
 #include <cstddef>
 #include <cstdint>
@@ -22,6 +23,8 @@
 #include <tensortap/error.hpp>
 #include <tensortap/internal/config.hpp>
 #include <tensortap/internal/usable_directory.hpp>
+#include <tensortap/store/file_calls.hpp>
+#include <tensortap/store/internal/settled_rename.hpp>
 #include <tensortap/store/internal/temporary.hpp>
 #include <tensortap/store/open.hpp>
 
@@ -128,8 +131,8 @@ TENSORTAP_INLINE std::string CheckpointFiles::save_by(std::int64_t step,
                     "the callback has not written it; write it at the path that it is given, and let the callback "
                     "throw or return false if that fails");
   std::string path = path_of(name);
-  fs::rename(unfinished.path, path, error);
-  if (error) throw Error::io("checkpoint: cannot rename", path, error.message());
+  if (!detail::rename_file(FileCalls(), unfinished.path, path))
+    throw Error::io("checkpoint: cannot rename", path, std::generic_category().message(errno));
   unfinished.path.clear();
 
   const auto remove = [](const std::string& old) {

@@ -93,7 +93,7 @@ class DirectoryTree {
   /// not exist.
   [[nodiscard]] Descriptor find_deepest(Parts& parts, std::string_view key) const {
     Descriptor at = open_root();
-    if (!at && errno != ENOENT) throw failed("open", key);
+    if (!at && errno != ENOENT) throw failed_at_root("open", key);
     for (std::size_t i = 0; at && i < parts.size(); ++i) {
       Descriptor below = open_at(at.get(), parts[i], directory_flags);
       if (!below && errno != ENOENT) throw failed("open", key);
@@ -109,7 +109,7 @@ class DirectoryTree {
   [[nodiscard]] Descriptor make(const Parts& parts, std::string_view key) {
     Descriptor at = open_root();
     if (!at && errno == ENOENT) at = make_root();
-    if (!at) throw failed("make the directory of", key);
+    if (!at) throw failed_at_root("make the directory of", key);
     std::string path;
     for (const std::string& part : parts) {
       path += "/" + part;
@@ -187,6 +187,19 @@ class DirectoryTree {
   static constexpr int directory_flags = O_RDONLY | O_DIRECTORY;
 
  private:
+  /// Returns the error for a root that cannot be opened, from errno. Symbolic links on its path are followed.
+  [[nodiscard]] Error failed_at_root(std::string_view verb, std::string_view key) const {
+    const int cause = errno;
+    struct stat status {};
+    const bool is_link = calls_.fstatat(AT_FDCWD, root_.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0 &&
+                         S_ISLNK(status.st_mode) && (cause == ENOENT || cause == ELOOP);
+    errno = cause;
+    if (!is_link) return failed(verb, key);
+    return Error::io("store: cannot open", root_,
+                     cause == ELOOP ? "it is a symbolic link that leads back to itself; choose another directory"
+                                    : "it is a symbolic link that leads nowhere; make the directory that it names");
+  }
+
   [[nodiscard]] std::string way_out(std::string_view verb, int cause) const {
     const bool reads = verb == "open" || verb == "read" || verb == "list" || verb == "look at";
     switch (cause) {
@@ -206,6 +219,7 @@ class DirectoryTree {
                " cannot do that: choose a directory of another one, or s3://BUCKET/PREFIX for a bucket";
       }
       case ENOENT: return "; do not remove a run's directories while it is written";
+      case ESTALE: return "; another machine has removed or replaced it: do not do that while a run is written";
       case EIO: return "; check the disk";
       default: return "";
     }

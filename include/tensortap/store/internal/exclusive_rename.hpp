@@ -15,6 +15,7 @@
 #include <tensortap/internal/descriptor.hpp>
 #include <tensortap/store/file_calls.hpp>
 #include <tensortap/store/internal/file_identity.hpp>
+#include <tensortap/store/internal/settled_rename.hpp>
 
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
@@ -25,10 +26,11 @@ class ExclusiveRename {
   /// Lifetime: `calls` outlives it.
   explicit ExclusiveRename(const FileCalls& calls) : calls_(calls) {}
 
-  /// Renames `from` to `to` in `directory`; returns false and sets errno if that fails: EEXIST if `to` exists.
-  bool run(int directory, const std::string& from, const std::string& to) {
+  /// Renames `from`, the file `moved`, to `to` in `directory`; returns false and sets errno if that fails: EEXIST if
+  /// `to` exists.
+  bool run(const FileIdentity& moved, int directory, const std::string& from, const std::string& to) {
     for (Way way = way_;;) {
-      if (rename(way, directory, from, to)) {
+      if (rename(way, moved, directory, from, to)) {
         way_ = way;
         return true;
       }
@@ -47,34 +49,33 @@ class ExclusiveRename {
            error == EMLINK || error == EXDEV;
   }
 
-  bool rename(Way way, int directory, const std::string& from, const std::string& to) {
+  bool rename(Way way, const FileIdentity& moved, int directory, const std::string& from, const std::string& to) {
     switch (way) {
-      case Way::no_replace: return calls_.renameat_new(directory, from.c_str(), directory, to.c_str()) == 0;
-      case Way::link: return rename_by_link(directory, from, to);
-      case Way::guard: return rename_behind_guard(directory, from, to);
+      case Way::no_replace:
+        return settled_rename(moved, directory, to,
+                              [&] { return calls_.renameat_new(directory, from.c_str(), directory, to.c_str()); });
+      case Way::link: return rename_by_link(moved, directory, from, to);
+      case Way::guard: return rename_behind_guard(moved, directory, from, to);
     }
     return false;
   }
 
-  bool rename_by_link(int directory, const std::string& from, const std::string& to) {
-    if (calls_.linkat(directory, from.c_str(), directory, to.c_str(), 0) != 0) {
-      const int cause = errno;
-      // A network file system that lost the reply asks again, and then finds its own link.
-      const bool is_done = cause == EEXIST && FileIdentity(calls_, directory, from).has_name(directory, to);
-      errno = cause;
-      if (!is_done) return false;
-    }
+  bool rename_by_link(const FileIdentity& moved, int directory, const std::string& from, const std::string& to) {
+    const auto link = [&] { return calls_.linkat(directory, from.c_str(), directory, to.c_str(), 0); };
+    if (!settled_rename(moved, directory, to, link)) return false;
     calls_.unlinkat(directory, from.c_str(), 0);
     return true;
   }
 
   /// Renames while a file beside `to` keeps others from doing the same. Readers do not see that file: it has the name
   /// of a temporary, of process 0.
-  bool rename_behind_guard(int directory, const std::string& from, const std::string& to) {
+  bool rename_behind_guard(const FileIdentity& moved, int directory, const std::string& from, const std::string& to) {
     const std::string guard = to + ".0-0.tmp";
     if (!make_guard(directory, guard, to)) return false;
     const bool is_free = !exists(directory, to);
-    const bool is_done = is_free && calls_.renameat(directory, from.c_str(), directory, to.c_str()) == 0;
+    const bool is_done = is_free && settled_rename(moved, directory, to, [&] {
+                           return calls_.renameat(directory, from.c_str(), directory, to.c_str());
+                         });
     const int cause = is_free ? errno : EEXIST;
     calls_.unlinkat(directory, guard.c_str(), 0);
     errno = cause;

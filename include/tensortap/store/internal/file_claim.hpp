@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include <sys/stat.h>
 
+#include <cerrno>
 #include <mutex>
 #include <new>
 #include <string>
@@ -57,7 +58,9 @@ class FileClaim final : public Claim {
 
   [[nodiscard]] bool is_held() const override {
     struct stat status {};
-    return tree_.calls().fstat(file_.get(), &status) != 0 || status.st_nlink > 0;
+    // Another machine may have removed it from a network file system.
+    if (tree_.calls().fstat(file_.get(), &status) != 0) return errno != ESTALE;
+    return status.st_nlink > 0;
   }
 
  private:

@@ -26,6 +26,7 @@
 #include <tensortap/store/internal/file_claim.hpp>
 #include <tensortap/store/internal/file_identity.hpp>
 #include <tensortap/store/internal/file_store_state.hpp>
+#include <tensortap/store/internal/settled_rename.hpp>
 #include <tensortap/store/internal/temporary.hpp>
 
 TENSORTAP_BEGIN_NAMESPACE
@@ -60,23 +61,13 @@ TENSORTAP_INLINE bool FileStore::put(std::string_view key, std::span<const Bytes
 }
 
 TENSORTAP_INLINE std::optional<std::vector<std::byte>> FileStore::get(std::string_view key, Range range) const {
-  const detail::Descriptor file = state_->open_object(key, O_RDONLY);
-  if (!file) return std::nullopt;
-  const std::uint64_t end = state_->size_of_object(file, key);
-  const std::uint64_t start = std::min(range.start, end);
-  std::vector<std::byte> out(static_cast<std::size_t>(std::min(range.length, end - start)));
-  std::size_t done = 0;
-  while (done < out.size()) {
-    const ssize_t n = detail::uninterrupted([&] {
-      return state_->calls().pread(file.get(), out.data() + done, std::min<std::size_t>(out.size() - done, 1u << 30),
-                                   static_cast<off_t>(start + done));
-    });
-    if (n < 0) throw state_->tree.failed("read", key);
-    if (n == 0) break;  // the file became shorter
-    done += static_cast<std::size_t>(n);
+  constexpr int most_openings = 4;
+  for (int opening = 1;; ++opening) {
+    const detail::Descriptor file = state_->open_object(key, O_RDONLY);
+    if (!file) return std::nullopt;
+    if (auto bytes = state_->read(file, range, key)) return bytes;
+    if (opening == most_openings) throw state_->tree.failed("read", key);
   }
-  out.resize(done);
-  return out;
 }
 
 TENSORTAP_INLINE std::optional<std::uint64_t> FileStore::size(std::string_view key) const {
@@ -129,13 +120,14 @@ TENSORTAP_INLINE bool FileStore::move(std::string_view from, std::string_view to
   const detail::FileIdentity moved(state_->calls(), from_directory.get(), from_leaf);
   // Otherwise a power loss could remove the old name before the new directory is on the disk.
   tree.sync_names(to_parts, to);
-  if (state_->calls().renameat(from_directory.get(), from_leaf.c_str(), to_directory.get(), to_leaf.c_str()) != 0) {
+  const auto rename = [&, old_name = from_leaf.c_str(), new_name = to_leaf.c_str()] {
+    return state_->calls().renameat(from_directory.get(), old_name, to_directory.get(), new_name);
+  };
+  if (!detail::settled_rename(moved, to_directory.get(), to_leaf, rename)) {
     const int cause = errno;
-    // A network file system that lost the reply asks again, and then does not find the old name.
-    const bool is_done = cause == ENOENT && moved.has_name(to_directory.get(), to_leaf);
-    if (!is_done && cause == ENOENT && !state_->exists(from_directory, from_leaf, from)) return false;
+    if (cause == ENOENT && !state_->exists(from_directory, from_leaf, from)) return false;
     errno = cause;
-    if (!is_done) throw tree.failed("move", from);
+    throw tree.failed("move", from);
   }
   state_->unmark_lost(to);
   if (state_->unmark_lost(from)) state_->mark_lost(to);

@@ -5,23 +5,27 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <span>
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include <tensortap/error.hpp>
 #include <tensortap/internal/config.hpp>
 #include <tensortap/internal/descriptor.hpp>
 #include <tensortap/store/file_calls.hpp>
 #include <tensortap/store/internal/directory_tree.hpp>
+#include <tensortap/store/internal/settled_rename.hpp>
 #include <tensortap/store/store.hpp>
 
 TENSORTAP_BEGIN_NAMESPACE
@@ -102,10 +106,39 @@ class FileStoreState {
     return file;
   }
 
+  /// Reads an open object. Returns nullopt, with errno set, if another machine has replaced it meanwhile.
+  [[nodiscard]] std::optional<std::vector<std::byte>> read(const Descriptor& file, Range range,
+                                                           std::string_view key) const {
+    struct stat status {};
+    if (calls().fstat(file.get(), &status) != 0) {
+      if (errno == ESTALE) return std::nullopt;
+      throw tree.failed("look at", key);
+    }
+    const std::uint64_t end = size_in(status, key);
+    const std::uint64_t start = std::min(range.start, end);
+    std::vector<std::byte> out(static_cast<std::size_t>(std::min(range.length, end - start)));
+    std::size_t done = 0;
+    while (done < out.size()) {
+      const ssize_t n = uninterrupted([&] {
+        return calls().pread(file.get(), out.data() + done, std::min<std::size_t>(out.size() - done, 1u << 30),
+                             static_cast<off_t>(start + done));
+      });
+      if (n < 0 && errno == ESTALE) return std::nullopt;
+      if (n < 0) throw tree.failed("read", key);
+      if (n == 0) break;  // the file became shorter
+      done += static_cast<std::size_t>(n);
+    }
+    out.resize(done);
+    return out;
+  }
+
   /// Returns the size of an open object. Throws: it is not a regular file.
   [[nodiscard]] std::uint64_t size_of_object(const Descriptor& file, std::string_view key) const {
     struct stat status {};
     if (calls().fstat(file.get(), &status) != 0) throw tree.failed("look at", key);
+    return size_in(status, key);
+  }
+  [[nodiscard]] std::uint64_t size_in(const struct stat& status, std::string_view key) const {
     if (!S_ISREG(status.st_mode))
       throw Error::io("store: cannot read", tree.root() + "/" + std::string(key), "it is not a regular file");
     return static_cast<std::uint64_t>(status.st_size);
@@ -143,13 +176,14 @@ class FileStoreState {
       void operator()(DIR* d) const noexcept { ::closedir(d); }
     };
     const std::unique_ptr<DIR, Close> stream(calls().fdopendir(directory.get()));
+    if (!stream && is_gone(errno)) return;
     if (!stream) throw tree.failed("list", prefix);
     const int at = directory.release();  // the stream closes it
     for (;;) {
       errno = 0;
       const dirent* entry = calls().readdir(stream.get());
-      if (entry == nullptr && errno != 0 && errno != ENOENT) throw tree.failed("list", prefix);
-      if (entry == nullptr) return;  // ENOENT: the directory was removed in the meantime
+      if (entry == nullptr && errno != 0 && !is_gone(errno)) throw tree.failed("list", prefix);
+      if (entry == nullptr) return;
       const std::string_view name = entry->d_name;
       if (name == "." || name == "..") continue;
       const std::string key = prefix + std::string(name);
@@ -159,7 +193,7 @@ class FileStoreState {
       if (!comes_after && !enters) continue;
       struct stat status {};
       if (calls().fstatat(at, entry->d_name, &status, AT_SYMLINK_NOFOLLOW) != 0) {
-        if (errno == ENOENT) continue;  // removed in the meantime
+        if (is_gone(errno)) continue;
         if (!is_denied(errno) || depth == 0) throw tree.failed("look at", key);
         return pass_over(prefix);
       }
@@ -171,7 +205,7 @@ class FileStoreState {
           walk(std::move(next), below, after, depth + 1, visit, pass_over);
         else if (is_denied(errno))
           pass_over(below);
-        else if (errno != ENOENT && errno != ELOOP && errno != ENOTDIR)  // it was replaced in the meantime
+        else if (!is_gone(errno) && errno != ELOOP && errno != ENOTDIR)  // it was replaced in the meantime
           throw tree.failed("list", below);
       }
     }

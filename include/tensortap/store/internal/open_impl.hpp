@@ -28,7 +28,8 @@ TENSORTAP_INLINE std::shared_ptr<Store> open_store(std::string_view address) {
     if (open == nullptr) throw Error::no_network(address);
     return open(address);
   }
-  if (address.empty() || address.find("://") != std::string_view::npos) throw Error::no_such_store(address);
+  if (address.empty() || address.find("://") != std::string_view::npos || address.find('\0') != std::string_view::npos)
+    throw Error::no_such_store(address);
   std::string directory(address);
   if (address == "~" || address.starts_with("~/"))
     if (const char* home = std::getenv("HOME")) directory.replace(0, 1, home);

@@ -22,6 +22,7 @@
 #include <tensortap/store/file_calls.hpp>
 #include <tensortap/store/internal/directory_tree.hpp>
 #include <tensortap/store/internal/file_identity.hpp>
+#include <tensortap/store/internal/settled_rename.hpp>
 #include <tensortap/store/store.hpp>
 
 TENSORTAP_BEGIN_NAMESPACE
@@ -108,9 +109,9 @@ class Temporary {
   bool publish(IfExists if_exists) {
     const int at = directory_.get();
     if (if_exists == IfExists::replace) tree_.require_replaceable(at, leaf_, key_);
-    const bool published = if_exists == IfExists::replace
-                               ? tree_.calls().renameat(at, name_.c_str(), at, leaf_.c_str()) == 0 || was_renamed(errno)
-                               : tree_.exclusive_rename().run(at, name_, leaf_);
+    const auto rename = [&] { return tree_.calls().renameat(at, name_.c_str(), at, leaf_.c_str()); };
+    const bool published = if_exists == IfExists::replace ? settled_rename(*identity_, at, leaf_, rename)
+                                                          : tree_.exclusive_rename().run(*identity_, at, name_, leaf_);
     if (published) name_.clear();
     return published;
   }
@@ -118,14 +119,6 @@ class Temporary {
   Descriptor file;
 
  private:
-  /// Returns whether a rename that failed with `cause` has succeeded: a network file system that lost the reply asks
-  /// again, and then does not find the old name. Sets errno to `cause`.
-  [[nodiscard]] bool was_renamed(int cause) const {
-    const bool found = cause == ENOENT && identity_->has_name(directory_.get(), leaf_);
-    errno = cause;
-    return found;
-  }
-
   const DirectoryTree& tree_;
   const Descriptor& directory_;
   const std::string& leaf_;
