@@ -106,6 +106,7 @@ class Error : public std::runtime_error {
                                     std::string_view other);
   static Error run_is_claimed(std::string_view run, std::string_view holder);
   static Error run_was_removed(std::string_view run, std::uint64_t steps);
+  static Error commits_are_gone(std::string_view checkpoints, std::int64_t last, std::int64_t now);
   static Error no_intact_state(std::string_view checkpoints, std::size_t states);
   static Error no_checkpoint(std::string_view path);
   static Error checkpoint_elsewhere(std::string_view path, std::string_view directory);

@@ -168,6 +168,7 @@ class Error : public std::runtime_error {
                                     std::string_view other);
   static Error run_is_claimed(std::string_view run, std::string_view holder);
   static Error run_was_removed(std::string_view run, std::uint64_t steps);
+  static Error commits_are_gone(std::string_view checkpoints, std::int64_t last, std::int64_t now);
   static Error no_intact_state(std::string_view checkpoints, std::size_t states);
   static Error no_checkpoint(std::string_view path);
   static Error checkpoint_elsewhere(std::string_view path, std::string_view directory);
@@ -4627,6 +4628,15 @@ TENSORTAP_INLINE Error Error::run_was_removed(std::string_view run, std::uint64_
                                std::to_string(steps) +
                                " saved steps are gone); later steps are saved in a new directory: do not remove or "
                                "replace a run before its process has ended"};
+}
+
+TENSORTAP_INLINE Error Error::commits_are_gone(std::string_view checkpoints, std::int64_t last, std::int64_t now) {
+  return {Errc::not_found,
+          "commit: " + in_quotes(checkpoints) +
+              ": checkpoint_dir was removed, renamed or replaced while the run was written (the commits "
+              "up to step " +
+              std::to_string(last) + " are no longer there); that of step " + std::to_string(now) +
+              " is, as later ones will be: keep a checkpoint_dir in its place until its process ends"};
 }
 
 // Names that a run does not contain.
@@ -15150,7 +15160,8 @@ class Committer {
       : context_(context), steps_(steps), checkpoints_(std::move(checkpoints)), states_(std::move(states)) {}
 
   /// Makes all steps so far durable, then the state, if there is one. Throws: steps were lost since the last commit
-  /// (once); a later attempt exists; no such checkpoint; the store failed.
+  /// (once); a later attempt exists; no such checkpoint; the store failed; after the commit, once: the commits before
+  /// it are gone.
   void commit(CommitRequest request) {
     if (context_.fence.is_raised()) context_.fence.require_no_successor();  // throws what raised it
     const std::string cause = steps_.take_cause();
@@ -15198,6 +15209,7 @@ class Committer {
     if (!states.empty() && states.back().last_seen == state.last_seen) states.pop_back();
     states.push_back(std::move(state));
     if (states.size() > most_states) states.erase(states.begin());
+    bool are_moved = false;
     context_.retries.run([&] {
       if (context_.commit_sync == Sync::yes) {
         std::vector<std::string> files;
@@ -15205,27 +15217,33 @@ class Committer {
         checkpoints_->sync(files);
       }
       context_.fence.require_no_successor();
-      require_own_states();
+      are_moved = !has_own_states();
       checkpoints_->put(state_key, to_json(states), context_.commit_sync);
     });
+    const std::int64_t previous = states_.empty() ? -1 : states_.back().last_seen;
     states_ = std::move(states);
     context_.ledger->count_commit();
     context_.callbacks.committed(states_.back());
+    if (are_moved) throw Error::commits_are_gone(checkpoints_->location(), previous, states_.back().last_seen);
   }
 
-  /// Throws: another run has begun to commit to these checkpoints.
-  void require_own_states() const {
+  /// Returns whether the last commit of this hook, or that at which it began, is where the next one will be. Throws:
+  /// another run has begun to commit to these checkpoints.
+  [[nodiscard]] bool has_own_states() const {
     std::vector<State> there;
     try {
       there = read_states(*checkpoints_);
     } catch (const Error& e) {
       if (e.code() == Errc::io) throw;
-      return;  // damaged: it is replaced
+      return true;  // damaged: it is replaced
     }
     for (const State& state : there)
       if (!state.run_id.empty() && state.run_id != context_.attempt.run_id &&
           !read_attempts(*context_.store).run_ids().contains(state.run_id))
         throw Error::state_of_another_run("commit", context_.store->location(), checkpoints_->location(), state.run);
+    if (states_.empty() || (context_.options.num_workers > 1 && !there.empty())) return true;  // of another worker
+    return std::any_of(there.begin(), there.end(),
+                       [&](const State& state) { return state.last_seen == states_.back().last_seen; });
   }
 
   AttemptContext& context_;

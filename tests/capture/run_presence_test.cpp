@@ -116,3 +116,48 @@ TEST_CASE("a run that vanishes from any store is noticed", "[capture][run_presen
   CHECK_THROWS_WITH(hook.close(), contains("4 saved steps are gone"));
   CHECK(tt::Trial(store).steps() == Steps{4});
 }
+
+TEST_CASE("a commit says that checkpoint_dir was renamed, and that the commits before it are elsewhere",
+          "[capture][run_presence]") {
+  const TemporaryDirectory directory;
+  const bool inside = GENERATE(false, true);  // renamed with the run
+  const std::string run = (directory / "run").string();
+  const std::string checkpoints = inside ? run + "/checkpoints" : (directory / "checkpoints").string();
+  const std::string renamed = (directory / "renamed").string();
+  {
+    tt::Hook hook(run, options_with(checkpoints));
+    train_steps(hook, 3);
+    CHECK_NOTHROW(hook.commit());
+    fs::rename(inside ? run : checkpoints, renamed);
+    if (GENERATE(false, true)) fs::create_directories(checkpoints);  // before the commit does
+    train_steps(hook, 3);
+    CHECK_THROWS_WITH(hook.commit(),
+                      contains("the commits up to step 2 are no longer there") && contains("that of step 5 is"));
+    train_steps(hook, 1);
+    CHECK_NOTHROW(hook.commit());  // once is enough
+    train_steps(hook, 1);
+    hook.flush();
+    CHECK(hook.status().steps_lost == 0);
+  }
+  const std::string found = inside ? renamed : run;
+  CHECK(tt::Trial(found).steps() == up_to(7));
+  const tt::Hook successor(found, options_with(checkpoints));
+  REQUIRE(successor.resumed());
+  CHECK(successor.resumed()->global_step == 6);
+}
+
+TEST_CASE("a commit says that an older copy has taken the place of checkpoint_dir", "[capture][run_presence]") {
+  const TemporaryDirectory directory;
+  const fs::path checkpoints = directory / "checkpoints";
+  tt::Hook hook((directory / "run").string(), options_with(checkpoints));
+  train_steps(hook, 2);
+  hook.commit();
+  fs::copy(checkpoints, directory / "copy", fs::copy_options::recursive);
+  train_steps(hook, 2);
+  hook.commit();
+  fs::remove_all(checkpoints);
+  fs::rename(directory / "copy", checkpoints);
+  train_steps(hook, 2);
+  CHECK_THROWS_WITH(hook.commit(), contains("the commits up to step 3 are no longer there"));
+  CHECK_NOTHROW(hook.close());
+}

@@ -326,6 +326,15 @@ TENSORTAP_INLINE Error Error::run_was_removed(std::string_view run, std::uint64_
                                "replace a run before its process has ended"};
 }
 
+TENSORTAP_INLINE Error Error::commits_are_gone(std::string_view checkpoints, std::int64_t last, std::int64_t now) {
+  return {Errc::not_found,
+          "commit: " + in_quotes(checkpoints) +
+              ": checkpoint_dir was removed, renamed or replaced while the run was written (the commits "
+              "up to step " +
+              std::to_string(last) + " are no longer there); that of step " + std::to_string(now) +
+              " is, as later ones will be: keep a checkpoint_dir in its place until its process ends"};
+}
+
 // Names that a run does not contain.
 
 TENSORTAP_INLINE Error Error::run_not_found(std::string_view run) {
