@@ -128,6 +128,7 @@ class Error : public std::runtime_error {
   static Error checkpoint_not_whole(std::string_view directory);
   static Error bad_sync_option(std::string_view option, std::string_view cause);
   static Error run_not_found(std::string_view run);
+  static Error run_is_gone(std::string_view run, bool is_replaced);
   static Error tensor_not_found(std::string_view name, std::string_view meant = {});
   static Error collection_not_found(std::string_view name, std::string_view meant = {});
   static Error bad_reply(std::string_view cause);

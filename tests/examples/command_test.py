@@ -390,6 +390,16 @@ class JudgeTest(unittest.TestCase):
         self.assertEqual(process.wait(timeout=60), 1)
         self.assertNotIn("VanishingGradient: step 3: ", "".join(lines))  # it was printed before
 
+    def test_a_rename_of_the_run_ends_it(self):
+        process = self.start("--threshold", "1e9")
+        self.run_.begin(0, -1)
+        self.run_.save(0, 3)
+        self.read_until(process, "VanishingGradient: step 3: ")
+        self.run_.path.rename(self.folder / "renamed")
+        lines = self.read_until(process, "tensortap: trial: ")
+        self.assertIn("the run was removed or renamed while it was read; open it again, by its new name", lines[-1])
+        self.assertEqual(process.wait(timeout=60), 2)
+
     def test_a_signal_ends_it_with_a_verdict(self):
         process = self.start("--threshold", "1e9")
         self.run_.begin(0, -1)

@@ -342,6 +342,13 @@ TENSORTAP_INLINE Error Error::run_not_found(std::string_view run) {
           "trial: " + in_quotes(run) + ": no such run (it has neither an index nor collections); check the path"};
 }
 
+TENSORTAP_INLINE Error Error::run_is_gone(std::string_view run, bool is_replaced) {
+  return {Errc::not_found, "trial: " + in_quotes(run) +
+                               (is_replaced ? ": the run was removed, and another one has its place; open it again"
+                                            : ": the run was removed or renamed while it was read; open it again, by "
+                                              "its new name")};
+}
+
 TENSORTAP_INLINE Error Error::tensor_not_found(std::string_view name, std::string_view meant) {
   return {Errc::not_found,
           "trial: no tensor is named " + in_quotes(name) + detail::meant_or(meant, "see trial.tensors()")};

@@ -114,7 +114,8 @@ class Trial {
   [[nodiscard]] StepState has_passed_step(std::int64_t step, Mode mode = Mode::global) const;
 
   /// Refreshes, then calls `done`, until it returns true; returns false after `timeout`, or when `options().stop` is
-  /// raised. An interrupted run does not end the wait, because it may be resumed.
+  /// raised. An interrupted run does not end the wait, because it may be resumed. Throws, as all waits do: the run was
+  /// removed or renamed, or another one has its place.
   bool wait_until(const std::function<bool()>& done, std::chrono::nanoseconds timeout) const;
 
   /// Waits until all `steps` of `mode` are available, or one of them is unavailable. Returns `not_yet_available` after

@@ -95,12 +95,14 @@ class LiveRun {
   }
 
   /// Refreshes, then calls `done`, until it returns true. Returns false after `timeout`, or when a stop is requested.
+  /// Throws: the run is gone.
   template <class Done>
   bool wait_until(const Done& done, std::chrono::nanoseconds timeout) {
     const auto begin = options_.clock();
     for (;;) {
       refresh();
       if (done()) return true;
+      require_presence();
       const auto waited = options_.clock() - begin;
       if (waited >= timeout || options_.stop.requested()) return false;
       options_.sleep(std::min<std::chrono::nanoseconds>(options_.poll_interval, timeout - waited));
@@ -111,6 +113,7 @@ class LiveRun {
   [[nodiscard]] bool is_superseded(const WorkerStepPtr& step) const {
     try {
       const auto size = store_->size(step->key);
+      if (!size) look_for_run();
       if (!size || *size != step->index_size) return true;
     } catch (const Error&) {
       return false;
@@ -136,6 +139,35 @@ class LiveRun {
   }
 
  private:
+  /// Throws: the run is gone.
+  void require_presence() const {
+    const std::lock_guard lock(poll_mutex_);
+    if (gone_) throw *gone_;
+  }
+  [[nodiscard]] bool is_gone() const {
+    const std::lock_guard lock(poll_mutex_);
+    return gone_.has_value();
+  }
+
+  /// Notes whether the run `is_missing`, or another one `has_its_place`.
+  void note_presence(bool is_missing, bool has_its_place = false) const {
+    constexpr std::string_view object = "the run itself";
+    const std::lock_guard lock(poll_mutex_);
+    damage_.repaired(object);
+    gone_.reset();
+    if (!is_missing && !has_its_place) return;
+    gone_ = Error::run_is_gone(store_->location(), has_its_place);
+    damage_.add(object, layout::attempts_prefix, gone_->what());
+  }
+
+  /// Notes whether the run is there, after an object of it was missed.
+  void look_for_run() const {
+    const bool has_attempts = visit([](const RunModel& model) { return !model.attempt_objects.empty(); });
+    if (!has_attempts && !has_collections_) return;
+    const auto listed = objects_.list(has_attempts ? layout::attempts_prefix : layout::collections_prefix);
+    if (listed && listed->empty()) note_presence(true);
+  }
+
   static TrialOptions with_defaults(TrialOptions options) {
     if (!options.clock) options.clock = [] { return TrialOptions::Clock::now(); };
     if (!options.sleep) options.sleep = [](std::chrono::nanoseconds t) { std::this_thread::sleep_for(t); };
@@ -163,7 +195,8 @@ class LiveRun {
     for (int round = 0; round < rounds; ++round) {
       const bool last = options_.follow && !model_.ended && marker_ && model_.attempts.end_counts(*marker_);
       const auto found = index_.read(model_, last, [this](const auto&... index) { return make_step(index...); });
-      const std::vector<Attempt> begun = read_attempts();
+      const std::vector<Attempt> begun = read_attempts(!found.empty());
+      if (is_gone()) break;
       std::vector<Rewind> rewinds = apply_vanished();
       for (Rewind& rewind : apply_attempts(begun)) rewinds.push_back(std::move(rewind));
       for (const Rewind& rewind : rewinds)
@@ -175,7 +208,7 @@ class LiveRun {
           for (const WorkerStepPtr& step : model_.unnumbered_beyond(attempt)) index_.watch(step);
       if (begun.empty()) break;
     }
-    changes.ended = apply_end();
+    changes.ended = !is_gone() && apply_end();
     changes.steps.assign(steps.begin(), steps.end());
     return changes;
   }
@@ -196,6 +229,7 @@ class LiveRun {
   void read_collections() {
     const auto same = [](const ObjectInfo& a, const ObjectInfo& b) { return a.key == b.key && a.size == b.size; };
     auto listed = objects_.list(layout::collections_prefix);
+    if (listed && model_.attempt_objects.empty()) note_presence(listed->empty() && has_collections_);
     if (!listed || std::equal(listed->begin(), listed->end(), collections_.begin(), collections_.end(), same)) return;
     std::set<std::string> workers;
     std::vector<std::string> keys;
@@ -204,6 +238,7 @@ class LiveRun {
         workers.insert(std::move(*worker));
         keys.push_back(object.key);
       }
+    if (!keys.empty()) has_collections_ = true;
     std::optional<CollectionsFile> last_sound;
     bool all_sound = true;
     auto files = objects_.read_all(keys, parse_collections);
@@ -236,17 +271,29 @@ class LiveRun {
   }
 
   /// Reads the attempts that are new or have been closed, and those with losses, which may grow. Returns the new ones,
-  /// ascending.
-  std::vector<Attempt> read_attempts() {
+  /// ascending. Notes whether they are those of the run that was opened; if there are `news`, reads one again for that,
+  /// now and then.
+  std::vector<Attempt> read_attempts(bool news = false) {
+    constexpr std::chrono::seconds longest_trust{10};
     std::vector<std::string> keys;
-    for (const ObjectInfo& object : objects_.list(layout::attempts_prefix).value_or(std::vector<ObjectInfo>{})) {
+    const auto listed = objects_.list(layout::attempts_prefix);
+    for (const ObjectInfo& object : listed.value_or(std::vector<ObjectInfo>{})) {
       const auto known = model_.attempt_objects.find(object.key);
       if (known == model_.attempt_objects.end() || known->second.first != object.size ||
           (!known->second.second.losses.empty() && !known->second.second.ended))
         keys.push_back(object.key);
     }
+    const bool are_known = listed && !model_.attempt_objects.empty();
+    const bool trusts = !is_gone() && (!news || options_.clock() - verified_ < longest_trust);
+    if (are_known && keys.empty() && !trusts) keys.push_back(model_.attempt_objects.begin()->first);
+    if (!keys.empty()) verified_ = options_.clock();
     std::vector<Attempt> begun;
     const auto attempts = objects_.read_all(keys, parse_named_attempt);
+    bool are_others = false;
+    for (std::size_t i = 0; i < keys.size(); ++i)
+      are_others = are_others || (attempts[i].value && is_of_another_run(keys[i], *attempts[i].value));
+    if (are_known && (listed->empty() || !keys.empty())) note_presence(listed->empty(), are_others);
+    if (is_gone()) return {};
     for (std::size_t i = 0; i < keys.size(); ++i) {
       if (!attempts[i].value) continue;
       const std::unique_lock lock(model_mutex_);
@@ -256,6 +303,14 @@ class LiveRun {
     std::stable_sort(begun.begin(), begun.end(),
                      [](const Attempt& a, const Attempt& b) { return a.number < b.number; });
     return begun;
+  }
+
+  /// Returns whether `attempt`, read from the object `key`, is not the one that this object held before.
+  [[nodiscard]] bool is_of_another_run(const std::string& key, const Attempt& attempt) const {
+    const auto known = model_.attempt_objects.find(key);
+    if (known == model_.attempt_objects.end()) return false;
+    const std::string& before = known->second.second.run_id;
+    return !before.empty() && !attempt.run_id.empty() && before != attempt.run_id;
   }
 
   /// Removes watched steps that were moved or replaced. They are part of the rewind by their worker's last attempt.
@@ -344,6 +399,7 @@ class LiveRun {
   std::mutex refresh_mutex_;  // guards the members below; its holder may read the model without the other lock
   IndexReader index_{objects_, options_.range_steps};
   std::optional<std::string> marker_;
+  TrialOptions::Clock::time_point verified_;  // that the run is the one that was opened
   std::optional<TrialOptions::Clock::time_point> end_seen_;
   std::vector<ObjectInfo> collections_;  // the listing of the files that the model knows
 
@@ -351,7 +407,9 @@ class LiveRun {
   RunModel model_;
 
   std::atomic<int> pauses_ = 0;
-  mutable std::mutex poll_mutex_;  // guards the members below
+  std::atomic<bool> has_collections_ = false;  // or had some
+  mutable std::mutex poll_mutex_;              // guards the members below
+  mutable std::optional<Error> gone_;          // set while the run is gone
   TrialOptions::Clock::time_point refreshed_;
   std::vector<Rewind> rewinds_;
 };
