@@ -150,8 +150,12 @@ int dump(const std::string& run, std::ostream& out) {
   }
   root["damage"] = json::array();
   for (const tt::Damage& damage : trial.damage()) root["damage"].push_back(damage.where + ": " + damage.cause);
+  const tt::RunLosses lost = trial.losses();
+  if (!lost.empty())
+    root["losses"] = {{"steps", lost.steps},           {"tensors", lost.tensors},     {"bytes", lost.bytes},
+                      {"first_step", lost.first_step}, {"last_step", lost.last_step}, {"error", lost.error}};
   out << root.dump(1, ' ', true, json::error_handler_t::replace) << '\n';
-  return root["damage"].empty() ? 0 : 1;
+  return root["damage"].empty() && lost.empty() ? 0 : 1;
 }
 
 }  // namespace tensortap_command

@@ -87,6 +87,9 @@ class CommandTest(unittest.TestCase):
             self.assertIn(line, out)
             self.assertIn("incomplete: 9 tensors", out)
             self.assertIn(line, self.call("show", run, code=1))
+            self.assertEqual(json.loads(self.call("dump", run, code=1))["losses"],
+                             {"steps": 3, "tensors": 12, "bytes": 4096, "first_step": 5, "last_step": 7,
+                              "error": "disk\\x1b[2Jfull"})
             result = subprocess.run([COMMAND, "judge", run], capture_output=True, text=True, timeout=60)
             self.assertIn(line, result.stdout)
             shutil.rmtree(run)
