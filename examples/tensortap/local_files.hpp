@@ -25,6 +25,7 @@
 #include <tensortap/internal/descriptor.hpp>
 #include <tensortap/net.hpp>
 #include <tensortap/store/internal/directory_tree.hpp>
+#include <tensortap/store/internal/settled_rename.hpp>
 #include <tensortap/store/internal/temporary.hpp>
 #include <utility>
 #include <vector>
@@ -142,7 +143,7 @@ class LocalTree {
 
   /// Passes over `name` by errno, unless it has vanished.
   void pass_over(const std::string& name) {
-    if (errno != ENOENT && errno != ENOTDIR) passed_over_[name] = std::generic_category().message(errno);
+    if (!tt::detail::is_gone(errno) && errno != ENOTDIR) passed_over_[name] = std::generic_category().message(errno);
   }
 
   const std::string directory_;

@@ -19018,7 +19018,7 @@ class LocalFiles {
     struct stat status {};
     const std::string path = directory() + "/" + name;
     if (tree_.calls().fstatat(AT_FDCWD, path.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) {
-      if (errno == ENOENT || errno == ENOTDIR) return std::nullopt;
+      if (detail::is_gone(errno) || errno == ENOTDIR) return std::nullopt;
       throw tree_.failed("look at", name);
     }
     if (!S_ISREG(status.st_mode)) return std::nullopt;
@@ -19031,7 +19031,7 @@ class LocalFiles {
     struct stat status {};
     const std::string path = directory() + "/" + name;
     return tree_.calls().fstatat(AT_FDCWD, path.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0 &&
-           (errno == ENOENT || errno == ENOTDIR);
+           (detail::is_gone(errno) || errno == ENOTDIR);
   }
 
   /// Returns size and checksum of a file, which is read in parts; nullopt if it does not exist. Throws: it keeps

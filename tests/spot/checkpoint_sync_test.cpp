@@ -977,6 +977,28 @@ TEST_CASE("a directory that this user cannot list is passed over, and nothing be
   CHECK_FALSE(store->size("mine"));
 }
 
+TEST_CASE("a file that another machine has removed from a network file system is passed over",
+          "[spot][checkpoint_sync]") {
+  const TemporaryDirectory directory;
+  const auto remote = std::make_shared<tt::MemoryStore>();
+  tt::FileCalls calls;
+  int listed = 0;
+  calls.fstatat = [&](int at, const char* path, struct stat* status, int flags) {
+    const bool is_stale = std::string_view(path).ends_with("gone") && ++listed > 1;  // after the listing has named it
+    return is_stale ? (errno = ESTALE, -1) : ::fstatat(at, path, status, flags);
+  };
+  tt::CheckpointSyncOptions options;
+  options.calls = std::make_shared<const tt::FileCalls>(calls);
+  std::ofstream(directory / "gone") << 1;
+  std::ofstream(directory / "stays") << 2;
+  const tt::SyncReport report = tt::CheckpointSync(directory.path().string(), remote, options).upload_all();
+  CHECK(listed > 1);
+  CHECK(report.complete);
+  CHECK(report.failures.empty());
+  CHECK(remote->get("stays"));
+  CHECK_FALSE(remote->get("gone"));
+}
+
 TEST_CASE("a file that becomes a link keeps its remote copy", "[spot][checkpoint_sync]") {
   const TemporaryDirectory directory;
   const auto store = std::make_shared<tt::MemoryStore>();

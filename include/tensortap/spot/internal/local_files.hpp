@@ -25,6 +25,7 @@
 #include <tensortap/store/file.hpp>
 #include <tensortap/store/file_calls.hpp>
 #include <tensortap/store/internal/directory_tree.hpp>
+#include <tensortap/store/internal/settled_rename.hpp>
 #include <tensortap/store/internal/temporary.hpp>
 
 TENSORTAP_BEGIN_NAMESPACE
@@ -121,7 +122,7 @@ class LocalFiles {
     struct stat status {};
     const std::string path = directory() + "/" + name;
     if (tree_.calls().fstatat(AT_FDCWD, path.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) {
-      if (errno == ENOENT || errno == ENOTDIR) return std::nullopt;
+      if (detail::is_gone(errno) || errno == ENOTDIR) return std::nullopt;
       throw tree_.failed("look at", name);
     }
     if (!S_ISREG(status.st_mode)) return std::nullopt;
@@ -134,7 +135,7 @@ class LocalFiles {
     struct stat status {};
     const std::string path = directory() + "/" + name;
     return tree_.calls().fstatat(AT_FDCWD, path.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0 &&
-           (errno == ENOENT || errno == ENOTDIR);
+           (detail::is_gone(errno) || errno == ENOTDIR);
   }
 
   /// Returns size and checksum of a file, which is read in parts; nullopt if it does not exist. Throws: it keeps
