@@ -182,7 +182,7 @@ using Tables = std::array<const Kernels<Element>*, all_isas.size()>;
 
 /// Returns the tables of this processor, by instruction set.
 template <class Element>
-Tables<Element> tables_of(Processor processor) noexcept {
+Tables<Element> tables_of([[maybe_unused]] Processor processor) noexcept {
   Tables<Element> tables;
   tables.fill(&sse2_neon_kernels<Element>);
   tables[static_cast<std::size_t>(Isa::portable)] = &portable_kernels<Element>;
