@@ -5654,7 +5654,8 @@ inline constexpr std::array<BuiltinCollection, 4> cpp_collections = {{
 }  // namespace detail
 
 TENSORTAP_INLINE std::vector<std::string> detail::builtin_names() {
-  std::vector<std::string> out;  // cpp_collections are among those of smdebug
+  std::vector<std::string> out;
+  out.reserve(smdebug_collections.size());  // cpp_collections are among those of smdebug
   for (const BuiltinCollection& builtin : smdebug_collections) out.emplace_back(builtin.name);
   return out;
 }
@@ -6719,15 +6720,15 @@ TENSORTAP_AVX2_INLINE void copy_last(const std::byte* from, std::size_t count, s
     std::memset(to, 0, lane_count * sizeof(Element));
     std::memcpy(to, from, count * sizeof(Element));
   } else {  // a masked load: memory written in pieces is slow to read at once
-    const auto words = static_cast<std::int32_t>(count * sizeof(Element) / 4);
+    const I32x8 words = I32x8{0, 1, 2, 3, 4, 5, 6, 7} - static_cast<std::int32_t>(count * sizeof(Element) / 4);
 #pragma GCC unroll 8
-    for (std::int32_t first = 0; first < static_cast<std::int32_t>(lane_count * sizeof(Element) / 4); first += 8) {
-      const I32x8 mask = I32x8{0, 1, 2, 3, 4, 5, 6, 7} < words - first;
+    for (std::size_t at = 0; at < lane_count * sizeof(Element); at += 32) {
+      const I32x8 mask = words + static_cast<std::int32_t>(at / 4) < 0;
       F32x8 x;
       asm("vmaskmovps {%1, %2, %0|%0, %2, %1}"
           : "=x"(x)
-          : "m"(*reinterpret_cast<const Memory32*>(from + 4 * first)), "x"(mask));
-      __builtin_memcpy(to + 4 * first, &x, sizeof x);
+          : "m"(*reinterpret_cast<const Memory32*>(from + at)), "x"(mask));
+      __builtin_memcpy(to + at, &x, sizeof x);
     }
   }
 }
@@ -7615,7 +7616,7 @@ double squares_of(const std::byte* elements, std::size_t count) noexcept {
     std::memcpy(lanes + lane, found, sizeof found);
   }
   for (std::size_t j = 0; j < count % lane_count; ++j) {
-    const double x = load<In>(elements + (rows * lane_count + j) * sizeof(In));
+    const auto x = static_cast<double>(load<In>(elements + (rows * lane_count + j) * sizeof(In)));
     lanes[j] = rounded(lanes[j] + rounded(x * x));
   }
   return add_lanes(lanes, count);
@@ -8166,7 +8167,14 @@ class BlockReader {
   /// Returns block `i`, which is valid until the next call.
   [[nodiscard]] Block operator[](std::size_t i) {
     const Block raw = raw_block(view_, i, gathered_);
-    if constexpr (sizeof(Element) == 2) return raw;
+    if constexpr (sizeof(Element) == 2)
+      return raw;
+    else
+      return as_elements(raw);
+  }
+
+ private:
+  [[nodiscard]] Block as_elements(const Block& raw) {
     switch (view_.dtype()) {
       case DType::f16: return widened<Half>(raw);
       case DType::bf16: return widened<BFloat16>(raw);
@@ -8183,7 +8191,6 @@ class BlockReader {
     }
   }
 
- private:
   /// A bool in memory, which may hold any byte.
   struct Truth {
     std::uint8_t byte;
@@ -9315,7 +9322,7 @@ template <class Element>
       return block_statistics<Element>(block, parts, block_totals<Element>(block, parts));
     };
   };
-  Statistics out = over_blocks<Statistics>(block_count(view), options, make_leaf, merge_statistics);
+  auto out = over_blocks<Statistics>(block_count(view), options, make_leaf, merge_statistics);
   if ((parts & places) == 0) return out;
   BlockReader<Element> reader(view);
   find_places(view, reader, out);

@@ -44,7 +44,7 @@ TEST_CASE("every supported element type of torch is recognised", "[tensor][torch
 }
 
 TEST_CASE("torch tensors that cannot be viewed are refused by name", "[tensor][torch]") {
-  CHECK_THROWS_WITH(tt::as_view(torch::Tensor(), "w"), contains("tensor \"w\" is undefined"));
+  CHECK_THROWS_WITH(tt::as_view(torch::Tensor(), "w"), contains("tensor \"w\": it is undefined"));
   CHECK_THROWS_WITH(tt::as_view(torch::ones({2, 2}).to_sparse(), "w"), contains("its layout is not strided"));
   CHECK_THROWS_WITH(tt::as_view(torch::ones({2}, torch::kComplexFloat).conj(), "w"), contains("conjugated"));
   CHECK_THROWS_WITH(tt::as_view(torch::empty({2}, torch::Device(torch::kMeta)), "w"), contains("it is on a device"));

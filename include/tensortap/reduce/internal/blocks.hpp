@@ -84,7 +84,14 @@ class BlockReader {
   /// Returns block `i`, which is valid until the next call.
   [[nodiscard]] Block operator[](std::size_t i) {
     const Block raw = raw_block(view_, i, gathered_);
-    if constexpr (sizeof(Element) == 2) return raw;
+    if constexpr (sizeof(Element) == 2)
+      return raw;
+    else
+      return as_elements(raw);
+  }
+
+ private:
+  [[nodiscard]] Block as_elements(const Block& raw) {
     switch (view_.dtype()) {
       case DType::f16: return widened<Half>(raw);
       case DType::bf16: return widened<BFloat16>(raw);
@@ -101,7 +108,6 @@ class BlockReader {
     }
   }
 
- private:
   /// A bool in memory, which may hold any byte.
   struct Truth {
     std::uint8_t byte;

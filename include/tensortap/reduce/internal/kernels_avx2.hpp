@@ -132,15 +132,15 @@ TENSORTAP_AVX2_INLINE void copy_last(const std::byte* from, std::size_t count, s
     std::memset(to, 0, lane_count * sizeof(Element));
     std::memcpy(to, from, count * sizeof(Element));
   } else {  // a masked load: memory written in pieces is slow to read at once
-    const auto words = static_cast<std::int32_t>(count * sizeof(Element) / 4);
+    const I32x8 words = I32x8{0, 1, 2, 3, 4, 5, 6, 7} - static_cast<std::int32_t>(count * sizeof(Element) / 4);
 #pragma GCC unroll 8
-    for (std::int32_t first = 0; first < static_cast<std::int32_t>(lane_count * sizeof(Element) / 4); first += 8) {
-      const I32x8 mask = I32x8{0, 1, 2, 3, 4, 5, 6, 7} < words - first;
+    for (std::size_t at = 0; at < lane_count * sizeof(Element); at += 32) {
+      const I32x8 mask = words + static_cast<std::int32_t>(at / 4) < 0;
       F32x8 x;
       asm("vmaskmovps {%1, %2, %0|%0, %2, %1}"
           : "=x"(x)
-          : "m"(*reinterpret_cast<const Memory32*>(from + 4 * first)), "x"(mask));
-      __builtin_memcpy(to + 4 * first, &x, sizeof x);
+          : "m"(*reinterpret_cast<const Memory32*>(from + at)), "x"(mask));
+      __builtin_memcpy(to + at, &x, sizeof x);
     }
   }
 }

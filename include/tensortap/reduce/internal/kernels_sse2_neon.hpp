@@ -106,7 +106,7 @@ double squares_of(const std::byte* elements, std::size_t count) noexcept {
     std::memcpy(lanes + lane, found, sizeof found);
   }
   for (std::size_t j = 0; j < count % lane_count; ++j) {
-    const double x = load<In>(elements + (rows * lane_count + j) * sizeof(In));
+    const auto x = static_cast<double>(load<In>(elements + (rows * lane_count + j) * sizeof(In)));
     lanes[j] = rounded(lanes[j] + rounded(x * x));
   }
   return add_lanes(lanes, count);

@@ -50,7 +50,7 @@ template <class Element>
       return block_statistics<Element>(block, parts, block_totals<Element>(block, parts));
     };
   };
-  Statistics out = over_blocks<Statistics>(block_count(view), options, make_leaf, merge_statistics);
+  auto out = over_blocks<Statistics>(block_count(view), options, make_leaf, merge_statistics);
   if ((parts & places) == 0) return out;
   BlockReader<Element> reader(view);
   find_places(view, reader, out);

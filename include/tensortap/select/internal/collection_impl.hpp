@@ -75,7 +75,8 @@ inline constexpr std::array<BuiltinCollection, 4> cpp_collections = {{
 }  // namespace detail
 
 TENSORTAP_INLINE std::vector<std::string> detail::builtin_names() {
-  std::vector<std::string> out;  // cpp_collections are among those of smdebug
+  std::vector<std::string> out;
+  out.reserve(smdebug_collections.size());  // cpp_collections are among those of smdebug
   for (const BuiltinCollection& builtin : smdebug_collections) out.emplace_back(builtin.name);
   return out;
 }
