@@ -6616,7 +6616,7 @@ TENSORTAP_AVX2 void totals(const std::byte* elements, std::size_t count, Compute
   using In = Computed<Element>;
   using Lanes = LaneTotals<In, parts>;
   constexpr std::size_t row_bytes = lane_count * sizeof(Element);
-  constexpr std::size_t chunk = 64;  // rows that stay in the L1 cache while all their lanes are read
+  constexpr std::size_t chunk = 8;  // rows that are read before the next ones, so that memory is read in order
   Lanes lanes;
   lanes.begin(start);
   const F64x4 one = rounded(F64x4{} + 1.0);
@@ -7531,7 +7531,7 @@ template <class In, unsigned parts, bool masked>
 void totals(const std::byte* elements, std::size_t count, In start, BlockTotals<In>& out) noexcept {
   using Lanes = LaneTotals<In, parts>;
   constexpr std::size_t row_bytes = lane_count * sizeof(In);
-  constexpr std::size_t chunk = 64;  // rows that stay in the L1 cache while all their lanes are read
+  constexpr std::size_t chunk = 8;  // rows that are read before the next ones, so that memory is read in order
   Lanes lanes;
   lanes.begin(start);
   const Four<In> filler = Four<In>::splat(start);
@@ -7849,9 +7849,12 @@ template <class Element, Processor processor>
 constexpr Kernels<Element> make_avx2_kernels() noexcept {
   constexpr bool prefetching = processor == Processor::other;
   Kernels<Element> table{};
-  table.extremes = avx2::totals<Element, extremes, prefetching>;
-  table.sums = avx2::totals<Element, sums, prefetching>;
-  table.everything = avx2::totals<Element, everything, prefetching>;
+  // Eight lanes of float64 are one cache line in four, a pattern that AMD's prefetchers miss: 0.35 -> 0.59 of the read
+  // limit on a Zen 4; float32 has 0.70 without prefetches, 0.53 with them.
+  constexpr bool lines_apart = sizeof(Element) == 8;
+  table.extremes = avx2::totals < Element, extremes, prefetching || lines_apart > ;
+  table.sums = avx2::totals < Element, sums, prefetching || lines_apart > ;
+  table.everything = avx2::totals < Element, everything, prefetching || lines_apart > ;
   table.squares = avx2::squares_of<Element, false>;
   table.count_zeros = avx2::count_zeros<Element>;
   table.find_magnitude = avx2::find_magnitude<Element>;

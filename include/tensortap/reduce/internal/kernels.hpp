@@ -131,9 +131,12 @@ template <class Element, Processor processor>
 constexpr Kernels<Element> make_avx2_kernels() noexcept {
   constexpr bool prefetching = processor == Processor::other;
   Kernels<Element> table{};
-  table.extremes = avx2::totals<Element, extremes, prefetching>;
-  table.sums = avx2::totals<Element, sums, prefetching>;
-  table.everything = avx2::totals<Element, everything, prefetching>;
+  // Eight lanes of float64 are one cache line in four, a pattern that AMD's prefetchers miss: 0.35 -> 0.59 of the read
+  // limit on a Zen 4; float32 has 0.70 without prefetches, 0.53 with them.
+  constexpr bool lines_apart = sizeof(Element) == 8;
+  table.extremes = avx2::totals < Element, extremes, prefetching || lines_apart > ;
+  table.sums = avx2::totals < Element, sums, prefetching || lines_apart > ;
+  table.everything = avx2::totals < Element, everything, prefetching || lines_apart > ;
   table.squares = avx2::squares_of<Element, false>;
   table.count_zeros = avx2::count_zeros<Element>;
   table.find_magnitude = avx2::find_magnitude<Element>;

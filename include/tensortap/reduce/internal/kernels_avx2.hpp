@@ -28,7 +28,7 @@ TENSORTAP_AVX2 void totals(const std::byte* elements, std::size_t count, Compute
   using In = Computed<Element>;
   using Lanes = LaneTotals<In, parts>;
   constexpr std::size_t row_bytes = lane_count * sizeof(Element);
-  constexpr std::size_t chunk = 64;  // rows that stay in the L1 cache while all their lanes are read
+  constexpr std::size_t chunk = 8;  // rows that are read before the next ones, so that memory is read in order
   Lanes lanes;
   lanes.begin(start);
   const F64x4 one = rounded(F64x4{} + 1.0);

@@ -21,7 +21,7 @@ template <class In, unsigned parts, bool masked>
 void totals(const std::byte* elements, std::size_t count, In start, BlockTotals<In>& out) noexcept {
   using Lanes = LaneTotals<In, parts>;
   constexpr std::size_t row_bytes = lane_count * sizeof(In);
-  constexpr std::size_t chunk = 64;  // rows that stay in the L1 cache while all their lanes are read
+  constexpr std::size_t chunk = 8;  // rows that are read before the next ones, so that memory is read in order
   Lanes lanes;
   lanes.begin(start);
   const Four<In> filler = Four<In>::splat(start);
