@@ -8919,7 +8919,8 @@ inline bool has_nested_strides(const TensorView& view) noexcept {
   for (std::size_t axis = 0; axis < view.rank(); ++axis)
     if (view.shape()[axis] > 1)
       axes[count++] = {view.strides()[axis] < 0 ? -view.strides()[axis] : view.strides()[axis], view.shape()[axis]};
-  std::sort(axes.begin(), axes.begin() + static_cast<std::ptrdiff_t>(count));
+  const auto end = axes.begin() + static_cast<std::ptrdiff_t>(count);
+  std::partial_sort(axes.begin(), end, end);  // all of it: g++ 12 warns of std::sort in an array of less than 16
   std::int64_t reach = 0;
   for (std::size_t i = 0; i < count; ++i) {
     if (axes[i].first <= reach) return false;
