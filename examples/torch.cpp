@@ -3,6 +3,7 @@
 // save() takes a torch::Tensor in CPU memory, whatever its strides and element type are. A tensor on another device
 // must be copied to the CPU first; `due` tells whether the step needs it. The collections "weights" and "gradients"
 // have patterns of their own: names like "0.weight" and "gradient/0.weight".
+#include <ATen/core/ivalue.h>  // first: libtorch 1.13 does not compile with clang in C++20 otherwise
 #include <torch/torch.h>
 
 #include <iostream>

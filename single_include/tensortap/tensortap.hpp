@@ -6417,7 +6417,6 @@ using F32x8 [[gnu::vector_size(32)]] = float;
 using F64x4 [[gnu::vector_size(32)]] = double;
 using I32x8 [[gnu::vector_size(32)]] = std::int32_t;
 using I64x4 [[gnu::vector_size(32)]] = std::int64_t;
-using U32x8 [[gnu::vector_size(32)]] = std::uint32_t;
 using U64x4 [[gnu::vector_size(32)]] = std::uint64_t;
 
 /// Memory of any type and alignment as an operand of an instruction.
@@ -6999,8 +6998,8 @@ struct Elements<Half> : Elements<float> {
   TENSORTAP_AVX512_INLINE static Floats values(const std::byte* from) noexcept {
     return {sixteen(from), sixteen(from + 32)};
   }
-  TENSORTAP_AVX512_INLINE static Row row(const Floats& h) noexcept {
-    return {widened(lower(h.x)), widened(upper(h.x)), widened(lower(h.y)), widened(upper(h.y))};
+  TENSORTAP_AVX512_INLINE static Row row(const Floats& f) noexcept {
+    return {widened(lower(f.x)), widened(upper(f.x)), widened(lower(f.y)), widened(upper(f.y))};
   }
 };
 
@@ -7020,8 +7019,8 @@ struct Elements<BFloat16> : Elements<float> {
     const auto x = vector_at<I32x16>(from);
     return {__builtin_bit_cast(F32x16, x << 16), __builtin_bit_cast(F32x16, x & upper_bits)};
   }
-  TENSORTAP_AVX512_INLINE static Row row(const Floats& h) noexcept {
-    return {widened(lower(h.x)), widened(lower(h.y)), widened(upper(h.x)), widened(upper(h.y))};
+  TENSORTAP_AVX512_INLINE static Row row(const Floats& f) noexcept {
+    return {widened(lower(f.x)), widened(lower(f.y)), widened(upper(f.x)), widened(upper(f.y))};
   }
 };
 
@@ -7083,11 +7082,11 @@ struct Extremes {
     guard = Vector{};
   }
   template <bool guarded>
-  TENSORTAP_AVX512_INLINE void add(const Floats& h) noexcept {
-    take_min(low_0, h.x), take_min(low_1, h.y);
-    take_max(high_0, h.x), take_max(high_1, h.y);
-    take_abs_min(near_0, h.x), take_abs_min(near_1, h.y);
-    if constexpr (guarded) guard = rounded(rounded(guard + zero_if_finite(h.x)) + zero_if_finite(h.y));
+  TENSORTAP_AVX512_INLINE void add(const Floats& f) noexcept {
+    take_min(low_0, f.x), take_min(low_1, f.y);
+    take_max(high_0, f.x), take_max(high_1, f.y);
+    take_abs_min(near_0, f.x), take_abs_min(near_1, f.y);
+    if constexpr (guarded) guard = rounded(rounded(guard + zero_if_finite(f.x)) + zero_if_finite(f.y));
   }
   TENSORTAP_AVX512_INLINE void join() noexcept {
     take_min(low_0, low_1);
@@ -7376,8 +7375,8 @@ struct EightProducts {
 TENSORTAP_AVX512_INLINE I64x8 beyond_limits(F64x8 x) noexcept { return __builtin_bit_cast(I64x8, x) - lowest_exponent; }
 
 /// Multiplies groups of rows, and splits the products after each group: six float32 cannot leave the range of float64,
-/// nor can eight float64 whose magnitudes are in [2^-100, 2^100], and within the range a product has the bits of that
-/// of the mantissas. `split_each`: splits each factor instead. Returns whether all magnitudes are in the interval.
+/// nor can twelve float64 whose magnitudes are in [2^-63, 2^65), and within the range a product has the bits of that of
+/// the mantissas. `split_each`: splits each factor instead. Returns whether all float64 are in the interval.
 template <class In, bool split_each>
 TENSORTAP_AVX512_INLINE bool multiply_rows(const std::byte* elements, std::size_t rows, LaneProducts& out) noexcept {
   constexpr std::size_t group = sizeof(In) == 4 ? 6 : 12;
@@ -7851,10 +7850,10 @@ constexpr Kernels<Element> make_avx2_kernels() noexcept {
   Kernels<Element> table{};
   // Eight lanes of float64 are one cache line in four, a pattern that AMD's prefetchers miss: 0.35 -> 0.59 of the read
   // limit on a Zen 4; float32 has 0.70 without prefetches, 0.53 with them.
-  constexpr bool lines_apart = sizeof(Element) == 8;
-  table.extremes = avx2::totals < Element, extremes, prefetching || lines_apart > ;
-  table.sums = avx2::totals < Element, sums, prefetching || lines_apart > ;
-  table.everything = avx2::totals < Element, everything, prefetching || lines_apart > ;
+  constexpr bool prefetching_totals = prefetching || sizeof(Element) == 8;
+  table.extremes = avx2::totals<Element, extremes, prefetching_totals>;
+  table.sums = avx2::totals<Element, sums, prefetching_totals>;
+  table.everything = avx2::totals<Element, everything, prefetching_totals>;
   table.squares = avx2::squares_of<Element, false>;
   table.count_zeros = avx2::count_zeros<Element>;
   table.find_magnitude = avx2::find_magnitude<Element>;
@@ -7901,7 +7900,7 @@ inline constexpr Kernels<Element> avx512_kernels = make_avx512_kernels<Element, 
 template <class Element>
 using Tables = std::array<const Kernels<Element>*, all_isas.size()>;
 
-/// Returns the tables of this processor, by instruction set.
+/// Returns the tables for a family of processors, by instruction set.
 template <class Element>
 Tables<Element> tables_of([[maybe_unused]] Processor processor) noexcept {
   Tables<Element> tables;
@@ -9017,6 +9016,7 @@ TENSORTAP_END_NAMESPACE
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
 
+/// The largest number of floats for `squares_of_few`.
 inline constexpr std::size_t most_few = 16;
 
 /// Returns the sum of squares of at most 16 floats. Models have many such tensors, and a call of a kernel takes as
@@ -9596,7 +9596,7 @@ template <class In>
   return product;
 }
 
-/// Returns the product of one block. The product of the mantissas of 256 rows is below 2^256.
+/// Returns the product of one block. The product of the mantissas of 128 rows is below 2^128.
 template <class In>
 Product block_product(const Block& block) noexcept {
   constexpr auto one = std::bit_cast<std::uint64_t>(1.0);

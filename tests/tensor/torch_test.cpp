@@ -1,4 +1,5 @@
 // Tests with libtorch, where it is installed: as_view() recognises its tensors without including its headers.
+#include <ATen/core/ivalue.h>  // first: libtorch 1.13 does not compile with clang in C++20 otherwise
 #include <torch/torch.h>
 
 #include <memory>

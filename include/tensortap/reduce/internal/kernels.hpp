@@ -133,10 +133,10 @@ constexpr Kernels<Element> make_avx2_kernels() noexcept {
   Kernels<Element> table{};
   // Eight lanes of float64 are one cache line in four, a pattern that AMD's prefetchers miss: 0.35 -> 0.59 of the read
   // limit on a Zen 4; float32 has 0.70 without prefetches, 0.53 with them.
-  constexpr bool lines_apart = sizeof(Element) == 8;
-  table.extremes = avx2::totals < Element, extremes, prefetching || lines_apart > ;
-  table.sums = avx2::totals < Element, sums, prefetching || lines_apart > ;
-  table.everything = avx2::totals < Element, everything, prefetching || lines_apart > ;
+  constexpr bool prefetching_totals = prefetching || sizeof(Element) == 8;
+  table.extremes = avx2::totals<Element, extremes, prefetching_totals>;
+  table.sums = avx2::totals<Element, sums, prefetching_totals>;
+  table.everything = avx2::totals<Element, everything, prefetching_totals>;
   table.squares = avx2::squares_of<Element, false>;
   table.count_zeros = avx2::count_zeros<Element>;
   table.find_magnitude = avx2::find_magnitude<Element>;
@@ -183,7 +183,7 @@ inline constexpr Kernels<Element> avx512_kernels = make_avx512_kernels<Element, 
 template <class Element>
 using Tables = std::array<const Kernels<Element>*, all_isas.size()>;
 
-/// Returns the tables of this processor, by instruction set.
+/// Returns the tables for a family of processors, by instruction set.
 template <class Element>
 Tables<Element> tables_of([[maybe_unused]] Processor processor) noexcept {
   Tables<Element> tables;

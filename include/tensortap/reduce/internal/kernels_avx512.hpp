@@ -205,8 +205,8 @@ struct EightProducts {
 TENSORTAP_AVX512_INLINE I64x8 beyond_limits(F64x8 x) noexcept { return __builtin_bit_cast(I64x8, x) - lowest_exponent; }
 
 /// Multiplies groups of rows, and splits the products after each group: six float32 cannot leave the range of float64,
-/// nor can eight float64 whose magnitudes are in [2^-100, 2^100], and within the range a product has the bits of that
-/// of the mantissas. `split_each`: splits each factor instead. Returns whether all magnitudes are in the interval.
+/// nor can twelve float64 whose magnitudes are in [2^-63, 2^65), and within the range a product has the bits of that of
+/// the mantissas. `split_each`: splits each factor instead. Returns whether all float64 are in the interval.
 template <class In, bool split_each>
 TENSORTAP_AVX512_INLINE bool multiply_rows(const std::byte* elements, std::size_t rows, LaneProducts& out) noexcept {
   constexpr std::size_t group = sizeof(In) == 4 ? 6 : 12;

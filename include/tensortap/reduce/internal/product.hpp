@@ -89,7 +89,7 @@ template <class In>
   return product;
 }
 
-/// Returns the product of one block. The product of the mantissas of 256 rows is below 2^256.
+/// Returns the product of one block. The product of the mantissas of 128 rows is below 2^128.
 template <class In>
 Product block_product(const Block& block) noexcept {
   constexpr auto one = std::bit_cast<std::uint64_t>(1.0);

@@ -25,7 +25,6 @@ using F32x8 [[gnu::vector_size(32)]] = float;
 using F64x4 [[gnu::vector_size(32)]] = double;
 using I32x8 [[gnu::vector_size(32)]] = std::int32_t;
 using I64x4 [[gnu::vector_size(32)]] = std::int64_t;
-using U32x8 [[gnu::vector_size(32)]] = std::uint32_t;
 using U64x4 [[gnu::vector_size(32)]] = std::uint64_t;
 
 /// Memory of any type and alignment as an operand of an instruction.

@@ -148,8 +148,8 @@ struct Elements<Half> : Elements<float> {
   TENSORTAP_AVX512_INLINE static Floats values(const std::byte* from) noexcept {
     return {sixteen(from), sixteen(from + 32)};
   }
-  TENSORTAP_AVX512_INLINE static Row row(const Floats& h) noexcept {
-    return {widened(lower(h.x)), widened(upper(h.x)), widened(lower(h.y)), widened(upper(h.y))};
+  TENSORTAP_AVX512_INLINE static Row row(const Floats& f) noexcept {
+    return {widened(lower(f.x)), widened(upper(f.x)), widened(lower(f.y)), widened(upper(f.y))};
   }
 };
 
@@ -169,8 +169,8 @@ struct Elements<BFloat16> : Elements<float> {
     const auto x = vector_at<I32x16>(from);
     return {__builtin_bit_cast(F32x16, x << 16), __builtin_bit_cast(F32x16, x & upper_bits)};
   }
-  TENSORTAP_AVX512_INLINE static Row row(const Floats& h) noexcept {
-    return {widened(lower(h.x)), widened(lower(h.y)), widened(upper(h.x)), widened(upper(h.y))};
+  TENSORTAP_AVX512_INLINE static Row row(const Floats& f) noexcept {
+    return {widened(lower(f.x)), widened(lower(f.y)), widened(upper(f.x)), widened(upper(f.y))};
   }
 };
 
@@ -232,11 +232,11 @@ struct Extremes {
     guard = Vector{};
   }
   template <bool guarded>
-  TENSORTAP_AVX512_INLINE void add(const Floats& h) noexcept {
-    take_min(low_0, h.x), take_min(low_1, h.y);
-    take_max(high_0, h.x), take_max(high_1, h.y);
-    take_abs_min(near_0, h.x), take_abs_min(near_1, h.y);
-    if constexpr (guarded) guard = rounded(rounded(guard + zero_if_finite(h.x)) + zero_if_finite(h.y));
+  TENSORTAP_AVX512_INLINE void add(const Floats& f) noexcept {
+    take_min(low_0, f.x), take_min(low_1, f.y);
+    take_max(high_0, f.x), take_max(high_1, f.y);
+    take_abs_min(near_0, f.x), take_abs_min(near_1, f.y);
+    if constexpr (guarded) guard = rounded(rounded(guard + zero_if_finite(f.x)) + zero_if_finite(f.y));
   }
   TENSORTAP_AVX512_INLINE void join() noexcept {
     take_min(low_0, low_1);

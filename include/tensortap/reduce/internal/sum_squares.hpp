@@ -16,6 +16,7 @@
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
 
+/// The largest number of floats for `squares_of_few`.
 inline constexpr std::size_t most_few = 16;
 
 /// Returns the sum of squares of at most 16 floats. Models have many such tensors, and a call of a kernel takes as
