@@ -1,7 +1,7 @@
 // Stops a training by a rule of your own.
 //
 // A rule is a callable that takes one step and returns what it found; it may keep what it saw in earlier steps. Here
-// judge() runs it in the training process, on the thread that writes. evaluate() runs the same rule over a stored run.
+// Judge runs it in the training process, on the thread that writes. evaluate() runs the same rule over a stored run.
 #include <cmath>
 #include <iostream>
 #include <optional>
@@ -36,7 +36,7 @@ int main() {
   tt::Hook hook("runs/own_rule",
                 {.collections = tt::required_by({LossDiverges()}),
                  .stop = stop,
-                 .on_step = tt::judge({LossDiverges()}, {tt::Print{std::cout}, tt::StopTraining{stop}})});
+                 .on_step = tt::Judge({LossDiverges()}, {tt::Print{std::cout}, tt::StopTraining{stop}})});
   double weight = 1;
   while (hook.next_step() < 1000 && !hook.interrupted()) {
     hook.begin_step();
@@ -47,6 +47,6 @@ int main() {
   std::cout << "stopped after step " << hook.step() << ", because of a " << to_string(stop.reason()) << '\n';
   hook.close();
 
-  const auto findings = tt::evaluate(tt::Trial("runs/own_rule"), {LossDiverges()});
-  std::cout << findings.size() << " findings in the stored run\n";
+  const auto verdict = tt::evaluate(tt::Trial("runs/own_rule"), {LossDiverges()});
+  std::cout << verdict.findings.size() << " findings in the stored run\n";
 }

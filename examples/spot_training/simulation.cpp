@@ -85,7 +85,7 @@ class Simulation {
 
   /// Runs the simulation; returns whether all checks passed.
   bool play() {
-    Process judge({TENSORTAP_COMMAND, "judge", run_, "--follow", "--rule", "vanishing_gradient", "--stop-file",
+    Process judge({TENSORTAP_COMMAND, "judge", run_, "--follow", "--rule", "VanishingGradient", "--stop-file",
                    stop_file_.string()},
                   judge_text_);
     options_.vanishing ? let_gradients_vanish(judge) : take_machines(judge);

@@ -7,6 +7,7 @@
 #include <optional>
 #include <ostream>
 #include <string>
+#include <tensortap/rules/finding.hpp>
 #include <tensortap/step.hpp>
 #include <vector>
 
@@ -23,10 +24,11 @@ struct Show {
 
 /// How `judge` evaluates a run.
 struct Judge {
-  std::string rule = "vanishing_gradient";
-  std::string collection = "gradients";
-  double threshold = 1e-7;
-  bool all = false;  // prints each finding, not one line for each tensor
+  std::string rules = "all";               // names with commas between them
+  std::vector<std::string> settings = {};  // RULE.PARAMETER=VALUE
+  tensortap::Severity severity = tensortap::Severity::advice;  // the least that is printed
+  std::int64_t since = 0;  // a global step: findings that were last seen before it are not printed
+  bool json = false;
   bool follow = false;
   std::optional<double> timeout;  // seconds; left out: none
   std::string stop_file;
@@ -68,8 +70,11 @@ int show(const std::string& run, const Show& what, std::ostream& out);
 /// Reads every record.
 int check(const std::string& run, std::ostream& out);
 
-/// Prints what a rule finds, what it could not judge, and a verdict. Returns 2 if nothing was judged.
+/// Prints what rules find, what they could not judge, and a verdict. Returns 2 if nothing was judged.
 int judge(const std::string& run, const Judge& how, std::ostream& out);
+
+/// Prints the built-in rules with their conditions and parameters, or those of the one called `name`.
+int rules(const std::string& name, bool json, std::ostream& out);
 
 /// Prints the objects below an s3:// address as `aws s3 ls` does. Throws: there are none.
 int list_objects(const std::string& address, bool recursive, std::ostream& out);

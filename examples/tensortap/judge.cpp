@@ -3,16 +3,17 @@
 #include <csignal>
 #include <cstddef>
 #include <exception>
-#include <map>
+#include <iostream>
+#include <nlohmann/json.hpp>
 #include <optional>
 #include <ostream>
+#include <stdexcept>
 #include <string>
 #include <tensortap/tensortap.hpp>
 #include <utility>
 #include <vector>
 
 #include "commands.hpp"
-#include "coverage.hpp"
 #include "runs.hpp"
 #include "words.hpp"
 
@@ -72,21 +73,41 @@ std::string state_of(const tt::Trial& trial, const Judge& how, const tt::StopSig
   return how.follow ? "the time is up" : "the run is running or interrupted";
 }
 
-/// Returns the rule, which notes in `coverage` what it asks for.
-tt::Rule watched(const tt::VanishingGradient& rule, Coverage& coverage) {
-  return {std::string(rule.name), [rule, &coverage](const tt::StepView& step) {
-            coverage.begin_step(step.step().global_step);
-            return rule(WatchedStep(step, coverage));
-          }};
+/// Returns the rules that are wanted, with their parameters set.
+std::vector<tt::Rule> rules_for(const Judge& how) {
+  std::vector<tt::Rule> out;
+  if (how.rules == "all") {
+    out = tt::all_rules();
+  } else {
+    for (std::size_t begin = 0; begin <= how.rules.size();) {
+      const std::size_t end = std::min(how.rules.find(',', begin), how.rules.size());
+      out.push_back(tt::rule_named(how.rules.substr(begin, end - begin)));
+      begin = end + 1;
+    }
+  }
+  for (const std::string& setting : how.settings) {
+    const std::size_t dot = setting.find('.');
+    const std::size_t equals = setting.find('=', dot == std::string::npos ? 0 : dot);
+    if (dot == std::string::npos || equals == std::string::npos)
+      throw std::runtime_error("judge: --set " + tt::in_quotes(setting) + ": it is not RULE.PARAMETER=VALUE");
+    const std::string name = setting.substr(0, dot);
+    const auto rule = std::find_if(out.begin(), out.end(), [&](const tt::Rule& one) { return one.name() == name; });
+    if (rule == out.end()) {
+      (void)tt::rule_named(name);  // throws for a name that does not exist
+      throw std::runtime_error("judge: --set " + tt::in_quotes(setting) + ": the rule is not among those of --rule");
+    }
+    rule->set(setting.substr(dot + 1, equals - dot - 1), setting.substr(equals + 1));
+  }
+  return out;
 }
 
-/// Prints findings as they come: all of them, or the first of each tensor.
+/// Prints findings as they come.
 class LivePrinter {
  public:
-  LivePrinter(const Judge& how, std::ostream& out, tt::StopSignal& stop) : how_(how), out_(out), stop_(stop) {}
+  LivePrinter(std::ostream& out, tt::StopSignal& stop) : out_(out), stop_(stop) {}
 
   void print(const tt::Finding& finding) {
-    if (failure_ || (!how_.all && (!how_.follow || printed_[finding.tensor]++ > 0))) return;
+    if (failure_) return;
     try {
       out_ << finding << std::endl;
     } catch (...) {  // ends the evaluation: nothing more can be said
@@ -101,107 +122,107 @@ class LivePrinter {
   }
 
  private:
-  const Judge& how_;
   std::ostream& out_;
   tt::StopSignal& stop_;
-  std::map<std::string, std::size_t> printed_;
   std::exception_ptr failure_;
 };
 
-/// Prints a line for each tensor with findings: the first one, and how many more there are.
-void print_summary(const std::vector<tt::Finding>& findings, std::ostream& out) {
-  std::map<std::pair<std::string, std::string>, std::vector<const tt::Finding*>> by_tensor;
-  for (const tt::Finding& finding : findings)
-    if (!finding.failed) by_tensor[{finding.rule, finding.tensor}].push_back(&finding);
-  for (const auto& [_, of_one] : by_tensor) {
-    out << *of_one.front();
-    if (of_one.size() > 1)
-      out << "; and in " << plural(of_one.size() - 1, "later step") << ", the last is step "
-          << of_one.back()->step.global_step;
-    out << '\n';
-  }
+/// Prints which rules could judge nothing, and what each needs.
+void print_gaps(const tt::Verdict& verdict, std::ostream& out) {
+  for (const tt::RuleResult& rule : verdict.rules)
+    if (rule.tensors == 0) out << "not judged: " << rule.rule << (rule.reason.empty() ? "" : ": ") << rule.reason << '\n';
 }
 
-/// Prints what the rule was asked to judge but could not.
-void print_gaps(const Coverage& coverage, std::ostream& out) {
-  constexpr const char* missing = "there is neither abs_mean nor statistics nor elements that are real numbers";
-  std::vector<std::string> absent;
-  for (const auto& [name, counts] : coverage.tensors()) {
-    if (counts.judged == 0 && counts.not_finite == 0)
-      absent.push_back(name);
-    else if (counts.absent > 0)
-      out << "not judged: " << tt::in_quotes(name) << " in " << plural(counts.absent, "step") << ": " << missing
-          << '\n';
-    if (counts.not_finite > 0)
-      out << "not judged: " << tt::in_quotes(name) << " in " << plural(counts.not_finite, "step")
-          << ": it holds NaN or infinities\n";
+/// Returns the largest number of tensors that a rule could judge, and of steps.
+std::pair<std::int64_t, std::int64_t> extent_of(const tt::Verdict& verdict) {
+  std::pair<std::int64_t, std::int64_t> out{0, 0};
+  for (const tt::RuleResult& rule : verdict.rules) {
+    out.first = std::max(out.first, rule.tensors);
+    out.second = std::max(out.second, rule.steps);
   }
-  if (!absent.empty())
-    out << "not judged: " << plural(absent.size(), "tensor") << ": " << missing << ": " << listed(absent) << '\n';
-}
-
-/// Returns why nothing was judged.
-std::string absence_of(const tt::Trial& trial, const Judge& how, const Coverage& coverage) {
-  std::vector<std::string> names;
-  for (const tt::Collection& collection : trial.collections()) names.push_back(collection.name);
-  if (std::find(names.begin(), names.end(), how.collection) == names.end())
-    return "the run has no collection " + tt::in_quotes(how.collection) +
-           (names.empty() ? "" : " (it has " + listed(names) + ")") + "; name one with --collection";
-  if (trial.tensors({.collection = how.collection}).empty())
-    return "no tensor is in collection " + tt::in_quotes(how.collection) + "; name another one with --collection";
-  if (trial.steps().empty()) return "no step is complete";
-  if (coverage.tensors().empty()) return "no complete step has a tensor of collection " + tt::in_quotes(how.collection);
-  for (const auto& [name, counts] : coverage.tensors())
-    if (counts.not_finite > 0) return "the tensors hold NaN or infinities";
-  return "no tensor has what the rule needs; save abs_mean or statistics";
+  return out;
 }
 
 }  // namespace
 
 int judge(const std::string& run, const Judge& how, std::ostream& out) {
   static tt::StopSignal stop;  // outlives this call: a signal may arrive until the program ends
+  std::vector<tt::Rule> rules = rules_for(how);
   stop_on_signals(stop);
   const auto begin = Clock::now();
   const auto trial = open(run, how, stop);
+  std::ostream& text = how.json ? std::cerr : out;
   if (!trial) {
-    out << "nothing was judged: there is no run yet\n0 findings: stopped by a signal\n";
+    text << "nothing was judged: there is no run yet\n0 findings: stopped by a signal\n";
     return 2;
   }
 
-  Coverage coverage;
-  LivePrinter printer(how, out, stop);
-  std::vector<tt::Action> actions = {[&](const tt::Finding& finding) { printer.print(finding); }};
+  const auto is_wanted = [&](const tt::Finding& finding) {
+    return finding.severity <= how.severity && finding.last_step >= how.since;
+  };
+  LivePrinter printer(text, stop);
+  std::vector<tt::Action> actions;
+  if (how.follow) actions.emplace_back([&](const tt::Finding& finding) { printer.print(finding); });
   if (!how.stop_file.empty()) actions.emplace_back(tt::TouchFile{how.stop_file});
   const auto act = [&](const tt::Finding& finding) {
-    for (const tt::Action& action : actions) action(finding);
+    if (is_wanted(finding))
+      for (const tt::Action& action : actions) action(finding);
   };
-  const auto findings =
-      tt::evaluate(*trial, {watched({.threshold = how.threshold, .collection = how.collection}, coverage)},
+  const tt::Verdict verdict =
+      tt::evaluate(*trial, std::move(rules),
                    {.follow = how.follow,
                     .timeout = time_of(how) - (Clock::now() - begin),
                     .stop = stop,
                     .on_finding = act,
                     .on_rewind = [&](const tt::Rewind& rewind) {
-                      if (!rewind.steps.empty()) coverage.rewind(rewind.steps.front());
-                      print_rewind(rewind, trial->num_workers() == 1, out);
+                      print_rewind(rewind, trial->num_workers() == 1, text);
                     }});
   printer.require_success();
 
-  if (!how.all) print_summary(findings, out);
   std::size_t failed = 0;
-  for (const tt::Finding& finding : findings) {
-    if (!finding.failed) continue;
-    out << finding << '\n';
-    ++failed;
+  std::size_t found = 0;
+  for (const tt::Finding& finding : verdict.findings) {
+    if (!finding.failed && !is_wanted(finding)) continue;
+    ++(finding.failed ? failed : found);
+    if (how.json)
+      out << tt::to_json(finding) << '\n';
+    else
+      out << finding << '\n';
   }
-  print_gaps(coverage, out);
-  const bool damaged = report_damage(*trial, out) != 0;
-  const std::size_t fired = findings.size() - failed;
-  if (coverage.judged() == 0) out << "nothing was judged: " << absence_of(*trial, how, coverage) << '\n';
-  out << plural(fired, "finding") << " in " << plural(coverage.judged(), "tensor") << " and "
-      << plural(coverage.steps(), "step") << " that were judged: " << state_of(*trial, how, stop) << '\n';
-  if (failed > 0 || coverage.judged() == 0) return 2;
-  return fired > 0 || damaged ? 1 : 0;
+  const auto [tensors, steps] = extent_of(verdict);
+  bool damaged = false;
+  if (!how.json) {
+    print_gaps(verdict, out);
+    damaged = report_damage(*trial, out) != 0;
+    if (tensors == 0)
+      out << "nothing was judged: " << (trial->steps().empty() ? "no step is complete" : "no rule has what it needs")
+          << '\n';
+    out << plural(found, "finding") << " in " << plural(static_cast<std::size_t>(tensors), "tensor") << " and "
+        << plural(static_cast<std::size_t>(steps), "step") << " that were judged: " << state_of(*trial, how, stop)
+        << '\n';
+  }
+  if (failed > 0 || tensors == 0) return 2;
+  return found > 0 || damaged ? 1 : 0;
+}
+
+int rules(const std::string& name, bool json, std::ostream& out) {
+  std::vector<tt::Rule> list = name.empty() ? tt::all_rules() : std::vector<tt::Rule>{tt::rule_named(name)};
+  for (const tt::Rule& rule : list) {
+    const tt::RuleText text = rule.text();
+    if (json) {
+      nlohmann::ordered_json object = {
+          {"rule", rule.name()}, {"condition", text.condition}, {"needs", text.needs}, {"source", text.source}};
+      object["parameters"] = nlohmann::ordered_json::array();
+      for (const tt::RuleParameter& one : rule.parameters())
+        object["parameters"].push_back({{"name", one.name}, {"default", one.value}, {"meaning", one.meaning}});
+      out << object.dump() << '\n';
+      continue;
+    }
+    out << rule.name() << ": " << text.condition << "\n  needs " << text.needs << "; from " << text.source << '\n';
+    for (const tt::RuleParameter& one : rule.parameters())
+      out << "  " << one.name << " = " << (one.value.empty() ? "(off)" : one.value) << ": " << one.meaning << '\n';
+  }
+  return 0;
 }
 
 }  // namespace tensortap_command

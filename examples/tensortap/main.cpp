@@ -30,7 +30,7 @@ int run_tool(int argc, char** argv, std::ostream& out) {
   app.footer(
       "Examples:\n"
       "  tensortap show runs/42                    # the run, its collections and its tensors\n"
-      "  tensortap judge runs/42 --follow          # reports vanishing gradients while the training runs\n"
+      "  tensortap judge runs/42 --follow          # reports what is wrong while the training runs\n"
       "  tensortap SUBCOMMAND --help               # options and examples of a subcommand\n"
       "\n"
       "Exit codes of all subcommands:\n"
@@ -153,29 +153,39 @@ int run_tool(int argc, char** argv, std::ostream& out) {
                   "  tensortap check runs/42 && echo sound\n"
                   "  tensortap check s3://bucket/runs/42");
   CLI::App* judge = add_for_run("judge",
-                                "Applies a rule to a run and prints a line for each tensor with findings. Exits with 1 "
-                                "if there are some, with 2 if "
-                                "nothing could be judged.",
-                                "  tensortap judge runs/42 --threshold 1e-9\n"
-                                "  tensortap judge runs/42 --all             # each finding of each step\n"
+                                "Applies rules to a run and prints a line for each tensor with findings. Exits with 1 "
+                                "if there are some, with 2 if nothing could be judged.",
+                                "  tensortap judge runs/42\n"
+                                "  tensortap judge runs/42 --rule VanishingGradient --set VanishingGradient.threshold=1e-9\n"
+                                "  tensortap judge runs/42 --severity error --json\n"
                                 "  tensortap judge runs/42 --follow --timeout 3600\n"
                                 "  tensortap judge s3://bucket/runs/42 --follow --stop-file stop");
-  judge->add_option("--rule", how.rule, "name of the rule")
-      ->check(CLI::IsMember({"vanishing_gradient"}))
-      ->capture_default_str();
-  judge->add_option("--collection", how.collection, "the tensors to judge")
+  judge->add_option("--rule", how.rules, "names of rules with commas between them, or all")
       ->check(command::is_name())
       ->capture_default_str();
-  judge->add_option("--threshold", how.threshold, "a gradient vanishes if its mean magnitude is below this")
-      ->check(command::is_amount("NUMBER"))
+  judge->add_option("--set", how.settings, "a parameter of a rule: RULE.PARAMETER=VALUE")
+      ->check(command::is_name())
+      ->allow_extra_args(false);
+  std::string severity = "advice";
+  judge->add_option("--severity", severity, "print errors alone, or advice, too")
+      ->transform(CLI::IsMember({"error", "advice"}))
       ->capture_default_str();
-  judge->add_flag("--all", how.all, "print each finding, not one line for each tensor");
+  judge->add_option("--since", how.since, "print what was found in this global step or later")
+      ->check(command::is_step());
+  judge->add_flag("--json", how.json, "print one JSON object for each finding, and nothing else");
   CLI::Option* follow =
       judge->add_flag("--follow", how.follow, "wait for the run and for its steps until it has ended");
   judge->add_option("--timeout", how.timeout, "seconds to follow at most")
       ->check(command::is_amount("SECONDS"))
       ->needs(follow);
   judge->add_option("--stop-file", how.stop_file, "create this file at the first finding")->check(command::is_name());
+  CLI::App* rules = add("rules", "Lists the built-in rules: when they fire, what they need, and their parameters.",
+                        "  tensortap rules\n"
+                        "  tensortap rules VanishingGradient");
+  std::string rule;
+  bool rules_as_json = false;
+  rules->add_option("RULE", rule, "name of a rule; left out: all")->check(command::is_name());
+  rules->add_flag("--json", rules_as_json, "print one JSON object for each rule");
 
   try {
     app.parse(argc, argv);
@@ -196,7 +206,9 @@ int run_tool(int argc, char** argv, std::ostream& out) {
   if (uploads->parsed()) return command::uploads(run, drop, older_than, out);
   if (sync->parsed()) return command::sync(from, to, copying, out);
   if (check->parsed()) return command::check(run, out);
+  if (severity == "error") how.severity = tensortap::Severity::error;
   if (judge->parsed()) return command::judge(run, how, out);
+  if (rules->parsed()) return command::rules(rule, rules_as_json, out);
 
   if (at->count() > 0) what.step = step;
   if (in_mode->count() > 0) what.mode = *tensortap::parse_mode(mode);

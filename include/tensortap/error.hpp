@@ -73,6 +73,9 @@ class Error : public std::runtime_error {
   static Error isa_not_available(std::string_view isa);
   static Error bad_interruption(std::string_view option, std::string_view cause);
   static Error bad_threshold(std::string_view rule, double value);
+  static Error bad_parameter(std::string_view rule, std::string_view parameter, std::string_view value);
+  static Error no_such_parameter(std::string_view rule, std::string_view parameter, std::string_view meant);
+  static Error no_such_rule(std::string_view rule, std::string_view meant);
   static Error bad_tolerance(std::string_view option, double value);
   static Error bad_quantile(double q);
   static Error no_such_store(std::string_view url);

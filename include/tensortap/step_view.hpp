@@ -5,6 +5,7 @@
 //   options.on_step = [](const tensortap::StepView& step) { std::cout << step.tensors("gradients").size() << '\n'; };
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -33,6 +34,13 @@ class StepView {
   /// is not empty.
   [[nodiscard]] virtual std::vector<std::string> tensors(std::string_view collection = {}) const = 0;
 
+  /// Receives the name of a tensor.
+  using Visit = std::function<void(std::string_view)>;
+
+  /// Calls `visit` with each name of `tensors()`, in the order in which the tensors were saved if it is known. A name
+  /// may come several times.
+  virtual void for_each(const Visit& visit) const;
+
   /// Returns the elements; nullopt if they were not saved.
   [[nodiscard]] virtual std::optional<Tensor> value(std::string_view tensor) const = 0;
 
@@ -42,5 +50,9 @@ class StepView {
   /// Returns the saved statistics, or computes them from saved elements; nullopt if neither was saved.
   [[nodiscard]] virtual std::optional<Statistics> statistics(std::string_view tensor) const = 0;
 };
+
+inline void StepView::for_each(const Visit& visit) const {
+  for (const std::string& name : tensors()) visit(name);
+}
 
 TENSORTAP_END_NAMESPACE

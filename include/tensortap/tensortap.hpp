@@ -70,12 +70,21 @@
 #include <tensortap/trial/trial.hpp>           //       a run, finished or still being written
 #include <tensortap/trial/trial_options.hpp>   //       how it is read
 
-#include <tensortap/rules/action.hpp>              // judge: what happens after a finding
-#include <tensortap/rules/evaluate.hpp>            //        rules over a stored run
-#include <tensortap/rules/finding.hpp>             //        what a rule has found
-#include <tensortap/rules/judge.hpp>               //        rules in the training process
-#include <tensortap/rules/rule.hpp>                //        a rule of your own
-#include <tensortap/rules/vanishing_gradient.hpp>  //        gradients that vanish
+#include <tensortap/rules/action.hpp>           // judge: what happens after a finding
+#include <tensortap/rules/evaluate.hpp>         //        rules over a stored run
+#include <tensortap/rules/finding.hpp>          //        what a rule has found
+#include <tensortap/rules/judge.hpp>            //        rules in the training process
+#include <tensortap/rules/judged_step.hpp>      //        one step, with the roles of its tensors
+#include <tensortap/rules/known_tensor.hpp>     //        these roles
+#include <tensortap/rules/rule.hpp>             //        a rule of your own
+#include <tensortap/rules/rule_parameters.hpp>  //        its parameters
+#include <tensortap/rules/rule_state.hpp>       //        what it has seen
+#include <tensortap/rules/training_facts.hpp>   //        what losses, labels and predictions tell
+#include <tensortap/rules/verdict.hpp>          //        what all rules have found
+
+#include <tensortap/rules/builtin/all_rules.hpp>           // judge: the built-in rules
+#include <tensortap/rules/builtin/exploding_tensor.hpp>    //        NaN and infinities
+#include <tensortap/rules/builtin/vanishing_gradient.hpp>  //        gradients that vanish
 
 #include <tensortap/spot/checkpoint_sync.hpp>          // spot: checkpoints that outlive the machine
 #include <tensortap/spot/checkpoint_sync_options.hpp>  //       their configuration and reports

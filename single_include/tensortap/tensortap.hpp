@@ -135,6 +135,9 @@ class Error : public std::runtime_error {
   static Error isa_not_available(std::string_view isa);
   static Error bad_interruption(std::string_view option, std::string_view cause);
   static Error bad_threshold(std::string_view rule, double value);
+  static Error bad_parameter(std::string_view rule, std::string_view parameter, std::string_view value);
+  static Error no_such_parameter(std::string_view rule, std::string_view parameter, std::string_view meant);
+  static Error no_such_rule(std::string_view rule, std::string_view meant);
   static Error bad_tolerance(std::string_view option, double value);
   static Error bad_quantile(double q);
   static Error no_such_store(std::string_view url);
@@ -618,6 +621,13 @@ class StepView {
   /// is not empty.
   [[nodiscard]] virtual std::vector<std::string> tensors(std::string_view collection = {}) const = 0;
 
+  /// Receives the name of a tensor.
+  using Visit = std::function<void(std::string_view)>;
+
+  /// Calls `visit` with each name of `tensors()`, in the order in which the tensors were saved if it is known. A name
+  /// may come several times.
+  virtual void for_each(const Visit& visit) const;
+
   /// Returns the elements; nullopt if they were not saved.
   [[nodiscard]] virtual std::optional<Tensor> value(std::string_view tensor) const = 0;
 
@@ -627,6 +637,10 @@ class StepView {
   /// Returns the saved statistics, or computes them from saved elements; nullopt if neither was saved.
   [[nodiscard]] virtual std::optional<Statistics> statistics(std::string_view tensor) const = 0;
 };
+
+inline void StepView::for_each(const Visit& visit) const {
+  for (const std::string& name : tensors()) visit(name);
+}
 
 TENSORTAP_END_NAMESPACE
 
@@ -3216,8 +3230,8 @@ class LiveRun;
 class SavedTensor;
 }  // namespace detail
 
-/// The saved data of one global step. If several workers have saved a tensor, functions return the value of the
-/// alphabetically first worker that has it.
+/// The saved data of one global step, of one worker or of all. If several workers have saved a tensor, functions return
+/// the value of the alphabetically first worker that has it.
 /// Threads: any. Lifetime: independent of the Trial.
 class StoredStep final : public StepView {
  public:
@@ -3228,18 +3242,21 @@ class StoredStep final : public StepView {
   /// Returns the names of the tensors of `collection`, or of all; none if the run has no such collection.
   [[nodiscard]] std::vector<std::string> tensors(std::string_view collection = {}) const override;
 
+  void for_each(const Visit& visit) const override;
+
   [[nodiscard]] std::optional<Tensor> value(std::string_view tensor) const override;
   [[nodiscard]] std::optional<double> reduction(std::string_view tensor, Reduction r) const override;
   [[nodiscard]] std::optional<Statistics> statistics(std::string_view tensor) const override;
 
  private:
   friend class Trial;
-  StoredStep(std::shared_ptr<const detail::LiveRun> run, const Step& step);
+  StoredStep(std::shared_ptr<const detail::LiveRun> run, const Step& step, std::string worker = {});
 
   [[nodiscard]] detail::SavedTensor find(std::string_view tensor) const;
 
   std::shared_ptr<const detail::LiveRun> run_;
   Step step_;
+  std::string worker_;  // empty: all
 };
 
 TENSORTAP_END_NAMESPACE
@@ -3523,6 +3540,8 @@ class Trial {
 
   /// Returns `global_step` as a rule sees it; nullopt if it was not saved.
   [[nodiscard]] std::optional<StoredStep> view(std::int64_t global_step) const;
+  /// Returns what `worker` has saved in `global_step`; nullopt if it has not saved the step.
+  [[nodiscard]] std::optional<StoredStep> view(std::int64_t global_step, std::string_view worker) const;
 
   // ---- Tensors
 
@@ -3559,21 +3578,36 @@ TENSORTAP_END_NAMESPACE
 
 // from tensortap/rules/finding.hpp
 
-// A problem that a rule has found in a step.
+// A problem that a rule has found in a run.
 //
-//   const auto findings = tensortap::evaluate(trial, {tensortap::VanishingGradient{}});
-//   for (const tensortap::Finding& finding : findings) std::cerr << finding << '\n';
+//   const auto verdict = tensortap::evaluate(trial, {tensortap::VanishingGradient{}});
+//   for (const tensortap::Finding& finding : verdict.findings) std::cerr << finding << '\n';
 
 TENSORTAP_BEGIN_NAMESPACE
 
-/// One finding. The caller of a rule sets `step` and, if it is empty, `rule`.
+/// How serious a finding is. An error makes the training worthless or much worse; an advice may.
+enum class Severity : std::uint8_t { error, advice };
+
+/// Returns "error" or "advice".
+constexpr std::string_view to_string(Severity severity) noexcept {
+  return severity == Severity::error ? "error" : "advice";
+}
+
+/// One finding: what a rule has found in one tensor, or in the run. A rule fills in what describes the step at hand; the
+/// caller of the rule sets `rule` if it is empty, `worker` and `step`, and unites the findings of all steps: `step`,
+/// `value`, `threshold` and `message` are those of the first.
 struct Finding {
-  std::string rule = {};     ///< the name of the rule
-  std::string tensor = {};   ///< the tensor, if the finding is about one
-  Step step = {};            ///< the step
-  double value = 0;          ///< the number that caused it
-  std::string message = {};  ///< what is wrong, in words
-  bool failed = false;       ///< true: not a finding, but a failure of the rule or of an action
+  std::string rule = {};                                          ///< the name of the rule
+  Severity severity = Severity::error;                            ///< how serious it is
+  std::string tensor = {};                                        ///< the tensor, if the finding is about one
+  std::string worker = {};                                        ///< the process that saved it
+  Step step = {};                                                 ///< the first step
+  double value = 0;                                               ///< the number that caused it
+  double threshold = std::numeric_limits<double>::quiet_NaN();    ///< its limit; NaN: the rule has none
+  std::string message = {};                                       ///< what is wrong, and what to try next
+  std::int64_t last_step = 0;                                     ///< the last global step
+  std::int64_t count = 1;                                         ///< in how many steps the rule found it
+  bool failed = false;  ///< true: not a finding, but a failure of the rule or of an action
 
   /// Compares all fields; NaN values are equal.
   friend bool operator==(const Finding& a, const Finding& b);
@@ -3584,6 +3618,10 @@ std::string shortest(double number);
 
 /// Writes one line without its end. It is safe to print, whatever names and messages hold, and independent of locales.
 std::ostream& operator<<(std::ostream& out, const Finding& finding);
+
+/// Returns the finding as one line of JSON without its end. Numbers that JSON lacks are null; text that is not UTF-8 is
+/// escaped as it is printed.
+std::string to_json(const Finding& finding);
 
 TENSORTAP_END_NAMESPACE
 
@@ -3636,6 +3674,258 @@ struct Print {
 
 TENSORTAP_END_NAMESPACE
 
+// from tensortap/rules/known_tensor.hpp
+
+// What rules know of a tensor: its role in the training, which its collections and its name tell.
+//
+//   for (const tensortap::KnownTensor* gradient : step.with_role(tensortap::Role::gradient)) …
+
+TENSORTAP_BEGIN_NAMESPACE
+
+/// What a tensor is in a training.
+enum class Role : std::uint8_t {
+  other,
+  loss,
+  metric,
+  weight,
+  bias,
+  gradient,
+  layer_input,
+  layer_output,
+  labels,
+  predictions,  ///< probabilities, logits or classes, one row for each example
+};
+
+/// The number of roles.
+inline constexpr std::size_t role_count = 10;
+
+/// The function that a layer computes, as its name tells.
+enum class Activation : std::uint8_t { none, relu, tanh, sigmoid, softmax };
+
+/// What a name tells.
+struct NameRole {
+  Role role = Role::other;
+  Activation activation = Activation::none;
+  std::string subject = {};  ///< the parameter of a gradient; the layer of an input or output; else empty
+};
+
+/// Returns the role that `name` tells: the names of smdebug's hooks, and those that the built-in collections find.
+NameRole role_of(std::string_view name);
+
+/// A tensor of a run. `id` counts the tensors in the order in which they were first saved.
+struct KnownTensor {
+  std::size_t id = 0;
+  std::string name = {};
+  Role role = Role::other;
+  Activation activation = Activation::none;
+  std::string subject = {};
+};
+
+TENSORTAP_END_NAMESPACE
+
+// from tensortap/rules/judged_step.hpp
+
+// One step as the built-in rules see it: a StepView that knows the role of each tensor, and computes nothing twice,
+// however many rules ask. A rule of your own may take it instead of a StepView.
+//
+//   tensortap::Rule rule("tiny", [](const tensortap::JudgedStep& step) {
+//     std::vector<tensortap::Finding> out;
+//     for (const tensortap::KnownTensor* gradient : step.with_role(tensortap::Role::gradient))
+//       if (const auto* s = step.statistics(*gradient); s && s->abs_max < 1e-9) out.push_back({.tensor = gradient->name});
+//     return out;
+//   });
+
+TENSORTAP_BEGIN_NAMESPACE
+
+class Tensor;
+struct Statistics;
+struct TrainingFacts;
+
+namespace detail {
+class TensorCatalog;
+}
+
+/// A step that several rules look at. Lifetime: the call that receives it. Threads: one at a time.
+class JudgedStep final : public StepView {
+ public:
+  /// Shows `step`, which outlives it, with the names of `catalog`.
+  JudgedStep(detail::TensorCatalog& catalog, const StepView& step);
+
+  [[nodiscard]] Step step() const override { return step_->step(); }
+
+  /// Returns the tensors of the step in the order in which they were saved, each once.
+  [[nodiscard]] std::span<const KnownTensor* const> saved() const;
+
+  /// Returns those with this role, from the first layer to the last: in the order of their weights, if weights were
+  /// saved, else in the order of their names, with numbers in names as numbers.
+  [[nodiscard]] std::span<const KnownTensor* const> with_role(Role role) const;
+
+  /// Returns the tensor of this name, also if this step lacks it; null if no step has had it.
+  [[nodiscard]] const KnownTensor* find(std::string_view name) const;
+
+  /// Returns the statistics, saved or computed from saved elements; null if neither was saved.
+  [[nodiscard]] const Statistics* statistics(const KnownTensor& tensor) const;
+
+  /// Returns the elements; null if they were not saved.
+  [[nodiscard]] const Tensor* value(const KnownTensor& tensor) const;
+
+  /// Returns the reduction, saved or computed from saved statistics or elements; nullopt if nothing serves.
+  [[nodiscard]] std::optional<double> reduction(const KnownTensor& tensor, Reduction r) const;
+
+  /// Returns what the losses, labels and predictions of all steps so far tell.
+  [[nodiscard]] const TrainingFacts& facts() const;
+
+  // A StepView, by name.
+  [[nodiscard]] std::vector<std::string> tensors(std::string_view collection = {}) const override;
+  [[nodiscard]] std::optional<Tensor> value(std::string_view tensor) const override;
+  [[nodiscard]] std::optional<double> reduction(std::string_view tensor, Reduction r) const override;
+  [[nodiscard]] std::optional<Statistics> statistics(std::string_view tensor) const override;
+  void for_each(const Visit& visit) const override;
+
+ private:
+  template <class T>
+  [[nodiscard]] std::optional<T> noted(std::string_view tensor, std::optional<T> answer) const;
+
+  detail::TensorCatalog* catalog_;
+  const StepView* step_;
+};
+
+TENSORTAP_END_NAMESPACE
+
+// from tensortap/rules/rule_parameters.hpp
+
+// The parameters of a rule by name, so that programs can list them and set them from text.
+//
+//   void visit(tensortap::ParameterVisitor& v) { v("threshold", threshold, "a mean magnitude below it is a finding"); }
+
+TENSORTAP_BEGIN_NAMESPACE
+
+/// Sees each parameter of a rule, and may change it. NaN and empty text stand for parameters that are off.
+class ParameterVisitor {
+ public:
+  ParameterVisitor() = default;
+  ParameterVisitor(const ParameterVisitor&) = delete;
+  ParameterVisitor& operator=(const ParameterVisitor&) = delete;
+  virtual ~ParameterVisitor() = default;
+
+  virtual void operator()(std::string_view name, double& value, std::string_view meaning) = 0;
+  virtual void operator()(std::string_view name, std::int64_t& value, std::string_view meaning) = 0;
+  virtual void operator()(std::string_view name, bool& value, std::string_view meaning) = 0;
+  virtual void operator()(std::string_view name, std::string& value, std::string_view meaning) = 0;
+};
+
+/// One parameter of a rule.
+struct RuleParameter {
+  std::string name = {};
+  std::string value = {};    ///< as text that can be set; empty: off
+  std::string meaning = {};  ///< what it is for, with its unit
+
+  friend bool operator==(const RuleParameter&, const RuleParameter&) = default;
+};
+
+TENSORTAP_END_NAMESPACE
+
+// from tensortap/rules/rule_state.hpp
+
+// What a rule has seen, as bytes: it is saved with each commit and given back when the run resumes. A rule that keeps
+// state names its members once, for both directions:
+//
+//   void exchange(tensortap::RuleState& state) { state(best_)(count_); }
+
+TENSORTAP_BEGIN_NAMESPACE
+
+/// Writes values to bytes, or reads them back in the same order. Reading checks every length, and ends in `good()` being
+/// false if the bytes are not those of such values; what was read is then meaningless.
+class RuleState {
+ public:
+  /// Makes a writer.
+  RuleState() = default;
+  /// Makes a reader. Lifetime: `bytes` outlive it.
+  explicit RuleState(std::string_view bytes) : reading_(true), rest_(bytes) {}
+
+  [[nodiscard]] bool reading() const noexcept { return reading_; }
+  /// Returns whether everything so far could be read.
+  [[nodiscard]] bool good() const noexcept { return good_; }
+  /// Returns whether a reader has read all bytes, and could.
+  [[nodiscard]] bool complete() const noexcept { return good_ && rest_.empty(); }
+  /// Returns what was written.
+  [[nodiscard]] const std::string& bytes() const noexcept { return out_; }
+
+  RuleState& operator()(std::uint64_t& value);
+  RuleState& operator()(std::string& text);
+
+  template <class T>
+  requires((std::integral<T> && !std::same_as<T, std::uint64_t>) || std::is_enum_v<T>) RuleState& operator()(T& value) {
+    auto word = static_cast<std::uint64_t>(value);
+    (*this)(word);
+    value = static_cast<T>(word);
+    return *this;
+  }
+  template <std::floating_point T>
+  RuleState& operator()(T& value) {
+    auto word = std::bit_cast<std::uint64_t>(static_cast<double>(value));
+    (*this)(word);
+    value = static_cast<T>(std::bit_cast<double>(word));
+    return *this;
+  }
+  template <class T>
+  RuleState& operator()(std::optional<T>& value) {
+    bool has = value.has_value();
+    (*this)(has);
+    if (reading_) value = has ? std::optional<T>(std::in_place) : std::nullopt;
+    if (value) (*this)(*value);
+    return *this;
+  }
+  template <class T>
+  RuleState& operator()(std::vector<T>& values) {
+    resize_to(values);
+    for (T& value : values) (*this)(value);
+    return *this;
+  }
+  template <class K, class V>
+  RuleState& operator()(std::map<K, V>& values) {
+    std::uint64_t count = counted(values.size());
+    if (!reading_) {
+      for (auto& [key, value] : values) {
+        K copy = key;
+        (*this)(copy)(value);
+      }
+      return *this;
+    }
+    values.clear();
+    for (; count > 0 && good_; --count) {
+      K key{};
+      (*this)(key);
+      (*this)(values[std::move(key)]);
+    }
+    return *this;
+  }
+  /// A type of your own has such a function, too.
+  template <class T>
+  requires requires(T& value, RuleState& state) { value.exchange(state); }
+  RuleState& operator()(T& value) {
+    value.exchange(*this);
+    return *this;
+  }
+
+ private:
+  /// Exchanges a number of elements, each of which takes a byte at least.
+  std::uint64_t counted(std::size_t size);
+
+  template <class T>
+  void resize_to(std::vector<T>& values) {
+    const std::uint64_t count = counted(values.size());
+    if (reading_) values.assign(static_cast<std::size_t>(count), T{});
+  }
+
+  bool reading_ = false;
+  bool good_ = true;
+  std::string_view rest_;
+  std::string out_;
+};
+
+TENSORTAP_END_NAMESPACE
+
 // from tensortap/rules/rule.hpp
 
 // A rule looks at one step after the other and reports what is wrong. Any callable of this form is a rule:
@@ -3650,11 +3940,19 @@ TENSORTAP_BEGIN_NAMESPACE
 
 class Rule;
 
-/// A type that can become a Rule: its call operator takes a step and returns findings.
+/// A type that can become a Rule: its call operator takes a step, a StepView or a JudgedStep, and returns findings.
 template <class T>
-concept JudgesSteps = !std::same_as<T, Rule> && std::copy_constructible<T> && requires(T & rule, const StepView& step) {
+concept JudgesSteps =
+    !std::same_as<T, Rule> && std::copy_constructible<T> && requires(T & rule, const JudgedStep& step) {
   requires std::same_as<decltype(rule(step)), std::optional<Finding>> ||
       std::same_as<decltype(rule(step)), std::vector<Finding>>;
+};
+
+/// What a rule says of itself, for lists of rules. Fields that it leaves out are empty.
+struct RuleText {
+  std::string condition = {};  ///< when it fires
+  std::string needs = {};      ///< what must be saved for it
+  std::string source = {};     ///< where it comes from
 };
 
 /// A rule of any type. It may keep state from step to step. Copies must not share that state, for instance through a
@@ -3662,42 +3960,95 @@ concept JudgesSteps = !std::same_as<T, Rule> && std::copy_constructible<T> && re
 /// Threads: one at a time.
 class Rule {
  public:
-  /// Takes the name from `static constexpr std::string_view name` of `rule`, else "rule", and the collections from
-  /// `rule.required()`, else none.
+  /// Takes from `rule`, where it has them: `static constexpr std::string_view name`, `condition`, `needs` and `source`;
+  /// `required()`, the collections that must be saved; `visit(ParameterVisitor&)`, its parameters; and
+  /// `exchange(RuleState&)`, its state. Without a name it is called "rule".
   template <JudgesSteps T>
   Rule(T rule) : Rule(name_of(rule), std::move(rule)) {}  // NOLINT(google-explicit-constructor)
 
   /// Sets the name and the collections that must be saved for the rule.
   template <JudgesSteps T>
   Rule(std::string name, T rule, std::vector<Collection> required = {})
-      : name_(std::move(name)), required_(std::move(required)) {
-    if constexpr (requires {
-                    { rule.required() } -> std::convertible_to<std::vector<Collection>>;
-                  })
-      if (required_.empty()) required_ = rule.required();
-    judge_ = [rule = std::move(rule)](const StepView& step) mutable {
-      auto found = rule(step);
-      if constexpr (std::same_as<decltype(found), std::vector<Finding>>) {
-        return found;
-      } else {
-        return found ? std::vector<Finding>{std::move(*found)} : std::vector<Finding>();
-      }
-    };
+      : name_(std::move(name)), required_(std::move(required)), model_(std::make_unique<Held<T>>(std::move(rule))) {}
+
+  Rule(const Rule& other) : name_(other.name_), required_(other.required_), model_(other.model_->copy()) {}
+  Rule(Rule&&) noexcept = default;
+  Rule& operator=(Rule other) noexcept {
+    std::swap(name_, other.name_);
+    std::swap(required_, other.required_);
+    std::swap(model_, other.model_);
+    return *this;
   }
+  ~Rule() = default;
 
   [[nodiscard]] const std::string& name() const noexcept { return name_; }
+  [[nodiscard]] RuleText text() const { return model_->text(); }
   /// Returns the collections that the rule reads, with what must be saved of them.
-  [[nodiscard]] const std::vector<Collection>& required() const noexcept { return required_; }
+  [[nodiscard]] std::vector<Collection> required() const { return required_.empty() ? model_->required() : required_; }
+
+  /// Returns the parameters with their values.
+  [[nodiscard]] std::vector<RuleParameter> parameters() const;
+  /// Sets a parameter. Throws: the rule has none of this name; `value` is not of its type.
+  void set(std::string_view parameter, std::string_view value);
 
   /// Returns what is wrong in `step`. Throws: what the callable throws.
-  [[nodiscard]] std::vector<Finding> operator()(const StepView& step);
+  [[nodiscard]] std::vector<Finding> operator()(const JudgedStep& step);
+
+  /// Writes or reads what the rule has seen; see RuleState.
+  void exchange(RuleState& state) { model_->exchange(state); }
 
  private:
+  struct Model {
+    Model() = default;
+    Model(const Model&) = delete;
+    Model& operator=(const Model&) = delete;
+    virtual ~Model() = default;
+    [[nodiscard]] virtual std::unique_ptr<Model> copy() const = 0;
+    virtual std::vector<Finding> judge(const JudgedStep& step) = 0;
+    [[nodiscard]] virtual std::vector<Collection> required() const = 0;
+    virtual void visit(ParameterVisitor& visitor) = 0;
+    virtual void exchange(RuleState& state) = 0;
+    [[nodiscard]] virtual RuleText text() const = 0;
+  };
+
+  template <class T>
+  struct Held final : Model {
+    explicit Held(T value) : rule(std::move(value)) {}
+    [[nodiscard]] std::unique_ptr<Model> copy() const override { return std::make_unique<Held>(rule); }
+    std::vector<Finding> judge(const JudgedStep& step) override {
+      if constexpr (std::same_as<decltype(rule(step)), std::vector<Finding>>) {
+        return rule(step);
+      } else {
+        auto found = rule(step);
+        return found ? std::vector<Finding>{std::move(*found)} : std::vector<Finding>();
+      }
+    }
+    [[nodiscard]] std::vector<Collection> required() const override {
+      if constexpr (requires { { rule.required() } -> std::convertible_to<std::vector<Collection>>; })
+        return rule.required();
+      else
+        return {};
+    }
+    void visit(ParameterVisitor& visitor) override {
+      if constexpr (requires { rule.visit(visitor); }) rule.visit(visitor);
+    }
+    void exchange(RuleState& state) override {
+      if constexpr (requires { rule.exchange(state); }) rule.exchange(state);
+    }
+    [[nodiscard]] RuleText text() const override {
+      RuleText out;
+      if constexpr (requires { T::condition; }) out.condition = T::condition;
+      if constexpr (requires { T::needs; }) out.needs = T::needs;
+      if constexpr (requires { T::source; }) out.source = T::source;
+      return out;
+    }
+
+    T rule;
+  };
+
   template <class T>
   static std::string name_of([[maybe_unused]] const T& rule) {
-    if constexpr (requires {
-                    { T::name } -> std::convertible_to<std::string_view>;
-                  }) {
+    if constexpr (requires { { T::name } -> std::convertible_to<std::string_view>; }) {
       return std::string(T::name);
     } else {
       return "rule";
@@ -3706,7 +4057,7 @@ class Rule {
 
   std::string name_;
   std::vector<Collection> required_;
-  std::function<std::vector<Finding>(const StepView&)> judge_;
+  std::unique_ptr<Model> model_;
 };
 
 /// Returns the collections that must be saved for all `rules`, one of each name, for the hook's options. If two rules
@@ -3715,13 +4066,64 @@ std::vector<Collection> required_by(const std::vector<Rule>& rules);
 
 TENSORTAP_END_NAMESPACE
 
+// from tensortap/rules/verdict.hpp
+
+// The verdict on a run: what the rules have found, and what each of them could judge.
+//
+//   const tensortap::Verdict verdict = tensortap::evaluate(trial, tensortap::all_rules());
+//   for (const auto& finding : verdict.findings) std::cout << tensortap::to_json(finding) << '\n';
+
+TENSORTAP_BEGIN_NAMESPACE
+
+/// How far a rule has come. The names are those of SageMaker's status summaries.
+enum class RuleStatus : std::uint8_t {
+  in_progress,      ///< it has found nothing, and more steps may come
+  no_issues_found,  ///< the run has ended, and it has found nothing
+  issues_found,     ///< it has found something
+  error,            ///< it failed, or there was nothing that it could judge
+  stopped,          ///< the evaluation was stopped before the end of the run
+};
+
+/// Returns "InProgress", "NoIssuesFound", "IssuesFound", "Error" or "Stopped".
+constexpr std::string_view to_string(RuleStatus status) noexcept {
+  switch (status) {
+    case RuleStatus::in_progress: return "InProgress";
+    case RuleStatus::no_issues_found: return "NoIssuesFound";
+    case RuleStatus::issues_found: return "IssuesFound";
+    case RuleStatus::error: return "Error";
+    case RuleStatus::stopped: break;
+  }
+  return "Stopped";
+}
+
+/// What became of one rule.
+struct RuleResult {
+  std::string rule = {};
+  RuleStatus status = RuleStatus::in_progress;
+  std::int64_t tensors = 0;  ///< how many tensors it could judge
+  std::int64_t steps = 0;    ///< in how many steps it could judge one
+  std::string reason = {};   ///< why it failed, or what must be saved for it
+
+  friend bool operator==(const RuleResult&, const RuleResult&) = default;
+};
+
+/// What the rules have found. Findings are in the order in which they appeared.
+struct Verdict {
+  std::vector<Finding> findings = {};  ///< one for each rule, severity, tensor and worker
+  std::vector<RuleResult> rules = {};  ///< in the order of the rules
+
+  friend bool operator==(const Verdict&, const Verdict&) = default;
+};
+
+TENSORTAP_END_NAMESPACE
+
 // from tensortap/rules/evaluate.hpp
 
 // Rules over a stored run: finished, or followed while it is written.
 //
 //   tensortap::Trial live("runs/42", {.follow = true});
-//   const auto findings = tensortap::evaluate(live, {tensortap::VanishingGradient{}},
-//                                             {.follow = true, .on_finding = tensortap::Print{std::cerr}});
+//   const auto verdict = tensortap::evaluate(live, {tensortap::VanishingGradient{}},
+//                                            {.follow = true, .on_finding = tensortap::Print{std::cerr}});
 
 TENSORTAP_BEGIN_NAMESPACE
 
@@ -3739,14 +4141,13 @@ struct EvaluateOptions {
   std::function<void(const Rewind&)> on_rewind = {};
 };
 
-/// Returns the findings of `rules` in the complete steps of a run, in order. While it follows a run, it judges each
-/// step once, when the step appears. When a new attempt supersedes steps, it withdraws their findings and shows the
-/// remaining steps to copies of the original rules, without actions. The result equals that of an evaluation after the
-/// end of the run, except in steps that counted as complete before all workers had written them. A rule that throws is
-/// not called again, and a finding with `failed` set reports it. An action that throws is reported in the same way, and
-/// is called again.
-[[nodiscard]] std::vector<Finding> evaluate(const Trial& trial, std::vector<Rule> rules,
-                                            const EvaluateOptions& options = {});
+/// Returns the verdict of `rules` on the complete steps of a run, in order. Each worker's tensors are shown to copies of
+/// the rules of their own. While it follows a run, it judges each step once, when the step appears. When a new attempt
+/// supersedes steps, it withdraws their findings and shows the remaining steps to copies of the original rules, without
+/// actions. The result equals that of an evaluation after the end of the run, except in steps that counted as complete
+/// before all workers had written them. A rule that throws is not called again, and a finding with `failed` set reports
+/// it. An action that throws is reported in the same way, and is called again.
+[[nodiscard]] Verdict evaluate(const Trial& trial, std::vector<Rule> rules, const EvaluateOptions& options = {});
 
 TENSORTAP_END_NAMESPACE
 
@@ -3755,23 +4156,202 @@ TENSORTAP_END_NAMESPACE
 // Rules that run inside the training process, so that their actions are immediate.
 //
 //   tensortap::StopSignal stop;
-//   auto on_step = tensortap::judge({tensortap::VanishingGradient{}}, tensortap::StopTraining{stop});
+//   tensortap::Judge judge({tensortap::VanishingGradient{}}, tensortap::StopTraining{stop});
+//   options.on_step = judge;
 
 TENSORTAP_BEGIN_NAMESPACE
 
-/// Returns a callable for the hook's `on_step`: it shows each step to all rules and takes `actions` on their findings.
+/// A callable for the hook's `on_step`: it shows each step to all rules, and takes `actions` on each new finding.
 /// `evaluate` returns the same findings for the same steps of a stored run. A rule that throws is not called again; the
-/// other rules and all actions continue. Throws, when called: the first exception of a rule or an action, which the
-/// hook counts in its status. Threads: one at a time.
-std::function<void(const StepView&)> judge(std::vector<Rule> rules, Actions actions);
+/// other rules and all actions continue. Copies share one state. Threads: any; one step at a time.
+class Judge {
+ public:
+  explicit Judge(std::vector<Rule> rules, Actions actions = {}, std::string worker = "worker_0");
+
+  /// Throws: the first exception of a rule or an action, which the hook counts in its status.
+  void operator()(const StepView& step) const;
+
+  /// Returns what the rules have found so far.
+  [[nodiscard]] Verdict verdict() const;
+
+  /// Returns all that the rules have seen and found, for `restore`.
+  [[nodiscard]] std::string state() const;
+  /// Continues where the state was taken. Returns false, and starts over, if it is not that of these rules.
+  bool restore(std::string_view state) const;  // NOLINT(modernize-use-nodiscard): a new beginning is no harm
+
+ private:
+  struct Shared;
+  std::shared_ptr<Shared> shared_;
+};
 
 TENSORTAP_END_NAMESPACE
 
-// from tensortap/rules/vanishing_gradient.hpp
+// from tensortap/rules/training_facts.hpp
+
+// What the losses, labels and predictions of a run tell, step by step. Built-in rules share it, so that they agree on
+// which tensor is the loss and on what a constant prediction would reach.
+//
+//   const auto& train = step.facts().loss(tensortap::Mode::train);
+//   if (train.count > 60 && train.recent_mean(30) > 0.9 * step.facts().chance()->level) …
+
+TENSORTAP_BEGIN_NAMESPACE
+
+class JudgedStep;
+struct KnownTensor;
+
+/// The loss in one mode: of the first tensor with that role. NaN and infinities are counted, and enter nothing else.
+struct LossSeries {
+  static constexpr std::size_t most_recent = 128;
+
+  std::string tensor = {};             ///< its name; empty: none was saved
+  std::int64_t count = 0;              ///< finite values so far
+  std::int64_t not_finite = 0;         ///< other values so far
+  bool in_step = false;                ///< whether the step at hand has one
+  double now = 0;                      ///< the value in the step at hand, if it has one
+  double first = 0;                    ///< the first finite value
+  double best = 0;                     ///< the least finite value
+  double smooth = 0;                   ///< the exponential average of about 20 values
+  double best_smooth = 0;              ///< the least of these averages
+  std::int64_t above_best = 0;         ///< how many values in a row had an average above twice the best
+  std::int64_t last_mode_step = -1;    ///< the mode step of the last value
+  std::vector<double> recent = {};     ///< the last values, at most 128: a ring
+  std::vector<std::int64_t> steps = {};  ///< their mode steps: the same ring
+
+  /// Returns the mean of the last `n` values, or of all if there are fewer. Empty: NaN.
+  [[nodiscard]] double recent_mean(std::size_t n) const;
+  /// Returns the value `back` values before the last one. `back` is less than `kept()`.
+  [[nodiscard]] double before(std::size_t back) const;
+  [[nodiscard]] std::int64_t step_before(std::size_t back) const;
+  /// The number of values in `recent`.
+  [[nodiscard]] std::size_t kept() const noexcept { return recent.size(); }
+
+  void add(double value, std::int64_t mode_step);
+  void exchange(RuleState& state);
+};
+
+/// What the labels are.
+enum class Task : std::uint8_t { unknown, classification, regression };
+
+/// The labels and predictions of the last finished block of at least 200 examples.
+struct Block {
+  std::int64_t number = 0;          ///< how many blocks are finished
+  std::int64_t examples = 0;        ///< in the block
+  double correct = 0;               ///< the share of examples whose prediction is the label
+  double majority = 0;              ///< the share of the most frequent label
+  double top_prediction = 0;        ///< the share of the most frequent prediction
+  double label_variance = 0;        ///< of regression
+  double prediction_variance = 0;   ///< of regression
+
+  void exchange(RuleState& state);
+};
+
+/// Running counts of labels and predictions in one mode.
+struct Examples {
+  static constexpr std::size_t most_classes = 4096;
+  static constexpr std::int64_t block_size = 200;
+
+  Task task = Task::unknown;
+  std::int64_t classes = 0;                    ///< outputs of the network, 0 if unknown
+  std::int64_t count = 0;                      ///< examples so far
+  std::vector<std::int64_t> labels = {};       ///< examples by label
+  std::vector<std::int64_t> predicted = {};    ///< examples by prediction
+  std::vector<std::int64_t> right = {};        ///< examples by label whose prediction was right
+  double label_mean = 0;                       ///< of regression
+  double label_deviations = 0;                 ///< of regression: the sum of (label - mean)^2
+  double label_abs_deviations = 0;             ///< of regression: the sum of |label - running mean|
+  Block block = {};                            ///< the last finished block
+  bool block_ends = false;                     ///< whether a block was finished in the step at hand
+
+  /// The block in progress.
+  struct Open {
+    std::int64_t examples = 0, correct = 0;
+    std::vector<std::int64_t> labels = {}, predicted = {};
+    double label_sum = 0, label_squares = 0, prediction_sum = 0, prediction_squares = 0;
+    void exchange(RuleState& state);
+  };
+  Open open = {};
+
+  void exchange(RuleState& state);
+};
+
+/// The loss of the best constant prediction.
+struct Chance {
+  double level = 0;
+  std::string_view source = {};  ///< how it is known, for messages
+};
+
+/// All of it. It is a few kilobytes, and a few more for each thousand classes.
+struct TrainingFacts {
+  std::array<LossSeries, 4> losses = {};   ///< by mode
+  std::array<Examples, 4> examples = {};   ///< by mode
+  std::int64_t outputs = 0;                ///< the size of the last layer, 0 if unknown
+
+  [[nodiscard]] const LossSeries& loss(Mode mode) const noexcept { return losses[index_of(mode)]; }
+  [[nodiscard]] const Examples& examples_of(Mode mode) const noexcept { return examples[index_of(mode)]; }
+
+  /// Returns the loss of the best constant prediction: from the frequencies of labels, else from the number of classes
+  /// if the name of the loss tells its kind; nullopt if neither is known.
+  [[nodiscard]] std::optional<Chance> chance() const;
+
+  /// Takes what a step tells.
+  void add(const JudgedStep& step);
+  void exchange(RuleState& state);
+
+ private:
+  void add_examples(const JudgedStep& step);
+};
+
+TENSORTAP_END_NAMESPACE
+
+// from tensortap/rules/builtin/all_rules.hpp
+
+// All built-in rules, by name.
+//
+//   const auto verdict = tensortap::evaluate(trial, tensortap::all_rules());
+
+TENSORTAP_BEGIN_NAMESPACE
+
+/// Returns every built-in rule with its defaults, in the order of their names.
+std::vector<Rule> all_rules();
+
+/// Returns the built-in rule of this name. Throws: there is none.
+Rule rule_named(std::string_view name);
+
+TENSORTAP_END_NAMESPACE
+
+// from tensortap/rules/builtin/exploding_tensor.hpp
+
+// Finds the first tensors that hold NaN or infinities, and says where.
+//
+//   const auto verdict = tensortap::evaluate(trial, {tensortap::ExplodingTensor{}});
+
+TENSORTAP_BEGIN_NAMESPACE
+
+/// Finds every tensor with an element that is NaN or infinite. The message gives the place and bits of the first one,
+/// and, for the first tensors of a run, which tensors of the step were finite before it.
+/// Empty: skipped.
+/// Source: SageMaker Debugger's ExplodingTensor and its defaults.
+struct ExplodingTensor {
+  static constexpr std::string_view name = "ExplodingTensor";
+  static constexpr std::string_view condition = "a tensor holds NaN or, unless only_nan, an infinity";
+  static constexpr std::string_view needs = "any tensors: statistics, elements or reductions";
+  static constexpr std::string_view source = "SageMaker Debugger";
+
+  std::string tensor_regex = {};  ///< names of tensors; empty: all
+  bool only_nan = false;          ///< true: an infinity is no finding
+
+  [[nodiscard]] std::vector<Finding> operator()(const JudgedStep& step) const;
+
+  void visit(ParameterVisitor& visitor);
+};
+
+TENSORTAP_END_NAMESPACE
+
+// from tensortap/rules/builtin/vanishing_gradient.hpp
 
 // Finds gradients that are too small to learn from.
 //
-//   const auto findings = tensortap::evaluate(trial, {tensortap::VanishingGradient{.threshold = 1e-7}});
+//   const auto verdict = tensortap::evaluate(trial, {tensortap::VanishingGradient{.threshold = 1e-7}});
 
 TENSORTAP_BEGIN_NAMESPACE
 
@@ -3781,6 +4361,9 @@ TENSORTAP_BEGIN_NAMESPACE
 /// Source: SageMaker Debugger's VanishingGradient and its defaults.
 struct VanishingGradient {
   static constexpr std::string_view name = "VanishingGradient";
+  static constexpr std::string_view condition = "the mean magnitude of a gradient is below threshold";
+  static constexpr std::string_view needs = "gradients: abs_mean, statistics or elements";
+  static constexpr std::string_view source = "SageMaker Debugger";
 
   double threshold = 1e-7;               ///< a mean magnitude equal to it is not a finding
   std::string collection = "gradients";  ///< the tensors
@@ -3790,7 +4373,9 @@ struct VanishingGradient {
   [[nodiscard]] std::vector<Collection> required() const;
 
   /// Throws: the threshold is negative or NaN.
-  [[nodiscard]] std::vector<Finding> operator()(const StepView& step) const;
+  [[nodiscard]] std::vector<Finding> operator()(const JudgedStep& step) const;
+
+  void visit(ParameterVisitor& visitor);
 };
 
 TENSORTAP_END_NAMESPACE
@@ -4032,6 +4617,7 @@ TENSORTAP_END_NAMESPACE
 #include <cstdlib>
 #include <cstring>
 #include <ctime>
+#include <deque>
 #include <exception>
 #include <filesystem>
 #include <fstream>
@@ -4490,6 +5076,23 @@ TENSORTAP_INLINE Error Error::bad_interruption(std::string_view option, std::str
 TENSORTAP_INLINE Error Error::bad_threshold(std::string_view rule, double value) {
   return {Errc::invalid_option, "rule: " + std::string(rule) + ": the threshold is negative or not a number (" +
                                     detail::number_text(value) + "); give the least value that is no finding"};
+}
+
+TENSORTAP_INLINE Error Error::bad_parameter(std::string_view rule, std::string_view parameter,
+                                            std::string_view value) {
+  return {Errc::invalid_option, "rule: " + escaped(rule) + ": " + escaped(parameter) + ": the value is not of its type (" +
+                                    in_quotes(value) + "); give one as in its default"};
+}
+
+TENSORTAP_INLINE Error Error::no_such_parameter(std::string_view rule, std::string_view parameter,
+                                                std::string_view meant) {
+  return {Errc::invalid_option, "rule: " + escaped(rule) + ": it has no parameter " + in_quotes(parameter) +
+                                    detail::meant_or(meant, "'tensortap rules' lists them")};
+}
+
+TENSORTAP_INLINE Error Error::no_such_rule(std::string_view rule, std::string_view meant) {
+  return {Errc::invalid_option,
+          "rule: " + in_quotes(rule) + ": there is no such rule" + detail::meant_or(meant, "'tensortap rules' lists them")};
 }
 
 TENSORTAP_INLINE Error Error::bad_tolerance(std::string_view option, double value) {
@@ -13371,6 +13974,10 @@ class CapturedStep final : public StepView {
     return out;
   }
 
+  void for_each(const Visit& visit) const override {
+    for (const CapturedRecord& record : records_->records()) visit(record.tensor->name);
+  }
+
   [[nodiscard]] std::optional<Tensor> value(std::string_view tensor) const override {
     const auto* record = find(tensor, CapturedRecord::Kind::raw);
     if (record == nullptr) return std::nullopt;
@@ -16967,6 +17574,18 @@ struct WorkerStep {
     }
   }
 
+  /// Appends the names of all tensors in the order of their first records in the events file; a name may be repeated.
+  /// Tensors of which there is but a shape are the last.
+  void append_names_as_saved(std::vector<const std::string*>& names) const {
+    std::vector<const StoredRecord*> as_saved;
+    as_saved.reserve(records.size());
+    for (const StoredRecord& record : records) as_saved.push_back(&record);
+    std::stable_sort(as_saved.begin(), as_saved.end(),
+                     [](const StoredRecord* a, const StoredRecord* b) { return a->start < b->start; });
+    for (const StoredRecord* record : as_saved) names.push_back(record->tensor()->name);
+    for (const StoredShape& shape : shapes) names.push_back(shape.tensor->name);
+  }
+
   /// Sorts records and shapes by tensor.
   void sort() {
     std::stable_sort(records.begin(), records.end(), ByTensor{});
@@ -18173,23 +18792,35 @@ TENSORTAP_END_NAMESPACE
 
 TENSORTAP_BEGIN_NAMESPACE
 
-TENSORTAP_INLINE StoredStep::StoredStep(std::shared_ptr<const detail::LiveRun> run, const Step& step)
-    : run_(std::move(run)), step_(step) {}
+TENSORTAP_INLINE StoredStep::StoredStep(std::shared_ptr<const detail::LiveRun> run, const Step& step, std::string worker)
+    : run_(std::move(run)), step_(step), worker_(std::move(worker)) {}
 
-TENSORTAP_INLINE StoredStep::StoredStep(const StoredStep& other) : run_(other.run_), step_(other.step_) {}
+TENSORTAP_INLINE StoredStep::StoredStep(const StoredStep& other) : run_(other.run_), step_(other.step_), worker_(other.worker_) {}
 
 TENSORTAP_INLINE std::vector<std::string> StoredStep::tensors(std::string_view collection) const {
   std::set<std::string> names;
   const auto membership = run_->visit([&](const detail::RunModel& model) {
     if (const auto* by_worker = model.worker_steps(step_.global_step))
       for (const auto& [worker, worker_step] : *by_worker)
-        worker_step->for_each_tensor([&](const detail::StoredTensor* tensor) { names.insert(*tensor->name); });
+        if (worker_.empty() || worker == worker_)
+          worker_step->for_each_tensor([&](const detail::StoredTensor* tensor) { names.insert(*tensor->name); });
     return model.membership;
   });
   std::vector<std::string> out;
   for (const std::string& name : names)
     if (collection.empty() || membership->contains(collection, name, run_->damage())) out.push_back(name);
   return out;
+}
+
+TENSORTAP_INLINE void StoredStep::for_each(const Visit& visit) const {
+  std::vector<const std::string*> names;
+  run_->visit([&](const detail::RunModel& model) {
+    const auto* by_worker = model.worker_steps(step_.global_step);
+    if (by_worker == nullptr) return;
+    for (const auto& [worker, worker_step] : *by_worker)
+      if (worker_.empty() || worker == worker_) worker_step->append_names_as_saved(names);
+  });
+  for (const std::string* name : names) visit(*name);
 }
 
 TENSORTAP_INLINE std::optional<Tensor> StoredStep::value(std::string_view tensor) const {
@@ -18212,7 +18843,7 @@ TENSORTAP_INLINE detail::SavedTensor StoredStep::find(std::string_view name) con
     const auto* by_worker = model.worker_steps(step_.global_step);
     if (tensor == nullptr || by_worker == nullptr) return;
     for (const auto& [worker, worker_step] : *by_worker)
-      if (worker_step->has(tensor)) worker_steps.push_back(worker_step);
+      if ((worker_.empty() || worker == worker_) && worker_step->has(tensor)) worker_steps.push_back(worker_step);
   });
   return {run_, tensor, std::move(worker_steps), step_.global_step};
 }
@@ -18434,6 +19065,17 @@ TENSORTAP_INLINE std::optional<StoredStep> Trial::view(std::int64_t global_step)
   return StoredStep(run_, *found);
 }
 
+TENSORTAP_INLINE std::optional<StoredStep> Trial::view(std::int64_t global_step, std::string_view worker) const {
+  const auto found = run_->visit([&](const detail::RunModel& model) -> std::optional<Step> {
+    if (const auto* by_worker = model.worker_steps(global_step))
+      for (const auto& [name, worker_step] : *by_worker)
+        if (name == worker) return worker_step->step;
+    return std::nullopt;
+  });
+  if (!found) return std::nullopt;
+  return StoredStep(run_, *found, std::string(worker));
+}
+
 // ---- Tensors
 
 TENSORTAP_INLINE std::vector<TensorHistory> Trial::tensors(const TensorQuery& query) const {
@@ -18566,10 +19208,41 @@ TENSORTAP_END_NAMESPACE
 
 TENSORTAP_BEGIN_NAMESPACE
 
+namespace detail {
+
+inline bool same_number(double a, double b) { return a == b || (std::isnan(a) && std::isnan(b)); }
+
+/// Appends `text` as a JSON string: UTF-8 as it is, controls escaped.
+inline void append_json_text(std::string& out, std::string_view text) {
+  constexpr std::string_view digits = "0123456789abcdef";
+  const std::string safe = is_utf8(text) ? std::string(text) : escaped(text);
+  out += '"';
+  for (const char c : safe) {
+    const auto code = static_cast<unsigned char>(c);
+    if (c == '"' || c == '\\') {
+      out += '\\';
+      out += c;
+    } else if (code < 0x20 || code == 0x7f) {
+      out += "\\u00";
+      out += digits[code >> 4];
+      out += digits[code & 15];
+    } else {
+      out += c;
+    }
+  }
+  out += '"';
+}
+
+inline void append_json_number(std::string& out, double number) {
+  out += std::isfinite(number) ? shortest(number) : "null";
+}
+
+}  // namespace detail
+
 TENSORTAP_INLINE bool operator==(const Finding& a, const Finding& b) {
-  const bool same_value = a.value == b.value || (std::isnan(a.value) && std::isnan(b.value));
-  return a.rule == b.rule && a.tensor == b.tensor && a.step == b.step && same_value && a.message == b.message &&
-         a.failed == b.failed;
+  return a.rule == b.rule && a.severity == b.severity && a.tensor == b.tensor && a.worker == b.worker &&
+         a.step == b.step && detail::same_number(a.value, b.value) && detail::same_number(a.threshold, b.threshold) &&
+         a.message == b.message && a.last_step == b.last_step && a.count == b.count && a.failed == b.failed;
 }
 
 TENSORTAP_INLINE std::string shortest(double number) {
@@ -18578,19 +19251,304 @@ TENSORTAP_INLINE std::string shortest(double number) {
 }
 
 TENSORTAP_INLINE std::ostream& operator<<(std::ostream& out, const Finding& finding) {
-  out << escaped(finding.rule) << ": step " << std::to_string(finding.step.global_step);
+  out << escaped(finding.rule);
+  if (finding.severity == Severity::advice) out << " (advice)";
+  out << ": step " << std::to_string(finding.step.global_step);
   if (finding.step.mode != Mode::global)
     out << " (" << to_string(finding.step.mode) << ' ' << std::to_string(finding.step.mode_step) << ')';
   if (!finding.tensor.empty()) out << ": " << in_quotes(finding.tensor);
   if (finding.failed) out << ": failed";
-  return out << ": " << (finding.message.empty() ? shortest(finding.value) : escaped(finding.message));
+  out << ": " << (finding.message.empty() ? shortest(finding.value) : escaped(finding.message));
+  if (finding.count > 1) out << "; in " << finding.count << " steps, the last is step " << finding.last_step;
+  return out;
+}
+
+TENSORTAP_INLINE std::string to_json(const Finding& finding) {
+  std::string out = R"({"rule": )";
+  detail::append_json_text(out, finding.rule);
+  out.append(R"(, "severity": ")").append(to_string(finding.severity));
+  out.append(R"(", "step": )").append(std::to_string(finding.step.global_step));
+  out.append(R"(, "mode": ")").append(to_string(finding.step.mode));
+  out.append(R"(", "mode_step": )").append(std::to_string(finding.step.mode_step));
+  out += R"(, "tensor": )";
+  detail::append_json_text(out, finding.tensor);
+  out += R"(, "worker": )";
+  detail::append_json_text(out, finding.worker);
+  out += R"(, "value": )";
+  detail::append_json_number(out, finding.value);
+  out += R"(, "threshold": )";
+  detail::append_json_number(out, finding.threshold);
+  out.append(R"(, "first_step": )").append(std::to_string(finding.step.global_step));
+  out.append(R"(, "last_step": )").append(std::to_string(finding.last_step));
+  out.append(R"(, "count": )").append(std::to_string(finding.count));
+  if (finding.failed) out += R"(, "failed": true)";
+  out += R"(, "message": )";
+  detail::append_json_text(out, finding.message);
+  return out + "}";
 }
 
 TENSORTAP_END_NAMESPACE
 
+// from tensortap/rules/internal/rule_coverage.hpp
+
+// What a rule could judge: the tensors that it asked for and got an answer of. A rule that gets no answer finds nothing,
+// which must not look like a healthy run.
+
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
+
+/// Numbers of tensors and steps that a rule got answers of.
+struct RuleCoverage {
+  std::int64_t tensors = 0;
+  std::int64_t steps = 0;
+
+  /// Notes that the rule knows something of tensor `id` in step `step`, a running number.
+  void note(std::size_t id, std::uint64_t step) {
+    if (id >= seen.size()) seen.resize(id + 1);
+    if (seen[id] == 0) ++tensors;
+    seen[id] = 1;
+    if (last_step != step) ++steps;
+    last_step = step;
+  }
+
+  void exchange(RuleState& state) { state(tensors)(steps)(seen)(last_step); }
+
+  std::vector<std::uint8_t> seen = {};  // by id
+  std::uint64_t last_step = 0;
+};
+
+}  // namespace detail
+TENSORTAP_END_NAMESPACE
+
+// from tensortap/rules/internal/tensor_names.hpp
+
+// Names of tensors: their order, and the parameter that a gradient belongs to.
+
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
+
+/// Compares names with numbers in them as numbers: "fc2" comes before "fc10".
+inline bool natural_less(std::string_view a, std::string_view b) {
+  const auto is_digit = [](char c) { return c >= '0' && c <= '9'; };
+  std::size_t i = 0;
+  std::size_t j = 0;
+  while (i < a.size() && j < b.size()) {
+    if (!is_digit(a[i]) || !is_digit(b[j])) {
+      if (a[i] != b[j]) return a[i] < b[j];
+      ++i, ++j;
+      continue;
+    }
+    const auto number = [&](std::string_view text, std::size_t& at) {
+      while (at + 1 < text.size() && text[at] == '0' && is_digit(text[at + 1])) ++at;
+      const std::size_t begin = at;
+      while (at < text.size() && is_digit(text[at])) ++at;
+      return text.substr(begin, at - begin);
+    };
+    const std::string_view x = number(a, i);
+    const std::string_view y = number(b, j);
+    if (x.size() != y.size()) return x.size() < y.size();
+    if (x != y) return x < y;
+  }
+  return a.size() - i < b.size() - j;
+}
+
+/// Returns the parameter of the gradient `name`: the rest of the name without the word gradient.
+inline std::string parameter_of_gradient(std::string_view name) {
+  for (const std::string_view prefix : {"gradient/", "gradients/", "grad/", "gradient_", "grad_", "grad."})
+    if (name.starts_with(prefix)) return std::string(name.substr(prefix.size()));
+  for (const std::string_view suffix : {".grad", "_grad", "/grad", ".gradient", "_gradient", "/gradient"})
+    if (name.ends_with(suffix)) return std::string(name.substr(0, name.size() - suffix.size()));
+  return std::string(name);
+}
+
+}  // namespace detail
+TENSORTAP_END_NAMESPACE
+
+// from tensortap/rules/internal/tensor_catalog.hpp
+
+// The tensors of a run as rules know them, and what has been computed of them in the step at hand.
+
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
+
+/// What has been looked up of a tensor in one step.
+struct StepMemo {
+  std::uint64_t step = 0;             // the step that the rest is of, in the catalog's count
+  std::uint64_t statistics_step = 0;  // the step in which the statistics were looked up
+  std::uint64_t value_step = 0;
+  std::optional<Statistics> statistics;
+  std::optional<Tensor> value;
+};
+
+/// Names with their roles, and the contents of one step. Entries never move.
+class TensorCatalog {
+ public:
+  TensorCatalog() = default;
+  TensorCatalog(TensorCatalog&&) = default;
+  TensorCatalog& operator=(TensorCatalog&&) = default;
+
+  /// Begins a step: finds out which tensors it has.
+  void begin(const StepView& step) {
+    end();
+    ++count_;
+    saved_.clear();
+    bool is_new = false;
+    step.for_each([&](std::string_view name) {
+      KnownTensor* tensor = find(name);
+      if (tensor == nullptr) {
+        tensor = &add(name);
+        is_new = true;
+      }
+      StepMemo& memo = memos_[tensor->id];
+      if (memo.step != count_) saved_.push_back(tensor);
+      memo.step = count_;
+    });
+    if (is_new) ask_collections(step);
+    if (is_new) rank();
+    for (auto& list : by_role_) list.clear();
+    for (const KnownTensor* tensor : ranked_)
+      if (memos_[tensor->id].step == count_) by_role_[static_cast<std::size_t>(tensor->role)].push_back(tensor);
+  }
+
+  /// Ends the step: releases the elements that were looked up.
+  void end() {
+    for (const KnownTensor* tensor : saved_) memos_[tensor->id].value.reset();
+  }
+
+  [[nodiscard]] const std::vector<const KnownTensor*>& saved() const noexcept { return saved_; }
+  [[nodiscard]] const std::vector<const KnownTensor*>& with_role(Role role) const noexcept {
+    return by_role_[static_cast<std::size_t>(role)];
+  }
+  [[nodiscard]] KnownTensor* find(std::string_view name) const {
+    const auto found = by_name_.find(name);
+    return found == by_name_.end() ? nullptr : found->second;
+  }
+
+  [[nodiscard]] const Statistics* statistics(const KnownTensor& tensor, const StepView& step) {
+    StepMemo& memo = memos_[tensor.id];
+    if (memo.step != count_) return nullptr;
+    if (memo.statistics_step != count_) {
+      memo.statistics = step.statistics(tensor.name);
+      memo.statistics_step = count_;
+    }
+    return memo.statistics ? &*note(tensor, memo.statistics) : nullptr;
+  }
+
+  [[nodiscard]] const Tensor* value(const KnownTensor& tensor, const StepView& step) {
+    StepMemo& memo = memos_[tensor.id];
+    if (memo.step != count_) return nullptr;
+    if (memo.value_step != count_) {
+      memo.value = step.value(tensor.name);
+      memo.value_step = count_;
+    }
+    return memo.value ? &*note(tensor, memo.value) : nullptr;
+  }
+
+  /// Returns `answer`, and notes that the rule in question got it.
+  template <class Answer>
+  Answer& note(const KnownTensor& tensor, Answer& answer) {
+    if (answer && coverage_ != nullptr) coverage_->note(tensor.id, count_);
+    return answer;
+  }
+
+  /// Sets the rule that asks from now on; null: none.
+  void watch(RuleCoverage* coverage) noexcept { coverage_ = coverage; }
+
+  [[nodiscard]] bool is_in_step(const KnownTensor& tensor) const noexcept {
+    return memos_[tensor.id].step == count_;
+  }
+
+  TrainingFacts facts = {};
+
+  /// Saves or restores the tensors; see RuleState.
+  void exchange(RuleState& state) {
+    std::vector<Entry> entries;
+    for (const KnownTensor& tensor : tensors_) entries.push_back({tensor.name, tensor.role});
+    TrainingFacts seen = facts;
+    state(entries)(seen)(count_);
+    if (!state.reading()) return;
+    const std::uint64_t count = count_;
+    *this = {};
+    facts = std::move(seen);
+    count_ = count;
+    for (const Entry& entry : entries) add(entry.name).role = entry.role;
+    rank();
+  }
+
+ private:
+  struct Entry {
+    std::string name;
+    Role role = Role::other;
+    void exchange(RuleState& state) { state(name)(role); }
+  };
+
+  KnownTensor& add(std::string_view name) {
+    NameRole role = role_of(name);
+    tensors_.push_back({.id = tensors_.size(),
+                        .name = std::string(name),
+                        .role = role.role,
+                        .activation = role.activation,
+                        .subject = std::move(role.subject)});
+    memos_.emplace_back();
+    KnownTensor& out = tensors_.back();
+    by_name_.emplace(out.name, &out);
+    return out;
+  }
+
+  /// Gives the tensors that are in standard collections of the run the roles of these.
+  void ask_collections(const StepView& step) {
+    struct Standard {
+      std::string_view collection;
+      Role role;
+    };
+    static constexpr std::array<Standard, 7> standard = {{{"losses", Role::loss},
+                                                          {"weights", Role::weight},
+                                                          {"biases", Role::bias},
+                                                          {"gradients", Role::gradient},
+                                                          {"metrics", Role::metric},
+                                                          {"labels", Role::labels},
+                                                          {"predictions", Role::predictions}}};
+    for (const auto& [collection, role] : standard)
+      for (const std::string& name : step.tensors(collection)) {
+        KnownTensor* const tensor = find(name);
+        if (tensor == nullptr || tensor->role != Role::other) continue;
+        tensor->role = role;
+        if (role == Role::gradient) tensor->subject = parameter_of_gradient(name);
+      }
+  }
+
+  /// Orders all tensors from the first layer to the last.
+  void rank() {
+    ranked_.clear();
+    for (const KnownTensor& tensor : tensors_) ranked_.push_back(&tensor);
+    const auto place = [&](const KnownTensor* tensor) {
+      if (tensor->role != Role::gradient) return tensor->id;
+      const KnownTensor* const parameter = find(tensor->subject);
+      return parameter == nullptr ? tensors_.size() : parameter->id;
+    };
+    std::stable_sort(ranked_.begin(), ranked_.end(), [&](const KnownTensor* a, const KnownTensor* b) {
+      const std::size_t x = place(a);
+      const std::size_t y = place(b);
+      return x != y ? x < y : natural_less(a->name, b->name);
+    });
+  }
+
+  std::deque<KnownTensor> tensors_;
+  std::unordered_map<std::string_view, KnownTensor*> by_name_;
+  std::vector<StepMemo> memos_;             // by id
+  std::vector<const KnownTensor*> saved_;   // of the step
+  std::vector<const KnownTensor*> ranked_;  // of all steps
+  std::array<std::vector<const KnownTensor*>, role_count> by_role_;
+  std::uint64_t count_ = 0;
+  RuleCoverage* coverage_ = nullptr;
+};
+
+}  // namespace detail
+TENSORTAP_END_NAMESPACE
+
 // from tensortap/rules/internal/rule_set.hpp
 
-// Several rules that see the same steps.
+// Several rules that see the same steps, and their findings, one for each rule, severity and tensor.
 
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
@@ -18609,33 +19567,154 @@ inline std::string message_of_current_exception() {
 /// Rules in their order. A rule that throws is not called again.
 class RuleSet {
  public:
-  explicit RuleSet(std::vector<Rule> rules) : originals_(std::move(rules)) { restart(); }
+  explicit RuleSet(std::vector<Rule> rules, std::string worker = {})
+      : originals_(std::move(rules)), worker_(std::move(worker)) {
+    restart();
+  }
 
-  /// Replaces all rules by copies of the original ones, which have seen no step.
-  void restart() { rules_.assign(originals_.begin(), originals_.end()); }
+  /// Forgets all steps: replaces the rules by copies of the original ones.
+  void restart() {
+    catalog_ = {};
+    findings_.clear();
+    places_.clear();
+    rules_.clear();
+    for (const Rule& rule : originals_) rules_.push_back({.rule = rule, .coverage = {}, .failure = {}});
+  }
 
-  /// Returns the findings of all rules in `step`. The exception of a rule becomes a finding with `failed` set; the
-  /// first exception is also put into `first_failure`, if that is empty.
-  [[nodiscard]] std::vector<Finding> judge(const StepView& step, std::exception_ptr& first_failure) {
-    std::vector<Finding> out;
-    for (std::optional<Rule>& rule : rules_) {
-      if (!rule) continue;
+  /// Shows a step to all rules. Returns the places, in `findings()`, of those that are new. The exception of a rule
+  /// becomes a finding with `failed` set; the first one is also put into `first_failure`, if that is empty.
+  const std::vector<std::size_t>& judge(const StepView& view, std::exception_ptr& first_failure) {
+    fresh_.clear();
+    const JudgedStep step(catalog_, view);
+    for (Entry& entry : rules_) {
+      if (!entry.rule) continue;
+      catalog_.watch(&entry.coverage);
       try {
-        std::vector<Finding> found = (*rule)(step);
-        out.insert(out.end(), std::make_move_iterator(found.begin()), std::make_move_iterator(found.end()));
+        for (Finding& finding : (*entry.rule)(step)) add(std::move(finding));
       } catch (...) {
-        out.push_back(
-            {.rule = rule->name(), .step = step.step(), .message = message_of_current_exception(), .failed = true});
+        entry.failure = message_of_current_exception();
+        Finding failed{.rule = entry.rule->name(), .worker = worker_, .step = view.step(), .failed = true};
+        failed.message = entry.failure;
+        failed.last_step = failed.step.global_step;
+        findings_.push_back(std::move(failed));
         if (!first_failure) first_failure = std::current_exception();
-        rule.reset();
+        entry.rule.reset();
       }
+    }
+    catalog_.watch(nullptr);
+    catalog_.end();
+    return fresh_;
+  }
+
+  /// Notes that an action has failed for `finding`.
+  void add_failed_action(const Finding& finding, const std::string& cause) {
+    Finding failed = finding;
+    failed.message = "action: " + cause;
+    failed.failed = true;
+    findings_.push_back(std::move(failed));
+  }
+
+  [[nodiscard]] const std::vector<Finding>& findings() const noexcept { return findings_; }
+
+  /// Returns the verdict so far. `otherwise`: the status of rules that have found nothing, could judge something, and
+  /// have not failed.
+  [[nodiscard]] Verdict verdict(RuleStatus otherwise) const {
+    Verdict out{.findings = findings_, .rules = {}};
+    for (std::size_t i = 0; i < rules_.size(); ++i) {
+      const Entry& entry = rules_[i];
+      const Rule& rule = originals_[i];
+      RuleResult result{.rule = rule.name(),
+                        .status = otherwise,
+                        .tensors = entry.coverage.tensors,
+                        .steps = entry.coverage.steps,
+                        .reason = entry.failure};
+      if (has_found(rule.name())) {
+        result.status = RuleStatus::issues_found;
+      } else if (!entry.rule) {
+        result.status = RuleStatus::error;
+      } else if (entry.coverage.tensors == 0 && otherwise != RuleStatus::in_progress) {
+        result.status = RuleStatus::error;
+        const std::string needs = rule.text().needs;
+        result.reason = needs.empty() ? "it could judge nothing" : "it could judge nothing; it needs " + needs;
+      }
+      out.rules.push_back(std::move(result));
     }
     return out;
   }
 
+  /// Writes or reads all that the rules have seen and found.
+  void exchange(RuleState& state) {
+    std::uint64_t count = rules_.size();
+    catalog_.exchange(state);
+    state(count);
+    if (count != rules_.size()) return restart();
+    for (Entry& entry : rules_) {
+      std::string name = entry.rule ? entry.rule->name() : std::string();
+      state(name)(entry.coverage)(entry.failure);
+      if (state.reading() && name.empty()) entry.rule.reset();
+      if (entry.rule) entry.rule->exchange(state);
+    }
+    std::vector<StoredFinding> stored(findings_.begin(), findings_.end());
+    state(stored);
+    if (!state.reading()) return;
+    if (!state.complete()) return restart();
+    findings_.clear();
+    for (StoredFinding& one : stored) {
+      findings_.push_back(std::move(one.finding));
+      if (!findings_.back().failed) places_.emplace(key_of(findings_.back()), findings_.size() - 1);
+    }
+  }
+
  private:
+  using Key = std::tuple<std::string, Severity, std::string>;
+
+  struct Entry {
+    std::optional<Rule> rule;  // none: it has failed
+    RuleCoverage coverage;
+    std::string failure;
+  };
+
+  /// A finding that can be part of a state.
+  struct StoredFinding {
+    StoredFinding() = default;
+    StoredFinding(Finding from) : finding(std::move(from)) {}  // NOLINT(google-explicit-constructor)
+    void exchange(RuleState& state) {
+      Finding& f = finding;
+      state(f.rule)(f.severity)(f.tensor)(f.worker)(f.step.mode)(f.step.mode_step)(f.step.global_step);
+      state(f.value)(f.threshold)(f.message)(f.last_step)(f.count)(f.failed);
+    }
+    Finding finding;
+  };
+
+  static Key key_of(const Finding& finding) { return {finding.rule, finding.severity, finding.tensor}; }
+
+  [[nodiscard]] bool has_found(const std::string& rule) const {
+    for (const Finding& finding : findings_)
+      if (finding.rule == rule && !finding.failed) return true;
+    return false;
+  }
+
+  void add(Finding finding) {
+    finding.worker = worker_;
+    const auto [place, is_new] = places_.try_emplace(key_of(finding), findings_.size());
+    if (is_new) {
+      fresh_.push_back(findings_.size());
+      findings_.push_back(std::move(finding));
+      return;
+    }
+    Finding& known = findings_[place->second];
+    if (known.last_step == finding.step.global_step) return;  // the rule has found it twice in a step
+    known.last_step = finding.step.global_step;
+    ++known.count;
+  }
+
   std::vector<Rule> originals_;
-  std::vector<std::optional<Rule>> rules_;
+  std::string worker_;
+  TensorCatalog catalog_;
+  std::vector<Entry> rules_;
+  std::vector<Finding> findings_;
+  std::map<Key, std::size_t> places_;  // in findings_
+  std::vector<std::size_t> fresh_;
 };
 
 }  // namespace detail
@@ -18652,7 +19731,7 @@ namespace detail {
 class Evaluation {
  public:
   Evaluation(const Trial& trial, std::vector<Rule> rules, const EvaluateOptions& options)
-      : trial_(trial), options_(options), rule_set_(std::move(rules)), rewinds_seen_(trial.rewinds().size()) {}
+      : trial_(trial), options_(options), rules_(std::move(rules)), rewinds_seen_(trial.rewinds().size()) {}
 
   /// Judges the complete steps that are new or have changed.
   void judge_new_steps() {
@@ -18667,16 +19746,54 @@ class Evaluation {
         same = std::min(same, std::lower_bound(judged_.begin(), judged_.end(), rewind.steps.front()));
     }
     if (same != judged_.end()) start_over(static_cast<std::size_t>(same - judged_.begin()));
+    for (const std::string& worker : trial_.workers()) add_worker(worker);
     for (std::size_t i = judged_.size(); i < steps.size() && !options_.stop.requested(); ++i) judge(steps[i], true);
   }
 
-  [[nodiscard]] std::vector<Finding> findings() && { return std::move(findings_); }
+  [[nodiscard]] Verdict verdict() {
+    if (by_worker_.empty()) add_worker({});
+    const RuleStatus otherwise = trial_.finished()           ? RuleStatus::no_issues_found
+                                 : options_.stop.requested() ? RuleStatus::stopped
+                                                             : RuleStatus::in_progress;
+    Verdict out;
+    for (const auto& [worker, rule_set] : by_worker_) {
+      Verdict one = rule_set.verdict(otherwise);
+      out.findings.insert(out.findings.end(), one.findings.begin(), one.findings.end());
+      if (out.rules.empty()) {
+        out.rules = std::move(one.rules);
+        continue;
+      }
+      for (std::size_t i = 0; i < out.rules.size(); ++i) unite(out.rules[i], one.rules[i]);
+    }
+    std::stable_sort(out.findings.begin(), out.findings.end(), [](const Finding& a, const Finding& b) {
+      return std::tie(a.step.global_step, a.worker) < std::tie(b.step.global_step, b.worker);
+    });
+    return out;
+  }
 
  private:
+  /// Adds what a rule of another worker could judge.
+  static void unite(RuleResult& to, const RuleResult& other) {
+    const auto weight = [](const RuleResult& result) {
+      if (result.status == RuleStatus::issues_found) return 3;
+      if (result.status == RuleStatus::error) return result.tensors > 0 ? 2 : 0;
+      return 1;
+    };
+    to.tensors += other.tensors;
+    to.steps = std::max(to.steps, other.steps);
+    if (weight(other) <= weight(to)) return;
+    to.status = other.status;
+    to.reason = other.reason;
+  }
+
+  void add_worker(const std::string& worker) {
+    if (!by_worker_.contains(worker)) by_worker_.emplace(worker, RuleSet(rules_, worker));
+  }
+
   /// Shows the first `count` of the judged steps to the original rules, without actions.
   void start_over(std::size_t count) {
-    rule_set_.restart();
-    findings_.clear();
+    by_worker_.clear();
+    for (const std::string& worker : trial_.workers()) add_worker(worker);
     const std::vector<std::int64_t> kept(judged_.begin(), judged_.begin() + static_cast<std::ptrdiff_t>(count));
     judged_.clear();
     for (const std::int64_t step : kept) judge(step, false);
@@ -18684,36 +19801,34 @@ class Evaluation {
 
   void judge(std::int64_t step, bool with_actions) {
     judged_.push_back(step);
-    const auto view = trial_.view(step);
-    if (!view) return;           // superseded meanwhile: the next refresh reports a rewind
-    std::exception_ptr failure;  // the findings report it
-    for (Finding& finding : rule_set_.judge(*view, failure)) {
-      findings_.push_back(finding);
-      if (!with_actions || finding.failed) continue;
-      try {
-        options_.on_finding.take(finding);
-      } catch (...) {
-        findings_.push_back({.rule = finding.rule,
-                             .tensor = finding.tensor,
-                             .step = finding.step,
-                             .message = "action: " + message_of_current_exception(),
-                             .failed = true});
+    for (auto& [worker, rule_set] : by_worker_) {
+      const auto view = trial_.view(step, worker);
+      if (!view) continue;         // another worker's, or superseded meanwhile: the next refresh reports a rewind
+      std::exception_ptr failure;  // the findings report it
+      const std::vector<std::size_t> fresh = rule_set.judge(*view, failure);
+      for (const std::size_t place : fresh) {
+        if (!with_actions) break;
+        const Finding finding = rule_set.findings()[place];
+        try {
+          options_.on_finding.take(finding);
+        } catch (...) {
+          rule_set.add_failed_action(finding, message_of_current_exception());
+        }
       }
     }
   }
 
   const Trial& trial_;
   const EvaluateOptions& options_;
-  RuleSet rule_set_;
+  std::vector<Rule> rules_;
+  std::map<std::string, RuleSet> by_worker_;
   std::size_t rewinds_seen_;
   std::vector<std::int64_t> judged_;  // ascending
-  std::vector<Finding> findings_;
 };
 
 }  // namespace detail
 
-TENSORTAP_INLINE std::vector<Finding> evaluate(const Trial& trial, std::vector<Rule> rules,
-                                               const EvaluateOptions& options) {
+TENSORTAP_INLINE Verdict evaluate(const Trial& trial, std::vector<Rule> rules, const EvaluateOptions& options) {
   detail::Evaluation evaluation(trial, std::move(rules), options);
   if (!options.follow) {
     evaluation.judge_new_steps();
@@ -18726,7 +19841,7 @@ TENSORTAP_INLINE std::vector<Finding> evaluate(const Trial& trial, std::vector<R
         },
         options.timeout);
   }
-  return std::move(evaluation).findings();
+  return evaluation.verdict();
 }
 
 TENSORTAP_END_NAMESPACE
@@ -18737,13 +19852,109 @@ TENSORTAP_END_NAMESPACE
 
 TENSORTAP_BEGIN_NAMESPACE
 
-TENSORTAP_INLINE std::vector<Finding> Rule::operator()(const StepView& step) {
-  std::vector<Finding> findings = judge_(step);
+namespace detail {
+
+/// Lists parameters.
+class ParameterList final : public ParameterVisitor {
+ public:
+  void operator()(std::string_view name, double& value, std::string_view meaning) override {
+    add(name, std::isnan(value) ? std::string() : shortest(value), meaning);
+  }
+  void operator()(std::string_view name, std::int64_t& value, std::string_view meaning) override {
+    add(name, std::to_string(value), meaning);
+  }
+  void operator()(std::string_view name, bool& value, std::string_view meaning) override {
+    add(name, value ? "true" : "false", meaning);
+  }
+  void operator()(std::string_view name, std::string& value, std::string_view meaning) override {
+    add(name, value, meaning);
+  }
+
+  [[nodiscard]] std::vector<RuleParameter> parameters() && { return std::move(list_); }
+
+ private:
+  void add(std::string_view name, std::string value, std::string_view meaning) {
+    list_.push_back({std::string(name), std::move(value), std::string(meaning)});
+  }
+
+  std::vector<RuleParameter> list_;
+};
+
+/// Sets the parameter `wanted` from text.
+class ParameterSetter final : public ParameterVisitor {
+ public:
+  ParameterSetter(std::string_view wanted, std::string_view text) : wanted_(wanted), text_(text) {}
+
+  void operator()(std::string_view name, double& value, std::string_view) override {
+    if (!is_wanted(name)) return;
+    if (text_.empty())
+      value = std::numeric_limits<double>::quiet_NaN(), is_set_ = true;
+    else
+      parse(value);
+  }
+  void operator()(std::string_view name, std::int64_t& value, std::string_view) override {
+    if (is_wanted(name)) parse(value);
+  }
+  void operator()(std::string_view name, bool& value, std::string_view) override {
+    if (!is_wanted(name)) return;
+    is_set_ = text_ == "true" || text_ == "false";
+    value = text_ == "true";
+  }
+  void operator()(std::string_view name, std::string& value, std::string_view) override {
+    if (!is_wanted(name)) return;
+    value = text_;
+    is_set_ = true;
+  }
+
+  [[nodiscard]] bool found() const noexcept { return found_; }
+  [[nodiscard]] bool is_set() const noexcept { return is_set_; }
+
+ private:
+  bool is_wanted(std::string_view name) {
+    if (name != wanted_) return false;
+    found_ = true;
+    return true;
+  }
+
+  template <class T>
+  void parse(T& value) {
+    T parsed{};
+    const auto [end, error] = std::from_chars(text_.data(), text_.data() + text_.size(), parsed);
+    is_set_ = error == std::errc() && end == text_.data() + text_.size();
+    if (is_set_) value = parsed;
+  }
+
+  std::string_view wanted_;
+  std::string_view text_;
+  bool found_ = false;
+  bool is_set_ = false;
+};
+
+}  // namespace detail
+
+TENSORTAP_INLINE std::vector<Finding> Rule::operator()(const JudgedStep& step) {
+  std::vector<Finding> findings = model_->judge(step);
   for (Finding& finding : findings) {
     if (finding.rule.empty()) finding.rule = name_;
     finding.step = step.step();
+    finding.last_step = finding.step.global_step;
   }
   return findings;
+}
+
+TENSORTAP_INLINE std::vector<RuleParameter> Rule::parameters() const {
+  detail::ParameterList list;
+  model_->copy()->visit(list);
+  return std::move(list).parameters();
+}
+
+TENSORTAP_INLINE void Rule::set(std::string_view parameter, std::string_view value) {
+  detail::ParameterSetter setter(parameter, value);
+  model_->visit(setter);
+  if (setter.is_set()) return;
+  std::vector<std::string> names;
+  for (const RuleParameter& one : parameters()) names.push_back(one.name);
+  throw setter.found() ? Error::bad_parameter(name_, parameter, value) : Error::no_such_parameter(name_, parameter, detail::nearest(parameter, names));
 }
 
 TENSORTAP_INLINE std::vector<Collection> required_by(const std::vector<Rule>& rules) {
@@ -18762,30 +19973,661 @@ TENSORTAP_INLINE std::vector<Collection> required_by(const std::vector<Rule>& ru
 
 TENSORTAP_END_NAMESPACE
 
-// from tensortap/rules/internal/judge_impl.hpp
+// from tensortap/rules/internal/judged_step_impl.hpp
 
-// The body of judge.hpp.
+// The bodies of judged_step.hpp.
 
 TENSORTAP_BEGIN_NAMESPACE
 
-TENSORTAP_INLINE std::function<void(const StepView&)> judge(std::vector<Rule> rules, Actions actions) {
-  return [rule_set = detail::RuleSet(std::move(rules)), actions = std::move(actions)](const StepView& step) mutable {
-    std::exception_ptr failure;
-    for (const Finding& finding : rule_set.judge(step, failure)) {
-      if (finding.failed) continue;
-      try {
-        actions.take(finding);
-      } catch (...) {
-        if (!failure) failure = std::current_exception();
-      }
-    }
-    if (failure) std::rethrow_exception(failure);
-  };
+TENSORTAP_INLINE JudgedStep::JudgedStep(detail::TensorCatalog& catalog, const StepView& step)
+    : catalog_(&catalog), step_(&step) {
+  catalog.begin(step);
+  catalog.facts.add(*this);
+}
+
+TENSORTAP_INLINE std::span<const KnownTensor* const> JudgedStep::saved() const { return catalog_->saved(); }
+
+TENSORTAP_INLINE std::span<const KnownTensor* const> JudgedStep::with_role(Role role) const {
+  return catalog_->with_role(role);
+}
+
+TENSORTAP_INLINE const KnownTensor* JudgedStep::find(std::string_view name) const { return catalog_->find(name); }
+
+TENSORTAP_INLINE const Statistics* JudgedStep::statistics(const KnownTensor& tensor) const {
+  return catalog_->statistics(tensor, *step_);
+}
+
+TENSORTAP_INLINE const Tensor* JudgedStep::value(const KnownTensor& tensor) const {
+  return catalog_->value(tensor, *step_);
+}
+
+TENSORTAP_INLINE std::optional<double> JudgedStep::reduction(const KnownTensor& tensor, Reduction r) const {
+  if (!catalog_->is_in_step(tensor)) return std::nullopt;
+  auto out = step_->reduction(tensor.name, r);
+  return catalog_->note(tensor, out);
+}
+
+TENSORTAP_INLINE const TrainingFacts& JudgedStep::facts() const { return catalog_->facts; }
+
+template <class T>
+std::optional<T> JudgedStep::noted(std::string_view tensor, std::optional<T> answer) const {
+  if (const KnownTensor* const known = catalog_->find(tensor)) catalog_->note(*known, answer);
+  return answer;
+}
+
+TENSORTAP_INLINE std::vector<std::string> JudgedStep::tensors(std::string_view collection) const {
+  return step_->tensors(collection);
+}
+
+TENSORTAP_INLINE std::optional<Tensor> JudgedStep::value(std::string_view tensor) const {
+  return noted(tensor, step_->value(tensor));
+}
+
+TENSORTAP_INLINE std::optional<double> JudgedStep::reduction(std::string_view tensor, Reduction r) const {
+  return noted(tensor, step_->reduction(tensor, r));
+}
+
+TENSORTAP_INLINE std::optional<Statistics> JudgedStep::statistics(std::string_view tensor) const {
+  return noted(tensor, step_->statistics(tensor));
+}
+
+TENSORTAP_INLINE void JudgedStep::for_each(const Visit& visit) const { step_->for_each(visit); }
+
+TENSORTAP_END_NAMESPACE
+
+// from tensortap/rules/internal/known_tensor_impl.hpp
+
+// The bodies of known_tensor.hpp.
+
+TENSORTAP_BEGIN_NAMESPACE
+
+namespace detail {
+
+inline std::string in_lower_case(std::string_view text) {
+  std::string out(text);
+  std::transform(out.begin(), out.end(), out.begin(),
+                 [](unsigned char c) { return c < 0x80 ? static_cast<char>(std::tolower(c)) : static_cast<char>(c); });
+  return out;
+}
+
+/// Returns the activation that a lower-case name contains.
+inline Activation activation_in(std::string_view lower) {
+  constexpr std::array<std::pair<std::string_view, Activation>, 4> words = {{{"relu", Activation::relu},
+                                                                             {"tanh", Activation::tanh},
+                                                                             {"sigmoid", Activation::sigmoid},
+                                                                             {"softmax", Activation::softmax}}};
+  for (const auto& [word, activation] : words)
+    if (lower.find(word) != std::string_view::npos) return activation;
+  return Activation::none;
+}
+
+/// Returns the layer of "LAYER_input_0", "LAYER_output_0", "LAYER_output" …; nullopt if `word` is not there.
+inline std::optional<std::string> layer_before(std::string_view name, std::string_view word) {
+  const std::size_t at = name.rfind(word);
+  if (at == std::string_view::npos) return std::nullopt;
+  const std::string_view rest = name.substr(at + word.size());
+  const bool is_index = rest.empty() || (rest[0] == '_' && rest.size() > 1 &&
+                                         rest.find_first_not_of("0123456789", 1) == std::string_view::npos);
+  if (!is_index) return std::nullopt;
+  return std::string(name.substr(0, at));
+}
+
+inline const Pattern& pattern_of_builtin(std::string_view collection) {
+  static const std::array<std::pair<std::string_view, Pattern>, 4> patterns = {{
+      {"losses", Pattern(std::string(*builtin_pattern("losses")))},
+      {"gradients", Pattern(std::string(*builtin_pattern("gradients")))},
+      {"weights", Pattern(std::string(*builtin_pattern("weights")))},
+      {"biases", Pattern(std::string(*builtin_pattern("biases")))},
+  }};
+  return std::find_if(patterns.begin(), patterns.end(), [&](const auto& entry) { return entry.first == collection; })
+      ->second;
+}
+
+}  // namespace detail
+
+TENSORTAP_INLINE NameRole role_of(std::string_view name) {
+  const std::string lower = detail::in_lower_case(name);
+  const auto ends_as = [&](std::string_view word) { return lower.ends_with(word); };
+  NameRole out;
+  if (detail::pattern_of_builtin("gradients").finds(name)) {
+    out.role = Role::gradient;
+    out.subject = detail::parameter_of_gradient(name);
+    return out;
+  }
+  if (lower.find("loss_input_1") != std::string::npos || ends_as("labels") || ends_as("label") || ends_as("targets") ||
+      ends_as("target")) {
+    out.role = Role::labels;
+  } else if (lower.find("loss_input_0") != std::string::npos || ends_as("predictions") || ends_as("prediction")) {
+    out.role = Role::predictions;
+  } else if (detail::pattern_of_builtin("losses").finds(name)) {
+    out.role = Role::loss;
+  } else if (detail::pattern_of_builtin("weights").finds(name)) {
+    out.role = Role::weight;
+  } else if (detail::pattern_of_builtin("biases").finds(name)) {
+    out.role = Role::bias;
+  } else if (auto before_input = detail::layer_before(name, "_input")) {
+    out.role = Role::layer_input;
+    out.subject = std::move(*before_input);
+  } else if (auto before_output = detail::layer_before(name, "_output")) {
+    out.role = Role::layer_output;
+    out.subject = std::move(*before_output);
+  }
+  out.activation = detail::activation_in(lower);
+  return out;
 }
 
 TENSORTAP_END_NAMESPACE
 
-// from tensortap/rules/internal/vanishing_gradient_impl.hpp
+// from tensortap/rules/internal/rule_state_impl.hpp
+
+// The bodies of rule_state.hpp. A number below 255 is one byte, any other a byte 255 and eight bytes, the lowest first.
+
+TENSORTAP_BEGIN_NAMESPACE
+
+TENSORTAP_INLINE RuleState& RuleState::operator()(std::uint64_t& value) {
+  constexpr std::uint64_t short_limit = 0xff;
+  if (!reading_) {
+    if (value < short_limit) {
+      out_ += static_cast<char>(value);
+      return *this;
+    }
+    out_ += static_cast<char>(short_limit);
+    for (unsigned shift = 0; shift < 64; shift += 8) out_ += static_cast<char>(value >> shift & 0xff);
+    return *this;
+  }
+  const auto byte = [&](std::size_t i) { return std::uint64_t{static_cast<unsigned char>(rest_[i])}; };
+  const bool is_short = !rest_.empty() && byte(0) != short_limit;
+  const std::size_t size = is_short ? 1 : 9;
+  value = 0;
+  if (rest_.size() < size) {
+    good_ = false;
+    rest_ = {};
+    return *this;
+  }
+  if (is_short) {
+    value = byte(0);
+  } else {
+    for (std::size_t i = 0; i < 8; ++i) value |= byte(i + 1) << (8 * i);
+  }
+  rest_.remove_prefix(size);
+  return *this;
+}
+
+TENSORTAP_INLINE std::uint64_t RuleState::counted(std::size_t size) {
+  std::uint64_t count = size;
+  (*this)(count);
+  if (reading_ && count > rest_.size()) {
+    good_ = false;
+    rest_ = {};
+    return 0;
+  }
+  return count;
+}
+
+TENSORTAP_INLINE RuleState& RuleState::operator()(std::string& text) {
+  const auto size = static_cast<std::size_t>(counted(text.size()));
+  if (!reading_) {
+    out_ += text;
+    return *this;
+  }
+  text.assign(rest_.substr(0, size));
+  rest_.remove_prefix(size);
+  return *this;
+}
+
+TENSORTAP_END_NAMESPACE
+
+// from tensortap/rules/internal/judge_impl.hpp
+
+// The bodies of judge.hpp.
+
+TENSORTAP_BEGIN_NAMESPACE
+
+struct Judge::Shared {
+  std::mutex mutex;
+  detail::RuleSet rules;
+  Actions actions;
+};
+
+TENSORTAP_INLINE Judge::Judge(std::vector<Rule> rules, Actions actions, std::string worker)
+    : shared_(new Shared{.mutex = {},
+                         .rules = detail::RuleSet(std::move(rules), std::move(worker)),
+                         .actions = std::move(actions)}) {}
+
+TENSORTAP_INLINE void Judge::operator()(const StepView& step) const {
+  std::exception_ptr failure;
+  std::vector<Finding> fresh;
+  {
+    const std::lock_guard lock(shared_->mutex);
+    for (const std::size_t place : shared_->rules.judge(step, failure))
+      fresh.push_back(shared_->rules.findings()[place]);
+  }
+  for (const Finding& finding : fresh) try {
+      shared_->actions.take(finding);
+    } catch (...) {
+      if (!failure) failure = std::current_exception();
+    }
+  if (failure) std::rethrow_exception(failure);
+}
+
+TENSORTAP_INLINE Verdict Judge::verdict() const {
+  const std::lock_guard lock(shared_->mutex);
+  return shared_->rules.verdict(RuleStatus::in_progress);
+}
+
+TENSORTAP_INLINE std::string Judge::state() const {
+  const std::lock_guard lock(shared_->mutex);
+  RuleState state;
+  shared_->rules.exchange(state);
+  return state.bytes();
+}
+
+TENSORTAP_INLINE bool Judge::restore(std::string_view bytes) const {
+  const std::lock_guard lock(shared_->mutex);
+  RuleState state(bytes);
+  shared_->rules.exchange(state);
+  return state.complete();
+}
+
+TENSORTAP_END_NAMESPACE
+
+// from tensortap/rules/internal/training_facts_impl.hpp
+
+// The bodies of training_facts.hpp.
+
+TENSORTAP_BEGIN_NAMESPACE
+
+namespace detail {
+
+/// Rows of a tensor of predictions: of each example its class, or its number.
+class PredictionRows {
+ public:
+  /// `rows`: the number of labels.
+  PredictionRows(const Tensor& values, std::size_t rows)
+      : values_(&values), rows_(rows), width_(rows > 0 && values.size() % rows == 0 ? values.size() / rows : 0) {
+    for (std::size_t i = 0; width_ == 1 && i < values.size(); ++i) {
+      const double x = values.number(i);
+      is_integer_ = is_integer_ && x == std::floor(x);
+      is_share_ = is_share_ && x >= 0 && x <= 1;
+    }
+  }
+
+  [[nodiscard]] std::size_t width() const noexcept { return width_; }
+  [[nodiscard]] double number(std::size_t row) const { return values_->number(row); }
+  /// Returns the class: of the largest of several numbers, or one number as a class, a probability or a logit.
+  [[nodiscard]] std::size_t class_of(std::size_t row) const {
+    if (width_ > 1) {
+      std::size_t best = 0;
+      for (std::size_t i = 1; i < width_; ++i)
+        if (values_->number(row * width_ + i) > values_->number(row * width_ + best)) best = i;
+      return best;
+    }
+    const double x = number(row);
+    if (is_integer_) return x > 0 && x < 1e6 ? static_cast<std::size_t>(x) : 0;
+    return x > (is_share_ ? 0.5 : 0.0) ? 1 : 0;
+  }
+
+ private:
+  const Tensor* values_;
+  std::size_t rows_;
+  std::size_t width_;
+  bool is_integer_ = true;
+  bool is_share_ = true;
+};
+
+/// Returns the class of each example; empty if the labels are no classes: small whole numbers, or rows with a single 1.
+inline std::vector<std::size_t> classes_of(const Tensor& labels) {
+  std::vector<std::size_t> out;
+  const std::size_t rows = labels.rank() == 0 ? 1 : static_cast<std::size_t>(labels.shape()[0]);
+  const std::size_t width = rows == 0 ? 0 : labels.size() / rows;
+  const auto is_class = [](double x) { return x >= 0 && x < Examples::most_classes && x == std::floor(x); };
+  if (width == 1) {
+    for (std::size_t i = 0; i < rows; ++i) {
+      const double x = labels.number(i);
+      if (!is_class(x)) return {};
+      out.push_back(static_cast<std::size_t>(x));
+    }
+  } else if (labels.rank() == 2) {
+    for (std::size_t i = 0; i < rows; ++i) {
+      std::size_t ones = 0;
+      std::size_t at = 0;
+      for (std::size_t k = 0; k < width; ++k) {
+        const double x = labels.number(i * width + k);
+        if (x == 1) ++ones, at = k;
+        if (x != 0 && x != 1) return {};
+      }
+      if (ones != 1) return {};
+      out.push_back(at);
+    }
+  }
+  return out;
+}
+
+inline void count_at(std::vector<std::int64_t>& counts, std::size_t at) {
+  if (at >= Examples::most_classes) return;
+  if (at >= counts.size()) counts.resize(at + 1);
+  ++counts[at];
+}
+
+inline double largest_share(const std::vector<std::int64_t>& counts, std::int64_t total) {
+  if (counts.empty() || total == 0) return 0;
+  return static_cast<double>(*std::max_element(counts.begin(), counts.end())) / static_cast<double>(total);
+}
+
+inline double variance_of(double sum, double squares, std::int64_t n) {
+  if (n == 0) return 0;
+  const double mean = sum / static_cast<double>(n);
+  return std::max(0.0, squares / static_cast<double>(n) - mean * mean);
+}
+
+/// Returns the value of a loss: its mean if it has several elements; NaN if one of them is.
+inline std::optional<double> loss_in(const JudgedStep& step, const KnownTensor& tensor) {
+  if (const Statistics* const s = step.statistics(tensor)) {
+    if (s->count == 0) return std::nullopt;
+    return s->non_finite() > 0 ? std::numeric_limits<double>::quiet_NaN() : s->mean();
+  }
+  return step.reduction(tensor, Reduction::mean);
+}
+
+}  // namespace detail
+
+// ---- LossSeries
+
+TENSORTAP_INLINE double LossSeries::before(std::size_t back) const {
+  const auto last = static_cast<std::size_t>(count - 1);
+  return recent[(last - back) % most_recent];
+}
+
+TENSORTAP_INLINE std::int64_t LossSeries::step_before(std::size_t back) const {
+  const auto last = static_cast<std::size_t>(count - 1);
+  return steps[(last - back) % most_recent];
+}
+
+TENSORTAP_INLINE double LossSeries::recent_mean(std::size_t n) const {
+  n = std::min(n, kept());
+  double sum = 0;
+  for (std::size_t back = 0; back < n; ++back) sum += before(back);
+  return sum / static_cast<double>(n);
+}
+
+TENSORTAP_INLINE void LossSeries::add(double value, std::int64_t mode_step) {
+  in_step = true;
+  now = value;
+  last_mode_step = mode_step;
+  if (!std::isfinite(value)) {
+    ++not_finite;
+    return;
+  }
+  constexpr double weight = 2.0 / 21;
+  const std::size_t at = static_cast<std::size_t>(count) % most_recent;
+  if (at >= recent.size()) {
+    recent.push_back(value);
+    steps.push_back(mode_step);
+  } else {
+    recent[at] = value;
+    steps[at] = mode_step;
+  }
+  first = count == 0 ? value : first;
+  best = count == 0 ? value : std::min(best, value);
+  smooth = count == 0 ? value : smooth + weight * (value - smooth);
+  best_smooth = count == 0 ? smooth : std::min(best_smooth, smooth);
+  above_best = smooth > 2 * best_smooth ? above_best + 1 : 0;
+  ++count;
+}
+
+TENSORTAP_INLINE void LossSeries::exchange(RuleState& state) {
+  state(tensor)(count)(not_finite)(first)(best)(smooth)(best_smooth)(above_best)(last_mode_step)(recent)(steps);
+}
+
+// ---- Examples
+
+TENSORTAP_INLINE void Block::exchange(RuleState& state) {
+  state(number)(examples)(correct)(majority)(top_prediction)(label_variance)(prediction_variance);
+}
+
+TENSORTAP_INLINE void Examples::Open::exchange(RuleState& state) {
+  state(examples)(correct)(labels)(predicted)(label_sum)(label_squares)(prediction_sum)(prediction_squares);
+}
+
+TENSORTAP_INLINE void Examples::exchange(RuleState& state) {
+  state(task)(classes)(count)(labels)(predicted)(right)(label_mean)(label_deviations)(label_abs_deviations);
+  state(block)(open);
+}
+
+// ---- TrainingFacts
+
+TENSORTAP_INLINE void TrainingFacts::add(const JudgedStep& step) {
+  const Step at = step.step();
+  for (LossSeries& series : losses) series.in_step = false;
+  for (Examples& one : examples) one.block_ends = false;
+  LossSeries& series = losses[index_of(at.mode)];
+  for (const KnownTensor* loss : step.with_role(Role::loss)) {
+    if (!series.tensor.empty() && series.tensor != loss->name) continue;
+    const auto value = detail::loss_in(step, *loss);
+    if (!value) continue;
+    series.tensor = loss->name;
+    series.add(*value, at.mode_step);
+    break;
+  }
+  if (outputs == 0) {
+    std::span<const KnownTensor* const> parameters = step.with_role(Role::bias);
+    if (!parameters.empty())
+      if (const Statistics* const s = step.statistics(*parameters.back())) outputs = static_cast<std::int64_t>(s->count);
+  }
+  add_examples(step);
+}
+
+TENSORTAP_INLINE void TrainingFacts::add_examples(const JudgedStep& step) {
+  const auto with_labels = step.with_role(Role::labels);
+  const auto with_predictions = step.with_role(Role::predictions);
+  if (with_labels.empty()) return;
+  const Tensor* const labels = step.value(*with_labels.front());
+  if (labels == nullptr || labels->size() == 0 || labels->dtype() == DType::string) return;
+  const Tensor* predictions = with_predictions.empty() ? nullptr : step.value(*with_predictions.front());
+  if (predictions != nullptr && predictions->dtype() == DType::string) predictions = nullptr;
+  Examples& out = examples[index_of(step.step().mode)];
+
+  const std::vector<std::size_t> classes = detail::classes_of(*labels);
+  const std::size_t rows = classes.empty() ? labels->size() : classes.size();
+  const detail::PredictionRows predicted(predictions != nullptr ? *predictions : Tensor(), rows);
+  if (classes.empty() != (out.task == Task::regression)) {
+    if (out.task != Task::unknown && classes.empty()) return;  // one odd batch of classes
+    out.task = classes.empty() ? Task::regression : Task::classification;
+  }
+  if (out.task == Task::unknown) out.task = Task::classification;
+  out.classes = std::max(out.classes, static_cast<std::int64_t>(predicted.width()));
+  for (std::size_t row = 0; row < rows; ++row) {
+    ++out.count;
+    ++out.open.examples;
+    if (out.task == Task::classification && !classes.empty()) {
+      detail::count_at(out.labels, classes[row]);
+      detail::count_at(out.open.labels, classes[row]);
+      if (predicted.width() == 0) continue;
+      const std::size_t guess = predicted.class_of(row);
+      detail::count_at(out.predicted, guess);
+      detail::count_at(out.open.predicted, guess);
+      if (guess != classes[row]) continue;
+      detail::count_at(out.right, guess);
+      ++out.open.correct;
+    } else {
+      const double label = labels->number(row);
+      if (!std::isfinite(label)) continue;
+      const double before = label - out.label_mean;
+      out.label_mean += before / static_cast<double>(out.count);
+      out.label_deviations += before * (label - out.label_mean);
+      out.label_abs_deviations += std::abs(label - out.label_mean);
+      out.open.label_sum += label;
+      out.open.label_squares += label * label;
+      if (predicted.width() != 1 || !std::isfinite(predicted.number(row))) continue;
+      out.open.prediction_sum += predicted.number(row);
+      out.open.prediction_squares += predicted.number(row) * predicted.number(row);
+    }
+  }
+  if (out.open.examples < Examples::block_size) return;
+  const Examples::Open& open = out.open;
+  out.block_ends = true;
+  out.block = {.number = out.block.number + 1,
+               .examples = open.examples,
+               .correct = static_cast<double>(open.correct) / static_cast<double>(open.examples),
+               .majority = detail::largest_share(open.labels, open.examples),
+               .top_prediction = detail::largest_share(open.predicted, open.examples),
+               .label_variance = detail::variance_of(open.label_sum, open.label_squares, open.examples),
+               .prediction_variance = detail::variance_of(open.prediction_sum, open.prediction_squares, open.examples)};
+  out.open = {};
+}
+
+TENSORTAP_INLINE std::optional<Chance> TrainingFacts::chance() const {
+  const LossSeries& series = loss(Mode::train).tensor.empty() ? loss(Mode::global) : loss(Mode::train);
+  const auto has = [&](std::string_view word) { return series.tensor.find(word) != std::string::npos; };
+  const bool is_entropy = has("CrossEntropy") || has("NLL") || has("BCE");
+  for (const Mode mode : {Mode::train, Mode::global, Mode::eval}) {
+    const Examples& seen = examples_of(mode);
+    if (seen.count < Examples::block_size) continue;
+    if (seen.task == Task::classification) {
+      if (has("MSE") || has("L1")) continue;
+      double entropy = 0;
+      for (const std::int64_t n : seen.labels)
+        if (n > 0) {
+          const double share = static_cast<double>(n) / static_cast<double>(seen.count);
+          entropy -= share * std::log(share);
+        }
+      return Chance{entropy, "the frequencies of the labels"};
+    }
+    if (seen.task == Task::regression && has("MSE"))
+      return Chance{seen.label_deviations / static_cast<double>(seen.count), "the variance of the labels"};
+    if (seen.task == Task::regression && has("L1"))
+      return Chance{seen.label_abs_deviations / static_cast<double>(seen.count), "the mean deviation of the labels"};
+  }
+  if (!is_entropy) return std::nullopt;
+  if (has("BCE")) return Chance{std::log(2.0), "two classes"};
+  std::int64_t classes = 0;
+  for (const Examples& seen : examples) classes = std::max(classes, seen.classes);
+  if (classes < 2) classes = outputs;
+  if (classes < 2) return std::nullopt;
+  return Chance{std::log(static_cast<double>(classes)), "the number of classes"};
+}
+
+TENSORTAP_INLINE void TrainingFacts::exchange(RuleState& state) {
+  for (LossSeries& series : losses) state(series);
+  for (Examples& one : examples) state(one);
+  state(outputs);
+}
+
+TENSORTAP_END_NAMESPACE
+
+// from tensortap/rules/builtin/internal/all_rules_impl.hpp
+
+// The bodies of all_rules.hpp.
+
+TENSORTAP_BEGIN_NAMESPACE
+
+TENSORTAP_INLINE std::vector<Rule> all_rules() {
+  return {
+      ExplodingTensor{},
+      VanishingGradient{},
+  };
+}
+
+TENSORTAP_INLINE Rule rule_named(std::string_view name) {
+  std::vector<std::string> names;
+  for (Rule& rule : all_rules()) {
+    if (rule.name() == name) return std::move(rule);
+    names.push_back(rule.name());
+  }
+  throw Error::no_such_rule(name, detail::nearest(name, names));
+}
+
+TENSORTAP_END_NAMESPACE
+
+// from tensortap/rules/builtin/internal/exploding_tensor_impl.hpp
+
+// The bodies of exploding_tensor.hpp.
+
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
+
+/// Returns the coordinates of element `index` of a row-major tensor.
+inline std::string coordinates_of(std::uint64_t index, const std::vector<std::int64_t>& shape) {
+  std::string out = "]";
+  for (std::size_t axis = shape.size(); axis-- > 0;) {
+    const auto extent = static_cast<std::uint64_t>(shape[axis]);
+    out.insert(0, (axis > 0 ? ", " : "") + std::to_string(index % extent));
+    index /= extent;
+  }
+  return "[" + out;
+}
+
+/// Returns `bits` in hexadecimal, with as many digits as it needs.
+inline std::string bits_text(std::uint64_t bits) {
+  constexpr std::string_view digits = "0123456789abcdef";
+  std::string out;
+  for (; bits != 0 || out.empty(); bits >>= 4) out.insert(out.begin(), digits[bits & 15]);
+  return "0x" + out;
+}
+
+/// Returns what is wrong with a tensor of which statistics are known; nullopt if it holds nothing that is wanted.
+inline std::optional<std::string> non_finite_text(const JudgedStep& step, const KnownTensor& tensor,
+                                                  const Statistics& s, bool only_nan) {
+  if (only_nan ? s.nan == 0 : s.non_finite() == 0) return std::nullopt;
+  std::string out = std::to_string(s.nan) + " NaN and " + std::to_string(s.positive_inf + s.negative_inf) +
+                    " infinities among " + std::to_string(s.count) + " elements";
+  if (!s.first_non_finite) return out;
+  out += "; the first is element " + std::to_string(*s.first_non_finite);
+  if (const Tensor* const value = step.value(tensor); value != nullptr && value->rank() > 1)
+    out += " at " + coordinates_of(*s.first_non_finite, value->shape());
+  return out + " with bits " + bits_text(s.non_finite_bits);
+}
+
+/// Returns how many tensors of the step were saved before `tensor`, and the last of them.
+inline std::string saved_before(const JudgedStep& step, const KnownTensor& tensor) {
+  const KnownTensor* last = nullptr;
+  std::size_t count = 0;
+  for (const KnownTensor* one : step.saved()) {
+    if (one == &tensor) break;
+    last = one;
+    ++count;
+  }
+  if (last == nullptr) return "; it is the first tensor of the step";
+  return "; the " + std::to_string(count) + " tensors before it are finite, the last is " + in_quotes(last->name);
+}
+
+}  // namespace detail
+
+TENSORTAP_INLINE std::vector<Finding> ExplodingTensor::operator()(const JudgedStep& step) const {
+  const std::optional<Pattern> wanted = tensor_regex.empty() ? std::nullopt : std::optional<Pattern>(tensor_regex);
+  std::vector<Finding> out;
+  for (const KnownTensor* tensor : step.saved()) {
+    if (wanted && !wanted->finds(tensor->name)) continue;
+    std::optional<std::string> text;
+    double value = std::numeric_limits<double>::quiet_NaN();
+    if (const Statistics* const s = step.statistics(*tensor)) {
+      text = detail::non_finite_text(step, *tensor, *s, only_nan);
+      value = static_cast<double>(only_nan ? s->nan : s->non_finite());
+    } else {
+      for (const Reduction r : {Reduction::max, Reduction::min, Reduction::mean, Reduction::abs_max, Reduction::abs_mean,
+                                Reduction::l1, Reduction::l2}) {
+        const auto reduced = step.reduction(*tensor, r);
+        if (!reduced) continue;
+        value = *reduced;
+        if (only_nan ? std::isnan(value) : !std::isfinite(value)) text = "its " + std::string(to_string(r)) + " is " + shortest(value);
+        break;
+      }
+    }
+    if (!text) continue;
+    if (out.empty()) *text += detail::saved_before(step, *tensor);
+    out.push_back({.tensor = tensor->name, .value = value, .message = *text});
+  }
+  return out;
+}
+
+TENSORTAP_INLINE void ExplodingTensor::visit(ParameterVisitor& visitor) {
+  visitor("tensor_regex", tensor_regex, "names of tensors; empty: all");
+  visitor("only_nan", only_nan, "true: an infinity is no finding");
+}
+
+TENSORTAP_END_NAMESPACE
+
+// from tensortap/rules/builtin/internal/vanishing_gradient_impl.hpp
 
 // The bodies of vanishing_gradient.hpp.
 
@@ -18795,15 +20637,21 @@ TENSORTAP_INLINE std::vector<Collection> VanishingGradient::required() const {
   return {{.name = collection, .save = save, .reductions = {Reduction::abs_mean}}};
 }
 
-TENSORTAP_INLINE std::vector<Finding> VanishingGradient::operator()(const StepView& step) const {
+TENSORTAP_INLINE std::vector<Finding> VanishingGradient::operator()(const JudgedStep& step) const {
   if (!(threshold >= 0)) throw Error::bad_threshold(name, threshold);  // it would find nothing
   std::vector<Finding> out;
   for (const std::string& tensor : step.tensors(collection))
     if (const auto mean = step.reduction(tensor, Reduction::abs_mean); mean && *mean < threshold)
       out.push_back({.tensor = tensor,
                      .value = *mean,
+                     .threshold = threshold,
                      .message = "its mean magnitude is " + shortest(*mean) + ", below " + shortest(threshold)});
   return out;
+}
+
+TENSORTAP_INLINE void VanishingGradient::visit(ParameterVisitor& visitor) {
+  visitor("threshold", threshold, "a mean magnitude below it is a finding");
+  visitor("collection", collection, "the tensors");
 }
 
 TENSORTAP_END_NAMESPACE

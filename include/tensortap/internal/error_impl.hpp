@@ -186,6 +186,23 @@ TENSORTAP_INLINE Error Error::bad_threshold(std::string_view rule, double value)
                                     detail::number_text(value) + "); give the least value that is no finding"};
 }
 
+TENSORTAP_INLINE Error Error::bad_parameter(std::string_view rule, std::string_view parameter,
+                                            std::string_view value) {
+  return {Errc::invalid_option, "rule: " + escaped(rule) + ": " + escaped(parameter) + ": the value is not of its type (" +
+                                    in_quotes(value) + "); give one as in its default"};
+}
+
+TENSORTAP_INLINE Error Error::no_such_parameter(std::string_view rule, std::string_view parameter,
+                                                std::string_view meant) {
+  return {Errc::invalid_option, "rule: " + escaped(rule) + ": it has no parameter " + in_quotes(parameter) +
+                                    detail::meant_or(meant, "'tensortap rules' lists them")};
+}
+
+TENSORTAP_INLINE Error Error::no_such_rule(std::string_view rule, std::string_view meant) {
+  return {Errc::invalid_option,
+          "rule: " + in_quotes(rule) + ": there is no such rule" + detail::meant_or(meant, "'tensortap rules' lists them")};
+}
+
 TENSORTAP_INLINE Error Error::bad_tolerance(std::string_view option, double value) {
   return {Errc::invalid_option, "difference: option " + std::string(option) + ": it is negative or not finite (" +
                                     detail::number_text(value) + "); use 0 to tolerate no difference"};

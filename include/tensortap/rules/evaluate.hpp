@@ -1,8 +1,8 @@
 // Rules over a stored run: finished, or followed while it is written.
 //
 //   tensortap::Trial live("runs/42", {.follow = true});
-//   const auto findings = tensortap::evaluate(live, {tensortap::VanishingGradient{}},
-//                                             {.follow = true, .on_finding = tensortap::Print{std::cerr}});
+//   const auto verdict = tensortap::evaluate(live, {tensortap::VanishingGradient{}},
+//                                            {.follow = true, .on_finding = tensortap::Print{std::cerr}});
 #pragma once
 
 #include <chrono>
@@ -11,8 +11,8 @@
 
 #include <tensortap/internal/config.hpp>
 #include <tensortap/rules/action.hpp>
-#include <tensortap/rules/finding.hpp>
 #include <tensortap/rules/rule.hpp>
+#include <tensortap/rules/verdict.hpp>
 #include <tensortap/stop.hpp>
 #include <tensortap/trial/trial.hpp>
 #include <tensortap/trial/trial_options.hpp>
@@ -33,14 +33,13 @@ struct EvaluateOptions {
   std::function<void(const Rewind&)> on_rewind = {};
 };
 
-/// Returns the findings of `rules` in the complete steps of a run, in order. While it follows a run, it judges each
-/// step once, when the step appears. When a new attempt supersedes steps, it withdraws their findings and shows the
-/// remaining steps to copies of the original rules, without actions. The result equals that of an evaluation after the
-/// end of the run, except in steps that counted as complete before all workers had written them. A rule that throws is
-/// not called again, and a finding with `failed` set reports it. An action that throws is reported in the same way, and
-/// is called again.
-[[nodiscard]] std::vector<Finding> evaluate(const Trial& trial, std::vector<Rule> rules,
-                                            const EvaluateOptions& options = {});
+/// Returns the verdict of `rules` on the complete steps of a run, in order. Each worker's tensors are shown to copies of
+/// the rules of their own. While it follows a run, it judges each step once, when the step appears. When a new attempt
+/// supersedes steps, it withdraws their findings and shows the remaining steps to copies of the original rules, without
+/// actions. The result equals that of an evaluation after the end of the run, except in steps that counted as complete
+/// before all workers had written them. A rule that throws is not called again, and a finding with `failed` set reports
+/// it. An action that throws is reported in the same way, and is called again.
+[[nodiscard]] Verdict evaluate(const Trial& trial, std::vector<Rule> rules, const EvaluateOptions& options = {});
 
 TENSORTAP_END_NAMESPACE
 

@@ -1,24 +1,45 @@
 // Rules that run inside the training process, so that their actions are immediate.
 //
 //   tensortap::StopSignal stop;
-//   auto on_step = tensortap::judge({tensortap::VanishingGradient{}}, tensortap::StopTraining{stop});
+//   tensortap::Judge judge({tensortap::VanishingGradient{}}, tensortap::StopTraining{stop});
+//   options.on_step = judge;
 #pragma once
 
-#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
 #include <vector>
 
 #include <tensortap/internal/config.hpp>
 #include <tensortap/rules/action.hpp>
 #include <tensortap/rules/rule.hpp>
+#include <tensortap/rules/verdict.hpp>
 #include <tensortap/step_view.hpp>
 
 TENSORTAP_BEGIN_NAMESPACE
 
-/// Returns a callable for the hook's `on_step`: it shows each step to all rules and takes `actions` on their findings.
+/// A callable for the hook's `on_step`: it shows each step to all rules, and takes `actions` on each new finding.
 /// `evaluate` returns the same findings for the same steps of a stored run. A rule that throws is not called again; the
-/// other rules and all actions continue. Throws, when called: the first exception of a rule or an action, which the
-/// hook counts in its status. Threads: one at a time.
-std::function<void(const StepView&)> judge(std::vector<Rule> rules, Actions actions);
+/// other rules and all actions continue. Copies share one state. Threads: any; one step at a time.
+class Judge {
+ public:
+  explicit Judge(std::vector<Rule> rules, Actions actions = {}, std::string worker = "worker_0");
+
+  /// Throws: the first exception of a rule or an action, which the hook counts in its status.
+  void operator()(const StepView& step) const;
+
+  /// Returns what the rules have found so far.
+  [[nodiscard]] Verdict verdict() const;
+
+  /// Returns all that the rules have seen and found, for `restore`.
+  [[nodiscard]] std::string state() const;
+  /// Continues where the state was taken. Returns false, and starts over, if it is not that of these rules.
+  bool restore(std::string_view state) const;  // NOLINT(modernize-use-nodiscard): a new beginning is no harm
+
+ private:
+  struct Shared;
+  std::shared_ptr<Shared> shared_;
+};
 
 TENSORTAP_END_NAMESPACE
 

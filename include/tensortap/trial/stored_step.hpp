@@ -22,8 +22,8 @@ class LiveRun;
 class SavedTensor;
 }  // namespace detail
 
-/// The saved data of one global step. If several workers have saved a tensor, functions return the value of the
-/// alphabetically first worker that has it.
+/// The saved data of one global step, of one worker or of all. If several workers have saved a tensor, functions return
+/// the value of the alphabetically first worker that has it.
 /// Threads: any. Lifetime: independent of the Trial.
 class StoredStep final : public StepView {
  public:
@@ -34,18 +34,21 @@ class StoredStep final : public StepView {
   /// Returns the names of the tensors of `collection`, or of all; none if the run has no such collection.
   [[nodiscard]] std::vector<std::string> tensors(std::string_view collection = {}) const override;
 
+  void for_each(const Visit& visit) const override;
+
   [[nodiscard]] std::optional<Tensor> value(std::string_view tensor) const override;
   [[nodiscard]] std::optional<double> reduction(std::string_view tensor, Reduction r) const override;
   [[nodiscard]] std::optional<Statistics> statistics(std::string_view tensor) const override;
 
  private:
   friend class Trial;
-  StoredStep(std::shared_ptr<const detail::LiveRun> run, const Step& step);
+  StoredStep(std::shared_ptr<const detail::LiveRun> run, const Step& step, std::string worker = {});
 
   [[nodiscard]] detail::SavedTensor find(std::string_view tensor) const;
 
   std::shared_ptr<const detail::LiveRun> run_;
   Step step_;
+  std::string worker_;  // empty: all
 };
 
 TENSORTAP_END_NAMESPACE

@@ -156,6 +156,8 @@ class Trial {
 
   /// Returns `global_step` as a rule sees it; nullopt if it was not saved.
   [[nodiscard]] std::optional<StoredStep> view(std::int64_t global_step) const;
+  /// Returns what `worker` has saved in `global_step`; nullopt if it has not saved the step.
+  [[nodiscard]] std::optional<StoredStep> view(std::int64_t global_step, std::string_view worker) const;
 
   // ---- Tensors
 

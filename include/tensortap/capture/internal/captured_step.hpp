@@ -37,6 +37,10 @@ class CapturedStep final : public StepView {
     return out;
   }
 
+  void for_each(const Visit& visit) const override {
+    for (const CapturedRecord& record : records_->records()) visit(record.tensor->name);
+  }
+
   [[nodiscard]] std::optional<Tensor> value(std::string_view tensor) const override {
     const auto* record = find(tensor, CapturedRecord::Kind::raw);
     if (record == nullptr) return std::nullopt;

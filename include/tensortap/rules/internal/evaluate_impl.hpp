@@ -5,6 +5,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <exception>
+#include <map>
+#include <string>
+#include <tuple>
 #include <utility>
 
 #include <tensortap/internal/config.hpp>
@@ -18,7 +21,7 @@ namespace detail {
 class Evaluation {
  public:
   Evaluation(const Trial& trial, std::vector<Rule> rules, const EvaluateOptions& options)
-      : trial_(trial), options_(options), rule_set_(std::move(rules)), rewinds_seen_(trial.rewinds().size()) {}
+      : trial_(trial), options_(options), rules_(std::move(rules)), rewinds_seen_(trial.rewinds().size()) {}
 
   /// Judges the complete steps that are new or have changed.
   void judge_new_steps() {
@@ -33,16 +36,54 @@ class Evaluation {
         same = std::min(same, std::lower_bound(judged_.begin(), judged_.end(), rewind.steps.front()));
     }
     if (same != judged_.end()) start_over(static_cast<std::size_t>(same - judged_.begin()));
+    for (const std::string& worker : trial_.workers()) add_worker(worker);
     for (std::size_t i = judged_.size(); i < steps.size() && !options_.stop.requested(); ++i) judge(steps[i], true);
   }
 
-  [[nodiscard]] std::vector<Finding> findings() && { return std::move(findings_); }
+  [[nodiscard]] Verdict verdict() {
+    if (by_worker_.empty()) add_worker({});
+    const RuleStatus otherwise = trial_.finished()           ? RuleStatus::no_issues_found
+                                 : options_.stop.requested() ? RuleStatus::stopped
+                                                             : RuleStatus::in_progress;
+    Verdict out;
+    for (const auto& [worker, rule_set] : by_worker_) {
+      Verdict one = rule_set.verdict(otherwise);
+      out.findings.insert(out.findings.end(), one.findings.begin(), one.findings.end());
+      if (out.rules.empty()) {
+        out.rules = std::move(one.rules);
+        continue;
+      }
+      for (std::size_t i = 0; i < out.rules.size(); ++i) unite(out.rules[i], one.rules[i]);
+    }
+    std::stable_sort(out.findings.begin(), out.findings.end(), [](const Finding& a, const Finding& b) {
+      return std::tie(a.step.global_step, a.worker) < std::tie(b.step.global_step, b.worker);
+    });
+    return out;
+  }
 
  private:
+  /// Adds what a rule of another worker could judge.
+  static void unite(RuleResult& to, const RuleResult& other) {
+    const auto weight = [](const RuleResult& result) {
+      if (result.status == RuleStatus::issues_found) return 3;
+      if (result.status == RuleStatus::error) return result.tensors > 0 ? 2 : 0;
+      return 1;
+    };
+    to.tensors += other.tensors;
+    to.steps = std::max(to.steps, other.steps);
+    if (weight(other) <= weight(to)) return;
+    to.status = other.status;
+    to.reason = other.reason;
+  }
+
+  void add_worker(const std::string& worker) {
+    if (!by_worker_.contains(worker)) by_worker_.emplace(worker, RuleSet(rules_, worker));
+  }
+
   /// Shows the first `count` of the judged steps to the original rules, without actions.
   void start_over(std::size_t count) {
-    rule_set_.restart();
-    findings_.clear();
+    by_worker_.clear();
+    for (const std::string& worker : trial_.workers()) add_worker(worker);
     const std::vector<std::int64_t> kept(judged_.begin(), judged_.begin() + static_cast<std::ptrdiff_t>(count));
     judged_.clear();
     for (const std::int64_t step : kept) judge(step, false);
@@ -50,36 +91,34 @@ class Evaluation {
 
   void judge(std::int64_t step, bool with_actions) {
     judged_.push_back(step);
-    const auto view = trial_.view(step);
-    if (!view) return;           // superseded meanwhile: the next refresh reports a rewind
-    std::exception_ptr failure;  // the findings report it
-    for (Finding& finding : rule_set_.judge(*view, failure)) {
-      findings_.push_back(finding);
-      if (!with_actions || finding.failed) continue;
-      try {
-        options_.on_finding.take(finding);
-      } catch (...) {
-        findings_.push_back({.rule = finding.rule,
-                             .tensor = finding.tensor,
-                             .step = finding.step,
-                             .message = "action: " + message_of_current_exception(),
-                             .failed = true});
+    for (auto& [worker, rule_set] : by_worker_) {
+      const auto view = trial_.view(step, worker);
+      if (!view) continue;         // another worker's, or superseded meanwhile: the next refresh reports a rewind
+      std::exception_ptr failure;  // the findings report it
+      const std::vector<std::size_t> fresh = rule_set.judge(*view, failure);
+      for (const std::size_t place : fresh) {
+        if (!with_actions) break;
+        const Finding finding = rule_set.findings()[place];
+        try {
+          options_.on_finding.take(finding);
+        } catch (...) {
+          rule_set.add_failed_action(finding, message_of_current_exception());
+        }
       }
     }
   }
 
   const Trial& trial_;
   const EvaluateOptions& options_;
-  RuleSet rule_set_;
+  std::vector<Rule> rules_;
+  std::map<std::string, RuleSet> by_worker_;
   std::size_t rewinds_seen_;
   std::vector<std::int64_t> judged_;  // ascending
-  std::vector<Finding> findings_;
 };
 
 }  // namespace detail
 
-TENSORTAP_INLINE std::vector<Finding> evaluate(const Trial& trial, std::vector<Rule> rules,
-                                               const EvaluateOptions& options) {
+TENSORTAP_INLINE Verdict evaluate(const Trial& trial, std::vector<Rule> rules, const EvaluateOptions& options) {
   detail::Evaluation evaluation(trial, std::move(rules), options);
   if (!options.follow) {
     evaluation.judge_new_steps();
@@ -92,7 +131,7 @@ TENSORTAP_INLINE std::vector<Finding> evaluate(const Trial& trial, std::vector<R
         },
         options.timeout);
   }
-  return std::move(evaluation).findings();
+  return evaluation.verdict();
 }
 
 TENSORTAP_END_NAMESPACE

@@ -7,14 +7,46 @@
 
 #include <tensortap/error.hpp>
 #include <tensortap/internal/config.hpp>
+#include <tensortap/name.hpp>
 #include <tensortap/rules/finding.hpp>
 
 TENSORTAP_BEGIN_NAMESPACE
 
+namespace detail {
+
+inline bool same_number(double a, double b) { return a == b || (std::isnan(a) && std::isnan(b)); }
+
+/// Appends `text` as a JSON string: UTF-8 as it is, controls escaped.
+inline void append_json_text(std::string& out, std::string_view text) {
+  constexpr std::string_view digits = "0123456789abcdef";
+  const std::string safe = is_utf8(text) ? std::string(text) : escaped(text);
+  out += '"';
+  for (const char c : safe) {
+    const auto code = static_cast<unsigned char>(c);
+    if (c == '"' || c == '\\') {
+      out += '\\';
+      out += c;
+    } else if (code < 0x20 || code == 0x7f) {
+      out += "\\u00";
+      out += digits[code >> 4];
+      out += digits[code & 15];
+    } else {
+      out += c;
+    }
+  }
+  out += '"';
+}
+
+inline void append_json_number(std::string& out, double number) {
+  out += std::isfinite(number) ? shortest(number) : "null";
+}
+
+}  // namespace detail
+
 TENSORTAP_INLINE bool operator==(const Finding& a, const Finding& b) {
-  const bool same_value = a.value == b.value || (std::isnan(a.value) && std::isnan(b.value));
-  return a.rule == b.rule && a.tensor == b.tensor && a.step == b.step && same_value && a.message == b.message &&
-         a.failed == b.failed;
+  return a.rule == b.rule && a.severity == b.severity && a.tensor == b.tensor && a.worker == b.worker &&
+         a.step == b.step && detail::same_number(a.value, b.value) && detail::same_number(a.threshold, b.threshold) &&
+         a.message == b.message && a.last_step == b.last_step && a.count == b.count && a.failed == b.failed;
 }
 
 TENSORTAP_INLINE std::string shortest(double number) {
@@ -23,12 +55,40 @@ TENSORTAP_INLINE std::string shortest(double number) {
 }
 
 TENSORTAP_INLINE std::ostream& operator<<(std::ostream& out, const Finding& finding) {
-  out << escaped(finding.rule) << ": step " << std::to_string(finding.step.global_step);
+  out << escaped(finding.rule);
+  if (finding.severity == Severity::advice) out << " (advice)";
+  out << ": step " << std::to_string(finding.step.global_step);
   if (finding.step.mode != Mode::global)
     out << " (" << to_string(finding.step.mode) << ' ' << std::to_string(finding.step.mode_step) << ')';
   if (!finding.tensor.empty()) out << ": " << in_quotes(finding.tensor);
   if (finding.failed) out << ": failed";
-  return out << ": " << (finding.message.empty() ? shortest(finding.value) : escaped(finding.message));
+  out << ": " << (finding.message.empty() ? shortest(finding.value) : escaped(finding.message));
+  if (finding.count > 1) out << "; in " << finding.count << " steps, the last is step " << finding.last_step;
+  return out;
+}
+
+TENSORTAP_INLINE std::string to_json(const Finding& finding) {
+  std::string out = R"({"rule": )";
+  detail::append_json_text(out, finding.rule);
+  out.append(R"(, "severity": ")").append(to_string(finding.severity));
+  out.append(R"(", "step": )").append(std::to_string(finding.step.global_step));
+  out.append(R"(, "mode": ")").append(to_string(finding.step.mode));
+  out.append(R"(", "mode_step": )").append(std::to_string(finding.step.mode_step));
+  out += R"(, "tensor": )";
+  detail::append_json_text(out, finding.tensor);
+  out += R"(, "worker": )";
+  detail::append_json_text(out, finding.worker);
+  out += R"(, "value": )";
+  detail::append_json_number(out, finding.value);
+  out += R"(, "threshold": )";
+  detail::append_json_number(out, finding.threshold);
+  out.append(R"(, "first_step": )").append(std::to_string(finding.step.global_step));
+  out.append(R"(, "last_step": )").append(std::to_string(finding.last_step));
+  out.append(R"(, "count": )").append(std::to_string(finding.count));
+  if (finding.failed) out += R"(, "failed": true)";
+  out += R"(, "message": )";
+  detail::append_json_text(out, finding.message);
+  return out + "}";
 }
 
 TENSORTAP_END_NAMESPACE

@@ -1,16 +1,23 @@
-// Several rules that see the same steps.
+// Several rules that see the same steps, and their findings, one for each rule, severity and tensor.
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
 #include <exception>
-#include <iterator>
+#include <map>
 #include <optional>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
 #include <tensortap/internal/config.hpp>
 #include <tensortap/rules/finding.hpp>
+#include <tensortap/rules/internal/tensor_catalog.hpp>
+#include <tensortap/rules/judged_step.hpp>
 #include <tensortap/rules/rule.hpp>
+#include <tensortap/rules/rule_state.hpp>
+#include <tensortap/rules/verdict.hpp>
 #include <tensortap/step_view.hpp>
 
 TENSORTAP_BEGIN_NAMESPACE
@@ -30,33 +37,154 @@ inline std::string message_of_current_exception() {
 /// Rules in their order. A rule that throws is not called again.
 class RuleSet {
  public:
-  explicit RuleSet(std::vector<Rule> rules) : originals_(std::move(rules)) { restart(); }
+  explicit RuleSet(std::vector<Rule> rules, std::string worker = {})
+      : originals_(std::move(rules)), worker_(std::move(worker)) {
+    restart();
+  }
 
-  /// Replaces all rules by copies of the original ones, which have seen no step.
-  void restart() { rules_.assign(originals_.begin(), originals_.end()); }
+  /// Forgets all steps: replaces the rules by copies of the original ones.
+  void restart() {
+    catalog_ = {};
+    findings_.clear();
+    places_.clear();
+    rules_.clear();
+    for (const Rule& rule : originals_) rules_.push_back({.rule = rule, .coverage = {}, .failure = {}});
+  }
 
-  /// Returns the findings of all rules in `step`. The exception of a rule becomes a finding with `failed` set; the
-  /// first exception is also put into `first_failure`, if that is empty.
-  [[nodiscard]] std::vector<Finding> judge(const StepView& step, std::exception_ptr& first_failure) {
-    std::vector<Finding> out;
-    for (std::optional<Rule>& rule : rules_) {
-      if (!rule) continue;
+  /// Shows a step to all rules. Returns the places, in `findings()`, of those that are new. The exception of a rule
+  /// becomes a finding with `failed` set; the first one is also put into `first_failure`, if that is empty.
+  const std::vector<std::size_t>& judge(const StepView& view, std::exception_ptr& first_failure) {
+    fresh_.clear();
+    const JudgedStep step(catalog_, view);
+    for (Entry& entry : rules_) {
+      if (!entry.rule) continue;
+      catalog_.watch(&entry.coverage);
       try {
-        std::vector<Finding> found = (*rule)(step);
-        out.insert(out.end(), std::make_move_iterator(found.begin()), std::make_move_iterator(found.end()));
+        for (Finding& finding : (*entry.rule)(step)) add(std::move(finding));
       } catch (...) {
-        out.push_back(
-            {.rule = rule->name(), .step = step.step(), .message = message_of_current_exception(), .failed = true});
+        entry.failure = message_of_current_exception();
+        Finding failed{.rule = entry.rule->name(), .worker = worker_, .step = view.step(), .failed = true};
+        failed.message = entry.failure;
+        failed.last_step = failed.step.global_step;
+        findings_.push_back(std::move(failed));
         if (!first_failure) first_failure = std::current_exception();
-        rule.reset();
+        entry.rule.reset();
       }
+    }
+    catalog_.watch(nullptr);
+    catalog_.end();
+    return fresh_;
+  }
+
+  /// Notes that an action has failed for `finding`.
+  void add_failed_action(const Finding& finding, const std::string& cause) {
+    Finding failed = finding;
+    failed.message = "action: " + cause;
+    failed.failed = true;
+    findings_.push_back(std::move(failed));
+  }
+
+  [[nodiscard]] const std::vector<Finding>& findings() const noexcept { return findings_; }
+
+  /// Returns the verdict so far. `otherwise`: the status of rules that have found nothing, could judge something, and
+  /// have not failed.
+  [[nodiscard]] Verdict verdict(RuleStatus otherwise) const {
+    Verdict out{.findings = findings_, .rules = {}};
+    for (std::size_t i = 0; i < rules_.size(); ++i) {
+      const Entry& entry = rules_[i];
+      const Rule& rule = originals_[i];
+      RuleResult result{.rule = rule.name(),
+                        .status = otherwise,
+                        .tensors = entry.coverage.tensors,
+                        .steps = entry.coverage.steps,
+                        .reason = entry.failure};
+      if (has_found(rule.name())) {
+        result.status = RuleStatus::issues_found;
+      } else if (!entry.rule) {
+        result.status = RuleStatus::error;
+      } else if (entry.coverage.tensors == 0 && otherwise != RuleStatus::in_progress) {
+        result.status = RuleStatus::error;
+        const std::string needs = rule.text().needs;
+        result.reason = needs.empty() ? "it could judge nothing" : "it could judge nothing; it needs " + needs;
+      }
+      out.rules.push_back(std::move(result));
     }
     return out;
   }
 
+  /// Writes or reads all that the rules have seen and found.
+  void exchange(RuleState& state) {
+    std::uint64_t count = rules_.size();
+    catalog_.exchange(state);
+    state(count);
+    if (count != rules_.size()) return restart();
+    for (Entry& entry : rules_) {
+      std::string name = entry.rule ? entry.rule->name() : std::string();
+      state(name)(entry.coverage)(entry.failure);
+      if (state.reading() && name.empty()) entry.rule.reset();
+      if (entry.rule) entry.rule->exchange(state);
+    }
+    std::vector<StoredFinding> stored(findings_.begin(), findings_.end());
+    state(stored);
+    if (!state.reading()) return;
+    if (!state.complete()) return restart();
+    findings_.clear();
+    for (StoredFinding& one : stored) {
+      findings_.push_back(std::move(one.finding));
+      if (!findings_.back().failed) places_.emplace(key_of(findings_.back()), findings_.size() - 1);
+    }
+  }
+
  private:
+  using Key = std::tuple<std::string, Severity, std::string>;
+
+  struct Entry {
+    std::optional<Rule> rule;  // none: it has failed
+    RuleCoverage coverage;
+    std::string failure;
+  };
+
+  /// A finding that can be part of a state.
+  struct StoredFinding {
+    StoredFinding() = default;
+    StoredFinding(Finding from) : finding(std::move(from)) {}  // NOLINT(google-explicit-constructor)
+    void exchange(RuleState& state) {
+      Finding& f = finding;
+      state(f.rule)(f.severity)(f.tensor)(f.worker)(f.step.mode)(f.step.mode_step)(f.step.global_step);
+      state(f.value)(f.threshold)(f.message)(f.last_step)(f.count)(f.failed);
+    }
+    Finding finding;
+  };
+
+  static Key key_of(const Finding& finding) { return {finding.rule, finding.severity, finding.tensor}; }
+
+  [[nodiscard]] bool has_found(const std::string& rule) const {
+    for (const Finding& finding : findings_)
+      if (finding.rule == rule && !finding.failed) return true;
+    return false;
+  }
+
+  void add(Finding finding) {
+    finding.worker = worker_;
+    const auto [place, is_new] = places_.try_emplace(key_of(finding), findings_.size());
+    if (is_new) {
+      fresh_.push_back(findings_.size());
+      findings_.push_back(std::move(finding));
+      return;
+    }
+    Finding& known = findings_[place->second];
+    if (known.last_step == finding.step.global_step) return;  // the rule has found it twice in a step
+    known.last_step = finding.step.global_step;
+    ++known.count;
+  }
+
   std::vector<Rule> originals_;
-  std::vector<std::optional<Rule>> rules_;
+  std::string worker_;
+  TensorCatalog catalog_;
+  std::vector<Entry> rules_;
+  std::vector<Finding> findings_;
+  std::map<Key, std::size_t> places_;  // in findings_
+  std::vector<std::size_t> fresh_;
 };
 
 }  // namespace detail

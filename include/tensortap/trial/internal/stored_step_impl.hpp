@@ -14,23 +14,35 @@
 
 TENSORTAP_BEGIN_NAMESPACE
 
-TENSORTAP_INLINE StoredStep::StoredStep(std::shared_ptr<const detail::LiveRun> run, const Step& step)
-    : run_(std::move(run)), step_(step) {}
+TENSORTAP_INLINE StoredStep::StoredStep(std::shared_ptr<const detail::LiveRun> run, const Step& step, std::string worker)
+    : run_(std::move(run)), step_(step), worker_(std::move(worker)) {}
 
-TENSORTAP_INLINE StoredStep::StoredStep(const StoredStep& other) : run_(other.run_), step_(other.step_) {}
+TENSORTAP_INLINE StoredStep::StoredStep(const StoredStep& other) : run_(other.run_), step_(other.step_), worker_(other.worker_) {}
 
 TENSORTAP_INLINE std::vector<std::string> StoredStep::tensors(std::string_view collection) const {
   std::set<std::string> names;
   const auto membership = run_->visit([&](const detail::RunModel& model) {
     if (const auto* by_worker = model.worker_steps(step_.global_step))
       for (const auto& [worker, worker_step] : *by_worker)
-        worker_step->for_each_tensor([&](const detail::StoredTensor* tensor) { names.insert(*tensor->name); });
+        if (worker_.empty() || worker == worker_)
+          worker_step->for_each_tensor([&](const detail::StoredTensor* tensor) { names.insert(*tensor->name); });
     return model.membership;
   });
   std::vector<std::string> out;
   for (const std::string& name : names)
     if (collection.empty() || membership->contains(collection, name, run_->damage())) out.push_back(name);
   return out;
+}
+
+TENSORTAP_INLINE void StoredStep::for_each(const Visit& visit) const {
+  std::vector<const std::string*> names;
+  run_->visit([&](const detail::RunModel& model) {
+    const auto* by_worker = model.worker_steps(step_.global_step);
+    if (by_worker == nullptr) return;
+    for (const auto& [worker, worker_step] : *by_worker)
+      if (worker_.empty() || worker == worker_) worker_step->append_names_as_saved(names);
+  });
+  for (const std::string* name : names) visit(*name);
 }
 
 TENSORTAP_INLINE std::optional<Tensor> StoredStep::value(std::string_view tensor) const {
@@ -53,7 +65,7 @@ TENSORTAP_INLINE detail::SavedTensor StoredStep::find(std::string_view name) con
     const auto* by_worker = model.worker_steps(step_.global_step);
     if (tensor == nullptr || by_worker == nullptr) return;
     for (const auto& [worker, worker_step] : *by_worker)
-      if (worker_step->has(tensor)) worker_steps.push_back(worker_step);
+      if ((worker_.empty() || worker == worker_) && worker_step->has(tensor)) worker_steps.push_back(worker_step);
   });
   return {run_, tensor, std::move(worker_steps), step_.global_step};
 }

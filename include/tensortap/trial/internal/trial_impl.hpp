@@ -169,6 +169,17 @@ TENSORTAP_INLINE std::optional<StoredStep> Trial::view(std::int64_t global_step)
   return StoredStep(run_, *found);
 }
 
+TENSORTAP_INLINE std::optional<StoredStep> Trial::view(std::int64_t global_step, std::string_view worker) const {
+  const auto found = run_->visit([&](const detail::RunModel& model) -> std::optional<Step> {
+    if (const auto* by_worker = model.worker_steps(global_step))
+      for (const auto& [name, worker_step] : *by_worker)
+        if (name == worker) return worker_step->step;
+    return std::nullopt;
+  });
+  if (!found) return std::nullopt;
+  return StoredStep(run_, *found, std::string(worker));
+}
+
 // ---- Tensors
 
 TENSORTAP_INLINE std::vector<TensorHistory> Trial::tensors(const TensorQuery& query) const {

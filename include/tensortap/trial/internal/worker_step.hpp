@@ -99,6 +99,18 @@ struct WorkerStep {
     }
   }
 
+  /// Appends the names of all tensors in the order of their first records in the events file; a name may be repeated.
+  /// Tensors of which there is but a shape are the last.
+  void append_names_as_saved(std::vector<const std::string*>& names) const {
+    std::vector<const StoredRecord*> as_saved;
+    as_saved.reserve(records.size());
+    for (const StoredRecord& record : records) as_saved.push_back(&record);
+    std::stable_sort(as_saved.begin(), as_saved.end(),
+                     [](const StoredRecord* a, const StoredRecord* b) { return a->start < b->start; });
+    for (const StoredRecord* record : as_saved) names.push_back(record->tensor()->name);
+    for (const StoredShape& shape : shapes) names.push_back(shape.tensor->name);
+  }
+
   /// Sorts records and shapes by tensor.
   void sort() {
     std::stable_sort(records.begin(), records.end(), ByTensor{});

@@ -1,6 +1,6 @@
 // Finds gradients that are too small to learn from.
 //
-//   const auto findings = tensortap::evaluate(trial, {tensortap::VanishingGradient{.threshold = 1e-7}});
+//   const auto verdict = tensortap::evaluate(trial, {tensortap::VanishingGradient{.threshold = 1e-7}});
 #pragma once
 
 #include <string>
@@ -9,9 +9,10 @@
 
 #include <tensortap/internal/config.hpp>
 #include <tensortap/rules/finding.hpp>
+#include <tensortap/rules/judged_step.hpp>
+#include <tensortap/rules/rule_parameters.hpp>
 #include <tensortap/select/collection.hpp>
 #include <tensortap/select/save_config.hpp>
-#include <tensortap/step_view.hpp>
 
 TENSORTAP_BEGIN_NAMESPACE
 
@@ -21,6 +22,9 @@ TENSORTAP_BEGIN_NAMESPACE
 /// Source: SageMaker Debugger's VanishingGradient and its defaults.
 struct VanishingGradient {
   static constexpr std::string_view name = "VanishingGradient";
+  static constexpr std::string_view condition = "the mean magnitude of a gradient is below threshold";
+  static constexpr std::string_view needs = "gradients: abs_mean, statistics or elements";
+  static constexpr std::string_view source = "SageMaker Debugger";
 
   double threshold = 1e-7;               ///< a mean magnitude equal to it is not a finding
   std::string collection = "gradients";  ///< the tensors
@@ -30,11 +34,13 @@ struct VanishingGradient {
   [[nodiscard]] std::vector<Collection> required() const;
 
   /// Throws: the threshold is negative or NaN.
-  [[nodiscard]] std::vector<Finding> operator()(const StepView& step) const;
+  [[nodiscard]] std::vector<Finding> operator()(const JudgedStep& step) const;
+
+  void visit(ParameterVisitor& visitor);
 };
 
 TENSORTAP_END_NAMESPACE
 
 #if TENSORTAP_WITH_BODIES
-#include <tensortap/rules/internal/vanishing_gradient_impl.hpp>
+#include <tensortap/rules/builtin/internal/vanishing_gradient_impl.hpp>
 #endif

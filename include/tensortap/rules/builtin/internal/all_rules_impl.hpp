@@ -1,0 +1,31 @@
+// The bodies of all_rules.hpp.
+#pragma once
+
+#include <string>
+
+#include <tensortap/error.hpp>
+#include <tensortap/internal/config.hpp>
+#include <tensortap/internal/nearest.hpp>
+#include <tensortap/rules/builtin/all_rules.hpp>
+#include <tensortap/rules/builtin/exploding_tensor.hpp>
+#include <tensortap/rules/builtin/vanishing_gradient.hpp>
+
+TENSORTAP_BEGIN_NAMESPACE
+
+TENSORTAP_INLINE std::vector<Rule> all_rules() {
+  return {
+      ExplodingTensor{},
+      VanishingGradient{},
+  };
+}
+
+TENSORTAP_INLINE Rule rule_named(std::string_view name) {
+  std::vector<std::string> names;
+  for (Rule& rule : all_rules()) {
+    if (rule.name() == name) return std::move(rule);
+    names.push_back(rule.name());
+  }
+  throw Error::no_such_rule(name, detail::nearest(name, names));
+}
+
+TENSORTAP_END_NAMESPACE

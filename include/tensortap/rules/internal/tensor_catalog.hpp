@@ -1,0 +1,202 @@
+// The tensors of a run as rules know them, and what has been computed of them in the step at hand.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include <tensortap/internal/config.hpp>
+#include <tensortap/rules/internal/rule_coverage.hpp>
+#include <tensortap/rules/internal/tensor_names.hpp>
+#include <tensortap/rules/known_tensor.hpp>
+#include <tensortap/rules/rule_state.hpp>
+#include <tensortap/rules/training_facts.hpp>
+#include <tensortap/statistics_record.hpp>
+#include <tensortap/step_view.hpp>
+#include <tensortap/tensor/tensor.hpp>
+
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
+
+/// What has been looked up of a tensor in one step.
+struct StepMemo {
+  std::uint64_t step = 0;             // the step that the rest is of, in the catalog's count
+  std::uint64_t statistics_step = 0;  // the step in which the statistics were looked up
+  std::uint64_t value_step = 0;
+  std::optional<Statistics> statistics;
+  std::optional<Tensor> value;
+};
+
+/// Names with their roles, and the contents of one step. Entries never move.
+class TensorCatalog {
+ public:
+  TensorCatalog() = default;
+  TensorCatalog(TensorCatalog&&) = default;
+  TensorCatalog& operator=(TensorCatalog&&) = default;
+
+  /// Begins a step: finds out which tensors it has.
+  void begin(const StepView& step) {
+    end();
+    ++count_;
+    saved_.clear();
+    bool is_new = false;
+    step.for_each([&](std::string_view name) {
+      KnownTensor* tensor = find(name);
+      if (tensor == nullptr) {
+        tensor = &add(name);
+        is_new = true;
+      }
+      StepMemo& memo = memos_[tensor->id];
+      if (memo.step != count_) saved_.push_back(tensor);
+      memo.step = count_;
+    });
+    if (is_new) ask_collections(step);
+    if (is_new) rank();
+    for (auto& list : by_role_) list.clear();
+    for (const KnownTensor* tensor : ranked_)
+      if (memos_[tensor->id].step == count_) by_role_[static_cast<std::size_t>(tensor->role)].push_back(tensor);
+  }
+
+  /// Ends the step: releases the elements that were looked up.
+  void end() {
+    for (const KnownTensor* tensor : saved_) memos_[tensor->id].value.reset();
+  }
+
+  [[nodiscard]] const std::vector<const KnownTensor*>& saved() const noexcept { return saved_; }
+  [[nodiscard]] const std::vector<const KnownTensor*>& with_role(Role role) const noexcept {
+    return by_role_[static_cast<std::size_t>(role)];
+  }
+  [[nodiscard]] KnownTensor* find(std::string_view name) const {
+    const auto found = by_name_.find(name);
+    return found == by_name_.end() ? nullptr : found->second;
+  }
+
+  [[nodiscard]] const Statistics* statistics(const KnownTensor& tensor, const StepView& step) {
+    StepMemo& memo = memos_[tensor.id];
+    if (memo.step != count_) return nullptr;
+    if (memo.statistics_step != count_) {
+      memo.statistics = step.statistics(tensor.name);
+      memo.statistics_step = count_;
+    }
+    return memo.statistics ? &*note(tensor, memo.statistics) : nullptr;
+  }
+
+  [[nodiscard]] const Tensor* value(const KnownTensor& tensor, const StepView& step) {
+    StepMemo& memo = memos_[tensor.id];
+    if (memo.step != count_) return nullptr;
+    if (memo.value_step != count_) {
+      memo.value = step.value(tensor.name);
+      memo.value_step = count_;
+    }
+    return memo.value ? &*note(tensor, memo.value) : nullptr;
+  }
+
+  /// Returns `answer`, and notes that the rule in question got it.
+  template <class Answer>
+  Answer& note(const KnownTensor& tensor, Answer& answer) {
+    if (answer && coverage_ != nullptr) coverage_->note(tensor.id, count_);
+    return answer;
+  }
+
+  /// Sets the rule that asks from now on; null: none.
+  void watch(RuleCoverage* coverage) noexcept { coverage_ = coverage; }
+
+  [[nodiscard]] bool is_in_step(const KnownTensor& tensor) const noexcept {
+    return memos_[tensor.id].step == count_;
+  }
+
+  TrainingFacts facts = {};
+
+  /// Saves or restores the tensors; see RuleState.
+  void exchange(RuleState& state) {
+    std::vector<Entry> entries;
+    for (const KnownTensor& tensor : tensors_) entries.push_back({tensor.name, tensor.role});
+    TrainingFacts seen = facts;
+    state(entries)(seen)(count_);
+    if (!state.reading()) return;
+    const std::uint64_t count = count_;
+    *this = {};
+    facts = std::move(seen);
+    count_ = count;
+    for (const Entry& entry : entries) add(entry.name).role = entry.role;
+    rank();
+  }
+
+ private:
+  struct Entry {
+    std::string name;
+    Role role = Role::other;
+    void exchange(RuleState& state) { state(name)(role); }
+  };
+
+  KnownTensor& add(std::string_view name) {
+    NameRole role = role_of(name);
+    tensors_.push_back({.id = tensors_.size(),
+                        .name = std::string(name),
+                        .role = role.role,
+                        .activation = role.activation,
+                        .subject = std::move(role.subject)});
+    memos_.emplace_back();
+    KnownTensor& out = tensors_.back();
+    by_name_.emplace(out.name, &out);
+    return out;
+  }
+
+  /// Gives the tensors that are in standard collections of the run the roles of these.
+  void ask_collections(const StepView& step) {
+    struct Standard {
+      std::string_view collection;
+      Role role;
+    };
+    static constexpr std::array<Standard, 7> standard = {{{"losses", Role::loss},
+                                                          {"weights", Role::weight},
+                                                          {"biases", Role::bias},
+                                                          {"gradients", Role::gradient},
+                                                          {"metrics", Role::metric},
+                                                          {"labels", Role::labels},
+                                                          {"predictions", Role::predictions}}};
+    for (const auto& [collection, role] : standard)
+      for (const std::string& name : step.tensors(collection)) {
+        KnownTensor* const tensor = find(name);
+        if (tensor == nullptr || tensor->role != Role::other) continue;
+        tensor->role = role;
+        if (role == Role::gradient) tensor->subject = parameter_of_gradient(name);
+      }
+  }
+
+  /// Orders all tensors from the first layer to the last.
+  void rank() {
+    ranked_.clear();
+    for (const KnownTensor& tensor : tensors_) ranked_.push_back(&tensor);
+    const auto place = [&](const KnownTensor* tensor) {
+      if (tensor->role != Role::gradient) return tensor->id;
+      const KnownTensor* const parameter = find(tensor->subject);
+      return parameter == nullptr ? tensors_.size() : parameter->id;
+    };
+    std::stable_sort(ranked_.begin(), ranked_.end(), [&](const KnownTensor* a, const KnownTensor* b) {
+      const std::size_t x = place(a);
+      const std::size_t y = place(b);
+      return x != y ? x < y : natural_less(a->name, b->name);
+    });
+  }
+
+  std::deque<KnownTensor> tensors_;
+  std::unordered_map<std::string_view, KnownTensor*> by_name_;
+  std::vector<StepMemo> memos_;             // by id
+  std::vector<const KnownTensor*> saved_;   // of the step
+  std::vector<const KnownTensor*> ranked_;  // of all steps
+  std::array<std::vector<const KnownTensor*>, role_count> by_role_;
+  std::uint64_t count_ = 0;
+  RuleCoverage* coverage_ = nullptr;
+};
+
+}  // namespace detail
+TENSORTAP_END_NAMESPACE
