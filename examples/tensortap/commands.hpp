@@ -24,8 +24,8 @@ struct Show {
 
 /// How `judge` evaluates a run.
 struct Judge {
-  std::string rules = "all";               // names with commas between them
-  std::vector<std::string> settings = {};  // RULE.PARAMETER=VALUE
+  std::string rules = "all";                                   // names with commas between them
+  std::vector<std::string> settings = {};                      // RULE.PARAMETER=VALUE
   tensortap::Severity severity = tensortap::Severity::advice;  // the least that is printed
   std::int64_t since = 0;  // a global step: findings that were last seen before it are not printed
   bool json = false;

@@ -130,7 +130,8 @@ class LivePrinter {
 /// Prints which rules could judge nothing, and what each needs.
 void print_gaps(const tt::Verdict& verdict, std::ostream& out) {
   for (const tt::RuleResult& rule : verdict.rules)
-    if (rule.tensors == 0) out << "not judged: " << rule.rule << (rule.reason.empty() ? "" : ": ") << rule.reason << '\n';
+    if (rule.tensors == 0)
+      out << "not judged: " << rule.rule << (rule.reason.empty() ? "" : ": ") << rule.reason << '\n';
 }
 
 /// Returns the largest number of tensors that a rule could judge, and of steps.
@@ -168,15 +169,13 @@ int judge(const std::string& run, const Judge& how, std::ostream& out) {
     if (is_wanted(finding))
       for (const tt::Action& action : actions) action(finding);
   };
-  const tt::Verdict verdict =
-      tt::evaluate(*trial, std::move(rules),
-                   {.follow = how.follow,
-                    .timeout = time_of(how) - (Clock::now() - begin),
-                    .stop = stop,
-                    .on_finding = act,
-                    .on_rewind = [&](const tt::Rewind& rewind) {
-                      print_rewind(rewind, trial->num_workers() == 1, text);
-                    }});
+  const tt::Verdict verdict = tt::evaluate(
+      *trial, std::move(rules),
+      {.follow = how.follow,
+       .timeout = time_of(how) - (Clock::now() - begin),
+       .stop = stop,
+       .on_finding = act,
+       .on_rewind = [&](const tt::Rewind& rewind) { print_rewind(rewind, trial->num_workers() == 1, text); }});
   printer.require_success();
 
   std::size_t failed = 0;

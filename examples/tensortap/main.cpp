@@ -152,14 +152,15 @@ int run_tool(int argc, char** argv, std::ostream& out) {
       add_for_run("check", "Reads every record and verifies every checksum. Exits with 1 if the run is damaged.",
                   "  tensortap check runs/42 && echo sound\n"
                   "  tensortap check s3://bucket/runs/42");
-  CLI::App* judge = add_for_run("judge",
-                                "Applies rules to a run and prints a line for each tensor with findings. Exits with 1 "
-                                "if there are some, with 2 if nothing could be judged.",
-                                "  tensortap judge runs/42\n"
-                                "  tensortap judge runs/42 --rule VanishingGradient --set VanishingGradient.threshold=1e-9\n"
-                                "  tensortap judge runs/42 --severity error --json\n"
-                                "  tensortap judge runs/42 --follow --timeout 3600\n"
-                                "  tensortap judge s3://bucket/runs/42 --follow --stop-file stop");
+  CLI::App* judge =
+      add_for_run("judge",
+                  "Applies rules to a run and prints a line for each tensor with findings. Exits with 1 "
+                  "if there are some, with 2 if nothing could be judged.",
+                  "  tensortap judge runs/42\n"
+                  "  tensortap judge runs/42 --rule VanishingGradient --set VanishingGradient.threshold=1e-9\n"
+                  "  tensortap judge runs/42 --severity error --json\n"
+                  "  tensortap judge runs/42 --follow --timeout 3600\n"
+                  "  tensortap judge s3://bucket/runs/42 --follow --stop-file stop");
   judge->add_option("--rule", how.rules, "names of rules with commas between them, or all")
       ->check(command::is_name())
       ->capture_default_str();

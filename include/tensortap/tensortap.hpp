@@ -61,6 +61,7 @@
 #include <tensortap/capture/resumed.hpp>       //          where a run continues
 #include <tensortap/capture/state.hpp>         //          the last commits
 #include <tensortap/capture/status.hpp>        //          the ledger: what was saved and what was lost
+#include <tensortap/capture/step_observer.hpp> //          what sees each written step
 
 #include <tensortap/trial/damage.hpp>          // read: what cannot be read
 #include <tensortap/trial/losses.hpp>          //       what was lost

@@ -13,11 +13,11 @@
 #include <vector>
 
 #include <tensortap/capture/state.hpp>
+#include <tensortap/capture/step_observer.hpp>
 #include <tensortap/internal/config.hpp>
 #include <tensortap/retry_policy.hpp>
 #include <tensortap/select/collection.hpp>
 #include <tensortap/select/save_config.hpp>
-#include <tensortap/step_view.hpp>
 #include <tensortap/stop.hpp>
 
 TENSORTAP_BEGIN_NAMESPACE
@@ -138,8 +138,9 @@ struct HookOptions {
 
   // Callbacks. Threads: the writer's, one call at a time.
 
-  /// Called with each step that was written, for rules: see `judge`. Its exceptions are counted in status().
-  std::function<void(const StepView&)> on_step = {};
+  /// Called with each step that was written, for rules: see `Judge`. Its exceptions are counted in status(). If it has
+  /// a state, each commit of this hook saves it among the checkpoint's files, and a resumed run continues with it.
+  StepObserver on_step = {};
   /// Called when a write has failed for good, once until a write succeeds again. Its exceptions are ignored.
   std::function<void(std::string_view message)> on_error = {};
   /// Called in each commit with the durable state, to copy the checkpoint elsewhere: see `CheckpointSync`. commit()

@@ -33,12 +33,12 @@ struct EvaluateOptions {
   std::function<void(const Rewind&)> on_rewind = {};
 };
 
-/// Returns the verdict of `rules` on the complete steps of a run, in order. Each worker's tensors are shown to copies of
-/// the rules of their own. While it follows a run, it judges each step once, when the step appears. When a new attempt
-/// supersedes steps, it withdraws their findings and shows the remaining steps to copies of the original rules, without
-/// actions. The result equals that of an evaluation after the end of the run, except in steps that counted as complete
-/// before all workers had written them. A rule that throws is not called again, and a finding with `failed` set reports
-/// it. An action that throws is reported in the same way, and is called again.
+/// Returns the verdict of `rules` on the complete steps of a run, in order. Each worker's tensors are shown to copies
+/// of the rules of their own. While it follows a run, it judges each step once, when the step appears. When a new
+/// attempt supersedes steps, it withdraws their findings and shows the remaining steps to copies of the original rules,
+/// without actions. The result equals that of an evaluation after the end of the run, except in steps that counted as
+/// complete before all workers had written them. A rule that throws is not called again, and a finding with `failed`
+/// set reports it. An action that throws is reported in the same way, and is called again.
 [[nodiscard]] Verdict evaluate(const Trial& trial, std::vector<Rule> rules, const EvaluateOptions& options = {});
 
 TENSORTAP_END_NAMESPACE

@@ -23,20 +23,20 @@ constexpr std::string_view to_string(Severity severity) noexcept {
   return severity == Severity::error ? "error" : "advice";
 }
 
-/// One finding: what a rule has found in one tensor, or in the run. A rule fills in what describes the step at hand; the
-/// caller of the rule sets `rule` if it is empty, `worker` and `step`, and unites the findings of all steps: `step`,
-/// `value`, `threshold` and `message` are those of the first.
+/// One finding: what a rule has found in one tensor, or in the run. A rule fills in what describes the step at hand;
+/// the caller of the rule sets `rule` if it is empty, `worker` and `step`, and unites the findings of all steps:
+/// `step`, `value`, `threshold` and `message` are those of the first.
 struct Finding {
-  std::string rule = {};                                          ///< the name of the rule
-  Severity severity = Severity::error;                            ///< how serious it is
-  std::string tensor = {};                                        ///< the tensor, if the finding is about one
-  std::string worker = {};                                        ///< the process that saved it
-  Step step = {};                                                 ///< the first step
-  double value = 0;                                               ///< the number that caused it
-  double threshold = std::numeric_limits<double>::quiet_NaN();    ///< its limit; NaN: the rule has none
-  std::string message = {};                                       ///< what is wrong, and what to try next
-  std::int64_t last_step = 0;                                     ///< the last global step
-  std::int64_t count = 1;                                         ///< in how many steps the rule found it
+  std::string rule = {};                                        ///< the name of the rule
+  Severity severity = Severity::error;                          ///< how serious it is
+  std::string tensor = {};                                      ///< the tensor, if the finding is about one
+  std::string worker = {};                                      ///< the process that saved it
+  Step step = {};                                               ///< the first step
+  double value = 0;                                             ///< the number that caused it
+  double threshold = std::numeric_limits<double>::quiet_NaN();  ///< its limit; NaN: the rule has none
+  std::string message = {};                                     ///< what is wrong, and what to try next
+  std::int64_t last_step = 0;                                   ///< the last global step
+  std::int64_t count = 1;                                       ///< in how many steps the rule found it
   bool failed = false;  ///< true: not a finding, but a failure of the rule or of an action
 
   /// Compares all fields; NaN values are equal.

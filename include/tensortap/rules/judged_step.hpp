@@ -4,7 +4,8 @@
 //   tensortap::Rule rule("tiny", [](const tensortap::JudgedStep& step) {
 //     std::vector<tensortap::Finding> out;
 //     for (const tensortap::KnownTensor* gradient : step.with_role(tensortap::Role::gradient))
-//       if (const auto* s = step.statistics(*gradient); s && s->abs_max < 1e-9) out.push_back({.tensor = gradient->name});
+//       if (const auto* s = step.statistics(*gradient); s && s->abs_max < 1e-9) out.push_back({.tensor =
+//       gradient->name});
 //     return out;
 //   });
 #pragma once

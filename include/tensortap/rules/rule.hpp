@@ -112,7 +112,9 @@ class Rule {
       }
     }
     [[nodiscard]] std::vector<Collection> required() const override {
-      if constexpr (requires { { rule.required() } -> std::convertible_to<std::vector<Collection>>; })
+      if constexpr (requires {
+                      { rule.required() } -> std::convertible_to<std::vector<Collection>>;
+                    })
         return rule.required();
       else
         return {};
@@ -136,7 +138,9 @@ class Rule {
 
   template <class T>
   static std::string name_of([[maybe_unused]] const T& rule) {
-    if constexpr (requires { { T::name } -> std::convertible_to<std::string_view>; }) {
+    if constexpr (requires {
+                    { T::name } -> std::convertible_to<std::string_view>;
+                  }) {
       return std::string(T::name);
     } else {
       return "rule";

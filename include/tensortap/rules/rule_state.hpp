@@ -20,8 +20,8 @@
 
 TENSORTAP_BEGIN_NAMESPACE
 
-/// Writes values to bytes, or reads them back in the same order. Reading checks every length, and ends in `good()` being
-/// false if the bytes are not those of such values; what was read is then meaningless.
+/// Writes values to bytes, or reads them back in the same order. Reading checks every length, and ends in `good()`
+/// being false if the bytes are not those of such values; what was read is then meaningless.
 class RuleState {
  public:
   /// Makes a writer.

@@ -26,18 +26,18 @@ struct KnownTensor;
 struct LossSeries {
   static constexpr std::size_t most_recent = 128;
 
-  std::string tensor = {};             ///< its name; empty: none was saved
-  std::int64_t count = 0;              ///< finite values so far
-  std::int64_t not_finite = 0;         ///< other values so far
-  bool in_step = false;                ///< whether the step at hand has one
-  double now = 0;                      ///< the value in the step at hand, if it has one
-  double first = 0;                    ///< the first finite value
-  double best = 0;                     ///< the least finite value
-  double smooth = 0;                   ///< the exponential average of about 20 values
-  double best_smooth = 0;              ///< the least of these averages
-  std::int64_t above_best = 0;         ///< how many values in a row had an average above twice the best
-  std::int64_t last_mode_step = -1;    ///< the mode step of the last value
-  std::vector<double> recent = {};     ///< the last values, at most 128: a ring
+  std::string tensor = {};               ///< its name; empty: none was saved
+  std::int64_t count = 0;                ///< finite values so far
+  std::int64_t not_finite = 0;           ///< other values so far
+  bool in_step = false;                  ///< whether the step at hand has one
+  double now = 0;                        ///< the value in the step at hand, if it has one
+  double first = 0;                      ///< the first finite value
+  double best = 0;                       ///< the least finite value
+  double smooth = 0;                     ///< the exponential average of about 20 values
+  double best_smooth = 0;                ///< the least of these averages
+  std::int64_t above_best = 0;           ///< how many values in a row had an average above twice the best
+  std::int64_t last_mode_step = -1;      ///< the mode step of the last value
+  std::vector<double> recent = {};       ///< the last values, at most 128: a ring
   std::vector<std::int64_t> steps = {};  ///< their mode steps: the same ring
 
   /// Returns the mean of the last `n` values, or of all if there are fewer. Empty: NaN.
@@ -57,13 +57,13 @@ enum class Task : std::uint8_t { unknown, classification, regression };
 
 /// The labels and predictions of the last finished block of at least 200 examples.
 struct Block {
-  std::int64_t number = 0;          ///< how many blocks are finished
-  std::int64_t examples = 0;        ///< in the block
-  double correct = 0;               ///< the share of examples whose prediction is the label
-  double majority = 0;              ///< the share of the most frequent label
-  double top_prediction = 0;        ///< the share of the most frequent prediction
-  double label_variance = 0;        ///< of regression
-  double prediction_variance = 0;   ///< of regression
+  std::int64_t number = 0;         ///< how many blocks are finished
+  std::int64_t examples = 0;       ///< in the block
+  double correct = 0;              ///< the share of examples whose prediction is the label
+  double majority = 0;             ///< the share of the most frequent label
+  double top_prediction = 0;       ///< the share of the most frequent prediction
+  double label_variance = 0;       ///< of regression
+  double prediction_variance = 0;  ///< of regression
 
   void exchange(RuleState& state);
 };
@@ -74,16 +74,16 @@ struct Examples {
   static constexpr std::int64_t block_size = 200;
 
   Task task = Task::unknown;
-  std::int64_t classes = 0;                    ///< outputs of the network, 0 if unknown
-  std::int64_t count = 0;                      ///< examples so far
-  std::vector<std::int64_t> labels = {};       ///< examples by label
-  std::vector<std::int64_t> predicted = {};    ///< examples by prediction
-  std::vector<std::int64_t> right = {};        ///< examples by label whose prediction was right
-  double label_mean = 0;                       ///< of regression
-  double label_deviations = 0;                 ///< of regression: the sum of (label - mean)^2
-  double label_abs_deviations = 0;             ///< of regression: the sum of |label - running mean|
-  Block block = {};                            ///< the last finished block
-  bool block_ends = false;                     ///< whether a block was finished in the step at hand
+  std::int64_t classes = 0;                  ///< outputs of the network, 0 if unknown
+  std::int64_t count = 0;                    ///< examples so far
+  std::vector<std::int64_t> labels = {};     ///< examples by label
+  std::vector<std::int64_t> predicted = {};  ///< examples by prediction
+  std::vector<std::int64_t> right = {};      ///< examples by label whose prediction was right
+  double label_mean = 0;                     ///< of regression
+  double label_deviations = 0;               ///< of regression: the sum of (label - mean)^2
+  double label_abs_deviations = 0;           ///< of regression: the sum of |label - running mean|
+  Block block = {};                          ///< the last finished block
+  bool block_ends = false;                   ///< whether a block was finished in the step at hand
 
   /// The block in progress.
   struct Open {
@@ -105,9 +105,9 @@ struct Chance {
 
 /// All of it. It is a few kilobytes, and a few more for each thousand classes.
 struct TrainingFacts {
-  std::array<LossSeries, 4> losses = {};   ///< by mode
-  std::array<Examples, 4> examples = {};   ///< by mode
-  std::int64_t outputs = 0;                ///< the size of the last layer, 0 if unknown
+  std::array<LossSeries, 4> losses = {};  ///< by mode
+  std::array<Examples, 4> examples = {};  ///< by mode
+  std::int64_t outputs = 0;               ///< the size of the last layer, 0 if unknown
 
   [[nodiscard]] const LossSeries& loss(Mode mode) const noexcept { return losses[index_of(mode)]; }
   [[nodiscard]] const Examples& examples_of(Mode mode) const noexcept { return examples[index_of(mode)]; }

@@ -14,6 +14,8 @@
 #include <utility>
 #include <vector>
 
+#include <tensortap/capture/internal/observer_state.hpp>
+#include <tensortap/capture/state.hpp>
 #include <tensortap/error.hpp>
 #include <tensortap/internal/config.hpp>
 #include <tensortap/store/file_calls.hpp>
@@ -74,7 +76,8 @@ class CheckpointWatch {
   }
 
   static bool is_ignored(std::string_view name) {
-    return name == "metadata.json" || name.find("sagemaker-uploaded") != std::string_view::npos || is_temporary(name) ||
+    return name == state_key || name.starts_with(observer_prefix) ||
+           name.find("sagemaker-uploaded") != std::string_view::npos || is_temporary(name) ||
            is_removed_while_open(name);
   }
 

@@ -10,7 +10,10 @@
 #include <utility>
 #include <vector>
 
+#include <tensortap/bytes/bytes.hpp>
+#include <tensortap/bytes/crc32c.hpp>
 #include <tensortap/capture/internal/attempt_context.hpp>
+#include <tensortap/capture/internal/observer_state.hpp>
 #include <tensortap/capture/internal/resume.hpp>
 #include <tensortap/capture/internal/step_publisher.hpp>
 #include <tensortap/capture/state.hpp>
@@ -82,10 +85,15 @@ class Committer {
     state.last_saved = steps_.last_saved();
     for (const std::string& key : checkpoint_keys)
       for (CheckpointFile& file : describe_checkpoint(*checkpoints_, key)) state.files.push_back(std::move(file));
+    put_observer(state);
     std::vector<State> states = states_;
     if (!states.empty() && states.back().last_seen == state.last_seen) states.pop_back();
     states.push_back(std::move(state));
-    if (states.size() > most_states) states.erase(states.begin());
+    std::string dropped;
+    if (states.size() > most_states) {
+      dropped = observer_key(context_.options.worker, states.front().last_seen);
+      states.erase(states.begin());
+    }
     bool are_moved = false;
     context_.retries.run([&] {
       if (context_.commit_sync == Sync::yes) {
@@ -100,8 +108,26 @@ class Committer {
     const std::int64_t previous = states_.empty() ? -1 : states_.back().last_seen;
     states_ = std::move(states);
     context_.ledger->count_commit();
+    if (!dropped.empty()) try_to_remove(dropped);
     context_.callbacks.committed(states_.back());
     if (are_moved) throw Error::commits_are_gone(checkpoints_->location(), previous, states_.back().last_seen);
+  }
+
+  /// Makes the state of `on_step` a file of the checkpoint.
+  void put_observer(State& state) {
+    const auto bytes = context_.callbacks.observer_state();
+    if (!bytes) return;
+    const std::string key = observer_key(context_.options.worker, state.last_seen);
+    context_.retries.run([&] { checkpoints_->put(key, *bytes); });
+    state.files.push_back({key, bytes->size(), crc32c(bytes_of(*bytes))});
+  }
+
+  /// Removes the state of `on_step` at a commit that is forgotten. A file that stays does no harm.
+  void try_to_remove(const std::string& key) noexcept {
+    try {
+      checkpoints_->remove(key);
+    } catch (...) {
+    }
   }
 
   /// Returns whether the last commit of this hook, or that at which it began, is where the next one will be. Throws:

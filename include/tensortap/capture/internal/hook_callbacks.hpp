@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <functional>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -34,6 +35,17 @@ class HookCallbacks {
       options_.on_step(CapturedStep(step, options_.collections));
     } catch (...) {
       ledger_.change([](HookStatus& status) { ++status.callback_errors; });
+    }
+  }
+
+  /// Returns the state of `on_step`; nullopt if it has none. Counts its exceptions.
+  [[nodiscard]] std::optional<std::string> observer_state() noexcept {
+    if (!options_.on_step.has_state() || is_suppressed_) return std::nullopt;
+    try {
+      return options_.on_step.state();
+    } catch (...) {
+      ledger_.change([](HookStatus& status) { ++status.callback_errors; });
+      return std::nullopt;
     }
   }
 

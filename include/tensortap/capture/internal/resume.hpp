@@ -18,6 +18,7 @@
 #include <tensortap/bytes/bytes.hpp>
 #include <tensortap/capture/hook_options.hpp>
 #include <tensortap/capture/internal/catalog.hpp>
+#include <tensortap/capture/internal/observer_state.hpp>
 #include <tensortap/capture/internal/run_claim.hpp>
 #include <tensortap/capture/internal/worker_rewind.hpp>
 #include <tensortap/capture/state.hpp>
@@ -80,8 +81,11 @@ class Resumption {
     if (options_.on_resume != OnResume::keep) mine.run(out_.attempt.number);
     for (const std::string& worker : lost) leave_behind(worker, attempts);
     store_.remove_unfinished([this](std::string_view key) { return is_mine(key); });
-    if (checkpoints_ != nullptr) checkpoints_->remove_unfinished([](std::string_view key) { return key == state_key; });
+    if (checkpoints_ != nullptr)
+      checkpoints_->remove_unfinished(
+          [](std::string_view key) { return key == state_key || key.starts_with(observer_prefix); });
     if (sync_ && !touched_.empty()) store_.sync(touched_);
+    restore_observer();
     return std::move(out_);
   }
 
@@ -229,6 +233,14 @@ class Resumption {
     touched_.push_back(collections);
     touched_.push_back(layout::superseded_key(number, collections));
     store_.move(collections, touched_.back());
+  }
+
+  /// Gives `on_step` its state at the commit.
+  void restore_observer() {
+    if (!options_.on_step.has_state() || out_.states.empty()) return;
+    const auto bytes = read_observer(*checkpoints_, out_.states.back(), options_.worker);
+    if (!bytes || !options_.on_step.restore(*bytes))
+      out_.notes.push_back("the rules begin anew: the commit has no state of theirs");
   }
 
   void read_tensor_names() {

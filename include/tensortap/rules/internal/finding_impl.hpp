@@ -63,8 +63,9 @@ TENSORTAP_INLINE std::ostream& operator<<(std::ostream& out, const Finding& find
   if (!finding.tensor.empty()) out << ": " << in_quotes(finding.tensor);
   if (finding.failed) out << ": failed";
   out << ": " << (finding.message.empty() ? shortest(finding.value) : escaped(finding.message));
-  if (finding.count > 1) out << "; in " << finding.count << " steps, the last is step " << finding.last_step;
-  return out;
+  if (finding.count == 1) return out;
+  return out << "; in " << std::to_string(finding.count) << " steps, the last is step "
+             << std::to_string(finding.last_step);
 }
 
 TENSORTAP_INLINE std::string to_json(const Finding& finding) {

@@ -20,9 +20,8 @@ struct Judge::Shared {
 };
 
 TENSORTAP_INLINE Judge::Judge(std::vector<Rule> rules, Actions actions, std::string worker)
-    : shared_(new Shared{.mutex = {},
-                         .rules = detail::RuleSet(std::move(rules), std::move(worker)),
-                         .actions = std::move(actions)}) {}
+    : shared_(new Shared{
+          .mutex = {}, .rules = detail::RuleSet(std::move(rules), std::move(worker)), .actions = std::move(actions)}) {}
 
 TENSORTAP_INLINE void Judge::operator()(const StepView& step) const {
   std::exception_ptr failure;

@@ -1,5 +1,5 @@
-// What a rule could judge: the tensors that it asked for and got an answer of. A rule that gets no answer finds nothing,
-// which must not look like a healthy run.
+// What a rule could judge: the tensors that it asked for and got an answer of. A rule that gets no answer finds
+// nothing, which must not look like a healthy run.
 #pragma once
 
 #include <cstddef>

@@ -119,7 +119,8 @@ TENSORTAP_INLINE void Rule::set(std::string_view parameter, std::string_view val
   if (setter.is_set()) return;
   std::vector<std::string> names;
   for (const RuleParameter& one : parameters()) names.push_back(one.name);
-  throw setter.found() ? Error::bad_parameter(name_, parameter, value) : Error::no_such_parameter(name_, parameter, detail::nearest(parameter, names));
+  throw setter.found() ? Error::bad_parameter(name_, parameter, value)
+                       : Error::no_such_parameter(name_, parameter, detail::nearest(parameter, names));
 }
 
 TENSORTAP_INLINE std::vector<Collection> required_by(const std::vector<Rule>& rules) {

@@ -109,9 +109,7 @@ class TensorCatalog {
   /// Sets the rule that asks from now on; null: none.
   void watch(RuleCoverage* coverage) noexcept { coverage_ = coverage; }
 
-  [[nodiscard]] bool is_in_step(const KnownTensor& tensor) const noexcept {
-    return memos_[tensor.id].step == count_;
-  }
+  [[nodiscard]] bool is_in_step(const KnownTensor& tensor) const noexcept { return memos_[tensor.id].step == count_; }
 
   TrainingFacts facts = {};
 

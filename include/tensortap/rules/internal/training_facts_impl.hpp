@@ -192,7 +192,8 @@ TENSORTAP_INLINE void TrainingFacts::add(const JudgedStep& step) {
   if (outputs == 0) {
     std::span<const KnownTensor* const> parameters = step.with_role(Role::bias);
     if (!parameters.empty())
-      if (const Statistics* const s = step.statistics(*parameters.back())) outputs = static_cast<std::int64_t>(s->count);
+      if (const Statistics* const s = step.statistics(*parameters.back()))
+        outputs = static_cast<std::int64_t>(s->count);
   }
   add_examples(step);
 }

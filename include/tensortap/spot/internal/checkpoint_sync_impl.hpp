@@ -67,8 +67,10 @@ TENSORTAP_INLINE HookOptions CheckpointSync::attach(HookOptions options) const {
   options.on_commit = [sync = state_, stop = options.stop, timeout = options.commit_timeout,
                        then = std::move(options.on_commit)](const State& state) {
     std::optional<std::set<std::string>> files;
-    if (!state.files.empty()) files.emplace();
-    for (const CheckpointFile& file : state.files) files->insert(file.name);
+    if (!state.checkpoint.empty()) {
+      files.emplace();
+      for (const CheckpointFile& file : state.files) files->insert(file.name);
+    }
     const SyncReport report = sync->upload(std::move(files), stop, Clock::now() + timeout);
     if (!report.complete)
       throw Error::checkpoint_not_remote(sync->remote_location(), report.missing.size(),

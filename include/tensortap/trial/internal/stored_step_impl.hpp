@@ -14,10 +14,12 @@
 
 TENSORTAP_BEGIN_NAMESPACE
 
-TENSORTAP_INLINE StoredStep::StoredStep(std::shared_ptr<const detail::LiveRun> run, const Step& step, std::string worker)
+TENSORTAP_INLINE StoredStep::StoredStep(std::shared_ptr<const detail::LiveRun> run, const Step& step,
+                                        std::string worker)
     : run_(std::move(run)), step_(step), worker_(std::move(worker)) {}
 
-TENSORTAP_INLINE StoredStep::StoredStep(const StoredStep& other) : run_(other.run_), step_(other.step_), worker_(other.worker_) {}
+TENSORTAP_INLINE StoredStep::StoredStep(const StoredStep& other)
+    : run_(other.run_), step_(other.step_), worker_(other.worker_) {}
 
 TENSORTAP_INLINE std::vector<std::string> StoredStep::tensors(std::string_view collection) const {
   std::set<std::string> names;

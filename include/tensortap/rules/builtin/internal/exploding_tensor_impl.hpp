@@ -73,12 +73,13 @@ TENSORTAP_INLINE std::vector<Finding> ExplodingTensor::operator()(const JudgedSt
       text = detail::non_finite_text(step, *tensor, *s, only_nan);
       value = static_cast<double>(only_nan ? s->nan : s->non_finite());
     } else {
-      for (const Reduction r : {Reduction::max, Reduction::min, Reduction::mean, Reduction::abs_max, Reduction::abs_mean,
-                                Reduction::l1, Reduction::l2}) {
+      for (const Reduction r : {Reduction::max, Reduction::min, Reduction::mean, Reduction::abs_max,
+                                Reduction::abs_mean, Reduction::l1, Reduction::l2}) {
         const auto reduced = step.reduction(*tensor, r);
         if (!reduced) continue;
         value = *reduced;
-        if (only_nan ? std::isnan(value) : !std::isfinite(value)) text = "its " + std::string(to_string(r)) + " is " + shortest(value);
+        if (only_nan ? std::isnan(value) : !std::isfinite(value))
+          text = "its " + std::string(to_string(r)) + " is " + shortest(value);
         break;
       }
     }
