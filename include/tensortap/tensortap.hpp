@@ -72,6 +72,7 @@
 #include <tensortap/trial/trial_options.hpp>   //       how it is read
 
 #include <tensortap/rules/action.hpp>           // judge: what happens after a finding
+#include <tensortap/rules/background.hpp>       //        actions that take time
 #include <tensortap/rules/evaluate.hpp>         //        rules over a stored run
 #include <tensortap/rules/finding.hpp>          //        what a rule has found
 #include <tensortap/rules/judge.hpp>            //        rules in the training process
@@ -80,6 +81,7 @@
 #include <tensortap/rules/rule.hpp>             //        a rule of your own
 #include <tensortap/rules/rule_parameters.hpp>  //        its parameters
 #include <tensortap/rules/rule_state.hpp>       //        what it has seen
+#include <tensortap/rules/run_command.hpp>      //        a program as an action
 #include <tensortap/rules/training_facts.hpp>   //        what losses, labels and predictions tell
 #include <tensortap/rules/verdict.hpp>          //        what all rules have found
 

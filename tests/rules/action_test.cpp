@@ -68,3 +68,34 @@ TEST_CASE("all actions are taken, even if one fails", "[rules][action]") {
   copy.take(first);
   CHECK(calls == 1);
 }
+
+TEST_CASE("JsonLines appends a line of JSON", "[rules][action]") {
+  const TemporaryDirectory directory;
+  const tt::JsonLines lines{(directory / "findings.jsonl").string()};
+  lines(first);
+  lines(second);
+  CHECK(golden::read_file(lines.path) == tt::to_json(first) + "\n" + tt::to_json(second) + "\n");
+  CHECK_THROWS_AS(tt::JsonLines{(directory / "none/findings.jsonl").string()}(first), tt::Error);
+  CHECK_THROWS_WITH(tt::JsonLines{"/dev/full"}(first), contains("No space left"));
+}
+
+TEST_CASE("a request stays until the loop takes it", "[rules][action]") {
+  const tt::LoopRequest checkpoint;
+  const tt::Actions actions = checkpoint;
+  CHECK_FALSE(checkpoint.take());
+  actions.take(first);
+  actions.take(second);
+  CHECK(checkpoint.take());
+  CHECK_FALSE(checkpoint.take());
+}
+
+TEST_CASE("OnErrors leaves advice out", "[rules][action]") {
+  int calls = 0;
+  const tt::OnErrors count{[&](const tt::Finding&) { ++calls; }};
+  tt::Finding advice = first;
+  advice.severity = tt::Severity::advice;
+  count(advice);
+  CHECK(calls == 0);
+  count(first);
+  CHECK(calls == 1);
+}

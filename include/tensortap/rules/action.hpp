@@ -4,10 +4,12 @@
 //   tensortap::Actions actions = {tensortap::StopTraining{stop}, tensortap::TouchFile{"runs/42.stop"}};
 #pragma once
 
+#include <atomic>
 #include <concepts>
 #include <functional>
 #include <initializer_list>
 #include <iosfwd>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -54,6 +56,35 @@ struct TouchFile {
 struct Print {
   std::ostream& out;
   void operator()(const Finding& finding) const;
+};
+
+/// Appends one line of JSON to the file `path`, in one piece, so that several processes may share a file. Throws: it
+/// cannot be written.
+struct JsonLines {
+  std::string path;
+  void operator()(const Finding& finding) const;
+};
+
+/// A request of a rule to the loop: to save a checkpoint now, or to skip an update. Copies share it; the loop asks:
+/// `if (checkpoint.take()) save_and_commit();`. Threads: any.
+class LoopRequest {
+ public:
+  LoopRequest() : raised_(std::make_shared<std::atomic<bool>>(false)) {}
+  /// Makes the request, as an action.
+  void operator()(const Finding&) const noexcept { raised_->store(true); }
+  /// Returns whether there is a request, and answers it.
+  [[nodiscard]] bool take() const noexcept { return raised_->exchange(false); }
+
+ private:
+  std::shared_ptr<std::atomic<bool>> raised_;
+};
+
+/// Takes an action on errors alone.
+struct OnErrors {
+  Action action;
+  void operator()(const Finding& finding) const {
+    if (finding.severity == Severity::error) action(finding);
+  }
 };
 
 TENSORTAP_END_NAMESPACE

@@ -1,12 +1,19 @@
 // The bodies of action.hpp.
 #pragma once
 
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
 #include <cstddef>
 #include <exception>
 #include <ostream>
 #include <sstream>
+#include <system_error>
 
+#include <tensortap/error.hpp>
 #include <tensortap/internal/config.hpp>
+#include <tensortap/internal/descriptor.hpp>
 #include <tensortap/rules/action.hpp>
 #include <tensortap/store/open.hpp>
 #include <tensortap/store/store.hpp>
@@ -31,6 +38,17 @@ TENSORTAP_INLINE void TouchFile::operator()(const Finding& finding) const {
   const std::size_t slash = path.rfind('/');
   const std::string directory = slash == std::string::npos ? "." : slash == 0 ? "/" : path.substr(0, slash);
   open_store(directory)->put(path.substr(slash + 1), text.str(), Sync::no, IfExists::keep);
+}
+
+TENSORTAP_INLINE void JsonLines::operator()(const Finding& finding) const {
+  const std::string line = to_json(finding) + "\n";
+  const auto file = detail::above_standard_streams(
+      detail::Descriptor(::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666)));
+  const ssize_t written =
+      file ? detail::uninterrupted([&] { return ::write(file.get(), line.data(), line.size()); }) : ssize_t{-1};
+  if (written == static_cast<ssize_t>(line.size())) return;
+  throw Error::io("action: JsonLines", path,
+                  written >= 0 ? "the disk is full" : std::generic_category().message(errno));
 }
 
 TENSORTAP_INLINE void Print::operator()(const Finding& finding) const { out << finding << '\n' << std::flush; }
