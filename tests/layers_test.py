@@ -31,6 +31,7 @@ MAY_INCLUDE = {
     "spot": {"record", "store", "trial", "rules", "capture/hook_options", "capture/state"},
     "net/http": {"store"},
     "net/aws": {"net/http"},
+    "net/webhook": {"rules", "net/http", "net/aws/internal/digest"},
     "net/s3": {"store", "net/http", "net/aws"},
 }
 

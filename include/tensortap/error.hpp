@@ -84,6 +84,7 @@ class Error : public std::runtime_error {
   static Error bad_bucket(std::string_view address);
   static Error bad_s3_option(std::string_view option, std::string_view cause);
   static Error no_network(std::string_view url);
+  static Error webhook_failed(std::string_view server, std::string_view cause, int attempts);
 
   // Credentials and signatures. Callers pass no secrets.
   static Error bad_credentials(std::string_view source, std::string_view cause);

@@ -13,5 +13,7 @@
 #include <tensortap/net/aws/credentials_options.hpp>  //      where they are found
 #include <tensortap/net/aws/default_credentials.hpp>  //      the chain of providers
 
+#include <tensortap/net/webhook/webhook.hpp>  // findings, posted to a web server
+
 #include <tensortap/net/s3/s3_options.hpp>  // S3: configuration
 #include <tensortap/net/s3/s3_store.hpp>    //     a bucket

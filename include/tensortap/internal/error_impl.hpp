@@ -186,10 +186,10 @@ TENSORTAP_INLINE Error Error::bad_threshold(std::string_view rule, double value)
                                     detail::number_text(value) + "); give the least value that is no finding"};
 }
 
-TENSORTAP_INLINE Error Error::bad_parameter(std::string_view rule, std::string_view parameter,
-                                            std::string_view value) {
-  return {Errc::invalid_option, "rule: " + escaped(rule) + ": " + escaped(parameter) + ": the value is not of its type (" +
-                                    in_quotes(value) + "); give one as in its default"};
+TENSORTAP_INLINE Error Error::bad_parameter(std::string_view rule, std::string_view parameter, std::string_view value) {
+  return {Errc::invalid_option, "rule: " + escaped(rule) + ": " + escaped(parameter) +
+                                    ": the value is not of its type (" + in_quotes(value) +
+                                    "); give one as in its default"};
 }
 
 TENSORTAP_INLINE Error Error::no_such_parameter(std::string_view rule, std::string_view parameter,
@@ -199,8 +199,8 @@ TENSORTAP_INLINE Error Error::no_such_parameter(std::string_view rule, std::stri
 }
 
 TENSORTAP_INLINE Error Error::no_such_rule(std::string_view rule, std::string_view meant) {
-  return {Errc::invalid_option,
-          "rule: " + in_quotes(rule) + ": there is no such rule" + detail::meant_or(meant, "'tensortap rules' lists them")};
+  return {Errc::invalid_option, "rule: " + in_quotes(rule) + ": there is no such rule" +
+                                    detail::meant_or(meant, "'tensortap rules' lists them")};
 }
 
 TENSORTAP_INLINE Error Error::bad_tolerance(std::string_view option, double value) {
@@ -380,6 +380,11 @@ TENSORTAP_INLINE Error Error::collection_not_found(std::string_view name, std::s
 
 TENSORTAP_INLINE Error Error::damaged(std::string_view what, std::string_view where, std::string_view cause) {
   return {Errc::damaged, std::string(what) + ": " + in_quotes(where) + ": " + std::string(cause)};
+}
+
+TENSORTAP_INLINE Error Error::webhook_failed(std::string_view server, std::string_view cause, int attempts) {
+  return {Errc::io, "action: Webhook: " + in_quotes(server) + ": " + escaped(cause) + " (" +
+                        detail::attempts_text(attempts) + ")"};
 }
 
 TENSORTAP_INLINE Error Error::io(std::string_view what, std::string_view where, std::string_view cause) {
