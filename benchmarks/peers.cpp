@@ -23,6 +23,7 @@
 #include <xtensor/xmath.hpp>
 #endif
 #if PEERS_TORCH
+#include <ATen/core/ivalue.h>  // first: libtorch 1.13 does not compile with clang in C++20 otherwise
 #include <torch/torch.h>
 #endif
 
