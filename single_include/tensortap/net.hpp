@@ -311,6 +311,56 @@ CredentialsSource default_credentials(CredentialsOptions options = {});
 
 TENSORTAP_END_NAMESPACE
 
+// from tensortap/net/webhook/webhook.hpp
+
+// Posts findings to a web server: to Slack, or as JSON to a program of your own.
+//
+//   tensortap::Background tell(tensortap::Webhook({.url = "https://hooks.slack.com/services/…", .form =
+//   tt::WebhookForm::slack}));
+
+TENSORTAP_BEGIN_NAMESPACE
+
+/// The body of a request.
+enum class WebhookForm : std::uint8_t {
+  json,   ///< the finding, as `to_json` writes it
+  slack,  ///< {"text": the finding as one line}, for Slack and what understands its messages
+};
+
+/// Where findings are posted, and how.
+struct WebhookOptions {
+  std::string url = {};                  ///< https, or http on this machine; it is a secret: Slack's holds a token
+  std::string secret = {};               ///< signs each request; empty: no signature
+  WebhookForm form = WebhookForm::json;  ///< of the body
+  Severity minimum = Severity::advice;   ///< the least that is posted
+  std::chrono::nanoseconds timeout = std::chrono::seconds(10);  ///< of one attempt
+  RetryPolicy retry = {.attempts = 5,
+                       .for_at_most = std::chrono::seconds(60),
+                       .first_delay = std::chrono::milliseconds(500),
+                       .longest_delay = std::chrono::seconds(30)};
+  HttpOptions http = {};
+  HttpTransport transport = {};  ///< for tests; empty: an HttpClient with the options `http`
+};
+
+/// An action that waits for the server's answer: put it in a `Background`. It repeats requests that got no answer, and
+/// those answered with 408, 429 or 5xx, after the delay that the server asks for. It follows no redirect. With a
+/// secret, the header X-Tensortap-Signature is "sha256=" and the HMAC-SHA-256 in hexadecimal of the header
+/// X-Tensortap-Timestamp (seconds since 1970), ".", and the body. Messages name the server, neither path nor secret.
+/// Threads: any. Copies share the connections.
+class Webhook {
+ public:
+  /// Throws: no URL, or an unencrypted one of another machine.
+  explicit Webhook(WebhookOptions options);
+
+  /// Throws: no attempt was answered with success.
+  void operator()(const Finding& finding) const;
+
+ private:
+  struct Shared;
+  std::shared_ptr<Shared> shared_;
+};
+
+TENSORTAP_END_NAMESPACE
+
 // from tensortap/net/s3/s3_options.hpp
 
 // Options of an S3Store. Unset ones are found as the AWS clients find them.
@@ -432,9 +482,10 @@ class S3Store final : public Store {
 
   /// Sends nothing yet. Throws: `address` is not s3://BUCKET/PREFIX; an invalid option.
   explicit S3Store(std::string_view address, S3Options options = {});
-  ~S3Store() override;
+  TENSORTAP_INLINE ~S3Store() override;
 
-  bool put(std::string_view key, std::span<const Bytes> pieces, Sync sync, IfExists if_exists) override;
+  TENSORTAP_INLINE bool put(std::string_view key, std::span<const Bytes> pieces, Sync sync,
+                            IfExists if_exists) override;
 
   /// Puts an object like put() and reports its bytes to `observer`. The pages of a mapped file can be released as they
   /// are sent, so that the file need not fit in memory.
@@ -442,42 +493,44 @@ class S3Store final : public Store {
                     IfExists if_exists = IfExists::replace);
 
   /// Throws: the bytes differ from their checksum several times; the object is replaced faster than it is read.
-  [[nodiscard]] std::optional<std::vector<std::byte>> get(std::string_view key, Range range) const override;
+  [[nodiscard]] TENSORTAP_INLINE std::optional<std::vector<std::byte>> get(std::string_view key,
+                                                                           Range range) const override;
 
-  [[nodiscard]] std::optional<std::vector<std::byte>> get_version(std::string_view key,
-                                                                  std::string_view wanted) const override;
+  [[nodiscard]] TENSORTAP_INLINE std::optional<std::vector<std::byte>> get_version(
+      std::string_view key, std::string_view wanted) const override;
 
   /// Writes the bytes of object `key` to `target` in any order. Returns their number; nullopt if there is no such
   /// object. Throws: as get(); then part of the object was written.
   [[nodiscard]] std::optional<std::uint64_t> download(std::string_view key, const DownloadTarget& target) const;
 
-  [[nodiscard]] std::optional<std::uint64_t> size(std::string_view key) const override;
+  [[nodiscard]] TENSORTAP_INLINE std::optional<std::uint64_t> size(std::string_view key) const override;
 
   /// Lists the objects. Skips keys of other programs that no store accepts, such as "a//b" and "folder/".
-  [[nodiscard]] std::vector<ObjectInfo> list(std::string_view prefix, std::string_view after) const override;
+  [[nodiscard]] TENSORTAP_INLINE std::vector<ObjectInfo> list(std::string_view prefix,
+                                                              std::string_view after) const override;
 
   /// Calls `visit` for each object whose key begins with the prefix of the store, '/' and `begin`, including keys such
   /// as "a//b" and "folder/". If `folders`, groups keys at the next '/' after `begin` and visits each common prefix
   /// once (S3's delimiter).
   void list_raw(std::string_view begin, bool folders, const std::function<void(const S3Entry&)>& visit) const;
 
-  bool remove(std::string_view key) override;
-  void remove_all(std::span<const std::string> keys) override;
+  TENSORTAP_INLINE bool remove(std::string_view key) override;
+  TENSORTAP_INLINE void remove_all(std::span<const std::string> keys) override;
 
   /// Copies object `from` to `to`, then removes `from`.
-  bool move(std::string_view from, std::string_view to) override;
+  TENSORTAP_INLINE bool move(std::string_view from, std::string_view to) override;
 
   /// Checks the keys only: objects are durable when put() returns.
-  void sync(std::span<const std::string> keys) override;
+  TENSORTAP_INLINE void sync(std::span<const std::string> keys) override;
 
   /// Takes a lease: an object that the claim renews while it lives. Others take it over when it has not been renewed
   /// for S3Options::lease, by the server's clock. So a holder that cannot reach the server for that long loses it. The
   /// object holds more than `text`. Waits for the lease of a process that was killed, see S3Options::claim_wait.
-  [[nodiscard]] std::unique_ptr<Claim> claim(std::string_view key, std::string_view text) override;
-  [[nodiscard]] std::string claim_holder(std::string_view key) const override;
+  [[nodiscard]] TENSORTAP_INLINE std::unique_ptr<Claim> claim(std::string_view key, std::string_view text) override;
+  [[nodiscard]] TENSORTAP_INLINE std::string claim_holder(std::string_view key) const override;
 
   /// Removes unfinished multipart uploads.
-  std::size_t remove_unfinished(const std::function<bool(std::string_view key)>& is_mine) override;
+  TENSORTAP_INLINE std::size_t remove_unfinished(const std::function<bool(std::string_view key)>& is_mine) override;
 
   /// Returns the unfinished uploads of keys that begin with the prefix of the store, '/' and `begin`.
   [[nodiscard]] std::vector<S3Upload> uploads(std::string_view begin) const;
@@ -485,8 +538,8 @@ class S3Store final : public Store {
   /// Drops an unfinished upload, if it still exists.
   void drop(const S3Upload& upload);
 
-  [[nodiscard]] std::string location() const override;
-  [[nodiscard]] std::size_t concurrency() const noexcept override;
+  [[nodiscard]] TENSORTAP_INLINE std::string location() const override;
+  [[nodiscard]] TENSORTAP_INLINE std::size_t concurrency() const noexcept override;
 
   /// Returns the number of requests sent, retries included.
   [[nodiscard]] std::uint64_t requests() const noexcept;
@@ -541,6 +594,7 @@ TENSORTAP_END_NAMESPACE
 #include <charconv>
 #include <condition_variable>
 #include <cstring>
+#include <ctime>
 #include <deque>
 #include <exception>
 #include <initializer_list>
@@ -3194,6 +3248,100 @@ TENSORTAP_INLINE Credentials find_credentials(const CredentialsOptions& options)
 
 TENSORTAP_INLINE CredentialsSource default_credentials(CredentialsOptions options) {
   return [options = std::move(options)] { return find_credentials(options); };
+}
+
+TENSORTAP_END_NAMESPACE
+
+// from tensortap/net/webhook/internal/webhook_impl.hpp
+
+// The bodies of webhook.hpp.
+
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
+
+inline bool is_this_machine(std::string_view host) {
+  return host == "localhost" || host == "::1" || host == "127.0.0.1";
+}
+
+/// Returns the URL of a webhook. Throws: it is none, or unencrypted; the message does not hold it.
+inline Url webhook_url(const std::string& text) {
+  Url out;
+  try {
+    out = parse_url(text);
+  } catch (const Error&) {
+    throw Error::bad_option("WebhookOptions::url",
+                            "it is no http or https URL; the text is not shown, for it is a secret");
+  }
+  if (out.scheme != "https" && !is_this_machine(out.host))
+    throw Error::bad_option("WebhookOptions::url", "it is not encrypted; use https");
+  return out;
+}
+
+inline std::string webhook_body(const Finding& finding, WebhookForm form) {
+  if (form == WebhookForm::json) return to_json(finding);
+  std::ostringstream line;
+  line << finding;
+  std::string out = R"({"text": )";
+  append_json_text(out, line.str());
+  return out + "}";
+}
+
+/// Returns the seconds of a Retry-After header; zero if it has none, or a date.
+inline std::chrono::seconds asked_delay(const HttpReply& reply) {
+  const std::string_view text = reply.header("retry-after");
+  int seconds = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), seconds);
+  return std::chrono::seconds(error == std::errc() && end == text.data() + text.size() && seconds > 0 ? seconds : 0);
+}
+
+/// Returns whether another attempt may have success.
+inline bool is_passing(const HttpReply& reply) {
+  if (reply.failure == HttpFailure::not_trusted || reply.failure == HttpFailure::stopped) return false;
+  return reply.status == 0 || reply.status == 408 || reply.status == 429 || reply.status >= 500;
+}
+
+}  // namespace detail
+
+struct Webhook::Shared {
+  WebhookOptions options;
+  Url url;
+  HttpClient client;
+};
+
+TENSORTAP_INLINE Webhook::Webhook(WebhookOptions options) {
+  Url url = detail::webhook_url(options.url);
+  HttpOptions http = options.http;
+  shared_ = std::shared_ptr<Shared>(
+      new Shared{.options = std::move(options), .url = std::move(url), .client = HttpClient(std::move(http))});
+}
+
+TENSORTAP_INLINE void Webhook::operator()(const Finding& finding) const {
+  const WebhookOptions& options = shared_->options;
+  if (finding.severity > options.minimum) return;
+  const std::string body = detail::webhook_body(finding, options.form);
+  const Bytes piece = bytes_of(body);
+  detail::Retries retries(options.retry);
+  for (;;) {
+    HttpRequest request{.method = "POST", .url = shared_->url, .body = std::span(&piece, 1)};
+    request.headers["content-type"] = "application/json";
+    if (!options.secret.empty()) {
+      const std::string now = std::to_string(std::time(nullptr));
+      request.headers["x-tensortap-timestamp"] = now;
+      request.headers["x-tensortap-signature"] =
+          "sha256=" + hex_of(detail::hmac_sha256(bytes_of(options.secret), now + "." + body));
+    }
+    request.deadline = HttpRequest::Clock::now() + options.timeout;
+    request.body_limit = std::uint64_t{64} << 10;
+    const HttpReply reply = options.transport ? options.transport(request) : shared_->client(request);
+    const bool is_whole = reply.failure == HttpFailure::none || reply.failure == HttpFailure::too_large;
+    if (is_whole && reply.status >= 200 && reply.status < 300) return;
+    const auto delay = detail::is_passing(reply) ? retries.next(1, detail::asked_delay(reply)) : std::nullopt;
+    if (!delay)
+      throw Error::webhook_failed(shared_->url.authority(),
+                                  reply.status == 0 ? reply.cause : "status " + std::to_string(reply.status),
+                                  retries.attempts());
+    std::this_thread::sleep_for(*delay);
+  }
 }
 
 TENSORTAP_END_NAMESPACE

@@ -10,6 +10,7 @@
 #include <sys/uio.h>
 
 #include <array>
+#include <atomic>
 #include <bit>
 #include <chrono>
 #include <complex>
@@ -55,8 +56,10 @@
   }                             \
   }
 
-// TENSORTAP_INLINE stands before each function body that is compiled once. TENSORTAP_WITH_BODIES is 1 where public
-// headers include their bodies.
+// TENSORTAP_INLINE stands before each function body that is compiled once. It also stands before the declaration of
+// each virtual function whose body is elsewhere: otherwise this function is the key function of its class, and
+// header-only each file compiles the class whether it uses it or not. TENSORTAP_WITH_BODIES is 1 where public headers
+// include their bodies.
 #if defined(TENSORTAP_COMPILED) || defined(TENSORTAP_IMPLEMENTATION)
 #define TENSORTAP_INLINE
 #else
@@ -146,6 +149,7 @@ class Error : public std::runtime_error {
   static Error bad_bucket(std::string_view address);
   static Error bad_s3_option(std::string_view option, std::string_view cause);
   static Error no_network(std::string_view url);
+  static Error webhook_failed(std::string_view server, std::string_view cause, int attempts);
 
   // Credentials and signatures. Callers pass no secrets.
   static Error bad_credentials(std::string_view source, std::string_view cause);
@@ -2384,8 +2388,8 @@ class Store {
 
   /// Returns the object if its version still equals `wanted` (from list()); nullopt if it changed or the store has no
   /// versions.
-  [[nodiscard]] virtual std::optional<std::vector<std::byte>> get_version(std::string_view key,
-                                                                          std::string_view wanted) const;
+  [[nodiscard]] TENSORTAP_INLINE virtual std::optional<std::vector<std::byte>> get_version(
+      std::string_view key, std::string_view wanted) const;
 
   /// Returns the size of object `key` in bytes; nullopt if there is no such object.
   [[nodiscard]] virtual std::optional<std::uint64_t> size(std::string_view key) const = 0;
@@ -2398,7 +2402,7 @@ class Store {
   virtual bool remove(std::string_view key) = 0;
 
   /// Removes the objects `keys`, in any order; missing ones are skipped. Throws: the store failed; some may be left.
-  virtual void remove_all(std::span<const std::string> keys);
+  TENSORTAP_INLINE virtual void remove_all(std::span<const std::string> keys);
 
   /// Renames object `from` to `to` and replaces an object there. Returns false if there is no object `from`. Readers
   /// see it under one of the keys, or for a moment under both.
@@ -2415,7 +2419,7 @@ class Store {
 
   /// Returns who holds the claim `key`, for messages: the first line of its text, and when it runs out if it does by
   /// itself. Returns an empty text if there is no such claim.
-  [[nodiscard]] virtual std::string claim_holder(std::string_view key) const;
+  [[nodiscard]] TENSORTAP_INLINE virtual std::string claim_holder(std::string_view key) const;
 
   /// Removes the unfinished objects of dead writers whose final key `is_mine` accepts; returns their number. The caller
   /// must hold the claim on these keys.
@@ -2476,23 +2480,26 @@ class CachedStore final : public Store {
 
   /// Keeps copies of objects of `store` below `directory`, in its folder "tensortap-cache".
   CachedStore(std::shared_ptr<Store> store, const std::string& directory, CacheLimits limits = {});
-  ~CachedStore() override;
+  TENSORTAP_INLINE ~CachedStore() override;
 
-  bool put(std::string_view key, std::span<const Bytes> pieces, Sync sync, IfExists if_exists) override;
-  [[nodiscard]] std::optional<std::vector<std::byte>> get(std::string_view key, Range range) const override;
-  [[nodiscard]] std::optional<std::vector<std::byte>> get_version(std::string_view key,
-                                                                  std::string_view wanted) const override;
-  [[nodiscard]] std::optional<std::uint64_t> size(std::string_view key) const override;
-  [[nodiscard]] std::vector<ObjectInfo> list(std::string_view prefix, std::string_view after) const override;
-  bool remove(std::string_view key) override;
-  void remove_all(std::span<const std::string> keys) override;
-  bool move(std::string_view from, std::string_view to) override;
-  void sync(std::span<const std::string> keys) override;
-  [[nodiscard]] std::unique_ptr<Claim> claim(std::string_view key, std::string_view text) override;
-  [[nodiscard]] std::string claim_holder(std::string_view key) const override;
-  std::size_t remove_unfinished(const std::function<bool(std::string_view key)>& is_mine) override;
-  [[nodiscard]] std::string location() const override;
-  [[nodiscard]] std::size_t concurrency() const noexcept override;
+  TENSORTAP_INLINE bool put(std::string_view key, std::span<const Bytes> pieces, Sync sync,
+                            IfExists if_exists) override;
+  [[nodiscard]] TENSORTAP_INLINE std::optional<std::vector<std::byte>> get(std::string_view key,
+                                                                           Range range) const override;
+  [[nodiscard]] TENSORTAP_INLINE std::optional<std::vector<std::byte>> get_version(
+      std::string_view key, std::string_view wanted) const override;
+  [[nodiscard]] TENSORTAP_INLINE std::optional<std::uint64_t> size(std::string_view key) const override;
+  [[nodiscard]] TENSORTAP_INLINE std::vector<ObjectInfo> list(std::string_view prefix,
+                                                              std::string_view after) const override;
+  TENSORTAP_INLINE bool remove(std::string_view key) override;
+  TENSORTAP_INLINE void remove_all(std::span<const std::string> keys) override;
+  TENSORTAP_INLINE bool move(std::string_view from, std::string_view to) override;
+  TENSORTAP_INLINE void sync(std::span<const std::string> keys) override;
+  [[nodiscard]] TENSORTAP_INLINE std::unique_ptr<Claim> claim(std::string_view key, std::string_view text) override;
+  [[nodiscard]] TENSORTAP_INLINE std::string claim_holder(std::string_view key) const override;
+  TENSORTAP_INLINE std::size_t remove_unfinished(const std::function<bool(std::string_view key)>& is_mine) override;
+  [[nodiscard]] TENSORTAP_INLINE std::string location() const override;
+  [[nodiscard]] TENSORTAP_INLINE std::size_t concurrency() const noexcept override;
 
  private:
   std::unique_ptr<detail::CachedStoreState> state_;
@@ -2528,37 +2535,40 @@ class FileStore final : public Store {
   explicit FileStore(std::string directory);
   /// The same with other system calls, for tests; see <tensortap/store/file_calls.hpp>.
   FileStore(std::string directory, FileCalls calls);
-  ~FileStore() override;
+  TENSORTAP_INLINE ~FileStore() override;
 
-  bool put(std::string_view key, std::span<const Bytes> pieces, Sync sync, IfExists if_exists) override;
-  [[nodiscard]] std::optional<std::vector<std::byte>> get(std::string_view key, Range range) const override;
-  [[nodiscard]] std::optional<std::uint64_t> size(std::string_view key) const override;
+  TENSORTAP_INLINE bool put(std::string_view key, std::span<const Bytes> pieces, Sync sync,
+                            IfExists if_exists) override;
+  [[nodiscard]] TENSORTAP_INLINE std::optional<std::vector<std::byte>> get(std::string_view key,
+                                                                           Range range) const override;
+  [[nodiscard]] TENSORTAP_INLINE std::optional<std::uint64_t> size(std::string_view key) const override;
 
   /// Reads every name of the directories that may contain results, and makes one system call for each object and
   /// directory that it returns or enters. Without a prefix, passes over the directories that this user cannot list: the
   /// root of a volume has such. Throws: a directory below a prefix cannot be listed.
-  [[nodiscard]] std::vector<ObjectInfo> list(std::string_view prefix, std::string_view after) const override;
+  [[nodiscard]] TENSORTAP_INLINE std::vector<ObjectInfo> list(std::string_view prefix,
+                                                              std::string_view after) const override;
 
   /// The same, and calls `pass_over` for each directory that this user cannot list.
   [[nodiscard]] std::vector<ObjectInfo> list(std::string_view prefix, std::string_view after,
                                              const std::function<void(const std::string& directory)>& pass_over) const;
 
-  bool remove(std::string_view key) override;
+  TENSORTAP_INLINE bool remove(std::string_view key) override;
 
   /// Renames a file. Does not remove directories that become empty.
-  bool move(std::string_view from, std::string_view to) override;
+  TENSORTAP_INLINE bool move(std::string_view from, std::string_view to) override;
 
   /// Syncs more than 64 objects by one sync of the file system. Throws: the store failed. The kernel then drops what it
   /// could not write and would report a second sync as successful; so sync() fails for these objects until they are put
   /// again.
-  void sync(std::span<const std::string> keys) override;
+  TENSORTAP_INLINE void sync(std::span<const std::string> keys) override;
 
   /// Grants every claim if the file system has no locks. While it is held, the store follows its directory: a rename
   /// changes nothing.
-  [[nodiscard]] std::unique_ptr<Claim> claim(std::string_view key, std::string_view text) override;
+  [[nodiscard]] TENSORTAP_INLINE std::unique_ptr<Claim> claim(std::string_view key, std::string_view text) override;
 
-  std::size_t remove_unfinished(const std::function<bool(std::string_view key)>& is_mine) override;
-  [[nodiscard]] std::string location() const override;
+  TENSORTAP_INLINE std::size_t remove_unfinished(const std::function<bool(std::string_view key)>& is_mine) override;
+  [[nodiscard]] TENSORTAP_INLINE std::string location() const override;
 
  private:
   std::unique_ptr<detail::FileStoreState> state_;
@@ -2631,21 +2641,24 @@ class MemoryStore final : public Store {
   using Store::put;
 
   MemoryStore();
-  ~MemoryStore() override;
+  TENSORTAP_INLINE ~MemoryStore() override;
 
-  bool put(std::string_view key, std::span<const Bytes> pieces, Sync sync, IfExists if_exists) override;
-  [[nodiscard]] std::optional<std::vector<std::byte>> get(std::string_view key, Range range) const override;
-  [[nodiscard]] std::optional<std::uint64_t> size(std::string_view key) const override;
-  [[nodiscard]] std::vector<ObjectInfo> list(std::string_view prefix, std::string_view after) const override;
-  bool remove(std::string_view key) override;
-  bool move(std::string_view from, std::string_view to) override;
+  TENSORTAP_INLINE bool put(std::string_view key, std::span<const Bytes> pieces, Sync sync,
+                            IfExists if_exists) override;
+  [[nodiscard]] TENSORTAP_INLINE std::optional<std::vector<std::byte>> get(std::string_view key,
+                                                                           Range range) const override;
+  [[nodiscard]] TENSORTAP_INLINE std::optional<std::uint64_t> size(std::string_view key) const override;
+  [[nodiscard]] TENSORTAP_INLINE std::vector<ObjectInfo> list(std::string_view prefix,
+                                                              std::string_view after) const override;
+  TENSORTAP_INLINE bool remove(std::string_view key) override;
+  TENSORTAP_INLINE bool move(std::string_view from, std::string_view to) override;
   /// Does nothing: no object outlives the process.
-  void sync(std::span<const std::string> keys) override;
-  [[nodiscard]] std::unique_ptr<Claim> claim(std::string_view key, std::string_view text) override;
+  TENSORTAP_INLINE void sync(std::span<const std::string> keys) override;
+  [[nodiscard]] TENSORTAP_INLINE std::unique_ptr<Claim> claim(std::string_view key, std::string_view text) override;
   /// Returns 0.
-  std::size_t remove_unfinished(const std::function<bool(std::string_view key)>& is_mine) override;
+  TENSORTAP_INLINE std::size_t remove_unfinished(const std::function<bool(std::string_view key)>& is_mine) override;
   /// Returns "memory".
-  [[nodiscard]] std::string location() const override;
+  [[nodiscard]] TENSORTAP_INLINE std::string location() const override;
 
  private:
   std::unique_ptr<detail::MemoryStoreState> state_;
@@ -2789,6 +2802,48 @@ bool is_intact(const State& state, const Store& checkpoints);
 
 TENSORTAP_END_NAMESPACE
 
+// from tensortap/capture/step_observer.hpp
+
+// A callable that sees each written step, such as a Judge. If it has a state, the hook saves that with each commit, and
+// gives it back when the run resumes.
+//
+//   options.on_step = [](const tensortap::StepView& step) { std::cout << step.tensors("gradients").size() << '\n'; };
+
+TENSORTAP_BEGIN_NAMESPACE
+
+/// Any callable that takes a StepView. Its functions `std::string state() const` and `bool restore(std::string_view)`,
+/// if it has both, are called on the writer's thread; copies must then share one state.
+class StepObserver {
+ public:
+  StepObserver() = default;
+  template <class F>
+  requires(!std::same_as<F, StepObserver> && std::invocable<F&, const StepView&>) StepObserver(F see)
+      : see_(see) {  // NOLINT(google-explicit-constructor)
+    if constexpr (requires(const F& f, std::string_view bytes) {
+                    { f.state() } -> std::convertible_to<std::string>;
+                    { f.restore(bytes) } -> std::convertible_to<bool>;
+                  }) {
+      state_ = [see] { return see.state(); };
+      restore_ = [see](std::string_view bytes) { return see.restore(bytes); };
+    }
+  }
+
+  explicit operator bool() const noexcept { return static_cast<bool>(see_); }
+  void operator()(const StepView& step) const { see_(step); }
+
+  [[nodiscard]] bool has_state() const noexcept { return static_cast<bool>(state_); }
+  [[nodiscard]] std::string state() const { return state_(); }
+  /// Returns false if `state` is not of this observer; it then begins anew.
+  [[nodiscard]] bool restore(std::string_view state) const { return restore_(state); }
+
+ private:
+  std::function<void(const StepView&)> see_;
+  std::function<std::string()> state_;
+  std::function<bool(std::string_view)> restore_;
+};
+
+TENSORTAP_END_NAMESPACE
+
 // from tensortap/capture/hook_options.hpp
 
 // The options of a hook: one plain struct in which every field has a default.
@@ -2914,8 +2969,9 @@ struct HookOptions {
 
   // Callbacks. Threads: the writer's, one call at a time.
 
-  /// Called with each step that was written, for rules: see `judge`. Its exceptions are counted in status().
-  std::function<void(const StepView&)> on_step = {};
+  /// Called with each step that was written, for rules: see `Judge`. Its exceptions are counted in status(). If it has
+  /// a state, each commit of this hook saves it among the checkpoint's files, and a resumed run continues with it.
+  StepObserver on_step = {};
   /// Called when a write has failed for good, once until a write succeeds again. Its exceptions are ignored.
   std::function<void(std::string_view message)> on_error = {};
   /// Called in each commit with the durable state, to copy the checkpoint elsewhere: see `CheckpointSync`. commit()
@@ -3240,13 +3296,13 @@ class StoredStep final : public StepView {
   [[nodiscard]] Step step() const override { return step_; }
 
   /// Returns the names of the tensors of `collection`, or of all; none if the run has no such collection.
-  [[nodiscard]] std::vector<std::string> tensors(std::string_view collection = {}) const override;
+  [[nodiscard]] TENSORTAP_INLINE std::vector<std::string> tensors(std::string_view collection = {}) const override;
 
-  void for_each(const Visit& visit) const override;
+  TENSORTAP_INLINE void for_each(const Visit& visit) const override;
 
-  [[nodiscard]] std::optional<Tensor> value(std::string_view tensor) const override;
-  [[nodiscard]] std::optional<double> reduction(std::string_view tensor, Reduction r) const override;
-  [[nodiscard]] std::optional<Statistics> statistics(std::string_view tensor) const override;
+  [[nodiscard]] TENSORTAP_INLINE std::optional<Tensor> value(std::string_view tensor) const override;
+  [[nodiscard]] TENSORTAP_INLINE std::optional<double> reduction(std::string_view tensor, Reduction r) const override;
+  [[nodiscard]] TENSORTAP_INLINE std::optional<Statistics> statistics(std::string_view tensor) const override;
 
  private:
   friend class Trial;
@@ -3593,20 +3649,20 @@ constexpr std::string_view to_string(Severity severity) noexcept {
   return severity == Severity::error ? "error" : "advice";
 }
 
-/// One finding: what a rule has found in one tensor, or in the run. A rule fills in what describes the step at hand; the
-/// caller of the rule sets `rule` if it is empty, `worker` and `step`, and unites the findings of all steps: `step`,
-/// `value`, `threshold` and `message` are those of the first.
+/// One finding: what a rule has found in one tensor, or in the run. A rule fills in what describes the step at hand;
+/// the caller of the rule sets `rule` if it is empty, `worker` and `step`, and unites the findings of all steps:
+/// `step`, `value`, `threshold` and `message` are those of the first.
 struct Finding {
-  std::string rule = {};                                          ///< the name of the rule
-  Severity severity = Severity::error;                            ///< how serious it is
-  std::string tensor = {};                                        ///< the tensor, if the finding is about one
-  std::string worker = {};                                        ///< the process that saved it
-  Step step = {};                                                 ///< the first step
-  double value = 0;                                               ///< the number that caused it
-  double threshold = std::numeric_limits<double>::quiet_NaN();    ///< its limit; NaN: the rule has none
-  std::string message = {};                                       ///< what is wrong, and what to try next
-  std::int64_t last_step = 0;                                     ///< the last global step
-  std::int64_t count = 1;                                         ///< in how many steps the rule found it
+  std::string rule = {};                                        ///< the name of the rule
+  Severity severity = Severity::error;                          ///< how serious it is
+  std::string tensor = {};                                      ///< the tensor, if the finding is about one
+  std::string worker = {};                                      ///< the process that saved it
+  Step step = {};                                               ///< the first step
+  double value = 0;                                             ///< the number that caused it
+  double threshold = std::numeric_limits<double>::quiet_NaN();  ///< its limit; NaN: the rule has none
+  std::string message = {};                                     ///< what is wrong, and what to try next
+  std::int64_t last_step = 0;                                   ///< the last global step
+  std::int64_t count = 1;                                       ///< in how many steps the rule found it
   bool failed = false;  ///< true: not a finding, but a failure of the rule or of an action
 
   /// Compares all fields; NaN values are equal.
@@ -3672,6 +3728,80 @@ struct Print {
   void operator()(const Finding& finding) const;
 };
 
+/// Appends one line of JSON to the file `path`, in one piece, so that several processes may share a file. Throws: it
+/// cannot be written.
+struct JsonLines {
+  std::string path;
+  void operator()(const Finding& finding) const;
+};
+
+/// A request of a rule to the loop: to save a checkpoint now, or to skip an update. Copies share it; the loop asks:
+/// `if (checkpoint.take()) save_and_commit();`. Threads: any.
+class LoopRequest {
+ public:
+  LoopRequest() : raised_(std::make_shared<std::atomic<bool>>(false)) {}
+  /// Makes the request, as an action.
+  void operator()(const Finding&) const noexcept { raised_->store(true); }
+  /// Returns whether there is a request, and answers it.
+  [[nodiscard]] bool take() const noexcept { return raised_->exchange(false); }
+
+ private:
+  std::shared_ptr<std::atomic<bool>> raised_;
+};
+
+/// Takes an action on errors alone.
+struct OnErrors {
+  Action action;
+  void operator()(const Finding& finding) const {
+    if (finding.severity == Severity::error) action(finding);
+  }
+};
+
+TENSORTAP_END_NAMESPACE
+
+// from tensortap/rules/background.hpp
+
+// Actions that take time: they run on a thread of their own, so that a program that hangs, or a server that does not
+// answer, never holds the training.
+//
+//   tensortap::Actions actions = {tensortap::Background(tensortap::RunCommand{{"/usr/local/bin/page-me"}})};
+
+TENSORTAP_BEGIN_NAMESPACE
+
+/// The limits of an action in the background.
+struct BackgroundLimits {
+  std::size_t queue = 64;                                       ///< findings that wait; further ones are dropped
+  std::int64_t at_most = 20;                                    ///< findings in each period; further ones are dropped
+  std::chrono::nanoseconds period = std::chrono::minutes(1);    ///< of `at_most`
+  std::chrono::nanoseconds patience = std::chrono::seconds(5);  ///< how long the destructor waits for the queue
+};
+
+/// What became of the findings.
+struct BackgroundCounts {
+  std::uint64_t taken = 0;    ///< actions that ended without an exception
+  std::uint64_t failed = 0;   ///< actions that threw
+  std::uint64_t dropped = 0;  ///< findings beyond the limits, or left in the queue at the end
+
+  friend bool operator==(const BackgroundCounts&, const BackgroundCounts&) = default;
+};
+
+/// An action that hands findings to another thread and returns at once. Copies share the thread, which starts with the
+/// first finding. The last destructor waits for `patience`; an action that hangs longer is left behind.
+/// Threads: any; a forked child drops its findings.
+class Background {
+ public:
+  explicit Background(Action action, BackgroundLimits limits = {});
+
+  void operator()(const Finding& finding) const;
+
+  [[nodiscard]] BackgroundCounts counts() const;
+
+ private:
+  struct Shared;
+  struct Owner;
+  std::shared_ptr<Owner> owner_;
+};
+
 TENSORTAP_END_NAMESPACE
 
 // from tensortap/rules/known_tensor.hpp
@@ -3731,7 +3861,8 @@ TENSORTAP_END_NAMESPACE
 //   tensortap::Rule rule("tiny", [](const tensortap::JudgedStep& step) {
 //     std::vector<tensortap::Finding> out;
 //     for (const tensortap::KnownTensor* gradient : step.with_role(tensortap::Role::gradient))
-//       if (const auto* s = step.statistics(*gradient); s && s->abs_max < 1e-9) out.push_back({.tensor = gradient->name});
+//       if (const auto* s = step.statistics(*gradient); s && s->abs_max < 1e-9) out.push_back({.tensor =
+//       gradient->name});
 //     return out;
 //   });
 
@@ -3776,15 +3907,15 @@ class JudgedStep final : public StepView {
   [[nodiscard]] const TrainingFacts& facts() const;
 
   // A StepView, by name.
-  [[nodiscard]] std::vector<std::string> tensors(std::string_view collection = {}) const override;
-  [[nodiscard]] std::optional<Tensor> value(std::string_view tensor) const override;
-  [[nodiscard]] std::optional<double> reduction(std::string_view tensor, Reduction r) const override;
-  [[nodiscard]] std::optional<Statistics> statistics(std::string_view tensor) const override;
-  void for_each(const Visit& visit) const override;
+  [[nodiscard]] TENSORTAP_INLINE std::vector<std::string> tensors(std::string_view collection = {}) const override;
+  [[nodiscard]] TENSORTAP_INLINE std::optional<Tensor> value(std::string_view tensor) const override;
+  [[nodiscard]] TENSORTAP_INLINE std::optional<double> reduction(std::string_view tensor, Reduction r) const override;
+  [[nodiscard]] TENSORTAP_INLINE std::optional<Statistics> statistics(std::string_view tensor) const override;
+  TENSORTAP_INLINE void for_each(const Visit& visit) const override;
 
  private:
   template <class T>
-  [[nodiscard]] std::optional<T> noted(std::string_view tensor, std::optional<T> answer) const;
+  [[nodiscard]] TENSORTAP_INLINE std::optional<T> noted(std::string_view tensor, std::optional<T> answer) const;
 
   detail::TensorCatalog* catalog_;
   const StepView* step_;
@@ -3834,8 +3965,8 @@ TENSORTAP_END_NAMESPACE
 
 TENSORTAP_BEGIN_NAMESPACE
 
-/// Writes values to bytes, or reads them back in the same order. Reading checks every length, and ends in `good()` being
-/// false if the bytes are not those of such values; what was read is then meaningless.
+/// Writes values to bytes, or reads them back in the same order. Reading checks every length, and ends in `good()`
+/// being false if the bytes are not those of such values; what was read is then meaningless.
 class RuleState {
  public:
   /// Makes a writer.
@@ -4024,7 +4155,9 @@ class Rule {
       }
     }
     [[nodiscard]] std::vector<Collection> required() const override {
-      if constexpr (requires { { rule.required() } -> std::convertible_to<std::vector<Collection>>; })
+      if constexpr (requires {
+                      { rule.required() } -> std::convertible_to<std::vector<Collection>>;
+                    })
         return rule.required();
       else
         return {};
@@ -4048,7 +4181,9 @@ class Rule {
 
   template <class T>
   static std::string name_of([[maybe_unused]] const T& rule) {
-    if constexpr (requires { { T::name } -> std::convertible_to<std::string_view>; }) {
+    if constexpr (requires {
+                    { T::name } -> std::convertible_to<std::string_view>;
+                  }) {
       return std::string(T::name);
     } else {
       return "rule";
@@ -4141,12 +4276,12 @@ struct EvaluateOptions {
   std::function<void(const Rewind&)> on_rewind = {};
 };
 
-/// Returns the verdict of `rules` on the complete steps of a run, in order. Each worker's tensors are shown to copies of
-/// the rules of their own. While it follows a run, it judges each step once, when the step appears. When a new attempt
-/// supersedes steps, it withdraws their findings and shows the remaining steps to copies of the original rules, without
-/// actions. The result equals that of an evaluation after the end of the run, except in steps that counted as complete
-/// before all workers had written them. A rule that throws is not called again, and a finding with `failed` set reports
-/// it. An action that throws is reported in the same way, and is called again.
+/// Returns the verdict of `rules` on the complete steps of a run, in order. Each worker's tensors are shown to copies
+/// of the rules of their own. While it follows a run, it judges each step once, when the step appears. When a new
+/// attempt supersedes steps, it withdraws their findings and shows the remaining steps to copies of the original rules,
+/// without actions. The result equals that of an evaluation after the end of the run, except in steps that counted as
+/// complete before all workers had written them. A rule that throws is not called again, and a finding with `failed`
+/// set reports it. An action that throws is reported in the same way, and is called again.
 [[nodiscard]] Verdict evaluate(const Trial& trial, std::vector<Rule> rules, const EvaluateOptions& options = {});
 
 TENSORTAP_END_NAMESPACE
@@ -4186,6 +4321,26 @@ class Judge {
 
 TENSORTAP_END_NAMESPACE
 
+// from tensortap/rules/run_command.hpp
+
+// Runs a program for each finding, without a shell.
+//
+//   tensortap::Background page(tensortap::RunCommand{{"/usr/bin/systemd-cat", "-t", "training"}});
+
+TENSORTAP_BEGIN_NAMESPACE
+
+/// Starts a program with the finding as one line of JSON on its standard input, and waits for its end: put it in a
+/// `Background`. The program is looked up in PATH if its name has no slash, and inherits the environment.
+struct RunCommand {
+  std::vector<std::string> command;                             ///< the program and its arguments
+  std::chrono::nanoseconds timeout = std::chrono::seconds(30);  ///< then it is killed, with all that it has started
+
+  /// Throws: it cannot be started, was killed, or has ended with another code than 0.
+  void operator()(const Finding& finding) const;
+};
+
+TENSORTAP_END_NAMESPACE
+
 // from tensortap/rules/training_facts.hpp
 
 // What the losses, labels and predictions of a run tell, step by step. Built-in rules share it, so that they agree on
@@ -4203,18 +4358,18 @@ struct KnownTensor;
 struct LossSeries {
   static constexpr std::size_t most_recent = 128;
 
-  std::string tensor = {};             ///< its name; empty: none was saved
-  std::int64_t count = 0;              ///< finite values so far
-  std::int64_t not_finite = 0;         ///< other values so far
-  bool in_step = false;                ///< whether the step at hand has one
-  double now = 0;                      ///< the value in the step at hand, if it has one
-  double first = 0;                    ///< the first finite value
-  double best = 0;                     ///< the least finite value
-  double smooth = 0;                   ///< the exponential average of about 20 values
-  double best_smooth = 0;              ///< the least of these averages
-  std::int64_t above_best = 0;         ///< how many values in a row had an average above twice the best
-  std::int64_t last_mode_step = -1;    ///< the mode step of the last value
-  std::vector<double> recent = {};     ///< the last values, at most 128: a ring
+  std::string tensor = {};               ///< its name; empty: none was saved
+  std::int64_t count = 0;                ///< finite values so far
+  std::int64_t not_finite = 0;           ///< other values so far
+  bool in_step = false;                  ///< whether the step at hand has one
+  double now = 0;                        ///< the value in the step at hand, if it has one
+  double first = 0;                      ///< the first finite value
+  double best = 0;                       ///< the least finite value
+  double smooth = 0;                     ///< the exponential average of about 20 values
+  double best_smooth = 0;                ///< the least of these averages
+  std::int64_t above_best = 0;           ///< how many values in a row had an average above twice the best
+  std::int64_t last_mode_step = -1;      ///< the mode step of the last value
+  std::vector<double> recent = {};       ///< the last values, at most 128: a ring
   std::vector<std::int64_t> steps = {};  ///< their mode steps: the same ring
 
   /// Returns the mean of the last `n` values, or of all if there are fewer. Empty: NaN.
@@ -4234,13 +4389,13 @@ enum class Task : std::uint8_t { unknown, classification, regression };
 
 /// The labels and predictions of the last finished block of at least 200 examples.
 struct Block {
-  std::int64_t number = 0;          ///< how many blocks are finished
-  std::int64_t examples = 0;        ///< in the block
-  double correct = 0;               ///< the share of examples whose prediction is the label
-  double majority = 0;              ///< the share of the most frequent label
-  double top_prediction = 0;        ///< the share of the most frequent prediction
-  double label_variance = 0;        ///< of regression
-  double prediction_variance = 0;   ///< of regression
+  std::int64_t number = 0;         ///< how many blocks are finished
+  std::int64_t examples = 0;       ///< in the block
+  double correct = 0;              ///< the share of examples whose prediction is the label
+  double majority = 0;             ///< the share of the most frequent label
+  double top_prediction = 0;       ///< the share of the most frequent prediction
+  double label_variance = 0;       ///< of regression
+  double prediction_variance = 0;  ///< of regression
 
   void exchange(RuleState& state);
 };
@@ -4251,16 +4406,16 @@ struct Examples {
   static constexpr std::int64_t block_size = 200;
 
   Task task = Task::unknown;
-  std::int64_t classes = 0;                    ///< outputs of the network, 0 if unknown
-  std::int64_t count = 0;                      ///< examples so far
-  std::vector<std::int64_t> labels = {};       ///< examples by label
-  std::vector<std::int64_t> predicted = {};    ///< examples by prediction
-  std::vector<std::int64_t> right = {};        ///< examples by label whose prediction was right
-  double label_mean = 0;                       ///< of regression
-  double label_deviations = 0;                 ///< of regression: the sum of (label - mean)^2
-  double label_abs_deviations = 0;             ///< of regression: the sum of |label - running mean|
-  Block block = {};                            ///< the last finished block
-  bool block_ends = false;                     ///< whether a block was finished in the step at hand
+  std::int64_t classes = 0;                  ///< outputs of the network, 0 if unknown
+  std::int64_t count = 0;                    ///< examples so far
+  std::vector<std::int64_t> labels = {};     ///< examples by label
+  std::vector<std::int64_t> predicted = {};  ///< examples by prediction
+  std::vector<std::int64_t> right = {};      ///< examples by label whose prediction was right
+  double label_mean = 0;                     ///< of regression
+  double label_deviations = 0;               ///< of regression: the sum of (label - mean)^2
+  double label_abs_deviations = 0;           ///< of regression: the sum of |label - running mean|
+  Block block = {};                          ///< the last finished block
+  bool block_ends = false;                   ///< whether a block was finished in the step at hand
 
   /// The block in progress.
   struct Open {
@@ -4282,9 +4437,9 @@ struct Chance {
 
 /// All of it. It is a few kilobytes, and a few more for each thousand classes.
 struct TrainingFacts {
-  std::array<LossSeries, 4> losses = {};   ///< by mode
-  std::array<Examples, 4> examples = {};   ///< by mode
-  std::int64_t outputs = 0;                ///< the size of the last layer, 0 if unknown
+  std::array<LossSeries, 4> losses = {};  ///< by mode
+  std::array<Examples, 4> examples = {};  ///< by mode
+  std::int64_t outputs = 0;               ///< the size of the last layer, 0 if unknown
 
   [[nodiscard]] const LossSeries& loss(Mode mode) const noexcept { return losses[index_of(mode)]; }
   [[nodiscard]] const Examples& examples_of(Mode mode) const noexcept { return examples[index_of(mode)]; }
@@ -4600,14 +4755,16 @@ TENSORTAP_END_NAMESPACE
 #include <nlohmann/json.hpp>
 #include <poll.h>
 #include <pthread.h>
+#include <spawn.h>
 #include <stdio.h>
 #include <sys/eventfd.h>
+#include <sys/mman.h>
 #include <sys/random.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <atomic>
 #include <cctype>
 #include <cerrno>
 #include <charconv>
@@ -5078,10 +5235,10 @@ TENSORTAP_INLINE Error Error::bad_threshold(std::string_view rule, double value)
                                     detail::number_text(value) + "); give the least value that is no finding"};
 }
 
-TENSORTAP_INLINE Error Error::bad_parameter(std::string_view rule, std::string_view parameter,
-                                            std::string_view value) {
-  return {Errc::invalid_option, "rule: " + escaped(rule) + ": " + escaped(parameter) + ": the value is not of its type (" +
-                                    in_quotes(value) + "); give one as in its default"};
+TENSORTAP_INLINE Error Error::bad_parameter(std::string_view rule, std::string_view parameter, std::string_view value) {
+  return {Errc::invalid_option, "rule: " + escaped(rule) + ": " + escaped(parameter) +
+                                    ": the value is not of its type (" + in_quotes(value) +
+                                    "); give one as in its default"};
 }
 
 TENSORTAP_INLINE Error Error::no_such_parameter(std::string_view rule, std::string_view parameter,
@@ -5091,8 +5248,8 @@ TENSORTAP_INLINE Error Error::no_such_parameter(std::string_view rule, std::stri
 }
 
 TENSORTAP_INLINE Error Error::no_such_rule(std::string_view rule, std::string_view meant) {
-  return {Errc::invalid_option,
-          "rule: " + in_quotes(rule) + ": there is no such rule" + detail::meant_or(meant, "'tensortap rules' lists them")};
+  return {Errc::invalid_option, "rule: " + in_quotes(rule) + ": there is no such rule" +
+                                    detail::meant_or(meant, "'tensortap rules' lists them")};
 }
 
 TENSORTAP_INLINE Error Error::bad_tolerance(std::string_view option, double value) {
@@ -5272,6 +5429,11 @@ TENSORTAP_INLINE Error Error::collection_not_found(std::string_view name, std::s
 
 TENSORTAP_INLINE Error Error::damaged(std::string_view what, std::string_view where, std::string_view cause) {
   return {Errc::damaged, std::string(what) + ": " + in_quotes(where) + ": " + std::string(cause)};
+}
+
+TENSORTAP_INLINE Error Error::webhook_failed(std::string_view server, std::string_view cause, int attempts) {
+  return {Errc::io, "action: Webhook: " + in_quotes(server) + ": " + escaped(cause) + " (" +
+                        detail::attempts_text(attempts) + ")"};
 }
 
 TENSORTAP_INLINE Error Error::io(std::string_view what, std::string_view where, std::string_view cause) {
@@ -13285,6 +13447,32 @@ class CheckpointKeys {
 }  // namespace detail
 TENSORTAP_END_NAMESPACE
 
+// from tensortap/capture/internal/observer_state.hpp
+
+// The state of `on_step` as a file of a checkpoint: written before the commit that names it, read when a run resumes.
+
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
+
+/// Below it lie the states of the observers of all commits.
+inline constexpr std::string_view observer_prefix = "tensortap-rules/";
+
+inline std::string observer_key(std::string_view worker, std::int64_t last_seen) {
+  return std::string(observer_prefix) + layout::worker_in_file_name(worker) + "-" + std::to_string(last_seen);
+}
+
+/// Returns the state of the observer at the commit `state`; nullopt if it has none.
+inline std::optional<std::string> read_observer(const Store& checkpoints, const State& state, std::string_view worker) {
+  const std::string key = observer_key(worker, state.last_seen);
+  for (const CheckpointFile& file : state.files)
+    if (file.name == key)
+      if (const auto bytes = checkpoints.get(key)) return std::string(text_of(*bytes));
+  return std::nullopt;
+}
+
+}  // namespace detail
+TENSORTAP_END_NAMESPACE
+
 // from tensortap/capture/internal/checkpoint_watch.hpp
 
 // Detects new checkpoints in a directory, as smdebug does. A file that is new, or has another size, time or inode than
@@ -13344,7 +13532,8 @@ class CheckpointWatch {
   }
 
   static bool is_ignored(std::string_view name) {
-    return name == "metadata.json" || name.find("sagemaker-uploaded") != std::string_view::npos || is_temporary(name) ||
+    return name == state_key || name.starts_with(observer_prefix) ||
+           name.find("sagemaker-uploaded") != std::string_view::npos || is_temporary(name) ||
            is_removed_while_open(name);
   }
 
@@ -14055,6 +14244,17 @@ class HookCallbacks {
       options_.on_step(CapturedStep(step, options_.collections));
     } catch (...) {
       ledger_.change([](HookStatus& status) { ++status.callback_errors; });
+    }
+  }
+
+  /// Returns the state of `on_step`; nullopt if it has none. Counts its exceptions.
+  [[nodiscard]] std::optional<std::string> observer_state() noexcept {
+    if (!options_.on_step.has_state() || is_suppressed_) return std::nullopt;
+    try {
+      return options_.on_step.state();
+    } catch (...) {
+      ledger_.change([](HookStatus& status) { ++status.callback_errors; });
+      return std::nullopt;
     }
   }
 
@@ -14930,8 +15130,11 @@ class Resumption {
     if (options_.on_resume != OnResume::keep) mine.run(out_.attempt.number);
     for (const std::string& worker : lost) leave_behind(worker, attempts);
     store_.remove_unfinished([this](std::string_view key) { return is_mine(key); });
-    if (checkpoints_ != nullptr) checkpoints_->remove_unfinished([](std::string_view key) { return key == state_key; });
+    if (checkpoints_ != nullptr)
+      checkpoints_->remove_unfinished(
+          [](std::string_view key) { return key == state_key || key.starts_with(observer_prefix); });
     if (sync_ && !touched_.empty()) store_.sync(touched_);
+    restore_observer();
     return std::move(out_);
   }
 
@@ -15079,6 +15282,14 @@ class Resumption {
     touched_.push_back(collections);
     touched_.push_back(layout::superseded_key(number, collections));
     store_.move(collections, touched_.back());
+  }
+
+  /// Gives `on_step` its state at the commit.
+  void restore_observer() {
+    if (!options_.on_step.has_state() || out_.states.empty()) return;
+    const auto bytes = read_observer(*checkpoints_, out_.states.back(), options_.worker);
+    if (!bytes || !options_.on_step.restore(*bytes))
+      out_.notes.push_back("the rules begin anew: the commit has no state of theirs");
   }
 
   void read_tensor_names() {
@@ -15825,10 +16036,15 @@ class Committer {
     state.last_saved = steps_.last_saved();
     for (const std::string& key : checkpoint_keys)
       for (CheckpointFile& file : describe_checkpoint(*checkpoints_, key)) state.files.push_back(std::move(file));
+    put_observer(state);
     std::vector<State> states = states_;
     if (!states.empty() && states.back().last_seen == state.last_seen) states.pop_back();
     states.push_back(std::move(state));
-    if (states.size() > most_states) states.erase(states.begin());
+    std::string dropped;
+    if (states.size() > most_states) {
+      dropped = observer_key(context_.options.worker, states.front().last_seen);
+      states.erase(states.begin());
+    }
     bool are_moved = false;
     context_.retries.run([&] {
       if (context_.commit_sync == Sync::yes) {
@@ -15843,8 +16059,26 @@ class Committer {
     const std::int64_t previous = states_.empty() ? -1 : states_.back().last_seen;
     states_ = std::move(states);
     context_.ledger->count_commit();
+    if (!dropped.empty()) try_to_remove(dropped);
     context_.callbacks.committed(states_.back());
     if (are_moved) throw Error::commits_are_gone(checkpoints_->location(), previous, states_.back().last_seen);
+  }
+
+  /// Makes the state of `on_step` a file of the checkpoint.
+  void put_observer(State& state) {
+    const auto bytes = context_.callbacks.observer_state();
+    if (!bytes) return;
+    const std::string key = observer_key(context_.options.worker, state.last_seen);
+    context_.retries.run([&] { checkpoints_->put(key, *bytes); });
+    state.files.push_back({key, bytes->size(), crc32c(bytes_of(*bytes))});
+  }
+
+  /// Removes the state of `on_step` at a commit that is forgotten. A file that stays does no harm.
+  void try_to_remove(const std::string& key) noexcept {
+    try {
+      checkpoints_->remove(key);
+    } catch (...) {
+    }
   }
 
   /// Returns whether the last commit of this hook, or that at which it began, is where the next one will be. Throws:
@@ -18792,10 +19026,12 @@ TENSORTAP_END_NAMESPACE
 
 TENSORTAP_BEGIN_NAMESPACE
 
-TENSORTAP_INLINE StoredStep::StoredStep(std::shared_ptr<const detail::LiveRun> run, const Step& step, std::string worker)
+TENSORTAP_INLINE StoredStep::StoredStep(std::shared_ptr<const detail::LiveRun> run, const Step& step,
+                                        std::string worker)
     : run_(std::move(run)), step_(step), worker_(std::move(worker)) {}
 
-TENSORTAP_INLINE StoredStep::StoredStep(const StoredStep& other) : run_(other.run_), step_(other.step_), worker_(other.worker_) {}
+TENSORTAP_INLINE StoredStep::StoredStep(const StoredStep& other)
+    : run_(other.run_), step_(other.step_), worker_(other.worker_) {}
 
 TENSORTAP_INLINE std::vector<std::string> StoredStep::tensors(std::string_view collection) const {
   std::set<std::string> names;
@@ -19198,19 +19434,27 @@ TENSORTAP_INLINE void TouchFile::operator()(const Finding& finding) const {
   open_store(directory)->put(path.substr(slash + 1), text.str(), Sync::no, IfExists::keep);
 }
 
+TENSORTAP_INLINE void JsonLines::operator()(const Finding& finding) const {
+  const std::string line = to_json(finding) + "\n";
+  const auto file = detail::above_standard_streams(
+      detail::Descriptor(::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666)));
+  const ssize_t written =
+      file ? detail::uninterrupted([&] { return ::write(file.get(), line.data(), line.size()); }) : ssize_t{-1};
+  if (written == static_cast<ssize_t>(line.size())) return;
+  throw Error::io("action: JsonLines", path,
+                  written >= 0 ? "the disk is full" : std::generic_category().message(errno));
+}
+
 TENSORTAP_INLINE void Print::operator()(const Finding& finding) const { out << finding << '\n' << std::flush; }
 
 TENSORTAP_END_NAMESPACE
 
-// from tensortap/rules/internal/finding_impl.hpp
+// from tensortap/rules/internal/json_text.hpp
 
-// The bodies of finding.hpp.
+// Text and numbers as JSON.
 
 TENSORTAP_BEGIN_NAMESPACE
-
 namespace detail {
-
-inline bool same_number(double a, double b) { return a == b || (std::isnan(a) && std::isnan(b)); }
 
 /// Appends `text` as a JSON string: UTF-8 as it is, controls escaped.
 inline void append_json_text(std::string& out, std::string_view text) {
@@ -19238,6 +19482,19 @@ inline void append_json_number(std::string& out, double number) {
 }
 
 }  // namespace detail
+TENSORTAP_END_NAMESPACE
+
+// from tensortap/rules/internal/finding_impl.hpp
+
+// The bodies of finding.hpp.
+
+TENSORTAP_BEGIN_NAMESPACE
+
+namespace detail {
+
+inline bool same_number(double a, double b) { return a == b || (std::isnan(a) && std::isnan(b)); }
+
+}  // namespace detail
 
 TENSORTAP_INLINE bool operator==(const Finding& a, const Finding& b) {
   return a.rule == b.rule && a.severity == b.severity && a.tensor == b.tensor && a.worker == b.worker &&
@@ -19259,8 +19516,9 @@ TENSORTAP_INLINE std::ostream& operator<<(std::ostream& out, const Finding& find
   if (!finding.tensor.empty()) out << ": " << in_quotes(finding.tensor);
   if (finding.failed) out << ": failed";
   out << ": " << (finding.message.empty() ? shortest(finding.value) : escaped(finding.message));
-  if (finding.count > 1) out << "; in " << finding.count << " steps, the last is step " << finding.last_step;
-  return out;
+  if (finding.count == 1) return out;
+  return out << "; in " << std::to_string(finding.count) << " steps, the last is step "
+             << std::to_string(finding.last_step);
 }
 
 TENSORTAP_INLINE std::string to_json(const Finding& finding) {
@@ -19289,10 +19547,115 @@ TENSORTAP_INLINE std::string to_json(const Finding& finding) {
 
 TENSORTAP_END_NAMESPACE
 
+// from tensortap/rules/internal/background_impl.hpp
+
+// The bodies of background.hpp.
+
+TENSORTAP_BEGIN_NAMESPACE
+
+/// The queue. The thread shares it, so that an action that hangs may outlive its owner.
+struct Background::Shared {
+  using Clock = std::chrono::steady_clock;
+
+  Action action;
+  BackgroundLimits limits;
+  std::mutex mutex;  // guards the members below
+  std::condition_variable changed;
+  std::deque<Finding> queue;
+  BackgroundCounts counts;
+  bool is_closing = false;
+  bool has_ended = false;  // the thread
+  Clock::time_point period_begin = {};
+  std::int64_t in_period = 0;
+
+  /// Returns whether one more finding may be taken in this period.
+  bool admit() {
+    const Clock::time_point now = Clock::now();
+    if (now - period_begin >= limits.period) {
+      period_begin = now;
+      in_period = 0;
+    }
+    return queue.size() < limits.queue && in_period++ < limits.at_most;
+  }
+
+  void run() {
+    std::unique_lock lock(mutex);
+    for (;;) {
+      changed.wait(lock, [&] { return is_closing || !queue.empty(); });
+      if (queue.empty()) break;
+      const Finding finding = std::move(queue.front());
+      queue.pop_front();
+      lock.unlock();
+      bool is_done = true;
+      try {
+        action(finding);
+      } catch (...) {
+        is_done = false;
+      }
+      lock.lock();
+      ++(is_done ? counts.taken : counts.failed);
+    }
+    has_ended = true;
+    changed.notify_all();
+  }
+};
+
+struct Background::Owner {
+  explicit Owner(std::shared_ptr<Shared> with) : shared(std::move(with)) {}
+  Owner(const Owner&) = delete;
+  Owner& operator=(const Owner&) = delete;
+
+  ~Owner() {
+    if (fork_guard.is_child()) {
+      if (thread.joinable()) thread.detach();  // the child has no such thread
+      return;
+    }
+    std::unique_lock lock(shared->mutex);
+    shared->is_closing = true;
+    shared->changed.notify_all();
+    if (!thread.joinable()) return;
+    const bool has_ended = shared->changed.wait_for(lock, shared->limits.patience, [&] { return shared->has_ended; });
+    shared->counts.dropped += shared->queue.size();
+    shared->queue.clear();
+    lock.unlock();
+    has_ended ? thread.join() : thread.detach();
+  }
+
+  std::shared_ptr<Shared> shared;
+  detail::ForkGuard fork_guard;
+  std::thread thread;
+};
+
+TENSORTAP_INLINE Background::Background(Action action, BackgroundLimits limits)
+    : owner_(std::make_shared<Owner>(std::make_shared<Shared>())) {
+  owner_->shared->action = std::move(action);
+  owner_->shared->limits = limits;
+}
+
+TENSORTAP_INLINE void Background::operator()(const Finding& finding) const {
+  if (owner_->fork_guard.is_child()) return;
+  const std::shared_ptr<Shared>& shared = owner_->shared;
+  const std::lock_guard lock(shared->mutex);
+  if (!shared->admit()) {
+    ++shared->counts.dropped;
+    return;
+  }
+  if (!owner_->thread.joinable()) owner_->thread = detail::start_thread([shared] { shared->run(); });
+  shared->queue.push_back(finding);
+  shared->changed.notify_all();
+}
+
+TENSORTAP_INLINE BackgroundCounts Background::counts() const {
+  const std::lock_guard lock(owner_->shared->mutex);
+  return owner_->shared->counts;
+}
+
+TENSORTAP_END_NAMESPACE
+
 // from tensortap/rules/internal/rule_coverage.hpp
 
-// What a rule could judge: the tensors that it asked for and got an answer of. A rule that gets no answer finds nothing,
-// which must not look like a healthy run.
+// What a rule could judge: the tensors that it asked for and got an answer of. A rule that gets no answer finds
+// nothing, which must not look like a healthy run.
 
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
@@ -19454,9 +19817,7 @@ class TensorCatalog {
   /// Sets the rule that asks from now on; null: none.
   void watch(RuleCoverage* coverage) noexcept { coverage_ = coverage; }
 
-  [[nodiscard]] bool is_in_step(const KnownTensor& tensor) const noexcept {
-    return memos_[tensor.id].step == count_;
-  }
+  [[nodiscard]] bool is_in_step(const KnownTensor& tensor) const noexcept { return memos_[tensor.id].step == count_; }
 
   TrainingFacts facts = {};
 
@@ -19954,7 +20315,8 @@ TENSORTAP_INLINE void Rule::set(std::string_view parameter, std::string_view val
   if (setter.is_set()) return;
   std::vector<std::string> names;
   for (const RuleParameter& one : parameters()) names.push_back(one.name);
-  throw setter.found() ? Error::bad_parameter(name_, parameter, value) : Error::no_such_parameter(name_, parameter, detail::nearest(parameter, names));
+  throw setter.found() ? Error::bad_parameter(name_, parameter, value)
+                       : Error::no_such_parameter(name_, parameter, detail::nearest(parameter, names));
 }
 
 TENSORTAP_INLINE std::vector<Collection> required_by(const std::vector<Rule>& rules) {
@@ -20190,9 +20552,8 @@ struct Judge::Shared {
 };
 
 TENSORTAP_INLINE Judge::Judge(std::vector<Rule> rules, Actions actions, std::string worker)
-    : shared_(new Shared{.mutex = {},
-                         .rules = detail::RuleSet(std::move(rules), std::move(worker)),
-                         .actions = std::move(actions)}) {}
+    : shared_(new Shared{
+          .mutex = {}, .rules = detail::RuleSet(std::move(rules), std::move(worker)), .actions = std::move(actions)}) {}
 
 TENSORTAP_INLINE void Judge::operator()(const StepView& step) const {
   std::exception_ptr failure;
@@ -20227,6 +20588,86 @@ TENSORTAP_INLINE bool Judge::restore(std::string_view bytes) const {
   RuleState state(bytes);
   shared_->rules.exchange(state);
   return state.complete();
+}
+
+TENSORTAP_END_NAMESPACE
+
+// from tensortap/rules/internal/run_command_impl.hpp
+
+// The body of run_command.hpp.
+
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
+
+/// Returns a file in memory that holds `text`, at its begin. A program that does not read it blocks nothing, unlike a
+/// pipe. Throws: there is no memory for it.
+inline Descriptor file_in_memory(std::string_view text, std::string_view program) {
+  Descriptor file = above_standard_streams(Descriptor(::memfd_create("finding", MFD_CLOEXEC)));
+  if (!file || ::write(file.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size()) ||
+      ::lseek(file.get(), 0, SEEK_SET) != 0)
+    throw Error::io("action: RunCommand", program, std::generic_category().message(errno));
+  return file;
+}
+
+/// Starts `command` in a process group of its own, with no signal blocked or ignored. Throws: it cannot be started.
+inline pid_t start_command(std::vector<std::string> command, int standard_input) {
+  std::vector<char*> words;
+  for (std::string& word : command) words.push_back(word.data());
+  words.push_back(nullptr);
+  sigset_t none;
+  sigset_t all;
+  ::sigemptyset(&none);
+  ::sigfillset(&all);
+  posix_spawn_file_actions_t files;
+  posix_spawnattr_t attributes;
+  ::posix_spawn_file_actions_init(&files);
+  ::posix_spawnattr_init(&attributes);
+  ::posix_spawn_file_actions_adddup2(&files, standard_input, STDIN_FILENO);
+  ::posix_spawnattr_setsigmask(&attributes, &none);
+  ::posix_spawnattr_setsigdefault(&attributes, &all);
+  ::posix_spawnattr_setpgroup(&attributes, 0);
+  ::posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
+  pid_t child = -1;
+  const int error = ::posix_spawnp(&child, words[0], &files, &attributes, words.data(), environ);
+  ::posix_spawnattr_destroy(&attributes);
+  ::posix_spawn_file_actions_destroy(&files);
+  if (error != 0) throw Error::io("action: RunCommand", command[0], std::generic_category().message(error));
+  return child;
+}
+
+/// Waits for the end of `child` until `deadline`, then kills its group. Returns what is wrong with its end; nullopt if
+/// nothing is.
+inline std::optional<std::string> end_of(pid_t child, std::chrono::steady_clock::time_point deadline) {
+  std::chrono::milliseconds pause{1};
+  int status = 0;
+  bool is_late = false;
+  for (;;) {
+    const pid_t ended = ::waitpid(child, &status, is_late ? 0 : WNOHANG);
+    if (ended == child) break;
+    if (ended < 0 && errno != EINTR) return std::nullopt;  // this process ignores SIGCHLD: the code is lost
+    if (ended != 0) continue;
+    is_late = std::chrono::steady_clock::now() >= deadline;
+    if (is_late) {
+      ::kill(-child, SIGKILL);
+      continue;
+    }
+    std::this_thread::sleep_for(pause);
+    pause = std::min(2 * pause, std::chrono::milliseconds(50));
+  }
+  if (is_late) return "it took too long and was killed";
+  if (WIFSIGNALED(status)) return "it was ended by signal " + std::to_string(WTERMSIG(status));
+  if (WEXITSTATUS(status) != 0) return "it ended with code " + std::to_string(WEXITSTATUS(status));
+  return std::nullopt;
+}
+
+}  // namespace detail
+
+TENSORTAP_INLINE void RunCommand::operator()(const Finding& finding) const {
+  if (command.empty() || command[0].empty()) throw Error::bad_option("RunCommand::command", "it names no program");
+  const detail::Descriptor input = detail::file_in_memory(to_json(finding) + "\n", command[0]);
+  const pid_t child = detail::start_command(command, input.get());
+  if (const auto failure = detail::end_of(child, std::chrono::steady_clock::now() + timeout))
+    throw Error::io("action: RunCommand", command[0], *failure);
 }
 
 TENSORTAP_END_NAMESPACE
@@ -20412,7 +20853,8 @@ TENSORTAP_INLINE void TrainingFacts::add(const JudgedStep& step) {
   if (outputs == 0) {
     std::span<const KnownTensor* const> parameters = step.with_role(Role::bias);
     if (!parameters.empty())
-      if (const Statistics* const s = step.statistics(*parameters.back())) outputs = static_cast<std::int64_t>(s->count);
+      if (const Statistics* const s = step.statistics(*parameters.back()))
+        outputs = static_cast<std::int64_t>(s->count);
   }
   add_examples(step);
 }
@@ -20604,12 +21046,13 @@ TENSORTAP_INLINE std::vector<Finding> ExplodingTensor::operator()(const JudgedSt
       text = detail::non_finite_text(step, *tensor, *s, only_nan);
       value = static_cast<double>(only_nan ? s->nan : s->non_finite());
     } else {
-      for (const Reduction r : {Reduction::max, Reduction::min, Reduction::mean, Reduction::abs_max, Reduction::abs_mean,
-                                Reduction::l1, Reduction::l2}) {
+      for (const Reduction r : {Reduction::max, Reduction::min, Reduction::mean, Reduction::abs_max,
+                                Reduction::abs_mean, Reduction::l1, Reduction::l2}) {
         const auto reduced = step.reduction(*tensor, r);
         if (!reduced) continue;
         value = *reduced;
-        if (only_nan ? std::isnan(value) : !std::isfinite(value)) text = "its " + std::string(to_string(r)) + " is " + shortest(value);
+        if (only_nan ? std::isnan(value) : !std::isfinite(value))
+          text = "its " + std::string(to_string(r)) + " is " + shortest(value);
         break;
       }
     }
@@ -21995,8 +22438,10 @@ TENSORTAP_INLINE HookOptions CheckpointSync::attach(HookOptions options) const {
   options.on_commit = [sync = state_, stop = options.stop, timeout = options.commit_timeout,
                        then = std::move(options.on_commit)](const State& state) {
     std::optional<std::set<std::string>> files;
-    if (!state.files.empty()) files.emplace();
-    for (const CheckpointFile& file : state.files) files->insert(file.name);
+    if (!state.checkpoint.empty()) {
+      files.emplace();
+      for (const CheckpointFile& file : state.files) files->insert(file.name);
+    }
     const SyncReport report = sync->upload(std::move(files), stop, Clock::now() + timeout);
     if (!report.complete)
       throw Error::checkpoint_not_remote(sync->remote_location(), report.missing.size(),

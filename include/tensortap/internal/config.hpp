@@ -19,8 +19,10 @@
   }                             \
   }
 
-// TENSORTAP_INLINE stands before each function body that is compiled once. TENSORTAP_WITH_BODIES is 1 where public
-// headers include their bodies.
+// TENSORTAP_INLINE stands before each function body that is compiled once. It also stands before the declaration of
+// each virtual function whose body is elsewhere: otherwise this function is the key function of its class, and
+// header-only each file compiles the class whether it uses it or not. TENSORTAP_WITH_BODIES is 1 where public headers
+// include their bodies.
 #if defined(TENSORTAP_COMPILED) || defined(TENSORTAP_IMPLEMENTATION)
 #define TENSORTAP_INLINE
 #else

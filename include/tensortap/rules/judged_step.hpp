@@ -65,15 +65,15 @@ class JudgedStep final : public StepView {
   [[nodiscard]] const TrainingFacts& facts() const;
 
   // A StepView, by name.
-  [[nodiscard]] std::vector<std::string> tensors(std::string_view collection = {}) const override;
-  [[nodiscard]] std::optional<Tensor> value(std::string_view tensor) const override;
-  [[nodiscard]] std::optional<double> reduction(std::string_view tensor, Reduction r) const override;
-  [[nodiscard]] std::optional<Statistics> statistics(std::string_view tensor) const override;
-  void for_each(const Visit& visit) const override;
+  [[nodiscard]] TENSORTAP_INLINE std::vector<std::string> tensors(std::string_view collection = {}) const override;
+  [[nodiscard]] TENSORTAP_INLINE std::optional<Tensor> value(std::string_view tensor) const override;
+  [[nodiscard]] TENSORTAP_INLINE std::optional<double> reduction(std::string_view tensor, Reduction r) const override;
+  [[nodiscard]] TENSORTAP_INLINE std::optional<Statistics> statistics(std::string_view tensor) const override;
+  TENSORTAP_INLINE void for_each(const Visit& visit) const override;
 
  private:
   template <class T>
-  [[nodiscard]] std::optional<T> noted(std::string_view tensor, std::optional<T> answer) const;
+  [[nodiscard]] TENSORTAP_INLINE std::optional<T> noted(std::string_view tensor, std::optional<T> answer) const;
 
   detail::TensorCatalog* catalog_;
   const StepView* step_;

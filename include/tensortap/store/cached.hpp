@@ -43,23 +43,26 @@ class CachedStore final : public Store {
 
   /// Keeps copies of objects of `store` below `directory`, in its folder "tensortap-cache".
   CachedStore(std::shared_ptr<Store> store, const std::string& directory, CacheLimits limits = {});
-  ~CachedStore() override;
+  TENSORTAP_INLINE ~CachedStore() override;
 
-  bool put(std::string_view key, std::span<const Bytes> pieces, Sync sync, IfExists if_exists) override;
-  [[nodiscard]] std::optional<std::vector<std::byte>> get(std::string_view key, Range range) const override;
-  [[nodiscard]] std::optional<std::vector<std::byte>> get_version(std::string_view key,
-                                                                  std::string_view wanted) const override;
-  [[nodiscard]] std::optional<std::uint64_t> size(std::string_view key) const override;
-  [[nodiscard]] std::vector<ObjectInfo> list(std::string_view prefix, std::string_view after) const override;
-  bool remove(std::string_view key) override;
-  void remove_all(std::span<const std::string> keys) override;
-  bool move(std::string_view from, std::string_view to) override;
-  void sync(std::span<const std::string> keys) override;
-  [[nodiscard]] std::unique_ptr<Claim> claim(std::string_view key, std::string_view text) override;
-  [[nodiscard]] std::string claim_holder(std::string_view key) const override;
-  std::size_t remove_unfinished(const std::function<bool(std::string_view key)>& is_mine) override;
-  [[nodiscard]] std::string location() const override;
-  [[nodiscard]] std::size_t concurrency() const noexcept override;
+  TENSORTAP_INLINE bool put(std::string_view key, std::span<const Bytes> pieces, Sync sync,
+                            IfExists if_exists) override;
+  [[nodiscard]] TENSORTAP_INLINE std::optional<std::vector<std::byte>> get(std::string_view key,
+                                                                           Range range) const override;
+  [[nodiscard]] TENSORTAP_INLINE std::optional<std::vector<std::byte>> get_version(
+      std::string_view key, std::string_view wanted) const override;
+  [[nodiscard]] TENSORTAP_INLINE std::optional<std::uint64_t> size(std::string_view key) const override;
+  [[nodiscard]] TENSORTAP_INLINE std::vector<ObjectInfo> list(std::string_view prefix,
+                                                              std::string_view after) const override;
+  TENSORTAP_INLINE bool remove(std::string_view key) override;
+  TENSORTAP_INLINE void remove_all(std::span<const std::string> keys) override;
+  TENSORTAP_INLINE bool move(std::string_view from, std::string_view to) override;
+  TENSORTAP_INLINE void sync(std::span<const std::string> keys) override;
+  [[nodiscard]] TENSORTAP_INLINE std::unique_ptr<Claim> claim(std::string_view key, std::string_view text) override;
+  [[nodiscard]] TENSORTAP_INLINE std::string claim_holder(std::string_view key) const override;
+  TENSORTAP_INLINE std::size_t remove_unfinished(const std::function<bool(std::string_view key)>& is_mine) override;
+  [[nodiscard]] TENSORTAP_INLINE std::string location() const override;
+  [[nodiscard]] TENSORTAP_INLINE std::size_t concurrency() const noexcept override;
 
  private:
   std::unique_ptr<detail::CachedStoreState> state_;

@@ -39,37 +39,40 @@ class FileStore final : public Store {
   explicit FileStore(std::string directory);
   /// The same with other system calls, for tests; see <tensortap/store/file_calls.hpp>.
   FileStore(std::string directory, FileCalls calls);
-  ~FileStore() override;
+  TENSORTAP_INLINE ~FileStore() override;
 
-  bool put(std::string_view key, std::span<const Bytes> pieces, Sync sync, IfExists if_exists) override;
-  [[nodiscard]] std::optional<std::vector<std::byte>> get(std::string_view key, Range range) const override;
-  [[nodiscard]] std::optional<std::uint64_t> size(std::string_view key) const override;
+  TENSORTAP_INLINE bool put(std::string_view key, std::span<const Bytes> pieces, Sync sync,
+                            IfExists if_exists) override;
+  [[nodiscard]] TENSORTAP_INLINE std::optional<std::vector<std::byte>> get(std::string_view key,
+                                                                           Range range) const override;
+  [[nodiscard]] TENSORTAP_INLINE std::optional<std::uint64_t> size(std::string_view key) const override;
 
   /// Reads every name of the directories that may contain results, and makes one system call for each object and
   /// directory that it returns or enters. Without a prefix, passes over the directories that this user cannot list: the
   /// root of a volume has such. Throws: a directory below a prefix cannot be listed.
-  [[nodiscard]] std::vector<ObjectInfo> list(std::string_view prefix, std::string_view after) const override;
+  [[nodiscard]] TENSORTAP_INLINE std::vector<ObjectInfo> list(std::string_view prefix,
+                                                              std::string_view after) const override;
 
   /// The same, and calls `pass_over` for each directory that this user cannot list.
   [[nodiscard]] std::vector<ObjectInfo> list(std::string_view prefix, std::string_view after,
                                              const std::function<void(const std::string& directory)>& pass_over) const;
 
-  bool remove(std::string_view key) override;
+  TENSORTAP_INLINE bool remove(std::string_view key) override;
 
   /// Renames a file. Does not remove directories that become empty.
-  bool move(std::string_view from, std::string_view to) override;
+  TENSORTAP_INLINE bool move(std::string_view from, std::string_view to) override;
 
   /// Syncs more than 64 objects by one sync of the file system. Throws: the store failed. The kernel then drops what it
   /// could not write and would report a second sync as successful; so sync() fails for these objects until they are put
   /// again.
-  void sync(std::span<const std::string> keys) override;
+  TENSORTAP_INLINE void sync(std::span<const std::string> keys) override;
 
   /// Grants every claim if the file system has no locks. While it is held, the store follows its directory: a rename
   /// changes nothing.
-  [[nodiscard]] std::unique_ptr<Claim> claim(std::string_view key, std::string_view text) override;
+  [[nodiscard]] TENSORTAP_INLINE std::unique_ptr<Claim> claim(std::string_view key, std::string_view text) override;
 
-  std::size_t remove_unfinished(const std::function<bool(std::string_view key)>& is_mine) override;
-  [[nodiscard]] std::string location() const override;
+  TENSORTAP_INLINE std::size_t remove_unfinished(const std::function<bool(std::string_view key)>& is_mine) override;
+  [[nodiscard]] TENSORTAP_INLINE std::string location() const override;
 
  private:
   std::unique_ptr<detail::FileStoreState> state_;

@@ -32,21 +32,24 @@ class MemoryStore final : public Store {
   using Store::put;
 
   MemoryStore();
-  ~MemoryStore() override;
+  TENSORTAP_INLINE ~MemoryStore() override;
 
-  bool put(std::string_view key, std::span<const Bytes> pieces, Sync sync, IfExists if_exists) override;
-  [[nodiscard]] std::optional<std::vector<std::byte>> get(std::string_view key, Range range) const override;
-  [[nodiscard]] std::optional<std::uint64_t> size(std::string_view key) const override;
-  [[nodiscard]] std::vector<ObjectInfo> list(std::string_view prefix, std::string_view after) const override;
-  bool remove(std::string_view key) override;
-  bool move(std::string_view from, std::string_view to) override;
+  TENSORTAP_INLINE bool put(std::string_view key, std::span<const Bytes> pieces, Sync sync,
+                            IfExists if_exists) override;
+  [[nodiscard]] TENSORTAP_INLINE std::optional<std::vector<std::byte>> get(std::string_view key,
+                                                                           Range range) const override;
+  [[nodiscard]] TENSORTAP_INLINE std::optional<std::uint64_t> size(std::string_view key) const override;
+  [[nodiscard]] TENSORTAP_INLINE std::vector<ObjectInfo> list(std::string_view prefix,
+                                                              std::string_view after) const override;
+  TENSORTAP_INLINE bool remove(std::string_view key) override;
+  TENSORTAP_INLINE bool move(std::string_view from, std::string_view to) override;
   /// Does nothing: no object outlives the process.
-  void sync(std::span<const std::string> keys) override;
-  [[nodiscard]] std::unique_ptr<Claim> claim(std::string_view key, std::string_view text) override;
+  TENSORTAP_INLINE void sync(std::span<const std::string> keys) override;
+  [[nodiscard]] TENSORTAP_INLINE std::unique_ptr<Claim> claim(std::string_view key, std::string_view text) override;
   /// Returns 0.
-  std::size_t remove_unfinished(const std::function<bool(std::string_view key)>& is_mine) override;
+  TENSORTAP_INLINE std::size_t remove_unfinished(const std::function<bool(std::string_view key)>& is_mine) override;
   /// Returns "memory".
-  [[nodiscard]] std::string location() const override;
+  [[nodiscard]] TENSORTAP_INLINE std::string location() const override;
 
  private:
   std::unique_ptr<detail::MemoryStoreState> state_;

@@ -73,8 +73,8 @@ class Store {
 
   /// Returns the object if its version still equals `wanted` (from list()); nullopt if it changed or the store has no
   /// versions.
-  [[nodiscard]] virtual std::optional<std::vector<std::byte>> get_version(std::string_view key,
-                                                                          std::string_view wanted) const;
+  [[nodiscard]] TENSORTAP_INLINE virtual std::optional<std::vector<std::byte>> get_version(
+      std::string_view key, std::string_view wanted) const;
 
   /// Returns the size of object `key` in bytes; nullopt if there is no such object.
   [[nodiscard]] virtual std::optional<std::uint64_t> size(std::string_view key) const = 0;
@@ -87,7 +87,7 @@ class Store {
   virtual bool remove(std::string_view key) = 0;
 
   /// Removes the objects `keys`, in any order; missing ones are skipped. Throws: the store failed; some may be left.
-  virtual void remove_all(std::span<const std::string> keys);
+  TENSORTAP_INLINE virtual void remove_all(std::span<const std::string> keys);
 
   /// Renames object `from` to `to` and replaces an object there. Returns false if there is no object `from`. Readers
   /// see it under one of the keys, or for a moment under both.
@@ -104,7 +104,7 @@ class Store {
 
   /// Returns who holds the claim `key`, for messages: the first line of its text, and when it runs out if it does by
   /// itself. Returns an empty text if there is no such claim.
-  [[nodiscard]] virtual std::string claim_holder(std::string_view key) const;
+  [[nodiscard]] TENSORTAP_INLINE virtual std::string claim_holder(std::string_view key) const;
 
   /// Removes the unfinished objects of dead writers whose final key `is_mine` accepts; returns their number. The caller
   /// must hold the claim on these keys.

@@ -32,13 +32,13 @@ class StoredStep final : public StepView {
   [[nodiscard]] Step step() const override { return step_; }
 
   /// Returns the names of the tensors of `collection`, or of all; none if the run has no such collection.
-  [[nodiscard]] std::vector<std::string> tensors(std::string_view collection = {}) const override;
+  [[nodiscard]] TENSORTAP_INLINE std::vector<std::string> tensors(std::string_view collection = {}) const override;
 
-  void for_each(const Visit& visit) const override;
+  TENSORTAP_INLINE void for_each(const Visit& visit) const override;
 
-  [[nodiscard]] std::optional<Tensor> value(std::string_view tensor) const override;
-  [[nodiscard]] std::optional<double> reduction(std::string_view tensor, Reduction r) const override;
-  [[nodiscard]] std::optional<Statistics> statistics(std::string_view tensor) const override;
+  [[nodiscard]] TENSORTAP_INLINE std::optional<Tensor> value(std::string_view tensor) const override;
+  [[nodiscard]] TENSORTAP_INLINE std::optional<double> reduction(std::string_view tensor, Reduction r) const override;
+  [[nodiscard]] TENSORTAP_INLINE std::optional<Statistics> statistics(std::string_view tensor) const override;
 
  private:
   friend class Trial;

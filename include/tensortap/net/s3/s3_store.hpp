@@ -52,9 +52,10 @@ class S3Store final : public Store {
 
   /// Sends nothing yet. Throws: `address` is not s3://BUCKET/PREFIX; an invalid option.
   explicit S3Store(std::string_view address, S3Options options = {});
-  ~S3Store() override;
+  TENSORTAP_INLINE ~S3Store() override;
 
-  bool put(std::string_view key, std::span<const Bytes> pieces, Sync sync, IfExists if_exists) override;
+  TENSORTAP_INLINE bool put(std::string_view key, std::span<const Bytes> pieces, Sync sync,
+                            IfExists if_exists) override;
 
   /// Puts an object like put() and reports its bytes to `observer`. The pages of a mapped file can be released as they
   /// are sent, so that the file need not fit in memory.
@@ -62,42 +63,44 @@ class S3Store final : public Store {
                     IfExists if_exists = IfExists::replace);
 
   /// Throws: the bytes differ from their checksum several times; the object is replaced faster than it is read.
-  [[nodiscard]] std::optional<std::vector<std::byte>> get(std::string_view key, Range range) const override;
+  [[nodiscard]] TENSORTAP_INLINE std::optional<std::vector<std::byte>> get(std::string_view key,
+                                                                           Range range) const override;
 
-  [[nodiscard]] std::optional<std::vector<std::byte>> get_version(std::string_view key,
-                                                                  std::string_view wanted) const override;
+  [[nodiscard]] TENSORTAP_INLINE std::optional<std::vector<std::byte>> get_version(
+      std::string_view key, std::string_view wanted) const override;
 
   /// Writes the bytes of object `key` to `target` in any order. Returns their number; nullopt if there is no such
   /// object. Throws: as get(); then part of the object was written.
   [[nodiscard]] std::optional<std::uint64_t> download(std::string_view key, const DownloadTarget& target) const;
 
-  [[nodiscard]] std::optional<std::uint64_t> size(std::string_view key) const override;
+  [[nodiscard]] TENSORTAP_INLINE std::optional<std::uint64_t> size(std::string_view key) const override;
 
   /// Lists the objects. Skips keys of other programs that no store accepts, such as "a//b" and "folder/".
-  [[nodiscard]] std::vector<ObjectInfo> list(std::string_view prefix, std::string_view after) const override;
+  [[nodiscard]] TENSORTAP_INLINE std::vector<ObjectInfo> list(std::string_view prefix,
+                                                              std::string_view after) const override;
 
   /// Calls `visit` for each object whose key begins with the prefix of the store, '/' and `begin`, including keys such
   /// as "a//b" and "folder/". If `folders`, groups keys at the next '/' after `begin` and visits each common prefix
   /// once (S3's delimiter).
   void list_raw(std::string_view begin, bool folders, const std::function<void(const S3Entry&)>& visit) const;
 
-  bool remove(std::string_view key) override;
-  void remove_all(std::span<const std::string> keys) override;
+  TENSORTAP_INLINE bool remove(std::string_view key) override;
+  TENSORTAP_INLINE void remove_all(std::span<const std::string> keys) override;
 
   /// Copies object `from` to `to`, then removes `from`.
-  bool move(std::string_view from, std::string_view to) override;
+  TENSORTAP_INLINE bool move(std::string_view from, std::string_view to) override;
 
   /// Checks the keys only: objects are durable when put() returns.
-  void sync(std::span<const std::string> keys) override;
+  TENSORTAP_INLINE void sync(std::span<const std::string> keys) override;
 
   /// Takes a lease: an object that the claim renews while it lives. Others take it over when it has not been renewed
   /// for S3Options::lease, by the server's clock. So a holder that cannot reach the server for that long loses it. The
   /// object holds more than `text`. Waits for the lease of a process that was killed, see S3Options::claim_wait.
-  [[nodiscard]] std::unique_ptr<Claim> claim(std::string_view key, std::string_view text) override;
-  [[nodiscard]] std::string claim_holder(std::string_view key) const override;
+  [[nodiscard]] TENSORTAP_INLINE std::unique_ptr<Claim> claim(std::string_view key, std::string_view text) override;
+  [[nodiscard]] TENSORTAP_INLINE std::string claim_holder(std::string_view key) const override;
 
   /// Removes unfinished multipart uploads.
-  std::size_t remove_unfinished(const std::function<bool(std::string_view key)>& is_mine) override;
+  TENSORTAP_INLINE std::size_t remove_unfinished(const std::function<bool(std::string_view key)>& is_mine) override;
 
   /// Returns the unfinished uploads of keys that begin with the prefix of the store, '/' and `begin`.
   [[nodiscard]] std::vector<S3Upload> uploads(std::string_view begin) const;
@@ -105,8 +108,8 @@ class S3Store final : public Store {
   /// Drops an unfinished upload, if it still exists.
   void drop(const S3Upload& upload);
 
-  [[nodiscard]] std::string location() const override;
-  [[nodiscard]] std::size_t concurrency() const noexcept override;
+  [[nodiscard]] TENSORTAP_INLINE std::string location() const override;
+  [[nodiscard]] TENSORTAP_INLINE std::size_t concurrency() const noexcept override;
 
   /// Returns the number of requests sent, retries included.
   [[nodiscard]] std::uint64_t requests() const noexcept;
