@@ -57,8 +57,9 @@ void inject(Spec& s, Random& r, Injection::Place place, bool infinite) {
                  .layer = r.below(8),
                  .pick = r.bits() >> 16,
                  .infinite = infinite};
-  s.saving =
-      place == Injection::Place::input || r.chance(0.5f) ? Saving::all_every_step : Saving::losses_gradients_weights;
+  s.saving = place == Injection::Place::input || r.chance(0.5f) ? Saving::all : Saving::gradients_weights;
+  s.interval = 1;
+  s.rare_losses = false;
 }
 
 void keep_answers(Spec& s, Random&) {

@@ -52,20 +52,33 @@ void choose_optimizer(Spec& spec, Random& random) {
       {Schedule::constant, Schedule::constant, Schedule::warm_up_cosine, Schedule::restarts, Schedule::step_decay});
 }
 
-/// Returns about how many bytes of elements a run has that saves everything at each step.
-std::size_t bytes_of_all_steps(const Spec& spec) {
-  const std::size_t weights = spec.depth * spec.width * spec.width,
-                    activations = spec.depth * spec.width * spec.batch * 4;
-  return 4 * (2 * weights + activations) * spec.steps;
+/// Returns about how many bytes a saved step has.
+std::size_t bytes_of_step(const Spec& spec) {
+  const std::size_t layers = spec.depth + (spec.convolutional ? 2 : 0);
+  const std::size_t images = spec.task == "fashion" ? 196 * spec.width : 0;
+  const std::size_t parameters = 4 * (layers * spec.width * spec.width + (spec.convolutional ? 0 : images));
+  const std::size_t pixels = spec.convolutional ? 6000 : images / spec.width;
+  switch (spec.saving) {
+    case Saving::all:
+      return 12 * layers * 250 + 2 * parameters + 4 * spec.batch * (4 * spec.depth * spec.width + pixels);
+    case Saving::gradients_weights: return 4 * layers * 250 + 2 * parameters;
+    case Saving::statistics: return 6 * layers * 600;
+    case Saving::reductions: return 5 * layers * 6 * 300;
+    case Saving::labels: break;
+  }
+  return 0;
 }
 
-/// Saves fewer steps of larger networks.
+/// Saves fewer steps, or less of each step, of larger networks.
 void limit_size(Spec& spec) {
-  constexpr std::size_t limit = 3'000'000;
-  const std::size_t bytes = bytes_of_all_steps(spec);
-  if (spec.saving == Saving::all_every_step && bytes > limit) spec.saving = Saving::all_every_5;
-  if (spec.saving == Saving::all_every_5 && bytes / 5 > limit) spec.saving = Saving::all_every_10;
-  if (spec.saving == Saving::all_every_10 && bytes / 10 > limit) spec.saving = Saving::reductions;
+  constexpr std::size_t limit = 1'300'000;
+  for (const std::size_t interval : {1, 5, 10})
+    if (interval >= spec.interval && bytes_of_step(spec) * spec.steps / interval <= limit) {
+      spec.interval = interval;
+      return;
+    }
+  spec.saving = Saving::reductions;
+  spec.interval = 10;
 }
 
 }  // namespace
@@ -84,17 +97,14 @@ Spec draw_healthy(Random& random, const std::vector<std::string>& tasks) {
 }
 
 void choose_saving(Spec& spec, Random& random) {
-  const bool images = spec.task == "fashion";
   spec.saving =
-      images
-          ? random.one_of<Saving>({Saving::all_every_10, Saving::statistics, Saving::reductions, Saving::losses_labels})
-          : random.one_of<Saving>({Saving::all_every_step, Saving::all_every_5, Saving::all_every_5,
-                                   Saving::all_every_10, Saving::losses_gradients_weights,
-                                   Saving::losses_gradients_weights, Saving::statistics, Saving::reductions,
-                                   Saving::losses_labels});
+      random.one_of<Saving>({Saving::all, Saving::all, Saving::all, Saving::gradients_weights,
+                             Saving::gradients_weights, Saving::statistics, Saving::reductions, Saving::labels});
+  spec.interval = random.one_of<std::size_t>({1, 1, 5, 10});
   limit_size(spec);
+  spec.rare_losses = spec.interval > 1 && random.chance(0.3f);
   spec.extras = random.one_of<Extras>({Extras::none, Extras::none, Extras::classes, Extras::scores});
-  if (spec.saving == Saving::losses_labels && spec.extras == Extras::none) spec.extras = Extras::scores;
+  if (spec.saving == Saving::labels && spec.extras == Extras::none) spec.extras = Extras::scores;
   spec.evaluate_every = random.one_of<std::size_t>({0, 10, 20, 25, 50, 50});
   spec.evaluation_batches = 1 + random.below(2);
 }

@@ -114,6 +114,7 @@ class Keeper {
                  {"task", spec.task},
                  {"config", config_of(spec)},
                  {"saving", zoo::name_of(spec.saving)},
+                 {"interval", spec.interval},
                  {"cause", item.fault != nullptr ? item.fault->cause : ""},
                  {"trap", item.trap != nullptr ? item.trap->name : ""},
                  {"label", label},

@@ -48,13 +48,11 @@ const char* name_of(Init init) {
 
 const char* name_of(Saving saving) {
   switch (saving) {
-    case Saving::all_every_step: return "all-1";
-    case Saving::all_every_5: return "all-5";
-    case Saving::all_every_10: return "all-10";
-    case Saving::losses_gradients_weights: return "lgw-1";
+    case Saving::all: return "all";
+    case Saving::gradients_weights: return "gradients, weights";
     case Saving::statistics: return "statistics";
     case Saving::reductions: return "reductions";
-    case Saving::losses_labels: return "labels";
+    case Saving::labels: return "labels";
   }
   return "";
 }

@@ -15,16 +15,8 @@ enum class Init : std::uint8_t { he, xavier, lecun, uniform, zero, constant };
 enum class Loss : std::uint8_t { cross_entropy, bce, mse, l1 };
 /// How the network is written, which decides the names of its tensors.
 enum class Naming : std::uint8_t { net, mlp, sequential, nested, functional };
-/// What is saved of a run.
-enum class Saving : std::uint8_t {
-  all_every_step,
-  all_every_5,
-  all_every_10,
-  losses_gradients_weights,
-  statistics,
-  reductions,
-  losses_labels
-};
+/// What is saved of a run beside its losses.
+enum class Saving : std::uint8_t { all, gradients_weights, statistics, reductions, labels };
 /// What the saved labels and predictions are.
 enum class Extras : std::uint8_t { none, classes, scores };
 
@@ -92,7 +84,9 @@ struct Spec {
   // The run
   std::uint64_t seed = 1;
   Naming naming = Naming::net;
-  Saving saving = Saving::all_every_5;
+  Saving saving = Saving::all;
+  std::size_t interval = 5;  ///< of what is saved, in training steps; that of the losses is 1
+  bool rare_losses = false;  ///< the losses have the same interval
   Extras extras = Extras::none;
   std::size_t evaluate_every = 20;  ///< 0: never
   std::size_t evaluation_batches = 1;

@@ -23,35 +23,29 @@ std::vector<tt::Collection> collections_of(const Spec& spec) {
                        const tt::Reductions& reductions = {}) {
     result.push_back({.name = name, .include_regex = regex, .save = save, .reductions = reductions});
   };
-  const tt::SaveConfig train = tt::during(tt::Mode::train);
-  const bool rare_losses = spec.saving == Saving::all_every_10 && spec.seed % 2 == 0;
-  add("losses", losses, steps(rare_losses ? 10 : 1));
+  const auto interval = static_cast<std::int64_t>(spec.interval);
+  const tt::SaveConfig train = tt::every(interval) & tt::during(tt::Mode::train);
+  const auto add_parameters = [&](const tt::Reductions& reductions) {
+    add("gradients", gradients, train, reductions);
+    add("weights", weights, train, reductions);
+    add("biases", biases, train, reductions);
+  };
+  add("losses", losses, steps(spec.rare_losses ? interval : 1));
   if (spec.extras != Extras::none) add("answers", "^(labels|predictions)$", steps(1));
   switch (spec.saving) {
-    case Saving::all_every_step: add("all", ".*", steps(1)); break;
-    case Saving::all_every_5: add("all", ".*", steps(5)); break;
-    case Saving::all_every_10: add("all", ".*", steps(10)); break;
-    case Saving::losses_gradients_weights:
-      add("gradients", gradients, train);
-      add("weights", weights, train);
-      add("biases", biases, train);
-      break;
+    case Saving::all: add("all", ".*", steps(interval)); break;
+    case Saving::gradients_weights: add_parameters({}); break;
     case Saving::statistics:
-      add("gradients", gradients, train, {R::statistics});
-      add("weights", weights, train, {R::statistics});
-      add("biases", biases, train, {R::statistics});
+      add_parameters({R::statistics});
       add("layers", "_output_0$", train, {R::statistics});
       break;
     case Saving::reductions: {
       const tt::Reductions numbers = {R::min, R::max, R::mean, R::std, R::l2, R::abs_mean};
-      const tt::SaveConfig fifth = tt::every(5) & train;
-      add("gradients", gradients, fifth, numbers);
-      add("weights", weights, fifth, numbers);
-      add("biases", biases, fifth, numbers);
-      add("relu_output", "relu.*_output", fifth, numbers);
+      add_parameters(numbers);
+      add("relu_output", "relu.*_output", train, numbers);
       break;
     }
-    case Saving::losses_labels: break;
+    case Saving::labels: break;
   }
   return result;
 }
@@ -61,8 +55,8 @@ tt::HookOptions options_of(const Spec& spec, const std::shared_ptr<double>& time
   options.run_id = std::to_string(spec.seed);
   options.durability = tt::Durability::none;
   options.index_extras = false;
-  const bool large_steps = spec.saving == Saving::all_every_5 || spec.saving == Saving::all_every_10;
-  options.events_per_file = large_steps ? 1 : 32;
+  // Few files, and yet some runs with one for each step, as smdebug writes them.
+  options.events_per_file = spec.rare_losses ? 1 : 32;
   options.wall_time = [time] { return *time += 0.001; };
   return options;
 }
