@@ -30,9 +30,10 @@ void choose_network(Spec& spec, Random& random) {
     spec.depth = std::min<std::size_t>(spec.depth, 2);
   }
   const bool rectifies = spec.activation == Activation::relu || spec.activation == Activation::leaky_relu;
-  spec.init =
-      rectifies ? (spec.depth <= 3 ? random.one_of<Init>({Init::he, Init::he, Init::uniform, Init::xavier}) : Init::he)
-                : random.one_of<Init>({Init::xavier, Init::lecun});
+  spec.init = rectifies
+                  ? (spec.depth <= 3 ? random.one_of<Init>({Init::he2015, Init::he2015, Init::uniform, Init::xavier})
+                                     : Init::he2015)
+                  : random.one_of<Init>({Init::xavier, Init::lecun});
 }
 
 void choose_optimizer(Spec& spec, Random& random) {
@@ -176,7 +177,7 @@ const std::vector<Trap>& traps() {
       {"some dead units", hard,
        [](Spec& s, Random& r) {
          s.activation = Activation::relu;
-         s.init = Init::he;
+         s.init = Init::he2015;
          s.depth = std::clamp<std::size_t>(s.depth, 2, 3);
          s.width = 32;
          s.hidden_bias = r.uniform(-1.2f, -0.5f);

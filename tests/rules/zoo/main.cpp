@@ -1,6 +1,7 @@
 // Makes a zoo of runs, healthy and broken, and a manifest that says which is which.
-// usage: zoo DIRECTORY [--count N]
-#include <cmath>
+// usage: zoo DIRECTORY [--count N] [--seed N]
+#include <algorithm>
+#include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -39,8 +40,8 @@ std::string config_of(const zoo::Spec& spec) {
 /// Makes one run of the zoo after the other.
 class Keeper {
  public:
-  explicit Keeper(const std::filesystem::path& directory)
-      : directory_(directory), manifest_(directory / "manifest.jsonl"), tasks_(zoo::task_names()) {}
+  Keeper(const std::filesystem::path& directory, std::uint64_t seed)
+      : directory_(directory), seed_(seed), manifest_(directory / "manifest.jsonl"), tasks_(zoo::task_names()) {}
 
   void make(std::size_t number, const zoo::Item& item) {
     for (std::size_t attempt = 0; attempt < 12; ++attempt)
@@ -56,7 +57,7 @@ class Keeper {
  private:
   /// Draws a healthy twin, and breaks it. Returns false if the twin does not learn.
   bool try_to_make(std::size_t number, std::size_t attempt, const zoo::Item& item) {
-    zoo::Random random(number * 100 + attempt, "item");
+    zoo::Random random(seed_ * 10'000'000 + number * 100 + attempt, "item");
     zoo::Spec twin = zoo::draw_healthy(random, tasks_of(item));
     if (item.trap != nullptr) item.trap->apply(twin, random);
     if (item.fault != nullptr) item.fault->prepare(twin, random);
@@ -128,6 +129,7 @@ class Keeper {
   }
 
   std::filesystem::path directory_;
+  std::uint64_t seed_;
   std::ofstream manifest_;
   std::vector<std::string> tasks_;
   std::size_t healthy_ = 0, broken_ = 0, excluded_ = 0, discarded_ = 0, missing_ = 0;
@@ -136,12 +138,16 @@ class Keeper {
 }  // namespace
 
 int main(int argc, char** argv) {
-  std::size_t count = 400;
-  if (argc == 4 && std::strcmp(argv[2], "--count") == 0) count = std::strtoull(argv[3], nullptr, 10);
-  if (count == 0 || (argc != 2 && argc != 4)) return std::fputs("usage: zoo DIRECTORY [--count N]\n", stderr), 2;
+  std::uint64_t count = 400, seed = 0;
+  for (int i = 2; i + 1 < argc; i += 2) {
+    std::uint64_t& number = std::strcmp(argv[i], "--count") == 0 ? count : seed;
+    number = std::strtoull(argv[i + 1], nullptr, 10);
+  }
+  if (argc < 2 || argc % 2 != 0 || count == 0)
+    return std::fputs("usage: zoo DIRECTORY [--count N] [--seed N]\n", stderr), 2;
   try {
     std::filesystem::create_directories(argv[1]);
-    Keeper keeper(argv[1]);
+    Keeper keeper(argv[1], seed);
     std::size_t number = 0;
     for (const zoo::Item& item : zoo::make_plan(count)) keeper.make(++number, item);
     keeper.report();

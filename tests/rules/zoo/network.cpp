@@ -11,7 +11,7 @@ namespace {
 float deviation_of(Init init, const Parameter& parameter) {
   const auto in = static_cast<float>(parameter.fan_in), out = static_cast<float>(parameter.fan_out);
   switch (init) {
-    case Init::he: return std::sqrt(2 / in);
+    case Init::he2015: return std::sqrt(2 / in);
     case Init::xavier: return std::sqrt(2 / (in + out));
     case Init::lecun: return std::sqrt(1 / in);
     case Init::uniform: return 1 / std::sqrt(3 * in);

@@ -36,7 +36,7 @@ const char* name_of(Schedule schedule) {
 
 const char* name_of(Init init) {
   switch (init) {
-    case Init::he: return "he";
+    case Init::he2015: return "he2015";
     case Init::xavier: return "xavier";
     case Init::lecun: return "lecun";
     case Init::uniform: return "uniform";

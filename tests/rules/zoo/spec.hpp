@@ -11,7 +11,7 @@ namespace zoo {
 enum class Activation : std::uint8_t { none, relu, leaky_relu, tanh, sigmoid };
 enum class Optimizer : std::uint8_t { sgd, momentum, adam, adamw };
 enum class Schedule : std::uint8_t { constant, warm_up_cosine, restarts, step_decay, stops_early };
-enum class Init : std::uint8_t { he, xavier, lecun, uniform, zero, constant };
+enum class Init : std::uint8_t { he2015, xavier, lecun, uniform, zero, constant };
 enum class Loss : std::uint8_t { cross_entropy, bce, mse, l1 };
 /// How the network is written, which decides the names of its tensors.
 enum class Naming : std::uint8_t { net, mlp, sequential, nested, functional };
@@ -37,7 +37,7 @@ struct Spec {
   std::size_t width = 16;
   bool convolutional = false;
   Activation activation = Activation::relu;
-  Init init = Init::he;
+  Init init = Init::he2015;
   float gain = 1;         ///< multiplies the initial weights
   float hidden_bias = 0;  ///< the initial biases of hidden layers
   float dropout = 0;
