@@ -252,17 +252,17 @@ std::vector<Fault> broken_data() {
          s.evaluate_every = 10;
        }},
       {"overtraining",
-       {"moons", "circles", "rings", "xor"},
+       {"blobs10d", "blobs10d", "surface", "fashion"},
        [](Spec& s, Random&) {
          s.optimizer = Optimizer::adam;
-         s.rate = 0.02f;
+         s.rate = 0.01f;
          s.schedule = Schedule::constant;
          s.activation = Activation::relu;
          s.init = Init::he2015;
-         s.width = 32;
+         s.width = 48;
          s.depth = 3;
          s.train_limit = 60;
-         s.label_noise = 0.25f;
+         s.label_noise = 0.4f;
          s.steps = 60;
        },
        [](Spec& s, Random&) {

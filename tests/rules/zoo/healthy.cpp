@@ -73,7 +73,7 @@ std::size_t bytes_of_step(const Spec& spec) {
 /// Saves fewer steps, or less of each step, of larger networks.
 void limit_size(Spec& spec) {
   constexpr std::size_t limit = 1'300'000;
-  for (const std::size_t interval : {1, 5, 10})
+  for (const std::size_t interval : std::vector<std::size_t>{1, 5, 10})
     if (interval >= spec.interval && bytes_of_step(spec) * spec.steps / interval <= limit) {
       spec.interval = interval;
       return;
