@@ -3915,7 +3915,7 @@ class JudgedStep final : public StepView {
 
  private:
   template <class T>
-  [[nodiscard]] TENSORTAP_INLINE std::optional<T> noted(std::string_view tensor, std::optional<T> answer) const;
+  [[nodiscard]] std::optional<T> noted(std::string_view tensor, std::optional<T> answer) const;
 
   detail::TensorCatalog* catalog_;
   const StepView* step_;
