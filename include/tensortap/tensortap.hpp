@@ -87,6 +87,11 @@
 
 #include <tensortap/rules/builtin/all_rules.hpp>           // judge: the built-in rules
 #include <tensortap/rules/builtin/exploding_tensor.hpp>    //        NaN and infinities
+#include <tensortap/rules/builtin/loss_diverging.hpp>            //        a loss that runs away
+#include <tensortap/rules/builtin/loss_not_decreasing.hpp>       //        a loss at the level of chance
+#include <tensortap/rules/builtin/loss_plateau.hpp>              //        a loss that stops falling
+#include <tensortap/rules/builtin/not_better_than_constant.hpp>  //        predictions that tell nothing
+#include <tensortap/rules/builtin/prediction_collapse.hpp>       //        predictions that are all the same
 #include <tensortap/rules/builtin/vanishing_gradient.hpp>  //        gradients that vanish
 
 #include <tensortap/spot/checkpoint_sync.hpp>          // spot: checkpoints that outlive the machine

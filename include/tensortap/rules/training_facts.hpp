@@ -20,25 +20,57 @@
 TENSORTAP_BEGIN_NAMESPACE
 
 class JudgedStep;
+class Tensor;
 struct KnownTensor;
+
+/// What a loss measures, as its name tells.
+enum class LossKind : std::uint8_t {
+  unknown,        ///< the name tells nothing, as in "loss"
+  cross_entropy,  ///< of several classes, from scores or from logarithms of probabilities
+  binary,         ///< cross entropy of yes and no
+  squared,        ///< the mean squared error
+  absolute,       ///< the mean absolute error
+  huber,          ///< the absolute error that is squared below 1: Huber, SmoothL1
+  other,          ///< a loss of another kind: nothing is known of its level
+};
+
+/// Returns the kind of the loss `name`.
+LossKind loss_kind_of(std::string_view name);
+
+/// A whole series in bounded memory: means of equally many values, of twice as many whenever there are 128 means.
+struct LossHistory {
+  static constexpr std::size_t most_means = 128;
+
+  std::int64_t width = 1;                ///< values in a mean
+  std::vector<double> means = {};        ///< from the first to the last finished one
+  std::vector<std::int64_t> steps = {};  ///< of each, the mode step of its last value
+  double open_sum = 0;                   ///< of the values that have no mean yet
+  std::int64_t open_count = 0;           ///< their number
+
+  void add(double value, std::int64_t mode_step);
+  void exchange(RuleState& state);
+};
 
 /// The loss in one mode: of the first tensor with that role. NaN and infinities are counted, and enter nothing else.
 struct LossSeries {
   static constexpr std::size_t most_recent = 128;
 
   std::string tensor = {};               ///< its name; empty: none was saved
+  LossKind kind = LossKind::unknown;     ///< what the name tells
   std::int64_t count = 0;                ///< finite values so far
   std::int64_t not_finite = 0;           ///< other values so far
   bool in_step = false;                  ///< whether the step at hand has one
   double now = 0;                        ///< the value in the step at hand, if it has one
   double first = 0;                      ///< the first finite value
   double best = 0;                       ///< the least finite value
-  double smooth = 0;                     ///< the exponential average of about 20 values
-  double best_smooth = 0;                ///< the least of these averages
+  double smooth = 0;                     ///< an exponential average over about 20 steps, and 7 values at least
+  double best_smooth = 0;                ///< the least of these averages, from the fifth value on
   std::int64_t above_best = 0;           ///< how many values in a row had an average above twice the best
+  std::int64_t above_since = 0;          ///< the mode step of the first of them
   std::int64_t last_mode_step = -1;      ///< the mode step of the last value
   std::vector<double> recent = {};       ///< the last values, at most 128: a ring
   std::vector<std::int64_t> steps = {};  ///< their mode steps: the same ring
+  LossHistory history = {};              ///< all values
 
   /// Returns the mean of the last `n` values, or of all if there are fewer. Empty: NaN.
   [[nodiscard]] double recent_mean(std::size_t n) const;
@@ -55,15 +87,19 @@ struct LossSeries {
 /// What the labels are.
 enum class Task : std::uint8_t { unknown, classification, regression };
 
-/// The labels and predictions of the last finished block of at least 200 examples.
+/// The labels and predictions of the last finished block of at least 200 examples. If one label is so frequent that
+/// fewer than 20 others are among them, the block is longer, up to 4000 examples.
 struct Block {
   std::int64_t number = 0;         ///< how many blocks are finished
   std::int64_t examples = 0;       ///< in the block
-  double correct = 0;              ///< the share of examples whose prediction is the label
+  std::int64_t predictions = 0;    ///< how many of the examples have a prediction
+  double correct = 0;              ///< the share of predictions that are the label
+  double by_chance = 0;            ///< the share that would be right if predictions were independent of the labels
   double majority = 0;             ///< the share of the most frequent label
   double top_prediction = 0;       ///< the share of the most frequent prediction
   double label_variance = 0;       ///< of regression
   double prediction_variance = 0;  ///< of regression
+  double squared_error = 0;        ///< of regression: its mean
 
   void exchange(RuleState& state);
 };
@@ -72,6 +108,9 @@ struct Block {
 struct Examples {
   static constexpr std::size_t most_classes = 4096;
   static constexpr std::int64_t block_size = 200;
+  static constexpr std::int64_t longest_block = 4000;
+  static constexpr std::int64_t least_others = 20;
+  static constexpr std::int32_t no_class = -1;  ///< an example that is left out, as with a negative label
 
   Task task = Task::unknown;
   std::int64_t classes = 0;                  ///< outputs of the network, 0 if unknown
@@ -82,46 +121,76 @@ struct Examples {
   double label_mean = 0;                     ///< of regression
   double label_deviations = 0;               ///< of regression: the sum of (label - mean)^2
   double label_abs_deviations = 0;           ///< of regression: the sum of |label - running mean|
+  double label_huber_deviations = 0;         ///< of regression: the sum of the Huber loss of the same
   Block block = {};                          ///< the last finished block
   bool block_ends = false;                   ///< whether a block was finished in the step at hand
 
+  /// The classes of the examples of the step at hand, and those predicted, equally many or none.
+  std::vector<std::int32_t> labels_now = {}, predicted_now = {};
+
   /// The block in progress.
   struct Open {
-    std::int64_t examples = 0, correct = 0;
+    std::int64_t examples = 0, predictions = 0, correct = 0;
     std::vector<std::int64_t> labels = {}, predicted = {};
-    double label_sum = 0, label_squares = 0, prediction_sum = 0, prediction_squares = 0;
+    double label_sum = 0, label_squares = 0, prediction_sum = 0, prediction_squares = 0, squared_error = 0;
     void exchange(RuleState& state);
   };
   Open open = {};
 
+  /// Takes the labels of a step, and its predictions if there are any. `limit`: single predictions above it mean yes;
+  /// NaN: unknown.
+  void add(const Tensor& labels, const Tensor* predictions, LossKind kind, double limit);
   void exchange(RuleState& state);
+
+ private:
+  void add_class(std::int32_t label, std::int32_t prediction);
+  void add_number(double label, double prediction);
+  void end_block();
 };
 
 /// The loss of the best constant prediction.
 struct Chance {
+  /// How it is known.
+  enum class Source : std::uint8_t { labels, classes };
+
   double level = 0;
-  std::string_view source = {};  ///< how it is known, for messages
+  Source source = Source::labels;
+
+  /// Returns the source in words, for messages.
+  [[nodiscard]] constexpr std::string_view text() const noexcept {
+    return source == Source::labels ? "as the saved labels tell" : "as the number of classes tells";
+  }
+  void exchange(RuleState& state) { state(level)(source); }
 };
 
 /// All of it. It is a few kilobytes, and a few more for each thousand classes.
 struct TrainingFacts {
-  std::array<LossSeries, 4> losses = {};  ///< by mode
+  std::array<LossSeries, 4> losses = {};  ///< by mode; losses named validation, eval or test count as EVAL
   std::array<Examples, 4> examples = {};  ///< by mode
   std::int64_t outputs = 0;               ///< the size of the last layer, 0 if unknown
 
   [[nodiscard]] const LossSeries& loss(Mode mode) const noexcept { return losses[index_of(mode)]; }
   [[nodiscard]] const Examples& examples_of(Mode mode) const noexcept { return examples[index_of(mode)]; }
 
-  /// Returns the loss of the best constant prediction: from the frequencies of labels, else from the number of classes
-  /// if the name of the loss tells its kind; nullopt if neither is known.
-  [[nodiscard]] std::optional<Chance> chance() const;
+  /// Returns the loss that is trained: of TRAIN, else GLOBAL, else EVAL.
+  [[nodiscard]] const LossSeries& trained_loss() const noexcept;
+
+  /// Returns the loss of the best constant prediction: from the frequencies of at least 200 labels, else from the number
+  /// of classes if the name of the loss tells its kind; nullopt if neither is known.
+  [[nodiscard]] const std::optional<Chance>& chance() const noexcept { return chance_; }
 
   /// Takes what a step tells.
   void add(const JudgedStep& step);
   void exchange(RuleState& state);
 
  private:
+  void add_losses(const JudgedStep& step);
+  void add_outputs(const JudgedStep& step);
   void add_examples(const JudgedStep& step);
+  [[nodiscard]] std::optional<Chance> find_chance() const;
+
+  std::optional<Chance> chance_;
+  std::int64_t tries_ = 0;  // how many steps were asked for `outputs`
 };
 
 TENSORTAP_END_NAMESPACE

@@ -2,13 +2,15 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <limits>
-#include <numeric>
 #include <span>
+#include <utility>
 
 #include <tensortap/internal/config.hpp>
-#include <tensortap/reduction.hpp>
+#include <tensortap/rules/internal/example_rows.hpp>
+#include <tensortap/rules/internal/loss_value.hpp>
 #include <tensortap/rules/judged_step.hpp>
 #include <tensortap/rules/known_tensor.hpp>
 #include <tensortap/rules/training_facts.hpp>
@@ -19,99 +21,139 @@ TENSORTAP_BEGIN_NAMESPACE
 
 namespace detail {
 
-/// Rows of a tensor of predictions: of each example its class, or its number.
-class PredictionRows {
+/// Returns whether a lower-case name has one of these words.
+inline bool has_word(std::string_view lower, std::span<const std::string_view> words) {
+  return std::any_of(words.begin(), words.end(),
+                     [&](std::string_view word) { return lower.find(word) != std::string_view::npos; });
+}
+
+/// Returns whether a loss of this name is not that of training steps, as "val_loss".
+inline bool is_of_validation(std::string_view name) {
+  static constexpr std::array<std::string_view, 4> words = {"val", "eval", "test", "valid"};
+  const std::string lower = in_lower_case(name);
+  const auto is_letter = [](char c) { return c >= 'a' && c <= 'z'; };
+  for (std::size_t begin = 0; begin < lower.size();) {
+    std::size_t end = begin;
+    while (end < lower.size() && is_letter(lower[end])) ++end;
+    const std::string_view word = std::string_view(lower).substr(begin, end - begin);
+    if (std::find(words.begin(), words.end(), word) != words.end() || word == "validation") return true;
+    begin = end + 1;
+  }
+  return false;
+}
+
+/// Returns the number of outputs that the parameters and outputs of layers tell, of several that with which a first loss
+/// of `first_loss` is the most usual; 0 if none is known.
+class OutputCount {
  public:
-  /// `rows`: the number of labels.
-  PredictionRows(const Tensor& values, std::size_t rows)
-      : values_(&values), rows_(rows), width_(rows > 0 && values.size() % rows == 0 ? values.size() / rows : 0) {
-    for (std::size_t i = 0; width_ == 1 && i < values.size(); ++i) {
-      const double x = values.number(i);
-      is_integer_ = is_integer_ && x == std::floor(x);
-      is_share_ = is_share_ && x >= 0 && x <= 1;
-    }
+  explicit OutputCount(double first_loss) : first_loss_(first_loss) {}
+
+  void offer(std::uint64_t outputs) {
+    if (outputs < 2) return;
+    const double distance = std::abs(std::log(first_loss_ / std::log(static_cast<double>(outputs))));
+    if (count_ != 0 && !(distance < distance_ && distance < 0.3)) return;
+    count_ = static_cast<std::int64_t>(outputs);
+    distance_ = distance;
   }
 
-  [[nodiscard]] std::size_t width() const noexcept { return width_; }
-  [[nodiscard]] double number(std::size_t row) const { return values_->number(row); }
-  /// Returns the class: of the largest of several numbers, or one number as a class, a probability or a logit.
-  [[nodiscard]] std::size_t class_of(std::size_t row) const {
-    if (width_ > 1) {
-      std::size_t best = 0;
-      for (std::size_t i = 1; i < width_; ++i)
-        if (values_->number(row * width_ + i) > values_->number(row * width_ + best)) best = i;
-      return best;
-    }
-    const double x = number(row);
-    if (is_integer_) return x > 0 && x < 1e6 ? static_cast<std::size_t>(x) : 0;
-    return x > (is_share_ ? 0.5 : 0.0) ? 1 : 0;
+  void look_at(const JudgedStep& step) {
+    const auto biases = step.with_role(Role::bias);
+    const auto weights = step.with_role(Role::weight);
+    if (!biases.empty())
+      if (const Statistics* const s = step.statistics(*biases.back())) offer(s->count);
+    if (!weights.empty())
+      if (const Tensor* const value = step.value(*weights.back()); value != nullptr && value->rank() > 1)
+        offer(static_cast<std::uint64_t>(value->shape()[0]));
+    const auto offer_gradient = [&](const KnownTensor& tensor) {
+      if (role_of(tensor.subject).role != Role::bias) return false;
+      if (const Statistics* const s = step.statistics(tensor)) offer(s->count);
+      return true;
+    };
+    const auto gradients = step.with_role(Role::gradient);
+    for (std::size_t i = gradients.size(); i > 0; --i)
+      if (offer_gradient(*gradients[i - 1])) break;
+    for (const KnownTensor* tensor : step.saved())  // the first is the last layer if a backward pass saves them
+      if (tensor->role == Role::gradient && offer_gradient(*tensor)) break;
+    const auto outputs = step.with_role(Role::layer_output);
+    if (!outputs.empty())
+      if (const Tensor* const value = step.value(*outputs.back()); value != nullptr && value->rank() == 2)
+        offer(static_cast<std::uint64_t>(value->shape()[1]));
   }
+
+  [[nodiscard]] std::int64_t count() const noexcept { return count_; }
 
  private:
-  const Tensor* values_;
-  std::size_t rows_;
-  std::size_t width_;
-  bool is_integer_ = true;
-  bool is_share_ = true;
+  double first_loss_;
+  std::int64_t count_ = 0;
+  double distance_ = 0;
 };
 
-/// Returns the class of each example; empty if the labels are no classes: small whole numbers, or rows with a single 1.
-inline std::vector<std::size_t> classes_of(const Tensor& labels) {
-  std::vector<std::size_t> out;
-  const std::size_t rows = labels.rank() == 0 ? 1 : static_cast<std::size_t>(labels.shape()[0]);
-  const std::size_t width = rows == 0 ? 0 : labels.size() / rows;
-  const auto is_class = [](double x) { return x >= 0 && x < Examples::most_classes && x == std::floor(x); };
-  if (width == 1) {
-    for (std::size_t i = 0; i < rows; ++i) {
-      const double x = labels.number(i);
-      if (!is_class(x)) return {};
-      out.push_back(static_cast<std::size_t>(x));
-    }
-  } else if (labels.rank() == 2) {
-    for (std::size_t i = 0; i < rows; ++i) {
-      std::size_t ones = 0;
-      std::size_t at = 0;
-      for (std::size_t k = 0; k < width; ++k) {
-        const double x = labels.number(i * width + k);
-        if (x == 1) ++ones, at = k;
-        if (x != 0 && x != 1) return {};
-      }
-      if (ones != 1) return {};
-      out.push_back(at);
-    }
+/// Returns the entropy of the frequencies of classes.
+inline double entropy_of(const std::vector<std::int64_t>& counts, std::int64_t total) {
+  double out = 0;
+  for (const std::int64_t n : counts) {
+    const double p = share(static_cast<double>(n), total);
+    if (p > 0) out -= p * std::log(p);
   }
   return out;
 }
 
-inline void count_at(std::vector<std::int64_t>& counts, std::size_t at) {
-  if (at >= Examples::most_classes) return;
-  if (at >= counts.size()) counts.resize(at + 1);
-  ++counts[at];
-}
-
-inline double largest_share(const std::vector<std::int64_t>& counts, std::int64_t total) {
-  if (counts.empty() || total == 0) return 0;
-  return static_cast<double>(*std::max_element(counts.begin(), counts.end())) / static_cast<double>(total);
-}
-
-inline double variance_of(double sum, double squares, std::int64_t n) {
-  if (n == 0) return 0;
-  const double mean = sum / static_cast<double>(n);
-  return std::max(0.0, squares / static_cast<double>(n) - mean * mean);
-}
-
-/// Returns the value of a loss: its mean if it has several elements; NaN if one of them is.
-inline std::optional<double> loss_in(const JudgedStep& step, const KnownTensor& tensor) {
-  if (const Statistics* const s = step.statistics(tensor)) {
-    if (s->count == 0) return std::nullopt;
-    return s->non_finite() > 0 ? std::numeric_limits<double>::quiet_NaN() : s->mean();
+/// Returns the mean squared error of the frequencies of classes as predictions of rows with a single 1.
+inline double squared_error_of(const std::vector<std::int64_t>& counts, std::int64_t total, std::int64_t classes) {
+  double out = 0;
+  for (const std::int64_t n : counts) {
+    const double p = share(static_cast<double>(n), total);
+    out += p * (1 - p);
   }
-  return step.reduction(tensor, Reduction::mean);
+  return share(out, std::max(classes, static_cast<std::int64_t>(counts.size())));
 }
 
 }  // namespace detail
 
-// ---- LossSeries
+TENSORTAP_INLINE LossKind loss_kind_of(std::string_view name) {
+  const std::string lower = detail::in_lower_case(name);
+  static constexpr std::array<std::string_view, 15> others = {"kldiv", "kl_",    "triplet",    "ctc",  "cosine",
+                                                              "margin", "hinge",  "contrastive", "gauss", "poisson",
+                                                              "focal",  "elbo",   "rmse",       "gan",  "reward"};
+  static constexpr std::array<std::string_view, 3> binaries = {"bce", "binarycross", "binary_cross"};
+  static constexpr std::array<std::string_view, 5> entropies = {"crossentropy", "cross_entropy", "nll", "mlogloss",
+                                                                "xent"};
+  static constexpr std::array<std::string_view, 4> squares = {"mse", "squared", "l2loss", "l2_loss"};
+  static constexpr std::array<std::string_view, 4> hubers = {"huber", "smoothl1", "smooth_l1", "smooth-l1"};
+  static constexpr std::array<std::string_view, 5> absolutes = {"l1loss", "l1_loss", "mae", "absolute_error",
+                                                                "absoluteerror"};
+  if (detail::has_word(lower, others)) return LossKind::other;
+  if (detail::has_word(lower, binaries)) return LossKind::binary;
+  if (detail::has_word(lower, entropies)) return LossKind::cross_entropy;
+  if (lower.find("logloss") != std::string::npos) return LossKind::binary;
+  if (detail::has_word(lower, squares)) return LossKind::squared;
+  if (detail::has_word(lower, hubers)) return LossKind::huber;
+  if (detail::has_word(lower, absolutes)) return LossKind::absolute;
+  return LossKind::unknown;
+}
+
+// ---- LossHistory and LossSeries
+
+TENSORTAP_INLINE void LossHistory::add(double value, std::int64_t mode_step) {
+  open_sum += value;
+  if (++open_count < width) return;
+  means.push_back(open_sum / static_cast<double>(open_count));
+  steps.push_back(mode_step);
+  open_sum = 0;
+  open_count = 0;
+  if (means.size() < most_means) return;
+  for (std::size_t i = 0; i < most_means / 2; ++i) {
+    means[i] = (means[2 * i] + means[2 * i + 1]) / 2;
+    steps[i] = steps[2 * i + 1];
+  }
+  means.resize(most_means / 2);
+  steps.resize(most_means / 2);
+  width *= 2;
+}
+
+TENSORTAP_INLINE void LossHistory::exchange(RuleState& state) {
+  state(width)(means)(steps)(open_sum)(open_count);
+}
 
 TENSORTAP_INLINE double LossSeries::before(std::size_t back) const {
   const auto last = static_cast<std::size_t>(count - 1);
@@ -133,12 +175,12 @@ TENSORTAP_INLINE double LossSeries::recent_mean(std::size_t n) const {
 TENSORTAP_INLINE void LossSeries::add(double value, std::int64_t mode_step) {
   in_step = true;
   now = value;
+  const std::int64_t since = count + not_finite == 0 ? 1 : std::max<std::int64_t>(1, mode_step - last_mode_step);
   last_mode_step = mode_step;
   if (!std::isfinite(value)) {
     ++not_finite;
     return;
   }
-  constexpr double weight = 2.0 / 21;
   const std::size_t at = static_cast<std::size_t>(count) % most_recent;
   if (at >= recent.size()) {
     recent.push_back(value);
@@ -147,151 +189,250 @@ TENSORTAP_INLINE void LossSeries::add(double value, std::int64_t mode_step) {
     recent[at] = value;
     steps[at] = mode_step;
   }
+  history.add(value, mode_step);
+  // The average is over 20 steps, over 7 values if these are rare, and over all values while they are few.
+  const double usual = std::min(0.25, 1 - std::pow(1 - 2.0 / 21, static_cast<double>(since)));
+  const double weight = std::max(usual, 1 / static_cast<double>(count + 1));
   first = count == 0 ? value : first;
   best = count == 0 ? value : std::min(best, value);
-  smooth = count == 0 ? value : smooth + weight * (value - smooth);
-  best_smooth = count == 0 ? smooth : std::min(best_smooth, smooth);
-  above_best = smooth > 2 * best_smooth ? above_best + 1 : 0;
+  smooth += weight * (value - smooth);
   ++count;
+  best_smooth = count <= 5 ? smooth : std::min(best_smooth, smooth);
+  const bool is_above = smooth > 2 * best_smooth;
+  if (is_above && above_best == 0) above_since = mode_step;
+  above_best = is_above ? above_best + 1 : 0;
 }
 
 TENSORTAP_INLINE void LossSeries::exchange(RuleState& state) {
-  state(tensor)(count)(not_finite)(first)(best)(smooth)(best_smooth)(above_best)(last_mode_step)(recent)(steps);
+  state(tensor)(kind)(count)(not_finite)(first)(best)(smooth)(best_smooth)(above_best)(above_since)(last_mode_step);
+  state(recent)(steps)(history);
 }
 
 // ---- Examples
 
 TENSORTAP_INLINE void Block::exchange(RuleState& state) {
-  state(number)(examples)(correct)(majority)(top_prediction)(label_variance)(prediction_variance);
+  state(number)(examples)(predictions)(correct)(by_chance)(majority)(top_prediction);
+  state(label_variance)(prediction_variance)(squared_error);
 }
 
 TENSORTAP_INLINE void Examples::Open::exchange(RuleState& state) {
-  state(examples)(correct)(labels)(predicted)(label_sum)(label_squares)(prediction_sum)(prediction_squares);
+  state(examples)(predictions)(correct)(labels)(predicted);
+  state(label_sum)(label_squares)(prediction_sum)(prediction_squares)(squared_error);
 }
 
 TENSORTAP_INLINE void Examples::exchange(RuleState& state) {
-  state(task)(classes)(count)(labels)(predicted)(right)(label_mean)(label_deviations)(label_abs_deviations);
-  state(block)(open);
+  state(task)(classes)(count)(labels)(predicted)(right);
+  state(label_mean)(label_deviations)(label_abs_deviations)(label_huber_deviations)(block)(open);
+}
+
+TENSORTAP_INLINE void Examples::add(const Tensor& tensor, const Tensor* predictions, LossKind kind, double limit) {
+  const bool are_classes = detail::read_classes(tensor, labels_now);
+  const bool is_table = are_classes && labels_now.size() < tensor.size();
+  const bool of_numbers = kind == LossKind::squared || kind == LossKind::absolute || kind == LossKind::huber;
+  const bool of_classes = kind == LossKind::cross_entropy || kind == LossKind::other;
+  const Task found = are_classes && (is_table || !of_numbers) ? Task::classification : Task::regression;
+  if (found == Task::regression && (of_classes || task == Task::classification)) {
+    labels_now.clear();
+    if (of_classes || is_table) return;  // such labels tell nothing
+    *this = {};                          // what looked like classes are numbers
+  }
+  if (task == Task::unknown) task = found;
+  const std::size_t rows = task == Task::classification ? labels_now.size() : tensor.size();
+  const detail::PredictionRows predicted_rows =
+      predictions == nullptr ? detail::PredictionRows() : detail::PredictionRows(*predictions, rows, limit);
+  if (task == Task::classification) classes = std::max(classes, static_cast<std::int64_t>(predicted_rows.width()));
+  constexpr std::size_t most_numbers = std::size_t{1} << 17;  // of predictions, a fraction of a millisecond
+  const std::size_t used = std::min(rows, std::max<std::size_t>(16, most_numbers / (predicted_rows.width() + 1)));
+  if (task == Task::regression) {
+    labels_now.clear();
+    for (std::size_t row = 0; row < used; ++row) add_number(tensor.number(row), predicted_rows.number(row));
+  } else {
+    labels_now.resize(used);
+    for (std::size_t row = 0; row < used; ++row) {
+      const std::int32_t guess = predicted_rows.class_of(row);
+      if (predicted_rows.width() > 0) predicted_now.push_back(guess);
+      add_class(labels_now[row], guess);
+    }
+  }
+  const bool has_others = task == Task::regression || open.examples - detail::largest_count(open.labels) >= least_others;
+  if (open.examples >= block_size && (has_others || open.examples >= longest_block)) end_block();
+}
+
+TENSORTAP_INLINE void Examples::add_class(std::int32_t label, std::int32_t prediction) {
+  if (label == no_class) return;
+  ++count;
+  ++open.examples;
+  detail::count_at(labels, label);
+  detail::count_at(open.labels, label);
+  if (prediction == no_class) return;
+  ++open.predictions;
+  detail::count_at(predicted, prediction);
+  detail::count_at(open.predicted, prediction);
+  if (prediction != label) return;
+  detail::count_at(right, label);
+  ++open.correct;
+}
+
+TENSORTAP_INLINE void Examples::add_number(double label, double prediction) {
+  if (!std::isfinite(label)) return;
+  ++count;
+  ++open.examples;
+  const double before = label - label_mean;
+  label_mean += before / static_cast<double>(count);
+  label_deviations += before * (label - label_mean);
+  const double deviation = std::abs(label - label_mean);
+  label_abs_deviations += deviation;
+  label_huber_deviations += deviation < 1 ? deviation * deviation / 2 : deviation - 0.5;
+  open.label_sum += label;
+  open.label_squares += label * label;
+  if (!std::isfinite(prediction)) return;
+  ++open.predictions;
+  open.prediction_sum += prediction;
+  open.prediction_squares += prediction * prediction;
+  open.squared_error += (prediction - label) * (prediction - label);
+}
+
+TENSORTAP_INLINE void Examples::end_block() {
+  using detail::share;
+  block_ends = true;
+  block = {.number = block.number + 1,
+           .examples = open.examples,
+           .predictions = open.predictions,
+           .correct = share(static_cast<double>(open.correct), open.predictions),
+           .by_chance = detail::agreement_by_chance(open.labels, open.examples, open.predicted, open.predictions),
+           .majority = share(static_cast<double>(detail::largest_count(open.labels)), open.examples),
+           .top_prediction = share(static_cast<double>(detail::largest_count(open.predicted)), open.predictions),
+           .label_variance = detail::variance_of(open.label_sum, open.label_squares, open.examples),
+           .prediction_variance =
+               detail::variance_of(open.prediction_sum, open.prediction_squares, open.predictions),
+           .squared_error = share(open.squared_error, open.predictions)};
+  std::vector<std::int64_t> label_counts = std::move(open.labels);
+  std::vector<std::int64_t> predicted_counts = std::move(open.predicted);
+  std::fill(label_counts.begin(), label_counts.end(), 0);
+  std::fill(predicted_counts.begin(), predicted_counts.end(), 0);
+  open = {};
+  open.labels = std::move(label_counts);
+  open.predicted = std::move(predicted_counts);
 }
 
 // ---- TrainingFacts
 
+TENSORTAP_INLINE const LossSeries& TrainingFacts::trained_loss() const noexcept {
+  for (const Mode mode : {Mode::train, Mode::global})
+    if (!loss(mode).tensor.empty()) return loss(mode);
+  return loss(Mode::eval);
+}
+
 TENSORTAP_INLINE void TrainingFacts::add(const JudgedStep& step) {
-  const Step at = step.step();
   for (LossSeries& series : losses) series.in_step = false;
-  for (Examples& one : examples) one.block_ends = false;
-  LossSeries& series = losses[index_of(at.mode)];
+  for (Examples& one : examples) {
+    one.block_ends = false;
+    one.labels_now.clear();
+    one.predicted_now.clear();
+  }
+  add_losses(step);
+  add_outputs(step);
+  const Examples& seen = examples_of(step.step().mode);
+  const std::int64_t classes_before = seen.classes;
+  const bool was_short = seen.count < Examples::block_size;
+  add_examples(step);
+  const bool is_enough = was_short && seen.count >= Examples::block_size;
+  if (!chance_ || seen.block_ends || is_enough || seen.classes != classes_before) chance_ = find_chance();
+}
+
+TENSORTAP_INLINE void TrainingFacts::add_losses(const JudgedStep& step) {
+  const Step at = step.step();
   for (const KnownTensor* loss : step.with_role(Role::loss)) {
-    if (!series.tensor.empty() && series.tensor != loss->name) continue;
+    LossSeries* series = &losses[index_of(at.mode)];
+    if (series->tensor != loss->name) {
+      LossSeries& validation = losses[index_of(Mode::eval)];
+      const bool is_known = validation.tensor == loss->name;
+      if (is_known || (at.mode != Mode::eval && detail::is_of_validation(loss->name))) series = &validation;
+    }
+    if (series->in_step || (!series->tensor.empty() && series->tensor != loss->name)) continue;
     const auto value = detail::loss_in(step, *loss);
     if (!value) continue;
-    series.tensor = loss->name;
-    series.add(*value, at.mode_step);
-    break;
+    if (series->tensor.empty()) {
+      series->tensor = loss->name;
+      series->kind = loss_kind_of(loss->name);
+    }
+    series->add(*value, at.mode_step);
   }
-  if (outputs == 0) {
-    std::span<const KnownTensor* const> parameters = step.with_role(Role::bias);
-    if (!parameters.empty())
-      if (const Statistics* const s = step.statistics(*parameters.back()))
-        outputs = static_cast<std::int64_t>(s->count);
-  }
-  add_examples(step);
+}
+
+TENSORTAP_INLINE void TrainingFacts::add_outputs(const JudgedStep& step) {
+  constexpr std::int64_t most_tries = 3;
+  const LossSeries& series = trained_loss();
+  if (outputs != 0 || tries_ >= most_tries || series.count == 0) return;
+  detail::OutputCount found(series.first);
+  found.look_at(step);
+  outputs = found.count();
+  ++tries_;
 }
 
 TENSORTAP_INLINE void TrainingFacts::add_examples(const JudgedStep& step) {
-  const auto with_labels = step.with_role(Role::labels);
-  const auto with_predictions = step.with_role(Role::predictions);
-  if (with_labels.empty()) return;
-  const Tensor* const labels = step.value(*with_labels.front());
-  if (labels == nullptr || labels->size() == 0 || labels->dtype() == DType::string) return;
-  const Tensor* predictions = with_predictions.empty() ? nullptr : step.value(*with_predictions.front());
-  if (predictions != nullptr && predictions->dtype() == DType::string) predictions = nullptr;
+  const auto numbers_of = [&](const KnownTensor* tensor) -> const Tensor* {
+    const Tensor* const value = step.value(*tensor);
+    return value == nullptr || value->size() == 0 || value->dtype() == DType::string ? nullptr : value;
+  };
   Examples& out = examples[index_of(step.step().mode)];
-
-  const std::vector<std::size_t> classes = detail::classes_of(*labels);
-  const std::size_t rows = classes.empty() ? labels->size() : classes.size();
-  const detail::PredictionRows predicted(predictions != nullptr ? *predictions : Tensor(), rows);
-  if (classes.empty() != (out.task == Task::regression)) {
-    if (out.task != Task::unknown && classes.empty()) return;  // one odd batch of classes
-    out.task = classes.empty() ? Task::regression : Task::classification;
+  const Tensor* labels = nullptr;
+  for (const KnownTensor* tensor : step.with_role(Role::labels))
+    if (labels = numbers_of(tensor); labels != nullptr) break;
+  const std::size_t rows = labels == nullptr || labels->rank() == 0 ? 1 : static_cast<std::size_t>(labels->shape()[0]);
+  const KnownTensor* name = nullptr;
+  const Tensor* predictions = nullptr;
+  for (const KnownTensor* tensor : step.with_role(Role::predictions)) {
+    name = tensor;
+    predictions = numbers_of(tensor);
+    if (predictions != nullptr && predictions->size() % rows == 0) break;
+    predictions = nullptr;
   }
-  if (out.task == Task::unknown) out.task = Task::classification;
-  out.classes = std::max(out.classes, static_cast<std::int64_t>(predicted.width()));
-  for (std::size_t row = 0; row < rows; ++row) {
-    ++out.count;
-    ++out.open.examples;
-    if (out.task == Task::classification && !classes.empty()) {
-      detail::count_at(out.labels, classes[row]);
-      detail::count_at(out.open.labels, classes[row]);
-      if (predicted.width() == 0) continue;
-      const std::size_t guess = predicted.class_of(row);
-      detail::count_at(out.predicted, guess);
-      detail::count_at(out.open.predicted, guess);
-      if (guess != classes[row]) continue;
-      detail::count_at(out.right, guess);
-      ++out.open.correct;
-    } else {
-      const double label = labels->number(row);
-      if (!std::isfinite(label)) continue;
-      const double before = label - out.label_mean;
-      out.label_mean += before / static_cast<double>(out.count);
-      out.label_deviations += before * (label - out.label_mean);
-      out.label_abs_deviations += std::abs(label - out.label_mean);
-      out.open.label_sum += label;
-      out.open.label_squares += label * label;
-      if (predicted.width() != 1 || !std::isfinite(predicted.number(row))) continue;
-      out.open.prediction_sum += predicted.number(row);
-      out.open.prediction_squares += predicted.number(row) * predicted.number(row);
-    }
+  const LossKind kind = trained_loss().kind;
+  if (labels == nullptr) {
+    const bool has_classes = predictions != nullptr && predictions->rank() == 2 && kind == LossKind::cross_entropy;
+    if (has_classes) out.classes = std::max(out.classes, predictions->shape()[1]);
+    return;
   }
-  if (out.open.examples < Examples::block_size) return;
-  const Examples::Open& open = out.open;
-  out.block_ends = true;
-  out.block = {.number = out.block.number + 1,
-               .examples = open.examples,
-               .correct = static_cast<double>(open.correct) / static_cast<double>(open.examples),
-               .majority = detail::largest_share(open.labels, open.examples),
-               .top_prediction = detail::largest_share(open.predicted, open.examples),
-               .label_variance = detail::variance_of(open.label_sum, open.label_squares, open.examples),
-               .prediction_variance = detail::variance_of(open.prediction_sum, open.prediction_squares, open.examples)};
-  out.open = {};
+  double limit = std::numeric_limits<double>::quiet_NaN();
+  if (predictions != nullptr && name->name.find("BCE") != std::string::npos)
+    limit = name->name.find("WithLogits") != std::string::npos ? 0 : 0.5;
+  out.add(*labels, predictions, kind, limit);
 }
 
-TENSORTAP_INLINE std::optional<Chance> TrainingFacts::chance() const {
-  const LossSeries& series = loss(Mode::train).tensor.empty() ? loss(Mode::global) : loss(Mode::train);
-  const auto has = [&](std::string_view word) { return series.tensor.find(word) != std::string::npos; };
-  const bool is_entropy = has("CrossEntropy") || has("NLL") || has("BCE");
+TENSORTAP_INLINE std::optional<Chance> TrainingFacts::find_chance() const {
+  const LossKind kind = trained_loss().kind;
+  if (trained_loss().tensor.empty() || kind == LossKind::other) return std::nullopt;
   for (const Mode mode : {Mode::train, Mode::global, Mode::eval}) {
     const Examples& seen = examples_of(mode);
     if (seen.count < Examples::block_size) continue;
+    const auto of_labels = [](double level) { return Chance{level, Chance::Source::labels}; };
     if (seen.task == Task::classification) {
-      if (has("MSE") || has("L1")) continue;
-      double entropy = 0;
-      for (const std::int64_t n : seen.labels)
-        if (n > 0) {
-          const double share = static_cast<double>(n) / static_cast<double>(seen.count);
-          entropy -= share * std::log(share);
-        }
-      return Chance{entropy, "the frequencies of the labels"};
+      if (kind == LossKind::squared) return of_labels(detail::squared_error_of(seen.labels, seen.count, seen.classes));
+      if (kind != LossKind::absolute && kind != LossKind::huber) return of_labels(detail::entropy_of(seen.labels, seen.count));
+      continue;
     }
-    if (seen.task == Task::regression && has("MSE"))
-      return Chance{seen.label_deviations / static_cast<double>(seen.count), "the variance of the labels"};
-    if (seen.task == Task::regression && has("L1"))
-      return Chance{seen.label_abs_deviations / static_cast<double>(seen.count), "the mean deviation of the labels"};
+    if (kind == LossKind::squared) return of_labels(detail::share(seen.label_deviations, seen.count));
+    if (kind == LossKind::absolute) return of_labels(detail::share(seen.label_abs_deviations, seen.count));
+    if (kind == LossKind::huber) return of_labels(detail::share(seen.label_huber_deviations, seen.count));
+    const double p = seen.label_mean;
+    if (kind == LossKind::binary && p > 0 && p < 1)
+      return of_labels(-p * std::log(p) - (1 - p) * std::log(1 - p));
   }
-  if (!is_entropy) return std::nullopt;
-  if (has("BCE")) return Chance{std::log(2.0), "two classes"};
+  const auto of_classes = [](std::int64_t n) { return Chance{std::log(static_cast<double>(n)), Chance::Source::classes}; };
+  if (kind == LossKind::binary) return of_classes(2);
+  if (kind != LossKind::cross_entropy) return std::nullopt;
   std::int64_t classes = 0;
   for (const Examples& seen : examples) classes = std::max(classes, seen.classes);
   if (classes < 2) classes = outputs;
   if (classes < 2) return std::nullopt;
-  return Chance{std::log(static_cast<double>(classes)), "the number of classes"};
+  return of_classes(classes);
 }
 
 TENSORTAP_INLINE void TrainingFacts::exchange(RuleState& state) {
   for (LossSeries& series : losses) state(series);
   for (Examples& one : examples) state(one);
-  state(outputs);
+  state(outputs)(tries_)(chance_);
 }
 
 TENSORTAP_END_NAMESPACE

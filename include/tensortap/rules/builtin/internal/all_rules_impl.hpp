@@ -8,6 +8,11 @@
 #include <tensortap/internal/nearest.hpp>
 #include <tensortap/rules/builtin/all_rules.hpp>
 #include <tensortap/rules/builtin/exploding_tensor.hpp>
+#include <tensortap/rules/builtin/loss_diverging.hpp>
+#include <tensortap/rules/builtin/loss_not_decreasing.hpp>
+#include <tensortap/rules/builtin/loss_plateau.hpp>
+#include <tensortap/rules/builtin/not_better_than_constant.hpp>
+#include <tensortap/rules/builtin/prediction_collapse.hpp>
 #include <tensortap/rules/builtin/vanishing_gradient.hpp>
 
 TENSORTAP_BEGIN_NAMESPACE
@@ -15,6 +20,11 @@ TENSORTAP_BEGIN_NAMESPACE
 TENSORTAP_INLINE std::vector<Rule> all_rules() {
   return {
       ExplodingTensor{},
+      LossDiverging{},
+      LossNotDecreasing{},
+      LossPlateau{},
+      NotBetterThanConstant{},
+      PredictionCollapse{},
       VanishingGradient{},
   };
 }

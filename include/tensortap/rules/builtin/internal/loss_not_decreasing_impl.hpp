@@ -1,0 +1,164 @@
+// The bodies of loss_not_decreasing.hpp.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstddef>
+#include <optional>
+#include <span>
+#include <string>
+
+#include <tensortap/error.hpp>
+#include <tensortap/internal/config.hpp>
+#include <tensortap/rules/builtin/internal/loss_level.hpp>
+#include <tensortap/rules/builtin/loss_not_decreasing.hpp>
+#include <tensortap/rules/internal/loss_value.hpp>
+#include <tensortap/rules/training_facts.hpp>
+#include <tensortap/select/pattern.hpp>
+#include <tensortap/step.hpp>
+
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
+
+/// The last values of a loss, the oldest first, and as many before them.
+struct LastValues {
+  /// Takes a third of the values, at least 4 and at most 30; 3 of evaluations.
+  explicit LastValues(const LossSeries& series, bool of_evaluation)
+      : size(of_evaluation ? 3 : std::clamp<std::size_t>(static_cast<std::size_t>(series.count) / 3, 4, 30)) {
+    for (std::size_t i = 0; i < 2 * size && i < series.kept(); ++i)
+      values[2 * size - 1 - i] = series.before(i);
+  }
+
+  [[nodiscard]] Fall fall() const {
+    const std::span<const double> all(values.data(), 2 * size);
+    return fall_between(all.first(size), all.last(size));
+  }
+
+  std::size_t size;
+  std::array<double, 60> values = {};
+};
+
+/// Returns the logarithm of a small number of classes from which `level` differs by at most 1.5 %.
+inline std::optional<double> near_log_of_classes(double level) {
+  for (int classes = 2; classes <= 20; ++classes) {
+    const double chance = std::log(classes);
+    if (std::abs(level - chance) <= 0.015 * chance) return chance;
+  }
+  return std::nullopt;
+}
+
+}  // namespace detail
+
+TENSORTAP_INLINE std::vector<Collection> LossNotDecreasing::required() const {
+  return {detail::every_loss(), detail::every_answer()};
+}
+
+TENSORTAP_INLINE std::vector<Finding> LossNotDecreasing::operator()(const JudgedStep& step) {
+  for (const double value : {share, diff_percent, increase_threshold_percent})
+    if (!(value >= 0)) throw Error::bad_threshold(name, value);
+  for (const std::int64_t value : {start, interval, patience, num_steps})
+    if (value < 0) throw Error::bad_threshold(name, static_cast<double>(value));
+  if (!mode.empty() && !parse_mode(mode)) throw Error::bad_parameter(name, "mode", mode);
+  return against_past ? judge_past(step) : judge_level(step);
+}
+
+TENSORTAP_INLINE std::vector<Finding> LossNotDecreasing::judge_level(const JudgedStep& step) {
+  const LossSeries* const series = detail::trained_loss_in(step);
+  const std::int64_t at = step.step().mode_step;
+  const bool of_evaluation = step.step().mode == Mode::eval;
+  const std::int64_t least = of_evaluation ? 6 : 8;
+  if (series == nullptr || series->count < least || at < start || at < state.next_check) return {};
+  state.next_check = at + interval;
+  const detail::LastValues last(*series, of_evaluation);
+  const detail::Fall fall = last.fall();
+  const std::string level = "the mean of its last " + std::to_string(last.size) + " values is " + shortest(fall.to);
+  Finding found{.tensor = series->tensor, .value = fall.to};
+  const auto is_late = [&](double limit) {  // whether it will not be below the limit after as many steps again
+    const std::int64_t steps = std::max<std::int64_t>(1, at - series->step_before(last.size));
+    const double by = fall.at_least() > 0 ? fall.by() / static_cast<double>(steps) * static_cast<double>(at) : 0;
+    return fall.to - by > limit;
+  };
+  bool is_bad = false;
+  if (const auto level_of_chance = detail::chance_level(step, chance)) {
+    found.threshold = share * *level_of_chance;
+    is_bad = fall.to > found.threshold && is_late(found.threshold) && !detail::beats_constant(step);
+    found.message = level + ", and a constant prediction reaches " + shortest(*level_of_chance) + ", " +
+                    detail::chance_source(step, chance) +
+                    "; check the learning rate, the labels, and that gradients reach all layers";
+  } else {
+    const std::span<const double> means = series->history.means;
+    const std::size_t part = std::max<std::size_t>(1, means.size() / 5);
+    const detail::Fall whole = detail::fall_between(means.first(part), means.last(part));
+    const bool is_above = whole.to > 1.2 * whole.from && whole.at_most() < 0;
+    const bool is_flat = std::abs(whole.by()) < 0.05 * whole.from && whole.at_most() < 0.05 * whole.from;
+    const bool may_be_entropy = series->kind == LossKind::unknown || series->kind == LossKind::cross_entropy;
+    const auto classes = may_be_entropy ? detail::near_log_of_classes(fall.to) : std::nullopt;
+    is_bad = is_above || is_flat;
+    if (is_flat && !classes) found.severity = Severity::advice;
+    found.threshold = whole.from;
+    found.message = level + ", and that of its first values was " + shortest(whole.from) +
+                    "; check the learning rate and the labels; save labels, or set chance, for a clearer verdict";
+  }
+  state.bad_checks = is_bad ? state.bad_checks + 1 : 0;
+  if (state.bad_checks < patience) return {};
+  return {std::move(found)};
+}
+
+TENSORTAP_INLINE std::vector<Finding> LossNotDecreasing::judge_past(const JudgedStep& step) {
+  const Mode at_mode = step.step().mode;
+  if (!mode.empty() && parse_mode(mode) != at_mode && parse_mode(mode) != Mode::global) return {};
+  const bool is_global = parse_mode(mode) == Mode::global;
+  const std::int64_t at = is_global ? step.step().global_step : step.step().mode_step;
+  const std::optional<Pattern> wanted = tensor_regex.empty() ? std::nullopt : std::optional<Pattern>(tensor_regex);
+  std::vector<Finding> out;
+  for (const KnownTensor* tensor : step.saved()) {
+    const bool is_loss = use_losses_collection && tensor->role == Role::loss;
+    if (!is_loss && !(wanted && wanted->finds(tensor->name))) continue;
+    const auto now = detail::loss_in(step, *tensor);
+    if (!now || !std::isfinite(*now)) continue;
+    const std::size_t place = tensor->id * 4 + index_of(is_global ? Mode::global : at_mode);
+    if (place >= state.past.size()) state.past.resize(place + 1);
+    Past& past = state.past[place];
+    if (past.last_check < 0) past.last_check = at;
+    // The newest value that is old enough stays; older ones are never compared again.
+    std::size_t old = 0;
+    while (old + 1 < past.steps.size() && past.steps[old + 1] <= at - num_steps) ++old;
+    const auto drop = static_cast<std::ptrdiff_t>(old);
+    past.steps.erase(past.steps.begin(), past.steps.begin() + drop);
+    past.values.erase(past.values.begin(), past.values.begin() + drop);
+    if (at - past.last_check >= num_steps && !past.steps.empty() && past.steps.front() <= at - num_steps) {
+      past.last_check = at;
+      const double before = past.values.front();
+      const double size = std::abs(before) / 100;
+      const bool is_tolerated = *now > before && *now <= before + increase_threshold_percent * size;
+      if (*now >= before - diff_percent * size && !is_tolerated)
+        out.push_back({.tensor = tensor->name,
+                       .value = *now,
+                       .threshold = before - diff_percent * size,
+                       .message = "it is " + shortest(*now) + ", and was " + shortest(before) + " in step " +
+                                  std::to_string(past.steps.front()) + "; it has not fallen by " +
+                                  shortest(diff_percent) + " %"});
+    }
+    past.steps.push_back(at);
+    past.values.push_back(*now);
+  }
+  return out;
+}
+
+TENSORTAP_INLINE void LossNotDecreasing::visit(ParameterVisitor& visitor) {
+  visitor("chance", chance, "the loss of the best constant prediction; empty: as the run tells");
+  visitor("share", share, "a loss above this share of chance is a finding");
+  visitor("start", start, "the first step of a check");
+  visitor("interval", interval, "steps between checks");
+  visitor("patience", patience, "checks in a row");
+  visitor("against_past", against_past, "true: the condition of smdebug, with the parameters below");
+  visitor("num_steps", num_steps, "steps between values that are compared");
+  visitor("diff_percent", diff_percent, "the least fall, in percent");
+  visitor("increase_threshold_percent", increase_threshold_percent, "a tolerated rise, in percent");
+  visitor("use_losses_collection", use_losses_collection, "whether losses are judged, beside tensor_regex");
+  visitor("tensor_regex", tensor_regex, "names of more tensors; empty: none");
+  visitor("mode", mode, "TRAIN, EVAL, PREDICT or GLOBAL; empty: each mode by itself");
+}
+
+TENSORTAP_END_NAMESPACE

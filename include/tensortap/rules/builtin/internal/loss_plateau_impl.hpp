@@ -1,0 +1,58 @@
+// The bodies of loss_plateau.hpp.
+#pragma once
+
+#include <algorithm>
+#include <optional>
+#include <span>
+#include <string>
+#include <utility>
+
+#include <tensortap/error.hpp>
+#include <tensortap/internal/config.hpp>
+#include <tensortap/rules/builtin/internal/loss_level.hpp>
+#include <tensortap/rules/builtin/loss_plateau.hpp>
+#include <tensortap/rules/training_facts.hpp>
+
+TENSORTAP_BEGIN_NAMESPACE
+
+TENSORTAP_INLINE std::vector<Collection> LossPlateau::required() const {
+  return {detail::every_loss(), detail::every_answer()};
+}
+
+TENSORTAP_INLINE std::vector<Finding> LossPlateau::operator()(const JudgedStep& step) {
+  for (const double value : {error_share, advice_share})
+    if (!(value >= 0)) throw Error::bad_threshold(name, value);
+  if (start < 0) throw Error::bad_threshold(name, static_cast<double>(start));
+  const LossSeries* const series = detail::trained_loss_in(step);
+  const std::int64_t at = step.step().mode_step;
+  if (series == nullptr || at < start || at < state.next_check) return {};
+  state.next_check = at + std::max<std::int64_t>(20, at / 5);
+  const std::span<const double> means = series->history.means;
+  const std::size_t quarter = means.size() / 4;
+  const auto level = detail::chance_level(step, chance);
+  if (quarter < 6 || !level) return {};
+  const detail::Fall fall =
+      detail::fall_between(means.subspan(means.size() - 2 * quarter, quarter), means.last(quarter));
+  const bool is_flat = fall.to > advice_share * *level && fall.at_most() < 0.1 * fall.from;
+  state.flat_checks = is_flat && !detail::beats_constant(step) ? state.flat_checks + 1 : 0;
+  if (state.flat_checks < 2) return {};
+  const bool has_predictions = step.facts().examples_of(step.step().mode).block.predictions > 0;
+  const bool is_error = has_predictions && fall.to > error_share * *level;
+  return {{.severity = is_error ? Severity::error : Severity::advice,
+           .tensor = series->tensor,
+           .value = fall.to,
+           .threshold = (is_error ? error_share : advice_share) * *level,
+           .message = "it was " + shortest(fall.from) + " and is " + shortest(fall.to) +
+                      " on average in the third and the last quarter of the run, and a constant prediction reaches " +
+                      shortest(*level) + ", " + detail::chance_source(step, chance) +
+                      "; try a larger network, another initialisation or another learning rate"}};
+}
+
+TENSORTAP_INLINE void LossPlateau::visit(ParameterVisitor& visitor) {
+  visitor("chance", chance, "the loss of the best constant prediction; empty: as the run tells");
+  visitor("error_share", error_share, "a plateau above this share of chance is an error");
+  visitor("advice_share", advice_share, "a plateau above this share of chance is an advice");
+  visitor("start", start, "the first step of a check");
+}
+
+TENSORTAP_END_NAMESPACE
