@@ -86,11 +86,17 @@
 #include <tensortap/rules/verdict.hpp>          //        what all rules have found
 
 #include <tensortap/rules/builtin/all_rules.hpp>           // judge: the built-in rules
+#include <tensortap/rules/builtin/class_imbalance.hpp>           //        rare classes
+#include <tensortap/rules/builtin/confusion.hpp>                 //        classes taken for others
 #include <tensortap/rules/builtin/exploding_tensor.hpp>    //        NaN and infinities
+#include <tensortap/rules/builtin/learning_rate_range.hpp>       //        learning rates hardly meant
 #include <tensortap/rules/builtin/loss_diverging.hpp>            //        a loss that runs away
 #include <tensortap/rules/builtin/loss_not_decreasing.hpp>       //        a loss at the level of chance
 #include <tensortap/rules/builtin/loss_plateau.hpp>              //        a loss that stops falling
+#include <tensortap/rules/builtin/loss_spike.hpp>                //        single bad values of a loss
 #include <tensortap/rules/builtin/not_better_than_constant.hpp>  //        predictions that tell nothing
+#include <tensortap/rules/builtin/overfit.hpp>                   //        validation much worse than training
+#include <tensortap/rules/builtin/overtraining.hpp>              //        training that goes on for nothing
 #include <tensortap/rules/builtin/prediction_collapse.hpp>       //        predictions that are all the same
 #include <tensortap/rules/builtin/vanishing_gradient.hpp>  //        gradients that vanish
 

@@ -175,7 +175,7 @@ struct TrainingFacts {
   /// Returns the loss that is trained: of TRAIN, else GLOBAL, else EVAL.
   [[nodiscard]] const LossSeries& trained_loss() const noexcept;
 
-  /// Returns the loss of the best constant prediction: from the frequencies of at least 200 labels, else from the number
+  /// Returns the loss of the best constant prediction: from the frequencies of at least 64 labels, else from the number
   /// of classes if the name of the loss tells its kind; nullopt if neither is known.
   [[nodiscard]] const std::optional<Chance>& chance() const noexcept { return chance_; }
 

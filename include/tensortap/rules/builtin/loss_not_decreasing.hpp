@@ -19,6 +19,8 @@
 
 TENSORTAP_BEGIN_NAMESPACE
 
+struct LossSeries;
+
 /// Finds a training loss that stays at the level of the best constant prediction, its "chance": from step `start` on,
 /// every `interval` steps, the mean of the last values is above `share` of chance, `patience` times in a row. It waits
 /// while the loss falls fast enough to be below that level after as many steps again, and while predictions are right
@@ -78,7 +80,7 @@ struct LossNotDecreasing {
 
   struct State {
     std::int64_t next_check = 0;
-    std::int64_t bad_checks = 0;
+    std::int64_t bad_checks = 0;  ///< in a row
     std::vector<Past> past = {};  ///< by tensor and mode
     void exchange(RuleState& s) { s(next_check)(bad_checks)(past); }
   };
@@ -86,6 +88,7 @@ struct LossNotDecreasing {
 
  private:
   [[nodiscard]] std::vector<Finding> judge_level(const JudgedStep& step);
+  [[nodiscard]] bool judge_without_chance(const LossSeries& series, Finding& found) const;
   [[nodiscard]] std::vector<Finding> judge_past(const JudgedStep& step);
 };
 

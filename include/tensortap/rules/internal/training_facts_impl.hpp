@@ -88,14 +88,14 @@ class OutputCount {
   double distance_ = 0;
 };
 
-/// Returns the entropy of the frequencies of classes.
+/// Returns the entropy of the frequencies of classes, corrected for their number being small (Miller and Madow).
 inline double entropy_of(const std::vector<std::int64_t>& counts, std::int64_t total) {
   double out = 0;
   for (const std::int64_t n : counts) {
     const double p = share(static_cast<double>(n), total);
-    if (p > 0) out -= p * std::log(p);
+    if (p > 0) out += 0.5 / static_cast<double>(total) - p * std::log(p);
   }
-  return out;
+  return std::max(0.0, out - share(0.5, total));
 }
 
 /// Returns the mean squared error of the frequencies of classes as predictions of rows with a single 1.
@@ -334,10 +334,9 @@ TENSORTAP_INLINE void TrainingFacts::add(const JudgedStep& step) {
   add_outputs(step);
   const Examples& seen = examples_of(step.step().mode);
   const std::int64_t classes_before = seen.classes;
-  const bool was_short = seen.count < Examples::block_size;
   add_examples(step);
-  const bool is_enough = was_short && seen.count >= Examples::block_size;
-  if (!chance_ || seen.block_ends || is_enough || seen.classes != classes_before) chance_ = find_chance();
+  const bool is_early = seen.count < 2 * Examples::block_size;  // then each step makes it clearer
+  if (!chance_ || seen.block_ends || is_early || seen.classes != classes_before) chance_ = find_chance();
 }
 
 TENSORTAP_INLINE void TrainingFacts::add_losses(const JudgedStep& step) {
@@ -401,11 +400,12 @@ TENSORTAP_INLINE void TrainingFacts::add_examples(const JudgedStep& step) {
 }
 
 TENSORTAP_INLINE std::optional<Chance> TrainingFacts::find_chance() const {
+  constexpr std::int64_t least_labels = 64;
   const LossKind kind = trained_loss().kind;
   if (trained_loss().tensor.empty() || kind == LossKind::other) return std::nullopt;
   for (const Mode mode : {Mode::train, Mode::global, Mode::eval}) {
     const Examples& seen = examples_of(mode);
-    if (seen.count < Examples::block_size) continue;
+    if (seen.count < least_labels) continue;
     const auto of_labels = [](double level) { return Chance{level, Chance::Source::labels}; };
     if (seen.task == Task::classification) {
       if (kind == LossKind::squared) return of_labels(detail::squared_error_of(seen.labels, seen.count, seen.classes));

@@ -7,11 +7,17 @@
 #include <tensortap/internal/config.hpp>
 #include <tensortap/internal/nearest.hpp>
 #include <tensortap/rules/builtin/all_rules.hpp>
+#include <tensortap/rules/builtin/class_imbalance.hpp>
+#include <tensortap/rules/builtin/confusion.hpp>
 #include <tensortap/rules/builtin/exploding_tensor.hpp>
+#include <tensortap/rules/builtin/learning_rate_range.hpp>
 #include <tensortap/rules/builtin/loss_diverging.hpp>
 #include <tensortap/rules/builtin/loss_not_decreasing.hpp>
 #include <tensortap/rules/builtin/loss_plateau.hpp>
+#include <tensortap/rules/builtin/loss_spike.hpp>
 #include <tensortap/rules/builtin/not_better_than_constant.hpp>
+#include <tensortap/rules/builtin/overfit.hpp>
+#include <tensortap/rules/builtin/overtraining.hpp>
 #include <tensortap/rules/builtin/prediction_collapse.hpp>
 #include <tensortap/rules/builtin/vanishing_gradient.hpp>
 
@@ -19,11 +25,17 @@ TENSORTAP_BEGIN_NAMESPACE
 
 TENSORTAP_INLINE std::vector<Rule> all_rules() {
   return {
+      ClassImbalance{},
+      Confusion{},
       ExplodingTensor{},
+      LearningRateRange{},
       LossDiverging{},
       LossNotDecreasing{},
       LossPlateau{},
+      LossSpike{},
       NotBetterThanConstant{},
+      Overfit{},
+      Overtraining{},
       PredictionCollapse{},
       VanishingGradient{},
   };

@@ -1,7 +1,11 @@
 // The bodies of loss_diverging.hpp.
 #pragma once
 
+#include <algorithm>
+#include <array>
 #include <cmath>
+#include <cstddef>
+#include <span>
 #include <string>
 
 #include <tensortap/error.hpp>
@@ -33,11 +37,16 @@ TENSORTAP_INLINE std::vector<Finding> LossDiverging::operator()(const JudgedStep
   if (series.above_best < patience && !(series.above_best >= 4 && steps >= 3 * patience)) return out;
   const auto level = detail::chance_level(step, chance);
   const double limit = level ? *level : series.first;
-  if (!(series.smooth > limit)) return out;
+  // One bad batch keeps the average up for long, but not the median.
+  std::array<double, 9> last = {};
+  const std::size_t size = std::min(series.kept(), last.size());
+  for (std::size_t i = 0; i < size; ++i) last[i] = series.before(i);
+  const double usual = std::min(series.smooth, detail::median_of(std::span(last).first(size)));
+  if (!(usual > limit && usual > 2 * series.best_smooth)) return out;
   out.push_back({.tensor = series.tensor,
-                 .value = series.smooth,
+                 .value = usual,
                  .threshold = std::max(limit, 2 * series.best_smooth),
-                 .message = "its average is " + shortest(series.smooth) + ", and has been " +
+                 .message = "its last values are about " + shortest(usual) + ", and its average has been " +
                             shortest(series.best_smooth) + "; " + (level ? "a constant prediction reaches " : "it began at ") +
                             shortest(limit) + "; lower the learning rate or clip the gradients"});
   return out;

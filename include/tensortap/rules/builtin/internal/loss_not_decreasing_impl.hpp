@@ -5,6 +5,7 @@
 #include <array>
 #include <cmath>
 #include <cstddef>
+#include <limits>
 #include <optional>
 #include <span>
 #include <string>
@@ -21,13 +22,14 @@
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
 
-/// The last values of a loss, the oldest first, and as many before them.
+/// The last values of a loss, the oldest first, and as many before them. One value counts as `most` at most, so that a
+/// single bad batch does not decide.
 struct LastValues {
   /// Takes a third of the values, at least 4 and at most 30; 3 of evaluations.
-  explicit LastValues(const LossSeries& series, bool of_evaluation)
+  LastValues(const LossSeries& series, bool of_evaluation, double most)
       : size(of_evaluation ? 3 : std::clamp<std::size_t>(static_cast<std::size_t>(series.count) / 3, 4, 30)) {
     for (std::size_t i = 0; i < 2 * size && i < series.kept(); ++i)
-      values[2 * size - 1 - i] = series.before(i);
+      values[2 * size - 1 - i] = std::min(series.before(i), most);
   }
 
   [[nodiscard]] Fall fall() const {
@@ -39,13 +41,11 @@ struct LastValues {
   std::array<double, 60> values = {};
 };
 
-/// Returns the logarithm of a small number of classes from which `level` differs by at most 1.5 %.
-inline std::optional<double> near_log_of_classes(double level) {
-  for (int classes = 2; classes <= 20; ++classes) {
-    const double chance = std::log(classes);
-    if (std::abs(level - chance) <= 0.015 * chance) return chance;
-  }
-  return std::nullopt;
+/// Returns whether `level` differs by at most 1.5 % from the logarithm of a small number of classes.
+inline bool is_log_of_classes(double level) {
+  for (int classes = 2; classes <= 20; ++classes)
+    if (std::abs(level - std::log(classes)) <= 0.015 * std::log(classes)) return true;
+  return false;
 }
 
 }  // namespace detail
@@ -70,39 +70,53 @@ TENSORTAP_INLINE std::vector<Finding> LossNotDecreasing::judge_level(const Judge
   const std::int64_t least = of_evaluation ? 6 : 8;
   if (series == nullptr || series->count < least || at < start || at < state.next_check) return {};
   state.next_check = at + interval;
-  const detail::LastValues last(*series, of_evaluation);
+  const auto level = detail::chance_level(step, chance);
+  const double most = level ? 2 * *level : std::numeric_limits<double>::infinity();
+  const detail::LastValues last(*series, of_evaluation, most);
   const detail::Fall fall = last.fall();
-  const std::string level = "the mean of its last " + std::to_string(last.size) + " values is " + shortest(fall.to);
-  Finding found{.tensor = series->tensor, .value = fall.to};
-  const auto is_late = [&](double limit) {  // whether it will not be below the limit after as many steps again
+  Finding found{.tensor = series->tensor, .value = series->recent_mean(last.size)};
+  found.message = "the mean of its last " + std::to_string(last.size) + " values is " + shortest(found.value);
+  bool is_bad = false;
+  std::int64_t needed = patience;
+  if (level) {
+    found.threshold = share * *level;
     const std::int64_t steps = std::max<std::int64_t>(1, at - series->step_before(last.size));
     const double by = fall.at_least() > 0 ? fall.by() / static_cast<double>(steps) * static_cast<double>(at) : 0;
-    return fall.to - by > limit;
-  };
-  bool is_bad = false;
-  if (const auto level_of_chance = detail::chance_level(step, chance)) {
-    found.threshold = share * *level_of_chance;
-    is_bad = fall.to > found.threshold && is_late(found.threshold) && !detail::beats_constant(step);
-    found.message = level + ", and a constant prediction reaches " + shortest(*level_of_chance) + ", " +
-                    detail::chance_source(step, chance) +
-                    "; check the learning rate, the labels, and that gradients reach all layers";
-  } else {
-    const std::span<const double> means = series->history.means;
-    const std::size_t part = std::max<std::size_t>(1, means.size() / 5);
-    const detail::Fall whole = detail::fall_between(means.first(part), means.last(part));
-    const bool is_above = whole.to > 1.2 * whole.from && whole.at_most() < 0;
-    const bool is_flat = std::abs(whole.by()) < 0.05 * whole.from && whole.at_most() < 0.05 * whole.from;
-    const bool may_be_entropy = series->kind == LossKind::unknown || series->kind == LossKind::cross_entropy;
-    const auto classes = may_be_entropy ? detail::near_log_of_classes(fall.to) : std::nullopt;
-    is_bad = is_above || is_flat;
-    if (is_flat && !classes) found.severity = Severity::advice;
-    found.threshold = whole.from;
-    found.message = level + ", and that of its first values was " + shortest(whole.from) +
-                    "; check the learning rate and the labels; save labels, or set chance, for a clearer verdict";
+    const bool is_late = fall.to - by > found.threshold || fall.to > 1.5 * *level;
+    is_bad = *level > 0 && fall.to > found.threshold && is_late && !detail::beats_constant(step);
+    if (fall.to < 0.985 * *level) needed = 2 * patience;  // it may just be slow
+    found.message += ", and a constant prediction reaches " + shortest(*level) + ", " +
+                     detail::chance_source(step, chance) +
+                     "; check the learning rate, the labels, and that gradients reach all layers";
+  }
+  const bool is_sure = !std::isnan(chance) || (level && step.facts().chance()->source == Chance::Source::labels);
+  if (!is_bad && !is_sure) {
+    is_bad = judge_without_chance(*series, found);
+    needed = patience;
   }
   state.bad_checks = is_bad ? state.bad_checks + 1 : 0;
-  if (state.bad_checks < patience) return {};
+  if (!is_bad || state.bad_checks < needed) return {};
   return {std::move(found)};
+}
+
+TENSORTAP_INLINE bool LossNotDecreasing::judge_without_chance(const LossSeries& series, Finding& found) const {
+  const std::span<const double> means = series.history.means;
+  const std::size_t part = means.size() / 5;
+  if (part == 0) return false;
+  const detail::Fall whole = detail::fall_between(means.first(part), means.last(part));
+  const bool is_above = whole.to > 1.2 * whole.from && whole.at_most() < 0;
+  const bool is_flat = std::abs(whole.by()) < 0.05 * whole.from && whole.at_most() < 0.05 * whole.from;
+  const bool is_entropy = series.kind == LossKind::cross_entropy;
+  const bool is_at_chance = (is_entropy || series.kind == LossKind::unknown) && detail::is_log_of_classes(whole.to);
+  // No sane initialisation begins above the logarithm of 200 000 classes.
+  const bool is_absurd = is_entropy && series.first > 12.2 && whole.to > 5;
+  if (!is_above && !is_flat && !is_absurd) return false;
+  found.severity = is_above || is_absurd || is_at_chance ? Severity::error : Severity::advice;
+  found.threshold = whole.from;
+  found.message = "the mean of its last values is " + shortest(whole.to) + ", and that of its first ones was " +
+                  shortest(whole.from) +
+                  "; check the learning rate and the labels; save labels, or set chance, for a clearer verdict";
+  return true;
 }
 
 TENSORTAP_INLINE std::vector<Finding> LossNotDecreasing::judge_past(const JudgedStep& step) {

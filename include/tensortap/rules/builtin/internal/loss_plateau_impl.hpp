@@ -26,7 +26,7 @@ TENSORTAP_INLINE std::vector<Finding> LossPlateau::operator()(const JudgedStep& 
   const LossSeries* const series = detail::trained_loss_in(step);
   const std::int64_t at = step.step().mode_step;
   if (series == nullptr || at < start || at < state.next_check) return {};
-  state.next_check = at + std::max<std::int64_t>(20, at / 5);
+  state.next_check = at + std::max<std::int64_t>(20, at / 10);
   const std::span<const double> means = series->history.means;
   const std::size_t quarter = means.size() / 4;
   const auto level = detail::chance_level(step, chance);
