@@ -23,27 +23,28 @@ class Pattern;
 struct Examples;
 
 /// Finds classes of which more than `threshold_misprediction` of the predictions are wrong although others are mostly
-/// right, in each of the last two windows of `samples` labels of one mode after step `start`; of at least 20 labels each.
-/// It is an error if nearly all are wrong, else an advice. A window with one class alone is an error, too. One class being more than `threshold_imbalance` times as
-/// frequent as another is an advice: much real data is so, and is learned well.
+/// right, in each of the last two windows of `samples` labels of one mode after step `start`; of at least 20 labels
+/// each. It is an error if the class is rare and nearly all are wrong, else an advice. A window with one class alone is
+/// an error, too. One class being more than `threshold_imbalance` times as frequent as another is an advice: much real
+/// data is so, and is learned well.
 ///
-/// `smdebug()` is the documented condition: the same limits over all labels since the beginning, once there are `samples`
-/// of them, as errors. The mistakes of the first steps then count for ever: it fires on most healthy runs.
-/// Source: SageMaker Debugger's ClassImbalance. Its parameter argmax is not needed: rows of several predictions for each
-/// label are scores.
+/// `smdebug()` is the documented condition: the same limits over all labels since the beginning, once there are
+/// `samples` of them, as errors. The mistakes of the first steps then count for ever: it fires on most healthy runs.
+/// Source: SageMaker Debugger's ClassImbalance. Its parameter argmax is not needed: rows of several predictions for
+/// each label are scores.
 struct ClassImbalance {
   static constexpr std::string_view name = "ClassImbalance";
   static constexpr std::string_view condition = "a class is much rarer than another, or almost always mispredicted";
   static constexpr std::string_view needs = "labels and predictions: elements";
   static constexpr std::string_view source = "SageMaker Debugger; in windows";
 
-  double threshold_imbalance = 10;        ///< the largest count of a class over the smallest
-  double threshold_misprediction = 0.7;   ///< wrong predictions over all of a class
-  std::int64_t samples = 500;             ///< labels in a window, or before the first verdict
-  std::int64_t start = 100;               ///< the global step after which windows count
-  bool since_beginning = false;           ///< true: smdebug's condition
-  std::string labels_regex = {};          ///< the tensor of labels, as `.*labels`; empty: as its name tells
-  std::string predictions_regex = {};     ///< that of predictions
+  double threshold_imbalance = 10;       ///< the largest count of a class over the smallest
+  double threshold_misprediction = 0.7;  ///< wrong predictions over all of a class
+  std::int64_t samples = 500;            ///< labels in a window, or before the first verdict
+  std::int64_t start = 100;              ///< the global step after which windows count
+  bool since_beginning = false;          ///< true: smdebug's condition
+  std::string labels_regex = {};         ///< the tensor of labels, as `.*labels`; empty: as its name tells
+  std::string predictions_regex = {};    ///< that of predictions
 
   [[nodiscard]] static ClassImbalance smdebug() {
     ClassImbalance out;

@@ -20,14 +20,14 @@
 TENSORTAP_BEGIN_NAMESPACE
 
 /// Finds two classes that are swapped: in the last `samples` labels of one mode after step `start`, more than
-/// `max_off_diag` of each are predicted as the other. It is an error; that one is taken for another is an advice. Classes
-/// with fewer than 20 labels are left out.
+/// `max_off_diag` of each are predicted as the other. It is an error; that one is taken for another is an advice.
+/// Classes with fewer than 20 labels are left out.
 ///
 /// `smdebug()` is the documented condition over all labels since the beginning, as errors: of a class, less than
-/// `min_diag` are predicted right, or more than `max_off_diag` as one other class; each over all labels of the class. The
-/// documentation divides the first by the sum of the diagonal, which a perfect network with ten classes would fail, and a
-/// test of smdebug says that a perfect one passes. It fires on every network that is not at 90 % in its first step.
-/// Source: SageMaker Debugger's Confusion.
+/// `min_diag` are predicted right, or more than `max_off_diag` as one other class; each over all labels of the class.
+/// The documentation divides the first by the sum of the diagonal, which a perfect network with ten classes would fail,
+/// and a test of smdebug says that a perfect one passes. It fires on every network that is not at 90 % in its first
+/// step. Source: SageMaker Debugger's Confusion.
 struct Confusion {
   static constexpr std::string_view name = "Confusion";
   static constexpr std::string_view condition = "many examples of one class are predicted as another one";
@@ -36,14 +36,14 @@ struct Confusion {
 
   static constexpr std::int64_t most_categories = 256;
 
-  std::int64_t category_no = 0;    ///< the number of classes; 0: as many as there are, at most 256
-  std::string labels = {};         ///< the tensor of labels, as a pattern; empty: as its name tells
-  std::string predictions = {};    ///< that of predictions
-  double min_diag = 0;             ///< the least share of a class that is right
-  double max_off_diag = 0.7;       ///< the largest share of a class that is predicted as one other
-  std::int64_t samples = 500;      ///< labels in a window
-  std::int64_t start = 100;        ///< the global step after which windows count
-  bool since_beginning = false;    ///< true: smdebug's condition
+  std::int64_t category_no = 0;  ///< the number of classes; 0: as many as there are, at most 256
+  std::string labels = {};       ///< the tensor of labels, as a pattern; empty: as its name tells
+  std::string predictions = {};  ///< that of predictions
+  double min_diag = 0;           ///< the least share of a class that is right
+  double max_off_diag = 0.7;     ///< the largest share of a class that is predicted as one other
+  std::int64_t samples = 500;    ///< labels in a window
+  std::int64_t start = 100;      ///< the global step after which windows count
+  bool since_beginning = false;  ///< true: smdebug's condition
 
   [[nodiscard]] static Confusion smdebug() {
     Confusion out;

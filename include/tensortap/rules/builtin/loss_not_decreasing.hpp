@@ -22,8 +22,9 @@ TENSORTAP_BEGIN_NAMESPACE
 struct LossSeries;
 
 /// Finds a training loss that stays at the level of the best constant prediction, its "chance": from step `start` on,
-/// every `interval` steps, the mean of the last values is above `share` of chance, `patience` times in a row. It waits
-/// while the loss falls fast enough to be below that level after as many steps again, and while predictions are right
+/// every `interval` steps, the mean of the last values is above `share` of chance, `patience` times in a row, or twice
+/// as often if it is below 98.5 % of chance; single values count as twice chance at most. It waits while the loss,
+/// below 1.5 times chance, falls fast enough to be below that level after as many steps again, or predictions are right
 /// much more often than a constant one. Chance comes from the parameter, from the labels that are saved, or from the
 /// number of classes. Without it, a loss that is clearly above its first values is an error; one that has clearly not
 /// fallen is an error at the logarithm of a small number of classes, else an advice, as fine-tuning looks the same.

@@ -25,13 +25,13 @@ TENSORTAP_BEGIN_NAMESPACE
 /// above the scale or above its own best by `rise_share` of the scale. A gap of half as much is an advice.
 ///
 /// `smdebug()` is the documented condition: (mean EVAL loss - mean TRAIN loss) / mean TRAIN loss > `ratio_threshold`,
-/// with the means over the losses of the step and of the last TRAIN step. Near the end of a good training the loss is so
-/// small that noise exceeds 10 %: on runs of the zoo in `tests/rules`, it fires on most healthy ones.
-/// Numeric: NaN and infinities are left out.
-/// Source: SageMaker Debugger's Overfit; the scale is ours.
+/// with the means over the losses of the step and of the last TRAIN step. Near the end of a good training the loss is
+/// so small that noise exceeds 10 %: on runs of the zoo in `tests/rules`, it fires on most healthy ones. Numeric: NaN
+/// and infinities are left out. Source: SageMaker Debugger's Overfit; the scale is ours.
 struct Overfit {
   static constexpr std::string_view name = "Overfit";
-  static constexpr std::string_view condition = "the validation loss is much larger than the training loss, and bad or rising";
+  static constexpr std::string_view condition =
+      "the validation loss is much larger than the training loss, and bad or rising";
   static constexpr std::string_view needs = "losses of TRAIN and EVAL: elements, statistics or mean";
   static constexpr std::string_view source = "SageMaker Debugger; with a scale";
 

@@ -42,8 +42,8 @@ inline bool is_of_validation(std::string_view name) {
   return false;
 }
 
-/// Returns the number of outputs that the parameters and outputs of layers tell, of several that with which a first loss
-/// of `first_loss` is the most usual; 0 if none is known.
+/// Returns the number of outputs that the parameters and outputs of layers tell, of several that with which a first
+/// loss of `first_loss` is the most usual; 0 if none is known.
 class OutputCount {
  public:
   explicit OutputCount(double first_loss) : first_loss_(first_loss) {}
@@ -112,9 +112,9 @@ inline double squared_error_of(const std::vector<std::int64_t>& counts, std::int
 
 TENSORTAP_INLINE LossKind loss_kind_of(std::string_view name) {
   const std::string lower = detail::in_lower_case(name);
-  static constexpr std::array<std::string_view, 15> others = {"kldiv", "kl_",    "triplet",    "ctc",  "cosine",
-                                                              "margin", "hinge",  "contrastive", "gauss", "poisson",
-                                                              "focal",  "elbo",   "rmse",       "gan",  "reward"};
+  static constexpr std::array<std::string_view, 15> others = {"kldiv",  "kl_",   "triplet",     "ctc",   "cosine",
+                                                              "margin", "hinge", "contrastive", "gauss", "poisson",
+                                                              "focal",  "elbo",  "rmse",        "gan",   "reward"};
   static constexpr std::array<std::string_view, 3> binaries = {"bce", "binarycross", "binary_cross"};
   static constexpr std::array<std::string_view, 5> entropies = {"crossentropy", "cross_entropy", "nll", "mlogloss",
                                                                 "xent"};
@@ -151,9 +151,7 @@ TENSORTAP_INLINE void LossHistory::add(double value, std::int64_t mode_step) {
   width *= 2;
 }
 
-TENSORTAP_INLINE void LossHistory::exchange(RuleState& state) {
-  state(width)(means)(steps)(open_sum)(open_count);
-}
+TENSORTAP_INLINE void LossHistory::exchange(RuleState& state) { state(width)(means)(steps)(open_sum)(open_count); }
 
 TENSORTAP_INLINE double LossSeries::before(std::size_t back) const {
   const auto last = static_cast<std::size_t>(count - 1);
@@ -254,7 +252,8 @@ TENSORTAP_INLINE void Examples::add(const Tensor& tensor, const Tensor* predicti
       add_class(labels_now[row], guess);
     }
   }
-  const bool has_others = task == Task::regression || open.examples - detail::largest_count(open.labels) >= least_others;
+  const bool has_others =
+      task == Task::regression || open.examples - detail::largest_count(open.labels) >= least_others;
   if (open.examples >= block_size && (has_others || open.examples >= longest_block)) end_block();
 }
 
@@ -303,8 +302,7 @@ TENSORTAP_INLINE void Examples::end_block() {
            .majority = share(static_cast<double>(detail::largest_count(open.labels)), open.examples),
            .top_prediction = share(static_cast<double>(detail::largest_count(open.predicted)), open.predictions),
            .label_variance = detail::variance_of(open.label_sum, open.label_squares, open.examples),
-           .prediction_variance =
-               detail::variance_of(open.prediction_sum, open.prediction_squares, open.predictions),
+           .prediction_variance = detail::variance_of(open.prediction_sum, open.prediction_squares, open.predictions),
            .squared_error = share(open.squared_error, open.predictions)};
   std::vector<std::int64_t> label_counts = std::move(open.labels);
   std::vector<std::int64_t> predicted_counts = std::move(open.predicted);
@@ -409,17 +407,19 @@ TENSORTAP_INLINE std::optional<Chance> TrainingFacts::find_chance() const {
     const auto of_labels = [](double level) { return Chance{level, Chance::Source::labels}; };
     if (seen.task == Task::classification) {
       if (kind == LossKind::squared) return of_labels(detail::squared_error_of(seen.labels, seen.count, seen.classes));
-      if (kind != LossKind::absolute && kind != LossKind::huber) return of_labels(detail::entropy_of(seen.labels, seen.count));
+      if (kind != LossKind::absolute && kind != LossKind::huber)
+        return of_labels(detail::entropy_of(seen.labels, seen.count));
       continue;
     }
     if (kind == LossKind::squared) return of_labels(detail::share(seen.label_deviations, seen.count));
     if (kind == LossKind::absolute) return of_labels(detail::share(seen.label_abs_deviations, seen.count));
     if (kind == LossKind::huber) return of_labels(detail::share(seen.label_huber_deviations, seen.count));
     const double p = seen.label_mean;
-    if (kind == LossKind::binary && p > 0 && p < 1)
-      return of_labels(-p * std::log(p) - (1 - p) * std::log(1 - p));
+    if (kind == LossKind::binary && p > 0 && p < 1) return of_labels(-p * std::log(p) - (1 - p) * std::log(1 - p));
   }
-  const auto of_classes = [](std::int64_t n) { return Chance{std::log(static_cast<double>(n)), Chance::Source::classes}; };
+  const auto of_classes = [](std::int64_t n) {
+    return Chance{std::log(static_cast<double>(n)), Chance::Source::classes};
+  };
   if (kind == LossKind::binary) return of_classes(2);
   if (kind != LossKind::cross_entropy) return std::nullopt;
   std::int64_t classes = 0;

@@ -25,19 +25,9 @@ TENSORTAP_BEGIN_NAMESPACE
 
 TENSORTAP_INLINE std::vector<Rule> all_rules() {
   return {
-      ClassImbalance{},
-      Confusion{},
-      ExplodingTensor{},
-      LearningRateRange{},
-      LossDiverging{},
-      LossNotDecreasing{},
-      LossPlateau{},
-      LossSpike{},
-      NotBetterThanConstant{},
-      Overfit{},
-      Overtraining{},
-      PredictionCollapse{},
-      VanishingGradient{},
+      ClassImbalance{},    Confusion{},          ExplodingTensor{},   LearningRateRange{},     LossDiverging{},
+      LossNotDecreasing{}, LossPlateau{},        LossSpike{},         NotBetterThanConstant{}, Overfit{},
+      Overtraining{},      PredictionCollapse{}, VanishingGradient{},
   };
 }
 

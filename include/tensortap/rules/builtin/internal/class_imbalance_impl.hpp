@@ -77,7 +77,11 @@ TENSORTAP_INLINE void ClassImbalance::judge(const JudgedStep& step, Counts& coun
     const bool counts_now = is_bad && (since_beginning || counts.was_bad[i] != 0);
     counts.was_bad[i] = is_bad ? 1 : 0;
     if (!counts_now || wrong <= worst.value) continue;
-    worst.severity = since_beginning || wrong > 0.95 ? Severity::error : Severity::advice;
+    // A class that is hard to tell from others may take long; a rare one that is ignored is not learned at all.
+    const double usual =
+        detail::share(static_cast<double>(all_predicted), static_cast<std::int64_t>(counts.predicted.size()));
+    const bool is_ignored = static_cast<double>(n) < 0.6 * usual && wrong > 0.95;
+    worst.severity = since_beginning || is_ignored ? Severity::error : Severity::advice;
     worst.value = wrong;
     worst.threshold = threshold_misprediction;
     worst.message = shortest(wrong) + " of the " + std::to_string(n) + " predictions for class " + std::to_string(i) +

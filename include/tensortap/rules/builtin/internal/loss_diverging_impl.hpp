@@ -47,8 +47,9 @@ TENSORTAP_INLINE std::vector<Finding> LossDiverging::operator()(const JudgedStep
                  .value = usual,
                  .threshold = std::max(limit, 2 * series.best_smooth),
                  .message = "its last values are about " + shortest(usual) + ", and its average has been " +
-                            shortest(series.best_smooth) + "; " + (level ? "a constant prediction reaches " : "it began at ") +
-                            shortest(limit) + "; lower the learning rate or clip the gradients"});
+                            shortest(series.best_smooth) + "; " +
+                            (level ? "a constant prediction reaches " : "it began at ") + shortest(limit) +
+                            "; lower the learning rate or clip the gradients"});
   return out;
 }
 

@@ -101,8 +101,8 @@ inline double median_of(std::span<double> values) {
   return *middle;
 }
 
-/// Returns the squared standard error of the mean: from the differences of neighbours, which a trend hardly changes, and
-/// larger where neighbours are alike.
+/// Returns the squared standard error of the mean: from the differences of neighbours, which a trend hardly changes,
+/// and larger where neighbours are alike.
 inline double squared_error_of_mean(std::span<const double> values, double mean) {
   const auto n = static_cast<double>(values.size());
   if (values.size() < 2) return 0;

@@ -83,17 +83,14 @@ TENSORTAP_INLINE std::vector<Finding> LossNotDecreasing::judge_level(const Judge
     const std::int64_t steps = std::max<std::int64_t>(1, at - series->step_before(last.size));
     const double by = fall.at_least() > 0 ? fall.by() / static_cast<double>(steps) * static_cast<double>(at) : 0;
     const bool is_late = fall.to - by > found.threshold || fall.to > 1.5 * *level;
-    is_bad = *level > 0 && fall.to > found.threshold && is_late && !detail::beats_constant(step);
+    is_bad =
+        *level > 0 && fall.to > found.threshold && is_late && (fall.to > 1.5 * *level || !detail::beats_constant(step));
     if (fall.to < 0.985 * *level) needed = 2 * patience;  // it may just be slow
     found.message += ", and a constant prediction reaches " + shortest(*level) + ", " +
                      detail::chance_source(step, chance) +
                      "; check the learning rate, the labels, and that gradients reach all layers";
   }
-  const bool is_sure = !std::isnan(chance) || (level && step.facts().chance()->source == Chance::Source::labels);
-  if (!is_bad && !is_sure) {
-    is_bad = judge_without_chance(*series, found);
-    needed = patience;
-  }
+  if (!level) is_bad = judge_without_chance(*series, found);
   state.bad_checks = is_bad ? state.bad_checks + 1 : 0;
   if (!is_bad || state.bad_checks < needed) return {};
   return {std::move(found)};
@@ -103,7 +100,11 @@ TENSORTAP_INLINE bool LossNotDecreasing::judge_without_chance(const LossSeries& 
   const std::span<const double> means = series.history.means;
   const std::size_t part = means.size() / 5;
   if (part == 0) return false;
-  const detail::Fall whole = detail::fall_between(means.first(part), means.last(part));
+  detail::Fall whole = detail::fall_between(means.first(part), means.last(part));
+  std::array<double, LossHistory::most_means> copy = {};  // medians forget single bad batches
+  std::copy(means.begin(), means.end(), copy.begin());
+  whole.from = detail::median_of(std::span(copy).first(part));
+  whole.to = detail::median_of(std::span(copy).subspan(means.size() - part, part));
   const bool is_above = whole.to > 1.2 * whole.from && whole.at_most() < 0;
   const bool is_flat = std::abs(whole.by()) < 0.05 * whole.from && whole.at_most() < 0.05 * whole.from;
   const bool is_entropy = series.kind == LossKind::cross_entropy;

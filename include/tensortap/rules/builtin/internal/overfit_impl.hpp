@@ -2,8 +2,11 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cmath>
+#include <cstddef>
 #include <optional>
+#include <span>
 #include <string>
 #include <utility>
 
@@ -36,9 +39,14 @@ TENSORTAP_INLINE std::vector<Finding> Overfit::judge_level(const JudgedStep& ste
   if (validation.count < 4 || validation.last_mode_step < start_step || !std::isfinite(validation.now)) return {};
   const auto level = detail::chance_level(step, chance);
   const double scale = level ? *level : train.first;
-  const double gap = validation.smooth - train.smooth;
+  // The median forgets the first values sooner than the average, of which there are few.
+  std::array<double, 5> last = {};
+  const std::size_t size = std::min(validation.kept(), last.size());
+  for (std::size_t i = 0; i < size; ++i) last[i] = validation.before(i);
+  const double now = std::min(validation.smooth, detail::median_of(std::span(last).first(size)));
+  const double gap = now - train.smooth;
   const bool is_learned = scale > 0 && train.smooth < 0.5 * scale;
-  const bool is_bad = validation.smooth > scale || validation.smooth > validation.best_smooth + rise_share * scale;
+  const bool is_bad = now > scale || now > validation.best_smooth + rise_share * scale;
   state.in_a_row = is_learned && is_bad && gap > gap_share * scale ? state.in_a_row + 1 : 0;
   state.hints_in_a_row = is_learned && gap > gap_share / 2 * scale ? state.hints_in_a_row + 1 : 0;
   if (state.hints_in_a_row < patience) return {};
@@ -47,7 +55,7 @@ TENSORTAP_INLINE std::vector<Finding> Overfit::judge_level(const JudgedStep& ste
            .tensor = validation.tensor,
            .value = gap,
            .threshold = (is_error ? gap_share : gap_share / 2) * scale,
-           .message = "its average is " + shortest(validation.smooth) + " in validation and " + shortest(train.smooth) +
+           .message = "it is about " + shortest(now) + " in validation and " + shortest(train.smooth) +
                       " in training, and has been " + shortest(validation.best_smooth) +
                       "; stop earlier, take more examples or a smaller network, or regularise"}};
 }
@@ -76,9 +84,10 @@ TENSORTAP_INLINE std::vector<Finding> Overfit::judge_ratio(const JudgedStep& ste
   const double ratio = (mean - state.train_mean) / state.train_mean;
   state.in_a_row = ratio > ratio_threshold ? state.in_a_row + 1 : 0;
   if (state.in_a_row == 0 || state.in_a_row < patience) return {};
-  return {{.value = ratio,
-           .threshold = ratio_threshold,
-           .message = "the mean loss is " + shortest(mean) + " in EVAL and " + shortest(state.train_mean) + " in TRAIN"}};
+  return {
+      {.value = ratio,
+       .threshold = ratio_threshold,
+       .message = "the mean loss is " + shortest(mean) + " in EVAL and " + shortest(state.train_mean) + " in TRAIN"}};
 }
 
 TENSORTAP_INLINE void Overfit::visit(ParameterVisitor& visitor) {

@@ -48,7 +48,8 @@ TENSORTAP_INLINE std::vector<Finding> PredictionCollapse::operator()(const Judge
 
 TENSORTAP_INLINE void PredictionCollapse::visit(ParameterVisitor& visitor) {
   visitor("top_share", top_share, "so many predictions of one class, or more, are a finding");
-  visitor("variance_share", variance_share, "a variance of predicted numbers below this share of that of the labels is one");
+  visitor("variance_share", variance_share,
+          "a variance of predicted numbers below this share of that of the labels is one");
   visitor("start", start, "the global step after which blocks of examples count");
   visitor("patience", patience, "blocks of at least 200 examples in a row");
 }

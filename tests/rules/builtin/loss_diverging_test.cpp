@@ -1,0 +1,67 @@
+#include <tensortap/rules/builtin/loss_diverging.hpp>
+
+#include <cmath>
+#include <functional>
+#include <limits>
+#include <vector>
+
+#include "catch.hpp"
+#include "rules/builtin/loss_steps.hpp"
+
+namespace tt = tensortap;
+using namespace loss_steps;
+
+namespace {
+
+Run run_of(int steps, std::int64_t interval, const std::function<double(double)>& loss) {
+  Run run("loss");
+  run.interval = interval;
+  Noise noise(0.1);
+  for (std::int64_t step = 0; step < steps; step += interval) run.train(loss(static_cast<double>(step)) * noise());
+  return run;
+}
+
+}  // namespace
+
+TEST_CASE("a loss that is not finite is found at once", "[rules][loss_diverging]") {
+  for (const double bad : {std::numeric_limits<double>::quiet_NaN(), std::numeric_limits<double>::infinity()}) {
+    Run run("loss");
+    run.train(1).train(bad).train(1);
+    const auto found = judge(tt::LossDiverging{}, run);
+    REQUIRE(found.size() == 1);
+    CHECK(found[0].severity == tt::Severity::error);
+    CHECK(found[0].step.mode_step == 1);
+    CHECK(found[0].count == 1);
+    CHECK(!std::isfinite(found[0].value));
+  }
+}
+
+TEST_CASE("a loss that runs away is found", "[rules][loss_diverging]") {
+  for (const std::int64_t interval : {1, 5, 10}) {
+    CAPTURE(interval);
+    const auto late = [](double step) { return std::exp(-step / 20) + (step > 80 ? std::exp((step - 80) / 15) : 0); };
+    const auto found = judge(tt::LossDiverging{}, run_of(200, interval, late));
+    REQUIRE(found.size() == 1);
+    CHECK(found[0].value > found[0].threshold);
+    CHECK(judge(tt::LossDiverging{}, run_of(200, interval, [](double step) { return 1 + step / 10; })).size() == 1);
+  }
+}
+
+TEST_CASE("healthy losses do not diverge", "[rules][loss_diverging]") {
+  const auto silent = [](const std::function<double(double)>& loss) {
+    for (const std::int64_t interval : {1, 5, 10})
+      if (!judge(tt::LossDiverging{}, run_of(300, interval, loss)).empty()) return false;
+    return true;
+  };
+  CHECK(silent([](double step) { return std::exp(-step / 30); }));
+  CHECK(silent([](double step) { return 0.8 * std::exp(-std::fmod(step, 75) / 15) + 0.05; }));        // restarts
+  CHECK(silent([](double step) { return 2 * std::exp(-step) + 1e-9 * (1 + std::fmod(step, 50)); }));  // near 0
+  CHECK(silent([](double step) { return step == 150 ? 1e9 : 0.5; }));                                 // one bad batch
+  CHECK(silent([](double step) { return step > 0 ? 0.5 : 100; }));                                    // a bad start
+}
+
+TEST_CASE("a rise below a constant prediction is no divergence", "[rules][loss_diverging]") {
+  const Run run = run_of(200, 1, [](double step) { return step < 100 ? 0.1 : 0.5; });
+  CHECK(judge(tt::LossDiverging{.chance = 0.69}, run).empty());
+  CHECK(judge(tt::LossDiverging{.chance = 0.4}, run).size() == 1);
+}

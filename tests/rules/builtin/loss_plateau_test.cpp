@@ -1,0 +1,54 @@
+#include <tensortap/rules/builtin/loss_plateau.hpp>
+
+#include <cmath>
+#include <functional>
+#include <vector>
+
+#include "catch.hpp"
+#include "rules/builtin/loss_steps.hpp"
+
+namespace tt = tensortap;
+using namespace loss_steps;
+
+namespace {
+
+/// Returns the run of a loss of four classes, as a share of chance, with predictions that are right with `right`.
+Run run_of(const std::function<double(double)>& level, double right, int steps = 250) {
+  Run run;
+  Noise noise(0.1);
+  for (int step = 0; step < steps; ++step) {
+    Tensors more;
+    if (right >= 0) more = answers(noise, 10, 4, right);
+    run.train(std::log(4) * level(step) * noise(), more);
+  }
+  return run;
+}
+
+double plateau(double step) { return 0.7 + 0.3 * std::exp(-step / 15); }
+
+}  // namespace
+
+TEST_CASE("a loss that stops far above 0 is found", "[rules][loss_plateau]") {
+  const auto found = judge(tt::LossPlateau{}, run_of(plateau, 0.2));
+  REQUIRE(found.size() == 1);
+  CHECK(found[0].severity == tt::Severity::error);
+  CHECK(found[0].step.mode_step == 160);
+  CHECK(found[0].value == Approx(0.7 * std::log(4)).epsilon(0.05));
+  CHECK(found[0].threshold == Approx(0.5 * std::log(4)).epsilon(0.02));
+}
+
+TEST_CASE("noisy labels are no error", "[rules][loss_plateau]") {
+  CHECK(judge(tt::LossPlateau{}, run_of(plateau, 0.7)).empty());
+  tt::Rule rule = tt::LossPlateau{};
+  rule.set("chance", "1.386");
+  const auto found = judge(rule, run_of(plateau, -1));  // without predictions
+  REQUIRE(found.size() == 1);
+  CHECK(found[0].severity == tt::Severity::advice);
+}
+
+TEST_CASE("a loss that falls, or is small, is no plateau", "[rules][loss_plateau]") {
+  CHECK(judge(tt::LossPlateau{}, run_of([](double step) { return std::exp(-step / 200); }, 0.2)).empty());
+  CHECK(judge(tt::LossPlateau{}, run_of([](double) { return 0.1; }, 0.2)).empty());
+  CHECK(judge(tt::LossPlateau{}, run_of(plateau, 0.2, 150)).empty());  // only one check
+  CHECK(judge(tt::LossPlateau{}, run_of(plateau, -1)).empty());        // no level of chance
+}

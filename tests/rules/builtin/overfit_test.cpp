@@ -1,0 +1,83 @@
+#include <tensortap/rules/builtin/overfit.hpp>
+#include <tensortap/rules/builtin/overtraining.hpp>
+
+#include <cmath>
+#include <functional>
+#include <vector>
+
+#include "catch.hpp"
+#include "rules/builtin/loss_steps.hpp"
+
+namespace tt = tensortap;
+using namespace loss_steps;
+
+namespace {
+
+/// Returns a run with an evaluation after each tenth step.
+Run run_of(const std::function<double(double)>& train, const std::function<double(double)>& eval, int steps = 300) {
+  Run run("loss");
+  Noise noise(0.1);
+  for (int step = 0; step < steps; ++step) {
+    run.train(train(step) * noise());
+    if (step % 10 == 9) run.eval(eval(step) * noise());
+  }
+  return run;
+}
+
+double falls(double step) { return std::exp(-step / 40); }
+
+}  // namespace
+
+TEST_CASE("a validation loss that rises while the other falls is found", "[rules][overfit]") {
+  const auto found = judge(tt::Overfit{}, run_of(falls, [](double step) { return 0.8 + step / 100; }));
+  REQUIRE(found.size() >= 1);
+  CHECK(found.back().severity == tt::Severity::error);
+  CHECK(found.back().step.mode == tt::Mode::eval);
+  CHECK(found.back().value > found.back().threshold);
+}
+
+TEST_CASE("a small gap is no overfitting, however large its ratio", "[rules][overfit]") {
+  const Run healthy = run_of(falls, [](double step) { return std::exp(-step / 35) + 0.1; });
+  CHECK(judge(tt::Overfit{}, healthy).empty());
+  CHECK(judge(tt::Overfit::smdebug(), healthy).size() == 1);
+  const auto advice = judge(tt::Overfit{}, run_of(falls, [](double) { return 0.4; }));
+  REQUIRE(advice.size() == 1);
+  CHECK(advice[0].severity == tt::Severity::advice);
+}
+
+TEST_CASE("smdebug's ratio is exceeded for some steps in a row", "[rules][overfit]") {
+  Run run("loss");
+  run.train(1).eval(1.25).eval(1.5).eval(2);
+
+  tt::Overfit rule = tt::Overfit::smdebug();
+  CHECK(rule.ratio_threshold == 0.1);
+  CHECK(rule.patience == 1);
+  rule.ratio_threshold = 0.25;
+  const auto found = judge(rule, run);
+  REQUIRE(found.size() == 1);
+  CHECK(found[0].step.mode_step == 1);  // 1.25 is not above
+  CHECK(found[0].value == 0.5);
+  rule.patience = 2;
+  CHECK(judge(rule, run).at(0).step.mode_step == 2);
+  rule.start_step = 2;
+  CHECK(judge(rule, run).empty());
+  CHECK(judge(tt::Overfit::smdebug(), Run("loss").eval(5)).empty());
+}
+
+TEST_CASE("training that goes on for nothing", "[rules][overtraining]") {
+  const auto rises = [](double step) { return 0.5 + step / 300; };
+  const auto found = judge(tt::Overtraining{}, run_of(falls, rises, 400));
+  REQUIRE(found.size() == 1);
+  CHECK(found[0].severity == tt::Severity::advice);
+  CHECK(judge(tt::Overtraining{}, run_of(falls, falls, 400)).empty());
+  CHECK(judge(tt::Overtraining::smdebug(), run_of(falls, falls, 400)).size() > 0);
+}
+
+TEST_CASE("smdebug's overtraining counts values that are no new best", "[rules][overtraining]") {
+  Run run("loss");
+  for (const double loss : {1.0, 0.995, 1.0, 1.0, 1.0, 1.0, 0.5}) run.train(loss);
+  const auto found = judge(tt::Overtraining::smdebug(), run);
+  REQUIRE(found.size() == 1);
+  CHECK(found[0].step.mode_step == 5);
+  CHECK(found[0].count == 1);
+}

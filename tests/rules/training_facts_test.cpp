@@ -1,0 +1,190 @@
+#include <tensortap/rules/training_facts.hpp>
+
+#include <cmath>
+#include <limits>
+#include <string>
+#include <vector>
+
+#include "catch.hpp"
+#include "rules/builtin/loss_steps.hpp"
+
+namespace tt = tensortap;
+using namespace loss_steps;
+
+namespace {
+
+/// Returns the facts after the last step of a run.
+tt::TrainingFacts facts_of(const Run& run) {
+  tt::TrainingFacts out;
+  const tt::Judge judge({tt::Rule("look", [&](const tt::JudgedStep& step) {
+    out = step.facts();
+    return std::vector<tt::Finding>();
+  })});
+  for (const auto& step : run.steps()) judge(*step);
+  return out;
+}
+
+double chance_of(const Run& run) {
+  const auto chance = facts_of(run).chance();
+  return chance ? chance->level : -1;
+}
+
+}  // namespace
+
+TEST_CASE("the name of a loss tells its kind", "[rules][training_facts]") {
+  using K = tt::LossKind;
+  CHECK(tt::loss_kind_of("CrossEntropyLoss_output_0") == K::cross_entropy);
+  CHECK(tt::loss_kind_of("NLLLoss_output_0") == K::cross_entropy);
+  CHECK(tt::loss_kind_of("train/cross_entropy_loss") == K::cross_entropy);
+  CHECK(tt::loss_kind_of("BCELoss_output_0") == K::binary);
+  CHECK(tt::loss_kind_of("BCEWithLogitsLoss_output_0") == K::binary);
+  CHECK(tt::loss_kind_of("train-logloss") == K::binary);
+  CHECK(tt::loss_kind_of("train-mlogloss") == K::cross_entropy);
+  CHECK(tt::loss_kind_of("MSELoss_output_0") == K::squared);
+  CHECK(tt::loss_kind_of("L1Loss_output_0") == K::absolute);
+  CHECK(tt::loss_kind_of("SmoothL1Loss_output_0") == K::huber);
+  CHECK(tt::loss_kind_of("HuberLoss_output_0") == K::huber);
+  CHECK(tt::loss_kind_of("GaussianNLLLoss_output_0") == K::other);
+  CHECK(tt::loss_kind_of("TripletMarginLoss_output_0") == K::other);
+  CHECK(tt::loss_kind_of("KLDivLoss_output_0") == K::other);
+  CHECK(tt::loss_kind_of("loss") == K::unknown);
+}
+
+TEST_CASE("each mode has its loss, of the first tensor of that role", "[rules][training_facts]") {
+  Run run("loss");
+  run.train(3, {{"val_loss", tensor_of({5})}}).train(2, {{"val_loss", tensor_of({4})}}).eval(7);
+  const auto facts = facts_of(run);
+  CHECK(facts.loss(tt::Mode::train).tensor == "loss");
+  CHECK(facts.loss(tt::Mode::train).count == 2);
+  CHECK(facts.loss(tt::Mode::train).before(0) == 2);
+  CHECK(facts.loss(tt::Mode::eval).tensor == "val_loss");  // although it was saved in TRAIN steps
+  CHECK(facts.loss(tt::Mode::eval).count == 2);
+  CHECK(facts.trained_loss().tensor == "loss");
+}
+
+TEST_CASE("NaN is counted, and enters no mean", "[rules][training_facts]") {
+  Run run("loss");
+  for (int i = 0; i < 300; ++i) run.train(i % 3 == 0 ? std::numeric_limits<double>::quiet_NaN() : 2);
+  const auto facts = facts_of(run);
+  const tt::LossSeries& loss = facts.loss(tt::Mode::train);
+  CHECK(loss.count == 200);
+  CHECK(loss.not_finite == 100);
+  CHECK(loss.kept() == 128);
+  CHECK(loss.recent_mean(128) == 2);
+  CHECK(loss.smooth == Approx(2));
+  CHECK(loss.step_before(0) == 299);
+  CHECK(loss.history.width == 2);
+  CHECK(loss.history.means.size() == 100);
+}
+
+TEST_CASE("a history keeps means of all values in bounded memory", "[rules][training_facts]") {
+  tt::LossHistory history;
+  for (int i = 0; i < 1000; ++i) history.add(i, i);
+  CHECK(history.width == 8);
+  REQUIRE(history.means.size() == 125);
+  CHECK(history.means.front() == 3.5);
+  CHECK(history.steps.front() == 7);
+  CHECK(history.means.back() == 995.5);
+}
+
+TEST_CASE("chance is the entropy of the labels", "[rules][training_facts]") {
+  Run run;
+  for (int i = 0; i < 20; ++i) run.train(1, {{"CrossEntropyLoss_input_1", classes_of({0, 0, 0, 1, 0, 0, 0, 1, 0, 0})}});
+  const auto facts = facts_of(run);
+  REQUIRE(facts.chance());
+  CHECK(facts.chance()->level == Approx(-0.8 * std::log(0.8) - 0.2 * std::log(0.2)).margin(0.01));
+  CHECK(facts.chance()->source == tt::Chance::Source::labels);
+  CHECK(facts.examples_of(tt::Mode::train).labels == std::vector<std::int64_t>{160, 40});
+}
+
+TEST_CASE("chance comes from the number of classes before there are labels", "[rules][training_facts]") {
+  const std::vector<double> ten(10, 0.5);
+  CHECK(chance_of(Run().train(2.3, {{"CrossEntropyLoss_input_0", table_of(ten, 5)}})) == Approx(std::log(5)));
+  CHECK(chance_of(Run().train(2.3, {{"fc1.bias", tensor_of({1, 2, 3})}, {"fc2.bias", tensor_of(ten)}})) ==
+        Approx(std::log(10)));
+  CHECK(chance_of(Run().train(2.3, {{"gradient/fc2.bias", tensor_of(ten)},
+                                    {"gradient/fc2.weight", table_of(ten, 1)}})) == Approx(std::log(10)));
+  CHECK(chance_of(Run("BCEWithLogitsLoss_output_0").train(1)) == Approx(std::log(2)));
+  CHECK(chance_of(Run().train(2.3)) == -1);
+  CHECK(chance_of(Run("loss").train(2.3, {{"fc2.bias", tensor_of(ten)}})) == -1);
+  CHECK(chance_of(Run("MSELoss_output_0").train(2.3, {{"fc2.bias", tensor_of(ten)}})) == -1);
+}
+
+TEST_CASE("of two layers that may be the last, the first loss tells which", "[rules][training_facts]") {
+  // A backward pass saves the last layer first, and "classifier" comes before "features".
+  const Tensors gradients = {{"gradient/classifier.bias", tensor_of(std::vector<double>(10, 1))},
+                             {"gradient/features.bias", tensor_of(std::vector<double>(64, 1))}};
+  CHECK(chance_of(Run().train(2.4, gradients)) == Approx(std::log(10)));
+  CHECK(chance_of(Run().train(4.2, gradients)) == Approx(std::log(64)));
+}
+
+TEST_CASE("chance of numbers is their spread", "[rules][training_facts]") {
+  const auto of = [](const std::string& loss) {
+    Run run(loss);
+    for (int i = 0; i < 100; ++i) run.train(1, {{"labels", tensor_of({-2.5, -0.5, 0.5, 2.5})}});
+    return chance_of(run);
+  };
+  CHECK(of("MSELoss_output_0") == Approx(3.25).epsilon(0.02));
+  CHECK(of("L1Loss_output_0") == Approx(1.5).epsilon(0.02));
+  CHECK(of("SmoothL1Loss_output_0") == Approx((2 + 0.125) / 2).epsilon(0.02));
+  CHECK(of("PoissonNLLLoss_output_0") == -1);
+}
+
+TEST_CASE("labels in rows with a single 1 are classes", "[rules][training_facts]") {
+  Run run("MSELoss_output_0");
+  for (int i = 0; i < 100; ++i)
+    run.train(1, {{"labels", table_of({0, 1, 1, 0}, 2)}, {"predictions", table_of({0.1, 0.9, 0.2, 0.8}, 2)}});
+  const auto facts = facts_of(run);
+  const tt::Examples& seen = facts.examples_of(tt::Mode::train);
+  CHECK(seen.task == tt::Task::classification);
+  CHECK(seen.block.correct == 0.5);
+  CHECK(facts.chance()->level == Approx(0.25));
+}
+
+TEST_CASE("a block has enough examples of other labels", "[rules][training_facts]") {
+  Run run;
+  std::vector<std::int64_t> labels(100, 0);
+  labels[0] = 1;
+  for (int i = 0; i < 19; ++i) run.train(1, {{"labels", classes_of(labels)}, {"predictions", classes_of(labels)}});
+  CHECK(facts_of(run).examples_of(tt::Mode::train).block.number == 0);
+  run.train(1, {{"labels", classes_of(labels)}, {"predictions", classes_of(labels)}});
+  const auto facts = facts_of(run);
+  const tt::Block& block = facts.examples_of(tt::Mode::train).block;
+  CHECK(block.number == 1);
+  CHECK(block.examples == 2000);
+  CHECK(block.majority == 0.99);
+  CHECK(block.correct == 1);
+  CHECK(block.by_chance == Approx(0.99 * 0.99 + 0.01 * 0.01));
+}
+
+TEST_CASE("predictions are scores, shares, classes or images of scores", "[rules][training_facts]") {
+  const auto right = [](const std::string& name, const tt::Tensor& labels, const tt::Tensor& predictions) {
+    Run run("loss");
+    run.train(1, {{"labels", labels}, {name, predictions}});
+    const auto facts = facts_of(run);
+    return facts.examples_of(tt::Mode::train).open.correct;
+  };
+  CHECK(right("predictions", classes_of({1, 0}), table_of({0, 3, 2, 1}, 2)) == 2);
+  CHECK(right("predictions", classes_of({1, 0}), tensor_of({0.7, 0.4})) == 2);
+  CHECK(right("predictions", classes_of({1, 0}), tensor_of({0.2, -3})) == 2);
+  CHECK(right("predictions", classes_of({3, 1}), tensor_of({3, 0})) == 1);
+  CHECK(right("BCEWithLogitsLoss_input_0", tensor_of({1, 0}), tensor_of({0.2, 0.3})) == 1);
+  CHECK(right("predictions", classes_of({1, -100}), table_of({0, 3, 2, 1}, 2)) == 1);  // -100 is left out
+  CHECK(right("predictions", classes_of({1, 0}), table_of({0, NAN, 2, 1}, 2)) == 1);
+  tt::Tensor image(tt::DType::f64, {1, 2, 2, 1});  // one example, two classes, two places
+  const std::vector<double> scores = {5, 0, 1, 9};
+  std::copy(scores.begin(), scores.end(), image.as<double>().begin());
+  tt::Tensor places(tt::DType::i64, {1, 2, 1});
+  places.as<std::int64_t>()[1] = 1;
+  CHECK(right("predictions", places, image) == 2);
+}
+
+TEST_CASE("labels that looked like classes turn out to be numbers", "[rules][training_facts]") {
+  Run run("loss");
+  run.train(1, {{"labels", tensor_of({1, 2})}}).train(1, {{"labels", tensor_of({1.5, 2})}});
+  const auto facts = facts_of(run);
+  const tt::Examples& seen = facts.examples_of(tt::Mode::train);
+  CHECK(seen.task == tt::Task::regression);
+  CHECK(seen.labels.empty());
+  CHECK(seen.count == 2);
+}
