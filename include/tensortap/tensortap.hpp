@@ -89,6 +89,7 @@
 #include <tensortap/rules/builtin/class_imbalance.hpp>           //        rare classes
 #include <tensortap/rules/builtin/confusion.hpp>                 //        classes taken for others
 #include <tensortap/rules/builtin/exploding_tensor.hpp>          //        NaN and infinities
+#include <tensortap/rules/builtin/gradient_noise_scale.hpp>      //        batches far from the noise scale
 #include <tensortap/rules/builtin/learning_rate_range.hpp>       //        learning rates hardly meant
 #include <tensortap/rules/builtin/loss_diverging.hpp>            //        a loss that runs away
 #include <tensortap/rules/builtin/loss_not_decreasing.hpp>       //        a loss at the level of chance
@@ -98,6 +99,7 @@
 #include <tensortap/rules/builtin/overfit.hpp>                   //        validation much worse than training
 #include <tensortap/rules/builtin/overtraining.hpp>              //        training that goes on for nothing
 #include <tensortap/rules/builtin/prediction_collapse.hpp>       //        predictions that are all the same
+#include <tensortap/rules/builtin/stalled_training.hpp>          //        long pauses between steps
 #include <tensortap/rules/builtin/vanishing_gradient.hpp>        //        gradients that vanish
 
 #include <tensortap/spot/checkpoint_sync.hpp>          // spot: checkpoints that outlive the machine

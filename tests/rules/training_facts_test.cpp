@@ -1,3 +1,4 @@
+#include <tensortap/rules/known_tensor.hpp>
 #include <tensortap/rules/training_facts.hpp>
 
 #include <cmath>
@@ -187,4 +188,20 @@ TEST_CASE("labels that looked like classes turn out to be numbers", "[rules][tra
   CHECK(seen.task == tt::Task::regression);
   CHECK(seen.labels.empty());
   CHECK(seen.count == 2);
+}
+
+TEST_CASE("names of labels and predictions", "[rules][training_facts]") {
+  for (const char* name : {"labels", "labels_0", "train/label", "targets_12", "CrossEntropyLoss_input_1", "y_true"}) {
+    CAPTURE(name);
+    CHECK(tt::role_of(name).role == tt::Role::labels);
+  }
+  for (const char* name : {"predictions", "predictions_1", "MSELoss_input_0", "net/logits", "y_pred"}) {
+    CAPTURE(name);
+    CHECK(tt::role_of(name).role == tt::Role::predictions);
+  }
+  for (const char* name : {"label_embedding.weight", "logits.weight", "CrossEntropyLoss_output_0", "labels_output_0"}) {
+    CAPTURE(name);
+    CHECK(tt::role_of(name).role != tt::Role::labels);
+    CHECK(tt::role_of(name).role != tt::Role::predictions);
+  }
 }

@@ -21,8 +21,9 @@ TENSORTAP_BEGIN_NAMESPACE
 
 /// Finds a validation loss that is clearly worse than the training loss, `patience` EVAL values in a row. The scale is
 /// the loss of the best constant prediction ("chance"), or the first training loss if that is unknown. The average
-/// training loss is below half of the scale, the average validation loss is above it by `gap_share` of the scale, and
-/// above the scale or above its own best by `rise_share` of the scale. A gap of half as much is an advice.
+/// training loss is below half of the scale, or a tenth of the validation loss, the average validation loss is above it
+/// by `gap_share` of the scale, and above the scale or above its own best by `rise_share` of the scale. A gap of half
+/// as much is an advice.
 ///
 /// `smdebug()` is the documented condition: (mean EVAL loss - mean TRAIN loss) / mean TRAIN loss > `ratio_threshold`,
 /// with the means over the losses of the step and of the last TRAIN step. Near the end of a good training the loss is

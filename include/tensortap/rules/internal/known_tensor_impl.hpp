@@ -61,7 +61,11 @@ inline const Pattern& pattern_of_builtin(std::string_view collection) {
 
 TENSORTAP_INLINE NameRole role_of(std::string_view name) {
   const std::string lower = detail::in_lower_case(name);
-  const auto ends_as = [&](std::string_view word) { return lower.ends_with(word); };
+  std::string_view words = lower;  // without a number at the end, as in "labels_0"
+  while (!words.empty() && words.back() >= '0' && words.back() <= '9') words.remove_suffix(1);
+  while (words.size() < lower.size() && !words.empty() && (words.back() == '_' || words.back() == '/'))
+    words.remove_suffix(1);
+  const auto ends_as = [&](std::string_view word) { return words.ends_with(word); };
   NameRole out;
   if (detail::pattern_of_builtin("gradients").finds(name)) {
     out.role = Role::gradient;
@@ -69,9 +73,10 @@ TENSORTAP_INLINE NameRole role_of(std::string_view name) {
     return out;
   }
   if (lower.find("loss_input_1") != std::string::npos || ends_as("labels") || ends_as("label") || ends_as("targets") ||
-      ends_as("target")) {
+      ends_as("target") || ends_as("y_true")) {
     out.role = Role::labels;
-  } else if (lower.find("loss_input_0") != std::string::npos || ends_as("predictions") || ends_as("prediction")) {
+  } else if (lower.find("loss_input_0") != std::string::npos || ends_as("predictions") || ends_as("prediction") ||
+             ends_as("y_pred") || ends_as("logits")) {
     out.role = Role::predictions;
   } else if (detail::pattern_of_builtin("losses").finds(name)) {
     out.role = Role::loss;

@@ -10,6 +10,7 @@
 #include <tensortap/rules/builtin/class_imbalance.hpp>
 #include <tensortap/rules/builtin/confusion.hpp>
 #include <tensortap/rules/builtin/exploding_tensor.hpp>
+#include <tensortap/rules/builtin/gradient_noise_scale.hpp>
 #include <tensortap/rules/builtin/learning_rate_range.hpp>
 #include <tensortap/rules/builtin/loss_diverging.hpp>
 #include <tensortap/rules/builtin/loss_not_decreasing.hpp>
@@ -19,6 +20,7 @@
 #include <tensortap/rules/builtin/overfit.hpp>
 #include <tensortap/rules/builtin/overtraining.hpp>
 #include <tensortap/rules/builtin/prediction_collapse.hpp>
+#include <tensortap/rules/builtin/stalled_training.hpp>
 #include <tensortap/rules/builtin/vanishing_gradient.hpp>
 
 TENSORTAP_BEGIN_NAMESPACE

@@ -45,7 +45,8 @@ TENSORTAP_INLINE std::vector<Finding> Overfit::judge_level(const JudgedStep& ste
   for (std::size_t i = 0; i < size; ++i) last[i] = validation.before(i);
   const double now = std::min(validation.smooth, detail::median_of(std::span(last).first(size)));
   const double gap = now - train.smooth;
-  const bool is_learned = scale > 0 && train.smooth < 0.5 * scale;
+  // Where classes are rare in training alone, its chance is small and says little of the validation.
+  const bool is_learned = scale > 0 && (train.smooth < 0.5 * scale || train.smooth < 0.1 * now);
   const bool is_bad = now > scale || now > validation.best_smooth + rise_share * scale;
   state.in_a_row = is_learned && is_bad && gap > gap_share * scale ? state.in_a_row + 1 : 0;
   state.hints_in_a_row = is_learned && gap > gap_share / 2 * scale ? state.hints_in_a_row + 1 : 0;
