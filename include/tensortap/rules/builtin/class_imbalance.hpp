@@ -19,9 +19,6 @@
 
 TENSORTAP_BEGIN_NAMESPACE
 
-class Pattern;
-struct Examples;
-
 /// Finds classes of which more than `threshold_misprediction` of the predictions are wrong although others are mostly
 /// right, in each of the last two windows of `samples` labels of one mode after step `start`; of at least 20 labels
 /// each. It is an error if the class is rare and nearly all are wrong, else an advice. A window with one class alone is

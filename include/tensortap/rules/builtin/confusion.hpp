@@ -27,7 +27,8 @@ TENSORTAP_BEGIN_NAMESPACE
 /// `min_diag` are predicted right, or more than `max_off_diag` as one other class; each over all labels of the class.
 /// The documentation divides the first by the sum of the diagonal, which a perfect network with ten classes would fail,
 /// and a test of smdebug says that a perfect one passes. It fires on every network that is not at 90 % in its first
-/// step. Source: SageMaker Debugger's Confusion.
+/// step.
+/// Source: SageMaker Debugger's Confusion.
 struct Confusion {
   static constexpr std::string_view name = "Confusion";
   static constexpr std::string_view condition = "many examples of one class are predicted as another one";

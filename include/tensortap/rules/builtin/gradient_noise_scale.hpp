@@ -22,9 +22,9 @@ TENSORTAP_BEGIN_NAMESPACE
 /// Gives advice on the batch size, from gradients over two batch sizes. The noise scale, the trace of the covariance of
 /// the gradients of examples over the squared norm of the true gradient, is about the batch size beyond which larger
 /// batches help little. If it is more than `factor` times the larger batch, noise decides the steps; if the larger
-/// batch is more than `factor` times the scale, most of its examples tell nothing new. Empty: without both patterns and
-/// sizes it judges nothing. Source: McCandlish, Kaplan, Amodei and the OpenAI Dota team, "An Empirical Model of
-/// Large-Batch Training", 2018.
+/// batch is more than `factor` times the scale, most of its examples tell nothing new.
+/// Empty: without both patterns and sizes it judges nothing.
+/// Source: McCandlish, Kaplan, Amodei and the OpenAI Dota team, "An Empirical Model of Large-Batch Training", 2018.
 struct GradientNoiseScale {
   static constexpr std::string_view name = "GradientNoiseScale";
   static constexpr std::string_view condition = "the batch is far from the noise scale of the gradients";

@@ -19,8 +19,8 @@
 TENSORTAP_BEGIN_NAMESPACE
 
 /// Gives the advice to look at a learning rate outside of [`smallest`, `largest`], `patience` values in a row.
-/// Schedules pass through 0 at their ends, for a few steps. Source: UMLAUT, with wider limits: rates of 0.1 are usual
-/// without adaptive optimisers.
+/// Schedules pass through 0 at their ends, for a few steps.
+/// Source: UMLAUT, with wider limits: rates of 0.1 are usual without adaptive optimisers.
 struct LearningRateRange {
   static constexpr std::string_view name = "LearningRateRange";
   static constexpr std::string_view condition = "a learning rate is very small or very large";

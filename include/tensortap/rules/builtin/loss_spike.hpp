@@ -20,9 +20,9 @@ TENSORTAP_BEGIN_NAMESPACE
 
 /// Finds a training loss above the median of the 127 values before it by more than `deviations` robust standard
 /// deviations (1.4826 times the median distance from the median), once there are `start` values. So that a loss near 0
-/// is not found for its noise, the excess is also at least a twentieth of the first loss. Numeric: NaN and infinities
-/// are left out; LossDiverging finds them. Source: ours; OLMo-core and llm.c do much the same with means, which a spike
-/// itself shifts.
+/// is not found for its noise, the excess is also at least a twentieth of the first loss.
+/// Numeric: NaN and infinities are left out; LossDiverging finds them.
+/// Source: ours; OLMo-core and llm.c do much the same with means, which a spike itself shifts.
 struct LossSpike {
   static constexpr std::string_view name = "LossSpike";
   static constexpr std::string_view condition = "a value of the loss is far above the usual ones";

@@ -20,8 +20,8 @@ TENSORTAP_BEGIN_NAMESPACE
 /// errors added, or, if that label is more frequent than 70 %, than predictions that do not depend on the labels; and
 /// predictions of numbers whose squared error is at least 98 % of the variance of the labels. In blocks of at least 200
 /// examples, 20 of them with other labels than the most frequent one; after global step `start`, `patience` blocks in a
-/// row of one mode. Source: ours; measured on 472 small networks: 65 % of those that did not learn, none of those that
-/// did.
+/// row of one mode.
+/// Source: ours; measured on 472 small networks: 65 % of those that did not learn, none of those that did.
 struct NotBetterThanConstant {
   static constexpr std::string_view name = "NotBetterThanConstant";
   static constexpr std::string_view condition = "predictions are no better than one that is always the same";

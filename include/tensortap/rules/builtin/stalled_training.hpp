@@ -22,8 +22,9 @@ TENSORTAP_BEGIN_NAMESPACE
 /// time in seconds. So a stored run gives the same findings as one that is judged while it runs. SageMaker Debugger
 /// asks the clock of the rule's own machine whether new tensors have come: a rule that is called with steps cannot know
 /// of a step that does not come. `evaluate` with `follow` and a timeout ends then; its parameters stop_training_on_fire
-/// and training_job_name_prefix are actions here. Numeric: a time that is not finite, or before the last one, is left
-/// out. Source: SageMaker Debugger's StalledTrainingRule.
+/// and training_job_name_prefix are actions here.
+/// Numeric: a time that is not finite, or before the last one, is left out.
+/// Source: SageMaker Debugger's StalledTrainingRule.
 struct StalledTrainingRule {
   static constexpr std::string_view name = "StalledTrainingRule";
   static constexpr std::string_view condition = "a step came long after the one before it";
