@@ -28,6 +28,7 @@ TENSORTAP_BEGIN_NAMESPACE
 
 class Tensor;
 struct Statistics;
+struct TensorChange;
 struct TrainingFacts;
 
 namespace detail {
@@ -60,6 +61,11 @@ class JudgedStep final : public StepView {
 
   /// Returns the reduction, saved or computed from saved statistics or elements; nullopt if nothing serves.
   [[nodiscard]] std::optional<double> reduction(const KnownTensor& tensor, Reduction r) const;
+
+  /// Returns how the tensor, a parameter of the network, has changed since the last training step that had it; null if
+  /// this is no training step, or no such step is known. GLOBAL steps count if none is of TRAIN. A rule that asks does
+  /// so in each step.
+  [[nodiscard]] const TensorChange* change(const KnownTensor& tensor) const;
 
   /// Returns what the losses, labels and predictions of all steps so far tell.
   [[nodiscard]] const TrainingFacts& facts() const;

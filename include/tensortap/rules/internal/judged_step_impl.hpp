@@ -37,6 +37,10 @@ TENSORTAP_INLINE std::optional<double> JudgedStep::reduction(const KnownTensor& 
   return catalog_->note(tensor, out);
 }
 
+TENSORTAP_INLINE const TensorChange* JudgedStep::change(const KnownTensor& tensor) const {
+  return catalog_->change(tensor, *step_);
+}
+
 TENSORTAP_INLINE const TrainingFacts& JudgedStep::facts() const { return catalog_->facts; }
 
 template <class T>

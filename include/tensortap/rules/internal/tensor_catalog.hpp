@@ -3,10 +3,12 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -14,6 +16,7 @@
 #include <vector>
 
 #include <tensortap/internal/config.hpp>
+#include <tensortap/rules/internal/previous_values.hpp>
 #include <tensortap/rules/internal/rule_coverage.hpp>
 #include <tensortap/rules/internal/tensor_names.hpp>
 #include <tensortap/rules/known_tensor.hpp>
@@ -31,6 +34,8 @@ struct StepMemo {
   std::uint64_t step = 0;             // the step that the rest is of, in the catalog's count
   std::uint64_t statistics_step = 0;  // the step in which the statistics were looked up
   std::uint64_t value_step = 0;
+  std::uint64_t change_step = 0;
+  std::optional<TensorChange> change;
   std::optional<Statistics> statistics;
   std::optional<Tensor> value;
 };
@@ -99,6 +104,18 @@ class TensorCatalog {
     return memo.value ? &*note(tensor, memo.value) : nullptr;
   }
 
+  /// Returns how the tensor differs from the last training step that had it; null if it is in no such step. The first
+  /// rule that asks in a step causes the comparison.
+  [[nodiscard]] const TensorChange* change(const KnownTensor& tensor, const StepView& step) {
+    StepMemo& memo = memos_[tensor.id];
+    if (memo.step != count_) return nullptr;
+    if (memo.change_step != count_) {
+      memo.change_step = count_;
+      memo.change = compare(tensor, step);
+    }
+    return memo.change ? &*note(tensor, memo.change) : nullptr;
+  }
+
   /// Returns `answer`, and notes that the rule in question got it.
   template <class Answer>
   Answer& note(const KnownTensor& tensor, Answer& answer) {
@@ -118,12 +135,14 @@ class TensorCatalog {
     std::vector<Entry> entries;
     for (const KnownTensor& tensor : tensors_) entries.push_back({tensor.name, tensor.role});
     TrainingFacts seen = facts;
-    state(entries)(seen)(count_);
+    state(entries)(seen)(count_)(has_trained_)(previous_);
     if (!state.reading()) return;
-    const std::uint64_t count = count_;
-    *this = {};
-    facts = std::move(seen);
-    count_ = count;
+    TensorCatalog restored;
+    restored.facts = std::move(seen);
+    restored.count_ = count_;
+    restored.has_trained_ = has_trained_;
+    restored.previous_ = std::move(previous_);
+    *this = std::move(restored);
     for (const Entry& entry : entries) add(entry.name).role = entry.role;
     rank();
   }
@@ -145,6 +164,46 @@ class TensorCatalog {
     memos_.emplace_back();
     KnownTensor& out = tensors_.back();
     by_name_.emplace(out.name, &out);
+    return out;
+  }
+
+  std::optional<TensorChange> compare(const KnownTensor& tensor, const StepView& step) {
+    const Step at = step.step();
+    has_trained_ = has_trained_ || at.mode == Mode::train;
+    if (at.mode != (has_trained_ ? Mode::train : Mode::global)) return std::nullopt;
+    PreviousValue& previous = previous_.of(tensor.id);
+    if (const Tensor* const now = value(tensor, step)) {
+      if (now->dtype() == DType::string) return std::nullopt;
+      return previous.take(*now, at.mode_step, previous_.room());
+    }
+    if (const auto now = numbers_of(tensor, step)) return previous.take(*now, at.mode_step);
+    return std::nullopt;
+  }
+
+  /// Returns what statistics or reductions tell; nullopt if there are fewer than three numbers.
+  std::optional<KnownNumbers> numbers_of(const KnownTensor& tensor, const StepView& step) {
+    KnownNumbers out;
+    if (const Statistics* const s = statistics(tensor, step)) {
+      const auto record = s->to_record();
+      out.digest = digest_of(std::as_bytes(std::span(record)));
+      out.mean = s->mean();
+      out.std = s->std();
+      out.rms = std::sqrt(s->sum_squares / static_cast<double>(s->finite()));
+      return out;
+    }
+    std::array<double, reduction_count> numbers{};
+    std::size_t known = 0;
+    for (std::size_t i = 0; i < reduction_count; ++i) {
+      const auto saved = step.reduction(tensor.name, static_cast<Reduction>(i));
+      if (saved) ++known;
+      numbers[i] = saved.value_or(0);
+      if (saved && static_cast<Reduction>(i) == Reduction::mean) out.mean = *saved;
+      if (saved && static_cast<Reduction>(i) == Reduction::std) out.std = *saved;
+    }
+    constexpr std::size_t enough = 3;
+    if (known < enough) return std::nullopt;
+    out.rms = std::sqrt(out.mean * out.mean + out.std * out.std);
+    out.digest = digest_of(std::as_bytes(std::span(numbers)));
     return out;
   }
 
@@ -193,6 +252,8 @@ class TensorCatalog {
   std::vector<const KnownTensor*> ranked_;  // of all steps
   std::array<std::vector<const KnownTensor*>, role_count> by_role_;
   std::uint64_t count_ = 0;
+  bool has_trained_ = false;  // whether a step of training was compared
+  PreviousValues previous_;
   RuleCoverage* coverage_ = nullptr;
 };
 
