@@ -167,7 +167,8 @@ TEST_CASE("a run is judged the same in every locale", "[base][locale]") {
   const auto [without, with] = with_and_without([&] {
     const tt::Trial trial(written.run);
     std::vector<std::string> lines;
-    for (const auto& finding : tt::evaluate(trial, {tt::VanishingGradient{.threshold = 1e-5, .collection = "reduced"}}).findings)
+    for (const auto& finding :
+         tt::evaluate(trial, {tt::VanishingGradient{.threshold = 1e-5, .collection = "reduced"}}).findings)
       lines.push_back(printed(finding));
     return lines;
   });

@@ -78,11 +78,15 @@
 #include <tensortap/rules/judge.hpp>            //        rules in the training process
 #include <tensortap/rules/judged_step.hpp>      //        one step, with the roles of its tensors
 #include <tensortap/rules/known_tensor.hpp>     //        these roles
+#include <tensortap/rules/recent_window.hpp>    //        the last values of a series
 #include <tensortap/rules/rule.hpp>             //        a rule of your own
 #include <tensortap/rules/rule_parameters.hpp>  //        its parameters
 #include <tensortap/rules/rule_state.hpp>       //        what it has seen
 #include <tensortap/rules/run_command.hpp>      //        a program as an action
+#include <tensortap/rules/tensor_change.hpp>    //        how a parameter has changed
+#include <tensortap/rules/tensor_choice.hpp>    //        tensors by collection or name
 #include <tensortap/rules/training_facts.hpp>   //        what losses, labels and predictions tell
+#include <tensortap/rules/value_history.hpp>    //        the elements of a tensor in its last steps
 #include <tensortap/rules/verdict.hpp>          //        what all rules have found
 
 #include <tensortap/rules/builtin/all_rules.hpp>                 // judge: the built-in rules
@@ -101,6 +105,14 @@
 #include <tensortap/rules/builtin/prediction_collapse.hpp>       //        predictions that are all the same
 #include <tensortap/rules/builtin/stalled_training.hpp>          //        long pauses between steps
 #include <tensortap/rules/builtin/vanishing_gradient.hpp>        //        gradients that vanish
+#include <tensortap/rules/builtin/all_rules.hpp>             // judge: the built-in rules
+#include <tensortap/rules/builtin/dead_relu.hpp>             //        ReLU layers that are never active
+#include <tensortap/rules/builtin/exploding_tensor.hpp>      //        NaN and infinities
+#include <tensortap/rules/builtin/saturated_activation.hpp>  //      tanh and sigmoid layers that are saturated
+#include <tensortap/rules/builtin/unchanged_tensor.hpp>      //        weights that do not change any more
+#include <tensortap/rules/builtin/update_missing.hpp>        //        weights that never change
+#include <tensortap/rules/builtin/vanishing_gradient.hpp>    //        gradients that vanish
+#include <tensortap/rules/builtin/weight_update_ratio.hpp>   //       weights that change too much
 
 #include <tensortap/spot/checkpoint_sync.hpp>          // spot: checkpoints that outlive the machine
 #include <tensortap/spot/checkpoint_sync_options.hpp>  //       their configuration and reports

@@ -1,5 +1,5 @@
+#include <tensortap/rules/builtin/vanishing_gradient.hpp>
 #include <tensortap/rules/rule.hpp>
-#include <tensortap/rules/vanishing_gradient.hpp>
 
 #include <optional>
 #include <stdexcept>

@@ -3,7 +3,7 @@
 //   const auto verdict = tensortap::evaluate(trial, {tensortap::ExplodingTensor{}});
 #pragma once
 
-#include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -12,11 +12,16 @@
 #include <tensortap/rules/finding.hpp>
 #include <tensortap/rules/judged_step.hpp>
 #include <tensortap/rules/rule_parameters.hpp>
+#include <tensortap/rules/tensor_choice.hpp>
+#include <tensortap/select/collection.hpp>
+#include <tensortap/select/save_config.hpp>
 
 TENSORTAP_BEGIN_NAMESPACE
 
-/// Finds every tensor with an element that is NaN or infinite. The message gives the place and bits of the first one,
-/// and, for the first tensors of a run, which tensors of the step were finite before it.
+/// Finds every tensor with an element that is NaN or infinite. The message gives the place and bits of the first such
+/// element and, for the first tensor of a step, which tensors saved before it were finite.
+/// Numeric: of a tensor of which only reductions were saved, a reduction that is not finite counts; `min` and `max` can
+/// miss an infinity of the other sign.
 /// Empty: skipped.
 /// Source: SageMaker Debugger's ExplodingTensor and its defaults.
 struct ExplodingTensor {
@@ -25,12 +30,19 @@ struct ExplodingTensor {
   static constexpr std::string_view needs = "any tensors: statistics, elements or reductions";
   static constexpr std::string_view source = "SageMaker Debugger";
 
-  std::string tensor_regex = {};  ///< names of tensors; empty: all
-  bool only_nan = false;          ///< true: an infinity is no finding
+  std::string collection_names = {};  ///< collections, with commas between them
+  std::string tensor_regex = {};      ///< names of tensors. Empty, as collection_names: all tensors
+  bool only_nan = false;              ///< true: an infinity is no finding
+  SaveConfig save = every(10);        ///< when `required_by` asks for gradients and weights
 
-  [[nodiscard]] std::vector<Finding> operator()(const JudgedStep& step) const;
+  /// Asks for each loss, and for statistics of gradients and weights; the rule looks at all that is saved.
+  [[nodiscard]] std::vector<Collection> required() const;
+
+  [[nodiscard]] std::vector<Finding> operator()(const JudgedStep& step);
 
   void visit(ParameterVisitor& visitor);
+
+  TensorChoice choice = {};  ///< what the parameters choose
 };
 
 TENSORTAP_END_NAMESPACE

@@ -21,7 +21,13 @@
 #include <tensortap/rules/builtin/overtraining.hpp>
 #include <tensortap/rules/builtin/prediction_collapse.hpp>
 #include <tensortap/rules/builtin/stalled_training.hpp>
+#include <tensortap/rules/builtin/dead_relu.hpp>
+#include <tensortap/rules/builtin/exploding_tensor.hpp>
+#include <tensortap/rules/builtin/saturated_activation.hpp>
+#include <tensortap/rules/builtin/unchanged_tensor.hpp>
+#include <tensortap/rules/builtin/update_missing.hpp>
 #include <tensortap/rules/builtin/vanishing_gradient.hpp>
+#include <tensortap/rules/builtin/weight_update_ratio.hpp>
 
 TENSORTAP_BEGIN_NAMESPACE
 
@@ -30,6 +36,8 @@ TENSORTAP_INLINE std::vector<Rule> all_rules() {
       ClassImbalance{},    Confusion{},          ExplodingTensor{},   LearningRateRange{},     LossDiverging{},
       LossNotDecreasing{}, LossPlateau{},        LossSpike{},         NotBetterThanConstant{}, Overfit{},
       Overtraining{},      PredictionCollapse{}, VanishingGradient{},
+      DeadRelu{},      ExplodingTensor{},   SaturatedActivation{}, UnchangedTensor{},
+      UpdateMissing{}, VanishingGradient{}, WeightUpdateRatio{},
   };
 }
 

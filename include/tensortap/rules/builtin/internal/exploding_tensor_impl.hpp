@@ -1,14 +1,17 @@
 // The bodies of exploding_tensor.hpp.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <cstdint>
 #include <optional>
+#include <span>
+#include <utility>
 
 #include <tensortap/internal/config.hpp>
 #include <tensortap/reduction.hpp>
 #include <tensortap/rules/builtin/exploding_tensor.hpp>
-#include <tensortap/select/pattern.hpp>
 #include <tensortap/statistics_record.hpp>
 #include <tensortap/tensor/tensor.hpp>
 
@@ -47,51 +50,73 @@ inline std::optional<std::string> non_finite_text(const JudgedStep& step, const 
   return out + " with bits " + bits_text(s.non_finite_bits);
 }
 
-/// Returns how many tensors of the step were saved before `tensor`, and the last of them.
-inline std::string saved_before(const JudgedStep& step, const KnownTensor& tensor) {
-  const KnownTensor* last = nullptr;
-  std::size_t count = 0;
-  for (const KnownTensor* one : step.saved()) {
-    if (one == &tensor) break;
-    last = one;
-    ++count;
+/// Returns what is wrong with a tensor of which only reductions are known. `value`: the reduction in question.
+inline std::optional<std::string> non_finite_reduction(const JudgedStep& step, const KnownTensor& tensor, bool only_nan,
+                                                       double& value) {
+  for (std::size_t i = 0; i < reduction_count; ++i) {
+    const auto r = static_cast<Reduction>(i);
+    if (plain(r) == Reduction::prod) continue;  // of finite elements, it may overflow
+    const auto reduced = step.reduction(tensor, r);
+    if (!reduced || (only_nan ? !std::isnan(*reduced) : std::isfinite(*reduced))) continue;
+    value = *reduced;
+    return "its " + std::string(to_string(r)) + " is " + shortest(value);
   }
-  if (last == nullptr) return "; it is the first tensor of the step";
-  return "; the " + std::to_string(count) + " tensors before it are finite, the last is " + in_quotes(last->name);
+  return std::nullopt;
+}
+
+/// Returns which of the tensors were finite, in the order in which they were saved: the last ones by name.
+inline std::string finite_before(const std::vector<const KnownTensor*>& finite) {
+  if (finite.empty()) return "; no finite tensor was saved before it";
+  constexpr std::size_t most_names = 8;
+  const std::size_t begin = finite.size() - std::min(finite.size(), most_names);
+  std::string out = "; finite before it: ";
+  if (begin > 0) out += std::to_string(begin) + " tensors, then ";
+  for (std::size_t i = begin; i < finite.size(); ++i) out += (i > begin ? ", " : "") + in_quotes(finite[i]->name);
+  return out;
 }
 
 }  // namespace detail
 
-TENSORTAP_INLINE std::vector<Finding> ExplodingTensor::operator()(const JudgedStep& step) const {
-  const std::optional<Pattern> wanted = tensor_regex.empty() ? std::nullopt : std::optional<Pattern>(tensor_regex);
+TENSORTAP_INLINE std::vector<Collection> ExplodingTensor::required() const {
+  return {{.name = "losses", .save = every(1)},
+          {.name = "gradients", .save = save, .reductions = {Reduction::statistics}},
+          {.name = "weights", .save = save, .reductions = {Reduction::statistics}}};
+}
+
+TENSORTAP_INLINE std::vector<Finding> ExplodingTensor::operator()(const JudgedStep& step) {
+  choice.use(collection_names, tensor_regex);
   std::vector<Finding> out;
-  for (const KnownTensor* tensor : step.saved()) {
-    if (wanted && !wanted->finds(tensor->name)) continue;
-    std::optional<std::string> text;
-    double value = std::numeric_limits<double>::quiet_NaN();
-    if (const Statistics* const s = step.statistics(*tensor)) {
-      text = detail::non_finite_text(step, *tensor, *s, only_nan);
-      value = static_cast<double>(only_nan ? s->nan : s->non_finite());
-    } else {
-      for (const Reduction r : {Reduction::max, Reduction::min, Reduction::mean, Reduction::abs_max,
-                                Reduction::abs_mean, Reduction::l1, Reduction::l2}) {
-        const auto reduced = step.reduction(*tensor, r);
-        if (!reduced) continue;
-        value = *reduced;
-        if (only_nan ? std::isnan(value) : !std::isfinite(value))
-          text = "its " + std::string(to_string(r)) + " is " + shortest(value);
-        break;
-      }
-    }
+  const std::span<const KnownTensor* const> saved = step.saved();
+  const auto text_of = [&](const KnownTensor& tensor, double& value) {
+    const Statistics* const s = step.statistics(tensor);
+    if (s == nullptr) return detail::non_finite_reduction(step, tensor, only_nan, value);
+    value = static_cast<double>(only_nan ? s->nan : s->non_finite());
+    return detail::non_finite_text(step, tensor, *s, only_nan);
+  };
+  for (std::size_t i = 0; i < saved.size(); ++i) {
+    if (!choice.empty() && !choice.has(step, *saved[i])) continue;
+    double value = 0;
+    auto text = text_of(*saved[i], value);
     if (!text) continue;
-    if (out.empty()) *text += detail::saved_before(step, *tensor);
-    out.push_back({.tensor = tensor->name, .value = value, .message = *text});
+    if (out.empty()) {
+      std::vector<const KnownTensor*> finite;
+      for (const KnownTensor* before : saved.first(i)) {
+        double ignored = 0;
+        if (!text_of(*before, ignored)) finite.push_back(before);
+      }
+      *text += detail::finite_before(finite);
+      *text += finite.empty() && i == 0
+                   ? "; check the data and the state that the run starts from"
+                   : "; look at what computes it from those, at the learning rate, and at divisions and logarithms";
+    }
+    out.push_back({.tensor = saved[i]->name, .value = value, .message = std::move(*text)});
   }
   return out;
 }
 
 TENSORTAP_INLINE void ExplodingTensor::visit(ParameterVisitor& visitor) {
-  visitor("tensor_regex", tensor_regex, "names of tensors; empty: all");
+  visitor("collection_names", collection_names, "collections, with commas between them; empty: see tensor_regex");
+  visitor("tensor_regex", tensor_regex, "names of tensors, with commas between them; both empty: all tensors");
   visitor("only_nan", only_nan, "true: an infinity is no finding");
 }
 

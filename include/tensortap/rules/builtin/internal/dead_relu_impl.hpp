@@ -1,0 +1,103 @@
+// The bodies of dead_relu.hpp.
+#pragma once
+
+#include <cmath>
+#include <cstddef>
+#include <limits>
+#include <optional>
+
+#include <tensortap/error.hpp>
+#include <tensortap/internal/config.hpp>
+#include <tensortap/reduction.hpp>
+#include <tensortap/rules/builtin/dead_relu.hpp>
+#include <tensortap/rules/builtin/internal/layer_units.hpp>
+#include <tensortap/rules/builtin/internal/training_progress.hpp>
+#include <tensortap/rules/known_tensor.hpp>
+#include <tensortap/statistics_record.hpp>
+#include <tensortap/tensor/tensor.hpp>
+
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
+
+/// Returns whether all elements are known to be zero; nullopt if it is unknown.
+inline std::optional<bool> all_zero(const JudgedStep& step, const KnownTensor& tensor) {
+  if (const Statistics* const s = step.statistics(tensor)) return s->count > 0 && s->zeros == s->count;
+  for (const Reduction r : {Reduction::abs_max, Reduction::l2, Reduction::abs_mean, Reduction::l1})
+    if (const auto size = step.reduction(tensor, r)) return *size == 0;
+  return std::nullopt;
+}
+
+}  // namespace detail
+
+TENSORTAP_INLINE DeadRelu DeadRelu::smdebug() {
+  return {.tensor_regex = ".*relu_output",
+          .threshold_inactivity = 1,
+          .threshold_layer = 50,
+          .threshold_advice = std::numeric_limits<double>::quiet_NaN(),
+          .num_checks = 1,
+          .save = every(500)};
+}
+
+TENSORTAP_INLINE std::vector<Collection> DeadRelu::required() const {
+  return {{.name = "relu_output",
+           .include_regex = tensor_regex.empty() ? std::string("[Rr][Ee][Ll][Uu].*_output") : tensor_regex,
+           .save = save}};
+}
+
+TENSORTAP_INLINE std::vector<Finding> DeadRelu::operator()(const JudgedStep& step) {
+  detail::require_percent(name, threshold_inactivity);
+  detail::require_percent(name, threshold_layer);
+  if (!std::isnan(threshold_advice)) detail::require_percent(name, threshold_advice);
+  if (num_checks < 1) throw Error::bad_threshold(name, static_cast<double>(num_checks));
+  std::vector<Finding> out;
+  if (tensor_regex.empty() && step.step().mode != Mode::train && step.step().mode != Mode::global) return out;
+  choice.use({}, tensor_regex);
+  std::vector<std::size_t> active;
+  for (const KnownTensor* tensor : step.saved()) {
+    const bool is_wanted = choice.empty() ? tensor->role == Role::layer_output && tensor->activation == Activation::relu
+                                          : choice.has(step, *tensor);
+    if (!is_wanted) continue;
+    if (tensor->id >= state.layers.size()) state.layers.resize(tensor->id + 1);
+    Layer& layer = state.layers[tensor->id];
+    if (const Tensor* const value = step.value(*tensor)) {
+      const detail::UnitShape shape(value->shape());
+      if (shape.units == 0 || value->dtype() == DType::string) continue;
+      detail::count_by_unit(*value, shape, active, [](double x) { return x != 0; });
+      ++layer.checks;
+      layer.last_active.resize(active.size());
+      const double least = threshold_inactivity / 100 * static_cast<double>(shape.per_unit());
+      for (std::size_t unit = 0; unit < active.size(); ++unit)
+        if (active[unit] > 0 && static_cast<double>(active[unit]) >= least) layer.last_active[unit] = layer.checks;
+    } else if (const auto is_zero = detail::all_zero(step, *tensor)) {
+      ++layer.checks;
+      layer.last_active.resize(1);
+      if (!*is_zero) layer.last_active[0] = layer.checks;
+    } else {
+      continue;
+    }
+    const double dead = detail::share_inactive(layer.last_active, layer.checks, num_checks);
+    const bool is_error = dead > threshold_layer;
+    if (!is_error && !(dead > threshold_advice)) continue;
+    const bool is_literal = std::isnan(threshold_advice);
+    out.push_back({.severity = !is_error    ? Severity::advice
+                               : is_literal ? Severity::error
+                                            : detail::severity_in(step.facts()),
+                   .tensor = tensor->name,
+                   .value = dead,
+                   .threshold = is_error ? threshold_layer : threshold_advice,
+                   .message = shortest(dead) + " % of its " + std::to_string(layer.last_active.size()) +
+                              " units were dead in the last " + std::to_string(num_checks) +
+                              " checks; try a lower learning rate, initial biases of 0, or LeakyReLU"});
+  }
+  return out;
+}
+
+TENSORTAP_INLINE void DeadRelu::visit(ParameterVisitor& visitor) {
+  visitor("tensor_regex", tensor_regex, "names of outputs; empty: of layers that are named after ReLU");
+  visitor("threshold_inactivity", threshold_inactivity, "percent of active values, below which a unit is dead");
+  visitor("threshold_layer", threshold_layer, "percent of dead units that is no finding yet");
+  visitor("threshold_advice", threshold_advice, "percent of dead units that is no advice yet");
+  visitor("num_checks", num_checks, "how many steps in a row a unit must be dead");
+}
+
+TENSORTAP_END_NAMESPACE

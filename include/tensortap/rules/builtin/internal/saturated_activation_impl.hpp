@@ -1,0 +1,132 @@
+// The bodies of saturated_activation.hpp.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <limits>
+
+#include <tensortap/error.hpp>
+#include <tensortap/internal/config.hpp>
+#include <tensortap/reduction.hpp>
+#include <tensortap/rules/builtin/internal/layer_gradients.hpp>
+#include <tensortap/rules/builtin/internal/layer_units.hpp>
+#include <tensortap/rules/builtin/internal/training_progress.hpp>
+#include <tensortap/rules/builtin/saturated_activation.hpp>
+#include <tensortap/rules/known_tensor.hpp>
+#include <tensortap/statistics_record.hpp>
+#include <tensortap/tensor/tensor.hpp>
+
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
+
+/// Returns whether the name tells a function that saturates.
+inline bool saturates(const KnownTensor* tensor) {
+  return tensor->activation == Activation::tanh || tensor->activation == Activation::sigmoid;
+}
+
+/// Returns whether the tensor holds the same numbers as the predictions.
+inline bool is_prediction(const JudgedStep& step, const KnownTensor& tensor) {
+  const Statistics* const s = step.statistics(tensor);
+  if (s == nullptr) return false;
+  for (const KnownTensor* other : step.with_role(Role::predictions))
+    if (const Statistics* const p = step.statistics(*other); p != nullptr && p->count == s->count)
+      if (p->sum == s->sum && p->max == s->max && p->min == s->min) return true;
+  return false;
+}
+
+/// Returns whether a weight has less than `ratio` of the largest gradient.
+inline bool some_gradient_vanishes(const JudgedStep& step, double ratio) {
+  const LayerGradients gradients(step);
+  return std::any_of(gradients.list().begin(), gradients.list().end(),
+                     [&](const LayerGradient& one) { return one.rms < ratio * gradients.largest(); });
+}
+
+}  // namespace detail
+
+TENSORTAP_INLINE SaturatedActivation SaturatedActivation::smdebug() {
+  return {.tensor_regex = ".*tanh_input|.*sigmoid_input",
+          .threshold_tanh_min = -9.4999,
+          .threshold_tanh_max = 9.4999,
+          .threshold_sigmoid_min = -23,
+          .threshold_sigmoid_max = 16.99999,
+          .threshold_inactivity = 1,
+          .threshold_layer = 50,
+          .gradient_ratio = std::numeric_limits<double>::quiet_NaN(),
+          .num_checks = 1};
+}
+
+TENSORTAP_INLINE std::vector<Collection> SaturatedActivation::required() const {
+  std::vector<Collection> out = {
+      {.name = "saturating_activations",
+       .include_regex = tensor_regex.empty() ? std::string("([Tt]anh|[Ss]igmoid).*_output") : tensor_regex,
+       .save = save}};
+  if (!std::isnan(gradient_ratio))
+    out.push_back({.name = "gradients", .save = save, .reductions = {Reduction::statistics}});
+  return out;
+}
+
+TENSORTAP_INLINE std::vector<Finding> SaturatedActivation::operator()(const JudgedStep& step) {
+  detail::require_percent(name, threshold_inactivity);
+  detail::require_percent(name, threshold_layer);
+  if (num_checks < 1) throw Error::bad_threshold(name, static_cast<double>(num_checks));
+  for (const double limit : {threshold_tanh_min, threshold_tanh_max, threshold_sigmoid_min, threshold_sigmoid_max})
+    if (std::isnan(limit)) throw Error::bad_threshold(name, limit);
+  std::vector<Finding> out;
+  if (tensor_regex.empty() && step.step().mode != Mode::train && step.step().mode != Mode::global) return out;
+  choice.use({}, tensor_regex);
+  const auto outputs = step.with_role(Role::layer_output);
+  const bool has_outputs = std::any_of(outputs.begin(), outputs.end(), detail::saturates);
+  const Role wanted = has_outputs ? Role::layer_output : Role::layer_input;
+  std::vector<std::size_t> active;
+  for (const KnownTensor* tensor : step.saved()) {
+    if (!detail::saturates(tensor) || (choice.empty() ? tensor->role != wanted : !choice.has(step, *tensor))) continue;
+    const Tensor* const value = step.value(*tensor);
+    if (value == nullptr || value->dtype() == DType::string) continue;
+    const detail::UnitShape shape(value->shape());
+    if (shape.units == 0 || (choice.empty() && detail::is_prediction(step, *tensor))) continue;
+    const bool is_tanh = tensor->activation == Activation::tanh;
+    double low = is_tanh ? threshold_tanh_min : threshold_sigmoid_min;
+    double high = is_tanh ? threshold_tanh_max : threshold_sigmoid_max;
+    if (tensor->role == Role::layer_output && choice.empty())
+      for (double* limit : {&low, &high}) *limit = is_tanh ? std::tanh(*limit) : 1 / (1 + std::exp(-*limit));
+    if (tensor->id >= state.layers.size()) state.layers.resize(tensor->id + 1);
+    Layer& layer = state.layers[tensor->id];
+    detail::count_by_unit(*value, shape, active, [&](double x) { return x > low && x < high; });
+    ++layer.checks;
+    layer.last_active.resize(active.size());
+    const double least = threshold_inactivity / 100 * static_cast<double>(shape.per_unit());
+    for (std::size_t unit = 0; unit < active.size(); ++unit)
+      if (static_cast<double>(active[unit]) >= least) layer.last_active[unit] = layer.checks;
+    const double saturated = detail::share_inactive(layer.last_active, layer.checks, num_checks);
+    if (!(saturated > threshold_layer)) continue;
+    const bool is_worthless =
+        std::isnan(gradient_ratio) ||
+        (!detail::is_learning(step.facts()) &&
+         (detail::is_stuck(step.facts()) || detail::some_gradient_vanishes(step, gradient_ratio)));
+    out.push_back({.severity = is_worthless ? Severity::error : Severity::advice,
+                   .tensor = tensor->name,
+                   .value = saturated,
+                   .threshold = threshold_layer,
+                   .message = shortest(saturated) + " % of its " + std::to_string(layer.last_active.size()) +
+                              " units were saturated in the last " + std::to_string(num_checks) +
+                              " checks; try smaller initial weights, normalised inputs, or ReLU"});
+  }
+  return out;
+}
+
+TENSORTAP_INLINE void SaturatedActivation::visit(ParameterVisitor& visitor) {
+  visitor("tensor_regex", tensor_regex,
+          "names of inputs; empty: outputs or inputs of layers named after tanh or sigmoid");
+  visitor("threshold_tanh_min", threshold_tanh_min, "a lower input of tanh is saturated");
+  visitor("threshold_tanh_max", threshold_tanh_max, "a higher input of tanh is saturated");
+  visitor("threshold_sigmoid_min", threshold_sigmoid_min, "a lower input of sigmoid is saturated");
+  visitor("threshold_sigmoid_max", threshold_sigmoid_max, "a higher input of sigmoid is saturated");
+  visitor("threshold_inactivity", threshold_inactivity,
+          "percent of inputs between the limits, below which a unit is saturated");
+  visitor("threshold_layer", threshold_layer, "percent of saturated units that is no finding yet");
+  visitor("gradient_ratio", gradient_ratio, "a weight with less of the largest gradient does not learn");
+  visitor("num_checks", num_checks, "how many steps in a row a unit must be saturated");
+}
+
+TENSORTAP_END_NAMESPACE
