@@ -113,6 +113,20 @@
 #include <tensortap/rules/builtin/update_missing.hpp>        //        weights that never change
 #include <tensortap/rules/builtin/vanishing_gradient.hpp>    //        gradients that vanish
 #include <tensortap/rules/builtin/weight_update_ratio.hpp>   //       weights that change too much
+#include <tensortap/rules/builtin/all_rules.hpp>                   // judge: the built-in rules
+#include <tensortap/rules/builtin/all_zero.hpp>                    //        tensors that are all zero
+#include <tensortap/rules/builtin/dead_relu.hpp>                   //        ReLU layers that are never active
+#include <tensortap/rules/builtin/exploding_gradient.hpp>          //        gradients that grow with the loss
+#include <tensortap/rules/builtin/exploding_tensor.hpp>            //        NaN and infinities
+#include <tensortap/rules/builtin/gradient_spike.hpp>              //        a step with a large gradient
+#include <tensortap/rules/builtin/identical_units.hpp>             //        layers whose units are all the same
+#include <tensortap/rules/builtin/poor_weight_initialization.hpp>  // initial weights that cannot learn
+#include <tensortap/rules/builtin/saturated_activation.hpp>        //      tanh and sigmoid layers that are saturated
+#include <tensortap/rules/builtin/tensor_variance.hpp>             //        variances beyond thresholds
+#include <tensortap/rules/builtin/unchanged_tensor.hpp>            //        weights that do not change any more
+#include <tensortap/rules/builtin/update_missing.hpp>              //        weights that never change
+#include <tensortap/rules/builtin/vanishing_gradient.hpp>          //        gradients that vanish
+#include <tensortap/rules/builtin/weight_update_ratio.hpp>         //       weights that change too much
 
 #include <tensortap/spot/checkpoint_sync.hpp>          // spot: checkpoints that outlive the machine
 #include <tensortap/spot/checkpoint_sync_options.hpp>  //       their configuration and reports

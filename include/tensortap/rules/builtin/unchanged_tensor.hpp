@@ -46,9 +46,9 @@ struct UnchangedTensor {
   SaveConfig save = every(10);        ///< when `required_by` asks for them
 
   struct State {
-    std::vector<GradientPeak> gradients = {};  // by id of the weight
-    std::vector<ValueHistory> values = {};     // by id, of chosen tensors
-    void exchange(RuleState& state) { state(gradients)(values); }
+    std::vector<StillWeight> weights = {};  // by id
+    std::vector<ValueHistory> values = {};  // by id, of chosen tensors
+    void exchange(RuleState& state) { state(weights)(values); }
   };
 
   /// Returns the documented rule. `collection_names` and `tensor_regex` choose the tensors; one of them is needed.

@@ -18,12 +18,16 @@
 
 TENSORTAP_BEGIN_NAMESPACE
 
-/// What rules of missing updates remember of a gradient.
-struct GradientPeak {
-  double peak = 0;        ///< its largest size, which slowly decays
-  bool is_known = false;  ///< whether the step at hand has it
-  double now = 0;         ///< its size there
-  void exchange(RuleState& state) { state(peak); }
+/// What rules of missing updates remember of a weight.
+struct StillWeight {
+  enum class Gradient : std::uint8_t { unknown, small, counts };
+
+  double peak = 0;                        ///< the largest size of the gradient, which slowly decays
+  double size = 0;                        ///< its last size
+  Gradient gradient = Gradient::unknown;  ///< what it was since the last pair of steps was judged
+  std::int64_t checks = 0;                ///< pairs in a row that were equal although the gradient counts
+  std::int64_t since = 0;                 ///< the mode step in which the first of them began
+  void exchange(RuleState& state) { state(peak)(size)(gradient)(checks)(since); }
 };
 
 /// Finds weights that have not changed since the first step that saved them, in some pairs of steps, although their
@@ -46,9 +50,9 @@ struct UpdateMissing {
   SaveConfig save = every(10);  ///< when `required_by` asks for them
 
   struct State {
-    std::vector<GradientPeak> gradients = {};  // by id of the weight
+    std::vector<StillWeight> weights = {};  // by id
     bool has_gradients = false;
-    void exchange(RuleState& state) { state(gradients)(has_gradients); }
+    void exchange(RuleState& state) { state(weights)(has_gradients); }
   };
 
   [[nodiscard]] std::vector<Collection> required() const;

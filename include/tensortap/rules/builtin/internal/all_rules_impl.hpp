@@ -21,9 +21,15 @@
 #include <tensortap/rules/builtin/overtraining.hpp>
 #include <tensortap/rules/builtin/prediction_collapse.hpp>
 #include <tensortap/rules/builtin/stalled_training.hpp>
+#include <tensortap/rules/builtin/all_zero.hpp>
 #include <tensortap/rules/builtin/dead_relu.hpp>
+#include <tensortap/rules/builtin/exploding_gradient.hpp>
 #include <tensortap/rules/builtin/exploding_tensor.hpp>
+#include <tensortap/rules/builtin/gradient_spike.hpp>
+#include <tensortap/rules/builtin/identical_units.hpp>
+#include <tensortap/rules/builtin/poor_weight_initialization.hpp>
 #include <tensortap/rules/builtin/saturated_activation.hpp>
+#include <tensortap/rules/builtin/tensor_variance.hpp>
 #include <tensortap/rules/builtin/unchanged_tensor.hpp>
 #include <tensortap/rules/builtin/update_missing.hpp>
 #include <tensortap/rules/builtin/vanishing_gradient.hpp>
@@ -38,6 +44,19 @@ TENSORTAP_INLINE std::vector<Rule> all_rules() {
       Overtraining{},      PredictionCollapse{}, VanishingGradient{},
       DeadRelu{},      ExplodingTensor{},   SaturatedActivation{}, UnchangedTensor{},
       UpdateMissing{}, VanishingGradient{}, WeightUpdateRatio{},
+      AllZero{},
+      DeadRelu{},
+      ExplodingGradient{},
+      ExplodingTensor{},
+      GradientSpike{},
+      IdenticalUnits{},
+      PoorWeightInitialization{},
+      SaturatedActivation{},
+      TensorVariance{},
+      UnchangedTensor{},
+      UpdateMissing{},
+      VanishingGradient{},
+      WeightUpdateRatio{},
   };
 }
 

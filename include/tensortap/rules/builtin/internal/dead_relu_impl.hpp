@@ -4,31 +4,17 @@
 #include <cmath>
 #include <cstddef>
 #include <limits>
-#include <optional>
 
 #include <tensortap/error.hpp>
 #include <tensortap/internal/config.hpp>
-#include <tensortap/reduction.hpp>
 #include <tensortap/rules/builtin/dead_relu.hpp>
 #include <tensortap/rules/builtin/internal/layer_units.hpp>
 #include <tensortap/rules/builtin/internal/training_progress.hpp>
+#include <tensortap/rules/builtin/internal/zeros.hpp>
 #include <tensortap/rules/known_tensor.hpp>
-#include <tensortap/statistics_record.hpp>
 #include <tensortap/tensor/tensor.hpp>
 
 TENSORTAP_BEGIN_NAMESPACE
-namespace detail {
-
-/// Returns whether all elements are known to be zero; nullopt if it is unknown.
-inline std::optional<bool> all_zero(const JudgedStep& step, const KnownTensor& tensor) {
-  if (const Statistics* const s = step.statistics(tensor)) return s->count > 0 && s->zeros == s->count;
-  for (const Reduction r : {Reduction::abs_max, Reduction::l2, Reduction::abs_mean, Reduction::l1})
-    if (const auto size = step.reduction(tensor, r)) return *size == 0;
-  return std::nullopt;
-}
-
-}  // namespace detail
-
 TENSORTAP_INLINE DeadRelu DeadRelu::smdebug() {
   return {.tensor_regex = ".*relu_output",
           .threshold_inactivity = 1,
@@ -68,10 +54,10 @@ TENSORTAP_INLINE std::vector<Finding> DeadRelu::operator()(const JudgedStep& ste
       const double least = threshold_inactivity / 100 * static_cast<double>(shape.per_unit());
       for (std::size_t unit = 0; unit < active.size(); ++unit)
         if (active[unit] > 0 && static_cast<double>(active[unit]) >= least) layer.last_active[unit] = layer.checks;
-    } else if (const auto is_zero = detail::all_zero(step, *tensor)) {
+    } else if (const auto zeros = detail::percent_of_zeros(step, *tensor)) {
       ++layer.checks;
       layer.last_active.resize(1);
-      if (!*is_zero) layer.last_active[0] = layer.checks;
+      if (*zeros < 100) layer.last_active[0] = layer.checks;
     } else {
       continue;
     }

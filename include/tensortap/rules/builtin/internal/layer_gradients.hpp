@@ -62,11 +62,17 @@ class LayerGradients {
 
   [[nodiscard]] const std::vector<LayerGradient>& list() const noexcept { return list_; }
 
+  /// Returns the layer with the largest gradient; null if there is none.
+  [[nodiscard]] const LayerGradient* largest_layer() const noexcept {
+    const auto largest = std::max_element(list_.begin(), list_.end(),
+                                          [](const LayerGradient& a, const LayerGradient& b) { return a.rms < b.rms; });
+    return largest == list_.end() ? nullptr : &*largest;
+  }
+
   /// Returns the largest root mean square. Empty: 0.
   [[nodiscard]] double largest() const noexcept {
-    double out = 0;
-    for (const LayerGradient& one : list_) out = std::max(out, one.rms);
-    return out;
+    const LayerGradient* const layer = largest_layer();
+    return layer == nullptr ? 0 : layer->rms;
   }
 
  private:

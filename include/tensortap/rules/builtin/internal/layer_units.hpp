@@ -5,10 +5,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
-#include <string_view>
 #include <vector>
 
-#include <tensortap/error.hpp>
 #include <tensortap/internal/config.hpp>
 #include <tensortap/rules/internal/element_numbers.hpp>
 #include <tensortap/tensor/tensor.hpp>
@@ -66,11 +64,6 @@ inline double share_inactive(std::span<const std::int64_t> last_active, std::int
   const auto inactive =
       std::count_if(last_active.begin(), last_active.end(), [&](std::int64_t last) { return now - last >= checks; });
   return 100.0 * static_cast<double>(inactive) / static_cast<double>(last_active.size());
-}
-
-/// Throws: `percent` is not in [0, 100].
-inline void require_percent(std::string_view rule, double percent) {
-  if (!(percent >= 0 && percent <= 100)) throw Error::bad_threshold(rule, percent);
 }
 
 }  // namespace detail

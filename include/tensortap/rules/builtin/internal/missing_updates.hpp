@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <tensortap/internal/config.hpp>
@@ -18,41 +19,51 @@
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
 
-/// A weight that does not change.
-struct StillWeight {
+/// A weight that was found not to change.
+struct FoundStill {
   const KnownTensor* weight = nullptr;
-  const TensorChange* change = nullptr;
-  double gradient = 0;
+  const StillWeight* state = nullptr;
+  bool ever_changed = false;
 };
 
-/// Takes the gradients of a step. Returns the weights with a gradient that counts and that have not changed in the last
-/// `num_checks` pairs of steps and `min_steps` steps.
-inline std::vector<StillWeight> still_weights(const JudgedStep& step, std::vector<GradientPeak>& peaks,
-                                              std::int64_t num_checks, std::int64_t min_steps) {
+/// Notes what the gradient of each weight in a step is. It counts unless it is far below its peak, or below the
+/// largest.
+inline void note_gradients(const JudgedStep& step, std::vector<StillWeight>& weights) {
   constexpr double decay = 0.99;
   constexpr double of_peak = 1e-2;
   constexpr double of_largest = 1e-6;
-  std::vector<StillWeight> out;
-  for (GradientPeak& gradient : peaks) gradient.is_known = false;
   const LayerGradients gradients(step);
   const double largest = gradients.largest();
   for (const LayerGradient& one : gradients.list()) {
     if (one.weight == nullptr) continue;
-    if (one.weight->id >= peaks.size()) peaks.resize(one.weight->id + 1);
-    GradientPeak& gradient = peaks[one.weight->id];
-    gradient.is_known = true;
-    gradient.now = one.rms;
-    gradient.peak = std::max(gradient.peak * decay, one.rms);
+    if (one.weight->id >= weights.size()) weights.resize(one.weight->id + 1);
+    StillWeight& weight = weights[one.weight->id];
+    weight.size = one.rms;
+    weight.peak = std::max(weight.peak * decay, one.rms);
+    const bool counts = one.rms > 0 && one.rms >= of_peak * weight.peak && one.rms >= of_largest * largest;
+    weight.gradient = counts ? StillWeight::Gradient::counts : StillWeight::Gradient::small;
   }
+}
+
+/// Judges a step. Returns the weights that have not changed in the last `num_checks` pairs of steps and `min_steps`
+/// steps, although there was a gradient that counts.
+inline std::vector<FoundStill> still_weights(const JudgedStep& step, std::vector<StillWeight>& weights,
+                                             std::int64_t num_checks, std::int64_t min_steps) {
+  std::vector<FoundStill> out;
   for (const KnownTensor* weight : step.with_role(Role::weight)) {
     const TensorChange* const change = step.change(*weight);
-    if (change == nullptr || weight->id >= peaks.size()) continue;
-    const GradientPeak& gradient = peaks[weight->id];
-    const bool counts = gradient.is_known && gradient.now > 0 && gradient.now >= of_peak * gradient.peak &&
-                        gradient.now >= of_largest * largest;
-    const bool is_still = change->unchanged >= num_checks && step.step().mode_step - change->still_since >= min_steps;
-    if (counts && is_still) out.push_back({weight, change, gradient.now});
+    if (change == nullptr || weight->id >= weights.size()) continue;
+    StillWeight& state = weights[weight->id];
+    const auto gradient = std::exchange(state.gradient, StillWeight::Gradient::unknown);
+    if (!change->equal || gradient == StillWeight::Gradient::small) {
+      state.checks = 0;
+    } else if (gradient == StillWeight::Gradient::counts) {
+      if (state.checks++ == 0) state.since = step.step().mode_step - change->steps;
+      if (state.checks >= num_checks && step.step().mode_step - state.since >= min_steps)
+        out.push_back({weight, &state, change->ever_changed});
+    }
   }
+  note_gradients(step, weights);  // they cause the next change
   return out;
 }
 
@@ -63,9 +74,8 @@ inline std::vector<Collection> weights_and_gradients(const SaveConfig& save) {
 }
 
 inline std::string still_text(const StillWeight& one) {
-  return "it has not changed since step " + std::to_string(one.change->still_since) + ", in " +
-         std::to_string(one.change->unchanged) + " checks, although the root mean square of its gradient is " +
-         shortest(one.gradient);
+  return "it has not changed since step " + std::to_string(one.since) + ", in " + std::to_string(one.checks) +
+         " checks, although the root mean square of its gradient is " + shortest(one.size);
 }
 
 }  // namespace detail

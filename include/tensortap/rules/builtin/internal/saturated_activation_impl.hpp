@@ -12,6 +12,7 @@
 #include <tensortap/rules/builtin/internal/layer_gradients.hpp>
 #include <tensortap/rules/builtin/internal/layer_units.hpp>
 #include <tensortap/rules/builtin/internal/training_progress.hpp>
+#include <tensortap/rules/builtin/internal/zeros.hpp>
 #include <tensortap/rules/builtin/saturated_activation.hpp>
 #include <tensortap/rules/known_tensor.hpp>
 #include <tensortap/statistics_record.hpp>

@@ -47,11 +47,11 @@ TENSORTAP_INLINE std::vector<Finding> UnchangedTensor::operator()(const JudgedSt
     if (!(tolerance >= 0)) throw Error::bad_threshold(name, tolerance);
   std::vector<Finding> out;
   if (choice.empty()) {
-    for (const detail::StillWeight& one : detail::still_weights(step, state.gradients, num_steps, min_steps))
+    for (const detail::FoundStill& one : detail::still_weights(step, state.weights, num_steps, min_steps))
       out.push_back({.severity = detail::severity_in(step.facts()),
                      .tensor = one.weight->name,
-                     .value = one.gradient,
-                     .message = detail::still_text(one) +
+                     .value = one.state->size,
+                     .message = detail::still_text(*one.state) +
                                 "; check the schedule of the learning rate, and what freezes this layer"});
     return out;
   }

@@ -34,13 +34,13 @@ TENSORTAP_INLINE std::vector<Finding> UpdateMissing::operator()(const JudgedStep
   state.has_gradients = state.has_gradients || !step.with_role(Role::gradient).empty();
   std::vector<Finding> out;
   const Severity severity = detail::severity_in(step.facts());
-  for (const detail::StillWeight& one : detail::still_weights(step, state.gradients, num_checks, min_steps)) {
-    if (one.change->ever_changed) continue;
-    out.push_back(
-        {.severity = severity,
-         .tensor = one.weight->name,
-         .value = one.gradient,
-         .message = detail::still_text(one) + "; check the learning rate, and that the optimizer has this parameter"});
+  for (const detail::FoundStill& one : detail::still_weights(step, state.weights, num_checks, min_steps)) {
+    if (one.ever_changed) continue;
+    out.push_back({.severity = severity,
+                   .tensor = one.weight->name,
+                   .value = one.state->size,
+                   .message = detail::still_text(*one.state) +
+                              "; check the learning rate, and that the optimizer has this parameter"});
   }
   if (state.has_gradients) return out;
   if (const KnownTensor* const first = detail::all_still(step, num_checks, min_steps))
