@@ -1,0 +1,94 @@
+#include <tensortap/rules/builtin/identical_units.hpp>
+
+#include <cmath>
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "catch.hpp"
+#include "rules/builtin/judged_steps.hpp"
+
+namespace tt = tensortap;
+using tt::IdenticalUnits;
+
+namespace {
+
+using Element = std::function<double(std::int64_t step, std::size_t row, std::size_t column)>;
+
+Steps steps_with(const Element& element, std::vector<std::int64_t> shape = {3, 4}, double loss = 1,
+                 const std::string& gradient = "gradient/fc.weight") {
+  const auto width = static_cast<std::size_t>(shape.back());
+  return train_steps(20, [=](std::int64_t step) {
+    return StepOfList::Tensors{
+        {"fc.weight", filled(shape, [&](std::size_t i) { return element(step, i / width, i % width); })},
+        {"fc.bias", numbers({1, 1})},
+        {"loss", numbers({step == 0 ? 1 : loss})},
+        {gradient, numbers({1, 1})}};
+  });
+}
+
+const Element same_rows = [](std::int64_t step, std::size_t, std::size_t column) {
+  return noise(column) + 0.1 * static_cast<double>(step);
+};
+const Element same_columns = [](std::int64_t step, std::size_t row, std::size_t) {
+  return noise(row) + 0.1 * static_cast<double>(step);
+};
+
+}  // namespace
+
+TEST_CASE("units that are all the same are found at step ten", "[rules][identical_units]") {
+  for (const Element& element :
+       {same_rows, same_columns, Element([](std::int64_t, std::size_t, std::size_t) { return 0.5; }),
+        Element([](std::int64_t, std::size_t, std::size_t) { return 0.0; })}) {
+    const auto findings = judged(IdenticalUnits{}, steps_with(element));
+    REQUIRE(tensors_of(findings) == Names{"fc.weight"});
+    CHECK(findings[0].step.mode_step == 10);
+    CHECK(findings[0].value == 0);
+    CHECK(findings[0].threshold == 1e-6);
+  }
+  const auto works = judged(IdenticalUnits{}, steps_with(same_rows, {3, 4}, 0.01));
+  CHECK(tensors_of(works).empty());
+  CHECK(tensors_of(works, tt::Severity::advice) == Names{"fc.weight"});
+}
+
+TEST_CASE("units that differ, that soon differ, or that have the same norm are no finding",
+          "[rules][identical_units]") {
+  const auto random = [](std::int64_t, std::size_t row, std::size_t column) { return noise(row * 7 + column); };
+  CHECK(judged(IdenticalUnits{}, steps_with(random)).empty());
+  CHECK(judged(IdenticalUnits{}, steps_with([&](std::int64_t step, std::size_t row, std::size_t column) {
+                 return step == 0 ? 0.0 : random(step, row, column);  // a zero-initialised output layer
+               }))
+            .empty());
+  const auto rotation = [](std::int64_t, std::size_t row, std::size_t column) {
+    const double angle = 1;
+    return row == column ? std::cos(angle) : row < column ? -std::sin(angle) : std::sin(angle);
+  };
+  CHECK(judged(IdenticalUnits{}, steps_with(rotation, {2, 2})).empty());
+  CHECK(judged(IdenticalUnits{}, steps_with([](std::int64_t, std::size_t row,
+                                               std::size_t) { return 1 + 2e-6 * static_cast<double>(row); },
+                                            {3, 1}))
+            .empty());
+}
+
+TEST_CASE("one unit, one row of weights, and frozen weights are no finding", "[rules][identical_units]") {
+  CHECK(judged(IdenticalUnits{}, steps_with(same_rows, {1, 4})).empty());
+  CHECK(judged(IdenticalUnits{}, steps_with(same_rows, {4})).empty());
+  CHECK(judged(IdenticalUnits{}, steps_with(same_rows, {3, 4}, 1, "gradient/other.weight")).empty());
+}
+
+TEST_CASE("weights that are NaN are skipped", "[rules][identical_units]") {
+  const auto findings = judged(IdenticalUnits{}, steps_with([](std::int64_t step, std::size_t row, std::size_t column) {
+                                 return step == 10 && row == 1 ? not_a_number : same_rows(step, row, column);
+                               }));
+  REQUIRE(findings.size() == 1);
+  CHECK(findings[0].step.mode_step == 11);
+}
+
+TEST_CASE("parameters of identical units", "[rules][identical_units]") {
+  tt::Rule rule = IdenticalUnits{};
+  rule.set("start_step", "0");
+  rule.set("num_checks", "1");
+  CHECK(judged(rule, steps_with(same_rows))[0].step.mode_step == 0);
+  CHECK_THROWS_WITH(tt::Judge({IdenticalUnits{.tolerance = -1}})(StepOfList({}, {})), contains("IdenticalUnits"));
+}
