@@ -52,6 +52,19 @@ TEST_CASE("a unit that is active now and then is alive", "[rules][dead_relu]") {
   CHECK(judged(DeadRelu{}, steps).empty());
 }
 
+TEST_CASE("outputs of ReLU are known by their elements", "[rules][dead_relu]") {
+  const auto steps_with = [](double slope) {
+    return train_steps(20, [&](std::int64_t step) {
+      const auto z = [&](std::size_t i) { return i % 10 < 9 ? -1 - 0.1 * static_cast<double>(step) : 1.0; };
+      return StepOfList::Tensors{
+          {"body.0_output_0", filled({4, 10}, z)},
+          {"body.1_output_0", filled({4, 10}, [&](std::size_t i) { return z(i) > 0 ? z(i) : slope * z(i); })}};
+    });
+  };
+  CHECK(tensors_of(judged(DeadRelu{}, steps_with(0))) == Names{"body.1_output_0"});
+  CHECK(judged(DeadRelu{}, steps_with(0.01)).empty());
+}
+
 TEST_CASE("a training that works nevertheless makes an advice of dead units", "[rules][dead_relu]") {
   const Steps steps = train_steps(20, [](std::int64_t step) {
     return StepOfList::Tensors{{"relu0_output_0", outputs(9)}, {"loss", numbers({step == 0 ? 1.0 : 0.1})}};

@@ -60,7 +60,21 @@ TEST_CASE("saturation is an advice while gradients pass, until the loss stays at
   CHECK(tensors_of(some, tt::Severity::advice) == Names{"tanh0_input_0"});
   const auto many = judged(SaturatedActivation{}, steps_with("tanh0_input_0", values(9), 0.5, 30));
   REQUIRE(tensors_of(many) == Names{"tanh0_input_0"});
-  CHECK(many.back().step.mode_step == 19);
+  CHECK(many.back().step.mode_step == 20);
+}
+
+TEST_CASE("outputs of tanh and sigmoid are known by their elements", "[rules][saturated_activation]") {
+  for (const bool is_tanh : {true, false}) {
+    const auto z = [](std::size_t i) { return (i % 4 < 2 ? 20 : 0.5) * (i % 3 == 0 ? -1 : 1); };
+    const auto y = [&](std::size_t i) { return is_tanh ? std::tanh(z(i)) : 1 / (1 + std::exp(-z(i))); };
+    const Steps steps = train_steps(30, [&](std::int64_t) {
+      return StepOfList::Tensors{{"fc0_output_0", filled({5, 4}, z)},
+                                 {"fc1_input_0", filled({5, 4}, y)},
+                                 {"fc1_output_0", filled({5, 2}, z)},
+                                 {"loss", numbers({1})}};
+    });
+    CHECK(tensors_of(judged(SaturatedActivation{}, steps)) == Names{"fc1_input_0"});
+  }
 }
 
 TEST_CASE("a confident prediction is not saturated, nor a unit that is only sometimes",

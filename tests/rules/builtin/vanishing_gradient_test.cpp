@@ -150,15 +150,20 @@ TEST_CASE("a gradient that is NaN neither silences the rule nor enters its media
 
 TEST_CASE("gradients that are mostly exact zeros are found, not those of embeddings or inputs",
           "[rules][vanishing_gradient]") {
-  const auto steps_with = [](const std::string& name, double share) {
-    return train_steps(8, [&](std::int64_t) {
-      return StepOfList::Tensors{{"gradient/fc3.weight", numbers({1, 2})},
+  const auto steps_with = [](const std::string& name, double share, double loss = 1) {
+    return train_steps(30, [&](std::int64_t step) {
+      return StepOfList::Tensors{{"loss", numbers({step == 0 ? 1 : loss})},
+                                 {"gradient/fc3.weight", numbers({1, 2})},
                                  {"gradient/" + name, filled({100}, [&](std::size_t i) {
                                     return static_cast<double>(i) < share ? 0.0 : 1.0;
                                   })}};
     });
   };
-  CHECK(tensors_of(judged(VanishingGradient{}, steps_with("fc5.weight", 70))) == Names{"gradient/fc5.weight"});
+  const auto findings = judged(VanishingGradient{}, steps_with("fc5.weight", 70));
+  REQUIRE(tensors_of(findings) == Names{"gradient/fc5.weight"});
+  CHECK(findings.back().step.mode_step == 20);  // before, the loss may fall yet: an advice
+  CHECK(findings.front().step.mode_step == 4);
+  CHECK(tensors_of(judged(VanishingGradient{}, steps_with("fc5.weight", 70, 0.8))).empty());
   CHECK(judged(VanishingGradient{}, steps_with("fc5.weight", 69)).empty());
   CHECK(judged(VanishingGradient{}, steps_with("fc0.weight", 90)).empty());  // pixels that are always black
   CHECK(judged(VanishingGradient{}, steps_with("word_embeddings.weight", 90)).empty());

@@ -11,6 +11,7 @@
 #include <tensortap/internal/config.hpp>
 #include <tensortap/rules/finding.hpp>
 #include <tensortap/rules/judged_step.hpp>
+#include <tensortap/rules/known_tensor.hpp>
 #include <tensortap/rules/rule_parameters.hpp>
 #include <tensortap/rules/rule_state.hpp>
 #include <tensortap/rules/tensor_choice.hpp>
@@ -46,9 +47,11 @@ struct SaturatedActivation {
   SaveConfig save = every(10);             ///< when `required_by` asks for them
 
   struct Layer {
+    Activation activation = Activation::none;  // if it is known from elements
+    std::int64_t tests = 0;                    // how often they were asked
     std::int64_t checks = 0;
     std::vector<std::int64_t> last_active = {};  // by unit: the check in which it was not saturated last
-    void exchange(RuleState& state) { state(checks)(last_active); }
+    void exchange(RuleState& state) { state(activation)(tests)(checks)(last_active); }
   };
   struct State {
     std::vector<Layer> layers = {};  // by id of the tensor

@@ -4,10 +4,12 @@
 #include <cmath>
 #include <cstddef>
 #include <limits>
+#include <utility>
 
 #include <tensortap/error.hpp>
 #include <tensortap/internal/config.hpp>
 #include <tensortap/rules/builtin/dead_relu.hpp>
+#include <tensortap/rules/builtin/internal/activation_of.hpp>
 #include <tensortap/rules/builtin/internal/layer_units.hpp>
 #include <tensortap/rules/builtin/internal/training_progress.hpp>
 #include <tensortap/rules/builtin/internal/zeros.hpp>
@@ -39,12 +41,14 @@ TENSORTAP_INLINE std::vector<Finding> DeadRelu::operator()(const JudgedStep& ste
   if (tensor_regex.empty() && step.step().mode != Mode::train && step.step().mode != Mode::global) return out;
   choice.use({}, tensor_regex);
   std::vector<std::size_t> active;
+  const KnownTensor* before = nullptr;
   for (const KnownTensor* tensor : step.saved()) {
-    const bool is_wanted = choice.empty() ? tensor->role == Role::layer_output && tensor->activation == Activation::relu
-                                          : choice.has(step, *tensor);
-    if (!is_wanted) continue;
+    if (choice.empty() ? !detail::is_of_layer(*tensor) : !choice.has(step, *tensor)) continue;
     if (tensor->id >= state.layers.size()) state.layers.resize(tensor->id + 1);
     Layer& layer = state.layers[tensor->id];
+    const KnownTensor* const last = std::exchange(before, tensor);
+    if (choice.empty() && detail::activation_of(step, *tensor, last, layer.activation, layer.tests) != Activation::relu)
+      continue;
     if (const Tensor* const value = step.value(*tensor)) {
       const detail::UnitShape shape(value->shape());
       if (shape.units == 0 || value->dtype() == DType::string) continue;
@@ -79,7 +83,7 @@ TENSORTAP_INLINE std::vector<Finding> DeadRelu::operator()(const JudgedStep& ste
 }
 
 TENSORTAP_INLINE void DeadRelu::visit(ParameterVisitor& visitor) {
-  visitor("tensor_regex", tensor_regex, "names of outputs; empty: of layers that are named after ReLU");
+  visitor("tensor_regex", tensor_regex, "names of outputs; empty: those that are known to be of ReLU");
   visitor("threshold_inactivity", threshold_inactivity, "percent of active values, below which a unit is dead");
   visitor("threshold_layer", threshold_layer, "percent of dead units that is no finding yet");
   visitor("threshold_advice", threshold_advice, "percent of dead units that is no advice yet");

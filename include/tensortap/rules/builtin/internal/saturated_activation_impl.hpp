@@ -5,10 +5,12 @@
 #include <cmath>
 #include <cstddef>
 #include <limits>
+#include <utility>
 
 #include <tensortap/error.hpp>
 #include <tensortap/internal/config.hpp>
 #include <tensortap/reduction.hpp>
+#include <tensortap/rules/builtin/internal/activation_of.hpp>
 #include <tensortap/rules/builtin/internal/layer_gradients.hpp>
 #include <tensortap/rules/builtin/internal/layer_units.hpp>
 #include <tensortap/rules/builtin/internal/training_progress.hpp>
@@ -78,21 +80,31 @@ TENSORTAP_INLINE std::vector<Finding> SaturatedActivation::operator()(const Judg
   choice.use({}, tensor_regex);
   const auto outputs = step.with_role(Role::layer_output);
   const bool has_outputs = std::any_of(outputs.begin(), outputs.end(), detail::saturates);
-  const Role wanted = has_outputs ? Role::layer_output : Role::layer_input;
   std::vector<std::size_t> active;
+  const KnownTensor* before = nullptr;
   for (const KnownTensor* tensor : step.saved()) {
-    if (!detail::saturates(tensor) || (choice.empty() ? tensor->role != wanted : !choice.has(step, *tensor))) continue;
+    if (choice.empty() ? !detail::is_of_layer(*tensor) : !choice.has(step, *tensor)) continue;
+    if (tensor->id >= state.layers.size()) state.layers.resize(tensor->id + 1);
+    Layer& layer = state.layers[tensor->id];
+    const KnownTensor* const last = std::exchange(before, tensor);
+    Activation activation = tensor->activation;
+    bool is_output = false;
+    if (choice.empty()) {
+      const Activation made_by = detail::activation_of(step, *tensor, last, layer.activation, layer.tests);
+      is_output = made_by != Activation::none;
+      if (is_output) activation = made_by;
+      if (!is_output && has_outputs) continue;
+    }
+    if (activation != Activation::tanh && activation != Activation::sigmoid) continue;
     const Tensor* const value = step.value(*tensor);
     if (value == nullptr || value->dtype() == DType::string) continue;
     const detail::UnitShape shape(value->shape());
     if (shape.units == 0 || (choice.empty() && detail::is_prediction(step, *tensor))) continue;
-    const bool is_tanh = tensor->activation == Activation::tanh;
+    const bool is_tanh = activation == Activation::tanh;
     double low = is_tanh ? threshold_tanh_min : threshold_sigmoid_min;
     double high = is_tanh ? threshold_tanh_max : threshold_sigmoid_max;
-    if (tensor->role == Role::layer_output && choice.empty())
+    if (is_output)
       for (double* limit : {&low, &high}) *limit = is_tanh ? std::tanh(*limit) : 1 / (1 + std::exp(-*limit));
-    if (tensor->id >= state.layers.size()) state.layers.resize(tensor->id + 1);
-    Layer& layer = state.layers[tensor->id];
     detail::count_by_unit(*value, shape, active, [&](double x) { return x > low && x < high; });
     ++layer.checks;
     layer.last_active.resize(active.size());

@@ -33,9 +33,9 @@ inline bool is_learning(const TrainingFacts& facts) {
 /// value.
 inline bool is_stuck(const TrainingFacts& facts) {
   constexpr std::size_t few = 8;
-  constexpr std::int64_t enough = 20;
+  constexpr std::int64_t start_step = 20;
   const LossSeries& loss = training_loss(facts);
-  if (loss.count < enough) return false;
+  if (loss.kept() < few || loss.last_mode_step < start_step) return false;
   const auto chance = facts.chance();
   return loss.recent_mean(few) > 0.9 * (chance ? chance->level : loss.first);
 }

@@ -84,7 +84,7 @@ TENSORTAP_INLINE void VanishingGradient::judge_layers(const JudgedStep& step, st
                                 (std::isnan(update) ? "" : ", and a step changes its weights by " + shortest(update)) +
                                 "; try ReLU or a normalisation, residual connections, or larger initial weights"});
     } else if (i > 0 && !is_embedding && layer.zero_checks >= static_cast<std::int64_t>(least)) {
-      out.push_back({.severity = detail::severity_in(step.facts()),
+      out.push_back({.severity = detail::is_stuck(step.facts()) ? Severity::error : Severity::advice,
                      .tensor = gradient.tensor->name,
                      .value = zeros,
                      .threshold = zeros_threshold,
