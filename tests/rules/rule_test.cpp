@@ -1,9 +1,11 @@
 #include <tensortap/rules/builtin/vanishing_gradient.hpp>
 #include <tensortap/rules/rule.hpp>
 
+#include <cstdint>
 #include <optional>
 #include <stdexcept>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "catch.hpp"
@@ -22,6 +24,14 @@ struct Counts {
     return std::vector<tt::Finding>(static_cast<std::size_t>(steps), tt::Finding{.rule = steps == 2 ? "other" : ""});
   }
 };
+
+/// Returns the documented rule, which requires the mean magnitude of `collection`.
+tt::VanishingGradient documented(std::int64_t interval = 500, std::string collection = "gradients") {
+  tt::VanishingGradient rule = tt::VanishingGradient::smdebug();
+  rule.collection = std::move(collection);
+  rule.save = tt::every(interval);
+  return rule;
+}
 
 /// Returns a rule that requires these collections.
 tt::Rule wants(std::vector<tt::Collection> collections) {
@@ -65,16 +75,15 @@ TEST_CASE("an exception of the callable passes through the rule", "[rules][rule]
 
 TEST_CASE("the requirements of several rules are united", "[rules][rule]") {
   CHECK(tt::required_by({}).empty());
-  const auto one = tt::required_by({tt::VanishingGradient{}});
+  const auto one = tt::required_by({documented()});
   REQUIRE(one.size() == 1);
   CHECK(one[0].name == "gradients");
   CHECK(one[0].save == tt::every(500));
   CHECK(one[0].reductions == tt::Reductions{R::abs_mean});
   CHECK_FALSE(one[0].saves_raw());
 
-  const auto two =
-      tt::required_by({tt::VanishingGradient{.save = tt::every(30)}, tt::VanishingGradient{.collection = "other"},
-                       wants({{.name = "gradients", .save = tt::every(20), .reductions = {R::max}}})});
+  const auto two = tt::required_by({documented(30), documented(500, "other"),
+                                    wants({{.name = "gradients", .save = tt::every(20), .reductions = {R::max}}})});
   REQUIRE(two.size() == 2);
   CHECK(two[0].save == (tt::every(20) | tt::every(30)));
   CHECK(two[0].reductions == tt::Reductions{R::abs_mean, R::max});
@@ -83,7 +92,7 @@ TEST_CASE("the requirements of several rules are united", "[rules][rule]") {
 }
 
 TEST_CASE("a collection that one rule needs raw is saved raw", "[rules][rule]") {
-  const auto required = tt::required_by({tt::VanishingGradient{}, wants({{.name = "gradients"}})});
+  const auto required = tt::required_by({documented(), wants({{.name = "gradients"}})});
   REQUIRE(required.size() == 1);
   CHECK(required[0].saves_raw());
   CHECK(required[0].reductions == tt::Reductions{R::abs_mean});

@@ -42,11 +42,11 @@ TEST_CASE("one spike does not hide the next, nor does NaN", "[rules][gradient_sp
   CHECK(findings[0].count == 3);
 }
 
-TEST_CASE("a spike in the first steps, and twice the median of a smooth series, are no finding",
+TEST_CASE("a spike in the first steps, and less than three times the median of a smooth series, are no finding",
           "[rules][gradient_spike]") {
   CHECK(judged(GradientSpike{}, steps_with([](std::int64_t step) { return step == 63 ? 5 : noisy(step); })).empty());
-  CHECK(judged(GradientSpike{}, steps_with([](std::int64_t step) { return step == 80 ? 1.9 : 1.0; })).empty());
-  CHECK(judged(GradientSpike{}, steps_with([](std::int64_t step) { return step == 80 ? 2.1 : 1.0; })).size() == 1);
+  CHECK(judged(GradientSpike{}, steps_with([](std::int64_t step) { return step == 80 ? 2.9 : 1.0; })).empty());
+  CHECK(judged(GradientSpike{}, steps_with([](std::int64_t step) { return step == 80 ? 3.1 : 1.0; })).size() == 1);
 }
 
 TEST_CASE("parameters of gradient spikes", "[rules][gradient_spike]") {

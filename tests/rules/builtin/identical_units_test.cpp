@@ -92,3 +92,12 @@ TEST_CASE("parameters of identical units", "[rules][identical_units]") {
   CHECK(judged(rule, steps_with(same_rows))[0].step.mode_step == 0);
   CHECK_THROWS_WITH(tt::Judge({IdenticalUnits{.tolerance = -1}})(StepOfList({}, {})), contains("IdenticalUnits"));
 }
+
+TEST_CASE("identical units ask for the elements of weights in a few steps", "[rules][identical_units]") {
+  const auto required = IdenticalUnits{}.required();
+  REQUIRE(required.size() == 1);
+  CHECK(required[0].name != "weights");  // its union with what others ask for would be dear
+  CHECK(required[0].saves_raw());
+  CHECK(required[0].save == tt::at({0, 10, 20}));
+  CHECK(tt::Pattern(required[0].include_regex.list().at(0)).finds("fc1.weight"));
+}

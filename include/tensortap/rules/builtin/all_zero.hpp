@@ -36,7 +36,7 @@ struct AllZero {
 
   struct State {
     std::vector<std::int64_t> checks = {};  // by id: how many steps in a row were zero
-    void exchange(RuleState& state) { state(checks); }
+    void exchange(RuleState& s) { s(checks); }
   };
 
   /// Throws: the threshold is not a percentage.

@@ -37,7 +37,7 @@ struct ExplodingGradient {
   struct State {
     RecentWindow sizes = {};
     std::int64_t above = 0;  // how many steps in a row were above the limit
-    void exchange(RuleState& state) { state(sizes)(above); }
+    void exchange(RuleState& s) { s(sizes)(above); }
   };
 
   [[nodiscard]] std::vector<Collection> required() const;

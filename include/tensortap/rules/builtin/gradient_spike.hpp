@@ -19,10 +19,8 @@
 TENSORTAP_BEGIN_NAMESPACE
 
 /// An advice for each step whose largest gradient is far above the last ones: by more than `num_sigma` standard
-/// deviations, and to more than twice their median. The deviation comes from the median distance to the median, so that
-/// one spike does not hide the next.
-/// Numeric: NaN and infinities never enter the window.
-/// Empty: skipped.
+/// deviations, and to more than three times their median. The deviation comes from the median distance to the median,
+/// so that one spike does not hide the next. Numeric: NaN and infinities never enter the window. Empty: skipped.
 /// Source: OLMo-core's and llm.c's watch of the gradient norm over 128 steps.
 struct GradientSpike {
   static constexpr std::string_view name = "GradientSpike";
@@ -38,7 +36,7 @@ struct GradientSpike {
 
   struct State {
     RecentWindow sizes = {};
-    void exchange(RuleState& state) { state(sizes); }
+    void exchange(RuleState& s) { s(sizes); }
   };
 
   [[nodiscard]] std::vector<Collection> required() const;

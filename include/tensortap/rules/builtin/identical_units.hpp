@@ -31,16 +31,17 @@ struct IdenticalUnits {
   static constexpr std::string_view needs = "weights: elements";
   static constexpr std::string_view source = "tensortap";
 
-  double tolerance = 1e-6;       ///< the largest difference from the first row, relative to the root mean square
-  std::int64_t num_checks = 2;   ///< least number of steps in a row
-  std::int64_t start_step = 10;  ///< the first mode step in which it is a finding
-  SaveConfig save = every(10) & until(21);  ///< when `required_by` asks for weights
+  double tolerance = 1e-6;            ///< the largest difference from the first row, relative to the root mean square
+  std::int64_t num_checks = 2;        ///< least number of steps in a row
+  std::int64_t start_step = 10;       ///< the first mode step in which it is a finding
+  SaveConfig save = at({0, 10, 20});  ///< when `required_by` asks for weights
 
   struct State {
     std::vector<std::int64_t> checks = {};  // by id: how many steps in a row had identical units
-    void exchange(RuleState& state) { state(checks); }
+    void exchange(RuleState& s) { s(checks); }
   };
 
+  /// Asks for the elements of weights in a collection of its own, so that only these steps save them.
   [[nodiscard]] std::vector<Collection> required() const;
 
   /// Throws: the tolerance is negative or NaN.

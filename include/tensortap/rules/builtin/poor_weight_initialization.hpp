@@ -51,14 +51,14 @@ struct PoorWeightInitialization {
     std::string text = {};
     double value = 0;
     double limit = 0;
-    void exchange(RuleState& state) { state(tensor)(text)(value)(limit); }
+    void exchange(RuleState& s) { s(tensor)(text)(value)(limit); }
   };
   struct State {
     std::vector<std::int64_t> constant = {};  // by id: in how many steps a weight was constant
     Evidence evidence = {};                   // of the first steps
     double best_loss = 0;
     std::int64_t since_best = -1;  // losses since the best one; -1: there was none
-    void exchange(RuleState& state) { state(constant)(evidence)(best_loss)(since_best); }
+    void exchange(RuleState& s) { s(constant)(evidence)(best_loss)(since_best); }
   };
 
   /// Returns the documented rule, whose findings are errors.

@@ -51,11 +51,11 @@ struct SaturatedActivation {
     std::int64_t tests = 0;                    // how often they were asked
     std::int64_t checks = 0;
     std::vector<std::int64_t> last_active = {};  // by unit: the check in which it was not saturated last
-    void exchange(RuleState& state) { state(activation)(tests)(checks)(last_active); }
+    void exchange(RuleState& s) { s(activation)(tests)(checks)(last_active); }
   };
   struct State {
     std::vector<Layer> layers = {};  // by id of the tensor
-    void exchange(RuleState& state) { state(layers); }
+    void exchange(RuleState& s) { s(layers); }
   };
 
   /// Returns the documented rule, whose findings are errors.

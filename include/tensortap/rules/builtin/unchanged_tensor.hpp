@@ -48,7 +48,7 @@ struct UnchangedTensor {
   struct State {
     std::vector<StillWeight> weights = {};  // by id
     std::vector<ValueHistory> values = {};  // by id, of chosen tensors
-    void exchange(RuleState& state) { state(weights)(values); }
+    void exchange(RuleState& s) { s(weights)(values); }
   };
 
   /// Returns the documented rule. `collection_names` and `tensor_regex` choose the tensors; one of them is needed.

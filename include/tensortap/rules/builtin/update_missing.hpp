@@ -27,7 +27,7 @@ struct StillWeight {
   Gradient gradient = Gradient::unknown;  ///< what it was since the last pair of steps was judged
   std::int64_t checks = 0;                ///< pairs in a row that were equal although the gradient counts
   std::int64_t since = 0;                 ///< the mode step in which the first of them began
-  void exchange(RuleState& state) { state(peak)(size)(gradient)(checks)(since); }
+  void exchange(RuleState& s) { s(peak)(size)(gradient)(checks)(since); }
 };
 
 /// Finds weights that have not changed since the first step that saved them, in some pairs of steps, although their
@@ -52,7 +52,7 @@ struct UpdateMissing {
   struct State {
     std::vector<StillWeight> weights = {};  // by id
     bool has_gradients = false;
-    void exchange(RuleState& state) { state(weights)(has_gradients); }
+    void exchange(RuleState& s) { s(weights)(has_gradients); }
   };
 
   [[nodiscard]] std::vector<Collection> required() const;

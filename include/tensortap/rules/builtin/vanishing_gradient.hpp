@@ -50,11 +50,11 @@ struct VanishingGradient {
     RecentWindow ratios = {};
     RecentWindow updates = {};
     std::int64_t zero_checks = 0;  // how many in a row had mostly zeros
-    void exchange(RuleState& state) { state(ratios)(updates)(zero_checks); }
+    void exchange(RuleState& s) { s(ratios)(updates)(zero_checks); }
   };
   struct State {
     std::vector<Layer> layers = {};  // by id of the gradient
-    void exchange(RuleState& state) { state(layers); }
+    void exchange(RuleState& s) { s(layers); }
   };
 
   /// Returns the documented rule alone, whose findings are errors.

@@ -21,19 +21,19 @@ TENSORTAP_BEGIN_NAMESPACE
 
 /// Finds weights whose change in a step, relative to their size, is too large: the median of the last pairs of steps,
 /// after `start_step` steps, because a layer that begins at zero changes by its own size. It is an error, or an advice
-/// if the loss shows that the training works nevertheless. Too small a change is an advice. Of steps that are k apart,
-/// the change is divided by k. The documented rule judges each pair of steps by itself, by limits of 10 and 1e-8 that
-/// only broken numbers reach; measured on 472 small networks, a ratio above 0.1 finds 14 % of the broken ones at 0.7 %
-/// false alarms. Numeric: pairs in which the weights or their change are not finite are left out. Empty: skipped.
-/// Source: SageMaker Debugger's WeightUpdateRatio; "mean magnitude of the change by mean magnitude" is the usual
-/// reading.
+/// if the loss shows that the training works nevertheless. Too small a change is an advice if the training does not
+/// work: at the end of most schedules, it is healthy. Of steps that are k apart, the change is divided by k. The
+/// documented rule judges each pair of steps by itself, by limits of 10 and 1e-8 that only broken numbers reach;
+/// measured on 472 small networks, a ratio above 0.1 finds 14 % of the broken ones at 0.7 % false alarms. Numeric:
+/// pairs in which the weights or their change are not finite are left out. Empty: skipped. Source: SageMaker Debugger's
+/// WeightUpdateRatio; "mean magnitude of the change by mean magnitude" is the usual reading.
 struct WeightUpdateRatio {
   static constexpr std::string_view name = "WeightUpdateRatio";
   static constexpr std::string_view condition =
       "the change of a weight in a step, relative to it, is above large_threshold or below small_threshold, as the "
       "median "
       "of the last 9 pairs of steps";
-  static constexpr std::string_view needs = "weights: elements";
+  static constexpr std::string_view needs = "weights: elements, or statistics, which show large changes only";
   static constexpr std::string_view source = "SageMaker Debugger; the medians are tensortap's";
 
   std::int64_t num_steps = 0;     ///< compares with the first saved step that is at most so many steps ago; 0: the last
@@ -48,12 +48,13 @@ struct WeightUpdateRatio {
     bool has_trained = false;               // whether there was a step of TRAIN
     std::vector<RecentWindow> ratios = {};  // by id
     std::vector<ValueHistory> values = {};  // by id, if num_checks is 0
-    void exchange(RuleState& state) { state(has_trained)(ratios)(values); }
+    void exchange(RuleState& s) { s(has_trained)(ratios)(values); }
   };
 
   /// Returns the documented rule, whose findings are errors.
   static WeightUpdateRatio smdebug();
 
+  /// Asks for statistics, which are cheap and show large changes; for elements, if num_checks is 0.
   [[nodiscard]] std::vector<Collection> required() const;
 
   /// Throws: a threshold or a number is negative or NaN.

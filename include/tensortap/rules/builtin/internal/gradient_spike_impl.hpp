@@ -28,7 +28,7 @@ TENSORTAP_INLINE std::vector<Finding> GradientSpike::operator()(const JudgedStep
   if (state.sizes.size() >= static_cast<std::size_t>(std::clamp<std::int64_t>(min_checks, 1, RecentWindow::limit))) {
     const double median = state.sizes.median();
     const double limit =
-        std::max(2 * median, median + num_sigma * sigma_of_distance * state.sizes.median_distance(median));
+        std::max(3 * median, median + num_sigma * sigma_of_distance * state.sizes.median_distance(median));
     if (largest->rms > limit)
       out.push_back({.severity = Severity::advice,
                      .tensor = largest->tensor->name,

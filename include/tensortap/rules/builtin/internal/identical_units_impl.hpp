@@ -49,7 +49,7 @@ inline double difference_of_units(const Tensor& weight, double limit) {
 }  // namespace detail
 
 TENSORTAP_INLINE std::vector<Collection> IdenticalUnits::required() const {
-  return {{.name = "weights", .save = save}};
+  return {{.name = "initial_weights", .include_regex = std::string(*builtin_pattern("weights")), .save = save}};
 }
 
 TENSORTAP_INLINE std::vector<Finding> IdenticalUnits::operator()(const JudgedStep& step) {

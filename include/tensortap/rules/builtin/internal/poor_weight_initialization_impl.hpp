@@ -54,11 +54,13 @@ TENSORTAP_INLINE std::vector<Finding> PoorWeightInitialization::operator()(const
   if (at.mode_step <= steps) judge_first_steps(step, out);
   if (confirm_step == 0 || at.mode_step < confirm_step || state.evidence.text.empty()) return out;
   if (!detail::is_stuck(step.facts())) return out;
-  out.push_back({.tensor = state.evidence.tensor,
-                 .value = state.evidence.value,
-                 .threshold = state.evidence.limit,
-                 .message = state.evidence.text + ", and the loss is that of a constant prediction still; try the "
-                                                  "initialisation of He or Glorot"});
+  out.push_back(
+      {.tensor = state.evidence.tensor,
+       .value = state.evidence.value,
+       .threshold = state.evidence.limit,
+       .message =
+           state.evidence.text +
+           ", and the loss is that of a constant prediction still; try the initialisation of Kaiming or Xavier"});
   return out;
 }
 
@@ -92,7 +94,7 @@ TENSORTAP_INLINE void PoorWeightInitialization::judge_first_steps(const JudgedSt
                    .tensor = std::move(tensor),
                    .value = value,
                    .threshold = limit,
-                   .message = std::move(text) + "; try the initialisation of He or Glorot"});
+                   .message = std::move(text) + "; try the initialisation of Kaiming or Xavier"});
   };
   choice.use({}, activation_inputs_regex);
   std::vector<std::string_view> layers;

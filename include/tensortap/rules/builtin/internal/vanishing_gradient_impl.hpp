@@ -42,6 +42,8 @@ TENSORTAP_INLINE std::vector<Finding> VanishingGradient::operator()(const Judged
                       : s->non_finite() > 0 ? std::nullopt
                                             : std::optional<double>(s->abs_mean());
     if (!mean || !(*mean < threshold)) continue;
+    // A last layer of zeros makes all other gradients zero in the first step.
+    if (plain == Severity::advice && *mean == 0 && step.step().mode_step == 0) continue;
     out.push_back({.severity = plain,
                    .tensor = tensor->name,
                    .value = *mean,
@@ -53,6 +55,7 @@ TENSORTAP_INLINE std::vector<Finding> VanishingGradient::operator()(const Judged
 
 TENSORTAP_INLINE void VanishingGradient::judge_layers(const JudgedStep& step, std::vector<Finding>& out) {
   constexpr std::size_t most_checks = 9;
+  constexpr std::int64_t zeros_start = 20;  // before, units may be dead that soon recover
   const detail::LayerGradients gradients(step);
   const double largest = gradients.largest();
   const std::size_t layers = gradients.list().size();
@@ -83,7 +86,8 @@ TENSORTAP_INLINE void VanishingGradient::judge_layers(const JudgedStep& step, st
                                 std::to_string(layer.ratios.size()) + " checks" +
                                 (std::isnan(update) ? "" : ", and a step changes its weights by " + shortest(update)) +
                                 "; try ReLU or a normalisation, residual connections, or larger initial weights"});
-    } else if (i > 0 && !is_embedding && layer.zero_checks >= static_cast<std::int64_t>(least)) {
+    } else if (i > 0 && !is_embedding && layer.zero_checks >= static_cast<std::int64_t>(least) &&
+               step.step().mode_step >= zeros_start && !detail::is_learning(step.facts())) {
       out.push_back({.severity = detail::is_stuck(step.facts()) ? Severity::error : Severity::advice,
                      .tensor = gradient.tensor->name,
                      .value = zeros,

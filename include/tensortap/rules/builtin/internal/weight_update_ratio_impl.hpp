@@ -8,6 +8,7 @@
 
 #include <tensortap/error.hpp>
 #include <tensortap/internal/config.hpp>
+#include <tensortap/reduction.hpp>
 #include <tensortap/rules/builtin/internal/training_progress.hpp>
 #include <tensortap/rules/builtin/weight_update_ratio.hpp>
 #include <tensortap/rules/known_tensor.hpp>
@@ -21,7 +22,8 @@ TENSORTAP_INLINE WeightUpdateRatio WeightUpdateRatio::smdebug() {
 }
 
 TENSORTAP_INLINE std::vector<Collection> WeightUpdateRatio::required() const {
-  return {{.name = "weights", .save = save}};
+  if (num_checks == 0) return {{.name = "weights", .save = save}};
+  return {{.name = "weights", .save = save, .reductions = {Reduction::statistics}}};
 }
 
 TENSORTAP_INLINE std::vector<Finding> WeightUpdateRatio::operator()(const JudgedStep& step) {
@@ -83,7 +85,8 @@ TENSORTAP_INLINE void WeightUpdateRatio::judge_median(const JudgedStep& step, co
   if (ratios.size() < static_cast<std::size_t>(std::min<std::int64_t>(num_checks, most_checks))) return;
   const double ratio = ratios.median();
   const bool is_large = ratio > large_threshold;
-  const bool is_small = ratio < small_threshold && !change->is_bound && ratio > 0;  // see UnchangedTensor for 0
+  const bool is_small = ratio < small_threshold && !change->is_bound && ratio > 0 &&  // see UnchangedTensor for 0
+                        !detail::is_learning(step.facts());
   if (!is_large && !is_small) return;
   out.push_back({.severity = is_large ? detail::severity_in(step.facts()) : Severity::advice,
                  .tensor = weight.name,
