@@ -56,6 +56,8 @@ TENSORTAP_INLINE std::vector<Finding> VanishingGradient::operator()(const Judged
 TENSORTAP_INLINE void VanishingGradient::judge_layers(const JudgedStep& step, std::vector<Finding>& out) {
   constexpr std::size_t most_checks = 9;
   constexpr std::int64_t zeros_start = 20;  // before, units may be dead that soon recover
+  for (const KnownTensor* weight : step.with_role(Role::weight))
+    (void)step.change(*weight);  // in each step, as others do
   const detail::LayerGradients gradients(step);
   const double largest = gradients.largest();
   const std::size_t layers = gradients.list().size();
