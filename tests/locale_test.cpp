@@ -168,8 +168,10 @@ TEST_CASE("a run is judged the same in every locale", "[base][locale]") {
     const tt::Trial trial(written.run);
     std::vector<std::string> lines;
     for (const auto& finding :
-         tt::evaluate(trial, {tt::VanishingGradient{.threshold = 1e-5, .collection = "reduced"}}).findings)
+         tt::evaluate(trial, {tt::VanishingGradient{.threshold = 1e-5, .collection = "reduced"}}).findings) {
       lines.push_back(printed(finding));
+      lines.push_back(to_json(finding));
+    }
     return lines;
   });
   CHECK_FALSE(without.empty());
@@ -177,16 +179,18 @@ TEST_CASE("a run is judged the same in every locale", "[base][locale]") {
 }
 
 TEST_CASE("a finding is printed the same in every locale and state of the stream", "[base][locale]") {
-  const tt::Finding finding{.rule = "r", .step = {tt::Mode::train, 1234, 12345}, .value = 1234.5};
+  const tt::Finding finding{
+      .rule = "r", .step = {tt::Mode::train, 1234, 12345}, .value = 1234.5, .last_step = 23456, .count = 1234};
   const TemporaryDirectory directory;
   const auto [without, with] = with_and_without([&] {
     std::filesystem::remove(directory / "stop");
     tt::TouchFile{(directory / "stop").string()}(finding);
     return printed(finding) + "\n" + golden::read_file(directory / "stop");
   });
-  CHECK(without == "r: step 12345 (TRAIN 1234): 1234.5\nr: step 12345 (TRAIN 1234): 1234.5\n");
+  const std::string expected = "r: step 12345 (TRAIN 1234): 1234.5; in 1234 steps, the last is step 23456";
+  CHECK(without == expected + "\n" + expected + "\n");
   CHECK(with == without);
   std::ostringstream hex;
   hex << std::hex << std::showbase << finding;
-  CHECK(hex.str() == "r: step 12345 (TRAIN 1234): 1234.5");
+  CHECK(hex.str() == expected);
 }

@@ -48,16 +48,20 @@ TEST_CASE("a lambda is a rule", "[rules][rule]") {
   }};
   CHECK(rules[0].name() == "rule");
   CHECK(rules[0].required().empty());
-  CHECK(rules[0](StepOfMap({tt::Mode::eval, 1, 5})).empty());
-  const auto findings = rules[0](StepOfMap({tt::Mode::eval, 2, 9}));
+  Shown shown(rules[0]);
+  CHECK(shown(StepOfMap({tt::Mode::eval, 1, 5})).empty());
+  const auto findings = shown(StepOfMap({tt::Mode::eval, 2, 9}));
   REQUIRE(findings.size() == 1);
-  CHECK(findings[0] == tt::Finding{.rule = "rule", .tensor = "x", .step = {tt::Mode::eval, 2, 9}, .value = 7});
+  CHECK(findings[0] ==
+        tt::Finding{.rule = "rule", .tensor = "x", .step = {tt::Mode::eval, 2, 9}, .value = 7, .last_step = 9});
 }
 
 TEST_CASE("an aggregate with a name is a rule, and a copy has its own state", "[rules][rule]") {
   tt::Rule rule = Counts{};
   CHECK(rule.name() == "Counts");
-  const StepOfMap step({tt::Mode::train, 0, 0});
+  tt::detail::TensorCatalog catalog;
+  const StepOfMap view({tt::Mode::train, 0, 0});
+  const tt::JudgedStep step(catalog, view);
   CHECK(rule(step).size() == 1);
   tt::Rule copy = rule;
   const auto second = copy(step);
@@ -69,7 +73,7 @@ TEST_CASE("an aggregate with a name is a rule, and a copy has its own state", "[
 }
 
 TEST_CASE("an exception of the callable passes through the rule", "[rules][rule]") {
-  tt::Rule rule = [](const tt::StepView&) -> std::vector<tt::Finding> { throw std::runtime_error("no"); };
+  Shown rule([](const tt::StepView&) -> std::vector<tt::Finding> { throw std::runtime_error("no"); });
   CHECK_THROWS_WITH(rule(StepOfMap({})), "no");
 }
 

@@ -37,6 +37,13 @@ class RuleState {
   /// Returns what was written.
   [[nodiscard]] const std::string& bytes() const noexcept { return out_; }
 
+  /// Makes a reader fail unless `holds`: what was read must fit together.
+  void require(bool holds) noexcept {
+    if (!reading_ || holds) return;
+    good_ = false;
+    rest_ = {};
+  }
+
   RuleState& operator()(std::uint64_t& value);
   RuleState& operator()(std::string& text);
 

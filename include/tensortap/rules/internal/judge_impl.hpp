@@ -1,17 +1,43 @@
 // The bodies of judge.hpp.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <exception>
 #include <mutex>
 #include <utility>
 
+#include <tensortap/bytes/bytes.hpp>
+#include <tensortap/bytes/crc32c.hpp>
 #include <tensortap/internal/config.hpp>
 #include <tensortap/rules/internal/rule_set.hpp>
 #include <tensortap/rules/judge.hpp>
 #include <tensortap/rules/rule_state.hpp>
 
 TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
+
+/// Exchanges the rules with the number of the layout in front of them.
+inline void exchange_judge(RuleSet& rules, RuleState& state) {
+  constexpr std::uint64_t layout = 1;
+  std::uint64_t written = layout;
+  state(written);
+  state.require(written == layout);
+  rules.exchange(state);
+}
+
+constexpr std::size_t seal_size = 4;
+
+/// Returns the checksum of a state as bytes.
+inline std::string seal_of(std::string_view state) {
+  const std::uint32_t crc = crc32c(bytes_of(state));
+  std::string out;
+  for (unsigned shift = 0; shift < 8 * seal_size; shift += 8) out += static_cast<char>(crc >> shift & 0xff);
+  return out;
+}
+
+}  // namespace detail
 
 struct Judge::Shared {
   std::mutex mutex;
@@ -47,14 +73,16 @@ TENSORTAP_INLINE Verdict Judge::verdict() const {
 TENSORTAP_INLINE std::string Judge::state() const {
   const std::lock_guard lock(shared_->mutex);
   RuleState state;
-  shared_->rules.exchange(state);
-  return state.bytes();
+  detail::exchange_judge(shared_->rules, state);
+  return state.bytes() + detail::seal_of(state.bytes());
 }
 
 TENSORTAP_INLINE bool Judge::restore(std::string_view bytes) const {
   const std::lock_guard lock(shared_->mutex);
-  RuleState state(bytes);
-  shared_->rules.exchange(state);
+  const std::string_view content = bytes.substr(0, bytes.size() - std::min(bytes.size(), detail::seal_size));
+  const bool is_whole = bytes.substr(content.size()) == detail::seal_of(content);
+  RuleState state(is_whole ? content : std::string_view());
+  detail::exchange_judge(shared_->rules, state);
   return state.complete();
 }
 

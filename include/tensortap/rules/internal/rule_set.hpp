@@ -114,21 +114,24 @@ class RuleSet {
 
   /// Writes or reads all that the rules have seen and found.
   void exchange(RuleState& state) {
+    if (state.reading()) restart();
     std::uint64_t count = rules_.size();
     catalog_.exchange(state);
     state(count);
-    if (count != rules_.size()) return restart();
-    for (Entry& entry : rules_) {
-      std::string name = entry.rule ? entry.rule->name() : std::string();
-      state(name)(entry.coverage)(entry.failure);
-      if (state.reading() && name.empty()) entry.rule.reset();
+    state.require(count == rules_.size());
+    for (std::size_t i = 0; i < rules_.size() && state.good(); ++i) {
+      Entry& entry = rules_[i];
+      std::string name = originals_[i].name();
+      bool has_failed = !entry.rule;
+      state(name)(has_failed)(entry.coverage)(entry.failure);
+      state.require(name == originals_[i].name());
+      if (state.reading() && has_failed) entry.rule.reset();
       if (entry.rule) entry.rule->exchange(state);
     }
     std::vector<StoredFinding> stored(findings_.begin(), findings_.end());
     state(stored);
     if (!state.reading()) return;
     if (!state.complete()) return restart();
-    findings_.clear();
     for (StoredFinding& one : stored) {
       findings_.push_back(std::move(one.finding));
       if (!findings_.back().failed) places_.emplace(key_of(findings_.back()), findings_.size() - 1);
@@ -152,6 +155,7 @@ class RuleSet {
       Finding& f = finding;
       state(f.rule)(f.severity)(f.tensor)(f.worker)(f.step.mode)(f.step.mode_step)(f.step.global_step);
       state(f.value)(f.threshold)(f.message)(f.last_step)(f.count)(f.failed);
+      state.require(f.severity <= Severity::advice && f.step.mode >= Mode::train && f.step.mode <= Mode::global);
     }
     Finding finding;
   };

@@ -21,11 +21,8 @@ TENSORTAP_INLINE RuleState& RuleState::operator()(std::uint64_t& value) {
   const bool is_short = !rest_.empty() && byte(0) != short_limit;
   const std::size_t size = is_short ? 1 : 9;
   value = 0;
-  if (rest_.size() < size) {
-    good_ = false;
-    rest_ = {};
-    return *this;
-  }
+  require(rest_.size() >= size);
+  if (!good_) return *this;
   if (is_short) {
     value = byte(0);
   } else {
@@ -38,12 +35,8 @@ TENSORTAP_INLINE RuleState& RuleState::operator()(std::uint64_t& value) {
 TENSORTAP_INLINE std::uint64_t RuleState::counted(std::size_t size) {
   std::uint64_t count = size;
   (*this)(count);
-  if (reading_ && count > rest_.size()) {
-    good_ = false;
-    rest_ = {};
-    return 0;
-  }
-  return count;
+  require(count <= rest_.size());
+  return good_ ? count : 0;
 }
 
 TENSORTAP_INLINE RuleState& RuleState::operator()(std::string& text) {

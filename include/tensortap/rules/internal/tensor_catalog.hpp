@@ -143,7 +143,7 @@ class TensorCatalog {
     restored.has_trained_ = has_trained_;
     restored.previous_ = std::move(previous_);
     *this = std::move(restored);
-    for (const Entry& entry : entries) add(entry.name).role = entry.role;
+    for (const Entry& entry : entries) give_role(add(entry.name), entry.role);
     rank();
   }
 
@@ -151,7 +151,10 @@ class TensorCatalog {
   struct Entry {
     std::string name;
     Role role = Role::other;
-    void exchange(RuleState& state) { state(name)(role); }
+    void exchange(RuleState& state) {
+      state(name)(role);
+      state.require(static_cast<std::size_t>(role) < role_count);
+    }
   };
 
   KnownTensor& add(std::string_view name) {
@@ -224,9 +227,14 @@ class TensorCatalog {
       for (const std::string& name : step.tensors(collection)) {
         KnownTensor* const tensor = find(name);
         if (tensor == nullptr || tensor->role != Role::other) continue;
-        tensor->role = role;
-        if (role == Role::gradient) tensor->subject = parameter_of_gradient(name);
+        give_role(*tensor, role);
       }
+  }
+
+  static void give_role(KnownTensor& tensor, Role role) {
+    if (tensor.role == role) return;
+    tensor.role = role;
+    if (role == Role::gradient) tensor.subject = parameter_of_gradient(tensor.name);
   }
 
   /// Orders all tensors from the first layer to the last.

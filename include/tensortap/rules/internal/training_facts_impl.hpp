@@ -151,7 +151,10 @@ TENSORTAP_INLINE void LossHistory::add(double value, std::int64_t mode_step) {
   width *= 2;
 }
 
-TENSORTAP_INLINE void LossHistory::exchange(RuleState& state) { state(width)(means)(steps)(open_sum)(open_count); }
+TENSORTAP_INLINE void LossHistory::exchange(RuleState& state) {
+  state(width)(means)(steps)(open_sum)(open_count);
+  state.require(width > 0 && means.size() == steps.size() && means.size() < most_means);
+}
 
 TENSORTAP_INLINE double LossSeries::before(std::size_t back) const {
   const auto last = static_cast<std::size_t>(count - 1);
@@ -204,6 +207,8 @@ TENSORTAP_INLINE void LossSeries::add(double value, std::int64_t mode_step) {
 TENSORTAP_INLINE void LossSeries::exchange(RuleState& state) {
   state(tensor)(kind)(count)(not_finite)(first)(best)(smooth)(best_smooth)(above_best)(above_since)(last_mode_step);
   state(recent)(steps)(history);
+  state.require(kind <= LossKind::other && count >= 0 && recent.size() == steps.size() &&
+                recent.size() == std::min(static_cast<std::size_t>(count), most_recent));
 }
 
 // ---- Examples
@@ -221,6 +226,7 @@ TENSORTAP_INLINE void Examples::Open::exchange(RuleState& state) {
 TENSORTAP_INLINE void Examples::exchange(RuleState& state) {
   state(task)(classes)(count)(labels)(predicted)(right);
   state(label_mean)(label_deviations)(label_abs_deviations)(label_huber_deviations)(block)(open);
+  state.require(task <= Task::regression);
 }
 
 TENSORTAP_INLINE void Examples::add(const Tensor& tensor, const Tensor* predictions, LossKind kind, double limit) {
