@@ -27,7 +27,7 @@ MAY_INCLUDE = {
     "capture": {"tensor", "select", "reduce", "record", "store"},
     "trial": {"tensor", "select", "reduce", "record", "store"},
     "rules": {"tensor", "select", "reduce", "store", "trial"},
-    "rules/builtin": {"tensor", "select", "reduce", "rules"},
+    "rules/builtin": {"tensor", "select", "reduce", "trial", "rules"},
     "spot": {"record", "store", "trial", "rules", "capture/hook_options", "capture/state"},
     "net/http": {"store"},
     "net/aws": {"net/http"},

@@ -127,6 +127,16 @@
 #include <tensortap/rules/builtin/update_missing.hpp>              //        weights that never change
 #include <tensortap/rules/builtin/vanishing_gradient.hpp>          //        gradients that vanish
 #include <tensortap/rules/builtin/weight_update_ratio.hpp>         //       weights that change too much
+#include <tensortap/rules/builtin/all_rules.hpp>                      // judge: the built-in rules
+#include <tensortap/rules/builtin/check_input_images.hpp>             //        images that were not normalised
+#include <tensortap/rules/builtin/exploding_tensor.hpp>               //        NaN and infinities
+#include <tensortap/rules/builtin/feature_importance_overweight.hpp>  // models that rest on few features
+#include <tensortap/rules/builtin/input_range.hpp>                    //        inputs that are too large or too small
+#include <tensortap/rules/builtin/nlp_sequence_ratio.hpp>             //        sequences that are mostly padding
+#include <tensortap/rules/builtin/rank_divergence.hpp>                //        workers whose parameters differ
+#include <tensortap/rules/builtin/similar_across_runs.hpp>            //       runs that should be equal
+#include <tensortap/rules/builtin/tree_depth.hpp>                     //        decision trees that are too deep
+#include <tensortap/rules/builtin/vanishing_gradient.hpp>             //        gradients that vanish
 
 #include <tensortap/spot/checkpoint_sync.hpp>          // spot: checkpoints that outlive the machine
 #include <tensortap/spot/checkpoint_sync_options.hpp>  //       their configuration and reports

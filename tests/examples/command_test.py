@@ -37,6 +37,11 @@ def differences(expected, actual, path=""):
         yield f"{path}: {expected!r} expected, {actual!r} there"
 
 
+def below(threshold):
+    """Returns the arguments of judge that find gradients below `threshold`."""
+    return "--rule", "VanishingGradient", "--set", f"VanishingGradient.threshold={threshold}"
+
+
 @unittest.skipUnless(COMMAND, "TENSORTAP_COMMAND is not set: the examples are not built")
 class CommandTest(unittest.TestCase):
     def call(self, *arguments, code=0):
@@ -140,13 +145,14 @@ class CommandTest(unittest.TestCase):
 
     def test_help_and_version(self):
         self.assertIn("Examples:", self.call("--help"))
-        for command in ("show", "ls", "check", "dump", "judge", "cp", "sync"):
+        for command in ("show", "ls", "check", "dump", "judge", "rules", "cp", "sync"):
             help_text = self.call(command, "--help")
             examples = help_text.partition("Examples:\n")[2].strip().splitlines()
-            self.assertIn(len(examples), (2, 3, 4), help_text)
+            self.assertIn(len(examples), (2, 3, 4, 5), help_text)
             for line in examples:
-                self.assertTrue(line.strip().startswith(f"tensortap {command} "), line)
-            self.assertIn("--endpoint-url", help_text)
+                self.assertTrue(line.strip().startswith(f"tensortap {command}"), line)
+            if command != "rules":
+                self.assertIn("--endpoint-url", help_text)
         self.assertIn("Exit codes of all subcommands:", self.call("--help"))
         self.assertRegex(self.call("--version"), r"^tensortap \d+\.\d+\.\d+\n$")
 
@@ -164,7 +170,15 @@ class CommandTest(unittest.TestCase):
                 (("show", basic, "Net_haed0.weight"), 'no tensor is named "Net_haed0.weight"; did you mean "Net_head0.weight"?'),
                 (("show", basic, "NET_HEAD0.WEIGHT"), 'did you mean "Net_head0.weight"?'),
                 (("show", basic, "--setp", 3), 'no option is called "--setp"; did you mean "--step"?'),
-                (("judge", basic, "--thresold=1"), 'did you mean "--threshold"?'),
+                (("judge", basic, "--rul=all"), 'did you mean "--rule"?'),
+                (("judge", basic, "--rule", "VanishingGradeint"), 'did you mean "VanishingGradient"?'),
+                (("judge", basic, "--set", "VanishingGradient.treshold=1"), 'did you mean "threshold"?'),
+                (("judge", basic, "--set", "VanishingGradients.threshold=1"), 'did you mean "VanishingGradient"?'),
+                (("judge", basic, "--rule", "ExplodingTensor", "--set", "VanishingGradient.threshold=1"), "not among those of --rule"),
+                (("judge", basic, "--set", "threshold=1"), "it is not RULE.PARAMETER=VALUE"),
+                (("judge", basic, "--set", "VanishingGradient.threshold"), "it is not RULE.PARAMETER=VALUE"),
+                (("judge", basic, "--severity", "bad"), "--severity"),
+                (("rules", "VanishingGradeint"), 'did you mean "VanishingGradient"?'),
                 (("show", basic, "a", "b"), 'one argument too many: "b"'),
                 (("show",), "RUN is required"),
                 (("show", basic, "--all"), "--all shows the elements of a tensor in one step; name both"),
@@ -172,7 +186,7 @@ class CommandTest(unittest.TestCase):
                 (("ls", basic, "--recursive"), "--recursive is for the objects of a bucket"),
                 (("show", basic, ""), "TENSOR: the name is empty"),
                 (("show", basic, "Net_head0.weight", "--worker", ""), "--worker: the name is empty"),
-                (("judge", basic, "--collection", ""), "--collection: the name is empty"),
+                (("judge", basic, "--rule", ""), "--rule: the name is empty"),
         ):
             with self.subTest(arguments=arguments):
                 said = self.call(*arguments, code=2)
@@ -182,22 +196,24 @@ class CommandTest(unittest.TestCase):
 
     def test_numbers_that_mean_nothing_are_refused(self):
         basic = GOLDEN / "basic"
-        for arguments in (("judge", basic, "--threshold", "nan"), ("judge", basic, "--threshold=-1"),
-                          ("judge", basic, "--threshold", "inf"), ("judge", basic, "--threshold", "1e999"),
-                          ("judge", basic, "--threshold", "0x1p3"), ("judge", basic, "--threshold", "1x"),
+        for value in ("1e999", "0x1p3", "1x", " 1", "1,5"):
+            with self.subTest(value=value):
+                said = self.call("judge", basic, "--set", f"VanishingGradient.threshold={value}", code=2)
+                self.assertIn("threshold: the value is not of its type", said)
+        for arguments in (("judge", basic, "--since", "x"), ("judge", basic, "--since=-1"),
                           ("judge", basic, "--follow", "--timeout", "nan"), ("judge", basic, "--follow", "--timeout=-1"),
                           ("show", basic, "--step", "99999999999999999999999"), ("show", basic, "--step", "9223372036854775808"),
                           ("show", basic, "--step=-1"), ("show", basic, "--step", "1.5"), ("show", basic, "--step", "3x"),
                           ("show", basic, "--step", ""), ("show", basic, "Net_head0.weight", "--step", "1e3")):
             with self.subTest(arguments=arguments):
                 said = self.call(*arguments, code=2)
-                self.assertRegex(said, r"^tensortap: (judge|show): --(threshold|timeout|step): ")
+                self.assertRegex(said, r"^tensortap: (judge|show): --(since|timeout|step): ")
 
     def test_output_that_cannot_be_written_is_an_error(self):
         basic = GOLDEN / "basic"
         commands = (("show", basic), ("show", basic, "Net_head0.weight"), ("show", basic, "Net_head0.weight", "--step", 3),
                     ("show", basic, "--step", 3), ("ls", basic), ("ls", GOLDEN), ("check", basic), ("dump", basic),
-                    ("judge", basic), ("judge", basic, "--threshold", 1e9, "--all"), ("--help",), ("show", "--help"), ("--version",))
+                    ("judge", basic), ("judge", basic, *below(1e9)), ("judge", basic, *below(1e9), "--json"), ("rules",), ("rules", "--json"), ("--help",), ("show", "--help"), ("--version",))
         for command in commands:
             with self.subTest(command=command), open("/dev/full", "wb") as full:
                 result = subprocess.run([COMMAND, *map(str, command)], stdout=full, stderr=subprocess.PIPE, text=True, timeout=60)
@@ -335,66 +351,102 @@ class JudgeTest(unittest.TestCase):
         self.fail(f"the judge {why} {self.TIMEOUT} s without a line that begins with {text!r}: {lines}")
 
     def test_a_verdict_afterwards(self):
-        self.assertEqual(self.judge(GOLDEN / "basic", code=0),
+        self.assertEqual(self.judge(GOLDEN / "basic", *below(1e-7), code=0),
                          "0 findings in 4 tensors and 4 steps that were judged: the run has ended\n")
         stop = self.folder / "stop"
-        lines = self.judge(GOLDEN / "basic", "--threshold", 1e9, "--all", "--stop-file", stop, code=1).splitlines(keepends=True)
-        self.assertEqual(lines[-1], "16 findings in 4 tensors and 4 steps that were judged: the run has ended\n")
-        self.assertEqual([line.split(":")[1] for line in lines[:-1]],
-                         [f" step {step}" for step in (3, 6, 9, 12) for _ in range(4)])
-        self.assertRegex(lines[0], r'^VanishingGradient: step 3: "gradient/.*": its mean magnitude is .*, below 1e\+09$')
-        self.assertEqual(stop.read_text(encoding="utf-8"), lines[0])
-
-    def test_a_summary_has_one_line_for_each_tensor(self):
-        lines = self.judge(GOLDEN / "basic", "--threshold", 1e9, code=1).splitlines()
+        lines = self.judge(GOLDEN / "basic", *below(1e9), "--stop-file", stop, code=1).splitlines(keepends=True)
+        self.assertEqual(lines[-1], "4 findings in 4 tensors and 4 steps that were judged: the run has ended\n")
         self.assertEqual(len(lines), 5)
         for line in lines[:4]:
-            self.assertRegex(line, r'^VanishingGradient: step 3.*: "gradient/.*": its mean magnitude is .*, below 1e\+09; '
-                                   r"and in 3 later steps, the last is step 12$")
+            self.assertRegex(line, r'^VanishingGradient: step 3: "gradient/.*": its mean magnitude is .*, below 1e\+09; '
+                                   r"in 4 steps, the last is step 12$")
+        self.assertEqual(stop.read_text(encoding="utf-8"), lines[0].partition("; in 4 steps")[0] + "\n")
+
+    def test_findings_as_json(self):
+        out = self.judge(GOLDEN / "basic", *below(0.4), "--json", code=1)
+        self.assertEqual([json.loads(line) for line in out.splitlines()], [
+            {"rule": "VanishingGradient", "severity": "error", "step": first, "mode": "GLOBAL", "mode_step": first,
+             "tensor": tensor, "worker": "worker_0", "value": value, "threshold": 0.4, "first_step": first, "last_step": 12,
+             "count": count, "message": f"its mean magnitude is {value}, below 0.4"}
+            for first, tensor, value, count in ((6, "gradient/Net_res1.weight", 0.3920891582965851, 2),
+                                                (12, "gradient/Net_res1.bias", 0.21204793453216553, 1))])
+        self.assertEqual(self.judge(GOLDEN / "basic", *below(1e-7), "--json", code=0), "")
+
+    def test_findings_of_a_severity_or_since_a_step(self):
+        def tensors(*arguments, code=1):
+            out = self.judge(GOLDEN / "basic", *below(0.65), "--json", *arguments, code=code)
+            return [json.loads(line)["tensor"] for line in out.splitlines()]
+        self.assertEqual(len(tensors()), 3)
+        self.assertEqual(tensors("--severity", "error"), tensors())
+        self.assertEqual(tensors("--since", 12), tensors())
+        self.assertEqual(tensors("--since", 13, code=0), [])
+
+    def test_all_rules_judge_by_default(self):
+        out = self.judge(GOLDEN / "basic", "--set", "VanishingGradient.threshold=1e9", code=1)
+        self.assertIn('VanishingGradient: step 3: "gradient/', out)
+        self.assertEqual(self.judge(GOLDEN / "basic", "--rule", "all", "--set", "VanishingGradient.threshold=1e9", code=1), out)
+        some = self.judge(GOLDEN / "basic", "--rule", "ExplodingTensor,VanishingGradient", code=0)
+        self.assertRegex(some, "^0 findings in [0-9]+ tensors and 7 steps that were judged: the run has ended\n$")
+
+    def test_the_rules_are_listed(self):
+        def rules(*arguments):
+            result = subprocess.run([COMMAND, "rules", *arguments], capture_output=True, text=True, timeout=60, check=True)
+            return result.stdout
+        listed = [json.loads(line) for line in rules("--json").splitlines()]
+        names = [rule["rule"] for rule in listed]
+        self.assertEqual(names, sorted(names))
+        self.assertIn("ExplodingTensor", names)
+        text = rules()
+        for rule in listed:
+            self.assertIn(rule["rule"] + ": ", text)
+            self.assertIn(rule["condition"], text)
+            self.assertIn(rule["needs"], text)
+        one = json.loads(rules("VanishingGradient", "--json"))
+        self.assertIn({"name": "threshold", "default": "1e-07", "meaning": "a mean magnitude below it is a finding"}, one["parameters"])
+        self.assertTrue(rules("VanishingGradient").startswith("VanishingGradient: "))
 
     def test_mistakes(self):
         self.assertIn("no such run", self.judge(self.folder / "nothing", code=2))
         self.assertIn("no such run", self.judge(self.folder / "nothing", "--follow", "--timeout", 0, code=2))
         (self.folder / "file").touch()
-        out = self.judge(GOLDEN / "basic", "--threshold", 1e9, "--stop-file", self.folder / "file" / "stop", code=2)
+        out = self.judge(GOLDEN / "basic", *below(1e9), "--stop-file", self.folder / "file" / "stop", code=2)
         self.assertIn(": failed: action: store: ", out)
         self.assertIn("no_such_rule", self.judge(GOLDEN / "basic", "--rule", "no_such_rule", code=2))
 
     def test_a_run_that_has_not_ended_is_judged(self):
         self.run_.begin(0, -1)
         self.run_.save(0, 0)  # without gradients
-        self.assertIn("nothing was judged: ", self.judge(self.run_.path, code=2))
+        self.assertIn("nothing was judged: ", self.judge(self.run_.path, *below(1e-7), code=2))
         self.run_.save(0, 3)
-        self.assertIn("and 1 step that were judged: the run is running or interrupted", self.judge(self.run_.path, code=0))
-        self.assertIn("and 1 step that were judged: the time is up", self.judge(self.run_.path, "--follow", "--timeout", 0, code=0))
+        self.assertIn("and 1 step that were judged: the run is running or interrupted", self.judge(self.run_.path, *below(1e-7), code=0))
+        self.assertIn("and 1 step that were judged: the time is up", self.judge(self.run_.path, *below(1e-7), "--follow", "--timeout", 0, code=0))
 
     def test_a_run_is_followed_through_two_interruptions(self):
-        def last_of_step(step):
-            return f'VanishingGradient: step {step}: "gradient/Net_res1.weight"'
-
-        process = self.start("--threshold", "1e9", "--all", "--stop-file", str(self.folder / "stop"))
+        at_step_6 = 'VanishingGradient: step 6: "gradient/Net_res1.weight"'
+        at_step_12 = 'VanishingGradient: step 12: "gradient/Net_res1.bias"'
+        process = self.start(*below(0.4), "--stop-file", str(self.folder / "stop"))
         self.run_.begin(0, -1)
-        for step in (3, 6, 9):
+        for step in (3, 6, 12):
             self.run_.save(0, step)
-        self.read_until(process, last_of_step(9))
+        self.read_until(process, at_step_12)
         self.assertTrue((self.folder / "stop").is_file())
-        for attempt, steps in ((1, (9, 6)), (2, (6,))):
+        for attempt, steps in ((1, (12, 6)), (2, (6,))):
             self.run_.begin(attempt, 3)
             for step in steps:
                 self.run_.set_aside(attempt, step)
             self.run_.save(attempt, 6)
-            lines = self.read_until(process, last_of_step(6))
+            lines = self.read_until(process, at_step_6)
             count = "2 steps" if attempt == 1 else "1 step"
             self.assertIn(f"attempt {attempt} continues after step 3; {count} set aside\n", lines)
         self.run_.save(2, 9)
         self.run_.save(2, 12)
         self.run_.end()
-        lines = self.read_until(process, "16 findings in 4 tensors and 4 steps that were judged: the run has ended")
+        lines = self.read_until(process, "2 findings in 4 tensors and 4 steps that were judged: the run has ended")
         self.assertEqual(process.wait(timeout=60), 1)
-        self.assertNotIn("VanishingGradient: step 3: ", "".join(lines))  # it was printed before
+        self.assertEqual([line.partition(":")[2][:8].strip() for line in lines[:-1]], ["step 12", "step 6:", "step 12"])
 
     def test_a_rename_of_the_run_ends_it(self):
-        process = self.start("--threshold", "1e9")
+        process = self.start(*below(1e9))
         self.run_.begin(0, -1)
         self.run_.save(0, 3)
         self.read_until(process, "VanishingGradient: step 3: ")
@@ -404,7 +456,7 @@ class JudgeTest(unittest.TestCase):
         self.assertEqual(process.wait(timeout=60), 2)
 
     def test_a_signal_ends_it_with_a_verdict(self):
-        process = self.start("--threshold", "1e9")
+        process = self.start(*below(1e9))
         self.run_.begin(0, -1)
         self.run_.save(0, 3)
         self.read_until(process, "VanishingGradient: step 3: ")
@@ -413,7 +465,7 @@ class JudgeTest(unittest.TestCase):
         self.assertEqual(process.wait(timeout=60), 1)
 
     def test_a_reader_that_goes_ends_it(self):
-        process = self.start("--threshold", "1e9")
+        process = self.start(*below(1e9))
         self.run_.begin(0, -1)
         self.run_.save(0, 3)
         self.read_until(process, "VanishingGradient: step 3: ")

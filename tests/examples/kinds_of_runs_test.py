@@ -14,6 +14,9 @@ from pathlib import Path
 COMMAND = os.environ.get("TENSORTAP_COMMAND")
 WRITTEN = os.environ.get("TENSORTAP_WRITTEN_RUNS")
 
+NO_GRADIENTS = ("not judged: VanishingGradient: it could judge nothing; it needs gradients: abs_mean, statistics or elements\n"
+                "nothing was judged: no rule has what it needs\n")
+
 
 @unittest.skipUnless(COMMAND and WRITTEN, "TENSORTAP_COMMAND and TENSORTAP_WRITTEN_RUNS are not set")
 class KindsOfRunsTest(unittest.TestCase):
@@ -50,11 +53,10 @@ class KindsOfRunsTest(unittest.TestCase):
         self.assertNotIn("sha256", step)
 
     def test_statistics_are_judged(self):
-        out = self.call("judge", "statistics", code=1)
+        out = self.call("judge", "statistics", "--rule", "VanishingGradient", code=1)
         self.assertIn('VanishingGradient: step 4 (TRAIN 4): "dead.grad": its mean magnitude is 9.99999971718068', out)
-        self.assertIn("; and in 1 later step, the last is step 6\n", out)
-        self.assertIn('not judged: "w.grad" in 1 step: it holds NaN or infinities\n', out)
-        self.assertIn("2 findings in 2 tensors and 4 steps that were judged: the run has ended\n", out)
+        self.assertIn("; in 2 steps, the last is step 6\n", out)
+        self.assertIn("1 finding in 2 tensors and 4 steps that were judged: the run has ended\n", out)
 
     # ---- One reduction only
 
@@ -65,21 +67,20 @@ class KindsOfRunsTest(unittest.TestCase):
         self.assertEqual(self.columns("min_max_l2", "w.grad")[0], ["global_step", "l2", "max", "min"])
 
     def test_one_reduction_is_judged(self):
-        self.assertIn("2 findings in 2 tensors and 4 steps that were judged", self.call("judge", "abs_mean", code=1))
+        rule = ("--rule", "VanishingGradient")
+        self.assertIn("1 finding in 2 tensors and 4 steps that were judged", self.call("judge", "abs_mean", *rule, code=1))
         self.assertIn("0 findings in 2 tensors and 4 steps that were judged",
-                      self.call("judge", "abs_mean", "--threshold", "1e-30"))
+                      self.call("judge", "abs_mean", *rule, "--set", "VanishingGradient.threshold=1e-30"))
 
     def test_reductions_that_the_rule_cannot_use_are_not_a_healthy_run(self):
-        out = self.call("judge", "min_max_l2", code=2)
-        self.assertIn('not judged: 2 tensors: there is neither abs_mean nor statistics nor elements that are real numbers: '
-                      '"dead.grad", "w.grad"\n', out)
-        self.assertIn("nothing was judged: no tensor has what the rule needs; save abs_mean or statistics\n", out)
+        out = self.call("judge", "min_max_l2", "--rule", "VanishingGradient", code=2)
+        self.assertIn(NO_GRADIENTS, out)
         self.assertIn("0 findings in 0 tensors and 0 steps that were judged", out)
 
     def test_gradients_that_are_not_numbers_are_not_a_healthy_run(self):
-        out = self.call("judge", "nan", code=2)
-        self.assertIn('not judged: "w.grad" in 1 step: it holds NaN or infinities\n', out)
-        self.assertIn("nothing was judged: the tensors hold NaN or infinities\n", out)
+        out = self.call("judge", "nan", code=1)
+        self.assertIn('ExplodingTensor: step 0 (TRAIN 0): "w.grad": 1 NaN and 0 infinities among 2 elements; '
+                      "the first is element 1 with bits 0x7fc00000; it is the first tensor of the step\n", out)
         out = self.call("show", "nan", "w.grad", "--step", 0)
         self.assertIn("first nan or inf   [1]\n1 nan\n", out)
         saved = json.loads(self.call("dump", "nan"))["tensors"]["w.grad"]["0"]["worker_0"]
@@ -102,16 +103,14 @@ class KindsOfRunsTest(unittest.TestCase):
         self.assertIn("sound: 7 tensors", self.call("check", "types"))
 
     def test_a_run_without_the_collection_is_not_judged(self):
-        self.assertIn('nothing was judged: the run has no collection "gradients" (it has "all"); name one with --collection\n',
-                      self.call("judge", "types", code=2))
-        out = self.call("judge", "types", "--collection", "all")
-        self.assertIn('not judged: 2 tensors: there is neither abs_mean nor statistics nor elements that are real numbers: "phase", '
-                      '"phases"\n', out)
+        self.assertIn(NO_GRADIENTS, self.call("judge", "types", "--rule", "VanishingGradient", code=2))
+        out = self.call("judge", "types", "--rule", "VanishingGradient", "--set", "VanishingGradient.collection=all")
         self.assertIn("0 findings in 5 tensors and 2 steps", out)
 
     def test_names_cannot_change_the_order_of_text(self):
         for out in (self.call("show", "types"), self.call("show", "types", "--step", 0), self.call("dump", "types"),
-                    self.call("judge", "types", "--collection", "all", "--threshold", 1e9, code=1),
+                    self.call("judge", "types", "--set", "VanishingGradient.collection=all",
+                              "--set", "VanishingGradient.threshold=1e9", code=1),
                     self.call("show", "types", "\u202Egp", code=2), self.call("show", "types", "--worker", "\u202E", code=2),
                     self.call("show", "\u202E/no", code=2), self.call("show", "types", "a", "\u202Eb", code=2)):
             self.assertNotIn("\u202E", out)
@@ -140,9 +139,10 @@ class KindsOfRunsTest(unittest.TestCase):
 
     def test_a_collection_without_tensors_is_said_to_have_none(self):
         self.assertIn("  gradients: no tensor; its built-in pattern finds none of the saved names\n", self.call("show", "losses"))
-        self.assertIn('nothing was judged: no tensor is in collection "gradients"; name another one with --collection\n',
-                      self.call("judge", "losses", code=2))
-        self.assertIn("0 findings in 2 tensors and 8 steps", self.call("judge", "losses", "--collection", "losses"))
+        rule = ("--rule", "VanishingGradient")
+        self.assertIn(NO_GRADIENTS, self.call("judge", "losses", *rule, code=2))
+        self.assertIn("0 findings in 2 tensors and 8 steps",
+                      self.call("judge", "losses", *rule, "--set", "VanishingGradient.collection=losses"))
 
     def test_a_step_is_shown_whole(self):
         self.assertEqual(self.call("show", "losses", "--step", 3), "global step 3, step 0 of EVAL\n  val_loss: 0.75\n")
@@ -161,7 +161,7 @@ class KindsOfRunsTest(unittest.TestCase):
         self.assertIn("\ntensors (global steps)\n  none\n", out)
         self.assertEqual(json.loads(self.call("dump", "nothing"))["tensors"], {})
         self.assertIn("nothing was judged: ", self.call("judge", "nothing", code=2))
-        self.assertIn("nothing was judged: no tensor is in collection", self.call("judge", "nothing", "--collection", "all", code=2))
+        self.assertIn("nothing was judged: no step is complete", self.call("judge", "nothing", "--rule", "all", code=2))
         self.assertIn("no tensor is named", self.call("show", "nothing", "loss", code=2))
         self.assertIn("it was not saved (there are no steps)", self.call("show", "nothing", "--step", 0, code=2))
         self.assertIn("sound: 0 tensors", self.call("check", "nothing"))
@@ -194,7 +194,7 @@ class KindsOfRunsTest(unittest.TestCase):
             events = sorted(run.glob("events/*/*"))
             events[0].write_bytes(b"no record")
             for command in (("show", "w.grad"), ("show", "w.grad", "--step", 0), ("show", "--step", 0), ("check",), ("dump",),
-                            ("judge", "--threshold", "1e-30")):
+                            ("judge", "--rule", "VanishingGradient", "--set", "VanishingGradient.threshold=1e-30")):
                 with self.subTest(command=command):
                     self.assertIn("damage", self.call(command[0], str(run), *command[1:], code=1))
             for path in events:

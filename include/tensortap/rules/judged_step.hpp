@@ -38,10 +38,13 @@ class TensorCatalog;
 /// A step that several rules look at. Lifetime: the call that receives it. Threads: one at a time.
 class JudgedStep final : public StepView {
  public:
-  /// Shows `step`, which outlives it, with the names of `catalog`.
-  JudgedStep(detail::TensorCatalog& catalog, const StepView& step);
+  /// Shows `step`, which `worker` has saved and which outlives it, as `worker` does, with the names of `catalog`.
+  JudgedStep(detail::TensorCatalog& catalog, const StepView& step, std::string_view worker = {});
 
   [[nodiscard]] Step step() const override { return step_->step(); }
+
+  /// Returns the name of the process that has saved the step.
+  [[nodiscard]] std::string_view worker() const noexcept { return worker_; }
 
   /// Returns the tensors of the step in the order in which they were saved, each once.
   [[nodiscard]] std::span<const KnownTensor* const> saved() const;
@@ -83,6 +86,7 @@ class JudgedStep final : public StepView {
 
   detail::TensorCatalog* catalog_;
   const StepView* step_;
+  std::string_view worker_;
 };
 
 TENSORTAP_END_NAMESPACE

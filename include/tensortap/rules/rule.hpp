@@ -10,6 +10,7 @@
 #include <concepts>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -34,6 +35,16 @@ concept JudgesSteps =
     !std::same_as<T, Rule> && std::copy_constructible<T> && requires(T & rule, const JudgedStep& step) {
   requires std::same_as<decltype(rule(step)), std::optional<Finding>> ||
       std::same_as<decltype(rule(step)), std::vector<Finding>>;
+};
+
+/// A rule that compares workers, too: `observe(step)` takes what the copy of one worker needs of a step, and
+/// `compare(all)` returns what differs between the copies of several workers after a step that all of them have saved.
+/// Its findings name the worker.
+template <class T>
+concept ComparesWorkers = requires(T& rule, const JudgedStep& step,
+                                   std::span<const std::pair<std::string_view, T*>> all) {
+  rule.observe(step);
+  { T::compare(all) } -> std::same_as<std::vector<Finding>>;
 };
 
 /// What a rule says of itself, for lists of rules. Fields that it leaves out are empty.
@@ -85,6 +96,13 @@ class Rule {
   /// Writes or reads what the rule has seen; see RuleState.
   void exchange(RuleState& state) { model_->exchange(state); }
 
+  /// Returns whether it compares workers.
+  [[nodiscard]] bool compares_workers() const { return model_->compares_workers(); }
+  /// Takes what `compare` needs of the step of one worker.
+  void observe(const JudgedStep& step) { model_->observe(step); }
+  /// Returns what differs between workers. `copies`: of one rule that compares workers, by the names of the workers.
+  static std::vector<Finding> compare(std::span<const std::pair<std::string_view, Rule*>> copies);
+
  private:
   struct Model {
     Model() = default;
@@ -96,6 +114,9 @@ class Rule {
     [[nodiscard]] virtual std::vector<Collection> required() const = 0;
     virtual void visit(ParameterVisitor& visitor) = 0;
     virtual void exchange(RuleState& state) = 0;
+    [[nodiscard]] virtual bool compares_workers() const = 0;
+    virtual void observe(const JudgedStep& step) = 0;
+    virtual std::vector<Finding> compare(std::span<const std::pair<std::string_view, Rule*>> copies) = 0;
     [[nodiscard]] virtual RuleText text() const = 0;
   };
 
@@ -124,6 +145,19 @@ class Rule {
     }
     void exchange(RuleState& state) override {
       if constexpr (requires { rule.exchange(state); }) rule.exchange(state);
+    }
+    [[nodiscard]] bool compares_workers() const override { return ComparesWorkers<T>; }
+    void observe([[maybe_unused]] const JudgedStep& step) override {
+      if constexpr (ComparesWorkers<T>) rule.observe(step);
+    }
+    std::vector<Finding> compare([[maybe_unused]] std::span<const std::pair<std::string_view, Rule*>> copies) override {
+      if constexpr (ComparesWorkers<T>) {
+        std::vector<std::pair<std::string_view, T*>> rules;
+        for (const auto& [worker, copy] : copies) rules.emplace_back(worker, &static_cast<Held&>(*copy->model_).rule);
+        return T::compare(std::span<const std::pair<std::string_view, T*>>(rules));
+      } else {
+        return {};
+      }
     }
     [[nodiscard]] RuleText text() const override {
       RuleText out;

@@ -6,9 +6,11 @@
 #include <cstdint>
 #include <exception>
 #include <map>
+#include <optional>
 #include <string>
 #include <tuple>
 #include <utility>
+#include <vector>
 
 #include <tensortap/internal/config.hpp>
 #include <tensortap/rules/evaluate.hpp>
@@ -91,21 +93,30 @@ class Evaluation {
 
   void judge(std::int64_t step, bool with_actions) {
     judged_.push_back(step);
+    std::vector<RuleSet*> with_step;
+    std::optional<Step> at;
     for (auto& [worker, rule_set] : by_worker_) {
       const auto view = trial_.view(step, worker);
       if (!view) continue;         // another worker's, or superseded meanwhile: the next refresh reports a rewind
       std::exception_ptr failure;  // the findings report it
-      const std::vector<std::size_t> fresh = rule_set.judge(*view, failure);
-      for (const std::size_t place : fresh) {
-        if (!with_actions) break;
-        const Finding finding = rule_set.findings()[place];
-        try {
-          options_.on_finding.take(finding);
-        } catch (...) {
-          rule_set.add_failed_action(finding, message_of_current_exception());
-        }
-      }
+      std::vector<Finding> fresh;
+      for (const std::size_t place : rule_set.judge(*view, failure, by_worker_.size() > 1))
+        fresh.push_back(rule_set.findings()[place]);
+      if (with_actions) act(fresh);
+      with_step.push_back(&rule_set);
+      at = view->step();
     }
+    if (with_step.size() < 2) return;
+    const std::vector<Finding> fresh = RuleSet::compare(with_step, *at);
+    if (with_actions) act(fresh);
+  }
+
+  void act(const std::vector<Finding>& fresh) {
+    for (const Finding& finding : fresh) try {
+        options_.on_finding.take(finding);
+      } catch (...) {
+        by_worker_.at(finding.worker).add_failed_action(finding, message_of_current_exception());
+      }
   }
 
   const Trial& trial_;

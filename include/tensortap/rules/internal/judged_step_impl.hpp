@@ -9,8 +9,8 @@
 
 TENSORTAP_BEGIN_NAMESPACE
 
-TENSORTAP_INLINE JudgedStep::JudgedStep(detail::TensorCatalog& catalog, const StepView& step)
-    : catalog_(&catalog), step_(&step) {
+TENSORTAP_INLINE JudgedStep::JudgedStep(detail::TensorCatalog& catalog, const StepView& step, std::string_view worker)
+    : catalog_(&catalog), step_(&step), worker_(worker) {
   catalog.begin(step);
   catalog.facts.add(*this);
 }

@@ -17,13 +17,6 @@ TENSORTAP_BEGIN_NAMESPACE
 
 namespace detail {
 
-inline std::string in_lower_case(std::string_view text) {
-  std::string out(text);
-  std::transform(out.begin(), out.end(), out.begin(),
-                 [](unsigned char c) { return c < 0x80 ? static_cast<char>(std::tolower(c)) : static_cast<char>(c); });
-  return out;
-}
-
 /// Returns the activation that a lower-case name contains.
 inline Activation activation_in(std::string_view lower) {
   constexpr std::array<std::pair<std::string_view, Activation>, 4> words = {{{"relu", Activation::relu},

@@ -107,6 +107,14 @@ TENSORTAP_INLINE std::vector<Finding> Rule::operator()(const JudgedStep& step) {
   return findings;
 }
 
+TENSORTAP_INLINE std::vector<Finding> Rule::compare(std::span<const std::pair<std::string_view, Rule*>> copies) {
+  const Rule& first = *copies.front().second;
+  std::vector<Finding> findings = first.model_->compare(copies);
+  for (Finding& finding : findings)
+    if (finding.rule.empty()) finding.rule = first.name_;
+  return findings;
+}
+
 TENSORTAP_INLINE std::vector<RuleParameter> Rule::parameters() const {
   detail::ParameterList list;
   model_->copy()->visit(list);

@@ -6,7 +6,9 @@
 #include <exception>
 #include <map>
 #include <optional>
+#include <span>
 #include <string>
+#include <string_view>
 #include <tuple>
 #include <utility>
 #include <vector>
@@ -53,27 +55,50 @@ class RuleSet {
 
   /// Shows a step to all rules. Returns the places, in `findings()`, of those that are new. The exception of a rule
   /// becomes a finding with `failed` set; the first one is also put into `first_failure`, if that is empty.
-  const std::vector<std::size_t>& judge(const StepView& view, std::exception_ptr& first_failure) {
+  /// `has_others`: whether other workers save the same steps, which `compare` then compares.
+  const std::vector<std::size_t>& judge(const StepView& view, std::exception_ptr& first_failure,
+                                        bool has_others = false) {
     fresh_.clear();
-    const JudgedStep step(catalog_, view);
+    const JudgedStep step(catalog_, view, worker_);
     for (Entry& entry : rules_) {
       if (!entry.rule) continue;
       catalog_.watch(&entry.coverage);
       try {
         for (Finding& finding : (*entry.rule)(step)) add(std::move(finding));
+        if (has_others && entry.rule->compares_workers()) entry.rule->observe(step);
       } catch (...) {
-        entry.failure = message_of_current_exception();
-        Finding failed{.rule = entry.rule->name(), .worker = worker_, .step = view.step(), .failed = true};
-        failed.message = entry.failure;
-        failed.last_step = failed.step.global_step;
-        findings_.push_back(std::move(failed));
         if (!first_failure) first_failure = std::current_exception();
-        entry.rule.reset();
+        fail(entry, view.step());
       }
     }
     catalog_.watch(nullptr);
     catalog_.end();
     return fresh_;
+  }
+
+  /// Compares what the rules of several workers have observed in `step`, which all of them have saved. Returns the new
+  /// findings.
+  static std::vector<Finding> compare(std::span<RuleSet* const> sets, const Step& step) {
+    std::vector<Finding> fresh;
+    for (std::size_t i = 0; i < sets.front()->rules_.size(); ++i) {
+      std::vector<std::pair<std::string_view, Rule*>> copies;
+      for (RuleSet* set : sets)
+        if (auto& rule = set->rules_[i].rule; rule && rule->compares_workers())
+          copies.emplace_back(set->worker_, &*rule);
+      if (copies.size() < 2) continue;
+      try {
+        for (Finding& finding : Rule::compare(copies)) {
+          finding.step = step;
+          finding.last_step = step.global_step;
+          for (RuleSet* set : sets)
+            if (set->worker_ == finding.worker && set->add(finding)) fresh.push_back(set->findings_.back());
+        }
+      } catch (...) {
+        for (RuleSet* set : sets)
+          if (set->rules_[i].rule) set->fail(set->rules_[i], step);
+      }
+    }
+    return fresh;
   }
 
   /// Notes that an action has failed for `finding`.
@@ -168,18 +193,30 @@ class RuleSet {
     return false;
   }
 
-  void add(Finding finding) {
+  /// Makes a finding of the exception that is being handled, and the end of the rule.
+  void fail(Entry& entry, const Step& step) {
+    entry.failure = message_of_current_exception();
+    Finding failed{.rule = entry.rule->name(), .worker = worker_, .step = step, .failed = true};
+    failed.message = entry.failure;
+    failed.last_step = step.global_step;
+    findings_.push_back(std::move(failed));
+    entry.rule.reset();
+  }
+
+  /// Unites the finding with those of earlier steps. Returns whether it is new.
+  bool add(Finding finding) {
     finding.worker = worker_;
     const auto [place, is_new] = places_.try_emplace(key_of(finding), findings_.size());
     if (is_new) {
       fresh_.push_back(findings_.size());
       findings_.push_back(std::move(finding));
-      return;
+      return true;
     }
     Finding& known = findings_[place->second];
-    if (known.last_step == finding.step.global_step) return;  // the rule has found it twice in a step
+    if (known.last_step == finding.step.global_step) return false;  // the rule has found it twice in a step
     known.last_step = finding.step.global_step;
     ++known.count;
+    return false;
   }
 
   std::vector<Rule> originals_;

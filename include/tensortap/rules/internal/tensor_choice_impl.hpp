@@ -5,26 +5,10 @@
 #include <cstddef>
 
 #include <tensortap/internal/config.hpp>
+#include <tensortap/rules/internal/comma_list.hpp>
 #include <tensortap/rules/tensor_choice.hpp>
 
 TENSORTAP_BEGIN_NAMESPACE
-namespace detail {
-
-/// Returns the parts of `list` between commas, without blanks at their ends; empty parts are left out.
-inline std::vector<std::string> parts_of(std::string_view list) {
-  std::vector<std::string> out;
-  for (std::size_t begin = 0; begin <= list.size();) {
-    const std::size_t end = std::min(list.find(',', begin), list.size());
-    std::string_view part = list.substr(begin, end - begin);
-    while (!part.empty() && part.front() == ' ') part.remove_prefix(1);
-    while (!part.empty() && part.back() == ' ') part.remove_suffix(1);
-    if (!part.empty()) out.emplace_back(part);
-    begin = end + 1;
-  }
-  return out;
-}
-
-}  // namespace detail
 
 TENSORTAP_INLINE void TensorChoice::use(std::string_view collections, std::string_view patterns) {
   if (collections == collections_text_ && patterns == patterns_text_) return;

@@ -1,6 +1,8 @@
 // Names of tensors: their order, and the parameter that a gradient belongs to.
 #pragma once
 
+#include <algorithm>
+#include <cctype>
 #include <cstddef>
 #include <string>
 #include <string_view>
@@ -33,6 +35,14 @@ inline bool natural_less(std::string_view a, std::string_view b) {
     if (x != y) return x < y;
   }
   return a.size() - i < b.size() - j;
+}
+
+/// Returns `text` with the ASCII letters in lower case.
+inline std::string in_lower_case(std::string_view text) {
+  std::string out(text);
+  std::transform(out.begin(), out.end(), out.begin(),
+                 [](unsigned char c) { return c < 0x80 ? static_cast<char>(std::tolower(c)) : static_cast<char>(c); });
+  return out;
 }
 
 /// Returns the parameter of the gradient `name`: the rest of the name without the word gradient.

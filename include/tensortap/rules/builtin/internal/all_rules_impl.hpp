@@ -32,6 +32,14 @@
 #include <tensortap/rules/builtin/tensor_variance.hpp>
 #include <tensortap/rules/builtin/unchanged_tensor.hpp>
 #include <tensortap/rules/builtin/update_missing.hpp>
+#include <tensortap/rules/builtin/check_input_images.hpp>
+#include <tensortap/rules/builtin/exploding_tensor.hpp>
+#include <tensortap/rules/builtin/feature_importance_overweight.hpp>
+#include <tensortap/rules/builtin/input_range.hpp>
+#include <tensortap/rules/builtin/nlp_sequence_ratio.hpp>
+#include <tensortap/rules/builtin/rank_divergence.hpp>
+#include <tensortap/rules/builtin/similar_across_runs.hpp>
+#include <tensortap/rules/builtin/tree_depth.hpp>
 #include <tensortap/rules/builtin/vanishing_gradient.hpp>
 #include <tensortap/rules/builtin/weight_update_ratio.hpp>
 
@@ -57,6 +65,9 @@ TENSORTAP_INLINE std::vector<Rule> all_rules() {
       UpdateMissing{},
       VanishingGradient{},
       WeightUpdateRatio{},
+      CheckInputImages{},  ExplodingTensor{},  FeatureImportanceOverweight{},
+      InputRange{},        NLPSequenceRatio{}, RankDivergence{},
+      SimilarAcrossRuns{}, TreeDepth{},        VanishingGradient{},
   };
 }
 
