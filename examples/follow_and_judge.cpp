@@ -29,7 +29,7 @@ int main() {
   std::thread training(train);
   const tt::Trial live("runs/follow", {.follow = true, .wait_for_run = 60s, .poll_interval = 50ms});
   const auto verdict = tt::evaluate(live, {tt::VanishingGradient{.threshold = 1e-7}},
-                                     {.follow = true, .timeout = 60s, .on_finding = tt::Print{std::cout}});
+                                    {.follow = true, .timeout = 60s, .on_finding = tt::Print{std::cout}});
   training.join();
   std::cout << verdict.findings.size() << " findings in " << live.steps().size() << " steps\n";
 }

@@ -28,6 +28,8 @@ struct Judge {
   std::vector<std::string> settings = {};                      // RULE.PARAMETER=VALUE
   tensortap::Severity severity = tensortap::Severity::advice;  // the least that is printed
   std::int64_t since = 0;  // a global step: findings that were last seen before it are not printed
+  bool smdebug = false;    // the rules of SageMaker Debugger, with its parameters
+  bool each_step = false;  // a finding for each step
   bool json = false;
   bool follow = false;
   std::optional<double> timeout;  // seconds; left out: none
@@ -73,8 +75,8 @@ int check(const std::string& run, std::ostream& out);
 /// Prints what rules find, what they could not judge, and a verdict. Returns 2 if nothing was judged.
 int judge(const std::string& run, const Judge& how, std::ostream& out);
 
-/// Prints the built-in rules with their conditions and parameters, or those of the one called `name`.
-int rules(const std::string& name, bool json, std::ostream& out);
+/// Prints the built-in rules, or those of smdebug, with their conditions and parameters, or the one called `name`.
+int rules(const std::string& name, bool smdebug, bool json, std::ostream& out);
 
 /// Prints the objects below an s3:// address as `aws s3 ls` does. Throws: there are none.
 int list_objects(const std::string& address, bool recursive, std::ostream& out);

@@ -76,12 +76,13 @@ std::string state_of(const tt::Trial& trial, const Judge& how, const tt::StopSig
 /// Returns the rules that are wanted, with their parameters set.
 std::vector<tt::Rule> rules_for(const Judge& how) {
   std::vector<tt::Rule> out;
+  const std::vector<tt::Rule> known = how.smdebug ? tt::smdebug_rules() : tt::all_rules();
   if (how.rules == "all") {
-    out = tt::all_rules();
+    out = known;
   } else {
     for (std::size_t begin = 0; begin <= how.rules.size();) {
       const std::size_t end = std::min(how.rules.find(',', begin), how.rules.size());
-      out.push_back(tt::rule_named(how.rules.substr(begin, end - begin)));
+      out.push_back(tt::rule_named(how.rules.substr(begin, end - begin), known));
       begin = end + 1;
     }
   }
@@ -93,7 +94,7 @@ std::vector<tt::Rule> rules_for(const Judge& how) {
     const std::string name = setting.substr(0, dot);
     const auto rule = std::find_if(out.begin(), out.end(), [&](const tt::Rule& one) { return one.name() == name; });
     if (rule == out.end()) {
-      (void)tt::rule_named(name);  // throws for a name that does not exist
+      (void)tt::rule_named(name, known);  // throws for a name that does not exist
       throw std::runtime_error("judge: --set " + tt::in_quotes(setting) + ": the rule is not among those of --rule");
     }
     rule->set(setting.substr(dot + 1, equals - dot - 1), setting.substr(equals + 1));
@@ -172,6 +173,7 @@ int judge(const std::string& run, const Judge& how, std::ostream& out) {
   const tt::Verdict verdict = tt::evaluate(
       *trial, std::move(rules),
       {.follow = how.follow,
+       .each_step = how.each_step,
        .timeout = time_of(how) - (Clock::now() - begin),
        .stop = stop,
        .on_finding = act,
@@ -204,8 +206,9 @@ int judge(const std::string& run, const Judge& how, std::ostream& out) {
   return found > 0 || damaged ? 1 : 0;
 }
 
-int rules(const std::string& name, bool json, std::ostream& out) {
-  std::vector<tt::Rule> list = name.empty() ? tt::all_rules() : std::vector<tt::Rule>{tt::rule_named(name)};
+int rules(const std::string& name, bool smdebug, bool json, std::ostream& out) {
+  const std::vector<tt::Rule> known = smdebug ? tt::smdebug_rules() : tt::all_rules();
+  const std::vector<tt::Rule> list = name.empty() ? known : std::vector<tt::Rule>{tt::rule_named(name, known)};
   for (const tt::Rule& rule : list) {
     const tt::RuleText text = rule.text();
     if (json) {

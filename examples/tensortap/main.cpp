@@ -173,6 +173,8 @@ int run_tool(int argc, char** argv, std::ostream& out) {
       ->capture_default_str();
   judge->add_option("--since", how.since, "print what was found in this global step or later")
       ->check(command::is_step());
+  judge->add_flag("--smdebug", how.smdebug, "the rules of SageMaker Debugger, with the parameters that it documents");
+  judge->add_flag("--each", how.each_step, "a finding for each step, not one for all steps");
   judge->add_flag("--json", how.json, "print one JSON object for each finding, and nothing else");
   CLI::Option* follow =
       judge->add_flag("--follow", how.follow, "wait for the run and for its steps until it has ended");
@@ -186,6 +188,9 @@ int run_tool(int argc, char** argv, std::ostream& out) {
   std::string rule;
   bool rules_as_json = false;
   rules->add_option("RULE", rule, "name of a rule; left out: all")->check(command::is_name());
+  bool rules_of_smdebug = false;
+  rules->add_flag("--smdebug", rules_of_smdebug,
+                  "the rules of SageMaker Debugger, with the parameters that it documents");
   rules->add_flag("--json", rules_as_json, "print one JSON object for each rule");
 
   try {
@@ -209,7 +214,7 @@ int run_tool(int argc, char** argv, std::ostream& out) {
   if (check->parsed()) return command::check(run, out);
   if (severity == "error") how.severity = tensortap::Severity::error;
   if (judge->parsed()) return command::judge(run, how, out);
-  if (rules->parsed()) return command::rules(rule, rules_as_json, out);
+  if (rules->parsed()) return command::rules(rule, rules_of_smdebug, rules_as_json, out);
 
   if (at->count() > 0) what.step = step;
   if (in_mode->count() > 0) what.mode = *tensortap::parse_mode(mode);

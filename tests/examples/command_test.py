@@ -381,6 +381,21 @@ class JudgeTest(unittest.TestCase):
         self.assertEqual(tensors("--since", 12), tensors())
         self.assertEqual(tensors("--since", 13, code=0), [])
 
+    def test_each_step_can_have_its_finding(self):
+        out = self.judge(GOLDEN / "basic", *below(0.65), "--each", "--json", code=1)
+        self.assertEqual([(line["step"], line["count"], line["tensor"]) for line in map(json.loads, out.splitlines())], [
+            (step, 1, f"gradient/Net_{name}") for step, name in (
+                (3, "res1.bias"), (6, "head0.weight"), (6, "res1.weight"), (9, "res1.weight"), (12, "head0.weight"), (12, "res1.bias"),
+                (12, "res1.weight"))])
+
+    def test_the_rules_of_smdebug_have_its_parameters(self):
+        result = subprocess.run([COMMAND, "rules", "--smdebug", "--json"], capture_output=True, text=True, timeout=60, check=True)
+        known = {rule["rule"]: {one["name"]: one["default"] for one in rule["parameters"]}
+                 for rule in map(json.loads, result.stdout.splitlines())}
+        self.assertNotIn("InputRange", known)
+        self.assertEqual(known["CheckInputImages"]["regex"], ".*hybridsequential0_input_0")
+        self.assertIn('no such rule', self.judge(GOLDEN / "basic", "--smdebug", "--rule", "InputRange", code=2))
+
     def test_all_rules_judge_by_default(self):
         out = self.judge(GOLDEN / "basic", "--set", "VanishingGradient.threshold=1e9", code=1)
         self.assertIn('VanishingGradient: step 3: "gradient/', out)

@@ -166,6 +166,20 @@ TEST_CASE("findings are united by rule, severity, tensor and worker", "[rules][e
   CHECK(verdict.findings[4].severity == tt::Severity::advice);
 }
 
+TEST_CASE("each step can keep its finding", "[rules][evaluate]") {
+  const auto store = std::make_shared<tt::MemoryStore>();
+  const HandWriter writer(store);
+  writer.put_collections();
+  for (std::int64_t step = 0; step < 7; ++step) writer.put(step);
+  const auto verdict = tt::evaluate(tt::Trial(store), {Multiples{}}, {.each_step = true});
+  REQUIRE(verdict.findings.size() == 3);
+  CHECK(steps_of(verdict) == std::set<std::int64_t>{0, 3, 6});
+  for (const tt::Finding& finding : verdict.findings) {
+    CHECK(finding.count == 1);
+    CHECK(finding.value == static_cast<double>(finding.last_step));
+  }
+}
+
 TEST_CASE("incomplete steps are not judged", "[rules][evaluate]") {
   const tt::Trial trial((golden::directory() / "workers_running").string());
   std::set<std::int64_t> seen;

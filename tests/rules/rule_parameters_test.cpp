@@ -110,5 +110,10 @@ TEST_CASE("every built-in rule can be listed, set and found by its name", "[rule
       rule.set(parameter.name, parameter.value);
     }
   }
+  for (const tt::Rule& rule : tt::smdebug_rules()) {
+    CAPTURE(rule.name());
+    CHECK(names.count(rule.name()) == 1);
+    CHECK(tt::rule_named(rule.name(), tt::smdebug_rules()).parameters() == rule.parameters());
+  }
   CHECK_THROWS_WITH(tt::rule_named("VanishingGradients"), contains("\"VanishingGradient\""));
 }

@@ -76,7 +76,7 @@ std::string bytes_of_state(All all) {
 
 }  // namespace
 
-TEST_CASE("a state is read back as it was written", "[rules][rule_state]") {
+TEST_CASE("a state is read back as written", "[rules][rule_state]") {
   for (const All& all : {All{}, example()}) {
     const std::string bytes = bytes_of_state(all);
     tt::RuleState reader(bytes);

@@ -23,6 +23,8 @@ TENSORTAP_BEGIN_NAMESPACE
 struct EvaluateOptions {
   /// Continues until the run has ended; an interruption is not the end.
   bool follow = false;
+  /// Keeps the finding of each step by itself: a tensor that is bad in ten steps has ten findings.
+  bool each_step = false;
   /// Ends the evaluation after this time.
   std::chrono::nanoseconds timeout = std::chrono::nanoseconds::max();
   /// Ends the evaluation when it is raised.

@@ -14,8 +14,11 @@ TENSORTAP_BEGIN_NAMESPACE
 /// Returns every built-in rule with its defaults, in the order of their names.
 std::vector<Rule> all_rules();
 
-/// Returns the built-in rule of this name. Throws: there is none.
-Rule rule_named(std::string_view name);
+/// Returns the rules that SageMaker Debugger has, with its conditions and the parameters that it documents.
+std::vector<Rule> smdebug_rules();
+
+/// Returns the one of `rules` with this name. Throws: there is none.
+Rule rule_named(std::string_view name, const std::vector<Rule>& rules = all_rules());
 
 TENSORTAP_END_NAMESPACE
 

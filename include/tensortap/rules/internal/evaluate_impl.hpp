@@ -79,7 +79,8 @@ class Evaluation {
   }
 
   void add_worker(const std::string& worker) {
-    if (!by_worker_.contains(worker)) by_worker_.emplace(worker, RuleSet(rules_, worker));
+    if (by_worker_.contains(worker)) return;
+    by_worker_.emplace(worker, RuleSet(rules_, worker, options_.each_step ? Unite::no : Unite::yes));
   }
 
   /// Shows the first `count` of the judged steps to the original rules, without actions.

@@ -36,11 +36,14 @@ inline std::string message_of_current_exception() {
   }
 }
 
+/// Whether the findings of several steps become one.
+enum class Unite : std::uint8_t { no, yes };
+
 /// Rules in their order. A rule that throws is not called again.
 class RuleSet {
  public:
-  explicit RuleSet(std::vector<Rule> rules, std::string worker = {})
-      : originals_(std::move(rules)), worker_(std::move(worker)) {
+  explicit RuleSet(std::vector<Rule> rules, std::string worker = {}, Unite unite = Unite::yes)
+      : originals_(std::move(rules)), worker_(std::move(worker)), unite_(unite) {
     restart();
   }
 
@@ -164,7 +167,7 @@ class RuleSet {
   }
 
  private:
-  using Key = std::tuple<std::string, Severity, std::string>;
+  using Key = std::tuple<std::string, Severity, std::string, std::int64_t>;
 
   struct Entry {
     std::optional<Rule> rule;  // none: it has failed
@@ -185,7 +188,10 @@ class RuleSet {
     Finding finding;
   };
 
-  static Key key_of(const Finding& finding) { return {finding.rule, finding.severity, finding.tensor}; }
+  /// Returns what findings that become one have in common.
+  [[nodiscard]] Key key_of(const Finding& finding) const {
+    return {finding.rule, finding.severity, finding.tensor, unite_ == Unite::yes ? 0 : finding.step.global_step};
+  }
 
   [[nodiscard]] bool has_found(const std::string& rule) const {
     for (const Finding& finding : findings_)
@@ -221,6 +227,7 @@ class RuleSet {
 
   std::vector<Rule> originals_;
   std::string worker_;
+  Unite unite_;
   TensorCatalog catalog_;
   std::vector<Entry> rules_;
   std::vector<Finding> findings_;

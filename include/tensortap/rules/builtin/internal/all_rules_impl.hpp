@@ -71,10 +71,18 @@ TENSORTAP_INLINE std::vector<Rule> all_rules() {
   };
 }
 
-TENSORTAP_INLINE Rule rule_named(std::string_view name) {
+TENSORTAP_INLINE std::vector<Rule> smdebug_rules() {
+  return {
+      CheckInputImages::smdebug(), ExplodingTensor{},   FeatureImportanceOverweight::smdebug(),
+      NLPSequenceRatio::smdebug(), SimilarAcrossRuns{}, TreeDepth{},
+      VanishingGradient{},
+  };
+}
+
+TENSORTAP_INLINE Rule rule_named(std::string_view name, const std::vector<Rule>& rules) {
   std::vector<std::string> names;
-  for (Rule& rule : all_rules()) {
-    if (rule.name() == name) return std::move(rule);
+  for (const Rule& rule : rules) {
+    if (rule.name() == name) return rule;
     names.push_back(rule.name());
   }
   throw Error::no_such_rule(name, detail::nearest(name, names));

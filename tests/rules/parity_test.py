@@ -1,0 +1,89 @@
+#!/usr/bin/env python3
+"""The rules of SageMaker Debugger with its parameters find what smdebug_rules.py reads from its documentation: the same steps and
+tensors, in the golden runs and in those of the folders that TENSORTAP_PARITY_RUNS names (with colons between them).
+
+TENSORTAP_COMMAND names the tool.
+"""
+import json
+import os
+import subprocess
+import unittest
+from pathlib import Path
+
+import smdebug_rules as rules
+
+COMMAND = os.environ.get("TENSORTAP_COMMAND")
+GOLDEN = Path(__file__).resolve().parent.parent / "data" / "golden"
+
+# The rule, its reading, what is compared, parameters.
+EVERY = {"tensor_regex": "."}
+CASES = (
+    ("VanishingGradient", rules.vanishing_gradient, ({}, {"threshold": 1e-3}, {"threshold": 0.5})),
+    ("ExplodingTensor", rules.exploding_tensor, ({}, {"only_nan": True})),
+    ("DeadRelu", rules.dead_relu, ({}, {"threshold_layer": 5}, {"threshold_inactivity": 20.0, "threshold_layer": 10})),
+    ("SaturatedActivation", rules.saturated_activation, ({}, {"threshold_tanh_max": 0.5, "threshold_tanh_min": -0.5, "threshold_layer": 5})),
+    ("WeightUpdateRatio", rules.weight_update_ratio, ({}, {"large_threshold": 0.01}, {"small_threshold": 1e-3})),
+    ("TensorVariance", rules.tensor_variance, (EVERY | {"max_threshold": 1}, EVERY | {"min_threshold": 1e-3})),
+    ("AllZero", rules.all_zero, (EVERY, EVERY | {"threshold": 30})),
+    ("UnchangedTensor", rules.unchanged_tensor, (EVERY, EVERY | {"num_steps": 2, "rtol": 1e-2})),
+    ("ClassImbalance", rules.class_imbalance, ({}, {"samples": 10, "threshold_imbalance": 1.5})),
+    ("CheckInputImages", rules.check_input_images, ({}, {"regex": "_input_0$", "threshold_samples": 1, "threshold_mean": 0.05})),
+    ("NLPSequenceRatio", rules.nlp_sequence_ratio, ({}, {"tensor_regex": ".", "token_values": "0,1", "token_thresholds_percent": "30,10"})),
+    ("FeatureImportanceOverweight", rules.feature_importance_overweight, ({}, {"nfeatures": 1, "threshold": 0.25})),
+    ("TreeDepth", rules.tree_depth, ({}, {"tensor_regex": "f0$", "depth": 0})),
+)
+ABOUT_STEPS = {"ClassImbalance", "FeatureImportanceOverweight"}
+
+
+def as_text(value):
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def found_by_the_tool(run, rule, parameters):
+    command = [COMMAND, "judge", run, "--smdebug", "--each", "--json", "--rule", rule]
+    for name, value in parameters.items():
+        command += ["--set", f"{rule}.{name}={as_text(value)}"]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=600)
+    assert not result.stderr.startswith("tensortap:"), result.stderr
+    lines = [json.loads(line) for line in result.stdout.splitlines()]
+    assert not any(line.get("failed") for line in lines), result.stdout
+    return {(line["step"], "" if rule in ABOUT_STEPS else line["tensor"]) for line in lines}
+
+
+def known_rules():
+    result = subprocess.run([COMMAND, "rules", "--smdebug", "--json"], capture_output=True, text=True, timeout=60, check=True)
+    return {json.loads(line)["rule"] for line in result.stdout.splitlines()}
+
+
+def folders():
+    """Returns the runs to judge."""
+    out = [path.with_name(path.name.removesuffix(".expected.json")) for path in sorted(GOLDEN.glob("*.expected.json"))]
+    out = [path for path in out if path.is_dir() and "running" not in path.name]
+    for folder in filter(None, os.environ.get("TENSORTAP_PARITY_RUNS", "").split(":")):
+        out += sorted(path.parent for path in Path(folder).glob("*/index"))
+    return out
+
+
+@unittest.skipUnless(COMMAND, "TENSORTAP_COMMAND is not set: the examples are not built")
+class ParityTest(unittest.TestCase):
+    def test_the_same_steps_and_tensors_are_found(self):
+        known, counts = known_rules(), {}
+        for run in folders():
+            workers, errors = rules.runs_of(run)
+            if errors:
+                continue
+            for rule, reading, cases in CASES:
+                for parameters in cases if rule in known else ():
+                    expected = set().union(*(reading(one, **parameters) for one in workers.values())) if workers else set()
+                    with self.subTest(run=str(run), rule=rule, parameters=parameters):
+                        found = found_by_the_tool(run, rule, parameters)
+                        self.assertEqual(sorted(found - expected)[:5], [], "found by the tool alone")
+                        self.assertEqual(sorted(expected - found)[:5], [], "found by the reading alone")
+                    counts[rule] = counts.get(rule, 0) + len(expected)
+        print("findings compared:", counts)
+        for rule in ("VanishingGradient", "ExplodingTensor", "FeatureImportanceOverweight", "NLPSequenceRatio"):
+            self.assertGreater(counts[rule], 0, rule)
+
+
+if __name__ == "__main__":
+    unittest.main()
