@@ -50,6 +50,12 @@ def found_by_the_tool(run, rule, parameters):
     return {(line["step"], "" if rule in ABOUT_STEPS else line["tensor"]) for line in lines}
 
 
+def untold(runs):
+    """Returns the steps and tensors of which only reductions were saved: the documentation says nothing of them."""
+    return {(step.number, name) for run in runs for step in run.steps for name, saved in step.tensors.items()
+            if saved.elements is None and saved.statistics is None}
+
+
 def known_rules():
     result = subprocess.run([COMMAND, "rules", "--smdebug", "--json"], capture_output=True, text=True, timeout=60, check=True)
     return {json.loads(line)["rule"] for line in result.stdout.splitlines()}
@@ -74,9 +80,9 @@ class ParityTest(unittest.TestCase):
                 continue
             for rule, reading, cases in CASES:
                 for parameters in cases if rule in known else ():
-                    expected = set().union(*(reading(one, **parameters) for one in workers.values())) if workers else set()
+                    expected = set().union(*(reading(one, **parameters) for one in workers.values())) - untold(workers.values())
                     with self.subTest(run=str(run), rule=rule, parameters=parameters):
-                        found = found_by_the_tool(run, rule, parameters)
+                        found = found_by_the_tool(run, rule, parameters) - untold(workers.values())
                         self.assertEqual(sorted(found - expected)[:5], [], "found by the tool alone")
                         self.assertEqual(sorted(expected - found)[:5], [], "found by the reading alone")
                     counts[rule] = counts.get(rule, 0) + len(expected)
