@@ -27,12 +27,17 @@ CASES = (
     ("AllZero", rules.all_zero, (EVERY, EVERY | {"threshold": 30})),
     ("UnchangedTensor", rules.unchanged_tensor, (EVERY, EVERY | {"num_steps": 2, "rtol": 1e-2})),
     ("ClassImbalance", rules.class_imbalance, ({}, {"samples": 10, "threshold_imbalance": 1.5})),
+    ("Confusion", rules.confusion, ({}, {"min_diag": 0.1, "max_off_diag": 0.9})),
+    ("LossNotDecreasing", rules.loss_not_decreasing, ({"mode": "TRAIN"}, {"mode": "TRAIN", "num_steps": 3, "diff_percent": 5})),
+    ("Overfit", rules.overfit, ({}, {"patience": 2, "ratio_threshold": 0.02})),
+    ("Overtraining", rules.overtraining, ({}, {"patience_train": 2, "delta": 0.1})),
+    ("PoorWeightInitialization", rules.poor_weight_initialization, ({}, {"activation_inputs_regex": ".*input_0", "patience": 2})),
     ("CheckInputImages", rules.check_input_images, ({}, {"regex": "_input_0$", "threshold_samples": 1, "threshold_mean": 0.05})),
     ("NLPSequenceRatio", rules.nlp_sequence_ratio, ({}, {"tensor_regex": ".", "token_values": "0,1", "token_thresholds_percent": "30,10"})),
     ("FeatureImportanceOverweight", rules.feature_importance_overweight, ({}, {"nfeatures": 1, "threshold": 0.25})),
     ("TreeDepth", rules.tree_depth, ({}, {"tensor_regex": "f0$", "depth": 0})),
 )
-ABOUT_STEPS = {"ClassImbalance", "FeatureImportanceOverweight"}
+ABOUT_STEPS = {"ClassImbalance", "Confusion", "FeatureImportanceOverweight", "Overfit", "PoorWeightInitialization"}
 
 
 def as_text(value):

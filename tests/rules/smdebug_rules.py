@@ -243,25 +243,129 @@ def unchanged_tensor(run, tensor_regex="", num_steps=3, rtol=1e-5, atol=1e-8):
     return found
 
 
+def examples(run, step, labels_regex, predictions_regex):
+    """Yields each label with its prediction: the class of the largest number of its row, or the number itself."""
+    labels = [saved for _, saved in run.chosen(step, "", labels_regex)]
+    predictions = [saved for _, saved in run.chosen(step, "", predictions_regex)]
+    if len(labels) != 1 or len(predictions) != 1 or not labels[0].elements or not predictions[0].elements:
+        return
+    width = len(predictions[0].elements) // len(labels[0].elements)
+    for i, label in enumerate(labels[0].elements):
+        row = predictions[0].elements[i * width:(i + 1) * width]
+        yield label, row.index(max(row)) if width > 1 else round(row[0])
+
+
 def class_imbalance(run, threshold_imbalance=10, threshold_misprediction=0.7, samples=500, labels_regex=".*labels",
                     predictions_regex=".*predictions"):
     """About steps: labels are whole numbers, predictions have one row for each label."""
     totals, wrong, found = {}, {}, set()
     for step in run.steps:
-        labels = [saved for _, saved in run.chosen(step, "", labels_regex)]
-        predictions = [saved for _, saved in run.chosen(step, "", predictions_regex)]
-        if len(labels) != 1 or len(predictions) != 1 or labels[0].elements is None or not predictions[0].elements:
-            continue
-        width = len(predictions[0].elements) // len(labels[0].elements)
-        for i, label in enumerate(labels[0].elements):
-            row = predictions[0].elements[i * width:(i + 1) * width]
-            guess = row.index(max(row)) if width > 1 else round(row[0])
+        any_seen = False
+        for label, guess in examples(run, step, labels_regex, predictions_regex):
+            any_seen = True
             totals[label] = totals.get(label, 0) + 1
             wrong[label] = wrong.get(label, 0) + (guess != label)
+        if not any_seen:
+            continue
         if sum(totals.values()) < samples:
             continue
         if max(totals.values()) / min(totals.values()) > threshold_imbalance or \
                 any(wrong[label] / totals[label] > threshold_misprediction for label in totals):
+            found.add((step.number, ""))
+    return found
+
+
+def confusion(run, min_diag=0.9, max_off_diag=0.1, labels=".*labels", predictions=".*predictions"):
+    """About steps: shares are those of a row, which holds the examples of one label."""
+    rows, found = {}, set()
+    for step in run.steps:
+        for label, guess in examples(run, step, labels, predictions):
+            row = rows.setdefault(label, {})
+            row[guess] = row.get(guess, 0) + 1
+        if not any(True for _ in examples(run, step, labels, predictions)):
+            continue
+        for label, row in rows.items():
+            total = sum(row.values())
+            if row.get(label, 0) / total < min_diag or any(n / total > max_off_diag for guess, n in row.items() if guess != label):
+                found.add((step.number, ""))
+    return found
+
+
+def loss_not_decreasing(run, num_steps=10, diff_percent=0.1, mode="TRAIN"):
+    history, last_check, found = {}, {}, set()
+    for step in run.steps:
+        if step.mode != mode:
+            continue
+        for name, saved in run.chosen(step, "losses"):
+            loss = saved.number()
+            last_check.setdefault(name, step.mode_step)
+            older = [value for at, value in history.get(name, []) if at <= step.mode_step - num_steps]
+            history.setdefault(name, []).append((step.mode_step, loss))
+            if step.mode_step - last_check[name] < num_steps:
+                continue
+            last_check[name] = step.mode_step
+            if older and not loss < older[-1] * (1 - diff_percent / 100):
+                found.add((step.number, name))
+    return found
+
+
+def overfit(run, start_step=0, patience=1, ratio_threshold=0.1):
+    """About steps: the losses of an EVAL step against those of the last TRAIN step."""
+    train, in_a_row, found = math.nan, 0, set()
+    for step in run.steps:
+        losses = [saved.number() for _, saved in run.chosen(step, "losses")]
+        if not losses:
+            continue
+        if step.mode == "TRAIN":
+            train = mean(losses)
+        if step.mode != "EVAL" or step.mode_step < start_step:
+            continue
+        in_a_row = in_a_row + 1 if train and (mean(losses) - train) / train > ratio_threshold else 0
+        if in_a_row >= patience:
+            found.add((step.number, ""))
+    return found
+
+
+def overtraining(run, patience_train=5, patience_validation=10, delta=0.01):
+    best, without, found = {}, {}, set()
+    for step in run.steps:
+        if step.mode not in ("TRAIN", "EVAL"):
+            continue
+        for name, saved in run.chosen(step, "losses"):
+            key, loss = (step.mode, name), saved.number()
+            if best.get(key, math.inf) - loss > delta:
+                best[key], without[key] = loss, 0
+                continue
+            without[key] = without.get(key, 0) + 1
+            if without[key] >= (patience_train if step.mode == "TRAIN" else patience_validation):
+                found.add((step.number, name))
+    return found
+
+
+def percentile(numbers, percent):
+    ordered = sorted(numbers)
+    at = (len(ordered) - 1) * percent / 100
+    low = math.floor(at)
+    high = min(low + 1, len(ordered) - 1)
+    return ordered[low] + (ordered[high] - ordered[low]) * (at - low)
+
+
+def poor_weight_initialization(run, activation_inputs_regex=".*relu_input", threshold=10.0, distribution_range=0.001, patience=5, steps=10):
+    """About steps: the first `steps` steps of training."""
+    best, since_best, found = math.inf, 0, set()
+    for step in run.steps:
+        if step.mode not in ("TRAIN", "GLOBAL") or step.mode_step >= steps:
+            continue
+        variances = [saved.variance() for _, saved in run.chosen(step, "", activation_inputs_regex)]
+        if variances and min(variances) > 0 and max(variances) / min(variances) > threshold:
+            found.add((step.number, ""))
+        for _, saved in run.chosen(step, "gradients"):
+            if saved.elements and percentile(saved.elements, 95) - percentile(saved.elements, 5) < distribution_range:
+                found.add((step.number, ""))
+        for _, saved in run.chosen(step, "losses"):
+            since_best = 0 if saved.number() < best else since_best + 1
+            best = min(best, saved.number())
+        if since_best >= patience:
             found.add((step.number, ""))
     return found
 
