@@ -30,7 +30,7 @@ std::vector<tt::Finding> found(const tt::Tensor& tensor, const std::string& name
 }  // namespace
 
 TEST_CASE("inputs that are too large, too small or constant are found", "[rules][input_range]") {
-  const auto pixels = found(tensor_of({0, 255, 128, 3}));
+  const auto pixels = found(tensor_of({0, 255, 128, 3}, {1, 1, 2, 2}));
   REQUIRE(pixels.size() == 1);
   CHECK(pixels[0].severity == tt::Severity::advice);
   CHECK(pixels[0].tensor == "fc1_input_0");
@@ -52,9 +52,10 @@ TEST_CASE("usual inputs are no finding", "[rules][input_range]") {
   tt::Tensor integers(tt::DType::i64, {2});
   integers.as<std::int64_t>()[0] = 1000;
   CHECK(found(integers).empty());
-  CHECK(found(tensor_of({100, 200}), "relu1_input_0").empty());  // not what enters the network
-  CHECK(found(tensor_of({100, 200}), "fc1_output_0").empty());
-  CHECK(found(tensor_of({100, 200}), "model/inputs").size() == 1);
+  CHECK(found(tensor_of({3, 17, 200})).empty());                   // tokens as real numbers
+  CHECK(found(tensor_of({100.5, 200}), "relu1_input_0").empty());  // not what enters the network
+  CHECK(found(tensor_of({100.5, 200}), "fc1_output_0").empty());
+  CHECK(found(tensor_of({100.5, 200}), "model/inputs").size() == 1);
   const double nan = std::numeric_limits<double>::quiet_NaN();
   CHECK(found(tensor_of({nan, nan, nan})).empty());
   CHECK(found(tensor_of({nan, 1, -1})).empty());
@@ -65,7 +66,7 @@ TEST_CASE("an input outside the range must be there several times in a row", "[r
   const tt::Judge whole(rules);
   const tt::Judge first(rules);
   const auto show = [](const tt::Judge& judge, std::int64_t from, std::int64_t to) {
-    for (std::int64_t i = from; i < to; ++i) judge(step(i, tensor_of({i == 1 || i > 2 ? 50. : 1., -1})));
+    for (std::int64_t i = from; i < to; ++i) judge(step(i, tensor_of({i == 1 || i > 2 ? 50.5 : 1., -1})));
   };
   show(whole, 0, 6);
   REQUIRE(whole.verdict().findings.size() == 1);

@@ -20,10 +20,9 @@
 TENSORTAP_BEGIN_NAMESPACE
 
 /// Finds inputs whose root mean square is outside a range, or that do not vary, in several observations in a row. The
-/// finding is advice. What an embedding reads, and integers, are names of things and no amounts: they are skipped.
-/// Numeric: NaN and infinities are left out.
-/// Empty: skipped.
-/// Source: UMLAUT warns outside [-1, 1], which also meets many inputs that were normalised; this range is wider.
+/// finding is advice. What an embedding reads, and whole numbers that are no images, are names of things: they are
+/// skipped. Numeric: NaN and infinities are left out. Empty: skipped. Source: UMLAUT warns outside [-1, 1], which also
+/// meets many inputs that were normalised; this range is wider.
 struct InputRange {
   static constexpr std::string_view name = "InputRange";
   static constexpr std::string_view condition =

@@ -17,10 +17,14 @@
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
 
-/// Returns whether the elements are names of things, as the tokens that an embedding reads.
-inline bool holds_names(const JudgedStep& step, const KnownTensor& tensor) {
+/// Returns whether the elements are names of things, as the tokens that an embedding reads: integers, also as real
+/// numbers. Whole numbers in a tensor of rank 4 are pixels.
+inline bool holds_names(const JudgedStep& step, const KnownTensor& tensor, const Statistics& s) {
+  constexpr std::size_t rank_of_images = 4;
   if (in_lower_case(tensor.name).find("embed") != std::string::npos) return true;
   const Tensor* const value = step.value(tensor);
+  const bool are_whole = s.min == std::floor(s.min) && s.max == std::floor(s.max) && s.sum == std::floor(s.sum);
+  if (are_whole && s.min != s.max && (value == nullptr || value->rank() != rank_of_images)) return true;
   if (value == nullptr) return false;
   const DType type = value->dtype();
   return type != DType::f16 && type != DType::bf16 && type != DType::f32 && type != DType::f64;
@@ -63,7 +67,7 @@ TENSORTAP_INLINE std::vector<Finding> InputRange::operator()(const JudgedStep& s
     if (choice.empty() ? tensor != input : !choice.has(step, *tensor)) continue;
     const Statistics* const s = step.statistics(*tensor);
     constexpr std::uint64_t fewest = 2;  // one number never varies
-    if (s == nullptr || s->finite() < fewest || detail::holds_names(step, *tensor)) continue;
+    if (s == nullptr || s->finite() < fewest || detail::holds_names(step, *tensor, *s)) continue;
     const double rms = std::sqrt(s->sum_squares / static_cast<double>(s->finite()));
     const auto fault = detail::input_fault(*s, rms, min_rms, max_rms);
     if (tensor->id >= in_a_row.size()) in_a_row.resize(tensor->id + 1);
