@@ -1,7 +1,8 @@
 """The rules of SageMaker Debugger, read from its documentation alone: each function returns what its condition finds in a run.
 
 A finding is a pair of a global step and the name of a tensor; "" is a finding about the whole run. Nothing is shared with the
-library: runs are read by strict_reader.py, and all arithmetic is on Python's floats.
+library: runs are read by strict_reader.py, and all arithmetic is on Python's floats. Losses that are not finite are left out, as
+the documentation does not say what becomes of them.
 """
 import math
 import re
@@ -244,7 +245,8 @@ def unchanged_tensor(run, tensor_regex="", num_steps=3, rtol=1e-5, atol=1e-8):
 
 
 def examples(run, step, labels_regex, predictions_regex):
-    """Yields each label with its prediction: the class of the largest number of its row, or the number itself."""
+    """Yields each label with its prediction: the class of the largest number of its row, or the number itself; None if one of
+    them is no number, of which the documentation says nothing."""
     labels = [saved for _, saved in run.chosen(step, "", labels_regex)]
     predictions = [saved for _, saved in run.chosen(step, "", predictions_regex)]
     if len(labels) != 1 or len(predictions) != 1 or not labels[0].elements or not predictions[0].elements:
@@ -252,25 +254,26 @@ def examples(run, step, labels_regex, predictions_regex):
     width = len(predictions[0].elements) // len(labels[0].elements)
     for i, label in enumerate(labels[0].elements):
         row = predictions[0].elements[i * width:(i + 1) * width]
-        yield label, row.index(max(row)) if width > 1 else round(row[0])
+        yield label, None if any(map(math.isnan, row)) else row.index(max(row)) if width > 1 else round(row[0])
 
 
 def class_imbalance(run, threshold_imbalance=10, threshold_misprediction=0.7, samples=500, labels_regex=".*labels",
                     predictions_regex=".*predictions"):
     """About steps: labels are whole numbers, predictions have one row for each label."""
-    totals, wrong, found = {}, {}, set()
+    totals, predicted, wrong, found = {}, {}, {}, set()
     for step in run.steps:
         any_seen = False
         for label, guess in examples(run, step, labels_regex, predictions_regex):
             any_seen = True
             totals[label] = totals.get(label, 0) + 1
-            wrong[label] = wrong.get(label, 0) + (guess != label)
+            predicted[label] = predicted.get(label, 0) + (guess is not None)
+            wrong[label] = wrong.get(label, 0) + (guess not in (label, None))
         if not any_seen:
             continue
         if sum(totals.values()) < samples:
             continue
         if max(totals.values()) / min(totals.values()) > threshold_imbalance or \
-                any(wrong[label] / totals[label] > threshold_misprediction for label in totals):
+                any(wrong[label] / n > threshold_misprediction for label, n in predicted.items() if n):
             found.add((step.number, ""))
     return found
 
@@ -280,8 +283,9 @@ def confusion(run, min_diag=0.9, max_off_diag=0.1, labels=".*labels", prediction
     rows, found = {}, set()
     for step in run.steps:
         for label, guess in examples(run, step, labels, predictions):
-            row = rows.setdefault(label, {})
-            row[guess] = row.get(guess, 0) + 1
+            if guess is not None:
+                row = rows.setdefault(label, {})
+                row[guess] = row.get(guess, 0) + 1
         if not any(True for _ in examples(run, step, labels, predictions)):
             continue
         for label, row in rows.items():
@@ -298,6 +302,8 @@ def loss_not_decreasing(run, num_steps=10, diff_percent=0.1, mode="TRAIN"):
             continue
         for name, saved in run.chosen(step, "losses"):
             loss = saved.number()
+            if not math.isfinite(loss):
+                continue
             last_check.setdefault(name, step.mode_step)
             older = [value for at, value in history.get(name, []) if at <= step.mode_step - num_steps]
             history.setdefault(name, []).append((step.mode_step, loss))
@@ -333,6 +339,8 @@ def overtraining(run, patience_train=5, patience_validation=10, delta=0.01):
             continue
         for name, saved in run.chosen(step, "losses"):
             key, loss = (step.mode, name), saved.number()
+            if not math.isfinite(loss):
+                continue
             if best.get(key, math.inf) - loss > delta:
                 best[key], without[key] = loss, 0
                 continue
