@@ -295,7 +295,8 @@ def confusion(run, min_diag=0.9, max_off_diag=0.1, labels=".*labels", prediction
     return found
 
 
-def loss_not_decreasing(run, num_steps=10, diff_percent=0.1, mode="TRAIN"):
+def loss_not_decreasing(run, num_steps=10, diff_percent=0.1, increase_threshold_percent=5, mode="TRAIN"):
+    """The loss must fall by diff_percent, unless it rises by increase_threshold_percent at most, which is tolerated."""
     history, last_check, found = {}, {}, set()
     for step in run.steps:
         if step.mode != mode:
@@ -310,7 +311,11 @@ def loss_not_decreasing(run, num_steps=10, diff_percent=0.1, mode="TRAIN"):
             if step.mode_step - last_check[name] < num_steps:
                 continue
             last_check[name] = step.mode_step
-            if older and not loss < older[-1] * (1 - diff_percent / 100):
+            if not older:
+                continue
+            size = abs(older[-1]) / 100
+            is_tolerated = older[-1] < loss <= older[-1] + increase_threshold_percent * size
+            if loss >= older[-1] - diff_percent * size and not is_tolerated:
                 found.add((step.number, name))
     return found
 
