@@ -55,13 +55,13 @@
 
 #include <tensortap/capture/checkpoint_files.hpp>  // capture: checkpoints that are never replaced
 
-#include <tensortap/capture/hook.hpp>          // capture: the hook of a training loop
-#include <tensortap/capture/hook_options.hpp>  //          its configuration
-#include <tensortap/capture/report.hpp>        //          what was saved of each collection
-#include <tensortap/capture/resumed.hpp>       //          where a run continues
-#include <tensortap/capture/state.hpp>         //          the last commits
-#include <tensortap/capture/status.hpp>        //          the ledger: what was saved and what was lost
-#include <tensortap/capture/step_observer.hpp> //          what sees each written step
+#include <tensortap/capture/hook.hpp>           // capture: the hook of a training loop
+#include <tensortap/capture/hook_options.hpp>   //          its configuration
+#include <tensortap/capture/report.hpp>         //          what was saved of each collection
+#include <tensortap/capture/resumed.hpp>        //          where a run continues
+#include <tensortap/capture/state.hpp>          //          the last commits
+#include <tensortap/capture/status.hpp>         //          the ledger: what was saved and what was lost
+#include <tensortap/capture/step_observer.hpp>  //          what sees each written step
 
 #include <tensortap/trial/damage.hpp>          // read: what cannot be read
 #include <tensortap/trial/losses.hpp>          //       what was lost
@@ -89,54 +89,40 @@
 #include <tensortap/rules/value_history.hpp>    //        the elements of a tensor in its last steps
 #include <tensortap/rules/verdict.hpp>          //        what all rules have found
 
-#include <tensortap/rules/builtin/all_rules.hpp>                 // judge: the built-in rules
-#include <tensortap/rules/builtin/class_imbalance.hpp>           //        rare classes
-#include <tensortap/rules/builtin/confusion.hpp>                 //        classes taken for others
-#include <tensortap/rules/builtin/exploding_tensor.hpp>          //        NaN and infinities
-#include <tensortap/rules/builtin/gradient_noise_scale.hpp>      //        batches far from the noise scale
-#include <tensortap/rules/builtin/learning_rate_range.hpp>       //        learning rates hardly meant
-#include <tensortap/rules/builtin/loss_diverging.hpp>            //        a loss that runs away
-#include <tensortap/rules/builtin/loss_not_decreasing.hpp>       //        a loss at the level of chance
-#include <tensortap/rules/builtin/loss_plateau.hpp>              //        a loss that stops falling
-#include <tensortap/rules/builtin/loss_spike.hpp>                //        single bad values of a loss
-#include <tensortap/rules/builtin/not_better_than_constant.hpp>  //        predictions that tell nothing
-#include <tensortap/rules/builtin/overfit.hpp>                   //        validation much worse than training
-#include <tensortap/rules/builtin/overtraining.hpp>              //        training that goes on for nothing
-#include <tensortap/rules/builtin/prediction_collapse.hpp>       //        predictions that are all the same
-#include <tensortap/rules/builtin/stalled_training.hpp>          //        long pauses between steps
-#include <tensortap/rules/builtin/vanishing_gradient.hpp>        //        gradients that vanish
-#include <tensortap/rules/builtin/all_rules.hpp>             // judge: the built-in rules
-#include <tensortap/rules/builtin/dead_relu.hpp>             //        ReLU layers that are never active
-#include <tensortap/rules/builtin/exploding_tensor.hpp>      //        NaN and infinities
-#include <tensortap/rules/builtin/saturated_activation.hpp>  //      tanh and sigmoid layers that are saturated
+#include <tensortap/rules/builtin/all_rules.hpp>                      // judge: the built-in rules
+#include <tensortap/rules/builtin/all_zero.hpp>                       //        tensors that are all zero
+#include <tensortap/rules/builtin/check_input_images.hpp>             //        images that were not normalised
+#include <tensortap/rules/builtin/class_imbalance.hpp>                //        rare classes
+#include <tensortap/rules/builtin/confusion.hpp>                      //        classes taken for others
+#include <tensortap/rules/builtin/dead_relu.hpp>                      //        ReLU layers that are never active
+#include <tensortap/rules/builtin/exploding_gradient.hpp>             //        gradients that grow with the loss
+#include <tensortap/rules/builtin/exploding_tensor.hpp>               //        NaN and infinities
+#include <tensortap/rules/builtin/feature_importance_overweight.hpp>  //        models that rest on few features
+#include <tensortap/rules/builtin/gradient_noise_scale.hpp>           //        batches far from the noise scale
+#include <tensortap/rules/builtin/gradient_spike.hpp>                 //        a step with a large gradient
+#include <tensortap/rules/builtin/identical_units.hpp>                //        layers whose units are all the same
+#include <tensortap/rules/builtin/input_range.hpp>                    //        inputs that are too large or too small
+#include <tensortap/rules/builtin/learning_rate_range.hpp>            //        learning rates hardly meant
+#include <tensortap/rules/builtin/loss_diverging.hpp>                 //        a loss that runs away
+#include <tensortap/rules/builtin/loss_not_decreasing.hpp>            //        a loss at the level of chance
+#include <tensortap/rules/builtin/loss_plateau.hpp>                   //        a loss that stops falling
+#include <tensortap/rules/builtin/loss_spike.hpp>                     //        single bad values of a loss
+#include <tensortap/rules/builtin/nlp_sequence_ratio.hpp>             //        sequences that are mostly padding
+#include <tensortap/rules/builtin/not_better_than_constant.hpp>       //        predictions that tell nothing
+#include <tensortap/rules/builtin/overfit.hpp>                        //        validation much worse than training
+#include <tensortap/rules/builtin/overtraining.hpp>                   //        training that goes on for nothing
+#include <tensortap/rules/builtin/poor_weight_initialization.hpp>     //        initial weights that cannot learn
+#include <tensortap/rules/builtin/prediction_collapse.hpp>            //        predictions that are all the same
+#include <tensortap/rules/builtin/rank_divergence.hpp>                //        workers whose parameters differ
+#include <tensortap/rules/builtin/saturated_activation.hpp>  //        tanh and sigmoid layers that are saturated
+#include <tensortap/rules/builtin/similar_across_runs.hpp>   //        runs that should be equal
+#include <tensortap/rules/builtin/stalled_training.hpp>      //        long pauses between steps
+#include <tensortap/rules/builtin/tensor_variance.hpp>       //        variances beyond thresholds
+#include <tensortap/rules/builtin/tree_depth.hpp>            //        decision trees that are too deep
 #include <tensortap/rules/builtin/unchanged_tensor.hpp>      //        weights that do not change any more
 #include <tensortap/rules/builtin/update_missing.hpp>        //        weights that never change
 #include <tensortap/rules/builtin/vanishing_gradient.hpp>    //        gradients that vanish
-#include <tensortap/rules/builtin/weight_update_ratio.hpp>   //       weights that change too much
-#include <tensortap/rules/builtin/all_rules.hpp>                   // judge: the built-in rules
-#include <tensortap/rules/builtin/all_zero.hpp>                    //        tensors that are all zero
-#include <tensortap/rules/builtin/dead_relu.hpp>                   //        ReLU layers that are never active
-#include <tensortap/rules/builtin/exploding_gradient.hpp>          //        gradients that grow with the loss
-#include <tensortap/rules/builtin/exploding_tensor.hpp>            //        NaN and infinities
-#include <tensortap/rules/builtin/gradient_spike.hpp>              //        a step with a large gradient
-#include <tensortap/rules/builtin/identical_units.hpp>             //        layers whose units are all the same
-#include <tensortap/rules/builtin/poor_weight_initialization.hpp>  // initial weights that cannot learn
-#include <tensortap/rules/builtin/saturated_activation.hpp>        //      tanh and sigmoid layers that are saturated
-#include <tensortap/rules/builtin/tensor_variance.hpp>             //        variances beyond thresholds
-#include <tensortap/rules/builtin/unchanged_tensor.hpp>            //        weights that do not change any more
-#include <tensortap/rules/builtin/update_missing.hpp>              //        weights that never change
-#include <tensortap/rules/builtin/vanishing_gradient.hpp>          //        gradients that vanish
-#include <tensortap/rules/builtin/weight_update_ratio.hpp>         //       weights that change too much
-#include <tensortap/rules/builtin/all_rules.hpp>                      // judge: the built-in rules
-#include <tensortap/rules/builtin/check_input_images.hpp>             //        images that were not normalised
-#include <tensortap/rules/builtin/exploding_tensor.hpp>               //        NaN and infinities
-#include <tensortap/rules/builtin/feature_importance_overweight.hpp>  // models that rest on few features
-#include <tensortap/rules/builtin/input_range.hpp>                    //        inputs that are too large or too small
-#include <tensortap/rules/builtin/nlp_sequence_ratio.hpp>             //        sequences that are mostly padding
-#include <tensortap/rules/builtin/rank_divergence.hpp>                //        workers whose parameters differ
-#include <tensortap/rules/builtin/similar_across_runs.hpp>            //       runs that should be equal
-#include <tensortap/rules/builtin/tree_depth.hpp>                     //        decision trees that are too deep
-#include <tensortap/rules/builtin/vanishing_gradient.hpp>             //        gradients that vanish
+#include <tensortap/rules/builtin/weight_update_ratio.hpp>   //        weights that change too much
 
 #include <tensortap/spot/checkpoint_sync.hpp>          // spot: checkpoints that outlive the machine
 #include <tensortap/spot/checkpoint_sync_options.hpp>  //       their configuration and reports

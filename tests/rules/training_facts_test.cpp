@@ -150,7 +150,7 @@ TEST_CASE("a block has enough examples of other labels", "[rules][training_facts
   CHECK(facts_of(run).examples_of(tt::Mode::train).block.number == 0);
   run.train(1, {{"labels", classes_of(labels)}, {"predictions", classes_of(labels)}});
   const auto facts = facts_of(run);
-  const tt::Block& block = facts.examples_of(tt::Mode::train).block;
+  const tt::ExampleBlock& block = facts.examples_of(tt::Mode::train).block;
   CHECK(block.number == 1);
   CHECK(block.examples == 2000);
   CHECK(block.majority == 0.99);

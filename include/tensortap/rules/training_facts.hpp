@@ -89,7 +89,7 @@ enum class Task : std::uint8_t { unknown, classification, regression };
 
 /// The labels and predictions of the last finished block of at least 200 examples. If one label is so frequent that
 /// fewer than 20 others are among them, the block is longer, up to 4000 examples.
-struct Block {
+struct ExampleBlock {
   std::int64_t number = 0;         ///< how many blocks are finished
   std::int64_t examples = 0;       ///< in the block
   std::int64_t predictions = 0;    ///< how many of the examples have a prediction
@@ -122,7 +122,7 @@ struct Examples {
   double label_deviations = 0;               ///< of regression: the sum of (label - mean)^2
   double label_abs_deviations = 0;           ///< of regression: the sum of |label - running mean|
   double label_huber_deviations = 0;         ///< of regression: the sum of the Huber loss of the same
-  Block block = {};                          ///< the last finished block
+  ExampleBlock block = {};                   ///< the last finished block
   bool block_ends = false;                   ///< whether a block was finished in the step at hand
 
   /// The classes of the examples of the step at hand, and those predicted, equally many or none.

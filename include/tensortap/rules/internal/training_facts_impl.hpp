@@ -213,7 +213,7 @@ TENSORTAP_INLINE void LossSeries::exchange(RuleState& state) {
 
 // ---- Examples
 
-TENSORTAP_INLINE void Block::exchange(RuleState& state) {
+TENSORTAP_INLINE void ExampleBlock::exchange(RuleState& state) {
   state(number)(examples)(predictions)(correct)(by_chance)(majority)(top_prediction);
   state(label_variance)(prediction_variance)(squared_error);
 }

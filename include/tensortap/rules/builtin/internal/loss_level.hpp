@@ -67,7 +67,7 @@ inline std::string chance_source(const JudgedStep& step, double given) {
 
 /// Returns whether the last block of predictions in the mode of the step is right much more often than a constant one.
 inline bool beats_constant(const JudgedStep& step) {
-  const Block& block = step.facts().examples_of(step.step().mode).block;
+  const ExampleBlock& block = step.facts().examples_of(step.step().mode).block;
   if (block.predictions < Examples::block_size) return false;
   if (block.label_variance > 0) return block.squared_error < block.label_variance / 2;
   const double p = std::max(block.majority, block.by_chance);

@@ -22,7 +22,7 @@ TENSORTAP_INLINE std::vector<Finding> PredictionCollapse::operator()(const Judge
   const Examples& examples = step.facts().examples_of(step.step().mode);
   if (!examples.block_ends || examples.block.predictions == 0) return {};
   detail::note_examples(step);
-  const Block& block = examples.block;
+  const ExampleBlock& block = examples.block;
   Finding found;
   bool is_bad = false;
   if (examples.task == Task::classification) {
