@@ -49,6 +49,13 @@ TEST_CASE("a spike in the first steps, and less than three times the median of a
   CHECK(judged(GradientSpike{}, steps_with([](std::int64_t step) { return step == 80 ? 3.1 : 1.0; })).size() == 1);
 }
 
+TEST_CASE("noise in the gradient of a loss that is almost zero is no finding", "[rules][gradient_spike]") {
+  CHECK(judged(GradientSpike{}, steps_with([](std::int64_t step) {
+                 return step < 66 ? noisy(step) : step == 98 ? 0.9 : 1e-3 * noisy(step);
+               }))
+            .empty());
+}
+
 TEST_CASE("parameters of gradient spikes", "[rules][gradient_spike]") {
   tt::Rule rule = GradientSpike{};
   rule.set("min_checks", "10");

@@ -20,13 +20,16 @@ TENSORTAP_BEGIN_NAMESPACE
 
 /// An advice for each step whose largest gradient is far above the last ones: by more than `num_sigma` standard
 /// deviations, and to more than three times their median. The deviation comes from the median distance to the median,
-/// so that one spike does not hide the next. Numeric: NaN and infinities never enter the window. Empty: skipped.
+/// so that one spike does not hide the next. It must be above the median of the first ones, too: the gradient of a loss
+/// that is almost zero is noise.
+/// Numeric: NaN and infinities never enter the window.
+/// Empty: skipped.
 /// Source: OLMo-core's and llm.c's watch of the gradient norm over 128 steps.
 struct GradientSpike {
   static constexpr std::string_view name = "GradientSpike";
   static constexpr std::string_view condition =
-      "the largest gradient is num_sigma robust standard deviations above the median of the last 128 steps, and twice "
-      "it";
+      "the largest gradient is num_sigma robust standard deviations above the median of the last 128 steps, and three "
+      "times it";
   static constexpr std::string_view needs = "gradients: statistics, mean and std, abs_mean, or elements";
   static constexpr std::string_view source = "OLMo-core, llm.c";
 
@@ -36,7 +39,8 @@ struct GradientSpike {
 
   struct State {
     RecentWindow sizes = {};
-    void exchange(RuleState& s) { s(sizes); }
+    double early = 0;  // their median when there were enough
+    void exchange(RuleState& s) { s(sizes)(early); }
   };
 
   [[nodiscard]] std::vector<Collection> required() const;

@@ -27,8 +27,9 @@ TENSORTAP_INLINE std::vector<Finding> GradientSpike::operator()(const JudgedStep
   if (largest == nullptr) return out;
   if (state.sizes.size() >= static_cast<std::size_t>(std::clamp<std::int64_t>(min_checks, 1, RecentWindow::limit))) {
     const double median = state.sizes.median();
-    const double limit =
-        std::max(3 * median, median + num_sigma * sigma_of_distance * state.sizes.median_distance(median));
+    if (state.early == 0) state.early = median;
+    const double deviation = sigma_of_distance * state.sizes.median_distance(median);
+    const double limit = std::max({3 * median, median + num_sigma * deviation, state.early});
     if (largest->rms > limit)
       out.push_back({.severity = Severity::advice,
                      .tensor = largest->tensor->name,
