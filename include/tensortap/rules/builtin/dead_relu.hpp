@@ -20,14 +20,16 @@
 
 TENSORTAP_BEGIN_NAMESPACE
 
-/// Finds outputs of ReLU of which most units were dead in all of the last checks. A unit is a column, or a
-/// channel of images, and is dead in a step if too few of its values in the batch are not zero. It is an advice at
-/// `threshold_advice`, and where the loss shows that the training works nevertheless. The documented rule judges each
-/// batch by itself: measured on 472 small networks, a dead share of 50 % in a batch is a false alarm in 5.5 % of the
-/// healthy ones, 90 % over several batches in none.
-/// Such outputs are known by their names, or because they are the positive part of the tensor before them.
+/// Finds outputs of ReLU of which most units were dead in all of the last checks. A unit is a column, or a channel
+/// of images, and is dead in a step if too few of its values in the batch are not zero. It is an advice at
+/// `threshold_advice`, and where the loss shows that the training works nevertheless. The documented rule judges
+/// each batch by itself: measured on 472 small networks, a dead share of 50 % in a batch is a false alarm in 5.5 %
+/// of the healthy ones, 90 % over several batches in none. Such outputs are known by their names, or because they
+/// are the positive part of the tensor before them.
 /// Numeric: NaN counts as active. Only the first 4096 units of a layer are judged. If the elements were not saved,
-/// units are known to be dead if all elements are zero. Empty: skipped. Source: SageMaker Debugger's DeadRelu.
+/// units are known to be dead if all elements are zero.
+/// Empty: skipped.
+/// Source: SageMaker Debugger's DeadRelu.
 struct DeadRelu {
   static constexpr std::string_view name = "DeadRelu";
   static constexpr std::string_view condition =

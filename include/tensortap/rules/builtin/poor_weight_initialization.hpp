@@ -19,13 +19,15 @@
 
 TENSORTAP_BEGIN_NAMESPACE
 
-/// Finds weights all elements of which are the same, still after `steps` steps: an error. In the first steps, it finds
-/// outputs of layers whose variances are too far apart, gradients that grow or shrink too much from layer to layer, and
-/// a first loss far above that of a constant prediction: advice, and an error if the loss is that of a constant
-/// prediction still, at `confirm_step`. Weights of a normalisation are 1, and those of the last layer may be 0. The
-/// documented rule judges the first steps alone: measured on 472 small networks, a ratio of variances above 10 finds 58
-/// % of the broken ones at 33 % false alarms, a first loss above 10 ln C 9 % at 16 %. Numeric: a tensor that holds NaN
-/// or an infinity is skipped. Empty: skipped. Source: SageMaker Debugger's PoorWeightInitialization.
+/// Finds weights all elements of which are the same, still after `steps` steps: an error. In the first steps, it
+/// finds outputs of layers whose variances are too far apart, gradients that grow or shrink too much from layer to
+/// layer, and a first loss far above that of a constant prediction: advice, and an error if the loss is that of a
+/// constant prediction still, at `confirm_step`. Weights of a normalisation are 1, and those of the last layer may
+/// be 0. The documented rule judges the first steps alone: measured on 472 small networks, a ratio of variances
+/// above 10 finds 58 % of the broken ones at 33 % false alarms, a first loss above 10 ln C 9 % at 16 %.
+/// Numeric: a tensor that holds NaN or an infinity is skipped.
+/// Empty: skipped.
+/// Source: SageMaker Debugger's PoorWeightInitialization.
 struct PoorWeightInitialization {
   static constexpr std::string_view name = "PoorWeightInitialization";
   static constexpr std::string_view condition =

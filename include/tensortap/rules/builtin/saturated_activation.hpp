@@ -20,13 +20,15 @@
 
 TENSORTAP_BEGIN_NAMESPACE
 
-/// Finds layers of which most units were saturated in all of the last checks: too few of their inputs lie between two
-/// limits. By default the limits are where the slope falls to 1e-3 of the largest; if outputs are saved, these are
-/// judged, with the same limits. It is an error if a weight has less than 1e-3 of the largest gradient or the loss is
-/// that of a constant prediction, and the training does not work nevertheless; else an advice. Predictions are left
-/// out: a confident sigmoid is saturated. The documented limits are where the slope is 1e-7: a layer of tanh must have
-/// inputs beyond 9.5, far beyond those that stop its learning. Units are those of DeadRelu. Numeric: NaN is not between
-/// the limits. Empty: skipped. Source: SageMaker Debugger's SaturatedActivation.
+/// Finds layers of which most units were saturated in all of the last checks: too few of their inputs lie between
+/// two limits. By default the limits are where the slope falls to 1e-3 of the largest; if outputs are saved, these
+/// are judged, with the same limits. It is an error if a weight has less than 1e-3 of the largest gradient or the
+/// loss is that of a constant prediction, and the training does not work nevertheless; else an advice. Predictions
+/// are left out: a confident sigmoid is saturated. The documented limits are where the slope is 1e-7: a layer of
+/// tanh must have inputs beyond 9.5, far beyond those that stop its learning. Units are those of DeadRelu.
+/// Numeric: NaN is not between the limits.
+/// Empty: skipped.
+/// Source: SageMaker Debugger's SaturatedActivation.
 struct SaturatedActivation {
   static constexpr std::string_view name = "SaturatedActivation";
   static constexpr std::string_view condition =

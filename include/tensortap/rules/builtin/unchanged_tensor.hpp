@@ -24,8 +24,10 @@ TENSORTAP_BEGIN_NAMESPACE
 /// Finds weights no bit of which changes in some pairs of steps in a row, although they have a gradient; see
 /// UpdateMissing for gradients that do not count. If tensors are chosen, it finds those that `numpy.allclose` calls
 /// equal to each of their last `num_steps` - 1 values, whatever they are, as the documented rule does; with small
-/// learning rates and the documented tolerances, this finds weights that do change. Chosen tensors with more than 65536
-/// elements are compared by as many evenly spaced ones. Numeric: NaN is equal to NaN only if equal_nan. Empty: equal.
+/// learning rates and the documented tolerances, this finds weights that do change. Chosen tensors with more than
+/// 65536 elements are compared by as many evenly spaced ones.
+/// Numeric: NaN is equal to NaN only if equal_nan.
+/// Empty: equal.
 /// Source: SageMaker Debugger's UnchangedTensor.
 struct UnchangedTensor {
   static constexpr std::string_view name = "UnchangedTensor";
