@@ -12,6 +12,7 @@
 
 #include "capture/forwarding_store.hpp"
 #include "catch.hpp"
+#include "sanitizer.hpp"
 #include "trial/steps.hpp"
 
 namespace tt = tensortap;
@@ -423,15 +424,7 @@ TEST_CASE("without a checkpoint_dir a run with steps is refused and unchanged", 
   CHECK(tt::Trial(store).steps() == Steps{0});
 }
 
-// AddressSanitizer ends the program at an allocation of this size.
-#if defined(__SANITIZE_ADDRESS__)
-#define WITH_ADDRESS_SANITIZER 1
-#elif defined(__has_feature)
-#define WITH_ADDRESS_SANITIZER __has_feature(address_sanitizer)
-#else
-#define WITH_ADDRESS_SANITIZER 0
-#endif
-#if !WITH_ADDRESS_SANITIZER
+#if !WITH_SANITIZER  // it ends the program at an allocation of this size
 TEST_CASE("a tensor without memory for its copy is counted as lost and reported, and training continues",
           "[capture][hook]") {
   const auto store = std::make_shared<tt::MemoryStore>();

@@ -11,6 +11,7 @@
 
 #include "catch.hpp"
 #include "golden.hpp"
+#include "sanitizer.hpp"
 
 namespace tt = tensortap;
 
@@ -267,7 +268,7 @@ TEST_CASE("an index with unknown keys is read", "[record][index]") {
 }
 
 TEST_CASE("a million entries are read in reasonable time", "[record][index]") {
-#ifdef __SANITIZE_ADDRESS__
+#if WITH_SANITIZER
   constexpr std::size_t entries = 100'000;  // each costs many times more here
 #else
   constexpr std::size_t entries = 1'000'000;

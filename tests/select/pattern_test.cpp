@@ -14,6 +14,7 @@
 #include <tensortap/error.hpp>
 
 #include "catch.hpp"
+#include "sanitizer.hpp"
 
 namespace tt = tensortap;
 using tt::Pattern;
@@ -22,7 +23,7 @@ namespace {
 
 /// Runs `job` on a stack of `kibibytes`.
 void on_small_stack(std::size_t kibibytes, const std::function<void()>& job) {
-#if defined(__SANITIZE_ADDRESS__) || !defined(__OPTIMIZE__)
+#if WITH_SANITIZER || !defined(__OPTIMIZE__)
   kibibytes *= 16;  // frames are that much larger
 #endif
   pthread_attr_t attributes;

@@ -14,6 +14,7 @@
 
 #include "catch.hpp"
 #include "net/http/one_shot_server.hpp"
+#include "sanitizer.hpp"
 
 using namespace tensortap;
 using namespace tensortap::detail;
@@ -616,6 +617,7 @@ TEST_CASE("unused connections are kept for a limited time and in limited number"
   CHECK(careful.statistics().opened == 2);
 }
 
+#if !WITH_THREAD_SANITIZER
 TEST_CASE("a forked child has its own connections and leaves those of its parent open", "[net][http_client]") {
   OneShotServer server(always(hello));
   HttpClient client(options());
@@ -635,6 +637,7 @@ TEST_CASE("a forked child has its own connections and leaves those of its parent
   CHECK(client(request).body == "hello");
   CHECK(server.connections() == 2);
 }
+#endif
 
 TEST_CASE("small pieces of a body are sent together", "[net][http_client]") {
   std::string seen;
