@@ -315,14 +315,18 @@ TEST_CASE("a callback that ends the program does not wait for itself", "[capture
   const pid_t child = ::fork();
   if (child == 0) {
     static std::unique_ptr<tt::Hook> global;
+    static std::atomic<bool> unused = false;
     auto options = without_pauses();
     options.on_step = [](const tt::StepView&) {
+      unused.wait(false);
       global.reset();  // as std::exit does with a global
       ::_exit(3);
     };
     global = std::make_unique<tt::Hook>((directory / "run").string(), options);
     train_steps(*global, 1);
     global->begin_step();
+    unused = true;
+    unused.notify_one();
     std::this_thread::sleep_for(60s);
     ::_exit(4);
   }
