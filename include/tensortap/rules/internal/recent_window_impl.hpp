@@ -8,21 +8,10 @@
 #include <span>
 
 #include <tensortap/internal/config.hpp>
+#include <tensortap/rules/internal/median.hpp>
 #include <tensortap/rules/recent_window.hpp>
 
 TENSORTAP_BEGIN_NAMESPACE
-namespace detail {
-
-/// Returns the median. Changes the order. Empty: NaN.
-inline double median_of(std::span<double> values) {
-  if (values.empty()) return std::numeric_limits<double>::quiet_NaN();
-  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
-  std::nth_element(values.begin(), middle, values.end());
-  if (values.size() % 2 == 1) return *middle;
-  return *middle / 2 + *std::max_element(values.begin(), middle) / 2;
-}
-
-}  // namespace detail
 
 TENSORTAP_INLINE void RecentWindow::add(double value, std::size_t most) {
   most = std::clamp<std::size_t>(most, 1, limit);

@@ -75,7 +75,7 @@ TENSORTAP_INLINE std::vector<Rule> all_rules() {
       TensorVariance{},
       TreeDepth{},
       UnchangedTensor{},
-      StillWeight{},
+      UpdateMissing{},
       VanishingGradient{},
       WeightUpdateRatio{},
   };

@@ -15,6 +15,7 @@
 #include <tensortap/error.hpp>
 #include <tensortap/internal/config.hpp>
 #include <tensortap/rules/finding.hpp>
+#include <tensortap/rules/internal/median.hpp>
 #include <tensortap/rules/judged_step.hpp>
 #include <tensortap/rules/known_tensor.hpp>
 #include <tensortap/rules/training_facts.hpp>
@@ -91,14 +92,6 @@ inline double mean_of(std::span<const double> values) {
   double sum = 0;
   for (const double x : values) sum += x;
   return sum / static_cast<double>(values.size());
-}
-
-/// Returns the median of finite values, of two the larger one; changes their order. Empty: NaN.
-inline double median_of(std::span<double> values) {
-  if (values.empty()) return std::numeric_limits<double>::quiet_NaN();
-  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
-  std::nth_element(values.begin(), middle, values.end());
-  return *middle;
 }
 
 /// Returns the squared standard error of the mean: from the differences of neighbours, which a trend hardly changes,
