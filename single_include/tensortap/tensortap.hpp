@@ -2368,6 +2368,23 @@ class Claim {
   [[nodiscard]] virtual bool is_held() const { return true; }
 };
 
+/// An object that is written piece by piece. Readers see nothing of it until `finish` has returned true. The destructor
+/// abandons an unfinished object, of which nothing remains.
+/// Threads: one at a time.
+class ObjectWriter {
+ public:
+  ObjectWriter() = default;
+  ObjectWriter(const ObjectWriter&) = delete;
+  ObjectWriter& operator=(const ObjectWriter&) = delete;
+  virtual ~ObjectWriter() = default;
+
+  /// Writes `pieces` behind the earlier ones. Throws: the store failed; the object can then only be abandoned.
+  virtual void append(std::span<const Bytes> pieces) = 0;
+
+  /// Ends the object, as `Store::put` does with all its pieces. The last call.
+  virtual bool finish(Sync sync, IfExists if_exists) = 0;
+};
+
 /// Objects under keys. Keys are relative paths of plain names, "a/b.c"; see key_parts().
 /// Throws: every function, for a bad key or if the store fails.
 /// Threads: several threads may call any function at once.
@@ -2382,6 +2399,10 @@ class Store {
   /// false if the object exists and is kept; the store decides that atomically. Throws: the store failed; the object is
   /// then unchanged, or new if only the sync failed.
   virtual bool put(std::string_view key, std::span<const Bytes> pieces, Sync sync, IfExists if_exists) = 0;
+
+  /// Begins the object `key`, whose pieces come one by one. Returns null if the store writes objects only whole, by
+  /// put(). Lifetime: the store outlives the writer.
+  [[nodiscard]] virtual std::unique_ptr<ObjectWriter> begin_object(std::string_view key);
 
   /// Returns the bytes of object `key` in `range`, fewer if the object ends before; nullopt if there is no such object.
   [[nodiscard]] virtual std::optional<std::vector<std::byte>> get(std::string_view key, Range range) const = 0;
@@ -2542,6 +2563,10 @@ class FileStore final : public Store {
   [[nodiscard]] TENSORTAP_INLINE std::optional<std::vector<std::byte>> get(std::string_view key,
                                                                            Range range) const override;
   [[nodiscard]] TENSORTAP_INLINE std::optional<std::uint64_t> size(std::string_view key) const override;
+  bool put(std::string_view key, std::span<const Bytes> pieces, Sync sync, IfExists if_exists) override;
+  [[nodiscard]] std::unique_ptr<ObjectWriter> begin_object(std::string_view key) override;
+  [[nodiscard]] std::optional<std::vector<std::byte>> get(std::string_view key, Range range) const override;
+  [[nodiscard]] std::optional<std::uint64_t> size(std::string_view key) const override;
 
   /// Reads every name of the directories that may contain results, and makes one system call for each object and
   /// directory that it returns or enters. Without a prefix, passes over the directories that this user cannot list: the
@@ -13757,6 +13782,11 @@ TENSORTAP_INLINE std::vector<std::string> key_parts(std::string_view key) {
   return parts;
 }
 
+TENSORTAP_INLINE std::unique_ptr<ObjectWriter> Store::begin_object(std::string_view key) {
+  (void)key_parts(key);
+  return nullptr;
+}
+
 TENSORTAP_INLINE std::optional<std::vector<std::byte>> Store::get_version(std::string_view, std::string_view) const {
   return std::nullopt;
 }
@@ -14702,6 +14732,57 @@ class Temporary {
 }  // namespace detail
 TENSORTAP_END_NAMESPACE
 
+// from tensortap/store/internal/file_writer.hpp
+
+// The writer of one object of a FileStore: a temporary file that is renamed at the end.
+
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
+
+class FileWriter final : public ObjectWriter {
+ public:
+  /// Makes the directory of the object `key`. The first `append` creates the temporary. Lifetime: `state` outlives it.
+  FileWriter(FileStoreState& state, std::string_view key) : state_(state), key_(key) {
+    std::tie(parts_, leaf_) = FileStoreState::split(key_);
+    directory_ = state_.tree.make(parts_, key_);
+  }
+
+  /// Returns whether the object exists already.
+  [[nodiscard]] bool exists() const { return state_.exists(directory_, leaf_, key_); }
+
+  void append(std::span<const Bytes> pieces) override {
+    if (!temporary_) temporary_.emplace(state_.tree, directory_, leaf_, key_);
+    temporary_->write(pieces);
+  }
+
+  bool finish(Sync sync, IfExists if_exists) override {
+    if (!temporary_) append({});
+    if (sync == Sync::yes) state_.sync_file(temporary_->file, key_);
+    temporary_->close();
+    if (!temporary_->publish(if_exists)) {
+      if (errno == EEXIST && if_exists == IfExists::keep) return false;
+      throw state_.tree.failed("rename", key_);
+    }
+    state_.unmark_lost(key_);
+    if (sync == Sync::yes) {
+      state_.tree.sync(directory_, key_);
+      state_.tree.sync_names(parts_, key_);
+    }
+    return true;
+  }
+
+ private:
+  FileStoreState& state_;
+  std::string key_;
+  FileStoreState::Parts parts_;
+  std::string leaf_;
+  Descriptor directory_;
+  std::optional<Temporary> temporary_;  // refers to the members above
+};
+
+}  // namespace detail
+TENSORTAP_END_NAMESPACE
+
 // from tensortap/store/internal/file_impl.hpp
 
 // The operations of a FileStore.
@@ -14717,24 +14798,14 @@ TENSORTAP_INLINE FileStore::~FileStore() = default;
 
 TENSORTAP_INLINE bool FileStore::put(std::string_view key, std::span<const Bytes> pieces, Sync sync,
                                      IfExists if_exists) {
-  detail::DirectoryTree& tree = state_->tree;
-  const auto [parts, leaf] = state_->split(key);
-  const detail::Descriptor directory = tree.make(parts, key);
-  if (if_exists == IfExists::keep && state_->exists(directory, leaf, key)) return false;  // saves the writing
-  detail::Temporary temporary(tree, directory, leaf, key);
-  temporary.write(pieces);
-  if (sync == Sync::yes) state_->sync_file(temporary.file, key);
-  temporary.close();
-  if (!temporary.publish(if_exists)) {
-    if (errno == EEXIST && if_exists == IfExists::keep) return false;
-    throw tree.failed("rename", key);
-  }
-  state_->unmark_lost(key);
-  if (sync == Sync::yes) {
-    tree.sync(directory, key);
-    tree.sync_names(parts, key);
-  }
-  return true;
+  detail::FileWriter writer(*state_, key);
+  if (if_exists == IfExists::keep && writer.exists()) return false;  // saves the writing
+  writer.append(pieces);
+  return writer.finish(sync, if_exists);
+}
+
+TENSORTAP_INLINE std::unique_ptr<ObjectWriter> FileStore::begin_object(std::string_view key) {
+  return std::make_unique<detail::FileWriter>(*state_, key);
 }
 
 TENSORTAP_INLINE std::optional<std::vector<std::byte>> FileStore::get(std::string_view key, Range range) const {

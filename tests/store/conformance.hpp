@@ -34,10 +34,18 @@ inline std::optional<std::string> text(const Store& store, std::string_view key)
   return text_of(*bytes);
 }
 
-inline void put_pieces(Store& store, std::string_view key, const std::vector<std::string>& pieces) {
+inline std::vector<tensortap::Bytes> views_of(const std::vector<std::string>& pieces) {
   std::vector<tensortap::Bytes> views;
   for (const auto& piece : pieces) views.push_back(tensortap::bytes_of(piece));
-  store.put(key, views, tensortap::Sync::no, tensortap::IfExists::replace);
+  return views;
+}
+
+inline void put_pieces(Store& store, std::string_view key, const std::vector<std::string>& pieces) {
+  store.put(key, views_of(pieces), tensortap::Sync::no, tensortap::IfExists::replace);
+}
+
+inline void append(tensortap::ObjectWriter& writer, const std::vector<std::string>& pieces) {
+  writer.append(views_of(pieces));
 }
 
 /// Returns whether the object of a claim begins with `says`.
@@ -75,6 +83,7 @@ inline void check_refused(Store& store, const std::string& key) {
     }
   };
   refused("put", [&] { store.put(key, "x"); });
+  refused("begin", [&] { (void)store.begin_object(key); });
   refused("put if absent", [&] { store.put(key, "x", tensortap::Sync::yes, tensortap::IfExists::keep); });
   refused("get", [&] { (void)store.get(key); });
   refused("size", [&] { (void)store.size(key); });
@@ -246,6 +255,33 @@ void check_store(const MakeStore& make_store) {
     for (std::size_t i = 0; i < 5000; ++i) expected += many.emplace_back(noise(i % 7));
     put_pieces(store, "many", many);
     CHECK(text(store, "many") == expected);
+  }
+
+  SECTION("an object of one piece after the other is visible when it is finished") {
+    using tensortap::IfExists;
+    using tensortap::Sync;
+    if (const auto first = store.begin_object("a/b")) {
+      append(*first, {"one", "", "two"});
+      const auto second = store.begin_object("a/b");
+      append(*second, {std::string(70'000, 'x')});
+      append(*first, {});
+      append(*first, {std::string(70'000, 'y'), "end"});
+      CHECK(store.list("").empty());
+      CHECK_FALSE(store.get("a/b"));
+      CHECK_FALSE(store.size("a/b"));
+      CHECK(first->finish(Sync::yes, IfExists::keep));
+      CHECK(text(store, "a/b") == "onetwo" + std::string(70'000, 'y') + "end");
+      CHECK_FALSE(second->finish(Sync::no, IfExists::keep));
+      CHECK(store.size("a/b") == 70'009);
+      const auto third = store.begin_object("a/b");
+      append(*third, {"third"});
+      CHECK(third->finish(Sync::no, IfExists::replace));
+      CHECK(text(store, "a/b") == "third");
+      CHECK(store.begin_object("empty")->finish(Sync::no, IfExists::replace));
+      append(*store.begin_object("abandoned"), {"x"});
+      CHECK(listing(store, "") == "a/b 5, empty 0");
+    }
+    CHECK(store.remove_unfinished([](std::string_view) { return true; }) == 0);
   }
 
   SECTION("a range is that part of the object") {

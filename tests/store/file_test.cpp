@@ -242,6 +242,28 @@ TEST_CASE("a put that cannot be written leaves the old object, and nothing else"
   CHECK(text(f.store, "a/b") == conformance::noise(3 << 20));
 }
 
+TEST_CASE("an object of one piece after the other leaves nothing behind unless it is finished", "[store][file]") {
+  Guarded f;
+  f.store.put("a/b", "old");
+  std::string message;
+  {
+    const auto writer = f.store.begin_object("a/b");
+    conformance::append(*writer, {conformance::noise(1 << 20)});
+    CHECK(temporaries_in(f.run) == 1);
+    const FileSizeLimit limit(1 << 20);
+    message = store_failure([&] { conformance::append(*writer, {"too much"}); });
+  }
+  CHECK_THAT(message, contains("store: cannot write: \"" + (f.run / "a/b").string() + "\": File too large"));
+  CHECK(temporaries_in(f.run) == 0);
+  {
+    const auto writer = f.store.begin_object("a/b");
+    conformance::append(*writer, {"new"});
+    CHECK_FALSE(writer->finish(tt::Sync::yes, tt::IfExists::keep));
+  }
+  CHECK(temporaries_in(f.run) == 0);
+  CHECK(text(f.store, "a/b") == "old");
+}
+
 TEST_CASE("a file where a directory should be is an error that names it", "[store][file]") {
   Guarded f;
   f.store.put("a", "x");

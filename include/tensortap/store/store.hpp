@@ -53,6 +53,23 @@ class Claim {
   [[nodiscard]] virtual bool is_held() const { return true; }
 };
 
+/// An object that is written piece by piece. Readers see nothing of it until `finish` has returned true. The destructor
+/// abandons an unfinished object, of which nothing remains.
+/// Threads: one at a time.
+class ObjectWriter {
+ public:
+  ObjectWriter() = default;
+  ObjectWriter(const ObjectWriter&) = delete;
+  ObjectWriter& operator=(const ObjectWriter&) = delete;
+  virtual ~ObjectWriter() = default;
+
+  /// Writes `pieces` behind the earlier ones. Throws: the store failed; the object can then only be abandoned.
+  virtual void append(std::span<const Bytes> pieces) = 0;
+
+  /// Ends the object, as `Store::put` does with all its pieces. The last call.
+  virtual bool finish(Sync sync, IfExists if_exists) = 0;
+};
+
 /// Objects under keys. Keys are relative paths of plain names, "a/b.c"; see key_parts().
 /// Throws: every function, for a bad key or if the store fails.
 /// Threads: several threads may call any function at once.
@@ -67,6 +84,10 @@ class Store {
   /// false if the object exists and is kept; the store decides that atomically. Throws: the store failed; the object is
   /// then unchanged, or new if only the sync failed.
   virtual bool put(std::string_view key, std::span<const Bytes> pieces, Sync sync, IfExists if_exists) = 0;
+
+  /// Begins the object `key`, whose pieces come one by one. Returns null if the store writes objects only whole, by
+  /// put(). Lifetime: the store outlives the writer.
+  [[nodiscard]] TENSORTAP_INLINE virtual std::unique_ptr<ObjectWriter> begin_object(std::string_view key);
 
   /// Returns the bytes of object `key` in `range`, fewer if the object ends before; nullopt if there is no such object.
   [[nodiscard]] virtual std::optional<std::vector<std::byte>> get(std::string_view key, Range range) const = 0;

@@ -26,6 +26,7 @@
 #include <tensortap/store/internal/file_claim.hpp>
 #include <tensortap/store/internal/file_identity.hpp>
 #include <tensortap/store/internal/file_store_state.hpp>
+#include <tensortap/store/internal/file_writer.hpp>
 #include <tensortap/store/internal/settled_rename.hpp>
 #include <tensortap/store/internal/temporary.hpp>
 
@@ -40,24 +41,14 @@ TENSORTAP_INLINE FileStore::~FileStore() = default;
 
 TENSORTAP_INLINE bool FileStore::put(std::string_view key, std::span<const Bytes> pieces, Sync sync,
                                      IfExists if_exists) {
-  detail::DirectoryTree& tree = state_->tree;
-  const auto [parts, leaf] = state_->split(key);
-  const detail::Descriptor directory = tree.make(parts, key);
-  if (if_exists == IfExists::keep && state_->exists(directory, leaf, key)) return false;  // saves the writing
-  detail::Temporary temporary(tree, directory, leaf, key);
-  temporary.write(pieces);
-  if (sync == Sync::yes) state_->sync_file(temporary.file, key);
-  temporary.close();
-  if (!temporary.publish(if_exists)) {
-    if (errno == EEXIST && if_exists == IfExists::keep) return false;
-    throw tree.failed("rename", key);
-  }
-  state_->unmark_lost(key);
-  if (sync == Sync::yes) {
-    tree.sync(directory, key);
-    tree.sync_names(parts, key);
-  }
-  return true;
+  detail::FileWriter writer(*state_, key);
+  if (if_exists == IfExists::keep && writer.exists()) return false;  // saves the writing
+  writer.append(pieces);
+  return writer.finish(sync, if_exists);
+}
+
+TENSORTAP_INLINE std::unique_ptr<ObjectWriter> FileStore::begin_object(std::string_view key) {
+  return std::make_unique<detail::FileWriter>(*state_, key);
 }
 
 TENSORTAP_INLINE std::optional<std::vector<std::byte>> FileStore::get(std::string_view key, Range range) const {

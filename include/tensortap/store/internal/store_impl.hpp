@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -25,6 +26,11 @@ TENSORTAP_INLINE std::vector<std::string> key_parts(std::string_view key) {
     begin = slash + 1;
   }
   return parts;
+}
+
+TENSORTAP_INLINE std::unique_ptr<ObjectWriter> Store::begin_object(std::string_view key) {
+  (void)key_parts(key);
+  return nullptr;
 }
 
 TENSORTAP_INLINE std::optional<std::vector<std::byte>> Store::get_version(std::string_view, std::string_view) const {
