@@ -232,7 +232,7 @@ void write_plainly(const std::string& path, std::span<const Tensor> tensors) {
 }
 
 /// Saves steps and flushes them, and writes the same bytes without a hook, in turns whose order alternates. The writer
-/// starts when a step is completely copied; with several steps, it writes one step while the next is copied.
+/// starts with the first large tensor; small ones are written when their step is completely copied.
 void write_steps(benchmark::State& state) {
   const auto tensor_bytes = static_cast<std::size_t>(state.range(0));
   const auto count = static_cast<std::size_t>(state.range(1));

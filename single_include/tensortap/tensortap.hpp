@@ -15944,7 +15944,7 @@ struct CapturedRecord {
   TensorView view;                          ///< the copy; without elements for a shape, unused for reductions
   const std::uint32_t* checksum = nullptr;  ///< of the elements, if they are many
   std::span<const Reduced> reductions;      ///< each becomes a record of its own
-  std::unique_ptr<Tensor> text;             ///< the copy of an array of strings
+  std::shared_ptr<const Tensor> text;       ///< the copy of an array of strings
 };
 
 static_assert(std::is_trivially_destructible_v<Reduced>);  // the arena destroys nothing
@@ -15960,6 +15960,7 @@ class StepRecords {
     arena_.clear();
     bytes_ = 0;
     event_records_ = 0;
+    only_grows_ = true;
   }
 
   /// The memory for the elements of one record, and for their checksum.
@@ -15973,7 +15974,7 @@ class StepRecords {
     std::byte* const to = arena_.allocate(view.nbytes());
     std::uint32_t* checksum = nullptr;
     if (view.nbytes() >= many_bytes) checksum = new (arena_.allocate(sizeof *checksum)) std::uint32_t(0);
-    auto text = view.dtype() == DType::string ? std::make_unique<Tensor>(view) : nullptr;
+    auto text = view.dtype() == DType::string ? std::make_shared<const Tensor>(view) : nullptr;
     auto& record = records_.emplace_back();  // the last call that allocates: without memory there is no half record
     record.checksum = checksum;
     record.tensor = &tensor;
@@ -15986,8 +15987,9 @@ class StepRecords {
   }
 
   /// Copies the elements of `view` to `slot`. Computes the checksum of large tensors piece by piece, while each piece
-  /// is in the cache: a tenth of the cost of reading the elements again.
-  static void copy(const TensorView& view, const Slot& slot) {
+  /// is in the cache: a tenth of the cost of reading the elements again. Then calls `on_piece` with the bytes so far.
+  template <class OnPiece>
+  static void copy(const TensorView& view, const Slot& slot, const OnPiece& on_piece) {
     if (view.dtype() == DType::string || view.nbytes() == 0) return;
     if (slot.checksum == nullptr) return copy_row_major(view, slot.elements);
     const std::size_t width = size_of(view.dtype());
@@ -15998,8 +16000,12 @@ class StepRecords {
       std::byte* const to = slot.elements + first * width;
       copy_row_major(view, first, count, to);
       crc = crc32c({to, count * width}, crc);
+      on_piece((first + count) * width);
     }
     *slot.checksum = crc;
+  }
+  static void copy(const TensorView& view, const Slot& slot) {
+    copy(view, slot, [](std::size_t) {});
   }
 
   /// Adds reductions of `tensor`, and its statistics if `values` has them.
@@ -16043,12 +16049,15 @@ class StepRecords {
         --event_records_;
       }
       records_.erase(records_.begin() + static_cast<std::ptrdiff_t>(i));
+      only_grows_ = false;
     }
   }
 
   [[nodiscard]] const Step& step() const noexcept { return step_; }
   [[nodiscard]] const std::vector<CapturedRecord>& records() const noexcept { return records_; }
   [[nodiscard]] bool empty() const noexcept { return records_.empty(); }
+  /// Whether no record was removed.
+  [[nodiscard]] bool only_grows() const noexcept { return only_grows_; }
   /// Bytes of all elements.
   [[nodiscard]] std::uint64_t bytes() const noexcept { return bytes_; }
   /// Number of records; each reduction and each shape is one.
@@ -16073,6 +16082,7 @@ class StepRecords {
   Arena arena_;
   std::uint64_t bytes_ = 0;
   std::uint64_t event_records_ = 0;
+  bool only_grows_ = true;
 };
 
 }  // namespace detail
@@ -17400,13 +17410,19 @@ class StepEncoder {
   /// Encodes `step`. Its events begin at byte `start` of the file `shared_key`; an empty key gives the step a file of
   /// its own. Lifetime: the results of the other functions are valid until the next call, and while `step` lives.
   void encode(const StepRecords& step, std::string_view shared_key = {}, std::uint64_t start = 0) {
+    encode(step.step(), step.records(), shared_key, start);
+  }
+
+  /// The same for some records of `step`.
+  void encode(const Step& step, std::span<const CapturedRecord> records, std::string_view shared_key = {},
+              std::uint64_t start = 0) {
     start_ = start;
     frames_.clear();
     cuts_.clear();
     index_.clear();
     bytes_ = 0;
-    const EventEncoder events(step.step());
-    for (const CapturedRecord& record : step.records()) {
+    const EventEncoder events(step);
+    for (const CapturedRecord& record : records) {
       const std::string& tensor = record.tensor->name;
       switch (record.kind) {
         case CapturedRecord::Kind::shape: index_.add_shape(tensor, tensor, record.view.shape()); break;
@@ -17420,12 +17436,12 @@ class StepEncoder {
       }
     }
     cut_pieces();
-    const std::int64_t global_step = step.step().global_step;
+    const std::int64_t global_step = step.global_step;
     event_key_ = bytes_ == 0          ? std::string()
                  : shared_key.empty() ? layout::event_key(global_step, worker_)
                                       : std::string(shared_key);
     index_key_ = layout::index_key(global_step, worker_);
-    index_text_ = index_.text(step.step().mode, step.step().mode_step, event_key_, attempt_);
+    index_text_ = index_.text(step.mode, step.mode_step, event_key_, attempt_);
   }
 
   /// The key of the events file; empty if the step has only shapes.
@@ -17532,6 +17548,474 @@ class StepEncoder {
   std::string index_text_;
   std::uint64_t start_ = 0;
   std::uint64_t bytes_ = 0;
+};
+
+}  // namespace detail
+TENSORTAP_END_NAMESPACE
+
+// from tensortap/internal/task.hpp
+
+// A call that runs on another thread while others wait for it until a deadline. A waiter may abandon a task that hangs:
+// the task owns all its state, so that it may outlive the waiter.
+
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
+
+/// A call with an end to wait for. Threads: one calls run(); any may wait.
+class Task {
+ public:
+  using Clock = std::chrono::steady_clock;
+
+  explicit Task(std::function<void()> call) : call_(std::move(call)) {}
+  Task(const Task&) = delete;
+  Task& operator=(const Task&) = delete;
+
+  /// Runs the call, releases its state, keeps its exception, and wakes the waiters.
+  void run() noexcept {
+    std::exception_ptr failure;
+    try {
+      call_();
+    } catch (...) {
+      failure = std::current_exception();
+    }
+    call_ = nullptr;
+    const std::lock_guard lock(mutex_);
+    failure_ = failure;
+    has_ended_ = true;
+    ended_.notify_all();
+  }
+
+  /// Blocks until the end of the call. Returns false if `deadline` passes before the end.
+  bool wait_until(Clock::time_point deadline) {
+    std::unique_lock lock(mutex_);
+    return ended_.wait_until(lock, deadline, [&] { return has_ended_; });
+  }
+
+  /// The same; returns false also if a stop is requested. A template, since libc++ before version 20 has no
+  /// std::stop_token.
+  template <class StopToken>
+  bool wait_until(Clock::time_point deadline, const StopToken& stop) {
+    std::unique_lock lock(mutex_);
+    return ended_.wait_until(lock, stop, deadline, [&] { return has_ended_; });
+  }
+
+  /// Returns the exception of the call; null if there is none, or before the end.
+  [[nodiscard]] std::exception_ptr failure() const {
+    const std::lock_guard lock(mutex_);
+    return failure_;
+  }
+
+ private:
+  std::function<void()> call_;
+  mutable std::mutex mutex_;  // guards the members below
+  std::condition_variable_any ended_;
+  std::exception_ptr failure_;
+  bool has_ended_ = false;
+};
+
+}  // namespace detail
+TENSORTAP_END_NAMESPACE
+
+// from tensortap/capture/internal/writer_thread.hpp
+
+// The thread that writes, and the queue before it. Training queues a step and continues. The queue is bounded in bytes,
+// the wait for room in it is bounded in time.
+
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
+
+/// A step in the queue. Steps are linked, so that queueing allocates nothing.
+struct QueuedStep {
+  StepRecords records;
+  std::uint64_t memory = 0;
+  std::shared_ptr<QueuedStep> next;
+};
+
+/// What the writer may read of a step that is still being captured.
+struct ShownRecords {
+  const StepRecords* step = nullptr;    ///< only its number may be read
+  std::vector<CapturedRecord> records;  ///< these follow the records shown before, which are complete
+  std::uint64_t copied = 0;             ///< bytes of the last record; all others are complete
+};
+
+/// How full a queue is.
+struct QueueDepth {
+  std::uint64_t steps = 0;
+  std::uint64_t bytes = 0;
+};
+
+/// The sizes of the batches of steps that are written together.
+struct BatchPolicy {
+  std::size_t steps = 1;    ///< steps in a batch; the writer waits for that many unless a caller waits for the writer
+  std::size_t times = 1;    ///< how many batches the writer takes at once at most
+  std::uint64_t bytes = 0;  ///< the writer stops waiting once the queued steps take that much memory
+};
+
+/// Threads: the loop's; `depth` any.
+class WriterThread {
+ public:
+  using Clock = std::chrono::steady_clock;
+  using Publish = std::function<void(std::span<const StepRecords* const>)>;
+  using WriteShown = std::function<bool(const ShownRecords&)>;
+
+  /// Starts the thread, which calls `publish` with all steps, in order. Before that, it calls `write_shown` with large
+  /// records of a step, until that returns false. Neither must throw, and both must own what they need: a writer that
+  /// hangs in the store outlives this object.
+  WriterThread(std::uint64_t capacity, Publish publish, BatchPolicy policy = {}, WriteShown write_shown = {})
+      : shared_(std::make_shared<SharedState>()) {
+    shared_->capacity = capacity;
+    shared_->publish = std::move(publish);
+    shared_->write_shown = std::move(write_shown);
+    shared_->accepts_shown = static_cast<bool>(shared_->write_shown);
+    shared_->batch.reserve(1);
+    shared_->policy = {std::max<std::size_t>(policy.steps, 1), std::max<std::size_t>(policy.times, 1),
+                       std::min(policy.bytes, capacity / 4)};
+    thread_ = detail::start_thread([shared = shared_] { shared->write(); });
+  }
+
+  WriterThread(const WriterThread&) = delete;
+  WriterThread& operator=(const WriterThread&) = delete;
+  ~WriterThread() { stop(Clock::now()); }
+
+  /// Returns an empty step; reuses the memory of a written one if possible.
+  [[nodiscard]] std::shared_ptr<QueuedStep> empty_step() {
+    const std::lock_guard lock(shared_->mutex);
+    if (!shared_->spare) return std::make_shared<QueuedStep>();
+    auto out = std::move(shared_->spare);
+    shared_->spare = std::move(out->next);
+    shared_->spare_bytes -= out->memory;
+    return out;
+  }
+
+  /// Returns whether this is the thread that writes.
+  [[nodiscard]] bool is_own_thread() const noexcept { return thread_.get_id() == std::this_thread::get_id(); }
+
+  /// Shows the writer more records of `step`, which is not yet in the queue; the last of them is not yet copied. The
+  /// writer keeps the memory of the step while it reads. Returns false if it does not write records before their step.
+  /// Threads: any, one at a time.
+  [[nodiscard]] bool show(const std::shared_ptr<QueuedStep>& step, std::span<const CapturedRecord> records) {
+    if (fork_guard_.is_child()) return false;
+    const std::lock_guard lock(shared_->mutex);
+    SharedState& shared = *shared_;
+    if (!shared.accepts_shown) return false;
+    if (shared.shown_step != step) shared.hide();
+    try {
+      shared.shown.records.reserve(shared.shown.records.size() + records.size());
+    } catch (const std::bad_alloc&) {
+      return false;
+    }
+    shared.shown.records.insert(shared.shown.records.end(), records.begin(), records.end());
+    shared.shown.step = &step->records;
+    shared.shown.copied = 0;
+    shared.shown_step = step;
+    return true;
+  }
+
+  /// Tells how many bytes of the last record that was shown are copied. Threads: that of `show`.
+  void show_copied(std::uint64_t bytes) {
+    if (fork_guard_.is_child()) return;
+    const std::lock_guard lock(shared_->mutex);
+    shared_->shown.copied = bytes;
+    shared_->has_news = true;
+    shared_->work.notify_one();
+  }
+
+  /// Moves `step` into the queue. Returns false and leaves `step` unchanged if there is no room before `deadline`.
+  /// After such a wait it does not wait again until half of the queue is free. Adds the time of the wait to `waited`.
+  bool push(std::shared_ptr<QueuedStep>& step, Clock::time_point deadline, Clock::duration* waited = nullptr) {
+    step->memory = step->records.memory();
+    std::unique_lock lock(shared_->mutex);
+    SharedState& shared = *shared_;
+    if (shared.shown_step == step) shared.hide();
+    const auto has_room = [&] {
+      return shared.depth.steps == 0 || shared.depth.bytes + step->memory <= shared.capacity;
+    };
+    drops_at_once_ = drops_at_once_ && shared.depth.bytes > shared.capacity / 2;
+    if (!has_room()) {
+      shared.is_full = true;
+      shared.work.notify_one();
+    }
+    if (!has_room()) {
+      const auto before = Clock::now();
+      const bool finds_room = !drops_at_once_ && shared.progress.wait_until(lock, deadline, has_room);
+      if (waited != nullptr && !drops_at_once_) *waited += Clock::now() - before;
+      drops_at_once_ = !finds_room;
+      if (!finds_room) return false;
+    }
+    shared.depth.bytes += step->memory;
+    ++shared.depth.steps;
+    QueuedStep* const last = step.get();
+    (shared.last != nullptr ? shared.last->next : shared.first) = std::move(step);
+    shared.last = last;
+    shared.work.notify_one();
+    return true;
+  }
+
+  /// Runs `job` on the writer's thread after all queued steps and rethrows its exception. Returns false if it has not
+  /// ended by `deadline`: a job that has not begun is dropped, a job that has begun continues.
+  bool run(std::function<void()> job, Clock::time_point deadline) {
+    const auto task = std::make_shared<Task>(std::move(job));
+    {
+      const std::lock_guard lock(shared_->mutex);
+      shared_->task = task;
+      shared_->work.notify_one();
+    }
+    if (!task->wait_until(deadline)) {
+      const std::lock_guard lock(shared_->mutex);
+      if (shared_->task == task) shared_->task.reset();
+      return false;
+    }
+    if (const auto failure = task->failure()) std::rethrow_exception(failure);
+    return true;
+  }
+
+  /// Waits until all queued steps are written, and ends the thread. Returns false at `deadline`, and at once on the
+  /// thread itself: the thread is detached and writes what it can.
+  bool stop(Clock::time_point deadline) {
+    if (!thread_.joinable()) return true;
+    bool ended = false;
+    {
+      std::unique_lock lock(shared_->mutex);
+      shared_->stopping = true;
+      shared_->work.notify_one();
+      if (!is_own_thread()) ended = shared_->progress.wait_until(lock, deadline, [&] { return shared_->ended; });
+    }
+    if (ended) {
+      thread_.join();
+    } else {
+      thread_.detach();
+    }
+    return ended;
+  }
+
+  [[nodiscard]] QueueDepth depth() const {
+    const std::lock_guard lock(shared_->mutex);
+    return shared_->depth;
+  }
+
+ private:
+  /// The state that both threads use.
+  struct SharedState {
+    std::mutex mutex;
+    std::condition_variable work;      // for the writer
+    std::condition_variable progress;  // for threads that wait for the writer
+    Publish publish;
+    WriteShown write_shown;
+    bool accepts_shown = false;
+    std::uint64_t capacity = 0;
+    BatchPolicy policy;
+    std::shared_ptr<QueuedStep> first;
+    QueuedStep* last = nullptr;
+    QueueDepth depth;      // includes the steps that are being written
+    bool is_full = false;  // training waits for room
+    std::shared_ptr<Task> task;
+    std::shared_ptr<QueuedStep> spare;
+    std::uint64_t spare_bytes = 0;
+    std::vector<const StepRecords*> batch;  // the writer's own
+    std::shared_ptr<QueuedStep> shown_step;
+    ShownRecords shown;     // what the writer has not taken yet
+    ShownRecords taken;     // the writer's own
+    bool has_news = false;  // more of `shown_step` may be written
+    bool stopping = false;
+    bool ended = false;
+
+    ~SharedState() {  // not recursively: the list may be long
+      for (auto* list : {&first, &spare})
+        while (*list) *list = std::move((*list)->next);
+    }
+
+    void write() {
+      std::unique_lock lock(mutex);
+      for (;;) {
+        work.wait(lock, [&] { return (first && is_batch_ready()) || task || stopping || has_news; });
+        if (first) {
+          write_batch(lock);
+        } else if (task) {
+          run_task(lock);
+        } else if (!stopping) {
+          write_news(lock);
+        } else {
+          ended = true;
+          progress.notify_all();
+          return;
+        }
+        progress.notify_all();
+      }
+    }
+
+    /// True if a batch must not wait for more steps.
+    [[nodiscard]] bool is_urgent() const { return task || stopping || is_full || depth.bytes >= policy.bytes; }
+    [[nodiscard]] bool is_batch_ready() const { return depth.steps >= policy.steps || is_urgent(); }
+
+    /// Writes the first steps of the queue, at most half of its capacity, so that training has room meanwhile.
+    void write_batch(std::unique_lock<std::mutex>& lock) {
+      const std::size_t whole = static_cast<std::size_t>(depth.steps) / policy.steps * policy.steps;
+      const std::size_t limit = std::min(policy.steps * policy.times, is_urgent() ? SIZE_MAX : whole);
+      std::shared_ptr<QueuedStep> steps = std::move(first);
+      QueuedStep* end = steps.get();
+      std::uint64_t bytes = end->memory;
+      batch.assign(1, &end->records);
+      try {
+        for (; end->next && batch.size() < limit && bytes + end->next->memory <= capacity / 2; end = end->next.get()) {
+          batch.push_back(&end->next->records);
+          bytes += end->next->memory;
+        }
+      } catch (const std::bad_alloc&) {  // a smaller batch does, too
+      }
+      first = std::move(end->next);
+      if (!first) last = nullptr;
+      if (!first) is_full = false;
+      lock.unlock();
+      publish(batch);
+      lock.lock();
+      while (steps) recycle(std::exchange(steps, std::move(steps->next)));
+    }
+
+    /// Writes what may be written of the step that is still being captured.
+    void write_news(std::unique_lock<std::mutex>& lock) {
+      const std::shared_ptr<QueuedStep> step = shown_step;  // keeps its elements if training drops it
+      taken.step = shown.step;
+      taken.copied = shown.copied;
+      std::swap(taken.records, shown.records);
+      has_news = false;
+      lock.unlock();
+      const bool goes_on = write_shown(taken);
+      taken.records.clear();
+      lock.lock();
+      accepts_shown = accepts_shown && goes_on;
+    }
+
+    /// Shows no step.
+    void hide() {
+      shown_step.reset();
+      shown.records.clear();
+      has_news = false;
+    }
+
+    void recycle(std::shared_ptr<QueuedStep> step) {
+      --depth.steps;
+      depth.bytes -= step->memory;
+      if (spare && spare_bytes + step->memory > capacity / 4) return;  // one is always kept
+      spare_bytes += step->memory;
+      step->next = std::move(spare);
+      spare = std::move(step);
+    }
+
+    void run_task(std::unique_lock<std::mutex>& lock) {
+      const auto running = std::exchange(task, nullptr);
+      lock.unlock();
+      running->run();
+      lock.lock();
+    }
+  };
+
+  std::shared_ptr<SharedState> shared_;
+  std::thread thread_;
+  ForkGuard fork_guard_;
+  bool drops_at_once_ = false;  // after a wait without success
+};
+
+}  // namespace detail
+TENSORTAP_END_NAMESPACE
+
+// from tensortap/capture/internal/early_events.hpp
+
+// The events file of a step that is still being captured. The writer begins with it while training copies the next
+// elements, so that copying and writing take place at the same time.
+
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
+
+/// Writes a beginning of the file; `finish` adds the rest. A failure leaves nothing: the step is then put as a whole,
+/// since its elements stay in memory until it is published. Threads: the writer's.
+class EarlyEvents {
+ public:
+  explicit EarlyEvents(AttemptContext& context)
+      : context_(context), encoder_(context.options.worker, std::nullopt, context.options.strip_output_numbers) {}
+
+  /// Writes what is complete of the records so far. `may_begin`: whether to begin the file of another step. Returns
+  /// false if the store writes objects only whole.
+  bool write(const ShownRecords& shown, bool may_begin) noexcept {
+    try {
+      if (shown.step != step_) {
+        abandon();
+        step_ = shown.step;
+        if (may_begin)
+          file_ = context_.store->begin_object(layout::event_key(step_->step().global_step, context_.options.worker));
+        if (may_begin && !file_) return false;
+      }
+      if (!file_) return true;
+      if (!shown.records.empty()) {
+        write_until(encoded_);
+        encoder_.encode(step_->step(), shown.records);
+        encoded_ = encoder_.bytes();
+        at_ = 0;
+      }
+      const std::span<const Bytes> pieces = encoder_.events();  // …, the last elements, and what follows them
+      const Bytes elements = pieces[pieces.size() - 2];
+      if (shown.copied < elements.size())
+        write_until(encoded_ - pieces.back().size() - (elements.size() - shown.copied));
+      else
+        write_until(encoded_);
+    } catch (...) {
+      file_.reset();
+    }
+    return true;
+  }
+
+  /// Abandons what was written, unless it is a beginning of the events of `step`, which is complete now.
+  void keep_only(const StepRecords& step) noexcept {
+    if (step_ != &step || !step.only_grows()) abandon();
+  }
+
+  /// Returns whether `finish` may be called.
+  [[nodiscard]] bool has_begun() const noexcept { return file_ != nullptr; }
+
+  /// Adds the rest of the file, whose whole content is `pieces`, and makes it visible. Returns false if there is such
+  /// an object already. Throws: the store failed.
+  bool finish(std::span<const Bytes> pieces, std::uint64_t size, Sync sync) {
+    const std::unique_ptr<ObjectWriter> file = std::move(file_);
+    file->append(between(pieces, written_, size));
+    return file->finish(sync, IfExists::keep);
+  }
+
+  /// Removes what was written and not finished.
+  void abandon() noexcept {
+    file_.reset();
+    step_ = nullptr;
+    encoded_ = at_ = written_ = 0;
+  }
+
+ private:
+  /// Writes the encoded records up to byte `end`.
+  void write_until(std::uint64_t end) {
+    if (end == at_) return;
+    file_->append(between(encoder_.events(), at_, end));
+    written_ += end - at_;
+    at_ = end;
+  }
+
+  /// Returns the bytes of `pieces` from `begin` to `end`. Lifetime: until the next call.
+  [[nodiscard]] std::span<const Bytes> between(std::span<const Bytes> pieces, std::uint64_t begin, std::uint64_t end) {
+    part_.clear();
+    for (const Bytes piece : pieces) {
+      const auto first = static_cast<std::size_t>(std::min<std::uint64_t>(begin, piece.size()));
+      const auto last = static_cast<std::size_t>(std::min<std::uint64_t>(end, piece.size()));
+      if (first < last) part_.push_back(piece.subspan(first, last - first));
+      begin -= first;
+      end -= last;
+    }
+    return part_;
+  }
+
+  AttemptContext& context_;
+  StepEncoder encoder_;  // without an attempt: the index, with its checksums, comes later
+  std::unique_ptr<ObjectWriter> file_;
+  const StepRecords* step_ = nullptr;
+  std::uint64_t encoded_ = 0;  // bytes of the records in the encoder
+  std::uint64_t at_ = 0;       // how many of these are written
+  std::uint64_t written_ = 0;  // bytes of the file
+  std::vector<Bytes> part_;
 };
 
 }  // namespace detail
@@ -17725,16 +18209,25 @@ class StepPublisher {
  public:
   StepPublisher(AttemptContext& context, std::optional<std::int64_t> last_saved)
       : context_(context),
+        early_(context),
         files_(context.options.worker,
                context.options.index_extras ? std::optional(context.attempt.number) : std::nullopt,
                context.options.strip_output_numbers, static_cast<std::size_t>(context.options.events_per_file)),
         last_saved_(last_saved) {}
+
+  /// Writes a beginning of the events of a step that is still being captured. Returns false if the store cannot do
+  /// that.
+  bool write_shown(const ShownRecords& shown) noexcept { return early_.write(shown, !is_failing_ && !stop_reason()); }
+
+  /// Abandons the step of which only a beginning is written.
+  void abandon_shown() noexcept { early_.abandon(); }
 
   /// Writes steps. Puts an index once its events and those of all earlier steps are stored. Never throws: counts
   /// losses.
   void publish(std::span<const StepRecords* const> steps) noexcept {
     retry_budget_ = is_failing_ ? std::chrono::nanoseconds(0) : context_.options.retry.for_at_most;
     const auto stopped = stop_reason();
+    early_.keep_only(*steps.front());
     std::size_t next = 0;  // the first step without a result
     const bool are_encoded = !stopped && put_events(steps, [&](std::size_t file) noexcept {
       if (!puts_[file].is_done) return;
@@ -17745,6 +18238,7 @@ class StepPublisher {
       if (!reason && !(are_encoded && puts_[files_.file_of(next)].is_done)) reason = LossReason::write_failed;
       finish_step(next, *steps[next], reason);
     }
+    early_.abandon();
   }
 
   /// Returns how many steps were lost since the last call.
@@ -17803,8 +18297,7 @@ class StepPublisher {
           if (puts_[i].is_done) return;
           puts_[i].failure = nullptr;
           try {
-            puts_[i].is_done = files[i].key.empty() ||
-                               context_.store->put(files[i].key, files[i].pieces, context_.step_sync, IfExists::keep);
+            puts_[i].is_done = files[i].key.empty() || put_new(files[i], i == 0 && early_.has_begun());
             puts_[i].exists = !puts_[i].is_done;
           } catch (...) {
             puts_[i].failure = std::current_exception();
@@ -17818,6 +18311,12 @@ class StepPublisher {
         });
     for (const Put& put : puts_)
       if (put.failure) std::rethrow_exception(put.failure);
+  }
+
+  /// Puts an events file, or the rest of it. Returns false if there is such an object already.
+  bool put_new(const StepFiles::Events& file, bool has_begun) {
+    if (has_begun) return early_.finish(file.pieces, file.size, context_.step_sync);
+    return context_.store->put(file.key, file.pieces, context_.step_sync, IfExists::keep);
   }
 
   /// Replaces the events file of an earlier attempt.
@@ -17896,6 +18395,7 @@ class StepPublisher {
   }
 
   AttemptContext& context_;
+  EarlyEvents early_;
   StepFiles files_;
   std::vector<Put> puts_;                    // by events file
   std::chrono::nanoseconds retry_budget_{};  // of the steps that are being written
@@ -18169,6 +18669,13 @@ class Publisher {
     steps_.publish(steps);
   }
 
+  /// Writes what can be written of a step that is still being captured. Returns false if the store cannot do that.
+  /// Never throws: `publish` writes the step anyway.
+  bool write_shown(const ShownRecords& shown) noexcept {
+    presence_.try_to_look(std::chrono::seconds(1), steps_.last_saved());
+    return steps_.write_shown(shown);
+  }
+
   /// Makes all steps so far durable, then the state, if there is one. Throws: the run was removed (once); see
   /// `Committer::commit`.
   void commit(CommitRequest request) {
@@ -18190,8 +18697,11 @@ class Publisher {
   /// Suppresses all callbacks from now on; their targets may have been destroyed.
   void suppress_callbacks() noexcept { context_.callbacks.suppress(); }
 
-  /// Releases the claim on the run.
-  void release_claim() noexcept { presence_.release_claim(); }
+  /// Abandons the step that was not published, and releases the claim on the run.
+  void release_claim() noexcept {
+    steps_.abandon_shown();
+    presence_.release_claim();
+  }
 
   [[nodiscard]] Store& store() const noexcept { return *context_.store; }
 
@@ -18200,299 +18710,6 @@ class Publisher {
   RunPresence presence_;  // releases the claim before the store
   StepPublisher steps_;
   Committer committer_;
-};
-
-}  // namespace detail
-TENSORTAP_END_NAMESPACE
-
-// from tensortap/internal/task.hpp
-
-// A call that runs on another thread while others wait for it until a deadline. A waiter may abandon a task that hangs:
-// the task owns all its state, so that it may outlive the waiter.
-
-TENSORTAP_BEGIN_NAMESPACE
-namespace detail {
-
-/// A call with an end to wait for. Threads: one calls run(); any may wait.
-class Task {
- public:
-  using Clock = std::chrono::steady_clock;
-
-  explicit Task(std::function<void()> call) : call_(std::move(call)) {}
-  Task(const Task&) = delete;
-  Task& operator=(const Task&) = delete;
-
-  /// Runs the call, releases its state, keeps its exception, and wakes the waiters.
-  void run() noexcept {
-    std::exception_ptr failure;
-    try {
-      call_();
-    } catch (...) {
-      failure = std::current_exception();
-    }
-    call_ = nullptr;
-    const std::lock_guard lock(mutex_);
-    failure_ = failure;
-    has_ended_ = true;
-    ended_.notify_all();
-  }
-
-  /// Blocks until the end of the call. Returns false if `deadline` passes before the end.
-  bool wait_until(Clock::time_point deadline) {
-    std::unique_lock lock(mutex_);
-    return ended_.wait_until(lock, deadline, [&] { return has_ended_; });
-  }
-
-  /// The same; returns false also if a stop is requested. A template, since libc++ before version 20 has no
-  /// std::stop_token.
-  template <class StopToken>
-  bool wait_until(Clock::time_point deadline, const StopToken& stop) {
-    std::unique_lock lock(mutex_);
-    return ended_.wait_until(lock, stop, deadline, [&] { return has_ended_; });
-  }
-
-  /// Returns the exception of the call; null if there is none, or before the end.
-  [[nodiscard]] std::exception_ptr failure() const {
-    const std::lock_guard lock(mutex_);
-    return failure_;
-  }
-
- private:
-  std::function<void()> call_;
-  mutable std::mutex mutex_;  // guards the members below
-  std::condition_variable_any ended_;
-  std::exception_ptr failure_;
-  bool has_ended_ = false;
-};
-
-}  // namespace detail
-TENSORTAP_END_NAMESPACE
-
-// from tensortap/capture/internal/writer_thread.hpp
-
-// The thread that writes, and the queue before it. Training queues a step and continues. The queue is bounded in bytes,
-// the wait for room in it is bounded in time.
-
-TENSORTAP_BEGIN_NAMESPACE
-namespace detail {
-
-/// A step in the queue. Steps are linked, so that queueing allocates nothing.
-struct QueuedStep {
-  StepRecords records;
-  std::uint64_t memory = 0;
-  std::unique_ptr<QueuedStep> next;
-};
-
-/// How full a queue is.
-struct QueueDepth {
-  std::uint64_t steps = 0;
-  std::uint64_t bytes = 0;
-};
-
-/// The sizes of the batches of steps that are written together.
-struct BatchPolicy {
-  std::size_t steps = 1;    ///< steps in a batch; the writer waits for that many unless a caller waits for the writer
-  std::size_t times = 1;    ///< how many batches the writer takes at once at most
-  std::uint64_t bytes = 0;  ///< the writer stops waiting once the queued steps take that much memory
-};
-
-/// Threads: the loop's; `depth` any.
-class WriterThread {
- public:
-  using Clock = std::chrono::steady_clock;
-  using Publish = std::function<void(std::span<const StepRecords* const>)>;
-
-  /// Starts the thread, which calls `publish` with all steps, in order. `publish` must not throw and must own what it
-  /// needs: a writer that hangs in the store outlives this object.
-  WriterThread(std::uint64_t capacity, Publish publish, BatchPolicy policy = {})
-      : shared_(std::make_shared<SharedState>()) {
-    shared_->capacity = capacity;
-    shared_->publish = std::move(publish);
-    shared_->batch.reserve(1);
-    shared_->policy = {std::max<std::size_t>(policy.steps, 1), std::max<std::size_t>(policy.times, 1),
-                       std::min(policy.bytes, capacity / 4)};
-    thread_ = detail::start_thread([shared = shared_] { shared->write(); });
-  }
-
-  WriterThread(const WriterThread&) = delete;
-  WriterThread& operator=(const WriterThread&) = delete;
-  ~WriterThread() { stop(Clock::now()); }
-
-  /// Returns an empty step; reuses the memory of a written one if possible.
-  [[nodiscard]] std::unique_ptr<QueuedStep> empty_step() {
-    const std::lock_guard lock(shared_->mutex);
-    if (!shared_->spare) return std::make_unique<QueuedStep>();
-    auto out = std::move(shared_->spare);
-    shared_->spare = std::move(out->next);
-    shared_->spare_bytes -= out->memory;
-    return out;
-  }
-
-  /// Returns whether this is the thread that writes.
-  [[nodiscard]] bool is_own_thread() const noexcept { return thread_.get_id() == std::this_thread::get_id(); }
-
-  /// Moves `step` into the queue. Returns false and leaves `step` unchanged if there is no room before `deadline`.
-  /// After such a wait it does not wait again until half of the queue is free. Adds the time of the wait to `waited`.
-  bool push(std::unique_ptr<QueuedStep>& step, Clock::time_point deadline, Clock::duration* waited = nullptr) {
-    step->memory = step->records.memory();
-    std::unique_lock lock(shared_->mutex);
-    SharedState& shared = *shared_;
-    const auto has_room = [&] {
-      return shared.depth.steps == 0 || shared.depth.bytes + step->memory <= shared.capacity;
-    };
-    drops_at_once_ = drops_at_once_ && shared.depth.bytes > shared.capacity / 2;
-    if (!has_room()) {
-      shared.is_full = true;
-      shared.work.notify_one();
-    }
-    if (!has_room()) {
-      const auto before = Clock::now();
-      const bool finds_room = !drops_at_once_ && shared.progress.wait_until(lock, deadline, has_room);
-      if (waited != nullptr && !drops_at_once_) *waited += Clock::now() - before;
-      drops_at_once_ = !finds_room;
-      if (!finds_room) return false;
-    }
-    shared.depth.bytes += step->memory;
-    ++shared.depth.steps;
-    QueuedStep* const last = step.get();
-    (shared.last != nullptr ? shared.last->next : shared.first) = std::move(step);
-    shared.last = last;
-    shared.work.notify_one();
-    return true;
-  }
-
-  /// Runs `job` on the writer's thread after all queued steps and rethrows its exception. Returns false if it has not
-  /// ended by `deadline`: a job that has not begun is dropped, a job that has begun continues.
-  bool run(std::function<void()> job, Clock::time_point deadline) {
-    const auto task = std::make_shared<Task>(std::move(job));
-    {
-      const std::lock_guard lock(shared_->mutex);
-      shared_->task = task;
-      shared_->work.notify_one();
-    }
-    if (!task->wait_until(deadline)) {
-      const std::lock_guard lock(shared_->mutex);
-      if (shared_->task == task) shared_->task.reset();
-      return false;
-    }
-    if (const auto failure = task->failure()) std::rethrow_exception(failure);
-    return true;
-  }
-
-  /// Waits until all queued steps are written, and ends the thread. Returns false at `deadline`, and at once on the
-  /// thread itself: the thread is detached and writes what it can.
-  bool stop(Clock::time_point deadline) {
-    if (!thread_.joinable()) return true;
-    bool ended = false;
-    {
-      std::unique_lock lock(shared_->mutex);
-      shared_->stopping = true;
-      shared_->work.notify_one();
-      if (!is_own_thread()) ended = shared_->progress.wait_until(lock, deadline, [&] { return shared_->ended; });
-    }
-    if (ended) {
-      thread_.join();
-    } else {
-      thread_.detach();
-    }
-    return ended;
-  }
-
-  [[nodiscard]] QueueDepth depth() const {
-    const std::lock_guard lock(shared_->mutex);
-    return shared_->depth;
-  }
-
- private:
-  /// The state that both threads use.
-  struct SharedState {
-    std::mutex mutex;
-    std::condition_variable work;      // for the writer
-    std::condition_variable progress;  // for threads that wait for the writer
-    Publish publish;
-    std::uint64_t capacity = 0;
-    BatchPolicy policy;
-    std::unique_ptr<QueuedStep> first;
-    QueuedStep* last = nullptr;
-    QueueDepth depth;      // includes the steps that are being written
-    bool is_full = false;  // training waits for room
-    std::shared_ptr<Task> task;
-    std::unique_ptr<QueuedStep> spare;
-    std::uint64_t spare_bytes = 0;
-    std::vector<const StepRecords*> batch;  // the writer's own
-    bool stopping = false;
-    bool ended = false;
-
-    ~SharedState() {  // not recursively: the list may be long
-      for (auto* list : {&first, &spare})
-        while (*list) *list = std::move((*list)->next);
-    }
-
-    void write() {
-      std::unique_lock lock(mutex);
-      for (;;) {
-        work.wait(lock, [&] { return (first && is_batch_ready()) || task || stopping; });
-        if (first) {
-          write_batch(lock);
-        } else if (task) {
-          run_task(lock);
-        } else {
-          ended = true;
-          progress.notify_all();
-          return;
-        }
-        progress.notify_all();
-      }
-    }
-
-    /// True if a batch must not wait for more steps.
-    [[nodiscard]] bool is_urgent() const { return task || stopping || is_full || depth.bytes >= policy.bytes; }
-    [[nodiscard]] bool is_batch_ready() const { return depth.steps >= policy.steps || is_urgent(); }
-
-    /// Writes the first steps of the queue, at most half of its capacity, so that training has room meanwhile.
-    void write_batch(std::unique_lock<std::mutex>& lock) {
-      const std::size_t whole = static_cast<std::size_t>(depth.steps) / policy.steps * policy.steps;
-      const std::size_t limit = std::min(policy.steps * policy.times, is_urgent() ? SIZE_MAX : whole);
-      std::unique_ptr<QueuedStep> steps = std::move(first);
-      QueuedStep* end = steps.get();
-      std::uint64_t bytes = end->memory;
-      batch.assign(1, &end->records);
-      try {
-        for (; end->next && batch.size() < limit && bytes + end->next->memory <= capacity / 2; end = end->next.get()) {
-          batch.push_back(&end->next->records);
-          bytes += end->next->memory;
-        }
-      } catch (const std::bad_alloc&) {  // a smaller batch does, too
-      }
-      first = std::move(end->next);
-      if (!first) last = nullptr;
-      if (!first) is_full = false;
-      lock.unlock();
-      publish(batch);
-      lock.lock();
-      while (steps) recycle(std::exchange(steps, std::move(steps->next)));
-    }
-
-    void recycle(std::unique_ptr<QueuedStep> step) {
-      --depth.steps;
-      depth.bytes -= step->memory;
-      if (spare && spare_bytes + step->memory > capacity / 4) return;  // one is always kept
-      spare_bytes += step->memory;
-      step->next = std::move(spare);
-      spare = std::move(step);
-    }
-
-    void run_task(std::unique_lock<std::mutex>& lock) {
-      const auto running = std::exchange(task, nullptr);
-      lock.unlock();
-      running->run();
-      lock.lock();
-    }
-  };
-
-  std::shared_ptr<SharedState> shared_;
-  std::thread thread_;
-  bool drops_at_once_ = false;  // after a wait without success
 };
 
 }  // namespace detail
@@ -18513,8 +18730,12 @@ class StepCapture {
 
   [[nodiscard]] Catalog& catalog() noexcept { return catalog_; }
 
-  /// Keeps the records of steps in `step` from now on. Without a call, `take` only counts.
-  void set_records(std::unique_ptr<QueuedStep> step) { step_ = std::move(step); }
+  /// Keeps the records of steps in `step` from now on, and shows large ones to `writer` while they are copied. Without
+  /// a call, `take` only counts.
+  void set_records(std::shared_ptr<QueuedStep> step, WriterThread* writer) {
+    step_ = std::move(step);
+    writer_ = writer;
+  }
 
   void begin_step(const Step& step) {
     const std::lock_guard lock(mutex_);
@@ -18522,12 +18743,13 @@ class StepCapture {
     if (step_) step_->records.begin(step);
     global_step_ = step.global_step;
     bytes_ = index_bytes_ = 0;
+    shown_ = copies_ = 0;
     exceptions_ = std::uncaught_exceptions();
     is_in_step_ = true;
   }
 
   /// Ends the step. Returns its records, which the caller may take; null if there are none.
-  [[nodiscard]] std::unique_ptr<QueuedStep>* end_step() {
+  [[nodiscard]] std::shared_ptr<QueuedStep>* end_step() {
     if (!std::exchange(is_in_step_, false) || !step_ || step_->records.empty()) return nullptr;
     return &step_;
   }
@@ -18607,6 +18829,7 @@ class StepCapture {
         request.reductions.empty() || !reducible ? ReducedSet() : reduce(view, request.reductions);
 
     StepRecords::Slot slot;
+    bool is_shown = false;
     {
       const std::lock_guard lock(mutex_);
       if (!request.reductions.empty() && !reducible) ledger_.change([](HookStatus& status) { ++status.not_reducible; });
@@ -18620,16 +18843,47 @@ class StepCapture {
         StepRecords& records = step_->records;
         const std::size_t before = records.records().size();
         records.add(*entry, values, wall_time);
-        if (request.raw) slot = records.add(*entry, view, wall_time);
+        if (request.raw) {
+          slot = records.add(*entry, view, wall_time);
+          ++copies_;
+        }
         if (request.shape && !request.raw) records.add_shape(*entry, view);  // smdebug ignores elements beside a shape
         // A repeated name replaces what was saved under it before. smdebug's files have both, and readers see the last.
         if (catalog_.is_recorded(*entry) && options_.index_extras) records.remove(*entry, before);
+        is_shown = slot.checksum != nullptr && show_records();
       }
       bytes_ += view.nbytes();
       index_bytes_ += entries;
       catalog_.count(*entry, view, values.size() + (values.statistics ? 1 : 0));
     }
-    if (slot.elements != nullptr) StepRecords::copy(view, slot);
+    if (slot.elements == nullptr) return;
+    if (is_shown) {
+      copy_shown(view, slot);
+    } else {
+      StepRecords::copy(view, slot);
+    }
+    --copies_;
+  }
+
+  /// Shows the writer the records so far, of which only the last is not yet copied. Returns false if that is not so, or
+  /// not useful. The caller holds the lock.
+  [[nodiscard]] bool show_records() {
+    const StepRecords& records = step_->records;
+    if (writer_ == nullptr || copies_ != 1 || !records.only_grows()) return false;
+    if (!writer_->show(step_, std::span(records.records()).subspan(shown_))) return false;
+    shown_ = records.records().size();
+    return true;
+  }
+
+  /// Copies the elements of the last record that was shown, and tells the writer how far they are copied.
+  void copy_shown(const TensorView& view, const StepRecords::Slot& slot) const {
+    constexpr std::size_t often = std::size_t{1} << 20;
+    std::size_t told = 0;
+    StepRecords::copy(view, slot, [&](std::size_t copied) {
+      if (copied < told + often && copied < view.nbytes()) return;
+      writer_->show_copied(copied);
+      told = copied;
+    });
   }
 
   /// Returns the largest size of `records` entries in an index, whose text escapes letters beyond ASCII.
@@ -18655,7 +18909,10 @@ class StepCapture {
   StatusLedger& ledger_;
   mutable std::mutex mutex_;  // guards what changes within a step
   Catalog catalog_;
-  std::unique_ptr<QueuedStep> step_;  // the records of the step; none in a dry run
+  std::shared_ptr<QueuedStep> step_;     // the records of the step; none in a dry run
+  WriterThread* writer_ = nullptr;       // sees the records before the step ends
+  std::size_t shown_ = 0;                // how many of them it has seen
+  std::atomic<std::size_t> copies_ = 0;  // being made; grows under the lock
   std::int64_t global_step_ = -1;
   std::uint64_t bytes_ = 0;        // of the tensors of this step
   std::uint64_t index_bytes_ = 0;  // of its index, at most
@@ -18690,7 +18947,9 @@ class StepQueue {
         [to = publisher_, names = std::move(names)](std::span<const StepRecords* const> steps) { to->publish(steps); },
         BatchPolicy{.steps = static_cast<std::size_t>(options.events_per_file),
                     .times = at_once > 1 ? 8 * at_once : 1,
-                    .bytes = options.events_per_file > 1 ? StepFiles::enough : 0});
+                    .bytes = options.events_per_file > 1 ? StepFiles::enough : 0},
+        options.events_per_file > 1 ? WriterThread::WriteShown()
+                                    : [to = publisher_](const ShownRecords& shown) { return to->write_shown(shown); });
   }
 
   [[nodiscard]] Publisher& publisher() const noexcept { return *publisher_; }
@@ -18701,16 +18960,16 @@ class StepQueue {
   /// Gives `capture` records for the next step. Without memory for them the step keeps nothing and counts its losses.
   void give_records(StepCapture& capture) {
     try {
-      capture.set_records(writer_->empty_step());
+      capture.set_records(writer_->empty_step(), writer_.get());
     } catch (const std::bad_alloc&) {
-      capture.set_records(nullptr);
+      capture.set_records(nullptr, nullptr);
     }
   }
 
   /// Ends the step of `capture` and queues its records, if there are any. Counts them as lost if there is no room
   /// before `deadline`.
   void push_step_of(StepCapture& capture, Clock::time_point deadline) {
-    std::unique_ptr<QueuedStep>* const step = capture.end_step();
+    std::shared_ptr<QueuedStep>* const step = capture.end_step();
     if (step == nullptr) return;
     Clock::duration waited{};
     const bool is_pushed = writer_->push(*step, deadline, &waited);

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
+#include <future>
 #include <memory>
 #include <mutex>
 #include <span>
@@ -100,7 +101,7 @@ void fill(tt::detail::QueuedStep& step, std::int64_t global_step, std::size_t by
   tt::detail::StepRecords::copy(view, step.records.add(loss, view, 0.0));
 }
 
-std::unique_ptr<tt::detail::QueuedStep> filled(tt::detail::WriterThread& writer, std::int64_t global_step,
+std::shared_ptr<tt::detail::QueuedStep> filled(tt::detail::WriterThread& writer, std::int64_t global_step,
                                                std::size_t bytes = 8) {
   auto step = writer.empty_step();
   fill(*step, global_step, bytes);
@@ -304,6 +305,100 @@ TEST_CASE("a task that has begun continues after the wait for it has ended", "[c
   CHECK(writer.stop(late()));
 }
 
+TEST_CASE("the writer reads records before their step is queued", "[capture][writer_thread]") {
+  const auto work = Work::make();
+  work->allow(10);
+  std::mutex mutex;
+  std::condition_variable changed;
+  std::vector<std::pair<std::size_t, std::uint64_t>> seen;  // how many more records, and how much of the last
+  std::int64_t step_seen = -1;
+  tt::detail::WriterThread writer(memory_of() * 10, work->publish(), {}, [&](const tt::detail::ShownRecords& shown) {
+    const std::lock_guard lock(mutex);
+    step_seen = shown.step->step().global_step;
+    seen.emplace_back(shown.records.size(), shown.copied);
+    changed.notify_all();
+    return true;
+  });
+  const auto wait_for = [&](std::vector<std::pair<std::size_t, std::uint64_t>> expected) {
+    std::unique_lock lock(mutex);
+    CHECK(changed.wait_for(lock, plenty, [&] { return seen.size() >= expected.size(); }));
+    CHECK(seen == expected);
+  };
+  auto step = filled(writer, 7);
+  CHECK(writer.show(step, step->records.records()));
+  writer.show_copied(5);
+  wait_for({{1, 5}});
+  writer.show_copied(8);
+  wait_for({{1, 5}, {0, 8}});
+  CHECK(step_seen == 7);
+  CHECK(writer.show(step, step->records.records()));
+  CHECK(writer.push(step, late()));
+  CHECK(writer.run([] {}, late()));
+  CHECK(work->written() == std::vector<std::int64_t>{7});
+  auto next = filled(writer, 8);
+  CHECK(writer.show(next, next->records.records()));
+  writer.show_copied(1);
+  wait_for({{1, 5}, {0, 8}, {1, 1}});
+  CHECK(step_seen == 8);
+  CHECK(writer.stop(late()));
+}
+
+TEST_CASE("a writer that reads no records before their step is shown none", "[capture][writer_thread]") {
+  const auto work = Work::make();
+  work->allow(10);
+  SECTION("from the beginning") {
+    tt::detail::WriterThread writer(memory_of() * 10, work->publish());
+    const auto step = filled(writer, 0);
+    CHECK_FALSE(writer.show(step, step->records.records()));
+    CHECK(writer.stop(late()));
+  }
+  SECTION("after the first try") {
+    std::atomic<int> tries = 0;
+    tt::detail::WriterThread writer(memory_of() * 10, work->publish(), {}, [&](const tt::detail::ShownRecords&) {
+      ++tries;
+      return false;
+    });
+    const auto step = filled(writer, 0);
+    CHECK(writer.show(step, step->records.records()));
+    writer.show_copied(1);
+    CHECK(writer.run([] {}, late()));
+    for (const auto end = late(); tries == 0 && Clock::now() < end;) std::this_thread::yield();
+    CHECK(writer.run([] {}, late()));
+    CHECK_FALSE(writer.show(step, step->records.records()));
+    CHECK(tries == 1);
+    CHECK(writer.stop(late()));
+  }
+}
+
+TEST_CASE("a step that the writer reads lives until then, even if training drops it", "[capture][writer_thread]") {
+  const auto work = Work::make();
+  work->allow(10);
+  std::promise<void> permission;
+  std::atomic<bool> reads = false;
+  std::atomic<int> sum = 0;
+  tt::detail::WriterThread writer(memory_of() * 10, work->publish(), {}, [&](const tt::detail::ShownRecords& shown) {
+    reads = true;
+    permission.get_future().wait();
+    for (const std::byte element : shown.records.at(0).view.bytes()) sum += static_cast<int>(element);
+    return true;
+  });
+  auto step = filled(writer, 0, 1000);
+  const std::weak_ptr<tt::detail::QueuedStep> alive = step;
+  CHECK(writer.show(step, step->records.records()));
+  writer.show_copied(1000);
+  for (const auto end = late(); !reads && Clock::now() < end;) std::this_thread::yield();
+  step.reset();
+  auto next = filled(writer, 1);
+  CHECK(writer.show(next, next->records.records()));  // takes the place of the step
+  CHECK_FALSE(alive.expired());
+  permission.set_value();
+  CHECK(writer.push(next, late()));
+  CHECK(writer.run([] {}, late()));
+  CHECK(sum == 1000);
+  CHECK(alive.expired());
+  CHECK(writer.stop(late()));
+}
+
 TEST_CASE("memory of written steps is reused", "[capture][writer_thread]") {
   const auto work = Work::make();
   work->allow(100);
@@ -335,7 +430,7 @@ TEST_CASE("no more than a quarter of the queue is kept as memory of written step
     work->allow(16);
     CHECK(writer.run([] {}, late()));
     int spare = 0;
-    std::vector<std::unique_ptr<tt::detail::QueuedStep>> steps;
+    std::vector<std::shared_ptr<tt::detail::QueuedStep>> steps;
     do steps.push_back(writer.empty_step());
     while (steps.back()->records.memory() > 0 && ++spare < 100);
     CHECK(writer.stop(late()));
@@ -405,7 +500,7 @@ TEST_CASE("a very long queue is destroyed without a deep recursion", "[capture][
   {
     tt::detail::WriterThread writer(UINT64_MAX / 2, work->publish());
     for (int step = 0; step < count; ++step) {
-      auto empty = std::make_unique<tt::detail::QueuedStep>();
+      auto empty = std::make_shared<tt::detail::QueuedStep>();
       CHECK(writer.push(empty, late()));
     }
     work->allow(count);

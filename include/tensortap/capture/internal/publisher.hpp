@@ -17,6 +17,7 @@
 #include <tensortap/capture/internal/status_ledger.hpp>
 #include <tensortap/capture/internal/step_publisher.hpp>
 #include <tensortap/capture/internal/step_records.hpp>
+#include <tensortap/capture/internal/writer_thread.hpp>
 #include <tensortap/capture/status.hpp>
 #include <tensortap/internal/config.hpp>
 #include <tensortap/store/store.hpp>
@@ -44,6 +45,13 @@ class Publisher {
     steps_.publish(steps);
   }
 
+  /// Writes what can be written of a step that is still being captured. Returns false if the store cannot do that.
+  /// Never throws: `publish` writes the step anyway.
+  bool write_shown(const ShownRecords& shown) noexcept {
+    presence_.try_to_look(std::chrono::seconds(1), steps_.last_saved());
+    return steps_.write_shown(shown);
+  }
+
   /// Makes all steps so far durable, then the state, if there is one. Throws: the run was removed (once); see
   /// `Committer::commit`.
   void commit(CommitRequest request) {
@@ -65,8 +73,11 @@ class Publisher {
   /// Suppresses all callbacks from now on; their targets may have been destroyed.
   void suppress_callbacks() noexcept { context_.callbacks.suppress(); }
 
-  /// Releases the claim on the run.
-  void release_claim() noexcept { presence_.release_claim(); }
+  /// Abandons the step that was not published, and releases the claim on the run.
+  void release_claim() noexcept {
+    steps_.abandon_shown();
+    presence_.release_claim();
+  }
 
   [[nodiscard]] Store& store() const noexcept { return *context_.store; }
 

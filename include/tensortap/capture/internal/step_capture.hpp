@@ -1,6 +1,7 @@
 // The capture of the current step: looks up each tensor that training saves, reduces and copies the due ones.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <exception>
@@ -8,6 +9,7 @@
 #include <memory>
 #include <mutex>
 #include <new>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -42,8 +44,12 @@ class StepCapture {
 
   [[nodiscard]] Catalog& catalog() noexcept { return catalog_; }
 
-  /// Keeps the records of steps in `step` from now on. Without a call, `take` only counts.
-  void set_records(std::unique_ptr<QueuedStep> step) { step_ = std::move(step); }
+  /// Keeps the records of steps in `step` from now on, and shows large ones to `writer` while they are copied. Without
+  /// a call, `take` only counts.
+  void set_records(std::shared_ptr<QueuedStep> step, WriterThread* writer) {
+    step_ = std::move(step);
+    writer_ = writer;
+  }
 
   void begin_step(const Step& step) {
     const std::lock_guard lock(mutex_);
@@ -51,12 +57,13 @@ class StepCapture {
     if (step_) step_->records.begin(step);
     global_step_ = step.global_step;
     bytes_ = index_bytes_ = 0;
+    shown_ = copies_ = 0;
     exceptions_ = std::uncaught_exceptions();
     is_in_step_ = true;
   }
 
   /// Ends the step. Returns its records, which the caller may take; null if there are none.
-  [[nodiscard]] std::unique_ptr<QueuedStep>* end_step() {
+  [[nodiscard]] std::shared_ptr<QueuedStep>* end_step() {
     if (!std::exchange(is_in_step_, false) || !step_ || step_->records.empty()) return nullptr;
     return &step_;
   }
@@ -136,6 +143,7 @@ class StepCapture {
         request.reductions.empty() || !reducible ? ReducedSet() : reduce(view, request.reductions);
 
     StepRecords::Slot slot;
+    bool is_shown = false;
     {
       const std::lock_guard lock(mutex_);
       if (!request.reductions.empty() && !reducible) ledger_.change([](HookStatus& status) { ++status.not_reducible; });
@@ -149,16 +157,47 @@ class StepCapture {
         StepRecords& records = step_->records;
         const std::size_t before = records.records().size();
         records.add(*entry, values, wall_time);
-        if (request.raw) slot = records.add(*entry, view, wall_time);
+        if (request.raw) {
+          slot = records.add(*entry, view, wall_time);
+          ++copies_;
+        }
         if (request.shape && !request.raw) records.add_shape(*entry, view);  // smdebug ignores elements beside a shape
         // A repeated name replaces what was saved under it before. smdebug's files have both, and readers see the last.
         if (catalog_.is_recorded(*entry) && options_.index_extras) records.remove(*entry, before);
+        is_shown = slot.checksum != nullptr && show_records();
       }
       bytes_ += view.nbytes();
       index_bytes_ += entries;
       catalog_.count(*entry, view, values.size() + (values.statistics ? 1 : 0));
     }
-    if (slot.elements != nullptr) StepRecords::copy(view, slot);
+    if (slot.elements == nullptr) return;
+    if (is_shown) {
+      copy_shown(view, slot);
+    } else {
+      StepRecords::copy(view, slot);
+    }
+    --copies_;
+  }
+
+  /// Shows the writer the records so far, of which only the last is not yet copied. Returns false if that is not so, or
+  /// not useful. The caller holds the lock.
+  [[nodiscard]] bool show_records() {
+    const StepRecords& records = step_->records;
+    if (writer_ == nullptr || copies_ != 1 || !records.only_grows()) return false;
+    if (!writer_->show(step_, std::span(records.records()).subspan(shown_))) return false;
+    shown_ = records.records().size();
+    return true;
+  }
+
+  /// Copies the elements of the last record that was shown, and tells the writer how far they are copied.
+  void copy_shown(const TensorView& view, const StepRecords::Slot& slot) const {
+    constexpr std::size_t often = std::size_t{1} << 20;
+    std::size_t told = 0;
+    StepRecords::copy(view, slot, [&](std::size_t copied) {
+      if (copied < told + often && copied < view.nbytes()) return;
+      writer_->show_copied(copied);
+      told = copied;
+    });
   }
 
   /// Returns the largest size of `records` entries in an index, whose text escapes letters beyond ASCII.
@@ -184,7 +223,10 @@ class StepCapture {
   StatusLedger& ledger_;
   mutable std::mutex mutex_;  // guards what changes within a step
   Catalog catalog_;
-  std::unique_ptr<QueuedStep> step_;  // the records of the step; none in a dry run
+  std::shared_ptr<QueuedStep> step_;     // the records of the step; none in a dry run
+  WriterThread* writer_ = nullptr;       // sees the records before the step ends
+  std::size_t shown_ = 0;                // how many of them it has seen
+  std::atomic<std::size_t> copies_ = 0;  // being made; grows under the lock
   std::int64_t global_step_ = -1;
   std::uint64_t bytes_ = 0;        // of the tensors of this step
   std::uint64_t index_bytes_ = 0;  // of its index, at most

@@ -20,6 +20,7 @@
 #include <tensortap/record/tfrecord.hpp>
 #include <tensortap/reduce/reduce.hpp>
 #include <tensortap/reduction.hpp>
+#include <tensortap/step.hpp>
 #include <tensortap/store/store.hpp>
 #include <tensortap/tensor/as_view.hpp>
 #include <tensortap/tensor/view.hpp>
@@ -37,13 +38,19 @@ class StepEncoder {
   /// Encodes `step`. Its events begin at byte `start` of the file `shared_key`; an empty key gives the step a file of
   /// its own. Lifetime: the results of the other functions are valid until the next call, and while `step` lives.
   void encode(const StepRecords& step, std::string_view shared_key = {}, std::uint64_t start = 0) {
+    encode(step.step(), step.records(), shared_key, start);
+  }
+
+  /// The same for some records of `step`.
+  void encode(const Step& step, std::span<const CapturedRecord> records, std::string_view shared_key = {},
+              std::uint64_t start = 0) {
     start_ = start;
     frames_.clear();
     cuts_.clear();
     index_.clear();
     bytes_ = 0;
-    const EventEncoder events(step.step());
-    for (const CapturedRecord& record : step.records()) {
+    const EventEncoder events(step);
+    for (const CapturedRecord& record : records) {
       const std::string& tensor = record.tensor->name;
       switch (record.kind) {
         case CapturedRecord::Kind::shape: index_.add_shape(tensor, tensor, record.view.shape()); break;
@@ -57,12 +64,12 @@ class StepEncoder {
       }
     }
     cut_pieces();
-    const std::int64_t global_step = step.step().global_step;
+    const std::int64_t global_step = step.global_step;
     event_key_ = bytes_ == 0          ? std::string()
                  : shared_key.empty() ? layout::event_key(global_step, worker_)
                                       : std::string(shared_key);
     index_key_ = layout::index_key(global_step, worker_);
-    index_text_ = index_.text(step.step().mode, step.step().mode_step, event_key_, attempt_);
+    index_text_ = index_.text(step.mode, step.mode_step, event_key_, attempt_);
   }
 
   /// The key of the events file; empty if the step has only shapes.

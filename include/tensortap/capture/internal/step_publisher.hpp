@@ -15,6 +15,7 @@
 
 #include <tensortap/bytes/bytes.hpp>
 #include <tensortap/capture/internal/attempt_context.hpp>
+#include <tensortap/capture/internal/early_events.hpp>
 #include <tensortap/capture/internal/step_encoder.hpp>
 #include <tensortap/capture/internal/step_files.hpp>
 #include <tensortap/capture/internal/step_records.hpp>
@@ -31,16 +32,25 @@ class StepPublisher {
  public:
   StepPublisher(AttemptContext& context, std::optional<std::int64_t> last_saved)
       : context_(context),
+        early_(context),
         files_(context.options.worker,
                context.options.index_extras ? std::optional(context.attempt.number) : std::nullopt,
                context.options.strip_output_numbers, static_cast<std::size_t>(context.options.events_per_file)),
         last_saved_(last_saved) {}
+
+  /// Writes a beginning of the events of a step that is still being captured. Returns false if the store cannot do
+  /// that.
+  bool write_shown(const ShownRecords& shown) noexcept { return early_.write(shown, !is_failing_ && !stop_reason()); }
+
+  /// Abandons the step of which only a beginning is written.
+  void abandon_shown() noexcept { early_.abandon(); }
 
   /// Writes steps. Puts an index once its events and those of all earlier steps are stored. Never throws: counts
   /// losses.
   void publish(std::span<const StepRecords* const> steps) noexcept {
     retry_budget_ = is_failing_ ? std::chrono::nanoseconds(0) : context_.options.retry.for_at_most;
     const auto stopped = stop_reason();
+    early_.keep_only(*steps.front());
     std::size_t next = 0;  // the first step without a result
     const bool are_encoded = !stopped && put_events(steps, [&](std::size_t file) noexcept {
       if (!puts_[file].is_done) return;
@@ -51,6 +61,7 @@ class StepPublisher {
       if (!reason && !(are_encoded && puts_[files_.file_of(next)].is_done)) reason = LossReason::write_failed;
       finish_step(next, *steps[next], reason);
     }
+    early_.abandon();
   }
 
   /// Returns how many steps were lost since the last call.
@@ -109,8 +120,7 @@ class StepPublisher {
           if (puts_[i].is_done) return;
           puts_[i].failure = nullptr;
           try {
-            puts_[i].is_done = files[i].key.empty() ||
-                               context_.store->put(files[i].key, files[i].pieces, context_.step_sync, IfExists::keep);
+            puts_[i].is_done = files[i].key.empty() || put_new(files[i], i == 0 && early_.has_begun());
             puts_[i].exists = !puts_[i].is_done;
           } catch (...) {
             puts_[i].failure = std::current_exception();
@@ -124,6 +134,12 @@ class StepPublisher {
         });
     for (const Put& put : puts_)
       if (put.failure) std::rethrow_exception(put.failure);
+  }
+
+  /// Puts an events file, or the rest of it. Returns false if there is such an object already.
+  bool put_new(const StepFiles::Events& file, bool has_begun) {
+    if (has_begun) return early_.finish(file.pieces, file.size, context_.step_sync);
+    return context_.store->put(file.key, file.pieces, context_.step_sync, IfExists::keep);
   }
 
   /// Replaces the events file of an earlier attempt.
@@ -202,6 +218,7 @@ class StepPublisher {
   }
 
   AttemptContext& context_;
+  EarlyEvents early_;
   StepFiles files_;
   std::vector<Put> puts_;                    // by events file
   std::chrono::nanoseconds retry_budget_{};  // of the steps that are being written

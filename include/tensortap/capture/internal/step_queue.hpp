@@ -40,7 +40,9 @@ class StepQueue {
         [to = publisher_, names = std::move(names)](std::span<const StepRecords* const> steps) { to->publish(steps); },
         BatchPolicy{.steps = static_cast<std::size_t>(options.events_per_file),
                     .times = at_once > 1 ? 8 * at_once : 1,
-                    .bytes = options.events_per_file > 1 ? StepFiles::enough : 0});
+                    .bytes = options.events_per_file > 1 ? StepFiles::enough : 0},
+        options.events_per_file > 1 ? WriterThread::WriteShown()
+                                    : [to = publisher_](const ShownRecords& shown) { return to->write_shown(shown); });
   }
 
   [[nodiscard]] Publisher& publisher() const noexcept { return *publisher_; }
@@ -51,16 +53,16 @@ class StepQueue {
   /// Gives `capture` records for the next step. Without memory for them the step keeps nothing and counts its losses.
   void give_records(StepCapture& capture) {
     try {
-      capture.set_records(writer_->empty_step());
+      capture.set_records(writer_->empty_step(), writer_.get());
     } catch (const std::bad_alloc&) {
-      capture.set_records(nullptr);
+      capture.set_records(nullptr, nullptr);
     }
   }
 
   /// Ends the step of `capture` and queues its records, if there are any. Counts them as lost if there is no room
   /// before `deadline`.
   void push_step_of(StepCapture& capture, Clock::time_point deadline) {
-    std::unique_ptr<QueuedStep>* const step = capture.end_step();
+    std::shared_ptr<QueuedStep>* const step = capture.end_step();
     if (step == nullptr) return;
     Clock::duration waited{};
     const bool is_pushed = writer_->push(*step, deadline, &waited);

@@ -38,7 +38,7 @@ struct CapturedRecord {
   TensorView view;                          ///< the copy; without elements for a shape, unused for reductions
   const std::uint32_t* checksum = nullptr;  ///< of the elements, if they are many
   std::span<const Reduced> reductions;      ///< each becomes a record of its own
-  std::unique_ptr<Tensor> text;             ///< the copy of an array of strings
+  std::shared_ptr<const Tensor> text;       ///< the copy of an array of strings
 };
 
 static_assert(std::is_trivially_destructible_v<Reduced>);  // the arena destroys nothing
@@ -54,6 +54,7 @@ class StepRecords {
     arena_.clear();
     bytes_ = 0;
     event_records_ = 0;
+    only_grows_ = true;
   }
 
   /// The memory for the elements of one record, and for their checksum.
@@ -67,7 +68,7 @@ class StepRecords {
     std::byte* const to = arena_.allocate(view.nbytes());
     std::uint32_t* checksum = nullptr;
     if (view.nbytes() >= many_bytes) checksum = new (arena_.allocate(sizeof *checksum)) std::uint32_t(0);
-    auto text = view.dtype() == DType::string ? std::make_unique<Tensor>(view) : nullptr;
+    auto text = view.dtype() == DType::string ? std::make_shared<const Tensor>(view) : nullptr;
     auto& record = records_.emplace_back();  // the last call that allocates: without memory there is no half record
     record.checksum = checksum;
     record.tensor = &tensor;
@@ -80,8 +81,9 @@ class StepRecords {
   }
 
   /// Copies the elements of `view` to `slot`. Computes the checksum of large tensors piece by piece, while each piece
-  /// is in the cache: a tenth of the cost of reading the elements again.
-  static void copy(const TensorView& view, const Slot& slot) {
+  /// is in the cache: a tenth of the cost of reading the elements again. Then calls `on_piece` with the bytes so far.
+  template <class OnPiece>
+  static void copy(const TensorView& view, const Slot& slot, const OnPiece& on_piece) {
     if (view.dtype() == DType::string || view.nbytes() == 0) return;
     if (slot.checksum == nullptr) return copy_row_major(view, slot.elements);
     const std::size_t width = size_of(view.dtype());
@@ -92,8 +94,12 @@ class StepRecords {
       std::byte* const to = slot.elements + first * width;
       copy_row_major(view, first, count, to);
       crc = crc32c({to, count * width}, crc);
+      on_piece((first + count) * width);
     }
     *slot.checksum = crc;
+  }
+  static void copy(const TensorView& view, const Slot& slot) {
+    copy(view, slot, [](std::size_t) {});
   }
 
   /// Adds reductions of `tensor`, and its statistics if `values` has them.
@@ -137,12 +143,15 @@ class StepRecords {
         --event_records_;
       }
       records_.erase(records_.begin() + static_cast<std::ptrdiff_t>(i));
+      only_grows_ = false;
     }
   }
 
   [[nodiscard]] const Step& step() const noexcept { return step_; }
   [[nodiscard]] const std::vector<CapturedRecord>& records() const noexcept { return records_; }
   [[nodiscard]] bool empty() const noexcept { return records_.empty(); }
+  /// Whether no record was removed.
+  [[nodiscard]] bool only_grows() const noexcept { return only_grows_; }
   /// Bytes of all elements.
   [[nodiscard]] std::uint64_t bytes() const noexcept { return bytes_; }
   /// Number of records; each reduction and each shape is one.
@@ -167,6 +176,7 @@ class StepRecords {
   Arena arena_;
   std::uint64_t bytes_ = 0;
   std::uint64_t event_records_ = 0;
+  bool only_grows_ = true;
 };
 
 }  // namespace detail

@@ -19,6 +19,7 @@
 
 #include <tensortap/capture/internal/step_records.hpp>
 #include <tensortap/internal/config.hpp>
+#include <tensortap/internal/fork_guard.hpp>
 #include <tensortap/internal/task.hpp>
 #include <tensortap/internal/thread.hpp>
 
@@ -29,7 +30,14 @@ namespace detail {
 struct QueuedStep {
   StepRecords records;
   std::uint64_t memory = 0;
-  std::unique_ptr<QueuedStep> next;
+  std::shared_ptr<QueuedStep> next;
+};
+
+/// What the writer may read of a step that is still being captured.
+struct ShownRecords {
+  const StepRecords* step = nullptr;    ///< only its number may be read
+  std::vector<CapturedRecord> records;  ///< these follow the records shown before, which are complete
+  std::uint64_t copied = 0;             ///< bytes of the last record; all others are complete
 };
 
 /// How full a queue is.
@@ -50,13 +58,17 @@ class WriterThread {
  public:
   using Clock = std::chrono::steady_clock;
   using Publish = std::function<void(std::span<const StepRecords* const>)>;
+  using WriteShown = std::function<bool(const ShownRecords&)>;
 
-  /// Starts the thread, which calls `publish` with all steps, in order. `publish` must not throw and must own what it
-  /// needs: a writer that hangs in the store outlives this object.
-  WriterThread(std::uint64_t capacity, Publish publish, BatchPolicy policy = {})
+  /// Starts the thread, which calls `publish` with all steps, in order. Before that, it calls `write_shown` with large
+  /// records of a step, until that returns false. Neither must throw, and both must own what they need: a writer that
+  /// hangs in the store outlives this object.
+  WriterThread(std::uint64_t capacity, Publish publish, BatchPolicy policy = {}, WriteShown write_shown = {})
       : shared_(std::make_shared<SharedState>()) {
     shared_->capacity = capacity;
     shared_->publish = std::move(publish);
+    shared_->write_shown = std::move(write_shown);
+    shared_->accepts_shown = static_cast<bool>(shared_->write_shown);
     shared_->batch.reserve(1);
     shared_->policy = {std::max<std::size_t>(policy.steps, 1), std::max<std::size_t>(policy.times, 1),
                        std::min(policy.bytes, capacity / 4)};
@@ -68,9 +80,9 @@ class WriterThread {
   ~WriterThread() { stop(Clock::now()); }
 
   /// Returns an empty step; reuses the memory of a written one if possible.
-  [[nodiscard]] std::unique_ptr<QueuedStep> empty_step() {
+  [[nodiscard]] std::shared_ptr<QueuedStep> empty_step() {
     const std::lock_guard lock(shared_->mutex);
-    if (!shared_->spare) return std::make_unique<QueuedStep>();
+    if (!shared_->spare) return std::make_shared<QueuedStep>();
     auto out = std::move(shared_->spare);
     shared_->spare = std::move(out->next);
     shared_->spare_bytes -= out->memory;
@@ -80,12 +92,43 @@ class WriterThread {
   /// Returns whether this is the thread that writes.
   [[nodiscard]] bool is_own_thread() const noexcept { return thread_.get_id() == std::this_thread::get_id(); }
 
+  /// Shows the writer more records of `step`, which is not yet in the queue; the last of them is not yet copied. The
+  /// writer keeps the memory of the step while it reads. Returns false if it does not write records before their step.
+  /// Threads: any, one at a time.
+  [[nodiscard]] bool show(const std::shared_ptr<QueuedStep>& step, std::span<const CapturedRecord> records) {
+    if (fork_guard_.is_child()) return false;
+    const std::lock_guard lock(shared_->mutex);
+    SharedState& shared = *shared_;
+    if (!shared.accepts_shown) return false;
+    if (shared.shown_step != step) shared.hide();
+    try {
+      shared.shown.records.reserve(shared.shown.records.size() + records.size());
+    } catch (const std::bad_alloc&) {
+      return false;
+    }
+    shared.shown.records.insert(shared.shown.records.end(), records.begin(), records.end());
+    shared.shown.step = &step->records;
+    shared.shown.copied = 0;
+    shared.shown_step = step;
+    return true;
+  }
+
+  /// Tells how many bytes of the last record that was shown are copied. Threads: that of `show`.
+  void show_copied(std::uint64_t bytes) {
+    if (fork_guard_.is_child()) return;
+    const std::lock_guard lock(shared_->mutex);
+    shared_->shown.copied = bytes;
+    shared_->has_news = true;
+    shared_->work.notify_one();
+  }
+
   /// Moves `step` into the queue. Returns false and leaves `step` unchanged if there is no room before `deadline`.
   /// After such a wait it does not wait again until half of the queue is free. Adds the time of the wait to `waited`.
-  bool push(std::unique_ptr<QueuedStep>& step, Clock::time_point deadline, Clock::duration* waited = nullptr) {
+  bool push(std::shared_ptr<QueuedStep>& step, Clock::time_point deadline, Clock::duration* waited = nullptr) {
     step->memory = step->records.memory();
     std::unique_lock lock(shared_->mutex);
     SharedState& shared = *shared_;
+    if (shared.shown_step == step) shared.hide();
     const auto has_room = [&] {
       return shared.depth.steps == 0 || shared.depth.bytes + step->memory <= shared.capacity;
     };
@@ -159,16 +202,22 @@ class WriterThread {
     std::condition_variable work;      // for the writer
     std::condition_variable progress;  // for threads that wait for the writer
     Publish publish;
+    WriteShown write_shown;
+    bool accepts_shown = false;
     std::uint64_t capacity = 0;
     BatchPolicy policy;
-    std::unique_ptr<QueuedStep> first;
+    std::shared_ptr<QueuedStep> first;
     QueuedStep* last = nullptr;
     QueueDepth depth;      // includes the steps that are being written
     bool is_full = false;  // training waits for room
     std::shared_ptr<Task> task;
-    std::unique_ptr<QueuedStep> spare;
+    std::shared_ptr<QueuedStep> spare;
     std::uint64_t spare_bytes = 0;
     std::vector<const StepRecords*> batch;  // the writer's own
+    std::shared_ptr<QueuedStep> shown_step;
+    ShownRecords shown;     // what the writer has not taken yet
+    ShownRecords taken;     // the writer's own
+    bool has_news = false;  // more of `shown_step` may be written
     bool stopping = false;
     bool ended = false;
 
@@ -180,11 +229,13 @@ class WriterThread {
     void write() {
       std::unique_lock lock(mutex);
       for (;;) {
-        work.wait(lock, [&] { return (first && is_batch_ready()) || task || stopping; });
+        work.wait(lock, [&] { return (first && is_batch_ready()) || task || stopping || has_news; });
         if (first) {
           write_batch(lock);
         } else if (task) {
           run_task(lock);
+        } else if (!stopping) {
+          write_news(lock);
         } else {
           ended = true;
           progress.notify_all();
@@ -202,7 +253,7 @@ class WriterThread {
     void write_batch(std::unique_lock<std::mutex>& lock) {
       const std::size_t whole = static_cast<std::size_t>(depth.steps) / policy.steps * policy.steps;
       const std::size_t limit = std::min(policy.steps * policy.times, is_urgent() ? SIZE_MAX : whole);
-      std::unique_ptr<QueuedStep> steps = std::move(first);
+      std::shared_ptr<QueuedStep> steps = std::move(first);
       QueuedStep* end = steps.get();
       std::uint64_t bytes = end->memory;
       batch.assign(1, &end->records);
@@ -222,7 +273,28 @@ class WriterThread {
       while (steps) recycle(std::exchange(steps, std::move(steps->next)));
     }
 
-    void recycle(std::unique_ptr<QueuedStep> step) {
+    /// Writes what may be written of the step that is still being captured.
+    void write_news(std::unique_lock<std::mutex>& lock) {
+      const std::shared_ptr<QueuedStep> step = shown_step;  // keeps its elements if training drops it
+      taken.step = shown.step;
+      taken.copied = shown.copied;
+      std::swap(taken.records, shown.records);
+      has_news = false;
+      lock.unlock();
+      const bool goes_on = write_shown(taken);
+      taken.records.clear();
+      lock.lock();
+      accepts_shown = accepts_shown && goes_on;
+    }
+
+    /// Shows no step.
+    void hide() {
+      shown_step.reset();
+      shown.records.clear();
+      has_news = false;
+    }
+
+    void recycle(std::shared_ptr<QueuedStep> step) {
       --depth.steps;
       depth.bytes -= step->memory;
       if (spare && spare_bytes + step->memory > capacity / 4) return;  // one is always kept
@@ -241,6 +313,7 @@ class WriterThread {
 
   std::shared_ptr<SharedState> shared_;
   std::thread thread_;
+  ForkGuard fork_guard_;
   bool drops_at_once_ = false;  // after a wait without success
 };
 
