@@ -25,6 +25,7 @@ TENSORTAP_INLINE bool operator==(const Finding& a, const Finding& b) {
 }
 
 TENSORTAP_INLINE std::string shortest(double number) {
+  if (std::isnan(number)) return "nan";  // its sign and bits say nothing
   char text[32];
   return {text, std::to_chars(text, text + sizeof text, number).ptr};
 }

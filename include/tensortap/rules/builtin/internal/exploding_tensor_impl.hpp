@@ -50,9 +50,12 @@ inline std::optional<std::string> non_finite_text(const JudgedStep& step, const 
   return out + " with bits " + bits_text(s.non_finite_bits);
 }
 
-/// Returns what is wrong with a tensor of which only reductions are known. `value`: the reduction in question.
+/// Returns what is wrong with a tensor of which only reductions are known. `value`: the reduction in question. A sum
+/// that is finite has finite terms; without terms, as in an empty tensor, a mean is NaN.
 inline std::optional<std::string> non_finite_reduction(const JudgedStep& step, const KnownTensor& tensor, bool only_nan,
                                                        double& value) {
+  for (const Reduction r : {Reduction::sum, Reduction::l1, Reduction::l2})
+    if (const auto sum = step.reduction(tensor, r); sum && std::isfinite(*sum)) return std::nullopt;
   for (std::size_t i = 0; i < reduction_count; ++i) {
     const auto r = static_cast<Reduction>(i);
     if (plain(r) == Reduction::prod) continue;  // of finite elements, it may overflow

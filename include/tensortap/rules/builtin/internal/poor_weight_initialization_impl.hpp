@@ -51,7 +51,7 @@ TENSORTAP_INLINE std::vector<Finding> PoorWeightInitialization::operator()(const
   const Step at = step.step();
   if (at.mode != Mode::train && at.mode != Mode::global) return out;
   if (confirm_step > 0) judge_constants(step, out);
-  if (at.mode_step <= steps) judge_first_steps(step, out);
+  if (at.mode_step < steps) judge_first_steps(step, out);
   if (confirm_step == 0 || at.mode_step < confirm_step || state.evidence.text.empty()) return out;
   if (!detail::is_stuck(step.facts())) return out;
   out.push_back(
