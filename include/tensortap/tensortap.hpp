@@ -114,15 +114,15 @@
 #include <tensortap/rules/builtin/poor_weight_initialization.hpp>     //        initial weights that cannot learn
 #include <tensortap/rules/builtin/prediction_collapse.hpp>            //        predictions that are all the same
 #include <tensortap/rules/builtin/rank_divergence.hpp>                //        workers whose parameters differ
-#include <tensortap/rules/builtin/saturated_activation.hpp>           //        tanh and sigmoid layers that are saturated
-#include <tensortap/rules/builtin/similar_across_runs.hpp>            //        runs that should be equal
-#include <tensortap/rules/builtin/stalled_training.hpp>               //        long pauses between steps
-#include <tensortap/rules/builtin/tensor_variance.hpp>                //        variances beyond thresholds
-#include <tensortap/rules/builtin/tree_depth.hpp>                     //        decision trees that are too deep
-#include <tensortap/rules/builtin/unchanged_tensor.hpp>               //        weights that do not change any more
-#include <tensortap/rules/builtin/update_missing.hpp>                 //        weights that never change
-#include <tensortap/rules/builtin/vanishing_gradient.hpp>             //        gradients that vanish
-#include <tensortap/rules/builtin/weight_update_ratio.hpp>            //        weights that change too much
+#include <tensortap/rules/builtin/saturated_activation.hpp>  //        tanh and sigmoid layers that are saturated
+#include <tensortap/rules/builtin/similar_across_runs.hpp>   //        runs that should be equal
+#include <tensortap/rules/builtin/stalled_training.hpp>      //        long pauses between steps
+#include <tensortap/rules/builtin/tensor_variance.hpp>       //        variances beyond thresholds
+#include <tensortap/rules/builtin/tree_depth.hpp>            //        decision trees that are too deep
+#include <tensortap/rules/builtin/unchanged_tensor.hpp>      //        weights that do not change any more
+#include <tensortap/rules/builtin/update_missing.hpp>        //        weights that never change
+#include <tensortap/rules/builtin/vanishing_gradient.hpp>    //        gradients that vanish
+#include <tensortap/rules/builtin/weight_update_ratio.hpp>   //        weights that change too much
 
 #include <tensortap/spot/checkpoint_sync.hpp>          // spot: checkpoints that outlive the machine
 #include <tensortap/spot/checkpoint_sync_options.hpp>  //       their configuration and reports

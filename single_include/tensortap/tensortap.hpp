@@ -2402,7 +2402,7 @@ class Store {
 
   /// Begins the object `key`, whose pieces come one by one. Returns null if the store writes objects only whole, by
   /// put(). Lifetime: the store outlives the writer.
-  [[nodiscard]] virtual std::unique_ptr<ObjectWriter> begin_object(std::string_view key);
+  [[nodiscard]] TENSORTAP_INLINE virtual std::unique_ptr<ObjectWriter> begin_object(std::string_view key);
 
   /// Returns the bytes of object `key` in `range`, fewer if the object ends before; nullopt if there is no such object.
   [[nodiscard]] virtual std::optional<std::vector<std::byte>> get(std::string_view key, Range range) const = 0;
@@ -2560,13 +2560,10 @@ class FileStore final : public Store {
 
   TENSORTAP_INLINE bool put(std::string_view key, std::span<const Bytes> pieces, Sync sync,
                             IfExists if_exists) override;
+  [[nodiscard]] TENSORTAP_INLINE std::unique_ptr<ObjectWriter> begin_object(std::string_view key) override;
   [[nodiscard]] TENSORTAP_INLINE std::optional<std::vector<std::byte>> get(std::string_view key,
                                                                            Range range) const override;
   [[nodiscard]] TENSORTAP_INLINE std::optional<std::uint64_t> size(std::string_view key) const override;
-  bool put(std::string_view key, std::span<const Bytes> pieces, Sync sync, IfExists if_exists) override;
-  [[nodiscard]] std::unique_ptr<ObjectWriter> begin_object(std::string_view key) override;
-  [[nodiscard]] std::optional<std::vector<std::byte>> get(std::string_view key, Range range) const override;
-  [[nodiscard]] std::optional<std::uint64_t> size(std::string_view key) const override;
 
   /// Reads every name of the directories that may contain results, and makes one system call for each object and
   /// directory that it returns or enters. Without a prefix, passes over the directories that this user cannot list: the
@@ -3962,7 +3959,10 @@ TENSORTAP_END_NAMESPACE
 
 // The parameters of a rule by name, so that programs can list them and set them from text.
 //
-//   void visit(tensortap::ParameterVisitor& v) { v("threshold", threshold, "a mean magnitude below it is a finding"); }
+//   struct TooSmall {
+//     double threshold = 1e-7;
+//     void visit(tensortap::ParameterVisitor& v) { v("threshold", threshold, "a mean below it is a finding"); }
+//   };
 
 TENSORTAP_BEGIN_NAMESPACE
 
@@ -3996,7 +3996,11 @@ TENSORTAP_END_NAMESPACE
 // What a rule has seen, as bytes: it is saved with each commit and given back when the run resumes. A rule that keeps
 // state names its members once, for both directions:
 //
-//   void exchange(tensortap::RuleState& state) { state(best_)(count_); }
+//   struct Best {
+//     double best = 0;
+//     std::int64_t count = 0;
+//     void exchange(tensortap::RuleState& state) { state(best)(count); }
+//   };
 
 TENSORTAP_BEGIN_NAMESPACE
 
@@ -4174,6 +4178,9 @@ class Rule {
   /// Sets a parameter. Throws: the rule has none of this name; `value` is not of its type.
   void set(std::string_view parameter, std::string_view value);
 
+  /// Returns whether its errors become advice when the loss falls afterwards: `recovers()` of the callable.
+  [[nodiscard]] bool recovers() const { return model_->recovers(); }
+
   /// Returns what is wrong in `step`. Throws: what the callable throws.
   [[nodiscard]] std::vector<Finding> operator()(const JudgedStep& step);
 
@@ -4198,6 +4205,7 @@ class Rule {
     [[nodiscard]] virtual std::vector<Collection> required() const = 0;
     virtual void visit(ParameterVisitor& visitor) = 0;
     virtual void exchange(RuleState& state) = 0;
+    [[nodiscard]] virtual bool recovers() const = 0;
     [[nodiscard]] virtual bool compares_workers() const = 0;
     virtual void observe(const JudgedStep& step) = 0;
     virtual std::vector<Finding> compare(std::span<const std::pair<std::string_view, Rule*>> copies) = 0;
@@ -4242,6 +4250,14 @@ class Rule {
       } else {
         return {};
       }
+    }
+    [[nodiscard]] bool recovers() const override {
+      if constexpr (requires {
+                      { rule.recovers() } -> std::same_as<bool>;
+                    })
+        return rule.recovers();
+      else
+        return false;
     }
     [[nodiscard]] RuleText text() const override {
       RuleText out;
@@ -4458,7 +4474,7 @@ TENSORTAP_END_NAMESPACE
 
 // How a parameter of the network has changed since an earlier step.
 //
-//   if (const tensortap::TensorChange* change = step.change(*weight); change != nullptr && change->equal) …
+//   if (const tensortap::TensorChange* change = step.change(weight); change != nullptr && change->equal) …
 
 TENSORTAP_BEGIN_NAMESPACE
 
@@ -5400,7 +5416,7 @@ TENSORTAP_END_NAMESPACE
 
 // Finds a loss that runs away, or is not a number.
 //
-//   const auto verdict = tensortap::evaluate(trial, {tensortap::LossDiverging{.ratio = 3}});
+//   const auto verdict = tensortap::evaluate(trial, {tensortap::LossDiverging{.patience = 20}});
 
 TENSORTAP_BEGIN_NAMESPACE
 
@@ -5489,6 +5505,9 @@ struct LossNotDecreasing {
   /// Throws: a parameter is negative or NaN; there is no such mode.
   [[nodiscard]] std::vector<Finding> operator()(const JudgedStep& step);
 
+  /// A training that learns later has recovered from it.
+  [[nodiscard]] bool recovers() const { return !against_past; }
+
   void visit(ParameterVisitor& visitor);
   void exchange(RuleState& s) { s(state); }
 
@@ -5549,6 +5568,9 @@ struct LossPlateau {
 
   /// Throws: a parameter is negative or NaN.
   [[nodiscard]] std::vector<Finding> operator()(const JudgedStep& step);
+
+  /// A training that learns later has recovered from it.
+  [[nodiscard]] bool recovers() const { return true; }
 
   void visit(ParameterVisitor& visitor);
   void exchange(RuleState& s) { s(state); }
@@ -5660,6 +5682,9 @@ struct NotBetterThanConstant {
 
   /// Throws: a parameter is negative or NaN.
   [[nodiscard]] std::vector<Finding> operator()(const JudgedStep& step);
+
+  /// A training that learns later has recovered from it.
+  [[nodiscard]] bool recovers() const { return true; }
 
   void visit(ParameterVisitor& visitor);
   void exchange(RuleState& s) { s(state); }
@@ -5861,6 +5886,9 @@ struct PoorWeightInitialization {
   /// Throws: a threshold is negative or NaN.
   [[nodiscard]] std::vector<Finding> operator()(const JudgedStep& step);
 
+  /// A training that learns later has recovered from it.
+  [[nodiscard]] bool recovers() const { return confirm_step > 0; }
+
   void visit(ParameterVisitor& visitor);
   void exchange(RuleState& s) { s(state); }
 
@@ -5901,6 +5929,9 @@ struct PredictionCollapse {
 
   /// Throws: a parameter is negative or NaN.
   [[nodiscard]] std::vector<Finding> operator()(const JudgedStep& step);
+
+  /// A training that learns later has recovered from it.
+  [[nodiscard]] bool recovers() const { return true; }
 
   void visit(ParameterVisitor& visitor);
   void exchange(RuleState& s) { s(state); }
@@ -6415,6 +6446,9 @@ struct WeightUpdateRatio {
 
   /// Throws: a threshold or a number is negative or NaN.
   [[nodiscard]] std::vector<Finding> operator()(const JudgedStep& step);
+
+  /// A training that learns later has recovered from it.
+  [[nodiscard]] bool recovers() const { return num_checks > 0; }
 
   void visit(ParameterVisitor& visitor);
   void exchange(RuleState& s) { s(state); }
@@ -21701,6 +21735,7 @@ TENSORTAP_INLINE bool operator==(const Finding& a, const Finding& b) {
 }
 
 TENSORTAP_INLINE std::string shortest(double number) {
+  if (std::isnan(number)) return "nan";  // its sign and bits say nothing
   char text[32];
   return {text, std::to_chars(text, text + sizeof text, number).ptr};
 }
@@ -21848,6 +21883,62 @@ TENSORTAP_INLINE BackgroundCounts Background::counts() const {
   return owner_->shared->counts;
 }
 
+TENSORTAP_END_NAMESPACE
+
+// from tensortap/rules/internal/recoveries.hpp
+
+// Findings about a training that does not learn, until it does.
+
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
+
+/// The errors that become advice when the loss has fallen to three quarters of what it was at the finding, and of what
+/// a constant prediction reaches or, where that is unknown, of its first value. A loss below zero tells nothing.
+class Recoveries {
+ public:
+  /// Notes the finding at `place`.
+  void open(std::size_t place, const TrainingFacts& facts) {
+    const LossSeries* const loss = loss_in(facts);
+    if (loss == nullptr) return;
+    const auto chance = facts.chance();
+    open_.push_back({place, share * std::min(loss->smooth, chance ? chance->level : loss->first)});
+  }
+
+  /// Returns the place of a finding from which the training has recovered; forgets it.
+  std::optional<std::size_t> next(const TrainingFacts& facts) {
+    if (open_.empty()) return std::nullopt;
+    const LossSeries* const loss = loss_in(facts);
+    if (loss == nullptr || !loss->in_step) return std::nullopt;
+    const auto found = std::find_if(open_.begin(), open_.end(),
+                                    [&](const Open& one) { return loss->best >= 0 && loss->smooth < one.level; });
+    if (found == open_.end()) return std::nullopt;
+    const std::size_t place = found->place;
+    open_.erase(found);
+    return place;
+  }
+
+  void exchange(RuleState& state) { state(open_); }
+
+ private:
+  static constexpr double share = 0.75;
+
+  struct Open {
+    std::size_t place = 0;
+    double level = 0;
+    void exchange(RuleState& state) { state(place)(level); }
+  };
+
+  /// Returns the loss of training; null if there is none.
+  static const LossSeries* loss_in(const TrainingFacts& facts) {
+    const LossSeries& train = facts.loss(Mode::train);
+    const LossSeries& series = train.count > 0 ? train : facts.loss(Mode::global);
+    return series.count > 0 ? &series : nullptr;
+  }
+
+  std::vector<Open> open_;
+};
+
+}  // namespace detail
 TENSORTAP_END_NAMESPACE
 
 // from tensortap/rules/internal/element_numbers.hpp
@@ -22391,6 +22482,7 @@ class RuleSet {
     catalog_ = {};
     findings_.clear();
     places_.clear();
+    recoveries_ = {};
     rules_.clear();
     for (const Rule& rule : originals_) rules_.push_back({.rule = rule, .coverage = {}, .failure = {}});
   }
@@ -22406,7 +22498,11 @@ class RuleSet {
       if (!entry.rule) continue;
       catalog_.watch(&entry.coverage);
       try {
-        for (Finding& finding : (*entry.rule)(step)) add(std::move(finding));
+        for (Finding& finding : (*entry.rule)(step)) {
+          const bool may_recover =
+              unite_ == Unite::yes && finding.severity == Severity::error && entry.rule->recovers();
+          if (add(std::move(finding)) && may_recover) recoveries_.open(findings_.size() - 1, step.facts());
+        }
         if (has_others && entry.rule->compares_workers()) entry.rule->observe(step);
       } catch (...) {
         if (!first_failure) first_failure = std::current_exception();
@@ -22415,6 +22511,7 @@ class RuleSet {
     }
     catalog_.watch(nullptr);
     catalog_.end();
+    recover(view.step());
     return fresh_;
   }
 
@@ -22496,7 +22593,7 @@ class RuleSet {
       if (entry.rule) entry.rule->exchange(state);
     }
     std::vector<StoredFinding> stored(findings_.begin(), findings_.end());
-    state(stored);
+    state(stored)(recoveries_);
     if (!state.reading()) return;
     if (!state.complete()) return restart();
     for (StoredFinding& one : stored) {
@@ -22538,6 +22635,19 @@ class RuleSet {
     return false;
   }
 
+  /// Makes advice of the errors from which the training has recovered. The next error of the same rule is a new one.
+  void recover(const Step& step) {
+    while (const auto place = recoveries_.next(catalog_.facts)) {
+      if (*place >= findings_.size()) continue;
+      Finding& finding = findings_[*place];
+      places_.erase(key_of(finding));
+      finding.severity = Severity::advice;
+      finding.message += "; the loss has fallen since, by step " + std::to_string(step.global_step);
+      const auto known = places_.try_emplace(key_of(finding), *place).first;
+      known->second = std::min(known->second, *place);  // as after a restore
+    }
+  }
+
   /// Makes a finding of the exception that is being handled, and the end of the rule.
   void fail(Entry& entry, const Step& step) {
     entry.failure = message_of_current_exception();
@@ -22571,6 +22681,7 @@ class RuleSet {
   std::vector<Entry> rules_;
   std::vector<Finding> findings_;
   std::map<Key, std::size_t> places_;  // in findings_
+  Recoveries recoveries_;
   std::vector<std::size_t> fresh_;
 };
 
@@ -24960,9 +25071,12 @@ inline std::optional<std::string> non_finite_text(const JudgedStep& step, const 
   return out + " with bits " + bits_text(s.non_finite_bits);
 }
 
-/// Returns what is wrong with a tensor of which only reductions are known. `value`: the reduction in question.
+/// Returns what is wrong with a tensor of which only reductions are known. `value`: the reduction in question. A sum
+/// that is finite has finite terms; without terms, as in an empty tensor, a mean is NaN.
 inline std::optional<std::string> non_finite_reduction(const JudgedStep& step, const KnownTensor& tensor, bool only_nan,
                                                        double& value) {
+  for (const Reduction r : {Reduction::sum, Reduction::l1, Reduction::l2})
+    if (const auto sum = step.reduction(tensor, r); sum && std::isfinite(*sum)) return std::nullopt;
   for (std::size_t i = 0; i < reduction_count; ++i) {
     const auto r = static_cast<Reduction>(i);
     if (plain(r) == Reduction::prod) continue;  // of finite elements, it may overflow
@@ -26087,7 +26201,7 @@ TENSORTAP_INLINE std::vector<Finding> PoorWeightInitialization::operator()(const
   const Step at = step.step();
   if (at.mode != Mode::train && at.mode != Mode::global) return out;
   if (confirm_step > 0) judge_constants(step, out);
-  if (at.mode_step <= steps) judge_first_steps(step, out);
+  if (at.mode_step < steps) judge_first_steps(step, out);
   if (confirm_step == 0 || at.mode_step < confirm_step || state.evidence.text.empty()) return out;
   if (!detail::is_stuck(step.facts())) return out;
   out.push_back(
@@ -27056,7 +27170,7 @@ TENSORTAP_INLINE std::vector<Finding> WeightUpdateRatio::operator()(const Judged
     if (!(one >= 0)) throw Error::bad_threshold(name, one);
   std::vector<Finding> out;
   const Mode mode = step.step().mode;
-  state.has_trained = state.has_trained || mode == Mode::train;
+  if (mode == Mode::train && !state.has_trained) state = {.has_trained = true};  // GLOBAL steps have other numbers
   if (mode != (state.has_trained ? Mode::train : Mode::global)) return out;
   for (const KnownTensor* weight : step.with_role(Role::weight))
     if (num_checks == 0)

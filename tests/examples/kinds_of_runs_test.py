@@ -14,7 +14,7 @@ from pathlib import Path
 COMMAND = os.environ.get("TENSORTAP_COMMAND")
 WRITTEN = os.environ.get("TENSORTAP_WRITTEN_RUNS")
 
-NO_GRADIENTS = ("not judged: VanishingGradient: it could judge nothing; it needs gradients: abs_mean, statistics or elements\n"
+NO_GRADIENTS = ("not judged: VanishingGradient: it could judge nothing; it needs gradients: statistics, abs_mean or elements; better with weights\n"
                 "nothing was judged: no rule has what it needs\n")
 
 
@@ -54,7 +54,7 @@ class KindsOfRunsTest(unittest.TestCase):
 
     def test_statistics_are_judged(self):
         out = self.call("judge", "statistics", "--rule", "VanishingGradient", code=1)
-        self.assertIn('VanishingGradient: step 4 (TRAIN 4): "dead.grad": its mean magnitude is 9.99999971718068', out)
+        self.assertIn('VanishingGradient (advice): step 4 (TRAIN 4): "dead.grad": its mean magnitude is 9.99999971718068', out)
         self.assertIn("; in 2 steps, the last is step 6\n", out)
         self.assertIn("1 finding in 2 tensors and 4 steps that were judged: the run has ended\n", out)
 
@@ -80,7 +80,8 @@ class KindsOfRunsTest(unittest.TestCase):
     def test_gradients_that_are_not_numbers_are_not_a_healthy_run(self):
         out = self.call("judge", "nan", code=1)
         self.assertIn('ExplodingTensor: step 0 (TRAIN 0): "w.grad": 1 NaN and 0 infinities among 2 elements; '
-                      "the first is element 1 with bits 0x7fc00000; it is the first tensor of the step\n", out)
+                      "the first is element 1 with bits 0x7fc00000; no finite tensor was saved before it; check the data and the "
+                      "state that the run starts from\n", out)
         out = self.call("show", "nan", "w.grad", "--step", 0)
         self.assertIn("first nan or inf   [1]\n1 nan\n", out)
         saved = json.loads(self.call("dump", "nan"))["tensors"]["w.grad"]["0"]["worker_0"]

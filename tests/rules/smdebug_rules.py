@@ -124,8 +124,9 @@ def elements_of(record):
 
 
 def runs_of(root):
-    """Returns a Run for each worker; only steps that all workers have saved."""
+    """Returns a Run for each worker; while the run goes on, only with steps that all workers have saved."""
     read = strict_reader.read_run(str(root))
+    has_ended = (Path(root) / "training_job_end.ts").exists()
     workers = {seen["worker"] for seen in read.index_files}
     number_of_workers = {}
     for seen in read.index_files:
@@ -134,7 +135,7 @@ def runs_of(root):
     for worker in sorted(workers):
         steps = []
         for seen in read.index_files:
-            if seen["worker"] != worker or number_of_workers[seen["step"]] < len(workers):
+            if seen["worker"] != worker or (not has_ended and number_of_workers[seen["step"]] < len(workers)):
                 continue
             tensors = {}
             for record in seen["records"]:

@@ -90,6 +90,9 @@ class Rule {
   /// Sets a parameter. Throws: the rule has none of this name; `value` is not of its type.
   void set(std::string_view parameter, std::string_view value);
 
+  /// Returns whether its errors become advice when the loss falls afterwards: `recovers()` of the callable.
+  [[nodiscard]] bool recovers() const { return model_->recovers(); }
+
   /// Returns what is wrong in `step`. Throws: what the callable throws.
   [[nodiscard]] std::vector<Finding> operator()(const JudgedStep& step);
 
@@ -114,6 +117,7 @@ class Rule {
     [[nodiscard]] virtual std::vector<Collection> required() const = 0;
     virtual void visit(ParameterVisitor& visitor) = 0;
     virtual void exchange(RuleState& state) = 0;
+    [[nodiscard]] virtual bool recovers() const = 0;
     [[nodiscard]] virtual bool compares_workers() const = 0;
     virtual void observe(const JudgedStep& step) = 0;
     virtual std::vector<Finding> compare(std::span<const std::pair<std::string_view, Rule*>> copies) = 0;
@@ -158,6 +162,14 @@ class Rule {
       } else {
         return {};
       }
+    }
+    [[nodiscard]] bool recovers() const override {
+      if constexpr (requires {
+                      { rule.recovers() } -> std::same_as<bool>;
+                    })
+        return rule.recovers();
+      else
+        return false;
     }
     [[nodiscard]] RuleText text() const override {
       RuleText out;

@@ -1,6 +1,9 @@
 // The parameters of a rule by name, so that programs can list them and set them from text.
 //
-//   void visit(tensortap::ParameterVisitor& v) { v("threshold", threshold, "a mean magnitude below it is a finding"); }
+//   struct TooSmall {
+//     double threshold = 1e-7;
+//     void visit(tensortap::ParameterVisitor& v) { v("threshold", threshold, "a mean below it is a finding"); }
+//   };
 #pragma once
 
 #include <cstdint>

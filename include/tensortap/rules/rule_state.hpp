@@ -1,7 +1,11 @@
 // What a rule has seen, as bytes: it is saved with each commit and given back when the run resumes. A rule that keeps
 // state names its members once, for both directions:
 //
-//   void exchange(tensortap::RuleState& state) { state(best_)(count_); }
+//   struct Best {
+//     double best = 0;
+//     std::int64_t count = 0;
+//     void exchange(tensortap::RuleState& state) { state(best)(count); }
+//   };
 #pragma once
 
 #include <bit>

@@ -1,6 +1,6 @@
 // How a parameter of the network has changed since an earlier step.
 //
-//   if (const tensortap::TensorChange* change = step.change(*weight); change != nullptr && change->equal) …
+//   if (const tensortap::TensorChange* change = step.change(weight); change != nullptr && change->equal) …
 #pragma once
 
 #include <cstdint>

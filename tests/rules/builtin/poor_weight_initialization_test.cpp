@@ -93,7 +93,7 @@ TEST_CASE("variances that are too far apart are an advice, and an error if the l
   CHECK(findings[0].severity == tt::Severity::advice);
   CHECK(findings[0].tensor == "fc4_output_0");
   CHECK(findings[0].step.mode_step == 0);
-  CHECK(findings[0].last_step == 10);
+  CHECK(findings[0].last_step == 9);
   CHECK(findings[1].severity == tt::Severity::error);
   CHECK(findings[1].step.mode_step == 60);
   Network learns = shrinks;
@@ -120,7 +120,7 @@ TEST_CASE("the documented rule judges the first steps", "[rules][poor_weight_ini
   const Network varied{.output = [](std::size_t layer) { return layer == 2 ? 0.1 : 1; }, .loss = falls};
   const auto variances = judged(rule, varied.steps(20));
   REQUIRE(tensors_of(variances) == Names{"relu2_input_0"});
-  CHECK(variances[0].count == 11);  // steps 0 to 10
+  CHECK(variances[0].count == 10);  // steps 0 to 9
 
   const Network narrow{.gradient = [](std::size_t layer) { return layer == 3 ? 1e-4 : 1; }, .loss = falls};
   CHECK(tensors_of(judged(rule, narrow.steps(20))) == Names{"gradient/Net_fc3.weight"});

@@ -1,7 +1,8 @@
 // Posts findings to a web server: to Slack, or as JSON to a program of your own.
 //
-//   tensortap::Background tell(tensortap::Webhook({.url = "https://hooks.slack.com/services/…", .form =
-//   tt::WebhookForm::slack}));
+//   const tensortap::Webhook slack({.url = "https://hooks.slack.com/services/T0", .form =
+//   tensortap::WebhookForm::slack}); options.on_step = tensortap::Judge(tensortap::all_rules(),
+//   tensortap::Background(slack));
 #pragma once
 
 #include <chrono>

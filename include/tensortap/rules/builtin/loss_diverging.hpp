@@ -1,6 +1,6 @@
 // Finds a loss that runs away, or is not a number.
 //
-//   const auto verdict = tensortap::evaluate(trial, {tensortap::LossDiverging{.ratio = 3}});
+//   const auto verdict = tensortap::evaluate(trial, {tensortap::LossDiverging{.patience = 20}});
 #pragma once
 
 #include <cstdint>

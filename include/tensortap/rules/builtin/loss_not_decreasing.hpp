@@ -68,6 +68,9 @@ struct LossNotDecreasing {
   /// Throws: a parameter is negative or NaN; there is no such mode.
   [[nodiscard]] std::vector<Finding> operator()(const JudgedStep& step);
 
+  /// A training that learns later has recovered from it.
+  [[nodiscard]] bool recovers() const { return !against_past; }
+
   void visit(ParameterVisitor& visitor);
   void exchange(RuleState& s) { s(state); }
 

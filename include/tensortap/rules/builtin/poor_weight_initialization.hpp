@@ -71,6 +71,9 @@ struct PoorWeightInitialization {
   /// Throws: a threshold is negative or NaN.
   [[nodiscard]] std::vector<Finding> operator()(const JudgedStep& step);
 
+  /// A training that learns later has recovered from it.
+  [[nodiscard]] bool recovers() const { return confirm_step > 0; }
+
   void visit(ParameterVisitor& visitor);
   void exchange(RuleState& s) { s(state); }
 

@@ -36,6 +36,9 @@ struct PredictionCollapse {
   /// Throws: a parameter is negative or NaN.
   [[nodiscard]] std::vector<Finding> operator()(const JudgedStep& step);
 
+  /// A training that learns later has recovered from it.
+  [[nodiscard]] bool recovers() const { return true; }
+
   void visit(ParameterVisitor& visitor);
   void exchange(RuleState& s) { s(state); }
 

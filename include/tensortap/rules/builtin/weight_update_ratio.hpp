@@ -63,6 +63,9 @@ struct WeightUpdateRatio {
   /// Throws: a threshold or a number is negative or NaN.
   [[nodiscard]] std::vector<Finding> operator()(const JudgedStep& step);
 
+  /// A training that learns later has recovered from it.
+  [[nodiscard]] bool recovers() const { return num_checks > 0; }
+
   void visit(ParameterVisitor& visitor);
   void exchange(RuleState& s) { s(state); }
 

@@ -1,6 +1,7 @@
 // Several rules that see the same steps, and their findings, one for each rule, severity and tensor.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <exception>
@@ -15,6 +16,7 @@
 
 #include <tensortap/internal/config.hpp>
 #include <tensortap/rules/finding.hpp>
+#include <tensortap/rules/internal/recoveries.hpp>
 #include <tensortap/rules/internal/tensor_catalog.hpp>
 #include <tensortap/rules/judged_step.hpp>
 #include <tensortap/rules/rule.hpp>
@@ -52,6 +54,7 @@ class RuleSet {
     catalog_ = {};
     findings_.clear();
     places_.clear();
+    recoveries_ = {};
     rules_.clear();
     for (const Rule& rule : originals_) rules_.push_back({.rule = rule, .coverage = {}, .failure = {}});
   }
@@ -67,7 +70,11 @@ class RuleSet {
       if (!entry.rule) continue;
       catalog_.watch(&entry.coverage);
       try {
-        for (Finding& finding : (*entry.rule)(step)) add(std::move(finding));
+        for (Finding& finding : (*entry.rule)(step)) {
+          const bool may_recover =
+              unite_ == Unite::yes && finding.severity == Severity::error && entry.rule->recovers();
+          if (add(std::move(finding)) && may_recover) recoveries_.open(findings_.size() - 1, step.facts());
+        }
         if (has_others && entry.rule->compares_workers()) entry.rule->observe(step);
       } catch (...) {
         if (!first_failure) first_failure = std::current_exception();
@@ -76,6 +83,7 @@ class RuleSet {
     }
     catalog_.watch(nullptr);
     catalog_.end();
+    recover(view.step());
     return fresh_;
   }
 
@@ -157,7 +165,7 @@ class RuleSet {
       if (entry.rule) entry.rule->exchange(state);
     }
     std::vector<StoredFinding> stored(findings_.begin(), findings_.end());
-    state(stored);
+    state(stored)(recoveries_);
     if (!state.reading()) return;
     if (!state.complete()) return restart();
     for (StoredFinding& one : stored) {
@@ -199,6 +207,19 @@ class RuleSet {
     return false;
   }
 
+  /// Makes advice of the errors from which the training has recovered. The next error of the same rule is a new one.
+  void recover(const Step& step) {
+    while (const auto place = recoveries_.next(catalog_.facts)) {
+      if (*place >= findings_.size()) continue;
+      Finding& finding = findings_[*place];
+      places_.erase(key_of(finding));
+      finding.severity = Severity::advice;
+      finding.message += "; the loss has fallen since, by step " + std::to_string(step.global_step);
+      const auto known = places_.try_emplace(key_of(finding), *place).first;
+      known->second = std::min(known->second, *place);  // as after a restore
+    }
+  }
+
   /// Makes a finding of the exception that is being handled, and the end of the rule.
   void fail(Entry& entry, const Step& step) {
     entry.failure = message_of_current_exception();
@@ -232,6 +253,7 @@ class RuleSet {
   std::vector<Entry> rules_;
   std::vector<Finding> findings_;
   std::map<Key, std::size_t> places_;  // in findings_
+  Recoveries recoveries_;
   std::vector<std::size_t> fresh_;
 };
 

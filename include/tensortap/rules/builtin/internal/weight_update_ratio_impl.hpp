@@ -32,7 +32,7 @@ TENSORTAP_INLINE std::vector<Finding> WeightUpdateRatio::operator()(const Judged
     if (!(one >= 0)) throw Error::bad_threshold(name, one);
   std::vector<Finding> out;
   const Mode mode = step.step().mode;
-  state.has_trained = state.has_trained || mode == Mode::train;
+  if (mode == Mode::train && !state.has_trained) state = {.has_trained = true};  // GLOBAL steps have other numbers
   if (mode != (state.has_trained ? Mode::train : Mode::global)) return out;
   for (const KnownTensor* weight : step.with_role(Role::weight))
     if (num_checks == 0)
