@@ -18788,6 +18788,9 @@ class StepCapture {
     return &step_;
   }
 
+  /// Returns whether the writer has seen records of the last step before its end.
+  [[nodiscard]] bool has_shown_records() const noexcept { return shown_ > 0; }
+
   /// Refuses further saves.
   void close() {
     const std::lock_guard lock(mutex_);
@@ -19004,7 +19007,10 @@ class StepQueue {
   /// before `deadline`.
   void push_step_of(StepCapture& capture, Clock::time_point deadline) {
     std::shared_ptr<QueuedStep>* const step = capture.end_step();
-    if (step == nullptr) return;
+    if (step == nullptr) {
+      if (capture.has_shown_records()) give_records(capture);  // the writer may still read those of this step
+      return;
+    }
     Clock::duration waited{};
     const bool is_pushed = writer_->push(*step, deadline, &waited);
     if (waited > Clock::duration::zero()) ledger_.change([&](HookStatus& status) { status.blocked += waited; });

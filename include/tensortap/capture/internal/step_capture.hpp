@@ -68,6 +68,9 @@ class StepCapture {
     return &step_;
   }
 
+  /// Returns whether the writer has seen records of the last step before its end.
+  [[nodiscard]] bool has_shown_records() const noexcept { return shown_ > 0; }
+
   /// Refuses further saves.
   void close() {
     const std::lock_guard lock(mutex_);

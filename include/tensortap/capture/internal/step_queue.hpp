@@ -63,7 +63,10 @@ class StepQueue {
   /// before `deadline`.
   void push_step_of(StepCapture& capture, Clock::time_point deadline) {
     std::shared_ptr<QueuedStep>* const step = capture.end_step();
-    if (step == nullptr) return;
+    if (step == nullptr) {
+      if (capture.has_shown_records()) give_records(capture);  // the writer may still read those of this step
+      return;
+    }
     Clock::duration waited{};
     const bool is_pushed = writer_->push(*step, deadline, &waited);
     if (waited > Clock::duration::zero()) ledger_.change([&](HookStatus& status) { status.blocked += waited; });
