@@ -30,7 +30,7 @@ struct Sevenths {
   void exchange(tt::RuleState& state) { state(count)(sum); }
 };
 
-struct Machine {
+struct JudgedRun {
   std::shared_ptr<tt::MemoryStore> run = std::make_shared<tt::MemoryStore>();
   std::shared_ptr<tt::MemoryStore> checkpoints = std::make_shared<tt::MemoryStore>();
 
@@ -53,14 +53,14 @@ void save_step(tt::Hook& hook) {
 }
 
 /// Commits a checkpoint.
-void commit(tt::Hook& hook, const Machine& machine) {
+void commit(tt::Hook& hook, const JudgedRun& machine) {
   const std::string name = "model-" + std::to_string(hook.global_step());
   machine.checkpoints->put(name, "weights");
   hook.commit(name);
 }
 
 tt::Verdict uninterrupted(std::int64_t steps) {
-  const Machine machine;
+  const JudgedRun machine;
   const tt::Judge judge = new_judge();
   tt::Hook hook(machine.run, machine.options(judge));
   while (hook.next_step() < steps) save_step(hook);
@@ -77,7 +77,7 @@ TEST_CASE("a judge continues where the last commit was", "[capture][observer]") 
   std::mt19937 random(7);
   for (int round = 0; round < 20; ++round) {
     CAPTURE(round);
-    const Machine machine;
+    const JudgedRun machine;
     for (bool done = false; !done;) {
       const tt::Judge judge = new_judge();
       tt::Hook hook(machine.run, machine.options(judge));
@@ -99,7 +99,7 @@ TEST_CASE("a judge continues where the last commit was", "[capture][observer]") 
 }
 
 TEST_CASE("a state of other rules, or a damaged one, is noted or skipped", "[capture][observer]") {
-  const Machine machine;
+  const JudgedRun machine;
   {
     const tt::Judge judge = new_judge();
     tt::Hook hook(machine.run, machine.options(judge));
@@ -134,7 +134,7 @@ TEST_CASE("a state of other rules, or a damaged one, is noted or skipped", "[cap
 }
 
 TEST_CASE("states of commits that are forgotten are removed", "[capture][observer]") {
-  const Machine machine;
+  const JudgedRun machine;
   const tt::Judge judge = new_judge();
   tt::Hook hook(machine.run, machine.options(judge));
   for (int i = 0; i < 120; ++i) {

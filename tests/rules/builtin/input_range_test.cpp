@@ -14,7 +14,7 @@ namespace tt = tensortap;
 
 namespace {
 
-StepOfMap step(std::int64_t number, const tt::Tensor& tensor, const std::string& name = "fc1_input_0") {
+StepOfMap input_step(std::int64_t number, const tt::Tensor& tensor, const std::string& name = "fc1_input_0") {
   return StepOfMap({tt::Mode::train, number, number}, {{name, tensor}});
 }
 
@@ -22,9 +22,9 @@ StepOfMap step(std::int64_t number, const tt::Tensor& tensor, const std::string&
 std::vector<tt::Finding> found(const tt::Tensor& tensor, const std::string& name = "fc1_input_0",
                                const tt::InputRange& range = {}) {
   Shown rule(range);
-  CHECK(rule(step(0, tensor, name)).empty());
-  CHECK(rule(step(1, tensor, name)).empty());
-  return rule(step(2, tensor, name));
+  CHECK(rule(input_step(0, tensor, name)).empty());
+  CHECK(rule(input_step(1, tensor, name)).empty());
+  return rule(input_step(2, tensor, name));
 }
 
 }  // namespace
@@ -66,7 +66,7 @@ TEST_CASE("an input outside the range must be there several times in a row", "[r
   const tt::Judge whole(rules);
   const tt::Judge first(rules);
   const auto show = [](const tt::Judge& judge, std::int64_t from, std::int64_t to) {
-    for (std::int64_t i = from; i < to; ++i) judge(step(i, tensor_of({i == 1 || i > 2 ? 50.5 : 1.5, -1})));
+    for (std::int64_t i = from; i < to; ++i) judge(input_step(i, tensor_of({i == 1 || i > 2 ? 50.5 : 1.5, -1})));
   };
   show(whole, 0, 6);
   REQUIRE(whole.verdict().findings.size() == 1);
@@ -80,7 +80,7 @@ TEST_CASE("an input outside the range must be there several times in a row", "[r
 }
 
 TEST_CASE("limits of inputs that mean nothing are refused", "[rules][input_range]") {
-  CHECK_THROWS(Shown(tt::InputRange{.max_rms = std::nan("")})(step(0, tensor_of({1, 2}))));
-  CHECK_THROWS(Shown(tt::InputRange{.min_rms = -1})(step(0, tensor_of({1, 2}))));
-  CHECK_THROWS(Shown(tt::InputRange{.patience = 0})(step(0, tensor_of({1, 2}))));
+  CHECK_THROWS(Shown(tt::InputRange{.max_rms = std::nan("")})(input_step(0, tensor_of({1, 2}))));
+  CHECK_THROWS(Shown(tt::InputRange{.min_rms = -1})(input_step(0, tensor_of({1, 2}))));
+  CHECK_THROWS(Shown(tt::InputRange{.patience = 0})(input_step(0, tensor_of({1, 2}))));
 }

@@ -15,7 +15,7 @@ using namespace loss_steps;
 namespace {
 
 /// Returns a run of a loss of ten classes: `level(step)` times chance with noise, saved every `interval` steps.
-Run run_of(int steps, std::int64_t interval, const std::function<double(double)>& level, bool has_labels = true) {
+Run losses_of(int steps, std::int64_t interval, const std::function<double(double)>& level, bool has_labels = true) {
   Run run;
   run.interval = interval;
   Noise noise(0.1);
@@ -38,7 +38,7 @@ std::size_t errors(const std::vector<tt::Finding>& findings) {
 TEST_CASE("a loss that stays at chance is found", "[rules][loss_not_decreasing]") {
   for (const std::int64_t interval : {1, 5, 10}) {
     CAPTURE(interval);
-    const auto found = judge(tt::LossNotDecreasing{}, run_of(200, interval, [](double) { return 1.0; }));
+    const auto found = judge(tt::LossNotDecreasing{}, losses_of(200, interval, [](double) { return 1.0; }));
     REQUIRE(found.size() == 1);
     CHECK(found[0].severity == tt::Severity::error);
     CHECK(found[0].step.mode_step >= 120);
@@ -52,22 +52,22 @@ TEST_CASE("a loss that stays at chance is found", "[rules][loss_not_decreasing]"
 
 TEST_CASE("a loss that falls to chance from a bad start is found", "[rules][loss_not_decreasing]") {
   const auto level = [](double step) { return 1 + 5.7 * std::exp(-step / 10); };
-  CHECK(errors(judge(tt::LossNotDecreasing{}, run_of(200, 1, level))) == 1);
-  CHECK(errors(judge(tt::LossNotDecreasing{}, run_of(300, 5, level))) == 1);
+  CHECK(errors(judge(tt::LossNotDecreasing{}, losses_of(200, 1, level))) == 1);
+  CHECK(errors(judge(tt::LossNotDecreasing{}, losses_of(300, 5, level))) == 1);
 }
 
 TEST_CASE("losses that oscillate or grow are found", "[rules][loss_not_decreasing]") {
   const auto oscillates = [](double step) { return 1.5 + std::sin(step); };
   const auto grows = [](double step) { return 1 + step / 100; };
-  CHECK(errors(judge(tt::LossNotDecreasing{}, run_of(200, 1, oscillates))) == 1);
-  CHECK(errors(judge(tt::LossNotDecreasing{}, run_of(200, 1, grows))) == 1);
-  CHECK(errors(judge(tt::LossNotDecreasing{}, run_of(200, 1, grows, false))) == 1);  // without a level of chance
+  CHECK(errors(judge(tt::LossNotDecreasing{}, losses_of(200, 1, oscillates))) == 1);
+  CHECK(errors(judge(tt::LossNotDecreasing{}, losses_of(200, 1, grows))) == 1);
+  CHECK(errors(judge(tt::LossNotDecreasing{}, losses_of(200, 1, grows, false))) == 1);  // without a level of chance
 }
 
 TEST_CASE("healthy losses are not found", "[rules][loss_not_decreasing]") {
   const auto silent = [](const std::function<double(double)>& level, bool has_labels = true) {
     for (const std::int64_t interval : {1, 5, 10})
-      if (errors(judge(tt::LossNotDecreasing{}, run_of(300, interval, level, has_labels))) > 0) return false;
+      if (errors(judge(tt::LossNotDecreasing{}, losses_of(300, interval, level, has_labels))) > 0) return false;
     return true;
   };
   CHECK(silent([](double step) { return std::exp(-step / 30); }));                         // fast
@@ -109,8 +109,8 @@ TEST_CASE("NaN neither hides nor makes a finding", "[rules][loss_not_decreasing]
   const auto with_nan = [](double level) {
     return [level](double step) { return std::fmod(step, 7) == 0 ? std::nan("") : level; };
   };
-  CHECK(errors(judge(tt::LossNotDecreasing{}, run_of(200, 1, with_nan(1)))) == 1);
-  CHECK(errors(judge(tt::LossNotDecreasing{}, run_of(200, 1, with_nan(0.2)))) == 0);
+  CHECK(errors(judge(tt::LossNotDecreasing{}, losses_of(200, 1, with_nan(1)))) == 1);
+  CHECK(errors(judge(tt::LossNotDecreasing{}, losses_of(200, 1, with_nan(0.2)))) == 0);
 }
 
 TEST_CASE("chance can be a parameter", "[rules][loss_not_decreasing]") {

@@ -38,7 +38,7 @@ Run imbalanced(double right) {
 }
 
 /// Returns a run of numbers from -1 to 1 that are predicted with a share of their size, and noise.
-Run numbers(double share, double noise_size) {
+Run two_numbers(double share, double noise_size) {
   Run run("MSELoss_output_0");
   Noise noise(1);
   for (int i = 0; i < 300; ++i) {
@@ -73,9 +73,9 @@ TEST_CASE("the most frequent label alone is no merit, and exceeding it is not ne
 }
 
 TEST_CASE("numbers no better than their mean are found", "[rules][not_better_than_constant]") {
-  CHECK(judge(tt::NotBetterThanConstant{}, numbers(0, 0)).size() == 1);
-  CHECK(judge(tt::NotBetterThanConstant{}, numbers(1, 3)).size() == 1);
-  CHECK(judge(tt::NotBetterThanConstant{}, numbers(0.5, 0.1)).empty());
+  CHECK(judge(tt::NotBetterThanConstant{}, two_numbers(0, 0)).size() == 1);
+  CHECK(judge(tt::NotBetterThanConstant{}, two_numbers(1, 3)).size() == 1);
+  CHECK(judge(tt::NotBetterThanConstant{}, two_numbers(0.5, 0.1)).empty());
 }
 
 TEST_CASE("a collapse to one class is found", "[rules][prediction_collapse]") {
@@ -100,6 +100,6 @@ TEST_CASE("a collapse to one class is found", "[rules][prediction_collapse]") {
 }
 
 TEST_CASE("a collapse to one number is found", "[rules][prediction_collapse]") {
-  CHECK(judge(tt::PredictionCollapse{}, numbers(0.001, 0)).size() == 1);
-  CHECK(judge(tt::PredictionCollapse{}, numbers(0.1, 0)).empty());
+  CHECK(judge(tt::PredictionCollapse{}, two_numbers(0.001, 0)).size() == 1);
+  CHECK(judge(tt::PredictionCollapse{}, two_numbers(0.1, 0)).empty());
 }

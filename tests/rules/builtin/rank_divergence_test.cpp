@@ -17,11 +17,12 @@ using R = tt::Reduction;
 
 namespace {
 
-using Tensors = std::vector<std::pair<std::string, tt::Tensor>>;
+using SavedTensors = std::vector<std::pair<std::string, tt::Tensor>>;
 
 /// Writes `steps` steps of several workers.
-std::shared_ptr<tt::MemoryStore> write(std::size_t workers, std::int64_t steps,
-                                       const std::function<Tensors(std::size_t rank, std::int64_t step)>& tensors) {
+std::shared_ptr<tt::MemoryStore> write(
+    std::size_t workers, std::int64_t steps,
+    const std::function<SavedTensors(std::size_t rank, std::int64_t step)>& tensors) {
   auto store = std::make_shared<tt::MemoryStore>();
   for (std::size_t rank = 0; rank < workers; ++rank) {
     const HandWriter writer(store, 0, "rank_" + std::to_string(rank));
@@ -53,10 +54,10 @@ TEST_CASE("the worker whose parameters leave the others is named with the first 
   const auto tensors = [](std::size_t rank, std::int64_t step) {
     const double x = static_cast<double>(step) + (rank == 1 && step >= 3 ? 1e-9 : 0);
     const double bias = rank == 2 && step >= 5 ? 9 : 4;
-    return Tensors{{"a.weight", tensor_of({x, 2})},
-                   {"a.bias", tensor_of({bias})},
-                   {"gradient/a.weight", tensor_of({static_cast<double>(rank)})},
-                   {"loss", tensor_of({static_cast<double>(rank)})}};
+    return SavedTensors{{"a.weight", tensor_of({x, 2})},
+                        {"a.bias", tensor_of({bias})},
+                        {"gradient/a.weight", tensor_of({static_cast<double>(rank)})},
+                        {"loss", tensor_of({static_cast<double>(rank)})}};
   };
   const auto verdict = judged(write(3, 7, tensors));
   CHECK(lines(verdict) == Lines{"error 3 a.weight rank_1 4", "error 5 a.bias rank_2 2"});
@@ -71,13 +72,13 @@ TEST_CASE("the worker whose parameters leave the others is named with the first 
 
 TEST_CASE("equal workers, and parts of a tensor, are no divergence", "[rules][rank_divergence]") {
   const auto equal = [](std::size_t, std::int64_t step) {
-    return Tensors{{"a.weight", tensor_of({static_cast<double>(step), std::nan("")})}};
+    return SavedTensors{{"a.weight", tensor_of({static_cast<double>(step), std::nan("")})}};
   };
   const auto verdict = judged(write(4, 5, equal));
   CHECK(verdict.findings.empty());
   CHECK(verdict.rules[0].status == tt::RuleStatus::no_issues_found);
   const auto sharded = [](std::size_t rank, std::int64_t) {
-    return Tensors{{"a.weight", tensor_of(std::vector<double>(rank + 1, 1))}};
+    return SavedTensors{{"a.weight", tensor_of(std::vector<double>(rank + 1, 1))}};
   };
   CHECK(judged(write(3, 3, sharded)).findings.empty());
   const auto one = judged(write(1, 3, equal));
@@ -88,7 +89,7 @@ TEST_CASE("equal workers, and parts of a tensor, are no divergence", "[rules][ra
 
 TEST_CASE("parameters that differ from the first step on are advice", "[rules][rank_divergence]") {
   const auto verdict = judged(write(2, 3, [](std::size_t rank, std::int64_t) {
-    return Tensors{{"a.weight", tensor_of({static_cast<double>(rank)})}};
+    return SavedTensors{{"a.weight", tensor_of({static_cast<double>(rank)})}};
   }));
   CHECK(lines(verdict) == Lines{"advice 0 a.weight rank_1 3"});
 }
@@ -97,9 +98,10 @@ TEST_CASE("a divergence is seen in statistics and reductions", "[rules][rank_div
   for (const bool as_statistics : {true, false}) {
     const auto verdict = judged(write(2, 4, [&](std::size_t rank, std::int64_t step) {
       const std::vector<double> elements = {1, rank == 1 && step == 2 ? 3. : 2.};
-      if (!as_statistics) return Tensors{{tt::layout::reduction_record(R::max, "a.weight"), tensor_of({elements[1]})}};
+      if (!as_statistics)
+        return SavedTensors{{tt::layout::reduction_record(R::max, "a.weight"), tensor_of({elements[1]})}};
       const auto record = tt::statistics(elements).to_record();
-      return Tensors{
+      return SavedTensors{
           {tt::layout::reduction_record(R::statistics, "a.weight"), tensor_of({record.begin(), record.end()})}};
     }));
     CHECK(lines(verdict) == Lines{"error 2 a.weight rank_1 1"});
@@ -108,7 +110,7 @@ TEST_CASE("a divergence is seen in statistics and reductions", "[rules][rank_div
 
 TEST_CASE("tensors are compared by name, in any order, and if a worker lacks some", "[rules][rank_divergence]") {
   const auto verdict = judged(write(3, 4, [](std::size_t rank, std::int64_t step) {
-    Tensors out = {{"a.weight", tensor_of({1})}, {"b.weight", tensor_of({rank == 2 && step > 1 ? 0. : 2.})}};
+    SavedTensors out = {{"a.weight", tensor_of({1})}, {"b.weight", tensor_of({rank == 2 && step > 1 ? 0. : 2.})}};
     if (rank == 1) std::swap(out[0], out[1]);
     if (rank == 0 && step % 2 == 1) out.erase(out.begin());
     if (rank == 1) out.emplace_back("only.weight", tensor_of({5}));

@@ -12,7 +12,7 @@ using tt::TensorVariance;
 
 namespace {
 
-Steps steps_of(Saved saved = Saved::elements) {
+Steps variance_steps(Saved saved = Saved::elements) {
   return train_steps(
       2,
       [](std::int64_t) {
@@ -25,26 +25,26 @@ Steps steps_of(Saved saved = Saved::elements) {
 
 TEST_CASE("variances beyond the thresholds are found, not those at them", "[rules][tensor_variance]") {
   for (const Saved saved : {Saved::elements, Saved::statistics, Saved::few_reductions}) {
-    const auto findings = judged(TensorVariance{.max_threshold = 1, .min_threshold = 1}, steps_of(saved));
+    const auto findings = judged(TensorVariance{.max_threshold = 1, .min_threshold = 1}, variance_steps(saved));
     REQUIRE(tensors_of(findings) == Names{"b", "gradient/c"});
     CHECK(findings[0].value == Approx(4));
     CHECK(findings[0].step.mode_step == 0);
     CHECK(findings[0].count == 2);
     CHECK(findings[1].value == 0);
   }
-  CHECK(judged(TensorVariance{}, steps_of()).empty());
-  CHECK(tensors_of(judged(TensorVariance{.max_threshold = 3.9}, steps_of())) == Names{"b"});
-  CHECK(tensors_of(judged(TensorVariance{.min_threshold = 1e-9}, steps_of())) == Names{"gradient/c"});
+  CHECK(judged(TensorVariance{}, variance_steps()).empty());
+  CHECK(tensors_of(judged(TensorVariance{.max_threshold = 3.9}, variance_steps())) == Names{"b"});
+  CHECK(tensors_of(judged(TensorVariance{.min_threshold = 1e-9}, variance_steps())) == Names{"gradient/c"});
 }
 
 TEST_CASE("names and collections choose the tensors of variances", "[rules][tensor_variance]") {
   tt::Rule rule = TensorVariance{};
   rule.set("max_threshold", "0.5");
   rule.set("tensor_regex", "a");
-  CHECK(tensors_of(judged(rule, steps_of())) == Names{"a"});
+  CHECK(tensors_of(judged(rule, variance_steps())) == Names{"a"});
   rule.set("tensor_regex", "");
   rule.set("collection_names", "gradients");
-  CHECK(judged(rule, steps_of()).empty());
+  CHECK(judged(rule, variance_steps()).empty());
 }
 
 TEST_CASE("a tensor that is not finite has no variance", "[rules][tensor_variance]") {

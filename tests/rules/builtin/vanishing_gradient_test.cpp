@@ -30,7 +30,7 @@ bool fires(const std::vector<double>& gradients) {
 
 /// A network of four layers whose gradients, from the first to the last, have these sizes, and whose weights move by
 /// these shares in each step.
-struct Network {
+struct DeepNetwork {
   std::vector<double> gradients = {1, 1, 1, 1};
   std::vector<double> moves = {1e-3, 1e-3, 1e-3, 1e-3};
   double loss = 1;
@@ -95,7 +95,7 @@ TEST_CASE("each gradient below the plain threshold is found, with its mean magni
 
 TEST_CASE("an early layer with a small gradient that hardly moves is found after five checks",
           "[rules][vanishing_gradient]") {
-  const Network network{.gradients = {1e-5, 1, 1, 1}, .moves = {1e-7, 1e-3, 1e-3, 1e-3}};
+  const DeepNetwork network{.gradients = {1e-5, 1, 1, 1}, .moves = {1e-7, 1e-3, 1e-3, 1e-3}};
   CHECK(judged(VanishingGradient{}, network.steps(4)).empty());
   const auto findings = judged(VanishingGradient{}, network.steps(8));
   REQUIRE(tensors_of(findings) == Names{"gradient/fc0.weight"});
@@ -106,33 +106,34 @@ TEST_CASE("an early layer with a small gradient that hardly moves is found after
   CHECK(tensors_of(judged(VanishingGradient{}, network.steps(8, Saved::statistics))) == Names{"gradient/fc0.weight"});
   CHECK(tensors_of(judged(VanishingGradient{}, network.steps(8, Saved::few_reductions))) ==
         Names{"gradient/fc0.weight"});
-  Network without = network;
+  DeepNetwork without = network;
   without.has_weights = false;
   CHECK(tensors_of(judged(VanishingGradient{}, without.steps(8))) == Names{"gradient/fc0.weight"});
 }
 
 TEST_CASE("an optimizer that makes up for small gradients, and a training that works, are advice",
           "[rules][vanishing_gradient]") {
-  const Network adam{.gradients = {1e-5, 1, 1, 1}};
+  const DeepNetwork adam{.gradients = {1e-5, 1, 1, 1}};
   CHECK(tensors_of(judged(VanishingGradient{}, adam.steps(8))).empty());
   CHECK(tensors_of(judged(VanishingGradient{}, adam.steps(8)), tt::Severity::advice) == Names{"gradient/fc0.weight"});
-  Steps steps = Network{.gradients = {1e-5, 1, 1, 1}, .loss = 2, .has_weights = false}.steps(4);
+  Steps steps = DeepNetwork{.gradients = {1e-5, 1, 1, 1}, .loss = 2, .has_weights = false}.steps(4);
   for (std::int64_t i = 4; i < 30; ++i)
     steps.emplace_back(tt::Step{tt::Mode::train, i, i},
-                       Network{.gradients = {1e-5, 1, 1, 1}, .loss = 0.01, .has_weights = false}.tensors(i));
+                       DeepNetwork{.gradients = {1e-5, 1, 1, 1}, .loss = 0.01, .has_weights = false}.tensors(i));
   const auto findings = judged(VanishingGradient{}, steps);
   REQUIRE(findings.size() == 2);  // an error in the beginning, and later an advice
   CHECK(findings[1].severity == tt::Severity::advice);
 }
 
 TEST_CASE("healthy gradients are no finding", "[rules][vanishing_gradient]") {
-  CHECK(judged(VanishingGradient{}, Network{}.steps(20)).empty());
+  CHECK(judged(VanishingGradient{}, DeepNetwork{}.steps(20)).empty());
   // The last layer may have the smallest gradient.
-  CHECK(judged(VanishingGradient{}, Network{.gradients = {1, 1, 1, 1e-5}, .moves = {0, 0, 0, 0}}.steps(20)).empty());
+  CHECK(
+      judged(VanishingGradient{}, DeepNetwork{.gradients = {1, 1, 1, 1e-5}, .moves = {0, 0, 0, 0}}.steps(20)).empty());
   // A zero-initialised output layer makes all hidden gradients zero in step 0.
-  Steps steps = Network{.gradients = {0, 0, 0, 1}, .moves = {1e-7, 0, 0, 0}}.steps(1);
+  Steps steps = DeepNetwork{.gradients = {0, 0, 0, 1}, .moves = {1e-7, 0, 0, 0}}.steps(1);
   for (std::int64_t i = 1; i < 10; ++i)
-    steps.emplace_back(tt::Step{tt::Mode::train, i, i}, Network{.moves = {1e-7, 0, 0, 0}}.tensors(i));
+    steps.emplace_back(tt::Step{tt::Mode::train, i, i}, DeepNetwork{.moves = {1e-7, 0, 0, 0}}.tensors(i));
   CHECK(tensors_of(judged(VanishingGradient{}, steps)).empty());
 }
 
@@ -141,7 +142,7 @@ TEST_CASE("a gradient that is NaN neither silences the rule nor enters its media
   for (std::int64_t i = 0; i < 12; ++i) {
     const double bad = i == 3 ? not_a_number : i == 5 ? infinite : 1;
     steps.emplace_back(tt::Step{tt::Mode::train, i, i},
-                       Network{.gradients = {1e-5 * bad, bad, 1, 1}, .moves = {1e-7, 1e-3, 1e-3, 1e-3}}.tensors(i));
+                       DeepNetwork{.gradients = {1e-5 * bad, bad, 1, 1}, .moves = {1e-7, 1e-3, 1e-3, 1e-3}}.tensors(i));
   }
   const auto findings = judged(VanishingGradient{}, steps);
   REQUIRE(tensors_of(findings) == Names{"gradient/fc0.weight"});
