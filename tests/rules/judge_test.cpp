@@ -158,7 +158,7 @@ StepOfMap training_step(std::int64_t number, std::uint32_t seed) {
 std::vector<tt::Rule> stateful_rules() {
   auto rules = tt::all_rules();
   rules.emplace_back(Memory{});
-  rules.emplace_back(tt::Rule("Fails", [n = 0](const tt::StepView& s) mutable -> std::vector<tt::Finding> {
+  rules.emplace_back(tt::Rule("Fails", [](const tt::StepView& s) -> std::vector<tt::Finding> {
     if (s.step().global_step == 6) throw std::runtime_error("at step 6");
     return {};
   }));

@@ -59,7 +59,7 @@ TEST_CASE("a change has its size, and knows how long there was none", "[rules][t
 
 TEST_CASE("every bit counts, also the sign of zero and those of elements that are not kept", "[rules][tensor_change]") {
   CHECK_FALSE(changes_in(weights({numbers({0.0}), numbers({-0.0})}))[1]->equal);
-  for (const std::size_t at : {0, 1, 4999, 9999, 10000}) {
+  for (const std::size_t at : {0U, 1U, 4999U, 9999U, 10000U}) {
     const auto large = [&](double x) { return filled({10001}, [&](std::size_t i) { return i == at ? x : 1.0; }); };
     CHECK_FALSE(changes_in(weights({large(1), large(std::nextafter(1, 2))}))[1]->equal);
     CHECK(changes_in(weights({large(1), large(1)}))[1]->equal);

@@ -39,7 +39,7 @@ TEST_CASE("the first bad value is named with its step, tensor, element, coordina
 TEST_CASE("any injected value is named, in any form in which the tensor is saved", "[rules][exploding_tensor]") {
   for (const Saved saved : {Saved::elements, Saved::statistics, Saved::few_reductions})
     for (const double bad : {not_a_number, infinite, -infinite})
-      for (const std::size_t at : {0, 1, 7, 22}) {
+      for (const std::size_t at : {0U, 1U, 7U, 22U}) {
         CAPTURE(static_cast<int>(saved), bad, at);
         const Steps steps = train_steps(
             4,
