@@ -39,7 +39,9 @@ class StepView {
 
   /// Calls `visit` with each name of `tensors()`, in the order in which the tensors were saved if it is known. A name
   /// may come several times.
-  virtual void for_each(const Visit& visit) const;
+  virtual void for_each(const Visit& visit) const {
+    for (const std::string& name : tensors()) visit(name);
+  }
 
   /// Returns the elements; nullopt if they were not saved.
   [[nodiscard]] virtual std::optional<Tensor> value(std::string_view tensor) const = 0;
@@ -50,9 +52,5 @@ class StepView {
   /// Returns the saved statistics, or computes them from saved elements; nullopt if neither was saved.
   [[nodiscard]] virtual std::optional<Statistics> statistics(std::string_view tensor) const = 0;
 };
-
-inline void StepView::for_each(const Visit& visit) const {
-  for (const std::string& name : tensors()) visit(name);
-}
 
 TENSORTAP_END_NAMESPACE

@@ -3304,6 +3304,8 @@ inline bool is_passing(const HttpReply& reply) {
 }  // namespace detail
 
 struct Webhook::Shared {
+  Shared(WebhookOptions with, Url to) : options(std::move(with)), url(std::move(to)), client(options.http) {}
+
   WebhookOptions options;
   Url url;
   HttpClient client;
@@ -3311,9 +3313,7 @@ struct Webhook::Shared {
 
 TENSORTAP_INLINE Webhook::Webhook(WebhookOptions options) {
   Url url = detail::webhook_url(options.url);
-  HttpOptions http = options.http;
-  shared_ = std::shared_ptr<Shared>(
-      new Shared{.options = std::move(options), .url = std::move(url), .client = HttpClient(std::move(http))});
+  shared_ = std::make_shared<Shared>(std::move(options), std::move(url));
 }
 
 TENSORTAP_INLINE void Webhook::operator()(const Finding& finding) const {
@@ -3329,7 +3329,7 @@ TENSORTAP_INLINE void Webhook::operator()(const Finding& finding) const {
       const std::string now = std::to_string(std::time(nullptr));
       request.headers["x-tensortap-timestamp"] = now;
       request.headers["x-tensortap-signature"] =
-          "sha256=" + hex_of(detail::hmac_sha256(bytes_of(options.secret), now + "." + body));
+          "sha256=" + hex_of(detail::hmac_sha256(bytes_of(options.secret), std::string(now).append(".").append(body)));
     }
     request.deadline = HttpRequest::Clock::now() + options.timeout;
     request.body_limit = std::uint64_t{64} << 10;

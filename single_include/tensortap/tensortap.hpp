@@ -630,7 +630,9 @@ class StepView {
 
   /// Calls `visit` with each name of `tensors()`, in the order in which the tensors were saved if it is known. A name
   /// may come several times.
-  virtual void for_each(const Visit& visit) const;
+  virtual void for_each(const Visit& visit) const {
+    for (const std::string& name : tensors()) visit(name);
+  }
 
   /// Returns the elements; nullopt if they were not saved.
   [[nodiscard]] virtual std::optional<Tensor> value(std::string_view tensor) const = 0;
@@ -641,10 +643,6 @@ class StepView {
   /// Returns the saved statistics, or computes them from saved elements; nullopt if neither was saved.
   [[nodiscard]] virtual std::optional<Statistics> statistics(std::string_view tensor) const = 0;
 };
-
-inline void StepView::for_each(const Visit& visit) const {
-  for (const std::string& name : tensors()) visit(name);
-}
 
 TENSORTAP_END_NAMESPACE
 
@@ -6223,7 +6221,7 @@ TENSORTAP_BEGIN_NAMESPACE
 
 /// What rules of missing updates remember of a weight.
 struct StillWeight {
-  enum class Gradient : std::uint8_t { unknown, small, counts };
+  enum class Gradient : std::uint8_t { unknown, tiny, counts };
 
   double peak = 0;                        ///< the largest size of the gradient, which slowly decays
   double size = 0;                        ///< its last size
@@ -17272,7 +17270,7 @@ class Resumption {
     if (!options_.on_step.has_state() || out_.states.empty()) return;
     const auto bytes = read_observer(*checkpoints_, out_.states.back(), options_.worker);
     if (!bytes || !options_.on_step.restore(*bytes))
-      out_.notes.push_back("the rules begin anew: the commit has no state of theirs");
+      out_.notes.emplace_back("the rules begin anew: the commit has no state of theirs");
   }
 
   void read_tensor_names() {
@@ -23318,6 +23316,7 @@ inline Descriptor file_in_memory(std::string_view text, std::string_view program
 /// Starts `command` in a process group of its own, with no signal blocked or ignored. Throws: it cannot be started.
 inline pid_t start_command(std::vector<std::string> command, int standard_input) {
   std::vector<char*> words;
+  words.reserve(command.size() + 1);
   for (std::string& word : command) words.push_back(word.data());
   words.push_back(nullptr);
   sigset_t none;
@@ -25242,11 +25241,11 @@ TENSORTAP_INLINE std::vector<Finding> GradientNoiseScale::operator()(const Judge
     ++tensors[kind - 1];
   }
   if (tensors[0] == 0 || tensors[0] != tensors[1]) return {};
-  const auto small = static_cast<double>(small_batch);
+  const auto of_small = static_cast<double>(small_batch);
   const auto large = static_cast<double>(large_batch);
   const double weight = std::max(0.05, 1 / static_cast<double>(++state.steps));
-  state.signal += weight * ((large * squares[1] - small * squares[0]) / (large - small) - state.signal);
-  state.noise += weight * ((squares[0] - squares[1]) / (1 / small - 1 / large) - state.noise);
+  state.signal += weight * ((large * squares[1] - of_small * squares[0]) / (large - of_small) - state.signal);
+  state.noise += weight * ((squares[0] - squares[1]) / (1 / of_small - 1 / large) - state.noise);
   if (state.steps < patience || !(state.noise > 0)) return {};
   // A signal that is not positive is lost in the noise: the scale is larger than can be measured.
   const double scale = state.signal > 0 ? state.noise / state.signal : std::numeric_limits<double>::infinity();
@@ -26882,7 +26881,7 @@ inline void note_gradients(const JudgedStep& step, std::vector<StillWeight>& wei
     weight.size = one.rms;
     weight.peak = std::max(weight.peak * decay, one.rms);
     const bool counts = one.rms > 0 && one.rms >= of_peak * weight.peak && one.rms >= of_largest * largest;
-    weight.gradient = counts ? StillWeight::Gradient::counts : StillWeight::Gradient::small;
+    weight.gradient = counts ? StillWeight::Gradient::counts : StillWeight::Gradient::tiny;
   }
 }
 
@@ -26896,7 +26895,7 @@ inline std::vector<FoundStill> still_weights(const JudgedStep& step, std::vector
     if (change == nullptr || weight->id >= weights.size()) continue;
     StillWeight& state = weights[weight->id];
     const auto gradient = std::exchange(state.gradient, StillWeight::Gradient::unknown);
-    if (!change->equal || gradient == StillWeight::Gradient::small) {
+    if (!change->equal || gradient == StillWeight::Gradient::tiny) {
       state.checks = 0;
     } else if (gradient == StillWeight::Gradient::counts) {
       if (state.checks++ == 0) state.since = step.step().mode_step - change->steps;

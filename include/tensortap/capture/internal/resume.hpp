@@ -240,7 +240,7 @@ class Resumption {
     if (!options_.on_step.has_state() || out_.states.empty()) return;
     const auto bytes = read_observer(*checkpoints_, out_.states.back(), options_.worker);
     if (!bytes || !options_.on_step.restore(*bytes))
-      out_.notes.push_back("the rules begin anew: the commit has no state of theirs");
+      out_.notes.emplace_back("the rules begin anew: the commit has no state of theirs");
   }
 
   void read_tensor_names() {

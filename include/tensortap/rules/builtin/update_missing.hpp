@@ -20,7 +20,7 @@ TENSORTAP_BEGIN_NAMESPACE
 
 /// What rules of missing updates remember of a weight.
 struct StillWeight {
-  enum class Gradient : std::uint8_t { unknown, small, counts };
+  enum class Gradient : std::uint8_t { unknown, tiny, counts };
 
   double peak = 0;                        ///< the largest size of the gradient, which slowly decays
   double size = 0;                        ///< its last size

@@ -37,6 +37,7 @@ inline Descriptor file_in_memory(std::string_view text, std::string_view program
 /// Starts `command` in a process group of its own, with no signal blocked or ignored. Throws: it cannot be started.
 inline pid_t start_command(std::vector<std::string> command, int standard_input) {
   std::vector<char*> words;
+  words.reserve(command.size() + 1);
   for (std::string& word : command) words.push_back(word.data());
   words.push_back(nullptr);
   sigset_t none;

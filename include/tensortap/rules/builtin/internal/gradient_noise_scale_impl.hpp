@@ -46,11 +46,11 @@ TENSORTAP_INLINE std::vector<Finding> GradientNoiseScale::operator()(const Judge
     ++tensors[kind - 1];
   }
   if (tensors[0] == 0 || tensors[0] != tensors[1]) return {};
-  const auto small = static_cast<double>(small_batch);
+  const auto of_small = static_cast<double>(small_batch);
   const auto large = static_cast<double>(large_batch);
   const double weight = std::max(0.05, 1 / static_cast<double>(++state.steps));
-  state.signal += weight * ((large * squares[1] - small * squares[0]) / (large - small) - state.signal);
-  state.noise += weight * ((squares[0] - squares[1]) / (1 / small - 1 / large) - state.noise);
+  state.signal += weight * ((large * squares[1] - of_small * squares[0]) / (large - of_small) - state.signal);
+  state.noise += weight * ((squares[0] - squares[1]) / (1 / of_small - 1 / large) - state.noise);
   if (state.steps < patience || !(state.noise > 0)) return {};
   // A signal that is not positive is lost in the noise: the scale is larger than can be measured.
   const double scale = state.signal > 0 ? state.noise / state.signal : std::numeric_limits<double>::infinity();

@@ -41,7 +41,7 @@ inline void note_gradients(const JudgedStep& step, std::vector<StillWeight>& wei
     weight.size = one.rms;
     weight.peak = std::max(weight.peak * decay, one.rms);
     const bool counts = one.rms > 0 && one.rms >= of_peak * weight.peak && one.rms >= of_largest * largest;
-    weight.gradient = counts ? StillWeight::Gradient::counts : StillWeight::Gradient::small;
+    weight.gradient = counts ? StillWeight::Gradient::counts : StillWeight::Gradient::tiny;
   }
 }
 
@@ -55,7 +55,7 @@ inline std::vector<FoundStill> still_weights(const JudgedStep& step, std::vector
     if (change == nullptr || weight->id >= weights.size()) continue;
     StillWeight& state = weights[weight->id];
     const auto gradient = std::exchange(state.gradient, StillWeight::Gradient::unknown);
-    if (!change->equal || gradient == StillWeight::Gradient::small) {
+    if (!change->equal || gradient == StillWeight::Gradient::tiny) {
       state.checks = 0;
     } else if (gradient == StillWeight::Gradient::counts) {
       if (state.checks++ == 0) state.since = step.step().mode_step - change->steps;
