@@ -3871,6 +3871,13 @@ struct KnownTensor {
   std::string subject = {};
 };
 
+/// The gradient of the weights of a layer in one step.
+struct LayerGradient {
+  const KnownTensor* tensor = nullptr;
+  const KnownTensor* weight = nullptr;  ///< null: no step had it
+  double rms = 0;                       ///< the root mean square of its elements
+};
+
 TENSORTAP_END_NAMESPACE
 
 // from tensortap/rules/judged_step.hpp
@@ -3931,6 +3938,10 @@ class JudgedStep final : public StepView {
   /// this is no training step, or no such step is known. GLOBAL steps count if none is of TRAIN. A rule that asks does
   /// so in each step.
   [[nodiscard]] const TensorChange* change(const KnownTensor& tensor) const;
+
+  /// Returns the gradients of weights that are finite, from the first layer to the last, with their sizes; those of
+  /// biases are left out.
+  [[nodiscard]] std::span<const LayerGradient> layer_gradients() const;
 
   /// Returns what the losses, labels and predictions of all steps so far tell.
   [[nodiscard]] const TrainingFacts& facts() const;
@@ -5648,6 +5659,18 @@ struct NLPSequenceRatio {
   void visit(ParameterVisitor& visitor);
 
   TensorChoice choice = {};  ///< the tensors of `tensor_regex`
+
+  /// The two lists as numbers, and the texts that they were read from.
+  struct Lists {
+    std::vector<double> tokens = {};
+    std::vector<double> limits = {};
+    std::string tokens_text = {};
+    std::string limits_text = {};
+  };
+  Lists lists = {};
+
+ private:
+  void read_lists();
 };
 
 TENSORTAP_END_NAMESPACE
@@ -22300,6 +22323,20 @@ class TensorCatalog {
     return memo.change ? &*note(tensor, memo.change) : nullptr;
   }
 
+  /// Returns the gradients that `find` has found in this step for the first rule that asks.
+  template <class Find>
+  [[nodiscard]] std::span<const LayerGradient> layer_gradients(Find find) {
+    if (gradients_step_ != count_) {
+      RuleCoverage* const asking = std::exchange(coverage_, nullptr);
+      find(gradients_);
+      coverage_ = asking;
+      gradients_step_ = count_;
+    }
+    if (coverage_ != nullptr)
+      for (const LayerGradient& one : gradients_) coverage_->note(one.tensor->id, count_);
+    return gradients_;
+  }
+
   /// Returns `answer`, and notes that the rule in question got it.
   template <class Answer>
   Answer& note(const KnownTensor& tensor, Answer& answer) {
@@ -22443,6 +22480,8 @@ class TensorCatalog {
   std::vector<const KnownTensor*> saved_;   // of the step
   std::vector<const KnownTensor*> ranked_;  // of all steps
   std::array<std::vector<const KnownTensor*>, role_count> by_role_;
+  std::vector<LayerGradient> gradients_;
+  std::uint64_t gradients_step_ = 0;  // the step that they are of
   std::uint64_t count_ = 0;
   bool has_trained_ = false;  // whether a step of training was compared
   PreviousValues previous_;
@@ -22964,6 +23003,65 @@ TENSORTAP_INLINE std::vector<Collection> required_by(const std::vector<Rule>& ru
 
 TENSORTAP_END_NAMESPACE
 
+// from tensortap/rules/internal/layer_gradients.hpp
+
+// The gradients of weights in a step, with their sizes, from whatever was saved of them.
+
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
+
+/// Returns the root mean square of the elements: from statistics, else from mean and std, else the mean magnitude,
+/// which is a little less. nullopt: not saved, empty, or not finite.
+inline std::optional<double> rms_of(const JudgedStep& step, const KnownTensor& tensor) {
+  std::optional<double> out;
+  if (const Statistics* const s = step.statistics(tensor)) {
+    if (s->count == 0 || s->non_finite() > 0) return std::nullopt;
+    out = std::sqrt(s->sum_squares / static_cast<double>(s->count));
+    // Squares below 1e-308 vanish, those above 1e308 overflow.
+    if ((*out == 0 && s->zeros < s->count) || !std::isfinite(*out)) out = s->abs_mean();
+  } else if (const auto deviation = step.reduction(tensor, Reduction::std)) {
+    if (const auto mean = step.reduction(tensor, Reduction::mean))
+      out = std::sqrt(*mean * *mean + *deviation * *deviation);
+  }
+  if (!out) out = step.reduction(tensor, Reduction::abs_mean);
+  if (out && !std::isfinite(*out)) return std::nullopt;
+  return out;
+}
+
+/// Returns whether the name is one of an embedding: most rows of its gradient are zero, because few words occur.
+inline bool is_embedding(const KnownTensor& gradient) {
+  return gradient.subject.find("embed") != std::string::npos || gradient.subject.find("Embed") != std::string::npos;
+}
+
+/// Replaces `out` by the gradients of weights in a step.
+inline void find_layer_gradients(const JudgedStep& step, std::vector<LayerGradient>& out) {
+  out.clear();
+  for (const KnownTensor* gradient : step.with_role(Role::gradient)) {
+    const KnownTensor* const parameter = step.find(gradient->subject);
+    const bool is_of_bias = parameter != nullptr && parameter->role != Role::other
+                                ? parameter->role == Role::bias
+                                : gradient->subject.find("bias") != std::string::npos;
+    if (is_of_bias) continue;
+    if (const auto rms = rms_of(step, *gradient)) out.push_back({gradient, parameter, *rms});
+  }
+}
+
+/// Returns the layer with the largest gradient; null if there is none.
+inline const LayerGradient* largest_layer(std::span<const LayerGradient> layers) noexcept {
+  const auto largest = std::max_element(layers.begin(), layers.end(),
+                                        [](const LayerGradient& a, const LayerGradient& b) { return a.rms < b.rms; });
+  return largest == layers.end() ? nullptr : &*largest;
+}
+
+/// Returns the largest root mean square. Empty: 0.
+inline double largest_rms(std::span<const LayerGradient> layers) noexcept {
+  const LayerGradient* const layer = largest_layer(layers);
+  return layer == nullptr ? 0 : layer->rms;
+}
+
+}  // namespace detail
+TENSORTAP_END_NAMESPACE
+
 // from tensortap/rules/internal/judged_step_impl.hpp
 
 // The bodies of judged_step.hpp.
@@ -23000,6 +23098,10 @@ TENSORTAP_INLINE std::optional<double> JudgedStep::reduction(const KnownTensor& 
 
 TENSORTAP_INLINE const TensorChange* JudgedStep::change(const KnownTensor& tensor) const {
   return catalog_->change(tensor, *step_);
+}
+
+TENSORTAP_INLINE std::span<const LayerGradient> JudgedStep::layer_gradients() const {
+  return catalog_->layer_gradients([&](std::vector<LayerGradient>& out) { detail::find_layer_gradients(*this, out); });
 }
 
 TENSORTAP_INLINE const TrainingFacts& JudgedStep::facts() const { return catalog_->facts; }
@@ -24900,79 +25002,6 @@ TENSORTAP_INLINE void DeadRelu::visit(ParameterVisitor& visitor) {
 
 TENSORTAP_END_NAMESPACE
 
-// from tensortap/rules/builtin/internal/layer_gradients.hpp
-
-// The gradients of weights in a step, with their sizes, from whatever was saved of them.
-
-TENSORTAP_BEGIN_NAMESPACE
-namespace detail {
-
-/// Returns the root mean square of the elements: from statistics, else from mean and std, else the mean magnitude,
-/// which is a little less. nullopt: not saved, empty, or not finite.
-inline std::optional<double> rms_of(const JudgedStep& step, const KnownTensor& tensor) {
-  std::optional<double> out;
-  if (const Statistics* const s = step.statistics(tensor)) {
-    if (s->count == 0 || s->non_finite() > 0) return std::nullopt;
-    out = std::sqrt(s->sum_squares / static_cast<double>(s->count));
-    // Squares below 1e-308 vanish, those above 1e308 overflow.
-    if ((*out == 0 && s->zeros < s->count) || !std::isfinite(*out)) out = s->abs_mean();
-  } else if (const auto deviation = step.reduction(tensor, Reduction::std)) {
-    if (const auto mean = step.reduction(tensor, Reduction::mean))
-      out = std::sqrt(*mean * *mean + *deviation * *deviation);
-  }
-  if (!out) out = step.reduction(tensor, Reduction::abs_mean);
-  if (out && !std::isfinite(*out)) return std::nullopt;
-  return out;
-}
-
-/// Returns whether the name is one of an embedding: most rows of its gradient are zero, because few words occur.
-inline bool is_embedding(const KnownTensor& gradient) {
-  return gradient.subject.find("embed") != std::string::npos || gradient.subject.find("Embed") != std::string::npos;
-}
-
-/// The gradient of the weights of a layer.
-struct LayerGradient {
-  const KnownTensor* tensor = nullptr;
-  const KnownTensor* weight = nullptr;  // null: no step had it
-  double rms = 0;
-};
-
-/// Those of a step that are finite, from the first layer to the last; biases are left out.
-class LayerGradients {
- public:
-  explicit LayerGradients(const JudgedStep& step) {
-    for (const KnownTensor* gradient : step.with_role(Role::gradient)) {
-      const KnownTensor* const parameter = step.find(gradient->subject);
-      const bool is_of_bias = parameter != nullptr && parameter->role != Role::other
-                                  ? parameter->role == Role::bias
-                                  : gradient->subject.find("bias") != std::string::npos;
-      if (is_of_bias) continue;
-      if (const auto rms = rms_of(step, *gradient)) list_.push_back({gradient, parameter, *rms});
-    }
-  }
-
-  [[nodiscard]] const std::vector<LayerGradient>& list() const noexcept { return list_; }
-
-  /// Returns the layer with the largest gradient; null if there is none.
-  [[nodiscard]] const LayerGradient* largest_layer() const noexcept {
-    const auto largest = std::max_element(list_.begin(), list_.end(),
-                                          [](const LayerGradient& a, const LayerGradient& b) { return a.rms < b.rms; });
-    return largest == list_.end() ? nullptr : &*largest;
-  }
-
-  /// Returns the largest root mean square. Empty: 0.
-  [[nodiscard]] double largest() const noexcept {
-    const LayerGradient* const layer = largest_layer();
-    return layer == nullptr ? 0 : layer->rms;
-  }
-
- private:
-  std::vector<LayerGradient> list_;
-};
-
-}  // namespace detail
-TENSORTAP_END_NAMESPACE
-
 // from tensortap/rules/builtin/internal/exploding_gradient_impl.hpp
 
 // The bodies of exploding_gradient.hpp.
@@ -25013,8 +25042,7 @@ TENSORTAP_INLINE std::vector<Finding> ExplodingGradient::operator()(const Judged
       out.push_back({.tensor = gradient->name,
                      .value = *bad,
                      .message = "it is not finite; try a lower learning rate or clipping, and see ExplodingTensor"});
-  const detail::LayerGradients gradients(step);
-  const detail::LayerGradient* const largest = gradients.largest_layer();
+  const LayerGradient* const largest = detail::largest_layer(step.layer_gradients());
   if (largest == nullptr) return out;
   const double median = state.sizes.median();
   const bool is_above = state.sizes.size() >= active_at && largest->rms > factor * median;
@@ -25285,8 +25313,7 @@ TENSORTAP_INLINE std::vector<Finding> GradientSpike::operator()(const JudgedStep
   if (!(num_sigma >= 0)) throw Error::bad_threshold(name, num_sigma);
   std::vector<Finding> out;
   if (step.step().mode != Mode::train && step.step().mode != Mode::global) return out;
-  const detail::LayerGradients gradients(step);
-  const detail::LayerGradient* const largest = gradients.largest_layer();
+  const LayerGradient* const largest = detail::largest_layer(step.layer_gradients());
   if (largest == nullptr) return out;
   if (state.sizes.size() >= static_cast<std::size_t>(std::clamp<std::int64_t>(min_checks, 1, RecentWindow::limit))) {
     const double median = state.sizes.median();
@@ -25367,9 +25394,9 @@ TENSORTAP_INLINE std::vector<Finding> IdenticalUnits::operator()(const JudgedSte
     if (std::isnan(difference)) continue;
     checks = difference <= tolerance ? checks + 1 : -1;
     if (checks < num_checks || step.step().mode_step < start_step) continue;
-    const detail::LayerGradients gradients(step);
-    const auto is_its = [&](const detail::LayerGradient& one) { return one.weight == weight; };
-    if (!gradients.list().empty() && std::none_of(gradients.list().begin(), gradients.list().end(), is_its)) continue;
+    const std::span<const LayerGradient> gradients = step.layer_gradients();
+    const auto is_its = [&](const LayerGradient& one) { return one.weight == weight; };
+    if (!gradients.empty() && std::none_of(gradients.begin(), gradients.end(), is_its)) continue;
     out.push_back({.severity = detail::severity_in(step.facts()),
                    .tensor = weight->name,
                    .value = difference,
@@ -25864,31 +25891,38 @@ TENSORTAP_INLINE std::vector<Collection> NLPSequenceRatio::required() const {
 
 TENSORTAP_INLINE std::vector<Finding> NLPSequenceRatio::operator()(const JudgedStep& step) {
   constexpr double percent = 100;
-  const std::vector<double> tokens = detail::numbers_of_list(name, "token_values", token_values);
-  const std::vector<double> limits =
-      detail::numbers_of_list(name, "token_thresholds_percent", token_thresholds_percent);
-  if (tokens.size() != limits.size() || tokens.empty())
-    throw Error::bad_parameter(name, "token_thresholds_percent", token_thresholds_percent);
-  for (const double limit : limits)
-    if (!(limit >= 0 && limit <= percent)) throw Error::bad_threshold(name, limit);
+  read_lists();
   choice.use({}, tensor_regex);
   std::vector<Finding> out;
   for (const KnownTensor* tensor : step.saved()) {
     if (!choice.has(step, *tensor)) continue;
-    for (std::size_t i = 0; i < tokens.size(); ++i) {
-      const auto share = detail::share_of_token(step, *tensor, tokens[i]);
-      if (!share || !(*share * percent > limits[i])) continue;
+    for (std::size_t i = 0; i < lists.tokens.size(); ++i) {
+      const auto share = detail::share_of_token(step, *tensor, lists.tokens[i]);
+      if (!share || !(*share * percent > lists.limits[i])) continue;
       out.push_back({.severity = Severity::advice,
                      .tensor = tensor->name,
                      .value = *share * percent,
-                     .threshold = limits[i],
-                     .message = shortest(*share * percent) + " % of the tokens are " + shortest(tokens[i]) +
-                                ", above " + shortest(limits[i]) +
+                     .threshold = lists.limits[i],
+                     .message = shortest(*share * percent) + " % of the tokens are " + shortest(lists.tokens[i]) +
+                                ", above " + shortest(lists.limits[i]) +
                                 " %; batch sequences of similar length, or shorten the padding"});
       break;
     }
   }
   return out;
+}
+
+TENSORTAP_INLINE void NLPSequenceRatio::read_lists() {
+  if (lists.tokens_text == token_values && lists.limits_text == token_thresholds_percent && !lists.tokens.empty())
+    return;
+  lists = {.tokens = detail::numbers_of_list(name, "token_values", token_values),
+           .limits = detail::numbers_of_list(name, "token_thresholds_percent", token_thresholds_percent)};
+  if (lists.tokens.size() != lists.limits.size() || lists.tokens.empty())
+    throw Error::bad_parameter(name, "token_thresholds_percent", token_thresholds_percent);
+  for (const double limit : lists.limits)
+    if (!(limit >= 0 && limit <= 100)) throw Error::bad_threshold(name, limit);
+  lists.tokens_text = token_values;
+  lists.limits_text = token_thresholds_percent;
 }
 
 TENSORTAP_INLINE void NLPSequenceRatio::visit(ParameterVisitor& visitor) {
@@ -26149,17 +26183,16 @@ inline std::optional<double> range_of(const Tensor& tensor) {
 
 /// Returns by how much the logarithm of the gradients changes from layer to layer: the slope of a straight line.
 /// nullopt: fewer than four layers, or a gradient is zero.
-inline std::optional<double> slope_of(const LayerGradients& gradients) {
+inline std::optional<double> slope_of(std::span<const LayerGradient> gradients) {
   constexpr std::size_t enough = 4;
-  const auto& list = gradients.list();
-  if (list.size() < enough) return std::nullopt;
-  const double middle = static_cast<double>(list.size() - 1) / 2;
+  if (gradients.size() < enough) return std::nullopt;
+  const double middle = static_cast<double>(gradients.size() - 1) / 2;
   double products = 0;
   double squares = 0;
-  for (std::size_t i = 0; i < list.size(); ++i) {
-    if (!(list[i].rms > 0)) return std::nullopt;
+  for (std::size_t i = 0; i < gradients.size(); ++i) {
+    if (!(gradients[i].rms > 0)) return std::nullopt;
     const double x = static_cast<double>(i) - middle;
-    products += x * std::log(list[i].rms);
+    products += x * std::log(gradients[i].rms);
     squares += x * x;
   }
   return products / squares;
@@ -26272,9 +26305,9 @@ TENSORTAP_INLINE void PoorWeightInitialization::judge_first_steps(const JudgedSt
             shortest(largest_variance),
         largest_variance / least_variance, threshold);
 
-  const detail::LayerGradients gradients(step);
+  const std::span<const LayerGradient> gradients = step.layer_gradients();
   if (const auto found = slope > 0 ? detail::slope_of(gradients) : std::nullopt; found && std::abs(*found) > slope)
-    add(gradients.list().front().tensor->name,
+    add(gradients.front().tensor->name,
         "the gradients change by a factor of " + shortest(std::exp(*found)) + " from layer to layer", *found,
         *found > 0 ? slope : -slope);
   if (distribution_range > 0)
@@ -26519,9 +26552,10 @@ inline bool is_prediction(const JudgedStep& step, const KnownTensor& tensor) {
 
 /// Returns whether a weight has less than `ratio` of the largest gradient.
 inline bool some_gradient_vanishes(const JudgedStep& step, double ratio) {
-  const LayerGradients gradients(step);
-  return std::any_of(gradients.list().begin(), gradients.list().end(),
-                     [&](const LayerGradient& one) { return one.rms < ratio * gradients.largest(); });
+  const std::span<const LayerGradient> gradients = step.layer_gradients();
+  const double largest = largest_rms(gradients);
+  return std::any_of(gradients.begin(), gradients.end(),
+                     [&](const LayerGradient& one) { return one.rms < ratio * largest; });
 }
 
 }  // namespace detail
@@ -26872,9 +26906,9 @@ inline void note_gradients(const JudgedStep& step, std::vector<StillWeight>& wei
   constexpr double decay = 0.99;
   constexpr double of_peak = 1e-2;
   constexpr double of_largest = 1e-6;
-  const LayerGradients gradients(step);
-  const double largest = gradients.largest();
-  for (const LayerGradient& one : gradients.list()) {
+  const std::span<const LayerGradient> gradients = step.layer_gradients();
+  const double largest = largest_rms(gradients);
+  for (const LayerGradient& one : gradients) {
     if (one.weight == nullptr) continue;
     if (one.weight->id >= weights.size()) weights.resize(one.weight->id + 1);
     StillWeight& weight = weights[one.weight->id];
@@ -27090,7 +27124,8 @@ TENSORTAP_INLINE std::vector<Finding> VanishingGradient::operator()(const Judged
                    .tensor = tensor->name,
                    .value = *mean,
                    .threshold = threshold,
-                   .message = "its mean magnitude is " + shortest(*mean) + ", below " + shortest(threshold)});
+                   .message = "its mean magnitude is " + shortest(*mean) + ", below " + shortest(threshold) +
+                              "; look at the layers behind it, for saturated and dead units"});
   }
   return out;
 }
@@ -27100,12 +27135,12 @@ TENSORTAP_INLINE void VanishingGradient::judge_layers(const JudgedStep& step, st
   constexpr std::int64_t zeros_start = 20;  // before, units may be dead that soon recover
   for (const KnownTensor* weight : step.with_role(Role::weight))
     (void)step.change(*weight);  // in each step, as others do
-  const detail::LayerGradients gradients(step);
-  const double largest = gradients.largest();
-  const std::size_t layers = gradients.list().size();
+  const std::span<const LayerGradient> gradients = step.layer_gradients();
+  const double largest = detail::largest_rms(gradients);
+  const std::size_t layers = gradients.size();
   const auto least = static_cast<std::size_t>(std::clamp<std::int64_t>(num_checks, 1, most_checks));
   for (std::size_t i = 0; i < layers; ++i) {
-    const detail::LayerGradient& gradient = gradients.list()[i];
+    const LayerGradient& gradient = gradients[i];
     if (gradient.tensor->id >= state.layers.size()) state.layers.resize(gradient.tensor->id + 1);
     Layer& layer = state.layers[gradient.tensor->id];
     const bool is_embedding = detail::is_embedding(*gradient.tensor);

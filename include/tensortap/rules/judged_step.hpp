@@ -70,6 +70,10 @@ class JudgedStep final : public StepView {
   /// so in each step.
   [[nodiscard]] const TensorChange* change(const KnownTensor& tensor) const;
 
+  /// Returns the gradients of weights that are finite, from the first layer to the last, with their sizes; those of
+  /// biases are left out.
+  [[nodiscard]] std::span<const LayerGradient> layer_gradients() const;
+
   /// Returns what the losses, labels and predictions of all steps so far tell.
   [[nodiscard]] const TrainingFacts& facts() const;
 

@@ -51,6 +51,13 @@ struct KnownTensor {
   std::string subject = {};
 };
 
+/// The gradient of the weights of a layer in one step.
+struct LayerGradient {
+  const KnownTensor* tensor = nullptr;
+  const KnownTensor* weight = nullptr;  ///< null: no step had it
+  double rms = 0;                       ///< the root mean square of its elements
+};
+
 TENSORTAP_END_NAMESPACE
 
 #if TENSORTAP_WITH_BODIES

@@ -42,6 +42,18 @@ struct NLPSequenceRatio {
   void visit(ParameterVisitor& visitor);
 
   TensorChoice choice = {};  ///< the tensors of `tensor_regex`
+
+  /// The two lists as numbers, and the texts that they were read from.
+  struct Lists {
+    std::vector<double> tokens = {};
+    std::vector<double> limits = {};
+    std::string tokens_text = {};
+    std::string limits_text = {};
+  };
+  Lists lists = {};
+
+ private:
+  void read_lists();
 };
 
 TENSORTAP_END_NAMESPACE

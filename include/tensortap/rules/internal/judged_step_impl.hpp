@@ -2,6 +2,7 @@
 #pragma once
 
 #include <tensortap/internal/config.hpp>
+#include <tensortap/rules/internal/layer_gradients.hpp>
 #include <tensortap/rules/internal/tensor_catalog.hpp>
 #include <tensortap/rules/judged_step.hpp>
 #include <tensortap/statistics_record.hpp>
@@ -39,6 +40,10 @@ TENSORTAP_INLINE std::optional<double> JudgedStep::reduction(const KnownTensor& 
 
 TENSORTAP_INLINE const TensorChange* JudgedStep::change(const KnownTensor& tensor) const {
   return catalog_->change(tensor, *step_);
+}
+
+TENSORTAP_INLINE std::span<const LayerGradient> JudgedStep::layer_gradients() const {
+  return catalog_->layer_gradients([&](std::vector<LayerGradient>& out) { detail::find_layer_gradients(*this, out); });
 }
 
 TENSORTAP_INLINE const TrainingFacts& JudgedStep::facts() const { return catalog_->facts; }

@@ -116,6 +116,20 @@ class TensorCatalog {
     return memo.change ? &*note(tensor, memo.change) : nullptr;
   }
 
+  /// Returns the gradients that `find` has found in this step for the first rule that asks.
+  template <class Find>
+  [[nodiscard]] std::span<const LayerGradient> layer_gradients(Find find) {
+    if (gradients_step_ != count_) {
+      RuleCoverage* const asking = std::exchange(coverage_, nullptr);
+      find(gradients_);
+      coverage_ = asking;
+      gradients_step_ = count_;
+    }
+    if (coverage_ != nullptr)
+      for (const LayerGradient& one : gradients_) coverage_->note(one.tensor->id, count_);
+    return gradients_;
+  }
+
   /// Returns `answer`, and notes that the rule in question got it.
   template <class Answer>
   Answer& note(const KnownTensor& tensor, Answer& answer) {
@@ -259,6 +273,8 @@ class TensorCatalog {
   std::vector<const KnownTensor*> saved_;   // of the step
   std::vector<const KnownTensor*> ranked_;  // of all steps
   std::array<std::vector<const KnownTensor*>, role_count> by_role_;
+  std::vector<LayerGradient> gradients_;
+  std::uint64_t gradients_step_ = 0;  // the step that they are of
   std::uint64_t count_ = 0;
   bool has_trained_ = false;  // whether a step of training was compared
   PreviousValues previous_;

@@ -10,8 +10,8 @@
 #include <tensortap/internal/config.hpp>
 #include <tensortap/reduction.hpp>
 #include <tensortap/rules/builtin/exploding_gradient.hpp>
-#include <tensortap/rules/builtin/internal/layer_gradients.hpp>
 #include <tensortap/rules/builtin/internal/training_progress.hpp>
+#include <tensortap/rules/internal/layer_gradients.hpp>
 #include <tensortap/statistics_record.hpp>
 
 TENSORTAP_BEGIN_NAMESPACE
@@ -50,8 +50,7 @@ TENSORTAP_INLINE std::vector<Finding> ExplodingGradient::operator()(const Judged
       out.push_back({.tensor = gradient->name,
                      .value = *bad,
                      .message = "it is not finite; try a lower learning rate or clipping, and see ExplodingTensor"});
-  const detail::LayerGradients gradients(step);
-  const detail::LayerGradient* const largest = gradients.largest_layer();
+  const LayerGradient* const largest = detail::largest_layer(step.layer_gradients());
   if (largest == nullptr) return out;
   const double median = state.sizes.median();
   const bool is_above = state.sizes.size() >= active_at && largest->rms > factor * median;

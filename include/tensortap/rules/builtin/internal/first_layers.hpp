@@ -12,8 +12,8 @@
 
 #include <tensortap/internal/config.hpp>
 #include <tensortap/reduction.hpp>
-#include <tensortap/rules/builtin/internal/layer_gradients.hpp>
 #include <tensortap/rules/internal/element_numbers.hpp>
+#include <tensortap/rules/internal/layer_gradients.hpp>
 #include <tensortap/rules/judged_step.hpp>
 #include <tensortap/rules/known_tensor.hpp>
 #include <tensortap/statistics_record.hpp>
@@ -78,17 +78,16 @@ inline std::optional<double> range_of(const Tensor& tensor) {
 
 /// Returns by how much the logarithm of the gradients changes from layer to layer: the slope of a straight line.
 /// nullopt: fewer than four layers, or a gradient is zero.
-inline std::optional<double> slope_of(const LayerGradients& gradients) {
+inline std::optional<double> slope_of(std::span<const LayerGradient> gradients) {
   constexpr std::size_t enough = 4;
-  const auto& list = gradients.list();
-  if (list.size() < enough) return std::nullopt;
-  const double middle = static_cast<double>(list.size() - 1) / 2;
+  if (gradients.size() < enough) return std::nullopt;
+  const double middle = static_cast<double>(gradients.size() - 1) / 2;
   double products = 0;
   double squares = 0;
-  for (std::size_t i = 0; i < list.size(); ++i) {
-    if (!(list[i].rms > 0)) return std::nullopt;
+  for (std::size_t i = 0; i < gradients.size(); ++i) {
+    if (!(gradients[i].rms > 0)) return std::nullopt;
     const double x = static_cast<double>(i) - middle;
-    products += x * std::log(list[i].rms);
+    products += x * std::log(gradients[i].rms);
     squares += x * x;
   }
   return products / squares;

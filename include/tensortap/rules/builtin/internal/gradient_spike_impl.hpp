@@ -9,7 +9,7 @@
 #include <tensortap/internal/config.hpp>
 #include <tensortap/reduction.hpp>
 #include <tensortap/rules/builtin/gradient_spike.hpp>
-#include <tensortap/rules/builtin/internal/layer_gradients.hpp>
+#include <tensortap/rules/internal/layer_gradients.hpp>
 
 TENSORTAP_BEGIN_NAMESPACE
 
@@ -22,8 +22,7 @@ TENSORTAP_INLINE std::vector<Finding> GradientSpike::operator()(const JudgedStep
   if (!(num_sigma >= 0)) throw Error::bad_threshold(name, num_sigma);
   std::vector<Finding> out;
   if (step.step().mode != Mode::train && step.step().mode != Mode::global) return out;
-  const detail::LayerGradients gradients(step);
-  const detail::LayerGradient* const largest = gradients.largest_layer();
+  const LayerGradient* const largest = detail::largest_layer(step.layer_gradients());
   if (largest == nullptr) return out;
   if (state.sizes.size() >= static_cast<std::size_t>(std::clamp<std::int64_t>(min_checks, 1, RecentWindow::limit))) {
     const double median = state.sizes.median();

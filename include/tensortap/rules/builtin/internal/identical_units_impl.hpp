@@ -10,9 +10,9 @@
 #include <tensortap/error.hpp>
 #include <tensortap/internal/config.hpp>
 #include <tensortap/rules/builtin/identical_units.hpp>
-#include <tensortap/rules/builtin/internal/layer_gradients.hpp>
 #include <tensortap/rules/builtin/internal/training_progress.hpp>
 #include <tensortap/rules/internal/element_numbers.hpp>
+#include <tensortap/rules/internal/layer_gradients.hpp>
 #include <tensortap/rules/known_tensor.hpp>
 #include <tensortap/tensor/tensor.hpp>
 
@@ -66,9 +66,9 @@ TENSORTAP_INLINE std::vector<Finding> IdenticalUnits::operator()(const JudgedSte
     if (std::isnan(difference)) continue;
     checks = difference <= tolerance ? checks + 1 : -1;
     if (checks < num_checks || step.step().mode_step < start_step) continue;
-    const detail::LayerGradients gradients(step);
-    const auto is_its = [&](const detail::LayerGradient& one) { return one.weight == weight; };
-    if (!gradients.list().empty() && std::none_of(gradients.list().begin(), gradients.list().end(), is_its)) continue;
+    const std::span<const LayerGradient> gradients = step.layer_gradients();
+    const auto is_its = [&](const LayerGradient& one) { return one.weight == weight; };
+    if (!gradients.empty() && std::none_of(gradients.begin(), gradients.end(), is_its)) continue;
     out.push_back({.severity = detail::severity_in(step.facts()),
                    .tensor = weight->name,
                    .value = difference,

@@ -9,8 +9,8 @@
 #include <vector>
 
 #include <tensortap/internal/config.hpp>
-#include <tensortap/rules/builtin/internal/layer_gradients.hpp>
 #include <tensortap/rules/builtin/update_missing.hpp>
+#include <tensortap/rules/internal/layer_gradients.hpp>
 #include <tensortap/rules/judged_step.hpp>
 #include <tensortap/rules/known_tensor.hpp>
 #include <tensortap/rules/tensor_change.hpp>
@@ -32,9 +32,9 @@ inline void note_gradients(const JudgedStep& step, std::vector<StillWeight>& wei
   constexpr double decay = 0.99;
   constexpr double of_peak = 1e-2;
   constexpr double of_largest = 1e-6;
-  const LayerGradients gradients(step);
-  const double largest = gradients.largest();
-  for (const LayerGradient& one : gradients.list()) {
+  const std::span<const LayerGradient> gradients = step.layer_gradients();
+  const double largest = largest_rms(gradients);
+  for (const LayerGradient& one : gradients) {
     if (one.weight == nullptr) continue;
     if (one.weight->id >= weights.size()) weights.resize(one.weight->id + 1);
     StillWeight& weight = weights[one.weight->id];

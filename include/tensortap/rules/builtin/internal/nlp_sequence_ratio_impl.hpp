@@ -51,31 +51,38 @@ TENSORTAP_INLINE std::vector<Collection> NLPSequenceRatio::required() const {
 
 TENSORTAP_INLINE std::vector<Finding> NLPSequenceRatio::operator()(const JudgedStep& step) {
   constexpr double percent = 100;
-  const std::vector<double> tokens = detail::numbers_of_list(name, "token_values", token_values);
-  const std::vector<double> limits =
-      detail::numbers_of_list(name, "token_thresholds_percent", token_thresholds_percent);
-  if (tokens.size() != limits.size() || tokens.empty())
-    throw Error::bad_parameter(name, "token_thresholds_percent", token_thresholds_percent);
-  for (const double limit : limits)
-    if (!(limit >= 0 && limit <= percent)) throw Error::bad_threshold(name, limit);
+  read_lists();
   choice.use({}, tensor_regex);
   std::vector<Finding> out;
   for (const KnownTensor* tensor : step.saved()) {
     if (!choice.has(step, *tensor)) continue;
-    for (std::size_t i = 0; i < tokens.size(); ++i) {
-      const auto share = detail::share_of_token(step, *tensor, tokens[i]);
-      if (!share || !(*share * percent > limits[i])) continue;
+    for (std::size_t i = 0; i < lists.tokens.size(); ++i) {
+      const auto share = detail::share_of_token(step, *tensor, lists.tokens[i]);
+      if (!share || !(*share * percent > lists.limits[i])) continue;
       out.push_back({.severity = Severity::advice,
                      .tensor = tensor->name,
                      .value = *share * percent,
-                     .threshold = limits[i],
-                     .message = shortest(*share * percent) + " % of the tokens are " + shortest(tokens[i]) +
-                                ", above " + shortest(limits[i]) +
+                     .threshold = lists.limits[i],
+                     .message = shortest(*share * percent) + " % of the tokens are " + shortest(lists.tokens[i]) +
+                                ", above " + shortest(lists.limits[i]) +
                                 " %; batch sequences of similar length, or shorten the padding"});
       break;
     }
   }
   return out;
+}
+
+TENSORTAP_INLINE void NLPSequenceRatio::read_lists() {
+  if (lists.tokens_text == token_values && lists.limits_text == token_thresholds_percent && !lists.tokens.empty())
+    return;
+  lists = {.tokens = detail::numbers_of_list(name, "token_values", token_values),
+           .limits = detail::numbers_of_list(name, "token_thresholds_percent", token_thresholds_percent)};
+  if (lists.tokens.size() != lists.limits.size() || lists.tokens.empty())
+    throw Error::bad_parameter(name, "token_thresholds_percent", token_thresholds_percent);
+  for (const double limit : lists.limits)
+    if (!(limit >= 0 && limit <= 100)) throw Error::bad_threshold(name, limit);
+  lists.tokens_text = token_values;
+  lists.limits_text = token_thresholds_percent;
 }
 
 TENSORTAP_INLINE void NLPSequenceRatio::visit(ParameterVisitor& visitor) {

@@ -11,9 +11,9 @@
 #include <tensortap/internal/config.hpp>
 #include <tensortap/reduction.hpp>
 #include <tensortap/rules/builtin/internal/first_layers.hpp>
-#include <tensortap/rules/builtin/internal/layer_gradients.hpp>
 #include <tensortap/rules/builtin/internal/training_progress.hpp>
 #include <tensortap/rules/builtin/poor_weight_initialization.hpp>
+#include <tensortap/rules/internal/layer_gradients.hpp>
 #include <tensortap/rules/known_tensor.hpp>
 #include <tensortap/tensor/tensor.hpp>
 
@@ -117,9 +117,9 @@ TENSORTAP_INLINE void PoorWeightInitialization::judge_first_steps(const JudgedSt
             shortest(largest_variance),
         largest_variance / least_variance, threshold);
 
-  const detail::LayerGradients gradients(step);
+  const std::span<const LayerGradient> gradients = step.layer_gradients();
   if (const auto found = slope > 0 ? detail::slope_of(gradients) : std::nullopt; found && std::abs(*found) > slope)
-    add(gradients.list().front().tensor->name,
+    add(gradients.front().tensor->name,
         "the gradients change by a factor of " + shortest(std::exp(*found)) + " from layer to layer", *found,
         *found > 0 ? slope : -slope);
   if (distribution_range > 0)

@@ -11,11 +11,11 @@
 #include <tensortap/internal/config.hpp>
 #include <tensortap/reduction.hpp>
 #include <tensortap/rules/builtin/internal/activation_of.hpp>
-#include <tensortap/rules/builtin/internal/layer_gradients.hpp>
 #include <tensortap/rules/builtin/internal/layer_units.hpp>
 #include <tensortap/rules/builtin/internal/training_progress.hpp>
 #include <tensortap/rules/builtin/internal/zeros.hpp>
 #include <tensortap/rules/builtin/saturated_activation.hpp>
+#include <tensortap/rules/internal/layer_gradients.hpp>
 #include <tensortap/rules/known_tensor.hpp>
 #include <tensortap/statistics_record.hpp>
 #include <tensortap/tensor/tensor.hpp>
@@ -40,9 +40,10 @@ inline bool is_prediction(const JudgedStep& step, const KnownTensor& tensor) {
 
 /// Returns whether a weight has less than `ratio` of the largest gradient.
 inline bool some_gradient_vanishes(const JudgedStep& step, double ratio) {
-  const LayerGradients gradients(step);
-  return std::any_of(gradients.list().begin(), gradients.list().end(),
-                     [&](const LayerGradient& one) { return one.rms < ratio * gradients.largest(); });
+  const std::span<const LayerGradient> gradients = step.layer_gradients();
+  const double largest = largest_rms(gradients);
+  return std::any_of(gradients.begin(), gradients.end(),
+                     [&](const LayerGradient& one) { return one.rms < ratio * largest; });
 }
 
 }  // namespace detail

@@ -9,9 +9,9 @@
 #include <tensortap/error.hpp>
 #include <tensortap/internal/config.hpp>
 #include <tensortap/reduction.hpp>
-#include <tensortap/rules/builtin/internal/layer_gradients.hpp>
 #include <tensortap/rules/builtin/internal/training_progress.hpp>
 #include <tensortap/rules/builtin/vanishing_gradient.hpp>
+#include <tensortap/rules/internal/layer_gradients.hpp>
 #include <tensortap/rules/tensor_change.hpp>
 #include <tensortap/statistics_record.hpp>
 
@@ -48,7 +48,8 @@ TENSORTAP_INLINE std::vector<Finding> VanishingGradient::operator()(const Judged
                    .tensor = tensor->name,
                    .value = *mean,
                    .threshold = threshold,
-                   .message = "its mean magnitude is " + shortest(*mean) + ", below " + shortest(threshold)});
+                   .message = "its mean magnitude is " + shortest(*mean) + ", below " + shortest(threshold) +
+                              "; look at the layers behind it, for saturated and dead units"});
   }
   return out;
 }
@@ -58,12 +59,12 @@ TENSORTAP_INLINE void VanishingGradient::judge_layers(const JudgedStep& step, st
   constexpr std::int64_t zeros_start = 20;  // before, units may be dead that soon recover
   for (const KnownTensor* weight : step.with_role(Role::weight))
     (void)step.change(*weight);  // in each step, as others do
-  const detail::LayerGradients gradients(step);
-  const double largest = gradients.largest();
-  const std::size_t layers = gradients.list().size();
+  const std::span<const LayerGradient> gradients = step.layer_gradients();
+  const double largest = detail::largest_rms(gradients);
+  const std::size_t layers = gradients.size();
   const auto least = static_cast<std::size_t>(std::clamp<std::int64_t>(num_checks, 1, most_checks));
   for (std::size_t i = 0; i < layers; ++i) {
-    const detail::LayerGradient& gradient = gradients.list()[i];
+    const LayerGradient& gradient = gradients[i];
     if (gradient.tensor->id >= state.layers.size()) state.layers.resize(gradient.tensor->id + 1);
     Layer& layer = state.layers[gradient.tensor->id];
     const bool is_embedding = detail::is_embedding(*gradient.tensor);

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -39,45 +40,31 @@ inline bool is_embedding(const KnownTensor& gradient) {
   return gradient.subject.find("embed") != std::string::npos || gradient.subject.find("Embed") != std::string::npos;
 }
 
-/// The gradient of the weights of a layer.
-struct LayerGradient {
-  const KnownTensor* tensor = nullptr;
-  const KnownTensor* weight = nullptr;  // null: no step had it
-  double rms = 0;
-};
-
-/// Those of a step that are finite, from the first layer to the last; biases are left out.
-class LayerGradients {
- public:
-  explicit LayerGradients(const JudgedStep& step) {
-    for (const KnownTensor* gradient : step.with_role(Role::gradient)) {
-      const KnownTensor* const parameter = step.find(gradient->subject);
-      const bool is_of_bias = parameter != nullptr && parameter->role != Role::other
-                                  ? parameter->role == Role::bias
-                                  : gradient->subject.find("bias") != std::string::npos;
-      if (is_of_bias) continue;
-      if (const auto rms = rms_of(step, *gradient)) list_.push_back({gradient, parameter, *rms});
-    }
+/// Replaces `out` by the gradients of weights in a step.
+inline void find_layer_gradients(const JudgedStep& step, std::vector<LayerGradient>& out) {
+  out.clear();
+  for (const KnownTensor* gradient : step.with_role(Role::gradient)) {
+    const KnownTensor* const parameter = step.find(gradient->subject);
+    const bool is_of_bias = parameter != nullptr && parameter->role != Role::other
+                                ? parameter->role == Role::bias
+                                : gradient->subject.find("bias") != std::string::npos;
+    if (is_of_bias) continue;
+    if (const auto rms = rms_of(step, *gradient)) out.push_back({gradient, parameter, *rms});
   }
+}
 
-  [[nodiscard]] const std::vector<LayerGradient>& list() const noexcept { return list_; }
+/// Returns the layer with the largest gradient; null if there is none.
+inline const LayerGradient* largest_layer(std::span<const LayerGradient> layers) noexcept {
+  const auto largest = std::max_element(layers.begin(), layers.end(),
+                                        [](const LayerGradient& a, const LayerGradient& b) { return a.rms < b.rms; });
+  return largest == layers.end() ? nullptr : &*largest;
+}
 
-  /// Returns the layer with the largest gradient; null if there is none.
-  [[nodiscard]] const LayerGradient* largest_layer() const noexcept {
-    const auto largest = std::max_element(list_.begin(), list_.end(),
-                                          [](const LayerGradient& a, const LayerGradient& b) { return a.rms < b.rms; });
-    return largest == list_.end() ? nullptr : &*largest;
-  }
-
-  /// Returns the largest root mean square. Empty: 0.
-  [[nodiscard]] double largest() const noexcept {
-    const LayerGradient* const layer = largest_layer();
-    return layer == nullptr ? 0 : layer->rms;
-  }
-
- private:
-  std::vector<LayerGradient> list_;
-};
+/// Returns the largest root mean square. Empty: 0.
+inline double largest_rms(std::span<const LayerGradient> layers) noexcept {
+  const LayerGradient* const layer = largest_layer(layers);
+  return layer == nullptr ? 0 : layer->rms;
+}
 
 }  // namespace detail
 TENSORTAP_END_NAMESPACE
