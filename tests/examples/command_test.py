@@ -367,7 +367,7 @@ class JudgeTest(unittest.TestCase):
         self.assertEqual([json.loads(line) for line in out.splitlines()], [
             {"rule": "VanishingGradient", "severity": "error", "step": first, "mode": "GLOBAL", "mode_step": first,
              "tensor": tensor, "worker": "worker_0", "value": value, "threshold": 0.4, "first_step": first, "last_step": 12,
-             "count": count, "message": f"its mean magnitude is {value}, below 0.4"}
+             "count": count, "message": f"its mean magnitude is {value}, below 0.4; look at the layers behind it, for saturated and dead units"}
             for first, tensor, value, count in ((6, "gradient/Net_res1.weight", 0.392089169472456, 2),
                                                 (12, "gradient/Net_res1.bias", 0.21204792708158493, 1))])
         self.assertEqual(self.judge(GOLDEN / "basic", *below(1e-7), "--json", code=0), "")

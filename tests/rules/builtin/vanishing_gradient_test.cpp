@@ -89,7 +89,8 @@ TEST_CASE("each gradient below the plain threshold is found, with its mean magni
   CHECK(findings[0].rule == "VanishingGradient");
   CHECK(findings[0].step == tt::Step{tt::Mode::train, 5, 8});
   CHECK(findings[0].value == Approx(2e-8));
-  CHECK(findings[0].message == "its mean magnitude is 2e-08, below 1e-07");
+  CHECK(findings[0].message ==
+        "its mean magnitude is 2e-08, below 1e-07; look at the layers behind it, for saturated and dead units");
   CHECK(tensors_of(judged(VanishingGradient{}, steps), tt::Severity::advice) == Names{"gradient/a", "gradient/c"});
 }
 
