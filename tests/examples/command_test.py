@@ -358,7 +358,7 @@ class JudgeTest(unittest.TestCase):
         self.assertEqual(lines[-1], "4 findings in 6 tensors and 4 steps that were judged: the run has ended\n")
         self.assertEqual(len(lines), 5)
         for line in lines[:4]:
-            self.assertRegex(line, r'^VanishingGradient: step 3: "gradient/.*": its mean magnitude is .*, below 1e\+09; '
+            self.assertRegex(line, r'^VanishingGradient: step 3: "gradient/.*": its mean magnitude is .*, below 1e\+09; .*; '
                                    r"in 4 steps, the last is step 12$")
         self.assertEqual(stop.read_text(encoding="utf-8"), lines[0].partition("; in 4 steps")[0] + "\n")
 
