@@ -2,29 +2,36 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
+#include <cstring>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include <tensortap/capture/internal/record_index.hpp>
 #include <tensortap/capture/internal/step_records.hpp>
 #include <tensortap/capture/internal/tensor_table.hpp>
 #include <tensortap/internal/config.hpp>
 #include <tensortap/reduce/reduce.hpp>
 #include <tensortap/reduce/statistics.hpp>
 #include <tensortap/select/collection.hpp>
+#include <tensortap/statistics_record.hpp>
 #include <tensortap/step_view.hpp>
 #include <tensortap/tensor/tensor.hpp>
 
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
 
-/// Lifetime: that of the records.
+/// Lifetime: that of the records and of the index, which it may share with the steps before.
 class CapturedStep final : public StepView {
  public:
   CapturedStep(const StepRecords& records, std::span<const Collection> collections)
-      : records_(&records), collections_(collections) {}
+      : CapturedStep(records, collections, own_index_) {}
+  /// Uses the memory of `index`.
+  CapturedStep(const StepRecords& records, std::span<const Collection> collections, RecordIndex& index)
+      : records_(&records), collections_(collections), index_(&index) {}
 
   [[nodiscard]] Step step() const override { return records_->step(); }
 
@@ -56,8 +63,11 @@ class CapturedStep final : public StepView {
   }
 
   [[nodiscard]] std::optional<Statistics> statistics(std::string_view tensor) const override {
-    if (const auto* record = find(tensor, CapturedRecord::Kind::statistics))
-      return Statistics::from_record(Tensor(record->view).as<double>());
+    if (const auto* record = find(tensor, CapturedRecord::Kind::statistics)) {
+      std::array<double, statistics_fields.size()> fields{};
+      std::memcpy(fields.data(), record->view.data(), sizeof fields);  // as StepRecords wrote it
+      return Statistics::from_record(fields);
+    }
     if (const auto* record = find(tensor, CapturedRecord::Kind::raw);
         record != nullptr && is_real(record->view.dtype()))
       return tensortap::statistics(record->view);
@@ -72,25 +82,32 @@ class CapturedStep final : public StepView {
 
   /// Returns the last record of this kind, as readers of the file do; null if there is none.
   [[nodiscard]] const CapturedRecord* find(std::string_view tensor, CapturedRecord::Kind kind) const {
-    const auto& records = records_->records();
-    const auto found = std::find_if(records.rbegin(), records.rend(), [&](const CapturedRecord& record) {
-      return record.tensor->name == tensor && record.kind == kind;
-    });
-    return found == records.rend() ? nullptr : &*found;
+    return find_last(tensor, [&](const CapturedRecord& record) { return record.kind == kind; });
   }
 
   [[nodiscard]] const Reduced* find_reduction(std::string_view tensor, Reduction r) const {
-    const auto& records = records_->records();
-    for (auto record = records.rbegin(); record != records.rend(); ++record) {
-      if (record->tensor->name != tensor) continue;
-      for (const Reduced& value : record->reductions)
-        if (value.reduction == r) return &value;
-    }
-    return nullptr;
+    const Reduced* out = nullptr;
+    find_last(tensor, [&](const CapturedRecord& record) {
+      for (const Reduced& value : record.reductions)
+        if (out == nullptr && value.reduction == r) out = &value;
+      return out != nullptr;
+    });
+    return out;
+  }
+
+  /// Builds the index when it is first asked.
+  template <class IsWanted>
+  const CapturedRecord* find_last(std::string_view tensor, const IsWanted& is_wanted) const {
+    if (!is_built_) index_->build(records_->records());
+    is_built_ = true;
+    return index_->find_last(records_->records(), tensor, is_wanted);
   }
 
   const StepRecords* records_;
   std::span<const Collection> collections_;
+  RecordIndex* index_;
+  mutable bool is_built_ = false;
+  RecordIndex own_index_;
 };
 
 }  // namespace detail

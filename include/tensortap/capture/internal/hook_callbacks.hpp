@@ -11,6 +11,7 @@
 
 #include <tensortap/capture/hook_options.hpp>
 #include <tensortap/capture/internal/captured_step.hpp>
+#include <tensortap/capture/internal/record_index.hpp>
 #include <tensortap/capture/internal/status_ledger.hpp>
 #include <tensortap/capture/internal/step_records.hpp>
 #include <tensortap/capture/state.hpp>
@@ -32,7 +33,7 @@ class HookCallbacks {
   void step_written(const StepRecords& step) noexcept {
     if (!options_.on_step || is_suppressed_) return;
     try {
-      options_.on_step(CapturedStep(step, options_.collections));
+      options_.on_step(CapturedStep(step, options_.collections, index_));
     } catch (...) {
       ledger_.change([](HookStatus& status) { ++status.callback_errors; });
     }
@@ -67,6 +68,7 @@ class HookCallbacks {
   const HookOptions& options_;
   StatusLedger& ledger_;
   std::atomic<bool> is_suppressed_ = false;
+  RecordIndex index_;  // of the step at hand; its memory serves all steps
 };
 
 }  // namespace detail
