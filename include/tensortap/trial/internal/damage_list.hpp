@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <mutex>
 #include <set>
 #include <string>
@@ -22,14 +23,18 @@ class DamageList {
   /// Adds an entry, which `repaired(object)` removes.
   void add(std::string_view object, std::string_view where, std::string_view cause) {
     const std::lock_guard lock(mutex_);
-    if (list_.size() < limit && seen_.emplace(where, cause).second)
-      list_.push_back({std::string(object), std::string(where), std::string(cause)});
+    if (list_.size() >= limit || !seen_.emplace(where, cause).second) return;
+    list_.push_back({std::string(object), std::string(where), std::string(cause)});
+    objects_.emplace(object);
   }
   void add(std::string_view where, std::string_view cause) { add(where, where, cause); }
 
   /// Removes the entries of `object`, which has been read.
   void repaired(std::string_view object) {
     const std::lock_guard lock(mutex_);
+    const auto known = objects_.find(object);
+    if (known == objects_.end()) return;  // the usual case, also while other records are damaged
+    objects_.erase(known);
     std::erase_if(list_, [&](const Entry& entry) {
       if (entry.object != object) return false;
       seen_.erase({entry.where, entry.cause});
@@ -58,6 +63,7 @@ class DamageList {
   static constexpr std::size_t limit = 10'000;
   mutable std::mutex mutex_;
   std::set<std::pair<std::string, std::string>> seen_;
+  std::set<std::string, std::less<>> objects_;  // of the entries
   std::vector<Entry> list_;
 };
 
