@@ -75,6 +75,7 @@ class Error : public std::runtime_error {
   static Error bad_threshold(std::string_view rule, double value);
   static Error bad_parameter(std::string_view rule, std::string_view parameter, std::string_view value);
   static Error no_such_parameter(std::string_view rule, std::string_view parameter, std::string_view meant);
+  static Error bad_shard(std::int64_t index, std::int64_t count);
   static Error no_such_rule(std::string_view rule, std::string_view meant);
   static Error bad_tolerance(std::string_view option, double value);
   static Error bad_quantile(double q);

@@ -198,6 +198,11 @@ TENSORTAP_INLINE Error Error::no_such_parameter(std::string_view rule, std::stri
                                     detail::meant_or(meant, "'tensortap rules' lists them")};
 }
 
+TENSORTAP_INLINE Error Error::bad_shard(std::int64_t index, std::int64_t count) {
+  return {Errc::invalid_option, "evaluate: shard " + std::to_string(index) + " of " + std::to_string(count) +
+                                    ": there is no such shard; they are counted from 0"};
+}
+
 TENSORTAP_INLINE Error Error::no_such_rule(std::string_view rule, std::string_view meant) {
   return {Errc::invalid_option, "rule: " + in_quotes(rule) + ": there is no such rule" +
                                     detail::meant_or(meant, "'tensortap rules' lists them")};

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <functional>
 #include <vector>
 
@@ -19,12 +20,24 @@
 
 TENSORTAP_BEGIN_NAMESPACE
 
+/// A share of a judgement, for several processes that judge one run together. Each rule of each worker belongs to one
+/// shard; so does, for all workers, a rule that compares them. If all processes see the same complete steps, the
+/// findings of all shards, in the order of `comes_before`, are those of one process that judges all.
+struct Shard {
+  std::int64_t index = 0;  ///< from 0 to count - 1
+  std::int64_t count = 1;
+
+  friend bool operator==(const Shard&, const Shard&) = default;
+};
+
 /// How a run is evaluated.
 struct EvaluateOptions {
   /// Continues until the run has ended; an interruption is not the end.
   bool follow = false;
   /// Keeps the finding of each step by itself: a tensor that is bad in ten steps has ten findings.
   bool each_step = false;
+  /// Judges this share of the workers and rules; the verdict lists the rules that it has. Throws: no such share.
+  Shard shard = {};
   /// Ends the evaluation after this time.
   std::chrono::nanoseconds timeout = std::chrono::nanoseconds::max();
   /// Ends the evaluation when it is raised.

@@ -43,6 +43,11 @@ struct Finding {
   friend bool operator==(const Finding& a, const Finding& b);
 };
 
+/// Returns whether `a` comes before `b` in a verdict. Findings are in the order of their first steps, then of workers,
+/// rules and tensors, with numbers in names as numbers; an error comes before an advice. Only findings with the same
+/// JSON are equal in this order, so that the order can be found again from JSON lines.
+bool comes_before(const Finding& a, const Finding& b);
+
 /// Returns the shortest decimal form of `number` that reads back as the same number.
 std::string shortest(double number);
 

@@ -46,9 +46,9 @@ struct RuleResult {
   friend bool operator==(const RuleResult&, const RuleResult&) = default;
 };
 
-/// What the rules have found. Findings are in the order in which they appeared.
+/// What the rules have found.
 struct Verdict {
-  std::vector<Finding> findings = {};  ///< one for each rule, severity, tensor and worker
+  std::vector<Finding> findings = {};  ///< one for each rule, severity, tensor and worker; in the order of comes_before
   std::vector<RuleResult> rules = {};  ///< in the order of the rules
 
   friend bool operator==(const Verdict&, const Verdict&) = default;

@@ -5,15 +5,19 @@
 #include <cstddef>
 #include <cstdint>
 #include <exception>
+#include <iterator>
 #include <map>
 #include <optional>
 #include <string>
-#include <tuple>
+#include <string_view>
 #include <utility>
 #include <vector>
 
+#include <tensortap/error.hpp>
 #include <tensortap/internal/config.hpp>
 #include <tensortap/rules/evaluate.hpp>
+#include <tensortap/rules/internal/dealing.hpp>
+#include <tensortap/rules/internal/finding_order.hpp>
 #include <tensortap/rules/internal/rule_set.hpp>
 
 TENSORTAP_BEGIN_NAMESPACE
@@ -23,7 +27,11 @@ namespace detail {
 class Evaluation {
  public:
   Evaluation(const Trial& trial, std::vector<Rule> rules, const EvaluateOptions& options)
-      : trial_(trial), options_(options), rules_(std::move(rules)), rewinds_seen_(trial.rewinds().size()) {}
+      : trial_(trial), options_(options), rules_(std::move(rules)), rewinds_seen_(trial.rewinds().size()) {
+    const Shard& shard = options.shard;
+    if (shard.index < 0 || shard.index >= shard.count) throw Error::bad_shard(shard.index, shard.count);
+    dealing_ = Dealing(shard, trial.num_workers());
+  }
 
   /// Judges the complete steps that are new or have changed.
   void judge_new_steps() {
@@ -37,29 +45,35 @@ class Evaluation {
       if (!rewind.steps.empty())
         same = std::min(same, std::lower_bound(judged_.begin(), judged_.end(), rewind.steps.front()));
     }
-    if (same != judged_.end()) start_over(static_cast<std::size_t>(same - judged_.begin()));
+    const Dealing dealing(options_.shard, trial_.num_workers());
+    const bool is_dealt_anew = !(dealing == dealing_);
+    dealing_ = dealing;
+    if (same != judged_.end() || is_dealt_anew) start_over(static_cast<std::size_t>(same - judged_.begin()));
     for (const std::string& worker : trial_.workers()) add_worker(worker);
     for (std::size_t i = judged_.size(); i < steps.size() && !options_.stop.requested(); ++i) judge(steps[i], true);
   }
 
   [[nodiscard]] Verdict verdict() {
-    if (by_worker_.empty()) add_worker({});
+    if (trial_.workers().empty()) add_worker({});
     const RuleStatus otherwise = trial_.finished()           ? RuleStatus::no_issues_found
                                  : options_.stop.requested() ? RuleStatus::stopped
                                                              : RuleStatus::in_progress;
     Verdict out;
+    std::vector<std::optional<RuleResult>> results(rules_.size());
     for (const auto& [worker, rule_set] : by_worker_) {
       Verdict one = rule_set.verdict(otherwise);
-      out.findings.insert(out.findings.end(), one.findings.begin(), one.findings.end());
-      if (out.rules.empty()) {
-        out.rules = std::move(one.rules);
-        continue;
+      std::move(one.findings.begin(), one.findings.end(), std::back_inserter(out.findings));
+      for (std::size_t i = 0; i < results.size(); ++i) {
+        if (!judges(worker, i)) continue;
+        if (results[i])
+          unite(*results[i], one.rules[i]);
+        else
+          results[i] = std::move(one.rules[i]);
       }
-      for (std::size_t i = 0; i < out.rules.size(); ++i) unite(out.rules[i], one.rules[i]);
     }
-    std::stable_sort(out.findings.begin(), out.findings.end(), [](const Finding& a, const Finding& b) {
-      return std::tie(a.step.global_step, a.worker) < std::tie(b.step.global_step, b.worker);
-    });
+    for (std::optional<RuleResult>& result : results)
+      if (result) out.rules.push_back(std::move(*result));
+    sort_findings(out.findings);
     return out;
   }
 
@@ -78,9 +92,25 @@ class Evaluation {
     to.reason = other.reason;
   }
 
+  /// Returns whether this evaluation judges rule `i` in the steps of `worker`.
+  [[nodiscard]] bool judges(std::string_view worker, std::size_t i) const {
+    return dealing_.has(worker, i, rules_[i].compares_workers());
+  }
+
+  /// Adds the rules of `worker`, if this evaluation judges one. Others have their places, and do nothing.
   void add_worker(const std::string& worker) {
     if (by_worker_.contains(worker)) return;
-    by_worker_.emplace(worker, RuleSet(rules_, worker, options_.each_step ? Unite::no : Unite::yes));
+    const auto idle = [](const StepView&) { return std::optional<Finding>(); };
+    std::vector<Rule> rules;
+    rules.reserve(rules_.size());
+    bool has_any = rules_.empty();
+    for (std::size_t i = 0; i < rules_.size(); ++i) {
+      const bool is_mine = judges(worker, i);
+      rules.push_back(is_mine ? rules_[i] : Rule(rules_[i].name(), idle));
+      has_any = has_any || is_mine;
+    }
+    if (has_any)
+      by_worker_.emplace(worker, RuleSet(std::move(rules), worker, options_.each_step ? Unite::no : Unite::yes));
   }
 
   /// Shows the first `count` of the judged steps to the original rules, without actions.
@@ -123,6 +153,7 @@ class Evaluation {
   const Trial& trial_;
   const EvaluateOptions& options_;
   std::vector<Rule> rules_;
+  Dealing dealing_;
   std::map<std::string, RuleSet> by_worker_;
   std::size_t rewinds_seen_;
   std::vector<std::int64_t> judged_;  // ascending

@@ -3,12 +3,14 @@
 
 #include <charconv>
 #include <cmath>
+#include <compare>
 #include <ostream>
 
 #include <tensortap/error.hpp>
 #include <tensortap/internal/config.hpp>
 #include <tensortap/rules/finding.hpp>
 #include <tensortap/rules/internal/json_text.hpp>
+#include <tensortap/rules/internal/tensor_names.hpp>
 
 TENSORTAP_BEGIN_NAMESPACE
 
@@ -16,7 +18,31 @@ namespace detail {
 
 inline bool same_number(double a, double b) { return a == b || (std::isnan(a) && std::isnan(b)); }
 
+/// Compares names as JSON spells them: numbers in them as numbers, then byte by byte.
+inline std::strong_ordering compare_names(const std::string& a, const std::string& b) {
+  if (a == b) return std::strong_ordering::equal;
+  if (!is_utf8(a) || !is_utf8(b)) {
+    const auto spelled = [](const std::string& text) { return is_utf8(text) ? text : escaped(text); };
+    const std::string x = spelled(a);
+    const std::string y = spelled(b);
+    return x == y ? std::strong_ordering::equal : compare_names(x, y);
+  }
+  if (natural_less(a, b)) return std::strong_ordering::less;
+  if (natural_less(b, a)) return std::strong_ordering::greater;
+  return a.compare(b) <=> 0;
+}
+
 }  // namespace detail
+
+TENSORTAP_INLINE bool comes_before(const Finding& a, const Finding& b) {
+  std::strong_ordering order = a.step.global_step <=> b.step.global_step;
+  if (order == 0) order = detail::compare_names(a.worker, b.worker);
+  if (order == 0) order = detail::compare_names(a.rule, b.rule);
+  if (order == 0) order = detail::compare_names(a.tensor, b.tensor);
+  if (order == 0) order = a.severity <=> b.severity;
+  if (order == 0) order = a.failed <=> b.failed;
+  return order != 0 ? order < 0 : to_json(a) < to_json(b);
+}
 
 TENSORTAP_INLINE bool operator==(const Finding& a, const Finding& b) {
   return a.rule == b.rule && a.severity == b.severity && a.tensor == b.tensor && a.worker == b.worker &&

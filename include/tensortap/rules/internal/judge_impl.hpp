@@ -11,6 +11,7 @@
 #include <tensortap/bytes/bytes.hpp>
 #include <tensortap/bytes/crc32c.hpp>
 #include <tensortap/internal/config.hpp>
+#include <tensortap/rules/internal/finding_order.hpp>
 #include <tensortap/rules/internal/rule_set.hpp>
 #include <tensortap/rules/judge.hpp>
 #include <tensortap/rules/rule_state.hpp>
@@ -67,7 +68,9 @@ TENSORTAP_INLINE void Judge::operator()(const StepView& step) const {
 
 TENSORTAP_INLINE Verdict Judge::verdict() const {
   const std::lock_guard lock(shared_->mutex);
-  return shared_->rules.verdict(RuleStatus::in_progress);
+  Verdict out = shared_->rules.verdict(RuleStatus::in_progress);
+  detail::sort_findings(out.findings);
+  return out;
 }
 
 TENSORTAP_INLINE std::string Judge::state() const {

@@ -19,7 +19,7 @@ inline bool natural_less(std::string_view a, std::string_view b) {
   std::size_t j = 0;
   while (i < a.size() && j < b.size()) {
     if (!is_digit(a[i]) || !is_digit(b[j])) {
-      if (a[i] != b[j]) return a[i] < b[j];
+      if (a[i] != b[j]) return static_cast<unsigned char>(a[i]) < static_cast<unsigned char>(b[j]);
       ++i, ++j;
       continue;
     }
