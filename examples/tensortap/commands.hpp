@@ -34,6 +34,7 @@ struct Judge {
   bool follow = false;
   std::optional<double> timeout;  // seconds; left out: none
   std::string stop_file;
+  std::optional<std::string> shard;  // I/N, /N, auto or all; left out: as a launcher tells, else all
 };
 
 /// Whether a copy takes files, and enters directories, that a symbolic link leads to.
@@ -72,7 +73,8 @@ int show(const std::string& run, const Show& what, std::ostream& out);
 /// Reads every record.
 int check(const std::string& run, std::ostream& out);
 
-/// Prints what rules find, what they could not judge, and a verdict. Returns 2 if nothing was judged.
+/// Prints what rules find, what they could not judge, and a verdict. Returns 2 if nothing was judged. One of several
+/// shards returns 0 if it has judged its share, because launchers end all processes when one returns another code.
 int judge(const std::string& run, const Judge& how, std::ostream& out);
 
 /// Prints the built-in rules, or those of smdebug, with their conditions and parameters, or the one called `name`.

@@ -2,6 +2,7 @@
 #include <chrono>
 #include <csignal>
 #include <cstddef>
+#include <cstdlib>
 #include <exception>
 #include <iostream>
 #include <nlohmann/json.hpp>
@@ -15,6 +16,7 @@
 
 #include "commands.hpp"
 #include "runs.hpp"
+#include "shard.hpp"
 #include "words.hpp"
 
 namespace tensortap_command {
@@ -82,7 +84,9 @@ std::vector<tt::Rule> rules_for(const Judge& how) {
   } else {
     for (std::size_t begin = 0; begin <= how.rules.size();) {
       const std::size_t end = std::min(how.rules.find(',', begin), how.rules.size());
-      out.push_back(tt::rule_named(how.rules.substr(begin, end - begin), known));
+      tt::Rule rule = tt::rule_named(how.rules.substr(begin, end - begin), known);
+      if (std::none_of(out.begin(), out.end(), [&](const tt::Rule& one) { return one.name() == rule.name(); }))
+        out.push_back(std::move(rule));
       begin = end + 1;
     }
   }
@@ -145,11 +149,46 @@ std::pair<std::int64_t, std::int64_t> extent_of(const tt::Verdict& verdict) {
   return out;
 }
 
+std::string checksum_of(const std::string& text) { return tt::hex_of(tt::crc32c(tt::bytes_of(text))); }
+
+/// Returns what tells the run from others: its id, or what it consists of.
+std::string identity_of(const tt::Trial& trial) {
+  for (const tt::Attempt& attempt : trial.attempts())
+    if (!attempt.run_id.empty()) return attempt.run_id;
+  std::string text;
+  for (const std::string& worker : trial.workers()) text.append(worker).append(1, '\n');
+  for (const tt::TensorHistory& tensor : trial.tensors()) text.append(tensor.name()).append(1, '\n');
+  return checksum_of(text);
+}
+
+/// Returns what tells a judgement from one that might find or print something else in the same run.
+std::string settings_of(const Judge& how, const std::vector<tt::Rule>& rules) {
+  std::string text(tt::version);
+  text.append(to_string(how.severity)).append(std::to_string(how.since)).append(how.each_step ? " each" : "");
+  for (const tt::Rule& rule : rules) {
+    text.append(1, '\n').append(rule.name());
+    for (const tt::RuleParameter& one : rule.parameters())
+      text.append(1, '\n').append(one.name).append(1, '=').append(one.value);
+  }
+  return checksum_of(text);
+}
+
+std::optional<std::string> variable(const char* name) {
+  const char* const value = std::getenv(name);
+  return value == nullptr ? std::nullopt : std::optional<std::string>(value);
+}
+
 }  // namespace
 
 int judge(const std::string& run, const Judge& how, std::ostream& out) {
   static tt::StopSignal stop;  // outlives this call: a signal may arrive until the program ends
   std::vector<tt::Rule> rules = rules_for(how);
+  const std::string settings = settings_of(how, rules);
+  const std::optional<FoundShard> found_shard = find_shard(how.shard, variable);
+  const tt::Shard shard = found_shard ? found_shard->shard : tt::Shard();
+  const std::string share = "shard " + std::to_string(shard.index) + " of " + std::to_string(shard.count);
+  if (found_shard && found_shard->from != "--shard")
+    std::cerr << "judging " << share << ", by " << found_shard->from << '\n';
   stop_on_signals(stop);
   const auto begin = Clock::now();
   const auto trial = open(run, how, stop);
@@ -174,6 +213,7 @@ int judge(const std::string& run, const Judge& how, std::ostream& out) {
       *trial, std::move(rules),
       {.follow = how.follow,
        .each_step = how.each_step,
+       .shard = shard,
        .timeout = time_of(how) - (Clock::now() - begin),
        .stop = stop,
        .on_finding = act,
@@ -191,17 +231,29 @@ int judge(const std::string& run, const Judge& how, std::ostream& out) {
       out << finding << '\n';
   }
   const auto [tensors, steps] = extent_of(verdict);
-  bool damaged = false;
-  if (!how.json) {
-    print_gaps(verdict, out);
-    damaged = report_damage(*trial, out) != 0;
-    if (tensors == 0)
-      out << "nothing was judged: " << (trial->steps().empty() ? "no step is complete" : "no rule has what it needs")
-          << '\n';
+  if (!how.json) print_gaps(verdict, out);
+  const bool damaged = report_damage(*trial, text) != 0;
+  const char* const why = trial->steps().empty() ? "no step is complete" : "no rule has what it needs";
+  if (tensors == 0 && !(how.json && found_shard))
+    text << "nothing was judged: " << (verdict.rules.empty() ? "the share is empty" : why) << '\n';
+  if (!how.json)
     out << plural(found, "finding") << " in " << plural(static_cast<std::size_t>(tensors), "tensor") << " and "
         << plural(static_cast<std::size_t>(steps), "step") << " that were judged: " << state_of(*trial, how, stop)
+        << (found_shard ? ", " + share : "") << '\n';
+  if (how.json && found_shard) {
+    const std::vector<std::int64_t> all = trial->steps();
+    out << to_json(PartEnd{.shard = shard,
+                           .run = identity_of(*trial),
+                           .settings = settings,
+                           .steps = static_cast<std::int64_t>(all.size()),
+                           .last_step = all.empty() ? -1 : all.back(),
+                           .findings = failed + found,
+                           .complete = how.follow ? trial->finished() : !stop.requested(),
+                           .damaged = damaged,
+                           .rules = verdict.rules})
         << '\n';
   }
+  if (found_shard) return 0;
   if (failed > 0 || tensors == 0) return 2;
   return found > 0 || damaged ? 1 : 0;
 }

@@ -16,6 +16,7 @@
 #include "commands.hpp"
 #include "options.hpp"
 #include "output.hpp"
+#include "shard.hpp"
 #include "standard_streams.hpp"
 
 namespace {
@@ -152,15 +153,15 @@ int run_tool(int argc, char** argv, std::ostream& out) {
       add_for_run("check", "Reads every record and verifies every checksum. Exits with 1 if the run is damaged.",
                   "  tensortap check runs/42 && echo sound\n"
                   "  tensortap check s3://bucket/runs/42");
-  CLI::App* judge =
-      add_for_run("judge",
-                  "Applies rules to a run and prints a line for each tensor with findings. Exits with 1 "
-                  "if there are some, with 2 if nothing could be judged.",
-                  "  tensortap judge runs/42\n"
-                  "  tensortap judge runs/42 --rule VanishingGradient --set VanishingGradient.threshold=1e-9\n"
-                  "  tensortap judge runs/42 --severity error --json\n"
-                  "  tensortap judge runs/42 --follow --timeout 3600\n"
-                  "  tensortap judge s3://bucket/runs/42 --follow --stop-file stop");
+  CLI::App* judge = add("judge",
+                        "Applies rules to a run and prints a line for each tensor with findings. Exits with 1 "
+                        "if there are some, with 2 if nothing could be judged.",
+                        "  tensortap judge runs/42\n"
+                        "  tensortap judge runs/42 --rule VanishingGradient --set VanishingGradient.threshold=1e-9\n"
+                        "  tensortap judge s3://bucket/runs/42 --follow --stop-file stop\n"
+                        "  tensortap judge runs/42 --json --shard 0/2 > part.0   # beside --shard 1/2 > part.1\n"
+                        "  tensortap judge --merge part.0 part.1                 # as judge runs/42 --json");
+  const CLI::Option* judged_run = judge->add_option("RUN", run, "directory of the run, or s3://BUCKET/PREFIX");
   judge->add_option("--rule", how.rules, "names of rules with commas between them, or all")
       ->check(command::is_name())
       ->capture_default_str();
@@ -182,6 +183,15 @@ int run_tool(int argc, char** argv, std::ostream& out) {
       ->check(command::is_amount("SECONDS"))
       ->needs(follow);
   judge->add_option("--stop-file", how.stop_file, "create this file at the first finding")->check(command::is_name());
+  judge
+      ->add_option(
+          "--shard", how.shard,
+          "judge a share of the workers and rules, for several processes: I/N, with I from 0 to N - 1; /N, with "
+          "I from the launcher; auto, with both; or all. Left out: auto under mpirun, PMI, srun, in Slurm arrays "
+          "and in Kubernetes indexed jobs with a variable JOB_COMPLETIONS. Exits with 0 if the share was judged")
+      ->check(command::is_name());
+  std::vector<std::string> parts;
+  const CLI::Option* merge = judge->add_option("--merge", parts, "join what all shards have printed with --json");
   CLI::App* rules = add("rules", "Lists the built-in rules: when they fire, what they need, and their parameters.",
                         "  tensortap rules\n"
                         "  tensortap rules VanishingGradient");
@@ -213,6 +223,13 @@ int run_tool(int argc, char** argv, std::ostream& out) {
   if (sync->parsed()) return command::sync(from, to, copying, out);
   if (check->parsed()) return command::check(run, out);
   if (severity == "error") how.severity = tensortap::Severity::error;
+  if (judge->parsed() && merge->count() > 0) {
+    for (const CLI::Option* other : judge->get_options())
+      if (other->count() > 0 && other != merge && other->get_group() != "S3" && other->get_name() != "--json")
+        refuse("judge: --merge joins what was printed, and takes no " + other->get_name());
+    return command::merge(parts, out);
+  }
+  if (judge->parsed() && judged_run->count() == 0) refuse("judge: RUN is required; see tensortap judge --help");
   if (judge->parsed()) return command::judge(run, how, out);
   if (rules->parsed()) return command::rules(rule, rules_of_smdebug, rules_as_json, out);
 

@@ -140,6 +140,7 @@ class Error : public std::runtime_error {
   static Error bad_threshold(std::string_view rule, double value);
   static Error bad_parameter(std::string_view rule, std::string_view parameter, std::string_view value);
   static Error no_such_parameter(std::string_view rule, std::string_view parameter, std::string_view meant);
+  static Error bad_shard(std::int64_t index, std::int64_t count);
   static Error no_such_rule(std::string_view rule, std::string_view meant);
   static Error bad_tolerance(std::string_view option, double value);
   static Error bad_quantile(double q);
@@ -3689,6 +3690,11 @@ struct Finding {
   friend bool operator==(const Finding& a, const Finding& b);
 };
 
+/// Returns whether `a` comes before `b` in a verdict. Findings are in the order of their first steps, then of workers,
+/// rules and tensors, with numbers in names as numbers; an error comes before an advice. Only findings with the same
+/// JSON are equal in this order, so that the order can be found again from JSON lines.
+bool comes_before(const Finding& a, const Finding& b);
+
 /// Returns the shortest decimal form of `number` that reads back as the same number.
 std::string shortest(double number);
 
@@ -4342,9 +4348,9 @@ struct RuleResult {
   friend bool operator==(const RuleResult&, const RuleResult&) = default;
 };
 
-/// What the rules have found. Findings are in the order in which they appeared.
+/// What the rules have found.
 struct Verdict {
-  std::vector<Finding> findings = {};  ///< one for each rule, severity, tensor and worker
+  std::vector<Finding> findings = {};  ///< one for each rule, severity, tensor and worker; in the order of comes_before
   std::vector<RuleResult> rules = {};  ///< in the order of the rules
 
   friend bool operator==(const Verdict&, const Verdict&) = default;
@@ -4362,12 +4368,24 @@ TENSORTAP_END_NAMESPACE
 
 TENSORTAP_BEGIN_NAMESPACE
 
+/// A share of a judgement, for several processes that judge one run together. Each rule of each worker belongs to one
+/// shard; so does, for all workers, a rule that compares them. If all processes see the same complete steps, the
+/// findings of all shards, in the order of `comes_before`, are those of one process that judges all.
+struct Shard {
+  std::int64_t index = 0;  ///< from 0 to count - 1
+  std::int64_t count = 1;
+
+  friend bool operator==(const Shard&, const Shard&) = default;
+};
+
 /// How a run is evaluated.
 struct EvaluateOptions {
   /// Continues until the run has ended; an interruption is not the end.
   bool follow = false;
   /// Keeps the finding of each step by itself: a tensor that is bad in ten steps has ten findings.
   bool each_step = false;
+  /// Judges this share of the workers and rules; the verdict lists the rules that it has. Throws: no such share.
+  Shard shard = {};
   /// Ends the evaluation after this time.
   std::chrono::nanoseconds timeout = std::chrono::nanoseconds::max();
   /// Ends the evaluation when it is raised.
@@ -6718,6 +6736,7 @@ TENSORTAP_END_NAMESPACE
 #include <charconv>
 #include <climits>
 #include <cmath>
+#include <compare>
 #include <condition_variable>
 #include <cstdlib>
 #include <cstring>
@@ -7193,6 +7212,11 @@ TENSORTAP_INLINE Error Error::no_such_parameter(std::string_view rule, std::stri
                                                 std::string_view meant) {
   return {Errc::invalid_option, "rule: " + escaped(rule) + ": it has no parameter " + in_quotes(parameter) +
                                     detail::meant_or(meant, "'tensortap rules' lists them")};
+}
+
+TENSORTAP_INLINE Error Error::bad_shard(std::int64_t index, std::int64_t count) {
+  return {Errc::invalid_option, "evaluate: shard " + std::to_string(index) + " of " + std::to_string(count) +
+                                    ": there is no such shard; they are counted from 0"};
 }
 
 TENSORTAP_INLINE Error Error::no_such_rule(std::string_view rule, std::string_view meant) {
@@ -16143,6 +16167,71 @@ class StepRecords {
 }  // namespace detail
 TENSORTAP_END_NAMESPACE
 
+// from tensortap/capture/internal/record_index.hpp
+
+// The records of a step by the names of their tensors.
+
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
+
+/// Finds the records of a tensor. Keeps its memory from step to step: steps of the same size allocate nothing.
+/// Threads: one at a time.
+class RecordIndex {
+ public:
+  /// Reads `records`, which must not change while the index is used.
+  void build(const std::vector<CapturedRecord>& records) {
+    std::size_t wanted = 16;
+    while (wanted < 2 * records.size()) wanted *= 2;
+    slots_.resize(std::max(wanted, slots_.size()));
+    std::fill(slots_.begin(), slots_.end(), Slot{});
+    earlier_.resize(records.size());
+    for (std::size_t i = 0; i < records.size(); ++i) {
+      Slot& slot = slot_of(records[i].tensor->name, records);
+      earlier_[i] = slot.last;
+      slot.last = static_cast<std::uint32_t>(i + 1);
+      slot.hash = hash_of(records[i].tensor->name);
+    }
+  }
+
+  /// Calls `is_wanted` with the records of `tensor`, from the last to the first, until it returns true. Returns the
+  /// record; null if there is none. `records`: those of `build`.
+  template <class IsWanted>
+  const CapturedRecord* find_last(const std::vector<CapturedRecord>& records, std::string_view tensor,
+                                  const IsWanted& is_wanted) {
+    for (std::uint32_t at = slot_of(tensor, records).last; at != 0; at = earlier_[at - 1])
+      if (is_wanted(records[at - 1])) return &records[at - 1];
+    return nullptr;
+  }
+
+ private:
+  /// A place of the hash table. Places of a step are at most half full.
+  struct Slot {
+    std::uint32_t last = 0;  // the position of the last record, counted from 1; 0: free
+    std::uint32_t hash = 0;
+  };
+
+  static std::uint32_t hash_of(std::string_view name) {
+    const std::uint64_t hash = std::hash<std::string_view>{}(name);
+    return static_cast<std::uint32_t>(hash ^ hash >> 32);
+  }
+
+  /// Returns the place of a name, or the free one where it belongs.
+  Slot& slot_of(std::string_view name, const std::vector<CapturedRecord>& records) {
+    const std::uint32_t hash = hash_of(name);
+    const std::size_t mask = slots_.size() - 1;
+    for (std::size_t i = hash & mask;; i = (i + 1) & mask) {
+      Slot& slot = slots_[i];
+      if (slot.last == 0 || (slot.hash == hash && records[slot.last - 1].tensor->name == name)) return slot;
+    }
+  }
+
+  std::vector<Slot> slots_;             // a power of two
+  std::vector<std::uint32_t> earlier_;  // by record: the one before it of the same tensor, counted from 1
+};
+
+}  // namespace detail
+TENSORTAP_END_NAMESPACE
+
 // from tensortap/capture/internal/captured_step.hpp
 
 // A written step as a StepView, for rules in the training process. A hook passes it to `on_step`.
@@ -16150,11 +16239,14 @@ TENSORTAP_END_NAMESPACE
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
 
-/// Lifetime: that of the records.
+/// Lifetime: that of the records and of the index, which it may share with the steps before.
 class CapturedStep final : public StepView {
  public:
   CapturedStep(const StepRecords& records, std::span<const Collection> collections)
-      : records_(&records), collections_(collections) {}
+      : CapturedStep(records, collections, own_index_) {}
+  /// Uses the memory of `index`.
+  CapturedStep(const StepRecords& records, std::span<const Collection> collections, RecordIndex& index)
+      : records_(&records), collections_(collections), index_(&index) {}
 
   [[nodiscard]] Step step() const override { return records_->step(); }
 
@@ -16186,8 +16278,11 @@ class CapturedStep final : public StepView {
   }
 
   [[nodiscard]] std::optional<Statistics> statistics(std::string_view tensor) const override {
-    if (const auto* record = find(tensor, CapturedRecord::Kind::statistics))
-      return Statistics::from_record(Tensor(record->view).as<double>());
+    if (const auto* record = find(tensor, CapturedRecord::Kind::statistics)) {
+      std::array<double, statistics_fields.size()> fields{};
+      std::memcpy(fields.data(), record->view.data(), sizeof fields);  // as StepRecords wrote it
+      return Statistics::from_record(fields);
+    }
     if (const auto* record = find(tensor, CapturedRecord::Kind::raw);
         record != nullptr && is_real(record->view.dtype()))
       return tensortap::statistics(record->view);
@@ -16202,25 +16297,32 @@ class CapturedStep final : public StepView {
 
   /// Returns the last record of this kind, as readers of the file do; null if there is none.
   [[nodiscard]] const CapturedRecord* find(std::string_view tensor, CapturedRecord::Kind kind) const {
-    const auto& records = records_->records();
-    const auto found = std::find_if(records.rbegin(), records.rend(), [&](const CapturedRecord& record) {
-      return record.tensor->name == tensor && record.kind == kind;
-    });
-    return found == records.rend() ? nullptr : &*found;
+    return find_last(tensor, [&](const CapturedRecord& record) { return record.kind == kind; });
   }
 
   [[nodiscard]] const Reduced* find_reduction(std::string_view tensor, Reduction r) const {
-    const auto& records = records_->records();
-    for (auto record = records.rbegin(); record != records.rend(); ++record) {
-      if (record->tensor->name != tensor) continue;
-      for (const Reduced& value : record->reductions)
-        if (value.reduction == r) return &value;
-    }
-    return nullptr;
+    const Reduced* out = nullptr;
+    find_last(tensor, [&](const CapturedRecord& record) {
+      for (const Reduced& value : record.reductions)
+        if (out == nullptr && value.reduction == r) out = &value;
+      return out != nullptr;
+    });
+    return out;
+  }
+
+  /// Builds the index when it is first asked.
+  template <class IsWanted>
+  const CapturedRecord* find_last(std::string_view tensor, const IsWanted& is_wanted) const {
+    if (!is_built_) index_->build(records_->records());
+    is_built_ = true;
+    return index_->find_last(records_->records(), tensor, is_wanted);
   }
 
   const StepRecords* records_;
   std::span<const Collection> collections_;
+  RecordIndex* index_;
+  mutable bool is_built_ = false;
+  RecordIndex own_index_;
 };
 
 }  // namespace detail
@@ -16245,7 +16347,7 @@ class HookCallbacks {
   void step_written(const StepRecords& step) noexcept {
     if (!options_.on_step || is_suppressed_) return;
     try {
-      options_.on_step(CapturedStep(step, options_.collections));
+      options_.on_step(CapturedStep(step, options_.collections, index_));
     } catch (...) {
       ledger_.change([](HookStatus& status) { ++status.callback_errors; });
     }
@@ -16280,6 +16382,7 @@ class HookCallbacks {
   const HookOptions& options_;
   StatusLedger& ledger_;
   std::atomic<bool> is_suppressed_ = false;
+  RecordIndex index_;  // of the step at hand; its memory serves all steps
 };
 
 }  // namespace detail
@@ -19756,14 +19859,18 @@ class DamageList {
   /// Adds an entry, which `repaired(object)` removes.
   void add(std::string_view object, std::string_view where, std::string_view cause) {
     const std::lock_guard lock(mutex_);
-    if (list_.size() < limit && seen_.emplace(where, cause).second)
-      list_.push_back({std::string(object), std::string(where), std::string(cause)});
+    if (list_.size() >= limit || !seen_.emplace(where, cause).second) return;
+    list_.push_back({std::string(object), std::string(where), std::string(cause)});
+    objects_.emplace(object);
   }
   void add(std::string_view where, std::string_view cause) { add(where, where, cause); }
 
   /// Removes the entries of `object`, which has been read.
   void repaired(std::string_view object) {
     const std::lock_guard lock(mutex_);
+    const auto known = objects_.find(object);
+    if (known == objects_.end()) return;  // the usual case, also while other records are damaged
+    objects_.erase(known);
     std::erase_if(list_, [&](const Entry& entry) {
       if (entry.object != object) return false;
       seen_.erase({entry.where, entry.cause});
@@ -19792,6 +19899,7 @@ class DamageList {
   static constexpr std::size_t limit = 10'000;
   mutable std::mutex mutex_;
   std::set<std::pair<std::string, std::string>> seen_;
+  std::set<std::string, std::less<>> objects_;  // of the entries
   std::vector<Entry> list_;
 };
 
@@ -21743,6 +21851,58 @@ inline void append_json_number(std::string& out, double number) {
 }  // namespace detail
 TENSORTAP_END_NAMESPACE
 
+// from tensortap/rules/internal/tensor_names.hpp
+
+// Names of tensors: their order, and the parameter that a gradient belongs to.
+
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
+
+/// Compares names with numbers in them as numbers: "fc2" comes before "fc10".
+inline bool natural_less(std::string_view a, std::string_view b) {
+  const auto is_digit = [](char c) { return c >= '0' && c <= '9'; };
+  std::size_t i = 0;
+  std::size_t j = 0;
+  while (i < a.size() && j < b.size()) {
+    if (!is_digit(a[i]) || !is_digit(b[j])) {
+      if (a[i] != b[j]) return static_cast<unsigned char>(a[i]) < static_cast<unsigned char>(b[j]);
+      ++i, ++j;
+      continue;
+    }
+    const auto number = [&](std::string_view text, std::size_t& at) {
+      while (at + 1 < text.size() && text[at] == '0' && is_digit(text[at + 1])) ++at;
+      const std::size_t begin = at;
+      while (at < text.size() && is_digit(text[at])) ++at;
+      return text.substr(begin, at - begin);
+    };
+    const std::string_view x = number(a, i);
+    const std::string_view y = number(b, j);
+    if (x.size() != y.size()) return x.size() < y.size();
+    if (x != y) return x < y;
+  }
+  return a.size() - i < b.size() - j;
+}
+
+/// Returns `text` with the ASCII letters in lower case.
+inline std::string in_lower_case(std::string_view text) {
+  std::string out(text);
+  std::transform(out.begin(), out.end(), out.begin(),
+                 [](unsigned char c) { return c < 0x80 ? static_cast<char>(std::tolower(c)) : static_cast<char>(c); });
+  return out;
+}
+
+/// Returns the parameter of the gradient `name`: the rest of the name without the word gradient.
+inline std::string parameter_of_gradient(std::string_view name) {
+  for (const std::string_view prefix : {"gradient/", "gradients/", "grad/", "gradient_", "grad_", "grad."})
+    if (name.starts_with(prefix)) return std::string(name.substr(prefix.size()));
+  for (const std::string_view suffix : {".grad", "_grad", "/grad", ".gradient", "_gradient", "/gradient"})
+    if (name.ends_with(suffix)) return std::string(name.substr(0, name.size() - suffix.size()));
+  return std::string(name);
+}
+
+}  // namespace detail
+TENSORTAP_END_NAMESPACE
+
 // from tensortap/rules/internal/finding_impl.hpp
 
 // The bodies of finding.hpp.
@@ -21753,7 +21913,31 @@ namespace detail {
 
 inline bool same_number(double a, double b) { return a == b || (std::isnan(a) && std::isnan(b)); }
 
+/// Compares names as JSON spells them: numbers in them as numbers, then byte by byte.
+inline std::strong_ordering compare_names(const std::string& a, const std::string& b) {
+  if (a == b) return std::strong_ordering::equal;
+  if (!is_utf8(a) || !is_utf8(b)) {
+    const auto spelled = [](const std::string& text) { return is_utf8(text) ? text : escaped(text); };
+    const std::string x = spelled(a);
+    const std::string y = spelled(b);
+    return x == y ? std::strong_ordering::equal : compare_names(x, y);
+  }
+  if (natural_less(a, b)) return std::strong_ordering::less;
+  if (natural_less(b, a)) return std::strong_ordering::greater;
+  return a.compare(b) <=> 0;
+}
+
 }  // namespace detail
+
+TENSORTAP_INLINE bool comes_before(const Finding& a, const Finding& b) {
+  std::strong_ordering order = a.step.global_step <=> b.step.global_step;
+  if (order == 0) order = detail::compare_names(a.worker, b.worker);
+  if (order == 0) order = detail::compare_names(a.rule, b.rule);
+  if (order == 0) order = detail::compare_names(a.tensor, b.tensor);
+  if (order == 0) order = a.severity <=> b.severity;
+  if (order == 0) order = a.failed <=> b.failed;
+  return order != 0 ? order < 0 : to_json(a) < to_json(b);
+}
 
 TENSORTAP_INLINE bool operator==(const Finding& a, const Finding& b) {
   return a.rule == b.rule && a.severity == b.severity && a.tensor == b.tensor && a.worker == b.worker &&
@@ -21910,6 +22094,75 @@ TENSORTAP_INLINE BackgroundCounts Background::counts() const {
   return owner_->shared->counts;
 }
 
+TENSORTAP_END_NAMESPACE
+
+// from tensortap/rules/internal/dealing.hpp
+
+// Which share of a judgement a process has, of several that judge a run together.
+
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
+
+/// Deals pairs of a worker and a rule to shards, each pair to one. What a pair belongs to depends on its name and
+/// number alone, so that processes agree although they may see the workers of a run appear in another order. With fewer
+/// shards than workers, a worker belongs to one shard as a whole, so that its records are read once; else, each worker
+/// has shards of its own, which share its rules.
+class Dealing {
+ public:
+  Dealing() = default;
+  /// `num_workers`: as the run is configured.
+  Dealing(const Shard& shard, std::int64_t num_workers)
+      : index_(static_cast<std::uint64_t>(shard.index)),
+        count_(static_cast<std::uint64_t>(shard.count)),
+        workers_(count_ == 1 ? 1 : static_cast<std::uint64_t>(std::max<std::int64_t>(num_workers, 1))) {}
+
+  /// Returns whether the shard has the rule at place `rule` of `worker`. A rule that compares workers belongs to one
+  /// shard for all of them.
+  [[nodiscard]] bool has(std::string_view worker, std::size_t rule, bool compares_workers) const {
+    if (count_ == 1) return true;
+    if (compares_workers) return rule % count_ == index_;
+    const std::uint64_t number = number_of(worker);
+    if (workers_ >= count_) return number % count_ == index_;
+    const std::uint64_t first = number % workers_;                            // the first shard of this worker
+    const std::uint64_t shards = (count_ - first + workers_ - 1) / workers_;  // first, first + workers_ ...
+    return first + rule % shards * workers_ == index_;
+  }
+
+  friend bool operator==(const Dealing&, const Dealing&) = default;
+
+ private:
+  /// Returns the number at the end of the name, as in "worker_3"; of other names, a checksum.
+  static std::uint64_t number_of(std::string_view worker) {
+    constexpr std::size_t most_digits = 9;
+    std::size_t begin = worker.size();
+    while (begin > 0 && worker[begin - 1] >= '0' && worker[begin - 1] <= '9') --begin;
+    if (begin == worker.size() || worker.size() - begin > most_digits) return crc32c(bytes_of(worker));
+    std::uint64_t out = 0;
+    for (const char digit : worker.substr(begin)) out = 10 * out + static_cast<std::uint64_t>(digit - '0');
+    return out;
+  }
+
+  std::uint64_t index_ = 0;
+  std::uint64_t count_ = 1;
+  std::uint64_t workers_ = 1;
+};
+
+}  // namespace detail
+TENSORTAP_END_NAMESPACE
+
+// from tensortap/rules/internal/finding_order.hpp
+
+// The order of the findings of a verdict.
+
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
+
+/// Puts findings in the order of a verdict.
+inline void sort_findings(std::vector<Finding>& findings) {
+  std::stable_sort(findings.begin(), findings.end(), comes_before);
+}
+
+}  // namespace detail
 TENSORTAP_END_NAMESPACE
 
 // from tensortap/rules/internal/recoveries.hpp
@@ -22173,58 +22426,6 @@ struct RuleCoverage {
   std::vector<std::uint8_t> seen = {};  // by id
   std::uint64_t last_step = 0;
 };
-
-}  // namespace detail
-TENSORTAP_END_NAMESPACE
-
-// from tensortap/rules/internal/tensor_names.hpp
-
-// Names of tensors: their order, and the parameter that a gradient belongs to.
-
-TENSORTAP_BEGIN_NAMESPACE
-namespace detail {
-
-/// Compares names with numbers in them as numbers: "fc2" comes before "fc10".
-inline bool natural_less(std::string_view a, std::string_view b) {
-  const auto is_digit = [](char c) { return c >= '0' && c <= '9'; };
-  std::size_t i = 0;
-  std::size_t j = 0;
-  while (i < a.size() && j < b.size()) {
-    if (!is_digit(a[i]) || !is_digit(b[j])) {
-      if (a[i] != b[j]) return a[i] < b[j];
-      ++i, ++j;
-      continue;
-    }
-    const auto number = [&](std::string_view text, std::size_t& at) {
-      while (at + 1 < text.size() && text[at] == '0' && is_digit(text[at + 1])) ++at;
-      const std::size_t begin = at;
-      while (at < text.size() && is_digit(text[at])) ++at;
-      return text.substr(begin, at - begin);
-    };
-    const std::string_view x = number(a, i);
-    const std::string_view y = number(b, j);
-    if (x.size() != y.size()) return x.size() < y.size();
-    if (x != y) return x < y;
-  }
-  return a.size() - i < b.size() - j;
-}
-
-/// Returns `text` with the ASCII letters in lower case.
-inline std::string in_lower_case(std::string_view text) {
-  std::string out(text);
-  std::transform(out.begin(), out.end(), out.begin(),
-                 [](unsigned char c) { return c < 0x80 ? static_cast<char>(std::tolower(c)) : static_cast<char>(c); });
-  return out;
-}
-
-/// Returns the parameter of the gradient `name`: the rest of the name without the word gradient.
-inline std::string parameter_of_gradient(std::string_view name) {
-  for (const std::string_view prefix : {"gradient/", "gradients/", "grad/", "gradient_", "grad_", "grad."})
-    if (name.starts_with(prefix)) return std::string(name.substr(prefix.size()));
-  for (const std::string_view suffix : {".grad", "_grad", "/grad", ".gradient", "_gradient", "/gradient"})
-    if (name.ends_with(suffix)) return std::string(name.substr(0, name.size() - suffix.size()));
-  return std::string(name);
-}
 
 }  // namespace detail
 TENSORTAP_END_NAMESPACE
@@ -22742,7 +22943,11 @@ namespace detail {
 class Evaluation {
  public:
   Evaluation(const Trial& trial, std::vector<Rule> rules, const EvaluateOptions& options)
-      : trial_(trial), options_(options), rules_(std::move(rules)), rewinds_seen_(trial.rewinds().size()) {}
+      : trial_(trial), options_(options), rules_(std::move(rules)), rewinds_seen_(trial.rewinds().size()) {
+    const Shard& shard = options.shard;
+    if (shard.index < 0 || shard.index >= shard.count) throw Error::bad_shard(shard.index, shard.count);
+    dealing_ = Dealing(shard, trial.num_workers());
+  }
 
   /// Judges the complete steps that are new or have changed.
   void judge_new_steps() {
@@ -22756,29 +22961,35 @@ class Evaluation {
       if (!rewind.steps.empty())
         same = std::min(same, std::lower_bound(judged_.begin(), judged_.end(), rewind.steps.front()));
     }
-    if (same != judged_.end()) start_over(static_cast<std::size_t>(same - judged_.begin()));
+    const Dealing dealing(options_.shard, trial_.num_workers());
+    const bool is_dealt_anew = !(dealing == dealing_);
+    dealing_ = dealing;
+    if (same != judged_.end() || is_dealt_anew) start_over(static_cast<std::size_t>(same - judged_.begin()));
     for (const std::string& worker : trial_.workers()) add_worker(worker);
     for (std::size_t i = judged_.size(); i < steps.size() && !options_.stop.requested(); ++i) judge(steps[i], true);
   }
 
   [[nodiscard]] Verdict verdict() {
-    if (by_worker_.empty()) add_worker({});
+    if (trial_.workers().empty()) add_worker({});
     const RuleStatus otherwise = trial_.finished()           ? RuleStatus::no_issues_found
                                  : options_.stop.requested() ? RuleStatus::stopped
                                                              : RuleStatus::in_progress;
     Verdict out;
+    std::vector<std::optional<RuleResult>> results(rules_.size());
     for (const auto& [worker, rule_set] : by_worker_) {
       Verdict one = rule_set.verdict(otherwise);
-      out.findings.insert(out.findings.end(), one.findings.begin(), one.findings.end());
-      if (out.rules.empty()) {
-        out.rules = std::move(one.rules);
-        continue;
+      std::move(one.findings.begin(), one.findings.end(), std::back_inserter(out.findings));
+      for (std::size_t i = 0; i < results.size(); ++i) {
+        if (!judges(worker, i)) continue;
+        if (results[i])
+          unite(*results[i], one.rules[i]);
+        else
+          results[i] = std::move(one.rules[i]);
       }
-      for (std::size_t i = 0; i < out.rules.size(); ++i) unite(out.rules[i], one.rules[i]);
     }
-    std::stable_sort(out.findings.begin(), out.findings.end(), [](const Finding& a, const Finding& b) {
-      return std::tie(a.step.global_step, a.worker) < std::tie(b.step.global_step, b.worker);
-    });
+    for (std::optional<RuleResult>& result : results)
+      if (result) out.rules.push_back(std::move(*result));
+    sort_findings(out.findings);
     return out;
   }
 
@@ -22797,9 +23008,25 @@ class Evaluation {
     to.reason = other.reason;
   }
 
+  /// Returns whether this evaluation judges rule `i` in the steps of `worker`.
+  [[nodiscard]] bool judges(std::string_view worker, std::size_t i) const {
+    return dealing_.has(worker, i, rules_[i].compares_workers());
+  }
+
+  /// Adds the rules of `worker`, if this evaluation judges one. Others have their places, and do nothing.
   void add_worker(const std::string& worker) {
     if (by_worker_.contains(worker)) return;
-    by_worker_.emplace(worker, RuleSet(rules_, worker, options_.each_step ? Unite::no : Unite::yes));
+    const auto idle = [](const StepView&) { return std::optional<Finding>(); };
+    std::vector<Rule> rules;
+    rules.reserve(rules_.size());
+    bool has_any = rules_.empty();
+    for (std::size_t i = 0; i < rules_.size(); ++i) {
+      const bool is_mine = judges(worker, i);
+      rules.push_back(is_mine ? rules_[i] : Rule(rules_[i].name(), idle));
+      has_any = has_any || is_mine;
+    }
+    if (has_any)
+      by_worker_.emplace(worker, RuleSet(std::move(rules), worker, options_.each_step ? Unite::no : Unite::yes));
   }
 
   /// Shows the first `count` of the judged steps to the original rules, without actions.
@@ -22842,6 +23069,7 @@ class Evaluation {
   const Trial& trial_;
   const EvaluateOptions& options_;
   std::vector<Rule> rules_;
+  Dealing dealing_;
   std::map<std::string, RuleSet> by_worker_;
   std::size_t rewinds_seen_;
   std::vector<std::int64_t> judged_;  // ascending
@@ -23321,7 +23549,9 @@ TENSORTAP_INLINE void Judge::operator()(const StepView& step) const {
 
 TENSORTAP_INLINE Verdict Judge::verdict() const {
   const std::lock_guard lock(shared_->mutex);
-  return shared_->rules.verdict(RuleStatus::in_progress);
+  Verdict out = shared_->rules.verdict(RuleStatus::in_progress);
+  detail::sort_findings(out.findings);
+  return out;
 }
 
 TENSORTAP_INLINE std::string Judge::state() const {
