@@ -86,6 +86,7 @@ std::vector<Workload> workloads() {
     add(operation, "f32", {4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26});
     for (const char* dtype : {"f64", "bf16", "f16"}) add(operation, dtype, {12, 18, 22, 26});
   }
+  for (const char* dtype : {"f32", "f64", "bf16"}) add("units", dtype, {12, 18, 22, 26});
   add("l2_2_threads", "f32", {22, 24, 26});
   for (const char* dtype : {"f32", "f64"}) add("prod", dtype, {12, 18, 24});
   all.push_back({"global_norm", "f32", 1000, 4});
@@ -164,6 +165,14 @@ Run ours(const std::string& operation, Pieces pieces) {
       const tt::Statistics s = tt::statistics(x);
       benchmark::DoNotOptimize(&s);
       return {s.l2(), s.l1(), s.sum, s.variance()};
+    };
+  if (operation == "units")  // of a layer of 256 units
+    return [x]() -> Values {
+      const std::array shape = {static_cast<std::int64_t>(x.size() / 256), std::int64_t{256}};
+      double squares = 0;
+      for (const auto& unit : tt::unit_statistics(tt::TensorView(x.data(), *tt::dtype_v<T>, shape)).list)
+        squares += unit.sum_squares;
+      return {std::sqrt(squares)};
     };
   if (operation == "prod") return [x]() -> Values { return {*tt::reduce(tt::as_view(x), tt::Reduction::prod)}; };
   if (operation == "crc32c") return [x]() -> Values { return {static_cast<double>(tt::crc32c(std::as_bytes(x)))}; };

@@ -15,8 +15,8 @@
 
 TENSORTAP_BEGIN_NAMESPACE
 
-/// A reduction: one of SageMaker Debugger's nine, one of the same nine of the absolute values, or the record of all
-/// statistics. `std` and `variance` divide by N; `l1` and `l2` are vector norms for every rank.
+/// A reduction: one of SageMaker Debugger's nine, one of the same nine of the absolute values, or a record of several
+/// numbers. `std` and `variance` divide by N; `l1` and `l2` are vector norms for every rank.
 enum class Reduction : std::uint8_t {
   min,
   max,
@@ -37,10 +37,17 @@ enum class Reduction : std::uint8_t {
   abs_l1,
   abs_l2,
   statistics,  ///< all of them in one record of fixed order, see statistics_record.hpp
+  units,       ///< counts and norms of each unit of a layer, see unit_statistics.hpp
 };
 
-/// The number of reductions that are one number: all but `statistics`.
+/// The number of reductions that are one number: all before `statistics`.
 inline constexpr std::size_t reduction_count = 18;
+
+/// The number of all reductions.
+inline constexpr std::size_t all_reductions_count = 20;
+
+/// Returns whether `r` is a record of several numbers.
+constexpr bool is_record(Reduction r) noexcept { return r >= Reduction::statistics; }
 
 /// Returns whether `r` is a reduction of absolute values.
 constexpr bool is_absolute(Reduction r) noexcept { return r >= Reduction::abs_min && r <= Reduction::abs_l2; }
@@ -55,22 +62,22 @@ constexpr bool is_norm(Reduction r) noexcept { return plain(r) == Reduction::l1 
 
 /// Returns the name used in stored records: "mean", "abs_l1", "statistics".
 constexpr std::string_view to_string(Reduction r) noexcept {
-  constexpr std::array<std::string_view, reduction_count + 1> names = {
-      "min",       "max",     "mean",     "std",     "variance",     "sum",     "prod",     "l1",     "l2",  //
-      "abs_min",   "abs_max", "abs_mean", "abs_std", "abs_variance", "abs_sum", "abs_prod", "abs_l1", "abs_l2",
-      "statistics"};
+  constexpr std::array<std::string_view, all_reductions_count> names = {
+      "min",        "max",     "mean",     "std",     "variance",     "sum",     "prod",     "l1",     "l2",  //
+      "abs_min",    "abs_max", "abs_mean", "abs_std", "abs_variance", "abs_sum", "abs_prod", "abs_l1", "abs_l2",
+      "statistics", "units"};
   return names[static_cast<std::size_t>(r)];
 }
 
 /// Returns the reduction named `text`; nullopt if there is none.
 constexpr std::optional<Reduction> parse_reduction(std::string_view text) noexcept {
-  for (std::size_t i = 0; i <= reduction_count; ++i)
+  for (std::size_t i = 0; i < all_reductions_count; ++i)
     if (const auto r = static_cast<Reduction>(i); to_string(r) == text) return r;
   return std::nullopt;
 }
 
-/// A set of reductions in the order in which they are stored: plain ones, norms, absolute ones, absolute norms. Each
-/// group keeps the order of insertion.
+/// A set of reductions in the order in which they are stored: plain ones, norms, absolute ones, absolute norms,
+/// records. Each group of single numbers keeps the order of insertion.
 class Reductions {
  public:
   Reductions() = default;
@@ -101,10 +108,11 @@ class Reductions {
 
  private:
   static int group(Reduction r) noexcept {
-    return r == Reduction::statistics ? 4 : (is_absolute(r) ? 2 : 0) + (is_norm(r) ? 1 : 0);
+    if (is_record(r)) return 4 + static_cast<int>(r) - static_cast<int>(Reduction::statistics);
+    return (is_absolute(r) ? 2 : 0) + (is_norm(r) ? 1 : 0);
   }
 
-  std::array<Reduction, reduction_count + 1> list_{};  // no allocation: hooks make sets while training waits
+  std::array<Reduction, all_reductions_count> list_{};  // no allocation: hooks make sets while training waits
   std::size_t size_ = 0;
 };
 

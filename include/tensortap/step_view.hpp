@@ -14,6 +14,7 @@
 #include <tensortap/internal/config.hpp>
 #include <tensortap/reduction.hpp>
 #include <tensortap/step.hpp>
+#include <tensortap/unit_statistics.hpp>
 
 TENSORTAP_BEGIN_NAMESPACE
 
@@ -51,6 +52,9 @@ class StepView {
 
   /// Returns the saved statistics, or computes them from saved elements; nullopt if neither was saved.
   [[nodiscard]] virtual std::optional<Statistics> statistics(std::string_view tensor) const = 0;
+
+  /// Returns the saved statistics of the units, or computes them from saved elements; nullopt if neither was saved.
+  [[nodiscard]] virtual std::optional<UnitStatistics> units(std::string_view /*tensor*/) const { return std::nullopt; }
 };
 
 TENSORTAP_END_NAMESPACE

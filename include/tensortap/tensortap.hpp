@@ -14,6 +14,7 @@
 #include <tensortap/step.hpp>               // modes and steps
 #include <tensortap/step_view.hpp>          // one step as rules see it
 #include <tensortap/stop.hpp>               // the request to stop
+#include <tensortap/unit_statistics.hpp>    // statistics of the units of a layer, and their record
 #include <tensortap/version.hpp>            // the version
 
 #include <tensortap/bytes/bytes.hpp>   // bytes and text
@@ -37,6 +38,7 @@
 #include <tensortap/reduce/reduce.hpp>          //         smdebug's reductions
 #include <tensortap/reduce/reduce_options.hpp>  //         how many threads
 #include <tensortap/reduce/statistics.hpp>      //         all statistics in one pass
+#include <tensortap/reduce/units.hpp>           //         statistics of each unit of a layer
 
 #include <tensortap/record/attempt.hpp>           // record: the attempts at a run
 #include <tensortap/record/collections_file.hpp>  //         the collections of a run

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include <tensortap/reduce/units.hpp>
 #include "catch.hpp"
 
 namespace tt = tensortap;
@@ -118,6 +119,26 @@ TEST_CASE("a captured step takes reductions from saved statistics", "[capture][c
     }
     CHECK_FALSE(view.reduction("x", R::prod));
   }
+}
+
+TEST_CASE("a captured step has the statistics of units, saved or computed", "[capture][captured_step]") {
+  const std::vector<float> elements = {1, -2, 0, quiet_nan, 0, 7};
+  const std::vector<std::int64_t> shape = {2, 3};
+  const tt::TensorView view(elements.data(), tt::DType::f32, shape);
+  const tt::UnitStatistics expected = tt::unit_statistics(view);
+  StepUnderTest step;
+  step.records.begin({});
+  step.raw(step.tensor("elements"), view);
+  step.records.add(step.tensor("saved"), expected, 0.0);
+  step.reductions(step.tensor("neither"), view, {R::statistics});
+  step.raw(step.tensor("text"), tt::as_view(std::vector<std::string>{"a", "bc"}));
+  const tt::detail::CapturedStep captured(step.records, {});
+  const tt::StepView& seen = captured;
+  CHECK(seen.units("elements") == expected);
+  CHECK(seen.units("saved") == expected);
+  for (const char* name : {"neither", "text", "unknown"}) CHECK_FALSE(seen.units(name));
+  CHECK_FALSE(seen.value("saved"));
+  CHECK_FALSE(seen.reduction("saved", R::units));
 }
 
 TEST_CASE("a captured step returns the last of several records of one name", "[capture][captured_step]") {

@@ -284,6 +284,49 @@ TEST_CASE("all statistics of a tensor are one record", "[capture][hook]") {
   CHECK(trial.collection("all")->reductions.contains(R::statistics));
 }
 
+TEST_CASE("the statistics of units are one record, the same as those of the elements", "[capture][hook]") {
+  const auto store = std::make_shared<tt::MemoryStore>();
+  const std::vector<std::int64_t> image = {3, 5, 2, 2};
+  const std::vector<std::int64_t> matrix = {4, 5000};
+  std::vector<float> elements(20000);
+  for (std::size_t i = 0; i < elements.size(); ++i) elements[i] = i % 3 == 0 ? 0 : static_cast<float>(i % 11) - 5;
+  const auto view_of = [&](const std::vector<std::int64_t>& shape) {
+    return tt::TensorView(elements.data(), tt::DType::f32, shape);
+  };
+  std::vector<std::optional<tt::UnitStatistics>> in_process;
+  {
+    tt::HookOptions options{.collections = {{.name = "all", .save = tt::every(1), .reductions = {R::units}},
+                                            {.name = "raw", .include_regex = "both", .save = tt::every(1)}}};
+    options.on_step = [&](const tt::StepView& step) {
+      for (const char* name : {"image", "matrix", "both"}) in_process.push_back(step.units(name));
+    };
+    tt::Hook hook(store, options);
+    hook.begin_step();
+    hook.save("image", view_of(image));
+    hook.save("matrix", view_of(matrix));
+    hook.save("both", view_of(matrix));
+    hook.save("scalar", 3.5);
+    hook.save("text", "words have no units");
+    hook.close();
+  }
+  const tt::Trial trial(store);
+  const tt::UnitStatistics of_image = tt::unit_statistics(view_of(image));
+  const tt::UnitStatistics of_matrix = tt::unit_statistics(view_of(matrix));
+  CHECK(of_matrix.units == 5000);
+  CHECK(of_matrix.list.size() == 4096);
+  CHECK(trial.tensor("image").units(0) == of_image);
+  CHECK(trial.tensor("matrix").units(0) == of_matrix);
+  CHECK(trial.tensor("both").units(0) == of_matrix);
+  REQUIRE(trial.tensor("scalar").units(0));
+  CHECK(trial.tensor("scalar").units(0)->units == 1);
+  CHECK(in_process == std::vector<std::optional<tt::UnitStatistics>>{of_image, of_matrix, of_matrix});
+  CHECK_FALSE(trial.tensor("image").value(0));
+  CHECK_FALSE(trial.tensor("image").reduction(0, R::units));
+  CHECK(trial.tensor("image").saved_reductions(0).at("units").shape() == std::vector<std::int64_t>{6, 10});
+  CHECK(trial.collection("all")->reductions.contains(R::units));
+  CHECK(trial.damage().empty());
+}
+
 TEST_CASE("the last of several saves under one name is returned, and the only one stored", "[capture][hook]") {
   const auto store = std::make_shared<tt::MemoryStore>();
   auto options = save_all_steps();

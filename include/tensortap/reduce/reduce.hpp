@@ -52,7 +52,8 @@ class ReducedSet {
   std::size_t size_ = 0;
 };
 
-/// Computes the reductions `wanted` of `view` in one pass over its elements; a product takes a second pass.
+/// Computes the reductions `wanted` of `view` in one pass over its elements; a product takes a second pass. Skips
+/// `Reduction::units`, see reduce/units.hpp.
 /// Shape: any; norms are those of the flattened tensor.
 /// Numeric: min and max return the bits of an element; -0 is smaller than 0. Sum and prod of bools and signed integers
 /// are int64, of unsigned ones uint64, modulo 2^64; all other reductions of integers are float64. Reductions of floats
@@ -64,7 +65,7 @@ class ReducedSet {
 [[nodiscard]] ReducedSet reduce(const TensorView& view, const Reductions& wanted);
 
 /// Returns one reduction as a number, rounded to the type in which a record stores it.
-/// Empty: nothing for extremes. Returns nothing for complex numbers and strings, and for `Reduction::statistics`.
+/// Empty: nothing for extremes. Returns nothing for complex numbers and strings, and for records of several numbers.
 [[nodiscard]] std::optional<double> reduce(const TensorView& view, Reduction wanted);
 
 /// Computes the reduction `r` from statistics, in float64. Returns nothing for products and for extremes of no

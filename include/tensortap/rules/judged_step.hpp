@@ -59,6 +59,9 @@ class JudgedStep final : public StepView {
   /// Returns the statistics, saved or computed from saved elements; null if neither was saved.
   [[nodiscard]] const Statistics* statistics(const KnownTensor& tensor) const;
 
+  /// Returns the statistics of the units, saved or computed from saved elements; null if neither was saved.
+  [[nodiscard]] const UnitStatistics* units(const KnownTensor& tensor) const;
+
   /// Returns the elements; null if they were not saved.
   [[nodiscard]] const Tensor* value(const KnownTensor& tensor) const;
 
@@ -82,6 +85,7 @@ class JudgedStep final : public StepView {
   [[nodiscard]] TENSORTAP_INLINE std::optional<Tensor> value(std::string_view tensor) const override;
   [[nodiscard]] TENSORTAP_INLINE std::optional<double> reduction(std::string_view tensor, Reduction r) const override;
   [[nodiscard]] TENSORTAP_INLINE std::optional<Statistics> statistics(std::string_view tensor) const override;
+  [[nodiscard]] TENSORTAP_INLINE std::optional<UnitStatistics> units(std::string_view tensor) const override;
   TENSORTAP_INLINE void for_each(const Visit& visit) const override;
 
  private:

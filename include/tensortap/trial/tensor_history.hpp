@@ -18,6 +18,7 @@
 #include <tensortap/statistics_record.hpp>
 #include <tensortap/step.hpp>
 #include <tensortap/tensor/tensor.hpp>
+#include <tensortap/unit_statistics.hpp>
 
 TENSORTAP_BEGIN_NAMESPACE
 
@@ -55,6 +56,9 @@ class TensorHistory {
 
   /// Returns the saved statistics; else computes them from the elements.
   [[nodiscard]] std::optional<Statistics> statistics(std::int64_t step, std::string_view worker = {}) const;
+
+  /// Returns the saved statistics of the units; else computes them from the elements.
+  [[nodiscard]] std::optional<UnitStatistics> units(std::int64_t step, std::string_view worker = {}) const;
 
   /// Returns the saved reductions by their stored spelling ("mean", "abs_l2"), with their element types. What
   /// Reduction::statistics has saved is not among them: see `statistics`.

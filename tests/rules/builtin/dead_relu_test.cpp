@@ -84,6 +84,30 @@ TEST_CASE("the units of images are their channels", "[rules][dead_relu]") {
   CHECK(judged(DeadRelu{}, steps_of(17))[0].value == 50);  // the last pixel of the second channel
 }
 
+TEST_CASE("statistics of units give the findings of elements", "[rules][dead_relu]") {
+  CHECK(DeadRelu{}.required()[0].reductions == tt::Reductions{tt::Reduction::units});
+  for (DeadRelu rule : {DeadRelu{}, DeadRelu{.threshold_inactivity = 40}, DeadRelu::smdebug()}) {
+    if (rule.tensor_regex.empty()) rule.num_checks = 3;
+    for (const std::vector<std::int64_t>& shape : {std::vector<std::int64_t>{6, 10}, {3, 5, 2, 4}, {2, 5000}}) {
+      const auto steps_of = [&](Saved saved) {
+        return train_steps(
+            20,
+            [&](std::int64_t step) {
+              return StepOfList::Tensors{
+                  {rule.tensor_regex.empty() ? "relu0_output_0" : "relu_output", filled(shape, [&](std::size_t i) {
+                     const double x = noise(i * 31 + static_cast<std::uint64_t>(step) * 9999);
+                     return x > 0.992 ? x : x < -0.9995 ? not_a_number : 0;
+                   })}};
+            },
+            saved);
+      };
+      const auto findings = judged(rule, steps_of(Saved::elements));
+      CHECK_FALSE(findings.empty());
+      CHECK(judged(rule, steps_of(Saved::units_and_statistics)) == findings);
+    }
+  }
+}
+
 TEST_CASE("without elements, a layer that is all zero is dead", "[rules][dead_relu]") {
   for (const Saved saved : {Saved::statistics, Saved::few_reductions}) {
     CHECK(tensors_of(judged(DeadRelu{}, steps_with("relu0_output_0", 10, 10, saved))) == Names{"relu0_output_0"});

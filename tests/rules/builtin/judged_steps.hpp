@@ -13,17 +13,19 @@
 
 #include <tensortap/reduce/reduce.hpp>
 #include <tensortap/reduce/statistics.hpp>
+#include <tensortap/reduce/units.hpp>
 #include <tensortap/rules/judge.hpp>
 #include <tensortap/rules/rule.hpp>
 #include <tensortap/select/collection.hpp>
 #include <tensortap/select/pattern.hpp>
 #include <tensortap/step_view.hpp>
 #include <tensortap/tensor/tensor.hpp>
+#include <tensortap/unit_statistics.hpp>
 
 #include "catch.hpp"
 
 /// What was saved of the tensors of a step.
-enum class Saved { elements, statistics, few_reductions };
+enum class Saved { elements, statistics, units_and_statistics, few_reductions };
 
 /// A step of tensors in their order. The built-in collections have their patterns; the collection "all" has all of
 /// them.
@@ -63,6 +65,13 @@ class StepOfList final : public tensortap::StepView {
     const auto tensor = find(name);
     if (!tensor || saved_ == Saved::few_reductions || tensor->dtype() == tensortap::DType::string) return std::nullopt;
     return tensortap::statistics(*tensor);
+  }
+
+  [[nodiscard]] std::optional<tensortap::UnitStatistics> units(std::string_view name) const override {
+    const auto tensor = find(name);
+    const bool is_known = saved_ == Saved::elements || saved_ == Saved::units_and_statistics;
+    if (!tensor || !is_known || tensor->dtype() == tensortap::DType::string) return std::nullopt;
+    return tensortap::unit_statistics(*tensor);
   }
 
  private:

@@ -46,6 +46,43 @@ TEST_CASE("a layer is found when half of its units were saturated in eight check
   CHECK(judged(SaturatedActivation{}, steps_with("relu0_input_0", values(50))).empty());
 }
 
+TEST_CASE("statistics of units give the findings of elements, for the usual limits", "[rules][saturated_activation]") {
+  const tt::Reductions asked = SaturatedActivation{}.required()[0].reductions;
+  CHECK(asked == tt::Reductions{tt::Reduction::statistics, tt::Reduction::units});
+  CHECK(SaturatedActivation::smdebug().required()[0].saves_raw());
+  CHECK(SaturatedActivation{.threshold_tanh_max = 4}.required()[0].saves_raw());
+  for (const char* name : {"tanh0_input_0", "tanh0_output_0", "sigmoid0_input_0", "sigmoid0_output_0"}) {
+    CAPTURE(name);
+    const bool is_sigmoid = name[0] == 's';
+    const bool is_output = std::string(name).find("output") != std::string::npos;
+    const auto steps_of = [&](Saved saved) {
+      return train_steps(
+          20,
+          [&](std::int64_t step) {
+            return StepOfList::Tensors{{name, filled({8, 12},
+                                                     [&](std::size_t i) {
+                                                       const double z =
+                                                           (i % 12 < 7 ? 30 : 8) *
+                                                           noise(i + static_cast<std::uint64_t>(step) * 999);
+                                                       if (!is_output) return z;
+                                                       return is_sigmoid ? 1 / (1 + std::exp(-z)) : std::tanh(z);
+                                                     })},
+                                       {"loss", numbers({1})}};
+          },
+          saved);
+    };
+    const SaturatedActivation rule{.threshold_inactivity = 45, .threshold_layer = 5};
+    const auto findings = judged(rule, steps_of(Saved::elements));
+    CHECK_FALSE(findings.empty());
+    CHECK(judged(rule, steps_of(Saved::units_and_statistics)) == findings);
+    SaturatedActivation other = rule;  // whose limits are hardly different, so that it reads the elements
+    other.threshold_tanh_max = std::nextafter(other.threshold_tanh_max, 9);
+    other.threshold_sigmoid_max = std::nextafter(other.threshold_sigmoid_max, 9);
+    CHECK(judged(other, steps_of(Saved::elements)) == findings);
+    CHECK(judged(other, steps_of(Saved::units_and_statistics)).empty());
+  }
+}
+
 TEST_CASE("saturated outputs of sigmoid are near 0 or 1", "[rules][saturated_activation]") {
   const auto outputs = [](double y) { return filled({5, 4}, [&](std::size_t i) { return i % 4 < 2 ? y : 0.4; }); };
   CHECK(tensors_of(judged(SaturatedActivation{}, steps_with("sigmoid1_output_0", outputs(1e-5)))).size() == 1);

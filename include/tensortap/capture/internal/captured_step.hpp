@@ -16,10 +16,12 @@
 #include <tensortap/internal/config.hpp>
 #include <tensortap/reduce/reduce.hpp>
 #include <tensortap/reduce/statistics.hpp>
+#include <tensortap/reduce/units.hpp>
 #include <tensortap/select/collection.hpp>
 #include <tensortap/statistics_record.hpp>
 #include <tensortap/step_view.hpp>
 #include <tensortap/tensor/tensor.hpp>
+#include <tensortap/unit_statistics.hpp>
 
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
@@ -55,7 +57,7 @@ class CapturedStep final : public StepView {
   }
 
   [[nodiscard]] std::optional<double> reduction(std::string_view tensor, Reduction r) const override {
-    if (r == Reduction::statistics) return std::nullopt;
+    if (is_record(r)) return std::nullopt;
     if (const Reduced* saved = find_reduction(tensor, r)) return saved->value();
     if (const auto* record = find(tensor, CapturedRecord::Kind::raw)) return reduce(record->view, r);
     if (const auto saved = statistics(tensor)) return reduction_of(*saved, r);
@@ -71,6 +73,15 @@ class CapturedStep final : public StepView {
     if (const auto* record = find(tensor, CapturedRecord::Kind::raw);
         record != nullptr && is_real(record->view.dtype()))
       return tensortap::statistics(record->view);
+    return std::nullopt;
+  }
+
+  [[nodiscard]] std::optional<UnitStatistics> units(std::string_view tensor) const override {
+    if (const auto* record = find(tensor, CapturedRecord::Kind::units))
+      return UnitStatistics::from_record(Tensor(record->view).as<double>(), unit_fields.size());
+    if (const auto* record = find(tensor, CapturedRecord::Kind::raw);
+        record != nullptr && is_real(record->view.dtype()))
+      return unit_statistics(record->view);
     return std::nullopt;
   }
 

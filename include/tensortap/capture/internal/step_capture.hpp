@@ -29,9 +29,12 @@
 #include <tensortap/name.hpp>
 #include <tensortap/record/layout.hpp>
 #include <tensortap/reduce/reduce.hpp>
+#include <tensortap/reduce/units.hpp>
+#include <tensortap/reduction.hpp>
 #include <tensortap/step.hpp>
 #include <tensortap/tensor/dtype.hpp>
 #include <tensortap/tensor/view.hpp>
+#include <tensortap/unit_statistics.hpp>
 
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
@@ -144,13 +147,17 @@ class StepCapture {
     const double wall_time = options_.wall_time();
     const ReducedSet values =
         request.reductions.empty() || !reducible ? ReducedSet() : reduce(view, request.reductions);
+    static thread_local UnitStatistics units;  // keeps its memory: at most 320 KiB
+    const bool with_units = reducible && request.reductions.contains(Reduction::units);
+    if (with_units) find_units(view, units);
+    const std::size_t extra_records = (values.statistics ? 1 : 0) + (with_units ? 1 : 0);
 
     StepRecords::Slot slot;
     bool is_shown = false;
     {
       const std::lock_guard lock(mutex_);
       if (!request.reductions.empty() && !reducible) ledger_.change([](HookStatus& status) { ++status.not_reducible; });
-      const std::uint64_t entries = index_bytes(name, values.size() + 2);
+      const std::uint64_t entries = index_bytes(name, values.size() + extra_records + 1);
       if (bytes_ + view.nbytes() > options_.max_step_bytes || index_bytes_ + entries > layout::text_limit) {
         count_loss(LossReason::step_too_large, view.nbytes());
         return;
@@ -160,6 +167,7 @@ class StepCapture {
         StepRecords& records = step_->records;
         const std::size_t before = records.records().size();
         records.add(*entry, values, wall_time);
+        if (with_units) records.add(*entry, units, wall_time);
         if (request.raw) {
           slot = records.add(*entry, view, wall_time);
           ++copies_;
@@ -171,7 +179,7 @@ class StepCapture {
       }
       bytes_ += view.nbytes();
       index_bytes_ += entries;
-      catalog_.count(*entry, view, values.size() + (values.statistics ? 1 : 0));
+      catalog_.count(*entry, view, values.size() + extra_records);
     }
     if (slot.elements == nullptr) return;
     if (is_shown) {

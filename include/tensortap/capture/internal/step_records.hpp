@@ -3,6 +3,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -24,13 +25,14 @@
 #include <tensortap/tensor/as_view.hpp>
 #include <tensortap/tensor/tensor.hpp>
 #include <tensortap/tensor/view.hpp>
+#include <tensortap/unit_statistics.hpp>
 
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
 
 /// One saved part of a tensor: its elements, its reductions, or its shape.
 struct CapturedRecord {
-  enum class Kind : std::uint8_t { raw, reductions, statistics, shape };
+  enum class Kind : std::uint8_t { raw, reductions, statistics, units, shape };
 
   const TrackedTensor* tensor = nullptr;
   Kind kind = Kind::raw;
@@ -120,6 +122,15 @@ class StepRecords {
       std::memcpy(add(tensor, as_view(fields), wall_time).elements, fields.data(), sizeof fields);
       records_.back().kind = CapturedRecord::Kind::statistics;
     }
+  }
+
+  /// Adds the statistics of the units of `tensor`.
+  void add(const TrackedTensor& tensor, const UnitStatistics& units, double wall_time) {
+    const std::array shape = {static_cast<std::int64_t>(units.record_rows()),
+                              static_cast<std::int64_t>(unit_fields.size())};
+    std::byte* const to = add(tensor, TensorView(nullptr, DType::f64, shape), wall_time).elements;
+    units.to_record({reinterpret_cast<double*>(to), units.record_rows() * unit_fields.size()});
+    records_.back().kind = CapturedRecord::Kind::units;
   }
 
   /// Adds the shape of `view` without its elements.

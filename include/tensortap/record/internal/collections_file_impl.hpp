@@ -1,4 +1,5 @@
-// Writes and reads collections files, with smdebug's keys and two of our own: "statistics" and "save_clauses".
+// Writes and reads collections files, with smdebug's keys and some of our own: "save_clauses", and the records of
+// several numbers, "statistics" and "units".
 #pragma once
 
 #include <algorithm>
@@ -71,7 +72,7 @@ inline nlohmann::json to_json(const Collection& collection) {
   if (collection.save_raw_tensor || collection.save_shape || !collection.reductions.empty()) {
     std::string names;
     for (const Reduction r : collection.reductions)
-      if (r != Reduction::statistics) names += (names.empty() ? "" : ",") + configured_name(r);
+      if (!is_record(r)) names += (names.empty() ? "" : ",") + configured_name(r);
     out["reduction_config"]["save_raw_tensor"] = collection.saves_raw();
     out["reduction_config"]["reductions"] = names;
     out["reduction_config"]["save_shape"] = collection.save_shape;
@@ -87,7 +88,8 @@ inline nlohmann::json to_json(const Collection& collection) {
         for (const SaveClause& clause : clauses) out["save_clauses"][name].push_back(to_json(clause));
     }
   out["save_histogram"] = true;  // smdebug's key for TensorBoard, which readers of tensors ignore
-  if (collection.reductions.contains(Reduction::statistics)) out["statistics"] = true;  // a key of our own
+  for (const Reduction r : collection.reductions)
+    if (is_record(r)) out[std::string(to_string(r))] = true;  // keys of our own
   return out;
 }
 
@@ -171,7 +173,9 @@ inline Collection parse_collection(const std::string& name, const nlohmann::json
     parse_reduction_config(json_text::object(from, "reduction_config", place), place, out);
   if (const auto found = from.find("save_config"); found != from.end() && !found->is_null())
     out.save = parse_save_config(from, place);
-  if (parse_flag(from, "statistics", false, place)) out.reductions.insert(Reduction::statistics);
+  for (std::size_t i = reduction_count; i < all_reductions_count; ++i)
+    if (const auto r = static_cast<Reduction>(i); parse_flag(from, to_string(r), false, place))
+      out.reductions.insert(r);
   return out;
 }
 

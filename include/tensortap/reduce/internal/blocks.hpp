@@ -108,12 +108,6 @@ class BlockReader {
     }
   }
 
-  /// A bool in memory, which may hold any byte.
-  struct Truth {
-    std::uint8_t byte;
-    explicit operator Element() const noexcept { return byte != 0 ? Element{1} : Element{0}; }
-  };
-
   template <class From>
   Block converted(const Block& raw) noexcept {
     convert_elements<From>(raw.elements, raw.count, converted_);

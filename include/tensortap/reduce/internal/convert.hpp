@@ -38,6 +38,16 @@ inline std::uint32_t widened(std::uint16_t half) noexcept {
   return static_cast<std::uint32_t>((subnormal & is_subnormal) | (normal & ~is_subnormal)) | sign;
 }
 
+/// A bool in memory, which may hold any byte.
+struct Truth {
+  std::uint8_t byte;
+
+  template <class To>
+  explicit operator To() const noexcept {
+    return byte != 0 ? To{1} : To{0};
+  }
+};
+
 template <class From, class To>
 void convert(const From& from, To& to) noexcept {
   if constexpr (std::same_as<From, Half>) {

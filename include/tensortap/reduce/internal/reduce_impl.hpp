@@ -172,7 +172,7 @@ std::optional<Reduced> integer_value(Reduction r, const TensorView& view, const 
 }
 
 /// The results by reduction.
-using Found = std::array<std::optional<Reduced>, reduction_count + 1>;
+using Found = std::array<std::optional<Reduced>, all_reductions_count>;
 
 /// Finds the exact reductions of integers among `wanted`.
 template <class T>
@@ -213,8 +213,8 @@ inline void reduce_integers(const TensorView& view, const Reductions& wanted, Fo
   const Product factors = product ? product_of(view) : Product{};
   for (const Reduction r : wanted) {
     if (!floating && is_exact(r)) continue;
-    if (r == Reduction::statistics) {
-      statistics = s;
+    if (is_record(r)) {
+      if (r == Reduction::statistics) statistics = s;
       continue;
     }
     const auto value = plain(r) == Reduction::prod ? factors.value(is_absolute(r)) : float_value(r, s);
@@ -267,7 +267,7 @@ TENSORTAP_INLINE std::optional<double> reduce(const TensorView& view, Reduction 
 }
 
 TENSORTAP_INLINE std::optional<double> reduction_of(const Statistics& statistics, Reduction r) noexcept {
-  if (plain(r) == Reduction::prod || r == Reduction::statistics) return std::nullopt;
+  if (plain(r) == Reduction::prod || is_record(r)) return std::nullopt;
   return detail::float_value(r, statistics);
 }
 

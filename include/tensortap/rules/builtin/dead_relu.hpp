@@ -26,16 +26,15 @@ TENSORTAP_BEGIN_NAMESPACE
 /// each batch by itself: measured on 472 small networks, a dead share of 50 % in a batch is a false alarm in 5.5 %
 /// of the healthy ones, 90 % over several batches in none. Such outputs are known by their names, or because they
 /// are the positive part of the tensor before them.
-/// Numeric: NaN counts as active. Only the first 4096 units of a layer are judged. If the elements were not saved,
-/// units are known to be dead if all elements are zero.
-/// Empty: skipped.
-/// Source: SageMaker Debugger's DeadRelu.
+/// Numeric: NaN counts as active. Only the first 4096 units of a layer are judged. If neither elements nor statistics
+/// of units were saved, units are known to be dead if all elements are zero. Empty: skipped. Source: SageMaker
+/// Debugger's DeadRelu.
 struct DeadRelu {
   static constexpr std::string_view name = "DeadRelu";
   static constexpr std::string_view condition =
       "in each of the last num_checks steps, more than threshold_layer percent of the units of a ReLU layer are dead: "
       "less than threshold_inactivity percent of their values in the batch are not zero";
-  static constexpr std::string_view needs = "outputs of ReLU layers: elements";
+  static constexpr std::string_view needs = "outputs of ReLU layers: statistics of units, or elements";
   static constexpr std::string_view source = "SageMaker Debugger; over several steps is tensortap's";
 
   std::string tensor_regex = {};    ///< names of outputs; empty: outputs of ReLU, see above

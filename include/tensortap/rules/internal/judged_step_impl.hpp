@@ -28,6 +28,10 @@ TENSORTAP_INLINE const Statistics* JudgedStep::statistics(const KnownTensor& ten
   return catalog_->statistics(tensor, *step_);
 }
 
+TENSORTAP_INLINE const UnitStatistics* JudgedStep::units(const KnownTensor& tensor) const {
+  return catalog_->units(tensor, *step_);
+}
+
 TENSORTAP_INLINE const Tensor* JudgedStep::value(const KnownTensor& tensor) const {
   return catalog_->value(tensor, *step_);
 }
@@ -68,6 +72,10 @@ TENSORTAP_INLINE std::optional<double> JudgedStep::reduction(std::string_view te
 
 TENSORTAP_INLINE std::optional<Statistics> JudgedStep::statistics(std::string_view tensor) const {
   return noted(tensor, step_->statistics(tensor));
+}
+
+TENSORTAP_INLINE std::optional<UnitStatistics> JudgedStep::units(std::string_view tensor) const {
+  return noted(tensor, step_->units(tensor));
 }
 
 TENSORTAP_INLINE void JudgedStep::for_each(const Visit& visit) const { step_->for_each(visit); }

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include <tensortap/internal/config.hpp>
+#include <tensortap/reduce/units.hpp>
 #include <tensortap/rules/internal/previous_values.hpp>
 #include <tensortap/rules/internal/rule_coverage.hpp>
 #include <tensortap/rules/internal/tensor_names.hpp>
@@ -24,7 +25,9 @@
 #include <tensortap/rules/training_facts.hpp>
 #include <tensortap/statistics_record.hpp>
 #include <tensortap/step_view.hpp>
+#include <tensortap/tensor/dtype.hpp>
 #include <tensortap/tensor/tensor.hpp>
+#include <tensortap/unit_statistics.hpp>
 
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
@@ -33,10 +36,12 @@ namespace detail {
 struct StepMemo {
   std::uint64_t step = 0;             // the step that the rest is of, in the catalog's count
   std::uint64_t statistics_step = 0;  // the step in which the statistics were looked up
+  std::uint64_t units_step = 0;
   std::uint64_t value_step = 0;
   std::uint64_t change_step = 0;
   std::optional<TensorChange> change;
   std::optional<Statistics> statistics;
+  std::optional<UnitStatistics> units;
   std::optional<Tensor> value;
 };
 
@@ -72,7 +77,10 @@ class TensorCatalog {
 
   /// Ends the step: releases the elements that were looked up.
   void end() {
-    for (const KnownTensor* tensor : saved_) memos_[tensor->id].value.reset();
+    for (const KnownTensor* tensor : saved_) {
+      memos_[tensor->id].value.reset();
+      memos_[tensor->id].units.reset();
+    }
   }
 
   [[nodiscard]] const std::vector<const KnownTensor*>& saved() const noexcept { return saved_; }
@@ -92,6 +100,19 @@ class TensorCatalog {
       memo.statistics_step = count_;
     }
     return memo.statistics ? &*note(tensor, memo.statistics) : nullptr;
+  }
+
+  [[nodiscard]] const UnitStatistics* units(const KnownTensor& tensor, const StepView& step) {
+    StepMemo& memo = memos_[tensor.id];
+    if (memo.step != count_) return nullptr;
+    if (memo.units_step != count_) {
+      memo.units = step.units(tensor.name);
+      memo.units_step = count_;
+      if (!memo.units)
+        if (const Tensor* const elements = value(tensor, step); elements != nullptr && is_real(elements->dtype()))
+          memo.units = unit_statistics(*elements);
+    }
+    return memo.units ? &*note(tensor, memo.units) : nullptr;
   }
 
   [[nodiscard]] const Tensor* value(const KnownTensor& tensor, const StepView& step) {

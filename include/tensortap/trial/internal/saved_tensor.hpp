@@ -20,6 +20,7 @@
 #include <tensortap/record/tfrecord.hpp>
 #include <tensortap/reduce/reduce.hpp>
 #include <tensortap/reduce/statistics.hpp>
+#include <tensortap/reduce/units.hpp>
 #include <tensortap/reduction.hpp>
 #include <tensortap/store/store.hpp>
 #include <tensortap/tensor/as_view.hpp>
@@ -96,9 +97,9 @@ class SavedTensor {
 
   [[nodiscard]] std::optional<double> reduction(Reduction r, std::string_view worker) const {
     if (const auto saved = find(to_string(r), worker);
-        saved && saved->size() == 1 && saved->dtype() != DType::string && r != Reduction::statistics)
+        saved && saved->size() == 1 && saved->dtype() != DType::string && !is_record(r))
       return saved->number(0);
-    if (const auto saved = saved_statistics(worker); saved && plain(r) != Reduction::prod && r != Reduction::statistics)
+    if (const auto saved = saved_statistics(worker); saved && plain(r) != Reduction::prod && !is_record(r))
       return reduction_of(*saved, r);
     if (const auto tensor = value(worker); tensor && is_real(tensor->dtype())) return reduce(as_view(*tensor), r);
     return std::nullopt;
@@ -107,6 +108,15 @@ class SavedTensor {
   [[nodiscard]] std::optional<Statistics> statistics(std::string_view worker) const {
     if (auto saved = saved_statistics(worker)) return saved;
     if (const auto tensor = value(worker); tensor && is_real(tensor->dtype())) return tensortap::statistics(*tensor);
+    return std::nullopt;
+  }
+
+  [[nodiscard]] std::optional<UnitStatistics> units(std::string_view worker) const {
+    if (const auto saved = find(to_string(Reduction::units), worker);
+        saved && saved->dtype() == DType::f64 && saved->rank() == 2)
+      if (auto units = UnitStatistics::from_record(saved->as<double>(), static_cast<std::size_t>(saved->shape()[1])))
+        return units;
+    if (const auto tensor = value(worker); tensor && is_real(tensor->dtype())) return unit_statistics(*tensor);
     return std::nullopt;
   }
 

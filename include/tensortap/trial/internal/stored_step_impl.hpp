@@ -59,6 +59,10 @@ TENSORTAP_INLINE std::optional<Statistics> StoredStep::statistics(std::string_vi
   return find(tensor).statistics({});
 }
 
+TENSORTAP_INLINE std::optional<UnitStatistics> StoredStep::units(std::string_view tensor) const {
+  return find(tensor).units({});
+}
+
 TENSORTAP_INLINE detail::SavedTensor StoredStep::find(std::string_view name) const {
   const detail::StoredTensor* tensor = nullptr;
   std::vector<detail::WorkerStepPtr> worker_steps;

@@ -51,6 +51,10 @@ TENSORTAP_INLINE std::optional<Statistics> TensorHistory::statistics(std::int64_
   return at(step).statistics(worker);
 }
 
+TENSORTAP_INLINE std::optional<UnitStatistics> TensorHistory::units(std::int64_t step, std::string_view worker) const {
+  return at(step).units(worker);
+}
+
 TENSORTAP_INLINE std::map<std::string, Tensor> TensorHistory::saved_reductions(std::int64_t step,
                                                                                std::string_view worker) const {
   return at(step).reductions(worker);

@@ -3,18 +3,20 @@
 
 #include <cmath>
 #include <cstddef>
+#include <cstdint>
 #include <limits>
 #include <utility>
 
 #include <tensortap/error.hpp>
 #include <tensortap/internal/config.hpp>
+#include <tensortap/reduction.hpp>
 #include <tensortap/rules/builtin/dead_relu.hpp>
 #include <tensortap/rules/builtin/internal/activation_of.hpp>
 #include <tensortap/rules/builtin/internal/layer_units.hpp>
 #include <tensortap/rules/builtin/internal/training_progress.hpp>
 #include <tensortap/rules/builtin/internal/zeros.hpp>
 #include <tensortap/rules/known_tensor.hpp>
-#include <tensortap/tensor/tensor.hpp>
+#include <tensortap/unit_statistics.hpp>
 
 TENSORTAP_BEGIN_NAMESPACE
 TENSORTAP_INLINE DeadRelu DeadRelu::smdebug() {
@@ -29,7 +31,8 @@ TENSORTAP_INLINE DeadRelu DeadRelu::smdebug() {
 TENSORTAP_INLINE std::vector<Collection> DeadRelu::required() const {
   return {{.name = "relu_output",
            .include_regex = tensor_regex.empty() ? std::string("[Rr][Ee][Ll][Uu].*_output") : tensor_regex,
-           .save = save}};
+           .save = save,
+           .reductions = {Reduction::units}}};
 }
 
 TENSORTAP_INLINE std::vector<Finding> DeadRelu::operator()(const JudgedStep& step) {
@@ -40,7 +43,6 @@ TENSORTAP_INLINE std::vector<Finding> DeadRelu::operator()(const JudgedStep& ste
   std::vector<Finding> out;
   if (tensor_regex.empty() && step.step().mode != Mode::train && step.step().mode != Mode::global) return out;
   choice.use({}, tensor_regex);
-  std::vector<std::size_t> active;
   const KnownTensor* before = nullptr;
   for (const KnownTensor* tensor : step.saved()) {
     if (choice.empty() ? !detail::is_of_layer(*tensor) : !choice.has(step, *tensor)) continue;
@@ -49,15 +51,15 @@ TENSORTAP_INLINE std::vector<Finding> DeadRelu::operator()(const JudgedStep& ste
     const KnownTensor* const last = std::exchange(before, tensor);
     if (choice.empty() && detail::activation_of(step, *tensor, last, layer.activation, layer.tests) != Activation::relu)
       continue;
-    if (const Tensor* const value = step.value(*tensor)) {
-      const detail::UnitShape shape(value->shape());
-      if (shape.units == 0 || value->dtype() == DType::string) continue;
-      detail::count_by_unit(*value, shape, active, [](double x) { return x != 0; });
+    if (const UnitStatistics* const units = step.units(*tensor)) {
+      if (units->units == 0) continue;
       ++layer.checks;
-      layer.last_active.resize(active.size());
-      const double least = threshold_inactivity / 100 * static_cast<double>(shape.per_unit());
-      for (std::size_t unit = 0; unit < active.size(); ++unit)
-        if (active[unit] > 0 && static_cast<double>(active[unit]) >= least) layer.last_active[unit] = layer.checks;
+      layer.last_active.resize(units->list.size());
+      const double least = threshold_inactivity / 100 * static_cast<double>(units->per_unit);
+      for (std::size_t unit = 0; unit < units->list.size(); ++unit) {
+        const std::uint64_t active = units->per_unit - units->list[unit].zeros;
+        if (active > 0 && static_cast<double>(active) >= least) layer.last_active[unit] = layer.checks;
+      }
     } else if (const auto zeros = detail::percent_of_zeros(step, *tensor)) {
       ++layer.checks;
       layer.last_active.resize(1);

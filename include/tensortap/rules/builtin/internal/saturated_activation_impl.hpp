@@ -9,6 +9,7 @@
 
 #include <tensortap/error.hpp>
 #include <tensortap/internal/config.hpp>
+#include <tensortap/internal/unit_shape.hpp>
 #include <tensortap/reduction.hpp>
 #include <tensortap/rules/builtin/internal/activation_of.hpp>
 #include <tensortap/rules/builtin/internal/layer_units.hpp>
@@ -19,6 +20,7 @@
 #include <tensortap/rules/known_tensor.hpp>
 #include <tensortap/statistics_record.hpp>
 #include <tensortap/tensor/tensor.hpp>
+#include <tensortap/unit_statistics.hpp>
 
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
@@ -64,7 +66,8 @@ TENSORTAP_INLINE std::vector<Collection> SaturatedActivation::required() const {
   std::vector<Collection> out = {
       {.name = "saturating_activations",
        .include_regex = tensor_regex.empty() ? std::string("([Tt]anh|[Ss]igmoid).*_output") : tensor_regex,
-       .save = save}};
+       .save = save,
+       .reductions = has_usual_limits() ? Reductions{Reduction::statistics, Reduction::units} : Reductions()}};
   if (!std::isnan(gradient_ratio))
     out.push_back({.name = "gradients", .save = save, .reductions = {Reduction::statistics}});
   return out;
@@ -97,19 +100,11 @@ TENSORTAP_INLINE std::vector<Finding> SaturatedActivation::operator()(const Judg
       if (!is_output && has_outputs) continue;
     }
     if (activation != Activation::tanh && activation != Activation::sigmoid) continue;
-    const Tensor* const value = step.value(*tensor);
-    if (value == nullptr || value->dtype() == DType::string) continue;
-    const detail::UnitShape shape(value->shape());
-    if (shape.units == 0 || (choice.empty() && detail::is_prediction(step, *tensor))) continue;
-    const bool is_tanh = activation == Activation::tanh;
-    double low = is_tanh ? threshold_tanh_min : threshold_sigmoid_min;
-    double high = is_tanh ? threshold_tanh_max : threshold_sigmoid_max;
-    if (is_output)
-      for (double* limit : {&low, &high}) *limit = is_tanh ? std::tanh(*limit) : 1 / (1 + std::exp(-*limit));
-    detail::count_by_unit(*value, shape, active, [&](double x) { return x > low && x < high; });
+    const std::size_t per_unit = count_unsaturated(step, *tensor, activation == Activation::tanh, is_output, active);
+    if (per_unit == 0 || (choice.empty() && detail::is_prediction(step, *tensor))) continue;
     ++layer.checks;
     layer.last_active.resize(active.size());
-    const double least = threshold_inactivity / 100 * static_cast<double>(shape.per_unit());
+    const double least = threshold_inactivity / 100 * static_cast<double>(per_unit);
     for (std::size_t unit = 0; unit < active.size(); ++unit)
       if (static_cast<double>(active[unit]) >= least) layer.last_active[unit] = layer.checks;
     const double saturated = detail::share_inactive(layer.last_active, layer.checks, num_checks);
@@ -127,6 +122,37 @@ TENSORTAP_INLINE std::vector<Finding> SaturatedActivation::operator()(const Judg
                               " checks; try smaller initial weights, normalised inputs, or ReLU"});
   }
   return out;
+}
+
+TENSORTAP_INLINE std::size_t SaturatedActivation::count_unsaturated(const JudgedStep& step, const KnownTensor& tensor,
+                                                                    bool is_tanh, bool is_output,
+                                                                    std::vector<std::size_t>& counts) const {
+  using Unit = UnitStatistics::Unit;
+  if (has_usual_limits()) {
+    const UnitStatistics* const units = step.units(tensor);
+    if (units == nullptr || units->units == 0) return 0;
+    const auto count = is_output ? (is_tanh ? &Unit::within_tanh_output : &Unit::within_sigmoid_output)
+                                 : (is_tanh ? &Unit::within_tanh_input : &Unit::within_sigmoid_input);
+    counts.clear();
+    for (const Unit& unit : units->list) counts.push_back(unit.*count);
+    return units->per_unit;
+  }
+  const Tensor* const value = step.value(tensor);
+  if (value == nullptr || value->dtype() == DType::string) return 0;
+  const detail::UnitShape shape(value->shape());
+  if (shape.units == 0) return 0;
+  double low = is_tanh ? threshold_tanh_min : threshold_sigmoid_min;
+  double high = is_tanh ? threshold_tanh_max : threshold_sigmoid_max;
+  if (is_output)
+    for (double* limit : {&low, &high}) *limit = is_tanh ? std::tanh(*limit) : 1 / (1 + std::exp(-*limit));
+  detail::count_by_unit(*value, shape, counts, [&](double x) { return x > low && x < high; });
+  return shape.per_unit();
+}
+
+TENSORTAP_INLINE bool SaturatedActivation::has_usual_limits() const noexcept {
+  using S = UnitStatistics;
+  return threshold_tanh_min == -S::tanh_input && threshold_tanh_max == S::tanh_input &&
+         threshold_sigmoid_min == -S::sigmoid_input && threshold_sigmoid_max == S::sigmoid_input;
 }
 
 TENSORTAP_INLINE void SaturatedActivation::visit(ParameterVisitor& visitor) {
