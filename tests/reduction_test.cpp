@@ -8,10 +8,10 @@ namespace tt = tensortap;
 using R = tt::Reduction;
 
 TEST_CASE("the name of a reduction in a record is parsed back to it", "[base][reduction]") {
-  const std::vector<std::string> names = {"min",      "max",      "mean",    "std",          "variance",
-                                          "sum",      "prod",     "l1",      "l2",           "abs_min",
-                                          "abs_max",  "abs_mean", "abs_std", "abs_variance", "abs_sum",
-                                          "abs_prod", "abs_l1",   "abs_l2",  "statistics",   "units"};
+  const std::vector<std::string> names = {"min",        "max",          "mean",    "std",      "variance", "sum",
+                                          "prod",       "l1",           "l2",      "abs_min",  "abs_max",  "abs_mean",
+                                          "abs_std",    "abs_variance", "abs_sum", "abs_prod", "abs_l1",   "abs_l2",
+                                          "statistics", "units",        "classes"};
   REQUIRE(names.size() == tt::all_reductions_count);
   for (std::size_t i = 0; i < names.size(); ++i) {
     const auto r = static_cast<R>(i);
@@ -33,7 +33,7 @@ TEST_CASE("absolute reductions and norms", "[base][reduction]") {
     CHECK(to_string(plain(r)) == (absolute ? name.substr(4) : name));
     CHECK(is_norm(r) == (name.find("l1") != std::string::npos || name.find("l2") != std::string::npos));
   }
-  for (const R r : {R::statistics, R::units}) {
+  for (const R r : {R::statistics, R::units, R::classes}) {
     CHECK_FALSE(is_absolute(r));
     CHECK_FALSE(is_norm(r));
     CHECK(plain(r) == r);

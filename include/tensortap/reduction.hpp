@@ -38,13 +38,14 @@ enum class Reduction : std::uint8_t {
   abs_l2,
   statistics,  ///< all of them in one record of fixed order, see statistics_record.hpp
   units,       ///< counts and norms of each unit of a layer, see unit_statistics.hpp
+  classes,     ///< how many labels or predictions are of each class, see reduce/classes.hpp
 };
 
 /// The number of reductions that are one number: all before `statistics`.
 inline constexpr std::size_t reduction_count = 18;
 
 /// The number of all reductions.
-inline constexpr std::size_t all_reductions_count = 20;
+inline constexpr std::size_t all_reductions_count = 21;
 
 /// Returns whether `r` is a record of several numbers.
 constexpr bool is_record(Reduction r) noexcept { return r >= Reduction::statistics; }
@@ -65,7 +66,7 @@ constexpr std::string_view to_string(Reduction r) noexcept {
   constexpr std::array<std::string_view, all_reductions_count> names = {
       "min",        "max",     "mean",     "std",     "variance",     "sum",     "prod",     "l1",     "l2",  //
       "abs_min",    "abs_max", "abs_mean", "abs_std", "abs_variance", "abs_sum", "abs_prod", "abs_l1", "abs_l2",
-      "statistics", "units"};
+      "statistics", "units",   "classes"};
   return names[static_cast<std::size_t>(r)];
 }
 

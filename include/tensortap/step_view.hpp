@@ -5,6 +5,7 @@
 //   options.on_step = [](const tensortap::StepView& step) { std::cout << step.tensors("gradients").size() << '\n'; };
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <optional>
 #include <string>
@@ -55,6 +56,12 @@ class StepView {
 
   /// Returns the saved statistics of the units, or computes them from saved elements; nullopt if neither was saved.
   [[nodiscard]] virtual std::optional<UnitStatistics> units(std::string_view /*tensor*/) const { return std::nullopt; }
+
+  /// Returns the saved counts of classes, or counts those of saved elements; nullopt if neither was saved, or the
+  /// elements are no classes.
+  [[nodiscard]] virtual std::optional<std::vector<std::int64_t>> classes(std::string_view /*tensor*/) const {
+    return std::nullopt;
+  }
 };
 
 TENSORTAP_END_NAMESPACE

@@ -31,7 +31,8 @@
 #include <tensortap/select/pattern.hpp>      //         names by regular expression
 #include <tensortap/select/save_config.hpp>  //         when to save
 
-#include <tensortap/reduce/count.hpp>           // reduce: how many elements lie in an interval
+#include <tensortap/reduce/classes.hpp>         // reduce: how many examples are of each class
+#include <tensortap/reduce/count.hpp>           //         how many elements lie in an interval
 #include <tensortap/reduce/difference.hpp>      //         the difference of two tensors
 #include <tensortap/reduce/histogram.hpp>       //         counts by magnitude
 #include <tensortap/reduce/many.hpp>            //         many tensors at once

@@ -314,8 +314,8 @@ TENSORTAP_END_NAMESPACE
 
 TENSORTAP_BEGIN_NAMESPACE
 
-/// A reduction: one of SageMaker Debugger's nine, one of the same nine of the absolute values, or the record of all
-/// statistics. `std` and `variance` divide by N; `l1` and `l2` are vector norms for every rank.
+/// A reduction: one of SageMaker Debugger's nine, one of the same nine of the absolute values, or a record of several
+/// numbers. `std` and `variance` divide by N; `l1` and `l2` are vector norms for every rank.
 enum class Reduction : std::uint8_t {
   min,
   max,
@@ -336,10 +336,18 @@ enum class Reduction : std::uint8_t {
   abs_l1,
   abs_l2,
   statistics,  ///< all of them in one record of fixed order, see statistics_record.hpp
+  units,       ///< counts and norms of each unit of a layer, see unit_statistics.hpp
+  classes,     ///< how many labels or predictions are of each class, see reduce/classes.hpp
 };
 
-/// The number of reductions that are one number: all but `statistics`.
+/// The number of reductions that are one number: all before `statistics`.
 inline constexpr std::size_t reduction_count = 18;
+
+/// The number of all reductions.
+inline constexpr std::size_t all_reductions_count = 21;
+
+/// Returns whether `r` is a record of several numbers.
+constexpr bool is_record(Reduction r) noexcept { return r >= Reduction::statistics; }
 
 /// Returns whether `r` is a reduction of absolute values.
 constexpr bool is_absolute(Reduction r) noexcept { return r >= Reduction::abs_min && r <= Reduction::abs_l2; }
@@ -354,22 +362,22 @@ constexpr bool is_norm(Reduction r) noexcept { return plain(r) == Reduction::l1 
 
 /// Returns the name used in stored records: "mean", "abs_l1", "statistics".
 constexpr std::string_view to_string(Reduction r) noexcept {
-  constexpr std::array<std::string_view, reduction_count + 1> names = {
-      "min",       "max",     "mean",     "std",     "variance",     "sum",     "prod",     "l1",     "l2",  //
-      "abs_min",   "abs_max", "abs_mean", "abs_std", "abs_variance", "abs_sum", "abs_prod", "abs_l1", "abs_l2",
-      "statistics"};
+  constexpr std::array<std::string_view, all_reductions_count> names = {
+      "min",        "max",     "mean",     "std",     "variance",     "sum",     "prod",     "l1",     "l2",  //
+      "abs_min",    "abs_max", "abs_mean", "abs_std", "abs_variance", "abs_sum", "abs_prod", "abs_l1", "abs_l2",
+      "statistics", "units",   "classes"};
   return names[static_cast<std::size_t>(r)];
 }
 
 /// Returns the reduction named `text`; nullopt if there is none.
 constexpr std::optional<Reduction> parse_reduction(std::string_view text) noexcept {
-  for (std::size_t i = 0; i <= reduction_count; ++i)
+  for (std::size_t i = 0; i < all_reductions_count; ++i)
     if (const auto r = static_cast<Reduction>(i); to_string(r) == text) return r;
   return std::nullopt;
 }
 
-/// A set of reductions in the order in which they are stored: plain ones, norms, absolute ones, absolute norms. Each
-/// group keeps the order of insertion.
+/// A set of reductions in the order in which they are stored: plain ones, norms, absolute ones, absolute norms,
+/// records. Each group of single numbers keeps the order of insertion.
 class Reductions {
  public:
   Reductions() = default;
@@ -400,10 +408,11 @@ class Reductions {
 
  private:
   static int group(Reduction r) noexcept {
-    return r == Reduction::statistics ? 4 : (is_absolute(r) ? 2 : 0) + (is_norm(r) ? 1 : 0);
+    if (is_record(r)) return 4 + static_cast<int>(r) - static_cast<int>(Reduction::statistics);
+    return (is_absolute(r) ? 2 : 0) + (is_norm(r) ? 1 : 0);
   }
 
-  std::array<Reduction, reduction_count + 1> list_{};  // no allocation: hooks make sets while training waits
+  std::array<Reduction, all_reductions_count> list_{};  // no allocation: hooks make sets while training waits
   std::size_t size_ = 0;
 };
 
@@ -599,6 +608,99 @@ struct Step {
 
 TENSORTAP_END_NAMESPACE
 
+// from tensortap/unit_statistics.hpp
+
+// The statistics of each unit of a layer, and the record in which they are stored: of outputs [batch, units] those of
+// each column, of images [batch, channels, height, width] those of each channel. They show dead and saturated units
+// without the elements. reduce/units.hpp computes them.
+//
+//   const tensortap::UnitStatistics s = tensortap::unit_statistics(view);
+//   for (const auto& unit : s.list)
+//     if (unit.zeros == unit.count()) std::cout << "a dead unit, of " << s.units << '\n';
+
+TENSORTAP_BEGIN_NAMESPACE
+
+/// Names the fields of the record `smdebug/reductions/units/NAME`, a float64 matrix. Its first row has the number of
+/// units and the number of elements of each, then zeros. Each further row is a unit, in order, with these fields. Later
+/// versions may append fields; these keep their places.
+///
+/// | index | field | meaning |
+/// |---|---|---|
+/// | 0 | positive | number of elements above 0, infinity included |
+/// | 1 | negative | number of elements below 0, infinity included |
+/// | 2 | zeros | number of elements that are 0 or -0 |
+/// | 3 | nan | number of NaNs |
+/// | 4 | infinite | number of infinities |
+/// | 5 | within_tanh_input | how many lie between -4.1469 and 4.1469: tanh has more than 0.001 of its slope there |
+/// | 6 | within_sigmoid_input | how many lie between -8.2938 and 8.2938: so has the sigmoid |
+/// | 7 | within_tanh_output | how many lie between the tanh of the limits of 5 |
+/// | 8 | within_sigmoid_output | how many lie between the sigmoid of the limits of 6 |
+/// | 9 | sum_squares | sum of the squares of the finite elements |
+inline constexpr std::array<std::string_view, 10> unit_fields = {"positive",
+                                                                 "negative",
+                                                                 "zeros",
+                                                                 "nan",
+                                                                 "infinite",
+                                                                 "within_tanh_input",
+                                                                 "within_sigmoid_input",
+                                                                 "within_tanh_output",
+                                                                 "within_sigmoid_output",
+                                                                 "sum_squares"};
+
+/// Statistics of the units of a tensor: along its second axis if it has four or more, else along its last one.
+/// Numeric: counts are exact, and compare each element with the limits as float64; an element that is a limit, and NaN,
+/// is not between them. Integers beyond 2^53 are rounded to float64 first. sum_squares has a relative error of at most
+/// 1e-12. Empty: a tensor without elements, or of rank 0, has no units.
+struct UnitStatistics {
+  static constexpr std::size_t most_units = 4096;
+
+  // The limits of saturation: where the slope falls to 0.001 of the largest, and what the functions give there.
+  static constexpr double tanh_input = 4.1469;
+  static constexpr double sigmoid_input = 8.2938;
+  static constexpr double tanh_output = 0.9995000001955276;
+  static constexpr double sigmoid_output_low = 0.00024999990223617096;
+  static constexpr double sigmoid_output_high = 0.9997500000977639;
+
+  /// One unit.
+  struct Unit {
+    std::uint64_t positive = 0;
+    std::uint64_t negative = 0;
+    std::uint64_t zeros = 0;
+    std::uint64_t nan = 0;
+    std::uint64_t infinite = 0;
+    std::uint64_t within_tanh_input = 0;
+    std::uint64_t within_sigmoid_input = 0;
+    std::uint64_t within_tanh_output = 0;
+    std::uint64_t within_sigmoid_output = 0;
+    double sum_squares = 0;
+
+    /// The number of elements.
+    [[nodiscard]] std::uint64_t count() const noexcept { return positive + negative + zeros + nan; }
+    /// The number of NaNs and infinities.
+    [[nodiscard]] std::uint64_t non_finite() const noexcept { return nan + infinite; }
+    /// The euclidean norm of the finite elements.
+    [[nodiscard]] double l2() const noexcept;
+
+    friend bool operator==(const Unit&, const Unit&) = default;
+  };
+
+  std::uint64_t units = 0;      ///< in the tensor
+  std::uint64_t per_unit = 0;   ///< elements of a unit
+  std::vector<Unit> list = {};  ///< of the first 4096 units
+
+  /// The number of rows of the record; it has one column for each of `unit_fields`.
+  [[nodiscard]] std::size_t record_rows() const noexcept { return list.size() + 1; }
+  /// Writes the record, row by row. `to` has room for all of its numbers.
+  void to_record(std::span<double> to) const noexcept;
+  /// Reads a record of this version or a later one, whose rows have `columns` numbers. Returns nothing if it is too
+  /// short or holds impossible counts.
+  [[nodiscard]] static std::optional<UnitStatistics> from_record(std::span<const double> record, std::size_t columns);
+
+  friend bool operator==(const UnitStatistics&, const UnitStatistics&) = default;
+};
+
+TENSORTAP_END_NAMESPACE
+
 // from tensortap/step_view.hpp
 
 // One step as a rule sees it: the tensors, reductions and statistics saved in it. The step is read back from a run, or
@@ -643,6 +745,15 @@ class StepView {
 
   /// Returns the saved statistics, or computes them from saved elements; nullopt if neither was saved.
   [[nodiscard]] virtual std::optional<Statistics> statistics(std::string_view tensor) const = 0;
+
+  /// Returns the saved statistics of the units, or computes them from saved elements; nullopt if neither was saved.
+  [[nodiscard]] virtual std::optional<UnitStatistics> units(std::string_view /*tensor*/) const { return std::nullopt; }
+
+  /// Returns the saved counts of classes, or counts those of saved elements; nullopt if neither was saved, or the
+  /// elements are no classes.
+  [[nodiscard]] virtual std::optional<std::vector<std::int64_t>> classes(std::string_view /*tensor*/) const {
+    return std::nullopt;
+  }
 };
 
 TENSORTAP_END_NAMESPACE
@@ -1701,6 +1812,34 @@ std::vector<std::string> builtin_names();
 
 TENSORTAP_END_NAMESPACE
 
+// from tensortap/reduce/classes.hpp
+
+// Counts of classes: how many labels, or predictions, of a batch are of each class. Saved step by step, they tell how
+// labels are distributed, and whether a network always predicts the same, without the elements.
+//
+//   if (const auto counts = tensortap::class_counts(view)) std::cout << counts->front() << " of class 0\n";
+
+TENSORTAP_BEGIN_NAMESPACE
+
+/// The largest number of classes.
+inline constexpr std::size_t most_classes = 4096;
+
+/// Returns the number of examples by class. The class of a row of a matrix of floats is that of its largest element,
+/// the first of several; rows with NaN are left out. So is that of a row of a matrix of integers or bools, if each row
+/// has a single 1 beside zeros. In other tensors, each element is the class of an example: a whole number. Negative
+/// integers are left out, as labels that are to be ignored. Empty: nothing, if there are no elements, if an element is
+/// no whole number or a negative float, or if there are more than 4096 classes; so for complex numbers and strings.
+/// Threads: any; needs 100 KiB of stack.
+[[nodiscard]] std::optional<std::vector<std::int64_t>> class_counts(const TensorView& view);
+
+/// Accepts any type that as_view() accepts.
+template <class T>
+[[nodiscard]] std::optional<std::vector<std::int64_t>> class_counts(const T& tensor) {
+  return class_counts(as_view(tensor));
+}
+
+TENSORTAP_END_NAMESPACE
+
 // from tensortap/reduce/count.hpp
 
 // Counts the elements of a tensor in an interval: dead units, saturated activations. Elements of every type are
@@ -1984,7 +2123,8 @@ class ReducedSet {
   std::size_t size_ = 0;
 };
 
-/// Computes the reductions `wanted` of `view` in one pass over its elements; a product takes a second pass.
+/// Computes the reductions `wanted` of `view` in one pass over its elements; a product takes a second pass. Skips
+/// `Reduction::units`, see reduce/units.hpp.
 /// Shape: any; norms are those of the flattened tensor.
 /// Numeric: min and max return the bits of an element; -0 is smaller than 0. Sum and prod of bools and signed integers
 /// are int64, of unsigned ones uint64, modulo 2^64; all other reductions of integers are float64. Reductions of floats
@@ -1996,7 +2136,7 @@ class ReducedSet {
 [[nodiscard]] ReducedSet reduce(const TensorView& view, const Reductions& wanted);
 
 /// Returns one reduction as a number, rounded to the type in which a record stores it.
-/// Empty: nothing for extremes. Returns nothing for complex numbers and strings, and for `Reduction::statistics`.
+/// Empty: nothing for extremes. Returns nothing for complex numbers and strings, and for records of several numbers.
 [[nodiscard]] std::optional<double> reduce(const TensorView& view, Reduction wanted);
 
 /// Computes the reduction `r` from statistics, in float64. Returns nothing for products and for extremes of no
@@ -2035,6 +2175,34 @@ template <class T>
 [[nodiscard]] Statistics statistics(const T& tensor, ReduceOptions options = {}) {
   return statistics(as_view(tensor), options);
 }
+
+TENSORTAP_END_NAMESPACE
+
+// from tensortap/reduce/units.hpp
+
+// The statistics of each unit of a layer in one pass over the elements of its outputs, inputs, or gradients.
+//
+//   const tensortap::UnitStatistics s = tensortap::unit_statistics(view);
+//   std::cout << s.units << " units, the norm of the first is " << s.list[0].l2() << '\n';
+
+TENSORTAP_BEGIN_NAMESPACE
+
+/// Returns the statistics of the units of a tensor, the same bits on every machine. Throws: complex numbers and
+/// strings. Threads: any; needs 200 KiB of stack.
+[[nodiscard]] UnitStatistics unit_statistics(const TensorView& view);
+
+/// Accepts any type that as_view() accepts.
+template <class T>
+[[nodiscard]] UnitStatistics unit_statistics(const T& tensor) {
+  return unit_statistics(as_view(tensor));
+}
+
+namespace detail {
+
+/// The same, in the memory of `out`.
+void find_units(const TensorView& view, UnitStatistics& out);
+
+}  // namespace detail
 
 TENSORTAP_END_NAMESPACE
 
@@ -3324,6 +3492,9 @@ class StoredStep final : public StepView {
   [[nodiscard]] TENSORTAP_INLINE std::optional<Tensor> value(std::string_view tensor) const override;
   [[nodiscard]] TENSORTAP_INLINE std::optional<double> reduction(std::string_view tensor, Reduction r) const override;
   [[nodiscard]] TENSORTAP_INLINE std::optional<Statistics> statistics(std::string_view tensor) const override;
+  [[nodiscard]] TENSORTAP_INLINE std::optional<UnitStatistics> units(std::string_view tensor) const override;
+  [[nodiscard]] TENSORTAP_INLINE std::optional<std::vector<std::int64_t>> classes(
+      std::string_view tensor) const override;
 
  private:
   friend class Trial;
@@ -3382,6 +3553,12 @@ class TensorHistory {
 
   /// Returns the saved statistics; else computes them from the elements.
   [[nodiscard]] std::optional<Statistics> statistics(std::int64_t step, std::string_view worker = {}) const;
+
+  /// Returns the saved statistics of the units; else computes them from the elements.
+  [[nodiscard]] std::optional<UnitStatistics> units(std::int64_t step, std::string_view worker = {}) const;
+
+  /// Returns the saved counts of classes; else counts those of the elements.
+  [[nodiscard]] std::optional<std::vector<std::int64_t>> classes(std::int64_t step, std::string_view worker = {}) const;
 
   /// Returns the saved reductions by their stored spelling ("mean", "abs_l2"), with their element types. What
   /// Reduction::statistics has saved is not among them: see `statistics`.
@@ -3934,6 +4111,9 @@ class JudgedStep final : public StepView {
   /// Returns the statistics, saved or computed from saved elements; null if neither was saved.
   [[nodiscard]] const Statistics* statistics(const KnownTensor& tensor) const;
 
+  /// Returns the statistics of the units, saved or computed from saved elements; null if neither was saved.
+  [[nodiscard]] const UnitStatistics* units(const KnownTensor& tensor) const;
+
   /// Returns the elements; null if they were not saved.
   [[nodiscard]] const Tensor* value(const KnownTensor& tensor) const;
 
@@ -3957,6 +4137,7 @@ class JudgedStep final : public StepView {
   [[nodiscard]] TENSORTAP_INLINE std::optional<Tensor> value(std::string_view tensor) const override;
   [[nodiscard]] TENSORTAP_INLINE std::optional<double> reduction(std::string_view tensor, Reduction r) const override;
   [[nodiscard]] TENSORTAP_INLINE std::optional<Statistics> statistics(std::string_view tensor) const override;
+  [[nodiscard]] TENSORTAP_INLINE std::optional<UnitStatistics> units(std::string_view tensor) const override;
   TENSORTAP_INLINE void for_each(const Visit& visit) const override;
 
  private:
@@ -5054,16 +5235,15 @@ TENSORTAP_BEGIN_NAMESPACE
 /// each batch by itself: measured on 472 small networks, a dead share of 50 % in a batch is a false alarm in 5.5 %
 /// of the healthy ones, 90 % over several batches in none. Such outputs are known by their names, or because they
 /// are the positive part of the tensor before them.
-/// Numeric: NaN counts as active. Only the first 4096 units of a layer are judged. If the elements were not saved,
-/// units are known to be dead if all elements are zero.
-/// Empty: skipped.
-/// Source: SageMaker Debugger's DeadRelu.
+/// Numeric: NaN counts as active. Only the first 4096 units of a layer are judged. If neither elements nor statistics
+/// of units were saved, units are known to be dead if all elements are zero. Empty: skipped. Source: SageMaker
+/// Debugger's DeadRelu.
 struct DeadRelu {
   static constexpr std::string_view name = "DeadRelu";
   static constexpr std::string_view condition =
       "in each of the last num_checks steps, more than threshold_layer percent of the units of a ReLU layer are dead: "
       "less than threshold_inactivity percent of their values in the batch are not zero";
-  static constexpr std::string_view needs = "outputs of ReLU layers: elements";
+  static constexpr std::string_view needs = "outputs of ReLU layers: statistics of units, or elements";
   static constexpr std::string_view source = "SageMaker Debugger; over several steps is tensortap's";
 
   std::string tensor_regex = {};    ///< names of outputs; empty: outputs of ReLU, see above
@@ -6053,6 +6233,7 @@ TENSORTAP_BEGIN_NAMESPACE
 /// loss is that of a constant prediction, and the training does not work nevertheless; else an advice. Predictions
 /// are left out: a confident sigmoid is saturated. The documented limits are where the slope is 1e-7: a layer of
 /// tanh must have inputs beyond 9.5, far beyond those that stop its learning. Units are those of DeadRelu.
+/// Statistics of units have the counts for the default limits; other limits need the elements.
 /// Numeric: NaN is not between the limits.
 /// Empty: skipped.
 /// Source: SageMaker Debugger's SaturatedActivation.
@@ -6061,19 +6242,20 @@ struct SaturatedActivation {
   static constexpr std::string_view condition =
       "in each of the last num_checks steps, more than threshold_layer percent of the units of a tanh or sigmoid layer "
       "are saturated: less than threshold_inactivity percent of their inputs lie between the limits";
-  static constexpr std::string_view needs = "inputs or outputs of tanh and sigmoid layers: elements";
+  static constexpr std::string_view needs =
+      "inputs or outputs of tanh and sigmoid layers: statistics of units and of all, or elements";
   static constexpr std::string_view source = "SageMaker Debugger; outputs and several steps are tensortap's";
 
-  std::string tensor_regex = {};           ///< names of inputs; empty: see above
-  double threshold_tanh_min = -4.1469;     ///< a lower input of tanh is saturated
-  double threshold_tanh_max = 4.1469;      ///< a higher input of tanh is saturated
-  double threshold_sigmoid_min = -8.2938;  ///< a lower input of sigmoid is saturated
-  double threshold_sigmoid_max = 8.2938;   ///< a higher input of sigmoid is saturated
-  double threshold_inactivity = 20;        ///< percent of inputs between the limits, below which a unit is saturated
-  double threshold_layer = 49;             ///< percent of saturated units that is no finding yet
-  double gradient_ratio = 1e-3;            ///< a weight with less of the largest gradient does not learn; NaN: ignore
-  std::int64_t num_checks = 8;             ///< how many steps in a row a unit must be saturated
-  SaveConfig save = every(10);             ///< when `required_by` asks for them
+  std::string tensor_regex = {};                                  ///< names of inputs; empty: see above
+  double threshold_tanh_min = -UnitStatistics::tanh_input;        ///< a lower input of tanh is saturated
+  double threshold_tanh_max = UnitStatistics::tanh_input;         ///< a higher input of tanh is saturated
+  double threshold_sigmoid_min = -UnitStatistics::sigmoid_input;  ///< a lower input of sigmoid is saturated
+  double threshold_sigmoid_max = UnitStatistics::sigmoid_input;   ///< a higher input of sigmoid is saturated
+  double threshold_inactivity = 20;  ///< percent of inputs between the limits, below which a unit is saturated
+  double threshold_layer = 49;       ///< percent of saturated units that is no finding yet
+  double gradient_ratio = 1e-3;      ///< a weight with less of the largest gradient does not learn; NaN: ignore
+  std::int64_t num_checks = 8;       ///< how many steps in a row a unit must be saturated
+  SaveConfig save = every(10);       ///< when `required_by` asks for them
 
   struct Layer {
     Activation activation = Activation::none;  // if it is known from elements
@@ -6095,11 +6277,19 @@ struct SaturatedActivation {
   /// Throws: a percentage is not one; `num_checks` is below 1; a limit is NaN.
   [[nodiscard]] std::vector<Finding> operator()(const JudgedStep& step);
 
+  /// Returns whether the limits are those for which statistics of units have counts.
+  [[nodiscard]] bool has_usual_limits() const noexcept;
+
   void visit(ParameterVisitor& visitor);
   void exchange(RuleState& s) { s(state); }
 
   State state = {};
   TensorChoice choice = {};  ///< the tensors of `tensor_regex`
+
+ private:
+  /// Counts the elements of each unit between the limits. Returns how many elements a unit has; 0: it is not known.
+  [[nodiscard]] std::size_t count_unsaturated(const JudgedStep& step, const KnownTensor& tensor, bool is_tanh,
+                                              bool is_output, std::vector<std::size_t>& counts) const;
 };
 
 TENSORTAP_END_NAMESPACE
@@ -7752,6 +7942,73 @@ TENSORTAP_INLINE std::optional<Statistics> Statistics::from_record(std::span<con
 
 TENSORTAP_END_NAMESPACE
 
+// from tensortap/internal/unit_statistics_impl.hpp
+
+// The record of the statistics of units.
+
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
+
+/// The counts of a unit in the order of `unit_fields`.
+inline constexpr std::array<std::uint64_t UnitStatistics::Unit::*, unit_fields.size() - 1> unit_counts = {
+    &UnitStatistics::Unit::positive,
+    &UnitStatistics::Unit::negative,
+    &UnitStatistics::Unit::zeros,
+    &UnitStatistics::Unit::nan,
+    &UnitStatistics::Unit::infinite,
+    &UnitStatistics::Unit::within_tanh_input,
+    &UnitStatistics::Unit::within_sigmoid_input,
+    &UnitStatistics::Unit::within_tanh_output,
+    &UnitStatistics::Unit::within_sigmoid_output};
+
+/// Returns the natural number that `x` is; nullopt if it is none.
+inline std::optional<std::uint64_t> natural(double x) noexcept {
+  if (!is_finite(x) || !(x >= 0) || !(x < 0x1p63)) return std::nullopt;
+  const auto whole = static_cast<std::uint64_t>(x);
+  if (static_cast<double>(whole) != x) return std::nullopt;
+  return whole;
+}
+
+}  // namespace detail
+
+TENSORTAP_INLINE double UnitStatistics::Unit::l2() const noexcept { return std::sqrt(sum_squares); }
+
+TENSORTAP_INLINE void UnitStatistics::to_record(std::span<double> to) const noexcept {
+  std::fill_n(to.begin(), unit_fields.size(), 0.0);
+  to[0] = static_cast<double>(units);
+  to[1] = static_cast<double>(per_unit);
+  double* at = to.data() + unit_fields.size();
+  for (const Unit& unit : list) {
+    for (const auto count : detail::unit_counts) *at++ = static_cast<double>(unit.*count);
+    *at++ = unit.sum_squares;
+  }
+}
+
+TENSORTAP_INLINE std::optional<UnitStatistics> UnitStatistics::from_record(std::span<const double> record,
+                                                                           std::size_t columns) {
+  if (columns < unit_fields.size() || record.size() < columns || record.size() % columns != 0) return std::nullopt;
+  const auto units = detail::natural(record[0]);
+  const auto per_unit = detail::natural(record[1]);
+  const std::size_t rows = record.size() / columns - 1;
+  if (!units || !per_unit || rows != std::min<std::uint64_t>(*units, most_units)) return std::nullopt;
+  UnitStatistics out{.units = *units, .per_unit = *per_unit};
+  out.list.resize(rows);
+  for (std::size_t row = 0; row < rows; ++row) {
+    const std::span<const double> fields = record.subspan((row + 1) * columns, columns);
+    Unit& unit = out.list[row];
+    for (std::size_t i = 0; i < detail::unit_counts.size(); ++i) {
+      const auto count = detail::natural(fields[i]);
+      if (!count || *count > out.per_unit) return std::nullopt;
+      unit.*detail::unit_counts[i] = *count;
+    }
+    unit.sum_squares = fields[detail::unit_counts.size()];
+    if (unit.count() != out.per_unit || unit.infinite > unit.positive + unit.negative) return std::nullopt;
+  }
+  return out;
+}
+
+TENSORTAP_END_NAMESPACE
+
 // from tensortap/internal/stop_impl.hpp
 
 // The state of a stop request. It is one atomic word, so that a signal handler that interrupts `request` on the same
@@ -8954,6 +9211,16 @@ inline std::uint32_t widened(std::uint16_t half) noexcept {
   const std::uint32_t sign = static_cast<std::uint32_t>(half & 0x8000) << 16;
   return static_cast<std::uint32_t>((subnormal & is_subnormal) | (normal & ~is_subnormal)) | sign;
 }
+
+/// A bool in memory, which may hold any byte.
+struct Truth {
+  std::uint8_t byte;
+
+  template <class To>
+  explicit operator To() const noexcept {
+    return byte != 0 ? To{1} : To{0};
+  }
+};
 
 template <class From, class To>
 void convert(const From& from, To& to) noexcept {
@@ -10930,12 +11197,6 @@ class BlockReader {
     }
   }
 
-  /// A bool in memory, which may hold any byte.
-  struct Truth {
-    std::uint8_t byte;
-    explicit operator Element() const noexcept { return byte != 0 ? Element{1} : Element{0}; }
-  };
-
   template <class From>
   Block converted(const Block& raw) noexcept {
     convert_elements<From>(raw.elements, raw.count, converted_);
@@ -10977,6 +11238,109 @@ Value over_blocks(std::size_t count, ReduceOptions options, const MakeLeaf& make
 }
 
 }  // namespace detail
+TENSORTAP_END_NAMESPACE
+
+// from tensortap/reduce/internal/classes_impl.hpp
+
+// Counts classes in one pass: of rows and of single elements at once, because the last row may decide which of them are
+// meant.
+
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
+
+/// Counts the classes of elements that come one after the other.
+class ClassCounter {
+ public:
+  explicit ClassCounter(const TensorView& view)
+      : is_float_(is_floating(view.dtype())),
+        width_(view.rank() == 2 ? static_cast<std::size_t>(view.shape()[1]) : 1),
+        by_row_(width_ > 1 && width_ <= most_classes ? width_ : 0),
+        are_rows_(!by_row_.empty()),
+        are_elements_(width_ <= 1 || !is_float_) {}
+
+  /// Takes an element. Returns false if no classes can be found any more.
+  template <class In>
+  [[gnu::always_inline]] bool add(In x) {
+    if (are_elements_) add_element(x);
+    if (are_rows_) add_to_row(x);
+    return are_elements_ || are_rows_;
+  }
+
+  [[nodiscard]] std::optional<std::vector<std::int64_t>> take() {
+    if (are_rows_) return std::move(by_row_);
+    if (are_elements_) return std::move(by_element_);
+    return std::nullopt;
+  }
+
+ private:
+  template <class In>
+  void add_element(In x) {
+    constexpr auto most = static_cast<In>(most_classes);
+    if (!is_finite(x) || !(x < most) || (x < 0 && is_float_)) {
+      are_elements_ = false;
+    } else if (x >= 0) {
+      const auto place = static_cast<std::size_t>(x);
+      are_elements_ = static_cast<In>(place) == x;
+      if (place >= by_element_.size()) by_element_.resize(place + 1);
+      ++by_element_[place];
+    }
+  }
+
+  template <class In>
+  void add_to_row(In x) {
+    const auto number = static_cast<double>(x);
+    has_nan_ = has_nan_ || (!is_finite(x) && (bits_of(number) & ~sign_bit<double>) > infinity_bits<double>);
+    if (column_ == 0 || number > largest_) {
+      largest_ = number;
+      largest_at_ = column_;
+    }
+    ones_ += x == 1 ? 1 : 0;
+    has_others_ = has_others_ || (x != 0 && x != 1);
+    if (++column_ < width_) return;
+    are_rows_ = is_float_ || (ones_ == 1 && !has_others_);
+    if (!has_nan_) ++by_row_[largest_at_];
+    column_ = ones_ = 0;
+    has_nan_ = has_others_ = false;
+  }
+
+  bool is_float_;
+  std::size_t width_;
+  std::vector<std::int64_t> by_row_;
+  std::vector<std::int64_t> by_element_;
+  bool are_rows_;      // whether the classes are those of rows
+  bool are_elements_;  // whether they may be those of elements
+
+  // The row in progress.
+  std::size_t column_ = 0;
+  std::size_t largest_at_ = 0;
+  double largest_ = 0;
+  std::size_t ones_ = 0;
+  bool has_nan_ = false;
+  bool has_others_ = false;
+};
+
+template <class In>
+[[gnu::noinline]] bool count_classes(const TensorView& view, ClassCounter& counter) {
+  BlockReader<In> blocks(view);
+  for (std::size_t i = 0; i < block_count(view); ++i) {
+    const Block block = blocks[i];
+    for (std::size_t k = 0; k < block.count; ++k)
+      if (!counter.add(load<In>(block.elements + k * sizeof(In)))) return false;
+  }
+  return true;
+}
+
+}  // namespace detail
+
+TENSORTAP_INLINE std::optional<std::vector<std::int64_t>> class_counts(const TensorView& view) {
+  if (!is_real(view.dtype()) || view.size() == 0) return std::nullopt;
+  const detail::IeeeMode ieee;
+  detail::ClassCounter counter(view);
+  const bool found = detail::fits_float(view.dtype()) ? detail::count_classes<float>(view, counter)
+                                                      : detail::count_classes<double>(view, counter);
+  return found ? counter.take() : std::nullopt;
+}
+
 TENSORTAP_END_NAMESPACE
 
 // from tensortap/reduce/internal/count_impl.hpp
@@ -12532,7 +12896,7 @@ std::optional<Reduced> integer_value(Reduction r, const TensorView& view, const 
 }
 
 /// The results by reduction.
-using Found = std::array<std::optional<Reduced>, reduction_count + 1>;
+using Found = std::array<std::optional<Reduced>, all_reductions_count>;
 
 /// Finds the exact reductions of integers among `wanted`.
 template <class T>
@@ -12573,8 +12937,8 @@ inline void reduce_integers(const TensorView& view, const Reductions& wanted, Fo
   const Product factors = product ? product_of(view) : Product{};
   for (const Reduction r : wanted) {
     if (!floating && is_exact(r)) continue;
-    if (r == Reduction::statistics) {
-      statistics = s;
+    if (is_record(r)) {
+      if (r == Reduction::statistics) statistics = s;
       continue;
     }
     const auto value = plain(r) == Reduction::prod ? factors.value(is_absolute(r)) : float_value(r, s);
@@ -12627,7 +12991,7 @@ TENSORTAP_INLINE std::optional<double> reduce(const TensorView& view, Reduction 
 }
 
 TENSORTAP_INLINE std::optional<double> reduction_of(const Statistics& statistics, Reduction r) noexcept {
-  if (plain(r) == Reduction::prod || r == Reduction::statistics) return std::nullopt;
+  if (plain(r) == Reduction::prod || is_record(r)) return std::nullopt;
   return detail::float_value(r, statistics);
 }
 
@@ -12648,6 +13012,481 @@ TENSORTAP_BEGIN_NAMESPACE
 TENSORTAP_INLINE Statistics statistics(const TensorView& view, ReduceOptions options) {
   if (!is_real(view.dtype())) throw Error::wrong_type("real numbers", to_string(view.dtype()));
   return detail::statistics_of(view, detail::whole, options);
+}
+
+TENSORTAP_END_NAMESPACE
+
+// from tensortap/internal/unit_shape.hpp
+
+// The units of a layer: the columns of a matrix with one row for each example, or the channels of images.
+
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
+
+/// How the elements of an output of a layer belong to its units: element ((row * units) + unit) * inner + i is of
+/// `unit`.
+struct UnitShape {
+  static constexpr std::size_t most_units = 4096;
+
+  std::size_t rows = 0;
+  std::size_t units = 0;
+  std::size_t inner = 1;
+
+  /// Tells the units from the shape: of [batch, channels, height, width] and more axes, the channels; else the last
+  /// axis.
+  explicit UnitShape(std::span<const std::int64_t> shape) noexcept {
+    if (shape.empty()) return;
+    const auto extent = [&](std::size_t axis) { return static_cast<std::size_t>(shape[axis]); };
+    const std::size_t axis = shape.size() >= 4 ? 1 : shape.size() - 1;
+    rows = 1;
+    for (std::size_t i = 0; i < axis; ++i) rows *= extent(i);
+    units = extent(axis);
+    for (std::size_t i = axis + 1; i < shape.size(); ++i) inner *= extent(i);
+    if (rows * inner == 0) units = 0;
+  }
+
+  [[nodiscard]] std::size_t judged() const noexcept { return std::min(units, most_units); }
+  /// The number of elements of a unit.
+  [[nodiscard]] std::size_t per_unit() const noexcept { return rows * inner; }
+};
+
+}  // namespace detail
+TENSORTAP_END_NAMESPACE
+
+// from tensortap/reduce/internal/unit_kernels.hpp
+
+// The kernels of the statistics of units. A group is eight neighbouring lanes: eight columns of a matrix, or every
+// eighth element of a channel. A kernel goes down the rows of a group with all its counts and sums in registers.
+//
+// As elsewhere, the fast loops count neither NaN nor infinities: if the sum of squares of a group is not finite, its
+// rows are read again by the plain loop, which is the definition.
+
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
+
+inline constexpr std::size_t group_lanes = 8;
+
+/// The limits of UnitStatistics as numbers of type In: the same elements lie between them.
+template <class In>
+struct UnitLimits {
+  In tanh_input, sigmoid_input, tanh_output, sigmoid_low, sigmoid_high;
+};
+
+/// Returns the smallest number that is not below `x`, which is above 0; or the largest one that is not above it.
+template <class In>
+constexpr In limit_of(double x, bool is_lower = false) noexcept {
+  auto bits = std::bit_cast<BitsOf<In>>(static_cast<In>(x));
+  if (!is_lower && static_cast<double>(std::bit_cast<In>(bits)) < x) ++bits;
+  if (is_lower && static_cast<double>(std::bit_cast<In>(bits)) > x) --bits;
+  return std::bit_cast<In>(bits);
+}
+
+template <class In>
+inline constexpr UnitLimits<In> unit_limits = {
+    limit_of<In>(UnitStatistics::tanh_input), limit_of<In>(UnitStatistics::sigmoid_input),
+    limit_of<In>(UnitStatistics::tanh_output), limit_of<In>(UnitStatistics::sigmoid_output_low, true),
+    limit_of<In>(UnitStatistics::sigmoid_output_high)};
+
+/// Counts and sums of the lanes of some groups.
+template <class In>
+struct UnitLanes {
+  using Count = BitsOf<In>;
+  static constexpr std::size_t size = 512;
+
+  alignas(64) Count positive[size];
+  alignas(64) Count zeros[size];
+  alignas(64) Count tanh_input[size];
+  alignas(64) Count sigmoid_input[size];
+  alignas(64) Count tanh_output[size];
+  alignas(64) Count sigmoid_output[size];
+  alignas(64) Count nan[size];
+  alignas(64) Count infinite[size];
+  alignas(64) double squares[size];
+
+  void clear(std::size_t count) noexcept {
+    for (Count* counts : {positive, zeros, tanh_input, sigmoid_input, tanh_output, sigmoid_output, nan, infinite})
+      std::memset(counts, 0, count * sizeof(Count));
+    for (std::size_t i = 0; i < count; ++i) squares[i] = 0;
+  }
+
+  /// Counts `x` in `lane`. Returns it if it is finite, else 0.
+  [[gnu::always_inline]] double count(In x, std::size_t lane) noexcept {
+    constexpr UnitLimits<In> limits = unit_limits<In>;
+    const BitsOf<In> bits = bits_of(x);
+    const auto magnitude_bits = static_cast<BitsOf<In>>(bits & ~sign_bit<In>);
+    if (magnitude_bits > infinity_bits<In>) {
+      ++nan[lane];
+      return 0;
+    }
+    positive[lane] += bits != 0 && bits == magnitude_bits ? 1 : 0;
+    if (magnitude_bits == infinity_bits<In>) {
+      ++infinite[lane];
+      return 0;
+    }
+    const auto magnitude = std::bit_cast<In>(magnitude_bits);
+    zeros[lane] += magnitude_bits == 0 ? 1 : 0;
+    tanh_input[lane] += magnitude < limits.tanh_input ? 1 : 0;
+    sigmoid_input[lane] += magnitude < limits.sigmoid_input ? 1 : 0;
+    tanh_output[lane] += magnitude < limits.tanh_output ? 1 : 0;
+    sigmoid_output[lane] += x > limits.sigmoid_low && x < limits.sigmoid_high ? 1 : 0;
+    return static_cast<double>(x);
+  }
+};
+
+/// Adds `rows` rows to the lanes of `groups` groups, the first of which begins at `lane`: lane j takes the elements at
+/// from + r * row_bytes + j * sizeof(In). The squares of the rows are summed in order; the sum is added to the lane.
+template <class In>
+using AddGroups = void (*)(const std::byte* from, std::size_t row_bytes, std::size_t rows, std::size_t lane,
+                           std::size_t groups, UnitLanes<In>& lanes) noexcept;
+
+namespace portable {
+
+template <class In>
+void count_lanes(const std::byte* from, std::size_t row_bytes, std::size_t rows, std::size_t lane, std::size_t count,
+                 UnitLanes<In>& lanes) noexcept {
+  for (std::size_t i = 0; i < count; ++i) {
+    double sum = rounded(0.0);
+    for (std::size_t r = 0; r < rows; ++r) {
+      const double x = lanes.count(load<In>(from + r * row_bytes + i * sizeof(In)), lane + i);
+      sum = rounded(sum + rounded(x * x));
+    }
+    lanes.squares[lane + i] = rounded(lanes.squares[lane + i] + sum);
+  }
+}
+
+template <class In>
+void add_groups(const std::byte* from, std::size_t row_bytes, std::size_t rows, std::size_t lane, std::size_t groups,
+                UnitLanes<In>& lanes) noexcept {
+  portable::count_lanes(from, row_bytes, rows, lane, groups * group_lanes, lanes);
+}
+
+}  // namespace portable
+
+namespace vector16 {
+
+template <class In>
+void add_groups(const std::byte* from, std::size_t row_bytes, std::size_t rows, std::size_t lane, std::size_t groups,
+                UnitLanes<In>& lanes) noexcept {
+  using Floats [[gnu::vector_size(16)]] = In;
+  using Int = std::make_signed_t<BitsOf<In>>;
+  using Bits [[gnu::vector_size(16)]] = Int;
+  constexpr std::size_t width = 16 / sizeof(In);
+  constexpr UnitLimits<In> limits = unit_limits<In>;
+  const auto add = [](const Bits& counts, BitsOf<In>* to) {
+    Bits sum;
+    std::memcpy(&sum, to, sizeof sum);
+    sum += counts;
+    std::memcpy(to, &sum, sizeof sum);
+  };
+  const auto add_sum = [](F64x2 sum, double* to) {
+    sum = rounded(lanes_at(to) + sum);
+    std::memcpy(to, &sum, sizeof sum);
+  };
+  for (std::size_t end = lane + groups * group_lanes; lane < end; lane += width, from += 16) {
+    Bits positive{}, zeros{}, tanh_input{}, sigmoid_input{}, tanh_output{}, sigmoid_output{};
+    F64x2 low{}, high{};
+    const std::byte* at = from;
+    for (std::size_t r = 0; r < rows; ++r, at += row_bytes) {
+      const auto x = rounded(load<Floats>(at));
+      const auto magnitude = std::bit_cast<Floats>(std::bit_cast<Bits>(x) & std::numeric_limits<Int>::max());
+      positive -= static_cast<Bits>(x > Floats{});  // a comparison gives -1 where it is true
+      zeros -= static_cast<Bits>(x == Floats{});
+      tanh_input -= static_cast<Bits>(magnitude < limits.tanh_input);
+      sigmoid_input -= static_cast<Bits>(magnitude < limits.sigmoid_input);
+      tanh_output -= static_cast<Bits>(magnitude < limits.tanh_output);
+      sigmoid_output -= static_cast<Bits>((x > limits.sigmoid_low) & (x < limits.sigmoid_high));
+      if constexpr (sizeof(In) == 4) {
+        const Four<float> four{x};
+        const F64x2 x_low = four.low();
+        const F64x2 x_high = four.high();
+        low = rounded(low + rounded(x_low * x_low));
+        high = rounded(high + rounded(x_high * x_high));
+      } else {
+        low = rounded(low + rounded(x * x));
+      }
+    }
+    const I64x2 finite = finite_mask(low) & finite_mask(high);
+    if ((finite[0] & finite[1]) == 0) {
+      portable::count_lanes(from, row_bytes, rows, lane, width, lanes);
+      continue;
+    }
+    add(positive, lanes.positive + lane);
+    add(zeros, lanes.zeros + lane);
+    add(tanh_input, lanes.tanh_input + lane);
+    add(sigmoid_input, lanes.sigmoid_input + lane);
+    add(tanh_output, lanes.tanh_output + lane);
+    add(sigmoid_output, lanes.sigmoid_output + lane);
+    add_sum(low, lanes.squares + lane);
+    if constexpr (sizeof(In) == 4) add_sum(high, lanes.squares + lane + 2);
+  }
+}
+
+}  // namespace vector16
+
+#if defined(__x86_64__)
+#define TENSORTAP_UNITS_AVX2 __attribute__((target("avx2,fma,f16c")))
+
+namespace avx2 {
+
+/// Adds eight or four counts to memory.
+template <class Vector, class Count>
+TENSORTAP_UNITS_AVX2 __attribute__((always_inline)) inline void add_counts(Vector counts, Count* to) noexcept {
+  Vector sum;
+  __builtin_memcpy(&sum, to, sizeof sum);
+  sum += counts;
+  __builtin_memcpy(to, &sum, sizeof sum);
+}
+
+template <class In>
+TENSORTAP_UNITS_AVX2 void add_groups(const std::byte* from, std::size_t row_bytes, std::size_t rows, std::size_t lane,
+                                     std::size_t groups, UnitLanes<In>& lanes) noexcept {
+  using Floats [[gnu::vector_size(32)]] = In;
+  using Int = std::make_signed_t<BitsOf<In>>;
+  using Bits [[gnu::vector_size(32)]] = Int;
+  constexpr std::size_t width = 32 / sizeof(In);
+  constexpr UnitLimits<In> limits = unit_limits<In>;
+  for (std::size_t end = lane + groups * group_lanes; lane < end; lane += width, from += 32) {
+    Bits positive{}, zeros{}, tanh_input{}, sigmoid_input{}, tanh_output{}, sigmoid_output{};
+    F64x4 low{}, high{};
+    const std::byte* at = from;
+#pragma GCC unroll 2
+    for (std::size_t r = 0; r < rows; ++r, at += row_bytes) {
+      Floats x;
+      __builtin_memcpy(&x, at, sizeof x);
+      const auto magnitude = __builtin_bit_cast(Floats, __builtin_bit_cast(Bits, x) & std::numeric_limits<Int>::max());
+      positive -= static_cast<Bits>(x > Floats{});
+      zeros -= static_cast<Bits>(x == Floats{});
+      tanh_input -= static_cast<Bits>(magnitude < limits.tanh_input);
+      sigmoid_input -= static_cast<Bits>(magnitude < limits.sigmoid_input);
+      tanh_output -= static_cast<Bits>(magnitude < limits.tanh_output);
+      sigmoid_output -= static_cast<Bits>((x > limits.sigmoid_low) & (x < limits.sigmoid_high));
+      if constexpr (sizeof(In) == 4) {
+        const Wide wide = Eight<float>::wide(at);
+        low = Eight<float>::add_square(wide.low, low);
+        high = Eight<float>::add_square(wide.high, high);
+      } else {
+        low = rounded(low + rounded(x * x));
+      }
+    }
+    constexpr std::int64_t infinity = 0x7ff0000000000000;
+    const auto odd = ((__builtin_bit_cast(I64x4, low) & infinity) == infinity) |
+                     ((__builtin_bit_cast(I64x4, high) & infinity) == infinity);
+    if ((odd[0] | odd[1] | odd[2] | odd[3]) != 0) {
+      portable::count_lanes(from, row_bytes, rows, lane, width, lanes);
+      continue;
+    }
+    add_counts(positive, lanes.positive + lane);
+    add_counts(zeros, lanes.zeros + lane);
+    add_counts(tanh_input, lanes.tanh_input + lane);
+    add_counts(sigmoid_input, lanes.sigmoid_input + lane);
+    add_counts(tanh_output, lanes.tanh_output + lane);
+    add_counts(sigmoid_output, lanes.sigmoid_output + lane);
+    store(rounded(lanes_at(lanes.squares + lane) + low), lanes.squares + lane);
+    if constexpr (sizeof(In) == 4) store(rounded(lanes_at(lanes.squares + lane + 4) + high), lanes.squares + lane + 4);
+  }
+}
+
+}  // namespace avx2
+
+#undef TENSORTAP_UNITS_AVX2
+#endif
+
+/// Returns the kernel of an instruction set.
+template <class In>
+AddGroups<In> add_groups_of(Isa isa) noexcept {
+  if (isa == Isa::portable) return portable::add_groups<In>;
+#if defined(__x86_64__)
+  if (isa >= Isa::avx2) return avx2::add_groups<In>;
+#endif
+  return vector16::add_groups<In>;
+}
+
+}  // namespace detail
+TENSORTAP_END_NAMESPACE
+
+// from tensortap/reduce/internal/units_impl.hpp
+
+// Cuts a tensor into strips of units, and leads the kernel over them. A matrix is read 16 rows at a time, so that
+// memory is read in order; of images, the runs of one channel are read one after the other.
+
+TENSORTAP_BEGIN_NAMESPACE
+
+namespace detail {
+
+/// Finds the statistics of the units of one tensor of real numbers, which it reads as `In`: float or double.
+template <class In>
+class UnitFinder {
+ public:
+  UnitFinder(const TensorView& view, const UnitShape& shape, UnitStatistics& out) noexcept
+      : view_(view),
+        shape_(shape),
+        out_(out),
+        is_direct_(is_stored_as<In>(view)),
+        add_groups_(add_groups_of<In>(isa())) {}
+
+  void run() {
+    // As columns, a channel is moved to its unit once for many rows; as runs, eight lanes are moved in each row.
+    shape_.inner <= std::min(longest_as_columns, group_lanes * shape_.rows) ? add_columns() : add_channels();
+    for (UnitStatistics::Unit& unit : out_.list)
+      unit.negative = shape_.per_unit() - unit.positive - unit.zeros - unit.nan;
+  }
+
+ private:
+  static constexpr std::size_t rows_at_once = 16;         // as many streams as prefetchers follow
+  static constexpr std::size_t sums_in_lane = 256;        // that a lane takes before they are added to the unit
+  static constexpr std::size_t longest_as_columns = 512;  // elements of a channel
+  static constexpr std::size_t piece = 4096;              // elements of a channel in one call of a kernel
+
+  /// Takes all elements as a matrix, in which `inner` neighbouring columns are a unit. A lane is a column.
+  void add_columns() {
+    const std::size_t width = shape_.units * shape_.inner;
+    const std::size_t judged = shape_.judged() * shape_.inner;
+    const std::size_t strip = is_direct_ ? UnitLanes<In>::size : buffer_size / rows_at_once;
+    for (std::size_t begin = 0; begin < judged; begin += strip)
+      add_strip(begin, std::min(strip, judged - begin), width);
+  }
+
+  void add_strip(std::size_t begin, std::size_t count, std::size_t width) {
+    const std::size_t groups = count / group_lanes;
+    const std::size_t rest = count % group_lanes;
+    const std::size_t lanes = (groups + (rest > 0 ? 1 : 0)) * group_lanes;
+    // The lanes beyond the last column hold 0, and are ignored.
+    if (rest > 0) std::fill_n(buffer_, is_direct_ ? rows_at_once * group_lanes : rows_at_once * lanes, In{0});
+    lanes_.clear(lanes);
+    std::size_t sums = 0;
+    for (std::size_t row = 0; row < shape_.rows; row += rows_at_once) {
+      const std::size_t rows = std::min(rows_at_once, shape_.rows - row);
+      const std::size_t first = row * width + begin;
+      if (is_direct_) {
+        const std::byte* const from = memory(first);
+        const std::size_t row_bytes = width * sizeof(In);
+        add_groups_(from, row_bytes, rows, 0, groups, lanes_);
+        for (std::size_t r = 0; rest > 0 && r < rows; ++r)
+          std::memcpy(buffer_ + r * group_lanes, from + r * row_bytes + groups * group_lanes * sizeof(In),
+                      rest * sizeof(In));
+        if (rest > 0) add_groups_(buffer(), group_lanes * sizeof(In), rows, groups * group_lanes, 1, lanes_);
+      } else {
+        for (std::size_t r = 0; r < rows; ++r) read(first + r * width, count, buffer_ + r * lanes);
+        add_groups_(buffer(), lanes * sizeof(In), rows, 0, lanes / group_lanes, lanes_);
+      }
+      if (++sums % sums_in_lane != 0 && row + rows < shape_.rows) continue;
+      for (std::size_t i = 0; i < count; ++i) move(i, out_.list[(begin + i) / shape_.inner]);
+      lanes_.clear(lanes);
+    }
+  }
+
+  /// Takes one channel after the other. Lane j takes every eighth of its elements.
+  void add_channels() {
+    for (std::size_t row = 0; row < shape_.rows; ++row)
+      for (std::size_t i = 0; i < shape_.judged(); ++i)
+        add_channel((row * shape_.units + i) * shape_.inner, out_.list[i]);
+  }
+
+  void add_channel(std::size_t first, UnitStatistics::Unit& unit) {
+    lanes_.clear(2 * group_lanes);
+    std::size_t sums = 0;
+    for (std::size_t done = 0; done < shape_.inner; done += piece) {
+      const std::size_t count = std::min(piece, shape_.inner - done);
+      if (!is_direct_) read(first + done, count, buffer_);
+      const std::byte* const from = is_direct_ ? memory(first + done) : buffer();
+      const std::size_t rows = count / group_lanes;
+      const std::size_t rest = count % group_lanes;
+      add_groups_(from, group_lanes * sizeof(In), rows, 0, 1, lanes_);
+      if (rest > 0) {
+        alignas(64) In last[group_lanes]{};
+        std::memcpy(last, from + rows * group_lanes * sizeof(In), rest * sizeof(In));
+        // A group of its own, of which the lanes that hold no element are ignored.
+        add_groups_(reinterpret_cast<const std::byte*>(last), sizeof last, 1, group_lanes, 1, lanes_);
+      }
+      const bool is_last = done + count == shape_.inner;
+      if (++sums % sums_in_lane != 0 && !is_last) continue;
+      for (std::size_t lane = 0; lane < group_lanes + (is_last ? rest : 0); ++lane) move(lane, unit);
+      if (!is_last) lanes_.clear(2 * group_lanes);
+    }
+  }
+
+  /// Adds what a lane has found to a unit.
+  [[gnu::always_inline]] void move(std::size_t lane, UnitStatistics::Unit& unit) noexcept {
+    unit.positive += lanes_.positive[lane];
+    unit.zeros += lanes_.zeros[lane];
+    unit.nan += lanes_.nan[lane];
+    unit.infinite += lanes_.infinite[lane];
+    unit.within_tanh_input += lanes_.tanh_input[lane];
+    unit.within_sigmoid_input += lanes_.sigmoid_input[lane];
+    unit.within_tanh_output += lanes_.tanh_output[lane];
+    unit.within_sigmoid_output += lanes_.sigmoid_output[lane];
+    unit.sum_squares = rounded(unit.sum_squares + lanes_.squares[lane]);
+  }
+
+  [[nodiscard]] const std::byte* memory(std::size_t first) const noexcept {
+    return static_cast<const std::byte*>(view_.data()) + first * sizeof(In);
+  }
+  [[nodiscard]] const std::byte* buffer() const noexcept { return reinterpret_cast<const std::byte*>(buffer_); }
+
+  /// Converts `count` elements to `to`.
+  void read(std::size_t first, std::size_t count, In* to) {
+    const std::size_t width = size_of(view_.dtype());
+    const std::byte* from = gathered_;
+    if (view_.is_contiguous()) {
+      from = static_cast<const std::byte*>(view_.data()) + first * width;
+    } else {
+      copy_row_major(view_, first, count, gathered_);
+    }
+    switch (view_.dtype()) {
+      case DType::f16: return widen<Half>(from, count, to);
+      case DType::bf16: return widen<BFloat16>(from, count, to);
+      case DType::i8: return convert_elements<std::int8_t>(from, count, to);
+      case DType::i16: return convert_elements<std::int16_t>(from, count, to);
+      case DType::i32: return convert_elements<std::int32_t>(from, count, to);
+      case DType::i64: return convert_elements<std::int64_t>(from, count, to);
+      case DType::u8: return convert_elements<std::uint8_t>(from, count, to);
+      case DType::u16: return convert_elements<std::uint16_t>(from, count, to);
+      case DType::u32: return convert_elements<std::uint32_t>(from, count, to);
+      case DType::u64: return convert_elements<std::uint64_t>(from, count, to);
+      case DType::boolean: return convert_elements<Truth>(from, count, to);
+      default: std::memcpy(to, from, count * sizeof(In));  // f32 or f64, which is In
+    }
+  }
+
+  template <class From>
+  static void widen(const std::byte* from, std::size_t count, In* to) noexcept {
+    if constexpr (std::is_same_v<In, float>) kernels<From>().widen(from, count, to);
+  }
+
+  static constexpr std::size_t buffer_size = piece;
+
+  const TensorView& view_;
+  const UnitShape& shape_;
+  UnitStatistics& out_;
+  bool is_direct_;
+  AddGroups<In> add_groups_;
+  UnitLanes<In> lanes_;
+  alignas(64) In buffer_[buffer_size];
+  alignas(64) std::byte gathered_[piece * sizeof(In)];
+};
+
+template <class In>
+[[gnu::noinline]] void find_units_as(const TensorView& view, const UnitShape& shape, UnitStatistics& out) {
+  UnitFinder<In>(view, shape, out).run();
+}
+
+}  // namespace detail
+
+TENSORTAP_INLINE void detail::find_units(const TensorView& view, UnitStatistics& out) {
+  if (!is_real(view.dtype())) throw Error::wrong_type("real numbers", to_string(view.dtype()));
+  const UnitShape shape(view.shape());
+  out.units = shape.units;
+  out.per_unit = shape.units == 0 ? 0 : shape.per_unit();
+  out.list.assign(shape.judged(), {});
+  if (shape.units == 0) return;
+  const IeeeMode ieee;
+  fits_float(view.dtype()) ? find_units_as<float>(view, shape, out) : find_units_as<double>(view, shape, out);
+}
+
+TENSORTAP_INLINE UnitStatistics unit_statistics(const TensorView& view) {
+  UnitStatistics out;
+  detail::find_units(view, out);
+  return out;
 }
 
 TENSORTAP_END_NAMESPACE
@@ -12860,7 +13699,8 @@ TENSORTAP_END_NAMESPACE
 
 // from tensortap/record/internal/collections_file_impl.hpp
 
-// Writes and reads collections files, with smdebug's keys and two of our own: "statistics" and "save_clauses".
+// Writes and reads collections files, with smdebug's keys and some of our own: "save_clauses", and the records of
+// several numbers, "statistics", "units" and "classes".
 
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
@@ -12912,7 +13752,7 @@ inline nlohmann::json to_json(const Collection& collection) {
   if (collection.save_raw_tensor || collection.save_shape || !collection.reductions.empty()) {
     std::string names;
     for (const Reduction r : collection.reductions)
-      if (r != Reduction::statistics) names += (names.empty() ? "" : ",") + configured_name(r);
+      if (!is_record(r)) names += (names.empty() ? "" : ",") + configured_name(r);
     out["reduction_config"]["save_raw_tensor"] = collection.saves_raw();
     out["reduction_config"]["reductions"] = names;
     out["reduction_config"]["save_shape"] = collection.save_shape;
@@ -12928,7 +13768,8 @@ inline nlohmann::json to_json(const Collection& collection) {
         for (const SaveClause& clause : clauses) out["save_clauses"][name].push_back(to_json(clause));
     }
   out["save_histogram"] = true;  // smdebug's key for TensorBoard, which readers of tensors ignore
-  if (collection.reductions.contains(Reduction::statistics)) out["statistics"] = true;  // a key of our own
+  for (const Reduction r : collection.reductions)
+    if (is_record(r)) out[std::string(to_string(r))] = true;  // keys of our own
   return out;
 }
 
@@ -13012,7 +13853,9 @@ inline Collection parse_collection(const std::string& name, const nlohmann::json
     parse_reduction_config(json_text::object(from, "reduction_config", place), place, out);
   if (const auto found = from.find("save_config"); found != from.end() && !found->is_null())
     out.save = parse_save_config(from, place);
-  if (parse_flag(from, "statistics", false, place)) out.reductions.insert(Reduction::statistics);
+  for (std::size_t i = reduction_count; i < all_reductions_count; ++i)
+    if (const auto r = static_cast<Reduction>(i); parse_flag(from, to_string(r), false, place))
+      out.reductions.insert(r);
   return out;
 }
 
@@ -16015,7 +16858,7 @@ namespace detail {
 
 /// One saved part of a tensor: its elements, its reductions, or its shape.
 struct CapturedRecord {
-  enum class Kind : std::uint8_t { raw, reductions, statistics, shape };
+  enum class Kind : std::uint8_t { raw, reductions, statistics, units, classes, shape };
 
   const TrackedTensor* tensor = nullptr;
   Kind kind = Kind::raw;
@@ -16105,6 +16948,22 @@ class StepRecords {
       std::memcpy(add(tensor, as_view(fields), wall_time).elements, fields.data(), sizeof fields);
       records_.back().kind = CapturedRecord::Kind::statistics;
     }
+  }
+
+  /// Adds the statistics of the units of `tensor`.
+  void add(const TrackedTensor& tensor, const UnitStatistics& units, double wall_time) {
+    const std::array shape = {static_cast<std::int64_t>(units.record_rows()),
+                              static_cast<std::int64_t>(unit_fields.size())};
+    std::byte* const to = add(tensor, TensorView(nullptr, DType::f64, shape), wall_time).elements;
+    units.to_record({reinterpret_cast<double*>(to), units.record_rows() * unit_fields.size()});
+    records_.back().kind = CapturedRecord::Kind::units;
+  }
+
+  /// Adds the counts of the classes of `tensor`.
+  void add(const TrackedTensor& tensor, const std::vector<std::int64_t>& classes, double wall_time) {
+    const TensorView view = as_view(classes);
+    copy(view, add(tensor, view, wall_time));
+    records_.back().kind = CapturedRecord::Kind::classes;
   }
 
   /// Adds the shape of `view` without its elements.
@@ -16270,7 +17129,7 @@ class CapturedStep final : public StepView {
   }
 
   [[nodiscard]] std::optional<double> reduction(std::string_view tensor, Reduction r) const override {
-    if (r == Reduction::statistics) return std::nullopt;
+    if (is_record(r)) return std::nullopt;
     if (const Reduced* saved = find_reduction(tensor, r)) return saved->value();
     if (const auto* record = find(tensor, CapturedRecord::Kind::raw)) return reduce(record->view, r);
     if (const auto saved = statistics(tensor)) return reduction_of(*saved, r);
@@ -16286,6 +17145,24 @@ class CapturedStep final : public StepView {
     if (const auto* record = find(tensor, CapturedRecord::Kind::raw);
         record != nullptr && is_real(record->view.dtype()))
       return tensortap::statistics(record->view);
+    return std::nullopt;
+  }
+
+  [[nodiscard]] std::optional<UnitStatistics> units(std::string_view tensor) const override {
+    if (const auto* record = find(tensor, CapturedRecord::Kind::units))
+      return UnitStatistics::from_record(Tensor(record->view).as<double>(), unit_fields.size());
+    if (const auto* record = find(tensor, CapturedRecord::Kind::raw);
+        record != nullptr && is_real(record->view.dtype()))
+      return unit_statistics(record->view);
+    return std::nullopt;
+  }
+
+  [[nodiscard]] std::optional<std::vector<std::int64_t>> classes(std::string_view tensor) const override {
+    if (const auto* record = find(tensor, CapturedRecord::Kind::classes)) {
+      const Tensor counts(record->view);
+      return std::vector<std::int64_t>(counts.as<std::int64_t>().begin(), counts.as<std::int64_t>().end());
+    }
+    if (const auto* record = find(tensor, CapturedRecord::Kind::raw)) return class_counts(record->view);
     return std::nullopt;
   }
 
@@ -17587,6 +18464,12 @@ class StepEncoder {
         case CapturedRecord::Kind::raw: add(events, tensor, record.wall_time, record.view, record.checksum); break;
         case CapturedRecord::Kind::statistics:
           add(events, name_of(tensor, Reduction::statistics), record.wall_time, record.view);
+          break;
+        case CapturedRecord::Kind::units:
+          add(events, name_of(tensor, Reduction::units), record.wall_time, record.view);
+          break;
+        case CapturedRecord::Kind::classes:
+          add(events, name_of(tensor, Reduction::classes), record.wall_time, record.view);
           break;
         case CapturedRecord::Kind::reductions:
           for (const Reduced& value : record.reductions)
@@ -18988,13 +19871,18 @@ class StepCapture {
     const double wall_time = options_.wall_time();
     const ReducedSet values =
         request.reductions.empty() || !reducible ? ReducedSet() : reduce(view, request.reductions);
+    static thread_local UnitStatistics units;  // keeps its memory: at most 320 KiB
+    const bool with_units = reducible && request.reductions.contains(Reduction::units);
+    if (with_units) find_units(view, units);
+    const auto classes = request.reductions.contains(Reduction::classes) ? class_counts(view) : std::nullopt;
+    const std::size_t extra_records = (values.statistics ? 1 : 0) + (with_units ? 1 : 0) + (classes ? 1 : 0);
 
     StepRecords::Slot slot;
     bool is_shown = false;
     {
       const std::lock_guard lock(mutex_);
       if (!request.reductions.empty() && !reducible) ledger_.change([](HookStatus& status) { ++status.not_reducible; });
-      const std::uint64_t entries = index_bytes(name, values.size() + 2);
+      const std::uint64_t entries = index_bytes(name, values.size() + extra_records + 1);
       if (bytes_ + view.nbytes() > options_.max_step_bytes || index_bytes_ + entries > layout::text_limit) {
         count_loss(LossReason::step_too_large, view.nbytes());
         return;
@@ -19004,6 +19892,8 @@ class StepCapture {
         StepRecords& records = step_->records;
         const std::size_t before = records.records().size();
         records.add(*entry, values, wall_time);
+        if (with_units) records.add(*entry, units, wall_time);
+        if (classes) records.add(*entry, *classes, wall_time);
         if (request.raw) {
           slot = records.add(*entry, view, wall_time);
           ++copies_;
@@ -19015,7 +19905,7 @@ class StepCapture {
       }
       bytes_ += view.nbytes();
       index_bytes_ += entries;
-      catalog_.count(*entry, view, values.size() + (values.statistics ? 1 : 0));
+      catalog_.count(*entry, view, values.size() + extra_records);
     }
     if (slot.elements == nullptr) return;
     if (is_shown) {
@@ -21313,9 +22203,9 @@ class SavedTensor {
 
   [[nodiscard]] std::optional<double> reduction(Reduction r, std::string_view worker) const {
     if (const auto saved = find(to_string(r), worker);
-        saved && saved->size() == 1 && saved->dtype() != DType::string && r != Reduction::statistics)
+        saved && saved->size() == 1 && saved->dtype() != DType::string && !is_record(r))
       return saved->number(0);
-    if (const auto saved = saved_statistics(worker); saved && plain(r) != Reduction::prod && r != Reduction::statistics)
+    if (const auto saved = saved_statistics(worker); saved && plain(r) != Reduction::prod && !is_record(r))
       return reduction_of(*saved, r);
     if (const auto tensor = value(worker); tensor && is_real(tensor->dtype())) return reduce(as_view(*tensor), r);
     return std::nullopt;
@@ -21324,6 +22214,25 @@ class SavedTensor {
   [[nodiscard]] std::optional<Statistics> statistics(std::string_view worker) const {
     if (auto saved = saved_statistics(worker)) return saved;
     if (const auto tensor = value(worker); tensor && is_real(tensor->dtype())) return tensortap::statistics(*tensor);
+    return std::nullopt;
+  }
+
+  [[nodiscard]] std::optional<UnitStatistics> units(std::string_view worker) const {
+    if (const auto saved = find(to_string(Reduction::units), worker);
+        saved && saved->dtype() == DType::f64 && saved->rank() == 2)
+      if (auto units = UnitStatistics::from_record(saved->as<double>(), static_cast<std::size_t>(saved->shape()[1])))
+        return units;
+    if (const auto tensor = value(worker); tensor && is_real(tensor->dtype())) return unit_statistics(*tensor);
+    return std::nullopt;
+  }
+
+  [[nodiscard]] std::optional<std::vector<std::int64_t>> classes(std::string_view worker) const {
+    if (const auto saved = find(to_string(Reduction::classes), worker); saved && saved->dtype() == DType::i64) {
+      const auto counts = saved->as<std::int64_t>();
+      if (counts.size() <= most_classes && std::none_of(counts.begin(), counts.end(), [](auto n) { return n < 0; }))
+        return std::vector<std::int64_t>(counts.begin(), counts.end());
+    }
+    if (const auto tensor = value(worker)) return class_counts(as_view(*tensor));
     return std::nullopt;
   }
 
@@ -21438,6 +22347,14 @@ TENSORTAP_INLINE std::optional<Statistics> StoredStep::statistics(std::string_vi
   return find(tensor).statistics({});
 }
 
+TENSORTAP_INLINE std::optional<UnitStatistics> StoredStep::units(std::string_view tensor) const {
+  return find(tensor).units({});
+}
+
+TENSORTAP_INLINE std::optional<std::vector<std::int64_t>> StoredStep::classes(std::string_view tensor) const {
+  return find(tensor).classes({});
+}
+
 TENSORTAP_INLINE detail::SavedTensor StoredStep::find(std::string_view name) const {
   const detail::StoredTensor* tensor = nullptr;
   std::vector<detail::WorkerStepPtr> worker_steps;
@@ -21496,6 +22413,15 @@ TENSORTAP_INLINE std::optional<double> TensorHistory::reduction(std::int64_t ste
 
 TENSORTAP_INLINE std::optional<Statistics> TensorHistory::statistics(std::int64_t step, std::string_view worker) const {
   return at(step).statistics(worker);
+}
+
+TENSORTAP_INLINE std::optional<UnitStatistics> TensorHistory::units(std::int64_t step, std::string_view worker) const {
+  return at(step).units(worker);
+}
+
+TENSORTAP_INLINE std::optional<std::vector<std::int64_t>> TensorHistory::classes(std::int64_t step,
+                                                                                 std::string_view worker) const {
+  return at(step).classes(worker);
 }
 
 TENSORTAP_INLINE std::map<std::string, Tensor> TensorHistory::saved_reductions(std::int64_t step,
@@ -22441,10 +23367,12 @@ namespace detail {
 struct StepMemo {
   std::uint64_t step = 0;             // the step that the rest is of, in the catalog's count
   std::uint64_t statistics_step = 0;  // the step in which the statistics were looked up
+  std::uint64_t units_step = 0;
   std::uint64_t value_step = 0;
   std::uint64_t change_step = 0;
   std::optional<TensorChange> change;
   std::optional<Statistics> statistics;
+  std::optional<UnitStatistics> units;
   std::optional<Tensor> value;
 };
 
@@ -22480,7 +23408,10 @@ class TensorCatalog {
 
   /// Ends the step: releases the elements that were looked up.
   void end() {
-    for (const KnownTensor* tensor : saved_) memos_[tensor->id].value.reset();
+    for (const KnownTensor* tensor : saved_) {
+      memos_[tensor->id].value.reset();
+      memos_[tensor->id].units.reset();
+    }
   }
 
   [[nodiscard]] const std::vector<const KnownTensor*>& saved() const noexcept { return saved_; }
@@ -22500,6 +23431,19 @@ class TensorCatalog {
       memo.statistics_step = count_;
     }
     return memo.statistics ? &*note(tensor, memo.statistics) : nullptr;
+  }
+
+  [[nodiscard]] const UnitStatistics* units(const KnownTensor& tensor, const StepView& step) {
+    StepMemo& memo = memos_[tensor.id];
+    if (memo.step != count_) return nullptr;
+    if (memo.units_step != count_) {
+      memo.units = step.units(tensor.name);
+      memo.units_step = count_;
+      if (!memo.units)
+        if (const Tensor* const elements = value(tensor, step); elements != nullptr && is_real(elements->dtype()))
+          memo.units = unit_statistics(*elements);
+    }
+    return memo.units ? &*note(tensor, memo.units) : nullptr;
   }
 
   [[nodiscard]] const Tensor* value(const KnownTensor& tensor, const StepView& step) {
@@ -23314,6 +24258,10 @@ TENSORTAP_INLINE const Statistics* JudgedStep::statistics(const KnownTensor& ten
   return catalog_->statistics(tensor, *step_);
 }
 
+TENSORTAP_INLINE const UnitStatistics* JudgedStep::units(const KnownTensor& tensor) const {
+  return catalog_->units(tensor, *step_);
+}
+
 TENSORTAP_INLINE const Tensor* JudgedStep::value(const KnownTensor& tensor) const {
   return catalog_->value(tensor, *step_);
 }
@@ -23354,6 +24302,10 @@ TENSORTAP_INLINE std::optional<double> JudgedStep::reduction(std::string_view te
 
 TENSORTAP_INLINE std::optional<Statistics> JudgedStep::statistics(std::string_view tensor) const {
   return noted(tensor, step_->statistics(tensor));
+}
+
+TENSORTAP_INLINE std::optional<UnitStatistics> JudgedStep::units(std::string_view tensor) const {
+  return noted(tensor, step_->units(tensor));
 }
 
 TENSORTAP_INLINE void JudgedStep::for_each(const Visit& visit) const { step_->for_each(visit); }
@@ -25050,37 +26002,10 @@ TENSORTAP_END_NAMESPACE
 
 // from tensortap/rules/builtin/internal/layer_units.hpp
 
-// The units of a layer: the columns of a matrix with one row for each example, or the channels of images.
+// Counts of the elements of each unit of a layer, and units that have been inactive.
 
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
-
-/// How the elements of an output of a layer belong to its units: element ((row * units) + unit) * inner + i is of
-/// `unit`.
-struct UnitShape {
-  static constexpr std::size_t most_units = 4096;
-
-  std::size_t rows = 0;
-  std::size_t units = 0;
-  std::size_t inner = 1;
-
-  /// Tells the units from the shape: of [batch, channels, height, width] and more axes, the channels; else the last
-  /// axis.
-  explicit UnitShape(const std::vector<std::int64_t>& shape) {
-    if (shape.empty()) return;
-    const auto extent = [&](std::size_t axis) { return static_cast<std::size_t>(shape[axis]); };
-    const std::size_t axis = shape.size() >= 4 ? 1 : shape.size() - 1;
-    rows = 1;
-    for (std::size_t i = 0; i < axis; ++i) rows *= extent(i);
-    units = extent(axis);
-    for (std::size_t i = axis + 1; i < shape.size(); ++i) inner *= extent(i);
-    if (rows * inner == 0) units = 0;
-  }
-
-  [[nodiscard]] std::size_t judged() const noexcept { return std::min(units, most_units); }
-  /// The number of elements of a unit.
-  [[nodiscard]] std::size_t per_unit() const noexcept { return rows * inner; }
-};
 
 /// Counts, for each unit that is judged, the elements for which `is_counted` is true, in `counts`.
 template <class IsCounted>
@@ -25169,7 +26094,8 @@ TENSORTAP_INLINE DeadRelu DeadRelu::smdebug() {
 TENSORTAP_INLINE std::vector<Collection> DeadRelu::required() const {
   return {{.name = "relu_output",
            .include_regex = tensor_regex.empty() ? std::string("[Rr][Ee][Ll][Uu].*_output") : tensor_regex,
-           .save = save}};
+           .save = save,
+           .reductions = {Reduction::units}}};
 }
 
 TENSORTAP_INLINE std::vector<Finding> DeadRelu::operator()(const JudgedStep& step) {
@@ -25180,7 +26106,6 @@ TENSORTAP_INLINE std::vector<Finding> DeadRelu::operator()(const JudgedStep& ste
   std::vector<Finding> out;
   if (tensor_regex.empty() && step.step().mode != Mode::train && step.step().mode != Mode::global) return out;
   choice.use({}, tensor_regex);
-  std::vector<std::size_t> active;
   const KnownTensor* before = nullptr;
   for (const KnownTensor* tensor : step.saved()) {
     if (choice.empty() ? !detail::is_of_layer(*tensor) : !choice.has(step, *tensor)) continue;
@@ -25189,15 +26114,15 @@ TENSORTAP_INLINE std::vector<Finding> DeadRelu::operator()(const JudgedStep& ste
     const KnownTensor* const last = std::exchange(before, tensor);
     if (choice.empty() && detail::activation_of(step, *tensor, last, layer.activation, layer.tests) != Activation::relu)
       continue;
-    if (const Tensor* const value = step.value(*tensor)) {
-      const detail::UnitShape shape(value->shape());
-      if (shape.units == 0 || value->dtype() == DType::string) continue;
-      detail::count_by_unit(*value, shape, active, [](double x) { return x != 0; });
+    if (const UnitStatistics* const units = step.units(*tensor)) {
+      if (units->units == 0) continue;
       ++layer.checks;
-      layer.last_active.resize(active.size());
-      const double least = threshold_inactivity / 100 * static_cast<double>(shape.per_unit());
-      for (std::size_t unit = 0; unit < active.size(); ++unit)
-        if (active[unit] > 0 && static_cast<double>(active[unit]) >= least) layer.last_active[unit] = layer.checks;
+      layer.last_active.resize(units->list.size());
+      const double least = threshold_inactivity / 100 * static_cast<double>(units->per_unit);
+      for (std::size_t unit = 0; unit < units->list.size(); ++unit) {
+        const std::uint64_t active = units->per_unit - units->list[unit].zeros;
+        if (active > 0 && static_cast<double>(active) >= least) layer.last_active[unit] = layer.checks;
+      }
     } else if (const auto zeros = detail::percent_of_zeros(step, *tensor)) {
       ++layer.checks;
       layer.last_active.resize(1);
@@ -26806,7 +27731,8 @@ TENSORTAP_INLINE std::vector<Collection> SaturatedActivation::required() const {
   std::vector<Collection> out = {
       {.name = "saturating_activations",
        .include_regex = tensor_regex.empty() ? std::string("([Tt]anh|[Ss]igmoid).*_output") : tensor_regex,
-       .save = save}};
+       .save = save,
+       .reductions = has_usual_limits() ? Reductions{Reduction::statistics, Reduction::units} : Reductions()}};
   if (!std::isnan(gradient_ratio))
     out.push_back({.name = "gradients", .save = save, .reductions = {Reduction::statistics}});
   return out;
@@ -26839,19 +27765,11 @@ TENSORTAP_INLINE std::vector<Finding> SaturatedActivation::operator()(const Judg
       if (!is_output && has_outputs) continue;
     }
     if (activation != Activation::tanh && activation != Activation::sigmoid) continue;
-    const Tensor* const value = step.value(*tensor);
-    if (value == nullptr || value->dtype() == DType::string) continue;
-    const detail::UnitShape shape(value->shape());
-    if (shape.units == 0 || (choice.empty() && detail::is_prediction(step, *tensor))) continue;
-    const bool is_tanh = activation == Activation::tanh;
-    double low = is_tanh ? threshold_tanh_min : threshold_sigmoid_min;
-    double high = is_tanh ? threshold_tanh_max : threshold_sigmoid_max;
-    if (is_output)
-      for (double* limit : {&low, &high}) *limit = is_tanh ? std::tanh(*limit) : 1 / (1 + std::exp(-*limit));
-    detail::count_by_unit(*value, shape, active, [&](double x) { return x > low && x < high; });
+    const std::size_t per_unit = count_unsaturated(step, *tensor, activation == Activation::tanh, is_output, active);
+    if (per_unit == 0 || (choice.empty() && detail::is_prediction(step, *tensor))) continue;
     ++layer.checks;
     layer.last_active.resize(active.size());
-    const double least = threshold_inactivity / 100 * static_cast<double>(shape.per_unit());
+    const double least = threshold_inactivity / 100 * static_cast<double>(per_unit);
     for (std::size_t unit = 0; unit < active.size(); ++unit)
       if (static_cast<double>(active[unit]) >= least) layer.last_active[unit] = layer.checks;
     const double saturated = detail::share_inactive(layer.last_active, layer.checks, num_checks);
@@ -26869,6 +27787,37 @@ TENSORTAP_INLINE std::vector<Finding> SaturatedActivation::operator()(const Judg
                               " checks; try smaller initial weights, normalised inputs, or ReLU"});
   }
   return out;
+}
+
+TENSORTAP_INLINE std::size_t SaturatedActivation::count_unsaturated(const JudgedStep& step, const KnownTensor& tensor,
+                                                                    bool is_tanh, bool is_output,
+                                                                    std::vector<std::size_t>& counts) const {
+  using Unit = UnitStatistics::Unit;
+  if (has_usual_limits()) {
+    const UnitStatistics* const units = step.units(tensor);
+    if (units == nullptr || units->units == 0) return 0;
+    const auto count = is_output ? (is_tanh ? &Unit::within_tanh_output : &Unit::within_sigmoid_output)
+                                 : (is_tanh ? &Unit::within_tanh_input : &Unit::within_sigmoid_input);
+    counts.clear();
+    for (const Unit& unit : units->list) counts.push_back(unit.*count);
+    return units->per_unit;
+  }
+  const Tensor* const value = step.value(tensor);
+  if (value == nullptr || value->dtype() == DType::string) return 0;
+  const detail::UnitShape shape(value->shape());
+  if (shape.units == 0) return 0;
+  double low = is_tanh ? threshold_tanh_min : threshold_sigmoid_min;
+  double high = is_tanh ? threshold_tanh_max : threshold_sigmoid_max;
+  if (is_output)
+    for (double* limit : {&low, &high}) *limit = is_tanh ? std::tanh(*limit) : 1 / (1 + std::exp(-*limit));
+  detail::count_by_unit(*value, shape, counts, [&](double x) { return x > low && x < high; });
+  return shape.per_unit();
+}
+
+TENSORTAP_INLINE bool SaturatedActivation::has_usual_limits() const noexcept {
+  using S = UnitStatistics;
+  return threshold_tanh_min == -S::tanh_input && threshold_tanh_max == S::tanh_input &&
+         threshold_sigmoid_min == -S::sigmoid_input && threshold_sigmoid_max == S::sigmoid_input;
 }
 
 TENSORTAP_INLINE void SaturatedActivation::visit(ParameterVisitor& visitor) {

@@ -327,6 +327,37 @@ TEST_CASE("the statistics of units are one record, the same as those of the elem
   CHECK(trial.damage().empty());
 }
 
+TEST_CASE("the counts of classes are one record, if the elements are classes", "[capture][hook]") {
+  using Counts = std::vector<std::int64_t>;
+  const auto store = std::make_shared<tt::MemoryStore>();
+  std::vector<std::optional<Counts>> in_process;
+  {
+    tt::HookOptions options{.collections = {{.name = "all", .save = tt::every(1), .reductions = {R::classes}},
+                                            {.name = "raw", .include_regex = "raw", .save = tt::every(1)}}};
+    options.on_step = [&](const tt::StepView& step) {
+      for (const char* name : {"labels", "scores", "raw", "loss"}) in_process.push_back(step.classes(name));
+    };
+    tt::Hook hook(store, options);
+    hook.begin_step();
+    hook.save("labels", std::vector<std::int64_t>{0, 3, 3, -100});
+    const std::vector<float> scores = {0.1F, 0.9F, 0.7F, 0.3F, 0.2F, 0.8F};
+    hook.save("scores", tt::TensorView(scores.data(), tt::DType::f32, std::vector<std::int64_t>{3, 2}));
+    hook.save("raw", std::vector<int>{1, 1});
+    hook.save("loss", 0.25);
+    hook.save("text", "words");
+    hook.close();
+  }
+  const tt::Trial trial(store);
+  CHECK(trial.tensor("labels").classes(0) == Counts{1, 0, 0, 2});
+  CHECK(trial.tensor("scores").classes(0) == Counts{1, 2});
+  CHECK(trial.tensor("raw").classes(0) == Counts{0, 2});
+  CHECK(trial.view(0)->classes("labels") == Counts{1, 0, 0, 2});
+  CHECK(in_process == std::vector<std::optional<Counts>>{Counts{1, 0, 0, 2}, Counts{1, 2}, Counts{0, 2}, std::nullopt});
+  CHECK_FALSE(trial.has_tensor("loss"));  // nothing of it is a class
+  CHECK_FALSE(trial.tensor("labels").value(0));
+  CHECK(trial.tensor("labels").saved_reductions(0).at("classes").dtype() == tt::DType::i64);
+}
+
 TEST_CASE("the last of several saves under one name is returned, and the only one stored", "[capture][hook]") {
   const auto store = std::make_shared<tt::MemoryStore>();
   auto options = save_all_steps();

@@ -86,7 +86,7 @@ TEST_CASE("a file is parsed back to equal values", "[record][collections_file]")
       .include_regex = {"a", "b"},
       .tensor_names = {"c\nd"},
       .save = (tt::every(7) & tt::during(Mode::train)) | (tt::every(1) & tt::from(3) & tt::during(Mode::predict)),
-      .reductions = {R::mean, R::abs_l1, R::statistics, R::units},
+      .reductions = {R::mean, R::abs_l1, R::statistics, R::units, R::classes},
       .save_raw_tensor = true,
       .save_shape = true};
   const auto again = tt::parse_collections(to_json(tt::CollectionsFile{{collection}, 8}), "");
@@ -122,7 +122,7 @@ TEST_CASE("statistics have a key of their own, which smdebug ignores", "[record]
   CHECK(collection["statistics"] == true);
   CHECK_FALSE(written({.name = "a", .reductions = {R::min}}).contains("statistics"));
   CHECK(parse_one(R"({"statistics": true})").reductions == tt::Reductions{R::statistics});
-  CHECK(parse_one(R"({"units": true})").reductions == tt::Reductions{R::units});
+  CHECK(parse_one(R"({"units": true, "classes": true})").reductions == tt::Reductions{R::units, R::classes});
   CHECK(parse_one(R"({"statistics": false})").reductions.empty());
   CHECK_THAT(refusal_of_collections(file_of(R"({"statistics": "yes"})")),
              contains("key \"statistics\": it is neither true nor false"));

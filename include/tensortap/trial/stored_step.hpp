@@ -40,6 +40,8 @@ class StoredStep final : public StepView {
   [[nodiscard]] TENSORTAP_INLINE std::optional<double> reduction(std::string_view tensor, Reduction r) const override;
   [[nodiscard]] TENSORTAP_INLINE std::optional<Statistics> statistics(std::string_view tensor) const override;
   [[nodiscard]] TENSORTAP_INLINE std::optional<UnitStatistics> units(std::string_view tensor) const override;
+  [[nodiscard]] TENSORTAP_INLINE std::optional<std::vector<std::int64_t>> classes(
+      std::string_view tensor) const override;
 
  private:
   friend class Trial;

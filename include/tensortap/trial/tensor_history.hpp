@@ -60,6 +60,9 @@ class TensorHistory {
   /// Returns the saved statistics of the units; else computes them from the elements.
   [[nodiscard]] std::optional<UnitStatistics> units(std::int64_t step, std::string_view worker = {}) const;
 
+  /// Returns the saved counts of classes; else counts those of the elements.
+  [[nodiscard]] std::optional<std::vector<std::int64_t>> classes(std::int64_t step, std::string_view worker = {}) const;
+
   /// Returns the saved reductions by their stored spelling ("mean", "abs_l2"), with their element types. What
   /// Reduction::statistics has saved is not among them: see `statistics`.
   [[nodiscard]] std::map<std::string, Tensor> saved_reductions(std::int64_t step, std::string_view worker = {}) const;

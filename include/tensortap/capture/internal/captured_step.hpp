@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdint>
 #include <cstring>
 #include <optional>
 #include <span>
@@ -14,6 +15,7 @@
 #include <tensortap/capture/internal/step_records.hpp>
 #include <tensortap/capture/internal/tensor_table.hpp>
 #include <tensortap/internal/config.hpp>
+#include <tensortap/reduce/classes.hpp>
 #include <tensortap/reduce/reduce.hpp>
 #include <tensortap/reduce/statistics.hpp>
 #include <tensortap/reduce/units.hpp>
@@ -82,6 +84,15 @@ class CapturedStep final : public StepView {
     if (const auto* record = find(tensor, CapturedRecord::Kind::raw);
         record != nullptr && is_real(record->view.dtype()))
       return unit_statistics(record->view);
+    return std::nullopt;
+  }
+
+  [[nodiscard]] std::optional<std::vector<std::int64_t>> classes(std::string_view tensor) const override {
+    if (const auto* record = find(tensor, CapturedRecord::Kind::classes)) {
+      const Tensor counts(record->view);
+      return std::vector<std::int64_t>(counts.as<std::int64_t>().begin(), counts.as<std::int64_t>().end());
+    }
+    if (const auto* record = find(tensor, CapturedRecord::Kind::raw)) return class_counts(record->view);
     return std::nullopt;
   }
 

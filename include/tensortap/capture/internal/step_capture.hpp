@@ -28,6 +28,7 @@
 #include <tensortap/internal/nearest.hpp>
 #include <tensortap/name.hpp>
 #include <tensortap/record/layout.hpp>
+#include <tensortap/reduce/classes.hpp>
 #include <tensortap/reduce/reduce.hpp>
 #include <tensortap/reduce/units.hpp>
 #include <tensortap/reduction.hpp>
@@ -150,7 +151,8 @@ class StepCapture {
     static thread_local UnitStatistics units;  // keeps its memory: at most 320 KiB
     const bool with_units = reducible && request.reductions.contains(Reduction::units);
     if (with_units) find_units(view, units);
-    const std::size_t extra_records = (values.statistics ? 1 : 0) + (with_units ? 1 : 0);
+    const auto classes = request.reductions.contains(Reduction::classes) ? class_counts(view) : std::nullopt;
+    const std::size_t extra_records = (values.statistics ? 1 : 0) + (with_units ? 1 : 0) + (classes ? 1 : 0);
 
     StepRecords::Slot slot;
     bool is_shown = false;
@@ -168,6 +170,7 @@ class StepCapture {
         const std::size_t before = records.records().size();
         records.add(*entry, values, wall_time);
         if (with_units) records.add(*entry, units, wall_time);
+        if (classes) records.add(*entry, *classes, wall_time);
         if (request.raw) {
           slot = records.add(*entry, view, wall_time);
           ++copies_;

@@ -61,6 +61,9 @@ class StepEncoder {
         case CapturedRecord::Kind::units:
           add(events, name_of(tensor, Reduction::units), record.wall_time, record.view);
           break;
+        case CapturedRecord::Kind::classes:
+          add(events, name_of(tensor, Reduction::classes), record.wall_time, record.view);
+          break;
         case CapturedRecord::Kind::reductions:
           for (const Reduced& value : record.reductions)
             add(events, name_of(tensor, value.reduction), record.wall_time, as_view(value));

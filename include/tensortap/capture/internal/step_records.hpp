@@ -32,7 +32,7 @@ namespace detail {
 
 /// One saved part of a tensor: its elements, its reductions, or its shape.
 struct CapturedRecord {
-  enum class Kind : std::uint8_t { raw, reductions, statistics, units, shape };
+  enum class Kind : std::uint8_t { raw, reductions, statistics, units, classes, shape };
 
   const TrackedTensor* tensor = nullptr;
   Kind kind = Kind::raw;
@@ -131,6 +131,13 @@ class StepRecords {
     std::byte* const to = add(tensor, TensorView(nullptr, DType::f64, shape), wall_time).elements;
     units.to_record({reinterpret_cast<double*>(to), units.record_rows() * unit_fields.size()});
     records_.back().kind = CapturedRecord::Kind::units;
+  }
+
+  /// Adds the counts of the classes of `tensor`.
+  void add(const TrackedTensor& tensor, const std::vector<std::int64_t>& classes, double wall_time) {
+    const TensorView view = as_view(classes);
+    copy(view, add(tensor, view, wall_time));
+    records_.back().kind = CapturedRecord::Kind::classes;
   }
 
   /// Adds the shape of `view` without its elements.

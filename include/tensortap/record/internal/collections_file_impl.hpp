@@ -1,5 +1,5 @@
 // Writes and reads collections files, with smdebug's keys and some of our own: "save_clauses", and the records of
-// several numbers, "statistics" and "units".
+// several numbers, "statistics", "units" and "classes".
 #pragma once
 
 #include <algorithm>

@@ -1,6 +1,7 @@
 // The saved data of one tensor in one step: elements, reductions, statistics or a shape.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <exception>
 #include <map>
@@ -18,6 +19,7 @@
 #include <tensortap/internal/config.hpp>
 #include <tensortap/record/event.hpp>
 #include <tensortap/record/tfrecord.hpp>
+#include <tensortap/reduce/classes.hpp>
 #include <tensortap/reduce/reduce.hpp>
 #include <tensortap/reduce/statistics.hpp>
 #include <tensortap/reduce/units.hpp>
@@ -117,6 +119,16 @@ class SavedTensor {
       if (auto units = UnitStatistics::from_record(saved->as<double>(), static_cast<std::size_t>(saved->shape()[1])))
         return units;
     if (const auto tensor = value(worker); tensor && is_real(tensor->dtype())) return unit_statistics(*tensor);
+    return std::nullopt;
+  }
+
+  [[nodiscard]] std::optional<std::vector<std::int64_t>> classes(std::string_view worker) const {
+    if (const auto saved = find(to_string(Reduction::classes), worker); saved && saved->dtype() == DType::i64) {
+      const auto counts = saved->as<std::int64_t>();
+      if (counts.size() <= most_classes && std::none_of(counts.begin(), counts.end(), [](auto n) { return n < 0; }))
+        return std::vector<std::int64_t>(counts.begin(), counts.end());
+    }
+    if (const auto tensor = value(worker)) return class_counts(as_view(*tensor));
     return std::nullopt;
   }
 

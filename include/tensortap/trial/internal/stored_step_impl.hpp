@@ -63,6 +63,10 @@ TENSORTAP_INLINE std::optional<UnitStatistics> StoredStep::units(std::string_vie
   return find(tensor).units({});
 }
 
+TENSORTAP_INLINE std::optional<std::vector<std::int64_t>> StoredStep::classes(std::string_view tensor) const {
+  return find(tensor).classes({});
+}
+
 TENSORTAP_INLINE detail::SavedTensor StoredStep::find(std::string_view name) const {
   const detail::StoredTensor* tensor = nullptr;
   std::vector<detail::WorkerStepPtr> worker_steps;

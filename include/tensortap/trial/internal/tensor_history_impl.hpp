@@ -55,6 +55,11 @@ TENSORTAP_INLINE std::optional<UnitStatistics> TensorHistory::units(std::int64_t
   return at(step).units(worker);
 }
 
+TENSORTAP_INLINE std::optional<std::vector<std::int64_t>> TensorHistory::classes(std::int64_t step,
+                                                                                 std::string_view worker) const {
+  return at(step).classes(worker);
+}
+
 TENSORTAP_INLINE std::map<std::string, Tensor> TensorHistory::saved_reductions(std::int64_t step,
                                                                                std::string_view worker) const {
   return at(step).reductions(worker);
