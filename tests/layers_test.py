@@ -13,7 +13,8 @@ import sys
 from pathlib import Path
 
 # Below all folders: the doors at the root, their rooms, and bytes/.
-BASE = {"error", "isa", "name", "reduction", "retry_policy", "statistics_record", "step", "step_view", "stop", "unit_statistics", "version"}
+BASE = {"capture_requests", "error", "isa", "name", "reduction", "retry_policy", "statistics_record", "step", "step_view", "stop", "unit_statistics",
+        "version"}
 UMBRELLAS = {"tensortap", "net"}
 
 # Folder -> the folders and headers it may include besides itself, the base and the standard library.

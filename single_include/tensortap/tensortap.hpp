@@ -71,6 +71,62 @@
 #define TENSORTAP_WITH_BODIES 1
 #endif
 
+// from tensortap/capture_requests.hpp
+
+// Requests to a hook, which a rule makes while the training runs: to write what the flight recorder holds, and to save
+// more for some steps.
+//
+//   tensortap::CaptureRequests requests;
+//   tensortap::HookOptions options{.recorder = {.steps = 10}, .requests = requests};
+//   options.on_step = tensortap::Judge(tensortap::all_rules(), tensortap::Snapshot{requests});
+
+TENSORTAP_BEGIN_NAMESPACE
+
+namespace detail {
+class CaptureRequestQueue;
+}
+
+/// A request to write a snapshot: the last steps that a flight recorder holds, up to `step`.
+struct SnapshotRequest {
+  std::int64_t step = 0;     ///< the last global step of the snapshot
+  std::string reason = {};   ///< a part of its name, for instance that of a rule; characters other than letters of
+                             ///< ASCII, digits and "._-" are replaced
+  std::string finding = {};  ///< a line for the file beside it
+};
+
+/// A request to save collections in each of the next steps.
+struct SaveMoreRequest {
+  std::vector<std::string> collections = {};  ///< names of collections of the hook
+  std::int64_t steps = 0;                     ///< how many of the steps that begin after the request
+};
+
+/// A handle of the requests to one hook; copies share them. A hook takes requests for snapshots after each step that it
+/// has written, and requests to save more when a step begins. At most 256 requests of each kind wait; further ones are
+/// refused. Threads: any.
+class CaptureRequests {
+ public:
+  CaptureRequests();
+  CaptureRequests(const CaptureRequests&) = default;  // there is no move: every handle stays valid
+  CaptureRequests& operator=(const CaptureRequests&) = default;
+  ~CaptureRequests() = default;
+
+  /// Returns false if the request is refused: too many wait.
+  bool add(SnapshotRequest request) const;  // NOLINT(modernize-use-nodiscard): the hook counts what is refused
+  bool add(SaveMoreRequest request) const;  // NOLINT(modernize-use-nodiscard)
+
+  /// Take all requests that wait, in the order in which they were made; for a hook. Without any, they cost a load.
+  [[nodiscard]] std::vector<SnapshotRequest> take_snapshots() const;
+  [[nodiscard]] std::vector<SaveMoreRequest> take_more() const;
+
+  /// Returns how many requests were refused.
+  [[nodiscard]] std::uint64_t refused() const;
+
+ private:
+  std::shared_ptr<detail::CaptureRequestQueue> queue_;
+};
+
+TENSORTAP_END_NAMESPACE
+
 // from tensortap/error.hpp
 
 // All errors of the library: one type, a code to branch on, and one named factory per cause. The messages are in
@@ -2395,6 +2451,7 @@ TENSORTAP_END_NAMESPACE
 //   collections/000000000/WORKER_collections.json      collections of that worker
 //   attempts/RRRRRRRRR_WORKER.json                     ours: the step after which attempt R of that worker continues
 //   superseded/RRRRRRRRR/…                             ours: objects that attempt R has replaced, under their old keys
+//   snapshots/SSSSSSSSSSSS_REASON_WORKER/…             ours: a small run, with what a flight recorder held at that step
 //   claim.smd, claim_WORKER.smd                        held by the worker that writes
 //   training_job_end.ts                                the run has ended
 
@@ -2407,6 +2464,7 @@ inline constexpr std::string_view collections_prefix = "collections/000000000/";
 inline constexpr std::string_view collections_suffix = "_collections.json";
 inline constexpr std::string_view attempts_prefix = "attempts/";
 inline constexpr std::string_view superseded_prefix = "superseded/";
+inline constexpr std::string_view snapshots_prefix = "snapshots/";
 inline constexpr std::string_view end_marker = "training_job_end.ts";
 inline constexpr std::string_view reductions_prefix = "smdebug/reductions/";
 
@@ -2430,6 +2488,10 @@ std::string attempt_key(std::int64_t attempt, std::string_view worker);
 
 /// Returns the key under which attempt `attempt` keeps the object `key` that it has replaced.
 std::string superseded_key(std::int64_t attempt, std::string_view key);
+
+/// Returns the name of the snapshot at a step, below `snapshots_prefix`. Only letters of ASCII, digits and "._-" of
+/// `reason` remain, at most 40 bytes.
+std::string snapshot_name(std::int64_t global_step, std::string_view reason, std::string_view worker);
 
 /// Returns the key of the claim of `worker`. With one worker it is the key that smdebug uses.
 std::string claim_key(std::int64_t num_workers, std::string_view worker);
@@ -2931,6 +2993,45 @@ class CheckpointFiles {
 
 TENSORTAP_END_NAMESPACE
 
+// from tensortap/capture/flight_recorder.hpp
+
+// The flight recorder of a hook: it keeps the last steps of some collections in memory although they are not due, and
+// writes them as a snapshot when a rule has found something.
+//
+//   options.recorder = {.steps = 20, .collections = {"gradients", "weights"}, .max_bytes = 256 << 20};
+
+TENSORTAP_BEGIN_NAMESPACE
+
+/// What a flight recorder keeps. A snapshot is a run of its own, below the run of the hook, in
+/// `snapshots/STEP_REASON_WORKER`, with its findings beside it in `findings.jsonl`. It holds what the hook would have
+/// saved of these collections if they had been due in each step. A collection that is there for the recorder alone has
+/// `.save = SaveConfig::never()`.
+struct FlightRecorder {
+  /// The number of steps of a snapshot: those up to the step of the request. 0: there is no recorder.
+  std::int64_t steps = 0;
+  /// The names of the hook's collections to keep. Empty: all.
+  std::vector<std::string> collections = {};
+  /// The limit on its memory. Beyond it, the oldest steps go first, then tensors of the current step are left out; both
+  /// are counted. While a snapshot is written, its steps remain in memory besides. Units: bytes.
+  std::uint64_t max_bytes = std::uint64_t{64} << 20;
+  /// The number of snapshots of one worker in a run, those of earlier attempts included; further ones are counted.
+  std::int64_t max_snapshots = 3;
+};
+
+/// What became of a flight recorder.
+struct RecorderStatus {
+  std::uint64_t snapshots_written = 0;  ///< snapshots that are complete; one of an earlier attempt stays as it is
+  std::uint64_t snapshots_dropped = 0;  ///< requests beyond `max_snapshots`, or for steps that are not there
+  std::uint64_t snapshots_failed = 0;   ///< snapshots that could not be written; `notes` say why
+  std::uint64_t steps_dropped = 0;      ///< steps that went early, because of `max_bytes`
+  std::uint64_t tensors_dropped = 0;    ///< tensors that were left out, because of `max_bytes` or for want of memory
+  std::uint64_t bytes = 0;              ///< its memory now
+  std::uint64_t most_bytes = 0;         ///< the largest amount of it so far
+  std::uint64_t captures_raised = 0;    ///< requests to save more that have taken effect
+};
+
+TENSORTAP_END_NAMESPACE
+
 // from tensortap/capture/state.hpp
 
 // The states of a run at its last commits: the steps reached, and the checkpoint. The file lies beside the checkpoints
@@ -3095,6 +3196,15 @@ struct HookOptions {
   /// successor may have another number: with a smaller one, what "worker_N" and up (with 1: all others) saved after the
   /// last commit no longer counts.
   std::int64_t num_workers = 1;
+
+  // What rules may ask for
+
+  /// What is kept in memory, for snapshots.
+  FlightRecorder recorder = {};
+  /// Where requests for snapshots, and to save more, come from: a copy of the handle in `Snapshot` and `CaptureMore`.
+  /// Rules see a step after it was written, and training continues meanwhile: it depends on the time in which step a
+  /// request to save more takes effect. A resumed run begins without it.
+  CaptureRequests requests = {};
 
   // Checkpoints and resuming
 
@@ -3271,6 +3381,7 @@ struct HookStatus {
   std::chrono::nanoseconds blocked{};  ///< how long training has waited for room in the queue
   std::vector<Loss> losses;            ///< at most 1000 entries; the last one sums up all further losses
   std::optional<std::string> error;    ///< the first failed write
+  RecorderStatus recorder;             ///< of the flight recorder
   std::vector<std::string> notes;  ///< skipped commits, damaged files, collections without tensors, tensors left out
 };
 
@@ -3340,8 +3451,8 @@ class Hook {
   /// Returns the mode of the last step; TRAIN before the first.
   [[nodiscard]] Mode mode() const noexcept;
 
-  /// Returns whether `collection` is saved in this step, so that the loop can skip expensive tensors. Throws: no step
-  /// has begun; there is no such collection.
+  /// Returns whether `collection` is saved in this step, or kept by the flight recorder, so that the loop can skip
+  /// expensive tensors. Throws: no step has begun; there is no such collection.
   [[nodiscard]] bool due(std::string_view collection) const;
 
   /// Saves `tensor`, of any type that `as_view` accepts, under `name` if one of its collections is due. Copies or
@@ -3950,6 +4061,22 @@ class LoopRequest {
 
  private:
   std::shared_ptr<std::atomic<bool>> raised_;
+};
+
+/// Asks a hook to write a snapshot: what its flight recorder holds of the steps up to the finding. `requests` is a copy
+/// of the one in the hook's options. Findings in one step share a snapshot.
+struct Snapshot {
+  CaptureRequests requests;
+  void operator()(const Finding& finding) const;
+};
+
+/// Asks a hook to save `collections` in each of the next `steps` steps. `requests` is a copy of the one in the hook's
+/// options. The writer's thread runs the rules: how many steps training is ahead then depends on the time.
+struct CaptureMore {
+  CaptureRequests requests;
+  std::vector<std::string> collections;
+  std::int64_t steps = 10;
+  void operator()(const Finding& finding) const;
 };
 
 /// Takes an action on errors alone.
@@ -6947,6 +7074,79 @@ TENSORTAP_END_NAMESPACE
 #include <thread>
 #include <tuple>
 #include <unordered_map>
+
+// from tensortap/internal/capture_requests_impl.hpp
+
+// The bodies of capture_requests.hpp.
+
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
+
+/// The requests of one kind that wait.
+template <class Request>
+class WaitingRequests {
+ public:
+  bool add(Request request) {
+    constexpr std::size_t most = 256;
+    const std::lock_guard lock(mutex_);
+    if (list_.size() == most) {
+      ++refused_;
+      return false;
+    }
+    list_.push_back(std::move(request));
+    has_any_ = true;
+    return true;
+  }
+
+  [[nodiscard]] std::vector<Request> take() {
+    if (!has_any_) return {};
+    const std::lock_guard lock(mutex_);
+    has_any_ = false;
+    return std::exchange(list_, {});
+  }
+
+  [[nodiscard]] std::uint64_t refused() const {
+    const std::lock_guard lock(mutex_);
+    return refused_;
+  }
+
+ private:
+  mutable std::mutex mutex_;  // guards the members below
+  std::vector<Request> list_;
+  std::uint64_t refused_ = 0;
+  std::atomic<bool> has_any_ = false;
+};
+
+/// Threads: any.
+class CaptureRequestQueue {
+ public:
+  WaitingRequests<SnapshotRequest> snapshots;
+  WaitingRequests<SaveMoreRequest> more;
+};
+
+}  // namespace detail
+
+TENSORTAP_INLINE CaptureRequests::CaptureRequests() : queue_(std::make_shared<detail::CaptureRequestQueue>()) {}
+
+TENSORTAP_INLINE bool CaptureRequests::add(SnapshotRequest request) const {
+  return queue_->snapshots.add(std::move(request));
+}
+
+TENSORTAP_INLINE bool CaptureRequests::add(SaveMoreRequest request) const {
+  return queue_->more.add(std::move(request));
+}
+
+TENSORTAP_INLINE std::vector<SnapshotRequest> CaptureRequests::take_snapshots() const {
+  return queue_->snapshots.take();
+}
+
+TENSORTAP_INLINE std::vector<SaveMoreRequest> CaptureRequests::take_more() const { return queue_->more.take(); }
+
+TENSORTAP_INLINE std::uint64_t CaptureRequests::refused() const {
+  return queue_->snapshots.refused() + queue_->more.refused();
+}
+
+TENSORTAP_END_NAMESPACE
 
 // from tensortap/internal/error_texts.hpp
 
@@ -14406,6 +14606,14 @@ TENSORTAP_INLINE std::string superseded_key(std::int64_t attempt, std::string_vi
   return std::string(superseded_prefix) + padded(attempt, 9) + "/" + std::string(key);
 }
 
+TENSORTAP_INLINE std::string snapshot_name(std::int64_t global_step, std::string_view reason, std::string_view worker) {
+  constexpr std::size_t longest = 40;
+  std::string part(reason.substr(0, longest));
+  for (char& c : part)
+    if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_')) c = '-';
+  return padded(global_step, 12) + "_" + part + "_" + worker_in_file_name(worker);
+}
+
 TENSORTAP_INLINE std::string claim_key(std::int64_t num_workers, std::string_view worker) {
   return num_workers == 1 ? "claim.smd" : "claim_" + worker_in_file_name(worker) + ".smd";
 }
@@ -16813,9 +17021,12 @@ struct TrackedTensor {
   std::vector<std::size_t> collections = {};  ///< positions of those it belongs to
   bool saved = false;                         ///< whether anything was saved of it
   std::uint64_t recorded_in = 0;              ///< the catalog's step count when it was last saved
-  std::uint64_t decided_in = 0;               ///< the catalog's step count when it set the next two
+  std::uint64_t decided_in = 0;               ///< the catalog's step count when it set the next four
   bool due = false;                           ///< whether any of its collections is due
+  bool kept = false;                          ///< whether the flight recorder keeps any of them
   SaveRequest request = {};                   ///< what the due ones save
+  SaveRequest kept_request = {};              ///< what the kept ones save
+  std::uint64_t kept_in = 0;                  ///< the catalog's step count when the recorder kept it last
 };
 
 /// Owns the entries, which never move. Threads: one at a time; other threads may read entries.
@@ -17609,19 +17820,26 @@ class Selection {
                        [](const Criterion& criterion) { return criterion.matched; });
   }
 
-  /// Decides which collections are due in `step`.
-  void begin_step(const Step& step) {
+  /// Decides which collections are due in `step`; those for which `is_raised(i)` holds are due in any step.
+  template <class IsRaised>
+  void begin_step(const Step& step, const IsRaised& is_raised) {
     any_due_ = any_withheld_ = false;
-    const bool trains = step.mode != Mode::eval && step.mode != Mode::predict;
+    trains_ = step.mode != Mode::eval && step.mode != Mode::predict;
     for (std::size_t i = 0; i < collections_.size(); ++i) {
       const bool included = collections_[i].save->includes(step);
-      due_[i] = included && (trains || !train_only_[i]);
+      due_[i] = (included || is_raised(i)) && may_be_due(i);
       withheld_[i] = included && !due_[i];
       any_due_ = any_due_ || due_[i];
       any_withheld_ = any_withheld_ || withheld_[i];
     }
   }
 
+  void begin_step(const Step& step) {
+    begin_step(step, [](std::size_t) { return false; });
+  }
+
+  /// Returns whether the collection at position `i` is due in steps of this mode, if they are its steps.
+  [[nodiscard]] bool may_be_due(std::size_t i) const noexcept { return trains_ || !train_only_[i]; }
   /// Returns whether the collection at position `i` is due in this step.
   [[nodiscard]] bool due(std::size_t i) const noexcept { return due_[i]; }
   /// Returns whether any collection is due in this step.
@@ -17675,6 +17893,7 @@ class Selection {
   std::vector<bool> train_only_;                  // by collection
   std::vector<bool> due_;                         // by collection
   std::vector<bool> withheld_;                    // by collection
+  bool trains_ = true;                            // whether this is no EVAL or PREDICT step
   bool any_due_ = false;
   bool any_withheld_ = false;
 };
@@ -17713,12 +17932,28 @@ class Catalog {
         totals_[i].tensor_names = found->second;
   }
 
+  /// Makes a flight recorder keep the collection at position `i` in each step.
+  void keep(std::size_t i) {
+    keeps_.resize(totals_.size());
+    keeps_[i] = any_kept_ = true;
+  }
+
+  /// Makes the collection at position `i` due in each of the next `steps` steps.
+  void save_more(std::size_t i, std::int64_t steps) {
+    raised_.resize(totals_.size());
+    raised_[i] = std::max(raised_[i], steps);
+  }
+
   /// Decides which collections are due in `step`.
   void begin_step(const Step& step) {
-    selection_.begin_step(step);
+    selection_.begin_step(step, [&](std::size_t i) { return !raised_.empty() && raised_[i] > 0; });
+    for (std::int64_t& left : raised_) left = std::max<std::int64_t>(left - 1, 0);
     global_step_ = step.global_step;
     ++steps_;
   }
+
+  /// Returns whether the flight recorder keeps the collection at position `i` in this step.
+  [[nodiscard]] bool is_kept(std::size_t i) const { return any_kept_ && keeps_[i] && selection_.may_be_due(i); }
 
   /// Returns the tensor called `name`, with what is due of it in this step; null if it is unknown.
   [[nodiscard]] TrackedTensor* find(std::string_view name) {
@@ -17737,6 +17972,11 @@ class Catalog {
 
   /// Returns whether `count` has been called for this tensor in this step.
   [[nodiscard]] bool is_recorded(const TrackedTensor& tensor) const noexcept { return tensor.recorded_in == steps_; }
+
+  /// Notes that the recorder keeps `tensor` in this step. Returns whether it did so before.
+  [[nodiscard]] bool mark_kept(TrackedTensor& tensor) const noexcept {
+    return std::exchange(tensor.kept_in, steps_) == steps_;
+  }
 
   /// Counts what is saved of a tensor in each of its collections, once per step.
   void count(TrackedTensor& tensor, const TensorView& view, std::size_t reductions) {
@@ -17804,7 +18044,8 @@ class Catalog {
   /// Unites what the due collections of a tensor save, once per step.
   void decide(TrackedTensor& tensor) {
     if (std::exchange(tensor.decided_in, steps_) == steps_) return;
-    tensor.due = false;
+    tensor.due = tensor.kept = false;
+    if (any_kept_) decide_kept(tensor);
     if (selection_.any_withheld())
       for (const std::size_t i : tensor.collections)
         if (selection_.withheld(i)) ++totals_[i].report.withheld;
@@ -17816,9 +18057,21 @@ class Catalog {
     }
   }
 
+  /// Unites what the kept collections of a tensor save.
+  void decide_kept(TrackedTensor& tensor) const {
+    for (const std::size_t i : tensor.collections) {
+      if (!is_kept(i)) continue;
+      if (!std::exchange(tensor.kept, true)) tensor.kept_request = {};
+      tensor.kept_request.add(selection_.collections()[i]);
+    }
+  }
+
   Selection selection_;
   std::shared_ptr<TensorTable> table_ = std::make_shared<TensorTable>();
-  std::vector<Totals> totals_;  // by collection
+  std::vector<Totals> totals_;        // by collection
+  std::vector<bool> keeps_;           // by collection: whether a flight recorder keeps it; empty: none
+  std::vector<std::int64_t> raised_;  // by collection: in how many steps it is due in any case; empty: none
+  bool any_kept_ = false;
   std::int64_t global_step_ = -1;
   std::uint64_t steps_ = 0;  // begun so far
 };
@@ -18307,7 +18560,14 @@ class Resumption {
     const auto event = layout::parse_event_key(key);
     return (index && key == layout::index_key(index->global_step, options_.worker)) ||
            (event && key == layout::event_key(event->global_step, options_.worker)) ||
-           key == layout::collections_key(options_.worker);
+           key == layout::collections_key(options_.worker) || is_of_my_snapshot(key);
+  }
+
+  /// Returns whether `key` lies in a snapshot of this worker.
+  [[nodiscard]] bool is_of_my_snapshot(std::string_view key) const {
+    if (!key.starts_with(layout::snapshots_prefix)) return false;
+    const std::string_view folder = key.substr(0, key.find('/', layout::snapshots_prefix.size()));
+    return folder.ends_with("_" + layout::worker_in_file_name(options_.worker));
   }
 
   Store& store_;
@@ -19062,6 +19322,172 @@ class EarlyEvents {
 }  // namespace detail
 TENSORTAP_END_NAMESPACE
 
+// from tensortap/capture/internal/kept_steps.hpp
+
+// The memory of a flight recorder: the records of the last steps. Training fills the current step; the writer's thread
+// takes the steps of a snapshot by reference, so that neither waits for the other.
+
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
+
+/// The steps that a flight recorder holds. Steps that wait for the writer count as the future: a snapshot is asked for
+/// once the rules have seen a step, and then needs the steps up to that one, however far training has come.
+/// Threads: `begin`, `end` and `current` those that capture; everything else any.
+class KeptSteps {
+ public:
+  explicit KeptSteps(const FlightRecorder& options)
+      : most_steps_(static_cast<std::size_t>(options.steps)), max_bytes_(options.max_bytes) {}
+
+  /// Begins `step`. Without memory for it the step keeps nothing.
+  void begin(const Step& step) noexcept {
+    const std::lock_guard lock(mutex_);
+    try {
+      if (!current_) current_ = std::move(spare_);
+      if (!current_) current_ = std::make_shared<KeptStep>();
+    } catch (const std::bad_alloc&) {
+      return;
+    }
+    current_->records.begin(step);
+    count_bytes();
+  }
+
+  /// Returns the records of the current step; null if there was no memory for them.
+  [[nodiscard]] StepRecords* current() noexcept { return current_ ? &current_->records : nullptr; }
+
+  /// Makes room for a record of so many bytes: the oldest steps go. Returns false if the current step alone takes too
+  /// much.
+  [[nodiscard]] bool make_room(std::uint64_t bytes) {
+    const std::lock_guard lock(mutex_);
+    const StepRecords& records = current_->records;
+    const std::uint64_t wanted = std::max(records.memory(), records.bytes() + bytes);
+    if (held_ + spare_memory() + wanted > max_bytes_) spare_.reset();
+    while (held_ + wanted > max_bytes_ && !steps_.empty()) {
+      drop_oldest();
+      ++status_.steps_dropped;
+    }
+    if (wanted <= max_bytes_) return true;
+    ++status_.tensors_dropped;
+    return false;
+  }
+
+  /// Counts a tensor that was left out for want of memory.
+  void count_lost_tensor() noexcept {
+    const std::lock_guard lock(mutex_);
+    ++status_.tensors_dropped;
+  }
+
+  /// Ends the current step. `waits`: the writer is going to get it. Without memory the step is dropped.
+  void end(bool waits) noexcept {
+    const std::lock_guard lock(mutex_);
+    if (!current_) return;
+    try {
+      if (waits) waiting_.push_back(current_->records.step().global_step);
+      if (!current_->records.empty()) keep_current();
+    } catch (const std::bad_alloc&) {
+      ++status_.steps_dropped;
+    }
+    forget_old_steps();
+    if (held_ + spare_memory() > max_bytes_) spare_.reset();
+    for (; held_ > max_bytes_ && steps_.size() > 1; ++status_.steps_dropped) drop_oldest();
+    count_bytes();
+  }
+
+  /// Notes that the writer has finished `step`, and all steps before it, or never gets them.
+  void pass(std::int64_t step) noexcept {
+    const std::lock_guard lock(mutex_);
+    std::erase_if(waiting_, [&](std::int64_t waiting) { return waiting <= step; });
+    forget_old_steps();
+  }
+
+  /// Notes that the writer does not get `step`.
+  void forget(std::int64_t step) noexcept {
+    const std::lock_guard lock(mutex_);
+    std::erase(waiting_, step);
+    forget_old_steps();
+  }
+
+  /// Returns the last steps up to `step`. Lifetime: they are shared, and never change again.
+  [[nodiscard]] std::vector<std::shared_ptr<const StepRecords>> up_to(std::int64_t step) {
+    const std::lock_guard lock(mutex_);
+    const auto end = std::find_if(steps_.begin(), steps_.end(), [&](const std::shared_ptr<KeptStep>& kept) {
+      return kept->records.step().global_step > step;
+    });
+    const auto count = std::min(most_steps_, static_cast<std::size_t>(end - steps_.begin()));
+    std::vector<std::shared_ptr<const StepRecords>> out;
+    out.reserve(count);
+    for (auto kept = end - static_cast<std::ptrdiff_t>(count); kept != end; ++kept) {
+      (*kept)->is_shared = true;
+      out.emplace_back(*kept, &(*kept)->records);
+    }
+    return out;
+  }
+
+  [[nodiscard]] RecorderStatus status() const {
+    const std::lock_guard lock(mutex_);
+    RecorderStatus out = status_;
+    out.bytes = held_ + spare_memory();
+    return out;
+  }
+
+  /// Calls `change` with the status, under the lock.
+  template <class Change>
+  void change(const Change& change) {
+    const std::lock_guard lock(mutex_);
+    change(status_);
+  }
+
+ private:
+  struct KeptStep {
+    StepRecords records;
+    std::uint64_t memory = 0;
+    bool is_shared = false;  // a snapshot may still read it: its memory must not be used again
+  };
+
+  [[nodiscard]] std::uint64_t current_memory() const { return current_ ? current_->records.memory() : 0; }
+  [[nodiscard]] std::uint64_t spare_memory() const { return spare_ ? spare_->memory : 0; }
+
+  void keep_current() {
+    current_->memory = current_->records.memory();
+    steps_.push_back(current_);
+    held_ += current_->memory;
+    current_ = nullptr;
+  }
+
+  void count_bytes() noexcept {
+    status_.most_bytes = std::max(status_.most_bytes, held_ + current_memory() + spare_memory());
+  }
+
+  /// Keeps the last steps up to the first that waits for the writer, and all behind it.
+  void forget_old_steps() noexcept {
+    const std::int64_t bound = waiting_.empty() ? std::numeric_limits<std::int64_t>::max() : waiting_.front();
+    auto past = static_cast<std::size_t>(std::count_if(
+        steps_.begin(), steps_.end(),
+        [&](const std::shared_ptr<KeptStep>& kept) { return kept->records.step().global_step <= bound; }));
+    for (; past > most_steps_; --past) {
+      if (!spare_ && !steps_.front()->is_shared) spare_ = steps_.front();
+      drop_oldest();
+    }
+  }
+
+  void drop_oldest() noexcept {
+    held_ -= steps_.front()->memory;
+    steps_.erase(steps_.begin());
+  }
+
+  const std::size_t most_steps_;
+  const std::uint64_t max_bytes_;
+  mutable std::mutex mutex_;                      // guards the members below
+  std::vector<std::shared_ptr<KeptStep>> steps_;  // complete ones, by step
+  std::vector<std::int64_t> waiting_;             // steps that the writer has not finished
+  std::shared_ptr<KeptStep> current_;             // its records change without the lock
+  std::shared_ptr<KeptStep> spare_;
+  std::uint64_t held_ = 0;  // memory of `steps_`
+  RecorderStatus status_;
+};
+
+}  // namespace detail
+TENSORTAP_END_NAMESPACE
+
 // from tensortap/capture/internal/step_files.hpp
 
 // The files of a batch of steps: one index for each step, and events files, which several steps may share.
@@ -19237,6 +19663,169 @@ void parallel_for(std::size_t count, std::size_t at_once, const Call& call, cons
 }  // namespace detail
 TENSORTAP_END_NAMESPACE
 
+// from tensortap/capture/internal/snapshot_writer.hpp
+
+// Writes what a flight recorder holds as a small run below the run. Such a run is complete when its end marker is
+// there.
+
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
+
+/// Threads: the writer's.
+class SnapshotWriter {
+ public:
+  SnapshotWriter(AttemptContext& context, std::shared_ptr<KeptSteps> kept)
+      : context_(context), kept_(std::move(kept)) {}
+
+  /// Writes the snapshots that were asked for: one for each step, with all findings in it. Never throws: a snapshot
+  /// that cannot be written is counted, and a note says why.
+  void write_requested() noexcept {
+    try {
+      std::map<std::int64_t, std::vector<SnapshotRequest>> by_step;
+      for (SnapshotRequest& request : context_.options.requests.take_snapshots())
+        by_step[request.step].push_back(std::move(request));
+      for (const auto& [step, requests] : by_step) try_to_write(step, requests);
+    } catch (...) {
+      count(&RecorderStatus::snapshots_failed);
+    }
+  }
+
+  /// Notes that no snapshot will be asked for because of `step`, except for those that were asked for.
+  void pass(std::int64_t step) noexcept { kept_->pass(step); }
+
+ private:
+  using Steps = std::vector<std::shared_ptr<const StepRecords>>;
+
+  /// How long a snapshot is tried: steps wait for the writer meanwhile.
+  static constexpr std::chrono::seconds patience{2};
+
+  void try_to_write(std::int64_t step, std::span<const SnapshotRequest> requests) {
+    const std::string& worker = context_.options.worker;
+    const std::string name = layout::snapshot_name(step, requests.front().reason, worker);
+    const Steps steps = kept_->up_to(step);
+    if (steps.empty() || context_.options.recorder.max_snapshots == 0) return count(&RecorderStatus::snapshots_dropped);
+    try {
+      std::chrono::nanoseconds budget =
+          std::min<std::chrono::nanoseconds>(patience, context_.options.retry.for_at_most);
+      context_.retries.run(budget, [&] { list_snapshots(); });
+      if (whole_.contains(name)) return count(&RecorderStatus::snapshots_written);
+      if (static_cast<std::int64_t>(whole_.size() + failed_.size()) >= context_.options.recorder.max_snapshots)
+        return count(&RecorderStatus::snapshots_dropped);
+      failed_.insert(name);
+      context_.retries.run(budget, [&] {
+        context_.fence.require_no_successor();
+        write(std::string(layout::snapshots_prefix) + name + "/", steps, requests);
+      });
+      failed_.erase(name);
+      whole_.insert(name);
+      count(&RecorderStatus::snapshots_written);
+    } catch (const std::exception& e) {
+      count(&RecorderStatus::snapshots_failed);
+      note("snapshot " + name + ": it could not be written: " + e.what());
+    }
+  }
+
+  /// Finds the snapshots of earlier attempts, once.
+  void list_snapshots() {
+    if (is_listed_) return;
+    const std::string end =
+        "_" + layout::worker_in_file_name(context_.options.worker) + "/" + std::string(layout::end_marker);
+    for (const ObjectInfo& object : context_.store->list(layout::snapshots_prefix)) {
+      const std::string_view path = std::string_view(object.key).substr(layout::snapshots_prefix.size());
+      if (path.ends_with(end)) whole_.emplace(path.substr(0, path.find('/')));
+    }
+    is_listed_ = true;
+  }
+
+  /// Writes the run of a snapshot; its end marker comes last.
+  void write(const std::string& folder, const Steps& steps, std::span<const SnapshotRequest> requests) {
+    Store& store = *context_.store;
+    const HookOptions& options = context_.options;
+    std::vector<std::string> keys;
+    for (const ObjectInfo& object : store.list(folder)) keys.push_back(object.key);
+    store.remove_all(keys);  // of an attempt that has ended meanwhile
+    keys.clear();
+
+    const bool has_attempt = options.index_extras;
+    const Attempt attempt{.number = context_.attempt.number, .worker = options.worker, .ended = true};
+    const auto put = [&](const std::string& key, const std::string& text) {
+      keys.push_back(folder + key);
+      store.put(keys.back(), text);
+    };
+    put(std::string(findings_key), findings(requests));
+    put(layout::collections_key(options.worker), collections(steps));
+    if (has_attempt) put(layout::attempt_key(attempt.number, attempt.worker), to_json(attempt));
+
+    StepFiles files(options.worker, has_attempt ? std::optional(attempt.number) : std::nullopt,
+                    options.strip_output_numbers, 1);
+    std::vector<const StepRecords*> records;
+    records.reserve(steps.size());
+    for (const auto& step : steps) records.push_back(step.get());
+    files.encode(records);
+    parallel_for(steps.size(), store.concurrency(), [&](std::size_t i) {
+      const StepFiles::Events& events = files.events()[i];
+      if (!events.key.empty()) store.put(folder + events.key, events.pieces, Sync::no, IfExists::replace);
+    });
+    parallel_for(steps.size(), store.concurrency(),
+                 [&](std::size_t i) { store.put(folder + files.step(i).index_key(), files.step(i).index()); });
+    for (std::size_t i = 0; i < steps.size(); ++i) {
+      if (!files.events()[i].key.empty()) keys.push_back(folder + files.events()[i].key);
+      keys.push_back(folder + files.step(i).index_key());
+    }
+    if (context_.commit_sync == Sync::yes) store.sync(keys);
+    store.put(folder + std::string(layout::end_marker), has_attempt ? to_json(attempt) : std::string(),
+              context_.commit_sync);
+  }
+
+  static std::string findings(std::span<const SnapshotRequest> requests) {
+    std::string out;
+    for (const SnapshotRequest& request : requests)
+      if (!request.finding.empty()) out.append(request.finding).append("\n");
+    return out;
+  }
+
+  /// Returns the text of the collections file: what the recorder keeps, at each step.
+  [[nodiscard]] std::string collections(const Steps& steps) const {
+    const HookOptions& options = context_.options;
+    std::vector<std::set<std::string>> names(options.collections.size());
+    for (const auto& step : steps)
+      for (const CapturedRecord& record : step->records())
+        for (const std::size_t i : record.tensor->collections) names[i].insert(record.tensor->name);
+    CollectionsFile file;
+    for (std::size_t i = 0; i < names.size(); ++i) {
+      Collection collection = options.collections[i];
+      const auto& kept = options.recorder.collections;
+      if (!kept.empty() && std::find(kept.begin(), kept.end(), collection.name) == kept.end()) continue;
+      collection.save = every(1);
+      collection.tensor_names.assign(names[i].begin(), names[i].end());
+      file.collections.push_back(std::move(collection));
+    }
+    return to_json(file);
+  }
+
+  void count(std::uint64_t RecorderStatus::*field) noexcept {
+    kept_->change([&](RecorderStatus& status) { ++(status.*field); });
+  }
+
+  void note(std::string text) {
+    constexpr std::size_t limit = 100;
+    context_.ledger->change([&](HookStatus& status) {
+      if (status.notes.size() < limit) status.notes.push_back(std::move(text));
+    });
+  }
+
+  static constexpr std::string_view findings_key = "findings.jsonl";
+
+  AttemptContext& context_;
+  std::shared_ptr<KeptSteps> kept_;
+  std::set<std::string, std::less<>> whole_;  // the snapshots of this worker that are complete
+  std::set<std::string> failed_;              // those that this attempt could not write
+  bool is_listed_ = false;
+};
+
+}  // namespace detail
+TENSORTAP_END_NAMESPACE
+
 // from tensortap/capture/internal/step_publisher.hpp
 
 // Puts steps into the store: first their events, several files at once where the store gains from it, then the indexes
@@ -19248,8 +19837,9 @@ namespace detail {
 /// Threads: the writer's.
 class StepPublisher {
  public:
-  StepPublisher(AttemptContext& context, std::optional<std::int64_t> last_saved)
+  StepPublisher(AttemptContext& context, std::optional<std::int64_t> last_saved, std::shared_ptr<KeptSteps> kept)
       : context_(context),
+        snapshots_(context, std::move(kept)),
         early_(context),
         files_(context.options.worker,
                context.options.index_extras ? std::optional(context.attempt.number) : std::nullopt,
@@ -19281,6 +19871,9 @@ class StepPublisher {
     }
     early_.abandon();
   }
+
+  /// Writes the snapshots that were asked for.
+  void write_snapshots() noexcept { snapshots_.write_requested(); }
 
   /// Returns how many steps were lost since the last call.
   [[nodiscard]] std::uint64_t take_lost_steps() noexcept { return std::exchange(lost_steps_, 0); }
@@ -19374,6 +19967,11 @@ class StepPublisher {
 
   /// Puts the index of step `i`, unless `reason` says that the step is lost. Counts the step as saved or lost.
   void finish_step(std::size_t i, const StepRecords& records, std::optional<LossReason> reason = {}) noexcept {
+    publish_index(i, records, reason);
+    snapshots_.pass(records.step().global_step);
+  }
+
+  void publish_index(std::size_t i, const StepRecords& records, std::optional<LossReason> reason) noexcept {
     if (!reason) reason = stop_reason();
     if (!reason && put_index(files_.step(i))) {
       if (std::exchange(is_failing_, false)) context_.record.try_to_put_losses();
@@ -19417,6 +20015,7 @@ class StepPublisher {
     });
     context_.unsynced.sync_if_many();
     context_.callbacks.step_written(step);
+    snapshots_.write_requested();
   }
 
   /// Records a failure. Calls `on_error` for the first one after a success.
@@ -19436,6 +20035,7 @@ class StepPublisher {
   }
 
   AttemptContext& context_;
+  SnapshotWriter snapshots_;
   EarlyEvents early_;
   StepFiles files_;
   std::vector<Put> puts_;                    // by events file
@@ -19696,10 +20296,10 @@ class Publisher {
   using Clock = std::chrono::steady_clock;
 
   Publisher(std::shared_ptr<Store> store, std::shared_ptr<Store> checkpoints, HookOptions options, AttemptStart start,
-            std::shared_ptr<StatusLedger> ledger)
+            std::shared_ptr<StatusLedger> ledger, std::shared_ptr<KeptSteps> kept)
       : context_(std::move(store), std::move(options), std::move(start.attempt), std::move(ledger)),
         presence_(context_, std::move(start.claim)),
-        steps_(context_, start.states.empty() ? std::nullopt : start.states.back().last_saved),
+        steps_(context_, start.states.empty() ? std::nullopt : start.states.back().last_saved, std::move(kept)),
         committer_(context_, steps_, std::move(checkpoints), std::move(start.states)) {
     context_.ledger->change([&](HookStatus& status) { status.notes = std::move(start.notes); });
   }
@@ -19722,6 +20322,7 @@ class Publisher {
   void commit(CommitRequest request) {
     presence_.look_now(steps_.last_saved());
     if (request.state) presence_.report();
+    steps_.write_snapshots();
     committer_.commit(std::move(request));
     presence_.report();
   }
@@ -19729,6 +20330,7 @@ class Publisher {
   /// Ends the run, if this is the last of its workers. Throws: see `Committer::close`.
   void close(const std::string& collections) {
     presence_.try_to_look({}, steps_.last_saved());
+    steps_.write_snapshots();
     committer_.close(collections);
   }
 
@@ -19778,10 +20380,27 @@ class StepCapture {
     writer_ = writer;
   }
 
+  /// Makes `kept` hold the last steps of the collections that the options name. Throws: there is no such collection.
+  void set_recorder(std::shared_ptr<KeptSteps> kept) {
+    for (const std::string& name : options_.recorder.collections) catalog_.keep(position_of(name));
+    if (options_.recorder.collections.empty())
+      for (std::size_t i = 0; i < catalog_.selection().collections().size(); ++i) catalog_.keep(i);
+    kept_ = std::move(kept);
+  }
+
+  /// Makes a collection due in each of the next `steps` steps. Returns false if there is no such collection.
+  [[nodiscard]] bool save_more(std::string_view collection, std::int64_t steps) {
+    const std::lock_guard lock(mutex_);
+    const auto i = catalog_.selection().find(collection);
+    if (i) catalog_.save_more(*i, steps);
+    return i.has_value();
+  }
+
   void begin_step(const Step& step) {
     const std::lock_guard lock(mutex_);
     catalog_.begin_step(step);
     if (step_) step_->records.begin(step);
+    if (kept_) kept_->begin(step);
     global_step_ = step.global_step;
     bytes_ = index_bytes_ = 0;
     shown_ = copies_ = 0;
@@ -19791,8 +20410,15 @@ class StepCapture {
 
   /// Ends the step. Returns its records, which the caller may take; null if there are none.
   [[nodiscard]] std::shared_ptr<QueuedStep>* end_step() {
-    if (!std::exchange(is_in_step_, false) || !step_ || step_->records.empty()) return nullptr;
-    return &step_;
+    if (!std::exchange(is_in_step_, false)) return nullptr;
+    const bool has_records = step_ && !step_->records.empty();
+    if (kept_) kept_->end(has_records);
+    return has_records ? &step_ : nullptr;
+  }
+
+  /// Notes that the writer does not get the step that has ended.
+  void forget_step() noexcept {
+    if (kept_) kept_->forget(global_step_);
   }
 
   /// Returns whether the writer has seen records of the last step before its end.
@@ -19812,7 +20438,7 @@ class StepCapture {
     const std::size_t i = position_of(collection);
     if (is_closed_) throw Error::closed_hook("due");
     if (!is_in_step_) throw Error::due_outside_step(collection);
-    return catalog_.selection().due(i);
+    return catalog_.selection().due(i) || catalog_.is_kept(i);
   }
 
   /// Returns the position of `collection` among the collections. Throws: there is no such collection.
@@ -19865,47 +20491,33 @@ class StepCapture {
   /// Reduces and copies outside of the lock, so that several threads save at the same time. Throws: std::bad_alloc.
   void take_due(std::string_view name, TrackedTensor* entry, const TensorView& view) {
     if (entry == nullptr) entry = add(name);
-    if (entry == nullptr || !entry->due) return;
+    if (entry == nullptr || !(entry->due || entry->kept)) return;
+    const double wall_time = options_.wall_time();
+    if (kept_ && entry->kept) keep(*entry, view, wall_time);
+    if (!entry->due) return;
     const SaveRequest& request = entry->request;
     const bool reducible = is_real(view.dtype());
-    const double wall_time = options_.wall_time();
-    const ReducedSet values =
-        request.reductions.empty() || !reducible ? ReducedSet() : reduce(view, request.reductions);
-    static thread_local UnitStatistics units;  // keeps its memory: at most 320 KiB
-    const bool with_units = reducible && request.reductions.contains(Reduction::units);
-    if (with_units) find_units(view, units);
-    const auto classes = request.reductions.contains(Reduction::classes) ? class_counts(view) : std::nullopt;
-    const std::size_t extra_records = (values.statistics ? 1 : 0) + (with_units ? 1 : 0) + (classes ? 1 : 0);
+    const Parts parts = parts_of(view, request);
 
     StepRecords::Slot slot;
     bool is_shown = false;
     {
       const std::lock_guard lock(mutex_);
       if (!request.reductions.empty() && !reducible) ledger_.change([](HookStatus& status) { ++status.not_reducible; });
-      const std::uint64_t entries = index_bytes(name, values.size() + extra_records + 1);
+      const std::uint64_t entries = index_bytes(name, parts.records() + 1);
       if (bytes_ + view.nbytes() > options_.max_step_bytes || index_bytes_ + entries > layout::text_limit) {
         count_loss(LossReason::step_too_large, view.nbytes());
         return;
       }
       if (!step_ && !options_.dry_run) throw std::bad_alloc();  // there was none for the records of this step
       if (step_) {
-        StepRecords& records = step_->records;
-        const std::size_t before = records.records().size();
-        records.add(*entry, values, wall_time);
-        if (with_units) records.add(*entry, units, wall_time);
-        if (classes) records.add(*entry, *classes, wall_time);
-        if (request.raw) {
-          slot = records.add(*entry, view, wall_time);
-          ++copies_;
-        }
-        if (request.shape && !request.raw) records.add_shape(*entry, view);  // smdebug ignores elements beside a shape
-        // A repeated name replaces what was saved under it before. smdebug's files have both, and readers see the last.
-        if (catalog_.is_recorded(*entry) && options_.index_extras) records.remove(*entry, before);
+        slot = add_records(step_->records, *entry, request, parts, view, wall_time, catalog_.is_recorded(*entry));
+        if (request.raw) ++copies_;
         is_shown = slot.checksum != nullptr && show_records();
       }
       bytes_ += view.nbytes();
       index_bytes_ += entries;
-      catalog_.count(*entry, view, values.size() + extra_records);
+      catalog_.count(*entry, view, parts.records());
     }
     if (slot.elements == nullptr) return;
     if (is_shown) {
@@ -19914,6 +20526,68 @@ class StepCapture {
       StepRecords::copy(view, slot);
     }
     --copies_;
+  }
+
+  /// What is saved of a tensor beside its elements.
+  struct Parts {
+    ReducedSet values = {};
+    const UnitStatistics* units = nullptr;  // of the thread, until it saves the next tensor
+    std::optional<std::vector<std::int64_t>> classes = {};
+
+    [[nodiscard]] std::size_t records() const noexcept {
+      return values.size() + (values.statistics ? 1 : 0) + (units != nullptr ? 1 : 0) + (classes ? 1 : 0);
+    }
+    /// Returns about how many bytes these take.
+    [[nodiscard]] std::size_t bytes() const noexcept {
+      return values.size() * sizeof(Reduced) + (values.statistics ? sizeof(Statistics) : 0) +
+             (units != nullptr ? units->record_rows() * unit_fields.size() * sizeof(double) : 0) +
+             (classes ? classes->size() * sizeof(std::int64_t) : 0);
+    }
+  };
+
+  /// Returns what `request` asks for of `view`, if that has such numbers.
+  static Parts parts_of(const TensorView& view, const SaveRequest& request) {
+    Parts out;
+    if (request.reductions.empty()) return out;
+    if (is_real(view.dtype())) {
+      out.values = reduce(view, request.reductions);
+      static thread_local UnitStatistics units;  // keeps its memory: at most 320 KiB
+      if (request.reductions.contains(Reduction::units)) find_units(view, units), out.units = &units;
+    }
+    if (request.reductions.contains(Reduction::classes)) out.classes = class_counts(view);
+    return out;
+  }
+
+  /// Adds what is saved of a tensor to `records`; `is_repeated`: they have something of it. Returns the slot of its
+  /// elements, if these are saved.
+  StepRecords::Slot add_records(StepRecords& records, const TrackedTensor& entry, const SaveRequest& request,
+                                const Parts& parts, const TensorView& view, double wall_time, bool is_repeated) {
+    StepRecords::Slot slot;
+    const std::size_t before = records.records().size();
+    records.add(entry, parts.values, wall_time);
+    if (parts.units != nullptr) records.add(entry, *parts.units, wall_time);
+    if (parts.classes) records.add(entry, *parts.classes, wall_time);
+    if (request.raw) slot = records.add(entry, view, wall_time);
+    if (request.shape && !request.raw) records.add_shape(entry, view);  // smdebug ignores elements beside a shape
+    // A repeated name replaces what was saved under it before. smdebug's files have both, and readers see the last.
+    if (is_repeated && options_.index_extras) records.remove(entry, before);
+    return slot;
+  }
+
+  /// Keeps a tensor in the flight recorder, as if the kept collections were due. Counts it if there is no memory.
+  void keep(TrackedTensor& entry, const TensorView& view, double wall_time) noexcept try {
+    const SaveRequest& request = entry.kept_request;
+    const Parts parts = parts_of(view, request);
+    StepRecords::Slot slot;
+    {
+      const std::lock_guard lock(mutex_);
+      StepRecords* const records = kept_->current();
+      if (records == nullptr || !kept_->make_room((request.raw ? view.nbytes() : 0) + parts.bytes())) return;
+      slot = add_records(*records, entry, request, parts, view, wall_time, catalog_.mark_kept(entry));
+    }
+    if (slot.elements != nullptr) StepRecords::copy(view, slot);
+  } catch (...) {
+    kept_->count_lost_tensor();
   }
 
   /// Shows the writer the records so far, of which only the last is not yet copied. Returns false if that is not so, or
@@ -19961,6 +20635,7 @@ class StepCapture {
   mutable std::mutex mutex_;  // guards what changes within a step
   Catalog catalog_;
   std::shared_ptr<QueuedStep> step_;     // the records of the step; none in a dry run
+  std::shared_ptr<KeptSteps> kept_;      // the flight recorder, if there is one
   WriterThread* writer_ = nullptr;       // sees the records before the step ends
   std::size_t shown_ = 0;                // how many of them it has seen
   std::atomic<std::size_t> copies_ = 0;  // being made; grows under the lock
@@ -20029,6 +20704,7 @@ class StepQueue {
     const bool is_pushed = writer_->push(*step, deadline, &waited);
     if (waited > Clock::duration::zero()) ledger_.change([&](HookStatus& status) { status.blocked += waited; });
     if (is_pushed) return give_records(capture);
+    capture.forget_step();
     const StepRecords& lost = (*step)->records;
     const std::int64_t at = lost.step().global_step;
     ledger_.count_loss({LossReason::queue_full, at, at, 1, lost.count(), lost.bytes()});
@@ -20154,6 +20830,8 @@ inline void check_hook_options(const HookOptions& options) {
   if (options.num_workers < 1) throw Error::bad_option("num_workers", "at least one process writes; count them");
   if (options.events_per_file < 1)
     throw Error::bad_option("events_per_file", "a file holds at least one step; leave it out or give it 1");
+  if (options.recorder.steps < 0 || options.recorder.max_snapshots < 0)
+    throw Error::bad_option("recorder", "a number in it is negative; give it 0 or more");
   if (!options.wall_time) throw Error::bad_option("wall_time", "it is empty; leave it out or give it a function");
   if (!options.sleep) throw Error::bad_option("sleep", "it is empty; leave it out or give it a function");
   if (options.watch_checkpoints && options.checkpoint_dir.empty())
@@ -20305,6 +20983,7 @@ class Recorder {
       if (!capture_.has_records()) queue_->give_records(capture_);
       if (options_.watch_checkpoints) commit_changed_checkpoints();
     }
+    for (const SaveMoreRequest& request : options_.requests.take_more()) save_more(request);
     counter_.set(step);
     capture_.begin_step(step);
   }
@@ -20341,6 +21020,7 @@ class Recorder {
     if (!queue_) return {};
     HookStatus out = ledger_->status();
     const QueueDepth depth = queue_->depth();
+    out.recorder = kept_->status();
     out.steps_queued = depth.steps;
     out.bytes_queued = depth.bytes;
     return out;
@@ -20353,13 +21033,14 @@ class Recorder {
       make_checkpoint_dir(options_.checkpoint_dir);
       checkpoints_ = open_store(options_.checkpoint_dir);
     }
+    if (options_.recorder.steps > 0) capture_.set_recorder(kept_);
     AttemptStart start = detail::start_attempt(*store, checkpoints_.get(), options_);
     if (!start.states.empty()) resume_after(start.states.back(), start.attempt.number);
     capture_.catalog().add_saved_names(start.tensor_names);
     HookOptions options = options_;
     options.collections = capture_.catalog().selection().collections();
-    auto publisher =
-        std::make_shared<Publisher>(std::move(store), checkpoints_, std::move(options), std::move(start), ledger_);
+    auto publisher = std::make_shared<Publisher>(std::move(store), checkpoints_, std::move(options), std::move(start),
+                                                 ledger_, kept_);
     publisher->commit({capture_.collections_text(), std::nullopt, {}});
     queue_.emplace(options_, std::move(publisher), capture_.catalog().table(), *ledger_);
     queue_->give_records(capture_);
@@ -20373,6 +21054,14 @@ class Recorder {
                 counter_.global_step(),
                 checkpoint_keys_.path_of(state.checkpoint),
                 attempt};
+  }
+
+  /// Makes collections due in the next steps.
+  void save_more(const SaveMoreRequest& request) {
+    for (const std::string& collection : request.collections)
+      if (!capture_.save_more(collection, request.steps))
+        note("a request to save more: there is no collection " + in_quotes(collection));
+    kept_->change([](RecorderStatus& status) { ++status.captures_raised; });
   }
 
   [[nodiscard]] Clock::time_point deadline_in(std::chrono::nanoseconds timeout) const {
@@ -20418,6 +21107,7 @@ class Recorder {
   HookOptions options_;
   ForkGuard fork_guard_;
   std::shared_ptr<StatusLedger> ledger_ = std::make_shared<StatusLedger>();
+  std::shared_ptr<KeptSteps> kept_ = std::make_shared<KeptSteps>(options_.recorder);
   StepCounter counter_;
   StepCapture capture_;
   CheckpointWatch watch_;
@@ -20473,7 +21163,7 @@ TENSORTAP_INLINE bool Hook::due(std::string_view collection) const { return reco
 TENSORTAP_INLINE Hook::Lookup Hook::look_up(std::string_view name) {
   if (!recorder_->is_enabled()) return {nullptr, false};
   detail::TrackedTensor* const entry = recorder_->capture().find(name);
-  return {entry, entry == nullptr || entry->due};
+  return {entry, entry == nullptr || entry->due || entry->kept};
 }
 
 TENSORTAP_INLINE void Hook::take(std::string_view name, detail::TrackedTensor* entry, const TensorView& view) {
@@ -22736,6 +23426,14 @@ TENSORTAP_INLINE void JsonLines::operator()(const Finding& finding) const {
   if (written == static_cast<ssize_t>(line.size())) return;
   throw Error::io("action: JsonLines", path,
                   written >= 0 ? "the disk is full" : std::generic_category().message(errno));
+}
+
+TENSORTAP_INLINE void Snapshot::operator()(const Finding& finding) const {
+  requests.add(SnapshotRequest{finding.step.global_step, finding.rule, to_json(finding)});
+}
+
+TENSORTAP_INLINE void CaptureMore::operator()(const Finding& /*finding*/) const {
+  requests.add(SaveMoreRequest{collections, steps});
 }
 
 TENSORTAP_INLINE void Print::operator()(const Finding& finding) const { out << finding << '\n' << std::flush; }

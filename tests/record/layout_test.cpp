@@ -109,6 +109,9 @@ TEST_CASE("attempts, claims and superseded objects have keys of their own", "[re
   CHECK(layout::claim_key(1, "worker_1") == "claim.smd");
   CHECK(layout::claim_key(2, "worker_0") == "claim_worker_0.smd");
   CHECK(layout::claim_key(2, "/job:worker/task:1") == "claim__job-worker_task-1.smd");
+  CHECK(layout::snapshot_name(7, "DeadRelu", "worker_0") == "000000000007_DeadRelu_worker_0");
+  CHECK(layout::snapshot_name(7, "../a b\n\xC3\xA4", "/job:a") == "000000000007_..-a-b---__job-a");
+  CHECK(layout::snapshot_name(7, std::string(1000, 'x'), std::string(200, 'w')).size() < 255);  // a name in a directory
   for (const std::string& key : {layout::attempt_key(0, "w"), layout::claim_key(2, "w"),
                                  layout::superseded_key(3, layout::index_key(1000, "w"))}) {
     CAPTURE(key);

@@ -89,6 +89,21 @@ TEST_CASE("a request stays until the loop takes it", "[rules][action]") {
   CHECK_FALSE(checkpoint.take());
 }
 
+TEST_CASE("findings ask for snapshots and for more", "[rules][action]") {
+  const tt::CaptureRequests requests;
+  const tt::Actions actions = {tt::Snapshot{requests}, tt::CaptureMore{requests, {"weights", "biases"}, 7}};
+  actions.take(first);
+  const auto snapshots = requests.take_snapshots();
+  REQUIRE(snapshots.size() == 1);
+  CHECK(snapshots[0].step == first.step.global_step);
+  CHECK(snapshots[0].reason == first.rule);
+  CHECK(snapshots[0].finding == to_json(first));
+  const auto more = requests.take_more();
+  REQUIRE(more.size() == 1);
+  CHECK(more[0].collections == std::vector<std::string>{"weights", "biases"});
+  CHECK(more[0].steps == 7);
+}
+
 TEST_CASE("OnErrors leaves advice out", "[rules][action]") {
   int calls = 0;
   const tt::OnErrors count{[&](const tt::Finding&) { ++calls; }};

@@ -77,8 +77,8 @@ class Hook {
   /// Returns the mode of the last step; TRAIN before the first.
   [[nodiscard]] Mode mode() const noexcept;
 
-  /// Returns whether `collection` is saved in this step, so that the loop can skip expensive tensors. Throws: no step
-  /// has begun; there is no such collection.
+  /// Returns whether `collection` is saved in this step, or kept by the flight recorder, so that the loop can skip
+  /// expensive tensors. Throws: no step has begun; there is no such collection.
   [[nodiscard]] bool due(std::string_view collection) const;
 
   /// Saves `tensor`, of any type that `as_view` accepts, under `name` if one of its collections is due. Copies or

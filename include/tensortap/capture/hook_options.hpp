@@ -12,8 +12,10 @@
 #include <string_view>
 #include <vector>
 
+#include <tensortap/capture/flight_recorder.hpp>
 #include <tensortap/capture/state.hpp>
 #include <tensortap/capture/step_observer.hpp>
+#include <tensortap/capture_requests.hpp>
 #include <tensortap/internal/config.hpp>
 #include <tensortap/retry_policy.hpp>
 #include <tensortap/select/collection.hpp>
@@ -75,6 +77,15 @@ struct HookOptions {
   /// successor may have another number: with a smaller one, what "worker_N" and up (with 1: all others) saved after the
   /// last commit no longer counts.
   std::int64_t num_workers = 1;
+
+  // What rules may ask for
+
+  /// What is kept in memory, for snapshots.
+  FlightRecorder recorder = {};
+  /// Where requests for snapshots, and to save more, come from: a copy of the handle in `Snapshot` and `CaptureMore`.
+  /// Rules see a step after it was written, and training continues meanwhile: it depends on the time in which step a
+  /// request to save more takes effect. A resumed run begins without it.
+  CaptureRequests requests = {};
 
   // Checkpoints and resuming
 

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include <tensortap/capture/flight_recorder.hpp>
 #include <tensortap/internal/config.hpp>
 #include <tensortap/record/loss.hpp>
 
@@ -30,6 +31,7 @@ struct HookStatus {
   std::chrono::nanoseconds blocked{};  ///< how long training has waited for room in the queue
   std::vector<Loss> losses;            ///< at most 1000 entries; the last one sums up all further losses
   std::optional<std::string> error;    ///< the first failed write
+  RecorderStatus recorder;             ///< of the flight recorder
   std::vector<std::string> notes;  ///< skipped commits, damaged files, collections without tensors, tensors left out
 };
 

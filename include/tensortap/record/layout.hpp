@@ -6,6 +6,7 @@
 //   collections/000000000/WORKER_collections.json      collections of that worker
 //   attempts/RRRRRRRRR_WORKER.json                     ours: the step after which attempt R of that worker continues
 //   superseded/RRRRRRRRR/…                             ours: objects that attempt R has replaced, under their old keys
+//   snapshots/SSSSSSSSSSSS_REASON_WORKER/…             ours: a small run, with what a flight recorder held at that step
 //   claim.smd, claim_WORKER.smd                        held by the worker that writes
 //   training_job_end.ts                                the run has ended
 #pragma once
@@ -28,6 +29,7 @@ inline constexpr std::string_view collections_prefix = "collections/000000000/";
 inline constexpr std::string_view collections_suffix = "_collections.json";
 inline constexpr std::string_view attempts_prefix = "attempts/";
 inline constexpr std::string_view superseded_prefix = "superseded/";
+inline constexpr std::string_view snapshots_prefix = "snapshots/";
 inline constexpr std::string_view end_marker = "training_job_end.ts";
 inline constexpr std::string_view reductions_prefix = "smdebug/reductions/";
 
@@ -51,6 +53,10 @@ std::string attempt_key(std::int64_t attempt, std::string_view worker);
 
 /// Returns the key under which attempt `attempt` keeps the object `key` that it has replaced.
 std::string superseded_key(std::int64_t attempt, std::string_view key);
+
+/// Returns the name of the snapshot at a step, below `snapshots_prefix`. Only letters of ASCII, digits and "._-" of
+/// `reason` remain, at most 40 bytes.
+std::string snapshot_name(std::int64_t global_step, std::string_view reason, std::string_view worker);
 
 /// Returns the key of the claim of `worker`. With one worker it is the key that smdebug uses.
 std::string claim_key(std::int64_t num_workers, std::string_view worker);

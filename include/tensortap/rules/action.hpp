@@ -6,6 +6,7 @@
 
 #include <atomic>
 #include <concepts>
+#include <cstdint>
 #include <functional>
 #include <initializer_list>
 #include <iosfwd>
@@ -14,6 +15,7 @@
 #include <utility>
 #include <vector>
 
+#include <tensortap/capture_requests.hpp>
 #include <tensortap/internal/config.hpp>
 #include <tensortap/rules/finding.hpp>
 #include <tensortap/stop.hpp>
@@ -77,6 +79,22 @@ class LoopRequest {
 
  private:
   std::shared_ptr<std::atomic<bool>> raised_;
+};
+
+/// Asks a hook to write a snapshot: what its flight recorder holds of the steps up to the finding. `requests` is a copy
+/// of the one in the hook's options. Findings in one step share a snapshot.
+struct Snapshot {
+  CaptureRequests requests;
+  void operator()(const Finding& finding) const;
+};
+
+/// Asks a hook to save `collections` in each of the next `steps` steps. `requests` is a copy of the one in the hook's
+/// options. The writer's thread runs the rules: how many steps training is ahead then depends on the time.
+struct CaptureMore {
+  CaptureRequests requests;
+  std::vector<std::string> collections;
+  std::int64_t steps = 10;
+  void operator()(const Finding& finding) const;
 };
 
 /// Takes an action on errors alone.

@@ -47,12 +47,28 @@ class Catalog {
         totals_[i].tensor_names = found->second;
   }
 
+  /// Makes a flight recorder keep the collection at position `i` in each step.
+  void keep(std::size_t i) {
+    keeps_.resize(totals_.size());
+    keeps_[i] = any_kept_ = true;
+  }
+
+  /// Makes the collection at position `i` due in each of the next `steps` steps.
+  void save_more(std::size_t i, std::int64_t steps) {
+    raised_.resize(totals_.size());
+    raised_[i] = std::max(raised_[i], steps);
+  }
+
   /// Decides which collections are due in `step`.
   void begin_step(const Step& step) {
-    selection_.begin_step(step);
+    selection_.begin_step(step, [&](std::size_t i) { return !raised_.empty() && raised_[i] > 0; });
+    for (std::int64_t& left : raised_) left = std::max<std::int64_t>(left - 1, 0);
     global_step_ = step.global_step;
     ++steps_;
   }
+
+  /// Returns whether the flight recorder keeps the collection at position `i` in this step.
+  [[nodiscard]] bool is_kept(std::size_t i) const { return any_kept_ && keeps_[i] && selection_.may_be_due(i); }
 
   /// Returns the tensor called `name`, with what is due of it in this step; null if it is unknown.
   [[nodiscard]] TrackedTensor* find(std::string_view name) {
@@ -71,6 +87,11 @@ class Catalog {
 
   /// Returns whether `count` has been called for this tensor in this step.
   [[nodiscard]] bool is_recorded(const TrackedTensor& tensor) const noexcept { return tensor.recorded_in == steps_; }
+
+  /// Notes that the recorder keeps `tensor` in this step. Returns whether it did so before.
+  [[nodiscard]] bool mark_kept(TrackedTensor& tensor) const noexcept {
+    return std::exchange(tensor.kept_in, steps_) == steps_;
+  }
 
   /// Counts what is saved of a tensor in each of its collections, once per step.
   void count(TrackedTensor& tensor, const TensorView& view, std::size_t reductions) {
@@ -138,7 +159,8 @@ class Catalog {
   /// Unites what the due collections of a tensor save, once per step.
   void decide(TrackedTensor& tensor) {
     if (std::exchange(tensor.decided_in, steps_) == steps_) return;
-    tensor.due = false;
+    tensor.due = tensor.kept = false;
+    if (any_kept_) decide_kept(tensor);
     if (selection_.any_withheld())
       for (const std::size_t i : tensor.collections)
         if (selection_.withheld(i)) ++totals_[i].report.withheld;
@@ -150,9 +172,21 @@ class Catalog {
     }
   }
 
+  /// Unites what the kept collections of a tensor save.
+  void decide_kept(TrackedTensor& tensor) const {
+    for (const std::size_t i : tensor.collections) {
+      if (!is_kept(i)) continue;
+      if (!std::exchange(tensor.kept, true)) tensor.kept_request = {};
+      tensor.kept_request.add(selection_.collections()[i]);
+    }
+  }
+
   Selection selection_;
   std::shared_ptr<TensorTable> table_ = std::make_shared<TensorTable>();
-  std::vector<Totals> totals_;  // by collection
+  std::vector<Totals> totals_;        // by collection
+  std::vector<bool> keeps_;           // by collection: whether a flight recorder keeps it; empty: none
+  std::vector<std::int64_t> raised_;  // by collection: in how many steps it is due in any case; empty: none
+  bool any_kept_ = false;
   std::int64_t global_step_ = -1;
   std::uint64_t steps_ = 0;  // begun so far
 };

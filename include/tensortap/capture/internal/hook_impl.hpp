@@ -51,7 +51,7 @@ TENSORTAP_INLINE bool Hook::due(std::string_view collection) const { return reco
 TENSORTAP_INLINE Hook::Lookup Hook::look_up(std::string_view name) {
   if (!recorder_->is_enabled()) return {nullptr, false};
   detail::TrackedTensor* const entry = recorder_->capture().find(name);
-  return {entry, entry == nullptr || entry->due};
+  return {entry, entry == nullptr || entry->due || entry->kept};
 }
 
 TENSORTAP_INLINE void Hook::take(std::string_view name, detail::TrackedTensor* entry, const TensorView& view) {

@@ -12,6 +12,7 @@
 #include <tensortap/capture/hook_options.hpp>
 #include <tensortap/capture/internal/attempt_context.hpp>
 #include <tensortap/capture/internal/committer.hpp>
+#include <tensortap/capture/internal/kept_steps.hpp>
 #include <tensortap/capture/internal/resume.hpp>
 #include <tensortap/capture/internal/run_presence.hpp>
 #include <tensortap/capture/internal/status_ledger.hpp>
@@ -31,10 +32,10 @@ class Publisher {
   using Clock = std::chrono::steady_clock;
 
   Publisher(std::shared_ptr<Store> store, std::shared_ptr<Store> checkpoints, HookOptions options, AttemptStart start,
-            std::shared_ptr<StatusLedger> ledger)
+            std::shared_ptr<StatusLedger> ledger, std::shared_ptr<KeptSteps> kept)
       : context_(std::move(store), std::move(options), std::move(start.attempt), std::move(ledger)),
         presence_(context_, std::move(start.claim)),
-        steps_(context_, start.states.empty() ? std::nullopt : start.states.back().last_saved),
+        steps_(context_, start.states.empty() ? std::nullopt : start.states.back().last_saved, std::move(kept)),
         committer_(context_, steps_, std::move(checkpoints), std::move(start.states)) {
     context_.ledger->change([&](HookStatus& status) { status.notes = std::move(start.notes); });
   }
@@ -57,6 +58,7 @@ class Publisher {
   void commit(CommitRequest request) {
     presence_.look_now(steps_.last_saved());
     if (request.state) presence_.report();
+    steps_.write_snapshots();
     committer_.commit(std::move(request));
     presence_.report();
   }
@@ -64,6 +66,7 @@ class Publisher {
   /// Ends the run, if this is the last of its workers. Throws: see `Committer::close`.
   void close(const std::string& collections) {
     presence_.try_to_look({}, steps_.last_saved());
+    steps_.write_snapshots();
     committer_.close(collections);
   }
 

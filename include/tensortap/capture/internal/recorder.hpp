@@ -18,6 +18,7 @@
 #include <tensortap/capture/internal/checkpoint_watch.hpp>
 #include <tensortap/capture/internal/committer.hpp>
 #include <tensortap/capture/internal/hook_shutdown.hpp>
+#include <tensortap/capture/internal/kept_steps.hpp>
 #include <tensortap/capture/internal/option_checks.hpp>
 #include <tensortap/capture/internal/publisher.hpp>
 #include <tensortap/capture/internal/resume.hpp>
@@ -93,6 +94,7 @@ class Recorder {
       if (!capture_.has_records()) queue_->give_records(capture_);
       if (options_.watch_checkpoints) commit_changed_checkpoints();
     }
+    for (const SaveMoreRequest& request : options_.requests.take_more()) save_more(request);
     counter_.set(step);
     capture_.begin_step(step);
   }
@@ -129,6 +131,7 @@ class Recorder {
     if (!queue_) return {};
     HookStatus out = ledger_->status();
     const QueueDepth depth = queue_->depth();
+    out.recorder = kept_->status();
     out.steps_queued = depth.steps;
     out.bytes_queued = depth.bytes;
     return out;
@@ -141,13 +144,14 @@ class Recorder {
       make_checkpoint_dir(options_.checkpoint_dir);
       checkpoints_ = open_store(options_.checkpoint_dir);
     }
+    if (options_.recorder.steps > 0) capture_.set_recorder(kept_);
     AttemptStart start = detail::start_attempt(*store, checkpoints_.get(), options_);
     if (!start.states.empty()) resume_after(start.states.back(), start.attempt.number);
     capture_.catalog().add_saved_names(start.tensor_names);
     HookOptions options = options_;
     options.collections = capture_.catalog().selection().collections();
-    auto publisher =
-        std::make_shared<Publisher>(std::move(store), checkpoints_, std::move(options), std::move(start), ledger_);
+    auto publisher = std::make_shared<Publisher>(std::move(store), checkpoints_, std::move(options), std::move(start),
+                                                 ledger_, kept_);
     publisher->commit({capture_.collections_text(), std::nullopt, {}});
     queue_.emplace(options_, std::move(publisher), capture_.catalog().table(), *ledger_);
     queue_->give_records(capture_);
@@ -161,6 +165,14 @@ class Recorder {
                 counter_.global_step(),
                 checkpoint_keys_.path_of(state.checkpoint),
                 attempt};
+  }
+
+  /// Makes collections due in the next steps.
+  void save_more(const SaveMoreRequest& request) {
+    for (const std::string& collection : request.collections)
+      if (!capture_.save_more(collection, request.steps))
+        note("a request to save more: there is no collection " + in_quotes(collection));
+    kept_->change([](RecorderStatus& status) { ++status.captures_raised; });
   }
 
   [[nodiscard]] Clock::time_point deadline_in(std::chrono::nanoseconds timeout) const {
@@ -206,6 +218,7 @@ class Recorder {
   HookOptions options_;
   ForkGuard fork_guard_;
   std::shared_ptr<StatusLedger> ledger_ = std::make_shared<StatusLedger>();
+  std::shared_ptr<KeptSteps> kept_ = std::make_shared<KeptSteps>(options_.recorder);
   StepCounter counter_;
   StepCapture capture_;
   CheckpointWatch watch_;

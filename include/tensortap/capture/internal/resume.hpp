@@ -274,7 +274,14 @@ class Resumption {
     const auto event = layout::parse_event_key(key);
     return (index && key == layout::index_key(index->global_step, options_.worker)) ||
            (event && key == layout::event_key(event->global_step, options_.worker)) ||
-           key == layout::collections_key(options_.worker);
+           key == layout::collections_key(options_.worker) || is_of_my_snapshot(key);
+  }
+
+  /// Returns whether `key` lies in a snapshot of this worker.
+  [[nodiscard]] bool is_of_my_snapshot(std::string_view key) const {
+    if (!key.starts_with(layout::snapshots_prefix)) return false;
+    const std::string_view folder = key.substr(0, key.find('/', layout::snapshots_prefix.size()));
+    return folder.ends_with("_" + layout::worker_in_file_name(options_.worker));
   }
 
   Store& store_;

@@ -17,6 +17,7 @@
 
 #include <tensortap/capture/hook_options.hpp>
 #include <tensortap/capture/internal/catalog.hpp>
+#include <tensortap/capture/internal/kept_steps.hpp>
 #include <tensortap/capture/internal/status_ledger.hpp>
 #include <tensortap/capture/internal/step_records.hpp>
 #include <tensortap/capture/internal/tensor_table.hpp>
@@ -55,10 +56,27 @@ class StepCapture {
     writer_ = writer;
   }
 
+  /// Makes `kept` hold the last steps of the collections that the options name. Throws: there is no such collection.
+  void set_recorder(std::shared_ptr<KeptSteps> kept) {
+    for (const std::string& name : options_.recorder.collections) catalog_.keep(position_of(name));
+    if (options_.recorder.collections.empty())
+      for (std::size_t i = 0; i < catalog_.selection().collections().size(); ++i) catalog_.keep(i);
+    kept_ = std::move(kept);
+  }
+
+  /// Makes a collection due in each of the next `steps` steps. Returns false if there is no such collection.
+  [[nodiscard]] bool save_more(std::string_view collection, std::int64_t steps) {
+    const std::lock_guard lock(mutex_);
+    const auto i = catalog_.selection().find(collection);
+    if (i) catalog_.save_more(*i, steps);
+    return i.has_value();
+  }
+
   void begin_step(const Step& step) {
     const std::lock_guard lock(mutex_);
     catalog_.begin_step(step);
     if (step_) step_->records.begin(step);
+    if (kept_) kept_->begin(step);
     global_step_ = step.global_step;
     bytes_ = index_bytes_ = 0;
     shown_ = copies_ = 0;
@@ -68,8 +86,15 @@ class StepCapture {
 
   /// Ends the step. Returns its records, which the caller may take; null if there are none.
   [[nodiscard]] std::shared_ptr<QueuedStep>* end_step() {
-    if (!std::exchange(is_in_step_, false) || !step_ || step_->records.empty()) return nullptr;
-    return &step_;
+    if (!std::exchange(is_in_step_, false)) return nullptr;
+    const bool has_records = step_ && !step_->records.empty();
+    if (kept_) kept_->end(has_records);
+    return has_records ? &step_ : nullptr;
+  }
+
+  /// Notes that the writer does not get the step that has ended.
+  void forget_step() noexcept {
+    if (kept_) kept_->forget(global_step_);
   }
 
   /// Returns whether the writer has seen records of the last step before its end.
@@ -89,7 +114,7 @@ class StepCapture {
     const std::size_t i = position_of(collection);
     if (is_closed_) throw Error::closed_hook("due");
     if (!is_in_step_) throw Error::due_outside_step(collection);
-    return catalog_.selection().due(i);
+    return catalog_.selection().due(i) || catalog_.is_kept(i);
   }
 
   /// Returns the position of `collection` among the collections. Throws: there is no such collection.
@@ -142,47 +167,33 @@ class StepCapture {
   /// Reduces and copies outside of the lock, so that several threads save at the same time. Throws: std::bad_alloc.
   void take_due(std::string_view name, TrackedTensor* entry, const TensorView& view) {
     if (entry == nullptr) entry = add(name);
-    if (entry == nullptr || !entry->due) return;
+    if (entry == nullptr || !(entry->due || entry->kept)) return;
+    const double wall_time = options_.wall_time();
+    if (kept_ && entry->kept) keep(*entry, view, wall_time);
+    if (!entry->due) return;
     const SaveRequest& request = entry->request;
     const bool reducible = is_real(view.dtype());
-    const double wall_time = options_.wall_time();
-    const ReducedSet values =
-        request.reductions.empty() || !reducible ? ReducedSet() : reduce(view, request.reductions);
-    static thread_local UnitStatistics units;  // keeps its memory: at most 320 KiB
-    const bool with_units = reducible && request.reductions.contains(Reduction::units);
-    if (with_units) find_units(view, units);
-    const auto classes = request.reductions.contains(Reduction::classes) ? class_counts(view) : std::nullopt;
-    const std::size_t extra_records = (values.statistics ? 1 : 0) + (with_units ? 1 : 0) + (classes ? 1 : 0);
+    const Parts parts = parts_of(view, request);
 
     StepRecords::Slot slot;
     bool is_shown = false;
     {
       const std::lock_guard lock(mutex_);
       if (!request.reductions.empty() && !reducible) ledger_.change([](HookStatus& status) { ++status.not_reducible; });
-      const std::uint64_t entries = index_bytes(name, values.size() + extra_records + 1);
+      const std::uint64_t entries = index_bytes(name, parts.records() + 1);
       if (bytes_ + view.nbytes() > options_.max_step_bytes || index_bytes_ + entries > layout::text_limit) {
         count_loss(LossReason::step_too_large, view.nbytes());
         return;
       }
       if (!step_ && !options_.dry_run) throw std::bad_alloc();  // there was none for the records of this step
       if (step_) {
-        StepRecords& records = step_->records;
-        const std::size_t before = records.records().size();
-        records.add(*entry, values, wall_time);
-        if (with_units) records.add(*entry, units, wall_time);
-        if (classes) records.add(*entry, *classes, wall_time);
-        if (request.raw) {
-          slot = records.add(*entry, view, wall_time);
-          ++copies_;
-        }
-        if (request.shape && !request.raw) records.add_shape(*entry, view);  // smdebug ignores elements beside a shape
-        // A repeated name replaces what was saved under it before. smdebug's files have both, and readers see the last.
-        if (catalog_.is_recorded(*entry) && options_.index_extras) records.remove(*entry, before);
+        slot = add_records(step_->records, *entry, request, parts, view, wall_time, catalog_.is_recorded(*entry));
+        if (request.raw) ++copies_;
         is_shown = slot.checksum != nullptr && show_records();
       }
       bytes_ += view.nbytes();
       index_bytes_ += entries;
-      catalog_.count(*entry, view, values.size() + extra_records);
+      catalog_.count(*entry, view, parts.records());
     }
     if (slot.elements == nullptr) return;
     if (is_shown) {
@@ -191,6 +202,68 @@ class StepCapture {
       StepRecords::copy(view, slot);
     }
     --copies_;
+  }
+
+  /// What is saved of a tensor beside its elements.
+  struct Parts {
+    ReducedSet values = {};
+    const UnitStatistics* units = nullptr;  // of the thread, until it saves the next tensor
+    std::optional<std::vector<std::int64_t>> classes = {};
+
+    [[nodiscard]] std::size_t records() const noexcept {
+      return values.size() + (values.statistics ? 1 : 0) + (units != nullptr ? 1 : 0) + (classes ? 1 : 0);
+    }
+    /// Returns about how many bytes these take.
+    [[nodiscard]] std::size_t bytes() const noexcept {
+      return values.size() * sizeof(Reduced) + (values.statistics ? sizeof(Statistics) : 0) +
+             (units != nullptr ? units->record_rows() * unit_fields.size() * sizeof(double) : 0) +
+             (classes ? classes->size() * sizeof(std::int64_t) : 0);
+    }
+  };
+
+  /// Returns what `request` asks for of `view`, if that has such numbers.
+  static Parts parts_of(const TensorView& view, const SaveRequest& request) {
+    Parts out;
+    if (request.reductions.empty()) return out;
+    if (is_real(view.dtype())) {
+      out.values = reduce(view, request.reductions);
+      static thread_local UnitStatistics units;  // keeps its memory: at most 320 KiB
+      if (request.reductions.contains(Reduction::units)) find_units(view, units), out.units = &units;
+    }
+    if (request.reductions.contains(Reduction::classes)) out.classes = class_counts(view);
+    return out;
+  }
+
+  /// Adds what is saved of a tensor to `records`; `is_repeated`: they have something of it. Returns the slot of its
+  /// elements, if these are saved.
+  StepRecords::Slot add_records(StepRecords& records, const TrackedTensor& entry, const SaveRequest& request,
+                                const Parts& parts, const TensorView& view, double wall_time, bool is_repeated) {
+    StepRecords::Slot slot;
+    const std::size_t before = records.records().size();
+    records.add(entry, parts.values, wall_time);
+    if (parts.units != nullptr) records.add(entry, *parts.units, wall_time);
+    if (parts.classes) records.add(entry, *parts.classes, wall_time);
+    if (request.raw) slot = records.add(entry, view, wall_time);
+    if (request.shape && !request.raw) records.add_shape(entry, view);  // smdebug ignores elements beside a shape
+    // A repeated name replaces what was saved under it before. smdebug's files have both, and readers see the last.
+    if (is_repeated && options_.index_extras) records.remove(entry, before);
+    return slot;
+  }
+
+  /// Keeps a tensor in the flight recorder, as if the kept collections were due. Counts it if there is no memory.
+  void keep(TrackedTensor& entry, const TensorView& view, double wall_time) noexcept try {
+    const SaveRequest& request = entry.kept_request;
+    const Parts parts = parts_of(view, request);
+    StepRecords::Slot slot;
+    {
+      const std::lock_guard lock(mutex_);
+      StepRecords* const records = kept_->current();
+      if (records == nullptr || !kept_->make_room((request.raw ? view.nbytes() : 0) + parts.bytes())) return;
+      slot = add_records(*records, entry, request, parts, view, wall_time, catalog_.mark_kept(entry));
+    }
+    if (slot.elements != nullptr) StepRecords::copy(view, slot);
+  } catch (...) {
+    kept_->count_lost_tensor();
   }
 
   /// Shows the writer the records so far, of which only the last is not yet copied. Returns false if that is not so, or
@@ -238,6 +311,7 @@ class StepCapture {
   mutable std::mutex mutex_;  // guards what changes within a step
   Catalog catalog_;
   std::shared_ptr<QueuedStep> step_;     // the records of the step; none in a dry run
+  std::shared_ptr<KeptSteps> kept_;      // the flight recorder, if there is one
   WriterThread* writer_ = nullptr;       // sees the records before the step ends
   std::size_t shown_ = 0;                // how many of them it has seen
   std::atomic<std::size_t> copies_ = 0;  // being made; grows under the lock

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <exception>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -16,6 +17,8 @@
 #include <tensortap/bytes/bytes.hpp>
 #include <tensortap/capture/internal/attempt_context.hpp>
 #include <tensortap/capture/internal/early_events.hpp>
+#include <tensortap/capture/internal/kept_steps.hpp>
+#include <tensortap/capture/internal/snapshot_writer.hpp>
 #include <tensortap/capture/internal/step_encoder.hpp>
 #include <tensortap/capture/internal/step_files.hpp>
 #include <tensortap/capture/internal/step_records.hpp>
@@ -30,8 +33,9 @@ namespace detail {
 /// Threads: the writer's.
 class StepPublisher {
  public:
-  StepPublisher(AttemptContext& context, std::optional<std::int64_t> last_saved)
+  StepPublisher(AttemptContext& context, std::optional<std::int64_t> last_saved, std::shared_ptr<KeptSteps> kept)
       : context_(context),
+        snapshots_(context, std::move(kept)),
         early_(context),
         files_(context.options.worker,
                context.options.index_extras ? std::optional(context.attempt.number) : std::nullopt,
@@ -63,6 +67,9 @@ class StepPublisher {
     }
     early_.abandon();
   }
+
+  /// Writes the snapshots that were asked for.
+  void write_snapshots() noexcept { snapshots_.write_requested(); }
 
   /// Returns how many steps were lost since the last call.
   [[nodiscard]] std::uint64_t take_lost_steps() noexcept { return std::exchange(lost_steps_, 0); }
@@ -156,6 +163,11 @@ class StepPublisher {
 
   /// Puts the index of step `i`, unless `reason` says that the step is lost. Counts the step as saved or lost.
   void finish_step(std::size_t i, const StepRecords& records, std::optional<LossReason> reason = {}) noexcept {
+    publish_index(i, records, reason);
+    snapshots_.pass(records.step().global_step);
+  }
+
+  void publish_index(std::size_t i, const StepRecords& records, std::optional<LossReason> reason) noexcept {
     if (!reason) reason = stop_reason();
     if (!reason && put_index(files_.step(i))) {
       if (std::exchange(is_failing_, false)) context_.record.try_to_put_losses();
@@ -199,6 +211,7 @@ class StepPublisher {
     });
     context_.unsynced.sync_if_many();
     context_.callbacks.step_written(step);
+    snapshots_.write_requested();
   }
 
   /// Records a failure. Calls `on_error` for the first one after a success.
@@ -218,6 +231,7 @@ class StepPublisher {
   }
 
   AttemptContext& context_;
+  SnapshotWriter snapshots_;
   EarlyEvents early_;
   StepFiles files_;
   std::vector<Put> puts_;                    // by events file

@@ -71,6 +71,7 @@ class StepQueue {
     const bool is_pushed = writer_->push(*step, deadline, &waited);
     if (waited > Clock::duration::zero()) ledger_.change([&](HookStatus& status) { status.blocked += waited; });
     if (is_pushed) return give_records(capture);
+    capture.forget_step();
     const StepRecords& lost = (*step)->records;
     const std::int64_t at = lost.step().global_step;
     ledger_.count_loss({LossReason::queue_full, at, at, 1, lost.count(), lost.bytes()});

@@ -22,9 +22,12 @@ struct TrackedTensor {
   std::vector<std::size_t> collections = {};  ///< positions of those it belongs to
   bool saved = false;                         ///< whether anything was saved of it
   std::uint64_t recorded_in = 0;              ///< the catalog's step count when it was last saved
-  std::uint64_t decided_in = 0;               ///< the catalog's step count when it set the next two
+  std::uint64_t decided_in = 0;               ///< the catalog's step count when it set the next four
   bool due = false;                           ///< whether any of its collections is due
+  bool kept = false;                          ///< whether the flight recorder keeps any of them
   SaveRequest request = {};                   ///< what the due ones save
+  SaveRequest kept_request = {};              ///< what the kept ones save
+  std::uint64_t kept_in = 0;                  ///< the catalog's step count when the recorder kept it last
 };
 
 /// Owns the entries, which never move. Threads: one at a time; other threads may read entries.

@@ -73,6 +73,14 @@ TENSORTAP_INLINE std::string superseded_key(std::int64_t attempt, std::string_vi
   return std::string(superseded_prefix) + padded(attempt, 9) + "/" + std::string(key);
 }
 
+TENSORTAP_INLINE std::string snapshot_name(std::int64_t global_step, std::string_view reason, std::string_view worker) {
+  constexpr std::size_t longest = 40;
+  std::string part(reason.substr(0, longest));
+  for (char& c : part)
+    if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_')) c = '-';
+  return padded(global_step, 12) + "_" + part + "_" + worker_in_file_name(worker);
+}
+
 TENSORTAP_INLINE std::string claim_key(std::int64_t num_workers, std::string_view worker) {
   return num_workers == 1 ? "claim.smd" : "claim_" + worker_in_file_name(worker) + ".smd";
 }

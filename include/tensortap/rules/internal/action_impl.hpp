@@ -51,6 +51,14 @@ TENSORTAP_INLINE void JsonLines::operator()(const Finding& finding) const {
                   written >= 0 ? "the disk is full" : std::generic_category().message(errno));
 }
 
+TENSORTAP_INLINE void Snapshot::operator()(const Finding& finding) const {
+  requests.add(SnapshotRequest{finding.step.global_step, finding.rule, to_json(finding)});
+}
+
+TENSORTAP_INLINE void CaptureMore::operator()(const Finding& /*finding*/) const {
+  requests.add(SaveMoreRequest{collections, steps});
+}
+
 TENSORTAP_INLINE void Print::operator()(const Finding& finding) const { out << finding << '\n' << std::flush; }
 
 TENSORTAP_END_NAMESPACE

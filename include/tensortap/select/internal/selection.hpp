@@ -87,19 +87,26 @@ class Selection {
                        [](const Criterion& criterion) { return criterion.matched; });
   }
 
-  /// Decides which collections are due in `step`.
-  void begin_step(const Step& step) {
+  /// Decides which collections are due in `step`; those for which `is_raised(i)` holds are due in any step.
+  template <class IsRaised>
+  void begin_step(const Step& step, const IsRaised& is_raised) {
     any_due_ = any_withheld_ = false;
-    const bool trains = step.mode != Mode::eval && step.mode != Mode::predict;
+    trains_ = step.mode != Mode::eval && step.mode != Mode::predict;
     for (std::size_t i = 0; i < collections_.size(); ++i) {
       const bool included = collections_[i].save->includes(step);
-      due_[i] = included && (trains || !train_only_[i]);
+      due_[i] = (included || is_raised(i)) && may_be_due(i);
       withheld_[i] = included && !due_[i];
       any_due_ = any_due_ || due_[i];
       any_withheld_ = any_withheld_ || withheld_[i];
     }
   }
 
+  void begin_step(const Step& step) {
+    begin_step(step, [](std::size_t) { return false; });
+  }
+
+  /// Returns whether the collection at position `i` is due in steps of this mode, if they are its steps.
+  [[nodiscard]] bool may_be_due(std::size_t i) const noexcept { return trains_ || !train_only_[i]; }
   /// Returns whether the collection at position `i` is due in this step.
   [[nodiscard]] bool due(std::size_t i) const noexcept { return due_[i]; }
   /// Returns whether any collection is due in this step.
@@ -153,6 +160,7 @@ class Selection {
   std::vector<bool> train_only_;                  // by collection
   std::vector<bool> due_;                         // by collection
   std::vector<bool> withheld_;                    // by collection
+  bool trains_ = true;                            // whether this is no EVAL or PREDICT step
   bool any_due_ = false;
   bool any_withheld_ = false;
 };
