@@ -63,9 +63,11 @@ std::size_t bytes_of_step(const Spec& spec) {
     case Saving::all:
       return 12 * layers * 250 + 2 * parameters + 4 * spec.batch * (4 * spec.depth * spec.width + pixels);
     case Saving::gradients_weights: return 4 * layers * 250 + 2 * parameters;
+    case Saving::weights: return 2 * layers * 250 + parameters;
     case Saving::statistics: return 6 * layers * 600;
     case Saving::reductions: return 5 * layers * 6 * 300;
-    case Saving::labels: break;
+    case Saving::labels:
+    case Saving::losses: break;
   }
   return 0;
 }
@@ -108,6 +110,19 @@ void choose_saving(Spec& spec, Random& random) {
   if (spec.saving == Saving::labels && spec.extras == Extras::none) spec.extras = Extras::scores;
   spec.evaluate_every = random.one_of<std::size_t>({0, 10, 20, 25, 50, 50});
   spec.evaluation_batches = 1 + random.below(2);
+}
+
+void choose_thin_saving(Spec& spec, Random& random) {
+  spec.steps = std::max<std::size_t>(60, spec.steps * random.one_of<std::size_t>({1, 2, 4, 8, 16}) / 4);
+  spec.saving = random.one_of<Saving>({Saving::all, Saving::gradients_weights, Saving::weights, Saving::statistics,
+                                       Saving::reductions, Saving::labels, Saving::losses, Saving::losses});
+  spec.interval = random.one_of<std::size_t>({1, 2, 5, 10, 25, 50});
+  while (bytes_of_step(spec) * spec.steps / spec.interval > 2'600'000) spec.interval *= 2;
+  spec.rare_losses = random.chance(0.5f);
+  spec.extras = random.one_of<Extras>({Extras::none, Extras::none, Extras::none, Extras::classes, Extras::scores});
+  if (spec.saving == Saving::labels && spec.extras == Extras::none) spec.extras = Extras::scores;
+  spec.evaluate_every = random.one_of<std::size_t>({0, 0, 5, 10, 30, 100});
+  spec.evaluation_batches = 1 + random.below(3);
 }
 
 const std::vector<Trap>& traps() {

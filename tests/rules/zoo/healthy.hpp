@@ -16,6 +16,9 @@ Spec draw_healthy(Random& random, const std::vector<std::string>& tasks);
 /// Sets what is saved, and limits it to a few megabytes. Call it last.
 void choose_saving(Spec& spec, Random& random);
 
+/// The same, of shorter and longer trainings that save less, and less often: some the losses alone.
+void choose_thin_saving(Spec& spec, Random& random);
+
 /// A property of healthy trainings that looks like a fault.
 struct Trap {
   std::string name;

@@ -1,5 +1,5 @@
 // Makes a zoo of runs, healthy and broken, and a manifest that says which is which.
-// usage: zoo DIRECTORY [--count N] [--seed N]
+// usage: zoo DIRECTORY [--count N] [--seed N] [--thin 1]
 #include <algorithm>
 #include <cstdint>
 #include <cstdio>
@@ -40,8 +40,12 @@ std::string config_of(const zoo::Spec& spec) {
 /// Makes one run of the zoo after the other.
 class Keeper {
  public:
-  Keeper(const std::filesystem::path& directory, std::uint64_t seed)
-      : directory_(directory), seed_(seed), manifest_(directory / "manifest.jsonl"), tasks_(zoo::task_names()) {}
+  Keeper(const std::filesystem::path& directory, std::uint64_t seed, bool is_thin)
+      : directory_(directory),
+        seed_(seed),
+        choose_saving_(is_thin ? zoo::choose_thin_saving : zoo::choose_saving),
+        manifest_(directory / "manifest.jsonl"),
+        tasks_(zoo::task_names()) {}
 
   void make(std::size_t number, const zoo::Item& item) {
     for (std::size_t attempt = 0; attempt < 12; ++attempt)
@@ -61,7 +65,7 @@ class Keeper {
     zoo::Spec twin = zoo::draw_healthy(random, tasks_of(item));
     if (item.trap != nullptr) item.trap->apply(twin, random);
     if (item.fault != nullptr) item.fault->prepare(twin, random);
-    zoo::choose_saving(twin, random);
+    choose_saving_(twin, random);
     const zoo::Task task = zoo::make_task(twin.task, twin.seed);
     const std::string name = name_of(number);
     if (item.fault == nullptr) {
@@ -130,6 +134,7 @@ class Keeper {
 
   std::filesystem::path directory_;
   std::uint64_t seed_;
+  void (*choose_saving_)(zoo::Spec&, zoo::Random&);
   std::ofstream manifest_;
   std::vector<std::string> tasks_;
   std::size_t healthy_ = 0, broken_ = 0, excluded_ = 0, discarded_ = 0, missing_ = 0;
@@ -138,16 +143,16 @@ class Keeper {
 }  // namespace
 
 int main(int argc, char** argv) {
-  std::uint64_t count = 400, seed = 0;
+  std::uint64_t count = 400, seed = 0, thin = 0;
   for (int i = 2; i + 1 < argc; i += 2) {
-    std::uint64_t& number = std::strcmp(argv[i], "--count") == 0 ? count : seed;
-    number = std::strtoull(argv[i + 1], nullptr, 10);
+    const bool is_count = std::strcmp(argv[i], "--count") == 0, is_thin = std::strcmp(argv[i], "--thin") == 0;
+    (is_count ? count : is_thin ? thin : seed) = std::strtoull(argv[i + 1], nullptr, 10);
   }
   if (argc < 2 || argc % 2 != 0 || count == 0)
-    return std::fputs("usage: zoo DIRECTORY [--count N] [--seed N]\n", stderr), 2;
+    return std::fputs("usage: zoo DIRECTORY [--count N] [--seed N] [--thin 1]\n", stderr), 2;
   try {
     std::filesystem::create_directories(argv[1]);
-    Keeper keeper(argv[1], seed);
+    Keeper keeper(argv[1], seed, thin != 0);
     std::size_t number = 0;
     for (const zoo::Item& item : zoo::make_plan(count)) keeper.make(++number, item);
     keeper.report();

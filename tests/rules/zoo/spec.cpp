@@ -50,9 +50,11 @@ const char* name_of(Saving saving) {
   switch (saving) {
     case Saving::all: return "all";
     case Saving::gradients_weights: return "gradients, weights";
+    case Saving::weights: return "weights";
     case Saving::statistics: return "statistics";
     case Saving::reductions: return "reductions";
     case Saving::labels: return "labels";
+    case Saving::losses: return "losses alone";
   }
   return "";
 }

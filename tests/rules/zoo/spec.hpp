@@ -16,7 +16,7 @@ enum class Loss : std::uint8_t { cross_entropy, bce, mse, l1 };
 /// How the network is written, which decides the names of its tensors.
 enum class Naming : std::uint8_t { net, mlp, sequential, nested, functional };
 /// What is saved of a run beside its losses.
-enum class Saving : std::uint8_t { all, gradients_weights, statistics, reductions, labels };
+enum class Saving : std::uint8_t { all, gradients_weights, weights, statistics, reductions, labels, losses };
 /// What the saved labels and predictions are.
 enum class Extras : std::uint8_t { none, classes, scores };
 

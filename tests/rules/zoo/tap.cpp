@@ -35,6 +35,10 @@ std::vector<tt::Collection> collections_of(const Spec& spec) {
   switch (spec.saving) {
     case Saving::all: add("all", ".*", steps(interval)); break;
     case Saving::gradients_weights: add_parameters({}); break;
+    case Saving::weights:
+      add("weights", weights, train);
+      add("biases", biases, train);
+      break;
     case Saving::statistics:
       add_parameters({R::statistics});
       add("layers", "_output_0$", train, {R::statistics});
@@ -45,7 +49,8 @@ std::vector<tt::Collection> collections_of(const Spec& spec) {
       add("relu_output", "relu.*_output", train, numbers);
       break;
     }
-    case Saving::labels: break;
+    case Saving::labels:
+    case Saving::losses: break;
   }
   return result;
 }
