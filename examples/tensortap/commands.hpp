@@ -77,6 +77,10 @@ int check(const std::string& run, std::ostream& out);
 /// shards returns 0 if it has judged its share, because launchers end all processes when one returns another code.
 int judge(const std::string& run, const Judge& how, std::ostream& out);
 
+/// Prints what a hook does with a configuration in the form of smdebug: a file, or JSON. Warnings go to the standard
+/// error stream, or are part of the JSON.
+int config(const std::string& file, bool json, std::ostream& out);
+
 /// Prints the built-in rules, or those of smdebug, with their conditions and parameters, or the one called `name`.
 int rules(const std::string& name, bool smdebug, bool json, std::ostream& out);
 

@@ -202,6 +202,13 @@ int run_tool(int argc, char** argv, std::ostream& out) {
   rules->add_flag("--smdebug", rules_of_smdebug,
                   "the rules of SageMaker Debugger, with the parameters that it documents");
   rules->add_flag("--json", rules_as_json, "print one JSON object for each rule");
+  CLI::App* config = add("config", "Shows what a hook does with a configuration in the form of SageMaker Debugger.",
+                         "  tensortap config debughookconfig.json\n"
+                         "  tensortap config debughookconfig.json --json");
+  std::string configuration;
+  bool config_as_json = false;
+  config->add_option("FILE", configuration, "file with the configuration")->required()->check(command::is_name());
+  config->add_flag("--json", config_as_json, "print one JSON object");
 
   try {
     app.parse(argc, argv);
@@ -231,6 +238,7 @@ int run_tool(int argc, char** argv, std::ostream& out) {
   }
   if (judge->parsed() && judged_run->count() == 0) refuse("judge: RUN is required; see tensortap judge --help");
   if (judge->parsed()) return command::judge(run, how, out);
+  if (config->parsed()) return command::config(configuration, config_as_json, out);
   if (rules->parsed()) return command::rules(rule, rules_of_smdebug, rules_as_json, out);
 
   if (at->count() > 0) what.step = step;

@@ -68,6 +68,8 @@ class Error : public std::runtime_error {
   static Error bad_collection(std::string_view name, std::string_view cause);
   static Error bad_save_config(std::string_view cause);
   static Error bad_option(std::string_view option, std::string_view cause);
+  static Error bad_configuration(std::string_view what, std::string_view file, std::size_t line, std::string_view key,
+                                 std::string_view cause);
   static Error bad_max_norm(double max_norm);
   static Error shared_memory(std::string_view what, std::size_t tensor, std::size_t other);
   static Error isa_not_available(std::string_view isa);

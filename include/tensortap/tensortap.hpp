@@ -59,14 +59,15 @@
 
 #include <tensortap/capture/checkpoint_files.hpp>  // capture: checkpoints that are never replaced
 
-#include <tensortap/capture/flight_recorder.hpp>  // capture: what is kept for snapshots
-#include <tensortap/capture/hook.hpp>             // capture: the hook of a training loop
-#include <tensortap/capture/hook_options.hpp>     //          its configuration
-#include <tensortap/capture/report.hpp>           //          what was saved of each collection
-#include <tensortap/capture/resumed.hpp>          //          where a run continues
-#include <tensortap/capture/state.hpp>            //          the last commits
-#include <tensortap/capture/status.hpp>           //          the ledger: what was saved and what was lost
-#include <tensortap/capture/step_observer.hpp>    //          what sees each written step
+#include <tensortap/capture/flight_recorder.hpp>     // capture: what is kept for snapshots
+#include <tensortap/capture/hook.hpp>                //          the hook of a training loop
+#include <tensortap/capture/hook_configuration.hpp>  //          its configuration from outside
+#include <tensortap/capture/hook_options.hpp>        //          its options
+#include <tensortap/capture/report.hpp>              //          what was saved of each collection
+#include <tensortap/capture/resumed.hpp>             //          where a run continues
+#include <tensortap/capture/state.hpp>               //          the last commits
+#include <tensortap/capture/status.hpp>              //          the ledger: what was saved and what was lost
+#include <tensortap/capture/step_observer.hpp>       //          what sees each written step
 
 #include <tensortap/trial/damage.hpp>          // read: what cannot be read
 #include <tensortap/trial/losses.hpp>          //       what was lost

@@ -189,6 +189,8 @@ class Error : public std::runtime_error {
   static Error bad_collection(std::string_view name, std::string_view cause);
   static Error bad_save_config(std::string_view cause);
   static Error bad_option(std::string_view option, std::string_view cause);
+  static Error bad_configuration(std::string_view what, std::string_view file, std::size_t line, std::string_view key,
+                                 std::string_view cause);
   static Error bad_max_norm(double max_norm);
   static Error shared_memory(std::string_view what, std::size_t tensor, std::size_t other);
   static Error isa_not_available(std::string_view isa);
@@ -3183,6 +3185,9 @@ enum class OnFailure : std::uint8_t {
 
 /// The options of a hook: what it saves, how it writes, and how long it waits.
 struct HookOptions {
+  /// Reads a configuration in the form of smdebug, see HookConfiguration::from_json.
+  static HookOptions from_json(std::string_view path_or_text);
+
   // What is saved
 
   /// What is saved, and when. Empty: everything, at the steps of `save`.
@@ -3422,6 +3427,11 @@ class Hook {
   /// Opens the run in a store of your own.
   explicit Hook(std::shared_ptr<Store> store, HookOptions options = {});
 
+  /// Opens the run that the environment of a training job configures, see HookConfiguration::from_environment. What the
+  /// configuration says replaces that of `options`. Writes its warnings to the standard error stream, each once in a
+  /// process. Throws: as from_environment and the constructor.
+  static Hook from_environment(HookOptions options = {});
+
   Hook(const Hook&) = delete;
   Hook& operator=(const Hook&) = delete;
 
@@ -3501,6 +3511,59 @@ class Hook {
   void take(std::string_view name, detail::TrackedTensor* entry, const TensorView& view);
 
   std::unique_ptr<detail::Recorder> recorder_;
+};
+
+TENSORTAP_END_NAMESPACE
+
+// from tensortap/capture/hook_configuration.hpp
+
+// The configuration of a hook from outside the program: JSON in the form of SageMaker Debugger's debughookconfig.json,
+// found by the environment variables of a training job. The page of this folder has a table of its keys.
+//
+//   tensortap::HookConfiguration configuration = tensortap::HookConfiguration::from_environment();
+//   configuration.options.num_workers = 2;
+//   tensortap::Hook hook(configuration.out_dir, configuration.options);
+
+TENSORTAP_BEGIN_NAMESPACE
+
+/// Which processes of a distributed training write.
+enum class IncludeWorkers : std::uint8_t {
+  one,  ///< the first one
+  all,  ///< each
+};
+
+/// What a configuration says.
+struct HookConfiguration {
+  /// Returns the value of an environment variable; null if it is not set.
+  using Variable = std::function<const char*(const char* name)>;
+
+  std::string out_dir = "/opt/ml/output/tensors";  ///< the run: a directory, or s3://BUCKET/PREFIX
+  /// What is saved: `collections` and `save`. From an environment also `enabled`, `worker`, `num_workers` and
+  /// `checkpoint_dir`.
+  HookOptions options = {};
+  /// The parts that are saved of collections that say nothing of parts.
+  Collection parts = {};
+  IncludeWorkers include_workers = IncludeWorkers::one;
+  std::string tensorboard_dir = {};        ///< where TensorBoard files are wanted. Empty: nowhere
+  std::vector<Collection> not_saved = {};  ///< collections that are only described
+  std::vector<std::string> warnings = {};  ///< keys that are not known, and others that have no effect
+
+  /// Reads `text`, JSON that begins with {, or the file of this name. Throws: the file cannot be read; it is not such
+  /// JSON; a value of the wrong kind. The message names the file, the line and the key.
+  static HookConfiguration from_json(std::string_view path_or_text);
+
+  /// Reads the file that the environment names: SMDEBUG_CONFIG_FILE_PATH, else input/config/debughookconfig.json below
+  /// SAGEMAKER_BASE_DIR or /opt/ml. If there is none, or USE_SMDEBUG is 0 or false, `options.enabled` is false, and the
+  /// first warning says why. Takes the name of this process and the number of them from its launcher: Open MPI, PMI,
+  /// torchrun, Slurm, SageMaker. With IncludeWorkers::one, only the first process is enabled. Throws as from_json.
+  static HookConfiguration from_environment(const Variable& variable = {});
+
+  /// Returns `base` with what this configuration says in its place.
+  [[nodiscard]] HookOptions over(HookOptions base) const;
+
+  /// Returns the JSON from which `from_json` reads this configuration again, without warnings. It holds one clause of
+  /// steps for each mode of a collection: for several, one that includes them.
+  [[nodiscard]] std::string to_json() const;
 };
 
 TENSORTAP_END_NAMESPACE
@@ -7055,6 +7118,7 @@ TENSORTAP_END_NAMESPACE
 #include <cmath>
 #include <compare>
 #include <condition_variable>
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <ctime>
@@ -7563,6 +7627,14 @@ TENSORTAP_INLINE Error Error::bad_save_config(std::string_view cause) {
 
 TENSORTAP_INLINE Error Error::bad_option(std::string_view option, std::string_view cause) {
   return {Errc::invalid_option, "hook: option " + std::string(option) + ": " + std::string(cause)};
+}
+
+TENSORTAP_INLINE Error Error::bad_configuration(std::string_view what, std::string_view file, std::size_t line,
+                                                std::string_view key, std::string_view cause) {
+  std::string text = std::string(what) + ": " + in_quotes(file) + ": ";
+  if (line > 0) text += "line " + std::to_string(line) + ": ";
+  if (!key.empty()) text += std::string(key) + ": ";
+  return {Errc::invalid_option, text + std::string(cause)};
 }
 
 TENSORTAP_INLINE Error Error::bad_max_norm(double max_norm) {
@@ -13897,10 +13969,9 @@ TENSORTAP_INLINE Attempt parse_attempt(std::string_view text, std::string_view p
 
 TENSORTAP_END_NAMESPACE
 
-// from tensortap/record/internal/collections_file_impl.hpp
+// from tensortap/record/internal/configured_names.hpp
 
-// Writes and reads collections files, with smdebug's keys and some of our own: "save_clauses", and the records of
-// several numbers, "statistics", "units" and "classes".
+// What collections files and configurations have in common: the names of reductions, and one clause for several.
 
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
@@ -13908,23 +13979,11 @@ namespace detail {
 /// Returns the name of `r` in configurations, as smdebug spells it: norms are "l1_norm", "abs_l2_norm".
 inline std::string configured_name(Reduction r) { return std::string(to_string(r)) + (is_norm(r) ? "_norm" : ""); }
 
+/// Returns the reduction of such a name, with or without "_norm".
 inline std::optional<Reduction> parse_configured_name(std::string_view text) {
   constexpr std::string_view norm = "_norm";
   if (text.ends_with(norm)) text.remove_suffix(norm.size());
   return parse_reduction(text);
-}
-
-/// Returns smdebug's form of one clause. That form needs an interval: for none, writes an empty range, from 0 to 0.
-inline nlohmann::json to_json(const SaveClause& clause) {
-  const bool only_steps = clause.interval == 0;
-  nlohmann::json out;
-  out["save_interval"] = only_steps ? 500 : clause.interval;
-  out["save_steps"] = clause.steps;
-  out["start_step"] = only_steps ? 0 : clause.start;
-  out["end_step"] = nullptr;
-  if (only_steps) out["end_step"] = 0;
-  if (!only_steps && clause.end) out["end_step"] = *clause.end;
-  return out;
 }
 
 /// Returns one clause that includes at least the steps of all `clauses`.
@@ -13940,6 +13999,30 @@ inline SaveClause approximation(const SaveConfig::Clauses& clauses) {
     out.end = is_first ? clause.end : out.end && clause.end ? std::max(out.end, clause.end) : std::nullopt;
   }
   if (clauses.size() > 1) std::sort(out.steps.begin(), out.steps.end());
+  return out;
+}
+
+}  // namespace detail
+TENSORTAP_END_NAMESPACE
+
+// from tensortap/record/internal/collections_file_impl.hpp
+
+// Writes and reads collections files, with smdebug's keys and some of our own: "save_clauses", and the records of
+// several numbers, "statistics", "units" and "classes".
+
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
+
+/// Returns smdebug's form of one clause. That form needs an interval: for none, writes an empty range, from 0 to 0.
+inline nlohmann::json to_json(const SaveClause& clause) {
+  const bool only_steps = clause.interval == 0;
+  nlohmann::json out;
+  out["save_interval"] = only_steps ? 500 : clause.interval;
+  out["save_steps"] = clause.steps;
+  out["start_step"] = only_steps ? 0 : clause.start;
+  out["end_step"] = nullptr;
+  if (only_steps) out["end_step"] = 0;
+  if (!only_steps && clause.end) out["end_step"] = *clause.end;
   return out;
 }
 
@@ -21126,12 +21209,30 @@ TENSORTAP_END_NAMESPACE
 // Passes the calls of a hook on to its recorder.
 
 TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
+
+/// Writes each of these lines to the standard error stream, unless this process has done so before.
+inline void warn_once(const std::vector<std::string>& lines) {
+  static std::mutex mutex;
+  static std::set<std::string> written;
+  const std::lock_guard lock(mutex);
+  for (const std::string& line : lines)
+    if (written.insert(line).second) (void)std::fprintf(stderr, "tensortap: %s\n", line.c_str());
+}
+
+}  // namespace detail
 
 TENSORTAP_INLINE Hook::Hook(std::string_view address, HookOptions options)
     : Hook(options.enabled ? open_store(address) : nullptr, std::move(options)) {}
 
 TENSORTAP_INLINE Hook::Hook(std::shared_ptr<Store> store, HookOptions options)
     : recorder_(std::make_unique<detail::Recorder>(std::move(store), std::move(options))) {}
+
+TENSORTAP_INLINE Hook Hook::from_environment(HookOptions options) {
+  const HookConfiguration configuration = HookConfiguration::from_environment();
+  detail::warn_once(configuration.warnings);
+  return Hook(configuration.out_dir, configuration.over(std::move(options)));
+}
 
 TENSORTAP_INLINE Hook::~Hook() = default;
 
@@ -21382,6 +21483,891 @@ TENSORTAP_INLINE std::ostream& operator<<(std::ostream& out, const Report& repor
   for (const auto& c : report.collections)
     if (const std::string note = withheld_note(c); !note.empty()) out << note << '\n';
   return out;
+}
+
+TENSORTAP_END_NAMESPACE
+
+// from tensortap/record/internal/placed_json.hpp
+
+// JSON that people write: a document that knows the line of each key, so that an error can name it.
+//
+//   const PlacedJson document(text, "hook configuration", "debughookconfig.json");
+//   const PlacedJson::Value root = document.root();
+//   if (const auto interval = root.find("save_interval")) … interval->integer() …
+
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
+
+/// A document with lines. Values point into it.
+class PlacedJson {
+ public:
+  static constexpr std::size_t size_limit = std::size_t{1} << 20;  ///< bytes
+  static constexpr std::size_t depth_limit = 32;
+
+  class Value;
+
+  /// Reads `text`, the `what` in `file`. Throws: a syntax error, text or nesting beyond the limits, no object.
+  PlacedJson(std::string_view text, std::string what, std::string file)
+      : what_(std::move(what)), file_(std::move(file)) {
+    if (text.size() > size_limit)
+      throw Error::bad_configuration(what_, file_, 0, {},
+                                     "it has " + std::to_string(text.size()) + " bytes, more than " +
+                                         std::to_string(size_limit) + "; is it the right file?");
+    Reader reader{*this};
+    (void)nlohmann::json::sax_parse(Letters{text.data(), &line_}, Letters{text.data() + text.size(), &line_}, &reader);
+    if (!reader.failure.empty()) throw Error::bad_configuration(what_, file_, line_, {}, reader.failure);
+    if (!root_.is_object())
+      throw Error::bad_configuration(what_, file_, 1, {}, "it is no JSON object; it begins with { and ends with }");
+  }
+  PlacedJson(const PlacedJson&) = delete;
+  PlacedJson& operator=(const PlacedJson&) = delete;
+
+  [[nodiscard]] Value root() const;
+  /// Returns the keys that came twice in an object, with their lines; the last one counts.
+  [[nodiscard]] const std::vector<std::pair<std::string, std::size_t>>& repeated() const noexcept { return repeated_; }
+
+ private:
+  /// Walks through a text and counts its lines.
+  struct Letters {
+    using iterator_category = std::input_iterator_tag;
+    using value_type = char;
+    using difference_type = std::ptrdiff_t;
+    using pointer = const char*;
+    using reference = const char&;
+
+    reference operator*() const { return *at; }
+    Letters& operator++() {
+      if (*at == '\n') ++*line;
+      ++at;
+      return *this;
+    }
+    Letters operator++(int) {
+      const Letters before = *this;
+      ++*this;
+      return before;
+    }
+    friend bool operator==(const Letters& a, const Letters& b) { return a.at == b.at; }
+    friend bool operator!=(const Letters& a, const Letters& b) { return a.at != b.at; }
+
+    const char* at;
+    std::size_t* line;
+  };
+
+  /// Builds the document. `open` are the objects and arrays around the place that is read, with their paths.
+  struct Reader final : nlohmann::json_sax<nlohmann::json> {
+    explicit Reader(PlacedJson& to) : document(to) {}
+
+    bool null() override { return put(nullptr); }
+    bool boolean(bool value) override { return put(value); }
+    bool number_integer(number_integer_t value) override { return put(value); }
+    bool number_unsigned(number_unsigned_t value) override { return put(value); }
+    bool number_float(number_float_t value, const string_t&) override { return put(value); }
+    bool string(string_t& value) override { return put(std::move(value)); }
+    bool binary(binary_t&) override { return false; }
+    bool start_object(std::size_t) override { return start(nlohmann::json::object()); }
+    bool start_array(std::size_t) override { return start(nlohmann::json::array()); }
+    bool end_object() override { return end(); }
+    bool end_array() override { return end(); }
+    bool key(string_t& name) override {
+      next = std::move(name);
+      const std::string path = open.back().second + '.' + next;
+      if (open.back().first->contains(next)) document.repeated_.emplace_back(path.substr(1), document.line_);
+      document.lines_[path] = document.line_;
+      return true;
+    }
+    bool parse_error(std::size_t, const std::string&, const nlohmann::detail::exception& error) override {
+      const std::string text = error.what();  // "[json.exception…] parse error at line 1, column 2: CAUSE"
+      const std::size_t colon = text.find(": ");
+      if (failure.empty()) failure = "it is not JSON: " + (colon == std::string::npos ? text : text.substr(colon + 2));
+      return false;
+    }
+
+    bool put(nlohmann::json value) { return place(std::move(value)) != nullptr; }
+    bool start(nlohmann::json value) {
+      std::string path = open.empty() ? std::string() : path_of_next();
+      if (open.size() >= depth_limit) {
+        failure = "it is nested more than " + std::to_string(depth_limit) + " deep; is it the right file?";
+        return false;
+      }
+      document.lines_.try_emplace(path, document.line_);
+      open.emplace_back(place(std::move(value)), std::move(path));
+      return true;
+    }
+    bool end() {
+      open.pop_back();
+      return true;
+    }
+    [[nodiscard]] std::string path_of_next() const {
+      const auto& [around, path] = open.back();
+      return around->is_array() ? path + '[' + std::to_string(around->size()) + ']' : path + '.' + next;
+    }
+    nlohmann::json* place(nlohmann::json value) {
+      if (open.empty()) return &(document.root_ = std::move(value));
+      nlohmann::json& around = *open.back().first;
+      if (!around.is_array()) return &(around[next] = std::move(value));
+      around.push_back(std::move(value));
+      return &around.back();
+    }
+
+    PlacedJson& document;
+    std::vector<std::pair<nlohmann::json*, std::string>> open = {};
+    std::string next = {};  // key
+    std::string failure = {};
+  };
+
+  std::string what_;
+  std::string file_;
+  std::size_t line_ = 1;
+  nlohmann::json root_;
+  std::map<std::string, std::size_t> lines_;  // by path
+  std::vector<std::pair<std::string, std::size_t>> repeated_;
+};
+
+/// A value of the document. Its functions throw errors that name the file, the line and the key.
+class PlacedJson::Value {
+ public:
+  Value(const PlacedJson& document, const nlohmann::json& value, std::string path)
+      : document_(&document), value_(&value), path_(std::move(path)) {}
+
+  [[nodiscard]] const nlohmann::json& json() const noexcept { return *value_; }
+  [[nodiscard]] bool is_null() const noexcept { return value_->is_null(); }
+  /// Returns the name, with the names around it: "HookParameters.save_interval".
+  [[nodiscard]] std::string path() const { return path_.empty() ? path_ : path_.substr(1); }
+
+  /// Returns the line of the key, or of the value around it that has one.
+  [[nodiscard]] std::size_t line() const {
+    for (std::string path = path_;; path.resize(path.find_last_of(".["))) {
+      if (const auto found = document_->lines_.find(path); found != document_->lines_.end()) return found->second;
+      if (path.find_last_of(".[") == std::string::npos) return 1;
+    }
+  }
+
+  /// Returns the error of this value. `cause` may end with a way out after a semicolon; the value is put before that.
+  [[nodiscard]] Error wrong(std::string_view cause) const {
+    constexpr std::size_t longest = 60;
+    std::string text(cause);
+    if (!value_->is_structured()) {
+      std::string value = value_->dump(-1, ' ', true, nlohmann::json::error_handler_t::replace);
+      if (value.size() > longest) value = value.substr(0, longest) + "…";
+      text.insert(std::min(text.find(';'), text.size()), " (" + value + ")");
+    }
+    return Error::bad_configuration(document_->what_, document_->file_, line(), path(), text);
+  }
+
+  /// Returns "FILE: line N: KEY: text", for warnings.
+  [[nodiscard]] std::string note(std::string_view text) const {
+    return in_quotes(document_->file_) + ": line " + std::to_string(line()) + ": " + path() + ": " + std::string(text);
+  }
+
+  /// Returns the member called `key`; nullopt if there is none or it is null. Throws: this is no object.
+  [[nodiscard]] std::optional<Value> find(std::string_view key) const {
+    require_object();
+    const auto found = value_->find(key);
+    if (found == value_->end() || found->is_null()) return std::nullopt;
+    return Value(*document_, *found, path_ + '.' + std::string(key));
+  }
+
+  /// Returns the members, those that are null too. Throws: this is no object.
+  [[nodiscard]] std::vector<std::pair<std::string, Value>> members() const {
+    require_object();
+    std::vector<std::pair<std::string, Value>> out;
+    for (const auto& [key, value] : value_->items()) out.emplace_back(key, Value(*document_, value, path_ + '.' + key));
+    return out;
+  }
+
+  /// Returns the elements. Throws: this is no array.
+  [[nodiscard]] std::vector<Value> elements() const {
+    if (!value_->is_array()) throw wrong("it must be an array, in [ and ]");
+    std::vector<Value> out;
+    for (std::size_t i = 0; i < value_->size(); ++i)
+      out.emplace_back(*document_, (*value_)[i], path_ + '[' + std::to_string(i) + ']');
+    return out;
+  }
+
+  void require_object() const {
+    if (!value_->is_object()) throw wrong("it must be an object, in { and }");
+  }
+
+  [[nodiscard]] std::string text() const {
+    if (!value_->is_string()) throw wrong("it must be a text in quotation marks");
+    return value_->get<std::string>();
+  }
+
+  /// Returns the integer: a number, whose fraction is cut off, or a text that is an integer.
+  [[nodiscard]] std::int64_t integer() const {
+    constexpr double limit = 9.2e18;
+    if (value_->is_number_unsigned() && value_->get<std::uint64_t>() > INT64_MAX) throw wrong("it is too large");
+    if (value_->is_number_integer()) return value_->get<std::int64_t>();
+    if (value_->is_number_float()) {
+      const double number = value_->get<double>();
+      if (!(std::abs(number) < limit)) throw wrong("it is too large");
+      return static_cast<std::int64_t>(number);
+    }
+    const auto parsed = value_->is_string() ? parse_integer(value_->get<std::string>()) : std::nullopt;
+    if (!parsed) throw wrong("it must be an integer");
+    return *parsed;
+  }
+
+  /// Returns the flag: true or false, as such or as text.
+  [[nodiscard]] bool flag() const {
+    if (value_->is_boolean()) return value_->get<bool>();
+    const std::string text = value_->is_string() ? value_->get<std::string>() : std::string();
+    if (text == "true" || text == "True") return true;
+    if (text == "false" || text == "False") return false;
+    throw wrong("it must be true or false");
+  }
+
+  /// Returns the parts of a text between commas, without blanks at their ends.
+  [[nodiscard]] std::vector<std::string> list() const {
+    const std::string all = text();
+    std::vector<std::string> out;
+    for (std::size_t begin = 0; begin <= all.size();) {
+      const std::size_t end = std::min(all.find(',', begin), all.size());
+      out.push_back(stripped(all.substr(begin, end - begin)));
+      begin = end + 1;
+    }
+    return out;
+  }
+
+  /// Returns the integers of a text with commas.
+  [[nodiscard]] std::vector<std::int64_t> integers() const {
+    std::vector<std::int64_t> out;
+    for (const std::string& part : list()) {
+      const auto parsed = parse_integer(part);
+      if (!parsed) throw wrong("it must be a list of integers with commas between them: \"1, 2, 3\"");
+      out.push_back(*parsed);
+    }
+    return out;
+  }
+
+  /// Returns a warning for each member that is none of `known`.
+  [[nodiscard]] std::vector<std::string> unknown(const std::vector<std::string>& known) const {
+    std::vector<std::string> out;
+    for (const auto& [key, value] : members()) {
+      if (std::find(known.begin(), known.end(), key) != known.end()) continue;
+      const std::string meant = nearest(key, known);
+      out.push_back(
+          value.note("the key is not known" + (meant.empty() ? "" : "; did you mean " + in_quotes(meant) + "?")));
+    }
+    return out;
+  }
+
+ private:
+  static std::string stripped(std::string_view text) {
+    constexpr std::string_view blanks = " \t\n\r\f\v";
+    const std::size_t begin = text.find_first_not_of(blanks);
+    if (begin == std::string_view::npos) return {};
+    return std::string(text.substr(begin, text.find_last_not_of(blanks) - begin + 1));
+  }
+
+  static std::optional<std::int64_t> parse_integer(std::string_view text) {
+    std::string digits = stripped(text);
+    if (digits.starts_with('+') && !digits.starts_with("+-")) digits.erase(0, 1);
+    std::int64_t out = 0;
+    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), out);
+    if (error != std::errc() || end != digits.data() + digits.size() || digits.empty()) return std::nullopt;
+    return out;
+  }
+
+  const PlacedJson* document_;
+  const nlohmann::json* value_;
+  std::string path_;
+};
+
+inline PlacedJson::Value PlacedJson::root() const { return {*this, root_, {}}; }
+
+/// Returns the content of a file, or a little more than a document may have. nullopt: it cannot be read.
+inline std::optional<std::string> text_of_file(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::string out(PlacedJson::size_limit + 1, '\0');
+  if (!file.is_open()) return std::nullopt;
+  file.read(out.data(), static_cast<std::streamsize>(out.size()));
+  if (file.bad()) return std::nullopt;
+  out.resize(static_cast<std::size_t>(file.gcount()));
+  return out;
+}
+
+/// Returns the text of the `what` and its name for messages: the text itself, if it begins with {, else the file of
+/// this name. Throws: the file cannot be read.
+inline std::pair<std::string, std::string> text_or_file(std::string_view path_or_text, std::string_view what) {
+  const std::size_t begin = path_or_text.find_first_not_of(" \t\r\n");
+  if (begin != std::string_view::npos && path_or_text[begin] == '{') return {std::string(path_or_text), "the text"};
+  std::string path(path_or_text);
+  auto text = text_of_file(path);
+  if (!text)
+    throw Error::bad_configuration(what, path, 0, {}, "it cannot be read; correct its name, or its permissions");
+  return {std::move(*text), std::move(path)};
+}
+
+}  // namespace detail
+TENSORTAP_END_NAMESPACE
+
+// from tensortap/capture/internal/configured_steps.hpp
+
+// The keys of a configuration that say when to save: plain ones, and those of one mode ("eval.save_interval").
+
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
+
+inline constexpr std::array<std::string_view, 4> step_keys = {"save_interval", "save_steps", "start_step", "end_step"};
+
+/// Returns what stands before the keys of a mode.
+inline std::string_view prefix_of(Mode mode) {
+  switch (mode) {
+    case Mode::train: return "train.";
+    case Mode::eval: return "eval.";
+    case Mode::predict: return "predict.";
+    case Mode::global: break;
+  }
+  return "global.";
+}
+
+/// Adds all keys that say when to save.
+inline void add_step_keys(std::vector<std::string>& keys) {
+  for (const std::string_view key : step_keys) {
+    keys.emplace_back(key);
+    for (const Mode mode : all_modes) keys.push_back(std::string(prefix_of(mode)).append(key));
+  }
+}
+
+/// The steps of each mode. Keys that come later replace those before.
+class ConfiguredSteps {
+ public:
+  static constexpr std::int64_t default_interval = 500;
+
+  ConfiguredSteps() { by_mode_.fill({.interval = default_interval}); }
+
+  /// Takes the keys of `from`: plain ones, then those of modes. Returns whether there is any.
+  bool take(const PlacedJson::Value& from) {
+    bool any = false;
+    for (const bool plain : {true, false})
+      for (const auto& [key, value] : from.members())
+        for (std::size_t i = 0; i < all_modes.size(); ++i) {
+          const std::string_view prefix = plain ? std::string_view() : prefix_of(all_modes[i]);
+          if (key.substr(0, prefix.size()) == prefix) any = take(key.substr(prefix.size()), value, by_mode_[i]) || any;
+        }
+    return any;
+  }
+
+  [[nodiscard]] SaveConfig config() const {
+    SaveConfig out = SaveConfig::never();
+    for (std::size_t i = 0; i < all_modes.size(); ++i) out[all_modes[i]] = {by_mode_[i]};
+    return out;
+  }
+
+ private:
+  static bool take(std::string_view key, const PlacedJson::Value& value, SaveClause& out) {
+    if (std::find(step_keys.begin(), step_keys.end(), key) == step_keys.end()) return false;
+    if (key == "save_interval") {
+      out.interval = value.is_null() ? default_interval : value.integer();
+      if (out.interval < 1) throw value.wrong("it must be at least 1; to save nothing, set end_step to 0");
+    } else if (key == "save_steps") {
+      out.steps.clear();
+      if (!value.is_null()) out.steps = steps_of(value);
+    } else if (key == "start_step") {
+      out.start = value.is_null() ? 0 : value.integer();
+    } else {
+      out.end.reset();
+      if (!value.is_null()) out.end = value.integer();
+    }
+    return true;
+  }
+
+  static std::vector<std::int64_t> steps_of(const PlacedJson::Value& value) {
+    std::vector<std::int64_t> out;
+    if (value.json().is_array()) {
+      for (const PlacedJson::Value& step : value.elements()) out.push_back(step.integer());
+    } else if (value.json().is_number()) {
+      out.push_back(value.integer());
+    } else {
+      out = value.integers();
+    }
+    std::sort(out.begin(), out.end());
+    out.erase(std::unique(out.begin(), out.end()), out.end());
+    return out;
+  }
+
+  std::array<SaveClause, all_modes.size()> by_mode_;
+};
+
+/// Writes the keys of `config` into `to`: for modes that are alike, without their names.
+inline void write_steps(const SaveConfig& config, nlohmann::json& to) {
+  const auto write = [&](const std::string& prefix, const SaveConfig::Clauses& clauses) {
+    const SaveClause clause = clauses.empty() ? SaveClause{.end = 0} : approximation(clauses);
+    const bool only_steps = clause.interval < 1;
+    to[prefix + "save_interval"] = only_steps ? ConfiguredSteps::default_interval : clause.interval;
+    to[prefix + "start_step"] = only_steps ? 0 : clause.start;
+    to[prefix + "end_step"] = nullptr;
+    if (only_steps || clause.end) to[prefix + "end_step"] = only_steps ? 0 : *clause.end;
+    to[prefix + "save_steps"] = nullptr;
+    if (!clause.steps.empty()) {
+      std::string list;
+      for (const std::int64_t step : clause.steps) list += (list.empty() ? "" : ",") + std::to_string(step);
+      to[prefix + "save_steps"] = list;
+    }
+  };
+  const bool alike =
+      std::all_of(all_modes.begin(), all_modes.end(), [&](Mode mode) { return config[mode] == config[Mode::train]; });
+  if (alike) return write({}, config[Mode::train]);
+  for (const Mode mode : all_modes) write(std::string(prefix_of(mode)), config[mode]);
+}
+
+}  // namespace detail
+TENSORTAP_END_NAMESPACE
+
+// from tensortap/capture/internal/configured_collections.hpp
+
+// The collections of a configuration: what is saved of which tensors, by the rules of smdebug's PyTorch hook.
+
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
+
+/// The collections that every configuration has.
+inline constexpr std::array<std::string_view, 6> standard_collections = {"all",       "biases", "default",
+                                                                         "gradients", "losses", "weights"};
+
+/// Collections that smdebug's hooks fill by means of a framework. Without patterns they are empty here.
+inline constexpr std::array<std::string_view, 7> framework_collections = {
+    "inputs", "layers", "metrics", "optimizer_variables", "outputs", "sm_metrics", "tensorflow_summaries"};
+
+/// Collections of numbers, which are always saved as they are.
+inline constexpr std::array<std::string_view, 5> scalar_collections = {"average_shap", "feature_importance", "losses",
+                                                                       "metrics", "sm_metrics"};
+
+template <class List>
+bool is_among(const List& list, std::string_view name) {
+  return std::find(list.begin(), list.end(), name) != list.end();
+}
+
+/// Reads the keys that say which parts are saved. Returns whether there is any that counts.
+inline bool take_parts(const PlacedJson::Value& from, Collection& out, std::vector<std::string>& warnings) {
+  const auto reductions = from.find("reductions");
+  const auto raw = from.find("save_raw_tensor");
+  const auto shape = from.find("save_shape");
+  const bool saves_raw = raw && raw->flag();
+  const bool saves_shape = shape && shape->flag();
+  if (!reductions && !saves_shape) {
+    if (raw && !saves_raw) warnings.push_back(raw->note("without reductions and shapes, the tensor itself is saved"));
+    return saves_raw;
+  }
+  out.reductions = {};
+  if (reductions)
+    for (const std::string& name : reductions->list()) {
+      if (name.empty()) continue;
+      const auto reduction = parse_configured_name(name);
+      if (!reduction) {
+        std::vector<std::string> known;
+        for (std::size_t i = 0; i < reduction_count; ++i) known.push_back(configured_name(static_cast<Reduction>(i)));
+        const std::string meant = nearest(name, known);
+        throw reductions->wrong("no reduction is called " + in_quotes(name) +
+                                (meant.empty() ? "" : "; did you mean " + in_quotes(meant) + "?"));
+      }
+      out.reductions.insert(*reduction);
+    }
+  out.save_raw_tensor = saves_raw;
+  out.save_shape = saves_shape;
+  if (out.reductions.empty() && !saves_raw && !saves_shape)
+    warnings.push_back(reductions->note("no reduction is named, so nothing is saved"));
+  return true;
+}
+
+/// Returns the patterns of "include_regex": a text with commas, or a list of texts.
+inline std::vector<std::string> patterns_of(const PlacedJson::Value& value) {
+  std::vector<std::string> out;
+  if (value.json().is_array())
+    for (const PlacedJson::Value& one : value.elements()) out.push_back(one.text());
+  else
+    out = value.list();
+  out.erase(std::remove(out.begin(), out.end(), std::string()), out.end());
+  for (const std::string& pattern : out) try {
+      (void)Pattern(pattern);
+    } catch (const Error& e) {
+      throw value.wrong(e.what());
+    }
+  return out;
+}
+
+/// The collections while the configuration is read.
+class ConfiguredCollections {
+ public:
+  ConfiguredCollections(ConfiguredSteps steps, const Collection& parts) : steps_(steps), parts_(parts) {
+    for (const std::string_view name : standard_collections) add(std::string(name));
+    save("losses");
+  }
+
+  /// Adds patterns to the collection of tensors that no other one names, which is then saved.
+  void include(const std::vector<std::string>& patterns) {
+    append(at("default"), patterns);
+    save("default");
+  }
+
+  void save_all() { saves_all_ = true; }
+
+  /// Reads an element of "CollectionConfigurations".
+  void take(const PlacedJson::Value& from, std::vector<std::string>& warnings) {
+    for (std::string& warning : from.unknown({"CollectionName", "CollectionParameters"}))
+      warnings.push_back(std::move(warning));
+    const auto name = from.find("CollectionName");
+    if (!name) throw from.wrong("it has no CollectionName; name the collection");
+    const std::string key = name->text();
+    if (key.empty()) throw name->wrong("the name is empty; name the collection");
+    if (is_saved(key)) {
+      if (!is_among(standard_collections, key) || is_taken(key))
+        warnings.push_back(name->note("it comes twice; both are united, and the later keys count"));
+    }
+    if (find(key) == nullptr) add(key);
+    Collection& collection = at(key);
+    save(key);
+    taken_.push_back(key);
+    if (key == "all") save_all();
+    if (const auto parameters = from.find("CollectionParameters")) take_parameters(*parameters, collection, warnings);
+    if (find_patterns(collection).empty()) {
+      if (is_among(framework_collections, key))
+        warnings.push_back(name->note("no framework fills it here; give it include_regex"));
+      else if (key != "default" && key != "all")
+        throw name->wrong("it can match no tensor; give it include_regex" + meant_or_nothing(key));
+    }
+  }
+
+  /// Returns all collections, sorted by name: those that are saved, then the others.
+  [[nodiscard]] std::pair<std::vector<Collection>, std::vector<Collection>> result() && {
+    std::sort(list_.begin(), list_.end(), [](const Collection& a, const Collection& b) { return a.name < b.name; });
+    std::pair<std::vector<Collection>, std::vector<Collection>> out;
+    for (Collection& collection : list_) {
+      const bool saved = (saves_all_ || is_saved(collection.name)) && !find_patterns(collection).empty();
+      // Of gradients with patterns of their own, EVAL and PREDICT would be saved, too.
+      if (saved && collection.include_regex.given() && collection.save &&
+          (collection.name == "gradients" || collection.name == "optimizer_variables"))
+        for (const Mode mode : {Mode::eval, Mode::predict}) (*collection.save)[mode].clear();
+      (saved ? out.first : out.second).push_back(std::move(collection));
+    }
+    return out;
+  }
+
+ private:
+  void add(std::string name) {
+    Collection collection{.name = std::move(name)};
+    if (!is_among(scalar_collections, collection.name)) {
+      collection.reductions = parts_.reductions;
+      collection.save_raw_tensor = parts_.save_raw_tensor;
+      collection.save_shape = parts_.save_shape;
+    }
+    list_.push_back(std::move(collection));
+  }
+
+  Collection* find(std::string_view name) {
+    const auto found =
+        std::find_if(list_.begin(), list_.end(), [&](const Collection& one) { return one.name == name; });
+    return found == list_.end() ? nullptr : &*found;
+  }
+  Collection& at(std::string_view name) { return *find(name); }
+
+  void save(const std::string& name) {
+    if (!is_saved(name)) saved_.push_back(name);
+  }
+  [[nodiscard]] bool is_saved(std::string_view name) const { return is_among(saved_, name); }
+  [[nodiscard]] bool is_taken(std::string_view name) const { return is_among(taken_, name); }
+
+  /// Returns the patterns by which the collection finds tensors, and its names.
+  [[nodiscard]] std::vector<std::string> find_patterns(const Collection& collection) const {
+    std::vector<std::string> out = collection.include_regex.list();
+    out.insert(out.end(), collection.tensor_names.begin(), collection.tensor_names.end());
+    if (collection.include_regex.given() || !collection.tensor_names.empty()) return out;
+    if (collection.name == "all" && !saves_all_) return out;
+    if (const auto builtin = builtin_pattern(collection.name)) out.emplace_back(*builtin);
+    return out;
+  }
+
+  /// Adds patterns to those that the collection has, which may be built in.
+  static void append(Collection& collection, const std::vector<std::string>& patterns) {
+    if (patterns.empty()) return;
+    std::vector<std::string> all = collection.include_regex.list();
+    if (!collection.include_regex.given())
+      if (const auto builtin = builtin_pattern(collection.name)) all.emplace_back(*builtin);
+    for (const std::string& pattern : patterns)
+      if (!is_among(all, pattern)) all.push_back(pattern);
+    collection.include_regex = Patterns(std::move(all));
+  }
+
+  void take_parameters(const PlacedJson::Value& from, Collection& out, std::vector<std::string>& warnings) {
+    std::vector<std::string> known = {"include_regex",   "reductions", "save_histogram",
+                                      "save_raw_tensor", "save_shape", "tensor_names"};
+    add_step_keys(known);
+    for (std::string& warning : from.unknown(known)) warnings.push_back(std::move(warning));
+    ConfiguredSteps steps = steps_;
+    if (steps.take(from)) out.save = steps.config();
+    if (const auto patterns = from.find("include_regex")) append(out, patterns_of(*patterns));
+    if (const auto names = from.find("tensor_names"))
+      for (const PlacedJson::Value& one : names->elements()) out.tensor_names.push_back(one.text());
+    if (const auto histogram = from.find("save_histogram")) (void)histogram->flag();
+    Collection parts;
+    if (!take_parts(from, parts, warnings)) return;
+    if (is_among(scalar_collections, out.name)) {
+      warnings.push_back(from.note("numbers are saved as they are, without reductions and shapes"));
+      return;
+    }
+    out.reductions = parts.reductions;
+    out.save_raw_tensor = parts.save_raw_tensor;
+    out.save_shape = parts.save_shape;
+  }
+
+  static std::string meant_or_nothing(const std::string& name) {
+    const std::string meant = nearest(name, builtin_names());
+    return meant.empty() ? meant : ", or did you mean " + in_quotes(meant) + "?";
+  }
+
+  ConfiguredSteps steps_;
+  Collection parts_;
+  std::vector<Collection> list_;
+  std::vector<std::string> saved_;
+  std::vector<std::string> taken_;
+  bool saves_all_ = false;
+};
+
+}  // namespace detail
+TENSORTAP_END_NAMESPACE
+
+// from tensortap/capture/internal/worker_of_environment.hpp
+
+// Which process of a distributed training this one is, as its launcher says.
+
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
+
+/// The place of a process among `count`.
+struct WorkerPlace {
+  std::int64_t rank = 0;
+  std::int64_t count = 1;
+};
+
+/// Returns a variable that is an integer of at least 0; nullopt if it is not set or something else.
+inline std::optional<std::int64_t> natural_variable(const std::function<const char*(const char*)>& variable,
+                                                    const char* name) {
+  const char* const value = variable(name);
+  if (value == nullptr) return std::nullopt;
+  const std::string_view text(value);
+  std::int64_t out = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), out);
+  if (error != std::errc() || end != text.data() + text.size() || text.empty() || out < 0) return std::nullopt;
+  return out;
+}
+
+/// Returns the place of this host among those of a SageMaker job.
+inline std::optional<WorkerPlace> place_of_host(const std::function<const char*(const char*)>& variable) {
+  const char* const hosts = variable("SM_HOSTS");
+  const char* const current = variable("SM_CURRENT_HOST");
+  if (hosts == nullptr || current == nullptr || std::string_view(hosts).size() > 1 << 20) return std::nullopt;
+  const nlohmann::json list = nlohmann::json::parse(hosts, nullptr, false);
+  if (!list.is_array()) return std::nullopt;
+  std::vector<std::string> names;
+  for (const auto& name : list)
+    if (name.is_string()) names.push_back(name.get<std::string>());
+  std::sort(names.begin(), names.end());
+  const auto found = std::find(names.begin(), names.end(), current);
+  if (found == names.end()) return std::nullopt;
+  return WorkerPlace{found - names.begin(), static_cast<std::int64_t>(names.size())};
+}
+
+/// Returns the place that the launcher nearest to the process tells: Open MPI, PMI, torchrun, Slurm, then the hosts of
+/// SageMaker. nullopt: none does. A place that cannot be is left out, with a line in `warnings`.
+inline std::optional<WorkerPlace> worker_of_environment(const std::function<const char*(const char*)>& variable,
+                                                        std::vector<std::string>& warnings) {
+  struct Launcher {
+    const char* rank;
+    const char* count;
+  };
+  static constexpr std::array<Launcher, 4> launchers = {{{"OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE"},
+                                                         {"PMI_RANK", "PMI_SIZE"},
+                                                         {"RANK", "WORLD_SIZE"},
+                                                         {"SLURM_PROCID", "SLURM_NTASKS"}}};
+  for (const Launcher& launcher : launchers) {
+    const char* const rank_text = variable(launcher.rank);
+    const char* const count_text = variable(launcher.count);
+    if (rank_text == nullptr || count_text == nullptr) continue;
+    const auto rank = natural_variable(variable, launcher.rank);
+    const auto count = natural_variable(variable, launcher.count);
+    if (rank && count && *rank < *count) return WorkerPlace{*rank, *count};
+    warnings.push_back(std::string(launcher.rank) + " = " + in_quotes(rank_text) + " and " + launcher.count + " = " +
+                       in_quotes(count_text) + " are no place among the processes; they are not used");
+  }
+  return place_of_host(variable);
+}
+
+}  // namespace detail
+TENSORTAP_END_NAMESPACE
+
+// from tensortap/capture/internal/hook_configuration_impl.hpp
+
+// The bodies of hook_configuration.hpp.
+
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
+
+inline constexpr std::string_view hook_configuration = "hook configuration";
+
+/// Reads "HookParameters" into `out`. Returns the steps that collections without keys of their own are saved at.
+inline ConfiguredSteps take_hook_parameters(const PlacedJson::Value& from, HookConfiguration& out) {
+  std::vector<std::string> known = {"dry_run",  "export_tensorboard", "include_regex", "include_workers", "reductions",
+                                    "save_all", "save_raw_tensor",    "save_shape",    "tensorboard_dir"};
+  add_step_keys(known);
+  for (std::string& warning : from.unknown(known)) out.warnings.push_back(std::move(warning));
+  (void)take_parts(from, out.parts, out.warnings);
+  if (const auto workers = from.find("include_workers")) {
+    const std::string text = workers->text();
+    if (text != "one" && text != "all") throw workers->wrong("it must be \"one\" or \"all\"");
+    out.include_workers = text == "all" ? IncludeWorkers::all : IncludeWorkers::one;
+  }
+  const auto directory = from.find("tensorboard_dir");
+  const auto exports = from.find("export_tensorboard");
+  if (directory) out.tensorboard_dir = directory->text();
+  if (exports && exports->flag() && out.tensorboard_dir.empty()) out.tensorboard_dir = out.out_dir + "/tensorboard";
+  if (const auto dry_run = from.find("dry_run"); dry_run && dry_run->flag())
+    out.warnings.push_back(dry_run->note("smdebug does not read it, and neither does this; see HookOptions::dry_run"));
+  ConfiguredSteps steps;
+  (void)steps.take(from);
+  return steps;
+}
+
+inline HookConfiguration read_configuration(const PlacedJson::Value& root) {
+  HookConfiguration out;
+  out.warnings = root.unknown({"CollectionConfigurations", "HookParameters", "LocalPath", "S3OutputPath", "S3Path"});
+  if (const auto path = root.find("LocalPath")) out.out_dir = path->text();
+  if (out.out_dir.empty()) throw root.find("LocalPath")->wrong("it is empty; name a directory");
+  const auto parameters = root.find("HookParameters");
+  ConfiguredSteps steps;
+  if (parameters) steps = take_hook_parameters(*parameters, out);
+  out.options.save = steps.config();
+  ConfiguredCollections collections(steps, out.parts);
+  if (parameters) {
+    if (const auto all = parameters->find("save_all"); all && all->flag()) collections.save_all();
+    if (const auto patterns = parameters->find("include_regex")) collections.include(patterns_of(*patterns));
+  }
+  if (const auto list = root.find("CollectionConfigurations"))
+    for (const PlacedJson::Value& one : list->elements()) collections.take(one, out.warnings);
+  std::tie(out.options.collections, out.not_saved) = std::move(collections).result();
+  return out;
+}
+
+/// Returns the parts of a collection as keys of its parameters.
+inline void write_parts(const Collection& from, nlohmann::json& to) {
+  if (from.reductions.empty() && !from.save_raw_tensor && !from.save_shape) return;
+  std::string names;
+  for (const Reduction r : from.reductions) names += (names.empty() ? "" : ",") + configured_name(r);
+  to["reductions"] = names;
+  to["save_raw_tensor"] = from.saves_raw();
+  to["save_shape"] = from.save_shape;
+}
+
+inline nlohmann::json parameters_of(const Collection& collection) {
+  nlohmann::json out = nlohmann::json::object();
+  if (collection.include_regex.given()) out["include_regex"] = collection.include_regex.list();
+  if (!collection.tensor_names.empty()) out["tensor_names"] = collection.tensor_names;
+  if (collection.save) write_steps(*collection.save, out);
+  if (!is_among(scalar_collections, collection.name)) write_parts(collection, out);
+  return out;
+}
+
+/// Returns the text of "LocalPath" in a file of SageMaker, if there is such a file.
+inline std::optional<std::string> local_path_in(const std::string& path, std::string_view what) {
+  const auto text = text_of_file(path);
+  if (!text) return std::nullopt;
+  const PlacedJson document(*text, std::string(what), path);
+  const auto value = document.root().find("LocalPath");
+  return value ? std::optional(value->text()) : std::nullopt;
+}
+
+/// The files of a training job.
+class JobFiles {
+ public:
+  explicit JobFiles(const HookConfiguration::Variable& variable) : variable_(variable) {
+    const char* const base = variable("SAGEMAKER_BASE_DIR");
+    folder_ = std::string(base == nullptr || *base == '\0' ? "/opt/ml" : base) + "/input/config/";
+  }
+
+  /// Returns the path that the variable gives, else `name` in the folder of configurations.
+  [[nodiscard]] std::string path(const char* variable, const char* name) const {
+    const char* const given = variable_(variable);
+    return given == nullptr || *given == '\0' ? folder_ + name : given;
+  }
+
+ private:
+  const HookConfiguration::Variable& variable_;
+  std::string folder_;
+};
+
+}  // namespace detail
+
+TENSORTAP_INLINE HookConfiguration HookConfiguration::from_json(std::string_view path_or_text) {
+  const auto [text, name] = detail::text_or_file(path_or_text, detail::hook_configuration);
+  const detail::PlacedJson document(text, std::string(detail::hook_configuration), name);
+  HookConfiguration out = detail::read_configuration(document.root());
+  for (const auto& [key, line] : document.repeated())
+    out.warnings.push_back(in_quotes(name) + ": line " + std::to_string(line) + ": " + key +
+                           ": the key comes twice; the last one counts");
+  return out;
+}
+
+TENSORTAP_INLINE HookOptions HookOptions::from_json(std::string_view path_or_text) {
+  return HookConfiguration::from_json(path_or_text).options;
+}
+
+TENSORTAP_INLINE HookConfiguration HookConfiguration::from_environment(const Variable& variable) {
+  const Variable get = variable ? variable : Variable([](const char* name) { return std::getenv(name); });
+  const auto off = [](std::string why) {
+    HookConfiguration out;
+    out.options.enabled = false;
+    out.warnings.push_back(std::move(why));
+    return out;
+  };
+  if (const char* const use = get("USE_SMDEBUG"))
+    if (const std::string_view text(use); text == "0" || text == "false" || text == "False")
+      return off("USE_SMDEBUG is " + std::string(text) + ": nothing is saved");
+  const detail::JobFiles files(get);
+  const std::string path = files.path("SMDEBUG_CONFIG_FILE_PATH", "debughookconfig.json");
+  if (!std::ifstream(path).is_open())
+    return off(in_quotes(path) + " is not there: nothing is saved; SMDEBUG_CONFIG_FILE_PATH names another file");
+  HookConfiguration out = from_json(path);
+  if (get("TRAINING_JOB_NAME") != nullptr)  // there, another file decides
+    out.tensorboard_dir =
+        detail::local_path_in(files.path("TENSORBOARD_CONFIG_FILE_PATH", "tensorboardoutputconfig.json"),
+                              "TensorBoard configuration")
+            .value_or("");
+  if (auto checkpoints = detail::local_path_in(files.path("CHECKPOINT_CONFIG_FILE_PATH", "checkpointconfig.json"),
+                                               "checkpoint configuration"))
+    out.options.checkpoint_dir = std::move(*checkpoints);
+  if (const auto place = detail::worker_of_environment(get, out.warnings)) {
+    out.options.worker = "worker_" + std::to_string(place->rank);
+    const bool all = out.include_workers == IncludeWorkers::all;
+    out.options.num_workers = all ? place->count : 1;
+    out.options.enabled = all || place->rank == 0;
+  }
+  return out;
+}
+
+TENSORTAP_INLINE HookOptions HookConfiguration::over(HookOptions base) const {
+  base.collections = options.collections;
+  base.save = options.save;
+  base.enabled = base.enabled && options.enabled;
+  const HookOptions defaults;
+  if (options.worker != defaults.worker) base.worker = options.worker;
+  if (options.num_workers != defaults.num_workers) base.num_workers = options.num_workers;
+  if (!options.checkpoint_dir.empty() && base.checkpoints == nullptr) base.checkpoint_dir = options.checkpoint_dir;
+  return base;
+}
+
+TENSORTAP_INLINE std::string HookConfiguration::to_json() const {
+  nlohmann::json root;
+  root["LocalPath"] = out_dir;
+  nlohmann::json& parameters = root["HookParameters"];
+  detail::write_steps(options.save, parameters);
+  detail::write_parts(parts, parameters);
+  parameters["include_workers"] = include_workers == IncludeWorkers::all ? "all" : "one";
+  if (!tensorboard_dir.empty()) parameters["tensorboard_dir"] = tensorboard_dir;
+  root["CollectionConfigurations"] = nlohmann::json::array();
+  for (const Collection& collection : options.collections)
+    root["CollectionConfigurations"].push_back(
+        {{"CollectionName", collection.name}, {"CollectionParameters", detail::parameters_of(collection)}});
+  return root.dump(1, ' ', true) + '\n';
 }
 
 TENSORTAP_END_NAMESPACE

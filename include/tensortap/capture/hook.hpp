@@ -48,6 +48,11 @@ class Hook {
   /// Opens the run in a store of your own.
   explicit Hook(std::shared_ptr<Store> store, HookOptions options = {});
 
+  /// Opens the run that the environment of a training job configures, see HookConfiguration::from_environment. What the
+  /// configuration says replaces that of `options`. Writes its warnings to the standard error stream, each once in a
+  /// process. Throws: as from_environment and the constructor.
+  static Hook from_environment(HookOptions options = {});
+
   Hook(const Hook&) = delete;
   Hook& operator=(const Hook&) = delete;
 

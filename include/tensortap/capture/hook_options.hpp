@@ -64,6 +64,9 @@ enum class OnFailure : std::uint8_t {
 
 /// The options of a hook: what it saves, how it writes, and how long it waits.
 struct HookOptions {
+  /// Reads a configuration in the form of smdebug, see HookConfiguration::from_json.
+  static HookOptions from_json(std::string_view path_or_text);
+
   // What is saved
 
   /// What is saved, and when. Empty: everything, at the steps of `save`.

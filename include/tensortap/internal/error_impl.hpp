@@ -159,6 +159,14 @@ TENSORTAP_INLINE Error Error::bad_option(std::string_view option, std::string_vi
   return {Errc::invalid_option, "hook: option " + std::string(option) + ": " + std::string(cause)};
 }
 
+TENSORTAP_INLINE Error Error::bad_configuration(std::string_view what, std::string_view file, std::size_t line,
+                                                std::string_view key, std::string_view cause) {
+  std::string text = std::string(what) + ": " + in_quotes(file) + ": ";
+  if (line > 0) text += "line " + std::to_string(line) + ": ";
+  if (!key.empty()) text += std::string(key) + ": ";
+  return {Errc::invalid_option, text + std::string(cause)};
+}
+
 TENSORTAP_INLINE Error Error::bad_max_norm(double max_norm) {
   return {Errc::invalid_option, "clip_grad_norm: max_norm: it is negative or not a number (" +
                                     detail::number_text(max_norm) + "); give the largest allowed norm"};

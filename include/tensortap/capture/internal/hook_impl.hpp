@@ -3,23 +3,47 @@
 
 #include <chrono>
 #include <cstdint>
+#include <cstdio>
 #include <memory>
+#include <mutex>
 #include <optional>
+#include <set>
+#include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include <tensortap/capture/hook.hpp>
+#include <tensortap/capture/hook_configuration.hpp>
 #include <tensortap/capture/internal/recorder.hpp>
 #include <tensortap/internal/config.hpp>
 #include <tensortap/store/open.hpp>
 
 TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
+
+/// Writes each of these lines to the standard error stream, unless this process has done so before.
+inline void warn_once(const std::vector<std::string>& lines) {
+  static std::mutex mutex;
+  static std::set<std::string> written;
+  const std::lock_guard lock(mutex);
+  for (const std::string& line : lines)
+    if (written.insert(line).second) (void)std::fprintf(stderr, "tensortap: %s\n", line.c_str());
+}
+
+}  // namespace detail
 
 TENSORTAP_INLINE Hook::Hook(std::string_view address, HookOptions options)
     : Hook(options.enabled ? open_store(address) : nullptr, std::move(options)) {}
 
 TENSORTAP_INLINE Hook::Hook(std::shared_ptr<Store> store, HookOptions options)
     : recorder_(std::make_unique<detail::Recorder>(std::move(store), std::move(options))) {}
+
+TENSORTAP_INLINE Hook Hook::from_environment(HookOptions options) {
+  const HookConfiguration configuration = HookConfiguration::from_environment();
+  detail::warn_once(configuration.warnings);
+  return Hook(configuration.out_dir, configuration.over(std::move(options)));
+}
 
 TENSORTAP_INLINE Hook::~Hook() = default;
 

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <numeric>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -16,6 +15,7 @@
 #include <tensortap/error.hpp>
 #include <tensortap/internal/config.hpp>
 #include <tensortap/record/collections_file.hpp>
+#include <tensortap/record/internal/configured_names.hpp>
 #include <tensortap/record/internal/json_text.hpp>
 #include <tensortap/reduction.hpp>
 #include <tensortap/select/collection.hpp>
@@ -24,15 +24,6 @@
 
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
-
-/// Returns the name of `r` in configurations, as smdebug spells it: norms are "l1_norm", "abs_l2_norm".
-inline std::string configured_name(Reduction r) { return std::string(to_string(r)) + (is_norm(r) ? "_norm" : ""); }
-
-inline std::optional<Reduction> parse_configured_name(std::string_view text) {
-  constexpr std::string_view norm = "_norm";
-  if (text.ends_with(norm)) text.remove_suffix(norm.size());
-  return parse_reduction(text);
-}
 
 /// Returns smdebug's form of one clause. That form needs an interval: for none, writes an empty range, from 0 to 0.
 inline nlohmann::json to_json(const SaveClause& clause) {
@@ -44,22 +35,6 @@ inline nlohmann::json to_json(const SaveClause& clause) {
   out["end_step"] = nullptr;
   if (only_steps) out["end_step"] = 0;
   if (!only_steps && clause.end) out["end_step"] = *clause.end;
-  return out;
-}
-
-/// Returns one clause that includes at least the steps of all `clauses`.
-inline SaveClause approximation(const SaveConfig::Clauses& clauses) {
-  SaveClause out = clauses.front();
-  for (std::size_t i = 1; i < clauses.size(); ++i) {
-    const SaveClause& clause = clauses[i];
-    out.steps.insert(out.steps.end(), clause.steps.begin(), clause.steps.end());
-    if (clause.interval <= 0) continue;
-    const bool is_first = out.interval <= 0;
-    out.interval = is_first ? clause.interval : std::gcd(out.interval, clause.interval);
-    out.start = is_first ? clause.start : std::min(out.start, clause.start);
-    out.end = is_first ? clause.end : out.end && clause.end ? std::max(out.end, clause.end) : std::nullopt;
-  }
-  if (clauses.size() > 1) std::sort(out.steps.begin(), out.steps.end());
   return out;
 }
 
