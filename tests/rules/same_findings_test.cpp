@@ -277,7 +277,7 @@ TEST_CASE("shards follow a run that is resumed with other workers", "[rules][sam
     options.poll_interval = 1s;
     options.end_delay = 0s;
     const tt::Trial trial(own, options);
-    const auto verdict = tt::evaluate(trial, rules, {.follow = true, .timeout = 1h, .shard = {i, 2}});
+    const auto verdict = tt::evaluate(trial, rules, {.follow = true, .shard = {i, 2}, .timeout = 1h});
     found.insert(found.end(), verdict.findings.begin(), verdict.findings.end());
     if (i == 1) {
       std::sort(found.begin(), found.end(), tt::comes_before);

@@ -65,7 +65,8 @@ class OutputCount {
       if (const Tensor* const value = step.value(*weights.back()); value != nullptr && value->rank() > 1)
         offer(static_cast<std::uint64_t>(value->shape()[0]));
     const auto offer_gradient = [&](const KnownTensor& tensor) {
-      if (role_of(tensor.subject).role != Role::bias) return false;
+      const KnownTensor* const parameter = step.find(tensor.subject);  // else its name tells, which takes longer
+      if ((parameter != nullptr ? parameter->role : role_of(tensor.subject).role) != Role::bias) return false;
       if (const Statistics* const s = step.statistics(tensor)) offer(s->count);
       return true;
     };
