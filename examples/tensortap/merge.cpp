@@ -172,7 +172,8 @@ void read_file(const std::string& file, Parts& parts) {
 /// Throws: the parts are not all parts of one judgement.
 void require_one_judgement(const Parts& parts) {
   const Part& first = parts.by_index.begin()->second;
-  for (const auto& [index, part] : parts.by_index) {
+  for (const auto& entry : parts.by_index) {
+    const Part& part = entry.second;
     const PartEnd& end = part.end;
     const auto differ = [&](const std::string& what) { refuse(part.at, what + " " + first.at); };
     if (!end.complete) refuse(part.at, "its process was stopped before it had judged all steps; run it again");
