@@ -205,3 +205,30 @@ TEST_CASE("names of labels and predictions", "[rules][training_facts]") {
     CHECK(tt::role_of(name).role != tt::Role::predictions);
   }
 }
+
+TEST_CASE("counts of classes tell the level of chance as the labels do", "[rules][training_facts]") {
+  const auto run_of = [](bool only_counts, const std::string& loss) {
+    Run run(loss);
+    run.only_counts = only_counts;
+    Noise noise(0);
+    for (int i = 0; i < 50; ++i) run.train(1, answers(noise, 16, 5, 0.5));
+    return run;
+  };
+  const auto counted = facts_of(run_of(true, "CrossEntropyLoss_output_0"));
+  const auto saved = facts_of(run_of(false, "CrossEntropyLoss_output_0"));
+  REQUIRE(counted.chance());
+  CHECK(counted.chance()->level == saved.chance()->level);
+  CHECK(counted.chance()->source == tt::Chance::Source::labels);
+  const tt::Examples& a = counted.examples_of(tt::Mode::train);
+  const tt::Examples& b = saved.examples_of(tt::Mode::train);
+  CHECK(a.labels == b.labels);
+  CHECK(a.predicted == b.predicted);
+  CHECK(a.block.number == b.block.number);
+  CHECK(a.block.majority == b.block.majority);
+  CHECK(a.block.top_prediction == b.block.top_prediction);
+  CHECK(a.block.guesses == b.block.guesses);
+  CHECK(a.block.predictions == 0);  // which of them belongs to which label is unknown
+  CHECK(a.label_counts_now.size() == 5);
+  CHECK(b.label_counts_now.empty());
+  CHECK_FALSE(facts_of(run_of(true, "MSELoss_output_0")).chance());  // counts say nothing of numbers
+}

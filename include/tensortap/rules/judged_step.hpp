@@ -11,6 +11,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <span>
@@ -86,6 +87,8 @@ class JudgedStep final : public StepView {
   [[nodiscard]] TENSORTAP_INLINE std::optional<double> reduction(std::string_view tensor, Reduction r) const override;
   [[nodiscard]] TENSORTAP_INLINE std::optional<Statistics> statistics(std::string_view tensor) const override;
   [[nodiscard]] TENSORTAP_INLINE std::optional<UnitStatistics> units(std::string_view tensor) const override;
+  [[nodiscard]] TENSORTAP_INLINE std::optional<std::vector<std::int64_t>> classes(
+      std::string_view tensor) const override;
   TENSORTAP_INLINE void for_each(const Visit& visit) const override;
 
  private:

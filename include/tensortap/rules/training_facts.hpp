@@ -93,6 +93,7 @@ struct ExampleBlock {
   std::int64_t number = 0;         ///< how many blocks are finished
   std::int64_t examples = 0;       ///< in the block
   std::int64_t predictions = 0;    ///< how many of the examples have a prediction
+  std::int64_t guesses = 0;        ///< predictions, also those of which only the classes were counted
   double correct = 0;              ///< the share of predictions that are the label
   double by_chance = 0;            ///< the share that would be right if predictions were independent of the labels
   double majority = 0;             ///< the share of the most frequent label
@@ -128,9 +129,12 @@ struct Examples {
   /// The classes of the examples of the step at hand, and those predicted, equally many or none.
   std::vector<std::int32_t> labels_now = {}, predicted_now = {};
 
+  /// If only the classes of the labels of the step at hand were counted: these counts.
+  std::vector<std::int64_t> label_counts_now = {};
+
   /// The block in progress.
   struct Open {
-    std::int64_t examples = 0, predictions = 0, correct = 0;
+    std::int64_t examples = 0, predictions = 0, guesses = 0, correct = 0;
     std::vector<std::int64_t> labels = {}, predicted = {};
     double label_sum = 0, label_squares = 0, prediction_sum = 0, prediction_squares = 0, squared_error = 0;
     void exchange(RuleState& state);
@@ -140,9 +144,13 @@ struct Examples {
   /// Takes the labels of a step, and its predictions if there are any. `limit`: single predictions above it mean yes;
   /// NaN: unknown.
   void add(const Tensor& labels, const Tensor* predictions, LossKind kind, double limit);
+  /// Takes counts of classes, where the elements were not saved. Which prediction belongs to which label is unknown.
+  void add_counts(const std::vector<std::int64_t>& labels_by_class,
+                  const std::vector<std::int64_t>& predicted_by_class);
   void exchange(RuleState& state);
 
  private:
+  void end_block_if_full();
   void add_class(std::int32_t label, std::int32_t prediction);
   void add_number(double label, double prediction);
   void end_block();

@@ -63,6 +63,26 @@ TEST_CASE("labels of one class alone", "[rules][class_imbalance]") {
   CHECK(found[0].step.mode_step == 124);
 }
 
+TEST_CASE("counts of classes show an imbalance as the elements do", "[rules][class_imbalance]") {
+  std::vector<std::int64_t> rare(60, 0);
+  rare[7] = 3;
+  for (const std::vector<std::int64_t>& labels : {rare, std::vector<std::int64_t>(60, 1)}) {
+    for (const auto& rule : {tt::ClassImbalance{}, tt::ClassImbalance::smdebug()}) {
+      Run counted;
+      counted.only_counts = true;
+      for (int i = 0; i < 40; ++i) counted.only(tt::Mode::train, {{"labels", classes_of(labels)}});
+      Run saved;
+      for (int i = 0; i < 40; ++i) saved.only(tt::Mode::train, {{"labels", classes_of(labels)}});
+      CHECK(judge(rule, counted) == judge(rule, saved));
+    }
+  }
+  Run counted;
+  counted.only_counts = true;
+  for (int i = 0; i < 40; ++i) counted.only(tt::Mode::train, {{"labels", classes_of(rare)}});
+  CHECK(judge(tt::ClassImbalance::smdebug(), counted).at(0).value == 59);
+  CHECK(judge(tt::Confusion{}, counted).empty());
+}
+
 TEST_CASE("smdebug's confusion is that of a class", "[rules][confusion]") {
   const std::vector<std::int64_t> ten = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9};
   CHECK(judge(tt::Confusion::smdebug(), run_of(ten, ten, 3)).empty());

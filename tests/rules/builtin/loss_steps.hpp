@@ -17,6 +17,7 @@
 #include <utility>
 #include <vector>
 
+#include <tensortap/reduce/classes.hpp>
 #include "rules/step_of_map.hpp"
 
 namespace loss_steps {
@@ -28,7 +29,9 @@ using Tensors = std::map<std::string, tt::Tensor, std::less<>>;
 /// A step of tensors by name, in the collections that their names tell.
 class NamedStep final : public tt::StepView {
  public:
-  NamedStep(const tt::Step& step, Tensors tensors) : map_(step, tensors) {
+  /// `only_counts`: of labels and predictions, only the classes were counted.
+  NamedStep(const tt::Step& step, Tensors tensors, bool only_counts = false)
+      : map_(step, tensors), only_counts_(only_counts) {
     for (const auto& [name, tensor] : tensors) names_.push_back(name);
   }
   [[nodiscard]] tt::Step step() const override { return map_.step(); }
@@ -40,16 +43,27 @@ class NamedStep final : public tt::StepView {
       if (pattern && tt::Pattern(std::string(*pattern)).finds(name)) out.push_back(name);
     return out;
   }
-  [[nodiscard]] std::optional<tt::Tensor> value(std::string_view name) const override { return map_.value(name); }
+  [[nodiscard]] std::optional<tt::Tensor> value(std::string_view name) const override {
+    return is_counted(name) ? std::nullopt : map_.value(name);
+  }
+  [[nodiscard]] std::optional<std::vector<std::int64_t>> classes(std::string_view name) const override {
+    const auto elements = map_.value(name);
+    return elements ? tt::class_counts(tt::as_view(*elements)) : std::nullopt;
+  }
   [[nodiscard]] std::optional<double> reduction(std::string_view name, tt::Reduction r) const override {
-    return map_.reduction(name, r);
+    return is_counted(name) ? std::nullopt : map_.reduction(name, r);
   }
   [[nodiscard]] std::optional<tt::Statistics> statistics(std::string_view name) const override {
-    return map_.statistics(name);
+    return is_counted(name) ? std::nullopt : map_.statistics(name);
   }
 
  private:
+  [[nodiscard]] bool is_counted(std::string_view name) const {
+    return only_counts_ && (name == "labels" || name == "predictions");
+  }
+
   StepOfMap map_;
+  bool only_counts_;
   std::vector<std::string> names_;
 };
 
@@ -64,7 +78,8 @@ class Run {
   /// Adds a step without a loss.
   Run& only(tt::Mode mode, Tensors tensors) {
     auto& number = numbers_[index_of(mode)];
-    steps_.push_back(std::make_shared<const NamedStep>(tt::Step{mode, number, global_}, std::move(tensors)));
+    steps_.push_back(
+        std::make_shared<const NamedStep>(tt::Step{mode, number, global_}, std::move(tensors), only_counts));
     number += interval;
     global_ += interval;
     return *this;
@@ -73,6 +88,7 @@ class Run {
   [[nodiscard]] const std::vector<std::shared_ptr<const NamedStep>>& steps() const { return steps_; }
 
   std::int64_t interval = 1;
+  bool only_counts = false;  ///< of labels and predictions, in steps to come
 
  private:
   Run& add(tt::Mode mode, double loss, Tensors more) {

@@ -14,8 +14,9 @@ using namespace loss_steps;
 namespace {
 
 /// Returns a run of predictions that are right with a probability, else of any class.
-Run run_of(double right, std::size_t classes = 4, int steps = 200) {
+Run run_of(double right, std::size_t classes = 4, int steps = 200, bool only_counts = false) {
   Run run;
+  run.only_counts = only_counts;
   Noise noise(0);
   for (int i = 0; i < steps; ++i) run.only(tt::Mode::train, answers(noise, 20, classes, right));
   return run;
@@ -102,4 +103,23 @@ TEST_CASE("a collapse to one class is found", "[rules][prediction_collapse]") {
 TEST_CASE("a collapse to one number is found", "[rules][prediction_collapse]") {
   CHECK(judge(tt::PredictionCollapse{}, two_numbers(0.001, 0)).size() == 1);
   CHECK(judge(tt::PredictionCollapse{}, two_numbers(0.1, 0)).empty());
+}
+
+TEST_CASE("counts of classes show a collapse as the elements do", "[rules][prediction_collapse]") {
+  const auto steps_of = [](bool only_counts) {
+    Run run;
+    run.only_counts = only_counts;
+    Noise noise(0);
+    for (int i = 0; i < 200; ++i) {
+      auto step = answers(noise, 20, 4, 0);
+      step["predictions"] = classes_of(std::vector<std::int64_t>(20, 2));
+      run.train(1.4, step);
+    }
+    return run;
+  };
+  const auto found = judge(tt::PredictionCollapse{}, steps_of(false));
+  REQUIRE(found.size() == 1);
+  CHECK(judge(tt::PredictionCollapse{}, steps_of(true)) == found);
+  CHECK(judge(tt::PredictionCollapse{}, run_of(0.9, 4, 200, true)).empty());
+  CHECK(judge(tt::NotBetterThanConstant{}, steps_of(true)).empty());  // which predictions are right is unknown
 }

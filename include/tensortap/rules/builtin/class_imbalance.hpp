@@ -32,7 +32,7 @@ TENSORTAP_BEGIN_NAMESPACE
 struct ClassImbalance {
   static constexpr std::string_view name = "ClassImbalance";
   static constexpr std::string_view condition = "a class is much rarer than another, or almost always mispredicted";
-  static constexpr std::string_view needs = "labels and predictions: elements";
+  static constexpr std::string_view needs = "labels and predictions: elements, or counts of classes";
   static constexpr std::string_view source = "SageMaker Debugger; in windows";
 
   double threshold_imbalance = 10;       ///< the largest count of a class over the smallest

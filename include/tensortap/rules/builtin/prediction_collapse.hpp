@@ -23,7 +23,7 @@ TENSORTAP_BEGIN_NAMESPACE
 struct PredictionCollapse {
   static constexpr std::string_view name = "PredictionCollapse";
   static constexpr std::string_view condition = "almost all predictions are the same, and the labels are not";
-  static constexpr std::string_view needs = "labels and predictions: elements";
+  static constexpr std::string_view needs = "labels and predictions: elements, or counts of classes";
   static constexpr std::string_view source = "tensortap";
 
   double top_share = 0.95;        ///< of predictions that are one class

@@ -78,6 +78,10 @@ TENSORTAP_INLINE std::optional<UnitStatistics> JudgedStep::units(std::string_vie
   return noted(tensor, step_->units(tensor));
 }
 
+TENSORTAP_INLINE std::optional<std::vector<std::int64_t>> JudgedStep::classes(std::string_view tensor) const {
+  return noted(tensor, step_->classes(tensor));
+}
+
 TENSORTAP_INLINE void JudgedStep::for_each(const Visit& visit) const { step_->for_each(visit); }
 
 TENSORTAP_END_NAMESPACE

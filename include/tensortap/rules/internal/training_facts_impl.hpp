@@ -11,6 +11,7 @@
 #include <tensortap/internal/config.hpp>
 #include <tensortap/rules/internal/example_rows.hpp>
 #include <tensortap/rules/internal/loss_value.hpp>
+#include <tensortap/rules/internal/training_examples.hpp>
 #include <tensortap/rules/judged_step.hpp>
 #include <tensortap/rules/known_tensor.hpp>
 #include <tensortap/rules/training_facts.hpp>
@@ -212,114 +213,6 @@ TENSORTAP_INLINE void LossSeries::exchange(RuleState& state) {
                 recent.size() == std::min(static_cast<std::size_t>(count), most_recent));
 }
 
-// ---- Examples
-
-TENSORTAP_INLINE void ExampleBlock::exchange(RuleState& state) {
-  state(number)(examples)(predictions)(correct)(by_chance)(majority)(top_prediction);
-  state(label_variance)(prediction_variance)(squared_error);
-}
-
-TENSORTAP_INLINE void Examples::Open::exchange(RuleState& state) {
-  state(examples)(predictions)(correct)(labels)(predicted);
-  state(label_sum)(label_squares)(prediction_sum)(prediction_squares)(squared_error);
-}
-
-TENSORTAP_INLINE void Examples::exchange(RuleState& state) {
-  state(task)(classes)(count)(labels)(predicted)(right);
-  state(label_mean)(label_deviations)(label_abs_deviations)(label_huber_deviations)(block)(open);
-  state.require(task <= Task::regression);
-}
-
-TENSORTAP_INLINE void Examples::add(const Tensor& tensor, const Tensor* predictions, LossKind kind, double limit) {
-  const bool are_classes = detail::read_classes(tensor, labels_now);
-  const bool is_table = are_classes && labels_now.size() < tensor.size();
-  const bool of_numbers = kind == LossKind::squared || kind == LossKind::absolute || kind == LossKind::huber;
-  const bool of_classes = kind == LossKind::cross_entropy || kind == LossKind::other;
-  const Task found = are_classes && (is_table || !of_numbers) ? Task::classification : Task::regression;
-  if (found == Task::regression && (of_classes || task == Task::classification)) {
-    labels_now.clear();
-    if (of_classes || is_table) return;  // such labels tell nothing
-    *this = {};                          // what looked like classes are numbers
-  }
-  if (task == Task::unknown) task = found;
-  const std::size_t rows = task == Task::classification ? labels_now.size() : tensor.size();
-  const detail::PredictionRows predicted_rows =
-      predictions == nullptr ? detail::PredictionRows() : detail::PredictionRows(*predictions, rows, limit);
-  if (task == Task::classification) classes = std::max(classes, static_cast<std::int64_t>(predicted_rows.width()));
-  constexpr std::size_t most_numbers = std::size_t{1} << 17;  // of predictions, a fraction of a millisecond
-  const std::size_t used = std::min(rows, std::max<std::size_t>(16, most_numbers / (predicted_rows.width() + 1)));
-  if (task == Task::regression) {
-    labels_now.clear();
-    for (std::size_t row = 0; row < used; ++row) add_number(tensor.number(row), predicted_rows.number(row));
-  } else {
-    labels_now.resize(used);
-    for (std::size_t row = 0; row < used; ++row) {
-      const std::int32_t guess = predicted_rows.class_of(row);
-      if (predicted_rows.width() > 0) predicted_now.push_back(guess);
-      add_class(labels_now[row], guess);
-    }
-  }
-  const bool has_others =
-      task == Task::regression || open.examples - detail::largest_count(open.labels) >= least_others;
-  if (open.examples >= block_size && (has_others || open.examples >= longest_block)) end_block();
-}
-
-TENSORTAP_INLINE void Examples::add_class(std::int32_t label, std::int32_t prediction) {
-  if (label == no_class) return;
-  ++count;
-  ++open.examples;
-  detail::count_at(labels, label);
-  detail::count_at(open.labels, label);
-  if (prediction == no_class) return;
-  ++open.predictions;
-  detail::count_at(predicted, prediction);
-  detail::count_at(open.predicted, prediction);
-  if (prediction != label) return;
-  detail::count_at(right, label);
-  ++open.correct;
-}
-
-TENSORTAP_INLINE void Examples::add_number(double label, double prediction) {
-  if (!std::isfinite(label)) return;
-  ++count;
-  ++open.examples;
-  const double before = label - label_mean;
-  label_mean += before / static_cast<double>(count);
-  label_deviations += before * (label - label_mean);
-  const double deviation = std::abs(label - label_mean);
-  label_abs_deviations += deviation;
-  label_huber_deviations += deviation < 1 ? deviation * deviation / 2 : deviation - 0.5;
-  open.label_sum += label;
-  open.label_squares += label * label;
-  if (!std::isfinite(prediction)) return;
-  ++open.predictions;
-  open.prediction_sum += prediction;
-  open.prediction_squares += prediction * prediction;
-  open.squared_error += (prediction - label) * (prediction - label);
-}
-
-TENSORTAP_INLINE void Examples::end_block() {
-  using detail::share;
-  block_ends = true;
-  block = {.number = block.number + 1,
-           .examples = open.examples,
-           .predictions = open.predictions,
-           .correct = share(static_cast<double>(open.correct), open.predictions),
-           .by_chance = detail::agreement_by_chance(open.labels, open.examples, open.predicted, open.predictions),
-           .majority = share(static_cast<double>(detail::largest_count(open.labels)), open.examples),
-           .top_prediction = share(static_cast<double>(detail::largest_count(open.predicted)), open.predictions),
-           .label_variance = detail::variance_of(open.label_sum, open.label_squares, open.examples),
-           .prediction_variance = detail::variance_of(open.prediction_sum, open.prediction_squares, open.predictions),
-           .squared_error = share(open.squared_error, open.predictions)};
-  std::vector<std::int64_t> label_counts = std::move(open.labels);
-  std::vector<std::int64_t> predicted_counts = std::move(open.predicted);
-  std::fill(label_counts.begin(), label_counts.end(), 0);
-  std::fill(predicted_counts.begin(), predicted_counts.end(), 0);
-  open = {};
-  open.labels = std::move(label_counts);
-  open.predicted = std::move(predicted_counts);
-}
-
 // ---- TrainingFacts
 
 TENSORTAP_INLINE const LossSeries& TrainingFacts::trained_loss() const noexcept {
@@ -334,6 +227,7 @@ TENSORTAP_INLINE void TrainingFacts::add(const JudgedStep& step) {
     one.block_ends = false;
     one.labels_now.clear();
     one.predicted_now.clear();
+    one.label_counts_now.clear();
   }
   add_losses(step);
   add_outputs(step);
@@ -393,6 +287,16 @@ TENSORTAP_INLINE void TrainingFacts::add_examples(const JudgedStep& step) {
     predictions = nullptr;
   }
   const LossKind kind = trained_loss().kind;
+  const bool is_of_numbers = kind == LossKind::squared || kind == LossKind::absolute || kind == LossKind::huber;
+  if (labels == nullptr && !is_of_numbers) {
+    const auto counts_of = [&](Role role) {
+      for (const KnownTensor* tensor : step.with_role(role))
+        if (auto counts = step.classes(tensor->name)) return *std::move(counts);
+      return std::vector<std::int64_t>();
+    };
+    if (const auto counted = counts_of(Role::labels); !counted.empty())
+      return out.add_counts(counted, counts_of(Role::predictions));
+  }
   if (labels == nullptr) {
     const bool has_classes = predictions != nullptr && predictions->rank() == 2 && kind == LossKind::cross_entropy;
     if (has_classes) out.classes = std::max(out.classes, predictions->shape()[1]);

@@ -25,7 +25,11 @@ TENSORTAP_INLINE std::vector<Finding> ClassImbalance::operator()(const JudgedSte
     if (value < 0) throw Error::bad_threshold(name, static_cast<double>(value));
   std::vector<Finding> out;
   const detail::AnswersNow now(step, labels_regex, predictions_regex);
-  if (now.labels().empty()) return out;
+  const bool is_named = !labels_regex.empty() || !predictions_regex.empty();
+  const std::vector<std::int64_t> no_counts;
+  const auto& label_counts = is_named ? no_counts : step.facts().examples_of(step.step().mode).label_counts_now;
+  if (now.labels().empty() && label_counts.empty()) return out;
+  if (!label_counts.empty()) detail::note_examples(step);
   Counts& counts = state.windows[since_beginning ? 0 : index_of(step.step().mode)];
   for (std::size_t i = 0; i < now.labels().size(); ++i) {
     const std::int32_t label = now.labels()[i];
@@ -36,6 +40,11 @@ TENSORTAP_INLINE std::vector<Finding> ClassImbalance::operator()(const JudgedSte
     // By label: how many have a prediction, and how many of these are right.
     detail::count_at(counts.predicted, label);
     if (now.predictions()[i] == label) detail::count_at(counts.right, label);
+  }
+  counts.labels.resize(std::max(counts.labels.size(), label_counts.size()));
+  for (std::size_t i = 0; i < label_counts.size(); ++i) {
+    counts.labels[i] += label_counts[i];
+    counts.total += label_counts[i];
   }
   if (counts.total < samples) return out;
   judge(step, counts, out);

@@ -49,7 +49,8 @@ inline const LossSeries* trained_loss_in(const JudgedStep& step) {
 /// Notes that the rule in question has seen the labels and predictions of the step.
 inline void note_examples(const JudgedStep& step) {
   for (const Role role : {Role::labels, Role::predictions})
-    for (const KnownTensor* tensor : step.with_role(role)) (void)step.value(*tensor);
+    for (const KnownTensor* tensor : step.with_role(role))
+      if (step.value(*tensor) == nullptr) (void)step.classes(tensor->name);
 }
 
 /// Returns the loss of the best constant prediction: `given` if it is a number.

@@ -20,7 +20,7 @@ TENSORTAP_INLINE std::vector<Finding> PredictionCollapse::operator()(const Judge
   for (const std::int64_t value : {start, patience})
     if (value < 0) throw Error::bad_threshold(name, static_cast<double>(value));
   const Examples& examples = step.facts().examples_of(step.step().mode);
-  if (!examples.block_ends || examples.block.predictions == 0) return {};
+  if (!examples.block_ends || examples.block.guesses == 0) return {};
   detail::note_examples(step);
   const ExampleBlock& block = examples.block;
   Finding found;
@@ -29,7 +29,7 @@ TENSORTAP_INLINE std::vector<Finding> PredictionCollapse::operator()(const Judge
     found.value = block.top_prediction;
     found.threshold = top_share;
     is_bad = block.top_prediction >= top_share && block.majority < 0.8 * block.top_prediction;
-    found.message = shortest(block.top_prediction) + " of the last " + std::to_string(block.predictions) +
+    found.message = shortest(block.top_prediction) + " of the last " + std::to_string(block.guesses) +
                     " predictions are one class, and " + shortest(block.majority) +
                     " of the labels; check initialisation, learning rate and dead units";
   } else {
