@@ -81,6 +81,9 @@ int judge(const std::string& run, const Judge& how, std::ostream& out);
 /// error stream, or are part of the JSON.
 int config(const std::string& file, bool json, std::ostream& out);
 
+/// Prints the data of SageMaker Debugger's report on a training with XGBoost, as one JSON document.
+int report(const std::string& run, std::ostream& out);
+
 /// Prints the built-in rules, or those of smdebug, with their conditions and parameters, or the one called `name`.
 int rules(const std::string& name, bool smdebug, bool json, std::ostream& out);
 

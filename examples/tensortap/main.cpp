@@ -192,6 +192,9 @@ int run_tool(int argc, char** argv, std::ostream& out) {
       ->check(command::is_name());
   std::vector<std::string> parts;
   const CLI::Option* merge = judge->add_option("--merge", parts, "join what all shards have printed with --json");
+  const CLI::App* report =
+      add_for_run("report", "Prints what SageMaker Debugger's report on a training with XGBoost shows, as JSON.",
+                  "  tensortap report runs/xgboost | python3 -m json.tool");
   CLI::App* rules = add("rules", "Lists the built-in rules: when they fire, what they need, and their parameters.",
                         "  tensortap rules\n"
                         "  tensortap rules VanishingGradient");
@@ -239,6 +242,7 @@ int run_tool(int argc, char** argv, std::ostream& out) {
   if (judge->parsed() && judged_run->count() == 0) refuse("judge: RUN is required; see tensortap judge --help");
   if (judge->parsed()) return command::judge(run, how, out);
   if (config->parsed()) return command::config(configuration, config_as_json, out);
+  if (report->parsed()) return command::report(run, out);
   if (rules->parsed()) return command::rules(rule, rules_of_smdebug, rules_as_json, out);
 
   if (at->count() > 0) what.step = step;

@@ -94,6 +94,7 @@
 #include <tensortap/rules/training_facts.hpp>   //        what losses, labels and predictions tell
 #include <tensortap/rules/value_history.hpp>    //        the elements of a tensor in its last steps
 #include <tensortap/rules/verdict.hpp>          //        what all rules have found
+#include <tensortap/rules/xgboost_report.hpp>   //        the data of a report on a training with XGBoost
 
 #include <tensortap/rules/builtin/all_rules.hpp>                      // judge: the built-in rules
 #include <tensortap/rules/builtin/all_zero.hpp>                       //        tensors that are all zero

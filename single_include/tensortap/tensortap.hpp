@@ -4328,6 +4328,8 @@ class JudgedStep final : public StepView {
   [[nodiscard]] TENSORTAP_INLINE std::optional<double> reduction(std::string_view tensor, Reduction r) const override;
   [[nodiscard]] TENSORTAP_INLINE std::optional<Statistics> statistics(std::string_view tensor) const override;
   [[nodiscard]] TENSORTAP_INLINE std::optional<UnitStatistics> units(std::string_view tensor) const override;
+  [[nodiscard]] TENSORTAP_INLINE std::optional<std::vector<std::int64_t>> classes(
+      std::string_view tensor) const override;
   TENSORTAP_INLINE void for_each(const Visit& visit) const override;
 
  private:
@@ -5016,6 +5018,7 @@ struct ExampleBlock {
   std::int64_t number = 0;         ///< how many blocks are finished
   std::int64_t examples = 0;       ///< in the block
   std::int64_t predictions = 0;    ///< how many of the examples have a prediction
+  std::int64_t guesses = 0;        ///< predictions, also those of which only the classes were counted
   double correct = 0;              ///< the share of predictions that are the label
   double by_chance = 0;            ///< the share that would be right if predictions were independent of the labels
   double majority = 0;             ///< the share of the most frequent label
@@ -5051,9 +5054,12 @@ struct Examples {
   /// The classes of the examples of the step at hand, and those predicted, equally many or none.
   std::vector<std::int32_t> labels_now = {}, predicted_now = {};
 
+  /// If only the classes of the labels of the step at hand were counted: these counts.
+  std::vector<std::int64_t> label_counts_now = {};
+
   /// The block in progress.
   struct Open {
-    std::int64_t examples = 0, predictions = 0, correct = 0;
+    std::int64_t examples = 0, predictions = 0, guesses = 0, correct = 0;
     std::vector<std::int64_t> labels = {}, predicted = {};
     double label_sum = 0, label_squares = 0, prediction_sum = 0, prediction_squares = 0, squared_error = 0;
     void exchange(RuleState& state);
@@ -5063,9 +5069,13 @@ struct Examples {
   /// Takes the labels of a step, and its predictions if there are any. `limit`: single predictions above it mean yes;
   /// NaN: unknown.
   void add(const Tensor& labels, const Tensor* predictions, LossKind kind, double limit);
+  /// Takes counts of classes, where the elements were not saved. Which prediction belongs to which label is unknown.
+  void add_counts(const std::vector<std::int64_t>& labels_by_class,
+                  const std::vector<std::int64_t>& predicted_by_class);
   void exchange(RuleState& state);
 
  private:
+  void end_block_if_full();
   void add_class(std::int32_t label, std::int32_t prediction);
   void add_number(double label, double prediction);
   void end_block();
@@ -5154,6 +5164,42 @@ class ValueHistory {
  private:
   std::vector<Value> values_;
 };
+
+TENSORTAP_END_NAMESPACE
+
+// from tensortap/rules/xgboost_report.hpp
+
+// What SageMaker Debugger's CreateXgboostReport shows of a training with XGBoost, as data: curves of the metrics, the
+// most important features, labels, and predictions beside the labels.
+//
+//   std::cout << tensortap::xgboost_report(trial) << '\n';
+
+TENSORTAP_BEGIN_NAMESPACE
+
+class Trial;
+
+/// Returns a JSON object with these members; what the run does not have is null, or empty.
+///
+/// | member | content |
+/// |---|---|
+/// | objective | the hyperparameter of that name |
+/// | task | "classification" or "regression": as the objective tells, else as the labels do |
+/// | hyperparameters | values by name |
+/// | metrics | for each metric, as "train-rmse" and "validation-rmse": its points, [step, value] |
+/// | feature_importance | for each kind (weight, gain, cover …) at its last step: [feature, importance], largest first,
+/// at most 100 | | labels | how they are distributed at the last step: by class, or in 20 bins | | confusion | of
+/// classes, at the last step: counts[label][prediction], accuracy, and for each class, and as micro, macro and weighted
+/// averages, precision, recall and f1 | | class_accuracy | of classes: for each step, the share of right predictions by
+/// label | | roc | of two classes, at the last step: at most 201 points [false positive rate, true positive rate], and
+/// the area | | residuals | of regression, at the last step: label minus prediction: mean, std, and 20 bins | |
+/// absolute_error | of regression: for each step, the mean absolute error in 10 bins of the labels |
+///
+/// Steps are global. A step with predictions and without labels has those of the step before, if they are as many.
+/// There are at most 100 classes; more of them, or labels that are no small whole numbers, are regression. A bin has
+/// its lower edge, the last one both edges. Numbers that are not finite are null in the result, and left out of sums
+/// and bins. Throws: what `Trial` throws. Source: the pages of SageMaker Debugger's XGBoost training report. It shows a
+/// step of the end of the run alone.
+[[nodiscard]] std::string xgboost_report(const Trial& trial);
 
 TENSORTAP_END_NAMESPACE
 
@@ -5291,7 +5337,7 @@ TENSORTAP_BEGIN_NAMESPACE
 struct ClassImbalance {
   static constexpr std::string_view name = "ClassImbalance";
   static constexpr std::string_view condition = "a class is much rarer than another, or almost always mispredicted";
-  static constexpr std::string_view needs = "labels and predictions: elements";
+  static constexpr std::string_view needs = "labels and predictions: elements, or counts of classes";
   static constexpr std::string_view source = "SageMaker Debugger; in windows";
 
   double threshold_imbalance = 10;       ///< the largest count of a class over the smallest
@@ -6326,7 +6372,7 @@ TENSORTAP_BEGIN_NAMESPACE
 struct PredictionCollapse {
   static constexpr std::string_view name = "PredictionCollapse";
   static constexpr std::string_view condition = "almost all predictions are the same, and the labels are not";
-  static constexpr std::string_view needs = "labels and predictions: elements";
+  static constexpr std::string_view needs = "labels and predictions: elements, or counts of classes";
   static constexpr std::string_view source = "tensortap";
 
   double top_share = 0.95;        ///< of predictions that are one class
@@ -25992,6 +26038,10 @@ TENSORTAP_INLINE std::optional<UnitStatistics> JudgedStep::units(std::string_vie
   return noted(tensor, step_->units(tensor));
 }
 
+TENSORTAP_INLINE std::optional<std::vector<std::int64_t>> JudgedStep::classes(std::string_view tensor) const {
+  return noted(tensor, step_->classes(tensor));
+}
+
 TENSORTAP_INLINE void JudgedStep::for_each(const Visit& visit) const { step_->for_each(visit); }
 
 TENSORTAP_END_NAMESPACE
@@ -26562,6 +26612,146 @@ inline std::optional<double> loss_in(const JudgedStep& step, const KnownTensor& 
 }  // namespace detail
 TENSORTAP_END_NAMESPACE
 
+// from tensortap/rules/internal/training_examples.hpp
+
+// The running counts of labels and predictions: a part of the bodies of training_facts.hpp.
+
+TENSORTAP_BEGIN_NAMESPACE
+
+TENSORTAP_INLINE void ExampleBlock::exchange(RuleState& state) {
+  state(number)(examples)(predictions)(guesses)(correct)(by_chance)(majority)(top_prediction);
+  state(label_variance)(prediction_variance)(squared_error);
+}
+
+TENSORTAP_INLINE void Examples::Open::exchange(RuleState& state) {
+  state(examples)(predictions)(guesses)(correct)(labels)(predicted);
+  state(label_sum)(label_squares)(prediction_sum)(prediction_squares)(squared_error);
+}
+
+TENSORTAP_INLINE void Examples::exchange(RuleState& state) {
+  state(task)(classes)(count)(labels)(predicted)(right);
+  state(label_mean)(label_deviations)(label_abs_deviations)(label_huber_deviations)(block)(open);
+  state.require(task <= Task::regression);
+}
+
+TENSORTAP_INLINE void Examples::add(const Tensor& tensor, const Tensor* predictions, LossKind kind, double limit) {
+  const bool are_classes = detail::read_classes(tensor, labels_now);
+  const bool is_table = are_classes && labels_now.size() < tensor.size();
+  const bool of_numbers = kind == LossKind::squared || kind == LossKind::absolute || kind == LossKind::huber;
+  const bool of_classes = kind == LossKind::cross_entropy || kind == LossKind::other;
+  const Task found = are_classes && (is_table || !of_numbers) ? Task::classification : Task::regression;
+  if (found == Task::regression && (of_classes || task == Task::classification)) {
+    labels_now.clear();
+    if (of_classes || is_table) return;  // such labels tell nothing
+    *this = {};                          // what looked like classes are numbers
+  }
+  if (task == Task::unknown) task = found;
+  const std::size_t rows = task == Task::classification ? labels_now.size() : tensor.size();
+  const detail::PredictionRows predicted_rows =
+      predictions == nullptr ? detail::PredictionRows() : detail::PredictionRows(*predictions, rows, limit);
+  if (task == Task::classification) classes = std::max(classes, static_cast<std::int64_t>(predicted_rows.width()));
+  constexpr std::size_t most_numbers = std::size_t{1} << 17;  // of predictions, a fraction of a millisecond
+  const std::size_t used = std::min(rows, std::max<std::size_t>(16, most_numbers / (predicted_rows.width() + 1)));
+  if (task == Task::regression) {
+    labels_now.clear();
+    for (std::size_t row = 0; row < used; ++row) add_number(tensor.number(row), predicted_rows.number(row));
+  } else {
+    labels_now.resize(used);
+    for (std::size_t row = 0; row < used; ++row) {
+      const std::int32_t guess = predicted_rows.class_of(row);
+      if (predicted_rows.width() > 0) predicted_now.push_back(guess);
+      add_class(labels_now[row], guess);
+    }
+  }
+  end_block_if_full();
+}
+
+TENSORTAP_INLINE void Examples::add_counts(const std::vector<std::int64_t>& labels_by_class,
+                                           const std::vector<std::int64_t>& predicted_by_class) {
+  if (task == Task::regression) return;
+  task = Task::classification;
+  const auto add = [](std::vector<std::int64_t>& to, const std::vector<std::int64_t>& more) {
+    to.resize(std::max(to.size(), more.size()));
+    for (std::size_t i = 0; i < more.size(); ++i) to[i] += more[i];
+  };
+  for (const std::int64_t n : labels_by_class) count += n, open.examples += n;
+  add(labels, labels_by_class);
+  add(open.labels, labels_by_class);
+  for (const std::int64_t n : predicted_by_class) open.guesses += n;
+  add(predicted, predicted_by_class);
+  add(open.predicted, predicted_by_class);
+  classes = std::max(classes, static_cast<std::int64_t>(predicted_by_class.size()));
+  label_counts_now = labels_by_class;
+  end_block_if_full();
+}
+
+TENSORTAP_INLINE void Examples::end_block_if_full() {
+  const bool has_others =
+      task == Task::regression || open.examples - detail::largest_count(open.labels) >= least_others;
+  if (open.examples >= block_size && (has_others || open.examples >= longest_block)) end_block();
+}
+
+TENSORTAP_INLINE void Examples::add_class(std::int32_t label, std::int32_t prediction) {
+  if (label == no_class) return;
+  ++count;
+  ++open.examples;
+  detail::count_at(labels, label);
+  detail::count_at(open.labels, label);
+  if (prediction == no_class) return;
+  ++open.predictions;
+  ++open.guesses;
+  detail::count_at(predicted, prediction);
+  detail::count_at(open.predicted, prediction);
+  if (prediction != label) return;
+  detail::count_at(right, label);
+  ++open.correct;
+}
+
+TENSORTAP_INLINE void Examples::add_number(double label, double prediction) {
+  if (!std::isfinite(label)) return;
+  ++count;
+  ++open.examples;
+  const double before = label - label_mean;
+  label_mean += before / static_cast<double>(count);
+  label_deviations += before * (label - label_mean);
+  const double deviation = std::abs(label - label_mean);
+  label_abs_deviations += deviation;
+  label_huber_deviations += deviation < 1 ? deviation * deviation / 2 : deviation - 0.5;
+  open.label_sum += label;
+  open.label_squares += label * label;
+  if (!std::isfinite(prediction)) return;
+  ++open.predictions;
+  ++open.guesses;
+  open.prediction_sum += prediction;
+  open.prediction_squares += prediction * prediction;
+  open.squared_error += (prediction - label) * (prediction - label);
+}
+
+TENSORTAP_INLINE void Examples::end_block() {
+  using detail::share;
+  block_ends = true;
+  block = {.number = block.number + 1,
+           .examples = open.examples,
+           .predictions = open.predictions,
+           .guesses = open.guesses,
+           .correct = share(static_cast<double>(open.correct), open.predictions),
+           .by_chance = detail::agreement_by_chance(open.labels, open.examples, open.predicted, open.predictions),
+           .majority = share(static_cast<double>(detail::largest_count(open.labels)), open.examples),
+           .top_prediction = share(static_cast<double>(detail::largest_count(open.predicted)), open.guesses),
+           .label_variance = detail::variance_of(open.label_sum, open.label_squares, open.examples),
+           .prediction_variance = detail::variance_of(open.prediction_sum, open.prediction_squares, open.predictions),
+           .squared_error = share(open.squared_error, open.predictions)};
+  std::vector<std::int64_t> label_counts = std::move(open.labels);
+  std::vector<std::int64_t> predicted_counts = std::move(open.predicted);
+  std::fill(label_counts.begin(), label_counts.end(), 0);
+  std::fill(predicted_counts.begin(), predicted_counts.end(), 0);
+  open = {};
+  open.labels = std::move(label_counts);
+  open.predicted = std::move(predicted_counts);
+}
+
+TENSORTAP_END_NAMESPACE
+
 // from tensortap/rules/internal/training_facts_impl.hpp
 
 // The bodies of training_facts.hpp.
@@ -26614,7 +26804,8 @@ class OutputCount {
       if (const Tensor* const value = step.value(*weights.back()); value != nullptr && value->rank() > 1)
         offer(static_cast<std::uint64_t>(value->shape()[0]));
     const auto offer_gradient = [&](const KnownTensor& tensor) {
-      if (role_of(tensor.subject).role != Role::bias) return false;
+      const KnownTensor* const parameter = step.find(tensor.subject);  // else its name tells, which takes longer
+      if ((parameter != nullptr ? parameter->role : role_of(tensor.subject).role) != Role::bias) return false;
       if (const Statistics* const s = step.statistics(tensor)) offer(s->count);
       return true;
     };
@@ -26760,114 +26951,6 @@ TENSORTAP_INLINE void LossSeries::exchange(RuleState& state) {
                 recent.size() == std::min(static_cast<std::size_t>(count), most_recent));
 }
 
-// ---- Examples
-
-TENSORTAP_INLINE void ExampleBlock::exchange(RuleState& state) {
-  state(number)(examples)(predictions)(correct)(by_chance)(majority)(top_prediction);
-  state(label_variance)(prediction_variance)(squared_error);
-}
-
-TENSORTAP_INLINE void Examples::Open::exchange(RuleState& state) {
-  state(examples)(predictions)(correct)(labels)(predicted);
-  state(label_sum)(label_squares)(prediction_sum)(prediction_squares)(squared_error);
-}
-
-TENSORTAP_INLINE void Examples::exchange(RuleState& state) {
-  state(task)(classes)(count)(labels)(predicted)(right);
-  state(label_mean)(label_deviations)(label_abs_deviations)(label_huber_deviations)(block)(open);
-  state.require(task <= Task::regression);
-}
-
-TENSORTAP_INLINE void Examples::add(const Tensor& tensor, const Tensor* predictions, LossKind kind, double limit) {
-  const bool are_classes = detail::read_classes(tensor, labels_now);
-  const bool is_table = are_classes && labels_now.size() < tensor.size();
-  const bool of_numbers = kind == LossKind::squared || kind == LossKind::absolute || kind == LossKind::huber;
-  const bool of_classes = kind == LossKind::cross_entropy || kind == LossKind::other;
-  const Task found = are_classes && (is_table || !of_numbers) ? Task::classification : Task::regression;
-  if (found == Task::regression && (of_classes || task == Task::classification)) {
-    labels_now.clear();
-    if (of_classes || is_table) return;  // such labels tell nothing
-    *this = {};                          // what looked like classes are numbers
-  }
-  if (task == Task::unknown) task = found;
-  const std::size_t rows = task == Task::classification ? labels_now.size() : tensor.size();
-  const detail::PredictionRows predicted_rows =
-      predictions == nullptr ? detail::PredictionRows() : detail::PredictionRows(*predictions, rows, limit);
-  if (task == Task::classification) classes = std::max(classes, static_cast<std::int64_t>(predicted_rows.width()));
-  constexpr std::size_t most_numbers = std::size_t{1} << 17;  // of predictions, a fraction of a millisecond
-  const std::size_t used = std::min(rows, std::max<std::size_t>(16, most_numbers / (predicted_rows.width() + 1)));
-  if (task == Task::regression) {
-    labels_now.clear();
-    for (std::size_t row = 0; row < used; ++row) add_number(tensor.number(row), predicted_rows.number(row));
-  } else {
-    labels_now.resize(used);
-    for (std::size_t row = 0; row < used; ++row) {
-      const std::int32_t guess = predicted_rows.class_of(row);
-      if (predicted_rows.width() > 0) predicted_now.push_back(guess);
-      add_class(labels_now[row], guess);
-    }
-  }
-  const bool has_others =
-      task == Task::regression || open.examples - detail::largest_count(open.labels) >= least_others;
-  if (open.examples >= block_size && (has_others || open.examples >= longest_block)) end_block();
-}
-
-TENSORTAP_INLINE void Examples::add_class(std::int32_t label, std::int32_t prediction) {
-  if (label == no_class) return;
-  ++count;
-  ++open.examples;
-  detail::count_at(labels, label);
-  detail::count_at(open.labels, label);
-  if (prediction == no_class) return;
-  ++open.predictions;
-  detail::count_at(predicted, prediction);
-  detail::count_at(open.predicted, prediction);
-  if (prediction != label) return;
-  detail::count_at(right, label);
-  ++open.correct;
-}
-
-TENSORTAP_INLINE void Examples::add_number(double label, double prediction) {
-  if (!std::isfinite(label)) return;
-  ++count;
-  ++open.examples;
-  const double before = label - label_mean;
-  label_mean += before / static_cast<double>(count);
-  label_deviations += before * (label - label_mean);
-  const double deviation = std::abs(label - label_mean);
-  label_abs_deviations += deviation;
-  label_huber_deviations += deviation < 1 ? deviation * deviation / 2 : deviation - 0.5;
-  open.label_sum += label;
-  open.label_squares += label * label;
-  if (!std::isfinite(prediction)) return;
-  ++open.predictions;
-  open.prediction_sum += prediction;
-  open.prediction_squares += prediction * prediction;
-  open.squared_error += (prediction - label) * (prediction - label);
-}
-
-TENSORTAP_INLINE void Examples::end_block() {
-  using detail::share;
-  block_ends = true;
-  block = {.number = block.number + 1,
-           .examples = open.examples,
-           .predictions = open.predictions,
-           .correct = share(static_cast<double>(open.correct), open.predictions),
-           .by_chance = detail::agreement_by_chance(open.labels, open.examples, open.predicted, open.predictions),
-           .majority = share(static_cast<double>(detail::largest_count(open.labels)), open.examples),
-           .top_prediction = share(static_cast<double>(detail::largest_count(open.predicted)), open.predictions),
-           .label_variance = detail::variance_of(open.label_sum, open.label_squares, open.examples),
-           .prediction_variance = detail::variance_of(open.prediction_sum, open.prediction_squares, open.predictions),
-           .squared_error = share(open.squared_error, open.predictions)};
-  std::vector<std::int64_t> label_counts = std::move(open.labels);
-  std::vector<std::int64_t> predicted_counts = std::move(open.predicted);
-  std::fill(label_counts.begin(), label_counts.end(), 0);
-  std::fill(predicted_counts.begin(), predicted_counts.end(), 0);
-  open = {};
-  open.labels = std::move(label_counts);
-  open.predicted = std::move(predicted_counts);
-}
-
 // ---- TrainingFacts
 
 TENSORTAP_INLINE const LossSeries& TrainingFacts::trained_loss() const noexcept {
@@ -26882,6 +26965,7 @@ TENSORTAP_INLINE void TrainingFacts::add(const JudgedStep& step) {
     one.block_ends = false;
     one.labels_now.clear();
     one.predicted_now.clear();
+    one.label_counts_now.clear();
   }
   add_losses(step);
   add_outputs(step);
@@ -26941,6 +27025,16 @@ TENSORTAP_INLINE void TrainingFacts::add_examples(const JudgedStep& step) {
     predictions = nullptr;
   }
   const LossKind kind = trained_loss().kind;
+  const bool is_of_numbers = kind == LossKind::squared || kind == LossKind::absolute || kind == LossKind::huber;
+  if (labels == nullptr && !is_of_numbers) {
+    const auto counts_of = [&](Role role) {
+      for (const KnownTensor* tensor : step.with_role(role))
+        if (auto counts = step.classes(tensor->name)) return *std::move(counts);
+      return std::vector<std::int64_t>();
+    };
+    if (const auto counted = counts_of(Role::labels); !counted.empty())
+      return out.add_counts(counted, counts_of(Role::predictions));
+  }
   if (labels == nullptr) {
     const bool has_classes = predictions != nullptr && predictions->rank() == 2 && kind == LossKind::cross_entropy;
     if (has_classes) out.classes = std::max(out.classes, predictions->shape()[1]);
@@ -27018,6 +27112,548 @@ TENSORTAP_INLINE void ValueHistory::add(const Tensor& value, std::int64_t mode_s
 TENSORTAP_INLINE void ValueHistory::forget(std::size_t count) {
   values_.erase(values_.begin(), values_.begin() + static_cast<std::ptrdiff_t>(count));
 }
+
+TENSORTAP_END_NAMESPACE
+
+// from tensortap/rules/internal/class_scores.hpp
+
+// How well classes are predicted: precision, recall and f1, and their averages.
+
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
+
+/// How well a class is predicted.
+struct ClassScores {
+  double precision = 0;
+  double recall = 0;
+  std::optional<double> f1_sum = {};  // of an average: the sum of those of the classes
+
+  [[nodiscard]] double f1() const {
+    if (f1_sum) return *f1_sum;
+    return precision + recall > 0 ? 2 * precision * recall / (precision + recall) : 0;
+  }
+  void add(const ClassScores& other, double weight) {
+    precision += weight * other.precision;
+    recall += weight * other.recall;
+    f1_sum = f1_sum.value_or(0) + weight * other.f1();
+  }
+};
+
+}  // namespace detail
+TENSORTAP_END_NAMESPACE
+
+// from tensortap/rules/internal/equal_bins.hpp
+
+// Counts of numbers in bins of equal width.
+
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
+
+/// Counts in bins of equal width from the least number to the largest.
+class Bins {
+ public:
+  Bins(std::span<const double> numbers, std::size_t count) : counts_(count) {
+    for (const double x : numbers) {
+      if (!std::isfinite(x)) continue;
+      low_ = std::isnan(low_) ? x : std::min(low_, x);
+      high_ = std::isnan(high_) ? x : std::max(high_, x);
+    }
+    for (const double x : numbers)
+      if (const auto bin = of(x)) ++counts_[*bin];
+  }
+
+  /// Returns the bin of a number; nullopt if it is not finite or in none.
+  [[nodiscard]] std::optional<std::size_t> of(double x) const {
+    if (!std::isfinite(x) || !(x >= low_ && x <= high_)) return std::nullopt;
+    if (!(high_ > low_)) return 0;
+    const double place = (x / 2 - low_ / 2) / (high_ / 2 - low_ / 2) * static_cast<double>(counts_.size());
+    return std::min(static_cast<std::size_t>(place), counts_.size() - 1);
+  }
+
+  [[nodiscard]] std::size_t size() const noexcept { return counts_.size(); }
+  [[nodiscard]] const std::vector<std::int64_t>& counts() const noexcept { return counts_; }
+  [[nodiscard]] std::vector<double> edges() const {
+    std::vector<double> out;
+    for (std::size_t i = 0; i <= counts_.size(); ++i) {
+      const double part = static_cast<double>(i) / static_cast<double>(counts_.size());
+      out.push_back(low_ * (1 - part) + high_ * part);
+    }
+    return out;
+  }
+
+ private:
+  double low_ = std::numeric_limits<double>::quiet_NaN();
+  double high_ = std::numeric_limits<double>::quiet_NaN();
+  std::vector<std::int64_t> counts_;
+};
+
+}  // namespace detail
+TENSORTAP_END_NAMESPACE
+
+// from tensortap/rules/internal/json_object.hpp
+
+// Writes a JSON object piece by piece.
+
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
+
+/// A JSON object in progress. Brackets and braces are added by the one who writes.
+class JsonObject {
+ protected:
+  void add_key(std::string_view key) {
+    const char last = text_.back();
+    if (last != '{' && last != '[') text_ += ',';
+    append_json_text(text_, key);
+    text_ += ':';
+  }
+  void add_separator() {
+    if (text_.back() != '[') text_ += ',';
+  }
+  void add_number(double x) {
+    add_separator();
+    append_json_number(text_, x);
+  }
+  template <class T>
+  void add_list(std::string_view key, const std::vector<T>& numbers) {
+    add_key(key);
+    add_list(numbers);
+  }
+  template <class T>
+  void add_list(const std::vector<T>& numbers) {
+    text_ += '[';
+    for (const T x : numbers) add_number(static_cast<double>(x));
+    text_ += ']';
+  }
+  void add_value(std::string_view key, double x) {
+    add_key(key);
+    append_json_number(text_, x);
+  }
+  void add_bins(const Bins& bins) {
+    add_list("edges", bins.edges());
+    add_list("counts", bins.counts());
+  }
+
+  std::string text_ = "{";
+};
+
+}  // namespace detail
+TENSORTAP_END_NAMESPACE
+
+// from tensortap/rules/internal/xgboost_report_impl.hpp
+
+// The body of xgboost_report.hpp.
+
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
+
+/// Labels and predictions of one step.
+struct XgboostAnswers {
+  std::int64_t step = 0;
+  Tensor labels;
+  Tensor predictions;
+};
+
+/// Makes the report of one run.
+class XgboostReport : JsonObject {
+ public:
+  explicit XgboostReport(const Trial& trial) : trial_(trial) {}
+
+  [[nodiscard]] std::string text() {
+    read_hyperparameters();
+    add_metrics();
+    add_importance();
+    read_answers();
+    find_task();
+    text_ += ",\"task\":";
+    text_ += last_ == nullptr ? "null" : are_classes_ ? "\"classification\"" : "\"regression\"";
+    add_labels();
+    are_classes_ ? add_classes() : add_regression();
+    return text_ + "}";
+  }
+
+ private:
+  static constexpr std::size_t most_classes = 100;
+  static constexpr std::size_t most_features = 100;
+
+  // ---- What the run has
+
+  /// Returns the tensors of a collection; those that a pattern finds, if the run has no such collection.
+  [[nodiscard]] std::vector<TensorHistory> tensors_of(const std::string& collection, const std::string& pattern) const {
+    const auto known = trial_.collection(collection);
+    std::vector<TensorHistory> out;
+    if (known) out = trial_.tensors({.collection = collection});
+    if (out.empty()) out = trial_.tensors({.include_regex = pattern});
+    return out;
+  }
+
+  void read_hyperparameters() {
+    std::map<std::string, std::string> values;  // as JSON
+    for (const TensorHistory& tensor : tensors_of("hyperparameters", "^hyperparameters/")) {
+      const auto steps = tensor.steps();
+      const auto value = steps.empty() ? std::nullopt : tensor.value(steps.front());
+      if (!value || value->size() != 1) continue;
+      const std::string name = tensor.name().substr(tensor.name().rfind('/') + 1);
+      std::string json;
+      if (value->dtype() == DType::string) {
+        append_json_text(json, value->strings()[0]);
+        if (name == "objective") objective_ = value->strings()[0];
+      } else {
+        append_json_number(json, value->number(0));
+      }
+      values[name] = std::move(json);
+    }
+    add_key("objective");
+    if (objective_.empty()) {
+      text_ += "null";
+    } else {
+      append_json_text(text_, objective_);
+    }
+    add_key("hyperparameters");
+    text_ += '{';
+    for (const auto& [name, json] : values) {
+      add_key(name);
+      text_ += json;
+    }
+    text_ += '}';
+  }
+
+  void add_metrics() {
+    const std::string pattern = "^[A-Za-z0-9_]+-[A-Za-z0-9@:._-]+$";  // "train-rmse", as XGBoost names them
+    std::map<std::string, TensorHistory> found;
+    for (const char* collection : {"metrics", "losses"})
+      for (TensorHistory& tensor : tensors_of(collection, pattern)) found.emplace(tensor.name(), std::move(tensor));
+    add_key("metrics");
+    text_ += '{';
+    for (const auto& [name, tensor] : found) {
+      add_key(name);
+      text_ += '[';
+      for (const std::int64_t step : tensor.steps()) {
+        const auto value = tensor.reduction(step, Reduction::mean);
+        if (!value) continue;
+        add_separator();
+        text_ += "[" + std::to_string(step) + ",";
+        append_json_number(text_, *value);
+        text_ += ']';
+      }
+      text_ += ']';
+    }
+    text_ += '}';
+  }
+
+  void add_importance() {
+    struct Kind {
+      std::int64_t step = -1;
+      std::vector<std::pair<std::string, double>> features = {};
+    };
+    std::map<std::string, Kind> kinds;
+    constexpr std::string_view prefix = "feature_importance/";
+    for (const TensorHistory& tensor : trial_.tensors({.include_regex = "^feature_importance/"})) {
+      const auto steps = tensor.steps();
+      const auto value = steps.empty() ? std::nullopt : tensor.value(steps.back());
+      if (!value || value->dtype() == DType::string) continue;
+      const std::string rest = tensor.name().substr(prefix.size());
+      const std::size_t slash = std::min(rest.find('/'), rest.size());
+      Kind& kind = kinds[rest.substr(0, slash)];
+      if (steps.back() > kind.step) kind = {.step = steps.back()};
+      if (steps.back() < kind.step) continue;  // a feature that the model used earlier
+      for (std::size_t i = 0; i < value->size(); ++i) {
+        std::string feature = slash < rest.size() ? rest.substr(slash + 1) : "f" + std::to_string(i);
+        if (slash < rest.size() && value->size() > 1) feature += "[" + std::to_string(i) + "]";
+        if (std::isfinite(value->number(i))) kind.features.emplace_back(std::move(feature), value->number(i));
+      }
+    }
+    add_key("feature_importance");
+    text_ += '{';
+    for (auto& [name, kind] : kinds) {
+      std::stable_sort(kind.features.begin(), kind.features.end(),
+                       [](const auto& a, const auto& b) { return a.second > b.second; });
+      kind.features.resize(std::min(kind.features.size(), most_features));
+      add_key(name);
+      text_ += "{\"step\":" + std::to_string(kind.step) + ",\"features\":[";
+      for (const auto& [feature, importance] : kind.features) {
+        add_separator();
+        text_ += '[';
+        append_json_text(text_, feature);
+        text_ += ',';
+        append_json_number(text_, importance);
+        text_ += ']';
+      }
+      text_ += "]}";
+    }
+    text_ += '}';
+  }
+
+  /// Reads labels and predictions, which are as many as the labels or a multiple of it.
+  void read_answers() {
+    const auto first_of = [&](const char* name) -> std::optional<TensorHistory> {
+      if (!trial_.has_tensor(name)) return std::nullopt;
+      return trial_.tensor(name);
+    };
+    const auto labels = first_of("labels");
+    const auto predictions = first_of("predictions");
+    if (!labels || !predictions) return;
+    std::optional<Tensor> known;
+    for (const std::int64_t step : predictions->steps()) {
+      auto predicted = predictions->value(step);
+      if (auto now = labels->value(step)) known = std::move(now);
+      if (!known || !predicted || known->size() == 0 || predicted->size() % known->size() != 0) continue;
+      if (known->dtype() == DType::string || predicted->dtype() == DType::string || predicted->size() == 0) continue;
+      answers_.push_back({step, *known, std::move(*predicted)});
+    }
+    if (!answers_.empty()) last_ = &answers_.back();
+  }
+
+  void find_task() {
+    if (last_ == nullptr || objective_.starts_with("reg:") || objective_.starts_with("rank:")) return;
+    std::vector<std::int32_t> classes;
+    std::size_t most = 0;
+    for (const XgboostAnswers& answers : answers_) {
+      if (!read_classes(answers.labels, classes)) return;
+      for (const std::int32_t one : classes) most = std::max(most, static_cast<std::size_t>(std::max(one, 0)) + 1);
+    }
+    const std::size_t width = last_->predictions.size() / last_->labels.size();
+    are_classes_ = std::max(most, width) <= most_classes;
+    classes_ = std::max({most, width, std::size_t{2}});
+  }
+
+  // ---- Labels
+
+  void add_labels() {
+    add_key("labels");
+    if (last_ == nullptr) {
+      text_ += "null";
+      return;
+    }
+    text_ += "{\"step\":" + std::to_string(last_->step);
+    if (are_classes_) {
+      std::vector<std::int64_t> counts(classes_);
+      for (const std::int32_t one : classes_of(last_->labels))
+        if (one >= 0) ++counts[static_cast<std::size_t>(one)];
+      add_list("counts", counts);
+    } else {
+      add_bins(Bins(numbers_of(last_->labels), 20));
+    }
+    text_ += '}';
+  }
+
+  [[nodiscard]] static std::vector<double> numbers_of(const Tensor& tensor) {
+    std::vector<double> out(tensor.size());
+    for (std::size_t i = 0; i < out.size(); ++i) out[i] = tensor.number(i);
+    return out;
+  }
+  [[nodiscard]] static std::vector<std::int32_t> classes_of(const Tensor& labels) {
+    std::vector<std::int32_t> out;
+    (void)read_classes(labels, out);
+    return out;
+  }
+
+  // ---- Classification
+
+  using Matrix = std::vector<std::vector<std::int64_t>>;  // by label and prediction
+
+  [[nodiscard]] Matrix confusion_of(const XgboostAnswers& answers) const {
+    const double limit = objective_ == "binary:logitraw" ? 0 : std::numeric_limits<double>::quiet_NaN();
+    const std::vector<std::int32_t> labels = classes_of(answers.labels);
+    const PredictionRows rows(answers.predictions, labels.size(), limit);
+    Matrix out(classes_, std::vector<std::int64_t>(classes_));
+    for (std::size_t row = 0; rows.width() > 0 && row < labels.size(); ++row) {
+      const std::int32_t guess = rows.class_of(row);
+      if (labels[row] < 0 || guess < 0 || static_cast<std::size_t>(guess) >= classes_) continue;
+      ++out[static_cast<std::size_t>(labels[row])][static_cast<std::size_t>(guess)];
+    }
+    return out;
+  }
+
+  void add_classes() {
+    add_confusion(confusion_of(*last_));
+    add_key("class_accuracy");
+    text_ += '[';
+    for (const XgboostAnswers& answers : answers_) {
+      const Matrix counts = confusion_of(answers);
+      std::vector<double> right(classes_);
+      for (std::size_t i = 0; i < classes_; ++i) {
+        std::int64_t total = 0;
+        for (const std::int64_t n : counts[i]) total += n;
+        right[i] = static_cast<double>(counts[i][i]) / static_cast<double>(total);  // NaN, null, if there are none
+      }
+      add_separator();
+      text_ += "{\"step\":" + std::to_string(answers.step);
+      add_list("accuracy", right);
+      text_ += '}';
+    }
+    text_ += ']';
+    add_roc();
+    text_ += ",\"residuals\":null,\"absolute_error\":null";
+  }
+
+  void add_confusion(const Matrix& counts) {
+    add_key("confusion");
+    text_ += "{\"step\":" + std::to_string(last_->step) + ",\"counts\":[";
+    for (const auto& row : counts) {
+      add_separator();
+      add_list(row);
+    }
+    text_ += ']';
+    std::vector<std::int64_t> labels(classes_), predicted(classes_);
+    std::int64_t total = 0;
+    std::int64_t right = 0;
+    for (std::size_t i = 0; i < classes_; ++i)
+      for (std::size_t j = 0; j < classes_; ++j) {
+        labels[i] += counts[i][j];
+        predicted[j] += counts[i][j];
+        total += counts[i][j];
+        right += i == j ? counts[i][j] : 0;
+      }
+    add_value("accuracy", share(static_cast<double>(right), total));
+    ClassScores macro, weighted;
+    double known = 0;  // classes with labels or predictions
+    add_key("classes");
+    text_ += '[';
+    for (std::size_t i = 0; i < classes_; ++i) {
+      const auto hits = static_cast<double>(counts[i][i]);
+      const ClassScores scores = {share(hits, predicted[i]), share(hits, labels[i])};
+      if (labels[i] + predicted[i] > 0) {
+        ++known;
+        macro.add(scores, 1);
+        weighted.add(scores, share(static_cast<double>(labels[i]), total));
+      }
+      add_separator();
+      text_ += "{\"class\":" + std::to_string(i);
+      add_scores(scores);
+      text_ += ",\"support\":" + std::to_string(labels[i]) + "}";
+    }
+    text_ += ']';
+    const double accuracy = share(static_cast<double>(right), total);
+    add_average("micro", {accuracy, accuracy}, 1);
+    add_average("macro", macro, known);
+    add_average("weighted", weighted, 1);
+    text_ += '}';
+  }
+
+  void add_scores(const ClassScores& scores) {
+    add_value("precision", scores.precision);
+    add_value("recall", scores.recall);
+    add_value("f1", scores.f1());
+  }
+  void add_average(std::string_view name, ClassScores scores, double divisor) {
+    if (divisor > 0) {
+      scores.precision /= divisor;
+      scores.recall /= divisor;
+      if (scores.f1_sum) *scores.f1_sum /= divisor;
+    }
+    add_key(name);
+    text_ += '{';
+    add_scores(scores);
+    text_ += '}';
+  }
+
+  /// Adds the curve of the scores of two classes: of one prediction for each label, or of the second of two.
+  void add_roc() {
+    add_key("roc");
+    const std::vector<std::int32_t> labels = classes_of(last_->labels);
+    const std::size_t width = last_->predictions.size() / last_->labels.size();
+    std::vector<std::pair<double, bool>> scores;
+    double positive = 0;
+    for (std::size_t row = 0; row < labels.size() && width <= 2 && classes_ == 2; ++row) {
+      const double score = last_->predictions.number(row * width + width - 1);
+      if (labels[row] < 0 || std::isnan(score)) continue;
+      scores.emplace_back(score, labels[row] == 1);
+      positive += labels[row] == 1 ? 1 : 0;
+    }
+    const double negative = static_cast<double>(scores.size()) - positive;
+    if (!(positive > 0 && negative > 0)) {
+      text_ += "null";
+      return;
+    }
+    std::sort(scores.begin(), scores.end(), [](const auto& a, const auto& b) { return a.first > b.first; });
+    std::vector<std::pair<double, double>> points = {{0, 0}};
+    double hits = 0;
+    double alarms = 0;
+    double area = 0;
+    for (std::size_t i = 0; i < scores.size(); ++i) {
+      (scores[i].second ? hits : alarms) += 1;
+      if (i + 1 < scores.size() && scores[i + 1].first == scores[i].first) continue;  // equal scores are one point
+      const std::pair<double, double> point = {alarms / negative, hits / positive};
+      area += (point.first - points.back().first) * (point.second + points.back().second) / 2;
+      points.push_back(point);
+    }
+    text_ += "{\"step\":" + std::to_string(last_->step);
+    add_value("area", area);
+    add_key("points");
+    text_ += '[';
+    const std::size_t shown = std::min<std::size_t>(points.size(), 201);
+    for (std::size_t i = 0; i < shown; ++i) {
+      const auto& [x, y] = points[i * (points.size() - 1) / (shown - 1)];
+      add_separator();
+      add_list(std::vector<double>{x, y});
+    }
+    text_ += "]}";
+  }
+
+  // ---- Regression
+
+  void add_regression() {
+    text_ += ",\"confusion\":null,\"class_accuracy\":null,\"roc\":null";
+    if (last_ == nullptr || last_->predictions.size() != last_->labels.size()) {
+      text_ += ",\"residuals\":null,\"absolute_error\":null";
+      return;
+    }
+    add_residuals();
+    const Bins bins(numbers_of(last_->labels), 10);
+    add_key("absolute_error");
+    text_ += '{';
+    add_list("edges", bins.edges());
+    text_ += ",\"steps\":[";
+    for (const XgboostAnswers& answers : answers_) {
+      if (answers.predictions.size() != answers.labels.size()) continue;
+      std::vector<double> sums(bins.size()), counts(bins.size());
+      for (std::size_t i = 0; i < answers.labels.size(); ++i) {
+        const auto bin = bins.of(answers.labels.number(i));
+        const double error = std::abs(answers.labels.number(i) - answers.predictions.number(i));
+        if (!bin || !std::isfinite(error)) continue;
+        sums[*bin] += error;
+        counts[*bin] += 1;
+      }
+      for (std::size_t i = 0; i < sums.size(); ++i) sums[i] /= counts[i];  // NaN, null, for an empty bin
+      add_separator();
+      text_ += "{\"step\":" + std::to_string(answers.step);
+      add_list("mean", sums);
+      text_ += '}';
+    }
+    text_ += "]}";
+  }
+
+  void add_residuals() {
+    std::vector<double> residuals(last_->labels.size());
+    double mean = 0;
+    double deviations = 0;
+    double count = 0;
+    for (std::size_t i = 0; i < residuals.size(); ++i) {
+      residuals[i] = last_->labels.number(i) - last_->predictions.number(i);
+      if (!std::isfinite(residuals[i])) continue;
+      const double before = residuals[i] - mean;
+      mean += before / ++count;
+      deviations += before * (residuals[i] - mean);
+    }
+    add_key("residuals");
+    text_ += "{\"step\":" + std::to_string(last_->step);
+    add_value("mean", count > 0 ? mean : std::numeric_limits<double>::quiet_NaN());
+    add_value("std", std::sqrt(deviations / count));
+    add_bins(Bins(residuals, 20));
+    text_ += '}';
+  }
+
+  const Trial& trial_;
+  std::string objective_;
+  std::vector<XgboostAnswers> answers_;   // by step
+  const XgboostAnswers* last_ = nullptr;  // the last of them
+  bool are_classes_ = false;
+  std::size_t classes_ = 0;
+};
+
+}  // namespace detail
+
+TENSORTAP_INLINE std::string xgboost_report(const Trial& trial) { return detail::XgboostReport(trial).text(); }
 
 TENSORTAP_END_NAMESPACE
 
@@ -27325,7 +27961,8 @@ inline const LossSeries* trained_loss_in(const JudgedStep& step) {
 /// Notes that the rule in question has seen the labels and predictions of the step.
 inline void note_examples(const JudgedStep& step) {
   for (const Role role : {Role::labels, Role::predictions})
-    for (const KnownTensor* tensor : step.with_role(role)) (void)step.value(*tensor);
+    for (const KnownTensor* tensor : step.with_role(role))
+      if (step.value(*tensor) == nullptr) (void)step.classes(tensor->name);
 }
 
 /// Returns the loss of the best constant prediction: `given` if it is a number.
@@ -27465,7 +28102,11 @@ TENSORTAP_INLINE std::vector<Finding> ClassImbalance::operator()(const JudgedSte
     if (value < 0) throw Error::bad_threshold(name, static_cast<double>(value));
   std::vector<Finding> out;
   const detail::AnswersNow now(step, labels_regex, predictions_regex);
-  if (now.labels().empty()) return out;
+  const bool is_named = !labels_regex.empty() || !predictions_regex.empty();
+  const std::vector<std::int64_t> no_counts;
+  const auto& label_counts = is_named ? no_counts : step.facts().examples_of(step.step().mode).label_counts_now;
+  if (now.labels().empty() && label_counts.empty()) return out;
+  if (!label_counts.empty()) detail::note_examples(step);
   Counts& counts = state.windows[since_beginning ? 0 : index_of(step.step().mode)];
   for (std::size_t i = 0; i < now.labels().size(); ++i) {
     const std::int32_t label = now.labels()[i];
@@ -27476,6 +28117,11 @@ TENSORTAP_INLINE std::vector<Finding> ClassImbalance::operator()(const JudgedSte
     // By label: how many have a prediction, and how many of these are right.
     detail::count_at(counts.predicted, label);
     if (now.predictions()[i] == label) detail::count_at(counts.right, label);
+  }
+  counts.labels.resize(std::max(counts.labels.size(), label_counts.size()));
+  for (std::size_t i = 0; i < label_counts.size(); ++i) {
+    counts.labels[i] += label_counts[i];
+    counts.total += label_counts[i];
   }
   if (counts.total < samples) return out;
   judge(step, counts, out);
@@ -29201,7 +29847,7 @@ TENSORTAP_INLINE std::vector<Finding> PredictionCollapse::operator()(const Judge
   for (const std::int64_t value : {start, patience})
     if (value < 0) throw Error::bad_threshold(name, static_cast<double>(value));
   const Examples& examples = step.facts().examples_of(step.step().mode);
-  if (!examples.block_ends || examples.block.predictions == 0) return {};
+  if (!examples.block_ends || examples.block.guesses == 0) return {};
   detail::note_examples(step);
   const ExampleBlock& block = examples.block;
   Finding found;
@@ -29210,7 +29856,7 @@ TENSORTAP_INLINE std::vector<Finding> PredictionCollapse::operator()(const Judge
     found.value = block.top_prediction;
     found.threshold = top_share;
     is_bad = block.top_prediction >= top_share && block.majority < 0.8 * block.top_prediction;
-    found.message = shortest(block.top_prediction) + " of the last " + std::to_string(block.predictions) +
+    found.message = shortest(block.top_prediction) + " of the last " + std::to_string(block.guesses) +
                     " predictions are one class, and " + shortest(block.majority) +
                     " of the labels; check initialisation, learning rate and dead units";
   } else {

@@ -75,6 +75,12 @@ class CommandTest(unittest.TestCase):
         self.assertTrue(list(differences({"t": {"reductions": {"min": 1.0}}}, {"t": {"reductions": {"min": 1.00001}}})))
         self.assertFalse(list(differences({"t": {"reductions": {"min": 1.0}}}, {"t": {"reductions": {"min": 1.0000001}}})))
 
+    def test_the_report_on_xgboost(self):
+        report = json.loads(self.call("report", GOLDEN / "xgboost_like"))
+        self.assertEqual(report["objective"], "binary:logistic")
+        self.assertEqual(set(report["metrics"]), {"train-rmse", "validation-auc"})
+        self.assertEqual(len(report["confusion"]["counts"]), 2)
+
     def test_check_tells_sound_from_damaged(self):
         self.assertTrue(self.call("check", GOLDEN / "basic").startswith("sound: 9 tensors"))
         self.assertIn("the events file is missing", self.call("check", GOLDEN / "missing_event_file", code=1))
@@ -145,7 +151,7 @@ class CommandTest(unittest.TestCase):
 
     def test_help_and_version(self):
         self.assertIn("Examples:", self.call("--help"))
-        for command in ("show", "ls", "check", "dump", "judge", "rules", "cp", "sync"):
+        for command in ("show", "ls", "check", "dump", "judge", "report", "rules", "cp", "sync"):
             help_text = self.call(command, "--help")
             examples = help_text.partition("Examples:\n")[2].strip().splitlines()
             self.assertIn(len(examples), (2, 3, 4, 5), help_text)
