@@ -68,6 +68,8 @@ class FashionMnist {
     return result;
   }
 
+  std::uint8_t label(std::size_t position) const { return labels_(position); }
+
  private:
   xt::xtensor<std::uint8_t, 3> images_;
   xt::xtensor<std::uint8_t, 1> labels_;

@@ -11,12 +11,15 @@
 #include <optional>
 #include <string>
 #include <thread>
+#include <utility>
+#include <vector>
 
 #include <CLI/CLI.hpp>
 #include <tensortap/tensortap.hpp>
 
 #include "checkpoint_places.hpp"
 #include "fashion_mnist.hpp"
+#include "fault.hpp"
 #include "open_store.hpp"
 #include "progress_bar.hpp"
 #include "report.hpp"
@@ -29,7 +32,8 @@ namespace {
 /// Exit codes of the training; 1 is an error.
 enum Ending : int {
   done = 0,
-  stopped = 3,       ///< the stop file appeared: a rule has found something
+  stopped = 3,       ///< the stop file appeared: a rule beside the training has found something
+  by_rule = 4,       ///< a rule in this process has found an error
   interrupted = 75,  ///< EX_TEMPFAIL of sysexits.h: start the program again
 };
 
@@ -40,6 +44,8 @@ struct Options {
   std::string checkpoint_dir, durable, stop_file, result;
   std::int64_t commit_every = 0;
   bool statistics = false;
+  std::string rules = "all", stop_on = "any";
+  std::int64_t recorded = 10;
 };
 
 void print_epoch(std::size_t epoch, double seconds, const Scores& scores) {
@@ -62,16 +68,38 @@ std::unique_ptr<tt::Hook> open_hook(const std::string& run, const tt::HookOption
   }
 }
 
+/// Returns the options of the hook: what it saves, the rules that see it, and what they do with errors.
+tt::HookOptions hook_options(const Options& options, const tt::StopSignal& stop) {
+  tt::HookOptions out{.collections = tapped_collections(options.statistics),
+                      .start_over = true,  // after a machine that went before its first commit
+                      .stop = stop};
+  if (options.rules == "none") return out;
+  const std::vector<tt::Rule> rules = tt::all_rules();
+  for (tt::Collection& collection : judged_collections(rules)) out.collections.push_back(std::move(collection));
+  out.recorder = {.steps = options.recorded,
+                  .collections = {"losses", "metrics", "weights_raw", "biases_raw", "gradients_raw"}};
+  const auto act = [rule = options.stop_on, stop = tt::StopTraining{stop},
+                    snapshot = tt::Snapshot{out.requests}](const tt::Finding& finding) mutable {
+    if (finding.severity != tt::Severity::error || (rule != "any" && finding.rule != rule)) return;
+    snapshot(finding);
+    stop(finding);
+  };
+  out.on_step = tt::Judge(rules, {tt::Print{std::cout}, act});
+  return out;
+}
+
+Ending ending_of(tt::StopReason reason) {
+  return reason == tt::StopReason::rule ? by_rule : reason == tt::StopReason::signal ? interrupted : stopped;
+}
+
 Ending train(const Options& options) {
   using Clock = std::chrono::steady_clock;
   const tt::Interruption notice({.file = options.stop_file, .interval = std::chrono::milliseconds(100)});
   const FashionMnist images(options.data, "train"), test(options.data, "t10k");
   Training training(options.recipe, images);
   CheckpointPlaces places(options.checkpoint_dir, options.durable.empty() ? nullptr : open_store(options.durable));
-  const std::unique_ptr<tt::Hook> opened = open_hook(
-      options.out_dir, places.attach({.collections = tapped_collections(options.statistics),
-                                      .start_over = true,  // after a machine that went before its first commit
-                                      .stop = notice.signal()}));
+  const std::unique_ptr<tt::Hook> opened =
+      open_hook(options.out_dir, places.attach(hook_options(options, notice.signal())));
   tt::Hook& hook = *opened;
   if (const auto at = hook.resumed()) {
     places.continue_from(at->checkpoint);
@@ -93,8 +121,8 @@ Ending train(const Options& options) {
     const Clock::time_point start = Clock::now();
     const double before = tap.step_seconds() + tap.commit_seconds();
     while (!training.epoch_ended() && !hook.interrupted()) {
-      const Scores of_batch =
-          training.step([&](const Network& network, const Scores& now) { tap.train_step(network, now); });
+      const Scores of_batch = training.step(
+          [&](const Network& network, const Scores& now) { tap.train_step(network, now, training.learning_rate()); });
       progress.show(training.images_done(), of_batch.loss);
       if (options.commit_every > 0 && hook.next_step(tt::Mode::train) % options.commit_every == 0) commit();
     }
@@ -110,10 +138,12 @@ Ending train(const Options& options) {
   }
   if (!training.ended()) {
     commit();
-    const bool by_signal = notice.signal().reason() == tt::StopReason::signal;
-    std::cout << (by_signal ? "interrupted by a signal" : "stopped by " + options.stop_file) << " after step "
-              << hook.global_step() << std::endl;
-    return by_signal ? interrupted : stopped;  // the run stays open for the next attempt
+    const Ending ending = ending_of(notice.signal().reason());
+    std::cout << (ending == interrupted ? "interrupted by a signal"
+                  : ending == by_rule   ? "stopped by a rule"
+                                        : "stopped by " + options.stop_file)
+              << " after step " << hook.global_step() << std::endl;
+    return ending;  // the run stays open for the next attempt
   }
   tap.close();
   if (!scores) scores = training.evaluate(test);  // an earlier attempt has finished all epochs
@@ -156,11 +186,17 @@ int main(int argc, char** argv) {
   app.add_flag("--statistics", options.statistics, "also save all statistics of all gradients in each step");
   app.add_option("--result", options.result, "write the result to this file, as JSON");
   std::string fault;
-  app.add_option("--inject", fault, "inject a fault: after a quarter of the images, all gradients are almost zero")
-      ->check(CLI::IsMember({"vanishing"}));
-  app.footer("Exit codes: 0 done, 1 error, 3 stopped by the stop file, 75 interrupted by a signal (start again).");
+  app.add_option("--inject", fault, "break the training; \"list\" lists the faults")->check(spot_training::check_fault);
+  app.add_option("--rules", options.rules, "the rules that judge the training in this process: all or none")
+      ->check(CLI::IsMember({"all", "none"}));
+  app.add_option("--stop-on", options.stop_on, "the rule whose errors stop the training, or any");
+  app.add_option("--recorded", options.recorded, "steps in the memory of the flight recorder, for snapshots; 0: none")
+      ->check(CLI::NonNegativeNumber);
+  app.footer(
+      "Exit codes: 0 done, 1 error, 3 stopped by the stop file, 4 stopped by a rule, 75 interrupted by a signal (start "
+      "again).");
   CLI11_PARSE(app, argc, argv);
-  recipe.vanishing = fault == "vanishing";
+  if (const spot_training::FaultDescription* const one = spot_training::fault_named(fault)) recipe.fault = one->fault;
   try {
     return spot_training::train(options);
   } catch (const std::exception& error) {

@@ -4,11 +4,14 @@
 #include <algorithm>
 #include <array>
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <span>
+#include <string>
 #include <thread>
 #include <vector>
 
+#include "activation.hpp"
 #include "fashion_mnist.hpp"
 #include "parameters.hpp"
 #include "parts.hpp"
@@ -18,7 +21,9 @@ namespace spot_training {
 
 class Network {
  public:
-  explicit Network(Random& random, std::size_t threads = std::thread::hardware_concurrency()) : threads_(threads) {
+  explicit Network(Random& random, std::size_t threads = std::thread::hardware_concurrency(),
+                   Activation activation = Activation::relu)
+      : threads_(threads), activation_(activation) {
     parameters.randomise(random);
   }
 
@@ -27,8 +32,10 @@ class Network {
   Scores forward(const Batch& batch) {
     const std::size_t total = batch.labels.size();
     passes_.resize(std::min(total, part_count));
+    labels_ = batch.labels;
     for_each_part(threads_, passes_.size(), [&](std::size_t part) {
       const std::size_t begin = total * part / passes_.size(), end = total * (part + 1) / passes_.size();
+      passes_[part].activation = activation_;
       passes_[part].forward(parameters, xt::view(batch.images, xt::range(begin, end)),
                             std::span(batch.labels).subspan(begin, end - begin), total);
     });
@@ -52,14 +59,19 @@ class Network {
     }
   }
 
-  /// Calls `visit(name, tensor)` for the output of each ReLU in the last forward.
+  /// Calls `visit(name, tensor)` for the output of each activation in the last forward.
   template <class Visit>
   void for_each_activation(const Visit& visit) const {
-    visit("conv1.relu_output", joined(&Pass::conv1));
-    visit("conv2.relu_output", joined(&Pass::conv2));
-    visit("dense1.relu_output", joined(&Pass::dense1));
-    visit("dense2.relu_output", joined(&Pass::dense2));
+    const std::string name = "." + to_string(activation_) + "_output";
+    visit("conv1" + name, joined(&Pass::conv1));
+    visit("conv2" + name, joined(&Pass::conv2));
+    visit("dense1" + name, joined(&Pass::dense1));
+    visit("dense2" + name, joined(&Pass::dense2));
   }
+
+  /// Returns the labels of the last forward, and the scores of each class. Shape: images; images x classes.
+  const std::vector<std::uint8_t>& labels() const { return labels_; }
+  Tensor<2> predictions() const { return joined(&Pass::logits); }
 
   Parameters parameters;
   Parameters gradient;
@@ -78,6 +90,8 @@ class Network {
   }
 
   std::size_t threads_;
+  Activation activation_;
+  std::vector<std::uint8_t> labels_;
   std::vector<Pass> passes_;
 };
 

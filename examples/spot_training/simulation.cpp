@@ -26,9 +26,11 @@
 #include <vector>
 
 #include <CLI/CLI.hpp>
+#include <nlohmann/json.hpp>
 #include <tensortap/internal/parallel_for.hpp>
 #include <tensortap/tensortap.hpp>
 
+#include "fault.hpp"
 #include "open_store.hpp"
 #include "process.hpp"
 #include "result.hpp"
@@ -43,7 +45,7 @@ struct Options {
   fs::path dir = "spot";
   fs::path reference;                 ///< the result of a training without interruptions
   std::string s3;                     ///< address of the run and the checkpoints; empty: the directory
-  bool vanishing = false;             ///< injects a fault and takes no machine away
+  std::string fault;                  ///< breaks the training, and takes no machine away
   int timeout = 900;                  ///< of each wait. Units: seconds
   std::vector<std::string> training;  ///< options of the training
 };
@@ -85,10 +87,14 @@ class Simulation {
 
   /// Runs the simulation; returns whether all checks passed.
   bool play() {
+    if (!options_.fault.empty()) {
+      break_training(*fault_named(options_.fault));
+      return sound_;
+    }
     Process judge({TENSORTAP_COMMAND, "judge", run_, "--follow", "--rule", "VanishingGradient", "--stop-file",
                    stop_file_.string()},
                   judge_text_);
-    options_.vanishing ? let_gradients_vanish(judge) : take_machines(judge);
+    take_machines(judge);
     return sound_;
   }
 
@@ -125,17 +131,51 @@ class Simulation {
               << percent(result.hook_share()) << ", without interruptions " << percent(expected.hook_share()) << '\n';
   }
 
-  void let_gradients_vanish(Process& judge) {
-    const fs::path machine = new_machine();
-    Process training = start_training(machine);
-    expect_end(training, 3);
-    judge.send(SIGTERM);  // the run is open: the judge would wait for the next attempt
-    const int verdict = end_of(judge, "the judge");
-    const tt::Trial trial(run_);
-    print_judgement();
-    check("the rule has fired", "exit code " + std::to_string(verdict), verdict == 1);
-    check("the stop file", stop_file_.string(), fs::exists(stop_file_));
-    check("the training has stopped", "after step " + std::to_string(last_step()), !trial.ended());
+  /// Runs a training with a fault, whose rules must stop it, and opens what its flight recorder held.
+  void break_training(const FaultDescription& fault) {
+    std::cout << fault.name << ": " << fault.what << std::endl;
+    Process training = start_training(new_machine());
+    expect_end(training, 4);
+    std::cout << std::endl;
+    bool is_found = false, opens = false;
+    for (const std::string& snapshot : snapshots()) {
+      const std::string findings = text_of(snapshot + "/findings.jsonl");
+      is_found = is_found || has_error_of(fault.rule, findings);
+      const tt::Trial trial(open_store(run_ + "/" + snapshot));
+      opens = trial.verify().records > 0 && trial.damage().empty() && trial.ended() && trial.has_tensor("loss") &&
+              trial.has_tensor("gradient/conv1.weight");
+      std::cout << "== " << snapshot << '\n' << findings;
+      Process show({TENSORTAP_COMMAND, "show", run_ + "/" + snapshot});
+      opens = end_of(show, "tensortap show") == 0 && opens;
+      if (!opens) break;
+    }
+    std::cout << std::endl;
+    check("the rule " + std::string(fault.rule) + " has found it", is_found ? "an error" : "no error", is_found);
+    check("the training has stopped", "after step " + std::to_string(last_step()), !tt::Trial(store_).ended());
+    check("the snapshot opens", opens ? "as a run" : "it does not", opens);
+  }
+
+  /// Returns the snapshots of the run that are complete, as keys.
+  std::vector<std::string> snapshots() const {
+    const std::string end = "/" + std::string(tt::layout::end_marker);
+    std::vector<std::string> out;
+    for (const tt::ObjectInfo& object : store_->list(tt::layout::snapshots_prefix))
+      if (object.key.ends_with(end)) out.push_back(object.key.substr(0, object.key.size() - end.size()));
+    return out;
+  }
+
+  std::string text_of(const std::string& key) const {
+    const auto bytes = store_->get(key);
+    return bytes ? std::string(tt::text_of(*bytes)) : std::string();
+  }
+
+  static bool has_error_of(std::string_view rule, const std::string& findings) {
+    std::istringstream lines(findings);
+    for (std::string line; std::getline(lines, line);) {
+      const auto finding = nlohmann::json::parse(line);
+      if (finding.at("rule") == rule && finding.at("severity") == "error") return true;
+    }
+    return false;
   }
 
   /// Runs a training on a new machine until it ends, or until `global_step` is saved; then sends `signal`.
@@ -165,7 +205,9 @@ class Simulation {
         SPOT_TRAINING, "--out-dir", run_,          "--checkpoint-dir", machine / "checkpoints",
         "--durable",   durable_,    "--stop-file", stop_file_,         "--result",
         result_};
-    if (options_.vanishing) command.insert(command.end(), {"--inject", "vanishing"});
+    if (!options_.fault.empty())
+      command.insert(command.end(),
+                     {"--inject", options_.fault, "--stop-on", std::string(fault_named(options_.fault)->rule)});
     command.insert(command.end(), options_.training.begin(), options_.training.end());
     return Process(std::move(command));
   }
@@ -259,14 +301,12 @@ int main(int argc, char** argv) {
   app.add_option("--dir", options.dir, "an empty directory for all files")->capture_default_str();
   app.add_option("--reference", options.reference, "result of the same training without interruptions");
   app.add_option("--s3", options.s3, "keep run and checkpoints in this empty s3://BUCKET/PREFIX");
-  std::string fault;
-  app.add_option("--inject", fault, "inject this fault instead, and check that the rule finds it")
-      ->check(CLI::IsMember({"vanishing"}));
+  app.add_option("--inject", options.fault, "break the training instead, and check that a rule finds it")
+      ->check(spot_training::check_fault);
   app.add_option("--timeout", options.timeout, "seconds of each wait at most")->capture_default_str();
   app.allow_extras();
   app.footer("The training gets all other options.");
   CLI11_PARSE(app, argc, argv);
-  options.vanishing = !fault.empty();
   options.training = app.remaining();
   try {
     return spot_training::Simulation(options).play() ? 0 : 1;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -12,6 +13,17 @@
 namespace spot_training {
 
 namespace tt = tensortap;
+
+/// Returns what the rules need, beside what is saved: under other names, because it is saved more often.
+inline std::vector<tt::Collection> judged_collections(const std::vector<tt::Rule>& rules) {
+  std::vector<tt::Collection> collections = tt::required_by(rules);
+  for (tt::Collection& collection : collections) {
+    if (const auto builtin = tt::builtin_pattern(collection.name); builtin && !collection.include_regex.given())
+      collection.include_regex = std::string(*builtin);
+    collection.name += "_for_rules";
+  }
+  return collections;
+}
 
 /// Returns what is saved: reductions often, elements rarely. A collection without a pattern has that of its name.
 /// `statistics` adds all statistics of all gradients in each step.
@@ -39,17 +51,22 @@ inline std::vector<tt::Collection> tapped_collections(bool statistics = false) {
 class Tap {
  public:
   /// Lifetime: `hook` is borrowed.
-  explicit Tap(tt::Hook& hook) : hook_(hook) {}
+  explicit Tap(tt::Hook& hook) : hook_(hook) {
+    for (const tt::CollectionReport& collection : hook.report().collections) collections_.insert(collection.name);
+  }
 
   /// Saves a training step. Call it after backward and before the update: the weights then belong to the gradients.
-  void train_step(const Network& network, const Scores& scores) {
+  void train_step(const Network& network, const Scores& scores, float learning_rate) {
     const Stopwatch stopwatch(step_seconds_);
     hook_.begin_step(tt::Mode::train);
     save(scores);
+    hook_.save("learning_rate", learning_rate);
+    hook_.save("labels", network.labels());
+    if (is_due("answers_for_rules")) hook_.save("predictions", network.predictions());
     network.parameters.for_each([&](const std::string& name, const auto& tensor) { hook_.save(name, tensor); });
     network.gradient.for_each(
         [&](const std::string& name, const auto& tensor) { hook_.save("gradient/" + name, tensor); });
-    if (hook_.due("relu_output"))
+    if (is_due("relu_output") || is_due("relu_output_for_rules") || is_due("saturating_activations_for_rules"))
       network.for_each_activation([&](const std::string& name, const auto& tensor) { hook_.save(name, tensor); });
   }
 
@@ -89,12 +106,18 @@ class Tap {
     std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
   };
 
+  /// Returns whether the collection is due; false if the hook does not have it.
+  bool is_due(const std::string& collection) const {
+    return collections_.contains(collection) && hook_.due(collection);
+  }
+
   void save(const Scores& scores) {
     hook_.save("loss", scores.loss);
     hook_.save("accuracy", scores.accuracy);
   }
 
   tt::Hook& hook_;
+  std::set<std::string> collections_;
   double step_seconds_ = 0, commit_seconds_ = 0;
 };
 

@@ -3,17 +3,21 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <numeric>
 #include <span>
 #include <sstream>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <vector>
 
 #include "checkpoint.hpp"
 #include "fashion_mnist.hpp"
+#include "fault.hpp"
 #include "network.hpp"
 #include "sgd.hpp"
 
@@ -26,14 +30,16 @@ struct Recipe {
   float learning_rate = 0.03f;
   std::uint64_t seed = 1;
   std::size_t limit = 60'000;  ///< uses only the first training images and test images
-  bool vanishing = false;      ///< injects a fault: after a quarter of all images, gradients are almost zero
+  Fault fault = Fault::none;   ///< what is wrong with the training
 
   /// Returns all settings in one line.
   std::string text() const {
     std::ostringstream out;
     out.precision(9);  // digits that distinguish any two floats
     out << "batch size " << batch_size << ", epochs " << epochs << ", learning rate " << learning_rate << ", seed "
-        << seed << ", limit " << limit << (vanishing ? ", vanishing gradients" : "");
+        << seed << ", limit " << limit;
+    for (const FaultDescription& one : faults)
+      if (one.fault == fault) out << ", fault " << one.name;
     return out.str();
   }
 };
@@ -45,9 +51,10 @@ class Training {
       : recipe_(recipe),
         images_(images),
         random_(recipe.seed),
-        network_(random_),
+        network_(random_, std::thread::hardware_concurrency(), activation_of(recipe.fault)),
         order_(images.positions(recipe.limit)) {
     random_.shuffle(order_);
+    break_parameters();
   }
 
   const Network& network() const { return network_; }
@@ -63,19 +70,22 @@ class Training {
   /// before the update: the weights then belong to the gradients.
   template <class Look>
   Scores step(const Look& look) {
-    // The rate falls linearly to zero. With a constant rate, the final accuracy varies by one percent.
-    const double share = static_cast<double>(images_done()) / static_cast<double>(images_in_all());
     const auto batch =
         std::span(order_).subspan(position_).first(std::min(recipe_.batch_size, order_.size() - position_));
-    const Scores scores = network_.forward(images_.batch(batch));
+    const Scores scores = network_.forward(batch_of(batch));
     network_.backward();
-    if (recipe_.vanishing && share >= 0.25)
-      for (const auto numbers : network_.gradient.numbers())
-        for (float& number : numbers) number *= 1e-9f;
     look(network_, scores);
-    sgd_.update(network_, recipe_.learning_rate * static_cast<float>(1 - share));
+    sgd_.update(network_, learning_rate());
     position_ += batch.size();
     return scores;
+  }
+
+  /// Returns the learning rate of the next update. It falls linearly to zero: with a constant rate, the final accuracy
+  /// varies by one percent.
+  float learning_rate() const {
+    if (recipe_.fault == Fault::learning_rate_zero)  // the quotient of two integers
+      return recipe_.learning_rate * static_cast<float>(images_done() / images_in_all());
+    return recipe_.learning_rate * static_cast<float>(1 - share_done());
   }
 
   /// Returns the scores on the images of a test.
@@ -132,6 +142,52 @@ class Training {
   }
 
  private:
+  double share_done() const { return static_cast<double>(images_done()) / static_cast<double>(images_in_all()); }
+
+  static Activation activation_of(Fault fault) {
+    return fault == Fault::vanishing   ? Activation::sigmoid
+           : fault == Fault::saturated ? Activation::tanh
+                                       : Activation::relu;
+  }
+
+  /// Sets the initial parameters of some faults.
+  void break_parameters() {
+    Parameters& all = network_.parameters;
+    if (recipe_.fault == Fault::dead)
+      for (Tensor<1>* const bias : {&all.conv1.bias, &all.conv2.bias, &all.dense1.bias, &all.dense2.bias})
+        bias->fill(-10.0f);
+    for (const auto numbers : all.numbers())
+      for (float& number : numbers) {
+        if (recipe_.fault == Fault::vanishing) number *= 0.1f;
+        if (recipe_.fault == Fault::exploding) number *= 10;
+        if (recipe_.fault == Fault::saturated) number *= 20;
+        if (recipe_.fault == Fault::constant_weights) number = number == 0 ? 0 : 0.01f;  // the biases are 0
+      }
+  }
+
+  /// Returns the images of a batch, prepared wrongly by some faults.
+  Batch batch_of(std::span<const std::size_t> positions) const {
+    Batch batch = images_.batch(positions);
+    if (recipe_.fault == Fault::wrong_labels)
+      for (std::size_t i = 0; i < positions.size(); ++i) batch.labels[i] = images_.label(position_ + i);
+    if (recipe_.fault == Fault::nan) divide_by_deviation(batch);
+    return batch;
+  }
+
+  /// Divides each image by the deviation of its pixels. A blank image comes after a quarter of the training.
+  void divide_by_deviation(Batch& batch) const {
+    constexpr std::size_t pixels = 28 * 28;
+    const std::span<float> all(batch.images.data(), batch.images.size());
+    if (share_done() >= 0.25) std::fill_n(all.begin(), pixels, 0.0f);
+    for (std::size_t image = 0; image < batch.labels.size(); ++image) {
+      const auto numbers = all.subspan(image * pixels, pixels);
+      const float mean = std::accumulate(numbers.begin(), numbers.end(), 0.0f) / pixels;
+      float squares = 0;
+      for (const float number : numbers) squares += (number - mean) * (number - mean);
+      for (float& number : numbers) number = (number - mean) / std::sqrt(squares / pixels);
+    }
+  }
+
   Recipe recipe_;
   const FashionMnist& images_;
   Random random_;

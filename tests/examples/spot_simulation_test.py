@@ -7,9 +7,11 @@ import gzip
 import json
 import os
 import random
+import re
 import signal
 import struct
 import subprocess
+import sys
 import tempfile
 import time
 import unittest
@@ -19,18 +21,21 @@ from pathlib import Path
 TRAINING = os.environ.get("TENSORTAP_SPOT_TRAINING")
 SIMULATION = os.environ.get("TENSORTAP_SPOT_SIMULATION")
 COMMAND = os.environ.get("TENSORTAP_COMMAND")
+STRICT_READER = Path(__file__).resolve().parent.parent / "strict_reader.py"
 RADOSGW = Path(__file__).resolve().parent.parent / "net" / "s3" / "radosgw"
 TIMEOUT = 120  # seconds
 
 
-def write_images(folder):
-    """Writes noise in the format of Fashion-MNIST."""
+def write_images(folder, learnable=True):
+    """Writes images in the format of Fashion-MNIST: noise with a bar, at a height that the label gives if it is learnable."""
     noise = random.Random(1)
     for part, count in (("train", 1000), ("t10k", 200)):
-        for name, header, size in (("images-idx3", (0x803, count, 28, 28), 28 * 28), ("labels-idx1", (0x801, count), 1)):
-            content = noise.randbytes(count * size)
-            if size == 1:
-                content = bytes(byte % 10 for byte in content)
+        labels = bytes(noise.randrange(10) for _ in range(count))
+        images = bytearray(byte >> 1 for byte in noise.randbytes(count * 28 * 28))
+        for i, label in enumerate(labels if learnable else bytes(count)):
+            for at in range((28 * i + 2 * label + 3) * 28, (28 * i + 2 * label + 6) * 28):
+                images[at] |= 0x80
+        for name, header, content in (("images-idx3", (0x803, count, 28, 28), images), ("labels-idx1", (0x801, count), labels)):
             with gzip.open(folder / f"{part}-{name}-ubyte.gz", "wb", compresslevel=1) as file:
                 file.write(struct.pack(f">{len(header)}I", *header) + content)
 
@@ -142,12 +147,63 @@ class SpotSimulationTest(unittest.TestCase):
         self.assertEqual(out.count(" NO\n"), 1)
         self.assertRegex(out, r"weights as without interruptions.* and 00000000 +NO\n")
 
-    def test_a_fault_is_found_and_stops_the_training(self):
-        out = self.simulate(60, "--inject", "vanishing")
-        self.assertTrue((self.spot / "stop").exists())
-        self.assertFalse((self.spot / "run" / "training_job_end.ts").exists())
-        self.assertRegex((self.spot / "judge.txt").read_text(), r"gradient/\w+\.\w+")
+    def break_training(self, cause, rule, tensor, epochs=20):
+        """A fault is found as an error by the right rule, stops the training, and leaves a snapshot that opens."""
+        out = self.simulate(epochs, "--inject", cause)
         self.assertNotIn(" NO\n", out)
+        self.assertRegex(out, rf"the rule {rule} has found it +an error +yes\n")
+        self.assertFalse((self.spot / "run" / "training_job_end.ts").exists())
+        snapshots = sorted((self.spot / "run" / "snapshots").iterdir())
+        self.assertIn(len(snapshots), (1, 2, 3))
+        findings = [json.loads(line) for line in (snapshots[0] / "findings.jsonl").read_text().splitlines()]
+        step = int(snapshots[0].name.split("_")[0])
+        self.assertEqual(snapshots[0].name, f"{step:012}_{rule}_worker_0")
+        self.assertEqual({(finding["rule"], finding["severity"], finding["step"]) for finding in findings}, {(rule, "error", step)})
+        self.assertTrue(any(re.fullmatch(tensor, finding["tensor"]) for finding in findings), findings)
+        modes = steps_in(snapshots[0])
+        self.assertEqual(len(modes), min(10, step + 1))
+        self.assertEqual(set(modes.values()), {1})
+        strict = subprocess.run([sys.executable, "-B", STRICT_READER, snapshots[0]], capture_output=True, text=True, timeout=TIMEOUT)
+        self.assertEqual(strict.returncode, 0, strict.stdout + strict.stderr)
+        self.assertEqual(processes_about(self.folder), [])
+
+    def test_vanishing(self):
+        self.break_training("vanishing", "VanishingGradient", r"gradient/conv1\.weight")
+
+    def test_exploding(self):
+        self.break_training("exploding", "ExplodingTensor", r"loss|gradient/.*")
+
+    def test_nan(self):
+        self.break_training("nan", "ExplodingTensor", r"gradient/conv1\.weight", epochs=4)
+
+    def test_dead(self):
+        self.break_training("dead", "DeadRelu", r"dense1\.relu_output")
+
+    def test_saturated(self):
+        write_images(self.folder, learnable=False)  # the last layer learns the bars alone, and the finding is an advice
+        self.break_training("saturated", "SaturatedActivation", r"conv1\.tanh_output")
+
+    def test_wrong_labels(self):
+        self.break_training("wrong_labels", "LossNotDecreasing", "loss")
+
+    def test_learning_rate_zero(self):
+        self.break_training("learning_rate_zero", "UpdateMissing", r"conv1\.weight")
+
+    def test_constant_weights(self):
+        self.break_training("constant_weights", "IdenticalUnits", r"dense1\.weight")
+
+    def test_unknown_faults_are_refused(self):
+        for program in (TRAINING, SIMULATION):
+            result = subprocess.run([program, "--inject", "list"], capture_output=True, text=True, timeout=TIMEOUT)
+            self.assertNotEqual(result.returncode, 0)
+            for name in ("vanishing", "exploding", "nan", "dead", "saturated", "wrong_labels", "learning_rate_zero", "constant_weights"):
+                self.assertIn(f"\n{name} ", result.stdout + result.stderr)
+
+    def test_a_healthy_training_has_no_error(self):
+        out = self.call(TRAINING, "--out-dir", self.folder / "run", *self.options(6))
+        self.assertNotRegex(out, r"(?m)^\w+: step \d+ \(")
+        self.assertIn("test accuracy 100.00 %", out)
+        self.assertFalse((self.folder / "run" / "snapshots").exists())
 
     def test_its_programs_end_with_it(self):
         self.expect_a_long_training()

@@ -112,7 +112,7 @@ TEST_CASE("Training: refuses a checkpoint of another training", "[examples][trai
   recipe.learning_rate = 0.0500001f;
   REQUIRE_THROWS_WITH(refused_by(recipe), contains("made by another recipe"));
   recipe = small;
-  recipe.vanishing = true;
+  recipe.fault = Fault::vanishing;
   REQUIRE_THROWS_WITH(refused_by(recipe), contains("made by another recipe"));
   const FashionMnist fewer = noise(7);
   REQUIRE_THROWS_WITH(Training(small, fewer).restore(Training(small, images).checkpoint(), "here"),
