@@ -91,8 +91,8 @@ class Simulation {
       break_training(*fault_named(options_.fault));
       return sound_;
     }
-    Process judge({TENSORTAP_COMMAND, "judge", run_, "--follow", "--rule", "VanishingGradient", "--stop-file",
-                   stop_file_.string()},
+    Process judge({TENSORTAP_COMMAND, "judge", run_, "--follow", "--rule", "VanishingGradient", "--severity", "error",
+                   "--stop-file", stop_file_.string()},
                   judge_text_);
     take_machines(judge);
     return sound_;

@@ -73,7 +73,7 @@ TEST_CASE("Network: activations are those of the whole batch, in order", "[examp
   const Batch batch = random_batch(11, random);
   network.forward(batch);
   std::vector<std::string> names;
-  network.for_each_activation([&](const char* name, const auto& tensor) {
+  network.for_each_activation([&](const std::string& name, const auto& tensor) {
     names.emplace_back(name);
     REQUIRE(tensor.shape(0) == 11);
   });

@@ -27,12 +27,15 @@ TIMEOUT = 120  # seconds
 
 
 def write_images(folder, learnable=True):
-    """Writes images in the format of Fashion-MNIST: noise with a bar, at a height that the label gives if it is learnable."""
+    """Writes images in the format of Fashion-MNIST: noise with a bar, at a height that four of five labels tell if it is
+    learnable."""
     noise = random.Random(1)
     for part, count in (("train", 1000), ("t10k", 200)):
         labels = bytes(noise.randrange(10) for _ in range(count))
         images = bytearray(byte >> 1 for byte in noise.randbytes(count * 28 * 28))
         for i, label in enumerate(labels if learnable else bytes(count)):
+            if learnable and noise.random() < 0.2:
+                label = noise.randrange(10)
             for at in range((28 * i + 2 * label + 3) * 28, (28 * i + 2 * label + 6) * 28):
                 images[at] |= 0x80
         for name, header, content in (("images-idx3", (0x803, count, 28, 28), images), ("labels-idx1", (0x801, count), labels)):
@@ -181,7 +184,7 @@ class SpotSimulationTest(unittest.TestCase):
 
     def test_saturated(self):
         write_images(self.folder, learnable=False)  # the last layer learns the bars alone, and the finding is an advice
-        self.break_training("saturated", "SaturatedActivation", r"conv1\.tanh_output")
+        self.break_training("saturated", "SaturatedActivation", r"(conv|dense)\d\.tanh_output")
 
     def test_wrong_labels(self):
         self.break_training("wrong_labels", "LossNotDecreasing", "loss")
@@ -202,7 +205,7 @@ class SpotSimulationTest(unittest.TestCase):
     def test_a_healthy_training_has_no_error(self):
         out = self.call(TRAINING, "--out-dir", self.folder / "run", *self.options(6))
         self.assertNotRegex(out, r"(?m)^\w+: step \d+ \(")
-        self.assertIn("test accuracy 100.00 %", out)
+        self.assertRegex(out, r"epoch 6: .* test accuracy [78]")
         self.assertFalse((self.folder / "run" / "snapshots").exists())
 
     def test_its_programs_end_with_it(self):

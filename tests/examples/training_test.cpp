@@ -147,22 +147,62 @@ TEST_CASE("Training: refuses invalid numbers even with a valid checksum", "[exam
   REQUIRE_THROWS_WITH(training.restore(checkpoint({0}, 8, random, false), "here"), contains("wrong size"));
 }
 
-TEST_CASE("Training: the injected fault makes gradients vanish after a quarter of the images", "[examples][training]") {
+/// Returns the steps of a small training in which `holds(network, learning rate)`.
+template <class Holds>
+std::vector<bool> in_each_step(Fault fault, const Holds& holds) {
   const FashionMnist images = noise(9);
-  Recipe recipe{.batch_size = 2, .epochs = 1, .limit = 8};
-  for (const bool vanishing : {false, true}) {
-    recipe.vanishing = vanishing;
-    Training training(recipe, images);
-    std::vector<bool> vanished;
-    while (!training.epoch_ended())
-      training.step([&](const Network& network, const Scores&) {
-        float largest = 0;
-        for (const float number : network.gradient.dense3.weight) largest = std::max(largest, std::abs(number));
-        REQUIRE(largest > 0);
-        vanished.push_back(largest < 1e-7f);
-      });
-    REQUIRE(vanished == std::vector<bool>{false, vanishing, vanishing, vanishing});
-  }
+  Training training({.batch_size = 2, .epochs = 1, .limit = 8, .fault = fault}, images);
+  std::vector<bool> out;
+  while (!training.epoch_ended())
+    training.step(
+        [&](const Network& network, const Scores&) { out.push_back(holds(network, training.learning_rate())); });
+  return out;
+}
+
+float largest_of(const Tensor<4>& tensor) {
+  float out = 0;
+  for (const float number : tensor) out = std::max(out, std::isfinite(number) ? std::abs(number) : 1e30f);
+  return out;
+}
+
+TEST_CASE("Training: each fault breaks what it names", "[examples][training]") {
+  const std::vector<bool> never(4, false), always(4, true);
+  const auto vanishes = [](const Network& network, float) { return largest_of(network.gradient.conv1.weight) < 1e-5f; };
+  CHECK(in_each_step(Fault::none, vanishes) == never);
+  CHECK(in_each_step(Fault::vanishing, vanishes) == always);
+  const auto explodes = [](const Network& network, float) { return largest_of(network.gradient.conv1.weight) > 1e3f; };
+  CHECK(in_each_step(Fault::none, explodes) == never);
+  CHECK(in_each_step(Fault::exploding, explodes).front());
+  const auto is_nan = [](const Network& network, float) { return largest_of(network.gradient.conv1.weight) == 1e30f; };
+  CHECK(in_each_step(Fault::none, is_nan) == never);
+  CHECK(in_each_step(Fault::nan, is_nan) == std::vector<bool>{false, true, true, true});
+  const auto is_still = [](const Network&, float rate) { return rate == 0; };
+  CHECK(in_each_step(Fault::none, is_still) == never);
+  CHECK(in_each_step(Fault::learning_rate_zero, is_still) == always);
+  const auto is_dead = [](const Network& network, float) { return largest_of(network.gradient.conv2.weight) == 0; };
+  CHECK(in_each_step(Fault::none, is_dead) == never);
+  CHECK(in_each_step(Fault::dead, is_dead) == always);
+  CHECK(in_each_step(Fault::constant_weights, [](const Network& network, float) {
+          return network.parameters.dense2.weight(3, 5) == network.parameters.dense2.weight(7, 1);
+        }).front());
+  std::vector<std::string> names;
+  in_each_step(Fault::saturated, [&](const Network& network, float) {
+    network.for_each_activation([&](const std::string& name, const auto&) { names.push_back(name); });
+    return true;
+  });
+  CHECK(names.front() == "conv1.tanh_output");
+}
+
+TEST_CASE("Training: wrong labels are those of other images", "[examples][training]") {
+  std::vector<std::vector<std::uint8_t>> right, wrong;
+  in_each_step(Fault::none, [&](const Network& network, float) { return right.push_back(network.labels()), true; });
+  in_each_step(Fault::wrong_labels,
+               [&](const Network& network, float) { return wrong.push_back(network.labels()), true; });
+  CHECK(right != wrong);
+  CHECK(fault_named("wrong_labels")->fault == Fault::wrong_labels);
+  CHECK(fault_named("list") == nullptr);
+  CHECK_THAT(check_fault("list"), contains("learning_rate_zero  the schedule"));
+  CHECK(check_fault("nan").empty());
 }
 
 }  // namespace
