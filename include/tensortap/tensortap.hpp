@@ -102,6 +102,7 @@
 #include <tensortap/rules/builtin/class_imbalance.hpp>                //        rare classes
 #include <tensortap/rules/builtin/confusion.hpp>                      //        classes taken for others
 #include <tensortap/rules/builtin/dead_relu.hpp>                      //        ReLU layers that are never active
+#include <tensortap/rules/builtin/double_softmax.hpp>                 //        probabilities where scores belong
 #include <tensortap/rules/builtin/exploding_gradient.hpp>             //        gradients that grow with the loss
 #include <tensortap/rules/builtin/exploding_tensor.hpp>               //        NaN and infinities
 #include <tensortap/rules/builtin/feature_importance_overweight.hpp>  //        models that rest on few features

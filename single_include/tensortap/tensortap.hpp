@@ -5027,6 +5027,14 @@ struct ExampleBlock {
   double prediction_variance = 0;  ///< of regression
   double squared_error = 0;        ///< of regression: its mean
 
+  /// Returns the share of right predictions that a constant one, or one that does not depend on the labels, exceeds by
+  /// chance only; `deviations`: standard errors. Where one label is frequent, a good network hardly exceeds its share:
+  /// what counts is the dependence on labels.
+  [[nodiscard]] double correct_of_constant(double deviations) const;
+
+  /// Returns whether there are enough predictions, and they are no better than a constant one.
+  [[nodiscard]] bool is_no_better_than_constant(double deviations) const;
+
   void exchange(RuleState& state);
 };
 
@@ -5105,8 +5113,14 @@ struct TrainingFacts {
   [[nodiscard]] const LossSeries& loss(Mode mode) const noexcept { return losses[index_of(mode)]; }
   [[nodiscard]] const Examples& examples_of(Mode mode) const noexcept { return examples[index_of(mode)]; }
 
-  /// Returns the loss that is trained: of TRAIN, else GLOBAL, else EVAL.
+  /// Returns the loss that is trained: of TRAIN, else GLOBAL, else EVAL. Its count is 0 if no loss was saved.
   [[nodiscard]] const LossSeries& trained_loss() const noexcept;
+
+  /// Returns what a training should bring that loss far below: the level of chance, else its first value.
+  [[nodiscard]] double trained_from() const noexcept { return chance_ ? chance_->level : trained_loss().first; }
+
+  /// Returns the last block of examples: of TRAIN, else GLOBAL, else EVAL.
+  [[nodiscard]] const ExampleBlock& trained_block() const noexcept;
 
   /// Returns the loss of the best constant prediction: from the frequencies of at least 64 labels, else from the number
   /// of classes if the name of the loss tells its kind; nullopt if neither is known.
@@ -5518,6 +5532,44 @@ struct DeadRelu {
 
 TENSORTAP_END_NAMESPACE
 
+// from tensortap/rules/builtin/double_softmax.hpp
+
+// Finds probabilities that enter a loss which makes probabilities of scores itself.
+//
+//   const auto verdict = tensortap::evaluate(trial, {tensortap::DoubleSoftmax{}});
+
+TENSORTAP_BEGIN_NAMESPACE
+
+/// Finds a loss named CrossEntropyLoss whose input lies between 0 and 1 and is 1 / classes on average, as the output of
+/// a softmax; and a loss named BCEWithLogitsLoss whose input lies between 0 and 1 and varies, as the output of a
+/// sigmoid. Both apply that function themselves, so that the loss cannot fall far, and gradients are small. In
+/// `patience` steps in a row, four times as many for a sigmoid, because small scores may all be positive. The input is
+/// the loss's own, else the last output of a layer before it. The average of a softmax is exact to 0.1 %.
+/// Numeric: steps in which an element is not finite are left out.
+/// Source: ours; the documentation of PyTorch's losses says that they expect unnormalised scores.
+struct DoubleSoftmax {
+  static constexpr std::string_view name = "DoubleSoftmax";
+  static constexpr std::string_view condition = "probabilities enter a loss that expects scores";
+  static constexpr std::string_view needs =
+      "losses, and the input of the loss or the output of the network: elements, statistics, or min, max and mean";
+  static constexpr std::string_view source = "tensortap";
+
+  std::int64_t patience = 5;    ///< steps in a row
+  SaveConfig save = every(10);  ///< when `required_by` asks for them
+
+  [[nodiscard]] std::vector<Collection> required() const;
+
+  /// Throws: patience is not positive.
+  [[nodiscard]] std::vector<Finding> operator()(const JudgedStep& step);
+
+  void visit(ParameterVisitor& visitor);
+  void exchange(RuleState& s) { s(in_a_row); }
+
+  std::int64_t in_a_row = 0;  ///< steps
+};
+
+TENSORTAP_END_NAMESPACE
+
 // from tensortap/rules/builtin/exploding_gradient.hpp
 
 // Finds gradients that grow far beyond what they were, while the loss rises.
@@ -5867,12 +5919,13 @@ TENSORTAP_BEGIN_NAMESPACE
 /// twice the least such average for `patience` values in a row, or for 4 values and three times as many steps, and
 /// above the level of a constant prediction; above the first value if that level is unknown. The median of the last 9
 /// values is so, too: one bad batch is no divergence. So a loss near 0, where ratios are noise, is never found, nor one
-/// that rises for a moment at a restart.
-/// Source: ours; measured on synthetic losses: 80 % of those that diverge, and no healthy one.
+/// that rises for a moment at a restart. A cross entropy, or a squared or absolute error, is found, too, if three
+/// values in a row are below zero: its sign is wrong. Source: ours; measured on synthetic losses: 80 % of those that
+/// diverge, and no healthy one.
 struct LossDiverging {
   static constexpr std::string_view name = "LossDiverging";
   static constexpr std::string_view condition =
-      "the loss is not finite, or far above its least and a constant prediction's";
+      "the loss is not finite, below zero, or far above its least and a constant prediction's";
   static constexpr std::string_view needs = "losses: elements, statistics or mean";
   static constexpr std::string_view source = "tensortap";
 
@@ -5904,10 +5957,11 @@ struct LossSeries;
 /// Finds a training loss that stays at the level of the best constant prediction, its "chance": from step `start` on,
 /// every `interval` steps, the mean of the last values is above `share` of chance, `patience` times in a row, or twice
 /// as often if it is below 98.5 % of chance; single values count as twice chance at most. It waits while the loss,
-/// below 1.5 times chance, falls fast enough to be below that level after as many steps again, or predictions are right
-/// much more often than a constant one. Chance comes from the parameter, from the labels that are saved, or from the
-/// number of classes. Without it, a loss that is clearly above its first values is an error; one that has clearly not
-/// fallen is an error at the logarithm of a small number of classes, else an advice, as fine-tuning looks the same.
+/// below chance, falls fast enough to be below that level after as many steps again, or predictions are right much more
+/// often than a constant one. Chance comes from the parameter, from the labels that are saved, or from the number of
+/// classes. Without it, a loss that is clearly above its first values is an error; one that has clearly not fallen is
+/// an error if it is a cross entropy above 1 or at the logarithm of a small number of classes, else an advice, as
+/// fine-tuning looks the same.
 ///
 /// `smdebug()` compares a loss with its own past, as documented: every `num_steps`, with the newest value at least
 /// `num_steps` older; it fires if the loss has not fallen by `diff_percent`, unless it has risen by no more than
@@ -5926,7 +5980,7 @@ struct LossNotDecreasing {
 
   double chance = unknown;                ///< the loss of the best constant prediction; NaN: as the run tells
   double share = 0.9;                     ///< of chance
-  std::int64_t start = 80;                ///< the first mode step of a check
+  std::int64_t start = 50;                ///< the first mode step of a check
   std::int64_t interval = 20;             ///< mode steps between checks
   std::int64_t patience = 3;              ///< checks in a row
   bool against_past = false;              ///< true: smdebug's condition, which the parameters below belong to
@@ -5989,9 +6043,10 @@ TENSORTAP_BEGIN_NAMESPACE
 /// Finds a training loss that has fallen, and stopped between 0 and the level of a constant prediction ("chance"): its
 /// mean over the last quarter of the run so far is, with 99 % confidence, less than 10 % below that of the quarter
 /// before. From step `start` on, every 20 steps, later whenever the run is a tenth longer, twice in a row. Above
-/// `error_share` of chance it is an error, above `advice_share` an advice. If labels are noisy, no training goes below
-/// a certain loss: the rule is silent while predictions are right much more often than a constant one, and without
-/// predictions it only gives advice.
+/// `advice_share` of chance it is an advice. If labels are noisy, no training goes below a certain loss: the rule is
+/// silent while predictions are right much more often than a constant one. It is an error above `error_share` of chance
+/// if 30 % of wrong labels do not explain it: a cross entropy is above that of perfect predictions of such labels, or
+/// fewer than 70 % of the predictions are right; of other losses, if there are predictions.
 /// Empty: without a level of chance, or with fewer than 24 values, it finds nothing.
 /// Source: ours; measured on 472 small networks: 75 % of those that did not learn, none of those that did.
 struct LossPlateau {
@@ -6005,7 +6060,7 @@ struct LossPlateau {
       std::numeric_limits<double>::quiet_NaN();  ///< the loss of the best constant prediction; NaN: as the run tells
   double error_share = 0.5;                      ///< of chance
   double advice_share = 0.3;                     ///< of chance
-  std::int64_t start = 140;                      ///< the first mode step of a check
+  std::int64_t start = 100;                      ///< the first mode step of a check
 
   [[nodiscard]] std::vector<Collection> required() const;
 
@@ -6130,8 +6185,8 @@ struct NotBetterThanConstant {
   static constexpr std::string_view source = "tensortap";
 
   double deviations = 3;      ///< standard errors
-  std::int64_t start = 100;   ///< the global step after which blocks count
-  std::int64_t patience = 3;  ///< blocks in a row
+  std::int64_t start = 60;    ///< the global step after which blocks count
+  std::int64_t patience = 2;  ///< blocks in a row
 
   [[nodiscard]] std::vector<Collection> required() const;
 
@@ -6164,9 +6219,10 @@ TENSORTAP_BEGIN_NAMESPACE
 
 /// Finds a validation loss that is clearly worse than the training loss, `patience` EVAL values in a row. The scale is
 /// the loss of the best constant prediction ("chance"), or the first training loss if that is unknown. The average
-/// training loss is below half of the scale, or a tenth of the validation loss, the average validation loss is above it
-/// by `gap_share` of the scale, and above the scale or above its own best by `rise_share` of the scale. A gap of half
-/// as much is an advice.
+/// training loss is below half of the scale, or a tenth of the validation loss; below 90 % of the scale, if the
+/// validation loss is above it. The average validation loss is above the training loss by `gap_share` of
+/// the scale, and above the scale or above its own best by `rise_share` of the scale. A gap of half as much is an
+/// advice.
 ///
 /// `smdebug()` is the documented condition: (mean EVAL loss - mean TRAIN loss) / mean TRAIN loss > `ratio_threshold`,
 /// with the means over the losses of the step and of the last TRAIN step. Near the end of a good training the loss is
@@ -6184,7 +6240,7 @@ struct Overfit {
 
   std::string tensor_regex = {};  ///< losses; empty: the collection
   std::int64_t start_step = 0;    ///< the first EVAL step that counts
-  std::int64_t patience = 4;      ///< EVAL values in a row
+  std::int64_t patience = 2;      ///< EVAL values in a row
   double ratio_threshold = 0.1;   ///< of the difference to the training loss
   bool by_ratio = false;          ///< true: smdebug's condition
   double chance = unknown;        ///< the loss of the best constant prediction; NaN: as the run tells
@@ -6378,7 +6434,7 @@ struct PredictionCollapse {
   double top_share = 0.95;        ///< of predictions that are one class
   double variance_share = 0.001;  ///< the variance of predictions over that of labels
   std::int64_t start = 60;        ///< the global step after which blocks count
-  std::int64_t patience = 3;      ///< blocks in a row
+  std::int64_t patience = 2;      ///< blocks in a row
 
   [[nodiscard]] std::vector<Collection> required() const;
 
@@ -6871,12 +6927,11 @@ TENSORTAP_BEGIN_NAMESPACE
 /// Finds weights whose change in a step, relative to their size, is too large: the median of the last pairs of
 /// steps, after `start_step` steps, because a layer that begins at zero changes by its own size. It is an error, or
 /// an advice if the loss shows that the training works nevertheless. Too small a change is an advice if the
-/// training does not work: at the end of most schedules, it is healthy. Of steps that are k apart, the change is
-/// divided by k. The documented rule judges each pair of steps by itself, by limits of 10 and 1e-8 that only broken
-/// numbers reach; measured on 472 small networks, a ratio above 0.1 finds 14 % of the broken ones at 0.7 % false
-/// alarms.
-/// Numeric: pairs in which the weights or their change are not finite are left out.
-/// Empty: skipped.
+/// training does not work: at the end of most schedules, it is healthy. If no weight changes by ten times as much,
+/// and the loss is what it was at the beginning, the weight that changes most is an error. Of steps that are k apart,
+/// the change is divided by k. The documented rule judges each pair of steps by itself, by limits of 10 and 1e-8 that
+/// only broken numbers reach; measured on 472 small networks, a ratio above 0.1 finds 14 % of the broken ones at 0.7 %
+/// false alarms. Numeric: pairs in which the weights or their change are not finite are left out. Empty: skipped.
 /// Source: SageMaker Debugger's WeightUpdateRatio; "mean magnitude of the change by mean magnitude" is the usual
 /// reading.
 struct WeightUpdateRatio {
@@ -6921,7 +6976,9 @@ struct WeightUpdateRatio {
   State state = {};
 
  private:
+  [[nodiscard]] std::size_t needed() const;
   void judge_pair(const JudgedStep& step, const KnownTensor& weight, std::vector<Finding>& out);
+  void judge_all(const JudgedStep& step, std::vector<Finding>& out) const;
   void judge_median(const JudgedStep& step, const KnownTensor& weight, std::vector<Finding>& out);
 };
 
@@ -24828,25 +24885,26 @@ TENSORTAP_END_NAMESPACE
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
 
-/// The errors that become advice when the loss has fallen to three quarters of what it was at the finding, and of what
-/// a constant prediction reaches or, where that is unknown, of its first value. A loss below zero tells nothing.
+/// The errors that become advice when the loss has fallen by a tenth since the finding, and to three quarters of what a
+/// constant prediction reaches or, where that is unknown, of its first value. A loss below zero tells nothing, nor one
+/// that falls while predictions are no better than a constant one: it is not a loss of these labels.
 class Recoveries {
  public:
   /// Notes the finding at `place`.
   void open(std::size_t place, const TrainingFacts& facts) {
-    const LossSeries* const loss = loss_in(facts);
-    if (loss == nullptr) return;
-    const auto chance = facts.chance();
-    open_.push_back({place, share * std::min(loss->smooth, chance ? chance->level : loss->first)});
+    const LossSeries& loss = facts.trained_loss();
+    if (loss.count > 0) open_.push_back({place, std::min(fall * loss.smooth, share * facts.trained_from())});
   }
 
   /// Returns the place of a finding from which the training has recovered; forgets it.
   std::optional<std::size_t> next(const TrainingFacts& facts) {
     if (open_.empty()) return std::nullopt;
-    const LossSeries* const loss = loss_in(facts);
-    if (loss == nullptr || !loss->in_step) return std::nullopt;
-    const auto found = std::find_if(open_.begin(), open_.end(),
-                                    [&](const Open& one) { return loss->best >= 0 && loss->smooth < one.level; });
+    const LossSeries& loss = facts.trained_loss();
+    constexpr double deviations = 3;
+    if (!loss.in_step || loss.best < 0 || facts.trained_block().is_no_better_than_constant(deviations))
+      return std::nullopt;
+    const auto found =
+        std::find_if(open_.begin(), open_.end(), [&](const Open& one) { return loss.smooth < one.level; });
     if (found == open_.end()) return std::nullopt;
     const std::size_t place = found->place;
     open_.erase(found);
@@ -24857,19 +24915,13 @@ class Recoveries {
 
  private:
   static constexpr double share = 0.75;
+  static constexpr double fall = 0.9;
 
   struct Open {
     std::size_t place = 0;
     double level = 0;
     void exchange(RuleState& state) { state(place)(level); }
   };
-
-  /// Returns the loss of training; null if there is none.
-  static const LossSeries* loss_in(const TrainingFacts& facts) {
-    const LossSeries& train = facts.loss(Mode::train);
-    const LossSeries& series = train.count > 0 ? train : facts.loss(Mode::global);
-    return series.count > 0 ? &series : nullptr;
-  }
 
   std::vector<Open> open_;
 };
@@ -26612,11 +26664,97 @@ inline std::optional<double> loss_in(const JudgedStep& step, const KnownTensor& 
 }  // namespace detail
 TENSORTAP_END_NAMESPACE
 
+// from tensortap/rules/internal/output_count.hpp
+
+// How many outputs a network has, as its parameters and layers tell.
+
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
+
+/// Returns the number of elements of a vector: of its statistics, or as its norms and means tell. 0: unknown.
+inline std::uint64_t count_in(const JudgedStep& step, const KnownTensor& tensor) {
+  if (const Statistics* const s = step.statistics(tensor)) return s->count;
+  const auto of = [&](Reduction r) {
+    return step.reduction(tensor, r).value_or(std::numeric_limits<double>::quiet_NaN());
+  };
+  const double mean = of(Reduction::mean);
+  const double std = of(Reduction::std);
+  const double l2 = of(Reduction::l2);
+  for (const double count : {of(Reduction::l1) / of(Reduction::abs_mean), l2 * l2 / (mean * mean + std * std)}) {
+    const double whole = std::round(count);
+    constexpr double tolerance = 1e-3;  // the numbers may be those of float32
+    if (whole >= 1 && whole < 1e6 && std::abs(count - whole) < tolerance * whole)
+      return static_cast<std::uint64_t>(whole);
+  }
+  return 0;
+}
+
+/// Returns the number of outputs that the parameters and outputs of layers tell, of several that with which a first
+/// loss of `first_loss` is the most usual; 0 if none is known.
+class OutputCount {
+ public:
+  explicit OutputCount(double first_loss) : first_loss_(first_loss) {}
+
+  void offer(std::uint64_t outputs) {
+    if (outputs < 2) return;
+    const double distance = std::abs(std::log(first_loss_ / std::log(static_cast<double>(outputs))));
+    if (count_ != 0 && !(distance < distance_ && distance < 0.3)) return;
+    count_ = static_cast<std::int64_t>(outputs);
+    distance_ = distance;
+  }
+
+  void look_at(const JudgedStep& step) {
+    const auto biases = step.with_role(Role::bias);
+    const auto weights = step.with_role(Role::weight);
+    if (!biases.empty()) offer(count_in(step, *biases.back()));
+    if (!weights.empty())
+      if (const Tensor* const value = step.value(*weights.back()); value != nullptr && value->rank() > 1)
+        offer(static_cast<std::uint64_t>(value->shape()[0]));
+    const auto offer_gradient = [&](const KnownTensor& tensor) {
+      const KnownTensor* const parameter = step.find(tensor.subject);  // else its name tells, which takes longer
+      if ((parameter != nullptr ? parameter->role : role_of(tensor.subject).role) != Role::bias) return false;
+      offer(count_in(step, tensor));
+      return true;
+    };
+    const auto gradients = step.with_role(Role::gradient);
+    for (std::size_t i = gradients.size(); i > 0; --i)
+      if (offer_gradient(*gradients[i - 1])) break;
+    for (const KnownTensor* tensor : step.saved())  // the first is the last layer if a backward pass saves them
+      if (tensor->role == Role::gradient && offer_gradient(*tensor)) break;
+    const auto outputs = step.with_role(Role::layer_output);
+    if (!outputs.empty())
+      if (const Tensor* const value = step.value(*outputs.back()); value != nullptr && value->rank() == 2)
+        offer(static_cast<std::uint64_t>(value->shape()[1]));
+  }
+
+  [[nodiscard]] std::int64_t count() const noexcept { return count_; }
+
+ private:
+  double first_loss_;
+  std::int64_t count_ = 0;
+  double distance_ = 0;
+};
+
+}  // namespace detail
+TENSORTAP_END_NAMESPACE
+
 // from tensortap/rules/internal/training_examples.hpp
 
 // The running counts of labels and predictions: a part of the bodies of training_facts.hpp.
 
 TENSORTAP_BEGIN_NAMESPACE
+
+TENSORTAP_INLINE double ExampleBlock::correct_of_constant(double deviations) const {
+  const double p = majority > 0.7 ? by_chance : std::max(majority, by_chance);
+  return p + deviations * std::sqrt(p * (1 - p) / static_cast<double>(predictions));
+}
+
+TENSORTAP_INLINE bool ExampleBlock::is_no_better_than_constant(double deviations) const {
+  if (predictions < Examples::block_size) return false;
+  if (label_variance > 0) return squared_error >= 0.98 * label_variance;
+  const double others = (1 - majority) * static_cast<double>(examples);
+  return others > static_cast<double>(Examples::least_others) - 0.5 && correct <= correct_of_constant(deviations);
+}
 
 TENSORTAP_INLINE void ExampleBlock::exchange(RuleState& state) {
   state(number)(examples)(predictions)(guesses)(correct)(by_chance)(majority)(top_prediction);
@@ -26637,7 +26775,11 @@ TENSORTAP_INLINE void Examples::exchange(RuleState& state) {
 TENSORTAP_INLINE void Examples::add(const Tensor& tensor, const Tensor* predictions, LossKind kind, double limit) {
   const bool are_classes = detail::read_classes(tensor, labels_now);
   const bool is_table = are_classes && labels_now.size() < tensor.size();
-  const bool of_numbers = kind == LossKind::squared || kind == LossKind::absolute || kind == LossKind::huber;
+  const bool has_scores =  // of each class
+      are_classes && predictions != nullptr &&
+      detail::PredictionRows(*predictions, labels_now.size(), limit).width() > 1;
+  const bool of_numbers =
+      !has_scores && (kind == LossKind::squared || kind == LossKind::absolute || kind == LossKind::huber);
   const bool of_classes = kind == LossKind::cross_entropy || kind == LossKind::other;
   const Task found = are_classes && (is_table || !of_numbers) ? Task::classification : Task::regression;
   if (found == Task::regression && (of_classes || task == Task::classification)) {
@@ -26781,53 +26923,6 @@ inline bool is_of_validation(std::string_view name) {
   return false;
 }
 
-/// Returns the number of outputs that the parameters and outputs of layers tell, of several that with which a first
-/// loss of `first_loss` is the most usual; 0 if none is known.
-class OutputCount {
- public:
-  explicit OutputCount(double first_loss) : first_loss_(first_loss) {}
-
-  void offer(std::uint64_t outputs) {
-    if (outputs < 2) return;
-    const double distance = std::abs(std::log(first_loss_ / std::log(static_cast<double>(outputs))));
-    if (count_ != 0 && !(distance < distance_ && distance < 0.3)) return;
-    count_ = static_cast<std::int64_t>(outputs);
-    distance_ = distance;
-  }
-
-  void look_at(const JudgedStep& step) {
-    const auto biases = step.with_role(Role::bias);
-    const auto weights = step.with_role(Role::weight);
-    if (!biases.empty())
-      if (const Statistics* const s = step.statistics(*biases.back())) offer(s->count);
-    if (!weights.empty())
-      if (const Tensor* const value = step.value(*weights.back()); value != nullptr && value->rank() > 1)
-        offer(static_cast<std::uint64_t>(value->shape()[0]));
-    const auto offer_gradient = [&](const KnownTensor& tensor) {
-      const KnownTensor* const parameter = step.find(tensor.subject);  // else its name tells, which takes longer
-      if ((parameter != nullptr ? parameter->role : role_of(tensor.subject).role) != Role::bias) return false;
-      if (const Statistics* const s = step.statistics(tensor)) offer(s->count);
-      return true;
-    };
-    const auto gradients = step.with_role(Role::gradient);
-    for (std::size_t i = gradients.size(); i > 0; --i)
-      if (offer_gradient(*gradients[i - 1])) break;
-    for (const KnownTensor* tensor : step.saved())  // the first is the last layer if a backward pass saves them
-      if (tensor->role == Role::gradient && offer_gradient(*tensor)) break;
-    const auto outputs = step.with_role(Role::layer_output);
-    if (!outputs.empty())
-      if (const Tensor* const value = step.value(*outputs.back()); value != nullptr && value->rank() == 2)
-        offer(static_cast<std::uint64_t>(value->shape()[1]));
-  }
-
-  [[nodiscard]] std::int64_t count() const noexcept { return count_; }
-
- private:
-  double first_loss_;
-  std::int64_t count_ = 0;
-  double distance_ = 0;
-};
-
 /// Returns the entropy of the frequencies of classes, corrected for their number being small (Miller and Madow).
 inline double entropy_of(const std::vector<std::int64_t>& counts, std::int64_t total) {
   double out = 0;
@@ -26957,6 +27052,12 @@ TENSORTAP_INLINE const LossSeries& TrainingFacts::trained_loss() const noexcept 
   for (const Mode mode : {Mode::train, Mode::global})
     if (!loss(mode).tensor.empty()) return loss(mode);
   return loss(Mode::eval);
+}
+
+TENSORTAP_INLINE const ExampleBlock& TrainingFacts::trained_block() const noexcept {
+  for (const Mode mode : {Mode::train, Mode::global})
+    if (examples_of(mode).block.number > 0) return examples_of(mode).block;
+  return examples_of(Mode::eval).block;
 }
 
 TENSORTAP_INLINE void TrainingFacts::add(const JudgedStep& step) {
@@ -27670,6 +27771,7 @@ TENSORTAP_INLINE std::vector<Rule> all_rules() {
       ClassImbalance{},
       Confusion{},
       DeadRelu{},
+      DoubleSoftmax{},
       ExplodingGradient{},
       ExplodingTensor{},
       FeatureImportanceOverweight{},
@@ -27987,6 +28089,21 @@ inline bool beats_constant(const JudgedStep& step) {
   const double p = std::max(block.majority, block.by_chance);
   const double deviation = std::sqrt(p * (1 - p) / static_cast<double>(block.predictions));
   return block.correct > p + std::max(0.1 * (1 - p), 10 * deviation);
+}
+
+/// Returns the cross entropy of perfect predictions if 30 % of the labels are wrong, any other class being as frequent;
+/// `chance`: that of a constant prediction. No usual label noise explains a loss above it.
+inline double loss_of_noisy_labels(double chance) {
+  constexpr double wrong = 0.3;
+  const double others = std::max(1.0, std::exp(chance) - 1);  // the number of the other classes, if all are as frequent
+  return -wrong * std::log(wrong / others) - (1 - wrong) * std::log(1 - wrong);
+}
+
+/// Returns whether so few predictions are right that 30 % of wrong labels do not explain it.
+inline bool is_rarely_right(const ExampleBlock& block) {
+  constexpr double right = 0.7;
+  if (block.predictions < Examples::block_size || block.label_variance > 0) return false;
+  return block.correct < right - 2 * std::sqrt(right * (1 - right) / static_cast<double>(block.predictions));
 }
 
 /// The change from one part of a series to a later one.
@@ -28372,20 +28489,13 @@ TENSORTAP_END_NAMESPACE
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
 
-/// Returns the loss of the steps that train: TRAIN, or GLOBAL if no step of TRAIN has one.
-inline const LossSeries& training_loss(const TrainingFacts& facts) {
-  const LossSeries& train = facts.loss(Mode::train);
-  return train.count > 0 || train.not_finite > 0 ? train : facts.loss(Mode::global);
-}
-
 /// Returns whether the loss is below half of what a constant prediction reaches or, where that is unknown, of its first
 /// value. Such a training is not worthless, whatever else is found.
 inline bool is_learning(const TrainingFacts& facts) {
   constexpr std::size_t few = 8;
-  const LossSeries& loss = training_loss(facts);
+  const LossSeries& loss = facts.trained_loss();
   if (loss.count == 0 || (loss.in_step && !std::isfinite(loss.now))) return false;
-  const auto chance = facts.chance();
-  return loss.recent_mean(few) < 0.5 * (chance ? chance->level : loss.first);
+  return loss.recent_mean(few) < 0.5 * facts.trained_from();
 }
 
 /// Returns whether the loss is still near what a constant prediction reaches or, where that is unknown, its first
@@ -28393,10 +28503,9 @@ inline bool is_learning(const TrainingFacts& facts) {
 inline bool is_stuck(const TrainingFacts& facts) {
   constexpr std::size_t few = 8;
   constexpr std::int64_t start_step = 20;
-  const LossSeries& loss = training_loss(facts);
+  const LossSeries& loss = facts.trained_loss();
   if (loss.kept() < few || loss.last_mode_step < start_step) return false;
-  const auto chance = facts.chance();
-  return loss.recent_mean(few) > 0.9 * (chance ? chance->level : loss.first);
+  return loss.recent_mean(few) > 0.9 * facts.trained_from();
 }
 
 /// Returns error, or advice if the training works nevertheless.
@@ -28487,6 +28596,75 @@ TENSORTAP_INLINE void DeadRelu::visit(ParameterVisitor& visitor) {
 
 TENSORTAP_END_NAMESPACE
 
+// from tensortap/rules/builtin/internal/double_softmax_impl.hpp
+
+// The bodies of double_softmax.hpp.
+
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
+
+/// Returns what enters the loss of a step: its own input, else the last output of a layer before it; null if neither
+/// was saved.
+inline const KnownTensor* input_of_loss(const JudgedStep& step, std::string_view loss) {
+  const std::string own = std::string(loss.substr(0, loss.rfind("_output"))) + "_input_0";
+  const KnownTensor* last = nullptr;
+  for (const KnownTensor* tensor : step.saved()) {
+    if (tensor->name == own) return tensor;
+    if (tensor->role == Role::layer_output) last = tensor;
+  }
+  return last;
+}
+
+/// Returns whether the elements are as those that a softmax over `classes` classes gives, or, for 1 class, a sigmoid;
+/// nullopt if that cannot be told.
+inline std::optional<bool> is_probability(const JudgedStep& step, const KnownTensor& scores, std::int64_t classes) {
+  constexpr double tolerance = 1e-3;
+  const auto low = step.reduction(scores, Reduction::min);
+  const auto high = step.reduction(scores, Reduction::max);
+  const auto mean = step.reduction(scores, Reduction::mean);
+  if (!low || !high || !mean || !std::isfinite(*mean)) return std::nullopt;
+  if (!(*low >= 0 && *high <= 1 && *low < *high)) return false;
+  return classes == 1 || std::abs(*mean * static_cast<double>(classes) - 1) < tolerance;
+}
+
+}  // namespace detail
+
+TENSORTAP_INLINE std::vector<Collection> DoubleSoftmax::required() const {
+  return {{.name = "losses", .save = every(1)},
+          {.name = "scores", .include_regex = "[Ll]oss_input_0$", .save = save, .reductions = {Reduction::statistics}}};
+}
+
+TENSORTAP_INLINE std::vector<Finding> DoubleSoftmax::operator()(const JudgedStep& step) {
+  if (patience < 1) throw Error::bad_threshold(name, static_cast<double>(patience));
+  const LossSeries& loss = step.facts().trained_loss();
+  if (!loss.in_step) return {};
+  const std::string lower = detail::in_lower_case(loss.tensor);
+  const bool is_binary = lower.find("bcewithlogits") != std::string::npos;
+  if (!is_binary && lower.find("crossentropyloss") == std::string::npos) return {};
+  const KnownTensor* const scores = detail::input_of_loss(step, loss.tensor);
+  if (scores == nullptr) return {};
+  const Tensor* const value = step.value(*scores);
+  const bool has_classes = value != nullptr && value->rank() > 1;
+  const std::int64_t classes = is_binary ? 1 : has_classes ? value->shape()[1] : step.facts().outputs;
+  if (classes < (is_binary ? 1 : 2)) return {};
+  const auto found = detail::is_probability(step, *scores, classes);
+  if (!found) return {};
+  in_a_row = *found ? in_a_row + 1 : 0;
+  if (in_a_row < (is_binary ? 4 * patience : patience)) return {};
+  return {{.tensor = scores->name,
+           .value = static_cast<double>(in_a_row),
+           .threshold = static_cast<double>(patience),
+           .message = "it holds probabilities of " + std::to_string(classes) +
+                      (is_binary ? " class, and " : " classes, and ") + loss.tensor +
+                      " expects scores; leave out the last " + (is_binary ? "sigmoid" : "softmax")}};
+}
+
+TENSORTAP_INLINE void DoubleSoftmax::visit(ParameterVisitor& visitor) {
+  visitor("patience", patience, "steps in a row, four times as many for a sigmoid");
+}
+
+TENSORTAP_END_NAMESPACE
+
 // from tensortap/rules/builtin/internal/exploding_gradient_impl.hpp
 
 // The bodies of exploding_gradient.hpp.
@@ -28496,7 +28674,7 @@ namespace detail {
 
 /// Returns whether the loss is not finite, or its average has risen above its best by a fifth.
 inline bool is_rising(const TrainingFacts& facts) {
-  const LossSeries& loss = training_loss(facts);
+  const LossSeries& loss = facts.trained_loss();
   if (loss.in_step && !std::isfinite(loss.now)) return true;
   return loss.count > 0 && loss.smooth > loss.best_smooth + 0.2 * std::abs(loss.best_smooth);
 }
@@ -29041,6 +29219,19 @@ TENSORTAP_END_NAMESPACE
 // The bodies of loss_diverging.hpp.
 
 TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
+
+/// Returns whether three values in a row are below zero, more than rounding explains, of a loss that cannot be. A
+/// negative logarithm of a likelihood can.
+inline bool is_below_zero(const LossSeries& series) {
+  constexpr double rounding = -1e-3;
+  const bool is_positive = series.kind != LossKind::unknown && series.kind != LossKind::other &&
+                           in_lower_case(series.tensor).find("nll") == std::string::npos;
+  if (!is_positive || series.kept() < 3) return false;
+  return series.before(0) < rounding && series.before(1) < rounding && series.before(2) < rounding;
+}
+
+}  // namespace detail
 
 TENSORTAP_INLINE std::vector<Collection> LossDiverging::required() const { return {detail::every_loss()}; }
 
@@ -29059,6 +29250,12 @@ TENSORTAP_INLINE std::vector<Finding> LossDiverging::operator()(const JudgedStep
   }
   const LossSeries& series = step.facts().trained_loss();
   if (!out.empty() || !series.in_step) return out;
+  if (detail::is_below_zero(series)) {
+    out.push_back({.tensor = series.tensor,
+                   .value = series.now,
+                   .message = "its last values are below zero, which no such loss is; check its sign"});
+    return out;
+  }
   const std::int64_t steps = series.last_mode_step - series.above_since;
   if (series.above_best < patience && !(series.above_best >= 4 && steps >= 3 * patience)) return out;
   const auto level = detail::chance_level(step, chance);
@@ -29096,9 +29293,11 @@ namespace detail {
 /// The last values of a loss, the oldest first, and as many before them. One value counts as `most` at most, so that a
 /// single bad batch does not decide.
 struct LastValues {
-  /// Takes a third of the values, at least 4 and at most 30; 3 of evaluations.
+  /// Takes a third of the values, at least 4 and at most 30; half of them if there are few; 3 of evaluations.
   LastValues(const LossSeries& series, bool of_evaluation, double most)
-      : size(of_evaluation ? 3 : std::clamp<std::size_t>(static_cast<std::size_t>(series.count) / 3, 4, 30)) {
+      : size(of_evaluation ? 3
+                           : std::min(std::clamp<std::size_t>(static_cast<std::size_t>(series.count) / 3, 4, 30),
+                                      series.kept() / 2)) {
     for (std::size_t i = 0; i < 2 * size && i < series.kept(); ++i)
       values[2 * size - 1 - i] = std::min(series.before(i), most);
   }
@@ -29138,7 +29337,7 @@ TENSORTAP_INLINE std::vector<Finding> LossNotDecreasing::judge_level(const Judge
   const LossSeries* const series = detail::trained_loss_in(step);
   const std::int64_t at = step.step().mode_step;
   const bool of_evaluation = step.step().mode == Mode::eval;
-  const std::int64_t least = of_evaluation ? 6 : 8;
+  const std::int64_t least = of_evaluation ? 6 : 5;
   if (series == nullptr || series->count < least || at < start || at < state.next_check) return {};
   state.next_check = at + interval;
   const auto level = detail::chance_level(step, chance);
@@ -29153,7 +29352,7 @@ TENSORTAP_INLINE std::vector<Finding> LossNotDecreasing::judge_level(const Judge
     found.threshold = share * *level;
     const std::int64_t steps = std::max<std::int64_t>(1, at - series->step_before(last.size));
     const double by = fall.at_least() > 0 ? fall.by() / static_cast<double>(steps) * static_cast<double>(at) : 0;
-    const bool is_late = fall.to - by > found.threshold || fall.to > 1.5 * *level;
+    const bool is_late = fall.to - by > found.threshold || fall.to > *level;
     is_bad =
         *level > 0 && fall.to > found.threshold && is_late && (fall.to > 1.5 * *level || !detail::beats_constant(step));
     if (fall.to < 0.985 * *level) needed = 2 * patience;  // it may just be slow
@@ -29176,14 +29375,17 @@ TENSORTAP_INLINE bool LossNotDecreasing::judge_without_chance(const LossSeries& 
   std::copy(means.begin(), means.end(), copy.begin());
   whole.from = detail::median_of(std::span(copy).first(part));
   whole.to = detail::median_of(std::span(copy).subspan(means.size() - part, part));
-  const bool is_above = whole.to > 1.2 * whole.from && whole.at_most() < 0;
+  const bool is_far_above = series.first > 0 && whole.to > 10 * series.first;
+  const bool is_above = is_far_above || (whole.to > 1.2 * whole.from && whole.at_most() < 0);
   const bool is_flat = std::abs(whole.by()) < 0.05 * whole.from && whole.at_most() < 0.05 * whole.from;
   const bool is_entropy = series.kind == LossKind::cross_entropy;
   const bool is_at_chance = (is_entropy || series.kind == LossKind::unknown) && detail::is_log_of_classes(whole.to);
-  // No sane initialisation begins above the logarithm of 200 000 classes.
-  const bool is_absurd = is_entropy && series.first > 12.2 && whole.to > 5;
+  // No sane initialisation begins above the logarithm of 200 000 classes, and no training stays there.
+  const bool is_absurd = is_entropy && ((series.first > 12.2 && whole.to > 5) || whole.to > 12.2);
+  // Fine-tuning begins where the right class is likely: above 1, its probability is below 37 % on average.
+  const bool is_unlikely = is_entropy && whole.to > 1;
   if (!is_above && !is_flat && !is_absurd) return false;
-  found.severity = is_above || is_absurd || is_at_chance ? Severity::error : Severity::advice;
+  found.severity = is_above || is_absurd || is_unlikely || is_at_chance ? Severity::error : Severity::advice;
   found.threshold = whole.from;
   found.message = "the mean of its last values is " + shortest(whole.to) + ", and that of its first ones was " +
                   shortest(whole.from) +
@@ -29276,8 +29478,12 @@ TENSORTAP_INLINE std::vector<Finding> LossPlateau::operator()(const JudgedStep& 
   const bool is_flat = fall.to > advice_share * *level && fall.at_most() < 0.1 * fall.from;
   state.flat_checks = is_flat && !detail::beats_constant(step) ? state.flat_checks + 1 : 0;
   if (state.flat_checks < 2) return {};
-  const bool has_predictions = step.facts().examples_of(step.step().mode).block.predictions > 0;
-  const bool is_error = has_predictions && fall.to > error_share * *level;
+  const ExampleBlock& block = step.facts().examples_of(step.step().mode).block;
+  const bool is_entropy = series->kind == LossKind::cross_entropy || series->kind == LossKind::binary;
+  const bool is_unexplained = is_entropy
+                                  ? fall.to > detail::loss_of_noisy_labels(*level) || detail::is_rarely_right(block)
+                                  : block.predictions > 0;
+  const bool is_error = is_unexplained && fall.to > error_share * *level;
   return {{.severity = is_error ? Severity::error : Severity::advice,
            .tensor = series->tensor,
            .value = fall.to,
@@ -29440,10 +29646,8 @@ TENSORTAP_INLINE std::vector<Finding> NotBetterThanConstant::operator()(const Ju
   if (examples.task == Task::classification) {
     const double others = (1 - block.majority) * static_cast<double>(block.examples);
     if (others < static_cast<double>(Examples::least_others) - 0.5) return {};
-    // Where one label is frequent, a good network hardly exceeds its share: what counts is the dependence on labels.
-    const double p = block.majority > 0.7 ? block.by_chance : std::max(block.majority, block.by_chance);
     found.value = block.correct;
-    found.threshold = p + deviations * std::sqrt(p * (1 - p) / static_cast<double>(block.predictions));
+    found.threshold = block.correct_of_constant(deviations);
     is_bad = found.value <= found.threshold;
     found.message = shortest(block.correct) + " of the last " + std::to_string(block.predictions) +
                     " predictions are right, and " + shortest(block.majority) +
@@ -29491,17 +29695,19 @@ TENSORTAP_INLINE std::vector<Finding> Overfit::judge_level(const JudgedStep& ste
   const LossSeries& validation = step.facts().loss(Mode::eval);
   if (!validation.in_step || train.count < 8) return {};
   detail::note_tensor(step, validation.tensor);
-  if (validation.count < 4 || validation.last_mode_step < start_step || !std::isfinite(validation.now)) return {};
+  if (validation.count < 3 || validation.last_mode_step < start_step || !std::isfinite(validation.now)) return {};
   const auto level = detail::chance_level(step, chance);
   const double scale = level ? *level : train.first;
   // The median forgets the first values sooner than the average, of which there are few.
-  std::array<double, 5> last = {};
+  std::array<double, 3> last = {};
   const std::size_t size = std::min(validation.kept(), last.size());
   for (std::size_t i = 0; i < size; ++i) last[i] = validation.before(i);
   const double now = std::min(validation.smooth, detail::median_of(std::span(last).first(size)));
   const double gap = now - train.smooth;
   // Where classes are rare in training alone, its chance is small and says little of the validation.
-  const bool is_learned = scale > 0 && (train.smooth < 0.5 * scale || train.smooth < 0.1 * now);
+  // A validation that is worse than a constant prediction needs less: what was learned holds for no other data.
+  const double learned = now > scale ? 0.9 : 0.5;
+  const bool is_learned = scale > 0 && (train.smooth < learned * scale || train.smooth < 0.1 * now);
   const bool is_bad = now > scale || now > validation.best_smooth + rise_share * scale;
   state.in_a_row = is_learned && is_bad && gap > gap_share * scale ? state.in_a_row + 1 : 0;
   state.hints_in_a_row = is_learned && gap > gap_share / 2 * scale ? state.hints_in_a_row + 1 : 0;
@@ -29803,7 +30009,7 @@ TENSORTAP_INLINE void PoorWeightInitialization::judge_first_steps(const JudgedSt
         add(gradient->name, "90 % of its elements lie within " + shortest(*range), *range, distribution_range);
     }
 
-  const LossSeries& loss = detail::training_loss(step.facts());
+  const LossSeries& loss = step.facts().trained_loss();
   if (!loss.in_step) return;
   const auto chance = loss_factor > 0 ? step.facts().chance() : std::nullopt;
   if (chance && chance->level > 0 && loss.count == 1 && loss.first > loss_factor * chance->level)
@@ -30553,7 +30759,7 @@ namespace detail {
 /// Returns the first weight if no weight of the step has changed for long; else null.
 inline const KnownTensor* all_still(const JudgedStep& step, std::int64_t num_checks, std::int64_t min_steps) {
   const auto weights = step.with_role(Role::weight);
-  if (weights.empty() || step.step().mode != Mode::train || training_loss(step.facts()).count == 0) return nullptr;
+  if (weights.empty() || step.step().mode != Mode::train || step.facts().trained_loss().count == 0) return nullptr;
   const bool still = std::all_of(weights.begin(), weights.end(), [&](const KnownTensor* weight) {
     const TensorChange* const change = step.change(*weight);
     return change != nullptr && !change->ever_changed && change->unchanged >= num_checks &&
@@ -30703,6 +30909,25 @@ TENSORTAP_END_NAMESPACE
 // The bodies of weight_update_ratio.hpp.
 
 TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
+
+inline constexpr std::size_t most_update_ratios = 9;
+
+/// Returns whether a loss is what it was at the beginning, by 5 %. A loss near its least differs by its own size from
+/// batch to batch; such a one is left out.
+inline bool has_not_moved(const LossSeries& loss) {
+  constexpr std::size_t few = 20;
+  const std::span<const double> means = loss.history.means;
+  const std::size_t part = means.size() / 5;
+  if (loss.kept() < few || part == 0) return false;
+  const Fall whole = fall_between(means.first(part), means.last(part));
+  double squares = 0;
+  for (const double x : loss.recent) squares += (x - whole.to) * (x - whole.to);
+  const bool is_noise = squares > 0.25 * whole.to * whole.to * static_cast<double>(loss.kept());
+  return whole.from > 0 && std::abs(whole.by()) < 0.05 * whole.from && !is_noise;
+}
+
+}  // namespace detail
 
 TENSORTAP_INLINE WeightUpdateRatio WeightUpdateRatio::smdebug() {
   return {.large_threshold = 10, .small_threshold = 1e-8, .num_checks = 0, .save = every(500)};
@@ -30713,6 +30938,10 @@ TENSORTAP_INLINE std::vector<Collection> WeightUpdateRatio::required() const {
   return {{.name = "weights", .save = save, .reductions = {Reduction::statistics}}};
 }
 
+TENSORTAP_INLINE std::size_t WeightUpdateRatio::needed() const {
+  return std::min(static_cast<std::size_t>(num_checks), detail::most_update_ratios);
+}
+
 TENSORTAP_INLINE std::vector<Finding> WeightUpdateRatio::operator()(const JudgedStep& step) {
   for (const double one : {large_threshold, small_threshold, epsilon, static_cast<double>(num_steps),
                            static_cast<double>(num_checks), static_cast<double>(start_step)})
@@ -30721,11 +30950,13 @@ TENSORTAP_INLINE std::vector<Finding> WeightUpdateRatio::operator()(const Judged
   const Mode mode = step.step().mode;
   if (mode == Mode::train && !state.has_trained) state = {.has_trained = true};  // GLOBAL steps have other numbers
   if (mode != (state.has_trained ? Mode::train : Mode::global)) return out;
-  for (const KnownTensor* weight : step.with_role(Role::weight))
+  const auto weights = step.with_role(Role::weight);
+  for (const KnownTensor* weight : weights)
     if (num_checks == 0)
       judge_pair(step, *weight, out);
     else
       judge_median(step, *weight, out);
+  if (num_checks > 0 && detail::has_not_moved(step.facts().trained_loss())) judge_all(step, out);
   return out;
 }
 
@@ -30763,13 +30994,13 @@ TENSORTAP_INLINE void WeightUpdateRatio::judge_pair(const JudgedStep& step, cons
 
 TENSORTAP_INLINE void WeightUpdateRatio::judge_median(const JudgedStep& step, const KnownTensor& weight,
                                                       std::vector<Finding>& out) {
-  constexpr std::size_t most_checks = 9;
   const TensorChange* const change = step.change(weight);
   if (change == nullptr || change->steps <= 0 || step.step().mode_step < start_step) return;
   if (weight.id >= state.ratios.size()) state.ratios.resize(weight.id + 1);
   RecentWindow& ratios = state.ratios[weight.id];
-  ratios.add(change->rms / (change->rms_before + epsilon) / static_cast<double>(change->steps), most_checks);
-  if (ratios.size() < static_cast<std::size_t>(std::min<std::int64_t>(num_checks, most_checks))) return;
+  ratios.add(change->rms / (change->rms_before + epsilon) / static_cast<double>(change->steps),
+             detail::most_update_ratios);
+  if (ratios.size() < needed()) return;
   const double ratio = ratios.median();
   const bool is_large = ratio > large_threshold;
   const bool is_small = ratio < small_threshold && !change->is_bound && ratio > 0 &&  // see UnchangedTensor for 0
@@ -30782,6 +31013,26 @@ TENSORTAP_INLINE void WeightUpdateRatio::judge_median(const JudgedStep& step, co
                  .message = "a step changes it by " + shortest(ratio) + " of its size, the median of " +
                             std::to_string(ratios.size()) + " checks" +
                             (is_large ? "; try a lower learning rate" : "; try a higher learning rate")});
+}
+
+TENSORTAP_INLINE void WeightUpdateRatio::judge_all(const JudgedStep& step, std::vector<Finding>& out) const {
+  constexpr double several = 10;  // all weights at once are more than one of them
+  const KnownTensor* largest = nullptr;
+  double ratio = 0;
+  for (const KnownTensor* weight : step.with_role(Role::weight)) {
+    const TensorChange* const change = step.change(*weight);
+    const bool is_known = change != nullptr && !change->is_bound && weight->id < state.ratios.size();
+    if (!is_known || state.ratios[weight->id].size() < needed()) return;
+    const double median = state.ratios[weight->id].median();
+    if (largest == nullptr || median > ratio) largest = weight, ratio = median;
+  }
+  if (largest == nullptr || !(ratio > 0) || ratio >= several * small_threshold) return;
+  out.push_back({.tensor = largest->name,
+                 .value = ratio,
+                 .threshold = several * small_threshold,
+                 .message = "a step changes it by " + shortest(ratio) +
+                            " of its size, and every other weight by less, and the loss is what it was at the "
+                            "beginning; try a higher learning rate, and see whether the loss is scaled or clipped"});
 }
 
 TENSORTAP_INLINE void WeightUpdateRatio::visit(ParameterVisitor& visitor) {

@@ -31,6 +31,8 @@ CASES = (
     ("LossNotDecreasing", rules.loss_not_decreasing, ({"mode": "TRAIN"}, {"mode": "TRAIN", "num_steps": 3, "diff_percent": 5})),
     ("Overfit", rules.overfit, ({}, {"patience": 2, "ratio_threshold": 0.02})),
     ("Overtraining", rules.overtraining, ({}, {"patience_train": 2, "delta": 0.1})),
+    # Any number that grows is a time, here.
+    ("StalledTrainingRule", rules.stalled_training, ({"tensor_regex": "wall_time|timestamp"}, {"tensor_regex": "oss", "threshold": 1e-3})),
     ("PoorWeightInitialization", rules.poor_weight_initialization, ({}, {"activation_inputs_regex": ".*input_0", "patience": 2})),
     ("CheckInputImages", rules.check_input_images, ({}, {"regex": "_input_0$", "threshold_samples": 1, "threshold_mean": 0.05})),
     ("NLPSequenceRatio", rules.nlp_sequence_ratio, ({}, {"tensor_regex": ".", "token_values": "0,1", "token_thresholds_percent": "30,10"})),
@@ -100,6 +102,18 @@ class ParityTest(unittest.TestCase):
         print("findings compared:", counts)
         for rule in ("VanishingGradient", "ExplodingTensor", "FeatureImportanceOverweight", "NLPSequenceRatio"):
             self.assertGreater(counts[rule], 0, rule)
+
+    def test_the_same_differences_between_runs_are_found(self):
+        """Each run is compared with the next one that saved the same kinds of numbers."""
+        count, read = 0, [(run, *rules.runs_of(run)) for run in folders()]
+        for (run, workers, errors), (other, theirs, other_errors) in zip(read, read[1:] + read[:1]):
+            if errors or other_errors or workers.keys() != theirs.keys():
+                continue
+            with self.subTest(run=str(run), other=str(other)):
+                expected = set().union(*(rules.similar_across_runs(one, theirs[name]) for name, one in workers.items()))
+                self.assertEqual(found_by_the_tool(run, "SimilarAcrossRuns", {"other_trials": other}), expected)
+                count += len(expected)
+        print("differences compared:", count)
 
 
 if __name__ == "__main__":

@@ -67,6 +67,27 @@ TEST_CASE("an error stays if the loss does not fall, falls below zero, or the ru
         tt::Severity::error);
 }
 
+TEST_CASE("an error stays while predictions are no better than a constant one", "[rules][recovery]") {
+  // The loss falls, but it is not a loss of these labels.
+  const auto findings_with = [](bool are_right) {
+    tt::Judge judge({FindsAt{.at = {20}}});
+    for (std::int64_t i = 0; i < 100; ++i) {
+      std::vector<double> labels(10);
+      std::vector<double> predictions(10);
+      for (std::size_t k = 0; k < 10; ++k) {
+        labels[k] = static_cast<double>(k % 2);
+        predictions[k] = are_right ? labels[k] : 0;
+      }
+      judge(StepOfMap({tt::Mode::train, i, i}, {{"CrossEntropyLoss_output_0", tensor_of({falls(i)})},
+                                                {"labels", tensor_of(labels)},
+                                                {"predictions", tensor_of(predictions)}}));
+    }
+    return judge.verdict().findings;
+  };
+  CHECK(findings_with(false).at(0).severity == tt::Severity::error);
+  CHECK(findings_with(true).at(0).severity == tt::Severity::advice);
+}
+
 TEST_CASE("after a recovery, the next error is a new one", "[rules][recovery]") {
   const auto findings = found({.at = {20, 80}}, falls);
   REQUIRE(findings.size() == 2);

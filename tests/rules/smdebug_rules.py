@@ -23,6 +23,7 @@ class Saved:
 
     def __init__(self):
         self.elements, self.shape, self.reductions, self.statistics = None, None, {}, None
+        self.records = {}  # all that was saved, by kind: types, shapes and bytes
 
     def abs_mean(self):
         if self.elements is not None:
@@ -146,14 +147,20 @@ def runs_of(root):
     return out, read.errors
 
 
+def bits_of(record):
+    return record["dtype"], record["shape"], record.get("content", record.get("list"))
+
+
 def add_record(tensors, record):
     name = record["name"]
     if not name.startswith(REDUCTIONS):
         saved = tensors.setdefault(name, Saved())
+        saved.records[""] = bits_of(record)
         saved.elements, saved.shape = elements_of(record), record["shape"]
         return
     kind, _, name = name[len(REDUCTIONS):].partition("/")
     saved, numbers = tensors.setdefault(name, Saved()), elements_of(record)
+    saved.records[kind] = bits_of(record)
     if kind == "statistics":
         saved.statistics = dict(zip(STATISTICS, numbers))
     elif numbers:
@@ -252,6 +259,8 @@ def examples(run, step, labels_regex, predictions_regex):
     predictions = [saved for _, saved in run.chosen(step, "", predictions_regex)]
     if len(labels) != 1 or len(predictions) != 1 or not labels[0].elements or not predictions[0].elements:
         return
+    if any(label != math.floor(label) for label in labels[0].elements if math.isfinite(label)):
+        return  # numbers, not classes
     width = len(predictions[0].elements) // len(labels[0].elements)
     for i, label in enumerate(labels[0].elements):
         row = predictions[0].elements[i * width:(i + 1) * width]
@@ -381,6 +390,35 @@ def poor_weight_initialization(run, activation_inputs_regex=".*relu_input", thre
             best = min(best, saved.number())
         if since_best >= patience:
             found.add((step.number, ""))
+    return found
+
+
+def stalled_training(run, threshold=1800.0, tensor_regex=""):
+    """The time is that of the first tensor of such a name, in seconds. Times that go back say nothing."""
+    name, last, found = None, None, set()
+    for step in run.steps:
+        if name is None:
+            name = next((one for one in step.tensors if re.search(tensor_regex, one)), None)
+        now = step.tensors[name].number() if name in step.tensors else math.nan
+        if not math.isfinite(now) or now < (0 if last is None else last):
+            continue
+        if last is not None and now - last > threshold:
+            found.add((step.number, name))
+        last = now
+    return found
+
+
+def similar_across_runs(run, other):
+    """The steps and tensors that both runs have, and of which they saved different bits: of the elements if both have them, else
+    of their statistics or reductions."""
+    others, found = {step.number: step.tensors for step in other.steps}, set()
+    for step in run.steps:
+        for name, saved in step.tensors.items():
+            theirs = others.get(step.number, {}).get(name, Saved()).records
+            kinds = [kind for kind in saved.records if kind in theirs]
+            whole = [kind for kind in ("", "statistics") if kind in kinds][:1]
+            if any(saved.records[kind] != theirs[kind] for kind in whole or kinds):
+                found.add((step.number, name))
     return found
 
 

@@ -3,7 +3,11 @@
 
 #include <cmath>
 #include <limits>
+#include <map>
+#include <optional>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "catch.hpp"
@@ -24,6 +28,38 @@ tt::TrainingFacts facts_of(const Run& run) {
   for (const auto& step : run.steps()) judge(*step);
   return out;
 }
+
+/// A step with a loss, and a tensor of which only reductions are known.
+class ReducedRun final : public tt::StepView {
+ public:
+  ReducedRun(std::string loss, std::string tensor, std::map<tt::Reduction, double> reductions)
+      : loss_(std::move(loss)), tensor_(std::move(tensor)), reductions_(std::move(reductions)) {}
+  [[nodiscard]] tt::Step step() const override { return {tt::Mode::train, 0, 0}; }
+  [[nodiscard]] std::vector<std::string> tensors(std::string_view) const override { return {loss_, tensor_}; }
+  [[nodiscard]] std::optional<tt::Tensor> value(std::string_view name) const override {
+    return name == loss_ ? std::optional(tensor_of({1.6})) : std::nullopt;
+  }
+  [[nodiscard]] std::optional<double> reduction(std::string_view name, tt::Reduction r) const override {
+    const auto found = reductions_.find(r);
+    return name == tensor_ && found != reductions_.end() ? std::optional(found->second) : std::nullopt;
+  }
+  [[nodiscard]] std::optional<tt::Statistics> statistics(std::string_view) const override { return std::nullopt; }
+
+  /// Returns the level of chance that it tells; -1: none.
+  [[nodiscard]] double chance() const {
+    double out = -1;
+    const tt::Judge judge({tt::Rule("look", [&](const tt::JudgedStep& step) {
+      if (const auto& known = step.facts().chance()) out = known->level;
+      return std::vector<tt::Finding>();
+    })});
+    judge(*this);
+    return out;
+  }
+
+ private:
+  std::string loss_, tensor_;
+  std::map<tt::Reduction, double> reductions_;
+};
 
 double chance_of(const Run& run) {
   const auto chance = facts_of(run).chance();
@@ -231,4 +267,25 @@ TEST_CASE("counts of classes tell the level of chance as the labels do", "[rules
   CHECK(a.label_counts_now.size() == 5);
   CHECK(b.label_counts_now.empty());
   CHECK_FALSE(facts_of(run_of(true, "MSELoss_output_0")).chance());  // counts say nothing of numbers
+}
+
+TEST_CASE("scores of several classes make a squared error one of classes", "[rules][training_facts]") {
+  Run run("MSELoss_output_0");
+  for (int i = 0; i < 20; ++i)
+    run.train(0.2, {{"labels", classes_of({0, 1, 2, 1})},
+                    {"predictions", table_of({1, 0, 0, 0, 1, 0, 1, 0, 0, 0, 1, 0}, 3)}});
+  const auto facts = facts_of(run);
+  CHECK(facts.examples_of(tt::Mode::train).task == tt::Task::classification);
+  CHECK(facts.examples_of(tt::Mode::train).right == std::vector<std::int64_t>{20, 40});
+}
+
+TEST_CASE("reductions of a bias tell the number of classes", "[rules][training_facts]") {
+  // Of 5 elements: the norm and the mean magnitude, or the norm, the mean and the deviation.
+  const auto chance_with = [](double factor) {
+    ReducedRun run("CrossEntropyLoss_output_0", "gradient/Net_fc.bias",
+                   {{tt::Reduction::l2, factor}, {tt::Reduction::mean, 0.6}, {tt::Reduction::std, 0.8}});
+    return run.chance();
+  };
+  CHECK(chance_with(std::sqrt(5.0)) == Approx(std::log(5.0)));
+  CHECK(chance_with(std::sqrt(5.5)) == -1);
 }

@@ -102,6 +102,14 @@ struct ExampleBlock {
   double prediction_variance = 0;  ///< of regression
   double squared_error = 0;        ///< of regression: its mean
 
+  /// Returns the share of right predictions that a constant one, or one that does not depend on the labels, exceeds by
+  /// chance only; `deviations`: standard errors. Where one label is frequent, a good network hardly exceeds its share:
+  /// what counts is the dependence on labels.
+  [[nodiscard]] double correct_of_constant(double deviations) const;
+
+  /// Returns whether there are enough predictions, and they are no better than a constant one.
+  [[nodiscard]] bool is_no_better_than_constant(double deviations) const;
+
   void exchange(RuleState& state);
 };
 
@@ -180,8 +188,14 @@ struct TrainingFacts {
   [[nodiscard]] const LossSeries& loss(Mode mode) const noexcept { return losses[index_of(mode)]; }
   [[nodiscard]] const Examples& examples_of(Mode mode) const noexcept { return examples[index_of(mode)]; }
 
-  /// Returns the loss that is trained: of TRAIN, else GLOBAL, else EVAL.
+  /// Returns the loss that is trained: of TRAIN, else GLOBAL, else EVAL. Its count is 0 if no loss was saved.
   [[nodiscard]] const LossSeries& trained_loss() const noexcept;
+
+  /// Returns what a training should bring that loss far below: the level of chance, else its first value.
+  [[nodiscard]] double trained_from() const noexcept { return chance_ ? chance_->level : trained_loss().first; }
+
+  /// Returns the last block of examples: of TRAIN, else GLOBAL, else EVAL.
+  [[nodiscard]] const ExampleBlock& trained_block() const noexcept;
 
   /// Returns the loss of the best constant prediction: from the frequencies of at least 64 labels, else from the number
   /// of classes if the name of the loss tells its kind; nullopt if neither is known.

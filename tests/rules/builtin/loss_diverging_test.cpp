@@ -3,6 +3,7 @@
 #include <cmath>
 #include <functional>
 #include <limits>
+#include <string>
 #include <vector>
 
 #include "catch.hpp"
@@ -64,4 +65,19 @@ TEST_CASE("a rise below a constant prediction is no divergence", "[rules][loss_d
   const Run run = run_of(200, 1, [](double step) { return step < 100 ? 0.1 : 0.5; });
   CHECK(judge(tt::LossDiverging{.chance = 0.69}, run).empty());
   CHECK(judge(tt::LossDiverging{.chance = 0.4}, run).size() == 1);
+}
+
+TEST_CASE("a cross entropy below zero has the wrong sign", "[rules][loss_diverging]") {
+  const auto below_zero = [](const std::string& loss) {
+    Run run(loss);
+    for (int i = 0; i < 6; ++i) run.train(i < 3 ? -1e-8 : -1 - i);
+    return judge(tt::LossDiverging{}, run);
+  };
+  const auto found = below_zero("CrossEntropyLoss_output_0");
+  REQUIRE(found.size() == 1);
+  CHECK(found[0].step.mode_step == 5);
+  CHECK_THAT(found[0].message, contains("check its sign"));
+  CHECK(below_zero("MSELoss_output_0").size() == 1);
+  CHECK(below_zero("NLLLoss_output_0").empty());  // that of a density can be below zero
+  CHECK(below_zero("loss").empty());
 }

@@ -61,10 +61,10 @@ TEST_CASE("predictions that do not depend on the labels are found", "[rules][not
   REQUIRE(found.size() == 1);
   CHECK(found[0].severity == tt::Severity::error);
   CHECK(found[0].tensor.empty());
-  CHECK(found[0].step.mode_step == 129);  // the third block of 200 after step 100
+  CHECK(found[0].step.mode_step == 79);  // the second block of 200 after step 60
   CHECK(found[0].value < found[0].threshold);
   CHECK(judge(tt::NotBetterThanConstant{}, run_of(0.4)).empty());
-  CHECK(judge(tt::NotBetterThanConstant{}, run_of(0, 4, 120)).empty());  // too early
+  CHECK(judge(tt::NotBetterThanConstant{}, run_of(0, 4, 75)).empty());  // too early
 }
 
 TEST_CASE("the most frequent label alone is no merit, and exceeding it is not needed",
@@ -95,7 +95,7 @@ TEST_CASE("a collapse to one class is found", "[rules][prediction_collapse]") {
   const auto found = judge(tt::PredictionCollapse{}, run_with(1));
   REQUIRE(found.size() == 1);
   CHECK(found[0].value == 1);
-  CHECK(found[0].step.mode_step == 89);
+  CHECK(found[0].step.mode_step == 79);
   CHECK(judge(tt::PredictionCollapse{}, run_with(2)).empty());
   CHECK(judge(tt::PredictionCollapse{}, imbalanced(0)).empty());  // the labels are almost all the same, too
 }

@@ -51,6 +51,14 @@ TEST_CASE("statistics show changes that are at least so large", "[rules][weight_
   CHECK(judged(WeightUpdateRatio{}, steps_with(40, shaking(1e-7), Saved::statistics)).empty());
 }
 
+TEST_CASE("no weight that moves, and a loss that stays, are an error", "[rules][weight_update_ratio]") {
+  const auto found = judged(WeightUpdateRatio{}, steps_with(40, shaking(5e-5)));
+  REQUIRE(tensors_of(found) == Names{"fc.weight"});
+  CHECK_THAT(found[0].message, contains("the loss is what it was"));
+  CHECK(judged(WeightUpdateRatio{}, steps_with(40, shaking(2e-4))).empty());
+  CHECK(tensors_of(judged(WeightUpdateRatio{}, steps_with(40, shaking(5e-5), Saved::elements, 1, 0.8))).empty());
+}
+
 TEST_CASE("the change of steps that are far apart is shared among them", "[rules][weight_update_ratio]") {
   const auto grows = [](double rate) {
     return
@@ -65,7 +73,7 @@ TEST_CASE("a layer that begins at zero, and one that hardly moves, are no error"
                steps_with(60,
                           [](std::int64_t step, std::size_t i) { return noise(i) * 0.01 * static_cast<double>(step); }))
             .empty());
-  const auto slow = judged(WeightUpdateRatio{}, steps_with(40, shaking(1e-6)));
+  const auto slow = judged(WeightUpdateRatio{}, steps_with(40, shaking(1e-6), Saved::elements, 1, 0.8));
   CHECK(tensors_of(slow).empty());
   CHECK(tensors_of(slow, tt::Severity::advice) == Names{"fc.weight"});
   CHECK(judged(WeightUpdateRatio{}, steps_with(40, shaking(0))).empty());  // see UnchangedTensor

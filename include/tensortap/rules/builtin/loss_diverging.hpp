@@ -20,12 +20,13 @@ TENSORTAP_BEGIN_NAMESPACE
 /// twice the least such average for `patience` values in a row, or for 4 values and three times as many steps, and
 /// above the level of a constant prediction; above the first value if that level is unknown. The median of the last 9
 /// values is so, too: one bad batch is no divergence. So a loss near 0, where ratios are noise, is never found, nor one
-/// that rises for a moment at a restart.
-/// Source: ours; measured on synthetic losses: 80 % of those that diverge, and no healthy one.
+/// that rises for a moment at a restart. A cross entropy, or a squared or absolute error, is found, too, if three
+/// values in a row are below zero: its sign is wrong. Source: ours; measured on synthetic losses: 80 % of those that
+/// diverge, and no healthy one.
 struct LossDiverging {
   static constexpr std::string_view name = "LossDiverging";
   static constexpr std::string_view condition =
-      "the loss is not finite, or far above its least and a constant prediction's";
+      "the loss is not finite, below zero, or far above its least and a constant prediction's";
   static constexpr std::string_view needs = "losses: elements, statistics or mean";
   static constexpr std::string_view source = "tensortap";
 

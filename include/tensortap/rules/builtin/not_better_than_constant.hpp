@@ -29,8 +29,8 @@ struct NotBetterThanConstant {
   static constexpr std::string_view source = "tensortap";
 
   double deviations = 3;      ///< standard errors
-  std::int64_t start = 100;   ///< the global step after which blocks count
-  std::int64_t patience = 3;  ///< blocks in a row
+  std::int64_t start = 60;    ///< the global step after which blocks count
+  std::int64_t patience = 2;  ///< blocks in a row
 
   [[nodiscard]] std::vector<Collection> required() const;
 

@@ -21,9 +21,10 @@ TENSORTAP_BEGIN_NAMESPACE
 
 /// Finds a validation loss that is clearly worse than the training loss, `patience` EVAL values in a row. The scale is
 /// the loss of the best constant prediction ("chance"), or the first training loss if that is unknown. The average
-/// training loss is below half of the scale, or a tenth of the validation loss, the average validation loss is above it
-/// by `gap_share` of the scale, and above the scale or above its own best by `rise_share` of the scale. A gap of half
-/// as much is an advice.
+/// training loss is below half of the scale, or a tenth of the validation loss; below 90 % of the scale, if the
+/// validation loss is above it. The average validation loss is above the training loss by `gap_share` of
+/// the scale, and above the scale or above its own best by `rise_share` of the scale. A gap of half as much is an
+/// advice.
 ///
 /// `smdebug()` is the documented condition: (mean EVAL loss - mean TRAIN loss) / mean TRAIN loss > `ratio_threshold`,
 /// with the means over the losses of the step and of the last TRAIN step. Near the end of a good training the loss is
@@ -41,7 +42,7 @@ struct Overfit {
 
   std::string tensor_regex = {};  ///< losses; empty: the collection
   std::int64_t start_step = 0;    ///< the first EVAL step that counts
-  std::int64_t patience = 4;      ///< EVAL values in a row
+  std::int64_t patience = 2;      ///< EVAL values in a row
   double ratio_threshold = 0.1;   ///< of the difference to the training loss
   bool by_ratio = false;          ///< true: smdebug's condition
   double chance = unknown;        ///< the loss of the best constant prediction; NaN: as the run tells

@@ -29,7 +29,7 @@ struct PredictionCollapse {
   double top_share = 0.95;        ///< of predictions that are one class
   double variance_share = 0.001;  ///< the variance of predictions over that of labels
   std::int64_t start = 60;        ///< the global step after which blocks count
-  std::int64_t patience = 3;      ///< blocks in a row
+  std::int64_t patience = 2;      ///< blocks in a row
 
   [[nodiscard]] std::vector<Collection> required() const;
 

@@ -15,6 +15,18 @@
 
 TENSORTAP_BEGIN_NAMESPACE
 
+TENSORTAP_INLINE double ExampleBlock::correct_of_constant(double deviations) const {
+  const double p = majority > 0.7 ? by_chance : std::max(majority, by_chance);
+  return p + deviations * std::sqrt(p * (1 - p) / static_cast<double>(predictions));
+}
+
+TENSORTAP_INLINE bool ExampleBlock::is_no_better_than_constant(double deviations) const {
+  if (predictions < Examples::block_size) return false;
+  if (label_variance > 0) return squared_error >= 0.98 * label_variance;
+  const double others = (1 - majority) * static_cast<double>(examples);
+  return others > static_cast<double>(Examples::least_others) - 0.5 && correct <= correct_of_constant(deviations);
+}
+
 TENSORTAP_INLINE void ExampleBlock::exchange(RuleState& state) {
   state(number)(examples)(predictions)(guesses)(correct)(by_chance)(majority)(top_prediction);
   state(label_variance)(prediction_variance)(squared_error);
@@ -34,7 +46,11 @@ TENSORTAP_INLINE void Examples::exchange(RuleState& state) {
 TENSORTAP_INLINE void Examples::add(const Tensor& tensor, const Tensor* predictions, LossKind kind, double limit) {
   const bool are_classes = detail::read_classes(tensor, labels_now);
   const bool is_table = are_classes && labels_now.size() < tensor.size();
-  const bool of_numbers = kind == LossKind::squared || kind == LossKind::absolute || kind == LossKind::huber;
+  const bool has_scores =  // of each class
+      are_classes && predictions != nullptr &&
+      detail::PredictionRows(*predictions, labels_now.size(), limit).width() > 1;
+  const bool of_numbers =
+      !has_scores && (kind == LossKind::squared || kind == LossKind::absolute || kind == LossKind::huber);
   const bool of_classes = kind == LossKind::cross_entropy || kind == LossKind::other;
   const Task found = are_classes && (is_table || !of_numbers) ? Task::classification : Task::regression;
   if (found == Task::regression && (of_classes || task == Task::classification)) {

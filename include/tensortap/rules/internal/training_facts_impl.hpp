@@ -11,6 +11,7 @@
 #include <tensortap/internal/config.hpp>
 #include <tensortap/rules/internal/example_rows.hpp>
 #include <tensortap/rules/internal/loss_value.hpp>
+#include <tensortap/rules/internal/output_count.hpp>
 #include <tensortap/rules/internal/training_examples.hpp>
 #include <tensortap/rules/judged_step.hpp>
 #include <tensortap/rules/known_tensor.hpp>
@@ -42,53 +43,6 @@ inline bool is_of_validation(std::string_view name) {
   }
   return false;
 }
-
-/// Returns the number of outputs that the parameters and outputs of layers tell, of several that with which a first
-/// loss of `first_loss` is the most usual; 0 if none is known.
-class OutputCount {
- public:
-  explicit OutputCount(double first_loss) : first_loss_(first_loss) {}
-
-  void offer(std::uint64_t outputs) {
-    if (outputs < 2) return;
-    const double distance = std::abs(std::log(first_loss_ / std::log(static_cast<double>(outputs))));
-    if (count_ != 0 && !(distance < distance_ && distance < 0.3)) return;
-    count_ = static_cast<std::int64_t>(outputs);
-    distance_ = distance;
-  }
-
-  void look_at(const JudgedStep& step) {
-    const auto biases = step.with_role(Role::bias);
-    const auto weights = step.with_role(Role::weight);
-    if (!biases.empty())
-      if (const Statistics* const s = step.statistics(*biases.back())) offer(s->count);
-    if (!weights.empty())
-      if (const Tensor* const value = step.value(*weights.back()); value != nullptr && value->rank() > 1)
-        offer(static_cast<std::uint64_t>(value->shape()[0]));
-    const auto offer_gradient = [&](const KnownTensor& tensor) {
-      const KnownTensor* const parameter = step.find(tensor.subject);  // else its name tells, which takes longer
-      if ((parameter != nullptr ? parameter->role : role_of(tensor.subject).role) != Role::bias) return false;
-      if (const Statistics* const s = step.statistics(tensor)) offer(s->count);
-      return true;
-    };
-    const auto gradients = step.with_role(Role::gradient);
-    for (std::size_t i = gradients.size(); i > 0; --i)
-      if (offer_gradient(*gradients[i - 1])) break;
-    for (const KnownTensor* tensor : step.saved())  // the first is the last layer if a backward pass saves them
-      if (tensor->role == Role::gradient && offer_gradient(*tensor)) break;
-    const auto outputs = step.with_role(Role::layer_output);
-    if (!outputs.empty())
-      if (const Tensor* const value = step.value(*outputs.back()); value != nullptr && value->rank() == 2)
-        offer(static_cast<std::uint64_t>(value->shape()[1]));
-  }
-
-  [[nodiscard]] std::int64_t count() const noexcept { return count_; }
-
- private:
-  double first_loss_;
-  std::int64_t count_ = 0;
-  double distance_ = 0;
-};
 
 /// Returns the entropy of the frequencies of classes, corrected for their number being small (Miller and Madow).
 inline double entropy_of(const std::vector<std::int64_t>& counts, std::int64_t total) {
@@ -219,6 +173,12 @@ TENSORTAP_INLINE const LossSeries& TrainingFacts::trained_loss() const noexcept 
   for (const Mode mode : {Mode::train, Mode::global})
     if (!loss(mode).tensor.empty()) return loss(mode);
   return loss(Mode::eval);
+}
+
+TENSORTAP_INLINE const ExampleBlock& TrainingFacts::trained_block() const noexcept {
+  for (const Mode mode : {Mode::train, Mode::global})
+    if (examples_of(mode).block.number > 0) return examples_of(mode).block;
+  return examples_of(Mode::eval).block;
 }
 
 TENSORTAP_INLINE void TrainingFacts::add(const JudgedStep& step) {

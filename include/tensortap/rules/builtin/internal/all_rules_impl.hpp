@@ -12,6 +12,7 @@
 #include <tensortap/rules/builtin/class_imbalance.hpp>
 #include <tensortap/rules/builtin/confusion.hpp>
 #include <tensortap/rules/builtin/dead_relu.hpp>
+#include <tensortap/rules/builtin/double_softmax.hpp>
 #include <tensortap/rules/builtin/exploding_gradient.hpp>
 #include <tensortap/rules/builtin/exploding_tensor.hpp>
 #include <tensortap/rules/builtin/feature_importance_overweight.hpp>
@@ -50,6 +51,7 @@ TENSORTAP_INLINE std::vector<Rule> all_rules() {
       ClassImbalance{},
       Confusion{},
       DeadRelu{},
+      DoubleSoftmax{},
       ExplodingGradient{},
       ExplodingTensor{},
       FeatureImportanceOverweight{},

@@ -19,7 +19,7 @@ namespace detail {
 
 /// Returns whether the loss is not finite, or its average has risen above its best by a fifth.
 inline bool is_rising(const TrainingFacts& facts) {
-  const LossSeries& loss = training_loss(facts);
+  const LossSeries& loss = facts.trained_loss();
   if (loss.in_step && !std::isfinite(loss.now)) return true;
   return loss.count > 0 && loss.smooth > loss.best_smooth + 0.2 * std::abs(loss.best_smooth);
 }

@@ -15,6 +15,19 @@
 #include <tensortap/rules/training_facts.hpp>
 
 TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
+
+/// Returns whether three values in a row are below zero, more than rounding explains, of a loss that cannot be. A
+/// negative logarithm of a likelihood can.
+inline bool is_below_zero(const LossSeries& series) {
+  constexpr double rounding = -1e-3;
+  const bool is_positive = series.kind != LossKind::unknown && series.kind != LossKind::other &&
+                           in_lower_case(series.tensor).find("nll") == std::string::npos;
+  if (!is_positive || series.kept() < 3) return false;
+  return series.before(0) < rounding && series.before(1) < rounding && series.before(2) < rounding;
+}
+
+}  // namespace detail
 
 TENSORTAP_INLINE std::vector<Collection> LossDiverging::required() const { return {detail::every_loss()}; }
 
@@ -33,6 +46,12 @@ TENSORTAP_INLINE std::vector<Finding> LossDiverging::operator()(const JudgedStep
   }
   const LossSeries& series = step.facts().trained_loss();
   if (!out.empty() || !series.in_step) return out;
+  if (detail::is_below_zero(series)) {
+    out.push_back({.tensor = series.tensor,
+                   .value = series.now,
+                   .message = "its last values are below zero, which no such loss is; check its sign"});
+    return out;
+  }
   const std::int64_t steps = series.last_mode_step - series.above_since;
   if (series.above_best < patience && !(series.above_best >= 4 && steps >= 3 * patience)) return out;
   const auto level = detail::chance_level(step, chance);

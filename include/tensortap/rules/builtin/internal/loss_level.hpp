@@ -77,6 +77,21 @@ inline bool beats_constant(const JudgedStep& step) {
   return block.correct > p + std::max(0.1 * (1 - p), 10 * deviation);
 }
 
+/// Returns the cross entropy of perfect predictions if 30 % of the labels are wrong, any other class being as frequent;
+/// `chance`: that of a constant prediction. No usual label noise explains a loss above it.
+inline double loss_of_noisy_labels(double chance) {
+  constexpr double wrong = 0.3;
+  const double others = std::max(1.0, std::exp(chance) - 1);  // the number of the other classes, if all are as frequent
+  return -wrong * std::log(wrong / others) - (1 - wrong) * std::log(1 - wrong);
+}
+
+/// Returns whether so few predictions are right that 30 % of wrong labels do not explain it.
+inline bool is_rarely_right(const ExampleBlock& block) {
+  constexpr double right = 0.7;
+  if (block.predictions < Examples::block_size || block.label_variance > 0) return false;
+  return block.correct < right - 2 * std::sqrt(right * (1 - right) / static_cast<double>(block.predictions));
+}
+
 /// The change from one part of a series to a later one.
 struct Fall {
   double from = 0;       ///< the mean of the earlier part

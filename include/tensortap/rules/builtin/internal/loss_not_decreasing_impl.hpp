@@ -25,9 +25,11 @@ namespace detail {
 /// The last values of a loss, the oldest first, and as many before them. One value counts as `most` at most, so that a
 /// single bad batch does not decide.
 struct LastValues {
-  /// Takes a third of the values, at least 4 and at most 30; 3 of evaluations.
+  /// Takes a third of the values, at least 4 and at most 30; half of them if there are few; 3 of evaluations.
   LastValues(const LossSeries& series, bool of_evaluation, double most)
-      : size(of_evaluation ? 3 : std::clamp<std::size_t>(static_cast<std::size_t>(series.count) / 3, 4, 30)) {
+      : size(of_evaluation ? 3
+                           : std::min(std::clamp<std::size_t>(static_cast<std::size_t>(series.count) / 3, 4, 30),
+                                      series.kept() / 2)) {
     for (std::size_t i = 0; i < 2 * size && i < series.kept(); ++i)
       values[2 * size - 1 - i] = std::min(series.before(i), most);
   }
@@ -67,7 +69,7 @@ TENSORTAP_INLINE std::vector<Finding> LossNotDecreasing::judge_level(const Judge
   const LossSeries* const series = detail::trained_loss_in(step);
   const std::int64_t at = step.step().mode_step;
   const bool of_evaluation = step.step().mode == Mode::eval;
-  const std::int64_t least = of_evaluation ? 6 : 8;
+  const std::int64_t least = of_evaluation ? 6 : 5;
   if (series == nullptr || series->count < least || at < start || at < state.next_check) return {};
   state.next_check = at + interval;
   const auto level = detail::chance_level(step, chance);
@@ -82,7 +84,7 @@ TENSORTAP_INLINE std::vector<Finding> LossNotDecreasing::judge_level(const Judge
     found.threshold = share * *level;
     const std::int64_t steps = std::max<std::int64_t>(1, at - series->step_before(last.size));
     const double by = fall.at_least() > 0 ? fall.by() / static_cast<double>(steps) * static_cast<double>(at) : 0;
-    const bool is_late = fall.to - by > found.threshold || fall.to > 1.5 * *level;
+    const bool is_late = fall.to - by > found.threshold || fall.to > *level;
     is_bad =
         *level > 0 && fall.to > found.threshold && is_late && (fall.to > 1.5 * *level || !detail::beats_constant(step));
     if (fall.to < 0.985 * *level) needed = 2 * patience;  // it may just be slow
@@ -105,14 +107,17 @@ TENSORTAP_INLINE bool LossNotDecreasing::judge_without_chance(const LossSeries& 
   std::copy(means.begin(), means.end(), copy.begin());
   whole.from = detail::median_of(std::span(copy).first(part));
   whole.to = detail::median_of(std::span(copy).subspan(means.size() - part, part));
-  const bool is_above = whole.to > 1.2 * whole.from && whole.at_most() < 0;
+  const bool is_far_above = series.first > 0 && whole.to > 10 * series.first;
+  const bool is_above = is_far_above || (whole.to > 1.2 * whole.from && whole.at_most() < 0);
   const bool is_flat = std::abs(whole.by()) < 0.05 * whole.from && whole.at_most() < 0.05 * whole.from;
   const bool is_entropy = series.kind == LossKind::cross_entropy;
   const bool is_at_chance = (is_entropy || series.kind == LossKind::unknown) && detail::is_log_of_classes(whole.to);
-  // No sane initialisation begins above the logarithm of 200 000 classes.
-  const bool is_absurd = is_entropy && series.first > 12.2 && whole.to > 5;
+  // No sane initialisation begins above the logarithm of 200 000 classes, and no training stays there.
+  const bool is_absurd = is_entropy && ((series.first > 12.2 && whole.to > 5) || whole.to > 12.2);
+  // Fine-tuning begins where the right class is likely: above 1, its probability is below 37 % on average.
+  const bool is_unlikely = is_entropy && whole.to > 1;
   if (!is_above && !is_flat && !is_absurd) return false;
-  found.severity = is_above || is_absurd || is_at_chance ? Severity::error : Severity::advice;
+  found.severity = is_above || is_absurd || is_unlikely || is_at_chance ? Severity::error : Severity::advice;
   found.threshold = whole.from;
   found.message = "the mean of its last values is " + shortest(whole.to) + ", and that of its first ones was " +
                   shortest(whole.from) +

@@ -36,8 +36,12 @@ TENSORTAP_INLINE std::vector<Finding> LossPlateau::operator()(const JudgedStep& 
   const bool is_flat = fall.to > advice_share * *level && fall.at_most() < 0.1 * fall.from;
   state.flat_checks = is_flat && !detail::beats_constant(step) ? state.flat_checks + 1 : 0;
   if (state.flat_checks < 2) return {};
-  const bool has_predictions = step.facts().examples_of(step.step().mode).block.predictions > 0;
-  const bool is_error = has_predictions && fall.to > error_share * *level;
+  const ExampleBlock& block = step.facts().examples_of(step.step().mode).block;
+  const bool is_entropy = series->kind == LossKind::cross_entropy || series->kind == LossKind::binary;
+  const bool is_unexplained = is_entropy
+                                  ? fall.to > detail::loss_of_noisy_labels(*level) || detail::is_rarely_right(block)
+                                  : block.predictions > 0;
+  const bool is_error = is_unexplained && fall.to > error_share * *level;
   return {{.severity = is_error ? Severity::error : Severity::advice,
            .tensor = series->tensor,
            .value = fall.to,

@@ -29,10 +29,8 @@ TENSORTAP_INLINE std::vector<Finding> NotBetterThanConstant::operator()(const Ju
   if (examples.task == Task::classification) {
     const double others = (1 - block.majority) * static_cast<double>(block.examples);
     if (others < static_cast<double>(Examples::least_others) - 0.5) return {};
-    // Where one label is frequent, a good network hardly exceeds its share: what counts is the dependence on labels.
-    const double p = block.majority > 0.7 ? block.by_chance : std::max(block.majority, block.by_chance);
     found.value = block.correct;
-    found.threshold = p + deviations * std::sqrt(p * (1 - p) / static_cast<double>(block.predictions));
+    found.threshold = block.correct_of_constant(deviations);
     is_bad = found.value <= found.threshold;
     found.message = shortest(block.correct) + " of the last " + std::to_string(block.predictions) +
                     " predictions are right, and " + shortest(block.majority) +

@@ -36,17 +36,19 @@ TENSORTAP_INLINE std::vector<Finding> Overfit::judge_level(const JudgedStep& ste
   const LossSeries& validation = step.facts().loss(Mode::eval);
   if (!validation.in_step || train.count < 8) return {};
   detail::note_tensor(step, validation.tensor);
-  if (validation.count < 4 || validation.last_mode_step < start_step || !std::isfinite(validation.now)) return {};
+  if (validation.count < 3 || validation.last_mode_step < start_step || !std::isfinite(validation.now)) return {};
   const auto level = detail::chance_level(step, chance);
   const double scale = level ? *level : train.first;
   // The median forgets the first values sooner than the average, of which there are few.
-  std::array<double, 5> last = {};
+  std::array<double, 3> last = {};
   const std::size_t size = std::min(validation.kept(), last.size());
   for (std::size_t i = 0; i < size; ++i) last[i] = validation.before(i);
   const double now = std::min(validation.smooth, detail::median_of(std::span(last).first(size)));
   const double gap = now - train.smooth;
   // Where classes are rare in training alone, its chance is small and says little of the validation.
-  const bool is_learned = scale > 0 && (train.smooth < 0.5 * scale || train.smooth < 0.1 * now);
+  // A validation that is worse than a constant prediction needs less: what was learned holds for no other data.
+  const double learned = now > scale ? 0.9 : 0.5;
+  const bool is_learned = scale > 0 && (train.smooth < learned * scale || train.smooth < 0.1 * now);
   const bool is_bad = now > scale || now > validation.best_smooth + rise_share * scale;
   state.in_a_row = is_learned && is_bad && gap > gap_share * scale ? state.in_a_row + 1 : 0;
   state.hints_in_a_row = is_learned && gap > gap_share / 2 * scale ? state.hints_in_a_row + 1 : 0;

@@ -130,7 +130,7 @@ TENSORTAP_INLINE void PoorWeightInitialization::judge_first_steps(const JudgedSt
         add(gradient->name, "90 % of its elements lie within " + shortest(*range), *range, distribution_range);
     }
 
-  const LossSeries& loss = detail::training_loss(step.facts());
+  const LossSeries& loss = step.facts().trained_loss();
   if (!loss.in_step) return;
   const auto chance = loss_factor > 0 ? step.facts().chance() : std::nullopt;
   if (chance && chance->level > 0 && loss.count == 1 && loss.first > loss_factor * chance->level)

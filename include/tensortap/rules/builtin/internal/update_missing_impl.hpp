@@ -16,7 +16,7 @@ namespace detail {
 /// Returns the first weight if no weight of the step has changed for long; else null.
 inline const KnownTensor* all_still(const JudgedStep& step, std::int64_t num_checks, std::int64_t min_steps) {
   const auto weights = step.with_role(Role::weight);
-  if (weights.empty() || step.step().mode != Mode::train || training_loss(step.facts()).count == 0) return nullptr;
+  if (weights.empty() || step.step().mode != Mode::train || step.facts().trained_loss().count == 0) return nullptr;
   const bool still = std::all_of(weights.begin(), weights.end(), [&](const KnownTensor* weight) {
     const TensorChange* const change = step.change(*weight);
     return change != nullptr && !change->ever_changed && change->unchanged >= num_checks &&

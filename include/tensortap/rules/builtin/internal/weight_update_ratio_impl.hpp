@@ -9,6 +9,7 @@
 #include <tensortap/error.hpp>
 #include <tensortap/internal/config.hpp>
 #include <tensortap/reduction.hpp>
+#include <tensortap/rules/builtin/internal/loss_level.hpp>
 #include <tensortap/rules/builtin/internal/training_progress.hpp>
 #include <tensortap/rules/builtin/weight_update_ratio.hpp>
 #include <tensortap/rules/known_tensor.hpp>
@@ -16,6 +17,25 @@
 #include <tensortap/tensor/tensor.hpp>
 
 TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
+
+inline constexpr std::size_t most_update_ratios = 9;
+
+/// Returns whether a loss is what it was at the beginning, by 5 %. A loss near its least differs by its own size from
+/// batch to batch; such a one is left out.
+inline bool has_not_moved(const LossSeries& loss) {
+  constexpr std::size_t few = 20;
+  const std::span<const double> means = loss.history.means;
+  const std::size_t part = means.size() / 5;
+  if (loss.kept() < few || part == 0) return false;
+  const Fall whole = fall_between(means.first(part), means.last(part));
+  double squares = 0;
+  for (const double x : loss.recent) squares += (x - whole.to) * (x - whole.to);
+  const bool is_noise = squares > 0.25 * whole.to * whole.to * static_cast<double>(loss.kept());
+  return whole.from > 0 && std::abs(whole.by()) < 0.05 * whole.from && !is_noise;
+}
+
+}  // namespace detail
 
 TENSORTAP_INLINE WeightUpdateRatio WeightUpdateRatio::smdebug() {
   return {.large_threshold = 10, .small_threshold = 1e-8, .num_checks = 0, .save = every(500)};
@@ -26,6 +46,10 @@ TENSORTAP_INLINE std::vector<Collection> WeightUpdateRatio::required() const {
   return {{.name = "weights", .save = save, .reductions = {Reduction::statistics}}};
 }
 
+TENSORTAP_INLINE std::size_t WeightUpdateRatio::needed() const {
+  return std::min(static_cast<std::size_t>(num_checks), detail::most_update_ratios);
+}
+
 TENSORTAP_INLINE std::vector<Finding> WeightUpdateRatio::operator()(const JudgedStep& step) {
   for (const double one : {large_threshold, small_threshold, epsilon, static_cast<double>(num_steps),
                            static_cast<double>(num_checks), static_cast<double>(start_step)})
@@ -34,11 +58,13 @@ TENSORTAP_INLINE std::vector<Finding> WeightUpdateRatio::operator()(const Judged
   const Mode mode = step.step().mode;
   if (mode == Mode::train && !state.has_trained) state = {.has_trained = true};  // GLOBAL steps have other numbers
   if (mode != (state.has_trained ? Mode::train : Mode::global)) return out;
-  for (const KnownTensor* weight : step.with_role(Role::weight))
+  const auto weights = step.with_role(Role::weight);
+  for (const KnownTensor* weight : weights)
     if (num_checks == 0)
       judge_pair(step, *weight, out);
     else
       judge_median(step, *weight, out);
+  if (num_checks > 0 && detail::has_not_moved(step.facts().trained_loss())) judge_all(step, out);
   return out;
 }
 
@@ -76,13 +102,13 @@ TENSORTAP_INLINE void WeightUpdateRatio::judge_pair(const JudgedStep& step, cons
 
 TENSORTAP_INLINE void WeightUpdateRatio::judge_median(const JudgedStep& step, const KnownTensor& weight,
                                                       std::vector<Finding>& out) {
-  constexpr std::size_t most_checks = 9;
   const TensorChange* const change = step.change(weight);
   if (change == nullptr || change->steps <= 0 || step.step().mode_step < start_step) return;
   if (weight.id >= state.ratios.size()) state.ratios.resize(weight.id + 1);
   RecentWindow& ratios = state.ratios[weight.id];
-  ratios.add(change->rms / (change->rms_before + epsilon) / static_cast<double>(change->steps), most_checks);
-  if (ratios.size() < static_cast<std::size_t>(std::min<std::int64_t>(num_checks, most_checks))) return;
+  ratios.add(change->rms / (change->rms_before + epsilon) / static_cast<double>(change->steps),
+             detail::most_update_ratios);
+  if (ratios.size() < needed()) return;
   const double ratio = ratios.median();
   const bool is_large = ratio > large_threshold;
   const bool is_small = ratio < small_threshold && !change->is_bound && ratio > 0 &&  // see UnchangedTensor for 0
@@ -95,6 +121,26 @@ TENSORTAP_INLINE void WeightUpdateRatio::judge_median(const JudgedStep& step, co
                  .message = "a step changes it by " + shortest(ratio) + " of its size, the median of " +
                             std::to_string(ratios.size()) + " checks" +
                             (is_large ? "; try a lower learning rate" : "; try a higher learning rate")});
+}
+
+TENSORTAP_INLINE void WeightUpdateRatio::judge_all(const JudgedStep& step, std::vector<Finding>& out) const {
+  constexpr double several = 10;  // all weights at once are more than one of them
+  const KnownTensor* largest = nullptr;
+  double ratio = 0;
+  for (const KnownTensor* weight : step.with_role(Role::weight)) {
+    const TensorChange* const change = step.change(*weight);
+    const bool is_known = change != nullptr && !change->is_bound && weight->id < state.ratios.size();
+    if (!is_known || state.ratios[weight->id].size() < needed()) return;
+    const double median = state.ratios[weight->id].median();
+    if (largest == nullptr || median > ratio) largest = weight, ratio = median;
+  }
+  if (largest == nullptr || !(ratio > 0) || ratio >= several * small_threshold) return;
+  out.push_back({.tensor = largest->name,
+                 .value = ratio,
+                 .threshold = several * small_threshold,
+                 .message = "a step changes it by " + shortest(ratio) +
+                            " of its size, and every other weight by less, and the loss is what it was at the "
+                            "beginning; try a higher learning rate, and see whether the loss is scaled or clipped"});
 }
 
 TENSORTAP_INLINE void WeightUpdateRatio::visit(ParameterVisitor& visitor) {
