@@ -35,7 +35,11 @@ class ReducedRun final : public tt::StepView {
   ReducedRun(std::string loss, std::string tensor, std::map<tt::Reduction, double> reductions)
       : loss_(std::move(loss)), tensor_(std::move(tensor)), reductions_(std::move(reductions)) {}
   [[nodiscard]] tt::Step step() const override { return {tt::Mode::train, 0, 0}; }
-  [[nodiscard]] std::vector<std::string> tensors(std::string_view) const override { return {loss_, tensor_}; }
+  [[nodiscard]] std::vector<std::string> tensors(std::string_view collection) const override {
+    if (collection.empty()) return {loss_, tensor_};
+    if (collection == "losses") return {loss_};
+    return collection == "gradients" ? std::vector<std::string>{tensor_} : std::vector<std::string>();
+  }
   [[nodiscard]] std::optional<tt::Tensor> value(std::string_view name) const override {
     return name == loss_ ? std::optional(tensor_of({1.6})) : std::nullopt;
   }
