@@ -38,7 +38,7 @@ nlohmann::ordered_json described(tt::Collection collection, const tt::HookConfig
 }
 
 /// Returns "every 100 steps from step 5, and at 3 steps".
-std::string steps_text(const tt::SaveConfig::Clauses& clauses) {
+std::string due_text(const tt::SaveConfig::Clauses& clauses) {
   if (clauses.empty()) return "never";
   std::string out;
   const tt::SaveClause& clause = clauses.front();
@@ -55,13 +55,13 @@ std::string steps_text(const tt::SaveConfig::Clauses& clauses) {
   return out.empty() ? "never" : out;
 }
 
-std::string steps_text(const tt::SaveConfig& config) {
+std::string due_text(const tt::SaveConfig& config) {
   const auto& train = config[tt::Mode::train];
   if (std::all_of(tt::all_modes.begin(), tt::all_modes.end(), [&](tt::Mode mode) { return config[mode] == train; }))
-    return steps_text(train);
+    return due_text(train);
   std::string out;
   for (const tt::Mode mode : tt::all_modes)
-    out += (out.empty() ? "" : "; ") + std::string(tt::to_string(mode)) + " " + steps_text(config[mode]);
+    out += (out.empty() ? "" : "; ") + std::string(tt::to_string(mode)) + " " + due_text(config[mode]);
   return out;
 }
 
@@ -107,7 +107,7 @@ int config(const std::string& file, bool json, std::ostream& out) {
     out << "tensorboard  " << tt::escaped(configuration.tensorboard_dir) << " (tensortap writes nothing there)\n";
   for (const tt::Collection& collection : options.collections) {
     out << "saves    " << tt::escaped(collection.name) << ": " << parts_text(collection) << "; "
-        << steps_text(collection.save.value_or(options.save)) << '\n';
+        << due_text(collection.save.value_or(options.save)) << '\n';
     for (const std::string& pattern : collection.include_regex.list())
       out << "         names with " << tt::escaped(pattern) << '\n';
   }
