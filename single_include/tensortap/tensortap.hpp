@@ -24892,8 +24892,11 @@ class Recoveries {
  public:
   /// Notes the finding at `place`.
   void open(std::size_t place, const TrainingFacts& facts) {
+    constexpr std::size_t last = 10;  // the average, of twenty steps, lags behind a fall before the finding
     const LossSeries& loss = facts.trained_loss();
-    if (loss.count > 0) open_.push_back({place, std::min(fall * loss.smooth, share * facts.trained_from())});
+    if (loss.count == 0) return;
+    const double now = std::min(loss.smooth, loss.recent_mean(last));
+    open_.push_back({place, std::min(fall * now, share * facts.trained_from())});
   }
 
   /// Returns the place of a finding from which the training has recovered; forgets it.
