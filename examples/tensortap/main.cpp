@@ -194,7 +194,8 @@ int run_tool(int argc, char** argv, std::ostream& out) {
   const CLI::Option* merge = judge->add_option("--merge", parts, "join what all shards have printed with --json");
   const CLI::App* report =
       add_for_run("report", "Prints what SageMaker Debugger's report on a training with XGBoost shows, as JSON.",
-                  "  tensortap report runs/xgboost | python3 -m json.tool");
+                  "  tensortap report runs/xgboost | python3 -m json.tool\n"
+                  "  tensortap report s3://bucket/runs/xgboost > report.json");
   CLI::App* rules = add("rules", "Lists the built-in rules: when they fire, what they need, and their parameters.",
                         "  tensortap rules\n"
                         "  tensortap rules VanishingGradient");

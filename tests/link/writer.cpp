@@ -4,7 +4,7 @@ const void* write_run(const char* path);
 
 const void* write_run(const char* path) {
   tensortap::MemoryStore().put("key", "text");
-  tensortap::Hook hook(path, {.save = tensortap::every(1), .resume_ended = true});
+  tensortap::Hook hook(path, {.save = tensortap::every(1), .start_over = true, .resume_ended = true});
   hook.begin_step();
   hook.save("loss", 0.5F);
   hook.close();
