@@ -48,10 +48,10 @@ struct GoldenRun {
 };
 
 /// What to do with records of reductions: show them to the hook as the tensors they are called, or let it compute them.
-enum class Reduced { shown, computed };
+enum class Replayed { shown, computed };
 
 /// Returns the run of one worker. A tensor with only a saved shape comes from `inputs`, or is zero.
-GoldenRun replay_of(const golden::Files& files, const std::string& worker, Reduced reduced,
+GoldenRun replay_of(const golden::Files& files, const std::string& worker, Replayed reduced,
                     const std::map<std::string, std::map<std::int64_t, tt::Tensor>>& inputs = {}) {
   GoldenRun run;
   for (const auto& [key, text] : files) {
@@ -66,7 +66,7 @@ GoldenRun replay_of(const golden::Files& files, const std::string& worker, Reduc
       for (auto& record : golden::records_of(files.at(index.event_file))) {
         run.wall_times.push_back(record.event.info.wall_time);
         const std::string tag = record.event.info.tag;
-        if (reduced == Reduced::computed && tt::layout::parse_reduction_record(tag)) continue;
+        if (reduced == Replayed::computed && tt::layout::parse_reduction_record(tag)) continue;
         recorded.insert(tag);
         step.tensors.emplace_back(tag, std::move(record.event.tensor));
       }
@@ -182,7 +182,7 @@ TEST_CASE("events and index equal those of smdebug byte for byte", "[capture][go
   const auto workers = workers_of(files);
   REQUIRE(!workers.empty());
   std::map<std::string, GoldenRun> replays;
-  for (const std::string& worker : workers) replays[worker] = replay_of(files, worker, Reduced::shown);
+  for (const std::string& worker : workers) replays[worker] = replay_of(files, worker, Replayed::shown);
   write_again(store, replays, ended);
 
   std::size_t compared = 0;
@@ -206,7 +206,7 @@ TEST_CASE("reductions equal those of smdebug except for the order of sums", "[ca
   const auto run = GENERATE(std::string("reductions"), std::string("reductions_and_raw"));
   INFO(run);
   const auto files = golden::files_of(run);
-  const GoldenRun shown = replay_of(files, "worker_0", Reduced::computed, reconstructed_inputs());
+  const GoldenRun shown = replay_of(files, "worker_0", Replayed::computed, reconstructed_inputs());
   const auto store = std::make_shared<tt::MemoryStore>();
   write_again(store, {{"worker_0", shown}}, true);
 

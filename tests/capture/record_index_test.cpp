@@ -27,7 +27,7 @@ TEST_CASE("an index finds the records that a search from the end finds", "[captu
   std::mt19937 random(3);
   tt::detail::RecordIndex index;  // of all steps, as in a hook
   const auto tensors = tensors_to_index(400);
-  for (const std::size_t size : {0, 1, 5, 900, 17, 300}) {
+  for (const std::size_t size : std::vector<std::size_t>{0, 1, 5, 900, 17, 300}) {
     CAPTURE(size);
     std::vector<tt::detail::CapturedRecord> records(size);
     for (auto& record : records) {
