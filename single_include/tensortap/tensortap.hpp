@@ -22093,7 +22093,7 @@ inline std::vector<std::string> patterns_of(const PlacedJson::Value& value) {
 /// The collections while the configuration is read.
 class ConfiguredCollections {
  public:
-  ConfiguredCollections(ConfiguredSteps steps, const Collection& parts) : steps_(steps), parts_(parts) {
+  ConfiguredCollections(ConfiguredSteps steps, Collection parts) : steps_(std::move(steps)), parts_(std::move(parts)) {
     for (const std::string_view name : standard_collections) add(std::string(name));
     save("losses");
   }
@@ -24644,12 +24644,12 @@ inline std::strong_ordering compare_names(const std::string& a, const std::strin
 
 TENSORTAP_INLINE bool comes_before(const Finding& a, const Finding& b) {
   std::strong_ordering order = a.step.global_step <=> b.step.global_step;
-  if (order == 0) order = detail::compare_names(a.worker, b.worker);
-  if (order == 0) order = detail::compare_names(a.rule, b.rule);
-  if (order == 0) order = detail::compare_names(a.tensor, b.tensor);
-  if (order == 0) order = a.severity <=> b.severity;
-  if (order == 0) order = a.failed <=> b.failed;
-  return order != 0 ? order < 0 : to_json(a) < to_json(b);
+  if (std::is_eq(order)) order = detail::compare_names(a.worker, b.worker);
+  if (std::is_eq(order)) order = detail::compare_names(a.rule, b.rule);
+  if (std::is_eq(order)) order = detail::compare_names(a.tensor, b.tensor);
+  if (std::is_eq(order)) order = a.severity <=> b.severity;
+  if (std::is_eq(order)) order = a.failed <=> b.failed;
+  return std::is_eq(order) ? to_json(a) < to_json(b) : std::is_lt(order);
 }
 
 TENSORTAP_INLINE bool operator==(const Finding& a, const Finding& b) {

@@ -91,7 +91,7 @@ inline std::vector<std::string> patterns_of(const PlacedJson::Value& value) {
 /// The collections while the configuration is read.
 class ConfiguredCollections {
  public:
-  ConfiguredCollections(ConfiguredSteps steps, const Collection& parts) : steps_(steps), parts_(parts) {
+  ConfiguredCollections(ConfiguredSteps steps, Collection parts) : steps_(std::move(steps)), parts_(std::move(parts)) {
     for (const std::string_view name : standard_collections) add(std::string(name));
     save("losses");
   }

@@ -36,12 +36,12 @@ inline std::strong_ordering compare_names(const std::string& a, const std::strin
 
 TENSORTAP_INLINE bool comes_before(const Finding& a, const Finding& b) {
   std::strong_ordering order = a.step.global_step <=> b.step.global_step;
-  if (order == 0) order = detail::compare_names(a.worker, b.worker);
-  if (order == 0) order = detail::compare_names(a.rule, b.rule);
-  if (order == 0) order = detail::compare_names(a.tensor, b.tensor);
-  if (order == 0) order = a.severity <=> b.severity;
-  if (order == 0) order = a.failed <=> b.failed;
-  return order != 0 ? order < 0 : to_json(a) < to_json(b);
+  if (std::is_eq(order)) order = detail::compare_names(a.worker, b.worker);
+  if (std::is_eq(order)) order = detail::compare_names(a.rule, b.rule);
+  if (std::is_eq(order)) order = detail::compare_names(a.tensor, b.tensor);
+  if (std::is_eq(order)) order = a.severity <=> b.severity;
+  if (std::is_eq(order)) order = a.failed <=> b.failed;
+  return std::is_eq(order) ? to_json(a) < to_json(b) : std::is_lt(order);
 }
 
 TENSORTAP_INLINE bool operator==(const Finding& a, const Finding& b) {
