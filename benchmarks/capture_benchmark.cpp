@@ -10,12 +10,10 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdint>
-#include <cstdlib>
 #include <filesystem>
 #include <iomanip>
 #include <iostream>
 #include <memory>
-#include <new>
 #include <span>
 #include <sstream>
 #include <stdexcept>
@@ -26,20 +24,7 @@
 #include <benchmark/benchmark.h>
 #include <tensortap/tensortap.hpp>
 
-namespace {
-
-thread_local std::uint64_t allocations = 0;  // of this thread, so far
-
-}  // namespace
-
-// Not inlined: g++ would see free() instead of operator delete and warn.
-[[gnu::noinline]] void* operator new(std::size_t size) {
-  ++allocations;
-  if (void* const memory = std::malloc(std::max<std::size_t>(size, 1))) return memory;
-  throw std::bad_alloc();
-}
-[[gnu::noinline]] void operator delete(void* memory) noexcept { std::free(memory); }
-[[gnu::noinline]] void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
+#include "allocation_count.hpp"
 
 namespace {
 

@@ -5,11 +5,9 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <cstdlib>
 #include <ctime>
 #include <map>
 #include <memory>
-#include <new>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -19,20 +17,7 @@
 #include <benchmark/benchmark.h>
 #include <tensortap/tensortap.hpp>
 
-namespace {
-
-std::uint64_t allocations = 0;  // so far
-
-}  // namespace
-
-// Not inlined: g++ would see free() instead of operator delete and warn.
-[[gnu::noinline]] void* operator new(std::size_t size) {
-  ++allocations;
-  if (void* const memory = std::malloc(std::max<std::size_t>(size, 1))) return memory;
-  throw std::bad_alloc();
-}
-[[gnu::noinline]] void operator delete(void* memory) noexcept { std::free(memory); }
-[[gnu::noinline]] void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
+#include "allocation_count.hpp"
 
 namespace {
 

@@ -20,8 +20,8 @@ TEST_CASE("requests are taken once, in their order, by any copy of the handle", 
   CHECK(snapshots[0].step == 7);
   CHECK(snapshots[1].reason == "b");
   CHECK(rule.take_snapshots().empty());
-  REQUIRE(hook.take_more().size() == 1);
-  CHECK(hook.take_more().empty());
+  REQUIRE(hook.take_save_more().size() == 1);
+  CHECK(hook.take_save_more().empty());
 }
 
 TEST_CASE("requests that no hook takes do not grow without bound", "[capture_requests]") {

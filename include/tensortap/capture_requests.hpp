@@ -49,7 +49,7 @@ class CaptureRequests {
 
   /// Take all requests that wait, in the order in which they were made; for a hook. Without any, they cost a load.
   [[nodiscard]] std::vector<SnapshotRequest> take_snapshots() const;
-  [[nodiscard]] std::vector<SaveMoreRequest> take_more() const;
+  [[nodiscard]] std::vector<SaveMoreRequest> take_save_more() const;
 
   /// Returns how many requests were refused.
   [[nodiscard]] std::uint64_t refused() const;

@@ -116,7 +116,7 @@ class CaptureRequests {
 
   /// Take all requests that wait, in the order in which they were made; for a hook. Without any, they cost a load.
   [[nodiscard]] std::vector<SnapshotRequest> take_snapshots() const;
-  [[nodiscard]] std::vector<SaveMoreRequest> take_more() const;
+  [[nodiscard]] std::vector<SaveMoreRequest> take_save_more() const;
 
   /// Returns how many requests were refused.
   [[nodiscard]] std::uint64_t refused() const;
@@ -3185,7 +3185,7 @@ enum class OnFailure : std::uint8_t {
 
 /// The options of a hook: what it saves, how it writes, and how long it waits.
 struct HookOptions {
-  /// Reads a configuration in the form of smdebug, see HookConfiguration::from_json.
+  /// Reads a configuration in the form of smdebug, see HookConfiguration::from_json, whose header has the body.
   static HookOptions from_json(std::string_view path_or_text);
 
   // What is saved
@@ -7307,7 +7307,7 @@ TENSORTAP_INLINE std::vector<SnapshotRequest> CaptureRequests::take_snapshots() 
   return queue_->snapshots.take();
 }
 
-TENSORTAP_INLINE std::vector<SaveMoreRequest> CaptureRequests::take_more() const { return queue_->more.take(); }
+TENSORTAP_INLINE std::vector<SaveMoreRequest> CaptureRequests::take_save_more() const { return queue_->more.take(); }
 
 TENSORTAP_INLINE std::uint64_t CaptureRequests::refused() const {
   return queue_->snapshots.refused() + queue_->more.refused();
@@ -17442,10 +17442,11 @@ class RecordIndex {
     std::fill(slots_.begin(), slots_.end(), Slot{});
     earlier_.resize(records.size());
     for (std::size_t i = 0; i < records.size(); ++i) {
-      Slot& slot = slot_of(records[i].tensor->name, records);
+      const std::string_view name = records[i].tensor->name;
+      const std::uint32_t hash = hash_of(name);
+      Slot& slot = slot_of(name, hash, records);
       earlier_[i] = slot.last;
-      slot.last = static_cast<std::uint32_t>(i + 1);
-      slot.hash = hash_of(records[i].tensor->name);
+      slot = {.last = static_cast<std::uint32_t>(i + 1), .hash = hash};
     }
   }
 
@@ -17454,7 +17455,7 @@ class RecordIndex {
   template <class IsWanted>
   const CapturedRecord* find_last(const std::vector<CapturedRecord>& records, std::string_view tensor,
                                   const IsWanted& is_wanted) {
-    for (std::uint32_t at = slot_of(tensor, records).last; at != 0; at = earlier_[at - 1])
+    for (std::uint32_t at = slot_of(tensor, hash_of(tensor), records).last; at != 0; at = earlier_[at - 1])
       if (is_wanted(records[at - 1])) return &records[at - 1];
     return nullptr;
   }
@@ -17471,9 +17472,8 @@ class RecordIndex {
     return static_cast<std::uint32_t>(hash ^ hash >> 32);
   }
 
-  /// Returns the place of a name, or the free one where it belongs.
-  Slot& slot_of(std::string_view name, const std::vector<CapturedRecord>& records) {
-    const std::uint32_t hash = hash_of(name);
+  /// Returns the place of a name with this hash, or the free one where it belongs.
+  Slot& slot_of(std::string_view name, std::uint32_t hash, const std::vector<CapturedRecord>& records) {
     const std::size_t mask = slots_.size() - 1;
     for (std::size_t i = hash & mask;; i = (i + 1) & mask) {
       Slot& slot = slots_[i];
@@ -17499,7 +17499,7 @@ namespace detail {
 class CapturedStep final : public StepView {
  public:
   CapturedStep(const StepRecords& records, std::span<const Collection> collections)
-      : CapturedStep(records, collections, own_index_) {}
+      : records_(&records), collections_(collections), index_(&own_index_) {}
   /// Uses the memory of `index`.
   CapturedStep(const StepRecords& records, std::span<const Collection> collections, RecordIndex& index)
       : records_(&records), collections_(collections), index_(&index) {}
@@ -21169,7 +21169,7 @@ class Recorder {
       if (!capture_.has_records()) queue_->give_records(capture_);
       if (options_.watch_checkpoints) commit_changed_checkpoints();
     }
-    for (const SaveMoreRequest& request : options_.requests.take_more()) save_more(request);
+    for (const SaveMoreRequest& request : options_.requests.take_save_more()) save_more(request);
     counter_.set(step);
     capture_.begin_step(step);
   }
@@ -22282,7 +22282,8 @@ inline std::optional<WorkerPlace> worker_of_environment(const std::function<cons
   static constexpr std::array<Launcher, 4> launchers = {{{"OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE"},
                                                          {"PMI_RANK", "PMI_SIZE"},
                                                          {"RANK", "WORLD_SIZE"},
-                                                         {"SLURM_PROCID", "SLURM_NTASKS"}}};
+                                                         // A batch script has SLURM_NTASKS, too; it is one process.
+                                                         {"SLURM_PROCID", "SLURM_STEP_NUM_TASKS"}}};
   for (const Launcher& launcher : launchers) {
     const char* const rank_text = variable(launcher.rank);
     const char* const count_text = variable(launcher.count);
@@ -24604,6 +24605,13 @@ inline std::string in_lower_case(std::string_view text) {
   return out;
 }
 
+/// Returns whether `text` contains `word`, which is in lower case, in any case of its ASCII letters. Allocates nothing.
+inline bool contains_in_any_case(std::string_view text, std::string_view word) noexcept {
+  const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c; };
+  return std::search(text.begin(), text.end(), word.begin(), word.end(),
+                     [&](char a, char b) { return lower(a) == b; }) != text.end();
+}
+
 /// Returns the parameter of the gradient `name`: the rest of the name without the word gradient.
 inline std::string parameter_of_gradient(std::string_view name) {
   for (const std::string_view prefix : {"gradient/", "gradients/", "grad/", "gradient_", "grad_", "grad."})
@@ -24859,21 +24867,6 @@ class Dealing {
   std::uint64_t count_ = 1;
   std::uint64_t workers_ = 1;
 };
-
-}  // namespace detail
-TENSORTAP_END_NAMESPACE
-
-// from tensortap/rules/internal/finding_order.hpp
-
-// The order of the findings of a verdict.
-
-TENSORTAP_BEGIN_NAMESPACE
-namespace detail {
-
-/// Puts findings in the order of a verdict.
-inline void sort_findings(std::vector<Finding>& findings) {
-  std::stable_sort(findings.begin(), findings.end(), comes_before);
-}
 
 }  // namespace detail
 TENSORTAP_END_NAMESPACE
@@ -25718,7 +25711,7 @@ class Evaluation {
     }
     for (std::optional<RuleResult>& result : results)
       if (result) out.rules.push_back(std::move(*result));
-    sort_findings(out.findings);
+    std::stable_sort(out.findings.begin(), out.findings.end(), comes_before);
     return out;
   }
 
@@ -26291,7 +26284,7 @@ TENSORTAP_INLINE void Judge::operator()(const StepView& step) const {
 TENSORTAP_INLINE Verdict Judge::verdict() const {
   const std::lock_guard lock(shared_->mutex);
   Verdict out = shared_->rules.verdict(RuleStatus::in_progress);
-  detail::sort_findings(out.findings);
+  std::stable_sort(out.findings.begin(), out.findings.end(), comes_before);
   return out;
 }
 
@@ -28609,10 +28602,12 @@ namespace detail {
 /// Returns what enters the loss of a step: its own input, else the last output of a layer before it; null if neither
 /// was saved.
 inline const KnownTensor* input_of_loss(const JudgedStep& step, std::string_view loss) {
-  const std::string own = std::string(loss.substr(0, loss.rfind("_output"))) + "_input_0";
+  const std::string_view stem = loss.substr(0, loss.rfind("_output"));
+  constexpr std::string_view input = "_input_0";
   const KnownTensor* last = nullptr;
   for (const KnownTensor* tensor : step.saved()) {
-    if (tensor->name == own) return tensor;
+    const std::string_view name = tensor->name;
+    if (name.size() == stem.size() + input.size() && name.starts_with(stem) && name.ends_with(input)) return tensor;
     if (tensor->role == Role::layer_output) last = tensor;
   }
   return last;
@@ -28641,9 +28636,8 @@ TENSORTAP_INLINE std::vector<Finding> DoubleSoftmax::operator()(const JudgedStep
   if (patience < 1) throw Error::bad_threshold(name, static_cast<double>(patience));
   const LossSeries& loss = step.facts().trained_loss();
   if (!loss.in_step) return {};
-  const std::string lower = detail::in_lower_case(loss.tensor);
-  const bool is_binary = lower.find("bcewithlogits") != std::string::npos;
-  if (!is_binary && lower.find("crossentropyloss") == std::string::npos) return {};
+  const bool is_binary = detail::contains_in_any_case(loss.tensor, "bcewithlogits");
+  if (!is_binary && !detail::contains_in_any_case(loss.tensor, "crossentropyloss")) return {};
   const KnownTensor* const scores = detail::input_of_loss(step, loss.tensor);
   if (scores == nullptr) return {};
   const Tensor* const value = step.value(*scores);
@@ -29228,8 +29222,8 @@ namespace detail {
 /// negative logarithm of a likelihood can.
 inline bool is_below_zero(const LossSeries& series) {
   constexpr double rounding = -1e-3;
-  const bool is_positive = series.kind != LossKind::unknown && series.kind != LossKind::other &&
-                           in_lower_case(series.tensor).find("nll") == std::string::npos;
+  const bool is_positive =
+      series.kind != LossKind::unknown && series.kind != LossKind::other && !contains_in_any_case(series.tensor, "nll");
   if (!is_positive || series.kept() < 3) return false;
   return series.before(0) < rounding && series.before(1) < rounding && series.before(2) < rounding;
 }
@@ -29347,8 +29341,7 @@ TENSORTAP_INLINE std::vector<Finding> LossNotDecreasing::judge_level(const Judge
   const double most = level ? 2 * *level : std::numeric_limits<double>::infinity();
   const detail::LastValues last(*series, of_evaluation, most);
   const detail::Fall fall = last.fall();
-  Finding found{.tensor = series->tensor, .value = series->recent_mean(last.size)};
-  found.message = "the mean of its last " + std::to_string(last.size) + " values is " + shortest(found.value);
+  Finding found{.value = series->recent_mean(last.size)};
   bool is_bad = false;
   std::int64_t needed = patience;
   if (level) {
@@ -29359,13 +29352,17 @@ TENSORTAP_INLINE std::vector<Finding> LossNotDecreasing::judge_level(const Judge
     is_bad =
         *level > 0 && fall.to > found.threshold && is_late && (fall.to > 1.5 * *level || !detail::beats_constant(step));
     if (fall.to < 0.985 * *level) needed = 2 * patience;  // it may just be slow
-    found.message += ", and a constant prediction reaches " + shortest(*level) + ", " +
-                     detail::chance_source(step, chance) +
-                     "; check the learning rate, the labels, and that gradients reach all layers";
+  } else {
+    is_bad = judge_without_chance(*series, found);
   }
-  if (!level) is_bad = judge_without_chance(*series, found);
   state.bad_checks = is_bad ? state.bad_checks + 1 : 0;
   if (!is_bad || state.bad_checks < needed) return {};
+  found.tensor = series->tensor;
+  if (level)
+    found.message = "the mean of its last " + std::to_string(last.size) + " values is " + shortest(found.value) +
+                    ", and a constant prediction reaches " + shortest(*level) + ", " +
+                    detail::chance_source(step, chance) +
+                    "; check the learning rate, the labels, and that gradients reach all layers";
   return {std::move(found)};
 }
 

@@ -329,7 +329,7 @@ TEST_CASE("the environment of a job: which worker this is", "[configuration]") {
   const std::vector<Variables> launchers = {
       {{"OMPI_COMM_WORLD_RANK", "2"}, {"OMPI_COMM_WORLD_SIZE", "4"}},
       {{"PMI_RANK", "2"}, {"PMI_SIZE", "4"}},
-      {{"SLURM_PROCID", "2"}, {"SLURM_NTASKS", "4"}},
+      {{"SLURM_PROCID", "2"}, {"SLURM_NTASKS", "8"}, {"SLURM_STEP_NUM_TASKS", "4"}},
       {{"RANK", "2"}, {"WORLD_SIZE", "4"}},
       {{"SM_HOSTS", R"(["algo-4", "algo-1","algo-2","algo-3"])"}, {"SM_CURRENT_HOST", "algo-3"}}};
   for (Variables variables : launchers) {
@@ -344,6 +344,8 @@ TEST_CASE("the environment of a job: which worker this is", "[configuration]") {
     CHECK_FALSE(found.options.enabled);
     CHECK(found.options.num_workers == 1);
   }
+  CHECK(configured_by({{"SLURM_PROCID", "0"}, {"SLURM_NTASKS", "4"}, {"SMDEBUG_CONFIG_FILE_PATH", all}})
+            .options.num_workers == 1);  // a batch script
   const auto found = configured_by({{"RANK", "4"}, {"WORLD_SIZE", "4"}, {"SMDEBUG_CONFIG_FILE_PATH", all}});
   CHECK(found.options.worker == "worker_0");
   REQUIRE(found.warnings.size() == 1);

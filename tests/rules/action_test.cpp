@@ -98,7 +98,7 @@ TEST_CASE("findings ask for snapshots and for more", "[rules][action]") {
   CHECK(snapshots[0].step == first.step.global_step);
   CHECK(snapshots[0].reason == first.rule);
   CHECK(snapshots[0].finding == to_json(first));
-  const auto more = requests.take_more();
+  const auto more = requests.take_save_more();
   REQUIRE(more.size() == 1);
   CHECK(more[0].collections == std::vector<std::string>{"weights", "biases"});
   CHECK(more[0].steps == 7);

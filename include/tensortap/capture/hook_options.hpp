@@ -64,7 +64,7 @@ enum class OnFailure : std::uint8_t {
 
 /// The options of a hook: what it saves, how it writes, and how long it waits.
 struct HookOptions {
-  /// Reads a configuration in the form of smdebug, see HookConfiguration::from_json.
+  /// Reads a configuration in the form of smdebug, see HookConfiguration::from_json, whose header has the body.
   static HookOptions from_json(std::string_view path_or_text);
 
   // What is saved

@@ -73,7 +73,7 @@ TENSORTAP_INLINE std::vector<SnapshotRequest> CaptureRequests::take_snapshots() 
   return queue_->snapshots.take();
 }
 
-TENSORTAP_INLINE std::vector<SaveMoreRequest> CaptureRequests::take_more() const { return queue_->more.take(); }
+TENSORTAP_INLINE std::vector<SaveMoreRequest> CaptureRequests::take_save_more() const { return queue_->more.take(); }
 
 TENSORTAP_INLINE std::uint64_t CaptureRequests::refused() const {
   return queue_->snapshots.refused() + queue_->more.refused();

@@ -32,7 +32,7 @@ namespace detail {
 class CapturedStep final : public StepView {
  public:
   CapturedStep(const StepRecords& records, std::span<const Collection> collections)
-      : CapturedStep(records, collections, own_index_) {}
+      : records_(&records), collections_(collections), index_(&own_index_) {}
   /// Uses the memory of `index`.
   CapturedStep(const StepRecords& records, std::span<const Collection> collections, RecordIndex& index)
       : records_(&records), collections_(collections), index_(&index) {}

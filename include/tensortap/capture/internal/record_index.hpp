@@ -26,10 +26,11 @@ class RecordIndex {
     std::fill(slots_.begin(), slots_.end(), Slot{});
     earlier_.resize(records.size());
     for (std::size_t i = 0; i < records.size(); ++i) {
-      Slot& slot = slot_of(records[i].tensor->name, records);
+      const std::string_view name = records[i].tensor->name;
+      const std::uint32_t hash = hash_of(name);
+      Slot& slot = slot_of(name, hash, records);
       earlier_[i] = slot.last;
-      slot.last = static_cast<std::uint32_t>(i + 1);
-      slot.hash = hash_of(records[i].tensor->name);
+      slot = {.last = static_cast<std::uint32_t>(i + 1), .hash = hash};
     }
   }
 
@@ -38,7 +39,7 @@ class RecordIndex {
   template <class IsWanted>
   const CapturedRecord* find_last(const std::vector<CapturedRecord>& records, std::string_view tensor,
                                   const IsWanted& is_wanted) {
-    for (std::uint32_t at = slot_of(tensor, records).last; at != 0; at = earlier_[at - 1])
+    for (std::uint32_t at = slot_of(tensor, hash_of(tensor), records).last; at != 0; at = earlier_[at - 1])
       if (is_wanted(records[at - 1])) return &records[at - 1];
     return nullptr;
   }
@@ -55,9 +56,8 @@ class RecordIndex {
     return static_cast<std::uint32_t>(hash ^ hash >> 32);
   }
 
-  /// Returns the place of a name, or the free one where it belongs.
-  Slot& slot_of(std::string_view name, const std::vector<CapturedRecord>& records) {
-    const std::uint32_t hash = hash_of(name);
+  /// Returns the place of a name with this hash, or the free one where it belongs.
+  Slot& slot_of(std::string_view name, std::uint32_t hash, const std::vector<CapturedRecord>& records) {
     const std::size_t mask = slots_.size() - 1;
     for (std::size_t i = hash & mask;; i = (i + 1) & mask) {
       Slot& slot = slots_[i];

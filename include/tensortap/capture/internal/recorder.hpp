@@ -94,7 +94,7 @@ class Recorder {
       if (!capture_.has_records()) queue_->give_records(capture_);
       if (options_.watch_checkpoints) commit_changed_checkpoints();
     }
-    for (const SaveMoreRequest& request : options_.requests.take_more()) save_more(request);
+    for (const SaveMoreRequest& request : options_.requests.take_save_more()) save_more(request);
     counter_.set(step);
     capture_.begin_step(step);
   }

@@ -65,7 +65,8 @@ inline std::optional<WorkerPlace> worker_of_environment(const std::function<cons
   static constexpr std::array<Launcher, 4> launchers = {{{"OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE"},
                                                          {"PMI_RANK", "PMI_SIZE"},
                                                          {"RANK", "WORLD_SIZE"},
-                                                         {"SLURM_PROCID", "SLURM_NTASKS"}}};
+                                                         // A batch script has SLURM_NTASKS, too; it is one process.
+                                                         {"SLURM_PROCID", "SLURM_STEP_NUM_TASKS"}}};
   for (const Launcher& launcher : launchers) {
     const char* const rank_text = variable(launcher.rank);
     const char* const count_text = variable(launcher.count);

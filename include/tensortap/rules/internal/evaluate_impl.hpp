@@ -17,7 +17,6 @@
 #include <tensortap/internal/config.hpp>
 #include <tensortap/rules/evaluate.hpp>
 #include <tensortap/rules/internal/dealing.hpp>
-#include <tensortap/rules/internal/finding_order.hpp>
 #include <tensortap/rules/internal/rule_set.hpp>
 
 TENSORTAP_BEGIN_NAMESPACE
@@ -73,7 +72,7 @@ class Evaluation {
     }
     for (std::optional<RuleResult>& result : results)
       if (result) out.rules.push_back(std::move(*result));
-    sort_findings(out.findings);
+    std::stable_sort(out.findings.begin(), out.findings.end(), comes_before);
     return out;
   }
 

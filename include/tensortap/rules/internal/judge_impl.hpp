@@ -11,7 +11,6 @@
 #include <tensortap/bytes/bytes.hpp>
 #include <tensortap/bytes/crc32c.hpp>
 #include <tensortap/internal/config.hpp>
-#include <tensortap/rules/internal/finding_order.hpp>
 #include <tensortap/rules/internal/rule_set.hpp>
 #include <tensortap/rules/judge.hpp>
 #include <tensortap/rules/rule_state.hpp>
@@ -69,7 +68,7 @@ TENSORTAP_INLINE void Judge::operator()(const StepView& step) const {
 TENSORTAP_INLINE Verdict Judge::verdict() const {
   const std::lock_guard lock(shared_->mutex);
   Verdict out = shared_->rules.verdict(RuleStatus::in_progress);
-  detail::sort_findings(out.findings);
+  std::stable_sort(out.findings.begin(), out.findings.end(), comes_before);
   return out;
 }
 

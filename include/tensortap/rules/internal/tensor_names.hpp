@@ -45,6 +45,13 @@ inline std::string in_lower_case(std::string_view text) {
   return out;
 }
 
+/// Returns whether `text` contains `word`, which is in lower case, in any case of its ASCII letters. Allocates nothing.
+inline bool contains_in_any_case(std::string_view text, std::string_view word) noexcept {
+  const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c; };
+  return std::search(text.begin(), text.end(), word.begin(), word.end(),
+                     [&](char a, char b) { return lower(a) == b; }) != text.end();
+}
+
 /// Returns the parameter of the gradient `name`: the rest of the name without the word gradient.
 inline std::string parameter_of_gradient(std::string_view name) {
   for (const std::string_view prefix : {"gradient/", "gradients/", "grad/", "gradient_", "grad_", "grad."})

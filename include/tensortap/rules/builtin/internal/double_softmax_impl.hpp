@@ -22,10 +22,12 @@ namespace detail {
 /// Returns what enters the loss of a step: its own input, else the last output of a layer before it; null if neither
 /// was saved.
 inline const KnownTensor* input_of_loss(const JudgedStep& step, std::string_view loss) {
-  const std::string own = std::string(loss.substr(0, loss.rfind("_output"))) + "_input_0";
+  const std::string_view stem = loss.substr(0, loss.rfind("_output"));
+  constexpr std::string_view input = "_input_0";
   const KnownTensor* last = nullptr;
   for (const KnownTensor* tensor : step.saved()) {
-    if (tensor->name == own) return tensor;
+    const std::string_view name = tensor->name;
+    if (name.size() == stem.size() + input.size() && name.starts_with(stem) && name.ends_with(input)) return tensor;
     if (tensor->role == Role::layer_output) last = tensor;
   }
   return last;
@@ -54,9 +56,8 @@ TENSORTAP_INLINE std::vector<Finding> DoubleSoftmax::operator()(const JudgedStep
   if (patience < 1) throw Error::bad_threshold(name, static_cast<double>(patience));
   const LossSeries& loss = step.facts().trained_loss();
   if (!loss.in_step) return {};
-  const std::string lower = detail::in_lower_case(loss.tensor);
-  const bool is_binary = lower.find("bcewithlogits") != std::string::npos;
-  if (!is_binary && lower.find("crossentropyloss") == std::string::npos) return {};
+  const bool is_binary = detail::contains_in_any_case(loss.tensor, "bcewithlogits");
+  if (!is_binary && !detail::contains_in_any_case(loss.tensor, "crossentropyloss")) return {};
   const KnownTensor* const scores = detail::input_of_loss(step, loss.tensor);
   if (scores == nullptr) return {};
   const Tensor* const value = step.value(*scores);

@@ -21,8 +21,8 @@ namespace detail {
 /// negative logarithm of a likelihood can.
 inline bool is_below_zero(const LossSeries& series) {
   constexpr double rounding = -1e-3;
-  const bool is_positive = series.kind != LossKind::unknown && series.kind != LossKind::other &&
-                           in_lower_case(series.tensor).find("nll") == std::string::npos;
+  const bool is_positive =
+      series.kind != LossKind::unknown && series.kind != LossKind::other && !contains_in_any_case(series.tensor, "nll");
   if (!is_positive || series.kept() < 3) return false;
   return series.before(0) < rounding && series.before(1) < rounding && series.before(2) < rounding;
 }

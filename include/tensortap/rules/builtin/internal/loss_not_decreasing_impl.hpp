@@ -76,8 +76,7 @@ TENSORTAP_INLINE std::vector<Finding> LossNotDecreasing::judge_level(const Judge
   const double most = level ? 2 * *level : std::numeric_limits<double>::infinity();
   const detail::LastValues last(*series, of_evaluation, most);
   const detail::Fall fall = last.fall();
-  Finding found{.tensor = series->tensor, .value = series->recent_mean(last.size)};
-  found.message = "the mean of its last " + std::to_string(last.size) + " values is " + shortest(found.value);
+  Finding found{.value = series->recent_mean(last.size)};
   bool is_bad = false;
   std::int64_t needed = patience;
   if (level) {
@@ -88,13 +87,17 @@ TENSORTAP_INLINE std::vector<Finding> LossNotDecreasing::judge_level(const Judge
     is_bad =
         *level > 0 && fall.to > found.threshold && is_late && (fall.to > 1.5 * *level || !detail::beats_constant(step));
     if (fall.to < 0.985 * *level) needed = 2 * patience;  // it may just be slow
-    found.message += ", and a constant prediction reaches " + shortest(*level) + ", " +
-                     detail::chance_source(step, chance) +
-                     "; check the learning rate, the labels, and that gradients reach all layers";
+  } else {
+    is_bad = judge_without_chance(*series, found);
   }
-  if (!level) is_bad = judge_without_chance(*series, found);
   state.bad_checks = is_bad ? state.bad_checks + 1 : 0;
   if (!is_bad || state.bad_checks < needed) return {};
+  found.tensor = series->tensor;
+  if (level)
+    found.message = "the mean of its last " + std::to_string(last.size) + " values is " + shortest(found.value) +
+                    ", and a constant prediction reaches " + shortest(*level) + ", " +
+                    detail::chance_source(step, chance) +
+                    "; check the learning rate, the labels, and that gradients reach all layers";
   return {std::move(found)};
 }
 
