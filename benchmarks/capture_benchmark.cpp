@@ -270,6 +270,76 @@ void write_steps(benchmark::State& state) {
   state.SetLabel(tensor_bytes == 64 << 20 ? "ratio at least 0.8; smdebug 2e8 B/s" : "smdebug 2e8 B/s");
 }
 
+/// A training whose steps compute for about 2 ms.
+class Training {
+ public:
+  Training() {
+    const auto start = Clock::now();
+    for (int i = 0; i < 100; ++i) pass();
+    passes_ = std::max(1, static_cast<int>(100 * 2e-3 / seconds_since(start)));
+  }
+  void compute() {
+    for (int i = 0; i < passes_; ++i) pass();
+  }
+
+ private:
+  void pass() {
+    for (float& x : numbers_) x = 3.9f * x * (1 - x);
+    benchmark::ClobberMemory();
+  }
+
+  Tensor numbers_ = Tensor(16 << 10, 0.3f);
+  int passes_ = 1;
+};
+
+/// Trains with a hook that saves 200 tensors at every step, and without one, in turns whose order alternates. Without a
+/// budget if `state.range(0)` is 0.
+void train_within_budget(benchmark::State& state) {
+  const bool has_budget = state.range(0) != 0;
+  const int steps = 500;
+  const auto names = tensor_names(200);
+  const std::vector<Tensor> tensors(names.size(), tensor_of(small_bytes));
+  Training training;
+  tt::HookStatus status;
+  const auto with_hook = [&] {
+    const Folder folder;
+    tt::HookOptions options = without_sync();
+    options.save = tt::every(1);
+    if (has_budget) options.budget = 0.01;
+    tt::Hook hook(folder.name(), std::move(options));
+    const auto start = Clock::now();
+    for (int step = 0; step < steps; ++step) {
+      hook.begin_step();
+      training.compute();
+      hook.save("loss", 0.5);
+      for (std::size_t i = 0; i < names.size(); ++i) hook.save(names[i], tensors[i]);
+    }
+    const double seconds = seconds_since(start);
+    hook.close();
+    status = hook.status();
+    return seconds;
+  };
+  const auto without = [&] {
+    const auto start = Clock::now();
+    for (int step = 0; step < steps; ++step) training.compute();
+    return seconds_since(start);
+  };
+  std::vector<double> ratios;
+  for (auto _ : state) {
+    double with = 0;
+    const bool hook_first = ratios.size() % 2 == 0;
+    if (hook_first) with = with_hook();
+    const double alone = without();
+    if (!hook_first) with = with_hook();
+    ratios.push_back(with / alone);
+    state.SetIterationTime(with);
+  }
+  state.counters["ratio"] = median(ratios);
+  state.counters["steps_saved"] = static_cast<double>(status.steps_saved);
+  state.counters["thinnings"] = static_cast<double>(status.thinned.size());
+  if (has_budget) state.SetLabel("ratio at most 1.01");
+}
+
 /// Prints a line for each benchmark: the median of its repetitions, its counters, and the limit to compare with.
 class Table final : public benchmark::BenchmarkReporter {
  public:
@@ -316,6 +386,8 @@ BENCHMARK(write_steps)->Name("write_4KiB_x_512")->Args({4 << 10, 512, 1})->Itera
 BENCHMARK(write_steps)->Name("write_1MiB_x_64")->Args({1 << 20, 64, 1})->Iterations(21)->UseManualTime();
 BENCHMARK(write_steps)->Name("write_64MiB_x_4")->Args({64 << 20, 4, 1})->Iterations(11)->UseManualTime();
 BENCHMARK(write_steps)->Name("write_64MiB_x_4_in_4_steps")->Args({64 << 20, 4, 4})->Iterations(9)->UseManualTime();
+BENCHMARK(train_within_budget)->Name("train_without_budget")->Arg(0)->Iterations(11)->UseManualTime();
+BENCHMARK(train_within_budget)->Name("train_with_budget_of_1_percent")->Arg(1)->Iterations(11)->UseManualTime();
 
 }  // namespace
 

@@ -76,6 +76,7 @@ int report_damage(const tt::Trial& trial, std::ostream& out) {
   for (const tt::Damage& one : damage) out << "damaged: " << one.where << ": " << one.cause << '\n';
   const tt::RunLosses lost = trial.losses();
   if (!lost.empty()) out << "lost: " << to_string(lost) << '\n';
+  for (const tt::Thinning& thinning : trial.thinned()) out << "thinned: " << to_string(thinning) << '\n';
   return damage.empty() && lost.empty() ? 0 : 1;
 }
 

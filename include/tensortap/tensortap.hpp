@@ -49,6 +49,7 @@
 #include <tensortap/record/layout.hpp>            //         the keys of a run
 #include <tensortap/record/loss.hpp>              //         what a run lacks
 #include <tensortap/record/tfrecord.hpp>          //         framing and checksums
+#include <tensortap/record/thinning.hpp>          //         what a budget left out
 
 #include <tensortap/store/cached.hpp>      // store: a store with a cache in a directory
 #include <tensortap/store/file.hpp>        //        a directory

@@ -2308,6 +2308,43 @@ struct Loss {
 
 TENSORTAP_END_NAMESPACE
 
+// from tensortap/record/thinning.hpp
+
+// What a run has less of, because its hook kept to a budget of time: see `HookOptions::budget`.
+//
+//   for (const tensortap::Thinning& thinning : hook.status().thinned) std::cerr << to_string(thinning) << '\n';
+
+TENSORTAP_BEGIN_NAMESPACE
+
+/// How much is saved of the tensors that are due; each saves less than the one before.
+enum class Detail : std::uint8_t {
+  all,         ///< what the collections say
+  statistics,  ///< `Reduction::statistics` in place of the elements, and the reductions
+  scalars,     ///< tensors of one element alone
+};
+
+/// Returns the detail as text, "statistics".
+constexpr std::string_view to_string(Detail detail) noexcept {
+  constexpr std::string_view names[] = {"all", "statistics", "scalars"};
+  return names[static_cast<std::size_t>(detail)];
+}
+
+/// Steps of which less was saved than the collections say. What rules need was saved all the same.
+struct Thinning {
+  Detail detail = Detail::all;    ///< the detail of those that were saved
+  std::int64_t first_step = 0;    ///< global steps
+  std::int64_t last_step = 0;     ///< the steps between them that were due, but for the others of this list
+  std::uint64_t saved = 0;        ///< steps with this detail
+  std::uint64_t passed_over = 0;  ///< steps without any, because the time for them was used up
+
+  friend bool operator==(const Thinning&, const Thinning&) = default;
+};
+
+/// Returns one line, "scalars of 40 steps, nothing of 60 steps, in steps 3 to 102".
+std::string to_string(const Thinning& thinning);
+
+TENSORTAP_END_NAMESPACE
+
 // from tensortap/record/attempt.hpp
 
 // An attempt: one process that writes a run, from its start to its end or interruption. Each attempt leaves an object
@@ -2322,14 +2359,15 @@ TENSORTAP_BEGIN_NAMESPACE
 
 /// The content of an attempt's object.
 struct Attempt {
-  std::int64_t number = 0;        ///< 0 for the first attempt of a worker, and growing
-  std::string worker;             ///< the worker's name
-  std::int64_t resumed_at = -1;   ///< the last global step of earlier attempts that counts; -1: none
-  bool ended = false;             ///< whether the run was closed by this attempt
-  bool left = false;              ///< whether the run continues without this worker
-  std::string run_id = {};        ///< the same in all attempts of a run; empty if it is unknown
-  std::vector<Loss> losses = {};  ///< what this attempt could not save
-  std::string error = {};         ///< its first failed write
+  std::int64_t number = 0;             ///< 0 for the first attempt of a worker, and growing
+  std::string worker;                  ///< the worker's name
+  std::int64_t resumed_at = -1;        ///< the last global step of earlier attempts that counts; -1: none
+  bool ended = false;                  ///< whether the run was closed by this attempt
+  bool left = false;                   ///< whether the run continues without this worker
+  std::string run_id = {};             ///< the same in all attempts of a run; empty if it is unknown
+  std::vector<Loss> losses = {};       ///< what this attempt could not save
+  std::string error = {};              ///< its first failed write
+  std::vector<Thinning> thinned = {};  ///< what it left out to keep to its budget
 };
 
 /// Returns the text of the attempt's object.
@@ -3103,8 +3141,9 @@ TENSORTAP_END_NAMESPACE
 
 TENSORTAP_BEGIN_NAMESPACE
 
-/// Any callable that takes a StepView. Its functions `std::string state() const` and `bool restore(std::string_view)`,
-/// if it has both, are called on the writer's thread; copies must then share one state.
+/// Any callable that takes a StepView. Its function `std::vector<Collection> required() const` says what it needs. Its
+/// functions `std::string state() const` and `bool restore(std::string_view)`, if it has both, are called on the
+/// writer's thread; copies must then share one state.
 class StepObserver {
  public:
   StepObserver() = default;
@@ -3118,10 +3157,17 @@ class StepObserver {
       state_ = [see] { return see.state(); };
       restore_ = [see](std::string_view bytes) { return see.restore(bytes); };
     }
+    if constexpr (requires(const F& f) {
+                    { f.required() } -> std::convertible_to<std::vector<Collection>>;
+                  })
+      required_ = see.required();
   }
 
   explicit operator bool() const noexcept { return static_cast<bool>(see_); }
   void operator()(const StepView& step) const { see_(step); }
+
+  /// Returns the collections that it needs.
+  [[nodiscard]] const std::vector<Collection>& required() const noexcept { return required_; }
 
   [[nodiscard]] bool has_state() const noexcept { return static_cast<bool>(state_); }
   [[nodiscard]] std::string state() const { return state_(); }
@@ -3132,6 +3178,7 @@ class StepObserver {
   std::function<void(const StepView&)> see_;
   std::function<std::string()> state_;
   std::function<bool(std::string_view)> restore_;
+  std::vector<Collection> required_;
 };
 
 TENSORTAP_END_NAMESPACE
@@ -3201,6 +3248,17 @@ struct HookOptions {
   /// successor may have another number: with a smaller one, what "worker_N" and up (with 1: all others) saved after the
   /// last commit no longer counts.
   std::int64_t num_workers = 1;
+
+  // What saving may cost
+
+  /// The share of the time of training that the hook may take, between 0 and 1: 0.01 is one percent. It counts the time
+  /// in `begin_step` and `save`, and the processor time of the writer's thread, divided by the number of cores. To keep
+  /// to it the hook saves less of the steps that are due: statistics in place of elements, then tensors of one element
+  /// alone, then fewer steps. `HookStatus::thinned` and the run itself say of which steps. commit() and flush() do not
+  /// count. Empty: no limit.
+  std::optional<double> budget = {};
+  /// True: what the rules of `on_step` need is saved in spite of the budget.
+  bool budget_spares_rules = true;
 
   // What rules may ask for
 
@@ -3385,6 +3443,7 @@ struct HookStatus {
   std::uint64_t bytes_queued = 0;      ///< bytes of their elements
   std::chrono::nanoseconds blocked{};  ///< how long training has waited for room in the queue
   std::vector<Loss> losses;            ///< at most 1000 entries; the last one sums up all further losses
+  std::vector<Thinning> thinned;       ///< what `HookOptions::budget` left out; at most 1000 entries, as of losses
   std::optional<std::string> error;    ///< the first failed write
   RecorderStatus recorder;             ///< of the flight recorder
   std::vector<std::string> notes;  ///< skipped commits, damaged files, collections without tensors, tensors left out
@@ -3993,6 +4052,8 @@ class Trial {
 
   /// Returns what the writers could not save, by their own account, without what a later attempt has saved again.
   [[nodiscard]] RunLosses losses() const;
+  /// Returns what the writers left out to keep to a budget, of all workers, by their own account.
+  [[nodiscard]] std::vector<Thinning> thinned() const;
 
   /// Returns the mode steps that several global steps have, as in a loop that was repeated. A TensorHistory reads them
   /// under the number of the first, with the values of the last; `view` shows each.
@@ -4798,6 +4859,9 @@ class Judge {
 
   /// Throws: the first exception of a rule or an action, which the hook counts in its status.
   void operator()(const StepView& step) const;
+
+  /// Returns the collections that the rules need, which a hook with a budget spares.
+  [[nodiscard]] const std::vector<Collection>& required() const noexcept;
 
   /// Returns what the rules have found so far.
   [[nodiscard]] Verdict verdict() const;
@@ -14031,6 +14095,37 @@ inline Loss parse_loss(const nlohmann::json& entry, const json_text::Place& plac
   return out;
 }
 
+inline std::string to_json(const Thinning& thinning) {
+  return R"({"detail": ")" + std::string(to_string(thinning.detail)) + R"(", "first_step": )" +
+         std::to_string(thinning.first_step) + R"(, "last_step": )" + std::to_string(thinning.last_step) +
+         R"(, "saved": )" + std::to_string(thinning.saved) + R"(, "passed_over": )" +
+         std::to_string(thinning.passed_over) + "}";
+}
+
+/// Returns the thinning in `entry`. A detail that a later version has added counts as scalars.
+inline Thinning parse_thinning(const nlohmann::json& entry, const json_text::Place& place) {
+  Thinning out{.detail = Detail::scalars};
+  const std::string detail = json_text::text(entry, "detail", place);
+  for (const Detail known : {Detail::all, Detail::statistics})
+    if (detail == to_string(known)) out.detail = known;
+  out.first_step = json_text::integer(json_text::at(entry, "first_step", place), "first_step", place);
+  out.last_step = json_text::integer(json_text::at(entry, "last_step", place), "last_step", place);
+  out.saved = json_text::natural(entry, "saved", place);
+  out.passed_over = json_text::natural(entry, "passed_over", place);
+  return out;
+}
+
+/// Returns `, "key": [...]` with the JSON of `entries`; empty if there are none.
+template <class Entry>
+std::string json_member(std::string_view key, const std::vector<Entry>& entries) {
+  std::string out;
+  for (const Entry& entry : entries) {
+    out += out.empty() ? ", \"" + std::string(key) + "\": [" : ", ";
+    out += to_json(entry);
+  }
+  return out.empty() ? out : out + "]";
+}
+
 }  // namespace detail
 
 TENSORTAP_INLINE std::string to_json(const Attempt& attempt) {
@@ -14040,15 +14135,9 @@ TENSORTAP_INLINE std::string to_json(const Attempt& attempt) {
   if (attempt.ended) out += R"(, "ended": true)";
   if (attempt.left) out += R"(, "left": true)";
   if (!attempt.run_id.empty()) out += R"(, "run_id": )" + detail::json_text::string(attempt.run_id);
-  if (!attempt.losses.empty()) {
-    out += R"(, "losses": [)";
-    for (const char* comma = ""; const Loss& loss : attempt.losses) {
-      out.append(comma).append(detail::to_json(loss));
-      comma = ", ";
-    }
-    out += "]";
-  }
+  out += detail::json_member("losses", attempt.losses);
   if (!attempt.error.empty()) out += R"(, "error": )" + detail::json_text::string(attempt.error);
+  out += detail::json_member("thinned", attempt.thinned);
   return out + "}";
 }
 
@@ -14066,8 +14155,25 @@ TENSORTAP_INLINE Attempt parse_attempt(std::string_view text, std::string_view p
   if (root.contains("losses"))
     for (const auto& loss : detail::json_text::array(root, "losses", where))
       out.losses.push_back(detail::parse_loss(loss, where));
+  if (root.contains("thinned"))
+    for (const auto& thinning : detail::json_text::array(root, "thinned", where))
+      out.thinned.push_back(detail::parse_thinning(thinning, where));
   if (root.contains("error")) out.error = detail::json_text::text(root, "error", where);
   return out;
+}
+
+TENSORTAP_END_NAMESPACE
+
+// from tensortap/record/internal/thinning_impl.hpp
+
+// The text of a thinning.
+
+TENSORTAP_BEGIN_NAMESPACE
+
+TENSORTAP_INLINE std::string to_string(const Thinning& thinning) {
+  return std::string(to_string(thinning.detail)) + " of " + std::to_string(thinning.saved) + " steps, nothing of " +
+         std::to_string(thinning.passed_over) + " steps, in steps " + std::to_string(thinning.first_step) + " to " +
+         std::to_string(thinning.last_step);
 }
 
 TENSORTAP_END_NAMESPACE
@@ -16933,6 +17039,23 @@ class StatusLedger {
     add_loss(status_, loss, std::exchange(has_committed_, false));
   }
 
+  /// Counts a step that saves less, or nothing. Consecutive ones of one detail become one entry.
+  void count_thinning(std::optional<Detail> detail, std::int64_t step) noexcept {
+    constexpr std::size_t limit = 1000;
+    const std::lock_guard lock(mutex_);
+    std::vector<Thinning>& list = status_.thinned;
+    const bool continues = !list.empty() && (!detail || list.back().detail == *detail || list.size() == limit);
+    if (!continues) {
+      try {
+        list.push_back({.detail = detail.value_or(Detail::scalars), .first_step = step});
+      } catch (const std::bad_alloc&) {
+        if (list.empty()) return;
+      }
+    }
+    list.back().last_step = step;
+    ++(detail ? list.back().saved : list.back().passed_over);
+  }
+
   /// Keeps losses before and after a commit apart: a later attempt may make good those after it.
   void count_commit() noexcept {
     const std::lock_guard lock(mutex_);
@@ -16989,14 +17112,22 @@ TENSORTAP_END_NAMESPACE
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
 
-/// Returns at most `limit` losses, above 0: the last one sums up all further ones.
-inline std::vector<Loss> shortened(const std::vector<Loss>& losses, std::size_t limit) {
-  std::vector<Loss> out;
-  for (const Loss& loss : losses) {
+/// Adds the numbers of `thinning` to those of `sum`, which keeps its detail.
+inline void add_to(Thinning& sum, const Thinning& thinning) noexcept {
+  sum.last_step = std::max(sum.last_step, thinning.last_step);
+  sum.saved += thinning.saved;
+  sum.passed_over += thinning.passed_over;
+}
+
+/// Returns at most `limit` entries, above 0: the last one sums up all further ones.
+template <class Entry>
+std::vector<Entry> shortened(const std::vector<Entry>& entries, std::size_t limit) {
+  std::vector<Entry> out;
+  for (const Entry& entry : entries) {
     if (out.size() < limit) {
-      out.push_back(loss);
+      out.push_back(entry);
     } else {
-      add_to(out.back(), loss);
+      add_to(out.back(), entry);
     }
   }
   return out;
@@ -17008,7 +17139,7 @@ class AttemptRecord {
   AttemptRecord(Store& store, Attempt& attempt, const StatusLedger& ledger, Sync sync)
       : store_(store), attempt_(attempt), ledger_(ledger), sync_(sync) {}
 
-  /// Writes the losses so far, unless they are there. Throws: the store failed.
+  /// Writes the losses and thinnings so far, unless they are there. Throws: the store failed.
   void put_losses() {
     if (take_losses()) put();
   }
@@ -17032,11 +17163,12 @@ class AttemptRecord {
   [[nodiscard]] std::string end_marker() const {
     Attempt out = attempt_;
     out.losses = shortened(out.losses, 1);
+    out.thinned.clear();
     return to_json(out);
   }
 
  private:
-  /// Takes the losses of the ledger into the attempt. Returns whether some of them have not been written.
+  /// Takes the losses and thinnings of the ledger into the attempt. Returns whether some of them have not been written.
   bool take_losses() {
     constexpr std::size_t most = 16;
     constexpr std::size_t longest = 300;
@@ -17044,13 +17176,16 @@ class AttemptRecord {
     attempt_.losses = shortened(status.losses, most);
     attempt_.error = escaped(status.error.value_or("")).substr(0, longest);
     while (!is_utf8(attempt_.error)) attempt_.error.pop_back();  // a character that was cut
-    return status.steps_lost != written_steps_ || status.tensors_lost != written_tensors_;
+    attempt_.thinned = shortened(status.thinned, most);
+    return attempt_.thinned != written_thinned_ || status.steps_lost != written_steps_ ||
+           status.tensors_lost != written_tensors_;
   }
 
   /// Leaves a run that was removed alone: `RunPresence` notices that, and writes the attempt anew.
   void put() {
     if (!store_.size(layout::attempt_key(attempt_.number, attempt_.worker))) return;
     store_.put(layout::attempt_key(attempt_.number, attempt_.worker), to_json(attempt_), sync_);
+    written_thinned_ = attempt_.thinned;
     written_steps_ = written_tensors_ = 0;
     for (const Loss& loss : attempt_.losses) {
       written_steps_ += loss.steps;
@@ -17064,6 +17199,7 @@ class AttemptRecord {
   Sync sync_;
   std::uint64_t written_steps_ = 0;
   std::uint64_t written_tensors_ = 0;
+  std::vector<Thinning> written_thinned_;
 };
 
 }  // namespace detail
@@ -17150,7 +17286,19 @@ struct SaveRequest {
     raw = raw || collection.saves_raw();
     shape = shape || collection.save_shape;
   }
+
+  [[nodiscard]] bool empty() const noexcept { return reductions.empty() && !raw && !shape; }
 };
+
+/// Returns the parts of `needed` that `full` has, or that its elements would give.
+inline SaveRequest common_parts(const SaveRequest& full, const SaveRequest& needed) {
+  SaveRequest out;
+  for (const Reduction r : needed.reductions)
+    if (full.raw || full.reductions.contains(r)) out.reductions.insert(r);
+  out.raw = full.raw && needed.raw;
+  out.shape = full.shape && needed.shape;
+  return out;
+}
 
 /// Appends the texts of `more` that `to` does not have.
 inline void unite(std::vector<std::string>& to, const std::vector<std::string>& more) {
@@ -17213,6 +17361,10 @@ struct TrackedTensor {
   SaveRequest request = {};                   ///< what the due ones save
   SaveRequest kept_request = {};              ///< what the kept ones save
   std::uint64_t kept_in = 0;                  ///< the catalog's step count when the recorder kept it last
+  std::vector<std::size_t> needed_by = {};    ///< positions of the collections of rules that it belongs to
+  bool is_met = false;                        ///< whether the next two are known
+  bool is_scalar = false;                     ///< whether it has one element
+  bool is_real = false;                       ///< whether it has statistics
 };
 
 /// Owns the entries, which never move. Threads: one at a time; other threads may read entries.
@@ -17272,9 +17424,10 @@ static_assert(std::is_trivially_destructible_v<Reduced>);  // the arena destroys
 /// nothing.
 class StepRecords {
  public:
-  /// Removes all records and begins `step`.
-  void begin(const Step& step) {
+  /// Removes all records and begins `step`, of which no more than `detail` is saved.
+  void begin(const Step& step, Detail detail = Detail::all) {
     step_ = step;
+    detail_ = detail;
     records_.clear();
     arena_.clear();
     bytes_ = 0;
@@ -17389,6 +17542,7 @@ class StepRecords {
   }
 
   [[nodiscard]] const Step& step() const noexcept { return step_; }
+  [[nodiscard]] Detail detail() const noexcept { return detail_; }
   [[nodiscard]] const std::vector<CapturedRecord>& records() const noexcept { return records_; }
   [[nodiscard]] bool empty() const noexcept { return records_.empty(); }
   /// Whether no record was removed.
@@ -17413,6 +17567,7 @@ class StepRecords {
   static constexpr std::size_t many_bytes = std::size_t{1} << 20;
 
   Step step_;
+  Detail detail_ = Detail::all;
   std::vector<CapturedRecord> records_;
   Arena arena_;
   std::uint64_t bytes_ = 0;
@@ -18130,12 +18285,39 @@ class Catalog {
     raised_[i] = std::max(raised_[i], steps);
   }
 
+  /// Makes the catalog save what `collections` ask for in spite of a thinning.
+  void spare(const std::vector<Collection>& collections, const SaveConfig& save) {
+    if (!collections.empty()) needs_.emplace(collections, save);
+  }
+
   /// Decides which collections are due in `step`.
   void begin_step(const Step& step) {
+    thinning_.reset();
+    if (needs_) needs_->begin_step(step);
     selection_.begin_step(step, [&](std::size_t i) { return !raised_.empty() && raised_[i] > 0; });
     for (std::int64_t& left : raised_) left = std::max<std::int64_t>(left - 1, 0);
     global_step_ = step.global_step;
     ++steps_;
+  }
+
+  /// Makes the current step save no more than `detail` says; nothing if that is empty.
+  void thin(std::optional<Detail> detail) noexcept { thinning_ = Thinned{detail}; }
+
+  /// Returns whether the collection at position `i` is due, for a loop that asks. A thinned one is due only if
+  /// something may be saved of it.
+  [[nodiscard]] bool is_due(std::size_t i) const {
+    if (!selection_.due(i)) return false;
+    if (!thinning_ || (needs_ && needs_->any_due())) return true;
+    return thinning_->detail && (*thinning_->detail < Detail::scalars || totals_[i].has_scalars);
+  }
+
+  /// Notes what is known of a tensor once it has been seen.
+  void meet(TrackedTensor& tensor, const TensorView& view) {
+    tensor.is_met = true;
+    tensor.is_scalar = view.size() == 1;
+    tensor.is_real = tensortap::is_real(view.dtype());
+    for (const std::size_t i : tensor.collections) totals_[i].has_scalars |= tensor.is_scalar;
+    if (thinning_) apply_thinning(tensor);
   }
 
   /// Returns whether the flight recorder keeps the collection at position `i` in this step.
@@ -18151,7 +18333,10 @@ class Catalog {
   /// The same, but adds an unknown name; null if there are too many names.
   [[nodiscard]] TrackedTensor* find_or_add(std::string_view name) {
     TrackedTensor* found = table_->find(name);
-    if (found == nullptr) found = table_->add(name, selection_.members(name));
+    if (found == nullptr) {
+      found = table_->add(name, selection_.members(name));
+      if (found != nullptr && needs_) found->needed_by = needs_->members(name);
+    }
     if (found != nullptr) decide(*found);
     return found;
   }
@@ -18169,7 +18354,7 @@ class Catalog {
     if (is_recorded(tensor)) return;
     const bool first = !tensor.saved;
     for (const std::size_t i : tensor.collections) {
-      auto& [report, tensor_names, last_step] = totals_[i];
+      auto& [report, tensor_names, last_step, has_scalars] = totals_[i];
       if (first) tensor_names.push_back(tensor.name);
       if (!selection_.due(i)) continue;
       const Collection& collection = selection_.collections()[i];
@@ -18225,6 +18410,12 @@ class Catalog {
     CollectionReport report;
     std::vector<std::string> tensor_names;  // with at least one saved record
     std::int64_t last_step = -1;
+    bool has_scalars = false;  // whether a tensor of one element belongs to it
+  };
+
+  /// How much a thinned step saves; nothing if empty.
+  struct Thinned {
+    std::optional<Detail> detail;
   };
 
   /// Unites what the due collections of a tensor save, once per step.
@@ -18235,12 +18426,36 @@ class Catalog {
     if (selection_.any_withheld())
       for (const std::size_t i : tensor.collections)
         if (selection_.withheld(i)) ++totals_[i].report.withheld;
-    if (!selection_.any_due()) return;
     for (const std::size_t i : tensor.collections) {
+      if (!selection_.any_due()) break;
       if (!selection_.due(i)) continue;
       if (!std::exchange(tensor.due, true)) tensor.request = {};
       tensor.request.add(selection_.collections()[i]);
     }
+    if (thinning_ && tensor.is_met) apply_thinning(tensor);
+  }
+
+  /// Leaves of what is due of a tensor what the detail of this step and the rules allow.
+  void apply_thinning(TrackedTensor& tensor) const {
+    SaveRequest needed;
+    for (const std::size_t i : tensor.needed_by)
+      if (needs_->due(i)) needed.add(needs_->collections()[i]);
+    if (tensor.due) tensor.due = thin(tensor, tensor.request, needed);
+    if (tensor.kept) tensor.kept = thin(tensor, tensor.kept_request, {});
+  }
+
+  /// Thins one request. Returns whether something of it is left.
+  [[nodiscard]] bool thin(const TrackedTensor& tensor, SaveRequest& request, const SaveRequest& needed) const {
+    const std::optional<Detail> detail = thinning_->detail;
+    if (detail && tensor.is_scalar) return true;
+    SaveRequest left = common_parts(request, needed);
+    if (detail == Detail::statistics) {
+      for (const Reduction r : request.reductions) left.reductions.insert(r);
+      if (request.raw && tensor.is_real) left.reductions.insert(Reduction::statistics);
+      left.shape = request.shape;
+    }
+    request = left;
+    return !left.empty();
   }
 
   /// Unites what the kept collections of a tensor save.
@@ -18253,6 +18468,8 @@ class Catalog {
   }
 
   Selection selection_;
+  std::optional<Selection> needs_;   // what rules need of a thinned step
+  std::optional<Thinned> thinning_;  // of this step
   std::shared_ptr<TensorTable> table_ = std::make_shared<TensorTable>();
   std::vector<Totals> totals_;        // by collection
   std::vector<bool> keeps_;           // by collection: whether a flight recorder keeps it; empty: none
@@ -20544,6 +20761,153 @@ class Publisher {
 }  // namespace detail
 TENSORTAP_END_NAMESPACE
 
+// from tensortap/capture/internal/overhead_budget.hpp
+
+// The budget of a hook: measures what share of the time the hook takes, and decides how much the next step may save.
+
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
+
+/// Returns the processor time that the calling thread has used.
+inline std::chrono::nanoseconds thread_time() noexcept {
+  timespec time{};
+  (void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+  return std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec);
+}
+
+/// An account: time passes into it by a share, and what the hook takes is drawn from it. A step that is due saves in
+/// the richest detail whose cost comes in between two such steps, and nothing while the account is overdrawn.
+/// Threads: `plan` the loop's; the rest any.
+class OverheadBudget {
+ public:
+  using Clock = std::chrono::steady_clock;
+  using Time = std::chrono::nanoseconds;
+
+  /// `share` is above 0 and below 1. The time of other threads counts by `cores`, since training has the rest.
+  explicit OverheadBudget(double share, unsigned cores = std::thread::hardware_concurrency())
+      : share_(share), cores_(std::max(cores, 1U)) {}
+
+  /// Adds time that a save or a step took in a thread of training.
+  void add(Time time) noexcept { in_step_.fetch_add(time.count(), std::memory_order_relaxed); }
+
+  /// Counts time of a thread of training, which `add` counts too, as time that will not be needed again.
+  void count_once(Time time) noexcept { once_.fetch_add(time.count(), std::memory_order_relaxed); }
+
+  /// Adds processor time that another thread took for `steps` steps of this detail.
+  void add_written(Detail detail, Time time, std::size_t steps) {
+    const std::lock_guard lock(mutex_);
+    const double cost = static_cast<double>(time.count()) / cores_;
+    written_ += cost;
+    blend(costs_[index(detail)].written, cost / static_cast<double>(std::max<std::size_t>(steps, 1)));
+  }
+
+  /// Ends the step before and returns what the next one may save: nullopt for nothing.
+  [[nodiscard]] std::optional<Detail> plan(bool is_due, Clock::time_point now = Clock::now()) {
+    const std::lock_guard lock(mutex_);
+    settle(now);
+    if (!is_due) return account_ < 0 ? std::nullopt : std::optional(detail_);
+    const double since_due = static_cast<double>((now - last_due_).count());
+    last_due_ = now;
+    was_saved_ = false;
+    if (!has_begun_) {
+      has_begun_ = true;
+    } else {
+      blend(interval_, since_due);
+      choose();
+    }
+    if (account_ < 0) return std::nullopt;
+    was_saved_ = true;
+    return detail_;
+  }
+
+ private:
+  /// The average cost of a step. Units: ns.
+  struct Cost {
+    double captured = 0;  ///< in threads of training
+    double written = 0;   ///< in the writer's, as a share of all cores
+
+    [[nodiscard]] double sum() const noexcept { return captured + written; }
+  };
+
+  static constexpr double longest_credit = 10e9;  // ns of training
+  static constexpr double longest_debt = 600e9;
+
+  static std::size_t index(Detail detail) noexcept { return static_cast<std::size_t>(detail); }
+
+  /// Moves an average to a new value; the first one becomes the average.
+  static void blend(double& average, double value) noexcept {
+    average = average == 0 ? value : 0.75 * average + 0.25 * value;
+  }
+
+  /// Brings the account up to date.
+  void settle(Clock::time_point now) {
+    const auto in_step = static_cast<double>(in_step_.exchange(0, std::memory_order_relaxed));
+    const auto once = static_cast<double>(once_.exchange(0, std::memory_order_relaxed));
+    if (was_saved_) blend(costs_[index(detail_)].captured, std::max(in_step - once, 0.0));
+    was_saved_ = false;
+    const double passed = has_begun_ ? static_cast<double>((now - last_).count()) : 0;
+    last_ = now;
+    account_ += share_ * passed - in_step - std::exchange(written_, 0);
+    account_ = std::clamp(account_, -share_ * longest_debt, share_ * longest_credit);
+  }
+
+  /// Chooses the richest detail that can be paid. What was found too costly is tried again after a long while.
+  void choose() {
+    const double income = share_ * interval_;
+    const Detail before = detail_;
+    detail_ = Detail::scalars;
+    for (const Detail richer : {Detail::all, Detail::statistics}) {
+      Cost& cost = costs_[index(richer)];
+      constexpr double margin = 0.7;  // against changing to and fro
+      if (cost.sum() <= (richer < before ? margin * income : income)) {
+        detail_ = richer;
+        return;
+      }
+      constexpr double forgetting = 0.999;
+      cost.captured *= forgetting;
+      cost.written *= forgetting;
+    }
+  }
+
+  const double share_;
+  const double cores_;
+  std::atomic<std::int64_t> in_step_ = 0;
+  std::atomic<std::int64_t> once_ = 0;  // of that
+  std::mutex mutex_;                    // guards the rest
+  double written_ = 0;
+  double account_ = 0;   // ns; below 0: overdrawn
+  double interval_ = 0;  // between steps that are due
+  std::array<Cost, 3> costs_{};
+  Clock::time_point last_{};
+  Clock::time_point last_due_{};
+  Detail detail_ = Detail::all;
+  bool has_begun_ = false;
+  bool was_saved_ = false;  // whether the current step saves with `detail_`
+};
+
+/// Adds the time of its scope to a budget, at most `longest`: beyond that, others had the processor. Without a budget
+/// it does nothing.
+class TimeOfBudget {
+ public:
+  TimeOfBudget(OverheadBudget* budget, OverheadBudget::Time longest)
+      : budget_(budget), longest_(longest), began_(budget != nullptr ? Clock::now() : Clock::time_point()) {}
+  TimeOfBudget(const TimeOfBudget&) = delete;
+  TimeOfBudget& operator=(const TimeOfBudget&) = delete;
+  ~TimeOfBudget() {
+    if (budget_ != nullptr) budget_->add(std::min<OverheadBudget::Time>(Clock::now() - began_, longest_));
+  }
+
+ private:
+  using Clock = OverheadBudget::Clock;
+
+  OverheadBudget* budget_;
+  OverheadBudget::Time longest_;
+  Clock::time_point began_;
+};
+
+}  // namespace detail
+TENSORTAP_END_NAMESPACE
+
 // from tensortap/capture/internal/step_capture.hpp
 
 // The capture of the current step: looks up each tensor that training saves, reduces and copies the due ones.
@@ -20574,6 +20938,12 @@ class StepCapture {
     kept_ = std::move(kept);
   }
 
+  /// Keeps to `budget` from now on, but saves what `needs` ask for.
+  void set_budget(std::shared_ptr<OverheadBudget> budget, const std::vector<Collection>& needs) {
+    budget_ = std::move(budget);
+    catalog_.spare(needs, options_.save);
+  }
+
   /// Makes a collection due in each of the next `steps` steps. Returns false if there is no such collection.
   [[nodiscard]] bool save_more(std::string_view collection, std::int64_t steps) {
     const std::lock_guard lock(mutex_);
@@ -20585,7 +20955,8 @@ class StepCapture {
   void begin_step(const Step& step) {
     const std::lock_guard lock(mutex_);
     catalog_.begin_step(step);
-    if (step_) step_->records.begin(step);
+    const Detail detail = budget_ ? keep_to_budget(step) : Detail::all;
+    if (step_) step_->records.begin(step, detail);
     if (kept_) kept_->begin(step);
     global_step_ = step.global_step;
     bytes_ = index_bytes_ = 0;
@@ -20624,7 +20995,7 @@ class StepCapture {
     const std::size_t i = position_of(collection);
     if (is_closed_) throw Error::closed_hook("due");
     if (!is_in_step_) throw Error::due_outside_step(collection);
-    return catalog_.selection().due(i) || catalog_.is_kept(i);
+    return catalog_.is_due(i) || catalog_.is_kept(i);
   }
 
   /// Returns the position of `collection` among the collections. Throws: there is no such collection.
@@ -20640,11 +21011,13 @@ class StepCapture {
     const std::lock_guard lock(mutex_);
     if (is_closed_) throw Error::closed_hook("save");
     if (!is_in_step_) throw Error::outside_step(name);
+    ++look_ups_;
     return catalog_.find(name);
   }
 
   /// Saves what is due of a tensor; `entry` is the result of `find`. Counts it as lost if memory runs out.
   void take(std::string_view name, TrackedTensor* entry, const TensorView& view) {
+    const TimeOfBudget time(budget_.get(), std::chrono::microseconds(50) + std::chrono::nanoseconds(4 * view.nbytes()));
     try {
       take_due(name, entry, view);
     } catch (const std::bad_alloc&) {
@@ -20674,9 +21047,23 @@ class StepCapture {
   }
 
  private:
+  /// Asks the budget how much this step may save, and returns that. The caller holds the lock.
+  Detail keep_to_budget(const Step& step) {
+    constexpr std::chrono::nanoseconds look_up(30);
+    budget_->add(look_up * std::exchange(look_ups_, 0));
+    const bool is_due = catalog_.selection().any_due();
+    const std::optional<Detail> detail = budget_->plan(is_due);
+    if (detail != Detail::all) {
+      catalog_.thin(detail);
+      if (is_due) ledger_.count_thinning(detail, step.global_step);
+    }
+    return detail.value_or(Detail::scalars);
+  }
+
   /// Reduces and copies outside of the lock, so that several threads save at the same time. Throws: std::bad_alloc.
   void take_due(std::string_view name, TrackedTensor* entry, const TensorView& view) {
     if (entry == nullptr) entry = add(name);
+    if (entry != nullptr && !entry->is_met && budget_) meet(*entry, view);
     if (entry == nullptr || !(entry->due || entry->kept)) return;
     const double wall_time = options_.wall_time();
     if (kept_ && entry->kept) keep(*entry, view, wall_time);
@@ -20806,10 +21193,17 @@ class StepCapture {
   TrackedTensor* add(std::string_view name) {
     if (name.size() > name_limit) throw Error::name_too_long("save", name, name_limit);
     if (!is_utf8(name)) throw Error::name_not_utf8("save", name);
+    const auto began = OverheadBudget::Clock::now();
     const std::lock_guard lock(mutex_);
     TrackedTensor* const entry = catalog_.find_or_add(name);
+    if (budget_) budget_->count_once(OverheadBudget::Clock::now() - began);
     if (entry == nullptr) count_loss(LossReason::too_many_names, 0);
     return entry;
+  }
+
+  void meet(TrackedTensor& entry, const TensorView& view) {
+    const std::lock_guard lock(mutex_);
+    catalog_.meet(entry, view);
   }
 
   void count_loss(LossReason reason, std::uint64_t bytes) {
@@ -20820,11 +21214,13 @@ class StepCapture {
   StatusLedger& ledger_;
   mutable std::mutex mutex_;  // guards what changes within a step
   Catalog catalog_;
-  std::shared_ptr<QueuedStep> step_;     // the records of the step; none in a dry run
-  std::shared_ptr<KeptSteps> kept_;      // the flight recorder, if there is one
-  WriterThread* writer_ = nullptr;       // sees the records before the step ends
-  std::size_t shown_ = 0;                // how many of them it has seen
-  std::atomic<std::size_t> copies_ = 0;  // being made; grows under the lock
+  std::shared_ptr<QueuedStep> step_;        // the records of the step; none in a dry run
+  std::shared_ptr<KeptSteps> kept_;         // the flight recorder, if there is one
+  std::shared_ptr<OverheadBudget> budget_;  // if there is one
+  std::int64_t look_ups_ = 0;               // in this step
+  WriterThread* writer_ = nullptr;          // sees the records before the step ends
+  std::size_t shown_ = 0;                   // how many of them it has seen
+  std::atomic<std::size_t> copies_ = 0;     // being made; grows under the lock
   std::int64_t global_step_ = -1;
   std::uint64_t bytes_ = 0;        // of the tensors of this step
   std::uint64_t index_bytes_ = 0;  // of its index, at most
@@ -20850,13 +21246,17 @@ class StepQueue {
 
   /// Starts the writer's thread, which keeps `publisher` and `names` alive.
   StepQueue(const HookOptions& options, std::shared_ptr<Publisher> publisher, std::shared_ptr<TensorTable> names,
-            StatusLedger& ledger)
-      : ledger_(ledger), publisher_(std::move(publisher)) {
+            StatusLedger& ledger, std::shared_ptr<OverheadBudget> budget)
+      : ledger_(ledger), budget_(std::move(budget)), publisher_(std::move(publisher)) {
     // A slow store gets several times as many steps as it handles at the same time, so that it is seldom idle.
     const std::size_t at_once = publisher_->store().concurrency();
     writer_ = std::make_unique<WriterThread>(
         options.queue_bytes,
-        [to = publisher_, names = std::move(names)](std::span<const StepRecords* const> steps) { to->publish(steps); },
+        [to = publisher_, names = std::move(names), budget = budget_](std::span<const StepRecords* const> steps) {
+          const auto before = budget ? thread_time() : std::chrono::nanoseconds();
+          to->publish(steps);
+          if (budget) budget->add_written(steps.front()->detail(), thread_time() - before, steps.size());
+        },
         BatchPolicy{.steps = static_cast<std::size_t>(options.events_per_file),
                     .times = at_once > 1 ? 8 * at_once : 1,
                     .bytes = options.events_per_file > 1 ? StepFiles::enough : 0},
@@ -20888,7 +21288,10 @@ class StepQueue {
     }
     Clock::duration waited{};
     const bool is_pushed = writer_->push(*step, deadline, &waited);
-    if (waited > Clock::duration::zero()) ledger_.change([&](HookStatus& status) { status.blocked += waited; });
+    if (waited > Clock::duration::zero()) {
+      ledger_.change([&](HookStatus& status) { status.blocked += waited; });
+      if (budget_) budget_->add(waited);
+    }
     if (is_pushed) return give_records(capture);
     capture.forget_step();
     const StepRecords& lost = (*step)->records;
@@ -20923,6 +21326,7 @@ class StepQueue {
 
  private:
   StatusLedger& ledger_;
+  std::shared_ptr<OverheadBudget> budget_;  // if there is one
   std::shared_ptr<Publisher> publisher_;
   std::unique_ptr<WriterThread> writer_;
 };
@@ -21016,6 +21420,8 @@ inline void check_hook_options(const HookOptions& options) {
   if (options.num_workers < 1) throw Error::bad_option("num_workers", "at least one process writes; count them");
   if (options.events_per_file < 1)
     throw Error::bad_option("events_per_file", "a file holds at least one step; leave it out or give it 1");
+  if (options.budget && !(*options.budget > 0 && *options.budget < 1))
+    throw Error::bad_option("budget", "it is not between 0 and 1; give it a share of the time, such as 0.01");
   if (options.recorder.steps < 0 || options.recorder.max_snapshots < 0)
     throw Error::bad_option("recorder", "a number in it is negative; give it 0 or more");
   if (!options.wall_time) throw Error::bad_option("wall_time", "it is empty; leave it out or give it a function");
@@ -21161,6 +21567,7 @@ class Recorder {
     if (!options_.enabled) return counter_.set(step);
     if (is_closed_) throw Error::closed_hook("begin_step");
     if (fork_guard_.is_child()) return;
+    const TimeOfBudget time(budget_.get(), std::chrono::microseconds(100));  // waits are added by the queue
     if (queue_) {
       if (options_.on_failure == OnFailure::stop)
         if (const auto failure = ledger_->failure()) std::rethrow_exception(failure);
@@ -21220,6 +21627,11 @@ class Recorder {
       checkpoints_ = open_store(options_.checkpoint_dir);
     }
     if (options_.recorder.steps > 0) capture_.set_recorder(kept_);
+    if (options_.budget) {
+      budget_ = std::make_shared<OverheadBudget>(*options_.budget);
+      capture_.set_budget(budget_,
+                          options_.budget_spares_rules ? options_.on_step.required() : std::vector<Collection>());
+    }
     AttemptStart start = detail::start_attempt(*store, checkpoints_.get(), options_);
     if (!start.states.empty()) resume_after(start.states.back(), start.attempt.number);
     capture_.catalog().add_saved_names(start.tensor_names);
@@ -21228,7 +21640,7 @@ class Recorder {
     auto publisher = std::make_shared<Publisher>(std::move(store), checkpoints_, std::move(options), std::move(start),
                                                  ledger_, kept_);
     publisher->commit({capture_.collections_text(), std::nullopt, {}});
-    queue_.emplace(options_, std::move(publisher), capture_.catalog().table(), *ledger_);
+    queue_.emplace(options_, std::move(publisher), capture_.catalog().table(), *ledger_, budget_);
     queue_->give_records(capture_);
   }
 
@@ -21294,6 +21706,7 @@ class Recorder {
   ForkGuard fork_guard_;
   std::shared_ptr<StatusLedger> ledger_ = std::make_shared<StatusLedger>();
   std::shared_ptr<KeptSteps> kept_ = std::make_shared<KeptSteps>(options_.recorder);
+  std::shared_ptr<OverheadBudget> budget_;  // if there is one
   StepCounter counter_;
   StepCapture capture_;
   CheckpointWatch watch_;
@@ -24468,6 +24881,17 @@ TENSORTAP_INLINE RunLosses Trial::losses() const {
   });
 }
 
+TENSORTAP_INLINE std::vector<Thinning> Trial::thinned() const {
+  return run_->query([](const detail::RunModel& model) {
+    std::vector<Thinning> out;
+    for (const auto& [key, object] : model.attempt_objects)
+      for (const Thinning& thinning : object.second.thinned)
+        if (model.attempts.counts(object.second.worker, object.second.number, thinning.first_step))
+          out.push_back(thinning);
+    return out;
+  });
+}
+
 TENSORTAP_INLINE std::vector<RepeatedStep> Trial::repeated_steps() const {
   return run_->query([](const detail::RunModel& model) {
     std::vector<RepeatedStep> out;
@@ -26259,11 +26683,18 @@ struct Judge::Shared {
   std::mutex mutex;
   detail::RuleSet rules;
   Actions actions;
+  std::vector<Collection> required;
 };
 
-TENSORTAP_INLINE Judge::Judge(std::vector<Rule> rules, Actions actions, std::string worker)
-    : shared_(new Shared{
-          .mutex = {}, .rules = detail::RuleSet(std::move(rules), std::move(worker)), .actions = std::move(actions)}) {}
+TENSORTAP_INLINE Judge::Judge(std::vector<Rule> rules, Actions actions, std::string worker) {
+  std::vector<Collection> required = required_by(rules);
+  shared_.reset(new Shared{.mutex = {},
+                           .rules = detail::RuleSet(std::move(rules), std::move(worker)),
+                           .actions = std::move(actions),
+                           .required = std::move(required)});
+}
+
+TENSORTAP_INLINE const std::vector<Collection>& Judge::required() const noexcept { return shared_->required; }
 
 TENSORTAP_INLINE void Judge::operator()(const StepView& step) const {
   std::exception_ptr failure;

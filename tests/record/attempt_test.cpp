@@ -56,6 +56,7 @@ TEST_CASE("an attempt keeps its run, its losses, and that its worker has left", 
   tt::Attempt attempt{.number = 2, .worker = "worker_1", .resumed_at = 4, .left = true, .run_id = "ab"};
   attempt.losses = {{tt::LossReason::write_failed, 5, 7, 3, 12, 4096}, {tt::LossReason::out_of_memory, 9, 9, 0, 1, 8}};
   attempt.error = "disk \"full\"";
+  attempt.thinned = {{tt::Detail::statistics, 3, 9, 4, 0}, {tt::Detail::scalars, 10, 20, 1, 8}};
   const std::string text = to_json(attempt);
   CHECK_THAT(text,
              contains(R"(, "left": true, "run_id": "ab", "losses": [{"reason": "write_failed", "first_step": 5, )"));
@@ -64,6 +65,7 @@ TEST_CASE("an attempt keeps its run, its losses, and that its worker has left", 
   CHECK(again.run_id == "ab");
   CHECK(again.losses == attempt.losses);
   CHECK(again.error == attempt.error);
+  CHECK(again.thinned == attempt.thinned);
   const std::string loss = R"({"run": 1, "worker": "w", "resumed_at": 1, "losses": [{"reason": "later", )";
   CHECK(tt::parse_attempt(loss + R"("first_step": 1, "last_step": 1, "steps": 1, "tensors": 1, "bytes": 1}]})", "")
             .losses[0]

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -80,6 +81,17 @@ struct HookOptions {
   /// successor may have another number: with a smaller one, what "worker_N" and up (with 1: all others) saved after the
   /// last commit no longer counts.
   std::int64_t num_workers = 1;
+
+  // What saving may cost
+
+  /// The share of the time of training that the hook may take, between 0 and 1: 0.01 is one percent. It counts the time
+  /// in `begin_step` and `save`, and the processor time of the writer's thread, divided by the number of cores. To keep
+  /// to it the hook saves less of the steps that are due: statistics in place of elements, then tensors of one element
+  /// alone, then fewer steps. `HookStatus::thinned` and the run itself say of which steps. commit() and flush() do not
+  /// count. Empty: no limit.
+  std::optional<double> budget = {};
+  /// True: what the rules of `on_step` need is saved in spite of the budget.
+  bool budget_spares_rules = true;
 
   // What rules may ask for
 

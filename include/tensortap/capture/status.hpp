@@ -13,6 +13,7 @@
 #include <tensortap/capture/flight_recorder.hpp>
 #include <tensortap/internal/config.hpp>
 #include <tensortap/record/loss.hpp>
+#include <tensortap/record/thinning.hpp>
 
 TENSORTAP_BEGIN_NAMESPACE
 
@@ -30,6 +31,7 @@ struct HookStatus {
   std::uint64_t bytes_queued = 0;      ///< bytes of their elements
   std::chrono::nanoseconds blocked{};  ///< how long training has waited for room in the queue
   std::vector<Loss> losses;            ///< at most 1000 entries; the last one sums up all further losses
+  std::vector<Thinning> thinned;       ///< what `HookOptions::budget` left out; at most 1000 entries, as of losses
   std::optional<std::string> error;    ///< the first failed write
   RecorderStatus recorder;             ///< of the flight recorder
   std::vector<std::string> notes;  ///< skipped commits, damaged files, collections without tensors, tensors left out

@@ -9,14 +9,17 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include <tensortap/internal/config.hpp>
+#include <tensortap/select/collection.hpp>
 #include <tensortap/step_view.hpp>
 
 TENSORTAP_BEGIN_NAMESPACE
 
-/// Any callable that takes a StepView. Its functions `std::string state() const` and `bool restore(std::string_view)`,
-/// if it has both, are called on the writer's thread; copies must then share one state.
+/// Any callable that takes a StepView. Its function `std::vector<Collection> required() const` says what it needs. Its
+/// functions `std::string state() const` and `bool restore(std::string_view)`, if it has both, are called on the
+/// writer's thread; copies must then share one state.
 class StepObserver {
  public:
   StepObserver() = default;
@@ -30,10 +33,17 @@ class StepObserver {
       state_ = [see] { return see.state(); };
       restore_ = [see](std::string_view bytes) { return see.restore(bytes); };
     }
+    if constexpr (requires(const F& f) {
+                    { f.required() } -> std::convertible_to<std::vector<Collection>>;
+                  })
+      required_ = see.required();
   }
 
   explicit operator bool() const noexcept { return static_cast<bool>(see_); }
   void operator()(const StepView& step) const { see_(step); }
+
+  /// Returns the collections that it needs.
+  [[nodiscard]] const std::vector<Collection>& required() const noexcept { return required_; }
 
   [[nodiscard]] bool has_state() const noexcept { return static_cast<bool>(state_); }
   [[nodiscard]] std::string state() const { return state_(); }
@@ -44,6 +54,7 @@ class StepObserver {
   std::function<void(const StepView&)> see_;
   std::function<std::string()> state_;
   std::function<bool(std::string_view)> restore_;
+  std::vector<Collection> required_;
 };
 
 TENSORTAP_END_NAMESPACE

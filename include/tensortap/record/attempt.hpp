@@ -14,19 +14,21 @@
 
 #include <tensortap/internal/config.hpp>
 #include <tensortap/record/loss.hpp>
+#include <tensortap/record/thinning.hpp>
 
 TENSORTAP_BEGIN_NAMESPACE
 
 /// The content of an attempt's object.
 struct Attempt {
-  std::int64_t number = 0;        ///< 0 for the first attempt of a worker, and growing
-  std::string worker;             ///< the worker's name
-  std::int64_t resumed_at = -1;   ///< the last global step of earlier attempts that counts; -1: none
-  bool ended = false;             ///< whether the run was closed by this attempt
-  bool left = false;              ///< whether the run continues without this worker
-  std::string run_id = {};        ///< the same in all attempts of a run; empty if it is unknown
-  std::vector<Loss> losses = {};  ///< what this attempt could not save
-  std::string error = {};         ///< its first failed write
+  std::int64_t number = 0;             ///< 0 for the first attempt of a worker, and growing
+  std::string worker;                  ///< the worker's name
+  std::int64_t resumed_at = -1;        ///< the last global step of earlier attempts that counts; -1: none
+  bool ended = false;                  ///< whether the run was closed by this attempt
+  bool left = false;                   ///< whether the run continues without this worker
+  std::string run_id = {};             ///< the same in all attempts of a run; empty if it is unknown
+  std::vector<Loss> losses = {};       ///< what this attempt could not save
+  std::string error = {};              ///< its first failed write
+  std::vector<Thinning> thinned = {};  ///< what it left out to keep to its budget
 };
 
 /// Returns the text of the attempt's object.

@@ -14,6 +14,7 @@
 #include <tensortap/rules/action.hpp>
 #include <tensortap/rules/rule.hpp>
 #include <tensortap/rules/verdict.hpp>
+#include <tensortap/select/collection.hpp>
 #include <tensortap/step_view.hpp>
 
 TENSORTAP_BEGIN_NAMESPACE
@@ -27,6 +28,9 @@ class Judge {
 
   /// Throws: the first exception of a rule or an action, which the hook counts in its status.
   void operator()(const StepView& step) const;
+
+  /// Returns the collections that the rules need, which a hook with a budget spares.
+  [[nodiscard]] const std::vector<Collection>& required() const noexcept;
 
   /// Returns what the rules have found so far.
   [[nodiscard]] Verdict verdict() const;

@@ -18,6 +18,7 @@
 
 #include <tensortap/internal/config.hpp>
 #include <tensortap/record/attempt.hpp>
+#include <tensortap/record/thinning.hpp>
 #include <tensortap/select/collection.hpp>
 #include <tensortap/step.hpp>
 #include <tensortap/trial/damage.hpp>
@@ -181,6 +182,8 @@ class Trial {
 
   /// Returns what the writers could not save, by their own account, without what a later attempt has saved again.
   [[nodiscard]] RunLosses losses() const;
+  /// Returns what the writers left out to keep to a budget, of all workers, by their own account.
+  [[nodiscard]] std::vector<Thinning> thinned() const;
 
   /// Returns the mode steps that several global steps have, as in a loop that was repeated. A TensorHistory reads them
   /// under the number of the first, with the values of the last; `view` shows each.

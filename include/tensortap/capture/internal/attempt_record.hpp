@@ -16,19 +16,28 @@
 #include <tensortap/record/attempt.hpp>
 #include <tensortap/record/layout.hpp>
 #include <tensortap/record/loss.hpp>
+#include <tensortap/record/thinning.hpp>
 #include <tensortap/store/store.hpp>
 
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
 
-/// Returns at most `limit` losses, above 0: the last one sums up all further ones.
-inline std::vector<Loss> shortened(const std::vector<Loss>& losses, std::size_t limit) {
-  std::vector<Loss> out;
-  for (const Loss& loss : losses) {
+/// Adds the numbers of `thinning` to those of `sum`, which keeps its detail.
+inline void add_to(Thinning& sum, const Thinning& thinning) noexcept {
+  sum.last_step = std::max(sum.last_step, thinning.last_step);
+  sum.saved += thinning.saved;
+  sum.passed_over += thinning.passed_over;
+}
+
+/// Returns at most `limit` entries, above 0: the last one sums up all further ones.
+template <class Entry>
+std::vector<Entry> shortened(const std::vector<Entry>& entries, std::size_t limit) {
+  std::vector<Entry> out;
+  for (const Entry& entry : entries) {
     if (out.size() < limit) {
-      out.push_back(loss);
+      out.push_back(entry);
     } else {
-      add_to(out.back(), loss);
+      add_to(out.back(), entry);
     }
   }
   return out;
@@ -40,7 +49,7 @@ class AttemptRecord {
   AttemptRecord(Store& store, Attempt& attempt, const StatusLedger& ledger, Sync sync)
       : store_(store), attempt_(attempt), ledger_(ledger), sync_(sync) {}
 
-  /// Writes the losses so far, unless they are there. Throws: the store failed.
+  /// Writes the losses and thinnings so far, unless they are there. Throws: the store failed.
   void put_losses() {
     if (take_losses()) put();
   }
@@ -64,11 +73,12 @@ class AttemptRecord {
   [[nodiscard]] std::string end_marker() const {
     Attempt out = attempt_;
     out.losses = shortened(out.losses, 1);
+    out.thinned.clear();
     return to_json(out);
   }
 
  private:
-  /// Takes the losses of the ledger into the attempt. Returns whether some of them have not been written.
+  /// Takes the losses and thinnings of the ledger into the attempt. Returns whether some of them have not been written.
   bool take_losses() {
     constexpr std::size_t most = 16;
     constexpr std::size_t longest = 300;
@@ -76,13 +86,16 @@ class AttemptRecord {
     attempt_.losses = shortened(status.losses, most);
     attempt_.error = escaped(status.error.value_or("")).substr(0, longest);
     while (!is_utf8(attempt_.error)) attempt_.error.pop_back();  // a character that was cut
-    return status.steps_lost != written_steps_ || status.tensors_lost != written_tensors_;
+    attempt_.thinned = shortened(status.thinned, most);
+    return attempt_.thinned != written_thinned_ || status.steps_lost != written_steps_ ||
+           status.tensors_lost != written_tensors_;
   }
 
   /// Leaves a run that was removed alone: `RunPresence` notices that, and writes the attempt anew.
   void put() {
     if (!store_.size(layout::attempt_key(attempt_.number, attempt_.worker))) return;
     store_.put(layout::attempt_key(attempt_.number, attempt_.worker), to_json(attempt_), sync_);
+    written_thinned_ = attempt_.thinned;
     written_steps_ = written_tensors_ = 0;
     for (const Loss& loss : attempt_.losses) {
       written_steps_ += loss.steps;
@@ -96,6 +109,7 @@ class AttemptRecord {
   Sync sync_;
   std::uint64_t written_steps_ = 0;
   std::uint64_t written_tensors_ = 0;
+  std::vector<Thinning> written_thinned_;
 };
 
 }  // namespace detail

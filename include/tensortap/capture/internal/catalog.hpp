@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -17,8 +18,14 @@
 #include <tensortap/error.hpp>
 #include <tensortap/internal/config.hpp>
 #include <tensortap/record/collections_file.hpp>
+#include <tensortap/record/thinning.hpp>
+#include <tensortap/reduction.hpp>
+#include <tensortap/select/collection.hpp>
+#include <tensortap/select/internal/save_request.hpp>
 #include <tensortap/select/internal/selection.hpp>
+#include <tensortap/select/save_config.hpp>
 #include <tensortap/step.hpp>
+#include <tensortap/tensor/dtype.hpp>
 #include <tensortap/tensor/view.hpp>
 
 TENSORTAP_BEGIN_NAMESPACE
@@ -59,12 +66,39 @@ class Catalog {
     raised_[i] = std::max(raised_[i], steps);
   }
 
+  /// Makes the catalog save what `collections` ask for in spite of a thinning.
+  void spare(const std::vector<Collection>& collections, const SaveConfig& save) {
+    if (!collections.empty()) needs_.emplace(collections, save);
+  }
+
   /// Decides which collections are due in `step`.
   void begin_step(const Step& step) {
+    thinning_.reset();
+    if (needs_) needs_->begin_step(step);
     selection_.begin_step(step, [&](std::size_t i) { return !raised_.empty() && raised_[i] > 0; });
     for (std::int64_t& left : raised_) left = std::max<std::int64_t>(left - 1, 0);
     global_step_ = step.global_step;
     ++steps_;
+  }
+
+  /// Makes the current step save no more than `detail` says; nothing if that is empty.
+  void thin(std::optional<Detail> detail) noexcept { thinning_ = Thinned{detail}; }
+
+  /// Returns whether the collection at position `i` is due, for a loop that asks. A thinned one is due only if
+  /// something may be saved of it.
+  [[nodiscard]] bool is_due(std::size_t i) const {
+    if (!selection_.due(i)) return false;
+    if (!thinning_ || (needs_ && needs_->any_due())) return true;
+    return thinning_->detail && (*thinning_->detail < Detail::scalars || totals_[i].has_scalars);
+  }
+
+  /// Notes what is known of a tensor once it has been seen.
+  void meet(TrackedTensor& tensor, const TensorView& view) {
+    tensor.is_met = true;
+    tensor.is_scalar = view.size() == 1;
+    tensor.is_real = tensortap::is_real(view.dtype());
+    for (const std::size_t i : tensor.collections) totals_[i].has_scalars |= tensor.is_scalar;
+    if (thinning_) apply_thinning(tensor);
   }
 
   /// Returns whether the flight recorder keeps the collection at position `i` in this step.
@@ -80,7 +114,10 @@ class Catalog {
   /// The same, but adds an unknown name; null if there are too many names.
   [[nodiscard]] TrackedTensor* find_or_add(std::string_view name) {
     TrackedTensor* found = table_->find(name);
-    if (found == nullptr) found = table_->add(name, selection_.members(name));
+    if (found == nullptr) {
+      found = table_->add(name, selection_.members(name));
+      if (found != nullptr && needs_) found->needed_by = needs_->members(name);
+    }
     if (found != nullptr) decide(*found);
     return found;
   }
@@ -98,7 +135,7 @@ class Catalog {
     if (is_recorded(tensor)) return;
     const bool first = !tensor.saved;
     for (const std::size_t i : tensor.collections) {
-      auto& [report, tensor_names, last_step] = totals_[i];
+      auto& [report, tensor_names, last_step, has_scalars] = totals_[i];
       if (first) tensor_names.push_back(tensor.name);
       if (!selection_.due(i)) continue;
       const Collection& collection = selection_.collections()[i];
@@ -154,6 +191,12 @@ class Catalog {
     CollectionReport report;
     std::vector<std::string> tensor_names;  // with at least one saved record
     std::int64_t last_step = -1;
+    bool has_scalars = false;  // whether a tensor of one element belongs to it
+  };
+
+  /// How much a thinned step saves; nothing if empty.
+  struct Thinned {
+    std::optional<Detail> detail;
   };
 
   /// Unites what the due collections of a tensor save, once per step.
@@ -164,12 +207,36 @@ class Catalog {
     if (selection_.any_withheld())
       for (const std::size_t i : tensor.collections)
         if (selection_.withheld(i)) ++totals_[i].report.withheld;
-    if (!selection_.any_due()) return;
     for (const std::size_t i : tensor.collections) {
+      if (!selection_.any_due()) break;
       if (!selection_.due(i)) continue;
       if (!std::exchange(tensor.due, true)) tensor.request = {};
       tensor.request.add(selection_.collections()[i]);
     }
+    if (thinning_ && tensor.is_met) apply_thinning(tensor);
+  }
+
+  /// Leaves of what is due of a tensor what the detail of this step and the rules allow.
+  void apply_thinning(TrackedTensor& tensor) const {
+    SaveRequest needed;
+    for (const std::size_t i : tensor.needed_by)
+      if (needs_->due(i)) needed.add(needs_->collections()[i]);
+    if (tensor.due) tensor.due = thin(tensor, tensor.request, needed);
+    if (tensor.kept) tensor.kept = thin(tensor, tensor.kept_request, {});
+  }
+
+  /// Thins one request. Returns whether something of it is left.
+  [[nodiscard]] bool thin(const TrackedTensor& tensor, SaveRequest& request, const SaveRequest& needed) const {
+    const std::optional<Detail> detail = thinning_->detail;
+    if (detail && tensor.is_scalar) return true;
+    SaveRequest left = common_parts(request, needed);
+    if (detail == Detail::statistics) {
+      for (const Reduction r : request.reductions) left.reductions.insert(r);
+      if (request.raw && tensor.is_real) left.reductions.insert(Reduction::statistics);
+      left.shape = request.shape;
+    }
+    request = left;
+    return !left.empty();
   }
 
   /// Unites what the kept collections of a tensor save.
@@ -182,6 +249,8 @@ class Catalog {
   }
 
   Selection selection_;
+  std::optional<Selection> needs_;   // what rules need of a thinned step
+  std::optional<Thinned> thinning_;  // of this step
   std::shared_ptr<TensorTable> table_ = std::make_shared<TensorTable>();
   std::vector<Totals> totals_;        // by collection
   std::vector<bool> keeps_;           // by collection: whether a flight recorder keeps it; empty: none

@@ -29,6 +29,8 @@ inline void check_hook_options(const HookOptions& options) {
   if (options.num_workers < 1) throw Error::bad_option("num_workers", "at least one process writes; count them");
   if (options.events_per_file < 1)
     throw Error::bad_option("events_per_file", "a file holds at least one step; leave it out or give it 1");
+  if (options.budget && !(*options.budget > 0 && *options.budget < 1))
+    throw Error::bad_option("budget", "it is not between 0 and 1; give it a share of the time, such as 0.01");
   if (options.recorder.steps < 0 || options.recorder.max_snapshots < 0)
     throw Error::bad_option("recorder", "a number in it is negative; give it 0 or more");
   if (!options.wall_time) throw Error::bad_option("wall_time", "it is empty; leave it out or give it a function");

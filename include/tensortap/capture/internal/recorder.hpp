@@ -20,6 +20,7 @@
 #include <tensortap/capture/internal/hook_shutdown.hpp>
 #include <tensortap/capture/internal/kept_steps.hpp>
 #include <tensortap/capture/internal/option_checks.hpp>
+#include <tensortap/capture/internal/overhead_budget.hpp>
 #include <tensortap/capture/internal/publisher.hpp>
 #include <tensortap/capture/internal/resume.hpp>
 #include <tensortap/capture/internal/status_ledger.hpp>
@@ -33,6 +34,7 @@
 #include <tensortap/error.hpp>
 #include <tensortap/internal/config.hpp>
 #include <tensortap/internal/fork_guard.hpp>
+#include <tensortap/select/collection.hpp>
 #include <tensortap/step.hpp>
 #include <tensortap/store/open.hpp>
 #include <tensortap/store/store.hpp>
@@ -86,6 +88,7 @@ class Recorder {
     if (!options_.enabled) return counter_.set(step);
     if (is_closed_) throw Error::closed_hook("begin_step");
     if (fork_guard_.is_child()) return;
+    const TimeOfBudget time(budget_.get(), std::chrono::microseconds(100));  // waits are added by the queue
     if (queue_) {
       if (options_.on_failure == OnFailure::stop)
         if (const auto failure = ledger_->failure()) std::rethrow_exception(failure);
@@ -145,6 +148,11 @@ class Recorder {
       checkpoints_ = open_store(options_.checkpoint_dir);
     }
     if (options_.recorder.steps > 0) capture_.set_recorder(kept_);
+    if (options_.budget) {
+      budget_ = std::make_shared<OverheadBudget>(*options_.budget);
+      capture_.set_budget(budget_,
+                          options_.budget_spares_rules ? options_.on_step.required() : std::vector<Collection>());
+    }
     AttemptStart start = detail::start_attempt(*store, checkpoints_.get(), options_);
     if (!start.states.empty()) resume_after(start.states.back(), start.attempt.number);
     capture_.catalog().add_saved_names(start.tensor_names);
@@ -153,7 +161,7 @@ class Recorder {
     auto publisher = std::make_shared<Publisher>(std::move(store), checkpoints_, std::move(options), std::move(start),
                                                  ledger_, kept_);
     publisher->commit({capture_.collections_text(), std::nullopt, {}});
-    queue_.emplace(options_, std::move(publisher), capture_.catalog().table(), *ledger_);
+    queue_.emplace(options_, std::move(publisher), capture_.catalog().table(), *ledger_, budget_);
     queue_->give_records(capture_);
   }
 
@@ -219,6 +227,7 @@ class Recorder {
   ForkGuard fork_guard_;
   std::shared_ptr<StatusLedger> ledger_ = std::make_shared<StatusLedger>();
   std::shared_ptr<KeptSteps> kept_ = std::make_shared<KeptSteps>(options_.recorder);
+  std::shared_ptr<OverheadBudget> budget_;  // if there is one
   StepCounter counter_;
   StepCapture capture_;
   CheckpointWatch watch_;

@@ -7,12 +7,16 @@
 #include <exception>
 #include <mutex>
 #include <new>
+#include <optional>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include <tensortap/capture/status.hpp>
 #include <tensortap/error.hpp>
 #include <tensortap/internal/config.hpp>
+#include <tensortap/record/loss.hpp>
+#include <tensortap/record/thinning.hpp>
 
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
@@ -63,6 +67,23 @@ class StatusLedger {
   void count_loss(const Loss& loss) noexcept {
     const std::lock_guard lock(mutex_);
     add_loss(status_, loss, std::exchange(has_committed_, false));
+  }
+
+  /// Counts a step that saves less, or nothing. Consecutive ones of one detail become one entry.
+  void count_thinning(std::optional<Detail> detail, std::int64_t step) noexcept {
+    constexpr std::size_t limit = 1000;
+    const std::lock_guard lock(mutex_);
+    std::vector<Thinning>& list = status_.thinned;
+    const bool continues = !list.empty() && (!detail || list.back().detail == *detail || list.size() == limit);
+    if (!continues) {
+      try {
+        list.push_back({.detail = detail.value_or(Detail::scalars), .first_step = step});
+      } catch (const std::bad_alloc&) {
+        if (list.empty()) return;
+      }
+    }
+    list.back().last_step = step;
+    ++(detail ? list.back().saved : list.back().passed_over);
   }
 
   /// Keeps losses before and after a commit apart: a later attempt may make good those after it.

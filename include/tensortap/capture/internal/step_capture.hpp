@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <exception>
@@ -9,6 +10,7 @@
 #include <memory>
 #include <mutex>
 #include <new>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -18,6 +20,7 @@
 #include <tensortap/capture/hook_options.hpp>
 #include <tensortap/capture/internal/catalog.hpp>
 #include <tensortap/capture/internal/kept_steps.hpp>
+#include <tensortap/capture/internal/overhead_budget.hpp>
 #include <tensortap/capture/internal/status_ledger.hpp>
 #include <tensortap/capture/internal/step_records.hpp>
 #include <tensortap/capture/internal/tensor_table.hpp>
@@ -29,10 +32,12 @@
 #include <tensortap/internal/nearest.hpp>
 #include <tensortap/name.hpp>
 #include <tensortap/record/layout.hpp>
+#include <tensortap/record/thinning.hpp>
 #include <tensortap/reduce/classes.hpp>
 #include <tensortap/reduce/reduce.hpp>
 #include <tensortap/reduce/units.hpp>
 #include <tensortap/reduction.hpp>
+#include <tensortap/select/collection.hpp>
 #include <tensortap/step.hpp>
 #include <tensortap/tensor/dtype.hpp>
 #include <tensortap/tensor/view.hpp>
@@ -64,6 +69,12 @@ class StepCapture {
     kept_ = std::move(kept);
   }
 
+  /// Keeps to `budget` from now on, but saves what `needs` ask for.
+  void set_budget(std::shared_ptr<OverheadBudget> budget, const std::vector<Collection>& needs) {
+    budget_ = std::move(budget);
+    catalog_.spare(needs, options_.save);
+  }
+
   /// Makes a collection due in each of the next `steps` steps. Returns false if there is no such collection.
   [[nodiscard]] bool save_more(std::string_view collection, std::int64_t steps) {
     const std::lock_guard lock(mutex_);
@@ -75,7 +86,8 @@ class StepCapture {
   void begin_step(const Step& step) {
     const std::lock_guard lock(mutex_);
     catalog_.begin_step(step);
-    if (step_) step_->records.begin(step);
+    const Detail detail = budget_ ? keep_to_budget(step) : Detail::all;
+    if (step_) step_->records.begin(step, detail);
     if (kept_) kept_->begin(step);
     global_step_ = step.global_step;
     bytes_ = index_bytes_ = 0;
@@ -114,7 +126,7 @@ class StepCapture {
     const std::size_t i = position_of(collection);
     if (is_closed_) throw Error::closed_hook("due");
     if (!is_in_step_) throw Error::due_outside_step(collection);
-    return catalog_.selection().due(i) || catalog_.is_kept(i);
+    return catalog_.is_due(i) || catalog_.is_kept(i);
   }
 
   /// Returns the position of `collection` among the collections. Throws: there is no such collection.
@@ -130,11 +142,13 @@ class StepCapture {
     const std::lock_guard lock(mutex_);
     if (is_closed_) throw Error::closed_hook("save");
     if (!is_in_step_) throw Error::outside_step(name);
+    ++look_ups_;
     return catalog_.find(name);
   }
 
   /// Saves what is due of a tensor; `entry` is the result of `find`. Counts it as lost if memory runs out.
   void take(std::string_view name, TrackedTensor* entry, const TensorView& view) {
+    const TimeOfBudget time(budget_.get(), std::chrono::microseconds(50) + std::chrono::nanoseconds(4 * view.nbytes()));
     try {
       take_due(name, entry, view);
     } catch (const std::bad_alloc&) {
@@ -164,9 +178,23 @@ class StepCapture {
   }
 
  private:
+  /// Asks the budget how much this step may save, and returns that. The caller holds the lock.
+  Detail keep_to_budget(const Step& step) {
+    constexpr std::chrono::nanoseconds look_up(30);
+    budget_->add(look_up * std::exchange(look_ups_, 0));
+    const bool is_due = catalog_.selection().any_due();
+    const std::optional<Detail> detail = budget_->plan(is_due);
+    if (detail != Detail::all) {
+      catalog_.thin(detail);
+      if (is_due) ledger_.count_thinning(detail, step.global_step);
+    }
+    return detail.value_or(Detail::scalars);
+  }
+
   /// Reduces and copies outside of the lock, so that several threads save at the same time. Throws: std::bad_alloc.
   void take_due(std::string_view name, TrackedTensor* entry, const TensorView& view) {
     if (entry == nullptr) entry = add(name);
+    if (entry != nullptr && !entry->is_met && budget_) meet(*entry, view);
     if (entry == nullptr || !(entry->due || entry->kept)) return;
     const double wall_time = options_.wall_time();
     if (kept_ && entry->kept) keep(*entry, view, wall_time);
@@ -296,10 +324,17 @@ class StepCapture {
   TrackedTensor* add(std::string_view name) {
     if (name.size() > name_limit) throw Error::name_too_long("save", name, name_limit);
     if (!is_utf8(name)) throw Error::name_not_utf8("save", name);
+    const auto began = OverheadBudget::Clock::now();
     const std::lock_guard lock(mutex_);
     TrackedTensor* const entry = catalog_.find_or_add(name);
+    if (budget_) budget_->count_once(OverheadBudget::Clock::now() - began);
     if (entry == nullptr) count_loss(LossReason::too_many_names, 0);
     return entry;
+  }
+
+  void meet(TrackedTensor& entry, const TensorView& view) {
+    const std::lock_guard lock(mutex_);
+    catalog_.meet(entry, view);
   }
 
   void count_loss(LossReason reason, std::uint64_t bytes) {
@@ -310,11 +345,13 @@ class StepCapture {
   StatusLedger& ledger_;
   mutable std::mutex mutex_;  // guards what changes within a step
   Catalog catalog_;
-  std::shared_ptr<QueuedStep> step_;     // the records of the step; none in a dry run
-  std::shared_ptr<KeptSteps> kept_;      // the flight recorder, if there is one
-  WriterThread* writer_ = nullptr;       // sees the records before the step ends
-  std::size_t shown_ = 0;                // how many of them it has seen
-  std::atomic<std::size_t> copies_ = 0;  // being made; grows under the lock
+  std::shared_ptr<QueuedStep> step_;        // the records of the step; none in a dry run
+  std::shared_ptr<KeptSteps> kept_;         // the flight recorder, if there is one
+  std::shared_ptr<OverheadBudget> budget_;  // if there is one
+  std::int64_t look_ups_ = 0;               // in this step
+  WriterThread* writer_ = nullptr;          // sees the records before the step ends
+  std::size_t shown_ = 0;                   // how many of them it has seen
+  std::atomic<std::size_t> copies_ = 0;     // being made; grows under the lock
   std::int64_t global_step_ = -1;
   std::uint64_t bytes_ = 0;        // of the tensors of this step
   std::uint64_t index_bytes_ = 0;  // of its index, at most

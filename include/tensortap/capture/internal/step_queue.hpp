@@ -11,6 +11,7 @@
 #include <utility>
 
 #include <tensortap/capture/hook_options.hpp>
+#include <tensortap/capture/internal/overhead_budget.hpp>
 #include <tensortap/capture/internal/publisher.hpp>
 #include <tensortap/capture/internal/status_ledger.hpp>
 #include <tensortap/capture/internal/step_capture.hpp>
@@ -31,13 +32,17 @@ class StepQueue {
 
   /// Starts the writer's thread, which keeps `publisher` and `names` alive.
   StepQueue(const HookOptions& options, std::shared_ptr<Publisher> publisher, std::shared_ptr<TensorTable> names,
-            StatusLedger& ledger)
-      : ledger_(ledger), publisher_(std::move(publisher)) {
+            StatusLedger& ledger, std::shared_ptr<OverheadBudget> budget)
+      : ledger_(ledger), budget_(std::move(budget)), publisher_(std::move(publisher)) {
     // A slow store gets several times as many steps as it handles at the same time, so that it is seldom idle.
     const std::size_t at_once = publisher_->store().concurrency();
     writer_ = std::make_unique<WriterThread>(
         options.queue_bytes,
-        [to = publisher_, names = std::move(names)](std::span<const StepRecords* const> steps) { to->publish(steps); },
+        [to = publisher_, names = std::move(names), budget = budget_](std::span<const StepRecords* const> steps) {
+          const auto before = budget ? thread_time() : std::chrono::nanoseconds();
+          to->publish(steps);
+          if (budget) budget->add_written(steps.front()->detail(), thread_time() - before, steps.size());
+        },
         BatchPolicy{.steps = static_cast<std::size_t>(options.events_per_file),
                     .times = at_once > 1 ? 8 * at_once : 1,
                     .bytes = options.events_per_file > 1 ? StepFiles::enough : 0},
@@ -69,7 +74,10 @@ class StepQueue {
     }
     Clock::duration waited{};
     const bool is_pushed = writer_->push(*step, deadline, &waited);
-    if (waited > Clock::duration::zero()) ledger_.change([&](HookStatus& status) { status.blocked += waited; });
+    if (waited > Clock::duration::zero()) {
+      ledger_.change([&](HookStatus& status) { status.blocked += waited; });
+      if (budget_) budget_->add(waited);
+    }
     if (is_pushed) return give_records(capture);
     capture.forget_step();
     const StepRecords& lost = (*step)->records;
@@ -104,6 +112,7 @@ class StepQueue {
 
  private:
   StatusLedger& ledger_;
+  std::shared_ptr<OverheadBudget> budget_;  // if there is one
   std::shared_ptr<Publisher> publisher_;
   std::unique_ptr<WriterThread> writer_;
 };

@@ -19,6 +19,7 @@
 #include <tensortap/capture/internal/arena.hpp>
 #include <tensortap/capture/internal/tensor_table.hpp>
 #include <tensortap/internal/config.hpp>
+#include <tensortap/record/thinning.hpp>
 #include <tensortap/reduce/reduce.hpp>
 #include <tensortap/reduction.hpp>
 #include <tensortap/step.hpp>
@@ -49,9 +50,10 @@ static_assert(std::is_trivially_destructible_v<Reduced>);  // the arena destroys
 /// nothing.
 class StepRecords {
  public:
-  /// Removes all records and begins `step`.
-  void begin(const Step& step) {
+  /// Removes all records and begins `step`, of which no more than `detail` is saved.
+  void begin(const Step& step, Detail detail = Detail::all) {
     step_ = step;
+    detail_ = detail;
     records_.clear();
     arena_.clear();
     bytes_ = 0;
@@ -166,6 +168,7 @@ class StepRecords {
   }
 
   [[nodiscard]] const Step& step() const noexcept { return step_; }
+  [[nodiscard]] Detail detail() const noexcept { return detail_; }
   [[nodiscard]] const std::vector<CapturedRecord>& records() const noexcept { return records_; }
   [[nodiscard]] bool empty() const noexcept { return records_.empty(); }
   /// Whether no record was removed.
@@ -190,6 +193,7 @@ class StepRecords {
   static constexpr std::size_t many_bytes = std::size_t{1} << 20;
 
   Step step_;
+  Detail detail_ = Detail::all;
   std::vector<CapturedRecord> records_;
   Arena arena_;
   std::uint64_t bytes_ = 0;

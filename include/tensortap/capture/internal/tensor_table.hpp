@@ -28,6 +28,10 @@ struct TrackedTensor {
   SaveRequest request = {};                   ///< what the due ones save
   SaveRequest kept_request = {};              ///< what the kept ones save
   std::uint64_t kept_in = 0;                  ///< the catalog's step count when the recorder kept it last
+  std::vector<std::size_t> needed_by = {};    ///< positions of the collections of rules that it belongs to
+  bool is_met = false;                        ///< whether the next two are known
+  bool is_scalar = false;                     ///< whether it has one element
+  bool is_real = false;                       ///< whether it has statistics
 };
 
 /// Owns the entries, which never move. Threads: one at a time; other threads may read entries.

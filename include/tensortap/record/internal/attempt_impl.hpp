@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <nlohmann/json.hpp>
 
@@ -14,6 +15,7 @@
 #include <tensortap/record/attempt.hpp>
 #include <tensortap/record/internal/json_text.hpp>
 #include <tensortap/record/loss.hpp>
+#include <tensortap/record/thinning.hpp>
 
 TENSORTAP_BEGIN_NAMESPACE
 
@@ -45,6 +47,37 @@ inline Loss parse_loss(const nlohmann::json& entry, const json_text::Place& plac
   return out;
 }
 
+inline std::string to_json(const Thinning& thinning) {
+  return R"({"detail": ")" + std::string(to_string(thinning.detail)) + R"(", "first_step": )" +
+         std::to_string(thinning.first_step) + R"(, "last_step": )" + std::to_string(thinning.last_step) +
+         R"(, "saved": )" + std::to_string(thinning.saved) + R"(, "passed_over": )" +
+         std::to_string(thinning.passed_over) + "}";
+}
+
+/// Returns the thinning in `entry`. A detail that a later version has added counts as scalars.
+inline Thinning parse_thinning(const nlohmann::json& entry, const json_text::Place& place) {
+  Thinning out{.detail = Detail::scalars};
+  const std::string detail = json_text::text(entry, "detail", place);
+  for (const Detail known : {Detail::all, Detail::statistics})
+    if (detail == to_string(known)) out.detail = known;
+  out.first_step = json_text::integer(json_text::at(entry, "first_step", place), "first_step", place);
+  out.last_step = json_text::integer(json_text::at(entry, "last_step", place), "last_step", place);
+  out.saved = json_text::natural(entry, "saved", place);
+  out.passed_over = json_text::natural(entry, "passed_over", place);
+  return out;
+}
+
+/// Returns `, "key": [...]` with the JSON of `entries`; empty if there are none.
+template <class Entry>
+std::string json_member(std::string_view key, const std::vector<Entry>& entries) {
+  std::string out;
+  for (const Entry& entry : entries) {
+    out += out.empty() ? ", \"" + std::string(key) + "\": [" : ", ";
+    out += to_json(entry);
+  }
+  return out.empty() ? out : out + "]";
+}
+
 }  // namespace detail
 
 TENSORTAP_INLINE std::string to_json(const Attempt& attempt) {
@@ -54,15 +87,9 @@ TENSORTAP_INLINE std::string to_json(const Attempt& attempt) {
   if (attempt.ended) out += R"(, "ended": true)";
   if (attempt.left) out += R"(, "left": true)";
   if (!attempt.run_id.empty()) out += R"(, "run_id": )" + detail::json_text::string(attempt.run_id);
-  if (!attempt.losses.empty()) {
-    out += R"(, "losses": [)";
-    for (const char* comma = ""; const Loss& loss : attempt.losses) {
-      out.append(comma).append(detail::to_json(loss));
-      comma = ", ";
-    }
-    out += "]";
-  }
+  out += detail::json_member("losses", attempt.losses);
   if (!attempt.error.empty()) out += R"(, "error": )" + detail::json_text::string(attempt.error);
+  out += detail::json_member("thinned", attempt.thinned);
   return out + "}";
 }
 
@@ -80,6 +107,9 @@ TENSORTAP_INLINE Attempt parse_attempt(std::string_view text, std::string_view p
   if (root.contains("losses"))
     for (const auto& loss : detail::json_text::array(root, "losses", where))
       out.losses.push_back(detail::parse_loss(loss, where));
+  if (root.contains("thinned"))
+    for (const auto& thinning : detail::json_text::array(root, "thinned", where))
+      out.thinned.push_back(detail::parse_thinning(thinning, where));
   if (root.contains("error")) out.error = detail::json_text::text(root, "error", where);
   return out;
 }

@@ -7,13 +7,16 @@
 #include <exception>
 #include <mutex>
 #include <utility>
+#include <vector>
 
 #include <tensortap/bytes/bytes.hpp>
 #include <tensortap/bytes/crc32c.hpp>
 #include <tensortap/internal/config.hpp>
 #include <tensortap/rules/internal/rule_set.hpp>
 #include <tensortap/rules/judge.hpp>
+#include <tensortap/rules/rule.hpp>
 #include <tensortap/rules/rule_state.hpp>
+#include <tensortap/select/collection.hpp>
 
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
@@ -43,11 +46,18 @@ struct Judge::Shared {
   std::mutex mutex;
   detail::RuleSet rules;
   Actions actions;
+  std::vector<Collection> required;
 };
 
-TENSORTAP_INLINE Judge::Judge(std::vector<Rule> rules, Actions actions, std::string worker)
-    : shared_(new Shared{
-          .mutex = {}, .rules = detail::RuleSet(std::move(rules), std::move(worker)), .actions = std::move(actions)}) {}
+TENSORTAP_INLINE Judge::Judge(std::vector<Rule> rules, Actions actions, std::string worker) {
+  std::vector<Collection> required = required_by(rules);
+  shared_.reset(new Shared{.mutex = {},
+                           .rules = detail::RuleSet(std::move(rules), std::move(worker)),
+                           .actions = std::move(actions),
+                           .required = std::move(required)});
+}
+
+TENSORTAP_INLINE const std::vector<Collection>& Judge::required() const noexcept { return shared_->required; }
 
 TENSORTAP_INLINE void Judge::operator()(const StepView& step) const {
   std::exception_ptr failure;

@@ -26,7 +26,19 @@ struct SaveRequest {
     raw = raw || collection.saves_raw();
     shape = shape || collection.save_shape;
   }
+
+  [[nodiscard]] bool empty() const noexcept { return reductions.empty() && !raw && !shape; }
 };
+
+/// Returns the parts of `needed` that `full` has, or that its elements would give.
+inline SaveRequest common_parts(const SaveRequest& full, const SaveRequest& needed) {
+  SaveRequest out;
+  for (const Reduction r : needed.reductions)
+    if (full.raw || full.reductions.contains(r)) out.reductions.insert(r);
+  out.raw = full.raw && needed.raw;
+  out.shape = full.shape && needed.shape;
+  return out;
+}
 
 /// Appends the texts of `more` that `to` does not have.
 inline void unite(std::vector<std::string>& to, const std::vector<std::string>& more) {

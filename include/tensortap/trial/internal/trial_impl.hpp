@@ -263,6 +263,17 @@ TENSORTAP_INLINE RunLosses Trial::losses() const {
   });
 }
 
+TENSORTAP_INLINE std::vector<Thinning> Trial::thinned() const {
+  return run_->query([](const detail::RunModel& model) {
+    std::vector<Thinning> out;
+    for (const auto& [key, object] : model.attempt_objects)
+      for (const Thinning& thinning : object.second.thinned)
+        if (model.attempts.counts(object.second.worker, object.second.number, thinning.first_step))
+          out.push_back(thinning);
+    return out;
+  });
+}
+
 TENSORTAP_INLINE std::vector<RepeatedStep> Trial::repeated_steps() const {
   return run_->query([](const detail::RunModel& model) {
     std::vector<RepeatedStep> out;
