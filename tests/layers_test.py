@@ -32,13 +32,14 @@ MAY_INCLUDE = {
     "spot": {"record", "store", "trial", "rules", "capture/hook_options", "capture/state"},
     "net/http": {"store"},
     "net/aws": {"net/http"},
+    "net/cloud": {"net/http", "net/aws/credentials_options", "net/aws/internal/profile_file"},
     "net/webhook": {"rules", "net/http", "net/aws/internal/digest"},
     "net/s3": {"store", "net/http", "net/aws"},
 }
 
 # Where each library is spoken; elsewhere its headers must not be included.
 LIBRARIES = {
-    r"nlohmann/": re.compile(r"(record|capture|spot|net/aws)/internal/"),
+    r"nlohmann/": re.compile(r"(record|capture|spot|net/aws|net/cloud)/internal/"),
     r"(httplib\.h$|openssl/|pugixml\.hpp$)": re.compile(r"net/\w+/internal/"),
 }
 SYSTEM_HEADER = re.compile(r"\w+$|(?:(?:sys|linux|net|netinet|arpa)/)?\w+\.h$")

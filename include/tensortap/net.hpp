@@ -13,6 +13,9 @@
 #include <tensortap/net/aws/credentials_options.hpp>  //      where they are found
 #include <tensortap/net/aws/default_credentials.hpp>  //      the chain of providers
 
+#include <tensortap/net/cloud/cloud_notice.hpp>          // clouds: what they announce
+#include <tensortap/net/cloud/cloud_notice_options.hpp>  //         how they are asked
+
 #include <tensortap/net/webhook/webhook.hpp>  // findings, posted to a web server
 
 #include <tensortap/net/s3/s3_options.hpp>  // S3: configuration

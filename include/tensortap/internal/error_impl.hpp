@@ -189,6 +189,10 @@ TENSORTAP_INLINE Error Error::bad_interruption(std::string_view option, std::str
   return {Errc::invalid_option, "interruption: option " + std::string(option) + ": " + std::string(cause)};
 }
 
+TENSORTAP_INLINE Error Error::bad_cloud_notice(std::string_view option, std::string_view cause) {
+  return {Errc::invalid_option, "cloud notices: option " + std::string(option) + ": " + std::string(cause)};
+}
+
 TENSORTAP_INLINE Error Error::bad_threshold(std::string_view rule, double value) {
   return {Errc::invalid_option, "rule: " + std::string(rule) + ": the threshold is negative or not a number (" +
                                     detail::number_text(value) + "); give the least value that is no finding"};
