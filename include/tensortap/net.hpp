@@ -15,6 +15,7 @@
 
 #include <tensortap/net/cloud/cloud_notice.hpp>          // clouds: what they announce
 #include <tensortap/net/cloud/cloud_notice_options.hpp>  //         how they are asked
+#include <tensortap/net/cloud/cloud_notice_watcher.hpp>  //         a stop before the machine goes
 
 #include <tensortap/net/webhook/webhook.hpp>  // findings, posted to a web server
 

@@ -434,6 +434,54 @@ struct CloudNoticeOptions {
 
 TENSORTAP_END_NAMESPACE
 
+// from tensortap/net/cloud/cloud_notice_watcher.hpp
+
+// Asks the metadata service of the cloud whether this machine will be taken away, and requests a stop, with the
+// deadline, when it says so. It knows Amazon EC2, Google Cloud, Azure and Alibaba Cloud, and makes no request on a
+// machine of none of them.
+//
+//   tensortap::Interruption interruption;  // SIGTERM
+//   tensortap::CloudNoticeWatcher watcher({.stop = interruption.signal()});
+//   while (!interruption.signal().requested()) …
+
+TENSORTAP_BEGIN_NAMESPACE
+
+namespace detail {
+class CloudNoticeState;
+}
+
+/// Polls for notices on a thread of its own while it lives. A notice requests `options.stop` with the reason `notice`;
+/// a notice with a nearer deadline shortens the time, one with a later deadline does not. Only a reply in exactly the
+/// form that the cloud documents is a notice: a captive portal, a redirect or a damaged reply is counted in `status()`.
+/// Requests never go through a proxy. No exception leaves the thread.
+/// Threads: any; a forked child has neither the thread nor its notices.
+class CloudNoticeWatcher {
+ public:
+  /// Throws: a duration that is not positive, an endpoint that is no URL, an unknown TENSORTAP_CLOUD.
+  explicit CloudNoticeWatcher(CloudNoticeOptions options = {});
+  CloudNoticeWatcher(const CloudNoticeWatcher&) = delete;
+  CloudNoticeWatcher& operator=(const CloudNoticeWatcher&) = delete;
+  /// Ends a request that is under way, and the thread.
+  ~CloudNoticeWatcher();
+
+  /// Returns the stop signal, that of the options.
+  [[nodiscard]] const StopSignal& signal() const noexcept;
+
+  /// Returns the cloud that is asked and the counts so far.
+  [[nodiscard]] CloudNoticeStatus status() const;
+
+  /// Tells Azure that the announced events may begin now, those that have requested the stop. They may then begin at
+  /// once, for all machines that they name: call this after the last commit is durable, or never. Returns how many
+  /// events were acknowledged; the other clouds know no such call, so that is 0 for them. Never throws; takes at most
+  /// `timeout`.
+  std::size_t acknowledge() noexcept;
+
+ private:
+  std::unique_ptr<detail::CloudNoticeState> state_;
+};
+
+TENSORTAP_END_NAMESPACE
+
 // from tensortap/net/webhook/webhook.hpp
 
 // Posts findings to a web server: to Slack, or as JSON to a program of your own.
@@ -3372,6 +3420,939 @@ TENSORTAP_INLINE Credentials find_credentials(const CredentialsOptions& options)
 
 TENSORTAP_INLINE CredentialsSource default_credentials(CredentialsOptions options) {
   return [options = std::move(options)] { return find_credentials(options); };
+}
+
+TENSORTAP_END_NAMESPACE
+
+// from tensortap/net/cloud/internal/notice_time.hpp
+
+// The times in notices, each in exactly one form.
+
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
+
+/// In a form, y n d h m s stand for digits of year, month, day, hour, minute, second; www for a weekday, bbb for a
+/// month; all other characters for themselves.
+inline constexpr std::string_view iso_8601_form = "yyyy-nn-ddThh:mm:ssZ";
+inline constexpr std::string_view rfc_1123_form = "www, dd bbb yyyy hh:mm:ss GMT";
+inline constexpr std::string_view maintenance_form = "dd bbb yyyy hh:mm:ss GMT";
+
+/// Parses all of `text`, which has the form `form`. Returns nullopt for any other text, a date that does not exist, a
+/// wrong weekday, and years before 1970.
+inline std::optional<std::chrono::sys_seconds> time_of_form(std::string_view text, std::string_view form) {
+  if (text.size() != form.size()) return std::nullopt;
+  constexpr std::string_view fields = "yndhmswb";
+  for (std::size_t i = 0; i < form.size(); ++i) {
+    const bool is_digit = text[i] >= '0' && text[i] <= '9';
+    if (form[i] == 'w' || form[i] == 'b') continue;
+    if (fields.find(form[i]) == std::string_view::npos ? text[i] != form[i] : !is_digit) return std::nullopt;
+  }
+  const auto number = [&](char field) {
+    int value = 0;
+    for (std::size_t i = 0; i < form.size(); ++i)
+      if (form[i] == field) value = value * 10 + (text[i] - '0');
+    return value;
+  };
+  // Returns the position of the name in a list of names of three letters, from 1 on; 0: it is not there.
+  const auto name = [&](char field, std::string_view names) -> unsigned {
+    const std::size_t at = names.find(text.substr(form.find(field), 3));
+    return at == std::string_view::npos || at % 3 != 0 ? 0 : static_cast<unsigned>(at / 3 + 1);
+  };
+  const bool is_named = form.find('b') != std::string_view::npos;
+  const unsigned month =
+      is_named ? name('b', "JanFebMarAprMayJunJulAugSepOctNovDec") : static_cast<unsigned>(number('n'));
+  const std::chrono::year_month_day date(std::chrono::year(number('y')), std::chrono::month(month),
+                                         std::chrono::day(static_cast<unsigned>(number('d'))));
+  const int hour = number('h'), minute = number('m'), second = number('s');
+  if (!date.ok() || number('y') < 1970 || hour > 23 || minute > 59 || second > 60) return std::nullopt;
+  const std::chrono::sys_days day(date);
+  if (form.find('w') != std::string_view::npos &&
+      name('w', "MonTueWedThuFriSatSun") != std::chrono::weekday(day).iso_encoding())
+    return std::nullopt;
+  return day + std::chrono::hours(hour) + std::chrono::minutes(minute) + std::chrono::seconds(second);
+}
+
+}  // namespace detail
+TENSORTAP_END_NAMESPACE
+
+// from tensortap/net/cloud/internal/notice_readers.hpp
+
+// Readers of the replies of metadata services. Each accepts only what its cloud documents, so that a login page or a
+// damaged reply is never a notice.
+
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
+
+/// One event in a reply.
+struct ReadNotice {
+  std::string event = {};
+  std::string id = {};
+  bool is_advice = false;
+  std::optional<std::chrono::sys_seconds> time = {};  ///< when the machine goes
+  std::chrono::seconds left{0};                       ///< until it goes, if there is no time; 0: unknown
+  bool is_startable = false;                          ///< an acknowledgement makes it begin
+  std::vector<std::string> machines = {};             ///< that it concerns; empty: this one
+};
+
+/// The events of a reply; nullopt if the reply is not one of the cloud.
+using ReadNotices = std::optional<std::vector<ReadNotice>>;
+
+/// Returns `text` without line ends at its end.
+inline std::string_view one_line(std::string_view text) {
+  while (text.ends_with('\n') || text.ends_with('\r')) text.remove_suffix(1);
+  return text;
+}
+
+/// Returns the string `key` of `object` if it is a short word of visible characters; nullopt otherwise.
+inline std::optional<std::string> word_at(const nlohmann::json& object, const char* key) {
+  const auto found = object.find(key);
+  if (found == object.end() || !found->is_string()) return std::nullopt;
+  const auto& text = found->get_ref<const std::string&>();
+  if (text.empty() || text.size() > 128) return std::nullopt;
+  for (const char c : text)
+    if (c <= ' ' || c >= 0x7f) return std::nullopt;
+  return text;
+}
+
+/// Returns the time `key` of `object`, in the form `form`.
+inline std::optional<std::chrono::sys_seconds> time_at(const nlohmann::json& object, const char* key,
+                                                       std::string_view form) {
+  const auto found = object.find(key);
+  if (found == object.end() || !found->is_string()) return std::nullopt;
+  return time_of_form(found->get_ref<const std::string&>(), form);
+}
+
+/// Reads {"action": "terminate", "time": "2017-09-18T08:22:00Z"}.
+inline ReadNotices read_spot_action(std::string_view text) {
+  const auto root = nlohmann::json::parse(text.begin(), text.end(), nullptr, false);
+  if (!root.is_object()) return std::nullopt;
+  auto action = word_at(root, "action");
+  const auto time = time_at(root, "time", iso_8601_form);
+  if (!time || !action || (*action != "terminate" && *action != "stop" && *action != "hibernate")) return std::nullopt;
+  return std::vector{ReadNotice{.event = std::move(*action), .time = time}};
+}
+
+/// Reads {"noticeTime": "2020-10-27T08:22:00Z"}. The time is when the advice was given, so it is no deadline.
+inline ReadNotices read_rebalance(std::string_view text) {
+  const auto root = nlohmann::json::parse(text.begin(), text.end(), nullptr, false);
+  if (!root.is_object() || !time_at(root, "noticeTime", iso_8601_form)) return std::nullopt;
+  return std::vector{ReadNotice{.event = "rebalance", .id = *word_at(root, "noticeTime"), .is_advice = true}};
+}
+
+/// Reads [{"NotBefore": "21 Jan 2019 09:00:43 GMT", "Code": "system-reboot", "EventId": "instance-event-0d59",
+/// "State": "active", …}]. Events that are completed or canceled stay in the list for a while. During system
+/// maintenance a machine keeps running.
+inline ReadNotices read_maintenance(std::string_view text) {
+  const auto root = nlohmann::json::parse(text.begin(), text.end(), nullptr, false);
+  if (!root.is_array()) return std::nullopt;
+  std::vector<ReadNotice> out;
+  for (const auto& event : root) {
+    if (!event.is_object()) return std::nullopt;
+    auto code = word_at(event, "Code");
+    const auto state = word_at(event, "State");
+    const auto time = time_at(event, "NotBefore", maintenance_form);
+    if (!code || !state || !time) return std::nullopt;
+    if (*state != "active") continue;
+    const bool is_advice = *code == "system-maintenance";
+    out.push_back({.event = std::move(*code),
+                   .id = word_at(event, "EventId").value_or(""),
+                   .is_advice = is_advice,
+                   .time = time});
+  }
+  return out;
+}
+
+/// Reads TRUE or FALSE. Source: a preempted machine of Google Cloud gets 30 s.
+inline ReadNotices read_preempted(std::string_view text) {
+  text = one_line(text);
+  if (text == "FALSE") return std::vector<ReadNotice>{};
+  if (text != "TRUE") return std::nullopt;
+  return std::vector{ReadNotice{.event = "preempted", .left = std::chrono::seconds(30)}};
+}
+
+/// Reads NONE, TERMINATE_ON_HOST_MAINTENANCE or MIGRATE_ON_HOST_MAINTENANCE. A machine that migrates keeps running.
+/// Source: Google Cloud announces a maintenance 60 s ahead.
+inline ReadNotices read_host_maintenance(std::string_view text) {
+  text = one_line(text);
+  if (text == "NONE") return std::vector<ReadNotice>{};
+  const bool is_advice = text == "MIGRATE_ON_HOST_MAINTENANCE";
+  if (!is_advice && text != "TERMINATE_ON_HOST_MAINTENANCE") return std::nullopt;
+  return std::vector{
+      ReadNotice{.event = std::string(text), .is_advice = is_advice, .left = std::chrono::seconds(is_advice ? 0 : 60)}};
+}
+
+/// Reads {"DocumentIncarnation": 1, "Events": [{"EventId": "602d9444", "EventType": "Preempt", "Resources": ["vm_0"],
+/// "EventStatus": "Scheduled", "NotBefore": "Mon, 19 Sep 2016 18:29:47 GMT", …}]}. NotBefore is empty once an event has
+/// started; Azure promises 30 s to a preempted machine. A frozen machine stops for seconds and keeps its memory; that
+/// and types that are new are advice.
+inline ReadNotices read_scheduled_events(std::string_view text) {
+  const auto root = nlohmann::json::parse(text.begin(), text.end(), nullptr, false);
+  if (!root.is_object()) return std::nullopt;
+  const auto incarnation = root.find("DocumentIncarnation"), events = root.find("Events");
+  if (incarnation == root.end() || !incarnation->is_number_integer() || events == root.end() || !events->is_array())
+    return std::nullopt;
+  std::vector<ReadNotice> out;
+  for (const auto& event : *events) {
+    if (!event.is_object()) return std::nullopt;
+    auto type = word_at(event, "EventType"), id = word_at(event, "EventId");
+    const auto status = word_at(event, "EventStatus");
+    const auto time = time_at(event, "NotBefore", rfc_1123_form);
+    const auto resources = event.find("Resources"), before = event.find("NotBefore");
+    if (!type || !id || !status || before == event.end() || (!time && *before != "") || resources == event.end() ||
+        !resources->is_array())
+      return std::nullopt;
+    if (*status != "Scheduled" && *status != "Started") continue;
+    ReadNotice notice{.event = std::move(*type),
+                      .id = std::move(*id),
+                      .time = time,
+                      .left = std::chrono::seconds(30),
+                      .is_startable = *status == "Scheduled"};
+    notice.is_advice = notice.event != "Preempt" && notice.event != "Terminate" && notice.event != "Reboot" &&
+                       notice.event != "Redeploy";
+    for (const auto& resource : *resources) {
+      if (!resource.is_string()) return std::nullopt;
+      notice.machines.push_back(resource.get<std::string>());
+    }
+    out.push_back(std::move(notice));
+  }
+  return out;
+}
+
+/// Reads "2015-01-05T18:02:00Z".
+inline ReadNotices read_termination_time(std::string_view text) {
+  const auto time = time_of_form(one_line(text), iso_8601_form);
+  if (!time) return std::nullopt;
+  return std::vector{ReadNotice{.event = "terminate", .time = time}};
+}
+
+}  // namespace detail
+TENSORTAP_END_NAMESPACE
+
+// from tensortap/net/cloud/internal/cloud_services.hpp
+
+// The table of metadata services: what each cloud is asked for, and how.
+
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
+
+/// One kind of notice.
+struct NoticeSource {
+  std::string_view path;
+  std::string_view query = {};
+  ReadNotices (*read)(std::string_view text);
+  bool absent_is_404 = false;       ///< the path exists only while there is a notice
+  bool waits = false;               ///< the service can hold its reply back until there is a change
+  std::chrono::seconds apart = {};  ///< the least time between two requests
+};
+
+/// A metadata service. Texts are empty where a cloud has no such thing.
+struct CloudService {
+  Cloud cloud;
+  std::string_view address;
+
+  std::string_view token_path = {};       ///< of a PUT that returns a session token
+  std::string_view lifetime_header = {};  ///< of that request
+  std::string_view token_header = {};     ///< of the others
+
+  std::string_view header = {};                ///< of each request
+  std::string_view value = {};                 ///< of that header
+  bool is_echoed = false;                      ///< each genuine reply has the same header; case does not matter
+  std::chrono::seconds first_timeout = {};     ///< of the first request, if longer than that of the options
+  std::chrono::seconds longest_interval = {};  ///< between two rounds; 0: that of the options
+  std::string_view name_path = {};             ///< of the machine's name in notices
+  std::string_view name_query = {};
+  bool has_acknowledgement = false;  ///< a POST to the first source makes an event begin
+
+  std::span<const NoticeSource> sources;
+};
+
+/// Source: Amazon EC2 user guide, "Spot Instance interruption notices", "EC2 instance rebalance recommendations",
+/// "Scheduled events for your instances".
+inline constexpr std::array ec2_sources{
+    NoticeSource{.path = "/latest/meta-data/spot/instance-action", .read = read_spot_action, .absent_is_404 = true},
+    NoticeSource{
+        .path = "/latest/meta-data/events/recommendations/rebalance", .read = read_rebalance, .absent_is_404 = true},
+    NoticeSource{.path = "/latest/meta-data/events/maintenance/scheduled",
+                 .read = read_maintenance,
+                 .absent_is_404 = true,
+                 .apart = std::chrono::seconds(60)}};
+
+/// Source: Compute Engine, "Preemptible VM instances", "Host maintenance: query the metadata server".
+inline constexpr std::array gcp_sources{
+    NoticeSource{.path = "/computeMetadata/v1/instance/preempted", .read = read_preempted, .waits = true},
+    NoticeSource{.path = "/computeMetadata/v1/instance/maintenance-event", .read = read_host_maintenance}};
+
+/// Source: Azure, "Scheduled Events for Linux VMs".
+inline constexpr std::array azure_sources{NoticeSource{
+    .path = "/metadata/scheduledevents", .query = "api-version=2020-07-01", .read = read_scheduled_events}};
+
+/// Source: Alibaba Cloud ECS, "Query the interruption events of spot instances".
+inline constexpr std::array alibaba_sources{NoticeSource{
+    .path = "/latest/meta-data/instance/spot/termination-time", .read = read_termination_time, .absent_is_404 = true}};
+
+inline constexpr std::array cloud_services{CloudService{.cloud = Cloud::ec2,
+                                                        .address = "http://169.254.169.254",
+                                                        .token_path = "/latest/api/token",
+                                                        .lifetime_header = "x-aws-ec2-metadata-token-ttl-seconds",
+                                                        .token_header = "x-aws-ec2-metadata-token",
+                                                        .sources = ec2_sources},
+                                           CloudService{.cloud = Cloud::gcp,
+                                                        .address = "http://169.254.169.254",
+                                                        .header = "metadata-flavor",
+                                                        .value = "Google",
+                                                        .is_echoed = true,
+                                                        .sources = gcp_sources},
+                                           CloudService{.cloud = Cloud::azure,
+                                                        .address = "http://169.254.169.254",
+                                                        .header = "metadata",
+                                                        .value = "true",
+                                                        .first_timeout = std::chrono::seconds(150),
+                                                        .longest_interval = std::chrono::seconds(1),
+                                                        .name_path = "/metadata/instance/compute/name",
+                                                        .name_query = "api-version=2021-02-01&format=text",
+                                                        .has_acknowledgement = true,
+                                                        .sources = azure_sources},
+                                           CloudService{.cloud = Cloud::alibaba,
+                                                        .address = "http://100.100.100.200",
+                                                        .token_path = "/latest/api/token",
+                                                        .lifetime_header = "x-aliyun-ecs-metadata-token-ttl-seconds",
+                                                        .token_header = "x-aliyun-ecs-metadata-token",
+                                                        .sources = alibaba_sources}};
+
+/// Returns the service of `cloud`; null for `automatic` and `none`.
+inline const CloudService* service_of(Cloud cloud) {
+  for (const CloudService& service : cloud_services)
+    if (service.cloud == cloud) return &service;
+  return nullptr;
+}
+
+}  // namespace detail
+TENSORTAP_END_NAMESPACE
+
+// from tensortap/net/cloud/internal/cloud_detection.hpp
+
+// Which cloud this machine belongs to, without a request, and the address of its metadata service.
+
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
+
+/// Returns the variable `name`; empty if it is not set.
+inline std::string variable(const CloudNoticeOptions& options, const char* name) {
+  return (options.environment ? options.environment(name) : environment_variable(name)).value_or("");
+}
+
+/// A text in a file of the firmware's texts that tells the cloud.
+struct FirmwareMark {
+  std::string_view file;
+  std::string_view text;
+  bool is_part;  ///< the text is a part of the file's
+  Cloud cloud;
+};
+
+/// Source: systemd-detect-virt and cloud-init know these. Hyper-V on any machine has Microsoft as its vendor, so that
+/// only the asset tag tells Azure.
+inline constexpr std::array firmware_marks{
+    FirmwareMark{"sys_vendor", "Amazon EC2", false, Cloud::ec2},
+    FirmwareMark{"product_version", "amazon", true, Cloud::ec2},  // Xen
+    FirmwareMark{"bios_version", "amazon", true, Cloud::ec2},     // Xen
+    FirmwareMark{"product_name", "Google Compute Engine", false, Cloud::gcp},
+    FirmwareMark{"chassis_asset_tag", "7783-7084-3265-9085-8269-3286-77", false, Cloud::azure},
+    FirmwareMark{"sys_vendor", "Alibaba Cloud", false, Cloud::alibaba},
+    FirmwareMark{"product_name", "Alibaba Cloud ECS", false, Cloud::alibaba}};
+
+/// Returns the cloud that the firmware names; `none` if it names none.
+inline Cloud cloud_of_firmware(const std::string& directory) {
+  for (const FirmwareMark& mark : firmware_marks) {
+    const SmallFile file = read_small_file(directory + "/" + std::string(mark.file), 4096);
+    std::string_view text = file.text;
+    while (text.ends_with('\n') || text.ends_with(' ')) text.remove_suffix(1);
+    if (mark.is_part ? text.find(mark.text) != std::string_view::npos : text == mark.text) return mark.cloud;
+  }
+  return Cloud::none;
+}
+
+/// Returns the cloud to ask. Throws: an unknown TENSORTAP_CLOUD.
+inline Cloud cloud_to_ask(const CloudNoticeOptions& options) {
+  if (options.cloud != Cloud::automatic) return options.cloud;
+  if (const std::string name = variable(options, "TENSORTAP_CLOUD"); !name.empty() && name != "automatic") {
+    for (const Cloud cloud : {Cloud::none, Cloud::ec2, Cloud::gcp, Cloud::azure, Cloud::alibaba})
+      if (name == to_string(cloud)) return cloud;
+    throw Error::bad_cloud_notice("TENSORTAP_CLOUD",
+                                  in_quotes(name) + " is no cloud; write ec2, gcp, azure, alibaba or none");
+  }
+  const auto is_true = [&](const char* name) { return lower_case(variable(options, name)) == "true"; };
+  const bool no_ec2 = is_true("AWS_EC2_METADATA_DISABLED");
+  if (!no_ec2 && !variable(options, "AWS_EC2_METADATA_SERVICE_ENDPOINT").empty()) return Cloud::ec2;
+  if (!variable(options, "GCE_METADATA_HOST").empty()) return Cloud::gcp;
+  const Cloud cloud = cloud_of_firmware(options.dmi_directory);
+  if (cloud == Cloud::ec2 && no_ec2) return Cloud::none;
+  if (cloud == Cloud::alibaba && is_true("ALIBABA_CLOUD_ECS_METADATA_DISABLED")) return Cloud::none;
+  return cloud;
+}
+
+/// Returns the address of the service; its path does not end in '/'. Throws: it is no URL.
+inline Url endpoint_of(const CloudService& service, const CloudNoticeOptions& options) {
+  std::string name = "endpoint", text = options.endpoint;
+  if (text.empty() && service.cloud == Cloud::ec2) {
+    name = "AWS_EC2_METADATA_SERVICE_ENDPOINT";
+    text = variable(options, name.c_str());
+    if (text.empty() && lower_case(variable(options, "AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE")) == "ipv6")
+      text = "http://[fd00:ec2::254]";
+  } else if (text.empty() && service.cloud == Cloud::gcp) {
+    name = "GCE_METADATA_HOST";
+    if (const std::string host = variable(options, name.c_str()); !host.empty()) text = "http://" + host;
+  }
+  try {
+    Url url = parse_url(text.empty() ? service.address : text);
+    while (url.path.ends_with('/')) url.path.pop_back();
+    url.query.clear();
+    return url;
+  } catch (const Error&) {
+    throw Error::bad_cloud_notice(name, in_quotes(text) + " is no URL; write http://HOST or http://HOST:PORT");
+  }
+}
+
+}  // namespace detail
+TENSORTAP_END_NAMESPACE
+
+// from tensortap/net/cloud/internal/metadata_session.hpp
+
+// Requests to one metadata service, with its headers, its token and a limit for each.
+
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
+
+/// What came of a request.
+struct MetadataAnswer {
+  HttpReply reply = {};
+  std::string cause = {};   ///< why the reply is unusable, for messages; empty: its status is 200, or 404 where allowed
+  bool is_busy = false;     ///< the service asks to try again: status 429 or 500 and above
+  bool is_silent = false;   ///< no whole reply came
+  bool is_stopped = false;  ///< the request was ended from here
+};
+
+/// Threads: `get` one, `post` any.
+class MetadataSession {
+ public:
+  using Duration = std::chrono::nanoseconds;
+  using Clock = HttpRequest::Clock;
+
+  MetadataSession(const CloudService& service, Url base, HttpTransport transport, Duration timeout,
+                  std::stop_token stop)
+      : service_(service),
+        base_(std::move(base)),
+        transport_(std::move(transport)),
+        timeout_(timeout),
+        stop_(std::move(stop)) {}
+
+  /// Returns the address for messages.
+  [[nodiscard]] std::string address() const { return base_.scheme + "://" + base_.authority(); }
+
+  /// Asks for `path`; the service may hold its reply back for `patience`. Gets a token first, and a new one if it is
+  /// refused or near its end.
+  MetadataAnswer get(std::string_view path, const std::string& query, bool absent_is_404 = false,
+                     Duration patience = {}) {
+    const bool has_token = !service_.token_path.empty();
+    for (bool again = false;; again = true) {
+      if (has_token && (token_.empty() || Clock::now() >= renew_at_))
+        if (MetadataAnswer refusal = renew(); !refusal.cause.empty()) return refusal;
+      HttpRequest request = to("GET", path, query);
+      if (has_token) request.headers.emplace(service_.token_header, token_);
+      MetadataAnswer answer = exchange(std::move(request), patience);
+      if (has_token && answer.reply.status == 401) {
+        token_.clear();
+        if (!again) continue;
+      }
+      if (absent_is_404 && answer.reply.status == 404 && !answer.is_silent) answer.cause.clear();
+      return answer;
+    }
+  }
+
+  MetadataAnswer post(std::string_view path, const std::string& query, const std::string& body) {
+    HttpRequest request = to("POST", path, query);
+    request.headers["content-type"] = "application/json";
+    const Bytes piece = bytes_of(body);
+    request.body = std::span(&piece, 1);
+    return exchange(request, {});
+  }
+
+ private:
+  static constexpr std::uint64_t reply_limit = std::uint64_t{64}
+                                               << 10;           // the longest documented one is 100 times shorter
+  static constexpr std::chrono::seconds token_lifetime{21600};  // the longest that the clouds give
+
+  [[nodiscard]] HttpRequest to(const char* method, std::string_view path, const std::string& query) const {
+    HttpRequest request{.method = method, .url = base_};
+    request.url.path.append(path);
+    request.url.query = query;
+    if (!service_.header.empty()) request.headers.emplace(service_.header, service_.value);
+    return request;
+  }
+
+  MetadataAnswer exchange(HttpRequest request, Duration patience) {
+    // Only the first request waits for a service that is just being switched on.
+    Duration limit = timeout_ + patience;
+    if (!was_asked_.exchange(true)) limit = std::max<Duration>(limit, service_.first_timeout);
+    request.deadline = Clock::now() + limit;
+    request.stop = stop_;
+    request.body_limit = reply_limit;
+    MetadataAnswer answer{.reply = transport_(request)};
+    const HttpReply& reply = answer.reply;
+    if (reply.failure != HttpFailure::none || reply.status == 0) {
+      answer.is_silent = true;
+      answer.is_stopped = reply.failure == HttpFailure::stopped;
+      answer.cause = request.url.path + " got no reply (" + escaped(reply.cause) + ")";
+    } else if (reply.status != 200) {
+      answer.is_busy = reply.status == 429 || reply.status >= 500;
+      answer.cause = request.url.path + " was answered with status " + std::to_string(reply.status);
+    } else if (service_.is_echoed &&
+               lower_case(std::string(reply.header(service_.header))) != lower_case(std::string(service_.value))) {
+      answer.cause = request.url.path + " was answered without the header " + std::string(service_.header);
+    }
+    return answer;
+  }
+
+  /// Gets a token. Its answer has a cause if there is none.
+  MetadataAnswer renew() {
+    HttpRequest request = to("PUT", service_.token_path, {});
+    request.headers.emplace(service_.lifetime_header, std::to_string(token_lifetime.count()));
+    const auto asked = Clock::now();
+    MetadataAnswer answer = exchange(std::move(request), {});
+    if (!answer.cause.empty()) return answer;
+    const std::string& token = answer.reply.body;
+    const auto is_of_token = [](char c) {
+      return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
+             std::string_view("-_=+/.").find(c) != std::string_view::npos;
+    };
+    if (token.empty() || token.size() > 1024 || !std::all_of(token.begin(), token.end(), is_of_token)) {
+      answer.cause = std::string(service_.token_path) + " was answered without a token";
+      return answer;
+    }
+    token_ = token;
+    renew_at_ = asked + token_lifetime / 6 * 5;
+    return answer;
+  }
+
+  const CloudService& service_;
+  const Url base_;
+  const HttpTransport transport_;
+  const Duration timeout_;
+  const std::stop_token stop_;
+  std::atomic<bool> was_asked_ = false;
+  std::string token_;
+  Clock::time_point renew_at_{};
+};
+
+}  // namespace detail
+TENSORTAP_END_NAMESPACE
+
+// from tensortap/net/cloud/internal/notice_board.hpp
+
+// The notices that are up, by source: which are new, which are due, and their deadlines.
+
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
+
+/// Returns the time now by which the times in `reply` are judged: that of this machine, or of the service if the two
+/// differ by more than 5 s, as after a wrong setting. Dates of replies have whole seconds and travel for a moment.
+inline std::chrono::system_clock::time_point now_of(const HttpReply& reply) {
+  const auto now = std::chrono::system_clock::now();
+  const auto date = parse_http_date(reply.header("date"));
+  return date && std::chrono::abs(now - *date) > std::chrono::seconds(5) ? *date : now;
+}
+
+/// Threads: one at a time.
+class NoticeBoard {
+ public:
+  using Clock = StopSignal::Clock;
+
+  NoticeBoard(Cloud cloud, std::size_t sources, std::optional<Clock::duration> grace)
+      : cloud_(cloud), grace_(grace), by_source_(sources) {}
+
+  /// Replaces the notices of a source by those of `reply`; returns those that were not there before.
+  std::vector<CloudNotice> update(std::size_t source, const std::vector<ReadNotice>& read, const HttpReply& reply) {
+    std::vector<Entry> now;
+    std::vector<CloudNotice> fresh;
+    for (const ReadNotice& one : read) {
+      Entry entry{.notice = {.cloud = cloud_,
+                             .event = one.event,
+                             .id = one.id,
+                             .is_advice = one.is_advice,
+                             .deadline = deadline_of(one, reply),
+                             .time = one.time},
+                  .is_startable = one.is_startable};
+      const auto before = find(by_source_[source], entry.notice);
+      if (before != nullptr) {
+        entry.notice.deadline = std::min(entry.notice.deadline, before->notice.deadline);
+        entry.has_requested = before->has_requested;
+      } else if (find(now, entry.notice) == nullptr) {
+        fresh.push_back(entry.notice);
+      }
+      now.push_back(std::move(entry));
+    }
+    by_source_[source] = std::move(now);
+    return fresh;
+  }
+
+  /// Requests the stop for each notice whose deadline is at most `lead` away.
+  void request_due(StopSignal& stop, Clock::duration lead) {
+    const auto now = Clock::now();
+    for (auto& entries : by_source_)
+      for (Entry& entry : entries) {
+        if (entry.notice.is_advice || entry.notice.deadline - now > lead) continue;
+        entry.has_requested = true;
+        stop.request(StopReason::notice, entry.notice.deadline);
+      }
+  }
+
+  /// Returns when the next notice is due that has not requested the stop.
+  [[nodiscard]] Clock::time_point next_due(Clock::duration lead) const {
+    Clock::time_point next = Clock::time_point::max();
+    for (const auto& entries : by_source_)
+      for (const Entry& entry : entries)
+        if (!entry.notice.is_advice && !entry.has_requested) next = std::min(next, entry.notice.deadline - lead);
+    return next;
+  }
+
+  /// Returns the identities of the events that an acknowledgement makes begin.
+  [[nodiscard]] std::vector<std::string> startable() const {
+    std::vector<std::string> ids;
+    for (const auto& entries : by_source_)
+      for (const Entry& entry : entries)
+        if (entry.has_requested && entry.is_startable) ids.push_back(entry.notice.id);
+    return ids;
+  }
+
+ private:
+  struct Entry {
+    CloudNotice notice;
+    bool is_startable = false;
+    bool has_requested = false;
+  };
+
+  static const Entry* find(const std::vector<Entry>& entries, const CloudNotice& notice) {
+    const auto found = std::find_if(entries.begin(), entries.end(), [&](const Entry& entry) {
+      return entry.notice.event == notice.event && entry.notice.id == notice.id && entry.notice.time == notice.time;
+    });
+    return found == entries.end() ? nullptr : &*found;
+  }
+
+  /// Returns the deadline by this machine's monotonic clock; one that has passed is now.
+  [[nodiscard]] Clock::time_point deadline_of(const ReadNotice& notice, const HttpReply& reply) const {
+    const auto now = Clock::now();
+    if (notice.time) {
+      constexpr std::chrono::hours most{24 * 3650};  // of years that a clock in nanoseconds has not
+      const auto left = std::chrono::floor<std::chrono::seconds>(now_of(reply)) + most < *notice.time
+                            ? Clock::duration(most)
+                            : std::chrono::duration_cast<Clock::duration>(*notice.time - now_of(reply));
+      return now + std::max(left, Clock::duration::zero());
+    }
+    if (notice.left == std::chrono::seconds(0)) return Clock::time_point::max();
+    return now + grace_.value_or(notice.left);
+  }
+
+  const Cloud cloud_;
+  const std::optional<Clock::duration> grace_;
+  std::vector<std::vector<Entry>> by_source_;
+};
+
+}  // namespace detail
+TENSORTAP_END_NAMESPACE
+
+// from tensortap/net/cloud/internal/cloud_notice_watcher_impl.hpp
+
+// The bodies of cloud_notice_watcher.hpp: the thread that asks.
+
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
+
+class CloudNoticeState {
+ public:
+  using Clock = StopSignal::Clock;
+  using Duration = Clock::duration;
+
+  explicit CloudNoticeState(CloudNoticeOptions options) : options_(std::move(options)) {
+    for (const auto& [name, value] :
+         {std::pair("interval", options_.interval), std::pair("timeout", options_.timeout),
+          std::pair("slow_interval", options_.slow_interval), std::pair("lead", options_.lead)}) {
+      if (value <= Duration::zero() || value > longest)
+        throw Error::bad_cloud_notice(name, "it is not between 1 ns and 20 days; leave it out for the default");
+    }
+    if (options_.grace && (*options_.grace < Duration::zero() || *options_.grace > longest))
+      throw Error::bad_cloud_notice("grace", "it is not between 0 and 20 days; leave it out for what the cloud says");
+    service_ = service_of(cloud_to_ask(options_));
+    if (service_ == nullptr) return;
+    const Url base = endpoint_of(*service_, options_);
+    if (!options_.transport) {
+      const auto connect = std::chrono::ceil<std::chrono::milliseconds>(options_.timeout);
+      client_ = std::make_unique<HttpClient>(HttpOptions{.connect_timeout = connect,
+                                                         .idle_timeout = longest,  // the deadlines end exchanges
+                                                         .max_idle_connections = 1,
+                                                         .proxy = ""});
+      options_.transport = [this](const HttpRequest& request) { return client_->exchange(request); };
+    }
+    session_ = std::make_unique<MetadataSession>(*service_, base, options_.transport, options_.timeout,
+                                                 stop_source_.get_token());
+    const std::size_t sources = service_->sources.size();
+    board_ = std::make_unique<NoticeBoard>(service_->cloud, sources, options_.grace);
+    progress_.resize(sources);
+    status_.cloud = service_->cloud;
+    status_.service = session_->address();
+    try {
+      thread_ = start_thread([this] { watch(); });
+    } catch (const std::system_error& failure) {  // the training goes on without notices
+      failed(failure.what());
+      call([&] {
+        if (options_.on_trouble) options_.on_trouble(std::string("cloud notices: no thread: ") + failure.what());
+      });
+    }
+  }
+  CloudNoticeState(const CloudNoticeState&) = delete;
+  CloudNoticeState& operator=(const CloudNoticeState&) = delete;
+
+  /// Ends the thread. Returns false if that cannot be: a forked child has no such thread, and a callback that ends the
+  /// program cannot wait for itself. This object then stays for good.
+  bool end() {
+    if (fork_guard_.is_child()) return false;
+    {
+      const std::lock_guard lock(mutex_);
+      is_ending_ = true;
+    }
+    wake_.notify_all();
+    stop_source_.request_stop();
+    if (!thread_.joinable()) return true;
+    if (thread_.get_id() == std::this_thread::get_id()) return false;
+    thread_.join();
+    return true;
+  }
+
+  [[nodiscard]] const StopSignal& signal() const noexcept { return options_.stop; }
+
+  [[nodiscard]] CloudNoticeStatus status() const {
+    if (fork_guard_.is_child()) return {};
+    const std::lock_guard lock(mutex_);
+    return status_;
+  }
+
+  std::size_t acknowledge() {
+    if (service_ == nullptr || !service_->has_acknowledgement || fork_guard_.is_child()) return 0;
+    std::vector<std::string> ids;
+    {
+      const std::lock_guard lock(mutex_);
+      ids = board_->startable();
+    }
+    if (ids.empty()) return 0;
+    nlohmann::json body{{"StartRequests", nlohmann::json::array()}};
+    for (const std::string& id : ids) body["StartRequests"].push_back({{"EventId", id}});
+    const NoticeSource& source = service_->sources.front();
+    const MetadataAnswer answer = session_->post(source.path, std::string(source.query), body.dump());
+    if (answer.cause.empty()) return ids.size();
+    const std::lock_guard lock(mutex_);
+    ++status_.unusable;
+    status_.last_cause = answer.cause;
+    return 0;
+  }
+
+ private:
+  static constexpr std::chrono::hours longest{24 * 20};  // of a duration; poll() takes no more than 24 days
+
+  /// How far one source is.
+  struct Progress {
+    Clock::time_point due{};
+    std::string etag = {};  // of the last reply, for a request that waits for another one
+  };
+
+  void watch() noexcept {
+    for (int useless = 0;;) {  // rounds in a row without a usable reply
+      const Clock::time_point begin = Clock::now();
+      bool usable = false;
+      try {
+        usable = round();
+      } catch (const std::exception& failure) {  // memory or a thread is lacking
+        failed(failure.what());
+      } catch (...) {
+        failed("an unknown exception");
+      }
+      useless = usable ? 0 : std::min(useless + 1, most_useless);
+      if (!pause(begin, useless == most_useless)) return;
+    }
+  }
+
+  /// Asks all sources that are due. Returns whether any reply was usable.
+  bool round() {
+    bool usable = false;
+    {
+      const std::lock_guard lock(mutex_);
+      ++status_.rounds;
+    }
+    for (std::size_t i = 0; i < service_->sources.size(); ++i) {
+      const NoticeSource& source = service_->sources[i];
+      const Clock::time_point now = Clock::now();
+      if (now < progress_[i].due) continue;
+      const MetadataAnswer answer = ask(source, progress_[i]);
+      if (answer.is_stopped) return true;
+      ReadNotices read;
+      if (answer.cause.empty() && answer.reply.status == 404) read.emplace();
+      if (answer.cause.empty() && answer.reply.status == 200) read = source.read(answer.reply.body);
+      if (read) {
+        usable = true;
+        if (source.apart > std::chrono::seconds(0)) progress_[i].due = now + source.apart;
+        take(i, std::move(*read), answer.reply);
+      } else {
+        usable = usable || answer.is_busy;  // it is there, and has to be asked again
+        failed(answer.cause.empty() ? std::string(source.path) + " was answered with something else" : answer.cause);
+        if (answer.is_silent) break;
+      }
+    }
+    return usable;
+  }
+
+  MetadataAnswer ask(const NoticeSource& source, Progress& progress) {
+    {
+      const std::lock_guard lock(mutex_);
+      ++status_.requests;
+    }
+    std::string query(source.query);
+    std::chrono::seconds patience{0};
+    if (source.waits && !progress.etag.empty()) {
+      const Duration until_due = next_due() - Clock::now();
+      patience = std::chrono::ceil<std::chrono::seconds>(std::min(interval(), std::max(until_due, Duration::zero())));
+      patience = std::max(patience, std::chrono::seconds(1));
+      query = "wait_for_change=true&timeout_sec=" + std::to_string(patience.count()) + "&last_etag=" + progress.etag;
+    }
+    MetadataAnswer answer = session_->get(source.path, query, source.absent_is_404, patience);
+    progress.etag = answer.cause.empty() && source.waits ? usable_etag(answer.reply) : "";
+    return answer;
+  }
+
+  /// Returns the ETag of `reply`, as it is sent back; empty if it has none.
+  static std::string usable_etag(const HttpReply& reply) {
+    const std::string_view etag = reply.header("etag");
+    return etag.size() > 128 ? std::string() : percent_encoded(etag);
+  }
+
+  /// Takes the notices of a source: those of this machine request the stop, then the callback sees the new ones.
+  void take(std::size_t source, std::vector<ReadNotice> read, const HttpReply& reply) {
+    std::erase_if(read, [this](const ReadNotice& notice) { return !concerns_this_machine(notice); });
+    std::vector<CloudNotice> fresh;
+    {
+      const std::lock_guard lock(mutex_);
+      fresh = board_->update(source, read, reply);
+      board_->request_due(options_.stop, options_.lead);
+      for (const CloudNotice& notice : fresh) ++(notice.is_advice ? status_.advice : status_.notices);
+    }
+    if (options_.on_notice)
+      for (const CloudNotice& notice : fresh) call([&] { options_.on_notice(notice); });
+  }
+
+  /// Returns whether a notice that names machines names this one. If the cloud does not tell the name of this one,
+  /// every notice concerns it.
+  bool concerns_this_machine(const ReadNotice& notice) {
+    if (notice.machines.empty()) return true;
+    if (options_.machine.empty()) {
+      const MetadataAnswer answer = session_->get(service_->name_path, std::string(service_->name_query));
+      const std::string_view name = one_line(answer.reply.body);
+      constexpr std::string_view not_of_names("<>{} \t\r\n\"");
+      if (!answer.cause.empty() || name.empty() || name.size() > 128 ||
+          name.find_first_of(not_of_names) != std::string_view::npos)
+        return true;
+      options_.machine = name;
+    }
+    return std::any_of(notice.machines.begin(), notice.machines.end(), [this](const std::string& machine) {
+      return lower_case(machine) == lower_case(options_.machine);
+    });
+  }
+
+  template <class Call>
+  void call(const Call& call) {
+    try {
+      call();
+    } catch (...) {  // a callback never ends the training
+      const std::lock_guard lock(mutex_);
+      ++status_.thrown;
+    }
+  }
+
+  void failed(std::string cause) noexcept {
+    const std::lock_guard lock(mutex_);
+    ++status_.unusable;
+    status_.last_cause = std::move(cause);
+  }
+
+  [[nodiscard]] Duration interval() const {
+    const Duration longest_of_cloud = service_->longest_interval;
+    return longest_of_cloud > Duration::zero() ? std::min(options_.interval, longest_of_cloud) : options_.interval;
+  }
+
+  [[nodiscard]] Clock::time_point next_due() {
+    const std::lock_guard lock(mutex_);
+    return board_->next_due(options_.lead);
+  }
+
+  /// Waits until the next round. Returns false if there is none.
+  bool pause(Clock::time_point begin, bool is_slowed) noexcept {
+    const Clock::time_point next = begin + (is_slowed ? std::max(interval(), options_.slow_interval) : interval());
+    std::unique_lock lock(mutex_);
+    status_.is_slowed = is_slowed;
+    if (is_slowed && !std::exchange(was_said_, true) && options_.on_trouble && !is_ending_) {
+      lock.unlock();
+      call([this] { options_.on_trouble(trouble()); });
+      lock.lock();
+    }
+    for (;;) {
+      board_->request_due(options_.stop, options_.lead);  // also if the service is silent meanwhile
+      const Clock::time_point until = std::min(next, board_->next_due(options_.lead));
+      if (wake_.wait_until(lock, until, [this] { return is_ending_; })) return false;
+      if (Clock::now() >= next) return true;
+    }
+  }
+
+  /// Returns the message for `on_trouble`.
+  [[nodiscard]] std::string trouble() const {
+    const CloudNoticeStatus now = status();
+    const auto seconds = std::chrono::ceil<std::chrono::seconds>(std::max(interval(), options_.slow_interval)).count();
+    return "cloud notices: " + std::string(to_string(now.cloud)) + ": " + now.service +
+           " gave no usable reply three times in a row (" + now.last_cause + "), and is asked every " +
+           std::to_string(seconds) + " s from now on; in a container allow one more hop, or choose Cloud::none";
+  }
+
+  static constexpr int most_useless = 3;
+
+  CloudNoticeOptions options_;
+  const CloudService* service_ = nullptr;
+  ForkGuard fork_guard_;
+  std::stop_source stop_source_;
+  std::unique_ptr<HttpClient> client_;
+  std::unique_ptr<MetadataSession> session_;
+  std::vector<Progress> progress_;  // by source; of the thread
+  mutable std::mutex mutex_;        // guards the fields below, except the thread
+  std::unique_ptr<NoticeBoard> board_;
+  CloudNoticeStatus status_;
+  bool is_ending_ = false;
+  bool was_said_ = false;
+  std::condition_variable wake_;
+  std::thread thread_;
+};
+
+}  // namespace detail
+
+TENSORTAP_INLINE CloudNoticeWatcher::CloudNoticeWatcher(CloudNoticeOptions options)
+    : state_(std::make_unique<detail::CloudNoticeState>(std::move(options))) {}
+
+TENSORTAP_INLINE CloudNoticeWatcher::~CloudNoticeWatcher() {
+  if (!state_->end()) static_cast<void>(state_.release());
+}
+
+TENSORTAP_INLINE const StopSignal& CloudNoticeWatcher::signal() const noexcept { return state_->signal(); }
+
+TENSORTAP_INLINE CloudNoticeStatus CloudNoticeWatcher::status() const { return state_->status(); }
+
+TENSORTAP_INLINE std::size_t CloudNoticeWatcher::acknowledge() noexcept {
+  try {
+    return state_->acknowledge();
+  } catch (...) {  // memory is lacking
+    return 0;
+  }
 }
 
 TENSORTAP_END_NAMESPACE
