@@ -4221,7 +4221,9 @@ class CloudNoticeState {
       query = "wait_for_change=true&timeout_sec=" + std::to_string(patience.count()) + "&last_etag=" + progress.etag;
     }
     MetadataAnswer answer = session_->get(source.path, query, source.absent_is_404, patience);
+    const bool could_wait = !progress.etag.empty();
     progress.etag = answer.cause.empty() && source.waits ? usable_etag(answer.reply) : "";
+    waits_next_ = waits_next_ || (!could_wait && !progress.etag.empty());
     return answer;
   }
 
@@ -4291,7 +4293,8 @@ class CloudNoticeState {
 
   /// Waits until the next round. Returns false if there is none.
   bool pause(Clock::time_point begin, bool is_slowed) noexcept {
-    const Clock::time_point next = begin + (is_slowed ? std::max(interval(), options_.slow_interval) : interval());
+    Clock::time_point next = begin + (is_slowed ? std::max(interval(), options_.slow_interval) : interval());
+    if (std::exchange(waits_next_, false)) next = begin;
     std::unique_lock lock(mutex_);
     status_.is_slowed = is_slowed;
     if (is_slowed && !std::exchange(was_said_, true) && options_.on_trouble && !is_ending_) {
@@ -4324,7 +4327,8 @@ class CloudNoticeState {
   std::stop_source stop_source_;
   std::unique_ptr<HttpClient> client_;
   std::unique_ptr<MetadataSession> session_;
-  std::vector<Progress> progress_;  // by source; of the thread
+  std::vector<Progress> progress_;  // by source; of the thread, as the next one
+  bool waits_next_ = false;         // a service can now hold its reply back: no pause is needed
   mutable std::mutex mutex_;        // guards the fields below, except the thread
   std::unique_ptr<NoticeBoard> board_;
   CloudNoticeStatus status_;

@@ -25,30 +25,20 @@ namespace {
 
 constexpr Cloud all_clouds[] = {Cloud::ec2, Cloud::gcp, Cloud::azure, Cloud::alibaba};
 
-std::string reply_of(const std::string& body, const std::string& status = "200 OK", const std::string& more = {}) {
+std::string http_reply(const std::string& body, const std::string& status = "200 OK", const std::string& more = {}) {
   return "HTTP/1.1 " + status + "\r\n" + more + "Content-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
 }
 
 /// Answers each request with `reply`.
-OneShotServer::Serve always(std::string reply) {
+OneShotServer::Serve each_time(std::string reply) {
   return [reply](Peer& peer, int) {
     while (!peer.read_request().empty() && peer.write(reply)) {
     }
   };
 }
 
-CloudNoticeOptions options(const OneShotServer& server, Cloud cloud) {
+CloudNoticeOptions asking(const OneShotServer& server, Cloud cloud) {
   return {.cloud = cloud, .endpoint = server.url(), .interval = 5ms, .timeout = 200ms};
-}
-
-/// Returns whether `is_so` becomes true within a few seconds.
-template <class Predicate>
-bool eventually(const Predicate& is_so) {
-  for (int i = 0; i < 1000; ++i) {
-    if (is_so()) return true;
-    std::this_thread::sleep_for(10ms);
-  }
-  return false;
 }
 
 /// Asks `server` as each cloud until the watcher has given up asking often. Nothing of it is a notice, and it is said
@@ -58,7 +48,7 @@ void check_no_notice(const OneShotServer& server) {
     std::atomic<int> said = 0;
     std::mutex mutex;
     std::string message;
-    CloudNoticeOptions given = options(server, cloud);
+    CloudNoticeOptions given = asking(server, cloud);
     given.slow_interval = 50ms;
     given.on_trouble = [&](const std::string& text) {
       const std::lock_guard lock(mutex);
@@ -86,28 +76,28 @@ void check_no_notice(const OneShotServer& server) {
 }  // namespace
 
 TEST_CASE("the login page of a captive portal is no notice", "[net][cloud_notice]") {
-  const OneShotServer server(always(reply_of("<!DOCTYPE html><html><body>Welcome, please log in</body></html>",
-                                             "200 OK", "Content-Type: text/html\r\n")));
+  const OneShotServer server(each_time(http_reply("<!DOCTYPE html><html><body>Welcome, please log in</body></html>",
+                                                  "200 OK", "Content-Type: text/html\r\n")));
   check_no_notice(server);
 }
 
 TEST_CASE("a portal that replies with one word, or with valid JSON, is no notice", "[net][cloud_notice]") {
   for (const char* const body : {"OK", "TRUE", "null", "{}", "1"}) {
-    const OneShotServer server(always(reply_of(body)));
+    const OneShotServer server(each_time(http_reply(body)));
     check_no_notice(server);
   }
 }
 
 TEST_CASE("redirects are not followed", "[net][cloud_notice]") {
-  const OneShotServer target(always(reply_of("TRUE", "200 OK", "Metadata-Flavor: Google\r\n")));
-  const OneShotServer server(always(reply_of("", "302 Found", "Location: " + target.url() + "\r\n")));
+  const OneShotServer target(each_time(http_reply("TRUE", "200 OK", "Metadata-Flavor: Google\r\n")));
+  const OneShotServer server(each_time(http_reply("", "302 Found", "Location: " + target.url() + "\r\n")));
   check_no_notice(server);
   CHECK(target.connections() == 0);
 }
 
 TEST_CASE("garbage, a closed connection and endless replies are no notice", "[net][cloud_notice]") {
   SECTION("garbage") {
-    const OneShotServer server(always(std::string("\0\xff\x01 garbage\r\n\r\n", 15)));
+    const OneShotServer server(each_time(std::string("\0\xff\x01 garbage\r\n\r\n", 15)));
     check_no_notice(server);
   }
   SECTION("closed") {
@@ -142,7 +132,7 @@ TEST_CASE("a server that hangs or drips ends by the time limit", "[net][cloud_no
   });
   for (const OneShotServer* const server : {&hangs, &drips})
     for (const Cloud cloud : {Cloud::ec2, Cloud::gcp, Cloud::alibaba}) {
-      const CloudNoticeWatcher watcher(options(*server, cloud));
+      const CloudNoticeWatcher watcher(asking(*server, cloud));
       CHECK(eventually([&] { return watcher.status().is_slowed; }));
       CHECK(watcher.status().rounds == 3);
       CHECK_FALSE(watcher.signal().requested());
@@ -153,23 +143,23 @@ TEST_CASE("the first reply of Azure may take longer than others", "[net][cloud_n
   const OneShotServer server([](Peer& peer, int number) {
     while (!peer.read_request().empty()) {
       if (number == 0) std::this_thread::sleep_for(500ms);
-      peer.write(reply_of(R"({"DocumentIncarnation":1,"Events":[]})"));
+      peer.write(http_reply(R"({"DocumentIncarnation":1,"Events":[]})"));
     }
   });
-  const CloudNoticeWatcher watcher(options(server, Cloud::azure));
+  const CloudNoticeWatcher watcher(asking(server, Cloud::azure));
   CHECK(eventually([&] { return watcher.status().rounds >= 3; }));
 }
 
 TEST_CASE("destruction ends a request that hangs", "[net][cloud_notice]") {
   const OneShotServer server([](Peer& peer, int) { peer.read(1'000'000), peer.read(1'000'000); });
   for (const Cloud cloud : all_clouds) {
-    CloudNoticeOptions given = options(server, cloud);
+    CloudNoticeOptions given = asking(server, cloud);
     given.timeout = 60s;
     auto watcher = std::make_unique<CloudNoticeWatcher>(given);
     std::this_thread::sleep_for(100ms);
     const auto begin = StopSignal::Clock::now();
     watcher.reset();
-    CHECK(StopSignal::Clock::now() - begin < 500ms);
+    CHECK(StopSignal::Clock::now() - begin < 1s);
   }
 }
 
@@ -181,7 +171,7 @@ TEST_CASE("destruction ends a request that Google Cloud holds back, and a pause"
     std::this_thread::sleep_for(200ms);
     const auto begin = StopSignal::Clock::now();
     watcher.reset();
-    CHECK(StopSignal::Clock::now() - begin < 500ms);
+    CHECK(StopSignal::Clock::now() - begin < 1s);
   }
 }
 
@@ -211,7 +201,7 @@ TEST_CASE("a service that comes back is asked at the usual interval again", "[ne
 }
 
 TEST_CASE("no request goes through a proxy", "[net][cloud_notice]") {
-  const OneShotServer proxy(always(reply_of("TRUE", "200 OK", "Metadata-Flavor: Google\r\n")));
+  const OneShotServer proxy(each_time(http_reply("TRUE", "200 OK", "Metadata-Flavor: Google\r\n")));
   constexpr const char* names[] = {"http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"};
   std::map<std::string, std::string> before;
   for (const char* const name : names) {

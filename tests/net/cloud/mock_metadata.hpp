@@ -3,22 +3,25 @@
 #pragma once
 
 #include <algorithm>
+#include <cctype>
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <ctime>
 #include <map>
 #include <mutex>
 #include <set>
 #include <sstream>
 #include <stdexcept>
 #include <string>
-#include <string_view>
+#include <thread>
 #include <vector>
 
 #include <nlohmann/json.hpp>
 
 #include <tensortap/net/cloud/cloud_notice.hpp>
-#include <tensortap/net/http/internal/text.hpp>
 
 #include "net/http/one_shot_server.hpp"
 
@@ -38,6 +41,16 @@ inline std::chrono::sys_seconds now_and(std::chrono::seconds more) {
 inline constexpr const char* iso_8601 = "%Y-%m-%dT%H:%M:%SZ";
 inline constexpr const char* rfc_1123 = "%a, %d %b %Y %H:%M:%S GMT";
 inline constexpr const char* maintenance_time = "%d %b %Y %H:%M:%S GMT";
+
+/// Returns whether `is_so` becomes true within ten seconds.
+template <class Predicate>
+bool eventually(const Predicate& is_so) {
+  for (int i = 0; i < 1000; ++i) {
+    if (is_so()) return true;
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
+  return false;
+}
 
 class MockMetadata {
  public:
@@ -75,7 +88,7 @@ class MockMetadata {
       texts_.erase(path);
     else
       texts_[path] = text;
-    ++etag_;
+    ++etags_[path];
     changed_.notify_all();
   }
 
@@ -120,6 +133,11 @@ class MockMetadata {
     std::map<std::string, std::string> headers;
   };
 
+  static std::string lower(std::string text) {
+    std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return std::tolower(c); });
+    return text;
+  }
+
   static Request parsed(const std::string& text) {
     Request request;
     std::istringstream lines(text.substr(0, text.find("\r\n\r\n")));
@@ -131,7 +149,7 @@ class MockMetadata {
     while (std::getline(lines, line)) {
       if (line.ends_with('\r')) line.pop_back();
       const auto colon = line.find(": ");
-      request.headers[tensortap::detail::lower_case(line.substr(0, colon))] = line.substr(colon + 2);
+      request.headers[lower(line.substr(0, colon))] = line.substr(colon + 2);
     }
     request.body = text.substr(text.find("\r\n\r\n") + 4);
     return request;
@@ -191,8 +209,8 @@ class MockMetadata {
     if (!request.query.empty() || !request.body.empty()) return refuse(text);
     if (request.method == "PUT" && request.path == "/latest/api/token") {
       if (!has_only(request, {{header + "-ttl-seconds", "*"}})) return refuse(text);
-      const auto seconds = tensortap::detail::whole_number(request.headers.at(header + "-ttl-seconds"));
-      if (!seconds || *seconds < 1 || *seconds > 21600) return refuse(text);
+      const int seconds = std::atoi(request.headers.at(header + "-ttl-seconds").c_str());
+      if (seconds < 1 || seconds > 21600) return refuse(text);
       used_ = 0;
       return reply(200, "TOKEN-" + std::to_string(++tokens_) + "==");
     }
@@ -213,11 +231,12 @@ class MockMetadata {
       int etag = -1;
       if (std::sscanf(request.query.c_str(), "wait_for_change=true&timeout_sec=%u&last_etag=%d", &seconds, &etag) != 2)
         return refuse(text);
-      changed_.wait_for(lock, std::chrono::seconds(seconds), [&] { return etag_ != etag || is_ending_; });
+      changed_.wait_for(lock, std::chrono::seconds(seconds),
+                        [&] { return etags_[request.path] != etag || is_ending_; });
     }
-    return reply(
-        200, texts_[request.path],
-        "Metadata-Flavor: Google\r\nETag: " + std::to_string(etag_) + "\r\nServer: Metadata Server for VM\r\n");
+    return reply(200, texts_[request.path],
+                 "Metadata-Flavor: Google\r\nETag: " + std::to_string(etags_[request.path]) +
+                     "\r\nServer: Metadata Server for VM\r\n");
   }
 
   std::string of_azure(const Request& request, const std::string& text) {
@@ -240,9 +259,9 @@ class MockMetadata {
   std::mutex mutex_;  // guards the fields below
   std::condition_variable changed_;
   std::map<std::string, std::string> texts_;
-  std::map<std::string, int> counts_;
+  std::map<std::string, int> counts_, etags_;
   std::vector<std::string> unknown_, posted_;
-  int etag_ = 7, tokens_ = 0, used_ = 0, uses_ = 1'000'000, status_ = 0;
+  int tokens_ = 0, used_ = 0, uses_ = 1'000'000, status_ = 0;
   std::chrono::seconds date_{0};
   bool is_ending_ = false;
   OneShotServer server_;  // last: its threads end first

@@ -13,20 +13,22 @@ using namespace tensortap::detail;
 
 namespace {
 
-const std::string reboot = R"({"NotBefore": "21 Jan 2019 09:00:43 GMT", "Code": "system-reboot",
+const std::string reboot_event = R"({"NotBefore": "21 Jan 2019 09:00:43 GMT", "Code": "system-reboot",
     "Description": "scheduled reboot", "EventId": "instance-event-0d59", "NotAfter": "21 Jan 2019 09:17:23 GMT",
     "State": "active"})";
 
-const std::string preempt = R"({"EventId": "602d9444", "EventType": "Preempt", "ResourceType": "VirtualMachine",
+const std::string preempt_event = R"({"EventId": "602d9444", "EventType": "Preempt", "ResourceType": "VirtualMachine",
     "Resources": ["vm_0", "vm_1"], "EventStatus": "Scheduled", "NotBefore": "Mon, 19 Sep 2016 18:29:47 GMT",
     "Description": "", "EventSource": "Platform", "DurationInSeconds": -1})";
 
-std::string replaced(std::string text, const std::string& from, const std::string& to) {
+std::string with_text(std::string text, const std::string& from, const std::string& to) {
   return text.replace(text.find(from), from.size(), to);
 }
 
 /// Returns a document of Azure with these events.
-std::string document(const std::string& events) { return R"({"DocumentIncarnation": 2, "Events": [)" + events + "]}"; }
+std::string events_document(const std::string& events) {
+  return R"({"DocumentIncarnation": 2, "Events": [)" + events + "]}";
+}
 
 }  // namespace
 
@@ -40,8 +42,8 @@ TEST_CASE("the replies that clouds document are read", "[net][notice_readers]") 
   CHECK(rebalance->at(0).is_advice);
   CHECK_FALSE(rebalance->at(0).time);
 
-  const auto maintenance = read_maintenance("[" + reboot + "," + replaced(reboot, "active", "completed") + "," +
-                                            replaced(reboot, "system-reboot", "system-maintenance") + "]");
+  const auto maintenance = read_maintenance("[" + reboot_event + "," + with_text(reboot_event, "active", "completed") +
+                                            "," + with_text(reboot_event, "system-reboot", "system-maintenance") + "]");
   REQUIRE(maintenance);
   REQUIRE(maintenance->size() == 2);
   CHECK(maintenance->at(0).event == "system-reboot");
@@ -56,9 +58,10 @@ TEST_CASE("the replies that clouds document are read", "[net][notice_readers]") 
   CHECK(read_host_maintenance("TERMINATE_ON_HOST_MAINTENANCE")->at(0).left == std::chrono::seconds(60));
   CHECK(read_host_maintenance("MIGRATE_ON_HOST_MAINTENANCE")->at(0).is_advice);
 
-  const auto azure = read_scheduled_events(document(
-      preempt + "," + replaced(replaced(preempt, "Scheduled", "Started"), "Mon, 19 Sep 2016 18:29:47 GMT", "") + "," +
-      replaced(preempt, "Preempt", "Freeze") + "," + replaced(preempt, "Scheduled", "Completed")));
+  const auto azure = read_scheduled_events(events_document(
+      preempt_event + "," +
+      with_text(with_text(preempt_event, "Scheduled", "Started"), "Mon, 19 Sep 2016 18:29:47 GMT", "") + "," +
+      with_text(preempt_event, "Preempt", "Freeze") + "," + with_text(preempt_event, "Scheduled", "Completed")));
   REQUIRE(azure);
   REQUIRE(azure->size() == 3);
   CHECK(azure->at(0).event == "Preempt");
@@ -68,7 +71,7 @@ TEST_CASE("the replies that clouds document are read", "[net][notice_readers]") 
   CHECK(azure->at(1).left == std::chrono::seconds(30));
   CHECK_FALSE(azure->at(1).is_startable);
   CHECK(azure->at(2).is_advice);
-  CHECK(read_scheduled_events(document(""))->empty());
+  CHECK(read_scheduled_events(events_document(""))->empty());
 
   CHECK(read_termination_time("2015-01-05T18:02:00Z")->at(0).time ==
         time_of_form("2015-01-05T18:02:00Z", iso_8601_form));
@@ -96,13 +99,13 @@ TEST_CASE("any other reply is no notice of any cloud", "[net][notice_readers]") 
                                  R"({"action": "terminate", "time": "soon"})",
                                  R"({"action": "terminate", "time": "2017-09-18T08:22:00Z")",
                                  R"({"noticeTime": "27 Oct 2020 08:22:00 GMT"})",
-                                 "[" + replaced(reboot, "21 Jan", "32 Jan") + "]",
-                                 "[" + replaced(reboot, "\"State\"", "\"Status\"") + "]",
-                                 document("{}"),
-                                 document("1"),
-                                 document(replaced(preempt, "Mon", "Tue")),
-                                 document(replaced(preempt, "\"vm_0\"", "0")),
-                                 document(replaced(preempt, "\"NotBefore\"", "\"Not\"")),
+                                 "[" + with_text(reboot_event, "21 Jan", "32 Jan") + "]",
+                                 "[" + with_text(reboot_event, "\"State\"", "\"Status\"") + "]",
+                                 events_document("{}"),
+                                 events_document("1"),
+                                 events_document(with_text(preempt_event, "Mon", "Tue")),
+                                 events_document(with_text(preempt_event, "\"vm_0\"", "0")),
+                                 events_document(with_text(preempt_event, "\"NotBefore\"", "\"Not\"")),
                                  R"({"Events": []})",
                                  R"({"DocumentIncarnation": 1})",
                                  R"({"DocumentIncarnation": "1", "Events": []})",
