@@ -772,6 +772,7 @@ TENSORTAP_END_NAMESPACE
 #include <initializer_list>
 #include <iterator>
 #include <mutex>
+#include <new>
 #include <random>
 #include <sstream>
 #include <system_error>
@@ -4275,10 +4276,13 @@ class CloudNoticeState {
     }
   }
 
-  void failed(std::string cause) noexcept {
+  void failed(std::string_view cause) noexcept {
     const std::lock_guard lock(mutex_);
     ++status_.unusable;
-    status_.last_cause = std::move(cause);
+    try {
+      status_.last_cause = cause;
+    } catch (const std::bad_alloc&) {  // the count tells enough
+    }
   }
 
   [[nodiscard]] Duration interval() const {

@@ -175,6 +175,19 @@ TEST_CASE("destruction ends a request that Google Cloud holds back, and a pause"
   }
 }
 
+TEST_CASE("watchers come and go at any moment of a request", "[net][cloud_notice]") {
+  for (const Cloud cloud : all_clouds) {
+    MockMetadata service(cloud);
+    for (int i = 0; i < 40; ++i) {
+      CloudNoticeWatcher watcher(CloudNoticeOptions{.cloud = cloud, .endpoint = service.url(), .interval = 1ms});
+      std::this_thread::sleep_for(std::chrono::microseconds(i * 50));
+      watcher.acknowledge();
+      CHECK(watcher.status().unusable == 0);
+    }
+    CHECK(service.unknown().empty());
+  }
+}
+
 TEST_CASE("a service that is busy is asked again at the usual interval", "[net][cloud_notice]") {
   for (const int status : {429, 500, 503}) {
     MockMetadata service(Cloud::gcp);

@@ -8,6 +8,7 @@
 #include <exception>
 #include <memory>
 #include <mutex>
+#include <new>
 #include <optional>
 #include <stop_token>
 #include <string>
@@ -243,10 +244,13 @@ class CloudNoticeState {
     }
   }
 
-  void failed(std::string cause) noexcept {
+  void failed(std::string_view cause) noexcept {
     const std::lock_guard lock(mutex_);
     ++status_.unusable;
-    status_.last_cause = std::move(cause);
+    try {
+      status_.last_cause = cause;
+    } catch (const std::bad_alloc&) {  // the count tells enough
+    }
   }
 
   [[nodiscard]] Duration interval() const {
