@@ -195,6 +195,7 @@ class Error : public std::runtime_error {
   static Error shared_memory(std::string_view what, std::size_t tensor, std::size_t other);
   static Error isa_not_available(std::string_view isa);
   static Error bad_interruption(std::string_view option, std::string_view cause);
+  static Error bad_cloud_notice(std::string_view option, std::string_view cause);
   static Error bad_threshold(std::string_view rule, double value);
   static Error bad_parameter(std::string_view rule, std::string_view parameter, std::string_view value);
   static Error no_such_parameter(std::string_view rule, std::string_view parameter, std::string_view meant);
@@ -7824,6 +7825,10 @@ TENSORTAP_INLINE Error Error::isa_not_available(std::string_view isa) {
 
 TENSORTAP_INLINE Error Error::bad_interruption(std::string_view option, std::string_view cause) {
   return {Errc::invalid_option, "interruption: option " + std::string(option) + ": " + std::string(cause)};
+}
+
+TENSORTAP_INLINE Error Error::bad_cloud_notice(std::string_view option, std::string_view cause) {
+  return {Errc::invalid_option, "cloud notices: option " + std::string(option) + ": " + std::string(cause)};
 }
 
 TENSORTAP_INLINE Error Error::bad_threshold(std::string_view rule, double value) {
