@@ -5405,9 +5405,9 @@ TENSORTAP_BEGIN_NAMESPACE
 
 /// Finds classes of which more than `threshold_misprediction` of the predictions are wrong although others are mostly
 /// right, in each of the last two windows of `samples` labels of one mode after step `start`; of at least 20 labels
-/// each. It is an error if the class is rare and nearly all are wrong, else an advice. A window with one class alone is
-/// an error, too. One class being more than `threshold_imbalance` times as frequent as another is an advice: much real
-/// data is so, and is learned well.
+/// each. It is an error in evaluations where the class is not rare and nearly all are wrong, else an advice. A window
+/// with one class alone is an error, too. One class being more than `threshold_imbalance` times as frequent as another
+/// is an advice: much real data is so, and is learned well.
 ///
 /// `smdebug()` is the documented condition: the same limits over all labels since the beginning, once there are
 /// `samples` of them, as errors. The mistakes of the first steps then count for ever: it fires on most healthy runs.
@@ -5859,15 +5859,15 @@ TENSORTAP_BEGIN_NAMESPACE
 /// Finds weights of at least two units whose rows, or whose columns, are all the same, still after `start_step` steps.
 /// Such units get the same gradient and stay the same: the layer is as good as one unit. Weights without a gradient, in
 /// steps that have gradients, are frozen by design. It is an advice if the loss shows that the training works
-/// nevertheless. Rows are compared, not their norms: those of an orthogonal initialisation are equal.
-/// Numeric: weights that hold NaN or an infinity are skipped.
-/// Empty: skipped.
+/// nevertheless; not if all elements are one number in three checks, which training has changed: no symmetry was
+/// broken. That is seen in statistics, too. Rows are compared, not their norms: those of an orthogonal initialisation
+/// are equal. Numeric: weights that hold NaN or an infinity are skipped. Empty: skipped.
 struct IdenticalUnits {
   static constexpr std::string_view name = "IdenticalUnits";
   static constexpr std::string_view condition =
       "the rows or the columns of a weight differ by less than tolerance of its size, in num_checks steps and after "
       "start_step";
-  static constexpr std::string_view needs = "weights: elements";
+  static constexpr std::string_view needs = "weights: elements; statistics, or min and max, tell less";
   static constexpr std::string_view source = "tensortap";
 
   double tolerance = 1e-6;            ///< the largest difference from the first row, relative to the root mean square
@@ -5877,7 +5877,8 @@ struct IdenticalUnits {
 
   struct State {
     std::vector<std::int64_t> checks = {};  // by id: how many steps in a row had identical units
-    void exchange(RuleState& s) { s(checks); }
+    std::vector<double> first = {};         // by id: the number that all elements were in the first of these
+    void exchange(RuleState& s) { s(checks)(first); }
   };
 
   /// Asks for the elements of weights in a collection of its own, so that only these steps save them.
@@ -5983,10 +5984,11 @@ TENSORTAP_BEGIN_NAMESPACE
 /// Finds a loss of any mode that is NaN or infinite; and a training loss whose average over about 20 steps is more than
 /// twice the least such average for `patience` values in a row, or for 4 values and three times as many steps, and
 /// above the level of a constant prediction; above the first value if that level is unknown. The median of the last 9
-/// values is so, too: one bad batch is no divergence. So a loss near 0, where ratios are noise, is never found, nor one
-/// that rises for a moment at a restart. A cross entropy, or a squared or absolute error, is found, too, if three
-/// values in a row are below zero: its sign is wrong. Source: ours; measured on synthetic losses: 80 % of those that
-/// diverge, and no healthy one.
+/// values is so, too: one bad batch is no divergence. Or the loss has risen, with 99 % confidence, from the second
+/// quarter of the run to the third and to the last, by a quarter in all, and is above a quarter of that level. So a
+/// loss near 0, where ratios are noise, is never found, nor one that rises for a moment at a restart. A cross entropy,
+/// or a squared or absolute error, is found, too, if three values in a row are below zero: its sign is wrong. Source:
+/// ours; measured on synthetic losses: 80 % of those that diverge, and no healthy one.
 struct LossDiverging {
   static constexpr std::string_view name = "LossDiverging";
   static constexpr std::string_view condition =
@@ -6004,6 +6006,8 @@ struct LossDiverging {
   [[nodiscard]] std::vector<Finding> operator()(const JudgedStep& step) const;
 
   void visit(ParameterVisitor& visitor);
+  /// A training whose loss falls again has recovered from a finite one.
+  [[nodiscard]] bool recovers() const { return true; }
 };
 
 TENSORTAP_END_NAMESPACE
@@ -6023,10 +6027,11 @@ struct LossSeries;
 /// every `interval` steps, the mean of the last values is above `share` of chance, `patience` times in a row, or twice
 /// as often if it is below 98.5 % of chance; single values count as twice chance at most. It waits while the loss,
 /// below chance, falls fast enough to be below that level after as many steps again, or predictions are right much more
-/// often than a constant one. Chance comes from the parameter, from the labels that are saved, or from the number of
-/// classes. Without it, a loss that is clearly above its first values is an error; one that has clearly not fallen is
-/// an error if it is a cross entropy above 1 or at the logarithm of a small number of classes, else an advice, as
-/// fine-tuning looks the same.
+/// often than a constant one; not if nearly all are right, as noisy labels do not explain such a loss. Chance comes
+/// from the parameter, from the labels that are saved, or from the number of classes. Without it, a loss that is
+/// clearly above its first values is an error; one that has clearly not fallen is an error if it is a cross entropy
+/// above 1 or at the logarithm of a small number of classes, or an error of regression that is about what a constant
+/// prediction reaches for labels of mean 0 and variance 1; else an advice, as fine-tuning looks the same.
 ///
 /// `smdebug()` compares a loss with its own past, as documented: every `num_steps`, with the newest value at least
 /// `num_steps` older; it fires if the loss has not fallen by `diff_percent`, unless it has risen by no more than
@@ -6046,7 +6051,7 @@ struct LossNotDecreasing {
   double chance = unknown;                ///< the loss of the best constant prediction; NaN: as the run tells
   double share = 0.9;                     ///< of chance
   std::int64_t start = 50;                ///< the first mode step of a check
-  std::int64_t interval = 20;             ///< mode steps between checks
+  std::int64_t interval = 10;             ///< mode steps between checks
   std::int64_t patience = 3;              ///< checks in a row
   bool against_past = false;              ///< true: smdebug's condition, which the parameters below belong to
   std::int64_t num_steps = 10;            ///< steps between the values that are compared
@@ -6109,11 +6114,12 @@ TENSORTAP_BEGIN_NAMESPACE
 /// mean over the last quarter of the run so far is, with 99 % confidence, less than 10 % below that of the quarter
 /// before. From step `start` on, every 20 steps, later whenever the run is a tenth longer, twice in a row. Above
 /// `advice_share` of chance it is an advice. If labels are noisy, no training goes below a certain loss: the rule is
-/// silent while predictions are right much more often than a constant one. It is an error above `error_share` of chance
-/// if 30 % of wrong labels do not explain it: a cross entropy is above that of perfect predictions of such labels, or
-/// fewer than 70 % of the predictions are right; of other losses, if there are predictions.
-/// Empty: without a level of chance, or with fewer than 24 values, it finds nothing.
-/// Source: ours; measured on 472 small networks: 75 % of those that did not learn, none of those that did.
+/// silent while predictions are right much more often than a constant one, unless 30 % of wrong labels do not explain
+/// so few right ones, or nearly all are right. It is an error above `error_share` of chance if 30 % of wrong labels do
+/// not explain it: a cross entropy is above that of perfect predictions of such labels, or fewer than 70 % of the
+/// predictions are right; of other losses, if there are predictions. Empty: without a level of chance, or with fewer
+/// than 24 values, it finds nothing. Source: ours; measured on 472 small networks: 75 % of those that did not learn,
+/// none of those that did.
 struct LossPlateau {
   static constexpr std::string_view name = "LossPlateau";
   static constexpr std::string_view condition =
@@ -25339,7 +25345,7 @@ class Recoveries {
   void exchange(RuleState& state) { state(open_); }
 
  private:
-  static constexpr double share = 0.75;
+  static constexpr double share = 0.7;
   static constexpr double fall = 0.9;
 
   struct Open {
@@ -25894,8 +25900,8 @@ class RuleSet {
       catalog_.watch(&entry.coverage);
       try {
         for (Finding& finding : (*entry.rule)(step)) {
-          const bool may_recover =
-              unite_ == Unite::yes && finding.severity == Severity::error && entry.rule->recovers();
+          const bool may_recover = unite_ == Unite::yes && finding.severity == Severity::error &&
+                                   std::isfinite(finding.value) && entry.rule->recovers();
           if (add(std::move(finding)) && may_recover) recoveries_.open(findings_.size() - 1, step.facts());
         }
         if (has_others && entry.rule->compares_workers()) entry.rule->observe(step);
@@ -28523,12 +28529,22 @@ inline bool beats_constant(const JudgedStep& step) {
   return block.correct > p + std::max(0.1 * (1 - p), 10 * deviation);
 }
 
-/// Returns the cross entropy of perfect predictions if 30 % of the labels are wrong, any other class being as frequent;
-/// `chance`: that of a constant prediction. No usual label noise explains a loss above it.
-inline double loss_of_noisy_labels(double chance) {
-  constexpr double wrong = 0.3;
+/// Returns the cross entropy of perfect predictions if a share of the labels is wrong, any other class being as
+/// frequent; `chance`: that of a constant prediction. No usual label noise explains a loss above that of 30 %.
+inline double loss_of_noisy_labels(double chance, double wrong = 0.3) {
   const double others = std::max(1.0, std::exp(chance) - 1);  // the number of the other classes, if all are as frequent
   return -wrong * std::log(wrong / others) - (1 - wrong) * std::log(1 - wrong);
+}
+
+/// Returns whether nearly all of the last predictions in the mode of the step are right, while a cross entropy of
+/// `loss` says that the network is not sure of them: noisy labels would be predicted wrongly as often.
+inline bool is_unsure(const JudgedStep& step, const LossSeries& series, double chance, double loss) {
+  constexpr double most_wrong = 0.1;
+  const ExampleBlock& block = step.facts().examples_of(step.step().mode).block;
+  const bool is_entropy = series.kind == LossKind::cross_entropy || series.kind == LossKind::binary;
+  if (!is_entropy || block.predictions < Examples::block_size || block.label_variance > 0) return false;
+  const double wrong = 1 - block.correct + 1 / static_cast<double>(block.predictions);
+  return wrong < most_wrong && loss > 2 * loss_of_noisy_labels(chance, wrong);
 }
 
 /// Returns whether so few predictions are right that 30 % of wrong labels do not explain it.
@@ -28712,10 +28728,11 @@ TENSORTAP_INLINE void ClassImbalance::judge(const JudgedStep& step, Counts& coun
     const bool counts_now = is_bad && (since_beginning || counts.was_bad[i] != 0);
     counts.was_bad[i] = is_bad ? 1 : 0;
     if (!counts_now || wrong <= worst.value) continue;
-    // A class that is hard to tell from others may take long; a rare one that is ignored is not learned at all.
+    // A class that is hard to tell from others may take long. One that is rare in training is often left out at little
+    // cost; in an evaluation where it is not rare, that is a fault.
     const double usual =
         detail::share(static_cast<double>(all_predicted), static_cast<std::int64_t>(counts.predicted.size()));
-    const bool is_ignored = static_cast<double>(n) < 0.6 * usual && wrong > 0.95;
+    const bool is_ignored = step.step().mode == Mode::eval && static_cast<double>(n) >= 0.6 * usual && wrong > 0.95;
     worst.severity = since_beginning || is_ignored ? Severity::error : Severity::advice;
     worst.value = wrong;
     worst.threshold = threshold_misprediction;
@@ -29436,6 +29453,87 @@ TENSORTAP_INLINE void GradientSpike::visit(ParameterVisitor& visitor) {
 
 TENSORTAP_END_NAMESPACE
 
+// from tensortap/rules/builtin/internal/first_layers.hpp
+
+// What the first steps tell of initial weights.
+
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
+
+/// Returns the variance; nullopt if it is unknown, or an element is not finite.
+inline std::optional<double> variance_in(const JudgedStep& step, const KnownTensor& tensor) {
+  std::optional<double> out;
+  if (const Statistics* const s = step.statistics(tensor)) {
+    if (s->count == 0 || s->non_finite() > 0) return std::nullopt;
+    out = s->variance();
+  } else {
+    out = step.reduction(tensor, Reduction::variance);
+    if (const auto deviation = step.reduction(tensor, Reduction::std); !out && deviation) out = *deviation * *deviation;
+  }
+  return out && std::isfinite(*out) ? out : std::nullopt;
+}
+
+/// Returns the number that all elements are, if there are several and they are all the same.
+inline std::optional<double> constant_of(const JudgedStep& step, const KnownTensor& tensor) {
+  if (const Statistics* const s = step.statistics(tensor)) {
+    if (s->count < 2 || s->non_finite() > 0 || s->min != s->max) return std::nullopt;
+    return s->min;
+  }
+  const auto min = step.reduction(tensor, Reduction::min);
+  const auto max = step.reduction(tensor, Reduction::max);
+  return min && max && *min == *max ? min : std::nullopt;
+}
+
+/// Returns the layers that have weights, by the ends of the names of their weights: of "Net_fc1.weight", the layers
+/// "Net_fc1" and "fc1". Sorted.
+inline std::vector<std::string_view> layers_with_weights(const JudgedStep& step) {
+  std::vector<std::string_view> out;
+  for (const KnownTensor* weight : step.with_role(Role::weight)) {
+    const std::string_view full = weight->name;
+    const std::string_view layer = full.substr(0, full.find_last_of("./_"));
+    out.push_back(layer);
+    if (const std::size_t end = layer.find('_'); end != std::string_view::npos) out.push_back(layer.substr(end + 1));
+  }
+  std::sort(out.begin(), out.end());
+  return out;
+}
+
+/// Returns the percentile 95 less the percentile 5 as numpy computes them. Empty, or not finite: nullopt.
+inline std::optional<double> range_of(const Tensor& tensor) {
+  std::vector<double> sorted;
+  with_numbers(tensor, [&](auto elements) { sorted.assign(elements.begin(), elements.end()); });
+  if (sorted.empty() || !std::all_of(sorted.begin(), sorted.end(), [](double x) { return std::isfinite(x); }))
+    return std::nullopt;
+  std::sort(sorted.begin(), sorted.end());
+  const auto percentile = [&](double percent) {
+    const double at = percent / 100 * static_cast<double>(sorted.size() - 1);
+    const auto below = static_cast<std::size_t>(at);
+    const std::size_t above = std::min(below + 1, sorted.size() - 1);
+    return sorted[below] + (at - static_cast<double>(below)) * (sorted[above] - sorted[below]);
+  };
+  return percentile(95) - percentile(5);
+}
+
+/// Returns by how much the logarithm of the gradients changes from layer to layer: the slope of a straight line.
+/// nullopt: fewer than four layers, or a gradient is zero.
+inline std::optional<double> slope_of(std::span<const LayerGradient> gradients) {
+  constexpr std::size_t enough = 4;
+  if (gradients.size() < enough) return std::nullopt;
+  const double middle = static_cast<double>(gradients.size() - 1) / 2;
+  double products = 0;
+  double squares = 0;
+  for (std::size_t i = 0; i < gradients.size(); ++i) {
+    if (!(gradients[i].rms > 0)) return std::nullopt;
+    const double x = static_cast<double>(i) - middle;
+    products += x * std::log(gradients[i].rms);
+    squares += x * x;
+  }
+  return products / squares;
+}
+
+}  // namespace detail
+TENSORTAP_END_NAMESPACE
+
 // from tensortap/rules/builtin/internal/identical_units_impl.hpp
 
 // The bodies of identical_units.hpp.
@@ -29477,23 +29575,36 @@ TENSORTAP_INLINE std::vector<Collection> IdenticalUnits::required() const {
 }
 
 TENSORTAP_INLINE std::vector<Finding> IdenticalUnits::operator()(const JudgedStep& step) {
+  constexpr std::int64_t lasting = 3;  // checks
   if (!(tolerance >= 0)) throw Error::bad_threshold(name, tolerance);
   std::vector<Finding> out;
   if (step.step().mode != Mode::train && step.step().mode != Mode::global) return out;
   for (const KnownTensor* weight : step.with_role(Role::weight)) {
-    if (weight->id >= state.checks.size()) state.checks.resize(weight->id + 1);
+    if (weight->id >= state.checks.size()) {
+      state.checks.resize(weight->id + 1);
+      state.first.resize(weight->id + 1);
+    }
     std::int64_t& checks = state.checks[weight->id];
     if (checks < 0) continue;  // its units were different: they stay so
     const Tensor* const value = step.value(*weight);
-    if (value == nullptr || value->dtype() == DType::string) continue;
-    const double difference = detail::difference_of_units(*value, tolerance);
+    const auto constant = detail::constant_of(step, *weight);
+    double difference = std::numeric_limits<double>::quiet_NaN();
+    if (value != nullptr && value->dtype() != DType::string) {
+      difference = detail::difference_of_units(*value, tolerance);
+    } else if (value == nullptr && detail::variance_in(step, *weight)) {
+      difference = constant ? 0 : std::numeric_limits<double>::infinity();
+    }
     if (std::isnan(difference)) continue;
     checks = difference <= tolerance ? checks + 1 : -1;
+    if (checks == 1) state.first[weight->id] = constant.value_or(0);
+    const bool has_moved = constant && *constant != state.first[weight->id];
+    if (value == nullptr && !has_moved) continue;  // a norm that is not trained is constant, too
     if (checks < num_checks || step.step().mode_step < start_step) continue;
     const std::span<const LayerGradient> gradients = step.layer_gradients();
     const auto is_its = [&](const LayerGradient& one) { return one.weight == weight; };
     if (!gradients.empty() && std::none_of(gradients.begin(), gradients.end(), is_its)) continue;
-    out.push_back({.severity = detail::severity_in(step.facts()),
+    const bool is_lasting = has_moved && checks >= lasting;
+    out.push_back({.severity = is_lasting ? Severity::error : detail::severity_in(step.facts()),
                    .tensor = weight->name,
                    .value = difference,
                    .threshold = tolerance,
@@ -29664,6 +29775,19 @@ inline bool is_below_zero(const LossSeries& series) {
   return series.before(0) < rounding && series.before(1) < rounding && series.before(2) < rounding;
 }
 
+/// Returns the change from the second to the last quarter of a loss that has risen, with 99 % confidence, from the
+/// second quarter of the run to the third, and from that to the last.
+inline std::optional<Fall> lasting_rise(const LossHistory& history) {
+  const std::span<const double> means = history.means;
+  const std::size_t quarter = means.size() / 4;
+  if (history.open_count != 0 || quarter < 6) return std::nullopt;
+  const auto second = means.subspan(quarter, quarter);
+  const auto third = means.subspan(2 * quarter, quarter);
+  const auto last = means.last(quarter);
+  if (fall_between(second, third).at_most() >= 0 || fall_between(third, last).at_most() >= 0) return std::nullopt;
+  return fall_between(second, last);
+}
+
 }  // namespace detail
 
 TENSORTAP_INLINE std::vector<Collection> LossDiverging::required() const { return {detail::every_loss()}; }
@@ -29687,6 +29811,16 @@ TENSORTAP_INLINE std::vector<Finding> LossDiverging::operator()(const JudgedStep
     out.push_back({.tensor = series.tensor,
                    .value = series.now,
                    .message = "its last values are below zero, which no such loss is; check its sign"});
+    return out;
+  }
+  const auto rise = detail::lasting_rise(series.history);
+  if (rise && rise->to > 1.25 * rise->from && rise->to > 0.25 * step.facts().trained_from()) {
+    out.push_back({.tensor = series.tensor,
+                   .value = rise->to,
+                   .threshold = 1.25 * rise->from,
+                   .message = "it has risen since the second quarter of the run, from " + shortest(rise->from) +
+                              " to " + shortest(rise->to) +
+                              "; lower the learning rate or the weight decay, look whether the data have changed"});
     return out;
   }
   const std::int64_t steps = series.last_mode_step - series.above_since;
@@ -29751,6 +29885,14 @@ inline bool is_log_of_classes(double level) {
   return false;
 }
 
+/// Returns whether an error of regression has hardly fallen, and is what a constant prediction reaches where the labels
+/// have a mean of 0 and a variance of 1, as is usual.
+inline bool is_error_of_constant(LossKind kind, const Fall& whole) {
+  if (!(whole.by() < 0.12 * whole.from)) return false;
+  if (kind == LossKind::squared) return whole.to > 0.85 && whole.to < 1.15;
+  return kind == LossKind::absolute && whole.to > 0.75 && whole.to < 0.95;
+}
+
 }  // namespace detail
 
 TENSORTAP_INLINE std::vector<Collection> LossNotDecreasing::required() const {
@@ -29786,7 +29928,8 @@ TENSORTAP_INLINE std::vector<Finding> LossNotDecreasing::judge_level(const Judge
     const double by = fall.at_least() > 0 ? fall.by() / static_cast<double>(steps) * static_cast<double>(at) : 0;
     const bool is_late = fall.to - by > found.threshold || fall.to > *level;
     is_bad =
-        *level > 0 && fall.to > found.threshold && is_late && (fall.to > 1.5 * *level || !detail::beats_constant(step));
+        *level > 0 && fall.to > found.threshold && is_late &&
+        (fall.to > 1.5 * *level || !detail::beats_constant(step) || detail::is_unsure(step, *series, *level, fall.to));
     if (fall.to < 0.985 * *level) needed = 2 * patience;  // it may just be slow
   } else {
     is_bad = judge_without_chance(*series, found);
@@ -29820,8 +29963,10 @@ TENSORTAP_INLINE bool LossNotDecreasing::judge_without_chance(const LossSeries& 
   const bool is_absurd = is_entropy && ((series.first > 12.2 && whole.to > 5) || whole.to > 12.2);
   // Fine-tuning begins where the right class is likely: above 1, its probability is below 37 % on average.
   const bool is_unlikely = is_entropy && whole.to > 1;
-  if (!is_above && !is_flat && !is_absurd) return false;
-  found.severity = is_above || is_absurd || is_unlikely || is_at_chance ? Severity::error : Severity::advice;
+  const bool is_like_constant = detail::is_error_of_constant(series.kind, whole);
+  if (!is_above && !is_flat && !is_absurd && !is_like_constant) return false;
+  const bool is_error = is_above || is_absurd || is_unlikely || is_at_chance || is_like_constant;
+  found.severity = is_error ? Severity::error : Severity::advice;
   found.threshold = whole.from;
   found.message = "the mean of its last values is " + shortest(whole.to) + ", and that of its first ones was " +
                   shortest(whole.from) +
@@ -29912,9 +30057,12 @@ TENSORTAP_INLINE std::vector<Finding> LossPlateau::operator()(const JudgedStep& 
   const detail::Fall fall =
       detail::fall_between(means.subspan(means.size() - 2 * quarter, quarter), means.last(quarter));
   const bool is_flat = fall.to > advice_share * *level && fall.at_most() < 0.1 * fall.from;
-  state.flat_checks = is_flat && !detail::beats_constant(step) ? state.flat_checks + 1 : 0;
-  if (state.flat_checks < 2) return {};
   const ExampleBlock& block = step.facts().examples_of(step.step().mode).block;
+  const bool is_rarely_right = detail::is_rarely_right(block) && fall.to > detail::loss_of_noisy_labels(*level);
+  const bool is_explained =
+      detail::beats_constant(step) && !is_rarely_right && !detail::is_unsure(step, *series, *level, fall.to);
+  state.flat_checks = is_flat && !is_explained ? state.flat_checks + 1 : 0;
+  if (state.flat_checks < 2) return {};
   const bool is_entropy = series->kind == LossKind::cross_entropy || series->kind == LossKind::binary;
   const bool is_unexplained = is_entropy
                                   ? fall.to > detail::loss_of_noisy_labels(*level) || detail::is_rarely_right(block)
@@ -30245,87 +30393,6 @@ TENSORTAP_INLINE void Overtraining::visit(ParameterVisitor& visitor) {
   visitor("of_averages", of_averages, "whether averages are judged; false: single values, as smdebug does");
 }
 
-TENSORTAP_END_NAMESPACE
-
-// from tensortap/rules/builtin/internal/first_layers.hpp
-
-// What the first steps tell of initial weights.
-
-TENSORTAP_BEGIN_NAMESPACE
-namespace detail {
-
-/// Returns the variance; nullopt if it is unknown, or an element is not finite.
-inline std::optional<double> variance_in(const JudgedStep& step, const KnownTensor& tensor) {
-  std::optional<double> out;
-  if (const Statistics* const s = step.statistics(tensor)) {
-    if (s->count == 0 || s->non_finite() > 0) return std::nullopt;
-    out = s->variance();
-  } else {
-    out = step.reduction(tensor, Reduction::variance);
-    if (const auto deviation = step.reduction(tensor, Reduction::std); !out && deviation) out = *deviation * *deviation;
-  }
-  return out && std::isfinite(*out) ? out : std::nullopt;
-}
-
-/// Returns the number that all elements are, if there are several and they are all the same.
-inline std::optional<double> constant_of(const JudgedStep& step, const KnownTensor& tensor) {
-  if (const Statistics* const s = step.statistics(tensor)) {
-    if (s->count < 2 || s->non_finite() > 0 || s->min != s->max) return std::nullopt;
-    return s->min;
-  }
-  const auto min = step.reduction(tensor, Reduction::min);
-  const auto max = step.reduction(tensor, Reduction::max);
-  return min && max && *min == *max ? min : std::nullopt;
-}
-
-/// Returns the layers that have weights, by the ends of the names of their weights: of "Net_fc1.weight", the layers
-/// "Net_fc1" and "fc1". Sorted.
-inline std::vector<std::string_view> layers_with_weights(const JudgedStep& step) {
-  std::vector<std::string_view> out;
-  for (const KnownTensor* weight : step.with_role(Role::weight)) {
-    const std::string_view full = weight->name;
-    const std::string_view layer = full.substr(0, full.find_last_of("./_"));
-    out.push_back(layer);
-    if (const std::size_t end = layer.find('_'); end != std::string_view::npos) out.push_back(layer.substr(end + 1));
-  }
-  std::sort(out.begin(), out.end());
-  return out;
-}
-
-/// Returns the percentile 95 less the percentile 5 as numpy computes them. Empty, or not finite: nullopt.
-inline std::optional<double> range_of(const Tensor& tensor) {
-  std::vector<double> sorted;
-  with_numbers(tensor, [&](auto elements) { sorted.assign(elements.begin(), elements.end()); });
-  if (sorted.empty() || !std::all_of(sorted.begin(), sorted.end(), [](double x) { return std::isfinite(x); }))
-    return std::nullopt;
-  std::sort(sorted.begin(), sorted.end());
-  const auto percentile = [&](double percent) {
-    const double at = percent / 100 * static_cast<double>(sorted.size() - 1);
-    const auto below = static_cast<std::size_t>(at);
-    const std::size_t above = std::min(below + 1, sorted.size() - 1);
-    return sorted[below] + (at - static_cast<double>(below)) * (sorted[above] - sorted[below]);
-  };
-  return percentile(95) - percentile(5);
-}
-
-/// Returns by how much the logarithm of the gradients changes from layer to layer: the slope of a straight line.
-/// nullopt: fewer than four layers, or a gradient is zero.
-inline std::optional<double> slope_of(std::span<const LayerGradient> gradients) {
-  constexpr std::size_t enough = 4;
-  if (gradients.size() < enough) return std::nullopt;
-  const double middle = static_cast<double>(gradients.size() - 1) / 2;
-  double products = 0;
-  double squares = 0;
-  for (std::size_t i = 0; i < gradients.size(); ++i) {
-    if (!(gradients[i].rms > 0)) return std::nullopt;
-    const double x = static_cast<double>(i) - middle;
-    products += x * std::log(gradients[i].rms);
-    squares += x * x;
-  }
-  return products / squares;
-}
-
-}  // namespace detail
 TENSORTAP_END_NAMESPACE
 
 // from tensortap/rules/builtin/internal/poor_weight_initialization_impl.hpp

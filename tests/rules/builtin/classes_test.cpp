@@ -49,11 +49,25 @@ TEST_CASE("a class that is always mispredicted late in training", "[rules][class
   const std::vector<std::int64_t> labels = {0, 0, 0, 0, 0, 1, 1, 1, 1, 2};
   const auto found = judge(tt::ClassImbalance{}, run_of(labels, {0, 0, 0, 0, 0, 1, 1, 1, 1, 0}, 300));
   REQUIRE(found.size() == 1);
-  CHECK(found[0].severity == tt::Severity::error);
-  CHECK(found[0].step.mode_step == 199);  // the second window after step 100
+  CHECK(found[0].severity == tt::Severity::advice);  // it is rare
+  CHECK(found[0].step.mode_step == 199);             // the second window after step 100
   CHECK_THAT(found[0].message, contains("class 2"));
   CHECK(judge(tt::ClassImbalance{}, run_of(labels, labels, 300)).empty());
   CHECK(judge(tt::ClassImbalance{}, run_of(labels, {1, 2, 0, 1, 2, 0, 2, 0, 0, 0}, 300)).empty());  // all are wrong
+}
+
+TEST_CASE("a class that an evaluation shows to be ignored", "[rules][class_imbalance]") {
+  for (const bool is_rare : {false, true}) {
+    const std::vector<std::int64_t> labels = {0, 0, 0, 1, 1, 1, is_rare ? 0 : 2, is_rare ? 1 : 2, 2};
+    std::vector<std::int64_t> predictions = labels;
+    for (std::int64_t& label : predictions) label = label == 2 ? 0 : label;
+    Run run;
+    for (int i = 0; i < 300; ++i)
+      run.only(tt::Mode::eval, {{"labels", classes_of(labels)}, {"predictions", classes_of(predictions)}});
+    const auto found = judge(tt::ClassImbalance{}, run);
+    REQUIRE(found.size() == 1);
+    CHECK(found[0].severity == (is_rare ? tt::Severity::advice : tt::Severity::error));
+  }
 }
 
 TEST_CASE("labels of one class alone", "[rules][class_imbalance]") {

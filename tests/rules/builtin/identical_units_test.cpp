@@ -3,8 +3,11 @@
 #include <cmath>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
+
+#include <tensortap/tensortap.hpp>
 
 #include "catch.hpp"
 #include "rules/builtin/judged_steps.hpp"
@@ -50,6 +53,31 @@ TEST_CASE("units that are all the same are found at step ten", "[rules][identica
   const auto works = judged(IdenticalUnits{}, steps_with(same_rows, {3, 4}, 0.01));
   CHECK(tensors_of(works).empty());
   CHECK(tensors_of(works, tt::Severity::advice) == Names{"fc.weight"});
+}
+
+TEST_CASE("one number that training changes is an error though the loss falls", "[rules][identical_units]") {
+  const auto moving = [](std::int64_t step, std::size_t, std::size_t) {
+    return 0.5 + 0.01 * static_cast<double>(step);
+  };
+  const auto fixed = [](std::int64_t, std::size_t, std::size_t) { return 0.5; };
+  CHECK(tensors_of(judged(IdenticalUnits{}, steps_with(moving, {3, 4}, 0.01))) == Names{"fc.weight"});
+  CHECK(tensors_of(judged(IdenticalUnits{}, steps_with(fixed, {3, 4}, 0.01))).empty());
+}
+
+TEST_CASE("statistics show weights that are one number", "[rules][identical_units]") {
+  const auto store = std::make_shared<tt::MemoryStore>();
+  tt::Hook hook(store,
+                {.collections = {{.name = "weights", .save = tt::every(10), .reductions = {tt::Reduction::statistics}},
+                                 {.name = "losses", .save = tt::every(1)}}});
+  for (int step = 0; step < 30; ++step) {
+    hook.begin_step();
+    hook.save("loss", 1.0);
+    hook.save("fc.weight", std::vector<float>(12, 0.5F + 0.01F * static_cast<float>(step)));
+    hook.save("norm.weight", std::vector<float>(12, 1));  // not trained
+  }
+  hook.close();
+  const auto verdict = tt::evaluate(tt::Trial(store), {IdenticalUnits{}});
+  CHECK(tensors_of(verdict.findings) == Names{"fc.weight"});
 }
 
 TEST_CASE("units that differ, that soon differ, or that have the same norm are no finding",

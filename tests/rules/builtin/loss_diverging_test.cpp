@@ -62,9 +62,23 @@ TEST_CASE("healthy losses do not diverge", "[rules][loss_diverging]") {
 }
 
 TEST_CASE("a rise below a constant prediction is no divergence", "[rules][loss_diverging]") {
-  const Run run = run_of(200, 1, [](double step) { return step < 100 ? 0.1 : 0.5; });
+  const Run run = run_of(130, 1, [](double step) { return step < 100 ? 0.1 : 0.5; });
   CHECK(judge(tt::LossDiverging{.chance = 0.69}, run).empty());
   CHECK(judge(tt::LossDiverging{.chance = 0.4}, run).size() == 1);
+}
+
+TEST_CASE("a rise that lasts for half of the run is found", "[rules][loss_diverging]") {
+  const auto rises = [](double to) {
+    return [to](double step) { return step < 50 ? 1 - step / 100 : 0.5 + (to - 0.5) * (step - 50) / 150; };
+  };
+  for (const std::int64_t interval : {1, 2}) {
+    const auto found = judge(tt::LossDiverging{}, run_of(200, interval, rises(0.9)));
+    REQUIRE(found.size() == 1);
+    CHECK(found[0].value > 1.25 * 0.5);
+    CHECK_THAT(found[0].message, contains("it has risen since the second quarter of the run"));
+  }
+  CHECK(judge(tt::LossDiverging{}, run_of(200, 1, rises(0.55))).empty());  // by little
+  CHECK(judge(tt::LossDiverging{}, run_of(200, 1, [](double step) { return step > 0 ? step / 2e3 : 1; })).empty());
 }
 
 TEST_CASE("a cross entropy below zero has the wrong sign", "[rules][loss_diverging]") {

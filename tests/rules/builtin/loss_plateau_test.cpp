@@ -39,6 +39,7 @@ TEST_CASE("a loss that stops far above 0 is found", "[rules][loss_plateau]") {
 
 TEST_CASE("noisy labels are no error", "[rules][loss_plateau]") {
   CHECK(judge(tt::LossPlateau{}, run_of(plateau, 0.7)).empty());
+  CHECK(judge(tt::LossPlateau{}, run_of(plateau, 0.3)).at(0).severity == tt::Severity::error);  // half of them right
   tt::Rule rule = tt::LossPlateau{};
   rule.set("chance", "1.386");
   const auto found_at = [&](double share) {  // without predictions

@@ -21,9 +21,9 @@ TENSORTAP_BEGIN_NAMESPACE
 
 /// Finds classes of which more than `threshold_misprediction` of the predictions are wrong although others are mostly
 /// right, in each of the last two windows of `samples` labels of one mode after step `start`; of at least 20 labels
-/// each. It is an error if the class is rare and nearly all are wrong, else an advice. A window with one class alone is
-/// an error, too. One class being more than `threshold_imbalance` times as frequent as another is an advice: much real
-/// data is so, and is learned well.
+/// each. It is an error in evaluations where the class is not rare and nearly all are wrong, else an advice. A window
+/// with one class alone is an error, too. One class being more than `threshold_imbalance` times as frequent as another
+/// is an advice: much real data is so, and is learned well.
 ///
 /// `smdebug()` is the documented condition: the same limits over all labels since the beginning, once there are
 /// `samples` of them, as errors. The mistakes of the first steps then count for ever: it fires on most healthy runs.

@@ -19,10 +19,11 @@ TENSORTAP_BEGIN_NAMESPACE
 /// Finds a loss of any mode that is NaN or infinite; and a training loss whose average over about 20 steps is more than
 /// twice the least such average for `patience` values in a row, or for 4 values and three times as many steps, and
 /// above the level of a constant prediction; above the first value if that level is unknown. The median of the last 9
-/// values is so, too: one bad batch is no divergence. So a loss near 0, where ratios are noise, is never found, nor one
-/// that rises for a moment at a restart. A cross entropy, or a squared or absolute error, is found, too, if three
-/// values in a row are below zero: its sign is wrong. Source: ours; measured on synthetic losses: 80 % of those that
-/// diverge, and no healthy one.
+/// values is so, too: one bad batch is no divergence. Or the loss has risen, with 99 % confidence, from the second
+/// quarter of the run to the third and to the last, by a quarter in all, and is above a quarter of that level. So a
+/// loss near 0, where ratios are noise, is never found, nor one that rises for a moment at a restart. A cross entropy,
+/// or a squared or absolute error, is found, too, if three values in a row are below zero: its sign is wrong. Source:
+/// ours; measured on synthetic losses: 80 % of those that diverge, and no healthy one.
 struct LossDiverging {
   static constexpr std::string_view name = "LossDiverging";
   static constexpr std::string_view condition =
@@ -40,6 +41,8 @@ struct LossDiverging {
   [[nodiscard]] std::vector<Finding> operator()(const JudgedStep& step) const;
 
   void visit(ParameterVisitor& visitor);
+  /// A training whose loss falls again has recovered from a finite one.
+  [[nodiscard]] bool recovers() const { return true; }
 };
 
 TENSORTAP_END_NAMESPACE

@@ -25,10 +25,11 @@ struct LossSeries;
 /// every `interval` steps, the mean of the last values is above `share` of chance, `patience` times in a row, or twice
 /// as often if it is below 98.5 % of chance; single values count as twice chance at most. It waits while the loss,
 /// below chance, falls fast enough to be below that level after as many steps again, or predictions are right much more
-/// often than a constant one. Chance comes from the parameter, from the labels that are saved, or from the number of
-/// classes. Without it, a loss that is clearly above its first values is an error; one that has clearly not fallen is
-/// an error if it is a cross entropy above 1 or at the logarithm of a small number of classes, else an advice, as
-/// fine-tuning looks the same.
+/// often than a constant one; not if nearly all are right, as noisy labels do not explain such a loss. Chance comes
+/// from the parameter, from the labels that are saved, or from the number of classes. Without it, a loss that is
+/// clearly above its first values is an error; one that has clearly not fallen is an error if it is a cross entropy
+/// above 1 or at the logarithm of a small number of classes, or an error of regression that is about what a constant
+/// prediction reaches for labels of mean 0 and variance 1; else an advice, as fine-tuning looks the same.
 ///
 /// `smdebug()` compares a loss with its own past, as documented: every `num_steps`, with the newest value at least
 /// `num_steps` older; it fires if the loss has not fallen by `diff_percent`, unless it has risen by no more than
@@ -48,7 +49,7 @@ struct LossNotDecreasing {
   double chance = unknown;                ///< the loss of the best constant prediction; NaN: as the run tells
   double share = 0.9;                     ///< of chance
   std::int64_t start = 50;                ///< the first mode step of a check
-  std::int64_t interval = 20;             ///< mode steps between checks
+  std::int64_t interval = 10;             ///< mode steps between checks
   std::int64_t patience = 3;              ///< checks in a row
   bool against_past = false;              ///< true: smdebug's condition, which the parameters below belong to
   std::int64_t num_steps = 10;            ///< steps between the values that are compared

@@ -21,11 +21,12 @@ TENSORTAP_BEGIN_NAMESPACE
 /// mean over the last quarter of the run so far is, with 99 % confidence, less than 10 % below that of the quarter
 /// before. From step `start` on, every 20 steps, later whenever the run is a tenth longer, twice in a row. Above
 /// `advice_share` of chance it is an advice. If labels are noisy, no training goes below a certain loss: the rule is
-/// silent while predictions are right much more often than a constant one. It is an error above `error_share` of chance
-/// if 30 % of wrong labels do not explain it: a cross entropy is above that of perfect predictions of such labels, or
-/// fewer than 70 % of the predictions are right; of other losses, if there are predictions.
-/// Empty: without a level of chance, or with fewer than 24 values, it finds nothing.
-/// Source: ours; measured on 472 small networks: 75 % of those that did not learn, none of those that did.
+/// silent while predictions are right much more often than a constant one, unless 30 % of wrong labels do not explain
+/// so few right ones, or nearly all are right. It is an error above `error_share` of chance if 30 % of wrong labels do
+/// not explain it: a cross entropy is above that of perfect predictions of such labels, or fewer than 70 % of the
+/// predictions are right; of other losses, if there are predictions. Empty: without a level of chance, or with fewer
+/// than 24 values, it finds nothing. Source: ours; measured on 472 small networks: 75 % of those that did not learn,
+/// none of those that did.
 struct LossPlateau {
   static constexpr std::string_view name = "LossPlateau";
   static constexpr std::string_view condition =

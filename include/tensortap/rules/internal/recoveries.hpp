@@ -46,7 +46,7 @@ class Recoveries {
   void exchange(RuleState& state) { state(open_); }
 
  private:
-  static constexpr double share = 0.75;
+  static constexpr double share = 0.7;
   static constexpr double fall = 0.9;
 
   struct Open {

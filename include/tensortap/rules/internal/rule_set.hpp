@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <exception>
@@ -71,8 +72,8 @@ class RuleSet {
       catalog_.watch(&entry.coverage);
       try {
         for (Finding& finding : (*entry.rule)(step)) {
-          const bool may_recover =
-              unite_ == Unite::yes && finding.severity == Severity::error && entry.rule->recovers();
+          const bool may_recover = unite_ == Unite::yes && finding.severity == Severity::error &&
+                                   std::isfinite(finding.value) && entry.rule->recovers();
           if (add(std::move(finding)) && may_recover) recoveries_.open(findings_.size() - 1, step.facts());
         }
         if (has_others && entry.rule->compares_workers()) entry.rule->observe(step);

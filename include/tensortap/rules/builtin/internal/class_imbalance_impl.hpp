@@ -86,10 +86,11 @@ TENSORTAP_INLINE void ClassImbalance::judge(const JudgedStep& step, Counts& coun
     const bool counts_now = is_bad && (since_beginning || counts.was_bad[i] != 0);
     counts.was_bad[i] = is_bad ? 1 : 0;
     if (!counts_now || wrong <= worst.value) continue;
-    // A class that is hard to tell from others may take long; a rare one that is ignored is not learned at all.
+    // A class that is hard to tell from others may take long. One that is rare in training is often left out at little
+    // cost; in an evaluation where it is not rare, that is a fault.
     const double usual =
         detail::share(static_cast<double>(all_predicted), static_cast<std::int64_t>(counts.predicted.size()));
-    const bool is_ignored = static_cast<double>(n) < 0.6 * usual && wrong > 0.95;
+    const bool is_ignored = step.step().mode == Mode::eval && static_cast<double>(n) >= 0.6 * usual && wrong > 0.95;
     worst.severity = since_beginning || is_ignored ? Severity::error : Severity::advice;
     worst.value = wrong;
     worst.threshold = threshold_misprediction;

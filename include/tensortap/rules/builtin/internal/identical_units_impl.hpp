@@ -4,12 +4,14 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <cstdint>
 #include <limits>
 #include <string>
 
 #include <tensortap/error.hpp>
 #include <tensortap/internal/config.hpp>
 #include <tensortap/rules/builtin/identical_units.hpp>
+#include <tensortap/rules/builtin/internal/first_layers.hpp>
 #include <tensortap/rules/builtin/internal/training_progress.hpp>
 #include <tensortap/rules/internal/element_numbers.hpp>
 #include <tensortap/rules/internal/layer_gradients.hpp>
@@ -53,23 +55,36 @@ TENSORTAP_INLINE std::vector<Collection> IdenticalUnits::required() const {
 }
 
 TENSORTAP_INLINE std::vector<Finding> IdenticalUnits::operator()(const JudgedStep& step) {
+  constexpr std::int64_t lasting = 3;  // checks
   if (!(tolerance >= 0)) throw Error::bad_threshold(name, tolerance);
   std::vector<Finding> out;
   if (step.step().mode != Mode::train && step.step().mode != Mode::global) return out;
   for (const KnownTensor* weight : step.with_role(Role::weight)) {
-    if (weight->id >= state.checks.size()) state.checks.resize(weight->id + 1);
+    if (weight->id >= state.checks.size()) {
+      state.checks.resize(weight->id + 1);
+      state.first.resize(weight->id + 1);
+    }
     std::int64_t& checks = state.checks[weight->id];
     if (checks < 0) continue;  // its units were different: they stay so
     const Tensor* const value = step.value(*weight);
-    if (value == nullptr || value->dtype() == DType::string) continue;
-    const double difference = detail::difference_of_units(*value, tolerance);
+    const auto constant = detail::constant_of(step, *weight);
+    double difference = std::numeric_limits<double>::quiet_NaN();
+    if (value != nullptr && value->dtype() != DType::string) {
+      difference = detail::difference_of_units(*value, tolerance);
+    } else if (value == nullptr && detail::variance_in(step, *weight)) {
+      difference = constant ? 0 : std::numeric_limits<double>::infinity();
+    }
     if (std::isnan(difference)) continue;
     checks = difference <= tolerance ? checks + 1 : -1;
+    if (checks == 1) state.first[weight->id] = constant.value_or(0);
+    const bool has_moved = constant && *constant != state.first[weight->id];
+    if (value == nullptr && !has_moved) continue;  // a norm that is not trained is constant, too
     if (checks < num_checks || step.step().mode_step < start_step) continue;
     const std::span<const LayerGradient> gradients = step.layer_gradients();
     const auto is_its = [&](const LayerGradient& one) { return one.weight == weight; };
     if (!gradients.empty() && std::none_of(gradients.begin(), gradients.end(), is_its)) continue;
-    out.push_back({.severity = detail::severity_in(step.facts()),
+    const bool is_lasting = has_moved && checks >= lasting;
+    out.push_back({.severity = is_lasting ? Severity::error : detail::severity_in(step.facts()),
                    .tensor = weight->name,
                    .value = difference,
                    .threshold = tolerance,

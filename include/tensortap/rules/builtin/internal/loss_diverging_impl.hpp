@@ -5,6 +5,7 @@
 #include <array>
 #include <cmath>
 #include <cstddef>
+#include <optional>
 #include <span>
 #include <string>
 
@@ -25,6 +26,19 @@ inline bool is_below_zero(const LossSeries& series) {
       series.kind != LossKind::unknown && series.kind != LossKind::other && !contains_in_any_case(series.tensor, "nll");
   if (!is_positive || series.kept() < 3) return false;
   return series.before(0) < rounding && series.before(1) < rounding && series.before(2) < rounding;
+}
+
+/// Returns the change from the second to the last quarter of a loss that has risen, with 99 % confidence, from the
+/// second quarter of the run to the third, and from that to the last.
+inline std::optional<Fall> lasting_rise(const LossHistory& history) {
+  const std::span<const double> means = history.means;
+  const std::size_t quarter = means.size() / 4;
+  if (history.open_count != 0 || quarter < 6) return std::nullopt;
+  const auto second = means.subspan(quarter, quarter);
+  const auto third = means.subspan(2 * quarter, quarter);
+  const auto last = means.last(quarter);
+  if (fall_between(second, third).at_most() >= 0 || fall_between(third, last).at_most() >= 0) return std::nullopt;
+  return fall_between(second, last);
 }
 
 }  // namespace detail
@@ -50,6 +64,16 @@ TENSORTAP_INLINE std::vector<Finding> LossDiverging::operator()(const JudgedStep
     out.push_back({.tensor = series.tensor,
                    .value = series.now,
                    .message = "its last values are below zero, which no such loss is; check its sign"});
+    return out;
+  }
+  const auto rise = detail::lasting_rise(series.history);
+  if (rise && rise->to > 1.25 * rise->from && rise->to > 0.25 * step.facts().trained_from()) {
+    out.push_back({.tensor = series.tensor,
+                   .value = rise->to,
+                   .threshold = 1.25 * rise->from,
+                   .message = "it has risen since the second quarter of the run, from " + shortest(rise->from) +
+                              " to " + shortest(rise->to) +
+                              "; lower the learning rate or the weight decay, look whether the data have changed"});
     return out;
   }
   const std::int64_t steps = series.last_mode_step - series.above_since;

@@ -77,12 +77,22 @@ inline bool beats_constant(const JudgedStep& step) {
   return block.correct > p + std::max(0.1 * (1 - p), 10 * deviation);
 }
 
-/// Returns the cross entropy of perfect predictions if 30 % of the labels are wrong, any other class being as frequent;
-/// `chance`: that of a constant prediction. No usual label noise explains a loss above it.
-inline double loss_of_noisy_labels(double chance) {
-  constexpr double wrong = 0.3;
+/// Returns the cross entropy of perfect predictions if a share of the labels is wrong, any other class being as
+/// frequent; `chance`: that of a constant prediction. No usual label noise explains a loss above that of 30 %.
+inline double loss_of_noisy_labels(double chance, double wrong = 0.3) {
   const double others = std::max(1.0, std::exp(chance) - 1);  // the number of the other classes, if all are as frequent
   return -wrong * std::log(wrong / others) - (1 - wrong) * std::log(1 - wrong);
+}
+
+/// Returns whether nearly all of the last predictions in the mode of the step are right, while a cross entropy of
+/// `loss` says that the network is not sure of them: noisy labels would be predicted wrongly as often.
+inline bool is_unsure(const JudgedStep& step, const LossSeries& series, double chance, double loss) {
+  constexpr double most_wrong = 0.1;
+  const ExampleBlock& block = step.facts().examples_of(step.step().mode).block;
+  const bool is_entropy = series.kind == LossKind::cross_entropy || series.kind == LossKind::binary;
+  if (!is_entropy || block.predictions < Examples::block_size || block.label_variance > 0) return false;
+  const double wrong = 1 - block.correct + 1 / static_cast<double>(block.predictions);
+  return wrong < most_wrong && loss > 2 * loss_of_noisy_labels(chance, wrong);
 }
 
 /// Returns whether so few predictions are right that 30 % of wrong labels do not explain it.

@@ -50,6 +50,14 @@ inline bool is_log_of_classes(double level) {
   return false;
 }
 
+/// Returns whether an error of regression has hardly fallen, and is what a constant prediction reaches where the labels
+/// have a mean of 0 and a variance of 1, as is usual.
+inline bool is_error_of_constant(LossKind kind, const Fall& whole) {
+  if (!(whole.by() < 0.12 * whole.from)) return false;
+  if (kind == LossKind::squared) return whole.to > 0.85 && whole.to < 1.15;
+  return kind == LossKind::absolute && whole.to > 0.75 && whole.to < 0.95;
+}
+
 }  // namespace detail
 
 TENSORTAP_INLINE std::vector<Collection> LossNotDecreasing::required() const {
@@ -85,7 +93,8 @@ TENSORTAP_INLINE std::vector<Finding> LossNotDecreasing::judge_level(const Judge
     const double by = fall.at_least() > 0 ? fall.by() / static_cast<double>(steps) * static_cast<double>(at) : 0;
     const bool is_late = fall.to - by > found.threshold || fall.to > *level;
     is_bad =
-        *level > 0 && fall.to > found.threshold && is_late && (fall.to > 1.5 * *level || !detail::beats_constant(step));
+        *level > 0 && fall.to > found.threshold && is_late &&
+        (fall.to > 1.5 * *level || !detail::beats_constant(step) || detail::is_unsure(step, *series, *level, fall.to));
     if (fall.to < 0.985 * *level) needed = 2 * patience;  // it may just be slow
   } else {
     is_bad = judge_without_chance(*series, found);
@@ -119,8 +128,10 @@ TENSORTAP_INLINE bool LossNotDecreasing::judge_without_chance(const LossSeries& 
   const bool is_absurd = is_entropy && ((series.first > 12.2 && whole.to > 5) || whole.to > 12.2);
   // Fine-tuning begins where the right class is likely: above 1, its probability is below 37 % on average.
   const bool is_unlikely = is_entropy && whole.to > 1;
-  if (!is_above && !is_flat && !is_absurd) return false;
-  found.severity = is_above || is_absurd || is_unlikely || is_at_chance ? Severity::error : Severity::advice;
+  const bool is_like_constant = detail::is_error_of_constant(series.kind, whole);
+  if (!is_above && !is_flat && !is_absurd && !is_like_constant) return false;
+  const bool is_error = is_above || is_absurd || is_unlikely || is_at_chance || is_like_constant;
+  found.severity = is_error ? Severity::error : Severity::advice;
   found.threshold = whole.from;
   found.message = "the mean of its last values is " + shortest(whole.to) + ", and that of its first ones was " +
                   shortest(whole.from) +

@@ -34,9 +34,12 @@ TENSORTAP_INLINE std::vector<Finding> LossPlateau::operator()(const JudgedStep& 
   const detail::Fall fall =
       detail::fall_between(means.subspan(means.size() - 2 * quarter, quarter), means.last(quarter));
   const bool is_flat = fall.to > advice_share * *level && fall.at_most() < 0.1 * fall.from;
-  state.flat_checks = is_flat && !detail::beats_constant(step) ? state.flat_checks + 1 : 0;
-  if (state.flat_checks < 2) return {};
   const ExampleBlock& block = step.facts().examples_of(step.step().mode).block;
+  const bool is_rarely_right = detail::is_rarely_right(block) && fall.to > detail::loss_of_noisy_labels(*level);
+  const bool is_explained =
+      detail::beats_constant(step) && !is_rarely_right && !detail::is_unsure(step, *series, *level, fall.to);
+  state.flat_checks = is_flat && !is_explained ? state.flat_checks + 1 : 0;
+  if (state.flat_checks < 2) return {};
   const bool is_entropy = series->kind == LossKind::cross_entropy || series->kind == LossKind::binary;
   const bool is_unexplained = is_entropy
                                   ? fall.to > detail::loss_of_noisy_labels(*level) || detail::is_rarely_right(block)
