@@ -56,7 +56,7 @@ TENSORTAP_INLINE std::vector<Finding> VanishingGradient::operator()(const Judged
 
 TENSORTAP_INLINE void VanishingGradient::judge_layers(const JudgedStep& step, std::vector<Finding>& out) {
   constexpr std::size_t most_checks = 9;
-  constexpr std::int64_t zeros_start = 20;  // before, units may be dead that soon recover
+  constexpr std::int64_t zeros_start = 50;  // before, units may be dead that soon recover
   for (const KnownTensor* weight : step.with_role(Role::weight))
     (void)step.change(*weight);  // in each step, as others do
   const std::span<const LayerGradient> gradients = step.layer_gradients();
