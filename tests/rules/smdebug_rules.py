@@ -267,6 +267,21 @@ def examples(run, step, labels_regex, predictions_regex):
         yield label, None if any(map(math.isnan, row)) else row.index(max(row)) if width > 1 else round(row[0])
 
 
+def has_clear_answers(run, labels_regex=".*labels", predictions_regex=".*predictions"):
+    """Whether all labels are whole numbers, and all predictions are rows of scores or whole numbers: else the documentation does not
+    say what is right."""
+    for step in run.steps:
+        labels = [saved for _, saved in run.chosen(step, "", labels_regex)]
+        predictions = [saved for _, saved in run.chosen(step, "", predictions_regex)]
+        if len(labels) > 1 or len(predictions) > 1:
+            return False
+        for saved in labels + ([] if labels and predictions and len(predictions[0].elements or ()) > len(labels[0].elements or ())
+                               else predictions):
+            if any(x != math.floor(x) for x in saved.elements or () if math.isfinite(x)):
+                return False
+    return True
+
+
 def class_imbalance(run, threshold_imbalance=10, threshold_misprediction=0.7, samples=500, labels_regex=".*labels",
                     predictions_regex=".*predictions"):
     """About steps: labels are whole numbers, predictions have one row for each label."""
@@ -420,6 +435,13 @@ def similar_across_runs(run, other):
             if any(saved.records[kind] != theirs[kind] for kind in whole or kinds):
                 found.add((step.number, name))
     return found
+
+
+def has_other_records(run, other):
+    """The steps and tensors of which two runs saved different kinds of records."""
+    others = {step.number: step.tensors for step in other.steps}
+    return {(step.number, name) for step in run.steps for name, saved in step.tensors.items()
+            if saved.records.keys() != others.get(step.number, {}).get(name, Saved()).records.keys()}
 
 
 # ---- applications
