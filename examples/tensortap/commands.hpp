@@ -7,6 +7,7 @@
 #include <optional>
 #include <ostream>
 #include <string>
+#include <tensortap/job/job_options.hpp>
 #include <tensortap/rules/finding.hpp>
 #include <tensortap/step.hpp>
 #include <vector>
@@ -104,5 +105,17 @@ int copy(const std::string& from, const std::string& to, const Copy& how, std::o
 /// Copies the files that differ in size or time; with `remove`, removes those that the source does not have. Returns as
 /// copy() does.
 int sync(const std::string& from, const std::string& to, const Copy& how, std::ostream& out);
+
+/// Runs a job to its end. Returns its exit code, which JobArguments::exit_codes() lists.
+int train(tensortap::JobOptions options, std::ostream& out);
+
+/// Prints a line for each job in a directory or below an s3:// address.
+int jobs(const std::string& place, std::ostream& out);
+
+/// Prints the record of a job, or its JSON.
+int describe(const std::string& job, bool json, std::ostream& out);
+
+/// Asks a job to stop.
+int stop(const std::string& job, std::ostream& out);
 
 }  // namespace tensortap_command

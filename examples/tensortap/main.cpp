@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "commands.hpp"
+#include "job_arguments.hpp"
 #include "options.hpp"
 #include "output.hpp"
 #include "shard.hpp"
@@ -214,6 +215,28 @@ int run_tool(int argc, char** argv, std::ostream& out) {
   config->add_option("FILE", configuration, "file with the configuration")->required()->check(command::is_name());
   config->add_flag("--json", config_as_json, "print one JSON object");
 
+  CLI::App* train =
+      add("train", "Runs a program to its end across interruptions, with its checkpoints and rules.",
+          "  tensortap train --job-name mnist --spot --max-run 3600 --max-wait 7200 -- ./train\n"
+          "  tensortap train --job-name mnist --rule VanishingGradient:action=stop -- ./train --fast\n"
+          "  tensortap train --job-name mnist --output s3://bucket/jobs --channel training=data -- ./train");
+  command::JobArguments job_arguments;
+  job_arguments.add_to(*train);
+  train->footer(train->get_footer() + "\n\n" + command::JobArguments::exit_codes());
+  CLI::App* jobs = add("jobs", "Lists the jobs of a directory or bucket.",
+                       "  tensortap jobs                            # those in jobs/\n"
+                       "  tensortap jobs s3://bucket/jobs");
+  std::string job = "jobs";
+  jobs->add_option("PLACE", job, "directory of jobs, or s3://BUCKET/PREFIX")->capture_default_str();
+  CLI::App* describe = add("describe", "Shows a job, while it runs and afterwards.",
+                           "  tensortap describe mnist                  # the job in jobs/mnist\n"
+                           "  tensortap describe s3://bucket/jobs/mnist --json");
+  bool job_as_json = false;
+  describe->add_option("JOB", job, "directory of the job, its name in jobs/, or s3://BUCKET/PREFIX/JOB")->required();
+  describe->add_flag("--json", job_as_json, "print its record, with the keys of DescribeTrainingJob");
+  CLI::App* stop = add("stop", "Stops a job, wherever its manager runs.", "  tensortap stop mnist");
+  stop->add_option("JOB", job, "directory of the job, its name in jobs/, or s3://BUCKET/PREFIX/JOB")->required();
+
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {
@@ -243,6 +266,10 @@ int run_tool(int argc, char** argv, std::ostream& out) {
   if (judge->parsed() && judged_run->count() == 0) refuse("judge: RUN is required; see tensortap judge --help");
   if (judge->parsed()) return command::judge(run, how, out);
   if (config->parsed()) return command::config(configuration, config_as_json, out);
+  if (train->parsed()) return command::train(job_arguments.options(), out);
+  if (jobs->parsed()) return command::jobs(job, out);
+  if (describe->parsed()) return command::describe(job, job_as_json, out);
+  if (stop->parsed()) return command::stop(job, out);
   if (report->parsed()) return command::report(run, out);
   if (rules->parsed()) return command::rules(rule, rules_of_smdebug, rules_as_json, out);
 

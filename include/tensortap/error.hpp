@@ -151,6 +151,12 @@ class Error : public std::runtime_error {
   static Error s3_refused(std::string_view request, int status, std::string_view code, std::string_view message,
                           std::string_view ids, std::string_view why_no_more, int attempts);
   static Error s3_corrupt(std::string_view object, std::string_view cause);
+  static Error bad_job_option(std::string_view option, std::string_view cause);
+  static Error no_such_job(std::string_view place);
+  static Error job_has_ended(std::string_view job, std::string_view status);
+  static Error job_is_managed(std::string_view job, std::string_view holder);
+  static Error job_is_lost(std::string_view job);
+  static Error program_not_started(std::string_view program, std::string_view cause);
   static Error damaged(std::string_view what, std::string_view where, std::string_view cause);
   static Error io(std::string_view what, std::string_view where, std::string_view cause);
 

@@ -410,4 +410,5 @@ TENSORTAP_INLINE Error Error::io(std::string_view what, std::string_view where, 
 
 TENSORTAP_END_NAMESPACE
 
+#include <tensortap/internal/error_of_jobs.hpp>
 #include <tensortap/internal/error_of_stores.hpp>

@@ -1,0 +1,182 @@
+// What goes into a job and comes out of it: channels, artifacts, logs.
+#pragma once
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+#include <tensortap/bytes/bytes.hpp>
+#include <tensortap/error.hpp>
+#include <tensortap/internal/absolute_path.hpp>
+#include <tensortap/internal/config.hpp>
+#include <tensortap/internal/descriptor.hpp>
+#include <tensortap/job/internal/artifact_archive.hpp>
+#include <tensortap/job/internal/job_files.hpp>
+#include <tensortap/job/internal/job_layout.hpp>
+#include <tensortap/job/internal/job_names.hpp>
+#include <tensortap/job/internal/job_tree.hpp>
+#include <tensortap/job/job_options.hpp>
+#include <tensortap/store/file.hpp>
+#include <tensortap/store/open.hpp>
+#include <tensortap/store/store.hpp>
+
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
+
+/// Puts the file `path` into `store`. Returns false: there is no such file. Throws: it cannot be read or stored.
+inline bool put_file(Store& store, std::string_view key, const std::string& path) {
+  const Descriptor file = above_standard_streams(Descriptor(::open(path.c_str(), O_RDONLY | O_CLOEXEC)));
+  struct stat status {};
+  if (!file || ::fstat(file.get(), &status) != 0) return false;
+  const auto size = static_cast<std::size_t>(status.st_size);
+  if (size == 0) {
+    store.put(key, std::string_view(), Sync::yes);
+    return true;
+  }
+  void* const at = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, file.get(), 0);
+  if (at == MAP_FAILED) throw Error::io("job: upload", path, std::generic_category().message(errno));
+  const std::unique_ptr<void, std::function<void(void*)>> mapped(at, [size](void* one) { ::munmap(one, size); });
+  const Bytes piece(static_cast<const std::byte*>(at), size);
+  store.put(key, std::span(&piece, 1), Sync::yes, IfExists::replace);
+  return true;
+}
+
+/// Brings the data of a channel to `directory`: links local data, fetches objects. Throws: there is none.
+inline void bring_channel(const JobSetting& channel, const std::string& directory) {
+  namespace fs = std::filesystem;
+  std::error_code error;
+  if (!JobNames::is_remote(channel.value)) {
+    std::string from = channel.value;
+    if (from.starts_with("file://")) from.erase(0, 7);
+    from = absolute_path(from);
+    const fs::file_status status = fs::status(from, error);
+    if (!fs::exists(status))
+      throw Error::bad_job_option("channel", in_quotes(channel.name) + ": there is nothing at " +
+                                                 in_quotes(channel.value) + "; correct the path");
+    if (fs::is_directory(status)) return make_job_link(from, directory);
+    make_job_directory(directory);
+    return make_job_link(from, JobNames::below(directory, fs::path(from).filename().string()));
+  }
+  make_job_directory(directory);
+  const auto remote = open_store(channel.value);
+  FileStore local(directory);
+  const std::vector<ObjectInfo> objects = remote->list("");
+  if (objects.empty())
+    throw Error::bad_job_option("channel", in_quotes(channel.name) + ": there are no objects at " +
+                                               in_quotes(channel.value) + "; correct the address");
+  for (const ObjectInfo& object : objects) {
+    if (object.key.ends_with('/') || local.size(object.key) == object.size) continue;  // as after a restart
+    constexpr std::uint64_t part = std::uint64_t{64} << 20;
+    const auto writer = local.begin_object(object.key);
+    for (std::uint64_t start = 0; start == 0 || start < object.size; start += part) {
+      const auto bytes = remote->get(object.key, {start, part});
+      if (!bytes) throw Error::io("job: channel", channel.value, "an object has vanished; start the job again");
+      const Bytes piece(*bytes);
+      writer->append(std::span(&piece, 1));
+    }
+    writer->finish(Sync::no, IfExists::replace);
+  }
+}
+
+/// Uploads the artifacts of a job. Returns the number of files of the model. Throws: that is not possible.
+inline std::size_t upload_artifacts(const JobTree& tree, Store& store) {
+  const std::string archive = JobNames::below(tree.base(), ".archive.tmp");
+  const auto upload = [&](std::string_view folder, std::string_view key) {
+    std::size_t files = 0;
+    {
+      ArtifactArchive out(archive);
+      for (const std::string& host : tree.hosts())  // the chief's files are at the top
+        if (host == tree.hosts()[0] || folder == "output/data")
+          files += out.add(tree.path(host, folder), host == tree.hosts()[0] ? "" : host + "/");
+      out.finish();
+    }
+    if (files > 0) put_file(store, key, archive);
+    std::error_code ignored;
+    std::filesystem::remove(archive, ignored);
+    return files;
+  };
+  upload("output/data", JobLayout::output);
+  return upload("model", JobLayout::model);
+}
+
+/// The output of the program: one file for each attempt and worker, and all of them merged. Threads: one appends, one
+/// publishes.
+class JobLogs {
+ public:
+  /// `directory`: where the files of this machine are written; the store's own, if it is a directory.
+  JobLogs(std::shared_ptr<Store> store, std::string directory, bool is_remote)
+      : store_(std::move(store)), directory_(std::move(directory)), is_remote_(is_remote) {}
+
+  /// Appends to the file of an attempt. A disk that is full does not end the job.
+  void append(std::int64_t attempt, const std::string& host, std::string_view text) {
+    const std::string key = JobLayout::attempt_log(attempt, host);
+    const std::lock_guard lock(mutex_);
+    Descriptor& file = files_[key];
+    if (!file) {
+      const std::string path = JobNames::below(directory_, key);
+      std::error_code ignored;
+      std::filesystem::create_directories(std::filesystem::path(path).parent_path(), ignored);
+      file = above_standard_streams(
+          Descriptor(::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0600)));
+    }
+    while (file && !text.empty()) {
+      const ssize_t n = uninterrupted([&] { return ::write(file.get(), text.data(), text.size()); });
+      if (n <= 0) return;
+      text.remove_prefix(static_cast<std::size_t>(n));
+    }
+    changed_[key] = true;
+  }
+
+  /// Copies what has changed to a remote store. Throws: that is not possible.
+  void publish() {
+    if (!is_remote_) return;
+    std::vector<std::string> keys;
+    {
+      const std::lock_guard lock(mutex_);
+      for (auto& [key, changed] : changed_)
+        if (std::exchange(changed, false)) keys.push_back(key);
+    }
+    for (const std::string& key : keys) put_file(*store_, key, JobNames::below(directory_, key));
+  }
+
+  /// Writes the output of all attempts, on all machines, as one file. Throws: that is not possible.
+  void merge() {
+    publish();
+    std::string all;
+    for (const ObjectInfo& object : store_->list(JobLayout::logs)) {
+      if (object.key == JobLayout::merged_log || !object.key.ends_with(".log")) continue;
+      const std::string name =
+          object.key.substr(JobLayout::logs.size(), object.key.size() - JobLayout::logs.size() - 4);
+      const auto bytes = store_->get(object.key);
+      all += "==> " + name + " <==\n" + (bytes ? std::string(text_of(*bytes)) : "");
+      if (!all.ends_with('\n')) all.push_back('\n');
+    }
+    store_->put(JobLayout::merged_log, all, Sync::no);
+  }
+
+ private:
+  const std::shared_ptr<Store> store_;
+  const std::string directory_;
+  const bool is_remote_;
+  std::mutex mutex_;  // guards the members below
+  std::map<std::string, Descriptor> files_;
+  std::map<std::string, bool> changed_;
+};
+
+}  // namespace detail
+TENSORTAP_END_NAMESPACE

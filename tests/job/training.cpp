@@ -1,0 +1,107 @@
+// A small program to train in tests of jobs. It takes its configuration from the environment, commits a checkpoint
+// every few steps, and can end in several ways. Arguments: --name value, as SageMaker passes hyperparameters.
+#include <signal.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <cmath>
+#include <cstdio>
+#include <cstdlib>
+#include <fstream>
+#include <iostream>
+#include <map>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <tensortap/tensortap.hpp>
+
+namespace tt = tensortap;
+
+namespace {
+
+/// The arguments by name.
+class Arguments {
+ public:
+  Arguments(int argc, char** argv) {
+    for (int i = 1; i + 1 < argc; i += 2) values_[argv[i]] = argv[i + 1];
+  }
+  [[nodiscard]] long number(const char* name, long otherwise) const {
+    const auto found = values_.find(name);
+    return found == values_.end() ? otherwise : std::stol(found->second);
+  }
+
+ private:
+  std::map<std::string, std::string> values_;
+};
+
+/// Returns true the first time that a job asks for it: the file stays in the working directory.
+bool is_first_time(const std::string& what) {
+  const char* const folder = std::getenv("TENSORTAP_TEST_DIR");
+  const std::string path = std::string(folder == nullptr ? "." : folder) + "/" + what;
+  if (::access(path.c_str(), F_OK) == 0) return false;
+  std::ofstream(path) << "done\n";
+  return true;
+}
+
+int train(const Arguments& arguments) {
+  const long steps = arguments.number("--steps", 50);
+  const long commit_every = arguments.number("--commit-every", 10);
+  tt::Interruption notice({.signal_numbers = {SIGTERM}});
+  const bool is_chief = std::getenv("RANK") == nullptr || std::string(std::getenv("RANK")) == "0";
+  tt::Hook hook = tt::Hook::from_environment({.stop = notice.signal()});
+  const std::string directory = std::string(std::getenv("SAGEMAKER_BASE_DIR")) + "/checkpoints";
+  std::unique_ptr<tt::CheckpointFiles> checkpoints;
+  if (is_chief) checkpoints = std::make_unique<tt::CheckpointFiles>(directory, tt::CheckpointFilesOptions{.keep = 2});
+  long weight = 0;
+  if (const auto& at = hook.resumed(); at && !(std::ifstream(at->checkpoint) >> weight))
+    throw std::runtime_error("cannot read " + at->checkpoint);
+  std::cout << "begins at step " << hook.next_step() << " with weight " << weight << std::endl;
+  const auto commit = [&] {
+    if (!is_chief) return hook.flush();
+    hook.commit(checkpoints->save(hook.global_step(), [&](const std::string& path) {
+      std::ofstream file(path);
+      return static_cast<bool>(file << weight << std::flush);
+    }));
+  };
+  while (hook.next_step() < steps) {
+    hook.begin_step();
+    const long step = hook.step();
+    if (step == arguments.number("--kill-at", -1)) ::raise(SIGKILL);
+    if (step == arguments.number("--kill-once-at", -1) && is_first_time("killed")) ::raise(SIGKILL);
+    if (step == arguments.number("--fail-at", -1)) return 3;
+    if (step == arguments.number("--fail-once-at", -1) && is_first_time("failed")) return 3;
+    if (step == arguments.number("--hang-once-at", -1) && is_first_time("hung")) ::pause();
+    ++weight;
+    hook.save("loss", 1.0 / static_cast<double>(step + 1));
+    const float scale = step < arguments.number("--vanish-at", 1'000'000) ? 1.0F : 1e-30F;
+    hook.save("gradient/w", std::vector<float>{scale, -scale});
+    std::this_thread::sleep_for(std::chrono::milliseconds(arguments.number("--delay", 2)));
+    if (notice.signal().requested()) {
+      commit();
+      std::cout << "interrupted after step " << step << std::endl;
+      return 75;
+    }
+    if ((step + 1) % commit_every == 0) commit();
+  }
+  commit();
+  hook.close();
+  if (is_chief) std::ofstream(std::string(std::getenv("SM_MODEL_DIR")) + "/model.txt") << weight << '\n';
+  std::ofstream(std::string(std::getenv("SM_OUTPUT_DATA_DIR")) + "/result.txt") << weight << '\n';
+  std::cout << "ends with weight " << weight << std::endl;
+  return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  try {
+    return train(Arguments(argc, argv));
+  } catch (const std::exception& e) {
+    std::ofstream(std::string(std::getenv("SM_OUTPUT_FAILURE"))) << e.what();
+    std::cerr << e.what() << std::endl;
+    return 1;
+  }
+}
