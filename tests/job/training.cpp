@@ -46,11 +46,51 @@ bool is_first_time(const std::string& what) {
   return true;
 }
 
+/// Several workers, which wait for each other before a commit, as an exchange of gradients makes them.
+class Workers {
+ public:
+  explicit Workers(const tt::StopSignal& stop)
+      : stop_(stop),
+        rank_(number("RANK", 0)),
+        count_(number("WORLD_SIZE", 1)),
+        attempt_(number("TENSORTAP_JOB_ATTEMPT", 0)) {}
+
+  [[nodiscard]] bool is_chief() const noexcept { return rank_ == 0; }
+  [[nodiscard]] long count() const noexcept { return count_; }
+
+  /// Returns false if a stop is requested before all workers are there.
+  [[nodiscard]] bool meet(const std::string& where) const {
+    if (count_ == 1) return true;
+    std::ofstream(place(where, rank_)) << "here\n";
+    for (long other = 0; other < count_; ++other)
+      while (::access(place(where, other).c_str(), F_OK) != 0) {
+        if (stop_.requested()) return false;
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));
+      }
+    return true;
+  }
+
+ private:
+  static long number(const char* name, long otherwise) {
+    const char* const value = std::getenv(name);
+    return value == nullptr ? otherwise : std::stol(value);
+  }
+  [[nodiscard]] std::string place(const std::string& where, long rank) const {
+    const char* const folder = std::getenv("TENSORTAP_TEST_DIR");
+    return std::string(folder == nullptr ? "." : folder) + "/meeting-" + std::to_string(attempt_) + "-" + where + "-" +
+           std::to_string(rank);
+  }
+
+  const tt::StopSignal stop_;
+  const long rank_, count_, attempt_;
+};
+
 int train(const Arguments& arguments) {
   const long steps = arguments.number("--steps", 50);
   const long commit_every = arguments.number("--commit-every", 10);
   tt::Interruption notice({.signal_numbers = {SIGTERM}});
-  const bool is_chief = std::getenv("RANK") == nullptr || std::string(std::getenv("RANK")) == "0";
+  const Workers workers(notice.signal());
+  const bool is_chief = workers.is_chief();
   tt::Hook hook = tt::Hook::from_environment({.stop = notice.signal()});
   const std::string directory = std::string(std::getenv("SAGEMAKER_BASE_DIR")) + "/checkpoints";
   std::unique_ptr<tt::CheckpointFiles> checkpoints;
@@ -60,12 +100,17 @@ int train(const Arguments& arguments) {
     throw std::runtime_error("cannot read " + at->checkpoint);
   std::cout << "begins at step " << hook.next_step() << " with weight " << weight << std::endl;
   const auto commit = [&] {
-    if (!is_chief) return hook.flush();
+    if (!is_chief) hook.flush();
+    const std::string step = std::to_string(hook.global_step());
+    if (!workers.meet("before-" + step)) return false;
+    if (!is_chief) return workers.meet("after-" + step);
     hook.commit(checkpoints->save(hook.global_step(), [&](const std::string& path) {
       std::ofstream file(path);
       return static_cast<bool>(file << weight << std::flush);
     }));
+    return workers.meet("after-" + step);
   };
+  constexpr int interrupted = 75;
   while (hook.next_step() < steps) {
     hook.begin_step();
     const long step = hook.step();
@@ -80,13 +125,13 @@ int train(const Arguments& arguments) {
     hook.save("gradient/w", std::vector<float>{scale, -scale});
     std::this_thread::sleep_for(std::chrono::milliseconds(arguments.number("--delay", 2)));
     if (notice.signal().requested()) {
-      commit();
+      if (workers.count() == 1) commit();
       std::cout << "interrupted after step " << step << std::endl;
-      return 75;
+      return interrupted;
     }
-    if ((step + 1) % commit_every == 0) commit();
+    if ((step + 1) % commit_every == 0 && !commit()) return interrupted;
   }
-  commit();
+  if (!commit()) return interrupted;
   hook.close();
   if (is_chief) std::ofstream(std::string(std::getenv("SM_MODEL_DIR")) + "/model.txt") << weight << '\n';
   std::ofstream(std::string(std::getenv("SM_OUTPUT_DATA_DIR")) + "/result.txt") << weight << '\n';

@@ -1,0 +1,468 @@
+#!/usr/bin/env python3
+"""`tensortap train` with real interruptions: programs, managers and workers that are killed, limits, rules, requests.
+
+TENSORTAP_COMMAND names the tool, TENSORTAP_JOB_TRAINING the program that is trained, TENSORTAP_JOB_CONTRACT the one that
+checks what a program sees.
+"""
+import json
+import os
+import re
+import shutil
+import signal
+import stat
+import subprocess
+import sys
+import tarfile
+import tempfile
+import time
+import unittest
+from collections import Counter
+from pathlib import Path
+
+COMMAND = os.environ.get("TENSORTAP_COMMAND")
+TRAINING = os.environ.get("TENSORTAP_JOB_TRAINING")
+CONTRACT = os.environ.get("TENSORTAP_JOB_CONTRACT")
+HERE = Path(__file__).resolve().parent
+TIMEOUT = 60  # seconds
+EACH_STEP = '{"HookParameters": {"save_interval": 1}}'
+LAUNCHERS = ("OMPI_", "PMI_", "PMIX_", "SLURM_", "SM_", "SAGEMAKER_", "RANK", "WORLD_SIZE", "TENSORTAP_JOB")
+
+
+def steps_in(run):
+    """Counts the index files of each (worker, step)."""
+    return Counter((path.stem.split("_", 1)[1], int(path.stem.split("_")[0])) for path in run.glob("index/*/*.json"))
+
+
+def processes_about(folder):
+    """Returns the processes with the folder in their command line or environment."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*"):
+        try:
+            if str(folder).encode() in (path / "cmdline").read_bytes() + (path / "environ").read_bytes():
+                found.append(int(path.name))
+        except OSError:  # the process has ended
+            pass
+    return found
+
+
+class JobTest(unittest.TestCase):
+    def setUp(self):
+        if not COMMAND or not TRAINING:
+            self.skipTest("TENSORTAP_COMMAND or TENSORTAP_JOB_TRAINING is not set")
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = Path(folder.name)
+        self.jobs = self.folder / "jobs"
+        self.environment = {name: value for name, value in os.environ.items() if not name.startswith(LAUNCHERS)}
+        self.environment["TENSORTAP_TEST_DIR"] = str(self.folder)
+
+    def command(self, *options, program=None, name="job", **hyperparameters):
+        line = [COMMAND, "train", "--job-name", name, *map(str, options)]
+        if not program and "--hook-config" not in options:
+            line += ["--hook-config", EACH_STEP]
+        for key, value in hyperparameters.items():
+            line += ["--hyperparameter", f"{key if key.startswith('sagemaker_') else key.replace('_', '-')}={value}"]
+        return line + ["--", *map(str, program or [TRAINING])]
+
+    def start(self, *options, **more):
+        process = subprocess.Popen(self.command(*options, **more), cwd=self.folder, env=self.environment, text=True,
+                                   stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        self.addCleanup(lambda: (process.kill(), process.wait(), process.stdout.close()))
+        return process
+
+    def train(self, *options, code=0, **more):
+        result = subprocess.run(self.command(*options, **more), cwd=self.folder, env=self.environment, text=True,
+                                capture_output=True, timeout=TIMEOUT)
+        self.assertEqual(result.returncode, code, result.stdout[-3000:] + result.stderr)
+        return result.stdout + result.stderr
+
+    def tool(self, *arguments, code=0):
+        result = subprocess.run([COMMAND, *map(str, arguments)], cwd=self.folder, env=self.environment, text=True,
+                                capture_output=True, timeout=TIMEOUT)
+        self.assertEqual(result.returncode, code, result.stdout + result.stderr)
+        return result.stdout + result.stderr
+
+    def record(self, name="job"):
+        return json.loads((self.jobs / name / "job.json").read_text())
+
+    def wait_for(self, condition, what):
+        deadline = time.monotonic() + TIMEOUT
+        while time.monotonic() < deadline:
+            if condition():
+                return
+            time.sleep(0.02)
+        self.fail("waited for " + what)
+
+    def wait_for_commit(self, step=0, name="job"):
+        def is_there():
+            try:
+                return self.record(name).get("Commit", -1) >= step
+            except OSError:
+                return False
+        self.wait_for(is_there, f"a commit of step {step}")
+
+    def ends(self, process, code):
+        out = process.communicate(timeout=TIMEOUT)[0]
+        self.assertEqual(process.returncode, code, out[-3000:])
+        return out
+
+    def is_whole(self, steps, workers=("worker_0",), name="job"):
+        """Each step of each worker is there once, and the model was trained for all of them."""
+        run = self.jobs / name / "debug-output"
+        self.assertEqual(steps_in(run), Counter({(worker, step): 1 for worker in workers for step in range(steps)}))
+        with tarfile.open(self.jobs / name / "output" / "model.tar.gz") as archive:
+            self.assertEqual(archive.extractfile("model.txt").read(), f"{steps}\n".encode())
+        self.assertEqual(self.record(name)["TrainingJobStatus"], "Completed")
+
+
+class CompletedTest(JobTest):
+    def test_a_program_is_run_to_its_end(self):
+        out = self.train("--rule", "VanishingGradient", steps=30)
+        for pattern in (r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d Starting - ", r"Downloading - ", r"Training - ", r"Uploading - ",
+                        r"Completed - Training job completed$", r"^VanishingGradient: NoIssuesFound$",
+                        r"^Training seconds: \d+$", r"^Billable seconds: \d+$", r"^ends with weight 30$"):
+            self.assertRegex(out, re.compile(pattern, re.MULTILINE))
+        self.assertNotIn("savings", out)
+        self.is_whole(30)
+        job = self.jobs / "job"
+        self.assertEqual(stat.S_IMODE((job / "job.json").stat().st_mode), 0o600)
+        self.assertIn("ends with weight 30", (job / "logs" / "attempt-0000" / "algo-1.log").read_text())
+        self.assertIn("==> attempt-0000/algo-1 <==\nbegins at step 0", (job / "logs" / "output.log").read_text())
+        with tarfile.open(job / "output" / "output.tar.gz") as archive:
+            self.assertEqual(archive.getnames(), ["result.txt"])
+        self.assertEqual((job / "checkpoints" / "metadata.json").read_bytes(),
+                         (job / "ml" / "checkpoints" / "metadata.json").read_bytes())
+        described = self.tool("describe", "job")
+        for text in ("job: Completed", "exit code: 0", "VanishingGradient: NoIssuesFound", "committed step 29"):
+            self.assertIn(text, described)
+        self.assertEqual(json.loads(self.tool("describe", "job", "--json")), self.record())
+        self.assertRegex(self.tool("jobs", "jobs"), r"^job  Completed  ")
+        self.assertIn("the job has ended", self.tool("stop", "job"))
+
+    def test_a_job_that_has_completed_is_not_run_again(self):
+        self.train(steps=5)
+        before = self.record()
+        self.train(steps=5)
+        self.assertEqual(self.record(), before)
+
+    def test_artifacts_of_any_name_and_size_are_archived(self):
+        script = ("import os; m = os.environ['SM_MODEL_DIR']; os.makedirs(m + '/' + 'd' * 90 + '/e');"
+                  "open(m + '/' + 'd' * 90 + '/e/' + 'f' * 90, 'w').write('long');"
+                  "open(m + '/big', 'wb').write(bytes(range(256)) * 2000); os.symlink('big', m + '/link')")
+        self.train(program=[sys.executable, "-c", script])
+        folder = self.folder / "out"
+        folder.mkdir()
+        subprocess.run(["tar", "xzf", self.jobs / "job" / "output" / "model.tar.gz"], cwd=folder, check=True)
+        self.assertEqual((folder / ("d" * 90) / "e" / ("f" * 90)).read_text(), "long")
+        self.assertEqual((folder / "link").read_bytes(), bytes(range(256)) * 2000)
+        self.assertEqual(os.readlink(folder / "link"), "big")
+
+    def test_the_record_is_readable_at_every_moment(self):
+        process = self.start(steps=60, delay=10, kill_once_at=30)
+        seen = set()
+        while process.poll() is None:
+            try:
+                seen.add(self.record()["SecondaryStatus"])
+            except FileNotFoundError:
+                pass
+        self.ends(process, 0)
+        self.assertIn("Training", seen)
+
+    def test_secrets_are_not_recorded(self):
+        out = self.train("--hyperparameter", "api-token=hunter2", "--hyperparameter", "max_tokens=7",
+                         program=["true", "--password", "hunter2", "--secret=hunter2", "https://me:hunter2@host/x"])
+        self.assertNotIn("hunter2", (self.jobs / "job" / "job.json").read_text() + out + self.tool("describe", "job"))
+        self.assertEqual(self.record()["HyperParameters"], {"api-token": "*****", "max_tokens": "7"})
+
+
+class InterruptedTest(JobTest):
+    def test_a_killed_program_is_started_again(self):
+        out = self.train("--spot", "--spot-discount", "60", "--max-wait", "90000", steps=40, kill_once_at=25)
+        self.assertRegex(out, "Interrupted - .*signal 9")
+        self.assertRegex(out, r"Managed Spot Training savings: 60\.0%")
+        self.assertIn("begins at step 20 with weight 20", out)
+        self.is_whole(40)
+        self.assertEqual([one["Cause"] for one in self.record()["Attempts"]], ["interrupted", "completed"])
+        self.assertIn("==> attempt-0001/algo-1 <==\nbegins at step 20", (self.jobs / "job/logs/output.log").read_text())
+
+    def test_a_program_that_is_killed_before_its_first_commit_starts_over(self):
+        self.train(steps=40, kill_once_at=5)
+        self.is_whole(40)
+
+    def test_a_terminated_program_is_started_again(self):
+        process = self.start(steps=200, delay=10)
+        self.wait_for_commit(9)
+        programs = [pid for pid in processes_about(self.folder) if pid != process.pid]
+        os.kill(programs[0], signal.SIGTERM)
+        self.assertRegex(self.ends(process, 0), "Interrupted - .*75")
+        self.is_whole(200)
+
+    def test_a_notice_leaves_the_job_to_another_machine(self):
+        for number in (signal.SIGTERM, signal.SIGUSR1):
+            process = self.start("--base-dir", self.folder / f"machine-{number}", steps=300, delay=10)
+            attempts = 1 if number == signal.SIGTERM else 2
+            self.wait_for_commit(9)
+            self.wait_for(lambda: len(self.record()["Attempts"]) == attempts and "Commit" in self.record()["Attempts"][-1],
+                          "the attempt")
+            process.send_signal(number)
+            out = self.ends(process, 75)
+            self.assertIn("interrupted after step", out)
+            self.assertEqual(self.record()["TrainingJobStatus"], "InProgress")
+            self.assertEqual(self.record()["SecondaryStatus"], "Interrupted")
+            shutil.rmtree(self.folder / f"machine-{number}")
+        out = self.train("--base-dir", self.folder / "machine-3", steps=300, delay=2)
+        self.assertIn("restored", out)
+        self.is_whole(300)
+        log = (self.jobs / "job" / "logs" / "output.log").read_text()
+        for attempt in range(3):
+            self.assertIn(f"==> attempt-000{attempt}/algo-1 <==", log)
+
+    def test_a_killed_manager_leaves_a_job_that_goes_on(self):
+        for times in range(1, 3):
+            process = self.start("--base-dir", self.folder / f"machine-{times}", steps=300, delay=10)
+            self.wait_for_commit(60 * times)
+            process.kill()
+            process.wait()
+            self.wait_for(lambda: not processes_about(self.folder), "the end of the program")
+        out = self.train("--base-dir", self.folder / "machine-3", steps=300, delay=2)
+        self.is_whole(300)
+        self.assertEqual([one["Cause"] for one in self.record()["Attempts"]], ["lost", "lost", "completed"])
+        self.assertIn("Interrupted - Attempt 1", out)
+
+    def test_an_exit_code_can_be_an_interruption(self):
+        out = self.train("--restart-on-exit", "17,3", steps=40, fail_once_at=25)
+        self.assertRegex(out, "Interrupted - .*code 3")
+        self.is_whole(40)
+
+    def test_attempts_without_a_commit_end_the_job(self):
+        out = self.train(steps=40, kill_at=5, code=93)
+        self.assertIn("3 attempts in a row have ended without a new commit", out)
+        self.assertEqual(len(self.record()["Attempts"]), 3)
+        self.assertEqual(self.record()["TrainingJobStatus"], "Failed")
+
+    def test_a_stalled_program_is_started_again(self):
+        out = self.train("--stall", "0.7", "--stop-window", "0.2", steps=40, hang_once_at=25)
+        self.assertRegex(out, "Interrupted - no output, step or checkpoint for too long")
+        self.is_whole(40)
+        self.assertEqual(self.record()["Attempts"][0]["Cause"], "stalled")
+
+
+class FailedTest(JobTest):
+    def test_the_code_of_the_program_is_that_of_the_job(self):
+        out = self.train(steps=40, fail_at=25, code=3)
+        self.assertIn("exit code: 3", out)
+        self.assertEqual(self.record()["FailureReason"], "AlgorithmError: the program ended with code 3, exit code: 3")
+        self.assertIn("it has ended (Failed)", self.train(steps=40, code=2))
+        self.train("--restart", steps=40)
+        self.is_whole(40)
+
+    def test_a_failure_is_followed_by_another_attempt_if_that_is_wanted(self):
+        self.train("--max-failures", "1", steps=40, fail_once_at=25)
+        self.is_whole(40)
+        self.assertEqual([one["Cause"] for one in self.record()["Attempts"]], ["failed", "completed"])
+
+    def test_the_reason_is_what_the_program_has_left(self):
+        program = ["bash", "-c", 'printf "ä%.0s" {1..2000} > "$SM_OUTPUT_FAILURE"; exit 7']
+        self.train(program=program, code=7)
+        self.assertEqual(self.record()["FailureReason"], "ä" * 1024)
+
+    def test_a_signal_of_a_fault_is_a_failure(self):
+        self.train(program=["bash", "-c", "kill -SEGV $$"], code=139)
+
+    def test_a_program_that_is_not_there_is_an_error(self):
+        for program in (["no-such-program"], ["./no/such"], [self.folder]):
+            out = self.train(program=program, code=2, name="job-" + str(len(str(program))))
+            self.assertIn("cannot be started", out)
+
+
+class StoppedTest(JobTest):
+    def test_max_run_counts_all_attempts(self):
+        self.train("--max-run", "1.5", "--stop-window", "5", steps=3000, delay=20, kill_once_at=25, code=90)
+        record = self.record()
+        self.assertEqual((record["TrainingJobStatus"], record["SecondaryStatus"]), ("Stopped", "MaxRuntimeExceeded"))
+        self.assertEqual(len(record["Attempts"]), 2)
+        self.assertLess(record["TrainingTimeInSeconds"], 3)
+
+    def test_max_wait(self):
+        self.train("--spot", "--max-run", "1.5", "--max-wait", "1.5", "--stop-window", "1", steps=3000, kill_once_at=3,
+                   delay=20, code=91)
+        self.assertEqual(self.record()["SecondaryStatus"], "MaxWaitTimeExceeded")
+
+    def test_a_rule_stops_the_job(self):
+        out = self.train("--rule", "VanishingGradient:threshold=1e-20,action=stop", steps=3000, delay=10, vanish_at=20, code=92)
+        self.assertIn("VanishingGradient: IssuesFound", out)
+        record = self.record()
+        self.assertEqual(record["StopReason"], "RuleStopped")
+        self.assertEqual(record["Findings"][0]["rule"], "VanishingGradient")
+        self.assertEqual(record["DebugRuleEvaluationStatuses"][0]["RuleEvaluationStatus"], "IssuesFound")
+
+    def test_a_rule_without_an_action_only_reports(self):
+        out = self.train("--rule", "VanishingGradient:threshold=1e-20", steps=60, vanish_at=20, kill_once_at=40)
+        self.assertEqual(out.count("below 1e-20"), 1, out)
+        self.is_whole(60)
+
+    def test_stop_ends_the_job(self):
+        process = self.start(steps=3000, delay=10)
+        self.wait_for_commit()
+        self.tool("stop", "jobs/job")
+        self.assertIn("interrupted after step", self.ends(process, 94))
+        self.assertEqual(self.record()["TrainingJobStatus"], "Stopped")
+
+    def test_a_first_ctrl_c_is_graceful(self):
+        process = self.start(steps=3000, delay=10)
+        self.wait_for_commit()
+        process.send_signal(signal.SIGINT)
+        self.assertIn("interrupted after step", self.ends(process, 94))
+
+    def test_a_second_ctrl_c_kills(self):
+        process = self.start(program=["bash", "-c", "trap '' TERM; echo ready; while :; do sleep 0.1; done"])
+        self.wait_for(lambda: "ready" in (process.stdout.readline() or "ready"), "the program")
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.3)
+        self.assertIsNone(process.poll())
+        process.send_signal(signal.SIGINT)
+        self.ends(process, 130)
+        self.assertEqual(processes_about(self.folder), [])
+
+    def test_a_program_that_ignores_sigterm_is_killed_with_its_group(self):
+        script = "trap '' TERM; sleep 1000 & while :; do sleep 0.1; done"
+        self.train("--max-run", "0.3", "--stop-window", "0.5", program=["bash", "-c", script], code=90)
+        self.assertIn("did not end within the stop window", self.tool("describe", "job"))
+        self.assertEqual(processes_about(self.folder), [])
+
+    def test_one_manager_at_a_time(self):
+        process = self.start(steps=3000, delay=10)
+        self.wait_for_commit()
+        self.assertIn("another process manages it", self.train("--max-pending", "0.3", steps=3000, code=95))
+        process.send_signal(signal.SIGINT)
+        self.ends(process, 94)
+
+
+class WorkersTest(JobTest):
+    def test_two_workers_share_a_run(self):
+        out = self.train("--workers", "2", steps=40)
+        self.assertIn("[algo-1] ends with weight 40", out)
+        self.assertIn("[algo-2] ends with weight 40", out)
+        self.is_whole(40, ("worker_0", "worker_1"))
+        self.assertEqual(self.record()["ResourceConfig"]["InstanceCount"], 2)
+
+    def test_two_workers_are_interrupted_together(self):
+        self.train("--workers", "2", steps=40, delay=5, kill_once_at=25)
+        self.is_whole(40, ("worker_0", "worker_1"))
+        self.assertEqual(len(self.record()["Attempts"]), 2)
+
+
+class ContractTest(JobTest):
+    def check(self, program, *options, **more):
+        (self.folder / "data").mkdir(exist_ok=True)
+        (self.folder / "data" / "a.txt").write_text("a\n")
+        (self.folder / "one.txt").write_text("one\n")
+        return self.train("--channel", "training=data", "--channel", f"test.set={self.folder / 'one.txt'}",
+                          "--rule", "VanishingGradient", *options, program=program, batch_size=64, lr="1e-3", n=3,
+                          layers="[1, 2]", text="a b", sagemaker_program="train.py", **more)
+
+    @unittest.skipUnless(CONTRACT, "TENSORTAP_JOB_CONTRACT is not set")
+    def test_a_program_in_cxx_finds_all_of_it(self):
+        self.assertIn("all is there", self.check([CONTRACT, "first", "second word"]))
+
+    def test_a_program_in_bash_finds_all_of_it(self):
+        self.assertIn("all is there", self.check(["bash", HERE / "contract.sh", "first", "second word"]))
+
+    def test_two_workers_and_a_restart(self):
+        out = self.check(["bash", HERE / "contract.sh", "first", "second word"], "--workers", "2",
+                         "--hyperparameter", "die-once=1")
+        self.assertEqual(out.count("all is there"), 2, out)
+        self.assertEqual(len(self.record()["Attempts"]), 2)
+
+
+class MistakesTest(JobTest):
+    def test_options_that_contradict_each_other(self):
+        for options, text in (
+            (["--spot", "--max-run", "10", "--max-wait", "9"], "max_wait: it is shorter than max_run"),
+            (["--max-wait", "100000"], "max_wait: it is for jobs on spot machines"),
+            (["--max-run", "0"], "max_run: it is not positive"),
+            (["--rule", "VanishingGradent"], "did you mean \"VanishingGradient\"?"),
+            (["--rule", "VanishingGradient:treshold=1"], "did you mean \"threshold\"?"),
+            (["--rule", "VanishingGradient:threshold=x"], "threshold"),
+            (["--rule", "VanishingGradient:action=explode"], "choose stop or none"),
+            (["--rule", "VanishingGradient", "--rule", "VanishingGradient"], "it comes twice"),
+            (["--channel", "training"], "it is not NAME=VALUE"),
+            (["--channel", "..=x"], "choose such a name"),
+            (["--channel", "a/b=x"], "choose such a name"),
+            (["--channel", "a=no-such-directory"], "there is nothing at"),
+            (["--hyperparameter", "=x"], "it is not NAME=VALUE"),
+            (["--hyperparameter", "a=1", "--hyperparameter", "a=2"], "it comes twice"),
+            (["--restart-on-exit", "0"], "exit codes from 1 to 255"),
+            (["--hook-config", "no-such.json"], "cannot be read"),
+            (["--output", "gopher://x"], "no store has this kind of address"),
+        ):
+            with self.subTest(options):
+                out = self.train(*options, program=["true"], code=2, name="bad")
+                self.assertIn(text, out)
+                shutil.rmtree(self.jobs, ignore_errors=True)
+
+    def test_names_are_no_paths(self):
+        for name in ("../x", "a/b", "", ".", "-a", "a_b", "a" * 64, "ä", "a\nb"):
+            with self.subTest(name):
+                self.assertIn("job_name", self.train(program=["true"], name=name, code=2))
+        self.assertEqual(list(self.folder.iterdir()), [])
+
+    def test_a_program_is_required(self):
+        result = subprocess.run([COMMAND, "train", "--job-name", "a"], cwd=self.folder, capture_output=True, text=True)
+        self.assertEqual(result.returncode, 2)
+        self.assertIn("names no program", result.stderr)
+
+    def test_there_is_no_such_job(self):
+        for command in ("describe", "stop"):
+            self.assertIn("there is no job", self.tool(command, "nothing", code=2))
+
+    def test_help_lists_the_exit_codes(self):
+        out = self.tool("train", "--help")
+        for code in ("0 ", "2 ", "75", "90", "91", "92", "93", "94", "95", "130"):
+            self.assertRegex(out, re.compile(rf"^  {code} +\S", re.MULTILINE))
+
+    def test_a_damaged_record_is_not_overwritten(self):
+        (self.jobs / "job").mkdir(parents=True)
+        (self.jobs / "job" / "job.json").write_text("{")
+        self.assertIn("it is no record of a job", self.train(program=["true"], code=2))
+        self.assertEqual((self.jobs / "job" / "job.json").read_text(), "{")
+
+
+class JobFileTest(JobTest):
+    def write(self, text):
+        (self.folder / "job.file").write_text(text)
+        return ["--file", "job.file"]
+
+    def test_a_file_says_what_the_options_say(self):
+        content = {"job_name": "from-file", "spot": True, "max_run": 100, "max-wait": 200, "workers": 1,
+                   "hyperparameters": {"steps": 20, "name": "x", "list": [1, 2]},
+                   "rules": ["VanishingGradient:threshold=1e-9", {"name": "LossNotDecreasing", "action": "none"}],
+                   "program": [TRAINING], "hook_config": json.loads(EACH_STEP), "stop_window": 5, "restart_on_exit": [3]}
+        options = self.write(json.dumps(content))
+        result = subprocess.run([COMMAND, "train", *options, "--hyperparameter", "steps=10"], cwd=self.folder,
+                                env=self.environment, capture_output=True, text=True, timeout=TIMEOUT)
+        self.assertEqual(result.returncode, 0, result.stdout + result.stderr)
+        self.is_whole(10, name="from-file")
+        record = self.record("from-file")
+        self.assertEqual(record["HyperParameters"], {"steps": "10", "name": "x", "list": "[1,2]"})
+        self.assertEqual(record["StoppingCondition"]["MaxWaitTimeInSeconds"], 200)
+        self.assertEqual(len(record["DebugRuleConfigurations"]), 2)
+
+    def test_mistakes_name_the_key_and_the_line(self):
+        for text, expected in (
+            ('{\n "max_wiat": 1\n}', r'line 2: max_wiat: there is no such key; did you mean "max_wait"\?'),
+            ('{\n "job_name": "a",\n "max_run": "soon"\n}', r'line 3: max_run: it must be a number of seconds'),
+            ('{\n "workers": 0\n}', r"line 2: workers: it must be from 1 to"),
+            ('{\n "rules": [\n  "VanishingGradient:x"]\n}', r"line [23]: rules\[0\]: "),
+            ('{\n "rules": [{"parameters": {}}]\n}', r"line 2: rules\[0\]: it has no key"),
+            ('{\n "program": "./train"\n}', r"line 2: program: it must be an array"),
+            ('{\n "spot": true,\n "spot": true\n}', r"line 3: spot: the key comes twice"),
+            ('{\n "spot": tru\n}', r"line [23]: it is not JSON"),
+            ('[]', r"line 1: it is no JSON object"),
+        ):
+            with self.subTest(text):
+                self.assertRegex(self.train(*self.write(text), program=["true"], code=2), expected)
+
+
+if __name__ == "__main__":
+    unittest.main()
