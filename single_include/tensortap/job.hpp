@@ -202,6 +202,8 @@ struct JobRecord {
   std::optional<double> training_start = {}, training_end = {};
   double training_seconds = 0;  ///< of all attempts and workers
   double billable_seconds = 0;
+  std::optional<double> restarted = {};     ///< when a job that had ended was made to go on
+  double seconds_before_restart = 0;        ///< how long it had trained then, without the factor of workers
   int failures = 0;                         ///< of the program, so far
   int attempts_without_commit = 0;          ///< in a row, so far
   std::optional<std::int64_t> commit = {};  ///< the global step of the last commit
@@ -321,6 +323,7 @@ TENSORTAP_END_NAMESPACE
 #include <map>
 #include <mutex>
 #include <set>
+#include <span>
 #include <system_error>
 #include <thread>
 #include <tuple>
@@ -813,6 +816,8 @@ TENSORTAP_INLINE std::string JobRecord::to_json() const {
   write_if(out, "TrainingEndTime", training_end);
   out["TrainingTimeInSeconds"] = training_seconds;
   out["BillableTimeInSeconds"] = billable_seconds;
+  write_if(out, "RestartTime", restarted);
+  if (restarted) out["SecondsBeforeRestart"] = seconds_before_restart;
   out["Failures"] = failures;
   out["AttemptsWithoutCommit"] = attempts_without_commit;
   write_if(out, "Commit", commit);
@@ -853,6 +858,8 @@ TENSORTAP_INLINE JobRecord JobRecord::from_json(std::string_view text, std::stri
                   .training_end = detail::optional_member<double>(from, "TrainingEndTime"),
                   .training_seconds = detail::member<double>(from, "TrainingTimeInSeconds"),
                   .billable_seconds = detail::member<double>(from, "BillableTimeInSeconds"),
+                  .restarted = detail::optional_member<double>(from, "RestartTime"),
+                  .seconds_before_restart = detail::member<double>(from, "SecondsBeforeRestart"),
                   .failures = detail::member<int>(from, "Failures"),
                   .attempts_without_commit = detail::member<int>(from, "AttemptsWithoutCommit"),
                   .commit = detail::optional_member<std::int64_t>(from, "Commit"),
@@ -1243,6 +1250,8 @@ struct AttemptEvents {
   std::function<StopCause()> tick = {};
   /// Returns the time until the machine goes; nullopt: unknown.
   std::function<std::optional<std::chrono::nanoseconds>()> time_left = {};
+  /// Called before the program is told to end, with the time that it has.
+  std::function<void(StopCause cause, std::chrono::nanoseconds left)> on_stop = {};
   std::function<void(const std::string& host, std::string_view bytes)> on_bytes = {};
   std::function<void(const std::string& host, std::string_view line)> on_line = {};
 };
@@ -1355,6 +1364,8 @@ class AttemptRun {
     }
     if (!is_first) return;
     end_.cause = cause;
+    const auto left = events_.time_left();
+    events_.on_stop(cause, std::min<std::chrono::nanoseconds>(left.value_or(stop_window_), stop_window_));
     terminate();
   }
 
@@ -1381,6 +1392,594 @@ class AttemptRun {
   std::vector<Child> children_;
   AttemptEnd end_;
   Clock::time_point kill_at_ = Clock::time_point::max();
+};
+
+}  // namespace detail
+TENSORTAP_END_NAMESPACE
+
+// from tensortap/job/internal/job_files.hpp
+
+// Small files and folders of a job on this machine.
+
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
+
+/// Returns the seconds since 1970, in whole milliseconds.
+inline double job_time() {
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  return static_cast<double>(std::chrono::duration_cast<std::chrono::milliseconds>(now).count()) / 1000;
+}
+
+/// Makes a directory and those above it. Throws: that is not possible.
+inline void make_job_directory(const std::string& path) {
+  if (const std::string cause = make_usable_directory(path); !cause.empty())
+    throw Error::io("job", path, cause + "; choose another base directory");
+}
+
+/// Writes a file in one piece: readers see the old text or the new one. Throws: it cannot be written.
+inline void write_job_file(const std::string& path, std::string_view text) {
+  const std::string temporary = path + ".tmp";
+  ::unlink(temporary.c_str());
+  const Descriptor file = above_standard_streams(
+      Descriptor(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644)));
+  bool is_written = static_cast<bool>(file);
+  while (is_written && !text.empty()) {
+    const ssize_t n = uninterrupted([&] { return ::write(file.get(), text.data(), text.size()); });
+    is_written = n > 0;
+    text.remove_prefix(n > 0 ? static_cast<std::size_t>(n) : 0);
+  }
+  if (!is_written || ::rename(temporary.c_str(), path.c_str()) != 0)
+    throw Error::io("job", path,
+                    std::generic_category().message(errno) + "; free space, or choose another base directory");
+}
+
+/// Makes `link` lead to `target`; a link that leads elsewhere is replaced, anything else stays. Throws: that is not
+/// possible.
+inline void make_job_link(const std::string& target, const std::string& link) {
+  std::error_code error;
+  if (std::filesystem::is_symlink(std::filesystem::symlink_status(link, error))) std::filesystem::remove(link, error);
+  std::filesystem::create_symlink(target, link, error);
+  if (error) throw Error::io("job", link, "the link to " + in_quotes(target) + " cannot be made: " + error.message());
+}
+
+/// Opens the store of a job's folder. New files are readable by their owner only.
+inline std::shared_ptr<Store> open_private_store(const std::string& address) {
+  if (JobNames::is_remote(address)) return open_store(address);
+  FileCalls calls;
+  calls.openat = [open = calls.openat](int directory, const char* path, int flags, mode_t mode) {
+    return open(directory, path, flags, mode & 0600);
+  };
+  const std::string directory = open_store(address)->location();
+  return std::make_shared<FileStore>(directory, calls);
+}
+
+}  // namespace detail
+TENSORTAP_END_NAMESPACE
+
+// from tensortap/job/internal/job_ledger.hpp
+
+// The record of a job in its store, written by one manager at a time: job.json.
+
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
+
+inline std::string name_of_machine() {
+  std::array<char, 256> name{};
+  return ::gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "unknown";
+}
+
+/// Returns a number that is printed without a point if it is whole.
+inline nlohmann::ordered_json number_of(Seconds time) {
+  const double value = time.count();
+  constexpr double limit = 1e15;
+  if (value == std::floor(value) && value < limit) return static_cast<std::int64_t>(value);
+  return value;
+}
+
+/// Returns the options as DescribeTrainingJob shows them, without secrets.
+inline std::string described(const JobOptions& options, const std::string& checkpoint_uri,
+                             const std::string& checkpoint_path) {
+  using Json = nlohmann::ordered_json;
+  Json out;
+  out["Program"] = JobNames::without_secrets(options.program);
+  out["HyperParameters"] = Json::object();
+  for (const JobSetting& one : options.hyperparameters)
+    out["HyperParameters"][one.name] = JobNames::is_secret(one.name) ? JobNames::redacted : one.value;
+  out["InputDataConfig"] = Json::array();
+  for (const JobSetting& one : options.channels)
+    out["InputDataConfig"].push_back(
+        {{"ChannelName", one.name},
+         {"DataSource", {{"S3DataSource", {{"S3Uri", JobNames::without_password(one.value)}}}}}});
+  out["ResourceConfig"] = {{"InstanceCount", options.workers}, {"InstanceType", "local"}};
+  out["OutputDataConfig"] = {{"S3OutputPath", JobNames::without_password(options.output)}};
+  out["CheckpointConfig"] = {{"S3Uri", JobNames::without_password(checkpoint_uri)}, {"LocalPath", checkpoint_path}};
+  out["EnableManagedSpotTraining"] = options.spot;
+  Json& limits = out["StoppingCondition"];
+  limits["MaxRuntimeInSeconds"] = number_of(options.max_run);
+  if (options.max_wait) limits["MaxWaitTimeInSeconds"] = number_of(*options.max_wait);
+  limits["MaxPendingTimeInSeconds"] = number_of(options.max_pending);
+  out["DebugRuleConfigurations"] = Json::array();
+  for (const JobRule& rule : options.rules) {
+    Json parameters = Json::object();
+    for (const JobSetting& one : rule.parameters) parameters[one.name] = one.value;
+    out["DebugRuleConfigurations"].push_back({{"RuleConfigurationName", rule.name},
+                                              {"RuleParameters", std::move(parameters)},
+                                              {"Action", rule.stops_training ? "StopTraining" : "none"}});
+  }
+  return out.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
+/// The record, and the claim that lets this process write it.
+class JobLedger {
+ public:
+  explicit JobLedger(std::shared_ptr<Store> store) : store_(std::move(store)) {}
+
+  JobRecord record = {};
+
+  [[nodiscard]] Store& store() const noexcept { return *store_; }
+
+  /// Tries to become the job's manager. Returns false while another process is it.
+  bool claim() {
+    claim_ =
+        store_->claim(JobLayout::claim, "process " + std::to_string(::getpid()) + " on " + name_of_machine() + "\n");
+    return claim_ != nullptr;
+  }
+  [[nodiscard]] std::string holder() const { return store_->claim_holder(JobLayout::claim); }
+  [[nodiscard]] bool is_held() const { return claim_ != nullptr && claim_->is_held(); }
+
+  /// Reads the record of an earlier manager. Returns false: there is none. Throws: it is damaged.
+  bool load() {
+    const auto bytes = store_->get(JobLayout::record);
+    if (!bytes) return false;
+    record = JobRecord::from_json(text_of(*bytes), JobNames::below(store_->location(), JobLayout::record));
+    return true;
+  }
+
+  /// Begins the record of a new job.
+  void begin(const std::string& name) { record = {.job_name = name, .job_id = random_text(), .created = job_time()}; }
+
+  /// Writes the record. Throws: another process manages the job now; the store failed.
+  void write() {
+    if (!is_held()) throw Error::job_is_lost(record.job_name);
+    record.modified = job_time();
+    store_->put(JobLayout::record, record.to_json(), Sync::yes);
+    written_ = std::chrono::steady_clock::now();
+    written_record_ = record.modified;
+  }
+
+  /// Writes the record. Returns why that failed, empty if it did not: the next call tries again. Throws: another
+  /// process manages the job now.
+  std::string try_to_write() {
+    try {
+      write();
+    } catch (const Error& e) {
+      if (e.code() == Errc::claimed) throw;
+      return e.what();
+    }
+    return {};
+  }
+
+  /// The same, if the last time was long ago.
+  std::string write_now_and_then() {
+    const auto interval = std::chrono::seconds(JobNames::is_remote(store_->location()) ? 15 : 2);
+    if (std::chrono::steady_clock::now() - written_ < interval) return {};
+    written_ = std::chrono::steady_clock::now();
+    return try_to_write();
+  }
+
+  /// Writes the record for the last time, and tries that for a minute. Throws: it cannot be written.
+  void write_at_last() {
+    constexpr int attempts = 12;
+    constexpr auto pause = std::chrono::seconds(5);
+    for (int i = 1; i < attempts && !try_to_write().empty(); ++i) std::this_thread::sleep_for(pause);
+    if (written_record_ != record.modified) write();
+  }
+
+ private:
+  const std::shared_ptr<Store> store_;
+  std::unique_ptr<Claim> claim_;
+  std::chrono::steady_clock::time_point written_{};
+  double written_record_ = -1;  // its time
+};
+
+}  // namespace detail
+TENSORTAP_END_NAMESPACE
+
+// from tensortap/job/internal/job_leftovers.hpp
+
+// The processes that a killed manager of a job has left behind on this machine.
+
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
+
+/// The variable that marks the processes of a job.
+inline constexpr const char* job_variable = "TENSORTAP_JOB_ID";
+
+/// Kills the processes of this user whose environment names the job. Returns their number.
+inline int kill_leftovers(const std::string& job_id) {
+  namespace fs = std::filesystem;
+  const std::string mark = std::string(job_variable) + "=" + job_id;
+  int count = 0;
+  std::error_code error;
+  for (fs::directory_iterator one("/proc", error), end; !error && one != end; one.increment(error)) {
+    const std::string name = one->path().filename().string();
+    pid_t pid = 0;
+    const auto [rest, failure] = std::from_chars(name.data(), name.data() + name.size(), pid);
+    if (failure != std::errc() || rest != name.data() + name.size() || pid == ::getpid()) continue;
+    std::ifstream file(one->path() / "environ", std::ios::binary);
+    const std::string environment((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+    if (environment.starts_with(mark + '\0') || environment.find('\0' + mark + '\0') != std::string::npos)
+      count += ::kill(pid, SIGKILL) == 0 ? 1 : 0;
+  }
+  return count;
+}
+
+}  // namespace detail
+TENSORTAP_END_NAMESPACE
+
+// from tensortap/job/internal/job_outcome.hpp
+
+// What the end of an attempt means for its job.
+
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
+
+/// The outcome of an attempt, or of the job.
+struct JobOutcome {
+  bool is_over = false;            ///< the job has ended
+  bool leaves = false;             ///< this manager ends, and the job goes on at its next start
+  bool counts_as_failure = false;  ///< the program has failed by itself
+  JobStatus status = JobStatus::in_progress;
+  std::string secondary_status = {};
+  std::string stop_reason = {};
+  int exit_code = 0;
+  std::string cause = {};    ///< one word, for the record of the attempt
+  std::string message = {};  ///< in words
+
+  static JobOutcome completed() {
+    return {.is_over = true,
+            .status = JobStatus::completed,
+            .secondary_status = "Completed",
+            .cause = "completed",
+            .message = "Training job completed"};
+  }
+
+  static JobOutcome not_started(const std::string& why) {
+    constexpr int not_found = 127;  // the code of shells
+    return {.counts_as_failure = true, .exit_code = not_found, .cause = "failed", .message = why};
+  }
+
+  static JobOutcome not_uploaded(const std::string& why) {
+    return {.is_over = true,
+            .status = JobStatus::failed,
+            .secondary_status = "Failed",
+            .exit_code = 2,
+            .cause = "failed",
+            .message = "ClientError: the artifacts could not be uploaded: " + why};
+  }
+
+  /// Returns the end of a job that its manager has stopped.
+  static JobOutcome stopped_by(StopCause why, const std::string& words_of_caller) {
+    JobOutcome out{.is_over = true, .status = JobStatus::stopped, .cause = "stopped"};
+    const auto set = [&](const char* last_status, const char* reason, int code, const char* words) {
+      out.secondary_status = last_status;
+      out.stop_reason = reason;
+      out.exit_code = code;
+      out.message = words_of_caller.empty() ? words : words_of_caller;
+    };
+    switch (why) {
+      case StopCause::max_run:
+        set("MaxRuntimeExceeded", "MaxRuntimeExceeded", job_exit::max_run, "the training took longer than max_run");
+        break;
+      case StopCause::max_wait:
+        set("MaxWaitTimeExceeded", "MaxWaitTimeExceeded", job_exit::max_wait, "the job took longer than max_wait");
+        break;
+      case StopCause::rule: set("Stopped", "RuleStopped", job_exit::rule, "stopped by a rule"); break;
+      case StopCause::now: set("Stopped", "Killed", job_exit::killed, "killed at once by a user"); break;
+      case StopCause::notice:
+        out = {.leaves = true,
+               .exit_code = job_exit::interrupted,
+               .cause = "interrupted",
+               .message = "notice that the machine will be taken away"};
+        break;
+      default: set("Stopped", "Stopped", job_exit::stopped, "stopped by a user"); break;
+    }
+    return out;
+  }
+
+  /// Returns the end of a job that has no budget for another failure.
+  [[nodiscard]] JobOutcome failed() const {
+    JobOutcome out = *this;
+    out.is_over = true;
+    out.leaves = false;
+    out.status = JobStatus::failed;
+    out.secondary_status = "Failed";
+    return out;
+  }
+
+  /// Returns the end of a job whose attempts commit nothing.
+  [[nodiscard]] JobOutcome without_progress(int attempts) const {
+    JobOutcome out = failed();
+    out.exit_code = job_exit::no_progress;
+    out.stop_reason = "NoProgress";
+    out.message =
+        std::to_string(attempts) + " attempts in a row have ended without a new commit; the last one: " + message;
+    return out;
+  }
+
+  /// Returns the message of the last status.
+  [[nodiscard]] std::string text() const {
+    return status == JobStatus::completed ? message
+           : status == JobStatus::failed  ? "Training job failed: " + message
+                                          : "Training job stopped: " + message;
+  }
+};
+
+/// Returns whether a scheduler or a machine that goes ends programs with this signal.
+inline bool is_interruption(int signal) {
+  return signal == SIGTERM || signal == SIGKILL || signal == SIGINT || signal == SIGHUP || signal == SIGUSR1 ||
+         signal == SIGUSR2 || signal == SIGPWR;
+}
+
+/// Returns what `how` means. `reason`: what the program has left in output/failure.
+inline JobOutcome outcome_of(const AttemptEnd& how, bool run_has_ended, const std::string& reason,
+                             const JobOptions& options) {
+  const int code = how.program.exit_code;
+  // A program that closes its run in the stop window has done all its work.
+  if (code == 0 && (how.cause == StopCause::none || run_has_ended)) return JobOutcome::completed();
+  const std::string who = how.host.empty() || options.workers == 1 ? "the program" : how.host;
+  const std::string end = code == 0                 ? who + " ended"
+                          : how.program.signal != 0 ? who + " was ended by signal " + std::to_string(how.program.signal)
+                                                    : who + " ended with code " + std::to_string(code);
+  if (how.cause == StopCause::stall)
+    return {.cause = "stalled", .message = "no output, step or checkpoint for too long; " + end};
+  if (how.cause != StopCause::none) {
+    JobOutcome out = JobOutcome::stopped_by(how.cause, {});
+    if (how.was_killed && how.cause != StopCause::now) out.message += "; it did not end within the stop window";
+    return out;
+  }
+  const auto& list = options.restart_on_exit;
+  const bool is_wanted = std::find(list.begin(), list.end(), code) != list.end();
+  if (is_wanted || code == job_exit::interrupted || is_interruption(how.program.signal) || code == 128 + SIGTERM ||
+      code == 128 + SIGKILL) {
+    const bool is_kill = code == 128 + SIGKILL;
+    return {
+        .exit_code = code, .cause = "interrupted", .message = end + (is_kill ? ", perhaps for lack of memory" : "")};
+  }
+  return {.counts_as_failure = true,
+          .exit_code = code,
+          .cause = "failed",
+          .message = reason.empty() ? "AlgorithmError: " + end + ", exit code: " + std::to_string(code) : reason};
+}
+
+}  // namespace detail
+TENSORTAP_END_NAMESPACE
+
+// from tensortap/job/internal/job_places.hpp
+
+// The places of a job: its folder in the output, its base directory on this machine, its run and its checkpoints.
+
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
+
+/// Addresses: absolute paths, or s3://BUCKET/PREFIX.
+struct JobPlaces {
+  JobPlaces(const JobOptions& options, const HookConfiguration& hook)
+      : folder(JobNames::below(resolved(options.output), options.job_name)),
+        is_remote(JobNames::is_remote(folder)),
+        checkpoints(options.checkpoint_uri.empty() ? JobNames::below(folder, JobLayout::checkpoints)
+                                                   : resolved(options.checkpoint_uri)),
+        run(hook.out_dir.empty() || hook.out_dir == HookConfiguration().out_dir
+                ? JobNames::below(folder, JobLayout::run)
+                : resolved(hook.out_dir)) {
+    if (!options.base_dir.empty())
+      base = absolute_path(options.base_dir);
+    else
+      base = JobNames::below(is_remote ? absolute_path("jobs/" + options.job_name) : folder, "ml");
+  }
+
+  static std::string resolved(const std::string& address) {
+    return JobNames::is_remote(address) ? address : absolute_path(address);
+  }
+
+  std::string folder;       ///< of the record, the logs and the artifacts
+  bool is_remote;           ///< whether the folder is in a bucket
+  std::string checkpoints;  ///< where they are copied to
+  std::string run;          ///< of the tensors
+  std::string base = {};    ///< a directory: SageMaker's /opt/ml
+};
+
+}  // namespace detail
+TENSORTAP_END_NAMESPACE
+
+// from tensortap/job/internal/job_course.hpp
+
+// The course of a job, as its record tells it: its start or continuation, its statuses, attempts and budgets.
+
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
+
+/// Writes the record of a job. Threads: one.
+class JobCourse {
+ public:
+  using Clock = std::chrono::steady_clock;
+
+  JobCourse(const JobOptions& options, const JobEvents& events, std::shared_ptr<Store> store)
+      : options_(options), events_(events), ledger_(std::move(store)) {}
+
+  [[nodiscard]] JobRecord& record() noexcept { return ledger_.record; }
+
+  void note(const std::string& text) const {
+    if (events_.on_note) events_.on_note(text);
+  }
+
+  /// Becomes the manager of the job, and begins it or goes on with it. Returns false if the job has completed. Throws:
+  /// another process manages it, it has ended otherwise, its record is damaged or cannot be written.
+  bool open(const JobPlaces& places, const std::string& checkpoint_path) {
+    claim();
+    if (!ledger_.load()) {
+      ledger_.begin(options_.job_name);
+    } else if (has_ended(record().status)) {
+      if (record().status == JobStatus::completed) {
+        record().exit_code = 0;
+        return false;
+      }
+      if (!options_.restart) throw Error::job_has_ended(options_.job_name, to_string(record().status));
+      reopen();
+    } else {
+      take_lost_attempt();
+    }
+    record().configuration = described(options_, places.checkpoints, checkpoint_path);
+    record().checkpoints = places.checkpoints;
+    record().run = places.run;
+    record().exit_code.reset();
+    ledger_.write();
+    change("Starting", record().attempts.empty() ? "Starting the training job" : "Continuing the training job");
+    return true;
+  }
+
+  /// Sets the secondary status. A store that fails for a while does not end the job. Throws: another process manages
+  /// it.
+  void change(const std::string& status, const std::string& message) {
+    const double now = job_time();
+    auto& all = record().transitions;
+    if (!all.empty() && !all.back().end) all.back().end = now;
+    all.push_back({.status = status, .begin = now, .message = message});
+    record().secondary_status = status;
+    if (const std::string failure = ledger_.try_to_write(); !failure.empty()) note("job.json: " + failure);
+    if (events_.on_status) events_.on_status(all.back());
+  }
+
+  /// Begins an attempt. Returns its number.
+  std::int64_t begin_attempt() {
+    const auto number = static_cast<std::int64_t>(record().attempts.size());
+    const double now = job_time();
+    record().attempts.push_back({.number = number, .machine = name_of_machine(), .begin = now, .last_seen = now});
+    if (!record().training_start) record().training_start = now;
+    trained_ = seconds_of_attempts();
+    began_ = Clock::now();
+    change("Training", "Training in progress, attempt " + std::to_string(number));
+    return number;
+  }
+
+  /// Counts the time of the attempt that runs, and writes the record now and then.
+  void tick() {
+    record().attempts.back().last_seen = job_time();
+    count_seconds(trained_ + std::chrono::duration<double>(Clock::now() - began_).count());
+    if (const std::string failure = ledger_.write_now_and_then(); !failure.empty()) note("job.json: " + failure);
+  }
+
+  /// Ends the attempt: `out` is what it means by itself. Returns what it means after those before it.
+  JobOutcome end_attempt(JobOutcome out, int exit_code, std::optional<std::int64_t> commit, bool has_new_commit) {
+    JobAttempt& last = record().attempts.back();
+    last.end = last.last_seen = job_time();
+    last.exit_code = exit_code;
+    last.cause = out.cause;
+    last.details = out.message;
+    last.committed = has_new_commit;
+    record().commit = last.commit = commit;
+    count_seconds(seconds_of_attempts());
+    record().failures += out.counts_as_failure ? 1 : 0;
+    record().attempts_without_commit = has_new_commit ? 0 : record().attempts_without_commit + 1;
+    if (out.is_over) return out;
+    if (out.counts_as_failure && record().failures > options_.max_failures) return out.failed();
+    if (record().attempts_without_commit >= options_.max_attempts_without_commit)
+      return out.without_progress(record().attempts_without_commit);
+    return out;
+  }
+
+  /// Returns the limit that has been reached, if any.
+  [[nodiscard]] StopCause limit_reached() {
+    const double trained = record().training_seconds / options_.workers - record().seconds_before_restart;
+    if (trained >= options_.max_run.count()) return StopCause::max_run;
+    const double since = record().restarted.value_or(record().created);
+    if (options_.max_wait && job_time() - since >= options_.max_wait->count()) return StopCause::max_wait;
+    return StopCause::none;
+  }
+
+  /// Returns the delay before the next attempt.
+  [[nodiscard]] Seconds delay() {
+    constexpr int most_doublings = 30;
+    const int doublings = std::clamp(record().attempts_without_commit - 1, 0, most_doublings);
+    return Seconds(std::min(options_.first_delay.count() * std::pow(2.0, doublings), options_.longest_delay.count()));
+  }
+
+  /// Ends the job.
+  void finish(const JobOutcome& outcome) {
+    record().status = outcome.status;
+    record().exit_code = outcome.exit_code;
+    record().stop_reason = outcome.stop_reason;
+    if (outcome.status == JobStatus::failed) record().failure_reason = outcome.message;
+    record().training_end = job_time();
+    change(outcome.secondary_status, outcome.text());
+    record().transitions.back().end = record().transitions.back().begin;
+    ledger_.write_at_last();
+    ledger_.store().remove(JobLayout::stop_request);
+  }
+
+  /// Leaves the job to its next start.
+  void leave(int exit_code, const std::string& why) {
+    record().exit_code = exit_code;
+    record().status = JobStatus::in_progress;
+    change("Interrupted", why + "; start the job again to continue");
+    ledger_.write_at_last();
+  }
+
+ private:
+  /// Waits until no other process manages the job. Throws: one still does after `max_pending`.
+  void claim() {
+    const auto deadline = Clock::now() + std::chrono::duration_cast<Clock::duration>(options_.max_pending);
+    for (bool is_first = true; !ledger_.claim(); is_first = false) {
+      const std::string holder = ledger_.holder();
+      if (is_first) note("another process manages the job (" + escaped(holder) + "); waiting for its end");
+      if (Clock::now() >= deadline || options_.stop.requested()) throw Error::job_is_managed(options_.job_name, holder);
+      std::this_thread::sleep_for(std::chrono::milliseconds(200));
+    }
+  }
+
+  /// Makes a job that has ended go on, with new budgets.
+  void reopen() {
+    record().status = JobStatus::in_progress;
+    record().failure_reason = record().stop_reason = record().model = "";
+    record().failures = record().attempts_without_commit = 0;
+    record().training_end.reset();
+    record().restarted = job_time();
+    record().seconds_before_restart = seconds_of_attempts();
+    ledger_.store().remove(JobLayout::stop_request);
+  }
+
+  /// Closes the attempt of a manager that was killed, or of a machine that was lost. It does not count as one without
+  /// progress: its end was not observed.
+  void take_lost_attempt() {
+    record().status = JobStatus::in_progress;
+    if (const int killed = kill_leftovers(record().job_id); killed > 0)
+      note("killed " + std::to_string(killed) + " processes that an earlier manager has left");
+    if (record().attempts.empty() || record().attempts.back().end) return;
+    JobAttempt& last = record().attempts.back();
+    last.end = std::max(last.last_seen, last.begin);
+    last.cause = "lost";
+    last.details = "its manager or its machine (" + last.machine + ") was lost";
+    count_seconds(seconds_of_attempts());
+    change("Interrupted", "Attempt " + std::to_string(last.number) + ": " + last.details);
+  }
+
+  [[nodiscard]] double seconds_of_attempts() {
+    double out = 0;
+    for (const JobAttempt& one : record().attempts) out += one.end.value_or(one.last_seen) - one.begin;
+    return out;
+  }
+
+  void count_seconds(double trained) {
+    constexpr double all = 100;  // percent
+    record().training_seconds = trained * options_.workers;
+    record().billable_seconds = record().training_seconds * (options_.spot ? 1 - options_.spot_discount / all : 1);
+  }
+
+  const JobOptions& options_;
+  const JobEvents& events_;
+  JobLedger ledger_;
+  double trained_ = 0;  // seconds of the attempts that have ended
+  Clock::time_point began_{};
 };
 
 }  // namespace detail
@@ -1590,65 +2189,6 @@ class ArtifactArchive {
 }  // namespace detail
 TENSORTAP_END_NAMESPACE
 
-// from tensortap/job/internal/job_files.hpp
-
-// Small files and folders of a job on this machine.
-
-TENSORTAP_BEGIN_NAMESPACE
-namespace detail {
-
-/// Returns the seconds since 1970, in whole milliseconds.
-inline double job_time() {
-  const auto now = std::chrono::system_clock::now().time_since_epoch();
-  return static_cast<double>(std::chrono::duration_cast<std::chrono::milliseconds>(now).count()) / 1000;
-}
-
-/// Makes a directory and those above it. Throws: that is not possible.
-inline void make_job_directory(const std::string& path) {
-  if (const std::string cause = make_usable_directory(path); !cause.empty())
-    throw Error::io("job", path, cause + "; choose another base directory");
-}
-
-/// Writes a file in one piece: readers see the old text or the new one. Throws: it cannot be written.
-inline void write_job_file(const std::string& path, std::string_view text) {
-  const std::string temporary = path + ".tmp";
-  ::unlink(temporary.c_str());
-  const Descriptor file = above_standard_streams(
-      Descriptor(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644)));
-  bool is_written = static_cast<bool>(file);
-  while (is_written && !text.empty()) {
-    const ssize_t n = uninterrupted([&] { return ::write(file.get(), text.data(), text.size()); });
-    is_written = n > 0;
-    text.remove_prefix(n > 0 ? static_cast<std::size_t>(n) : 0);
-  }
-  if (!is_written || ::rename(temporary.c_str(), path.c_str()) != 0)
-    throw Error::io("job", path,
-                    std::generic_category().message(errno) + "; free space, or choose another base directory");
-}
-
-/// Makes `link` lead to `target`; a link that leads elsewhere is replaced, anything else stays. Throws: that is not
-/// possible.
-inline void make_job_link(const std::string& target, const std::string& link) {
-  std::error_code error;
-  if (std::filesystem::is_symlink(std::filesystem::symlink_status(link, error))) std::filesystem::remove(link, error);
-  std::filesystem::create_symlink(target, link, error);
-  if (error) throw Error::io("job", link, "the link to " + in_quotes(target) + " cannot be made: " + error.message());
-}
-
-/// Opens the store of a job's folder. New files are readable by their owner only.
-inline std::shared_ptr<Store> open_private_store(const std::string& address) {
-  if (JobNames::is_remote(address)) return open_store(address);
-  FileCalls calls;
-  calls.openat = [open = calls.openat](int directory, const char* path, int flags, mode_t mode) {
-    return open(directory, path, flags, mode & 0600);
-  };
-  const std::string directory = open_store(address)->location();
-  return std::make_shared<FileStore>(directory, calls);
-}
-
-}  // namespace detail
-TENSORTAP_END_NAMESPACE
-
 // from tensortap/job/internal/hyperparameters.hpp
 
 // Hyperparameters, as SageMaker's containers pass them to a program: in a file, as variables, as arguments.
@@ -1753,19 +2293,45 @@ class JobTree {
   /// Returns the program's working directory.
   [[nodiscard]] std::string directory(const std::string& host) const { return path(host, "code"); }
 
-  /// Makes all directories and files. `run`: the address of the tensors; `hook`: the hook's configuration.
-  void make(const std::string& run, const nlohmann::json& hook) const {
+  /// Makes all directories and files. `run`: the address of the tensors; `hook`: the hook's configuration. Throws: the
+  /// base directory is that of another job.
+  void make(const std::string& job_id, const std::string& run, const nlohmann::json& hook) const {
+    make_job_directory(base_);
+    require_own(job_id);
     make_job_directory(checkpoints_);
     if (!JobNames::is_remote(run)) make_job_directory(run);
     for (const std::string& host : hosts_) make_one(host, run, hook);
   }
 
-  /// Empties what an attempt leaves: its reason to fail.
+  /// Removes what an attempt leaves: its reason to fail, and the request to stop.
   void begin_attempt() const {
     for (const std::string& host : hosts_) {
       std::error_code ignored;
       std::filesystem::remove(path(host, "output/failure"), ignored);
+      std::filesystem::remove(stop_file(host), ignored);
     }
+  }
+
+  /// Returns the file that tells a program why and until when it has to end.
+  [[nodiscard]] std::string stop_file(const std::string& host) const { return path(host, "input/config/stop.json"); }
+
+  /// Writes that file. Failures are ignored: the program gets a signal, too.
+  void write_stop(const std::string& reason, double seconds_left) const {
+    for (const std::string& host : hosts_) try {
+        write_job_file(stop_file(host), text({{"Reason", reason}, {"Deadline", job_time() + seconds_left}}) + '\n');
+      } catch (const Error&) {
+      }
+  }
+
+  /// Returns the reason that the program has left in output/failure, at most 1024 characters. Empty: there is none.
+  [[nodiscard]] std::string failure(const std::string& host) const {
+    constexpr std::size_t longest = 1024;
+    const auto all = text_of_file(path(host.empty() ? hosts_[0] : host, "output/failure"));
+    if (!all) return {};
+    std::size_t end = 0;
+    for (std::size_t count = 0; end < all->size(); ++end)
+      if ((static_cast<unsigned char>((*all)[end]) & 0xc0) != 0x80 && ++count > longest) break;
+    return all->substr(0, end);
   }
 
   /// Returns the environment of a worker: that of this process, and the variables of SageMaker. `more` comes last.
@@ -1804,6 +2370,17 @@ class JobTree {
   static void add(std::map<std::string, std::string>& to, const std::string& one) {
     const std::size_t equals = one.find('=', 1);
     if (equals != std::string::npos) to[one.substr(0, equals)] = one.substr(equals + 1);
+  }
+
+  /// Marks the base directory as that of this job, so that no other one continues from its checkpoints.
+  void require_own(const std::string& job_id) const {
+    const std::string mark = JobNames::below(base_, ".job");
+    const auto owner = text_of_file(mark);
+    if (owner && *owner != job_id + '\n')
+      throw Error::bad_job_option("base_dir", in_quotes(base_) +
+                                                  ": it holds the files of another job; choose another "
+                                                  "directory, or remove it");
+    if (!owner) write_job_file(mark, job_id + '\n');
   }
 
   void make_one(const std::string& host, const std::string& run, const Json& hook) const {
@@ -1987,7 +2564,7 @@ TENSORTAP_END_NAMESPACE
 
 // from tensortap/job/internal/job_data.hpp
 
-// What goes into a job and comes out of it: channels, artifacts, logs.
+// What goes into a job and comes out of it: channels and artifacts.
 
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
@@ -2068,6 +2645,48 @@ inline std::size_t upload_artifacts(const JobTree& tree, Store& store) {
   return upload("model", JobLayout::model);
 }
 
+}  // namespace detail
+TENSORTAP_END_NAMESPACE
+
+// from tensortap/job/internal/job_hook.hpp
+
+// The configuration of the hook in a job's program: that of the user, and what the rules need.
+
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
+
+/// Returns the user's configuration, or an empty one. Throws: it is damaged.
+inline HookConfiguration hook_of_user(const JobOptions& options) {
+  return HookConfiguration::from_json(options.hook_config.empty() ? "{}" : options.hook_config);
+}
+
+/// Returns debughookconfig.json: `from` with the tensors at `run`, and the collections that `rules` read.
+inline nlohmann::json hook_of_job(HookConfiguration from, const std::string& run, const std::vector<Rule>& rules,
+                                  int workers) {
+  from.out_dir = run;
+  if (workers > 1) from.include_workers = IncludeWorkers::all;
+  for (Collection& needed : required_by(rules)) {
+    auto& collections = from.options.collections;
+    const auto found = std::find_if(collections.begin(), collections.end(),
+                                    [&](const Collection& one) { return one.name == needed.name; });
+    if (found == collections.end())
+      collections.push_back(std::move(needed));
+    else
+      unite(*found, needed);
+  }
+  return nlohmann::json::parse(from.to_json());
+}
+
+}  // namespace detail
+TENSORTAP_END_NAMESPACE
+
+// from tensortap/job/internal/job_logs.hpp
+
+// The output of a job's program, kept for each attempt and worker, and merged across machines.
+
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
+
 /// The output of the program: one file for each attempt and worker, and all of them merged. Threads: one appends, one
 /// publishes.
 class JobLogs {
@@ -2111,19 +2730,42 @@ class JobLogs {
   /// Writes the output of all attempts, on all machines, as one file. Throws: that is not possible.
   void merge() {
     publish();
-    std::string all;
-    for (const ObjectInfo& object : store_->list(JobLayout::logs)) {
-      if (object.key == JobLayout::merged_log || !object.key.ends_with(".log")) continue;
-      const std::string name =
-          object.key.substr(JobLayout::logs.size(), object.key.size() - JobLayout::logs.size() - 4);
-      const auto bytes = store_->get(object.key);
-      all += "==> " + name + " <==\n" + (bytes ? std::string(text_of(*bytes)) : "");
-      if (!all.ends_with('\n')) all.push_back('\n');
+    const std::string path = JobNames::below(directory_, ".output.tmp");
+    {
+      const Descriptor file = above_standard_streams(
+          Descriptor(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600)));
+      for (const ObjectInfo& object : store_->list(JobLayout::logs))
+        if (object.key != JobLayout::merged_log && object.key.ends_with(".log")) append_log(file.get(), object);
     }
-    store_->put(JobLayout::merged_log, all, Sync::no);
+    put_file(*store_, JobLayout::merged_log, path);
+    ::unlink(path.c_str());
   }
 
  private:
+  static void write_all(int file, std::string_view text) {
+    while (!text.empty()) {
+      const ssize_t n = uninterrupted([&] { return ::write(file, text.data(), text.size()); });
+      if (n <= 0) throw Error::io("job: logs", "output.log", std::generic_category().message(errno) + "; free space");
+      text.remove_prefix(static_cast<std::size_t>(n));
+    }
+  }
+
+  /// Appends a log in parts, with its name above it.
+  void append_log(int file, const ObjectInfo& object) const {
+    constexpr std::uint64_t part = std::uint64_t{4} << 20;
+    constexpr std::size_t suffix = 4;  // ".log"
+    const std::size_t begin = JobLayout::logs.size();
+    write_all(file, "==> " + object.key.substr(begin, object.key.size() - begin - suffix) + " <==\n");
+    char last = '\n';
+    for (std::uint64_t start = 0; start < object.size; start += part) {
+      const auto bytes = store_->get(object.key, {start, part});
+      if (!bytes || bytes->empty()) break;
+      write_all(file, text_of(*bytes));
+      last = static_cast<char>(bytes->back());
+    }
+    if (last != '\n') write_all(file, "\n");
+  }
+
   const std::shared_ptr<Store> store_;
   const std::string directory_;
   const bool is_remote_;
@@ -2131,316 +2773,6 @@ class JobLogs {
   std::map<std::string, Descriptor> files_;
   std::map<std::string, bool> changed_;
 };
-
-}  // namespace detail
-TENSORTAP_END_NAMESPACE
-
-// from tensortap/job/internal/job_hook.hpp
-
-// The configuration of the hook in a job's program: that of the user, and what the rules need.
-
-TENSORTAP_BEGIN_NAMESPACE
-namespace detail {
-
-/// Returns the user's configuration, or an empty one. Throws: it is damaged.
-inline HookConfiguration hook_of_user(const JobOptions& options) {
-  return HookConfiguration::from_json(options.hook_config.empty() ? "{}" : options.hook_config);
-}
-
-/// Returns debughookconfig.json: `from` with the tensors at `run`, and the collections that `rules` read.
-inline nlohmann::json hook_of_job(HookConfiguration from, const std::string& run, const std::vector<Rule>& rules,
-                                  int workers) {
-  from.out_dir = run;
-  if (workers > 1) from.include_workers = IncludeWorkers::all;
-  for (Collection& needed : required_by(rules)) {
-    auto& collections = from.options.collections;
-    const auto found = std::find_if(collections.begin(), collections.end(),
-                                    [&](const Collection& one) { return one.name == needed.name; });
-    if (found == collections.end())
-      collections.push_back(std::move(needed));
-    else
-      unite(*found, needed);
-  }
-  return nlohmann::json::parse(from.to_json());
-}
-
-}  // namespace detail
-TENSORTAP_END_NAMESPACE
-
-// from tensortap/job/internal/job_ledger.hpp
-
-// The record of a job in its store, written by one manager at a time: job.json.
-
-TENSORTAP_BEGIN_NAMESPACE
-namespace detail {
-
-inline std::string name_of_machine() {
-  std::array<char, 256> name{};
-  return ::gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "unknown";
-}
-
-/// Returns a number that is printed without a point if it is whole.
-inline nlohmann::ordered_json number_of(Seconds time) {
-  const double value = time.count();
-  constexpr double limit = 1e15;
-  if (value == std::floor(value) && value < limit) return static_cast<std::int64_t>(value);
-  return value;
-}
-
-/// Returns the options as DescribeTrainingJob shows them, without secrets.
-inline std::string described(const JobOptions& options, const std::string& checkpoint_uri,
-                             const std::string& checkpoint_path) {
-  using Json = nlohmann::ordered_json;
-  Json out;
-  out["Program"] = JobNames::without_secrets(options.program);
-  out["HyperParameters"] = Json::object();
-  for (const JobSetting& one : options.hyperparameters)
-    out["HyperParameters"][one.name] = JobNames::is_secret(one.name) ? JobNames::redacted : one.value;
-  out["InputDataConfig"] = Json::array();
-  for (const JobSetting& one : options.channels)
-    out["InputDataConfig"].push_back(
-        {{"ChannelName", one.name},
-         {"DataSource", {{"S3DataSource", {{"S3Uri", JobNames::without_password(one.value)}}}}}});
-  out["ResourceConfig"] = {{"InstanceCount", options.workers}, {"InstanceType", "local"}};
-  out["OutputDataConfig"] = {{"S3OutputPath", JobNames::without_password(options.output)}};
-  out["CheckpointConfig"] = {{"S3Uri", JobNames::without_password(checkpoint_uri)}, {"LocalPath", checkpoint_path}};
-  out["EnableManagedSpotTraining"] = options.spot;
-  Json& limits = out["StoppingCondition"];
-  limits["MaxRuntimeInSeconds"] = number_of(options.max_run);
-  if (options.max_wait) limits["MaxWaitTimeInSeconds"] = number_of(*options.max_wait);
-  limits["MaxPendingTimeInSeconds"] = number_of(options.max_pending);
-  out["DebugRuleConfigurations"] = Json::array();
-  for (const JobRule& rule : options.rules) {
-    Json parameters = Json::object();
-    for (const JobSetting& one : rule.parameters) parameters[one.name] = one.value;
-    out["DebugRuleConfigurations"].push_back({{"RuleConfigurationName", rule.name},
-                                              {"RuleParameters", std::move(parameters)},
-                                              {"Action", rule.stops_training ? "StopTraining" : "none"}});
-  }
-  return out.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
-}
-
-/// The record, and the claim that lets this process write it.
-class JobLedger {
- public:
-  explicit JobLedger(std::shared_ptr<Store> store) : store_(std::move(store)) {}
-
-  JobRecord record = {};
-
-  [[nodiscard]] Store& store() const noexcept { return *store_; }
-
-  /// Tries to become the job's manager. Returns false while another process is it.
-  bool claim() {
-    claim_ =
-        store_->claim(JobLayout::claim, "process " + std::to_string(::getpid()) + " on " + name_of_machine() + "\n");
-    return claim_ != nullptr;
-  }
-  [[nodiscard]] std::string holder() const { return store_->claim_holder(JobLayout::claim); }
-  [[nodiscard]] bool is_held() const { return claim_ != nullptr && claim_->is_held(); }
-
-  /// Reads the record of an earlier manager. Returns false: there is none. Throws: it is damaged.
-  bool load() {
-    const auto bytes = store_->get(JobLayout::record);
-    if (!bytes) return false;
-    record = JobRecord::from_json(text_of(*bytes), JobNames::below(store_->location(), JobLayout::record));
-    return true;
-  }
-
-  /// Begins the record of a new job.
-  void begin(const std::string& name) { record = {.job_name = name, .job_id = random_text(), .created = job_time()}; }
-
-  /// Writes the record. Throws: another process manages the job now; the store failed.
-  void write() {
-    if (!is_held()) throw Error::job_is_lost(record.job_name);
-    record.modified = job_time();
-    store_->put(JobLayout::record, record.to_json(), Sync::yes);
-    written_ = std::chrono::steady_clock::now();
-  }
-
-  /// Writes the record if that was long ago. A store that fails for a while does not end the job: returns why; empty
-  /// if it is written.
-  std::string write_now_and_then() {
-    const auto interval = std::chrono::seconds(JobNames::is_remote(store_->location()) ? 15 : 2);
-    if (std::chrono::steady_clock::now() - written_ < interval) return {};
-    written_ = std::chrono::steady_clock::now();
-    try {
-      write();
-    } catch (const Error& e) {
-      if (e.code() == Errc::claimed) throw;
-      return e.what();
-    }
-    return {};
-  }
-
- private:
-  const std::shared_ptr<Store> store_;
-  std::unique_ptr<Claim> claim_;
-  std::chrono::steady_clock::time_point written_{};
-};
-
-}  // namespace detail
-TENSORTAP_END_NAMESPACE
-
-// from tensortap/job/internal/job_leftovers.hpp
-
-// The processes that a killed manager of a job has left behind on this machine.
-
-TENSORTAP_BEGIN_NAMESPACE
-namespace detail {
-
-/// The variable that marks the processes of a job.
-inline constexpr const char* job_variable = "TENSORTAP_JOB_ID";
-
-/// Kills the processes of this user whose environment names the job. Returns their number.
-inline int kill_leftovers(const std::string& job_id) {
-  namespace fs = std::filesystem;
-  const std::string mark = std::string(job_variable) + "=" + job_id;
-  int count = 0;
-  std::error_code error;
-  for (fs::directory_iterator one("/proc", error), end; !error && one != end; one.increment(error)) {
-    const std::string name = one->path().filename().string();
-    pid_t pid = 0;
-    const auto [rest, failure] = std::from_chars(name.data(), name.data() + name.size(), pid);
-    if (failure != std::errc() || rest != name.data() + name.size() || pid == ::getpid()) continue;
-    std::ifstream file(one->path() / "environ", std::ios::binary);
-    const std::string environment((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
-    if (environment.starts_with(mark + '\0') || environment.find('\0' + mark + '\0') != std::string::npos)
-      count += ::kill(pid, SIGKILL) == 0 ? 1 : 0;
-  }
-  return count;
-}
-
-}  // namespace detail
-TENSORTAP_END_NAMESPACE
-
-// from tensortap/job/internal/job_outcome.hpp
-
-// What the end of an attempt means for its job.
-
-TENSORTAP_BEGIN_NAMESPACE
-namespace detail {
-
-/// The outcome of an attempt, or of the job.
-struct JobOutcome {
-  bool is_over = false;            ///< the job has ended
-  bool leaves = false;             ///< this manager ends, and the job goes on at its next start
-  bool counts_as_failure = false;  ///< the program has failed by itself
-  JobStatus status = JobStatus::in_progress;
-  std::string secondary_status = {};
-  std::string stop_reason = {};
-  int exit_code = 0;
-  std::string cause = {};    ///< one word, for the record of the attempt
-  std::string message = {};  ///< in words
-
-  static JobOutcome completed() {
-    return {.is_over = true,
-            .status = JobStatus::completed,
-            .secondary_status = "Completed",
-            .cause = "completed",
-            .message = "Training job completed"};
-  }
-
-  static JobOutcome not_uploaded(const std::string& why) {
-    return {.is_over = true,
-            .status = JobStatus::failed,
-            .secondary_status = "Failed",
-            .exit_code = 2,
-            .cause = "failed",
-            .message = "ClientError: the artifacts could not be uploaded: " + why};
-  }
-
-  /// Returns the end of a job that its manager has stopped.
-  static JobOutcome stopped_by(StopCause why, const std::string& words_of_caller) {
-    JobOutcome out{.is_over = true, .status = JobStatus::stopped, .cause = "stopped"};
-    const auto set = [&](const char* last_status, const char* reason, int code, const char* words) {
-      out.secondary_status = last_status;
-      out.stop_reason = reason;
-      out.exit_code = code;
-      out.message = words_of_caller.empty() ? words : words_of_caller;
-    };
-    switch (why) {
-      case StopCause::max_run:
-        set("MaxRuntimeExceeded", "MaxRuntimeExceeded", job_exit::max_run, "the training took longer than max_run");
-        break;
-      case StopCause::max_wait:
-        set("MaxWaitTimeExceeded", "MaxWaitTimeExceeded", job_exit::max_wait, "the job took longer than max_wait");
-        break;
-      case StopCause::rule: set("Stopped", "RuleStopped", job_exit::rule, "stopped by a rule"); break;
-      case StopCause::now: set("Stopped", "Killed", job_exit::killed, "killed at once by a user"); break;
-      case StopCause::notice:
-        out = {.leaves = true,
-               .exit_code = job_exit::interrupted,
-               .cause = "interrupted",
-               .message = "notice that the machine will be taken away"};
-        break;
-      default: set("Stopped", "Stopped", job_exit::stopped, "stopped by a user"); break;
-    }
-    return out;
-  }
-
-  /// Returns the end of a job that has no budget for another failure.
-  [[nodiscard]] JobOutcome failed() const {
-    JobOutcome out = *this;
-    out.is_over = true;
-    out.status = JobStatus::failed;
-    out.secondary_status = "Failed";
-    return out;
-  }
-
-  /// Returns the end of a job whose attempts commit nothing.
-  [[nodiscard]] JobOutcome without_progress(int attempts) const {
-    JobOutcome out = failed();
-    out.exit_code = job_exit::no_progress;
-    out.stop_reason = "NoProgress";
-    out.message =
-        std::to_string(attempts) + " attempts in a row have ended without a new commit; the last one: " + message;
-    return out;
-  }
-
-  /// Returns the message of the last status.
-  [[nodiscard]] std::string text() const {
-    return status == JobStatus::completed ? message
-           : status == JobStatus::failed  ? "Training job failed: " + message
-                                          : "Training job stopped: " + message;
-  }
-};
-
-/// Returns whether a scheduler or a machine that goes ends programs with this signal.
-inline bool is_interruption(int signal) {
-  return signal == SIGTERM || signal == SIGKILL || signal == SIGINT || signal == SIGHUP || signal == SIGUSR1 ||
-         signal == SIGUSR2 || signal == SIGPWR;
-}
-
-/// Returns what `how` means. `reason`: what the program has left in output/failure.
-inline JobOutcome outcome_of(const AttemptEnd& how, bool run_has_ended, const std::string& reason,
-                             const JobOptions& options) {
-  const int code = how.program.exit_code;
-  // A program that closes its run in the stop window has done all its work.
-  if (code == 0 && (how.cause == StopCause::none || run_has_ended)) return JobOutcome::completed();
-  const std::string who = how.host.empty() || options.workers == 1 ? "the program" : how.host;
-  const std::string end = code == 0                 ? who + " ended"
-                          : how.program.signal != 0 ? who + " was ended by signal " + std::to_string(how.program.signal)
-                                                    : who + " ended with code " + std::to_string(code);
-  if (how.cause == StopCause::stall)
-    return {.cause = "stalled", .message = "no output, step or checkpoint for too long; " + end};
-  if (how.cause != StopCause::none) {
-    JobOutcome out = JobOutcome::stopped_by(how.cause, {});
-    if (how.was_killed && how.cause != StopCause::now) out.message += "; it did not end within the stop window";
-    return out;
-  }
-  const auto& list = options.restart_on_exit;
-  const bool is_wanted = std::find(list.begin(), list.end(), code) != list.end();
-  if (is_wanted || code == job_exit::interrupted || is_interruption(how.program.signal) || code == 128 + SIGTERM ||
-      code == 128 + SIGKILL) {
-    const bool is_kill = code == 128 + SIGKILL;
-    return {
-        .exit_code = code, .cause = "interrupted", .message = end + (is_kill ? ", perhaps for lack of memory" : "")};
-  }
-  return {.counts_as_failure = true,
-          .exit_code = code,
-          .cause = "failed",
-          .message = reason.empty() ? "AlgorithmError: " + end + ", exit code: " + std::to_string(code) : reason};
-}
 
 }  // namespace detail
 TENSORTAP_END_NAMESPACE
@@ -2495,6 +2827,15 @@ class JobWatch {
   [[nodiscard]] bool run_has_ended() const {
     try {
       return run_->size(layout::end_marker).has_value() && !had_ended_;
+    } catch (const std::exception&) {
+      return false;
+    }
+  }
+
+  /// Returns whether steps were written, and the run was not closed.
+  [[nodiscard]] bool run_is_open() const {
+    try {
+      return !run_->size(layout::end_marker) && !run_->list("index/").empty();
     } catch (const std::exception&) {
       return false;
     }
@@ -2680,7 +3021,8 @@ TENSORTAP_END_NAMESPACE
 
 // from tensortap/job/internal/training_job_state.hpp
 
-// The manager of a job: takes it from its start, or from where an earlier manager has left it, to its end.
+// Takes a job from its start, or from where an earlier manager has left it, to its end: the program, its checkpoints,
+// its rules and its artifacts. The record is in job_course.hpp.
 
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
@@ -2693,134 +3035,35 @@ class TrainingJobState {
   TrainingJobState(JobOptions options, JobEvents events)
       : options_((options.check(), std::move(options))),
         events_(std::move(events)),
-        place_(JobNames::below(JobNames::is_remote(options_.output) ? options_.output : absolute_path(options_.output),
-                               options_.job_name)),
-        is_remote_(JobNames::is_remote(place_)),
         rules_(rules_of_job(options_.rules)),
         hook_(hook_of_user(options_)),
-        tree_(options_, base_of(options_, place_)) {}
+        places_(options_, hook_),
+        tree_(options_, places_.base) {}
 
   JobRecord run() {
-    store_ = open_private_store(place_);
-    ledger_ = std::make_unique<JobLedger>(store_);
-    claim();
-    if (!take_over()) return ledger_->record;
-    logs_ = std::make_unique<JobLogs>(store_, is_remote_ ? tree_.base() : place_, is_remote_);
+    store_ = open_private_store(places_.folder);
+    course_ = std::make_unique<JobCourse>(options_, events_, store_);
+    if (!course_->open(places_, tree_.checkpoints())) return record();
+    logs_ = std::make_unique<JobLogs>(store_, places_.is_remote ? tree_.base() : places_.folder, places_.is_remote);
     try {
-      watch_ = std::make_unique<JobWatch>(store_, record().run, options_.stall, [this] { logs_->publish(); });
+      prepare();
       const JobOutcome outcome = train();
       watch_.reset();
-      return outcome.is_over ? end(outcome) : leave(outcome);
+      end(outcome);
+      return record();
     } catch (const Error& e) {
-      if (e.code() != Errc::claimed) fail(e.what());
+      if (e.code() != Errc::claimed) leave_after(e.what());
       throw;
     }
   }
 
  private:
-  JobRecord& record() { return ledger_->record; }
+  JobRecord& record() { return course_->record(); }
 
-  static std::string base_of(const JobOptions& options, const std::string& place) {
-    if (!options.base_dir.empty()) return absolute_path(options.base_dir);
-    return JobNames::below(JobNames::is_remote(place) ? absolute_path("jobs/" + options.job_name) : place, "ml");
-  }
-
-  void note(const std::string& text) const {
-    if (events_.on_note) events_.on_note(text);
-  }
-
-  /// Waits until no other process manages the job. Throws: one still does after `max_pending`.
-  void claim() {
-    const auto deadline = Clock::now() + std::chrono::duration_cast<Clock::duration>(options_.max_pending);
-    for (bool is_first = true; !ledger_->claim(); is_first = false) {
-      const std::string holder = ledger_->holder();
-      if (is_first) note("another process manages the job (" + escaped(holder) + "); waiting for its end");
-      if (Clock::now() >= deadline || options_.stop.requested()) throw Error::job_is_managed(options_.job_name, holder);
-      std::this_thread::sleep_for(std::chrono::milliseconds(200));
-    }
-  }
-
-  /// Reads or begins the record. Returns false if the job has completed. Throws: it has ended otherwise.
-  bool take_over() {
-    const std::string uri = checkpoint_uri();
-    if (!ledger_->load()) {
-      ledger_->begin(options_.job_name);
-    } else if (has_ended(record().status)) {
-      if (record().status == JobStatus::completed) {
-        record().exit_code = 0;
-        return false;
-      }
-      if (!options_.restart) throw Error::job_has_ended(options_.job_name, to_string(record().status));
-      reopen();
-    } else {
-      take_lost_attempt();
-    }
-    record().configuration = described(options_, uri, tree_.checkpoints());
-    record().checkpoints = uri;
-    record().run = run_address();
-    record().exit_code.reset();
-    change("Starting", record().attempts.empty() ? "Starting the training job" : "Continuing the training job");
-    return true;
-  }
-
-  /// Makes a job that has ended go on, with new budgets.
-  void reopen() {
-    record().status = JobStatus::in_progress;
-    record().failure_reason = record().stop_reason = record().model = "";
-    record().failures = record().attempts_without_commit = 0;
-    record().training_end.reset();
-    restarted_at_ = trained_ = seconds_of_attempts();
-    store_->remove(JobLayout::stop_request);
-  }
-
-  /// Closes the attempt of a manager that was killed, or of a machine that was lost. It does not count as one without
-  /// progress: its end was not observed.
-  void take_lost_attempt() {
-    record().status = JobStatus::in_progress;
-    if (const int killed = kill_leftovers(record().job_id); killed > 0)
-      note("killed " + std::to_string(killed) + " processes that an earlier manager has left");
-    if (!record().attempts.empty() && !record().attempts.back().end) {
-      JobAttempt& last = record().attempts.back();
-      last.end = std::max(last.last_seen, last.begin);
-      last.cause = "lost";
-      last.details = "its manager or its machine (" + last.machine + ") was lost";
-      change("Interrupted", "Attempt " + std::to_string(last.number) + ": " + last.details);
-    }
-    trained_ = seconds_of_attempts();
-  }
-
-  [[nodiscard]] double seconds_of_attempts() {
-    double out = 0;
-    for (const JobAttempt& one : record().attempts) out += one.end.value_or(one.last_seen) - one.begin;
-    return out;
-  }
-
-  [[nodiscard]] std::string checkpoint_uri() const {
-    if (options_.checkpoint_uri.empty()) return JobNames::below(place_, JobLayout::checkpoints);
-    return JobNames::is_remote(options_.checkpoint_uri) ? options_.checkpoint_uri
-                                                        : absolute_path(options_.checkpoint_uri);
-  }
-  [[nodiscard]] std::string run_address() const {
-    if (!options_.hook_config.empty() && !hook_.out_dir.empty() && hook_.out_dir != HookConfiguration().out_dir)
-      return JobNames::is_remote(hook_.out_dir) ? hook_.out_dir : absolute_path(hook_.out_dir);
-    return JobNames::below(place_, JobLayout::run);
-  }
-
-  /// Sets the secondary status, and writes the record.
-  void change(const std::string& status, const std::string& message) {
-    const double now = job_time();
-    auto& all = record().transitions;
-    if (!all.empty() && !all.back().end) all.back().end = now;
-    all.push_back({.status = status, .begin = now, .message = message});
-    record().secondary_status = status;
-    ledger_->write();
-    if (events_.on_status) events_.on_status(all.back());
-  }
-
-  /// Makes attempts until one decides the job.
-  JobOutcome train() {
-    change("Downloading", "Downloading input data and restoring checkpoints");
-    tree_.make(record().run, hook_of_job(hook_, record().run, rules_, options_.workers));
+  /// Lays out the tree, brings the data, restores the checkpoints, and begins to watch.
+  void prepare() {
+    course_->change("Downloading", "Downloading input data and restoring checkpoints");
+    tree_.make(record().job_id, record().run, hook_of_job(hook_, record().run, rules_, options_.workers));
     for (const std::string& host : tree_.hosts())
       for (const JobSetting& channel : options_.channels)
         bring_channel(channel, tree_.path(host, "input/data/" + channel.name));
@@ -2828,147 +3071,133 @@ class TrainingJobState {
                                                    options_.stop_now);
     const SyncReport restored = carrier_->restore();
     if (restored.files > 0)
-      note("restored " + std::to_string(restored.files) + " files of checkpoints" +
-           (restored.step ? ", of step " + std::to_string(*restored.step) : ""));
+      course_->note("restored " + std::to_string(restored.files) + " files of checkpoints" +
+                    (restored.step ? ", of step " + std::to_string(*restored.step) : ""));
+    watch_ = std::make_unique<JobWatch>(store_, record().run, options_.stall, [this] { logs_->publish(); });
     rule_watch_ = std::make_unique<RuleWatch>(record().run, options_.rules, record().findings, events_.on_finding);
     carrier_->begin();
-    for (;;) {
-      if (const auto over = budget_outcome()) return *over;
-      const JobOutcome outcome = attempt();
-      if (outcome.is_over || outcome.leaves) return outcome;
-      change("Interrupted", outcome.message);
-      if (!wait_before_restart()) return outcome_of_wait();
-      change("Starting", "Starting attempt " + std::to_string(record().attempts.size()));
-    }
   }
 
-  /// Returns the end of a job that has no time left.
-  std::optional<JobOutcome> budget_outcome() {
-    const StopCause cause = limit_reached();
-    return cause == StopCause::none ? std::nullopt : std::optional(JobOutcome::stopped_by(cause, {}));
+  /// Makes attempts until one decides the job.
+  JobOutcome train() {
+    for (;;) {
+      if (const StopCause cause = cause_to_stop(); cause != StopCause::none) return JobOutcome::stopped_by(cause, {});
+      const JobOutcome outcome = attempt();
+      if (outcome.is_over || outcome.leaves) return outcome;
+      course_->change("Interrupted", outcome.message);
+      wait_before_restart();
+      course_->change("Starting", "Starting attempt " + std::to_string(record().attempts.size()));
+    }
   }
 
   /// Runs the program once.
   JobOutcome attempt() {
     tree_.begin_attempt();
-    const auto number = static_cast<std::int64_t>(record().attempts.size());
     const CheckpointMark before = carrier_->mark();
+    const std::int64_t number = course_->begin_attempt();
     std::vector<AttemptWorker> workers;
     for (const std::string& host : tree_.hosts()) workers.push_back({host, command_of(host, number)});
-    record().attempts.push_back({.number = number, .machine = name_of_machine(), .begin = job_time()});
-    record().attempts.back().last_seen = record().attempts.back().begin;
-    if (!record().training_start) record().training_start = record().attempts.back().begin;
-    began_ = Clock::now();
-    change("Training", "Training in progress, attempt " + std::to_string(number));
     watch_->begin(before);
     AttemptEnd how;
-    {
-      AttemptRun run(options_.stop_window, events_of(number));
-      how = run.run(workers);
+    std::string not_started;
+    try {
+      how = AttemptRun(options_.stop_window, events_of(number)).run(workers);
+    } catch (const Error& e) {
+      if (e.code() == Errc::claimed) throw;
+      not_started = e.what();
     }
-    return close_attempt(how, before);
+    return close_attempt(how, before, not_started);
   }
 
   [[nodiscard]] ChildCommand command_of(const std::string& host, std::int64_t number) {
-    const std::vector<std::string> more = {std::string(job_variable) + "=" + record().job_id,
-                                           "TENSORTAP_JOB_ATTEMPT=" + std::to_string(number),
-                                           "TORCHELASTIC_RESTART_COUNT=" + std::to_string(number)};
+    std::vector<std::string> more = {std::string(job_variable) + "=" + record().job_id,
+                                     "TENSORTAP_JOB_ATTEMPT=" + std::to_string(number),
+                                     "TENSORTAP_STOP_FILE=" + tree_.stop_file(host)};
+    if (options_.workers > 1) {
+      more.push_back("TORCHELASTIC_RUN_ID=" + record().job_id);
+      more.push_back("TORCHELASTIC_RESTART_COUNT=" + std::to_string(number));
+    }
     return {tree_.command(), tree_.environment(host, more), tree_.directory(host)};
   }
 
   AttemptEvents events_of(std::int64_t number) {
     return {.tick = [this] { return tick(); },
             .time_left = [this] { return options_.stop.time_left(); },
+            .on_stop = [this](StopCause cause, std::chrono::nanoseconds left) { begin_stop(cause, left); },
             .on_bytes =
                 [this, number](const std::string& host, std::string_view bytes) {
                   watch_->see_output();
                   logs_->append(number, host, bytes);
                 },
             .on_line =
-                [this](const std::string& host, const std::string_view line) {
+                [this](const std::string& host, std::string_view line) {
                   if (!events_.on_output) return;
                   events_.on_output(options_.workers == 1 ? std::string(line) : "[" + host + "] " + std::string(line));
                 }};
   }
 
+  /// Tells the program, the record and the caller that the program has to end.
+  void begin_stop(StopCause cause, std::chrono::nanoseconds left) {
+    const JobOutcome means = JobOutcome::stopped_by(cause, cause == StopCause::rule ? rule_text() : "");
+    tree_.write_stop(means.message, std::chrono::duration<double>(left).count());
+    if (cause == StopCause::notice || cause == StopCause::stall || cause == StopCause::lost)
+      return course_->note((cause == StopCause::stall ? "the program seems to hang" : means.message) + "; it is ended");
+    record().status = JobStatus::stopping;
+    course_->change("Stopping", means.message);
+  }
+
   /// Writes what changes while the program runs. Returns why it has to end.
   StopCause tick() {
-    JobAttempt& now = record().attempts.back();
-    now.last_seen = job_time();
-    const double trained = trained_ + std::chrono::duration<double>(Clock::now() - began_).count();
-    count_seconds(trained);
+    course_->tick();
     if (Clock::now() - looked_ >= std::chrono::milliseconds(250)) {
       looked_ = Clock::now();
-      record().commit = now.commit = carrier_->last_commit();
-      watch_->see_commit(now.commit);
-      if (const std::string failure = carrier_->take_failure(); !failure.empty()) note("checkpoints: " + failure);
+      record().commit = record().attempts.back().commit = carrier_->last_commit();
+      watch_->see_commit(record().commit);
+      if (const std::string failure = carrier_->take_failure(); !failure.empty())
+        course_->note("checkpoints: " + failure);
       take_rules();
-      if (const std::string failure = ledger_->write_now_and_then(); !failure.empty()) note("job.json: " + failure);
       if (events_.on_tick) events_.on_tick(record());
     }
+    const StopCause cause = cause_to_stop();
+    if (cause != StopCause::none) return cause;
+    if (rule_watch_->stopping()) return StopCause::rule;
+    return watch_->has_stalled() ? StopCause::stall : StopCause::none;
+  }
+
+  /// Returns why the job has to end, whether its program runs or not.
+  StopCause cause_to_stop() {
     if (options_.stop_now.requested()) return StopCause::now;
     if (options_.stop.requested())
       return options_.stop.reason() == StopReason::user ? StopCause::user : StopCause::notice;
-    if (watch_->is_stop_requested()) return StopCause::user;
-    if (rule_watch_->stopping()) return StopCause::rule;
-    if (const StopCause limit = limit_reached(); limit != StopCause::none) return limit;
-    return watch_->has_stalled() ? StopCause::stall : StopCause::none;
+    return watch_->is_stop_requested() ? StopCause::user : course_->limit_reached();
   }
 
   void take_rules() {
     std::vector<RuleResult> now = rule_watch_->results();
-    for (std::size_t i = 0; i < now.size(); ++i)
-      if (i >= record().rules.size() || record().rules[i].status != now[i].status) {
-        if (i < record().rules.size()) note("rule " + now[i].rule + ": " + std::string(to_string(now[i].status)));
-      }
+    for (std::size_t i = 0; i < std::min(now.size(), record().rules.size()); ++i)
+      if (record().rules[i].rule == now[i].rule && record().rules[i].status != now[i].status)
+        course_->note("rule " + now[i].rule + ": " + std::string(to_string(now[i].status)));
     record().rules = std::move(now);
     if (auto findings = rule_watch_->findings(); !findings.empty()) record().findings = std::move(findings);
   }
 
-  void count_seconds(double trained) {
-    record().training_seconds = trained * options_.workers;
-    record().billable_seconds = record().training_seconds * (options_.spot ? 1 - options_.spot_discount / 100 : 1);
-  }
-
-  StopCause limit_reached() {
-    const double trained = record().training_seconds / options_.workers;
-    if (trained - restarted_at_ >= options_.max_run.count()) return StopCause::max_run;
-    if (options_.max_wait && job_time() - waits_since() >= options_.max_wait->count()) return StopCause::max_wait;
-    return StopCause::none;
-  }
-  [[nodiscard]] double waits_since() { return restarted_at_ > 0 ? reopened_ : record().created; }
-
-  /// Writes how the attempt has ended. Returns what it means for the job.
-  JobOutcome close_attempt(const AttemptEnd& how, const CheckpointMark& before) {
+  /// Copies the last checkpoints. Returns what the end of the attempt means for the job.
+  JobOutcome close_attempt(const AttemptEnd& how, const CheckpointMark& before, const std::string& not_started) {
     const auto window = std::chrono::duration_cast<Clock::duration>(options_.stop_window);
     const auto left = options_.stop.time_left();
     const std::string not_copied =
         carrier_->finish(Clock::now() + (left ? std::chrono::duration_cast<Clock::duration>(*left) : window));
-    if (!not_copied.empty()) note("checkpoints: " + not_copied);
+    if (!not_copied.empty()) course_->note("checkpoints: " + not_copied);
     const CheckpointMark after = carrier_->mark();
-    JobAttempt& last = record().attempts.back();
-    last.end = last.last_seen = job_time();
-    last.exit_code = how.program.exit_code;
-    record().commit = last.commit = after.commit;
-    last.committed = after.is_after(before);
-    trained_ = seconds_of_attempts();
-    count_seconds(trained_);
     take_rules();
-    const bool run_has_ended = watch_->run_has_ended();
-    JobOutcome out = outcome_of(how, run_has_ended, failure_text(how), options_);
+    JobOutcome out = outcome_of(how, watch_->run_has_ended(), tree_.failure(how.host), options_);
+    if (!not_started.empty()) out = JobOutcome::not_started(not_started);
     if (how.cause == StopCause::rule) out.message = rule_text();
-    last.cause = out.cause;
-    last.details = out.message;
-    record().failures += out.counts_as_failure ? 1 : 0;
-    record().attempts_without_commit = last.committed ? 0 : record().attempts_without_commit + 1;
-    if (!out.is_over && !out.leaves) {
-      if (out.counts_as_failure && record().failures > options_.max_failures)
-        out = out.failed();
-      else if (record().attempts_without_commit >= options_.max_attempts_without_commit)
-        out = out.without_progress(record().attempts_without_commit);
-    }
+    if (out.status == JobStatus::completed && watch_->run_is_open())
+      course_->note("the program has left its run open: it did not call Hook::close()");
+    const int code = not_started.empty() ? how.program.exit_code : out.exit_code;
     carrier_->begin();
-    return out;
+    return course_->end_attempt(std::move(out), code, after.commit, after.is_after(before));
   }
 
   [[nodiscard]] std::string rule_text() const {
@@ -2976,87 +3205,44 @@ class TrainingJobState {
     return finding ? "rule " + finding->rule + ": " + finding->message : "a rule";
   }
 
-  /// Returns the reason that the program has left, if it has.
-  [[nodiscard]] std::string failure_text(const AttemptEnd& how) const {
-    constexpr std::size_t longest = 1024;  // characters
-    const std::string host = how.host.empty() ? tree_.hosts()[0] : how.host;
-    const auto text = text_of_file(tree_.path(host, "output/failure"));
-    if (!text) return {};
-    std::size_t end = 0;
-    for (std::size_t count = 0; end < text->size(); ++end)
-      if ((static_cast<unsigned char>((*text)[end]) & 0xc0) != 0x80 && ++count > longest) break;
-    return text->substr(0, end);
-  }
-
-  /// Waits until the next attempt may begin. Returns false if the job has to stop first.
-  bool wait_before_restart() {
-    const int doublings = std::max(record().attempts_without_commit - 1, 0);
-    const double delay = std::min(options_.first_delay.count() * std::pow(2.0, std::min(doublings, 30)),
-                                  std::max(options_.longest_delay.count(), 0.0));
-    const auto until = Clock::now() + std::chrono::duration_cast<Clock::duration>(Seconds(delay));
-    while (Clock::now() < until) {
-      if (cause_while_waiting() != StopCause::none) return false;
+  /// Waits until the next attempt may begin, or the job has to stop.
+  void wait_before_restart() {
+    const auto until = Clock::now() + std::chrono::duration_cast<Clock::duration>(course_->delay());
+    while (Clock::now() < until && cause_to_stop() == StopCause::none)
       std::this_thread::sleep_for(std::min<Clock::duration>(until - Clock::now(), std::chrono::milliseconds(50)));
-    }
-    return cause_while_waiting() == StopCause::none;
   }
-  StopCause cause_while_waiting() {
-    if (options_.stop_now.requested()) return StopCause::now;
-    if (options_.stop.requested())
-      return options_.stop.reason() == StopReason::user ? StopCause::user : StopCause::notice;
-    if (watch_->is_stop_requested()) return StopCause::user;
-    return limit_reached();
-  }
-  JobOutcome outcome_of_wait() { return JobOutcome::stopped_by(cause_while_waiting(), {}); }
 
-  /// Ends the job: verdict of the rules, uploads, and the last status.
-  JobRecord end(const JobOutcome& outcome) {
-    carrier_->finish(Clock::now() + std::chrono::minutes(10));
+  /// Ends the job, or leaves it to its next start.
+  void end(JobOutcome outcome) {
+    constexpr auto time_to_copy = std::chrono::minutes(10);
+    if (outcome.leaves) {
+      carrier_.reset();
+      merge_logs();
+      return course_->leave(outcome.exit_code, outcome.message);
+    }
+    const std::string not_copied = carrier_->finish(Clock::now() + time_to_copy);
+    if (!not_copied.empty()) course_->note("checkpoints: " + not_copied);
     if (!options_.stop_now.requested()) {
-      change("Uploading", "Uploading generated training model");
+      course_->change("Uploading", "Uploading generated training model");
       rule_watch_->finish(outcome.status == JobStatus::completed);
       take_rules();
       record().findings = rule_watch_->findings();
       try {
-        if (upload_artifacts(tree_, *store_) > 0) record().model = JobNames::below(place_, JobLayout::model);
+        if (upload_artifacts(tree_, *store_) > 0) record().model = JobNames::below(places_.folder, JobLayout::model);
       } catch (const Error& e) {
-        if (outcome.status == JobStatus::completed) return finish(JobOutcome::not_uploaded(e.what()));
-        note(e.what());
+        course_->note(e.what());
+        if (outcome.status == JobStatus::completed) outcome = JobOutcome::not_uploaded(e.what());
       }
     }
-    return finish(outcome);
-  }
-
-  JobRecord finish(const JobOutcome& outcome) {
     merge_logs();
-    record().status = outcome.status;
-    record().exit_code = outcome.exit_code;
-    record().stop_reason = outcome.stop_reason;
-    if (outcome.status == JobStatus::failed) record().failure_reason = outcome.message;
-    record().training_end = job_time();
-    change(outcome.secondary_status, outcome.text());
-    if (!record().transitions.back().end) record().transitions.back().end = record().transitions.back().begin;
-    ledger_->write();
-    store_->remove(JobLayout::stop_request);
-    return record();
+    course_->finish(outcome);
   }
 
-  /// Leaves the job to its next start.
-  JobRecord leave(const JobOutcome& outcome) {
-    carrier_->finish(Clock::now() + std::chrono::seconds(5));
-    merge_logs();
-    record().exit_code = outcome.exit_code;
-    change("Interrupted", outcome.message + "; start the job again to continue");
-    return record();
-  }
-
-  /// Ends the job because the manager cannot go on.
-  void fail(const std::string& cause) {
+  /// Leaves the job because this manager cannot go on, for a reason that its user can remove.
+  void leave_after(const std::string& cause) {
+    constexpr int could_not = 2;
     try {
-      record().status = JobStatus::failed;
-      record().exit_code = 2;
-      record().failure_reason = cause;
-      change("Failed", cause);
+      course_->leave(could_not, cause);
     } catch (const std::exception&) {  // the first cause is reported
     }
   }
@@ -3065,27 +3251,22 @@ class TrainingJobState {
     try {
       logs_->merge();
     } catch (const std::exception& e) {
-      note(std::string("logs: ") + e.what());
+      course_->note(std::string("logs: ") + e.what());
     }
   }
 
   const JobOptions options_;
   const JobEvents events_;
-  const std::string place_;  // the address of the job's folder
-  const bool is_remote_;
   const std::vector<Rule> rules_;
   const HookConfiguration hook_;
+  const JobPlaces places_;
   const JobTree tree_;
   std::shared_ptr<Store> store_;
-  std::unique_ptr<JobLedger> ledger_;
+  std::unique_ptr<JobCourse> course_;
   std::unique_ptr<JobLogs> logs_;
   std::unique_ptr<CheckpointCarrier> carrier_;
   std::unique_ptr<RuleWatch> rule_watch_;
   std::unique_ptr<JobWatch> watch_;
-  double trained_ = 0;       // seconds of the attempts that have ended
-  double restarted_at_ = 0;  // seconds of training before the job was reopened
-  double reopened_ = job_time();
-  Clock::time_point began_{};
   Clock::time_point looked_{};
 };
 

@@ -269,13 +269,36 @@ class FailedTest(JobTest):
     def test_a_signal_of_a_fault_is_a_failure(self):
         self.train(program=["bash", "-c", "kill -SEGV $$"], code=139)
 
-    def test_a_program_that_is_not_there_is_an_error(self):
-        for program in (["no-such-program"], ["./no/such"], [self.folder]):
-            out = self.train(program=program, code=2, name="job-" + str(len(str(program))))
-            self.assertIn("cannot be started", out)
+    def test_a_program_that_is_not_there_is_a_failure(self):
+        for i, program in enumerate((["no-such-program"], ["./no/such"], [self.folder])):
+            self.assertIn("cannot be started", self.train(program=program, code=127, name=f"job-{i}"))
+            self.assertIn("cannot be started", self.record(f"job-{i}")["FailureReason"])
+
+    def test_a_run_that_was_left_open_is_noted(self):
+        out = self.train("--hook-config", EACH_STEP, "--restart-on-exit", "3", steps=40, fail_at=25, code=93)
+        self.assertNotIn("left its run open", out)
+        script = f"{TRAINING} --steps 40 --fail-at 25 && exit 1; exit 0"
+        self.assertIn("left its run open", self.train(program=["bash", "-c", script], name="open"))
 
 
 class StoppedTest(JobTest):
+    def test_a_program_can_read_why_and_until_when(self):
+        script = "trap 'cat $TENSORTAP_STOP_FILE; exit 75' TERM; while :; do sleep 0.05; done"
+        out = self.train("--max-run", "0.3", "--stop-window", "5", program=["bash", "-c", script], code=90)
+        content = json.loads(re.search(r"^\{.*\}$", out, re.MULTILINE)[0])
+        self.assertEqual(content["Reason"], "the training took longer than max_run")
+        self.assertAlmostEqual(content["Deadline"], time.time() + 5, delta=3)
+
+    def test_a_restarted_job_has_new_budgets(self):
+        self.train("--max-run", "0.5", "--stop-window", "5", steps=100, delay=10, code=90)
+        for _ in range(6):
+            process = self.start("--restart", "--max-run", "0.5", "--stop-window", "5", steps=100, delay=10)
+            process.communicate(timeout=TIMEOUT)
+            if process.returncode == 0:
+                break
+            self.assertEqual(process.returncode, 90)
+        self.is_whole(100)
+
     def test_max_run_counts_all_attempts(self):
         self.train("--max-run", "1.5", "--stop-window", "5", steps=3000, delay=20, kill_once_at=25, code=90)
         record = self.record()
@@ -411,6 +434,11 @@ class MistakesTest(JobTest):
         result = subprocess.run([COMMAND, "train", "--job-name", "a"], cwd=self.folder, capture_output=True, text=True)
         self.assertEqual(result.returncode, 2)
         self.assertIn("names no program", result.stderr)
+
+    def test_a_base_directory_belongs_to_one_job(self):
+        self.train("--base-dir", "base", program=["true"], name="a")
+        self.assertIn("it holds the files of another job", self.train("--base-dir", "base", program=["true"], name="b", code=2))
+        self.train("--base-dir", "other", program=["true"], name="b")
 
     def test_there_is_no_such_job(self):
         for command in ("describe", "stop"):

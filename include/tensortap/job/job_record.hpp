@@ -79,6 +79,8 @@ struct JobRecord {
   std::optional<double> training_start = {}, training_end = {};
   double training_seconds = 0;  ///< of all attempts and workers
   double billable_seconds = 0;
+  std::optional<double> restarted = {};     ///< when a job that had ended was made to go on
+  double seconds_before_restart = 0;        ///< how long it had trained then, without the factor of workers
   int failures = 0;                         ///< of the program, so far
   int attempts_without_commit = 0;          ///< in a row, so far
   std::optional<std::int64_t> commit = {};  ///< the global step of the last commit

@@ -46,6 +46,8 @@ struct AttemptEvents {
   std::function<StopCause()> tick = {};
   /// Returns the time until the machine goes; nullopt: unknown.
   std::function<std::optional<std::chrono::nanoseconds>()> time_left = {};
+  /// Called before the program is told to end, with the time that it has.
+  std::function<void(StopCause cause, std::chrono::nanoseconds left)> on_stop = {};
   std::function<void(const std::string& host, std::string_view bytes)> on_bytes = {};
   std::function<void(const std::string& host, std::string_view line)> on_line = {};
 };
@@ -158,6 +160,8 @@ class AttemptRun {
     }
     if (!is_first) return;
     end_.cause = cause;
+    const auto left = events_.time_left();
+    events_.on_stop(cause, std::min<std::chrono::nanoseconds>(left.value_or(stop_window_), stop_window_));
     terminate();
   }
 

@@ -1,4 +1,4 @@
-// What goes into a job and comes out of it: channels, artifacts, logs.
+// What goes into a job and comes out of it: channels and artifacts.
 #pragma once
 
 #include <fcntl.h>
@@ -11,9 +11,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
-#include <map>
+#include <functional>
 #include <memory>
-#include <mutex>
+#include <span>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -113,70 +113,6 @@ inline std::size_t upload_artifacts(const JobTree& tree, Store& store) {
   upload("output/data", JobLayout::output);
   return upload("model", JobLayout::model);
 }
-
-/// The output of the program: one file for each attempt and worker, and all of them merged. Threads: one appends, one
-/// publishes.
-class JobLogs {
- public:
-  /// `directory`: where the files of this machine are written; the store's own, if it is a directory.
-  JobLogs(std::shared_ptr<Store> store, std::string directory, bool is_remote)
-      : store_(std::move(store)), directory_(std::move(directory)), is_remote_(is_remote) {}
-
-  /// Appends to the file of an attempt. A disk that is full does not end the job.
-  void append(std::int64_t attempt, const std::string& host, std::string_view text) {
-    const std::string key = JobLayout::attempt_log(attempt, host);
-    const std::lock_guard lock(mutex_);
-    Descriptor& file = files_[key];
-    if (!file) {
-      const std::string path = JobNames::below(directory_, key);
-      std::error_code ignored;
-      std::filesystem::create_directories(std::filesystem::path(path).parent_path(), ignored);
-      file = above_standard_streams(
-          Descriptor(::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0600)));
-    }
-    while (file && !text.empty()) {
-      const ssize_t n = uninterrupted([&] { return ::write(file.get(), text.data(), text.size()); });
-      if (n <= 0) return;
-      text.remove_prefix(static_cast<std::size_t>(n));
-    }
-    changed_[key] = true;
-  }
-
-  /// Copies what has changed to a remote store. Throws: that is not possible.
-  void publish() {
-    if (!is_remote_) return;
-    std::vector<std::string> keys;
-    {
-      const std::lock_guard lock(mutex_);
-      for (auto& [key, changed] : changed_)
-        if (std::exchange(changed, false)) keys.push_back(key);
-    }
-    for (const std::string& key : keys) put_file(*store_, key, JobNames::below(directory_, key));
-  }
-
-  /// Writes the output of all attempts, on all machines, as one file. Throws: that is not possible.
-  void merge() {
-    publish();
-    std::string all;
-    for (const ObjectInfo& object : store_->list(JobLayout::logs)) {
-      if (object.key == JobLayout::merged_log || !object.key.ends_with(".log")) continue;
-      const std::string name =
-          object.key.substr(JobLayout::logs.size(), object.key.size() - JobLayout::logs.size() - 4);
-      const auto bytes = store_->get(object.key);
-      all += "==> " + name + " <==\n" + (bytes ? std::string(text_of(*bytes)) : "");
-      if (!all.ends_with('\n')) all.push_back('\n');
-    }
-    store_->put(JobLayout::merged_log, all, Sync::no);
-  }
-
- private:
-  const std::shared_ptr<Store> store_;
-  const std::string directory_;
-  const bool is_remote_;
-  std::mutex mutex_;  // guards the members below
-  std::map<std::string, Descriptor> files_;
-  std::map<std::string, bool> changed_;
-};
 
 }  // namespace detail
 TENSORTAP_END_NAMESPACE

@@ -111,14 +111,12 @@ class JobLedger {
     record.modified = job_time();
     store_->put(JobLayout::record, record.to_json(), Sync::yes);
     written_ = std::chrono::steady_clock::now();
+    written_record_ = record.modified;
   }
 
-  /// Writes the record if that was long ago. A store that fails for a while does not end the job: returns why; empty
-  /// if it is written.
-  std::string write_now_and_then() {
-    const auto interval = std::chrono::seconds(JobNames::is_remote(store_->location()) ? 15 : 2);
-    if (std::chrono::steady_clock::now() - written_ < interval) return {};
-    written_ = std::chrono::steady_clock::now();
+  /// Writes the record. Returns why that failed, empty if it did not: the next call tries again. Throws: another
+  /// process manages the job now.
+  std::string try_to_write() {
     try {
       write();
     } catch (const Error& e) {
@@ -128,10 +126,27 @@ class JobLedger {
     return {};
   }
 
+  /// The same, if the last time was long ago.
+  std::string write_now_and_then() {
+    const auto interval = std::chrono::seconds(JobNames::is_remote(store_->location()) ? 15 : 2);
+    if (std::chrono::steady_clock::now() - written_ < interval) return {};
+    written_ = std::chrono::steady_clock::now();
+    return try_to_write();
+  }
+
+  /// Writes the record for the last time, and tries that for a minute. Throws: it cannot be written.
+  void write_at_last() {
+    constexpr int attempts = 12;
+    constexpr auto pause = std::chrono::seconds(5);
+    for (int i = 1; i < attempts && !try_to_write().empty(); ++i) std::this_thread::sleep_for(pause);
+    if (written_record_ != record.modified) write();
+  }
+
  private:
   const std::shared_ptr<Store> store_;
   std::unique_ptr<Claim> claim_;
   std::chrono::steady_clock::time_point written_{};
+  double written_record_ = -1;  // its time
 };
 
 }  // namespace detail

@@ -35,6 +35,11 @@ struct JobOutcome {
             .message = "Training job completed"};
   }
 
+  static JobOutcome not_started(const std::string& why) {
+    constexpr int not_found = 127;  // the code of shells
+    return {.counts_as_failure = true, .exit_code = not_found, .cause = "failed", .message = why};
+  }
+
   static JobOutcome not_uploaded(const std::string& why) {
     return {.is_over = true,
             .status = JobStatus::failed,
@@ -77,6 +82,7 @@ struct JobOutcome {
   [[nodiscard]] JobOutcome failed() const {
     JobOutcome out = *this;
     out.is_over = true;
+    out.leaves = false;
     out.status = JobStatus::failed;
     out.secondary_status = "Failed";
     return out;

@@ -131,6 +131,8 @@ TENSORTAP_INLINE std::string JobRecord::to_json() const {
   write_if(out, "TrainingEndTime", training_end);
   out["TrainingTimeInSeconds"] = training_seconds;
   out["BillableTimeInSeconds"] = billable_seconds;
+  write_if(out, "RestartTime", restarted);
+  if (restarted) out["SecondsBeforeRestart"] = seconds_before_restart;
   out["Failures"] = failures;
   out["AttemptsWithoutCommit"] = attempts_without_commit;
   write_if(out, "Commit", commit);
@@ -171,6 +173,8 @@ TENSORTAP_INLINE JobRecord JobRecord::from_json(std::string_view text, std::stri
                   .training_end = detail::optional_member<double>(from, "TrainingEndTime"),
                   .training_seconds = detail::member<double>(from, "TrainingTimeInSeconds"),
                   .billable_seconds = detail::member<double>(from, "BillableTimeInSeconds"),
+                  .restarted = detail::optional_member<double>(from, "RestartTime"),
+                  .seconds_before_restart = detail::member<double>(from, "SecondsBeforeRestart"),
                   .failures = detail::member<int>(from, "Failures"),
                   .attempts_without_commit = detail::member<int>(from, "AttemptsWithoutCommit"),
                   .commit = detail::optional_member<std::int64_t>(from, "Commit"),

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cctype>
 #include <cstddef>
 #include <cstdlib>
 #include <filesystem>
@@ -18,12 +19,14 @@
 
 #include <nlohmann/json.hpp>
 
+#include <tensortap/error.hpp>
 #include <tensortap/internal/absolute_path.hpp>
 #include <tensortap/internal/config.hpp>
 #include <tensortap/job/internal/hyperparameters.hpp>
 #include <tensortap/job/internal/job_files.hpp>
 #include <tensortap/job/internal/job_names.hpp>
 #include <tensortap/job/job_options.hpp>
+#include <tensortap/record/internal/placed_json.hpp>
 
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
@@ -51,19 +54,45 @@ class JobTree {
   /// Returns the program's working directory.
   [[nodiscard]] std::string directory(const std::string& host) const { return path(host, "code"); }
 
-  /// Makes all directories and files. `run`: the address of the tensors; `hook`: the hook's configuration.
-  void make(const std::string& run, const nlohmann::json& hook) const {
+  /// Makes all directories and files. `run`: the address of the tensors; `hook`: the hook's configuration. Throws: the
+  /// base directory is that of another job.
+  void make(const std::string& job_id, const std::string& run, const nlohmann::json& hook) const {
+    make_job_directory(base_);
+    require_own(job_id);
     make_job_directory(checkpoints_);
     if (!JobNames::is_remote(run)) make_job_directory(run);
     for (const std::string& host : hosts_) make_one(host, run, hook);
   }
 
-  /// Empties what an attempt leaves: its reason to fail.
+  /// Removes what an attempt leaves: its reason to fail, and the request to stop.
   void begin_attempt() const {
     for (const std::string& host : hosts_) {
       std::error_code ignored;
       std::filesystem::remove(path(host, "output/failure"), ignored);
+      std::filesystem::remove(stop_file(host), ignored);
     }
+  }
+
+  /// Returns the file that tells a program why and until when it has to end.
+  [[nodiscard]] std::string stop_file(const std::string& host) const { return path(host, "input/config/stop.json"); }
+
+  /// Writes that file. Failures are ignored: the program gets a signal, too.
+  void write_stop(const std::string& reason, double seconds_left) const {
+    for (const std::string& host : hosts_) try {
+        write_job_file(stop_file(host), text({{"Reason", reason}, {"Deadline", job_time() + seconds_left}}) + '\n');
+      } catch (const Error&) {
+      }
+  }
+
+  /// Returns the reason that the program has left in output/failure, at most 1024 characters. Empty: there is none.
+  [[nodiscard]] std::string failure(const std::string& host) const {
+    constexpr std::size_t longest = 1024;
+    const auto all = text_of_file(path(host.empty() ? hosts_[0] : host, "output/failure"));
+    if (!all) return {};
+    std::size_t end = 0;
+    for (std::size_t count = 0; end < all->size(); ++end)
+      if ((static_cast<unsigned char>((*all)[end]) & 0xc0) != 0x80 && ++count > longest) break;
+    return all->substr(0, end);
   }
 
   /// Returns the environment of a worker: that of this process, and the variables of SageMaker. `more` comes last.
@@ -102,6 +131,17 @@ class JobTree {
   static void add(std::map<std::string, std::string>& to, const std::string& one) {
     const std::size_t equals = one.find('=', 1);
     if (equals != std::string::npos) to[one.substr(0, equals)] = one.substr(equals + 1);
+  }
+
+  /// Marks the base directory as that of this job, so that no other one continues from its checkpoints.
+  void require_own(const std::string& job_id) const {
+    const std::string mark = JobNames::below(base_, ".job");
+    const auto owner = text_of_file(mark);
+    if (owner && *owner != job_id + '\n')
+      throw Error::bad_job_option("base_dir", in_quotes(base_) +
+                                                  ": it holds the files of another job; choose another "
+                                                  "directory, or remove it");
+    if (!owner) write_job_file(mark, job_id + '\n');
   }
 
   void make_one(const std::string& host, const std::string& run, const Json& hook) const {

@@ -5,6 +5,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <exception>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -67,6 +68,15 @@ class JobWatch {
   [[nodiscard]] bool run_has_ended() const {
     try {
       return run_->size(layout::end_marker).has_value() && !had_ended_;
+    } catch (const std::exception&) {
+      return false;
+    }
+  }
+
+  /// Returns whether steps were written, and the run was not closed.
+  [[nodiscard]] bool run_is_open() const {
+    try {
+      return !run_->size(layout::end_marker) && !run_->list("index/").empty();
     } catch (const std::exception&) {
       return false;
     }
