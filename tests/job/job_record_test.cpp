@@ -13,7 +13,7 @@ using tt::detail::AttemptEnd;
 using tt::detail::outcome_of;
 using tt::detail::StopCause;
 
-TEST_CASE("a record is read back as it was written", "[job][record]") {
+TEST_CASE("a record is read back unchanged", "[job][record]") {
   tt::JobRecord record{
       .job_name = "a",
       .job_id = "1",

@@ -32,12 +32,12 @@ inline void write_if(OrderedJson& to, const char* key, const std::string& value)
 
 /// Returns the member `key`, or `otherwise` if there is none. Throws: it is of another kind.
 template <class T>
-T member(const nlohmann::json& of, const char* key, T otherwise = {}) {
+T member(const OrderedJson& of, const char* key, T otherwise = {}) {
   const auto found = of.find(key);
   return found == of.end() || found->is_null() ? std::move(otherwise) : found->get<T>();
 }
 template <class T>
-std::optional<T> optional_member(const nlohmann::json& of, const char* key) {
+std::optional<T> optional_member(const OrderedJson& of, const char* key) {
   const auto found = of.find(key);
   return found == of.end() || found->is_null() ? std::nullopt : std::optional<T>(found->get<T>());
 }
@@ -56,7 +56,7 @@ inline OrderedJson json_of(const JobAttempt& attempt) {
   return out;
 }
 
-inline JobAttempt attempt_of(const nlohmann::json& from) {
+inline JobAttempt attempt_of(const OrderedJson& from) {
   return {.number = from.at("Number").get<std::int64_t>(),
           .machine = member<std::string>(from, "Machine"),
           .begin = from.at("StartTime").get<double>(),
@@ -96,22 +96,21 @@ inline OrderedJson rules_of(const JobRecord& record) {
   return out;
 }
 
-inline void read_lists(const nlohmann::json& from, JobRecord& to) {
-  for (const auto& one : member<nlohmann::json>(from, "SecondaryStatusTransitions", nlohmann::json::array()))
+inline void read_lists(const OrderedJson& from, JobRecord& to) {
+  for (const auto& one : member<OrderedJson>(from, "SecondaryStatusTransitions", OrderedJson::array()))
     to.transitions.push_back({.status = one.at("Status").get<std::string>(),
                               .begin = one.at("StartTime").get<double>(),
                               .end = optional_member<double>(one, "EndTime"),
                               .message = member<std::string>(one, "StatusMessage")});
-  for (const auto& one : member<nlohmann::json>(from, "Attempts", nlohmann::json::array()))
+  for (const auto& one : member<OrderedJson>(from, "Attempts", OrderedJson::array()))
     to.attempts.push_back(attempt_of(one));
-  for (const auto& one : member<nlohmann::json>(from, "DebugRuleEvaluationStatuses", nlohmann::json::array()))
+  for (const auto& one : member<OrderedJson>(from, "DebugRuleEvaluationStatuses", OrderedJson::array()))
     to.rules.push_back({.rule = one.at("RuleConfigurationName").get<std::string>(),
                         .status = rule_status_of(one.at("RuleEvaluationStatus").get<std::string>()),
                         .tensors = member<std::int64_t>(one, "Tensors"),
                         .steps = member<std::int64_t>(one, "Steps"),
                         .reason = member<std::string>(one, "StatusDetails")});
-  for (const auto& one : member<nlohmann::json>(from, "Findings", nlohmann::json::array()))
-    to.findings.push_back(one.dump());
+  for (const auto& one : member<OrderedJson>(from, "Findings", OrderedJson::array())) to.findings.push_back(one.dump());
 }
 
 }  // namespace detail
@@ -159,7 +158,7 @@ TENSORTAP_INLINE std::string JobRecord::to_json() const {
 
 TENSORTAP_INLINE JobRecord JobRecord::from_json(std::string_view text, std::string_view place) {
   try {
-    const nlohmann::json from = nlohmann::json::parse(text);
+    const detail::OrderedJson from = detail::OrderedJson::parse(text);
     JobRecord out{.job_name = from.at("TrainingJobName").get<std::string>(),
                   .job_id = from.at("JobId").get<std::string>(),
                   .status = detail::job_status_of(from.at("TrainingJobStatus").get<std::string>()),
@@ -182,7 +181,7 @@ TENSORTAP_INLINE JobRecord JobRecord::from_json(std::string_view text, std::stri
                   .checkpoints = detail::member<std::string>(from, "Checkpoints")};
     if (const auto model = from.find("ModelArtifacts"); model != from.end())
       out.model = detail::member<std::string>(*model, "S3ModelArtifacts");
-    nlohmann::json options = nlohmann::json::object();
+    detail::OrderedJson options = detail::OrderedJson::object();
     for (const std::string& key : detail::JobLayout::configuration_keys())
       if (from.contains(key)) options[key] = from[key];
     out.configuration = options.dump();
