@@ -16,7 +16,11 @@
 #include <thread>
 #include <vector>
 
+#ifdef TENSORTAP_JOB_NET
+#include <tensortap/net.hpp>  // a run in a bucket
+#else
 #include <tensortap/tensortap.hpp>
+#endif
 
 namespace tt = tensortap;
 
