@@ -717,12 +717,12 @@ inline void write_if(OrderedJson& to, const char* key, const std::string& value)
 
 /// Returns the member `key`, or `otherwise` if there is none. Throws: it is of another kind.
 template <class T>
-T member(const nlohmann::json& of, const char* key, T otherwise = {}) {
+T member(const OrderedJson& of, const char* key, T otherwise = {}) {
   const auto found = of.find(key);
   return found == of.end() || found->is_null() ? std::move(otherwise) : found->get<T>();
 }
 template <class T>
-std::optional<T> optional_member(const nlohmann::json& of, const char* key) {
+std::optional<T> optional_member(const OrderedJson& of, const char* key) {
   const auto found = of.find(key);
   return found == of.end() || found->is_null() ? std::nullopt : std::optional<T>(found->get<T>());
 }
@@ -741,7 +741,7 @@ inline OrderedJson json_of(const JobAttempt& attempt) {
   return out;
 }
 
-inline JobAttempt attempt_of(const nlohmann::json& from) {
+inline JobAttempt attempt_of(const OrderedJson& from) {
   return {.number = from.at("Number").get<std::int64_t>(),
           .machine = member<std::string>(from, "Machine"),
           .begin = from.at("StartTime").get<double>(),
@@ -781,22 +781,21 @@ inline OrderedJson rules_of(const JobRecord& record) {
   return out;
 }
 
-inline void read_lists(const nlohmann::json& from, JobRecord& to) {
-  for (const auto& one : member<nlohmann::json>(from, "SecondaryStatusTransitions", nlohmann::json::array()))
+inline void read_lists(const OrderedJson& from, JobRecord& to) {
+  for (const auto& one : member<OrderedJson>(from, "SecondaryStatusTransitions", OrderedJson::array()))
     to.transitions.push_back({.status = one.at("Status").get<std::string>(),
                               .begin = one.at("StartTime").get<double>(),
                               .end = optional_member<double>(one, "EndTime"),
                               .message = member<std::string>(one, "StatusMessage")});
-  for (const auto& one : member<nlohmann::json>(from, "Attempts", nlohmann::json::array()))
+  for (const auto& one : member<OrderedJson>(from, "Attempts", OrderedJson::array()))
     to.attempts.push_back(attempt_of(one));
-  for (const auto& one : member<nlohmann::json>(from, "DebugRuleEvaluationStatuses", nlohmann::json::array()))
+  for (const auto& one : member<OrderedJson>(from, "DebugRuleEvaluationStatuses", OrderedJson::array()))
     to.rules.push_back({.rule = one.at("RuleConfigurationName").get<std::string>(),
                         .status = rule_status_of(one.at("RuleEvaluationStatus").get<std::string>()),
                         .tensors = member<std::int64_t>(one, "Tensors"),
                         .steps = member<std::int64_t>(one, "Steps"),
                         .reason = member<std::string>(one, "StatusDetails")});
-  for (const auto& one : member<nlohmann::json>(from, "Findings", nlohmann::json::array()))
-    to.findings.push_back(one.dump());
+  for (const auto& one : member<OrderedJson>(from, "Findings", OrderedJson::array())) to.findings.push_back(one.dump());
 }
 
 }  // namespace detail
@@ -844,7 +843,7 @@ TENSORTAP_INLINE std::string JobRecord::to_json() const {
 
 TENSORTAP_INLINE JobRecord JobRecord::from_json(std::string_view text, std::string_view place) {
   try {
-    const nlohmann::json from = nlohmann::json::parse(text);
+    const detail::OrderedJson from = detail::OrderedJson::parse(text);
     JobRecord out{.job_name = from.at("TrainingJobName").get<std::string>(),
                   .job_id = from.at("JobId").get<std::string>(),
                   .status = detail::job_status_of(from.at("TrainingJobStatus").get<std::string>()),
@@ -867,7 +866,7 @@ TENSORTAP_INLINE JobRecord JobRecord::from_json(std::string_view text, std::stri
                   .checkpoints = detail::member<std::string>(from, "Checkpoints")};
     if (const auto model = from.find("ModelArtifacts"); model != from.end())
       out.model = detail::member<std::string>(*model, "S3ModelArtifacts");
-    nlohmann::json options = nlohmann::json::object();
+    detail::OrderedJson options = detail::OrderedJson::object();
     for (const std::string& key : detail::JobLayout::configuration_keys())
       if (from.contains(key)) options[key] = from[key];
     out.configuration = options.dump();
@@ -1595,8 +1594,8 @@ namespace detail {
 /// The variable that marks the processes of a job.
 inline constexpr const char* job_variable = "TENSORTAP_JOB_ID";
 
-/// Kills the processes of this user whose environment names the job. Returns their number.
-inline int kill_leftovers(const std::string& job_id) {
+/// Kills the processes of this user whose environment names the job, once. Returns their number.
+inline int kill_those_of(const std::string& job_id) {
   namespace fs = std::filesystem;
   const std::string mark = std::string(job_variable) + "=" + job_id;
   int count = 0;
@@ -1612,6 +1611,16 @@ inline int kill_leftovers(const std::string& job_id) {
       count += ::kill(pid, SIGKILL) == 0 ? 1 : 0;
   }
   return count;
+}
+
+/// Kills them, and waits for their end: until then they hold what their successors need. Returns their number.
+inline int kill_leftovers(const std::string& job_id) {
+  constexpr auto longest = std::chrono::seconds(10);
+  const auto deadline = std::chrono::steady_clock::now() + longest;
+  const int out = kill_those_of(job_id);
+  for (int left = out; left > 0 && std::chrono::steady_clock::now() < deadline; left = kill_those_of(job_id))
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  return out;
 }
 
 }  // namespace detail
@@ -1881,7 +1890,10 @@ class JobCourse {
     count_seconds(seconds_of_attempts());
     record().failures += out.counts_as_failure ? 1 : 0;
     record().attempts_without_commit = has_new_commit ? 0 : record().attempts_without_commit + 1;
-    if (out.is_over) return out;
+    if (out.is_over) {
+      (void)ledger_.try_to_write();  // a manager that is lost from here on does not run the program again
+      return out;
+    }
     if (out.counts_as_failure && record().failures > options_.max_failures) return out.failed();
     if (record().attempts_without_commit >= options_.max_attempts_without_commit)
       return out.without_progress(record().attempts_without_commit);
@@ -2310,6 +2322,14 @@ class JobTree {
       std::filesystem::remove(path(host, "output/failure"), ignored);
       std::filesystem::remove(stop_file(host), ignored);
     }
+  }
+
+  /// Marks this base directory as the one that holds what an attempt has made.
+  void set_completed(std::int64_t attempt) const {
+    write_job_file(JobNames::below(base_, ".completed"), std::to_string(attempt) + '\n');
+  }
+  [[nodiscard]] bool has_completed(std::int64_t attempt) const {
+    return text_of_file(JobNames::below(base_, ".completed")) == std::to_string(attempt) + '\n';
   }
 
   /// Returns the file that tells a program why and until when it has to end.
@@ -3080,6 +3100,9 @@ class TrainingJobState {
 
   /// Makes attempts until one decides the job.
   JobOutcome train() {
+    const auto& attempts = record().attempts;  // the last one may have completed, and its manager was lost
+    if (!attempts.empty() && attempts.back().cause == "completed" && tree_.has_completed(attempts.back().number))
+      return JobOutcome::completed();
     for (;;) {
       if (const StopCause cause = cause_to_stop(); cause != StopCause::none) return JobOutcome::stopped_by(cause, {});
       const JobOutcome outcome = attempt();
@@ -3197,6 +3220,7 @@ class TrainingJobState {
       course_->note("the program has left its run open: it did not call Hook::close()");
     const int code = not_started.empty() ? how.program.exit_code : out.exit_code;
     carrier_->begin();
+    if (out.status == JobStatus::completed) tree_.set_completed(record().attempts.back().number);
     return course_->end_attempt(std::move(out), code, after.commit, after.is_after(before));
   }
 

@@ -130,6 +130,30 @@ TEST_CASE("a process that dies between save and commit loses no commit", "[captu
   CHECK(text_at(hook.resumed()->checkpoint) == "3");
 }
 
+TEST_CASE("many processes that die between save and commit lose no commit", "[capture][checkpoint_files]") {
+  const TemporaryDirectory directory;
+  const std::string run = (directory / "run").string();
+  const std::string folder = (directory / "checkpoints").string();
+  const tt::HookOptions options{.save = tt::every(1), .checkpoint_dir = folder};
+  tt::CheckpointFiles checkpoints(folder, {.keep = 2});
+  std::string committed;
+  {
+    tt::Hook hook(run, options);
+    hook.begin_step();
+    committed = checkpoints.save(hook.global_step(), writes("committed"));
+    hook.commit(committed);
+  }
+  for (int i = 0; i < 5; ++i) {
+    tt::Hook hook(run, options);
+    REQUIRE(hook.resumed());
+    CHECK(hook.resumed()->checkpoint == committed);
+    hook.begin_step();
+    checkpoints.save(hook.global_step(), writes("not committed"));
+  }
+  CHECK(text_at(committed) == "committed");
+  CHECK(names_in(folder).size() == 4);  // metadata.json, the committed one, and the last two
+}
+
 TEST_CASE("options of checkpoint files that cannot work are refused", "[capture][checkpoint_files]") {
   const TemporaryDirectory directory;
   CHECK_THROWS_WITH(tt::CheckpointFiles("x", {.keep = 1}), contains("keep at least 2"));

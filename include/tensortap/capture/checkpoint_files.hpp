@@ -32,9 +32,9 @@ class CheckpointFiles {
   explicit CheckpointFiles(const std::string& directory, CheckpointFilesOptions options = {});
 
   /// Calls `write(path)`, which writes the checkpoint of `step` at the temporary `path`: a file, or a directory that it
-  /// makes. Renames it, removes all but the last ones up to `step`, and returns its path, for Hook::commit. Never
-  /// replaces an earlier checkpoint. Throws: what `write` throws; it returns false, or nothing is at `path`; the
-  /// directory cannot be written. Nothing is left of the new checkpoint then.
+  /// makes. Renames it, removes all but the last ones up to `step` and the one of the last commit, and returns its
+  /// path, for Hook::commit. Never replaces an earlier checkpoint. Throws: what `write` throws; it returns false, or
+  /// nothing is at `path`; the directory cannot be written. Nothing is left of the new checkpoint then.
   template <class Write>
   std::string save(std::int64_t step, Write&& write) {
     return save_by(step, [&](const std::string& path) {

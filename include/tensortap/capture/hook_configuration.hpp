@@ -46,8 +46,8 @@ struct HookConfiguration {
 
   /// Reads the file that the environment names: SMDEBUG_CONFIG_FILE_PATH, else input/config/debughookconfig.json below
   /// SAGEMAKER_BASE_DIR or /opt/ml. If there is none, or USE_SMDEBUG is 0 or false, `options.enabled` is false, and the
-  /// first warning says why. With TENSORTAP_JOB_ATTEMPT, which 'tensortap train' sets, `options.start_over` is true: an
-  /// attempt may have ended before its first commit. Takes the name of this process and the number of them from its
+  /// first warning says why. With TENSORTAP_JOB_ATTEMPT, which 'tensortap train' sets, `start_over` and `resume_ended`
+  /// are set: an attempt may end at any moment. Takes the name of this process and the number of them from its
   /// launcher: Open MPI, PMI, torchrun, Slurm, SageMaker. With IncludeWorkers::one, only the first process is enabled.
   /// Throws as from_json.
   static HookConfiguration from_environment(const Variable& variable = {});

@@ -20,6 +20,7 @@
 #include <vector>
 
 #include <tensortap/capture/checkpoint_files.hpp>
+#include <tensortap/capture/state.hpp>
 #include <tensortap/error.hpp>
 #include <tensortap/internal/config.hpp>
 #include <tensortap/internal/usable_directory.hpp>
@@ -74,6 +75,16 @@ inline std::vector<CheckpointName> checkpoints_in(
   }
   std::sort(out.begin(), out.end());
   return out;
+}
+
+/// Returns the checkpoint of the last commit in a directory; empty: there is none, or the commits cannot be read.
+inline std::string committed_checkpoint(const std::string& directory) {
+  try {
+    const std::vector<State> states = read_states(*open_store(directory));
+    return states.empty() ? std::string() : states.back().checkpoint;
+  } catch (const Error&) {
+    return {};
+  }
 }
 
 /// Removes what `write` has begun, unless it is kept.
@@ -141,7 +152,10 @@ TENSORTAP_INLINE std::string CheckpointFiles::save_by(std::int64_t step,
   };
   auto there = detail::checkpoints_in(directory_, options_, remove);
   std::erase_if(there, [&](const detail::CheckpointName& other) { return name < other; });  // of another training
-  for (std::size_t i = 0; i + options_.keep < there.size(); ++i) remove(path_of(there[i]));
+  // Attempts that died between save and commit leave checkpoints that must not push out the one of the last commit.
+  const std::string committed = detail::committed_checkpoint(directory_);
+  for (std::size_t i = 0; i + options_.keep < there.size(); ++i)
+    if (detail::file_name(there[i], options_) != committed) remove(path_of(there[i]));
   return path;
 }
 

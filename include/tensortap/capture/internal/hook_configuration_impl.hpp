@@ -154,8 +154,9 @@ TENSORTAP_INLINE HookConfiguration HookConfiguration::from_environment(const Var
   if (auto checkpoints = detail::local_path_in(files.path("CHECKPOINT_CONFIG_FILE_PATH", "checkpointconfig.json"),
                                                "checkpoint configuration"))
     out.options.checkpoint_dir = std::move(*checkpoints);
-  // A manager starts the program again after each interruption, also after one before the first commit.
-  out.options.start_over = get("TENSORTAP_JOB_ATTEMPT") != nullptr;
+  // A manager starts the program again after each interruption: also before its first commit, and after it has closed
+  // its run, but not yet handed over what it made.
+  out.options.start_over = out.options.resume_ended = get("TENSORTAP_JOB_ATTEMPT") != nullptr;
   if (const auto place = detail::worker_of_environment(get, out.warnings)) {
     out.options.worker = "worker_" + std::to_string(place->rank);
     const bool all = out.include_workers == IncludeWorkers::all;
@@ -170,6 +171,7 @@ TENSORTAP_INLINE HookOptions HookConfiguration::over(HookOptions base) const {
   base.save = options.save;
   base.enabled = base.enabled && options.enabled;
   base.start_over = base.start_over || options.start_over;
+  base.resume_ended = base.resume_ended || options.resume_ended;
   const HookOptions defaults;
   if (options.worker != defaults.worker) base.worker = options.worker;
   if (options.num_workers != defaults.num_workers) base.num_workers = options.num_workers;

@@ -110,7 +110,10 @@ class JobCourse {
     count_seconds(seconds_of_attempts());
     record().failures += out.counts_as_failure ? 1 : 0;
     record().attempts_without_commit = has_new_commit ? 0 : record().attempts_without_commit + 1;
-    if (out.is_over) return out;
+    if (out.is_over) {
+      (void)ledger_.try_to_write();  // a manager that is lost from here on does not run the program again
+      return out;
+    }
     if (out.counts_as_failure && record().failures > options_.max_failures) return out.failed();
     if (record().attempts_without_commit >= options_.max_attempts_without_commit)
       return out.without_progress(record().attempts_without_commit);

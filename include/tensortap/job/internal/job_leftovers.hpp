@@ -5,11 +5,13 @@
 #include <unistd.h>
 
 #include <charconv>
+#include <chrono>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <string>
 #include <system_error>
+#include <thread>
 
 #include <tensortap/internal/config.hpp>
 
@@ -19,8 +21,8 @@ namespace detail {
 /// The variable that marks the processes of a job.
 inline constexpr const char* job_variable = "TENSORTAP_JOB_ID";
 
-/// Kills the processes of this user whose environment names the job. Returns their number.
-inline int kill_leftovers(const std::string& job_id) {
+/// Kills the processes of this user whose environment names the job, once. Returns their number.
+inline int kill_those_of(const std::string& job_id) {
   namespace fs = std::filesystem;
   const std::string mark = std::string(job_variable) + "=" + job_id;
   int count = 0;
@@ -36,6 +38,16 @@ inline int kill_leftovers(const std::string& job_id) {
       count += ::kill(pid, SIGKILL) == 0 ? 1 : 0;
   }
   return count;
+}
+
+/// Kills them, and waits for their end: until then they hold what their successors need. Returns their number.
+inline int kill_leftovers(const std::string& job_id) {
+  constexpr auto longest = std::chrono::seconds(10);
+  const auto deadline = std::chrono::steady_clock::now() + longest;
+  const int out = kill_those_of(job_id);
+  for (int left = out; left > 0 && std::chrono::steady_clock::now() < deadline; left = kill_those_of(job_id))
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  return out;
 }
 
 }  // namespace detail

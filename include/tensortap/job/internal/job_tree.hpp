@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cctype>
 #include <cstddef>
+#include <cstdint>
 #include <cstdlib>
 #include <filesystem>
 #include <map>
@@ -71,6 +72,14 @@ class JobTree {
       std::filesystem::remove(path(host, "output/failure"), ignored);
       std::filesystem::remove(stop_file(host), ignored);
     }
+  }
+
+  /// Marks this base directory as the one that holds what an attempt has made.
+  void set_completed(std::int64_t attempt) const {
+    write_job_file(JobNames::below(base_, ".completed"), std::to_string(attempt) + '\n');
+  }
+  [[nodiscard]] bool has_completed(std::int64_t attempt) const {
+    return text_of_file(JobNames::below(base_, ".completed")) == std::to_string(attempt) + '\n';
   }
 
   /// Returns the file that tells a program why and until when it has to end.

@@ -93,6 +93,9 @@ class TrainingJobState {
 
   /// Makes attempts until one decides the job.
   JobOutcome train() {
+    const auto& attempts = record().attempts;  // the last one may have completed, and its manager was lost
+    if (!attempts.empty() && attempts.back().cause == "completed" && tree_.has_completed(attempts.back().number))
+      return JobOutcome::completed();
     for (;;) {
       if (const StopCause cause = cause_to_stop(); cause != StopCause::none) return JobOutcome::stopped_by(cause, {});
       const JobOutcome outcome = attempt();
@@ -210,6 +213,7 @@ class TrainingJobState {
       course_->note("the program has left its run open: it did not call Hook::close()");
     const int code = not_started.empty() ? how.program.exit_code : out.exit_code;
     carrier_->begin();
+    if (out.status == JobStatus::completed) tree_.set_completed(record().attempts.back().number);
     return course_->end_attempt(std::move(out), code, after.commit, after.is_after(before));
   }
 
