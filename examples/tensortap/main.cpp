@@ -38,7 +38,8 @@ int run_tool(int argc, char** argv, std::ostream& out) {
       "Exit codes of all subcommands:\n"
       "  0  done\n"
       "  1  found something: findings, damage\n"
-      "  2  could not: a mistake in the command line, nothing to show or to judge, a failed read or write");
+      "  2  could not: a mistake in the command line, nothing to show or to judge, a failed read or write\n"
+      "train has more of them; tensortap train --help lists these");
 
   // The options have awscli's names. Each one sets an environment variable, which the S3 client reads, and removes
   // those that would take precedence over it.

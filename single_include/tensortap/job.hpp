@@ -1122,9 +1122,9 @@ class ChildProcess {
   ChildProcess& operator=(ChildProcess&&) = delete;
 
   ~ChildProcess() {
-    if (pid_ <= 0) return;
+    if (pid_ <= 0 || end_) return;
     ::kill(-pid_, SIGKILL);
-    if (!end_) ::waitpid(pid_, nullptr, 0);
+    ::waitpid(pid_, nullptr, 0);
   }
 
   [[nodiscard]] pid_t pid() const noexcept { return pid_; }
@@ -1415,12 +1415,13 @@ inline void make_job_directory(const std::string& path) {
     throw Error::io("job", path, cause + "; choose another base directory");
 }
 
-/// Writes a file in one piece: readers see the old text or the new one. Throws: it cannot be written.
+/// Writes a file in one piece: readers see the old text or the new one. Only its owner may read it: hyperparameters
+/// may be secrets. Throws: it cannot be written.
 inline void write_job_file(const std::string& path, std::string_view text) {
   const std::string temporary = path + ".tmp";
   ::unlink(temporary.c_str());
   const Descriptor file = above_standard_streams(
-      Descriptor(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644)));
+      Descriptor(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600)));
   bool is_written = static_cast<bool>(file);
   while (is_written && !text.empty()) {
     const ssize_t n = uninterrupted([&] { return ::write(file.get(), text.data(), text.size()); });
@@ -1544,6 +1545,7 @@ class JobLedger {
     store_->put(JobLayout::record, record.to_json(), Sync::yes);
     written_ = std::chrono::steady_clock::now();
     written_record_ = record.modified;
+    hurries_ = false;
   }
 
   /// Writes the record. Returns why that failed, empty if it did not: the next call tries again. Throws: another
@@ -1558,9 +1560,13 @@ class JobLedger {
     return {};
   }
 
-  /// The same, if the last time was long ago.
+  /// Says that the record has something new to tell.
+  void hurry() noexcept { hurries_ = true; }
+
+  /// The same, if the last time was long ago; sooner if there is something new.
   std::string write_now_and_then() {
-    const auto interval = std::chrono::seconds(JobNames::is_remote(store_->location()) ? 15 : 2);
+    const bool is_remote = JobNames::is_remote(store_->location());
+    const auto interval = std::chrono::milliseconds(is_remote ? (hurries_ ? 3000 : 15000) : (hurries_ ? 250 : 2000));
     if (std::chrono::steady_clock::now() - written_ < interval) return {};
     written_ = std::chrono::steady_clock::now();
     return try_to_write();
@@ -1579,6 +1585,7 @@ class JobLedger {
   std::unique_ptr<Claim> claim_;
   std::chrono::steady_clock::time_point written_{};
   double written_record_ = -1;  // its time
+  bool hurries_ = false;
 };
 
 }  // namespace detail
@@ -1831,6 +1838,7 @@ class JobCourse {
     } else if (has_ended(record().status)) {
       if (record().status == JobStatus::completed) {
         record().exit_code = 0;
+        note("the job has completed before; it is not run again");
         return false;
       }
       if (!options_.restart) throw Error::job_has_ended(options_.job_name, to_string(record().status));
@@ -1838,7 +1846,10 @@ class JobCourse {
     } else {
       take_lost_attempt();
     }
-    record().configuration = described(options_, places.checkpoints, checkpoint_path);
+    std::string now = described(options_, places.checkpoints, checkpoint_path);
+    if (!record().attempts.empty() && is_another_program(record().configuration, now))
+      note("program or hyperparameters differ from those of the earlier attempts; the new ones count");
+    record().configuration = std::move(now);
     record().checkpoints = places.checkpoints;
     record().run = places.run;
     record().exit_code.reset();
@@ -1876,6 +1887,12 @@ class JobCourse {
     record().attempts.back().last_seen = job_time();
     count_seconds(trained_ + std::chrono::duration<double>(Clock::now() - began_).count());
     if (const std::string failure = ledger_.write_now_and_then(); !failure.empty()) note("job.json: " + failure);
+  }
+
+  /// Takes the last commit.
+  void see_commit(std::optional<std::int64_t> commit) {
+    if (record().commit != commit) ledger_.hurry();
+    record().commit = record().attempts.back().commit = commit;
   }
 
   /// Ends the attempt: `out` is what it means by itself. Returns what it means after those before it.
@@ -1938,6 +1955,15 @@ class JobCourse {
   }
 
  private:
+  static bool is_another_program(const std::string& before, const std::string& now) {
+    const auto was = nlohmann::json::parse(before, nullptr, false);
+    const auto is = nlohmann::json::parse(now, nullptr, false);
+    const auto differs = [&](const char* key) {
+      return was.is_object() && is.is_object() && was.value(key, nlohmann::json()) != is.value(key, nlohmann::json());
+    };
+    return differs("Program") || differs("HyperParameters");
+  }
+
   /// Waits until no other process manages the job. Throws: one still does after `max_pending`.
   void claim() {
     const auto deadline = Clock::now() + std::chrono::duration_cast<Clock::duration>(options_.max_pending);
@@ -3174,7 +3200,7 @@ class TrainingJobState {
     course_->tick();
     if (Clock::now() - looked_ >= std::chrono::milliseconds(250)) {
       looked_ = Clock::now();
-      record().commit = record().attempts.back().commit = carrier_->last_commit();
+      course_->see_commit(carrier_->last_commit());
       watch_->see_commit(record().commit);
       if (const std::string failure = carrier_->take_failure(); !failure.empty())
         course_->note("checkpoints: " + failure);

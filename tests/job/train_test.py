@@ -6,6 +6,7 @@ checks what a program sees.
 """
 import json
 import os
+import pty
 import re
 import shutil
 import signal
@@ -142,7 +143,7 @@ class CompletedTest(JobTest):
     def test_a_job_that_has_completed_is_not_run_again(self):
         self.train(steps=5)
         before = self.record()
-        self.train(steps=5)
+        self.assertIn("the job has completed before", self.train(steps=5))
         self.assertEqual(self.record(), before)
 
     def test_artifacts_of_any_name_and_size_are_archived(self):
@@ -171,8 +172,27 @@ class CompletedTest(JobTest):
     def test_secrets_are_not_recorded(self):
         out = self.train("--hyperparameter", "api-token=hunter2", "--hyperparameter", "max_tokens=7",
                          program=["true", "--password", "hunter2", "--secret=hunter2", "https://me:hunter2@host/x"])
+        config = self.jobs / "job" / "ml" / "input" / "config" / "hyperparameters.json"
+        self.assertEqual(stat.S_IMODE(config.stat().st_mode), 0o600)
         self.assertNotIn("hunter2", (self.jobs / "job" / "job.json").read_text() + out + self.tool("describe", "job"))
         self.assertEqual(self.record()["HyperParameters"], {"api-token": "*****", "max_tokens": "7"})
+
+
+    def test_a_terminal_has_a_status_line(self):
+        here, there = pty.openpty()
+        process = subprocess.Popen(self.command(steps=100, delay=10), cwd=self.folder, env=self.environment,
+                                   stdout=subprocess.DEVNULL, stderr=there)
+        os.close(there)
+        seen = b""
+        try:
+            while part := os.read(here, 4096):
+                seen += part
+        except OSError:  # the other end is closed
+            pass
+        os.close(here)
+        self.assertEqual(process.wait(timeout=TIMEOUT), 0)
+        self.assertRegex(seen.decode(), r"\rTraining, attempt 1, \d+ s, committed step \d+\x1b\[K")
+        self.assertTrue(seen.endswith(b"\r\x1b[K"), seen[-50:])
 
 
 class InterruptedTest(JobTest):
@@ -199,7 +219,7 @@ class InterruptedTest(JobTest):
 
     def test_a_notice_leaves_the_job_to_another_machine(self):
         for number in (signal.SIGTERM, signal.SIGUSR1):
-            process = self.start("--base-dir", self.folder / f"machine-{number}", steps=300, delay=10)
+            process = self.start("--base-dir", self.folder / f"machine-{number}", steps=600, delay=10)
             attempts = 1 if number == signal.SIGTERM else 2
             self.wait_for_commit(9)
             self.wait_for(lambda: len(self.record()["Attempts"]) == attempts and "Commit" in self.record()["Attempts"][-1],
@@ -210,9 +230,9 @@ class InterruptedTest(JobTest):
             self.assertEqual(self.record()["TrainingJobStatus"], "InProgress")
             self.assertEqual(self.record()["SecondaryStatus"], "Interrupted")
             shutil.rmtree(self.folder / f"machine-{number}")
-        out = self.train("--base-dir", self.folder / "machine-3", steps=300, delay=2)
+        out = self.train("--base-dir", self.folder / "machine-3", steps=600, delay=2)
         self.assertIn("restored", out)
-        self.is_whole(300)
+        self.is_whole(600)
         log = (self.jobs / "job" / "logs" / "output.log").read_text()
         for attempt in range(3):
             self.assertIn(f"==> attempt-000{attempt}/algo-1 <==", log)
@@ -253,7 +273,7 @@ class FailedTest(JobTest):
         self.assertIn("exit code: 3", out)
         self.assertEqual(self.record()["FailureReason"], "AlgorithmError: the program ended with code 3, exit code: 3")
         self.assertIn("it has ended (Failed)", self.train(steps=40, code=2))
-        self.train("--restart", steps=40)
+        self.assertIn("program or hyperparameters differ", self.train("--restart", steps=40))
         self.is_whole(40)
 
     def test_a_failure_is_followed_by_another_attempt_if_that_is_wanted(self):

@@ -78,9 +78,9 @@ class ChildProcess {
   ChildProcess& operator=(ChildProcess&&) = delete;
 
   ~ChildProcess() {
-    if (pid_ <= 0) return;
+    if (pid_ <= 0 || end_) return;
     ::kill(-pid_, SIGKILL);
-    if (!end_) ::waitpid(pid_, nullptr, 0);
+    ::waitpid(pid_, nullptr, 0);
   }
 
   [[nodiscard]] pid_t pid() const noexcept { return pid_; }

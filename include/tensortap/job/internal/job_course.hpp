@@ -11,6 +11,8 @@
 #include <thread>
 #include <utility>
 
+#include <nlohmann/json.hpp>
+
 #include <tensortap/error.hpp>
 #include <tensortap/internal/config.hpp>
 #include <tensortap/job/internal/job_attempt.hpp>
@@ -51,6 +53,7 @@ class JobCourse {
     } else if (has_ended(record().status)) {
       if (record().status == JobStatus::completed) {
         record().exit_code = 0;
+        note("the job has completed before; it is not run again");
         return false;
       }
       if (!options_.restart) throw Error::job_has_ended(options_.job_name, to_string(record().status));
@@ -58,7 +61,10 @@ class JobCourse {
     } else {
       take_lost_attempt();
     }
-    record().configuration = described(options_, places.checkpoints, checkpoint_path);
+    std::string now = described(options_, places.checkpoints, checkpoint_path);
+    if (!record().attempts.empty() && is_another_program(record().configuration, now))
+      note("program or hyperparameters differ from those of the earlier attempts; the new ones count");
+    record().configuration = std::move(now);
     record().checkpoints = places.checkpoints;
     record().run = places.run;
     record().exit_code.reset();
@@ -96,6 +102,12 @@ class JobCourse {
     record().attempts.back().last_seen = job_time();
     count_seconds(trained_ + std::chrono::duration<double>(Clock::now() - began_).count());
     if (const std::string failure = ledger_.write_now_and_then(); !failure.empty()) note("job.json: " + failure);
+  }
+
+  /// Takes the last commit.
+  void see_commit(std::optional<std::int64_t> commit) {
+    if (record().commit != commit) ledger_.hurry();
+    record().commit = record().attempts.back().commit = commit;
   }
 
   /// Ends the attempt: `out` is what it means by itself. Returns what it means after those before it.
@@ -158,6 +170,15 @@ class JobCourse {
   }
 
  private:
+  static bool is_another_program(const std::string& before, const std::string& now) {
+    const auto was = nlohmann::json::parse(before, nullptr, false);
+    const auto is = nlohmann::json::parse(now, nullptr, false);
+    const auto differs = [&](const char* key) {
+      return was.is_object() && is.is_object() && was.value(key, nlohmann::json()) != is.value(key, nlohmann::json());
+    };
+    return differs("Program") || differs("HyperParameters");
+  }
+
   /// Waits until no other process manages the job. Throws: one still does after `max_pending`.
   void claim() {
     const auto deadline = Clock::now() + std::chrono::duration_cast<Clock::duration>(options_.max_pending);

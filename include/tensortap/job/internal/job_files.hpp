@@ -37,12 +37,13 @@ inline void make_job_directory(const std::string& path) {
     throw Error::io("job", path, cause + "; choose another base directory");
 }
 
-/// Writes a file in one piece: readers see the old text or the new one. Throws: it cannot be written.
+/// Writes a file in one piece: readers see the old text or the new one. Only its owner may read it: hyperparameters
+/// may be secrets. Throws: it cannot be written.
 inline void write_job_file(const std::string& path, std::string_view text) {
   const std::string temporary = path + ".tmp";
   ::unlink(temporary.c_str());
   const Descriptor file = above_standard_streams(
-      Descriptor(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644)));
+      Descriptor(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600)));
   bool is_written = static_cast<bool>(file);
   while (is_written && !text.empty()) {
     const ssize_t n = uninterrupted([&] { return ::write(file.get(), text.data(), text.size()); });

@@ -112,6 +112,7 @@ class JobLedger {
     store_->put(JobLayout::record, record.to_json(), Sync::yes);
     written_ = std::chrono::steady_clock::now();
     written_record_ = record.modified;
+    hurries_ = false;
   }
 
   /// Writes the record. Returns why that failed, empty if it did not: the next call tries again. Throws: another
@@ -126,9 +127,13 @@ class JobLedger {
     return {};
   }
 
-  /// The same, if the last time was long ago.
+  /// Says that the record has something new to tell.
+  void hurry() noexcept { hurries_ = true; }
+
+  /// The same, if the last time was long ago; sooner if there is something new.
   std::string write_now_and_then() {
-    const auto interval = std::chrono::seconds(JobNames::is_remote(store_->location()) ? 15 : 2);
+    const bool is_remote = JobNames::is_remote(store_->location());
+    const auto interval = std::chrono::milliseconds(is_remote ? (hurries_ ? 3000 : 15000) : (hurries_ ? 250 : 2000));
     if (std::chrono::steady_clock::now() - written_ < interval) return {};
     written_ = std::chrono::steady_clock::now();
     return try_to_write();
@@ -147,6 +152,7 @@ class JobLedger {
   std::unique_ptr<Claim> claim_;
   std::chrono::steady_clock::time_point written_{};
   double written_record_ = -1;  // its time
+  bool hurries_ = false;
 };
 
 }  // namespace detail

@@ -167,7 +167,7 @@ class TrainingJobState {
     course_->tick();
     if (Clock::now() - looked_ >= std::chrono::milliseconds(250)) {
       looked_ = Clock::now();
-      record().commit = record().attempts.back().commit = carrier_->last_commit();
+      course_->see_commit(carrier_->last_commit());
       watch_->see_commit(record().commit);
       if (const std::string failure = carrier_->take_failure(); !failure.empty())
         course_->note("checkpoints: " + failure);
