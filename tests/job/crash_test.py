@@ -2,7 +2,7 @@
 """Managers and programs of jobs that are killed at random moments: every job completes when it is started again, with each
 step once, its model whole and its record readable at every moment.
 
-usage: python3 tests/job/crash_test.py [--jobs N] [--seed N]
+usage: python3 tests/job/crash_test.py [--jobs N] [--seed N] [--workers N]
 
 TENSORTAP_COMMAND names the tool, TENSORTAP_JOB_TRAINING the program that is trained.
 """
@@ -31,8 +31,9 @@ MOST_KILLS = 8  # of one job
 class Job:
     """One job, which is killed again and again."""
 
-    def __init__(self, folder, chance):
+    def __init__(self, folder, chance, workers):
         self.folder = folder
+        self.workers = workers
         self.chance = chance
         self.kills = 0
         self.starts = 0
@@ -45,7 +46,7 @@ class Job:
         base = ["--base-dir", str(self.folder / f"machine-{self.starts}")] if self.moves else []
         return subprocess.Popen(
             [COMMAND, "train", "--job-name", "job", "--hook-config", '{"HookParameters": {"save_interval": 1}}', *base,
-             "--rule", "VanishingGradient", "--max-pending", "20", "--hyperparameter", f"steps={STEPS}",
+             "--rule", "VanishingGradient", "--workers", str(self.workers), "--stop-window", "5", "--max-pending", "20", "--hyperparameter", f"steps={STEPS}",
              "--hyperparameter", "delay=3", "--", TRAINING],
             cwd=self.folder, env=self.environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
 
@@ -100,9 +101,11 @@ class Job:
 
     def fault(self):
         """Returns what is wrong with the job that has completed."""
-        steps = Counter(int(path.name.split("_")[0]) for path in (self.folder / "jobs/job/debug-output").glob("index/*/*.json"))
-        if steps != Counter(range(STEPS)):
-            return f"steps are missing or there twice: {Counter(range(STEPS)) - steps} {steps - Counter(range(STEPS))}"
+        names = (path.name for path in (self.folder / "jobs/job/debug-output").glob("index/*/*.json"))
+        steps = Counter(names)
+        wanted = Counter(f"{step:012}_worker_{worker}.json" for step in range(STEPS) for worker in range(self.workers))
+        if steps != wanted:
+            return f"steps are missing or there twice: {wanted - steps} {steps - wanted}"
         with tarfile.open(self.folder / "jobs/job/output/model.tar.gz") as archive:
             if archive.extractfile("model.txt").read() != f"{STEPS}\n".encode():
                 return "the model is not whole"
@@ -114,6 +117,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--jobs", type=int, default=8)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--workers", type=int, default=0, help="left out: 1 or 2")
     arguments = parser.parse_args()
     if not COMMAND or not TRAINING:
         print("TENSORTAP_COMMAND or TENSORTAP_JOB_TRAINING is not set")
@@ -121,7 +125,7 @@ def main():
     faults = kills = 0
     for i in range(arguments.jobs):
         folder = Path(tempfile.mkdtemp(prefix="crash_test."))
-        job = Job(folder, random.Random(arguments.seed * 1_000_003 + i))
+        job = Job(folder, random.Random(arguments.seed * 1_000_003 + i), arguments.workers or 1 + i % 2)
         fault = job.run()
         kills += job.kills
         if fault:
