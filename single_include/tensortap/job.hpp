@@ -967,10 +967,11 @@ class CheckpointCarrier {
  public:
   using Note = std::function<void(const std::string&)>;
 
-  CheckpointCarrier(std::string directory, std::shared_ptr<Store> remote, StopSignal cancel)
+  CheckpointCarrier(std::string directory, std::shared_ptr<Store> remote, const StopSignal& cancel)
       : directory_(std::move(directory)),
         local_(directory_),
-        sync_(directory_, std::move(remote), {.settle_for = std::chrono::seconds(2), .cancel = std::move(cancel)}) {}
+        sync_(directory_, std::move(remote), {.settle_for = std::chrono::seconds(2), .stop = last_, .cancel = cancel}) {
+  }
 
   /// Throws: no whole checkpoint could be restored.
   SyncReport restore() { return sync_.restore(); }
@@ -981,8 +982,10 @@ class CheckpointCarrier {
     work_ = std::make_unique<PeriodicWork>(std::chrono::milliseconds(200), [this] { copy(); });
   }
 
-  /// Ends the copies, and copies what is left. Returns what could not be copied; empty: nothing.
-  std::string finish(CheckpointSync::Clock::time_point deadline) {
+  /// Ends the copies, and copies what is left. Returns what could not be copied; empty: nothing. `is_last`: the machine
+  /// goes, so that a copy that runs ends by the deadline, too.
+  std::string finish(CheckpointSync::Clock::time_point deadline, bool is_last = false) {
+    if (is_last) last_.request(StopReason::notice, deadline);
     work_.reset();
     const SyncReport report = sync_.upload_all(deadline);
     remember(report);
@@ -1052,6 +1055,7 @@ class CheckpointCarrier {
 
   const std::string directory_;
   const FileStore local_;
+  StopSignal last_;
   CheckpointSync sync_;
   std::optional<Stamp> copied_;                 // of the thread, while it runs
   CheckpointSync::Clock::time_point looked_{};  // of the thread
@@ -1169,7 +1173,7 @@ class ChildProcess {
     const std::string_view list = variable == nullptr ? "/usr/local/bin:/usr/bin:/bin" : variable;
     for (std::size_t begin = 0; begin <= list.size();) {
       const std::size_t end = std::min(list.find(':', begin), list.size());
-      const std::string path = JobNames::below(end == begin ? "." : std::string(list.substr(begin, end - begin)), name);
+      std::string path = JobNames::below(end == begin ? "." : std::string(list.substr(begin, end - begin)), name);
       if (usable(path)) return path;
       begin = end + 1;
     }
@@ -2132,7 +2136,7 @@ class ArtifactArchive {
   static constexpr std::size_t block = 512;
 
   /// Returns whether it was a file or a link.
-  bool add_one(const std::string& path, std::string name) {
+  bool add_one(const std::string& path, const std::string& name) {
     struct stat status {};
     if (::lstat(path.c_str(), &status) != 0) return false;
     if (S_ISDIR(status.st_mode)) {
@@ -2396,7 +2400,7 @@ class JobTree {
     for (const std::string& one : more) add(all, one);
     std::vector<std::string> out;
     out.reserve(all.size());
-    for (const auto& [name, value] : all) out.push_back(name + "=" + value);
+    for (const auto& [name, value] : all) out.push_back(std::string(name).append(1, '=').append(value));
     return out;
   }
 
@@ -3131,7 +3135,7 @@ class TrainingJobState {
       return JobOutcome::completed();
     for (;;) {
       if (const StopCause cause = cause_to_stop(); cause != StopCause::none) return JobOutcome::stopped_by(cause, {});
-      const JobOutcome outcome = attempt();
+      JobOutcome outcome = attempt();
       if (outcome.is_over || outcome.leaves) return outcome;
       course_->change("Interrupted", outcome.message);
       wait_before_restart();
@@ -3235,7 +3239,8 @@ class TrainingJobState {
     const auto window = std::chrono::duration_cast<Clock::duration>(options_.stop_window);
     const auto left = options_.stop.time_left();
     const std::string not_copied =
-        carrier_->finish(Clock::now() + (left ? std::chrono::duration_cast<Clock::duration>(*left) : window));
+        carrier_->finish(Clock::now() + (left ? std::chrono::duration_cast<Clock::duration>(*left) : window),
+                         how.cause == StopCause::notice);
     if (!not_copied.empty()) course_->note("checkpoints: " + not_copied);
     const CheckpointMark after = carrier_->mark();
     take_rules();

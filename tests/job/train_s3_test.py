@@ -99,6 +99,20 @@ class TrainOnS3Test(unittest.TestCase):
         self.assertIn("was lost", out)
         self.is_whole("lost", 200)
 
+    def test_a_channel_comes_from_a_bucket(self):
+        for name in ("a.txt", "folder/b.txt"):
+            path = self.folder / "data" / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(name)
+            self.tool("cp", str(path), f"s3://{BUCKET}/data/{name}")
+        out = self.folder / "out"
+        out.mkdir()
+        script = 'cat "$SM_CHANNEL_TRAINING/a.txt" "$SM_CHANNEL_TRAINING/folder/b.txt"'
+        result = subprocess.run([COMMAND, "train", "--job-name", "data", "--channel", f"training=s3://{BUCKET}/data", "--",
+                                 "bash", "-c", script], cwd=out, capture_output=True, text=True, timeout=TIMEOUT)
+        self.assertEqual(result.returncode, 0, result.stdout + result.stderr)
+        self.assertIn("a.txtfolder/b.txt", result.stdout)
+
     def test_a_job_is_stopped_from_elsewhere(self):
         process = self.start("stopped", steps=10000)
         self.wait_for_output(process, "begins at step")

@@ -169,6 +169,14 @@ class CompletedTest(JobTest):
         self.ends(process, 0)
         self.assertIn("Training", seen)
 
+    def test_checkpoints_may_lie_elsewhere(self):
+        options = ["--base-dir", "base", "--checkpoint-uri", "kept"]
+        self.train(*options, "--checkpoint-local-path", "local", steps=20)
+        for folder in ("local", "kept"):
+            self.assertTrue((self.folder / folder / "metadata.json").exists())
+        self.assertEqual(self.record()["CheckpointConfig"],
+                         {"S3Uri": str(self.folder / "kept"), "LocalPath": str(self.folder / "local")})
+
     def test_secrets_are_not_recorded(self):
         out = self.train("--hyperparameter", "api-token=hunter2", "--hyperparameter", "max_tokens=7",
                          program=["true", "--password", "hunter2", "--secret=hunter2", "https://me:hunter2@host/x"])

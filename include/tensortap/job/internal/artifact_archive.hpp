@@ -128,7 +128,7 @@ class ArtifactArchive {
   static constexpr std::size_t block = 512;
 
   /// Returns whether it was a file or a link.
-  bool add_one(const std::string& path, std::string name) {
+  bool add_one(const std::string& path, const std::string& name) {
     struct stat status {};
     if (::lstat(path.c_str(), &status) != 0) return false;
     if (S_ISDIR(status.st_mode)) {

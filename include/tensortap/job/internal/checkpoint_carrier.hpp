@@ -25,6 +25,7 @@
 #include <tensortap/job/internal/periodic_work.hpp>
 #include <tensortap/spot/checkpoint_sync.hpp>
 #include <tensortap/spot/checkpoint_sync_options.hpp>
+#include <tensortap/stop.hpp>
 #include <tensortap/store/file.hpp>
 #include <tensortap/store/store.hpp>
 
@@ -48,10 +49,11 @@ class CheckpointCarrier {
  public:
   using Note = std::function<void(const std::string&)>;
 
-  CheckpointCarrier(std::string directory, std::shared_ptr<Store> remote, StopSignal cancel)
+  CheckpointCarrier(std::string directory, std::shared_ptr<Store> remote, const StopSignal& cancel)
       : directory_(std::move(directory)),
         local_(directory_),
-        sync_(directory_, std::move(remote), {.settle_for = std::chrono::seconds(2), .cancel = std::move(cancel)}) {}
+        sync_(directory_, std::move(remote), {.settle_for = std::chrono::seconds(2), .stop = last_, .cancel = cancel}) {
+  }
 
   /// Throws: no whole checkpoint could be restored.
   SyncReport restore() { return sync_.restore(); }
@@ -62,8 +64,10 @@ class CheckpointCarrier {
     work_ = std::make_unique<PeriodicWork>(std::chrono::milliseconds(200), [this] { copy(); });
   }
 
-  /// Ends the copies, and copies what is left. Returns what could not be copied; empty: nothing.
-  std::string finish(CheckpointSync::Clock::time_point deadline) {
+  /// Ends the copies, and copies what is left. Returns what could not be copied; empty: nothing. `is_last`: the machine
+  /// goes, so that a copy that runs ends by the deadline, too.
+  std::string finish(CheckpointSync::Clock::time_point deadline, bool is_last = false) {
+    if (is_last) last_.request(StopReason::notice, deadline);
     work_.reset();
     const SyncReport report = sync_.upload_all(deadline);
     remember(report);
@@ -133,6 +137,7 @@ class CheckpointCarrier {
 
   const std::string directory_;
   const FileStore local_;
+  StopSignal last_;
   CheckpointSync sync_;
   std::optional<Stamp> copied_;                 // of the thread, while it runs
   CheckpointSync::Clock::time_point looked_{};  // of the thread

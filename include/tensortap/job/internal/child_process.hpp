@@ -125,7 +125,7 @@ class ChildProcess {
     const std::string_view list = variable == nullptr ? "/usr/local/bin:/usr/bin:/bin" : variable;
     for (std::size_t begin = 0; begin <= list.size();) {
       const std::size_t end = std::min(list.find(':', begin), list.size());
-      const std::string path = JobNames::below(end == begin ? "." : std::string(list.substr(begin, end - begin)), name);
+      std::string path = JobNames::below(end == begin ? "." : std::string(list.substr(begin, end - begin)), name);
       if (usable(path)) return path;
       begin = end + 1;
     }

@@ -120,7 +120,7 @@ class JobTree {
     for (const std::string& one : more) add(all, one);
     std::vector<std::string> out;
     out.reserve(all.size());
-    for (const auto& [name, value] : all) out.push_back(name + "=" + value);
+    for (const auto& [name, value] : all) out.push_back(std::string(name).append(1, '=').append(value));
     return out;
   }
 

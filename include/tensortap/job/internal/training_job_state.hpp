@@ -98,7 +98,7 @@ class TrainingJobState {
       return JobOutcome::completed();
     for (;;) {
       if (const StopCause cause = cause_to_stop(); cause != StopCause::none) return JobOutcome::stopped_by(cause, {});
-      const JobOutcome outcome = attempt();
+      JobOutcome outcome = attempt();
       if (outcome.is_over || outcome.leaves) return outcome;
       course_->change("Interrupted", outcome.message);
       wait_before_restart();
@@ -202,7 +202,8 @@ class TrainingJobState {
     const auto window = std::chrono::duration_cast<Clock::duration>(options_.stop_window);
     const auto left = options_.stop.time_left();
     const std::string not_copied =
-        carrier_->finish(Clock::now() + (left ? std::chrono::duration_cast<Clock::duration>(*left) : window));
+        carrier_->finish(Clock::now() + (left ? std::chrono::duration_cast<Clock::duration>(*left) : window),
+                         how.cause == StopCause::notice);
     if (!not_copied.empty()) course_->note("checkpoints: " + not_copied);
     const CheckpointMark after = carrier_->mark();
     take_rules();
