@@ -16,6 +16,7 @@
 #include <tensortap/error.hpp>
 #include <tensortap/internal/config.hpp>
 #include <tensortap/internal/thread.hpp>
+#include <tensortap/job/internal/job_names.hpp>
 #include <tensortap/job/job_options.hpp>
 #include <tensortap/rules/builtin/all_rules.hpp>
 #include <tensortap/rules/evaluate.hpp>
@@ -113,12 +114,14 @@ class RuleWatch {
   }
 
   void follow() {
+    // In a bucket each look is a request that is paid for.
+    const std::chrono::milliseconds interval(JobNames::is_remote(run_) ? 2000 : 200);
     while (!stop_.requested()) {
       try {
         const Trial trial(run_, {.follow = true,
-                                 .refresh_interval = std::chrono::milliseconds(200),
+                                 .refresh_interval = interval,
                                  .wait_for_run = std::chrono::nanoseconds::max(),
-                                 .poll_interval = std::chrono::milliseconds(200),
+                                 .poll_interval = interval,
                                  .stop = stop_});
         (void)evaluate(
             trial, rules_,
