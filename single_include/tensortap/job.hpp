@@ -3020,12 +3020,14 @@ class RuleWatch {
   }
 
   void follow() {
+    // In a bucket each look is a request that is paid for.
+    const std::chrono::milliseconds interval(JobNames::is_remote(run_) ? 2000 : 200);
     while (!stop_.requested()) {
       try {
         const Trial trial(run_, {.follow = true,
-                                 .refresh_interval = std::chrono::milliseconds(200),
+                                 .refresh_interval = interval,
                                  .wait_for_run = std::chrono::nanoseconds::max(),
-                                 .poll_interval = std::chrono::milliseconds(200),
+                                 .poll_interval = interval,
                                  .stop = stop_});
         (void)evaluate(
             trial, rules_,
