@@ -272,6 +272,12 @@ class Error : public std::runtime_error {
   static Error s3_refused(std::string_view request, int status, std::string_view code, std::string_view message,
                           std::string_view ids, std::string_view why_no_more, int attempts);
   static Error s3_corrupt(std::string_view object, std::string_view cause);
+  static Error bad_job_option(std::string_view option, std::string_view cause);
+  static Error no_such_job(std::string_view place);
+  static Error job_has_ended(std::string_view job, std::string_view status);
+  static Error job_is_managed(std::string_view job, std::string_view holder);
+  static Error job_is_lost(std::string_view job);
+  static Error program_not_started(std::string_view program, std::string_view cause);
   static Error damaged(std::string_view what, std::string_view where, std::string_view cause);
   static Error io(std::string_view what, std::string_view where, std::string_view cause);
 
@@ -3009,9 +3015,9 @@ class CheckpointFiles {
   explicit CheckpointFiles(const std::string& directory, CheckpointFilesOptions options = {});
 
   /// Calls `write(path)`, which writes the checkpoint of `step` at the temporary `path`: a file, or a directory that it
-  /// makes. Renames it, removes all but the last ones up to `step`, and returns its path, for Hook::commit. Never
-  /// replaces an earlier checkpoint. Throws: what `write` throws; it returns false, or nothing is at `path`; the
-  /// directory cannot be written. Nothing is left of the new checkpoint then.
+  /// makes. Renames it, removes all but the last ones up to `step` and the one of the last commit, and returns its
+  /// path, for Hook::commit. Never replaces an earlier checkpoint. Throws: what `write` throws; it returns false, or
+  /// nothing is at `path`; the directory cannot be written. Nothing is left of the new checkpoint then.
   template <class Write>
   std::string save(std::int64_t step, Write&& write) {
     return save_by(step, [&](const std::string& path) {
@@ -3614,8 +3620,10 @@ struct HookConfiguration {
 
   /// Reads the file that the environment names: SMDEBUG_CONFIG_FILE_PATH, else input/config/debughookconfig.json below
   /// SAGEMAKER_BASE_DIR or /opt/ml. If there is none, or USE_SMDEBUG is 0 or false, `options.enabled` is false, and the
-  /// first warning says why. Takes the name of this process and the number of them from its launcher: Open MPI, PMI,
-  /// torchrun, Slurm, SageMaker. With IncludeWorkers::one, only the first process is enabled. Throws as from_json.
+  /// first warning says why. With TENSORTAP_JOB_ATTEMPT, which 'tensortap train' sets, `start_over` and `resume_ended`
+  /// are set: an attempt may end at any moment. Takes the name of this process and the number of them from its
+  /// launcher: Open MPI, PMI, torchrun, Slurm, SageMaker. With IncludeWorkers::one, only the first process is enabled.
+  /// Throws as from_json.
   static HookConfiguration from_environment(const Variable& variable = {});
 
   /// Returns `base` with what this configuration says in its place.
@@ -7488,6 +7496,46 @@ constexpr bool is_invisible(std::uint32_t code) noexcept {
 }
 
 }  // namespace detail
+TENSORTAP_END_NAMESPACE
+
+// from tensortap/internal/error_of_jobs.hpp
+
+// The texts of errors of managed jobs: a part of error_impl.hpp.
+
+TENSORTAP_BEGIN_NAMESPACE
+
+TENSORTAP_INLINE Error Error::bad_job_option(std::string_view option, std::string_view cause) {
+  return {Errc::invalid_option, "job: option " + std::string(option) + ": " + std::string(cause)};
+}
+
+TENSORTAP_INLINE Error Error::no_such_job(std::string_view place) {
+  return {Errc::not_found, "job: " + in_quotes(place) +
+                               ": there is no job (no job.json); give its directory or s3://BUCKET/PREFIX/JOB, which "
+                               "'tensortap jobs' lists"};
+}
+
+TENSORTAP_INLINE Error Error::job_has_ended(std::string_view job, std::string_view status) {
+  return {Errc::ended, "job: " + in_quotes(job) + ": it has ended (" + std::string(status) +
+                           "); choose another job name, or continue it with --restart"};
+}
+
+TENSORTAP_INLINE Error Error::job_is_managed(std::string_view job, std::string_view holder) {
+  return {Errc::claimed, "job: " + in_quotes(job) + ": another process manages it (" +
+                             (holder.empty() ? "unknown" : escaped(holder)) +
+                             "); wait for its end, stop it first, or choose another job name"};
+}
+
+TENSORTAP_INLINE Error Error::job_is_lost(std::string_view job) {
+  return {Errc::claimed, "job: " + in_quotes(job) +
+                             ": another process has taken over the job, so that this one ends its program and writes "
+                             "nothing more; describe the job to see which"};
+}
+
+TENSORTAP_INLINE Error Error::program_not_started(std::string_view program, std::string_view cause) {
+  return {Errc::io, "job: " + in_quotes(program) + ": the program cannot be started (" + escaped(cause) +
+                        "); correct its path, or make it executable"};
+}
+
 TENSORTAP_END_NAMESPACE
 
 // from tensortap/internal/error_of_stores.hpp
@@ -16678,6 +16726,16 @@ inline std::vector<CheckpointName> checkpoints_in(
   return out;
 }
 
+/// Returns the checkpoint of the last commit in a directory; empty: there is none, or the commits cannot be read.
+inline std::string committed_checkpoint(const std::string& directory) {
+  try {
+    const std::vector<State> states = read_states(*open_store(directory));
+    return states.empty() ? std::string() : states.back().checkpoint;
+  } catch (const Error&) {
+    return {};
+  }
+}
+
 /// Removes what `write` has begun, unless it is kept.
 struct UnfinishedCheckpoint {
   explicit UnfinishedCheckpoint(std::string at) : path(std::move(at)) {}
@@ -16743,7 +16801,10 @@ TENSORTAP_INLINE std::string CheckpointFiles::save_by(std::int64_t step,
   };
   auto there = detail::checkpoints_in(directory_, options_, remove);
   std::erase_if(there, [&](const detail::CheckpointName& other) { return name < other; });  // of another training
-  for (std::size_t i = 0; i + options_.keep < there.size(); ++i) remove(path_of(there[i]));
+  // Attempts that died between save and commit leave checkpoints that must not push out the one of the last commit.
+  const std::string committed = detail::committed_checkpoint(directory_);
+  for (std::size_t i = 0; i + options_.keep < there.size(); ++i)
+    if (detail::file_name(there[i], options_) != committed) remove(path_of(there[i]));
   return path;
 }
 
@@ -22863,6 +22924,9 @@ TENSORTAP_INLINE HookConfiguration HookConfiguration::from_environment(const Var
   if (auto checkpoints = detail::local_path_in(files.path("CHECKPOINT_CONFIG_FILE_PATH", "checkpointconfig.json"),
                                                "checkpoint configuration"))
     out.options.checkpoint_dir = std::move(*checkpoints);
+  // A manager starts the program again after each interruption: also before its first commit, and after it has closed
+  // its run, but not yet handed over what it made.
+  out.options.start_over = out.options.resume_ended = get("TENSORTAP_JOB_ATTEMPT") != nullptr;
   if (const auto place = detail::worker_of_environment(get, out.warnings)) {
     out.options.worker = "worker_" + std::to_string(place->rank);
     const bool all = out.include_workers == IncludeWorkers::all;
@@ -22876,6 +22940,8 @@ TENSORTAP_INLINE HookOptions HookConfiguration::over(HookOptions base) const {
   base.collections = options.collections;
   base.save = options.save;
   base.enabled = base.enabled && options.enabled;
+  base.start_over = base.start_over || options.start_over;
+  base.resume_ended = base.resume_ended || options.resume_ended;
   const HookOptions defaults;
   if (options.worker != defaults.worker) base.worker = options.worker;
   if (options.num_workers != defaults.num_workers) base.num_workers = options.num_workers;
