@@ -4,12 +4,14 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <ostream>
 #include <string>
 #include <tensortap/job/job_options.hpp>
 #include <tensortap/rules/finding.hpp>
 #include <tensortap/step.hpp>
+#include <tensortap/stop.hpp>
 #include <vector>
 
 namespace tensortap_command {
@@ -108,6 +110,9 @@ int sync(const std::string& from, const std::string& to, const Copy& how, std::o
 
 /// Runs a job to its end. Returns its exit code, which JobArguments::exit_codes() lists.
 int train(tensortap::JobOptions options, std::ostream& out);
+
+/// Watches for the notices of the cloud that this machine is of, while the result lives. A notice requests `stop`.
+std::shared_ptr<const void> watch_cloud(const tensortap::StopSignal& stop);
 
 /// Prints a line for each job in a directory or below an s3:// address.
 int jobs(const std::string& place, std::ostream& out);

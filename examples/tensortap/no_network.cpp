@@ -1,4 +1,5 @@
 // The S3 commands of a tool without tensortap::net: open_store() throws an error that says how to get it.
+#include <memory>
 #include <string>
 #include <tensortap/tensortap.hpp>
 
@@ -31,5 +32,7 @@ int copy(const std::string& from, const std::string& to, const Copy&, std::ostre
 int sync(const std::string& from, const std::string& to, const Copy& how, std::ostream& out) {
   return copy(from, to, how, out);
 }
+
+std::shared_ptr<const void> watch_cloud(const tensortap::StopSignal&) { return nullptr; }
 
 }  // namespace tensortap_command

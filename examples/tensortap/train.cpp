@@ -52,6 +52,7 @@ int train(tt::JobOptions options, std::ostream& out) {
   options.stop = to.stop;
   options.stop_now = to.stop_now;
   const bool spot = options.spot;
+  const auto watcher = watch_cloud(options.stop);
   JobConsole console(out);
   tt::TrainingJob job(std::move(options),
                       {.on_status = [&](const tt::JobTransition& one) { console.status(one); },

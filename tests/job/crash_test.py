@@ -40,6 +40,7 @@ class Job:
         self.moves = chance.random() < 0.5  # to a machine that has nothing of the job
         self.environment = {name: value for name, value in os.environ.items() if not name.startswith(LAUNCHERS)}
         self.environment["TENSORTAP_TEST_DIR"] = str(folder)
+        self.environment["TENSORTAP_CLOUD"] = "none"
 
     def start(self):
         self.starts += 1

@@ -38,7 +38,7 @@ class TrainOnS3Test(unittest.TestCase):
              "--hook-config", '{"HookParameters": {"save_interval": 1}}', "--hyperparameter", f"steps={steps}",
              "--hyperparameter", "delay=10", *options, "--", TRAINING],
             cwd=machine, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-            env={**os.environ, "TENSORTAP_TEST_DIR": str(machine)})
+            env={**os.environ, "TENSORTAP_TEST_DIR": str(machine), "TENSORTAP_CLOUD": "none"})
         self.addCleanup(lambda: (process.kill(), process.wait(), process.stdout.close()))
         return process
 

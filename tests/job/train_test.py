@@ -4,6 +4,7 @@
 TENSORTAP_COMMAND names the tool, TENSORTAP_JOB_TRAINING the program that is trained, TENSORTAP_JOB_CONTRACT the one that
 checks what a program sees.
 """
+import http.server
 import json
 import os
 import pty
@@ -15,6 +16,7 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+import threading
 import time
 import unittest
 from collections import Counter
@@ -46,6 +48,30 @@ def processes_about(folder):
     return found
 
 
+class MetadataService(http.server.BaseHTTPRequestHandler):
+    """The metadata service of EC2, which announces the end of the machine once it is told when."""
+    ends_at = None
+
+    def do_PUT(self):
+        self.reply(200, "token")
+
+    def do_GET(self):
+        if self.ends_at and self.path.endswith("/spot/instance-action"):
+            self.reply(200, json.dumps({"action": "terminate", "time": self.ends_at}))
+        else:
+            self.reply(404, "")
+
+    def reply(self, code, text):
+        self.send_response(code)
+        self.send_header("Content-Length", str(len(text)))
+        self.send_header("X-aws-ec2-metadata-token-ttl-seconds", "21600")
+        self.end_headers()
+        self.wfile.write(text.encode())
+
+    def log_message(self, *_):
+        pass
+
+
 class JobTest(unittest.TestCase):
     def setUp(self):
         if not COMMAND or not TRAINING:
@@ -56,6 +82,7 @@ class JobTest(unittest.TestCase):
         self.jobs = self.folder / "jobs"
         self.environment = {name: value for name, value in os.environ.items() if not name.startswith(LAUNCHERS)}
         self.environment["TENSORTAP_TEST_DIR"] = str(self.folder)
+        self.environment["TENSORTAP_CLOUD"] = "none"
 
     def command(self, *options, program=None, name="job", **hyperparameters):
         line = [COMMAND, "train", "--job-name", name, *map(str, options)]
@@ -244,6 +271,22 @@ class InterruptedTest(JobTest):
         log = (self.jobs / "job" / "logs" / "output.log").read_text()
         for attempt in range(3):
             self.assertIn(f"==> attempt-000{attempt}/algo-1 <==", log)
+
+    def test_a_notice_of_the_cloud_leaves_the_job_to_another_machine(self):
+        service = http.server.ThreadingHTTPServer(("127.0.0.1", 0), MetadataService)
+        self.addCleanup(service.server_close)
+        self.addCleanup(service.shutdown)
+        threading.Thread(target=service.serve_forever, daemon=True).start()
+        self.environment |= {"TENSORTAP_CLOUD": "ec2",
+                             "AWS_EC2_METADATA_SERVICE_ENDPOINT": f"http://127.0.0.1:{service.server_port}"}
+        process = self.start("--spot", "--base-dir", self.folder / "machine-1", steps=3000, delay=10)
+        self.wait_for_commit(9)
+        try:
+            MetadataService.ends_at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 120))
+            self.assertIn("interrupted after step", self.ends(process, 75))
+        finally:
+            MetadataService.ends_at = None
+        self.assertEqual(self.record()["SecondaryStatus"], "Interrupted")
 
     def test_a_killed_manager_leaves_a_job_that_goes_on(self):
         for times in range(1, 3):
