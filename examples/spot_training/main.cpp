@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <cstdlib>
 #include <exception>
 #include <filesystem>
 #include <iomanip>
@@ -37,8 +38,14 @@ enum Ending : int {
   interrupted = 75,  ///< EX_TEMPFAIL of sysexits.h: start the program again
 };
 
+/// Returns the channel "training" of a managed job, else where Debian's dataset-fashion-mnist is.
+std::string data_directory() {
+  const char* const channel = std::getenv("SM_CHANNEL_TRAINING");
+  return channel != nullptr ? channel : "/usr/share/datasets/fashion-mnist";
+}
+
 struct Options {
-  std::string data = "/usr/share/datasets/fashion-mnist";
+  std::string data = data_directory();
   std::string out_dir = "run";
   Recipe recipe;
   std::string checkpoint_dir, durable, stop_file, result;
@@ -46,7 +53,17 @@ struct Options {
   bool statistics = false;
   std::string rules = "all", stop_on = "any";
   std::int64_t recorded = 10;
+  std::optional<tt::HookConfiguration> configuration;  // what a managed job says
 };
+
+/// Takes the run and the checkpoints from the environment of a managed job, if it configures a hook.
+void read_environment(Options& options) {
+  tt::HookConfiguration configuration = tt::HookConfiguration::from_environment();
+  if (!configuration.options.enabled) return;
+  options.out_dir = configuration.out_dir;
+  options.checkpoint_dir = configuration.options.checkpoint_dir;
+  options.configuration = std::move(configuration);
+}
 
 void print_epoch(std::size_t epoch, double seconds, const Scores& scores) {
   std::cout << std::fixed << "epoch " << epoch << ": " << std::setprecision(1) << seconds << " s, test loss "
@@ -70,6 +87,7 @@ std::unique_ptr<tt::Hook> open_hook(const std::string& run, const tt::HookOption
 
 /// Returns the options of the hook: what it saves, the rules that see it, and what they do with errors.
 tt::HookOptions hook_options(const Options& options, const tt::StopSignal& stop) {
+  if (options.configuration) return options.configuration->over({.stop = stop});
   tt::HookOptions out{.collections = tapped_collections(options.statistics),
                       .start_over = true,  // after a machine that went before its first commit
                       .stop = stop};
@@ -196,6 +214,7 @@ int main(int argc, char** argv) {
       "Exit codes: 0 done, 1 error, 3 stopped by the stop file, 4 stopped by a rule, 75 interrupted by a signal (start "
       "again).");
   CLI11_PARSE(app, argc, argv);
+  if (app.count("--out-dir") == 0) spot_training::read_environment(options);
   if (const spot_training::FaultDescription* const one = spot_training::fault_named(fault)) recipe.fault = one->fault;
   try {
     return spot_training::train(options);

@@ -1,6 +1,7 @@
 // The report at the end of a training, read back from its run.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <iomanip>
 #include <ostream>
@@ -26,7 +27,10 @@ inline void write_saved_table(const std::string& out_dir, std::ostream& out) {
   };
   const tensortap::Trial trial(out_dir);
   row("collection", "tensors", "steps", "in full", "bytes");
-  for (const char* const name : {"losses", "metrics", "weights", "biases", "gradients", "relu_output"}) {
+  for (const std::string name : {"losses", "metrics", "weights", "biases", "gradients", "relu_output"}) {
+    const auto collections = trial.collections();
+    const auto is_it = [&](const tensortap::Collection& collection) { return collection.name == name; };
+    if (std::none_of(collections.begin(), collections.end(), is_it)) continue;
     const auto tensors = trial.tensors({.collection = name});
     std::set<std::int64_t> steps, full;
     std::uint64_t bytes = 0;
@@ -59,11 +63,11 @@ inline void report(const std::string& run, const Result& result, std::ostream& o
       << std::setprecision(1) << 100 * result.hook_share() << " % of the " << result.learning_seconds
       << " s of the training steps; commits and the end took " << std::setprecision(2) << result.commit_seconds
       << " s\n";
-  const std::string tool = "  " TENSORTAP_COMMAND " ", tensor = "gradient/conv1.weight";
+  const std::string tool = "  " TENSORTAP_COMMAND " ";
+  const tensortap::TensorHistory last = tensortap::Trial(run).tensors().back();
   out << "\nlook further:\n"
       << tool << "show " << run << '\n'
-      << tool << "show " << run << ' ' << tensor << " --step " << tensortap::Trial(run).tensor(tensor).steps().back()
-      << '\n'
+      << tool << "show " << run << ' ' << last.name() << " --step " << last.steps().back() << '\n'
       << tool << "check " << run << '\n';
 }
 

@@ -1,0 +1,46 @@
+#!/usr/bin/env python3
+"""The steps of examples/spot_training/README.md: a managed job on machines that are taken away twice.
+
+TENSORTAP_SPOT_TRAINING and TENSORTAP_COMMAND name the programs.
+"""
+import os
+import subprocess
+import tempfile
+import unittest
+from pathlib import Path
+
+from spot_simulation_test import steps_in, write_images
+
+TRAINING = os.environ.get("TENSORTAP_SPOT_TRAINING")
+COMMAND = os.environ.get("TENSORTAP_COMMAND")
+SCRIPT = Path(__file__).resolve().parents[2] / "examples" / "spot_training" / "managed_job"
+TIMEOUT = 120  # seconds
+
+
+@unittest.skipUnless(TRAINING and COMMAND, "TENSORTAP_SPOT_TRAINING is not set: the examples are not built")
+class ManagedJobTest(unittest.TestCase):
+    def test_a_job_survives_the_loss_of_two_machines(self):
+        with tempfile.TemporaryDirectory() as folder:
+            folder = Path(folder)
+            (folder / "data").mkdir()
+            write_images(folder / "data")
+            build = Path(COMMAND).resolve().parents[2]
+            result = subprocess.run(
+                ["bash", SCRIPT, build, folder / "data", folder, "batch-size=10", "limit=1000", "epochs=4", "commit-every=10"],
+                capture_output=True, text=True, timeout=TIMEOUT,
+                env={**os.environ, "TENSORTAP_CLOUD": "none"})
+            out = result.stdout + result.stderr
+            self.assertEqual(result.returncode, 0, out[-4000:])
+            self.assertEqual(out.count("Interrupted - notice"), 4, out)  # twice as it happens, twice in the record
+            self.assertEqual(out.count(" continues after step "), 2, out)
+            for text in ("Completed - Training job completed", "VanishingGradient: ", "Managed Spot Training savings: 70.0%"):
+                self.assertIn(text, out)
+            run = folder / "jobs" / "fashion-mnist" / "debug-output"
+            steps = steps_in(run)
+            self.assertEqual(set(steps.values()), {1})
+            self.assertEqual(sum(mode == "TRAIN" for mode, _ in steps), 400)
+            self.assertEqual(sorted(path.name for path in folder.iterdir()), ["data", "jobs"])
+
+
+if __name__ == "__main__":
+    unittest.main()
