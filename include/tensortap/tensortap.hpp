@@ -73,10 +73,12 @@
 #include <tensortap/trial/damage.hpp>          // read: what cannot be read
 #include <tensortap/trial/losses.hpp>          //       what was lost
 #include <tensortap/trial/outline.hpp>         //       what the object names tell
+#include <tensortap/trial/packed_run.hpp>      //       a packed run as the files in it
 #include <tensortap/trial/stored_step.hpp>     //       one step as rules see it
 #include <tensortap/trial/tensor_history.hpp>  //       one tensor over the steps
 #include <tensortap/trial/trial.hpp>           //       a run, finished or still being written
 #include <tensortap/trial/trial_options.hpp>   //       how it is read
+#include <tensortap/trial/unpack.hpp>          //       a packed run back in the layout of smdebug
 
 #include <tensortap/rules/action.hpp>           // judge: what happens after a finding
 #include <tensortap/rules/background.hpp>       //        actions that take time

@@ -145,6 +145,17 @@ struct HookOptions {
   /// calls. All steps of a file are written together: until then readers do not see them, and a crash loses them.
   /// flush(), commit(), close() and a size of 8 MiB end a file early.
   std::int64_t events_per_file = 1;
+  /// True: the files of many steps are packed into one object, a segment, for stores with slow or dear calls: one call
+  /// of each commit writes all its steps. The files in it are the same, byte for byte, and all readers of tensortap see
+  /// them; `tensortap unpack` puts them in their places, where smdebug sees them. commit(), flush(), close(),
+  /// `pack_time` and `pack_bytes` end a segment. Until then readers and rules do not see its steps, and a crash loses
+  /// them. A segment that cannot be written loses all its steps. `Durability::step` makes each segment durable.
+  bool pack = false;
+  /// The longest time that a finished step waits for its segment to be written: a reader that follows the run sees it
+  /// so much later.
+  std::chrono::nanoseconds pack_time = std::chrono::seconds(30);
+  /// The size at which a segment is written, at most a quarter of `queue_bytes`. Units: bytes of tensors.
+  std::uint64_t pack_bytes = std::uint64_t{32} << 20;
   /// The limit on the tensors of one step in memory. Tensors beyond the limit are dropped and counted, and so are those
   /// beyond an index of 64 MiB, some 400'000 records. Units: bytes.
   std::uint64_t max_step_bytes = std::uint64_t{4} << 30;

@@ -61,6 +61,19 @@ TENSORTAP_INLINE Error Error::steps_not_saved(std::uint64_t steps, std::string_v
                         "): " + escaped(cause) + "; commit again to continue without them"};
 }
 
+// Packed runs.
+
+TENSORTAP_INLINE Error Error::view_is_read_only(std::string_view call, std::string_view run, std::string_view key) {
+  return {Errc::invalid_option, std::string(call) + ": " + in_quotes(run) +
+                                    ": this is a view of a packed run (object " + in_quotes(key) +
+                                    "); change the store itself"};
+}
+
+TENSORTAP_INLINE Error Error::unpack_target_taken(std::string_view run, std::string_view to, std::string_view cause) {
+  return {Errc::invalid_option, "unpack: " + in_quotes(to) + ": " + std::string(cause) + ", so that " + in_quotes(run) +
+                                    " cannot be unpacked there; name an empty place"};
+}
+
 // Copies of checkpoints in a store.
 
 TENSORTAP_INLINE Error Error::checkpoint_not_remote(std::string_view remote, std::uint64_t files,

@@ -3,6 +3,7 @@
 //
 //   events/SSSSSSSSSSSS/SSSSSSSSSSSS_WORKER.tfevents   records of one global step of one worker
 //   index/PPPPPPPPP/SSSSSSSSSSSS_WORKER.json           index of that step; P = step div 1000
+//   index/packed/WORKER/RRRRRRRRR_FIRST-LAST.pack      ours: a segment, which holds such files of many steps
 //   collections/000000000/WORKER_collections.json      collections of that worker
 //   attempts/RRRRRRRRR_WORKER.json                     ours: the step after which attempt R of that worker continues
 //   superseded/RRRRRRRRR/…                             ours: objects that attempt R has replaced, under their old keys
@@ -25,6 +26,7 @@ namespace layout {
 
 inline constexpr std::string_view events_prefix = "events/";
 inline constexpr std::string_view index_prefix = "index/";
+inline constexpr std::string_view segments_prefix = "index/packed/";  // so that one listing shows these and indexes
 inline constexpr std::string_view collections_prefix = "collections/000000000/";
 inline constexpr std::string_view collections_suffix = "_collections.json";
 inline constexpr std::string_view attempts_prefix = "attempts/";
@@ -72,6 +74,21 @@ std::optional<StepName> parse_index_key(std::string_view key);
 
 /// Returns the step and worker of `key`; nullopt if it is not "events/…/STEP_WORKER.tfevents".
 std::optional<StepName> parse_event_key(std::string_view key);
+
+/// What the key of a segment tells: the attempt of a worker that wrote it, and the first and last step in it.
+struct SegmentName {
+  std::string worker;  ///< as in file names
+  std::int64_t attempt = 0;
+  std::int64_t first = 0;
+  std::int64_t last = 0;
+
+  friend bool operator==(const SegmentName&, const SegmentName&) = default;
+};
+
+std::string segment_key(const SegmentName& name);
+
+/// Returns what `key` tells; nullopt if it is not the key of a segment.
+std::optional<SegmentName> parse_segment_key(std::string_view key);
 
 /// Returns the worker of `key`; nullopt if it is not the key of a collections file.
 std::optional<std::string> parse_collections_key(std::string_view key);

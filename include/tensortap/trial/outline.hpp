@@ -1,5 +1,5 @@
 // The outline of a run, from its object names alone: its steps, workers and attempts. It costs a few listings, however
-// long the run is. No object is read.
+// long the run is. No object is read, except for the lists of steps in the segments of a packed run.
 //
 //   const auto outline = tensortap::outline_of(*tensortap::open_store("runs/42"));
 //   std::cout << outline.steps.size() << " steps of " << outline.workers.size() << " workers\n";

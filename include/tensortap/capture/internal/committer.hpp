@@ -72,9 +72,19 @@ class Committer {
     context_.retries.run([&] {
       context_.fence.require_no_successor();
       context_.record.put_losses();
-      context_.store->put(layout::collections_key(context_.options.worker), text, context_.commit_sync);
+      if (!has_put(text)) {
+        context_.store->put(layout::collections_key(context_.options.worker), text, context_.commit_sync);
+        put_text_ = text;
+      }
       context_.unsynced.sync();
     });
+  }
+
+  /// Returns whether the collections file holds `text`, which this attempt has put. Asks the store, since the run may
+  /// have been removed. Only a packed run spares this call: there it would double the calls of a commit.
+  [[nodiscard]] bool has_put(const std::string& text) const {
+    return context_.options.pack && put_text_ == text &&
+           context_.store->size(layout::collections_key(context_.options.worker)) == text.size();
   }
 
   void put_state(State state, const std::vector<std::string>& checkpoint_keys) {
@@ -153,6 +163,7 @@ class Committer {
   StepPublisher& steps_;
   std::shared_ptr<Store> checkpoints_;
   std::vector<State> states_;
+  std::optional<std::string> put_text_;  // of the collections file
 };
 
 }  // namespace detail

@@ -29,6 +29,8 @@ inline void check_hook_options(const HookOptions& options) {
   if (options.num_workers < 1) throw Error::bad_option("num_workers", "at least one process writes; count them");
   if (options.events_per_file < 1)
     throw Error::bad_option("events_per_file", "a file holds at least one step; leave it out or give it 1");
+  if (options.pack && (options.pack_time <= options.pack_time.zero() || options.pack_bytes == 0))
+    throw Error::bad_option("pack", "pack_time or pack_bytes is 0 or less; leave them out, or make them larger");
   if (options.budget && !(*options.budget > 0 && *options.budget < 1))
     throw Error::bad_option("budget", "it is not between 0 and 1; give it a share of the time, such as 0.01");
   if (options.recorder.steps < 0 || options.recorder.max_snapshots < 0)

@@ -272,7 +272,9 @@ class Resumption {
     if (options_.num_workers == 1) return true;
     const auto index = layout::parse_index_key(key);
     const auto event = layout::parse_event_key(key);
-    return (index && key == layout::index_key(index->global_step, options_.worker)) ||
+    const auto segment = layout::parse_segment_key(key);
+    return (segment && segment->worker == layout::worker_in_file_name(options_.worker)) ||
+           (index && key == layout::index_key(index->global_step, options_.worker)) ||
            (event && key == layout::event_key(event->global_step, options_.worker)) ||
            key == layout::collections_key(options_.worker) || is_of_my_snapshot(key);
   }

@@ -13,10 +13,12 @@
 
 #include <tensortap/capture/internal/attempt_context.hpp>
 #include <tensortap/capture/internal/run_claim.hpp>
+#include <tensortap/capture/internal/segment_rewind.hpp>
 #include <tensortap/capture/status.hpp>
 #include <tensortap/error.hpp>
 #include <tensortap/internal/config.hpp>
 #include <tensortap/record/attempt.hpp>
+#include <tensortap/record/internal/segment.hpp>
 #include <tensortap/record/layout.hpp>
 #include <tensortap/store/store.hpp>
 
@@ -90,10 +92,26 @@ class RunPresence {
   /// Returns how many steps of this attempt's worker were saved since the removal.
   [[nodiscard]] std::uint64_t steps_there() const {
     std::uint64_t count = 0;
-    for (const ObjectInfo& object : context_.store->list(layout::index_prefix))
+    for (const ObjectInfo& object : context_.store->list(layout::index_prefix)) {
       if (const auto name = layout::parse_index_key(object.key);
           name && object.key == layout::index_key(name->global_step, context_.options.worker))
         ++count;
+      if (const auto segment = layout::parse_segment_key(object.key);
+          segment && segment->worker == layout::worker_in_file_name(context_.options.worker))
+        count += steps_in(object);
+    }
+    return count;
+  }
+
+  /// Returns the number of steps in a segment; 0 if it is damaged.
+  [[nodiscard]] std::uint64_t steps_in(const ObjectInfo& object) const {
+    std::uint64_t count = 0;
+    try {
+      if (const auto manifest = load_segment_manifest(*context_.store, object.key, object.size))
+        for (const SegmentEntry& entry : manifest->entries) count += entry.is_index ? 1 : 0;
+    } catch (const Error& e) {
+      if (e.code() == Errc::io) throw;
+    }
     return count;
   }
 

@@ -22,9 +22,11 @@
 #include <tensortap/capture/internal/step_encoder.hpp>
 #include <tensortap/capture/internal/step_files.hpp>
 #include <tensortap/capture/internal/step_records.hpp>
+#include <tensortap/capture/internal/step_segment.hpp>
 #include <tensortap/capture/status.hpp>
 #include <tensortap/internal/config.hpp>
 #include <tensortap/internal/parallel_for.hpp>
+#include <tensortap/record/internal/segment.hpp>
 #include <tensortap/store/store.hpp>
 
 TENSORTAP_BEGIN_NAMESPACE
@@ -55,6 +57,7 @@ class StepPublisher {
     retry_budget_ = is_failing_ ? std::chrono::nanoseconds(0) : context_.options.retry.for_at_most;
     const auto stopped = stop_reason();
     early_.keep_only(*steps.front());
+    if (context_.options.pack) return publish_segment(steps, stopped);
     std::size_t next = 0;  // the first step without a result
     const bool are_encoded = !stopped && put_events(steps, [&](std::size_t file) noexcept {
       if (!puts_[file].is_done) return;
@@ -143,6 +146,39 @@ class StepPublisher {
       if (put.failure) std::rethrow_exception(put.failure);
   }
 
+  /// Writes steps as one segment: then all of them are saved, or all are lost.
+  void publish_segment(std::span<const StepRecords* const> steps, std::optional<LossReason> stopped) noexcept {
+    bool is_saved = false;
+    try {
+      if (!stopped) {
+        files_.encode(steps);
+        SegmentWriter segment = make_segment(files_, steps, context_.options.worker, context_.attempt.number);
+        context_.retries.run(retry_budget_, [&] { put_segment(segment.key(), segment.finish()); });
+        is_saved = true;
+      }
+    } catch (...) {
+      report_failure(std::current_exception());
+    }
+    if (is_saved && std::exchange(is_failing_, false)) context_.record.try_to_put_losses();
+    for (std::size_t i = 0; i < steps.size(); ++i) {
+      if (is_saved) {
+        count_saved(*steps[i], files_.step(i).bytes());
+      } else {
+        count_lost(*steps[i], stopped);
+      }
+      snapshots_.pass(steps[i]->step().global_step);
+    }
+  }
+
+  void put_segment(const std::string& key, std::span<const Bytes> pieces) {
+    context_.fence.require_no_successor(fence_max_age);
+    if (!context_.store->put(key, pieces, context_.step_sync, IfExists::keep)) {  // by an earlier try of this attempt
+      context_.fence.require_no_successor();
+      context_.store->put(key, pieces, context_.step_sync, IfExists::replace);
+    }
+    context_.unsynced.add_index(key);
+  }
+
   /// Puts an events file, or the rest of it. Returns false if there is such an object already.
   bool put_new(const StepFiles::Events& file, bool has_begun) {
     if (has_begun) return early_.finish(file.pieces, file.size, context_.step_sync);
@@ -174,6 +210,10 @@ class StepPublisher {
       count_saved(records, files_.step(i).bytes());
       return;
     }
+    count_lost(records, reason);
+  }
+
+  void count_lost(const StepRecords& records, std::optional<LossReason> reason) noexcept {
     ++lost_steps_;
     const std::int64_t at = records.step().global_step;
     if (context_.fence.is_raised()) reason = LossReason::fenced;

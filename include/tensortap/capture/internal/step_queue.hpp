@@ -21,6 +21,7 @@
 #include <tensortap/capture/internal/writer_thread.hpp>
 #include <tensortap/capture/status.hpp>
 #include <tensortap/internal/config.hpp>
+#include <tensortap/record/internal/segment.hpp>
 
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
@@ -36,6 +37,11 @@ class StepQueue {
       : ledger_(ledger), budget_(std::move(budget)), publisher_(std::move(publisher)) {
     // A slow store gets several times as many steps as it handles at the same time, so that it is seldom idle.
     const std::size_t at_once = publisher_->store().concurrency();
+    BatchPolicy policy{.steps = static_cast<std::size_t>(options.events_per_file),
+                       .times = at_once > 1 ? 8 * at_once : 1,
+                       .bytes = options.events_per_file > 1 ? StepFiles::enough : 0};
+    if (options.pack)
+      policy = {.steps = SegmentHeader::most_steps, .bytes = options.pack_bytes, .time = options.pack_time};
     writer_ = std::make_unique<WriterThread>(
         options.queue_bytes,
         [to = publisher_, names = std::move(names), budget = budget_](std::span<const StepRecords* const> steps) {
@@ -43,11 +49,9 @@ class StepQueue {
           to->publish(steps);
           if (budget) budget->add_written(steps.front()->detail(), thread_time() - before, steps.size());
         },
-        BatchPolicy{.steps = static_cast<std::size_t>(options.events_per_file),
-                    .times = at_once > 1 ? 8 * at_once : 1,
-                    .bytes = options.events_per_file > 1 ? StepFiles::enough : 0},
-        options.events_per_file > 1 ? WriterThread::WriteShown()
-                                    : [to = publisher_](const ShownRecords& shown) { return to->write_shown(shown); });
+        policy,
+        policy.steps > 1 ? WriterThread::WriteShown()
+                         : [to = publisher_](const ShownRecords& shown) { return to->write_shown(shown); });
   }
 
   [[nodiscard]] Publisher& publisher() const noexcept { return *publisher_; }

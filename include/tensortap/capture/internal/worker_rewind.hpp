@@ -14,6 +14,7 @@
 
 #include <tensortap/bytes/bytes.hpp>
 #include <tensortap/capture/hook_options.hpp>
+#include <tensortap/capture/internal/segment_rewind.hpp>
 #include <tensortap/error.hpp>
 #include <tensortap/internal/config.hpp>
 #include <tensortap/record/index.hpp>
@@ -33,19 +34,30 @@ class WorkerRewind {
         worker_(std::move(worker)),
         resumed_at_(resumed_at),
         touched_(touched),
-        indexes_(step_keys(layout::index_prefix, layout::index_key, layout::parse_index_key)) {}
+        segments_(store, options, resumed_at, touched) {
+    const std::string name = layout::worker_in_file_name(worker_);
+    indexes_ =
+        step_keys(layout::index_prefix, layout::index_key, layout::parse_index_key, [&](const ObjectInfo& object) {
+          if (const auto segment = layout::parse_segment_key(object.key); segment && segment->worker == name)
+            segments_.add(object, *segment);
+        });
+    all_.insert(indexes_.begin(), indexes_.end());
+    all_.insert(segments_.steps().begin(), segments_.steps().end());
+  }
 
   /// The number of steps after the commit.
-  [[nodiscard]] std::size_t steps() const noexcept { return indexes_.size(); }
+  [[nodiscard]] std::size_t steps() const noexcept { return all_.size(); }
 
-  /// The key of the first of them, which exists.
-  [[nodiscard]] const std::string& first() const { return indexes_.begin()->second; }
+  /// The key of the index of the first of them, or of its segment.
+  [[nodiscard]] const std::string& first() const { return all_.begin()->second; }
 
   /// Sets aside all steps after the commit: indexes first and from the end, so that readers always see a prefix.
   /// They belong to `attempt`, the one that continues.
   void run(std::int64_t attempt) {
     attempt_ = attempt;
-    const StepKeys events = step_keys(layout::events_prefix, layout::event_key, layout::parse_event_key);
+    const StepKeys events =
+        step_keys(layout::events_prefix, layout::event_key, layout::parse_event_key, [](const ObjectInfo&) {});
+    segments_.run(attempt);
     for (auto at = indexes_.rbegin(); at != indexes_.rend(); ++at) set_aside(at->second, attempt_);
     bool gathered = options_.events_per_file == 1 || options_.on_resume != OnResume::archive;
     for (auto at = events.rbegin(); at != events.rend(); ++at) {
@@ -58,16 +70,20 @@ class WorkerRewind {
   using StepKeys = std::map<std::int64_t, std::string>;
   static constexpr std::int64_t recent = 100;  // attempts that are searched for an interrupted rewind
 
-  /// Returns the keys of the steps after the last commit.
-  template <class MakeKey, class ParseKey>
-  [[nodiscard]] StepKeys step_keys(std::string_view prefix, const MakeKey& make, const ParseKey& parse) const {
+  /// Returns the keys of the steps after the last commit. Calls `other` with the other objects below `prefix`, from
+  /// there on.
+  template <class MakeKey, class ParseKey, class Other>
+  [[nodiscard]] StepKeys step_keys(std::string_view prefix, const MakeKey& make, const ParseKey& parse,
+                                   const Other& other) const {
     constexpr std::int64_t longer_numbers = 1'000'000'000'000;  // their keys are not sorted by number
     const bool ordered = resumed_at_ >= 0 && resumed_at_ < longer_numbers;
     StepKeys out;
-    for (ObjectInfo& object : store_.list(prefix, ordered ? make(resumed_at_, "") : std::string()))
-      if (const auto name = parse(object.key);
-          name && name->global_step > resumed_at_ && object.key == make(name->global_step, worker_))
+    for (ObjectInfo& object : store_.list(prefix, ordered ? make(resumed_at_, "") : std::string())) {
+      const auto name = parse(object.key);
+      if (!name) other(object);
+      if (name && name->global_step > resumed_at_ && object.key == make(name->global_step, worker_))
         out.emplace(name->global_step, std::move(object.key));
+    }
     return out;
   }
 
@@ -121,7 +137,9 @@ class WorkerRewind {
   std::string worker_;
   std::int64_t resumed_at_;
   std::vector<std::string>& touched_;
+  SegmentRewind segments_;
   StepKeys indexes_;
+  StepKeys all_;  // also the steps in segments
   std::int64_t attempt_ = 0;
 };
 

@@ -30,6 +30,7 @@ namespace detail {
 struct QueuedStep {
   StepRecords records;
   std::uint64_t memory = 0;
+  std::chrono::steady_clock::time_point queued;
   std::shared_ptr<QueuedStep> next;
 };
 
@@ -51,6 +52,7 @@ struct BatchPolicy {
   std::size_t steps = 1;    ///< steps in a batch; the writer waits for that many unless a caller waits for the writer
   std::size_t times = 1;    ///< how many batches the writer takes at once at most
   std::uint64_t bytes = 0;  ///< the writer stops waiting once the queued steps take that much memory
+  std::chrono::nanoseconds time = std::chrono::nanoseconds::max();  ///< or once the first of them waits for so long
 };
 
 /// Threads: the loop's; `depth` any.
@@ -71,7 +73,7 @@ class WriterThread {
     shared_->accepts_shown = static_cast<bool>(shared_->write_shown);
     shared_->batch.reserve(1);
     shared_->policy = {std::max<std::size_t>(policy.steps, 1), std::max<std::size_t>(policy.times, 1),
-                       std::min(policy.bytes, capacity / 4)};
+                       std::min(policy.bytes, capacity / 4), policy.time};
     thread_ = detail::start_thread([shared = shared_] { shared->write(); });
   }
 
@@ -147,6 +149,7 @@ class WriterThread {
     shared.depth.bytes += step->memory;
     ++shared.depth.steps;
     QueuedStep* const last = step.get();
+    last->queued = Clock::now();
     (shared.last != nullptr ? shared.last->next : shared.first) = std::move(step);
     shared.last = last;
     shared.work.notify_one();
@@ -198,6 +201,8 @@ class WriterThread {
  private:
   /// The state that both threads use.
   struct SharedState {
+    static constexpr std::chrono::hours longest_wait{24};  // a later time may not exist
+
     std::mutex mutex;
     std::condition_variable work;      // for the writer
     std::condition_variable progress;  // for threads that wait for the writer
@@ -229,7 +234,7 @@ class WriterThread {
     void write() {
       std::unique_lock lock(mutex);
       for (;;) {
-        work.wait(lock, [&] { return (first && is_batch_ready()) || task || stopping || has_news; });
+        wait_for_work(lock);
         if (first) {
           write_batch(lock);
         } else if (task) {
@@ -245,8 +250,23 @@ class WriterThread {
       }
     }
 
+    /// Waits until there is something to do.
+    void wait_for_work(std::unique_lock<std::mutex>& lock) {
+      const auto has_work = [&] { return (first && is_batch_ready()) || task || stopping || has_news; };
+      while (!has_work()) {
+        if (first && policy.time != policy.time.max()) {
+          work.wait_until(lock, first->queued + std::min<std::chrono::nanoseconds>(policy.time, longest_wait));
+        } else {
+          work.wait(lock);
+        }
+      }
+    }
+
     /// True if a batch must not wait for more steps.
-    [[nodiscard]] bool is_urgent() const { return task || stopping || is_full || depth.bytes >= policy.bytes; }
+    [[nodiscard]] bool is_urgent() const {
+      return task || stopping || is_full || depth.bytes >= policy.bytes ||
+             (first && policy.time != policy.time.max() && Clock::now() - first->queued >= policy.time);
+    }
     [[nodiscard]] bool is_batch_ready() const { return depth.steps >= policy.steps || is_urgent(); }
 
     /// Writes the first steps of the queue, at most half of its capacity, so that training has room meanwhile.

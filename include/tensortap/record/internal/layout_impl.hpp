@@ -93,6 +93,31 @@ TENSORTAP_INLINE std::optional<StepName> parse_event_key(std::string_view key) {
   return detail::parse_step_key(key, events_prefix, ".tfevents");
 }
 
+TENSORTAP_INLINE std::string segment_key(const SegmentName& name) {
+  return std::string(segments_prefix) + name.worker + "/" + padded(name.attempt, 9) + "_" + padded(name.first, 12) +
+         "-" + padded(name.last, 12) + ".pack";
+}
+
+TENSORTAP_INLINE std::optional<SegmentName> parse_segment_key(std::string_view key) {
+  if (!key.starts_with(segments_prefix)) return std::nullopt;
+  const std::size_t slash = key.find('/', segments_prefix.size());
+  if (slash == std::string_view::npos) return std::nullopt;
+  SegmentName out;
+  out.worker = key.substr(segments_prefix.size(), slash - segments_prefix.size());
+  std::string_view rest = key.substr(slash + 1);
+  const auto take = [&rest](std::int64_t& number, char behind) {
+    const auto [end, error] = std::from_chars(rest.data(), rest.data() + rest.size(), number);
+    const auto digits = static_cast<std::size_t>(end - rest.data());
+    if (error != std::errc{} || number < 0 || digits >= rest.size() || rest[digits] != behind) return false;
+    rest.remove_prefix(digits + 1);
+    return true;
+  };
+  if (!take(out.attempt, '_') || !take(out.first, '-') || !take(out.last, '.') || out.first > out.last ||
+      segment_key(out) != key)
+    return std::nullopt;
+  return out;
+}
+
 TENSORTAP_INLINE std::optional<std::string> parse_collections_key(std::string_view key) {
   if (!key.starts_with(collections_prefix) || !key.ends_with(collections_suffix)) return std::nullopt;
   key.remove_prefix(collections_prefix.size());

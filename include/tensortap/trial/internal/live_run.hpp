@@ -34,12 +34,14 @@
 #include <tensortap/record/internal/attempts.hpp>
 #include <tensortap/record/layout.hpp>
 #include <tensortap/store/store.hpp>
+#include <tensortap/trial/damage.hpp>
 #include <tensortap/trial/internal/damage_list.hpp>
 #include <tensortap/trial/internal/index_reader.hpp>
 #include <tensortap/trial/internal/membership.hpp>
 #include <tensortap/trial/internal/run_model.hpp>
 #include <tensortap/trial/internal/text_objects.hpp>
 #include <tensortap/trial/internal/worker_step.hpp>
+#include <tensortap/trial/packed_run.hpp>
 #include <tensortap/trial/trial_options.hpp>
 
 TENSORTAP_BEGIN_NAMESPACE
@@ -50,7 +52,7 @@ class LiveRun {
  public:
   /// Waits `wait_for_run` for the run to exist. Throws: it does not, or none of its objects can be read.
   LiveRun(std::shared_ptr<const Store> store, TrialOptions options)
-      : store_(std::move(store)), options_(with_defaults(std::move(options))) {
+      : store_(std::make_shared<PackedRun>(std::move(store))), options_(with_defaults(std::move(options))) {
     const auto exists = [this] { return visit([](const RunModel& model) { return model.exists(); }); };
     if (wait_until(exists, options_.wait_for_run)) return;
     const auto damage = damage_.list();
@@ -195,6 +197,7 @@ class LiveRun {
     for (int round = 0; round < rounds; ++round) {
       const bool last = options_.follow && !model_.ended && marker_ && model_.attempts.end_counts(*marker_);
       const auto found = index_.read(model_, last, [this](const auto&... index) { return make_step(index...); });
+      note_segments();
       const std::vector<Attempt> begun = read_attempts(!found.empty());
       if (is_gone()) break;
       std::vector<Rewind> rewinds = apply_vanished();
@@ -211,6 +214,18 @@ class LiveRun {
     changes.ended = !is_gone() && apply_end();
     changes.steps.assign(steps.begin(), steps.end());
     return changes;
+  }
+
+  /// Notes which segments cannot be read: their steps are missing.
+  void note_segments() {
+    std::set<std::string> damaged;
+    for (const Damage& damage : store_->damage()) {
+      damaged.insert(damage.where);
+      damage_.add(damage.where, damage.cause);
+    }
+    for (const std::string& segment : damaged_segments_)
+      if (!damaged.contains(segment)) damage_.repaired(segment);
+    damaged_segments_ = std::move(damaged);
   }
 
   void read_end() {
@@ -391,7 +406,7 @@ class LiveRun {
     return !std::exchange(model_.ended, ended) && ended;
   }
 
-  std::shared_ptr<const Store> store_;
+  std::shared_ptr<const PackedRun> store_;
   const TrialOptions options_;
   mutable DamageList damage_;
   TextObjects objects_{*store_, damage_};
@@ -401,6 +416,7 @@ class LiveRun {
   std::optional<std::string> marker_;
   TrialOptions::Clock::time_point verified_;  // that the run is the one that was opened
   std::optional<TrialOptions::Clock::time_point> end_seen_;
+  std::set<std::string> damaged_segments_;
   std::vector<ObjectInfo> collections_;  // the listing of the files that the model knows
 
   mutable std::shared_mutex model_mutex_;  // guards the model
