@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <chrono>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -83,8 +84,14 @@ class Killer {
   std::atomic<std::int64_t> calls_ = 0;
 };
 
+/// How a run is stored.
+struct Layout {
+  std::int64_t events_per_file = 1;
+  bool pack = false;
+};
+
 /// A training whose model is one number, from its checkpoint if there is one, to its end. Returns the model.
-std::uint64_t train_till_killed(const fs::path& directory, Killer& killer, std::int64_t events_per_file) {
+std::uint64_t train_till_killed(const fs::path& directory, Killer& killer, Layout layout) {
   const auto run = std::make_shared<tt::FileStore>((directory / "run").string(), killer.table());
   const auto checkpoints = std::make_shared<tt::FileStore>((directory / "checkpoints").string(), killer.table());
   double now = 0;
@@ -92,8 +99,11 @@ std::uint64_t train_till_killed(const fs::path& directory, Killer& killer, std::
                                       {.name = "weights", .save = tt::every(3), .reductions = {R::min, R::l2}},
                                       {.name = "late", .include_regex = "^late", .save = tt::every(1)}},
                       .checkpoints = checkpoints,
+                      .run_id = "the run",
                       .start_over = true,
-                      .events_per_file = events_per_file,
+                      .events_per_file = layout.events_per_file,
+                      .pack = layout.pack,
+                      .pack_time = std::chrono::hours(1),
                       .wall_time = [&] { return now; }});
   std::uint64_t model = 1;
   if (const auto at = hook.resumed()) {
@@ -142,12 +152,11 @@ int in_child(const std::function<int()>& work) {
 }
 
 /// Trains in a child that is killed at its system call `at`; 0: never. The number of calls goes to `calls`.
-int train_and_kill(const fs::path& directory, std::int64_t events_per_file, std::int64_t at,
-                   std::int64_t* calls = nullptr) {
+int train_and_kill(const fs::path& directory, Layout layout, std::int64_t at, std::int64_t* calls = nullptr) {
   const fs::path count = directory / "calls";
   const int code = in_child([&] {
     Killer killer(at);
-    train_till_killed(directory, killer, events_per_file);
+    train_till_killed(directory, killer, layout);
     std::ofstream(count) << killer.calls();
     return 0;
   });
@@ -174,6 +183,15 @@ std::map<std::string, std::string> files_of(const fs::path& run) {
     out[name] = std::move(text);
   }
   return out;
+}
+
+/// The same of a packed run, as files.
+std::map<std::string, std::string> files_of_packed(const fs::path& run) {
+  const TemporaryDirectory directory;
+  const fs::path copy = directory / "copy";
+  const auto done = tt::unpack(tt::open_store(run.string()), tt::open_store(copy.string()));
+  CHECK(done.damage.empty());
+  return files_of(copy);
 }
 
 /// Every reader sees a prefix of the whole, sound.
@@ -205,19 +223,23 @@ void leave_for_others(const fs::path& run, const std::string& name) {
 
 /// Kills at every `stride`th call of a first attempt, and of a second one that rewinds; then trains to the end.
 /// Returns the number of points.
-std::int64_t kill_everywhere(std::int64_t stride, std::int64_t events_per_file) {
+std::int64_t kill_everywhere(std::int64_t stride, Layout layout) {
   const auto train_and_kill = [&](const fs::path& directory_of_it, std::int64_t n, std::int64_t* count = nullptr) {
-    return ::train_and_kill(directory_of_it, events_per_file, n, count);
+    return ::train_and_kill(directory_of_it, layout, n, count);
   };
-  const std::string together = events_per_file == 1 ? "" : "together_";
 
   const TemporaryDirectory directory;
   const fs::path whole = directory / "whole";
   std::int64_t calls = 0;
-  REQUIRE(train_and_kill(whole, 0, &calls) == 0);
+  REQUIRE(::train_and_kill(whole, {.events_per_file = layout.events_per_file}, 0, &calls) == 0);
   const auto expected = files_of(whole / "run");
   REQUIRE(expected.size() > 50);
   REQUIRE(calls > 500);
+  if (layout.pack) {  // the files are those of the run that was never packed
+    fs::remove_all(whole);
+    REQUIRE(train_and_kill(whole, 0, &calls) == 0);
+    CHECK(files_of_packed(whole / "run") == expected);
+  }
 
   const fs::path at = directory / "killed";
   std::int64_t points = 0;
@@ -225,13 +247,13 @@ std::int64_t kill_everywhere(std::int64_t stride, std::int64_t events_per_file) 
     CAPTURE(name);
     ++points;
     check_prefix(at / "run", whole / "run");
-    leave_for_others(at / "run", together + name);
+    if (!layout.pack) leave_for_others(at / "run", (layout.events_per_file == 1 ? "" : "together_") + name);
     if (fs::exists(at / "run/training_job_end.ts")) {
       fs::remove(at / "run/claim.smd");  // killed before the removal of its claim, the last operation
     } else {
       REQUIRE(train_and_kill(at, 0) == 0);
     }
-    CHECK(files_of(at / "run") == expected);
+    CHECK((layout.pack ? files_of_packed(at / "run") : files_of(at / "run")) == expected);
     check_prefix(at / "run", whole / "run");
     fs::remove_all(at);
   };
@@ -253,19 +275,74 @@ std::int64_t kill_everywhere(std::int64_t stride, std::int64_t events_per_file) 
   return points;
 }
 
+/// Kills an unpacking in place at every `stride`th call, and unpacks again. Returns the number of points.
+std::int64_t unpack_everywhere(std::int64_t stride) {
+  const TemporaryDirectory directory;
+  const fs::path plain = directory / "plain", packed = directory / "packed", at = directory / "killed";
+  REQUIRE(train_and_kill(plain, {}, 0) == 0);
+  // Killed behind a commit and continued, so that the run has two attempts.
+  std::int64_t calls = 0;
+  REQUIRE(train_and_kill(packed, {.pack = true}, 0, &calls) == 0);
+  fs::remove_all(packed);
+  REQUIRE(train_and_kill(packed, {.pack = true}, calls * 3 / 4) == -SIGKILL);
+  REQUIRE(train_and_kill(packed, {.pack = true}, 0) == 0);
+  const auto expected = files_of(plain / "run");
+  const auto unpack_and_kill = [&](std::int64_t n) {
+    return in_child([&] {
+      Killer killer(n);
+      const auto done = tt::unpack(std::make_shared<tt::FileStore>((at / "run").string(), killer.table()));
+      std::ofstream(at / "calls") << killer.calls();
+      return done.damage.empty() ? 0 : 1;
+    });
+  };
+  fs::copy(packed, at, fs::copy_options::recursive);
+  REQUIRE(unpack_and_kill(0) == 0);
+  std::int64_t all = 0;
+  std::ifstream(at / "calls") >> all;
+  CHECK(files_of(at / "run") == expected);
+  std::int64_t points = 0;
+  for (std::int64_t n = 1; n <= all; n += stride, ++points) {
+    CAPTURE(n);
+    fs::remove_all(at);
+    fs::copy(packed, at, fs::copy_options::recursive);
+    REQUIRE(unpack_and_kill(n) == -SIGKILL);
+    const tt::Trial trial((at / "run").string());
+    CHECK(trial.steps() == tt::Trial((plain / "run").string()).steps());
+    check_prefix(at / "run", plain / "run");
+    REQUIRE(unpack_and_kill(0) == 0);
+    for (const char* claim : {"run/claim.smd", "run/claim_worker_0.smd"}) fs::remove(at / claim);  // of the killed one
+    CHECK(files_of(at / "run") == expected);
+  }
+  return points;
+}
+
 }  // namespace
 
 TEST_CASE("killed at some system calls, a run is whole in the end", "[capture][kill_matrix][written]") {
-  CHECK(kill_everywhere(29, 1) > 60);
+  CHECK(kill_everywhere(29, {}) > 60);
 }
 
 TEST_CASE("killed at some system calls, a run with shared files is whole in the end",
           "[capture][kill_matrix][written]") {
-  CHECK(kill_everywhere(43, 3) > 20);
+  CHECK(kill_everywhere(43, {.events_per_file = 3}) > 20);
+}
+
+TEST_CASE("killed at some system calls, a packed run is whole in the end", "[capture][kill_matrix]") {
+  CHECK(kill_everywhere(23, {.pack = true}) > 40);
+}
+
+TEST_CASE("killed at some system calls, an unpacking is completed by the next one", "[capture][kill_matrix]") {
+  CHECK(unpack_everywhere(31) > 20);
 }
 
 TEST_CASE("killed at every system call, a run is whole in the end", "[capture][kill_matrix][.kill_matrix]") {
-  const std::int64_t points = kill_everywhere(1, 1) + kill_everywhere(1, 3);
+  const std::int64_t points = kill_everywhere(1, {}) + kill_everywhere(1, {.events_per_file = 3});
   std::cout << points << " points\n";
   CHECK(points >= 2000);
+}
+
+TEST_CASE("killed at every system call, a packed run is whole in the end", "[capture][kill_matrix][.kill_matrix]") {
+  const std::int64_t points = kill_everywhere(1, {.pack = true}) + unpack_everywhere(3);
+  std::cout << points << " points\n";
+  CHECK(points >= 1000);
 }

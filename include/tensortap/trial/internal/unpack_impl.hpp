@@ -10,6 +10,7 @@
 #include <set>
 #include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -117,7 +118,8 @@ inline void unpack_superseded(Store& run, SegmentUnpacker& unpacker) {
   }
 }
 
-/// Claims a run for as long as the result lives. Throws: a living process writes it.
+/// Claims a run for as long as the result lives, and removes what a killed process has not finished. Throws: a living
+/// process writes the run.
 inline std::vector<std::unique_ptr<Claim>> claim_all_workers(Store& run) {
   std::set<std::string> keys{layout::claim_key(1, "")};
   for (const ObjectInfo& object : run.list(layout::collections_prefix))
@@ -127,6 +129,7 @@ inline std::vector<std::unique_ptr<Claim>> claim_all_workers(Store& run) {
     out.push_back(run.claim(key, "unpack"));
     if (!out.back()) throw Error::run_is_claimed(run.location(), run.claim_holder(key));
   }
+  run.remove_unfinished([](std::string_view) { return true; });
   return out;
 }
 
@@ -150,6 +153,7 @@ class UnpackedCopy {
 
   Unpacked make() {
     require_no_other_run();
+    const auto claims = claim_all_workers(to_);
     const bool has_ended = run_->size(layout::end_marker).has_value();  // before the listing, which then has all steps
     std::vector<std::string> others, events, indexes;
     for (ObjectInfo& object : view_.list("")) {
