@@ -194,10 +194,12 @@ class LiveRun {
     std::set<std::int64_t> steps;
     parallel_for(2, store_->concurrency(), [this](std::size_t i) { i == 0 ? read_end() : read_collections(); });
     if (!existed) (void)apply_attempts(read_attempts());  // so that no index file is read twice
+    bool lists_all = false;
     for (int round = 0; round < rounds; ++round) {
-      const bool last = options_.follow && !model_.ended && marker_ && model_.attempts.end_counts(*marker_);
+      const bool last =
+          lists_all || (options_.follow && !model_.ended && marker_ && model_.attempts.end_counts(*marker_));
       const auto found = index_.read(model_, last, [this](const auto&... index) { return make_step(index...); });
-      note_segments();
+      lists_all = note_segments();
       const std::vector<Attempt> begun = read_attempts(!found.empty());
       if (is_gone()) break;
       std::vector<Rewind> rewinds = apply_vanished();
@@ -209,23 +211,28 @@ class LiveRun {
       for (const Attempt& attempt : begun)
         if (attempt.number > 0)
           for (const WorkerStepPtr& step : model_.unnumbered_beyond(attempt)) index_.watch(step);
-      if (begun.empty()) break;
+      if (begun.empty() && !lists_all) break;
     }
     changes.ended = !is_gone() && apply_end();
     changes.steps.assign(steps.begin(), steps.end());
     return changes;
   }
 
-  /// Notes which segments cannot be read: their steps are missing.
-  void note_segments() {
+  /// Notes which segments cannot be read: their steps are missing. Returns whether one was repaired or is gone.
+  bool note_segments() {
     std::set<std::string> damaged;
+    bool has_changed = false;
     for (const Damage& damage : store_->damage()) {
       damaged.insert(damage.where);
       damage_.add(damage.where, damage.cause);
     }
-    for (const std::string& segment : damaged_segments_)
-      if (!damaged.contains(segment)) damage_.repaired(segment);
+    for (const std::string& segment : damaged_segments_) {
+      if (damaged.contains(segment)) continue;
+      damage_.repaired(segment);
+      has_changed = true;
+    }
     damaged_segments_ = std::move(damaged);
+    return has_changed;
   }
 
   void read_end() {
