@@ -90,6 +90,9 @@ int report(const std::string& run, std::ostream& out);
 /// Prints the built-in rules, or those of smdebug, with their conditions and parameters, or the one called `name`.
 int rules(const std::string& name, bool smdebug, bool json, std::ostream& out);
 
+/// Puts the files of a packed run in their places, or with `to` in a copy there. Returns 1 if some are damaged.
+int unpack(const std::string& run, const std::string& to, std::ostream& out);
+
 /// Prints the objects below an s3:// address as `aws s3 ls` does. Throws: there are none.
 int list_objects(const std::string& address, bool recursive, std::ostream& out);
 

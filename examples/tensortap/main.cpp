@@ -155,6 +155,14 @@ int run_tool(int argc, char** argv, std::ostream& out) {
       add_for_run("check", "Reads every record and verifies every checksum. Exits with 1 if the run is damaged.",
                   "  tensortap check runs/42 && echo sound\n"
                   "  tensortap check s3://bucket/runs/42");
+  CLI::App* unpack =
+      add_for_run("unpack",
+                  "Puts the files of a packed run in their places, byte for byte, so that SageMaker Debugger's readers "
+                  "see them. Goes on where an unpacking has ended early. Exits with 1 if some files are damaged.",
+                  "  tensortap unpack runs/42                  # in place\n"
+                  "  tensortap unpack s3://bucket/runs/42 copy # a copy in a directory; the run stays as it is");
+  unpack->add_option("TO", to, "directory or s3://BUCKET/PREFIX for an unpacked copy; left out: in place")
+      ->check(command::is_name());
   CLI::App* judge = add("judge",
                         "Applies rules to a run and prints a line for each tensor with findings. Exits with 1 "
                         "if there are some, with 2 if nothing could be judged.",
@@ -257,6 +265,7 @@ int run_tool(int argc, char** argv, std::ostream& out) {
   if (uploads->parsed()) return command::uploads(run, drop, older_than, out);
   if (sync->parsed()) return command::sync(from, to, copying, out);
   if (check->parsed()) return command::check(run, out);
+  if (unpack->parsed()) return command::unpack(run, to, out);
   if (severity == "error") how.severity = tensortap::Severity::error;
   if (judge->parsed() && merge->count() > 0) {
     for (const CLI::Option* other : judge->get_options())

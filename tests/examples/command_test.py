@@ -37,6 +37,41 @@ def differences(expected, actual, path=""):
         yield f"{path}: {expected!r} expected, {actual!r} there"
 
 
+def crc32c(data):
+    """Returns the CRC-32C of bytes, slowly."""
+    crc = 0xFFFFFFFF
+    for byte in data:
+        crc ^= byte
+        for _ in range(8):
+            crc = crc >> 1 ^ (0x82F63B78 if crc & 1 else 0)
+    return crc ^ 0xFFFFFFFF
+
+
+def pack(run, worker="worker_0"):
+    """Puts the step files of a worker into one segment, as include/tensortap/record/README.md says."""
+    steps = {"index": {}, "events": {}}
+    for kind, suffix in (("index", "json"), ("events", "tfevents")):
+        for path in sorted(run.glob(f"{kind}/*/*_{worker}.{suffix}")):
+            steps[kind][path.relative_to(run).as_posix()] = path.read_bytes()
+            path.unlink()
+    files = {**steps["index"], **steps["events"]}
+    numbers = [int(Path(key).name.split("_")[0]) for key in steps["index"]]
+    key = f"index/packed/{worker}/000000000_{numbers[0]:012}-{numbers[-1]:012}.pack"
+    manifest, start = f"{key}\n", 0
+    for name, content in files.items():
+        manifest += f"{start} {len(content)} {crc32c(content):x} {name}\n"
+        start += len(content)
+    manifest = manifest.encode()
+    segment = run / key
+    segment.parent.mkdir(parents=True)
+    segment.write_bytes(f"tensortap-segment 1 {len(manifest):010} {crc32c(manifest):08x}\n".encode() + manifest + b"".join(files.values()))
+    return segment
+
+
+def files_of(run):
+    return {path.relative_to(run).as_posix(): path.read_bytes() for path in run.rglob("*") if path.is_file()}
+
+
 def below(threshold):
     """Returns the arguments of judge that find gradients below `threshold`."""
     return "--smdebug", "--rule", "VanishingGradient", "--set", f"VanishingGradient.threshold={threshold}"
@@ -84,6 +119,31 @@ class CommandTest(unittest.TestCase):
     def test_check_tells_sound_from_damaged(self):
         self.assertTrue(self.call("check", GOLDEN / "basic").startswith("sound: 9 tensors"))
         self.assertIn("the events file is missing", self.call("check", GOLDEN / "missing_event_file", code=1))
+
+    def test_packed_runs_are_read_and_unpacked(self):
+        with tempfile.TemporaryDirectory() as folder:
+            for golden in ("basic", "reductions"):
+                plain, packed, copy = (Path(folder) / f"{golden}_{name}" for name in ("plain", "packed", "copy"))
+                for run in plain, packed:
+                    shutil.copytree(GOLDEN / golden, run)
+                (packed / "claim.smd").unlink(missing_ok=True)
+                (plain / "claim.smd").unlink(missing_ok=True)
+                segment = pack(packed)
+                for command in "dump", "check", "show", "ls":
+                    expected = self.call(command, plain).replace(str(plain), str(packed))
+                    self.assertEqual(self.call(command, packed), expected)
+                self.assertRegex(self.call("unpack", packed, copy), r"^copied: \d+ steps, \d+ files of steps and \d+ other objects?\n$")
+                self.assertEqual(files_of(copy), files_of(plain))
+                self.assertTrue(segment.exists())
+                whole = segment.read_bytes()
+                segment.write_bytes(whole[:-1])
+                self.assertIn(f"damaged: index/packed/worker_0/{segment.name}: segment", self.call("check", packed, code=1))
+                self.assertIn("damaged: index/packed/", self.call("unpack", packed, code=1))
+                segment.write_bytes(whole)
+                self.assertRegex(self.call("unpack", packed), r"^unpacked: 1 segment, \d+ steps, \d+ files, \d+ bytes\n$")
+                self.assertEqual(files_of(packed), files_of(plain))
+                self.assertEqual(self.call("unpack", packed), "nothing is packed\n")
+            self.assertIn("it is no run", self.call("unpack", folder, code=2))
 
     def test_lost_steps_and_repeated_steps_are_told(self):
         loss = {"reason": "write_failed", "first_step": 5, "last_step": 7, "steps": 3, "tensors": 12, "bytes": 4096}

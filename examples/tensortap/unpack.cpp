@@ -1,0 +1,32 @@
+#include <ostream>
+#include <stdexcept>
+#include <string>
+#include <tensortap/tensortap.hpp>
+
+#include "commands.hpp"
+#include "words.hpp"
+
+namespace tensortap_command {
+
+namespace tt = tensortap;
+
+int unpack(const std::string& run, const std::string& to, std::ostream& out) {
+  const auto store = tt::open_store(run);
+  if (const tt::RunOutline outline = tt::outline_of(*store);
+      !outline.ended && outline.attempts == 0 && outline.workers.empty())
+    throw std::runtime_error("unpack: " + tt::in_quotes(run) + ": it is no run; name the directory or address of one");
+  const tt::Unpacked done = to.empty() ? tt::unpack(store) : tt::unpack(store, tt::open_store(to));
+  for (const tt::Damage& one : done.damage) out << "damaged: " << one.where << ": " << one.cause << '\n';
+  if (!to.empty()) {
+    out << "copied: " << plural(done.steps, "step") << ", " << plural(done.files, "file") << " of steps and "
+        << plural(done.copied, "other object") << '\n';
+  } else if (done.segments == 0 && done.damage.empty()) {
+    out << "nothing is packed\n";
+  } else {
+    out << "unpacked: " << plural(done.segments, "segment") << ", " << plural(done.steps, "step") << ", "
+        << plural(done.files, "file") << ", " << done.bytes << " bytes\n";
+  }
+  return done.damage.empty() ? 0 : 1;
+}
+
+}  // namespace tensortap_command
