@@ -127,54 +127,76 @@ TEST_CASE("an unpacked run is the one that was never packed, byte for byte", "[c
   }
 }
 
-TEST_CASE("one PUT for each commit, and few GETs", "[capture][pack]") {
-  struct Costs {
-    std::size_t puts = 0, gets_to_open = 0, gets_to_read = 0;
-    std::uint64_t bytes = 0;
-  };
-  const auto measure = [](bool pack, std::int64_t steps, std::int64_t interval) {
-    const auto memory = std::make_shared<tt::MemoryStore>();
-    const auto store = std::make_shared<RemoteStore>(memory, 1);
-    Costs out;
-    {
-      tt::HookOptions options = packing(pack);
-      options.collections = {{.name = "all", .include_regex = ".*", .reductions = {R::statistics}}};
-      options.checkpoints = std::make_shared<tt::MemoryStore>();
-      tt::Hook hook(store, options);
-      std::vector<std::string> names;
-      for (int i = 0; i < 50; ++i) names.push_back("layer" + std::to_string(i) + ".weight.grad");
-      std::vector<float> elements(64);
-      for (std::int64_t i = 0; i < steps; ++i) {
-        hook.begin_step();
-        elements[0] = static_cast<float>(i);
-        for (const auto& name : names) hook.save(name, elements);
-        if (i % interval == interval - 1) commit(hook, *options.checkpoints, "step" + std::to_string(i));
-      }
-      hook.close();
-      CHECK(hook.status().steps_saved == static_cast<std::uint64_t>(steps));
+namespace {
+
+/// The calls of a store that a run costs.
+struct Costs {
+  std::size_t puts = 0, other_changes = 0, checks = 0;  // of writing
+  std::size_t gets_to_open = 0, pages_to_open = 0;
+  std::size_t gets_to_read = 0;  // the maximum of one tensor in each step
+  std::uint64_t bytes = 0;
+};
+
+/// Trains with statistics of 50 tensors at each step, and reads one of them.
+Costs costs_of(bool pack, std::int64_t steps, std::int64_t interval) {
+  const auto memory = std::make_shared<tt::MemoryStore>();
+  const auto store = std::make_shared<RemoteStore>(memory, 1);
+  {
+    tt::HookOptions options = packing(pack);
+    options.collections = {{.name = "all", .include_regex = ".*", .reductions = {R::statistics}}};
+    options.checkpoints = std::make_shared<tt::MemoryStore>();
+    tt::Hook hook(store, options);
+    std::vector<std::string> names;
+    for (int i = 0; i < 50; ++i) names.push_back("layer" + std::to_string(i) + ".weight.grad");
+    std::vector<float> elements(64);
+    for (std::int64_t i = 0; i < steps; ++i) {
+      hook.begin_step();
+      elements[0] = static_cast<float>(i);
+      for (const auto& name : names) hook.save(name, elements);
+      if (i % interval == interval - 1) commit(hook, *options.checkpoints, "step" + std::to_string(i));
     }
-    out.puts = store->calls().puts;
-    for (const auto& object : memory->list("")) out.bytes += object.size;
-    const tt::Trial trial(store);
-    out.gets_to_open = store->calls().gets;
-    const auto tensor = trial.tensor("layer7.weight.grad");
-    REQUIRE(tensor.steps().size() == static_cast<std::size_t>(steps));
-    for (const auto step : tensor.steps()) CHECK(tensor.reduction(step, R::max) == static_cast<double>(step));
-    out.gets_to_read = store->calls().gets;
-    CHECK(trial.damage().empty());
-    return out;
-  };
-  SECTION("of 600 steps with commits every 150") {
-    const Costs packed = measure(true, 600, 150), plain = measure(false, 600, 150);
-    // Besides one for each commit: the attempt, the collections without and with names, the end.
-    CHECK(packed.puts == 4 + 4);
-    CHECK(plain.puts == 2 * 600 + 4 + 4);
-    CHECK(packed.bytes < plain.bytes + plain.bytes / 50);
-    CHECK(plain.gets_to_open == 600 + 3);
-    CHECK(packed.gets_to_open <= 4 * 3 + 3);
-    CHECK(plain.gets_to_read == 600);
-    CHECK(packed.gets_to_read <= 4 * 10);
+    hook.close();
+    CHECK(hook.status().steps_saved == static_cast<std::uint64_t>(steps));
   }
+  const RemoteStore::Calls writing = store->calls();
+  Costs out{.puts = writing.puts, .other_changes = writing.moves + writing.removes, .checks = writing.sizes};
+  for (const auto& object : memory->list("")) out.bytes += object.size;
+  const tt::Trial trial(store);
+  const RemoteStore::Calls opening = store->calls();
+  out.gets_to_open = opening.gets;
+  out.pages_to_open = opening.pages;
+  const auto tensor = trial.tensor("layer7.weight.grad");
+  REQUIRE(tensor.steps().size() == static_cast<std::size_t>(steps));
+  for (const auto step : tensor.steps())
+    if (tensor.reduction(step, R::max) != static_cast<double>(step)) FAIL("step " << step);
+  out.gets_to_read = store->calls().gets;
+  CHECK(trial.damage().empty());
+  return out;
+}
+
+}  // namespace
+
+TEST_CASE("one PUT for each commit, and few GETs", "[capture][pack]") {
+  const Costs packed = costs_of(true, 600, 150), plain = costs_of(false, 600, 150);
+  // Besides one for each commit: the attempt, the collections without and with names, and the end marker.
+  CHECK(packed.puts == 4 + 4);
+  CHECK(packed.other_changes == 0);
+  CHECK(plain.puts == 2 * 600 + 4 + 4);
+  CHECK(packed.bytes < plain.bytes + plain.bytes / 50);
+  CHECK(plain.gets_to_open == 600 + 3);
+  CHECK(packed.gets_to_open <= 4 * 3 + 3);
+  CHECK(plain.gets_to_read == 600);
+  CHECK(packed.gets_to_read <= 4 * 10);
+}
+
+// The figures of README.md.
+TEST_CASE("the calls of 10'000 steps, packed and not", "[.pack_costs]") {
+  const Costs packed = costs_of(true, 10'000, 500), plain = costs_of(false, 10'000, 500);
+  for (const auto& [name, costs] : {std::pair("packed", packed), std::pair("plain", plain)})
+    std::cout << name << ": PUT " << costs.puts << ", HEAD " << costs.checks << ", bytes " << costs.bytes
+              << "; to open: GET " << costs.gets_to_open << ", LIST " << costs.pages_to_open
+              << "; to read a tensor: GET " << costs.gets_to_read << std::endl;
+  CHECK(plain.puts >= 100 * packed.puts);
 }
 
 TEST_CASE("a follower sees a packed step after pack_time at most", "[capture][pack]") {
@@ -410,6 +432,87 @@ TEST_CASE("the segment of a process that was believed dead does not count", "[ca
     train_steps(late, 1);
     CHECK_THROWS_WITH(late.close(), contains("another attempt continues this run"));
     CHECK(tt::Trial(store).steps() == up_to(6));
+  }
+}
+
+TEST_CASE("a rewind of segments that ends early is completed by the next one", "[capture][pack]") {
+  class Failing final : public ForwardingStore {
+   public:
+    using ForwardingStore::ForwardingStore;
+    using Store::put;
+    bool put(std::string_view key, std::span<const tt::Bytes> pieces, tt::Sync sync, tt::IfExists if_exists) override {
+      count(key);
+      return to_->put(key, pieces, sync, if_exists);
+    }
+    bool remove(std::string_view key) override {
+      count(key);
+      return to_->remove(key);
+    }
+    bool move(std::string_view from, std::string_view to) override {
+      count(from);
+      return to_->move(from, to);
+    }
+    int left = 1'000'000;
+
+   private:
+    void count(std::string_view key) {
+      if (--left < 0) throw tt::Error::io("write", key, "no space left");
+    }
+  };
+  // The second worker is ahead: one segment spans the commit, two lie behind it.
+  const auto options_of = [](int worker, const std::shared_ptr<tt::Store>& checkpoints, tt::OnResume on_resume) {
+    tt::HookOptions options = packing();
+    options.worker = "worker_" + std::to_string(worker);
+    options.num_workers = 2;
+    options.checkpoints = checkpoints;
+    options.on_resume = on_resume;
+    return options;
+  };
+  for (const auto on_resume : {tt::OnResume::archive, tt::OnResume::discard}) {
+    bool fails = true;
+    for (int at = 0; fails; ++at) {
+      CAPTURE(static_cast<int>(on_resume), at);
+      const auto store = std::make_shared<Failing>();
+      const auto checkpoints = std::make_shared<tt::MemoryStore>();
+      {
+        tt::Hook chief(store, options_of(0, checkpoints, on_resume)),
+            other(store, options_of(1, checkpoints, on_resume));
+        train_steps(chief, 4);
+        for (const int steps : {6, 2, 2}) {
+          train_steps(other, steps);
+          other.flush();
+        }
+        commit(chief, *checkpoints, "a");
+      }
+      store->left = at;
+      try {
+        tt::Hook other(store, options_of(1, checkpoints, on_resume));
+        fails = false;
+      } catch (const tt::Error& e) {
+        CHECK(e.code() == tt::Errc::io);
+      }
+      store->left = 1'000'000;
+      CHECK(tt::Trial(store).damage().empty());
+      CHECK(tt::Trial(store).steps() == up_to(3));
+      {
+        tt::Hook other(store, options_of(1, checkpoints, on_resume));
+        CHECK(other.next_step() == 4);
+        CHECK(keys(*store, "index/packed/worker_1/").size() == 1);
+        for (int i = 0; i < 3; ++i) {
+          other.begin_step();
+          other.save("x", 100 + i);
+        }
+        other.close();
+      }
+      const tt::Trial trial(store);
+      CHECK(trial.steps(tt::Mode::global, tt::Completeness::any) == up_to(6));
+      CHECK(trial.tensor("x").value(4, "worker_1")->number(0) == 100);
+      CHECK(trial.verify().records == 4 + 7);
+      CHECK(trial.damage().empty());
+      CHECK(tt::unpack(store).damage.empty());
+      CHECK(keys(*store, "index/").size() == 4 + 7);
+      CHECK(tt::Trial(store).verify().records == 4 + 7);
+    }
   }
 }
 
