@@ -4,11 +4,13 @@
 #include <tensortap/tensortap.hpp>
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "capture/forwarding_store.hpp"
@@ -256,5 +258,35 @@ TEST_CASE("objects that are no segments are left alone", "[trial][packed_run]") 
     store->put(name, "text");
   const tt::Trial trial(store);
   CHECK(trial.steps() == up_to(9));
+  CHECK(trial.damage().empty());
+}
+
+TEST_CASE("several threads read a packed run while it is written", "[trial][packed_run]") {
+  const auto memory = std::make_shared<tt::MemoryStore>();
+  const auto store = std::make_shared<RemoteStore>(memory, 4, 200us);
+  tt::HookOptions options = packing();
+  options.pack_time = 10ms;
+  tt::Hook hook(memory, options);
+  train_steps(hook, 1);
+  hook.flush();
+  const tt::Trial trial(store, {.follow = true, .refresh_interval = 1ms, .poll_interval = 2ms});
+  std::atomic<int> wrong = 0;
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 3; ++i)
+    threads.emplace_back([&] {
+      while (!trial.ended())
+        for (const auto step : trial.steps()) {
+          const auto value = trial.tensor("x").value(step);
+          if (!value || value->number(0) != static_cast<double>(step)) ++wrong;
+        }
+    });
+  for (int i = 0; i < 30; ++i) {
+    train_steps(hook, 3);
+    std::this_thread::sleep_for(2ms);
+  }
+  hook.close();
+  for (std::thread& thread : threads) thread.join();
+  CHECK(wrong == 0);
+  CHECK(trial.steps() == up_to(90));
   CHECK(trial.damage().empty());
 }
