@@ -565,3 +565,34 @@ TEST_CASE("a wait for room does not wait for more steps", "[capture][writer_thre
   CHECK(writer.stop(late()));
   CHECK(work->written().size() == 8);
 }
+
+TEST_CASE("the first step of a batch waits for others no longer than the policy says", "[capture][writer_thread]") {
+  const auto work = Work::make();
+  work->allow(100);
+  const auto time = std::chrono::milliseconds(200);
+  tt::detail::WriterThread writer(memory_of() * 100, work->publish(),
+                                  {.steps = 1000, .times = 1, .bytes = UINT64_MAX, .time = time});
+  for (int first = 0; first < 4; first += 2) {
+    const auto begin = Clock::now();
+    CHECK(push(writer, first, late()));
+    std::this_thread::sleep_for(little);
+    CHECK(push(writer, first + 1, late()));
+    work->wait_until_begun(static_cast<std::size_t>(first + 2));
+    CHECK(Clock::now() - begin >= time);
+  }
+  CHECK(writer.stop(late()));
+  CHECK(work->written() == first_steps(4));
+}
+
+TEST_CASE("the longest time of a policy is no limit", "[capture][writer_thread]") {
+  const auto work = Work::make();
+  work->allow(100);
+  const auto time = GENERATE(std::chrono::nanoseconds::max(), std::chrono::nanoseconds::max() - std::chrono::hours(1));
+  tt::detail::WriterThread writer(memory_of() * 100, work->publish(),
+                                  {.steps = 1000, .times = 1, .bytes = UINT64_MAX, .time = time});
+  CHECK(push(writer, 0, late()));
+  std::this_thread::sleep_for(little);
+  CHECK(work->begun() == 0);
+  CHECK(writer.run([] {}, late()));
+  CHECK(work->written() == first_steps(1));
+}

@@ -211,6 +211,10 @@ class SegmentCatalog {
   /// Decides for each plain index with the key of one in a segment which of them counts, with its events: that of the
   /// later attempt. Such pairs are rare: an attempt without packing has continued, or steps are being unpacked.
   void decide_rivals(const std::vector<ObjectInfo>& plain) {
+    {
+      const std::shared_lock lock(mutex_);
+      if (shown_.empty()) return;
+    }
     for (const ObjectInfo& object : plain) {
       std::int64_t attempt = 0;
       {

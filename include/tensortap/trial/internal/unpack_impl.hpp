@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <span>
 #include <string>
@@ -36,14 +37,17 @@ class SegmentUnpacker {
  public:
   explicit SegmentUnpacker(Store& run) : run_(run) {}
 
-  /// Unpacks the segment `key`, whose `manifest` is sound, into `folder`. Leaves out the files
-  /// that `wants` refuses. A damaged segment stays.
+  /// Unpacks the segment `key`, whose `manifest` is sound, into `folder`. Leaves out the files that `wants` refuses. A
+  /// damaged segment stays.
   template <class Wants>
   void unpack(const std::string& key, const SegmentManifest& manifest, const std::string& folder, const Wants& wants) {
     try {
       std::vector<const SegmentEntry*> events, indexes;
       for (const SegmentEntry& entry : manifest.entries)
         if (wants(entry)) (entry.is_index ? indexes : events).push_back(&entry);
+      segment_.reset();
+      const SegmentEntry& last = manifest.entries.back();
+      if (last.start + last.size <= largest_whole) segment_ = run_.get(key);
       put(key, folder, events);
       put(key, folder, indexes);
       run_.remove(key);
@@ -70,10 +74,16 @@ class SegmentUnpacker {
     for (const SegmentEntry* entry : entries) keys.push_back(folder + entry->key);
     parallel_for(entries.size(), run_.concurrency(), [&](std::size_t i) {
       const SegmentEntry& entry = *entries[i];
-      const auto file = run_.get(segment, {entry.start, entry.size});
-      if (!file || file->size() != entry.size || crc32c(*file) != entry.crc32c)
+      std::optional<std::vector<std::byte>> file;
+      Bytes piece;
+      if (segment_) {
+        const std::size_t start = std::min<std::uint64_t>(entry.start, segment_->size());
+        piece = Bytes(*segment_).subspan(start, std::min<std::uint64_t>(entry.size, segment_->size() - start));
+      } else if ((file = run_.get(segment, {entry.start, entry.size}))) {
+        piece = *file;
+      }
+      if (piece.size() != entry.size || crc32c(piece) != entry.crc32c)
         throw Error::damaged("segment", segment, "the checksum of " + in_quotes(entry.key) + " does not match");
-      const Bytes piece = *file;
       run_.put(keys[i], std::span(&piece, 1), Sync::no, IfExists::replace);
       bytes += entry.size;
     });
@@ -81,7 +91,10 @@ class SegmentUnpacker {
     done_.bytes += bytes;
   }
 
+  static constexpr std::uint64_t largest_whole = std::uint64_t{256} << 20;  // that is read in one call
+
   Store& run_;
+  std::optional<std::vector<std::byte>> segment_;  // the one that is being unpacked, unless it is larger
   Unpacked done_;
 };
 
