@@ -348,6 +348,51 @@ TEST_CASE("a segment of a worker that was ahead of the commit is split", "[captu
   CHECK(keys(*copy, "superseded/000000001/index/000000000/").size() == 3);
 }
 
+TEST_CASE("the segments of a worker that is gone are set aside after the commit", "[capture][pack]") {
+  const auto store = std::make_shared<tt::MemoryStore>(), checkpoints = std::make_shared<tt::MemoryStore>();
+  tt::HookOptions options = packing();
+  options.num_workers = 2;
+  options.checkpoints = checkpoints;
+  {
+    tt::Hook chief(store, options);
+    options.worker = "worker_1";
+    tt::Hook other(store, options);
+    train_steps(chief, 3);
+    train_steps(other, 3);
+    other.flush();
+    commit(chief, *checkpoints, "a");
+    train_steps(other, 2);
+  }
+  options.worker = "worker_0";
+  options.num_workers = 1;
+  tt::Hook hook(store, options);
+  CHECK(keys(*store, "index/packed/worker_1/").size() == 1);
+  CHECK(keys(*store, "superseded/").size() == 2);  // with its collections
+  train_steps(hook, 2);
+  hook.close();
+  const tt::Trial trial(store);
+  CHECK(trial.steps() == up_to(4));
+  CHECK(trial.verify().records == 3 + 3 + 2);
+  CHECK(trial.damage().empty());
+  CHECK(trial.ended());
+}
+
+TEST_CASE("a packed run that is removed while it is written is begun again, and its lost steps are counted",
+          "[capture][pack]") {
+  const auto store = std::make_shared<tt::MemoryStore>();
+  tt::Hook hook(store, packing());
+  train_steps(hook, 4);
+  hook.flush();
+  for (const auto& key : keys(*store, "")) store->remove(key);
+  train_steps(hook, 3);
+  CHECK_THROWS_WITH(hook.flush(), contains("4 saved steps are gone"));
+  CHECK(hook.status().steps_lost == 4);
+  train_steps(hook, 2);
+  CHECK_THROWS_WITH(hook.close(), contains("4 saved steps are gone"));
+  CHECK(tt::Trial(store).steps() == Steps{4, 5, 6, 7, 8});
+  CHECK(tt::Trial(store).damage().empty());
+}
+
 namespace {
 
 /// Refuses segments while it is told to.
