@@ -256,6 +256,8 @@ class Error : public std::runtime_error {
   static Error nothing_left_to_sync(std::string_view directory);
   static Error checkpoint_not_whole(std::string_view directory);
   static Error bad_sync_option(std::string_view option, std::string_view cause);
+  static Error view_is_read_only(std::string_view call, std::string_view run, std::string_view key);
+  static Error unpack_target_taken(std::string_view run, std::string_view to, std::string_view cause);
   static Error run_not_found(std::string_view run);
   static Error run_is_gone(std::string_view run, bool is_replaced);
   static Error tensor_not_found(std::string_view name, std::string_view meant = {});
@@ -2495,6 +2497,7 @@ TENSORTAP_END_NAMESPACE
 //
 //   events/SSSSSSSSSSSS/SSSSSSSSSSSS_WORKER.tfevents   records of one global step of one worker
 //   index/PPPPPPPPP/SSSSSSSSSSSS_WORKER.json           index of that step; P = step div 1000
+//   index/packed/WORKER/RRRRRRRRR_FIRST-LAST.pack      ours: a segment, which holds such files of many steps
 //   collections/000000000/WORKER_collections.json      collections of that worker
 //   attempts/RRRRRRRRR_WORKER.json                     ours: the step after which attempt R of that worker continues
 //   superseded/RRRRRRRRR/…                             ours: objects that attempt R has replaced, under their old keys
@@ -2507,6 +2510,7 @@ namespace layout {
 
 inline constexpr std::string_view events_prefix = "events/";
 inline constexpr std::string_view index_prefix = "index/";
+inline constexpr std::string_view segments_prefix = "index/packed/";  // so that one listing shows these and indexes
 inline constexpr std::string_view collections_prefix = "collections/000000000/";
 inline constexpr std::string_view collections_suffix = "_collections.json";
 inline constexpr std::string_view attempts_prefix = "attempts/";
@@ -2554,6 +2558,21 @@ std::optional<StepName> parse_index_key(std::string_view key);
 
 /// Returns the step and worker of `key`; nullopt if it is not "events/…/STEP_WORKER.tfevents".
 std::optional<StepName> parse_event_key(std::string_view key);
+
+/// What the key of a segment tells: the attempt of a worker that wrote it, and the first and last step in it.
+struct SegmentName {
+  std::string worker;  ///< as in file names
+  std::int64_t attempt = 0;
+  std::int64_t first = 0;
+  std::int64_t last = 0;
+
+  friend bool operator==(const SegmentName&, const SegmentName&) = default;
+};
+
+std::string segment_key(const SegmentName& name);
+
+/// Returns what `key` tells; nullopt if it is not the key of a segment.
+std::optional<SegmentName> parse_segment_key(std::string_view key);
 
 /// Returns the worker of `key`; nullopt if it is not the key of a collections file.
 std::optional<std::string> parse_collections_key(std::string_view key);
@@ -3319,6 +3338,17 @@ struct HookOptions {
   /// calls. All steps of a file are written together: until then readers do not see them, and a crash loses them.
   /// flush(), commit(), close() and a size of 8 MiB end a file early.
   std::int64_t events_per_file = 1;
+  /// True: the files of many steps are packed into one object, a segment, for stores with slow or dear calls: one call
+  /// of each commit writes all its steps. The files in it are the same, byte for byte, and all readers of tensortap see
+  /// them; `tensortap unpack` puts them in their places, where smdebug sees them. commit(), flush(), close(),
+  /// `pack_time` and `pack_bytes` end a segment. Until then readers and rules do not see its steps, and a crash loses
+  /// them. A segment that cannot be written loses all its steps. `Durability::step` makes each segment durable.
+  bool pack = false;
+  /// The longest time that a finished step waits for its segment to be written: a reader that follows the run sees it
+  /// so much later.
+  std::chrono::nanoseconds pack_time = std::chrono::seconds(30);
+  /// The size at which a segment is written, at most a quarter of `queue_bytes`. Units: bytes of tensors.
+  std::uint64_t pack_bytes = std::uint64_t{32} << 20;
   /// The limit on the tensors of one step in memory. Tensors beyond the limit are dropped and counted, and so are those
   /// beyond an index of 64 MiB, some 400'000 records. Units: bytes.
   std::uint64_t max_step_bytes = std::uint64_t{4} << 30;
@@ -3680,7 +3710,7 @@ TENSORTAP_END_NAMESPACE
 // from tensortap/trial/outline.hpp
 
 // The outline of a run, from its object names alone: its steps, workers and attempts. It costs a few listings, however
-// long the run is. No object is read.
+// long the run is. No object is read, except for the lists of steps in the segments of a packed run.
 //
 //   const auto outline = tensortap::outline_of(*tensortap::open_store("runs/42"));
 //   std::cout << outline.steps.size() << " steps of " << outline.workers.size() << " workers\n";
@@ -3700,6 +3730,64 @@ struct RunOutline {
 /// Returns the outline of the run in `store`. While a new attempt archives the steps of its predecessor, the outline
 /// still holds those that are left; a Trial reads the index and leaves them out. Throws: the store failed.
 RunOutline outline_of(const Store& store);
+
+TENSORTAP_END_NAMESPACE
+
+// from tensortap/trial/packed_run.hpp
+
+// A view of a run in which packed steps appear as the files that they are: a hook with `HookOptions::pack` writes the
+// files of many steps into one object, a segment. A Trial reads every run through such a view.
+//
+//   const tensortap::PackedRun run(tensortap::open_store("s3://bucket/runs/42"));
+//   for (const tensortap::ObjectInfo& object : run.list("index/")) std::cout << object.key << '\n';
+
+TENSORTAP_BEGIN_NAMESPACE
+
+namespace detail {
+class SegmentCatalog;
+}
+
+/// A store that shows the files in the segments of a run, and no segments. It knows the segments of the last listing of
+/// "index/" or of everything; a run without segments costs no call more. Listing a folder in "index/" or "events/"
+/// lists the segments first. If a step is there several times, the file of the later attempt is shown.
+/// Writing: only the store below can be written; here each change throws.
+/// Threads: several may call any function at once.
+class PackedRun final : public Store {
+ public:
+  using Store::get;
+  using Store::list;
+  using Store::put;
+
+  explicit PackedRun(std::shared_ptr<const Store> run);
+  TENSORTAP_INLINE ~PackedRun() override;
+
+  /// Returns the segments that cannot be read, and why. Their steps are not shown.
+  [[nodiscard]] std::vector<Damage> damage() const;
+
+  /// Returns bytes of an object. Throws: the store failed; an object in a segment that is read whole has another
+  /// checksum than the segment says.
+  [[nodiscard]] TENSORTAP_INLINE std::optional<std::vector<std::byte>> get(std::string_view key,
+                                                                           Range range) const override;
+  [[nodiscard]] TENSORTAP_INLINE std::optional<std::vector<std::byte>> get_version(
+      std::string_view key, std::string_view wanted) const override;
+  [[nodiscard]] TENSORTAP_INLINE std::optional<std::uint64_t> size(std::string_view key) const override;
+  [[nodiscard]] TENSORTAP_INLINE std::vector<ObjectInfo> list(std::string_view prefix,
+                                                              std::string_view after) const override;
+  [[nodiscard]] TENSORTAP_INLINE std::string claim_holder(std::string_view key) const override;
+  [[nodiscard]] TENSORTAP_INLINE std::string location() const override;
+  [[nodiscard]] TENSORTAP_INLINE std::size_t concurrency() const noexcept override;
+
+  TENSORTAP_INLINE bool put(std::string_view key, std::span<const Bytes> pieces, Sync sync,
+                            IfExists if_exists) override;
+  TENSORTAP_INLINE bool remove(std::string_view key) override;
+  TENSORTAP_INLINE bool move(std::string_view from, std::string_view to) override;
+  TENSORTAP_INLINE void sync(std::span<const std::string> keys) override;
+  [[nodiscard]] TENSORTAP_INLINE std::unique_ptr<Claim> claim(std::string_view key, std::string_view text) override;
+  TENSORTAP_INLINE std::size_t remove_unfinished(const std::function<bool(std::string_view key)>& is_mine) override;
+
+ private:
+  std::unique_ptr<detail::SegmentCatalog> catalog_;
+};
 
 TENSORTAP_END_NAMESPACE
 
@@ -4071,6 +4159,40 @@ class Trial {
  private:
   std::shared_ptr<detail::LiveRun> run_;
 };
+
+TENSORTAP_END_NAMESPACE
+
+// from tensortap/trial/unpack.hpp
+
+// Unpacking: puts the files in the segments of a packed run in their places, byte for byte, so that the run is the one
+// that a hook without packing writes, and readers of SageMaker Debugger see it.
+//
+//   const auto run = tensortap::open_store("runs/42");
+//   const tensortap::Unpacked done = tensortap::unpack(run);                                    // in place
+//   const tensortap::Unpacked copied = tensortap::unpack(run, tensortap::open_store("copy"));  // the run stays
+
+TENSORTAP_BEGIN_NAMESPACE
+
+class Store;
+
+/// What was unpacked.
+struct Unpacked {
+  std::uint64_t segments = 0;
+  std::uint64_t steps = 0;          ///< of all workers
+  std::uint64_t files = 0;          ///< events and indexes in segments
+  std::uint64_t bytes = 0;          ///< of these
+  std::uint64_t copied = 0;         ///< other objects that were copied
+  std::vector<Damage> damage = {};  ///< what could not be read; such a segment stays where it is
+};
+
+/// Unpacks `run` in place: writes the files of each segment, makes them durable, and removes the segment; segments in
+/// superseded/ too. If it ends early, for any reason, nothing is lost or doubled for readers of tensortap, and the next
+/// call goes on. Does nothing if nothing is packed. Throws: a living process writes the run; the store failed.
+Unpacked unpack(const std::shared_ptr<Store>& run);
+
+/// Copies `run` to the store `to`, unpacked; `run` stays. The end marker comes last. If it ends early, the next call
+/// completes the copy. Throws: `to` holds another run; a store failed.
+Unpacked unpack(const std::shared_ptr<Store>& run, const std::shared_ptr<Store>& to);
 
 TENSORTAP_END_NAMESPACE
 
@@ -7308,6 +7430,7 @@ TENSORTAP_END_NAMESPACE
 #include <exception>
 #include <filesystem>
 #include <fstream>
+#include <list>
 #include <locale>
 #include <mutex>
 #include <new>
@@ -7320,6 +7443,7 @@ TENSORTAP_END_NAMESPACE
 #include <thread>
 #include <tuple>
 #include <unordered_map>
+#include <unordered_set>
 
 // from tensortap/internal/capture_requests_impl.hpp
 
@@ -7591,6 +7715,19 @@ TENSORTAP_INLINE Error Error::out_of_memory(std::int64_t step, std::uint64_t byt
 TENSORTAP_INLINE Error Error::steps_not_saved(std::uint64_t steps, std::string_view cause) {
   return {Errc::io, "commit: steps since the last commit could not be saved (" + std::to_string(steps) +
                         "): " + escaped(cause) + "; commit again to continue without them"};
+}
+
+// Packed runs.
+
+TENSORTAP_INLINE Error Error::view_is_read_only(std::string_view call, std::string_view run, std::string_view key) {
+  return {Errc::invalid_option, std::string(call) + ": " + in_quotes(run) +
+                                    ": this is a view of a packed run (object " + in_quotes(key) +
+                                    "); change the store itself"};
+}
+
+TENSORTAP_INLINE Error Error::unpack_target_taken(std::string_view run, std::string_view to, std::string_view cause) {
+  return {Errc::invalid_option, "unpack: " + in_quotes(to) + ": " + std::string(cause) + ", so that " + in_quotes(run) +
+                                    " cannot be unpacked there; name an empty place"};
 }
 
 // Copies of checkpoints in a store.
@@ -14977,6 +15114,31 @@ TENSORTAP_INLINE std::optional<StepName> parse_event_key(std::string_view key) {
   return detail::parse_step_key(key, events_prefix, ".tfevents");
 }
 
+TENSORTAP_INLINE std::string segment_key(const SegmentName& name) {
+  return std::string(segments_prefix) + name.worker + "/" + padded(name.attempt, 9) + "_" + padded(name.first, 12) +
+         "-" + padded(name.last, 12) + ".pack";
+}
+
+TENSORTAP_INLINE std::optional<SegmentName> parse_segment_key(std::string_view key) {
+  if (!key.starts_with(segments_prefix)) return std::nullopt;
+  const std::size_t slash = key.find('/', segments_prefix.size());
+  if (slash == std::string_view::npos) return std::nullopt;
+  SegmentName out;
+  out.worker = key.substr(segments_prefix.size(), slash - segments_prefix.size());
+  std::string_view rest = key.substr(slash + 1);
+  const auto take = [&rest](std::int64_t& number, char behind) {
+    const auto [end, error] = std::from_chars(rest.data(), rest.data() + rest.size(), number);
+    const auto digits = static_cast<std::size_t>(end - rest.data());
+    if (error != std::errc{} || number < 0 || digits >= rest.size() || rest[digits] != behind) return false;
+    rest.remove_prefix(digits + 1);
+    return true;
+  };
+  if (!take(out.attempt, '_') || !take(out.first, '-') || !take(out.last, '.') || out.first > out.last ||
+      segment_key(out) != key)
+    return std::nullopt;
+  return out;
+}
+
 TENSORTAP_INLINE std::optional<std::string> parse_collections_key(std::string_view key) {
   if (!key.starts_with(collections_prefix) || !key.ends_with(collections_suffix)) return std::nullopt;
   key.remove_prefix(collections_prefix.size());
@@ -18571,6 +18733,338 @@ inline std::unique_ptr<Claim> claim_run(Store& store, const std::string& key) {
 }  // namespace detail
 TENSORTAP_END_NAMESPACE
 
+// from tensortap/record/internal/segment.hpp
+
+// A segment: one object that holds the events and index files of many steps of one worker, byte for byte, behind a
+// manifest that lists them. Readers assume hostile segments: whatever a manifest claims is checked against the size of
+// its object before it is used.
+
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
+
+/// One file in a segment. Units: bytes from the beginning of the segment.
+struct SegmentEntry {
+  std::string key;  ///< relative to the run
+  std::uint64_t start = 0;
+  std::uint64_t size = 0;
+  std::uint32_t crc32c = 0;
+  std::int64_t step = 0;
+  bool is_index = false;
+};
+
+/// The manifest of a segment.
+struct SegmentManifest {
+  layout::SegmentName name;
+  std::vector<SegmentEntry> entries;  ///< without gaps: first the indexes, then the events
+};
+
+/// The first bytes of a segment: "tensortap-segment 1 SIZE CRC32C\n" with 10 digits and 8 hexadecimal ones, of the
+/// manifest behind it.
+struct SegmentHeader {
+  static constexpr std::string_view magic = "tensortap-segment 1 ";
+  static constexpr std::size_t size = magic.size() + 10 + 1 + 8 + 1;
+  /// The largest manifest. One of 20'000 steps, whose worker has the longest name, is smaller. Units: bytes.
+  static constexpr std::uint64_t largest_manifest = std::uint64_t{16} << 20;
+  /// The most steps that a writer puts into a segment.
+  static constexpr std::size_t most_steps = 20'000;
+
+  std::uint64_t manifest_size = 0;
+  std::uint32_t crc32c = 0;
+};
+
+/// Takes the characters of `line` up to `behind`, which it removes too, as a number. Returns false if there is none.
+template <class Number>
+bool take_segment_number(std::string_view& line, Number& number, char behind, int base = 10) {
+  const auto [end, error] = std::from_chars(line.data(), line.data() + line.size(), number, base);
+  const auto digits = static_cast<std::size_t>(end - line.data());
+  if (error != std::errc{} || digits >= line.size() || line[digits] != behind) return false;
+  line.remove_prefix(digits + 1);
+  return true;
+}
+
+/// Returns the header in the first bytes of the segment `key`. Throws: they are damaged.
+inline SegmentHeader parse_segment_header(Bytes bytes, std::string_view key) {
+  if (bytes.size() < SegmentHeader::size)
+    throw Error::damaged("segment", key, "it ends in its header (" + std::to_string(bytes.size()) + " bytes)");
+  std::string_view text = text_of(bytes.first(SegmentHeader::size));
+  if (!text.starts_with(SegmentHeader::magic))
+    throw Error::damaged("segment", key, "it does not begin with " + in_quotes(SegmentHeader::magic));
+  text.remove_prefix(SegmentHeader::magic.size());
+  SegmentHeader out;
+  if (!take_segment_number(text, out.manifest_size, ' ') || !take_segment_number(text, out.crc32c, '\n', 16) ||
+      !text.empty())
+    throw Error::damaged("segment", key, "its header has no size and checksum of a manifest");
+  if (out.manifest_size > SegmentHeader::largest_manifest)
+    throw Error::damaged("segment", key,
+                         "its manifest is too large (" + std::to_string(out.manifest_size) + " bytes, at most " +
+                             std::to_string(SegmentHeader::largest_manifest) + ")");
+  return out;
+}
+
+/// Reads a manifest, line by line: the key of the segment, then "START SIZE CRC32C KEY" for each file, where START is
+/// counted from the end of the manifest.
+class SegmentManifestReader {
+ public:
+  /// `manifest` belongs to the segment `key` of `object_size` bytes. Lifetime: the arguments outlive the reader.
+  SegmentManifestReader(Bytes manifest, const SegmentHeader& header, std::string_view key, std::uint64_t object_size)
+      : text_(text_of(manifest)),
+        key_(key),
+        at_(SegmentHeader::size + header.manifest_size),
+        object_size_(object_size) {
+    if (manifest.size() < header.manifest_size || at_ > object_size)
+      damaged("it ends in its manifest (" + std::to_string(object_size) + " bytes)");
+    if (crc32c(manifest) != header.crc32c) damaged("the checksum of its manifest does not match");
+  }
+
+  /// Returns the manifest. Throws: it is damaged.
+  [[nodiscard]] SegmentManifest read() {
+    const auto name = layout::parse_segment_key(next_line());
+    if (!name || layout::segment_key(*name) != key_) damaged("its manifest names another segment");
+    out_.name = *name;
+    worker_ = layout::worker_from_file_name(name->worker);
+    std::unordered_set<std::string> keys;
+    std::size_t indexes = 0;
+    for (line_ = 2; !text_.empty(); ++line_) {
+      SegmentEntry& entry = out_.entries.emplace_back(next_entry());
+      if (!keys.insert(entry.key).second) damaged(in_quotes(entry.key) + " is there twice");
+      if (!entry.is_index) continue;
+      if (++indexes != out_.entries.size()) damaged("an index lies behind events");
+      if (indexes > 1 && entry.step <= out_.entries[indexes - 2].step) damaged("its steps are not ascending");
+    }
+    if (indexes == 0 || out_.entries.front().step != name->first || out_.entries[indexes - 1].step != name->last)
+      damaged("its steps are not those of its name");
+    if (at_ != object_size_)
+      damaged("its files end at " + std::to_string(at_) + ", and it at " + std::to_string(object_size_));
+    return std::move(out_);
+  }
+
+ private:
+  [[noreturn]] void damaged(const std::string& cause) const {
+    throw Error::damaged("segment", key_, line_ == 0 ? cause : "line " + std::to_string(line_) + ": " + cause);
+  }
+
+  std::string_view next_line() {
+    const std::size_t end = text_.find('\n');
+    if (end == std::string_view::npos) damaged("its manifest has a line without an end");
+    const std::string_view line = text_.substr(0, end);
+    text_.remove_prefix(end + 1);
+    return line;
+  }
+
+  SegmentEntry next_entry() {
+    std::string_view line = next_line();
+    SegmentEntry entry;
+    std::uint64_t start = 0;
+    if (!take_segment_number(line, start, ' ') || !take_segment_number(line, entry.size, ' ') ||
+        !take_segment_number(line, entry.crc32c, ' ', 16))
+      damaged("it is not \"START SIZE CRC32C KEY\"");
+    if (start != at_ - data_)
+      damaged("a file begins at " + std::to_string(start) + ", and the file before it ends at " +
+              std::to_string(at_ - data_));
+    if (entry.size > object_size_ - at_)
+      damaged("a file ends beyond the segment (" + std::to_string(entry.size) + " bytes, " +
+              std::to_string(object_size_ - at_) + " are left)");
+    entry.start = std::exchange(at_, at_ + entry.size);
+    entry.key = line;
+    const auto index = layout::parse_index_key(line);
+    const auto events = layout::parse_event_key(line);
+    entry.is_index = index.has_value();
+    if (index ? layout::index_key(index->global_step, worker_) != line
+              : !events || layout::event_key(events->global_step, worker_) != line)
+      damaged(in_quotes(line) + " is no file of a step of this worker");
+    entry.step = index ? index->global_step : events->global_step;
+    if (entry.step < out_.name.first || entry.step > out_.name.last)
+      damaged(in_quotes(line) + " is of a step outside of the segment");
+    return entry;
+  }
+
+  std::string_view text_;  // what was not read yet
+  std::string_view key_;
+  std::uint64_t at_;                // the end of the last file
+  const std::uint64_t data_ = at_;  // the end of the manifest
+  std::uint64_t object_size_;
+  std::string worker_;
+  std::size_t line_ = 0;
+  SegmentManifest out_;
+};
+
+/// Reads the manifest of the segment `key`, an object of `size` bytes. `get(start, length)` returns bytes of it, or
+/// nullopt if it does not exist, and so does this function. Throws: it is damaged; what `get` throws.
+template <class Get>
+std::optional<SegmentManifest> read_segment_manifest(std::string_view key, std::uint64_t size, const Get& get) {
+  const auto first = get(std::uint64_t{0}, std::uint64_t{SegmentHeader::size});
+  if (!first) return std::nullopt;
+  const SegmentHeader header = parse_segment_header(*first, key);
+  const auto manifest = get(std::uint64_t{SegmentHeader::size}, header.manifest_size);
+  if (!manifest) return std::nullopt;
+  return SegmentManifestReader(*manifest, header, key, size).read();
+}
+
+/// Collects the files of a segment. Lifetime: their bytes outlive the writer.
+class SegmentWriter {
+ public:
+  explicit SegmentWriter(layout::SegmentName name) : key_(layout::segment_key(name)), manifest_(key_ + "\n") {}
+
+  /// Adds a file. Add the indexes first, by step.
+  void add(std::string_view key, std::span<const Bytes> pieces) {
+    std::uint64_t size = 0;
+    std::uint32_t crc = 0;
+    for (const Bytes piece : pieces) {
+      crc = crc32c(piece, crc);
+      size += piece.size();
+    }
+    std::array<char, 9> hex{};
+    const auto end = std::to_chars(hex.data(), hex.data() + hex.size(), crc, 16).ptr;
+    manifest_.append(std::to_string(end_)).append(" ").append(std::to_string(size)).append(" ");
+    manifest_.append(hex.data(), end).append(" ").append(key).append("\n");
+    pieces_.insert(pieces_.end(), pieces.begin(), pieces.end());
+    end_ += size;
+  }
+  void add(std::string_view key, Bytes bytes) { add(key, std::span(&bytes, 1)); }
+
+  /// Returns the pieces of the segment, whose size is `size()`. Lifetime: until the writer changes. Throws: the
+  /// manifest is too large.
+  [[nodiscard]] std::span<const Bytes> finish() {
+    if (manifest_.size() > SegmentHeader::largest_manifest)
+      throw Error::bad_option("pack", "the manifest of " + in_quotes(key_) + " is too large (" +
+                                          std::to_string(manifest_.size()) + " bytes); commit or flush more often");
+    constexpr std::string_view digits = "0123456789abcdef";
+    const std::string size = layout::padded(static_cast<std::int64_t>(manifest_.size()), 10);
+    const std::uint32_t crc = crc32c(bytes_of(manifest_));
+    header_.assign(SegmentHeader::magic).append(size).append(" ");
+    for (int shift = 28; shift >= 0; shift -= 4) header_ += digits[(crc >> static_cast<unsigned>(shift)) & 15u];
+    header_ += '\n';
+    pieces_[0] = bytes_of(header_);
+    pieces_[1] = bytes_of(manifest_);
+    return pieces_;
+  }
+
+  [[nodiscard]] const std::string& key() const noexcept { return key_; }
+  [[nodiscard]] std::uint64_t size() const noexcept { return header_.size() + manifest_.size() + end_; }
+
+ private:
+  std::string key_;
+  std::string header_;
+  std::string manifest_;
+  std::vector<Bytes> pieces_ = std::vector<Bytes>(2);
+  std::uint64_t end_ = 0;  // of the last file, from the end of the manifest
+};
+
+}  // namespace detail
+TENSORTAP_END_NAMESPACE
+
+// from tensortap/capture/internal/segment_rewind.hpp
+
+// The segments of a worker with steps after the last commit: sets these steps aside. Segments end at commits, so that
+// most are moved whole. One that spans the commit of another worker is split in two before.
+
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
+
+/// Returns the manifest of the segment `key`, an object of `size` bytes; nullopt if it is gone. Throws: it is damaged.
+inline std::optional<SegmentManifest> load_segment_manifest(const Store& store, const std::string& key,
+                                                            std::uint64_t size) {
+  return read_segment_manifest(key, size, [&](std::uint64_t start, std::uint64_t length) {
+    return store.get(key, {start, length});
+  });
+}
+
+class SegmentRewind {
+ public:
+  /// Sets aside the steps of segments after `resumed_at`. Adds the keys that it changes to `touched`.
+  SegmentRewind(Store& store, const HookOptions& options, std::int64_t resumed_at, std::vector<std::string>& touched)
+      : store_(store), options_(options), resumed_at_(resumed_at), touched_(touched) {}
+
+  /// Adds a segment if it has such steps. Throws: the store failed.
+  void add(const ObjectInfo& object, const layout::SegmentName& name) {
+    if (name.last <= resumed_at_) return;
+    Found found{object.key, object.size, name};
+    try {
+      if (const auto manifest = load_segment_manifest(store_, object.key, object.size))
+        for (const SegmentEntry& entry : manifest->entries)
+          if (entry.is_index && entry.step > resumed_at_) steps_.emplace_back(entry.step, object.key);
+    } catch (const Error& e) {
+      if (e.code() == Errc::io) throw;
+      found.is_damaged = true;
+      steps_.emplace_back(name.last, object.key);
+    }
+    found_.push_back(std::move(found));
+  }
+
+  /// The steps after the commit, each with the key of its segment, in any order; of a damaged segment the last one.
+  [[nodiscard]] const std::vector<std::pair<std::int64_t, std::string>>& steps() const noexcept { return steps_; }
+
+  /// Sets them aside for `attempt`, the last ones first, so that readers always see a prefix.
+  void run(std::int64_t attempt) {
+    std::sort(found_.begin(), found_.end(), [](const Found& a, const Found& b) { return a.name.last > b.name.last; });
+    for (const Found& found : found_) {
+      if (found.name.first > resumed_at_) {
+        set_aside(found.key, attempt);
+      } else if (!found.is_damaged) {  // a damaged one stays, since it may hold steps that count
+        split(found, attempt);
+      }
+    }
+  }
+
+ private:
+  struct Found {
+    std::string key;
+    std::uint64_t size = 0;
+    layout::SegmentName name;
+    bool is_damaged = false;
+  };
+
+  void set_aside(const std::string& key, std::int64_t attempt) {
+    touched_.push_back(key);
+    if (options_.on_resume == OnResume::archive) {
+      touched_.push_back(layout::superseded_key(attempt, key));
+      store_.move(key, touched_.back());
+    } else {
+      store_.remove(key);
+    }
+  }
+
+  /// Replaces a segment by one with its steps up to the commit and one with the others, which is set aside. A process
+  /// that is killed here leaves steps that are there twice, equal; the next attempt goes on.
+  void split(const Found& found, std::int64_t attempt) {
+    const auto manifest = load_segment_manifest(store_, found.key, found.size);
+    const auto bytes = store_.get(found.key);
+    if (!manifest || !bytes) return;
+    const std::array<std::string, 2> parts{put_part(*manifest, *bytes, true), put_part(*manifest, *bytes, false)};
+    if (options_.durability != Durability::none) store_.sync(parts);
+    store_.remove(found.key);
+    touched_.insert(touched_.end(), {parts[0], parts[1], found.key});
+    set_aside(parts[1], attempt);
+  }
+
+  /// Puts the steps of a segment up to the commit, or those after it. Returns the key.
+  [[nodiscard]] std::string put_part(const SegmentManifest& manifest, Bytes segment, bool is_kept) const {
+    std::vector<const SegmentEntry*> entries;
+    layout::SegmentName name = manifest.name;
+    for (const SegmentEntry& entry : manifest.entries) {
+      if ((entry.step <= resumed_at_) != is_kept) continue;
+      entries.push_back(&entry);
+      if (!entry.is_index) continue;
+      if (is_kept) name.last = entry.step;
+      if (!is_kept && name.first <= resumed_at_) name.first = entry.step;
+    }
+    SegmentWriter part(name);
+    for (const SegmentEntry* entry : entries) part.add(entry->key, segment.subspan(entry->start, entry->size));
+    store_.put(part.key(), part.finish(), Sync::no, IfExists::replace);
+    return part.key();
+  }
+
+  Store& store_;
+  const HookOptions& options_;
+  std::int64_t resumed_at_;
+  std::vector<std::string>& touched_;
+  std::vector<Found> found_;
+  std::vector<std::pair<std::int64_t, std::string>> steps_;
+};
+
+}  // namespace detail
+TENSORTAP_END_NAMESPACE
+
 // from tensortap/capture/internal/worker_rewind.hpp
 
 // The rewind of a worker: sets aside what it saved after the last commit, so that every step is there exactly once.
@@ -18589,19 +19083,30 @@ class WorkerRewind {
         worker_(std::move(worker)),
         resumed_at_(resumed_at),
         touched_(touched),
-        indexes_(step_keys(layout::index_prefix, layout::index_key, layout::parse_index_key)) {}
+        segments_(store, options, resumed_at, touched) {
+    const std::string name = layout::worker_in_file_name(worker_);
+    indexes_ =
+        step_keys(layout::index_prefix, layout::index_key, layout::parse_index_key, [&](const ObjectInfo& object) {
+          if (const auto segment = layout::parse_segment_key(object.key); segment && segment->worker == name)
+            segments_.add(object, *segment);
+        });
+    all_.insert(indexes_.begin(), indexes_.end());
+    all_.insert(segments_.steps().begin(), segments_.steps().end());
+  }
 
   /// The number of steps after the commit.
-  [[nodiscard]] std::size_t steps() const noexcept { return indexes_.size(); }
+  [[nodiscard]] std::size_t steps() const noexcept { return all_.size(); }
 
-  /// The key of the first of them, which exists.
-  [[nodiscard]] const std::string& first() const { return indexes_.begin()->second; }
+  /// The key of the index of the first of them, or of its segment.
+  [[nodiscard]] const std::string& first() const { return all_.begin()->second; }
 
   /// Sets aside all steps after the commit: indexes first and from the end, so that readers always see a prefix.
   /// They belong to `attempt`, the one that continues.
   void run(std::int64_t attempt) {
     attempt_ = attempt;
-    const StepKeys events = step_keys(layout::events_prefix, layout::event_key, layout::parse_event_key);
+    const StepKeys events =
+        step_keys(layout::events_prefix, layout::event_key, layout::parse_event_key, [](const ObjectInfo&) {});
+    segments_.run(attempt);
     for (auto at = indexes_.rbegin(); at != indexes_.rend(); ++at) set_aside(at->second, attempt_);
     bool gathered = options_.events_per_file == 1 || options_.on_resume != OnResume::archive;
     for (auto at = events.rbegin(); at != events.rend(); ++at) {
@@ -18614,16 +19119,20 @@ class WorkerRewind {
   using StepKeys = std::map<std::int64_t, std::string>;
   static constexpr std::int64_t recent = 100;  // attempts that are searched for an interrupted rewind
 
-  /// Returns the keys of the steps after the last commit.
-  template <class MakeKey, class ParseKey>
-  [[nodiscard]] StepKeys step_keys(std::string_view prefix, const MakeKey& make, const ParseKey& parse) const {
+  /// Returns the keys of the steps after the last commit. Calls `other` with the other objects below `prefix`, from
+  /// there on.
+  template <class MakeKey, class ParseKey, class Other>
+  [[nodiscard]] StepKeys step_keys(std::string_view prefix, const MakeKey& make, const ParseKey& parse,
+                                   const Other& other) const {
     constexpr std::int64_t longer_numbers = 1'000'000'000'000;  // their keys are not sorted by number
     const bool ordered = resumed_at_ >= 0 && resumed_at_ < longer_numbers;
     StepKeys out;
-    for (ObjectInfo& object : store_.list(prefix, ordered ? make(resumed_at_, "") : std::string()))
-      if (const auto name = parse(object.key);
-          name && name->global_step > resumed_at_ && object.key == make(name->global_step, worker_))
+    for (ObjectInfo& object : store_.list(prefix, ordered ? make(resumed_at_, "") : std::string())) {
+      const auto name = parse(object.key);
+      if (!name) other(object);
+      if (name && name->global_step > resumed_at_ && object.key == make(name->global_step, worker_))
         out.emplace(name->global_step, std::move(object.key));
+    }
     return out;
   }
 
@@ -18677,7 +19186,9 @@ class WorkerRewind {
   std::string worker_;
   std::int64_t resumed_at_;
   std::vector<std::string>& touched_;
+  SegmentRewind segments_;
   StepKeys indexes_;
+  StepKeys all_;  // also the steps in segments
   std::int64_t attempt_ = 0;
 };
 
@@ -19033,7 +19544,9 @@ class Resumption {
     if (options_.num_workers == 1) return true;
     const auto index = layout::parse_index_key(key);
     const auto event = layout::parse_event_key(key);
-    return (index && key == layout::index_key(index->global_step, options_.worker)) ||
+    const auto segment = layout::parse_segment_key(key);
+    return (segment && segment->worker == layout::worker_in_file_name(options_.worker)) ||
+           (index && key == layout::index_key(index->global_step, options_.worker)) ||
            (event && key == layout::event_key(event->global_step, options_.worker)) ||
            key == layout::collections_key(options_.worker) || is_of_my_snapshot(key);
   }
@@ -19404,6 +19917,7 @@ namespace detail {
 struct QueuedStep {
   StepRecords records;
   std::uint64_t memory = 0;
+  std::chrono::steady_clock::time_point queued;
   std::shared_ptr<QueuedStep> next;
 };
 
@@ -19425,6 +19939,7 @@ struct BatchPolicy {
   std::size_t steps = 1;    ///< steps in a batch; the writer waits for that many unless a caller waits for the writer
   std::size_t times = 1;    ///< how many batches the writer takes at once at most
   std::uint64_t bytes = 0;  ///< the writer stops waiting once the queued steps take that much memory
+  std::chrono::nanoseconds time = std::chrono::nanoseconds::max();  ///< or once the first of them waits for so long
 };
 
 /// Threads: the loop's; `depth` any.
@@ -19445,7 +19960,7 @@ class WriterThread {
     shared_->accepts_shown = static_cast<bool>(shared_->write_shown);
     shared_->batch.reserve(1);
     shared_->policy = {std::max<std::size_t>(policy.steps, 1), std::max<std::size_t>(policy.times, 1),
-                       std::min(policy.bytes, capacity / 4)};
+                       std::min(policy.bytes, capacity / 4), policy.time};
     thread_ = detail::start_thread([shared = shared_] { shared->write(); });
   }
 
@@ -19521,6 +20036,7 @@ class WriterThread {
     shared.depth.bytes += step->memory;
     ++shared.depth.steps;
     QueuedStep* const last = step.get();
+    last->queued = Clock::now();
     (shared.last != nullptr ? shared.last->next : shared.first) = std::move(step);
     shared.last = last;
     shared.work.notify_one();
@@ -19572,6 +20088,8 @@ class WriterThread {
  private:
   /// The state that both threads use.
   struct SharedState {
+    static constexpr std::chrono::hours longest_wait{24};  // a later time may not exist
+
     std::mutex mutex;
     std::condition_variable work;      // for the writer
     std::condition_variable progress;  // for threads that wait for the writer
@@ -19603,7 +20121,7 @@ class WriterThread {
     void write() {
       std::unique_lock lock(mutex);
       for (;;) {
-        work.wait(lock, [&] { return (first && is_batch_ready()) || task || stopping || has_news; });
+        wait_for_work(lock);
         if (first) {
           write_batch(lock);
         } else if (task) {
@@ -19619,8 +20137,23 @@ class WriterThread {
       }
     }
 
+    /// Waits until there is something to do.
+    void wait_for_work(std::unique_lock<std::mutex>& lock) {
+      const auto has_work = [&] { return (first && is_batch_ready()) || task || stopping || has_news; };
+      while (!has_work()) {
+        if (first && policy.time != policy.time.max()) {
+          work.wait_until(lock, first->queued + std::min<std::chrono::nanoseconds>(policy.time, longest_wait));
+        } else {
+          work.wait(lock);
+        }
+      }
+    }
+
     /// True if a batch must not wait for more steps.
-    [[nodiscard]] bool is_urgent() const { return task || stopping || is_full || depth.bytes >= policy.bytes; }
+    [[nodiscard]] bool is_urgent() const {
+      return task || stopping || is_full || depth.bytes >= policy.bytes ||
+             (first && policy.time != policy.time.max() && Clock::now() - first->queued >= policy.time);
+    }
     [[nodiscard]] bool is_batch_ready() const { return depth.steps >= policy.steps || is_urgent(); }
 
     /// Writes the first steps of the queue, at most half of its capacity, so that training has room meanwhile.
@@ -20301,6 +20834,29 @@ class SnapshotWriter {
 }  // namespace detail
 TENSORTAP_END_NAMESPACE
 
+// from tensortap/capture/internal/step_segment.hpp
+
+// The segment of a batch of steps: their files in one object, the indexes first.
+
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
+
+/// Returns a segment with the files of `steps`, which `files` has encoded. Lifetime: both outlive it unchanged.
+inline SegmentWriter make_segment(const StepFiles& files, std::span<const StepRecords* const> steps,
+                                  std::string_view worker, std::int64_t attempt) {
+  SegmentWriter out({.worker = layout::worker_in_file_name(worker),
+                     .attempt = attempt,
+                     .first = steps.front()->step().global_step,
+                     .last = steps.back()->step().global_step});
+  for (std::size_t i = 0; i < steps.size(); ++i) out.add(files.step(i).index_key(), bytes_of(files.step(i).index()));
+  for (const StepFiles::Events& events : files.events())
+    if (!events.key.empty()) out.add(events.key, events.pieces);
+  return out;
+}
+
+}  // namespace detail
+TENSORTAP_END_NAMESPACE
+
 // from tensortap/capture/internal/step_publisher.hpp
 
 // Puts steps into the store: first their events, several files at once where the store gains from it, then the indexes
@@ -20334,6 +20890,7 @@ class StepPublisher {
     retry_budget_ = is_failing_ ? std::chrono::nanoseconds(0) : context_.options.retry.for_at_most;
     const auto stopped = stop_reason();
     early_.keep_only(*steps.front());
+    if (context_.options.pack) return publish_segment(steps, stopped);
     std::size_t next = 0;  // the first step without a result
     const bool are_encoded = !stopped && put_events(steps, [&](std::size_t file) noexcept {
       if (!puts_[file].is_done) return;
@@ -20422,6 +20979,39 @@ class StepPublisher {
       if (put.failure) std::rethrow_exception(put.failure);
   }
 
+  /// Writes steps as one segment: then all of them are saved, or all are lost.
+  void publish_segment(std::span<const StepRecords* const> steps, std::optional<LossReason> stopped) noexcept {
+    bool is_saved = false;
+    try {
+      if (!stopped) {
+        files_.encode(steps);
+        SegmentWriter segment = make_segment(files_, steps, context_.options.worker, context_.attempt.number);
+        context_.retries.run(retry_budget_, [&] { put_segment(segment.key(), segment.finish()); });
+        is_saved = true;
+      }
+    } catch (...) {
+      report_failure(std::current_exception());
+    }
+    if (is_saved && std::exchange(is_failing_, false)) context_.record.try_to_put_losses();
+    for (std::size_t i = 0; i < steps.size(); ++i) {
+      if (is_saved) {
+        count_saved(*steps[i], files_.step(i).bytes());
+      } else {
+        count_lost(*steps[i], stopped);
+      }
+      snapshots_.pass(steps[i]->step().global_step);
+    }
+  }
+
+  void put_segment(const std::string& key, std::span<const Bytes> pieces) {
+    context_.fence.require_no_successor(fence_max_age);
+    if (!context_.store->put(key, pieces, context_.step_sync, IfExists::keep)) {  // by an earlier try of this attempt
+      context_.fence.require_no_successor();
+      context_.store->put(key, pieces, context_.step_sync, IfExists::replace);
+    }
+    context_.unsynced.add_index(key);
+  }
+
   /// Puts an events file, or the rest of it. Returns false if there is such an object already.
   bool put_new(const StepFiles::Events& file, bool has_begun) {
     if (has_begun) return early_.finish(file.pieces, file.size, context_.step_sync);
@@ -20453,6 +21043,10 @@ class StepPublisher {
       count_saved(records, files_.step(i).bytes());
       return;
     }
+    count_lost(records, reason);
+  }
+
+  void count_lost(const StepRecords& records, std::optional<LossReason> reason) noexcept {
     ++lost_steps_;
     const std::int64_t at = records.step().global_step;
     if (context_.fence.is_raised()) reason = LossReason::fenced;
@@ -20578,9 +21172,19 @@ class Committer {
     context_.retries.run([&] {
       context_.fence.require_no_successor();
       context_.record.put_losses();
-      context_.store->put(layout::collections_key(context_.options.worker), text, context_.commit_sync);
+      if (!has_put(text)) {
+        context_.store->put(layout::collections_key(context_.options.worker), text, context_.commit_sync);
+        put_text_ = text;
+      }
       context_.unsynced.sync();
     });
+  }
+
+  /// Returns whether the collections file holds `text`, which this attempt has put. Asks the store, since the run may
+  /// have been removed. Only a packed run spares this call: there it would double the calls of a commit.
+  [[nodiscard]] bool has_put(const std::string& text) const {
+    return context_.options.pack && put_text_ == text &&
+           context_.store->size(layout::collections_key(context_.options.worker)) == text.size();
   }
 
   void put_state(State state, const std::vector<std::string>& checkpoint_keys) {
@@ -20659,6 +21263,7 @@ class Committer {
   StepPublisher& steps_;
   std::shared_ptr<Store> checkpoints_;
   std::vector<State> states_;
+  std::optional<std::string> put_text_;  // of the collections file
 };
 
 }  // namespace detail
@@ -20740,10 +21345,26 @@ class RunPresence {
   /// Returns how many steps of this attempt's worker were saved since the removal.
   [[nodiscard]] std::uint64_t steps_there() const {
     std::uint64_t count = 0;
-    for (const ObjectInfo& object : context_.store->list(layout::index_prefix))
+    for (const ObjectInfo& object : context_.store->list(layout::index_prefix)) {
       if (const auto name = layout::parse_index_key(object.key);
           name && object.key == layout::index_key(name->global_step, context_.options.worker))
         ++count;
+      if (const auto segment = layout::parse_segment_key(object.key);
+          segment && segment->worker == layout::worker_in_file_name(context_.options.worker))
+        count += steps_in(object);
+    }
+    return count;
+  }
+
+  /// Returns the number of steps in a segment; 0 if it is damaged.
+  [[nodiscard]] std::uint64_t steps_in(const ObjectInfo& object) const {
+    std::uint64_t count = 0;
+    try {
+      if (const auto manifest = load_segment_manifest(*context_.store, object.key, object.size))
+        for (const SegmentEntry& entry : manifest->entries) count += entry.is_index ? 1 : 0;
+    } catch (const Error& e) {
+      if (e.code() == Errc::io) throw;
+    }
     return count;
   }
 
@@ -21322,6 +21943,11 @@ class StepQueue {
       : ledger_(ledger), budget_(std::move(budget)), publisher_(std::move(publisher)) {
     // A slow store gets several times as many steps as it handles at the same time, so that it is seldom idle.
     const std::size_t at_once = publisher_->store().concurrency();
+    BatchPolicy policy{.steps = static_cast<std::size_t>(options.events_per_file),
+                       .times = at_once > 1 ? 8 * at_once : 1,
+                       .bytes = options.events_per_file > 1 ? StepFiles::enough : 0};
+    if (options.pack)
+      policy = {.steps = SegmentHeader::most_steps, .bytes = options.pack_bytes, .time = options.pack_time};
     writer_ = std::make_unique<WriterThread>(
         options.queue_bytes,
         [to = publisher_, names = std::move(names), budget = budget_](std::span<const StepRecords* const> steps) {
@@ -21329,11 +21955,9 @@ class StepQueue {
           to->publish(steps);
           if (budget) budget->add_written(steps.front()->detail(), thread_time() - before, steps.size());
         },
-        BatchPolicy{.steps = static_cast<std::size_t>(options.events_per_file),
-                    .times = at_once > 1 ? 8 * at_once : 1,
-                    .bytes = options.events_per_file > 1 ? StepFiles::enough : 0},
-        options.events_per_file > 1 ? WriterThread::WriteShown()
-                                    : [to = publisher_](const ShownRecords& shown) { return to->write_shown(shown); });
+        policy,
+        policy.steps > 1 ? WriterThread::WriteShown()
+                         : [to = publisher_](const ShownRecords& shown) { return to->write_shown(shown); });
   }
 
   [[nodiscard]] Publisher& publisher() const noexcept { return *publisher_; }
@@ -21492,6 +22116,8 @@ inline void check_hook_options(const HookOptions& options) {
   if (options.num_workers < 1) throw Error::bad_option("num_workers", "at least one process writes; count them");
   if (options.events_per_file < 1)
     throw Error::bad_option("events_per_file", "a file holds at least one step; leave it out or give it 1");
+  if (options.pack && (options.pack_time <= options.pack_time.zero() || options.pack_bytes == 0))
+    throw Error::bad_option("pack", "pack_time or pack_bytes is 0 or less; leave them out, or make them larger");
   if (options.budget && !(*options.budget > 0 && *options.budget < 1))
     throw Error::bad_option("budget", "it is not between 0 and 1; give it a share of the time, such as 0.01");
   if (options.recorder.steps < 0 || options.recorder.max_snapshots < 0)
@@ -22993,7 +23619,8 @@ TENSORTAP_INLINE RunOutline outline_of(const Store& store) {
   outline.ended = store.size(layout::end_marker).has_value();
   for (const ObjectInfo& object : store.list(layout::collections_prefix))
     if (auto worker = layout::parse_collections_key(object.key)) outline.workers.insert(*worker);
-  for (const ObjectInfo& object : store.list(layout::index_prefix))
+  const PackedRun run(std::shared_ptr<const Store>(std::shared_ptr<const Store>(), &store));  // does not own it
+  for (const ObjectInfo& object : run.list(layout::index_prefix))
     if (const auto name = layout::parse_index_key(object.key)) {
       outline.workers.insert(name->worker);
       outline.steps.push_back(name->global_step);
@@ -23002,6 +23629,408 @@ TENSORTAP_INLINE RunOutline outline_of(const Store& store) {
   outline.steps.erase(std::unique(outline.steps.begin(), outline.steps.end()), outline.steps.end());
   outline.attempts = store.list(layout::attempts_prefix).size();
   return outline;
+}
+
+TENSORTAP_END_NAMESPACE
+
+// from tensortap/trial/internal/segment_blocks.hpp
+
+// Parts of segments that were read, in blocks: the indexes of a segment are read one after the other, and a history of
+// a tensor reads a few bytes of each step.
+
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
+
+/// Threads: any.
+class SegmentBlocks {
+ public:
+  /// On S3 a call takes as long as 1 MiB does. Units: bytes.
+  static constexpr std::uint64_t block_size = std::uint64_t{1} << 20;
+  static constexpr std::uint64_t largest_read = block_size / 4;  ///< that uses blocks
+  static constexpr std::size_t most_blocks = 32;
+
+  /// Whether the bytes behind will be read next.
+  enum class Access : std::uint8_t {
+    in_order,   ///< they will
+    as_needed,  ///< they may: a block is read when something in it is read for the second time
+  };
+
+  explicit SegmentBlocks(const Store& store) : store_(store) {}
+
+  /// Returns bytes of the object `key`, fewer if it ends before; nullopt if it does not exist. Objects that had the
+  /// same key one after the other have different numbers.
+  [[nodiscard]] std::optional<std::vector<std::byte>> read(const std::string& key, std::uint64_t number, Range range,
+                                                           Access access) {
+    if (range.length == 0 || range.length > largest_read) return store_.get(key, range);
+    std::vector<std::byte> out;
+    const std::uint64_t end = range.start + range.length;
+    for (std::uint64_t at = range.start / block_size * block_size; at < end; at += block_size) {
+      const std::shared_ptr<Block> block = find({number, at}, access);
+      if (!block) return store_.get(key, range);
+      const std::lock_guard lock(block->mutex);
+      if (!block->bytes) {
+        auto bytes = store_.get(key, {at, block_size});
+        if (!bytes) return std::nullopt;
+        block->bytes = std::move(bytes);
+      }
+      const Bytes bytes = *block->bytes;
+      const std::uint64_t from = std::min<std::uint64_t>(std::max(range.start, at) - at, bytes.size());
+      const std::uint64_t to = std::min<std::uint64_t>(end - at, bytes.size());
+      out.insert(out.end(), bytes.begin() + static_cast<std::ptrdiff_t>(from),
+                 bytes.begin() + static_cast<std::ptrdiff_t>(to));
+    }
+    return out;
+  }
+
+ private:
+  using Name = std::pair<std::uint64_t, std::uint64_t>;  // the number of an object, and a place in it
+  struct Block {
+    std::mutex mutex;
+    std::optional<std::vector<std::byte>> bytes;
+  };
+  struct Known {
+    std::shared_ptr<Block> block;  // null: something in it was read once
+    std::list<Name>::iterator turn;
+  };
+  static constexpr std::size_t most_known = 4096;
+
+  /// Returns the block `name`, perhaps not yet read; null if it should not be read.
+  [[nodiscard]] std::shared_ptr<Block> find(const Name& name, Access access) {
+    const std::lock_guard lock(mutex_);
+    const auto [known, is_new] = known_.try_emplace(name);
+    if (is_new) {
+      known->second.turn = order_.insert(order_.end(), known->first);
+    } else {
+      order_.splice(order_.end(), order_, known->second.turn);
+    }
+    std::shared_ptr<Block>& block = known->second.block;
+    if (!block && (!is_new || access == Access::in_order)) {
+      block = std::make_shared<Block>();
+      ++blocks_;
+    }
+    const std::shared_ptr<Block> out = block;
+    while (blocks_ > most_blocks || known_.size() > most_known) forget_oldest();
+    return out;
+  }
+
+  void forget_oldest() {
+    const auto oldest = known_.find(order_.front());
+    if (oldest->second.block) --blocks_;
+    known_.erase(oldest);
+    order_.pop_front();
+  }
+
+  const Store& store_;
+  std::mutex mutex_;  // guards the rest
+  std::map<Name, Known> known_;
+  std::list<Name> order_;  // the last one was used last
+  std::size_t blocks_ = 0;
+};
+
+}  // namespace detail
+TENSORTAP_END_NAMESPACE
+
+// from tensortap/trial/internal/segment_catalog.hpp
+
+// The files in the segments of a run: which ones are shown, and where they are.
+
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
+
+/// Threads: any.
+class SegmentCatalog {
+ public:
+  using Access = SegmentBlocks::Access;
+
+  /// A segment whose manifest is sound. It never changes.
+  struct Segment {
+    std::string key;
+    std::uint64_t size = 0;
+    std::uint64_t number = 0;  // among those that were read
+    SegmentManifest manifest;
+  };
+
+  /// A file in a segment.
+  struct Place {
+    std::shared_ptr<const Segment> segment;
+    const SegmentEntry* entry = nullptr;
+  };
+
+  explicit SegmentCatalog(std::shared_ptr<const Store> run) : run_(std::move(run)), blocks_(*run_) {}
+
+  [[nodiscard]] const Store& run() const noexcept { return *run_; }
+
+  /// Returns the place of the file `key`; nullopt if it is in no segment, or a file of a later attempt has its key.
+  [[nodiscard]] std::optional<Place> find(std::string_view key) {
+    if (!key.starts_with(layout::index_prefix) && !key.starts_with(layout::events_prefix)) return std::nullopt;
+    if (!is_listed_) (void)list(layout::index_prefix, {});
+    const std::shared_lock lock(mutex_);
+    const auto found = shown_.find(key);
+    return found == shown_.end() || found->second.is_hidden ? std::nullopt : std::optional(found->second.place);
+  }
+
+  /// Returns bytes of a file; nullopt if its segment is gone.
+  [[nodiscard]] std::optional<std::vector<std::byte>> read(const Place& place, Range range) {
+    const SegmentEntry& entry = *place.entry;
+    const std::uint64_t start = std::min(range.start, entry.size);
+    const std::uint64_t length = std::min(range.length, entry.size - start);
+    auto bytes = blocks_.read(place.segment->key, place.segment->number, {entry.start + start, length},
+                              entry.is_index || length == entry.size ? Access::in_order : Access::as_needed);
+    if (!bytes) return bytes;
+    if (bytes->size() < length)
+      throw Error::damaged("segment", place.segment->key,
+                           "it ends in " + in_quotes(entry.key) + " (" + std::to_string(bytes->size()) + " of " +
+                               std::to_string(length) + " bytes)");
+    if (length == entry.size && crc32c(*bytes) != entry.crc32c)
+      throw Error::damaged("segment", place.segment->key,
+                           "the checksum of " + in_quotes(entry.key) + " does not match");
+    return bytes;
+  }
+
+  /// Lists the run with the files in its segments, and without the segments.
+  [[nodiscard]] std::vector<ObjectInfo> list(std::string_view prefix, std::string_view after) {
+    if (prefix.starts_with(layout::segments_prefix)) return {};
+    const bool shows_all = layout::segments_prefix.starts_with(prefix) && after < layout::segments_prefix;
+    const bool shows_files = prefix.starts_with(layout::index_prefix) || prefix.starts_with(layout::events_prefix);
+    if (!shows_all && shows_files) learn(run_->list(layout::segments_prefix, {}));
+    std::vector<ObjectInfo> plain = run_->list(prefix, after);
+    const auto first = std::stable_partition(plain.begin(), plain.end(), [](const ObjectInfo& object) {
+      return !object.key.starts_with(layout::segments_prefix);
+    });
+    if (shows_all) learn({first, plain.end()});
+    plain.erase(first, plain.end());
+    return shows_all || shows_files ? merged(std::move(plain), prefix, after) : plain;
+  }
+
+  /// Returns the sound segments, by attempt and step.
+  [[nodiscard]] std::vector<std::shared_ptr<const Segment>> segments() const {
+    const std::shared_lock lock(mutex_);
+    std::vector<std::shared_ptr<const Segment>> out;
+    for (const auto& [key, segment] : segments_) out.push_back(segment);
+    return out;
+  }
+
+  [[nodiscard]] std::vector<Damage> damage() const {
+    const std::shared_lock lock(mutex_);
+    std::vector<Damage> out;
+    for (const auto& [key, damaged] : damaged_) out.push_back({escaped(key), escaped(damaged.cause)});
+    return out;
+  }
+
+ private:
+  struct Shown {
+    Place place;
+    bool is_hidden = false;                   // by a plain file of a later attempt
+    std::optional<std::uint64_t> rival = {};  // the size of the plain file, when that was decided
+  };
+  struct Damaged {
+    std::uint64_t size = 0;
+    std::string cause;
+  };
+  using Segments = std::map<std::string, std::shared_ptr<const Segment>>;
+
+  /// Takes note of a complete listing of the segments, and reads the manifests of the new ones. Throws: the store
+  /// failed. Then nothing has changed: a step must not be seen before an earlier one.
+  void learn(const std::vector<ObjectInfo>& listed) {
+    const std::lock_guard one_at_a_time(learn_mutex_);
+    std::vector<const ObjectInfo*> news;
+    for (const ObjectInfo& object : listed) {
+      const auto known = segments_.find(object.key);
+      const auto damaged = damaged_.find(object.key);
+      if ((known == segments_.end() || known->second->size != object.size) &&
+          (damaged == damaged_.end() || damaged->second.size != object.size) && layout::parse_segment_key(object.key))
+        news.push_back(&object);
+    }
+    std::vector<std::shared_ptr<const Segment>> read(news.size());
+    std::vector<std::string> causes(news.size());
+    parallel_for(news.size(), run_->concurrency(), [&](std::size_t i) {
+      try {
+        read[i] = load(*news[i]);
+      } catch (const Error& e) {
+        if (e.code() == Errc::io) throw;
+        causes[i] = e.what();
+      }
+    });
+
+    const std::unique_lock lock(mutex_);
+    const auto is_listed = [&](const std::string& key, std::uint64_t size) {
+      const auto at = std::lower_bound(listed.begin(), listed.end(), key,
+                                       [](const ObjectInfo& object, const std::string& k) { return object.key < k; });
+      return at != listed.end() && at->key == key && at->size == size;
+    };
+    std::erase_if(damaged_, [&](const auto& one) { return !is_listed(one.first, one.second.size); });
+    const auto gone =
+        std::erase_if(segments_, [&](const auto& one) { return !is_listed(one.first, one.second->size); });
+    if (gone > 0) {
+      shown_.clear();
+      for (const auto& [key, segment] : segments_) show(segment);
+    }
+    for (std::size_t i = 0; i < news.size(); ++i) {
+      if (!causes[i].empty()) damaged_[news[i]->key] = {news[i]->size, std::move(causes[i])};
+      if (!read[i]) continue;
+      segments_[news[i]->key] = read[i];
+      show(read[i]);
+    }
+    is_listed_ = true;
+  }
+
+  /// Reads the manifest of a segment. Returns null if it is gone.
+  [[nodiscard]] std::shared_ptr<const Segment> load(const ObjectInfo& object) {
+    const std::uint64_t number = ++last_number_;
+    auto manifest = read_segment_manifest(object.key, object.size, [&](std::uint64_t start, std::uint64_t length) {
+      return blocks_.read(object.key, number, {start, length}, Access::in_order);
+    });
+    if (!manifest) return nullptr;
+    auto out = std::make_shared<Segment>(Segment{object.key, object.size, number, std::move(*manifest)});
+    out->manifest.entries.shrink_to_fit();
+    return out;
+  }
+
+  /// Shows the files of a segment, except those that a later attempt has written too.
+  void show(const std::shared_ptr<const Segment>& segment) {
+    for (const SegmentEntry& entry : segment->manifest.entries) {
+      Shown& shown = shown_[entry.key];
+      const Segment* const other = shown.place.segment.get();
+      if (other != nullptr && other->manifest.name.attempt > segment->manifest.name.attempt) continue;
+      shown = {{segment, &entry}, false, std::nullopt};
+    }
+  }
+
+  /// Returns `plain` together with the files that are shown.
+  [[nodiscard]] std::vector<ObjectInfo> merged(std::vector<ObjectInfo> plain, std::string_view prefix,
+                                               std::string_view after) {
+    decide_rivals(plain);
+    const std::shared_lock lock(mutex_);
+    std::vector<ObjectInfo> out;
+    auto at = plain.begin();
+    auto shown = after < prefix ? shown_.lower_bound(prefix) : shown_.upper_bound(after);
+    for (; shown != shown_.end() && shown->first.starts_with(prefix); ++shown) {
+      for (; at != plain.end() && at->key < shown->first; ++at) out.push_back(std::move(*at));
+      if (shown->second.is_hidden) continue;
+      if (at != plain.end() && at->key == shown->first) ++at;
+      out.push_back({shown->first, shown->second.place.entry->size, {}});
+    }
+    out.insert(out.end(), std::make_move_iterator(at), std::make_move_iterator(plain.end()));
+    return out;
+  }
+
+  /// Decides for each plain index with the key of one in a segment which of them counts, with its events: that of the
+  /// later attempt. Such pairs are rare: an attempt without packing has continued, or steps are being unpacked.
+  void decide_rivals(const std::vector<ObjectInfo>& plain) {
+    {
+      const std::shared_lock lock(mutex_);
+      if (shown_.empty()) return;
+    }
+    for (const ObjectInfo& object : plain) {
+      std::int64_t attempt = 0;
+      {
+        const std::shared_lock lock(mutex_);
+        const auto shown = shown_.find(object.key);
+        if (shown == shown_.end() || !shown->second.place.entry->is_index || shown->second.rival == object.size)
+          continue;
+        attempt = shown->second.place.segment->manifest.name.attempt;
+      }
+      const auto text = run_->get(object.key);
+      bool is_later = false;
+      try {
+        is_later = text && parse_index(text_of(*text), object.key).attempt.value_or(-1) > attempt;
+      } catch (const Error&) {  // a damaged one does not count
+      }
+      hide(object, is_later);
+    }
+  }
+
+  /// Hides an index in a segment, and the events of that step, or shows them, because of the plain index `object`.
+  void hide(const ObjectInfo& object, bool is_hidden) {
+    const std::unique_lock lock(mutex_);
+    const auto shown = shown_.find(object.key);
+    if (shown == shown_.end()) return;
+    shown->second.rival = object.size;
+    shown->second.is_hidden = is_hidden;
+    const SegmentEntry& index = *shown->second.place.entry;
+    const std::string worker = layout::worker_from_file_name(shown->second.place.segment->manifest.name.worker);
+    const auto events = shown_.find(layout::event_key(index.step, worker));
+    if (events != shown_.end()) events->second.is_hidden = is_hidden;
+  }
+
+  const std::shared_ptr<const Store> run_;
+  SegmentBlocks blocks_;
+  std::atomic<std::uint64_t> last_number_ = 0;
+  std::atomic<bool> is_listed_ = false;
+  std::mutex learn_mutex_;           // its holder may read the members below without the other lock
+  mutable std::shared_mutex mutex_;  // guards the members below
+  Segments segments_;
+  std::map<std::string, Damaged> damaged_;
+  std::map<std::string, Shown, std::less<>> shown_;
+};
+
+}  // namespace detail
+TENSORTAP_END_NAMESPACE
+
+// from tensortap/trial/internal/packed_run_impl.hpp
+
+// The bodies of packed_run.hpp.
+
+TENSORTAP_BEGIN_NAMESPACE
+
+TENSORTAP_INLINE PackedRun::PackedRun(std::shared_ptr<const Store> run)
+    : catalog_(std::make_unique<detail::SegmentCatalog>(std::move(run))) {}
+
+TENSORTAP_INLINE PackedRun::~PackedRun() = default;
+
+TENSORTAP_INLINE std::vector<Damage> PackedRun::damage() const { return catalog_->damage(); }
+
+// A segment may go after it was listed, because its files were unpacked: then they are plain objects.
+
+TENSORTAP_INLINE std::optional<std::vector<std::byte>> PackedRun::get(std::string_view key, Range range) const {
+  if (const auto place = catalog_->find(key))
+    if (auto bytes = catalog_->read(*place, range)) return bytes;
+  return catalog_->run().get(key, range);
+}
+
+TENSORTAP_INLINE std::optional<std::vector<std::byte>> PackedRun::get_version(std::string_view key,
+                                                                              std::string_view wanted) const {
+  return catalog_->run().get_version(key, wanted);
+}
+
+TENSORTAP_INLINE std::optional<std::uint64_t> PackedRun::size(std::string_view key) const {
+  if (const auto place = catalog_->find(key))
+    if (catalog_->run().size(place->segment->key)) return place->entry->size;
+  return catalog_->run().size(key);
+}
+
+TENSORTAP_INLINE std::vector<ObjectInfo> PackedRun::list(std::string_view prefix, std::string_view after) const {
+  return catalog_->list(prefix, after);
+}
+
+TENSORTAP_INLINE std::string PackedRun::claim_holder(std::string_view key) const {
+  return catalog_->run().claim_holder(key);
+}
+
+TENSORTAP_INLINE std::string PackedRun::location() const { return catalog_->run().location(); }
+
+TENSORTAP_INLINE std::size_t PackedRun::concurrency() const noexcept { return catalog_->run().concurrency(); }
+
+TENSORTAP_INLINE bool PackedRun::put(std::string_view key, std::span<const Bytes>, Sync, IfExists) {
+  throw Error::view_is_read_only("put", location(), key);
+}
+
+TENSORTAP_INLINE bool PackedRun::remove(std::string_view key) {
+  throw Error::view_is_read_only("remove", location(), key);
+}
+
+TENSORTAP_INLINE bool PackedRun::move(std::string_view from, std::string_view) {
+  throw Error::view_is_read_only("move", location(), from);
+}
+
+TENSORTAP_INLINE void PackedRun::sync(std::span<const std::string>) {}
+
+TENSORTAP_INLINE std::unique_ptr<Claim> PackedRun::claim(std::string_view key, std::string_view) {
+  throw Error::view_is_read_only("claim", location(), key);
+}
+
+TENSORTAP_INLINE std::size_t PackedRun::remove_unfinished(const std::function<bool(std::string_view key)>&) {
+  return 0;
 }
 
 TENSORTAP_END_NAMESPACE
@@ -24034,7 +25063,7 @@ class LiveRun {
  public:
   /// Waits `wait_for_run` for the run to exist. Throws: it does not, or none of its objects can be read.
   LiveRun(std::shared_ptr<const Store> store, TrialOptions options)
-      : store_(std::move(store)), options_(with_defaults(std::move(options))) {
+      : store_(std::make_shared<PackedRun>(std::move(store))), options_(with_defaults(std::move(options))) {
     const auto exists = [this] { return visit([](const RunModel& model) { return model.exists(); }); };
     if (wait_until(exists, options_.wait_for_run)) return;
     const auto damage = damage_.list();
@@ -24176,9 +25205,12 @@ class LiveRun {
     std::set<std::int64_t> steps;
     parallel_for(2, store_->concurrency(), [this](std::size_t i) { i == 0 ? read_end() : read_collections(); });
     if (!existed) (void)apply_attempts(read_attempts());  // so that no index file is read twice
+    bool lists_all = false;
     for (int round = 0; round < rounds; ++round) {
-      const bool last = options_.follow && !model_.ended && marker_ && model_.attempts.end_counts(*marker_);
+      const bool last =
+          lists_all || (options_.follow && !model_.ended && marker_ && model_.attempts.end_counts(*marker_));
       const auto found = index_.read(model_, last, [this](const auto&... index) { return make_step(index...); });
+      lists_all = note_segments();
       const std::vector<Attempt> begun = read_attempts(!found.empty());
       if (is_gone()) break;
       std::vector<Rewind> rewinds = apply_vanished();
@@ -24190,11 +25222,28 @@ class LiveRun {
       for (const Attempt& attempt : begun)
         if (attempt.number > 0)
           for (const WorkerStepPtr& step : model_.unnumbered_beyond(attempt)) index_.watch(step);
-      if (begun.empty()) break;
+      if (begun.empty() && !lists_all) break;
     }
     changes.ended = !is_gone() && apply_end();
     changes.steps.assign(steps.begin(), steps.end());
     return changes;
+  }
+
+  /// Notes which segments cannot be read: their steps are missing. Returns whether one was repaired or is gone.
+  bool note_segments() {
+    std::set<std::string> damaged;
+    bool has_changed = false;
+    for (const Damage& damage : store_->damage()) {
+      damaged.insert(damage.where);
+      damage_.add(damage.where, damage.cause);
+    }
+    for (const std::string& segment : damaged_segments_) {
+      if (damaged.contains(segment)) continue;
+      damage_.repaired(segment);
+      has_changed = true;
+    }
+    damaged_segments_ = std::move(damaged);
+    return has_changed;
   }
 
   void read_end() {
@@ -24375,7 +25424,7 @@ class LiveRun {
     return !std::exchange(model_.ended, ended) && ended;
   }
 
-  std::shared_ptr<const Store> store_;
+  std::shared_ptr<const PackedRun> store_;
   const TrialOptions options_;
   mutable DamageList damage_;
   TextObjects objects_{*store_, damage_};
@@ -24385,6 +25434,7 @@ class LiveRun {
   std::optional<std::string> marker_;
   TrialOptions::Clock::time_point verified_;  // that the run is the one that was opened
   std::optional<TrialOptions::Clock::time_point> end_seen_;
+  std::set<std::string> damaged_segments_;
   std::vector<ObjectInfo> collections_;  // the listing of the files that the model knows
 
   mutable std::shared_mutex model_mutex_;  // guards the model
@@ -24978,6 +26028,235 @@ TENSORTAP_INLINE std::vector<RepeatedStep> Trial::repeated_steps() const {
     }
     return out;
   });
+}
+
+TENSORTAP_END_NAMESPACE
+
+// from tensortap/trial/internal/unpack_impl.hpp
+
+// The bodies of unpack.hpp.
+
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
+
+/// Writes the files of segments into their store. One call at a time.
+class SegmentUnpacker {
+ public:
+  explicit SegmentUnpacker(Store& run) : run_(run) {}
+
+  /// Unpacks the segment `key`, whose `manifest` is sound, into `folder`. Leaves out the files that `wants` refuses. A
+  /// damaged segment stays.
+  template <class Wants>
+  void unpack(const std::string& key, const SegmentManifest& manifest, const std::string& folder, const Wants& wants) {
+    try {
+      std::vector<const SegmentEntry*> events, indexes;
+      for (const SegmentEntry& entry : manifest.entries)
+        if (wants(entry)) (entry.is_index ? indexes : events).push_back(&entry);
+      segment_.reset();
+      const SegmentEntry& last = manifest.entries.back();
+      if (last.start + last.size <= largest_whole) segment_ = run_.get(key);
+      put(key, folder, events);
+      put(key, folder, indexes);
+      run_.remove(key);
+      run_.sync(std::span(&key, 1));
+      ++done_.segments;
+      done_.steps += indexes.size();
+      done_.files += indexes.size() + events.size();
+    } catch (const Error& e) {
+      if (e.code() == Errc::io) throw;
+      add_damage(key, e);
+    }
+  }
+
+  void add_damage(const std::string& key, const Error& e) { done_.damage.push_back({escaped(key), escaped(e.what())}); }
+
+  [[nodiscard]] Unpacked& done() noexcept { return done_; }
+
+ private:
+  /// Puts files and makes them durable.
+  void put(const std::string& segment, const std::string& folder, const std::vector<const SegmentEntry*>& entries) {
+    std::vector<std::string> keys;
+    std::atomic<std::uint64_t> bytes = 0;
+    keys.reserve(entries.size());
+    for (const SegmentEntry* entry : entries) keys.push_back(folder + entry->key);
+    parallel_for(entries.size(), run_.concurrency(), [&](std::size_t i) {
+      const SegmentEntry& entry = *entries[i];
+      std::optional<std::vector<std::byte>> file;
+      Bytes piece;
+      if (segment_) {
+        const std::size_t start = std::min<std::uint64_t>(entry.start, segment_->size());
+        piece = Bytes(*segment_).subspan(start, std::min<std::uint64_t>(entry.size, segment_->size() - start));
+      } else if ((file = run_.get(segment, {entry.start, entry.size}))) {
+        piece = *file;
+      }
+      if (piece.size() != entry.size || crc32c(piece) != entry.crc32c)
+        throw Error::damaged("segment", segment, "the checksum of " + in_quotes(entry.key) + " does not match");
+      run_.put(keys[i], std::span(&piece, 1), Sync::no, IfExists::replace);
+      bytes += entry.size;
+    });
+    run_.sync(keys);
+    done_.bytes += bytes;
+  }
+
+  static constexpr std::uint64_t largest_whole = std::uint64_t{256} << 20;  // that is read in one call
+
+  Store& run_;
+  std::optional<std::vector<std::byte>> segment_;  // the one that is being unpacked, unless it is larger
+  Unpacked done_;
+};
+
+/// A segment that an attempt has set aside.
+struct SupersededSegment {
+  ObjectInfo object;
+  std::string folder;  ///< of that attempt
+  std::string key;     ///< by which its manifest calls it
+};
+
+inline std::vector<SupersededSegment> superseded_segments(const Store& run) {
+  std::vector<SupersededSegment> out;
+  for (const ObjectInfo& object : run.list(layout::superseded_prefix)) {
+    const std::size_t slash = object.key.find('/', layout::superseded_prefix.size());
+    if (slash == std::string::npos || !layout::parse_segment_key(object.key.substr(slash + 1))) continue;
+    out.push_back({object, object.key.substr(0, slash + 1), object.key.substr(slash + 1)});
+  }
+  return out;
+}
+
+/// Unpacks the segments that attempts have set aside, each in the folder of its attempt.
+inline void unpack_superseded(Store& run, SegmentUnpacker& unpacker) {
+  for (const auto& [object, folder, key] : superseded_segments(run)) {
+    try {
+      const std::string& place = object.key;
+      const auto manifest = read_segment_manifest(key, object.size, [&](std::uint64_t start, std::uint64_t length) {
+        return run.get(place, {start, length});
+      });
+      if (manifest) unpacker.unpack(place, *manifest, folder, [](const SegmentEntry&) { return true; });
+    } catch (const Error& e) {
+      if (e.code() == Errc::io) throw;
+      unpacker.add_damage(object.key, e);
+    }
+  }
+}
+
+/// Claims a run for as long as the result lives, and removes what a killed process has not finished. Throws: a living
+/// process writes the run.
+inline std::vector<std::unique_ptr<Claim>> claim_all_workers(Store& run) {
+  std::set<std::string> keys{layout::claim_key(1, "")};
+  for (const ObjectInfo& object : run.list(layout::collections_prefix))
+    if (const auto worker = layout::parse_collections_key(object.key)) keys.insert(layout::claim_key(2, *worker));
+  std::vector<std::unique_ptr<Claim>> out;
+  for (const std::string& key : keys) {
+    out.push_back(run.claim(key, "unpack"));
+    if (!out.back()) throw Error::run_is_claimed(run.location(), run.claim_holder(key));
+  }
+  run.remove_unfinished([](std::string_view) { return true; });
+  return out;
+}
+
+/// Returns the identities that the attempts of a run give it. Skips damaged ones.
+inline std::set<std::string> run_ids_of(const Store& run) {
+  std::set<std::string> out;
+  for (const ObjectInfo& object : run.list(layout::attempts_prefix)) {
+    const auto text = run.get(object.key, {0, layout::text_limit});
+    try {
+      if (text) out.insert(parse_attempt(text_of(*text), object.key).run_id);
+    } catch (const Error&) {  // a copy has it too
+    }
+  }
+  return out;
+}
+
+/// Copies a run object by object, in the order in which a hook writes them. One call.
+class UnpackedCopy {
+ public:
+  UnpackedCopy(const std::shared_ptr<Store>& run, Store& to) : run_(run), view_(run), to_(to) {}
+
+  Unpacked make() {
+    require_no_other_run();
+    const auto claims = claim_all_workers(to_);
+    const bool has_ended = run_->size(layout::end_marker).has_value();  // before the listing, which then has all steps
+    std::vector<std::string> others, events, indexes;
+    for (ObjectInfo& object : view_.list("")) {
+      const std::string& key = object.key;
+      if (key == layout::end_marker || (key.starts_with("claim") && key.ends_with(".smd"))) continue;
+      (key.starts_with(layout::events_prefix)  ? events
+       : key.starts_with(layout::index_prefix) ? indexes
+                                               : others)
+          .push_back(std::move(object.key));
+    }
+    out_.copied = copy(others);
+    for (const std::vector<std::string>* const files : {&events, &indexes}) out_.files += copy(*files);
+    for (const std::string& key : indexes) out_.steps += layout::parse_index_key(key) ? 1 : 0;
+    SegmentUnpacker unpacker(to_);
+    unpack_superseded(to_, unpacker);
+    for (Damage& damage : unpacker.done().damage) out_.damage.push_back(std::move(damage));
+    for (Damage& damage : view_.damage()) out_.damage.push_back(std::move(damage));
+    if (has_ended && out_.damage.empty()) out_.copied += copy({std::string(layout::end_marker)});
+    return std::move(out_);
+  }
+
+ private:
+  void require_no_other_run() const {
+    const std::set<std::string> there = run_ids_of(to_);
+    if (!there.empty() && there != run_ids_of(*run_))
+      throw Error::unpack_target_taken(run_->location(), to_.location(), "it holds another run");
+    if (there.empty() && !(to_.list(layout::index_prefix).empty() && to_.list(layout::collections_prefix).empty()))
+      throw Error::unpack_target_taken(run_->location(), to_.location(), "it holds steps of a run that is not known");
+  }
+
+  /// Copies objects and makes them durable. Returns their number.
+  std::uint64_t copy(const std::vector<std::string>& keys) {
+    std::atomic<std::uint64_t> copied = 0, bytes = 0;
+    std::mutex mutex;  // guards the damage
+    parallel_for(keys.size(), std::max(run_->concurrency(), to_.concurrency()), [&](std::size_t i) {
+      try {
+        const auto object = view_.get(keys[i]);
+        if (!object) return;  // it has gone meanwhile
+        const Bytes piece = *object;
+        to_.put(keys[i], std::span(&piece, 1), Sync::no, IfExists::replace);
+        ++copied;
+        bytes += object->size();
+      } catch (const Error& e) {
+        if (e.code() != Errc::damaged) throw;
+        const std::lock_guard lock(mutex);
+        out_.damage.push_back({escaped(keys[i]), escaped(e.what())});
+      }
+    });
+    to_.sync(keys);
+    out_.bytes += bytes;
+    return copied;
+  }
+
+  std::shared_ptr<Store> run_;
+  PackedRun view_;
+  Store& to_;
+  Unpacked out_;
+};
+
+}  // namespace detail
+
+TENSORTAP_INLINE Unpacked unpack(const std::shared_ptr<Store>& run) {
+  if (run->list(layout::segments_prefix).empty() && detail::superseded_segments(*run).empty()) return {};
+  const auto claims = detail::claim_all_workers(*run);
+  detail::SegmentCatalog catalog(run);
+  (void)catalog.list({}, {});
+  detail::SegmentUnpacker unpacker(*run);
+  for (const auto& segment : catalog.segments()) {
+    unpacker.unpack(segment->key, segment->manifest, "", [&](const detail::SegmentEntry& entry) {
+      const auto shown = catalog.find(entry.key);
+      return shown && shown->segment == segment;
+    });
+  }
+  detail::unpack_superseded(*run, unpacker);
+  for (Damage& damage : catalog.damage()) unpacker.done().damage.push_back(std::move(damage));
+  return std::move(unpacker.done());
+}
+
+TENSORTAP_INLINE Unpacked unpack(const std::shared_ptr<Store>& run, const std::shared_ptr<Store>& to) {
+  const std::string from = run->location(), target = to->location();
+  if (target == from && from != "memory") return unpack(run);
+  if (target.starts_with(from + "/")) throw Error::unpack_target_taken(from, target, "it lies in the run");
+  return detail::UnpackedCopy(run, *to).make();
 }
 
 TENSORTAP_END_NAMESPACE
