@@ -268,12 +268,14 @@ def examples(run, step, labels_regex, predictions_regex):
 
 
 def has_clear_answers(run, labels_regex=".*labels", predictions_regex=".*predictions"):
-    """Whether all labels are whole numbers, and all predictions are rows of scores or whole numbers: else the documentation does not
-    say what is right."""
+    """Whether all labels are whole numbers, and all predictions are rows of finite scores or whole numbers: else the documentation does
+    not say what is right."""
     for step in run.steps:
         labels = [saved for _, saved in run.chosen(step, "", labels_regex)]
         predictions = [saved for _, saved in run.chosen(step, "", predictions_regex)]
         if len(labels) > 1 or len(predictions) > 1:
+            return False
+        if any(not math.isfinite(x) for saved in predictions for x in saved.elements or ()):
             return False
         for saved in labels + ([] if labels and predictions and len(predictions[0].elements or ()) > len(labels[0].elements or ())
                                else predictions):
