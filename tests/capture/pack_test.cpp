@@ -40,21 +40,10 @@ tt::HookOptions packing(bool pack = true) {
   return options;
 }
 
-std::vector<std::string> keys(const tt::Store& store, const std::string& prefix) {
-  std::vector<std::string> out;
-  for (const auto& object : store.list(prefix)) out.push_back(object.key);
-  return out;
-}
-
 std::map<std::string, std::string> content(const tt::Store& store) {
   std::map<std::string, std::string> out;
   for (const auto& object : store.list("")) out[object.key] = tt::text_of(store.get(object.key).value());
   return out;
-}
-
-void commit(tt::Hook& hook, tt::Store& checkpoints, const std::string& name) {
-  checkpoints.put(name, "at " + std::to_string(hook.global_step()));
-  hook.commit(name);
 }
 
 /// Trains with several modes, shapes, reductions and raw elements, is interrupted after a commit, and continues.
@@ -408,7 +397,7 @@ class Refusing final : public ForwardingStore {
 };
 
 /// Grants every claim: two machines that cannot see each other's locks.
-class Unclaimed final : public ForwardingStore {
+class SharedStore final : public ForwardingStore {
  public:
   using ForwardingStore::ForwardingStore;
   using Store::put;
@@ -447,7 +436,7 @@ TEST_CASE("a segment that cannot be written loses its steps, which are counted",
 
 TEST_CASE("the segment of a process that was believed dead does not count", "[capture][pack]") {
   for (const bool has_extras : {true, false}) {
-    const auto store = std::make_shared<Unclaimed>();
+    const auto store = std::make_shared<SharedStore>();
     tt::HookOptions options = packing();
     options.checkpoints = std::make_shared<tt::MemoryStore>();
     options.index_extras = has_extras;

@@ -34,18 +34,6 @@ class Unclaimed final : public ForwardingStore {
   }
 };
 
-/// Saves a checkpoint of this name and commits it.
-void commit(tt::Hook& hook, tt::Store& checkpoints, const std::string& name) {
-  checkpoints.put(name, "at " + std::to_string(hook.global_step()));
-  hook.commit(name);
-}
-
-std::vector<std::string> keys(const tt::Store& store, const std::string& prefix) {
-  std::vector<std::string> out;
-  for (const auto& object : store.list(prefix)) out.push_back(object.key);
-  return out;
-}
-
 }  // namespace
 
 TEST_CASE("a successor continues after the last commit, and later steps are set aside", "[capture][resume]") {

@@ -577,7 +577,7 @@ TEST_CASE("the first step of a batch waits for others no longer than the policy 
     CHECK(push(writer, first, late()));
     std::this_thread::sleep_for(little);
     CHECK(push(writer, first + 1, late()));
-    work->wait_until_begun(static_cast<std::size_t>(first + 2));
+    work->wait_until_begun(first + 2);
     CHECK(Clock::now() - begin >= time);
   }
   CHECK(writer.stop(late()));

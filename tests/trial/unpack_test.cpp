@@ -36,7 +36,7 @@ void train_ten_steps(const std::shared_ptr<tt::Store>& store, bool pack, const s
   hook.close();
 }
 
-std::shared_ptr<tt::MemoryStore> ten_steps(bool pack = true) {
+std::shared_ptr<tt::MemoryStore> ten_saved_steps(bool pack = true) {
   auto store = std::make_shared<tt::MemoryStore>();
   train_ten_steps(store, pack);
   return store;
@@ -77,11 +77,11 @@ class Failing final : public ForwardingStore {
 }  // namespace
 
 TEST_CASE("an unpacking that fails loses nothing and is completed by the next one", "[trial][unpack]") {
-  const auto expected = content(*ten_steps(false));
+  const auto expected = content(*ten_saved_steps(false));
   int at = 1;
   for (bool fails = true; fails; ++at) {
     CAPTURE(at);
-    const auto run = ten_steps();
+    const auto run = ten_saved_steps();
     try {
       (void)tt::unpack(std::make_shared<Failing>(run, at));
       fails = false;
@@ -99,8 +99,8 @@ TEST_CASE("an unpacking that fails loses nothing and is completed by the next on
 }
 
 TEST_CASE("a copy that fails is completed by the next one, and has no end marker before", "[trial][unpack]") {
-  const auto expected = content(*ten_steps(false));
-  const auto run = ten_steps();
+  const auto expected = content(*ten_saved_steps(false));
+  const auto run = ten_saved_steps();
   int at = 1;
   for (bool fails = true; fails; ++at) {
     CAPTURE(at);
@@ -122,7 +122,7 @@ TEST_CASE("a copy in a directory has the files of the run", "[trial][unpack]") {
   const TemporaryDirectory directory;
   const auto run = tt::open_store((directory / "run").string()), to = tt::open_store((directory / "copy").string());
   train_ten_steps(run, true);
-  const auto expected = content(*ten_steps(false));
+  const auto expected = content(*ten_saved_steps(false));
   const tt::Unpacked done = tt::unpack(run, to);
   CHECK(done.steps == 10);
   CHECK(done.files == 20);
@@ -134,7 +134,7 @@ TEST_CASE("a copy in a directory has the files of the run", "[trial][unpack]") {
 }
 
 TEST_CASE("a run is not unpacked over another one", "[trial][unpack]") {
-  const auto run = ten_steps(), other = std::make_shared<tt::MemoryStore>();
+  const auto run = ten_saved_steps(), other = std::make_shared<tt::MemoryStore>();
   train_ten_steps(other, false, "another run");
   const auto before = content(*other);
   CHECK_THROWS_WITH(tt::unpack(run, other), contains("it holds another run") && contains("name an empty place"));
@@ -166,7 +166,7 @@ TEST_CASE("a run that is written is not unpacked in place, but may be copied", "
 TEST_CASE("a damaged segment stays, and the others are unpacked", "[trial][unpack]") {
   const std::string first = "index/packed/worker_0/000000000_000000000000-000000000004.pack";
   for (const bool in_manifest : {true, false}) {
-    const auto run = ten_steps(), to = std::make_shared<tt::MemoryStore>();
+    const auto run = ten_saved_steps(), to = std::make_shared<tt::MemoryStore>();
     std::string bytes(tt::text_of(run->get(first).value()));
     const std::size_t at = in_manifest ? 50 : bytes.size() - 5;
     bytes[at] = static_cast<char>(bytes[at] ^ 4);
@@ -186,7 +186,7 @@ TEST_CASE("a damaged segment stays, and the others are unpacked", "[trial][unpac
 }
 
 TEST_CASE("a run without segments is not changed by an unpacking", "[trial][unpack]") {
-  const auto run = ten_steps(false);
+  const auto run = ten_saved_steps(false);
   const auto before = content(*run);
   CHECK(tt::unpack(std::make_shared<Failing>(run, 1)).segments == 0);
   CHECK(content(*run) == before);
