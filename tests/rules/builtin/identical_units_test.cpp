@@ -1,5 +1,6 @@
 #include <tensortap/rules/builtin/identical_units.hpp>
 
+#include <array>
 #include <cmath>
 #include <cstdint>
 #include <functional>
@@ -62,6 +63,21 @@ TEST_CASE("one number that training changes is an error though the loss falls", 
   const auto fixed = [](std::int64_t, std::size_t, std::size_t) { return 0.5; };
   CHECK(tensors_of(judged(IdenticalUnits{}, steps_with(moving, {3, 4}, 0.01))) == Names{"fc.weight"});
   CHECK(tensors_of(judged(IdenticalUnits{}, steps_with(fixed, {3, 4}, 0.01))).empty());
+}
+
+TEST_CASE("statistics of weights that are not one number hide no finding", "[rules][identical_units]") {
+  const auto store = std::make_shared<tt::MemoryStore>();
+  tt::Hook hook(store,
+                {.collections = {{.name = "weights", .save = tt::every(1), .reductions = {tt::Reduction::statistics}},
+                                 {.name = "initial", .include_regex = "weight$", .save = tt::every(10)}}});
+  constexpr std::array<float, 6> same_rows = {1, 2, 3, 1, 2, 3};
+  constexpr std::array<std::int64_t, 2> shape = {2, 3};
+  for (int step = 0; step < 30; ++step) {
+    hook.begin_step();
+    hook.save("fc.weight", tt::TensorView(same_rows.data(), tt::DType::f32, shape));
+  }
+  hook.close();
+  CHECK(tensors_of(tt::evaluate(tt::Trial(store), {IdenticalUnits{}}).findings) == Names{"fc.weight"});
 }
 
 TEST_CASE("statistics show weights that are one number", "[rules][identical_units]") {
