@@ -18903,7 +18903,7 @@ std::optional<SegmentManifest> read_segment_manifest(std::string_view key, std::
 /// Collects the files of a segment. Lifetime: their bytes outlive the writer.
 class SegmentWriter {
  public:
-  explicit SegmentWriter(layout::SegmentName name) : key_(layout::segment_key(name)), manifest_(key_ + "\n") {}
+  explicit SegmentWriter(const layout::SegmentName& name) : key_(layout::segment_key(name)), manifest_(key_ + "\n") {}
 
   /// Adds a file. Add the indexes first, by step.
   void add(std::string_view key, std::span<const Bytes> pieces) {
@@ -23708,7 +23708,7 @@ class SegmentBlocks {
       block = std::make_shared<Block>();
       ++blocks_;
     }
-    const std::shared_ptr<Block> out = block;
+    std::shared_ptr<Block> out = block;
     while (blocks_ > most_blocks || known_.size() > most_known) forget_oldest();
     return out;
   }

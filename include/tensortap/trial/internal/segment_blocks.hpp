@@ -88,7 +88,7 @@ class SegmentBlocks {
       block = std::make_shared<Block>();
       ++blocks_;
     }
-    const std::shared_ptr<Block> out = block;
+    std::shared_ptr<Block> out = block;
     while (blocks_ > most_blocks || known_.size() > most_known) forget_oldest();
     return out;
   }
