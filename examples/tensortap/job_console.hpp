@@ -31,7 +31,8 @@ inline std::string time_text(double seconds) {
 
 /// Returns "3 min 20 s".
 inline std::string duration_text(double seconds) {
-  const auto whole = static_cast<long long>(std::max(seconds, 0.0));
+  constexpr double most = 1e12;
+  const auto whole = static_cast<long long>(std::clamp(seconds, 0.0, most));
   constexpr long long minute = 60;
   constexpr long long hour = 3600;
   if (whole < minute) return std::to_string(whole) + " s";
@@ -65,6 +66,7 @@ class JobConsole {
       out_ << text << std::endl;
     } catch (const std::exception&) {
       failed_ = true;
+      out_.exceptions(std::ios::goodbit);  // nor does a later flush throw
     }
   }
 
@@ -78,7 +80,8 @@ class JobConsole {
   void draw(const tensortap::JobRecord& record) {
     if (!terminal_) return;
     const std::lock_guard lock(mutex_);
-    std::string text = record.secondary_status + ", attempt " + std::to_string(record.attempts.size()) + ", " +
+    std::string text = record.secondary_status + ", attempt " +
+                       std::to_string(record.attempts.empty() ? 0 : record.attempts.back().number) + ", " +
                        duration_text(record.training_seconds);
     if (record.commit) text += ", committed step " + std::to_string(*record.commit);
     if (!record.findings.empty()) text += ", " + plural(record.findings.size(), "finding");

@@ -77,7 +77,7 @@ int jobs(const std::string& place, std::ostream& out) {
     try {
       const tt::JobRecord record = tt::read_job(address);
       ++count;
-      out << record.job_name << "  " << status_text(record) << "  " << time_text(record.created) << "  "
+      out << tt::escaped(record.job_name) << "  " << status_text(record) << "  " << time_text(record.created) << "  "
           << plural(record.attempts.size(), "attempt") << "  " << duration_text(record.training_seconds) << '\n';
     } catch (const tt::Error& e) {
       if (e.code() == tt::Errc::not_found) continue;  // another folder
@@ -96,7 +96,7 @@ int describe(const std::string& job, bool json, std::ostream& out) {
     out << record.to_json();
     return 0;
   }
-  out << record.job_name << ": " << status_text(record) << '\n';
+  out << tt::escaped(record.job_name) << ": " << status_text(record) << '\n';
   if (!record.failure_reason.empty()) out << "failure: " << tt::escaped(record.failure_reason) << '\n';
   if (!record.stop_reason.empty()) out << "stopped: " << tt::escaped(record.stop_reason) << '\n';
   if (record.exit_code) out << "exit code: " << *record.exit_code << '\n';

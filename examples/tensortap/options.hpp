@@ -62,7 +62,8 @@ inline std::string mistake_in(const CLI::App& app, const CLI::ParseError& e) {
     for (const CLI::Option* option : of->get_options())
       for (const std::string& name : option->get_lnames()) options.push_back("--" + name);
 
-  for (const std::string& word : rest) {
+  const bool is_wrong_value = e.get_name() == "ValidationError" || e.get_name() == "ConversionError";
+  for (const std::string& word : is_wrong_value ? std::vector<std::string>() : rest) {
     if (is_option(word))
       return "no option is called " + tensortap::in_quotes(word) + suggestion(word.substr(0, word.find('=')), options);
     if (parsed.empty())

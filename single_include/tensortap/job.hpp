@@ -368,10 +368,11 @@ struct JobNames {
     });
   }
 
-  /// Returns whether a value of this name is probably a secret. "max_tokens" is none, "api-token" is one.
+  /// Returns whether a value of this name is probably a secret. "max_tokens" is none, "api-token" and "dbPassword" are.
   static bool is_secret(std::string_view name) {
-    static const std::vector<std::string> words = {"password", "passwd",      "pwd",  "secret",     "token",
-                                                   "apikey",   "credentials", "auth", "credential", "accesskey"};
+    static const std::vector<std::string> words = {"password",   "passwd",        "pwd",      "pass", "passphrase",
+                                                   "secret",     "token",         "apikey",   "auth", "credentials",
+                                                   "credential", "authorization", "accesskey"};
     std::string word;
     std::string before;
     const auto is_one = [&] {
@@ -379,6 +380,11 @@ struct JobNames {
     };
     for (std::size_t i = 0; i <= name.size(); ++i) {
       const char c = i < name.size() ? name[i] : '-';
+      const bool begins_word = i > 0 && c >= 'A' && c <= 'Z' && name[i - 1] >= 'a' && name[i - 1] <= 'z';
+      if (begins_word && !word.empty()) {
+        if (is_one()) return true;
+        before = std::exchange(word, {});
+      }
       if (is_letter_or_digit(c)) {
         word.push_back(static_cast<char>(std::tolower(static_cast<unsigned char>(c))));
       } else if (!word.empty()) {
@@ -398,11 +404,14 @@ struct JobNames {
     bool hides_next = false;
     for (std::string& word : words) {
       const std::size_t equals = word.find('=');
-      if (hides_next && !word.starts_with('-')) {
+      const std::size_t colon = word.find(": ");
+      if (hides_next) {
         word = redacted;
         hides_next = false;
       } else if (equals != std::string::npos && is_secret(std::string_view(word).substr(0, equals))) {
         word.replace(equals + 1, std::string::npos, redacted);
+      } else if (colon != std::string::npos && is_secret(std::string_view(word).substr(0, colon))) {
+        word.replace(colon + 2, std::string::npos, redacted);  // a header of HTTP
       } else {
         hides_next = word.starts_with('-') && equals == std::string::npos && is_secret(word);
         word = without_password(word);
@@ -449,12 +458,30 @@ namespace detail {
 
 /// The keys of a job file.
 inline const std::vector<std::string>& job_keys() {
-  static const std::vector<std::string> keys = {
-      "job_name",      "program",         "hyperparameters", "channels",     "workers",
-      "output",        "base_dir",        "rules",           "spot",         "spot_discount",
-      "hook_config",   "max_run",         "max_wait",        "max_pending",  "stop_window",
-      "stall",         "restart_on_exit", "restart",         "max_failures", "checkpoint_local_path",
-      "checkpoint_uri"};
+  static const std::vector<std::string> keys = {"job_name",
+                                                "program",
+                                                "hyperparameters",
+                                                "channels",
+                                                "workers",
+                                                "output",
+                                                "base_dir",
+                                                "rules",
+                                                "spot",
+                                                "spot_discount",
+                                                "hook_config",
+                                                "max_run",
+                                                "max_wait",
+                                                "max_pending",
+                                                "stop_window",
+                                                "stall",
+                                                "restart_on_exit",
+                                                "restart",
+                                                "max_failures",
+                                                "checkpoint_local_path",
+                                                "checkpoint_uri",
+                                                "first_delay",
+                                                "longest_delay",
+                                                "max_attempts_without_commit"};
   return keys;
 }
 
@@ -468,6 +495,7 @@ inline Seconds seconds_of(const PlacedJson::Value& value) {
 
 /// Returns a number from `least` to `most`.
 inline int small_integer(const PlacedJson::Value& value, int least, int most) {
+  if (!value.json().is_number_integer()) throw value.wrong("it must be a whole number");
   const std::int64_t out = value.integer();
   if (out < least || out > most)
     throw value.wrong("it must be from " + std::to_string(least) + " to " + std::to_string(most));
@@ -510,7 +538,8 @@ inline void take_job_key(JobOptions& out, const std::string& key, const PlacedJs
     for (const auto& word : value.elements()) out.program.push_back(word.text());
   }
   if (key == "hyperparameters") out.hyperparameters = settings_of(value);
-  if (key == "channels") out.channels = settings_of(value);
+  if (key == "channels")
+    for (const auto& [name, place] : value.members()) out.channels.push_back({name, place.text()});
   if (key == "workers") out.workers = small_integer(value, 1, most_workers);
   if (key == "output") out.output = value.text();
   if (key == "base_dir") out.base_dir = value.text();
@@ -526,6 +555,9 @@ inline void take_job_key(JobOptions& out, const std::string& key, const PlacedJs
   if (key == "max_pending") out.max_pending = seconds_of(value);
   if (key == "stop_window") out.stop_window = seconds_of(value);
   if (key == "stall") out.stall = seconds_of(value);
+  if (key == "first_delay") out.first_delay = seconds_of(value);
+  if (key == "longest_delay") out.longest_delay = seconds_of(value);
+  if (key == "max_attempts_without_commit") out.max_attempts_without_commit = small_integer(value, 1, most_failures);
   if (key == "restart") out.restart = value.flag();
   if (key == "max_failures") out.max_failures = small_integer(value, 0, most_failures);
   if (key == "restart_on_exit") {
@@ -608,9 +640,13 @@ TENSORTAP_INLINE JobOptions JobOptions::from_json(std::string_view path_or_text)
   for (const auto& [key, line] : document.repeated())
     throw Error::bad_configuration("job file", file, line, key, "the key comes twice; give it once");
   JobOptions out;
+  std::vector<std::string> known;
   for (const auto& [name, value] : document.root().members()) {
     std::string key = name;
     std::replace(key.begin(), key.end(), '-', '_');
+    if (detail::is_among(known, key))
+      throw Error::bad_configuration("job file", file, value.line(), name, "the key comes twice; give it once");
+    known.push_back(key);
     if (!detail::is_among(detail::job_keys(), key)) {
       const std::string meant = detail::nearest(key, detail::job_keys());
       throw Error::bad_configuration(
@@ -1488,7 +1524,8 @@ inline std::string described(const JobOptions& options, const std::string& check
   out["Program"] = JobNames::without_secrets(options.program);
   out["HyperParameters"] = Json::object();
   for (const JobSetting& one : options.hyperparameters)
-    out["HyperParameters"][one.name] = JobNames::is_secret(one.name) ? JobNames::redacted : one.value;
+    out["HyperParameters"][one.name] =
+        JobNames::is_secret(one.name) ? JobNames::redacted : JobNames::without_password(one.value);
   out["InputDataConfig"] = Json::array();
   for (const JobSetting& one : options.channels)
     out["InputDataConfig"].push_back(
@@ -1870,7 +1907,7 @@ class JobCourse {
     if (!all.empty() && !all.back().end) all.back().end = now;
     all.push_back({.status = status, .begin = now, .message = message});
     record().secondary_status = status;
-    if (const std::string failure = ledger_.try_to_write(); !failure.empty()) note("job.json: " + failure);
+    note_failure(ledger_.try_to_write());
     if (events_.on_status) events_.on_status(all.back());
   }
 
@@ -1890,12 +1927,15 @@ class JobCourse {
   void tick() {
     record().attempts.back().last_seen = job_time();
     count_seconds(trained_ + std::chrono::duration<double>(Clock::now() - began_).count());
-    if (const std::string failure = ledger_.write_now_and_then(); !failure.empty()) note("job.json: " + failure);
+    note_failure(ledger_.write_now_and_then());
   }
 
   /// Takes the last commit.
   void see_commit(std::optional<std::int64_t> commit) {
-    if (record().commit != commit) ledger_.hurry();
+    if (record().commit != commit) {
+      ledger_.hurry();
+      record().attempts.back().committed = true;
+    }
     record().commit = record().attempts.back().commit = commit;
   }
 
@@ -1968,6 +2008,12 @@ class JobCourse {
     return differs("Program") || differs("HyperParameters");
   }
 
+  /// Notes why the record could not be written, once for each cause.
+  void note_failure(const std::string& failure) {
+    if (!failure.empty() && failure != failure_) note("job.json: " + failure);
+    failure_ = failure;
+  }
+
   /// Waits until no other process manages the job. Throws: one still does after `max_pending`.
   void claim() {
     const auto deadline = Clock::now() + std::chrono::duration_cast<Clock::duration>(options_.max_pending);
@@ -2020,7 +2066,8 @@ class JobCourse {
   const JobOptions& options_;
   const JobEvents& events_;
   JobLedger ledger_;
-  double trained_ = 0;  // seconds of the attempts that have ended
+  std::string failure_;  // of the last write of the record
+  double trained_ = 0;   // seconds of the attempts that have ended
   Clock::time_point began_{};
 };
 
@@ -2376,11 +2423,15 @@ class JobTree {
   /// Returns the reason that the program has left in output/failure, at most 1024 characters. Empty: there is none.
   [[nodiscard]] std::string failure(const std::string& host) const {
     constexpr std::size_t longest = 1024;
-    const auto all = text_of_file(path(host.empty() ? hosts_[0] : host, "output/failure"));
+    const std::string file = path(host.empty() ? hosts_[0] : host, "output/failure");
+    std::error_code ignored;
+    if (!std::filesystem::is_regular_file(file, ignored)) return {};  // to open a pipe may take for ever
+    const auto all = text_of_file(file);
     if (!all) return {};
     std::size_t end = 0;
     for (std::size_t count = 0; end < all->size(); ++end)
       if ((static_cast<unsigned char>((*all)[end]) & 0xc0) != 0x80 && ++count > longest) break;
+    while (end > 0 && std::string_view(" \t\r\n").find((*all)[end - 1]) != std::string_view::npos) --end;
     return all->substr(0, end);
   }
 
@@ -2850,6 +2901,10 @@ class JobWatch {
         is_remote_(JobNames::is_remote(store_->location())) {
     had_ended_ = run_has_ended();
     see_activity();
+    try {
+      is_stop_requested_ = store_->size(JobLayout::stop_request).has_value();  // before the program starts
+    } catch (const std::exception&) {                                          // the thread asks again
+    }
     work_ = std::make_unique<PeriodicWork>(std::chrono::milliseconds(is_remote_ ? 3000 : 250), [this] { look(); });
   }
 
@@ -3119,8 +3174,11 @@ class TrainingJobState {
     for (const std::string& host : tree_.hosts())
       for (const JobSetting& channel : options_.channels)
         bring_channel(channel, tree_.path(host, "input/data/" + channel.name));
-    carrier_ = std::make_unique<CheckpointCarrier>(tree_.checkpoints(), open_private_store(record().checkpoints),
-                                                   options_.stop_now);
+    const auto checkpoints = open_private_store(record().checkpoints);
+    checkpoints->put("tensortap-writable.tmp",
+                     "");  // a place that takes no checkpoints is an error now, not at the end
+    checkpoints->remove("tensortap-writable.tmp");
+    carrier_ = std::make_unique<CheckpointCarrier>(tree_.checkpoints(), checkpoints, options_.stop_now);
     const SyncReport restored = carrier_->restore();
     if (restored.files > 0)
       course_->note("restored " + std::to_string(restored.files) + " files of checkpoints" +

@@ -226,7 +226,7 @@ class CompletedTest(JobTest):
             pass
         os.close(here)
         self.assertEqual(process.wait(timeout=TIMEOUT), 0)
-        self.assertRegex(seen.decode(), r"\rTraining, attempt 1, \d+ s, committed step \d+\x1b\[K")
+        self.assertRegex(seen.decode(), r"\rTraining, attempt 0, \d+ s, committed step \d+\x1b\[K")
         self.assertTrue(seen.endswith(b"\r\x1b[K"), seen[-50:])
 
 
@@ -337,6 +337,20 @@ class FailedTest(JobTest):
         self.train(program=program, code=7)
         self.assertEqual(self.record()["FailureReason"], "ä" * 1024)
 
+    def test_a_reason_that_is_no_file_is_none(self):
+        self.train(program=["bash", "-c", "mkfifo $SM_OUTPUT_FAILURE; exit 3"], code=3)
+        self.assertEqual(self.record()["TrainingJobStatus"], "Failed")
+
+    def test_a_reader_that_has_gone_does_not_change_the_exit_code(self):
+        with open("/dev/full", "w") as full:
+            result = subprocess.run(self.command(program=["bash", "-c", "echo line; exit 7"]), cwd=self.folder,
+                                    env=self.environment, stdout=full, stderr=subprocess.DEVNULL, timeout=TIMEOUT)
+        self.assertEqual(result.returncode, 7)
+
+    def test_a_place_that_takes_no_checkpoints_is_a_mistake(self):
+        out = self.train("--checkpoint-uri", "/proc/no/such", steps=3, code=2)
+        self.assertIn("/proc/no", out)
+
     def test_a_signal_of_a_fault_is_a_failure(self):
         self.train(program=["bash", "-c", "kill -SEGV $$"], code=139)
 
@@ -394,6 +408,20 @@ class StoppedTest(JobTest):
         out = self.train("--rule", "VanishingGradient:threshold=1e-20", steps=60, vanish_at=20, kill_once_at=40)
         self.assertEqual(out.count("below 1e-20"), 1, out)
         self.is_whole(60)
+
+    def test_a_request_to_stop_from_before_runs_nothing(self):
+        (self.jobs / "job").mkdir(parents=True)
+        (self.jobs / "job" / "stop").write_text("x")
+        out = self.train(program=["bash", "-c", "echo has-run"], code=94)
+        self.assertNotIn("has-run\n", out)
+
+    def test_nohup_is_respected(self):
+        process = subprocess.Popen(["nohup", *self.command(steps=200, delay=10)], cwd=self.folder, env=self.environment,
+                                   text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        self.addCleanup(lambda: (process.kill(), process.wait(), process.stdout.close()))
+        self.wait_for_commit(9)
+        process.send_signal(signal.SIGHUP)
+        self.ends(process, 0)
 
     def test_stop_ends_the_job(self):
         process = self.start(steps=3000, delay=10)

@@ -31,9 +31,10 @@ TENSORTAP_INLINE Error Error::job_is_managed(std::string_view job, std::string_v
 }
 
 TENSORTAP_INLINE Error Error::job_is_lost(std::string_view job) {
-  return {Errc::claimed, "job: " + in_quotes(job) +
-                             ": another process has taken over the job, so that this one ends its program and writes "
-                             "nothing more; describe the job to see which"};
+  return {Errc::claimed,
+          "job: " + in_quotes(job) +
+              ": its claim was removed, or another process has taken over the job, so that this one ends "
+              "its program; describe the job to see whether it goes on"};
 }
 
 TENSORTAP_INLINE Error Error::program_not_started(std::string_view program, std::string_view cause) {

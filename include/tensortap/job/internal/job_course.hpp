@@ -81,7 +81,7 @@ class JobCourse {
     if (!all.empty() && !all.back().end) all.back().end = now;
     all.push_back({.status = status, .begin = now, .message = message});
     record().secondary_status = status;
-    if (const std::string failure = ledger_.try_to_write(); !failure.empty()) note("job.json: " + failure);
+    note_failure(ledger_.try_to_write());
     if (events_.on_status) events_.on_status(all.back());
   }
 
@@ -101,12 +101,15 @@ class JobCourse {
   void tick() {
     record().attempts.back().last_seen = job_time();
     count_seconds(trained_ + std::chrono::duration<double>(Clock::now() - began_).count());
-    if (const std::string failure = ledger_.write_now_and_then(); !failure.empty()) note("job.json: " + failure);
+    note_failure(ledger_.write_now_and_then());
   }
 
   /// Takes the last commit.
   void see_commit(std::optional<std::int64_t> commit) {
-    if (record().commit != commit) ledger_.hurry();
+    if (record().commit != commit) {
+      ledger_.hurry();
+      record().attempts.back().committed = true;
+    }
     record().commit = record().attempts.back().commit = commit;
   }
 
@@ -179,6 +182,12 @@ class JobCourse {
     return differs("Program") || differs("HyperParameters");
   }
 
+  /// Notes why the record could not be written, once for each cause.
+  void note_failure(const std::string& failure) {
+    if (!failure.empty() && failure != failure_) note("job.json: " + failure);
+    failure_ = failure;
+  }
+
   /// Waits until no other process manages the job. Throws: one still does after `max_pending`.
   void claim() {
     const auto deadline = Clock::now() + std::chrono::duration_cast<Clock::duration>(options_.max_pending);
@@ -231,7 +240,8 @@ class JobCourse {
   const JobOptions& options_;
   const JobEvents& events_;
   JobLedger ledger_;
-  double trained_ = 0;  // seconds of the attempts that have ended
+  std::string failure_;  // of the last write of the record
+  double trained_ = 0;   // seconds of the attempts that have ended
   Clock::time_point began_{};
 };
 

@@ -51,7 +51,8 @@ inline std::string described(const JobOptions& options, const std::string& check
   out["Program"] = JobNames::without_secrets(options.program);
   out["HyperParameters"] = Json::object();
   for (const JobSetting& one : options.hyperparameters)
-    out["HyperParameters"][one.name] = JobNames::is_secret(one.name) ? JobNames::redacted : one.value;
+    out["HyperParameters"][one.name] =
+        JobNames::is_secret(one.name) ? JobNames::redacted : JobNames::without_password(one.value);
   out["InputDataConfig"] = Json::array();
   for (const JobSetting& one : options.channels)
     out["InputDataConfig"].push_back(

@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <tensortap/internal/config.hpp>
@@ -47,10 +48,11 @@ struct JobNames {
     });
   }
 
-  /// Returns whether a value of this name is probably a secret. "max_tokens" is none, "api-token" is one.
+  /// Returns whether a value of this name is probably a secret. "max_tokens" is none, "api-token" and "dbPassword" are.
   static bool is_secret(std::string_view name) {
-    static const std::vector<std::string> words = {"password", "passwd",      "pwd",  "secret",     "token",
-                                                   "apikey",   "credentials", "auth", "credential", "accesskey"};
+    static const std::vector<std::string> words = {"password",   "passwd",        "pwd",      "pass", "passphrase",
+                                                   "secret",     "token",         "apikey",   "auth", "credentials",
+                                                   "credential", "authorization", "accesskey"};
     std::string word;
     std::string before;
     const auto is_one = [&] {
@@ -58,6 +60,11 @@ struct JobNames {
     };
     for (std::size_t i = 0; i <= name.size(); ++i) {
       const char c = i < name.size() ? name[i] : '-';
+      const bool begins_word = i > 0 && c >= 'A' && c <= 'Z' && name[i - 1] >= 'a' && name[i - 1] <= 'z';
+      if (begins_word && !word.empty()) {
+        if (is_one()) return true;
+        before = std::exchange(word, {});
+      }
       if (is_letter_or_digit(c)) {
         word.push_back(static_cast<char>(std::tolower(static_cast<unsigned char>(c))));
       } else if (!word.empty()) {
@@ -77,11 +84,14 @@ struct JobNames {
     bool hides_next = false;
     for (std::string& word : words) {
       const std::size_t equals = word.find('=');
-      if (hides_next && !word.starts_with('-')) {
+      const std::size_t colon = word.find(": ");
+      if (hides_next) {
         word = redacted;
         hides_next = false;
       } else if (equals != std::string::npos && is_secret(std::string_view(word).substr(0, equals))) {
         word.replace(equals + 1, std::string::npos, redacted);
+      } else if (colon != std::string::npos && is_secret(std::string_view(word).substr(0, colon))) {
+        word.replace(colon + 2, std::string::npos, redacted);  // a header of HTTP
       } else {
         hides_next = word.starts_with('-') && equals == std::string::npos && is_secret(word);
         word = without_password(word);

@@ -23,12 +23,30 @@ namespace detail {
 
 /// The keys of a job file.
 inline const std::vector<std::string>& job_keys() {
-  static const std::vector<std::string> keys = {
-      "job_name",      "program",         "hyperparameters", "channels",     "workers",
-      "output",        "base_dir",        "rules",           "spot",         "spot_discount",
-      "hook_config",   "max_run",         "max_wait",        "max_pending",  "stop_window",
-      "stall",         "restart_on_exit", "restart",         "max_failures", "checkpoint_local_path",
-      "checkpoint_uri"};
+  static const std::vector<std::string> keys = {"job_name",
+                                                "program",
+                                                "hyperparameters",
+                                                "channels",
+                                                "workers",
+                                                "output",
+                                                "base_dir",
+                                                "rules",
+                                                "spot",
+                                                "spot_discount",
+                                                "hook_config",
+                                                "max_run",
+                                                "max_wait",
+                                                "max_pending",
+                                                "stop_window",
+                                                "stall",
+                                                "restart_on_exit",
+                                                "restart",
+                                                "max_failures",
+                                                "checkpoint_local_path",
+                                                "checkpoint_uri",
+                                                "first_delay",
+                                                "longest_delay",
+                                                "max_attempts_without_commit"};
   return keys;
 }
 
@@ -42,6 +60,7 @@ inline Seconds seconds_of(const PlacedJson::Value& value) {
 
 /// Returns a number from `least` to `most`.
 inline int small_integer(const PlacedJson::Value& value, int least, int most) {
+  if (!value.json().is_number_integer()) throw value.wrong("it must be a whole number");
   const std::int64_t out = value.integer();
   if (out < least || out > most)
     throw value.wrong("it must be from " + std::to_string(least) + " to " + std::to_string(most));
@@ -84,7 +103,8 @@ inline void take_job_key(JobOptions& out, const std::string& key, const PlacedJs
     for (const auto& word : value.elements()) out.program.push_back(word.text());
   }
   if (key == "hyperparameters") out.hyperparameters = settings_of(value);
-  if (key == "channels") out.channels = settings_of(value);
+  if (key == "channels")
+    for (const auto& [name, place] : value.members()) out.channels.push_back({name, place.text()});
   if (key == "workers") out.workers = small_integer(value, 1, most_workers);
   if (key == "output") out.output = value.text();
   if (key == "base_dir") out.base_dir = value.text();
@@ -100,6 +120,9 @@ inline void take_job_key(JobOptions& out, const std::string& key, const PlacedJs
   if (key == "max_pending") out.max_pending = seconds_of(value);
   if (key == "stop_window") out.stop_window = seconds_of(value);
   if (key == "stall") out.stall = seconds_of(value);
+  if (key == "first_delay") out.first_delay = seconds_of(value);
+  if (key == "longest_delay") out.longest_delay = seconds_of(value);
+  if (key == "max_attempts_without_commit") out.max_attempts_without_commit = small_integer(value, 1, most_failures);
   if (key == "restart") out.restart = value.flag();
   if (key == "max_failures") out.max_failures = small_integer(value, 0, most_failures);
   if (key == "restart_on_exit") {
@@ -182,9 +205,13 @@ TENSORTAP_INLINE JobOptions JobOptions::from_json(std::string_view path_or_text)
   for (const auto& [key, line] : document.repeated())
     throw Error::bad_configuration("job file", file, line, key, "the key comes twice; give it once");
   JobOptions out;
+  std::vector<std::string> known;
   for (const auto& [name, value] : document.root().members()) {
     std::string key = name;
     std::replace(key.begin(), key.end(), '-', '_');
+    if (detail::is_among(known, key))
+      throw Error::bad_configuration("job file", file, value.line(), name, "the key comes twice; give it once");
+    known.push_back(key);
     if (!detail::is_among(detail::job_keys(), key)) {
       const std::string meant = detail::nearest(key, detail::job_keys());
       throw Error::bad_configuration(

@@ -96,11 +96,15 @@ class JobTree {
   /// Returns the reason that the program has left in output/failure, at most 1024 characters. Empty: there is none.
   [[nodiscard]] std::string failure(const std::string& host) const {
     constexpr std::size_t longest = 1024;
-    const auto all = text_of_file(path(host.empty() ? hosts_[0] : host, "output/failure"));
+    const std::string file = path(host.empty() ? hosts_[0] : host, "output/failure");
+    std::error_code ignored;
+    if (!std::filesystem::is_regular_file(file, ignored)) return {};  // to open a pipe may take for ever
+    const auto all = text_of_file(file);
     if (!all) return {};
     std::size_t end = 0;
     for (std::size_t count = 0; end < all->size(); ++end)
       if ((static_cast<unsigned char>((*all)[end]) & 0xc0) != 0x80 && ++count > longest) break;
+    while (end > 0 && std::string_view(" \t\r\n").find((*all)[end - 1]) != std::string_view::npos) --end;
     return all->substr(0, end);
   }
 

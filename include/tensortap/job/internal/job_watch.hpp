@@ -41,6 +41,10 @@ class JobWatch {
         is_remote_(JobNames::is_remote(store_->location())) {
     had_ended_ = run_has_ended();
     see_activity();
+    try {
+      is_stop_requested_ = store_->size(JobLayout::stop_request).has_value();  // before the program starts
+    } catch (const std::exception&) {                                          // the thread asks again
+    }
     work_ = std::make_unique<PeriodicWork>(std::chrono::milliseconds(is_remote_ ? 3000 : 250), [this] { look(); });
   }
 

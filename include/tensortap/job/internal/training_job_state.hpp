@@ -80,8 +80,11 @@ class TrainingJobState {
     for (const std::string& host : tree_.hosts())
       for (const JobSetting& channel : options_.channels)
         bring_channel(channel, tree_.path(host, "input/data/" + channel.name));
-    carrier_ = std::make_unique<CheckpointCarrier>(tree_.checkpoints(), open_private_store(record().checkpoints),
-                                                   options_.stop_now);
+    const auto checkpoints = open_private_store(record().checkpoints);
+    checkpoints->put("tensortap-writable.tmp",
+                     "");  // a place that takes no checkpoints is an error now, not at the end
+    checkpoints->remove("tensortap-writable.tmp");
+    carrier_ = std::make_unique<CheckpointCarrier>(tree_.checkpoints(), checkpoints, options_.stop_now);
     const SyncReport restored = carrier_->restore();
     if (restored.files > 0)
       course_->note("restored " + std::to_string(restored.files) + " files of checkpoints" +
