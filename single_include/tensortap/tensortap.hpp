@@ -21689,6 +21689,8 @@ class StepCapture {
     const std::size_t i = position_of(collection);
     if (is_closed_) throw Error::closed_hook("due");
     if (!is_in_step_) throw Error::due_outside_step(collection);
+    const auto lock =
+        budget_ ? std::unique_lock(mutex_) : std::unique_lock<std::mutex>();  // tensors may be met meanwhile
     return catalog_.is_due(i) || catalog_.is_kept(i);
   }
 
