@@ -12,6 +12,7 @@
 #include <tensortap/rules/finding.hpp>
 #include <tensortap/step.hpp>
 #include <tensortap/stop.hpp>
+#include <tensortap/trial/prune.hpp>
 #include <vector>
 
 namespace tensortap_command {
@@ -38,6 +39,14 @@ struct Judge {
   std::optional<double> timeout;  // seconds; left out: none
   std::string stop_file;
   std::optional<std::string> shard;  // I/N, /N, auto or all; left out: as a launcher tells, else all
+};
+
+/// How `diff` compares two runs.
+struct Diff {
+  std::string tensors;                  // a pattern; empty: all
+  std::optional<tensortap::Mode> mode;  // left out: all
+  double round_offs = 64;               // how many units of round-off are no difference
+  bool json = false;
 };
 
 /// Whether a copy takes files, and enters directories, that a symbolic link leads to.
@@ -92,6 +101,12 @@ int rules(const std::string& name, bool smdebug, bool json, std::ostream& out);
 
 /// Puts the files of a packed run in their places, or with `to` in a copy there. Returns 1 if some are damaged.
 int unpack(const std::string& run, const std::string& to, std::ostream& out);
+
+/// Prints where two runs differ: facts, collections, curves, and the first value that differs. Returns 1 if values do.
+int diff(const std::string& first, const std::string& second, const Diff& how, std::ostream& out);
+
+/// Removes the oldest steps of a run, and what else the options name, or says what would be removed.
+int prune(const std::string& run, const tensortap::PruneOptions& options, std::ostream& out);
 
 /// Prints the objects below an s3:// address as `aws s3 ls` does. Throws: there are none.
 int list_objects(const std::string& address, bool recursive, std::ostream& out);

@@ -54,6 +54,10 @@ void list_run(const tt::Trial& trial, const std::string& run, std::optional<tt::
     any = true;
   }
   if (!any) out << "  none\n";
+  if (const auto facts = trial.facts(); !facts.empty()) {
+    out << "\nfacts\n";
+    for (const auto& [name, value] : facts) out << "  " << tt::escaped(name) << ": " << tt::escaped(value) << '\n';
+  }
   if (!trial.collections().empty()) out << "\ncollections\n";
   for (const tt::Collection& collection : trial.collections()) {
     const std::size_t size = trial.tensors({.collection = collection.name}).size();

@@ -6,6 +6,7 @@
 #include <exception>
 #include <initializer_list>
 #include <iostream>
+#include <limits>
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -163,6 +164,35 @@ int run_tool(int argc, char** argv, std::ostream& out) {
                   "  tensortap unpack s3://bucket/runs/42 copy # a copy in a directory; the run stays as it is");
   unpack->add_option("TO", to, "directory or s3://BUCKET/PREFIX for an unpacked copy; left out: in place")
       ->check(command::is_name());
+  CLI::App* diff = add("diff",
+                       "Says where two runs differ: facts, collections, curves, and the first value that differs by "
+                       "more than round-off. Exits with 1 if values differ.",
+                       "  tensortap diff runs/41 runs/42\n"
+                       "  tensortap diff runs/41 runs/42 --tensor 'weight$' --mode TRAIN --json");
+  command::Diff differing;
+  diff->add_option("RUN1", run, "directory of a run, or s3://BUCKET/PREFIX")->required();
+  diff->add_option("RUN2", to, "the other run")->required();
+  diff->add_option("--tensor", differing.tensors, "compare tensors whose names this pattern finds")
+      ->check(command::is_name());
+  std::string mode_of_diff;
+  diff->add_option("--mode", mode_of_diff, "compare the steps of this mode")
+      ->transform(CLI::IsMember({"TRAIN", "EVAL", "PREDICT", "GLOBAL"}, CLI::ignore_case));
+  diff->add_option("--round-offs", differing.round_offs,
+                   "how many units of round-off of a tensor, at its largest magnitude, are no difference")
+      ->check(command::is_amount("N"))
+      ->capture_default_str();
+  diff->add_flag("--json", differing.json, "print one JSON object");
+  CLI::App* prune = add_for_run("prune", "Removes the oldest steps of a run, so that it fits a budget.",
+                                "  tensortap prune runs/42 --steps 1000 --dry-run\n"
+                                "  tensortap prune runs/42 --bytes 10000000000 --superseded");
+  tensortap::PruneOptions pruning;
+  prune->add_option("--steps", pruning.keep.steps, "keep so many steps of each worker")
+      ->check(CLI::Range(std::int64_t{1}, std::numeric_limits<std::int64_t>::max()));
+  prune->add_option("--bytes", pruning.keep.bytes, "keep so many bytes of steps of each worker")
+      ->check(CLI::Range(std::uint64_t{1}, std::numeric_limits<std::uint64_t>::max()));
+  prune->add_flag("--superseded", pruning.superseded, "remove the steps that interrupted attempts have left");
+  prune->add_flag("--snapshots", pruning.snapshots, "remove the snapshots of findings");
+  prune->add_flag("--dry-run", pruning.dry_run, "say what would be removed, and remove nothing");
   CLI::App* judge = add("judge",
                         "Applies rules to a run and prints a line for each tensor with findings. Exits with 1 "
                         "if there are some, with 2 if nothing could be judged.",
@@ -266,6 +296,9 @@ int run_tool(int argc, char** argv, std::ostream& out) {
   if (sync->parsed()) return command::sync(from, to, copying, out);
   if (check->parsed()) return command::check(run, out);
   if (unpack->parsed()) return command::unpack(run, to, out);
+  if (prune->parsed()) return command::prune(run, pruning, out);
+  if (!mode_of_diff.empty()) differing.mode = tensortap::parse_mode(mode_of_diff);
+  if (diff->parsed()) return command::diff(run, to, differing, out);
   if (severity == "error") how.severity = tensortap::Severity::error;
   if (judge->parsed() && merge->count() > 0) {
     for (const CLI::Option* other : judge->get_options())

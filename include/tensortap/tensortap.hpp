@@ -48,6 +48,7 @@
 #include <tensortap/record/index.hpp>             //         where its bytes are
 #include <tensortap/record/layout.hpp>            //         the keys of a run
 #include <tensortap/record/loss.hpp>              //         what a run lacks
+#include <tensortap/record/retention.hpp>         //         how much of a run is kept
 #include <tensortap/record/tfrecord.hpp>          //         framing and checksums
 #include <tensortap/record/thinning.hpp>          //         what a budget left out
 
@@ -70,14 +71,17 @@
 #include <tensortap/capture/status.hpp>              //          the ledger: what was saved and what was lost
 #include <tensortap/capture/step_observer.hpp>       //          what sees each written step
 
-#include <tensortap/trial/damage.hpp>          // read: what cannot be read
+#include <tensortap/trial/compare.hpp>         // read: where two runs differ
+#include <tensortap/trial/damage.hpp>          //       what cannot be read
 #include <tensortap/trial/losses.hpp>          //       what was lost
 #include <tensortap/trial/outline.hpp>         //       what the object names tell
 #include <tensortap/trial/packed_run.hpp>      //       a packed run as the files in it
+#include <tensortap/trial/prune.hpp>           //       its oldest steps removed
 #include <tensortap/trial/stored_step.hpp>     //       one step as rules see it
 #include <tensortap/trial/tensor_history.hpp>  //       one tensor over the steps
 #include <tensortap/trial/trial.hpp>           //       a run, finished or still being written
 #include <tensortap/trial/trial_options.hpp>   //       how it is read
+#include <tensortap/trial/trials.hpp>          //       several runs side by side
 #include <tensortap/trial/unpack.hpp>          //       a packed run back in the layout of smdebug
 
 #include <tensortap/rules/action.hpp>           // judge: what happens after a finding

@@ -331,7 +331,7 @@ TENSORTAP_END_NAMESPACE
 
 // from tensortap/job/internal/job_names.hpp
 
-// The names of a job: which ones are valid, what is secret, and where things lie.
+// The names of a job: which ones are valid, and where things lie.
 
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
@@ -366,69 +366,6 @@ struct JobNames {
     return !name.empty() && name.size() <= longest && std::all_of(name.begin(), name.end(), [](char c) {
       return static_cast<unsigned char>(c) > ' ' && c != '=' && c != 127;
     });
-  }
-
-  /// Returns whether a value of this name is probably a secret. "max_tokens" is none, "api-token" and "dbPassword" are.
-  static bool is_secret(std::string_view name) {
-    static const std::vector<std::string> words = {"password",   "passwd",        "pwd",      "pass", "passphrase",
-                                                   "secret",     "token",         "apikey",   "auth", "credentials",
-                                                   "credential", "authorization", "accesskey"};
-    std::string word;
-    std::string before;
-    const auto is_one = [&] {
-      return is_among(words, word) || (word == "key" && (before == "api" || before == "access" || before == "private"));
-    };
-    for (std::size_t i = 0; i <= name.size(); ++i) {
-      const char c = i < name.size() ? name[i] : '-';
-      const bool begins_word = i > 0 && c >= 'A' && c <= 'Z' && name[i - 1] >= 'a' && name[i - 1] <= 'z';
-      if (begins_word && !word.empty()) {
-        if (is_one()) return true;
-        before = std::exchange(word, {});
-      }
-      if (is_letter_or_digit(c)) {
-        word.push_back(static_cast<char>(std::tolower(static_cast<unsigned char>(c))));
-      } else if (!word.empty()) {
-        if (is_one()) return true;
-        before = std::move(word);
-        word.clear();
-      }
-    }
-    return false;
-  }
-
-  static constexpr const char* redacted = "*****";
-
-  /// Returns the words of a command line, without the values of options that are secret, and without the password of an
-  /// address.
-  static std::vector<std::string> without_secrets(std::vector<std::string> words) {
-    bool hides_next = false;
-    for (std::string& word : words) {
-      const std::size_t equals = word.find('=');
-      const std::size_t colon = word.find(": ");
-      if (hides_next) {
-        word = redacted;
-        hides_next = false;
-      } else if (equals != std::string::npos && is_secret(std::string_view(word).substr(0, equals))) {
-        word.replace(equals + 1, std::string::npos, redacted);
-      } else if (colon != std::string::npos && is_secret(std::string_view(word).substr(0, colon))) {
-        word.replace(colon + 2, std::string::npos, redacted);  // a header of HTTP
-      } else {
-        hides_next = word.starts_with('-') && equals == std::string::npos && is_secret(word);
-        word = without_password(word);
-      }
-    }
-    return words;
-  }
-
-  /// Returns "scheme://user:*****@host" for "scheme://user:password@host".
-  static std::string without_password(std::string address) {
-    const std::size_t scheme = address.find("://");
-    if (scheme == std::string::npos) return address;
-    const std::size_t at = address.find('@', scheme);
-    const std::size_t colon = address.find(':', scheme + 3);
-    if (at == std::string::npos || colon == std::string::npos || colon > at || address.find('/', scheme + 3) < at)
-      return address;
-    return address.replace(colon + 1, at - colon - 1, redacted);
   }
 
   /// Returns the shortest digits of `value`, the same in every locale.
@@ -1521,19 +1458,17 @@ inline std::string described(const JobOptions& options, const std::string& check
                              const std::string& checkpoint_path) {
   using Json = nlohmann::ordered_json;
   Json out;
-  out["Program"] = JobNames::without_secrets(options.program);
+  out["Program"] = without_secrets(options.program);
   out["HyperParameters"] = Json::object();
   for (const JobSetting& one : options.hyperparameters)
-    out["HyperParameters"][one.name] =
-        JobNames::is_secret(one.name) ? JobNames::redacted : JobNames::without_password(one.value);
+    out["HyperParameters"][one.name] = is_secret(one.name) ? redacted : without_password(one.value);
   out["InputDataConfig"] = Json::array();
   for (const JobSetting& one : options.channels)
     out["InputDataConfig"].push_back(
-        {{"ChannelName", one.name},
-         {"DataSource", {{"S3DataSource", {{"S3Uri", JobNames::without_password(one.value)}}}}}});
+        {{"ChannelName", one.name}, {"DataSource", {{"S3DataSource", {{"S3Uri", without_password(one.value)}}}}}});
   out["ResourceConfig"] = {{"InstanceCount", options.workers}, {"InstanceType", "local"}};
-  out["OutputDataConfig"] = {{"S3OutputPath", JobNames::without_password(options.output)}};
-  out["CheckpointConfig"] = {{"S3Uri", JobNames::without_password(checkpoint_uri)}, {"LocalPath", checkpoint_path}};
+  out["OutputDataConfig"] = {{"S3OutputPath", without_password(options.output)}};
+  out["CheckpointConfig"] = {{"S3Uri", without_password(checkpoint_uri)}, {"LocalPath", checkpoint_path}};
   out["EnableManagedSpotTraining"] = options.spot;
   Json& limits = out["StoppingCondition"];
   limits["MaxRuntimeInSeconds"] = number_of(options.max_run);

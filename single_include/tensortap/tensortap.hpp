@@ -2377,6 +2377,8 @@ struct Attempt {
   std::vector<Loss> losses = {};       ///< what this attempt could not save
   std::string error = {};              ///< its first failed write
   std::vector<Thinning> thinned = {};  ///< what it left out to keep to its budget
+  /// Facts about its process and its configuration: "host", "command", "seed" …
+  std::map<std::string, std::string> facts = {};
 };
 
 /// Returns the text of the attempt's object.
@@ -2591,6 +2593,24 @@ struct ReductionName {
 std::optional<ReductionName> parse_reduction_record(std::string_view record);
 
 }  // namespace layout
+TENSORTAP_END_NAMESPACE
+
+// from tensortap/record/retention.hpp
+
+// How much of a run is kept: a budget of steps, of bytes, or of both. The oldest steps go first.
+//
+//   tensortap::Hook hook("runs/42", {.retention = {.steps = 1000, .bytes = std::uint64_t{10} << 30}});
+
+TENSORTAP_BEGIN_NAMESPACE
+
+/// What one worker keeps of its steps. Events files that several steps share, and segments, go as a whole.
+struct Retention {
+  std::optional<std::int64_t> steps = {};   ///< at most so many saved steps, at least 1; empty: no limit
+  std::optional<std::uint64_t> bytes = {};  ///< at most so many bytes of events and indexes; the last step always stays
+
+  [[nodiscard]] bool has_limit() const noexcept { return steps || bytes; }
+};
+
 TENSORTAP_END_NAMESPACE
 
 // from tensortap/record/tfrecord.hpp
@@ -3275,6 +3295,14 @@ struct HookOptions {
   /// last commit no longer counts.
   std::int64_t num_workers = 1;
 
+  /// Facts about the run that its steps do not tell: hyperparameters, the seed, versions. Each attempt saves them, and
+  /// `Trial::facts` returns them. The value of a name such as "api_token" is not saved. Names and values are UTF-8, of
+  /// at most 256 KiB together.
+  std::map<std::string, std::string> facts = {};
+  /// True: adds what this process knows, unless `facts` has it: "host", "command" (without passwords and tokens),
+  /// "git_revision" (of the working directory), "compiler", "tensortap" and "started".
+  bool process_facts = true;
+
   // What saving may cost
 
   /// The share of the time of training that the hook may take, between 0 and 1: 0.01 is one percent. It counts the time
@@ -3285,6 +3313,12 @@ struct HookOptions {
   std::optional<double> budget = {};
   /// True: what the rules of `on_step` need is saved in spite of the budget.
   bool budget_spares_rules = true;
+
+  /// How much of the run this worker keeps; the oldest steps are removed, about a sixteenth of the budget at a time.
+  /// With a checkpoint_dir they are removed at commits, and steps after the last commit do not count: a successor then
+  /// finds as many steps as the budget allows. `HookStatus::steps_removed` counts them. Objects in superseded/ and
+  /// snapshots/ stay: `tensortap prune` removes them.
+  Retention retention = {};
 
   // What rules may ask for
 
@@ -3471,6 +3505,7 @@ struct HookStatus {
   std::uint64_t steps_saved = 0;       ///< steps that were written
   std::uint64_t records_saved = 0;     ///< records in them: raw tensors and reductions
   std::uint64_t bytes_saved = 0;       ///< bytes of their events files
+  std::uint64_t steps_removed = 0;     ///< steps that were removed again, see HookOptions::retention
   std::uint64_t steps_lost = 0;        ///< steps that were not written
   std::uint64_t tensors_lost = 0;      ///< records in them, and single tensors
   std::uint64_t not_reducible = 0;     ///< saves of complex and string tensors whose collection has reductions
@@ -3634,8 +3669,8 @@ struct HookConfiguration {
   using Variable = std::function<const char*(const char* name)>;
 
   std::string out_dir = "/opt/ml/output/tensors";  ///< the run: a directory, or s3://BUCKET/PREFIX
-  /// What is saved: `collections` and `save`. From an environment also `enabled`, `worker`, `num_workers` and
-  /// `checkpoint_dir`.
+  /// What is saved: `collections` and `save`. From an environment also `enabled`, `worker`, `num_workers`,
+  /// `checkpoint_dir`, and the hyperparameters among the `facts`.
   HookOptions options = {};
   /// The parts that are saved of collections that say nothing of parts.
   Collection parts = {};
@@ -3652,8 +3687,8 @@ struct HookConfiguration {
   /// SAGEMAKER_BASE_DIR or /opt/ml. If there is none, or USE_SMDEBUG is 0 or false, `options.enabled` is false, and the
   /// first warning says why. With TENSORTAP_JOB_ATTEMPT, which 'tensortap train' sets, `start_over` and `resume_ended`
   /// are set: an attempt may end at any moment. Takes the name of this process and the number of them from its
-  /// launcher: Open MPI, PMI, torchrun, Slurm, SageMaker. With IncludeWorkers::one, only the first process is enabled.
-  /// Throws as from_json.
+  /// launcher: Open MPI, PMI, torchrun, Slurm, SageMaker; and the facts from input/config/hyperparameters.json. With
+  /// IncludeWorkers::one, only the first process is enabled. Throws as from_json.
   static HookConfiguration from_environment(const Variable& variable = {});
 
   /// Returns `base` with what this configuration says in its place.
@@ -3704,90 +3739,6 @@ struct RunLosses {
 
 /// Returns one line, "3 steps and 12 tensors (4096 bytes) were lost, in steps 5 to 7: …".
 std::string to_string(const RunLosses& losses);
-
-TENSORTAP_END_NAMESPACE
-
-// from tensortap/trial/outline.hpp
-
-// The outline of a run, from its object names alone: its steps, workers and attempts. It costs a few listings, however
-// long the run is. No object is read, except for the lists of steps in the segments of a packed run.
-//
-//   const auto outline = tensortap::outline_of(*tensortap::open_store("runs/42"));
-//   std::cout << outline.steps.size() << " steps of " << outline.workers.size() << " workers\n";
-
-TENSORTAP_BEGIN_NAMESPACE
-
-class Store;
-
-/// The outline of a run.
-struct RunOutline {
-  std::vector<std::int64_t> steps = {};  ///< global steps that at least one worker has saved; ascending
-  std::set<std::string> workers = {};
-  std::size_t attempts = 0;  ///< of all workers; 0 if smdebug wrote the run
-  bool ended = false;        ///< the end marker exists
-};
-
-/// Returns the outline of the run in `store`. While a new attempt archives the steps of its predecessor, the outline
-/// still holds those that are left; a Trial reads the index and leaves them out. Throws: the store failed.
-RunOutline outline_of(const Store& store);
-
-TENSORTAP_END_NAMESPACE
-
-// from tensortap/trial/packed_run.hpp
-
-// A view of a run in which packed steps appear as the files that they are: a hook with `HookOptions::pack` writes the
-// files of many steps into one object, a segment. A Trial reads every run through such a view.
-//
-//   const tensortap::PackedRun run(tensortap::open_store("s3://bucket/runs/42"));
-//   for (const tensortap::ObjectInfo& object : run.list("index/")) std::cout << object.key << '\n';
-
-TENSORTAP_BEGIN_NAMESPACE
-
-namespace detail {
-class SegmentCatalog;
-}
-
-/// A store that shows the files in the segments of a run, and no segments. It knows the segments of the last listing of
-/// "index/" or of everything; a run without segments costs no call more. Listing a folder in "index/" or "events/"
-/// lists the segments first. If a step is there several times, the file of the later attempt is shown.
-/// Writing: only the store below can be written; here each change throws.
-/// Threads: several may call any function at once.
-class PackedRun final : public Store {
- public:
-  using Store::get;
-  using Store::list;
-  using Store::put;
-
-  explicit PackedRun(std::shared_ptr<const Store> run);
-  TENSORTAP_INLINE ~PackedRun() override;
-
-  /// Returns the segments that cannot be read, and why. Their steps are not shown.
-  [[nodiscard]] std::vector<Damage> damage() const;
-
-  /// Returns bytes of an object. Throws: the store failed; an object in a segment that is read whole has another
-  /// checksum than the segment says.
-  [[nodiscard]] TENSORTAP_INLINE std::optional<std::vector<std::byte>> get(std::string_view key,
-                                                                           Range range) const override;
-  [[nodiscard]] TENSORTAP_INLINE std::optional<std::vector<std::byte>> get_version(
-      std::string_view key, std::string_view wanted) const override;
-  [[nodiscard]] TENSORTAP_INLINE std::optional<std::uint64_t> size(std::string_view key) const override;
-  [[nodiscard]] TENSORTAP_INLINE std::vector<ObjectInfo> list(std::string_view prefix,
-                                                              std::string_view after) const override;
-  [[nodiscard]] TENSORTAP_INLINE std::string claim_holder(std::string_view key) const override;
-  [[nodiscard]] TENSORTAP_INLINE std::string location() const override;
-  [[nodiscard]] TENSORTAP_INLINE std::size_t concurrency() const noexcept override;
-
-  TENSORTAP_INLINE bool put(std::string_view key, std::span<const Bytes> pieces, Sync sync,
-                            IfExists if_exists) override;
-  TENSORTAP_INLINE bool remove(std::string_view key) override;
-  TENSORTAP_INLINE bool move(std::string_view from, std::string_view to) override;
-  TENSORTAP_INLINE void sync(std::span<const std::string> keys) override;
-  [[nodiscard]] TENSORTAP_INLINE std::unique_ptr<Claim> claim(std::string_view key, std::string_view text) override;
-  TENSORTAP_INLINE std::size_t remove_unfinished(const std::function<bool(std::string_view key)>& is_mine) override;
-
- private:
-  std::unique_ptr<detail::SegmentCatalog> catalog_;
-};
 
 TENSORTAP_END_NAMESPACE
 
@@ -3868,12 +3819,18 @@ class TensorHistory {
   /// Returns the steps, complete or not, in which a worker has saved the tensor, a reduction or a shape; ascending.
   [[nodiscard]] std::vector<std::int64_t> steps() const;
 
+  /// Returns the last `n` steps of `steps()` up to `step`, which is among them if it was saved; ascending.
+  [[nodiscard]] std::vector<std::int64_t> prev_steps(std::int64_t step, std::size_t n) const;
+
   /// Returns the workers that have saved the tensor in `step`, sorted.
   [[nodiscard]] std::vector<std::string> workers(std::int64_t step) const;
 
   /// Returns the elements; nullopt if they were not saved or cannot be read. Lifetime: a loop over
   /// `value(0)->as<float>()` reads a destroyed tensor; keep the value in a variable.
   [[nodiscard]] std::optional<Tensor> value(std::int64_t step, std::string_view worker = {}) const;
+
+  /// Returns the elements that each worker has saved, by its name.
+  [[nodiscard]] std::map<std::string, Tensor> values(std::int64_t step) const;
 
   /// Returns the shape, which is saved by itself or with the elements. Lifetime: keep it in a variable before a loop.
   [[nodiscard]] std::optional<Tensor::Shape> shape(std::int64_t step, std::string_view worker = {}) const;
@@ -4103,6 +4060,9 @@ class Trial {
   [[nodiscard]] std::int64_t num_workers() const;
   /// Returns the attempts of all workers; none if smdebug wrote the run.
   [[nodiscard]] std::vector<Attempt> attempts() const;
+  /// Returns the facts about the run that its attempts have saved, see `HookOptions::facts`: for each name the value of
+  /// the last attempt, and of several workers that of the alphabetically first one.
+  [[nodiscard]] std::map<std::string, std::string> facts() const;
 
   [[nodiscard]] std::vector<Collection> collections() const;
   [[nodiscard]] std::optional<Collection> collection(std::string_view name) const;
@@ -4137,6 +4097,14 @@ class Trial {
 
   [[nodiscard]] bool has_tensor(std::string_view name) const;
 
+  /// Returns the tensors of the collection "inputs" that were saved in `step`, sorted by name; none if there is no such
+  /// collection.
+  [[nodiscard]] std::vector<TensorHistory> inputs(std::int64_t step, Mode mode = Mode::global) const;
+  /// Returns the tensors whose names begin with "labels" that were saved in `step`, sorted by the numbers after that.
+  [[nodiscard]] std::vector<TensorHistory> labels(std::int64_t step, Mode mode = Mode::global) const;
+  /// Returns the tensors whose names begin with "predictions" that were saved in `step`, sorted likewise.
+  [[nodiscard]] std::vector<TensorHistory> predictions(std::int64_t step, Mode mode = Mode::global) const;
+
   // ---- Damage
 
   /// Returns what could not be read: index and collections files, and the records that were requested. Each refresh
@@ -4157,7 +4125,281 @@ class Trial {
   [[nodiscard]] std::vector<RepeatedStep> repeated_steps() const;
 
  private:
+  [[nodiscard]] std::vector<TensorHistory> saved_in(std::int64_t step, Mode mode, std::string_view beginning) const;
+
   std::shared_ptr<detail::LiveRun> run_;
+};
+
+TENSORTAP_END_NAMESPACE
+
+// from tensortap/trial/compare.hpp
+
+// Compares two runs: their facts, their collections, their curves, and every value that both have saved. Answers the
+// question where two trainings that should be the same part.
+//
+//   const auto found = tensortap::compare(tensortap::Trial("runs/41"), tensortap::Trial("runs/42"));
+//   if (found.first) std::cout << found.first->tensor << " in step " << found.first->step.global_step << '\n';
+
+TENSORTAP_BEGIN_NAMESPACE
+
+/// Returns the unit round-off of an element type: 2^-24 for float32, 2^-8 for bfloat16; 0 for integers and strings.
+constexpr double unit_round_off(DType dtype) noexcept {
+  switch (dtype) {
+    case DType::f16: return 0x1p-11;
+    case DType::bf16: return 0x1p-8;
+    case DType::f32:
+    case DType::complex64: return 0x1p-24;
+    case DType::f64:
+    case DType::complex128: return 0x1p-53;
+    default: return 0;
+  }
+}
+
+/// What is compared, and how closely.
+struct CompareOptions {
+  TensorQuery query = {};      ///< the tensors
+  StepRange range_steps = {};  ///< the global steps of the first run
+  /// How many units of round-off are no difference. Elements differ if they are further apart than this many times the
+  /// unit round-off of their type times the largest magnitude in the tensor.
+  double round_offs = 64;
+};
+
+/// Where a value differs.
+enum class DifferenceKind : std::uint8_t {
+  value,   ///< the elements, or a reduction
+  shape,   ///< other extents
+  dtype,   ///< other element types
+  absent,  ///< only one run has saved the tensor in a step that both have
+};
+
+/// One tensor in one step that differs.
+struct TensorDifference {
+  DifferenceKind kind = DifferenceKind::value;
+  Step step = {};  ///< as in the first run
+  std::string tensor = {};
+  std::string worker = {};
+  std::string reduction = {};               ///< the reduction that differs, as stored; empty: the elements
+  std::optional<std::uint64_t> index = {};  ///< the row-major index of the first element that differs
+  std::string first = {}, second = {};      ///< that element, the reduction, the shape or the type in the two runs
+  std::optional<double> largest = {};       ///< the largest distance of two elements; NaN if one is NaN and one is not
+  std::optional<double> tolerance = {};     ///< the distance at which they begin to differ
+
+  friend bool operator==(const TensorDifference&, const TensorDifference&) = default;
+};
+
+/// A tensor of one element, over the steps that both runs have.
+struct CurveDifference {
+  std::string tensor;
+  Mode mode = Mode::train;
+  std::size_t steps = 0;           ///< steps of the mode that both have
+  std::int64_t last_step = -1;     ///< the last of them
+  double first = 0, second = 0;    ///< the values in the last step
+  double largest = 0;              ///< the largest distance
+  std::int64_t largest_step = -1;  ///< the mode step of it
+};
+
+/// The differences of two runs.
+struct RunDifferences {
+  using Names = std::vector<std::string>;
+
+  /// Facts that differ, see `Trial::facts`: their values; nullopt if a run has no such fact.
+  std::map<std::string, std::pair<std::optional<std::string>, std::optional<std::string>>> facts;
+  Names collections;              ///< those that only one run has, or that are configured differently
+  Names only_first, only_second;  ///< tensors that only one run has
+  std::size_t common_steps = 0;   ///< steps that both have: the same mode and mode step
+  std::size_t steps_only_first = 0, steps_only_second = 0;
+  std::size_t compared = 0;  ///< values: elements of a tensor, or a reduction, in one step of a worker
+  std::size_t equal = 0;     ///< of these, the same bits
+  std::size_t within = 0;    ///< of these, other bits, but no more apart than round-off
+  std::optional<TensorDifference> first_bits;  ///< the first value with other bits, in the order in which it was saved
+  std::optional<TensorDifference> first;       ///< the first that differs by more than round-off
+  std::vector<CurveDifference> curves;         ///< sorted by name and mode
+  Names damage;                                ///< what could not be read, and so was not compared
+
+  /// Returns whether all values that both runs have are equal within round-off, and none is missing.
+  [[nodiscard]] bool same_values() const noexcept {
+    return !first && only_first.empty() && only_second.empty() && steps_only_first == 0 && steps_only_second == 0;
+  }
+};
+
+/// Compares the two runs. Steps belong together if they have the same mode and mode step. Reads everything that both
+/// have saved, one tensor at a time. Throws: as Trial::tensors. Threads: any.
+[[nodiscard]] RunDifferences compare(const Trial& first, const Trial& second, const CompareOptions& options = {});
+
+TENSORTAP_END_NAMESPACE
+
+// from tensortap/trial/outline.hpp
+
+// The outline of a run, from its object names alone: its steps, workers and attempts. It costs a few listings, however
+// long the run is. No object is read, except for the lists of steps in the segments of a packed run.
+//
+//   const auto outline = tensortap::outline_of(*tensortap::open_store("runs/42"));
+//   std::cout << outline.steps.size() << " steps of " << outline.workers.size() << " workers\n";
+
+TENSORTAP_BEGIN_NAMESPACE
+
+class Store;
+
+/// The outline of a run.
+struct RunOutline {
+  std::vector<std::int64_t> steps = {};  ///< global steps that at least one worker has saved; ascending
+  std::set<std::string> workers = {};
+  std::size_t attempts = 0;  ///< of all workers; 0 if smdebug wrote the run
+  bool ended = false;        ///< the end marker exists
+};
+
+/// Returns the outline of the run in `store`. While a new attempt archives the steps of its predecessor, the outline
+/// still holds those that are left; a Trial reads the index and leaves them out. Throws: the store failed.
+RunOutline outline_of(const Store& store);
+
+TENSORTAP_END_NAMESPACE
+
+// from tensortap/trial/packed_run.hpp
+
+// A view of a run in which packed steps appear as the files that they are: a hook with `HookOptions::pack` writes the
+// files of many steps into one object, a segment. A Trial reads every run through such a view.
+//
+//   const tensortap::PackedRun run(tensortap::open_store("s3://bucket/runs/42"));
+//   for (const tensortap::ObjectInfo& object : run.list("index/")) std::cout << object.key << '\n';
+
+TENSORTAP_BEGIN_NAMESPACE
+
+namespace detail {
+class SegmentCatalog;
+}
+
+/// A store that shows the files in the segments of a run, and no segments. It knows the segments of the last listing of
+/// "index/" or of everything; a run without segments costs no call more. Listing a folder in "index/" or "events/"
+/// lists the segments first. If a step is there several times, the file of the later attempt is shown.
+/// Writing: only the store below can be written; here each change throws.
+/// Threads: several may call any function at once.
+class PackedRun final : public Store {
+ public:
+  using Store::get;
+  using Store::list;
+  using Store::put;
+
+  explicit PackedRun(std::shared_ptr<const Store> run);
+  TENSORTAP_INLINE ~PackedRun() override;
+
+  /// Returns the segments that cannot be read, and why. Their steps are not shown.
+  [[nodiscard]] std::vector<Damage> damage() const;
+
+  /// Returns bytes of an object. Throws: the store failed; an object in a segment that is read whole has another
+  /// checksum than the segment says.
+  [[nodiscard]] TENSORTAP_INLINE std::optional<std::vector<std::byte>> get(std::string_view key,
+                                                                           Range range) const override;
+  [[nodiscard]] TENSORTAP_INLINE std::optional<std::vector<std::byte>> get_version(
+      std::string_view key, std::string_view wanted) const override;
+  [[nodiscard]] TENSORTAP_INLINE std::optional<std::uint64_t> size(std::string_view key) const override;
+  [[nodiscard]] TENSORTAP_INLINE std::vector<ObjectInfo> list(std::string_view prefix,
+                                                              std::string_view after) const override;
+  [[nodiscard]] TENSORTAP_INLINE std::string claim_holder(std::string_view key) const override;
+  [[nodiscard]] TENSORTAP_INLINE std::string location() const override;
+  [[nodiscard]] TENSORTAP_INLINE std::size_t concurrency() const noexcept override;
+
+  TENSORTAP_INLINE bool put(std::string_view key, std::span<const Bytes> pieces, Sync sync,
+                            IfExists if_exists) override;
+  TENSORTAP_INLINE bool remove(std::string_view key) override;
+  TENSORTAP_INLINE bool move(std::string_view from, std::string_view to) override;
+  TENSORTAP_INLINE void sync(std::span<const std::string> keys) override;
+  [[nodiscard]] TENSORTAP_INLINE std::unique_ptr<Claim> claim(std::string_view key, std::string_view text) override;
+  TENSORTAP_INLINE std::size_t remove_unfinished(const std::function<bool(std::string_view key)>& is_mine) override;
+
+ private:
+  std::unique_ptr<detail::SegmentCatalog> catalog_;
+};
+
+TENSORTAP_END_NAMESPACE
+
+// from tensortap/trial/prune.hpp
+
+// Removes the oldest steps of a run, and what attempts have set aside, so that it fits a budget.
+//
+//   const auto run = tensortap::open_store("runs/42");
+//   const tensortap::Pruned done = tensortap::prune(*run, {.keep = {.steps = 1000}, .superseded = true});
+
+TENSORTAP_BEGIN_NAMESPACE
+
+class Store;
+
+/// What is removed.
+struct PruneOptions {
+  Retention keep = {};      ///< what each worker keeps of its steps
+  bool superseded = false;  ///< also the steps that attempts have set aside
+  bool snapshots = false;   ///< also the snapshots of findings
+  bool dry_run = false;     ///< counts, and removes nothing
+};
+
+/// What was removed.
+struct Pruned {
+  std::uint64_t steps = 0;    ///< of all workers
+  std::uint64_t objects = 0;  ///< files, or objects of a bucket
+  std::uint64_t bytes = 0;
+  std::uint64_t steps_left = 0;
+  std::uint64_t bytes_left = 0;  ///< of the steps
+};
+
+/// Prunes the run in `run`. If it ends early, for any reason, the run is whole, with more steps than asked for, and the
+/// next call goes on. Throws: a budget that keeps nothing; a living process writes the run; the store failed.
+Pruned prune(Store& run, const PruneOptions& options);
+
+TENSORTAP_END_NAMESPACE
+
+// from tensortap/trial/trials.hpp
+
+// Several runs side by side: the tensors and steps that they share, and the curve of a tensor in each of them.
+//
+//   const tensortap::Trials trials({"runs/41", "runs/42"});
+//   for (const auto& row : trials.curve("loss", tensortap::Mode::eval))
+//     std::cout << row.step << ' ' << row.values[0].value_or(0) << ' ' << row.values[1].value_or(0) << '\n';
+
+TENSORTAP_BEGIN_NAMESPACE
+
+/// Several runs. Threads: any.
+class Trials {
+ public:
+  /// One step of a curve: a number for each run, in their order; nullopt for a run that has none.
+  struct Row {
+    std::int64_t step = 0;
+    std::vector<std::optional<double>> values;
+
+    friend bool operator==(const Row&, const Row&) = default;
+  };
+
+  /// Opens the runs, with the same options. Throws: as Trial does, for the first run that cannot be opened.
+  explicit Trials(const std::vector<std::string>& addresses, const TrialOptions& options = {});
+  /// Puts runs that are open side by side.
+  [[nodiscard]] static Trials of(std::vector<Trial> trials);
+
+  [[nodiscard]] std::size_t size() const noexcept { return trials_.size(); }
+  /// Returns run `i`. Lifetime: that of this object.
+  [[nodiscard]] const Trial& operator[](std::size_t i) const { return trials_.at(i); }
+  [[nodiscard]] auto begin() const noexcept { return trials_.begin(); }
+  [[nodiscard]] auto end() const noexcept { return trials_.end(); }
+
+  /// Returns the names of the tensors of `query` that all runs have, sorted. A run without its collection has none.
+  /// Throws: a refused pattern in `query`.
+  [[nodiscard]] std::vector<std::string> common_tensors(const TensorQuery& query = {}) const;
+
+  /// Returns the complete steps of `mode` that all runs have, ascending.
+  [[nodiscard]] std::vector<std::int64_t> common_steps(Mode mode = Mode::global) const;
+
+  /// Returns a row for each step of `mode` in which a run has `tensor`, ascending: the reduction `r`, or without one
+  /// the only element. None if no run has the tensor.
+  [[nodiscard]] std::vector<Row> curve(std::string_view tensor, Mode mode = Mode::global,
+                                       std::optional<Reduction> r = {}) const;
+
+  /// Reads the new objects of all runs.
+  void refresh() const;
+
+  /// Waits until all runs have ended; returns false after `timeout`.
+  [[nodiscard]] bool wait_for_end(std::chrono::nanoseconds timeout) const;
+
+ private:
+  Trials() = default;
+
+  std::vector<Trial> trials_;
 };
 
 TENSORTAP_END_NAMESPACE
@@ -14312,6 +14554,13 @@ inline Thinning parse_thinning(const nlohmann::json& entry, const json_text::Pla
   return out;
 }
 
+inline std::string to_json(const std::map<std::string, std::string>& facts) {
+  std::string out;
+  for (const auto& [name, value] : facts)
+    out.append(out.empty() ? "{" : ", ").append(json_text::string(name)).append(": ").append(json_text::string(value));
+  return out + "}";
+}
+
 /// Returns `, "key": [...]` with the JSON of `entries`; empty if there are none.
 template <class Entry>
 std::string json_member(std::string_view key, const std::vector<Entry>& entries) {
@@ -14335,6 +14584,7 @@ TENSORTAP_INLINE std::string to_json(const Attempt& attempt) {
   out += detail::json_member("losses", attempt.losses);
   if (!attempt.error.empty()) out += R"(, "error": )" + detail::json_text::string(attempt.error);
   out += detail::json_member("thinned", attempt.thinned);
+  if (!attempt.facts.empty()) out += R"(, "facts": )" + detail::to_json(attempt.facts);
   return out + "}";
 }
 
@@ -14355,6 +14605,9 @@ TENSORTAP_INLINE Attempt parse_attempt(std::string_view text, std::string_view p
   if (root.contains("thinned"))
     for (const auto& thinning : detail::json_text::array(root, "thinned", where))
       out.thinned.push_back(detail::parse_thinning(thinning, where));
+  if (root.contains("facts"))
+    for (const auto& [name, value] : detail::json_text::object(root, "facts", where).items())
+      out.facts[name] = detail::json_text::text(root["facts"], name, where);
   if (root.contains("error")) out.error = detail::json_text::text(root, "error", where);
   return out;
 }
@@ -17399,6 +17652,7 @@ class AttemptRecord {
     Attempt out = attempt_;
     out.losses = shortened(out.losses, 1);
     out.thinned.clear();
+    out.facts.clear();
     return to_json(out);
   }
 
@@ -18717,6 +18971,196 @@ class Catalog {
 }  // namespace detail
 TENSORTAP_END_NAMESPACE
 
+// from tensortap/internal/secrets.hpp
+
+// Recognises secrets by the names that they have in command lines and configurations, so that no record of a run shows
+// their values.
+
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
+
+/// Returns whether a value of this name is probably a secret. "max_tokens" is none, "api-token" and "dbPassword" are.
+inline bool is_secret(std::string_view name) {
+  static const std::vector<std::string> words = {"password",   "passwd",        "pwd",      "pass", "passphrase",
+                                                 "secret",     "token",         "apikey",   "auth", "credentials",
+                                                 "credential", "authorization", "accesskey"};
+  std::string word;
+  std::string before;
+  const auto is_one = [&] {
+    return std::find(words.begin(), words.end(), word) != words.end() ||
+           (word == "key" && (before == "api" || before == "access" || before == "private"));
+  };
+  for (std::size_t i = 0; i <= name.size(); ++i) {
+    const char c = i < name.size() ? name[i] : '-';
+    const bool begins_word = i > 0 && c >= 'A' && c <= 'Z' && name[i - 1] >= 'a' && name[i - 1] <= 'z';
+    if (begins_word && !word.empty()) {
+      if (is_one()) return true;
+      before = std::exchange(word, {});
+    }
+    if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9')) {
+      word.push_back(static_cast<char>(std::tolower(static_cast<unsigned char>(c))));
+    } else if (!word.empty()) {
+      if (is_one()) return true;
+      before = std::move(word);
+      word.clear();
+    }
+  }
+  return false;
+}
+
+/// What stands in the place of a secret.
+inline constexpr const char* redacted = "*****";
+
+/// Returns "scheme://user:*****@host" for "scheme://user:password@host".
+inline std::string without_password(std::string address) {
+  const std::size_t scheme = address.find("://");
+  if (scheme == std::string::npos) return address;
+  const std::size_t at = address.find('@', scheme);
+  const std::size_t colon = address.find(':', scheme + 3);
+  if (at == std::string::npos || colon == std::string::npos || colon > at || address.find('/', scheme + 3) < at)
+    return address;
+  return address.replace(colon + 1, at - colon - 1, redacted);
+}
+
+/// Returns the words of a command line, without the values of options that are secret, and without the password of an
+/// address.
+inline std::vector<std::string> without_secrets(std::vector<std::string> words) {
+  bool hides_next = false;
+  for (std::string& word : words) {
+    const std::size_t equals = word.find('=');
+    const std::size_t colon = word.find(": ");
+    if (hides_next) {
+      word = redacted;
+      hides_next = false;
+    } else if (equals != std::string::npos && is_secret(std::string_view(word).substr(0, equals))) {
+      word.replace(equals + 1, std::string::npos, redacted);
+    } else if (colon != std::string::npos && is_secret(std::string_view(word).substr(0, colon))) {
+      word.replace(colon + 2, std::string::npos, redacted);  // a header of HTTP
+    } else {
+      hides_next = word.starts_with('-') && equals == std::string::npos && is_secret(word);
+      word = without_password(word);
+    }
+  }
+  return words;
+}
+
+}  // namespace detail
+TENSORTAP_END_NAMESPACE
+
+// from tensortap/capture/internal/process_facts.hpp
+
+// What a process knows of itself that its run should say: where it ran, as what, from which sources.
+
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
+
+/// Returns the first `limit` bytes of a file; empty if it cannot be read.
+inline std::string beginning_of(const std::filesystem::path& path, std::size_t limit) {
+  std::ifstream file(path, std::ios::binary);
+  std::string out(limit, '\0');
+  file.read(out.data(), static_cast<std::streamsize>(limit));
+  out.resize(static_cast<std::size_t>(file.gcount()));
+  return out;
+}
+
+inline std::string first_line_of(const std::filesystem::path& path) {
+  std::string out = beginning_of(path, 4096);
+  out.resize(std::min(out.find('\n'), out.size()));
+  return out;
+}
+
+/// Returns the words of this process's command line, with blanks between them and without secrets.
+inline std::string command_line() {
+  constexpr std::size_t limit = std::size_t{16} << 10;
+  const std::string bytes = beginning_of("/proc/self/cmdline", limit);
+  std::vector<std::string> words;
+  for (std::size_t begin = 0; begin < bytes.size();) {
+    const std::size_t end = std::min(bytes.find('\0', begin), bytes.size());
+    words.push_back(bytes.substr(begin, end - begin));
+    begin = end + 1;
+  }
+  std::string out;
+  for (const std::string& word : without_secrets(std::move(words))) {
+    const bool plain = !word.empty() && word.find_first_of(" \t\n'\"\\$`") == std::string::npos;
+    out.append(out.empty() ? "" : " ").append(plain ? word : in_quotes(word));
+  }
+  return is_utf8(out) ? out : escaped(out);
+}
+
+/// Returns the commit that the git repository around `directory` has checked out; empty if there is none. Reads the
+/// files of git, so that no program is started.
+inline std::string git_revision(std::filesystem::path directory) {
+  namespace fs = std::filesystem;
+  std::error_code error;
+  const auto exists = [&](const fs::path& path) { return fs::exists(path, error); };
+  while (!exists(directory / ".git")) {
+    if (!directory.has_relative_path()) return {};
+    directory = directory.parent_path();
+  }
+  fs::path git = directory / ".git";
+  const auto after = [](const std::string& line, std::string_view prefix) {
+    return line.starts_with(prefix) ? line.substr(prefix.size()) : std::string();
+  };
+  if (fs::is_regular_file(git, error)) git = directory / after(first_line_of(git), "gitdir: ");  // a second work tree
+  const std::string head = first_line_of(git / "HEAD");
+  const std::string branch = after(head, "ref: ");
+  const auto is_revision = [](std::string_view text) {
+    return text.size() >= 40 && text.size() <= 64 && text.find_first_not_of("0123456789abcdef") == text.npos;
+  };
+  if (branch.empty()) return is_revision(head) ? head : std::string();
+  if (const std::string common = first_line_of(git / "commondir"); !common.empty()) git /= common;
+  if (std::string revision = first_line_of(git / branch); is_revision(revision)) return revision;
+  std::ifstream packed(git / "packed-refs");
+  for (std::string line; std::getline(packed, line);)
+    if (const std::size_t blank = line.find(' '); blank != std::string::npos &&
+                                                  std::string_view(line).substr(blank + 1) == branch &&
+                                                  is_revision(std::string_view(line).substr(0, blank)))
+      return line.substr(0, blank);
+  return {};
+}
+
+/// Returns `seconds` since 1970 as "2026-11-30T10:44:57Z"; empty if that is no date.
+inline std::string utc_text(double seconds) {
+  constexpr double latest = 253402300799.0;  // the end of year 9999
+  if (!(seconds >= 0 && seconds <= latest)) return {};
+  const auto time = static_cast<std::time_t>(seconds);
+  std::tm parts{};
+  std::array<char, 32> text{};
+  if (::gmtime_r(&time, &parts) == nullptr) return {};
+  return {text.data(), std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%SZ", &parts)};
+}
+
+inline std::string compiler_name() {
+#if defined(__clang__)
+  return "clang " __clang_version__;
+#else
+  return "g++ " __VERSION__;
+#endif
+}
+
+/// Returns the facts that an attempt with these options saves.
+inline std::map<std::string, std::string> facts_of_attempt(const HookOptions& options) {
+  std::map<std::string, std::string> out = options.facts;
+  for (auto& [name, value] : out)
+    if (is_secret(name)) value = redacted;
+  if (!options.process_facts) return out;
+  const auto add = [&out](const char* name, std::string value) {
+    if (!value.empty()) out.try_emplace(name, std::move(value));
+  };
+  std::array<char, 256> host{};
+  if (::gethostname(host.data(), host.size() - 1) == 0) add("host", escaped(host.data()));
+  std::error_code error;
+  add("command", command_line());
+  add("git_revision", git_revision(std::filesystem::current_path(error)));
+  add("compiler", compiler_name());
+  add("tensortap", version);
+  add("started", utc_text(options.wall_time()));
+  return out;
+}
+
+}  // namespace detail
+TENSORTAP_END_NAMESPACE
+
 // from tensortap/capture/internal/run_claim.hpp
 
 // The claim of a process on a run.
@@ -19349,7 +19793,7 @@ class Resumption {
     const std::vector<std::string> lost =
         mine.steps() > 0 || !out_.states.empty() ? find_lost_workers(attempts) : std::vector<std::string>{};
     read_tensor_names();
-    out_.attempt = take_number({.worker = options_.worker}, attempts, mine);
+    out_.attempt = take_number({.worker = options_.worker, .facts = facts_of_attempt(options_)}, attempts, mine);
     if (ended_ && store_.remove(layout::end_marker)) touched_.emplace_back(layout::end_marker);
     if (options_.on_resume != OnResume::keep) mine.run(out_.attempt.number);
     for (const std::string& worker : lost) leave_behind(worker, attempts);
@@ -20835,6 +21279,250 @@ class SnapshotWriter {
 }  // namespace detail
 TENSORTAP_END_NAMESPACE
 
+// from tensortap/record/internal/retained_steps.hpp
+
+// The saved steps of a worker, in groups that can only be removed together, and which of them are beyond a budget.
+
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
+
+/// Steps whose records lie in one events file, or in one segment.
+struct StepGroup {
+  std::int64_t last = 0;  ///< the last global step
+  std::int64_t steps = 0;
+  std::uint64_t bytes = 0;
+  std::vector<std::string> indexes = {};  ///< keys; of a segment, the segment itself
+  std::vector<std::string> events = {};
+};
+
+/// Threads: one at a time.
+class RetainedSteps {
+ public:
+  explicit RetainedSteps(std::string worker) : worker_(std::move(worker)) {}
+
+  /// Takes note of what the run holds: `list(prefix)` returns its objects, each with a key and a size, and
+  /// `get(key, start, length)` returns bytes of one. A damaged segment counts as one step. Throws what these do.
+  template <class List, class Get>
+  void learn(const List& list, const Get& get) {
+    struct Object {
+      std::string key;
+      std::uint64_t size = 0;
+    };
+    std::map<std::int64_t, Object> indexes, events;
+    std::map<std::int64_t, StepGroup> groups;  // by first step
+    const std::string name = layout::worker_in_file_name(worker_);
+    for (auto& object : list(layout::index_prefix)) {
+      if (const auto step = layout::parse_index_key(object.key)) {
+        if (object.key == layout::index_key(step->global_step, worker_))
+          indexes[step->global_step] = {std::move(object.key), object.size};
+      } else if (const auto segment = layout::parse_segment_key(object.key); segment && segment->worker == name) {
+        groups[segment->first] = group_of_segment(object.key, object.size, *segment, get);
+      }
+    }
+    for (auto& object : list(layout::events_prefix))
+      if (const auto step = layout::parse_event_key(object.key);
+          step && object.key == layout::event_key(step->global_step, worker_))
+        events[step->global_step] = {std::move(object.key), object.size};
+    // The name of an events file is that of its first step; the following steps without one may lie in it, too.
+    for (auto& [step, object] : events) {
+      StepGroup& group = groups[step];
+      group.last = step;
+      group.bytes += object.size;
+      group.events.push_back(std::move(object.key));
+    }
+    for (auto& [step, object] : indexes) {
+      const auto next = groups.upper_bound(step);
+      const bool has_group = next != groups.begin() && !std::prev(next)->second.events.empty();
+      StepGroup& group = has_group ? std::prev(next)->second : groups[step];
+      group.last = step;
+      ++group.steps;
+      group.bytes += object.size;
+      group.indexes.push_back(std::move(object.key));
+    }
+    for (auto& [first, group] : groups) add(std::move(group));
+  }
+
+  /// Adds a step that was saved. An empty `event_key`: it has no events.
+  void add_step(std::int64_t step, const std::string& index_key, const std::string& event_key, std::uint64_t bytes) {
+    if (!event_key.empty() && !groups_.empty() && groups_.back().events == std::vector{event_key}) {
+      StepGroup& group = groups_.back();
+      group.last = step;
+      ++group.steps;
+      group.bytes += bytes;
+      bytes_ += bytes;
+      ++steps_;
+      group.indexes.push_back(index_key);
+      return;
+    }
+    StepGroup group{.last = step, .steps = 1, .bytes = bytes, .indexes = {index_key}};
+    if (!event_key.empty()) group.events.push_back(event_key);
+    add(std::move(group));
+  }
+
+  void add(StepGroup group) {
+    steps_ += group.steps;
+    bytes_ += group.bytes;
+    groups_.push_back(std::move(group));
+  }
+
+  /// Takes the oldest groups up to step `last`, as many as are needed to keep to the budget. Steps after `last` stay
+  /// and do not count. The last group up to it stays, too.
+  [[nodiscard]] std::vector<StepGroup> take_surplus(const Retention& budget, std::int64_t last) {
+    std::int64_t steps = steps_;
+    std::uint64_t bytes = bytes_;
+    std::size_t candidates = groups_.size();
+    for (; candidates > 0 && groups_[candidates - 1].last > last; --candidates) {
+      steps -= groups_[candidates - 1].steps;
+      bytes -= groups_[candidates - 1].bytes;
+    }
+    std::vector<StepGroup> out;
+    for (; candidates > 1; --candidates) {
+      const StepGroup& oldest = groups_.front();
+      const bool many_steps = budget.steps && steps - oldest.steps >= *budget.steps;
+      const bool many_bytes = budget.bytes && bytes > *budget.bytes;
+      if (!many_steps && !many_bytes) break;
+      steps -= oldest.steps;
+      bytes -= oldest.bytes;
+      steps_ -= oldest.steps;
+      bytes_ -= oldest.bytes;
+      out.push_back(std::move(groups_.front()));
+      groups_.pop_front();
+    }
+    return out;
+  }
+
+  /// Puts back what could not be removed.
+  void put_back(std::vector<StepGroup> groups) {
+    for (auto group = groups.rbegin(); group != groups.rend(); ++group) {
+      steps_ += group->steps;
+      bytes_ += group->bytes;
+      groups_.push_front(std::move(*group));
+    }
+  }
+
+  [[nodiscard]] std::int64_t steps() const noexcept { return steps_; }
+  [[nodiscard]] std::uint64_t bytes() const noexcept { return bytes_; }
+
+ private:
+  template <class Get>
+  static StepGroup group_of_segment(const std::string& key, std::uint64_t size, const layout::SegmentName& name,
+                                    const Get& get) {
+    StepGroup out{.last = name.last, .steps = 1, .bytes = size, .indexes = {key}};
+    try {
+      const auto manifest = read_segment_manifest(
+          key, size, [&](std::uint64_t start, std::uint64_t length) { return get(key, start, length); });
+      if (manifest)
+        out.steps = std::count_if(manifest->entries.begin(), manifest->entries.end(),
+                                  [](const SegmentEntry& entry) { return entry.is_index; });
+    } catch (const Error& e) {
+      if (e.code() == Errc::io) throw;
+    }
+    return out;
+  }
+
+  std::string worker_;
+  std::deque<StepGroup> groups_;  // by step
+  std::int64_t steps_ = 0;
+  std::uint64_t bytes_ = 0;
+};
+
+/// Returns the keys of one kind of all `groups`, oldest first.
+inline std::vector<std::string> keys_of(const std::vector<StepGroup>& groups,
+                                        std::vector<std::string> StepGroup::*kind) {
+  std::vector<std::string> out;
+  for (const StepGroup& group : groups) out.insert(out.end(), (group.*kind).begin(), (group.*kind).end());
+  return out;
+}
+
+}  // namespace detail
+TENSORTAP_END_NAMESPACE
+
+// from tensortap/capture/internal/step_retention.hpp
+
+// Removes the oldest steps of this worker as new ones are saved, to keep to HookOptions::retention.
+
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
+
+/// Steps after the last commit stay, and do not count: a successor that continues there then finds as many steps as the
+/// budget allows. Without checkpoints all steps count. Threads: the writer's.
+class StepRetention {
+ public:
+  /// Takes note of what earlier attempts have saved. Throws: the store failed.
+  explicit StepRetention(AttemptContext& context)
+      : context_(context),
+        budget_(context.options.retention),
+        has_commits_(!context.options.checkpoint_dir.empty() || context.options.checkpoints != nullptr),
+        steps_(context.options.worker) {
+    if (!budget_.has_limit()) return;
+    const Store& store = *context.store;
+    steps_.learn([&](std::string_view prefix) { return store.list(prefix); },
+                 [&](const std::string& key, std::uint64_t start, std::uint64_t length) {
+                   return store.get(key, {start, length});
+                 });
+  }
+
+  void add_step(std::int64_t step, const std::string& index_key, const std::string& event_key, std::uint64_t bytes) {
+    if (budget_.has_limit()) steps_.add_step(step, index_key, event_key, bytes);
+  }
+
+  void add_segment(std::int64_t last, std::int64_t steps, const std::string& key, std::uint64_t bytes) {
+    if (budget_.has_limit()) steps_.add({.last = last, .steps = steps, .bytes = bytes, .indexes = {key}});
+  }
+
+  /// Removes what is beyond the budget, in batches of a sixteenth of it. Never throws: what stays is tried again.
+  void steps_saved() noexcept {
+    constexpr std::int64_t part = 16;
+    const bool many_steps = budget_.steps && steps_.steps() >= *budget_.steps + 1 + *budget_.steps / part;
+    const bool many_bytes = budget_.bytes && steps_.bytes() > *budget_.bytes + *budget_.bytes / part;
+    if (!has_commits_ && (many_steps || many_bytes)) remove_up_to(all);
+  }
+
+  /// Removes what is beyond the budget among the steps up to the commit at step `last`. Never throws.
+  void committed(std::int64_t last) noexcept { remove_up_to(last); }
+
+  /// Removes what is beyond the budget at the end of a run without commits. Never throws.
+  void closed() noexcept {
+    if (!has_commits_) remove_up_to(all);
+  }
+
+ private:
+  static constexpr std::int64_t all = std::numeric_limits<std::int64_t>::max();
+
+  void remove_up_to(std::int64_t last) noexcept {
+    if (!budget_.has_limit()) return;
+    std::vector<StepGroup> surplus;
+    try {
+      surplus = steps_.take_surplus(budget_, last);
+      if (surplus.empty()) return;
+      std::uint64_t removed = 0;
+      for (const StepGroup& group : surplus) removed += static_cast<std::uint64_t>(group.steps);
+      context_.fence.require_no_successor();
+      remove(surplus);
+      context_.ledger->change([&](HookStatus& status) { status.steps_removed += removed; });
+    } catch (...) {
+      steps_.put_back(std::move(surplus));
+    }
+  }
+
+  /// Removes the indexes first, oldest first, so that readers see a suffix of the steps, and no index without its
+  /// events, not after a loss of power either.
+  void remove(const std::vector<StepGroup>& groups) {
+    const std::vector<std::string> indexes = keys_of(groups, &StepGroup::indexes);
+    context_.store->remove_all(indexes);
+    if (context_.commit_sync == Sync::yes) context_.store->sync(indexes);
+    context_.store->remove_all(keys_of(groups, &StepGroup::events));
+  }
+
+  AttemptContext& context_;
+  Retention budget_;
+  bool has_commits_;
+  RetainedSteps steps_;
+};
+
+}  // namespace detail
+TENSORTAP_END_NAMESPACE
+
 // from tensortap/capture/internal/step_segment.hpp
 
 // The segment of a batch of steps: their files in one object, the indexes first.
@@ -20873,6 +21561,7 @@ class StepPublisher {
       : context_(context),
         snapshots_(context, std::move(kept)),
         early_(context),
+        retention_(context),
         files_(context.options.worker,
                context.options.index_extras ? std::optional(context.attempt.number) : std::nullopt,
                context.options.strip_output_numbers, static_cast<std::size_t>(context.options.events_per_file)),
@@ -20903,7 +21592,11 @@ class StepPublisher {
       finish_step(next, *steps[next], reason);
     }
     early_.abandon();
+    retention_.steps_saved();
   }
+
+  /// Returns what removes old steps.
+  [[nodiscard]] StepRetention& retention() noexcept { return retention_; }
 
   /// Writes the snapshots that were asked for.
   void write_snapshots() noexcept { snapshots_.write_requested(); }
@@ -20989,6 +21682,8 @@ class StepPublisher {
         SegmentWriter segment = make_segment(files_, steps, context_.options.worker, context_.attempt.number);
         context_.retries.run(retry_budget_, [&] { put_segment(segment.key(), segment.finish()); });
         is_saved = true;
+        retention_.add_segment(steps.back()->step().global_step, static_cast<std::int64_t>(steps.size()), segment.key(),
+                               segment.size());
       }
     } catch (...) {
       report_failure(std::current_exception());
@@ -21002,6 +21697,7 @@ class StepPublisher {
       }
       snapshots_.pass(steps[i]->step().global_step);
     }
+    retention_.steps_saved();
   }
 
   void put_segment(const std::string& key, std::span<const Bytes> pieces) {
@@ -21041,7 +21737,10 @@ class StepPublisher {
     if (!reason) reason = stop_reason();
     if (!reason && put_index(files_.step(i))) {
       if (std::exchange(is_failing_, false)) context_.record.try_to_put_losses();
-      count_saved(records, files_.step(i).bytes());
+      const StepEncoder& step = files_.step(i);
+      const StepFiles::Events& events = files_.events()[files_.file_of(i)];
+      retention_.add_step(records.step().global_step, step.index_key(), events.key, step.bytes() + step.index().size());
+      count_saved(records, step.bytes());
       return;
     }
     count_lost(records, reason);
@@ -21107,6 +21806,7 @@ class StepPublisher {
   AttemptContext& context_;
   SnapshotWriter snapshots_;
   EarlyEvents early_;
+  StepRetention retention_;
   StepFiles files_;
   std::vector<Put> puts_;                    // by events file
   std::chrono::nanoseconds retry_budget_{};  // of the steps that are being written
@@ -21158,6 +21858,7 @@ class Committer {
   void close(const std::string& collections) {
     (void)steps_.take_lost_steps();
     put_collections(collections);
+    steps_.retention().closed();
     context_.retries.run([&] {
       context_.fence.require_no_successor();
       const HookOptions& options = context_.options;
@@ -21220,6 +21921,7 @@ class Committer {
     states_ = std::move(states);
     context_.ledger->count_commit();
     if (!dropped.empty()) try_to_remove(dropped);
+    steps_.retention().committed(states_.back().last_seen);
     context_.callbacks.committed(states_.back());
     if (are_moved) throw Error::commits_are_gone(checkpoints_->location(), previous, states_.back().last_seen);
   }
@@ -22116,6 +22818,15 @@ inline void check_hook_options(const HookOptions& options) {
     throw Error::bad_worker(worker);
   if (options.run_id.size() > 200 || !is_utf8(options.run_id))
     throw Error::bad_option("run_id", "it is not UTF-8 or longer than 200 bytes; shorten it, or leave it out");
+  std::size_t size_of_facts = 0;
+  for (const auto& [name, value] : options.facts) {
+    if (name.empty() || !is_utf8(name) || !is_utf8(value))
+      throw Error::bad_option("facts", in_quotes(name) + " has no name or is not UTF-8; give names and text");
+    size_of_facts += name.size() + value.size();
+  }
+  if (constexpr std::size_t limit = std::size_t{256} << 10; size_of_facts > limit)
+    throw Error::bad_option("facts", "they are larger than 256 KiB (" + std::to_string(size_of_facts) +
+                                         " bytes); save large values as tensors");
   if (options.num_workers < 1) throw Error::bad_option("num_workers", "at least one process writes; count them");
   if (options.events_per_file < 1)
     throw Error::bad_option("events_per_file", "a file holds at least one step; leave it out or give it 1");
@@ -22123,6 +22834,8 @@ inline void check_hook_options(const HookOptions& options) {
     throw Error::bad_option("pack", "pack_time or pack_bytes is 0 or less; leave them out, or make them larger");
   if (options.budget && !(*options.budget > 0 && *options.budget < 1))
     throw Error::bad_option("budget", "it is not between 0 and 1; give it a share of the time, such as 0.01");
+  if ((options.retention.steps && *options.retention.steps < 1) || options.retention.bytes == 0)
+    throw Error::bad_option("retention", "it keeps nothing; give it 1 or more, or leave it out");
   if (options.recorder.steps < 0 || options.recorder.max_snapshots < 0)
     throw Error::bad_option("recorder", "a number in it is negative; give it 0 or more");
   if (!options.wall_time) throw Error::bad_option("wall_time", "it is empty; leave it out or give it a function");
@@ -23494,6 +24207,26 @@ inline std::optional<std::string> local_path_in(const std::string& path, std::st
   return value ? std::optional(value->text()) : std::nullopt;
 }
 
+/// Returns the hyperparameters in SageMaker's file of them as facts: "hyperparameters/NAME". None if there is no such
+/// file, or if it is damaged or too large for facts, which becomes a warning. Values that are no strings become JSON.
+inline std::map<std::string, std::string> hyperparameters_in(const std::string& path,
+                                                             std::vector<std::string>& warnings) {
+  constexpr std::size_t limit = std::size_t{128} << 10;
+  std::map<std::string, std::string> out;
+  const auto text = text_of_file(path);
+  if (text && text->size() > limit) warnings.push_back(in_quotes(path) + ": it is too large to be saved with the run");
+  if (!text || text->size() > limit) return out;
+  try {
+    const nlohmann::json root = json_text::parse(*text, {"hyperparameters", path});
+    for (const auto& [name, value] : root.items())
+      if (!name.starts_with("sagemaker_"))
+        out["hyperparameters/" + name] = value.is_string() ? value.get<std::string>() : value.dump(-1, ' ', true);
+  } catch (const Error& e) {
+    warnings.emplace_back(e.what());
+  }
+  return out;
+}
+
 /// The files of a training job.
 class JobFiles {
  public:
@@ -23505,8 +24238,9 @@ class JobFiles {
   /// Returns the path that the variable gives, else `name` in the folder of configurations.
   [[nodiscard]] std::string path(const char* variable, const char* name) const {
     const char* const given = variable_(variable);
-    return given == nullptr || *given == '\0' ? folder_ + name : given;
+    return given == nullptr || *given == '\0' ? path(name) : given;
   }
+  [[nodiscard]] std::string path(const char* name) const { return folder_ + name; }
 
  private:
   const HookConfiguration::Variable& variable_;
@@ -23553,6 +24287,7 @@ TENSORTAP_INLINE HookConfiguration HookConfiguration::from_environment(const Var
   if (auto checkpoints = detail::local_path_in(files.path("CHECKPOINT_CONFIG_FILE_PATH", "checkpointconfig.json"),
                                                "checkpoint configuration"))
     out.options.checkpoint_dir = std::move(*checkpoints);
+  out.options.facts = detail::hyperparameters_in(files.path("hyperparameters.json"), out.warnings);
   // A manager starts the program again after each interruption: also before its first commit, and after it has closed
   // its run, but not yet handed over what it made.
   out.options.start_over = out.options.resume_ended = get("TENSORTAP_JOB_ATTEMPT") != nullptr;
@@ -23569,6 +24304,7 @@ TENSORTAP_INLINE HookOptions HookConfiguration::over(HookOptions base) const {
   base.collections = options.collections;
   base.save = options.save;
   base.enabled = base.enabled && options.enabled;
+  base.facts.insert(options.facts.begin(), options.facts.end());
   base.start_over = base.start_over || options.start_over;
   base.resume_ended = base.resume_ended || options.resume_ended;
   const HookOptions defaults;
@@ -23595,445 +24331,341 @@ TENSORTAP_INLINE std::string HookConfiguration::to_json() const {
 
 TENSORTAP_END_NAMESPACE
 
-// from tensortap/trial/internal/losses_impl.hpp
+// from tensortap/trial/internal/compare_values.hpp
 
-// The text of losses.
+// Compares two saved values of one tensor: bit for bit, and with a tolerance that follows from the round-off of their
+// type.
 
 TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
 
-TENSORTAP_INLINE std::string to_string(const RunLosses& losses) {
-  std::string out = std::to_string(losses.steps) + " steps and " + std::to_string(losses.tensors) + " tensors (" +
-                    std::to_string(losses.bytes) + " bytes) were lost, in steps " + std::to_string(losses.first_step) +
-                    " to " + std::to_string(losses.last_step);
-  if (!losses.error.empty()) out += ": " + losses.error;
+/// How two values compare.
+struct Comparison {
+  enum class Result : std::uint8_t { equal, within, differs };
+
+  Result result = Result::equal;
+  std::optional<std::uint64_t> first_bits;  // the first element with other bits
+  std::optional<std::uint64_t> first;       // the first element beyond the tolerance
+  double largest = 0;
+  double tolerance = 0;
+};
+
+/// Returns the shortest digits that read back as `value`.
+inline std::string shortest_text(double value) {
+  char text[32];
+  return {text, std::to_chars(text, text + sizeof text, value).ptr};
+}
+inline std::string shortest_text(float value) {
+  char text[32];
+  return {text, std::to_chars(text, text + sizeof text, value).ptr};
+}
+
+/// Returns element `i` as text.
+inline std::string text_of_element(const Tensor& tensor, std::size_t i) {
+  if (tensor.dtype() == DType::string) return in_quotes(tensor.strings()[i]);
+  return visit_dtype(tensor.dtype(), [&]<class T>() -> std::string {
+    const T element = tensor.as<T>()[i];
+    if constexpr (std::is_integral_v<T>) {
+      return std::to_string(element);
+    } else if constexpr (std::is_same_v<T, std::complex<float>> || std::is_same_v<T, std::complex<double>>) {
+      return "(" + shortest_text(element.real()) + ", " + shortest_text(element.imag()) + ")";
+    } else if constexpr (std::is_same_v<T, double>) {
+      return shortest_text(element);
+    } else {
+      return shortest_text(static_cast<float>(element));
+    }
+  });
+}
+
+inline std::string text_of_shape(const Tensor::Shape& shape) {
+  std::string out;
+  for (const std::int64_t extent : shape) out += (out.empty() ? "" : ", ") + std::to_string(extent);
+  return "[" + out + "]";
+}
+
+/// Compares `n` numbers, of which `per_element` make up one element.
+template <class T>
+Comparison compare_numbers(const T* x, const T* y, std::size_t n, std::size_t per_element, double units) {
+  Comparison out;
+  if (n == 0 || std::memcmp(x, y, n * sizeof(T)) == 0) return out;
+  double magnitude = 0;
+  for (std::size_t i = 0; i < n; ++i)
+    for (const double value : {static_cast<double>(x[i]), static_cast<double>(y[i])})
+      if (std::isfinite(value)) magnitude = std::max(magnitude, std::abs(value));
+  out.tolerance = units * magnitude;
+  for (std::size_t i = 0; i < n; ++i) {
+    if (std::memcmp(x + i, y + i, sizeof(T)) == 0) continue;
+    const std::uint64_t element = i / per_element;
+    if (!out.first_bits) out.first_bits = element;
+    const auto a = static_cast<double>(x[i]), b = static_cast<double>(y[i]);
+    if (std::isnan(a) && std::isnan(b)) continue;
+    double distance = std::abs(a - b);
+    if constexpr (std::is_integral_v<T>)  // beyond 2^53 two integers may have one double
+      distance = std::max(distance, 1.0);
+    if (std::isnan(a) != std::isnan(b)) distance = std::numeric_limits<double>::quiet_NaN();
+    if (!(distance <= out.largest) && !std::isnan(out.largest)) out.largest = distance;
+    if (!(distance <= out.tolerance) && !out.first) out.first = element;
+  }
+  out.result = out.first ? Comparison::Result::differs : Comparison::Result::within;
   return out;
 }
 
-TENSORTAP_END_NAMESPACE
-
-// from tensortap/trial/internal/outline_impl.hpp
-
-// The body of outline.hpp.
-
-TENSORTAP_BEGIN_NAMESPACE
-
-TENSORTAP_INLINE RunOutline outline_of(const Store& store) {
-  RunOutline outline;
-  outline.ended = store.size(layout::end_marker).has_value();
-  for (const ObjectInfo& object : store.list(layout::collections_prefix))
-    if (auto worker = layout::parse_collections_key(object.key)) outline.workers.insert(*worker);
-  const PackedRun run(std::shared_ptr<const Store>(std::shared_ptr<const Store>(), &store));  // does not own it
-  for (const ObjectInfo& object : run.list(layout::index_prefix))
-    if (const auto name = layout::parse_index_key(object.key)) {
-      outline.workers.insert(name->worker);
-      outline.steps.push_back(name->global_step);
-    }
-  std::sort(outline.steps.begin(), outline.steps.end());
-  outline.steps.erase(std::unique(outline.steps.begin(), outline.steps.end()), outline.steps.end());
-  outline.attempts = store.list(layout::attempts_prefix).size();
-  return outline;
-}
-
-TENSORTAP_END_NAMESPACE
-
-// from tensortap/trial/internal/segment_blocks.hpp
-
-// Parts of segments that were read, in blocks: the indexes of a segment are read one after the other, and a history of
-// a tensor reads a few bytes of each step.
-
-TENSORTAP_BEGIN_NAMESPACE
-namespace detail {
-
-/// Threads: any.
-class SegmentBlocks {
- public:
-  /// On S3 a call takes as long as 1 MiB does. Units: bytes.
-  static constexpr std::uint64_t block_size = std::uint64_t{1} << 20;
-  static constexpr std::uint64_t largest_read = block_size / 4;  ///< that uses blocks
-  static constexpr std::size_t most_blocks = 32;
-
-  /// Whether the bytes behind will be read next.
-  enum class Access : std::uint8_t {
-    in_order,   ///< they will
-    as_needed,  ///< they may: a block is read when something in it is read for the second time
-  };
-
-  explicit SegmentBlocks(const Store& store) : store_(store) {}
-
-  /// Returns bytes of the object `key`, fewer if it ends before; nullopt if it does not exist. Objects that had the
-  /// same key one after the other have different numbers.
-  [[nodiscard]] std::optional<std::vector<std::byte>> read(const std::string& key, std::uint64_t number, Range range,
-                                                           Access access) {
-    if (range.length == 0 || range.length > largest_read) return store_.get(key, range);
-    std::vector<std::byte> out;
-    const std::uint64_t end = range.start + range.length;
-    for (std::uint64_t at = range.start / block_size * block_size; at < end; at += block_size) {
-      const std::shared_ptr<Block> block = find({number, at}, access);
-      if (!block) return store_.get(key, range);
-      const std::lock_guard lock(block->mutex);
-      if (!block->bytes) {
-        auto bytes = store_.get(key, {at, block_size});
-        if (!bytes) return std::nullopt;
-        block->bytes = std::move(bytes);
-      }
-      const Bytes bytes = *block->bytes;
-      const std::uint64_t from = std::min<std::uint64_t>(std::max(range.start, at) - at, bytes.size());
-      const std::uint64_t to = std::min<std::uint64_t>(end - at, bytes.size());
-      out.insert(out.end(), bytes.begin() + static_cast<std::ptrdiff_t>(from),
-                 bytes.begin() + static_cast<std::ptrdiff_t>(to));
-    }
+/// Compares two tensors of one shape and type.
+inline Comparison compare_elements(const Tensor& x, const Tensor& y, double round_offs) {
+  if (x.dtype() == DType::string) {
+    Comparison out;
+    const auto [at, ignored] = std::mismatch(x.strings().begin(), x.strings().end(), y.strings().begin());
+    if (at == x.strings().end()) return out;
+    out.first = out.first_bits = static_cast<std::uint64_t>(at - x.strings().begin());
+    out.result = Comparison::Result::differs;
     return out;
   }
-
- private:
-  using Name = std::pair<std::uint64_t, std::uint64_t>;  // the number of an object, and a place in it
-  struct Block {
-    std::mutex mutex;
-    std::optional<std::vector<std::byte>> bytes;
-  };
-  struct Known {
-    std::shared_ptr<Block> block;  // null: something in it was read once
-    std::list<Name>::iterator turn;
-  };
-  static constexpr std::size_t most_known = 4096;
-
-  /// Returns the block `name`, perhaps not yet read; null if it should not be read.
-  [[nodiscard]] std::shared_ptr<Block> find(const Name& name, Access access) {
-    const std::lock_guard lock(mutex_);
-    const auto [known, is_new] = known_.try_emplace(name);
-    if (is_new) {
-      known->second.turn = order_.insert(order_.end(), known->first);
+  const double units = round_offs * unit_round_off(x.dtype());
+  return visit_dtype(x.dtype(), [&]<class T>() {
+    if constexpr (std::is_same_v<T, std::complex<float>> || std::is_same_v<T, std::complex<double>>) {
+      using Part = typename T::value_type;
+      return compare_numbers(reinterpret_cast<const Part*>(x.bytes().data()),
+                             reinterpret_cast<const Part*>(y.bytes().data()), 2 * x.size(), 2, units);
     } else {
-      order_.splice(order_.end(), order_, known->second.turn);
+      return compare_numbers(x.as<T>().data(), y.as<T>().data(), x.size(), 1, units);
     }
-    std::shared_ptr<Block>& block = known->second.block;
-    if (!block && (!is_new || access == Access::in_order)) {
-      block = std::make_shared<Block>();
-      ++blocks_;
-    }
-    std::shared_ptr<Block> out = block;
-    while (blocks_ > most_blocks || known_.size() > most_known) forget_oldest();
-    return out;
-  }
-
-  void forget_oldest() {
-    const auto oldest = known_.find(order_.front());
-    if (oldest->second.block) --blocks_;
-    known_.erase(oldest);
-    order_.pop_front();
-  }
-
-  const Store& store_;
-  std::mutex mutex_;  // guards the rest
-  std::map<Name, Known> known_;
-  std::list<Name> order_;  // the last one was used last
-  std::size_t blocks_ = 0;
-};
+  });
+}
 
 }  // namespace detail
 TENSORTAP_END_NAMESPACE
 
-// from tensortap/trial/internal/segment_catalog.hpp
+// from tensortap/trial/internal/compare_impl.hpp
 
-// The files in the segments of a run: which ones are shown, and where they are.
+// The bodies of compare.hpp.
 
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
 
-/// Threads: any.
-class SegmentCatalog {
+/// One comparison of two runs; run() is called once.
+class RunComparison {
  public:
-  using Access = SegmentBlocks::Access;
+  RunComparison(const Trial& first, const Trial& second, const CompareOptions& options)
+      : first_(first), second_(second), options_(options) {}
 
-  /// A segment whose manifest is sound. It never changes.
-  struct Segment {
-    std::string key;
-    std::uint64_t size = 0;
-    std::uint64_t number = 0;  // among those that were read
-    SegmentManifest manifest;
-  };
-
-  /// A file in a segment.
-  struct Place {
-    std::shared_ptr<const Segment> segment;
-    const SegmentEntry* entry = nullptr;
-  };
-
-  explicit SegmentCatalog(std::shared_ptr<const Store> run) : run_(std::move(run)), blocks_(*run_) {}
-
-  [[nodiscard]] const Store& run() const noexcept { return *run_; }
-
-  /// Returns the place of the file `key`; nullopt if it is in no segment, or a file of a later attempt has its key.
-  [[nodiscard]] std::optional<Place> find(std::string_view key) {
-    if (!key.starts_with(layout::index_prefix) && !key.starts_with(layout::events_prefix)) return std::nullopt;
-    if (!is_listed_) (void)list(layout::index_prefix, {});
-    const std::shared_lock lock(mutex_);
-    const auto found = shown_.find(key);
-    return found == shown_.end() || found->second.is_hidden ? std::nullopt : std::optional(found->second.place);
-  }
-
-  /// Returns bytes of a file; nullopt if its segment is gone.
-  [[nodiscard]] std::optional<std::vector<std::byte>> read(const Place& place, Range range) {
-    const SegmentEntry& entry = *place.entry;
-    const std::uint64_t start = std::min(range.start, entry.size);
-    const std::uint64_t length = std::min(range.length, entry.size - start);
-    auto bytes = blocks_.read(place.segment->key, place.segment->number, {entry.start + start, length},
-                              entry.is_index || length == entry.size ? Access::in_order : Access::as_needed);
-    if (!bytes) return bytes;
-    if (bytes->size() < length)
-      throw Error::damaged("segment", place.segment->key,
-                           "it ends in " + in_quotes(entry.key) + " (" + std::to_string(bytes->size()) + " of " +
-                               std::to_string(length) + " bytes)");
-    if (length == entry.size && crc32c(*bytes) != entry.crc32c)
-      throw Error::damaged("segment", place.segment->key,
-                           "the checksum of " + in_quotes(entry.key) + " does not match");
-    return bytes;
-  }
-
-  /// Lists the run with the files in its segments, and without the segments.
-  [[nodiscard]] std::vector<ObjectInfo> list(std::string_view prefix, std::string_view after) {
-    if (prefix.starts_with(layout::segments_prefix)) return {};
-    const bool shows_all = layout::segments_prefix.starts_with(prefix) && after < layout::segments_prefix;
-    const bool shows_files = prefix.starts_with(layout::index_prefix) || prefix.starts_with(layout::events_prefix);
-    if (!shows_all && shows_files) learn(run_->list(layout::segments_prefix, {}));
-    std::vector<ObjectInfo> plain = run_->list(prefix, after);
-    const auto first = std::stable_partition(plain.begin(), plain.end(), [](const ObjectInfo& object) {
-      return !object.key.starts_with(layout::segments_prefix);
-    });
-    if (shows_all) learn({first, plain.end()});
-    plain.erase(first, plain.end());
-    return shows_all || shows_files ? merged(std::move(plain), prefix, after) : plain;
-  }
-
-  /// Returns the sound segments, by attempt and step.
-  [[nodiscard]] std::vector<std::shared_ptr<const Segment>> segments() const {
-    const std::shared_lock lock(mutex_);
-    std::vector<std::shared_ptr<const Segment>> out;
-    for (const auto& [key, segment] : segments_) out.push_back(segment);
-    return out;
-  }
-
-  [[nodiscard]] std::vector<Damage> damage() const {
-    const std::shared_lock lock(mutex_);
-    std::vector<Damage> out;
-    for (const auto& [key, damaged] : damaged_) out.push_back({escaped(key), escaped(damaged.cause)});
-    return out;
+  RunDifferences run() {
+    compare_facts();
+    compare_collections();
+    find_tensors();
+    compare_steps();
+    for (auto& [key, curve] : curves_)
+      if (curve.steps > 0) out_.curves.push_back(curve);
+    for (const Trial* const trial : {&first_, &second_})
+      for (const Damage& damage : trial->damage()) out_.damage.push_back(damage.where + ": " + damage.cause);
+    return std::move(out_);
   }
 
  private:
-  struct Shown {
-    Place place;
-    bool is_hidden = false;                   // by a plain file of a later attempt
-    std::optional<std::uint64_t> rival = {};  // the size of the plain file, when that was decided
-  };
-  struct Damaged {
-    std::uint64_t size = 0;
-    std::string cause;
-  };
-  using Segments = std::map<std::string, std::shared_ptr<const Segment>>;
+  using Histories = std::map<std::string, TensorHistory, std::less<>>;
 
-  /// Takes note of a complete listing of the segments, and reads the manifests of the new ones. Throws: the store
-  /// failed. Then nothing has changed: a step must not be seen before an earlier one.
-  void learn(const std::vector<ObjectInfo>& listed) {
-    const std::lock_guard one_at_a_time(learn_mutex_);
-    std::vector<const ObjectInfo*> news;
-    for (const ObjectInfo& object : listed) {
-      const auto known = segments_.find(object.key);
-      const auto damaged = damaged_.find(object.key);
-      if ((known == segments_.end() || known->second->size != object.size) &&
-          (damaged == damaged_.end() || damaged->second.size != object.size) && layout::parse_segment_key(object.key))
-        news.push_back(&object);
-    }
-    std::vector<std::shared_ptr<const Segment>> read(news.size());
-    std::vector<std::string> causes(news.size());
-    parallel_for(news.size(), run_->concurrency(), [&](std::size_t i) {
-      try {
-        read[i] = load(*news[i]);
-      } catch (const Error& e) {
-        if (e.code() == Errc::io) throw;
-        causes[i] = e.what();
+  void compare_facts() {
+    const auto first = first_.facts(), second = second_.facts();
+    for (const auto& [name, value] : first) out_.facts[name].first = value;
+    for (const auto& [name, value] : second) out_.facts[name].second = value;
+    std::erase_if(out_.facts, [](const auto& fact) { return fact.second.first == fact.second.second; });
+  }
+
+  void compare_collections() {
+    std::map<std::string, std::vector<Collection>> by_name;
+    for (const Trial* const trial : {&first_, &second_})
+      for (Collection& collection : trial->collections()) {
+        collection.tensor_names.clear();  // the tensors that were found, which are compared by themselves
+        by_name[collection.name].push_back(std::move(collection));
       }
-    });
+    for (const auto& [name, both] : by_name)
+      if (both.size() != 2 || !(both[0] == both[1])) out_.collections.push_back(name);
+  }
 
-    const std::unique_lock lock(mutex_);
-    const auto is_listed = [&](const std::string& key, std::uint64_t size) {
-      const auto at = std::lower_bound(listed.begin(), listed.end(), key,
-                                       [](const ObjectInfo& object, const std::string& k) { return object.key < k; });
-      return at != listed.end() && at->key == key && at->size == size;
+  static Histories histories_of(const Trial& trial, const TensorQuery& query) {
+    Histories out;
+    TensorQuery global = query;
+    global.mode.reset();  // the steps of a history then are global ones
+    if (!query.collection.empty() && !trial.collection(query.collection)) return out;
+    for (TensorHistory& tensor : trial.tensors(global)) out.emplace(tensor.name(), std::move(tensor));
+    return out;
+  }
+
+  void find_tensors() {
+    const std::string& collection = options_.query.collection;
+    if (!collection.empty() && !first_.collection(collection) && !second_.collection(collection))
+      (void)first_.tensors(options_.query);  // throws: no such collection
+    firsts_ = histories_of(first_, options_.query);
+    seconds_ = histories_of(second_, options_.query);
+    for (const auto& [name, tensor] : firsts_)
+      if (!seconds_.contains(name)) out_.only_first.push_back(name);
+    for (const auto& [name, tensor] : seconds_)
+      if (!firsts_.contains(name)) out_.only_second.push_back(name);
+  }
+
+  void compare_steps() {
+    const std::optional<Mode> mode = options_.query.mode;
+    std::set<std::int64_t> matched;
+    for (const std::int64_t step : first_.steps(Mode::global, Completeness::any)) {
+      const Step at = *first_.step(step);
+      if ((mode && at.mode != *mode) || !options_.range_steps.contains(step)) continue;
+      const auto other = second_.global_step(at.mode, at.mode_step);
+      if (!other) {
+        ++out_.steps_only_first;
+        continue;
+      }
+      ++out_.common_steps;
+      matched.insert(*other);
+      compare_step(at, *other);
+    }
+    if (options_.range_steps.begin > 0 || options_.range_steps.end) return;  // others are left out of one run alone
+    for (const std::int64_t step : second_.steps(Mode::global, Completeness::any))
+      if (!matched.contains(step) && (!mode || second_.step(step)->mode == *mode)) ++out_.steps_only_second;
+  }
+
+  /// Compares the tensors of one step, in the order in which the first run has saved them.
+  void compare_step(const Step& step, std::int64_t other) {
+    std::vector<std::string> names;
+    std::set<std::string, std::less<>> seen;
+    first_.view(step.global_step)->for_each([&](std::string_view name) {
+      if (seen.emplace(name).second) names.emplace_back(name);
+    });
+    for (const std::string& name : second_.view(other)->tensors())
+      if (!seen.contains(name)) names.push_back(name);
+    for (const std::string& name : names) {
+      const auto x = firsts_.find(name), y = seconds_.find(name);
+      if (x == firsts_.end() || y == seconds_.end()) continue;
+      std::set<std::string> workers;
+      for (std::string& worker : x->second.workers(step.global_step)) workers.insert(std::move(worker));
+      for (std::string& worker : y->second.workers(other)) workers.insert(std::move(worker));
+      for (const std::string& worker : workers) compare_tensor(x->second, y->second, step, other, worker);
+    }
+  }
+
+  void compare_tensor(const TensorHistory& x, const TensorHistory& y, const Step& step, std::int64_t other,
+                      const std::string& worker) {
+    TensorDifference at{.step = step, .tensor = x.name(), .worker = worker};
+    const auto has = [&](const TensorHistory& tensor, std::int64_t in) {
+      const auto workers = tensor.workers(in);
+      return std::find(workers.begin(), workers.end(), worker) != workers.end();
     };
-    std::erase_if(damaged_, [&](const auto& one) { return !is_listed(one.first, one.second.size); });
-    const auto gone =
-        std::erase_if(segments_, [&](const auto& one) { return !is_listed(one.first, one.second->size); });
-    if (gone > 0) {
-      shown_.clear();
-      for (const auto& [key, segment] : segments_) show(segment);
+    const bool in_first = has(x, step.global_step), in_second = has(y, other);
+    if (in_first != in_second) {
+      at.kind = DifferenceKind::absent;
+      at.first = in_first ? "saved" : "not saved";
+      at.second = in_second ? "saved" : "not saved";
+      return note(at, true);
     }
-    for (std::size_t i = 0; i < news.size(); ++i) {
-      if (!causes[i].empty()) damaged_[news[i]->key] = {news[i]->size, std::move(causes[i])};
-      if (!read[i]) continue;
-      segments_[news[i]->key] = read[i];
-      show(read[i]);
-    }
-    is_listed_ = true;
+    const auto a = x.value(step.global_step, worker), b = y.value(other, worker);
+    if (a && b) return compare_values(*a, *b, at);
+    compare_reductions(x, y, at, other);
   }
 
-  /// Reads the manifest of a segment. Returns null if it is gone.
-  [[nodiscard]] std::shared_ptr<const Segment> load(const ObjectInfo& object) {
-    const std::uint64_t number = ++last_number_;
-    auto manifest = read_segment_manifest(object.key, object.size, [&](std::uint64_t start, std::uint64_t length) {
-      return blocks_.read(object.key, number, {start, length}, Access::in_order);
-    });
-    if (!manifest) return nullptr;
-    auto out = std::make_shared<Segment>(Segment{object.key, object.size, number, std::move(*manifest)});
-    out->manifest.entries.shrink_to_fit();
-    return out;
+  void compare_values(const Tensor& a, const Tensor& b, TensorDifference& at) {
+    ++out_.compared;
+    if (a.dtype() != b.dtype() || a.shape() != b.shape()) {
+      const bool types = a.dtype() != b.dtype();
+      at.kind = types ? DifferenceKind::dtype : DifferenceKind::shape;
+      at.first = types ? std::string(to_string(a.dtype())) : text_of_shape(a.shape());
+      at.second = types ? std::string(to_string(b.dtype())) : text_of_shape(b.shape());
+      return note(at, true);
+    }
+    add_to_curve(a, b, at);
+    const Comparison found = compare_elements(a, b, options_.round_offs);
+    using Result = Comparison::Result;
+    if (found.result == Result::equal) ++out_.equal;
+    if (found.result == Result::within) ++out_.within;
+    if (found.result == Result::equal) return;
+    at.index = found.first ? found.first : found.first_bits;
+    at.first = text_of_element(a, *at.index);
+    at.second = text_of_element(b, *at.index);
+    if (a.dtype() != DType::string) at.largest = found.largest;
+    at.tolerance = found.tolerance;
+    note(at, found.result == Result::differs);
   }
 
-  /// Shows the files of a segment, except those that a later attempt has written too.
-  void show(const std::shared_ptr<const Segment>& segment) {
-    for (const SegmentEntry& entry : segment->manifest.entries) {
-      Shown& shown = shown_[entry.key];
-      const Segment* const other = shown.place.segment.get();
-      if (other != nullptr && other->manifest.name.attempt > segment->manifest.name.attempt) continue;
-      shown = {{segment, &entry}, false, std::nullopt};
+  /// Compares all reductions that one of the runs has saved, and that both can tell.
+  void compare_reductions(const TensorHistory& x, const TensorHistory& y, const TensorDifference& at,
+                          std::int64_t other) {
+    std::set<Reduction> saved;
+    const auto add = [&](const TensorHistory& tensor, std::int64_t step) {
+      for (const auto& [name, value] : tensor.saved_reductions(step, at.worker))
+        if (const auto r = parse_reduction(name); r && !is_record(*r)) saved.insert(*r);
+      if (tensor.statistics(step, at.worker))
+        saved.insert({Reduction::min, Reduction::max, Reduction::mean, Reduction::std, Reduction::l1, Reduction::l2});
+    };
+    add(x, at.step.global_step);
+    add(y, other);
+    std::map<Reduction, std::pair<double, double>> values;
+    double magnitude = 0;  // of elements: a mean near 0 is as exact as they are
+    for (const Reduction r : saved) {
+      const auto a = x.reduction(at.step.global_step, r, at.worker), b = y.reduction(other, r, at.worker);
+      if (!a || !b) continue;
+      values[r] = {*a, *b};
+      if (!is_of_element_size(r)) continue;
+      for (const double value : {*a, *b})
+        if (std::isfinite(value)) magnitude = std::max(magnitude, std::abs(value));
     }
-  }
-
-  /// Returns `plain` together with the files that are shown.
-  [[nodiscard]] std::vector<ObjectInfo> merged(std::vector<ObjectInfo> plain, std::string_view prefix,
-                                               std::string_view after) {
-    decide_rivals(plain);
-    const std::shared_lock lock(mutex_);
-    std::vector<ObjectInfo> out;
-    auto at = plain.begin();
-    auto shown = after < prefix ? shown_.lower_bound(prefix) : shown_.upper_bound(after);
-    for (; shown != shown_.end() && shown->first.starts_with(prefix); ++shown) {
-      for (; at != plain.end() && at->key < shown->first; ++at) out.push_back(std::move(*at));
-      if (shown->second.is_hidden) continue;
-      if (at != plain.end() && at->key == shown->first) ++at;
-      out.push_back({shown->first, shown->second.place.entry->size, {}});
-    }
-    out.insert(out.end(), std::make_move_iterator(at), std::make_move_iterator(plain.end()));
-    return out;
-  }
-
-  /// Decides for each plain index with the key of one in a segment which of them counts, with its events: that of the
-  /// later attempt. Such pairs are rare: an attempt without packing has continued, or steps are being unpacked.
-  void decide_rivals(const std::vector<ObjectInfo>& plain) {
-    {
-      const std::shared_lock lock(mutex_);
-      if (shown_.empty()) return;
-    }
-    for (const ObjectInfo& object : plain) {
-      std::int64_t attempt = 0;
-      {
-        const std::shared_lock lock(mutex_);
-        const auto shown = shown_.find(object.key);
-        if (shown == shown_.end() || !shown->second.place.entry->is_index || shown->second.rival == object.size)
-          continue;
-        attempt = shown->second.place.segment->manifest.name.attempt;
+    for (const auto& [r, both] : values) {
+      const auto [a, b] = both;
+      ++out_.compared;
+      if (a == b || (std::isnan(a) && std::isnan(b))) {
+        ++out_.equal;
+        continue;
       }
-      const auto text = run_->get(object.key);
-      bool is_later = false;
-      try {
-        is_later = text && parse_index(text_of(*text), object.key).attempt.value_or(-1) > attempt;
-      } catch (const Error&) {  // a damaged one does not count
-      }
-      hide(object, is_later);
+      TensorDifference found = at;
+      found.reduction = to_string(r);
+      found.first = shortest_text(a);
+      found.second = shortest_text(b);
+      found.largest = std::abs(a - b);
+      const double scale = is_of_element_size(r) ? magnitude : std::max(std::abs(a), std::abs(b));
+      found.tolerance = options_.round_offs * unit_round_off(DType::f32) * (std::isfinite(scale) ? scale : 0);
+      const bool differs = !(*found.largest <= *found.tolerance);
+      if (!differs) ++out_.within;
+      note(found, differs);
     }
   }
 
-  /// Hides an index in a segment, and the events of that step, or shows them, because of the plain index `object`.
-  void hide(const ObjectInfo& object, bool is_hidden) {
-    const std::unique_lock lock(mutex_);
-    const auto shown = shown_.find(object.key);
-    if (shown == shown_.end()) return;
-    shown->second.rival = object.size;
-    shown->second.is_hidden = is_hidden;
-    const SegmentEntry& index = *shown->second.place.entry;
-    const std::string worker = layout::worker_from_file_name(shown->second.place.segment->manifest.name.worker);
-    const auto events = shown_.find(layout::event_key(index.step, worker));
-    if (events != shown_.end()) events->second.is_hidden = is_hidden;
+  /// Returns whether the reduction is at most as large as the largest element.
+  static bool is_of_element_size(Reduction r) {
+    const Reduction p = plain(r);
+    return p == Reduction::min || p == Reduction::max || p == Reduction::mean || p == Reduction::std;
   }
 
-  const std::shared_ptr<const Store> run_;
-  SegmentBlocks blocks_;
-  std::atomic<std::uint64_t> last_number_ = 0;
-  std::atomic<bool> is_listed_ = false;
-  std::mutex learn_mutex_;           // its holder may read the members below without the other lock
-  mutable std::shared_mutex mutex_;  // guards the members below
-  Segments segments_;
-  std::map<std::string, Damaged> damaged_;
-  std::map<std::string, Shown, std::less<>> shown_;
+  void add_to_curve(const Tensor& a, const Tensor& b, const TensorDifference& at) {
+    if (a.size() != 1 || !is_real(a.dtype())) return;
+    const Mode mode = at.step.mode;
+    CurveDifference& curve = curves_[{at.tensor, mode}];
+    if (at.step.mode_step <= curve.last_step) return;  // another worker, or a repeated step
+    curve.tensor = at.tensor;
+    curve.mode = mode;
+    ++curve.steps;
+    curve.last_step = at.step.mode_step;
+    curve.first = a.number(0);
+    curve.second = b.number(0);
+    const double distance = std::abs(curve.first - curve.second);
+    if (distance > curve.largest) {
+      curve.largest = distance;
+      curve.largest_step = at.step.mode_step;
+    }
+  }
+
+  void note(const TensorDifference& found, bool differs) {
+    if (!out_.first_bits) out_.first_bits = found;
+    if (differs && !out_.first) out_.first = found;
+  }
+
+  const Trial& first_;
+  const Trial& second_;
+  const CompareOptions& options_;
+  Histories firsts_, seconds_;
+  std::map<std::pair<std::string, Mode>, CurveDifference> curves_;
+  RunDifferences out_;
 };
 
 }  // namespace detail
-TENSORTAP_END_NAMESPACE
 
-// from tensortap/trial/internal/packed_run_impl.hpp
-
-// The bodies of packed_run.hpp.
-
-TENSORTAP_BEGIN_NAMESPACE
-
-TENSORTAP_INLINE PackedRun::PackedRun(std::shared_ptr<const Store> run)
-    : catalog_(std::make_unique<detail::SegmentCatalog>(std::move(run))) {}
-
-TENSORTAP_INLINE PackedRun::~PackedRun() = default;
-
-TENSORTAP_INLINE std::vector<Damage> PackedRun::damage() const { return catalog_->damage(); }
-
-// A segment may go after it was listed, because its files were unpacked: then they are plain objects.
-
-TENSORTAP_INLINE std::optional<std::vector<std::byte>> PackedRun::get(std::string_view key, Range range) const {
-  if (const auto place = catalog_->find(key))
-    if (auto bytes = catalog_->read(*place, range)) return bytes;
-  return catalog_->run().get(key, range);
-}
-
-TENSORTAP_INLINE std::optional<std::vector<std::byte>> PackedRun::get_version(std::string_view key,
-                                                                              std::string_view wanted) const {
-  return catalog_->run().get_version(key, wanted);
-}
-
-TENSORTAP_INLINE std::optional<std::uint64_t> PackedRun::size(std::string_view key) const {
-  if (const auto place = catalog_->find(key))
-    if (catalog_->run().size(place->segment->key)) return place->entry->size;
-  return catalog_->run().size(key);
-}
-
-TENSORTAP_INLINE std::vector<ObjectInfo> PackedRun::list(std::string_view prefix, std::string_view after) const {
-  return catalog_->list(prefix, after);
-}
-
-TENSORTAP_INLINE std::string PackedRun::claim_holder(std::string_view key) const {
-  return catalog_->run().claim_holder(key);
-}
-
-TENSORTAP_INLINE std::string PackedRun::location() const { return catalog_->run().location(); }
-
-TENSORTAP_INLINE std::size_t PackedRun::concurrency() const noexcept { return catalog_->run().concurrency(); }
-
-TENSORTAP_INLINE bool PackedRun::put(std::string_view key, std::span<const Bytes>, Sync, IfExists) {
-  throw Error::view_is_read_only("put", location(), key);
-}
-
-TENSORTAP_INLINE bool PackedRun::remove(std::string_view key) {
-  throw Error::view_is_read_only("remove", location(), key);
-}
-
-TENSORTAP_INLINE bool PackedRun::move(std::string_view from, std::string_view) {
-  throw Error::view_is_read_only("move", location(), from);
-}
-
-TENSORTAP_INLINE void PackedRun::sync(std::span<const std::string>) {}
-
-TENSORTAP_INLINE std::unique_ptr<Claim> PackedRun::claim(std::string_view key, std::string_view) {
-  throw Error::view_is_read_only("claim", location(), key);
-}
-
-TENSORTAP_INLINE std::size_t PackedRun::remove_unfinished(const std::function<bool(std::string_view key)>&) {
-  return 0;
+TENSORTAP_INLINE RunDifferences compare(const Trial& first, const Trial& second, const CompareOptions& options) {
+  return detail::RunComparison(first, second, options).run();
 }
 
 TENSORTAP_END_NAMESPACE
@@ -25619,153 +26251,6 @@ class SavedTensor {
 }  // namespace detail
 TENSORTAP_END_NAMESPACE
 
-// from tensortap/trial/internal/stored_step_impl.hpp
-
-// The bodies of stored_step.hpp.
-
-TENSORTAP_BEGIN_NAMESPACE
-
-TENSORTAP_INLINE StoredStep::StoredStep(std::shared_ptr<const detail::LiveRun> run, const Step& step,
-                                        std::string worker)
-    : run_(std::move(run)), step_(step), worker_(std::move(worker)) {}
-
-TENSORTAP_INLINE StoredStep::StoredStep(const StoredStep& other)
-    : run_(other.run_), step_(other.step_), worker_(other.worker_) {}
-
-TENSORTAP_INLINE std::vector<std::string> StoredStep::tensors(std::string_view collection) const {
-  std::set<std::string> names;
-  const auto membership = run_->visit([&](const detail::RunModel& model) {
-    if (const auto* by_worker = model.worker_steps(step_.global_step))
-      for (const auto& [worker, worker_step] : *by_worker)
-        if (worker_.empty() || worker == worker_)
-          worker_step->for_each_tensor([&](const detail::StoredTensor* tensor) { names.insert(*tensor->name); });
-    return model.membership;
-  });
-  std::vector<std::string> out;
-  for (const std::string& name : names)
-    if (collection.empty() || membership->contains(collection, name, run_->damage())) out.push_back(name);
-  return out;
-}
-
-TENSORTAP_INLINE void StoredStep::for_each(const Visit& visit) const {
-  std::vector<const std::string*> names;
-  run_->visit([&](const detail::RunModel& model) {
-    const auto* by_worker = model.worker_steps(step_.global_step);
-    if (by_worker == nullptr) return;
-    for (const auto& [worker, worker_step] : *by_worker)
-      if (worker_.empty() || worker == worker_) worker_step->append_names_as_saved(names);
-  });
-  for (const std::string* name : names) visit(*name);
-}
-
-TENSORTAP_INLINE std::optional<Tensor> StoredStep::value(std::string_view tensor) const {
-  return find(tensor).value({});
-}
-
-TENSORTAP_INLINE std::optional<double> StoredStep::reduction(std::string_view tensor, Reduction r) const {
-  return find(tensor).reduction(r, {});
-}
-
-TENSORTAP_INLINE std::optional<Statistics> StoredStep::statistics(std::string_view tensor) const {
-  return find(tensor).statistics({});
-}
-
-TENSORTAP_INLINE std::optional<UnitStatistics> StoredStep::units(std::string_view tensor) const {
-  return find(tensor).units({});
-}
-
-TENSORTAP_INLINE std::optional<std::vector<std::int64_t>> StoredStep::classes(std::string_view tensor) const {
-  return find(tensor).classes({});
-}
-
-TENSORTAP_INLINE detail::SavedTensor StoredStep::find(std::string_view name) const {
-  const detail::StoredTensor* tensor = nullptr;
-  std::vector<detail::WorkerStepPtr> worker_steps;
-  run_->visit([&](const detail::RunModel& model) {
-    tensor = model.find(name);
-    const auto* by_worker = model.worker_steps(step_.global_step);
-    if (tensor == nullptr || by_worker == nullptr) return;
-    for (const auto& [worker, worker_step] : *by_worker)
-      if ((worker_.empty() || worker == worker_) && worker_step->has(tensor)) worker_steps.push_back(worker_step);
-  });
-  return {run_, tensor, std::move(worker_steps), step_.global_step};
-}
-
-TENSORTAP_END_NAMESPACE
-
-// from tensortap/trial/internal/tensor_history_impl.hpp
-
-// The bodies of tensor_history.hpp.
-
-TENSORTAP_BEGIN_NAMESPACE
-
-TENSORTAP_INLINE TensorHistory::TensorHistory(std::shared_ptr<detail::LiveRun> run, const detail::StoredTensor* tensor,
-                                              Mode mode)
-    : run_(std::move(run)), tensor_(tensor), mode_(mode) {}
-
-TENSORTAP_INLINE const std::string& TensorHistory::name() const noexcept { return *tensor_->name; }
-
-TENSORTAP_INLINE std::vector<std::int64_t> TensorHistory::steps() const {
-  return run_->query([this](const detail::RunModel& model) {
-    std::vector<std::int64_t> out;
-    for (const std::int64_t global_step : tensor_->steps) {
-      const Step& step = *model.numbers().find(model.numbers().first_of(global_step));
-      if (mode_ == Mode::global) out.push_back(step.global_step);
-      if (mode_ != Mode::global && step.mode == mode_) out.push_back(step.mode_step);
-    }
-    std::sort(out.begin(), out.end());
-    out.erase(std::unique(out.begin(), out.end()), out.end());
-    return out;
-  });
-}
-
-TENSORTAP_INLINE std::vector<std::string> TensorHistory::workers(std::int64_t step) const { return at(step).workers(); }
-
-TENSORTAP_INLINE std::optional<Tensor> TensorHistory::value(std::int64_t step, std::string_view worker) const {
-  return at(step).value(worker);
-}
-
-TENSORTAP_INLINE std::optional<Tensor::Shape> TensorHistory::shape(std::int64_t step, std::string_view worker) const {
-  return at(step).shape(worker);
-}
-
-TENSORTAP_INLINE std::optional<double> TensorHistory::reduction(std::int64_t step, Reduction r,
-                                                                std::string_view worker) const {
-  return at(step).reduction(r, worker);
-}
-
-TENSORTAP_INLINE std::optional<Statistics> TensorHistory::statistics(std::int64_t step, std::string_view worker) const {
-  return at(step).statistics(worker);
-}
-
-TENSORTAP_INLINE std::optional<UnitStatistics> TensorHistory::units(std::int64_t step, std::string_view worker) const {
-  return at(step).units(worker);
-}
-
-TENSORTAP_INLINE std::optional<std::vector<std::int64_t>> TensorHistory::classes(std::int64_t step,
-                                                                                 std::string_view worker) const {
-  return at(step).classes(worker);
-}
-
-TENSORTAP_INLINE std::map<std::string, Tensor> TensorHistory::saved_reductions(std::int64_t step,
-                                                                               std::string_view worker) const {
-  return at(step).reductions(worker);
-}
-
-TENSORTAP_INLINE std::uint64_t TensorHistory::stored_bytes() const {
-  std::uint64_t sum = 0;
-  for (const std::int64_t step : steps()) sum += at(step).stored_bytes();
-  return sum;
-}
-
-TENSORTAP_INLINE detail::SavedTensor TensorHistory::at(std::int64_t step) const {
-  auto worker_steps =
-      run_->visit([&](const detail::RunModel& model) { return model.worker_steps_with(tensor_, mode_, step); });
-  return {run_, tensor_, std::move(worker_steps), step};
-}
-
-TENSORTAP_END_NAMESPACE
-
 // from tensortap/trial/internal/trial_impl.hpp
 
 // The bodies of trial.hpp.
@@ -25861,6 +26346,16 @@ TENSORTAP_INLINE std::vector<Attempt> Trial::attempts() const {
     for (const auto& [key, object] : model.attempt_objects) out.push_back(object.second);
     return out;
   });
+}
+
+TENSORTAP_INLINE std::map<std::string, std::string> Trial::facts() const {
+  std::vector<Attempt> all = attempts();
+  std::sort(all.begin(), all.end(), [](const Attempt& a, const Attempt& b) {
+    return std::tie(a.worker, b.number) < std::tie(b.worker, a.number);  // the last attempt of a worker comes first
+  });
+  std::map<std::string, std::string> out;
+  for (Attempt& attempt : all) out.merge(attempt.facts);
+  return out;
 }
 
 TENSORTAP_INLINE std::vector<Collection> Trial::collections() const {
@@ -25970,6 +26465,36 @@ TENSORTAP_INLINE bool Trial::has_tensor(std::string_view name) const {
   return run_->query([&](const detail::RunModel& model) { return model.find(name) != nullptr; });
 }
 
+TENSORTAP_INLINE std::vector<TensorHistory> Trial::inputs(std::int64_t step, Mode mode) const {
+  if (!collection("inputs")) return {};
+  std::vector<TensorHistory> out = tensors({.collection = "inputs", .mode = mode});
+  std::erase_if(out, [step](const TensorHistory& tensor) { return tensor.workers(step).empty(); });
+  return out;
+}
+
+TENSORTAP_INLINE std::vector<TensorHistory> Trial::labels(std::int64_t step, Mode mode) const {
+  return saved_in(step, mode, "labels");
+}
+
+TENSORTAP_INLINE std::vector<TensorHistory> Trial::predictions(std::int64_t step, Mode mode) const {
+  return saved_in(step, mode, "predictions");
+}
+
+TENSORTAP_INLINE std::vector<TensorHistory> Trial::saved_in(std::int64_t step, Mode mode,
+                                                            std::string_view beginning) const {
+  std::vector<TensorHistory> out = tensors({.mode = mode});
+  std::erase_if(out, [&](const TensorHistory& tensor) {
+    return !tensor.name().starts_with(beginning) || tensor.workers(step).empty();
+  });
+  const auto number = [](const TensorHistory& tensor) {  // "labels" is before "labels_2", which is before "labels_10"
+    const std::string& name = tensor.name();
+    const std::size_t digits = name.find_last_not_of("0123456789") + 1;
+    return std::pair(name.size() - digits, std::string_view(name).substr(digits));
+  };
+  std::stable_sort(out.begin(), out.end(), [&](const auto& a, const auto& b) { return number(a) < number(b); });
+  return out;
+}
+
 // ---- Damage
 
 TENSORTAP_INLINE std::vector<Damage> Trial::damage() const { return run_->damage().list(); }
@@ -26030,6 +26555,777 @@ TENSORTAP_INLINE std::vector<RepeatedStep> Trial::repeated_steps() const {
       out.push_back({step.mode, step.mode_step, {group.begin(), group.end()}});
     }
     return out;
+  });
+}
+
+TENSORTAP_END_NAMESPACE
+
+// from tensortap/trial/internal/losses_impl.hpp
+
+// The text of losses.
+
+TENSORTAP_BEGIN_NAMESPACE
+
+TENSORTAP_INLINE std::string to_string(const RunLosses& losses) {
+  std::string out = std::to_string(losses.steps) + " steps and " + std::to_string(losses.tensors) + " tensors (" +
+                    std::to_string(losses.bytes) + " bytes) were lost, in steps " + std::to_string(losses.first_step) +
+                    " to " + std::to_string(losses.last_step);
+  if (!losses.error.empty()) out += ": " + losses.error;
+  return out;
+}
+
+TENSORTAP_END_NAMESPACE
+
+// from tensortap/trial/internal/stored_step_impl.hpp
+
+// The bodies of stored_step.hpp.
+
+TENSORTAP_BEGIN_NAMESPACE
+
+TENSORTAP_INLINE StoredStep::StoredStep(std::shared_ptr<const detail::LiveRun> run, const Step& step,
+                                        std::string worker)
+    : run_(std::move(run)), step_(step), worker_(std::move(worker)) {}
+
+TENSORTAP_INLINE StoredStep::StoredStep(const StoredStep& other)
+    : run_(other.run_), step_(other.step_), worker_(other.worker_) {}
+
+TENSORTAP_INLINE std::vector<std::string> StoredStep::tensors(std::string_view collection) const {
+  std::set<std::string> names;
+  const auto membership = run_->visit([&](const detail::RunModel& model) {
+    if (const auto* by_worker = model.worker_steps(step_.global_step))
+      for (const auto& [worker, worker_step] : *by_worker)
+        if (worker_.empty() || worker == worker_)
+          worker_step->for_each_tensor([&](const detail::StoredTensor* tensor) { names.insert(*tensor->name); });
+    return model.membership;
+  });
+  std::vector<std::string> out;
+  for (const std::string& name : names)
+    if (collection.empty() || membership->contains(collection, name, run_->damage())) out.push_back(name);
+  return out;
+}
+
+TENSORTAP_INLINE void StoredStep::for_each(const Visit& visit) const {
+  std::vector<const std::string*> names;
+  run_->visit([&](const detail::RunModel& model) {
+    const auto* by_worker = model.worker_steps(step_.global_step);
+    if (by_worker == nullptr) return;
+    for (const auto& [worker, worker_step] : *by_worker)
+      if (worker_.empty() || worker == worker_) worker_step->append_names_as_saved(names);
+  });
+  for (const std::string* name : names) visit(*name);
+}
+
+TENSORTAP_INLINE std::optional<Tensor> StoredStep::value(std::string_view tensor) const {
+  return find(tensor).value({});
+}
+
+TENSORTAP_INLINE std::optional<double> StoredStep::reduction(std::string_view tensor, Reduction r) const {
+  return find(tensor).reduction(r, {});
+}
+
+TENSORTAP_INLINE std::optional<Statistics> StoredStep::statistics(std::string_view tensor) const {
+  return find(tensor).statistics({});
+}
+
+TENSORTAP_INLINE std::optional<UnitStatistics> StoredStep::units(std::string_view tensor) const {
+  return find(tensor).units({});
+}
+
+TENSORTAP_INLINE std::optional<std::vector<std::int64_t>> StoredStep::classes(std::string_view tensor) const {
+  return find(tensor).classes({});
+}
+
+TENSORTAP_INLINE detail::SavedTensor StoredStep::find(std::string_view name) const {
+  const detail::StoredTensor* tensor = nullptr;
+  std::vector<detail::WorkerStepPtr> worker_steps;
+  run_->visit([&](const detail::RunModel& model) {
+    tensor = model.find(name);
+    const auto* by_worker = model.worker_steps(step_.global_step);
+    if (tensor == nullptr || by_worker == nullptr) return;
+    for (const auto& [worker, worker_step] : *by_worker)
+      if ((worker_.empty() || worker == worker_) && worker_step->has(tensor)) worker_steps.push_back(worker_step);
+  });
+  return {run_, tensor, std::move(worker_steps), step_.global_step};
+}
+
+TENSORTAP_END_NAMESPACE
+
+// from tensortap/trial/internal/tensor_history_impl.hpp
+
+// The bodies of tensor_history.hpp.
+
+TENSORTAP_BEGIN_NAMESPACE
+
+TENSORTAP_INLINE TensorHistory::TensorHistory(std::shared_ptr<detail::LiveRun> run, const detail::StoredTensor* tensor,
+                                              Mode mode)
+    : run_(std::move(run)), tensor_(tensor), mode_(mode) {}
+
+TENSORTAP_INLINE const std::string& TensorHistory::name() const noexcept { return *tensor_->name; }
+
+TENSORTAP_INLINE std::vector<std::int64_t> TensorHistory::steps() const {
+  return run_->query([this](const detail::RunModel& model) {
+    std::vector<std::int64_t> out;
+    for (const std::int64_t global_step : tensor_->steps) {
+      const Step& step = *model.numbers().find(model.numbers().first_of(global_step));
+      if (mode_ == Mode::global) out.push_back(step.global_step);
+      if (mode_ != Mode::global && step.mode == mode_) out.push_back(step.mode_step);
+    }
+    std::sort(out.begin(), out.end());
+    out.erase(std::unique(out.begin(), out.end()), out.end());
+    return out;
+  });
+}
+
+TENSORTAP_INLINE std::vector<std::int64_t> TensorHistory::prev_steps(std::int64_t step, std::size_t n) const {
+  std::vector<std::int64_t> out = steps();
+  out.erase(std::upper_bound(out.begin(), out.end(), step), out.end());
+  if (out.size() > n) out.erase(out.begin(), out.end() - static_cast<std::ptrdiff_t>(n));
+  return out;
+}
+
+TENSORTAP_INLINE std::vector<std::string> TensorHistory::workers(std::int64_t step) const { return at(step).workers(); }
+
+TENSORTAP_INLINE std::optional<Tensor> TensorHistory::value(std::int64_t step, std::string_view worker) const {
+  return at(step).value(worker);
+}
+
+TENSORTAP_INLINE std::map<std::string, Tensor> TensorHistory::values(std::int64_t step) const {
+  std::map<std::string, Tensor> out;
+  const detail::SavedTensor saved = at(step);
+  for (const std::string& worker : saved.workers())
+    if (auto value = saved.value(worker)) out.emplace(worker, std::move(*value));
+  return out;
+}
+
+TENSORTAP_INLINE std::optional<Tensor::Shape> TensorHistory::shape(std::int64_t step, std::string_view worker) const {
+  return at(step).shape(worker);
+}
+
+TENSORTAP_INLINE std::optional<double> TensorHistory::reduction(std::int64_t step, Reduction r,
+                                                                std::string_view worker) const {
+  return at(step).reduction(r, worker);
+}
+
+TENSORTAP_INLINE std::optional<Statistics> TensorHistory::statistics(std::int64_t step, std::string_view worker) const {
+  return at(step).statistics(worker);
+}
+
+TENSORTAP_INLINE std::optional<UnitStatistics> TensorHistory::units(std::int64_t step, std::string_view worker) const {
+  return at(step).units(worker);
+}
+
+TENSORTAP_INLINE std::optional<std::vector<std::int64_t>> TensorHistory::classes(std::int64_t step,
+                                                                                 std::string_view worker) const {
+  return at(step).classes(worker);
+}
+
+TENSORTAP_INLINE std::map<std::string, Tensor> TensorHistory::saved_reductions(std::int64_t step,
+                                                                               std::string_view worker) const {
+  return at(step).reductions(worker);
+}
+
+TENSORTAP_INLINE std::uint64_t TensorHistory::stored_bytes() const {
+  std::uint64_t sum = 0;
+  for (const std::int64_t step : steps()) sum += at(step).stored_bytes();
+  return sum;
+}
+
+TENSORTAP_INLINE detail::SavedTensor TensorHistory::at(std::int64_t step) const {
+  auto worker_steps =
+      run_->visit([&](const detail::RunModel& model) { return model.worker_steps_with(tensor_, mode_, step); });
+  return {run_, tensor_, std::move(worker_steps), step};
+}
+
+TENSORTAP_END_NAMESPACE
+
+// from tensortap/trial/internal/outline_impl.hpp
+
+// The body of outline.hpp.
+
+TENSORTAP_BEGIN_NAMESPACE
+
+TENSORTAP_INLINE RunOutline outline_of(const Store& store) {
+  RunOutline outline;
+  outline.ended = store.size(layout::end_marker).has_value();
+  for (const ObjectInfo& object : store.list(layout::collections_prefix))
+    if (auto worker = layout::parse_collections_key(object.key)) outline.workers.insert(*worker);
+  const PackedRun run(std::shared_ptr<const Store>(std::shared_ptr<const Store>(), &store));  // does not own it
+  for (const ObjectInfo& object : run.list(layout::index_prefix))
+    if (const auto name = layout::parse_index_key(object.key)) {
+      outline.workers.insert(name->worker);
+      outline.steps.push_back(name->global_step);
+    }
+  std::sort(outline.steps.begin(), outline.steps.end());
+  outline.steps.erase(std::unique(outline.steps.begin(), outline.steps.end()), outline.steps.end());
+  outline.attempts = store.list(layout::attempts_prefix).size();
+  return outline;
+}
+
+TENSORTAP_END_NAMESPACE
+
+// from tensortap/trial/internal/segment_blocks.hpp
+
+// Parts of segments that were read, in blocks: the indexes of a segment are read one after the other, and a history of
+// a tensor reads a few bytes of each step.
+
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
+
+/// Threads: any.
+class SegmentBlocks {
+ public:
+  /// On S3 a call takes as long as 1 MiB does. Units: bytes.
+  static constexpr std::uint64_t block_size = std::uint64_t{1} << 20;
+  static constexpr std::uint64_t largest_read = block_size / 4;  ///< that uses blocks
+  static constexpr std::size_t most_blocks = 32;
+
+  /// Whether the bytes behind will be read next.
+  enum class Access : std::uint8_t {
+    in_order,   ///< they will
+    as_needed,  ///< they may: a block is read when something in it is read for the second time
+  };
+
+  explicit SegmentBlocks(const Store& store) : store_(store) {}
+
+  /// Returns bytes of the object `key`, fewer if it ends before; nullopt if it does not exist. Objects that had the
+  /// same key one after the other have different numbers.
+  [[nodiscard]] std::optional<std::vector<std::byte>> read(const std::string& key, std::uint64_t number, Range range,
+                                                           Access access) {
+    if (range.length == 0 || range.length > largest_read) return store_.get(key, range);
+    std::vector<std::byte> out;
+    const std::uint64_t end = range.start + range.length;
+    for (std::uint64_t at = range.start / block_size * block_size; at < end; at += block_size) {
+      const std::shared_ptr<Block> block = find({number, at}, access);
+      if (!block) return store_.get(key, range);
+      const std::lock_guard lock(block->mutex);
+      if (!block->bytes) {
+        auto bytes = store_.get(key, {at, block_size});
+        if (!bytes) return std::nullopt;
+        block->bytes = std::move(bytes);
+      }
+      const Bytes bytes = *block->bytes;
+      const std::uint64_t from = std::min<std::uint64_t>(std::max(range.start, at) - at, bytes.size());
+      const std::uint64_t to = std::min<std::uint64_t>(end - at, bytes.size());
+      out.insert(out.end(), bytes.begin() + static_cast<std::ptrdiff_t>(from),
+                 bytes.begin() + static_cast<std::ptrdiff_t>(to));
+    }
+    return out;
+  }
+
+ private:
+  using Name = std::pair<std::uint64_t, std::uint64_t>;  // the number of an object, and a place in it
+  struct Block {
+    std::mutex mutex;
+    std::optional<std::vector<std::byte>> bytes;
+  };
+  struct Known {
+    std::shared_ptr<Block> block;  // null: something in it was read once
+    std::list<Name>::iterator turn;
+  };
+  static constexpr std::size_t most_known = 4096;
+
+  /// Returns the block `name`, perhaps not yet read; null if it should not be read.
+  [[nodiscard]] std::shared_ptr<Block> find(const Name& name, Access access) {
+    const std::lock_guard lock(mutex_);
+    const auto [known, is_new] = known_.try_emplace(name);
+    if (is_new) {
+      known->second.turn = order_.insert(order_.end(), known->first);
+    } else {
+      order_.splice(order_.end(), order_, known->second.turn);
+    }
+    std::shared_ptr<Block>& block = known->second.block;
+    if (!block && (!is_new || access == Access::in_order)) {
+      block = std::make_shared<Block>();
+      ++blocks_;
+    }
+    std::shared_ptr<Block> out = block;
+    while (blocks_ > most_blocks || known_.size() > most_known) forget_oldest();
+    return out;
+  }
+
+  void forget_oldest() {
+    const auto oldest = known_.find(order_.front());
+    if (oldest->second.block) --blocks_;
+    known_.erase(oldest);
+    order_.pop_front();
+  }
+
+  const Store& store_;
+  std::mutex mutex_;  // guards the rest
+  std::map<Name, Known> known_;
+  std::list<Name> order_;  // the last one was used last
+  std::size_t blocks_ = 0;
+};
+
+}  // namespace detail
+TENSORTAP_END_NAMESPACE
+
+// from tensortap/trial/internal/segment_catalog.hpp
+
+// The files in the segments of a run: which ones are shown, and where they are.
+
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
+
+/// Threads: any.
+class SegmentCatalog {
+ public:
+  using Access = SegmentBlocks::Access;
+
+  /// A segment whose manifest is sound. It never changes.
+  struct Segment {
+    std::string key;
+    std::uint64_t size = 0;
+    std::uint64_t number = 0;  // among those that were read
+    SegmentManifest manifest;
+  };
+
+  /// A file in a segment.
+  struct Place {
+    std::shared_ptr<const Segment> segment;
+    const SegmentEntry* entry = nullptr;
+  };
+
+  explicit SegmentCatalog(std::shared_ptr<const Store> run) : run_(std::move(run)), blocks_(*run_) {}
+
+  [[nodiscard]] const Store& run() const noexcept { return *run_; }
+
+  /// Returns the place of the file `key`; nullopt if it is in no segment, or a file of a later attempt has its key.
+  [[nodiscard]] std::optional<Place> find(std::string_view key) {
+    if (!key.starts_with(layout::index_prefix) && !key.starts_with(layout::events_prefix)) return std::nullopt;
+    if (!is_listed_) (void)list(layout::index_prefix, {});
+    const std::shared_lock lock(mutex_);
+    const auto found = shown_.find(key);
+    return found == shown_.end() || found->second.is_hidden ? std::nullopt : std::optional(found->second.place);
+  }
+
+  /// Returns bytes of a file; nullopt if its segment is gone.
+  [[nodiscard]] std::optional<std::vector<std::byte>> read(const Place& place, Range range) {
+    const SegmentEntry& entry = *place.entry;
+    const std::uint64_t start = std::min(range.start, entry.size);
+    const std::uint64_t length = std::min(range.length, entry.size - start);
+    auto bytes = blocks_.read(place.segment->key, place.segment->number, {entry.start + start, length},
+                              entry.is_index || length == entry.size ? Access::in_order : Access::as_needed);
+    if (!bytes) return bytes;
+    if (bytes->size() < length)
+      throw Error::damaged("segment", place.segment->key,
+                           "it ends in " + in_quotes(entry.key) + " (" + std::to_string(bytes->size()) + " of " +
+                               std::to_string(length) + " bytes)");
+    if (length == entry.size && crc32c(*bytes) != entry.crc32c)
+      throw Error::damaged("segment", place.segment->key,
+                           "the checksum of " + in_quotes(entry.key) + " does not match");
+    return bytes;
+  }
+
+  /// Lists the run with the files in its segments, and without the segments.
+  [[nodiscard]] std::vector<ObjectInfo> list(std::string_view prefix, std::string_view after) {
+    if (prefix.starts_with(layout::segments_prefix)) return {};
+    const bool shows_all = layout::segments_prefix.starts_with(prefix) && after < layout::segments_prefix;
+    const bool shows_files = prefix.starts_with(layout::index_prefix) || prefix.starts_with(layout::events_prefix);
+    if (!shows_all && shows_files) learn(run_->list(layout::segments_prefix, {}));
+    std::vector<ObjectInfo> plain = run_->list(prefix, after);
+    const auto first = std::stable_partition(plain.begin(), plain.end(), [](const ObjectInfo& object) {
+      return !object.key.starts_with(layout::segments_prefix);
+    });
+    if (shows_all) learn({first, plain.end()});
+    plain.erase(first, plain.end());
+    return shows_all || shows_files ? merged(std::move(plain), prefix, after) : plain;
+  }
+
+  /// Returns the sound segments, by attempt and step.
+  [[nodiscard]] std::vector<std::shared_ptr<const Segment>> segments() const {
+    const std::shared_lock lock(mutex_);
+    std::vector<std::shared_ptr<const Segment>> out;
+    for (const auto& [key, segment] : segments_) out.push_back(segment);
+    return out;
+  }
+
+  [[nodiscard]] std::vector<Damage> damage() const {
+    const std::shared_lock lock(mutex_);
+    std::vector<Damage> out;
+    for (const auto& [key, damaged] : damaged_) out.push_back({escaped(key), escaped(damaged.cause)});
+    return out;
+  }
+
+ private:
+  struct Shown {
+    Place place;
+    bool is_hidden = false;                   // by a plain file of a later attempt
+    std::optional<std::uint64_t> rival = {};  // the size of the plain file, when that was decided
+  };
+  struct Damaged {
+    std::uint64_t size = 0;
+    std::string cause;
+  };
+  using Segments = std::map<std::string, std::shared_ptr<const Segment>>;
+
+  /// Takes note of a complete listing of the segments, and reads the manifests of the new ones. Throws: the store
+  /// failed. Then nothing has changed: a step must not be seen before an earlier one.
+  void learn(const std::vector<ObjectInfo>& listed) {
+    const std::lock_guard one_at_a_time(learn_mutex_);
+    std::vector<const ObjectInfo*> news;
+    for (const ObjectInfo& object : listed) {
+      const auto known = segments_.find(object.key);
+      const auto damaged = damaged_.find(object.key);
+      if ((known == segments_.end() || known->second->size != object.size) &&
+          (damaged == damaged_.end() || damaged->second.size != object.size) && layout::parse_segment_key(object.key))
+        news.push_back(&object);
+    }
+    std::vector<std::shared_ptr<const Segment>> read(news.size());
+    std::vector<std::string> causes(news.size());
+    parallel_for(news.size(), run_->concurrency(), [&](std::size_t i) {
+      try {
+        read[i] = load(*news[i]);
+      } catch (const Error& e) {
+        if (e.code() == Errc::io) throw;
+        causes[i] = e.what();
+      }
+    });
+
+    const std::unique_lock lock(mutex_);
+    const auto is_listed = [&](const std::string& key, std::uint64_t size) {
+      const auto at = std::lower_bound(listed.begin(), listed.end(), key,
+                                       [](const ObjectInfo& object, const std::string& k) { return object.key < k; });
+      return at != listed.end() && at->key == key && at->size == size;
+    };
+    std::erase_if(damaged_, [&](const auto& one) { return !is_listed(one.first, one.second.size); });
+    const auto gone =
+        std::erase_if(segments_, [&](const auto& one) { return !is_listed(one.first, one.second->size); });
+    if (gone > 0) {
+      shown_.clear();
+      for (const auto& [key, segment] : segments_) show(segment);
+    }
+    for (std::size_t i = 0; i < news.size(); ++i) {
+      if (!causes[i].empty()) damaged_[news[i]->key] = {news[i]->size, std::move(causes[i])};
+      if (!read[i]) continue;
+      segments_[news[i]->key] = read[i];
+      show(read[i]);
+    }
+    is_listed_ = true;
+  }
+
+  /// Reads the manifest of a segment. Returns null if it is gone.
+  [[nodiscard]] std::shared_ptr<const Segment> load(const ObjectInfo& object) {
+    const std::uint64_t number = ++last_number_;
+    auto manifest = read_segment_manifest(object.key, object.size, [&](std::uint64_t start, std::uint64_t length) {
+      return blocks_.read(object.key, number, {start, length}, Access::in_order);
+    });
+    if (!manifest) return nullptr;
+    auto out = std::make_shared<Segment>(Segment{object.key, object.size, number, std::move(*manifest)});
+    out->manifest.entries.shrink_to_fit();
+    return out;
+  }
+
+  /// Shows the files of a segment, except those that a later attempt has written too.
+  void show(const std::shared_ptr<const Segment>& segment) {
+    for (const SegmentEntry& entry : segment->manifest.entries) {
+      Shown& shown = shown_[entry.key];
+      const Segment* const other = shown.place.segment.get();
+      if (other != nullptr && other->manifest.name.attempt > segment->manifest.name.attempt) continue;
+      shown = {{segment, &entry}, false, std::nullopt};
+    }
+  }
+
+  /// Returns `plain` together with the files that are shown.
+  [[nodiscard]] std::vector<ObjectInfo> merged(std::vector<ObjectInfo> plain, std::string_view prefix,
+                                               std::string_view after) {
+    decide_rivals(plain);
+    const std::shared_lock lock(mutex_);
+    std::vector<ObjectInfo> out;
+    auto at = plain.begin();
+    auto shown = after < prefix ? shown_.lower_bound(prefix) : shown_.upper_bound(after);
+    for (; shown != shown_.end() && shown->first.starts_with(prefix); ++shown) {
+      for (; at != plain.end() && at->key < shown->first; ++at) out.push_back(std::move(*at));
+      if (shown->second.is_hidden) continue;
+      if (at != plain.end() && at->key == shown->first) ++at;
+      out.push_back({shown->first, shown->second.place.entry->size, {}});
+    }
+    out.insert(out.end(), std::make_move_iterator(at), std::make_move_iterator(plain.end()));
+    return out;
+  }
+
+  /// Decides for each plain index with the key of one in a segment which of them counts, with its events: that of the
+  /// later attempt. Such pairs are rare: an attempt without packing has continued, or steps are being unpacked.
+  void decide_rivals(const std::vector<ObjectInfo>& plain) {
+    {
+      const std::shared_lock lock(mutex_);
+      if (shown_.empty()) return;
+    }
+    for (const ObjectInfo& object : plain) {
+      std::int64_t attempt = 0;
+      {
+        const std::shared_lock lock(mutex_);
+        const auto shown = shown_.find(object.key);
+        if (shown == shown_.end() || !shown->second.place.entry->is_index || shown->second.rival == object.size)
+          continue;
+        attempt = shown->second.place.segment->manifest.name.attempt;
+      }
+      const auto text = run_->get(object.key);
+      bool is_later = false;
+      try {
+        is_later = text && parse_index(text_of(*text), object.key).attempt.value_or(-1) > attempt;
+      } catch (const Error&) {  // a damaged one does not count
+      }
+      hide(object, is_later);
+    }
+  }
+
+  /// Hides an index in a segment, and the events of that step, or shows them, because of the plain index `object`.
+  void hide(const ObjectInfo& object, bool is_hidden) {
+    const std::unique_lock lock(mutex_);
+    const auto shown = shown_.find(object.key);
+    if (shown == shown_.end()) return;
+    shown->second.rival = object.size;
+    shown->second.is_hidden = is_hidden;
+    const SegmentEntry& index = *shown->second.place.entry;
+    const std::string worker = layout::worker_from_file_name(shown->second.place.segment->manifest.name.worker);
+    const auto events = shown_.find(layout::event_key(index.step, worker));
+    if (events != shown_.end()) events->second.is_hidden = is_hidden;
+  }
+
+  const std::shared_ptr<const Store> run_;
+  SegmentBlocks blocks_;
+  std::atomic<std::uint64_t> last_number_ = 0;
+  std::atomic<bool> is_listed_ = false;
+  std::mutex learn_mutex_;           // its holder may read the members below without the other lock
+  mutable std::shared_mutex mutex_;  // guards the members below
+  Segments segments_;
+  std::map<std::string, Damaged> damaged_;
+  std::map<std::string, Shown, std::less<>> shown_;
+};
+
+}  // namespace detail
+TENSORTAP_END_NAMESPACE
+
+// from tensortap/trial/internal/packed_run_impl.hpp
+
+// The bodies of packed_run.hpp.
+
+TENSORTAP_BEGIN_NAMESPACE
+
+TENSORTAP_INLINE PackedRun::PackedRun(std::shared_ptr<const Store> run)
+    : catalog_(std::make_unique<detail::SegmentCatalog>(std::move(run))) {}
+
+TENSORTAP_INLINE PackedRun::~PackedRun() = default;
+
+TENSORTAP_INLINE std::vector<Damage> PackedRun::damage() const { return catalog_->damage(); }
+
+// A segment may go after it was listed, because its files were unpacked: then they are plain objects.
+
+TENSORTAP_INLINE std::optional<std::vector<std::byte>> PackedRun::get(std::string_view key, Range range) const {
+  if (const auto place = catalog_->find(key))
+    if (auto bytes = catalog_->read(*place, range)) return bytes;
+  return catalog_->run().get(key, range);
+}
+
+TENSORTAP_INLINE std::optional<std::vector<std::byte>> PackedRun::get_version(std::string_view key,
+                                                                              std::string_view wanted) const {
+  return catalog_->run().get_version(key, wanted);
+}
+
+TENSORTAP_INLINE std::optional<std::uint64_t> PackedRun::size(std::string_view key) const {
+  if (const auto place = catalog_->find(key))
+    if (catalog_->run().size(place->segment->key)) return place->entry->size;
+  return catalog_->run().size(key);
+}
+
+TENSORTAP_INLINE std::vector<ObjectInfo> PackedRun::list(std::string_view prefix, std::string_view after) const {
+  return catalog_->list(prefix, after);
+}
+
+TENSORTAP_INLINE std::string PackedRun::claim_holder(std::string_view key) const {
+  return catalog_->run().claim_holder(key);
+}
+
+TENSORTAP_INLINE std::string PackedRun::location() const { return catalog_->run().location(); }
+
+TENSORTAP_INLINE std::size_t PackedRun::concurrency() const noexcept { return catalog_->run().concurrency(); }
+
+TENSORTAP_INLINE bool PackedRun::put(std::string_view key, std::span<const Bytes>, Sync, IfExists) {
+  throw Error::view_is_read_only("put", location(), key);
+}
+
+TENSORTAP_INLINE bool PackedRun::remove(std::string_view key) {
+  throw Error::view_is_read_only("remove", location(), key);
+}
+
+TENSORTAP_INLINE bool PackedRun::move(std::string_view from, std::string_view) {
+  throw Error::view_is_read_only("move", location(), from);
+}
+
+TENSORTAP_INLINE void PackedRun::sync(std::span<const std::string>) {}
+
+TENSORTAP_INLINE std::unique_ptr<Claim> PackedRun::claim(std::string_view key, std::string_view) {
+  throw Error::view_is_read_only("claim", location(), key);
+}
+
+TENSORTAP_INLINE std::size_t PackedRun::remove_unfinished(const std::function<bool(std::string_view key)>&) {
+  return 0;
+}
+
+TENSORTAP_END_NAMESPACE
+
+// from tensortap/trial/internal/claim_run.hpp
+
+// Claims a run for a tool that changes it.
+
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
+
+/// Claims the parts of all workers for `owner`, for as long as the result lives, and removes what a killed process has
+/// not finished. Throws: a living process writes the run.
+inline std::vector<std::unique_ptr<Claim>> claim_all_workers(Store& run, std::string_view owner) {
+  std::set<std::string> keys{layout::claim_key(1, "")};
+  for (const std::string& worker : outline_of(run).workers) keys.insert(layout::claim_key(2, worker));
+  std::vector<std::unique_ptr<Claim>> out;
+  for (const std::string& key : keys) {
+    out.push_back(run.claim(key, owner));
+    if (!out.back()) throw Error::run_is_claimed(run.location(), run.claim_holder(key));
+  }
+  run.remove_unfinished([](std::string_view) { return true; });
+  return out;
+}
+
+}  // namespace detail
+TENSORTAP_END_NAMESPACE
+
+// from tensortap/trial/internal/prune_impl.hpp
+
+// The bodies of prune.hpp.
+
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
+
+/// Removes all objects below `prefix`, and counts them.
+inline void prune_all(Store& run, std::string_view prefix, bool dry_run, Pruned& out) {
+  std::vector<std::string> keys;
+  for (ObjectInfo& object : run.list(prefix)) {
+    out.bytes += object.size;
+    keys.push_back(std::move(object.key));
+  }
+  out.objects += keys.size();
+  if (!dry_run && !keys.empty()) run.remove_all(keys);
+}
+
+}  // namespace detail
+
+TENSORTAP_INLINE Pruned prune(Store& run, const PruneOptions& options) {
+  if ((options.keep.steps && *options.keep.steps < 1) || options.keep.bytes == 0)
+    throw Error::bad_option("keep", "it keeps nothing; give it 1 or more, or leave it out");
+  const auto claims = options.dry_run ? std::vector<std::unique_ptr<Claim>>() : detail::claim_all_workers(run, "prune");
+  Pruned out;
+  for (const std::string& worker : outline_of(run).workers) {
+    detail::RetainedSteps steps(worker);
+    steps.learn([&](std::string_view prefix) { return run.list(prefix); },
+                [&](const std::string& key, std::uint64_t start, std::uint64_t length) {
+                  return run.get(key, {start, length});
+                });
+    const auto surplus = steps.take_surplus(options.keep, std::numeric_limits<std::int64_t>::max());
+    for (const detail::StepGroup& group : surplus) {
+      out.steps += static_cast<std::uint64_t>(group.steps);
+      out.objects += group.indexes.size() + group.events.size();
+      out.bytes += group.bytes;
+    }
+    out.steps_left += static_cast<std::uint64_t>(steps.steps());
+    out.bytes_left += steps.bytes();
+    if (options.dry_run || surplus.empty()) continue;
+    const std::vector<std::string> indexes = detail::keys_of(surplus, &detail::StepGroup::indexes);
+    run.remove_all(indexes);  // first, so that no index is without its events, not after a loss of power either
+    run.sync(indexes);
+    run.remove_all(detail::keys_of(surplus, &detail::StepGroup::events));
+  }
+  if (options.superseded) detail::prune_all(run, layout::superseded_prefix, options.dry_run, out);
+  if (options.snapshots) detail::prune_all(run, layout::snapshots_prefix, options.dry_run, out);
+  return out;
+}
+
+TENSORTAP_END_NAMESPACE
+
+// from tensortap/trial/internal/trials_impl.hpp
+
+// The bodies of trials.hpp.
+
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
+
+/// Removes from sorted `all` what sorted `other` does not have.
+template <class T>
+void keep_common(std::vector<T>& all, const std::vector<T>& other) {
+  std::vector<T> out;
+  std::set_intersection(all.begin(), all.end(), other.begin(), other.end(), std::back_inserter(out));
+  all = std::move(out);
+}
+
+}  // namespace detail
+
+TENSORTAP_INLINE Trials::Trials(const std::vector<std::string>& addresses, const TrialOptions& options) {
+  for (const std::string& address : addresses) trials_.emplace_back(address, options);
+}
+
+TENSORTAP_INLINE Trials Trials::of(std::vector<Trial> trials) {
+  Trials out;
+  out.trials_ = std::move(trials);
+  return out;
+}
+
+TENSORTAP_INLINE std::vector<std::string> Trials::common_tensors(const TensorQuery& query) const {
+  std::vector<std::string> out;
+  for (const Trial& trial : trials_) {
+    std::vector<std::string> names;
+    if (query.collection.empty() || trial.collection(query.collection))
+      for (const TensorHistory& tensor : trial.tensors(query)) names.push_back(tensor.name());
+    if (&trial == trials_.data()) {
+      out = std::move(names);
+    } else {
+      detail::keep_common(out, names);
+    }
+  }
+  return out;
+}
+
+TENSORTAP_INLINE std::vector<std::int64_t> Trials::common_steps(Mode mode) const {
+  std::vector<std::int64_t> out;
+  for (const Trial& trial : trials_) {
+    if (&trial == trials_.data()) {
+      out = trial.steps(mode);
+    } else {
+      detail::keep_common(out, trial.steps(mode));
+    }
+  }
+  return out;
+}
+
+TENSORTAP_INLINE std::vector<Trials::Row> Trials::curve(std::string_view tensor, Mode mode,
+                                                        std::optional<Reduction> r) const {
+  std::map<std::int64_t, std::vector<std::optional<double>>> rows;
+  for (std::size_t i = 0; i < trials_.size(); ++i) {
+    if (!trials_[i].has_tensor(tensor)) continue;
+    const TensorHistory history = trials_[i].tensor(tensor, mode);
+    for (const std::int64_t step : history.steps()) {
+      std::optional<double> number;
+      if (r) {
+        number = history.reduction(step, *r);
+      } else if (const auto value = history.value(step);
+                 value && value->size() == 1 && value->dtype() != DType::string) {
+        number = value->number(0);
+      }
+      if (number) rows.try_emplace(step, trials_.size()).first->second[i] = number;
+    }
+  }
+  std::vector<Row> out;
+  for (auto& [step, values] : rows) out.push_back({step, std::move(values)});
+  return out;
+}
+
+TENSORTAP_INLINE void Trials::refresh() const {
+  for (const Trial& trial : trials_) trial.refresh();
+}
+
+TENSORTAP_INLINE bool Trials::wait_for_end(std::chrono::nanoseconds timeout) const {
+  const auto deadline = std::chrono::steady_clock::now() + timeout;
+  return std::all_of(trials_.begin(), trials_.end(), [&](const Trial& trial) {
+    const auto left = deadline - std::chrono::steady_clock::now();
+    return trial.wait_for_end(std::max<std::chrono::nanoseconds>(left, std::chrono::nanoseconds::zero()));
   });
 }
 
@@ -26141,21 +27437,6 @@ inline void unpack_superseded(Store& run, SegmentUnpacker& unpacker) {
   }
 }
 
-/// Claims a run for as long as the result lives, and removes what a killed process has not finished. Throws: a living
-/// process writes the run.
-inline std::vector<std::unique_ptr<Claim>> claim_all_workers(Store& run) {
-  std::set<std::string> keys{layout::claim_key(1, "")};
-  for (const ObjectInfo& object : run.list(layout::collections_prefix))
-    if (const auto worker = layout::parse_collections_key(object.key)) keys.insert(layout::claim_key(2, *worker));
-  std::vector<std::unique_ptr<Claim>> out;
-  for (const std::string& key : keys) {
-    out.push_back(run.claim(key, "unpack"));
-    if (!out.back()) throw Error::run_is_claimed(run.location(), run.claim_holder(key));
-  }
-  run.remove_unfinished([](std::string_view) { return true; });
-  return out;
-}
-
 /// Returns the identities that the attempts of a run give it. Skips damaged ones.
 inline std::set<std::string> run_ids_of(const Store& run) {
   std::set<std::string> out;
@@ -26176,7 +27457,7 @@ class UnpackedCopy {
 
   Unpacked make() {
     require_no_other_run();
-    const auto claims = claim_all_workers(to_);
+    const auto claims = claim_all_workers(to_, "unpack");
     const bool has_ended = run_->size(layout::end_marker).has_value();  // before the listing, which then has all steps
     std::vector<std::string> others, events, indexes;
     for (ObjectInfo& object : view_.list("")) {
@@ -26240,7 +27521,7 @@ class UnpackedCopy {
 
 TENSORTAP_INLINE Unpacked unpack(const std::shared_ptr<Store>& run) {
   if (run->list(layout::segments_prefix).empty() && detail::superseded_segments(*run).empty()) return {};
-  const auto claims = detail::claim_all_workers(*run);
+  const auto claims = detail::claim_all_workers(*run, "unpack");
   detail::SegmentCatalog catalog(run);
   (void)catalog.list({}, {});
   detail::SegmentUnpacker unpacker(*run);

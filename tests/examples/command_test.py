@@ -8,6 +8,7 @@ import os
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 import tempfile
 import threading
@@ -144,6 +145,50 @@ class CommandTest(unittest.TestCase):
                 self.assertEqual(files_of(packed), files_of(plain))
                 self.assertEqual(self.call("unpack", packed), "nothing is packed\n")
             self.assertIn("it is no run", self.call("unpack", folder, code=2))
+
+    def test_diff_names_the_first_difference(self):
+        run = GOLDEN / "basic"
+        self.assertRegex(self.call("diff", run, run), r"^compared: \d+ values in \d+ steps: (\d+) equal, 0 within round-off, 0 different\n$")
+        found = json.loads(self.call("diff", run, run, "--json"))
+        self.assertTrue(found["same_values"])
+        self.assertEqual(found["compared"], found["equal"])
+        other = GOLDEN / "save_all"
+        found = json.loads(self.call("diff", run, other, "--json", code=1))
+        self.assertFalse(found["same_values"])
+        self.assertIn("different", self.call("diff", run, other, code=1))
+        self.assertIn("run", self.call("diff", run, run / "nothing", code=2))
+
+    def test_diff_reads_a_changed_element(self):
+        with tempfile.TemporaryDirectory() as folder:
+            changed = Path(folder) / "changed"
+            shutil.copytree(GOLDEN / "basic", changed)
+            index = json.loads(sorted(changed.glob("index/*/*.json"))[0].read_text(encoding="utf-8"))
+            loss = index["tensor_payload"][-1]
+            text = self.call("show", changed, loss["tensorname"], "--step", str(index["meta"]["mode_step"]))
+            value = float(text.splitlines()[-1])
+            events = changed / index["meta"]["event_file_name"]
+            record = events.read_bytes()
+            begin, end = loss["start_idx"] + 12, loss["start_idx"] + loss["length"] - 4  # of the payload
+            payload = record[begin:end].replace(struct.pack("<f", value), struct.pack("<f", value + 1))
+            crc = crc32c(payload)
+            masked = struct.pack("<I", ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF)
+            events.write_bytes(record[:begin] + payload + masked + record[end + 4:])
+            found = json.loads(self.call("diff", GOLDEN / "basic", changed, "--json", code=1))
+            self.assertEqual(found["first_difference"]["tensor"], loss["tensorname"])
+            self.assertAlmostEqual(float(found["first_difference"]["second"]), value + 1, places=5)
+            self.assertEqual(found["compared"] - found["equal"] - found["within_round_off"], 1)
+
+    def test_prune_removes_the_oldest_steps(self):
+        with tempfile.TemporaryDirectory() as folder:
+            run = Path(folder) / "run"
+            shutil.copytree(GOLDEN / "modes", run)
+            (run / "claim.smd").unlink(missing_ok=True)
+            self.assertIn("name --steps", self.call("prune", run, code=2))
+            self.assertRegex(self.call("prune", run, "--steps", "3", "--dry-run"), r"^would remove: 5 steps, 10 objects, ")
+            self.assertRegex(self.call("prune", run, "--steps", "3"), r"^removed: 5 steps, 10 objects, \d+ bytes\nleft: 3 steps, \d+ bytes\n$")
+            self.assertIn("sound", self.call("check", run))
+            self.assertEqual(len(list(run.glob("index/*/*.json"))), 3)
+            self.assertIn("it is no run", self.call("prune", folder, "--steps", "1", code=2))
 
     def test_lost_steps_and_repeated_steps_are_told(self):
         loss = {"reason": "write_failed", "first_step": 5, "last_step": 7, "steps": 3, "tensors": 12, "bytes": 4096}

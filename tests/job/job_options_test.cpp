@@ -72,20 +72,6 @@ TEST_CASE("no name of a job or channel leads out of a directory", "[job][options
   for (const char* const name : {"", ".", "..", "a/b", "../a", "a b"}) CHECK_FALSE(JobNames::is_channel(name));
 }
 
-TEST_CASE("secrets are known by their names", "[job][options]") {
-  for (const char* const name : {"password", "api-token", "API_KEY", "db.password", "aws_secret_access_key", "--token",
-                                 "dbPassword", "apiToken", "passphrase"})
-    CHECK(JobNames::is_secret(name));
-  for (const char* const name : {"max_tokens", "tokenizer", "key", "monkey", "learning-rate", "secretary"})
-    CHECK_FALSE(JobNames::is_secret(name));
-  const std::vector<std::string> words = {
-      "p", "--token", "x",          "--password=y", "https://u:z@h/",         "--tokens",
-      "3", "k=v",     "--password", "-x",           "Authorization: Bearer x"};
-  CHECK(JobNames::without_secrets(words) == std::vector<std::string>{"p", "--token", "*****", "--password=*****",
-                                                                     "https://u:*****@h/", "--tokens", "3", "k=v",
-                                                                     "--password", "*****", "Authorization: *****"});
-}
-
 TEST_CASE("hyperparameters have SageMaker's forms", "[job][options]") {
   const Hyperparameters all({{"lr", "1e-3"},
                              {"batch-size", "64"},

@@ -30,8 +30,8 @@ struct HookConfiguration {
   using Variable = std::function<const char*(const char* name)>;
 
   std::string out_dir = "/opt/ml/output/tensors";  ///< the run: a directory, or s3://BUCKET/PREFIX
-  /// What is saved: `collections` and `save`. From an environment also `enabled`, `worker`, `num_workers` and
-  /// `checkpoint_dir`.
+  /// What is saved: `collections` and `save`. From an environment also `enabled`, `worker`, `num_workers`,
+  /// `checkpoint_dir`, and the hyperparameters among the `facts`.
   HookOptions options = {};
   /// The parts that are saved of collections that say nothing of parts.
   Collection parts = {};
@@ -48,8 +48,8 @@ struct HookConfiguration {
   /// SAGEMAKER_BASE_DIR or /opt/ml. If there is none, or USE_SMDEBUG is 0 or false, `options.enabled` is false, and the
   /// first warning says why. With TENSORTAP_JOB_ATTEMPT, which 'tensortap train' sets, `start_over` and `resume_ended`
   /// are set: an attempt may end at any moment. Takes the name of this process and the number of them from its
-  /// launcher: Open MPI, PMI, torchrun, Slurm, SageMaker. With IncludeWorkers::one, only the first process is enabled.
-  /// Throws as from_json.
+  /// launcher: Open MPI, PMI, torchrun, Slurm, SageMaker; and the facts from input/config/hyperparameters.json. With
+  /// IncludeWorkers::one, only the first process is enabled. Throws as from_json.
   static HookConfiguration from_environment(const Variable& variable = {});
 
   /// Returns `base` with what this configuration says in its place.

@@ -7,6 +7,7 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -18,6 +19,7 @@
 #include <tensortap/capture/step_observer.hpp>
 #include <tensortap/capture_requests.hpp>
 #include <tensortap/internal/config.hpp>
+#include <tensortap/record/retention.hpp>
 #include <tensortap/retry_policy.hpp>
 #include <tensortap/select/collection.hpp>
 #include <tensortap/select/save_config.hpp>
@@ -82,6 +84,14 @@ struct HookOptions {
   /// last commit no longer counts.
   std::int64_t num_workers = 1;
 
+  /// Facts about the run that its steps do not tell: hyperparameters, the seed, versions. Each attempt saves them, and
+  /// `Trial::facts` returns them. The value of a name such as "api_token" is not saved. Names and values are UTF-8, of
+  /// at most 256 KiB together.
+  std::map<std::string, std::string> facts = {};
+  /// True: adds what this process knows, unless `facts` has it: "host", "command" (without passwords and tokens),
+  /// "git_revision" (of the working directory), "compiler", "tensortap" and "started".
+  bool process_facts = true;
+
   // What saving may cost
 
   /// The share of the time of training that the hook may take, between 0 and 1: 0.01 is one percent. It counts the time
@@ -92,6 +102,12 @@ struct HookOptions {
   std::optional<double> budget = {};
   /// True: what the rules of `on_step` need is saved in spite of the budget.
   bool budget_spares_rules = true;
+
+  /// How much of the run this worker keeps; the oldest steps are removed, about a sixteenth of the budget at a time.
+  /// With a checkpoint_dir they are removed at commits, and steps after the last commit do not count: a successor then
+  /// finds as many steps as the budget allows. `HookStatus::steps_removed` counts them. Objects in superseded/ and
+  /// snapshots/ stay: `tensortap prune` removes them.
+  Retention retention = {};
 
   // What rules may ask for
 

@@ -22,6 +22,7 @@ struct HookStatus {
   std::uint64_t steps_saved = 0;       ///< steps that were written
   std::uint64_t records_saved = 0;     ///< records in them: raw tensors and reductions
   std::uint64_t bytes_saved = 0;       ///< bytes of their events files
+  std::uint64_t steps_removed = 0;     ///< steps that were removed again, see HookOptions::retention
   std::uint64_t steps_lost = 0;        ///< steps that were not written
   std::uint64_t tensors_lost = 0;      ///< records in them, and single tensors
   std::uint64_t not_reducible = 0;     ///< saves of complex and string tensors whose collection has reductions

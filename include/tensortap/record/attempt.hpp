@@ -8,6 +8,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -29,6 +30,8 @@ struct Attempt {
   std::vector<Loss> losses = {};       ///< what this attempt could not save
   std::string error = {};              ///< its first failed write
   std::vector<Thinning> thinned = {};  ///< what it left out to keep to its budget
+  /// Facts about its process and its configuration: "host", "command", "seed" …
+  std::map<std::string, std::string> facts = {};
 };
 
 /// Returns the text of the attempt's object.

@@ -5,6 +5,7 @@
 //     if (const auto value = loss.value(step)) std::cout << step << ' ' << value->number(0) << '\n';
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -41,12 +42,18 @@ class TensorHistory {
   /// Returns the steps, complete or not, in which a worker has saved the tensor, a reduction or a shape; ascending.
   [[nodiscard]] std::vector<std::int64_t> steps() const;
 
+  /// Returns the last `n` steps of `steps()` up to `step`, which is among them if it was saved; ascending.
+  [[nodiscard]] std::vector<std::int64_t> prev_steps(std::int64_t step, std::size_t n) const;
+
   /// Returns the workers that have saved the tensor in `step`, sorted.
   [[nodiscard]] std::vector<std::string> workers(std::int64_t step) const;
 
   /// Returns the elements; nullopt if they were not saved or cannot be read. Lifetime: a loop over
   /// `value(0)->as<float>()` reads a destroyed tensor; keep the value in a variable.
   [[nodiscard]] std::optional<Tensor> value(std::int64_t step, std::string_view worker = {}) const;
+
+  /// Returns the elements that each worker has saved, by its name.
+  [[nodiscard]] std::map<std::string, Tensor> values(std::int64_t step) const;
 
   /// Returns the shape, which is saved by itself or with the elements. Lifetime: keep it in a variable before a loop.
   [[nodiscard]] std::optional<Tensor::Shape> shape(std::int64_t step, std::string_view worker = {}) const;

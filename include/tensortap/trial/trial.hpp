@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -136,6 +137,9 @@ class Trial {
   [[nodiscard]] std::int64_t num_workers() const;
   /// Returns the attempts of all workers; none if smdebug wrote the run.
   [[nodiscard]] std::vector<Attempt> attempts() const;
+  /// Returns the facts about the run that its attempts have saved, see `HookOptions::facts`: for each name the value of
+  /// the last attempt, and of several workers that of the alphabetically first one.
+  [[nodiscard]] std::map<std::string, std::string> facts() const;
 
   [[nodiscard]] std::vector<Collection> collections() const;
   [[nodiscard]] std::optional<Collection> collection(std::string_view name) const;
@@ -170,6 +174,14 @@ class Trial {
 
   [[nodiscard]] bool has_tensor(std::string_view name) const;
 
+  /// Returns the tensors of the collection "inputs" that were saved in `step`, sorted by name; none if there is no such
+  /// collection.
+  [[nodiscard]] std::vector<TensorHistory> inputs(std::int64_t step, Mode mode = Mode::global) const;
+  /// Returns the tensors whose names begin with "labels" that were saved in `step`, sorted by the numbers after that.
+  [[nodiscard]] std::vector<TensorHistory> labels(std::int64_t step, Mode mode = Mode::global) const;
+  /// Returns the tensors whose names begin with "predictions" that were saved in `step`, sorted likewise.
+  [[nodiscard]] std::vector<TensorHistory> predictions(std::int64_t step, Mode mode = Mode::global) const;
+
   // ---- Damage
 
   /// Returns what could not be read: index and collections files, and the records that were requested. Each refresh
@@ -190,6 +202,8 @@ class Trial {
   [[nodiscard]] std::vector<RepeatedStep> repeated_steps() const;
 
  private:
+  [[nodiscard]] std::vector<TensorHistory> saved_in(std::int64_t step, Mode mode, std::string_view beginning) const;
+
   std::shared_ptr<detail::LiveRun> run_;
 };
 

@@ -74,6 +74,7 @@ class AttemptRecord {
     Attempt out = attempt_;
     out.losses = shortened(out.losses, 1);
     out.thinned.clear();
+    out.facts.clear();
     return to_json(out);
   }
 

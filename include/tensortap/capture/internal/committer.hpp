@@ -57,6 +57,7 @@ class Committer {
   void close(const std::string& collections) {
     (void)steps_.take_lost_steps();
     put_collections(collections);
+    steps_.retention().closed();
     context_.retries.run([&] {
       context_.fence.require_no_successor();
       const HookOptions& options = context_.options;
@@ -119,6 +120,7 @@ class Committer {
     states_ = std::move(states);
     context_.ledger->count_commit();
     if (!dropped.empty()) try_to_remove(dropped);
+    steps_.retention().committed(states_.back().last_seen);
     context_.callbacks.committed(states_.back());
     if (are_moved) throw Error::commits_are_gone(checkpoints_->location(), previous, states_.back().last_seen);
   }

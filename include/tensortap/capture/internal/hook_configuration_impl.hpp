@@ -2,12 +2,15 @@
 #pragma once
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdlib>
 #include <fstream>
+#include <map>
 #include <optional>
 #include <string>
 #include <tuple>
 #include <utility>
+#include <vector>
 
 #include <nlohmann/json.hpp>
 
@@ -17,6 +20,7 @@
 #include <tensortap/capture/internal/worker_of_environment.hpp>
 #include <tensortap/error.hpp>
 #include <tensortap/internal/config.hpp>
+#include <tensortap/record/internal/json_text.hpp>
 #include <tensortap/record/internal/placed_json.hpp>
 
 TENSORTAP_BEGIN_NAMESPACE
@@ -95,6 +99,26 @@ inline std::optional<std::string> local_path_in(const std::string& path, std::st
   return value ? std::optional(value->text()) : std::nullopt;
 }
 
+/// Returns the hyperparameters in SageMaker's file of them as facts: "hyperparameters/NAME". None if there is no such
+/// file, or if it is damaged or too large for facts, which becomes a warning. Values that are no strings become JSON.
+inline std::map<std::string, std::string> hyperparameters_in(const std::string& path,
+                                                             std::vector<std::string>& warnings) {
+  constexpr std::size_t limit = std::size_t{128} << 10;
+  std::map<std::string, std::string> out;
+  const auto text = text_of_file(path);
+  if (text && text->size() > limit) warnings.push_back(in_quotes(path) + ": it is too large to be saved with the run");
+  if (!text || text->size() > limit) return out;
+  try {
+    const nlohmann::json root = json_text::parse(*text, {"hyperparameters", path});
+    for (const auto& [name, value] : root.items())
+      if (!name.starts_with("sagemaker_"))
+        out["hyperparameters/" + name] = value.is_string() ? value.get<std::string>() : value.dump(-1, ' ', true);
+  } catch (const Error& e) {
+    warnings.emplace_back(e.what());
+  }
+  return out;
+}
+
 /// The files of a training job.
 class JobFiles {
  public:
@@ -106,8 +130,9 @@ class JobFiles {
   /// Returns the path that the variable gives, else `name` in the folder of configurations.
   [[nodiscard]] std::string path(const char* variable, const char* name) const {
     const char* const given = variable_(variable);
-    return given == nullptr || *given == '\0' ? folder_ + name : given;
+    return given == nullptr || *given == '\0' ? path(name) : given;
   }
+  [[nodiscard]] std::string path(const char* name) const { return folder_ + name; }
 
  private:
   const HookConfiguration::Variable& variable_;
@@ -154,6 +179,7 @@ TENSORTAP_INLINE HookConfiguration HookConfiguration::from_environment(const Var
   if (auto checkpoints = detail::local_path_in(files.path("CHECKPOINT_CONFIG_FILE_PATH", "checkpointconfig.json"),
                                                "checkpoint configuration"))
     out.options.checkpoint_dir = std::move(*checkpoints);
+  out.options.facts = detail::hyperparameters_in(files.path("hyperparameters.json"), out.warnings);
   // A manager starts the program again after each interruption: also before its first commit, and after it has closed
   // its run, but not yet handed over what it made.
   out.options.start_over = out.options.resume_ended = get("TENSORTAP_JOB_ATTEMPT") != nullptr;
@@ -170,6 +196,7 @@ TENSORTAP_INLINE HookOptions HookConfiguration::over(HookOptions base) const {
   base.collections = options.collections;
   base.save = options.save;
   base.enabled = base.enabled && options.enabled;
+  base.facts.insert(options.facts.begin(), options.facts.end());
   base.start_over = base.start_over || options.start_over;
   base.resume_ended = base.resume_ended || options.resume_ended;
   const HookOptions defaults;

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <cstddef>
 #include <string>
 #include <string_view>
 
@@ -26,6 +27,15 @@ inline void check_hook_options(const HookOptions& options) {
     throw Error::bad_worker(worker);
   if (options.run_id.size() > 200 || !is_utf8(options.run_id))
     throw Error::bad_option("run_id", "it is not UTF-8 or longer than 200 bytes; shorten it, or leave it out");
+  std::size_t size_of_facts = 0;
+  for (const auto& [name, value] : options.facts) {
+    if (name.empty() || !is_utf8(name) || !is_utf8(value))
+      throw Error::bad_option("facts", in_quotes(name) + " has no name or is not UTF-8; give names and text");
+    size_of_facts += name.size() + value.size();
+  }
+  if (constexpr std::size_t limit = std::size_t{256} << 10; size_of_facts > limit)
+    throw Error::bad_option("facts", "they are larger than 256 KiB (" + std::to_string(size_of_facts) +
+                                         " bytes); save large values as tensors");
   if (options.num_workers < 1) throw Error::bad_option("num_workers", "at least one process writes; count them");
   if (options.events_per_file < 1)
     throw Error::bad_option("events_per_file", "a file holds at least one step; leave it out or give it 1");
@@ -33,6 +43,8 @@ inline void check_hook_options(const HookOptions& options) {
     throw Error::bad_option("pack", "pack_time or pack_bytes is 0 or less; leave them out, or make them larger");
   if (options.budget && !(*options.budget > 0 && *options.budget < 1))
     throw Error::bad_option("budget", "it is not between 0 and 1; give it a share of the time, such as 0.01");
+  if ((options.retention.steps && *options.retention.steps < 1) || options.retention.bytes == 0)
+    throw Error::bad_option("retention", "it keeps nothing; give it 1 or more, or leave it out");
   if (options.recorder.steps < 0 || options.recorder.max_snapshots < 0)
     throw Error::bad_option("recorder", "a number in it is negative; give it 0 or more");
   if (!options.wall_time) throw Error::bad_option("wall_time", "it is empty; leave it out or give it a function");

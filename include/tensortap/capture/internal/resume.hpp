@@ -19,6 +19,7 @@
 #include <tensortap/capture/hook_options.hpp>
 #include <tensortap/capture/internal/catalog.hpp>
 #include <tensortap/capture/internal/observer_state.hpp>
+#include <tensortap/capture/internal/process_facts.hpp>
 #include <tensortap/capture/internal/run_claim.hpp>
 #include <tensortap/capture/internal/worker_rewind.hpp>
 #include <tensortap/capture/state.hpp>
@@ -76,7 +77,7 @@ class Resumption {
     const std::vector<std::string> lost =
         mine.steps() > 0 || !out_.states.empty() ? find_lost_workers(attempts) : std::vector<std::string>{};
     read_tensor_names();
-    out_.attempt = take_number({.worker = options_.worker}, attempts, mine);
+    out_.attempt = take_number({.worker = options_.worker, .facts = facts_of_attempt(options_)}, attempts, mine);
     if (ended_ && store_.remove(layout::end_marker)) touched_.emplace_back(layout::end_marker);
     if (options_.on_resume != OnResume::keep) mine.run(out_.attempt.number);
     for (const std::string& worker : lost) leave_behind(worker, attempts);

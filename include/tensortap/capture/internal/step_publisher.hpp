@@ -22,6 +22,7 @@
 #include <tensortap/capture/internal/step_encoder.hpp>
 #include <tensortap/capture/internal/step_files.hpp>
 #include <tensortap/capture/internal/step_records.hpp>
+#include <tensortap/capture/internal/step_retention.hpp>
 #include <tensortap/capture/internal/step_segment.hpp>
 #include <tensortap/capture/status.hpp>
 #include <tensortap/internal/config.hpp>
@@ -39,6 +40,7 @@ class StepPublisher {
       : context_(context),
         snapshots_(context, std::move(kept)),
         early_(context),
+        retention_(context),
         files_(context.options.worker,
                context.options.index_extras ? std::optional(context.attempt.number) : std::nullopt,
                context.options.strip_output_numbers, static_cast<std::size_t>(context.options.events_per_file)),
@@ -69,7 +71,11 @@ class StepPublisher {
       finish_step(next, *steps[next], reason);
     }
     early_.abandon();
+    retention_.steps_saved();
   }
+
+  /// Returns what removes old steps.
+  [[nodiscard]] StepRetention& retention() noexcept { return retention_; }
 
   /// Writes the snapshots that were asked for.
   void write_snapshots() noexcept { snapshots_.write_requested(); }
@@ -155,6 +161,8 @@ class StepPublisher {
         SegmentWriter segment = make_segment(files_, steps, context_.options.worker, context_.attempt.number);
         context_.retries.run(retry_budget_, [&] { put_segment(segment.key(), segment.finish()); });
         is_saved = true;
+        retention_.add_segment(steps.back()->step().global_step, static_cast<std::int64_t>(steps.size()), segment.key(),
+                               segment.size());
       }
     } catch (...) {
       report_failure(std::current_exception());
@@ -168,6 +176,7 @@ class StepPublisher {
       }
       snapshots_.pass(steps[i]->step().global_step);
     }
+    retention_.steps_saved();
   }
 
   void put_segment(const std::string& key, std::span<const Bytes> pieces) {
@@ -207,7 +216,10 @@ class StepPublisher {
     if (!reason) reason = stop_reason();
     if (!reason && put_index(files_.step(i))) {
       if (std::exchange(is_failing_, false)) context_.record.try_to_put_losses();
-      count_saved(records, files_.step(i).bytes());
+      const StepEncoder& step = files_.step(i);
+      const StepFiles::Events& events = files_.events()[files_.file_of(i)];
+      retention_.add_step(records.step().global_step, step.index_key(), events.key, step.bytes() + step.index().size());
+      count_saved(records, step.bytes());
       return;
     }
     count_lost(records, reason);
@@ -273,6 +285,7 @@ class StepPublisher {
   AttemptContext& context_;
   SnapshotWriter snapshots_;
   EarlyEvents early_;
+  StepRetention retention_;
   StepFiles files_;
   std::vector<Put> puts_;                    // by events file
   std::chrono::nanoseconds retry_budget_{};  // of the steps that are being written

@@ -20,6 +20,7 @@
 #include <tensortap/error.hpp>
 #include <tensortap/internal/config.hpp>
 #include <tensortap/internal/random_text.hpp>
+#include <tensortap/internal/secrets.hpp>
 #include <tensortap/job/internal/job_files.hpp>
 #include <tensortap/job/internal/job_layout.hpp>
 #include <tensortap/job/internal/job_names.hpp>
@@ -48,19 +49,17 @@ inline std::string described(const JobOptions& options, const std::string& check
                              const std::string& checkpoint_path) {
   using Json = nlohmann::ordered_json;
   Json out;
-  out["Program"] = JobNames::without_secrets(options.program);
+  out["Program"] = without_secrets(options.program);
   out["HyperParameters"] = Json::object();
   for (const JobSetting& one : options.hyperparameters)
-    out["HyperParameters"][one.name] =
-        JobNames::is_secret(one.name) ? JobNames::redacted : JobNames::without_password(one.value);
+    out["HyperParameters"][one.name] = is_secret(one.name) ? redacted : without_password(one.value);
   out["InputDataConfig"] = Json::array();
   for (const JobSetting& one : options.channels)
     out["InputDataConfig"].push_back(
-        {{"ChannelName", one.name},
-         {"DataSource", {{"S3DataSource", {{"S3Uri", JobNames::without_password(one.value)}}}}}});
+        {{"ChannelName", one.name}, {"DataSource", {{"S3DataSource", {{"S3Uri", without_password(one.value)}}}}}});
   out["ResourceConfig"] = {{"InstanceCount", options.workers}, {"InstanceType", "local"}};
-  out["OutputDataConfig"] = {{"S3OutputPath", JobNames::without_password(options.output)}};
-  out["CheckpointConfig"] = {{"S3Uri", JobNames::without_password(checkpoint_uri)}, {"LocalPath", checkpoint_path}};
+  out["OutputDataConfig"] = {{"S3OutputPath", without_password(options.output)}};
+  out["CheckpointConfig"] = {{"S3Uri", without_password(checkpoint_uri)}, {"LocalPath", checkpoint_path}};
   out["EnableManagedSpotTraining"] = options.spot;
   Json& limits = out["StoppingCondition"];
   limits["MaxRuntimeInSeconds"] = number_of(options.max_run);

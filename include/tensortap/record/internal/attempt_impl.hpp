@@ -5,6 +5,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -67,6 +68,13 @@ inline Thinning parse_thinning(const nlohmann::json& entry, const json_text::Pla
   return out;
 }
 
+inline std::string to_json(const std::map<std::string, std::string>& facts) {
+  std::string out;
+  for (const auto& [name, value] : facts)
+    out.append(out.empty() ? "{" : ", ").append(json_text::string(name)).append(": ").append(json_text::string(value));
+  return out + "}";
+}
+
 /// Returns `, "key": [...]` with the JSON of `entries`; empty if there are none.
 template <class Entry>
 std::string json_member(std::string_view key, const std::vector<Entry>& entries) {
@@ -90,6 +98,7 @@ TENSORTAP_INLINE std::string to_json(const Attempt& attempt) {
   out += detail::json_member("losses", attempt.losses);
   if (!attempt.error.empty()) out += R"(, "error": )" + detail::json_text::string(attempt.error);
   out += detail::json_member("thinned", attempt.thinned);
+  if (!attempt.facts.empty()) out += R"(, "facts": )" + detail::to_json(attempt.facts);
   return out + "}";
 }
 
@@ -110,6 +119,9 @@ TENSORTAP_INLINE Attempt parse_attempt(std::string_view text, std::string_view p
   if (root.contains("thinned"))
     for (const auto& thinning : detail::json_text::array(root, "thinned", where))
       out.thinned.push_back(detail::parse_thinning(thinning, where));
+  if (root.contains("facts"))
+    for (const auto& [name, value] : detail::json_text::object(root, "facts", where).items())
+      out.facts[name] = detail::json_text::text(root["facts"], name, where);
   if (root.contains("error")) out.error = detail::json_text::text(root, "error", where);
   return out;
 }

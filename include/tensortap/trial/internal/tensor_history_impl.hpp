@@ -2,7 +2,12 @@
 #pragma once
 
 #include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include <tensortap/internal/config.hpp>
 #include <tensortap/trial/internal/live_run.hpp>
@@ -32,10 +37,25 @@ TENSORTAP_INLINE std::vector<std::int64_t> TensorHistory::steps() const {
   });
 }
 
+TENSORTAP_INLINE std::vector<std::int64_t> TensorHistory::prev_steps(std::int64_t step, std::size_t n) const {
+  std::vector<std::int64_t> out = steps();
+  out.erase(std::upper_bound(out.begin(), out.end(), step), out.end());
+  if (out.size() > n) out.erase(out.begin(), out.end() - static_cast<std::ptrdiff_t>(n));
+  return out;
+}
+
 TENSORTAP_INLINE std::vector<std::string> TensorHistory::workers(std::int64_t step) const { return at(step).workers(); }
 
 TENSORTAP_INLINE std::optional<Tensor> TensorHistory::value(std::int64_t step, std::string_view worker) const {
   return at(step).value(worker);
+}
+
+TENSORTAP_INLINE std::map<std::string, Tensor> TensorHistory::values(std::int64_t step) const {
+  std::map<std::string, Tensor> out;
+  const detail::SavedTensor saved = at(step);
+  for (const std::string& worker : saved.workers())
+    if (auto value = saved.value(worker)) out.emplace(worker, std::move(*value));
+  return out;
 }
 
 TENSORTAP_INLINE std::optional<Tensor::Shape> TensorHistory::shape(std::int64_t step, std::string_view worker) const {

@@ -2,8 +2,11 @@
 #pragma once
 
 #include <algorithm>
+#include <cstddef>
+#include <map>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -115,6 +118,16 @@ TENSORTAP_INLINE std::vector<Attempt> Trial::attempts() const {
   });
 }
 
+TENSORTAP_INLINE std::map<std::string, std::string> Trial::facts() const {
+  std::vector<Attempt> all = attempts();
+  std::sort(all.begin(), all.end(), [](const Attempt& a, const Attempt& b) {
+    return std::tie(a.worker, b.number) < std::tie(b.worker, a.number);  // the last attempt of a worker comes first
+  });
+  std::map<std::string, std::string> out;
+  for (Attempt& attempt : all) out.merge(attempt.facts);
+  return out;
+}
+
 TENSORTAP_INLINE std::vector<Collection> Trial::collections() const {
   return detail::membership_of(*run_)->collections();
 }
@@ -220,6 +233,36 @@ TENSORTAP_INLINE TensorHistory Trial::tensor(std::string_view name, Mode mode) c
 
 TENSORTAP_INLINE bool Trial::has_tensor(std::string_view name) const {
   return run_->query([&](const detail::RunModel& model) { return model.find(name) != nullptr; });
+}
+
+TENSORTAP_INLINE std::vector<TensorHistory> Trial::inputs(std::int64_t step, Mode mode) const {
+  if (!collection("inputs")) return {};
+  std::vector<TensorHistory> out = tensors({.collection = "inputs", .mode = mode});
+  std::erase_if(out, [step](const TensorHistory& tensor) { return tensor.workers(step).empty(); });
+  return out;
+}
+
+TENSORTAP_INLINE std::vector<TensorHistory> Trial::labels(std::int64_t step, Mode mode) const {
+  return saved_in(step, mode, "labels");
+}
+
+TENSORTAP_INLINE std::vector<TensorHistory> Trial::predictions(std::int64_t step, Mode mode) const {
+  return saved_in(step, mode, "predictions");
+}
+
+TENSORTAP_INLINE std::vector<TensorHistory> Trial::saved_in(std::int64_t step, Mode mode,
+                                                            std::string_view beginning) const {
+  std::vector<TensorHistory> out = tensors({.mode = mode});
+  std::erase_if(out, [&](const TensorHistory& tensor) {
+    return !tensor.name().starts_with(beginning) || tensor.workers(step).empty();
+  });
+  const auto number = [](const TensorHistory& tensor) {  // "labels" is before "labels_2", which is before "labels_10"
+    const std::string& name = tensor.name();
+    const std::size_t digits = name.find_last_not_of("0123456789") + 1;
+    return std::pair(name.size() - digits, std::string_view(name).substr(digits));
+  };
+  std::stable_sort(out.begin(), out.end(), [&](const auto& a, const auto& b) { return number(a) < number(b); });
+  return out;
 }
 
 // ---- Damage

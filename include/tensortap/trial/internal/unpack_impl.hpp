@@ -25,6 +25,7 @@
 #include <tensortap/record/layout.hpp>
 #include <tensortap/store/store.hpp>
 #include <tensortap/trial/damage.hpp>
+#include <tensortap/trial/internal/claim_run.hpp>
 #include <tensortap/trial/internal/segment_catalog.hpp>
 #include <tensortap/trial/packed_run.hpp>
 #include <tensortap/trial/unpack.hpp>
@@ -131,21 +132,6 @@ inline void unpack_superseded(Store& run, SegmentUnpacker& unpacker) {
   }
 }
 
-/// Claims a run for as long as the result lives, and removes what a killed process has not finished. Throws: a living
-/// process writes the run.
-inline std::vector<std::unique_ptr<Claim>> claim_all_workers(Store& run) {
-  std::set<std::string> keys{layout::claim_key(1, "")};
-  for (const ObjectInfo& object : run.list(layout::collections_prefix))
-    if (const auto worker = layout::parse_collections_key(object.key)) keys.insert(layout::claim_key(2, *worker));
-  std::vector<std::unique_ptr<Claim>> out;
-  for (const std::string& key : keys) {
-    out.push_back(run.claim(key, "unpack"));
-    if (!out.back()) throw Error::run_is_claimed(run.location(), run.claim_holder(key));
-  }
-  run.remove_unfinished([](std::string_view) { return true; });
-  return out;
-}
-
 /// Returns the identities that the attempts of a run give it. Skips damaged ones.
 inline std::set<std::string> run_ids_of(const Store& run) {
   std::set<std::string> out;
@@ -166,7 +152,7 @@ class UnpackedCopy {
 
   Unpacked make() {
     require_no_other_run();
-    const auto claims = claim_all_workers(to_);
+    const auto claims = claim_all_workers(to_, "unpack");
     const bool has_ended = run_->size(layout::end_marker).has_value();  // before the listing, which then has all steps
     std::vector<std::string> others, events, indexes;
     for (ObjectInfo& object : view_.list("")) {
@@ -230,7 +216,7 @@ class UnpackedCopy {
 
 TENSORTAP_INLINE Unpacked unpack(const std::shared_ptr<Store>& run) {
   if (run->list(layout::segments_prefix).empty() && detail::superseded_segments(*run).empty()) return {};
-  const auto claims = detail::claim_all_workers(*run);
+  const auto claims = detail::claim_all_workers(*run, "unpack");
   detail::SegmentCatalog catalog(run);
   (void)catalog.list({}, {});
   detail::SegmentUnpacker unpacker(*run);

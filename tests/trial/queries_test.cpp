@@ -1,0 +1,90 @@
+// Questions to a trial that smdebug's trials answer: previous steps, values of all workers, inputs, labels,
+// predictions.
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <tensortap/tensortap.hpp>
+
+#include "catch.hpp"
+#include "golden.hpp"
+#include "trial/steps.hpp"
+
+namespace tt = tensortap;
+
+namespace {
+
+std::vector<std::string> names_of(const std::vector<tt::TensorHistory>& tensors) {
+  std::vector<std::string> out;
+  for (const auto& tensor : tensors) out.push_back(tensor.name());
+  return out;
+}
+
+using Names = std::vector<std::string>;
+
+}  // namespace
+
+TEST_CASE("the previous steps of a tensor end with the step itself, as in smdebug", "[trial][queries]") {
+  const tt::Trial trial((golden::directory() / "modes").string());
+  const auto loss = trial.tensor("CrossEntropyLoss_output_0", tt::Mode::train);
+  CHECK(loss.steps() == Steps{0, 2, 4, 6});
+  CHECK(loss.prev_steps(4, 2) == Steps{2, 4});
+  CHECK(loss.prev_steps(5, 2) == Steps{2, 4});  // a step that was not saved
+  CHECK(loss.prev_steps(4, 9) == Steps{0, 2, 4});
+  CHECK(loss.prev_steps(4, 0).empty());
+  CHECK(loss.prev_steps(-1, 3).empty());
+  CHECK(loss.prev_steps(100, 1) == Steps{6});
+}
+
+TEST_CASE("the values of all workers are there by name", "[trial][queries]") {
+  const auto store = std::make_shared<tt::MemoryStore>();
+  std::vector<std::unique_ptr<tt::Hook>> hooks;
+  for (const std::string rank : {"0", "1", "2"})
+    hooks.push_back(std::make_unique<tt::Hook>(
+        store, tt::HookOptions{.save = tt::every(1), .worker = "worker_" + rank, .num_workers = 3}));
+  for (std::size_t rank = 0; rank < 3; ++rank) {
+    hooks[rank]->begin_step();
+    if (rank != 1) hooks[rank]->save("x", rank);
+    hooks[rank]->save("y", rank);
+    hooks[rank]->close();
+  }
+  const tt::Trial trial(store);
+  const auto x = trial.tensor("x").values(0);
+  REQUIRE(x.size() == 2);
+  CHECK(x.at("worker_0").number(0) == 0);
+  CHECK(x.at("worker_2").number(0) == 2);
+  CHECK(trial.tensor("y").values(0).size() == 3);
+  CHECK(trial.tensor("y").values(1).empty());
+}
+
+TEST_CASE("inputs, labels and predictions of a step", "[trial][queries]") {
+  const auto store = std::make_shared<tt::MemoryStore>();
+  tt::Hook hook(
+      store, {.collections = {{.name = "inputs", .include_regex = "_input_"}, {.name = "all"}}, .save = tt::every(1)});
+  hook.begin_step();
+  for (const char* const name : {"labels_10", "labels", "labels_2", "predictions_0", "the_labels", "fc_input_0"})
+    hook.save(name, 1);
+  hook.begin_step(tt::Mode::eval);
+  hook.save("labels_3", 1);
+  hook.close();
+  const tt::Trial trial(store);
+  CHECK(names_of(trial.labels(0)) == Names{"labels", "labels_2", "labels_10"});
+  CHECK(names_of(trial.labels(0, tt::Mode::train)) == Names{"labels", "labels_2", "labels_10"});
+  CHECK(names_of(trial.labels(0, tt::Mode::eval)) == Names{"labels_3"});
+  CHECK(names_of(trial.labels(1)) == Names{"labels_3"});
+  CHECK(trial.labels(2).empty());
+  CHECK(names_of(trial.predictions(0)) == Names{"predictions_0"});
+  CHECK(names_of(trial.inputs(0)) == Names{"fc_input_0"});
+  CHECK(trial.inputs(1).empty());
+}
+
+TEST_CASE("a run without a collection of inputs has no inputs", "[trial][queries]") {
+  const auto store = std::make_shared<tt::MemoryStore>();
+  tt::Hook hook(store, {.save = tt::every(1)});
+  hook.begin_step();
+  hook.save("input", 1);
+  hook.close();
+  CHECK(tt::Trial(store).inputs(0).empty());
+}
