@@ -18,6 +18,7 @@
 #include "capture/forwarding_store.hpp"
 #include "capture/training.hpp"
 #include "catch.hpp"
+#include "store/failing_changes.hpp"
 #include "store/remote_store.hpp"
 #include "trial/hand_writer.hpp"
 #include "trial/steps.hpp"
@@ -470,29 +471,6 @@ TEST_CASE("the segment of a process that was believed dead does not count", "[ca
 }
 
 TEST_CASE("a rewind of segments that ends early is completed by the next one", "[capture][pack]") {
-  class Failing final : public ForwardingStore {
-   public:
-    using ForwardingStore::ForwardingStore;
-    using Store::put;
-    bool put(std::string_view key, std::span<const tt::Bytes> pieces, tt::Sync sync, tt::IfExists if_exists) override {
-      count(key);
-      return to_->put(key, pieces, sync, if_exists);
-    }
-    bool remove(std::string_view key) override {
-      count(key);
-      return to_->remove(key);
-    }
-    bool move(std::string_view from, std::string_view to) override {
-      count(from);
-      return to_->move(from, to);
-    }
-    int left = 1'000'000;
-
-   private:
-    void count(std::string_view key) {
-      if (--left < 0) throw tt::Error::io("write", key, "no space left");
-    }
-  };
   // The second worker is ahead: one segment spans the commit, two lie behind it.
   const auto options_of = [](int worker, const std::shared_ptr<tt::Store>& checkpoints, tt::OnResume on_resume) {
     tt::HookOptions options = packing();
@@ -506,7 +484,7 @@ TEST_CASE("a rewind of segments that ends early is completed by the next one", "
     bool fails = true;
     for (int at = 0; fails; ++at) {
       CAPTURE(static_cast<int>(on_resume), at);
-      const auto store = std::make_shared<Failing>();
+      const auto store = std::make_shared<FailingChanges>();
       const auto checkpoints = std::make_shared<tt::MemoryStore>();
       {
         tt::Hook chief(store, options_of(0, checkpoints, on_resume)),
@@ -525,7 +503,7 @@ TEST_CASE("a rewind of segments that ends early is completed by the next one", "
       } catch (const tt::Error& e) {
         CHECK(e.code() == tt::Errc::io);
       }
-      store->left = 1'000'000;
+      store->left = FailingChanges::never;
       CHECK(tt::Trial(store).damage().empty());
       CHECK(tt::Trial(store).steps() == up_to(3));
       {
