@@ -348,17 +348,20 @@ def loss_not_decreasing(run, num_steps=10, diff_percent=0.1, increase_threshold_
 
 
 def overfit(run, start_step=0, patience=1, ratio_threshold=0.1):
-    """About steps: the losses of an EVAL step against those of the last TRAIN step."""
+    """About steps: the losses of an EVAL step against those of the last TRAIN step. Where that is 0, any other is infinitely above it."""
     train, in_a_row, found = math.nan, 0, set()
     for step in run.steps:
         losses = [saved.number() for _, saved in run.chosen(step, "losses")]
+        losses = [loss for loss in losses if math.isfinite(loss)]
         if not losses:
             continue
         if step.mode == "TRAIN":
             train = mean(losses)
         if step.mode != "EVAL" or step.mode_step < start_step:
             continue
-        in_a_row = in_a_row + 1 if train and (mean(losses) - train) / train > ratio_threshold else 0
+        gap = mean(losses) - train
+        is_above = gap > 0 if train == 0 else gap / train > ratio_threshold
+        in_a_row = in_a_row + 1 if is_above else 0
         if in_a_row >= patience:
             found.add((step.number, ""))
     return found

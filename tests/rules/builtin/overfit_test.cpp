@@ -64,6 +64,22 @@ TEST_CASE("smdebug's ratio is exceeded for some steps in a row", "[rules][overfi
   CHECK(judge(tt::Overfit::smdebug(), Run("loss").eval(5)).empty());
 }
 
+TEST_CASE("smdebug's ratio to a training loss of 0 is infinite, and is none without a gap", "[rules][overfit]") {
+  const double none = std::nan("");
+  Run run("loss");
+  run.train(0).eval(0).eval(0.5).eval(none).eval(1e-9).eval(0).train(0.5).eval(0.5);
+  const auto found = judge(tt::Overfit::smdebug(), run);
+  REQUIRE(found.size() == 1);
+  CHECK(found[0].step.mode_step == 1);
+  CHECK(std::isinf(found[0].value));
+  CHECK(found[0].count == 2);
+  tt::Overfit twice = tt::Overfit::smdebug();
+  twice.patience = 2;
+  const auto later = judge(twice, run);  // a loss that is not a number ends no row
+  REQUIRE(later.size() == 1);
+  CHECK(later[0].step.mode_step == 3);
+}
+
 TEST_CASE("training that goes on for nothing", "[rules][overtraining]") {
   const auto rises = [](double step) { return 0.5 + step / 300; };
   const auto found = judge(tt::Overtraining{}, run_of(falls, rises, 400));

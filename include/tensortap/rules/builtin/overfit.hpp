@@ -29,7 +29,7 @@ TENSORTAP_BEGIN_NAMESPACE
 /// `smdebug()` is the documented condition: (mean EVAL loss - mean TRAIN loss) / mean TRAIN loss > `ratio_threshold`,
 /// with the means over the losses of the step and of the last TRAIN step. Near the end of a good training the loss is
 /// so small that noise exceeds 10 %: on runs of the zoo in `tests/rules`, it fires on most healthy ones.
-/// Numeric: NaN and infinities are left out.
+/// Numeric: NaN and infinities are left out. A training loss of exactly 0 makes the ratio infinite.
 /// Source: SageMaker Debugger's Overfit; the scale is ours.
 struct Overfit {
   static constexpr std::string_view name = "Overfit";
