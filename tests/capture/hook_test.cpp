@@ -484,6 +484,40 @@ TEST_CASE("due throws where save does, so that a loop without begin_step() is no
   CHECK_THROWS_WITH(hook.due("all"), contains("due: the hook is closed"));
 }
 
+TEST_CASE("wants says for each name whether save would read the tensor", "[capture][hook]") {
+  tt::Hook hook(std::make_shared<tt::MemoryStore>(),
+                {.collections = {{.name = "losses", .include_regex = "loss$", .save = tt::every(1)},
+                                 {.name = "gradients", .save = tt::every(2)}}});
+  CHECK_FALSE(hook.wants("loss"));  // no step has begun
+  for (int i = 0; i < 4; ++i) {
+    hook.begin_step();
+    CHECK(hook.wants("loss"));
+    CHECK(hook.wants("gradient/w") == (i % 2 == 0));
+    CHECK_FALSE(hook.wants("not in any collection"));
+    if (!hook.wants("gradient/w")) {
+      hook.save("gradient/w", OnDevice{});  // not read, since its name is known
+    } else {
+      CHECK_THROWS_AS(hook.save("gradient/w", OnDevice{}), tt::Error);
+    }
+  }
+  hook.begin_step(tt::Mode::eval);
+  CHECK_FALSE(hook.wants("gradient/w"));  // gradients are for TRAIN
+  CHECK_THROWS_WITH(hook.wants("\xff"), contains("not UTF-8"));
+  hook.flush();  // ends the step
+  CHECK_FALSE(hook.wants("loss"));
+  CHECK(hook.report().collections[1].tensors == 0);
+  hook.close();
+  CHECK_FALSE(hook.wants("loss"));
+
+  tt::Hook recorder(std::make_shared<tt::MemoryStore>(), {.save = tt::every(500), .recorder = {.steps = 2}});
+  recorder.begin_step();
+  recorder.begin_step();
+  CHECK(recorder.wants("w"));  // not due, but kept
+  tt::Hook off("nowhere", {.enabled = false});
+  off.begin_step();
+  CHECK_FALSE(off.wants("w"));
+}
+
 TEST_CASE("without a checkpoint_dir a run with steps is refused and unchanged", "[capture][hook]") {
   const auto store = std::make_shared<tt::MemoryStore>();
   {

@@ -34,8 +34,8 @@ struct TrackedTensor;
 }  // namespace detail
 
 /// The writer of one worker's part of a run. In a forked child it writes nothing.
-/// Threads: `save`, `status` and `due` from any thread between two `begin_step`; everything else from the loop's
-/// thread.
+/// Threads: `save`, `status`, `due` and `wants` from any thread between two `begin_step`; everything else from the
+/// loop's thread.
 class Hook {
  public:
   using Clock = std::chrono::steady_clock;
@@ -85,6 +85,10 @@ class Hook {
   /// Returns whether `collection` is saved in this step, or kept by the flight recorder, so that the loop can skip
   /// expensive tensors. Throws: no step has begun; there is no such collection.
   [[nodiscard]] bool due(std::string_view collection) const;
+
+  /// Returns whether `save` would read a tensor called `name` now, so that what makes the tensor can be left out.
+  /// False before the first step and after `close`. Throws: as `save` does for a name.
+  [[nodiscard]] bool wants(std::string_view name);
 
   /// Saves `tensor`, of any type that `as_view` accepts, under `name` if one of its collections is due. Copies or
   /// reduces the elements before it returns. Does not read a tensor that is not due, but checks it at the first save of

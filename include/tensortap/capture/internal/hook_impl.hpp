@@ -72,6 +72,10 @@ TENSORTAP_INLINE std::int64_t Hook::next_step(Mode mode) const noexcept {
 
 TENSORTAP_INLINE bool Hook::due(std::string_view collection) const { return recorder_->is_due(collection); }
 
+TENSORTAP_INLINE bool Hook::wants(std::string_view name) {
+  return recorder_->is_enabled() && recorder_->capture().wants(name);
+}
+
 TENSORTAP_INLINE Hook::Lookup Hook::look_up(std::string_view name) {
   if (!recorder_->is_enabled()) return {nullptr, false};
   detail::TrackedTensor* const entry = recorder_->capture().find(name);

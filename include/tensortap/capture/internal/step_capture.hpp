@@ -46,7 +46,8 @@
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
 
-/// Threads: `find`, `take`, `is_due` and `report` any, between `begin_step` and `end_step`; the rest the loop's.
+/// Threads: `find`, `wants`, `take`, `is_due` and `report` any, between `begin_step` and `end_step`; the rest the
+/// loop's.
 class StepCapture {
  public:
   StepCapture(const HookOptions& options, StatusLedger& ledger)
@@ -146,6 +147,19 @@ class StepCapture {
     if (!is_in_step_) throw Error::outside_step(name);
     ++look_ups_;
     return catalog_.find(name);
+  }
+
+  /// Returns whether anything of `name` is due or kept; false outside of a step. Throws: a name that cannot be stored.
+  [[nodiscard]] bool wants(std::string_view name) {
+    const TrackedTensor* entry = nullptr;
+    {
+      const std::lock_guard lock(mutex_);
+      if (is_closed_ || !is_in_step_) return false;
+      ++look_ups_;
+      entry = catalog_.find(name);
+    }
+    if (entry == nullptr) entry = add(name);
+    return entry != nullptr && (entry->due || entry->kept);
   }
 
   /// Saves what is due of a tensor; `entry` is the result of `find`. Counts it as lost if memory runs out.
