@@ -1,4 +1,4 @@
-// Taps a training with libtorch.
+// Saves tensors of a training with libtorch by hand. torch_cnn.cpp has a tap that finds and names them.
 //
 // save() takes a torch::Tensor in CPU memory, whatever its strides and element type are. A tensor on another device
 // must be copied to the CPU first; `due` tells whether the step needs it. The collections "weights" and "gradients"

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <string>
 #include <type_traits>
+#include <vector>
 
 #include <tensortap/internal/config.hpp>
 
@@ -27,6 +28,18 @@ const torch::optim::OptimizerParamState* optimizer_state_of(const States& states
     }
   }();
   return found == states.end() ? nullptr : found->second.get();
+}
+
+/// Returns the names of the variables that `optimizer` may keep for a parameter; none for a class that is not torch's.
+inline std::vector<const char*> variables_of(const torch::optim::Optimizer& optimizer) {
+  using namespace torch::optim;
+  if (dynamic_cast<const SGD*>(&optimizer) != nullptr) return {"momentum_buffer"};
+  if (dynamic_cast<const Adam*>(&optimizer) != nullptr) return {"exp_avg", "exp_avg_sq", "max_exp_avg_sq"};
+  if (dynamic_cast<const AdamW*>(&optimizer) != nullptr) return {"exp_avg", "exp_avg_sq", "max_exp_avg_sq"};
+  if (dynamic_cast<const RMSprop*>(&optimizer) != nullptr) return {"square_avg", "momentum_buffer", "avg"};
+  if (dynamic_cast<const Adagrad*>(&optimizer) != nullptr) return {"sum"};
+  if (dynamic_cast<const LBFGS*>(&optimizer) != nullptr) return {"d"};
+  return {};
 }
 
 /// Calls `f(name, tensor)` for each tensor in `state`, under Python's name for it.

@@ -55,6 +55,10 @@ class TorchTapState : public std::enable_shared_from_this<TorchTapState> {
     for (const auto& [name, tensor] : pairs_of(module.named_parameters()))
       if (known.insert(tensor.unsafeGetTensorImpl()).second)
         parameters_.push_back({options_.name + '_' + name, "gradient/" + options_.name + '_' + name, tensor});
+    if (options_.optimizer != nullptr)
+      for (Parameter& parameter : parameters_)
+        for (const char* const variable : variables_of(*options_.optimizer))
+          parameter.variables.push_back("optimizer/" + parameter.name + '/' + variable);
     if (!options_.buffers) return;
     for (const auto& [name, tensor] : pairs_of(module.named_buffers()))
       if (known.insert(tensor.unsafeGetTensorImpl()).second)
@@ -98,12 +102,11 @@ class TorchTapState : public std::enable_shared_from_this<TorchTapState> {
 
   /// Saves `tensor` if it is due.
   void save(const std::string& name, const torch::Tensor& tensor) noexcept {
-    try {
-      if (!is_active_ || !tensor.defined() || !hook_.wants(name)) return;
-      write(name, tensor);
-    } catch (const std::exception& e) {
-      note(name, e.what());
-    }
+    if (tensor.defined() && wants(name)) try {
+        write(name, tensor);
+      } catch (const std::exception& e) {
+        note(name, e.what());
+      }
   }
 
   /// Saves a tensor that goes into, or comes out of, `module`. A module that runs several times in a step has several.
@@ -138,13 +141,17 @@ class TorchTapState : public std::enable_shared_from_this<TorchTapState> {
 
   /// Returns whether the input or output of any layer is due in this step.
   [[nodiscard]] bool layers_due() {
+    const std::int64_t step = hook_.global_step();
+    {
+      const std::lock_guard lock(mutex_);
+      if (asked_in_ == step) return layers_due_;
+    }
+    const bool due = std::any_of(layers_.begin(), layers_.end(), [&](const Layer& layer) {
+      return wants(layer.first_input) || wants(layer.first_output);
+    });
     const std::lock_guard lock(mutex_);
-    if (!is_active_) return false;
-    if (std::exchange(asked_in_, hook_.global_step()) != hook_.global_step())
-      layers_due_ = std::any_of(layers_.begin(), layers_.end(), [&](const Layer& layer) {
-        return hook_.wants(layer.first_input) || hook_.wants(layer.first_output);
-      });
-    return layers_due_;
+    asked_in_ = step;
+    return layers_due_ = due;
   }
 
   /// Returns the position of `module` among the layers; nullopt if it is none of them.
@@ -166,7 +173,8 @@ class TorchTapState : public std::enable_shared_from_this<TorchTapState> {
   struct Parameter {
     std::string name, gradient_name;
     torch::Tensor tensor;
-    std::optional<unsigned> hook = {};  // its position among the tensor's hooks
+    std::optional<unsigned> hook = {};        // its position among the tensor's hooks
+    std::vector<std::string> variables = {};  // those that the optimizer may keep for it
   };
 
   /// Returns the pairs of an OrderedDict, whose items have no structured bindings.
@@ -181,6 +189,13 @@ class TorchTapState : public std::enable_shared_from_this<TorchTapState> {
     // A module that occurs twice has its first name, as in Python.
     if (!positions_.emplace(&module, layers_.size()).second) return;
     layers_.push_back({&module, name, name_of_side(name, Side::input, 0), name_of_side(name, Side::output, 0)});
+  }
+
+  [[nodiscard]] bool wants(const std::string& name) noexcept try {
+    return is_active_ && hook_.wants(name);
+  } catch (const std::exception& e) {  // a name that cannot be stored
+    note(name, e.what());
+    return false;
   }
 
   /// Saves a tensor of any kind. Throws: it has no elements in memory, or of no type that is known.
@@ -202,15 +217,20 @@ class TorchTapState : public std::enable_shared_from_this<TorchTapState> {
     const auto& groups = optimizer.param_groups();
     for (std::size_t i = 0; i < groups.size(); ++i) try {
         const std::string name = "optimizer/learning_rate_" + std::to_string(i);
-        if (groups[i].has_options() && hook_.wants(name)) hook_.save(name, groups[i].options().get_lr());
+        if (groups[i].has_options() && wants(name)) hook_.save(name, groups[i].options().get_lr());
       } catch (const std::exception& e) {  // a class of options without a learning rate
         note("optimizer/learning_rate", e.what());
       }
-    for (const Parameter& parameter : parameters_)
+    for (const Parameter& parameter : parameters_) {
+      // Asked first: the look-up of a state makes a text of an address.
+      if (std::none_of(parameter.variables.begin(), parameter.variables.end(),
+                       [&](const std::string& name) { return wants(name); }))
+        continue;
       if (const auto* const state = optimizer_state_of(optimizer.state(), parameter.tensor))
         for_each_variable(*state, [&](const char* variable, const torch::Tensor& tensor) {
           if (tensor.defined()) save("optimizer/" + parameter.name + '/' + variable, tensor);
         });
+    }
   }
 
   void note(const std::string& name, const std::string& cause) noexcept try {
