@@ -2,6 +2,9 @@
 // of their headers is needed. A type of your own needs one function in its namespace:
 //
 //   tensortap::TensorView tensortap_view(const MyTensor& t) { return {t.data, tensortap::DType::f32, t.shape}; }
+//
+// It may have a second parameter, `std::string_view name`: the name under which the tensor is saved, for error
+// messages.
 #pragma once
 
 #include <array>
@@ -25,6 +28,12 @@ namespace detail {
 template <class T>
 concept HasOwnView = requires(const T& t) {
   { tensortap_view(t) } -> std::convertible_to<TensorView>;
+};
+
+/// As above, with the name under which the tensor is saved, for error messages.
+template <class T>
+concept HasOwnNamedView = requires(const T& t, std::string_view name) {
+  { tensortap_view(t, name) } -> std::convertible_to<TensorView>;
 };
 
 template <class T>
@@ -204,6 +213,8 @@ template <class T>
 [[nodiscard]] TensorView as_view(const T& tensor, std::string_view name = {}) {
   if constexpr (std::same_as<T, TensorView>) {
     return tensor;
+  } else if constexpr (detail::HasOwnNamedView<T>) {
+    return tensortap_view(tensor, name);
   } else if constexpr (detail::HasOwnView<T>) {
     return tensortap_view(tensor);
   } else if constexpr (detail::StringLike<T>) {
