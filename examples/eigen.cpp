@@ -4,6 +4,7 @@
 // evaluate it first. Readers get a matrix in row-major order, whatever its storage order is, and a vector as rank 1.
 #include <Eigen/Core>
 #include <iostream>
+#include <tensortap/adapters/eigen.hpp>
 #include <tensortap/tensortap.hpp>
 
 namespace tt = tensortap;
@@ -29,6 +30,7 @@ int main() {
   const tt::Trial trial("runs/eigen");
   const tt::TensorHistory loss = trial.tensor("loss");
   for (const auto step : loss.steps()) std::cout << "step " << step << ": loss " << loss.value(step)->number(0) << '\n';
-  const auto found = trial.tensor("weight").value(175);
-  std::cout << "weight: " << found->number(0) << ' ' << found->number(1) << ' ' << found->number(2) << '\n';
+  const tt::Tensor found = *trial.tensor("weight").value(175);
+  const auto map = tt::eigen_vector_map<double>(found);  // no copy
+  std::cout << "weight: " << map.transpose() << ", distance to the truth: " << (map - truth).norm() << '\n';
 }

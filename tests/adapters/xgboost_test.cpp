@@ -15,7 +15,6 @@
 #include "catch.hpp"
 
 namespace tt = tensortap;
-using Catch::Matchers::Contains;
 
 namespace {
 
@@ -235,7 +234,7 @@ TEST_CASE("what the tap saves is what XGBoost computes otherwise", "[adapters][x
       CHECK(yes == "nan");
       CHECK(std::isnan(trial.tensor("trees/Split").value(2)->number(i)));
     } else {
-      CHECK_THAT(line, Contains("yes=" + yes.substr(2) + ","));
+      CHECK_THAT(line, contains("yes=" + yes.substr(2) + ","));
       CHECK(std::stod(line.substr(line.find('<') + 1)) == trial.tensor("trees/Split").value(2)->number(i));
     }
   }
@@ -289,8 +288,8 @@ TEST_CASE("a round of several classes has all its trees", "[adapters][xgboost]")
   CHECK(number_of(trial, "train-ndcg@5", 1) == 0.25);  // of the text; XGBoost was not asked again
   CHECK_FALSE(trial.has_tensor("train-mlogloss"));
   const auto report = tt::xgboost_report(trial);
-  CHECK_THAT(report, Contains("\"task\":\"classification\""));
-  CHECK_THAT(report, Contains("\"objective\":\"multi:softprob\""));
+  CHECK_THAT(report, contains("\"task\":\"classification\""));
+  CHECK_THAT(report, contains("\"objective\":\"multi:softprob\""));
 }
 
 TEST_CASE("a linear booster has no trees", "[adapters][xgboost]") {
@@ -328,20 +327,20 @@ TEST_CASE("the tap asks XGBoost for what is due only, and passes on its errors",
     CHECK(error.code() == tt::Errc::invalid_option);
     const std::string text = error.what();
     CHECK(text.starts_with("xgboost: XGBoosterPredictFromDMatrix: "));
-    CHECK_THAT(text, Contains("feature"));
-    CHECK_THAT(text, Contains("; see whether"));
+    CHECK_THAT(text, contains("feature"));
+    CHECK_THAT(text, contains("; see whether"));
     CHECK(text.find('\n') > text.size());
     CHECK(text.find("Stack trace") > text.size());
   }
   tap.after_round(3);
   CHECK_THROWS_AS(tap.after_round(3), tt::Error);  // the step does not grow
-  CHECK_THROWS_WITH(tap.after_round(4, "[4]\ttrain-rmse"), Contains("\"train-rmse\" is no name and number"));
+  CHECK_THROWS_WITH(tap.after_round(4, "[4]\ttrain-rmse"), contains("\"train-rmse\" is no name and number"));
   hook.close();
   const tt::Trial trial(store);
   CHECK(trial.tensor("labels").steps().size() >= 3);
   CHECK(trial.tensor("trees/Node").steps() == std::vector<std::int64_t>{3});
   CHECK_FALSE(trial.has_tensor("predictions"));
-  CHECK_THROWS_WITH(tt::XgboostTap(hook, nullptr), Contains("the booster is null"));
+  CHECK_THROWS_WITH(tt::XgboostTap(hook, nullptr), contains("the booster is null"));
 }
 
 TEST_CASE("the rules for XGBoost run on a tapped training", "[adapters][xgboost]") {
@@ -363,6 +362,6 @@ TEST_CASE("the rules for XGBoost run on a tapped training", "[adapters][xgboost]
   CHECK(tt::evaluate(trial, {tt::TreeDepth{.depth = 6}}).findings.empty());
   const auto few = tt::evaluate(trial, {tt::FeatureImportanceOverweight{.threshold = 0.3, .min_features = 3}});
   REQUIRE_FALSE(few.findings.empty());
-  CHECK_THAT(few.findings[0].message, Contains("feature_importance/weight/f"));
+  CHECK_THAT(few.findings[0].message, contains("feature_importance/weight/f"));
 }
 #endif

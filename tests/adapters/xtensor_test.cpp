@@ -26,4 +26,17 @@ TEST_CASE("an array saved from xtensor is read back into xtensor", "[adapters][x
   CHECK(tt::to_xarray<double>(*trial.tensor("scalar").value(0))() == 7.5);
   CHECK_THROWS_AS(tt::to_xarray<double>(*trial.tensor("weights").value(0)), tt::Error);
 }
+
+TEST_CASE("an adaptor of xtensor has the elements of the tensor", "[adapters][xtensor]") {
+  tt::Tensor tensor(tt::DType::f32, {2, 3, 4});
+  auto map = tt::xarray_map<float>(tensor);
+  CHECK(map.dimension() == 3);
+  CHECK(map.shape()[1] == 3);
+  map(1, 2, 3) = 5;
+  CHECK(tensor.as<float>()[23] == 5);
+  const tt::Tensor& constant = tensor;
+  CHECK(tt::xarray_map<float>(constant)(1, 2, 3) == 5);
+  CHECK(tt::xarray_map<float>(constant).data() == constant.as<float>().data());
+  CHECK_THROWS_AS(tt::xarray_map<double>(tensor), tt::Error);
+}
 #endif
