@@ -1,0 +1,21 @@
+# The target tensortap_tiny_dnn, where tiny-dnn is installed. Debian's tiny-dnn includes headers of stb and gemmlowp by
+# paths of its source tree; its packages libstb-dev and libgemmlowp-dev have them elsewhere.
+if(TARGET tensortap_tiny_dnn)
+  return()
+endif()
+find_path(TINY_DNN_INCLUDE_DIR tiny_dnn/tiny_dnn.h)
+find_path(CEREAL_INCLUDE_DIR cereal/types/utility.hpp)
+find_path(STB_INCLUDE_DIR stb/stb_image.h)
+find_library(STB_LIBRARY stb)
+find_path(GEMMLOWP_INCLUDE_DIR public/gemmlowp.h PATH_SUFFIXES gemmlowp)
+if(NOT (TINY_DNN_INCLUDE_DIR AND CEREAL_INCLUDE_DIR AND STB_INCLUDE_DIR AND STB_LIBRARY AND GEMMLOWP_INCLUDE_DIR))
+  return()
+endif()
+add_library(tensortap_tiny_dnn INTERFACE)
+foreach(name stb_image stb_image_resize stb_image_write)
+  set(forward ${PROJECT_BINARY_DIR}/tiny_dnn/third_party/stb/${name}.h)
+  file(CONFIGURE OUTPUT ${forward} CONTENT "#include <stb/${name}.h>\n")
+endforeach()
+target_include_directories(tensortap_tiny_dnn SYSTEM INTERFACE ${PROJECT_BINARY_DIR}/tiny_dnn
+  ${TINY_DNN_INCLUDE_DIR} ${CEREAL_INCLUDE_DIR} ${STB_INCLUDE_DIR} ${GEMMLOWP_INCLUDE_DIR})
+target_link_libraries(tensortap_tiny_dnn INTERFACE ${STB_LIBRARY})
