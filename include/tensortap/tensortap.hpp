@@ -70,6 +70,7 @@
 #include <tensortap/capture/state.hpp>               //          the last commits
 #include <tensortap/capture/status.hpp>              //          the ledger: what was saved and what was lost
 #include <tensortap/capture/step_observer.hpp>       //          what sees each written step
+#include <tensortap/capture/worker_place.hpp>        //          which of several processes this is
 
 #include <tensortap/trial/compare.hpp>         // read: where two runs differ
 #include <tensortap/trial/damage.hpp>          //       what cannot be read

@@ -352,6 +352,27 @@ TEST_CASE("the environment of a job: which worker this is", "[configuration]") {
   CHECK_THAT(found.warnings[0], Contains("RANK"));
 }
 
+TEST_CASE("the place of a process, without a configuration", "[configuration]") {
+  const auto place = [](Variables variables) {
+    return tt::WorkerPlace::from_environment([variables = std::move(variables)](const char* name) -> const char* {
+      const auto found = variables.find(name);
+      return found == variables.end() ? nullptr : found->second.c_str();
+    });
+  };
+  CHECK_FALSE(place({}));
+  CHECK_FALSE(place({{"SLURM_PROCID", "0"}, {"SLURM_NTASKS", "4"}}));  // a batch script
+  CHECK_FALSE(place({{"OMPI_COMM_WORLD_RANK", "2"}}));
+  const auto third =
+      place({{"OMPI_COMM_WORLD_RANK", "2"}, {"OMPI_COMM_WORLD_SIZE", "4"}, {"RANK", "0"}, {"WORLD_SIZE", "1"}});
+  REQUIRE(third);
+  CHECK(third->rank == 2);
+  CHECK(third->count == 4);
+  CHECK(third->worker() == "worker_2");
+  CHECK(tt::WorkerPlace().worker() == "worker_0");
+  CHECK_THROWS_WITH(place({{"RANK", "4"}, {"WORLD_SIZE", "4"}}), Contains("RANK"));
+  CHECK_THROWS_WITH(place({{"PMI_RANK", "-1"}, {"PMI_SIZE", "4"}}), Contains("PMI_RANK"));
+}
+
 TEST_CASE("options from outside: they replace what the program says, and nothing else", "[configuration]") {
   auto from = tt::HookConfiguration::from_json(R"({"HookParameters": {"save_interval": 3}})");
   tt::HookOptions base;

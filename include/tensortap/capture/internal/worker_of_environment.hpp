@@ -21,7 +21,7 @@ TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
 
 /// The place of a process among `count`.
-struct WorkerPlace {
+struct PlaceOfProcess {
   std::int64_t rank = 0;
   std::int64_t count = 1;
 };
@@ -39,7 +39,7 @@ inline std::optional<std::int64_t> natural_variable(const std::function<const ch
 }
 
 /// Returns the place of this host among those of a SageMaker job.
-inline std::optional<WorkerPlace> place_of_host(const std::function<const char*(const char*)>& variable) {
+inline std::optional<PlaceOfProcess> place_of_host(const std::function<const char*(const char*)>& variable) {
   const char* const hosts = variable("SM_HOSTS");
   const char* const current = variable("SM_CURRENT_HOST");
   if (hosts == nullptr || current == nullptr || std::string_view(hosts).size() > 1 << 20) return std::nullopt;
@@ -51,13 +51,13 @@ inline std::optional<WorkerPlace> place_of_host(const std::function<const char*(
   std::sort(names.begin(), names.end());
   const auto found = std::find(names.begin(), names.end(), current);
   if (found == names.end()) return std::nullopt;
-  return WorkerPlace{found - names.begin(), static_cast<std::int64_t>(names.size())};
+  return PlaceOfProcess{found - names.begin(), static_cast<std::int64_t>(names.size())};
 }
 
 /// Returns the place that the launcher nearest to the process tells: Open MPI, PMI, torchrun, Slurm, then the hosts of
 /// SageMaker. nullopt: none does. A place that cannot be is left out, with a line in `warnings`.
-inline std::optional<WorkerPlace> worker_of_environment(const std::function<const char*(const char*)>& variable,
-                                                        std::vector<std::string>& warnings) {
+inline std::optional<PlaceOfProcess> worker_of_environment(const std::function<const char*(const char*)>& variable,
+                                                           std::vector<std::string>& warnings) {
   struct Launcher {
     const char* rank;
     const char* count;
@@ -73,7 +73,7 @@ inline std::optional<WorkerPlace> worker_of_environment(const std::function<cons
     if (rank_text == nullptr || count_text == nullptr) continue;
     const auto rank = natural_variable(variable, launcher.rank);
     const auto count = natural_variable(variable, launcher.count);
-    if (rank && count && *rank < *count) return WorkerPlace{*rank, *count};
+    if (rank && count && *rank < *count) return PlaceOfProcess{*rank, *count};
     warnings.push_back(std::string(launcher.rank) + " = " + in_quotes(rank_text) + " and " + launcher.count + " = " +
                        in_quotes(count_text) + " are no place among the processes; they are not used");
   }
