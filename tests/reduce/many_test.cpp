@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <complex>
 #include <cstdint>
 #include <cstring>
 #include <limits>
@@ -106,6 +107,27 @@ TEST_CASE("NaN and infinities reach the norm of many tensors", "[reduce][many]")
   CHECK(std::isnan(tt::global_norm(views_of(tensors))));
   const std::vector<std::vector<double>> large = {{1e200}, {1}};
   CHECK(tt::global_norm(views_of(large)) == static_cast<double>(infinite));  // its square overflows
+}
+
+TEST_CASE("sums of squares of pieces add up to those of the tensor", "[reduce][many]") {
+  const auto whole = inputs::bell<float>(3 * 4096 + 100, 1);
+  const std::span<const float> all(whole);
+  const std::vector<tt::TensorView> pieces = {tt::as_view(all.first(2 * 4096)),
+                                              tt::as_view(all.subspan(2 * 4096, 4096)),
+                                              tt::as_view(all.subspan(3 * 4096)), tt::as_view(all.first(0))};
+  for (const int threads : {1, 3}) {
+    const std::vector<double> sums = tt::sums_of_squares(pieces, {.threads = threads});
+    REQUIRE(sums.size() == 4);
+    CHECK(bits_of(std::sqrt(sums[0] + (sums[1] + sums[2]))) == bits_of(tt::l2(whole)));
+    CHECK(sums[3] == 0);
+  }
+  std::vector<float> odd(20'000, 1.0f);
+  odd[9000] = infinite;
+  CHECK(tt::sums_of_squares(std::vector{tt::as_view(odd)}) == std::vector<double>{infinite});
+  odd[17] = not_a_float;
+  CHECK(std::isnan(tt::sums_of_squares(std::vector{tt::as_view(odd)})[0]));
+  const std::vector<std::complex<float>> complex(3);
+  CHECK_THROWS_WITH(tt::sums_of_squares(std::vector{tt::as_view(complex)}), contains("real numbers"));
 }
 
 TEST_CASE("the statistics of many tensors", "[reduce][many]") {

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <span>
+#include <vector>
 
 #include <tensortap/internal/config.hpp>
 #include <tensortap/reduce/reduce_options.hpp>
@@ -20,6 +21,12 @@ TENSORTAP_BEGIN_NAMESPACE
 /// Numeric: the same bits with any number of threads. Empty: 0. Throws: complex numbers and strings.
 /// Threads: any; needs 200 KiB of stack. With `options.threads`, other threads help with large tensors.
 [[nodiscard]] double global_norm(std::span<const TensorView> tensors, ReduceOptions options = {});
+
+/// Returns the sum of the squares of the elements of each tensor: what `global_norm` adds up before it takes the root.
+/// Sums of pieces of a tensor that was cut in the order of additions (README.md) add up to the bits of the whole.
+/// Numeric: the same bits with any number of threads; NaN if an element is NaN, else infinity if one is infinite.
+/// Throws, Threads: as `global_norm`.
+[[nodiscard]] std::vector<double> sums_of_squares(std::span<const TensorView> tensors, ReduceOptions options = {});
 
 /// Returns the statistics of all elements of all tensors, in this order. Indices count through all of them.
 /// Numeric: the same bits with any number of threads. Throws: complex numbers and strings.

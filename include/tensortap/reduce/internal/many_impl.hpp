@@ -164,6 +164,12 @@ TENSORTAP_INLINE double global_norm(std::span<const TensorView> tensors, ReduceO
   return detail::norm_of_all(tensors, options);
 }
 
+TENSORTAP_INLINE std::vector<double> sums_of_squares(std::span<const TensorView> tensors, ReduceOptions options) {
+  detail::require_real(tensors);
+  const detail::IeeeMode ieee;
+  return detail::squares_by_threads(tensors, options);
+}
+
 TENSORTAP_INLINE Statistics statistics(std::span<const TensorView> tensors, ReduceOptions options) {
   detail::require_real(tensors);
   if (tensors.empty()) return {};
