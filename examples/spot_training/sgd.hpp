@@ -3,7 +3,7 @@
 
 #include <cstddef>
 
-#include "network.hpp"
+#include "parameters.hpp"
 
 namespace spot_training {
 
@@ -12,7 +12,8 @@ struct Sgd {
   Parameters velocity = {};
 
   /// velocity = momentum * velocity + gradient; parameters -= learning_rate * velocity.
-  void update(Network& network, float learning_rate) {
+  template <class AnyNetwork>
+  void update(AnyNetwork& network, float learning_rate) {
     const auto values = network.parameters.numbers(), gradients = network.gradient.numbers(),
                velocities = velocity.numbers();
     for (std::size_t tensor = 0; tensor < values.size(); ++tensor)

@@ -44,10 +44,12 @@ struct Recipe {
   }
 };
 
-class Training {
+/// The training of a `Network`, or of another class with its members: mpi_training has one for several processes.
+template <class AnyNetwork>
+class TrainingOf {
  public:
   /// Lifetime: `images` is borrowed.
-  Training(const Recipe& recipe, const FashionMnist& images)
+  TrainingOf(const Recipe& recipe, const FashionMnist& images)
       : recipe_(recipe),
         images_(images),
         random_(recipe.seed),
@@ -57,7 +59,8 @@ class Training {
     break_parameters();
   }
 
-  const Network& network() const { return network_; }
+  const AnyNetwork& network() const { return network_; }
+  AnyNetwork& network() { return network_; }
   std::size_t epoch() const { return epoch_; }  ///< finished epochs
   bool epoch_ended() const { return position_ == order_.size(); }
   bool ended() const { return epoch_ == recipe_.epochs; }
@@ -191,10 +194,12 @@ class Training {
   Recipe recipe_;
   const FashionMnist& images_;
   Random random_;
-  Network network_;
+  AnyNetwork network_;
   Sgd sgd_;
   std::vector<std::size_t> order_;        // of the images in this epoch
   std::size_t epoch_ = 0, position_ = 0;  // finished epochs; finished images of this epoch
 };
+
+using Training = TrainingOf<Network>;
 
 }  // namespace spot_training
