@@ -7,11 +7,12 @@ Each ```cpp block compiles. A block with main() runs in an empty directory and e
 CXX and CXXFLAGS name another compiler or more flags. TENSORTAP_LIBRARY names the static library of tensortap::compiled;
 without it the programs are compiled header-only. TENSORTAP_NET_FLAGS are the flags that <tensortap/net.hpp> needs;
 without them, blocks that include it are skipped. TENSORTAP_NET_LIBRARIES are the libraries; without them, such blocks
-are compiled only.
+are compiled only. Blocks that include an adapter of MPI are compiled by mpicxx, as one process; without it, skipped.
 """
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import tempfile
 import unittest
@@ -47,13 +48,19 @@ class PagesTest(unittest.TestCase):
         if net and NET_FLAGS is None:
             self.skipTest("TENSORTAP_NET_FLAGS is not set")
         flags = shlex.split(NET_FLAGS) if net else []
+        compiler = COMPILE
+        if "<tensortap/adapters/mpi.hpp>" in text:
+            if not shutil.which("mpicxx"):
+                self.skipTest("there is no mpicxx")
+            # Without the old C++ bindings, whose headers cause warnings.
+            compiler = ["mpicxx", "-DOMPI_SKIP_MPICXX", "-DMPICH_SKIP_MPICXX", *COMPILE[1:]]
         source, program = folder / "program.cpp", folder / "program"
         source.write_text(f'#line {line} "{page.relative_to(ROOT)}"\n{text}', encoding="utf-8")
         if compile_only or not re.search(r"^(int|auto) main\(", text, re.MULTILINE) or (net and not NET_LIBRARIES):
-            self.call([*COMPILE, *flags, "-fsyntax-only", source])
+            self.call([*compiler, *flags, "-fsyntax-only", source])
             return
         libraries = [*(shlex.split(NET_LIBRARIES) if net else []), *([LIBRARY] if LIBRARY else [])]
-        self.call([*COMPILE, *flags, source, "-o", program, *libraries])
+        self.call([*compiler, *flags, source, "-o", program, *libraries])
         with tempfile.TemporaryDirectory() as empty:
             self.call([program], cwd=empty)
 

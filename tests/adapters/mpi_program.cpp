@@ -156,7 +156,9 @@ void check_whole(const std::vector<T>& whole, const std::string& what) {
 
 template <class T>
 void check_type(const char* name) {
-  for (const std::size_t size : {0, 1, 17, 4095, 4096, 4097, 3 * 4096, 5 * 4096 + 1, 100'003, 70 * 4096 + 5}) {
+  constexpr std::array<std::size_t, 10> sizes = {0,    1,        17,           4095,    4096,
+                                                 4097, 3 * 4096, 5 * 4096 + 1, 100'003, 70 * 4096 + 5};
+  for (const std::size_t size : sizes) {
     check_whole(inputs::bell<T>(size, 3, 20), name);
     if constexpr (tt::is_floating(*tt::dtype_v<T>)) {
       std::vector<T> odd = inputs::bell<T>(size, 0, 1e-4);
