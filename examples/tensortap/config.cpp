@@ -74,6 +74,11 @@ std::string parts_text(const tt::Collection& collection) {
   return out.empty() ? "nothing" : out;
 }
 
+/// Returns the value of an option of the hook.
+nlohmann::json option_of(const tt::HookConfiguration& from, const std::string& key) {
+  return nlohmann::json::parse(from.to_json()).at("HookParameters").value(key, nlohmann::json());
+}
+
 }  // namespace
 
 int config(const std::string& file, bool json, std::ostream& out) {
@@ -98,6 +103,7 @@ int config(const std::string& file, bool json, std::ostream& out) {
     object["include_workers"] = workers;
     object["tensorboard"] = nullptr;
     if (!configuration.tensorboard_dir.empty()) object["tensorboard"] = configuration.tensorboard_dir;
+    for (const std::string& key : configuration.said) object["options"][key] = option_of(configuration, key);
     object["warnings"] = configuration.warnings;
     out << object.dump() << '\n';
     return 0;
@@ -111,6 +117,8 @@ int config(const std::string& file, bool json, std::ostream& out) {
     for (const std::string& pattern : collection.include_regex.list())
       out << "         names with " << tt::escaped(pattern) << '\n';
   }
+  for (const std::string& key : configuration.said)
+    out << "option   " << key << ": " << tt::escaped(option_of(configuration, key).dump(-1, ' ', true)) << '\n';
   for (const std::string& warning : configuration.warnings) std::cerr << "tensortap: " << warning << '\n';
   return 0;
 }

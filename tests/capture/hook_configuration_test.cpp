@@ -1,7 +1,10 @@
 // The configuration of a hook from outside: smdebug's JSON, and the environment of a training job.
+#include <chrono>
+#include <cstdint>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <limits>
 #include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -371,6 +374,126 @@ TEST_CASE("the place of a process, without a configuration", "[configuration]") 
   CHECK(tt::WorkerPlace().worker() == "worker_0");
   CHECK_THROWS_WITH(place({{"RANK", "4"}, {"WORLD_SIZE", "4"}}), Contains("RANK"));
   CHECK_THROWS_WITH(place({{"PMI_RANK", "-1"}, {"PMI_SIZE", "4"}}), Contains("PMI_RANK"));
+}
+
+namespace {
+
+/// Options in which everything that has a key of its own differs from the defaults.
+tt::HookOptions unusual_options() {
+  tt::HookOptions out;
+  out.budget = 0.0125;
+  out.budget_spares_rules = false;
+  out.pack = true;
+  out.pack_time = std::chrono::milliseconds(1500);
+  out.pack_bytes = 12345;
+  out.events_per_file = 7;
+  out.durability = tt::Durability::step;
+  out.on_failure = tt::OnFailure::stop;
+  out.on_resume = tt::OnResume::keep;
+  out.start_over = out.resume_ended = out.watch_checkpoints = true;
+  out.run_id = "a \u00e4 \" run";
+  out.queue_bytes = std::numeric_limits<std::uint64_t>::max();
+  out.when_full = tt::WhenFull::drop;
+  out.block_timeout = std::chrono::nanoseconds(1);
+  out.max_step_bytes = 99;
+  out.retry = {.attempts = 3,
+               .for_at_most = std::chrono::nanoseconds(1'234'567'891),
+               .first_delay = std::chrono::milliseconds(20),
+               .longest_delay = std::chrono::minutes(2)};
+  out.commit_timeout = std::chrono::nanoseconds::max();
+  out.close_timeout = std::chrono::hours(24);
+  out.destroy_timeout = std::chrono::nanoseconds(0);
+  out.recorder = {.steps = 20, .collections = {"a,b", "weights"}, .max_bytes = 1 << 20, .max_snapshots = 9};
+  out.index_extras = false;
+  out.strip_output_numbers = true;
+  return out;
+}
+
+void check_equal(const tt::HookOptions& a, const tt::HookOptions& b) {
+  CHECK(a.budget == b.budget);
+  CHECK(a.budget_spares_rules == b.budget_spares_rules);
+  CHECK(a.pack == b.pack);
+  CHECK(a.pack_time == b.pack_time);
+  CHECK(a.pack_bytes == b.pack_bytes);
+  CHECK(a.events_per_file == b.events_per_file);
+  CHECK(a.durability == b.durability);
+  CHECK(a.on_failure == b.on_failure);
+  CHECK(a.on_resume == b.on_resume);
+  CHECK(a.start_over == b.start_over);
+  CHECK(a.resume_ended == b.resume_ended);
+  CHECK(a.run_id == b.run_id);
+  CHECK(a.watch_checkpoints == b.watch_checkpoints);
+  CHECK(a.queue_bytes == b.queue_bytes);
+  CHECK(a.when_full == b.when_full);
+  CHECK(a.block_timeout == b.block_timeout);
+  CHECK(a.max_step_bytes == b.max_step_bytes);
+  CHECK(a.retry.attempts == b.retry.attempts);
+  CHECK(a.retry.for_at_most == b.retry.for_at_most);
+  CHECK(a.retry.first_delay == b.retry.first_delay);
+  CHECK(a.retry.longest_delay == b.retry.longest_delay);
+  CHECK(a.commit_timeout == b.commit_timeout);
+  CHECK(a.close_timeout == b.close_timeout);
+  CHECK(a.destroy_timeout == b.destroy_timeout);
+  CHECK(a.recorder.steps == b.recorder.steps);
+  CHECK(a.recorder.collections == b.recorder.collections);
+  CHECK(a.recorder.max_bytes == b.recorder.max_bytes);
+  CHECK(a.recorder.max_snapshots == b.recorder.max_snapshots);
+  CHECK(a.index_extras == b.index_extras);
+  CHECK(a.strip_output_numbers == b.strip_output_numbers);
+}
+
+}  // namespace
+
+TEST_CASE("a configuration: how the hook writes, and what it may cost, as JSON and back", "[configuration]") {
+  for (tt::HookOptions options : {unusual_options(), tt::HookOptions()}) {
+    auto from = tt::HookConfiguration::from_json("{}");
+    options.collections = from.options.collections;
+    from.options = options;
+    const auto again = tt::HookConfiguration::from_json(from.to_json());
+    check_equal(again.options, options);
+    check_equal(again.over({}), options);
+    CHECK(again.warnings.empty());
+    CHECK(again.to_json() == from.to_json());
+  }
+  CHECK_THAT(tt::HookConfiguration().to_json(), !Contains("budget") && !Contains("pack") && !Contains("retry"));
+}
+
+TEST_CASE("a configuration: options of the hook may be texts, as in an estimator of SageMaker", "[configuration]") {
+  const auto from = tt::HookOptions::from_json(
+      R"({"HookParameters": {"budget": "0.01", "pack": "true", "pack_time": "2.5", "pack_bytes": "4096",
+          "recorder_collections": "weights, biases", "when_full": "drop"}})");
+  CHECK(from.budget == 0.01);
+  CHECK(from.pack);
+  CHECK(from.pack_time == std::chrono::milliseconds(2500));
+  CHECK(from.pack_bytes == 4096);
+  CHECK(from.recorder.collections == std::vector<std::string>{"weights", "biases"});
+  CHECK(from.when_full == tt::WhenFull::drop);
+}
+
+TEST_CASE("a configuration: a default that is said counts before what the program says", "[configuration]") {
+  const auto from = tt::HookConfiguration::from_json(R"({"HookParameters": {"pack": false, "pack_time": 30}})");
+  const tt::HookOptions base{.budget = 0.5, .pack = true, .pack_time = std::chrono::seconds(1)};
+  const tt::HookOptions both = from.over(base);
+  CHECK_FALSE(both.pack);
+  CHECK(both.pack_time == std::chrono::seconds(30));
+  CHECK(both.budget == 0.5);
+  const auto again = tt::HookConfiguration::from_json(from.to_json());
+  CHECK_FALSE(again.over(base).pack);
+}
+
+TEST_CASE("a configuration: an option of the hook that cannot be is told with its line", "[configuration]") {
+  for (const char* const one : {R"("budget": 1)", R"("budget": 0)", R"("budget": "1 %")", R"("budget": [])",
+                                R"("pack": 1)", R"("pack_time": -1)", R"("pack_bytes": -1)", R"("pack_bytes": "many")",
+                                R"("durability": "always")", R"("when_full": 1)", R"("retry_attempts": 0)",
+                                R"("recorder_collections": [1])", R"("recorder_steps": -1)", R"("run_id": 7)"}) {
+    CAPTURE(one);
+    const std::string key = std::string(one).substr(1, std::string(one).find(':') - 2);
+    CHECK_THROWS_WITH(tt::HookConfiguration::from_json("{\"HookParameters\": {\n " + std::string(one) + "}}"),
+                      Contains("line 2") && Contains("HookParameters." + key));
+  }
+  const auto typo = tt::HookConfiguration::from_json(R"({"HookParameters": {"budgett": 1}})");
+  REQUIRE(typo.warnings.size() == 1);
+  CHECK_THAT(typo.warnings[0], Contains("did you mean \"budget\"?"));
 }
 
 TEST_CASE("options from outside: they replace what the program says, and nothing else", "[configuration]") {

@@ -30,9 +30,11 @@ struct HookConfiguration {
   using Variable = std::function<const char*(const char* name)>;
 
   std::string out_dir = "/opt/ml/output/tensors";  ///< the run: a directory, or s3://BUCKET/PREFIX
-  /// What is saved: `collections` and `save`. From an environment also `enabled`, `worker`, `num_workers`,
-  /// `checkpoint_dir`, and the hyperparameters among the `facts`.
+  /// What is saved: `collections` and `save`; and how: `budget`, `pack` and the other options that have a key of their
+  /// own. From an environment also `enabled`, `worker`, `num_workers`, `checkpoint_dir`, and the hyperparameters among
+  /// the `facts`.
   HookOptions options = {};
+  std::vector<std::string> said = {};  ///< keys of options that count although their values are the defaults
   /// The parts that are saved of collections that say nothing of parts.
   Collection parts = {};
   IncludeWorkers include_workers = IncludeWorkers::one;

@@ -16,6 +16,7 @@
 
 #include <tensortap/capture/hook_configuration.hpp>
 #include <tensortap/capture/internal/configured_collections.hpp>
+#include <tensortap/capture/internal/configured_options.hpp>
 #include <tensortap/capture/internal/configured_steps.hpp>
 #include <tensortap/capture/internal/worker_of_environment.hpp>
 #include <tensortap/error.hpp>
@@ -33,6 +34,7 @@ inline ConfiguredSteps take_hook_parameters(const PlacedJson::Value& from, HookC
   std::vector<std::string> known = {"dry_run",  "export_tensorboard", "include_regex", "include_workers", "reductions",
                                     "save_all", "save_raw_tensor",    "save_shape",    "tensorboard_dir"};
   add_step_keys(known);
+  for (const ConfiguredOption& option : configured_options) known.emplace_back(option.key);
   for (std::string& warning : from.unknown(known)) out.warnings.push_back(std::move(warning));
   (void)take_parts(from, out.parts, out.warnings);
   if (const auto workers = from.find("include_workers")) {
@@ -46,6 +48,7 @@ inline ConfiguredSteps take_hook_parameters(const PlacedJson::Value& from, HookC
   if (exports && exports->flag() && out.tensorboard_dir.empty()) out.tensorboard_dir = out.out_dir + "/tensorboard";
   if (const auto dry_run = from.find("dry_run"); dry_run && dry_run->flag())
     out.warnings.push_back(dry_run->note("smdebug does not read it, and neither does this; see HookOptions::dry_run"));
+  out.said = take_options(from, out.options);
   ConfiguredSteps steps;
   (void)steps.take(from);
   return steps;
@@ -197,8 +200,7 @@ TENSORTAP_INLINE HookOptions HookConfiguration::over(HookOptions base) const {
   base.save = options.save;
   base.enabled = base.enabled && options.enabled;
   base.facts.insert(options.facts.begin(), options.facts.end());
-  base.start_over = base.start_over || options.start_over;
-  base.resume_ended = base.resume_ended || options.resume_ended;
+  detail::for_options_said(options, said, [&](const detail::ConfiguredOption& one) { one.copy(options, base); });
   const HookOptions defaults;
   if (options.worker != defaults.worker) base.worker = options.worker;
   if (options.num_workers != defaults.num_workers) base.num_workers = options.num_workers;
@@ -214,6 +216,9 @@ TENSORTAP_INLINE std::string HookConfiguration::to_json() const {
   detail::write_parts(parts, parameters);
   parameters["include_workers"] = include_workers == IncludeWorkers::all ? "all" : "one";
   if (!tensorboard_dir.empty()) parameters["tensorboard_dir"] = tensorboard_dir;
+  detail::for_options_said(options, said, [&](const detail::ConfiguredOption& one) {
+    parameters[std::string(one.key)] = one.write(options);
+  });
   root["CollectionConfigurations"] = nlohmann::json::array();
   for (const Collection& collection : options.collections)
     root["CollectionConfigurations"].push_back(
