@@ -106,7 +106,7 @@ void JobArguments::add_to(CLI::App& sub) {
   sub.add_flag("--restart", given_.restart, "continue a job that has failed or was stopped");
   sub.add_option("--file", file_, "file with these options, in JSON; those of the command line count before it")
       ->check(is_name());
-  sub.add_option("PROGRAM", given_.program, "the program and its arguments, after --");
+  sub.add_option("PROGRAM", given_.program, "the program and its arguments, after --; its standard input is empty");
 }
 
 tt::JobOptions JobArguments::options() const {

@@ -11,6 +11,7 @@
 #include <exception>
 #include <iostream>
 #include <mutex>
+#include <optional>
 #include <ostream>
 #include <string>
 #include <string_view>
@@ -38,6 +39,25 @@ inline std::string duration_text(double seconds) {
   if (whole < minute) return std::to_string(whole) + " s";
   if (whole < hour) return std::to_string(whole / minute) + " min " + std::to_string(whole % minute) + " s";
   return std::to_string(whole / hour) + " h " + std::to_string(whole % hour / minute) + " min";
+}
+
+/// Returns for how many seconds the manager of a job that has not ended has not written its record, if that is long:
+/// it writes every few seconds. nullopt: the job has ended, or the record is fresh.
+inline std::optional<long long> silence_of(const tensortap::JobRecord& record) {
+  constexpr double usual = 60;  // s; in a bucket it writes every 15 s
+  const double now = std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
+  const bool waits = record.exit_code.has_value();  // a manager has left the job to its next start
+  if (has_ended(record.status) || waits || now - record.modified < usual) return std::nullopt;
+  return std::llround(now - record.modified);
+}
+
+/// Returns the status for people: "InProgress/Training, its manager has not written for 90 s".
+inline std::string status_text(const tensortap::JobRecord& record) {
+  std::string out(to_string(record.status));
+  if (record.secondary_status != out) out += "/" + record.secondary_status;
+  if (const auto silence = silence_of(record))
+    out += ", its manager has not written for " + std::to_string(*silence) + " s";
+  return tensortap::escaped(out);
 }
 
 /// Returns the lines about time and money at the end of a job.

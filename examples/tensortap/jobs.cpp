@@ -46,16 +46,10 @@ std::vector<std::string> folders_below(const std::string& place) {
   return out;
 }
 
-std::string status_text(const tt::JobRecord& record) {
-  std::string out(to_string(record.status));
-  if (record.secondary_status != out) out += "/" + record.secondary_status;
-  return tt::escaped(out);
-}
-
 std::string attempt_text(const tt::JobAttempt& attempt) {
   std::string out = "  " + std::to_string(attempt.number) + "  " + time_text(attempt.begin) + "  " +
                     duration_text(attempt.end.value_or(attempt.last_seen) - attempt.begin) + " on " +
-                    tt::escaped(attempt.machine) + ": " + (attempt.end ? attempt.cause : "runs");
+                    tt::escaped(attempt.machine) + ": " + (attempt.end ? tt::escaped(attempt.cause) : "runs");
   if (!attempt.details.empty() && attempt.cause != "completed") out += " (" + tt::escaped(attempt.details) + ")";
   if (attempt.commit)
     out += "; committed step " + std::to_string(*attempt.commit) + (attempt.committed ? "" : ", not new");
@@ -93,7 +87,9 @@ int describe(const std::string& job, bool json, std::ostream& out) {
   const std::string address = job_at(job);
   const tt::JobRecord record = tt::read_job(address);
   if (json) {
-    out << record.to_json();
+    auto object = nlohmann::ordered_json::parse(record.to_json());
+    if (const auto silence = silence_of(record)) object["ManagerSilentSeconds"] = *silence;
+    out << object.dump(1) << '\n';
     return 0;
   }
   out << tt::escaped(record.job_name) << ": " << status_text(record) << '\n';
@@ -115,15 +111,21 @@ int describe(const std::string& job, bool json, std::ostream& out) {
     out << (rule.reason.empty() ? "" : " (" + tt::escaped(rule.reason) + ")") << '\n';
   }
   if (!record.findings.empty()) out << "findings:\n";
-  for (const std::string& finding : record.findings) out << "  " << finding << '\n';
+  for (const std::string& finding : record.findings)
+    out << "  " << tt::escaped(nlohmann::ordered_json::parse(finding).dump(-1, ' ', true)) << '\n';
   const auto options = nlohmann::json::parse(record.configuration, nullptr, false);
-  out << seconds_text(record, options.is_object() && options.value("EnableManagedSpotTraining", false)) << '\n';
+  const bool is_spot = options.is_object() && options.value("EnableManagedSpotTraining", nlohmann::json()) == true;
+  out << seconds_text(record, is_spot) << '\n';
   return 0;
 }
 
 int stop(const std::string& job, std::ostream& out) {
   const std::string address = job_at(job);
   if (tt::request_job_stop(address)) {
+    if (const auto silence = silence_of(tt::read_job(address))) {
+      out << "its manager has not written for " << *silence << " s: if it is gone, the job stops at its next start\n";
+      return 0;
+    }
     out << "the job stops; tensortap describe " << tt::escaped(job) << " tells when it has\n";
     return 0;
   }

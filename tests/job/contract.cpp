@@ -105,6 +105,8 @@ void check_variables(const std::string& base) {
   is("SM_MODEL_DIR", base + "/model");
   is("SM_MODULE_DIR", base + "/code");
   is("SM_SOURCE_DIR", base + "/input/data/code");
+  is("SM_CHANNEL_TEST.SET", base + "/input/data/test.set");
+  is("SM_CHANNEL_TEST_SET", base + "/input/data/test.set");
   is("SM_CHANNEL_TRAINING", base + "/input/data/training");
   is("SM_USER_ENTRY_POINT", "job_contract");
   is("SM_ENTRY_SCRIPT", "job_contract");

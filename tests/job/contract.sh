@@ -68,6 +68,7 @@ check "SM_HP_LAYERS" test "$SM_HP_LAYERS" = "[1,2]"
 check "SM_HP_TEXT" test "$SM_HP_TEXT" = "a b"
 check "SM_HP_BATCH_SIZE" test "$SM_HP_BATCH_SIZE" = 64
 check "SM_HP_BATCH-SIZE" grep -qz "^SM_HP_BATCH-SIZE=64$" /proc/$$/environ
+check "SM_CHANNEL_TEST_SET" test "$SM_CHANNEL_TEST_SET" = "$base/input/data/test.set"
 check "SM_CHANNEL_TRAINING" test "$SM_CHANNEL_TRAINING" = "$base/input/data/training"
 
 expected=(first "second word" --batch-size 64)

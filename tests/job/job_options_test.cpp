@@ -54,6 +54,9 @@ TEST_CASE("options that contradict each other are refused, and say which", "[job
   job.spot_discount = 101;
   CHECK(refusal(job).find("option spot_discount") != std::string::npos);
   job = valid();
+  job.channels = {{"a-b", "x"}, {"A.B", "x"}};
+  CHECK(refusal(job).find("SM_CHANNEL_A_B is that of \"a-b\", too") != std::string::npos);
+  job = valid();
   job.program = {std::string("a\0b", 3)};
   CHECK(refusal(job).find("option program") != std::string::npos);
   job = valid();

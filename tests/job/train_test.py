@@ -300,6 +300,47 @@ class InterruptedTest(JobTest):
         self.assertEqual([one["Cause"] for one in self.record()["Attempts"]], ["lost", "lost", "completed"])
         self.assertIn("Interrupted - Attempt 1", out)
 
+    def test_what_the_program_has_started_dies_with_the_manager(self):
+        process = self.start(program=["bash", "-c", "sleep 1000 & echo ready; wait; true"])
+        self.wait_for(lambda: "ready" in (process.stdout.readline() or "ready"), "the program")
+        process.kill()
+        process.wait()
+        self.wait_for(lambda: not processes_about(self.folder), "the end of what it has started")
+
+    def test_a_manager_that_is_silent_is_told(self):
+        process = self.start(steps=3000, delay=10)
+        self.wait_for_commit()
+        self.assertNotIn("has not written", self.tool("describe", "job"))
+        process.kill()
+        process.wait()
+        path = self.jobs / "job" / "job.json"
+        path.write_text(json.dumps(self.record() | {"LastModifiedTime": time.time() - 1000}))
+        for line in (self.tool("describe", "job"), self.tool("jobs")):
+            self.assertRegex(line, r"InProgress/Training, its manager has not written for 10\d\d s")
+        self.assertGreaterEqual(json.loads(self.tool("describe", "job", "--json"))["ManagerSilentSeconds"], 1000)
+        self.assertIn("stops at its next start", self.tool("stop", "job"))
+
+    def test_a_stop_while_it_waits_begins_no_attempt(self):
+        (self.folder / "job.file").write_text('{"first_delay": 50, "longest_delay": 50}')
+        process = self.start("--file", "job.file", program=["bash", "-c", "exit 75"])
+        self.wait_for(lambda: "Interrupted" in (process.stdout.readline() or "Interrupted"), "the delay")
+        process.send_signal(signal.SIGTERM)
+        self.assertNotIn("Starting attempt", self.ends(process, 75))
+
+    def test_a_base_directory_that_was_removed_is_told(self):
+        script = "[ -e $TENSORTAP_TEST_DIR/once ] && exit 0; touch $TENSORTAP_TEST_DIR/once; rm -rf $SAGEMAKER_BASE_DIR; exit 75"
+        out = self.train(program=["bash", "-c", script], code=2)
+        self.assertIn("the base directory was removed", out)
+        self.assertEqual(self.record()["TrainingJobStatus"], "InProgress")
+        self.train(program=["bash", "-c", script])
+
+    def test_what_a_copy_of_checkpoints_does_not_keep_is_noted_once(self):
+        script = ("cd $SAGEMAKER_BASE_DIR/checkpoints; echo $TENSORTAP_JOB_ATTEMPT > file; chmod +x file; ln -sf file link;"
+                  "[ $TENSORTAP_JOB_ATTEMPT = 2 ] || exit 75")
+        out = self.train(program=["bash", "-c", script])
+        self.assertEqual(out.count("1 symbolic link is not copied"), 1, out)
+        self.assertIn("1 executable file is restored without the permission", out)
+
     def test_an_exit_code_can_be_an_interruption(self):
         out = self.train("--restart-on-exit", "17,3", steps=40, fail_once_at=25)
         self.assertRegex(out, "Interrupted - .*code 3")
@@ -347,9 +388,22 @@ class FailedTest(JobTest):
                                     env=self.environment, stdout=full, stderr=subprocess.DEVNULL, timeout=TIMEOUT)
         self.assertEqual(result.returncode, 7)
 
-    def test_a_place_that_takes_no_checkpoints_is_a_mistake(self):
-        out = self.train("--checkpoint-uri", "/proc/no/such", steps=3, code=2)
-        self.assertIn("/proc/no", out)
+    def test_a_job_that_cannot_begin_leaves_no_record(self):
+        (self.folder / "file").write_text("")
+        for options, cause in ((["--checkpoint-uri", "/proc/no/such"], "/proc/no"), (["--channel", "a=none"], "there is nothing at"),
+                               (["--base-dir", "file"], "it is not a directory")):
+            with self.subTest(options):
+                out = self.train(*options, steps=3, code=2)
+                self.assertEqual(out.count(cause), 1, out)
+                self.assertFalse((self.jobs / "job" / "job.json").exists())
+                self.assertEqual(self.tool("jobs"), "no jobs\n")
+        self.train(steps=3)
+        self.is_whole(3)
+
+    def test_a_job_that_goes_on_and_cannot_begin_keeps_its_record(self):
+        self.train("--max-run", "0.3", "--stop-window", "5", steps=3000, delay=10, code=90)
+        self.train("--restart", "--channel", "a=none", steps=3, code=2)
+        self.assertEqual(self.record()["TrainingJobStatus"], "InProgress")
 
     def test_a_signal_of_a_fault_is_a_failure(self):
         self.train(program=["bash", "-c", "kill -SEGV $$"], code=139)
@@ -512,6 +566,8 @@ class MistakesTest(JobTest):
             (["--channel", "..=x"], "choose such a name"),
             (["--channel", "a/b=x"], "choose such a name"),
             (["--channel", "a=no-such-directory"], "there is nothing at"),
+            (["--channel", "CHAN=.", "--channel", "chan=."], "SM_CHANNEL_CHAN is that of \"CHAN\", too"),
+            (["--channel", "c-h=.", "--channel", "c.h=."], "SM_CHANNEL_C_H is that of"),
             (["--hyperparameter", "=x"], "it is not NAME=VALUE"),
             (["--hyperparameter", "a=1", "--hyperparameter", "a=2"], "it comes twice"),
             (["--restart-on-exit", "0"], "exit codes from 1 to 255"),
@@ -551,8 +607,38 @@ class MistakesTest(JobTest):
     def test_a_damaged_record_is_not_overwritten(self):
         (self.jobs / "job").mkdir(parents=True)
         (self.jobs / "job" / "job.json").write_text("{")
-        self.assertIn("it is no record of a job", self.train(program=["true"], code=2))
+        out = self.train(program=["true"], code=2)
+        self.assertIn("it is no record of a job", out)
+        self.assertNotIn("json.exception", out)
         self.assertEqual((self.jobs / "job" / "job.json").read_text(), "{")
+
+    def test_the_way_out_of_a_damaged_record_works(self):
+        self.train(program=["true"])
+        (self.jobs / "job" / "job.json").write_text('{"TrainingJobName": 1}')
+        self.assertIn("move the whole folder of the job away", self.train(program=["true"], code=2))
+        (self.jobs / "job").rename(self.folder / "away")
+        self.train(program=["true"])
+
+    def test_a_hostile_record_is_told_and_not_obeyed(self):
+        self.train("--rule", "VanishingGradient:threshold=1e-20", steps=30, vanish_at=5)
+        record = self.record()
+        finding = record["Findings"][0] | {"message": "\x1b[31mred \u202e"}
+        path = self.jobs / "job" / "job.json"
+        attempts = [record["Attempts"][0] | {"Cause": "\x1b[2J"}]
+        path.write_text(json.dumps(record | {"Findings": [finding], "Attempts": attempts, "EnableManagedSpotTraining": "x"},
+                                   ensure_ascii=False))
+        out = self.tool("describe", "job")
+        self.assertIn("red", out)
+        self.assertNotRegex(out, "[\x1b\u202e]")
+        for key, value in (("ExitCode", 1 << 40), ("CreationTime", 1e300), ("CreationTime", -1), ("Failures", 1.5),
+                           ("Commit", 1 << 63), ("Attempts", [attempts[0] | {"StartTime": "soon"}]), ("Attempts", {}),
+                           ("Attempts", [7]), ("TrainingJobStatus", "Perhaps"), ("ModelArtifacts", [])):
+            path.write_text(json.dumps(record | {key: value}))
+            for command in (["describe", "job"], ["stop", "job"]):
+                out = self.tool(*command, code=2)
+                self.assertIn(key, out)
+                self.assertIn("jobs/job/job.json", out)
+                self.assertNotIn("json.exception", out)
 
 
 class JobFileTest(JobTest):
@@ -574,6 +660,18 @@ class JobFileTest(JobTest):
         self.assertEqual(record["HyperParameters"], {"steps": "10", "name": "x", "list": "[1,2]"})
         self.assertEqual(record["StoppingCondition"]["MaxWaitTimeInSeconds"], 200)
         self.assertEqual(len(record["DebugRuleConfigurations"]), 2)
+
+    def test_a_file_says_how_the_hook_writes(self):
+        options = self.write(json.dumps({"hook_config": {"HookParameters": {
+            "save_interval": 1, "pack": True, "pack_time": "2.5", "budget": 0.5}}}))
+        result = subprocess.run([COMMAND, "train", "--job-name", "job", *options, "--hyperparameter", "steps=30", "--", TRAINING],
+                                cwd=self.folder, env=self.environment, capture_output=True, text=True, timeout=TIMEOUT)
+        self.assertEqual(result.returncode, 0, result.stdout + result.stderr)
+        seen = json.loads((self.jobs / "job/ml/input/config/debughookconfig.json").read_text())["HookParameters"]
+        self.assertEqual([seen[key] for key in ("pack", "pack_time", "budget")], [True, 2.5, 0.5])
+        self.assertEqual(list((self.jobs / "job/debug-output").glob("index/*/*.json")), [])
+        self.assertIn("30 steps", self.tool("show", self.jobs / "job" / "debug-output"))
+        self.assertIn("option   pack: true", self.tool("config", self.jobs / "job/ml/input/config/debughookconfig.json"))
 
     def test_mistakes_name_the_key_and_the_line(self):
         for text, expected in (

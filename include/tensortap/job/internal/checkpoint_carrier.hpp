@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <exception>
 #include <filesystem>
@@ -80,6 +81,29 @@ class CheckpointCarrier {
     return std::exchange(failure_, {});
   }
 
+  /// Returns what a copy of the checkpoints does not keep, once; empty: it keeps all. The cost is that of listing them.
+  std::string take_oddities() {
+    std::size_t links = 0;
+    std::size_t programs = 0;
+    std::error_code error;
+    for (std::filesystem::recursive_directory_iterator one(directory_, error), end; !error && one != end;
+         one.increment(error)) {
+      struct stat status {};
+      if (::lstat(one->path().c_str(), &status) != 0) continue;
+      if (S_ISLNK(status.st_mode)) ++links;
+      if (S_ISREG(status.st_mode) && (status.st_mode & S_IXUSR) != 0) ++programs;
+    }
+    std::string out;
+    if (links > 0)
+      out += std::to_string(links) + (links == 1 ? " symbolic link is" : " symbolic links are") +
+             " not copied; write files in their place";
+    if (programs > 0)
+      out += (out.empty() ? "" : "; ") + std::to_string(programs) +
+             (programs == 1 ? " executable file is" : " executable files are") +
+             " restored without the permission to be executed";
+    return std::exchange(odd_, out) == out ? std::string() : out;
+  }
+
   /// Returns how far the training has come. The cost is that of listing the directory.
   [[nodiscard]] CheckpointMark mark() const {
     CheckpointMark out{.commit = last_commit()};
@@ -143,6 +167,7 @@ class CheckpointCarrier {
   CheckpointSync::Clock::time_point looked_{};  // of the thread
   std::mutex mutex_;                            // guards the members below
   std::string failure_, noted_;
+  std::string odd_;  // what was told of the files
   std::unique_ptr<PeriodicWork> work_;
 };
 

@@ -24,6 +24,7 @@
 #include <tensortap/error.hpp>
 #include <tensortap/internal/config.hpp>
 #include <tensortap/internal/descriptor.hpp>
+#include <tensortap/job/internal/group_guard.hpp>
 #include <tensortap/job/internal/job_names.hpp>
 
 TENSORTAP_BEGIN_NAMESPACE
@@ -42,8 +43,8 @@ struct ChildEnd {
   int signal = 0;     ///< 0: it has exited
 };
 
-/// A running process and its group. The kernel kills it if the thread that started it dies, so that no program goes on
-/// without a manager. Threads: that which started it.
+/// A running process and its group. The kernel kills it if the thread that started it dies, and a guard kills its
+/// group, so that no program goes on without a manager. Threads: that which started it.
 class ChildProcess {
  public:
   /// Throws: the program cannot be started.
@@ -56,8 +57,9 @@ class ChildProcess {
     const pid_t manager = ::getpid();
     pid_ = ::fork();
     if (pid_ == 0) {
-      become(path.c_str(), command.directory.c_str(), words.data(), environment.data(), to_manager.get(), manager);
-      const int cause = errno;
+      const bool is_there =
+          become(path.c_str(), command.directory.c_str(), words.data(), environment.data(), to_manager.get(), manager);
+      const int cause = is_there ? errno : -errno;
       (void)!::write(report.get(), &cause, sizeof cause);
       ::_exit(127);
     }
@@ -68,13 +70,20 @@ class ChildProcess {
     int cause = 0;
     if (uninterrupted([&, fd = failure.get()] { return ::read(fd, &cause, sizeof cause); }) > 0) {
       ::waitpid(pid_, nullptr, 0);
-      throw Error::program_not_started(command.words[0], std::generic_category().message(cause));
+      const std::string text = std::generic_category().message(std::abs(cause));
+      throw Error::program_not_started(
+          command.words[0],
+          cause > 0 ? text : "its working directory " + in_quotes(command.directory) + " cannot be entered: " + text);
     }
+    guard_ = GroupGuard(pid_);
     ::fcntl(from_child.get(), F_SETFL, O_NONBLOCK);
     output_ = std::move(from_child);
   }
   ChildProcess(ChildProcess&& other) noexcept
-      : pid_(std::exchange(other.pid_, -1)), output_(std::move(other.output_)), end_(other.end_) {}
+      : pid_(std::exchange(other.pid_, -1)),
+        output_(std::move(other.output_)),
+        end_(other.end_),
+        guard_(std::move(other.guard_)) {}
   ChildProcess& operator=(ChildProcess&&) = delete;
 
   ~ChildProcess() {
@@ -106,6 +115,7 @@ class ChildProcess {
     if (end_ || ::waitpid(pid_, &status, WNOHANG) == 0) return end_;
     end_ = WIFSIGNALED(status) ? ChildEnd{128 + WTERMSIG(status), WTERMSIG(status)} : ChildEnd{WEXITSTATUS(status), 0};
     ::kill(-pid_, SIGKILL);
+    guard_ = {};
     return end_;
   }
 
@@ -147,8 +157,9 @@ class ChildProcess {
     return out;
   }
 
-  /// Turns the forked child into the program; returns if that fails. Only calls that are safe after a fork.
-  static void become(const char* path, const char* directory, char** words, char** environment, int output,
+  /// Turns the forked child into the program. Returns if that fails: whether the directory is there. Only calls that
+  /// are safe after a fork.
+  static bool become(const char* path, const char* directory, char** words, char** environment, int output,
                      pid_t manager) {
     ::setpgid(0, 0);
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -161,15 +172,18 @@ class ChildProcess {
     ::sigprocmask(SIG_SETMASK, &none, nullptr);
     const int nothing = ::open("/dev/null", O_RDONLY);
     if (nothing < 0 || ::dup2(nothing, STDIN_FILENO) < 0 || ::dup2(output, STDOUT_FILENO) < 0 ||
-        ::dup2(output, STDERR_FILENO) < 0 || ::chdir(directory) != 0)
-      return;
+        ::dup2(output, STDERR_FILENO) < 0)
+      return true;
+    if (::chdir(directory) != 0) return false;
     if (nothing > STDERR_FILENO) ::close(nothing);
     ::execve(path, words, environment);
+    return true;
   }
 
   pid_t pid_ = -1;
   Descriptor output_;
   std::optional<ChildEnd> end_;
+  GroupGuard guard_;
 };
 
 }  // namespace detail

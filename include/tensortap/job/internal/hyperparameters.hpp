@@ -2,7 +2,6 @@
 #pragma once
 
 #include <algorithm>
-#include <cctype>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -10,6 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include <tensortap/internal/config.hpp>
+#include <tensortap/job/internal/job_names.hpp>
 #include <tensortap/job/job_options.hpp>
 
 TENSORTAP_BEGIN_NAMESPACE
@@ -51,9 +51,7 @@ class Hyperparameters {
   [[nodiscard]] std::vector<std::string> variables() const {
     std::vector<std::string> out;
     for (const JobSetting& one : settings_) {
-      std::string name = one.name;
-      std::transform(name.begin(), name.end(), name.begin(),
-                     [](char c) { return static_cast<char>(std::toupper(static_cast<unsigned char>(c))); });
+      const std::string name = JobNames::upper(one.name);
       std::string with_underscores = name;
       std::replace(with_underscores.begin(), with_underscores.end(), '-', '_');
       out.push_back("SM_HP_" + name + "=" + text_of_value(one));

@@ -50,6 +50,7 @@ class JobCourse {
     claim();
     if (!ledger_.load()) {
       ledger_.begin(options_.job_name);
+      is_new_ = true;
     } else if (has_ended(record().status)) {
       if (record().status == JobStatus::completed) {
         record().exit_code = 0;
@@ -73,16 +74,16 @@ class JobCourse {
     return true;
   }
 
-  /// Sets the secondary status. A store that fails for a while does not end the job. Throws: another process manages
-  /// it.
-  void change(const std::string& status, const std::string& message) {
+  /// Sets the secondary status, and tells it. A store that fails for a while does not end the job. Throws: another
+  /// process manages it.
+  void change(const std::string& status, const std::string& message, bool is_told = true) {
     const double now = job_time();
     auto& all = record().transitions;
     if (!all.empty() && !all.back().end) all.back().end = now;
     all.push_back({.status = status, .begin = now, .message = message});
     record().secondary_status = status;
     note_failure(ledger_.try_to_write());
-    if (events_.on_status) events_.on_status(all.back());
+    if (is_told && events_.on_status) events_.on_status(all.back());
   }
 
   /// Begins an attempt. Returns its number.
@@ -103,6 +104,9 @@ class JobCourse {
     count_seconds(trained_ + std::chrono::duration<double>(Clock::now() - began_).count());
     note_failure(ledger_.write_now_and_then());
   }
+
+  /// Writes the record now and then while no attempt runs, so that readers see that this process lives.
+  void beat() { note_failure(ledger_.write_now_and_then()); }
 
   /// Takes the last commit.
   void see_commit(std::optional<std::int64_t> commit) {
@@ -164,11 +168,17 @@ class JobCourse {
     ledger_.store().remove(JobLayout::stop_request);
   }
 
-  /// Leaves the job to its next start.
-  void leave(int exit_code, const std::string& why) {
+  /// Returns whether this process has begun the job, and no attempt yet.
+  [[nodiscard]] bool has_nothing() { return is_new_ && record().attempts.empty(); }
+
+  /// Removes the record of a job that could not begin, so that it is none.
+  void forget() const { ledger_.forget(); }
+
+  /// Leaves the job to its next start. `is_told`: as a status, too.
+  void leave(int exit_code, const std::string& why, bool is_told = true) {
     record().exit_code = exit_code;
     record().status = JobStatus::in_progress;
-    change("Interrupted", why + "; start the job again to continue");
+    change("Interrupted", why + "; start the job again to continue", is_told);
     ledger_.write_at_last();
   }
 
@@ -241,7 +251,8 @@ class JobCourse {
   const JobEvents& events_;
   JobLedger ledger_;
   std::string failure_;  // of the last write of the record
-  double trained_ = 0;   // seconds of the attempts that have ended
+  bool is_new_ = false;
+  double trained_ = 0;  // seconds of the attempts that have ended
   Clock::time_point began_{};
 };
 

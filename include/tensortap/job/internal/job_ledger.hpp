@@ -139,13 +139,20 @@ class JobLedger {
     return try_to_write();
   }
 
-  /// Writes the record for the last time, and tries that for a minute. Throws: it cannot be written.
-  void write_at_last() {
+  /// Writes the record for the last time, and tries that for a minute. Once that was in vain, later calls try once.
+  /// Throws: it cannot be written.
+  void write_at_last(std::chrono::nanoseconds pause = std::chrono::seconds(5)) {
     constexpr int attempts = 12;
-    constexpr auto pause = std::chrono::seconds(5);
-    for (int i = 1; i < attempts && !try_to_write().empty(); ++i) std::this_thread::sleep_for(pause);
+    if (has_waited_) return write();
+    for (int i = 1; i < attempts && !try_to_write().empty(); ++i) {
+      std::this_thread::sleep_for(pause);
+      has_waited_ = i + 1 == attempts;
+    }
     if (written_record_ != record.modified) write();
   }
+
+  /// Removes the record of a job that has not begun.
+  void forget() const { store_->remove(JobLayout::record); }
 
  private:
   const std::shared_ptr<Store> store_;
@@ -153,6 +160,7 @@ class JobLedger {
   std::chrono::steady_clock::time_point written_{};
   double written_record_ = -1;  // its time
   bool hurries_ = false;
+  bool has_waited_ = false;
 };
 
 }  // namespace detail

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cctype>
 #include <charconv>
 #include <cstddef>
 #include <string>
@@ -9,7 +10,6 @@
 #include <vector>
 
 #include <tensortap/internal/config.hpp>
-#include <tensortap/job/job_options.hpp>
 
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
@@ -44,6 +44,21 @@ struct JobNames {
     return !name.empty() && name.size() <= longest && std::all_of(name.begin(), name.end(), [](char c) {
       return static_cast<unsigned char>(c) > ' ' && c != '=' && c != 127;
     });
+  }
+
+  /// Returns the name in capital letters, as SageMaker's variables have it.
+  static std::string upper(std::string name) {
+    std::transform(name.begin(), name.end(), name.begin(),
+                   [](char c) { return static_cast<char>(std::toupper(static_cast<unsigned char>(c))); });
+    return name;
+  }
+
+  /// Returns the same as a name that a shell can read: "TRAIN_SET" for "train-set".
+  static std::string variable(std::string_view name) {
+    std::string out = upper(std::string(name));
+    std::replace_if(
+        out.begin(), out.end(), [](char c) { return c == '-' || c == '.'; }, '_');
+    return out;
   }
 
   /// Returns the shortest digits of `value`, the same in every locale.

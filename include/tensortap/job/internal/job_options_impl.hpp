@@ -145,6 +145,16 @@ inline void check_settings(const std::vector<JobSetting>& settings, const char* 
   }
 }
 
+/// Throws: two channels have the same variable.
+inline void check_channel_variables(const std::vector<JobSetting>& channels) {
+  for (auto one = channels.begin(); one != channels.end(); ++one)
+    for (auto other = channels.begin(); other != one; ++other)
+      if (JobNames::variable(one->name) == JobNames::variable(other->name))
+        throw Error::bad_job_option("channel", in_quotes(one->name) + ": its variable SM_CHANNEL_" +
+                                                   JobNames::variable(one->name) + " is that of " +
+                                                   in_quotes(other->name) + ", too; rename one of them");
+}
+
 inline std::string in_seconds(Seconds time) { return JobNames::number(time.count()) + " s"; }
 
 /// Throws: the limits contradict each other.
@@ -238,6 +248,7 @@ TENSORTAP_INLINE void JobOptions::check() const {
                          "it is not 1 to 64 letters, digits, '.', '-' and '_'; choose such a name");
   detail::check_settings(hyperparameters, "hyperparameter", detail::JobNames::is_hyperparameter,
                          "it is not 1 to 256 printable characters without '=' and blanks; choose such a name");
+  detail::check_channel_variables(channels);
   for (const JobSetting& channel : channels)
     if (channel.value.empty())
       throw Error::bad_job_option("channel", in_quotes(channel.name) + ": it has no place; give NAME=DIRECTORY");

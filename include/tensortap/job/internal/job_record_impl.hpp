@@ -13,6 +13,8 @@
 #include <tensortap/error.hpp>
 #include <tensortap/internal/config.hpp>
 #include <tensortap/job/internal/job_layout.hpp>
+#include <tensortap/job/internal/job_names.hpp>
+#include <tensortap/job/internal/record_reader.hpp>
 #include <tensortap/job/job_record.hpp>
 #include <tensortap/store/open.hpp>
 #include <tensortap/store/store.hpp>
@@ -20,26 +22,12 @@
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
 
-using OrderedJson = nlohmann::ordered_json;
-
 template <class T>
 void write_if(OrderedJson& to, const char* key, const std::optional<T>& value) {
   if (value) to[key] = *value;
 }
 inline void write_if(OrderedJson& to, const char* key, const std::string& value) {
   if (!value.empty()) to[key] = value;
-}
-
-/// Returns the member `key`, or `otherwise` if there is none. Throws: it is of another kind.
-template <class T>
-T member(const OrderedJson& of, const char* key, T otherwise = {}) {
-  const auto found = of.find(key);
-  return found == of.end() || found->is_null() ? std::move(otherwise) : found->get<T>();
-}
-template <class T>
-std::optional<T> optional_member(const OrderedJson& of, const char* key) {
-  const auto found = of.find(key);
-  return found == of.end() || found->is_null() ? std::nullopt : std::optional<T>(found->get<T>());
 }
 
 inline OrderedJson json_of(const JobAttempt& attempt) {
@@ -56,17 +44,17 @@ inline OrderedJson json_of(const JobAttempt& attempt) {
   return out;
 }
 
-inline JobAttempt attempt_of(const OrderedJson& from) {
-  return {.number = from.at("Number").get<std::int64_t>(),
-          .machine = member<std::string>(from, "Machine"),
-          .begin = from.at("StartTime").get<double>(),
-          .last_seen = member<double>(from, "LastSeenTime"),
-          .end = optional_member<double>(from, "EndTime"),
-          .cause = member<std::string>(from, "Cause"),
-          .details = member<std::string>(from, "Details"),
-          .exit_code = optional_member<int>(from, "ExitCode"),
-          .commit = optional_member<std::int64_t>(from, "Commit"),
-          .committed = member<bool>(from, "Committed")};
+inline JobAttempt attempt_of(const RecordReader& from) {
+  return {.number = from.required<std::int64_t>("Number"),
+          .machine = from.value<std::string>("Machine"),
+          .begin = from.required<double>("StartTime"),
+          .last_seen = from.value<double>("LastSeenTime"),
+          .end = from.optional<double>("EndTime"),
+          .cause = from.value<std::string>("Cause"),
+          .details = from.value<std::string>("Details"),
+          .exit_code = from.optional<int>("ExitCode"),
+          .commit = from.optional<std::int64_t>("Commit"),
+          .committed = from.value<bool>("Committed")};
 }
 
 inline RuleStatus rule_status_of(std::string_view name) {
@@ -74,13 +62,6 @@ inline RuleStatus rule_status_of(std::string_view name) {
        {RuleStatus::in_progress, RuleStatus::no_issues_found, RuleStatus::issues_found, RuleStatus::error})
     if (name == to_string(status)) return status;
   return RuleStatus::stopped;
-}
-
-inline JobStatus job_status_of(const std::string& name) {
-  for (const JobStatus status :
-       {JobStatus::in_progress, JobStatus::completed, JobStatus::failed, JobStatus::stopping, JobStatus::stopped})
-    if (name == to_string(status)) return status;
-  throw std::runtime_error("TrainingJobStatus is " + in_quotes(name));
 }
 
 inline OrderedJson rules_of(const JobRecord& record) {
@@ -96,21 +77,26 @@ inline OrderedJson rules_of(const JobRecord& record) {
   return out;
 }
 
-inline void read_lists(const OrderedJson& from, JobRecord& to) {
-  for (const auto& one : member<OrderedJson>(from, "SecondaryStatusTransitions", OrderedJson::array()))
-    to.transitions.push_back({.status = one.at("Status").get<std::string>(),
-                              .begin = one.at("StartTime").get<double>(),
-                              .end = optional_member<double>(one, "EndTime"),
-                              .message = member<std::string>(one, "StatusMessage")});
-  for (const auto& one : member<OrderedJson>(from, "Attempts", OrderedJson::array()))
-    to.attempts.push_back(attempt_of(one));
-  for (const auto& one : member<OrderedJson>(from, "DebugRuleEvaluationStatuses", OrderedJson::array()))
-    to.rules.push_back({.rule = one.at("RuleConfigurationName").get<std::string>(),
-                        .status = rule_status_of(one.at("RuleEvaluationStatus").get<std::string>()),
-                        .tensors = member<std::int64_t>(one, "Tensors"),
-                        .steps = member<std::int64_t>(one, "Steps"),
-                        .reason = member<std::string>(one, "StatusDetails")});
-  for (const auto& one : member<OrderedJson>(from, "Findings", OrderedJson::array())) to.findings.push_back(one.dump());
+inline void read_lists(const RecordReader& from, JobRecord& to) {
+  from.each("SecondaryStatusTransitions", [&](const OrderedJson& json, const std::string& place) {
+    const RecordReader one(json, place);
+    to.transitions.push_back({.status = one.required<std::string>("Status"),
+                              .begin = one.required<double>("StartTime"),
+                              .end = one.optional<double>("EndTime"),
+                              .message = one.value<std::string>("StatusMessage")});
+  });
+  from.each("Attempts", [&](const OrderedJson& json, const std::string& place) {
+    to.attempts.push_back(attempt_of(RecordReader(json, place)));
+  });
+  from.each("DebugRuleEvaluationStatuses", [&](const OrderedJson& json, const std::string& place) {
+    const RecordReader one(json, place);
+    to.rules.push_back({.rule = one.required<std::string>("RuleConfigurationName"),
+                        .status = rule_status_of(one.required<std::string>("RuleEvaluationStatus")),
+                        .tensors = one.value<std::int64_t>("Tensors"),
+                        .steps = one.value<std::int64_t>("Steps"),
+                        .reason = one.value<std::string>("StatusDetails")});
+  });
+  from.each("Findings", [&](const OrderedJson& json, const std::string&) { to.findings.push_back(json.dump()); });
 }
 
 }  // namespace detail
@@ -158,38 +144,39 @@ TENSORTAP_INLINE std::string JobRecord::to_json() const {
 
 TENSORTAP_INLINE JobRecord JobRecord::from_json(std::string_view text, std::string_view place) {
   try {
-    const detail::OrderedJson from = detail::OrderedJson::parse(text);
-    JobRecord out{.job_name = from.at("TrainingJobName").get<std::string>(),
-                  .job_id = from.at("JobId").get<std::string>(),
-                  .status = detail::job_status_of(from.at("TrainingJobStatus").get<std::string>()),
-                  .secondary_status = from.at("SecondaryStatus").get<std::string>(),
-                  .failure_reason = detail::member<std::string>(from, "FailureReason"),
-                  .stop_reason = detail::member<std::string>(from, "StopReason"),
-                  .exit_code = detail::optional_member<int>(from, "ExitCode"),
-                  .created = from.at("CreationTime").get<double>(),
-                  .modified = detail::member<double>(from, "LastModifiedTime"),
-                  .training_start = detail::optional_member<double>(from, "TrainingStartTime"),
-                  .training_end = detail::optional_member<double>(from, "TrainingEndTime"),
-                  .training_seconds = detail::member<double>(from, "TrainingTimeInSeconds"),
-                  .billable_seconds = detail::member<double>(from, "BillableTimeInSeconds"),
-                  .restarted = detail::optional_member<double>(from, "RestartTime"),
-                  .seconds_before_restart = detail::member<double>(from, "SecondsBeforeRestart"),
-                  .failures = detail::member<int>(from, "Failures"),
-                  .attempts_without_commit = detail::member<int>(from, "AttemptsWithoutCommit"),
-                  .commit = detail::optional_member<std::int64_t>(from, "Commit"),
-                  .run = detail::member<std::string>(from, "Run"),
-                  .checkpoints = detail::member<std::string>(from, "Checkpoints")};
-    if (const auto model = from.find("ModelArtifacts"); model != from.end())
-      out.model = detail::member<std::string>(*model, "S3ModelArtifacts");
+    const detail::OrderedJson json = detail::OrderedJson::parse(text);
+    const detail::RecordReader from(json);
+    JobRecord out{.job_name = from.required<std::string>("TrainingJobName"),
+                  .job_id = from.required<std::string>("JobId"),
+                  .status = from.job_status("TrainingJobStatus"),
+                  .secondary_status = from.required<std::string>("SecondaryStatus"),
+                  .failure_reason = from.value<std::string>("FailureReason"),
+                  .stop_reason = from.value<std::string>("StopReason"),
+                  .exit_code = from.optional<int>("ExitCode"),
+                  .created = from.required<double>("CreationTime"),
+                  .modified = from.value<double>("LastModifiedTime"),
+                  .training_start = from.optional<double>("TrainingStartTime"),
+                  .training_end = from.optional<double>("TrainingEndTime"),
+                  .training_seconds = from.value<double>("TrainingTimeInSeconds"),
+                  .billable_seconds = from.value<double>("BillableTimeInSeconds"),
+                  .restarted = from.optional<double>("RestartTime"),
+                  .seconds_before_restart = from.value<double>("SecondsBeforeRestart"),
+                  .failures = from.value<int>("Failures"),
+                  .attempts_without_commit = from.value<int>("AttemptsWithoutCommit"),
+                  .commit = from.optional<std::int64_t>("Commit"),
+                  .run = from.value<std::string>("Run"),
+                  .checkpoints = from.value<std::string>("Checkpoints")};
+    if (const auto model = from.object("ModelArtifacts")) out.model = model->value<std::string>("S3ModelArtifacts");
     detail::OrderedJson options = detail::OrderedJson::object();
     for (const std::string& key : detail::JobLayout::configuration_keys())
-      if (from.contains(key)) options[key] = from[key];
+      if (json.contains(key)) options[key] = json[key];
     out.configuration = options.dump();
     detail::read_lists(from, out);
     return out;
   } catch (const std::exception& e) {
     throw Error::damaged("job", place,
-                         "it is no record of a job (" + escaped(e.what()) + "); remove it, or choose another job name");
+                         "it is no record of a job (" + escaped(detail::cause_in(e.what())) +
+                             "); choose another job name, or move the whole folder of the job away");
   }
 }
 
@@ -197,7 +184,8 @@ TENSORTAP_INLINE JobRecord read_job(std::string_view address) {
   const auto store = open_store(address);
   const auto bytes = store->get(detail::JobLayout::record);
   if (!bytes) throw Error::no_such_job(address);
-  return JobRecord::from_json(text_of(*bytes), detail::JobLayout::record);
+  return JobRecord::from_json(text_of(*bytes),
+                              detail::JobNames::below(std::string(address), detail::JobLayout::record));
 }
 
 TENSORTAP_INLINE bool request_job_stop(std::string_view address) {

@@ -6,7 +6,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cctype>
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
@@ -63,6 +62,19 @@ class JobTree {
     make_job_directory(checkpoints_);
     if (!JobNames::is_remote(run)) make_job_directory(run);
     for (const std::string& host : hosts_) make_one(host, run, hook);
+  }
+
+  /// Gives the base directory up: the job has not begun.
+  void disown(const std::string& job_id) const {
+    const std::string mark = JobNames::below(base_, ".job");
+    std::error_code ignored;
+    if (text_of_file(mark) == job_id + '\n') std::filesystem::remove(mark, ignored);
+  }
+
+  /// Returns whether the base directory is still there.
+  [[nodiscard]] bool is_there() const {
+    std::error_code ignored;
+    return std::filesystem::exists(JobNames::below(base_, ".job"), ignored);
   }
 
   /// Removes what an attempt leaves: its reason to fail, and the request to stop.
@@ -152,8 +164,8 @@ class JobTree {
     const auto owner = text_of_file(mark);
     if (owner && *owner != job_id + '\n')
       throw Error::bad_job_option("base_dir", in_quotes(base_) +
-                                                  ": it holds the files of another job; choose another "
-                                                  "directory, or remove it");
+                                                  ": it holds the files of another job, or of an earlier one of this "
+                                                  "name; choose another directory, or remove it");
     if (!owner) write_job_file(mark, job_id + '\n');
   }
 
@@ -272,10 +284,8 @@ class JobTree {
         {"SM_MASTER_ADDR", hosts_[0]},
         {"SM_MASTER_PORT", "7777"}};
     for (const JobSetting& channel : options_.channels) {
-      std::string upper = channel.name;
-      std::transform(upper.begin(), upper.end(), upper.begin(),
-                     [](char c) { return static_cast<char>(std::toupper(static_cast<unsigned char>(c))); });
-      out["SM_CHANNEL_" + upper] = path(host, "input/data/" + channel.name);
+      out["SM_CHANNEL_" + JobNames::upper(channel.name)] = path(host, "input/data/" + channel.name);
+      out["SM_CHANNEL_" + JobNames::variable(channel.name)] = path(host, "input/data/" + channel.name);
     }
     if (options_.workers > 1) add_ranks(out, std::to_string(rank));
     out["SM_TRAINING_ENV"] = text(training_environment(host, out));

@@ -105,6 +105,7 @@ class TrainingJobState {
       if (outcome.is_over || outcome.leaves) return outcome;
       course_->change("Interrupted", outcome.message);
       wait_before_restart();
+      if (cause_to_stop() != StopCause::none) continue;
       course_->change("Starting", "Starting attempt " + std::to_string(record().attempts.size()));
     }
   }
@@ -125,7 +126,13 @@ class TrainingJobState {
       if (e.code() == Errc::claimed) throw;
       not_started = e.what();
     }
-    return close_attempt(how, before, not_started);
+    JobOutcome out = close_attempt(how, before, not_started);
+    if (!tree_.is_there())
+      throw Error::io(
+          "job", tree_.base(),
+          "the base directory was removed while the job ran; start the job again, and keep the program from "
+          "removing it");
+    return out;
   }
 
   [[nodiscard]] ChildCommand command_of(const std::string& host, std::int64_t number) {
@@ -208,6 +215,7 @@ class TrainingJobState {
         carrier_->finish(Clock::now() + (left ? std::chrono::duration_cast<Clock::duration>(*left) : window),
                          how.cause == StopCause::notice);
     if (!not_copied.empty()) course_->note("checkpoints: " + not_copied);
+    if (const std::string odd = carrier_->take_oddities(); !odd.empty()) course_->note("checkpoints: " + odd);
     const CheckpointMark after = carrier_->mark();
     take_rules();
     JobOutcome out = outcome_of(how, watch_->run_has_ended(), tree_.failure(how.host), options_);
@@ -217,7 +225,7 @@ class TrainingJobState {
       course_->note("the program has left its run open: it did not call Hook::close()");
     const int code = not_started.empty() ? how.program.exit_code : out.exit_code;
     carrier_->begin();
-    if (out.status == JobStatus::completed) tree_.set_completed(record().attempts.back().number);
+    if (out.status == JobStatus::completed && tree_.is_there()) tree_.set_completed(record().attempts.back().number);
     return course_->end_attempt(std::move(out), code, after.commit, after.is_after(before));
   }
 
@@ -229,8 +237,10 @@ class TrainingJobState {
   /// Waits until the next attempt may begin, or the job has to stop.
   void wait_before_restart() {
     const auto until = Clock::now() + std::chrono::duration_cast<Clock::duration>(course_->delay());
-    while (Clock::now() < until && cause_to_stop() == StopCause::none)
+    while (Clock::now() < until && cause_to_stop() == StopCause::none) {
+      course_->beat();
       std::this_thread::sleep_for(std::min<Clock::duration>(until - Clock::now(), std::chrono::milliseconds(50)));
+    }
   }
 
   /// Ends the job, or leaves it to its next start.
@@ -259,11 +269,14 @@ class TrainingJobState {
     course_->finish(outcome);
   }
 
-  /// Leaves the job because this manager cannot go on, for a reason that its user can remove.
+  /// Leaves the job because this manager cannot go on, for a reason that its user can remove. A job that has not begun
+  /// leaves no record.
   void leave_after(const std::string& cause) {
     constexpr int could_not = 2;
     try {
-      course_->leave(could_not, cause);
+      if (!course_->has_nothing()) return course_->leave(could_not, cause, false);  // the caller gets the cause
+      tree_.disown(record().job_id);
+      course_->forget();
     } catch (const std::exception&) {  // the first cause is reported
     }
   }
