@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The steps of examples/spot_training/README.md: a managed job on machines that are taken away twice.
 
-TENSORTAP_SPOT_TRAINING and TENSORTAP_COMMAND name the programs.
+TENSORTAP_SPOT_TRAINING and TENSORTAP_COMMAND name the programs. In files, and in a bucket if Ceph is installed.
 """
 import os
 import subprocess
@@ -9,7 +9,7 @@ import tempfile
 import unittest
 from pathlib import Path
 
-from spot_simulation_test import steps_in, write_images
+from spot_simulation_test import RADOSGW, steps_in, write_images
 
 TRAINING = os.environ.get("TENSORTAP_SPOT_TRAINING")
 COMMAND = os.environ.get("TENSORTAP_COMMAND")
@@ -19,27 +19,41 @@ TIMEOUT = 120  # seconds
 
 @unittest.skipUnless(TRAINING and COMMAND, "TENSORTAP_SPOT_TRAINING is not set: the examples are not built")
 class ManagedJobTest(unittest.TestCase):
+    def play(self, folder, before=(), options=()):
+        """Plays the job in the folder. Returns what it prints, once that is as it should be."""
+        (folder / "data").mkdir()
+        write_images(folder / "data")
+        build = Path(COMMAND).resolve().parents[2]
+        result = subprocess.run(
+            [*before, "bash", "-c", f'exec bash "$0" {" ".join(options)} "$@"', SCRIPT, build, folder / "data", folder,
+             "batch-size=10", "limit=1000", "epochs=4", "commit-every=10"],
+            capture_output=True, text=True, timeout=TIMEOUT, env={**os.environ, "TENSORTAP_CLOUD": "none"})
+        if before and result.returncode == 77:
+            self.skipTest("Ceph is not installed")
+        out = result.stdout + result.stderr
+        self.assertEqual(result.returncode, 0, out[-4000:])
+        self.assertEqual(out.count("Interrupted - notice"), 4, out)  # twice as it happens, twice in the record
+        self.assertEqual(out.count(" continues after step "), 2, out)
+        for text in ("Completed - Training job completed", "VanishingGradient: ", "Managed Spot Training savings: 70.0%"):
+            self.assertIn(text, out)
+        return out
+
     def test_a_job_survives_the_loss_of_two_machines(self):
         with tempfile.TemporaryDirectory() as folder:
             folder = Path(folder)
-            (folder / "data").mkdir()
-            write_images(folder / "data")
-            build = Path(COMMAND).resolve().parents[2]
-            result = subprocess.run(
-                ["bash", SCRIPT, build, folder / "data", folder, "batch-size=10", "limit=1000", "epochs=4", "commit-every=10"],
-                capture_output=True, text=True, timeout=TIMEOUT,
-                env={**os.environ, "TENSORTAP_CLOUD": "none"})
-            out = result.stdout + result.stderr
-            self.assertEqual(result.returncode, 0, out[-4000:])
-            self.assertEqual(out.count("Interrupted - notice"), 4, out)  # twice as it happens, twice in the record
-            self.assertEqual(out.count(" continues after step "), 2, out)
-            for text in ("Completed - Training job completed", "VanishingGradient: ", "Managed Spot Training savings: 70.0%"):
-                self.assertIn(text, out)
+            self.play(folder)
             run = folder / "jobs" / "fashion-mnist" / "debug-output"
             steps = steps_in(run)
             self.assertEqual(set(steps.values()), {1})
             self.assertEqual(sum(mode == "TRAIN" for mode, _ in steps), 400)
             self.assertEqual(sorted(path.name for path in folder.iterdir()), ["data", "jobs"])
+
+    def test_the_same_in_a_bucket(self):
+        with tempfile.TemporaryDirectory() as folder:
+            folder = Path(folder)
+            out = self.play(folder, [RADOSGW, "run", "--"], ["--output", '"s3://$TENSORTAP_S3_BUCKET/jobs"'])
+            self.assertRegex(out, r"run: s3://\w+/jobs/fashion-mnist/debug-output")
+            self.assertEqual([path.name for path in folder.iterdir()], ["data"])
 
 
 if __name__ == "__main__":
