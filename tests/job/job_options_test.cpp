@@ -18,7 +18,7 @@ tt::JobOptions valid() { return {.job_name = "a", .program = {"true"}}; }
 
 std::string refusal(const tt::JobOptions& options) {
   try {
-    options.check();
+    options.validate();
   } catch (const tt::Error& e) {
     return e.what();
   }

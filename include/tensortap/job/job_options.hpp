@@ -116,7 +116,7 @@ struct JobOptions {
   static JobOptions from_json(std::string_view path_or_text);
 
   /// Throws: an option that is missing, out of range, or at odds with another one.
-  void check() const;
+  void validate() const;
 };
 
 TENSORTAP_END_NAMESPACE

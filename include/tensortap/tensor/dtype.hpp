@@ -136,7 +136,7 @@ struct Half {
   /// Converts exactly.
   template <std::floating_point T>
   explicit constexpr operator T() const noexcept {
-    const std::uint32_t sign = static_cast<std::uint32_t>(bits & 0x8000u) << 16;
+    const std::uint32_t sign = (bits & 0x8000u) << 16;
     const std::uint32_t exponent = (bits >> 10) & 0x1fu;
     const std::uint32_t fraction = bits & 0x3ffu;
     if (exponent == 0) {  // zero or subnormal: fraction * 2^-24

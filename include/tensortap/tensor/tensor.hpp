@@ -53,12 +53,12 @@ class Tensor {
   template <Element T>
   [[nodiscard]] std::span<const T> as() const& {
     require(*dtype_v<T>);
-    return {reinterpret_cast<const T*>(bytes_.data()), size()};
+    return {static_cast<const T*>(static_cast<const void*>(bytes_.data())), size()};
   }
   template <Element T>
   [[nodiscard]] std::span<T> as() & {
     require(*dtype_v<T>);
-    return {reinterpret_cast<T*>(bytes_.data()), size()};
+    return {static_cast<T*>(static_cast<void*>(bytes_.data())), size()};
   }
   template <Element T>
   [[nodiscard]] std::vector<T> as() && {

@@ -131,7 +131,7 @@ class StepRecords {
     const std::array shape = {static_cast<std::int64_t>(units.record_rows()),
                               static_cast<std::int64_t>(unit_fields.size())};
     std::byte* const to = add(tensor, TensorView(nullptr, DType::f64, shape), wall_time).elements;
-    units.to_record({reinterpret_cast<double*>(to), units.record_rows() * unit_fields.size()});
+    units.to_record({static_cast<double*>(static_cast<void*>(to)), units.record_rows() * unit_fields.size()});
     records_.back().kind = CapturedRecord::Kind::units;
   }
 

@@ -271,7 +271,7 @@ class WriterThread {
 
     /// Writes the first steps of the queue, at most half of its capacity, so that training has room meanwhile.
     void write_batch(std::unique_lock<std::mutex>& lock) {
-      const std::size_t whole = static_cast<std::size_t>(depth.steps) / policy.steps * policy.steps;
+      const std::size_t whole = depth.steps / policy.steps * policy.steps;
       const std::size_t limit = std::min(policy.steps * policy.times, is_urgent() ? SIZE_MAX : whole);
       std::shared_ptr<QueuedStep> steps = std::move(first);
       QueuedStep* end = steps.get();

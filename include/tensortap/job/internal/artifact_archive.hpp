@@ -115,7 +115,7 @@ class ArtifactArchive {
     if (error) throw Error::io("job: archive", directory, error.message() + "; make it readable");
     std::sort(names.begin(), names.end());
     std::size_t count = 0;
-    for (const std::string& name : names) count += add_one(name, prefix + name.substr(directory.size() + 1)) ? 1 : 0;
+    for (const std::string& name : names) count += add_one(name, prefix + name.substr(directory.size() + 1)) ? 1U : 0U;
     return count;
   }
 

@@ -234,7 +234,7 @@ TENSORTAP_INLINE JobOptions JobOptions::from_json(std::string_view path_or_text)
   return out;
 }
 
-TENSORTAP_INLINE void JobOptions::check() const {
+TENSORTAP_INLINE void JobOptions::validate() const {
   if (!detail::JobNames::is_job_name(job_name))
     throw Error::bad_job_option("job_name", in_quotes(job_name) +
                                                 ": it is not 1 to 63 letters, digits and hyphens that begins and ends "

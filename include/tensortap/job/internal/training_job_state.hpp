@@ -46,7 +46,7 @@ class TrainingJobState {
   using Clock = std::chrono::steady_clock;
 
   TrainingJobState(JobOptions options, JobEvents events)
-      : options_((options.check(), std::move(options))),
+      : options_((options.validate(), std::move(options))),
         events_(std::move(events)),
         rules_(rules_of_job(options_.rules)),
         hook_(hook_of_user(options_)),

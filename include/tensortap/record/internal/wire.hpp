@@ -135,8 +135,8 @@ class Reader {
 
   Bytes take(std::uint64_t size) {
     if (size > rest_.size()) fail("a field is cut off");
-    const auto out = rest_.first(static_cast<std::size_t>(size));
-    rest_ = rest_.subspan(static_cast<std::size_t>(size));
+    const auto out = rest_.first(size);
+    rest_ = rest_.subspan(size);
     return out;
   }
 

@@ -31,13 +31,13 @@ inline constexpr auto merge_statistics = [](const Statistics& a, const Statistic
 template <class Element>
 void find_places(const TensorView& view, BlockReader<Element>& reader, Statistics& s) {
   if (s.abs_max_index) {
-    const Block block = reader[static_cast<std::size_t>(*s.abs_max_index) / block_size];
+    const Block block = reader[*s.abs_max_index / block_size];
     const auto magnitude = static_cast<BitsOf<Element>>(narrowed(s.abs_max, *dtype_v<Element>));
     *s.abs_max_index += kernels<Element>().find_magnitude(block.elements, block.count, magnitude);
   }
   if (s.first_non_finite) {
     std::byte bytes[sizeof(std::uint64_t)]{};
-    copy_row_major(view, static_cast<std::size_t>(*s.first_non_finite), 1, bytes);
+    copy_row_major(view, *s.first_non_finite, 1, bytes);
     std::memcpy(&s.non_finite_bits, bytes, sizeof bytes);
   }
 }

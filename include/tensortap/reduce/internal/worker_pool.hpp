@@ -88,7 +88,7 @@ class WorkerPool {
     changed.wait(lock, predicate);
   }
 
-  void help() {
+  [[noreturn]] void help() {
     std::unique_lock lock(mutex_);
     for (;;) {
       wait(lock, wake_, [this] { return wanted_ > 0; });

@@ -40,7 +40,7 @@ TENSORTAP_INLINE std::uint64_t RuleState::counted(std::size_t size) {
 }
 
 TENSORTAP_INLINE RuleState& RuleState::operator()(std::string& text) {
-  const auto size = static_cast<std::size_t>(counted(text.size()));
+  const std::size_t size = counted(text.size());
   if (!reading_) {
     out_ += text;
     return *this;

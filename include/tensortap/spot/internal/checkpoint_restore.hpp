@@ -201,7 +201,7 @@ class CheckpointRestore {
     const auto size = job_.with_retries([&] { return remote_.store().size(key); });
     if (size != file.size) return std::nullopt;
     const std::uint64_t part = options_.part_size;
-    std::vector<std::uint32_t> crcs(static_cast<std::size_t>((file.size + part - 1) / part));
+    std::vector<std::uint32_t> crcs((file.size + part - 1) / part);
     const auto length = [&](std::size_t i) { return std::min(part, file.size - i * part); };
     std::atomic<bool> differs = false;
     parallel_for(crcs.size(), at_once(), [&](std::size_t i) {
@@ -216,8 +216,7 @@ class CheckpointRestore {
     });
     if (differs) return std::nullopt;
     std::uint32_t crc = 0;
-    for (std::size_t i = 0; i < crcs.size(); ++i)
-      crc = crc32c_of_both(crc, crcs[i], static_cast<std::size_t>(length(i)));
+    for (std::size_t i = 0; i < crcs.size(); ++i) crc = crc32c_of_both(crc, crcs[i], length(i));
     return crc;
   }
 

@@ -14,7 +14,7 @@ namespace detail {
 
 TENSORTAP_INLINE void sync_sleep(std::chrono::nanoseconds duration) { std::this_thread::sleep_for(duration); }
 
-TENSORTAP_INLINE std::int64_t sync_wall_time() { return static_cast<std::int64_t>(std::time(nullptr)); }
+TENSORTAP_INLINE std::int64_t sync_wall_time() { return std::time(nullptr); }
 
 }  // namespace detail
 TENSORTAP_END_NAMESPACE

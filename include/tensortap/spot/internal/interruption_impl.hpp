@@ -65,12 +65,12 @@ class InterruptionState {
   void watch() {
     const auto interval = std::chrono::ceil<std::chrono::milliseconds>(options_.interval).count();
     pollfd wake{wake_.get(), POLLIN, 0};
-    while (!check() && ::poll(&wake, 1, static_cast<int>(std::min<std::int64_t>(interval, INT_MAX))) == 0) {
+    while (!look() && ::poll(&wake, 1, static_cast<int>(std::min<std::int64_t>(interval, INT_MAX))) == 0) {
     }
   }
 
   /// Requests the stop if there is a notice; returns whether there is one.
-  bool check() {
+  bool look() {
     std::optional<InterruptionOptions::Duration> left;
     if (!options_.file.empty() && ::access(options_.file.c_str(), F_OK) == 0) left = options_.grace;
     try {

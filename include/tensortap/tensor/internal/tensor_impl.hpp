@@ -39,7 +39,7 @@ TENSORTAP_INLINE double Tensor::number(std::size_t i) const {
   if (dtype_ == DType::string) throw Error::wrong_type("numbers", to_string(dtype_));
   if (i >= size()) throw Error::damaged("tensor", "element " + std::to_string(i), "beyond the end");
   return visit_dtype(dtype_, [&]<class T>() {
-    const T value = reinterpret_cast<const T*>(bytes_.data())[i];
+    const T value = static_cast<const T*>(static_cast<const void*>(bytes_.data()))[i];
     if constexpr (std::same_as<T, Half> || std::same_as<T, BFloat16>) {
       return static_cast<double>(static_cast<float>(value));
     } else if constexpr (requires { value.real(); }) {

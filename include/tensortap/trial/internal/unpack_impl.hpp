@@ -165,7 +165,7 @@ class UnpackedCopy {
     }
     out_.copied = copy(others);
     for (const std::vector<std::string>* const files : {&events, &indexes}) out_.files += copy(*files);
-    for (const std::string& key : indexes) out_.steps += layout::parse_index_key(key) ? 1 : 0;
+    for (const std::string& key : indexes) out_.steps += layout::parse_index_key(key) ? 1U : 0U;
     SegmentUnpacker unpacker(to_);
     unpack_superseded(to_, unpacker);
     for (Damage& damage : unpacker.done().damage) out_.damage.push_back(std::move(damage));

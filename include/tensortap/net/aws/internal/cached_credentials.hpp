@@ -65,7 +65,7 @@ class CachedCredentials {
         if (cached_ && is_valid(clock_())) return *cached_;
         throw Error::no_credentials_in_time(stop.stop_requested() ? "a stop was requested" : "the deadline passed");
       }
-      if (failure_) throw Error(*failure_);
+      if (failure_) throw *failure_;
     }
   }
 

@@ -61,12 +61,12 @@ inline std::optional<std::vector<std::string>> command_words(std::string_view co
 }
 
 /// A child process. The destructor kills it.
-class ChildProcess {
+class CredentialProcess {
  public:
-  ChildProcess() = default;
-  ChildProcess(const ChildProcess&) = delete;
-  ChildProcess& operator=(const ChildProcess&) = delete;
-  ~ChildProcess() {
+  CredentialProcess() = default;
+  CredentialProcess(const CredentialProcess&) = delete;
+  CredentialProcess& operator=(const CredentialProcess&) = delete;
+  ~CredentialProcess() {
     if (pid_ <= 0) return;
     ::kill(-pid_, SIGKILL);  // it leads its own process group
     for (int i = 0; i < 200 && !has_ended(); ++i) std::this_thread::sleep_for(std::chrono::milliseconds(5));
@@ -137,7 +137,7 @@ inline ProcessOutput output_of(std::vector<std::string>& words, std::chrono::mil
   const Descriptor reader(ends[0]);
   Descriptor writer(ends[1]);
   ::fcntl(reader.get(), F_SETFL, O_NONBLOCK);
-  ChildProcess child;
+  CredentialProcess child;
   if (const int error = child.start(words, writer.get()); error != 0)
     return {.why = "cannot be run: " + std::generic_category().message(error)};
   writer = Descriptor();

@@ -42,7 +42,7 @@ class BodySource {
     if (offset < start_) start_ = next_ = 0;
     while (next_ < pieces_.size() && offset - start_ >= pieces_[next_].size()) start_ += pieces_[next_++].size();
     if (next_ == pieces_.size()) return;
-    const Bytes rest = pieces_[next_].subspan(static_cast<std::size_t>(offset - start_));
+    const Bytes rest = pieces_[next_].subspan(offset - start_);
     if (rest.size() >= few || next_ + 1 == pieces_.size()) {
       write(reinterpret_cast<const char*>(rest.data()), std::min(rest.size(), most));
     } else {
@@ -113,7 +113,7 @@ class ReplyReader {
     const bool is_success = reply_.status / 100 == 2;  // the text of a refusal is needed as a whole
     const bool is_last =
         is_success && (!length_ || *length_ > request_.sink_limit) && piece.size() >= request_.sink_limit - taken_;
-    if (is_last) piece = piece.first(static_cast<std::size_t>(request_.sink_limit - taken_));
+    if (is_last) piece = piece.first(request_.sink_limit - taken_);
     taken_ += piece.size();
     if (gathered_.size() + piece.size() > most_gathered && !finish()) return false;
     gathered_.append(text_of(piece));

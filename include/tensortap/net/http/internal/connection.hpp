@@ -72,6 +72,8 @@ inline TrustStore make_trust_store(const HttpOptions& options, std::string& caus
   return nullptr;
 }
 
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wsuggest-override"
 /// Adapts a GuardedSocket to httplib::Stream. Defines the virtual functions of all versions, so without `override`.
 class GuardedStream : public httplib::Stream {
  public:
@@ -123,6 +125,7 @@ class GuardedClient : public Client {
   const std::chrono::milliseconds idle_timeout_;
   SocketReport& report_;
 };
+#pragma GCC diagnostic pop
 
 template <class Client>
 std::unique_ptr<Client> make_guarded(const std::string& host, int port, std::chrono::milliseconds idle_timeout,
@@ -263,7 +266,7 @@ class HttpConnection {
     // httplib 0.11 would send the proxy's password through the tunnel, to the host.
     if (secure_ && proxy_ && !proxy_->user.empty()) ask.headers.emplace("Proxy-Authorization", "");
     if (source.size() > 0) {
-      ask.content_length_ = static_cast<std::size_t>(source.size());
+      ask.content_length_ = source.size();
       ask.content_provider_ = [&source](auto offset, auto, httplib::DataSink& sink) {
         source.write(offset, [&sink](const char* data, std::size_t size) { return sink.write(data, size); });
         return true;

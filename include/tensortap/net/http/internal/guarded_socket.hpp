@@ -141,7 +141,7 @@ class GuardedSocket {
     return error == SSL_ERROR_ZERO_RETURN ? Step::ended : Step::failed;
   }
 
-  static bool would_block() { return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR; }
+  static bool would_block() { return errno == EAGAIN || errno == EINTR; }
 
   /// Fills the empty buffer with the bytes that have come.
   Step fill() {

@@ -16,7 +16,7 @@ TENSORTAP_BEGIN_NAMESPACE
 
 TENSORTAP_INLINE std::string Url::authority() const {
   const std::string name = host.find(':') == std::string::npos ? host : "[" + host + "]";
-  return port == 0 || port == default_port() ? name : name + ":" + std::to_string(port);
+  return port == 0 || port == default_port() ? name : name + ":" + std::to_string(unsigned{port});
 }
 
 TENSORTAP_INLINE std::string Url::target() const { return query.empty() ? path : path + "?" + query; }

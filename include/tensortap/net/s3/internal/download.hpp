@@ -213,7 +213,7 @@ inline std::optional<std::uint64_t> download(Client& client, const std::string& 
 inline std::optional<std::vector<std::byte>> get(Client& client, const std::string& key, Range range,
                                                  const std::string& etag = {}) {
   std::vector<std::byte> bytes;
-  const DownloadTarget target{.begin = [&](std::uint64_t size) { bytes.resize(static_cast<std::size_t>(size)); },
+  const DownloadTarget target{.begin = [&](std::uint64_t size) { bytes.resize(size); },
                               .write =
                                   [&](std::uint64_t at, Bytes piece) {
                                     std::copy(piece.begin(), piece.end(),

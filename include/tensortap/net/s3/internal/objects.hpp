@@ -221,7 +221,7 @@ inline bool copy(Client& client, const std::string& from, const std::string& to,
   kept[std::string(put_field)] = token;
   const Upload upload = begin_upload(client, to, kept);
   const std::uint64_t part = part_size_for(size, most_at_once);
-  std::vector<std::string> etags(static_cast<std::size_t>((size + part - 1) / part));
+  std::vector<std::string> etags((size + part - 1) / part);
   const auto until = client.deadline(size);
   or_abort(client, upload, [&] {
     parallel_for(etags.size(), client.options().part_connections, [&](std::size_t i) {

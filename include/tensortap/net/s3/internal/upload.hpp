@@ -58,7 +58,7 @@ inline std::vector<Bytes> slice(std::span<const Bytes> pieces, std::uint64_t at,
       continue;
     }
     const std::uint64_t here = std::min<std::uint64_t>(piece.size() - at, length);
-    if (here > 0) out.push_back(piece.subspan(static_cast<std::size_t>(at), static_cast<std::size_t>(here)));
+    if (here > 0) out.push_back(piece.subspan(at, here));
     length -= here;
     at = 0;
     if (length == 0) break;
@@ -113,7 +113,7 @@ class PutOperation {
     const Upload upload = begin_upload(client_, key_, metadata_);
     return or_abort(client_, upload, [&] {
       const std::uint64_t part = part_size_for(size_, client_.part_size());
-      std::vector<std::string> etags(static_cast<std::size_t>((size_ + part - 1) / part));
+      std::vector<std::string> etags((size_ + part - 1) / part);
       const auto until = deadline();
       parallel_for(etags.size(), client_.options().part_connections, [&](std::size_t i) {
         const std::vector<Bytes> bytes = slice(pieces_, i * part, part);

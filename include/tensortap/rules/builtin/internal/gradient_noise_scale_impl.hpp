@@ -42,8 +42,8 @@ TENSORTAP_INLINE std::vector<Finding> GradientNoiseScale::operator()(const Judge
     const auto norm =
         s != nullptr && s->non_finite() == 0 ? std::optional<double>(s->l2()) : step.reduction(*tensor, Reduction::l2);
     if (!norm || !std::isfinite(*norm)) return {};
-    squares[kind - 1] += *norm * *norm;
-    ++tensors[kind - 1];
+    squares[kind - 1U] += *norm * *norm;
+    ++tensors[kind - 1U];
   }
   if (tensors[0] == 0 || tensors[0] != tensors[1]) return {};
   const auto of_small = static_cast<double>(small_batch);

@@ -40,8 +40,8 @@ inline double difference_of_units(const Tensor& weight, double limit) {
     for (std::size_t row = 0; row < rows; ++row)
       for (std::size_t i = 0; i < width; ++i) {
         const double x = w[row * width + i];
-        if (by_row <= limit) by_row = std::max(by_row, std::abs(x - w[i]) / size);
-        if (by_column <= limit) by_column = std::max(by_column, std::abs(x - w[row * width]) / size);
+        if (by_row <= limit) by_row = std::max(by_row, std::abs(x - double{w[i]}) / size);
+        if (by_column <= limit) by_column = std::max(by_column, std::abs(x - double{w[row * width]}) / size);
         if (!(by_row <= limit) && !(by_column <= limit)) return std::fmin(by_row, by_column);
       }
     return std::fmin(by_row, by_column);
