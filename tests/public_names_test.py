@@ -297,7 +297,7 @@ def current():
         names.add("cmake-option", option, default)
     for option, default in re.findall(r'^set\((TENSORTAP_\w+) ("[^"]*"|\w+) CACHE', cmake, re.M):
         names.add("cmake-option", option, default)
-    for package in re.findall(r"pc_file\(([\w-]+) [A-Z]+DIR ", cmake):
+    for package in re.findall(r"pc_file\((tensortap[\w-]*) ", cmake):
         names.add("pkg-config", package)
     for component in re.search(r"set\(tensortap_components ([\w ]+)\)", cmake)[1].split():
         names.add("cmake-component", component)
