@@ -15,7 +15,7 @@ from pathlib import Path
 # Below all folders: the doors at the root, their rooms, and bytes/.
 BASE = {"capture_requests", "error", "isa", "name", "reduction", "retry_policy", "statistics_record", "step", "step_view", "stop", "unit_statistics",
         "version"}
-UMBRELLAS = {"tensortap", "job", "net"}
+UMBRELLAS = {"tensortap", "job", "report", "net"}
 
 # Folder -> the folders and headers it may include besides itself, the base and the standard library.
 MAY_INCLUDE = {
@@ -31,6 +31,7 @@ MAY_INCLUDE = {
     "rules/builtin": {"tensor", "select", "reduce", "trial", "rules"},
     "spot": {"record", "store", "trial", "rules", "capture/hook_options", "capture/state"},
     "job": {"record", "select", "store", "trial", "rules", "rules/builtin", "spot", "capture/hook_configuration", "capture/state"},
+    "report": {"record", "reduce", "tensor", "store", "trial"},
     "net/http": {"store"},
     "net/aws": {"net/http"},
     "net/cloud": {"net/http", "net/aws/credentials_options", "net/aws/internal/profile_file"},
@@ -151,12 +152,12 @@ def own_edge_is_allowed(source, target):
     """Whether header `source` may include our header `target`."""
     if source == "net" or folder_of(source) == "adapters":
         return True
-    if source == "job":
-        return target == "tensortap" or target.startswith("job/")
+    if source in {"job", "report"}:
+        return target == "tensortap" or target.startswith(source + "/")
     if target in UMBRELLAS or folder_of(target) == "adapters":
         return False
     if source == "tensortap":
-        return not target.startswith(("net/", "job/"))
+        return not target.startswith(("net/", "job/", "report/"))
     if folder_of(target) in {"", "bytes"}:
         return folder_of(source) != "" or folder_of(target) == "" or is_room(source)
     allowed = MAY_INCLUDE.get(folder_of(source), set())
@@ -188,7 +189,7 @@ def complaints_about_names(name):
 
 def complaints_about_door(house, header):
     if header.name not in house.listed:
-        yield "neither a door (listed in tensortap.hpp, job.hpp or net.hpp) nor a room (in internal/)"
+        yield "neither a door (listed in tensortap.hpp, job.hpp, report.hpp or net.hpp) nor a room (in internal/)"
     reached = house.reach(header.name)
     for name in sorted(reached):
         if name in DEAR or any(re.match(library, name) for library in LIBRARIES):

@@ -9,6 +9,7 @@
 #include <ostream>
 #include <string>
 #include <tensortap/job/job_options.hpp>
+#include <tensortap/report/export.hpp>
 #include <tensortap/rules/finding.hpp>
 #include <tensortap/step.hpp>
 #include <tensortap/stop.hpp>
@@ -47,6 +48,13 @@ struct Diff {
   std::optional<tensortap::Mode> mode;  // left out: all
   double round_offs = 64;               // how many units of round-off are no difference
   bool json = false;
+};
+
+/// What `export` writes, and where.
+struct Export {
+  tensortap::ExportFormat format = tensortap::ExportFormat::csv;
+  tensortap::ExportOptions options;
+  std::string file;  // "-": the standard output
 };
 
 /// Whether a copy takes files, and enters directories, that a symbolic link leads to.
@@ -104,6 +112,9 @@ int unpack(const std::string& run, const std::string& to, std::ostream& out);
 
 /// Prints where two runs differ: facts, collections, curves, and the first value that differs. Returns 1 if values do.
 int diff(const std::string& first, const std::string& second, const Diff& how, std::ostream& out);
+
+/// Writes a run as a table. Returns 1 if some of it is damaged.
+int export_table(const std::string& run, const Export& how, std::ostream& out);
 
 /// Removes the oldest steps of a run, and what else the options name, or says what would be removed.
 int prune(const std::string& run, const tensortap::PruneOptions& options, std::ostream& out);

@@ -182,6 +182,37 @@ int run_tool(int argc, char** argv, std::ostream& out) {
       ->check(command::is_amount("N"))
       ->capture_default_str();
   diff->add_flag("--json", differing.json, "print one JSON object");
+  CLI::App* exporting =
+      add_for_run("export", "Writes a run as a table: a row for each tensor, step and worker. NPZ has the elements.",
+                  "  tensortap export runs/42 --csv -o run.csv\n"
+                  "  tensortap export runs/42 --parquet -o run.parquet   # for DuckDB, Polars, pandas\n"
+                  "  tensortap export runs/42 --jsonl --tensor loss --mode EVAL -o - | jq .value\n"
+                  "  tensortap export runs/42 --npz --tensor 'weight$' --steps 0:1000 -o weights.npz");
+  command::Export what_to_export;
+  CLI::Option_group* const formats = exporting->add_option_group("format");
+  for (const auto format : {tensortap::ExportFormat::csv, tensortap::ExportFormat::json_lines,
+                            tensortap::ExportFormat::npz, tensortap::ExportFormat::parquet}) {
+    const char* const descriptions[] = {"for spreadsheets", "one JSON object a line", "for numpy",
+                                        "for DuckDB and others"};
+    formats->add_flag_callback(
+        "--" + std::string(to_string(format)), [&what_to_export, format] { what_to_export.format = format; },
+        descriptions[static_cast<int>(format)]);
+  }
+  formats->require_option(1);
+  exporting->add_option("-o,--output", what_to_export.file, "the file; - is the standard output")
+      ->required()
+      ->check(command::is_name());
+  exporting
+      ->add_option("--tensor", what_to_export.options.query.include_regex, "tensors whose names this pattern finds")
+      ->check(command::is_name());
+  exporting->add_option("--collection", what_to_export.options.query.collection, "tensors of this collection")
+      ->check(command::is_name());
+  std::string steps_to_export, mode_to_export;
+  exporting->add_option("--steps", steps_to_export,
+                        "A:B, the steps from A to before B; of the mode, if one is given, else global ones");
+  exporting->add_option("--mode", mode_to_export, "the steps of this mode")
+      ->transform(CLI::IsMember({"TRAIN", "EVAL", "PREDICT", "GLOBAL"}, CLI::ignore_case));
+  exporting->add_option("--worker", what_to_export.options.worker, "what this worker saved")->check(command::is_name());
   CLI::App* prune = add_for_run("prune", "Removes the oldest steps of a run, so that it fits a budget.",
                                 "  tensortap prune runs/42 --steps 1000 --dry-run\n"
                                 "  tensortap prune runs/42 --bytes 10000000000 --superseded");
@@ -296,6 +327,9 @@ int run_tool(int argc, char** argv, std::ostream& out) {
   if (sync->parsed()) return command::sync(from, to, copying, out);
   if (check->parsed()) return command::check(run, out);
   if (unpack->parsed()) return command::unpack(run, to, out);
+  if (!steps_to_export.empty()) what_to_export.options.steps = command::steps_in(steps_to_export);
+  if (!mode_to_export.empty()) what_to_export.options.query.mode = tensortap::parse_mode(mode_to_export);
+  if (exporting->parsed()) return command::export_table(run, what_to_export, out);
   if (prune->parsed()) return command::prune(run, pruning, out);
   if (!mode_of_diff.empty()) differing.mode = tensortap::parse_mode(mode_of_diff);
   if (diff->parsed()) return command::diff(run, to, differing, out);

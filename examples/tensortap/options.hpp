@@ -5,9 +5,11 @@
 #include <charconv>
 #include <cmath>
 #include <cstdint>
+#include <stdexcept>
 #include <string>
 #include <system_error>
 #include <tensortap/error.hpp>
+#include <tensortap/trial/trial_options.hpp>
 #include <vector>
 
 #include "words.hpp"
@@ -36,6 +38,23 @@ inline CLI::Validator is_step() {
                        : tensortap::in_quotes(text) + " is no step; write a whole number from 0 to 2^63 - 1";
           },
           "STEP"};
+}
+
+/// Reads "A:B", the steps from A to before B; either may be left out, and "A" is one step. Throws: it is something
+/// else.
+inline tensortap::StepRange steps_in(const std::string& text) {
+  tensortap::StepRange out;
+  const std::size_t colon = text.find(':');
+  const std::string first = text.substr(0, colon);
+  const std::string last = colon == std::string::npos ? "" : text.substr(colon + 1);
+  std::int64_t end = 0;
+  const bool reads = (first.empty() || (reads_as(first, out.begin) && out.begin >= 0)) &&
+                     (last.empty() || (reads_as(last, end) && end > out.begin));
+  if (!reads || text.empty() || text == ":")
+    throw std::runtime_error(tensortap::in_quotes(text) + " are no steps; write A:B, A: or :B, with A below B, or A");
+  if (!last.empty()) out.end = end;
+  if (colon == std::string::npos) out.end = out.begin + 1;
+  return out;
 }
 
 /// A check of an option that takes a number which is finite and not negative.

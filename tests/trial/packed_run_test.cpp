@@ -117,7 +117,7 @@ TEST_CASE("a view that was not listed knows its files", "[trial][packed_run]") {
 
 TEST_CASE("a view is not changed", "[trial][packed_run]") {
   tt::PackedRun run(ten_steps());
-  CHECK_THROWS_WITH(run.put("a", "b"), contains("this is a view of a packed run"));
+  CHECK_THROWS_WITH(run.put("a", "b"), contains("this is a view of a run"));
   CHECK_THROWS_WITH(run.remove(key_of(3)), contains("change the store itself"));
   CHECK_THROWS_WITH(run.move(key_of(3), "a"), contains("view"));
   CHECK_THROWS_WITH(run.claim("claim.smd", ""), contains("view"));

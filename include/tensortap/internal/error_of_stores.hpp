@@ -64,9 +64,13 @@ TENSORTAP_INLINE Error Error::steps_not_saved(std::uint64_t steps, std::string_v
 // Packed runs.
 
 TENSORTAP_INLINE Error Error::view_is_read_only(std::string_view call, std::string_view run, std::string_view key) {
-  return {Errc::invalid_option, std::string(call) + ": " + in_quotes(run) +
-                                    ": this is a view of a packed run (object " + in_quotes(key) +
-                                    "); change the store itself"};
+  return {Errc::invalid_option, std::string(call) + ": " + in_quotes(run) + ": this is a view of a run (object " +
+                                    in_quotes(key) + "); change the store itself"};
+}
+
+TENSORTAP_INLINE Error Error::export_failed(std::uint64_t rows) {
+  return {Errc::io,
+          "export: the output cannot be written (after " + std::to_string(rows) + " rows); is the disk full?"};
 }
 
 TENSORTAP_INLINE Error Error::unpack_target_taken(std::string_view run, std::string_view to, std::string_view cause) {

@@ -1,0 +1,177 @@
+#!/usr/bin/env python3
+"""Exported tables say what `dump` says, read by Python's csv and json, by numpy and by hyparquet.
+
+TENSORTAP_COMMAND names the program.
+"""
+import csv
+import hashlib
+import json
+import math
+import os
+import shutil
+import subprocess
+import tempfile
+import unittest
+import zipfile
+from pathlib import Path
+
+try:
+    import numpy
+except ImportError:
+    numpy = None
+
+COMMAND = os.environ.get("TENSORTAP_COMMAND")
+GOLDEN = Path(__file__).resolve().parent.parent / "data" / "golden"
+RUNS = sorted(path.name for path in GOLDEN.iterdir() if (path / "index").is_dir())
+MODULES = next((place for place in (Path(__file__).resolve().parents[2] / "build/tests/node_modules", Path("/usr/share/nodejs"))
+                if (place / "hyparquet").is_dir()), None)
+
+
+def call(*arguments, codes=(0,)):
+    result = subprocess.run([COMMAND, *map(str, arguments)], capture_output=True, text=True, timeout=120)
+    if result.returncode not in codes:
+        raise AssertionError(f"{arguments}: {result.returncode}: {result.stderr}")
+    return result.stdout
+
+
+def number(text):
+    return math.nan if text == "nan" else float(text)
+
+
+def same(a, b):
+    return a == b or (isinstance(a, float) and isinstance(b, float) and math.isnan(a) and math.isnan(b))
+
+
+def rows_of_csv(text):
+    for row in csv.DictReader(text.splitlines(keepends=True)):
+        yield {key: value for key, value in row.items() if value != ""}
+
+
+def unescaped(name):
+    return name[1:] if name[:1] == "'" and name[1:2] in "=+-@\t\r" else name
+
+
+@unittest.skipUnless(COMMAND, "TENSORTAP_COMMAND is not set")
+class Tables(unittest.TestCase):
+    def export(self, folder, run, form, *options):
+        path = Path(folder) / f"table.{form}"
+        call("export", run, f"--{form}", "-o", path, *options, codes=(0, 1))
+        self.assertEqual([p.name for p in Path(folder).glob("*.unfinished")], [])
+        return path
+
+    def test_the_rows_are_those_of_dump(self):
+        for name in RUNS:
+            with self.subTest(run=name), tempfile.TemporaryDirectory() as folder:
+                run = GOLDEN / name
+                dump = json.loads(call("dump", run, codes=(0, 1)))
+                expected = {(tensor, int(step), worker): saved
+                            for tensor, steps in dump["tensors"].items()
+                            for step, workers in steps.items()
+                            for worker, saved in workers.items()}
+                lines = [json.loads(line) for line in self.export(folder, run, "jsonl").read_text("utf-8").splitlines()]
+                rows = {(row["tensor"], row["step"], row["worker"]): row for row in lines}
+                self.assertEqual(len(rows), len(lines))
+                self.assertEqual(rows.keys(), expected.keys())
+                for key, saved in expected.items():
+                    row = rows[key]
+                    if "shape" in saved:
+                        self.assertEqual(row["shape"], saved["shape"], key)
+                    for reduction, value in saved.get("reductions", {}).items():
+                        if isinstance(value, (int, float)) and reduction in row:
+                            self.assertTrue(same(number(row[reduction]), float(value)), (key, reduction, row[reduction], value))
+
+                with open(self.export(folder, run, "csv"), newline="", encoding="utf-8") as file:
+                    table = list(rows_of_csv(file.read()))
+                self.assertEqual(len(table), len(lines))
+                for csv_row, row in zip(table, lines):
+                    self.assertEqual(unescaped(csv_row["tensor"]), row["tensor"])
+                    for column in ("step", "mode_step", "value", "min", "mean", "l2", "count", "nan"):
+                        if column in row and "str" not in row.get("dtype", ""):
+                            self.assertTrue(same(number(csv_row[column]), number(row[column])), (column, csv_row, row))
+                        elif "str" not in row.get("dtype", ""):
+                            self.assertNotIn(column, csv_row)
+
+    @unittest.skipUnless(numpy, "numpy is not installed")
+    def test_numpy_reads_the_elements(self):
+        for name in RUNS:
+            with self.subTest(run=name), tempfile.TemporaryDirectory() as folder:
+                dump = json.loads(call("dump", GOLDEN / name, codes=(0, 1)))
+                path = self.export(folder, GOLDEN / name, "npz")
+                self.assertIsNone(zipfile.ZipFile(path).testzip())
+                arrays = numpy.load(path, allow_pickle=False)
+                hashes = {saved["sha256"] for steps in dump["tensors"].values() for workers in steps.values()
+                          for saved in workers.values() if "sha256" in saved}
+                seen = 0
+                for key in arrays.files:
+                    if key.endswith("/steps"):
+                        continue
+                    array = arrays[key]
+                    single = "/step_" in key
+                    if not single:
+                        self.assertEqual(len(arrays[key + "/steps"]), len(array))
+                    for values in [array] if single else array:
+                        seen += 1
+                        self.assertIn(hashlib.sha256(numpy.ascontiguousarray(values).tobytes()).hexdigest(), hashes, key)
+                self.assertGreater(seen + (not hashes) + (name == "dtypes"), 0)
+
+    @unittest.skipUnless(MODULES and shutil.which("node"), "npm's hyparquet is not installed")
+    def test_hyparquet_reads_the_same_rows(self):
+        script = f"""
+            const {{ parquetReadObjects, asyncBufferFromFile }} = await import('file://{MODULES}/hyparquet/src/node.js');
+            const rows = await parquetReadObjects({{ file: await asyncBufferFromFile(process.argv[1]) }});
+            const plain = (k, v) => typeof v === 'bigint' ? Number(v) : Number.isFinite(v) || typeof v !== 'number' ? v : String(v);
+            console.log(JSON.stringify(rows, plain));"""
+        for name in RUNS:
+            with self.subTest(run=name), tempfile.TemporaryDirectory() as folder:
+                lines = [json.loads(line) for line in self.export(folder, GOLDEN / name, "jsonl").read_text("utf-8").splitlines()]
+                path = self.export(folder, GOLDEN / name, "parquet")
+                result = subprocess.run(["node", "--input-type=module", "-e", script, path], capture_output=True, text=True, timeout=120)
+                self.assertEqual(result.returncode, 0, result.stderr)
+                rows = json.loads(result.stdout)
+                key = lambda row: (row["tensor"].encode(), row["step"], row["worker"].encode())
+                self.assertEqual([key(row) for row in rows], sorted(key(row) for row in lines))
+                lines.sort(key=key)
+                for row, line in zip(rows, lines):
+                    self.assertEqual(row["mode"], line["mode"])
+                    self.assertEqual(row["dtype"], line.get("dtype", ""))
+                    self.assertEqual(row["shape"], "x".join(map(str, line.get("shape", []))))
+                    for column in ("value", "min", "std", "abs_l2", "count", "zeros"):
+                        if line.get("dtype") == "str":
+                            continue
+                        there = row.get(column)
+                        self.assertEqual(there is None, column not in line, (column, row, line))
+                        if there is not None:
+                            text = str(there).lower().replace("infinity", "inf")
+                            self.assertTrue(same(number(text), number(line[column])), (column, there, line[column]))
+
+    def test_filters(self):
+        with tempfile.TemporaryDirectory() as folder:
+            lines = lambda *options: [json.loads(line) for line in
+                                      self.export(folder, GOLDEN / "modes", "jsonl", *options).read_text("utf-8").splitlines()]
+            everything = lines()
+            self.assertEqual({row["mode"] for row in lines("--mode", "eval")}, {"EVAL"})
+            self.assertEqual({row["mode_step"] for row in lines("--mode", "train", "--steps", "2:5")}, {2, 4})
+            self.assertEqual({row["step"] for row in lines("--steps", "7")}, {7})
+            self.assertEqual({row["step"] for row in lines("--steps", "10:")}, {row["step"] for row in everything if row["step"] >= 10})
+            self.assertTrue(all("weight" in row["tensor"] for row in lines("--tensor", "weight")))
+            self.assertEqual(len(lines("--worker", "worker_0")), len(everything))
+            self.assertEqual(lines("--worker", "worker_9"), [])
+
+    def test_names_that_spreadsheets_take_for_formulas(self):
+        with tempfile.TemporaryDirectory() as folder:
+            text = self.export(folder, GOLDEN / "names", "csv").read_text("utf-8")
+            for row in csv.reader(text.splitlines(keepends=True)):
+                self.assertNotIn(row[4][:1], tuple("=+-@\t\r"), row)
+
+    def test_mistakes(self):
+        with tempfile.TemporaryDirectory() as folder:
+            for options, message in ((["-o", "-"], "format"), (["--csv"], "--output"), (["--csv", "--npz", "-o", "-"], "format"),
+                                     (["--csv", "-o", "/nonexistent/x"], "cannot be written"), (["--csv", "-o", "-", "--steps", "5:2"], "no steps")):
+                result = subprocess.run([COMMAND, "export", GOLDEN / "basic", *options], cwd=folder, capture_output=True, text=True, timeout=60)
+                self.assertEqual(result.returncode, 2, options)
+                self.assertIn(message, result.stderr)
+            self.assertEqual(os.listdir(folder), [])
+
+
+if __name__ == "__main__":
+    unittest.main()
