@@ -125,7 +125,7 @@ struct JobOptions {
   static JobOptions from_json(std::string_view path_or_text);
 
   /// Throws: an option that is missing, out of range, or at odds with another one.
-  void check() const;
+  void validate() const;
 };
 
 TENSORTAP_END_NAMESPACE
@@ -301,6 +301,7 @@ TENSORTAP_END_NAMESPACE
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -320,13 +321,16 @@ TENSORTAP_END_NAMESPACE
 #include <fstream>
 #include <initializer_list>
 #include <iterator>
+#include <limits>
 #include <map>
 #include <mutex>
 #include <set>
 #include <span>
+#include <stdexcept>
 #include <system_error>
 #include <thread>
 #include <tuple>
+#include <type_traits>
 #include <utility>
 
 // from tensortap/job/internal/job_names.hpp
@@ -366,6 +370,21 @@ struct JobNames {
     return !name.empty() && name.size() <= longest && std::all_of(name.begin(), name.end(), [](char c) {
       return static_cast<unsigned char>(c) > ' ' && c != '=' && c != 127;
     });
+  }
+
+  /// Returns the name in capital letters, as SageMaker's variables have it.
+  static std::string upper(std::string name) {
+    std::transform(name.begin(), name.end(), name.begin(),
+                   [](char c) { return static_cast<char>(std::toupper(static_cast<unsigned char>(c))); });
+    return name;
+  }
+
+  /// Returns the same as a name that a shell can read: "TRAIN_SET" for "train-set".
+  static std::string variable(std::string_view name) {
+    std::string out = upper(std::string(name));
+    std::replace_if(
+        out.begin(), out.end(), [](char c) { return c == '-' || c == '.'; }, '_');
+    return out;
   }
 
   /// Returns the shortest digits of `value`, the same in every locale.
@@ -517,6 +536,16 @@ inline void check_settings(const std::vector<JobSetting>& settings, const char* 
   }
 }
 
+/// Throws: two channels have the same variable.
+inline void check_channel_variables(const std::vector<JobSetting>& channels) {
+  for (auto one = channels.begin(); one != channels.end(); ++one)
+    for (auto other = channels.begin(); other != one; ++other)
+      if (JobNames::variable(one->name) == JobNames::variable(other->name))
+        throw Error::bad_job_option("channel", in_quotes(one->name) + ": its variable SM_CHANNEL_" +
+                                                   JobNames::variable(one->name) + " is that of " +
+                                                   in_quotes(other->name) + ", too; rename one of them");
+}
+
 inline std::string in_seconds(Seconds time) { return JobNames::number(time.count()) + " s"; }
 
 /// Throws: the limits contradict each other.
@@ -596,7 +625,7 @@ TENSORTAP_INLINE JobOptions JobOptions::from_json(std::string_view path_or_text)
   return out;
 }
 
-TENSORTAP_INLINE void JobOptions::check() const {
+TENSORTAP_INLINE void JobOptions::validate() const {
   if (!detail::JobNames::is_job_name(job_name))
     throw Error::bad_job_option("job_name", in_quotes(job_name) +
                                                 ": it is not 1 to 63 letters, digits and hyphens that begins and ends "
@@ -610,6 +639,7 @@ TENSORTAP_INLINE void JobOptions::check() const {
                          "it is not 1 to 64 letters, digits, '.', '-' and '_'; choose such a name");
   detail::check_settings(hyperparameters, "hyperparameter", detail::JobNames::is_hyperparameter,
                          "it is not 1 to 256 printable characters without '=' and blanks; choose such a name");
+  detail::check_channel_variables(channels);
   for (const JobSetting& channel : channels)
     if (channel.value.empty())
       throw Error::bad_job_option("channel", in_quotes(channel.name) + ": it has no place; give NAME=DIRECTORY");
@@ -671,6 +701,118 @@ struct JobLayout {
 }  // namespace detail
 TENSORTAP_END_NAMESPACE
 
+// from tensortap/job/internal/record_reader.hpp
+
+// Reads the members of job.json. What is wrong is told with its place: "Attempts[2].ExitCode: it must be …".
+
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
+
+using OrderedJson = nlohmann::ordered_json;
+
+/// Returns the cause in the message of a JSON library, without the library's own words before it.
+inline std::string cause_in(std::string_view message) {
+  const std::size_t end = message.starts_with("[json") ? message.find("] ") : std::string_view::npos;
+  return std::string(end == std::string_view::npos ? message : message.substr(end + 2));
+}
+
+/// An object of the record. Its functions throw std::runtime_error. Lifetime: that of the JSON.
+class RecordReader {
+ public:
+  explicit RecordReader(const OrderedJson& object, std::string path = {}) : object_(object), path_(std::move(path)) {
+    if (!object_.is_object())
+      throw std::runtime_error((path_.empty() ? "it" : path_) + " must be an object, in { and }");
+  }
+
+  /// Returns the member `key`. Throws: there is none; it is of another kind or out of range.
+  template <class T>
+  [[nodiscard]] T required(const char* key) const {
+    const OrderedJson* const found = find(key);
+    if (found == nullptr) throw std::runtime_error(place(key) + " is missing");
+    return read<T>(*found, key);
+  }
+  template <class T>
+  [[nodiscard]] std::optional<T> optional(const char* key) const {
+    const OrderedJson* const found = find(key);
+    return found == nullptr ? std::nullopt : std::optional<T>(read<T>(*found, key));
+  }
+  template <class T>
+  [[nodiscard]] T value(const char* key, T otherwise = {}) const {
+    const OrderedJson* const found = find(key);
+    return found == nullptr ? otherwise : read<T>(*found, key);
+  }
+
+  /// Returns the object `key`; nullopt: there is none.
+  [[nodiscard]] std::optional<RecordReader> object(const char* key) const {
+    const OrderedJson* const found = find(key);
+    return found == nullptr ? std::nullopt : std::optional<RecordReader>(std::in_place, *found, place(key));
+  }
+
+  /// Calls `take` with each element of the array `key` and its place.
+  template <class Take>
+  void each(const char* key, const Take& take) const {
+    const OrderedJson* const found = find(key);
+    if (found == nullptr) return;
+    if (!found->is_array()) throw wrong(key, "an array, in [ and ]");
+    std::size_t i = 0;
+    for (const OrderedJson& one : *found) take(one, place(key) + '[' + std::to_string(i++) + ']');
+  }
+
+  /// Returns the status of the job.
+  [[nodiscard]] JobStatus job_status(const char* key) const {
+    const auto name = required<std::string>(key);
+    for (const JobStatus status :
+         {JobStatus::in_progress, JobStatus::completed, JobStatus::failed, JobStatus::stopping, JobStatus::stopped})
+      if (name == to_string(status)) return status;
+    throw wrong(key, "InProgress, Completed, Failed, Stopping or Stopped");
+  }
+
+ private:
+  [[nodiscard]] const OrderedJson* find(const char* key) const {
+    const auto found = object_.find(key);
+    return found == object_.end() || found->is_null() ? nullptr : &*found;
+  }
+
+  [[nodiscard]] std::string place(const char* key) const { return path_.empty() ? key : path_ + '.' + key; }
+
+  [[nodiscard]] std::runtime_error wrong(const char* key, const std::string& wanted) const {
+    constexpr std::size_t longest = 60;
+    std::string value = find(key)->dump(-1, ' ', true, nlohmann::json::error_handler_t::replace);
+    if (value.size() > longest) value = value.substr(0, longest) + "…";
+    return std::runtime_error(place(key) + " must be " + wanted + ", not " + value);
+  }
+
+  template <class T>
+  [[nodiscard]] T read(const OrderedJson& from, const char* key) const {
+    if constexpr (std::is_same_v<T, std::string>) {
+      if (!from.is_string()) throw wrong(key, "a text");
+      return from.get<std::string>();
+    } else if constexpr (std::is_same_v<T, bool>) {
+      if (!from.is_boolean()) throw wrong(key, "true or false");
+      return from.get<bool>();
+    } else if constexpr (std::is_same_v<T, double>) {
+      constexpr double most = 1e12;  // seconds: later than the year 30000
+      const double out = from.is_number() ? from.get<double>() : -1;
+      if (!(out >= 0 && out <= most)) throw wrong(key, "a number of seconds from 0 to 1e12");
+      return out;
+    } else {
+      using Limits = std::numeric_limits<T>;
+      const bool is_too_large =
+          from.is_number_unsigned() && from.get<std::uint64_t>() > static_cast<std::uint64_t>(Limits::max());
+      if (!from.is_number_integer() || is_too_large || from.get<std::int64_t>() < Limits::min() ||
+          from.get<std::int64_t>() > Limits::max())
+        throw wrong(key, "an integer from " + std::to_string(Limits::min()) + " to " + std::to_string(Limits::max()));
+      return from.get<T>();
+    }
+  }
+
+  const OrderedJson& object_;
+  std::string path_;
+};
+
+}  // namespace detail
+TENSORTAP_END_NAMESPACE
+
 // from tensortap/job/internal/job_record_impl.hpp
 
 // The bodies of job_record.hpp.
@@ -678,26 +820,12 @@ TENSORTAP_END_NAMESPACE
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
 
-using OrderedJson = nlohmann::ordered_json;
-
 template <class T>
 void write_if(OrderedJson& to, const char* key, const std::optional<T>& value) {
   if (value) to[key] = *value;
 }
 inline void write_if(OrderedJson& to, const char* key, const std::string& value) {
   if (!value.empty()) to[key] = value;
-}
-
-/// Returns the member `key`, or `otherwise` if there is none. Throws: it is of another kind.
-template <class T>
-T member(const OrderedJson& of, const char* key, T otherwise = {}) {
-  const auto found = of.find(key);
-  return found == of.end() || found->is_null() ? std::move(otherwise) : found->get<T>();
-}
-template <class T>
-std::optional<T> optional_member(const OrderedJson& of, const char* key) {
-  const auto found = of.find(key);
-  return found == of.end() || found->is_null() ? std::nullopt : std::optional<T>(found->get<T>());
 }
 
 inline OrderedJson json_of(const JobAttempt& attempt) {
@@ -714,17 +842,17 @@ inline OrderedJson json_of(const JobAttempt& attempt) {
   return out;
 }
 
-inline JobAttempt attempt_of(const OrderedJson& from) {
-  return {.number = from.at("Number").get<std::int64_t>(),
-          .machine = member<std::string>(from, "Machine"),
-          .begin = from.at("StartTime").get<double>(),
-          .last_seen = member<double>(from, "LastSeenTime"),
-          .end = optional_member<double>(from, "EndTime"),
-          .cause = member<std::string>(from, "Cause"),
-          .details = member<std::string>(from, "Details"),
-          .exit_code = optional_member<int>(from, "ExitCode"),
-          .commit = optional_member<std::int64_t>(from, "Commit"),
-          .committed = member<bool>(from, "Committed")};
+inline JobAttempt attempt_of(const RecordReader& from) {
+  return {.number = from.required<std::int64_t>("Number"),
+          .machine = from.value<std::string>("Machine"),
+          .begin = from.required<double>("StartTime"),
+          .last_seen = from.value<double>("LastSeenTime"),
+          .end = from.optional<double>("EndTime"),
+          .cause = from.value<std::string>("Cause"),
+          .details = from.value<std::string>("Details"),
+          .exit_code = from.optional<int>("ExitCode"),
+          .commit = from.optional<std::int64_t>("Commit"),
+          .committed = from.value<bool>("Committed")};
 }
 
 inline RuleStatus rule_status_of(std::string_view name) {
@@ -732,13 +860,6 @@ inline RuleStatus rule_status_of(std::string_view name) {
        {RuleStatus::in_progress, RuleStatus::no_issues_found, RuleStatus::issues_found, RuleStatus::error})
     if (name == to_string(status)) return status;
   return RuleStatus::stopped;
-}
-
-inline JobStatus job_status_of(const std::string& name) {
-  for (const JobStatus status :
-       {JobStatus::in_progress, JobStatus::completed, JobStatus::failed, JobStatus::stopping, JobStatus::stopped})
-    if (name == to_string(status)) return status;
-  throw std::runtime_error("TrainingJobStatus is " + in_quotes(name));
 }
 
 inline OrderedJson rules_of(const JobRecord& record) {
@@ -754,21 +875,26 @@ inline OrderedJson rules_of(const JobRecord& record) {
   return out;
 }
 
-inline void read_lists(const OrderedJson& from, JobRecord& to) {
-  for (const auto& one : member<OrderedJson>(from, "SecondaryStatusTransitions", OrderedJson::array()))
-    to.transitions.push_back({.status = one.at("Status").get<std::string>(),
-                              .begin = one.at("StartTime").get<double>(),
-                              .end = optional_member<double>(one, "EndTime"),
-                              .message = member<std::string>(one, "StatusMessage")});
-  for (const auto& one : member<OrderedJson>(from, "Attempts", OrderedJson::array()))
-    to.attempts.push_back(attempt_of(one));
-  for (const auto& one : member<OrderedJson>(from, "DebugRuleEvaluationStatuses", OrderedJson::array()))
-    to.rules.push_back({.rule = one.at("RuleConfigurationName").get<std::string>(),
-                        .status = rule_status_of(one.at("RuleEvaluationStatus").get<std::string>()),
-                        .tensors = member<std::int64_t>(one, "Tensors"),
-                        .steps = member<std::int64_t>(one, "Steps"),
-                        .reason = member<std::string>(one, "StatusDetails")});
-  for (const auto& one : member<OrderedJson>(from, "Findings", OrderedJson::array())) to.findings.push_back(one.dump());
+inline void read_lists(const RecordReader& from, JobRecord& to) {
+  from.each("SecondaryStatusTransitions", [&](const OrderedJson& json, const std::string& place) {
+    const RecordReader one(json, place);
+    to.transitions.push_back({.status = one.required<std::string>("Status"),
+                              .begin = one.required<double>("StartTime"),
+                              .end = one.optional<double>("EndTime"),
+                              .message = one.value<std::string>("StatusMessage")});
+  });
+  from.each("Attempts", [&](const OrderedJson& json, const std::string& place) {
+    to.attempts.push_back(attempt_of(RecordReader(json, place)));
+  });
+  from.each("DebugRuleEvaluationStatuses", [&](const OrderedJson& json, const std::string& place) {
+    const RecordReader one(json, place);
+    to.rules.push_back({.rule = one.required<std::string>("RuleConfigurationName"),
+                        .status = rule_status_of(one.required<std::string>("RuleEvaluationStatus")),
+                        .tensors = one.value<std::int64_t>("Tensors"),
+                        .steps = one.value<std::int64_t>("Steps"),
+                        .reason = one.value<std::string>("StatusDetails")});
+  });
+  from.each("Findings", [&](const OrderedJson& json, const std::string&) { to.findings.push_back(json.dump()); });
 }
 
 }  // namespace detail
@@ -816,38 +942,39 @@ TENSORTAP_INLINE std::string JobRecord::to_json() const {
 
 TENSORTAP_INLINE JobRecord JobRecord::from_json(std::string_view text, std::string_view place) {
   try {
-    const detail::OrderedJson from = detail::OrderedJson::parse(text);
-    JobRecord out{.job_name = from.at("TrainingJobName").get<std::string>(),
-                  .job_id = from.at("JobId").get<std::string>(),
-                  .status = detail::job_status_of(from.at("TrainingJobStatus").get<std::string>()),
-                  .secondary_status = from.at("SecondaryStatus").get<std::string>(),
-                  .failure_reason = detail::member<std::string>(from, "FailureReason"),
-                  .stop_reason = detail::member<std::string>(from, "StopReason"),
-                  .exit_code = detail::optional_member<int>(from, "ExitCode"),
-                  .created = from.at("CreationTime").get<double>(),
-                  .modified = detail::member<double>(from, "LastModifiedTime"),
-                  .training_start = detail::optional_member<double>(from, "TrainingStartTime"),
-                  .training_end = detail::optional_member<double>(from, "TrainingEndTime"),
-                  .training_seconds = detail::member<double>(from, "TrainingTimeInSeconds"),
-                  .billable_seconds = detail::member<double>(from, "BillableTimeInSeconds"),
-                  .restarted = detail::optional_member<double>(from, "RestartTime"),
-                  .seconds_before_restart = detail::member<double>(from, "SecondsBeforeRestart"),
-                  .failures = detail::member<int>(from, "Failures"),
-                  .attempts_without_commit = detail::member<int>(from, "AttemptsWithoutCommit"),
-                  .commit = detail::optional_member<std::int64_t>(from, "Commit"),
-                  .run = detail::member<std::string>(from, "Run"),
-                  .checkpoints = detail::member<std::string>(from, "Checkpoints")};
-    if (const auto model = from.find("ModelArtifacts"); model != from.end())
-      out.model = detail::member<std::string>(*model, "S3ModelArtifacts");
+    const detail::OrderedJson json = detail::OrderedJson::parse(text);
+    const detail::RecordReader from(json);
+    JobRecord out{.job_name = from.required<std::string>("TrainingJobName"),
+                  .job_id = from.required<std::string>("JobId"),
+                  .status = from.job_status("TrainingJobStatus"),
+                  .secondary_status = from.required<std::string>("SecondaryStatus"),
+                  .failure_reason = from.value<std::string>("FailureReason"),
+                  .stop_reason = from.value<std::string>("StopReason"),
+                  .exit_code = from.optional<int>("ExitCode"),
+                  .created = from.required<double>("CreationTime"),
+                  .modified = from.value<double>("LastModifiedTime"),
+                  .training_start = from.optional<double>("TrainingStartTime"),
+                  .training_end = from.optional<double>("TrainingEndTime"),
+                  .training_seconds = from.value<double>("TrainingTimeInSeconds"),
+                  .billable_seconds = from.value<double>("BillableTimeInSeconds"),
+                  .restarted = from.optional<double>("RestartTime"),
+                  .seconds_before_restart = from.value<double>("SecondsBeforeRestart"),
+                  .failures = from.value<int>("Failures"),
+                  .attempts_without_commit = from.value<int>("AttemptsWithoutCommit"),
+                  .commit = from.optional<std::int64_t>("Commit"),
+                  .run = from.value<std::string>("Run"),
+                  .checkpoints = from.value<std::string>("Checkpoints")};
+    if (const auto model = from.object("ModelArtifacts")) out.model = model->value<std::string>("S3ModelArtifacts");
     detail::OrderedJson options = detail::OrderedJson::object();
     for (const std::string& key : detail::JobLayout::configuration_keys())
-      if (from.contains(key)) options[key] = from[key];
+      if (json.contains(key)) options[key] = json[key];
     out.configuration = options.dump();
     detail::read_lists(from, out);
     return out;
   } catch (const std::exception& e) {
     throw Error::damaged("job", place,
-                         "it is no record of a job (" + escaped(e.what()) + "); remove it, or choose another job name");
+                         "it is no record of a job (" + escaped(detail::cause_in(e.what())) +
+                             "); choose another job name, or move the whole folder of the job away");
   }
 }
 
@@ -855,7 +982,8 @@ TENSORTAP_INLINE JobRecord read_job(std::string_view address) {
   const auto store = open_store(address);
   const auto bytes = store->get(detail::JobLayout::record);
   if (!bytes) throw Error::no_such_job(address);
-  return JobRecord::from_json(text_of(*bytes), detail::JobLayout::record);
+  return JobRecord::from_json(text_of(*bytes),
+                              detail::JobNames::below(std::string(address), detail::JobLayout::record));
 }
 
 TENSORTAP_INLINE bool request_job_stop(std::string_view address) {
@@ -971,6 +1099,29 @@ class CheckpointCarrier {
     return std::exchange(failure_, {});
   }
 
+  /// Returns what a copy of the checkpoints does not keep, once; empty: it keeps all. The cost is that of listing them.
+  std::string take_oddities() {
+    std::size_t links = 0;
+    std::size_t programs = 0;
+    std::error_code error;
+    for (std::filesystem::recursive_directory_iterator one(directory_, error), end; !error && one != end;
+         one.increment(error)) {
+      struct stat status {};
+      if (::lstat(one->path().c_str(), &status) != 0) continue;
+      if (S_ISLNK(status.st_mode)) ++links;
+      if (S_ISREG(status.st_mode) && (status.st_mode & S_IXUSR) != 0) ++programs;
+    }
+    std::string out;
+    if (links > 0)
+      out += std::to_string(links) + (links == 1 ? " symbolic link is" : " symbolic links are") +
+             " not copied; write files in their place";
+    if (programs > 0)
+      out += (out.empty() ? "" : "; ") + std::to_string(programs) +
+             (programs == 1 ? " executable file is" : " executable files are") +
+             " restored without the permission to be executed";
+    return std::exchange(odd_, out) == out ? std::string() : out;
+  }
+
   /// Returns how far the training has come. The cost is that of listing the directory.
   [[nodiscard]] CheckpointMark mark() const {
     CheckpointMark out{.commit = last_commit()};
@@ -1034,7 +1185,77 @@ class CheckpointCarrier {
   CheckpointSync::Clock::time_point looked_{};  // of the thread
   std::mutex mutex_;                            // guards the members below
   std::string failure_, noted_;
+  std::string odd_;  // what was told of the files
   std::unique_ptr<PeriodicWork> work_;
+};
+
+}  // namespace detail
+TENSORTAP_END_NAMESPACE
+
+// from tensortap/job/internal/group_guard.hpp
+
+// A small process that kills a process group if this process dies, however it dies. The kernel's PR_SET_PDEATHSIG kills
+// one process, but not what that has started.
+
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
+
+/// Guards a process group until it is destroyed. If the guard cannot be started, nothing is guarded. Threads: one.
+class GroupGuard {
+ public:
+  /// Guards no group.
+  GroupGuard() = default;
+
+  explicit GroupGuard(pid_t group) {
+    int ends[2] = {-1, -1};
+    if (::pipe2(ends, O_CLOEXEC) != 0) return;
+    const Descriptor from_manager = above_standard_streams(Descriptor(ends[0]));
+    to_guard_ = above_standard_streams(Descriptor(ends[1]));
+    pid_ = ::fork();
+    if (pid_ == 0) watch(from_manager.get(), group);
+    if (pid_ < 0) to_guard_ = {};
+  }
+  GroupGuard(GroupGuard&& other) noexcept
+      : pid_(std::exchange(other.pid_, -1)), to_guard_(std::move(other.to_guard_)) {}
+  GroupGuard& operator=(GroupGuard&& other) noexcept {
+    std::swap(pid_, other.pid_);
+    std::swap(to_guard_, other.to_guard_);
+    return *this;
+  }
+
+  /// The group has ended, or this process kills it itself.
+  ~GroupGuard() {
+    if (pid_ <= 0) return;
+    ::kill(pid_, SIGKILL);
+    uninterrupted([&] { return ::waitpid(pid_, nullptr, 0); });
+  }
+
+ private:
+  /// The guard: waits until this process is gone. Only calls that are safe after a
+  /// fork. It is in a session of its own and takes no signals, so that what ends the manager does not end it.
+  [[noreturn]] static void watch(int from_manager, pid_t group) {
+    ::setsid();
+    sigset_t all;
+    ::sigfillset(&all);
+    ::sigprocmask(SIG_SETMASK, &all, nullptr);
+    if (::dup2(from_manager, STDIN_FILENO) < 0) ::_exit(1);
+    close_from(STDOUT_FILENO);  // claims and pipes end with the manager
+    char byte = 0;
+    const ssize_t n = uninterrupted([&] { return ::read(STDIN_FILENO, &byte, 1); });
+    if (n == 0) ::kill(-group, SIGKILL);
+    ::_exit(0);
+  }
+
+  static void close_from(int first) {
+#ifdef SYS_close_range
+    if (::syscall(SYS_close_range, static_cast<unsigned>(first), ~0U, 0U) == 0) return;
+#endif
+    const long most = ::sysconf(_SC_OPEN_MAX);
+    for (long file = first; file < most; ++file) ::close(static_cast<int>(file));
+  }
+
+  pid_t pid_ = -1;
+  Descriptor to_guard_;
 };
 
 }  // namespace detail
@@ -1063,8 +1284,8 @@ struct ChildEnd {
   int signal = 0;     ///< 0: it has exited
 };
 
-/// A running process and its group. The kernel kills it if the thread that started it dies, so that no program goes on
-/// without a manager. Threads: that which started it.
+/// A running process and its group. The kernel kills it if the thread that started it dies, and a guard kills its
+/// group, so that no program goes on without a manager. Threads: that which started it.
 class ChildProcess {
  public:
   /// Throws: the program cannot be started.
@@ -1077,8 +1298,9 @@ class ChildProcess {
     const pid_t manager = ::getpid();
     pid_ = ::fork();
     if (pid_ == 0) {
-      become(path.c_str(), command.directory.c_str(), words.data(), environment.data(), to_manager.get(), manager);
-      const int cause = errno;
+      const bool is_there =
+          become(path.c_str(), command.directory.c_str(), words.data(), environment.data(), to_manager.get(), manager);
+      const int cause = is_there ? errno : -errno;
       (void)!::write(report.get(), &cause, sizeof cause);
       ::_exit(127);
     }
@@ -1089,13 +1311,20 @@ class ChildProcess {
     int cause = 0;
     if (uninterrupted([&, fd = failure.get()] { return ::read(fd, &cause, sizeof cause); }) > 0) {
       ::waitpid(pid_, nullptr, 0);
-      throw Error::program_not_started(command.words[0], std::generic_category().message(cause));
+      const std::string text = std::generic_category().message(std::abs(cause));
+      throw Error::program_not_started(
+          command.words[0],
+          cause > 0 ? text : "its working directory " + in_quotes(command.directory) + " cannot be entered: " + text);
     }
+    guard_ = GroupGuard(pid_);
     ::fcntl(from_child.get(), F_SETFL, O_NONBLOCK);
     output_ = std::move(from_child);
   }
   ChildProcess(ChildProcess&& other) noexcept
-      : pid_(std::exchange(other.pid_, -1)), output_(std::move(other.output_)), end_(other.end_) {}
+      : pid_(std::exchange(other.pid_, -1)),
+        output_(std::move(other.output_)),
+        end_(other.end_),
+        guard_(std::move(other.guard_)) {}
   ChildProcess& operator=(ChildProcess&&) = delete;
 
   ~ChildProcess() {
@@ -1127,6 +1356,7 @@ class ChildProcess {
     if (end_ || ::waitpid(pid_, &status, WNOHANG) == 0) return end_;
     end_ = WIFSIGNALED(status) ? ChildEnd{128 + WTERMSIG(status), WTERMSIG(status)} : ChildEnd{WEXITSTATUS(status), 0};
     ::kill(-pid_, SIGKILL);
+    guard_ = {};
     return end_;
   }
 
@@ -1168,8 +1398,9 @@ class ChildProcess {
     return out;
   }
 
-  /// Turns the forked child into the program; returns if that fails. Only calls that are safe after a fork.
-  static void become(const char* path, const char* directory, char** words, char** environment, int output,
+  /// Turns the forked child into the program. Returns if that fails: whether the directory is there. Only calls that
+  /// are safe after a fork.
+  static bool become(const char* path, const char* directory, char** words, char** environment, int output,
                      pid_t manager) {
     ::setpgid(0, 0);
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -1182,15 +1413,18 @@ class ChildProcess {
     ::sigprocmask(SIG_SETMASK, &none, nullptr);
     const int nothing = ::open("/dev/null", O_RDONLY);
     if (nothing < 0 || ::dup2(nothing, STDIN_FILENO) < 0 || ::dup2(output, STDOUT_FILENO) < 0 ||
-        ::dup2(output, STDERR_FILENO) < 0 || ::chdir(directory) != 0)
-      return;
+        ::dup2(output, STDERR_FILENO) < 0)
+      return true;
+    if (::chdir(directory) != 0) return false;
     if (nothing > STDERR_FILENO) ::close(nothing);
     ::execve(path, words, environment);
+    return true;
   }
 
   pid_t pid_ = -1;
   Descriptor output_;
   std::optional<ChildEnd> end_;
+  GroupGuard guard_;
 };
 
 }  // namespace detail
@@ -1548,13 +1782,20 @@ class JobLedger {
     return try_to_write();
   }
 
-  /// Writes the record for the last time, and tries that for a minute. Throws: it cannot be written.
-  void write_at_last() {
+  /// Writes the record for the last time, and tries that for a minute. Once that was in vain, later calls try once.
+  /// Throws: it cannot be written.
+  void write_at_last(std::chrono::nanoseconds pause = std::chrono::seconds(5)) {
     constexpr int attempts = 12;
-    constexpr auto pause = std::chrono::seconds(5);
-    for (int i = 1; i < attempts && !try_to_write().empty(); ++i) std::this_thread::sleep_for(pause);
+    if (has_waited_) return write();
+    for (int i = 1; i < attempts && !try_to_write().empty(); ++i) {
+      std::this_thread::sleep_for(pause);
+      has_waited_ = i + 1 == attempts;
+    }
     if (written_record_ != record.modified) write();
   }
+
+  /// Removes the record of a job that has not begun.
+  void forget() const { store_->remove(JobLayout::record); }
 
  private:
   const std::shared_ptr<Store> store_;
@@ -1562,6 +1803,7 @@ class JobLedger {
   std::chrono::steady_clock::time_point written_{};
   double written_record_ = -1;  // its time
   bool hurries_ = false;
+  bool has_waited_ = false;
 };
 
 }  // namespace detail
@@ -1811,6 +2053,7 @@ class JobCourse {
     claim();
     if (!ledger_.load()) {
       ledger_.begin(options_.job_name);
+      is_new_ = true;
     } else if (has_ended(record().status)) {
       if (record().status == JobStatus::completed) {
         record().exit_code = 0;
@@ -1834,16 +2077,16 @@ class JobCourse {
     return true;
   }
 
-  /// Sets the secondary status. A store that fails for a while does not end the job. Throws: another process manages
-  /// it.
-  void change(const std::string& status, const std::string& message) {
+  /// Sets the secondary status, and tells it. A store that fails for a while does not end the job. Throws: another
+  /// process manages it.
+  void change(const std::string& status, const std::string& message, bool is_told = true) {
     const double now = job_time();
     auto& all = record().transitions;
     if (!all.empty() && !all.back().end) all.back().end = now;
     all.push_back({.status = status, .begin = now, .message = message});
     record().secondary_status = status;
     note_failure(ledger_.try_to_write());
-    if (events_.on_status) events_.on_status(all.back());
+    if (is_told && events_.on_status) events_.on_status(all.back());
   }
 
   /// Begins an attempt. Returns its number.
@@ -1864,6 +2107,9 @@ class JobCourse {
     count_seconds(trained_ + std::chrono::duration<double>(Clock::now() - began_).count());
     note_failure(ledger_.write_now_and_then());
   }
+
+  /// Writes the record now and then while no attempt runs, so that readers see that this process lives.
+  void beat() { note_failure(ledger_.write_now_and_then()); }
 
   /// Takes the last commit.
   void see_commit(std::optional<std::int64_t> commit) {
@@ -1925,11 +2171,17 @@ class JobCourse {
     ledger_.store().remove(JobLayout::stop_request);
   }
 
-  /// Leaves the job to its next start.
-  void leave(int exit_code, const std::string& why) {
+  /// Returns whether this process has begun the job, and no attempt yet.
+  [[nodiscard]] bool has_nothing() { return is_new_ && record().attempts.empty(); }
+
+  /// Removes the record of a job that could not begin, so that it is none.
+  void forget() const { ledger_.forget(); }
+
+  /// Leaves the job to its next start. `is_told`: as a status, too.
+  void leave(int exit_code, const std::string& why, bool is_told = true) {
     record().exit_code = exit_code;
     record().status = JobStatus::in_progress;
-    change("Interrupted", why + "; start the job again to continue");
+    change("Interrupted", why + "; start the job again to continue", is_told);
     ledger_.write_at_last();
   }
 
@@ -2002,7 +2254,8 @@ class JobCourse {
   const JobEvents& events_;
   JobLedger ledger_;
   std::string failure_;  // of the last write of the record
-  double trained_ = 0;   // seconds of the attempts that have ended
+  bool is_new_ = false;
+  double trained_ = 0;  // seconds of the attempts that have ended
   Clock::time_point began_{};
 };
 
@@ -2105,7 +2358,7 @@ class ArtifactArchive {
     if (error) throw Error::io("job: archive", directory, error.message() + "; make it readable");
     std::sort(names.begin(), names.end());
     std::size_t count = 0;
-    for (const std::string& name : names) count += add_one(name, prefix + name.substr(directory.size() + 1)) ? 1 : 0;
+    for (const std::string& name : names) count += add_one(name, prefix + name.substr(directory.size() + 1)) ? 1U : 0U;
     return count;
   }
 
@@ -2256,9 +2509,7 @@ class Hyperparameters {
   [[nodiscard]] std::vector<std::string> variables() const {
     std::vector<std::string> out;
     for (const JobSetting& one : settings_) {
-      std::string name = one.name;
-      std::transform(name.begin(), name.end(), name.begin(),
-                     [](char c) { return static_cast<char>(std::toupper(static_cast<unsigned char>(c))); });
+      const std::string name = JobNames::upper(one.name);
       std::string with_underscores = name;
       std::replace(with_underscores.begin(), with_underscores.end(), '-', '_');
       out.push_back("SM_HP_" + name + "=" + text_of_value(one));
@@ -2325,6 +2576,19 @@ class JobTree {
     make_job_directory(checkpoints_);
     if (!JobNames::is_remote(run)) make_job_directory(run);
     for (const std::string& host : hosts_) make_one(host, run, hook);
+  }
+
+  /// Gives the base directory up: the job has not begun.
+  void disown(const std::string& job_id) const {
+    const std::string mark = JobNames::below(base_, ".job");
+    std::error_code ignored;
+    if (text_of_file(mark) == job_id + '\n') std::filesystem::remove(mark, ignored);
+  }
+
+  /// Returns whether the base directory is still there.
+  [[nodiscard]] bool is_there() const {
+    std::error_code ignored;
+    return std::filesystem::exists(JobNames::below(base_, ".job"), ignored);
   }
 
   /// Removes what an attempt leaves: its reason to fail, and the request to stop.
@@ -2414,8 +2678,8 @@ class JobTree {
     const auto owner = text_of_file(mark);
     if (owner && *owner != job_id + '\n')
       throw Error::bad_job_option("base_dir", in_quotes(base_) +
-                                                  ": it holds the files of another job; choose another "
-                                                  "directory, or remove it");
+                                                  ": it holds the files of another job, or of an earlier one of this "
+                                                  "name; choose another directory, or remove it");
     if (!owner) write_job_file(mark, job_id + '\n');
   }
 
@@ -2534,10 +2798,8 @@ class JobTree {
         {"SM_MASTER_ADDR", hosts_[0]},
         {"SM_MASTER_PORT", "7777"}};
     for (const JobSetting& channel : options_.channels) {
-      std::string upper = channel.name;
-      std::transform(upper.begin(), upper.end(), upper.begin(),
-                     [](char c) { return static_cast<char>(std::toupper(static_cast<unsigned char>(c))); });
-      out["SM_CHANNEL_" + upper] = path(host, "input/data/" + channel.name);
+      out["SM_CHANNEL_" + JobNames::upper(channel.name)] = path(host, "input/data/" + channel.name);
+      out["SM_CHANNEL_" + JobNames::variable(channel.name)] = path(host, "input/data/" + channel.name);
     }
     if (options_.workers > 1) add_ranks(out, std::to_string(rank));
     out["SM_TRAINING_ENV"] = text(training_environment(host, out));
@@ -3075,7 +3337,7 @@ class TrainingJobState {
   using Clock = std::chrono::steady_clock;
 
   TrainingJobState(JobOptions options, JobEvents events)
-      : options_((options.check(), std::move(options))),
+      : options_((options.validate(), std::move(options))),
         events_(std::move(events)),
         rules_(rules_of_job(options_.rules)),
         hook_(hook_of_user(options_)),
@@ -3134,6 +3396,7 @@ class TrainingJobState {
       if (outcome.is_over || outcome.leaves) return outcome;
       course_->change("Interrupted", outcome.message);
       wait_before_restart();
+      if (cause_to_stop() != StopCause::none) continue;
       course_->change("Starting", "Starting attempt " + std::to_string(record().attempts.size()));
     }
   }
@@ -3154,7 +3417,13 @@ class TrainingJobState {
       if (e.code() == Errc::claimed) throw;
       not_started = e.what();
     }
-    return close_attempt(how, before, not_started);
+    JobOutcome out = close_attempt(how, before, not_started);
+    if (!tree_.is_there())
+      throw Error::io(
+          "job", tree_.base(),
+          "the base directory was removed while the job ran; start the job again, and keep the program from "
+          "removing it");
+    return out;
   }
 
   [[nodiscard]] ChildCommand command_of(const std::string& host, std::int64_t number) {
@@ -3237,6 +3506,7 @@ class TrainingJobState {
         carrier_->finish(Clock::now() + (left ? std::chrono::duration_cast<Clock::duration>(*left) : window),
                          how.cause == StopCause::notice);
     if (!not_copied.empty()) course_->note("checkpoints: " + not_copied);
+    if (const std::string odd = carrier_->take_oddities(); !odd.empty()) course_->note("checkpoints: " + odd);
     const CheckpointMark after = carrier_->mark();
     take_rules();
     JobOutcome out = outcome_of(how, watch_->run_has_ended(), tree_.failure(how.host), options_);
@@ -3246,7 +3516,7 @@ class TrainingJobState {
       course_->note("the program has left its run open: it did not call Hook::close()");
     const int code = not_started.empty() ? how.program.exit_code : out.exit_code;
     carrier_->begin();
-    if (out.status == JobStatus::completed) tree_.set_completed(record().attempts.back().number);
+    if (out.status == JobStatus::completed && tree_.is_there()) tree_.set_completed(record().attempts.back().number);
     return course_->end_attempt(std::move(out), code, after.commit, after.is_after(before));
   }
 
@@ -3258,8 +3528,10 @@ class TrainingJobState {
   /// Waits until the next attempt may begin, or the job has to stop.
   void wait_before_restart() {
     const auto until = Clock::now() + std::chrono::duration_cast<Clock::duration>(course_->delay());
-    while (Clock::now() < until && cause_to_stop() == StopCause::none)
+    while (Clock::now() < until && cause_to_stop() == StopCause::none) {
+      course_->beat();
       std::this_thread::sleep_for(std::min<Clock::duration>(until - Clock::now(), std::chrono::milliseconds(50)));
+    }
   }
 
   /// Ends the job, or leaves it to its next start.
@@ -3288,11 +3560,14 @@ class TrainingJobState {
     course_->finish(outcome);
   }
 
-  /// Leaves the job because this manager cannot go on, for a reason that its user can remove.
+  /// Leaves the job because this manager cannot go on, for a reason that its user can remove. A job that has not begun
+  /// leaves no record.
   void leave_after(const std::string& cause) {
     constexpr int could_not = 2;
     try {
-      course_->leave(could_not, cause);
+      if (!course_->has_nothing()) return course_->leave(could_not, cause, false);  // the caller gets the cause
+      tree_.disown(record().job_id);
+      course_->forget();
     } catch (const std::exception&) {  // the first cause is reported
     }
   }

@@ -862,7 +862,7 @@ class BodySource {
     if (offset < start_) start_ = next_ = 0;
     while (next_ < pieces_.size() && offset - start_ >= pieces_[next_].size()) start_ += pieces_[next_++].size();
     if (next_ == pieces_.size()) return;
-    const Bytes rest = pieces_[next_].subspan(static_cast<std::size_t>(offset - start_));
+    const Bytes rest = pieces_[next_].subspan(offset - start_);
     if (rest.size() >= few || next_ + 1 == pieces_.size()) {
       write(reinterpret_cast<const char*>(rest.data()), std::min(rest.size(), most));
     } else {
@@ -933,7 +933,7 @@ class ReplyReader {
     const bool is_success = reply_.status / 100 == 2;  // the text of a refusal is needed as a whole
     const bool is_last =
         is_success && (!length_ || *length_ > request_.sink_limit) && piece.size() >= request_.sink_limit - taken_;
-    if (is_last) piece = piece.first(static_cast<std::size_t>(request_.sink_limit - taken_));
+    if (is_last) piece = piece.first(request_.sink_limit - taken_);
     taken_ += piece.size();
     if (gathered_.size() + piece.size() > most_gathered && !finish()) return false;
     gathered_.append(text_of(piece));
@@ -1145,7 +1145,7 @@ class GuardedSocket {
     return error == SSL_ERROR_ZERO_RETURN ? Step::ended : Step::failed;
   }
 
-  static bool would_block() { return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR; }
+  static bool would_block() { return errno == EAGAIN || errno == EINTR; }
 
   /// Fills the empty buffer with the bytes that have come.
   Step fill() {
@@ -1541,6 +1541,8 @@ inline TrustStore make_trust_store(const HttpOptions& options, std::string& caus
   return nullptr;
 }
 
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wsuggest-override"
 /// Adapts a GuardedSocket to httplib::Stream. Defines the virtual functions of all versions, so without `override`.
 class GuardedStream : public httplib::Stream {
  public:
@@ -1592,6 +1594,7 @@ class GuardedClient : public Client {
   const std::chrono::milliseconds idle_timeout_;
   SocketReport& report_;
 };
+#pragma GCC diagnostic pop
 
 template <class Client>
 std::unique_ptr<Client> make_guarded(const std::string& host, int port, std::chrono::milliseconds idle_timeout,
@@ -1732,7 +1735,7 @@ class HttpConnection {
     // httplib 0.11 would send the proxy's password through the tunnel, to the host.
     if (secure_ && proxy_ && !proxy_->user.empty()) ask.headers.emplace("Proxy-Authorization", "");
     if (source.size() > 0) {
-      ask.content_length_ = static_cast<std::size_t>(source.size());
+      ask.content_length_ = source.size();
       ask.content_provider_ = [&source](auto offset, auto, httplib::DataSink& sink) {
         source.write(offset, [&sink](const char* data, std::size_t size) { return sink.write(data, size); });
         return true;
@@ -2049,7 +2052,7 @@ TENSORTAP_BEGIN_NAMESPACE
 
 TENSORTAP_INLINE std::string Url::authority() const {
   const std::string name = host.find(':') == std::string::npos ? host : "[" + host + "]";
-  return port == 0 || port == default_port() ? name : name + ":" + std::to_string(port);
+  return port == 0 || port == default_port() ? name : name + ":" + std::to_string(unsigned{port});
 }
 
 TENSORTAP_INLINE std::string Url::target() const { return query.empty() ? path : path + "?" + query; }
@@ -2263,7 +2266,7 @@ inline void read_profiles(std::string_view text, bool has_credentials, ProfileFi
       std::string name = lower_case(std::string(trimmed(line.substr(0, equals))));
       const std::string value(trimmed(line.substr(equals + 1)));
       if (continues) {
-        (*section)[std::string(key).append(".").append(name)] = value;
+        (*section)[key + "." + name] = value;
       } else {
         (*section)[name] = value;
         key = std::move(name);
@@ -3184,12 +3187,12 @@ inline std::optional<std::vector<std::string>> command_words(std::string_view co
 }
 
 /// A child process. The destructor kills it.
-class ChildProcess {
+class CredentialProcess {
  public:
-  ChildProcess() = default;
-  ChildProcess(const ChildProcess&) = delete;
-  ChildProcess& operator=(const ChildProcess&) = delete;
-  ~ChildProcess() {
+  CredentialProcess() = default;
+  CredentialProcess(const CredentialProcess&) = delete;
+  CredentialProcess& operator=(const CredentialProcess&) = delete;
+  ~CredentialProcess() {
     if (pid_ <= 0) return;
     ::kill(-pid_, SIGKILL);  // it leads its own process group
     for (int i = 0; i < 200 && !has_ended(); ++i) std::this_thread::sleep_for(std::chrono::milliseconds(5));
@@ -3260,7 +3263,7 @@ inline ProcessOutput output_of(std::vector<std::string>& words, std::chrono::mil
   const Descriptor reader(ends[0]);
   Descriptor writer(ends[1]);
   ::fcntl(reader.get(), F_SETFL, O_NONBLOCK);
-  ChildProcess child;
+  CredentialProcess child;
   if (const int error = child.start(words, writer.get()); error != 0)
     return {.why = "cannot be run: " + std::generic_category().message(error)};
   writer = Descriptor();
@@ -4510,7 +4513,7 @@ class CachedCredentials {
         if (cached_ && is_valid(clock_())) return *cached_;
         throw Error::no_credentials_in_time(stop.stop_requested() ? "a stop was requested" : "the deadline passed");
       }
-      if (failure_) throw Error(*failure_);
+      if (failure_) throw *failure_;
     }
   }
 
@@ -5462,7 +5465,7 @@ inline bool copy(Client& client, const std::string& from, const std::string& to,
   kept[std::string(put_field)] = token;
   const Upload upload = begin_upload(client, to, kept);
   const std::uint64_t part = part_size_for(size, most_at_once);
-  std::vector<std::string> etags(static_cast<std::size_t>((size + part - 1) / part));
+  std::vector<std::string> etags((size + part - 1) / part);
   const auto until = client.deadline(size);
   or_abort(client, upload, [&] {
     parallel_for(etags.size(), client.options().part_connections, [&](std::size_t i) {
@@ -5675,7 +5678,7 @@ inline std::optional<std::uint64_t> download(Client& client, const std::string& 
 inline std::optional<std::vector<std::byte>> get(Client& client, const std::string& key, Range range,
                                                  const std::string& etag = {}) {
   std::vector<std::byte> bytes;
-  const DownloadTarget target{.begin = [&](std::uint64_t size) { bytes.resize(static_cast<std::size_t>(size)); },
+  const DownloadTarget target{.begin = [&](std::uint64_t size) { bytes.resize(size); },
                               .write =
                                   [&](std::uint64_t at, Bytes piece) {
                                     std::copy(piece.begin(), piece.end(),
@@ -5724,7 +5727,7 @@ inline std::vector<Bytes> slice(std::span<const Bytes> pieces, std::uint64_t at,
       continue;
     }
     const std::uint64_t here = std::min<std::uint64_t>(piece.size() - at, length);
-    if (here > 0) out.push_back(piece.subspan(static_cast<std::size_t>(at), static_cast<std::size_t>(here)));
+    if (here > 0) out.push_back(piece.subspan(at, here));
     length -= here;
     at = 0;
     if (length == 0) break;
@@ -5779,7 +5782,7 @@ class PutOperation {
     const Upload upload = begin_upload(client_, key_, metadata_);
     return or_abort(client_, upload, [&] {
       const std::uint64_t part = part_size_for(size_, client_.part_size());
-      std::vector<std::string> etags(static_cast<std::size_t>((size_ + part - 1) / part));
+      std::vector<std::string> etags((size_ + part - 1) / part);
       const auto until = deadline();
       parallel_for(etags.size(), client_.options().part_connections, [&](std::size_t i) {
         const std::vector<Bytes> bytes = slice(pieces_, i * part, part);

@@ -258,6 +258,7 @@ class Error : public std::runtime_error {
   static Error bad_sync_option(std::string_view option, std::string_view cause);
   static Error view_is_read_only(std::string_view call, std::string_view run, std::string_view key);
   static Error unpack_target_taken(std::string_view run, std::string_view to, std::string_view cause);
+  static Error export_failed(std::uint64_t rows);
   static Error run_not_found(std::string_view run);
   static Error run_is_gone(std::string_view run, bool is_replaced);
   static Error tensor_not_found(std::string_view name, std::string_view meant = {});
@@ -1095,7 +1096,7 @@ struct Half {
   /// Converts exactly.
   template <std::floating_point T>
   explicit constexpr operator T() const noexcept {
-    const std::uint32_t sign = static_cast<std::uint32_t>(bits & 0x8000u) << 16;
+    const std::uint32_t sign = (bits & 0x8000u) << 16;
     const std::uint32_t exponent = (bits >> 10) & 0x1fu;
     const std::uint32_t fraction = bits & 0x3ffu;
     if (exponent == 0) {  // zero or subnormal: fraction * 2^-24
@@ -1331,6 +1332,9 @@ TENSORTAP_END_NAMESPACE
 // of their headers is needed. A type of your own needs one function in its namespace:
 //
 //   tensortap::TensorView tensortap_view(const MyTensor& t) { return {t.data, tensortap::DType::f32, t.shape}; }
+//
+// It may have a second parameter, `std::string_view name`: the name under which the tensor is saved, for error
+// messages.
 
 TENSORTAP_BEGIN_NAMESPACE
 
@@ -1339,6 +1343,12 @@ namespace detail {
 template <class T>
 concept HasOwnView = requires(const T& t) {
   { tensortap_view(t) } -> std::convertible_to<TensorView>;
+};
+
+/// As above, with the name under which the tensor is saved, for error messages.
+template <class T>
+concept HasOwnNamedView = requires(const T& t, std::string_view name) {
+  { tensortap_view(t, name) } -> std::convertible_to<TensorView>;
 };
 
 template <class T>
@@ -1518,6 +1528,8 @@ template <class T>
 [[nodiscard]] TensorView as_view(const T& tensor, std::string_view name = {}) {
   if constexpr (std::same_as<T, TensorView>) {
     return tensor;
+  } else if constexpr (detail::HasOwnNamedView<T>) {
+    return tensortap_view(tensor, name);
   } else if constexpr (detail::HasOwnView<T>) {
     return tensortap_view(tensor);
   } else if constexpr (detail::StringLike<T>) {
@@ -1609,12 +1621,12 @@ class Tensor {
   template <Element T>
   [[nodiscard]] std::span<const T> as() const& {
     require(*dtype_v<T>);
-    return {reinterpret_cast<const T*>(bytes_.data()), size()};
+    return {static_cast<const T*>(static_cast<const void*>(bytes_.data())), size()};
   }
   template <Element T>
   [[nodiscard]] std::span<T> as() & {
     require(*dtype_v<T>);
-    return {reinterpret_cast<T*>(bytes_.data()), size()};
+    return {static_cast<T*>(static_cast<void*>(bytes_.data())), size()};
   }
   template <Element T>
   [[nodiscard]] std::vector<T> as() && {
@@ -2132,6 +2144,12 @@ TENSORTAP_BEGIN_NAMESPACE
 /// Numeric: the same bits with any number of threads. Empty: 0. Throws: complex numbers and strings.
 /// Threads: any; needs 200 KiB of stack. With `options.threads`, other threads help with large tensors.
 [[nodiscard]] double global_norm(std::span<const TensorView> tensors, ReduceOptions options = {});
+
+/// Returns the sum of the squares of the elements of each tensor: what `global_norm` adds up before it takes the root.
+/// Sums of pieces of a tensor that was cut in the order of additions (README.md) add up to the bits of the whole.
+/// Numeric: the same bits with any number of threads; NaN if an element is NaN, else infinity if one is infinite.
+/// Throws, Threads: as `global_norm`.
+[[nodiscard]] std::vector<double> sums_of_squares(std::span<const TensorView> tensors, ReduceOptions options = {});
 
 /// Returns the statistics of all elements of all tensors, in this order. Indices count through all of them.
 /// Numeric: the same bits with any number of threads. Throws: complex numbers and strings.
@@ -3544,8 +3562,8 @@ struct TrackedTensor;
 }  // namespace detail
 
 /// The writer of one worker's part of a run. In a forked child it writes nothing.
-/// Threads: `save`, `status` and `due` from any thread between two `begin_step`; everything else from the loop's
-/// thread.
+/// Threads: `save`, `status`, `due` and `wants` from any thread between two `begin_step`; everything else from the
+/// loop's thread.
 class Hook {
  public:
   using Clock = std::chrono::steady_clock;
@@ -3595,6 +3613,10 @@ class Hook {
   /// Returns whether `collection` is saved in this step, or kept by the flight recorder, so that the loop can skip
   /// expensive tensors. Throws: no step has begun; there is no such collection.
   [[nodiscard]] bool due(std::string_view collection) const;
+
+  /// Returns whether `save` would read a tensor called `name` now, so that what makes the tensor can be left out.
+  /// False before the first step and after `close`. Throws: as `save` does for a name.
+  [[nodiscard]] bool wants(std::string_view name);
 
   /// Saves `tensor`, of any type that `as_view` accepts, under `name` if one of its collections is due. Copies or
   /// reduces the elements before it returns. Does not read a tensor that is not due, but checks it at the first save of
@@ -3669,9 +3691,11 @@ struct HookConfiguration {
   using Variable = std::function<const char*(const char* name)>;
 
   std::string out_dir = "/opt/ml/output/tensors";  ///< the run: a directory, or s3://BUCKET/PREFIX
-  /// What is saved: `collections` and `save`. From an environment also `enabled`, `worker`, `num_workers`,
-  /// `checkpoint_dir`, and the hyperparameters among the `facts`.
+  /// What is saved: `collections` and `save`; and how: `budget`, `pack` and the other options that have a key of their
+  /// own. From an environment also `enabled`, `worker`, `num_workers`, `checkpoint_dir`, and the hyperparameters among
+  /// the `facts`.
   HookOptions options = {};
+  std::vector<std::string> said = {};  ///< keys of options that count although their values are the defaults
   /// The parts that are saved of collections that say nothing of parts.
   Collection parts = {};
   IncludeWorkers include_workers = IncludeWorkers::one;
@@ -3697,6 +3721,36 @@ struct HookConfiguration {
   /// Returns the JSON from which `from_json` reads this configuration again, without warnings. It holds one clause of
   /// steps for each mode of a collection: for several, one that includes them.
   [[nodiscard]] std::string to_json() const;
+};
+
+TENSORTAP_END_NAMESPACE
+
+// from tensortap/capture/worker_place.hpp
+
+// The place of a process among those of a distributed training, as its launcher says: no call of MPI is needed. A
+// program with options of its own takes the name of its worker from it; Hook::from_environment() does so by itself.
+//
+//   const auto place = tensortap::WorkerPlace::from_environment().value_or(tensortap::WorkerPlace{});
+//   tensortap::Hook hook("run", {.worker = place.worker(), .num_workers = place.count});
+
+TENSORTAP_BEGIN_NAMESPACE
+
+/// The place of a process among `count`.
+struct WorkerPlace {
+  /// Returns the value of an environment variable; null if it is not set.
+  using Variable = std::function<const char*(const char* name)>;
+
+  std::int64_t rank = 0;   ///< from 0 to count - 1
+  std::int64_t count = 1;  ///< processes of the training
+
+  /// Returns the name of this process in a run: "worker_0", "worker_1" …
+  [[nodiscard]] std::string worker() const { return "worker_" + std::to_string(rank); }
+
+  /// Returns the place that the launcher nearest to the process tells: Open MPI (OMPI_COMM_WORLD_RANK and _SIZE), MPICH
+  /// and others with PMI (PMI_RANK, PMI_SIZE), torchrun (RANK, WORLD_SIZE), srun (SLURM_PROCID, SLURM_STEP_NUM_TASKS),
+  /// then the hosts of SageMaker (SM_HOSTS, SM_CURRENT_HOST). nullopt: there is no launcher. Throws: a launcher tells a
+  /// place that cannot be, since two processes with one name would take each other's steps.
+  [[nodiscard]] static std::optional<WorkerPlace> from_environment(const Variable& variable = {});
 };
 
 TENSORTAP_END_NAMESPACE
@@ -6670,7 +6724,7 @@ TENSORTAP_BEGIN_NAMESPACE
 /// `smdebug()` is the documented condition: (mean EVAL loss - mean TRAIN loss) / mean TRAIN loss > `ratio_threshold`,
 /// with the means over the losses of the step and of the last TRAIN step. Near the end of a good training the loss is
 /// so small that noise exceeds 10 %: on runs of the zoo in `tests/rules`, it fires on most healthy ones.
-/// Numeric: NaN and infinities are left out.
+/// Numeric: NaN and infinities are left out. A training loss of exactly 0 makes the ratio infinite.
 /// Source: SageMaker Debugger's Overfit; the scale is ours.
 struct Overfit {
   static constexpr std::string_view name = "Overfit";
@@ -7963,9 +8017,13 @@ TENSORTAP_INLINE Error Error::steps_not_saved(std::uint64_t steps, std::string_v
 // Packed runs.
 
 TENSORTAP_INLINE Error Error::view_is_read_only(std::string_view call, std::string_view run, std::string_view key) {
-  return {Errc::invalid_option, std::string(call) + ": " + in_quotes(run) +
-                                    ": this is a view of a packed run (object " + in_quotes(key) +
-                                    "); change the store itself"};
+  return {Errc::invalid_option, std::string(call) + ": " + in_quotes(run) + ": this is a view of a run (object " +
+                                    in_quotes(key) + "); change the store itself"};
+}
+
+TENSORTAP_INLINE Error Error::export_failed(std::uint64_t rows) {
+  return {Errc::io,
+          "export: the output cannot be written (after " + std::to_string(rows) + " rows); is the disk full?"};
 }
 
 TENSORTAP_INLINE Error Error::unpack_target_taken(std::string_view run, std::string_view to, std::string_view cause) {
@@ -9434,7 +9492,7 @@ TENSORTAP_INLINE double Tensor::number(std::size_t i) const {
   if (dtype_ == DType::string) throw Error::wrong_type("numbers", to_string(dtype_));
   if (i >= size()) throw Error::damaged("tensor", "element " + std::to_string(i), "beyond the end");
   return visit_dtype(dtype_, [&]<class T>() {
-    const T value = reinterpret_cast<const T*>(bytes_.data())[i];
+    const T value = static_cast<const T*>(static_cast<const void*>(bytes_.data()))[i];
     if constexpr (std::same_as<T, Half> || std::same_as<T, BFloat16>) {
       return static_cast<double>(static_cast<float>(value));
     } else if constexpr (requires { value.real(); }) {
@@ -11953,7 +12011,7 @@ class WorkerPool {
     changed.wait(lock, predicate);
   }
 
-  void help() {
+  [[noreturn]] void help() {
     std::unique_lock lock(mutex_);
     for (;;) {
       wait(lock, wake_, [this] { return wanted_ > 0; });
@@ -13286,13 +13344,13 @@ inline constexpr auto merge_statistics = [](const Statistics& a, const Statistic
 template <class Element>
 void find_places(const TensorView& view, BlockReader<Element>& reader, Statistics& s) {
   if (s.abs_max_index) {
-    const Block block = reader[static_cast<std::size_t>(*s.abs_max_index) / block_size];
+    const Block block = reader[*s.abs_max_index / block_size];
     const auto magnitude = static_cast<BitsOf<Element>>(narrowed(s.abs_max, *dtype_v<Element>));
     *s.abs_max_index += kernels<Element>().find_magnitude(block.elements, block.count, magnitude);
   }
   if (s.first_non_finite) {
     std::byte bytes[sizeof(std::uint64_t)]{};
-    copy_row_major(view, static_cast<std::size_t>(*s.first_non_finite), 1, bytes);
+    copy_row_major(view, *s.first_non_finite, 1, bytes);
     std::memcpy(&s.non_finite_bits, bytes, sizeof bytes);
   }
 }
@@ -13470,6 +13528,12 @@ TENSORTAP_INLINE double global_norm(std::span<const TensorView> tensors, ReduceO
   detail::require_real(tensors);
   const detail::IeeeMode ieee;
   return detail::norm_of_all(tensors, options);
+}
+
+TENSORTAP_INLINE std::vector<double> sums_of_squares(std::span<const TensorView> tensors, ReduceOptions options) {
+  detail::require_real(tensors);
+  const detail::IeeeMode ieee;
+  return detail::squares_by_threads(tensors, options);
 }
 
 TENSORTAP_INLINE Statistics statistics(std::span<const TensorView> tensors, ReduceOptions options) {
@@ -14983,8 +15047,8 @@ class Reader {
 
   Bytes take(std::uint64_t size) {
     if (size > rest_.size()) fail("a field is cut off");
-    const auto out = rest_.first(static_cast<std::size_t>(size));
-    rest_ = rest_.subspan(static_cast<std::size_t>(size));
+    const auto out = rest_.first(size);
+    rest_ = rest_.subspan(size);
     return out;
   }
 
@@ -17994,7 +18058,7 @@ class StepRecords {
     const std::array shape = {static_cast<std::int64_t>(units.record_rows()),
                               static_cast<std::int64_t>(unit_fields.size())};
     std::byte* const to = add(tensor, TensorView(nullptr, DType::f64, shape), wall_time).elements;
-    units.to_record({reinterpret_cast<double*>(to), units.record_rows() * unit_fields.size()});
+    units.to_record({static_cast<double*>(static_cast<void*>(to)), units.record_rows() * unit_fields.size()});
     records_.back().kind = CapturedRecord::Kind::units;
   }
 
@@ -20603,7 +20667,7 @@ class WriterThread {
 
     /// Writes the first steps of the queue, at most half of its capacity, so that training has room meanwhile.
     void write_batch(std::unique_lock<std::mutex>& lock) {
-      const std::size_t whole = static_cast<std::size_t>(depth.steps) / policy.steps * policy.steps;
+      const std::size_t whole = depth.steps / policy.steps * policy.steps;
       const std::size_t limit = std::min(policy.steps * policy.times, is_urgent() ? SIZE_MAX : whole);
       std::shared_ptr<QueuedStep> steps = std::move(first);
       QueuedStep* end = steps.get();
@@ -22311,7 +22375,8 @@ TENSORTAP_END_NAMESPACE
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
 
-/// Threads: `find`, `take`, `is_due` and `report` any, between `begin_step` and `end_step`; the rest the loop's.
+/// Threads: `find`, `wants`, `take`, `is_due` and `report` any, between `begin_step` and `end_step`; the rest the
+/// loop's.
 class StepCapture {
  public:
   StepCapture(const HookOptions& options, StatusLedger& ledger)
@@ -22411,6 +22476,19 @@ class StepCapture {
     if (!is_in_step_) throw Error::outside_step(name);
     ++look_ups_;
     return catalog_.find(name);
+  }
+
+  /// Returns whether anything of `name` is due or kept; false outside of a step. Throws: a name that cannot be stored.
+  [[nodiscard]] bool wants(std::string_view name) {
+    const TrackedTensor* entry = nullptr;
+    {
+      const std::lock_guard lock(mutex_);
+      if (is_closed_ || !is_in_step_) return false;
+      ++look_ups_;
+      entry = catalog_.find(name);
+    }
+    if (entry == nullptr) entry = add(name);
+    return entry != nullptr && (entry->due || entry->kept);
   }
 
   /// Saves what is due of a tensor; `entry` is the result of `find`. Counts it as lost if memory runs out.
@@ -23190,6 +23268,10 @@ TENSORTAP_INLINE std::int64_t Hook::next_step(Mode mode) const noexcept {
 }
 
 TENSORTAP_INLINE bool Hook::due(std::string_view collection) const { return recorder_->is_due(collection); }
+
+TENSORTAP_INLINE bool Hook::wants(std::string_view name) {
+  return recorder_->is_enabled() && recorder_->capture().wants(name);
+}
 
 TENSORTAP_INLINE Hook::Lookup Hook::look_up(std::string_view name) {
   if (!recorder_->is_enabled()) return {nullptr, false};
@@ -24057,6 +24139,182 @@ class ConfiguredCollections {
 }  // namespace detail
 TENSORTAP_END_NAMESPACE
 
+// from tensortap/capture/internal/configured_options.hpp
+
+// The keys of "HookParameters" that smdebug does not know: how the hook writes, and what it may cost. Each has the name
+// of its option; times are in seconds, and texts count as what they say, as smdebug's do.
+
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
+
+/// Returns the number, or the text that is one. Throws: another value.
+inline double configured_number(const PlacedJson::Value& from) {
+  if (from.json().is_number()) return from.json().get<double>();
+  if (from.json().is_string()) {
+    const std::string text = from.text();
+    double out = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), out);
+    if (error == std::errc() && end == text.data() + text.size() && std::isfinite(out)) return out;
+  }
+  throw from.wrong("it must be a number");
+}
+
+inline void read_option(const PlacedJson::Value& from, bool& to) { to = from.flag(); }
+inline void read_option(const PlacedJson::Value& from, std::string& to) { to = from.text(); }
+inline void read_option(const PlacedJson::Value& from, std::optional<double>& to) {
+  const double share = configured_number(from);
+  if (!(share > 0 && share < 1)) throw from.wrong("it must be between 0 and 1; 0.01 is one percent");
+  to = share;
+}
+inline void read_option(const PlacedJson::Value& from, std::int64_t& to) {
+  to = from.integer();
+  if (to < 0) throw from.wrong("it must be at least 0");
+}
+inline void read_option(const PlacedJson::Value& from, std::uint64_t& to) {
+  std::int64_t bytes = 0;
+  if (from.json().is_number_unsigned()) {
+    to = from.json().get<std::uint64_t>();
+    return;
+  }
+  read_option(from, bytes);
+  to = static_cast<std::uint64_t>(bytes);
+}
+inline void read_option(const PlacedJson::Value& from, int& to) {
+  const std::int64_t value = from.integer();
+  if (value < 1 || value > std::numeric_limits<int>::max())
+    throw from.wrong("it must be from 1 to " + std::to_string(std::numeric_limits<int>::max()));
+  to = static_cast<int>(value);
+}
+inline void read_option(const PlacedJson::Value& from, std::chrono::nanoseconds& to) {
+  const double seconds = configured_number(from);
+  if (!(seconds >= 0)) throw from.wrong("it must be a number of seconds, at least 0");
+  constexpr double in_seconds = 1e9;
+  constexpr auto most = std::chrono::nanoseconds::max();
+  const bool is_short = seconds < static_cast<double>(most.count()) / in_seconds;
+  to = is_short ? std::chrono::nanoseconds(std::llround(seconds * in_seconds)) : most;
+}
+inline void read_option(const PlacedJson::Value& from, std::vector<std::string>& to) {
+  to.clear();
+  if (!from.json().is_array()) {
+    to = from.list();
+    return;
+  }
+  for (const PlacedJson::Value& one : from.elements()) to.push_back(one.text());
+}
+
+/// The names of choices, in their order.
+template <class T>
+inline constexpr std::array<std::string_view, 0> choices = {};
+template <>
+inline constexpr std::array<std::string_view, 2> choices<WhenFull> = {"block", "drop"};
+template <>
+inline constexpr std::array<std::string_view, 3> choices<Durability> = {"none", "commit", "step"};
+template <>
+inline constexpr std::array<std::string_view, 3> choices<OnResume> = {"archive", "discard", "keep"};
+template <>
+inline constexpr std::array<std::string_view, 2> choices<OnFailure> = {"go_on", "stop"};
+
+template <class T>
+requires std::is_enum_v<T>
+void read_option(const PlacedJson::Value& from, T& to) {
+  const auto found = std::find(choices<T>.begin(), choices<T>.end(), from.text());
+  if (found == choices<T>.end()) {
+    std::string all;
+    for (const std::string_view one : choices<T>) all.append(all.empty() ? "" : ", ").append(one);
+    throw from.wrong("it must be one of these: " + all);
+  }
+  to = static_cast<T>(found - choices<T>.begin());
+}
+
+template <class T>
+nlohmann::json json_of_option(const T& from) {
+  if constexpr (std::is_enum_v<T>) {
+    return choices<T>[static_cast<std::size_t>(from)];
+  } else {
+    return from;
+  }
+}
+inline nlohmann::json json_of_option(const std::optional<double>& from) {
+  return from ? nlohmann::json(*from) : nullptr;
+}
+inline nlohmann::json json_of_option(const std::chrono::nanoseconds& from) {
+  const std::chrono::duration<double> seconds = from;
+  const bool is_whole = from % std::chrono::seconds(1) == std::chrono::seconds(0);
+  return is_whole ? nlohmann::json(std::chrono::duration_cast<std::chrono::seconds>(from).count())
+                  : nlohmann::json(seconds.count());
+}
+
+/// One key and its option.
+struct ConfiguredOption {
+  std::string_view key;
+  void (*read)(const PlacedJson::Value& from, HookOptions& to);
+  nlohmann::json (*write)(const HookOptions& from);
+  void (*copy)(const HookOptions& from, HookOptions& to);
+};
+
+#define TENSORTAP_CONFIGURED(key, member)                                                      \
+  ConfiguredOption {                                                                           \
+    key, [](const PlacedJson::Value& from, HookOptions& to) { read_option(from, to.member); }, \
+        [](const HookOptions& from) { return json_of_option(from.member); },                   \
+        [](const HookOptions& from, HookOptions& to) { to.member = from.member; }              \
+  }
+inline constexpr auto configured_options = std::array{
+    TENSORTAP_CONFIGURED("budget", budget),
+    TENSORTAP_CONFIGURED("budget_spares_rules", budget_spares_rules),
+    TENSORTAP_CONFIGURED("pack", pack),
+    TENSORTAP_CONFIGURED("pack_time", pack_time),
+    TENSORTAP_CONFIGURED("pack_bytes", pack_bytes),
+    TENSORTAP_CONFIGURED("events_per_file", events_per_file),
+    TENSORTAP_CONFIGURED("durability", durability),
+    TENSORTAP_CONFIGURED("on_failure", on_failure),
+    TENSORTAP_CONFIGURED("on_resume", on_resume),
+    TENSORTAP_CONFIGURED("start_over", start_over),
+    TENSORTAP_CONFIGURED("resume_ended", resume_ended),
+    TENSORTAP_CONFIGURED("run_id", run_id),
+    TENSORTAP_CONFIGURED("watch_checkpoints", watch_checkpoints),
+    TENSORTAP_CONFIGURED("queue_bytes", queue_bytes),
+    TENSORTAP_CONFIGURED("when_full", when_full),
+    TENSORTAP_CONFIGURED("block_timeout", block_timeout),
+    TENSORTAP_CONFIGURED("max_step_bytes", max_step_bytes),
+    TENSORTAP_CONFIGURED("retry_attempts", retry.attempts),
+    TENSORTAP_CONFIGURED("retry_for_at_most", retry.for_at_most),
+    TENSORTAP_CONFIGURED("retry_first_delay", retry.first_delay),
+    TENSORTAP_CONFIGURED("retry_longest_delay", retry.longest_delay),
+    TENSORTAP_CONFIGURED("commit_timeout", commit_timeout),
+    TENSORTAP_CONFIGURED("close_timeout", close_timeout),
+    TENSORTAP_CONFIGURED("destroy_timeout", destroy_timeout),
+    TENSORTAP_CONFIGURED("recorder_steps", recorder.steps),
+    TENSORTAP_CONFIGURED("recorder_collections", recorder.collections),
+    TENSORTAP_CONFIGURED("recorder_max_bytes", recorder.max_bytes),
+    TENSORTAP_CONFIGURED("recorder_max_snapshots", recorder.max_snapshots),
+    TENSORTAP_CONFIGURED("index_extras", index_extras),
+    TENSORTAP_CONFIGURED("strip_output_numbers", strip_output_numbers),
+};
+#undef TENSORTAP_CONFIGURED
+
+/// Reads the options that `from` says into `to`. Returns their keys. Throws: a value of the wrong kind.
+inline std::vector<std::string> take_options(const PlacedJson::Value& from, HookOptions& to) {
+  std::vector<std::string> out;
+  for (const ConfiguredOption& option : configured_options)
+    if (const auto value = from.find(option.key)) {
+      option.read(*value, to);
+      out.emplace_back(option.key);
+    }
+  return out;
+}
+
+/// Calls `take` with each option that `keys` names or that is not as by default.
+template <class Take>
+void for_options_said(const HookOptions& from, const std::vector<std::string>& keys, const Take& take) {
+  const HookOptions defaults;
+  for (const ConfiguredOption& option : configured_options)
+    if (std::find(keys.begin(), keys.end(), option.key) != keys.end() || option.write(from) != option.write(defaults))
+      take(option);
+}
+
+}  // namespace detail
+TENSORTAP_END_NAMESPACE
+
 // from tensortap/capture/internal/worker_of_environment.hpp
 
 // Which process of a distributed training this one is, as its launcher says.
@@ -24065,7 +24323,7 @@ TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
 
 /// The place of a process among `count`.
-struct WorkerPlace {
+struct PlaceOfProcess {
   std::int64_t rank = 0;
   std::int64_t count = 1;
 };
@@ -24083,7 +24341,7 @@ inline std::optional<std::int64_t> natural_variable(const std::function<const ch
 }
 
 /// Returns the place of this host among those of a SageMaker job.
-inline std::optional<WorkerPlace> place_of_host(const std::function<const char*(const char*)>& variable) {
+inline std::optional<PlaceOfProcess> place_of_host(const std::function<const char*(const char*)>& variable) {
   const char* const hosts = variable("SM_HOSTS");
   const char* const current = variable("SM_CURRENT_HOST");
   if (hosts == nullptr || current == nullptr || std::string_view(hosts).size() > 1 << 20) return std::nullopt;
@@ -24095,13 +24353,13 @@ inline std::optional<WorkerPlace> place_of_host(const std::function<const char*(
   std::sort(names.begin(), names.end());
   const auto found = std::find(names.begin(), names.end(), current);
   if (found == names.end()) return std::nullopt;
-  return WorkerPlace{found - names.begin(), static_cast<std::int64_t>(names.size())};
+  return PlaceOfProcess{found - names.begin(), static_cast<std::int64_t>(names.size())};
 }
 
 /// Returns the place that the launcher nearest to the process tells: Open MPI, PMI, torchrun, Slurm, then the hosts of
 /// SageMaker. nullopt: none does. A place that cannot be is left out, with a line in `warnings`.
-inline std::optional<WorkerPlace> worker_of_environment(const std::function<const char*(const char*)>& variable,
-                                                        std::vector<std::string>& warnings) {
+inline std::optional<PlaceOfProcess> worker_of_environment(const std::function<const char*(const char*)>& variable,
+                                                           std::vector<std::string>& warnings) {
   struct Launcher {
     const char* rank;
     const char* count;
@@ -24117,7 +24375,7 @@ inline std::optional<WorkerPlace> worker_of_environment(const std::function<cons
     if (rank_text == nullptr || count_text == nullptr) continue;
     const auto rank = natural_variable(variable, launcher.rank);
     const auto count = natural_variable(variable, launcher.count);
-    if (rank && count && *rank < *count) return WorkerPlace{*rank, *count};
+    if (rank && count && *rank < *count) return PlaceOfProcess{*rank, *count};
     warnings.push_back(std::string(launcher.rank) + " = " + in_quotes(rank_text) + " and " + launcher.count + " = " +
                        in_quotes(count_text) + " are no place among the processes; they are not used");
   }
@@ -24141,6 +24399,7 @@ inline ConfiguredSteps take_hook_parameters(const PlacedJson::Value& from, HookC
   std::vector<std::string> known = {"dry_run",  "export_tensorboard", "include_regex", "include_workers", "reductions",
                                     "save_all", "save_raw_tensor",    "save_shape",    "tensorboard_dir"};
   add_step_keys(known);
+  for (const ConfiguredOption& option : configured_options) known.emplace_back(option.key);
   for (std::string& warning : from.unknown(known)) out.warnings.push_back(std::move(warning));
   (void)take_parts(from, out.parts, out.warnings);
   if (const auto workers = from.find("include_workers")) {
@@ -24154,6 +24413,7 @@ inline ConfiguredSteps take_hook_parameters(const PlacedJson::Value& from, HookC
   if (exports && exports->flag() && out.tensorboard_dir.empty()) out.tensorboard_dir = out.out_dir + "/tensorboard";
   if (const auto dry_run = from.find("dry_run"); dry_run && dry_run->flag())
     out.warnings.push_back(dry_run->note("smdebug does not read it, and neither does this; see HookOptions::dry_run"));
+  out.said = take_options(from, out.options);
   ConfiguredSteps steps;
   (void)steps.take(from);
   return steps;
@@ -24305,8 +24565,7 @@ TENSORTAP_INLINE HookOptions HookConfiguration::over(HookOptions base) const {
   base.save = options.save;
   base.enabled = base.enabled && options.enabled;
   base.facts.insert(options.facts.begin(), options.facts.end());
-  base.start_over = base.start_over || options.start_over;
-  base.resume_ended = base.resume_ended || options.resume_ended;
+  detail::for_options_said(options, said, [&](const detail::ConfiguredOption& one) { one.copy(options, base); });
   const HookOptions defaults;
   if (options.worker != defaults.worker) base.worker = options.worker;
   if (options.num_workers != defaults.num_workers) base.num_workers = options.num_workers;
@@ -24322,11 +24581,31 @@ TENSORTAP_INLINE std::string HookConfiguration::to_json() const {
   detail::write_parts(parts, parameters);
   parameters["include_workers"] = include_workers == IncludeWorkers::all ? "all" : "one";
   if (!tensorboard_dir.empty()) parameters["tensorboard_dir"] = tensorboard_dir;
+  detail::for_options_said(options, said, [&](const detail::ConfiguredOption& one) {
+    parameters[std::string(one.key)] = one.write(options);
+  });
   root["CollectionConfigurations"] = nlohmann::json::array();
   for (const Collection& collection : options.collections)
     root["CollectionConfigurations"].push_back(
         {{"CollectionName", collection.name}, {"CollectionParameters", detail::parameters_of(collection)}});
   return root.dump(1, ' ', true) + '\n';
+}
+
+TENSORTAP_END_NAMESPACE
+
+// from tensortap/capture/internal/worker_place_impl.hpp
+
+// The bodies of worker_place.hpp.
+
+TENSORTAP_BEGIN_NAMESPACE
+
+TENSORTAP_INLINE std::optional<WorkerPlace> WorkerPlace::from_environment(const Variable& variable) {
+  std::vector<std::string> warnings;
+  const auto found = detail::worker_of_environment(
+      variable ? variable : Variable([](const char* name) { return std::getenv(name); }), warnings);
+  if (!warnings.empty()) throw Error::bad_option("worker", warnings.front());
+  if (!found) return std::nullopt;
+  return WorkerPlace{found->rank, found->count};
 }
 
 TENSORTAP_END_NAMESPACE
@@ -27470,7 +27749,7 @@ class UnpackedCopy {
     }
     out_.copied = copy(others);
     for (const std::vector<std::string>* const files : {&events, &indexes}) out_.files += copy(*files);
-    for (const std::string& key : indexes) out_.steps += layout::parse_index_key(key) ? 1 : 0;
+    for (const std::string& key : indexes) out_.steps += layout::parse_index_key(key) ? 1U : 0U;
     SegmentUnpacker unpacker(to_);
     unpack_superseded(to_, unpacker);
     for (Damage& damage : unpacker.done().damage) out_.damage.push_back(std::move(damage));
@@ -29279,7 +29558,7 @@ TENSORTAP_INLINE std::uint64_t RuleState::counted(std::size_t size) {
 }
 
 TENSORTAP_INLINE RuleState& RuleState::operator()(std::string& text) {
-  const auto size = static_cast<std::size_t>(counted(text.size()));
+  const std::size_t size = counted(text.size());
   if (!reading_) {
     out_ += text;
     return *this;
@@ -32007,8 +32286,8 @@ TENSORTAP_INLINE std::vector<Finding> GradientNoiseScale::operator()(const Judge
     const auto norm =
         s != nullptr && s->non_finite() == 0 ? std::optional<double>(s->l2()) : step.reduction(*tensor, Reduction::l2);
     if (!norm || !std::isfinite(*norm)) return {};
-    squares[kind - 1] += *norm * *norm;
-    ++tensors[kind - 1];
+    squares[kind - 1U] += *norm * *norm;
+    ++tensors[kind - 1U];
   }
   if (tensors[0] == 0 || tensors[0] != tensors[1]) return {};
   const auto of_small = static_cast<double>(small_batch);
@@ -32189,8 +32468,8 @@ inline double difference_of_units(const Tensor& weight, double limit) {
     for (std::size_t row = 0; row < rows; ++row)
       for (std::size_t i = 0; i < width; ++i) {
         const double x = w[row * width + i];
-        if (by_row <= limit) by_row = std::max(by_row, std::abs(x - w[i]) / size);
-        if (by_column <= limit) by_column = std::max(by_column, std::abs(x - w[row * width]) / size);
+        if (by_row <= limit) by_row = std::max(by_row, std::abs(x - double{w[i]}) / size);
+        if (by_column <= limit) by_column = std::max(by_column, std::abs(x - double{w[row * width]}) / size);
         if (!(by_row <= limit) && !(by_column <= limit)) return std::fmin(by_row, by_column);
       }
     return std::fmin(by_row, by_column);
@@ -35283,7 +35562,7 @@ class CheckpointRestore {
     const auto size = job_.with_retries([&] { return remote_.store().size(key); });
     if (size != file.size) return std::nullopt;
     const std::uint64_t part = options_.part_size;
-    std::vector<std::uint32_t> crcs(static_cast<std::size_t>((file.size + part - 1) / part));
+    std::vector<std::uint32_t> crcs((file.size + part - 1) / part);
     const auto length = [&](std::size_t i) { return std::min(part, file.size - i * part); };
     std::atomic<bool> differs = false;
     parallel_for(crcs.size(), at_once(), [&](std::size_t i) {
@@ -35298,8 +35577,7 @@ class CheckpointRestore {
     });
     if (differs) return std::nullopt;
     std::uint32_t crc = 0;
-    for (std::size_t i = 0; i < crcs.size(); ++i)
-      crc = crc32c_of_both(crc, crcs[i], static_cast<std::size_t>(length(i)));
+    for (std::size_t i = 0; i < crcs.size(); ++i) crc = crc32c_of_both(crc, crcs[i], length(i));
     return crc;
   }
 
@@ -35541,7 +35819,7 @@ namespace detail {
 
 TENSORTAP_INLINE void sync_sleep(std::chrono::nanoseconds duration) { std::this_thread::sleep_for(duration); }
 
-TENSORTAP_INLINE std::int64_t sync_wall_time() { return static_cast<std::int64_t>(std::time(nullptr)); }
+TENSORTAP_INLINE std::int64_t sync_wall_time() { return std::time(nullptr); }
 
 }  // namespace detail
 TENSORTAP_END_NAMESPACE
@@ -35715,12 +35993,12 @@ class InterruptionState {
   void watch() {
     const auto interval = std::chrono::ceil<std::chrono::milliseconds>(options_.interval).count();
     pollfd wake{wake_.get(), POLLIN, 0};
-    while (!check() && ::poll(&wake, 1, static_cast<int>(std::min<std::int64_t>(interval, INT_MAX))) == 0) {
+    while (!look() && ::poll(&wake, 1, static_cast<int>(std::min<std::int64_t>(interval, INT_MAX))) == 0) {
     }
   }
 
   /// Requests the stop if there is a notice; returns whether there is one.
-  bool check() {
+  bool look() {
     std::optional<InterruptionOptions::Duration> left;
     if (!options_.file.empty() && ::access(options_.file.c_str(), F_OK) == 0) left = options_.grace;
     try {

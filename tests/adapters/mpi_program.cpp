@@ -169,7 +169,7 @@ void check_type(const char* name) {
       check_whole(odd, std::string(name) + " with infinities");
       if (size > 0) std::memset(static_cast<void*>(&odd[size - 1 - size / 4]), 0xff, sizeof(T));  // NaN with a payload
       check_whole(odd, std::string(name) + " with NaN");
-      std::memset(static_cast<void*>(odd.data()), 0xff, size * sizeof(T));
+      if (size > 0) std::memset(static_cast<void*>(odd.data()), 0xff, size * sizeof(T));
       check_whole(odd, std::string(name) + " of NaN");
     }
   }

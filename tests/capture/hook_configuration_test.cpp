@@ -383,6 +383,8 @@ tt::HookOptions unusual_options() {
   tt::HookOptions out;
   out.budget = 0.0125;
   out.budget_spares_rules = false;
+  out.retention = {.steps = 100, .bytes = std::uint64_t{1} << 40};
+  out.process_facts = false;
   out.pack = true;
   out.pack_time = std::chrono::milliseconds(1500);
   out.pack_bytes = 12345;
@@ -412,6 +414,9 @@ tt::HookOptions unusual_options() {
 void check_equal(const tt::HookOptions& a, const tt::HookOptions& b) {
   CHECK(a.budget == b.budget);
   CHECK(a.budget_spares_rules == b.budget_spares_rules);
+  CHECK(a.retention.steps == b.retention.steps);
+  CHECK(a.retention.bytes == b.retention.bytes);
+  CHECK(a.process_facts == b.process_facts);
   CHECK(a.pack == b.pack);
   CHECK(a.pack_time == b.pack_time);
   CHECK(a.pack_bytes == b.pack_bytes);
@@ -482,10 +487,11 @@ TEST_CASE("a configuration: a default that is said counts before what the progra
 }
 
 TEST_CASE("a configuration: an option of the hook that cannot be is told with its line", "[configuration]") {
-  for (const char* const one : {R"("budget": 1)", R"("budget": 0)", R"("budget": "1 %")", R"("budget": [])",
-                                R"("pack": 1)", R"("pack_time": -1)", R"("pack_bytes": -1)", R"("pack_bytes": "many")",
-                                R"("durability": "always")", R"("when_full": 1)", R"("retry_attempts": 0)",
-                                R"("recorder_collections": [1])", R"("recorder_steps": -1)", R"("run_id": 7)"}) {
+  for (const char* const one :
+       {R"("budget": 1)", R"("budget": 0)", R"("budget": "1 %")", R"("budget": [])", R"("pack": 1)",
+        R"("pack_time": -1)", R"("pack_bytes": -1)", R"("pack_bytes": "many")", R"("retention_steps": 0)",
+        R"("durability": "always")", R"("when_full": 1)", R"("retry_attempts": 0)", R"("recorder_collections": [1])",
+        R"("recorder_steps": -1)", R"("run_id": 7)"}) {
     CAPTURE(one);
     const std::string key = std::string(one).substr(1, std::string(one).find(':') - 2);
     CHECK_THROWS_WITH(tt::HookConfiguration::from_json("{\"HookParameters\": {\n " + std::string(one) + "}}"),

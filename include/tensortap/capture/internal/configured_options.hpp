@@ -7,6 +7,7 @@
 #include <charconv>
 #include <chrono>
 #include <cmath>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -56,6 +57,15 @@ inline void read_option(const PlacedJson::Value& from, std::uint64_t& to) {
   }
   read_option(from, bytes);
   to = static_cast<std::uint64_t>(bytes);
+}
+/// Reads a limit, at least 1.
+template <class T>
+requires std::same_as<T, std::int64_t> || std::same_as<T, std::uint64_t>
+void read_option(const PlacedJson::Value& from, std::optional<T>& to) {
+  T limit = 0;
+  read_option(from, limit);
+  if (limit < 1) throw from.wrong("it must be at least 1");
+  to = limit;
 }
 inline void read_option(const PlacedJson::Value& from, int& to) {
   const std::int64_t value = from.integer();
@@ -112,7 +122,8 @@ nlohmann::json json_of_option(const T& from) {
     return from;
   }
 }
-inline nlohmann::json json_of_option(const std::optional<double>& from) {
+template <class T>
+nlohmann::json json_of_option(const std::optional<T>& from) {
   return from ? nlohmann::json(*from) : nullptr;
 }
 inline nlohmann::json json_of_option(const std::chrono::nanoseconds& from) {
@@ -139,6 +150,9 @@ struct ConfiguredOption {
 inline constexpr auto configured_options = std::array{
     TENSORTAP_CONFIGURED("budget", budget),
     TENSORTAP_CONFIGURED("budget_spares_rules", budget_spares_rules),
+    TENSORTAP_CONFIGURED("retention_steps", retention.steps),
+    TENSORTAP_CONFIGURED("retention_bytes", retention.bytes),
+    TENSORTAP_CONFIGURED("process_facts", process_facts),
     TENSORTAP_CONFIGURED("pack", pack),
     TENSORTAP_CONFIGURED("pack_time", pack_time),
     TENSORTAP_CONFIGURED("pack_bytes", pack_bytes),

@@ -101,7 +101,7 @@ class NpzWriter {
     zip_.end();
   }
 
-  /// Returns `name` as a name of a file, which stays below the directory that someone unpacks the archive in, and that
+  /// Returns `name` as a name of a file, which stays below the directory in which the archive is unpacked, and that
   /// no other array has.
   std::string free_name(const std::string& name) {
     std::string safe;

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include <tensortap/internal/config.hpp>
+#include <tensortap/reduce/reduce.hpp>
 #include <tensortap/reduce/statistics.hpp>
 #include <tensortap/reduction.hpp>
 #include <tensortap/report/export.hpp>
