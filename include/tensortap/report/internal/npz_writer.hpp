@@ -127,7 +127,9 @@ class NpzWriter {
 inline void export_npz(const Trial& trial, std::ostream& out, const ExportOptions& options, Exported& done) {
   NpzWriter writer(out);
   const bool names_workers = trial.workers().size() > 1;
-  for (const Mode mode : trial.modes()) {
+  std::vector<Mode> modes = trial.modes();
+  modes.push_back(Mode::global);  // steps of no other mode
+  for (const Mode mode : modes) {
     if (options.query.mode.value_or(mode) != mode && options.query.mode != Mode::global) continue;
     TensorQuery query = options.query;
     query.mode = mode;
@@ -135,7 +137,9 @@ inline void export_npz(const Trial& trial, std::ostream& out, const ExportOption
       std::map<std::string, std::vector<std::int64_t>> by_worker;
       for (const std::int64_t number : tensor.steps()) {
         const auto global = trial.global_step(mode, number);
-        if (!options.steps.contains(options.query.mode ? number : global.value_or(number))) continue;
+        const auto step = global ? trial.step(*global) : std::nullopt;
+        if (!step || step->mode != mode || !options.steps.contains(options.query.mode == mode ? number : *global))
+          continue;
         for (const std::string& worker : tensor.workers(number))
           if (options.worker.empty() || options.worker == worker) by_worker[worker].push_back(number);
       }

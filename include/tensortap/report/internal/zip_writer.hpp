@@ -86,6 +86,10 @@ class ZipWriter {
     }
     const std::uint64_t end = at_;
     std::string last;
+    if (files_.empty()) {  // without the fields of 64 bits, which numpy does not know as the beginning of an archive
+      append(last, 0x06054b50U, std::uint64_t{0}, std::uint64_t{0}, std::uint16_t{0});
+      return write(bytes_of(last));
+    }
     append(last, 0x06064b50U, std::uint64_t{44}, std::uint16_t{45}, std::uint16_t{45}, 0U, 0U,
            std::uint64_t{files_.size()}, std::uint64_t{files_.size()}, end - begin, begin);
     append(last, 0x07064b50U, 0U, end, 1U);
