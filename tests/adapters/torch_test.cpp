@@ -6,10 +6,15 @@
 #include <tensortap/adapters/torch.hpp>
 
 #include <array>
+#include <functional>
+#include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <thread>
+#include <type_traits>
+#include <utility>
 #include <vector>
 
 #include <tensortap/tensortap.hpp>
@@ -242,7 +247,7 @@ struct PlainImpl : torch::nn::Module {
     return unbiased(x);
   }
 
-  torch::nn::Embedding embedding{7, 4};
+  torch::nn::Embedding embedding{torch::nn::EmbeddingOptions(7, 4).max_norm(1)};
   torch::nn::LayerNorm norm{torch::nn::LayerNormOptions({4})};
   torch::nn::LSTM lstm{4, 4};
   torch::nn::MultiheadAttention attention{4, 2};
@@ -287,6 +292,64 @@ TEST_CASE("layers with parameters are found in a forward that knows nothing of t
   CHECK(saved("flat_output_0").min().item<float>() < 0);
   CHECK(torch::equal(saved("flat_input_1"), saved("flat_output_0").relu().flatten(0, 1)));
   CHECK(torch::equal(saved("unbiased_output_0"), output));
+}
+
+namespace {
+
+/// A module with one layer of any class.
+struct OneImpl : torch::nn::Module {
+  Tensor forward(const Tensor& x) { return run(x); }
+  std::function<Tensor(const Tensor&)> run;
+};
+TORCH_MODULE(One);
+
+/// Returns how many tensors of the layer were saved, if the first ones are what went in and came out.
+template <class Layer>
+std::size_t tensors_of(Layer layer, const Tensor& input) {
+  const auto store = std::make_shared<tt::MemoryStore>();
+  One net;
+  net->register_module("layer", layer);
+  net->run = [&](const Tensor& x) {
+    auto out = layer->forward(x);
+    if constexpr (std::is_same_v<decltype(out), Tensor>) {
+      return out;
+    } else {
+      return std::get<0>(out);
+    }
+  };
+  tt::Hook hook(store, {.collections = {{.name = "sides", .include_regex = "put_[0-9]$"}}, .save = tt::every(1)});
+  auto tap = tt::tap(hook, net);
+  tap.begin_step();
+  (void)tap.forward(input);
+  hook.close();
+  const tt::Trial trial(store);
+  CHECK(torch::equal(read(trial, "layer_input_0"), input));
+  CHECK(torch::equal(read(trial, "layer_output_0"), read(trial, "One_output_0")));
+  return trial.tensors().size() - 2;
+}
+
+}  // namespace
+
+TEST_CASE("each class of layers with parameters is found", "[adapters][torch]") {
+  using namespace torch::nn;
+  const Tensor rows = torch::rand({3, 4}), line = torch::rand({2, 4, 6}), image = torch::rand({2, 4, 6, 6}),
+               volume = torch::rand({2, 4, 6, 6, 6});
+  CHECK(tensors_of(Linear(4, 2), rows) == 2);
+  CHECK(tensors_of(Linear(LinearOptions(6, 2).bias(false)), line) == 2);
+  CHECK(tensors_of(Conv1d(4, 2, 3), line) == 2);
+  CHECK(tensors_of(Conv2d(Conv2dOptions(4, 2, 3).padding(torch::kSame)), image) == 2);
+  CHECK(tensors_of(Conv3d(4, 2, 3), volume) == 2);
+  CHECK(tensors_of(ConvTranspose1d(4, 2, 3), line) == 2);
+  CHECK(tensors_of(ConvTranspose2d(4, 2, 3), image) == 2);
+  CHECK(tensors_of(ConvTranspose3d(4, 2, 3), volume) == 2);
+  CHECK(tensors_of(BatchNorm1d(4), line) == 2);
+  CHECK(tensors_of(BatchNorm3d(4), volume) == 2);
+  CHECK(tensors_of(InstanceNorm2d(InstanceNorm2dOptions(4).affine(true)), image) == 2);
+  CHECK(tensors_of(GroupNorm(2, 4), image) == 2);
+  CHECK(tensors_of(PReLU(), rows) == 2);
+  CHECK(tensors_of(RNN(6, 3), line) == 3);
+  CHECK(tensors_of(GRU(6, 3), line) == 3);
+  CHECK(tensors_of(LSTM(6, 3), line) == 4);
 }
 
 TEST_CASE("without find_layers only calls and Sequentials show layers", "[adapters][torch]") {

@@ -34,7 +34,8 @@ struct OperatorInputs {
 c10::ArrayRef<const c10::IValue> inputs_of(const at::RecordFunction& op);
 template struct OperatorInputs<&at::RecordFunction::inputs_>;
 
-/// A class of layers, with the prefixes of the operators that compute it.
+/// A class of layers, with the operators that compute it. Others with its weight are not it: `embedding_renorm_`,
+/// `convolution_backward`.
 struct LayerClass {
   std::string_view name;
   std::vector<std::string_view> operators;
@@ -46,12 +47,12 @@ inline const LayerClass* layer_class_of(const torch::nn::Module& module) {
   static const std::vector<LayerClass> classes = {
       {"Linear", {"aten::addmm", "aten::matmul", "aten::add_", "aten::linear"}},
       {"Bilinear", {"aten::bilinear"}},
-      {"Conv1d", {"aten::conv"}},
-      {"Conv2d", {"aten::conv"}},
-      {"Conv3d", {"aten::conv"}},
-      {"ConvTranspose1d", {"aten::conv"}},
-      {"ConvTranspose2d", {"aten::conv"}},
-      {"ConvTranspose3d", {"aten::conv"}},
+      {"Conv1d", {"aten::conv1d"}},
+      {"Conv2d", {"aten::conv2d"}},
+      {"Conv3d", {"aten::conv3d"}},
+      {"ConvTranspose1d", {"aten::conv_transpose1d"}},
+      {"ConvTranspose2d", {"aten::conv_transpose2d"}},
+      {"ConvTranspose3d", {"aten::conv_transpose3d"}},
       {"BatchNorm1d", {"aten::batch_norm"}},
       {"BatchNorm2d", {"aten::batch_norm"}},
       {"BatchNorm3d", {"aten::batch_norm"}},
@@ -62,7 +63,7 @@ inline const LayerClass* layer_class_of(const torch::nn::Module& module) {
       {"LayerNorm", {"aten::layer_norm"}},
       {"Embedding", {"aten::embedding"}},
       {"PReLU", {"aten::prelu"}},
-      {"RNN", {"aten::rnn"}, true},
+      {"RNN", {"aten::rnn_tanh", "aten::rnn_relu"}, true},
       {"LSTM", {"aten::lstm"}, true},
       {"GRU", {"aten::gru"}, true},
   };
@@ -187,9 +188,7 @@ class TorchForward {
     std::optional<std::size_t> best;
     for (const auto& [layer, count] : counts) {
       const LayerClass& known = *layer_class_of(*tap_.layers()[layer].module);
-      if (std::none_of(known.operators.begin(), known.operators.end(),
-                       [&](std::string_view prefix) { return op.starts_with(prefix); }))
-        continue;
+      if (std::find(known.operators.begin(), known.operators.end(), op) == known.operators.end()) continue;
       const int most = best ? counts[*best] : 0;
       if (count > most || (count == most && layer < *best)) best = layer;
     }
@@ -213,8 +212,9 @@ class TorchForward {
     if (adds_bias) return std::make_unique<Observed>(*layer);
     save_outputs();
     if (!layer || op.name() == std::string_view("aten::add_") || LayerCall::is_within(tap_, *layer)) return nullptr;
+    const bool is_recurrent = layer_class_of(*tap_.layers()[*layer].module)->is_recurrent;
     bool has_input = false;
-    for (std::size_t i = 0; i < single; ++i)
+    for (std::size_t i = 0; i < single && !(is_recurrent && has_input); ++i)  // the state of GRU would be the second
       if (!owns(*layer, arguments[i])) {
         has_input = true;
         tap_.save_side(*layer, Side::input, arguments[i]);
