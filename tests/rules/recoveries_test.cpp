@@ -95,3 +95,25 @@ TEST_CASE("after a recovery, the next error is a new one", "[rules][recovery]") 
   CHECK(findings[1].severity == tt::Severity::error);
   CHECK(findings[1].step.mode_step == 80);
 }
+
+TEST_CASE("a training is learning when most predictions are right, although its loss is still high",
+          "[rules][recovery]") {
+  const auto severity_with = [](std::size_t right, double last) {
+    tt::Judge judge({FindsAt{.at = {20}}});
+    for (std::int64_t i = 0; i < 150; ++i) {
+      std::vector<double> labels(10);
+      std::vector<double> predictions(10);
+      for (std::size_t k = 0; k < 10; ++k) {
+        labels[k] = static_cast<double>(k % 2);
+        predictions[k] = k < right ? labels[k] : 1 - labels[k];
+      }
+      judge(StepOfMap({tt::Mode::train, i, i}, {{"CrossEntropyLoss_output_0", tensor_of({i < 50 ? 0.69 : last})},
+                                                {"labels", tensor_of(labels)},
+                                                {"predictions", tensor_of(predictions)}}));
+    }
+    return judge.verdict().findings.at(0).severity;
+  };
+  CHECK(severity_with(9, 0.57) == tt::Severity::advice);  // the loss is above 70 % of chance
+  CHECK(severity_with(8, 0.57) == tt::Severity::error);
+  CHECK(severity_with(9, 0.66) == tt::Severity::error);
+}

@@ -295,3 +295,20 @@ TEST_CASE("reductions of a bias tell the number of classes", "[rules][training_f
   CHECK(chance_with(std::sqrt(5.0)) == Approx(std::log(5.0)));
   CHECK(chance_with(std::sqrt(5.5)) == -1);
 }
+
+TEST_CASE("the first weights and biases tell whether anything was trained before", "[rules][training_facts]") {
+  const auto is_from_scratch = [](double size, double bias, std::int64_t skipped = 0) {
+    Run run;
+    for (std::int64_t i = 0; i < skipped; ++i) run.only(tt::Mode::train, {});
+    std::vector<double> weight(100);  // even steps from -size to size
+    for (std::size_t i = 0; i < weight.size(); ++i) weight[i] = size * (2 * static_cast<double>(i) / 99 - 1);
+    run.train(1, {{"fc.weight", table_of(weight, 25)}, {"fc.bias", tensor_of({bias, 0.1, 0.1, 0.1})}});
+    run.train(1, {{"fc.weight", table_of(weight, 25)}, {"fc.bias", tensor_of({0.3, 0.1, 0.1, 0.1})}});
+    return facts_of(run).is_from_scratch;
+  };
+  CHECK(is_from_scratch(0.7, 0.1));           // biases are constant
+  CHECK(is_from_scratch(0.2, -0.05));         // 1 / sqrt(25)
+  CHECK_FALSE(is_from_scratch(0.21, -0.05));  // one is larger
+  CHECK_FALSE(is_from_scratch(0.15, -0.05));  // all are too small
+  CHECK_FALSE(is_from_scratch(0.2, 0.1, 1));  // the first step that was saved is a later one
+}

@@ -107,6 +107,10 @@ struct ExampleBlock {
   /// what counts is the dependence on labels.
   [[nodiscard]] double correct_of_constant(double deviations) const;
 
+  /// Returns how many of the wrong predictions of a constant one are right here, as a share; of numbers, the share of
+  /// the variance that predictions explain. 0 if there are too few predictions, or they are worse.
+  [[nodiscard]] double advantage() const;
+
   /// Returns whether there are enough predictions, and they are no better than a constant one.
   [[nodiscard]] bool is_no_better_than_constant(double deviations) const;
 
@@ -184,6 +188,10 @@ struct TrainingFacts {
   std::array<LossSeries, 4> losses = {};  ///< by mode; losses named validation, eval or test count as EVAL
   std::array<Examples, 4> examples = {};  ///< by mode
   std::int64_t outputs = 0;               ///< the size of the last layer, 0 if unknown
+  /// Whether the first step of training shows weights that nothing has trained yet: all biases of all layers are
+  /// constant, or all weights look like those that PyTorch draws by default. A training that goes on from other
+  /// weights begins with a low loss.
+  bool is_from_scratch = false;
 
   [[nodiscard]] const LossSeries& loss(Mode mode) const noexcept { return losses[index_of(mode)]; }
   [[nodiscard]] const Examples& examples_of(Mode mode) const noexcept { return examples[index_of(mode)]; }
@@ -208,6 +216,7 @@ struct TrainingFacts {
  private:
   void add_losses(const JudgedStep& step);
   void add_outputs(const JudgedStep& step);
+  void add_initial_weights(const JudgedStep& step);
   void add_examples(const JudgedStep& step);
   [[nodiscard]] std::optional<Chance> find_chance() const;
 

@@ -95,3 +95,22 @@ TEST_CASE("a cross entropy below zero has the wrong sign", "[rules][loss_divergi
   CHECK(below_zero("NLLLoss_output_0").empty());  // that of a density can be below zero
   CHECK(below_zero("loss").empty());
 }
+
+TEST_CASE("a loss that comes back in single values, again and again, is found", "[rules][loss_diverging]") {
+  const auto spikes = [](double every) {
+    return [=](double step) {
+      return step > 100 && std::fmod(step, every) == 0 ? 1.5 : 0.6 * std::exp(-step / 10) + 0.01;
+    };
+  };
+  const tt::LossDiverging rule{.chance = 0.69};
+  CHECK(judge(rule, run_of(250, 1, spikes(1000))).empty());
+  CHECK(judge(rule, run_of(250, 1, spikes(25))).empty());  // rare, and so little on average
+  const auto found = judge(tt::LossDiverging{}, run_of(250, 1, spikes(4)));
+  REQUIRE(found.size() == 1);
+  CHECK(found[0].severity == tt::Severity::error);
+  CHECK(found[0].value == Approx(1.5 / 4).epsilon(0.3));
+  CHECK_THAT(found[0].message, contains("over the last third of the run"));
+  // A bad batch counts as two at the beginning.
+  CHECK(judge(tt::LossDiverging{}, run_of(250, 1, [](double step) { return step == 200 ? 1e6 : std::exp(-step / 10); }))
+            .empty());
+}

@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <functional>
+#include <string>
 #include <vector>
 
 #include "catch.hpp"
@@ -54,4 +55,35 @@ TEST_CASE("a loss that falls, or is small, is no plateau", "[rules][loss_plateau
   CHECK(judge(tt::LossPlateau{}, run_of([](double) { return 0.1; }, 0.2)).empty());
   CHECK(judge(tt::LossPlateau{}, run_of(plateau, 0.2, 110)).empty());  // only one check
   CHECK(judge(tt::LossPlateau{}, run_of(plateau, -1)).empty());        // no level of chance
+}
+
+TEST_CASE("no noise of labels keeps a loss above what it has been", "[rules][loss_plateau]") {
+  tt::Rule rule = tt::LossPlateau{};
+  rule.set("chance", "1.386");
+  const auto found = judge(rule, run_of([](double step) { return step < 60 ? 0.15 : 0.45; }, -1, 400));
+  REQUIRE(found.size() == 1);
+  CHECK(found[0].severity == tt::Severity::error);
+  const auto flat = judge(rule, run_of([](double) { return 0.45; }, -1, 400));
+  REQUIRE(flat.size() == 1);
+  CHECK(flat[0].severity == tt::Severity::advice);
+}
+
+TEST_CASE("the error of a new network is what a plateau of regression is compared with", "[rules][loss_plateau]") {
+  const auto found_in = [](const std::string& loss, double bias, double share) {
+    Run run(loss);
+    Noise noise(0.1);
+    for (int step = 0; step < 250; ++step) {
+      const double b = step == 0 ? bias : 0.1 * step;
+      run.train(70 * (share + (1 - share) * std::exp(-step / 8.0)) * noise(),
+                {{"fc.weight", table_of({0.5, -0.5, 0.25, 0.125}, 2)}, {"fc.bias", tensor_of({b, 0})}});
+    }
+    return judge(tt::LossPlateau{}, run);
+  };
+  const auto found = found_in("MSELoss_output_0", 0, 0.65);
+  REQUIRE(found.size() == 1);
+  CHECK(found[0].severity == tt::Severity::error);
+  CHECK_THAT(found[0].message, contains("the network began, untrained, at "));
+  CHECK(found_in("MSELoss_output_0", 0.3, 0.65).empty());  // the biases have been trained: it goes on from somewhere
+  CHECK(found_in("MSELoss_output_0", 0, 0.2).empty());
+  CHECK(found_in("TripletLoss_output_0", 0, 0.65).empty());
 }

@@ -1,6 +1,7 @@
 #include <tensortap/rules/builtin/overfit.hpp>
 #include <tensortap/rules/builtin/overtraining.hpp>
 
+#include <algorithm>
 #include <cmath>
 #include <functional>
 #include <vector>
@@ -43,6 +44,23 @@ TEST_CASE("a small gap is no overfitting, however large its ratio", "[rules][ove
   const auto advice = judge(tt::Overfit{}, run_of(falls, [](double) { return 0.4; }));
   REQUIRE(advice.size() == 1);
   CHECK(advice[0].severity == tt::Severity::advice);
+}
+
+TEST_CASE("examples that are known by heart are found, unless other predictions are right", "[rules][overfit]") {
+  const auto by_heart = [](double right) {
+    Run run;  // of four classes: chance is 1.39
+    Noise noise(0.1);
+    for (int step = 0; step < 300; ++step) {
+      run.train(1.4 * falls(step) * noise(), answers(noise, 20, 4, 1));
+      if (step % 10 == 9) run.eval(0.8 * noise(), answers(noise, 100, 4, right));
+    }
+    return judge(tt::Overfit{}, run);
+  };
+  const auto found = by_heart(0.2);  // the validation does not rise, and is not above chance
+  REQUIRE(found.size() == 2);
+  CHECK(std::any_of(found.begin(), found.end(),
+                    [](const tt::Finding& one) { return one.severity == tt::Severity::error; }));
+  for (const tt::Finding& one : by_heart(0.9)) CHECK(one.severity == tt::Severity::advice);
 }
 
 TEST_CASE("smdebug's ratio is exceeded for some steps in a row", "[rules][overfit]") {

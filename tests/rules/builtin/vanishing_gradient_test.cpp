@@ -1,6 +1,7 @@
 #include <tensortap/rules/builtin/vanishing_gradient.hpp>
 #include <tensortap/rules/evaluate.hpp>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <memory>
@@ -214,4 +215,22 @@ TEST_CASE("vanishing gradients are found in a golden run", "[rules][vanishing_gr
   for (const auto& finding : all)
     for (const auto& gradient : gradients)
       if (gradient.name() == finding.tensor) CHECK(finding.count == static_cast<std::int64_t>(gradient.steps().size()));
+}
+
+TEST_CASE("a training that learns in spite of zeros in its gradient has recovered", "[rules][vanishing_gradient]") {
+  const auto found_if = [](double later) {
+    DeepNetwork network{.gradients = {1, 1, 0, 1}};
+    const Steps steps = train_steps(160, [&](std::int64_t step) {
+      network.loss = step < 80 ? 1 : later;
+      return network.tensors(step);
+    });
+    return judged(VanishingGradient{}, steps);
+  };
+  const auto has_error = [](const std::vector<tt::Finding>& found) {
+    return std::any_of(found.begin(), found.end(),
+                       [](const tt::Finding& one) { return one.severity == tt::Severity::error; });
+  };
+  CHECK(has_error(found_if(1)));
+  CHECK_FALSE(has_error(found_if(0.05)));
+  CHECK_FALSE(VanishingGradient::smdebug().recovers());
 }

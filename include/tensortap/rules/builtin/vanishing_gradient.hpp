@@ -3,6 +3,7 @@
 //   const auto verdict = tensortap::evaluate(trial, {tensortap::VanishingGradient{.threshold = 1e-7}});
 #pragma once
 
+#include <cmath>
 #include <cstdint>
 #include <limits>
 #include <string>
@@ -67,6 +68,9 @@ struct VanishingGradient {
 
   /// Throws: a threshold is negative, or `threshold` is NaN.
   [[nodiscard]] std::vector<Finding> operator()(const JudgedStep& step);
+
+  /// A training that learns later has recovered from it.
+  [[nodiscard]] bool recovers() const { return !std::isnan(ratio_threshold) || !std::isnan(zeros_threshold); }
 
   void visit(ParameterVisitor& visitor);
   void exchange(RuleState& s) { s(state); }

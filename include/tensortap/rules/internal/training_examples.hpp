@@ -20,6 +20,13 @@ TENSORTAP_INLINE double ExampleBlock::correct_of_constant(double deviations) con
   return p + deviations * std::sqrt(p * (1 - p) / static_cast<double>(predictions));
 }
 
+TENSORTAP_INLINE double ExampleBlock::advantage() const {
+  if (predictions < Examples::block_size) return 0;
+  if (label_variance > 0) return std::max(0.0, 1 - squared_error / label_variance);
+  const double by_constant = std::max(majority, by_chance);
+  return by_constant < 1 ? std::max(0.0, (correct - by_constant) / (1 - by_constant)) : 0;
+}
+
 TENSORTAP_INLINE bool ExampleBlock::is_no_better_than_constant(double deviations) const {
   if (predictions < Examples::block_size) return false;
   if (label_variance > 0) return squared_error >= 0.98 * label_variance;

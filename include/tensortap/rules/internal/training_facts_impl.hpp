@@ -64,6 +64,44 @@ inline double squared_error_of(const std::vector<std::int64_t>& counts, std::int
   return share(out, std::max(classes, static_cast<std::int64_t>(counts.size())));
 }
 
+/// Returns whether all elements are the same number; nullopt if that is unknown, or there are fewer than two.
+inline std::optional<bool> is_constant(const JudgedStep& step, const KnownTensor& tensor) {
+  if (const Statistics* const s = step.statistics(tensor))
+    return s->count < 2 ? std::nullopt : std::optional<bool>(s->non_finite() == 0 && s->min == s->max);
+  const auto min = step.reduction(tensor, Reduction::min);
+  const auto max = step.reduction(tensor, Reduction::max);
+  return min && max ? std::optional<bool>(*min == *max) : std::nullopt;
+}
+
+/// Returns whether a weight is evenly distributed below 1 / sqrt(inputs of a unit), as PyTorch draws it by default;
+/// nullopt if it is a vector, too small to tell, or its elements were not saved.
+inline std::optional<bool> is_default_draw(const JudgedStep& step, const KnownTensor& weight) {
+  constexpr std::uint64_t enough = 64;
+  constexpr double rounding = 1 + 1e-5;
+  constexpr double tolerance = 0.15;
+  const Tensor* const value = step.value(weight);
+  const Statistics* const s = step.statistics(weight);
+  if (value == nullptr || s == nullptr || value->rank() < 2 || s->count < enough || value->shape()[0] == 0)
+    return std::nullopt;
+  const double limit = 1 / std::sqrt(static_cast<double>(s->count) / static_cast<double>(value->shape()[0]));
+  const double usual = limit / std::sqrt(3.0);
+  const double rms = std::sqrt(s->sum_squares / static_cast<double>(s->count));
+  return s->non_finite() == 0 && std::max(-s->min, s->max) <= rounding * limit &&
+         std::abs(rms - usual) < tolerance * usual;
+}
+
+/// Returns whether `test` holds for all of the tensors that it tells something of, and there is one.
+template <typename Test>
+bool is_true_of_all(const JudgedStep& step, std::span<const KnownTensor* const> tensors, const Test& test) {
+  bool is_known = false;
+  for (const KnownTensor* tensor : tensors)
+    if (const std::optional<bool> one = test(step, *tensor)) {
+      if (!*one) return false;
+      is_known = true;
+    }
+  return is_known;
+}
+
 }  // namespace detail
 
 TENSORTAP_INLINE LossKind loss_kind_of(std::string_view name) {
@@ -191,6 +229,7 @@ TENSORTAP_INLINE void TrainingFacts::add(const JudgedStep& step) {
   }
   add_losses(step);
   add_outputs(step);
+  add_initial_weights(step);
   const Examples& seen = examples_of(step.step().mode);
   const std::int64_t classes_before = seen.classes;
   add_examples(step);
@@ -226,6 +265,13 @@ TENSORTAP_INLINE void TrainingFacts::add_outputs(const JudgedStep& step) {
   found.look_at(step);
   outputs = found.count();
   ++tries_;
+}
+
+TENSORTAP_INLINE void TrainingFacts::add_initial_weights(const JudgedStep& step) {
+  const Step at = step.step();
+  if ((at.mode != Mode::train && at.mode != Mode::global) || at.mode_step != 0) return;
+  is_from_scratch = is_from_scratch || detail::is_true_of_all(step, step.with_role(Role::bias), detail::is_constant) ||
+                    detail::is_true_of_all(step, step.with_role(Role::weight), detail::is_default_draw);
 }
 
 TENSORTAP_INLINE void TrainingFacts::add_examples(const JudgedStep& step) {
@@ -303,7 +349,7 @@ TENSORTAP_INLINE std::optional<Chance> TrainingFacts::find_chance() const {
 TENSORTAP_INLINE void TrainingFacts::exchange(RuleState& state) {
   for (LossSeries& series : losses) state(series);
   for (Examples& one : examples) state(one);
-  state(outputs)(tries_)(chance_);
+  state(outputs)(is_from_scratch)(tries_)(chance_);
 }
 
 TENSORTAP_END_NAMESPACE

@@ -41,6 +41,17 @@ inline std::optional<Fall> lasting_rise(const LossHistory& history) {
   return fall_between(second, last);
 }
 
+/// Returns the mean over the last third of a loss, of at least 40 values and 40 steps; one value counts as `most` at
+/// most, so that a few bad batches do not decide.
+inline std::optional<double> mean_of_last_third(const LossSeries& series, double most) {
+  constexpr std::size_t least = 40;
+  const std::size_t size = std::min(static_cast<std::size_t>(series.count) / 3, series.kept());
+  if (size < least) return std::nullopt;
+  double sum = 0;
+  for (std::size_t i = 0; i < size; ++i) sum += std::min(series.before(i), most);
+  return sum / static_cast<double>(size);
+}
+
 }  // namespace detail
 
 TENSORTAP_INLINE std::vector<Collection> LossDiverging::required() const { return {detail::every_loss()}; }
@@ -74,6 +85,18 @@ TENSORTAP_INLINE std::vector<Finding> LossDiverging::operator()(const JudgedStep
                    .message = "it has risen since the second quarter of the run, from " + shortest(rise->from) +
                               " to " + shortest(rise->to) +
                               "; lower the learning rate or the weight decay, look whether the data have changed"});
+    return out;
+  }
+  const double from = step.facts().trained_from();
+  const auto third =
+      series.best_smooth < 0.1 * from ? detail::mean_of_last_third(series, 2 * from) : std::optional<double>();
+  if (third && *third > 0.25 * from && series.best_smooth < 0.2 * *third) {
+    out.push_back({.tensor = series.tensor,
+                   .value = *third,
+                   .threshold = 0.25 * from,
+                   .message = "its average over twenty steps has been " + shortest(series.best_smooth) +
+                              ", and over the last third of the run it is " + shortest(*third) +
+                              "; lower the learning rate or clip the gradients"});
     return out;
   }
   const std::int64_t steps = series.last_mode_step - series.above_since;

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <algorithm>
+#include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <span>
 #include <string>
@@ -14,6 +16,19 @@
 #include <tensortap/rules/training_facts.hpp>
 
 TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
+
+/// Returns the first values of an error of regression, if the weights were new: a network that knows nothing has an
+/// error of at least about that of a constant prediction.
+inline std::optional<double> level_of_fresh_network(const TrainingFacts& facts, const LossSeries& series) {
+  constexpr std::size_t few = 3;
+  const bool is_regression =
+      series.kind == LossKind::squared || series.kind == LossKind::absolute || series.kind == LossKind::huber;
+  if (!facts.is_from_scratch || !is_regression || series.history.means.size() < few) return std::nullopt;
+  return mean_of(std::span(series.history.means).first(few));
+}
+
+}  // namespace detail
 
 TENSORTAP_INLINE std::vector<Collection> LossPlateau::required() const {
   return {detail::every_loss(), detail::every_answer()};
@@ -29,29 +44,35 @@ TENSORTAP_INLINE std::vector<Finding> LossPlateau::operator()(const JudgedStep& 
   state.next_check = at + std::max<std::int64_t>(20, at / 10);
   const std::span<const double> means = series->history.means;
   const std::size_t quarter = means.size() / 4;
-  const auto level = detail::chance_level(step, chance);
+  const auto known = detail::chance_level(step, chance);
+  const auto level = known ? known : detail::level_of_fresh_network(step.facts(), *series);
   if (quarter < 6 || !level) return {};
-  const detail::Fall fall =
-      detail::fall_between(means.subspan(means.size() - 2 * quarter, quarter), means.last(quarter));
-  const bool is_flat = fall.to > advice_share * *level && fall.at_most() < 0.1 * fall.from;
+  const auto last = means.last(quarter);
+  const detail::Fall fall = detail::fall_between(means.subspan(means.size() - 2 * quarter, quarter), last);
+  const detail::Fall longer = detail::fall_between(means.subspan(means.size() - 3 * quarter, quarter), last);
+  const bool is_still = fall.at_most() < 0.1 * fall.from || longer.at_most() < 0.2 * longer.from;
+  const bool is_flat = fall.to > advice_share * *level && is_still;
+  // No noise of labels keeps a loss above what it has been.
+  const bool was_better = series->best_smooth < 0.6 * fall.to;
   const ExampleBlock& block = step.facts().examples_of(step.step().mode).block;
   const bool is_rarely_right = detail::is_rarely_right(block) && fall.to > detail::loss_of_noisy_labels(*level);
-  const bool is_explained =
-      detail::beats_constant(step) && !is_rarely_right && !detail::is_unsure(step, *series, *level, fall.to);
+  const bool is_explained = detail::beats_constant(step) && !is_rarely_right && !was_better &&
+                            !detail::is_unsure(step, *series, *level, fall.to);
   state.flat_checks = is_flat && !is_explained ? state.flat_checks + 1 : 0;
   if (state.flat_checks < 2) return {};
   const bool is_entropy = series->kind == LossKind::cross_entropy || series->kind == LossKind::binary;
   const bool is_unexplained = is_entropy
                                   ? fall.to > detail::loss_of_noisy_labels(*level) || detail::is_rarely_right(block)
-                                  : block.predictions > 0;
-  const bool is_error = is_unexplained && fall.to > error_share * *level;
+                                  : block.predictions > 0 || !known;
+  const bool is_error = was_better || (is_unexplained && fall.to > error_share * *level);
   return {{.severity = is_error ? Severity::error : Severity::advice,
            .tensor = series->tensor,
            .value = fall.to,
-           .threshold = (is_error ? error_share : advice_share) * *level,
+           .threshold = (is_error && !was_better ? error_share : advice_share) * *level,
            .message = "it was " + shortest(fall.from) + " and is " + shortest(fall.to) +
-                      " on average in the third and the last quarter of the run, and a constant prediction reaches " +
-                      shortest(*level) + ", " + detail::chance_source(step, chance) +
+                      " on average in the third and the last quarter of the run, and " +
+                      (known ? "a constant prediction reaches " : "the network began, untrained, at ") +
+                      shortest(*level) + (known ? ", " + detail::chance_source(step, chance) : std::string()) +
                       "; try a larger network, another initialisation or another learning rate"}};
 }
 

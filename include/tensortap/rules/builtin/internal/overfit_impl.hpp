@@ -50,7 +50,11 @@ TENSORTAP_INLINE std::vector<Finding> Overfit::judge_level(const JudgedStep& ste
   const double learned = now > scale ? 0.9 : 0.5;
   const bool is_learned = scale > 0 && (train.smooth < learned * scale || train.smooth < 0.1 * now);
   const bool is_bad = now > scale || now > validation.best_smooth + rise_share * scale;
-  state.in_a_row = is_learned && is_bad && gap > gap_share * scale ? state.in_a_row + 1 : 0;
+  // Examples that are known by heart, while others are predicted badly, need not make the validation rise.
+  const bool is_by_heart = scale > 0 && train.smooth < 0.15 * now && now > gap_share * scale &&
+                           step.facts().examples_of(Mode::eval).block.advantage() < 0.5;
+  const bool is_overfit = is_by_heart || (is_learned && is_bad && gap > gap_share * scale);
+  state.in_a_row = is_overfit ? state.in_a_row + 1 : 0;
   state.hints_in_a_row = is_learned && gap > gap_share / 2 * scale ? state.hints_in_a_row + 1 : 0;
   if (state.hints_in_a_row < patience) return {};
   const bool is_error = state.in_a_row >= patience;
