@@ -80,7 +80,7 @@ TEST_CASE("a training with dlib saves loss, parameters and gradients", "[adapter
   const std::vector<float> weight = floats(trial, "fc2.weight", 2), bias = floats(trial, "fc2.bias", 2);
   CHECK(std::equal(weight.begin(), weight.end(), fc2.get_weights().host()));
   CHECK(std::equal(bias.begin(), bias.end(), fc2.get_biases().host()));
-  // Gradient descent: what changed is the gradient; dlib doubles no learning rate, but that of biases is 1 here, too.
+  // Plain gradient descent: the change is the gradient times the learning rate.
   for (const std::string name : {"conv1.weight", "fc1.weight", "fc2.weight", "fc2.bias", "bn_con1.bias"}) {
     INFO(name);
     const std::vector<float> before = floats(trial, name, 1), after = floats(trial, name, 2),
