@@ -3,6 +3,7 @@
 
 #include <complex>
 #include <cstdint>
+#include <cstring>
 #include <memory>
 #include <string>
 #include <utility>
@@ -23,10 +24,11 @@ struct DlpackMaker {
   int deleted = 0;
   DLManagedTensor managed = {};
 
-  DLManagedTensor& make(int device = 1) {
+  DLManagedTensor& make(std::int32_t device = 1) {
     DLTensor& tensor = managed.dl_tensor;
     tensor.data = elements.data();
-    tensor.device = {static_cast<DLDeviceType>(device), 3};
+    std::memcpy(&tensor.device.device_type, &device, sizeof device);  // it may be none of DLDeviceType
+    tensor.device.device_id = 3;
     tensor.ndim = static_cast<int>(shape.size());
     tensor.dtype = {kDLFloat, 32, 1};
     tensor.shape = shape.data();

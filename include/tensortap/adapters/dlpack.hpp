@@ -11,6 +11,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <iterator>
 #include <memory>
 #include <optional>
@@ -69,19 +70,22 @@ constexpr DLDataType type_of(DType dtype) noexcept {
 }
 
 /// Returns the name of a kind of device; its number if that is not known.
-inline std::string device_name(int kind) {
+inline std::string device_name(std::int32_t kind) {
   constexpr std::string_view names[] = {
       "",     "CPU",       "CUDA",      "CUDA host",    "OpenCL", "",       "",        "Vulkan", "Metal",   "VPI",
       "ROCm", "ROCm host", "extension", "CUDA managed", "oneAPI", "WebGPU", "Hexagon", "MAIA",   "Trainium"};
-  const auto count = static_cast<int>(std::size(names));
-  if (kind >= 0 && kind < count && !names[kind].empty()) return std::string(names[kind]);
+  const auto count = static_cast<std::int32_t>(std::size(names));
+  if (kind >= 0 && kind < count && !names[static_cast<std::size_t>(kind)].empty())
+    return std::string(names[static_cast<std::size_t>(kind)]);
   return "kind " + std::to_string(kind);
 }
 
 /// Returns a view of `tensor`. The lanes of a vector type become a last axis.
 inline TensorView view_of(const DLTensor& tensor, std::string_view name) {
-  const int device = static_cast<int>(tensor.device.device_type);
-  constexpr int cpu = 1, cuda_host = 3, rocm_host = 11;  // pinned memory is memory of the host
+  std::int32_t device = 0;  // a newer maker's kind may be no value of the enumeration that this program knows
+  static_assert(sizeof device == sizeof tensor.device.device_type);
+  std::memcpy(&device, &tensor.device.device_type, sizeof device);
+  constexpr std::int32_t cpu = 1, cuda_host = 3, rocm_host = 11;  // pinned memory is memory of the host
   if (device != cpu && device != cuda_host && device != rocm_host)
     throw refusal(name, "it is on a device (" + device_name(device) + " " + std::to_string(tensor.device.device_id) +
                             "); copy it to the CPU first");
