@@ -14,7 +14,7 @@ from spot_simulation_test import RADOSGW, steps_in, write_images
 TRAINING = os.environ.get("TENSORTAP_SPOT_TRAINING")
 COMMAND = os.environ.get("TENSORTAP_COMMAND")
 SCRIPT = Path(__file__).resolve().parents[2] / "examples" / "spot_training" / "managed_job"
-TIMEOUT = 120  # seconds
+TIMEOUT = 300  # seconds
 
 
 @unittest.skipUnless(TRAINING and COMMAND, "TENSORTAP_SPOT_TRAINING is not set: the examples are not built")
