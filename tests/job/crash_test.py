@@ -135,11 +135,11 @@ class Job:
         self.tokens = {}
         if is_disturbed and KILLER:
             kills = []
-            for program, most in (("tensortap", 1), ("job_training", 3)):
-                if program == "job_training" and self.chance.random() < 0.3:
-                    continue
+            kinds = self.chance.choice((("tensortap",), ("tensortap", "job_training"), ("tensortap", "job_training"), ("job_training",)))
+            for program in kinds:
                 number, when = self.points[program].next()
-                self.tokens[program] = [self.folder / f"{program}.token{i}" for i in range(self.chance.randint(1, most))]
+                most = 1 if program == "tensortap" else 10 if len(kinds) == 1 else 3
+                self.tokens[program] = [self.folder / f"{program}.token{i}" for i in range(self.chance.randint((most + 1) // 2, most))]
                 for token in self.tokens[program]:
                     token.touch()
                 kills.append(f"{program}:{number}:{when}:{self.folder / program}.token")

@@ -179,7 +179,7 @@ class JobCourse {
     record().exit_code = exit_code;
     record().status = JobStatus::in_progress;
     change("Interrupted", why + "; start the job again to continue", is_told);
-    ledger_.write_at_last();
+    if (!ledger_.is_written()) ledger_.write_at_last();
   }
 
  private:

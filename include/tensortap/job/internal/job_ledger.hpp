@@ -148,8 +148,11 @@ class JobLedger {
       std::this_thread::sleep_for(pause);
       has_waited_ = i + 1 == attempts;
     }
-    if (written_record_ != record.modified) write();
+    if (!is_written()) write();
   }
+
+  /// Returns whether the last write has succeeded.
+  [[nodiscard]] bool is_written() const noexcept { return written_record_ == record.modified; }
 
   /// Removes the record of a job that has not begun.
   void forget() const { store_->remove(JobLayout::record); }

@@ -103,6 +103,7 @@ class TrainingJobState {
       if (const StopCause cause = cause_to_stop(); cause != StopCause::none) return JobOutcome::stopped_by(cause, {});
       JobOutcome outcome = attempt();
       if (outcome.is_over || outcome.leaves) return outcome;
+      carrier_->begin();  // what could not be copied yet is, meanwhile
       course_->change("Interrupted", outcome.message);
       wait_before_restart();
       if (cause_to_stop() != StopCause::none) continue;
@@ -224,7 +225,6 @@ class TrainingJobState {
     if (out.status == JobStatus::completed && watch_->run_is_open())
       course_->note("the program has left its run open: it did not call Hook::close()");
     const int code = not_started.empty() ? how.program.exit_code : out.exit_code;
-    carrier_->begin();
     if (out.status == JobStatus::completed && tree_.is_there()) tree_.set_completed(record().attempts.back().number);
     return course_->end_attempt(std::move(out), code, after.commit, after.is_after(before));
   }
