@@ -42,9 +42,10 @@ if(TARGET tensortap_command)
   list(APPEND CPACK_COMPONENTS_ALL tool)
   set(CPACK_DEBIAN_TOOL_PACKAGE_NAME tensortap)
   set(CPACK_DEBIAN_TOOL_PACKAGE_SECTION science)
-  find_program(TENSORTAP_SHLIBDEPS dpkg-shlibdeps)
-  mark_as_advanced(TENSORTAP_SHLIBDEPS)
-  if(TENSORTAP_SHLIBDEPS)
+  find_program(TENSORTAP_SHLIBDEPS dpkg-shlibdeps)  # of Debian's dpkg-dev; it needs file
+  find_program(TENSORTAP_FILE file)
+  mark_as_advanced(TENSORTAP_SHLIBDEPS TENSORTAP_FILE)
+  if(TENSORTAP_SHLIBDEPS AND TENSORTAP_FILE)
     set(CPACK_DEBIAN_TOOL_PACKAGE_SHLIBDEPS ON)
   endif()
   set(CPACK_DEBIAN_TOOL_DESCRIPTION

@@ -284,6 +284,7 @@ class Conan(Folder):
             recipe.validate()
 
 
+@unittest.skipIf(os.environ.get("CXXFLAGS"), "nlohmann/json is fetched: it would be fetched again")
 @unittest.skipUnless(HAS_TOOL and shutil.which("dpkg-deb"), "needs TENSORTAP_BUILD_DIR and dpkg-deb")
 class Debian(Folder):
     """The packages are made of what is built already; debian_root installs them on a bare system."""
@@ -323,14 +324,15 @@ class Debian(Folder):
                 headers = {name for name in files if name.startswith("usr/include/")}
                 self.assertEqual(len(headers), sum(1 for _ in (ROOT / "include").rglob("*.hpp")))
                 self.assertIn("usr/include/tensortap/adapters/xtensor.hpp", headers)
-                triplet = must("dpkg-architecture", "-q", "DEB_HOST_MULTIARCH").strip()
+                triplet = must(CXX, "-print-multiarch").strip()
                 self.assertIn(f"usr/lib/{triplet}/libtensortap.a", files)
                 self.assertIn(f"usr/lib/{triplet}/cmake/tensortap/tensortap-config.cmake", files)
         self.assertEqual(self.field("libtensortap-dev", "Section"), "libdevel")
         depends = self.field("libtensortap-dev", "Depends")
         needs = ["nlohmann-json3-dev", *(["libcpp-httplib-dev", "libssl-dev", "libpugixml-dev"] if HAS_NET else [])]
         self.assertEqual({name.split()[0] for name in depends.split(", ")}, set(needs))
-        self.assertRegex(self.field("tensortap", "Depends"), r"libc6 .*libstdc\+\+6 ")
+        if shutil.which("dpkg-shlibdeps") and shutil.which("file"):
+            self.assertRegex(self.field("tensortap", "Depends"), r"libc6 .*libstdc\+\+6 ")
         with tempfile.TemporaryDirectory() as root:
             must("dpkg-deb", "-x", self.packages["libtensortap-dev"], root)
             self.assert_no_absolute_path(Path(root))
