@@ -284,7 +284,10 @@ def current():
         name = path.relative_to(INCLUDE).as_posix()
         if "/internal/" not in name:
             names.add("header", f"<{name}>")
-            names.read_header(path.read_text(encoding="utf-8"))
+            try:
+                names.read_header(path.read_text(encoding="utf-8"))
+            except (IndexError, ValueError) as error:
+                raise ValueError(f"{name}: the reader of this test does not understand a declaration") from error
     every = "\n".join(path.read_text(encoding="utf-8") for path in sorted(INCLUDE.rglob("*.hpp")))
     for variable in re.findall(r'"((?:TENSORTAP|SMDEBUG)_[A-Z_]+)"', every):
         names.add("environment", variable)
