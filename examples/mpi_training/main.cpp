@@ -186,12 +186,12 @@ Ending train(const Options& options, const tt::WorkerPlace& place) {
 
 /// Trains, and ends the processes of all ranks if this one fails.
 int run(const Options& options) {
-  const auto place = tt::WorkerPlace::from_environment().value_or(tt::WorkerPlace{});
   int rank = 0, ranks = 1;
   MPI_Comm_rank(MPI_COMM_WORLD, &rank);
   MPI_Comm_size(MPI_COMM_WORLD, &ranks);
   try {
-    if (place.rank != rank || place.count != ranks)
+    const auto place = tt::WorkerPlace::from_environment().value_or(tt::WorkerPlace{});
+    if (largest(place.rank != rank || place.count != ranks ? 1 : 0) > 0)
       throw std::runtime_error("the launcher has set no variables that WorkerPlace knows; see examples/mpi_training");
     return train(options, place);
   } catch (const tt::Error& error) {

@@ -167,6 +167,18 @@ class MpiTrainingTest(unittest.TestCase):
         self.assertEqual(self.checksum(run), self.checksum(undisturbed))
         self.assertFalse((run / "superseded").exists(), "a signal has cost steps")
 
+    def test_a_launcher_that_is_not_known_is_reported(self):
+        """Without it, two processes would write as the same worker."""
+        for variable in ("OMPI_COMM_WORLD_RANK=0", "OMPI_COMM_WORLD_RANK=7"):
+            command = self.command(self.folder / "none", ranks=2)
+            command.insert(command.index(TRAINING), "env")
+            command.insert(command.index(TRAINING), variable)
+            with tempfile.TemporaryFile("w+") as log:
+                self.assertNotEqual(self.start(command, log).wait(TIMEOUT), 0)
+                log.seek(0)
+                self.assertRegex(log.read(), r"mpi_training: rank \d: .*(WorkerPlace|OMPI_COMM_WORLD_RANK)")
+        self.assertFalse((self.folder / "none").exists())
+
     def test_a_weight_that_differs_is_found(self):
         run = self.folder / "diverged"
         printed = self.train(run, "--inject", "divergence")
