@@ -15,6 +15,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PRELUDE = """
 #include <tensortap/tensortap.hpp>
 #include <tensortap/job.hpp>
+#include <tensortap/report.hpp>
 #include <iostream>
 using R = tensortap::Reduction;
 struct MyTensor { const float* data; std::vector<std::int64_t> shape; };

@@ -1791,8 +1791,11 @@ class JobLedger {
       std::this_thread::sleep_for(pause);
       has_waited_ = i + 1 == attempts;
     }
-    if (written_record_ != record.modified) write();
+    if (!is_written()) write();
   }
+
+  /// Returns whether the last write has succeeded.
+  [[nodiscard]] bool is_written() const noexcept { return written_record_ == record.modified; }
 
   /// Removes the record of a job that has not begun.
   void forget() const { store_->remove(JobLayout::record); }
@@ -2182,7 +2185,7 @@ class JobCourse {
     record().exit_code = exit_code;
     record().status = JobStatus::in_progress;
     change("Interrupted", why + "; start the job again to continue", is_told);
-    ledger_.write_at_last();
+    if (!ledger_.is_written()) ledger_.write_at_last();
   }
 
  private:
@@ -3394,6 +3397,7 @@ class TrainingJobState {
       if (const StopCause cause = cause_to_stop(); cause != StopCause::none) return JobOutcome::stopped_by(cause, {});
       JobOutcome outcome = attempt();
       if (outcome.is_over || outcome.leaves) return outcome;
+      carrier_->begin();  // what could not be copied yet is, meanwhile
       course_->change("Interrupted", outcome.message);
       wait_before_restart();
       if (cause_to_stop() != StopCause::none) continue;
@@ -3515,7 +3519,6 @@ class TrainingJobState {
     if (out.status == JobStatus::completed && watch_->run_is_open())
       course_->note("the program has left its run open: it did not call Hook::close()");
     const int code = not_started.empty() ? how.program.exit_code : out.exit_code;
-    carrier_->begin();
     if (out.status == JobStatus::completed && tree_.is_there()) tree_.set_completed(record().attempts.back().number);
     return course_->end_attempt(std::move(out), code, after.commit, after.is_after(before));
   }

@@ -163,6 +163,10 @@ class ZipWriter {
     }
     const std::uint64_t end = at_;
     std::string last;
+    if (files_.empty()) {  // without the fields of 64 bits, which numpy does not know as the beginning of an archive
+      append(last, 0x06054b50U, std::uint64_t{0}, std::uint64_t{0}, std::uint16_t{0});
+      return write(bytes_of(last));
+    }
     append(last, 0x06064b50U, std::uint64_t{44}, std::uint16_t{45}, std::uint16_t{45}, 0U, 0U,
            std::uint64_t{files_.size()}, std::uint64_t{files_.size()}, end - begin, begin);
     append(last, 0x07064b50U, 0U, end, 1U);
@@ -286,7 +290,7 @@ class NpzWriter {
     zip_.end();
   }
 
-  /// Returns `name` as a name of a file, which stays below the directory that someone unpacks the archive in, and that
+  /// Returns `name` as a name of a file, which stays below the directory in which the archive is unpacked, and that
   /// no other array has.
   std::string free_name(const std::string& name) {
     std::string safe;
@@ -312,7 +316,9 @@ class NpzWriter {
 inline void export_npz(const Trial& trial, std::ostream& out, const ExportOptions& options, Exported& done) {
   NpzWriter writer(out);
   const bool names_workers = trial.workers().size() > 1;
-  for (const Mode mode : trial.modes()) {
+  std::vector<Mode> modes = trial.modes();
+  modes.push_back(Mode::global);  // steps of no other mode
+  for (const Mode mode : modes) {
     if (options.query.mode.value_or(mode) != mode && options.query.mode != Mode::global) continue;
     TensorQuery query = options.query;
     query.mode = mode;
@@ -320,7 +326,9 @@ inline void export_npz(const Trial& trial, std::ostream& out, const ExportOption
       std::map<std::string, std::vector<std::int64_t>> by_worker;
       for (const std::int64_t number : tensor.steps()) {
         const auto global = trial.global_step(mode, number);
-        if (!options.steps.contains(options.query.mode ? number : global.value_or(number))) continue;
+        const auto step = global ? trial.step(*global) : std::nullopt;
+        if (!step || step->mode != mode || !options.steps.contains(options.query.mode == mode ? number : *global))
+          continue;
         for (const std::string& worker : tensor.workers(number))
           if (options.worker.empty() || options.worker == worker) by_worker[worker].push_back(number);
       }

@@ -13,6 +13,7 @@
 #include <atomic>
 #include <bit>
 #include <chrono>
+#include <cmath>
 #include <complex>
 #include <concepts>
 #include <cstddef>
@@ -5523,6 +5524,10 @@ struct ExampleBlock {
   /// what counts is the dependence on labels.
   [[nodiscard]] double correct_of_constant(double deviations) const;
 
+  /// Returns how many of the wrong predictions of a constant one are right here, as a share; of numbers, the share of
+  /// the variance that predictions explain. 0 if there are too few predictions, or they are worse.
+  [[nodiscard]] double advantage() const;
+
   /// Returns whether there are enough predictions, and they are no better than a constant one.
   [[nodiscard]] bool is_no_better_than_constant(double deviations) const;
 
@@ -5600,6 +5605,10 @@ struct TrainingFacts {
   std::array<LossSeries, 4> losses = {};  ///< by mode; losses named validation, eval or test count as EVAL
   std::array<Examples, 4> examples = {};  ///< by mode
   std::int64_t outputs = 0;               ///< the size of the last layer, 0 if unknown
+  /// Whether the first step of training shows weights that nothing has trained yet: all biases of all layers are
+  /// constant, or all weights look like those that PyTorch draws by default. A training that goes on from other
+  /// weights begins with a low loss.
+  bool is_from_scratch = false;
 
   [[nodiscard]] const LossSeries& loss(Mode mode) const noexcept { return losses[index_of(mode)]; }
   [[nodiscard]] const Examples& examples_of(Mode mode) const noexcept { return examples[index_of(mode)]; }
@@ -5624,6 +5633,7 @@ struct TrainingFacts {
  private:
   void add_losses(const JudgedStep& step);
   void add_outputs(const JudgedStep& step);
+  void add_initial_weights(const JudgedStep& step);
   void add_examples(const JudgedStep& step);
   [[nodiscard]] std::optional<Chance> find_chance() const;
 
@@ -7401,6 +7411,9 @@ struct VanishingGradient {
   /// Throws: a threshold is negative, or `threshold` is NaN.
   [[nodiscard]] std::vector<Finding> operator()(const JudgedStep& step);
 
+  /// A training that learns later has recovered from it.
+  [[nodiscard]] bool recovers() const { return !std::isnan(ratio_threshold) || !std::isnan(zeros_threshold); }
+
   void visit(ParameterVisitor& visitor);
   void exchange(RuleState& s) { s(state); }
 
@@ -7715,7 +7728,6 @@ TENSORTAP_END_NAMESPACE
 #include <cerrno>
 #include <charconv>
 #include <climits>
-#include <cmath>
 #include <compare>
 #include <condition_variable>
 #include <cstdio>
@@ -24179,6 +24191,15 @@ inline void read_option(const PlacedJson::Value& from, std::uint64_t& to) {
   read_option(from, bytes);
   to = static_cast<std::uint64_t>(bytes);
 }
+/// Reads a limit, at least 1.
+template <class T>
+requires std::same_as<T, std::int64_t> || std::same_as<T, std::uint64_t>
+void read_option(const PlacedJson::Value& from, std::optional<T>& to) {
+  T limit = 0;
+  read_option(from, limit);
+  if (limit < 1) throw from.wrong("it must be at least 1");
+  to = limit;
+}
 inline void read_option(const PlacedJson::Value& from, int& to) {
   const std::int64_t value = from.integer();
   if (value < 1 || value > std::numeric_limits<int>::max())
@@ -24234,7 +24255,8 @@ nlohmann::json json_of_option(const T& from) {
     return from;
   }
 }
-inline nlohmann::json json_of_option(const std::optional<double>& from) {
+template <class T>
+nlohmann::json json_of_option(const std::optional<T>& from) {
   return from ? nlohmann::json(*from) : nullptr;
 }
 inline nlohmann::json json_of_option(const std::chrono::nanoseconds& from) {
@@ -24261,6 +24283,9 @@ struct ConfiguredOption {
 inline constexpr auto configured_options = std::array{
     TENSORTAP_CONFIGURED("budget", budget),
     TENSORTAP_CONFIGURED("budget_spares_rules", budget_spares_rules),
+    TENSORTAP_CONFIGURED("retention_steps", retention.steps),
+    TENSORTAP_CONFIGURED("retention_bytes", retention.bytes),
+    TENSORTAP_CONFIGURED("process_facts", process_facts),
     TENSORTAP_CONFIGURED("pack", pack),
     TENSORTAP_CONFIGURED("pack_time", pack_time),
     TENSORTAP_CONFIGURED("pack_bytes", pack_bytes),
@@ -28222,7 +28247,8 @@ TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
 
 /// The errors that become advice when the loss has fallen by a tenth since the finding, and to three quarters of what a
-/// constant prediction reaches or, where that is unknown, of its first value. A loss below zero tells nothing, nor one
+/// constant prediction reaches or, where that is unknown, of its first value; or by a tenth, and predictions of classes
+/// are right in 70 % of the cases in which a constant one is wrong. A loss below zero tells nothing, nor one
 /// that falls while predictions are no better than a constant one: it is not a loss of these labels.
 class Recoveries {
  public:
@@ -28232,7 +28258,7 @@ class Recoveries {
     const LossSeries& loss = facts.trained_loss();
     if (loss.count == 0) return;
     const double now = std::min(loss.smooth, loss.recent_mean(last));
-    open_.push_back({place, std::min(fall * now, share * facts.trained_from())});
+    open_.push_back({place, std::min(fall * now, share * facts.trained_from()), fall * now});
   }
 
   /// Returns the place of a finding from which the training has recovered; forgets it.
@@ -28242,8 +28268,10 @@ class Recoveries {
     constexpr double deviations = 3;
     if (!loss.in_step || loss.best < 0 || facts.trained_block().is_no_better_than_constant(deviations))
       return std::nullopt;
-    const auto found =
-        std::find_if(open_.begin(), open_.end(), [&](const Open& one) { return loss.smooth < one.level; });
+    const bool is_right = facts.trained_block().advantage() > share;
+    const auto found = std::find_if(open_.begin(), open_.end(), [&](const Open& one) {
+      return loss.smooth < one.level || (is_right && loss.smooth < one.fallen);
+    });
     if (found == open_.end()) return std::nullopt;
     const std::size_t place = found->place;
     open_.erase(found);
@@ -28258,8 +28286,9 @@ class Recoveries {
 
   struct Open {
     std::size_t place = 0;
-    double level = 0;
-    void exchange(RuleState& state) { state(place)(level); }
+    double level = 0;   // of the loss
+    double fallen = 0;  // of the loss, if most predictions are right
+    void exchange(RuleState& state) { state(place)(level)(fallen); }
   };
 
   std::vector<Open> open_;
@@ -30095,6 +30124,13 @@ TENSORTAP_INLINE double ExampleBlock::correct_of_constant(double deviations) con
   return p + deviations * std::sqrt(p * (1 - p) / static_cast<double>(predictions));
 }
 
+TENSORTAP_INLINE double ExampleBlock::advantage() const {
+  if (predictions < Examples::block_size) return 0;
+  if (label_variance > 0) return std::max(0.0, 1 - squared_error / label_variance);
+  const double by_constant = std::max(majority, by_chance);
+  return by_constant < 1 ? std::max(0.0, (correct - by_constant) / (1 - by_constant)) : 0;
+}
+
 TENSORTAP_INLINE bool ExampleBlock::is_no_better_than_constant(double deviations) const {
   if (predictions < Examples::block_size) return false;
   if (label_variance > 0) return squared_error >= 0.98 * label_variance;
@@ -30289,6 +30325,44 @@ inline double squared_error_of(const std::vector<std::int64_t>& counts, std::int
   return share(out, std::max(classes, static_cast<std::int64_t>(counts.size())));
 }
 
+/// Returns whether all elements are the same number; nullopt if that is unknown, or there are fewer than two.
+inline std::optional<bool> is_constant(const JudgedStep& step, const KnownTensor& tensor) {
+  if (const Statistics* const s = step.statistics(tensor))
+    return s->count < 2 ? std::nullopt : std::optional<bool>(s->non_finite() == 0 && s->min == s->max);
+  const auto min = step.reduction(tensor, Reduction::min);
+  const auto max = step.reduction(tensor, Reduction::max);
+  return min && max ? std::optional<bool>(*min == *max) : std::nullopt;
+}
+
+/// Returns whether a weight is evenly distributed below 1 / sqrt(inputs of a unit), as PyTorch draws it by default;
+/// nullopt if it is a vector, too small to tell, or its elements were not saved.
+inline std::optional<bool> is_default_draw(const JudgedStep& step, const KnownTensor& weight) {
+  constexpr std::uint64_t enough = 64;
+  constexpr double rounding = 1 + 1e-5;
+  constexpr double tolerance = 0.15;
+  const Tensor* const value = step.value(weight);
+  const Statistics* const s = step.statistics(weight);
+  if (value == nullptr || s == nullptr || value->rank() < 2 || s->count < enough || value->shape()[0] == 0)
+    return std::nullopt;
+  const double limit = 1 / std::sqrt(static_cast<double>(s->count) / static_cast<double>(value->shape()[0]));
+  const double usual = limit / std::sqrt(3.0);
+  const double rms = std::sqrt(s->sum_squares / static_cast<double>(s->count));
+  return s->non_finite() == 0 && std::max(-s->min, s->max) <= rounding * limit &&
+         std::abs(rms - usual) < tolerance * usual;
+}
+
+/// Returns whether `test` holds for all of the tensors that it tells something of, and there is one.
+template <typename Test>
+bool is_true_of_all(const JudgedStep& step, std::span<const KnownTensor* const> tensors, const Test& test) {
+  bool is_known = false;
+  for (const KnownTensor* tensor : tensors)
+    if (const std::optional<bool> one = test(step, *tensor)) {
+      if (!*one) return false;
+      is_known = true;
+    }
+  return is_known;
+}
+
 }  // namespace detail
 
 TENSORTAP_INLINE LossKind loss_kind_of(std::string_view name) {
@@ -30416,6 +30490,7 @@ TENSORTAP_INLINE void TrainingFacts::add(const JudgedStep& step) {
   }
   add_losses(step);
   add_outputs(step);
+  add_initial_weights(step);
   const Examples& seen = examples_of(step.step().mode);
   const std::int64_t classes_before = seen.classes;
   add_examples(step);
@@ -30451,6 +30526,13 @@ TENSORTAP_INLINE void TrainingFacts::add_outputs(const JudgedStep& step) {
   found.look_at(step);
   outputs = found.count();
   ++tries_;
+}
+
+TENSORTAP_INLINE void TrainingFacts::add_initial_weights(const JudgedStep& step) {
+  const Step at = step.step();
+  if ((at.mode != Mode::train && at.mode != Mode::global) || at.mode_step != 0) return;
+  is_from_scratch = is_from_scratch || detail::is_true_of_all(step, step.with_role(Role::bias), detail::is_constant) ||
+                    detail::is_true_of_all(step, step.with_role(Role::weight), detail::is_default_draw);
 }
 
 TENSORTAP_INLINE void TrainingFacts::add_examples(const JudgedStep& step) {
@@ -30528,7 +30610,7 @@ TENSORTAP_INLINE std::optional<Chance> TrainingFacts::find_chance() const {
 TENSORTAP_INLINE void TrainingFacts::exchange(RuleState& state) {
   for (LossSeries& series : losses) state(series);
   for (Examples& one : examples) state(one);
-  state(outputs)(tries_)(chance_);
+  state(outputs)(is_from_scratch)(tries_)(chance_);
 }
 
 TENSORTAP_END_NAMESPACE
@@ -32696,6 +32778,17 @@ inline std::optional<Fall> lasting_rise(const LossHistory& history) {
   return fall_between(second, last);
 }
 
+/// Returns the mean over the last third of a loss, of at least 40 values and 40 steps; one value counts as `most` at
+/// most, so that a few bad batches do not decide.
+inline std::optional<double> mean_of_last_third(const LossSeries& series, double most) {
+  constexpr std::size_t least = 40;
+  const std::size_t size = std::min(static_cast<std::size_t>(series.count) / 3, series.kept());
+  if (size < least) return std::nullopt;
+  double sum = 0;
+  for (std::size_t i = 0; i < size; ++i) sum += std::min(series.before(i), most);
+  return sum / static_cast<double>(size);
+}
+
 }  // namespace detail
 
 TENSORTAP_INLINE std::vector<Collection> LossDiverging::required() const { return {detail::every_loss()}; }
@@ -32729,6 +32822,18 @@ TENSORTAP_INLINE std::vector<Finding> LossDiverging::operator()(const JudgedStep
                    .message = "it has risen since the second quarter of the run, from " + shortest(rise->from) +
                               " to " + shortest(rise->to) +
                               "; lower the learning rate or the weight decay, look whether the data have changed"});
+    return out;
+  }
+  const double from = step.facts().trained_from();
+  const auto third =
+      series.best_smooth < 0.1 * from ? detail::mean_of_last_third(series, 2 * from) : std::optional<double>();
+  if (third && *third > 0.25 * from && series.best_smooth < 0.2 * *third) {
+    out.push_back({.tensor = series.tensor,
+                   .value = *third,
+                   .threshold = 0.25 * from,
+                   .message = "its average over twenty steps has been " + shortest(series.best_smooth) +
+                              ", and over the last third of the run it is " + shortest(*third) +
+                              "; lower the learning rate or clip the gradients"});
     return out;
   }
   const std::int64_t steps = series.last_mode_step - series.above_since;
@@ -32945,6 +33050,19 @@ TENSORTAP_END_NAMESPACE
 // The bodies of loss_plateau.hpp.
 
 TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
+
+/// Returns the first values of an error of regression, if the weights were new: a network that knows nothing has an
+/// error of at least about that of a constant prediction.
+inline std::optional<double> level_of_fresh_network(const TrainingFacts& facts, const LossSeries& series) {
+  constexpr std::size_t few = 3;
+  const bool is_regression =
+      series.kind == LossKind::squared || series.kind == LossKind::absolute || series.kind == LossKind::huber;
+  if (!facts.is_from_scratch || !is_regression || series.history.means.size() < few) return std::nullopt;
+  return mean_of(std::span(series.history.means).first(few));
+}
+
+}  // namespace detail
 
 TENSORTAP_INLINE std::vector<Collection> LossPlateau::required() const {
   return {detail::every_loss(), detail::every_answer()};
@@ -32960,29 +33078,35 @@ TENSORTAP_INLINE std::vector<Finding> LossPlateau::operator()(const JudgedStep& 
   state.next_check = at + std::max<std::int64_t>(20, at / 10);
   const std::span<const double> means = series->history.means;
   const std::size_t quarter = means.size() / 4;
-  const auto level = detail::chance_level(step, chance);
+  const auto known = detail::chance_level(step, chance);
+  const auto level = known ? known : detail::level_of_fresh_network(step.facts(), *series);
   if (quarter < 6 || !level) return {};
-  const detail::Fall fall =
-      detail::fall_between(means.subspan(means.size() - 2 * quarter, quarter), means.last(quarter));
-  const bool is_flat = fall.to > advice_share * *level && fall.at_most() < 0.1 * fall.from;
+  const auto last = means.last(quarter);
+  const detail::Fall fall = detail::fall_between(means.subspan(means.size() - 2 * quarter, quarter), last);
+  const detail::Fall longer = detail::fall_between(means.subspan(means.size() - 3 * quarter, quarter), last);
+  const bool is_still = fall.at_most() < 0.1 * fall.from || longer.at_most() < 0.2 * longer.from;
+  const bool is_flat = fall.to > advice_share * *level && is_still;
+  // No noise of labels keeps a loss above what it has been.
+  const bool was_better = series->best_smooth < 0.6 * fall.to;
   const ExampleBlock& block = step.facts().examples_of(step.step().mode).block;
   const bool is_rarely_right = detail::is_rarely_right(block) && fall.to > detail::loss_of_noisy_labels(*level);
-  const bool is_explained =
-      detail::beats_constant(step) && !is_rarely_right && !detail::is_unsure(step, *series, *level, fall.to);
+  const bool is_explained = detail::beats_constant(step) && !is_rarely_right && !was_better &&
+                            !detail::is_unsure(step, *series, *level, fall.to);
   state.flat_checks = is_flat && !is_explained ? state.flat_checks + 1 : 0;
   if (state.flat_checks < 2) return {};
   const bool is_entropy = series->kind == LossKind::cross_entropy || series->kind == LossKind::binary;
   const bool is_unexplained = is_entropy
                                   ? fall.to > detail::loss_of_noisy_labels(*level) || detail::is_rarely_right(block)
-                                  : block.predictions > 0;
-  const bool is_error = is_unexplained && fall.to > error_share * *level;
+                                  : block.predictions > 0 || !known;
+  const bool is_error = was_better || (is_unexplained && fall.to > error_share * *level);
   return {{.severity = is_error ? Severity::error : Severity::advice,
            .tensor = series->tensor,
            .value = fall.to,
-           .threshold = (is_error ? error_share : advice_share) * *level,
+           .threshold = (is_error && !was_better ? error_share : advice_share) * *level,
            .message = "it was " + shortest(fall.from) + " and is " + shortest(fall.to) +
-                      " on average in the third and the last quarter of the run, and a constant prediction reaches " +
-                      shortest(*level) + ", " + detail::chance_source(step, chance) +
+                      " on average in the third and the last quarter of the run, and " +
+                      (known ? "a constant prediction reaches " : "the network began, untrained, at ") +
+                      shortest(*level) + (known ? ", " + detail::chance_source(step, chance) : std::string()) +
                       "; try a larger network, another initialisation or another learning rate"}};
 }
 
@@ -33201,7 +33325,11 @@ TENSORTAP_INLINE std::vector<Finding> Overfit::judge_level(const JudgedStep& ste
   const double learned = now > scale ? 0.9 : 0.5;
   const bool is_learned = scale > 0 && (train.smooth < learned * scale || train.smooth < 0.1 * now);
   const bool is_bad = now > scale || now > validation.best_smooth + rise_share * scale;
-  state.in_a_row = is_learned && is_bad && gap > gap_share * scale ? state.in_a_row + 1 : 0;
+  // Examples that are known by heart, while others are predicted badly, need not make the validation rise.
+  const bool is_by_heart = scale > 0 && train.smooth < 0.15 * now && now > gap_share * scale &&
+                           step.facts().examples_of(Mode::eval).block.advantage() < 0.5;
+  const bool is_overfit = is_by_heart || (is_learned && is_bad && gap > gap_share * scale);
+  state.in_a_row = is_overfit ? state.in_a_row + 1 : 0;
   state.hints_in_a_row = is_learned && gap > gap_share / 2 * scale ? state.hints_in_a_row + 1 : 0;
   if (state.hints_in_a_row < patience) return {};
   const bool is_error = state.in_a_row >= patience;
