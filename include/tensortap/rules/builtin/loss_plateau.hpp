@@ -19,14 +19,17 @@ TENSORTAP_BEGIN_NAMESPACE
 
 /// Finds a training loss that has fallen, and stopped between 0 and the level of a constant prediction ("chance"): its
 /// mean over the last quarter of the run so far is, with 99 % confidence, less than 10 % below that of the quarter
-/// before. From step `start` on, every 20 steps, later whenever the run is a tenth longer, twice in a row. Above
-/// `advice_share` of chance it is an advice. If labels are noisy, no training goes below a certain loss: the rule is
-/// silent while predictions are right much more often than a constant one, unless 30 % of wrong labels do not explain
-/// so few right ones, or nearly all are right. It is an error above `error_share` of chance if 30 % of wrong labels do
-/// not explain it: a cross entropy is above that of perfect predictions of such labels, or fewer than 70 % of the
-/// predictions are right; of other losses, if there are predictions. Empty: without a level of chance, or with fewer
-/// than 24 values, it finds nothing. Source: ours; measured on 472 small networks: 75 % of those that did not learn,
-/// none of those that did.
+/// before, or less than 20 % below that of the second quarter. From step `start` on, every 20 steps, later whenever the
+/// run is a tenth longer, twice in a row. Above `advice_share` of chance it is an advice. If labels are noisy, no
+/// training goes below a certain loss: the rule is silent while predictions are right much more often than a constant
+/// one, unless 30 % of wrong labels do not explain so few right ones, or nearly all are right. It is an error above
+/// `error_share` of chance if 30 % of wrong labels do not explain it: a cross entropy is above that of perfect
+/// predictions of such labels, or fewer than 70 % of the predictions are right; of other losses, if there are
+/// predictions. It is one above `advice_share`, too, if an average over 20 steps was below 60 % of the plateau once: no
+/// noise of labels explains that. If the level of chance of a regression is unknown, and the weights were new in the
+/// first step, its first values are that level: a network that knows nothing is no better than a constant. Empty:
+/// without such a level, or with fewer than 24 values, it finds nothing. Source: ours; measured on 472 small networks:
+/// 75 % of those that did not learn, none of those that did.
 struct LossPlateau {
   static constexpr std::string_view name = "LossPlateau";
   static constexpr std::string_view condition =

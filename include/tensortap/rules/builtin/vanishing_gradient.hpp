@@ -24,11 +24,10 @@ TENSORTAP_BEGIN_NAMESPACE
 
 /// Finds weights of early layers that hardly learn: over the last checks, their gradient is tiny beside the largest
 /// one, and the weights hardly move; or, from step 50 on, most of it is exactly zero. It is an advice if the loss shows
-/// that the training works nevertheless, or if the optimizer makes up for the small gradient. The plain threshold,
-/// which is all that smdebug knows, is an advice, too: a training that is finished has small gradients. Measured on 472
-/// small networks: a ratio below 1e-3 in any check finds 71 % of the broken ones at 8.9 % false alarms, the median
-/// of the checks 55 % at 0.7 %.
-/// Numeric: a tensor that holds NaN or an infinity is skipped.
+/// that the training works nevertheless, or comes to work later, or if the optimizer makes up for the small gradient.
+/// The plain threshold, which is all that smdebug knows, is an advice, too: a training that is finished has small
+/// gradients. Measured on 472 small networks: a ratio below 1e-3 in any check finds 71 % of the broken ones at 8.9 %
+/// false alarms, the median of the checks 55 % at 0.7 %. Numeric: a tensor that holds NaN or an infinity is skipped.
 /// Empty: skipped.
 /// Source: SageMaker Debugger's VanishingGradient; AutoTrainer for ratios and shares of zeros.
 struct VanishingGradient {
