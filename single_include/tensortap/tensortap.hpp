@@ -6421,10 +6421,12 @@ TENSORTAP_BEGIN_NAMESPACE
 /// twice the least such average for `patience` values in a row, or for 4 values and three times as many steps, and
 /// above the level of a constant prediction; above the first value if that level is unknown. The median of the last 9
 /// values is so, too: one bad batch is no divergence. Or the loss has risen, with 99 % confidence, from the second
-/// quarter of the run to the third and to the last, by a quarter in all, and is above a quarter of that level. So a
-/// loss near 0, where ratios are noise, is never found, nor one that rises for a moment at a restart. A cross entropy,
-/// or a squared or absolute error, is found, too, if three values in a row are below zero: its sign is wrong. Source:
-/// ours; measured on synthetic losses: 80 % of those that diverge, and no healthy one.
+/// quarter of the run to the third and to the last, by a quarter in all, and is above a quarter of that level. Or its
+/// mean over the last third of the run, of 40 values at least, is above a quarter of that level and five times the
+/// least average, which was below a tenth of it: single values count as twice that level at most. So a loss near 0,
+/// where ratios are noise, is never found, nor one that rises for a moment at a restart. A cross entropy, or a squared
+/// or absolute error, is found, too, if three values in a row are below zero: its sign is wrong. Source: ours; measured
+/// on synthetic losses: 80 % of those that diverge, and no healthy one.
 struct LossDiverging {
   static constexpr std::string_view name = "LossDiverging";
   static constexpr std::string_view condition =
@@ -6548,14 +6550,17 @@ TENSORTAP_BEGIN_NAMESPACE
 
 /// Finds a training loss that has fallen, and stopped between 0 and the level of a constant prediction ("chance"): its
 /// mean over the last quarter of the run so far is, with 99 % confidence, less than 10 % below that of the quarter
-/// before. From step `start` on, every 20 steps, later whenever the run is a tenth longer, twice in a row. Above
-/// `advice_share` of chance it is an advice. If labels are noisy, no training goes below a certain loss: the rule is
-/// silent while predictions are right much more often than a constant one, unless 30 % of wrong labels do not explain
-/// so few right ones, or nearly all are right. It is an error above `error_share` of chance if 30 % of wrong labels do
-/// not explain it: a cross entropy is above that of perfect predictions of such labels, or fewer than 70 % of the
-/// predictions are right; of other losses, if there are predictions. Empty: without a level of chance, or with fewer
-/// than 24 values, it finds nothing. Source: ours; measured on 472 small networks: 75 % of those that did not learn,
-/// none of those that did.
+/// before, or less than 20 % below that of the second quarter. From step `start` on, every 20 steps, later whenever the
+/// run is a tenth longer, twice in a row. Above `advice_share` of chance it is an advice. If labels are noisy, no
+/// training goes below a certain loss: the rule is silent while predictions are right much more often than a constant
+/// one, unless 30 % of wrong labels do not explain so few right ones, or nearly all are right. It is an error above
+/// `error_share` of chance if 30 % of wrong labels do not explain it: a cross entropy is above that of perfect
+/// predictions of such labels, or fewer than 70 % of the predictions are right; of other losses, if there are
+/// predictions. It is one above `advice_share`, too, if an average over 20 steps was below 60 % of the plateau once: no
+/// noise of labels explains that. If the level of chance of a regression is unknown, and the weights were new in the
+/// first step, its first values are that level: a network that knows nothing is no better than a constant. Empty:
+/// without such a level, or with fewer than 24 values, it finds nothing. Source: ours; measured on 472 small networks:
+/// 75 % of those that did not learn, none of those that did.
 struct LossPlateau {
   static constexpr std::string_view name = "LossPlateau";
   static constexpr std::string_view condition =
@@ -6728,8 +6733,9 @@ TENSORTAP_BEGIN_NAMESPACE
 /// the loss of the best constant prediction ("chance"), or the first training loss if that is unknown. The average
 /// training loss is below half of the scale, or a tenth of the validation loss; below 90 % of the scale, if the
 /// validation loss is above it. The average validation loss is above the training loss by `gap_share` of
-/// the scale, and above the scale or above its own best by `rise_share` of the scale. A gap of half as much is an
-/// advice.
+/// the scale, and above the scale or above its own best by `rise_share` of the scale. Or the examples are known by
+/// heart: the training loss is below 15 % of the validation loss, and that above `gap_share` of the scale, unless
+/// labels and predictions of the validation show that most of them are right. A gap of half as much is an advice.
 ///
 /// `smdebug()` is the documented condition: (mean EVAL loss - mean TRAIN loss) / mean TRAIN loss > `ratio_threshold`,
 /// with the means over the losses of the step and of the last TRAIN step. Near the end of a good training the loss is
@@ -7366,11 +7372,10 @@ TENSORTAP_BEGIN_NAMESPACE
 
 /// Finds weights of early layers that hardly learn: over the last checks, their gradient is tiny beside the largest
 /// one, and the weights hardly move; or, from step 50 on, most of it is exactly zero. It is an advice if the loss shows
-/// that the training works nevertheless, or if the optimizer makes up for the small gradient. The plain threshold,
-/// which is all that smdebug knows, is an advice, too: a training that is finished has small gradients. Measured on 472
-/// small networks: a ratio below 1e-3 in any check finds 71 % of the broken ones at 8.9 % false alarms, the median
-/// of the checks 55 % at 0.7 %.
-/// Numeric: a tensor that holds NaN or an infinity is skipped.
+/// that the training works nevertheless, or comes to work later, or if the optimizer makes up for the small gradient.
+/// The plain threshold, which is all that smdebug knows, is an advice, too: a training that is finished has small
+/// gradients. Measured on 472 small networks: a ratio below 1e-3 in any check finds 71 % of the broken ones at 8.9 %
+/// false alarms, the median of the checks 55 % at 0.7 %. Numeric: a tensor that holds NaN or an infinity is skipped.
 /// Empty: skipped.
 /// Source: SageMaker Debugger's VanishingGradient; AutoTrainer for ratios and shares of zeros.
 struct VanishingGradient {
