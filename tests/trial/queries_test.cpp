@@ -38,6 +38,28 @@ TEST_CASE("the previous steps of a tensor end with the step itself, as in smdebu
   CHECK(loss.prev_steps(100, 1) == Steps{6});
 }
 
+TEST_CASE("a tensor says when it was saved", "[trial][queries]") {
+  const auto store = std::make_shared<tt::MemoryStore>();
+  double now = 1000;
+  tt::Hook hook(store, {.collections = {{.name = "shapes", .include_regex = "shape", .save_shape = true},
+                                        {.name = "norms", .include_regex = "norm", .reductions = {tt::Reduction::l2}},
+                                        {.name = "others", .include_regex = "x"}},
+                        .save = tt::every(1),
+                        .wall_time = [&now] { return now; }});
+  for (int i = 0; i < 3; ++i, now += 0.5) {
+    hook.begin_step(i < 2 ? tt::Mode::train : tt::Mode::eval);
+    for (const char* name : {"x", "norm", "shape"}) hook.save(name, std::vector<float>{1, 2});
+  }
+  hook.close();
+  const tt::Trial trial(store);
+  CHECK(trial.tensor("x").wall_time(1) == 1000.5);
+  CHECK(trial.tensor("x", tt::Mode::eval).wall_time(0, "worker_0") == 1001);
+  CHECK(trial.tensor("norm").wall_time(0) == 1000);
+  CHECK(!trial.tensor("shape").wall_time(0));
+  CHECK(!trial.tensor("x").wall_time(7));
+  CHECK(!trial.tensor("x").wall_time(0, "worker_1"));
+}
+
 TEST_CASE("the values of all workers are there by name", "[trial][queries]") {
   const auto store = std::make_shared<tt::MemoryStore>();
   std::vector<std::unique_ptr<tt::Hook>> hooks;

@@ -74,6 +74,9 @@ class TensorHistory {
   /// Reduction::statistics has saved is not among them: see `statistics`.
   [[nodiscard]] std::map<std::string, Tensor> saved_reductions(std::int64_t step, std::string_view worker = {}) const;
 
+  /// Returns when it was saved; nullopt if but a shape was saved, or nothing can be read. Units: seconds since 1970.
+  [[nodiscard]] std::optional<double> wall_time(std::int64_t step, std::string_view worker = {}) const;
+
   /// Returns the size of its records in the events files. Units: bytes.
   [[nodiscard]] std::uint64_t stored_bytes() const;
 

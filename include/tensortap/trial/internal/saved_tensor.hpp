@@ -35,7 +35,7 @@ TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
 
 /// Reads `record` of the events file `key`. Throws: it is damaged or missing.
-inline Tensor read_record(const Store& store, const std::string& key, const StoredRecord& record) {
+inline Event read_record(const Store& store, const std::string& key, const StoredRecord& record) {
   const auto bytes = store.get(key, {record.start, record.length});
   if (!bytes) throw Error::damaged("record", key, "the events file is missing");
   if (bytes->size() < record.length)
@@ -51,19 +51,19 @@ inline Tensor read_record(const Store& store, const std::string& key, const Stor
   Event event = parse_event(payload);
   if (event.info.tag != record.name->first)
     throw Error::damaged("record", key, "it holds another tensor (" + in_quotes(event.info.tag) + ")");
-  return std::move(event.tensor);
+  return event;
 }
 
 /// Reads `record` of `step`, whose number is `number`. Returns nullopt if that fails, which is damage unless the step
 /// was superseded meanwhile.
-inline std::optional<Tensor> read_or_note(const LiveRun& run, const WorkerStepPtr& step, const StoredRecord& record,
-                                          std::int64_t number) {
+inline std::optional<Event> read_or_note(const LiveRun& run, const WorkerStepPtr& step, const StoredRecord& record,
+                                         std::int64_t number) {
   DamageList& damage = run.damage();
   const std::string object = step->event_file + "@" + std::to_string(record.start);
   try {
-    Tensor tensor = read_record(run.store(), step->event_file, record);
+    Event event = read_record(run.store(), step->event_file, record);
     if (!damage.empty()) damage.repaired(object);
-    return tensor;
+    return event;
   } catch (const std::exception& e) {  // not only Error: a damaged length may exceed the memory
     if (!run.is_superseded(step))
       damage.add(object, "tensor " + in_quotes(record.name->first) + ", step " + std::to_string(number), e.what());
@@ -151,6 +151,17 @@ class SavedTensor {
     return out;
   }
 
+  /// Returns when the first of the records that can be read was made.
+  [[nodiscard]] std::optional<double> wall_time(std::string_view worker) const {
+    for (const WorkerStepPtr& step : worker_steps_) {
+      if (!matches(*step, worker)) continue;
+      const auto [begin, end] = step->records_of(tensor_);
+      for (auto record = begin; record != end; ++record)
+        if (const auto event = read_or_note(*run_, step, *record, step_)) return event->info.wall_time;
+    }
+    return std::nullopt;
+  }
+
   /// Returns the size of the records. Units: bytes.
   [[nodiscard]] std::uint64_t stored_bytes() const {
     std::uint64_t sum = 0;
@@ -174,7 +185,9 @@ class SavedTensor {
   }
 
   [[nodiscard]] std::optional<Tensor> read(const WorkerStepPtr& step, const StoredRecord& record) const {
-    return read_or_note(*run_, step, record, step_);
+    auto event = read_or_note(*run_, step, record, step_);
+    if (!event) return std::nullopt;
+    return std::move(event->tensor);
   }
 
   [[nodiscard]] std::optional<Statistics> saved_statistics(std::string_view worker) const {

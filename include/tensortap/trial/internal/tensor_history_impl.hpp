@@ -5,7 +5,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -83,6 +85,10 @@ TENSORTAP_INLINE std::optional<std::vector<std::int64_t>> TensorHistory::classes
 TENSORTAP_INLINE std::map<std::string, Tensor> TensorHistory::saved_reductions(std::int64_t step,
                                                                                std::string_view worker) const {
   return at(step).reductions(worker);
+}
+
+TENSORTAP_INLINE std::optional<double> TensorHistory::wall_time(std::int64_t step, std::string_view worker) const {
+  return at(step).wall_time(worker);
 }
 
 TENSORTAP_INLINE std::uint64_t TensorHistory::stored_bytes() const {
