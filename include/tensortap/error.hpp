@@ -138,6 +138,7 @@ class Error : public std::runtime_error {
   static Error view_is_read_only(std::string_view call, std::string_view run, std::string_view key);
   static Error unpack_target_taken(std::string_view run, std::string_view to, std::string_view cause);
   static Error export_failed(std::uint64_t rows);
+  static Error export_target_taken(std::string_view directory, std::string_view cause);
   static Error run_not_found(std::string_view run);
   static Error run_is_gone(std::string_view run, bool is_replaced);
   static Error tensor_not_found(std::string_view name, std::string_view meant = {});

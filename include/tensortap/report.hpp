@@ -3,4 +3,5 @@
 
 #include <tensortap/tensortap.hpp>  // the library
 
-#include <tensortap/report/export.hpp>  // report: a run as a table, for spreadsheets, scripts and numpy
+#include <tensortap/report/export.hpp>       // report: a run as a table, for spreadsheets, scripts and numpy
+#include <tensortap/report/tensorboard.hpp>  // report: a run as event files, for TensorBoard

@@ -73,6 +73,10 @@ TENSORTAP_INLINE Error Error::export_failed(std::uint64_t rows) {
           "export: the output cannot be written (after " + std::to_string(rows) + " rows); is the disk full?"};
 }
 
+TENSORTAP_INLINE Error Error::export_target_taken(std::string_view directory, std::string_view cause) {
+  return {Errc::invalid_option, "export: " + in_quotes(directory) + ": " + escaped(cause)};
+}
+
 TENSORTAP_INLINE Error Error::unpack_target_taken(std::string_view run, std::string_view to, std::string_view cause) {
   return {Errc::invalid_option, "unpack: " + in_quotes(to) + ": " + std::string(cause) + ", so that " + in_quotes(run) +
                                     " cannot be unpacked there; name an empty place"};
