@@ -52,9 +52,9 @@ struct Diff {
 
 /// What `export` writes, and where.
 struct Export {
-  tensortap::ExportFormat format = tensortap::ExportFormat::csv;
+  std::optional<tensortap::ExportFormat> format;  // none: for TensorBoard
   tensortap::ExportOptions options;
-  std::string file;  // "-": the standard output
+  std::string file;  // "-": the standard output; for TensorBoard a directory
 };
 
 /// Whether a copy takes files, and enters directories, that a symbolic link leads to.
@@ -113,8 +113,8 @@ int unpack(const std::string& run, const std::string& to, std::ostream& out);
 /// Prints where two runs differ: facts, collections, curves, and the first value that differs. Returns 1 if values do.
 int diff(const std::string& first, const std::string& second, const Diff& how, std::ostream& out);
 
-/// Writes a run as a table. Returns 1 if some of it is damaged.
-int export_table(const std::string& run, const Export& how, std::ostream& out);
+/// Writes a run as a table, or for TensorBoard. Returns 1 if some of it is damaged.
+int export_run(const std::string& run, const Export& how, std::ostream& out);
 
 /// Removes the oldest steps of a run, and what else the options name, or says what would be removed.
 int prune(const std::string& run, const tensortap::PruneOptions& options, std::ostream& out);

@@ -3,11 +3,13 @@
 #include <filesystem>
 #include <fstream>
 #include <iostream>
+#include <memory>
 #include <ostream>
 #include <stdexcept>
 #include <string>
 #include <system_error>
 #include <tensortap/report.hpp>
+#include <vector>
 
 #include "commands.hpp"
 #include "runs.hpp"
@@ -17,12 +19,30 @@ namespace tensortap_command {
 
 namespace tt = tensortap;
 
-int export_table(const std::string& run, const Export& how, std::ostream& out) {
-  (void)open_run("export", run);  // says what is wrong with the address, and names the runs in it
-  const auto store = tt::open_store(run);
+namespace {
+
+int result_of(const std::vector<tt::Damage>& damages) {
+  for (const tt::Damage& damage : damages) std::cerr << "damaged: " << damage.where << ": " << damage.cause << '\n';
+  return damages.empty() ? 0 : 1;
+}
+
+int export_for_tensorboard(const std::shared_ptr<const tt::Store>& run, const Export& how, std::ostream& out) {
+  if (how.file == "-") throw std::runtime_error("export: --tensorboard writes a directory; name one with --output");
+  const tt::ExportedToTensorBoard done = tt::export_tensorboard(run, how.file, how.options);
+  out << tt::escaped(how.file) << ": " << plural(done.files, "event file") << ", " << plural(done.scalars, "point")
+      << " of curves, " << plural(done.histograms, "histogram");
+  if (done.without_elements > 0)
+    out << "; " << plural(done.without_elements, "tensor") << " without elements, of which there are curves alone";
+  if (done.left_out > 0) out << "; left out: " << plural(done.left_out, "value") << " of strings or complex numbers";
+  out << '\n';
+  return result_of(done.damage);
+}
+
+int export_table(const std::shared_ptr<const tt::Store>& store, tt::ExportFormat format, const Export& how,
+                 std::ostream& out) {
   tt::Exported done;
   if (how.file == "-") {
-    done = tt::export_run(store, how.format, out, how.options);
+    done = tt::export_run(store, format, out, how.options);
   } else {
     // A file that is there stays as it is until the new one is whole.
     const std::string unfinished = how.file + ".unfinished";
@@ -31,7 +51,7 @@ int export_table(const std::string& run, const Export& how, std::ostream& out) {
       throw std::runtime_error("export: " + tt::in_quotes(how.file) +
                                ": it cannot be written: " + std::generic_category().message(errno));
     try {
-      done = tt::export_run(store, how.format, file, how.options);
+      done = tt::export_run(store, format, file, how.options);
       file.close();
       if (!file)
         throw std::runtime_error("export: " + tt::in_quotes(how.file) + ": it cannot be written; is the disk full?");
@@ -40,14 +60,21 @@ int export_table(const std::string& run, const Export& how, std::ostream& out) {
       std::remove(unfinished.c_str());
       throw;
     }
-    const bool is_npz = how.format == tt::ExportFormat::npz;
+    const bool is_npz = format == tt::ExportFormat::npz;
     out << tt::escaped(how.file) << ": " << plural(done.rows, is_npz ? "value" : "row");
     if (done.left_out > 0)
       out << "; left out: " << plural(done.left_out, "value") << " that numpy has no type for, or without elements";
     out << '\n';
   }
-  for (const tt::Damage& damage : done.damage) std::cerr << "damaged: " << damage.where << ": " << damage.cause << '\n';
-  return done.damage.empty() ? 0 : 1;
+  return result_of(done.damage);
+}
+
+}  // namespace
+
+int export_run(const std::string& run, const Export& how, std::ostream& out) {
+  (void)open_run("export", run);  // says what is wrong with the address, and names the runs in it
+  const auto store = tt::open_store(run);
+  return how.format ? export_table(store, *how.format, how, out) : export_for_tensorboard(store, how, out);
 }
 
 }  // namespace tensortap_command

@@ -183,11 +183,14 @@ int run_tool(int argc, char** argv, std::ostream& out) {
       ->capture_default_str();
   diff->add_flag("--json", differing.json, "print one JSON object");
   CLI::App* exporting =
-      add_for_run("export", "Writes a run as a table: a row for each tensor, step and worker. NPZ has the elements.",
+      add_for_run("export",
+                  "Writes a run as a table: a row for each tensor, step and worker. NPZ has the elements. For "
+                  "TensorBoard it is a directory.",
                   "  tensortap export runs/42 --csv -o run.csv\n"
                   "  tensortap export runs/42 --parquet -o run.parquet   # for DuckDB, Polars, pandas\n"
                   "  tensortap export runs/42 --jsonl --tensor loss --mode EVAL -o - | jq .value\n"
-                  "  tensortap export runs/42 --npz --tensor 'weight$' --steps 0:1000 -o weights.npz");
+                  "  tensortap export runs/42 --npz --tensor 'weight$' --steps 0:1000 -o weights.npz\n"
+                  "  tensortap export runs/42 --tensorboard -o board/42   # then tensorboard --logdir board");
   command::Export what_to_export;
   CLI::Option_group* const formats = exporting->add_option_group("format");
   for (const auto format : {tensortap::ExportFormat::csv, tensortap::ExportFormat::json_lines,
@@ -198,8 +201,12 @@ int run_tool(int argc, char** argv, std::ostream& out) {
         "--" + std::string(to_string(format)), [&what_to_export, format] { what_to_export.format = format; },
         descriptions[static_cast<int>(format)]);
   }
+  formats->add_flag_callback(
+      "--tensorboard", [&what_to_export] { what_to_export.format.reset(); }, "curves, histograms and hyperparameters");
   formats->require_option(1);
-  exporting->add_option("-o,--output", what_to_export.file, "the file; - is the standard output")
+  exporting
+      ->add_option("-o,--output", what_to_export.file,
+                   "the file, for TensorBoard a new directory; - is the standard output")
       ->required()
       ->check(command::is_name());
   exporting
@@ -329,7 +336,7 @@ int run_tool(int argc, char** argv, std::ostream& out) {
   if (unpack->parsed()) return command::unpack(run, to, out);
   if (!steps_to_export.empty()) what_to_export.options.steps = command::steps_in(steps_to_export);
   if (!mode_to_export.empty()) what_to_export.options.query.mode = tensortap::parse_mode(mode_to_export);
-  if (exporting->parsed()) return command::export_table(run, what_to_export, out);
+  if (exporting->parsed()) return command::export_run(run, what_to_export, out);
   if (prune->parsed()) return command::prune(run, pruning, out);
   if (!mode_of_diff.empty()) differing.mode = tensortap::parse_mode(mode_of_diff);
   if (diff->parsed()) return command::diff(run, to, differing, out);
