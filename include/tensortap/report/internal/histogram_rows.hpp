@@ -9,6 +9,7 @@
 #include <tensortap/internal/config.hpp>
 #include <tensortap/reduce/statistics.hpp>
 #include <tensortap/statistics_record.hpp>
+#include <tensortap/tensor/dtype.hpp>
 #include <tensortap/tensor/tensor.hpp>
 
 TENSORTAP_BEGIN_NAMESPACE
@@ -39,11 +40,15 @@ inline HistogramRows histogram_rows(const Tensor& tensor, const Statistics& stat
     out.rows.back()[2] = static_cast<double>(statistics.finite());
     return out;
   }
-  for (std::size_t i = 0; i < tensor.size(); ++i) {
-    const double x = tensor.number(i);
-    if (!std::isfinite(x)) continue;
+  const auto count = [&](double x) {
+    if (!std::isfinite(x)) return;
     const auto bucket = static_cast<std::size_t>((x * scale - min) / range * buckets);
     ++out.rows[std::min(bucket, HistogramRows::buckets - 1)][2];
+  };
+  if (tensor.dtype() == DType::f32) {
+    for (const float x : tensor.as<float>()) count(static_cast<double>(x));
+  } else {
+    for (std::size_t i = 0; i < tensor.size(); ++i) count(tensor.number(i));
   }
   return out;
 }
