@@ -135,7 +135,7 @@ class TensorBoardExport {
       written.insert(r);
     }
     if (!value) {
-      done_.without_elements += saved.empty() ? 0 : 1;
+      if (!saved.empty()) ++done_.without_elements;
       const auto record = saved.find(std::string(to_string(Reduction::statistics)));
       if (record == saved.end() || record->second.dtype() != DType::f64) return;
       if (const auto statistics = Statistics::from_record(record->second.as<double>())) {
