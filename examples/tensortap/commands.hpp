@@ -117,7 +117,8 @@ int diff(const std::string& first, const std::string& second, const Diff& how, s
 int export_run(const std::string& run, const Export& how, std::ostream& out);
 
 /// Removes the oldest steps of a run, and what else the options name, or says what would be removed.
-int prune(const std::string& run, const tensortap::PruneOptions& options, std::ostream& out);
+/// `checkpoints` is the checkpoint_dir of a run that will be continued, or empty.
+int prune(const std::string& run, tensortap::PruneOptions options, const std::string& checkpoints, std::ostream& out);
 
 /// Prints the objects below an s3:// address as `aws s3 ls` does. Throws: there are none.
 int list_objects(const std::string& address, bool recursive, std::ostream& out);

@@ -2,6 +2,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <ostream>
+#include <stdexcept>
 #include <string>
 #include <tensortap/tensortap.hpp>
 #include <utility>
@@ -100,7 +101,7 @@ void print_text(const tt::RunDifferences& found, std::ostream& out) {
   if (found.steps_only_second > 0)
     out << "of the second run alone: " << plural(found.steps_only_second, "step") << '\n';
   for (const tt::CurveDifference& curve : found.curves)
-    if (curve.largest > 0)
+    if (curve.largest_step >= 0)
       out << "curve " << tt::escaped(curve.tensor) << " (" << tt::to_string(curve.mode) << "): in step "
           << curve.last_step << ' ' << number_text(curve.first) << " and " << number_text(curve.second) << "; at most "
           << number_text(curve.largest) << " apart, in step " << curve.largest_step << '\n';
@@ -118,6 +119,10 @@ int diff(const std::string& first, const std::string& second, const Diff& how, s
   const tt::Trial one = open_run("diff", first), other = open_run("diff", second);
   const tt::RunDifferences found = tt::compare(
       one, other, {.query = {.include_regex = how.tensors, .mode = how.mode}, .round_offs = how.round_offs});
+  if (found.compared == 0 && found.damage.empty() && !found.first && found.only_first.empty() &&
+      found.only_second.empty())
+    throw std::runtime_error(
+        "diff: nothing was compared: no tensor of the options was saved in a step that both runs have");
   if (how.json) {
     print_json(found, out);
   } else {

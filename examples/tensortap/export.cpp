@@ -1,17 +1,14 @@
-#include <cerrno>
-#include <cstdio>
-#include <filesystem>
-#include <fstream>
+#include <cstdint>
 #include <iostream>
 #include <memory>
 #include <ostream>
 #include <stdexcept>
 #include <string>
-#include <system_error>
 #include <tensortap/report.hpp>
 #include <vector>
 
 #include "commands.hpp"
+#include "output_file.hpp"
 #include "runs.hpp"
 #include "words.hpp"
 
@@ -20,6 +17,15 @@ namespace tensortap_command {
 namespace tt = tensortap;
 
 namespace {
+
+std::runtime_error nothing_found(std::uint64_t left_out) {
+  if (left_out > 0)
+    return std::runtime_error(
+        "export: the tensors of the options have no elements that numpy has a type for; --jsonl has what was saved of "
+        "them");
+  return std::runtime_error(
+      "export: nothing was saved of the tensors, steps, mode and worker of the options; leave some out");
+}
 
 int result_of(const std::vector<tt::Damage>& damages) {
   for (const tt::Damage& damage : damages) std::cerr << "damaged: " << damage.where << ": " << damage.cause << '\n';
@@ -43,23 +49,12 @@ int export_table(const std::shared_ptr<const tt::Store>& store, tt::ExportFormat
   tt::Exported done;
   if (how.file == "-") {
     done = tt::export_run(store, format, out, how.options);
+    if (done.rows == 0 && done.damage.empty()) throw nothing_found(done.left_out);
   } else {
-    // A file that is there stays as it is until the new one is whole.
-    const std::string unfinished = how.file + ".unfinished";
-    std::ofstream file(unfinished, std::ios::binary | std::ios::trunc);
-    if (!file)
-      throw std::runtime_error("export: " + tt::in_quotes(how.file) +
-                               ": it cannot be written: " + std::generic_category().message(errno));
-    try {
-      done = tt::export_run(store, format, file, how.options);
-      file.close();
-      if (!file)
-        throw std::runtime_error("export: " + tt::in_quotes(how.file) + ": it cannot be written; is the disk full?");
-      std::filesystem::rename(unfinished, how.file);
-    } catch (...) {
-      std::remove(unfinished.c_str());
-      throw;
-    }
+    OutputFile file(how.file);
+    done = tt::export_run(store, format, file.stream(), how.options);
+    if (done.rows == 0 && done.damage.empty()) throw nothing_found(done.left_out);
+    file.publish();
     const bool is_npz = format == tt::ExportFormat::npz;
     out << tt::escaped(how.file) << ": " << plural(done.rows, is_npz ? "value" : "row");
     if (done.left_out > 0)

@@ -193,14 +193,13 @@ int run_tool(int argc, char** argv, std::ostream& out) {
                   "  tensortap export runs/42 --tensorboard -o board/42   # then tensorboard --logdir board");
   command::Export what_to_export;
   CLI::Option_group* const formats = exporting->add_option_group("format");
-  for (const auto format : {tensortap::ExportFormat::csv, tensortap::ExportFormat::json_lines,
-                            tensortap::ExportFormat::npz, tensortap::ExportFormat::parquet}) {
-    const char* const descriptions[] = {"for spreadsheets", "one JSON object a line", "for numpy",
-                                        "for DuckDB and others"};
-    formats->add_flag_callback(
-        "--" + std::string(to_string(format)), [&what_to_export, format] { what_to_export.format = format; },
-        descriptions[static_cast<int>(format)]);
-  }
+  const auto as = [&what_to_export](tensortap::ExportFormat format) {
+    return [&what_to_export, format] { what_to_export.format = format; };
+  };
+  formats->add_flag_callback("--csv", as(tensortap::ExportFormat::csv), "for spreadsheets");
+  formats->add_flag_callback("--jsonl", as(tensortap::ExportFormat::json_lines), "one JSON object a line");
+  formats->add_flag_callback("--npz", as(tensortap::ExportFormat::npz), "for numpy");
+  formats->add_flag_callback("--parquet", as(tensortap::ExportFormat::parquet), "for DuckDB and others");
   formats->add_flag_callback(
       "--tensorboard", [&what_to_export] { what_to_export.format.reset(); }, "curves, histograms and hyperparameters");
   formats->require_option(1);
@@ -228,6 +227,11 @@ int run_tool(int argc, char** argv, std::ostream& out) {
       ->check(CLI::Range(std::int64_t{1}, std::numeric_limits<std::int64_t>::max()));
   prune->add_option("--bytes", pruning.keep.bytes, "keep so many bytes of steps of each worker")
       ->check(CLI::Range(std::uint64_t{1}, std::numeric_limits<std::uint64_t>::max()));
+  std::string checkpoints;
+  prune
+      ->add_option("--checkpoints", checkpoints,
+                   "checkpoint_dir of a run that will be continued: what is after its last commit stays")
+      ->check(command::is_name());
   prune->add_flag("--superseded", pruning.superseded, "remove the steps that interrupted attempts have left");
   prune->add_flag("--snapshots", pruning.snapshots, "remove the snapshots of findings");
   prune->add_flag("--dry-run", pruning.dry_run, "say what would be removed, and remove nothing");
@@ -337,7 +341,7 @@ int run_tool(int argc, char** argv, std::ostream& out) {
   if (!steps_to_export.empty()) what_to_export.options.steps = command::steps_in(steps_to_export);
   if (!mode_to_export.empty()) what_to_export.options.query.mode = tensortap::parse_mode(mode_to_export);
   if (exporting->parsed()) return command::export_run(run, what_to_export, out);
-  if (prune->parsed()) return command::prune(run, pruning, out);
+  if (prune->parsed()) return command::prune(run, pruning, checkpoints, out);
   if (!mode_of_diff.empty()) differing.mode = tensortap::parse_mode(mode_of_diff);
   if (diff->parsed()) return command::diff(run, to, differing, out);
   if (severity == "error") how.severity = tensortap::Severity::error;

@@ -1,3 +1,4 @@
+#include <cstdint>
 #include <ostream>
 #include <stdexcept>
 #include <string>
@@ -10,16 +11,35 @@ namespace tensortap_command {
 
 namespace tt = tensortap;
 
-int prune(const std::string& run, const tt::PruneOptions& options, std::ostream& out) {
+namespace {
+
+/// Returns the step of the last commit in a directory of checkpoints. Throws: there is none.
+std::int64_t last_commit_in(const std::string& checkpoints) {
+  const auto states = tt::read_states(*tt::open_store(checkpoints));
+  if (states.empty())
+    throw std::runtime_error("prune: " + tt::in_quotes(checkpoints) +
+                             ": it holds no commit; name the checkpoint_dir of the run");
+  return states.back().last_seen;
+}
+
+}  // namespace
+
+int prune(const std::string& run, tt::PruneOptions options, const std::string& checkpoints, std::ostream& out) {
   if (!options.keep.has_limit() && !options.superseded && !options.snapshots)
     throw std::runtime_error("prune: nothing is to be removed; name --steps, --bytes, --superseded or --snapshots");
   const auto store = tt::open_store(run);
   if (const tt::RunOutline outline = tt::outline_of(*store);
       !outline.ended && outline.attempts == 0 && outline.workers.empty())
     throw std::runtime_error("prune: " + tt::in_quotes(run) + ": it is no run; name the directory or address of one");
+  const bool is_open = options.keep.has_limit() && !tt::outline_of(*store).ended;
+  if (!checkpoints.empty()) options.last_commit = last_commit_in(checkpoints);
   const tt::Pruned done = tt::prune(*store, options);
   out << (options.dry_run ? "would remove: " : "removed: ") << plural(done.steps, "step") << ", "
       << plural(done.objects, "object") << ", " << done.bytes << " bytes\n"
+      << (is_open && checkpoints.empty()
+              ? "the run has not ended; before it is continued, name its --checkpoints: steps after the last commit "
+                "then stay, and do not count\n"
+              : "")
       << "left: " << plural(done.steps_left, "step") << ", " << done.bytes_left << " bytes\n";
   return 0;
 }

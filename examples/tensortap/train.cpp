@@ -57,6 +57,9 @@ int train(tt::JobOptions options, std::ostream& out) {
   options.stop = to.stop;
   options.stop_now = to.stop_now;
   const bool spot = options.spot;
+  if (!options.hook_config.empty())
+    for (const std::string& warning : tt::HookConfiguration::from_json(options.hook_config).warnings)
+      std::cerr << "tensortap: --hook-config: " << warning << '\n';
   const auto watcher = watch_cloud(options.stop);
   JobConsole console(out);
   tt::TrainingJob job(std::move(options),

@@ -1231,8 +1231,8 @@ class GroupGuard {
   }
 
  private:
-  /// The guard: waits until this process is gone. Only calls that are safe after a
-  /// fork. It is in a session of its own and takes no signals, so that what ends the manager does not end it.
+  /// The guard: waits until the manager is gone. It makes only calls that are safe after a fork. It is in a session of
+  /// its own and takes no signals, so that what ends the manager does not end it.
   [[noreturn]] static void watch(int from_manager, pid_t group) {
     ::setsid();
     sigset_t all;

@@ -60,6 +60,39 @@ Exported export_run(const std::shared_ptr<const Store>& run, ExportFormat format
 
 TENSORTAP_END_NAMESPACE
 
+// from tensortap/report/tensorboard.hpp
+
+// Writes a run as event files for TensorBoard: curves of tensors of one element, reductions and statistics, histograms
+// of the elements of others, and hyperparameters. The run may be finished, interrupted, or still being written.
+//
+//   const auto done = tensortap::export_tensorboard(tensortap::open_store("runs/42"), "board/42");
+//   std::cout << done.scalars << " points of curves, " << done.histograms << " histograms\n";
+
+TENSORTAP_BEGIN_NAMESPACE
+
+class Store;
+
+/// What was written for TensorBoard. Counts are of values, each of one tensor in one step of one worker.
+struct ExportedToTensorBoard {
+  std::uint64_t files = 0;             ///< event files, one for each worker and mode
+  std::uint64_t scalars = 0;           ///< points of curves
+  std::uint64_t histograms = 0;        ///< of elements
+  std::uint64_t without_elements = 0;  ///< of which there are but reductions or statistics: curves, and no histogram
+  std::uint64_t left_out = 0;          ///< strings and complex numbers
+  std::vector<Damage> damage = {};     ///< what could not be read
+};
+
+/// Writes `run` to event files below `directory`, which must be new or empty, and which appears when it is whole:
+/// "MODE/events.out.tfevents…", with several workers "WORKER/MODE/…". README.md lists the tags. Each step of a mode is
+/// there once, however often the run was interrupted; its number is that of the mode, and its time the one at which it
+/// was saved. Equal runs make equal files. Memory: for the largest tensor, and 1 MiB for each worker. Throws: the
+/// directory holds something or cannot be written; there is no run or no such collection; a refused pattern; the store
+/// failed.
+ExportedToTensorBoard export_tensorboard(const std::shared_ptr<const Store>& run, std::string_view directory,
+                                         const ExportOptions& options = {});
+
+TENSORTAP_END_NAMESPACE
+
 // from tensortap/report.hpp
 
 // The doors of what shows a run to people and to other programs. The command 'tensortap export' is made of these.
@@ -74,7 +107,11 @@ TENSORTAP_END_NAMESPACE
 #include <cstddef>
 #include <cstring>
 #include <deque>
+#include <filesystem>
+#include <fstream>
 #include <functional>
+#include <initializer_list>
+#include <ios>
 #include <iterator>
 #include <map>
 #include <mutex>
@@ -82,6 +119,7 @@ TENSORTAP_END_NAMESPACE
 #include <ostream>
 #include <set>
 #include <span>
+#include <system_error>
 #include <tuple>
 #include <type_traits>
 #include <utility>
@@ -374,6 +412,7 @@ struct TableRow {
   std::string dtype = {};  // empty: the elements were not saved
   std::optional<Tensor::Shape> shape = {};
   std::optional<std::string> text = {};                                 // the only element, a string
+  std::optional<std::string> integer = {};                              // the only element, an integer beyond 2^53
   std::array<std::optional<double>, NumberColumns::size> numbers = {};  // by NumberColumns
 
   /// Returns whether nothing can be read of what was saved.
@@ -390,6 +429,15 @@ inline std::string shape_in_table(const Tensor::Shape& shape) {
   return out;
 }
 
+/// Returns the digits of the only element if it is an integer beyond 2^53, which a double may not hold.
+inline std::optional<std::string> large_integer_in(const Tensor& tensor) {
+  constexpr double exact = 9007199254740992.0;
+  if (tensor.dtype() == DType::i64 && std::abs(tensor.number(0)) >= exact)
+    return std::to_string(tensor.as<std::int64_t>()[0]);
+  if (tensor.dtype() == DType::u64 && tensor.number(0) >= exact) return std::to_string(tensor.as<std::uint64_t>()[0]);
+  return std::nullopt;
+}
+
 /// Returns what `worker` saved of `tensor` in step `number` of the history.
 inline TableRow row_of(const TensorHistory& tensor, std::int64_t number, const Step& step, const std::string& worker) {
   TableRow out{.step = step, .worker = worker, .tensor = tensor.name()};
@@ -403,7 +451,10 @@ inline TableRow row_of(const TensorHistory& tensor, std::int64_t number, const S
   if (value) {
     out.dtype = to_string(value->dtype());
     if (value->size() == 1 && value->dtype() == DType::string) out.text = value->strings()[0];
-    if (value->size() == 1 && is_real(value->dtype())) out.numbers[NumberColumns::value] = value->number(0);
+    if (value->size() == 1 && is_real(value->dtype())) {
+      out.numbers[NumberColumns::value] = value->number(0);
+      out.integer = large_integer_in(*value);
+    }
     if (!statistics && is_real(value->dtype())) statistics = tensortap::statistics(*value);
   }
   for (std::size_t i = 0; i < reduction_count; ++i) {
@@ -836,7 +887,11 @@ class CsvWriter {
     for (std::size_t i = 0; i < NumberColumns::size; ++i) {
       line_ += ',';
       if (i == NumberColumns::value && row.text) append_text(*row.text);
-      if (row.numbers[i]) append_number(line_, *row.numbers[i]);
+      if (i == NumberColumns::value && row.integer) {
+        line_ += *row.integer;
+      } else if (row.numbers[i]) {
+        append_number(line_, *row.numbers[i]);
+      }
     }
     end_line();
   }
@@ -893,7 +948,11 @@ class JsonLinesWriter {
       if (!row.numbers[i]) continue;
       const bool finite = std::isfinite(*row.numbers[i]);
       line_.append(", \"").append(NumberColumns::name(i)).append(finite ? "\": " : "\": \"");
-      append_number(line_, *row.numbers[i]);
+      if (i == NumberColumns::value && row.integer) {
+        line_ += *row.integer;
+      } else {
+        append_number(line_, *row.numbers[i]);
+      }
       if (!finite) line_ += '"';
     }
     line_ += "}\n";
@@ -1023,6 +1082,472 @@ TENSORTAP_INLINE Exported export_run(const std::shared_ptr<const Store>& run, Ex
   }
   out.flush();
   if (!out) throw Error::export_failed(done.rows);
+  done.damage = trial.damage();
+  return done;
+}
+
+TENSORTAP_END_NAMESPACE
+
+// from tensortap/report/internal/histogram_rows.hpp
+
+// A histogram as TensorBoard's plugin "histograms" reads it.
+
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
+
+/// Equally wide buckets from the least to the largest finite element: left end, right end, number of elements.
+struct HistogramRows {
+  static constexpr std::size_t buckets = 30;  // as many as TensorBoard's own writer makes
+  std::array<std::array<double, 3>, buckets> rows{};
+};
+
+/// Returns the histogram of the finite elements of `tensor`, whose statistics are `statistics`. If all are equal, they
+/// are in the last bucket, and all ends are this number. If there is none, everything is 0.
+inline HistogramRows histogram_rows(const Tensor& tensor, const Statistics& statistics) {
+  HistogramRows out;
+  if (statistics.finite() == 0) return out;
+  // The range of float64 is wider than its largest number: such elements are halved first.
+  const double scale = std::isfinite(statistics.max - statistics.min) ? 1 : 0.5;
+  const double min = statistics.min * scale;
+  const double range = statistics.max * scale - min;
+  constexpr auto buckets = static_cast<double>(HistogramRows::buckets);
+  for (std::size_t i = 0; i < HistogramRows::buckets; ++i) {
+    out.rows[i][0] = i == 0 ? statistics.min : out.rows[i - 1][1];
+    const double end = min + range * (static_cast<double>(i + 1) / buckets);
+    out.rows[i][1] = i + 1 == HistogramRows::buckets ? statistics.max : end / scale;
+  }
+  if (range == 0) {
+    out.rows.back()[2] = static_cast<double>(statistics.finite());
+    return out;
+  }
+  const auto count = [&](double x) {
+    if (!std::isfinite(x)) return;
+    const auto bucket = static_cast<std::size_t>((x * scale - min) / range * buckets);
+    ++out.rows[std::min(bucket, HistogramRows::buckets - 1)][2];
+  };
+  if (tensor.dtype() == DType::f32) {
+    for (const float x : tensor.as<float>()) count(static_cast<double>(x));
+  } else {
+    for (std::size_t i = 0; i < tensor.size(); ++i) count(tensor.number(i));
+  }
+  return out;
+}
+
+}  // namespace detail
+TENSORTAP_END_NAMESPACE
+
+// from tensortap/report/internal/new_directory.hpp
+
+// A directory that appears when its content is whole.
+
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
+
+/// Makes "NAME.unfinished", which `finish` renames. The destructor removes it if that has not happened.
+class NewDirectory {
+ public:
+  /// Throws: `name` exists and is not an empty directory, another call makes it, or it cannot be made.
+  explicit NewDirectory(std::string_view name) : name_(name) {
+    namespace fs = std::filesystem;
+    std::error_code error;
+    target_ = fs::weakly_canonical(name, error);
+    if (error || name.empty()) refuse("it cannot be made", error);
+    if (!target_.has_filename() && target_.has_relative_path()) target_ = target_.parent_path();  // of "name/"
+    if (fs::exists(target_, error)) {
+      if (!fs::is_directory(target_, error)) refuse("it is not a directory", {});
+      if (!fs::is_empty(target_, error)) refuse("it holds something", error);
+    }
+    path_ = target_;
+    path_ += ".unfinished";
+    fs::create_directories(target_.parent_path(), error);
+    if (fs::create_directory(path_, error)) return;
+    if (error) refuse("it cannot be made", error);
+    throw Error::export_target_taken(path_.native(), "an export writes it, or was cut off; if none does, remove it");
+  }
+  NewDirectory(const NewDirectory&) = delete;
+  NewDirectory& operator=(const NewDirectory&) = delete;
+  ~NewDirectory() {
+    std::error_code ignored;
+    if (!path_.empty()) std::filesystem::remove_all(path_, ignored);
+  }
+
+  /// Where the content belongs.
+  [[nodiscard]] const std::filesystem::path& path() const noexcept { return path_; }
+
+  /// Gives the directory its name. Throws: it has got content meanwhile, or cannot be renamed.
+  void finish() {
+    std::error_code error;
+    std::filesystem::rename(path_, target_, error);
+    if (error) refuse("it cannot get its name", error);
+    path_.clear();
+  }
+
+ private:
+  [[noreturn]] void refuse(const std::string& cause, const std::error_code& error) const {
+    throw Error::export_target_taken(
+        name_, cause + (error ? " (" + error.message() + ")" : "") + "; name a new or an empty directory");
+  }
+
+  std::string name_;
+  std::filesystem::path target_, path_;
+};
+
+}  // namespace detail
+TENSORTAP_END_NAMESPACE
+
+// from tensortap/report/internal/tensorboard_file.hpp
+
+// An event file of TensorBoard: TensorFlow's messages in TFRecord frames, whose footers are true checksums.
+// Source: TensorBoard's event.proto, summary.proto, and plugin_data.proto of the plugin "hparams".
+
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
+
+namespace field {
+inline constexpr std::uint32_t event_file_version = 3, value_simple = 2, metadata_data_class = 4;
+inline constexpr std::uint32_t hparams_start = 3, hparams_end = 4;               // of HParamsPluginData
+inline constexpr std::uint32_t start_hparams = 1, start_time = 5;                // of SessionStartInfo
+inline constexpr std::uint32_t end_status = 1, end_time = 2;                     // of SessionEndInfo
+inline constexpr std::uint32_t map_key = 1, map_value = 2;                       // of an entry of a map
+inline constexpr std::uint32_t any_number = 2, any_string = 3, any_boolean = 4;  // of google.protobuf.Value
+}  // namespace field
+
+/// The values of a run of TensorBoard, which is one directory. The file is made with the first value.
+class TensorBoardFile {
+ public:
+  /// `facts` are the hyperparameters; values that are numbers become such.
+  TensorBoardFile(std::filesystem::path directory, const std::map<std::string, std::string>* facts)
+      : directory_(std::move(directory)), facts_(facts) {}
+
+  /// The step of what follows. Units: seconds since 1970.
+  void begin_step(std::int64_t step, double wall_time) {
+    step_ = step;
+    wall_time_ = std::isfinite(wall_time) ? wall_time : 0;
+    if (path_.empty()) begin_file();
+  }
+
+  /// Adds a point to the curve `name`, which belongs to `tensor`.
+  void add_scalar(const std::string& tensor, const std::string& name, double number) {
+    std::string value;
+    wire::put_bytes(value, field::value_tag, tag_of(tensor, name, Kind::scalar).first);
+    wire::put_tag(value, field::value_simple, wire::Type::fixed32);
+    append_raw(value, static_cast<float>(number));
+    put_value(value);
+  }
+
+  void add_histogram(const std::string& tensor, const HistogramRows& histogram) {
+    const auto [tag, is_first] = tag_of(tensor, tensor, Kind::histogram);
+    std::string content;
+    for (const auto& row : histogram.rows)
+      for (const double number : row) append_raw(content, number);
+    std::string value;
+    wire::put_bytes(value, field::value_tag, tag);
+    wire::put_bytes(value, field::value_tensor,
+                    tensor_message(type_double, {HistogramRows::buckets, std::size_t{3}}, content));
+    if (is_first) put_metadata(value, "histograms", {});
+    put_value(value);
+  }
+
+  /// Ends the file. Returns whether there is one. Throws: it cannot be written.
+  bool finish(bool has_ended) {
+    if (path_.empty()) return false;
+    if (has_ended && !facts_->empty()) {
+      std::string info;
+      constexpr int success = 1;
+      wire::put_integer(info, field::end_status, success);
+      wire::put_double(info, field::end_time, wall_time_);
+      put_hparams("_hparams_/session_end_info", field::hparams_end, info);
+    }
+    flush();
+    return true;
+  }
+
+ private:
+  enum class Kind : std::uint8_t { scalar, histogram };
+
+  static constexpr std::size_t buffer_size = std::size_t{1} << 20;
+  static constexpr std::int64_t type_float = 1, type_double = 2;  // of TensorFlow's DataType
+
+  template <class T>
+  static void append_raw(std::string& out, T number) {
+    char raw[sizeof number];
+    std::memcpy(raw, &number, sizeof number);
+    out.append(raw, sizeof number);
+  }
+
+  static std::string tensor_message(std::int64_t type, std::initializer_list<std::size_t> shape,
+                                    std::string_view content) {
+    std::string extents;
+    for (const std::size_t extent : shape) {
+      std::string one;
+      wire::put_integer(one, field::dim_size, static_cast<std::int64_t>(extent));
+      wire::put_bytes(extents, field::shape_dim, one);
+    }
+    std::string out;
+    wire::put_integer(out, field::tensor_dtype, type);
+    wire::put_bytes(out, field::tensor_shape, extents);
+    if (!content.empty()) wire::put_bytes(out, field::tensor_content, content);
+    return out;
+  }
+
+  /// Without a class of data, TensorBoard drops a tensor silently.
+  static void put_metadata(std::string& value, std::string_view plugin, std::string_view content) {
+    std::string data, metadata;
+    wire::put_bytes(data, field::plugin_name, plugin);
+    if (!content.empty()) wire::put_bytes(data, field::plugin_content, content);
+    wire::put_bytes(metadata, field::metadata_plugin, data);
+    constexpr int class_tensor = 2;
+    wire::put_integer(metadata, field::metadata_data_class, class_tensor);
+    wire::put_bytes(value, field::value_metadata, metadata);
+  }
+
+  /// Returns the tag of the curve or histogram `name` of `tensor`, and whether it is new. A tag belongs to one tensor
+  /// and has one kind: what comes later than another that is called alike gets a tilde.
+  std::pair<std::string, bool> tag_of(const std::string& tensor, const std::string& name, Kind kind) {
+    std::string tag = name.empty() ? "_" : is_utf8(name) ? name : escaped(name);
+    for (;; tag += '~') {
+      const auto [at, is_new] = tags_.try_emplace(tag, tensor, kind);
+      if (at->second == std::pair(tensor, kind)) return {tag, is_new};
+    }
+  }
+
+  void begin_file() {
+    std::error_code error;
+    std::filesystem::create_directories(directory_, error);
+    if (error) throw Error::export_failed(0);
+    constexpr double last = 9999999999;
+    const std::string seconds = std::to_string(static_cast<std::int64_t>(std::clamp(wall_time_, 0.0, last)));
+    path_ = directory_ / ("events.out.tfevents." + std::string(10 - seconds.size(), '0') + seconds + ".tensortap.0.0");
+    put_event(0, field::event_file_version, "brain.Event:2");
+    if (facts_->empty()) return;
+    std::string info;
+    for (const auto& [name, text] : *facts_) {
+      std::string entry;
+      wire::put_bytes(entry, field::map_key, name);
+      wire::put_bytes(entry, field::map_value, any_message(text));
+      wire::put_bytes(info, field::start_hparams, entry);
+    }
+    wire::put_double(info, field::start_time, wall_time_);
+    put_hparams("_hparams_/session_start_info", field::hparams_start, info);
+  }
+
+  static std::string any_message(const std::string& text) {
+    std::string out;
+    double number = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+    if (error == std::errc() && end == text.data() + text.size() && std::isfinite(number)) {
+      wire::put_tag(out, field::any_number, wire::Type::fixed64);  // of several kinds of values, 0 is not left out
+      append_raw(out, number);
+    } else if (text == "true" || text == "false") {
+      wire::put_tag(out, field::any_boolean, wire::Type::varint);
+      wire::put_varint(out, text == "true" ? 1 : 0);
+    } else {
+      wire::put_bytes(out, field::any_string, is_utf8(text) ? text : escaped(text));
+    }
+    return out;
+  }
+
+  void put_hparams(std::string_view tag, std::uint32_t kind, const std::string& info) {
+    std::string content, value;
+    wire::put_bytes(content, kind, info);
+    wire::put_bytes(value, field::value_tag, tag);
+    wire::put_bytes(value, field::value_tensor, tensor_message(type_float, {0}, {}));
+    put_metadata(value, "hparams", content);
+    put_event(0, field::event_summary, summary_of(value));
+  }
+
+  static std::string summary_of(const std::string& value) {
+    std::string out;
+    wire::put_bytes(out, field::summary_value, value);
+    return out;
+  }
+
+  void put_value(const std::string& value) { put_event(step_, field::event_summary, summary_of(value)); }
+
+  void put_event(std::int64_t step, std::uint32_t kind, std::string_view content) {
+    std::string event;
+    wire::put_double(event, field::event_wall_time, wall_time_);
+    wire::put_integer(event, field::event_step, step);
+    wire::put_bytes(event, kind, content);
+    const auto header = tfrecord::header(event.size());
+    buffer_.append(reinterpret_cast<const char*>(header.data()), header.size());
+    buffer_ += event;
+    append_raw(buffer_, masked(crc32c(bytes_of(event))));
+    ++events_;
+    if (buffer_.size() >= buffer_size) flush();
+  }
+
+  /// Opens the file for each MiB, so that no number of workers needs too many open files.
+  void flush() {
+    std::ofstream file(path_, std::ios::binary | std::ios::app);
+    file.write(buffer_.data(), static_cast<std::streamsize>(buffer_.size()));
+    file.close();
+    if (!file) throw Error::export_failed(events_);
+    buffer_.clear();
+  }
+
+  std::filesystem::path directory_, path_;
+  const std::map<std::string, std::string>* facts_;
+  std::map<std::string, std::pair<std::string, Kind>> tags_;
+  std::int64_t step_ = 0;
+  double wall_time_ = 0;
+  std::uint64_t events_ = 0;
+  std::string buffer_;
+};
+
+}  // namespace detail
+TENSORTAP_END_NAMESPACE
+
+// from tensortap/report/internal/tensorboard_impl.hpp
+
+// The bodies of tensorboard.hpp.
+
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
+
+/// Returns the facts of a run that describe its training, and not its process, without "hyperparameters/".
+inline std::map<std::string, std::string> hyperparameters_of(const std::map<std::string, std::string>& facts) {
+  static const std::set<std::string_view> of_process = {"command", "compiler", "git_revision",
+                                                        "host",    "started",  "tensortap"};
+  constexpr std::string_view prefix = "hyperparameters/";
+  std::map<std::string, std::string> out;
+  for (const auto& [name, value] : facts) {
+    if (of_process.contains(name)) continue;
+    const std::string rest = name.starts_with(prefix) ? name.substr(prefix.size()) : std::string();
+    out[rest.empty() || facts.contains(rest) ? name : rest] = value;
+  }
+  return out;
+}
+
+/// Returns `worker` as the name of a directory that is below its parent.
+inline std::string directory_of_worker(const std::string& worker) {
+  std::string out = worker.empty() || worker.front() == '.' ? "_" + worker : worker;
+  std::replace_if(
+      out.begin(), out.end(), [](char c) { return static_cast<unsigned char>(c) < ' ' || c == '/' || c == '\\'; }, '_');
+  return out;
+}
+
+/// Exports the steps of one run.
+class TensorBoardExport {
+ public:
+  TensorBoardExport(const Trial& trial, const ExportOptions& options, const std::filesystem::path& directory)
+      : trial_(trial), options_(options), facts_(hyperparameters_of(trial.facts())) {
+    std::set<std::string> taken;
+    const std::vector<std::string> workers = trial.workers();
+    for (const std::string& worker : workers) {
+      std::string name = workers.size() > 1 ? directory_of_worker(worker) : std::string();
+      while (!taken.insert(name).second) name += '~';
+      places_[worker] = directory / name;
+    }
+  }
+
+  ExportedToTensorBoard run() {
+    std::vector<Mode> modes = trial_.modes();
+    modes.push_back(Mode::global);  // steps of no other mode
+    for (const Mode mode : modes)
+      if (options_.query.mode.value_or(mode) == mode || options_.query.mode == Mode::global) export_mode(mode);
+    return std::move(done_);
+  }
+
+ private:
+  void export_mode(Mode mode) {
+    TensorQuery query = options_.query;
+    query.mode = mode;
+    const std::vector<TensorHistory> tensors = trial_.tensors(query);
+    std::map<std::int64_t, std::vector<const TensorHistory*>> by_step;
+    for (const TensorHistory& tensor : tensors)
+      for (const std::int64_t number : tensor.steps()) by_step[number].push_back(&tensor);
+    std::map<std::string, TensorBoardFile> files;
+    for (const auto& [number, saved] : by_step) {
+      const auto global = trial_.global_step(mode, number);
+      const auto step = global ? trial_.step(*global) : std::nullopt;
+      if (!step || step->mode != mode || !options_.steps.contains(options_.query.mode == mode ? number : *global))
+        continue;
+      // Worker by worker, because each has an events file of its own.
+      std::map<std::string, std::vector<const TensorHistory*>> by_worker;
+      for (const TensorHistory* tensor : saved)
+        for (const std::string& worker : tensor->workers(number))
+          if (options_.worker.empty() || options_.worker == worker) by_worker[worker].push_back(tensor);
+      for (const auto& [worker, of_worker] : by_worker) {
+        auto& file = files.try_emplace(worker, places_[worker] / to_string(mode), &facts_).first->second;
+        export_step(of_worker, number, worker, file);
+      }
+    }
+    for (auto& [worker, file] : files)
+      if (file.finish(trial_.ended())) ++done_.files;
+  }
+
+  void export_step(const std::vector<const TensorHistory*>& tensors, std::int64_t number, const std::string& worker,
+                   TensorBoardFile& file) {
+    std::optional<double> wall_time;
+    for (const TensorHistory* tensor : tensors)
+      if ((wall_time = tensor->wall_time(number, worker))) break;
+    if (!wall_time) return;  // nothing can be read, or there are but shapes
+    file.begin_step(number, *wall_time);
+    for (const TensorHistory* tensor : tensors) export_tensor(*tensor, number, worker, file);
+  }
+
+  void export_tensor(const TensorHistory& tensor, std::int64_t number, const std::string& worker,
+                     TensorBoardFile& file) {
+    const std::string& name = tensor.name();
+    const auto add = [&](const std::string& curve, double value) {
+      file.add_scalar(name, curve, value);
+      ++done_.scalars;
+    };
+    const auto value = tensor.value(number, worker);
+    const auto saved = tensor.saved_reductions(number, worker);
+    std::set<Reduction> written;
+    for (std::size_t i = 0; i < reduction_count; ++i) {
+      const auto r = static_cast<Reduction>(i);
+      const auto record = saved.find(std::string(to_string(r)));
+      if (record == saved.end() || record->second.size() != 1 || !is_real(record->second.dtype())) continue;
+      add(name + "/" + record->first, record->second.number(0));
+      written.insert(r);
+    }
+    if (!value) {
+      if (!saved.empty()) ++done_.without_elements;
+      const auto record = saved.find(std::string(to_string(Reduction::statistics)));
+      if (record == saved.end() || record->second.dtype() != DType::f64) return;
+      if (const auto statistics = Statistics::from_record(record->second.as<double>())) {
+        using R = Reduction;
+        for (const R r : std::array{R::min, R::max, R::mean, R::std, R::l2})
+          if (const auto reduced = reduction_of(*statistics, r);
+              reduced && statistics->count > 0 && written.insert(r).second)
+            add(name + "/" + std::string(to_string(r)), *reduced);
+        add(name + "/zeros", static_cast<double>(statistics->zeros));
+        add(name + "/nan", static_cast<double>(statistics->nan));
+        add(name + "/inf", static_cast<double>(statistics->non_finite() - statistics->nan));
+      }
+    } else if (!is_real(value->dtype())) {
+      ++done_.left_out;
+    } else if (value->size() == 1) {
+      add(name, value->number(0));
+    } else {
+      const Statistics statistics = tensortap::statistics(*value);
+      file.add_histogram(name, histogram_rows(*value, statistics));
+      ++done_.histograms;
+      // A histogram does not show them.
+      if (statistics.nan > 0) add(name + "/nan", static_cast<double>(statistics.nan));
+      if (const auto inf = statistics.non_finite() - statistics.nan; inf > 0)
+        add(name + "/inf", static_cast<double>(inf));
+    }
+  }
+
+  const Trial& trial_;
+  const ExportOptions& options_;
+  const std::map<std::string, std::string> facts_;
+  std::map<std::string, std::filesystem::path> places_;  // by worker
+  ExportedToTensorBoard done_;
+};
+
+}  // namespace detail
+
+TENSORTAP_INLINE ExportedToTensorBoard export_tensorboard(const std::shared_ptr<const Store>& run,
+                                                          std::string_view directory, const ExportOptions& options) {
+  const Trial trial(std::make_shared<detail::WholeObjects>(run));
+  detail::NewDirectory target(directory);
+  ExportedToTensorBoard done = detail::TensorBoardExport(trial, options, target.path()).run();
+  target.finish();
   done.damage = trial.damage();
   return done;
 }

@@ -260,6 +260,7 @@ class Error : public std::runtime_error {
   static Error view_is_read_only(std::string_view call, std::string_view run, std::string_view key);
   static Error unpack_target_taken(std::string_view run, std::string_view to, std::string_view cause);
   static Error export_failed(std::uint64_t rows);
+  static Error export_target_taken(std::string_view directory, std::string_view cause);
   static Error run_not_found(std::string_view run);
   static Error run_is_gone(std::string_view run, bool is_replaced);
   static Error tensor_not_found(std::string_view name, std::string_view meant = {});
@@ -2911,6 +2912,9 @@ class FileStore final : public Store {
 
   TENSORTAP_INLINE bool remove(std::string_view key) override;
 
+  /// Removes files, and the directories that they leave empty, but for those at the top.
+  TENSORTAP_INLINE void remove_all(std::span<const std::string> keys) override;
+
   /// Renames a file. Does not remove directories that become empty.
   TENSORTAP_INLINE bool move(std::string_view from, std::string_view to) override;
 
@@ -3334,9 +3338,10 @@ struct HookOptions {
   bool budget_spares_rules = true;
 
   /// How much of the run this worker keeps; the oldest steps are removed, about a sixteenth of the budget at a time.
-  /// With a checkpoint_dir they are removed at commits, and steps after the last commit do not count: a successor then
-  /// finds as many steps as the budget allows. `HookStatus::steps_removed` counts them. Objects in superseded/ and
-  /// snapshots/ stay: `tensortap prune` removes them.
+  /// With a checkpoint_dir they are removed at commit() and flush(), and steps after the last commit do not count: a
+  /// successor then finds as many steps as the budget allows. A run that never commits keeps all. Each worker keeps to
+  /// its own budget; with `pack`, segments go as a whole. `HookStatus::steps_removed` counts them. Objects in
+  /// superseded/ and snapshots/ stay: `tensortap prune` removes them.
   Retention retention = {};
 
   // What rules may ask for
@@ -3906,6 +3911,9 @@ class TensorHistory {
   /// Reduction::statistics has saved is not among them: see `statistics`.
   [[nodiscard]] std::map<std::string, Tensor> saved_reductions(std::int64_t step, std::string_view worker = {}) const;
 
+  /// Returns when it was saved; nullopt if but a shape was saved, or nothing can be read. Units: seconds since 1970.
+  [[nodiscard]] std::optional<double> wall_time(std::int64_t step, std::string_view worker = {}) const;
+
   /// Returns the size of its records in the events files. Units: bytes.
   [[nodiscard]] std::uint64_t stored_bytes() const;
 
@@ -4249,7 +4257,7 @@ struct CurveDifference {
   std::size_t steps = 0;           ///< steps of the mode that both have
   std::int64_t last_step = -1;     ///< the last of them
   double first = 0, second = 0;    ///< the values in the last step
-  double largest = 0;              ///< the largest distance
+  double largest = 0;              ///< the largest distance; NaN if one is NaN and one is not
   std::int64_t largest_step = -1;  ///< the mode step of it
 };
 
@@ -4271,9 +4279,11 @@ struct RunDifferences {
   std::vector<CurveDifference> curves;         ///< sorted by name and mode
   Names damage;                                ///< what could not be read, and so was not compared
 
-  /// Returns whether all values that both runs have are equal within round-off, and none is missing.
+  /// Returns whether something was compared, all of it is equal within round-off, and neither run lacks a tensor or a
+  /// step, or has one that cannot be read.
   [[nodiscard]] bool same_values() const noexcept {
-    return !first && only_first.empty() && only_second.empty() && steps_only_first == 0 && steps_only_second == 0;
+    return compared > 0 && !first && damage.empty() && only_first.empty() && only_second.empty() &&
+           steps_only_first == 0 && steps_only_second == 0;
   }
 };
 
@@ -4380,7 +4390,11 @@ class Store;
 
 /// What is removed.
 struct PruneOptions {
-  Retention keep = {};      ///< what each worker keeps of its steps
+  Retention keep = {};  ///< what each worker keeps of its steps
+  /// The global step of the last commit of a run that is to be continued: steps after it stay and do not count, as with
+  /// HookOptions::retention. Empty: the run has ended, or begins anew. Steps that not all workers have reached stay and
+  /// do not count, either.
+  std::optional<std::int64_t> last_commit = {};
   bool superseded = false;  ///< also the steps that attempts have set aside
   bool snapshots = false;   ///< also the snapshots of findings
   bool dry_run = false;     ///< counts, and removes nothing
@@ -8041,6 +8055,10 @@ TENSORTAP_INLINE Error Error::view_is_read_only(std::string_view call, std::stri
 TENSORTAP_INLINE Error Error::export_failed(std::uint64_t rows) {
   return {Errc::io,
           "export: the output cannot be written (after " + std::to_string(rows) + " rows); is the disk full?"};
+}
+
+TENSORTAP_INLINE Error Error::export_target_taken(std::string_view directory, std::string_view cause) {
+  return {Errc::invalid_option, "export: " + in_quotes(directory) + ": " + escaped(cause)};
 }
 
 TENSORTAP_INLINE Error Error::unpack_target_taken(std::string_view run, std::string_view to, std::string_view cause) {
@@ -16834,6 +16852,20 @@ TENSORTAP_INLINE bool FileStore::remove(std::string_view key) {
   return true;
 }
 
+TENSORTAP_INLINE void FileStore::remove_all(std::span<const std::string> keys) {
+  std::map<std::vector<std::string>, std::string_view> directories;  // each with a key in it
+  for (const std::string& key : keys) {
+    auto [parts, leaf] = state_->split(key);  // throws before anything is removed
+    if (parts.size() > 1) directories.try_emplace(std::move(parts), key);
+  }
+  for (const std::string& key : keys) remove(key);
+  for (const auto& [directory, key] : directories) {
+    const std::vector<std::string> above(directory.begin(), directory.end() - 1);
+    const detail::Descriptor parent = state_->tree.find(above, key);
+    if (parent) (void)state_->calls().unlinkat(parent.get(), directory.back().c_str(), AT_REMOVEDIR);  // if it is empty
+  }
+}
+
 TENSORTAP_INLINE bool FileStore::move(std::string_view from, std::string_view to) {
   detail::DirectoryTree& tree = state_->tree;
   const auto [from_parts, from_leaf] = state_->split(from);
@@ -19060,16 +19092,17 @@ TENSORTAP_END_NAMESPACE
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
 
-/// Returns whether a value of this name is probably a secret. "max_tokens" is none, "api-token" and "dbPassword" are.
+/// Returns whether a value of this name is probably a secret. "max_tokens", "key" and "monkey" are none, "api-token",
+/// "dbPassword" and "license_key" are.
 inline bool is_secret(std::string_view name) {
-  static const std::vector<std::string> words = {"password",   "passwd",        "pwd",      "pass", "passphrase",
-                                                 "secret",     "token",         "apikey",   "auth", "credentials",
-                                                 "credential", "authorization", "accesskey"};
+  static const std::vector<std::string> words = {
+      "password",  "passwd", "pwd",    "pw",  "pass",        "passphrase", "secret",
+      "token",     "apikey", "auth",   "jwt", "credentials", "credential", "authorization",
+      "accesskey", "bearer", "cookie", "sas", "sig",         "signature"};
   std::string word;
   std::string before;
   const auto is_one = [&] {
-    return std::find(words.begin(), words.end(), word) != words.end() ||
-           (word == "key" && (before == "api" || before == "access" || before == "private"));
+    return std::find(words.begin(), words.end(), word) != words.end() || (word == "key" && !before.empty());
   };
   for (std::size_t i = 0; i <= name.size(); ++i) {
     const char c = i < name.size() ? name[i] : '-';
@@ -19103,24 +19136,53 @@ inline std::string without_password(std::string address) {
   return address.replace(colon + 1, at - colon - 1, redacted);
 }
 
-/// Returns the words of a command line, without the values of options that are secret, and without the password of an
-/// address.
+/// Returns whether `word` begins as the tokens of well-known services do.
+inline bool is_token(std::string_view word) {
+  constexpr std::string_view beginnings[] = {"ghp_", "gho_",  "ghs_",  "github_pat_", "glpat-", "hf_",
+                                             "sk-",  "xoxb-", "xoxp-", "AKIA",        "ASIA"};
+  constexpr std::size_t shortest = 12;
+  return word.size() >= shortest &&
+         std::any_of(std::begin(beginnings), std::end(beginnings),
+                     [word](std::string_view beginning) { return word.starts_with(beginning); });
+}
+
+/// Returns `word` without the values that follow secret names: "name=value", "?name=value&…", "name: value",
+/// {"name": "value"}.
+inline std::string without_secret_values(std::string word) {
+  const auto is_of_name = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-' ||
+           c == '.';
+  };
+  for (std::size_t at = word.find_first_of("=:"); at != std::string::npos; at = word.find_first_of("=:", at + 1)) {
+    std::size_t end = at;  // of the name
+    while (end > 0 && (word[end - 1] == '"' || word[end - 1] == '\'' || word[end - 1] == ' ')) --end;
+    std::size_t begin = end;
+    while (begin > 0 && is_of_name(word[begin - 1])) --begin;
+    if (!is_secret(std::string_view(word).substr(begin, end - begin))) continue;
+    std::size_t first = word.find_first_not_of(' ', at + 1);
+    if (first == std::string::npos || word.compare(at, 3, "://") == 0) continue;
+    std::size_t last = word.size();
+    if (word[first] == '"' || word[first] == '\'') {
+      last = std::min(word.find(word[first], first + 1), word.size());
+      ++first;
+    } else if (word[at] == '=' && begin > 0 &&
+               std::string_view("?&;").find(word[begin - 1]) != std::string_view::npos) {
+      last = std::min(word.find_first_of("&;#", first), word.size());
+    }
+    if (first < last) word.replace(first, last - first, redacted);
+    at = std::min(first + std::string_view(redacted).size(), word.size() - 1);
+  }
+  return word;
+}
+
+/// Returns the words of a command line, without the values of options that are secret, without passwords and secret
+/// parameters of addresses, and without the tokens of well-known services. A secret of another form stays.
 inline std::vector<std::string> without_secrets(std::vector<std::string> words) {
   bool hides_next = false;
   for (std::string& word : words) {
-    const std::size_t equals = word.find('=');
-    const std::size_t colon = word.find(": ");
-    if (hides_next) {
-      word = redacted;
-      hides_next = false;
-    } else if (equals != std::string::npos && is_secret(std::string_view(word).substr(0, equals))) {
-      word.replace(equals + 1, std::string::npos, redacted);
-    } else if (colon != std::string::npos && is_secret(std::string_view(word).substr(0, colon))) {
-      word.replace(colon + 2, std::string::npos, redacted);  // a header of HTTP
-    } else {
-      hides_next = word.starts_with('-') && equals == std::string::npos && is_secret(word);
-      word = without_password(word);
-    }
+    const bool hides = std::exchange(
+        hides_next, word.starts_with('-') && word.find_first_of("=: ") == std::string::npos && is_secret(word));
+    word = hides || is_token(word) ? redacted : without_secret_values(without_password(std::move(word)));
   }
   return words;
 }
@@ -19137,6 +19199,8 @@ namespace detail {
 
 /// Returns the first `limit` bytes of a file; empty if it cannot be read.
 inline std::string beginning_of(const std::filesystem::path& path, std::size_t limit) {
+  std::error_code error;
+  if (!std::filesystem::is_regular_file(path, error)) return {};
   std::ifstream file(path, std::ios::binary);
   std::string out(limit, '\0');
   file.read(out.data(), static_cast<std::streamsize>(limit));
@@ -19191,6 +19255,7 @@ inline std::string git_revision(std::filesystem::path directory) {
   if (branch.empty()) return is_revision(head) ? head : std::string();
   if (const std::string common = first_line_of(git / "commondir"); !common.empty()) git /= common;
   if (std::string revision = first_line_of(git / branch); is_revision(revision)) return revision;
+  if (!fs::is_regular_file(git / "packed-refs", error)) return {};
   std::ifstream packed(git / "packed-refs");
   for (std::string line; std::getline(packed, line);)
     if (const std::size_t blank = line.find(' '); blank != std::string::npos &&
@@ -19222,11 +19287,10 @@ inline std::string compiler_name() {
 /// Returns the facts that an attempt with these options saves.
 inline std::map<std::string, std::string> facts_of_attempt(const HookOptions& options) {
   std::map<std::string, std::string> out = options.facts;
-  for (auto& [name, value] : out)
-    if (is_secret(name)) value = redacted;
+  for (auto& [name, value] : out) value = is_secret(name) ? redacted : without_secret_values(without_password(value));
   if (!options.process_facts) return out;
-  const auto add = [&out](const char* name, std::string value) {
-    if (!value.empty()) out.try_emplace(name, std::move(value));
+  const auto add = [&out](const char* name, const std::string& value) {
+    if (!value.empty()) out.try_emplace(name, value);
   };
   std::array<char, 256> host{};
   if (::gethostname(host.data(), host.size() - 1) == 0) add("host", escaped(host.data()));
@@ -21482,6 +21546,8 @@ class RetainedSteps {
   }
 
   [[nodiscard]] std::int64_t steps() const noexcept { return steps_; }
+  /// Returns the last global step; -1 if there is none.
+  [[nodiscard]] std::int64_t last() const noexcept { return groups_.empty() ? -1 : groups_.back().last; }
   [[nodiscard]] std::uint64_t bytes() const noexcept { return bytes_; }
 
  private:
@@ -21932,7 +21998,11 @@ class Committer {
       throw Error::steps_not_saved(lost, cause.empty() ? "no time was left" : cause);
     }
     put_collections(request.collections);
-    if (request.state) put_state(std::move(*request.state), request.files);
+    if (request.state) {
+      put_state(std::move(*request.state), request.files);
+    } else if (context_.options.retention.has_limit() && checkpoints_ != nullptr) {
+      remove_old_steps();
+    }
   }
 
   /// Ends the run, if this is the last of its workers. Throws as `commit` does, except for lost steps.
@@ -21951,6 +22021,16 @@ class Committer {
   }
 
  private:
+  /// Removes old steps up to the last commit, which another worker may have made. Never throws.
+  void remove_old_steps() noexcept {
+    try {
+      const std::vector<State> there = read_states(*checkpoints_);
+      if (!there.empty() && there.back().run_id == context_.attempt.run_id)
+        steps_.retention().committed(there.back().last_seen);
+    } catch (...) {  // the next flush tries again
+    }
+  }
+
   void put_collections(const std::string& text) {
     context_.retries.run([&] {
       context_.fence.require_no_successor();
@@ -24328,6 +24408,7 @@ inline std::vector<std::string> take_options(const PlacedJson::Value& from, Hook
   for (const ConfiguredOption& option : configured_options)
     if (const auto value = from.find(option.key)) {
       option.read(*value, to);
+      if (to.events_per_file < 1) throw value->wrong("it must be at least 1");
       out.emplace_back(option.key);
     }
   return out;
@@ -24692,6 +24773,13 @@ inline std::string text_of_shape(const Tensor::Shape& shape) {
   return "[" + out + "]";
 }
 
+/// Returns whether two numbers have the same bits.
+template <class T>
+bool has_same_bits(T x, T y) noexcept {
+  using Bits = std::array<std::byte, sizeof(T)>;
+  return std::bit_cast<Bits>(x) == std::bit_cast<Bits>(y);
+}
+
 /// Compares `n` numbers, of which `per_element` make up one element.
 template <class T>
 Comparison compare_numbers(const T* x, const T* y, std::size_t n, std::size_t per_element, double units) {
@@ -24703,7 +24791,7 @@ Comparison compare_numbers(const T* x, const T* y, std::size_t n, std::size_t pe
       if (std::isfinite(value)) magnitude = std::max(magnitude, std::abs(value));
   out.tolerance = units * magnitude;
   for (std::size_t i = 0; i < n; ++i) {
-    if (std::memcmp(x + i, y + i, sizeof(T)) == 0) continue;
+    if (has_same_bits(x[i], y[i])) continue;
     const std::uint64_t element = i / per_element;
     if (!out.first_bits) out.first_bits = element;
     const auto a = static_cast<double>(x[i]), b = static_cast<double>(y[i]);
@@ -24733,8 +24821,10 @@ inline Comparison compare_elements(const Tensor& x, const Tensor& y, double roun
   return visit_dtype(x.dtype(), [&]<class T>() {
     if constexpr (std::is_same_v<T, std::complex<float>> || std::is_same_v<T, std::complex<double>>) {
       using Part = typename T::value_type;
-      return compare_numbers(reinterpret_cast<const Part*>(x.bytes().data()),
-                             reinterpret_cast<const Part*>(y.bytes().data()), 2 * x.size(), 2, units);
+      const auto parts = [](const Tensor& tensor) {
+        return static_cast<const Part*>(static_cast<const void*>(tensor.bytes().data()));
+      };
+      return compare_numbers(parts(x), parts(y), 2 * x.size(), 2, units);
     } else {
       return compare_numbers(x.as<T>().data(), y.as<T>().data(), x.size(), 1, units);
     }
@@ -24764,8 +24854,8 @@ class RunComparison {
     compare_steps();
     for (auto& [key, curve] : curves_)
       if (curve.steps > 0) out_.curves.push_back(curve);
-    for (const Trial* const trial : {&first_, &second_})
-      for (const Damage& damage : trial->damage()) out_.damage.push_back(damage.where + ": " + damage.cause);
+    for (const auto& [trial, name] : {std::pair(&first_, "first run: "), std::pair(&second_, "second run: ")})
+      for (const Damage& damage : trial->damage()) out_.damage.push_back(name + damage.where + ": " + damage.cause);
     return std::move(out_);
   }
 
@@ -24914,6 +25004,7 @@ class RunComparison {
       for (const double value : {*a, *b})
         if (std::isfinite(value)) magnitude = std::max(magnitude, std::abs(value));
     }
+    if (values.empty()) compare_shapes(x, y, at, other);
     for (const auto& [r, both] : values) {
       const auto [a, b] = both;
       ++out_.compared;
@@ -24934,6 +25025,20 @@ class RunComparison {
     }
   }
 
+  void compare_shapes(const TensorHistory& x, const TensorHistory& y, TensorDifference at, std::int64_t other) {
+    const auto a = x.shape(at.step.global_step, at.worker), b = y.shape(other, at.worker);
+    if (!a || !b) return;
+    ++out_.compared;
+    if (*a == *b) {
+      ++out_.equal;
+      return;
+    }
+    at.kind = DifferenceKind::shape;
+    at.first = text_of_shape(*a);
+    at.second = text_of_shape(*b);
+    note(at, true);
+  }
+
   /// Returns whether the reduction is at most as large as the largest element.
   static bool is_of_element_size(Reduction r) {
     const Reduction p = plain(r);
@@ -24951,8 +25056,9 @@ class RunComparison {
     curve.last_step = at.step.mode_step;
     curve.first = a.number(0);
     curve.second = b.number(0);
-    const double distance = std::abs(curve.first - curve.second);
-    if (distance > curve.largest) {
+    const bool are_nan = std::isnan(curve.first) && std::isnan(curve.second);
+    const double distance = are_nan || curve.first == curve.second ? 0 : std::abs(curve.first - curve.second);
+    if (!(distance <= curve.largest) && !std::isnan(curve.largest)) {
       curve.largest = distance;
       curve.largest_step = at.step.mode_step;
     }
@@ -26403,7 +26509,7 @@ TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
 
 /// Reads `record` of the events file `key`. Throws: it is damaged or missing.
-inline Tensor read_record(const Store& store, const std::string& key, const StoredRecord& record) {
+inline Event read_record(const Store& store, const std::string& key, const StoredRecord& record) {
   const auto bytes = store.get(key, {record.start, record.length});
   if (!bytes) throw Error::damaged("record", key, "the events file is missing");
   if (bytes->size() < record.length)
@@ -26419,19 +26525,19 @@ inline Tensor read_record(const Store& store, const std::string& key, const Stor
   Event event = parse_event(payload);
   if (event.info.tag != record.name->first)
     throw Error::damaged("record", key, "it holds another tensor (" + in_quotes(event.info.tag) + ")");
-  return std::move(event.tensor);
+  return event;
 }
 
 /// Reads `record` of `step`, whose number is `number`. Returns nullopt if that fails, which is damage unless the step
 /// was superseded meanwhile.
-inline std::optional<Tensor> read_or_note(const LiveRun& run, const WorkerStepPtr& step, const StoredRecord& record,
-                                          std::int64_t number) {
+inline std::optional<Event> read_or_note(const LiveRun& run, const WorkerStepPtr& step, const StoredRecord& record,
+                                         std::int64_t number) {
   DamageList& damage = run.damage();
   const std::string object = step->event_file + "@" + std::to_string(record.start);
   try {
-    Tensor tensor = read_record(run.store(), step->event_file, record);
+    Event event = read_record(run.store(), step->event_file, record);
     if (!damage.empty()) damage.repaired(object);
-    return tensor;
+    return event;
   } catch (const std::exception& e) {  // not only Error: a damaged length may exceed the memory
     if (!run.is_superseded(step))
       damage.add(object, "tensor " + in_quotes(record.name->first) + ", step " + std::to_string(number), e.what());
@@ -26519,6 +26625,17 @@ class SavedTensor {
     return out;
   }
 
+  /// Returns when the first of the records that can be read was made.
+  [[nodiscard]] std::optional<double> wall_time(std::string_view worker) const {
+    for (const WorkerStepPtr& step : worker_steps_) {
+      if (!matches(*step, worker)) continue;
+      const auto [begin, end] = step->records_of(tensor_);
+      for (auto record = begin; record != end; ++record)
+        if (const auto event = read_or_note(*run_, step, *record, step_)) return event->info.wall_time;
+    }
+    return std::nullopt;
+  }
+
   /// Returns the size of the records. Units: bytes.
   [[nodiscard]] std::uint64_t stored_bytes() const {
     std::uint64_t sum = 0;
@@ -26542,7 +26659,9 @@ class SavedTensor {
   }
 
   [[nodiscard]] std::optional<Tensor> read(const WorkerStepPtr& step, const StoredRecord& record) const {
-    return read_or_note(*run_, step, record, step_);
+    auto event = read_or_note(*run_, step, record, step_);
+    if (!event) return std::nullopt;
+    return std::move(event->tensor);
   }
 
   [[nodiscard]] std::optional<Statistics> saved_statistics(std::string_view worker) const {
@@ -27031,6 +27150,10 @@ TENSORTAP_INLINE std::optional<std::vector<std::int64_t>> TensorHistory::classes
 TENSORTAP_INLINE std::map<std::string, Tensor> TensorHistory::saved_reductions(std::int64_t step,
                                                                                std::string_view worker) const {
   return at(step).reductions(worker);
+}
+
+TENSORTAP_INLINE std::optional<double> TensorHistory::wall_time(std::int64_t step, std::string_view worker) const {
+  return at(step).wall_time(worker);
 }
 
 TENSORTAP_INLINE std::uint64_t TensorHistory::stored_bytes() const {
@@ -27523,13 +27646,18 @@ TENSORTAP_INLINE Pruned prune(Store& run, const PruneOptions& options) {
     throw Error::bad_option("keep", "it keeps nothing; give it 1 or more, or leave it out");
   const auto claims = options.dry_run ? std::vector<std::unique_ptr<Claim>>() : detail::claim_all_workers(run, "prune");
   Pruned out;
+  std::vector<detail::RetainedSteps> of_workers;
+  std::int64_t last = options.last_commit.value_or(std::numeric_limits<std::int64_t>::max());
   for (const std::string& worker : outline_of(run).workers) {
-    detail::RetainedSteps steps(worker);
+    detail::RetainedSteps& steps = of_workers.emplace_back(worker);
     steps.learn([&](std::string_view prefix) { return run.list(prefix); },
                 [&](const std::string& key, std::uint64_t start, std::uint64_t length) {
                   return run.get(key, {start, length});
                 });
-    const auto surplus = steps.take_surplus(options.keep, std::numeric_limits<std::int64_t>::max());
+    if (steps.steps() > 0) last = std::min(last, steps.last());
+  }
+  for (detail::RetainedSteps& steps : of_workers) {
+    const auto surplus = steps.take_surplus(options.keep, last);
     for (const detail::StepGroup& group : surplus) {
       out.steps += static_cast<std::uint64_t>(group.steps);
       out.objects += group.indexes.size() + group.events.size();
@@ -27622,6 +27750,7 @@ TENSORTAP_INLINE std::vector<Trials::Row> Trials::curve(std::string_view tensor,
     }
   }
   std::vector<Row> out;
+  out.reserve(rows.size());
   for (auto& [step, values] : rows) out.push_back({step, std::move(values)});
   return out;
 }

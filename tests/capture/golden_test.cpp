@@ -100,6 +100,7 @@ std::unique_ptr<tt::Hook> hook_for(const std::shared_ptr<tt::Store>& store, cons
                           .save = tt::every(1),
                           .worker = worker,
                           .num_workers = run.collections.num_workers,
+                          .process_facts = false,
                           .index_extras = false,
                           .strip_output_numbers = true,
                           .wall_time = [wall_times] {

@@ -1,6 +1,7 @@
 // How much of a run its hook keeps: which steps go, when, and what an interruption leaves.
 #include <algorithm>
 #include <cstdint>
+#include <filesystem>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -194,6 +195,38 @@ TEST_CASE("each worker keeps to its own budget", "[capture][retention]") {
   CHECK(trial.tensor("x").workers(7).size() == 2);
   CHECK(trial.tensor("x").workers(6) == std::vector<std::string>{"worker_1"});
   CHECK(trial.steps(tt::Mode::global, tt::Completeness::any).front() == 6);
+}
+
+TEST_CASE("a worker that does not commit keeps to its budget up to the commit of another", "[capture][retention]") {
+  const TemporaryDirectory directory;
+  const std::string run = (directory / "run").string();
+  const auto options_of = [&](std::int64_t rank) {
+    auto options = options_with({.steps = 3});
+    options.worker = "worker_" + std::to_string(rank);
+    options.num_workers = 2;
+    options.checkpoint_dir = (directory / "checkpoints").string();
+    return options;
+  };
+  tt::Hook chief(run, options_of(0)), other(run, options_of(1));
+  for (tt::Hook* const hook : {&other, &chief}) save_steps(*hook, 10);
+  other.flush();
+  CHECK(other.status().steps_removed == 0);  // there is no commit yet
+  chief.commit();
+  other.flush();
+  CHECK(other.status().steps_removed == 7);
+  CHECK(tt::Trial(run).steps() == from_to(7, 9));
+}
+
+TEST_CASE("the directories of removed steps go, too", "[capture][retention]") {
+  const TemporaryDirectory directory;
+  const std::string run = (directory / "run").string();
+  tt::Hook hook(run, options_with({.steps = 3}));
+  save_steps(hook, 50);
+  hook.close();
+  std::size_t directories = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(directory / "run" / "events"))
+    directories += entry.is_directory() ? 1 : 0;
+  CHECK(directories == 3);
 }
 
 TEST_CASE("a follower of a run that is pruned sees no damage", "[capture][retention]") {

@@ -56,8 +56,8 @@ def unescaped(name):
 class Tables(unittest.TestCase):
     def export(self, folder, run, form, *options):
         path = Path(folder) / f"table.{form}"
-        call("export", run, f"--{form}", "-o", path, *options, codes=(0, 1))
-        self.assertEqual([p.name for p in Path(folder).glob("*.unfinished")], [])
+        call("export", run, f"--{form}", "-o", path, *options, codes=(0, 1, 2) if form == "npz" else (0, 1))
+        self.assertEqual([p.name for p in Path(folder).glob("table.*.*")], [])
         return path
 
     def test_the_rows_are_those_of_dump(self):
@@ -98,6 +98,10 @@ class Tables(unittest.TestCase):
             with self.subTest(run=name), tempfile.TemporaryDirectory() as folder:
                 dump = json.loads(call("dump", GOLDEN / name, codes=(0, 1)))
                 path = self.export(folder, GOLDEN / name, "npz")
+                if not path.exists():  # nothing in it has elements that numpy knows
+                    self.assertFalse([1 for steps in dump["tensors"].values() for workers in steps.values() for saved in workers.values()
+                                      if "sha256" in saved and saved["dtype"] != "bfloat16"])
+                    continue
                 self.assertIsNone(zipfile.ZipFile(path).testzip())
                 arrays = numpy.load(path, allow_pickle=False)
                 hashes = {saved["sha256"] for steps in dump["tensors"].values() for workers in steps.values()
@@ -156,7 +160,8 @@ class Tables(unittest.TestCase):
             self.assertEqual({row["step"] for row in lines("--steps", "10:")}, {row["step"] for row in everything if row["step"] >= 10})
             self.assertTrue(all("weight" in row["tensor"] for row in lines("--tensor", "weight")))
             self.assertEqual(len(lines("--worker", "worker_0")), len(everything))
-            self.assertEqual(lines("--worker", "worker_9"), [])
+            self.assertIn("nothing was saved", subprocess.run([COMMAND, "export", GOLDEN / "modes", "--csv", "-o", "-", "--worker", "worker_9"],
+                                                              capture_output=True, text=True, timeout=60).stderr)
 
     def test_names_that_spreadsheets_take_for_formulas(self):
         with tempfile.TemporaryDirectory() as folder:
@@ -164,10 +169,35 @@ class Tables(unittest.TestCase):
             for row in csv.reader(io.StringIO(text, newline="")):
                 self.assertNotIn(row[4][:1], tuple("=+-@\t\r"), row)
 
+    def test_pipes_links_and_modes(self):
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            real, link, pipe = folder / "real.csv", folder / "link.csv", folder / "pipe"
+            real.write_text("before", encoding="utf-8")
+            real.chmod(0o600)
+            link.symlink_to(real)
+            call("export", GOLDEN / "basic", "--csv", "-o", link)
+            self.assertTrue(link.is_symlink())
+            self.assertTrue(real.read_text("utf-8").startswith("step,mode"))
+            self.assertEqual(real.stat().st_mode & 0o777, 0o600)
+            os.mkfifo(pipe)
+            with subprocess.Popen(["cat", pipe], stdout=subprocess.PIPE) as reader:
+                call("export", GOLDEN / "basic", "--csv", "-o", pipe)
+                self.assertEqual(reader.communicate(timeout=60)[0], real.read_bytes())
+            self.assertTrue(pipe.is_fifo())
+            self.assertEqual(sorted(os.listdir(folder)), ["link.csv", "pipe", "real.csv"])
+
+    def test_large_integers_are_exact(self):
+        rows = [json.loads(line) for line in call("export", GOLDEN / "dtypes", "--jsonl", "-o", "-").splitlines()]
+        self.assertTrue(rows)
+        for row in rows:
+            if row.get("dtype") in ("int64", "uint64") and "value" in row:
+                self.assertIsInstance(row["value"], int)
+
     def test_mistakes(self):
         with tempfile.TemporaryDirectory() as folder:
             for options, message in ((["-o", "-"], "--csv"), (["--csv"], "--output"), (["--csv", "--npz", "-o", "-"], "--csv"),
-                                     (["--csv", "-o", "/nonexistent/x"], "cannot be written"), (["--csv", "-o", "-", "--steps", "5:2"], "no steps")):
+                                     (["--csv", "-o", "/nonexistent/x"], "cannot be written"), (["--csv", "-o", "."], "a directory"), (["--csv", "-o", "-", "--steps", "5:2"], "no steps")):
                 result = subprocess.run([COMMAND, "export", GOLDEN / "basic", *options], cwd=folder, capture_output=True, text=True, timeout=60)
                 self.assertEqual(result.returncode, 2, options)
                 self.assertIn(message, result.stderr)

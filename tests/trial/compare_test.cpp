@@ -48,7 +48,7 @@ constexpr float after(float x) { return std::bit_cast<float>(std::bit_cast<std::
 
 TEST_CASE("a run equals itself", "[trial][compare]") {
   for (const char* const name :
-       {"basic", "modes", "save_all", "workers_ended", "reductions", "dtypes", "xgboost_like"}) {
+       {"basic", "modes", "save_all", "workers_ended", "reductions", "dtypes", "xgboost_like", "shape_only"}) {
     INFO(name);
     const tt::Trial trial((golden::directory() / name).string());
     const auto found = tt::compare(trial, trial);
@@ -203,6 +203,26 @@ TEST_CASE("reductions and statistics are compared where elements are missing", "
   // A mean near 0 is no more exact than the elements.
   const std::vector<float> up = {1, -1, 1e-7F}, down = {1, -1, -1e-7F};
   CHECK(tt::compare(with({R::mean, R::max}, up), with({R::mean, R::max}, down)).same_values());
+}
+
+TEST_CASE("runs of which nothing can be compared are not the same", "[trial][compare]") {
+  const auto one = run_with(1);
+  CHECK_FALSE(tt::compare(one, one, {.query = {.include_regex = "nothing"}}).same_values());
+  CHECK_FALSE(tt::compare(one, one, {.query = {.mode = tt::Mode::eval}}).same_values());
+  const tt::Trial damaged((golden::directory() / "missing_event_file").string());
+  const auto found = tt::compare(damaged, damaged);
+  CHECK_FALSE(found.same_values());
+  REQUIRE(found.damage.size() >= 2);
+  CHECK_THAT(found.damage[0], contains("first run: "));
+}
+
+TEST_CASE("a curve that becomes NaN is no equal one", "[trial][compare]") {
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  const auto found = tt::compare(run_with(1.0F), run_with(nan));
+  REQUIRE(found.curves.size() == 1);
+  CHECK(std::isnan(found.curves[0].largest));
+  CHECK(found.curves[0].largest_step == 0);
+  CHECK(tt::compare(run_with(nan), run_with(nan)).curves[0].largest_step == -1);
 }
 
 TEST_CASE("facts and collections that differ are named", "[trial][compare]") {

@@ -114,3 +114,31 @@ TEST_CASE("events without an index, which a killed pruning leaves, go too", "[tr
   for (const auto& object : store->list("events/")) events += object.key.ends_with(".tfevents") ? 1 : 0;
   CHECK(events == 10);
 }
+
+TEST_CASE("steps that not all workers have reached stay and do not count", "[trial][prune]") {
+  const auto store = std::make_shared<tt::MemoryStore>();
+  std::vector<std::unique_ptr<tt::Hook>> hooks;
+  for (const std::string rank : {"0", "1"})
+    hooks.push_back(std::make_unique<tt::Hook>(
+        store, tt::HookOptions{.save = tt::every(1), .worker = "worker_" + rank, .num_workers = 2}));
+  for (std::size_t rank = 0; rank < 2; ++rank) {
+    for (int i = 0; i < (rank == 0 ? 20 : 10); ++i) {
+      hooks[rank]->begin_step();
+      hooks[rank]->save("x", i);
+    }
+    hooks[rank]->flush();
+  }
+  hooks.clear();  // without an end, as after an interruption
+  const tt::Pruned done = tt::prune(*store, {.keep = {.steps = 3}});
+  CHECK(done.steps == 7 + 7);
+  const tt::Trial trial(store);
+  CHECK(trial.steps() == Steps{7, 8, 9});
+  CHECK(trial.steps(tt::Mode::global, tt::Completeness::any).back() == 19);
+}
+
+TEST_CASE("steps after the last commit of a run that will be continued stay and do not count", "[trial][prune]") {
+  const auto store = run_of_20_steps();
+  const tt::Pruned done = tt::prune(*store, {.keep = {.steps = 5}, .last_commit = 9});
+  CHECK(done.steps == 5);
+  CHECK(tt::Trial(store).steps().front() == 5);
+}

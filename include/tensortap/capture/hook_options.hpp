@@ -104,9 +104,10 @@ struct HookOptions {
   bool budget_spares_rules = true;
 
   /// How much of the run this worker keeps; the oldest steps are removed, about a sixteenth of the budget at a time.
-  /// With a checkpoint_dir they are removed at commits, and steps after the last commit do not count: a successor then
-  /// finds as many steps as the budget allows. `HookStatus::steps_removed` counts them. Objects in superseded/ and
-  /// snapshots/ stay: `tensortap prune` removes them.
+  /// With a checkpoint_dir they are removed at commit() and flush(), and steps after the last commit do not count: a
+  /// successor then finds as many steps as the budget allows. A run that never commits keeps all. Each worker keeps to
+  /// its own budget; with `pack`, segments go as a whole. `HookStatus::steps_removed` counts them. Objects in
+  /// superseded/ and snapshots/ stay: `tensortap prune` removes them.
   Retention retention = {};
 
   // What rules may ask for

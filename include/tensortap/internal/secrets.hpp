@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cctype>
 #include <cstddef>
+#include <iterator>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -15,16 +16,17 @@
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
 
-/// Returns whether a value of this name is probably a secret. "max_tokens" is none, "api-token" and "dbPassword" are.
+/// Returns whether a value of this name is probably a secret. "max_tokens", "key" and "monkey" are none, "api-token",
+/// "dbPassword" and "license_key" are.
 inline bool is_secret(std::string_view name) {
-  static const std::vector<std::string> words = {"password",   "passwd",        "pwd",      "pass", "passphrase",
-                                                 "secret",     "token",         "apikey",   "auth", "credentials",
-                                                 "credential", "authorization", "accesskey"};
+  static const std::vector<std::string> words = {
+      "password",  "passwd", "pwd",    "pw",  "pass",        "passphrase", "secret",
+      "token",     "apikey", "auth",   "jwt", "credentials", "credential", "authorization",
+      "accesskey", "bearer", "cookie", "sas", "sig",         "signature"};
   std::string word;
   std::string before;
   const auto is_one = [&] {
-    return std::find(words.begin(), words.end(), word) != words.end() ||
-           (word == "key" && (before == "api" || before == "access" || before == "private"));
+    return std::find(words.begin(), words.end(), word) != words.end() || (word == "key" && !before.empty());
   };
   for (std::size_t i = 0; i <= name.size(); ++i) {
     const char c = i < name.size() ? name[i] : '-';
@@ -58,24 +60,53 @@ inline std::string without_password(std::string address) {
   return address.replace(colon + 1, at - colon - 1, redacted);
 }
 
-/// Returns the words of a command line, without the values of options that are secret, and without the password of an
-/// address.
+/// Returns whether `word` begins as the tokens of well-known services do.
+inline bool is_token(std::string_view word) {
+  constexpr std::string_view beginnings[] = {"ghp_", "gho_",  "ghs_",  "github_pat_", "glpat-", "hf_",
+                                             "sk-",  "xoxb-", "xoxp-", "AKIA",        "ASIA"};
+  constexpr std::size_t shortest = 12;
+  return word.size() >= shortest &&
+         std::any_of(std::begin(beginnings), std::end(beginnings),
+                     [word](std::string_view beginning) { return word.starts_with(beginning); });
+}
+
+/// Returns `word` without the values that follow secret names: "name=value", "?name=value&…", "name: value",
+/// {"name": "value"}.
+inline std::string without_secret_values(std::string word) {
+  const auto is_of_name = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-' ||
+           c == '.';
+  };
+  for (std::size_t at = word.find_first_of("=:"); at != std::string::npos; at = word.find_first_of("=:", at + 1)) {
+    std::size_t end = at;  // of the name
+    while (end > 0 && (word[end - 1] == '"' || word[end - 1] == '\'' || word[end - 1] == ' ')) --end;
+    std::size_t begin = end;
+    while (begin > 0 && is_of_name(word[begin - 1])) --begin;
+    if (!is_secret(std::string_view(word).substr(begin, end - begin))) continue;
+    std::size_t first = word.find_first_not_of(' ', at + 1);
+    if (first == std::string::npos || word.compare(at, 3, "://") == 0) continue;
+    std::size_t last = word.size();
+    if (word[first] == '"' || word[first] == '\'') {
+      last = std::min(word.find(word[first], first + 1), word.size());
+      ++first;
+    } else if (word[at] == '=' && begin > 0 &&
+               std::string_view("?&;").find(word[begin - 1]) != std::string_view::npos) {
+      last = std::min(word.find_first_of("&;#", first), word.size());
+    }
+    if (first < last) word.replace(first, last - first, redacted);
+    at = std::min(first + std::string_view(redacted).size(), word.size() - 1);
+  }
+  return word;
+}
+
+/// Returns the words of a command line, without the values of options that are secret, without passwords and secret
+/// parameters of addresses, and without the tokens of well-known services. A secret of another form stays.
 inline std::vector<std::string> without_secrets(std::vector<std::string> words) {
   bool hides_next = false;
   for (std::string& word : words) {
-    const std::size_t equals = word.find('=');
-    const std::size_t colon = word.find(": ");
-    if (hides_next) {
-      word = redacted;
-      hides_next = false;
-    } else if (equals != std::string::npos && is_secret(std::string_view(word).substr(0, equals))) {
-      word.replace(equals + 1, std::string::npos, redacted);
-    } else if (colon != std::string::npos && is_secret(std::string_view(word).substr(0, colon))) {
-      word.replace(colon + 2, std::string::npos, redacted);  // a header of HTTP
-    } else {
-      hides_next = word.starts_with('-') && equals == std::string::npos && is_secret(word);
-      word = without_password(word);
-    }
+    const bool hides = std::exchange(
+        hides_next, word.starts_with('-') && word.find_first_of("=: ") == std::string::npos && is_secret(word));
+    word = hides || is_token(word) ? redacted : without_secret_values(without_password(std::move(word)));
   }
   return words;
 }

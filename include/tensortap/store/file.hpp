@@ -60,6 +60,9 @@ class FileStore final : public Store {
 
   TENSORTAP_INLINE bool remove(std::string_view key) override;
 
+  /// Removes files, and the directories that they leave empty, but for those at the top.
+  TENSORTAP_INLINE void remove_all(std::span<const std::string> keys) override;
+
   /// Renames a file. Does not remove directories that become empty.
   TENSORTAP_INLINE bool move(std::string_view from, std::string_view to) override;
 

@@ -73,7 +73,7 @@ struct CurveDifference {
   std::size_t steps = 0;           ///< steps of the mode that both have
   std::int64_t last_step = -1;     ///< the last of them
   double first = 0, second = 0;    ///< the values in the last step
-  double largest = 0;              ///< the largest distance
+  double largest = 0;              ///< the largest distance; NaN if one is NaN and one is not
   std::int64_t largest_step = -1;  ///< the mode step of it
 };
 
@@ -95,9 +95,11 @@ struct RunDifferences {
   std::vector<CurveDifference> curves;         ///< sorted by name and mode
   Names damage;                                ///< what could not be read, and so was not compared
 
-  /// Returns whether all values that both runs have are equal within round-off, and none is missing.
+  /// Returns whether something was compared, all of it is equal within round-off, and neither run lacks a tensor or a
+  /// step, or has one that cannot be read.
   [[nodiscard]] bool same_values() const noexcept {
-    return !first && only_first.empty() && only_second.empty() && steps_only_first == 0 && steps_only_second == 0;
+    return compared > 0 && !first && damage.empty() && only_first.empty() && only_second.empty() &&
+           steps_only_first == 0 && steps_only_second == 0;
   }
 };
 

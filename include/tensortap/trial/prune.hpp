@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 
 #include <tensortap/internal/config.hpp>
 #include <tensortap/record/retention.hpp>
@@ -15,7 +16,11 @@ class Store;
 
 /// What is removed.
 struct PruneOptions {
-  Retention keep = {};      ///< what each worker keeps of its steps
+  Retention keep = {};  ///< what each worker keeps of its steps
+  /// The global step of the last commit of a run that is to be continued: steps after it stay and do not count, as with
+  /// HookOptions::retention. Empty: the run has ended, or begins anew. Steps that not all workers have reached stay and
+  /// do not count, either.
+  std::optional<std::int64_t> last_commit = {};
   bool superseded = false;  ///< also the steps that attempts have set aside
   bool snapshots = false;   ///< also the snapshots of findings
   bool dry_run = false;     ///< counts, and removes nothing

@@ -56,7 +56,7 @@ std::vector<tt::Collection> collections_of(const Spec& spec) {
 }
 
 tt::HookOptions options_of(const Spec& spec, const std::shared_ptr<double>& time) {
-  tt::HookOptions options{.collections = collections_of(spec)};
+  tt::HookOptions options{.collections = collections_of(spec), .process_facts = false};
   options.run_id = std::to_string(spec.seed);
   options.durability = tt::Durability::none;
   options.index_extras = false;

@@ -50,7 +50,11 @@ class Committer {
       throw Error::steps_not_saved(lost, cause.empty() ? "no time was left" : cause);
     }
     put_collections(request.collections);
-    if (request.state) put_state(std::move(*request.state), request.files);
+    if (request.state) {
+      put_state(std::move(*request.state), request.files);
+    } else if (context_.options.retention.has_limit() && checkpoints_ != nullptr) {
+      remove_old_steps();
+    }
   }
 
   /// Ends the run, if this is the last of its workers. Throws as `commit` does, except for lost steps.
@@ -69,6 +73,16 @@ class Committer {
   }
 
  private:
+  /// Removes old steps up to the last commit, which another worker may have made. Never throws.
+  void remove_old_steps() noexcept {
+    try {
+      const std::vector<State> there = read_states(*checkpoints_);
+      if (!there.empty() && there.back().run_id == context_.attempt.run_id)
+        steps_.retention().committed(there.back().last_seen);
+    } catch (...) {  // the next flush tries again
+    }
+  }
+
   void put_collections(const std::string& text) {
     context_.retries.run([&] {
       context_.fence.require_no_successor();

@@ -190,6 +190,7 @@ inline std::vector<std::string> take_options(const PlacedJson::Value& from, Hook
   for (const ConfiguredOption& option : configured_options)
     if (const auto value = from.find(option.key)) {
       option.read(*value, to);
+      if (to.events_per_file < 1) throw value->wrong("it must be at least 1");
       out.emplace_back(option.key);
     }
   return out;

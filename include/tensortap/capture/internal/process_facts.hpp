@@ -28,6 +28,8 @@ namespace detail {
 
 /// Returns the first `limit` bytes of a file; empty if it cannot be read.
 inline std::string beginning_of(const std::filesystem::path& path, std::size_t limit) {
+  std::error_code error;
+  if (!std::filesystem::is_regular_file(path, error)) return {};
   std::ifstream file(path, std::ios::binary);
   std::string out(limit, '\0');
   file.read(out.data(), static_cast<std::streamsize>(limit));
@@ -82,6 +84,7 @@ inline std::string git_revision(std::filesystem::path directory) {
   if (branch.empty()) return is_revision(head) ? head : std::string();
   if (const std::string common = first_line_of(git / "commondir"); !common.empty()) git /= common;
   if (std::string revision = first_line_of(git / branch); is_revision(revision)) return revision;
+  if (!fs::is_regular_file(git / "packed-refs", error)) return {};
   std::ifstream packed(git / "packed-refs");
   for (std::string line; std::getline(packed, line);)
     if (const std::size_t blank = line.find(' '); blank != std::string::npos &&
@@ -113,11 +116,10 @@ inline std::string compiler_name() {
 /// Returns the facts that an attempt with these options saves.
 inline std::map<std::string, std::string> facts_of_attempt(const HookOptions& options) {
   std::map<std::string, std::string> out = options.facts;
-  for (auto& [name, value] : out)
-    if (is_secret(name)) value = redacted;
+  for (auto& [name, value] : out) value = is_secret(name) ? redacted : without_secret_values(without_password(value));
   if (!options.process_facts) return out;
-  const auto add = [&out](const char* name, std::string value) {
-    if (!value.empty()) out.try_emplace(name, std::move(value));
+  const auto add = [&out](const char* name, const std::string& value) {
+    if (!value.empty()) out.try_emplace(name, value);
   };
   std::array<char, 256> host{};
   if (::gethostname(host.data(), host.size() - 1) == 0) add("host", escaped(host.data()));

@@ -136,6 +136,8 @@ class RetainedSteps {
   }
 
   [[nodiscard]] std::int64_t steps() const noexcept { return steps_; }
+  /// Returns the last global step; -1 if there is none.
+  [[nodiscard]] std::int64_t last() const noexcept { return groups_.empty() ? -1 : groups_.back().last; }
   [[nodiscard]] std::uint64_t bytes() const noexcept { return bytes_; }
 
  private:

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <map>
@@ -51,6 +52,7 @@ struct TableRow {
   std::string dtype = {};  // empty: the elements were not saved
   std::optional<Tensor::Shape> shape = {};
   std::optional<std::string> text = {};                                 // the only element, a string
+  std::optional<std::string> integer = {};                              // the only element, an integer beyond 2^53
   std::array<std::optional<double>, NumberColumns::size> numbers = {};  // by NumberColumns
 
   /// Returns whether nothing can be read of what was saved.
@@ -67,6 +69,15 @@ inline std::string shape_in_table(const Tensor::Shape& shape) {
   return out;
 }
 
+/// Returns the digits of the only element if it is an integer beyond 2^53, which a double may not hold.
+inline std::optional<std::string> large_integer_in(const Tensor& tensor) {
+  constexpr double exact = 9007199254740992.0;
+  if (tensor.dtype() == DType::i64 && std::abs(tensor.number(0)) >= exact)
+    return std::to_string(tensor.as<std::int64_t>()[0]);
+  if (tensor.dtype() == DType::u64 && tensor.number(0) >= exact) return std::to_string(tensor.as<std::uint64_t>()[0]);
+  return std::nullopt;
+}
+
 /// Returns what `worker` saved of `tensor` in step `number` of the history.
 inline TableRow row_of(const TensorHistory& tensor, std::int64_t number, const Step& step, const std::string& worker) {
   TableRow out{.step = step, .worker = worker, .tensor = tensor.name()};
@@ -80,7 +91,10 @@ inline TableRow row_of(const TensorHistory& tensor, std::int64_t number, const S
   if (value) {
     out.dtype = to_string(value->dtype());
     if (value->size() == 1 && value->dtype() == DType::string) out.text = value->strings()[0];
-    if (value->size() == 1 && is_real(value->dtype())) out.numbers[NumberColumns::value] = value->number(0);
+    if (value->size() == 1 && is_real(value->dtype())) {
+      out.numbers[NumberColumns::value] = value->number(0);
+      out.integer = large_integer_in(*value);
+    }
     if (!statistics && is_real(value->dtype())) statistics = tensortap::statistics(*value);
   }
   for (std::size_t i = 0; i < reduction_count; ++i) {

@@ -58,7 +58,11 @@ class CsvWriter {
     for (std::size_t i = 0; i < NumberColumns::size; ++i) {
       line_ += ',';
       if (i == NumberColumns::value && row.text) append_text(*row.text);
-      if (row.numbers[i]) append_number(line_, *row.numbers[i]);
+      if (i == NumberColumns::value && row.integer) {
+        line_ += *row.integer;
+      } else if (row.numbers[i]) {
+        append_number(line_, *row.numbers[i]);
+      }
     }
     end_line();
   }
@@ -115,7 +119,11 @@ class JsonLinesWriter {
       if (!row.numbers[i]) continue;
       const bool finite = std::isfinite(*row.numbers[i]);
       line_.append(", \"").append(NumberColumns::name(i)).append(finite ? "\": " : "\": \"");
-      append_number(line_, *row.numbers[i]);
+      if (i == NumberColumns::value && row.integer) {
+        line_ += *row.integer;
+      } else {
+        append_number(line_, *row.numbers[i]);
+      }
       if (!finite) line_ += '"';
     }
     line_ += "}\n";

@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <set>
@@ -97,6 +98,20 @@ TENSORTAP_INLINE bool FileStore::remove(std::string_view key) {
   }
   state_->unmark_lost(key);
   return true;
+}
+
+TENSORTAP_INLINE void FileStore::remove_all(std::span<const std::string> keys) {
+  std::map<std::vector<std::string>, std::string_view> directories;  // each with a key in it
+  for (const std::string& key : keys) {
+    auto [parts, leaf] = state_->split(key);  // throws before anything is removed
+    if (parts.size() > 1) directories.try_emplace(std::move(parts), key);
+  }
+  for (const std::string& key : keys) remove(key);
+  for (const auto& [directory, key] : directories) {
+    const std::vector<std::string> above(directory.begin(), directory.end() - 1);
+    const detail::Descriptor parent = state_->tree.find(above, key);
+    if (parent) (void)state_->calls().unlinkat(parent.get(), directory.back().c_str(), AT_REMOVEDIR);  // if it is empty
+  }
 }
 
 TENSORTAP_INLINE bool FileStore::move(std::string_view from, std::string_view to) {

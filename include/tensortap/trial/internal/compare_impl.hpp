@@ -42,8 +42,8 @@ class RunComparison {
     compare_steps();
     for (auto& [key, curve] : curves_)
       if (curve.steps > 0) out_.curves.push_back(curve);
-    for (const Trial* const trial : {&first_, &second_})
-      for (const Damage& damage : trial->damage()) out_.damage.push_back(damage.where + ": " + damage.cause);
+    for (const auto& [trial, name] : {std::pair(&first_, "first run: "), std::pair(&second_, "second run: ")})
+      for (const Damage& damage : trial->damage()) out_.damage.push_back(name + damage.where + ": " + damage.cause);
     return std::move(out_);
   }
 
@@ -192,6 +192,7 @@ class RunComparison {
       for (const double value : {*a, *b})
         if (std::isfinite(value)) magnitude = std::max(magnitude, std::abs(value));
     }
+    if (values.empty()) compare_shapes(x, y, at, other);
     for (const auto& [r, both] : values) {
       const auto [a, b] = both;
       ++out_.compared;
@@ -212,6 +213,20 @@ class RunComparison {
     }
   }
 
+  void compare_shapes(const TensorHistory& x, const TensorHistory& y, TensorDifference at, std::int64_t other) {
+    const auto a = x.shape(at.step.global_step, at.worker), b = y.shape(other, at.worker);
+    if (!a || !b) return;
+    ++out_.compared;
+    if (*a == *b) {
+      ++out_.equal;
+      return;
+    }
+    at.kind = DifferenceKind::shape;
+    at.first = text_of_shape(*a);
+    at.second = text_of_shape(*b);
+    note(at, true);
+  }
+
   /// Returns whether the reduction is at most as large as the largest element.
   static bool is_of_element_size(Reduction r) {
     const Reduction p = plain(r);
@@ -229,8 +244,9 @@ class RunComparison {
     curve.last_step = at.step.mode_step;
     curve.first = a.number(0);
     curve.second = b.number(0);
-    const double distance = std::abs(curve.first - curve.second);
-    if (distance > curve.largest) {
+    const bool are_nan = std::isnan(curve.first) && std::isnan(curve.second);
+    const double distance = are_nan || curve.first == curve.second ? 0 : std::abs(curve.first - curve.second);
+    if (!(distance <= curve.largest) && !std::isnan(curve.largest)) {
       curve.largest = distance;
       curve.largest_step = at.step.mode_step;
     }

@@ -3,6 +3,8 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
+#include <bit>
 #include <charconv>
 #include <cmath>
 #include <complex>
@@ -67,6 +69,13 @@ inline std::string text_of_shape(const Tensor::Shape& shape) {
   return "[" + out + "]";
 }
 
+/// Returns whether two numbers have the same bits.
+template <class T>
+bool has_same_bits(T x, T y) noexcept {
+  using Bits = std::array<std::byte, sizeof(T)>;
+  return std::bit_cast<Bits>(x) == std::bit_cast<Bits>(y);
+}
+
 /// Compares `n` numbers, of which `per_element` make up one element.
 template <class T>
 Comparison compare_numbers(const T* x, const T* y, std::size_t n, std::size_t per_element, double units) {
@@ -78,7 +87,7 @@ Comparison compare_numbers(const T* x, const T* y, std::size_t n, std::size_t pe
       if (std::isfinite(value)) magnitude = std::max(magnitude, std::abs(value));
   out.tolerance = units * magnitude;
   for (std::size_t i = 0; i < n; ++i) {
-    if (std::memcmp(x + i, y + i, sizeof(T)) == 0) continue;
+    if (has_same_bits(x[i], y[i])) continue;
     const std::uint64_t element = i / per_element;
     if (!out.first_bits) out.first_bits = element;
     const auto a = static_cast<double>(x[i]), b = static_cast<double>(y[i]);
@@ -108,8 +117,10 @@ inline Comparison compare_elements(const Tensor& x, const Tensor& y, double roun
   return visit_dtype(x.dtype(), [&]<class T>() {
     if constexpr (std::is_same_v<T, std::complex<float>> || std::is_same_v<T, std::complex<double>>) {
       using Part = typename T::value_type;
-      return compare_numbers(reinterpret_cast<const Part*>(x.bytes().data()),
-                             reinterpret_cast<const Part*>(y.bytes().data()), 2 * x.size(), 2, units);
+      const auto parts = [](const Tensor& tensor) {
+        return static_cast<const Part*>(static_cast<const void*>(tensor.bytes().data()));
+      };
+      return compare_numbers(parts(x), parts(y), 2 * x.size(), 2, units);
     } else {
       return compare_numbers(x.as<T>().data(), y.as<T>().data(), x.size(), 1, units);
     }

@@ -1,6 +1,7 @@
 // The bodies of prune.hpp.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <limits>
 #include <memory>
@@ -39,13 +40,18 @@ TENSORTAP_INLINE Pruned prune(Store& run, const PruneOptions& options) {
     throw Error::bad_option("keep", "it keeps nothing; give it 1 or more, or leave it out");
   const auto claims = options.dry_run ? std::vector<std::unique_ptr<Claim>>() : detail::claim_all_workers(run, "prune");
   Pruned out;
+  std::vector<detail::RetainedSteps> of_workers;
+  std::int64_t last = options.last_commit.value_or(std::numeric_limits<std::int64_t>::max());
   for (const std::string& worker : outline_of(run).workers) {
-    detail::RetainedSteps steps(worker);
+    detail::RetainedSteps& steps = of_workers.emplace_back(worker);
     steps.learn([&](std::string_view prefix) { return run.list(prefix); },
                 [&](const std::string& key, std::uint64_t start, std::uint64_t length) {
                   return run.get(key, {start, length});
                 });
-    const auto surplus = steps.take_surplus(options.keep, std::numeric_limits<std::int64_t>::max());
+    if (steps.steps() > 0) last = std::min(last, steps.last());
+  }
+  for (detail::RetainedSteps& steps : of_workers) {
+    const auto surplus = steps.take_surplus(options.keep, last);
     for (const detail::StepGroup& group : surplus) {
       out.steps += static_cast<std::uint64_t>(group.steps);
       out.objects += group.indexes.size() + group.events.size();

@@ -86,6 +86,7 @@ TENSORTAP_INLINE std::vector<Trials::Row> Trials::curve(std::string_view tensor,
     }
   }
   std::vector<Row> out;
+  out.reserve(rows.size());
   for (auto& [step, values] : rows) out.push_back({step, std::move(values)});
   return out;
 }
