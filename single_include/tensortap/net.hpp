@@ -2266,7 +2266,8 @@ inline void read_profiles(std::string_view text, bool has_credentials, ProfileFi
       std::string name = lower_case(std::string(trimmed(line.substr(0, equals))));
       const std::string value(trimmed(line.substr(equals + 1)));
       if (continues) {
-        (*section)[std::string(key).append(".").append(name)] = value;
+        std::string full = key;
+        (*section)[full.append(".").append(name)] = value;
       } else {
         (*section)[name] = value;
         key = std::move(name);

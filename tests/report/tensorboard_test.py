@@ -208,7 +208,10 @@ class TensorBoard(unittest.TestCase):
         """Ends are the extremes, and each bucket has the elements between its ends, except for rounding."""
         rows, seen = self.rows(run), 0
         path = Path(self.folder.name, "arrays.npz")
-        call("export", run, "--npz", "-o", path, codes=(0, 1))
+        call("export", run, "--npz", "-o", path, codes=(0, 1, 2))
+        if not path.exists():  # no tensor has elements that numpy knows
+            self.assertFalse([board for board in boards.values() if board.histograms])
+            return 0
         arrays = arrays_of(path)
         for place, board in boards.items():
             for (tag, step), buckets in board.histograms.items():
