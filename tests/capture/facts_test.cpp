@@ -1,4 +1,5 @@
 // Facts about a run: what the options say, what the process knows, and what readers see of them.
+#include <cerrno>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -45,7 +46,7 @@ TEST_CASE("a run tells its facts, and those of its process", "[capture][facts]")
   CHECK(facts.at("api_token") == "*****");
   CHECK(facts.at("tensortap") == TENSORTAP_VERSION);
   CHECK(facts.at("started") == "2001-09-09T01:46:40Z");
-  CHECK_THAT(facts.at("command"), contains("tests"));  // the name of this program
+  CHECK_THAT(facts.at("command"), contains(::program_invocation_short_name));
   CHECK_FALSE(facts.at("compiler").empty());
 }
 

@@ -52,8 +52,7 @@ inline std::string text_of_element(const Tensor& tensor, std::size_t i) {
   return visit_dtype(tensor.dtype(), [&]<class T>() -> std::string {
     const T element = tensor.as<T>()[i];
     if constexpr (std::is_integral_v<T>) {
-      const std::conditional_t<std::is_signed_v<T>, std::int64_t, std::uint64_t> wide = element;
-      return std::to_string(wide);
+      return std::to_string(+element);  // small types as int
     } else if constexpr (std::is_same_v<T, std::complex<float>> || std::is_same_v<T, std::complex<double>>) {
       return "(" + shortest_text(element.real()) + ", " + shortest_text(element.imag()) + ")";
     } else if constexpr (std::is_same_v<T, double>) {
