@@ -29,8 +29,7 @@ foreach(component IN LISTS CPACK_COMPONENTS_ALL)
   set(root ${CPACK_TEMPORARY_INSTALL_DIRECTORY}/${component}${CPACK_PACKAGING_INSTALL_PREFIX})
   set(doc ${root}/share/doc/${package})
   file(WRITE ${doc}/copyright
-"Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/
-Upstream-Name: tensortap
+"Upstream-Name: tensortap
 Source: ${CPACK_PACKAGE_HOMEPAGE_URL}
 
 Files: *

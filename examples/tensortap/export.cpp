@@ -1,4 +1,5 @@
 #include <cstdint>
+#include <filesystem>
 #include <iostream>
 #include <memory>
 #include <ostream>
@@ -67,9 +68,14 @@ int export_table(const std::shared_ptr<const tt::Store>& store, tt::ExportFormat
 }  // namespace
 
 int export_run(const std::string& run, const Export& how, std::ostream& out) {
-  (void)open_run("export", run);  // says what is wrong with the address, and names the runs in it
-  const auto store = tt::open_store(run);
-  return how.format ? export_table(store, *how.format, how, out) : export_for_tensorboard(store, how, out);
+  try {
+    const auto store = tt::open_store(run);
+    return how.format ? export_table(store, *how.format, how, out) : export_for_tensorboard(store, how, out);
+  } catch (const tt::Error& e) {
+    if (e.code() == tt::Errc::not_found || std::filesystem::is_regular_file(run))
+      (void)open_run("export", run);  // says what is wrong with the address, and names the runs in it
+    throw;
+  }
 }
 
 }  // namespace tensortap_command

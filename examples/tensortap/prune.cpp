@@ -5,6 +5,7 @@
 #include <tensortap/tensortap.hpp>
 
 #include "commands.hpp"
+#include "runs.hpp"
 #include "words.hpp"
 
 namespace tensortap_command {
@@ -27,11 +28,8 @@ std::int64_t last_commit_in(const std::string& checkpoints) {
 int prune(const std::string& run, tt::PruneOptions options, const std::string& checkpoints, std::ostream& out) {
   if (!options.keep.has_limit() && !options.superseded && !options.snapshots)
     throw std::runtime_error("prune: nothing is to be removed; name --steps, --bytes, --superseded or --snapshots");
-  const auto store = tt::open_store(run);
-  if (const tt::RunOutline outline = tt::outline_of(*store);
-      !outline.ended && outline.attempts == 0 && outline.workers.empty())
-    throw std::runtime_error("prune: " + tt::in_quotes(run) + ": it is no run; name the directory or address of one");
-  const bool is_open = options.keep.has_limit() && !tt::outline_of(*store).ended;
+  const auto [store, outline] = open_to_change("prune", run);
+  const bool is_open = options.keep.has_limit() && !outline.ended;
   if (!checkpoints.empty()) options.last_commit = last_commit_in(checkpoints);
   const tt::Pruned done = tt::prune(*store, options);
   out << (options.dry_run ? "would remove: " : "removed: ") << plural(done.steps, "step") << ", "

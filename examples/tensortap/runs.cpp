@@ -55,6 +55,16 @@ tt::Trial open_run(const std::string& verb, const std::string& address, tt::Tria
   }
 }
 
+std::pair<std::shared_ptr<tt::Store>, tt::RunOutline> open_to_change(const std::string& verb,
+                                                                     const std::string& address) {
+  std::shared_ptr<tt::Store> store = tt::open_store(address);
+  tt::RunOutline outline = tt::outline_of(*store);
+  if (!is_run(outline))
+    throw std::runtime_error(verb + ": " + tt::in_quotes(address) +
+                             ": it is no run; name the directory or address of one");
+  return {std::move(store), std::move(outline)};
+}
+
 int list_runs(const std::vector<std::string>& runs, std::ostream& out) {
   int code = 0;
   for (const std::string& run : runs) {

@@ -1,8 +1,10 @@
 // Opens runs, in the words of the tool.
 #pragma once
 
+#include <memory>
 #include <ostream>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <tensortap/tensortap.hpp>
@@ -12,6 +14,11 @@ namespace tensortap_command {
 /// Opens the run at `address` for the command `verb`. Throws: there is no run; the message names those in the
 /// directory.
 tensortap::Trial open_run(const std::string& verb, const std::string& address, tensortap::TrialOptions options = {});
+
+/// Returns the store of the run at `address`, for a command that changes it, and what its object names tell. Throws:
+/// there is no run.
+std::pair<std::shared_ptr<tensortap::Store>, tensortap::RunOutline> open_to_change(const std::string& verb,
+                                                                                   const std::string& address);
 
 /// Returns the addresses of the runs in the directory or prefix `address`, sorted.
 std::vector<std::string> runs_in(const std::string& address);

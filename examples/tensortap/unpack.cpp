@@ -1,9 +1,9 @@
 #include <ostream>
-#include <stdexcept>
 #include <string>
 #include <tensortap/tensortap.hpp>
 
 #include "commands.hpp"
+#include "runs.hpp"
 #include "words.hpp"
 
 namespace tensortap_command {
@@ -11,10 +11,7 @@ namespace tensortap_command {
 namespace tt = tensortap;
 
 int unpack(const std::string& run, const std::string& to, std::ostream& out) {
-  const auto store = tt::open_store(run);
-  if (const tt::RunOutline outline = tt::outline_of(*store);
-      !outline.ended && outline.attempts == 0 && outline.workers.empty())
-    throw std::runtime_error("unpack: " + tt::in_quotes(run) + ": it is no run; name the directory or address of one");
+  const auto store = open_to_change("unpack", run).first;
   const tt::Unpacked done = to.empty() ? tt::unpack(store) : tt::unpack(store, tt::open_store(to));
   for (const tt::Damage& one : done.damage) out << "damaged: " << one.where << ": " << one.cause << '\n';
   if (!to.empty()) {

@@ -124,6 +124,32 @@ TENSORTAP_END_NAMESPACE
 #include <type_traits>
 #include <utility>
 
+// from tensortap/report/internal/exported_steps.hpp
+
+// Which steps an export takes that goes mode by mode.
+
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
+
+/// Returns the modes that `options` select; Mode::global has the steps of no other mode.
+inline std::vector<Mode> exported_modes(const Trial& trial, const ExportOptions& options) {
+  std::vector<Mode> out = trial.modes();
+  out.push_back(Mode::global);
+  std::erase_if(
+      out, [&](Mode mode) { return options.query.mode.value_or(mode) != mode && options.query.mode != Mode::global; });
+  return out;
+}
+
+/// Returns whether step `number` of `mode` is exported: it is of this mode, and `options` select it.
+inline bool is_exported(const Trial& trial, const ExportOptions& options, Mode mode, std::int64_t number) {
+  const auto global = trial.global_step(mode, number);
+  const auto step = global ? trial.step(*global) : std::nullopt;
+  return step && step->mode == mode && options.steps.contains(options.query.mode == mode ? number : *global);
+}
+
+}  // namespace detail
+TENSORTAP_END_NAMESPACE
+
 // from tensortap/report/internal/zip_writer.hpp
 
 // Writes a ZIP archive of stored files to a stream, without going back: sizes and checksums follow each file, and its
@@ -354,19 +380,13 @@ class NpzWriter {
 inline void export_npz(const Trial& trial, std::ostream& out, const ExportOptions& options, Exported& done) {
   NpzWriter writer(out);
   const bool names_workers = trial.workers().size() > 1;
-  std::vector<Mode> modes = trial.modes();
-  modes.push_back(Mode::global);  // steps of no other mode
-  for (const Mode mode : modes) {
-    if (options.query.mode.value_or(mode) != mode && options.query.mode != Mode::global) continue;
+  for (const Mode mode : exported_modes(trial, options)) {
     TensorQuery query = options.query;
     query.mode = mode;
     for (const TensorHistory& tensor : trial.tensors(query)) {
       std::map<std::string, std::vector<std::int64_t>> by_worker;
       for (const std::int64_t number : tensor.steps()) {
-        const auto global = trial.global_step(mode, number);
-        const auto step = global ? trial.step(*global) : std::nullopt;
-        if (!step || step->mode != mode || !options.steps.contains(options.query.mode == mode ? number : *global))
-          continue;
+        if (!is_exported(trial, options, mode, number)) continue;
         for (const std::string& worker : tensor.workers(number))
           if (options.worker.empty() || options.worker == worker) by_worker[worker].push_back(number);
       }
@@ -1407,12 +1427,10 @@ namespace detail {
 
 /// Returns the facts of a run that describe its training, and not its process, without "hyperparameters/".
 inline std::map<std::string, std::string> hyperparameters_of(const std::map<std::string, std::string>& facts) {
-  static const std::set<std::string_view> of_process = {"command", "compiler", "git_revision",
-                                                        "host",    "started",  "tensortap"};
   constexpr std::string_view prefix = "hyperparameters/";
   std::map<std::string, std::string> out;
   for (const auto& [name, value] : facts) {
-    if (of_process.contains(name)) continue;
+    if (std::find(process_fact::all.begin(), process_fact::all.end(), name) != process_fact::all.end()) continue;
     const std::string rest = name.starts_with(prefix) ? name.substr(prefix.size()) : std::string();
     out[rest.empty() || facts.contains(rest) ? name : rest] = value;
   }
@@ -1442,10 +1460,7 @@ class TensorBoardExport {
   }
 
   ExportedToTensorBoard run() {
-    std::vector<Mode> modes = trial_.modes();
-    modes.push_back(Mode::global);  // steps of no other mode
-    for (const Mode mode : modes)
-      if (options_.query.mode.value_or(mode) == mode || options_.query.mode == Mode::global) export_mode(mode);
+    for (const Mode mode : exported_modes(trial_, options_)) export_mode(mode);
     return std::move(done_);
   }
 
@@ -1459,10 +1474,7 @@ class TensorBoardExport {
       for (const std::int64_t number : tensor.steps()) by_step[number].push_back(&tensor);
     std::map<std::string, TensorBoardFile> files;
     for (const auto& [number, saved] : by_step) {
-      const auto global = trial_.global_step(mode, number);
-      const auto step = global ? trial_.step(*global) : std::nullopt;
-      if (!step || step->mode != mode || !options_.steps.contains(options_.query.mode == mode ? number : *global))
-        continue;
+      if (!is_exported(trial_, options_, mode, number)) continue;
       // Worker by worker, because each has an events file of its own.
       std::map<std::string, std::vector<const TensorHistory*>> by_worker;
       for (const TensorHistory* tensor : saved)

@@ -7853,7 +7853,8 @@ TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
 
 /// Returns the shortest text that reads back as `value`, the same in every locale.
-inline std::string number_text(double value) {
+template <std::floating_point T>
+std::string number_text(T value) {
   char text[32];
   return {text, std::to_chars(text, text + sizeof text, value).ptr};
 }
@@ -19190,6 +19191,24 @@ inline std::vector<std::string> without_secrets(std::vector<std::string> words) 
 }  // namespace detail
 TENSORTAP_END_NAMESPACE
 
+// from tensortap/record/internal/process_fact.hpp
+
+// The names of the facts that describe the process of an attempt, and not its training.
+
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail::process_fact {
+
+inline constexpr std::string_view host = "host";
+inline constexpr std::string_view command = "command";
+inline constexpr std::string_view git_revision = "git_revision";
+inline constexpr std::string_view compiler = "compiler";
+inline constexpr std::string_view tensortap = "tensortap";
+inline constexpr std::string_view started = "started";
+inline constexpr std::array all = {host, command, git_revision, compiler, tensortap, started};
+
+}  // namespace detail::process_fact
+TENSORTAP_END_NAMESPACE
+
 // from tensortap/capture/internal/process_facts.hpp
 
 // What a process knows of itself that its run should say: where it ran, as what, from which sources.
@@ -19289,17 +19308,17 @@ inline std::map<std::string, std::string> facts_of_attempt(const HookOptions& op
   std::map<std::string, std::string> out = options.facts;
   for (auto& [name, value] : out) value = is_secret(name) ? redacted : without_secret_values(without_password(value));
   if (!options.process_facts) return out;
-  const auto add = [&out](const char* name, const std::string& value) {
-    if (!value.empty()) out.try_emplace(name, value);
+  const auto add = [&out](std::string_view name, const std::string& value) {
+    if (!value.empty()) out.try_emplace(std::string(name), value);
   };
   std::array<char, 256> host{};
-  if (::gethostname(host.data(), host.size() - 1) == 0) add("host", escaped(host.data()));
+  if (::gethostname(host.data(), host.size() - 1) == 0) add(process_fact::host, escaped(host.data()));
   std::error_code error;
-  add("command", command_line());
-  add("git_revision", git_revision(std::filesystem::current_path(error)));
-  add("compiler", compiler_name());
-  add("tensortap", version);
-  add("started", utc_text(options.wall_time()));
+  add(process_fact::command, command_line());
+  add(process_fact::git_revision, git_revision(std::filesystem::current_path(error)));
+  add(process_fact::compiler, compiler_name());
+  add(process_fact::tensortap, version);
+  add(process_fact::started, utc_text(options.wall_time()));
   return out;
 }
 
@@ -21445,10 +21464,9 @@ class RetainedSteps {
  public:
   explicit RetainedSteps(std::string worker) : worker_(std::move(worker)) {}
 
-  /// Takes note of what the run holds: `list(prefix)` returns its objects, each with a key and a size, and
-  /// `get(key, start, length)` returns bytes of one. A damaged segment counts as one step. Throws what these do.
-  template <class List, class Get>
-  void learn(const List& list, const Get& get) {
+  /// Takes note of what `run`, a Store, holds. A damaged segment counts as one step. Throws: the store failed.
+  template <class Run>
+  void learn(const Run& run) {
     struct Object {
       std::string key;
       std::uint64_t size = 0;
@@ -21456,15 +21474,15 @@ class RetainedSteps {
     std::map<std::int64_t, Object> indexes, events;
     std::map<std::int64_t, StepGroup> groups;  // by first step
     const std::string name = layout::worker_in_file_name(worker_);
-    for (auto& object : list(layout::index_prefix)) {
+    for (auto& object : run.list(layout::index_prefix)) {
       if (const auto step = layout::parse_index_key(object.key)) {
         if (object.key == layout::index_key(step->global_step, worker_))
           indexes[step->global_step] = {std::move(object.key), object.size};
       } else if (const auto segment = layout::parse_segment_key(object.key); segment && segment->worker == name) {
-        groups[segment->first] = group_of_segment(object.key, object.size, *segment, get);
+        groups[segment->first] = group_of_segment(run, object.key, object.size, *segment);
       }
     }
-    for (auto& object : list(layout::events_prefix))
+    for (auto& object : run.list(layout::events_prefix))
       if (const auto step = layout::parse_event_key(object.key);
           step && object.key == layout::event_key(step->global_step, worker_))
         events[step->global_step] = {std::move(object.key), object.size};
@@ -21491,12 +21509,12 @@ class RetainedSteps {
   void add_step(std::int64_t step, const std::string& index_key, const std::string& event_key, std::uint64_t bytes) {
     if (!event_key.empty() && !groups_.empty() && groups_.back().events == std::vector{event_key}) {
       StepGroup& group = groups_.back();
+      group.indexes.push_back(index_key);
       group.last = step;
       ++group.steps;
       group.bytes += bytes;
       bytes_ += bytes;
       ++steps_;
-      group.indexes.push_back(index_key);
       return;
     }
     StepGroup group{.last = step, .steps = 1, .bytes = bytes, .indexes = {index_key}};
@@ -21505,9 +21523,9 @@ class RetainedSteps {
   }
 
   void add(StepGroup group) {
-    steps_ += group.steps;
-    bytes_ += group.bytes;
     groups_.push_back(std::move(group));
+    steps_ += groups_.back().steps;
+    bytes_ += groups_.back().bytes;
   }
 
   /// Takes the oldest groups up to step `last`, as many as are needed to keep to the budget. Steps after `last` stay
@@ -21539,9 +21557,9 @@ class RetainedSteps {
   /// Puts back what could not be removed.
   void put_back(std::vector<StepGroup> groups) {
     for (auto group = groups.rbegin(); group != groups.rend(); ++group) {
-      steps_ += group->steps;
-      bytes_ += group->bytes;
       groups_.push_front(std::move(*group));
+      steps_ += groups_.front().steps;
+      bytes_ += groups_.front().bytes;
     }
   }
 
@@ -21551,13 +21569,14 @@ class RetainedSteps {
   [[nodiscard]] std::uint64_t bytes() const noexcept { return bytes_; }
 
  private:
-  template <class Get>
-  static StepGroup group_of_segment(const std::string& key, std::uint64_t size, const layout::SegmentName& name,
-                                    const Get& get) {
+  template <class Run>
+  static StepGroup group_of_segment(const Run& run, const std::string& key, std::uint64_t size,
+                                    const layout::SegmentName& name) {
     StepGroup out{.last = name.last, .steps = 1, .bytes = size, .indexes = {key}};
     try {
-      const auto manifest = read_segment_manifest(
-          key, size, [&](std::uint64_t start, std::uint64_t length) { return get(key, start, length); });
+      const auto manifest = read_segment_manifest(key, size, [&](std::uint64_t start, std::uint64_t length) {
+        return run.get(key, {start, length});
+      });
       if (manifest)
         out.steps = std::count_if(manifest->entries.begin(), manifest->entries.end(),
                                   [](const SegmentEntry& entry) { return entry.is_index; });
@@ -21573,12 +21592,19 @@ class RetainedSteps {
   std::uint64_t bytes_ = 0;
 };
 
-/// Returns the keys of one kind of all `groups`, oldest first.
-inline std::vector<std::string> keys_of(const std::vector<StepGroup>& groups,
-                                        std::vector<std::string> StepGroup::*kind) {
-  std::vector<std::string> out;
-  for (const StepGroup& group : groups) out.insert(out.end(), (group.*kind).begin(), (group.*kind).end());
-  return out;
+/// Removes the objects of `groups` from `run`, a Store: the indexes first, oldest first, so that readers see a suffix
+/// of the steps, and no index without its events; if `durable`, not after a loss of power either. Throws: the store
+/// failed.
+template <class Run>
+void remove_groups(Run& run, const std::vector<StepGroup>& groups, bool durable) {
+  std::vector<std::string> indexes, events;
+  for (const StepGroup& group : groups) {
+    indexes.insert(indexes.end(), group.indexes.begin(), group.indexes.end());
+    events.insert(events.end(), group.events.begin(), group.events.end());
+  }
+  run.remove_all(indexes);
+  if (durable) run.sync(indexes);
+  run.remove_all(events);
 }
 
 }  // namespace detail
@@ -21601,20 +21627,19 @@ class StepRetention {
         budget_(context.options.retention),
         has_commits_(!context.options.checkpoint_dir.empty() || context.options.checkpoints != nullptr),
         steps_(context.options.worker) {
-    if (!budget_.has_limit()) return;
-    const Store& store = *context.store;
-    steps_.learn([&](std::string_view prefix) { return store.list(prefix); },
-                 [&](const std::string& key, std::uint64_t start, std::uint64_t length) {
-                   return store.get(key, {start, length});
-                 });
+    if (budget_.has_limit()) steps_.learn(*context.store);
   }
 
-  void add_step(std::int64_t step, const std::string& index_key, const std::string& event_key, std::uint64_t bytes) {
-    if (budget_.has_limit()) steps_.add_step(step, index_key, event_key, bytes);
+  /// Takes note of a step that was saved. Never throws: a step for which there is no memory stays.
+  void add_step(std::int64_t step, const std::string& index_key, const std::string& event_key,
+                std::uint64_t bytes) noexcept {
+    if (budget_.has_limit()) attempt([&] { steps_.add_step(step, index_key, event_key, bytes); });
   }
 
-  void add_segment(std::int64_t last, std::int64_t steps, const std::string& key, std::uint64_t bytes) {
-    if (budget_.has_limit()) steps_.add({.last = last, .steps = steps, .bytes = bytes, .indexes = {key}});
+  /// Takes note of a segment that was saved. Never throws, likewise.
+  void add_segment(std::int64_t last, std::int64_t steps, const std::string& key, std::uint64_t bytes) noexcept {
+    if (budget_.has_limit())
+      attempt([&] { steps_.add({.last = last, .steps = steps, .bytes = bytes, .indexes = {key}}); });
   }
 
   /// Removes what is beyond the budget, in batches of a sixteenth of it. Never throws: what stays is tried again.
@@ -21639,26 +21664,27 @@ class StepRetention {
   void remove_up_to(std::int64_t last) noexcept {
     if (!budget_.has_limit()) return;
     std::vector<StepGroup> surplus;
-    try {
+    const bool are_removed = attempt([&] {
       surplus = steps_.take_surplus(budget_, last);
       if (surplus.empty()) return;
+      context_.fence.require_no_successor();
+      remove_groups(*context_.store, surplus, context_.commit_sync == Sync::yes);
       std::uint64_t removed = 0;
       for (const StepGroup& group : surplus) removed += static_cast<std::uint64_t>(group.steps);
-      context_.fence.require_no_successor();
-      remove(surplus);
       context_.ledger->change([&](HookStatus& status) { status.steps_removed += removed; });
-    } catch (...) {
-      steps_.put_back(std::move(surplus));
-    }
+    });
+    if (!are_removed) attempt([&] { steps_.put_back(std::move(surplus)); });
   }
 
-  /// Removes the indexes first, oldest first, so that readers see a suffix of the steps, and no index without its
-  /// events, not after a loss of power either.
-  void remove(const std::vector<StepGroup>& groups) {
-    const std::vector<std::string> indexes = keys_of(groups, &StepGroup::indexes);
-    context_.store->remove_all(indexes);
-    if (context_.commit_sync == Sync::yes) context_.store->sync(indexes);
-    context_.store->remove_all(keys_of(groups, &StepGroup::events));
+  /// Returns whether `call` has ended without an exception.
+  template <class Call>
+  static bool attempt(const Call& call) noexcept {
+    try {
+      call();
+      return true;
+    } catch (...) {
+      return false;
+    }
   }
 
   AttemptContext& context_;
@@ -24740,16 +24766,6 @@ struct Comparison {
   double tolerance = 0;
 };
 
-/// Returns the shortest digits that read back as `value`.
-inline std::string shortest_text(double value) {
-  char text[32];
-  return {text, std::to_chars(text, text + sizeof text, value).ptr};
-}
-inline std::string shortest_text(float value) {
-  char text[32];
-  return {text, std::to_chars(text, text + sizeof text, value).ptr};
-}
-
 /// Returns element `i` as text.
 inline std::string text_of_element(const Tensor& tensor, std::size_t i) {
   if (tensor.dtype() == DType::string) return in_quotes(tensor.strings()[i]);
@@ -24758,19 +24774,13 @@ inline std::string text_of_element(const Tensor& tensor, std::size_t i) {
     if constexpr (std::is_integral_v<T>) {
       return std::to_string(+element);  // small types as int
     } else if constexpr (std::is_same_v<T, std::complex<float>> || std::is_same_v<T, std::complex<double>>) {
-      return "(" + shortest_text(element.real()) + ", " + shortest_text(element.imag()) + ")";
+      return "(" + number_text(element.real()) + ", " + number_text(element.imag()) + ")";
     } else if constexpr (std::is_same_v<T, double>) {
-      return shortest_text(element);
+      return number_text(element);
     } else {
-      return shortest_text(static_cast<float>(element));
+      return number_text(static_cast<float>(element));
     }
   });
-}
-
-inline std::string text_of_shape(const Tensor::Shape& shape) {
-  std::string out;
-  for (const std::int64_t extent : shape) out += (out.empty() ? "" : ", ") + std::to_string(extent);
-  return "[" + out + "]";
 }
 
 /// Returns whether two numbers have the same bits.
@@ -24964,8 +24974,8 @@ class RunComparison {
     if (a.dtype() != b.dtype() || a.shape() != b.shape()) {
       const bool types = a.dtype() != b.dtype();
       at.kind = types ? DifferenceKind::dtype : DifferenceKind::shape;
-      at.first = types ? std::string(to_string(a.dtype())) : text_of_shape(a.shape());
-      at.second = types ? std::string(to_string(b.dtype())) : text_of_shape(b.shape());
+      at.first = types ? std::string(to_string(a.dtype())) : shape_text(a.shape());
+      at.second = types ? std::string(to_string(b.dtype())) : shape_text(b.shape());
       return note(at, true);
     }
     add_to_curve(a, b, at);
@@ -25014,8 +25024,8 @@ class RunComparison {
       }
       TensorDifference found = at;
       found.reduction = to_string(r);
-      found.first = shortest_text(a);
-      found.second = shortest_text(b);
+      found.first = number_text(a);
+      found.second = number_text(b);
       found.largest = std::abs(a - b);
       const double scale = is_of_element_size(r) ? magnitude : std::max(std::abs(a), std::abs(b));
       found.tolerance = options_.round_offs * unit_round_off(DType::f32) * (std::isfinite(scale) ? scale : 0);
@@ -25034,8 +25044,8 @@ class RunComparison {
       return;
     }
     at.kind = DifferenceKind::shape;
-    at.first = text_of_shape(*a);
-    at.second = text_of_shape(*b);
+    at.first = shape_text(*a);
+    at.second = shape_text(*b);
     note(at, true);
   }
 
@@ -27650,10 +27660,7 @@ TENSORTAP_INLINE Pruned prune(Store& run, const PruneOptions& options) {
   std::int64_t last = options.last_commit.value_or(std::numeric_limits<std::int64_t>::max());
   for (const std::string& worker : outline_of(run).workers) {
     detail::RetainedSteps& steps = of_workers.emplace_back(worker);
-    steps.learn([&](std::string_view prefix) { return run.list(prefix); },
-                [&](const std::string& key, std::uint64_t start, std::uint64_t length) {
-                  return run.get(key, {start, length});
-                });
+    steps.learn(run);
     if (steps.steps() > 0) last = std::min(last, steps.last());
   }
   for (detail::RetainedSteps& steps : of_workers) {
@@ -27665,11 +27672,7 @@ TENSORTAP_INLINE Pruned prune(Store& run, const PruneOptions& options) {
     }
     out.steps_left += static_cast<std::uint64_t>(steps.steps());
     out.bytes_left += steps.bytes();
-    if (options.dry_run || surplus.empty()) continue;
-    const std::vector<std::string> indexes = detail::keys_of(surplus, &detail::StepGroup::indexes);
-    run.remove_all(indexes);  // first, so that no index is without its events, not after a loss of power either
-    run.sync(indexes);
-    run.remove_all(detail::keys_of(surplus, &detail::StepGroup::events));
+    if (!options.dry_run && !surplus.empty()) detail::remove_groups(run, surplus, true);
   }
   if (options.superseded) detail::prune_all(run, layout::superseded_prefix, options.dry_run, out);
   if (options.snapshots) detail::prune_all(run, layout::snapshots_prefix, options.dry_run, out);

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include <tensortap/tensortap.hpp>
+#include "adapters/saved_floats.hpp"
 #include "catch.hpp"
 
 namespace tt = tensortap;
@@ -26,14 +27,6 @@ std::vector<dlib::matrix<float>> images() {
 }
 
 const std::vector<unsigned long> labels = {0, 1, 0, 1, 1, 0, 1, 0};
-
-std::vector<float> floats(const tt::Trial& trial, const std::string& name, std::int64_t step) {
-  INFO(name);
-  const auto value = trial.tensor(name).value(step);
-  REQUIRE(value);
-  const auto elements = value->as<float>();
-  return {elements.begin(), elements.end()};
-}
 
 }  // namespace
 

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include <tensortap/tensortap.hpp>
+#include "adapters/saved_floats.hpp"
 #include "catch.hpp"
 
 namespace tt = tensortap;
@@ -37,14 +38,6 @@ std::vector<td::vec_t> targets(std::size_t count) {
   std::vector<td::vec_t> out(count, td::vec_t(2));
   for (std::size_t i = 0; i < count; ++i) out[i] = {i % 2 == 0 ? 0.5F : -0.5F, 0.25F};
   return out;
-}
-
-std::vector<float> floats(const tt::Trial& trial, const std::string& name, std::int64_t step) {
-  INFO(name);
-  const auto value = trial.tensor(name).value(step);
-  REQUIRE(value);
-  const auto elements = value->as<float>();
-  return {elements.begin(), elements.end()};
 }
 
 std::vector<float> plain(const td::vec_t& vector) { return {vector.begin(), vector.end()}; }

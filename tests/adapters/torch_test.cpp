@@ -19,6 +19,7 @@
 
 #include <tensortap/tensortap.hpp>
 #include "catch.hpp"
+#include "tensor/torch_types.hpp"
 
 namespace tt = tensortap;
 using torch::Tensor;
@@ -588,19 +589,7 @@ TEST_CASE("a stored tensor becomes a torch tensor without a copy", "[adapters][t
   out = out.reshape({6}).slice(0, 3);  // a view keeps the memory
   CHECK(out[1].item<float>() == 7);
 
-  const std::vector<std::pair<torch::ScalarType, tt::DType>> types = {{torch::kUInt8, tt::DType::u8},
-                                                                      {torch::kInt8, tt::DType::i8},
-                                                                      {torch::kInt16, tt::DType::i16},
-                                                                      {torch::kInt32, tt::DType::i32},
-                                                                      {torch::kInt64, tt::DType::i64},
-                                                                      {torch::kFloat16, tt::DType::f16},
-                                                                      {torch::kBFloat16, tt::DType::bf16},
-                                                                      {torch::kFloat32, tt::DType::f32},
-                                                                      {torch::kFloat64, tt::DType::f64},
-                                                                      {torch::kBool, tt::DType::boolean},
-                                                                      {torch::kComplexFloat, tt::DType::complex64},
-                                                                      {torch::kComplexDouble, tt::DType::complex128}};
-  for (const auto& [theirs, ours] : types) {
+  for (const auto& [theirs, ours] : torch_types) {
     const Tensor before = torch::tensor({0, 1, 1}).to(theirs);
     const tt::Tensor stored(tt::as_view(before));
     REQUIRE(stored.dtype() == ours);

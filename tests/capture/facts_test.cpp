@@ -1,4 +1,5 @@
 // Facts about a run: what the options say, what the process knows, and what readers see of them.
+#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 #include <filesystem>
@@ -8,6 +9,7 @@
 #include <string>
 
 #include <tensortap/capture/internal/process_facts.hpp>
+#include <tensortap/record/internal/process_fact.hpp>
 #include <tensortap/tensortap.hpp>
 
 #include "catch.hpp"
@@ -48,6 +50,13 @@ TEST_CASE("a run tells its facts, and those of its process", "[capture][facts]")
   CHECK(facts.at("started") == "2001-09-09T01:46:40Z");
   CHECK_THAT(facts.at("command"), contains(::program_invocation_short_name));
   CHECK_FALSE(facts.at("compiler").empty());
+}
+
+TEST_CASE("each fact of a process has a name by which readers know it from others", "[capture][facts]") {
+  const auto& known = tt::detail::process_fact::all;
+  const Facts facts = tt::detail::facts_of_attempt({});
+  CHECK(facts.size() >= known.size() - 1);  // the working directory may be in no repository
+  for (const auto& [name, value] : facts) CHECK(std::find(known.begin(), known.end(), name) != known.end());
 }
 
 TEST_CASE("without the facts of its process a run has those of its options alone", "[capture][facts]") {

@@ -19,14 +19,17 @@ TIMEOUT = 300  # seconds
 
 @unittest.skipUnless(TRAINING and COMMAND, "TENSORTAP_SPOT_TRAINING is not set: the examples are not built")
 class ManagedJobTest(unittest.TestCase):
-    def play(self, folder, before=(), options=()):
-        """Plays the job in the folder. Returns what it prints, once that is as it should be."""
+    def play(self, folder, epochs, before=(), options=()):
+        """Plays the job in the folder. Returns what it prints, once that is as it should be.
+
+        The notices come when a commit is seen, so that the epochs last longer than it takes to see two.
+        """
         (folder / "data").mkdir()
         write_images(folder / "data")
         build = Path(COMMAND).resolve().parents[2]
         result = subprocess.run(
             [*before, "bash", "-c", f'exec bash "$0" {" ".join(options)} "$@"', SCRIPT, build, folder / "data", folder,
-             "batch-size=10", "limit=1000", "epochs=4", "commit-every=10"],
+             "batch-size=10", "limit=1000", f"epochs={epochs}", "commit-every=10"],
             capture_output=True, text=True, timeout=TIMEOUT, env={**os.environ, "TENSORTAP_CLOUD": "none"})
         if before and result.returncode == 77:
             self.skipTest("Ceph is not installed")
@@ -41,7 +44,7 @@ class ManagedJobTest(unittest.TestCase):
     def test_a_job_survives_the_loss_of_two_machines(self):
         with tempfile.TemporaryDirectory() as folder:
             folder = Path(folder)
-            self.play(folder)
+            self.play(folder, 4)
             run = folder / "jobs" / "fashion-mnist" / "debug-output"
             steps = steps_in(run)
             self.assertEqual(set(steps.values()), {1})
@@ -51,7 +54,7 @@ class ManagedJobTest(unittest.TestCase):
     def test_the_same_in_a_bucket(self):
         with tempfile.TemporaryDirectory() as folder:
             folder = Path(folder)
-            out = self.play(folder, [RADOSGW, "run", "--"], ["--output", '"s3://$TENSORTAP_S3_BUCKET/jobs"'])
+            out = self.play(folder, 12, [RADOSGW, "run", "--"], ["--output", '"s3://$TENSORTAP_S3_BUCKET/jobs"'])
             self.assertRegex(out, r"run: s3://\w+/jobs/fashion-mnist/debug-output")
             self.assertEqual([path.name for path in folder.iterdir()], ["data"])
 

@@ -6,6 +6,7 @@
 
 #include <tensortap/tensortap.hpp>
 #include "catch.hpp"
+#include "tensor/torch_types.hpp"
 
 namespace tt = tensortap;
 
@@ -27,19 +28,7 @@ TEST_CASE("a view of a torch tensor refers to its elements", "[tensor][torch]") 
 }
 
 TEST_CASE("every supported element type of torch is recognised", "[tensor][torch]") {
-  const std::vector<std::pair<torch::ScalarType, tt::DType>> types = {{torch::kUInt8, tt::DType::u8},
-                                                                      {torch::kInt8, tt::DType::i8},
-                                                                      {torch::kInt16, tt::DType::i16},
-                                                                      {torch::kInt32, tt::DType::i32},
-                                                                      {torch::kInt64, tt::DType::i64},
-                                                                      {torch::kFloat16, tt::DType::f16},
-                                                                      {torch::kBFloat16, tt::DType::bf16},
-                                                                      {torch::kFloat32, tt::DType::f32},
-                                                                      {torch::kFloat64, tt::DType::f64},
-                                                                      {torch::kBool, tt::DType::boolean},
-                                                                      {torch::kComplexFloat, tt::DType::complex64},
-                                                                      {torch::kComplexDouble, tt::DType::complex128}};
-  for (const auto& [theirs, ours] : types) CHECK(tt::as_view(torch::ones({2}, theirs)).dtype() == ours);
+  for (const auto& [theirs, ours] : torch_types) CHECK(tt::as_view(torch::ones({2}, theirs)).dtype() == ours);
   CHECK(tt::Tensor(tt::as_view(torch::full({1}, 1.5, torch::kBFloat16))).number(0) == 1.5);
   CHECK(tt::Tensor(tt::as_view(torch::full({1}, -2.5, torch::kFloat16))).number(0) == -2.5);
 }

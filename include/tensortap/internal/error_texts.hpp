@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <concepts>
 #include <cstdint>
 #include <initializer_list>
 #include <span>
@@ -16,7 +17,8 @@ TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
 
 /// Returns the shortest text that reads back as `value`, the same in every locale.
-inline std::string number_text(double value) {
+template <std::floating_point T>
+std::string number_text(T value) {
   char text[32];
   return {text, std::to_chars(text, text + sizeof text, value).ptr};
 }

@@ -182,7 +182,9 @@ TEST_CASE("watchers come and go at any moment of a request", "[net][cloud_notice
       CloudNoticeWatcher watcher(CloudNoticeOptions{.cloud = cloud, .endpoint = service.url(), .interval = 1ms});
       std::this_thread::sleep_for(std::chrono::microseconds(i * 50));
       watcher.acknowledge();
-      CHECK(watcher.status().unusable == 0);
+      const CloudNoticeStatus status = watcher.status();
+      INFO(status.last_cause);
+      CHECK(status.unusable == 0);
     }
     CHECK(service.unknown().empty());
   }

@@ -211,13 +211,14 @@ class MockMetadata {
       if (!has_only(request, {{header + "-ttl-seconds", "*"}})) return refuse(text);
       const int seconds = std::atoi(request.headers.at(header + "-ttl-seconds").c_str());
       if (seconds < 1 || seconds > 21600) return refuse(text);
-      used_ = 0;
-      return reply(200, "TOKEN-" + std::to_string(++tokens_) + "==");
+      const std::string token = "TOKEN-" + std::to_string(++tokens_) + "==";
+      uses_of_[token] = 0;
+      return reply(200, token);
     }
     if (request.method != "GET" || !paths.at(cloud_).contains(request.path)) return refuse(text, 404);
     if (!has_only(request, {{header, "*"}})) return refuse(text, 401);
-    if (request.headers.at(header) != "TOKEN-" + std::to_string(tokens_) + "==" || used_++ >= uses_)
-      return reply(401, "");
+    const auto token = uses_of_.find(request.headers.at(header));
+    if (token == uses_of_.end() || token->second++ >= uses_) return reply(401, "");
     const auto found = texts_.find(request.path);
     return found == texts_.end() ? reply(404, "<html>404 - Not Found</html>") : reply(200, found->second);
   }
@@ -260,8 +261,9 @@ class MockMetadata {
   std::condition_variable changed_;
   std::map<std::string, std::string> texts_;
   std::map<std::string, int> counts_, etags_;
+  std::map<std::string, int> uses_of_;  // by token
   std::vector<std::string> unknown_, posted_;
-  int tokens_ = 0, used_ = 0, uses_ = 1'000'000, status_ = 0;
+  int tokens_ = 0, uses_ = 1'000'000, status_ = 0;
   std::chrono::seconds date_{0};
   bool is_ending_ = false;
   OneShotServer server_;  // last: its threads end first

@@ -21,6 +21,7 @@
 #include <tensortap/internal/config.hpp>
 #include <tensortap/internal/secrets.hpp>
 #include <tensortap/name.hpp>
+#include <tensortap/record/internal/process_fact.hpp>
 #include <tensortap/version.hpp>
 
 TENSORTAP_BEGIN_NAMESPACE
@@ -118,17 +119,17 @@ inline std::map<std::string, std::string> facts_of_attempt(const HookOptions& op
   std::map<std::string, std::string> out = options.facts;
   for (auto& [name, value] : out) value = is_secret(name) ? redacted : without_secret_values(without_password(value));
   if (!options.process_facts) return out;
-  const auto add = [&out](const char* name, const std::string& value) {
-    if (!value.empty()) out.try_emplace(name, value);
+  const auto add = [&out](std::string_view name, const std::string& value) {
+    if (!value.empty()) out.try_emplace(std::string(name), value);
   };
   std::array<char, 256> host{};
-  if (::gethostname(host.data(), host.size() - 1) == 0) add("host", escaped(host.data()));
+  if (::gethostname(host.data(), host.size() - 1) == 0) add(process_fact::host, escaped(host.data()));
   std::error_code error;
-  add("command", command_line());
-  add("git_revision", git_revision(std::filesystem::current_path(error)));
-  add("compiler", compiler_name());
-  add("tensortap", version);
-  add("started", utc_text(options.wall_time()));
+  add(process_fact::command, command_line());
+  add(process_fact::git_revision, git_revision(std::filesystem::current_path(error)));
+  add(process_fact::compiler, compiler_name());
+  add(process_fact::tensortap, version);
+  add(process_fact::started, utc_text(options.wall_time()));
   return out;
 }
 

@@ -4,7 +4,6 @@
 #include <cstdint>
 #include <limits>
 #include <string>
-#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -28,20 +27,19 @@ class StepRetention {
         budget_(context.options.retention),
         has_commits_(!context.options.checkpoint_dir.empty() || context.options.checkpoints != nullptr),
         steps_(context.options.worker) {
-    if (!budget_.has_limit()) return;
-    const Store& store = *context.store;
-    steps_.learn([&](std::string_view prefix) { return store.list(prefix); },
-                 [&](const std::string& key, std::uint64_t start, std::uint64_t length) {
-                   return store.get(key, {start, length});
-                 });
+    if (budget_.has_limit()) steps_.learn(*context.store);
   }
 
-  void add_step(std::int64_t step, const std::string& index_key, const std::string& event_key, std::uint64_t bytes) {
-    if (budget_.has_limit()) steps_.add_step(step, index_key, event_key, bytes);
+  /// Takes note of a step that was saved. Never throws: a step for which there is no memory stays.
+  void add_step(std::int64_t step, const std::string& index_key, const std::string& event_key,
+                std::uint64_t bytes) noexcept {
+    if (budget_.has_limit()) attempt([&] { steps_.add_step(step, index_key, event_key, bytes); });
   }
 
-  void add_segment(std::int64_t last, std::int64_t steps, const std::string& key, std::uint64_t bytes) {
-    if (budget_.has_limit()) steps_.add({.last = last, .steps = steps, .bytes = bytes, .indexes = {key}});
+  /// Takes note of a segment that was saved. Never throws, likewise.
+  void add_segment(std::int64_t last, std::int64_t steps, const std::string& key, std::uint64_t bytes) noexcept {
+    if (budget_.has_limit())
+      attempt([&] { steps_.add({.last = last, .steps = steps, .bytes = bytes, .indexes = {key}}); });
   }
 
   /// Removes what is beyond the budget, in batches of a sixteenth of it. Never throws: what stays is tried again.
@@ -66,26 +64,27 @@ class StepRetention {
   void remove_up_to(std::int64_t last) noexcept {
     if (!budget_.has_limit()) return;
     std::vector<StepGroup> surplus;
-    try {
+    const bool are_removed = attempt([&] {
       surplus = steps_.take_surplus(budget_, last);
       if (surplus.empty()) return;
+      context_.fence.require_no_successor();
+      remove_groups(*context_.store, surplus, context_.commit_sync == Sync::yes);
       std::uint64_t removed = 0;
       for (const StepGroup& group : surplus) removed += static_cast<std::uint64_t>(group.steps);
-      context_.fence.require_no_successor();
-      remove(surplus);
       context_.ledger->change([&](HookStatus& status) { status.steps_removed += removed; });
-    } catch (...) {
-      steps_.put_back(std::move(surplus));
-    }
+    });
+    if (!are_removed) attempt([&] { steps_.put_back(std::move(surplus)); });
   }
 
-  /// Removes the indexes first, oldest first, so that readers see a suffix of the steps, and no index without its
-  /// events, not after a loss of power either.
-  void remove(const std::vector<StepGroup>& groups) {
-    const std::vector<std::string> indexes = keys_of(groups, &StepGroup::indexes);
-    context_.store->remove_all(indexes);
-    if (context_.commit_sync == Sync::yes) context_.store->sync(indexes);
-    context_.store->remove_all(keys_of(groups, &StepGroup::events));
+  /// Returns whether `call` has ended without an exception.
+  template <class Call>
+  static bool attempt(const Call& call) noexcept {
+    try {
+      call();
+      return true;
+    } catch (...) {
+      return false;
+    }
   }
 
   AttemptContext& context_;

@@ -35,10 +35,9 @@ class RetainedSteps {
  public:
   explicit RetainedSteps(std::string worker) : worker_(std::move(worker)) {}
 
-  /// Takes note of what the run holds: `list(prefix)` returns its objects, each with a key and a size, and
-  /// `get(key, start, length)` returns bytes of one. A damaged segment counts as one step. Throws what these do.
-  template <class List, class Get>
-  void learn(const List& list, const Get& get) {
+  /// Takes note of what `run`, a Store, holds. A damaged segment counts as one step. Throws: the store failed.
+  template <class Run>
+  void learn(const Run& run) {
     struct Object {
       std::string key;
       std::uint64_t size = 0;
@@ -46,15 +45,15 @@ class RetainedSteps {
     std::map<std::int64_t, Object> indexes, events;
     std::map<std::int64_t, StepGroup> groups;  // by first step
     const std::string name = layout::worker_in_file_name(worker_);
-    for (auto& object : list(layout::index_prefix)) {
+    for (auto& object : run.list(layout::index_prefix)) {
       if (const auto step = layout::parse_index_key(object.key)) {
         if (object.key == layout::index_key(step->global_step, worker_))
           indexes[step->global_step] = {std::move(object.key), object.size};
       } else if (const auto segment = layout::parse_segment_key(object.key); segment && segment->worker == name) {
-        groups[segment->first] = group_of_segment(object.key, object.size, *segment, get);
+        groups[segment->first] = group_of_segment(run, object.key, object.size, *segment);
       }
     }
-    for (auto& object : list(layout::events_prefix))
+    for (auto& object : run.list(layout::events_prefix))
       if (const auto step = layout::parse_event_key(object.key);
           step && object.key == layout::event_key(step->global_step, worker_))
         events[step->global_step] = {std::move(object.key), object.size};
@@ -81,12 +80,12 @@ class RetainedSteps {
   void add_step(std::int64_t step, const std::string& index_key, const std::string& event_key, std::uint64_t bytes) {
     if (!event_key.empty() && !groups_.empty() && groups_.back().events == std::vector{event_key}) {
       StepGroup& group = groups_.back();
+      group.indexes.push_back(index_key);
       group.last = step;
       ++group.steps;
       group.bytes += bytes;
       bytes_ += bytes;
       ++steps_;
-      group.indexes.push_back(index_key);
       return;
     }
     StepGroup group{.last = step, .steps = 1, .bytes = bytes, .indexes = {index_key}};
@@ -95,9 +94,9 @@ class RetainedSteps {
   }
 
   void add(StepGroup group) {
-    steps_ += group.steps;
-    bytes_ += group.bytes;
     groups_.push_back(std::move(group));
+    steps_ += groups_.back().steps;
+    bytes_ += groups_.back().bytes;
   }
 
   /// Takes the oldest groups up to step `last`, as many as are needed to keep to the budget. Steps after `last` stay
@@ -129,9 +128,9 @@ class RetainedSteps {
   /// Puts back what could not be removed.
   void put_back(std::vector<StepGroup> groups) {
     for (auto group = groups.rbegin(); group != groups.rend(); ++group) {
-      steps_ += group->steps;
-      bytes_ += group->bytes;
       groups_.push_front(std::move(*group));
+      steps_ += groups_.front().steps;
+      bytes_ += groups_.front().bytes;
     }
   }
 
@@ -141,13 +140,14 @@ class RetainedSteps {
   [[nodiscard]] std::uint64_t bytes() const noexcept { return bytes_; }
 
  private:
-  template <class Get>
-  static StepGroup group_of_segment(const std::string& key, std::uint64_t size, const layout::SegmentName& name,
-                                    const Get& get) {
+  template <class Run>
+  static StepGroup group_of_segment(const Run& run, const std::string& key, std::uint64_t size,
+                                    const layout::SegmentName& name) {
     StepGroup out{.last = name.last, .steps = 1, .bytes = size, .indexes = {key}};
     try {
-      const auto manifest = read_segment_manifest(
-          key, size, [&](std::uint64_t start, std::uint64_t length) { return get(key, start, length); });
+      const auto manifest = read_segment_manifest(key, size, [&](std::uint64_t start, std::uint64_t length) {
+        return run.get(key, {start, length});
+      });
       if (manifest)
         out.steps = std::count_if(manifest->entries.begin(), manifest->entries.end(),
                                   [](const SegmentEntry& entry) { return entry.is_index; });
@@ -163,12 +163,19 @@ class RetainedSteps {
   std::uint64_t bytes_ = 0;
 };
 
-/// Returns the keys of one kind of all `groups`, oldest first.
-inline std::vector<std::string> keys_of(const std::vector<StepGroup>& groups,
-                                        std::vector<std::string> StepGroup::*kind) {
-  std::vector<std::string> out;
-  for (const StepGroup& group : groups) out.insert(out.end(), (group.*kind).begin(), (group.*kind).end());
-  return out;
+/// Removes the objects of `groups` from `run`, a Store: the indexes first, oldest first, so that readers see a suffix
+/// of the steps, and no index without its events; if `durable`, not after a loss of power either. Throws: the store
+/// failed.
+template <class Run>
+void remove_groups(Run& run, const std::vector<StepGroup>& groups, bool durable) {
+  std::vector<std::string> indexes, events;
+  for (const StepGroup& group : groups) {
+    indexes.insert(indexes.end(), group.indexes.begin(), group.indexes.end());
+    events.insert(events.end(), group.events.begin(), group.events.end());
+  }
+  run.remove_all(indexes);
+  if (durable) run.sync(indexes);
+  run.remove_all(events);
 }
 
 }  // namespace detail

@@ -16,6 +16,7 @@
 #include <tensortap/bytes/bytes.hpp>
 #include <tensortap/internal/config.hpp>
 #include <tensortap/report/export.hpp>
+#include <tensortap/report/internal/exported_steps.hpp>
 #include <tensortap/report/internal/zip_writer.hpp>
 #include <tensortap/step.hpp>
 #include <tensortap/tensor/dtype.hpp>
@@ -127,19 +128,13 @@ class NpzWriter {
 inline void export_npz(const Trial& trial, std::ostream& out, const ExportOptions& options, Exported& done) {
   NpzWriter writer(out);
   const bool names_workers = trial.workers().size() > 1;
-  std::vector<Mode> modes = trial.modes();
-  modes.push_back(Mode::global);  // steps of no other mode
-  for (const Mode mode : modes) {
-    if (options.query.mode.value_or(mode) != mode && options.query.mode != Mode::global) continue;
+  for (const Mode mode : exported_modes(trial, options)) {
     TensorQuery query = options.query;
     query.mode = mode;
     for (const TensorHistory& tensor : trial.tensors(query)) {
       std::map<std::string, std::vector<std::int64_t>> by_worker;
       for (const std::int64_t number : tensor.steps()) {
-        const auto global = trial.global_step(mode, number);
-        const auto step = global ? trial.step(*global) : std::nullopt;
-        if (!step || step->mode != mode || !options.steps.contains(options.query.mode == mode ? number : *global))
-          continue;
+        if (!is_exported(trial, options, mode, number)) continue;
         for (const std::string& worker : tensor.workers(number))
           if (options.worker.empty() || options.worker == worker) by_worker[worker].push_back(number);
       }

@@ -16,9 +16,11 @@
 #include <vector>
 
 #include <tensortap/internal/config.hpp>
+#include <tensortap/record/internal/process_fact.hpp>
 #include <tensortap/reduce/reduce.hpp>
 #include <tensortap/reduce/statistics.hpp>
 #include <tensortap/reduction.hpp>
+#include <tensortap/report/internal/exported_steps.hpp>
 #include <tensortap/report/internal/histogram_rows.hpp>
 #include <tensortap/report/internal/new_directory.hpp>
 #include <tensortap/report/internal/tensorboard_file.hpp>
@@ -37,12 +39,10 @@ namespace detail {
 
 /// Returns the facts of a run that describe its training, and not its process, without "hyperparameters/".
 inline std::map<std::string, std::string> hyperparameters_of(const std::map<std::string, std::string>& facts) {
-  static const std::set<std::string_view> of_process = {"command", "compiler", "git_revision",
-                                                        "host",    "started",  "tensortap"};
   constexpr std::string_view prefix = "hyperparameters/";
   std::map<std::string, std::string> out;
   for (const auto& [name, value] : facts) {
-    if (of_process.contains(name)) continue;
+    if (std::find(process_fact::all.begin(), process_fact::all.end(), name) != process_fact::all.end()) continue;
     const std::string rest = name.starts_with(prefix) ? name.substr(prefix.size()) : std::string();
     out[rest.empty() || facts.contains(rest) ? name : rest] = value;
   }
@@ -72,10 +72,7 @@ class TensorBoardExport {
   }
 
   ExportedToTensorBoard run() {
-    std::vector<Mode> modes = trial_.modes();
-    modes.push_back(Mode::global);  // steps of no other mode
-    for (const Mode mode : modes)
-      if (options_.query.mode.value_or(mode) == mode || options_.query.mode == Mode::global) export_mode(mode);
+    for (const Mode mode : exported_modes(trial_, options_)) export_mode(mode);
     return std::move(done_);
   }
 
@@ -89,10 +86,7 @@ class TensorBoardExport {
       for (const std::int64_t number : tensor.steps()) by_step[number].push_back(&tensor);
     std::map<std::string, TensorBoardFile> files;
     for (const auto& [number, saved] : by_step) {
-      const auto global = trial_.global_step(mode, number);
-      const auto step = global ? trial_.step(*global) : std::nullopt;
-      if (!step || step->mode != mode || !options_.steps.contains(options_.query.mode == mode ? number : *global))
-        continue;
+      if (!is_exported(trial_, options_, mode, number)) continue;
       // Worker by worker, because each has an events file of its own.
       std::map<std::string, std::vector<const TensorHistory*>> by_worker;
       for (const TensorHistory* tensor : saved)

@@ -16,6 +16,7 @@
 
 #include <tensortap/error.hpp>
 #include <tensortap/internal/config.hpp>
+#include <tensortap/internal/error_texts.hpp>
 #include <tensortap/reduction.hpp>
 #include <tensortap/select/collection.hpp>
 #include <tensortap/tensor/tensor.hpp>
@@ -152,8 +153,8 @@ class RunComparison {
     if (a.dtype() != b.dtype() || a.shape() != b.shape()) {
       const bool types = a.dtype() != b.dtype();
       at.kind = types ? DifferenceKind::dtype : DifferenceKind::shape;
-      at.first = types ? std::string(to_string(a.dtype())) : text_of_shape(a.shape());
-      at.second = types ? std::string(to_string(b.dtype())) : text_of_shape(b.shape());
+      at.first = types ? std::string(to_string(a.dtype())) : shape_text(a.shape());
+      at.second = types ? std::string(to_string(b.dtype())) : shape_text(b.shape());
       return note(at, true);
     }
     add_to_curve(a, b, at);
@@ -202,8 +203,8 @@ class RunComparison {
       }
       TensorDifference found = at;
       found.reduction = to_string(r);
-      found.first = shortest_text(a);
-      found.second = shortest_text(b);
+      found.first = number_text(a);
+      found.second = number_text(b);
       found.largest = std::abs(a - b);
       const double scale = is_of_element_size(r) ? magnitude : std::max(std::abs(a), std::abs(b));
       found.tolerance = options_.round_offs * unit_round_off(DType::f32) * (std::isfinite(scale) ? scale : 0);
@@ -222,8 +223,8 @@ class RunComparison {
       return;
     }
     at.kind = DifferenceKind::shape;
-    at.first = text_of_shape(*a);
-    at.second = text_of_shape(*b);
+    at.first = shape_text(*a);
+    at.second = shape_text(*b);
     note(at, true);
   }
 

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <array>
 #include <bit>
-#include <charconv>
 #include <cmath>
 #include <complex>
 #include <cstddef>
@@ -18,6 +17,7 @@
 
 #include <tensortap/error.hpp>
 #include <tensortap/internal/config.hpp>
+#include <tensortap/internal/error_texts.hpp>
 #include <tensortap/tensor/dtype.hpp>
 #include <tensortap/tensor/tensor.hpp>
 #include <tensortap/trial/compare.hpp>
@@ -36,16 +36,6 @@ struct Comparison {
   double tolerance = 0;
 };
 
-/// Returns the shortest digits that read back as `value`.
-inline std::string shortest_text(double value) {
-  char text[32];
-  return {text, std::to_chars(text, text + sizeof text, value).ptr};
-}
-inline std::string shortest_text(float value) {
-  char text[32];
-  return {text, std::to_chars(text, text + sizeof text, value).ptr};
-}
-
 /// Returns element `i` as text.
 inline std::string text_of_element(const Tensor& tensor, std::size_t i) {
   if (tensor.dtype() == DType::string) return in_quotes(tensor.strings()[i]);
@@ -54,19 +44,13 @@ inline std::string text_of_element(const Tensor& tensor, std::size_t i) {
     if constexpr (std::is_integral_v<T>) {
       return std::to_string(+element);  // small types as int
     } else if constexpr (std::is_same_v<T, std::complex<float>> || std::is_same_v<T, std::complex<double>>) {
-      return "(" + shortest_text(element.real()) + ", " + shortest_text(element.imag()) + ")";
+      return "(" + number_text(element.real()) + ", " + number_text(element.imag()) + ")";
     } else if constexpr (std::is_same_v<T, double>) {
-      return shortest_text(element);
+      return number_text(element);
     } else {
-      return shortest_text(static_cast<float>(element));
+      return number_text(static_cast<float>(element));
     }
   });
-}
-
-inline std::string text_of_shape(const Tensor::Shape& shape) {
-  std::string out;
-  for (const std::int64_t extent : shape) out += (out.empty() ? "" : ", ") + std::to_string(extent);
-  return "[" + out + "]";
 }
 
 /// Returns whether two numbers have the same bits.

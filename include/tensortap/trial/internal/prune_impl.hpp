@@ -44,10 +44,7 @@ TENSORTAP_INLINE Pruned prune(Store& run, const PruneOptions& options) {
   std::int64_t last = options.last_commit.value_or(std::numeric_limits<std::int64_t>::max());
   for (const std::string& worker : outline_of(run).workers) {
     detail::RetainedSteps& steps = of_workers.emplace_back(worker);
-    steps.learn([&](std::string_view prefix) { return run.list(prefix); },
-                [&](const std::string& key, std::uint64_t start, std::uint64_t length) {
-                  return run.get(key, {start, length});
-                });
+    steps.learn(run);
     if (steps.steps() > 0) last = std::min(last, steps.last());
   }
   for (detail::RetainedSteps& steps : of_workers) {
@@ -59,11 +56,7 @@ TENSORTAP_INLINE Pruned prune(Store& run, const PruneOptions& options) {
     }
     out.steps_left += static_cast<std::uint64_t>(steps.steps());
     out.bytes_left += steps.bytes();
-    if (options.dry_run || surplus.empty()) continue;
-    const std::vector<std::string> indexes = detail::keys_of(surplus, &detail::StepGroup::indexes);
-    run.remove_all(indexes);  // first, so that no index is without its events, not after a loss of power either
-    run.sync(indexes);
-    run.remove_all(detail::keys_of(surplus, &detail::StepGroup::events));
+    if (!options.dry_run && !surplus.empty()) detail::remove_groups(run, surplus, true);
   }
   if (options.superseded) detail::prune_all(run, layout::superseded_prefix, options.dry_run, out);
   if (options.snapshots) detail::prune_all(run, layout::snapshots_prefix, options.dry_run, out);
