@@ -16,6 +16,7 @@ PRELUDE = """
 #include <tensortap/tensortap.hpp>
 #include <tensortap/job.hpp>
 #include <tensortap/report.hpp>
+#include <tensortap/trace.hpp>
 #include <fstream>
 #include <iostream>
 using R = tensortap::Reduction;

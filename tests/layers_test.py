@@ -13,9 +13,9 @@ import sys
 from pathlib import Path
 
 # Below all folders: the doors at the root, their rooms, and bytes/.
-BASE = {"capture_requests", "error", "isa", "name", "reduction", "retry_policy", "statistics_record", "step", "step_view", "stop", "unit_statistics",
+BASE = {"capture_requests", "error", "isa", "name", "phase", "reduction", "retry_policy", "statistics_record", "step", "step_view", "stop", "unit_statistics",
         "version"}
-UMBRELLAS = {"tensortap", "job", "report", "net"}
+UMBRELLAS = {"tensortap", "job", "trace", "report", "net"}
 
 # Folder -> the folders and headers it may include besides itself, the base and the standard library.
 MAY_INCLUDE = {
@@ -31,6 +31,7 @@ MAY_INCLUDE = {
     "rules/builtin": {"tensor", "select", "reduce", "trial", "rules"},
     "spot": {"record", "store", "trial", "rules", "capture/hook_options", "capture/state"},
     "job": {"record", "select", "store", "trial", "rules", "rules/builtin", "spot", "capture/hook_configuration", "capture/state"},
+    "trace": {"record", "store", "trial"},
     "report": {"record", "reduce", "tensor", "store", "trial"},
     "net/http": {"store"},
     "net/aws": {"net/http"},
@@ -41,7 +42,7 @@ MAY_INCLUDE = {
 
 # Where each library is spoken; elsewhere its headers must not be included.
 LIBRARIES = {
-    r"nlohmann/": re.compile(r"(record|capture|spot|job|net/aws|net/cloud)/internal/"),
+    r"nlohmann/": re.compile(r"(record|capture|spot|job|trace|net/aws|net/cloud)/internal/"),
     r"(httplib\.h$|openssl/|pugixml\.hpp$)": re.compile(r"net/\w+/internal/"),
 }
 SYSTEM_HEADER = re.compile(r"\w+$|(?:(?:sys|linux|net|netinet|arpa)/)?\w+\.h$")
@@ -152,12 +153,12 @@ def own_edge_is_allowed(source, target):
     """Whether header `source` may include our header `target`."""
     if source == "net" or folder_of(source) == "adapters":
         return True
-    if source in {"job", "report"}:
+    if source in {"job", "trace", "report"}:
         return target == "tensortap" or target.startswith(source + "/")
     if target in UMBRELLAS or folder_of(target) == "adapters":
         return False
     if source == "tensortap":
-        return not target.startswith(("net/", "job/", "report/"))
+        return not target.startswith(("net/", "job/", "trace/", "report/"))
     if folder_of(target) in {"", "bytes"}:
         return folder_of(source) != "" or folder_of(target) == "" or is_room(source)
     allowed = MAY_INCLUDE.get(folder_of(source), set())
@@ -189,7 +190,7 @@ def complaints_about_names(name):
 
 def complaints_about_door(house, header):
     if header.name not in house.listed:
-        yield "neither a door (listed in tensortap.hpp, job.hpp, report.hpp or net.hpp) nor a room (in internal/)"
+        yield "neither a door (listed in tensortap.hpp, job.hpp, trace.hpp, report.hpp or net.hpp) nor a room (in internal/)"
     reached = house.reach(header.name)
     for name in sorted(reached):
         if name in DEAR or any(re.match(library, name) for library in LIBRARIES):

@@ -56,7 +56,7 @@ WARNINGS = {"g++": GCC_WARNINGS, "clang++": CLANG_WARNINGS}
 
 
 if NET_FLAGS is None:
-    SOURCE, FLAGS = "#include <tensortap/job.hpp>\n#include <tensortap/report.hpp>\n", []
+    SOURCE, FLAGS = "#include <tensortap/job.hpp>\n#include <tensortap/report.hpp>\n#include <tensortap/trace.hpp>\n", []
 else:
     SOURCE, FLAGS = "#include <tensortap/job.hpp>\n#include <tensortap/net.hpp>\n", shlex.split(NET_FLAGS)
 

@@ -9,6 +9,7 @@
 #include <tensortap/error.hpp>              // the one error type
 #include <tensortap/isa.hpp>                // the instruction set in use
 #include <tensortap/name.hpp>               // the limits of tensor names
+#include <tensortap/phase.hpp>              // the phases of a training loop
 #include <tensortap/reduction.hpp>          // the names of reductions
 #include <tensortap/retry_policy.hpp>       // how failing calls are repeated
 #include <tensortap/statistics_record.hpp>  // statistics, and their record

@@ -375,6 +375,110 @@ constexpr bool is_utf8(std::string_view text) noexcept {
 
 TENSORTAP_END_NAMESPACE
 
+// from tensortap/step.hpp
+
+// Modes and steps. A loop runs in a mode (TRAIN, EVAL …). Each mode counts its own steps, and one global counter counts
+// all of them. Save policies use the mode step; files are named by the global step.
+//
+//   const tensortap::Step step{tensortap::Mode::eval, 3, 1203};   // the fourth EVAL step, the 1204th of all
+
+TENSORTAP_BEGIN_NAMESPACE
+
+/// What the loop does in a step. The numbers are part of the file format.
+enum class Mode : std::uint8_t { train = 1, eval = 2, predict = 3, global = 4 };
+
+/// All modes, in the order in which files list them.
+inline constexpr std::array<Mode, 4> all_modes = {Mode::train, Mode::eval, Mode::predict, Mode::global};
+
+/// Returns the position of `mode` in `all_modes`.
+constexpr std::size_t index_of(Mode mode) noexcept { return static_cast<std::size_t>(mode) - 1; }
+
+/// Returns the name used in files: "TRAIN", "EVAL", "PREDICT" or "GLOBAL".
+constexpr std::string_view to_string(Mode mode) noexcept {
+  constexpr std::array<std::string_view, 4> names = {"TRAIN", "EVAL", "PREDICT", "GLOBAL"};
+  return names[index_of(mode)];
+}
+
+/// Returns the mode named `text`; nullopt if there is none.
+constexpr std::optional<Mode> parse_mode(std::string_view text) noexcept {
+  for (const Mode mode : all_modes)
+    if (to_string(mode) == text) return mode;
+  return std::nullopt;
+}
+
+/// The largest number of a step. Larger ones leave no room to count further.
+inline constexpr std::int64_t step_limit = std::int64_t{1} << 60;
+
+/// One step of a run: its mode, its number in that mode, and its number among all steps.
+struct Step {
+  Mode mode = Mode::train;
+  std::int64_t mode_step = 0;
+  std::int64_t global_step = 0;
+
+  friend bool operator==(const Step&, const Step&) = default;
+};
+
+TENSORTAP_END_NAMESPACE
+
+// from tensortap/phase.hpp
+
+// The phases of a training: parts of its loop whose times are of interest. A PhaseSink takes them; Tracer, in
+// <tensortap/trace.hpp>, writes them.
+//
+//   tensortap::Hook hook("runs/42", {.phases = std::make_shared<tensortap::Tracer>("runs/42/profiler")});
+//   { const auto phase = hook.phase("Forward"); std::cout << "this is timed\n"; }
+
+TENSORTAP_BEGIN_NAMESPACE
+
+/// A part of a training that has ended.
+struct Phase {
+  using Clock = std::chrono::steady_clock;
+
+  std::string_view name;
+  Clock::time_point begin, end;
+  Mode mode = Mode::train;
+  std::int64_t step = -1;  ///< of its mode; -1: before the first one
+  bool is_step = false;    ///< this is the whole step, and `name` is empty
+};
+
+/// What takes phases. Its functions are called while training waits.
+class PhaseSink {
+ public:
+  PhaseSink() = default;
+  PhaseSink(const PhaseSink&) = delete;
+  PhaseSink& operator=(const PhaseSink&) = delete;
+  virtual ~PhaseSink() = default;
+
+  /// Takes `phase`. Never throws, never blocks. Threads: any.
+  virtual void add(const Phase& phase) noexcept = 0;
+};
+
+/// A phase from its construction to its destruction. Costs two readings of the clock and a call of the sink; without a
+/// sink nothing. Lifetime: the sink, and the characters of the name, outlive it.
+class [[nodiscard]] PhaseScope {
+ public:
+  PhaseScope(PhaseSink* sink, std::string_view name, Mode mode, std::int64_t step) noexcept : sink_(sink) {
+    if (sink_ == nullptr) return;
+    phase_.name = name;
+    phase_.mode = mode;
+    phase_.step = step;
+    phase_.begin = Phase::Clock::now();
+  }
+  PhaseScope(const PhaseScope&) = delete;
+  PhaseScope& operator=(const PhaseScope&) = delete;
+  ~PhaseScope() {
+    if (sink_ == nullptr) return;
+    phase_.end = Phase::Clock::now();
+    sink_->add(phase_);
+  }
+
+ private:
+  PhaseSink* sink_;
+  Phase phase_ = {};
+};
+
+TENSORTAP_END_NAMESPACE
+
 // from tensortap/reduction.hpp
 
 // The reductions of a tensor by name, and sets of them. The arithmetic is in reduce/.
@@ -630,51 +734,6 @@ struct Statistics {
 /// Numeric: equal to the statistics of the whole tensor, bit for bit, if the tensor is cut after 4096 * 2^k elements,
 /// with the largest k that leaves elements for the second piece. After any other cut, sums differ in the last bits.
 [[nodiscard]] Statistics merge(const Statistics& a, const Statistics& b) noexcept;
-
-TENSORTAP_END_NAMESPACE
-
-// from tensortap/step.hpp
-
-// Modes and steps. A loop runs in a mode (TRAIN, EVAL …). Each mode counts its own steps, and one global counter counts
-// all of them. Save policies use the mode step; files are named by the global step.
-//
-//   const tensortap::Step step{tensortap::Mode::eval, 3, 1203};   // the fourth EVAL step, the 1204th of all
-
-TENSORTAP_BEGIN_NAMESPACE
-
-/// What the loop does in a step. The numbers are part of the file format.
-enum class Mode : std::uint8_t { train = 1, eval = 2, predict = 3, global = 4 };
-
-/// All modes, in the order in which files list them.
-inline constexpr std::array<Mode, 4> all_modes = {Mode::train, Mode::eval, Mode::predict, Mode::global};
-
-/// Returns the position of `mode` in `all_modes`.
-constexpr std::size_t index_of(Mode mode) noexcept { return static_cast<std::size_t>(mode) - 1; }
-
-/// Returns the name used in files: "TRAIN", "EVAL", "PREDICT" or "GLOBAL".
-constexpr std::string_view to_string(Mode mode) noexcept {
-  constexpr std::array<std::string_view, 4> names = {"TRAIN", "EVAL", "PREDICT", "GLOBAL"};
-  return names[index_of(mode)];
-}
-
-/// Returns the mode named `text`; nullopt if there is none.
-constexpr std::optional<Mode> parse_mode(std::string_view text) noexcept {
-  for (const Mode mode : all_modes)
-    if (to_string(mode) == text) return mode;
-  return std::nullopt;
-}
-
-/// The largest number of a step. Larger ones leave no room to count further.
-inline constexpr std::int64_t step_limit = std::int64_t{1} << 60;
-
-/// One step of a run: its mode, its number in that mode, and its number among all steps.
-struct Step {
-  Mode mode = Mode::train;
-  std::int64_t mode_step = 0;
-  std::int64_t global_step = 0;
-
-  friend bool operator==(const Step&, const Step&) = default;
-};
 
 TENSORTAP_END_NAMESPACE
 
@@ -3261,6 +3320,7 @@ TENSORTAP_END_NAMESPACE
 
 TENSORTAP_BEGIN_NAMESPACE
 
+class PhaseSink;
 class Store;
 
 /// Returns the seconds since 1970 by the system's clock.
@@ -3434,6 +3494,9 @@ struct HookOptions {
   /// Called in each commit with the durable state, to copy the checkpoint elsewhere: see `CheckpointSync`. commit()
   /// waits for it and rethrows its exceptions; the commit itself stays valid.
   std::function<void(const State&)> on_commit = {};
+
+  /// What takes the times of steps and of the loop's phases, such as Tracer. Null: they are not taken.
+  std::shared_ptr<PhaseSink> phases = nullptr;
 
   // Without writing
 
@@ -3631,6 +3694,10 @@ class Hook {
   void save(std::string_view name, const T& tensor) {
     if (const Lookup found = look_up(name); found.needs_view) take(name, found.entry, as_view(tensor, name));
   }
+
+  /// Times a part of the loop until the result is destroyed, for `HookOptions::phases`. Without a sink it does nothing.
+  /// Lifetime: the hook and the characters of `name` outlive the result. Threads: any, between two `begin_step`.
+  [[nodiscard]] PhaseScope phase(std::string_view name) const noexcept;
 
   /// Ends the step and commits: all steps so far belong to `checkpoint`, a file or folder below checkpoint_dir that
   /// holds the whole state of training. On return, steps and checkpoint are as durable as `durability` says, and the
@@ -22856,7 +22923,9 @@ class StepQueue {
       policy = {.steps = SegmentHeader::most_steps, .bytes = options.pack_bytes, .time = options.pack_time};
     writer_ = std::make_unique<WriterThread>(
         options.queue_bytes,
-        [to = publisher_, names = std::move(names), budget = budget_](std::span<const StepRecords* const> steps) {
+        [to = publisher_, names = std::move(names), budget = budget_,
+         phases = options.phases](std::span<const StepRecords* const> steps) {
+          const PhaseScope phase(phases.get(), "Writer", Mode::train, -1);
           const auto before = budget ? thread_time() : std::chrono::nanoseconds();
           to->publish(steps);
           if (budget) budget->add_written(steps.front()->detail(), thread_time() - before, steps.size());
@@ -23129,6 +23198,50 @@ class StepCounter {
 }  // namespace detail
 TENSORTAP_END_NAMESPACE
 
+// from tensortap/capture/internal/step_phases.hpp
+
+// Tells a sink of phases when each step begins and ends.
+
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
+
+/// Without a sink it does nothing. Threads: the loop's, except for `sink`.
+class StepPhases {
+ public:
+  explicit StepPhases(std::shared_ptr<PhaseSink> sink) : sink_(std::move(sink)) {}
+  StepPhases(const StepPhases&) = delete;
+  StepPhases& operator=(const StepPhases&) = delete;
+  ~StepPhases() { end(); }
+
+  [[nodiscard]] PhaseSink* sink() const noexcept { return sink_.get(); }
+
+  /// Ends the step before, and begins `step` at the same moment.
+  void begin(const Step& step) noexcept {
+    if (sink_ == nullptr) return;
+    const auto now = Phase::Clock::now();
+    end_at(now);
+    open_ = {.name = {}, .begin = now, .end = now, .mode = step.mode, .step = step.mode_step, .is_step = true};
+  }
+
+  void end() noexcept {
+    if (open_) end_at(Phase::Clock::now());
+  }
+
+ private:
+  void end_at(Phase::Clock::time_point now) noexcept {
+    if (!open_) return;
+    open_->end = now;
+    sink_->add(*open_);
+    open_.reset();
+  }
+
+  const std::shared_ptr<PhaseSink> sink_;
+  std::optional<Phase> open_;
+};
+
+}  // namespace detail
+TENSORTAP_END_NAMESPACE
+
 // from tensortap/capture/internal/recorder.hpp
 
 // The recorder behind a hook: counts steps, captures tensors, queues finished steps, and commits.
@@ -23169,6 +23282,7 @@ class Recorder {
   [[nodiscard]] const std::optional<Resumed>& resumed() const noexcept { return resumed_; }
   [[nodiscard]] const StepCounter& counter() const noexcept { return counter_; }
   [[nodiscard]] StepCapture& capture() noexcept { return capture_; }
+  [[nodiscard]] PhaseSink* phases() const noexcept { return phases_.sink(); }
 
   /// Returns whether `collection` is due in this step; false if the hook is disabled or in a forked child.
   [[nodiscard]] bool is_due(std::string_view collection) const {
@@ -23179,6 +23293,7 @@ class Recorder {
 
   /// Queues the previous step and begins `step`.
   void begin_step(const Step& step) {
+    if (!is_closed_) phases_.begin(step);
     if (!options_.enabled) return counter_.set(step);
     if (is_closed_) throw Error::closed_hook("begin_step");
     if (fork_guard_.is_child()) return;
@@ -23216,6 +23331,7 @@ class Recorder {
     if (is_closed_ || fork_guard_.is_child()) return;
     if (queue_ && queue_->is_writer()) throw Error::called_by_writer("close");
     is_closed_ = true;
+    phases_.end();
     capture_.close();
     for (const CollectionReport& collection : capture_.report().collections)
       if (std::string text = withheld_note(collection); !text.empty()) note(std::move(text));
@@ -23322,6 +23438,7 @@ class Recorder {
   std::shared_ptr<StatusLedger> ledger_ = std::make_shared<StatusLedger>();
   std::shared_ptr<KeptSteps> kept_ = std::make_shared<KeptSteps>(options_.recorder);
   std::shared_ptr<OverheadBudget> budget_;  // if there is one
+  StepPhases phases_{options_.phases};
   StepCounter counter_;
   StepCapture capture_;
   CheckpointWatch watch_;
@@ -23388,6 +23505,10 @@ TENSORTAP_INLINE Mode Hook::mode() const noexcept { return recorder_->counter().
 
 TENSORTAP_INLINE std::int64_t Hook::next_step(Mode mode) const noexcept {
   return recorder_->counter().next_number(mode);
+}
+
+TENSORTAP_INLINE PhaseScope Hook::phase(std::string_view name) const noexcept {
+  return {recorder_->phases(), name, mode(), recorder_->counter().step(mode())};
 }
 
 TENSORTAP_INLINE bool Hook::due(std::string_view collection) const { return recorder_->is_due(collection); }

@@ -22,6 +22,7 @@
 #include <tensortap/capture/state.hpp>
 #include <tensortap/capture/status.hpp>
 #include <tensortap/internal/config.hpp>
+#include <tensortap/phase.hpp>
 #include <tensortap/step.hpp>
 #include <tensortap/tensor/as_view.hpp>
 #include <tensortap/tensor/view.hpp>
@@ -97,6 +98,10 @@ class Hook {
   void save(std::string_view name, const T& tensor) {
     if (const Lookup found = look_up(name); found.needs_view) take(name, found.entry, as_view(tensor, name));
   }
+
+  /// Times a part of the loop until the result is destroyed, for `HookOptions::phases`. Without a sink it does nothing.
+  /// Lifetime: the hook and the characters of `name` outlive the result. Threads: any, between two `begin_step`.
+  [[nodiscard]] PhaseScope phase(std::string_view name) const noexcept;
 
   /// Ends the step and commits: all steps so far belong to `checkpoint`, a file or folder below checkpoint_dir that
   /// holds the whole state of training. On return, steps and checkpoint are as durable as `durability` says, and the

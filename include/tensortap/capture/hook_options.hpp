@@ -27,6 +27,7 @@
 
 TENSORTAP_BEGIN_NAMESPACE
 
+class PhaseSink;
 class Store;
 
 /// Returns the seconds since 1970 by the system's clock.
@@ -200,6 +201,9 @@ struct HookOptions {
   /// Called in each commit with the durable state, to copy the checkpoint elsewhere: see `CheckpointSync`. commit()
   /// waits for it and rethrows its exceptions; the commit itself stays valid.
   std::function<void(const State&)> on_commit = {};
+
+  /// What takes the times of steps and of the loop's phases, such as Tracer. Null: they are not taken.
+  std::shared_ptr<PhaseSink> phases = nullptr;
 
   // Without writing
 

@@ -17,6 +17,7 @@
 #include <tensortap/capture/hook_configuration.hpp>
 #include <tensortap/capture/internal/recorder.hpp>
 #include <tensortap/internal/config.hpp>
+#include <tensortap/phase.hpp>
 #include <tensortap/store/open.hpp>
 
 TENSORTAP_BEGIN_NAMESPACE
@@ -68,6 +69,10 @@ TENSORTAP_INLINE Mode Hook::mode() const noexcept { return recorder_->counter().
 
 TENSORTAP_INLINE std::int64_t Hook::next_step(Mode mode) const noexcept {
   return recorder_->counter().next_number(mode);
+}
+
+TENSORTAP_INLINE PhaseScope Hook::phase(std::string_view name) const noexcept {
+  return {recorder_->phases(), name, mode(), recorder_->counter().step(mode())};
 }
 
 TENSORTAP_INLINE bool Hook::due(std::string_view collection) const { return recorder_->is_due(collection); }

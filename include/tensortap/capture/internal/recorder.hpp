@@ -26,6 +26,7 @@
 #include <tensortap/capture/internal/status_ledger.hpp>
 #include <tensortap/capture/internal/step_capture.hpp>
 #include <tensortap/capture/internal/step_counter.hpp>
+#include <tensortap/capture/internal/step_phases.hpp>
 #include <tensortap/capture/internal/step_queue.hpp>
 #include <tensortap/capture/report.hpp>
 #include <tensortap/capture/resumed.hpp>
@@ -34,6 +35,7 @@
 #include <tensortap/error.hpp>
 #include <tensortap/internal/config.hpp>
 #include <tensortap/internal/fork_guard.hpp>
+#include <tensortap/phase.hpp>
 #include <tensortap/select/collection.hpp>
 #include <tensortap/step.hpp>
 #include <tensortap/store/open.hpp>
@@ -75,6 +77,7 @@ class Recorder {
   [[nodiscard]] const std::optional<Resumed>& resumed() const noexcept { return resumed_; }
   [[nodiscard]] const StepCounter& counter() const noexcept { return counter_; }
   [[nodiscard]] StepCapture& capture() noexcept { return capture_; }
+  [[nodiscard]] PhaseSink* phases() const noexcept { return phases_.sink(); }
 
   /// Returns whether `collection` is due in this step; false if the hook is disabled or in a forked child.
   [[nodiscard]] bool is_due(std::string_view collection) const {
@@ -85,6 +88,7 @@ class Recorder {
 
   /// Queues the previous step and begins `step`.
   void begin_step(const Step& step) {
+    if (!is_closed_) phases_.begin(step);
     if (!options_.enabled) return counter_.set(step);
     if (is_closed_) throw Error::closed_hook("begin_step");
     if (fork_guard_.is_child()) return;
@@ -122,6 +126,7 @@ class Recorder {
     if (is_closed_ || fork_guard_.is_child()) return;
     if (queue_ && queue_->is_writer()) throw Error::called_by_writer("close");
     is_closed_ = true;
+    phases_.end();
     capture_.close();
     for (const CollectionReport& collection : capture_.report().collections)
       if (std::string text = withheld_note(collection); !text.empty()) note(std::move(text));
@@ -228,6 +233,7 @@ class Recorder {
   std::shared_ptr<StatusLedger> ledger_ = std::make_shared<StatusLedger>();
   std::shared_ptr<KeptSteps> kept_ = std::make_shared<KeptSteps>(options_.recorder);
   std::shared_ptr<OverheadBudget> budget_;  // if there is one
+  StepPhases phases_{options_.phases};
   StepCounter counter_;
   StepCapture capture_;
   CheckpointWatch watch_;

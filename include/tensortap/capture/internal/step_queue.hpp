@@ -21,7 +21,9 @@
 #include <tensortap/capture/internal/writer_thread.hpp>
 #include <tensortap/capture/status.hpp>
 #include <tensortap/internal/config.hpp>
+#include <tensortap/phase.hpp>
 #include <tensortap/record/internal/segment.hpp>
+#include <tensortap/step.hpp>
 
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
@@ -44,7 +46,9 @@ class StepQueue {
       policy = {.steps = SegmentHeader::most_steps, .bytes = options.pack_bytes, .time = options.pack_time};
     writer_ = std::make_unique<WriterThread>(
         options.queue_bytes,
-        [to = publisher_, names = std::move(names), budget = budget_](std::span<const StepRecords* const> steps) {
+        [to = publisher_, names = std::move(names), budget = budget_,
+         phases = options.phases](std::span<const StepRecords* const> steps) {
+          const PhaseScope phase(phases.get(), "Writer", Mode::train, -1);
           const auto before = budget ? thread_time() : std::chrono::nanoseconds();
           to->publish(steps);
           if (budget) budget->add_written(steps.front()->detail(), thread_time() - before, steps.size());

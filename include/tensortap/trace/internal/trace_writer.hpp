@@ -1,0 +1,263 @@
+// The queue of a tracer, and the thread that writes its files.
+#pragma once
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <cstddef>
+#include <cstdint>
+#include <exception>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include <tensortap/error.hpp>
+#include <tensortap/internal/config.hpp>
+#include <tensortap/internal/fork_guard.hpp>
+#include <tensortap/internal/thread.hpp>
+#include <tensortap/phase.hpp>
+#include <tensortap/step.hpp>
+#include <tensortap/store/store.hpp>
+#include <tensortap/trace/internal/profiler_configuration.hpp>
+#include <tensortap/trace/internal/trace_file.hpp>
+#include <tensortap/trace/internal/trace_keys.hpp>
+#include <tensortap/trace/tracer.hpp>
+
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
+
+/// Threads: `add` and `status` any; `close` and destruction one.
+class TraceWriter {
+ public:
+  TraceWriter(std::shared_ptr<Store> store, TracerOptions options)
+      : store_(std::move(store)),
+        options_(checked(std::move(options))),
+        node_(options_.node.empty() ? default_node() : options_.node),
+        start_(now()),
+        steady_start_(Phase::Clock::now()) {
+    waiting_.reserve(std::min<std::size_t>(options_.queue_phases, 1024));
+    read_configuration();
+    thread_ = start_thread([this] { run(); });
+  }
+  TraceWriter(const TraceWriter&) = delete;
+  TraceWriter& operator=(const TraceWriter&) = delete;
+  ~TraceWriter() { close(); }
+
+  [[nodiscard]] bool is_child() const noexcept { return fork_guard_.is_child(); }
+
+  void add(const Phase& phase) noexcept {
+    if (!is_enabled_.load(std::memory_order_relaxed) || fork_guard_.is_child()) return;
+    static const thread_local std::int64_t thread = ::gettid();
+    try {
+      std::unique_lock lock(mutex_);
+      if (is_closed_ || waiting_.size() >= options_.queue_phases) {
+        ++status_.dropped;
+        return;
+      }
+      std::size_t name = names_.size();
+      if (!phase.is_step) {
+        const std::string_view text = phase.name.substr(0, name_size_limit);
+        auto known = numbers_.find(text);
+        if (known == numbers_.end()) {
+          if (names_.size() == name_limit) {
+            ++status_.dropped;
+            return;
+          }
+          names_.reserve(name + 1);
+          known = numbers_.emplace(text, name).first;
+          names_.push_back(&known->first);
+        }
+        name = known->second;
+      }
+      waiting_.push_back({phase.begin, phase.end, thread, phase.step, name, phase.mode, phase.is_step});
+      const bool is_half_full = waiting_.size() == options_.queue_phases / 2;
+      lock.unlock();
+      if (is_half_full) changed_.notify_one();
+    } catch (const std::exception&) {  // no memory
+      const std::lock_guard lock(mutex_);
+      ++status_.dropped;
+    }
+  }
+
+  [[nodiscard]] TracerStatus status() const {
+    if (fork_guard_.is_child()) return {};
+    const std::lock_guard lock(mutex_);
+    return status_;
+  }
+
+  void close() noexcept {
+    if (fork_guard_.is_child() || !thread_.joinable()) return;
+    {
+      const std::lock_guard lock(mutex_);
+      is_closed_ = true;
+    }
+    changed_.notify_one();
+    thread_.join();
+  }
+
+ private:
+  static constexpr std::size_t name_limit = 1000, name_size_limit = 256;
+  static constexpr std::chrono::seconds round{1};  // of the thread
+
+  struct Waiting {
+    Phase::Clock::time_point begin, end;
+    std::int64_t thread, step;
+    std::size_t name;
+    Mode mode;
+    bool is_step;
+  };
+
+  static TracerOptions checked(TracerOptions options) {
+    const auto require = [](bool is_valid, std::string_view option, std::string_view cause) {
+      if (!is_valid) throw Error::bad_option(option, cause);
+    };
+    require(options.node.find_first_of("_/") == std::string::npos, "node", "it must not hold '_' or '/'");
+    require(options.max_file_bytes > 0, "max_file_bytes", "it must be at least 1");
+    require(options.close_interval.count() > 0, "close_interval", "it must be positive");
+    require(options.queue_phases > 0, "queue_phases", "it must be at least 1");
+    return options;
+  }
+
+  /// Returns "PID-HOST".
+  static std::string default_node() {
+    std::array<char, 256> host{};
+    if (::gethostname(host.data(), host.size() - 1) != 0 || host[0] == '\0') host = {'h', 'o', 's', 't'};
+    std::string node = std::to_string(::getpid()) + "-" + escaped(host.data());
+    std::replace_if(
+        node.begin(), node.end(), [](char c) { return c == '_' || c == '/' || c == '\\'; }, '-');
+    return node;
+  }
+
+  [[nodiscard]] std::int64_t now() const {
+    if (options_.wall_time) return options_.wall_time();
+    return std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::system_clock::now().time_since_epoch())
+        .count();
+  }
+
+  /// Returns `time` in microseconds since 1970, by a clock that is never set back.
+  [[nodiscard]] std::int64_t wall(Phase::Clock::time_point time) const {
+    return start_ + std::chrono::floor<std::chrono::microseconds>(time - steady_start_).count();
+  }
+
+  void run() noexcept {
+    for (bool is_last = false; !is_last;) {
+      std::vector<Waiting> taken;
+      {
+        std::unique_lock lock(mutex_);
+        changed_.wait_for(lock, round,
+                          [this] { return is_closed_ || waiting_.size() >= (options_.queue_phases + 1) / 2; });
+        is_last = is_closed_;
+        taken.swap(waiting_);
+      }
+      attempt([&] {
+        read_configuration();
+        for (const Waiting& phase : taken) write(phase);
+        if (file_ && (is_last || Phase::Clock::now() - file_begun_ >= close_interval_)) end_file();
+      });
+    }
+  }
+
+  void write(const Waiting& phase) {
+    const std::int64_t end = wall(phase.end);
+    if (file_ && trace_keys::hour_of(file_->end()) != trace_keys::hour_of(end)) end_file();
+    if (!file_) {
+      file_.emplace(start_);
+      file_begun_ = Phase::Clock::now();
+    }
+    const std::string name =
+        phase.is_step ? "Step:ModeKeys." + std::string(to_string(phase.mode)) : name_of(phase.name);
+    file_->add({.name = name,
+                .begin = wall(phase.begin),
+                .end = std::max(end, wall(phase.begin)),
+                .thread = phase.thread,
+                .step = phase.step,
+                .process = phase.is_step ? ::getpid() : 0});
+    if (file_->size() >= max_file_bytes_) end_file();
+  }
+
+  [[nodiscard]] std::string name_of(std::size_t number) const {
+    const std::lock_guard lock(mutex_);
+    return escaped(*names_[number]);
+  }
+
+  void end_file() {
+    const TraceFile file = std::move(*file_);
+    file_.reset();
+    const bool is_written = attempt([&] {
+      const std::string text = file.text();
+      // Two files whose last events end in the same microsecond are told apart.
+      for (std::int64_t end = file.end();; ++end) {
+        const std::string key = std::string(trace_keys::events) + trace_keys::hour_of(end) + "/" + std::to_string(end) +
+                                "_" + node_ + "_pythontimeline.json";
+        if (store_->put(key, text, Sync::no, IfExists::keep)) return;
+      }
+    });
+    const std::lock_guard lock(mutex_);
+    ++(is_written ? status_.files : status_.files_failed);
+    (is_written ? status_.phases : status_.dropped) += file.phases();
+  }
+
+  void read_configuration() {
+    if (options_.configuration.empty()) return;
+    attempt([&] {
+      const auto found = profiler_configuration_in(options_.configuration);
+      if (!found) return;
+      max_file_bytes_ = found->max_file_bytes.value_or(options_.max_file_bytes);
+      close_interval_ = found->close_interval.value_or(options_.close_interval);
+      is_enabled_.store(found->is_enabled, std::memory_order_relaxed);
+    });
+  }
+
+  /// Returns whether `call` has ended without an exception, whose text is kept.
+  template <class Call>
+  bool attempt(const Call& call) noexcept {
+    try {
+      call();
+      return true;
+    } catch (const std::exception& e) {
+      const std::lock_guard lock(mutex_);
+      try {
+        status_.last_cause = e.what();
+      } catch (const std::exception&) {  // the counts tell enough
+      }
+      return false;
+    }
+  }
+
+  const std::shared_ptr<Store> store_;
+  const TracerOptions options_;
+  const std::string node_;
+  const ForkGuard fork_guard_;
+  const std::int64_t start_;  // microseconds since 1970
+  const Phase::Clock::time_point steady_start_;
+  std::atomic<bool> is_enabled_ = true;
+
+  // Of the thread
+  std::optional<TraceFile> file_;
+  Phase::Clock::time_point file_begun_;
+  std::uint64_t max_file_bytes_ = options_.max_file_bytes;
+  std::chrono::nanoseconds close_interval_ = options_.close_interval;
+
+  mutable std::mutex mutex_;  // guards the fields below
+  std::condition_variable changed_;
+  std::vector<Waiting> waiting_;
+  std::map<std::string, std::size_t, std::less<>> numbers_;  // of names
+  std::vector<const std::string*> names_;                    // by number
+  TracerStatus status_;
+  bool is_closed_ = false;
+  std::thread thread_;
+};
+
+}  // namespace detail
+TENSORTAP_END_NAMESPACE
