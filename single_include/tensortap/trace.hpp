@@ -92,6 +92,72 @@ void write_merged_timeline(const Timeline& timeline, std::ostream& out);
 
 TENSORTAP_END_NAMESPACE
 
+// from tensortap/trace/system_sampler.hpp
+
+// Samples the machine that trains: processors, memory, waiting for disks, network, NVIDIA's GPUs. Writes the files that
+// SageMaker's agent writes, which read_timeline and smdebug read.
+//
+//   tensortap::SystemSampler sampler("runs/42/profiler", {.interval = std::chrono::seconds(1)});
+
+TENSORTAP_BEGIN_NAMESPACE
+
+namespace detail {
+class MetricsWriter;
+}
+
+class Store;
+
+/// The options of a sampler.
+struct SystemSamplerOptions {
+  /// The machine; smdebug reads "algo-N" alone.
+  std::string node = "algo-1";
+  /// The time between two samples, at least a millisecond.
+  std::chrono::nanoseconds interval = std::chrono::milliseconds(500);
+  /// NVIDIA's management library, which is loaded if it is there. Empty: GPUs are not sampled.
+  std::string nvml = "libnvidia-ml.so.1";
+
+  // For tests
+
+  /// Where the kernel tells about the machine.
+  std::string proc = "/proc";
+  /// Returns the time. Units: microseconds since 1970.
+  std::function<std::int64_t()> wall_time = {};
+};
+
+/// What a sampler has done.
+struct SystemSamplerStatus {
+  std::uint64_t samples = 0;       ///< taken
+  std::uint64_t metrics = 0;       ///< written
+  std::uint64_t files = 0;         ///< written
+  std::uint64_t files_failed = 0;  ///< not written; their metrics are lost
+  int gpus = 0;                    ///< that are sampled
+  std::string last_cause = {};     ///< of the last file that was not written
+};
+
+/// A thread that samples, and writes a file for each minute. A crash loses the metrics of the last one. In a forked
+/// child it does nothing. Threads: `status` any, the rest one.
+class SystemSampler {
+ public:
+  /// Writes below `address`, a directory or "s3://BUCKET/PREFIX": "system/incremental/HOUR/…". Throws: misuse in the
+  /// options; the store cannot be opened.
+  explicit SystemSampler(std::string_view address, SystemSamplerOptions options = {});
+  explicit SystemSampler(std::shared_ptr<Store> store, SystemSamplerOptions options = {});
+  SystemSampler(const SystemSampler&) = delete;
+  SystemSampler& operator=(const SystemSampler&) = delete;
+  /// As `close`.
+  ~SystemSampler();
+
+  [[nodiscard]] SystemSamplerStatus status() const;
+
+  /// Writes what was sampled, and ends. Takes as long as the store does.
+  void close() noexcept;
+
+ private:
+  std::unique_ptr<detail::MetricsWriter> writer_;
+};
+
+TENSORTAP_END_NAMESPACE
+
 // from tensortap/trace/tracer.hpp
 
 // Writes the phases of a training as trace files that smdebug, chrome://tracing and Perfetto read. A thread of its own
@@ -179,6 +245,7 @@ TENSORTAP_END_NAMESPACE
 
 #if TENSORTAP_WITH_BODIES
 
+#include <dlfcn.h>
 #include <nlohmann/json.hpp>
 #include <unistd.h>
 
@@ -482,13 +549,20 @@ TENSORTAP_END_NAMESPACE
 
 // from tensortap/trace/internal/trace_keys.hpp
 
-// The names of trace files. Source: smdebug's profiler, and SageMaker's agent.
+// The names of trace files, and the time in them. Source: smdebug's profiler, and SageMaker's agent.
 
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail::trace_keys {
 
 inline constexpr std::string_view events = "framework/pevents/";
 inline constexpr std::string_view metrics = "system/incremental/";
+
+/// Returns the time of `clock`, or of the system. Units: microseconds since 1970.
+inline std::int64_t now(const std::function<std::int64_t()>& clock) {
+  if (clock) return clock();
+  const auto time = std::chrono::system_clock::now().time_since_epoch();
+  return std::chrono::duration_cast<std::chrono::microseconds>(time).count();
+}
 
 /// Returns "YYYYMMDDHH", UTC. Units: microseconds since 1970.
 inline std::string hour_of(std::int64_t time) {
@@ -657,6 +731,389 @@ TENSORTAP_INLINE Timeline read_timeline(const Store& store, const TimelineQuery&
 
 TENSORTAP_END_NAMESPACE
 
+// from tensortap/trace/internal/gpu_metrics.hpp
+
+// The use of NVIDIA's GPUs, by the management library NVML, which is loaded if it is there. Source: NVML's reference
+// manual; its functions keep their meaning from version to version.
+
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
+
+/// Threads: one.
+class GpuMetrics {
+ public:
+  /// Loads `library`; without it there are no GPUs.
+  explicit GpuMetrics(const std::string& library) {
+    if (library.empty()) return;
+    library_ = ::dlopen(library.c_str(), RTLD_NOW | RTLD_LOCAL);
+    if (library_ == nullptr) return;
+    unsigned count = 0;
+    int (*begin)() = nullptr;
+    int (*count_of)(unsigned*) = nullptr;
+    int (*device)(unsigned, void**) = nullptr;
+    const bool is_whole = find("nvmlInit_v2", begin) && find("nvmlShutdown", end_) &&
+                          find("nvmlDeviceGetCount_v2", count_of) && find("nvmlDeviceGetHandleByIndex_v2", device) &&
+                          find("nvmlDeviceGetUtilizationRates", utilization_) &&
+                          find("nvmlDeviceGetMemoryInfo", memory_);
+    if (!is_whole || begin() != 0) return;
+    has_begun_ = true;
+    if (count_of(&count) != 0) return;
+    constexpr unsigned most = 1024;
+    for (unsigned i = 0; i < count && i < most; ++i)
+      if (void* handle = nullptr; device(i, &handle) == 0) devices_.push_back(handle);
+  }
+  GpuMetrics(const GpuMetrics&) = delete;
+  GpuMetrics& operator=(const GpuMetrics&) = delete;
+  ~GpuMetrics() {
+    if (has_begun_) (void)end_();
+    if (library_ != nullptr) (void)::dlclose(library_);
+  }
+
+  [[nodiscard]] int count() const noexcept { return static_cast<int>(devices_.size()); }
+
+  void sample(std::int64_t time, std::vector<SystemMetric>& out) const {
+    for (std::size_t i = 0; i < devices_.size(); ++i) {
+      const std::string name = "gpu" + std::to_string(i);
+      Utilization utilization;
+      if (utilization_(devices_[i], &utilization) == 0)
+        out.push_back({time, static_cast<double>(utilization.gpu), "gpu", name, "GPUUtilization"});
+      Memory memory;
+      if (memory_(devices_[i], &memory) == 0 && memory.total > 0)
+        out.push_back({time, 100 * static_cast<double>(memory.used) / static_cast<double>(memory.total), "gpu", name,
+                       "GPUMemoryUtilization"});
+    }
+  }
+
+ private:
+  struct Utilization {
+    unsigned gpu = 0, memory = 0;  // percent
+  };
+  struct Memory {
+    unsigned long long total = 0, free = 0, used = 0;  // bytes
+  };
+
+  template <class Function>
+  bool find(const char* name, Function& function) const {
+    function = reinterpret_cast<Function>(::dlsym(library_, name));
+    return function != nullptr;
+  }
+
+  void* library_ = nullptr;
+  bool has_begun_ = false;
+  int (*end_)() = nullptr;
+  int (*utilization_)(void*, Utilization*) = nullptr;
+  int (*memory_)(void*, Memory*) = nullptr;
+  std::vector<void*> devices_;
+};
+
+}  // namespace detail
+TENSORTAP_END_NAMESPACE
+
+// from tensortap/trace/internal/machine_metrics.hpp
+
+// What the kernel tells about the machine: /proc/stat, /proc/meminfo, /proc/net/dev. Source: proc(5).
+
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
+
+/// Reads the machine again and again; what counts up is compared with the call before. Threads: one.
+class MachineMetrics {
+ public:
+  explicit MachineMetrics(std::string proc) : proc_(std::move(proc)) {}
+
+  /// Adds the metrics of now to `out`; those of time and traffic from the second call on.
+  void sample(std::int64_t time, std::vector<SystemMetric>& out) {
+    for_each_line("/stat", [&](std::string_view line) { take_processor(line, time, out); });
+    sample_memory(time, out);
+    sample_network(time, out);
+  }
+
+ private:
+  struct Times {
+    std::uint64_t all = 0, idle = 0, waiting = 0;
+  };
+
+  template <class Take>
+  void for_each_line(const char* file, const Take& take) const {
+    std::ifstream in(proc_ + file);
+    for (std::string line; std::getline(in, line);) take(line);
+  }
+
+  /// Returns the next word of `line`, and removes it.
+  static std::string_view next_word(std::string_view& line) {
+    const std::size_t begin = line.find_first_not_of(" \t");
+    if (begin == std::string_view::npos) return line = {};
+    line.remove_prefix(begin);
+    const std::string_view word = line.substr(0, line.find_first_of(" \t"));
+    line.remove_prefix(word.size());
+    return word;
+  }
+
+  /// Returns the number that `word` is; 0 if it is none.
+  static std::uint64_t number(std::string_view word) {
+    std::uint64_t out = 0;
+    (void)std::from_chars(word.data(), word.data() + word.size(), out);
+    return out;
+  }
+
+  /// Takes a line such as "cpu0 user nice system idle iowait irq softirq steal …".
+  void take_processor(std::string_view line, std::int64_t time, std::vector<SystemMetric>& out) {
+    const std::string name(next_word(line));
+    if (!name.starts_with("cpu") || name == "cpu") return;
+    Times now;
+    for (int column = 0; column < 8; ++column) {
+      const std::uint64_t ticks = number(next_word(line));
+      now.all += ticks;
+      if (column == 3 || column == 4) now.idle += ticks;
+      if (column == 4) now.waiting = ticks;
+    }
+    const auto before = times_.find(name);
+    if (before != times_.end() && now.all > before->second.all) {
+      const auto all = static_cast<double>(now.all - before->second.all);
+      const auto share = [all](std::uint64_t x, std::uint64_t y) {  // the kernel sometimes counts them down
+        return x > y ? std::min(100.0, 100 * static_cast<double>(x - y) / all) : 0.0;
+      };
+      out.push_back({time, 100 - share(now.idle, before->second.idle), "cpu", name, "CPUUtilization"});
+      out.push_back({time, share(now.waiting, before->second.waiting), "cpu", name, "I/OWaitPercentage"});
+    }
+    times_[name] = now;
+  }
+
+  void sample_memory(std::int64_t time, std::vector<SystemMetric>& out) const {
+    std::uint64_t all = 0, available = 0;
+    for_each_line("/meminfo", [&](std::string_view line) {
+      const std::string_view key = next_word(line);
+      if (key == "MemTotal:") all = number(next_word(line));
+      if (key == "MemAvailable:") available = number(next_word(line));
+    });
+    if (all > 0 && available <= all)
+      out.push_back({time,
+                     100 * static_cast<double>(all - available) / static_cast<double>(all),
+                     "memory",
+                     {},
+                     "MemoryUsedPercent"});
+  }
+
+  /// Adds the bytes per second of all devices but the loopback together.
+  void sample_network(std::int64_t time, std::vector<SystemMetric>& out) {
+    std::uint64_t received = 0, sent = 0;
+    bool has_device = false;
+    for_each_line("/net/dev", [&](std::string_view line) {
+      const std::size_t colon = line.find(':');
+      if (colon == std::string_view::npos) return;
+      std::string_view name = line.substr(0, colon), columns = line.substr(colon + 1);
+      if (next_word(name) == "lo") return;
+      has_device = true;
+      received += number(next_word(columns));
+      for (int skipped = 0; skipped < 7; ++skipped) (void)next_word(columns);
+      sent += number(next_word(columns));
+    });
+    if (has_device && network_time_ > 0 && time > network_time_) {
+      const double seconds = static_cast<double>(time - network_time_) / 1e6;
+      const auto rate = [seconds](std::uint64_t x, std::uint64_t y) {
+        return x > y ? static_cast<double>(x - y) / seconds : 0.0;
+      };
+      out.push_back({time, rate(received, received_), "network", {}, "ReceiveBytesPerSecond"});
+      out.push_back({time, rate(sent, sent_), "network", {}, "TransmitBytesPerSecond"});
+    }
+    network_time_ = time;
+    received_ = received;
+    sent_ = sent;
+  }
+
+  const std::string proc_;
+  std::map<std::string, Times> times_;  // by processor
+  std::int64_t network_time_ = 0;
+  std::uint64_t received_ = 0, sent_ = 0;
+};
+
+}  // namespace detail
+TENSORTAP_END_NAMESPACE
+
+// from tensortap/trace/internal/status_board.hpp
+
+// The counts of a thread that writes, for other threads to read.
+
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
+
+/// Threads: any.
+template <class Status>
+class StatusBoard {
+ public:
+  [[nodiscard]] Status get() const {
+    const std::lock_guard lock(mutex_);
+    return status_;
+  }
+
+  template <class Change>
+  void change(const Change& change) noexcept {
+    const std::lock_guard lock(mutex_);
+    change(status_);
+  }
+
+  /// Returns whether `call` has ended without an exception, whose text becomes `last_cause`.
+  template <class Call>
+  bool attempt(const Call& call) noexcept {
+    try {
+      call();
+      return true;
+    } catch (const std::exception& e) {
+      try {
+        const std::lock_guard lock(mutex_);
+        status_.last_cause = e.what();
+      } catch (const std::exception&) {  // no memory: the counts tell enough
+      }
+      return false;
+    }
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  Status status_;
+};
+
+}  // namespace detail
+TENSORTAP_END_NAMESPACE
+
+// from tensortap/trace/internal/metrics_writer.hpp
+
+// The thread of a sampler, and its files: one for each minute, named by the minute's end.
+
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
+
+/// Threads: `status` any; the rest one.
+class MetricsWriter {
+ public:
+  MetricsWriter(std::shared_ptr<Store> store, SystemSamplerOptions options)
+      : store_(std::move(store)), options_(checked(std::move(options))), machine_(options_.proc), gpus_(options_.nvml) {
+    board_.change([this](SystemSamplerStatus& status) { status.gpus = gpus_.count(); });
+    thread_ = start_thread([this] { run(); });
+  }
+  MetricsWriter(const MetricsWriter&) = delete;
+  MetricsWriter& operator=(const MetricsWriter&) = delete;
+  ~MetricsWriter() { close(); }
+
+  [[nodiscard]] bool is_child() const noexcept { return fork_guard_.is_child(); }
+
+  [[nodiscard]] SystemSamplerStatus status() const {
+    if (is_child()) return {};
+    return board_.get();
+  }
+
+  void close() noexcept {
+    if (is_child() || !thread_.joinable()) return;
+    {
+      const std::lock_guard lock(mutex_);
+      is_closed_ = true;
+    }
+    closed_.notify_one();
+    thread_.join();
+  }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  static constexpr std::int64_t minute = 60'000'000;  // microseconds
+
+  static SystemSamplerOptions checked(SystemSamplerOptions options) {
+    if (options.interval < std::chrono::milliseconds(1))
+      throw Error::bad_option("interval", "it must be at least a millisecond");
+    if (options.node.empty() || options.node.find_first_of("./") != std::string::npos)
+      throw Error::bad_option("node", "it must be a name without '.' and '/', such as algo-1");
+    return options;
+  }
+
+  void run() noexcept {
+    Clock::time_point next = Clock::now();
+    for (bool is_last = false; !is_last;) {
+      board_.attempt([&] { sample(); });
+      next = std::max(next + options_.interval, Clock::now());  // samples that were missed are left out
+      std::unique_lock lock(mutex_);
+      is_last = closed_.wait_until(lock, next, [this] { return is_closed_; });
+    }
+    board_.attempt([&] { sample(); });
+    end_file();
+  }
+
+  void sample() {
+    std::vector<SystemMetric> metrics;
+    const std::int64_t time = trace_keys::now(options_.wall_time);
+    machine_.sample(time, metrics);
+    gpus_.sample(time, metrics);
+    const std::int64_t end = (time / minute + 1) * minute;
+    if (end != file_end_) end_file();
+    file_end_ = end;
+    const std::string seconds = nlohmann::json(static_cast<double>(time) / 1e6).dump();
+    for (const SystemMetric& metric : metrics)
+      text_ += R"({"Type": ")" + metric.type + R"(", "Name": )" + json_text::string(metric.name) +
+               R"(, "Dimension": ")" + metric.dimension + R"(", "Value": )" + nlohmann::json(metric.value).dump() +
+               R"(, "NodeId": )" + json_text::string(options_.node) + R"(, "Timestamp": )" + seconds + "}\n";
+    metrics_ += metrics.size();
+    board_.change([](SystemSamplerStatus& status) { ++status.samples; });
+  }
+
+  void end_file() noexcept {
+    if (text_.empty()) return;
+    const bool is_written = board_.attempt([&] {
+      // A process that ends and begins again within a minute writes two files.
+      for (std::int64_t end = file_end_;; end += 1'000'000) {
+        const std::string key = std::string(trace_keys::metrics) + trace_keys::hour_of(end) + "/" +
+                                std::to_string(end / 1'000'000) + "." + options_.node + ".json";
+        if (store_->put(key, text_, Sync::no, IfExists::keep)) return;
+      }
+    });
+    text_.clear();
+    board_.change([&](SystemSamplerStatus& status) {
+      ++(is_written ? status.files : status.files_failed);
+      if (is_written) status.metrics += metrics_;
+    });
+    metrics_ = 0;
+  }
+
+  const std::shared_ptr<Store> store_;
+  const SystemSamplerOptions options_;
+  const ForkGuard fork_guard_;
+
+  // Of the thread
+  MachineMetrics machine_;
+  GpuMetrics gpus_;
+  std::string text_;           // of the file
+  std::int64_t file_end_ = 0;  // microseconds since 1970
+  std::uint64_t metrics_ = 0;  // in the file
+
+  StatusBoard<SystemSamplerStatus> board_;
+  std::mutex mutex_;
+  std::condition_variable closed_;
+  bool is_closed_ = false;  // guarded by the mutex
+  std::thread thread_;
+};
+
+}  // namespace detail
+TENSORTAP_END_NAMESPACE
+
+// from tensortap/trace/internal/system_sampler_impl.hpp
+
+// The bodies of system_sampler.hpp.
+
+TENSORTAP_BEGIN_NAMESPACE
+
+TENSORTAP_INLINE SystemSampler::SystemSampler(std::shared_ptr<Store> store, SystemSamplerOptions options)
+    : writer_(std::make_unique<detail::MetricsWriter>(std::move(store), std::move(options))) {}
+
+TENSORTAP_INLINE SystemSampler::SystemSampler(std::string_view address, SystemSamplerOptions options)
+    : SystemSampler(open_store(address), std::move(options)) {}
+
+TENSORTAP_INLINE SystemSampler::~SystemSampler() {
+  if (writer_->is_child()) (void)writer_.release();  // its thread is the parent's
+}
+
+TENSORTAP_INLINE SystemSamplerStatus SystemSampler::status() const { return writer_->status(); }
+
+TENSORTAP_INLINE void SystemSampler::close() noexcept { writer_->close(); }
+
+TENSORTAP_END_NAMESPACE
+
 // from tensortap/trace/internal/profiler_configuration.hpp
 
 // A profilerconfig.json of SageMaker. Keys are read in any case, as smdebug does; numbers may be texts.
@@ -806,7 +1263,7 @@ class TraceWriter {
       : store_(std::move(store)),
         options_(checked(std::move(options))),
         node_(options_.node.empty() ? default_node() : options_.node),
-        start_(now()),
+        start_(trace_keys::now(options_.wall_time)),
         steady_start_(Phase::Clock::now()) {
     waiting_.reserve(std::min<std::size_t>(options_.queue_phases, 1024));
     read_configuration();
@@ -824,7 +1281,7 @@ class TraceWriter {
     try {
       std::unique_lock lock(mutex_);
       if (is_closed_ || waiting_.size() >= options_.queue_phases) {
-        ++status_.dropped;
+        drop();
         return;
       }
       std::size_t name = names_.size();
@@ -833,7 +1290,7 @@ class TraceWriter {
         auto known = numbers_.find(text);
         if (known == numbers_.end()) {
           if (names_.size() == name_limit) {
-            ++status_.dropped;
+            drop();
             return;
           }
           names_.reserve(name + 1);
@@ -847,15 +1304,15 @@ class TraceWriter {
       lock.unlock();
       if (is_half_full) changed_.notify_one();
     } catch (const std::exception&) {  // no memory
-      const std::lock_guard lock(mutex_);
-      ++status_.dropped;
+      drop();
     }
   }
 
   [[nodiscard]] TracerStatus status() const {
     if (fork_guard_.is_child()) return {};
-    const std::lock_guard lock(mutex_);
-    return status_;
+    TracerStatus out = board_.get();
+    out.dropped += dropped_.load(std::memory_order_relaxed);
+    return out;
   }
 
   void close() noexcept {
@@ -901,16 +1358,12 @@ class TraceWriter {
     return node;
   }
 
-  [[nodiscard]] std::int64_t now() const {
-    if (options_.wall_time) return options_.wall_time();
-    return std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::system_clock::now().time_since_epoch())
-        .count();
-  }
-
   /// Returns `time` in microseconds since 1970, by a clock that is never set back.
   [[nodiscard]] std::int64_t wall(Phase::Clock::time_point time) const {
     return start_ + std::chrono::floor<std::chrono::microseconds>(time - steady_start_).count();
   }
+
+  void drop() noexcept { dropped_.fetch_add(1, std::memory_order_relaxed); }
 
   void run() noexcept {
     for (bool is_last = false; !is_last;) {
@@ -922,7 +1375,7 @@ class TraceWriter {
         is_last = is_closed_;
         taken.swap(waiting_);
       }
-      attempt([&] {
+      board_.attempt([&] {
         read_configuration();
         for (const Waiting& phase : taken) write(phase);
         if (file_ && (is_last || Phase::Clock::now() - file_begun_ >= close_interval_)) end_file();
@@ -956,7 +1409,7 @@ class TraceWriter {
   void end_file() {
     const TraceFile file = std::move(*file_);
     file_.reset();
-    const bool is_written = attempt([&] {
+    const bool is_written = board_.attempt([&] {
       const std::string text = file.text();
       // Two files whose last events end in the same microsecond are told apart.
       for (std::int64_t end = file.end();; ++end) {
@@ -965,36 +1418,21 @@ class TraceWriter {
         if (store_->put(key, text, Sync::no, IfExists::keep)) return;
       }
     });
-    const std::lock_guard lock(mutex_);
-    ++(is_written ? status_.files : status_.files_failed);
-    (is_written ? status_.phases : status_.dropped) += file.phases();
+    board_.change([&](TracerStatus& status) {
+      ++(is_written ? status.files : status.files_failed);
+      (is_written ? status.phases : status.dropped) += file.phases();
+    });
   }
 
   void read_configuration() {
     if (options_.configuration.empty()) return;
-    attempt([&] {
+    board_.attempt([&] {
       const auto found = profiler_configuration_in(options_.configuration);
       if (!found) return;
       max_file_bytes_ = found->max_file_bytes.value_or(options_.max_file_bytes);
       close_interval_ = found->close_interval.value_or(options_.close_interval);
       is_enabled_.store(found->is_enabled, std::memory_order_relaxed);
     });
-  }
-
-  /// Returns whether `call` has ended without an exception, whose text is kept.
-  template <class Call>
-  bool attempt(const Call& call) noexcept {
-    try {
-      call();
-      return true;
-    } catch (const std::exception& e) {
-      const std::lock_guard lock(mutex_);
-      try {
-        status_.last_cause = e.what();
-      } catch (const std::exception&) {  // the counts tell enough
-      }
-      return false;
-    }
   }
 
   const std::shared_ptr<Store> store_;
@@ -1004,6 +1442,8 @@ class TraceWriter {
   const std::int64_t start_;  // microseconds since 1970
   const Phase::Clock::time_point steady_start_;
   std::atomic<bool> is_enabled_ = true;
+  std::atomic<std::uint64_t> dropped_ = 0;  // without having been written
+  StatusBoard<TracerStatus> board_;
 
   // Of the thread
   std::optional<TraceFile> file_;
@@ -1016,7 +1456,6 @@ class TraceWriter {
   std::vector<Waiting> waiting_;
   std::map<std::string, std::size_t, std::less<>> numbers_;  // of names
   std::vector<const std::string*> names_;                    // by number
-  TracerStatus status_;
   bool is_closed_ = false;
   std::thread thread_;
 };

@@ -1,4 +1,4 @@
-// The names of trace files. Source: smdebug's profiler, and SageMaker's agent.
+// The names of trace files, and the time in them. Source: smdebug's profiler, and SageMaker's agent.
 #pragma once
 
 #include <algorithm>
@@ -7,6 +7,7 @@
 #include <chrono>
 #include <cstdint>
 #include <cstdio>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -19,6 +20,13 @@ namespace detail::trace_keys {
 
 inline constexpr std::string_view events = "framework/pevents/";
 inline constexpr std::string_view metrics = "system/incremental/";
+
+/// Returns the time of `clock`, or of the system. Units: microseconds since 1970.
+inline std::int64_t now(const std::function<std::int64_t()>& clock) {
+  if (clock) return clock();
+  const auto time = std::chrono::system_clock::now().time_since_epoch();
+  return std::chrono::duration_cast<std::chrono::microseconds>(time).count();
+}
 
 /// Returns "YYYYMMDDHH", UTC. Units: microseconds since 1970.
 inline std::string hour_of(std::int64_t time) {

@@ -30,6 +30,7 @@
 #include <tensortap/step.hpp>
 #include <tensortap/store/store.hpp>
 #include <tensortap/trace/internal/profiler_configuration.hpp>
+#include <tensortap/trace/internal/status_board.hpp>
 #include <tensortap/trace/internal/trace_file.hpp>
 #include <tensortap/trace/internal/trace_keys.hpp>
 #include <tensortap/trace/tracer.hpp>
@@ -44,7 +45,7 @@ class TraceWriter {
       : store_(std::move(store)),
         options_(checked(std::move(options))),
         node_(options_.node.empty() ? default_node() : options_.node),
-        start_(now()),
+        start_(trace_keys::now(options_.wall_time)),
         steady_start_(Phase::Clock::now()) {
     waiting_.reserve(std::min<std::size_t>(options_.queue_phases, 1024));
     read_configuration();
@@ -62,7 +63,7 @@ class TraceWriter {
     try {
       std::unique_lock lock(mutex_);
       if (is_closed_ || waiting_.size() >= options_.queue_phases) {
-        ++status_.dropped;
+        drop();
         return;
       }
       std::size_t name = names_.size();
@@ -71,7 +72,7 @@ class TraceWriter {
         auto known = numbers_.find(text);
         if (known == numbers_.end()) {
           if (names_.size() == name_limit) {
-            ++status_.dropped;
+            drop();
             return;
           }
           names_.reserve(name + 1);
@@ -85,15 +86,15 @@ class TraceWriter {
       lock.unlock();
       if (is_half_full) changed_.notify_one();
     } catch (const std::exception&) {  // no memory
-      const std::lock_guard lock(mutex_);
-      ++status_.dropped;
+      drop();
     }
   }
 
   [[nodiscard]] TracerStatus status() const {
     if (fork_guard_.is_child()) return {};
-    const std::lock_guard lock(mutex_);
-    return status_;
+    TracerStatus out = board_.get();
+    out.dropped += dropped_.load(std::memory_order_relaxed);
+    return out;
   }
 
   void close() noexcept {
@@ -139,16 +140,12 @@ class TraceWriter {
     return node;
   }
 
-  [[nodiscard]] std::int64_t now() const {
-    if (options_.wall_time) return options_.wall_time();
-    return std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::system_clock::now().time_since_epoch())
-        .count();
-  }
-
   /// Returns `time` in microseconds since 1970, by a clock that is never set back.
   [[nodiscard]] std::int64_t wall(Phase::Clock::time_point time) const {
     return start_ + std::chrono::floor<std::chrono::microseconds>(time - steady_start_).count();
   }
+
+  void drop() noexcept { dropped_.fetch_add(1, std::memory_order_relaxed); }
 
   void run() noexcept {
     for (bool is_last = false; !is_last;) {
@@ -160,7 +157,7 @@ class TraceWriter {
         is_last = is_closed_;
         taken.swap(waiting_);
       }
-      attempt([&] {
+      board_.attempt([&] {
         read_configuration();
         for (const Waiting& phase : taken) write(phase);
         if (file_ && (is_last || Phase::Clock::now() - file_begun_ >= close_interval_)) end_file();
@@ -194,7 +191,7 @@ class TraceWriter {
   void end_file() {
     const TraceFile file = std::move(*file_);
     file_.reset();
-    const bool is_written = attempt([&] {
+    const bool is_written = board_.attempt([&] {
       const std::string text = file.text();
       // Two files whose last events end in the same microsecond are told apart.
       for (std::int64_t end = file.end();; ++end) {
@@ -203,36 +200,21 @@ class TraceWriter {
         if (store_->put(key, text, Sync::no, IfExists::keep)) return;
       }
     });
-    const std::lock_guard lock(mutex_);
-    ++(is_written ? status_.files : status_.files_failed);
-    (is_written ? status_.phases : status_.dropped) += file.phases();
+    board_.change([&](TracerStatus& status) {
+      ++(is_written ? status.files : status.files_failed);
+      (is_written ? status.phases : status.dropped) += file.phases();
+    });
   }
 
   void read_configuration() {
     if (options_.configuration.empty()) return;
-    attempt([&] {
+    board_.attempt([&] {
       const auto found = profiler_configuration_in(options_.configuration);
       if (!found) return;
       max_file_bytes_ = found->max_file_bytes.value_or(options_.max_file_bytes);
       close_interval_ = found->close_interval.value_or(options_.close_interval);
       is_enabled_.store(found->is_enabled, std::memory_order_relaxed);
     });
-  }
-
-  /// Returns whether `call` has ended without an exception, whose text is kept.
-  template <class Call>
-  bool attempt(const Call& call) noexcept {
-    try {
-      call();
-      return true;
-    } catch (const std::exception& e) {
-      const std::lock_guard lock(mutex_);
-      try {
-        status_.last_cause = e.what();
-      } catch (const std::exception&) {  // the counts tell enough
-      }
-      return false;
-    }
   }
 
   const std::shared_ptr<Store> store_;
@@ -242,6 +224,8 @@ class TraceWriter {
   const std::int64_t start_;  // microseconds since 1970
   const Phase::Clock::time_point steady_start_;
   std::atomic<bool> is_enabled_ = true;
+  std::atomic<std::uint64_t> dropped_ = 0;  // without having been written
+  StatusBoard<TracerStatus> board_;
 
   // Of the thread
   std::optional<TraceFile> file_;
@@ -254,7 +238,6 @@ class TraceWriter {
   std::vector<Waiting> waiting_;
   std::map<std::string, std::size_t, std::less<>> numbers_;  // of names
   std::vector<const std::string*> names_;                    // by number
-  TracerStatus status_;
   bool is_closed_ = false;
   std::thread thread_;
 };
