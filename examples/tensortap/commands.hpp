@@ -113,6 +113,16 @@ int unpack(const std::string& run, const std::string& to, std::ostream& out);
 /// Prints where two runs differ: facts, collections, curves, and the first value that differs. Returns 1 if values do.
 int diff(const std::string& first, const std::string& second, const Diff& how, std::ostream& out);
 
+/// What `trace` prints.
+struct Trace {
+  std::string file = {};  ///< the merged trace is written to it; -: the standard output; empty: a table is printed
+  bool rules = false;     ///< print what the rules of the profiler find
+  bool json = false;      ///< print JSON
+};
+
+/// Prints how long the phases in the trace at `place` took. Returns 1 if some of it is damaged, or if there are findings.
+int trace(const std::string& place, const Trace& how, std::ostream& out);
+
 /// Writes a run as a table, or for TensorBoard. Returns 1 if some of it is damaged.
 int export_run(const std::string& run, const Export& how, std::ostream& out);
 

@@ -235,6 +235,25 @@ int run_tool(int argc, char** argv, std::ostream& out) {
   prune->add_flag("--superseded", pruning.superseded, "remove the steps that interrupted attempts have left");
   prune->add_flag("--snapshots", pruning.snapshots, "remove the snapshots of findings");
   prune->add_flag("--dry-run", pruning.dry_run, "say what would be removed, and remove nothing");
+  CLI::App* tracing =
+      add("trace", "Shows where the time of a training went, from the files of a Tracer or of smdebug's profiler.",
+          "  tensortap trace runs/42/profiler\n"
+          "  tensortap trace runs/42/profiler --rules          # what keeps it from being faster\n"
+          "  tensortap trace runs/42/profiler -o merged.json   # for Perfetto and chrome://tracing");
+  command::Trace how_to_trace;
+  tracing->add_option("DIR", run, "directory of the trace, or s3://BUCKET/PREFIX")
+      ->required()
+      ->check(command::is_name());
+  CLI::Option* const merged_trace =
+      tracing
+          ->add_option("-o,--output", how_to_trace.file,
+                       "write one trace of all processes and machines; - is the standard output")
+          ->check(command::is_name());
+  tracing
+      ->add_flag("--rules", how_to_trace.rules,
+                 "print what the rules of SageMaker's profiler find; exits with 1 if they do")
+      ->excludes(merged_trace);
+  tracing->add_flag("--json", how_to_trace.json, "print JSON; of findings, an object a line")->excludes(merged_trace);
   CLI::App* judge = add("judge",
                         "Applies rules to a run and prints a line for each tensor with findings. Exits with 1 "
                         "if there are some, with 2 if nothing could be judged.",
@@ -340,6 +359,7 @@ int run_tool(int argc, char** argv, std::ostream& out) {
   if (unpack->parsed()) return command::unpack(run, to, out);
   if (!steps_to_export.empty()) what_to_export.options.steps = command::steps_in(steps_to_export);
   if (!mode_to_export.empty()) what_to_export.options.query.mode = tensortap::parse_mode(mode_to_export);
+  if (tracing->parsed()) return command::trace(run, how_to_trace, out);
   if (exporting->parsed()) return command::export_run(run, what_to_export, out);
   if (prune->parsed()) return command::prune(run, pruning, checkpoints, out);
   if (!mode_of_diff.empty()) differing.mode = tensortap::parse_mode(mode_of_diff);

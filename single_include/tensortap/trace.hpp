@@ -92,6 +92,114 @@ void write_merged_timeline(const Timeline& timeline, std::ostream& out);
 
 TENSORTAP_END_NAMESPACE
 
+// from tensortap/trace/profile_rules.hpp
+
+// The rules of SageMaker's profiler: what keeps a machine from training faster. Each rule is an aggregate of thresholds
+// that judges a timeline.
+//
+//   const auto timeline = tensortap::read_timeline(*tensortap::open_store("runs/42/profiler"));
+//   for (const auto& finding : tensortap::judge_profile(timeline)) std::cerr << finding.message << '\n';
+
+TENSORTAP_BEGIN_NAMESPACE
+
+/// What a rule has found. Units: microseconds since 1970; percent, or as the rule says.
+struct ProfileFinding {
+  std::string rule = {};
+  std::string subject = {};  ///< a machine or a process, and its part: "algo-1 gpu0"
+  std::int64_t first = 0;    ///< the first sample or event that it is about
+  std::int64_t last = 0;     ///< the last one
+  double value = 0;          ///< what was measured
+  double threshold = 0;      ///< and what it was compared with
+  std::string message = {};  ///< one sentence: what was found, and what to try
+};
+
+// A sample is what a machine says at one time. A window is its last samples; a rule that has a `patience` judges
+// nothing before so many samples. The windows are those at the end of the timeline.
+
+/// The machine has room for larger batches: in the window, the 95th percentiles of its mean processor, of a GPU and of
+/// that GPU's memory are all below their thresholds.
+struct BatchSize {
+  double cpu_threshold_p95 = 70;
+  double gpu_threshold_p95 = 70;
+  double gpu_memory_threshold_p95 = 70;
+  std::size_t patience = 1000;
+  std::size_t window = 500;
+
+  std::vector<ProfileFinding> operator()(const Timeline& timeline) const;
+};
+
+/// GPUs wait for processors: in more than `threshold` percent of the samples some GPU is below `gpu_threshold` while
+/// some processor is above `cpu_threshold`.
+struct CPUBottleneck {
+  double threshold = 50;
+  double gpu_threshold = 10;
+  double cpu_threshold = 90;
+  std::size_t patience = 1000;
+
+  std::vector<ProfileFinding> operator()(const Timeline& timeline) const;
+};
+
+/// GPUs wait for disks: as CPUBottleneck, with processors that wait for more than `io_threshold` percent of their time.
+struct IOBottleneck {
+  double threshold = 50;
+  double gpu_threshold = 10;
+  double io_threshold = 50;
+  std::size_t patience = 1000;
+
+  std::vector<ProfileFinding> operator()(const Timeline& timeline) const;
+};
+
+/// The used memory of a GPU grows: its mean in the window is more than `increase` percentage points above that of the
+/// window before. smdebug compares with a window that overlaps the last one, and so sees a part of the growth.
+struct GPUMemoryIncrease {
+  double increase = 5;
+  std::size_t patience = 1000;
+  std::size_t window = 10;
+
+  std::vector<ProfileFinding> operator()(const Timeline& timeline) const;
+};
+
+/// GPUs of a machine work unequally: the Jensen-Shannon distance (natural logarithm) of the distributions of their
+/// utilization, in bins of 2 %, is above `threshold`. smdebug leaves out samples above 98 %.
+struct LoadBalancing {
+  double threshold = 0.5;
+  std::size_t patience = 1000;
+
+  std::vector<ProfileFinding> operator()(const Timeline& timeline) const;
+};
+
+/// A GPU is used little, or now and then: in the window, its 95th percentile is below `threshold_p95`; or it is not,
+/// and the 5th percentile is below `threshold_p5`.
+struct LowGPUUtilization {
+  double threshold_p95 = 70;
+  double threshold_p5 = 10;
+  std::size_t patience = 1000;
+  std::size_t window = 500;
+
+  std::vector<ProfileFinding> operator()(const Timeline& timeline) const;
+};
+
+/// The first step came late, or has not come yet. Units: minutes after the first event or sample.
+struct MaxInitializationTime {
+  double threshold = 20;
+
+  std::vector<ProfileFinding> operator()(const Timeline& timeline) const;
+};
+
+/// Some steps are much longer than others: of more than 100 steps of one mode in one process, more than `n_outliers`
+/// last longer than their mean and `stddev` standard deviations.
+struct StepOutlier {
+  double stddev = 3;
+  std::size_t n_outliers = 10;
+
+  std::vector<ProfileFinding> operator()(const Timeline& timeline) const;
+};
+
+/// Returns what all rules find with their defaults, rule by rule.
+std::vector<ProfileFinding> judge_profile(const Timeline& timeline);
+
+TENSORTAP_END_NAMESPACE
+
 // from tensortap/trace/system_sampler.hpp
 
 // Samples the machine that trains: processors, memory, waiting for disks, network, NVIDIA's GPUs. Writes the files that
@@ -263,6 +371,7 @@ TENSORTAP_END_NAMESPACE
 #include <map>
 #include <mutex>
 #include <ostream>
+#include <span>
 #include <system_error>
 #include <thread>
 #include <tuple>
@@ -727,6 +836,338 @@ class TimelineReader {
 
 TENSORTAP_INLINE Timeline read_timeline(const Store& store, const TimelineQuery& query) {
   return detail::TimelineReader(store, query).read();
+}
+
+TENSORTAP_END_NAMESPACE
+
+// from tensortap/trace/internal/machine_samples.hpp
+
+// The metrics of a timeline, sample by sample, for the rules of the profiler.
+
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
+
+/// What one machine said at one time.
+struct MachineSample {
+  std::int64_t time = 0;
+  std::map<std::string_view, double> processors = {}, waiting = {}, gpus = {}, gpu_memory = {};  // by name
+
+  [[nodiscard]] double mean_processor() const {
+    double sum = 0;
+    for (const auto& [name, value] : processors) sum += value;
+    return processors.empty() ? 0 : sum / static_cast<double>(processors.size());
+  }
+};
+
+/// Returns the samples of each machine, by time. Lifetime: `timeline` outlives the result.
+inline std::map<std::string_view, std::vector<MachineSample>> samples_in(const Timeline& timeline) {
+  std::map<std::string_view, std::vector<MachineSample>> out;
+  for (const SystemMetric& metric : timeline.metrics) {
+    std::vector<MachineSample>& samples = out[metric.node];
+    if (samples.empty() || samples.back().time != metric.time) samples.push_back({.time = metric.time});
+    MachineSample& sample = samples.back();
+    if (metric.dimension == "CPUUtilization") sample.processors[metric.name] = metric.value;
+    if (metric.dimension == "I/OWaitPercentage") sample.waiting[metric.name] = metric.value;
+    if (metric.dimension == "GPUUtilization") sample.gpus[metric.name] = metric.value;
+    if (metric.dimension == "GPUMemoryUtilization") sample.gpu_memory[metric.name] = metric.value;
+  }
+  return out;
+}
+
+/// The values of one metric of one part, by time.
+using Series = std::vector<std::pair<std::int64_t, double>>;
+
+/// Returns the series of each part.
+inline std::map<std::string_view, Series> series_of(std::span<const MachineSample> samples,
+                                                    std::map<std::string_view, double> MachineSample::*metric) {
+  std::map<std::string_view, Series> out;
+  for (const MachineSample& sample : samples)
+    for (const auto& [name, value] : sample.*metric) out[name].emplace_back(sample.time, value);
+  return out;
+}
+
+/// Returns the last `size` values, or those before the last `skipped`.
+inline std::vector<double> last_values(const Series& series, std::size_t size, std::size_t skipped = 0) {
+  const std::size_t end = series.size() - std::min(skipped, series.size());
+  std::vector<double> out;
+  for (std::size_t i = end - std::min(size, end); i < end; ++i) out.push_back(series[i].second);
+  return out;
+}
+
+inline double mean_of(const std::vector<double>& values) {
+  double sum = 0;
+  for (const double value : values) sum += value;
+  return values.empty() ? 0 : sum / static_cast<double>(values.size());
+}
+
+/// Returns the quantile of `values`, interpolated as numpy does by default; 0 if there are none.
+inline double quantile_of(std::vector<double> values, double q) {
+  if (values.empty()) return 0;
+  std::sort(values.begin(), values.end());
+  const double at = q * static_cast<double>(values.size() - 1);
+  const auto below = static_cast<std::size_t>(at);
+  const std::size_t above = std::min(below + 1, values.size() - 1);
+  return values[below] + (at - std::floor(at)) * (values[above] - values[below]);
+}
+
+}  // namespace detail
+TENSORTAP_END_NAMESPACE
+
+// from tensortap/trace/internal/profile_rules_impl.hpp
+
+// The bodies of profile_rules.hpp.
+
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
+
+/// Returns `value` with at most one digit behind the point.
+inline std::string tenths(double value) { return number_text(std::round(value * 10) / 10); }
+
+/// Returns "algo-1 gpu0".
+inline std::string part_of(std::string_view machine, std::string_view name) {
+  return escaped(std::string(machine) + " " + std::string(name));
+}
+
+/// Returns the finding about a share of samples in which GPUs wait while `is_busy(sample)`.
+template <class IsBusy>
+std::vector<ProfileFinding> bottleneck(const Timeline& timeline, const char* rule, double threshold,
+                                       double gpu_threshold, std::size_t patience, const IsBusy& is_busy,
+                                       const std::string& advice) {
+  std::vector<ProfileFinding> out;
+  for (const auto& [machine, samples] : samples_in(timeline)) {
+    if (samples.size() <= patience) continue;
+    std::size_t waiting = 0;
+    ProfileFinding found{.rule = rule, .subject = escaped(machine), .threshold = threshold};
+    for (const MachineSample& sample : samples) {
+      const bool is_idle = std::any_of(sample.gpus.begin(), sample.gpus.end(),
+                                       [&](const auto& gpu) { return gpu.second < gpu_threshold; });
+      if (!is_idle || !is_busy(sample)) continue;
+      if (waiting++ == 0) found.first = sample.time;
+      found.last = sample.time;
+    }
+    found.value = 100 * static_cast<double>(waiting) / static_cast<double>(samples.size());
+    if (found.value <= threshold) continue;
+    found.message = found.subject + ": in " + tenths(found.value) + " % of the samples a GPU is used by less than " +
+                    tenths(gpu_threshold) + " % while " + advice;
+    out.push_back(std::move(found));
+  }
+  return out;
+}
+
+/// Returns whether a value is above `threshold`.
+inline bool has_above(const std::map<std::string_view, double>& values, double threshold) {
+  return std::any_of(values.begin(), values.end(), [&](const auto& one) { return one.second > threshold; });
+}
+
+/// Returns the Jensen-Shannon distance of two distributions over 50 bins of 2 %.
+inline double distance_of_loads(const Series& x, const Series& y) {
+  constexpr std::size_t bins = 50;
+  const auto distribution = [](const Series& series) {
+    std::array<double, bins> out{};
+    for (const auto& [time, value] : series)
+      out[static_cast<std::size_t>(std::clamp(value / 2, 0.0, bins - 1.0))] += 1 / static_cast<double>(series.size());
+    return out;
+  };
+  const auto p = distribution(x), q = distribution(y);
+  double divergence = 0;
+  for (std::size_t i = 0; i < bins; ++i) {
+    const double mean = (p[i] + q[i]) / 2;
+    if (p[i] > 0) divergence += p[i] * std::log(p[i] / mean) / 2;
+    if (q[i] > 0) divergence += q[i] * std::log(q[i] / mean) / 2;
+  }
+  return std::sqrt(std::max(divergence, 0.0));
+}
+
+/// Appends the findings of `more`.
+inline void append(std::vector<ProfileFinding>& out, std::vector<ProfileFinding> more) {
+  std::move(more.begin(), more.end(), std::back_inserter(out));
+}
+
+}  // namespace detail
+
+TENSORTAP_INLINE std::vector<ProfileFinding> BatchSize::operator()(const Timeline& timeline) const {
+  std::vector<ProfileFinding> out;
+  for (const auto& [machine, samples] : detail::samples_in(timeline)) {
+    if (samples.size() <= std::max(patience, window)) continue;
+    detail::Series processor;
+    for (const detail::MachineSample& sample : samples) processor.emplace_back(sample.time, sample.mean_processor());
+    const double cpu = detail::quantile_of(detail::last_values(processor, window), 0.95);
+    const auto memories = detail::series_of(samples, &detail::MachineSample::gpu_memory);
+    for (const auto& [name, gpu] : detail::series_of(samples, &detail::MachineSample::gpus)) {
+      const auto memory = memories.find(name);
+      if (memory == memories.end()) continue;
+      const double used = detail::quantile_of(detail::last_values(gpu, window), 0.95);
+      const double filled = detail::quantile_of(detail::last_values(memory->second, window), 0.95);
+      if (cpu >= cpu_threshold_p95 || used >= gpu_threshold_p95 || filled >= gpu_memory_threshold_p95) continue;
+      ProfileFinding found{.rule = "BatchSize",
+                           .subject = detail::part_of(machine, name),
+                           .first = samples[samples.size() - window].time,
+                           .last = samples.back().time,
+                           .value = used,
+                           .threshold = gpu_threshold_p95};
+      found.message = found.subject + ": 95 % of the time it is used by less than " + detail::tenths(used) +
+                      " %, its memory by less than " + detail::tenths(filled) + " %, and processors by less than " +
+                      detail::tenths(cpu) + " %; try larger batches, or a smaller machine";
+      out.push_back(std::move(found));
+    }
+  }
+  return out;
+}
+
+TENSORTAP_INLINE std::vector<ProfileFinding> CPUBottleneck::operator()(const Timeline& timeline) const {
+  return detail::bottleneck(
+      timeline, "CPUBottleneck", threshold, gpu_threshold, patience,
+      [this](const detail::MachineSample& sample) { return detail::has_above(sample.processors, cpu_threshold); },
+      "a processor is busy; prepare data with more threads, or on the GPU");
+}
+
+TENSORTAP_INLINE std::vector<ProfileFinding> IOBottleneck::operator()(const Timeline& timeline) const {
+  return detail::bottleneck(
+      timeline, "IOBottleneck", threshold, gpu_threshold, patience,
+      [this](const detail::MachineSample& sample) { return detail::has_above(sample.waiting, io_threshold); },
+      "a processor waits for disks; read ahead, or from a faster disk");
+}
+
+TENSORTAP_INLINE std::vector<ProfileFinding> GPUMemoryIncrease::operator()(const Timeline& timeline) const {
+  std::vector<ProfileFinding> out;
+  for (const auto& [machine, samples] : detail::samples_in(timeline))
+    for (const auto& [name, memory] : detail::series_of(samples, &detail::MachineSample::gpu_memory)) {
+      if (memory.size() <= patience || memory.size() < 2 * window) continue;
+      const double grown = detail::mean_of(detail::last_values(memory, window)) -
+                           detail::mean_of(detail::last_values(memory, window, window));
+      if (!(grown > increase)) continue;
+      ProfileFinding found{.rule = "GPUMemoryIncrease",
+                           .subject = detail::part_of(machine, name),
+                           .first = memory[memory.size() - window].first,
+                           .last = memory.back().first,
+                           .value = grown,
+                           .threshold = increase};
+      found.message = found.subject + ": its memory has filled by " + detail::tenths(grown) +
+                      " percentage points; look for tensors that are kept from step to step";
+      out.push_back(std::move(found));
+    }
+  return out;
+}
+
+TENSORTAP_INLINE std::vector<ProfileFinding> LoadBalancing::operator()(const Timeline& timeline) const {
+  std::vector<ProfileFinding> out;
+  for (const auto& [machine, samples] : detail::samples_in(timeline)) {
+    if (samples.size() <= patience) continue;
+    const auto gpus = detail::series_of(samples, &detail::MachineSample::gpus);
+    for (auto one = gpus.begin(); one != gpus.end(); ++one)
+      for (auto other = std::next(one); other != gpus.end(); ++other) {
+        const double distance = detail::distance_of_loads(one->second, other->second);
+        if (!(distance > threshold)) continue;
+        ProfileFinding found{.rule = "LoadBalancing",
+                             .subject = detail::part_of(machine, one->first) + ", " + escaped(other->first),
+                             .first = samples.front().time,
+                             .last = samples.back().time,
+                             .value = distance,
+                             .threshold = threshold};
+        found.message = found.subject + ": they are used differently (distance " + detail::tenths(distance) +
+                        "); give each GPU the same work";
+        out.push_back(std::move(found));
+      }
+  }
+  return out;
+}
+
+TENSORTAP_INLINE std::vector<ProfileFinding> LowGPUUtilization::operator()(const Timeline& timeline) const {
+  std::vector<ProfileFinding> out;
+  for (const auto& [machine, samples] : detail::samples_in(timeline))
+    for (const auto& [name, gpu] : detail::series_of(samples, &detail::MachineSample::gpus)) {
+      if (gpu.size() <= patience) continue;
+      const std::vector<double> values = detail::last_values(gpu, window);
+      const double high = detail::quantile_of(values, 0.95), low = detail::quantile_of(values, 0.05);
+      const bool is_low = high < threshold_p95;
+      if (!is_low && low >= threshold_p5) continue;
+      ProfileFinding found{.rule = "LowGPUUtilization",
+                           .subject = detail::part_of(machine, name),
+                           .first = gpu[gpu.size() - values.size()].first,
+                           .last = gpu.back().first,
+                           .value = is_low ? high : low,
+                           .threshold = is_low ? threshold_p95 : threshold_p5};
+      found.message =
+          found.subject + (is_low ? ": 95 % of the time it is used by less than " + detail::tenths(high) +
+                                        " %; use larger batches, or a smaller machine"
+                                  : ": its use changes between less than " + detail::tenths(low) + " % and " +
+                                        detail::tenths(high) + " %; look for what it waits for between the steps");
+      out.push_back(std::move(found));
+    }
+  return out;
+}
+
+TENSORTAP_INLINE std::vector<ProfileFinding> MaxInitializationTime::operator()(const Timeline& timeline) const {
+  constexpr double minute = 6e7;  // microseconds
+  std::int64_t begin = std::numeric_limits<std::int64_t>::max(), end = std::numeric_limits<std::int64_t>::min();
+  std::optional<std::int64_t> step;
+  const auto widen = [&](std::int64_t from, std::int64_t to) {
+    begin = std::min(begin, from);
+    end = std::max(end, to);
+  };
+  for (const TraceEvent& event : timeline.events) {
+    widen(event.start, event.start + event.duration);
+    if (!step && event.phase.starts_with("Step")) step = event.start;
+  }
+  for (const SystemMetric& metric : timeline.metrics) widen(metric.time, metric.time);
+  if (begin > end) return {};
+  const std::int64_t until = step.value_or(end);
+  const double minutes = static_cast<double>(until - begin) / minute;
+  if (!(minutes > threshold)) return {};
+  return {{.rule = "MaxInitializationTime",
+           .subject = "training",
+           .first = begin,
+           .last = until,
+           .value = minutes,
+           .threshold = threshold,
+           .message = "training: " + std::string(step ? "the first step came after " : "no step has come within ") +
+                      detail::tenths(minutes) + " minutes; look for what happens before it"}};
+}
+
+TENSORTAP_INLINE std::vector<ProfileFinding> StepOutlier::operator()(const Timeline& timeline) const {
+  std::map<std::pair<std::string_view, std::string_view>, std::vector<const TraceEvent*>> steps;
+  for (const TraceEvent& event : timeline.events)
+    if (event.phase.starts_with("Step")) steps[{event.node, event.phase}].push_back(&event);
+  std::vector<ProfileFinding> out;
+  for (const auto& [place, events] : steps) {
+    constexpr std::size_t enough = 100;
+    if (events.size() <= enough) continue;
+    double sum = 0, squares = 0;
+    for (const TraceEvent* const event : events) sum += static_cast<double>(event->duration);
+    const double mean = sum / static_cast<double>(events.size());
+    for (const TraceEvent* const event : events) squares += std::pow(static_cast<double>(event->duration) - mean, 2);
+    const double limit = mean + stddev * std::sqrt(squares / static_cast<double>(events.size()));
+    std::size_t count = 0;
+    ProfileFinding found{.rule = "StepOutlier",
+                         .subject = escaped(std::string(place.first) + " " + std::string(place.second)),
+                         .threshold = limit};
+    for (const TraceEvent* const event : events) {
+      if (static_cast<double>(event->duration) <= limit) continue;
+      if (count++ == 0) found.first = event->start;
+      found.last = event->start;
+      found.value = std::max(found.value, static_cast<double>(event->duration));
+    }
+    if (count <= n_outliers) continue;
+    found.message = found.subject + ": " + std::to_string(count) + " of " + std::to_string(events.size()) +
+                    " steps last longer than " + detail::tenths(limit / 1e3) + " ms, the mean is " +
+                    detail::tenths(mean / 1e3) +
+                    " ms; look for what happens in them: checkpoints, evaluations, waiting";
+    out.push_back(std::move(found));
+  }
+  return out;
+}
+
+TENSORTAP_INLINE std::vector<ProfileFinding> judge_profile(const Timeline& timeline) {
+  std::vector<ProfileFinding> out;
+  detail::append(out, BatchSize()(timeline));
+  detail::append(out, CPUBottleneck()(timeline));
+  detail::append(out, IOBottleneck()(timeline));
+  detail::append(out, GPUMemoryIncrease()(timeline));
+  detail::append(out, LoadBalancing()(timeline));
+  detail::append(out, LowGPUUtilization()(timeline));
+  detail::append(out, MaxInitializationTime()(timeline));
+  detail::append(out, StepOutlier()(timeline));
+  return out;
 }
 
 TENSORTAP_END_NAMESPACE
