@@ -120,7 +120,8 @@ struct Trace {
   bool json = false;      ///< print JSON
 };
 
-/// Prints how long the phases in the trace at `place` took. Returns 1 if some of it is damaged, or if there are findings.
+/// Prints how long the phases in the trace at `place` took. Returns 1 if some of it is damaged, or if there are
+/// findings.
 int trace(const std::string& place, const Trace& how, std::ostream& out);
 
 /// Writes a run as a table, or for TensorBoard. Returns 1 if some of it is damaged.
