@@ -57,6 +57,17 @@ struct Export {
   std::string file;  // "-": the standard output; for TensorBoard a directory
 };
 
+/// How `watch` shows a run.
+struct Watch {
+  std::optional<double> interval;          // seconds between two frames; left out: 1, of a bucket 5
+  std::string tensors;                     // a pattern; empty: losses and metrics
+  std::optional<std::int64_t> total;       // steps of the training; left out: as the facts of the run tell
+  std::string rules = "all";               // names with commas between them, or none
+  std::vector<std::string> settings = {};  // RULE.PARAMETER=VALUE
+  bool once = false;
+  bool json = false;
+};
+
 /// Whether a copy takes files, and enters directories, that a symbolic link leads to.
 enum class Links : std::uint8_t { follow, pass_over };
 
@@ -96,6 +107,10 @@ int check(const std::string& run, std::ostream& out);
 /// Prints what rules find, what they could not judge, and a verdict. Returns 2 if nothing was judged. One of several
 /// shards returns 0 if it has judged its share, because launchers end all processes when one returns another code.
 int judge(const std::string& run, const Judge& how, std::ostream& out);
+
+/// Shows how a run gets on until it has ended: as a screen on a terminal, else a line for each new block of steps.
+/// Returns 1 if rules have found something, or if something is lost or damaged. Throws: the run is gone.
+int watch(const std::string& run, const Watch& how, std::ostream& out);
 
 /// Prints what a hook does with a configuration in the form of smdebug: a file, or JSON. Warnings go to the standard
 /// error stream, or are part of the JSON.

@@ -3,7 +3,6 @@
 
 #include <unistd.h>
 
-#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <cstdio>
@@ -28,17 +27,6 @@ inline std::string time_text(double seconds) {
   ::gmtime_r(&whole, &parts);
   char text[32];
   return {text, std::strftime(text, sizeof text, "%Y-%m-%d %H:%M:%S", &parts)};
-}
-
-/// Returns "3 min 20 s".
-inline std::string duration_text(double seconds) {
-  constexpr double most = 1e12;
-  const auto whole = static_cast<long long>(std::clamp(seconds, 0.0, most));
-  constexpr long long minute = 60;
-  constexpr long long hour = 3600;
-  if (whole < minute) return std::to_string(whole) + " s";
-  if (whole < hour) return std::to_string(whole / minute) + " min " + std::to_string(whole % minute) + " s";
-  return std::to_string(whole / hour) + " h " + std::to_string(whole % hour / minute) + " min";
 }
 
 /// Returns for how many seconds the manager of a job that has not ended has not written its record, if that is long:

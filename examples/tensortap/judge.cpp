@@ -14,6 +14,7 @@
 #include <utility>
 #include <vector>
 
+#include "chosen_rules.hpp"
 #include "commands.hpp"
 #include "runs.hpp"
 #include "shard.hpp"
@@ -73,37 +74,6 @@ std::string state_of(const tt::Trial& trial, const Judge& how, const tt::StopSig
   if (trial.ended()) return "the run has ended";
   if (stop.requested()) return "stopped by a signal";
   return how.follow ? "the time is up" : "the run is running or interrupted";
-}
-
-/// Returns the rules that are wanted, with their parameters set.
-std::vector<tt::Rule> rules_for(const Judge& how) {
-  std::vector<tt::Rule> out;
-  const std::vector<tt::Rule> known = how.smdebug ? tt::smdebug_rules() : tt::all_rules();
-  if (how.rules == "all") {
-    out = known;
-  } else {
-    for (std::size_t begin = 0; begin <= how.rules.size();) {
-      const std::size_t end = std::min(how.rules.find(',', begin), how.rules.size());
-      tt::Rule rule = tt::rule_named(how.rules.substr(begin, end - begin), known);
-      if (std::none_of(out.begin(), out.end(), [&](const tt::Rule& one) { return one.name() == rule.name(); }))
-        out.push_back(std::move(rule));
-      begin = end + 1;
-    }
-  }
-  for (const std::string& setting : how.settings) {
-    const std::size_t dot = setting.find('.');
-    const std::size_t equals = setting.find('=', dot == std::string::npos ? 0 : dot);
-    if (dot == std::string::npos || equals == std::string::npos)
-      throw std::runtime_error("judge: --set " + tt::in_quotes(setting) + ": it is not RULE.PARAMETER=VALUE");
-    const std::string name = setting.substr(0, dot);
-    const auto rule = std::find_if(out.begin(), out.end(), [&](const tt::Rule& one) { return one.name() == name; });
-    if (rule == out.end()) {
-      (void)tt::rule_named(name, known);  // throws for a name that does not exist
-      throw std::runtime_error("judge: --set " + tt::in_quotes(setting) + ": the rule is not among those of --rule");
-    }
-    rule->set(setting.substr(dot + 1, equals - dot - 1), setting.substr(equals + 1));
-  }
-  return out;
 }
 
 /// Prints findings as they come.
@@ -187,7 +157,7 @@ int report(const std::string& run, std::ostream& out) {
 
 int judge(const std::string& run, const Judge& how, std::ostream& out) {
   static tt::StopSignal stop;  // outlives this call: a signal may arrive until the program ends
-  std::vector<tt::Rule> rules = rules_for(how);
+  std::vector<tt::Rule> rules = chosen_rules("judge", how.rules, how.settings, how.smdebug);
   const std::string settings = settings_of(how, rules);
   const std::optional<FoundShard> found_shard = find_shard(how.shard, variable);
   const tt::Shard shard = found_shard ? found_shard->shard : tt::Shard();

@@ -1,6 +1,4 @@
-#include <algorithm>
 #include <optional>
-#include <set>
 #include <string>
 #include <tensortap/tensortap.hpp>
 #include <vector>
@@ -14,13 +12,6 @@ namespace tensortap_command {
 namespace {
 
 namespace tt = tensortap;
-
-/// Returns the number of attempts; 0 if it is unknown.
-std::size_t attempts_of(const tt::Trial& trial) {
-  std::set<std::int64_t> numbers;
-  for (const tt::Attempt& attempt : trial.attempts()) numbers.insert(attempt.number);
-  return numbers.size();
-}
 
 /// Returns the global steps of `mode`.
 std::vector<std::int64_t> global_steps(const tt::Trial& trial, tt::Mode mode) {

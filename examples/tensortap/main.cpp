@@ -293,6 +293,33 @@ int run_tool(int argc, char** argv, std::ostream& out) {
       ->check(command::is_name());
   std::vector<std::string> parts;
   const CLI::Option* merge = judge->add_option("--merge", parts, "join what all shards have printed with --json");
+  CLI::App* watch =
+      add_for_run("watch",
+                  "Shows how a run gets on until it has ended: its state, its speed, its losses and metrics, and what "
+                  "rules find. Without a terminal it prints lines. Exits with 1 if there are findings.",
+                  "  tensortap watch runs/42\n"
+                  "  tensortap watch s3://bucket/runs/42 --interval 30 --total 10000\n"
+                  "  tensortap watch runs/42 --tensor 'loss|grad$' --rule none\n"
+                  "  tensortap watch runs/42 --once --json | jq .steps_per_second");
+  command::Watch watching;
+  watch->add_option("--interval", watching.interval, "seconds between two frames or lines; left out: 1, for s3:// 5")
+      ->check(command::is_amount("SECONDS"));
+  watch
+      ->add_option("--tensor", watching.tensors,
+                   "show tensors whose names this pattern finds; left out: the losses and metrics")
+      ->check(command::is_name());
+  watch
+      ->add_option("--total", watching.total,
+                   "number of steps of the training; left out: the fact max_steps, total_steps, num_steps or steps")
+      ->check(CLI::Range(std::int64_t{1}, std::numeric_limits<std::int64_t>::max()));
+  watch->add_option("--rule", watching.rules, "names of rules with commas between them, all, or none")
+      ->check(command::is_name())
+      ->capture_default_str();
+  watch->add_option("--set", watching.settings, "a parameter of a rule: RULE.PARAMETER=VALUE")
+      ->check(command::is_name())
+      ->allow_extra_args(false);
+  watch->add_flag("--once", watching.once, "show the run as it is now, and end");
+  watch->add_flag("--json", watching.json, "print one JSON object for each update");
   const CLI::App* report =
       add_for_run("report", "Prints what SageMaker Debugger's report on a training with XGBoost shows, as JSON.",
                   "  tensortap report runs/xgboost | python3 -m json.tool\n"
@@ -373,6 +400,7 @@ int run_tool(int argc, char** argv, std::ostream& out) {
   }
   if (judge->parsed() && judged_run->count() == 0) refuse("judge: RUN is required; see tensortap judge --help");
   if (judge->parsed()) return command::judge(run, how, out);
+  if (watch->parsed()) return command::watch(run, watching, out);
   if (config->parsed()) return command::config(configuration, config_as_json, out);
   if (train->parsed()) return command::train(job_arguments.options(), out);
   if (jobs->parsed()) return command::jobs(job, out);

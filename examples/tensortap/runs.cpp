@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <set>
 #include <stdexcept>
 #include <system_error>
 #include <utility>
@@ -63,6 +64,12 @@ std::pair<std::shared_ptr<tt::Store>, tt::RunOutline> open_to_change(const std::
     throw std::runtime_error(verb + ": " + tt::in_quotes(address) +
                              ": it is no run; name the directory or address of one");
   return {std::move(store), std::move(outline)};
+}
+
+std::size_t attempts_of(const tt::Trial& trial) {
+  std::set<std::int64_t> numbers;
+  for (const tt::Attempt& attempt : trial.attempts()) numbers.insert(attempt.number);
+  return numbers.size();
 }
 
 int list_runs(const std::vector<std::string>& runs, std::ostream& out) {

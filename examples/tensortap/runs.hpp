@@ -1,6 +1,7 @@
 // Opens runs, in the words of the tool.
 #pragma once
 
+#include <cstddef>
 #include <memory>
 #include <ostream>
 #include <string>
@@ -22,6 +23,9 @@ std::pair<std::shared_ptr<tensortap::Store>, tensortap::RunOutline> open_to_chan
 
 /// Returns the addresses of the runs in the directory or prefix `address`, sorted.
 std::vector<std::string> runs_in(const std::string& address);
+
+/// Returns the number of attempts of a run; 0 if it is unknown.
+std::size_t attempts_of(const tensortap::Trial& trial);
 
 /// Prints a line for each of `runs`. Returns 2 if one cannot be read.
 int list_runs(const std::vector<std::string>& runs, std::ostream& out);

@@ -6,6 +6,7 @@
 #include <tensortap/tensortap.hpp>
 #include <vector>
 
+#include "columns.hpp"
 #include "commands.hpp"
 #include "runs.hpp"
 #include "saved.hpp"
@@ -14,14 +15,6 @@
 namespace tensortap_command {
 
 namespace {
-
-/// Returns `text`, `width` characters wide. Names hold characters of several bytes, so setw does not serve.
-std::string padded(const std::string& text, std::size_t width, bool right) {
-  const auto size = static_cast<std::size_t>(
-      std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; }));
-  const std::string space(width > size ? width - size : 0, ' ');
-  return right ? space + text : text + space;
-}
 
 /// Prints one line for each innermost row, at most `limit` elements.
 void print_elements(const tt::Tensor& tensor, std::size_t limit, std::ostream& out) {
@@ -115,7 +108,7 @@ void show_over_steps(const tt::TensorHistory& tensor, const Show& what, std::ost
   }
   std::vector<std::size_t> widths(table[0].size());
   for (const auto& line : table)
-    for (std::size_t i = 0; i < line.size(); ++i) widths[i] = std::max(widths[i], line[i].size());
+    for (std::size_t i = 0; i < line.size(); ++i) widths[i] = std::max(widths[i], columns_of(line[i]));
   for (const auto& line : table) {
     for (std::size_t i = 0; i < line.size(); ++i) out << (i > 0 ? "  " : "") << padded(line[i], widths[i], true);
     out << '\n';

@@ -16,6 +16,17 @@ inline std::string plural(std::size_t n, const std::string& noun) {
   return std::to_string(n) + " " + noun + (n == 1 ? "" : "s");
 }
 
+/// Returns "3 min 20 s".
+inline std::string duration_text(double seconds) {
+  constexpr double most = 1e12;
+  const auto whole = static_cast<long long>(std::clamp(seconds, 0.0, most));
+  constexpr long long minute = 60;
+  constexpr long long hour = 3600;
+  if (whole < minute) return std::to_string(whole) + " s";
+  if (whole < hour) return std::to_string(whole / minute) + " min " + std::to_string(whole % minute) + " s";
+  return std::to_string(whole / hour) + " h " + std::to_string(whole % hour / minute) + " min";
+}
+
 /// Returns `names` in quotes, at most `limit` of them: "a", "b" and 3 more.
 inline std::string listed(const std::vector<std::string>& names, std::size_t limit = 10) {
   std::string out;
