@@ -20,11 +20,14 @@ namespace tensortap_command {
 
 /// What `show` prints of a run.
 struct Show {
-  std::string tensor;                              // empty: all of `step`
-  std::optional<std::int64_t> step;                // left out: all steps
+  std::string tensor;                              // empty: those of `query`
+  tensortap::TensorQuery query = {};               // a pattern and a collection; its mode is not used
+  std::optional<std::int64_t> step;                // left out: those of `steps`
+  tensortap::StepRange steps = {};                 // in the numbers of `mode`
   tensortap::Mode mode = tensortap::Mode::global;  // whose numbers the steps have
   std::string worker;                              // empty: all
   bool all = false;                                // elements beyond the first 100
+  bool json = false;
 };
 
 /// How `judge` evaluates a run.
@@ -55,6 +58,7 @@ struct Export {
   std::optional<tensortap::ExportFormat> format;  // none: for TensorBoard
   tensortap::ExportOptions options;
   std::string file;  // "-": the standard output; for TensorBoard a directory
+  bool json = false;
 };
 
 /// How `watch` shows a run.
@@ -96,13 +100,14 @@ int dump(const std::string& run, std::ostream& out);
 
 /// Prints the run, its collections and its tensors, one line for each; only those of `mode`, in its numbers, if one is
 /// given. Prints a line for each run, if `run` is a directory of runs.
-int list(const std::string& run, std::optional<tensortap::Mode> mode, std::ostream& out);
+int list(const std::string& run, std::optional<tensortap::Mode> mode, bool json, std::ostream& out);
 
-/// Prints a tensor over its steps, a tensor in one step, or all tensors of a step. Throws: there is no such thing.
+/// Prints tensors over their steps, a tensor in one step, or tensors of a step; with `json` a line for each tensor,
+/// step and worker, as `export --jsonl`. Throws: there is no such thing.
 int show(const std::string& run, const Show& what, std::ostream& out);
 
 /// Reads every record.
-int check(const std::string& run, std::ostream& out);
+int check(const std::string& run, bool json, std::ostream& out);
 
 /// Prints what rules find, what they could not judge, and a verdict. Returns 2 if nothing was judged. One of several
 /// shards returns 0 if it has judged its share, because launchers end all processes when one returns another code.
@@ -123,7 +128,7 @@ int report(const std::string& run, std::ostream& out);
 int rules(const std::string& name, bool smdebug, bool json, std::ostream& out);
 
 /// Puts the files of a packed run in their places, or with `to` in a copy there. Returns 1 if some are damaged.
-int unpack(const std::string& run, const std::string& to, std::ostream& out);
+int unpack(const std::string& run, const std::string& to, bool json, std::ostream& out);
 
 /// Prints where two runs differ: facts, collections, curves, and the first value that differs. Returns 1 if values do.
 int diff(const std::string& first, const std::string& second, const Diff& how, std::ostream& out);
@@ -144,17 +149,18 @@ int export_run(const std::string& run, const Export& how, std::ostream& out);
 
 /// Removes the oldest steps of a run, and what else the options name, or says what would be removed.
 /// `checkpoints` is the checkpoint_dir of a run that will be continued, or empty.
-int prune(const std::string& run, tensortap::PruneOptions options, const std::string& checkpoints, std::ostream& out);
+int prune(const std::string& run, tensortap::PruneOptions options, const std::string& checkpoints, bool json,
+          std::ostream& out);
 
 /// Prints the objects below an s3:// address as `aws s3 ls` does. Throws: there are none.
-int list_objects(const std::string& address, bool recursive, std::ostream& out);
+int list_objects(const std::string& address, bool recursive, bool json, std::ostream& out);
 
 /// Returns the addresses of the folders in an s3:// address.
 std::vector<std::string> folders_in(const std::string& address);
 
 /// Prints the unfinished multipart uploads below an s3:// address, or drops those begun more than `older_than` hours
 /// ago. Returns 1 if there are some, and 0 if none is left.
-int uploads(const std::string& address, bool drop, double older_than, std::ostream& out);
+int uploads(const std::string& address, bool drop, double older_than, bool json, std::ostream& out);
 
 /// Copies a file to S3 or an object from S3; with `recursive`, everything below a directory or a prefix. "-" is
 /// standard input or output. Returns 2 if something was skipped or failed.
@@ -171,7 +177,7 @@ int train(tensortap::JobOptions options, std::ostream& out);
 std::shared_ptr<const void> watch_cloud(const tensortap::StopSignal& stop);
 
 /// Prints a line for each job in a directory or below an s3:// address.
-int jobs(const std::string& place, std::ostream& out);
+int jobs(const std::string& place, bool json, std::ostream& out);
 
 /// Prints the record of a job, or its JSON.
 int describe(const std::string& job, bool json, std::ostream& out);

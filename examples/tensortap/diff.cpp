@@ -120,9 +120,11 @@ int diff(const std::string& first, const std::string& second, const Diff& how, s
   const tt::RunDifferences found = tt::compare(
       one, other, {.query = {.include_regex = how.tensors, .mode = how.mode}, .round_offs = how.round_offs});
   if (found.compared == 0 && found.damage.empty() && !found.first && found.only_first.empty() &&
-      found.only_second.empty())
+      found.only_second.empty()) {
+    require_tensors("diff", one, how.tensors);
     throw std::runtime_error(
         "diff: nothing was compared: no tensor of the options was saved in a step that both runs have");
+  }
   if (how.json) {
     print_json(found, out);
   } else {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "commands.hpp"
+#include "json_text.hpp"
 #include "output_file.hpp"
 #include "runs.hpp"
 #include "words.hpp"
@@ -19,7 +20,10 @@ namespace tt = tensortap;
 
 namespace {
 
-std::runtime_error nothing_found(std::uint64_t left_out) {
+/// Returns why nothing was written. Throws: no tensor has a name of the options.
+std::runtime_error nothing_found(const std::shared_ptr<const tt::Store>& store, const Export& how,
+                                 std::uint64_t left_out) {
+  require_tensors("export", tt::Trial(store), how.options.query.include_regex);
   if (left_out > 0)
     return std::runtime_error(
         "export: the tensors of the options have no elements that numpy has a type for; --jsonl has what was saved of "
@@ -36,6 +40,17 @@ int result_of(const std::vector<tt::Damage>& damages) {
 int export_for_tensorboard(const std::shared_ptr<const tt::Store>& run, const Export& how, std::ostream& out) {
   if (how.file == "-") throw std::runtime_error("export: --tensorboard writes a directory; name one with --output");
   const tt::ExportedToTensorBoard done = tt::export_tensorboard(run, how.file, how.options);
+  if (how.json) {
+    print_json({{"directory", how.file},
+                {"files", done.files},
+                {"scalars", done.scalars},
+                {"histograms", done.histograms},
+                {"without_elements", done.without_elements},
+                {"left_out", done.left_out},
+                {"damage", json_of(done.damage)}},
+               out);
+    return done.damage.empty() ? 0 : 1;
+  }
   out << tt::escaped(how.file) << ": " << plural(done.files, "event file") << ", " << plural(done.scalars, "point")
       << " of curves, " << plural(done.histograms, "histogram");
   if (done.without_elements > 0)
@@ -49,13 +64,23 @@ int export_table(const std::shared_ptr<const tt::Store>& store, tt::ExportFormat
                  std::ostream& out) {
   tt::Exported done;
   if (how.file == "-") {
+    if (how.json) throw std::runtime_error("export: --json tells what a file holds; name one with --output");
     done = tt::export_run(store, format, out, how.options);
-    if (done.rows == 0 && done.damage.empty()) throw nothing_found(done.left_out);
+    if (done.rows == 0 && done.damage.empty()) throw nothing_found(store, how, done.left_out);
   } else {
     OutputFile file(how.file);
     done = tt::export_run(store, format, file.stream(), how.options);
-    if (done.rows == 0 && done.damage.empty()) throw nothing_found(done.left_out);
+    if (done.rows == 0 && done.damage.empty()) throw nothing_found(store, how, done.left_out);
     file.publish();
+    if (how.json) {
+      print_json({{"file", how.file},
+                  {"format", tt::to_string(format)},
+                  {"rows", done.rows},
+                  {"left_out", done.left_out},
+                  {"damage", json_of(done.damage)}},
+                 out);
+      return done.damage.empty() ? 0 : 1;
+    }
     const bool is_npz = format == tt::ExportFormat::npz;
     out << tt::escaped(how.file) << ": " << plural(done.rows, is_npz ? "value" : "row");
     if (done.left_out > 0)

@@ -13,6 +13,7 @@
 
 #include "commands.hpp"
 #include "job_console.hpp"
+#include "json_text.hpp"
 #include "words.hpp"
 
 namespace tensortap_command {
@@ -62,15 +63,26 @@ void print_configuration(const tt::JobRecord& record, std::ostream& out) {
     if (!value.empty()) out << "  " << tt::escaped(key) << ": " << tt::escaped(value.dump(-1, ' ', true)) << '\n';
 }
 
+/// Returns the record of a job as JSON, and for how long its manager has not written, if that is long.
+Json json_of(const tt::JobRecord& record) {
+  auto object = Json::parse(record.to_json());
+  if (const auto silence = silence_of(record)) object["ManagerSilentSeconds"] = *silence;
+  return object;
+}
+
 }  // namespace
 
-int jobs(const std::string& place, std::ostream& out) {
+int jobs(const std::string& place, bool json, std::ostream& out) {
   bool failed = false;
   std::size_t count = 0;
   for (const std::string& address : folders_below(place)) {
     try {
       const tt::JobRecord record = tt::read_job(address);
       ++count;
+      if (json) {
+        print_json(json_of(record), out);
+        continue;
+      }
       out << tt::escaped(record.job_name) << "  " << status_text(record) << "  " << time_text(record.created) << "  "
           << plural(record.attempts.size(), "attempt") << "  " << duration_text(record.training_seconds) << '\n';
     } catch (const tt::Error& e) {
@@ -79,7 +91,7 @@ int jobs(const std::string& place, std::ostream& out) {
       failed = true;
     }
   }
-  if (count == 0 && !failed) out << "no jobs\n";
+  if (count == 0 && !failed && !json) out << "no jobs\n";
   return failed ? 2 : 0;
 }
 
@@ -87,9 +99,7 @@ int describe(const std::string& job, bool json, std::ostream& out) {
   const std::string address = job_at(job);
   const tt::JobRecord record = tt::read_job(address);
   if (json) {
-    auto object = nlohmann::ordered_json::parse(record.to_json());
-    if (const auto silence = silence_of(record)) object["ManagerSilentSeconds"] = *silence;
-    out << object.dump(1) << '\n';
+    out << json_of(record).dump(1) << '\n';
     return 0;
   }
   out << tt::escaped(record.job_name) << ": " << status_text(record) << '\n';

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "commands.hpp"
+#include "json_text.hpp"
 #include "runs.hpp"
 #include "words.hpp"
 
@@ -63,6 +64,30 @@ void list_run(const tt::Trial& trial, const std::string& run, std::optional<tt::
   if (tensors.empty()) out << "  none\n";
 }
 
+/// Prints the run as one object. Its steps and those of its tensors are global ones, or those of `mode`.
+void print_run(const tt::Trial& trial, const std::string& run, std::optional<tt::Mode> mode, std::ostream& out) {
+  Json object = {{"run", run},
+                 {"state", trial.ended() ? "ended" : "running or interrupted"},
+                 {"workers", trial.num_workers()},
+                 {"attempts", attempts_of(trial)},
+                 {"steps", Json::object()},
+                 {"facts", Json(trial.facts())},
+                 {"collections", Json::array()},
+                 {"tensors", Json::array()}};
+  for (const tt::Mode one : tt::all_modes)
+    if (const auto steps = mode ? trial.steps(one) : global_steps(trial, one);
+        !steps.empty() && mode.value_or(one) == one)
+      object["steps"][std::string(tt::to_string(one))] = json_of(steps);
+  for (const tt::Collection& collection : trial.collections())
+    object["collections"].push_back(
+        {{"collection", collection.name}, {"tensors", trial.tensors({.collection = collection.name}).size()}});
+  for (const tt::TensorHistory& tensor : trial.tensors({.mode = mode}))
+    object["tensors"].push_back(
+        {{"tensor", tensor.name()}, {"steps", json_of(tensor.steps())}, {"bytes", tensor.stored_bytes()}});
+  add_gaps(object, trial);
+  print_json(object, out);
+}
+
 }  // namespace
 
 std::string steps_text(const std::vector<std::int64_t>& steps) {
@@ -72,16 +97,21 @@ std::string steps_text(const std::vector<std::int64_t>& steps) {
   return out;
 }
 
-int list(const std::string& run, std::optional<tt::Mode> mode, std::ostream& out) {
+int list(const std::string& run, std::optional<tt::Mode> mode, bool json, std::ostream& out) {
   std::optional<tt::Trial> trial;
   try {
     trial.emplace(open_run("show", run));
   } catch (const std::exception&) {
     const auto runs = runs_in(run);
     if (runs.empty()) throw;
-    return list_runs(runs, out);
+    return list_runs(runs, json, out);
   }
-  list_run(*trial, run, mode == tt::Mode::global ? std::nullopt : mode, out);
+  if (mode == tt::Mode::global) mode.reset();
+  if (json) {
+    print_run(*trial, run, mode, out);
+    return trial->damage().empty() && trial->losses().empty() ? 0 : 1;
+  }
+  list_run(*trial, run, mode, out);
   return report_damage(*trial, out);
 }
 

@@ -113,6 +113,9 @@ int run_tool(int argc, char** argv, std::ostream& out) {
           "  tensortap ls s3://bucket/runs/ --recursive");
   ls->add_option("PLACE", run, "directory of a run or of runs, or s3://BUCKET/PREFIX for the objects there")
       ->required();
+  bool json = false;  // of those commands that print one object a line, or one at all
+  const auto add_json = [&json](CLI::App* to, const char* description) { to->add_flag("--json", json, description); };
+  add_json(ls, "print one JSON object for the run, for each run, or for each object");
   bool recursive = false;
   ls->add_flag("--recursive", recursive, "list the objects of all folders of a bucket");
   CLI::App* cp = add_copy("cp", "Copies a file to S3 or an object from S3.",
@@ -130,6 +133,7 @@ int run_tool(int argc, char** argv, std::ostream& out) {
                           "  tensortap uploads s3://bucket/runs/\n"
                           "  tensortap uploads s3://bucket --drop --older-than 24");
   uploads->add_option("PLACE", run, "s3://BUCKET/PREFIX")->required();
+  add_json(uploads, "print one JSON object for each upload");
   bool drop = false;
   double older_than = 0;
   uploads->add_flag("--drop", drop, "drop them; one that is still being sent then fails");
@@ -140,6 +144,7 @@ int run_tool(int argc, char** argv, std::ostream& out) {
                   "  tensortap show runs/42                    # the run, its collections and its tensors\n"
                   "  tensortap show runs/42 --step 500         # all tensors of a global step, in a few numbers each\n"
                   "  tensortap show runs/42 loss --mode EVAL   # what was saved of a tensor in each EVAL step\n"
+                  "  tensortap show runs/42 --tensor 'grad$' --steps 0:100 --json | jq .abs_max\n"
                   "  tensortap show runs/42 conv1.weight --step 500 --all");
   show->add_option("TENSOR", what.tensor, "name of a tensor; left out: the run, its collections and its tensors")
       ->check(command::is_name());
@@ -152,10 +157,19 @@ int run_tool(int argc, char** argv, std::ostream& out) {
   const CLI::Option* by =
       show->add_option("--worker", what.worker, "show what this worker saved")->check(command::is_name());
   show->add_flag("--all", what.all, "show all elements of the tensor in the step, not only the first 100");
-  const CLI::App* check =
+  show->add_option("--tensor", what.query.include_regex, "show tensors whose names this pattern finds")
+      ->check(command::is_name());
+  show->add_option("--collection", what.query.collection, "show tensors of this collection")->check(command::is_name());
+  std::string steps_to_show;
+  const CLI::Option* in_steps = show->add_option(
+      "--steps", steps_to_show, "A:B, show the steps from A to before B; global steps, unless --mode is given");
+  show->add_flag("--json", what.json,
+                 "print one JSON object for the run, or one for each tensor, step and worker, as export --jsonl");
+  CLI::App* check =
       add_for_run("check", "Reads every record and verifies every checksum. Exits with 1 if the run is damaged.",
                   "  tensortap check runs/42 && echo sound\n"
                   "  tensortap check s3://bucket/runs/42");
+  add_json(check, "print one JSON object");
   CLI::App* unpack =
       add_for_run("unpack",
                   "Puts the files of a packed run in their places, byte for byte, so that SageMaker Debugger's readers "
@@ -164,6 +178,7 @@ int run_tool(int argc, char** argv, std::ostream& out) {
                   "  tensortap unpack s3://bucket/runs/42 copy # a copy in a directory; the run stays as it is");
   unpack->add_option("TO", to, "directory or s3://BUCKET/PREFIX for an unpacked copy; left out: in place")
       ->check(command::is_name());
+  add_json(unpack, "print one JSON object");
   CLI::App* diff = add("diff",
                        "Says where two runs differ: facts, collections, curves, and the first value that differs by "
                        "more than round-off. Exits with 1 if values differ.",
@@ -219,6 +234,7 @@ int run_tool(int argc, char** argv, std::ostream& out) {
   exporting->add_option("--mode", mode_to_export, "the steps of this mode")
       ->transform(CLI::IsMember({"TRAIN", "EVAL", "PREDICT", "GLOBAL"}, CLI::ignore_case));
   exporting->add_option("--worker", what_to_export.options.worker, "what this worker saved")->check(command::is_name());
+  exporting->add_flag("--json", what_to_export.json, "print what was written as one JSON object");
   CLI::App* prune = add_for_run("prune", "Removes the oldest steps of a run, so that it fits a budget.",
                                 "  tensortap prune runs/42 --steps 1000 --dry-run\n"
                                 "  tensortap prune runs/42 --bytes 10000000000 --superseded");
@@ -235,6 +251,7 @@ int run_tool(int argc, char** argv, std::ostream& out) {
   prune->add_flag("--superseded", pruning.superseded, "remove the steps that interrupted attempts have left");
   prune->add_flag("--snapshots", pruning.snapshots, "remove the snapshots of findings");
   prune->add_flag("--dry-run", pruning.dry_run, "say what would be removed, and remove nothing");
+  add_json(prune, "print one JSON object");
   CLI::App* tracing =
       add("trace", "Shows where the time of a training went, from the files of a Tracer or of smdebug's profiler.",
           "  tensortap trace runs/42/profiler\n"
@@ -355,6 +372,7 @@ int run_tool(int argc, char** argv, std::ostream& out) {
                        "  tensortap jobs s3://bucket/jobs");
   std::string job = "jobs";
   jobs->add_option("PLACE", job, "directory of jobs, or s3://BUCKET/PREFIX")->capture_default_str();
+  add_json(jobs, "print one JSON object for each job, with the keys of DescribeTrainingJob");
   CLI::App* describe = add("describe", "Shows a job, while it runs and afterwards.",
                            "  tensortap describe mnist                  # the job in jobs/mnist\n"
                            "  tensortap describe s3://bucket/jobs/mnist --json");
@@ -376,19 +394,19 @@ int run_tool(int argc, char** argv, std::ostream& out) {
   const auto refuse = [](const std::string& text) { throw std::runtime_error(text); };
 
   if (dump->parsed()) return command::dump(run, out);
-  if (ls->parsed() && run.starts_with("s3://")) return command::list_objects(run, recursive, out);
+  if (ls->parsed() && run.starts_with("s3://")) return command::list_objects(run, recursive, json, out);
   if (ls->parsed() && recursive) refuse("ls: --recursive is for the objects of a bucket; a run has no folders to list");
-  if (ls->parsed()) return command::list(run, std::nullopt, out);
+  if (ls->parsed()) return command::list(run, std::nullopt, json, out);
   if (cp->parsed()) return command::copy(from, to, copying, out);
-  if (uploads->parsed()) return command::uploads(run, drop, older_than, out);
+  if (uploads->parsed()) return command::uploads(run, drop, older_than, json, out);
   if (sync->parsed()) return command::sync(from, to, copying, out);
-  if (check->parsed()) return command::check(run, out);
-  if (unpack->parsed()) return command::unpack(run, to, out);
+  if (check->parsed()) return command::check(run, json, out);
+  if (unpack->parsed()) return command::unpack(run, to, json, out);
   if (!steps_to_export.empty()) what_to_export.options.steps = command::steps_in(steps_to_export);
   if (!mode_to_export.empty()) what_to_export.options.query.mode = tensortap::parse_mode(mode_to_export);
   if (tracing->parsed()) return command::trace(run, how_to_trace, out);
   if (exporting->parsed()) return command::export_run(run, what_to_export, out);
-  if (prune->parsed()) return command::prune(run, pruning, checkpoints, out);
+  if (prune->parsed()) return command::prune(run, pruning, checkpoints, json, out);
   if (!mode_of_diff.empty()) differing.mode = tensortap::parse_mode(mode_of_diff);
   if (diff->parsed()) return command::diff(run, to, differing, out);
   if (severity == "error") how.severity = tensortap::Severity::error;
@@ -403,7 +421,7 @@ int run_tool(int argc, char** argv, std::ostream& out) {
   if (watch->parsed()) return command::watch(run, watching, out);
   if (config->parsed()) return command::config(configuration, config_as_json, out);
   if (train->parsed()) return command::train(job_arguments.options(), out);
-  if (jobs->parsed()) return command::jobs(job, out);
+  if (jobs->parsed()) return command::jobs(job, json, out);
   if (describe->parsed()) return command::describe(job, job_as_json, out);
   if (stop->parsed()) return command::stop(job, out);
   if (report->parsed()) return command::report(run, out);
@@ -413,9 +431,16 @@ int run_tool(int argc, char** argv, std::ostream& out) {
   if (in_mode->count() > 0) what.mode = *tensortap::parse_mode(mode);
   if (what.all && (what.tensor.empty() || !what.step))
     refuse("show: --all shows the elements of a tensor in one step; name both");
-  if (!what.tensor.empty() || what.step) return command::show(run, what, out);
-  if (by->count() > 0) refuse("show: --worker needs a tensor or a --step; name one");
-  return command::list(run, what.mode, out);
+  if (what.all && what.json) refuse("show: --json has no elements; tensortap export --npz writes them");
+  if (at->count() > 0 && in_steps->count() > 0)
+    refuse("show: --step is one step, --steps are several; name one of them");
+  const bool by_query = !what.query.include_regex.empty() || !what.query.collection.empty();
+  if (by_query && !what.tensor.empty())
+    refuse("show: TENSOR is the name of one, --tensor and --collection find several; leave one out");
+  if (in_steps->count() > 0) what.steps = command::steps_in(steps_to_show);
+  if (by_query || !what.tensor.empty() || what.step || in_steps->count() > 0) return command::show(run, what, out);
+  if (by->count() > 0) refuse("show: --worker needs tensors or steps; name some");
+  return command::list(run, what.mode, what.json, out);
 }
 
 }  // namespace

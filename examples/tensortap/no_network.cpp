@@ -16,14 +16,14 @@ int refuse(const std::string& address) {
 
 }  // namespace
 
-int list_objects(const std::string& address, bool, std::ostream&) { return refuse(address); }
+int list_objects(const std::string& address, bool, bool, std::ostream&) { return refuse(address); }
 
 std::vector<std::string> folders_in(const std::string& address) {
   refuse(address);
   return {};
 }
 
-int uploads(const std::string& address, bool, double, std::ostream&) { return refuse(address); }
+int uploads(const std::string& address, bool, double, bool, std::ostream&) { return refuse(address); }
 
 int copy(const std::string& from, const std::string& to, const Copy&, std::ostream&) {
   return refuse(from.starts_with("s3://") ? from : to);

@@ -6,11 +6,12 @@
 #include <vector>
 
 #include "commands.hpp"
+#include "json_text.hpp"
 #include "place.hpp"
 
 namespace tensortap_command {
 
-int list_objects(const std::string& address, bool recursive, std::ostream& out) {
+int list_objects(const std::string& address, bool recursive, bool json, std::ostream& out) {
   const Place place = Place::of(address);
   tt::S3Options options;
   options.retry.attempts = 4;  // a user waits
@@ -19,6 +20,15 @@ int list_objects(const std::string& address, bool recursive, std::ostream& out) 
   std::size_t count = 0;
   bucket.list_raw(place.key, !recursive, [&](const tt::S3Entry& entry) {
     ++count;
+    if (json) {
+      Json object = {{entry.is_folder ? "prefix" : "key", entry.key}};
+      if (!entry.is_folder) {
+        object["size"] = entry.size;
+        object["modified"] = entry.last_modified.time_since_epoch().count();
+      }
+      print_json(object, out);
+      return;
+    }
     const std::string name = tt::escaped(entry.key.substr(parent.size()));
     if (entry.is_folder) {
       out << std::setw(30) << "PRE" << ' ' << name << '\n';

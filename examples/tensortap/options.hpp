@@ -12,6 +12,7 @@
 #include <tensortap/trial/trial_options.hpp>
 #include <vector>
 
+#include "step_ranges.hpp"
 #include "words.hpp"
 
 namespace tensortap_command {
@@ -53,8 +54,7 @@ inline tensortap::StepRange steps_in(const std::string& text) {
   if (!reads || text.empty() || text == ":")
     throw std::runtime_error(tensortap::in_quotes(text) + " are no steps; write A:B, A: or :B, with A below B, or A");
   if (!last.empty()) out.end = end;
-  if (colon == std::string::npos) out.end = out.begin + 1;
-  return out;
+  return colon == std::string::npos ? only_step(out.begin) : out;
 }
 
 /// A check of an option that takes a number which is finite and not negative.

@@ -5,6 +5,7 @@
 #include <tensortap/tensortap.hpp>
 
 #include "commands.hpp"
+#include "json_text.hpp"
 #include "runs.hpp"
 #include "words.hpp"
 
@@ -25,13 +26,24 @@ std::int64_t last_commit_in(const std::string& checkpoints) {
 
 }  // namespace
 
-int prune(const std::string& run, tt::PruneOptions options, const std::string& checkpoints, std::ostream& out) {
+int prune(const std::string& run, tt::PruneOptions options, const std::string& checkpoints, bool json,
+          std::ostream& out) {
   if (!options.keep.has_limit() && !options.superseded && !options.snapshots)
     throw std::runtime_error("prune: nothing is to be removed; name --steps, --bytes, --superseded or --snapshots");
   const auto [store, outline] = open_to_change("prune", run);
   const bool is_open = options.keep.has_limit() && !outline.ended;
   if (!checkpoints.empty()) options.last_commit = last_commit_in(checkpoints);
   const tt::Pruned done = tt::prune(*store, options);
+  if (json) {
+    print_json({{"dry_run", options.dry_run},
+                {"steps", done.steps},
+                {"objects", done.objects},
+                {"bytes", done.bytes},
+                {"steps_left", done.steps_left},
+                {"bytes_left", done.bytes_left}},
+               out);
+    return 0;
+  }
   out << (options.dry_run ? "would remove: " : "removed: ") << plural(done.steps, "step") << ", "
       << plural(done.objects, "object") << ", " << done.bytes << " bytes\n"
       << (is_open && checkpoints.empty()

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "commands.hpp"
+#include "json_text.hpp"
 #include "words.hpp"
 
 namespace tensortap_command {
@@ -72,16 +73,36 @@ std::size_t attempts_of(const tt::Trial& trial) {
   return numbers.size();
 }
 
-int list_runs(const std::vector<std::string>& runs, std::ostream& out) {
+void require_tensors(const std::string& verb, const tt::Trial& trial, const std::string& pattern) {
+  if (pattern.empty() || !trial.tensors({.include_regex = pattern}).empty()) return;
+  std::vector<std::string> names;
+  for (const tt::TensorHistory& tensor : trial.tensors()) names.push_back(tensor.name());
+  const std::string nearby = suggestion(pattern, names);
+  throw std::runtime_error(verb + ": --tensor " + tt::in_quotes(pattern) + ": it finds none of the " +
+                           plural(names.size(), "tensor") + (nearby.empty() ? "; tensortap show lists them" : nearby));
+}
+
+int list_runs(const std::vector<std::string>& runs, bool json, std::ostream& out) {
   int code = 0;
   for (const std::string& run : runs) {
-    out << tt::escaped(run) << ": ";
+    if (!json) out << tt::escaped(run) << ": ";
     try {
       const tt::RunOutline outline = tt::outline_of(*tt::open_store(run));
+      if (json) {
+        print_json({{"run", run},
+                    {"state", outline.ended ? "ended" : "running or interrupted"},
+                    {"workers", outline.workers.size()},
+                    {"steps", json_of(outline.steps)}},
+                   out);
+        continue;
+      }
       out << (outline.ended ? "ended, " : "running or interrupted, ") << plural(outline.workers.size(), "worker")
           << ", " << steps_text(outline.steps) << '\n';
     } catch (const tt::Error& e) {
-      out << e.what() << '\n';
+      if (json)
+        print_json({{"run", run}, {"error", e.what()}}, out);
+      else
+        out << e.what() << '\n';
       code = 2;
     }
   }

@@ -27,8 +27,12 @@ std::vector<std::string> runs_in(const std::string& address);
 /// Returns the number of attempts of a run; 0 if it is unknown.
 std::size_t attempts_of(const tensortap::Trial& trial);
 
-/// Prints a line for each of `runs`. Returns 2 if one cannot be read.
-int list_runs(const std::vector<std::string>& runs, std::ostream& out);
+/// Throws, in the name of the command `verb`: `pattern` finds none of the names of the tensors; the message names the
+/// one that was probably meant. An empty pattern finds all.
+void require_tensors(const std::string& verb, const tensortap::Trial& trial, const std::string& pattern);
+
+/// Prints a line for each of `runs`, with `json` an object. Returns 2 if one cannot be read.
+int list_runs(const std::vector<std::string>& runs, bool json, std::ostream& out);
 
 /// Prints a line for each damage that `trial` has met, and what its writers lost. Returns the exit code: 1 for either.
 int report_damage(const tensortap::Trial& trial, std::ostream& out);

@@ -1,8 +1,13 @@
 #include <algorithm>
+#include <iostream>
 #include <map>
 #include <set>
+#include <sstream>
 #include <stdexcept>
 #include <string>
+#include <tensortap/report/export.hpp>
+#include <tensortap/report/internal/table_row.hpp>
+#include <tensortap/report/internal/text_tables.hpp>
 #include <tensortap/tensortap.hpp>
 #include <vector>
 
@@ -10,6 +15,7 @@
 #include "commands.hpp"
 #include "runs.hpp"
 #include "saved.hpp"
+#include "step_ranges.hpp"
 #include "words.hpp"
 
 namespace tensortap_command {
@@ -71,8 +77,9 @@ void show_in_step(const tt::Trial& trial, const tt::TensorHistory& tensor, const
                              steps_text(tensor.steps()) + "); name one of its steps");
 }
 
-/// Prints a line for each step and worker, with a column for each number that was saved in any of them.
-void show_over_steps(const tt::TensorHistory& tensor, const Show& what, std::ostream& out) {
+/// Prints a line for each step and worker, with a column for each number that was saved in any of them. Returns false
+/// if nothing was saved.
+bool show_over_steps(const tt::TensorHistory& tensor, const Show& what, std::ostream& out) {
   struct Row {
     std::int64_t step;
     std::string worker;
@@ -82,18 +89,15 @@ void show_over_steps(const tt::TensorHistory& tensor, const Show& what, std::ost
   std::vector<std::string> columns;
   std::set<std::string> workers;
   for (const std::int64_t step : tensor.steps())
-    for (const std::string& worker : workers_of(tensor, step, what.worker)) {
+    for (const std::string& worker :
+         what.steps.contains(step) ? workers_of(tensor, step, what.worker) : std::vector<std::string>()) {
       Row row{step, worker, cells_of(saved_of(tensor, step, worker))};
       for (const auto& [name, text] : row.cells)
         if (std::find(columns.begin(), columns.end(), name) == columns.end()) columns.push_back(name);
       workers.insert(worker);
       rows.push_back(std::move(row));
     }
-  if (rows.empty())
-    throw std::runtime_error("show: " + tt::in_quotes(tensor.name()) + ": nothing was saved" +
-                             (what.mode == tt::Mode::global ? "" : " in " + std::string(tt::to_string(what.mode))) +
-                             (what.worker.empty() ? "" : " by " + tt::escaped(what.worker)) +
-                             "; leave out the options to see what there is");
+  if (rows.empty()) return false;
 
   std::vector<std::vector<std::string>> table(1);
   table[0].push_back(what.mode == tt::Mode::global ? "global step" : std::string(tt::to_string(what.mode)) + " step");
@@ -113,6 +117,36 @@ void show_over_steps(const tt::TensorHistory& tensor, const Show& what, std::ost
     for (std::size_t i = 0; i < line.size(); ++i) out << (i > 0 ? "  " : "") << padded(line[i], widths[i], true);
     out << '\n';
   }
+  return true;
+}
+
+std::runtime_error nothing_saved(const std::string& of, const Show& what) {
+  return std::runtime_error("show: " + of + ": nothing was saved" +
+                            (what.mode == tt::Mode::global ? "" : " in " + std::string(tt::to_string(what.mode))) +
+                            (what.worker.empty() ? "" : " by " + tt::escaped(what.worker)) +
+                            "; leave out the options to see what there is");
+}
+
+/// Returns the tensors of the pattern and the collection that were saved in the mode. Throws: there are none.
+std::vector<tt::TensorHistory> find_tensors(const tt::Trial& trial, const Show& what) {
+  tt::TensorQuery query = what.query;
+  if (what.mode != tt::Mode::global) query.mode = what.mode;
+  std::vector<tt::TensorHistory> out = trial.tensors(query);
+  if (!out.empty()) return out;
+  require_tensors("show", trial, query.include_regex);
+  throw nothing_saved("these tensors", what);
+}
+
+/// Prints a table for each tensor. Throws: nothing was saved of them.
+void show_tensors(const tt::Trial& trial, const Show& what, std::ostream& out) {
+  bool any = false;
+  for (const tt::TensorHistory& tensor : find_tensors(trial, what)) {
+    std::ostringstream table;
+    if (!show_over_steps(tensor, what, table)) continue;
+    out << (any ? "\n" : "") << tt::escaped(tensor.name()) << '\n' << table.str();
+    any = true;
+  }
+  if (!any && trial.damage().empty()) throw nothing_saved("these tensors", what);
 }
 
 /// Prints a line for each tensor and worker of one step. Throws: there is no such step.
@@ -125,7 +159,10 @@ void show_step(const tt::Trial& trial, const Show& what, std::ostream& out) {
   out << "global step " << step.global_step;
   if (step.mode != tt::Mode::global) out << ", step " << step.mode_step << " of " << tt::to_string(step.mode);
   out << '\n';
+  std::set<std::string> wanted;
+  for (const tt::TensorHistory& tensor : find_tensors(trial, what)) wanted.insert(tensor.name());
   for (const std::string& name : trial.view(*global_step)->tensors()) {
+    if (!wanted.contains(name)) continue;
     const tt::TensorHistory tensor = trial.tensor(name);
     for (const std::string& worker : workers_of(tensor, *global_step, what.worker)) {
       const Saved saved = saved_of(tensor, *global_step, worker);
@@ -159,17 +196,45 @@ tt::TensorHistory find_tensor(const tt::Trial& trial, const std::string& run, co
                            (nearby.empty() ? "; \"tensortap show " + tt::escaped(run) + "\" lists them" : nearby));
 }
 
+/// Prints the rows of `export --jsonl`. Throws: there are none.
+int show_rows(const tt::Trial& trial, const Show& what, std::ostream& out) {
+  tt::ExportOptions options{.query = what.query, .steps = what.steps, .worker = what.worker};
+  if (what.mode != tt::Mode::global) options.query.mode = what.mode;
+  if (what.step) options.steps = only_step(*what.step);
+  if (what.tensor.empty()) (void)find_tensors(trial, what);
+  tt::detail::JsonLinesWriter writer(out);
+  bool any = false;
+  tt::detail::for_each_saved(
+      trial, options,
+      [&](const tt::TensorHistory& tensor, std::int64_t number, const tt::Step& step, const std::string& worker) {
+        if (!what.tensor.empty() && tensor.name() != what.tensor) return;
+        const tt::detail::TableRow row = tt::detail::row_of(tensor, number, step, worker);
+        if (row.is_empty()) return;
+        writer.add(row);
+        any = true;
+      });
+  if (!any && trial.damage().empty()) throw nothing_saved("these tensors", what);
+  return report_damage(trial, std::cerr);
+}
+
 }  // namespace
 
 int show(const std::string& run, const Show& what, std::ostream& out) {
   const tt::Trial trial = open_run("show", run);
   require_worker(trial, what.worker);
-  if (what.tensor.empty()) {
+  if (what.json) {
+    if (!what.tensor.empty()) (void)find_tensor(trial, run, what);
+    return show_rows(trial, what, out);
+  }
+  if (what.tensor.empty() && !what.step) {
+    show_tensors(trial, what, out);
+  } else if (what.tensor.empty()) {
     show_step(trial, what, out);
   } else if (what.step) {
     show_in_step(trial, find_tensor(trial, run, what), what, out);
-  } else {
-    show_over_steps(find_tensor(trial, run, what), what, out);
+  } else if (const tt::TensorHistory tensor = find_tensor(trial, run, what);
+             !show_over_steps(tensor, what, out) && trial.damage().empty()) {
+    throw nothing_saved(tt::in_quotes(tensor.name()), what);
   }
   return report_damage(trial, out);
 }

@@ -7,11 +7,12 @@
 #include <tensortap/net.hpp>
 
 #include "commands.hpp"
+#include "json_text.hpp"
 #include "place.hpp"
 
 namespace tensortap_command {
 
-int uploads(const std::string& address, bool drop, double older_than, std::ostream& out) {
+int uploads(const std::string& address, bool drop, double older_than, bool json, std::ostream& out) {
   const Place place = Place::of(address);
   if (!place.remote)
     throw std::runtime_error("uploads: " + tt::in_quotes(address) + ": it is not in S3; write s3://BUCKET/PREFIX");
@@ -23,6 +24,14 @@ int uploads(const std::string& address, bool drop, double older_than, std::ostre
     if (age.count() < older_than) continue;
     if (drop) bucket.drop(upload);
     left = left || !drop;
+    if (json) {
+      print_json({{"key", upload.key},
+                  {"id", upload.id},
+                  {"begun", upload.begun.time_since_epoch().count()},
+                  {"dropped", drop}},
+                 out);
+      continue;
+    }
     const std::time_t when = upload.begun.time_since_epoch().count();
     std::tm local{};
     ::localtime_r(&when, &local);

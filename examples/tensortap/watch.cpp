@@ -103,6 +103,7 @@ void print(const std::vector<std::string>& lines, std::ostream& out) {
 /// Shows the run as it is now.
 int watch_once(const std::string& run, const Watch& how, std::vector<tt::Rule> rules, std::ostream& out) {
   const tt::Trial trial = open_run("watch", run);
+  require_tensors("watch", trial, how.tensors);
   SeenFindings findings{.rules = rules.size()};
   if (!rules.empty()) {
     findings.list = tt::evaluate(trial, std::move(rules)).findings;
