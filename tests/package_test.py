@@ -228,6 +228,9 @@ class Compiled(unittest.TestCase):
         if os.environ.get("TENSORTAP_COMMAND"):
             self.assertIn(Path("bin/tensortap"), files(self.stage / "tool"))
             self.assertIn(VERSION, must(self.stage / "tool/bin/tensortap", "--version"))
+            for name in ("man/man1/tensortap-show.1", "bash-completion/completions/tensortap", "zsh/site-functions/_tensortap",
+                         "fish/vendor_completions.d/tensortap.fish"):
+                self.assertIn(Path("share") / name, files(self.stage / "tool"))
 
     def test_components(self):
         wanted = "compiled net" if self.net else "compiled"

@@ -260,6 +260,9 @@ class Names:
         return behind_it
 
 
+HIDDEN = {"completion", "man"}  # commands for packages, in no list
+
+
 def tool_names(names):
     """Adds the commands of the tool and their options, as its sources declare them. Those that a function declares for
     several commands are listed as `shared`."""
@@ -271,6 +274,8 @@ def tool_names(names):
         call = r'(\w+)\s*(?:->|\.)\s*add_(?:option|flag)(?!_group)\w*(?:<[^>]*>)?\(\s*(?:\w+ \? )?"([^"]+)"(?: : "([^"]+)")?'
         for name, *options in re.findall(call, text):
             owner = "train" if source.stem == "job_arguments" else name if name in commands else "shared"
+            if name in HIDDEN:
+                continue
             owner = {"exporting": "export"}.get(owner, owner)  # a keyword is no name of a variable
             for option in filter(None, options):
                 names.add("tool-option", f"{owner} {option.split(',')[-1]}")

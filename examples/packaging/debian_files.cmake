@@ -1,4 +1,4 @@
-# What Debian wants in each package, and an ordinary install does not: copyright, changelogs, a manual page. CPack runs
+# What Debian wants in each package, and an ordinary install does not: copyright, changelogs, compressed manual pages. CPack runs
 # this script between the installation of the components and the making of the packages.
 if(NOT CPACK_GENERATOR STREQUAL "DEB")
   return()
@@ -49,34 +49,8 @@ License: Expat
   compress(${doc}/changelog.Debian)
   configure_file(${CPACK_TENSORTAP_SOURCE_DIR}/CHANGELOG.md ${doc}/changelog COPYONLY)
   compress(${doc}/changelog)
-  if(component STREQUAL "tool")
-    # The manual page is what the tool says of itself. A tool for another machine cannot say it.
-    set(tool ${root}/bin/tensortap)
-    execute_process(COMMAND ${tool} --help OUTPUT_VARIABLE help RESULT_VARIABLE failed ERROR_QUIET)
-    if(NOT failed)
-      string(REGEX MATCHALL "\n  [a-z]+ " commands "${help}")
-      set(page "${help}")
-      foreach(command IN LISTS commands)
-        string(STRIP ${command} command)
-        execute_process(COMMAND ${tool} ${command} --help OUTPUT_VARIABLE more RESULT_VARIABLE unknown ERROR_QUIET)
-        if(NOT unknown)
-          string(APPEND page "@@${command}\n${more}")
-        endif()
-      endforeach()
-      string(REPLACE "\\" "\\e" page "${page}")
-      string(REPLACE "-" "\\-" page "${page}")
-      string(REGEX REPLACE "\n([.'])" "\n\\\\&\\1" page "${page}")
-      string(REGEX REPLACE "@@([a-z]+)\n" "\n.fi\n.SH \\1\n.nf\n" page "${page}")
-      file(WRITE ${root}/share/man/man1/tensortap.1
-".TH TENSORTAP 1 \"\" \"tensortap ${CPACK_PACKAGE_VERSION}\"
-.SH NAME
-tensortap \\- show, check and judge the tensors of training runs
-.SH DESCRIPTION
-.nf
-${page}
-.fi
-")
-      compress(${root}/share/man/man1/tensortap.1)
-    endif()
-  endif()
+  file(GLOB pages ${root}/share/man/man1/*.1)
+  foreach(page IN LISTS pages)
+    compress(${page})
+  endforeach()
 endforeach()

@@ -20,6 +20,7 @@
 #include "output.hpp"
 #include "shard.hpp"
 #include "standard_streams.hpp"
+#include "tool_text.hpp"
 
 namespace {
 
@@ -382,6 +383,14 @@ int run_tool(int argc, char** argv, std::ostream& out) {
   CLI::App* stop = add("stop", "Stops a job, wherever its manager runs.", "  tensortap stop mnist");
   stop->add_option("JOB", job, "directory of the job, its name in jobs/, or s3://BUCKET/PREFIX/JOB")->required();
 
+  // What packages install is written by these two, which no list shows.
+  std::string shell, page, pages;
+  CLI::App* completion = app.add_subcommand("completion", "Prints a script that completes command lines.")->group("");
+  completion->add_option("SHELL", shell, "bash, zsh or fish")->required();
+  CLI::App* man = app.add_subcommand("man", "Prints a page of the manual.")->group("");
+  man->add_option("COMMAND", page, "the command; left out: the tool");
+  man->add_option("--into", pages, "write all pages into this directory");
+
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {
@@ -393,6 +402,18 @@ int run_tool(int argc, char** argv, std::ostream& out) {
   }
   const auto refuse = [](const std::string& text) { throw std::runtime_error(text); };
 
+  if (completion->parsed()) {
+    out << command::completion_for(shell, command::text_of(app));
+    return 0;
+  }
+  if (man->parsed() && !pages.empty()) {
+    command::write_manual(command::text_of(app), pages);
+    return 0;
+  }
+  if (man->parsed()) {
+    out << command::manual_page(command::text_of(app), page);
+    return 0;
+  }
   if (dump->parsed()) return command::dump(run, out);
   if (ls->parsed() && run.starts_with("s3://")) return command::list_objects(run, recursive, json, out);
   if (ls->parsed() && recursive) refuse("ls: --recursive is for the objects of a bucket; a run has no folders to list");

@@ -3,6 +3,7 @@
 
 `tests/net/s3/radosgw run --` starts the server; TENSORTAP_COMMAND names the tool. Exits with 77 if a program is missing.
 """
+import json
 import os
 import re
 import shutil
@@ -15,6 +16,8 @@ import threading
 import time
 import unittest
 from pathlib import Path
+
+from command_test import RunFromGolden
 
 COMMAND = os.environ.get("TENSORTAP_COMMAND")
 BUCKET = os.environ.get("TENSORTAP_S3_BUCKET")
@@ -84,6 +87,10 @@ class CopyTest(unittest.TestCase):
         out = self.tool("ls", self.prefix + "/").stdout
         self.assertRegex(out, r"^ +PRE sub/\n\d{4}-\d\d-\d\d \d\d:\d\d:\d\d +5 one\n$")
         self.assertRegex(self.tool("ls", self.prefix).stdout, r"^ +PRE test_ls_lists_folders_and_objects/\n$")
+        folder = self.prefix.removeprefix(f"s3://{BUCKET}/")
+        listed = [json.loads(line) for line in self.tool("ls", self.prefix + "/", "--json").stdout.splitlines()]
+        self.assertLess(abs(listed[1].pop("modified") - time.time()), 3600)
+        self.assertEqual(listed, [{"prefix": folder + "/sub/"}, {"key": folder + "/one", "size": 5}])
         self.assertEqual(self.keys(), ["one", "sub/deep/three", "sub/two"])
         self.assertIn("no key begins with this", self.tool("ls", self.prefix + "/nothing", code=2).stderr)
 
@@ -422,6 +429,24 @@ class CopyTest(unittest.TestCase):
         self.assertRegex(self.tool("show", self.prefix, "Net_head0.weight", "--step", 3).stdout, r"\n1\.28401\d+ -1\.98737")
         parent, _, name = self.prefix.rpartition("/")
         self.assertIn(f"{parent}/{name}: ended, 1 worker, 7 steps, ", self.tool("show", parent).stdout)
+
+    def test_a_run_in_a_bucket_is_watched_while_it_is_written(self):
+        run = RunFromGolden(self.folder / "run")
+        process = subprocess.Popen([COMMAND, "watch", self.prefix, "--interval", "0.1", "--rule", "none"], stdout=subprocess.PIPE, text=True)
+        self.addCleanup(process.wait)
+        self.addCleanup(process.stdout.close)
+        self.addCleanup(process.kill)
+        run.begin(0, -1)
+        for step in 0, 3:
+            run.save(0, step)
+            self.tool("sync", "--quiet", run.path, self.prefix)
+            while f"global step {step}, " not in (line := process.stdout.readline()):
+                self.assertTrue(line)
+                self.assertTrue(line.startswith(f"{self.prefix}: running or interrupted, attempt 1"), line)
+        run.end()
+        self.tool("sync", "--quiet", run.path, self.prefix)
+        self.assertIn(f"{self.prefix}: ended, attempt 1\n", process.stdout.read())
+        self.assertEqual(process.wait(timeout=60), 0)
 
     def test_the_profile_option_overrides_the_environment(self):
         self.tool("cp", self.file("file", b"1"), f"{self.prefix}/key")

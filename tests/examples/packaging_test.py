@@ -50,6 +50,8 @@ def lend_libraries(build):
     for path in [*Path(BUILT).glob("*.a"), Path(BUILT) / "examples/tensortap/tensortap"]:
         if path.exists():
             shutil.copy2(path, Path(build) / path.relative_to(BUILT))
+    if (Path(BUILT) / "examples/tensortap/written").exists():  # its pages and completions
+        shutil.copytree(Path(BUILT) / "examples/tensortap/written", Path(build) / "examples/tensortap/written")
 
 
 def find_and_link(test, prefix, folder, targets, source="main.cpp"):
@@ -319,7 +321,12 @@ class Debian(Folder):
             if package == "tensortap":
                 self.assertEqual(files["usr/bin/tensortap"][0], "-rwxr-xr-x")
                 self.assertIn("usr/share/man/man1/tensortap.1.gz", files)
-                self.assertEqual(len(files), 5)
+                for name in ("bash-completion/completions/tensortap", "zsh/site-functions/_tensortap",
+                             "fish/vendor_completions.d/tensortap.fish"):
+                    self.assertIn(f"usr/share/{name}", files)
+                pages = [name for name in files if name.startswith("usr/share/man/man1/tensortap")]
+                self.assertGreater(len(pages), 15)
+                self.assertEqual(len(files), 7 + len(pages))
             else:
                 headers = {name for name in files if name.startswith("usr/include/")}
                 self.assertEqual(len(headers), sum(1 for _ in (ROOT / "include").rglob("*.hpp")))
@@ -338,9 +345,8 @@ class Debian(Folder):
             self.assert_no_absolute_path(Path(root))
             must("dpkg-deb", "-x", self.packages["tensortap"], root)
             self.assertIn(VERSION, must(Path(root) / "usr/bin/tensortap", "--version"))
-            page = must("zcat", Path(root) / "usr/share/man/man1/tensortap.1.gz")
             for command in ("judge", "train", "unpack"):
-                self.assertIn(f"\n.SH {command}\n", page)
+                self.assertIn(".SH SYNOPSIS\n", must("zcat", Path(root) / f"usr/share/man/man1/tensortap-{command}.1.gz"))
             copyright_file = (Path(root) / "usr/share/doc/tensortap/copyright").read_text(encoding="utf-8")
             self.assertIn("\nCopyright: 2026 The tensortap authors\nLicense: Expat\n", copyright_file)
 

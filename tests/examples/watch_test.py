@@ -307,6 +307,23 @@ class WatchTest(unittest.TestCase):
                 self.assertTrue(terminal.emulator.cursor_is_shown)
                 self.assertEqual(termios.tcgetattr(terminal.slave), terminal.settings)
 
+    def test_a_suspension_gives_the_terminal_back(self):
+        self.run_.begin(0, -1)
+        self.save(0)
+        terminal = self.start(60, 20, "--rule", "none")
+        terminal.wait_for("global step 0")
+        terminal.process.send_signal(signal.SIGTSTP)
+        self.assertTrue(os.WIFSTOPPED(os.waitpid(terminal.process.pid, os.WUNTRACED)[1]))
+        terminal.read()
+        terminal.emulator.feed(terminal.bytes.decode())
+        terminal.bytes = b""
+        self.assertFalse(terminal.emulator.alternate)
+        self.assertEqual(termios.tcgetattr(terminal.slave), terminal.settings)
+        self.save(3)
+        terminal.process.send_signal(signal.SIGCONT)
+        terminal.wait_for("global step 3")
+        self.assertTrue(terminal.emulator.alternate)
+
     def test_a_resize_is_followed(self):
         self.run_.begin(0, -1)
         self.save(0, 3)
