@@ -53,4 +53,7 @@ License: Expat
   foreach(page IN LISTS pages)
     compress(${page})
   endforeach()
+  if(EXISTS ${root}/share/zsh/site-functions)
+    file(RENAME ${root}/share/zsh/site-functions ${root}/share/zsh/vendor-completions)  # where Debian's zsh looks
+  endif()
 endforeach()

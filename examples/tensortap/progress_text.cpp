@@ -83,10 +83,11 @@ class Lines {
     if (left() > 0) lines_.push_back(colored(cut(text, width_), color));
   }
 
-  /// Adds two texts, the first of which is in color; the second one is cut first.
-  void add(std::string_view first, const char* color, std::string_view second) {
+  /// Adds two texts in their colors; the second one is cut first.
+  void add(std::string_view first, const char* color, std::string_view second, const char* second_color = nullptr) {
     const std::string begin = cut(first, width_);
-    if (left() > 0) lines_.push_back(colored(begin, color) + cut(second, width_ - columns_of(begin)));
+    if (left() > 0)
+      lines_.push_back(colored(begin, color) + colored(cut(second, width_ - columns_of(begin)), second_color));
   }
 
   std::vector<std::string> take() { return std::move(lines_); }
@@ -170,7 +171,8 @@ std::vector<std::string> frame_of(const std::string& run, const std::optional<Ru
   const std::string state = progress ? state_text(*progress) : "there is no run yet";
   const std::size_t most = lines.width() - std::min(lines.width(), columns_of(state) + 2);
   const std::size_t least = 8;
-  lines.add(cut(tt::escaped(run), std::max(most, least)) + ": ", bold, state);
+  lines.add(cut(tt::escaped(run), std::max(most, least)) + ": ", bold, state,
+            progress ? color_of(progress->state) : nullptr);
   if (!progress) return lines.take();
   add_steps(lines, *progress);
 

@@ -321,7 +321,7 @@ class Debian(Folder):
             if package == "tensortap":
                 self.assertEqual(files["usr/bin/tensortap"][0], "-rwxr-xr-x")
                 self.assertIn("usr/share/man/man1/tensortap.1.gz", files)
-                for name in ("bash-completion/completions/tensortap", "zsh/site-functions/_tensortap",
+                for name in ("bash-completion/completions/tensortap", "zsh/vendor-completions/_tensortap",
                              "fish/vendor_completions.d/tensortap.fish"):
                     self.assertIn(f"usr/share/{name}", files)
                 pages = [name for name in files if name.startswith("usr/share/man/man1/tensortap")]

@@ -49,7 +49,7 @@ endfunction()
 
 function(vcpkg_cmake_install)
   foreach(type IN ITEMS Debug Release)
-    file(GLOB built RELATIVE ${BUILT} ${BUILT}/*.a ${BUILT}/examples/tensortap/tensortap)
+    file(GLOB built RELATIVE ${BUILT} ${BUILT}/*.a ${BUILT}/examples/tensortap/tensortap ${BUILT}/examples/tensortap/written)
     foreach(file IN LISTS built)
       cmake_path(GET file PARENT_PATH folder)
       file(COPY ${BUILT}/${file} DESTINATION ${WORK}/${type}/${folder})
