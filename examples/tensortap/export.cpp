@@ -11,6 +11,7 @@
 #include "commands.hpp"
 #include "json_text.hpp"
 #include "output_file.hpp"
+#include "reading_progress.hpp"
 #include "runs.hpp"
 #include "words.hpp"
 
@@ -33,6 +34,7 @@ std::runtime_error nothing_found(const std::shared_ptr<const tt::Store>& store, 
 }
 
 int result_of(const std::vector<tt::Damage>& damages) {
+  ProgressLine::clear();
   for (const tt::Damage& damage : damages) std::cerr << "damaged: " << damage.where << ": " << damage.cause << '\n';
   return damages.empty() ? 0 : 1;
 }
@@ -94,7 +96,7 @@ int export_table(const std::shared_ptr<const tt::Store>& store, tt::ExportFormat
 
 int export_run(const std::string& run, const Export& how, std::ostream& out) {
   try {
-    const auto store = tt::open_store(run);
+    const auto store = open_to_read(run);
     return how.format ? export_table(store, *how.format, how, out) : export_for_tensorboard(store, how, out);
   } catch (const tt::Error& e) {
     if (e.code() == tt::Errc::not_found || std::filesystem::is_regular_file(run))

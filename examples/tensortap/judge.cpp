@@ -16,6 +16,7 @@
 
 #include "chosen_rules.hpp"
 #include "commands.hpp"
+#include "reading_progress.hpp"
 #include "runs.hpp"
 #include "shard.hpp"
 #include "words.hpp"
@@ -194,6 +195,7 @@ int judge(const std::string& run, const Judge& how, std::ostream& out) {
        .on_finding = act,
        .on_rewind = [&](const tt::Rewind& rewind) { print_rewind(rewind, trial->num_workers() == 1, text); }});
   printer.require_success();
+  ProgressLine::clear();
 
   std::size_t failed = 0;
   std::size_t found = 0;

@@ -18,6 +18,7 @@
 #include "job_arguments.hpp"
 #include "options.hpp"
 #include "output.hpp"
+#include "reading_progress.hpp"
 #include "shard.hpp"
 #include "standard_streams.hpp"
 #include "tool_text.hpp"
@@ -475,6 +476,7 @@ int main(int argc, char** argv) {
     out.flush();
     return code;
   } catch (const std::exception& e) {
+    command::ProgressLine::clear();
     std::cerr << "tensortap: " << e.what() << '\n';
     return 2;
   }

@@ -14,6 +14,8 @@
 #include <string>
 #include <system_error>
 
+#include "reading_progress.hpp"
+
 namespace tensortap_command {
 
 /// Standard output. Throws, from every operation: it cannot be written.
@@ -43,6 +45,7 @@ class Output : public std::ostream {
     }
 
     int sync() override {
+      if (pptr() != pbase()) ProgressLine::clear();
       const char* from = pbase();
       const char* const end = pptr();
       setp(bytes_.data(), bytes_.data() + bytes_.size());  // also after a failure: nothing is written twice

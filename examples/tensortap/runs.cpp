@@ -9,6 +9,7 @@
 
 #include "commands.hpp"
 #include "json_text.hpp"
+#include "reading_progress.hpp"
 #include "words.hpp"
 
 namespace tensortap_command {
@@ -47,7 +48,8 @@ tt::Trial open_run(const std::string& verb, const std::string& address, tt::Tria
   if (std::error_code ignored; fs::is_regular_file(address, ignored))
     throw std::runtime_error(verb + ": " + tt::in_quotes(address) + ": it is a file; name the directory of a run");
   try {
-    return tt::Trial(address, std::move(options));
+    const bool follows = options.wait_for_run.count() > 0 || options.sleep != nullptr;
+    return follows ? tt::Trial(address, std::move(options)) : tt::Trial(open_to_read(address), std::move(options));
   } catch (const tt::Error& e) {
     if (e.code() != tt::Errc::not_found) throw;
     const auto runs = runs_in(address);

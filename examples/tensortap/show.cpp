@@ -13,6 +13,7 @@
 
 #include "columns.hpp"
 #include "commands.hpp"
+#include "reading_progress.hpp"
 #include "runs.hpp"
 #include "saved.hpp"
 #include "step_ranges.hpp"
@@ -214,6 +215,7 @@ int show_rows(const tt::Trial& trial, const Show& what, std::ostream& out) {
         any = true;
       });
   if (!any && trial.damage().empty()) throw nothing_saved("these tensors", what);
+  ProgressLine::clear();
   return report_damage(trial, std::cerr);
 }
 

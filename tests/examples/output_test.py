@@ -5,13 +5,20 @@ suggests.
 TENSORTAP_COMMAND names the program.
 """
 import csv
+import http.server
 import io
 import json
+import os
+import pty
 import re
+import select
 import shutil
 import subprocess
 import tempfile
+import threading
+import time
 import unittest
+import urllib.parse
 from pathlib import Path
 
 from command_test import COMMAND, GOLDEN, RunFromGolden, pack
@@ -155,6 +162,76 @@ class OutputTest(unittest.TestCase):
             with self.subTest(arguments=arguments):
                 self.assertIn(f'; did you mean "{meant}"?', self.call(*arguments, code=2))
         self.assertIn("tensortap show lists them", self.call("show", BASIC, "--tensor", "nothing_like_it", code=2))
+
+
+class SlowBucket(http.server.BaseHTTPRequestHandler):
+    """An S3 server that holds a golden run, and takes its time."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self):
+        address = urllib.parse.urlsplit(self.path)
+        query = dict(urllib.parse.parse_qsl(address.query))
+        key = urllib.parse.unquote(address.path).removeprefix("/bucket").removeprefix("/")
+        status, headers = 200, {}
+        if not key:
+            files = sorted(f"run/{path.relative_to(BASIC).as_posix()}" for path in BASIC.rglob("*") if path.is_file())
+            found = [name for name in files if name.startswith(query.get("prefix", "")) and name > query.get("start-after", "")]
+            body = "".join(f"<Contents><Key>{name}</Key><Size>{(BASIC / name[4:]).stat().st_size}</Size><ETag>\"1\"</ETag>"
+                           "<LastModified>2026-01-01T00:00:00.000Z</LastModified></Contents>" for name in found)
+            body = f"<ListBucketResult><IsTruncated>false</IsTruncated>{body}</ListBucketResult>".encode()
+        elif (BASIC / key[4:]).is_file():
+            time.sleep(0.1)
+            body = (BASIC / key[4:]).read_bytes()
+            size = len(body)
+            if part := re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", "")):
+                first, last = int(part[1]), min(int(part[2] or size - 1), size - 1)
+                status = 206 if first < size else 416
+                headers["Content-Range"] = f"bytes {first}-{last}/{size}" if status == 206 else f"bytes */{size}"
+                body = body[first:last + 1]
+        else:
+            status, body = 404, b"<Error><Code>NoSuchKey</Code></Error>"
+        self.send_response(status)
+        for name, value in {**headers, "ETag": '"1"', "Content-Length": str(len(body)), "x-amz-request-id": "1"}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
+
+
+@unittest.skipUnless(COMMAND, "TENSORTAP_COMMAND is not set: the examples are not built")
+class ProgressTest(unittest.TestCase):
+    def setUp(self):
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), SlowBucket)
+        thread = threading.Thread(target=self.server.serve_forever)
+        thread.start()
+        self.addCleanup(thread.join)
+        self.addCleanup(self.server.server_close)
+        self.addCleanup(self.server.shutdown)
+        self.environment = {"PATH": os.environ["PATH"], "AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b", "AWS_REGION": "us-east-1",
+                            "AWS_CONFIG_FILE": "/dev/null", "AWS_SHARED_CREDENTIALS_FILE": "/dev/null",
+                            "AWS_ENDPOINT_URL_S3": f"http://127.0.0.1:{self.server.server_port}"}
+
+    def call(self, stderr):
+        result = subprocess.run([COMMAND, "check", "s3://bucket/run"], stdout=subprocess.PIPE, stderr=stderr, env=self.environment, text=True,
+                                timeout=120)
+        if result.returncode == 2:
+            self.skipTest("the tool is built without S3")
+        self.assertTrue(result.stdout.startswith("sound: 9 tensors"), result.stdout)
+        return result
+
+    def test_long_reading_is_told_on_a_terminal_alone(self):
+        self.assertEqual(self.call(subprocess.PIPE).stderr, "")
+        terminal, other = pty.openpty()
+        try:
+            self.call(other)
+            said = os.read(terminal, 65536).decode() if select.select([terminal], [], [], 0)[0] else ""
+        finally:
+            os.close(terminal)
+            os.close(other)
+        self.assertRegex(said, r"^(\r\d+ reads, \d\.\d MiB, \d+ s\x1b\[K)+\r\x1b\[K$")
 
 
 if __name__ == "__main__":
