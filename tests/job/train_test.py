@@ -165,6 +165,7 @@ class CompletedTest(JobTest):
             self.assertIn(text, described)
         self.assertEqual(json.loads(self.tool("describe", "job", "--json")), self.record())
         self.assertRegex(self.tool("jobs", "jobs"), r"^job  Completed  ")
+        self.assertEqual(json.loads(self.tool("jobs", "jobs", "--json")), json.loads(self.tool("describe", "job", "--json")))
         self.assertIn("the job has ended", self.tool("stop", "job"))
 
     def test_a_job_that_has_completed_is_not_run_again(self):
