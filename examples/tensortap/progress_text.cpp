@@ -31,8 +31,11 @@ std::string short_number(double value) {
   return {text, std::to_chars(text, text + sizeof text, value, std::chars_format::general, digits).ptr};
 }
 
-/// Returns "12.3 steps/s", "20 s a step".
+/// Returns "12.3 steps/s", "1200 steps/s", "20 s a step", "3 min 20 s a step".
 std::string rate_text(double rate) {
+  constexpr double many = 1000, minute = 60;
+  if (rate >= many) return std::to_string(std::llround(rate)) + " steps/s";
+  if (rate * minute <= 1) return duration_text(1 / rate) + " a step";
   char text[32];
   const bool slow = rate < 1;
   const auto end = std::to_chars(text, text + sizeof text, slow ? 1 / rate : rate, std::chars_format::general, 3).ptr;
@@ -112,7 +115,7 @@ void add_steps(Lines& lines, const RunProgress& progress) {
   const double share = std::min(1.0, static_cast<double>(*progress.last + 1) / static_cast<double>(*progress.total));
   std::string after = " " + std::to_string(static_cast<int>(share * 100)) + " % of " +
                       plural(static_cast<std::size_t>(*progress.total), "step");
-  if (progress.left && progress.state != RunState::ended) after += ", " + duration_text(*progress.left) + " left";
+  if (progress.left) after += ", " + duration_text(*progress.left) + " left";
   constexpr std::size_t widest = 40;
   const std::size_t taken = columns_of(after) + 2;
   const std::size_t columns = lines.width() > taken ? std::min(widest, lines.width() - taken) : 0;
@@ -204,7 +207,7 @@ std::vector<std::string> frame_of(const std::string& run, const std::optional<Ru
 std::string line_of(const RunProgress& progress) {
   std::string out = step_text(progress);
   if (progress.rate) out += ", " + rate_text(*progress.rate);
-  if (progress.left && progress.state != RunState::ended) out += ", " + duration_text(*progress.left) + " left";
+  if (progress.left) out += ", " + duration_text(*progress.left) + " left";
   constexpr std::size_t most = 6, widest = 60;
   for (std::size_t i = 0; i < std::min(most, progress.curves.size()); ++i)
     if (const Curve& curve = progress.curves[i]; curve.value)

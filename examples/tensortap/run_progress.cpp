@@ -160,7 +160,9 @@ void ProgressReader::read_steps(RunProgress& to) const {
   const auto begin = time_of(trial_, global(first)), end = time_of(trial_, global(steps.size() - 1));
   if (!begin || !end || !(*end > *begin)) return;
   to.rate = static_cast<double>(steps.back() - steps[first]) / (*end - *begin);
-  if (to.total) to.left = static_cast<double>(std::max<std::int64_t>(0, *to.total - steps.back() - 1)) / *to.rate;
+  const bool goes_on = to.state != RunState::interrupted && to.state != RunState::ended;
+  if (to.total && goes_on)
+    to.left = static_cast<double>(std::max<std::int64_t>(0, *to.total - steps.back() - 1)) / *to.rate;
 }
 
 std::vector<tt::TensorHistory> ProgressReader::shown_tensors() const {

@@ -41,7 +41,7 @@ struct RunProgress {
   std::optional<std::int64_t> last = {};              // its last step
   std::optional<double> rate = {};                    // steps per second, lately
   std::optional<std::int64_t> total = {};             // how many steps the training has
-  std::optional<double> left = {};                    // seconds
+  std::optional<double> left = {};                    // seconds, while it runs
   std::vector<Curve> curves = {};
   std::size_t more_curves = 0;  // there are, beyond the most that are read
   tensortap::RunLosses lost = {};

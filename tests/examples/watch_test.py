@@ -387,10 +387,16 @@ class WatchTest(unittest.TestCase):
         self.assertEqual((last["state"], last["global_step"], last["mode"], last["attempts"]), ("ended", 6, "GLOBAL", 1))
         self.assertEqual(sum(len(one["new_findings"]) for one in updates), last["findings"])
         self.assertEqual(last["findings"], 1)
-        self.assertAlmostEqual(last["seconds_left"], 93 / last["steps_per_second"])
+        self.assertEqual((last["total_steps"], last["seconds_left"]), (100, None))  # it has ended
         self.assertEqual([one["tensor"] for one in last["values"]], [LOSS])
         once = json.loads(self.call(self.run_.path, "--json", "--total", "100", "--once", *self.low_threshold(), code=1))
         self.assertEqual(once["new_findings"][0]["tensor"], "gradient/Net_res1.weight")
+        (self.run_.path / "training_job_end.ts").unlink()
+        self.assertEqual(json.loads(self.call(self.run_.path, "--json", "--once", "--total", "100", "--rule", "none"))["state"], "interrupted")
+        self.run_.claim()
+        once = json.loads(self.call(self.run_.path, "--json", "--once", "--total", "100", "--rule", "none"))
+        self.assertEqual(once["state"], "running")
+        self.assertAlmostEqual(once["seconds_left"], 93 / once["steps_per_second"])
         dump = subprocess.run([COMMAND, "show", self.run_.path, LOSS, "--step", "6"], capture_output=True, text=True, check=True)
         self.assertEqual(str(once["values"][0]["value"])[:8], dump.stdout.splitlines()[-1][:8])
 
