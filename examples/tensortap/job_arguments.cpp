@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdlib>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <tensortap/job.hpp>
 #include <utility>
 #include <vector>
@@ -38,6 +40,25 @@ void merge(std::vector<tt::JobSetting>& to, const std::string& option, const std
     else
       found->value = std::move(one.value);
   }
+}
+
+/// Takes the number and the rank of this manager from its launcher, where they are not given.
+void take_place(tt::JobOptions& to, bool has_count, bool has_rank) {
+  if (has_count && (to.managers == 1 || has_rank)) return;
+  const auto place = tt::WorkerPlace::from_environment([](const char* name) {
+    return std::string_view(name).starts_with("SM_") ? nullptr : std::getenv(name);  // those of an outer job
+  });
+  if (!has_count) {
+    if (place) to.managers = static_cast<int>(place->count);
+    if (place && !has_rank) to.rank = static_cast<int>(place->rank);
+    return;
+  }
+  const char* const index = std::getenv("JOB_COMPLETION_INDEX");  // of Kubernetes, which does not tell the count
+  if (place && place->count == to.managers)
+    to.rank = static_cast<int>(place->rank);
+  else if (index == nullptr || !reads_as(std::string(index), to.rank))
+    throw std::runtime_error("train: --managers " + std::to_string(to.managers) +
+                             ": no launcher tells which of them this is; give --rank, from 0");
 }
 
 std::vector<int> codes_of(const std::string& text) {
@@ -81,7 +102,8 @@ void JobArguments::add_to(CLI::App& sub) {
   sub.add_option("--max-run", max_run_, "longest training, over all attempts [86400]")->check(is_amount("SECONDS"));
   sub.add_option("--max-wait", max_wait_, "longest time to the end of the job, with --spot")
       ->check(is_amount("SECONDS"));
-  sub.add_option("--max-pending", max_pending_, "longest wait for another process that manages the job [60]")
+  sub.add_option("--max-pending", max_pending_,
+                 "longest wait for another process that manages the job, and for the other managers [60]")
       ->check(is_amount("SECONDS"));
   sub.add_option("--checkpoint-local-path", given_.checkpoint_local_path,
                  "directory in which the program writes checkpoints");
@@ -96,6 +118,13 @@ void JobArguments::add_to(CLI::App& sub) {
       ->allow_extra_args(false);
   sub.add_option("--hook-config", given_.hook_config, "file with the configuration of the hook");
   sub.add_option("--workers", given_.workers, "number of processes [1]")->check(CLI::Range(1, 1024));
+  sub.add_option("--managers", given_.managers,
+                 "number of processes 'train' that run this job, one on each machine [as the launcher says]")
+      ->check(CLI::Range(1, 1024));
+  sub.add_option("--rank", given_.rank, "which of them this is, from 0 [as the launcher says]")
+      ->check(CLI::Range(0, 1023));
+  sub.add_option("--max-silence", max_silence_, "time after which a manager that is not heard of is lost [60]")
+      ->check(is_amount("SECONDS"));
   sub.add_option("--stop-window", stop_window_, "time between SIGTERM and SIGKILL [120]")->check(is_amount("SECONDS"));
   sub.add_option("--stall", stall_, "end an attempt without output, steps and checkpoints for so long")
       ->check(is_amount("SECONDS"));
@@ -126,6 +155,10 @@ tt::JobOptions JobArguments::options() const {
   if (given("--base-dir")) out.base_dir = given_.base_dir;
   if (given("--hook-config")) out.hook_config = given_.hook_config;
   if (given("--workers")) out.workers = given_.workers;
+  if (given("--max-silence")) out.max_silence = tt::Seconds(max_silence_);
+  if (given("--managers")) out.managers = given_.managers;
+  if (given("--rank")) out.rank = given_.rank;
+  take_place(out, given("--managers") || out.managers > 1, given("--rank") || out.rank > 0);
   if (given("--max-failures")) out.max_failures = given_.max_failures;
   if (given("--restart-on-exit")) out.restart_on_exit = codes_of(restart_on_exit_);
   if (given("--restart")) out.restart = given_.restart;

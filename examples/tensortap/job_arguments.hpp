@@ -24,7 +24,7 @@ class JobArguments {
   const CLI::App* sub_ = nullptr;
   std::string file_, restart_on_exit_;
   std::vector<std::string> channels_, hyperparameters_, rules_;
-  double max_run_ = 0, max_wait_ = 0, max_pending_ = 0, stop_window_ = 0, stall_ = 0;
+  double max_run_ = 0, max_wait_ = 0, max_pending_ = 0, stop_window_ = 0, stall_ = 0, max_silence_ = 0;
   tensortap::JobOptions given_;
 };
 

@@ -57,6 +57,7 @@ int train(tt::JobOptions options, std::ostream& out) {
   options.stop = to.stop;
   options.stop_now = to.stop_now;
   const bool spot = options.spot;
+  const bool is_chief = options.rank == 0;
   if (!options.hook_config.empty())
     for (const std::string& warning : tt::HookConfiguration::from_json(options.hook_config).warnings)
       std::cerr << "tensortap: --hook-config: " << warning << '\n';
@@ -70,6 +71,7 @@ int train(tt::JobOptions options, std::ostream& out) {
                        .on_finding = [&](const tt::Finding& finding) { console.note(text_of(finding)); }});
   try {
     const tt::JobRecord record = job.run();
+    if (!is_chief) return record.exit_code.value_or(0);
     for (const tt::RuleResult& rule : record.rules)
       console.line(rule.rule + ": " + std::string(to_string(rule.status)) +
                    (rule.reason.empty() ? "" : " (" + tt::escaped(rule.reason) + ")"));

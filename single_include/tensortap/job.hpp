@@ -64,6 +64,10 @@ struct JobOptions {
   std::vector<JobSetting> channels = {};
   /// The number of processes, which share this machine.
   int workers = 1;
+  /// The number of managers of the job, one on each machine or for each rank of a launcher; each runs one program.
+  int managers = 1;
+  /// Which of them this is, from 0. The manager of rank 0 is the chief: it writes the record and decides.
+  int rank = 0;
 
   // Where it lies
 
@@ -94,8 +98,11 @@ struct JobOptions {
   Seconds max_run = std::chrono::hours(24);
   /// The longest time from the start to the end of the job, for jobs with `spot`; none: unlimited.
   std::optional<Seconds> max_wait = {};
-  /// The longest time to wait for another process that manages the job.
+  /// The longest time to wait for another process that manages the job, and for the other managers.
   Seconds max_pending = std::chrono::minutes(1);
+  /// The time after which a manager that is not heard of counts as lost. Several managers also wait for each other, up
+  /// to `max_pending`, before an attempt.
+  Seconds max_silence = std::chrono::minutes(1);
   /// The time between SIGTERM and SIGKILL.
   Seconds stop_window = std::chrono::seconds(120);
   /// The time without output, steps and checkpoints after which an attempt counts as stalled and is ended; none: never.
@@ -419,6 +426,8 @@ inline const std::vector<std::string>& job_keys() {
                                                 "hyperparameters",
                                                 "channels",
                                                 "workers",
+                                                "managers",
+                                                "rank",
                                                 "output",
                                                 "base_dir",
                                                 "rules",
@@ -428,6 +437,7 @@ inline const std::vector<std::string>& job_keys() {
                                                 "max_run",
                                                 "max_wait",
                                                 "max_pending",
+                                                "max_silence",
                                                 "stop_window",
                                                 "stall",
                                                 "restart_on_exit",
@@ -497,6 +507,8 @@ inline void take_job_key(JobOptions& out, const std::string& key, const PlacedJs
   if (key == "channels")
     for (const auto& [name, place] : value.members()) out.channels.push_back({name, place.text()});
   if (key == "workers") out.workers = small_integer(value, 1, most_workers);
+  if (key == "managers") out.managers = small_integer(value, 1, most_workers);
+  if (key == "rank") out.rank = small_integer(value, 0, most_workers - 1);
   if (key == "output") out.output = value.text();
   if (key == "base_dir") out.base_dir = value.text();
   if (key == "checkpoint_local_path") out.checkpoint_local_path = value.text();
@@ -509,6 +521,7 @@ inline void take_job_key(JobOptions& out, const std::string& key, const PlacedJs
   if (key == "max_run") out.max_run = seconds_of(value);
   if (key == "max_wait") out.max_wait = seconds_of(value);
   if (key == "max_pending") out.max_pending = seconds_of(value);
+  if (key == "max_silence") out.max_silence = seconds_of(value);
   if (key == "stop_window") out.stop_window = seconds_of(value);
   if (key == "stall") out.stall = seconds_of(value);
   if (key == "first_delay") out.first_delay = seconds_of(value);
@@ -548,6 +561,19 @@ inline void check_channel_variables(const std::vector<JobSetting>& channels) {
 
 inline std::string in_seconds(Seconds time) { return JobNames::number(time.count()) + " s"; }
 
+/// Throws: the managers of the job cannot be these.
+inline void check_managers(const JobOptions& job) {
+  if (job.managers < 1)
+    throw Error::bad_job_option("managers", "it is less than 1 (" + std::to_string(job.managers) + "); give 1");
+  if (job.rank < 0 || job.rank >= job.managers)
+    throw Error::bad_job_option("rank", "it is not from 0 to managers - 1 (" + std::to_string(job.rank) + " of " +
+                                            std::to_string(job.managers) + "); give each manager a rank of its own");
+  if (job.managers > 1 && job.workers > 1)
+    throw Error::bad_job_option("workers", "each of several managers runs one program (" + std::to_string(job.workers) +
+                                               ", managers " + std::to_string(job.managers) +
+                                               "); start one manager for each worker");
+}
+
 /// Throws: the limits contradict each other.
 inline void check_limits(const JobOptions& job) {
   const auto require_positive = [](const char* option, Seconds value) {
@@ -555,6 +581,7 @@ inline void check_limits(const JobOptions& job) {
       throw Error::bad_job_option(option, "it is not positive (" + in_seconds(value) + "); give a time above 0");
   };
   require_positive("max_run", job.max_run);
+  require_positive("max_silence", job.max_silence);
   if (job.stall) require_positive("stall", *job.stall);
   for (const auto& [option, value] :
        {std::pair("stop_window", job.stop_window), std::pair("max_pending", job.max_pending),
@@ -645,6 +672,7 @@ TENSORTAP_INLINE void JobOptions::validate() const {
       throw Error::bad_job_option("channel", in_quotes(channel.name) + ": it has no place; give NAME=DIRECTORY");
   if (workers < 1)
     throw Error::bad_job_option("workers", "it is less than 1 (" + std::to_string(workers) + "); give 1");
+  detail::check_managers(*this);
   if (output.empty()) throw Error::bad_job_option("output", "it is empty; give a directory or s3://BUCKET/PREFIX");
   if (max_failures < 0) throw Error::bad_job_option("max_failures", "it is negative; give 0 for none");
   if (max_attempts_without_commit < 1)
@@ -675,6 +703,12 @@ struct JobLayout {
   static constexpr std::string_view output = "output/output.tar.gz";
   static constexpr std::string_view logs = "logs/";
   static constexpr std::string_view merged_log = "logs/output.log";
+
+  /// What the manager of a host tells the others.
+  static std::string word_of(const std::string& host) { return "managers/" + host + ".json"; }
+  static std::string claim_of(const std::string& host) { return "managers/" + host + ".claim"; }
+  /// The output of a host that has a manager of its own.
+  static std::string output_of(const std::string& host) { return "output/output-" + host + ".tar.gz"; }
 
   static std::string attempt_log(std::int64_t attempt, const std::string& host) {
     constexpr std::size_t digits = 4;
@@ -1437,8 +1471,8 @@ TENSORTAP_END_NAMESPACE
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
 
-/// Why a manager ends the program.
-enum class StopCause : std::uint8_t { none, notice, user, rule, max_run, max_wait, stall, lost, now };
+/// Why a manager ends the program. peer: another manager of the job wants it, or is lost.
+enum class StopCause : std::uint8_t { none, notice, user, rule, max_run, max_wait, stall, lost, now, peer };
 
 /// A worker of an attempt.
 struct AttemptWorker {
@@ -1485,7 +1519,7 @@ class AttemptRun {
       for (Child& child : children_) note_end(child);
       const StopCause wanted = events_.tick();
       if (wanted != StopCause::none && wanted != end_.cause) stop(wanted);
-      if (end_.cause == StopCause::notice)
+      if (end_.cause == StopCause::notice || end_.cause == StopCause::peer)
         if (const auto left = events_.time_left())
           kill_at_ = std::min(kill_at_, Clock::now() + std::chrono::duration_cast<Clock::duration>(*left));
       if (Clock::now() >= kill_at_) kill();
@@ -1607,6 +1641,310 @@ class AttemptRun {
 }  // namespace detail
 TENSORTAP_END_NAMESPACE
 
+// from tensortap/job/internal/job_words.hpp
+
+// What the managers of one job tell each other: objects in the job's folder, one for each, which only its manager
+// writes. They are advice between processes that trust each other; a text that cannot be read counts as silence.
+
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
+
+/// What the chief tells. Phases: "gathering", the managers get ready for the attempt; "running"; "stopping", the
+/// attempt ends on all machines; "over", all managers end with the exit code.
+struct ChiefWord {
+  std::string session = {};  ///< tells this process from an earlier chief
+  std::string job_id = {};
+  std::string address = {};  ///< the name of its machine
+  std::string phase = {};
+  std::string message = {};
+  std::map<std::string, std::string> members = {};  ///< the process of each host that takes part
+  std::int64_t attempt = -1;
+  std::optional<std::int64_t> commit = {};  ///< from which the attempt continues
+  std::optional<double> seconds_left = {};  ///< of the stop window
+  bool at_once = false;                     ///< the programs are killed
+  int managers = 0;
+  int exit_code = 0;
+  std::int64_t beat = 0;  ///< grows while the process lives
+};
+
+/// What the manager of another host tells. Phases: "waiting", "ready", "running", "ended".
+struct MemberWord {
+  std::string process = {};  ///< tells this process from an earlier one of the host
+  std::string machine = {};
+  std::string session = {};  ///< of the chief that it follows
+  std::string phase = {};
+  std::string wish = {};     ///< why the attempt has to end: "notice", "user", "now"; empty: it need not
+  std::string trouble = {};  ///< why it cannot get ready, or what the program has left in output/failure
+  std::int64_t attempt = -1;
+  std::optional<std::int64_t> commit = {};  ///< that was restored
+  std::optional<double> seconds_left = {};  ///< until its machine goes
+  bool was_told = false;                    ///< whether the program was told to end before it did
+  int exit_code = 0;
+  int signal = 0;
+  std::int64_t beat = 0;
+};
+
+/// Returns the value of a key; `otherwise` if it is missing or of another kind.
+template <class Value>
+Value word_value(const nlohmann::json& from, const char* key, Value otherwise) {
+  const auto found = from.find(key);
+  if (found == from.end()) return otherwise;
+  try {
+    return found->get<Value>();
+  } catch (const nlohmann::json::exception&) {
+    return otherwise;
+  }
+}
+
+template <class Value>
+std::optional<Value> word_value_if_any(const nlohmann::json& from, const char* key) {
+  const auto found = from.find(key);
+  if (found == from.end() || !found->is_number()) return std::nullopt;
+  return found->get<Value>();
+}
+
+inline std::string word_text(nlohmann::json json) {
+  std::erase_if(json.get_ref<nlohmann::json::object_t&>(), [](const auto& one) { return one.second.is_null(); });
+  return json.dump(1, ' ', false, nlohmann::json::error_handler_t::replace) + '\n';
+}
+
+template <class Value>
+nlohmann::json number_or_null(const std::optional<Value>& value) {
+  return value ? nlohmann::json(*value) : nlohmann::json();
+}
+
+inline std::string to_text(const ChiefWord& word) {
+  return word_text({{"Session", word.session},
+                    {"JobId", word.job_id},
+                    {"Address", word.address},
+                    {"Phase", word.phase},
+                    {"Message", word.message},
+                    {"Members", word.members},
+                    {"Attempt", word.attempt},
+                    {"Commit", number_or_null(word.commit)},
+                    {"SecondsLeft", number_or_null(word.seconds_left)},
+                    {"AtOnce", word.at_once},
+                    {"Managers", word.managers},
+                    {"ExitCode", word.exit_code},
+                    {"Beat", word.beat}});
+}
+
+inline std::string to_text(const MemberWord& word) {
+  return word_text({{"Process", word.process},
+                    {"Machine", word.machine},
+                    {"Session", word.session},
+                    {"Phase", word.phase},
+                    {"Wish", word.wish},
+                    {"Trouble", word.trouble},
+                    {"Attempt", word.attempt},
+                    {"Commit", number_or_null(word.commit)},
+                    {"SecondsLeft", number_or_null(word.seconds_left)},
+                    {"WasTold", word.was_told},
+                    {"ExitCode", word.exit_code},
+                    {"Signal", word.signal},
+                    {"Beat", word.beat}});
+}
+
+/// Takes what `json`, an object, tells.
+inline void take_word(ChiefWord& to, const nlohmann::json& json) {
+  to.session = word_value(json, "Session", to.session);
+  to.job_id = word_value(json, "JobId", to.job_id);
+  to.address = word_value(json, "Address", to.address);
+  to.phase = word_value(json, "Phase", to.phase);
+  to.message = word_value(json, "Message", to.message);
+  to.members = word_value(json, "Members", to.members);
+  to.attempt = word_value(json, "Attempt", to.attempt);
+  to.commit = word_value_if_any<std::int64_t>(json, "Commit");
+  to.seconds_left = word_value_if_any<double>(json, "SecondsLeft");
+  to.at_once = word_value(json, "AtOnce", false);
+  to.managers = word_value(json, "Managers", 0);
+  to.exit_code = word_value(json, "ExitCode", 0);
+  to.beat = word_value(json, "Beat", std::int64_t{0});
+}
+
+inline void take_word(MemberWord& to, const nlohmann::json& json) {
+  to.process = word_value(json, "Process", to.process);
+  to.machine = word_value(json, "Machine", to.machine);
+  to.session = word_value(json, "Session", to.session);
+  to.phase = word_value(json, "Phase", to.phase);
+  to.wish = word_value(json, "Wish", to.wish);
+  to.trouble = word_value(json, "Trouble", to.trouble);
+  to.attempt = word_value(json, "Attempt", to.attempt);
+  to.commit = word_value_if_any<std::int64_t>(json, "Commit");
+  to.seconds_left = word_value_if_any<double>(json, "SecondsLeft");
+  to.was_told = word_value(json, "WasTold", false);
+  to.exit_code = word_value(json, "ExitCode", 0);
+  to.signal = word_value(json, "Signal", 0);
+  to.beat = word_value(json, "Beat", std::int64_t{0});
+}
+
+}  // namespace detail
+TENSORTAP_END_NAMESPACE
+
+// from tensortap/job/internal/job_exchange.hpp
+
+// The exchange of words between the managers of a job: a thread writes that of this process, again and again, and reads
+// those of the others. A manager lives as long as its word changes; no clock of another machine is believed.
+
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
+
+/// Threads: one calls the functions; another one reads and writes.
+template <class Mine, class Theirs>
+class JobExchange {
+ public:
+  using Clock = std::chrono::steady_clock;
+
+  /// What was heard of another manager.
+  struct Heard {
+    std::optional<Theirs> word = {};             ///< nullopt: nothing yet
+    std::optional<Clock::time_point> when = {};  ///< it has changed; nullopt: not since this process began
+  };
+
+  /// `may_write`: whether this process may still write its word.
+  JobExchange(std::shared_ptr<Store> store, std::string key, const std::vector<std::string>& others,
+              Seconds max_silence, std::function<bool()> may_write)
+      : store_(std::move(store)), key_(std::move(key)), may_write_(std::move(may_write)) {
+    for (const std::string& other : others) others_.push_back({.key = other});
+    const bool is_remote = JobNames::is_remote(store_->location());
+    constexpr double part = 8;  // so many beats get lost before silence is one
+    const Seconds longest = std::chrono::seconds(5);
+    beat_interval_ = std::chrono::duration_cast<Clock::duration>(std::min(max_silence / part, longest));
+    const Seconds look = std::min<Seconds>(max_silence / part, is_remote ? Seconds(1) : Seconds(0.1));
+    work_ = std::make_unique<PeriodicWork>(std::chrono::duration_cast<std::chrono::nanoseconds>(look),
+                                           [this] { exchange(); });
+  }
+
+  /// Changes the word of this process; it is written soon.
+  void change(const std::function<void(Mine&)>& how) {
+    const std::lock_guard lock(mutex_);
+    how(mine_);
+    ++changes_;
+  }
+  [[nodiscard]] Mine mine() const {
+    const std::lock_guard lock(mutex_);
+    return mine_;
+  }
+
+  /// Waits until the last change is written. Returns false if `longest` is over before.
+  bool flush(Seconds longest) const {
+    const auto until = Clock::now() + std::chrono::duration_cast<Clock::duration>(longest);
+    for (;;) {
+      {
+        const std::lock_guard lock(mutex_);
+        if (written_ == changes_) return true;
+      }
+      if (Clock::now() >= until) return false;
+      std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    }
+  }
+
+  [[nodiscard]] Heard heard(std::size_t other) const {
+    const std::lock_guard lock(mutex_);
+    return others_[other].heard;
+  }
+
+  /// Returns for how long another one was not heard of, at most since `begin`.
+  [[nodiscard]] Seconds silence(std::size_t other, Clock::time_point begin) const {
+    const std::lock_guard lock(mutex_);
+    return Clock::now() - std::max(begin, others_[other].heard.when.value_or(begin));
+  }
+
+ private:
+  struct Other {
+    std::string key = {};
+    std::string text = {};
+    bool is_read = false;
+    Heard heard = {};
+  };
+
+  void exchange() {
+    try {
+      write();
+    } catch (const std::exception&) {  // the next round tries again; until then this process is silent
+    }
+    for (Other& other : others_) try {
+        read(other);
+      } catch (const std::exception&) {
+      }
+  }
+
+  void write() {
+    std::string text;
+    std::uint64_t now = 0;
+    {
+      const std::lock_guard lock(mutex_);
+      const bool is_due = changes_ != written_ || Clock::now() - wrote_ >= beat_interval_;
+      if (changes_ == 0 || !is_due || !may_write_()) return;
+      ++mine_.beat;
+      text = to_text(mine_);
+      now = changes_;
+    }
+    store_->put(key_, text);
+    const std::lock_guard lock(mutex_);
+    written_ = now;
+    wrote_ = Clock::now();
+  }
+
+  void read(Other& other) {
+    constexpr std::uint64_t longest = std::uint64_t{1} << 20;
+    const auto bytes = store_->get(other.key, {0, longest});
+    std::string text = bytes ? std::string(text_of(*bytes)) : std::string();
+    const bool is_first = !std::exchange(other.is_read, true);
+    if (text == other.text) return;
+    const nlohmann::json json = nlohmann::json::parse(text, nullptr, false);
+    other.text = std::move(text);
+    if (!json.is_object()) return;
+    Theirs word;
+    take_word(word, json);
+    const std::lock_guard lock(mutex_);
+    other.heard.word = std::move(word);
+    if (!is_first) other.heard.when = Clock::now();  // a dead process may have left the first one
+  }
+
+  const std::shared_ptr<Store> store_;
+  const std::string key_;
+  const std::function<bool()> may_write_;
+  Clock::duration beat_interval_{};
+  mutable std::mutex mutex_;  // guards the members below, and what was heard
+  Mine mine_;
+  std::uint64_t changes_ = 0, written_ = 0;
+  Clock::time_point wrote_{};
+  std::vector<Other> others_;
+  std::unique_ptr<PeriodicWork> work_;
+};
+
+}  // namespace detail
+TENSORTAP_END_NAMESPACE
+
+// from tensortap/job/internal/job_hosts.hpp
+
+// The hosts of a job: one for each of its processes, which share a machine or have a manager each.
+
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
+
+/// Returns the number of the job's processes, over all machines.
+inline int processes_of(const JobOptions& options) noexcept { return std::max(options.workers, options.managers); }
+
+/// Returns "algo-1" and so on, sorted as texts: the first one is the chief.
+inline std::vector<std::string> hosts_of(const JobOptions& options) {
+  std::vector<std::string> out;
+  for (int i = 1; i <= processes_of(options); ++i) out.push_back("algo-" + std::to_string(i));
+  std::sort(out.begin(), out.end());
+  return out;
+}
+
+/// Returns the hosts whose programs this manager runs.
+inline std::vector<std::string> own_hosts_of(const JobOptions& options) {
+  std::vector<std::string> all = hosts_of(options);
+  if (options.managers == 1) return all;
+  return {all[static_cast<std::size_t>(options.rank)]};
+}
+
+}  // namespace detail
+TENSORTAP_END_NAMESPACE
+
 // from tensortap/job/internal/job_files.hpp
 
 // Small files and folders of a job on this machine.
@@ -1700,7 +2038,7 @@ inline std::string described(const JobOptions& options, const std::string& check
   for (const JobSetting& one : options.channels)
     out["InputDataConfig"].push_back(
         {{"ChannelName", one.name}, {"DataSource", {{"S3DataSource", {{"S3Uri", without_password(one.value)}}}}}});
-  out["ResourceConfig"] = {{"InstanceCount", options.workers}, {"InstanceType", "local"}};
+  out["ResourceConfig"] = {{"InstanceCount", processes_of(options)}, {"InstanceType", "local"}};
   out["OutputDataConfig"] = {{"S3OutputPath", without_password(options.output)}};
   out["CheckpointConfig"] = {{"S3Uri", without_password(checkpoint_uri)}, {"LocalPath", checkpoint_path}};
   out["EnableManagedSpotTraining"] = options.spot;
@@ -1812,48 +2150,6 @@ class JobLedger {
 }  // namespace detail
 TENSORTAP_END_NAMESPACE
 
-// from tensortap/job/internal/job_leftovers.hpp
-
-// The processes that a killed manager of a job has left behind on this machine.
-
-TENSORTAP_BEGIN_NAMESPACE
-namespace detail {
-
-/// The variable that marks the processes of a job.
-inline constexpr const char* job_variable = "TENSORTAP_JOB_ID";
-
-/// Kills the processes of this user whose environment names the job, once. Returns their number.
-inline int kill_those_of(const std::string& job_id) {
-  namespace fs = std::filesystem;
-  const std::string mark = std::string(job_variable) + "=" + job_id;
-  int count = 0;
-  std::error_code error;
-  for (fs::directory_iterator one("/proc", error), end; !error && one != end; one.increment(error)) {
-    const std::string name = one->path().filename().string();
-    pid_t pid = 0;
-    const auto [rest, failure] = std::from_chars(name.data(), name.data() + name.size(), pid);
-    if (failure != std::errc() || rest != name.data() + name.size() || pid == ::getpid()) continue;
-    std::ifstream file(one->path() / "environ", std::ios::binary);
-    const std::string environment((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
-    if (environment.starts_with(mark + '\0') || environment.find('\0' + mark + '\0') != std::string::npos)
-      count += ::kill(pid, SIGKILL) == 0 ? 1 : 0;
-  }
-  return count;
-}
-
-/// Kills them, and waits for their end: until then they hold what their successors need. Returns their number.
-inline int kill_leftovers(const std::string& job_id) {
-  constexpr auto longest = std::chrono::seconds(10);
-  const auto deadline = std::chrono::steady_clock::now() + longest;
-  const int out = kill_those_of(job_id);
-  for (int left = out; left > 0 && std::chrono::steady_clock::now() < deadline; left = kill_those_of(job_id))
-    std::this_thread::sleep_for(std::chrono::milliseconds(10));
-  return out;
-}
-
-}  // namespace detail
-TENSORTAP_END_NAMESPACE
-
 // from tensortap/job/internal/job_outcome.hpp
 
 // What the end of an attempt means for its job.
@@ -1919,6 +2215,9 @@ struct JobOutcome {
                .cause = "interrupted",
                .message = "notice that the machine will be taken away"};
         break;
+      case StopCause::peer:
+        out = {.exit_code = job_exit::interrupted, .cause = "interrupted", .message = "another host ends the attempt"};
+        break;
       default: set("Stopped", "Stopped", job_exit::stopped, "stopped by a user"); break;
     }
     return out;
@@ -1964,7 +2263,7 @@ inline JobOutcome outcome_of(const AttemptEnd& how, bool run_has_ended, const st
   const int code = how.program.exit_code;
   // A program that closes its run in the stop window has done all its work.
   if (code == 0 && (how.cause == StopCause::none || run_has_ended)) return JobOutcome::completed();
-  const std::string who = how.host.empty() || options.workers == 1 ? "the program" : how.host;
+  const std::string who = how.host.empty() || processes_of(options) == 1 ? "the program" : how.host;
   const std::string end = code == 0                 ? who + " ended"
                           : how.program.signal != 0 ? who + " was ended by signal " + std::to_string(how.program.signal)
                                                     : who + " ended with code " + std::to_string(code);
@@ -1992,6 +2291,274 @@ inline JobOutcome outcome_of(const AttemptEnd& how, bool run_has_ended, const st
 }  // namespace detail
 TENSORTAP_END_NAMESPACE
 
+// from tensortap/job/internal/chief_session.hpp
+
+// The chief's side of a job with several managers: waits until the others are ready, begins and ends attempts on all
+// machines, and judges how they have ended. Each wait is bounded, and tells for which hosts it waits.
+
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
+
+/// Threads: one.
+class ChiefSession {
+ public:
+  using Clock = std::chrono::steady_clock;
+
+  /// `is_held`: whether this process still manages the job.
+  ChiefSession(const JobOptions& options, const std::shared_ptr<Store>& store, std::function<bool()> is_held)
+      : options_(options), hosts_(others(options)) {
+    std::vector<std::string> keys;
+    for (const std::string& host : hosts_) keys.push_back(JobLayout::word_of(host));
+    exchange_ = std::make_unique<Exchange>(store, JobLayout::word_of(own_hosts_of(options)[0]), keys,
+                                           options.max_silence, std::move(is_held));
+    exchange_->change([&](ChiefWord& word) {
+      word.session = session_;
+      word.address = name_of_machine();
+      word.managers = options.managers;
+      word.phase = "starting";
+    });
+  }
+
+  /// Waits until the other managers have restored `commit` and are ready for the attempt. `wait`: called several times
+  /// a second with what it waits for; returns whether the job has to stop. Returns what is missing after `max_pending`;
+  /// empty: nothing is, or the job has to stop.
+  std::string gather(std::int64_t attempt, const std::string& job_id, std::optional<std::int64_t> commit,
+                     const std::function<bool(const std::string& missing)>& wait) {
+    exchange_->change([&](ChiefWord& word) {
+      word.phase = "gathering";
+      word.job_id = job_id;
+      word.attempt = attempt;
+      word.commit = commit;
+      word.message.clear();
+      word.seconds_left.reset();
+      word.at_once = false;
+    });
+    attempt_ = attempt;
+    const auto until = Clock::now() + std::chrono::duration_cast<Clock::duration>(options_.max_pending);
+    for (;;) {
+      const std::string missing = missing_for(commit);
+      if (missing.empty() || wait(missing)) return {};
+      if (Clock::now() >= until) return missing;
+      std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    }
+  }
+
+  /// Begins the attempt on all machines.
+  void begin() {
+    members_.clear();
+    for (std::size_t i = 0; i < hosts_.size(); ++i)
+      if (const auto word = exchange_->heard(i).word) members_[hosts_[i]] = word->process;
+    began_ = Clock::now();
+    first_.clear();
+    exchange_->change([&](ChiefWord& word) {
+      word.phase = "running";
+      word.members = members_;
+    });
+  }
+
+  /// Returns why the attempt has to end: peer if a program or a manager of another host has failed, is lost, or leaves.
+  StopCause cause() {
+    StopCause out = StopCause::none;
+    for (std::size_t i = 0; i < hosts_.size(); ++i) {
+      const auto heard = exchange_->heard(i);
+      if (is_mine(i, heard.word) && heard.word->wish == "now") return StopCause::now;
+      if (is_mine(i, heard.word) && heard.word->wish == "user") return StopCause::user;
+      if (!has_trouble(i, heard.word)) continue;
+      if (first_.empty()) first_ = hosts_[i];
+      out = StopCause::peer;
+    }
+    return out;
+  }
+
+  /// Returns the time until a machine of the others goes, as its manager has told.
+  [[nodiscard]] std::optional<std::chrono::nanoseconds> time_left() const {
+    std::optional<std::chrono::nanoseconds> out;
+    for (std::size_t i = 0; i < hosts_.size(); ++i) {
+      const auto heard = exchange_->heard(i);
+      if (!is_mine(i, heard.word) || !heard.word->seconds_left || !heard.when) continue;
+      const auto left = std::chrono::duration_cast<std::chrono::nanoseconds>(Seconds(*heard.word->seconds_left)) -
+                        (Clock::now() - *heard.when);
+      out = std::max(std::chrono::nanoseconds(0), std::min(left, out.value_or(left)));
+    }
+    return out;
+  }
+
+  /// Tells the others to end their programs, once; `at_once`: to kill them.
+  void stop(const std::string& why, Seconds left, bool at_once) {
+    const ChiefWord now = exchange_->mine();
+    if (now.phase == "stopping" && (now.at_once || !at_once)) return;
+    exchange_->change([&](ChiefWord& word) {
+      word.phase = "stopping";
+      word.message = why;
+      word.seconds_left = left.count();
+      word.at_once = at_once;
+    });
+  }
+
+  /// Returns the hosts whose programs have not ended, as far as their managers live.
+  [[nodiscard]] std::string running() const {
+    std::string out;
+    for (std::size_t i = 0; i < hosts_.size(); ++i) {
+      const auto word = exchange_->heard(i).word;
+      if (!is_lost(i, word) && !(is_mine(i, word) && word->phase == "ended")) append(out, hosts_[i]);
+    }
+    return out;
+  }
+
+  /// Returns what the end of the attempt means. `how`: the end of the chief's program; `mine`: what that means alone.
+  /// A program that was told to end explains nothing. An interruption explains the failures on other machines.
+  [[nodiscard]] JobOutcome outcome_of_all(const AttemptEnd& how, const JobOutcome& mine) const {
+    const bool was_told = how.cause == StopCause::peer;
+    if (how.cause != StopCause::none && !was_told && !mine.leaves && mine.status != JobStatus::completed) return mine;
+    std::vector<JobOutcome> all;
+    if (!was_told && mine.status != JobStatus::completed) all.push_back(mine);
+    for (std::size_t i = 0; i < hosts_.size(); ++i) {
+      auto one = outcome_of_host(i, mine.status == JobStatus::completed);
+      if (one) all.insert(hosts_[i] == first_ && was_told ? all.begin() : all.end(), std::move(*one));
+    }
+    if (mine.leaves || all.empty()) return mine;
+    const auto found =
+        std::find_if(all.begin(), all.end(), [](const JobOutcome& one) { return !one.counts_as_failure; });
+    return found == all.end() ? all.front() : *found;
+  }
+
+  /// Tells the others that all is over, and that they end with this code. Waits until that is written.
+  void over(int exit_code, const std::string& message) {
+    exchange_->change([&](ChiefWord& word) {
+      word.phase = "over";
+      word.exit_code = exit_code;
+      word.message = message;
+      for (std::size_t i = 0; i < hosts_.size(); ++i)
+        if (const auto heard = exchange_heard_[i]; !heard.empty()) word.members[hosts_[i]] = heard;
+    });
+    exchange_->flush(options_.max_silence);
+  }
+
+ private:
+  using Exchange = JobExchange<ChiefWord, MemberWord>;
+
+  static std::vector<std::string> others(const JobOptions& options) {
+    std::vector<std::string> out = hosts_of(options);
+    out.erase(out.begin());
+    return out;
+  }
+
+  static void append(std::string& list, const std::string& text) { list += (list.empty() ? "" : ", ") + text; }
+
+  static JobOutcome interrupted(const std::string& why) { return {.cause = "interrupted", .message = why}; }
+
+  /// Returns which hosts are not ready, and why.
+  [[nodiscard]] std::string missing_for(std::optional<std::int64_t> commit) {
+    std::string out;
+    for (std::size_t i = 0; i < hosts_.size(); ++i) {
+      const auto word = exchange_->heard(i).word;
+      const bool is_here = word && word->session == session_;
+      if (is_here) exchange_heard_[i] = word->process;
+      if (is_here && word->phase == "ready" && word->attempt == attempt_ && word->commit == commit &&
+          word->wish.empty() && silence(i) < options_.max_silence)
+        continue;
+      append(out, hosts_[i] + (is_here && !word->trouble.empty() ? " (" + escaped(word->trouble) + ")" : ""));
+    }
+    return out;
+  }
+
+  [[nodiscard]] Seconds silence(std::size_t i) const { return exchange_->silence(i, began_); }
+
+  /// Returns whether the word is of the process that takes part in this attempt.
+  [[nodiscard]] bool is_mine(std::size_t i, const std::optional<MemberWord>& word) const {
+    const auto member = members_.find(hosts_[i]);
+    return word && member != members_.end() && word->process == member->second && word->session == session_ &&
+           word->attempt == attempt_;
+  }
+
+  [[nodiscard]] bool is_lost(std::size_t i, const std::optional<MemberWord>& word) const {
+    return !is_mine(i, word) || (word->phase != "ended" && silence(i) >= options_.max_silence);
+  }
+
+  [[nodiscard]] bool has_trouble(std::size_t i, const std::optional<MemberWord>& word) const {
+    if (is_lost(i, word) || !word->wish.empty()) return true;
+    return word->phase == "ended" && !word->was_told && word->exit_code != 0;
+  }
+
+  /// Returns what happened on another host; nullopt: its program has completed, or was told to end. `is_completed`:
+  /// that of the chief has completed.
+  [[nodiscard]] std::optional<JobOutcome> outcome_of_host(std::size_t i, bool is_completed) const {
+    const auto word = exchange_->heard(i).word;
+    const std::string& host = hosts_[i];
+    if (!is_mine(i, word)) return interrupted("another process has taken the place of the manager of " + host);
+    if (word->wish == "notice") return interrupted(host + ": notice that its machine will be taken away");
+    if (is_lost(i, word) || word->phase != "ended")
+      return interrupted("the manager of " + host + " (" + escaped(word->machine) + ") was not heard of for " +
+                         JobNames::number(options_.max_silence.count()) + " s");
+    if (word->exit_code == 0) return std::nullopt;
+    if (word->was_told)
+      return is_completed ? std::optional(interrupted(host + " was told to end before it had completed"))
+                          : std::nullopt;
+    return outcome_of({.host = host, .program = {word->exit_code, word->signal}}, false, word->trouble, options_);
+  }
+
+  const JobOptions& options_;
+  const std::vector<std::string> hosts_;  // the others
+  const std::string session_ = random_text();
+  std::int64_t attempt_ = -1;
+  std::map<std::string, std::string> members_;         // the process of each host in this attempt
+  std::map<std::size_t, std::string> exchange_heard_;  // the last process of each host in this session
+  std::string first_;                                  // the host that had trouble first
+  Clock::time_point began_ = Clock::now();
+  std::unique_ptr<Exchange> exchange_;
+};
+
+}  // namespace detail
+TENSORTAP_END_NAMESPACE
+
+// from tensortap/job/internal/job_leftovers.hpp
+
+// The processes that a killed manager of a job has left behind on this machine.
+
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
+
+/// The variable that marks the processes of a job.
+inline constexpr const char* job_variable = "TENSORTAP_JOB_ID";
+
+/// Returns whether an environment, "NAME=value" with a NUL after each, holds `one`.
+inline bool has_variable(const std::string& environment, const std::string& one) {
+  return environment.starts_with(one + '\0') || environment.find('\0' + one + '\0') != std::string::npos;
+}
+
+/// Kills the processes of this user whose environment names the job, and the host unless that is empty, once. Returns
+/// their number.
+inline int kill_those_of(const std::string& job_id, const std::string& host) {
+  namespace fs = std::filesystem;
+  const std::string mark = std::string(job_variable) + "=" + job_id;
+  int count = 0;
+  std::error_code error;
+  for (fs::directory_iterator one("/proc", error), end; !error && one != end; one.increment(error)) {
+    const std::string name = one->path().filename().string();
+    pid_t pid = 0;
+    const auto [rest, failure] = std::from_chars(name.data(), name.data() + name.size(), pid);
+    if (failure != std::errc() || rest != name.data() + name.size() || pid == ::getpid()) continue;
+    std::ifstream file(one->path() / "environ", std::ios::binary);
+    const std::string environment((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+    if (has_variable(environment, mark) && (host.empty() || has_variable(environment, "SM_CURRENT_HOST=" + host)))
+      count += ::kill(pid, SIGKILL) == 0 ? 1 : 0;
+  }
+  return count;
+}
+
+/// Kills them, and waits for their end: until then they hold what their successors need. Returns their number.
+inline int kill_leftovers(const std::string& job_id, const std::string& host) {
+  constexpr auto longest = std::chrono::seconds(10);
+  const auto deadline = std::chrono::steady_clock::now() + longest;
+  const int out = kill_those_of(job_id, host);
+  for (int left = out; left > 0 && std::chrono::steady_clock::now() < deadline; left = kill_those_of(job_id, host))
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  return out;
+}
+
+}  // namespace detail
+TENSORTAP_END_NAMESPACE
+
 // from tensortap/job/internal/job_places.hpp
 
 // The places of a job: its folder in the output, its base directory on this machine, its run and its checkpoints.
@@ -2013,6 +2580,7 @@ struct JobPlaces {
       base = absolute_path(options.base_dir);
     else
       base = JobNames::below(is_remote ? absolute_path("jobs/" + options.job_name) : folder, "ml");
+    if (options.managers > 1) base = JobNames::below(base, own_hosts_of(options)[0]);
   }
 
   static std::string resolved(const std::string& address) {
@@ -2045,6 +2613,9 @@ class JobCourse {
       : options_(options), events_(events), ledger_(std::move(store)) {}
 
   [[nodiscard]] JobRecord& record() noexcept { return ledger_.record; }
+
+  /// Returns whether this process still manages the job.
+  [[nodiscard]] bool is_held() const { return ledger_.is_held(); }
 
   void note(const std::string& text) const {
     if (events_.on_note) events_.on_note(text);
@@ -2147,7 +2718,7 @@ class JobCourse {
 
   /// Returns the limit that has been reached, if any.
   [[nodiscard]] StopCause limit_reached() {
-    const double trained = record().training_seconds / options_.workers - record().seconds_before_restart;
+    const double trained = record().training_seconds / processes_of(options_) - record().seconds_before_restart;
     if (trained >= options_.max_run.count()) return StopCause::max_run;
     const double since = record().restarted.value_or(record().created);
     if (options_.max_wait && job_time() - since >= options_.max_wait->count()) return StopCause::max_wait;
@@ -2230,7 +2801,8 @@ class JobCourse {
   /// progress: its end was not observed.
   void take_lost_attempt() {
     record().status = JobStatus::in_progress;
-    if (const int killed = kill_leftovers(record().job_id); killed > 0)
+    if (const int killed = kill_leftovers(record().job_id, options_.managers > 1 ? own_hosts_of(options_)[0] : "");
+        killed > 0)
       note("killed " + std::to_string(killed) + " processes that an earlier manager has left");
     if (record().attempts.empty() || record().attempts.back().end) return;
     JobAttempt& last = record().attempts.back();
@@ -2249,7 +2821,7 @@ class JobCourse {
 
   void count_seconds(double trained) {
     constexpr double all = 100;  // percent
-    record().training_seconds = trained * options_.workers;
+    record().training_seconds = trained * processes_of(options_);
     record().billable_seconds = record().training_seconds * (options_.spot ? 1 - options_.spot_discount / all : 1);
   }
 
@@ -2551,19 +3123,18 @@ namespace detail {
 /// The trees of a job. With one worker the base directory is its tree; with several, "algo-1" and so on below it are.
 class JobTree {
  public:
-  JobTree(const JobOptions& options, std::string base) : options_(options), base_(std::move(base)) {
-    for (int i = 1; i <= options.workers; ++i) hosts_.push_back("algo-" + std::to_string(i));
-    std::sort(hosts_.begin(), hosts_.end());
+  JobTree(const JobOptions& options, std::string base)
+      : options_(options), base_(std::move(base)), all_hosts_(hosts_of(options)), hosts_(own_hosts_of(options)) {
     checkpoints_ = options.checkpoint_local_path.empty() ? path(hosts_[0], "checkpoints")
                                                          : absolute_path(options.checkpoint_local_path);
   }
 
-  /// Returns "algo-1" and so on, sorted as texts: the first one is the chief.
+  /// Returns the hosts of this manager, sorted as texts: all, or its own one of those of several managers.
   [[nodiscard]] const std::vector<std::string>& hosts() const noexcept { return hosts_; }
   [[nodiscard]] const std::string& base() const noexcept { return base_; }
   [[nodiscard]] const std::string& checkpoints() const noexcept { return checkpoints_; }
   [[nodiscard]] std::string of(const std::string& host) const {
-    return options_.workers == 1 ? base_ : JobNames::below(base_, host);
+    return hosts_.size() == 1 ? base_ : JobNames::below(base_, host);
   }
   [[nodiscard]] std::string path(const std::string& host, std::string_view name) const {
     return JobNames::below(of(host), name);
@@ -2642,7 +3213,7 @@ class JobTree {
                                                      const std::vector<std::string>& more) const {
     std::map<std::string, std::string> all;
     for (char** one = ::environ; one != nullptr && *one != nullptr; ++one) add(all, *one);
-    if (options_.workers > 1)  // they are those of this process, not of its workers
+    if (options_.workers > 1 || !is_launched())  // they are those of this process, not of its workers
       std::erase_if(all, [](const auto& one) {
         const std::string& name = one.first;
         return name.starts_with("OMPI_COMM_WORLD_") || name == "PMI_RANK" || name == "PMI_SIZE" ||
@@ -2654,6 +3225,19 @@ class JobTree {
     std::vector<std::string> out;
     out.reserve(all.size());
     for (const auto& [name, value] : all) out.push_back(std::string(name).append(1, '=').append(value));
+    return out;
+  }
+
+  /// Returns the variables of one attempt. `master`: the machine of the chief, if the launcher names none.
+  [[nodiscard]] std::vector<std::string> variables_of_attempt(const std::string& host, const std::string& job_id,
+                                                              std::int64_t number, const std::string& master) const {
+    std::vector<std::string> out = {std::string(job_variable) + "=" + job_id,
+                                    "TENSORTAP_JOB_ATTEMPT=" + std::to_string(number),
+                                    "TENSORTAP_STOP_FILE=" + stop_file(host)};
+    if (all_hosts_.size() == 1) return out;
+    out.push_back("TORCHELASTIC_RUN_ID=" + job_id);
+    out.push_back("TORCHELASTIC_RESTART_COUNT=" + std::to_string(number));
+    if (options_.managers > 1) out.push_back("MASTER_ADDR=" + launched({"MASTER_ADDR"}, master.c_str()));
     return out;
   }
 
@@ -2669,6 +3253,17 @@ class JobTree {
   static constexpr auto replaced = nlohmann::json::error_handler_t::replace;  // bytes that are not UTF-8
 
   static std::string text(const Json& json) { return json.dump(-1, ' ', false, replaced); }
+
+  /// Returns whether the launcher of this manager knows the program by the same rank.
+  [[nodiscard]] bool is_launched() const {
+    if (options_.managers == 1) return true;
+    try {
+      const auto place = WorkerPlace::from_environment();
+      return !place || (place->rank == options_.rank && place->count == options_.managers);
+    } catch (const Error&) {  // it tells a place that cannot be
+      return false;
+    }
+  }
 
   static void add(std::map<std::string, std::string>& to, const std::string& one) {
     const std::size_t equals = one.find('=', 1);
@@ -2717,19 +3312,26 @@ class JobTree {
 
   [[nodiscard]] Json resources(const std::string& host) const {
     return {{"current_host", host},
-            {"hosts", hosts_},
+            {"hosts", all_hosts_},
             {"network_interface_name", "lo"},
             {"current_instance_type", "local"},
             {"current_group_name", "homogeneousCluster"},
             {"instance_groups", Json::array({group()})}};
   }
   [[nodiscard]] Json group() const {
-    return {{"instance_group_name", "homogeneousCluster"}, {"instance_type", "local"}, {"hosts", hosts_}};
+    return {{"instance_group_name", "homogeneousCluster"}, {"instance_type", "local"}, {"hosts", all_hosts_}};
   }
 
   static std::string own_variable(const char* name, const char* otherwise) {
     const char* const value = std::getenv(name);
     return value == nullptr || *value == '\0' ? otherwise : value;
+  }
+
+  /// Returns the first of the launcher's variables that is set.
+  static std::string launched(std::initializer_list<const char*> names, const char* otherwise) {
+    for (const char* const name : names)
+      if (const std::string value = own_variable(name, ""); !value.empty()) return value;
+    return otherwise;
   }
 
   static std::string number_of_cpus() {
@@ -2748,7 +3350,7 @@ class JobTree {
 
   [[nodiscard]] std::map<std::string, std::string> variables_of(const std::string& host) const {
     const std::string region = own_variable("AWS_REGION", own_variable("AWS_DEFAULT_REGION", "us-east-1").c_str());
-    const auto rank = std::find(hosts_.begin(), hosts_.end(), host) - hosts_.begin();
+    const auto rank = std::find(all_hosts_.begin(), all_hosts_.end(), host) - all_hosts_.begin();
     const std::string name = std::filesystem::path(options_.program[0]).filename().string();
     const std::string module = name.substr(0, name.rfind('.') == 0 ? std::string::npos : name.rfind('.'));
     Json channels = Json::array();
@@ -2767,10 +3369,10 @@ class JobTree {
         {"CHECKPOINT_CONFIG_FILE_PATH", path(host, "input/config/checkpointconfig.json")},
         {"TENSORBOARD_CONFIG_FILE_PATH", path(host, "input/config/tensorboardoutputconfig.json")},
         {"SMPROFILER_CONFIG_PATH", path(host, "input/config/profilerconfig.json")},
-        {"SM_HOSTS", text(Json(hosts_))},
+        {"SM_HOSTS", text(Json(all_hosts_))},
         {"SM_CURRENT_HOST", host},
         {"SM_CURRENT_HOST_RANK", std::to_string(rank)},
-        {"SM_HOST_COUNT", std::to_string(hosts_.size())},
+        {"SM_HOST_COUNT", std::to_string(all_hosts_.size())},
         {"SM_NETWORK_INTERFACE_NAME", "lo"},
         {"SM_CURRENT_INSTANCE_TYPE", "local"},
         {"SM_CURRENT_INSTANCE_GROUP", "homogeneousCluster"},
@@ -2798,22 +3400,31 @@ class JobTree {
         {"SM_NUM_CPUS", number_of_cpus()},
         {"SM_NUM_GPUS", number_of_gpus()},
         {"SM_USER_ARGS", text(Json(arguments))},
-        {"SM_MASTER_ADDR", hosts_[0]},
+        {"SM_MASTER_ADDR", all_hosts_[0]},
         {"SM_MASTER_PORT", "7777"}};
     for (const JobSetting& channel : options_.channels) {
       out["SM_CHANNEL_" + JobNames::upper(channel.name)] = path(host, "input/data/" + channel.name);
       out["SM_CHANNEL_" + JobNames::variable(channel.name)] = path(host, "input/data/" + channel.name);
     }
-    if (options_.workers > 1) add_ranks(out, std::to_string(rank));
+    if (all_hosts_.size() > 1) add_ranks(out, std::to_string(rank));
     out["SM_TRAINING_ENV"] = text(training_environment(host, out));
     return out;
   }
 
-  /// Adds what torchrun sets: the workers share this machine.
+  /// Adds what torchrun sets. The workers share this machine, or their launcher knows where they are.
   void add_ranks(std::map<std::string, std::string>& to, const std::string& rank) const {
-    const std::string count = std::to_string(hosts_.size());
-    to["RANK"] = to["LOCAL_RANK"] = rank;
-    to["WORLD_SIZE"] = to["LOCAL_WORLD_SIZE"] = count;
+    const std::string count = std::to_string(all_hosts_.size());
+    to["RANK"] = rank;
+    to["WORLD_SIZE"] = count;
+    if (options_.managers > 1) {
+      to["LOCAL_RANK"] = launched({"LOCAL_RANK", "OMPI_COMM_WORLD_LOCAL_RANK", "SLURM_LOCALID"}, "0");
+      to["LOCAL_WORLD_SIZE"] = launched({"LOCAL_WORLD_SIZE", "OMPI_COMM_WORLD_LOCAL_SIZE"}, "1");
+      to["GROUP_RANK"] = launched({"GROUP_RANK", "SLURM_NODEID"}, rank.c_str());
+      to["MASTER_PORT"] = launched({"MASTER_PORT"}, "7777");
+      return;
+    }
+    to["LOCAL_RANK"] = rank;
+    to["LOCAL_WORLD_SIZE"] = count;
     to["GROUP_RANK"] = "0";
     to["MASTER_ADDR"] = "localhost";
     to["MASTER_PORT"] = "7777";
@@ -2828,19 +3439,19 @@ class JobTree {
             {"channel_input_dirs", std::move(channels)},
             {"current_host", host},
             {"current_instance_group", "homogeneousCluster"},
-            {"current_instance_group_hosts", hosts_},
+            {"current_instance_group_hosts", all_hosts_},
             {"current_instance_type", "local"},
-            {"hosts", hosts_},
+            {"hosts", all_hosts_},
             {"hyperparameters", Hyperparameters(options_.hyperparameters).values()},
             {"input_config_dir", all["SM_INPUT_CONFIG_DIR"]},
             {"input_data_config", input_data()},
             {"input_dir", all["SM_INPUT_DIR"]},
             {"instance_groups", Json::array({"homogeneousCluster"})},
             {"is_hetero", false},
-            {"is_master", host == hosts_[0]},
+            {"is_master", host == all_hosts_[0]},
             {"job_name", options_.job_name},
             {"log_level", 20},
-            {"master_hostname", hosts_[0]},
+            {"master_hostname", all_hosts_[0]},
             {"model_dir", all["SM_MODEL_DIR"]},
             {"module_dir", all["SM_MODULE_DIR"]},
             {"module_name", all["SM_MODULE_NAME"]},
@@ -2856,6 +3467,7 @@ class JobTree {
 
   const JobOptions& options_;
   std::string base_;
+  std::vector<std::string> all_hosts_;
   std::vector<std::string> hosts_;
   std::string checkpoints_;
 };
@@ -2925,25 +3537,28 @@ inline void bring_channel(const JobSetting& channel, const std::string& director
   }
 }
 
+/// Uploads `folder` of this manager's hosts as an archive. Returns the number of files; 0: nothing is uploaded. Throws:
+/// that is not possible.
+inline std::size_t upload_archive(const JobTree& tree, Store& store, std::string_view folder, std::string_view key) {
+  const std::string archive = JobNames::below(tree.base(), ".archive.tmp");
+  std::size_t files = 0;
+  {
+    ArtifactArchive out(archive);
+    for (const std::string& host : tree.hosts())  // the chief's files are at the top
+      if (host == tree.hosts()[0] || folder == "output/data")
+        files += out.add(tree.path(host, folder), host == tree.hosts()[0] ? "" : host + "/");
+    out.finish();
+  }
+  if (files > 0) put_file(store, key, archive);
+  std::error_code ignored;
+  std::filesystem::remove(archive, ignored);
+  return files;
+}
+
 /// Uploads the artifacts of a job. Returns the number of files of the model. Throws: that is not possible.
 inline std::size_t upload_artifacts(const JobTree& tree, Store& store) {
-  const std::string archive = JobNames::below(tree.base(), ".archive.tmp");
-  const auto upload = [&](std::string_view folder, std::string_view key) {
-    std::size_t files = 0;
-    {
-      ArtifactArchive out(archive);
-      for (const std::string& host : tree.hosts())  // the chief's files are at the top
-        if (host == tree.hosts()[0] || folder == "output/data")
-          files += out.add(tree.path(host, folder), host == tree.hosts()[0] ? "" : host + "/");
-      out.finish();
-    }
-    if (files > 0) put_file(store, key, archive);
-    std::error_code ignored;
-    std::filesystem::remove(archive, ignored);
-    return files;
-  };
-  upload("output/data", JobLayout::output);
-  return upload("model", JobLayout::model);
+  upload_archive(tree, store, "output/data", JobLayout::output);
+  return upload_archive(tree, store, "model", JobLayout::model);
 }
 
 }  // namespace detail
@@ -3073,6 +3688,351 @@ class JobLogs {
   std::mutex mutex_;  // guards the members below
   std::map<std::string, Descriptor> files_;
   std::map<std::string, bool> changed_;
+};
+
+}  // namespace detail
+TENSORTAP_END_NAMESPACE
+
+// from tensortap/job/internal/job_member.hpp
+
+// A manager of a job that is not the chief: it follows the chief's word. It restores the checkpoints that the chief has
+// committed, runs its program in each attempt, tells how it ended, and ends with the chief's exit code.
+
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
+
+/// One manager beside the chief. run() is called once. Threads: one.
+class JobMember {
+ public:
+  using Clock = std::chrono::steady_clock;
+
+  /// `hook`: the hook's configuration of the job.
+  JobMember(const JobOptions& options, const JobEvents& events, const JobPlaces& places, const JobTree& tree,
+            nlohmann::json hook)
+      : options_(options),
+        events_(events),
+        places_(places),
+        tree_(tree),
+        hook_(std::move(hook)),
+        host_(tree.hosts()[0]),
+        store_(open_private_store(places.folder)),
+        logs_(store_, places.is_remote ? tree.base() : places.folder, places.is_remote) {}
+
+  /// Follows the chief until the job is over, this machine goes, or no chief is heard of for `max_pending`. Returns the
+  /// record, with the exit code of this manager. Throws: the job has ended; another process manages this host.
+  JobRecord run() {
+    claim();
+    const std::string chief = hosts_of(options_)[0];
+    exchange_ = std::make_unique<Exchange>(store_, JobLayout::word_of(host_), std::vector{JobLayout::word_of(chief)},
+                                           options_.max_silence, [this] { return claim_->is_held(); });
+    exchange_->change([&](MemberWord& word) {
+      word.process = process_;
+      word.machine = name_of_machine();
+      word.phase = "waiting";
+    });
+    note("waiting for the manager of " + chief);
+    for (heard_ = Clock::now();;) {
+      if (const auto code = follow()) return record(*code);
+      std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    }
+  }
+
+ private:
+  using Exchange = JobExchange<MemberWord, ChiefWord>;
+
+  void note(const std::string& text) const {
+    if (events_.on_note) events_.on_note(host_ + ": " + text);
+  }
+
+  /// Waits until no other process manages this host. Throws: one still does after `max_pending`.
+  void claim() {
+    const std::string key = JobLayout::claim_of(host_);
+    const auto until = Clock::now() + std::chrono::duration_cast<Clock::duration>(options_.max_pending);
+    for (bool is_first = true;; is_first = false) {
+      claim_ = store_->claim(key, "process " + std::to_string(::getpid()) + " on " + name_of_machine() + "\n");
+      if (claim_) return;
+      const std::string holder = store_->claim_holder(key);
+      if (is_first) note("another process manages it (" + escaped(holder) + "); waiting for its end");
+      if (Clock::now() >= until || options_.stop.requested())
+        throw Error::job_is_managed(options_.job_name + "/" + host_, holder);
+      std::this_thread::sleep_for(std::chrono::milliseconds(200));
+    }
+  }
+
+  /// Does what the chief wants now. Returns the exit code once this manager ends.
+  std::optional<int> follow() {
+    if (options_.stop.requested() || options_.stop_now.requested()) return leave();
+    const auto heard = exchange_->heard(0);
+    const bool is_alive = heard.when && exchange_->silence(0, heard_) < options_.max_silence;
+    if (is_alive) heard_ = std::max(heard_, *heard.when);
+    if (heard.word) {
+      const ChiefWord& word = *heard.word;
+      if (is_member(word) && word.phase == "over") return end(word);
+      if (is_alive && word.managers != options_.managers)
+        throw Error::bad_job_option("managers", "the chief's job has " + std::to_string(word.managers) +
+                                                    ", this one has " + std::to_string(options_.managers) +
+                                                    "; give all of them the same number");
+      if (word.phase == "gathering" && is_alive) get_ready(word);
+      if (word.phase == "running" && is_member(word) && is_ready_for(word)) {
+        attempt(word);
+        heard_ = Clock::now();
+        return std::nullopt;
+      }
+      if (word.phase == "stopping" && is_member(word) && is_ready_for(word)) tell_not_started();
+    }
+    if (const auto code = code_of_ended_job()) return code;
+    if (Clock::now() - heard_ < options_.max_pending + options_.max_silence) return std::nullopt;
+    note("the manager of " + hosts_of(options_)[0] + " was not heard of for " +
+         JobNames::number((options_.max_pending + options_.max_silence).count()) + " s; start the job again");
+    return job_exit::interrupted;
+  }
+
+  /// Returns whether the chief knows this process.
+  [[nodiscard]] bool is_member(const ChiefWord& word) const {
+    const auto found = word.members.find(host_);
+    return found != word.members.end() && found->second == process_;
+  }
+  [[nodiscard]] bool is_ready_for(const ChiefWord& word) const {
+    const MemberWord mine = exchange_->mine();
+    return mine.phase == "ready" && mine.session == word.session && mine.attempt == word.attempt;
+  }
+
+  /// Tells the chief that this machine goes, or that the user wants the end of the job.
+  int leave() {
+    tell_wish();
+    exchange_->flush(options_.stop_window);
+    if (options_.stop_now.requested()) return job_exit::killed;
+    return options_.stop.reason() == StopReason::user ? job_exit::stopped : job_exit::interrupted;
+  }
+
+  void tell_wish() {
+    const bool is_user = options_.stop.reason() == StopReason::user;
+    const char* const wish = options_.stop_now.requested() ? "now" : is_user ? "user" : "notice";
+    if (exchange_->mine().wish == wish) return;
+    const auto left = options_.stop.time_left();
+    exchange_->change([&](MemberWord& word) {
+      word.wish = wish;
+      if (left) word.seconds_left = std::chrono::duration<double>(*left).count();
+    });
+  }
+
+  int end(const ChiefWord& word) {
+    if (!word.message.empty()) note(word.message);
+    return word.exit_code;
+  }
+
+  /// Returns the exit code of a job that has ended, as its record tells: looks now and then. Throws: it had ended
+  /// before this manager began.
+  std::optional<int> code_of_ended_job() {
+    constexpr auto interval = std::chrono::seconds(2);
+    if (is_looked_ && Clock::now() - looked_ < interval) return std::nullopt;
+    const bool is_first = !std::exchange(is_looked_, true);
+    looked_ = Clock::now();
+    std::optional<JobRecord> there;
+    try {
+      if (const auto bytes = store_->get(JobLayout::record))
+        there = JobRecord::from_json(text_of(*bytes), JobNames::below(places_.folder, JobLayout::record));
+    } catch (const Error&) {  // the chief reports it
+    }
+    if (!there || !has_ended(there->status)) return std::nullopt;
+    if (there->status == JobStatus::completed) return 0;
+    if (is_first && !options_.restart) throw Error::job_has_ended(options_.job_name, to_string(there->status));
+    if (exchange_->mine().session.empty()) return std::nullopt;  // the chief makes it go on
+    return there->exit_code.value_or(job_exit::interrupted);
+  }
+
+  /// Lays out the tree and restores the checkpoints, once for each attempt; again after a failure.
+  void get_ready(const ChiefWord& word) {
+    constexpr auto pause = std::chrono::seconds(1);
+    if (is_ready_for(word) || Clock::now() - tried_ < pause) return;
+    std::string trouble;
+    std::optional<std::int64_t> commit;
+    try {
+      commit = restore(word);
+      tried_ = {};
+    } catch (const std::exception& e) {
+      trouble = e.what();
+      tried_ = Clock::now();
+      note(trouble);
+    }
+    exchange_->change([&](MemberWord& mine) {
+      mine.session = word.session;
+      mine.attempt = word.attempt;
+      mine.phase = trouble.empty() ? "ready" : "waiting";
+      mine.trouble = trouble;
+      mine.commit = commit;
+      mine.wish.clear();
+      mine.was_told = false;
+      mine.exit_code = mine.signal = 0;
+    });
+  }
+
+  /// The attempt ends before this manager has seen that it began.
+  void tell_not_started() {
+    exchange_->change([](MemberWord& mine) {
+      mine.phase = "ended";
+      mine.was_told = true;
+      mine.exit_code = job_exit::interrupted;
+    });
+  }
+
+  /// Returns the restored commit. Throws: it is not that of the chief.
+  std::optional<std::int64_t> restore(const ChiefWord& word) {
+    if (const int killed = kill_leftovers(word.job_id, host_); killed > 0)
+      note("killed " + std::to_string(killed) + " processes that an earlier manager has left");
+    tree_.make(word.job_id, places_.run, hook_);
+    for (const JobSetting& channel : options_.channels)
+      bring_channel(channel, tree_.path(host_, "input/data/" + channel.name));
+    CheckpointCarrier carrier = checkpoints();
+    if (carrier.last_commit() != word.commit) {  // the chief's commit counts, also if it is older
+      std::error_code ignored;
+      std::filesystem::remove(JobNames::below(tree_.checkpoints(), state_key), ignored);
+    }
+    const SyncReport report = carrier.restore();
+    if (report.files > 0) note("restored " + std::to_string(report.files) + " files of checkpoints");
+    const auto commit = carrier.last_commit();
+    if (commit != word.commit)
+      throw Error(Errc::io, "job: checkpoints: " + host_ + " has restored " + commit_text(commit) +
+                                ", the chief continues from " + commit_text(word.commit) +
+                                "; it tries again until the attempt begins");
+    return commit;
+  }
+
+  [[nodiscard]] CheckpointCarrier checkpoints() const {
+    return {tree_.checkpoints(), open_private_store(places_.checkpoints), options_.stop_now};
+  }
+
+  static std::string commit_text(std::optional<std::int64_t> commit) {
+    return commit ? "the commit of step " + std::to_string(*commit) : "no commit";
+  }
+
+  /// Runs the program once, and tells how it has ended.
+  void attempt(const ChiefWord& word) {
+    tree_.begin_attempt();
+    exchange_->change([](MemberWord& mine) { mine.phase = "running"; });
+    running_ = word;
+    why_.clear();
+    const CheckpointMark before = checkpoints().mark();
+    began_ = Clock::now();
+    note("attempt " + std::to_string(word.attempt));
+    AttemptEnd how;
+    std::string failure;
+    {
+      std::unique_ptr<PeriodicWork> publishing;
+      if (places_.is_remote)
+        publishing = std::make_unique<PeriodicWork>(std::chrono::seconds(15), [this] { logs_.publish(); });
+      try {
+        how = AttemptRun(options_.stop_window, events_of(word.attempt)).run({{host_, command_of(word)}});
+        failure = tree_.failure(host_);
+      } catch (const Error& e) {
+        constexpr int not_found = 127;  // the code of shells
+        how.program.exit_code = not_found;
+        failure = e.what();
+      }
+    }
+    if (const CheckpointMark after = checkpoints().mark(); after.files != before.files && after.commit == before.commit)
+      note("what the program has written in " + tree_.checkpoints() +
+           " is not copied: the checkpoints of the chief are; write them there, or in a directory that all share");
+    try {
+      logs_.publish();
+      if (how.program.exit_code == 0) upload_archive(tree_, *store_, "output/data", JobLayout::output_of(host_));
+    } catch (const std::exception& e) {
+      note(e.what());
+    }
+    exchange_->change([&](MemberWord& mine) {
+      mine.phase = "ended";
+      mine.was_told = how.cause != StopCause::none;
+      mine.exit_code = how.program.exit_code;
+      mine.signal = how.program.signal;
+      mine.trouble = failure;
+    });
+  }
+
+  [[nodiscard]] ChildCommand command_of(const ChiefWord& word) const {
+    return {tree_.command(),
+            tree_.environment(host_, tree_.variables_of_attempt(host_, word.job_id, word.attempt, word.address)),
+            tree_.directory(host_)};
+  }
+
+  AttemptEvents events_of(std::int64_t number) {
+    return {.tick = [this] { return tick(); },
+            .time_left = [this] { return time_left(); },
+            .on_stop =
+                [this](StopCause cause, std::chrono::nanoseconds left) {
+                  const std::string why = cause == StopCause::peer ? why_ : JobOutcome::stopped_by(cause, {}).message;
+                  tree_.write_stop(why, std::chrono::duration<double>(left).count());
+                  note(why + "; the program is ended");
+                },
+            .on_bytes = [this, number](const std::string& host,
+                                       std::string_view bytes) { logs_.append(number, host, bytes); },
+            .on_line =
+                [this](const std::string& host, std::string_view line) {
+                  if (events_.on_output) events_.on_output("[" + host + "] " + std::string(line));
+                }};
+  }
+
+  /// Returns why the program has to end: this machine goes, the chief wants it, or is not heard of.
+  StopCause tick() {
+    if (options_.stop_now.requested() || options_.stop.requested()) {
+      tell_wish();
+      if (options_.stop_now.requested()) return StopCause::now;
+      return options_.stop.reason() == StopReason::user ? StopCause::user : StopCause::notice;
+    }
+    if (!claim_->is_held()) return wanted("another process has taken the place of this manager");
+    const auto heard = exchange_->heard(0);
+    if (!heard.word || heard.word->session != running_.session || heard.word->attempt != running_.attempt)
+      return wanted("another chief manages the job");
+    if (heard.word->phase != "running") {
+      if (heard.word->at_once) return StopCause::now;
+      return wanted(heard.word->message.empty() ? "the chief ends the attempt" : heard.word->message);
+    }
+    if (exchange_->silence(0, began_) >= options_.max_silence)
+      return wanted("the manager of " + hosts_of(options_)[0] + " was not heard of for " +
+                    JobNames::number(options_.max_silence.count()) + " s");
+    return StopCause::none;
+  }
+
+  StopCause wanted(const std::string& why) {
+    if (why_.empty()) why_ = why;
+    return StopCause::peer;
+  }
+
+  [[nodiscard]] std::optional<std::chrono::nanoseconds> time_left() const {
+    std::optional<std::chrono::nanoseconds> out = options_.stop.time_left();
+    const auto heard = exchange_->heard(0);
+    if (!heard.word || !heard.when || !heard.word->seconds_left) return out;
+    const auto left = std::chrono::duration_cast<std::chrono::nanoseconds>(Seconds(*heard.word->seconds_left)) -
+                      (Clock::now() - *heard.when);
+    return std::max(std::chrono::nanoseconds(0), std::min(left, out.value_or(left)));
+  }
+
+  /// Returns the record, as far as it is there, with the exit code of this manager.
+  JobRecord record(int code) {
+    JobRecord out{.job_name = options_.job_name};
+    try {
+      if (const auto bytes = store_->get(JobLayout::record))
+        out = JobRecord::from_json(text_of(*bytes), places_.folder);
+    } catch (const Error&) {
+    }
+    out.exit_code = code;
+    return out;
+  }
+
+  const JobOptions& options_;
+  const JobEvents& events_;
+  const JobPlaces& places_;
+  const JobTree& tree_;
+  const nlohmann::json hook_;
+  const std::string host_;
+  const std::string process_ = random_text();
+  const std::shared_ptr<Store> store_;
+  JobLogs logs_;
+  std::unique_ptr<Claim> claim_;
+  ChiefWord running_;  // as of the beginning of the attempt
+  std::string why_;    // the chief ends the attempt
+  bool is_looked_ = false;
+  Clock::time_point heard_{}, began_{}, tried_{}, looked_{};
+  std::unique_ptr<Exchange> exchange_;
 };
 
 }  // namespace detail
@@ -3348,29 +4308,42 @@ class TrainingJobState {
         tree_(options_, places_.base) {}
 
   JobRecord run() {
+    if (options_.rank > 0) return JobMember(options_, events_, places_, tree_, hook_of_all(places_.run)).run();
     store_ = open_private_store(places_.folder);
     course_ = std::make_unique<JobCourse>(options_, events_, store_);
     if (!course_->open(places_, tree_.checkpoints())) return record();
+    if (options_.managers > 1)
+      session_ = std::make_unique<ChiefSession>(options_, store_, [this] { return course_->is_held(); });
     logs_ = std::make_unique<JobLogs>(store_, places_.is_remote ? tree_.base() : places_.folder, places_.is_remote);
     try {
       prepare();
       const JobOutcome outcome = train();
       watch_.reset();
       end(outcome);
+      if (session_) session_->over(record().exit_code.value_or(0), outcome.message);
       return record();
     } catch (const Error& e) {
-      if (e.code() != Errc::claimed) leave_after(e.what());
+      if (e.code() != Errc::claimed) {
+        leave_after(e.what());
+        if (session_) session_->over(could_not, e.what());
+      }
       throw;
     }
   }
 
  private:
+  static constexpr int could_not = 2;
+
   JobRecord& record() { return course_->record(); }
+
+  [[nodiscard]] nlohmann::json hook_of_all(const std::string& run) const {
+    return hook_of_job(hook_, run, rules_, processes_of(options_));
+  }
 
   /// Lays out the tree, brings the data, restores the checkpoints, and begins to watch.
   void prepare() {
     course_->change("Downloading", "Downloading input data and restoring checkpoints");
-    tree_.make(record().job_id, record().run, hook_of_job(hook_, record().run, rules_, options_.workers));
+    tree_.make(record().job_id, record().run, hook_of_all(record().run));
     for (const std::string& host : tree_.hosts())
       for (const JobSetting& channel : options_.channels)
         bring_channel(channel, tree_.path(host, "input/data/" + channel.name));
@@ -3409,18 +4382,24 @@ class TrainingJobState {
   JobOutcome attempt() {
     tree_.begin_attempt();
     const CheckpointMark before = carrier_->mark();
+    if (session_)
+      if (const std::string missing = gather(before); !missing.empty()) return without(missing);
+    if (session_)
+      if (const StopCause cause = cause_to_stop(); cause != StopCause::none) return JobOutcome::stopped_by(cause, {});
     const std::int64_t number = course_->begin_attempt();
     std::vector<AttemptWorker> workers;
     for (const std::string& host : tree_.hosts()) workers.push_back({host, command_of(host, number)});
     watch_->begin(before);
     AttemptEnd how;
     std::string not_started;
+    if (session_) session_->begin();
     try {
       how = AttemptRun(options_.stop_window, events_of(number)).run(workers);
     } catch (const Error& e) {
       if (e.code() == Errc::claimed) throw;
       not_started = e.what();
     }
+    if (session_) end_on_all(how, not_started);
     JobOutcome out = close_attempt(how, before, not_started);
     if (!tree_.is_there())
       throw Error::io(
@@ -3430,20 +4409,72 @@ class TrainingJobState {
     return out;
   }
 
-  [[nodiscard]] ChildCommand command_of(const std::string& host, std::int64_t number) {
-    std::vector<std::string> more = {std::string(job_variable) + "=" + record().job_id,
-                                     "TENSORTAP_JOB_ATTEMPT=" + std::to_string(number),
-                                     "TENSORTAP_STOP_FILE=" + tree_.stop_file(host)};
-    if (options_.workers > 1) {
-      more.push_back("TORCHELASTIC_RUN_ID=" + record().job_id);
-      more.push_back("TORCHELASTIC_RESTART_COUNT=" + std::to_string(number));
+  /// Waits until the other managers are ready to continue from the last commit, which is copied before. Returns for
+  /// which hosts that was in vain.
+  std::string gather(const CheckpointMark& before) {
+    const auto window = std::chrono::duration_cast<Clock::duration>(options_.stop_window);
+    if (const std::string not_copied = carrier_->finish(Clock::now() + window); !not_copied.empty())
+      course_->note("checkpoints: " + not_copied);
+    const auto begin = Clock::now();
+    bool is_told = false;
+    const auto number = static_cast<std::int64_t>(record().attempts.size());
+    std::string missing = session_->gather(number, record().job_id, before.commit, [&](const std::string& hosts) {
+      course_->beat();
+      if (!is_told && Clock::now() - begin >= std::chrono::seconds(2)) {
+        is_told = true;
+        course_->note("waiting for the managers of " + hosts);
+      }
+      return cause_to_stop() != StopCause::none;
+    });
+    carrier_->begin();
+    return missing;
+  }
+
+  /// Returns that this manager leaves, since others did not come.
+  [[nodiscard]] JobOutcome without(const std::string& missing) const {
+    JobOutcome out = JobOutcome::stopped_by(StopCause::notice, {});
+    out.message = "no answer from the managers of " + missing + " within " +
+                  JobNames::number(options_.max_pending.count()) + " s";
+    return out;
+  }
+
+  /// Ends the attempt on the other machines: waits for their programs if that of the chief has completed, else ends
+  /// them. Managers that are not heard of are not waited for.
+  void end_on_all(AttemptEnd& how, const std::string& not_started) {
+    using std::chrono::milliseconds;
+    if (!not_started.empty() || how.program.exit_code != 0 || how.cause != StopCause::none)
+      session_->stop(not_started.empty() ? "the program of algo-1 has ended" : not_started, options_.stop_window,
+                     how.cause == StopCause::now || how.cause == StopCause::lost);
+    auto told = how.cause == StopCause::none && how.program.exit_code == 0 && not_started.empty()
+                    ? Clock::time_point::max()
+                    : Clock::now();
+    const auto longest = std::chrono::duration_cast<Clock::duration>(options_.stop_window + options_.max_silence);
+    for (std::string hosts; !(hosts = session_->running()).empty();) {
+      const StopCause cause = tick();
+      if (told == Clock::time_point::max() && cause != StopCause::none) {
+        begin_stop(how.cause = cause, options_.stop.time_left().value_or(
+                                          std::chrono::duration_cast<std::chrono::nanoseconds>(options_.stop_window)));
+        told = Clock::now();
+      }
+      if (cause == StopCause::now) session_->stop({}, Seconds(0), true);
+      if (told != Clock::time_point::max() && Clock::now() - told >= longest) {
+        course_->note("the managers of " + hosts + " have not told the end of their programs");
+        return;
+      }
+      std::this_thread::sleep_for(milliseconds(20));
     }
-    return {tree_.command(), tree_.environment(host, more), tree_.directory(host)};
+    (void)session_->cause();
+  }
+
+  [[nodiscard]] ChildCommand command_of(const std::string& host, std::int64_t number) {
+    return {tree_.command(),
+            tree_.environment(host, tree_.variables_of_attempt(host, record().job_id, number, name_of_machine())),
+            tree_.directory(host)};
   }
 
   AttemptEvents events_of(std::int64_t number) {
     return {.tick = [this] { return tick(); },
-            .time_left = [this] { return options_.stop.time_left(); },
+            .time_left = [this] { return time_left(); },
             .on_stop = [this](StopCause cause, std::chrono::nanoseconds left) { begin_stop(cause, left); },
             .on_bytes =
                 [this, number](const std::string& host, std::string_view bytes) {
@@ -3453,7 +4484,8 @@ class TrainingJobState {
             .on_line =
                 [this](const std::string& host, std::string_view line) {
                   if (!events_.on_output) return;
-                  events_.on_output(options_.workers == 1 ? std::string(line) : "[" + host + "] " + std::string(line));
+                  events_.on_output(processes_of(options_) == 1 ? std::string(line)
+                                                                : "[" + host + "] " + std::string(line));
                 }};
   }
 
@@ -3461,7 +4493,8 @@ class TrainingJobState {
   void begin_stop(StopCause cause, std::chrono::nanoseconds left) {
     const JobOutcome means = JobOutcome::stopped_by(cause, cause == StopCause::rule ? rule_text() : "");
     tree_.write_stop(means.message, std::chrono::duration<double>(left).count());
-    if (cause == StopCause::notice || cause == StopCause::stall || cause == StopCause::lost)
+    if (session_) session_->stop(means.message, std::chrono::duration<double>(left), cause == StopCause::now);
+    if (cause == StopCause::notice || cause == StopCause::stall || cause == StopCause::lost || cause == StopCause::peer)
       return course_->note((cause == StopCause::stall ? "the program seems to hang" : means.message) + "; it is ended");
     record().status = JobStatus::stopping;
     course_->change("Stopping", means.message);
@@ -3482,6 +4515,8 @@ class TrainingJobState {
     const StopCause cause = cause_to_stop();
     if (cause != StopCause::none) return cause;
     if (rule_watch_->stopping()) return StopCause::rule;
+    if (session_)
+      if (const StopCause peer = session_->cause(); peer != StopCause::none) return peer;
     return watch_->has_stalled() ? StopCause::stall : StopCause::none;
   }
 
@@ -3491,6 +4526,14 @@ class TrainingJobState {
     if (options_.stop.requested())
       return options_.stop.reason() == StopReason::user ? StopCause::user : StopCause::notice;
     return watch_->is_stop_requested() ? StopCause::user : course_->limit_reached();
+  }
+
+  /// Returns the time until a machine of the job goes.
+  [[nodiscard]] std::optional<std::chrono::nanoseconds> time_left() const {
+    auto out = options_.stop.time_left();
+    if (const auto peers = session_ ? session_->time_left() : std::nullopt)
+      out = std::min(*peers, out.value_or(*peers));
+    return out;
   }
 
   void take_rules() {
@@ -3505,7 +4548,7 @@ class TrainingJobState {
   /// Copies the last checkpoints. Returns what the end of the attempt means for the job.
   JobOutcome close_attempt(const AttemptEnd& how, const CheckpointMark& before, const std::string& not_started) {
     const auto window = std::chrono::duration_cast<Clock::duration>(options_.stop_window);
-    const auto left = options_.stop.time_left();
+    const auto left = time_left();
     const std::string not_copied =
         carrier_->finish(Clock::now() + (left ? std::chrono::duration_cast<Clock::duration>(*left) : window),
                          how.cause == StopCause::notice);
@@ -3515,6 +4558,7 @@ class TrainingJobState {
     take_rules();
     JobOutcome out = outcome_of(how, watch_->run_has_ended(), tree_.failure(how.host), options_);
     if (!not_started.empty()) out = JobOutcome::not_started(not_started);
+    if (session_) out = session_->outcome_of_all(how, out);
     if (how.cause == StopCause::rule) out.message = rule_text();
     if (out.status == JobStatus::completed && watch_->run_is_open())
       course_->note("the program has left its run open: it did not call Hook::close()");
@@ -3566,7 +4610,6 @@ class TrainingJobState {
   /// Leaves the job because this manager cannot go on, for a reason that its user can remove. A job that has not begun
   /// leaves no record.
   void leave_after(const std::string& cause) {
-    constexpr int could_not = 2;
     try {
       if (!course_->has_nothing()) return course_->leave(could_not, cause, false);  // the caller gets the cause
       tree_.disown(record().job_id);
@@ -3591,6 +4634,7 @@ class TrainingJobState {
   const JobTree tree_;
   std::shared_ptr<Store> store_;
   std::unique_ptr<JobCourse> course_;
+  std::unique_ptr<ChiefSession> session_;  // with the other managers; null: there are none
   std::unique_ptr<JobLogs> logs_;
   std::unique_ptr<CheckpointCarrier> carrier_;
   std::unique_ptr<RuleWatch> rule_watch_;

@@ -55,6 +55,10 @@ struct JobOptions {
   std::vector<JobSetting> channels = {};
   /// The number of processes, which share this machine.
   int workers = 1;
+  /// The number of managers of the job, one on each machine or for each rank of a launcher; each runs one program.
+  int managers = 1;
+  /// Which of them this is, from 0. The manager of rank 0 is the chief: it writes the record and decides.
+  int rank = 0;
 
   // Where it lies
 
@@ -85,8 +89,11 @@ struct JobOptions {
   Seconds max_run = std::chrono::hours(24);
   /// The longest time from the start to the end of the job, for jobs with `spot`; none: unlimited.
   std::optional<Seconds> max_wait = {};
-  /// The longest time to wait for another process that manages the job.
+  /// The longest time to wait for another process that manages the job, and for the other managers.
   Seconds max_pending = std::chrono::minutes(1);
+  /// The time after which a manager that is not heard of counts as lost. Several managers also wait for each other, up
+  /// to `max_pending`, before an attempt.
+  Seconds max_silence = std::chrono::minutes(1);
   /// The time between SIGTERM and SIGKILL.
   Seconds stop_window = std::chrono::seconds(120);
   /// The time without output, steps and checkpoints after which an attempt counts as stalled and is ended; none: never.

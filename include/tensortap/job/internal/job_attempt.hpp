@@ -23,8 +23,8 @@
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
 
-/// Why a manager ends the program.
-enum class StopCause : std::uint8_t { none, notice, user, rule, max_run, max_wait, stall, lost, now };
+/// Why a manager ends the program. peer: another manager of the job wants it, or is lost.
+enum class StopCause : std::uint8_t { none, notice, user, rule, max_run, max_wait, stall, lost, now, peer };
 
 /// A worker of an attempt.
 struct AttemptWorker {
@@ -71,7 +71,7 @@ class AttemptRun {
       for (Child& child : children_) note_end(child);
       const StopCause wanted = events_.tick();
       if (wanted != StopCause::none && wanted != end_.cause) stop(wanted);
-      if (end_.cause == StopCause::notice)
+      if (end_.cause == StopCause::notice || end_.cause == StopCause::peer)
         if (const auto left = events_.time_left())
           kill_at_ = std::min(kill_at_, Clock::now() + std::chrono::duration_cast<Clock::duration>(*left));
       if (Clock::now() >= kill_at_) kill();

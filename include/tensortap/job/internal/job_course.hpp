@@ -17,6 +17,7 @@
 #include <tensortap/internal/config.hpp>
 #include <tensortap/job/internal/job_attempt.hpp>
 #include <tensortap/job/internal/job_files.hpp>
+#include <tensortap/job/internal/job_hosts.hpp>
 #include <tensortap/job/internal/job_layout.hpp>
 #include <tensortap/job/internal/job_ledger.hpp>
 #include <tensortap/job/internal/job_leftovers.hpp>
@@ -39,6 +40,9 @@ class JobCourse {
       : options_(options), events_(events), ledger_(std::move(store)) {}
 
   [[nodiscard]] JobRecord& record() noexcept { return ledger_.record; }
+
+  /// Returns whether this process still manages the job.
+  [[nodiscard]] bool is_held() const { return ledger_.is_held(); }
 
   void note(const std::string& text) const {
     if (events_.on_note) events_.on_note(text);
@@ -141,7 +145,7 @@ class JobCourse {
 
   /// Returns the limit that has been reached, if any.
   [[nodiscard]] StopCause limit_reached() {
-    const double trained = record().training_seconds / options_.workers - record().seconds_before_restart;
+    const double trained = record().training_seconds / processes_of(options_) - record().seconds_before_restart;
     if (trained >= options_.max_run.count()) return StopCause::max_run;
     const double since = record().restarted.value_or(record().created);
     if (options_.max_wait && job_time() - since >= options_.max_wait->count()) return StopCause::max_wait;
@@ -224,7 +228,8 @@ class JobCourse {
   /// progress: its end was not observed.
   void take_lost_attempt() {
     record().status = JobStatus::in_progress;
-    if (const int killed = kill_leftovers(record().job_id); killed > 0)
+    if (const int killed = kill_leftovers(record().job_id, options_.managers > 1 ? own_hosts_of(options_)[0] : "");
+        killed > 0)
       note("killed " + std::to_string(killed) + " processes that an earlier manager has left");
     if (record().attempts.empty() || record().attempts.back().end) return;
     JobAttempt& last = record().attempts.back();
@@ -243,7 +248,7 @@ class JobCourse {
 
   void count_seconds(double trained) {
     constexpr double all = 100;  // percent
-    record().training_seconds = trained * options_.workers;
+    record().training_seconds = trained * processes_of(options_);
     record().billable_seconds = record().training_seconds * (options_.spot ? 1 - options_.spot_discount / all : 1);
   }
 

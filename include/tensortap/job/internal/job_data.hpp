@@ -93,25 +93,28 @@ inline void bring_channel(const JobSetting& channel, const std::string& director
   }
 }
 
+/// Uploads `folder` of this manager's hosts as an archive. Returns the number of files; 0: nothing is uploaded. Throws:
+/// that is not possible.
+inline std::size_t upload_archive(const JobTree& tree, Store& store, std::string_view folder, std::string_view key) {
+  const std::string archive = JobNames::below(tree.base(), ".archive.tmp");
+  std::size_t files = 0;
+  {
+    ArtifactArchive out(archive);
+    for (const std::string& host : tree.hosts())  // the chief's files are at the top
+      if (host == tree.hosts()[0] || folder == "output/data")
+        files += out.add(tree.path(host, folder), host == tree.hosts()[0] ? "" : host + "/");
+    out.finish();
+  }
+  if (files > 0) put_file(store, key, archive);
+  std::error_code ignored;
+  std::filesystem::remove(archive, ignored);
+  return files;
+}
+
 /// Uploads the artifacts of a job. Returns the number of files of the model. Throws: that is not possible.
 inline std::size_t upload_artifacts(const JobTree& tree, Store& store) {
-  const std::string archive = JobNames::below(tree.base(), ".archive.tmp");
-  const auto upload = [&](std::string_view folder, std::string_view key) {
-    std::size_t files = 0;
-    {
-      ArtifactArchive out(archive);
-      for (const std::string& host : tree.hosts())  // the chief's files are at the top
-        if (host == tree.hosts()[0] || folder == "output/data")
-          files += out.add(tree.path(host, folder), host == tree.hosts()[0] ? "" : host + "/");
-      out.finish();
-    }
-    if (files > 0) put_file(store, key, archive);
-    std::error_code ignored;
-    std::filesystem::remove(archive, ignored);
-    return files;
-  };
-  upload("output/data", JobLayout::output);
-  return upload("model", JobLayout::model);
+  upload_archive(tree, store, "output/data", JobLayout::output);
+  return upload_archive(tree, store, "model", JobLayout::model);
 }
 
 }  // namespace detail

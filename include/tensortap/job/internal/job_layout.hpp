@@ -23,6 +23,12 @@ struct JobLayout {
   static constexpr std::string_view logs = "logs/";
   static constexpr std::string_view merged_log = "logs/output.log";
 
+  /// What the manager of a host tells the others.
+  static std::string word_of(const std::string& host) { return "managers/" + host + ".json"; }
+  static std::string claim_of(const std::string& host) { return "managers/" + host + ".claim"; }
+  /// The output of a host that has a manager of its own.
+  static std::string output_of(const std::string& host) { return "output/output-" + host + ".tar.gz"; }
+
   static std::string attempt_log(std::int64_t attempt, const std::string& host) {
     constexpr std::size_t digits = 4;
     std::string number = std::to_string(attempt);

@@ -22,6 +22,7 @@
 #include <tensortap/internal/random_text.hpp>
 #include <tensortap/internal/secrets.hpp>
 #include <tensortap/job/internal/job_files.hpp>
+#include <tensortap/job/internal/job_hosts.hpp>
 #include <tensortap/job/internal/job_layout.hpp>
 #include <tensortap/job/internal/job_names.hpp>
 #include <tensortap/job/job_options.hpp>
@@ -57,7 +58,7 @@ inline std::string described(const JobOptions& options, const std::string& check
   for (const JobSetting& one : options.channels)
     out["InputDataConfig"].push_back(
         {{"ChannelName", one.name}, {"DataSource", {{"S3DataSource", {{"S3Uri", without_password(one.value)}}}}}});
-  out["ResourceConfig"] = {{"InstanceCount", options.workers}, {"InstanceType", "local"}};
+  out["ResourceConfig"] = {{"InstanceCount", processes_of(options)}, {"InstanceType", "local"}};
   out["OutputDataConfig"] = {{"S3OutputPath", without_password(options.output)}};
   out["CheckpointConfig"] = {{"S3Uri", without_password(checkpoint_uri)}, {"LocalPath", checkpoint_path}};
   out["EnableManagedSpotTraining"] = options.spot;

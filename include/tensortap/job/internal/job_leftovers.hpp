@@ -21,8 +21,14 @@ namespace detail {
 /// The variable that marks the processes of a job.
 inline constexpr const char* job_variable = "TENSORTAP_JOB_ID";
 
-/// Kills the processes of this user whose environment names the job, once. Returns their number.
-inline int kill_those_of(const std::string& job_id) {
+/// Returns whether an environment, "NAME=value" with a NUL after each, holds `one`.
+inline bool has_variable(const std::string& environment, const std::string& one) {
+  return environment.starts_with(one + '\0') || environment.find('\0' + one + '\0') != std::string::npos;
+}
+
+/// Kills the processes of this user whose environment names the job, and the host unless that is empty, once. Returns
+/// their number.
+inline int kill_those_of(const std::string& job_id, const std::string& host) {
   namespace fs = std::filesystem;
   const std::string mark = std::string(job_variable) + "=" + job_id;
   int count = 0;
@@ -34,18 +40,18 @@ inline int kill_those_of(const std::string& job_id) {
     if (failure != std::errc() || rest != name.data() + name.size() || pid == ::getpid()) continue;
     std::ifstream file(one->path() / "environ", std::ios::binary);
     const std::string environment((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
-    if (environment.starts_with(mark + '\0') || environment.find('\0' + mark + '\0') != std::string::npos)
+    if (has_variable(environment, mark) && (host.empty() || has_variable(environment, "SM_CURRENT_HOST=" + host)))
       count += ::kill(pid, SIGKILL) == 0 ? 1 : 0;
   }
   return count;
 }
 
 /// Kills them, and waits for their end: until then they hold what their successors need. Returns their number.
-inline int kill_leftovers(const std::string& job_id) {
+inline int kill_leftovers(const std::string& job_id, const std::string& host) {
   constexpr auto longest = std::chrono::seconds(10);
   const auto deadline = std::chrono::steady_clock::now() + longest;
-  const int out = kill_those_of(job_id);
-  for (int left = out; left > 0 && std::chrono::steady_clock::now() < deadline; left = kill_those_of(job_id))
+  const int out = kill_those_of(job_id, host);
+  for (int left = out; left > 0 && std::chrono::steady_clock::now() < deadline; left = kill_those_of(job_id, host))
     std::this_thread::sleep_for(std::chrono::milliseconds(10));
   return out;
 }

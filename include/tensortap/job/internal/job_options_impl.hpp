@@ -28,6 +28,8 @@ inline const std::vector<std::string>& job_keys() {
                                                 "hyperparameters",
                                                 "channels",
                                                 "workers",
+                                                "managers",
+                                                "rank",
                                                 "output",
                                                 "base_dir",
                                                 "rules",
@@ -37,6 +39,7 @@ inline const std::vector<std::string>& job_keys() {
                                                 "max_run",
                                                 "max_wait",
                                                 "max_pending",
+                                                "max_silence",
                                                 "stop_window",
                                                 "stall",
                                                 "restart_on_exit",
@@ -106,6 +109,8 @@ inline void take_job_key(JobOptions& out, const std::string& key, const PlacedJs
   if (key == "channels")
     for (const auto& [name, place] : value.members()) out.channels.push_back({name, place.text()});
   if (key == "workers") out.workers = small_integer(value, 1, most_workers);
+  if (key == "managers") out.managers = small_integer(value, 1, most_workers);
+  if (key == "rank") out.rank = small_integer(value, 0, most_workers - 1);
   if (key == "output") out.output = value.text();
   if (key == "base_dir") out.base_dir = value.text();
   if (key == "checkpoint_local_path") out.checkpoint_local_path = value.text();
@@ -118,6 +123,7 @@ inline void take_job_key(JobOptions& out, const std::string& key, const PlacedJs
   if (key == "max_run") out.max_run = seconds_of(value);
   if (key == "max_wait") out.max_wait = seconds_of(value);
   if (key == "max_pending") out.max_pending = seconds_of(value);
+  if (key == "max_silence") out.max_silence = seconds_of(value);
   if (key == "stop_window") out.stop_window = seconds_of(value);
   if (key == "stall") out.stall = seconds_of(value);
   if (key == "first_delay") out.first_delay = seconds_of(value);
@@ -157,6 +163,19 @@ inline void check_channel_variables(const std::vector<JobSetting>& channels) {
 
 inline std::string in_seconds(Seconds time) { return JobNames::number(time.count()) + " s"; }
 
+/// Throws: the managers of the job cannot be these.
+inline void check_managers(const JobOptions& job) {
+  if (job.managers < 1)
+    throw Error::bad_job_option("managers", "it is less than 1 (" + std::to_string(job.managers) + "); give 1");
+  if (job.rank < 0 || job.rank >= job.managers)
+    throw Error::bad_job_option("rank", "it is not from 0 to managers - 1 (" + std::to_string(job.rank) + " of " +
+                                            std::to_string(job.managers) + "); give each manager a rank of its own");
+  if (job.managers > 1 && job.workers > 1)
+    throw Error::bad_job_option("workers", "each of several managers runs one program (" + std::to_string(job.workers) +
+                                               ", managers " + std::to_string(job.managers) +
+                                               "); start one manager for each worker");
+}
+
 /// Throws: the limits contradict each other.
 inline void check_limits(const JobOptions& job) {
   const auto require_positive = [](const char* option, Seconds value) {
@@ -164,6 +183,7 @@ inline void check_limits(const JobOptions& job) {
       throw Error::bad_job_option(option, "it is not positive (" + in_seconds(value) + "); give a time above 0");
   };
   require_positive("max_run", job.max_run);
+  require_positive("max_silence", job.max_silence);
   if (job.stall) require_positive("stall", *job.stall);
   for (const auto& [option, value] :
        {std::pair("stop_window", job.stop_window), std::pair("max_pending", job.max_pending),
@@ -254,6 +274,7 @@ TENSORTAP_INLINE void JobOptions::validate() const {
       throw Error::bad_job_option("channel", in_quotes(channel.name) + ": it has no place; give NAME=DIRECTORY");
   if (workers < 1)
     throw Error::bad_job_option("workers", "it is less than 1 (" + std::to_string(workers) + "); give 1");
+  detail::check_managers(*this);
   if (output.empty()) throw Error::bad_job_option("output", "it is empty; give a directory or s3://BUCKET/PREFIX");
   if (max_failures < 0) throw Error::bad_job_option("max_failures", "it is negative; give 0 for none");
   if (max_attempts_without_commit < 1)

@@ -9,6 +9,7 @@
 
 #include <tensortap/internal/config.hpp>
 #include <tensortap/job/internal/job_attempt.hpp>
+#include <tensortap/job/internal/job_hosts.hpp>
 #include <tensortap/job/job_options.hpp>
 #include <tensortap/job/job_record.hpp>
 
@@ -73,6 +74,9 @@ struct JobOutcome {
                .cause = "interrupted",
                .message = "notice that the machine will be taken away"};
         break;
+      case StopCause::peer:
+        out = {.exit_code = job_exit::interrupted, .cause = "interrupted", .message = "another host ends the attempt"};
+        break;
       default: set("Stopped", "Stopped", job_exit::stopped, "stopped by a user"); break;
     }
     return out;
@@ -118,7 +122,7 @@ inline JobOutcome outcome_of(const AttemptEnd& how, bool run_has_ended, const st
   const int code = how.program.exit_code;
   // A program that closes its run in the stop window has done all its work.
   if (code == 0 && (how.cause == StopCause::none || run_has_ended)) return JobOutcome::completed();
-  const std::string who = how.host.empty() || options.workers == 1 ? "the program" : how.host;
+  const std::string who = how.host.empty() || processes_of(options) == 1 ? "the program" : how.host;
   const std::string end = code == 0                 ? who + " ended"
                           : how.program.signal != 0 ? who + " was ended by signal " + std::to_string(how.program.signal)
                                                     : who + " ended with code " + std::to_string(code);

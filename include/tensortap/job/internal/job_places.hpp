@@ -6,6 +6,7 @@
 #include <tensortap/capture/hook_configuration.hpp>
 #include <tensortap/internal/absolute_path.hpp>
 #include <tensortap/internal/config.hpp>
+#include <tensortap/job/internal/job_hosts.hpp>
 #include <tensortap/job/internal/job_layout.hpp>
 #include <tensortap/job/internal/job_names.hpp>
 #include <tensortap/job/job_options.hpp>
@@ -27,6 +28,7 @@ struct JobPlaces {
       base = absolute_path(options.base_dir);
     else
       base = JobNames::below(is_remote ? absolute_path("jobs/" + options.job_name) : folder, "ml");
+    if (options.managers > 1) base = JobNames::below(base, own_hosts_of(options)[0]);
   }
 
   static std::string resolved(const std::string& address) {

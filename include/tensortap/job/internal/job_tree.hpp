@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <cstdlib>
 #include <filesystem>
+#include <initializer_list>
 #include <map>
 #include <string>
 #include <string_view>
@@ -19,11 +20,14 @@
 
 #include <nlohmann/json.hpp>
 
+#include <tensortap/capture/worker_place.hpp>
 #include <tensortap/error.hpp>
 #include <tensortap/internal/absolute_path.hpp>
 #include <tensortap/internal/config.hpp>
 #include <tensortap/job/internal/hyperparameters.hpp>
 #include <tensortap/job/internal/job_files.hpp>
+#include <tensortap/job/internal/job_hosts.hpp>
+#include <tensortap/job/internal/job_leftovers.hpp>
 #include <tensortap/job/internal/job_names.hpp>
 #include <tensortap/job/job_options.hpp>
 #include <tensortap/record/internal/placed_json.hpp>
@@ -34,19 +38,18 @@ namespace detail {
 /// The trees of a job. With one worker the base directory is its tree; with several, "algo-1" and so on below it are.
 class JobTree {
  public:
-  JobTree(const JobOptions& options, std::string base) : options_(options), base_(std::move(base)) {
-    for (int i = 1; i <= options.workers; ++i) hosts_.push_back("algo-" + std::to_string(i));
-    std::sort(hosts_.begin(), hosts_.end());
+  JobTree(const JobOptions& options, std::string base)
+      : options_(options), base_(std::move(base)), all_hosts_(hosts_of(options)), hosts_(own_hosts_of(options)) {
     checkpoints_ = options.checkpoint_local_path.empty() ? path(hosts_[0], "checkpoints")
                                                          : absolute_path(options.checkpoint_local_path);
   }
 
-  /// Returns "algo-1" and so on, sorted as texts: the first one is the chief.
+  /// Returns the hosts of this manager, sorted as texts: all, or its own one of those of several managers.
   [[nodiscard]] const std::vector<std::string>& hosts() const noexcept { return hosts_; }
   [[nodiscard]] const std::string& base() const noexcept { return base_; }
   [[nodiscard]] const std::string& checkpoints() const noexcept { return checkpoints_; }
   [[nodiscard]] std::string of(const std::string& host) const {
-    return options_.workers == 1 ? base_ : JobNames::below(base_, host);
+    return hosts_.size() == 1 ? base_ : JobNames::below(base_, host);
   }
   [[nodiscard]] std::string path(const std::string& host, std::string_view name) const {
     return JobNames::below(of(host), name);
@@ -125,7 +128,7 @@ class JobTree {
                                                      const std::vector<std::string>& more) const {
     std::map<std::string, std::string> all;
     for (char** one = ::environ; one != nullptr && *one != nullptr; ++one) add(all, *one);
-    if (options_.workers > 1)  // they are those of this process, not of its workers
+    if (options_.workers > 1 || !is_launched())  // they are those of this process, not of its workers
       std::erase_if(all, [](const auto& one) {
         const std::string& name = one.first;
         return name.starts_with("OMPI_COMM_WORLD_") || name == "PMI_RANK" || name == "PMI_SIZE" ||
@@ -137,6 +140,19 @@ class JobTree {
     std::vector<std::string> out;
     out.reserve(all.size());
     for (const auto& [name, value] : all) out.push_back(std::string(name).append(1, '=').append(value));
+    return out;
+  }
+
+  /// Returns the variables of one attempt. `master`: the machine of the chief, if the launcher names none.
+  [[nodiscard]] std::vector<std::string> variables_of_attempt(const std::string& host, const std::string& job_id,
+                                                              std::int64_t number, const std::string& master) const {
+    std::vector<std::string> out = {std::string(job_variable) + "=" + job_id,
+                                    "TENSORTAP_JOB_ATTEMPT=" + std::to_string(number),
+                                    "TENSORTAP_STOP_FILE=" + stop_file(host)};
+    if (all_hosts_.size() == 1) return out;
+    out.push_back("TORCHELASTIC_RUN_ID=" + job_id);
+    out.push_back("TORCHELASTIC_RESTART_COUNT=" + std::to_string(number));
+    if (options_.managers > 1) out.push_back("MASTER_ADDR=" + launched({"MASTER_ADDR"}, master.c_str()));
     return out;
   }
 
@@ -152,6 +168,17 @@ class JobTree {
   static constexpr auto replaced = nlohmann::json::error_handler_t::replace;  // bytes that are not UTF-8
 
   static std::string text(const Json& json) { return json.dump(-1, ' ', false, replaced); }
+
+  /// Returns whether the launcher of this manager knows the program by the same rank.
+  [[nodiscard]] bool is_launched() const {
+    if (options_.managers == 1) return true;
+    try {
+      const auto place = WorkerPlace::from_environment();
+      return !place || (place->rank == options_.rank && place->count == options_.managers);
+    } catch (const Error&) {  // it tells a place that cannot be
+      return false;
+    }
+  }
 
   static void add(std::map<std::string, std::string>& to, const std::string& one) {
     const std::size_t equals = one.find('=', 1);
@@ -200,19 +227,26 @@ class JobTree {
 
   [[nodiscard]] Json resources(const std::string& host) const {
     return {{"current_host", host},
-            {"hosts", hosts_},
+            {"hosts", all_hosts_},
             {"network_interface_name", "lo"},
             {"current_instance_type", "local"},
             {"current_group_name", "homogeneousCluster"},
             {"instance_groups", Json::array({group()})}};
   }
   [[nodiscard]] Json group() const {
-    return {{"instance_group_name", "homogeneousCluster"}, {"instance_type", "local"}, {"hosts", hosts_}};
+    return {{"instance_group_name", "homogeneousCluster"}, {"instance_type", "local"}, {"hosts", all_hosts_}};
   }
 
   static std::string own_variable(const char* name, const char* otherwise) {
     const char* const value = std::getenv(name);
     return value == nullptr || *value == '\0' ? otherwise : value;
+  }
+
+  /// Returns the first of the launcher's variables that is set.
+  static std::string launched(std::initializer_list<const char*> names, const char* otherwise) {
+    for (const char* const name : names)
+      if (const std::string value = own_variable(name, ""); !value.empty()) return value;
+    return otherwise;
   }
 
   static std::string number_of_cpus() {
@@ -231,7 +265,7 @@ class JobTree {
 
   [[nodiscard]] std::map<std::string, std::string> variables_of(const std::string& host) const {
     const std::string region = own_variable("AWS_REGION", own_variable("AWS_DEFAULT_REGION", "us-east-1").c_str());
-    const auto rank = std::find(hosts_.begin(), hosts_.end(), host) - hosts_.begin();
+    const auto rank = std::find(all_hosts_.begin(), all_hosts_.end(), host) - all_hosts_.begin();
     const std::string name = std::filesystem::path(options_.program[0]).filename().string();
     const std::string module = name.substr(0, name.rfind('.') == 0 ? std::string::npos : name.rfind('.'));
     Json channels = Json::array();
@@ -250,10 +284,10 @@ class JobTree {
         {"CHECKPOINT_CONFIG_FILE_PATH", path(host, "input/config/checkpointconfig.json")},
         {"TENSORBOARD_CONFIG_FILE_PATH", path(host, "input/config/tensorboardoutputconfig.json")},
         {"SMPROFILER_CONFIG_PATH", path(host, "input/config/profilerconfig.json")},
-        {"SM_HOSTS", text(Json(hosts_))},
+        {"SM_HOSTS", text(Json(all_hosts_))},
         {"SM_CURRENT_HOST", host},
         {"SM_CURRENT_HOST_RANK", std::to_string(rank)},
-        {"SM_HOST_COUNT", std::to_string(hosts_.size())},
+        {"SM_HOST_COUNT", std::to_string(all_hosts_.size())},
         {"SM_NETWORK_INTERFACE_NAME", "lo"},
         {"SM_CURRENT_INSTANCE_TYPE", "local"},
         {"SM_CURRENT_INSTANCE_GROUP", "homogeneousCluster"},
@@ -281,22 +315,31 @@ class JobTree {
         {"SM_NUM_CPUS", number_of_cpus()},
         {"SM_NUM_GPUS", number_of_gpus()},
         {"SM_USER_ARGS", text(Json(arguments))},
-        {"SM_MASTER_ADDR", hosts_[0]},
+        {"SM_MASTER_ADDR", all_hosts_[0]},
         {"SM_MASTER_PORT", "7777"}};
     for (const JobSetting& channel : options_.channels) {
       out["SM_CHANNEL_" + JobNames::upper(channel.name)] = path(host, "input/data/" + channel.name);
       out["SM_CHANNEL_" + JobNames::variable(channel.name)] = path(host, "input/data/" + channel.name);
     }
-    if (options_.workers > 1) add_ranks(out, std::to_string(rank));
+    if (all_hosts_.size() > 1) add_ranks(out, std::to_string(rank));
     out["SM_TRAINING_ENV"] = text(training_environment(host, out));
     return out;
   }
 
-  /// Adds what torchrun sets: the workers share this machine.
+  /// Adds what torchrun sets. The workers share this machine, or their launcher knows where they are.
   void add_ranks(std::map<std::string, std::string>& to, const std::string& rank) const {
-    const std::string count = std::to_string(hosts_.size());
-    to["RANK"] = to["LOCAL_RANK"] = rank;
-    to["WORLD_SIZE"] = to["LOCAL_WORLD_SIZE"] = count;
+    const std::string count = std::to_string(all_hosts_.size());
+    to["RANK"] = rank;
+    to["WORLD_SIZE"] = count;
+    if (options_.managers > 1) {
+      to["LOCAL_RANK"] = launched({"LOCAL_RANK", "OMPI_COMM_WORLD_LOCAL_RANK", "SLURM_LOCALID"}, "0");
+      to["LOCAL_WORLD_SIZE"] = launched({"LOCAL_WORLD_SIZE", "OMPI_COMM_WORLD_LOCAL_SIZE"}, "1");
+      to["GROUP_RANK"] = launched({"GROUP_RANK", "SLURM_NODEID"}, rank.c_str());
+      to["MASTER_PORT"] = launched({"MASTER_PORT"}, "7777");
+      return;
+    }
+    to["LOCAL_RANK"] = rank;
+    to["LOCAL_WORLD_SIZE"] = count;
     to["GROUP_RANK"] = "0";
     to["MASTER_ADDR"] = "localhost";
     to["MASTER_PORT"] = "7777";
@@ -311,19 +354,19 @@ class JobTree {
             {"channel_input_dirs", std::move(channels)},
             {"current_host", host},
             {"current_instance_group", "homogeneousCluster"},
-            {"current_instance_group_hosts", hosts_},
+            {"current_instance_group_hosts", all_hosts_},
             {"current_instance_type", "local"},
-            {"hosts", hosts_},
+            {"hosts", all_hosts_},
             {"hyperparameters", Hyperparameters(options_.hyperparameters).values()},
             {"input_config_dir", all["SM_INPUT_CONFIG_DIR"]},
             {"input_data_config", input_data()},
             {"input_dir", all["SM_INPUT_DIR"]},
             {"instance_groups", Json::array({"homogeneousCluster"})},
             {"is_hetero", false},
-            {"is_master", host == hosts_[0]},
+            {"is_master", host == all_hosts_[0]},
             {"job_name", options_.job_name},
             {"log_level", 20},
-            {"master_hostname", hosts_[0]},
+            {"master_hostname", all_hosts_[0]},
             {"model_dir", all["SM_MODEL_DIR"]},
             {"module_dir", all["SM_MODULE_DIR"]},
             {"module_name", all["SM_MODULE_NAME"]},
@@ -339,6 +382,7 @@ class JobTree {
 
   const JobOptions& options_;
   std::string base_;
+  std::vector<std::string> all_hosts_;
   std::vector<std::string> hosts_;
   std::string checkpoints_;
 };
