@@ -51,6 +51,8 @@ void take_place(tt::JobOptions& to, bool has_count, bool has_rank) {
   if (!has_count) {
     if (place) to.managers = static_cast<int>(place->count);
     if (place && !has_rank) to.rank = static_cast<int>(place->rank);
+    for (const char* const name : {"OMPI_COMM_WORLD_RANK", "PMI_RANK", "PMIX_RANK"})
+      to.one_attempt = to.one_attempt || (to.managers > 1 && std::getenv(name) != nullptr);
     return;
   }
   const char* const index = std::getenv("JOB_COMPLETION_INDEX");  // of Kubernetes, which does not tell the count
@@ -132,6 +134,8 @@ void JobArguments::add_to(CLI::App& sub) {
   sub.add_option("--max-failures", given_.max_failures,
                  "failures of the program that are followed by another attempt [0]")
       ->check(CLI::Range(0, 1'000'000));
+  sub.add_flag("--one-attempt", given_.one_attempt,
+               "leave an interrupted job to the next start [for several managers that MPI has started]");
   sub.add_flag("--restart", given_.restart, "continue a job that has failed or was stopped");
   sub.add_option("--file", file_, "file with these options, in JSON; those of the command line count before it")
       ->check(is_name());
@@ -161,6 +165,7 @@ tt::JobOptions JobArguments::options() const {
   take_place(out, given("--managers") || out.managers > 1, given("--rank") || out.rank > 0);
   if (given("--max-failures")) out.max_failures = given_.max_failures;
   if (given("--restart-on-exit")) out.restart_on_exit = codes_of(restart_on_exit_);
+  if (given("--one-attempt")) out.one_attempt = true;
   if (given("--restart")) out.restart = given_.restart;
   merge(out.channels, "--channel", channels_);
   merge(out.hyperparameters, "--hyperparameter", hyperparameters_);

@@ -116,6 +116,9 @@ struct JobOptions {
   /// The delay before the second attempt; it doubles with each attempt without a new commit, up to `longest_delay`.
   Seconds first_delay = std::chrono::seconds(1);
   Seconds longest_delay = std::chrono::minutes(5);
+  /// True: one start makes one attempt, and leaves an interrupted job to its next start. A program that calls MPI_Init
+  /// can begin only once in each start of its launcher.
+  bool one_attempt = false;
   /// True: a job that has failed or was stopped goes on.
   bool restart = false;
 
@@ -442,6 +445,7 @@ inline const std::vector<std::string>& job_keys() {
                                                 "stall",
                                                 "restart_on_exit",
                                                 "restart",
+                                                "one_attempt",
                                                 "max_failures",
                                                 "checkpoint_local_path",
                                                 "checkpoint_uri",
@@ -527,6 +531,7 @@ inline void take_job_key(JobOptions& out, const std::string& key, const PlacedJs
   if (key == "first_delay") out.first_delay = seconds_of(value);
   if (key == "longest_delay") out.longest_delay = seconds_of(value);
   if (key == "max_attempts_without_commit") out.max_attempts_without_commit = small_integer(value, 1, most_failures);
+  if (key == "one_attempt") out.one_attempt = value.flag();
   if (key == "restart") out.restart = value.flag();
   if (key == "max_failures") out.max_failures = small_integer(value, 0, most_failures);
   if (key == "restart_on_exit") {
@@ -3797,10 +3802,23 @@ class JobMember {
     return mine.phase == "ready" && mine.session == word.session && mine.attempt == word.attempt;
   }
 
-  /// Tells the chief that this machine goes, or that the user wants the end of the job.
+  /// Tells the chief that this machine goes, or that the user wants the end of the job. Waits until the chief has ended
+  /// the attempt, as far as there is time: a launcher may kill all managers once one has ended.
   int leave() {
     tell_wish();
-    exchange_->flush(options_.stop_window);
+    const auto window = std::chrono::duration_cast<Clock::duration>(options_.stop_window);
+    const auto left = options_.stop.time_left();
+    const auto until =
+        Clock::now() + (left ? std::min(window, std::chrono::duration_cast<Clock::duration>(*left)) : window);
+    exchange_->flush(until - Clock::now());
+    for (; Clock::now() < until; std::this_thread::sleep_for(std::chrono::milliseconds(20))) {
+      const auto word = exchange_->heard(0).word;
+      if (word && is_member(*word) && word->phase == "over") return end(*word);
+      if (!word || word->session != running_.session || word->attempt != running_.attempt ||
+          (word->phase != "running" && word->phase != "stopping") ||
+          exchange_->silence(0, began_) >= options_.max_silence || options_.stop_now.requested())
+        break;
+    }
     if (options_.stop_now.requested()) return job_exit::killed;
     return options_.stop.reason() == StopReason::user ? job_exit::stopped : job_exit::interrupted;
   }
@@ -4369,6 +4387,10 @@ class TrainingJobState {
     for (;;) {
       if (const StopCause cause = cause_to_stop(); cause != StopCause::none) return JobOutcome::stopped_by(cause, {});
       JobOutcome outcome = attempt();
+      if (options_.one_attempt && !outcome.is_over) {
+        outcome.leaves = true;
+        outcome.exit_code = job_exit::interrupted;
+      }
       if (outcome.is_over || outcome.leaves) return outcome;
       carrier_->begin();  // what could not be copied yet is, meanwhile
       course_->change("Interrupted", outcome.message);

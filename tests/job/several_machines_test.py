@@ -22,8 +22,8 @@ LAUNCHERS = ("OMPI_", "PMI_", "PMIX_", "SLURM_", "SM_", "SAGEMAKER_", "RANK", "W
              "JOB_COMPLETION_INDEX", "TENSORTAP_JOB")
 TIMEOUT = 40  # seconds
 COUNT = 3
-LIMITS = ("--max-silence", "2", "--max-pending", "20", "--stop-window", "5")
-IMPATIENT = ("--max-silence", "2", "--max-pending", "2", "--stop-window", "5")  # does not wait for another machine
+LIMITS = ("--max-silence", "10", "--max-pending", "30", "--stop-window", "5")
+IMPATIENT = ("--max-silence", "4", "--max-pending", "4", "--stop-window", "5")  # does not wait for another machine
 
 
 class Machine:
@@ -109,6 +109,10 @@ class SeveralMachinesTest(unittest.TestCase):
         self.assertEqual(machine.process.returncode, code, f"rank {machine.rank}:\n{machine.output()[-3000:]}")
         return machine.output()
 
+    def ended_by(self, causes):
+        attempts = self.record()["Attempts"]
+        self.assertEqual([one["Cause"] for one in attempts], causes, json.dumps(attempts, indent=1))
+
     def forget(self):
         """Makes place for another job of this name."""
         shutil.rmtree(self.job)
@@ -160,7 +164,7 @@ class SeveralMachinesTest(unittest.TestCase):
             for machine in machines:
                 self.end(machine, 0)
             self.is_whole()
-            self.assertEqual([one["Cause"] for one in self.record()["Attempts"]], ["interrupted", "completed"])
+            self.ended_by(["interrupted", "completed"])
             self.forget()
 
     def test_a_manager_that_is_killed_is_replaced_or_all_leave(self):
@@ -173,14 +177,14 @@ class SeveralMachinesTest(unittest.TestCase):
             else:
                 machines[1].process.wait()
                 out = self.end(machines[0], 75)
-                self.assertIn("no answer from the managers of algo-2 within 2 s", out)
+                self.assertIn("no answer from the managers of algo-2 within 4 s", out)
                 self.end(machines[2], 75)
                 machines = self.start_all()
             for machine in machines:
                 self.end(machine, 0)
             self.is_whole()
             attempts = self.record()["Attempts"]
-            self.assertEqual([one["Cause"] for one in attempts], ["interrupted", "completed"])
+            self.ended_by(["interrupted", "completed"])
             self.assertIn("algo-2", attempts[0]["Details"])
             self.forget()
 
@@ -199,7 +203,7 @@ class SeveralMachinesTest(unittest.TestCase):
             for machine in machines:
                 self.end(machine, 0)
             self.is_whole()
-            self.assertEqual([one["Cause"] for one in self.record()["Attempts"]], ["lost", "completed"])
+            self.ended_by(["lost", "completed"])
             self.forget()
 
     def test_a_manager_that_hangs_is_not_waited_for(self):
@@ -226,7 +230,7 @@ class SeveralMachinesTest(unittest.TestCase):
         for machine in machines:
             self.end(machine, 0)
         self.is_whole()
-        self.assertEqual([one["Cause"] for one in self.record()["Attempts"]], ["interrupted"] * COUNT + ["completed"])
+        self.ended_by(["interrupted"] * COUNT + ["completed"])
         for rank, one in enumerate(self.record()["Attempts"][:COUNT]):
             self.assertIn(f"algo-{rank + 1} was ended by signal 9", one["Details"])
 
@@ -255,7 +259,7 @@ class SeveralMachinesTest(unittest.TestCase):
                  'fi; sleep 60'
         for machine in self.start_all(program=["sh", "-c", script]):
             self.end(machine, 0)
-        self.assertEqual([one["Cause"] for one in self.record()["Attempts"]], ["interrupted", "completed"])
+        self.ended_by(["interrupted", "completed"])
 
     def test_requests_to_stop_reach_all(self):
         for request, code in (("stop", 94), ("chief", 94), ("member", 94), ("max-run", 90)):
@@ -277,6 +281,29 @@ class SeveralMachinesTest(unittest.TestCase):
         chief = self.start(0, limits=("--max-silence", "1", "--max-pending", "5"))
         self.assertIn("the chief's job has 3, this one has 2", self.end(other, 2))
         self.end(chief, 75)
+
+    def test_with_one_attempt_an_interruption_is_left_to_the_next_start(self):
+        places = [{"OMPI_COMM_WORLD_RANK": str(rank), "OMPI_COMM_WORLD_SIZE": str(COUNT)} for rank in range(COUNT)]
+        machines = [self.start(rank, place=place) for rank, place in enumerate(places)]
+        self.wait_for_commit(9)
+        os.kill(machines[1].programs()[0], signal.SIGKILL)
+        for machine in machines:
+            self.end(machine, 75)
+        for machine in [self.start(rank, place=place) for rank, place in enumerate(places)]:
+            self.end(machine, 0)
+        self.is_whole()
+
+    def test_a_manager_with_a_notice_leaves_after_the_chief_has_copied_the_checkpoints(self):
+        script = 'trap "sleep 1; echo late > $SAGEMAKER_BASE_DIR/checkpoints/file; exit 75" TERM; echo ready; ' \
+                 'while :; do sleep 0.05; done'
+        machines = self.start_all(program=["sh", "-c", script], limits=IMPATIENT)
+        for machine in machines:
+            self.wait_for(lambda: "ready" in machine.output(), "the program")
+        machines[1].process.send_signal(signal.SIGTERM)
+        self.assertIn("is not copied", self.end(machines[1], 75))
+        self.assertEqual((self.job / "checkpoints" / "file").read_text(), "late\n")
+        self.end(machines[0], 75)
+        self.end(machines[2], 75)
 
     def test_two_managers_of_one_host_do_not_run_at_once(self):
         machines = self.start_all(steps=100000)

@@ -107,6 +107,9 @@ struct JobOptions {
   /// The delay before the second attempt; it doubles with each attempt without a new commit, up to `longest_delay`.
   Seconds first_delay = std::chrono::seconds(1);
   Seconds longest_delay = std::chrono::minutes(5);
+  /// True: one start makes one attempt, and leaves an interrupted job to its next start. A program that calls MPI_Init
+  /// can begin only once in each start of its launcher.
+  bool one_attempt = false;
   /// True: a job that has failed or was stopped goes on.
   bool restart = false;
 

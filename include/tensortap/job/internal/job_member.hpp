@@ -146,10 +146,23 @@ class JobMember {
     return mine.phase == "ready" && mine.session == word.session && mine.attempt == word.attempt;
   }
 
-  /// Tells the chief that this machine goes, or that the user wants the end of the job.
+  /// Tells the chief that this machine goes, or that the user wants the end of the job. Waits until the chief has ended
+  /// the attempt, as far as there is time: a launcher may kill all managers once one has ended.
   int leave() {
     tell_wish();
-    exchange_->flush(options_.stop_window);
+    const auto window = std::chrono::duration_cast<Clock::duration>(options_.stop_window);
+    const auto left = options_.stop.time_left();
+    const auto until =
+        Clock::now() + (left ? std::min(window, std::chrono::duration_cast<Clock::duration>(*left)) : window);
+    exchange_->flush(until - Clock::now());
+    for (; Clock::now() < until; std::this_thread::sleep_for(std::chrono::milliseconds(20))) {
+      const auto word = exchange_->heard(0).word;
+      if (word && is_member(*word) && word->phase == "over") return end(*word);
+      if (!word || word->session != running_.session || word->attempt != running_.attempt ||
+          (word->phase != "running" && word->phase != "stopping") ||
+          exchange_->silence(0, began_) >= options_.max_silence || options_.stop_now.requested())
+        break;
+    }
     if (options_.stop_now.requested()) return job_exit::killed;
     return options_.stop.reason() == StopReason::user ? job_exit::stopped : job_exit::interrupted;
   }

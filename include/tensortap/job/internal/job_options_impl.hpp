@@ -44,6 +44,7 @@ inline const std::vector<std::string>& job_keys() {
                                                 "stall",
                                                 "restart_on_exit",
                                                 "restart",
+                                                "one_attempt",
                                                 "max_failures",
                                                 "checkpoint_local_path",
                                                 "checkpoint_uri",
@@ -129,6 +130,7 @@ inline void take_job_key(JobOptions& out, const std::string& key, const PlacedJs
   if (key == "first_delay") out.first_delay = seconds_of(value);
   if (key == "longest_delay") out.longest_delay = seconds_of(value);
   if (key == "max_attempts_without_commit") out.max_attempts_without_commit = small_integer(value, 1, most_failures);
+  if (key == "one_attempt") out.one_attempt = value.flag();
   if (key == "restart") out.restart = value.flag();
   if (key == "max_failures") out.max_failures = small_integer(value, 0, most_failures);
   if (key == "restart_on_exit") {

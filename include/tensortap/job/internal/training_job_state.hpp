@@ -120,6 +120,10 @@ class TrainingJobState {
     for (;;) {
       if (const StopCause cause = cause_to_stop(); cause != StopCause::none) return JobOutcome::stopped_by(cause, {});
       JobOutcome outcome = attempt();
+      if (options_.one_attempt && !outcome.is_over) {
+        outcome.leaves = true;
+        outcome.exit_code = job_exit::interrupted;
+      }
       if (outcome.is_over || outcome.leaves) return outcome;
       carrier_->begin();  // what could not be copied yet is, meanwhile
       course_->change("Interrupted", outcome.message);
