@@ -89,7 +89,7 @@ class CheckpointUpload {
     state_ = local_.read(std::string(state_key));
     states_.clear();
     if (state_) try {
-        states_ = parse_states(text_of(state_->bytes), local_.directory() + "/" + std::string(state_key));
+        states_ = parse_states(state_->text(), local_.directory() + "/" + std::string(state_key));
       } catch (const Error& e) {  // then it is sent like any other file
         job_.add_failure(e.what());
       }
@@ -167,7 +167,7 @@ class CheckpointUpload {
   void send(const std::string& name, const FileContent& content) {
     const auto there = remote_.current(name);
     const bool is_new = !there || !there->has_content_of(content.file);
-    const bool transferred = is_new && remote_.put(job_, name, content.file, content.bytes);
+    const bool transferred = is_new && remote_.put(job_, name, content.file, content.pieces());
     remember(name, content);
     mark_uploaded(name, remote_.current(name).value_or(content.file), transferred);
   }

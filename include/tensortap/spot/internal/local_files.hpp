@@ -5,6 +5,8 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+#include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <cstddef>
 #include <cstdint>
@@ -16,11 +18,13 @@
 #include <utility>
 #include <vector>
 
+#include <tensortap/bytes/bytes.hpp>
 #include <tensortap/bytes/crc32c.hpp>
 #include <tensortap/capture/state.hpp>
 #include <tensortap/error.hpp>
 #include <tensortap/internal/config.hpp>
 #include <tensortap/internal/descriptor.hpp>
+#include <tensortap/internal/parallel_for.hpp>
 #include <tensortap/spot/internal/checkpoint_manifest.hpp>
 #include <tensortap/store/file.hpp>
 #include <tensortap/store/file_calls.hpp>
@@ -48,7 +52,14 @@ struct FileStamp {
 struct FileContent {
   FileStamp stamp;
   SyncedFile file;
-  std::vector<std::byte> bytes;  // empty after describe()
+  std::vector<std::vector<std::byte>> parts;  // empty after describe()
+
+  [[nodiscard]] std::string text() const {
+    std::string out;
+    for (const auto& part : parts) out.append(text_of(part));
+    return out;
+  }
+  [[nodiscard]] std::vector<Bytes> pieces() const { return {parts.begin(), parts.end()}; }
 };
 
 /// A new file of the directory. The destructor removes it unless it was published.
@@ -150,12 +161,27 @@ class LocalFiles {
 
   /// Returns a file's size, checksum and bytes; otherwise as describe().
   [[nodiscard]] std::optional<FileContent> read(const std::string& name) const {
+    constexpr std::uint64_t part = std::uint64_t{8} << 20;
+    constexpr std::size_t threads = 4;  // new memory and the checksum cost more than the copy from the disk's cache
     return read_unchanged(name, [&](FileContent& content) {
-      auto bytes = store_.get(name, Range{});
-      if (!bytes) return false;
-      content.bytes = std::move(*bytes);
-      content.file = {.size = content.bytes.size(), .crc32c = crc32c(content.bytes)};
-      return true;
+      content.parts.resize(std::max<std::uint64_t>(1, (content.stamp.size + part - 1) / part));
+      std::vector<std::uint32_t> crcs(content.parts.size());
+      std::atomic<bool> is_there = true;
+      parallel_for(crcs.size(), threads, [&](std::size_t i) {
+        auto bytes = store_.get(name, {i * part, part});
+        if (!bytes) {
+          is_there = false;
+          return;
+        }
+        crcs[i] = crc32c(*bytes);
+        content.parts[i] = std::move(*bytes);
+      });
+      content.file = {};
+      for (std::size_t i = 0; i < crcs.size(); ++i) {
+        content.file.crc32c = crc32c_of_both(content.file.crc32c, crcs[i], content.parts[i].size());
+        content.file.size += content.parts[i].size();
+      }
+      return is_there.load();
     });
   }
 
@@ -174,7 +200,7 @@ class LocalFiles {
     for (int attempt = 0; attempt < 3; ++attempt) {
       const auto before = stamp_of(name);
       if (!before) return std::nullopt;
-      FileContent out{.stamp = *before, .file = {}, .bytes = {}};
+      FileContent out{.stamp = *before, .file = {}, .parts = {}};
       if (get(out) && out.file.size == before->size && stamp_of(name) == before) return out;
     }
     throw Error::file_keeps_changing(directory() + "/" + name);

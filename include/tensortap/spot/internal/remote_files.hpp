@@ -86,9 +86,9 @@ class RemoteFiles {
     return found->second;
   }
 
-  /// Sends `bytes` as the next content of `name`: to its own key if that is free, otherwise to its staged key. Returns
-  /// false if the object exists already.
-  bool put(SyncJob& job, const std::string& name, SyncedFile file, Bytes bytes) {
+  /// Sends `pieces`, one after the other, as the next content of `name`: to its own key if that is free, otherwise to
+  /// its staged key. Returns false if the object exists already.
+  bool put(SyncJob& job, const std::string& name, SyncedFile file, std::span<const Bytes> pieces) {
     const std::string staged = sync_layout::staged_key(name, file);
     bool is_new = false;
     {
@@ -99,7 +99,7 @@ class RemoteFiles {
     }
     if (is_new) {
       const std::string& key = file.staged ? staged : name;
-      job.with_retries([&] { return store_->put(key, std::span(&bytes, 1), Sync::yes, IfExists::replace); });
+      job.with_retries([&] { return store_->put(key, pieces, Sync::yes, IfExists::replace); });
       const std::lock_guard lock(mutex_);
       objects_[key] = file.size;
     }
