@@ -3910,9 +3910,9 @@ class JobMember {
     if (report.files > 0) note("restored " + std::to_string(report.files) + " files of checkpoints");
     const auto commit = carrier.last_commit();
     if (commit != word.commit)
-      throw Error(Errc::io, "job: checkpoints: " + host_ + " has restored " + commit_text(commit) +
-                                ", the chief continues from " + commit_text(word.commit) +
-                                "; it tries again until the attempt begins");
+      throw Error::io("job: checkpoints", tree_.checkpoints(),
+                      host_ + " has restored " + commit_text(commit) + ", the chief continues from " +
+                          commit_text(word.commit) + "; it tries again until the attempt begins");
     return commit;
   }
 

@@ -51,6 +51,15 @@ TEST_CASE("options that contradict each other are refused, and say which", "[job
   job.max_run = tt::Seconds(-1);
   CHECK(refusal(job).find("option max_run") != std::string::npos);
   job = valid();
+  job.managers = 2;
+  job.rank = 1;
+  CHECK(refusal(job).empty());
+  job.rank = 2;
+  CHECK(refusal(job).find("option rank: it is not from 0 to managers - 1 (2 of 2)") != std::string::npos);
+  job.rank = 0;
+  job.workers = 2;
+  CHECK(refusal(job).find("option workers: each of several managers runs one program") != std::string::npos);
+  job = valid();
   job.spot_discount = 101;
   CHECK(refusal(job).find("option spot_discount") != std::string::npos);
   job = valid();
