@@ -88,6 +88,14 @@ TEST_CASE("an error stays while predictions are no better than a constant one", 
   CHECK(findings_with(true).at(0).severity == tt::Severity::advice);
 }
 
+TEST_CASE("a loss that was lower has to come back to that", "[rules][recovery]") {
+  const auto ends_at = [](double end) {
+    return [end](std::int64_t i) { return i < 5 ? 1 : i < 30 ? 0.1 : i < 50 ? 3 : end; };
+  };
+  CHECK(found({.at = {45}}, ends_at(0.5))[0].severity == tt::Severity::error);  // 0.5 is far below the first value
+  CHECK(found({.at = {45}}, ends_at(0.1))[0].severity == tt::Severity::advice);
+}
+
 TEST_CASE("after a recovery, the next error is a new one", "[rules][recovery]") {
   const auto findings = found({.at = {20, 80}}, falls);
   REQUIRE(findings.size() == 2);

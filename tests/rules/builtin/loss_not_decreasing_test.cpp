@@ -104,6 +104,26 @@ TEST_CASE("a loss far above its first value is found", "[rules][loss_not_decreas
   CHECK(errors(judge(tt::LossNotDecreasing{}, run)) == 1);
 }
 
+TEST_CASE("a loss that begins far below chance with new weights is scaled", "[rules][loss_not_decreasing]") {
+  const auto found_in = [](double bias, double scale, double end) {
+    Run run;
+    Noise noise(0.05);
+    for (int step = 0; step < 200; ++step) {
+      const double b = step == 0 ? bias : 0.1 * step;
+      run.train(std::log(10) * scale * (step < 60 ? 1 : end) * noise(),
+                {{"CrossEntropyLoss_input_0", table_of(std::vector<double>(10, 0.1), 10)},
+                 {"fc.weight", table_of({0.5, -0.5, 0.25, 0.125}, 2)},
+                 {"fc.bias", tensor_of({b, 0})}});
+    }
+    return judge(tt::LossNotDecreasing{}, run);
+  };
+  const auto found = found_in(0, 1e-3, 0.95);
+  REQUIRE(errors(found) == 1);
+  CHECK_THAT(found[0].message, contains("with new weights"));
+  CHECK(errors(found_in(0.3, 1e-3, 0.95)) == 0);  // the biases have been trained: it goes on from somewhere
+  CHECK(errors(found_in(0, 1e-3, 0.3)) == 0);     // another optimizer makes up for the scale
+}
+
 TEST_CASE("right predictions keep the rule silent", "[rules][loss_not_decreasing]") {
   for (const bool is_right : {true, false}) {
     Run run;

@@ -16,6 +16,7 @@ struct StillTraining {
     return 1.0;
   };
   double loss = 1;
+  double first_loss = loss;  ///< in step 0
 
   [[nodiscard]] Steps steps(std::int64_t count, Saved saved = Saved::elements, std::int64_t interval = 1,
                             tensortap::Mode mode = tensortap::Mode::train) const {
@@ -29,7 +30,7 @@ struct StillTraining {
             out.emplace_back("fc" + std::to_string(layer) + ".weight",
                              filled({3, 4}, [&](std::size_t i) { return (1 + moved) * noise(i + 50 * layer); }));
           }
-          out.emplace_back("loss", numbers({loss}));
+          out.emplace_back("loss", numbers({step == 0 ? first_loss : loss}));
           for (std::size_t layer = 0; layer < 2; ++layer)
             if (const auto size = gradient(layer, step))
               out.emplace_back("gradient/fc" + std::to_string(layer) + ".weight", filled({3, 4}, [&](std::size_t i) {

@@ -40,6 +40,17 @@ TEST_CASE("a weight that stands still in the midst of a run is found", "[rules][
   CHECK(tensors_of(works) == Names{"fc0.weight"});  // a loss that is always 0.3 does not show that it works
 }
 
+TEST_CASE("a training most of which changes nothing is an error although its loss has fallen",
+          "[rules][unchanged_tensor]") {
+  const auto found_in = [](double loss, std::size_t layers) {
+    const auto stops = [layers](std::size_t layer, std::int64_t step) { return layer >= layers || step < 10; };
+    return judged(UnchangedTensor{}, StillTraining{.moves = stops, .loss = loss, .first_loss = 1}.steps(110));
+  };
+  CHECK(tensors_of(found_in(0.3, 2)) == Names{"fc0.weight", "fc1.weight"});
+  CHECK(tensors_of(found_in(0.01, 2)).empty());
+  CHECK(tensors_of(found_in(0.3, 1)).empty());  // the other layer learns
+}
+
 TEST_CASE("a run whose gradients fade, or that accumulates, is no finding", "[rules][unchanged_tensor]") {
   const auto stops = [](std::size_t, std::int64_t step) { return step < 10; };
   const auto fades = [](std::size_t, std::int64_t step) { return std::optional(step < 10 ? 1.0 : 1e-6); };

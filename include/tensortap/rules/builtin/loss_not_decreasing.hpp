@@ -29,7 +29,10 @@ struct LossSeries;
 /// from the parameter, from the labels that are saved, or from the number of classes. Without it, a loss that is
 /// clearly above its first values is an error; one that has clearly not fallen is an error if it is a cross entropy
 /// above 1 or at the logarithm of a small number of classes, or an error of regression that is about what a constant
-/// prediction reaches for labels of mean 0 and variance 1; else an advice, as fine-tuning looks the same.
+/// prediction reaches for labels of mean 0 and variance 1; else an advice, as fine-tuning looks the same. If the
+/// weights were new in the first step, a loss that has not fallen is an error in any case, from twice `start` on; so is
+/// one that began below 1 % of chance and has not halved: new weights are no better than chance, so that the loss is
+/// scaled, and an optimizer that depends on the scale does not learn.
 ///
 /// `smdebug()` compares a loss with its own past, as documented: every `num_steps`, with the newest value at least
 /// `num_steps` older; it fires if the loss has not fallen by `diff_percent`, unless it has risen by no more than

@@ -22,7 +22,9 @@
 TENSORTAP_BEGIN_NAMESPACE
 
 /// Finds weights no bit of which changes in some pairs of steps in a row, although they have a gradient; see
-/// UpdateMissing for gradients that do not count. If tensors are chosen, it finds those that `numpy.allclose` calls
+/// UpdateMissing for gradients that do not count. It is an advice if the loss shows that the training works
+/// nevertheless, unless no weight has changed for more than half of the training and the loss is above 5 % of what it
+/// began with: then most of the run did nothing. If tensors are chosen, it finds those that `numpy.allclose` calls
 /// equal to each of their last `num_steps` - 1 values, whatever they are, as the documented rule does; with small
 /// learning rates and the documented tolerances, this finds weights that do change. Chosen tensors with more than
 /// 65536 elements are compared by as many evenly spaced ones.

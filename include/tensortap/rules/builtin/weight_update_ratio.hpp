@@ -23,12 +23,13 @@ TENSORTAP_BEGIN_NAMESPACE
 /// steps, after `start_step` steps, because a layer that begins at zero changes by its own size. It is an error, or
 /// an advice if the loss shows that the training works nevertheless. Too small a change is an advice if the
 /// training does not work: at the end of most schedules, it is healthy. If no weight changes by ten times as much,
-/// and the loss is what it was at the beginning, the weight that changes most is an error. Of steps that are k apart,
-/// the change is divided by k. The documented rule judges each pair of steps by itself, by limits of 10 and 1e-8 that
-/// only broken numbers reach; measured on 472 small networks, a ratio above 0.1 finds 14 % of the broken ones at 0.7 %
-/// false alarms. Numeric: pairs in which the weights or their change are not finite are left out. Empty: skipped.
-/// Source: SageMaker Debugger's WeightUpdateRatio; "mean magnitude of the change by mean magnitude" is the usual
-/// reading.
+/// and the loss is what it was at the beginning, the weight that changes most is an error, unless the loss is below
+/// half of its first value, if the weights were new then, or of what a constant prediction reaches, or neither is
+/// known: in fine-tuning, it need not move. Of steps that are k apart, the change is divided by k. The documented rule
+/// judges each pair of steps by itself, by limits of 10 and 1e-8 that only broken numbers reach; measured on 472 small
+/// networks, a ratio above 0.1 finds 14 % of the broken ones at 0.7 % false alarms. Numeric: pairs in which the weights
+/// or their change are not finite are left out. Empty: skipped. Source: SageMaker Debugger's WeightUpdateRatio; "mean
+/// magnitude of the change by mean magnitude" is the usual reading.
 struct WeightUpdateRatio {
   static constexpr std::string_view name = "WeightUpdateRatio";
   static constexpr std::string_view condition =

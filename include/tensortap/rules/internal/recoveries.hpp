@@ -15,9 +15,11 @@ TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
 
 /// The errors that become advice when the loss has fallen by a tenth since the finding, and to three quarters of what a
-/// constant prediction reaches or, where that is unknown, of its first value; or by a tenth, and predictions of classes
-/// are right in 70 % of the cases in which a constant one is wrong. A loss below zero tells nothing, nor one
-/// that falls while predictions are no better than a constant one: it is not a loss of these labels.
+/// constant prediction reaches or, where that is unknown, of its first value; or by a tenth and below that level, and
+/// predictions of classes are right in 70 % of the cases in which a constant one is wrong. A loss that had been lower
+/// before the finding has to come back to that, or to a fifth of that level. If the weights were new and the first
+/// value is below a hundredth of that level, the loss is scaled, and that value serves instead. A loss below zero tells
+/// nothing, nor one that falls while predictions are no better than a constant one: it is not a loss of these labels.
 class Recoveries {
  public:
   /// Notes the finding at `place`.
@@ -26,7 +28,10 @@ class Recoveries {
     const LossSeries& loss = facts.trained_loss();
     if (loss.count == 0) return;
     const double now = std::min(loss.smooth, loss.recent_mean(last));
-    open_.push_back({place, std::min(fall * now, share * facts.trained_from()), fall * now});
+    const bool is_scaled = facts.is_from_scratch && loss.first < scaled * facts.trained_from();
+    const double from = is_scaled ? loss.first : facts.trained_from();
+    const double level = std::min(fall * now, std::max(as_before * loss.best_smooth, small * from));
+    open_.push_back({place, std::min(level, share * from), std::min(level, from)});
   }
 
   /// Returns the place of a finding from which the training has recovered; forgets it.
@@ -51,6 +56,9 @@ class Recoveries {
  private:
   static constexpr double share = 0.7;
   static constexpr double fall = 0.9;
+  static constexpr double as_before = 1.1;
+  static constexpr double small = 0.2;
+  static constexpr double scaled = 0.01;
 
   struct Open {
     std::size_t place = 0;

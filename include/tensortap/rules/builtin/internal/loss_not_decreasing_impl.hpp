@@ -43,6 +43,33 @@ struct LastValues {
   std::array<double, 60> values = {};
 };
 
+/// Returns the change from the first fifth of a loss to the last, of medians, which forget single bad batches; nullopt
+/// if there are too few values.
+inline std::optional<Fall> whole_fall(const LossSeries& series) {
+  const std::span<const double> means = series.history.means;
+  const std::size_t part = means.size() / 5;
+  if (part == 0) return std::nullopt;
+  Fall whole = fall_between(means.first(part), means.last(part));
+  std::array<double, LossHistory::most_means> copy = {};
+  std::copy(means.begin(), means.end(), copy.begin());
+  whole.from = median_of(std::span(copy).first(part));
+  whole.to = median_of(std::span(copy).subspan(means.size() - part, part));
+  return whole;
+}
+
+inline bool is_flat(const Fall& whole) {
+  return std::abs(whole.by()) < 0.05 * whole.from && whole.at_most() < 0.05 * whole.from;
+}
+
+/// Returns whether the weights were new, and the loss has never fallen clearly since, whatever its scale; or it began
+/// at less than a hundredth of `level`, which no new network reaches, so that it is scaled, and has not halved.
+inline bool has_learned_nothing(const TrainingFacts& facts, const LossSeries& series, std::optional<double> level) {
+  const auto whole = whole_fall(series);
+  if (!facts.is_from_scratch || !whole || !(series.first > 0)) return false;
+  if (level && whole->from < 0.01 * *level && series.first < 0.01 * *level) return whole->to > 0.5 * whole->from;
+  return is_flat(*whole) && series.best_smooth > 0.8 * whole->from;
+}
+
 /// Returns whether `level` differs by at most 1.5 % from the logarithm of a small number of classes.
 inline bool is_log_of_classes(double level) {
   for (int classes = 2; classes <= 20; ++classes)
@@ -99,29 +126,36 @@ TENSORTAP_INLINE std::vector<Finding> LossNotDecreasing::judge_level(const Judge
   } else {
     is_bad = judge_without_chance(*series, found);
   }
+  const bool is_new = at >= 2 * start && detail::has_learned_nothing(step.facts(), *series, level);
+  if (is_new) {
+    if (!is_bad) needed = patience;
+    is_bad = true;
+    found.severity = Severity::error;
+  }
   state.bad_checks = is_bad ? state.bad_checks + 1 : 0;
   if (!is_bad || state.bad_checks < needed) return {};
   found.tensor = series->tensor;
-  if (level)
+  if (level && is_new && !(fall.to > found.threshold)) {
+    found.threshold = detail::whole_fall(*series)->from;
+    found.message = "the mean of its last values is " + shortest(found.value) + ", and it began at " +
+                    shortest(found.threshold) +
+                    " with new weights; check the learning rate, and whether the loss is scaled";
+  } else if (level) {
     found.message = "the mean of its last " + std::to_string(last.size) + " values is " + shortest(found.value) +
                     ", and a constant prediction reaches " + shortest(*level) + ", " +
                     detail::chance_source(step, chance) +
                     "; check the learning rate, the labels, and that gradients reach all layers";
+  }
   return {std::move(found)};
 }
 
 TENSORTAP_INLINE bool LossNotDecreasing::judge_without_chance(const LossSeries& series, Finding& found) const {
-  const std::span<const double> means = series.history.means;
-  const std::size_t part = means.size() / 5;
-  if (part == 0) return false;
-  detail::Fall whole = detail::fall_between(means.first(part), means.last(part));
-  std::array<double, LossHistory::most_means> copy = {};  // medians forget single bad batches
-  std::copy(means.begin(), means.end(), copy.begin());
-  whole.from = detail::median_of(std::span(copy).first(part));
-  whole.to = detail::median_of(std::span(copy).subspan(means.size() - part, part));
+  const auto known = detail::whole_fall(series);
+  if (!known) return false;
+  const detail::Fall whole = *known;
   const bool is_far_above = series.first > 0 && whole.to > 10 * series.first;
   const bool is_above = is_far_above || (whole.to > 1.2 * whole.from && whole.at_most() < 0);
-  const bool is_flat = std::abs(whole.by()) < 0.05 * whole.from && whole.at_most() < 0.05 * whole.from;
+  const bool is_flat = detail::is_flat(whole);
   const bool is_entropy = series.kind == LossKind::cross_entropy;
   const bool is_at_chance = (is_entropy || series.kind == LossKind::unknown) && detail::is_log_of_classes(whole.to);
   // No sane initialisation begins above the logarithm of 200 000 classes, and no training stays there.

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <span>
 #include <string>
 #include <utility>
 
@@ -29,6 +30,23 @@ inline bool all_close(const ValueHistory::Value& now, const ValueHistory::Value&
          std::equal(now.elements.begin(), now.elements.end(), before.elements.begin(), before.elements.end(), is_close);
 }
 
+/// Returns whether every weight that ever had a gradient has stood still for more than half of the training, although
+/// the loss is above a twentieth of what it began with: most of the run has changed nothing.
+inline bool training_has_stopped(const JudgedStep& step, std::span<const FoundStill> still,
+                                 std::span<const StillWeight> weights) {
+  constexpr std::size_t few = 8;
+  const auto is_trained = [&](const KnownTensor* weight) {
+    return weight->id < weights.size() && weights[weight->id].peak > 0;
+  };
+  const auto all = step.with_role(Role::weight);
+  const auto trained = std::count_if(all.begin(), all.end(), is_trained);
+  const LossSeries& loss = step.facts().trained_loss();
+  return trained == static_cast<std::ptrdiff_t>(still.size()) &&
+         loss.recent_mean(few) > 0.05 * step.facts().trained_from() &&
+         std::all_of(still.begin(), still.end(),
+                     [&](const FoundStill& one) { return 2 * one.state->since < step.step().mode_step; });
+}
+
 }  // namespace detail
 
 TENSORTAP_INLINE UnchangedTensor UnchangedTensor::smdebug(std::string collection_names, std::string tensor_regex) {
@@ -47,8 +65,11 @@ TENSORTAP_INLINE std::vector<Finding> UnchangedTensor::operator()(const JudgedSt
     if (!(tolerance >= 0)) throw Error::bad_threshold(name, tolerance);
   std::vector<Finding> out;
   if (choice.empty()) {
-    for (const detail::FoundStill& one : detail::still_weights(step, state.weights, num_steps, min_steps))
-      out.push_back({.severity = detail::severity_in(step.facts()),
+    const auto still = detail::still_weights(step, state.weights, num_steps, min_steps);
+    const bool is_over = !still.empty() && detail::training_has_stopped(step, still, state.weights);
+    const Severity severity = is_over ? Severity::error : detail::severity_in(step.facts());
+    for (const detail::FoundStill& one : still)
+      out.push_back({.severity = severity,
                      .tensor = one.weight->name,
                      .value = one.state->size,
                      .message = detail::still_text(*one.state) +

@@ -21,18 +21,21 @@ namespace detail {
 
 inline constexpr std::size_t most_update_ratios = 9;
 
-/// Returns whether a loss is what it was at the beginning, by 5 %. A loss near its least differs by its own size from
-/// batch to batch; such a one is left out.
-inline bool has_not_moved(const LossSeries& loss) {
+/// Returns whether a loss is what it was at the beginning, by 5 %, and more than half of what it should leave: its
+/// first value, if the weights were new, else the level of chance. In fine-tuning, a low loss need not move. A loss
+/// near its least differs by its own size from batch to batch; such a one is left out.
+inline bool has_not_moved(const TrainingFacts& facts) {
   constexpr std::size_t few = 20;
+  const LossSeries& loss = facts.trained_loss();
   const std::span<const double> means = loss.history.means;
   const std::size_t part = means.size() / 5;
-  if (loss.kept() < few || part == 0) return false;
+  if (loss.kept() < few || part == 0 || (!facts.is_from_scratch && !facts.chance())) return false;
   const Fall whole = fall_between(means.first(part), means.last(part));
   double squares = 0;
   for (const double x : loss.recent) squares += (x - whole.to) * (x - whole.to);
   const bool is_noise = squares > 0.25 * whole.to * whole.to * static_cast<double>(loss.kept());
-  return whole.from > 0 && std::abs(whole.by()) < 0.05 * whole.from && !is_noise;
+  const bool is_low = whole.to < 0.5 * (facts.is_from_scratch ? loss.first : facts.trained_from());
+  return whole.from > 0 && std::abs(whole.by()) < 0.05 * whole.from && !is_noise && !is_low;
 }
 
 }  // namespace detail
@@ -64,7 +67,7 @@ TENSORTAP_INLINE std::vector<Finding> WeightUpdateRatio::operator()(const Judged
       judge_pair(step, *weight, out);
     else
       judge_median(step, *weight, out);
-  if (num_checks > 0 && detail::has_not_moved(step.facts().trained_loss())) judge_all(step, out);
+  if (num_checks > 0 && detail::has_not_moved(step.facts())) judge_all(step, out);
   return out;
 }
 
