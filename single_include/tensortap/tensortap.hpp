@@ -6550,7 +6550,10 @@ struct LossSeries;
 /// from the parameter, from the labels that are saved, or from the number of classes. Without it, a loss that is
 /// clearly above its first values is an error; one that has clearly not fallen is an error if it is a cross entropy
 /// above 1 or at the logarithm of a small number of classes, or an error of regression that is about what a constant
-/// prediction reaches for labels of mean 0 and variance 1; else an advice, as fine-tuning looks the same.
+/// prediction reaches for labels of mean 0 and variance 1; else an advice, as fine-tuning looks the same. If the
+/// weights were new in the first step, a loss that has not fallen is an error in any case, from twice `start` on; so is
+/// one that began below 1 % of chance and has not halved: new weights are no better than chance, so that the loss is
+/// scaled, and an optimizer that depends on the scale does not learn.
 ///
 /// `smdebug()` compares a loss with its own past, as documented: every `num_steps`, with the newest value at least
 /// `num_steps` older; it fires if the loss has not fallen by `diff_percent`, unless it has risen by no more than
@@ -7395,7 +7398,9 @@ TENSORTAP_END_NAMESPACE
 TENSORTAP_BEGIN_NAMESPACE
 
 /// Finds weights no bit of which changes in some pairs of steps in a row, although they have a gradient; see
-/// UpdateMissing for gradients that do not count. If tensors are chosen, it finds those that `numpy.allclose` calls
+/// UpdateMissing for gradients that do not count. It is an advice if the loss shows that the training works
+/// nevertheless, unless no weight has changed for more than half of the training and the loss is above 5 % of what it
+/// began with: then most of the run did nothing. If tensors are chosen, it finds those that `numpy.allclose` calls
 /// equal to each of their last `num_steps` - 1 values, whatever they are, as the documented rule does; with small
 /// learning rates and the documented tolerances, this finds weights that do change. Chosen tensors with more than
 /// 65536 elements are compared by as many evenly spaced ones.
@@ -7524,12 +7529,13 @@ TENSORTAP_BEGIN_NAMESPACE
 /// steps, after `start_step` steps, because a layer that begins at zero changes by its own size. It is an error, or
 /// an advice if the loss shows that the training works nevertheless. Too small a change is an advice if the
 /// training does not work: at the end of most schedules, it is healthy. If no weight changes by ten times as much,
-/// and the loss is what it was at the beginning, the weight that changes most is an error. Of steps that are k apart,
-/// the change is divided by k. The documented rule judges each pair of steps by itself, by limits of 10 and 1e-8 that
-/// only broken numbers reach; measured on 472 small networks, a ratio above 0.1 finds 14 % of the broken ones at 0.7 %
-/// false alarms. Numeric: pairs in which the weights or their change are not finite are left out. Empty: skipped.
-/// Source: SageMaker Debugger's WeightUpdateRatio; "mean magnitude of the change by mean magnitude" is the usual
-/// reading.
+/// and the loss is what it was at the beginning, the weight that changes most is an error, unless the loss is below
+/// half of its first value, if the weights were new then, or of what a constant prediction reaches, or neither is
+/// known: in fine-tuning, it need not move. Of steps that are k apart, the change is divided by k. The documented rule
+/// judges each pair of steps by itself, by limits of 10 and 1e-8 that only broken numbers reach; measured on 472 small
+/// networks, a ratio above 0.1 finds 14 % of the broken ones at 0.7 % false alarms. Numeric: pairs in which the weights
+/// or their change are not finite are left out. Empty: skipped. Source: SageMaker Debugger's WeightUpdateRatio; "mean
+/// magnitude of the change by mean magnitude" is the usual reading.
 struct WeightUpdateRatio {
   static constexpr std::string_view name = "WeightUpdateRatio";
   static constexpr std::string_view condition =
@@ -28505,9 +28511,11 @@ TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
 
 /// The errors that become advice when the loss has fallen by a tenth since the finding, and to three quarters of what a
-/// constant prediction reaches or, where that is unknown, of its first value; or by a tenth, and predictions of classes
-/// are right in 70 % of the cases in which a constant one is wrong. A loss below zero tells nothing, nor one
-/// that falls while predictions are no better than a constant one: it is not a loss of these labels.
+/// constant prediction reaches or, where that is unknown, of its first value; or by a tenth and below that level, and
+/// predictions of classes are right in 70 % of the cases in which a constant one is wrong. A loss that had been lower
+/// before the finding has to come back to that, or to a fifth of that level. If the weights were new and the first
+/// value is below a hundredth of that level, the loss is scaled, and that value serves instead. A loss below zero tells
+/// nothing, nor one that falls while predictions are no better than a constant one: it is not a loss of these labels.
 class Recoveries {
  public:
   /// Notes the finding at `place`.
@@ -28516,7 +28524,10 @@ class Recoveries {
     const LossSeries& loss = facts.trained_loss();
     if (loss.count == 0) return;
     const double now = std::min(loss.smooth, loss.recent_mean(last));
-    open_.push_back({place, std::min(fall * now, share * facts.trained_from()), fall * now});
+    const bool is_scaled = facts.is_from_scratch && loss.first < scaled * facts.trained_from();
+    const double from = is_scaled ? loss.first : facts.trained_from();
+    const double level = std::min(fall * now, std::max(as_before * loss.best_smooth, small * from));
+    open_.push_back({place, std::min(level, share * from), std::min(level, from)});
   }
 
   /// Returns the place of a finding from which the training has recovered; forgets it.
@@ -28541,6 +28552,9 @@ class Recoveries {
  private:
   static constexpr double share = 0.7;
   static constexpr double fall = 0.9;
+  static constexpr double as_before = 1.1;
+  static constexpr double small = 0.2;
+  static constexpr double scaled = 0.01;
 
   struct Open {
     std::size_t place = 0;
@@ -33149,6 +33163,33 @@ struct LastValues {
   std::array<double, 60> values = {};
 };
 
+/// Returns the change from the first fifth of a loss to the last, of medians, which forget single bad batches; nullopt
+/// if there are too few values.
+inline std::optional<Fall> whole_fall(const LossSeries& series) {
+  const std::span<const double> means = series.history.means;
+  const std::size_t part = means.size() / 5;
+  if (part == 0) return std::nullopt;
+  Fall whole = fall_between(means.first(part), means.last(part));
+  std::array<double, LossHistory::most_means> copy = {};
+  std::copy(means.begin(), means.end(), copy.begin());
+  whole.from = median_of(std::span(copy).first(part));
+  whole.to = median_of(std::span(copy).subspan(means.size() - part, part));
+  return whole;
+}
+
+inline bool is_flat(const Fall& whole) {
+  return std::abs(whole.by()) < 0.05 * whole.from && whole.at_most() < 0.05 * whole.from;
+}
+
+/// Returns whether the weights were new, and the loss has never fallen clearly since, whatever its scale; or it began
+/// at less than a hundredth of `level`, which no new network reaches, so that it is scaled, and has not halved.
+inline bool has_learned_nothing(const TrainingFacts& facts, const LossSeries& series, std::optional<double> level) {
+  const auto whole = whole_fall(series);
+  if (!facts.is_from_scratch || !whole || !(series.first > 0)) return false;
+  if (level && whole->from < 0.01 * *level && series.first < 0.01 * *level) return whole->to > 0.5 * whole->from;
+  return is_flat(*whole) && series.best_smooth > 0.8 * whole->from;
+}
+
 /// Returns whether `level` differs by at most 1.5 % from the logarithm of a small number of classes.
 inline bool is_log_of_classes(double level) {
   for (int classes = 2; classes <= 20; ++classes)
@@ -33205,29 +33246,36 @@ TENSORTAP_INLINE std::vector<Finding> LossNotDecreasing::judge_level(const Judge
   } else {
     is_bad = judge_without_chance(*series, found);
   }
+  const bool is_new = at >= 2 * start && detail::has_learned_nothing(step.facts(), *series, level);
+  if (is_new) {
+    if (!is_bad) needed = patience;
+    is_bad = true;
+    found.severity = Severity::error;
+  }
   state.bad_checks = is_bad ? state.bad_checks + 1 : 0;
   if (!is_bad || state.bad_checks < needed) return {};
   found.tensor = series->tensor;
-  if (level)
+  if (level && is_new && !(fall.to > found.threshold)) {
+    found.threshold = detail::whole_fall(*series)->from;
+    found.message = "the mean of its last values is " + shortest(found.value) + ", and it began at " +
+                    shortest(found.threshold) +
+                    " with new weights; check the learning rate, and whether the loss is scaled";
+  } else if (level) {
     found.message = "the mean of its last " + std::to_string(last.size) + " values is " + shortest(found.value) +
                     ", and a constant prediction reaches " + shortest(*level) + ", " +
                     detail::chance_source(step, chance) +
                     "; check the learning rate, the labels, and that gradients reach all layers";
+  }
   return {std::move(found)};
 }
 
 TENSORTAP_INLINE bool LossNotDecreasing::judge_without_chance(const LossSeries& series, Finding& found) const {
-  const std::span<const double> means = series.history.means;
-  const std::size_t part = means.size() / 5;
-  if (part == 0) return false;
-  detail::Fall whole = detail::fall_between(means.first(part), means.last(part));
-  std::array<double, LossHistory::most_means> copy = {};  // medians forget single bad batches
-  std::copy(means.begin(), means.end(), copy.begin());
-  whole.from = detail::median_of(std::span(copy).first(part));
-  whole.to = detail::median_of(std::span(copy).subspan(means.size() - part, part));
+  const auto known = detail::whole_fall(series);
+  if (!known) return false;
+  const detail::Fall whole = *known;
   const bool is_far_above = series.first > 0 && whole.to > 10 * series.first;
   const bool is_above = is_far_above || (whole.to > 1.2 * whole.from && whole.at_most() < 0);
-  const bool is_flat = std::abs(whole.by()) < 0.05 * whole.from && whole.at_most() < 0.05 * whole.from;
+  const bool is_flat = detail::is_flat(whole);
   const bool is_entropy = series.kind == LossKind::cross_entropy;
   const bool is_at_chance = (is_entropy || series.kind == LossKind::unknown) && detail::is_log_of_classes(whole.to);
   // No sane initialisation begins above the logarithm of 200 000 classes, and no training stays there.
@@ -34486,6 +34534,23 @@ inline bool all_close(const ValueHistory::Value& now, const ValueHistory::Value&
          std::equal(now.elements.begin(), now.elements.end(), before.elements.begin(), before.elements.end(), is_close);
 }
 
+/// Returns whether every weight that ever had a gradient has stood still for more than half of the training, although
+/// the loss is above a twentieth of what it began with: most of the run has changed nothing.
+inline bool training_has_stopped(const JudgedStep& step, std::span<const FoundStill> still,
+                                 std::span<const StillWeight> weights) {
+  constexpr std::size_t few = 8;
+  const auto is_trained = [&](const KnownTensor* weight) {
+    return weight->id < weights.size() && weights[weight->id].peak > 0;
+  };
+  const auto all = step.with_role(Role::weight);
+  const auto trained = std::count_if(all.begin(), all.end(), is_trained);
+  const LossSeries& loss = step.facts().trained_loss();
+  return trained == static_cast<std::ptrdiff_t>(still.size()) &&
+         loss.recent_mean(few) > 0.05 * step.facts().trained_from() &&
+         std::all_of(still.begin(), still.end(),
+                     [&](const FoundStill& one) { return 2 * one.state->since < step.step().mode_step; });
+}
+
 }  // namespace detail
 
 TENSORTAP_INLINE UnchangedTensor UnchangedTensor::smdebug(std::string collection_names, std::string tensor_regex) {
@@ -34504,8 +34569,11 @@ TENSORTAP_INLINE std::vector<Finding> UnchangedTensor::operator()(const JudgedSt
     if (!(tolerance >= 0)) throw Error::bad_threshold(name, tolerance);
   std::vector<Finding> out;
   if (choice.empty()) {
-    for (const detail::FoundStill& one : detail::still_weights(step, state.weights, num_steps, min_steps))
-      out.push_back({.severity = detail::severity_in(step.facts()),
+    const auto still = detail::still_weights(step, state.weights, num_steps, min_steps);
+    const bool is_over = !still.empty() && detail::training_has_stopped(step, still, state.weights);
+    const Severity severity = is_over ? Severity::error : detail::severity_in(step.facts());
+    for (const detail::FoundStill& one : still)
+      out.push_back({.severity = severity,
                      .tensor = one.weight->name,
                      .value = one.state->size,
                      .message = detail::still_text(*one.state) +
@@ -34710,18 +34778,21 @@ namespace detail {
 
 inline constexpr std::size_t most_update_ratios = 9;
 
-/// Returns whether a loss is what it was at the beginning, by 5 %. A loss near its least differs by its own size from
-/// batch to batch; such a one is left out.
-inline bool has_not_moved(const LossSeries& loss) {
+/// Returns whether a loss is what it was at the beginning, by 5 %, and more than half of what it should leave: its
+/// first value, if the weights were new, else the level of chance. In fine-tuning, a low loss need not move. A loss
+/// near its least differs by its own size from batch to batch; such a one is left out.
+inline bool has_not_moved(const TrainingFacts& facts) {
   constexpr std::size_t few = 20;
+  const LossSeries& loss = facts.trained_loss();
   const std::span<const double> means = loss.history.means;
   const std::size_t part = means.size() / 5;
-  if (loss.kept() < few || part == 0) return false;
+  if (loss.kept() < few || part == 0 || (!facts.is_from_scratch && !facts.chance())) return false;
   const Fall whole = fall_between(means.first(part), means.last(part));
   double squares = 0;
   for (const double x : loss.recent) squares += (x - whole.to) * (x - whole.to);
   const bool is_noise = squares > 0.25 * whole.to * whole.to * static_cast<double>(loss.kept());
-  return whole.from > 0 && std::abs(whole.by()) < 0.05 * whole.from && !is_noise;
+  const bool is_low = whole.to < 0.5 * (facts.is_from_scratch ? loss.first : facts.trained_from());
+  return whole.from > 0 && std::abs(whole.by()) < 0.05 * whole.from && !is_noise && !is_low;
 }
 
 }  // namespace detail
@@ -34753,7 +34824,7 @@ TENSORTAP_INLINE std::vector<Finding> WeightUpdateRatio::operator()(const Judged
       judge_pair(step, *weight, out);
     else
       judge_median(step, *weight, out);
-  if (num_checks > 0 && detail::has_not_moved(step.facts().trained_loss())) judge_all(step, out);
+  if (num_checks > 0 && detail::has_not_moved(step.facts())) judge_all(step, out);
   return out;
 }
 
@@ -34983,7 +35054,14 @@ struct FileStamp {
 struct FileContent {
   FileStamp stamp;
   SyncedFile file;
-  std::vector<std::byte> bytes;  // empty after describe()
+  std::vector<std::vector<std::byte>> parts;  // empty after describe()
+
+  [[nodiscard]] std::string text() const {
+    std::string out;
+    for (const auto& part : parts) out.append(text_of(part));
+    return out;
+  }
+  [[nodiscard]] std::vector<Bytes> pieces() const { return {parts.begin(), parts.end()}; }
 };
 
 /// A new file of the directory. The destructor removes it unless it was published.
@@ -35085,12 +35163,27 @@ class LocalFiles {
 
   /// Returns a file's size, checksum and bytes; otherwise as describe().
   [[nodiscard]] std::optional<FileContent> read(const std::string& name) const {
+    constexpr std::uint64_t part = std::uint64_t{8} << 20;
+    constexpr std::size_t threads = 4;  // new memory and the checksum cost more than the copy from the disk's cache
     return read_unchanged(name, [&](FileContent& content) {
-      auto bytes = store_.get(name, Range{});
-      if (!bytes) return false;
-      content.bytes = std::move(*bytes);
-      content.file = {.size = content.bytes.size(), .crc32c = crc32c(content.bytes)};
-      return true;
+      content.parts.resize(std::max<std::uint64_t>(1, (content.stamp.size + part - 1) / part));
+      std::vector<std::uint32_t> crcs(content.parts.size());
+      std::atomic<bool> is_there = true;
+      parallel_for(crcs.size(), threads, [&](std::size_t i) {
+        auto bytes = store_.get(name, {i * part, part});
+        if (!bytes) {
+          is_there = false;
+          return;
+        }
+        crcs[i] = crc32c(*bytes);
+        content.parts[i] = std::move(*bytes);
+      });
+      content.file = {};
+      for (std::size_t i = 0; i < crcs.size(); ++i) {
+        content.file.crc32c = crc32c_of_both(content.file.crc32c, crcs[i], content.parts[i].size());
+        content.file.size += content.parts[i].size();
+      }
+      return is_there.load();
     });
   }
 
@@ -35109,7 +35202,7 @@ class LocalFiles {
     for (int attempt = 0; attempt < 3; ++attempt) {
       const auto before = stamp_of(name);
       if (!before) return std::nullopt;
-      FileContent out{.stamp = *before, .file = {}, .bytes = {}};
+      FileContent out{.stamp = *before, .file = {}, .parts = {}};
       if (get(out) && out.file.size == before->size && stamp_of(name) == before) return out;
     }
     throw Error::file_keeps_changing(directory() + "/" + name);
@@ -35365,9 +35458,9 @@ class RemoteFiles {
     return found->second;
   }
 
-  /// Sends `bytes` as the next content of `name`: to its own key if that is free, otherwise to its staged key. Returns
-  /// false if the object exists already.
-  bool put(SyncJob& job, const std::string& name, SyncedFile file, Bytes bytes) {
+  /// Sends `pieces`, one after the other, as the next content of `name`: to its own key if that is free, otherwise to
+  /// its staged key. Returns false if the object exists already.
+  bool put(SyncJob& job, const std::string& name, SyncedFile file, std::span<const Bytes> pieces) {
     const std::string staged = sync_layout::staged_key(name, file);
     bool is_new = false;
     {
@@ -35378,7 +35471,7 @@ class RemoteFiles {
     }
     if (is_new) {
       const std::string& key = file.staged ? staged : name;
-      job.with_retries([&] { return store_->put(key, std::span(&bytes, 1), Sync::yes, IfExists::replace); });
+      job.with_retries([&] { return store_->put(key, pieces, Sync::yes, IfExists::replace); });
       const std::lock_guard lock(mutex_);
       objects_[key] = file.size;
     }
@@ -35579,7 +35672,7 @@ class CheckpointUpload {
     state_ = local_.read(std::string(state_key));
     states_.clear();
     if (state_) try {
-        states_ = parse_states(text_of(state_->bytes), local_.directory() + "/" + std::string(state_key));
+        states_ = parse_states(state_->text(), local_.directory() + "/" + std::string(state_key));
       } catch (const Error& e) {  // then it is sent like any other file
         job_.add_failure(e.what());
       }
@@ -35657,7 +35750,7 @@ class CheckpointUpload {
   void send(const std::string& name, const FileContent& content) {
     const auto there = remote_.current(name);
     const bool is_new = !there || !there->has_content_of(content.file);
-    const bool transferred = is_new && remote_.put(job_, name, content.file, content.bytes);
+    const bool transferred = is_new && remote_.put(job_, name, content.file, content.pieces());
     remember(name, content);
     mark_uploaded(name, remote_.current(name).value_or(content.file), transferred);
   }
