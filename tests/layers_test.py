@@ -33,7 +33,7 @@ MAY_INCLUDE = {
     "job": {"record", "select", "store", "trial", "rules", "rules/builtin", "spot", "capture/hook_configuration", "capture/state",
             "capture/worker_place"},
     "trace": {"record", "store", "trial"},
-    "report": {"record", "reduce", "tensor", "store", "trial"},
+    "report": {"record", "reduce", "rules", "rules/builtin", "select", "tensor", "store", "trial"},
     "net/http": {"store"},
     "net/aws": {"net/http"},
     "net/cloud": {"net/http", "net/aws/credentials_options", "net/aws/internal/profile_file"},

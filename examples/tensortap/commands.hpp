@@ -72,6 +72,14 @@ struct Watch {
   bool json = false;
 };
 
+/// What `report` writes, and where.
+struct Report {
+  std::string file;        // empty or "-": the standard output
+  bool json = false;       // the facts, one object for each run
+  bool xgboost = false;    // SageMaker Debugger's report on a training with XGBoost
+  std::size_t around = 5;  // steps before and after a finding
+};
+
 /// Whether a copy takes files, and enters directories, that a symbolic link leads to.
 enum class Links : std::uint8_t { follow, pass_over };
 
@@ -121,8 +129,9 @@ int watch(const std::string& run, const Watch& how, std::ostream& out);
 /// error stream, or are part of the JSON.
 int config(const std::string& file, bool json, std::ostream& out);
 
-/// Prints the data of SageMaker Debugger's report on a training with XGBoost, as one JSON document.
-int report(const std::string& run, std::ostream& out);
+/// Writes a page of several runs, each with what the built-in rules find in it; or prints the same facts as JSON, or
+/// the data of SageMaker Debugger's report on a training with XGBoost. Returns 1 if some of a run is damaged.
+int report(const std::vector<std::string>& runs, const Report& how, std::ostream& out);
 
 /// Prints the built-in rules, or those of smdebug, with their conditions and parameters, or the one called `name`.
 int rules(const std::string& name, bool smdebug, bool json, std::ostream& out);

@@ -151,11 +151,6 @@ std::optional<std::string> variable(const char* name) {
 
 }  // namespace
 
-int report(const std::string& run, std::ostream& out) {
-  out << tt::xgboost_report(open_run("report", run)) << std::endl;
-  return 0;
-}
-
 int judge(const std::string& run, const Judge& how, std::ostream& out) {
   static tt::StopSignal stop;  // outlives this call: a signal may arrive until the program ends
   std::vector<tt::Rule> rules = chosen_rules("judge", how.rules, how.settings, how.smdebug);

@@ -339,10 +339,24 @@ int run_tool(int argc, char** argv, std::ostream& out) {
       ->allow_extra_args(false);
   watch->add_flag("--once", watching.once, "show the run as it is now, and end");
   watch->add_flag("--json", watching.json, "print one JSON object for each update");
-  const CLI::App* report =
-      add_for_run("report", "Prints what SageMaker Debugger's report on a training with XGBoost shows, as JSON.",
-                  "  tensortap report runs/xgboost | python3 -m json.tool\n"
-                  "  tensortap report s3://bucket/runs/xgboost > report.json");
+  CLI::App* report = add(
+      "report",
+      "Writes a page that shows runs: what became of them, what the rules find, their curves, norms and histograms. "
+      "One file that needs no network.",
+      "  tensortap report runs/42 -o report.html\n"
+      "  tensortap report runs/41 runs/42 -o both.html    # curves drawn over each other\n"
+      "  tensortap report jobs/mnist -o report.html       # the run of a job, with its savings\n"
+      "  tensortap report runs/42 --json | jq '.findings[].finding'\n"
+      "  tensortap report runs/xgboost --xgboost          # what SageMaker Debugger's report on XGBoost shows");
+  std::vector<std::string> reported;
+  command::Report reporting;
+  report->add_option("RUN", reported, "directories of runs or of jobs, or s3://BUCKET/PREFIX")->required();
+  report->add_option("-o,--output", reporting.file, "the file; - is the standard output")->check(command::is_name());
+  report->add_flag("--json", reporting.json, "the same facts, one JSON object for each run");
+  report->add_flag("--xgboost", reporting.xgboost, "the report on a training with XGBoost, as JSON");
+  report->add_option("--around", reporting.around, "how many steps to show before and after a finding")
+      ->check(CLI::Range(std::size_t{0}, std::size_t{50}))
+      ->capture_default_str();
   CLI::App* rules = add("rules", "Lists the built-in rules: when they fire, what they need, and their parameters.",
                         "  tensortap rules\n"
                         "  tensortap rules VanishingGradient");
@@ -446,7 +460,7 @@ int run_tool(int argc, char** argv, std::ostream& out) {
   if (jobs->parsed()) return command::jobs(job, json, out);
   if (describe->parsed()) return command::describe(job, job_as_json, out);
   if (stop->parsed()) return command::stop(job, out);
-  if (report->parsed()) return command::report(run, out);
+  if (report->parsed()) return command::report(reported, reporting, out);
   if (rules->parsed()) return command::rules(rule, rules_of_smdebug, rules_as_json, out);
 
   if (at->count() > 0) what.step = step;

@@ -22,8 +22,8 @@ namespace tensortap_command {
 /// Devices and pipes are written as they are. Of a symbolic link, the file that it leads to is replaced.
 class OutputFile {
  public:
-  /// Throws: it is a directory, or cannot be written.
-  explicit OutputFile(std::string path) : path_(std::move(path)) {
+  /// `verb`: the command, for messages. Throws: it is a directory, or cannot be written.
+  explicit OutputFile(std::string path, std::string verb = "export") : path_(std::move(path)), verb_(std::move(verb)) {
     namespace fs = std::filesystem;
     std::error_code error;
     const fs::file_status status = fs::status(path_, error);
@@ -74,10 +74,11 @@ class OutputFile {
 
   [[noreturn]] void fail(int cause) const { fail("it cannot be written: " + std::generic_category().message(cause)); }
   [[noreturn]] void fail(const std::string& cause) const {
-    throw std::runtime_error("export: " + tensortap::in_quotes(path_) + ": " + cause);
+    throw std::runtime_error(verb_ + ": " + tensortap::in_quotes(path_) + ": " + cause);
   }
 
   std::string path_;
+  std::string verb_;
   std::string target_;
   std::string temporary_;
   std::ofstream stream_;

@@ -5,12 +5,15 @@
 
 #include <tensortap/tensortap.hpp>
 
+#include <cstddef>
 #include <cstdint>
 #include <iosfwd>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 // from tensortap/report/export.hpp
@@ -60,6 +63,159 @@ Exported export_run(const std::shared_ptr<const Store>& run, ExportFormat format
 
 TENSORTAP_END_NAMESPACE
 
+// from tensortap/report/run_report.hpp
+
+// The facts of a run that a person wants to see first: what became of it, what rules find in it, and its curves, each
+// short enough to be drawn. A page shows them, `to_json` gives them to programs.
+//
+//   const tensortap::RunReport report = tensortap::report_of(tensortap::open_store("runs/42"));
+//   std::cout << report.findings.size() << " findings in " << report.steps << " steps\n";
+
+TENSORTAP_BEGIN_NAMESPACE
+
+class Store;
+
+/// A number over steps. Where there were more points than a report keeps, each entry stands for several of them.
+struct ReportCurve {
+  std::string tensor = {};
+  std::string worker = {};
+  Mode mode = Mode::train;
+  Role role = Role::other;
+  std::string quantity = {};             ///< "value", "l2", "mean", "update_ratio" …
+  std::vector<std::int64_t> steps = {};  ///< the first global step of each entry; ascending
+  std::vector<double> min = {};          ///< the least number of each entry that is finite; else an infinity, or NaN
+  std::vector<double> max = {};          ///< the largest
+  std::vector<std::int64_t> bad = {};    ///< how many numbers of each entry are not finite; empty: none is
+  std::uint64_t points = 0;              ///< how many numbers there were
+  std::uint64_t points_per_entry = 1;    ///< at most
+};
+
+/// A number of several tensors over steps. Columns are ranges of steps.
+struct ReportMap {
+  std::string quantity = {};  ///< as in ReportCurve
+  Role role = Role::other;
+  std::vector<std::int64_t> columns = {};     ///< the first global step of each range; ascending
+  std::vector<std::string> tensors = {};      ///< from the first layer to the last
+  std::vector<std::vector<double>> min = {};  ///< of each tensor in each range; NaN: nothing was saved
+  std::vector<std::vector<double>> max = {};  ///< likewise
+};
+
+/// The elements of a tensor in a few of its steps, counted in bins that all steps share.
+struct ReportHistogram {
+  std::string tensor = {};
+  std::string worker = {};
+  std::vector<std::int64_t> steps = {};                 ///< global steps
+  std::vector<double> edges = {};                       ///< one more than bins
+  std::vector<std::vector<std::uint64_t>> counts = {};  ///< for each step, of finite elements
+};
+
+/// What is said of a finding.
+struct ReportedFinding {
+  /// What was saved around the finding.
+  struct Row {
+    Step step = {};
+    std::vector<std::optional<double>> numbers = {};  ///< for each of `columns`
+  };
+
+  Finding finding = {};
+  std::string condition = {};                ///< when its rule fires
+  std::optional<ReportCurve> evidence = {};  ///< the number that caused it, or that best shows it, over all steps
+  bool shows_value = false;                  ///< whether the curve has the number of the finding at its step
+  std::vector<std::string> columns = {};     ///< of the rows: "loss", "l2" …
+  std::vector<Row> rows = {};                ///< a few steps before and after its first one
+};
+
+/// A worker, as its steps and attempts tell.
+struct ReportedWorker {
+  std::string name = {};
+  std::size_t steps = 0;        ///< saved by it
+  std::int64_t last_step = -1;  ///< the last of these
+  std::size_t attempts = 0;
+};
+
+/// A moment at which a later attempt has continued the run.
+struct ReportedInterruption {
+  std::string worker = {};
+  std::int64_t attempt = 0;            ///< the one that continues
+  std::int64_t resumed_at = -1;        ///< the last global step of earlier ones that counts
+  std::optional<double> seconds = {};  ///< from that step to the next one
+};
+
+/// The job that a run belongs to, as its record tells. `tensortap report` fills it in.
+struct ReportedJob {
+  std::string name = {};
+  std::string status = {};
+  double training_seconds = 0;
+  double billable_seconds = 0;
+  double savings = 0;  ///< percent
+  std::size_t attempts = 0;
+};
+
+/// How a report is made.
+struct ReportOptions {
+  std::string name = {};                        ///< of the run; left out: the last part of its address
+  std::optional<std::vector<Rule>> rules = {};  ///< left out: all built-in rules
+  std::size_t most_entries = 400;               ///< of a curve. Units: from 16 to 4096
+  std::size_t around = 5;                       ///< steps before and after a finding
+  std::optional<ReportedJob> job = {};
+};
+
+/// The facts of a run. Steps are global ones, which count all modes together.
+struct RunReport {
+  std::string name = {};
+  std::string address = {};
+  std::string state = {};  ///< "ended", or "running or interrupted"
+  std::size_t steps = 0;
+  std::map<Mode, std::vector<std::int64_t>> modes =
+      {};  ///< for each mode: how many steps, the first, the last; its own numbers
+  std::size_t tensors = 0;
+  std::uint64_t bytes = 0;                                  ///< of the records of its tensors
+  std::optional<double> began = {}, last_saved = {};        ///< seconds since 1970
+  std::vector<std::pair<std::int64_t, double>> clock = {};  ///< global steps and when they were saved; some of them
+  std::vector<ReportedWorker> workers = {};
+  std::vector<ReportedInterruption> interruptions = {};
+  std::optional<ReportedJob> job = {};
+  RunLosses losses = {};
+  std::vector<Thinning> thinned = {};
+  std::vector<Damage> damage = {};
+  std::vector<ReportedFinding> findings = {};  ///< errors first, then in the order of a verdict
+  std::vector<RuleResult> rules = {};
+  std::vector<ReportCurve> curves = {};  ///< tensors of one element, and for each worker the norm of all gradients
+  std::vector<ReportMap> maps = {};      ///< norms, update ratios, dead and saturated units
+  std::vector<ReportCurve> bands = {};   ///< min, mean, std and max of the other tensors
+  std::vector<ReportHistogram> histograms = {};
+  std::size_t left_out = 0;  ///< curves, rows of maps and histograms beyond what a page can hold
+  std::vector<Collection> collections = {};
+  std::map<std::string, std::string> facts = {};
+};
+
+/// Returns the facts of the run in `run`. Reads it once, step by step, and some steps a second time; needs memory for
+/// the curves alone. What is damaged is left out and listed. Throws: there is no run; the store failed.
+[[nodiscard]] RunReport report_of(const std::shared_ptr<const Store>& run, const ReportOptions& options = {});
+
+/// Returns the facts as one JSON object, whose keys README.md lists. NaN and infinities are the strings "nan", "inf"
+/// and
+/// "-inf"; text is ASCII, and bytes that are no UTF-8 are escaped.
+[[nodiscard]] std::string to_json(const RunReport& report);
+
+TENSORTAP_END_NAMESPACE
+
+// from tensortap/report/report_page.hpp
+
+// A page that shows runs: one HTML file that holds everything and asks no network for anything.
+//
+//   std::ofstream file("report.html", std::ios::binary);
+//   tensortap::write_page({tensortap::report_of(tensortap::open_store("runs/42"))}, file);
+
+TENSORTAP_BEGIN_NAMESPACE
+
+/// Writes a page of `runs`, whose curves are drawn over each other. The same runs give the same bytes. Its policy
+/// (Content-Security-Policy) allows its own script and style and nothing else; names of runs and tensors are text.
+/// Empty: a page that says so. Throws: `out` cannot be written.
+void write_page(const std::vector<RunReport>& runs, std::ostream& out);
+
+TENSORTAP_END_NAMESPACE
+
 // from tensortap/report/tensorboard.hpp
 
 // Writes a run as event files for TensorBoard: curves of tensors of one element, reductions and statistics, histograms
@@ -95,7 +251,8 @@ TENSORTAP_END_NAMESPACE
 
 // from tensortap/report.hpp
 
-// The doors of what shows a run to people and to other programs. The command 'tensortap export' is made of these.
+// The doors of what shows a run to people and to other programs. The commands 'tensortap export' and 'tensortap
+// report' are made of these.
 
 #if TENSORTAP_WITH_BODIES
 
@@ -104,7 +261,7 @@ TENSORTAP_END_NAMESPACE
 #include <bit>
 #include <charconv>
 #include <cmath>
-#include <cstddef>
+#include <concepts>
 #include <cstring>
 #include <deque>
 #include <filesystem>
@@ -113,7 +270,7 @@ TENSORTAP_END_NAMESPACE
 #include <initializer_list>
 #include <ios>
 #include <iterator>
-#include <map>
+#include <limits>
 #include <mutex>
 #include <numeric>
 #include <ostream>
@@ -122,7 +279,6 @@ TENSORTAP_END_NAMESPACE
 #include <system_error>
 #include <tuple>
 #include <type_traits>
-#include <utility>
 
 // from tensortap/report/internal/exported_steps.hpp
 
@@ -1105,6 +1261,2158 @@ TENSORTAP_INLINE Exported export_run(const std::shared_ptr<const Store>& run, Ex
   done.damage = trial.damage();
   return done;
 }
+
+TENSORTAP_END_NAMESPACE
+
+// from tensortap/report/internal/page_base.hpp
+
+// The script of a page, first part: the facts, elements, numbers, times and axes.
+
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
+
+inline constexpr std::string_view page_base = R"js('use strict';
+
+const runs = JSON.parse(document.getElementById('report').textContent).runs;
+const state = {axis: 'step', run: 0};
+const redraws = new Set();  // functions that draw a chart again
+const observer = new ResizeObserver(entries => entries.forEach(entry => entry.target.redraw?.()));
+
+// ---- Elements
+
+function fill(element, attributes, children) {
+  for (const [name, value] of Object.entries(attributes ?? {})) {
+    if (value === undefined || value === null || value === false) continue;
+    if (name.startsWith('on')) element.addEventListener(name.slice(2), value);
+    else element.setAttribute(name, value === true ? '' : value);
+  }
+  element.append(...children.flat(Infinity).filter(child => child !== null && child !== undefined && child !== false));
+  return element;
+}
+const h = (tag, attributes, ...children) => fill(document.createElement(tag), attributes, children);
+const svg = (tag, attributes, ...children) =>
+  fill(document.createElementNS('http://www.w3.org/2000/svg', tag), attributes, children);
+
+let lastId = 0;
+const newId = () => `id${++lastId}`;
+
+/// A table that scrolls by itself; `rows` are lists of cells, the first cell is a heading of its row.
+function table(caption, heads, rows, options = {}) {
+  const isNumber = cell => typeof cell === 'number' || /^[-+]?[\d.]/.test(cell?.textContent ?? cell ?? '');
+  return h('div', {class: 'scroll', role: 'region', tabindex: 0, 'aria-label': caption},
+    h('table', {},
+      h('caption', {class: options.caption ? '' : 'hidden'}, caption),
+      heads && h('thead', {}, h('tr', {}, heads.map(head => h('th', {scope: 'col'}, head)))),
+      h('tbody', {}, rows.map((cells, index) => h('tr', {class: options.rowClass?.(index)},
+        cells.map((cell, column) => column === 0 ? h('th', {scope: 'row'}, cell)
+          : h('td', {class: isNumber(cell) ? 'number' : ''}, cell ?? '')))))));
+}
+
+/// A table in <details> that is made when it is opened.
+function hiddenTable(label, make) {
+  const details = h('details', {class: 'data'}, h('summary', {}, label));
+  details.addEventListener('toggle', () => { if (details.open && !details.made) details.append(details.made = make()); });
+  return details;
+}
+
+// ---- Numbers
+
+const real = x => x === 'nan' ? NaN : x === 'inf' ? Infinity : x === '-inf' ? -Infinity : x;
+const reals = list => list.map(real);
+
+function number(x) {
+  if (x === null || x === undefined) return '–';
+  x = real(x);
+  if (Number.isNaN(x)) return 'NaN';
+  if (!Number.isFinite(x)) return x > 0 ? '∞' : '−∞';
+  if (x === 0) return '0';
+  const size = Math.abs(x);
+  if (Number.isInteger(x) && size < 1e7) return String(x);
+  if (size >= 1e5 || size < 1e-3) return x.toExponential(3).replace(/\.?0+e/, 'e').replace('e+', 'e');
+  return String(Number(x.toPrecision(5)));
+}
+const count = (n, one, many = one + 's') => `${n.toLocaleString('en')} ${n === 1 ? one : many}`;
+
+function bytes(n) {
+  const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
+  let unit = 0;
+  for (; n >= 1024 && unit < units.length - 1; ++unit) n /= 1024;
+  return `${unit === 0 ? n : n.toPrecision(3)} ${units[unit]}`;
+}
+
+function duration(seconds) {
+  if (!Number.isFinite(seconds)) return '–';
+  const sign = seconds < 0 ? '−' : '';
+  seconds = Math.abs(seconds);
+  if (seconds < 60) return `${sign}${seconds < 10 ? Number(seconds.toFixed(seconds < 1 ? 3 : 1)) : Math.round(seconds)} s`;
+  const parts = [[86400, 'd'], [3600, 'h'], [60, 'min'], [1, 's']];
+  const first = parts.findIndex(([size]) => seconds >= size);
+  const [size, unit] = parts[first];
+  const next = parts[first + 1];
+  const rest = next ? Math.floor(seconds % size / next[0]) : 0;
+  return `${sign}${Math.floor(seconds / size)} ${unit}${rest ? ` ${rest} ${next[1]}` : ''}`;
+}
+const date = seconds => new Date(seconds * 1000).toISOString().replace('T', ' ').replace(/\.\d+Z/, ' UTC');
+
+// ---- Steps and times
+
+/// Seconds from the first saved step of a run to `step`; between two known times as if steps were equally long.
+function secondsAt(run, step) {
+  const clock = run.clock;
+  if (clock.length === 0) return NaN;
+  let low = 0, high = clock.length - 1;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (clock[middle][0] < step) low = middle + 1; else high = middle;
+  }
+  const [to, toTime] = clock[low];
+  if (low === 0 || to <= step) return toTime - run.began;
+  const [from, fromTime] = clock[low - 1];
+  return fromTime + (toTime - fromTime) * (step - from) / (to - from) - run.began;
+}
+const place = (run, step) => state.axis === 'time' ? secondsAt(run, step) : step;
+const placeText = (run, step) => state.axis === 'time' ? `${duration(secondsAt(run, step))} (step ${step})` : `step ${step}`;
+
+// ---- Axes
+
+function ticks(low, high, most) {
+  const range = high - low;
+  if (!(range > 0)) return [low];
+  const rough = range / Math.max(most, 1);
+  const power = 10 ** Math.floor(Math.log10(rough));
+  const size = [1, 2, 5, 10].map(factor => factor * power).find(step => step >= rough * 0.999);
+  const out = [];
+  for (let tick = Math.ceil(low / size - 1e-9) * size; tick <= high + size * 1e-9; tick += size)
+    out.push(Math.abs(tick) < size * 1e-9 ? 0 : tick);
+  return out;
+}
+
+function timeTicks(low, high, most) {
+  const sizes = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400];
+  const rough = (high - low) / Math.max(most, 1);
+  const size = sizes.find(one => one >= rough);
+  if (size === undefined || rough < 0.5) return ticks(low, high, most);
+  const out = [];
+  for (let tick = Math.ceil(low / size) * size; tick <= high; tick += size) out.push(tick);
+  return out;
+}
+
+function logTicks(low, high, most) {
+  const first = Math.ceil(low), last = Math.floor(high);
+  if (last - first < 1) return ticks(low, high, most);
+  const every = Math.ceil((last - first + 1) / Math.max(most, 1));
+  const out = [];
+  for (let power = first; power <= last; power += every) out.push(power);
+  return out;
+}
+
+/// A map of numbers from `low` to `high` to pixels.
+const scale = (low, high, from, to) => x => high > low ? from + (x - low) / (high - low) * (to - from) : (from + to) / 2;
+
+const tickText = (x, isTime) => isTime ? duration(x) : number(Number(x.toPrecision(10)));
+
+function chartXTicks(low, high, width) {
+  const most = Math.max(2, Math.floor(width / 80));
+  return state.axis === 'time' ? timeTicks(low, high, most) : ticks(low, high, most).filter(Number.isInteger);
+}
+)js";
+
+}  // namespace detail
+TENSORTAP_END_NAMESPACE
+
+// from tensortap/report/internal/page_charts.hpp
+
+// The script of a page, second part: curves.
+
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
+
+inline constexpr std::string_view page_charts = R"js(
+// A line: {name, run, steps, min, max, bad, points, pointsPerEntry}. `max` is `min` where nothing was left out.
+const lineOf = (curve, run, name) => ({
+  name, run, steps: curve.steps, min: reals(curve.min), max: reals(curve.max ?? curve.min), bad: curve.bad,
+  points: curve.points, pointsPerEntry: curve.points_per_entry});
+
+const longestShare = lines => Math.max(1, ...lines.map(line => line.pointsPerEntry ?? 1));
+
+/// The index of the number in the ascending `list` that is nearest to `x`.
+function nearest(list, x) {
+  let low = 0, high = list.length - 1;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (list[middle] < x) low = middle + 1; else high = middle;
+  }
+  return low > 0 && x - list[low - 1] <= list[low] - x ? low - 1 : low;
+}
+
+/// What is written of entry `index` of a line.
+function entryText(line, index) {
+  const [min, max] = [line.min[index], line.max[index]];
+  const text = min === max || Number.isNaN(min) ? number(min) : `${number(min)} to ${number(max)}`;
+  return line.bad?.[index] && Number.isFinite(min) ? `${text}, ${line.bad[index]} not finite` : text;
+}
+
+function legend(lines) {
+  if (lines.length < 2 && !lines[0]?.name) return null;
+  return h('ul', {class: 'legend'}, lines.map((line, index) => h('li', {},
+    svg('svg', {width: 26, height: 8, 'aria-hidden': 'true'},
+      svg('line', {x1: 0, x2: 26, y1: 4, y2: 4, class: `line s${index % 8}`})), line.name)));
+}
+
+function lineTable(lines) {
+  const rows = lines.flatMap(line => line.steps.map((step, index) => [
+    String(step), ...(line.run.clock.length ? [duration(secondsAt(line.run, step))] : []), line.name,
+    number(line.min[index]), number(line.max[index])]));
+  const time = lines[0].run.clock.length ? ['after'] : [];
+  return table('Numbers of the chart', ['step', ...time, 'curve', 'least', 'largest'], rows);
+}
+
+/// A figure with curves. Options: title, lines, isLog, threshold, span [from step, to step], height, note.
+function lineChart(options) {
+  const lines = options.lines.filter(line => line.steps.length > 0);
+  const positive = lines.some(line => line.max.some(x => x > 0)) && lines.every(line => line.min.every(x => !(x < 0)));
+  let isLog = positive && Boolean(options.isLog);
+  const plot = h('div', {class: 'plot', tabindex: 0, role: 'slider', 'aria-label': `${options.title}: cursor`,
+    'aria-valuemin': 0, 'aria-valuenow': 0});
+  const tip = h('div', {class: 'tip', hidden: true});
+  const share = longestShare(lines);
+  const notes = [options.note, share > 1 && `each point stands for up to ${share} numbers: the least and the largest are drawn`];
+  const toggle = positive && h('button', {type: 'button', class: 'small', 'aria-pressed': String(isLog),
+    'aria-label': `logarithmic axis: ${options.title}`,
+    onclick: () => { isLog = !isLog; toggle.setAttribute('aria-pressed', String(isLog)); draw(); }}, 'log');
+  const figure = h('figure', {class: 'chart'},
+    h('figcaption', {}, h('span', {class: 'title', title: options.title}, options.title), toggle), legend(lines),
+    h('div', {class: 'frame'}, plot, tip),
+    notes.some(Boolean) && h('p', {class: 'note'}, notes.filter(Boolean).join('; ')),
+    hiddenTable('Table', () => lineTable(lines)));
+  const view = {};  // what the last drawing has put where
+
+  function draw() {
+    const width = Math.max(plot.clientWidth || 360, 200), height = options.height ?? 170;
+    const [left, right, top, bottom] = [52, 10, 8, 20];
+    const level = x => isLog ? (x > 0 ? Math.log10(x) : NaN) : x;
+    const xs = lines.map(line => line.steps.map(step => place(line.run, step)));
+    let [xLow, xHigh, yLow, yHigh] = [Infinity, -Infinity, Infinity, -Infinity];
+    const reach = y => { if (Number.isFinite(y)) { yLow = Math.min(yLow, y); yHigh = Math.max(yHigh, y); } };
+    lines.forEach((line, k) => {
+      for (const x of xs[k]) if (Number.isFinite(x)) { xLow = Math.min(xLow, x); xHigh = Math.max(xHigh, x); }
+      for (let i = 0; i < line.steps.length; ++i) { reach(level(line.min[i])); reach(level(line.max[i])); }
+    });
+    if (Number.isFinite(options.threshold)) reach(level(options.threshold));
+    if (!Number.isFinite(yLow)) [yLow, yHigh] = [0, 1];
+    if (yLow === yHigh) { const margin = isLog ? 0.5 : Math.abs(yLow) * 0.05 || 0.5; yLow -= margin; yHigh += margin; }
+    const space = (yHigh - yLow) * 0.04;
+    const sx = scale(xLow, xHigh, left, width - right), sy = scale(yLow - space, yHigh + space, height - bottom, top);
+    const yTicks = (isLog ? logTicks : ticks)(yLow - space, yHigh + space, Math.max(2, Math.floor((height - 28) / 28)));
+    const drawing = svg('svg', {width, height, viewBox: `0 0 ${width} ${height}`, 'aria-hidden': 'true'},
+      interruptionMarks(lines, sx, top, height - bottom),
+      options.span && spanMark(options.span.map(step => sx(place(lines[0].run, step))), top, height - bottom),
+      yTicks.map(tick => [
+        svg('line', {class: 'grid', x1: left, x2: width - right, y1: sy(tick), y2: sy(tick)}),
+        svg('text', {x: left - 6, y: sy(tick) + 3.5, 'text-anchor': 'end'}, number(isLog ? 10 ** tick : Number(tick.toPrecision(10))))]),
+      chartXTicks(xLow, xHigh, width - left).map(tick => [
+        svg('line', {class: 'tick', x1: sx(tick), x2: sx(tick), y1: height - bottom, y2: height - bottom + 3}),
+        svg('text', {x: Math.min(sx(tick), width - 14), y: height - 6, 'text-anchor': 'middle'}, tickText(tick, state.axis === 'time'))]),
+      svg('line', {class: 'axis', x1: left, x2: width - right, y1: height - bottom, y2: height - bottom}));
+    if (Number.isFinite(options.threshold) && Number.isFinite(level(options.threshold))) {
+      const y = sy(level(options.threshold));
+      drawing.append(svg('line', {class: 'limit', x1: left, x2: width - right, y1: y, y2: y}),
+        svg('text', {x: width - right - 2, y: y < top + 14 ? y + 12 : y - 4, 'text-anchor': 'end', class: 'limit'},
+          `limit ${number(options.threshold)}`));
+    }
+    lines.forEach((line, k) => {
+      let path = '', pen = 'M', drawn = 0;
+      for (let i = 0; i < line.steps.length; ++i) {
+        const x = sx(xs[k][i]), a = sy(level(line.min[i])), b = sy(level(line.max[i]));
+        if (line.bad?.[i]) drawing.append(svg('text', {x, y: top + 8, class: 'bad', 'text-anchor': 'middle'}, '×'));
+        if (!Number.isFinite(x + b)) { pen = 'M'; continue; }
+        const from = Number.isFinite(a) ? a : height - bottom;
+        path += `${pen}${x.toFixed(1)} ${from.toFixed(1)}`;
+        if (b !== from) path += `L${x.toFixed(1)} ${b.toFixed(1)}`;
+        pen = 'L';
+        if (++drawn === 1 && line.steps.length === 1) drawing.append(svg('circle', {cx: x, cy: b, r: 3, class: `dot s${k % 8}`}));
+      }
+      drawing.append(svg('path', {d: path, class: `line s${k % 8}`}));
+    });
+    view.cursor = svg('g', {class: 'cursor'});
+    drawing.append(view.cursor);
+    Object.assign(view, {xs, sx, sy, level, width, height, top, bottom});
+    plot.replaceChildren(drawing);
+    tip.hidden = true;
+    const all = [...new Set(xs.flat().filter(Number.isFinite))].sort((a, b) => a - b);
+    view.places = all;
+    plot.setAttribute('aria-valuemax', Math.max(all.length - 1, 0));
+    plot.setAttribute('aria-valuetext', all.length ? `${count(all.length, 'point')}; arrow keys move the cursor` : 'no number');
+  }
+
+  /// Shows what the curves have at the x of `index`; `y`: of the pointer, whose nearest curve is set in bold.
+  function show(index, y) {
+    if (!view.places?.length) return;
+    view.index = Math.min(Math.max(index, 0), view.places.length - 1);
+    const x = view.places[view.index];
+    const found = lines.map((line, k) => {
+      const at = nearest(view.xs[k], x);
+      return {line, k, at, distance: Math.abs(view.sx(view.xs[k][at]) - view.sx(x)), y: view.sy(view.level(line.max[at]))};
+    }).filter(one => one.distance < 12 || lines.length === 1);
+    const closest = y === undefined ? null : found.reduce((a, b) => !a || Math.abs(b.y - y) < Math.abs(a.y - y) ? b : a, null);
+    const lead = closest ?? found[0];
+    if (!lead) return;
+    const head = placeText(lead.line.run, lead.line.steps[lead.at]);
+    view.cursor.replaceChildren(svg('line', {x1: view.sx(x), x2: view.sx(x), y1: view.top, y2: view.height - view.bottom}),
+      ...found.filter(one => Number.isFinite(one.y)).map(one => svg('circle',
+        {cx: view.sx(view.xs[one.k][one.at]), cy: one.y, r: one === closest ? 4 : 3, class: `dot s${one.k % 8}`})));
+    const texts = found.map(one => [one.line.name, entryText(one.line, one.at), one === closest]);
+    tip.replaceChildren(h('strong', {}, head), ...texts.map(([name, text, isClosest]) =>
+      h('div', {class: isClosest && found.length > 1 ? 'closest' : ''}, name ? `${name}: ${text}` : text)));
+    tip.hidden = false;
+    const offset = view.sx(x) > view.width / 2 ? view.sx(x) - tip.offsetWidth - 10 : view.sx(x) + 10;
+    tip.style.left = `${Math.max(0, Math.min(offset, view.width - tip.offsetWidth))}px`;
+    plot.setAttribute('aria-valuenow', view.index);
+    plot.setAttribute('aria-valuetext', `${head}: ${texts.map(([name, text]) => name ? `${name} ${text}` : text).join('; ')}`);
+  }
+
+  function hide() { tip.hidden = true; view.cursor?.replaceChildren(); }
+
+  plot.addEventListener('pointermove', event => {
+    const box = plot.getBoundingClientRect();
+    const x = event.clientX - box.left;
+    if (view.places?.length) show(nearest(view.places.map(view.sx), x), event.clientY - box.top);
+  });
+  plot.addEventListener('pointerleave', hide);
+  plot.addEventListener('blur', hide);
+  plot.addEventListener('keydown', event => {
+    const move = {ArrowRight: 1, ArrowUp: 1, ArrowLeft: -1, ArrowDown: -1, PageUp: 10, PageDown: -10,
+      Home: -Infinity, End: Infinity}[event.key];
+    if (event.key === 'Escape') return hide();
+    if (move === undefined) return;
+    event.preventDefault();
+    show(view.index === undefined || tip.hidden ? (move > 0 && Number.isFinite(move) ? 0 : move === -Infinity ? 0 : Infinity) : view.index + move);
+  });
+  watch(plot, draw);
+  return figure;
+}
+
+/// Draws when the element has a place, when its width changes, and when the axis does.
+function watch(element, draw) {
+  let width = -1;
+  element.redraw = () => { if (element.clientWidth !== width && element.clientWidth > 0) { width = element.clientWidth; draw(); } };
+  observer.observe(element);
+  redraws.add(() => element.isConnected && draw());
+}
+
+/// Marks where later attempts have continued the runs of `lines`.
+function interruptionMarks(lines, sx, top, bottom) {
+  const marks = [];
+  for (const run of new Set(lines.map(line => line.run)))
+    for (const one of run.interruptions) {
+      const next = run.clock.find(([step]) => step > one.resumed_at);
+      if (!next) continue;
+      const from = sx(place(run, Math.max(one.resumed_at, run.clock[0][0]))), to = sx(place(run, next[0]));
+      if (!Number.isFinite(from + to) || from > to) continue;
+      if (to - from > 1) marks.push(svg('rect', {class: 'gap', x: from, y: top, width: to - from, height: bottom - top}));
+      marks.push(svg('line', {class: 'gap', x1: to, x2: to, y1: top, y2: bottom}));
+    }
+  return marks;
+}
+
+const spanMark = ([from, to], top, bottom) =>
+  svg('rect', {class: 'span', x: from - 1, y: top, width: Math.max(to - from, 0) + 2, height: bottom - top});
+)js";
+
+}  // namespace detail
+TENSORTAP_END_NAMESPACE
+
+// from tensortap/report/internal/page_maps.hpp
+
+// The script of a page, third part: heat maps.
+
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
+
+inline constexpr std::string_view page_maps = R"js(
+// Colours from the least number to the largest, each lighter than the one before.
+const ramp = [[18, 28, 68], [28, 78, 128], [40, 124, 142], [72, 162, 120], [150, 194, 84], [240, 220, 90]];
+
+function colour(part) {
+  const at = Math.min(Math.max(part, 0), 1) * (ramp.length - 1);
+  const low = Math.min(Math.floor(at), ramp.length - 2);
+  return ramp[low].map((channel, i) => Math.round(channel + (ramp[low + 1][i] - channel) * (at - low)));
+}
+
+function colourBar(low, high, isLog) {
+  const bar = h('canvas', {width: 96, height: 1, class: 'bar', 'aria-hidden': 'true'});
+  const context = bar.getContext('2d');
+  for (let i = 0; i < 96; ++i) {
+    context.fillStyle = `rgb(${colour(i / 95)})`;
+    context.fillRect(i, 0, 1, 1);
+  }
+  const text = x => number(Number((isLog ? 10 ** x : x).toPrecision(3)));
+  return h('span', {class: 'scale'}, text(low), bar, text(high));
+}
+
+/// A figure with a row for each name and a column for each step. Options: title, run, steps, names, cells [row][column]
+/// of numbers, NaN or null, isLog, range, unit, note, text(row, column), label(row), open(row) for what is below.
+function heatMap(options) {
+  const {run, steps, names, cells, isLog} = options;
+  const level = x => x === null ? null : isLog ? (x > 0 ? Math.log10(x) : x === 0 ? -Infinity : NaN) : x;
+  const levels = cells.map(row => row.map(level));
+  let [low, high] = options.range ?? [Infinity, -Infinity];
+  if (!options.range) for (const row of levels) for (const x of row)
+    if (x !== null && Number.isFinite(x)) { low = Math.min(low, x); high = Math.max(high, x); }
+  if (!(low <= high)) [low, high] = [0, 1];
+  const rowHeight = options.rowHeight ?? (names.length <= 40 ? 15 : names.length <= 96 ? 10 : 6);
+  const every = Math.ceil(11 / rowHeight);  // of how many rows one has its name written
+  const height = Math.max(names.length * rowHeight, 1);
+
+  const canvas = h('canvas', {width: steps.length, height: names.length, 'aria-hidden': 'true'});
+  canvas.style.height = `${height}px`;
+  const context = canvas.getContext('2d');
+  const image = context.createImageData(Math.max(steps.length, 1), Math.max(names.length, 1));
+  levels.forEach((row, i) => row.forEach((x, k) => {
+    const at = (i * steps.length + k) * 4;
+    if (x === null) return;
+    const [r, g, b] = x === -Infinity ? [0, 0, 0] : !Number.isFinite(x) ? [214, 40, 40] : colour(high > low ? (x - low) / (high - low) : 0.5);
+    image.data.set([r, g, b, 255], at);
+  }));
+  context.putImageData(image, 0, 0);
+
+  const cursor = h('div', {class: 'cell', hidden: true});
+  const axis = h('div', {class: 'axis', 'aria-hidden': 'true'});
+  const plot = h('div', {class: 'plot', tabindex: 0, role: 'slider', 'aria-label': `${options.title}: cursor`, 'aria-valuemin': 0,
+    'aria-valuemax': Math.max(steps.length - 1, 0), 'aria-valuenow': 0, 'aria-valuetext': 'arrow keys move the cursor'}, canvas, cursor);
+  const out = h('p', {class: 'readout'}, 'Point at a cell, or use the arrow keys.', options.open && ' Enter or a click draws its row.');
+  const below = h('div', {class: 'below'});
+  const hasZero = isLog && levels.some(row => row.includes(-Infinity));
+  const hasBad = levels.some(row => row.some(x => x !== null && x !== -Infinity && !Number.isFinite(x)));
+  const figure = h('figure', {class: 'chart map'},
+    h('figcaption', {}, h('span', {class: 'title'}, options.title), colourBar(low, high, isLog),
+      hasZero && h('span', {class: 'scale'}, h('i', {class: 'swatch zero'}), '0'),
+      hasBad && h('span', {class: 'scale'}, h('i', {class: 'swatch bad'}), 'not finite')),
+    h('div', {class: 'frame'},
+      h('div', {class: 'names', 'aria-hidden': 'true'}, names.map((name, i) => {
+        const label = h('span', {title: name}, i % every === 0 ? h('bdi', {}, name) : '');
+        label.style.height = `${rowHeight}px`;
+        label.style.lineHeight = `${rowHeight}px`;
+        return label;
+      })), plot), axis, out,
+    options.note && h('p', {class: 'note'}, options.note), below,
+    hiddenTable('Table', () => table(options.title, ['', ...steps.map(step => `step ${step}`)],
+      names.map((name, i) => [name, ...cells[i].map(number)]))));
+
+  let at = null;
+  function show(row, column) {
+    at = [Math.min(Math.max(row, 0), names.length - 1), Math.min(Math.max(column, 0), steps.length - 1)];
+    const [i, k] = at;
+    const text = `${names[i]}, ${placeText(run, steps[k])}: ${options.text ? options.text(i, k) : number(cells[i][k])}`;
+    out.textContent = text;
+    Object.assign(cursor.style, {left: `${k / steps.length * 100}%`, width: `${100 / steps.length}%`,
+      top: `${i * rowHeight}px`, height: `${rowHeight}px`});
+    cursor.hidden = false;
+    plot.setAttribute('aria-valuenow', k);
+    plot.setAttribute('aria-valuetext', text);
+  }
+  const open = () => at && options.open && below.replaceChildren(options.open(at[0]));
+  plot.addEventListener('pointermove', event => {
+    const box = canvas.getBoundingClientRect();
+    show(Math.floor((event.clientY - box.top) / rowHeight), Math.floor((event.clientX - box.left) / box.width * steps.length));
+  });
+  plot.addEventListener('click', open);
+  plot.addEventListener('pointerleave', () => { cursor.hidden = true; });
+  plot.addEventListener('blur', () => { cursor.hidden = true; });
+  plot.addEventListener('keydown', event => {
+    const [row, column] = at ?? [0, -1];
+    const to = {ArrowRight: [row, column + 1], ArrowLeft: [row, column - 1], ArrowDown: [row + 1, Math.max(column, 0)],
+      ArrowUp: [row - 1, Math.max(column, 0)], PageDown: [row + 10, column], PageUp: [row - 10, column],
+      Home: [row, 0], End: [row, steps.length - 1]}[event.key];
+    if (event.key === 'Enter' || event.key === ' ') { event.preventDefault(); open(); }
+    if (event.key === 'Escape') cursor.hidden = true;
+    if (!to) return;
+    event.preventDefault();
+    show(...to);
+  });
+  // Columns are evenly spaced; their steps need not be.
+  function drawAxis() {
+    const most = Math.max(2, Math.floor((axis.clientWidth || 300) / 90));
+    const every = Math.ceil(steps.length / most);
+    axis.replaceChildren(...steps.flatMap((step, k) => {
+      if (k % every) return [];
+      const mark = h('span', {}, state.axis === 'time' ? duration(secondsAt(run, step)) : String(step));
+      mark.style.left = `${(k + 0.5) / steps.length * 100}%`;
+      return [mark];
+    }));
+  }
+  watch(axis, drawAxis);
+  return figure;
+}
+)js";
+
+}  // namespace detail
+TENSORTAP_END_NAMESPACE
+
+// from tensortap/report/internal/page_sections.hpp
+
+// The script of a page, fourth part: its sections.
+
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
+
+inline constexpr std::string_view page_sections = R"js(
+const quantityNames = {value: 'value', l2: 'norm', rms: 'root mean square', mean: 'mean', std: 'standard deviation', min: 'least',
+  max: 'largest', abs_mean: 'mean magnitude', abs_max: 'largest magnitude', zeros: 'zeros, percent', non_finite: 'elements not finite',
+  update_ratio: 'size of the update', dead: 'dead units, percent', saturated: 'saturated units, percent', gradient_norm: 'norm of all gradients'};
+const plural = {gradient: 'gradients', weight: 'weights', bias: 'biases', 'layer output': 'layer outputs', 'layer input': 'layer inputs',
+  other: 'other tensors', loss: 'losses', metric: 'metrics', predictions: 'predictions', labels: 'labels'};
+
+function stateText(run) {
+  const errors = run.findings.filter(one => one.finding.severity === 'error' && !one.finding.failed).length;
+  const advice = run.findings.filter(one => one.finding.severity === 'advice' && !one.finding.failed).length;
+  const texts = [];
+  if (errors) texts.push(h('span', {class: 'badge error'}, count(errors, 'error')));
+  if (advice) texts.push(h('span', {class: 'badge advice'}, h('span', {}, `${advice} advice`)));
+  if (!errors && !advice) texts.push(h('span', {class: 'badge'}, run.rules.some(rule => rule.tensors > 0) ? 'no findings' : 'nothing was judged'));
+  return texts;
+}
+
+function summary() {
+  const rows = [];
+  const row = (name, text) => { const cells = runs.map(text); if (cells.some(cell => cell !== null)) rows.push([name, ...cells]); };
+  row('findings', run => h('span', {}, stateText(run)));
+  row('state', run => run.state + (run.job ? `; job ${run.job.name}: ${run.job.status}` : ''));
+  row('steps', run => Object.entries(run.modes).map(([mode, one]) => `${one.steps.toLocaleString('en')} ${mode} (${one.first} to ${one.last})`).join(', ') || 'none');
+  row('duration', run => run.began === undefined ? null : `${duration(run.last_saved - run.began)}, from ${date(run.began)}`);
+  row('time per step', run => run.began === undefined || run.steps < 2 ? null : duration((run.last_saved - run.began - pauses(run)) / (run.steps - 1)));
+  row('interruptions', run => run.interruptions.length === 0 ? null :
+    `${run.interruptions.length}; ${duration(pauses(run))} between the attempts`);
+  row('savings', run => run.job ? `${number(Number(run.job.savings.toFixed(1)))} % (trained ${duration(run.job.training_seconds)}, billed ${duration(run.job.billable_seconds)})` : null);
+  row('workers', run => run.workers.length > 1 ? String(run.workers.length) : null);
+  row('tensors', run => `${run.tensors.toLocaleString('en')}, ${bytes(run.bytes)} of records`);
+  row('last loss', run => {
+    const losses = run.curves.filter(curve => curve.role === 'loss' && curve.steps.length);
+    return losses.length ? losses.slice(0, 4).map(curve => `${curve.tensor} ${curve.mode} ${number(curve.max?.at(-1) ?? curve.min.at(-1))}`).join(', ') : null;
+  });
+  row('not saved', run => run.lost.text ?? null);
+  row('thinned', run => run.thinned.length ? h('ul', {}, run.thinned.slice(0, 20).map(text => h('li', {}, text))) : null);
+  row('damaged', run => run.damage.length ? h('ul', {}, run.damage.slice(0, 20).map(text => h('li', {}, text)),
+    run.damage.length > 20 && h('li', {}, `and ${run.damage.length - 20} more`)) : null);
+  row('left out here', run => run.left_out ? `${count(run.left_out, 'curve or row', 'curves and rows')} beyond the size of a page` : null);
+  row('address', run => h('code', {}, run.address));
+  return [table('Summary', runs.length > 1 ? ['', ...runs.map(run => run.name)] : null, rows)];
+}
+const pauses = run => run.interruptions.reduce((sum, one) => sum + Math.max(real(one.seconds ?? 0), 0), 0);
+
+function findings(run) {
+  const ran = run.rules.filter(rule => rule.tensors > 0).length;
+  const rules = h('details', {}, h('summary', {}, `${count(ran, 'rule')} could judge something, of ${run.rules.length}`),
+    table('Rules', ['rule', 'status', 'tensors', 'steps', 'what it lacks'],
+      run.rules.map(rule => [rule.rule, rule.status.replace(/([a-z])([A-Z])/g, '$1 $2').toLowerCase(), String(rule.tensors), String(rule.steps), rule.reason])));
+  if (run.findings.length === 0)
+    return [h('p', {}, ran ? 'The rules have found nothing.' : 'No rule has what it needs.'), rules];
+  return [run.findings.map((one, index) => finding(run, one, index < 8)), rules];
+}
+
+function finding(run, {finding: found, condition, evidence, shows_value: showsValue, columns, rows}, isOpen) {
+  const split = found.message.lastIndexOf('; ');
+  const [cause, advice] = split < 0 ? [found.message, ''] : [found.message.slice(0, split), found.message.slice(split + 2)];
+  const [first, last] = [found.step, found.last_step];
+  const kind = found.failed ? 'failed' : found.severity;
+  const when = found.count > 1 ? `${count(found.count, 'step')}, ${first} to ${last}` : `step ${first}`;
+  const subject = found.tensor || 'the run';
+  const body = [
+    h('p', {}, cause, '.'),
+    advice && h('p', {class: 'try'}, h('strong', {}, 'Try: '), advice.replace(/^try /, ''), '.'),
+    condition && h('p', {class: 'note'}, 'The rule fires if ', condition, '.')];
+  const chart = evidence && lineChart({
+    title: `${evidence.tensor}: ${quantityNames[evidence.quantity] ?? evidence.quantity}`, lines: [lineOf(evidence, run, '')],
+    threshold: showsValue ? real(found.threshold ?? NaN) : NaN, span: [first, last], height: 190,
+    isLog: ['l2', 'rms', 'abs_mean', 'update_ratio'].includes(evidence.quantity),
+    note: showsValue ? 'shaded: the steps of the finding' :
+      `shaded: the steps of the finding; the rule's number is ${number(found.value)}${found.threshold === null ? '' : `, its limit ${number(found.threshold)}`}`});
+  const around = rows && h('div', {}, h('h4', {}, `Around step ${first}`),
+    table(`What was saved around step ${first}`, ['step', ...columns.map(name => quantityNames[name] ?? name)],
+      rows.map(([step, mode, modeStep, ...numbers]) => [
+        h('span', {title: `${mode} step ${modeStep}`}, step === first ? `▸ ${step}` : String(step)), ...numbers.map(number)]),
+      {rowClass: index => rows[index][0] === first ? 'here' : ''}));
+  return h('details', {class: `finding ${kind}`, open: isOpen},
+    h('summary', {}, h('span', {class: `badge ${kind}`}, kind), h('strong', {}, found.rule), h('bdi', {class: 'subject'}, subject),
+      h('span', {class: 'when'}, run.workers.length > 1 && found.worker ? `${found.worker}, ${when}` : when)),
+    body, h('div', {class: 'pair'}, chart, around));
+}
+
+function curves() {
+  const groups = new Map();
+  for (const run of runs) {
+    const seen = new Set();
+    for (const curve of run.curves) {
+      const name = curve.tensor || quantityNames[curve.quantity];
+      if (seen.has(`${name}\n${curve.mode}`) || curve.steps.length === 0) continue;  // of several workers the first
+      seen.add(`${name}\n${curve.mode}`);
+      if (!groups.has(name)) groups.set(name, {role: curve.role, lines: []});
+      const parts = [runs.length > 1 && run.name, curve.mode !== 'GLOBAL' && curve.tensor && curve.mode].filter(Boolean);
+      groups.get(name).lines.push(lineOf(curve, run, parts.join(' ')));
+    }
+  }
+  const charts = [...groups].map(([name, {role, lines}]) =>
+    lineChart({title: name, lines, isLog: name === quantityNames.gradient_norm, height: role === 'loss' ? 210 : 150}));
+  return charts.length ? [h('div', {class: 'charts'}, charts)] : [];
+}
+
+function mapFigure(run, map, title, options = {}) {
+  const max = (map.max ?? map.min).map(reals), min = map.min.map(reals);
+  return heatMap({title, run, steps: map.columns, names: map.tensors, cells: max, ...options,
+    text: (i, k) => max[i][k] === null || min[i][k] === max[i][k] ? number(max[i][k]) : `${number(min[i][k])} to ${number(max[i][k])}`,
+    open: i => {
+      const kept = map.columns.map((_, k) => k).filter(k => max[i][k] !== null);
+      return lineChart({title: map.tensors[i], isLog: options.isLog, lines: [{name: '', run, steps: kept.map(k => map.columns[k]),
+        min: kept.map(k => min[i][k]), max: kept.map(k => max[i][k]), pointsPerEntry: 1}]});
+    },
+    note: options.note});
+}
+
+function norms(run) {
+  const note = 'Each cell is the largest norm in its range of steps.';
+  return run.maps.filter(map => map.quantity === 'l2').map(map => mapFigure(run, map, `Norms of ${plural[map.role]}`, {isLog: true, note}))
+    .concat(run.maps.filter(map => map.quantity === 'non_finite').map(map =>
+      mapFigure(run, map, 'Elements that are not finite', {isLog: true, note: 'Tensors without NaN and infinities are left out.'})));
+}
+
+const updates = run => run.maps.filter(map => map.quantity === 'update_ratio').map(map =>
+  mapFigure(run, map, `Updates of ${plural[map.role]}: size of the change over that of the tensor`, {isLog: true,
+    note: 'About 0.001 a step is usual. Where the elements were not saved, it is the least that the statistics allow.'}));
+
+const units = run => run.maps.filter(map => map.quantity === 'dead' || map.quantity === 'saturated').map(map =>
+  mapFigure(run, map, map.quantity === 'dead' ? 'Dead units: always zero, percent' : 'Saturated units, percent', {range: [0, 100],
+    note: 'Of the units of each layer, in one step.'}));
+
+function distributions(run) {
+  const names = [...new Set(run.bands.map(band => band.tensor))];
+  if (names.length === 0) return [];
+  const place = h('div', {class: 'pair'});
+  const draw = name => {
+    const bands = run.bands.filter(band => band.tensor === name);
+    const histogram = run.histograms.find(one => one.tensor === name);
+    place.replaceChildren(
+      lineChart({title: `${name}: range`, lines: bands.map(band => lineOf(band, run, quantityNames[band.quantity])), height: 230}),
+      histogram ? histogramMap(run, histogram) : h('p', {class: 'note'}, 'Its elements were not saved, or are too many for a histogram here.'));
+  };
+  const id = newId();
+  const choice = h('select', {id, onchange: () => draw(choice.value)}, names.map(name => h('option', {value: name}, name)));
+  draw(names[0]);
+  return [h('p', {}, h('label', {for: id}, 'Tensor '), choice), place];
+}
+
+function histogramMap(run, {tensor, steps, edges, counts}) {
+  edges = reals(edges);
+  const bins = edges.length - 1;
+  const order = [...Array(bins).keys()].reverse();  // large numbers on top
+  const totals = counts.map(one => one.reduce((a, b) => a + b, 0));
+  return heatMap({title: `${tensor}: share of the elements, percent`, run, steps, isLog: true, rowHeight: 8,
+    names: order.map(bin => `${number(edges[bin])} to ${number(edges[bin + 1])}`),
+    cells: order.map(bin => counts.map((one, k) => one[bin] === 0 ? null : 100 * one[bin] / totals[k])),
+    text: (i, k) => `${number(counts[k][order[i]])} of ${number(totals[k])}`,
+    note: steps.length === 24 ? 'Of 24 of its steps, evenly spaced.' : undefined});
+}
+
+function workers(run) {
+  if (run.workers.length < 2) return [];
+  const out = [table('Workers', ['worker', 'steps', 'last step', 'attempts', 'findings'], run.workers.map(one => [one.name, String(one.steps),
+    String(one.last_step), String(one.attempts), String(run.findings.filter(f => f.finding.worker === one.name).length)]))];
+  const groups = new Map();
+  for (const curve of run.curves) {
+    if (!['loss', 'metric', 'gradient'].includes(curve.role) || curve.steps.length === 0) continue;
+    const name = curve.tensor ? `${curve.tensor} ${curve.mode}` : quantityNames[curve.quantity];
+    if (!groups.has(name)) groups.set(name, []);
+    groups.get(name).push(lineOf(curve, run, curve.worker));
+  }
+  const charts = [...groups].filter(([, lines]) => lines.length > 1).slice(0, 12).map(([title, lines]) =>
+    lineChart({title, lines: lines.slice(0, 8), note: lines.length > 8 ? `8 of ${lines.length} workers` : undefined}));
+  return out.concat(charts.length ? h('div', {class: 'charts'}, charts) : []);
+}
+
+function attempts(run) {
+  if (run.interruptions.length === 0) return [];
+  return [table('Interruptions', ['attempt', 'worker', 'continues after step', 'pause'], run.interruptions.map(one =>
+    [String(one.attempt), one.worker, one.resumed_at < 0 ? 'starts over' : String(one.resumed_at), one.seconds === undefined ? '–' : duration(real(one.seconds))]))];
+}
+
+function configuration(run) {
+  const facts = Object.entries(run.facts);
+  const out = [];
+  if (facts.length) out.push(h('h3', {}, 'Facts'), table('Facts of the run', null, facts));
+  if (run.collections.length) out.push(h('h3', {}, 'Collections'), table('Collections', ['collection', 'patterns', 'saved', 'tensors by name'],
+    run.collections.map(one => [one.name, h('code', {}, one.patterns.join('  ')),
+      [one.elements && 'elements', ...one.reductions].filter(Boolean).join(', '), String(one.tensors)])));
+  return out;
+}
+)js";
+
+}  // namespace detail
+TENSORTAP_END_NAMESPACE
+
+// from tensortap/report/internal/page_start.hpp
+
+// The script of a page, last part: puts the sections in their places.
+
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
+
+inline constexpr std::string_view page_start = R"js(
+const sections = [
+  ['summary', 'Summary', summary, true], ['findings', 'Findings', findings], ['curves', 'Curves', curves, true],
+  ['norms', 'Norms', norms], ['updates', 'Updates', updates], ['distributions', 'Distributions', distributions],
+  ['units', 'Units', units], ['workers', 'Workers', workers], ['interruptions', 'Interruptions', attempts],
+  ['configuration', 'Configuration', configuration]];
+
+function axisButtons() {
+  if (!runs.some(run => run.clock.length > 1)) return null;
+  const buttons = [['step', 'steps'], ['time', 'wall clock']].map(([axis, text]) => h('button', {type: 'button', 'data-axis': axis,
+    'aria-pressed': String(state.axis === axis), onclick: () => {
+      state.axis = axis;
+      buttons.forEach(button => button.setAttribute('aria-pressed', String(button.dataset.axis === axis)));
+      redraws.forEach(draw => draw());
+    }}, text));
+  return h('div', {class: 'choice', role: 'group', 'aria-label': 'horizontal axis'}, buttons);
+}
+
+function runChoice() {
+  if (runs.length < 2) return null;
+  const id = newId();
+  const choice = h('select', {id, onchange: () => { state.run = Number(choice.value); showSections(false); }},
+    runs.map((run, index) => h('option', {value: index}, run.name)));
+  return h('div', {class: 'choice'}, h('label', {for: id}, 'details of '), choice);
+}
+
+/// Makes the sections; with `all`, also those that show all runs.
+function showSections(all) {
+  const main = document.querySelector('main');
+  const links = [];
+  let last = null;
+  for (const [id, title, make, isOfAll] of sections) {
+    const there = document.getElementById(id);
+    if (!all && isOfAll) {
+      if (there) { links.push([id, title]); last = there; }
+      continue;
+    }
+    const content = make(runs[state.run]).flat(Infinity);
+    there?.remove();
+    if (content.length === 0) continue;
+    const note = runs.length > 1 && !isOfAll && h('span', {class: 'of'}, ` of ${runs[state.run].name}`);
+    const section = h('section', {id, 'aria-labelledby': `${id}-title`}, h('h2', {id: `${id}-title`}, title, note), content);
+    if (last) last.after(section); else main.prepend(section);
+    last = section;
+    links.push([id, title]);
+  }
+  document.querySelector('nav').replaceChildren(h('ul', {}, links.map(([id, title]) => h('li', {}, h('a', {href: `#${id}`}, title)))));
+}
+
+document.querySelector('.choices').append(...[axisButtons(), runChoice()].filter(Boolean));
+document.querySelector('.badges').append(...(runs.length === 1 ? stateText(runs[0]) : []));
+showSections(true);
+)js";
+
+}  // namespace detail
+TENSORTAP_END_NAMESPACE
+
+// from tensortap/report/internal/page_style.hpp
+
+// The style of a page: light and dark, for screens of every width and for paper.
+
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
+
+inline constexpr std::string_view page_style = R"css(
+:root {
+  color-scheme: light dark;
+  --back: #ffffff; --raised: #f5f7fa; --text: #1b2330; --muted: #515c6b; --line: #d9dfe7; --grid: #e8ecf1; --accent: #0b5cad;
+  --error: #b3261e; --error-back: #fdecea; --advice: #7a4f00; --advice-back: #fff3d9; --gap: #6b7684; --span: #b3261e22;
+  --s0: #0b5cad; --s1: #b34700; --s2: #1b7f4b; --s3: #8e3a9d; --s4: #666a00; --s5: #b3261e; --s6: #00707a; --s7: #5b4bb5;
+}
+@media (prefers-color-scheme: dark) {
+  :root {
+    --back: #11151b; --raised: #1a2028; --text: #e4e8ee; --muted: #a3aebb; --line: #333c48; --grid: #252c36; --accent: #7db8ff;
+    --error: #ff8a80; --error-back: #3a1815; --advice: #f2c14e; --advice-back: #332708; --gap: #8d98a6; --span: #ff8a8033;
+    --s0: #7db8ff; --s1: #ffab66; --s2: #7fd6a4; --s3: #e0a3ec; --s4: #d3d36b; --s5: #ff8a80; --s6: #6fd3dc; --s7: #b9aeff;
+  }
+}
+* { box-sizing: border-box; }
+html { scroll-padding-top: 5.5rem; }
+body { margin: 0; background: var(--back); color: var(--text); font: 13px/1.45 system-ui, "Segoe UI", Roboto, "Noto Sans", sans-serif;
+  font-variant-numeric: tabular-nums; }
+.skip { position: absolute; left: -999px; }
+.skip:focus { left: 8px; top: 8px; z-index: 3; background: var(--back); padding: 4px 8px; }
+.hidden { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
+a { color: var(--accent); }
+:focus-visible { outline: 2px solid var(--accent); outline-offset: 1px; }
+header { position: sticky; top: 0; z-index: 2; background: var(--back); border-bottom: 1px solid var(--line); padding: 8px 16px 0; }
+.head { display: flex; flex-wrap: wrap; align-items: center; gap: 4px 14px; }
+h1 { font-size: 17px; margin: 0; overflow-wrap: anywhere; font-weight: 650; }
+h1 small { font-weight: 400; color: var(--muted); font-size: 12px; margin-left: 6px; }
+.choices { margin-left: auto; display: flex; flex-wrap: wrap; gap: 4px 12px; }
+.badges, .badges span { display: inline-flex; gap: 6px; }
+nav ul { display: flex; gap: 2px; list-style: none; margin: 6px -6px 0; padding: 0 0 4px; overflow-x: auto; }
+nav a { display: block; padding: 3px 8px; border-radius: 4px; text-decoration: none; white-space: nowrap; }
+nav a:hover { background: var(--raised); text-decoration: underline; }
+main { max-width: 1280px; margin: 0 auto; padding: 0 16px 32px; }
+section { padding-top: 10px; }
+h2 { font-size: 15px; margin: 14px 0 8px; border-bottom: 1px solid var(--line); padding-bottom: 4px; }
+h2 .of { font-weight: 400; color: var(--muted); }
+h3 { font-size: 13px; margin: 14px 0 4px; }
+h4 { font-size: 12px; margin: 0 0 6px; font-weight: 600; }
+p { margin: 4px 0; max-width: 90ch; overflow-wrap: anywhere; }
+.note, .when, .readout { color: var(--muted); font-size: 12px; }
+code { font: 12px ui-monospace, "DejaVu Sans Mono", Menlo, monospace; overflow-wrap: anywhere; }
+footer { color: var(--muted); font-size: 12px; padding: 12px 16px; border-top: 1px solid var(--line); }
+
+button, select { font: inherit; color: inherit; background: var(--raised); border: 1px solid var(--line); border-radius: 4px; padding: 2px 8px;
+  max-width: 100%; }
+button[aria-pressed=true] { background: var(--accent); color: var(--back); border-color: var(--accent); }
+button.small { font-size: 11px; padding: 0 6px; line-height: 16px; }
+.choice button { border-radius: 0; }
+.choice button:first-child { border-radius: 4px 0 0 4px; }
+.choice button:last-child { border-radius: 0 4px 4px 0; margin-left: -1px; }
+
+.scroll { overflow-x: auto; max-width: 100%; }
+table { border-collapse: collapse; font-size: 12px; }
+th, td { text-align: left; padding: 2px 12px 2px 0; vertical-align: top; border-bottom: 1px solid var(--grid); overflow-wrap: anywhere;
+  min-width: 3em; }
+thead th { color: var(--muted); font-weight: 500; vertical-align: bottom; }
+tbody th { font-weight: 500; white-space: nowrap; }
+td.number { text-align: left; white-space: nowrap; }
+td ul { margin: 0; padding-left: 16px; }
+tr.here { background: var(--advice-back); }
+tr.here th { font-weight: 700; }
+#summary tbody th, #configuration tbody th { color: var(--muted); font-weight: 400; padding-right: 20px; }
+
+.badge { display: inline-block; border: 1px solid var(--line); border-radius: 4px; padding: 0 6px; font-size: 12px; white-space: nowrap;
+  background: var(--raised); }
+.badge.error, .badge.failed { color: var(--error); background: var(--error-back); border-color: currentColor; font-weight: 600; }
+.badge.advice { color: var(--advice); background: var(--advice-back); border-color: currentColor; font-weight: 600; }
+.finding { border: 1px solid var(--line); border-left: 4px solid var(--gap); border-radius: 4px; margin: 8px 0; padding: 6px 12px; }
+.finding.error, .finding.failed { border-left-color: var(--error); }
+.finding.advice { border-left-color: var(--advice); border-left-style: double; }
+.finding > summary { display: flex; flex-wrap: wrap; gap: 2px 10px; align-items: baseline; list-style: none; }
+.finding > summary::before { content: "▸"; color: var(--muted); width: 8px; }
+.finding[open] > summary::before { content: "▾"; }
+.subject { font-family: ui-monospace, "DejaVu Sans Mono", Menlo, monospace; font-size: 12px; overflow-wrap: anywhere; }
+summary { cursor: pointer; }
+details.data > summary { color: var(--muted); font-size: 11px; }
+details.data .scroll { max-height: 300px; overflow: auto; }
+
+.charts { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 390px), 1fr)); gap: 14px 24px; align-items: start; }
+.pair { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 400px), 1fr)); gap: 10px 24px; align-items: start; margin-top: 8px; }
+.pair > * { min-width: 0; }
+figure { margin: 0 0 6px; min-width: 0; break-inside: avoid; }
+figcaption { display: flex; gap: 8px; align-items: baseline; font-weight: 600; font-size: 12px; flex-wrap: wrap; }
+figcaption .title { overflow: hidden; text-overflow: ellipsis; overflow-wrap: anywhere; }
+figcaption button { margin-left: auto; }
+.legend { display: flex; flex-wrap: wrap; gap: 0 14px; list-style: none; margin: 2px 0; padding: 0; font-size: 12px; }
+.legend svg { margin-right: 5px; vertical-align: middle; }
+.frame { position: relative; }
+.plot { position: relative; width: 100%; min-width: 0; cursor: crosshair; }
+.plot svg { display: block; max-width: 100%; }
+.plot text { font-size: 10.5px; fill: var(--muted); }
+.grid { stroke: var(--grid); }
+svg .axis, .tick { stroke: var(--line); }
+.line { fill: none; stroke-width: 1.4; stroke-linejoin: round; }
+.dot { stroke: var(--back); }
+.cursor line { stroke: var(--muted); stroke-dasharray: 2 2; }
+.plot text.limit { fill: var(--error); }
+line.limit { stroke: var(--error); stroke-dasharray: 5 3; }
+.plot text.bad { fill: var(--error); font-size: 13px; font-weight: 700; }
+rect.gap { fill: var(--gap); opacity: 0.14; }
+line.gap { stroke: var(--gap); stroke-dasharray: 1 2; }
+rect.span { fill: var(--span); }
+.s0 { stroke: var(--s0); } .s1 { stroke: var(--s1); } .s2 { stroke: var(--s2); } .s3 { stroke: var(--s3); }
+.s4 { stroke: var(--s4); } .s5 { stroke: var(--s5); } .s6 { stroke: var(--s6); } .s7 { stroke: var(--s7); }
+.line.s1 { stroke-dasharray: 6 2; } .line.s2 { stroke-dasharray: 2 2; } .line.s3 { stroke-dasharray: 8 2 2 2; }
+.line.s4 { stroke-dasharray: 4 4; } .line.s5 { stroke-dasharray: 10 3; } .line.s6 { stroke-dasharray: 1 3; } .line.s7 { stroke-dasharray: 6 2 1 2 1 2; }
+.dot.s0 { fill: var(--s0); } .dot.s1 { fill: var(--s1); } .dot.s2 { fill: var(--s2); } .dot.s3 { fill: var(--s3); }
+.dot.s4 { fill: var(--s4); } .dot.s5 { fill: var(--s5); } .dot.s6 { fill: var(--s6); } .dot.s7 { fill: var(--s7); }
+.tip { position: absolute; top: 2px; pointer-events: none; background: var(--back); border: 1px solid var(--line); border-radius: 4px;
+  padding: 3px 8px; font-size: 12px; max-width: 90%; overflow-wrap: anywhere; z-index: 1; box-shadow: 0 1px 6px #0003; }
+.tip .closest { font-weight: 650; }
+
+.map { margin-bottom: 18px; }
+.map .frame { display: grid; grid-template-columns: minmax(60px, 190px) 1fr; gap: 6px; }
+.map .names { overflow: hidden; font-size: 11px; color: var(--muted); text-align: right; min-width: 0; }
+.map .names span { display: block; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
+.map canvas:not(.bar) { display: block; width: 100%; image-rendering: pixelated; background: var(--raised); }
+.map .axis { position: relative; height: 16px; margin-left: calc(min(190px, 100%) + 6px); font-size: 10.5px; color: var(--muted); }
+.map .axis span { position: absolute; transform: translateX(-50%); white-space: nowrap; }
+.map .cell { position: absolute; outline: 2px solid var(--text); box-shadow: 0 0 0 3px var(--back); pointer-events: none; min-width: 3px; }
+.scale { display: inline-flex; align-items: center; gap: 5px; font-weight: 400; color: var(--muted); font-size: 11px; }
+.bar { width: 96px; height: 9px; }
+.swatch { display: inline-block; width: 10px; height: 10px; border: 1px solid var(--muted); }
+.swatch.zero { background: #000; }
+.swatch.bad { background: #d62828; }
+.readout { min-height: 1.4em; }
+.below { max-width: 640px; }
+
+@media (max-width: 640px) {
+  header, main { padding-left: 10px; padding-right: 10px; }
+  .map .frame { grid-template-columns: 84px 1fr; }
+  .map .axis { margin-left: 90px; }
+  th, td { padding-right: 8px; }
+}
+@media print {
+  :root { --back: #fff; --raised: #f5f7fa; --text: #000; --muted: #444; --line: #ccc; --grid: #e5e5e5; }
+  header { position: static; }
+  nav, .choices, .skip, button, details.data, .readout { display: none; }
+  main { max-width: none; }
+  * { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
+}
+)css";
+
+}  // namespace detail
+TENSORTAP_END_NAMESPACE
+
+// from tensortap/report/internal/sha256.hpp
+
+// SHA-256, by which a page names the script and the style that a browser may use. For a page alone: it is not made to
+// be fast, and nothing that is secret depends on it.
+
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
+
+/// Returns the first 32 bits of the fraction of the root of order `order` (2 or 3) of the prime number `prime`.
+inline std::uint32_t fraction_of_root(std::uint32_t prime, int order) {
+  // The largest x with x^order <= prime * 2^(32 order), by bisection in exact integers: below 2^36, and its cube below
+  // 2^108.
+  __extension__ using Wide = unsigned __int128;
+  const Wide target = static_cast<Wide>(prime) << (32 * order);
+  std::uint64_t low = 0, high = std::uint64_t{1} << (order == 2 ? 37 : 36);
+  while (high - low > 1) {
+    const std::uint64_t middle = low + (high - low) / 2;
+    const Wide power = order == 2 ? static_cast<Wide>(middle) * middle : static_cast<Wide>(middle) * middle * middle;
+    (power <= target ? low : high) = middle;
+  }
+  return static_cast<std::uint32_t>(low);
+}
+
+/// The constants of the standard: fractions of roots of the first 64 prime numbers.
+struct Sha256Constants {
+  std::array<std::uint32_t, 64> rounds{};
+  std::array<std::uint32_t, 8> start{};
+
+  Sha256Constants() {
+    std::size_t found = 0;
+    for (std::uint32_t n = 2; found < rounds.size(); ++n) {
+      bool is_prime = true;
+      for (std::uint32_t k = 2; k * k <= n && is_prime; ++k) is_prime = n % k != 0;
+      if (!is_prime) continue;
+      if (found < start.size()) start[found] = fraction_of_root(n, 2);
+      rounds[found++] = fraction_of_root(n, 3);
+    }
+  }
+};
+
+/// Returns the digest of `text`. Source: FIPS 180-4.
+inline std::array<std::uint8_t, 32> sha256(std::string_view text) {
+  static const Sha256Constants constants;
+  std::array<std::uint32_t, 8> hash = constants.start;
+  std::string message(text);
+  message += '\x80';
+  while (message.size() % 64 != 56) message += '\0';
+  for (int shift = 56; shift >= 0; shift -= 8) message += static_cast<char>((text.size() * 8) >> shift & 0xff);
+
+  for (std::size_t block = 0; block < message.size(); block += 64) {
+    std::array<std::uint32_t, 64> w{};
+    for (std::size_t i = 0; i < 64; ++i)
+      w[i / 4 % 16] = w[i / 4 % 16] << 8 | static_cast<std::uint8_t>(message[block + i]);
+    for (std::size_t i = 16; i < 64; ++i) {
+      const std::uint32_t a = w[i - 15], b = w[i - 2];
+      w[i] = w[i - 16] + (std::rotr(a, 7) ^ std::rotr(a, 18) ^ a >> 3) + w[i - 7] +
+             (std::rotr(b, 17) ^ std::rotr(b, 19) ^ b >> 10);
+    }
+    auto [a, b, c, d, e, f, g, h] = hash;
+    for (std::size_t i = 0; i < 64; ++i) {
+      const std::uint32_t first = h + (std::rotr(e, 6) ^ std::rotr(e, 11) ^ std::rotr(e, 25)) + ((e & f) ^ (~e & g)) +
+                                  constants.rounds[i] + w[i];
+      const std::uint32_t second =
+          (std::rotr(a, 2) ^ std::rotr(a, 13) ^ std::rotr(a, 22)) + ((a & b) ^ (a & c) ^ (b & c));
+      h = g;
+      g = f;
+      f = e;
+      e = d + first;
+      d = c;
+      c = b;
+      b = a;
+      a = first + second;
+    }
+    const std::array<std::uint32_t, 8> next = {a, b, c, d, e, f, g, h};
+    for (std::size_t i = 0; i < next.size(); ++i) hash[i] += next[i];
+  }
+  std::array<std::uint8_t, 32> out{};
+  for (std::size_t i = 0; i < out.size(); ++i) out[i] = static_cast<std::uint8_t>(hash[i / 4] >> (24 - 8 * (i % 4)));
+  return out;
+}
+
+/// Returns the bytes in base 64, with padding.
+inline std::string base64_of(const std::array<std::uint8_t, 32>& bytes) {
+  constexpr std::string_view digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  std::string out;
+  for (std::size_t i = 0; i < bytes.size(); i += 3) {
+    std::uint32_t word = 0;
+    for (std::size_t k = 0; k < 3; ++k) word = word << 8 | (i + k < bytes.size() ? bytes[i + k] : 0u);
+    for (std::size_t k = 0; k < 4; ++k)
+      out += i * 8 + k * 6 < bytes.size() * 8 ? digits[word >> (18 - 6 * k) & 63] : '=';
+  }
+  return out;
+}
+
+}  // namespace detail
+TENSORTAP_END_NAMESPACE
+
+// from tensortap/report/internal/report_page_impl.hpp
+
+// The body of report_page.hpp.
+
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
+
+/// Returns `text` as the text of an element.
+inline std::string html_text(std::string_view text) {
+  std::string out;
+  for (const char c : escaped(text)) {
+    if (c == '<')
+      out += "&lt;";
+    else if (c == '>')
+      out += "&gt;";
+    else if (c == '&')
+      out += "&amp;";
+    else if (c == '"')
+      out += "&quot;";
+    else
+      out += c;
+  }
+  return out;
+}
+
+/// Returns JSON, all of it ASCII, with what could end a script written otherwise. It has such characters in strings
+/// only.
+inline std::string json_in_script(std::string_view json) {
+  std::string out;
+  out.reserve(json.size());
+  for (const char c : json) {
+    if (c == '<')
+      out += "\\u003c";
+    else if (c == '>')
+      out += "\\u003e";
+    else if (c == '&')
+      out += "\\u0026";
+    else
+      out += c;
+  }
+  return out;
+}
+
+}  // namespace detail
+
+TENSORTAP_INLINE void write_page(const std::vector<RunReport>& runs, std::ostream& out) {
+  std::string names;
+  for (const RunReport& run : runs) names.append(names.empty() ? "" : ", ").append(run.name);
+  if (runs.empty()) names = "no run";
+  const std::string title = detail::html_text(names);
+  std::string script;
+  for (const std::string_view part :
+       {detail::page_base, detail::page_charts, detail::page_maps, detail::page_sections, detail::page_start})
+    script += part;
+
+  out << "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
+         "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'sha256-"
+      << detail::base64_of(detail::sha256(detail::page_style)) << "'; script-src 'sha256-"
+      << detail::base64_of(detail::sha256(script))
+      << "'; base-uri 'none'; form-action 'none'\">\n"
+         "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>"
+      << title << " - report</title>\n<style>" << detail::page_style
+      << "</style>\n</head>\n<body>\n<a class=\"skip\" href=\"#main\">To the report</a>\n<header>\n<div "
+         "class=\"head\"><h1>"
+      << title
+      << "</h1><div class=\"badges\"></div><div class=\"choices\"></div></div>\n<nav aria-label=\"Sections\"></nav>\n"
+         "</header>\n<main id=\"main\" tabindex=\"-1\">\n<noscript><p>This page draws its charts with a script, which "
+         "is "
+         "switched off here. The command tensortap report --json prints the same facts.</p></noscript>\n</main>\n"
+         "<footer>Steps are global steps, which count all modes together. Made by tensortap "
+      << version << ".</footer>\n<script type=\"application/json\" id=\"report\">{\"runs\":[";
+  for (const RunReport& run : runs) out << (&run == runs.data() ? "" : ",") << detail::json_in_script(to_json(run));
+  out << "]}</script>\n<script>" << script << "</script>\n</body>\n</html>\n";
+  out.flush();
+  if (!out) throw Error::export_failed(runs.size());
+}
+
+TENSORTAP_END_NAMESPACE
+
+// from tensortap/report/internal/bounded_series.hpp
+
+// A number over steps in bounded memory: when there is no room left, each two neighbours become one, which keeps the
+// least and the largest number of both.
+
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
+
+/// Numbers in the order of their steps.
+class BoundedSeries {
+ public:
+  /// One number, or several of consecutive points.
+  struct Entry {
+    std::int64_t first = 0;  // global steps
+    std::int64_t last = 0;
+    double min = 0;  // of the finite numbers; if there is none, an infinity or NaN
+    double max = 0;
+    std::int64_t points = 1;
+    std::int64_t bad = 0;  // numbers that are not finite
+  };
+
+  /// `most`: the number of entries, 2 or more.
+  explicit BoundedSeries(std::size_t most) : most_(most) {}
+
+  void add(std::int64_t step, double number) {
+    const Entry one{step, step, number, number, 1, std::isfinite(number) ? 0 : 1};
+    ++points_;
+    if (!entries_.empty() && entries_.back().points < per_entry_) {
+      unite(entries_.back(), one);
+      return;
+    }
+    if (entries_.size() == most_) {
+      halve(entries_);
+      per_entry_ *= 2;
+    }
+    entries_.push_back(one);
+  }
+
+  [[nodiscard]] const std::vector<Entry>& entries() const noexcept { return entries_; }
+  [[nodiscard]] std::uint64_t points() const noexcept { return points_; }
+
+  /// Puts the numbers into `out`, in at most `most` entries.
+  void write_to(ReportCurve& out, std::size_t most) const {
+    std::vector<Entry> entries = entries_;
+    out.points = points_;
+    out.points_per_entry = static_cast<std::uint64_t>(per_entry_);
+    for (; entries.size() > most && entries.size() > 1; out.points_per_entry *= 2) halve(entries);
+    const bool is_bad = std::any_of(entries.begin(), entries.end(), [](const Entry& one) { return one.bad > 0; });
+    for (const Entry& one : entries) {
+      out.steps.push_back(one.first);
+      out.min.push_back(one.min);
+      out.max.push_back(one.max);
+      if (is_bad) out.bad.push_back(one.bad);
+    }
+  }
+
+ private:
+  static void unite(Entry& to, const Entry& next) {
+    to.last = next.last;
+    to.points += next.points;
+    to.bad += next.bad;
+    const bool has_number = std::isfinite(to.min);
+    if (has_number && std::isfinite(next.min)) {
+      to.min = std::min(to.min, next.min);
+      to.max = std::max(to.max, next.max);
+    } else if (!has_number && (std::isfinite(next.min) || std::isnan(next.min))) {
+      to.min = next.min;
+      to.max = next.max;
+    }
+  }
+
+  static void halve(std::vector<Entry>& entries) {
+    std::size_t kept = 0;
+    for (std::size_t i = 0; i < entries.size(); i += 2) {
+      Entry one = entries[i];
+      if (i + 1 < entries.size()) unite(one, entries[i + 1]);
+      entries[kept++] = one;
+    }
+    entries.resize(kept);
+  }
+
+  std::size_t most_;
+  std::int64_t per_entry_ = 1;
+  std::uint64_t points_ = 0;
+  std::vector<Entry> entries_;
+};
+
+}  // namespace detail
+TENSORTAP_END_NAMESPACE
+
+// from tensortap/report/internal/collected_series.hpp
+
+// What a report keeps of a run while rules judge it step by step: numbers of each tensor, in bounded memory.
+
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
+
+/// The numbers that a report follows.
+enum class Quantity : std::uint8_t {
+  value,  ///< the only element
+  l2,     ///< the euclidean norm
+  rms,    ///< the root mean square
+  mean,
+  std,
+  min,
+  max,
+  abs_mean,
+  abs_max,
+  zeros,         ///< percent of the elements
+  non_finite,    ///< number of elements
+  update_ratio,  ///< the size of the change since the last step that had it, over its own size before
+  dead,          ///< percent of the units, all of whose elements are zero
+  saturated,     ///< percent of the units, less than one percent of whose elements are between the limits
+};
+inline constexpr std::size_t quantity_count = 14;
+
+constexpr std::string_view to_string(Quantity quantity) noexcept {
+  constexpr std::array<std::string_view, quantity_count> names = {
+      "value",    "l2",      "rms",   "mean",       "std",          "min",  "max",
+      "abs_mean", "abs_max", "zeros", "non_finite", "update_ratio", "dead", "saturated"};
+  return names[static_cast<std::size_t>(quantity)];
+}
+
+/// The numbers of one tensor in one step; those that are unknown are empty.
+using Numbers = std::array<std::optional<double>, quantity_count>;
+
+inline void set(Numbers& numbers, Quantity quantity, double number) {
+  numbers[static_cast<std::size_t>(quantity)] = number;
+}
+
+/// Puts what statistics tell into `out`.
+inline void add_statistics(Numbers& out, const Statistics& s) {
+  if (s.count == 0) return;
+  const auto count = static_cast<double>(s.count);
+  set(out, Quantity::non_finite, static_cast<double>(s.non_finite()));
+  set(out, Quantity::zeros, 100 * static_cast<double>(s.zeros) / count);
+  if (s.finite() == 0) return;
+  const double l2 = s.l2();
+  set(out, Quantity::l2, l2);
+  set(out, Quantity::rms, l2 / std::sqrt(static_cast<double>(s.finite())));
+  set(out, Quantity::mean, s.mean());
+  set(out, Quantity::std, s.std());
+  set(out, Quantity::min, s.min);
+  set(out, Quantity::max, s.max);
+  set(out, Quantity::abs_mean, s.abs_mean());
+  set(out, Quantity::abs_max, s.abs_max);
+}
+
+/// Returns what is known of a tensor by its elements, statistics or reductions. `Step` is a JudgedStep with a
+/// KnownTensor, or a StoredStep with a name.
+template <class View, class Tensor>
+Numbers numbers_of(const View& step, const Tensor& tensor) {
+  Numbers out;
+  if (const auto& value = step.value(tensor); value && value->size() == 1 && is_real(value->dtype())) {
+    set(out, Quantity::value, value->number(0));
+    return out;
+  }
+  if (const auto& s = step.statistics(tensor)) {
+    add_statistics(out, *s);
+    return out;
+  }
+  constexpr std::array<std::pair<Quantity, Reduction>, 7> saved = {{{Quantity::l2, Reduction::l2},
+                                                                    {Quantity::mean, Reduction::mean},
+                                                                    {Quantity::std, Reduction::std},
+                                                                    {Quantity::min, Reduction::min},
+                                                                    {Quantity::max, Reduction::max},
+                                                                    {Quantity::abs_mean, Reduction::abs_mean},
+                                                                    {Quantity::abs_max, Reduction::abs_max}}};
+  for (const auto& [quantity, reduction] : saved)
+    if (const auto number = step.reduction(tensor, reduction)) set(out, quantity, *number);
+  return out;
+}
+
+/// Puts what the units of an output tell into `out`.
+inline void add_units(Numbers& out, const UnitStatistics& units, Activation activation) {
+  if (units.list.empty() || units.per_unit == 0) return;
+  std::size_t dead = 0, saturated = 0;
+  for (const UnitStatistics::Unit& unit : units.list) {
+    const std::uint64_t within = activation == Activation::tanh ? unit.within_tanh_output : unit.within_sigmoid_output;
+    if (unit.zeros == units.per_unit) ++dead;
+    if (within * 100 < units.per_unit) ++saturated;
+  }
+  const auto percent = [&](std::size_t part) {
+    return 100 * static_cast<double>(part) / static_cast<double>(units.list.size());
+  };
+  if (activation == Activation::tanh || activation == Activation::sigmoid)
+    set(out, Quantity::saturated, percent(saturated));
+  else if (activation != Activation::softmax)
+    set(out, Quantity::dead, percent(dead));
+}
+
+/// The series of one tensor in one mode.
+struct TensorSeries {
+  Role role = Role::other;
+  Activation activation = Activation::none;
+  std::array<std::unique_ptr<BoundedSeries>, quantity_count> by_quantity;
+
+  [[nodiscard]] const BoundedSeries* find(Quantity quantity) const {
+    return by_quantity[static_cast<std::size_t>(quantity)].get();
+  }
+  void add(std::int64_t step, const Numbers& numbers, std::size_t most) {
+    for (std::size_t i = 0; i < quantity_count; ++i) {
+      if (!numbers[i]) continue;
+      if (!by_quantity[i]) by_quantity[i] = std::make_unique<BoundedSeries>(most);
+      by_quantity[i]->add(step, *numbers[i]);
+    }
+  }
+};
+
+/// All series of a run.
+class CollectedSeries {
+ public:
+  /// A tensor of a worker in a mode.
+  struct Key {
+    std::string worker, tensor;
+    Mode mode;
+    friend auto operator<=>(const Key&, const Key&) = default;
+  };
+  using Map = std::map<Key, TensorSeries>;
+
+  /// `most`: the entries of a series.
+  explicit CollectedSeries(std::size_t most) : most_(most) {}
+
+  void add(const JudgedStep& step) {
+    const Step at = step.step();
+    Places& places = places_of(step.worker());
+    double squares = 0;
+    bool has_gradients = false;
+    for (const KnownTensor* tensor : step.saved()) {
+      Numbers numbers = numbers_of(step, *tensor);
+      if (tensor->role == Role::weight || tensor->role == Role::bias)
+        if (const TensorChange* const change = step.change(*tensor); change != nullptr && change->rms_before > 0)
+          set(numbers, Quantity::update_ratio, change->rms / change->rms_before);
+      if (tensor->role == Role::layer_output)
+        if (const UnitStatistics* const units = step.units(*tensor)) add_units(numbers, *units, tensor->activation);
+      if (const auto& l2 = numbers[static_cast<std::size_t>(Quantity::l2)]; l2 && tensor->role == Role::gradient) {
+        squares += *l2 * *l2;
+        has_gradients = true;
+      }
+      TensorSeries& series = places.find(series_, *tensor, at.mode, step.worker());
+      series.role = tensor->role;
+      series.activation = tensor->activation;
+      series.add(at.global_step, numbers, most_);
+    }
+    if (has_gradients && at.mode != Mode::eval) norm_of(step.worker()).add(at.global_step, std::sqrt(squares));
+    keep_order(step);
+  }
+
+  [[nodiscard]] const Map& series() const noexcept { return series_; }
+  /// Returns the norm of all gradients together, by worker.
+  [[nodiscard]] const std::map<std::string, BoundedSeries>& norms() const noexcept { return norms_; }
+
+  /// Returns the place of a tensor among those of its role, from the first layer to the last.
+  [[nodiscard]] std::size_t place_of(Role role, const std::string& tensor) const {
+    const std::vector<std::string>& order = order_[static_cast<std::size_t>(role)];
+    return static_cast<std::size_t>(std::find(order.begin(), order.end(), tensor) - order.begin());
+  }
+
+ private:
+  /// Where the series of a worker's tensors are, by the numbers of the tensors.
+  struct Places {
+    std::vector<std::array<TensorSeries*, all_modes.size()>> by_id;
+
+    TensorSeries& find(Map& series, const KnownTensor& tensor, Mode mode, std::string_view worker) {
+      if (tensor.id >= by_id.size()) by_id.resize(tensor.id + 1);
+      TensorSeries*& place = by_id[tensor.id][index_of(mode)];
+      if (place == nullptr) place = &series[{std::string(worker), tensor.name, mode}];
+      return *place;
+    }
+  };
+
+  Places& places_of(std::string_view worker) {
+    const auto found = places_.find(worker);
+    return found != places_.end() ? found->second : places_[std::string(worker)];
+  }
+  BoundedSeries& norm_of(std::string_view worker) {
+    return norms_.try_emplace(std::string(worker), most_).first->second;
+  }
+
+  void keep_order(const JudgedStep& step) {
+    for (std::size_t role = 0; role < role_count; ++role) {
+      const auto tensors = step.with_role(static_cast<Role>(role));
+      if (tensors.size() <= order_[role].size()) continue;
+      order_[role].clear();
+      for (const KnownTensor* tensor : tensors) order_[role].push_back(tensor->name);
+    }
+  }
+
+  std::size_t most_;
+  Map series_;
+  std::map<std::string, BoundedSeries> norms_;
+  std::map<std::string, Places, std::less<>> places_;
+  std::array<std::vector<std::string>, role_count> order_;
+};
+
+/// A rule that finds nothing: it collects what it is shown.
+struct Collect {
+  static constexpr std::string_view name = "report";
+
+  std::shared_ptr<CollectedSeries> to;
+
+  std::vector<Finding> operator()(const JudgedStep& step) const {
+    to->add(step);
+    return {};
+  }
+};
+
+}  // namespace detail
+TENSORTAP_END_NAMESPACE
+
+// from tensortap/report/internal/report_curves.hpp
+
+// The curves, maps and bands of a report, from the series that were collected.
+
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
+
+/// What a page holds at most.
+struct ReportLimits {
+  static constexpr std::size_t curves = 240;
+  static constexpr std::size_t rows = 192;  // of a map
+  static constexpr std::size_t columns = 160;
+  static constexpr std::size_t bands = 96;  // tensors
+  static constexpr std::size_t band_entries = 80;
+  static constexpr std::size_t curve_entries = 24000;  // of all curves together
+  static constexpr std::size_t cells = 48000;          // of all maps together
+};
+
+/// Returns the place of a role in a report: what people look at first has the lowest number.
+inline int rank_of(Role role) {
+  constexpr std::array<Role, role_count> order = {
+      Role::loss,         Role::metric,      Role::gradient,    Role::weight, Role::bias,
+      Role::layer_output, Role::layer_input, Role::predictions, Role::labels, Role::other};
+  return static_cast<int>(std::find(order.begin(), order.end(), role) - order.begin());
+}
+
+/// The series of one tensor, with its name and its place among those of its role.
+struct RankedSeries {
+  const CollectedSeries::Key* key;
+  const TensorSeries* series;
+  std::size_t place;
+};
+
+/// Returns the series that have `quantity`, sorted by role, layer, name, worker and mode.
+inline std::vector<RankedSeries> series_with(const CollectedSeries& from, Quantity quantity) {
+  std::vector<RankedSeries> out;
+  for (const auto& [key, series] : from.series())
+    if (series.find(quantity) != nullptr) out.push_back({&key, &series, from.place_of(series.role, key.tensor)});
+  std::stable_sort(out.begin(), out.end(), [](const RankedSeries& a, const RankedSeries& b) {
+    return std::tuple(rank_of(a.series->role), a.place, std::string_view(a.key->tensor)) <
+           std::tuple(rank_of(b.series->role), b.place, std::string_view(b.key->tensor));
+  });
+  return out;
+}
+
+/// Returns the same, but of each tensor the series of one worker and mode: that with most numbers.
+inline std::vector<RankedSeries> one_of_each(std::vector<RankedSeries> all, Quantity quantity) {
+  std::vector<RankedSeries> out;
+  for (RankedSeries& one : all) {
+    const auto points = [&](const RankedSeries& series) { return series.series->find(quantity)->points(); };
+    if (out.empty() || out.back().key->tensor != one.key->tensor)
+      out.push_back(one);
+    else if (points(one) > points(out.back()))
+      out.back() = one;
+  }
+  return out;
+}
+
+inline ReportCurve curve_of(const CollectedSeries::Key& key, const TensorSeries& series, Quantity quantity,
+                            std::size_t most) {
+  ReportCurve out{.tensor = key.tensor,
+                  .worker = key.worker,
+                  .mode = key.mode,
+                  .role = series.role,
+                  .quantity = std::string(to_string(quantity))};
+  series.find(quantity)->write_to(out, most);
+  return out;
+}
+
+/// Adds the tensors of one element, and for each worker the norm of all gradients.
+inline void add_curves(const CollectedSeries& from, std::size_t most_entries, RunReport& out) {
+  const std::vector<RankedSeries> all = series_with(from, Quantity::value);
+  const std::size_t count = std::min(all.size(), ReportLimits::curves);
+  out.left_out += all.size() - count;
+  const std::size_t share = ReportLimits::curve_entries / std::max<std::size_t>(count + from.norms().size(), 1);
+  const std::size_t most = std::clamp<std::size_t>(share, std::min<std::size_t>(most_entries, 32), most_entries);
+  for (const RankedSeries& one : std::span(all).first(count))
+    out.curves.push_back(curve_of(*one.key, *one.series, Quantity::value, most));
+  for (const auto& [worker, series] : from.norms()) {
+    ReportCurve norm{.worker = worker, .role = Role::gradient, .quantity = "gradient_norm"};
+    series.write_to(norm, most);
+    out.curves.push_back(std::move(norm));
+  }
+}
+
+/// Returns `quantity` of several tensors in at most `most` ranges of steps.
+inline ReportMap map_of(std::span<const RankedSeries> rows, Quantity quantity, std::size_t most) {
+  ReportMap out{.quantity = std::string(to_string(quantity)), .role = rows.front().series->role};
+  std::vector<std::int64_t> steps;
+  for (const RankedSeries& row : rows)
+    for (const BoundedSeries::Entry& entry : row.series->find(quantity)->entries()) steps.push_back(entry.first);
+  std::sort(steps.begin(), steps.end());
+  steps.erase(std::unique(steps.begin(), steps.end()), steps.end());
+  const std::size_t columns = std::min(most, steps.size());
+  for (std::size_t i = 0; i < columns; ++i) out.columns.push_back(steps[i * steps.size() / columns]);
+  constexpr double nothing = std::numeric_limits<double>::quiet_NaN();
+  for (const RankedSeries& row : rows) {
+    out.tensors.push_back(row.key->tensor);
+    std::vector<double> min(columns, nothing), max(columns, nothing);
+    for (const BoundedSeries::Entry& entry : row.series->find(quantity)->entries()) {
+      const auto next = std::upper_bound(out.columns.begin(), out.columns.end(), entry.first);
+      const auto column = static_cast<std::size_t>(next - out.columns.begin()) - 1;
+      if (!(min[column] <= entry.min)) min[column] = entry.min;
+      if (!(max[column] >= entry.max)) max[column] = entry.max;
+    }
+    out.min.push_back(std::move(min));
+    out.max.push_back(std::move(max));
+  }
+  return out;
+}
+
+/// Adds a map for each quantity and role that has more than zeros.
+inline void add_maps(const CollectedSeries& from, RunReport& out) {
+  std::vector<std::pair<Quantity, std::vector<RankedSeries>>> maps;
+  std::size_t rows = 0;
+  for (const Quantity quantity :
+       {Quantity::l2, Quantity::update_ratio, Quantity::dead, Quantity::saturated, Quantity::non_finite}) {
+    std::map<int, std::vector<RankedSeries>> by_role;
+    for (const RankedSeries& one : one_of_each(series_with(from, quantity), quantity)) {
+      const auto& entries = one.series->find(quantity)->entries();
+      const bool shows_zeros = quantity == Quantity::l2 || quantity == Quantity::update_ratio ||
+                               one.series->activation == Activation::relu || quantity == Quantity::saturated;
+      if (shows_zeros || std::any_of(entries.begin(), entries.end(), [](const auto& entry) { return entry.max > 0; }))
+        by_role[quantity == Quantity::non_finite ? 0 : rank_of(one.series->role)].push_back(one);
+    }
+    for (auto& [_, list] : by_role) {
+      if (list.size() > ReportLimits::rows) {
+        out.left_out += list.size() - ReportLimits::rows;
+        list.resize(ReportLimits::rows);
+      }
+      rows += list.size();
+      maps.emplace_back(quantity, std::move(list));
+    }
+  }
+  const std::size_t columns = ReportLimits::cells / std::max<std::size_t>(rows, 1);
+  for (const auto& [quantity, list] : maps)
+    out.maps.push_back(map_of(list, quantity, std::clamp<std::size_t>(columns, 24, ReportLimits::columns)));
+}
+
+/// Adds min, mean, std and max of the tensors of several elements.
+inline void add_bands(const CollectedSeries& from, RunReport& out) {
+  const std::vector<RankedSeries> all = one_of_each(series_with(from, Quantity::mean), Quantity::mean);
+  const std::size_t count = std::min(all.size(), ReportLimits::bands);
+  out.left_out += all.size() - count;
+  const std::size_t entries = std::clamp<std::size_t>(ReportLimits::curve_entries / 4 / std::max<std::size_t>(count, 1),
+                                                      24, ReportLimits::band_entries);
+  for (const RankedSeries& one : std::span(all).first(count))
+    for (const Quantity quantity : {Quantity::min, Quantity::mean, Quantity::std, Quantity::max})
+      if (one.series->find(quantity) != nullptr)
+        out.bands.push_back(curve_of(*one.key, *one.series, quantity, entries));
+}
+
+}  // namespace detail
+TENSORTAP_END_NAMESPACE
+
+// from tensortap/report/internal/report_histograms.hpp
+
+// The elements of tensors in a few steps, counted in bins.
+
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
+
+struct HistogramLimits {
+  static constexpr std::size_t tensors = 48;
+  static constexpr std::size_t steps = 24;
+  static constexpr std::size_t bins = 30;
+  static constexpr std::size_t bytes_of_tensor = std::size_t{16} << 20;  // of all steps that are counted
+  static constexpr std::size_t bytes = std::size_t{96} << 20;            // of all tensors
+};
+
+/// Returns at most `most` of `steps`, evenly spaced, with the first and the last.
+inline std::vector<std::int64_t> some_of(const std::vector<std::int64_t>& steps, std::size_t most) {
+  if (steps.size() <= most) return steps;
+  std::vector<std::int64_t> out;
+  for (std::size_t i = 0; i < most; ++i) out.push_back(steps[i * (steps.size() - 1) / (most - 1)]);
+  return out;
+}
+
+/// Returns the histogram of a tensor, and takes the memory that it needs from `budget`; nullopt if its elements were
+/// not saved, are one or no numbers, or there is too little of the budget. `tensor` counts global steps.
+inline std::optional<ReportHistogram> histogram_of(const TensorHistory& tensor, std::size_t& budget) {
+  const std::vector<std::int64_t> steps = tensor.steps();
+  if (steps.empty()) return std::nullopt;
+  const auto first = tensor.value(steps.front());
+  if (!first || first->size() < 2 || !is_real(first->dtype())) return std::nullopt;
+  const std::size_t most =
+      std::min(std::min(budget, HistogramLimits::bytes_of_tensor) / first->bytes().size(), HistogramLimits::steps);
+  if (most < 2) return std::nullopt;
+
+  ReportHistogram out{.tensor = tensor.name()};
+  std::vector<Tensor> values;
+  double low = std::numeric_limits<double>::infinity(), high = -low;
+  for (const std::int64_t step : some_of(steps, most)) {
+    auto value = tensor.value(step);
+    if (!value || !is_real(value->dtype())) continue;
+    with_numbers(*value, [&](auto numbers) {
+      for (const double x : numbers) {
+        if (!std::isfinite(x)) continue;
+        low = std::min(low, x);
+        high = std::max(high, x);
+      }
+    });
+    budget -= std::min(budget, value->bytes().size());
+    out.steps.push_back(step);
+    values.push_back(std::move(*value));
+  }
+  const double range = high - low;
+  if (!(range > 0) || !std::isfinite(range)) return std::nullopt;
+  constexpr auto bins = static_cast<double>(HistogramLimits::bins);
+  for (std::size_t i = 0; i <= HistogramLimits::bins; ++i)
+    out.edges.push_back(i == HistogramLimits::bins ? high : low + range * (static_cast<double>(i) / bins));
+  for (const Tensor& value : values) {
+    std::vector<std::uint64_t>& counts = out.counts.emplace_back(HistogramLimits::bins);
+    with_numbers(value, [&](auto numbers) {
+      for (const double x : numbers)
+        if (std::isfinite(x))
+          ++counts[std::min(static_cast<std::size_t>((x - low) / range * bins), HistogramLimits::bins - 1)];
+    });
+  }
+  return out;
+}
+
+}  // namespace detail
+TENSORTAP_END_NAMESPACE
+
+// from tensortap/report/internal/json_writer.hpp
+
+// Writes JSON piece by piece, in ASCII, with numbers rounded to as many digits as a reader can use.
+
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
+
+/// A document in progress. Commas come by themselves.
+class JsonWriter {
+ public:
+  JsonWriter& open(char bracket) {
+    separate();
+    text_ += bracket;
+    return *this;
+  }
+  JsonWriter& close(char bracket) {
+    text_ += bracket;
+    return *this;
+  }
+  JsonWriter& key(std::string_view name) {
+    text(name);
+    text_ += ':';
+    return *this;
+  }
+  /// Text that is not UTF-8 is escaped as it is printed.
+  JsonWriter& text(std::string_view value) {
+    separate();
+    json_text::append_string(text_, is_utf8(value) ? std::string(value) : escaped(value));
+    return *this;
+  }
+  /// NaN and infinities are strings.
+  JsonWriter& number(double value, int digits) {
+    if (!std::isfinite(value)) return text(std::isnan(value) ? "nan" : value > 0 ? "inf" : "-inf");
+    separate();
+    char digit[48];
+    text_.append(digit, std::to_chars(digit, digit + sizeof digit, value, std::chars_format::general, digits).ptr);
+    return *this;
+  }
+  JsonWriter& integer(std::integral auto value) {
+    separate();
+    text_ += std::to_string(value);
+    return *this;
+  }
+  JsonWriter& truth(bool value) { return raw(value ? "true" : "false"); }
+  JsonWriter& null() { return raw("null"); }
+  /// Appends a JSON value.
+  JsonWriter& raw(std::string_view json) {
+    separate();
+    text_ += json;
+    return *this;
+  }
+
+  template <class Range, class Each>
+  JsonWriter& list(std::string_view name, const Range& values, Each each) {
+    key(name).open('[');
+    for (const auto& value : values) each(value);
+    return close(']');
+  }
+
+  [[nodiscard]] std::string take() { return std::move(text_); }
+
+ private:
+  void separate() {
+    if (text_.empty()) return;
+    const char last = text_.back();
+    if (last != '[' && last != '{' && last != ':') text_ += ',';
+  }
+
+  std::string text_;
+};
+
+}  // namespace detail
+TENSORTAP_END_NAMESPACE
+
+// from tensortap/report/internal/report_json.hpp
+
+// The facts of a report as JSON, as the page of this folder describes them.
+
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
+
+/// Returns "loss", "layer output" …
+constexpr std::string_view to_string(Role role) noexcept {
+  constexpr std::string_view names[] = {"other",    "loss",        "metric",       "weight", "bias",
+                                        "gradient", "layer input", "layer output", "labels", "predictions"};
+  return names[static_cast<std::size_t>(role)];
+}
+
+/// Writes one report.
+class ReportJson {
+ public:
+  explicit ReportJson(const RunReport& report) : report_(report) {}
+
+  [[nodiscard]] std::string text() {
+    json_.open('{').key("name").text(report_.name).key("address").text(report_.address);
+    add_summary();
+    add_workers();
+    add_ledger();
+    json_.list("findings", report_.findings, [this](const ReportedFinding& one) { add(one); });
+    json_.list("rules", report_.rules, [this](const RuleResult& rule) {
+      json_.open('{').key("rule").text(rule.rule).key("status").text(to_string_of(rule.status));
+      json_.key("tensors").integer(rule.tensors).key("steps").integer(rule.steps).key("reason").text(rule.reason);
+      json_.close('}');
+    });
+    json_.list("curves", report_.curves, [this](const ReportCurve& curve) { add(curve, curve_digits); });
+    json_.list("maps", report_.maps, [this](const ReportMap& map) { add(map); });
+    json_.list("bands", report_.bands, [this](const ReportCurve& curve) { add(curve, map_digits); });
+    json_.list("histograms", report_.histograms, [this](const ReportHistogram& one) { add(one); });
+    json_.list("collections", report_.collections, [this](const Collection& one) { add(one); });
+    json_.key("facts").open('{');
+    for (const auto& [name, value] : report_.facts) json_.key(name).text(value);
+    json_.close('}').close('}');
+    return json_.take();
+  }
+
+ private:
+  static constexpr int curve_digits = 8;  // as many as float32 has
+  static constexpr int map_digits = 4;    // more cannot be seen
+  static constexpr int time_digits = 14;  // milliseconds
+
+  static std::string_view to_string_of(RuleStatus status) { return tensortap::to_string(status); }
+
+  void add_summary() {
+    json_.key("state").text(report_.state).key("steps").integer(report_.steps);
+    json_.key("modes").open('{');
+    for (const auto& [mode, numbers] : report_.modes)
+      json_.key(tensortap::to_string(mode))
+          .open('{')
+          .key("steps")
+          .integer(numbers.at(0))
+          .key("first")
+          .integer(numbers.at(1))
+          .key("last")
+          .integer(numbers.at(2))
+          .close('}');
+    json_.close('}').key("tensors").integer(report_.tensors).key("bytes").integer(report_.bytes);
+    add_optional("began", report_.began, time_digits);
+    add_optional("last_saved", report_.last_saved, time_digits);
+    json_.key("left_out").integer(report_.left_out);
+    if (!report_.job) return;
+    const ReportedJob& job = *report_.job;
+    json_.key("job").open('{').key("name").text(job.name).key("status").text(job.status);
+    json_.key("training_seconds").number(job.training_seconds, time_digits);
+    json_.key("billable_seconds").number(job.billable_seconds, time_digits);
+    json_.key("savings").number(job.savings, map_digits).key("attempts").integer(job.attempts).close('}');
+  }
+
+  void add_workers() {
+    json_.list("workers", report_.workers, [this](const ReportedWorker& one) {
+      json_.open('{').key("name").text(one.name).key("steps").integer(one.steps);
+      json_.key("last_step").integer(one.last_step).key("attempts").integer(one.attempts).close('}');
+    });
+    json_.list("interruptions", report_.interruptions, [this](const ReportedInterruption& one) {
+      json_.open('{').key("worker").text(one.worker).key("attempt").integer(one.attempt);
+      json_.key("resumed_at").integer(one.resumed_at);
+      add_optional("seconds", one.seconds, time_digits);
+      json_.close('}');
+    });
+    json_.list("clock", report_.clock, [this](const auto& entry) {
+      json_.open('[').integer(entry.first).number(entry.second, time_digits).close(']');
+    });
+  }
+
+  void add_ledger() {
+    const RunLosses& lost = report_.losses;
+    json_.key("lost").open('{').key("steps").integer(lost.steps).key("tensors").integer(lost.tensors);
+    json_.key("bytes").integer(lost.bytes);
+    if (!lost.empty()) json_.key("text").text(tensortap::to_string(lost));
+    json_.close('}');
+    json_.list("thinned", report_.thinned, [this](const Thinning& one) { json_.text(tensortap::to_string(one)); });
+    json_.list("damage", report_.damage, [this](const Damage& one) { json_.text(one.where + ": " + one.cause); });
+  }
+
+  void add(const ReportedFinding& one) {
+    json_.open('{').key("finding").raw(tensortap::to_json(one.finding)).key("condition").text(one.condition);
+    if (one.evidence) {
+      json_.key("evidence");
+      add(*one.evidence, curve_digits);
+      json_.key("shows_value").truth(one.shows_value);
+    }
+    if (!one.rows.empty()) {
+      json_.list("columns", one.columns, [this](const std::string& name) { json_.text(name); });
+      json_.list("rows", one.rows, [this](const ReportedFinding::Row& row) {
+        json_.open('[').integer(row.step.global_step).text(tensortap::to_string(row.step.mode));
+        json_.integer(row.step.mode_step);
+        for (const auto& number : row.numbers) add_number(number, curve_digits);
+        json_.close(']');
+      });
+    }
+    json_.close('}');
+  }
+
+  void add(const ReportCurve& curve, int digits) {
+    json_.open('{').key("tensor").text(curve.tensor).key("worker").text(curve.worker);
+    json_.key("mode").text(tensortap::to_string(curve.mode)).key("role").text(to_string(curve.role));
+    json_.key("quantity").text(curve.quantity).key("points").integer(curve.points);
+    json_.key("points_per_entry").integer(curve.points_per_entry);
+    const auto number = [&](double x) { json_.number(x, digits); };
+    json_.list("steps", curve.steps, [this](std::int64_t step) { json_.integer(step); });
+    json_.list("min", curve.min, number);
+    if (curve.points_per_entry > 1) json_.list("max", curve.max, number);
+    if (!curve.bad.empty()) json_.list("bad", curve.bad, [this](std::int64_t count) { json_.integer(count); });
+    json_.close('}');
+  }
+
+  void add(const ReportMap& map) {
+    json_.open('{').key("quantity").text(map.quantity).key("role").text(to_string(map.role));
+    json_.list("columns", map.columns, [this](std::int64_t step) { json_.integer(step); });
+    json_.list("tensors", map.tensors, [this](const std::string& name) { json_.text(name); });
+    const auto add_cells = [this](const std::vector<double>& cells) {
+      json_.open('[');
+      for (const double cell : cells) add_number(std::isnan(cell) ? std::nullopt : std::optional(cell), map_digits);
+      json_.close(']');
+    };
+    json_.list("min", map.min, add_cells);
+    if (!std::equal(map.min.begin(), map.min.end(), map.max.begin(), are_equal)) json_.list("max", map.max, add_cells);
+    json_.close('}');
+  }
+
+  void add(const ReportHistogram& one) {
+    json_.open('{').key("tensor").text(one.tensor).key("worker").text(one.worker);
+    json_.list("steps", one.steps, [this](std::int64_t step) { json_.integer(step); });
+    json_.list("edges", one.edges, [this](double edge) { json_.number(edge, curve_digits); });
+    json_.list("counts", one.counts, [this](const std::vector<std::uint64_t>& counts) {
+      json_.open('[');
+      for (const std::uint64_t count : counts) json_.integer(count);
+      json_.close(']');
+    });
+    json_.close('}');
+  }
+
+  void add(const Collection& one) {
+    json_.open('{').key("name").text(one.name);
+    json_.list("patterns", one.include_regex.list(), [this](const std::string& pattern) { json_.text(pattern); });
+    json_.key("tensors").integer(one.tensor_names.size());
+    json_.list("reductions", one.reductions, [this](Reduction r) { json_.text(tensortap::to_string(r)); });
+    json_.key("elements").truth(one.saves_raw()).close('}');
+  }
+
+  static bool are_equal(const std::vector<double>& a, const std::vector<double>& b) {
+    return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                      [](double x, double y) { return x == y || (std::isnan(x) && std::isnan(y)); });
+  }
+
+  void add_number(const std::optional<double>& number, int digits) {
+    if (number)
+      json_.number(*number, digits);
+    else
+      json_.null();
+  }
+  void add_optional(std::string_view name, const std::optional<double>& number, int digits) {
+    if (number) json_.key(name).number(*number, digits);
+  }
+
+  const RunReport& report_;
+  JsonWriter json_;
+};
+
+}  // namespace detail
+TENSORTAP_END_NAMESPACE
+
+// from tensortap/report/internal/reported_findings.hpp
+
+// What a report says of each finding: the curve of the number that caused it, and what was saved around it.
+
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
+
+class FindingReporter {
+ public:
+  static constexpr std::size_t most_detailed = 60;  // findings with a curve and rows
+  static constexpr std::size_t entries = 120;       // of a curve
+
+  FindingReporter(const Trial& trial, const CollectedSeries& series, const std::vector<Rule>& rules,
+                  const ReportOptions& options)
+      : trial_(trial), series_(series), steps_(trial.steps()), around_(std::min<std::size_t>(options.around, 50)) {
+    for (const Rule& rule : rules) conditions_.emplace(rule.name(), rule.text().condition);
+    for (const RankedSeries& one : series_with(series, Quantity::value)) {
+      if (one.series->role != Role::loss && one.series->role != Role::metric) break;
+      if (std::find(context_.begin(), context_.end(), one.key->tensor) == context_.end() && context_.size() < 3)
+        context_.push_back(one.key->tensor);
+    }
+  }
+
+  /// Returns what is said of all findings; errors first.
+  [[nodiscard]] std::vector<ReportedFinding> report(std::vector<Finding> findings) const {
+    std::stable_sort(findings.begin(), findings.end(), [](const Finding& a, const Finding& b) {
+      return std::pair(a.failed, a.severity) < std::pair(b.failed, b.severity);
+    });
+    std::vector<ReportedFinding> out;
+    for (Finding& finding : findings) {
+      ReportedFinding& one = out.emplace_back();
+      if (const auto condition = conditions_.find(finding.rule); condition != conditions_.end())
+        one.condition = condition->second;
+      one.finding = std::move(finding);
+      if (out.size() > most_detailed || one.finding.failed) continue;
+      add_evidence(one);
+      add_rows(one);
+    }
+    return out;
+  }
+
+ private:
+  [[nodiscard]] const TensorSeries* series_of(const std::string& worker, const std::string& tensor, Mode mode) const {
+    const auto found = series_.series().find({worker, tensor, mode});
+    return found == series_.series().end() ? nullptr : &found->second;
+  }
+
+  void add_evidence(ReportedFinding& out) const {
+    const Finding& finding = out.finding;
+    const std::string& tensor = finding.tensor.empty() && !context_.empty() ? context_.front() : finding.tensor;
+    const TensorSeries* series = series_of(finding.worker, tensor, finding.step.mode);
+    if (series == nullptr) return;
+    std::optional<Quantity> shown;
+    for (std::size_t i = 0; i < quantity_count && !shown; ++i)
+      if (const BoundedSeries* one = series->by_quantity[i].get();
+          one != nullptr && !finding.tensor.empty() && has(*one, finding))
+        shown = static_cast<Quantity>(i);
+    out.shows_value = shown.has_value();
+    for (const Quantity other : {Quantity::value, series->role == Role::weight ? Quantity::l2 : Quantity::rms,
+                                 Quantity::l2, Quantity::abs_mean, Quantity::mean, Quantity::max, Quantity::non_finite})
+      if (!shown && series->find(other) != nullptr) shown = other;
+    if (shown) out.evidence = curve_of({finding.worker, tensor, finding.step.mode}, *series, *shown, entries);
+  }
+
+  /// Returns whether `series` has the number of the finding at its step.
+  static bool has(const BoundedSeries& series, const Finding& finding) {
+    const auto& all = series.entries();
+    const auto next =
+        std::upper_bound(all.begin(), all.end(), finding.step.global_step,
+                         [](std::int64_t step, const BoundedSeries::Entry& entry) { return step < entry.first; });
+    if (next == all.begin() || finding.value == 0) return false;
+    const BoundedSeries::Entry& entry = *std::prev(next);
+    const auto is_near = [&](double x) {
+      return x == finding.value || std::abs(x - finding.value) <= 1e-6 * std::abs(finding.value);
+    };
+    return entry.last >= finding.step.global_step && (is_near(entry.min) || is_near(entry.max));
+  }
+
+  /// Returns the steps around that of the finding; those that have its tensor, if it has one.
+  [[nodiscard]] std::vector<std::int64_t> steps_around(const Finding& finding) const {
+    std::vector<std::int64_t> steps = steps_;
+    if (!finding.tensor.empty() && trial_.has_tensor(finding.tensor)) steps = trial_.tensor(finding.tensor).steps();
+    const auto at = std::lower_bound(steps.begin(), steps.end(), finding.step.global_step);
+    const auto before = std::min<std::ptrdiff_t>(at - steps.begin(), static_cast<std::ptrdiff_t>(around_));
+    const auto after = std::min<std::ptrdiff_t>(steps.end() - at, static_cast<std::ptrdiff_t>(around_) + 1);
+    return {at - before, at + after};
+  }
+
+  void add_rows(ReportedFinding& out) const {
+    const Finding& finding = out.finding;
+    constexpr std::array<Quantity, 6> quantities = {Quantity::mean, Quantity::std, Quantity::min,
+                                                    Quantity::max,  Quantity::l2,  Quantity::non_finite};
+    std::vector<std::string> scalars = context_;
+    std::erase(scalars, finding.tensor);
+    out.columns = scalars;
+    bool is_scalar = true;
+    if (!finding.tensor.empty()) {
+      const TensorSeries* series = series_of(finding.worker, finding.tensor, finding.step.mode);
+      is_scalar = series == nullptr || series->find(Quantity::value) != nullptr;
+      if (is_scalar)
+        out.columns.push_back(finding.tensor);
+      else
+        for (const Quantity quantity : quantities) out.columns.emplace_back(to_string(quantity));
+    }
+    for (const std::int64_t step : steps_around(finding)) {
+      const auto view = finding.worker.empty() ? trial_.view(step) : trial_.view(step, finding.worker);
+      if (!view) continue;
+      ReportedFinding::Row row{.step = view->step()};
+      const auto value_of = [&](const std::string& tensor) {
+        return numbers_of(*view, tensor)[static_cast<std::size_t>(Quantity::value)];
+      };
+      for (const std::string& tensor : scalars) row.numbers.push_back(value_of(tensor));
+      if (!finding.tensor.empty() && is_scalar) row.numbers.push_back(value_of(finding.tensor));
+      if (!is_scalar) {
+        const Numbers numbers = numbers_of(*view, finding.tensor);
+        for (const Quantity quantity : quantities) row.numbers.push_back(numbers[static_cast<std::size_t>(quantity)]);
+      }
+      out.rows.push_back(std::move(row));
+    }
+  }
+
+  const Trial& trial_;
+  const CollectedSeries& series_;
+  std::vector<std::int64_t> steps_;
+  std::size_t around_;
+  std::map<std::string, std::string> conditions_;
+  std::vector<std::string> context_;  // losses and metrics that are shown beside each finding
+};
+
+}  // namespace detail
+TENSORTAP_END_NAMESPACE
+
+// from tensortap/report/internal/run_clock.hpp
+
+// When the steps of a run were saved, and where later attempts have continued it.
+
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
+
+/// Returns when a global step was saved: the time of the first of its tensors that has one.
+inline std::optional<double> time_of(const Trial& trial, std::int64_t step) {
+  constexpr std::size_t tries = 4;
+  const auto view = trial.view(step);
+  if (!view) return std::nullopt;
+  const std::vector<std::string> tensors = view->tensors();
+  for (std::size_t i = 0; i < std::min(tensors.size(), tries); ++i)
+    if (const auto time = trial.tensor(tensors[i]).wall_time(step); time && std::isfinite(*time) && *time > 0)
+      return time;
+  return std::nullopt;
+}
+
+/// Puts times and interruptions into `out`.
+inline void add_clock(const Trial& trial, RunReport& out) {
+  constexpr std::size_t sampled = 240;
+  constexpr std::size_t most_interruptions = 64;
+  const std::vector<std::int64_t> steps = trial.steps();
+  if (steps.empty()) return;
+  const std::vector<std::int64_t> some = some_of(steps, sampled);
+  std::set<std::int64_t> wanted(some.begin(), some.end());
+  for (const Attempt& attempt : trial.attempts()) {
+    if (attempt.number == 0) continue;
+    if (out.interruptions.size() == most_interruptions) {
+      ++out.left_out;
+      continue;
+    }
+    out.interruptions.push_back(
+        {.worker = attempt.worker, .attempt = attempt.number, .resumed_at = attempt.resumed_at});
+    const auto next = std::upper_bound(steps.begin(), steps.end(), attempt.resumed_at);
+    if (next != steps.end()) wanted.insert(*next);
+    if (next != steps.begin()) wanted.insert(*std::prev(next));
+  }
+  for (const std::int64_t step : wanted)
+    if (const auto time = time_of(trial, step)) out.clock.emplace_back(step, *time);
+  if (out.clock.empty()) return;
+  for (ReportedInterruption& one : out.interruptions) {
+    const auto next = std::upper_bound(out.clock.begin(), out.clock.end(), one.resumed_at,
+                                       [](std::int64_t step, const auto& entry) { return step < entry.first; });
+    if (next != out.clock.end() && next != out.clock.begin()) one.seconds = next->second - std::prev(next)->second;
+  }
+  const auto [first, last] = std::minmax_element(out.clock.begin(), out.clock.end(),
+                                                 [](const auto& a, const auto& b) { return a.second < b.second; });
+  out.began = first->second;
+  out.last_saved = last->second;
+}
+
+}  // namespace detail
+TENSORTAP_END_NAMESPACE
+
+// from tensortap/report/internal/run_report_impl.hpp
+
+// The bodies of run_report.hpp.
+
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
+
+/// Returns the last part of an address that is not empty.
+inline std::string last_part_of(std::string address) {
+  while (address.size() > 1 && address.back() == '/') address.pop_back();
+  return address.substr(address.rfind('/') + 1);
+}
+
+/// Puts what needs no element into `out`.
+inline void add_outline(const Trial& trial, const std::vector<TensorHistory>& tensors, RunReport& out) {
+  out.state = trial.ended() ? "ended" : "running or interrupted";
+  out.steps = trial.steps().size();
+  for (const Mode mode : trial.modes()) {
+    const std::vector<std::int64_t> steps = trial.steps(mode);
+    if (!steps.empty()) out.modes[mode] = {static_cast<std::int64_t>(steps.size()), steps.front(), steps.back()};
+  }
+  out.tensors = tensors.size();
+  for (const TensorHistory& tensor : tensors) out.bytes += tensor.stored_bytes();
+  out.losses = trial.losses();
+  out.thinned = trial.thinned();
+  out.collections = trial.collections();
+  out.facts = trial.facts();
+}
+
+inline void add_workers(const Trial& trial, RunReport& out) {
+  const std::vector<Attempt> attempts = trial.attempts();
+  for (const std::string& worker : trial.workers()) {
+    ReportedWorker& one = out.workers.emplace_back();
+    one.name = worker;
+    one.attempts = static_cast<std::size_t>(
+        std::count_if(attempts.begin(), attempts.end(), [&](const Attempt& a) { return a.worker == worker; }));
+    for (const std::int64_t step : trial.steps(Mode::global, Completeness::any))
+      if (trial.view(step, worker)) {
+        ++one.steps;
+        one.last_step = step;
+      }
+  }
+}
+
+/// Adds the histograms of the tensors that have bands, in their order.
+inline void add_histograms(const Trial& trial, RunReport& out) {
+  std::size_t budget = HistogramLimits::bytes;
+  for (const ReportCurve& band : out.bands) {
+    if (band.quantity != to_string(Quantity::mean)) continue;
+    if (out.histograms.size() == HistogramLimits::tensors) break;
+    if (auto one = histogram_of(trial.tensor(band.tensor), budget)) out.histograms.push_back(std::move(*one));
+  }
+}
+
+}  // namespace detail
+
+TENSORTAP_INLINE RunReport report_of(const std::shared_ptr<const Store>& run, const ReportOptions& options) {
+  constexpr std::size_t entries = std::size_t{1} << 19;  // of all series
+  const Trial trial(std::make_shared<detail::WholeObjects>(run));
+  RunReport out;
+  out.address = run->location();
+  out.name = options.name.empty() ? detail::last_part_of(out.address) : options.name;
+  out.job = options.job;
+  const std::vector<TensorHistory> tensors = trial.tensors();
+  detail::add_outline(trial, tensors, out);
+  detail::add_workers(trial, out);
+
+  const std::size_t series = std::max<std::size_t>(tensors.size() * std::max<std::size_t>(out.workers.size(), 1), 1);
+  const auto collected = std::make_shared<detail::CollectedSeries>(std::clamp<std::size_t>(entries / series, 64, 1024));
+  std::vector<Rule> rules = options.rules ? *options.rules : all_rules();
+  const std::vector<Rule> judging = rules;
+  rules.emplace_back(detail::Collect{collected});
+  Verdict verdict = evaluate(trial, std::move(rules));
+  verdict.rules.pop_back();
+  out.rules = std::move(verdict.rules);
+  out.findings = detail::FindingReporter(trial, *collected, judging, options).report(std::move(verdict.findings));
+
+  const std::size_t most = std::clamp<std::size_t>(options.most_entries, 16, 4096);
+  detail::add_curves(*collected, most, out);
+  detail::add_maps(*collected, out);
+  detail::add_bands(*collected, out);
+  detail::add_histograms(trial, out);
+  detail::add_clock(trial, out);
+  out.damage = trial.damage();
+  return out;
+}
+
+TENSORTAP_INLINE std::string to_json(const RunReport& report) { return detail::ReportJson(report).text(); }
 
 TENSORTAP_END_NAMESPACE
 

@@ -112,7 +112,7 @@ class CommandTest(unittest.TestCase):
         self.assertFalse(list(differences({"t": {"reductions": {"min": 1.0}}}, {"t": {"reductions": {"min": 1.0000001}}})))
 
     def test_the_report_on_xgboost(self):
-        report = json.loads(self.call("report", GOLDEN / "xgboost_like"))
+        report = json.loads(self.call("report", GOLDEN / "xgboost_like", "--xgboost"))
         self.assertEqual(report["objective"], "binary:logistic")
         self.assertEqual(set(report["metrics"]), {"train-rmse", "validation-auc"})
         self.assertEqual(len(report["confusion"]["counts"]), 2)
