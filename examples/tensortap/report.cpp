@@ -5,6 +5,7 @@
 #include <ostream>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <tensortap/job.hpp>
 #include <tensortap/report.hpp>
 #include <vector>
@@ -57,8 +58,13 @@ tt::RunReport read_report(const std::string& address, const Report& how) {
                    .savings = job->savings(),
                    .attempts = job->attempts.size()};
   }
-  (void)open_run("report", run);  // says what is wrong with the address, and names the runs in it
-  return tt::report_of(tt::open_store(run), options);
+  try {
+    return tt::report_of(tt::open_store(run), options);
+  } catch (const tt::Error& e) {
+    if (e.code() == tt::Errc::not_found || std::filesystem::is_regular_file(run))
+      (void)open_run("report", run);  // says what is wrong with the address, and names the runs in it
+    throw;
+  }
 }
 
 }  // namespace

@@ -35,14 +35,16 @@ const newId = () => `id${++lastId}`;
 
 /// A table that scrolls by itself; `rows` are lists of cells, the first cell is a heading of its row.
 function table(caption, heads, rows, options = {}) {
-  const isNumber = cell => typeof cell === 'number' || /^[-+]?[\d.]/.test(cell?.textContent ?? cell ?? '');
+  const isNumber = cell => /^[-−▸ ]*([\d.]+(e[-\d]+)?|∞|NaN|–)$/.test(cell?.textContent ?? cell ?? '');
+  const numeric = (heads ?? rows[0] ?? []).map((_, column) => rows.length > 0 && rows.every(cells => isNumber(cells[column])));
   return h('div', {class: 'scroll', role: 'group', tabindex: 0, 'aria-label': caption},
     h('table', {},
       h('caption', {class: options.caption ? '' : 'hidden'}, caption),
-      heads && h('thead', {}, h('tr', {}, heads.map(head => head === '' ? h('td') : h('th', {scope: 'col'}, head)))),
+      heads && h('thead', {}, h('tr', {}, heads.map((head, column) => head === '' ? h('td')
+        : h('th', {scope: 'col', class: numeric[column] && 'number'}, head)))),
       h('tbody', {}, rows.map((cells, index) => h('tr', {class: options.rowClass?.(index)},
-        cells.map((cell, column) => column === 0 ? h('th', {scope: 'row'}, cell)
-          : h('td', {class: isNumber(cell) ? 'number' : ''}, cell ?? '')))))));
+        cells.map((cell, column) => column === 0 ? h('th', {scope: 'row', class: numeric[0] && 'number'}, cell)
+          : h('td', {class: numeric[column] && 'number'}, cell ?? '')))))));
 }
 
 /// A table in <details> that is made when it is opened.
@@ -136,7 +138,7 @@ function timeTicks(low, high, most) {
 
 function logTicks(low, high, most) {
   const first = Math.ceil(low), last = Math.floor(high);
-  if (last - first < 1) return ticks(low, high, most);
+  if (last - first < 1) return ticks(10 ** low, 10 ** high, most).filter(x => x > 0).map(Math.log10);
   const every = Math.ceil((last - first + 1) / Math.max(most, 1));
   const out = [];
   for (let power = first; power <= last; power += every) out.push(power);

@@ -196,8 +196,8 @@ function interruptionMarks(lines, sx, top, bottom) {
   return marks;
 }
 
-const spanMark = ([from, to], top, bottom) =>
-  svg('rect', {class: 'span', x: from - 1, y: top, width: Math.max(to - from, 0) + 2, height: bottom - top});
+const spanMark = ([from, to], top, bottom) => ['span', 'span strip'].map((name, index) => svg('rect', {class: name, x: from - 1,
+  y: index ? bottom - 4 : top, width: Math.max(to - from, 0) + 2, height: index ? 4 : bottom - top}));
 )js";
 
 }  // namespace detail

@@ -40,7 +40,7 @@ function heatMap(options) {
     if (x !== null && Number.isFinite(x)) { low = Math.min(low, x); high = Math.max(high, x); }
   if (!(low <= high)) [low, high] = [0, 1];
   const rowHeight = options.rowHeight ?? (names.length <= 40 ? 15 : names.length <= 96 ? 10 : 6);
-  const every = Math.ceil(11 / rowHeight);  // of how many rows one has its name written
+  const every = Math.ceil(13 / rowHeight);  // of how many rows one has its name written
   const height = Math.max(names.length * rowHeight, 1);
 
   const canvas = h('canvas', {width: steps.length, height: names.length, 'aria-hidden': 'true'});
@@ -68,15 +68,13 @@ function heatMap(options) {
       hasZero && h('span', {class: 'scale'}, h('i', {class: 'swatch zero'}), '0'),
       hasBad && h('span', {class: 'scale'}, h('i', {class: 'swatch bad'}), 'not finite')),
     h('div', {class: 'frame'},
-      h('div', {class: 'names', 'aria-hidden': 'true'}, names.map((name, i) => {
-        const label = h('span', {title: name}, i % every === 0 ? h('bdi', {}, name) : '');
-        label.style.height = `${rowHeight}px`;
-        label.style.lineHeight = `${rowHeight}px`;
+      h('div', {class: 'names', 'aria-hidden': 'true'}, names.filter((_, i) => i % every === 0).map(name => {
+        const label = h('span', {title: name}, h('bdi', {}, name));
+        label.style.height = label.style.lineHeight = `${rowHeight * every}px`;
         return label;
-      })), plot), axis, out,
-    options.note && h('p', {class: 'note'}, options.note), below,
-    hiddenTable('Table', () => table(options.title, ['', ...steps.map(step => `step ${step}`)],
-      names.map((name, i) => [name, ...cells[i].map(number)]))));
+      })), plot), axis,
+    h('div', {class: 'under'}, out, options.note && h('p', {class: 'note'}, options.note), hiddenTable('Table', () => table(options.title, ['', ...steps.map(step => `step ${step}`)],
+      names.map((name, i) => [name, ...cells[i].map(number)])))), below);
 
   let at = null;
   function show(row, column) {

@@ -59,19 +59,19 @@ function findings(run) {
       run.rules.map(rule => [rule.rule, rule.status.replace(/([a-z])([A-Z])/g, '$1 $2').toLowerCase(), String(rule.tensors), String(rule.steps), rule.reason])));
   if (run.findings.length === 0)
     return [h('p', {}, ran ? 'The rules have found nothing.' : 'No rule has what it needs.'), rules];
-  return [run.findings.map((one, index) => finding(run, one, index < 8)), rules];
+  const seen = new Set();  // the first finding of each rule is open
+  return [run.findings.map(one => finding(run, one, seen.size < 8 && seen.size < seen.add(`${one.finding.rule} ${one.finding.severity}`).size)), rules];
 }
 
 function finding(run, {finding: found, condition, evidence, shows_value: showsValue, columns, rows}, isOpen) {
-  const split = found.message.lastIndexOf('; ');
-  const [cause, advice] = split < 0 ? [found.message, ''] : [found.message.slice(0, split), found.message.slice(split + 2)];
+  const [, cause, advice] = /^(.*?)(?:; ((?:try|lower|look|check|clip|use|see|save|if|train|stop|make|give|remove|normalise) .*))?$/s.exec(found.message);
   const [first, last] = [found.step, found.last_step];
   const kind = found.failed ? 'failed' : found.severity;
   const when = found.count > 1 ? `${count(found.count, 'step')}, ${first} to ${last}` : `step ${first}`;
   const subject = found.tensor || 'the run';
   const body = [
     h('p', {}, cause, '.'),
-    advice && h('p', {class: 'try'}, h('strong', {}, 'Try: '), advice.replace(/^try /, ''), '.'),
+    advice && h('p', {class: 'try'}, h('strong', {}, 'What to try: '), advice.replace(/^try /, ''), '.'),
     condition && h('p', {class: 'note'}, 'The rule fires if ', condition, '.')];
   const chart = evidence && lineChart({
     title: `${evidence.tensor}: ${quantityNames[evidence.quantity] ?? evidence.quantity}`, lines: [lineOf(evidence, run, '')],
@@ -129,7 +129,7 @@ function norms(run) {
 
 const updates = run => run.maps.filter(map => map.quantity === 'update_ratio').map(map =>
   mapFigure(run, map, `Updates of ${plural[map.role]}: size of the change over that of the tensor`, {isLog: true,
-    note: 'About 0.001 a step is usual. Where the elements were not saved, it is the least that the statistics allow.'}));
+    note: 'Between two steps that have saved the tensor; about 0.001 for one step is usual. Without elements, it is the least that the statistics allow.'}));
 
 const units = run => run.maps.filter(map => map.quantity === 'dead' || map.quantity === 'saturated').map(map =>
   mapFigure(run, map, map.quantity === 'dead' ? 'Dead units: always zero, percent' : 'Saturated units, percent', {range: [0, 100],
@@ -148,7 +148,9 @@ function distributions(run) {
   };
   const id = newId();
   const choice = h('select', {id, onchange: () => draw(choice.value)}, names.map(name => h('option', {value: name}, name)));
-  draw(names[0]);
+  const first = names.find(name => run.histograms.some(one => one.tensor === name)) ?? names[0];
+  choice.value = first;
+  draw(first);
   return [h('p', {}, h('label', {for: id}, 'Tensor '), choice), place];
 }
 

@@ -12,13 +12,13 @@ inline constexpr std::string_view page_style = R"css(
 :root {
   color-scheme: light dark;
   --back: #ffffff; --raised: #f5f7fa; --text: #1b2330; --muted: #515c6b; --line: #d9dfe7; --grid: #e8ecf1; --accent: #0b5cad;
-  --error: #b3261e; --error-back: #fdecea; --advice: #7a4f00; --advice-back: #fff3d9; --gap: #6b7684; --span: #b3261e22;
+  --error: #b3261e; --error-back: #fdecea; --advice: #7a4f00; --advice-back: #fff3d9; --gap: #6b7684;
   --s0: #0b5cad; --s1: #b34700; --s2: #1b7f4b; --s3: #8e3a9d; --s4: #666a00; --s5: #b3261e; --s6: #00707a; --s7: #5b4bb5;
 }
 @media (prefers-color-scheme: dark) {
   :root {
     --back: #11151b; --raised: #1a2028; --text: #e4e8ee; --muted: #a3aebb; --line: #333c48; --grid: #252c36; --accent: #7db8ff;
-    --error: #ff8a80; --error-back: #3a1815; --advice: #f2c14e; --advice-back: #332708; --gap: #8d98a6; --span: #ff8a8033;
+    --error: #ff8a80; --error-back: #3a1815; --advice: #f2c14e; --advice-back: #332708; --gap: #8d98a6;
     --s0: #7db8ff; --s1: #ffab66; --s2: #7fd6a4; --s3: #e0a3ec; --s4: #d3d36b; --s5: #ff8a80; --s6: #6fd3dc; --s7: #b9aeff;
   }
 }
@@ -54,18 +54,18 @@ footer { color: var(--muted); font-size: 12px; padding: 12px 16px; border-top: 1
 button, select { font: inherit; color: inherit; background: var(--raised); border: 1px solid var(--line); border-radius: 4px; padding: 2px 8px;
   max-width: 100%; }
 button[aria-pressed=true] { background: var(--accent); color: var(--back); border-color: var(--accent); }
-button.small { font-size: 11px; padding: 0 6px; line-height: 16px; }
+button.small { font-size: 11px; font-weight: 400; padding: 0 6px; line-height: 16px; }
 .choice button { border-radius: 0; }
 .choice button:first-child { border-radius: 4px 0 0 4px; }
 .choice button:last-child { border-radius: 0 4px 4px 0; margin-left: -1px; }
 
 .scroll { overflow-x: auto; max-width: 100%; }
 table { border-collapse: collapse; font-size: 12px; }
-th, td { text-align: left; padding: 2px 12px 2px 0; vertical-align: top; border-bottom: 1px solid var(--grid); overflow-wrap: anywhere;
-  min-width: 3em; }
+th, td { text-align: left; padding: 2px 12px 2px 0; vertical-align: top; border-bottom: 1px solid var(--grid); overflow-wrap: anywhere; }
 thead th { color: var(--muted); font-weight: 500; vertical-align: bottom; }
 tbody th { font-weight: 500; white-space: nowrap; }
-td.number { text-align: left; white-space: nowrap; }
+.number { text-align: right; white-space: nowrap; }
+thead th.number { white-space: normal; overflow-wrap: normal; }
 td ul { margin: 0; padding-left: 16px; }
 tr.here { background: var(--advice-back); }
 tr.here th { font-weight: 700; }
@@ -86,7 +86,8 @@ summary { cursor: pointer; }
 details.data > summary { color: var(--muted); font-size: 11px; }
 details.data .scroll { max-height: 300px; overflow: auto; }
 
-.charts { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 390px), 1fr)); gap: 14px 24px; align-items: start; }
+.charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 390px), 1fr)); gap: 14px 24px; align-items: start; }
+.charts > figure { max-width: 860px; }
 .pair { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 400px), 1fr)); gap: 10px 24px; align-items: start; margin-top: 8px; }
 .pair > * { min-width: 0; }
 figure { margin: 0 0 6px; min-width: 0; break-inside: avoid; }
@@ -94,6 +95,7 @@ figcaption { display: flex; gap: 8px; align-items: baseline; font-weight: 600; f
 figcaption .title { overflow: hidden; text-overflow: ellipsis; overflow-wrap: anywhere; }
 figcaption button { margin-left: auto; }
 .legend { display: flex; flex-wrap: wrap; gap: 0 14px; list-style: none; margin: 2px 0; padding: 0; font-size: 12px; }
+.title, .legend li, th, td, .tip div { unicode-bidi: isolate; }
 .legend svg { margin-right: 5px; vertical-align: middle; }
 .frame { position: relative; }
 .plot { position: relative; width: 100%; min-width: 0; cursor: crosshair; }
@@ -109,7 +111,8 @@ line.limit { stroke: var(--error); stroke-dasharray: 5 3; }
 .plot text.bad { fill: var(--error); font-size: 13px; font-weight: 700; }
 rect.gap { fill: var(--gap); opacity: 0.14; }
 line.gap { stroke: var(--gap); stroke-dasharray: 1 2; }
-rect.span { fill: var(--span); }
+rect.span { fill: var(--error); opacity: 0.06; }
+rect.strip { opacity: 0.75; }
 .s0 { stroke: var(--s0); } .s1 { stroke: var(--s1); } .s2 { stroke: var(--s2); } .s3 { stroke: var(--s3); }
 .s4 { stroke: var(--s4); } .s5 { stroke: var(--s5); } .s6 { stroke: var(--s6); } .s7 { stroke: var(--s7); }
 .line.s1 { stroke-dasharray: 6 2; } .line.s2 { stroke-dasharray: 2 2; } .line.s3 { stroke-dasharray: 8 2 2 2; }
@@ -133,7 +136,9 @@ rect.span { fill: var(--span); }
 .swatch { display: inline-block; width: 10px; height: 10px; border: 1px solid var(--muted); }
 .swatch.zero { background: #000; }
 .swatch.bad { background: #d62828; }
-.readout { min-height: 1.4em; }
+.readout { min-height: 1.4em; color: var(--text); }
+.under { display: flex; flex-wrap: wrap; gap: 0 18px; align-items: baseline; }
+.under details[open] { flex-basis: 100%; min-width: 0; }
 .below { max-width: 640px; }
 
 @media (max-width: 640px) {
