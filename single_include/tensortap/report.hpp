@@ -194,8 +194,7 @@ struct RunReport {
 [[nodiscard]] RunReport report_of(const std::shared_ptr<const Store>& run, const ReportOptions& options = {});
 
 /// Returns the facts as one JSON object, whose keys README.md lists. NaN and infinities are the strings "nan", "inf"
-/// and
-/// "-inf"; text is ASCII, and bytes that are no UTF-8 are escaped.
+/// and "-inf"; text is ASCII, and bytes that are no UTF-8 are escaped.
 [[nodiscard]] std::string to_json(const RunReport& report);
 
 TENSORTAP_END_NAMESPACE
@@ -1298,14 +1297,16 @@ const newId = () => `id${++lastId}`;
 
 /// A table that scrolls by itself; `rows` are lists of cells, the first cell is a heading of its row.
 function table(caption, heads, rows, options = {}) {
-  const isNumber = cell => typeof cell === 'number' || /^[-+]?[\d.]/.test(cell?.textContent ?? cell ?? '');
-  return h('div', {class: 'scroll', role: 'region', tabindex: 0, 'aria-label': caption},
+  const isNumber = cell => /^[-−▸ ]*([\d.]+(e[-\d]+)?|∞|NaN|–)$/.test(cell?.textContent ?? cell ?? '');
+  const numeric = (heads ?? rows[0] ?? []).map((_, column) => rows.length > 0 && rows.every(cells => isNumber(cells[column])));
+  return h('div', {class: 'scroll', role: 'group', tabindex: 0, 'aria-label': caption},
     h('table', {},
       h('caption', {class: options.caption ? '' : 'hidden'}, caption),
-      heads && h('thead', {}, h('tr', {}, heads.map(head => h('th', {scope: 'col'}, head)))),
+      heads && h('thead', {}, h('tr', {}, heads.map((head, column) => head === '' ? h('td')
+        : h('th', {scope: 'col', class: numeric[column] && 'number'}, head)))),
       h('tbody', {}, rows.map((cells, index) => h('tr', {class: options.rowClass?.(index)},
-        cells.map((cell, column) => column === 0 ? h('th', {scope: 'row'}, cell)
-          : h('td', {class: isNumber(cell) ? 'number' : ''}, cell ?? '')))))));
+        cells.map((cell, column) => column === 0 ? h('th', {scope: 'row', class: numeric[0] && 'number'}, cell)
+          : h('td', {class: numeric[column] && 'number'}, cell ?? '')))))));
 }
 
 /// A table in <details> that is made when it is opened.
@@ -1399,7 +1400,7 @@ function timeTicks(low, high, most) {
 
 function logTicks(low, high, most) {
   const first = Math.ceil(low), last = Math.floor(high);
-  if (last - first < 1) return ticks(low, high, most);
+  if (last - first < 1) return ticks(10 ** low, 10 ** high, most).filter(x => x > 0).map(Math.log10);
   const every = Math.ceil((last - first + 1) / Math.max(most, 1));
   const out = [];
   for (let power = first; power <= last; power += every) out.push(power);
@@ -1478,7 +1479,7 @@ function lineChart(options) {
   const share = longestShare(lines);
   const notes = [options.note, share > 1 && `each point stands for up to ${share} numbers: the least and the largest are drawn`];
   const toggle = positive && h('button', {type: 'button', class: 'small', 'aria-pressed': String(isLog),
-    'aria-label': `logarithmic axis: ${options.title}`,
+    'aria-label': `log axis: ${options.title}`,
     onclick: () => { isLog = !isLog; toggle.setAttribute('aria-pressed', String(isLog)); draw(); }}, 'log');
   const figure = h('figure', {class: 'chart'},
     h('figcaption', {}, h('span', {class: 'title', title: options.title}, options.title), toggle), legend(lines),
@@ -1615,8 +1616,8 @@ function interruptionMarks(lines, sx, top, bottom) {
   return marks;
 }
 
-const spanMark = ([from, to], top, bottom) =>
-  svg('rect', {class: 'span', x: from - 1, y: top, width: Math.max(to - from, 0) + 2, height: bottom - top});
+const spanMark = ([from, to], top, bottom) => ['span', 'span strip'].map((name, index) => svg('rect', {class: name, x: from - 1,
+  y: index ? bottom - 4 : top, width: Math.max(to - from, 0) + 2, height: index ? 4 : bottom - top}));
 )js";
 
 }  // namespace detail
@@ -1661,7 +1662,7 @@ function heatMap(options) {
     if (x !== null && Number.isFinite(x)) { low = Math.min(low, x); high = Math.max(high, x); }
   if (!(low <= high)) [low, high] = [0, 1];
   const rowHeight = options.rowHeight ?? (names.length <= 40 ? 15 : names.length <= 96 ? 10 : 6);
-  const every = Math.ceil(11 / rowHeight);  // of how many rows one has its name written
+  const every = Math.ceil(13 / rowHeight);  // of how many rows one has its name written
   const height = Math.max(names.length * rowHeight, 1);
 
   const canvas = h('canvas', {width: steps.length, height: names.length, 'aria-hidden': 'true'});
@@ -1689,15 +1690,13 @@ function heatMap(options) {
       hasZero && h('span', {class: 'scale'}, h('i', {class: 'swatch zero'}), '0'),
       hasBad && h('span', {class: 'scale'}, h('i', {class: 'swatch bad'}), 'not finite')),
     h('div', {class: 'frame'},
-      h('div', {class: 'names', 'aria-hidden': 'true'}, names.map((name, i) => {
-        const label = h('span', {title: name}, i % every === 0 ? h('bdi', {}, name) : '');
-        label.style.height = `${rowHeight}px`;
-        label.style.lineHeight = `${rowHeight}px`;
+      h('div', {class: 'names', 'aria-hidden': 'true'}, names.filter((_, i) => i % every === 0).map(name => {
+        const label = h('span', {title: name}, h('bdi', {}, name));
+        label.style.height = label.style.lineHeight = `${rowHeight * every}px`;
         return label;
-      })), plot), axis, out,
-    options.note && h('p', {class: 'note'}, options.note), below,
-    hiddenTable('Table', () => table(options.title, ['', ...steps.map(step => `step ${step}`)],
-      names.map((name, i) => [name, ...cells[i].map(number)]))));
+      })), plot), axis,
+    h('div', {class: 'under'}, out, options.note && h('p', {class: 'note'}, options.note), hiddenTable('Table', () => table(options.title, ['', ...steps.map(step => `step ${step}`)],
+      names.map((name, i) => [name, ...cells[i].map(number)])))), below);
 
   let at = null;
   function show(row, column) {
@@ -1807,19 +1806,19 @@ function findings(run) {
       run.rules.map(rule => [rule.rule, rule.status.replace(/([a-z])([A-Z])/g, '$1 $2').toLowerCase(), String(rule.tensors), String(rule.steps), rule.reason])));
   if (run.findings.length === 0)
     return [h('p', {}, ran ? 'The rules have found nothing.' : 'No rule has what it needs.'), rules];
-  return [run.findings.map((one, index) => finding(run, one, index < 8)), rules];
+  const seen = new Set();  // the first finding of each rule is open
+  return [run.findings.map(one => finding(run, one, seen.size < 8 && seen.size < seen.add(`${one.finding.rule} ${one.finding.severity}`).size)), rules];
 }
 
 function finding(run, {finding: found, condition, evidence, shows_value: showsValue, columns, rows}, isOpen) {
-  const split = found.message.lastIndexOf('; ');
-  const [cause, advice] = split < 0 ? [found.message, ''] : [found.message.slice(0, split), found.message.slice(split + 2)];
+  const [, cause, advice] = /^(.*?)(?:; ((?:try|lower|look|check|clip|use|see|save|if|train|stop|make|give|remove|normalise) .*))?$/s.exec(found.message);
   const [first, last] = [found.step, found.last_step];
   const kind = found.failed ? 'failed' : found.severity;
   const when = found.count > 1 ? `${count(found.count, 'step')}, ${first} to ${last}` : `step ${first}`;
   const subject = found.tensor || 'the run';
   const body = [
     h('p', {}, cause, '.'),
-    advice && h('p', {class: 'try'}, h('strong', {}, 'Try: '), advice.replace(/^try /, ''), '.'),
+    advice && h('p', {class: 'try'}, h('strong', {}, 'What to try: '), advice.replace(/^try /, ''), '.'),
     condition && h('p', {class: 'note'}, 'The rule fires if ', condition, '.')];
   const chart = evidence && lineChart({
     title: `${evidence.tensor}: ${quantityNames[evidence.quantity] ?? evidence.quantity}`, lines: [lineOf(evidence, run, '')],
@@ -1827,7 +1826,7 @@ function finding(run, {finding: found, condition, evidence, shows_value: showsVa
     isLog: ['l2', 'rms', 'abs_mean', 'update_ratio'].includes(evidence.quantity),
     note: showsValue ? 'shaded: the steps of the finding' :
       `shaded: the steps of the finding; the rule's number is ${number(found.value)}${found.threshold === null ? '' : `, its limit ${number(found.threshold)}`}`});
-  const around = rows && h('div', {}, h('h4', {}, `Around step ${first}`),
+  const around = rows && h('div', {}, h('h3', {}, `Around step ${first}`),
     table(`What was saved around step ${first}`, ['step', ...columns.map(name => quantityNames[name] ?? name)],
       rows.map(([step, mode, modeStep, ...numbers]) => [
         h('span', {title: `${mode} step ${modeStep}`}, step === first ? `▸ ${step}` : String(step)), ...numbers.map(number)]),
@@ -1877,7 +1876,7 @@ function norms(run) {
 
 const updates = run => run.maps.filter(map => map.quantity === 'update_ratio').map(map =>
   mapFigure(run, map, `Updates of ${plural[map.role]}: size of the change over that of the tensor`, {isLog: true,
-    note: 'About 0.001 a step is usual. Where the elements were not saved, it is the least that the statistics allow.'}));
+    note: 'Between two steps that have saved the tensor; about 0.001 for one step is usual. Without elements, it is the least that the statistics allow.'}));
 
 const units = run => run.maps.filter(map => map.quantity === 'dead' || map.quantity === 'saturated').map(map =>
   mapFigure(run, map, map.quantity === 'dead' ? 'Dead units: always zero, percent' : 'Saturated units, percent', {range: [0, 100],
@@ -1896,7 +1895,9 @@ function distributions(run) {
   };
   const id = newId();
   const choice = h('select', {id, onchange: () => draw(choice.value)}, names.map(name => h('option', {value: name}, name)));
-  draw(names[0]);
+  const first = names.find(name => run.histograms.some(one => one.tensor === name)) ?? names[0];
+  choice.value = first;
+  draw(first);
   return [h('p', {}, h('label', {for: id}, 'Tensor '), choice), place];
 }
 
@@ -2023,13 +2024,13 @@ inline constexpr std::string_view page_style = R"css(
 :root {
   color-scheme: light dark;
   --back: #ffffff; --raised: #f5f7fa; --text: #1b2330; --muted: #515c6b; --line: #d9dfe7; --grid: #e8ecf1; --accent: #0b5cad;
-  --error: #b3261e; --error-back: #fdecea; --advice: #7a4f00; --advice-back: #fff3d9; --gap: #6b7684; --span: #b3261e22;
+  --error: #b3261e; --error-back: #fdecea; --advice: #7a4f00; --advice-back: #fff3d9; --gap: #6b7684;
   --s0: #0b5cad; --s1: #b34700; --s2: #1b7f4b; --s3: #8e3a9d; --s4: #666a00; --s5: #b3261e; --s6: #00707a; --s7: #5b4bb5;
 }
 @media (prefers-color-scheme: dark) {
   :root {
     --back: #11151b; --raised: #1a2028; --text: #e4e8ee; --muted: #a3aebb; --line: #333c48; --grid: #252c36; --accent: #7db8ff;
-    --error: #ff8a80; --error-back: #3a1815; --advice: #f2c14e; --advice-back: #332708; --gap: #8d98a6; --span: #ff8a8033;
+    --error: #ff8a80; --error-back: #3a1815; --advice: #f2c14e; --advice-back: #332708; --gap: #8d98a6;
     --s0: #7db8ff; --s1: #ffab66; --s2: #7fd6a4; --s3: #e0a3ec; --s4: #d3d36b; --s5: #ff8a80; --s6: #6fd3dc; --s7: #b9aeff;
   }
 }
@@ -2055,8 +2056,8 @@ main { max-width: 1280px; margin: 0 auto; padding: 0 16px 32px; }
 section { padding-top: 10px; }
 h2 { font-size: 15px; margin: 14px 0 8px; border-bottom: 1px solid var(--line); padding-bottom: 4px; }
 h2 .of { font-weight: 400; color: var(--muted); }
-h3 { font-size: 13px; margin: 14px 0 4px; }
-h4 { font-size: 12px; margin: 0 0 6px; font-weight: 600; }
+h3 { font-size: 12px; margin: 14px 0 6px; font-weight: 600; }
+.pair h3 { margin-top: 0; }
 p { margin: 4px 0; max-width: 90ch; overflow-wrap: anywhere; }
 .note, .when, .readout { color: var(--muted); font-size: 12px; }
 code { font: 12px ui-monospace, "DejaVu Sans Mono", Menlo, monospace; overflow-wrap: anywhere; }
@@ -2065,18 +2066,18 @@ footer { color: var(--muted); font-size: 12px; padding: 12px 16px; border-top: 1
 button, select { font: inherit; color: inherit; background: var(--raised); border: 1px solid var(--line); border-radius: 4px; padding: 2px 8px;
   max-width: 100%; }
 button[aria-pressed=true] { background: var(--accent); color: var(--back); border-color: var(--accent); }
-button.small { font-size: 11px; padding: 0 6px; line-height: 16px; }
+button.small { font-size: 11px; font-weight: 400; padding: 0 6px; line-height: 16px; }
 .choice button { border-radius: 0; }
 .choice button:first-child { border-radius: 4px 0 0 4px; }
 .choice button:last-child { border-radius: 0 4px 4px 0; margin-left: -1px; }
 
 .scroll { overflow-x: auto; max-width: 100%; }
 table { border-collapse: collapse; font-size: 12px; }
-th, td { text-align: left; padding: 2px 12px 2px 0; vertical-align: top; border-bottom: 1px solid var(--grid); overflow-wrap: anywhere;
-  min-width: 3em; }
+th, td { text-align: left; padding: 2px 12px 2px 0; vertical-align: top; border-bottom: 1px solid var(--grid); overflow-wrap: anywhere; }
 thead th { color: var(--muted); font-weight: 500; vertical-align: bottom; }
 tbody th { font-weight: 500; white-space: nowrap; }
-td.number { text-align: left; white-space: nowrap; }
+.number { text-align: right; white-space: nowrap; }
+thead th.number { white-space: normal; overflow-wrap: normal; }
 td ul { margin: 0; padding-left: 16px; }
 tr.here { background: var(--advice-back); }
 tr.here th { font-weight: 700; }
@@ -2097,7 +2098,8 @@ summary { cursor: pointer; }
 details.data > summary { color: var(--muted); font-size: 11px; }
 details.data .scroll { max-height: 300px; overflow: auto; }
 
-.charts { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 390px), 1fr)); gap: 14px 24px; align-items: start; }
+.charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 390px), 1fr)); gap: 14px 24px; align-items: start; }
+.charts > figure { max-width: 860px; }
 .pair { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 400px), 1fr)); gap: 10px 24px; align-items: start; margin-top: 8px; }
 .pair > * { min-width: 0; }
 figure { margin: 0 0 6px; min-width: 0; break-inside: avoid; }
@@ -2105,6 +2107,7 @@ figcaption { display: flex; gap: 8px; align-items: baseline; font-weight: 600; f
 figcaption .title { overflow: hidden; text-overflow: ellipsis; overflow-wrap: anywhere; }
 figcaption button { margin-left: auto; }
 .legend { display: flex; flex-wrap: wrap; gap: 0 14px; list-style: none; margin: 2px 0; padding: 0; font-size: 12px; }
+.title, .legend li, th, td, .tip div { unicode-bidi: isolate; }
 .legend svg { margin-right: 5px; vertical-align: middle; }
 .frame { position: relative; }
 .plot { position: relative; width: 100%; min-width: 0; cursor: crosshair; }
@@ -2120,7 +2123,8 @@ line.limit { stroke: var(--error); stroke-dasharray: 5 3; }
 .plot text.bad { fill: var(--error); font-size: 13px; font-weight: 700; }
 rect.gap { fill: var(--gap); opacity: 0.14; }
 line.gap { stroke: var(--gap); stroke-dasharray: 1 2; }
-rect.span { fill: var(--span); }
+rect.span { fill: var(--error); opacity: 0.06; }
+rect.strip { opacity: 0.75; }
 .s0 { stroke: var(--s0); } .s1 { stroke: var(--s1); } .s2 { stroke: var(--s2); } .s3 { stroke: var(--s3); }
 .s4 { stroke: var(--s4); } .s5 { stroke: var(--s5); } .s6 { stroke: var(--s6); } .s7 { stroke: var(--s7); }
 .line.s1 { stroke-dasharray: 6 2; } .line.s2 { stroke-dasharray: 2 2; } .line.s3 { stroke-dasharray: 8 2 2 2; }
@@ -2144,7 +2148,9 @@ rect.span { fill: var(--span); }
 .swatch { display: inline-block; width: 10px; height: 10px; border: 1px solid var(--muted); }
 .swatch.zero { background: #000; }
 .swatch.bad { background: #d62828; }
-.readout { min-height: 1.4em; }
+.readout { min-height: 1.4em; color: var(--text); }
+.under { display: flex; flex-wrap: wrap; gap: 0 18px; align-items: baseline; }
+.under details[open] { flex-basis: 100%; min-width: 0; }
 .below { max-width: 640px; }
 
 @media (max-width: 640px) {
@@ -2772,7 +2778,8 @@ inline void add_maps(const CollectedSeries& from, RunReport& out) {
     for (const RankedSeries& one : one_of_each(series_with(from, quantity), quantity)) {
       const auto& entries = one.series->find(quantity)->entries();
       const bool shows_zeros = quantity == Quantity::l2 || quantity == Quantity::update_ratio ||
-                               one.series->activation == Activation::relu || quantity == Quantity::saturated;
+                               quantity == Quantity::saturated ||
+                               (quantity == Quantity::dead && one.series->activation == Activation::relu);
       if (shows_zeros || std::any_of(entries.begin(), entries.end(), [](const auto& entry) { return entry.max > 0; }))
         by_role[quantity == Quantity::non_finite ? 0 : rank_of(one.series->role)].push_back(one);
     }

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <map>
 #include <memory>
 #include <optional>
@@ -85,13 +86,21 @@ inline void add_statistics(Numbers& out, const Statistics& s) {
 /// KnownTensor, or a StoredStep with a name.
 template <class View, class Tensor>
 Numbers numbers_of(const View& step, const Tensor& tensor) {
+  constexpr double infinity = std::numeric_limits<double>::infinity();
   Numbers out;
   if (const auto& value = step.value(tensor); value && value->size() == 1 && is_real(value->dtype())) {
     set(out, Quantity::value, value->number(0));
     return out;
   }
   if (const auto& s = step.statistics(tensor)) {
-    add_statistics(out, *s);
+    if (s->count == 1)  // the statistics of a number are the number
+      set(out, Quantity::value,
+          s->finite() == 1       ? s->min
+          : s->nan == 1          ? std::nan("")
+          : s->positive_inf == 1 ? infinity
+                                 : -infinity);
+    else
+      add_statistics(out, *s);
     return out;
   }
   constexpr std::array<std::pair<Quantity, Reduction>, 7> saved = {{{Quantity::l2, Reduction::l2},

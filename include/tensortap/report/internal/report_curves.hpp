@@ -141,7 +141,7 @@ inline void add_maps(const CollectedSeries& from, RunReport& out) {
       const auto& entries = one.series->find(quantity)->entries();
       const bool shows_zeros = quantity == Quantity::l2 || quantity == Quantity::update_ratio ||
                                quantity == Quantity::saturated ||
- (quantity == Quantity::dead && one.series->activation == Activation::relu);
+                               (quantity == Quantity::dead && one.series->activation == Activation::relu);
       if (shows_zeros || std::any_of(entries.begin(), entries.end(), [](const auto& entry) { return entry.max > 0; }))
         by_role[quantity == Quantity::non_finite ? 0 : rank_of(one.series->role)].push_back(one);
     }
