@@ -1806,8 +1806,16 @@ function findings(run) {
       run.rules.map(rule => [rule.rule, rule.status.replace(/([a-z])([A-Z])/g, '$1 $2').toLowerCase(), String(rule.tensors), String(rule.steps), rule.reason])));
   if (run.findings.length === 0)
     return [h('p', {}, ran ? 'The rules have found nothing.' : 'No rule has what it needs.'), rules];
-  const seen = new Set();  // the first finding of each rule is open
-  return [run.findings.map(one => finding(run, one, seen.size < 8 && seen.size < seen.add(`${one.finding.rule} ${one.finding.severity}`).size)), rules];
+  const groups = new Map();  // by rule and severity; the order of the findings is kept
+  for (const one of run.findings) {
+    const key = `${one.finding.failed} ${one.finding.severity} ${one.finding.rule}`;
+    groups.set(key, [...groups.get(key) ?? [], one]);
+  }
+  const most = 3;  // of a group, which are not folded away
+  return [[...groups.values()].map((group, place) => [
+    group.slice(0, most).map((one, index) => finding(run, one, place < 8 && index === 0)),
+    group.length > most && h('details', {class: 'more'}, h('summary', {}, `${count(group.length - most, 'more finding')} of ${group[0].finding.rule}`),
+      group.slice(most).map(one => finding(run, one, false)))]), rules];
 }
 
 function finding(run, {finding: found, condition, evidence, shows_value: showsValue, columns, rows}, isOpen) {
@@ -2095,6 +2103,8 @@ tr.here th { font-weight: 700; }
 .finding[open] > summary::before { content: "▾"; }
 .subject { font-family: ui-monospace, "DejaVu Sans Mono", Menlo, monospace; font-size: 12px; overflow-wrap: anywhere; }
 summary { cursor: pointer; }
+.more { margin: 4px 0 12px 16px; }
+.more > summary { color: var(--muted); }
 details.data > summary { color: var(--muted); font-size: 11px; }
 details.data .scroll { max-height: 300px; overflow: auto; }
 
@@ -2499,13 +2509,21 @@ inline void add_statistics(Numbers& out, const Statistics& s) {
 /// KnownTensor, or a StoredStep with a name.
 template <class View, class Tensor>
 Numbers numbers_of(const View& step, const Tensor& tensor) {
+  constexpr double infinity = std::numeric_limits<double>::infinity();
   Numbers out;
   if (const auto& value = step.value(tensor); value && value->size() == 1 && is_real(value->dtype())) {
     set(out, Quantity::value, value->number(0));
     return out;
   }
   if (const auto& s = step.statistics(tensor)) {
-    add_statistics(out, *s);
+    if (s->count == 1)  // the statistics of a number are the number
+      set(out, Quantity::value,
+          s->finite() == 1       ? s->min
+          : s->nan == 1          ? std::nan("")
+          : s->positive_inf == 1 ? infinity
+                                 : -infinity);
+    else
+      add_statistics(out, *s);
     return out;
   }
   constexpr std::array<std::pair<Quantity, Reduction>, 7> saved = {{{Quantity::l2, Reduction::l2},

@@ -59,8 +59,16 @@ function findings(run) {
       run.rules.map(rule => [rule.rule, rule.status.replace(/([a-z])([A-Z])/g, '$1 $2').toLowerCase(), String(rule.tensors), String(rule.steps), rule.reason])));
   if (run.findings.length === 0)
     return [h('p', {}, ran ? 'The rules have found nothing.' : 'No rule has what it needs.'), rules];
-  const seen = new Set();  // the first finding of each rule is open
-  return [run.findings.map(one => finding(run, one, seen.size < 8 && seen.size < seen.add(`${one.finding.rule} ${one.finding.severity}`).size)), rules];
+  const groups = new Map();  // by rule and severity; the order of the findings is kept
+  for (const one of run.findings) {
+    const key = `${one.finding.failed} ${one.finding.severity} ${one.finding.rule}`;
+    groups.set(key, [...groups.get(key) ?? [], one]);
+  }
+  const most = 3;  // of a group, which are not folded away
+  return [[...groups.values()].map((group, place) => [
+    group.slice(0, most).map((one, index) => finding(run, one, place < 8 && index === 0)),
+    group.length > most && h('details', {class: 'more'}, h('summary', {}, `${count(group.length - most, 'more finding')} of ${group[0].finding.rule}`),
+      group.slice(most).map(one => finding(run, one, false)))]), rules];
 }
 
 function finding(run, {finding: found, condition, evidence, shows_value: showsValue, columns, rows}, isOpen) {

@@ -83,6 +83,8 @@ tr.here th { font-weight: 700; }
 .finding[open] > summary::before { content: "▾"; }
 .subject { font-family: ui-monospace, "DejaVu Sans Mono", Menlo, monospace; font-size: 12px; overflow-wrap: anywhere; }
 summary { cursor: pointer; }
+.more { margin: 4px 0 12px 16px; }
+.more > summary { color: var(--muted); }
 details.data > summary { color: var(--muted); font-size: 11px; }
 details.data .scroll { max-height: 300px; overflow: auto; }
 
