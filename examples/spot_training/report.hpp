@@ -68,7 +68,8 @@ inline void report(const std::string& run, const Result& result, std::ostream& o
   out << "\nlook further:\n"
       << tool << "show " << run << '\n'
       << tool << "show " << run << ' ' << last.name() << " --step " << last.steps().back() << '\n'
-      << tool << "check " << run << '\n';
+      << tool << "check " << run << '\n'
+      << tool << "report " << run << " -o report.html\n";
 }
 
 }  // namespace spot_training

@@ -72,6 +72,13 @@ struct Watch {
   bool json = false;
 };
 
+/// Where `serve` listens.
+struct Serve {
+  std::string host = "127.0.0.1";
+  int port = 8080;                      // 0: a free one
+  std::vector<std::string> names = {};  // of this machine, which a browser may use besides host and localhost
+};
+
 /// What `report` writes, and where.
 struct Report {
   std::string file;        // empty or "-": the standard output
@@ -132,6 +139,9 @@ int config(const std::string& file, bool json, std::ostream& out);
 /// Writes a page of several runs, each with what the built-in rules find in it; or prints the same facts as JSON, or
 /// the data of SageMaker Debugger's report on a training with XGBoost. Returns 1 if some of a run is damaged.
 int report(const std::vector<std::string>& runs, const Report& how, std::ostream& out);
+
+/// Serves the pages of the run, or of the runs, at `place` until a signal comes. Throws: the port is taken.
+int serve(const std::string& place, const Serve& how, std::ostream& out);
 
 /// Prints the built-in rules, or those of smdebug, with their conditions and parameters, or the one called `name`.
 int rules(const std::string& name, bool smdebug, bool json, std::ostream& out);

@@ -20,12 +20,12 @@ namespace {
 namespace tt = tensortap;
 using nlohmann::json;
 
-json json_of(const std::optional<std::string>& text) { return text ? json(*text) : json(nullptr); }
+json as_json(const std::optional<std::string>& text) { return text ? json(*text) : json(nullptr); }
 
 /// Returns a number as JSON; NaN and infinities, which JSON lacks, as text.
-json json_of(double value) { return std::isfinite(value) ? json(value) : json(number_text(value)); }
+json as_json(double value) { return std::isfinite(value) ? json(value) : json(number_text(value)); }
 
-json json_of(const std::optional<tt::TensorDifference>& found) {
+json as_json(const std::optional<tt::TensorDifference>& found) {
   if (!found) return nullptr;
   const char* const kinds[] = {"value", "shape", "dtype", "absent"};
   json out = {{"kind", kinds[static_cast<int>(found->kind)]},
@@ -38,22 +38,22 @@ json json_of(const std::optional<tt::TensorDifference>& found) {
               {"second", found->second}};
   if (!found->reduction.empty()) out["reduction"] = found->reduction;
   if (found->index) out["index"] = *found->index;
-  if (found->largest) out["largest"] = json_of(*found->largest);
-  if (found->tolerance) out["tolerance"] = json_of(*found->tolerance);
+  if (found->largest) out["largest"] = as_json(*found->largest);
+  if (found->tolerance) out["tolerance"] = as_json(*found->tolerance);
   return out;
 }
 
-void print_json(const tt::RunDifferences& found, std::ostream& out) {
+void print_differences(const tt::RunDifferences& found, std::ostream& out) {
   json facts = json::object();
-  for (const auto& [name, values] : found.facts) facts[name] = {json_of(values.first), json_of(values.second)};
+  for (const auto& [name, values] : found.facts) facts[name] = {as_json(values.first), as_json(values.second)};
   json curves = json::array();
   for (const tt::CurveDifference& curve : found.curves)
     curves.push_back({{"tensor", curve.tensor},
                       {"mode", tt::to_string(curve.mode)},
                       {"steps", curve.steps},
                       {"last_step", curve.last_step},
-                      {"last", {json_of(curve.first), json_of(curve.second)}},
-                      {"largest", json_of(curve.largest)},
+                      {"last", {as_json(curve.first), as_json(curve.second)}},
+                      {"largest", as_json(curve.largest)},
                       {"largest_step", curve.largest_step}});
   const json root = {{"same_values", found.same_values()},
                      {"facts", facts},
@@ -64,8 +64,8 @@ void print_json(const tt::RunDifferences& found, std::ostream& out) {
                      {"compared", found.compared},
                      {"equal", found.equal},
                      {"within_round_off", found.within},
-                     {"first_other_bits", json_of(found.first_bits)},
-                     {"first_difference", json_of(found.first)},
+                     {"first_other_bits", as_json(found.first_bits)},
+                     {"first_difference", as_json(found.first)},
                      {"curves", curves},
                      {"damage", found.damage}};
   out << root.dump(2, ' ', true, json::error_handler_t::replace) << '\n';
@@ -126,7 +126,7 @@ int diff(const std::string& first, const std::string& second, const Diff& how, s
         "diff: nothing was compared: no tensor of the options was saved in a step that both runs have");
   }
   if (how.json) {
-    print_json(found, out);
+    print_differences(found, out);
   } else {
     print_text(found, out);
   }

@@ -64,7 +64,7 @@ void print_configuration(const tt::JobRecord& record, std::ostream& out) {
 }
 
 /// Returns the record of a job as JSON, and for how long its manager has not written, if that is long.
-Json json_of(const tt::JobRecord& record) {
+Json record_as_json(const tt::JobRecord& record) {
   auto object = Json::parse(record.to_json());
   if (const auto silence = silence_of(record)) object["ManagerSilentSeconds"] = *silence;
   return object;
@@ -80,7 +80,7 @@ int jobs(const std::string& place, bool json, std::ostream& out) {
       const tt::JobRecord record = tt::read_job(address);
       ++count;
       if (json) {
-        print_json(json_of(record), out);
+        print_json(record_as_json(record), out);
         continue;
       }
       out << tt::escaped(record.job_name) << "  " << status_text(record) << "  " << time_text(record.created) << "  "
@@ -99,7 +99,7 @@ int describe(const std::string& job, bool json, std::ostream& out) {
   const std::string address = job_at(job);
   const tt::JobRecord record = tt::read_job(address);
   if (json) {
-    out << json_of(record).dump(1) << '\n';
+    out << record_as_json(record).dump(1) << '\n';
     return 0;
   }
   out << tt::escaped(record.job_name) << ": " << status_text(record) << '\n';

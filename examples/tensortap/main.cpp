@@ -357,6 +357,29 @@ int run_tool(int argc, char** argv, std::ostream& out) {
   report->add_option("--around", reporting.around, "how many steps to show before and after a finding")
       ->check(CLI::Range(std::size_t{0}, std::size_t{50}))
       ->capture_default_str();
+  CLI::App* serving =
+      add("serve",
+          "Serves the page of a run, or of the runs in a directory, to browsers of this machine; a page "
+          "follows its run. Ends with Ctrl-C.",
+          "  tensortap serve runs                      # then open http://127.0.0.1:8080/\n"
+          "  tensortap serve s3://bucket/runs/42 --port 0");
+  command::Serve where_to_serve;
+  serving->add_option("PLACE", run, "directory of a run or of runs, or s3://BUCKET/PREFIX")
+      ->required()
+      ->check(command::is_name());
+  serving->add_option("--port", where_to_serve.port, "the port; 0: a free one")
+      ->check(CLI::Range(0, 65535))
+      ->capture_default_str();
+  serving
+      ->add_option("--host", where_to_serve.host,
+                   "the address to listen on; others than the default can be reached from other machines")
+      ->check(command::is_name())
+      ->capture_default_str();
+  serving
+      ->add_option("--name", where_to_serve.names,
+                   "a name of this machine that browsers use, besides --host and localhost")
+      ->check(command::is_name())
+      ->allow_extra_args(false);
   CLI::App* rules = add("rules", "Lists the built-in rules: when they fire, what they need, and their parameters.",
                         "  tensortap rules\n"
                         "  tensortap rules VanishingGradient");
@@ -461,6 +484,7 @@ int run_tool(int argc, char** argv, std::ostream& out) {
   if (describe->parsed()) return command::describe(job, job_as_json, out);
   if (stop->parsed()) return command::stop(job, out);
   if (report->parsed()) return command::report(reported, reporting, out);
+  if (serving->parsed()) return command::serve(run, where_to_serve, out);
   if (rules->parsed()) return command::rules(rule, rules_of_smdebug, rules_as_json, out);
 
   if (at->count() > 0) what.step = step;

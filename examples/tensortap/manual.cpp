@@ -43,7 +43,7 @@ std::string plain(std::string_view text) {
   return out;
 }
 
-std::string bold(std::string_view text) { return "\\fB" + plain(text) + "\\fR"; }
+std::string in_bold(std::string_view text) { return "\\fB" + plain(text) + "\\fR"; }
 std::string slanted(std::string_view text) { return "\\fI" + plain(text) + "\\fR"; }
 
 std::string in_capitals(std::string text) {
@@ -67,7 +67,7 @@ void write_options(std::ostream& out, const CommandText& command, const char* he
     if (!any) out << ".SH " << heading << '\n';
     any = true;
     out << ".TP\n";
-    for (std::size_t i = 0; i < option.names.size(); ++i) out << (i > 0 ? ", " : "") << bold(option.names[i]);
+    for (std::size_t i = 0; i < option.names.size(); ++i) out << (i > 0 ? ", " : "") << in_bold(option.names[i]);
     if (!option.value.empty()) out << (arguments ? "" : " ") << slanted(option.value);
     out << (option.repeated ? " ...\n" : "\n");
     write_sentences(out, option.description.empty() ? option.value : option.description);
@@ -80,7 +80,7 @@ void write_options(std::ostream& out, const CommandText& command, const char* he
 }
 
 void write_synopsis(std::ostream& out, const std::string& words, const CommandText& command) {
-  out << ".SH SYNOPSIS\n" << bold(words) << "\n[" << slanted("OPTIONS") << "]\n";
+  out << ".SH SYNOPSIS\n" << in_bold(words) << "\n[" << slanted("OPTIONS") << "]\n";
   for (const OptionText& option : command.options) {
     if (!option.names.empty()) continue;
     const std::string name = slanted(option.value) + (option.repeated ? " ..." : "");
@@ -125,7 +125,7 @@ std::string page_of(const ToolText& tool, const CommandText& command) {
 std::string page_of(const ToolText& tool) {
   std::ostringstream out;
   write_head(out, "tensortap", tool.tool.description);
-  out << ".SH SYNOPSIS\n" << bold("tensortap") << '\n' << slanted("COMMAND") << "\n[" << slanted("OPTIONS") << "]\n";
+  out << ".SH SYNOPSIS\n" << in_bold("tensortap") << '\n' << slanted("COMMAND") << "\n[" << slanted("OPTIONS") << "]\n";
   out << ".SH DESCRIPTION\n";
   write_sentences(out, tool.tool.description);
   out << ".SH COMMANDS\n";

@@ -22,7 +22,6 @@ namespace tensortap_command {
 namespace {
 
 namespace tt = tensortap;
-using Json = nlohmann::json;
 
 /// A line of a finding, with what its place depends on.
 struct Line {
@@ -63,28 +62,28 @@ bool read_line(std::istream& in, const std::string& at, std::string& line) {
 /// Reads fields of an object, with the place for messages.
 class Fields {
  public:
-  Fields(const Json& object, const std::string& at) : object_(object), at_(at) {}
+  Fields(const nlohmann::json& object, const std::string& at) : object_(object), at_(at) {}
 
   [[nodiscard]] std::string text(const char* name) const {
-    return field(name, "text", [](const Json& value) { return value.is_string(); }).get<std::string>();
+    return field(name, "text", [](const nlohmann::json& value) { return value.is_string(); }).get<std::string>();
   }
   [[nodiscard]] std::int64_t number(const char* name) const {
-    return field(name, "a whole number", [](const Json& value) { return value.is_number_integer(); })
+    return field(name, "a whole number", [](const nlohmann::json& value) { return value.is_number_integer(); })
         .get<std::int64_t>();
   }
   [[nodiscard]] bool flag(const char* name) const {
-    return field(name, "true or false", [](const Json& value) { return value.is_boolean(); }).get<bool>();
+    return field(name, "true or false", [](const nlohmann::json& value) { return value.is_boolean(); }).get<bool>();
   }
-  [[nodiscard]] const Json& list(const char* name) const {
-    return field(name, "a list of objects", [](const Json& value) {
+  [[nodiscard]] const nlohmann::json& list(const char* name) const {
+    return field(name, "a list of objects", [](const nlohmann::json& value) {
       return value.is_array() &&
-             std::all_of(value.begin(), value.end(), [](const Json& one) { return one.is_object(); });
+             std::all_of(value.begin(), value.end(), [](const nlohmann::json& one) { return one.is_object(); });
     });
   }
 
  private:
   template <class Check>
-  [[nodiscard]] const Json& field(const char* name, const char* form, const Check& check) const {
+  [[nodiscard]] const nlohmann::json& field(const char* name, const char* form, const Check& check) const {
     const auto found = object_.find(name);
     if (found == object_.end())
       refuse(at_, std::string("there is no \"") + name + "\"; it is not what judge --json prints");
@@ -92,11 +91,11 @@ class Fields {
     return *found;
   }
 
-  const Json& object_;
+  const nlohmann::json& object_;
   const std::string& at_;
 };
 
-tt::Finding key_of(const Json& object, const std::string& at) {
+tt::Finding key_of(const nlohmann::json& object, const std::string& at) {
   const Fields fields(object, at);
   tt::Finding out;
   out.rule = fields.text("rule");
@@ -111,7 +110,7 @@ tt::Finding key_of(const Json& object, const std::string& at) {
   return out;
 }
 
-PartEnd end_of(const Json& object, const std::string& at) {
+PartEnd end_of(const nlohmann::json& object, const std::string& at) {
   if (!object.is_object()) refuse(at, "\"shard\" is no object");
   const Fields fields(object, at);
   PartEnd out;
@@ -124,7 +123,7 @@ PartEnd end_of(const Json& object, const std::string& at) {
   out.findings = static_cast<std::size_t>(std::max<std::int64_t>(0, fields.number("findings")));
   out.complete = fields.flag("complete");
   out.damaged = fields.flag("damaged");
-  for (const Json& one : fields.list("rules")) {
+  for (const nlohmann::json& one : fields.list("rules")) {
     const Fields rule(one, at);
     out.rules.push_back({.rule = rule.text("rule"), .tensors = rule.number("tensors"), .steps = rule.number("steps")});
   }
@@ -148,7 +147,7 @@ void read_file(const std::string& file, Parts& parts) {
        at = name + ", line " + std::to_string(number + 1)) {
     ++number;
     if (line.find_first_not_of(" \t\r") == std::string::npos) continue;
-    const Json object = Json::parse(line, nullptr, false);
+    const nlohmann::json object = nlohmann::json::parse(line, nullptr, false);
     if (!object.is_object()) refuse(at, "it is no JSON object; the file is damaged, or not what judge --json prints");
     const auto shard = object.find("shard");
     if (shard == object.end()) {

@@ -1,5 +1,6 @@
 // The S3 commands of a tool without tensortap::net: open_store() throws an error that says how to get it.
 #include <memory>
+#include <stdexcept>
 #include <string>
 #include <tensortap/tensortap.hpp>
 
@@ -31,6 +32,11 @@ int copy(const std::string& from, const std::string& to, const Copy&, std::ostre
 
 int sync(const std::string& from, const std::string& to, const Copy& how, std::ostream& out) {
   return copy(from, to, how, out);
+}
+
+int serve(const std::string&, const Serve&, std::ostream&) {
+  throw std::runtime_error(
+      "serve: this tool is built without tensortap::net; install cpp-httplib, OpenSSL and pugixml, and build it again");
 }
 
 std::shared_ptr<const void> watch_cloud(const tensortap::StopSignal&) { return nullptr; }

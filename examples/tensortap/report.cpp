@@ -22,7 +22,7 @@ namespace tt = tensortap;
 namespace {
 
 /// Returns the record of the job whose folder is `address`; nullopt if there is none, or it cannot be read.
-std::optional<tt::JobRecord> job_at(const std::string& address) {
+std::optional<tt::JobRecord> job_record_at(const std::string& address) {
   try {
     return tt::read_job(address);
   } catch (const std::exception&) {
@@ -44,9 +44,9 @@ tt::RunReport read_report(const std::string& address, const Report& how) {
   std::string run = address;
   std::optional<tt::JobRecord> job;
   if (const std::string folder = job_of(address); !folder.empty()) {
-    job = job_at(folder);
+    job = job_record_at(folder);
   } else if (!address.starts_with("s3://") && std::filesystem::is_regular_file(address + "/job.json")) {
-    job = job_at(address);
+    job = job_record_at(address);
     if (job) run = job->run;
   }
   if (job) {

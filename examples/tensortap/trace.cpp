@@ -74,7 +74,7 @@ nlohmann::ordered_json metrics_in(const tt::Timeline& timeline) {
   return out;
 }
 
-void print_json(const tt::Timeline& timeline, std::ostream& out) {
+void print_times(const tt::Timeline& timeline, std::ostream& out) {
   nlohmann::ordered_json root{{"phases", nlohmann::ordered_json::array()}, {"metrics", metrics_in(timeline)}};
   for (const PhaseTimes& times : times_in(timeline))
     root["phases"].push_back({{"node", times.node},
@@ -152,7 +152,7 @@ int trace(const std::string& place, const Trace& how, std::ostream& out) {
     out << tt::escaped(merged) << ": " << plural(timeline.events.size(), "event") << ", "
         << plural(timeline.metrics.size(), "metric") << '\n';
   } else if (how.json) {
-    print_json(timeline, out);
+    print_times(timeline, out);
   } else {
     print_table(timeline, out);
   }

@@ -1263,6 +1263,34 @@ TENSORTAP_INLINE Exported export_run(const std::shared_ptr<const Store>& run, Ex
 
 TENSORTAP_END_NAMESPACE
 
+// from tensortap/report/internal/html_text.hpp
+
+// Any text as text in HTML.
+
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
+
+/// Returns `text` as the text of an element.
+inline std::string html_text(std::string_view text) {
+  std::string out;
+  for (const char c : escaped(text)) {
+    if (c == '<')
+      out += "&lt;";
+    else if (c == '>')
+      out += "&gt;";
+    else if (c == '&')
+      out += "&amp;";
+    else if (c == '"')
+      out += "&quot;";
+    else
+      out += c;
+  }
+  return out;
+}
+
+}  // namespace detail
+TENSORTAP_END_NAMESPACE
+
 // from tensortap/report/internal/page_base.hpp
 
 // The script of a page, first part: the facts, elements, numbers, times and axes.
@@ -2284,24 +2312,6 @@ TENSORTAP_END_NAMESPACE
 
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
-
-/// Returns `text` as the text of an element.
-inline std::string html_text(std::string_view text) {
-  std::string out;
-  for (const char c : escaped(text)) {
-    if (c == '<')
-      out += "&lt;";
-    else if (c == '>')
-      out += "&gt;";
-    else if (c == '&')
-      out += "&amp;";
-    else if (c == '"')
-      out += "&quot;";
-    else
-      out += c;
-  }
-  return out;
-}
 
 /// Returns JSON, all of it ASCII, with what could end a script written otherwise. It has such characters in strings
 /// only.

@@ -39,7 +39,7 @@ Timeline timeline_of(const std::map<std::string, std::string>& files) {
   return read_timeline(store);
 }
 
-constexpr const char* key = "framework/pevents/2023111422/1700000002000000_7-algo-1_pythontimeline.json";
+constexpr const char* pevents_key = "framework/pevents/2023111422/1700000002000000_7-algo-1_pythontimeline.json";
 
 /// Returns the lines of a merged trace, in an order that does not depend on threads' numbers or on that of metrics of
 /// one time, which smdebug takes from hashes.
@@ -113,7 +113,7 @@ TEST_CASE("events of some time, and of some files", "[trace]") {
 }
 
 TEST_CASE("events of two marks, in each other and on several threads", "[trace]") {
-  const Timeline timeline = timeline_of({{key, R"([
+  const Timeline timeline = timeline_of({{pevents_key, R"([
 {"name": "process_name", "ph": "M", "pid": 0, "args": {"start_time_since_epoch_in_micros": 1000}},
 {"name": "process_name", "ph": "M", "pid": 3, "args": {"name": "Horovod"}},
 {"ph": "B", "name": "outer", "pid": 3, "tid": 1, "ts": 10},
@@ -155,17 +155,18 @@ TEST_CASE("damaged lines are counted and skipped", "[trace]") {
            "{\"ph\": \"X\", \"ts\": 1, \"name\": \"\xff\"}",
        }) {
     INFO(bad);
-    const Timeline timeline = timeline_of({{key, "[\n" + good + ",\n" + bad + ",\n" + good + "\n]"}});
+    const Timeline timeline = timeline_of({{pevents_key, "[\n" + good + ",\n" + bad + ",\n" + good + "\n]"}});
     CHECK(timeline.events.size() == 2);
     CHECK(timeline.damaged_lines == 1);
     REQUIRE(timeline.damage.size() == 1);
-    CHECK(timeline.damage[0].where == key);
+    CHECK(timeline.damage[0].where == pevents_key);
     CHECK(timeline.damage[0].cause.starts_with("line 3: "));
   }
   const std::string deep(100'000, '[');
-  CHECK(timeline_of({{key, "{\"a\": " + deep + "\n" + good + "\n"}}).events.size() == 1);
-  CHECK(timeline_of({{key, good + ",\n{\"name\": \"a\", \"ph\""}}).damaged_lines == 0);  // its writer was killed
-  CHECK(timeline_of({{key, ""}}).damage.empty());
+  CHECK(timeline_of({{pevents_key, "{\"a\": " + deep + "\n" + good + "\n"}}).events.size() == 1);
+  CHECK(timeline_of({{pevents_key, good + ",\n{\"name\": \"a\", \"ph\""}}).damaged_lines ==
+        0);  // its writer was killed
+  CHECK(timeline_of({{pevents_key, ""}}).damage.empty());
 }
 
 TEST_CASE("other files in a trace are named", "[trace]") {

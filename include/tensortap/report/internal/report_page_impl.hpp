@@ -8,6 +8,7 @@
 
 #include <tensortap/error.hpp>
 #include <tensortap/internal/config.hpp>
+#include <tensortap/report/internal/html_text.hpp>
 #include <tensortap/report/internal/page_base.hpp>
 #include <tensortap/report/internal/page_charts.hpp>
 #include <tensortap/report/internal/page_maps.hpp>
@@ -21,24 +22,6 @@
 
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
-
-/// Returns `text` as the text of an element.
-inline std::string html_text(std::string_view text) {
-  std::string out;
-  for (const char c : escaped(text)) {
-    if (c == '<')
-      out += "&lt;";
-    else if (c == '>')
-      out += "&gt;";
-    else if (c == '&')
-      out += "&amp;";
-    else if (c == '"')
-      out += "&quot;";
-    else
-      out += c;
-  }
-  return out;
-}
 
 /// Returns JSON, all of it ASCII, with what could end a script written otherwise. It has such characters in strings
 /// only.
