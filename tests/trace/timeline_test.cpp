@@ -25,7 +25,7 @@ namespace {
 
 /// Returns what smdebug's readers see in the golden trace.
 json smdebug_sees() {
-  std::ifstream file(golden::directory() / "timeline.expected.json");
+  std::ifstream file(golden::directory() / "timeline.profiler.json");
   return json::parse(file).at("profiler");
 }
 

@@ -110,7 +110,7 @@ class TraceTest(unittest.TestCase):
         self.folder = Path(folder.name)
 
     def test_times_of_a_golden_trace(self):
-        expected = json.loads((GOLDEN / "timeline.expected.json").read_text())["profiler"]
+        expected = json.loads((GOLDEN / "timeline.profiler.json").read_text())["profiler"]
         found = json.loads(call(GOLDEN / "timeline", "--json").stdout)
         phases = {phase["phase"]: phase for phase in found["phases"]}
         for name in {event[2] for event in expected["framework"]}:
