@@ -254,25 +254,23 @@ int run_tool(int argc, char** argv, std::ostream& out) {
   prune->add_flag("--snapshots", pruning.snapshots, "remove the snapshots of findings");
   prune->add_flag("--dry-run", pruning.dry_run, "say what would be removed, and remove nothing");
   add_json(prune, "print one JSON object");
-  CLI::App* tracing =
+  CLI::App* trace =
       add("trace", "Shows where the time of a training went, from the files of a Tracer or of smdebug's profiler.",
           "  tensortap trace runs/42/profiler\n"
           "  tensortap trace runs/42/profiler --rules          # what keeps it from being faster\n"
-          "  tensortap trace runs/42/profiler -o merged.json   # for Perfetto and chrome://tracing");
+          "  tensortap trace runs/42/profiler -o merged.json   # for Perfetto and chrome://trace");
   command::Trace how_to_trace;
-  tracing->add_option("DIR", run, "directory of the trace, or s3://BUCKET/PREFIX")
-      ->required()
-      ->check(command::is_name());
+  trace->add_option("DIR", run, "directory of the trace, or s3://BUCKET/PREFIX")->required()->check(command::is_name());
   CLI::Option* const merged_trace =
-      tracing
+      trace
           ->add_option("-o,--output", how_to_trace.file,
                        "write one trace of all processes and machines; - is the standard output")
           ->check(command::is_name());
-  tracing
+  trace
       ->add_flag("--rules", how_to_trace.rules,
                  "print what the rules of SageMaker's profiler find; exits with 1 if they do")
       ->excludes(merged_trace);
-  tracing->add_flag("--json", how_to_trace.json, "print JSON; of findings, an object a line")->excludes(merged_trace);
+  trace->add_flag("--json", how_to_trace.json, "print JSON; of findings, an object a line")->excludes(merged_trace);
   CLI::App* judge = add("judge",
                         "Applies rules to a run and prints a line for each tensor with findings. Exits with 1 "
                         "if there are some, with 2 if nothing could be judged.",
@@ -357,25 +355,24 @@ int run_tool(int argc, char** argv, std::ostream& out) {
   report->add_option("--around", reporting.around, "how many steps to show before and after a finding")
       ->check(CLI::Range(std::size_t{0}, std::size_t{50}))
       ->capture_default_str();
-  CLI::App* serving =
-      add("serve",
-          "Serves the page of a run, or of the runs in a directory, to browsers of this machine; a page "
-          "follows its run. Ends with Ctrl-C.",
-          "  tensortap serve runs                      # then open http://127.0.0.1:8080/\n"
-          "  tensortap serve s3://bucket/runs/42 --port 0");
+  CLI::App* serve = add("serve",
+                        "Serves the page of a run, or of the runs in a directory, to browsers of this machine; a page "
+                        "follows its run. Ends with Ctrl-C.",
+                        "  tensortap serve runs                      # then open http://127.0.0.1:8080/\n"
+                        "  tensortap serve s3://bucket/runs/42 --port 0");
   command::Serve where_to_serve;
-  serving->add_option("PLACE", run, "directory of a run or of runs, or s3://BUCKET/PREFIX")
+  serve->add_option("PLACE", run, "directory of a run or of runs, or s3://BUCKET/PREFIX")
       ->required()
       ->check(command::is_name());
-  serving->add_option("--port", where_to_serve.port, "the port; 0: a free one")
+  serve->add_option("--port", where_to_serve.port, "the port; 0: a free one")
       ->check(CLI::Range(0, 65535))
       ->capture_default_str();
-  serving
+  serve
       ->add_option("--host", where_to_serve.host,
                    "the address to listen on; others than the default can be reached from other machines")
       ->check(command::is_name())
       ->capture_default_str();
-  serving
+  serve
       ->add_option("--name", where_to_serve.names,
                    "a name of this machine that browsers use, besides --host and localhost")
       ->check(command::is_name())
@@ -463,7 +460,7 @@ int run_tool(int argc, char** argv, std::ostream& out) {
   if (unpack->parsed()) return command::unpack(run, to, json, out);
   if (!steps_to_export.empty()) what_to_export.options.steps = command::steps_in(steps_to_export);
   if (!mode_to_export.empty()) what_to_export.options.query.mode = tensortap::parse_mode(mode_to_export);
-  if (tracing->parsed()) return command::trace(run, how_to_trace, out);
+  if (trace->parsed()) return command::trace(run, how_to_trace, out);
   if (exporting->parsed()) return command::export_run(run, what_to_export, out);
   if (prune->parsed()) return command::prune(run, pruning, checkpoints, json, out);
   if (!mode_of_diff.empty()) differing.mode = tensortap::parse_mode(mode_of_diff);
@@ -484,7 +481,7 @@ int run_tool(int argc, char** argv, std::ostream& out) {
   if (describe->parsed()) return command::describe(job, job_as_json, out);
   if (stop->parsed()) return command::stop(job, out);
   if (report->parsed()) return command::report(reported, reporting, out);
-  if (serving->parsed()) return command::serve(run, where_to_serve, out);
+  if (serve->parsed()) return command::serve(run, where_to_serve, out);
   if (rules->parsed()) return command::rules(rule, rules_of_smdebug, rules_as_json, out);
 
   if (at->count() > 0) what.step = step;

@@ -2341,7 +2341,7 @@ class ChiefSession {
     attempt_ = attempt;
     const auto until = Clock::now() + std::chrono::duration_cast<Clock::duration>(options_.max_pending);
     for (;;) {
-      const std::string missing = missing_for(commit);
+      std::string missing = missing_for(commit);
       if (missing.empty() || wait(missing)) return {};
       if (Clock::now() >= until) return missing;
       std::this_thread::sleep_for(std::chrono::milliseconds(20));
@@ -3335,7 +3335,7 @@ class JobTree {
   /// Returns the first of the launcher's variables that is set.
   static std::string launched(std::initializer_list<const char*> names, const char* otherwise) {
     for (const char* const name : names)
-      if (const std::string value = own_variable(name, ""); !value.empty()) return value;
+      if (std::string value = own_variable(name, ""); !value.empty()) return value;
     return otherwise;
   }
 

@@ -3025,7 +3025,7 @@ TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
 
 /// A role to assume.
-struct Role {
+struct AssumedRole {
   std::string arn = {};
   std::string session_name = {};        ///< empty: "tensortap-" and the time
   std::string external_id = {};         ///< optional
@@ -3072,7 +3072,7 @@ inline ProviderResult credentials_of_xml(const HttpReply& reply, const Url& url,
 /// Asks STS for the credentials of `role`, in a request signed by `signer` if there is one. The environment and the
 /// profile may name the endpoint. A wrong clock is corrected once, by the server's.
 inline ProviderResult assumed_role(const CredentialsOptions& options, const ProfileFiles& files,
-                                   const std::string& profile, const Role& role,
+                                   const std::string& profile, const AssumedRole& role,
                                    const std::optional<Credentials>& signer, std::string source) {
   if (!options.transport) return ProviderResult::failed("no HTTP transport was given");
   const std::string region = sts_region(options, files, profile);
@@ -3128,7 +3128,7 @@ inline ProviderResult assumed_role(const CredentialsOptions& options, const Prof
 
 /// Asks STS for the credentials of `role`, by the token in the file at `path`, which is read each time.
 inline ProviderResult assumed_role_with_token(const CredentialsOptions& options, const ProfileFiles& files,
-                                              const std::string& profile, Role role, const std::string& path,
+                                              const std::string& profile, AssumedRole role, const std::string& path,
                                               std::string source) {
   SmallFile file = read_small_file(path, credentials_limit);
   if (!file.why.empty()) return ProviderResult::failed("token file " + in_quotes(path) + ": " + file.why);
@@ -3144,7 +3144,7 @@ inline ProviderResult web_identity_credentials(const CredentialsOptions& options
   const std::string arn = variable(options, "AWS_ROLE_ARN");
   if (path.empty()) return ProviderResult::none("AWS_WEB_IDENTITY_TOKEN_FILE is not set");
   if (arn.empty()) return ProviderResult::failed("AWS_WEB_IDENTITY_TOKEN_FILE is set, but AWS_ROLE_ARN is not");
-  const Role role{.arn = arn, .session_name = variable(options, "AWS_ROLE_SESSION_NAME")};
+  const AssumedRole role{.arn = arn, .session_name = variable(options, "AWS_ROLE_SESSION_NAME")};
   return assumed_role_with_token(options, profile_files(options), profile_name(options), role, path, "web identity");
 }
 
@@ -3347,10 +3347,10 @@ class ProfileChain {
   [[nodiscard]] ProviderResult of_role(const std::string& profile, const std::string& source, int depth) const {
     constexpr int depth_limit = 5;
     const auto value = [&](const char* key) { return files_.value("profile " + profile, key); };
-    const Role role{.arn = value("role_arn"),
-                    .session_name = value("role_session_name"),
-                    .external_id = value("external_id"),
-                    .duration_seconds = value("duration_seconds")};
+    const AssumedRole role{.arn = value("role_arn"),
+                           .session_name = value("role_session_name"),
+                           .external_id = value("external_id"),
+                           .duration_seconds = value("duration_seconds")};
     if (const std::string path = value("web_identity_token_file"); !path.empty())
       return assumed_role_with_token(options_, files_, profile, role, path, source);
     if (!value("mfa_serial").empty())

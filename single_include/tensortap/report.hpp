@@ -2591,7 +2591,9 @@ class CollectedSeries {
   struct Key {
     std::string worker, tensor;
     Mode mode;
-    friend auto operator<=>(const Key&, const Key&) = default;
+    friend bool operator<(const Key& a, const Key& b) {
+      return std::tie(a.worker, a.tensor, a.mode) < std::tie(b.worker, b.tensor, b.mode);
+    }
   };
   using Map = std::map<Key, TensorSeries>;
 
@@ -2731,9 +2733,9 @@ inline std::vector<RankedSeries> series_with(const CollectedSeries& from, Quanti
 }
 
 /// Returns the same, but of each tensor the series of one worker and mode: that with most numbers.
-inline std::vector<RankedSeries> one_of_each(std::vector<RankedSeries> all, Quantity quantity) {
+inline std::vector<RankedSeries> one_of_each(const std::vector<RankedSeries>& all, Quantity quantity) {
   std::vector<RankedSeries> out;
-  for (RankedSeries& one : all) {
+  for (const RankedSeries& one : all) {
     const auto points = [&](const RankedSeries& series) { return series.series->find(quantity)->points(); };
     if (out.empty() || out.back().key->tensor != one.key->tensor)
       out.push_back(one);

@@ -28526,7 +28526,7 @@ class Recoveries {
     const double now = std::min(loss.smooth, loss.recent_mean(last));
     const bool is_scaled = facts.is_from_scratch && loss.first < scaled * facts.trained_from();
     const double from = is_scaled ? loss.first : facts.trained_from();
-    const double level = std::min(fall * now, std::max(as_before * loss.best_smooth, small * from));
+    const double level = std::min(fall * now, std::max(as_before * loss.best_smooth, low * from));
     open_.push_back({place, std::min(level, share * from), std::min(level, from)});
   }
 
@@ -28553,7 +28553,7 @@ class Recoveries {
   static constexpr double share = 0.7;
   static constexpr double fall = 0.9;
   static constexpr double as_before = 1.1;
-  static constexpr double small = 0.2;
+  static constexpr double low = 0.2;
   static constexpr double scaled = 0.01;
 
   struct Open {

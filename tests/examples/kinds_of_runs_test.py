@@ -184,7 +184,7 @@ class KindsOfRunsTest(unittest.TestCase):
                           self.call("show", "workers", *arguments, "--worker", "worker_9", code=2))
         self.assertIn('"only_of_1": nothing was saved by worker_0',
                       self.call("show", "workers", "only_of_1", "--worker", "worker_0", code=2))
-        self.assertIn("--worker needs a tensor or a --step", self.call("show", "workers", "--worker", "worker_0", code=2))
+        self.assertIn("--worker needs tensors or steps; name some", self.call("show", "workers", "--worker", "worker_0", code=2))
 
     # ---- Damage
 

@@ -18,9 +18,9 @@ std::string reply_xml(const std::string& action, const std::string& expires = "2
 }
 
 const Credentials signer{.access_key_id = "SIGNER", .secret_access_key = "HIDDEN", .session_token = "HIDDEN"};
-const detail::Role role{.arn = "arn:aws:iam::1:role/r"};
+const detail::AssumedRole role{.arn = "arn:aws:iam::1:role/r"};
 
-detail::ProviderResult assumed(FakeWorld& world, const detail::Role& of = role) {
+detail::ProviderResult assumed(FakeWorld& world, const detail::AssumedRole& of = role) {
   return detail::assumed_role(world.options(), detail::profile_files(world.options()), "default", of, signer, "here");
 }
 

@@ -69,7 +69,7 @@ class ChiefSession {
     attempt_ = attempt;
     const auto until = Clock::now() + std::chrono::duration_cast<Clock::duration>(options_.max_pending);
     for (;;) {
-      const std::string missing = missing_for(commit);
+      std::string missing = missing_for(commit);
       if (missing.empty() || wait(missing)) return {};
       if (Clock::now() >= until) return missing;
       std::this_thread::sleep_for(std::chrono::milliseconds(20));

@@ -245,7 +245,7 @@ class JobTree {
   /// Returns the first of the launcher's variables that is set.
   static std::string launched(std::initializer_list<const char*> names, const char* otherwise) {
     for (const char* const name : names)
-      if (const std::string value = own_variable(name, ""); !value.empty()) return value;
+      if (std::string value = own_variable(name, ""); !value.empty()) return value;
     return otherwise;
   }
 

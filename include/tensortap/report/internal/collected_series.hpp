@@ -12,6 +12,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -158,7 +159,9 @@ class CollectedSeries {
   struct Key {
     std::string worker, tensor;
     Mode mode;
-    friend auto operator<=>(const Key&, const Key&) = default;
+    friend bool operator<(const Key& a, const Key& b) {
+      return std::tie(a.worker, a.tensor, a.mode) < std::tie(b.worker, b.tensor, b.mode);
+    }
   };
   using Map = std::map<Key, TensorSeries>;
 

@@ -65,9 +65,9 @@ inline std::vector<RankedSeries> series_with(const CollectedSeries& from, Quanti
 }
 
 /// Returns the same, but of each tensor the series of one worker and mode: that with most numbers.
-inline std::vector<RankedSeries> one_of_each(std::vector<RankedSeries> all, Quantity quantity) {
+inline std::vector<RankedSeries> one_of_each(const std::vector<RankedSeries>& all, Quantity quantity) {
   std::vector<RankedSeries> out;
-  for (RankedSeries& one : all) {
+  for (const RankedSeries& one : all) {
     const auto points = [&](const RankedSeries& series) { return series.series->find(quantity)->points(); };
     if (out.empty() || out.back().key->tensor != one.key->tensor)
       out.push_back(one);

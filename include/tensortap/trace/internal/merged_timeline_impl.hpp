@@ -67,13 +67,22 @@ class MergedTimelineWriter {
     const std::string place = R"("pid": )" + std::to_string(process_of("sys_metrics")) + R"(, "tid": 0, )";
     std::string values;
     bool is_gpu_idle = false;
-    for (Metric metric = begin; metric != end; ++metric) {
+    for (auto metric = begin; metric != end; ++metric) {
       const std::string name = json_text::string(metric->name + "_" + metric->dimension + "_" + metric->node);
       const std::string value = nlohmann::json(metric->value).dump();
       values.append(values.empty() ? "" : ", ").append(name).append(": ").append(value);
       constexpr double used = 85;  // percent; smdebug's threshold
       is_gpu_idle = is_gpu_idle || (metric->dimension == "GPUUtilization" && metric->value < used);
-      write_line(R"("name": )" + name + ", " + place + R"("ph": "C", )" + time + R"("args": {"value": )" + value + "}");
+      std::string line = R"("name": )";
+      line.append(name)
+          .append(", ")
+          .append(place)
+          .append(R"("ph": "C", )")
+          .append(time)
+          .append(R"("args": {"value": )")
+          .append(value)
+          .append("}");
+      write_line(line);
     }
     if (!is_gpu_idle) return;
     const std::string markers = std::to_string(process_of("sys_metrics_bottlenecks"));

@@ -220,10 +220,10 @@ class ProfileChain {
   [[nodiscard]] ProviderResult of_role(const std::string& profile, const std::string& source, int depth) const {
     constexpr int depth_limit = 5;
     const auto value = [&](const char* key) { return files_.value("profile " + profile, key); };
-    const Role role{.arn = value("role_arn"),
-                    .session_name = value("role_session_name"),
-                    .external_id = value("external_id"),
-                    .duration_seconds = value("duration_seconds")};
+    const AssumedRole role{.arn = value("role_arn"),
+                           .session_name = value("role_session_name"),
+                           .external_id = value("external_id"),
+                           .duration_seconds = value("duration_seconds")};
     if (const std::string path = value("web_identity_token_file"); !path.empty())
       return assumed_role_with_token(options_, files_, profile, role, path, source);
     if (!value("mfa_serial").empty())

@@ -28,7 +28,7 @@ TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
 
 /// A role to assume.
-struct Role {
+struct AssumedRole {
   std::string arn = {};
   std::string session_name = {};        ///< empty: "tensortap-" and the time
   std::string external_id = {};         ///< optional
@@ -75,7 +75,7 @@ inline ProviderResult credentials_of_xml(const HttpReply& reply, const Url& url,
 /// Asks STS for the credentials of `role`, in a request signed by `signer` if there is one. The environment and the
 /// profile may name the endpoint. A wrong clock is corrected once, by the server's.
 inline ProviderResult assumed_role(const CredentialsOptions& options, const ProfileFiles& files,
-                                   const std::string& profile, const Role& role,
+                                   const std::string& profile, const AssumedRole& role,
                                    const std::optional<Credentials>& signer, std::string source) {
   if (!options.transport) return ProviderResult::failed("no HTTP transport was given");
   const std::string region = sts_region(options, files, profile);
@@ -131,7 +131,7 @@ inline ProviderResult assumed_role(const CredentialsOptions& options, const Prof
 
 /// Asks STS for the credentials of `role`, by the token in the file at `path`, which is read each time.
 inline ProviderResult assumed_role_with_token(const CredentialsOptions& options, const ProfileFiles& files,
-                                              const std::string& profile, Role role, const std::string& path,
+                                              const std::string& profile, AssumedRole role, const std::string& path,
                                               std::string source) {
   SmallFile file = read_small_file(path, credentials_limit);
   if (!file.why.empty()) return ProviderResult::failed("token file " + in_quotes(path) + ": " + file.why);
@@ -147,7 +147,7 @@ inline ProviderResult web_identity_credentials(const CredentialsOptions& options
   const std::string arn = variable(options, "AWS_ROLE_ARN");
   if (path.empty()) return ProviderResult::none("AWS_WEB_IDENTITY_TOKEN_FILE is not set");
   if (arn.empty()) return ProviderResult::failed("AWS_WEB_IDENTITY_TOKEN_FILE is set, but AWS_ROLE_ARN is not");
-  const Role role{.arn = arn, .session_name = variable(options, "AWS_ROLE_SESSION_NAME")};
+  const AssumedRole role{.arn = arn, .session_name = variable(options, "AWS_ROLE_SESSION_NAME")};
   return assumed_role_with_token(options, profile_files(options), profile_name(options), role, path, "web identity");
 }
 
