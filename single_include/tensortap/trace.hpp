@@ -365,6 +365,7 @@ TENSORTAP_END_NAMESPACE
 #include <condition_variable>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <exception>
 #include <fstream>
 #include <iterator>
@@ -1244,8 +1245,10 @@ class GpuMetrics {
 
   template <class Function>
   bool find(const char* name, Function& function) const {
-    function = reinterpret_cast<Function>(::dlsym(library_, name));
-    return function != nullptr;
+    void* const found = ::dlsym(library_, name);
+    static_assert(sizeof found == sizeof function);
+    std::memcpy(&function, &found, sizeof function);  // a cast is but conditionally supported
+    return found != nullptr;
   }
 
   void* library_ = nullptr;
@@ -1388,10 +1391,10 @@ TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
 
 /// Threads: any.
-template <class Status>
+template <class Counts>
 class StatusBoard {
  public:
-  [[nodiscard]] Status get() const {
+  [[nodiscard]] Counts get() const {
     const std::lock_guard lock(mutex_);
     return status_;
   }
@@ -1420,7 +1423,7 @@ class StatusBoard {
 
  private:
   mutable std::mutex mutex_;
-  Status status_;
+  Counts status_;
 };
 
 }  // namespace detail

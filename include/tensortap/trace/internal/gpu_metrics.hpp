@@ -4,7 +4,9 @@
 
 #include <dlfcn.h>
 
+#include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <string>
 #include <vector>
 
@@ -69,8 +71,10 @@ class GpuMetrics {
 
   template <class Function>
   bool find(const char* name, Function& function) const {
-    function = reinterpret_cast<Function>(::dlsym(library_, name));
-    return function != nullptr;
+    void* const found = ::dlsym(library_, name);
+    static_assert(sizeof found == sizeof function);
+    std::memcpy(&function, &found, sizeof function);  // a cast is but conditionally supported
+    return found != nullptr;
   }
 
   void* library_ = nullptr;

@@ -10,10 +10,10 @@ TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
 
 /// Threads: any.
-template <class Status>
+template <class Counts>
 class StatusBoard {
  public:
-  [[nodiscard]] Status get() const {
+  [[nodiscard]] Counts get() const {
     const std::lock_guard lock(mutex_);
     return status_;
   }
@@ -42,7 +42,7 @@ class StatusBoard {
 
  private:
   mutable std::mutex mutex_;
-  Status status_;
+  Counts status_;
 };
 
 }  // namespace detail
