@@ -4,6 +4,7 @@
 
 #include <dlfcn.h>
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -51,24 +52,17 @@ class GpuMetrics {
   void sample(std::int64_t time, std::vector<SystemMetric>& out) const {
     for (std::size_t i = 0; i < devices_.size(); ++i) {
       const std::string name = "gpu" + std::to_string(i);
-      Utilization utilization;
-      if (utilization_(devices_[i], &utilization) == 0)
-        out.push_back({time, static_cast<double>(utilization.gpu), "gpu", name, "GPUUtilization"});
-      Memory memory;
-      if (memory_(devices_[i], &memory) == 0 && memory.total > 0)
-        out.push_back({time, 100 * static_cast<double>(memory.used) / static_cast<double>(memory.total), "gpu", name,
+      std::array<unsigned, 2> used{};  // of the GPU, and of the time of its memory. Units: percent
+      if (utilization_(devices_[i], used.data()) == 0)
+        out.push_back({time, static_cast<double>(used[0]), "gpu", name, "GPUUtilization"});
+      std::array<unsigned long long, 3> bytes{};  // total, free, used
+      if (memory_(devices_[i], bytes.data()) == 0 && bytes[0] > 0)
+        out.push_back({time, 100 * static_cast<double>(bytes[2]) / static_cast<double>(bytes[0]), "gpu", name,
                        "GPUMemoryUtilization"});
     }
   }
 
  private:
-  struct Utilization {
-    unsigned gpu = 0, memory = 0;  // percent
-  };
-  struct Memory {
-    unsigned long long total = 0, free = 0, used = 0;  // bytes
-  };
-
   template <class Function>
   bool find(const char* name, Function& function) const {
     void* const found = ::dlsym(library_, name);
@@ -80,8 +74,8 @@ class GpuMetrics {
   void* library_ = nullptr;
   bool has_begun_ = false;
   int (*end_)() = nullptr;
-  int (*utilization_)(void*, Utilization*) = nullptr;
-  int (*memory_)(void*, Memory*) = nullptr;
+  int (*utilization_)(void*, unsigned*) = nullptr;
+  int (*memory_)(void*, unsigned long long*) = nullptr;
   std::vector<void*> devices_;
 };
 
