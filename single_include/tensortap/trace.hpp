@@ -721,7 +721,7 @@ inline std::optional<FileName> of_events(std::string_view key) {
   const std::size_t second = first == std::string_view::npos ? first : name.find('_', first + 1);
   if (second == std::string_view::npos) return std::nullopt;
   const auto end = number_in(name.substr(0, first));
-  if (!end) return std::nullopt;
+  if (!end || *end > std::int64_t{99'999'999'999} * 1'000'000) return std::nullopt;
   const std::string_view node = name.substr(first + 1, second - first - 1);
   const std::size_t dash = node.find('-');
   return FileName{*end,
@@ -796,9 +796,9 @@ class TimelineReader {
         continue;
       }
       const auto [previous, is_first] = previous_ends.try_emplace(name->node + "_" + name->suffix, name->end);
-      const bool is_late = !is_first && previous->second > query_.end && previous->second - query_.end > slack;
+      const bool is_late = !is_first && previous->second - slack > query_.end;
       previous->second = name->end;
-      if (is_late || name->end < query_.begin - std::min(query_.begin - lowest, slack)) continue;
+      if (is_late || name->end + slack < query_.begin) continue;
       if (object.size > size_limit) {
         out_.damage.push_back({escaped(object.key), "too large (" + std::to_string(object.size) + " bytes)"});
         continue;
@@ -834,8 +834,6 @@ class TimelineReader {
                         .node = text_or_empty(line, "NodeId", place)};
     if (metric.time >= query_.begin && metric.time < query_.end) out_.metrics.push_back(std::move(metric));
   }
-
-  static constexpr std::int64_t lowest = std::numeric_limits<std::int64_t>::min();
 
   const Store& store_;
   const TimelineQuery& query_;

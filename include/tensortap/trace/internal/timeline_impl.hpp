@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
-#include <limits>
 #include <map>
 #include <string>
 #include <string_view>
@@ -68,9 +67,9 @@ class TimelineReader {
         continue;
       }
       const auto [previous, is_first] = previous_ends.try_emplace(name->node + "_" + name->suffix, name->end);
-      const bool is_late = !is_first && previous->second > query_.end && previous->second - query_.end > slack;
+      const bool is_late = !is_first && previous->second - slack > query_.end;
       previous->second = name->end;
-      if (is_late || name->end < query_.begin - std::min(query_.begin - lowest, slack)) continue;
+      if (is_late || name->end + slack < query_.begin) continue;
       if (object.size > size_limit) {
         out_.damage.push_back({escaped(object.key), "too large (" + std::to_string(object.size) + " bytes)"});
         continue;
@@ -106,8 +105,6 @@ class TimelineReader {
                         .node = text_or_empty(line, "NodeId", place)};
     if (metric.time >= query_.begin && metric.time < query_.end) out_.metrics.push_back(std::move(metric));
   }
-
-  static constexpr std::int64_t lowest = std::numeric_limits<std::int64_t>::min();
 
   const Store& store_;
   const TimelineQuery& query_;

@@ -66,7 +66,7 @@ inline std::optional<FileName> of_events(std::string_view key) {
   const std::size_t second = first == std::string_view::npos ? first : name.find('_', first + 1);
   if (second == std::string_view::npos) return std::nullopt;
   const auto end = number_in(name.substr(0, first));
-  if (!end) return std::nullopt;
+  if (!end || *end > std::int64_t{99'999'999'999} * 1'000'000) return std::nullopt;
   const std::string_view node = name.substr(first + 1, second - first - 1);
   const std::size_t dash = node.find('-');
   return FileName{*end,
