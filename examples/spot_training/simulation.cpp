@@ -275,7 +275,8 @@ class Simulation {
 
   /// Prints a line of the final table.
   void check(const std::string& what, const std::string& found, bool right) {
-    std::cout << std::left << std::setw(48) << what << std::setw(44) << found << (right ? "yes" : "NO") << '\n'
+    std::cout << std::left << std::setw(48) << what << std::setw(44) << found << (found.size() < 44 ? "" : "  ")
+              << (right ? "yes" : "NO") << '\n'
               << std::right;
     sound_ = sound_ && right;
   }
