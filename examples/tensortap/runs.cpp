@@ -19,8 +19,6 @@ namespace {
 namespace fs = std::filesystem;
 namespace tt = tensortap;
 
-bool is_run(const tt::RunOutline& outline) { return outline.ended || outline.attempts > 0 || !outline.workers.empty(); }
-
 std::vector<std::string> directories_in(const std::string& directory) {
   std::vector<std::string> out;
   std::error_code error;
@@ -58,6 +56,8 @@ tt::Trial open_run(const std::string& verb, const std::string& address, tt::Tria
                              plural(runs.size(), "run") + "; name one of them: " + listed(runs));
   }
 }
+
+bool is_run(const tt::RunOutline& outline) { return outline.ended || outline.attempts > 0 || !outline.workers.empty(); }
 
 std::pair<std::shared_ptr<tt::Store>, tt::RunOutline> open_to_change(const std::string& verb,
                                                                      const std::string& address) {

@@ -16,6 +16,9 @@ namespace tensortap_command {
 /// directory.
 tensortap::Trial open_run(const std::string& verb, const std::string& address, tensortap::TrialOptions options = {});
 
+/// Returns whether these are the objects of a run.
+bool is_run(const tensortap::RunOutline& outline);
+
 /// Returns the store of the run at `address`, for a command that changes it, and what its object names tell. Throws:
 /// there is no run.
 std::pair<std::shared_ptr<tensortap::Store>, tensortap::RunOutline> open_to_change(const std::string& verb,

@@ -88,8 +88,7 @@ class ServedRuns {
  public:
   explicit ServedRuns(std::string place) : place_(std::move(place)) {
     while (place_.size() > 1 && place_.ends_with('/')) place_.pop_back();
-    const tt::RunOutline outline = tt::outline_of(*tt::open_store(place_));
-    is_one_ = outline.ended || outline.attempts > 0 || !outline.workers.empty();
+    is_one_ = is_run(tt::outline_of(*tt::open_store(place_)));
   }
 
   [[nodiscard]] bool is_one() const noexcept { return is_one_; }

@@ -2018,8 +2018,8 @@ TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
 
 inline std::string name_of_machine() {
-  std::array<char, 256> name{};
-  return ::gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "unknown";
+  const std::string name = host_name();
+  return name.empty() ? "unknown" : name;
 }
 
 /// Returns a number that is printed without a point if it is whole.
@@ -2073,8 +2073,7 @@ class JobLedger {
 
   /// Tries to become the job's manager. Returns false while another process is it.
   bool claim() {
-    claim_ =
-        store_->claim(JobLayout::claim, "process " + std::to_string(::getpid()) + " on " + name_of_machine() + "\n");
+    claim_ = store_->claim(JobLayout::claim, claim_of_process());
     return claim_ != nullptr;
   }
   [[nodiscard]] std::string holder() const { return store_->claim_holder(JobLayout::claim); }
@@ -3754,7 +3753,7 @@ class JobMember {
     const std::string key = JobLayout::claim_of(host_);
     const auto until = Clock::now() + std::chrono::duration_cast<Clock::duration>(options_.max_pending);
     for (bool is_first = true;; is_first = false) {
-      claim_ = store_->claim(key, "process " + std::to_string(::getpid()) + " on " + name_of_machine() + "\n");
+      claim_ = store_->claim(key, claim_of_process());
       if (claim_) return;
       const std::string holder = store_->claim_holder(key);
       if (is_first) note("another process manages it (" + escaped(holder) + "); waiting for its end");

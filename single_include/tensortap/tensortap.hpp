@@ -19158,6 +19158,25 @@ class Catalog {
 }  // namespace detail
 TENSORTAP_END_NAMESPACE
 
+// from tensortap/internal/host_name.hpp
+
+// The name of this machine.
+
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
+
+/// Returns the name of this machine; empty if the system does not tell it.
+inline std::string host_name() {
+  std::array<char, 256> name{};
+  return ::gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "";
+}
+
+/// Returns what a claim says of this process: "process 4242 on host", and a line end.
+inline std::string claim_of_process() { return "process " + std::to_string(::getpid()) + " on " + host_name() + "\n"; }
+
+}  // namespace detail
+TENSORTAP_END_NAMESPACE
+
 // from tensortap/internal/secrets.hpp
 
 // Recognises secrets by the names that they have in command lines and configurations, so that no record of a run shows
@@ -19384,8 +19403,7 @@ inline std::map<std::string, std::string> facts_of_attempt(const HookOptions& op
   const auto add = [&out](std::string_view name, const std::string& value) {
     if (!value.empty()) out.try_emplace(std::string(name), value);
   };
-  std::array<char, 256> host{};
-  if (::gethostname(host.data(), host.size() - 1) == 0) add(process_fact::host, escaped(host.data()));
+  add(process_fact::host, escaped(host_name()));
   std::error_code error;
   add(process_fact::command, command_line());
   add(process_fact::git_revision, git_revision(std::filesystem::current_path(error)));
@@ -19407,9 +19425,7 @@ namespace detail {
 
 /// Claims `key` in `store` for this process; returns null while another process holds it.
 inline std::unique_ptr<Claim> claim_run(Store& store, const std::string& key) {
-  char host[256] = {};
-  (void)::gethostname(host, sizeof host - 1);
-  return store.claim(key, "process " + std::to_string(::getpid()) + " on " + host + "\n");
+  return store.claim(key, claim_of_process());
 }
 
 }  // namespace detail

@@ -366,6 +366,7 @@ TENSORTAP_END_NAMESPACE
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <deque>
 #include <exception>
 #include <fstream>
 #include <iterator>
@@ -1737,9 +1738,8 @@ class TraceWriter {
             drop();
             return;
           }
-          names_.reserve(name + 1);
+          names_.push_back(escaped(text));
           known = numbers_.emplace(text, name).first;
-          names_.push_back(&known->first);
         }
         name = known->second;
       }
@@ -1794,9 +1794,8 @@ class TraceWriter {
 
   /// Returns "PID-HOST".
   static std::string default_node() {
-    std::array<char, 256> host{};
-    if (::gethostname(host.data(), host.size() - 1) != 0 || host[0] == '\0') host = {'h', 'o', 's', 't'};
-    std::string node = std::to_string(::getpid()) + "-" + escaped(host.data());
+    const std::string host = host_name();
+    std::string node = std::to_string(::getpid()) + "-" + (host.empty() ? "host" : escaped(host));
     std::replace_if(
         node.begin(), node.end(), [](char c) { return c == '_' || c == '/' || c == '\\'; }, '-');
     return node;
@@ -1829,7 +1828,8 @@ class TraceWriter {
 
   void write(const Waiting& phase) {
     const std::int64_t end = wall(phase.end);
-    if (file_ && trace_keys::hour_of(file_->end()) != trace_keys::hour_of(end)) end_file();
+    constexpr std::int64_t hour = 3'600'000'000;  // microseconds
+    if (file_ && file_->end() / hour != end / hour) end_file();
     if (!file_) {
       file_.emplace(start_);
       file_begun_ = Phase::Clock::now();
@@ -1845,9 +1845,9 @@ class TraceWriter {
     if (file_->size() >= max_file_bytes_) end_file();
   }
 
-  [[nodiscard]] std::string name_of(std::size_t number) const {
+  [[nodiscard]] const std::string& name_of(std::size_t number) const {
     const std::lock_guard lock(mutex_);
-    return escaped(*names_[number]);
+    return names_[number];
   }
 
   void end_file() {
@@ -1899,7 +1899,7 @@ class TraceWriter {
   std::condition_variable changed_;
   std::vector<Waiting> waiting_;
   std::map<std::string, std::size_t, std::less<>> numbers_;  // of names
-  std::vector<const std::string*> names_;                    // by number
+  std::deque<std::string> names_;                            // by number, as they are written; they stay in place
   bool is_closed_ = false;
   std::thread thread_;
 };

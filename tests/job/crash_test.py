@@ -108,6 +108,16 @@ class Points:
             return next(self.numbers)
 
 
+def programs_of(folder):
+    """The programs of the jobs in the folder."""
+    for path in Path("/proc").glob("[0-9]*"):
+        try:
+            if (path / "exe").resolve() == Path(TRAINING).resolve() and str(folder).encode() in (path / "environ").read_bytes():
+                yield int(path.name)
+        except OSError:  # the process has ended
+            pass
+
+
 class Job:
     """One job, which is killed again and again."""
 
@@ -148,19 +158,11 @@ class Job:
         return subprocess.Popen([COMMAND, "train", "--file", "job.json", *base], cwd=self.folder, env=environment,
                                 stdin=subprocess.DEVNULL, stdout=self.log, stderr=subprocess.STDOUT)
 
-    def programs(self):
-        for path in Path("/proc").glob("[0-9]*"):
-            try:
-                if (path / "exe").resolve() == Path(TRAINING).resolve() and str(self.folder).encode() in (path / "environ").read_bytes():
-                    yield int(path.name)
-            except OSError:  # the process has ended
-                pass
-
     def kill_at_random(self, manager):
         """Kills the program at a random moment, or the manager, or both."""
         time.sleep(self.chance.random() * self.chance.choice((0.02, 0.1, 0.5)))
         if self.chance.random() < 0.4:
-            for program in self.programs():
+            for program in programs_of(self.folder):
                 try:
                     os.kill(program, signal.SIGKILL)
                     self.kills["program, random"] += 1
@@ -223,35 +225,38 @@ class Job:
             if fault:
                 return fault + "\n" + text[-3000:]
             if manager.returncode == 0:
-                return self.fault()
+                return fault_in(self.place, self.workers)
             if manager.returncode != -signal.SIGKILL:
                 return f"exit code {manager.returncode}:\n{text[-3000:]}"
             self.place.release()
             if self.moves:
                 shutil.rmtree(self.folder / f"machine-{self.starts}", ignore_errors=True)
 
-    def fault(self):
-        """Returns what is wrong with the job that has completed."""
-        record = json.loads(self.place.read("job.json"))
-        if record["TrainingJobStatus"] != "Completed":
-            return f"the job is {record['TrainingJobStatus']}"
-        steps = Counter(key.rsplit("/", 1)[1] for key in self.place.keys("debug-output/index/"))
-        wanted = Counter(f"{step:012}_worker_{worker}.json" for step in range(STEPS) for worker in range(self.workers))
-        if steps != wanted:
-            return f"steps are missing or there twice: {wanted - steps} {steps - wanted}"
-        with tarfile.open(fileobj=io.BytesIO(self.place.read("output/model.tar.gz"))) as archive:
-            if archive.extractfile("model.txt").read() != f"{STEPS}\n".encode():
-                return "the model is not whole"
-        checkpoints = [self.place.read(key) for key in self.place.keys("checkpoints/")]
-        if str(STEPS).encode() not in checkpoints or not self.place.read("checkpoints/metadata.json"):
-            return f"the last checkpoint is not there: {self.place.keys('checkpoints/')}"
-        run = f"{self.place.output}/job/debug-output"
-        check = subprocess.run([COMMAND, "check", run], cwd=self.folder, capture_output=True, text=True, timeout=TIMEOUT)
-        return "" if check.returncode == 0 else check.stdout + check.stderr
+
+def fault_in(place, workers):
+    """Returns what is wrong with the job that has completed at the place."""
+    record = json.loads(place.read("job.json"))
+    if record["TrainingJobStatus"] != "Completed":
+        return f"the job is {record['TrainingJobStatus']}"
+    steps = Counter(key.rsplit("/", 1)[1] for key in place.keys("debug-output/index/"))
+    wanted = Counter(f"{step:012}_worker_{worker}.json" for step in range(STEPS) for worker in range(workers))
+    if steps != wanted:
+        return f"steps are missing or there twice: {wanted - steps} {steps - wanted}"
+    with tarfile.open(fileobj=io.BytesIO(place.read("output/model.tar.gz"))) as archive:
+        if archive.extractfile("model.txt").read() != f"{STEPS}\n".encode():
+            return "the model is not whole"
+    checkpoints = [place.read(key) for key in place.keys("checkpoints/")]
+    if str(STEPS).encode() not in checkpoints or not place.read("checkpoints/metadata.json"):
+        return f"the last checkpoint is not there: {place.keys('checkpoints/')}"
+    check = subprocess.run([COMMAND, "check", f"{place.output}/job/debug-output"], capture_output=True, text=True,
+                           timeout=TIMEOUT)
+    return "" if check.returncode == 0 else check.stdout + check.stderr
 
 
 class Matrix:
     """Jobs, several at a time, until there were enough kills."""
+
+    Job = Job
 
     def __init__(self, options):
         self.options = options
@@ -272,7 +277,7 @@ class Matrix:
                 number = self.begun
                 self.begun += 1
             folder = Path(tempfile.mkdtemp(prefix="crash_test."))
-            job = Job(folder, random.Random(self.options.seed * 1_000_003 + number), self.points, self.options)
+            job = self.Job(folder, random.Random(self.options.seed * 1_000_003 + number), self.points, self.options)
             try:
                 fault = job.run()
             except Exception as error:  # of the test itself

@@ -9,26 +9,19 @@ started again, on the same machine or on another one. The variables are those of
 a bucket: tests/net/s3/radosgw run -- python3 tests/job/several_machines_crash_test.py --s3
 """
 import argparse
-import io
 import json
 import os
-import random
-import shutil
 import signal
 import subprocess
 import sys
-import tarfile
-import tempfile
-import threading
 import time
 from collections import Counter
 from pathlib import Path
 
 import crash_test
-from crash_test import COMMAND, KILLER, LAUNCHERS, TRAINING, Files, Objects
+from crash_test import COMMAND, COMMIT_EVERY, KILLER, LAUNCHERS, STEPS, TRAINING, Files, Objects, fault_in, programs_of
 
 COUNT = 3
-STEPS, COMMIT_EVERY = 9, 3
 TIMEOUT = 240  # seconds of one job without disturbance
 MOST_KILLS = 12  # of one job, before it may go on undisturbed
 AGAIN = (75, 95, -signal.SIGKILL, -signal.SIGTERM)  # exit codes after which a manager is started again
@@ -36,6 +29,8 @@ AGAIN = (75, 95, -signal.SIGKILL, -signal.SIGTERM)  # exit codes after which a m
 
 class Team:
     """The managers of one job."""
+
+    workers = COUNT
 
     def __init__(self, folder, chance, points, options):
         self.folder, self.chance, self.points = folder, chance, points
@@ -73,14 +68,6 @@ class Team:
                                     cwd=self.folder, env=environment, stdin=subprocess.DEVNULL, stdout=out,
                                     stderr=subprocess.STDOUT)
 
-    def programs(self):
-        for path in Path("/proc").glob("[0-9]*"):
-            try:
-                if (path / "exe").resolve() == Path(TRAINING).resolve() and str(self.folder).encode() in (path / "environ").read_bytes():
-                    yield int(path.name)
-            except OSError:  # the process has ended
-                pass
-
     def count_kill(self, what):
         self.kills[what] += 1
         self.count += 1
@@ -89,7 +76,7 @@ class Team:
         """Kills one process, or gives a manager notice."""
         what = self.chance.choice(("manager", "program", "notice", "all"))
         if what == "program":
-            for program in list(self.programs())[:1]:
+            for program in list(programs_of(self.folder))[:1]:
                 try:
                     os.kill(program, signal.SIGKILL)
                     self.count_kill("programs, random")
@@ -108,7 +95,11 @@ class Team:
                 self.count_kill("managers, enumerated" if program == "tensortap" else "programs, enumerated")
 
     def run(self):
-        """Returns what is wrong; an empty text: nothing is."""
+        """Returns what is wrong, with the last logs; an empty text: nothing is."""
+        fault = self.fault()
+        return fault and "\n--- ".join([fault, *(f"{log.name}\n{log.read_text()[-1500:]}" for log in self.logs[-COUNT:])])
+
+    def fault(self):
         managers = {rank: self.start(rank) for rank in range(COUNT)}
         codes = {}
         next_one = time.monotonic() + self.chance.random() * 3
@@ -142,56 +133,13 @@ class Team:
                 if one.poll() is None:
                     one.kill()
                     one.wait()
-        return self.fault()
-
-    def fault(self):
-        record = json.loads(self.place.read("job.json"))
-        if record["TrainingJobStatus"] != "Completed":
-            return f"the job is {record['TrainingJobStatus']}"
-        steps = Counter(key.rsplit("/", 1)[1] for key in self.place.keys("debug-output/index/"))
-        wanted = Counter(f"{step:012}_worker_{worker}.json" for step in range(STEPS) for worker in range(COUNT))
-        if steps != wanted:
-            return f"steps are missing or there twice: {wanted - steps} {steps - wanted}"
-        with tarfile.open(fileobj=io.BytesIO(self.place.read("output/model.tar.gz"))) as archive:
-            if archive.extractfile("model.txt").read() != f"{STEPS}\n".encode():
-                return "the model is not whole"
-        checkpoints = [self.place.read(key) for key in self.place.keys("checkpoints/")]
-        if str(STEPS).encode() not in checkpoints or not self.place.read("checkpoints/metadata.json"):
-            return "the last checkpoint is not there"
-        check = subprocess.run([COMMAND, "check", f"{self.place.output}/job/debug-output"], cwd=self.folder,
-                               capture_output=True, text=True, timeout=TIMEOUT)
-        return "" if check.returncode == 0 else check.stdout + check.stderr
+        return fault_in(self.place, self.workers)
 
 
 class Matrix(crash_test.Matrix):
-    """Jobs of several managers, until there were enough kills."""
+    """Jobs of several managers."""
 
-    def work(self):
-        while True:
-            with self.lock:
-                if not self.goes_on():
-                    return
-                number = self.begun
-                self.begun += 1
-            folder = Path(tempfile.mkdtemp(prefix="machines_test."))
-            team = Team(folder, random.Random(self.options.seed * 1_000_003 + number), self.points, self.options)
-            try:
-                fault = team.run()
-            except Exception as error:  # of the test itself
-                fault = f"{type(error).__name__}: {error}"
-            with self.lock:
-                self.jobs += 1
-                self.kills += team.kills
-                if fault:
-                    self.faults += 1
-                    print(f"job {number} of seed {self.options.seed}, in {folder}: {fault}", flush=True)
-                    for log in team.logs[-COUNT:]:
-                        print(f"--- {log.name}\n{log.read_text()[-1500:]}", flush=True)
-                elif self.jobs % 10 == 0:
-                    print(f"… {self.jobs} jobs, {sum(self.kills.values())} kills, {self.faults} faults", flush=True)
-            if not fault:
-                team.place.remove()
-                shutil.rmtree(folder)
+    Job = Team
 
 
 def main():

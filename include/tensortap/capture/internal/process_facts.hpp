@@ -1,8 +1,6 @@
 // What a process knows of itself that its run should say: where it ran, as what, from which sources.
 #pragma once
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <array>
 #include <cstddef>
@@ -19,6 +17,7 @@
 #include <tensortap/capture/hook_options.hpp>
 #include <tensortap/error.hpp>
 #include <tensortap/internal/config.hpp>
+#include <tensortap/internal/host_name.hpp>
 #include <tensortap/internal/secrets.hpp>
 #include <tensortap/name.hpp>
 #include <tensortap/record/internal/process_fact.hpp>
@@ -122,8 +121,7 @@ inline std::map<std::string, std::string> facts_of_attempt(const HookOptions& op
   const auto add = [&out](std::string_view name, const std::string& value) {
     if (!value.empty()) out.try_emplace(std::string(name), value);
   };
-  std::array<char, 256> host{};
-  if (::gethostname(host.data(), host.size() - 1) == 0) add(process_fact::host, escaped(host.data()));
+  add(process_fact::host, escaped(host_name()));
   std::error_code error;
   add(process_fact::command, command_line());
   add(process_fact::git_revision, git_revision(std::filesystem::current_path(error)));

@@ -1,9 +1,6 @@
 // The record of a job in its store, written by one manager at a time: job.json.
 #pragma once
 
-#include <unistd.h>
-
-#include <array>
 #include <chrono>
 #include <cmath>
 #include <cstdint>
@@ -19,6 +16,7 @@
 #include <tensortap/bytes/bytes.hpp>
 #include <tensortap/error.hpp>
 #include <tensortap/internal/config.hpp>
+#include <tensortap/internal/host_name.hpp>
 #include <tensortap/internal/random_text.hpp>
 #include <tensortap/internal/secrets.hpp>
 #include <tensortap/job/internal/job_files.hpp>
@@ -33,8 +31,8 @@ TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
 
 inline std::string name_of_machine() {
-  std::array<char, 256> name{};
-  return ::gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "unknown";
+  const std::string name = host_name();
+  return name.empty() ? "unknown" : name;
 }
 
 /// Returns a number that is printed without a point if it is whole.
@@ -88,8 +86,7 @@ class JobLedger {
 
   /// Tries to become the job's manager. Returns false while another process is it.
   bool claim() {
-    claim_ =
-        store_->claim(JobLayout::claim, "process " + std::to_string(::getpid()) + " on " + name_of_machine() + "\n");
+    claim_ = store_->claim(JobLayout::claim, claim_of_process());
     return claim_ != nullptr;
   }
   [[nodiscard]] std::string holder() const { return store_->claim_holder(JobLayout::claim); }

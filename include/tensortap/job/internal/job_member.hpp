@@ -2,8 +2,6 @@
 // committed, runs its program in each attempt, tells how it ended, and ends with the chief's exit code.
 #pragma once
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <chrono>
 #include <cstdint>
@@ -24,6 +22,7 @@
 #include <tensortap/capture/state.hpp>
 #include <tensortap/error.hpp>
 #include <tensortap/internal/config.hpp>
+#include <tensortap/internal/host_name.hpp>
 #include <tensortap/internal/random_text.hpp>
 #include <tensortap/job/internal/checkpoint_carrier.hpp>
 #include <tensortap/job/internal/job_attempt.hpp>
@@ -98,7 +97,7 @@ class JobMember {
     const std::string key = JobLayout::claim_of(host_);
     const auto until = Clock::now() + std::chrono::duration_cast<Clock::duration>(options_.max_pending);
     for (bool is_first = true;; is_first = false) {
-      claim_ = store_->claim(key, "process " + std::to_string(::getpid()) + " on " + name_of_machine() + "\n");
+      claim_ = store_->claim(key, claim_of_process());
       if (claim_) return;
       const std::string holder = store_->claim_holder(key);
       if (is_first) note("another process manages it (" + escaped(holder) + "); waiting for its end");
