@@ -343,6 +343,35 @@ TEST_CASE("the tap asks XGBoost for what is due only, and passes on its errors",
   CHECK_THROWS_WITH(tt::XgboostTap(hook, nullptr), contains("the booster is null"));
 }
 
+TEST_CASE("collections of one's own cost what they save", "[adapters][xgboost]") {
+  const XgboostData train(50, 3, XgboostData::Labels::sum, 7);
+  const XgboostData wider(50, 4, XgboostData::Labels::sum, 8);  // XGBoost refuses to predict its rows
+  TestBooster booster(train, {{"objective", "reg:squarederror"}});
+  booster.update(0);
+  const auto store = std::make_shared<tt::MemoryStore>();
+  tt::Hook hook(store, {.collections = {{.name = "of f0", .include_regex = "/f0$", .save = tt::every(1)},
+                                        {.name = "eta", .include_regex = "/eta$", .save = tt::every(1)},
+                                        {.name = "depth", .include_regex = "^trees/Tree$", .save = tt::at({1})},
+                                        {.name = "measured", .include_regex = "^validation-", .save = tt::at({2})},
+                                        {.name = "answers", .include_regex = "^predictions$", .save = tt::at({4})}}});
+  tt::XgboostTap tap(hook, booster.handle(), {.train = train.matrix(), .validation = wider.matrix()});
+  // Neither predictions nor metrics of the wider matrix can be computed: these rounds ask for none.
+  for (int round = 0; round < 2; ++round) tap.after_round(round, "\tvalidation-rmse:1\ttrain-rmse:2");
+  CHECK_THROWS_WITH(tap.after_round(2), contains("XGBoosterEvalOneIter"));
+  tap.after_round(3);
+  CHECK_THROWS_WITH(tap.after_round(4), contains("XGBoosterPredictFromDMatrix"));
+  hook.close();
+  std::set<std::string> names;
+  const tt::Trial trial(store);
+  for (const auto& tensor : trial.tensors()) names.insert(tensor.name());
+  CHECK(names == std::set<std::string>{"average_shap/f0", "feature_importance/cover/f0", "feature_importance/gain/f0",
+                                       "feature_importance/total_cover/f0", "feature_importance/total_gain/f0",
+                                       "feature_importance/weight/f0", "full_shap/f0", "hyperparameters/eta",
+                                       "trees/Tree"});
+  CHECK(trial.tensor("trees/Tree").steps() == std::vector<std::int64_t>{1});
+  CHECK(trial.tensor("full_shap/f0").steps() == std::vector<std::int64_t>{0, 1, 3});
+}
+
 TEST_CASE("the rules for XGBoost run on a tapped training", "[adapters][xgboost]") {
   const XgboostData train(400, 12, XgboostData::Labels::sum, 9);
   TestBooster booster(train, {{"max_depth", "6"}, {"min_child_weight", "1"}});

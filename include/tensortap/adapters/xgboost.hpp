@@ -67,7 +67,8 @@ struct XgboostTraining {
 };
 
 /// Saves what XGBoost knows after each round. XGBoost computes only what is due: of a collection with one of the names
-/// above, that group; of a collection with another name, such as "all", all groups.
+/// above, that group; of a collection with another name, such as "all", the groups that have a tensor in it. Metrics
+/// and hyperparameters are computed once before their names are known.
 ///
 /// - `train-rmse` …: f64 [1], each metric of each matrix
 /// - `hyperparameters/eta` …: i64 or f64 [1], or a string
@@ -105,17 +106,23 @@ class XgboostTap {
   /// Throws: a call of XGBoost fails; the round does not grow; what Hook::save throws.
   void after_round(int round, std::string_view evaluation = {}) {
     hook_.begin_step(Mode::global, round);
-    if (is_due("hyperparameters")) save_hyperparameters();
-    if (is_due("metrics") || is_due("losses")) save_metrics(round, evaluation);
+    is_other_due_ =
+        std::any_of(others_.begin(), others_.end(), [&](const std::string& name) { return hook_.due(name); });
+    if (is_due("hyperparameters") || is_met(hyperparameters_)) save_hyperparameters();
+    if (is_due("metrics") || is_due("losses") || is_met(metrics_)) save_metrics(round, evaluation);
     if (training_.validation != nullptr) {
-      if (is_due("predictions")) hook_.save("predictions", detail::xgboost::predict(booster_, training_.validation, 0));
-      if (is_due("labels")) hook_.save("labels", detail::xgboost::labels_of(training_.validation));
+      if (hook_.wants("predictions"))
+        hook_.save("predictions", detail::xgboost::predict(booster_, training_.validation, 0));
+      if (hook_.wants("labels")) hook_.save("labels", detail::xgboost::labels_of(training_.validation));
     }
-    if (is_due("feature_importance") && has_trees()) save_importance();
-    if (is_due("trees") && has_trees()) save_trees();
+    for (const std::string kind : {"weight", "gain", "cover", "total_gain", "total_cover"}) {
+      const std::string prefix = "feature_importance/" + kind + "/";
+      if (is_met_by_features("feature_importance", prefix) && has_trees()) save_importance(kind, prefix);
+    }
+    if (wants_trees() && has_trees()) save_trees();
     if (training_.train != nullptr) {
-      const bool is_full = is_due("full_shap");
-      const bool is_average = is_due("average_shap");
+      const bool is_full = is_met_by_features("full_shap", "full_shap/");
+      const bool is_average = is_met_by_features("average_shap", "average_shap/");
       if (is_full || is_average) save_shap(is_full, is_average);
     }
   }
@@ -130,11 +137,38 @@ class XgboostTap {
     watched_.push_back(matrix);
   }
 
-  /// Returns whether tensors of `group` may be due.
+  /// Returns whether the collection called `group` is due.
   [[nodiscard]] bool is_due(std::string_view group) const {
-    for (const std::string& name : known_)
-      if (name == group && hook_.due(name)) return true;
-    return std::any_of(others_.begin(), others_.end(), [&](const std::string& name) { return hook_.due(name); });
+    return std::find(known_.begin(), known_.end(), group) != known_.end() && hook_.due(group);
+  }
+
+  /// Returns whether another collection wants one of `names`, or may want one of names that are not known yet.
+  [[nodiscard]] bool is_met(const std::vector<std::string>& names) {
+    const auto is_wanted = [&](const std::string& name) { return hook_.wants(name); };
+    return is_other_due_ && (names.empty() || std::any_of(names.begin(), names.end(), is_wanted));
+  }
+
+  /// Returns whether the collection called `group`, or another one, wants a name of `prefix` and a feature.
+  [[nodiscard]] bool is_met_by_features(std::string_view group, const std::string& prefix) {
+    if (is_due(group)) return true;
+    if (!is_other_due_) return false;
+    const auto is_wanted = [&](const std::string& name) { return hook_.wants(prefix + name); };
+    return std::any_of(features().begin(), features().end(), is_wanted);
+  }
+
+  /// Returns the names of the features, and "bias".
+  [[nodiscard]] const std::vector<std::string>& features() {
+    if (features_.empty()) {
+      features_ = detail::xgboost::feature_names(booster_);
+      features_.emplace_back("bias");
+    }
+    return features_;
+  }
+
+  [[nodiscard]] bool wants_trees() {
+    bool is_wanted = false;
+    each_column_of_trees([&](const char* name, const auto&) { is_wanted = is_wanted || hook_.wants(name); });
+    return is_wanted;
   }
 
   [[nodiscard]] bool has_trees() {
@@ -148,8 +182,9 @@ class XgboostTap {
     if (values.empty())
       for (auto& [name, value] : detail::xgboost::text_members(detail::xgboost::configuration(booster_)))
         if (name != "name") values.emplace_back(std::move(name), detail::xgboost::shortest_float(value));
+    hyperparameters_.clear();
     for (const auto& [name, value] : values) {
-      const std::string full = "hyperparameters/" + name;
+      const std::string& full = hyperparameters_.emplace_back("hyperparameters/" + name);
       if (const auto whole = detail::xgboost::whole_number(value)) {
         hook_.save(full, *whole);
       } else if (const auto real = detail::xgboost::number(value)) {
@@ -170,58 +205,65 @@ class XgboostTap {
       detail::xgboost::require_memory(text, 1, "XGBoosterEvalOneIter");
       evaluation = text;
     }
-    for (const auto& [name, value] : detail::xgboost::metrics(evaluation)) hook_.save(name, value);
+    metrics_.clear();
+    for (const auto& [name, value] : detail::xgboost::metrics(evaluation)) {
+      metrics_.push_back(name);
+      hook_.save(name, value);
+    }
   }
 
-  void save_importance() {
-    for (const char* kind : {"weight", "gain", "cover", "total_gain", "total_cover"}) {
-      bst_ulong count = 0, rank = 0;
-      const char** names = nullptr;
-      const bst_ulong* shape = nullptr;
-      const float* scores = nullptr;
-      constexpr std::string_view call = "XGBoosterFeatureScore";
-      const std::string config = "{\"importance_type\":\"" + std::string(kind) + "\"}";
-      detail::xgboost::require(XGBoosterFeatureScore(booster_, config.c_str(), &count, &names, &rank, &shape, &scores),
-                               call);
-      if (detail::xgboost::view_of(scores, shape, rank, call).size() != count)
-        throw detail::xgboost::failure(call, "it returned more scores than names, or fewer");
-      detail::xgboost::require_memory(names, count, call);
-      double total = 0;
-      for (std::size_t i = 0; i < count; ++i) total += static_cast<double>(scores[i]);
-      const std::string prefix = "feature_importance/" + std::string(kind) + "/";
-      for (std::size_t i = 0; i < count; ++i) hook_.save(prefix + names[i], static_cast<double>(scores[i]) / total);
-    }
+  void save_importance(const std::string& kind, const std::string& prefix) {
+    bst_ulong count = 0, rank = 0;
+    const char** names = nullptr;
+    const bst_ulong* shape = nullptr;
+    const float* scores = nullptr;
+    constexpr std::string_view call = "XGBoosterFeatureScore";
+    const std::string config = "{\"importance_type\":\"" + kind + "\"}";
+    detail::xgboost::require(XGBoosterFeatureScore(booster_, config.c_str(), &count, &names, &rank, &shape, &scores),
+                             call);
+    if (detail::xgboost::view_of(scores, shape, rank, call).size() != count)
+      throw detail::xgboost::failure(call, "it returned more scores than names, or fewer");
+    detail::xgboost::require_memory(names, count, call);
+    double total = 0;
+    for (std::size_t i = 0; i < count; ++i) total += static_cast<double>(scores[i]);
+    for (std::size_t i = 0; i < count; ++i) hook_.save(prefix + names[i], static_cast<double>(scores[i]) / total);
   }
 
   void save_trees() {
     const auto nodes = detail::xgboost::trees_of_last_round(booster_);
     if (nodes.empty()) return;
-    const auto save = [&](const char* name, auto value_of) {
+    each_column_of_trees([&](const char* name, const auto& value_of) {
       std::vector<decltype(value_of(nodes[0]))> column;
       column.reserve(nodes.size());
       for (const auto& node : nodes) column.push_back(value_of(node));
       hook_.save(name, column);
-    };
+    });
+  }
+
+  /// Calls `column` with the name of each tensor of trees and what it has of a node.
+  template <class Column>
+  static void each_column_of_trees(const Column& column) {
     using Node = detail::xgboost::Node;
-    save("trees/Tree", [](const Node& node) { return node.tree; });
-    save("trees/Node", [](const Node& node) { return node.node; });
-    save("trees/ID", [](const Node& node) { return std::to_string(node.tree) + "-" + std::to_string(node.node); });
-    save("trees/Feature", [](const Node& node) { return node.feature; });
-    save("trees/Split", [](const Node& node) { return node.split; });
-    save("trees/Yes", [](const Node& node) { return node.yes; });
-    save("trees/No", [](const Node& node) { return node.no; });
-    save("trees/Missing", [](const Node& node) { return node.missing; });
-    save("trees/Gain", [](const Node& node) { return node.gain; });
-    save("trees/Cover", [](const Node& node) { return node.cover; });
-    save("trees/Category", [](const Node& node) { return node.category; });
+    column("trees/Tree", [](const Node& node) { return node.tree; });
+    column("trees/Node", [](const Node& node) { return node.node; });
+    column("trees/ID", [](const Node& node) { return std::to_string(node.tree) + "-" + std::to_string(node.node); });
+    column("trees/Feature", [](const Node& node) { return node.feature; });
+    column("trees/Split", [](const Node& node) { return node.split; });
+    column("trees/Yes", [](const Node& node) { return node.yes; });
+    column("trees/No", [](const Node& node) { return node.no; });
+    column("trees/Missing", [](const Node& node) { return node.missing; });
+    column("trees/Gain", [](const Node& node) { return node.gain; });
+    column("trees/Cover", [](const Node& node) { return node.cover; });
+    column("trees/Category", [](const Node& node) { return node.category; });
   }
 
   void save_shap(bool is_full, bool is_average) {
     const TensorView all = detail::xgboost::predict(booster_, training_.train, 2);  // [rows, (classes,) features + 1]
     const auto width = static_cast<std::size_t>(all.rank() == 0 ? 0 : all.shape().back());
     if (width == 0) return;
-    std::vector<std::string> names = detail::xgboost::feature_names(booster_, width - 1);
-    names.push_back("bias");
+    const std::vector<std::string>& names = features();
+    if (names.size() != width)
+      throw detail::xgboost::failure("XGBoosterPredictFromDMatrix", "it returned another number of features");
     const auto* const values = static_cast<const float*>(all.data());
     const std::size_t rows = all.size() / width;
     for (std::size_t i = 0; i < width; ++i) {
@@ -238,8 +280,10 @@ class XgboostTap {
   Hook& hook_;
   BoosterHandle booster_;
   XgboostTraining training_;
-  std::vector<std::string> known_;   // the hook's collections with the name of a group
-  std::vector<std::string> others_;  // its other collections
+  std::vector<std::string> known_;                                 // the hook's collections with the name of a group
+  std::vector<std::string> others_;                                // its other collections
+  bool is_other_due_ = false;                                      // one of them, in this round
+  std::vector<std::string> hyperparameters_, metrics_, features_;  // names met so far
   std::vector<DMatrixHandle> watched_;
   std::vector<const char*> watched_names_;
   std::optional<bool> has_trees_;

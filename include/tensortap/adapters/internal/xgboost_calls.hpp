@@ -78,12 +78,14 @@ inline TensorView labels_of(DMatrixHandle matrix) {
 }
 
 /// Returns the names of the features: those of the booster, else "f0", "f1" …
-inline std::vector<std::string> feature_names(BoosterHandle booster, std::size_t count) {
+inline std::vector<std::string> feature_names(BoosterHandle booster) {
+  bst_ulong count = 0;
   bst_ulong known = 0;
   const char** names = nullptr;
+  require(XGBoosterGetNumFeature(booster, &count), "XGBoosterGetNumFeature");
   require(XGBoosterGetStrFeatureInfo(booster, "feature_name", &known, &names), "XGBoosterGetStrFeatureInfo");
   std::vector<std::string> out;
-  for (std::size_t i = 0; i < count; ++i) out.push_back(known == count ? names[i] : "f" + std::to_string(i));
+  for (bst_ulong i = 0; i < count; ++i) out.push_back(known == count ? names[i] : "f" + std::to_string(i));
   return out;
 }
 
