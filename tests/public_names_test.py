@@ -268,9 +268,9 @@ def tool_names(names):
     several commands are listed as `shared`."""
     for source in sorted((ROOT / "examples/tensortap").glob("*.cpp")):
         text = source.read_text(encoding="utf-8")
-        for command in re.findall(r'\badd(?:_for_\w+|_copy)?\(\s*"([a-z]+)",', text):
+        for command in re.findall(r'\bline\.add\(\s*"([a-z]+)",', text):
             names.add("command", command)
-        commands = {command for command in re.findall(r"CLI::App\* (\w+) =\s+add", text)} - {"sub"}
+        commands = {command for command in re.findall(r"CLI::App\* (\w+) =\s+line\.add\(", text)}
         call = r'(\w+)\s*(?:->|\.)\s*add_(?:option|flag)(?!_group)\w*(?:<[^>]*>)?\(\s*(?:\w+ \? )?"([^"]+)"(?: : "([^"]+)")?'
         for name, *options in re.findall(call, text):
             owner = "train" if source.stem == "job_arguments" else name if name in commands else "shared"

@@ -41,6 +41,9 @@ inline CLI::Validator is_step() {
           "STEP"};
 }
 
+/// A check of an option that takes the name of a mode, in any case.
+inline CLI::Validator is_mode() { return CLI::IsMember({"TRAIN", "EVAL", "PREDICT", "GLOBAL"}, CLI::ignore_case); }
+
 /// Reads "A:B", the steps from A to before B; either may be left out, and "A" is one step. Throws: it is something
 /// else.
 inline tensortap::StepRange steps_in(const std::string& text) {

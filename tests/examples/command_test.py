@@ -275,7 +275,7 @@ class CommandTest(unittest.TestCase):
     def test_mistakes_of_the_command_line_are_named_with_what_was_meant(self):
         basic = GOLDEN / "basic"
         for arguments, text in (
-                ((), 'name a command: "dump", "ls", '),
+                ((), 'name a command: "show", "ls", '),
                 (("shwo", basic), 'no command is called "shwo"; did you mean "show"?'),
                 (("--region", "eu", "jugde", basic), 'no command is called "jugde"; did you mean "judge"?'),
                 (("show", basic, "Net_haed0.weight"), 'no tensor is named "Net_haed0.weight"; did you mean "Net_head0.weight"?'),
