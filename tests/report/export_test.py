@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Exported tables say what `dump` says, read by Python's csv and json, by numpy and by hyparquet.
+"""Exported tables say what `dump` says, read by Python's csv and json, by numpy, hyparquet and DuckDB.
 
 TENSORTAP_COMMAND names the program.
 """
@@ -26,12 +26,20 @@ GOLDEN = Path(__file__).resolve().parent.parent / "data" / "golden"
 RUNS = sorted(path.name for path in GOLDEN.iterdir() if (path / "index").is_dir())
 MODULES = next((place for place in (Path(__file__).resolve().parents[2] / "build/tests/node_modules", Path("/usr/share/nodejs"))
                 if (place / "hyparquet").is_dir()), None)
+DUCKDB = next((path for path in [Path(__file__).resolve().parents[2] / "build/tests/node_modules/@duckdb/node-api"] if path.is_dir()), None)
 
 
 def call(*arguments, codes=(0,)):
     result = subprocess.run([COMMAND, *map(str, arguments)], capture_output=True, text=True, timeout=120)
     if result.returncode not in codes:
         raise AssertionError(f"{arguments}: {result.returncode}: {result.stderr}")
+    return result.stdout
+
+
+def node(script, path):
+    result = subprocess.run(["node", "--input-type=module", "-e", script, path], capture_output=True, text=True, timeout=120)
+    if result.returncode != 0:
+        raise AssertionError(result.stderr)
     return result.stdout
 
 
@@ -119,20 +127,13 @@ class Tables(unittest.TestCase):
                         self.assertIn(hashlib.sha256(numpy.ascontiguousarray(values).tobytes()).hexdigest(), hashes, key)
                 self.assertGreater(seen + (not hashes) + (name == "dtypes"), 0)
 
-    @unittest.skipUnless(MODULES and shutil.which("node"), "npm's hyparquet is not installed")
-    def test_hyparquet_reads_the_same_rows(self):
-        script = f"""
-            const {{ parquetReadObjects, asyncBufferFromFile }} = await import('file://{MODULES}/hyparquet/src/node.js');
-            const rows = await parquetReadObjects({{ file: await asyncBufferFromFile(process.argv[1]) }});
-            const plain = (k, v) => typeof v === 'bigint' ? Number(v) : Number.isFinite(v) || typeof v !== 'number' ? v : String(v);
-            console.log(JSON.stringify(rows, plain));"""
+    def compare_with_parquet(self, script):
+        """Compares the rows of Parquet files, which `script` prints as JSON, with those of JSON lines."""
         for name in RUNS:
             with self.subTest(run=name), tempfile.TemporaryDirectory() as folder:
                 lines = [json.loads(line) for line in self.export(folder, GOLDEN / name, "jsonl").read_text("utf-8").splitlines()]
                 path = self.export(folder, GOLDEN / name, "parquet")
-                result = subprocess.run(["node", "--input-type=module", "-e", script, path], capture_output=True, text=True, timeout=120)
-                self.assertEqual(result.returncode, 0, result.stderr)
-                rows = json.loads(result.stdout)
+                rows = json.loads(node(script, path))
                 key = lambda row: (row["tensor"].encode(), row["step"], row["worker"].encode())
                 self.assertEqual([key(row) for row in rows], sorted(key(row) for row in lines))
                 lines.sort(key=key)
@@ -148,6 +149,35 @@ class Tables(unittest.TestCase):
                         if there is not None:
                             text = str(there).lower().replace("infinity", "inf")
                             self.assertTrue(same(number(text), number(line[column])), (column, there, line[column]))
+
+    PLAIN = "(k, v) => typeof v === 'bigint' ? Number(v) : Number.isFinite(v) || typeof v !== 'number' ? v : String(v)"
+
+    @unittest.skipUnless(MODULES and shutil.which("node"), "npm's hyparquet is not installed")
+    def test_hyparquet_reads_the_same_rows(self):
+        self.compare_with_parquet(f"""
+            const {{ parquetReadObjects, asyncBufferFromFile }} = await import('file://{MODULES}/hyparquet/src/node.js');
+            const rows = await parquetReadObjects({{ file: await asyncBufferFromFile(process.argv[1]) }});
+            console.log(JSON.stringify(rows, {self.PLAIN}));""")
+
+    @unittest.skipUnless(DUCKDB and shutil.which("node"), "npm's @duckdb/node-api is not installed")
+    def test_duckdb_reads_the_same_rows(self):
+        ask = f"""
+            const {{ DuckDBInstance }} = (await import('file://{DUCKDB}/lib/index.js')).default;
+            const connection = await (await DuckDBInstance.create()).connect();
+            const rows = async (query) => (await connection.runAndReadAll(query)).getRowObjects();
+            const file = process.argv[1].replaceAll("'", "''");"""
+        self.compare_with_parquet(ask + f"console.log(JSON.stringify(await rows(`from '${{file}}'`), {self.PLAIN}));")
+        # It skips row groups and pages by what the footer says of them: the counts must be those of all rows.
+        with tempfile.TemporaryDirectory() as folder:
+            lines = [json.loads(line) for line in self.export(folder, GOLDEN / "modes", "jsonl").read_text("utf-8").splitlines()]
+            path = self.export(folder, GOLDEN / "modes", "parquet")
+            count = lambda condition: int(node(ask + f"""
+                console.log(Number((await rows(`select count(*) as n from '${{file}}' where {condition}`))[0].n));""", path))
+            for step in sorted({row["step"] for row in lines}) + [10**6]:
+                self.assertEqual(count(f"step >= {step}"), sum(row["step"] >= step for row in lines))
+            for tensor in sorted({row["tensor"] for row in lines}):
+                self.assertEqual(count(f"tensor = '{tensor}'"), sum(row["tensor"] == tensor for row in lines))
+            self.assertEqual(count("tensor = 'no such tensor'"), 0)
 
     def test_filters(self):
         with tempfile.TemporaryDirectory() as folder:
