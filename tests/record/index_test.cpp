@@ -1,8 +1,10 @@
 #include <tensortap/record/index.hpp>
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <random>
 #include <string>
 #include <vector>
 
@@ -259,6 +261,49 @@ TEST_CASE("nesting beyond 32 levels is refused, and brackets in strings do not c
   CHECK(refusal_of_index(nested(1, '"', '"')).empty());
   CHECK(refusal_of_index("{" + meta + R"(, "tensor_payload": [], "x": ")" + std::string(100, '[') + R"(\"[[["})")
             .empty());
+}
+
+TEST_CASE("an index in the usual form and one in another form of JSON say the same, however they are damaged",
+          "[record][index]") {
+  const auto outcome_of = [](const std::string& text) {
+    try {
+      return to_json(tt::parse_index(text, "index/i"));
+    } catch (const tt::Error&) {
+      return std::string("refused");
+    }
+  };
+  std::vector<std::string> texts;
+  for (const auto& run : golden::runs())
+    for (const auto& [key, text] : golden::files_of(run))
+      if (tt::layout::parse_index_key(key) && texts.size() < 40) texts.push_back(text.substr(0, 3000));
+  texts.push_back(to_json(tt::IndexFile{.attempt = 3,
+                                        .event_file = "events/e",
+                                        .tensors = {{.name = "a", .start = 0, .length = 96, .crc32c = 4294967295},
+                                                    {.name = "b", .start = 96, .length = 7}},
+                                        .shapes = {{.name = "c", .original_name = "d", .shape = {0, 12, 3}},
+                                                   {.name = "e", .original_name = "e", .shape = {}}}}));
+  std::mt19937 random(29);
+  const std::string characters = "0123456789-+.eE \t\n\"\\{}[]:,azA\xc3\xa9\x7f\x01";
+  std::size_t accepted = 0, refused = 0;
+  for (const std::string& text : texts)
+    for (int i = 0; i < 200; ++i) {
+      std::string changed = text;
+      for (std::size_t changes = random() % 3; changes > 0; --changes) {
+        const std::size_t at = random() % changed.size();
+        switch (random() % 4) {
+          case 0: changed[at] = characters[random() % characters.size()]; break;
+          case 1: changed.insert(at, 1, characters[random() % characters.size()]); break;
+          case 2: changed.erase(at, 1); break;
+          default: changed.insert(at, changed.substr(at, 1)); break;
+        }
+      }
+      const std::string expected = outcome_of(changed + "\n");  // a parser of JSON reads this
+      CAPTURE(changed);
+      REQUIRE(outcome_of(changed) == expected);
+      ++(expected == "refused" ? refused : accepted);
+    }
+  CHECK(accepted > 1000);
+  CHECK(refused > 1000);
 }
 
 TEST_CASE("an index with unknown keys is read", "[record][index]") {

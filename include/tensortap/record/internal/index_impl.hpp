@@ -5,12 +5,14 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include <nlohmann/json.hpp>
 
 #include <tensortap/error.hpp>
 #include <tensortap/internal/config.hpp>
 #include <tensortap/record/index.hpp>
+#include <tensortap/record/internal/index_scan.hpp>
 #include <tensortap/record/internal/index_text.hpp>
 #include <tensortap/record/internal/json_text.hpp>
 #include <tensortap/step.hpp>
@@ -33,8 +35,7 @@ inline SavedShape parse_saved_shape(const nlohmann::json& entry, json_text::Plac
   for (const auto& extent : json_text::array(entry, "shape", place)) {
     out.shape.push_back(json_text::integer(extent, "shape", place));
     if (out.shape.back() < 0) throw json_text::wrong(place, "shape", "an extent is negative");
-    constexpr std::size_t most_axes = 64;  // numpy's limit
-    if (out.shape.size() > most_axes) throw json_text::wrong(place, "shape", "it has more than 64 axes");
+    if (out.shape.size() > IndexScan::most_axes) throw json_text::wrong(place, "shape", "it has more than 64 axes");
   }
   return out;
 }
@@ -49,6 +50,7 @@ TENSORTAP_INLINE std::string to_json(const IndexFile& index) {
 }
 
 TENSORTAP_INLINE IndexFile parse_index(std::string_view text, std::string_view place) {
+  if (auto usual = detail::IndexScan::read(text)) return std::move(*usual);
   const detail::json_text::Place where{"index", place};
   const nlohmann::json root = detail::json_text::parse(text, where);
   const auto& meta = detail::json_text::object(root, "meta", where);

@@ -162,16 +162,6 @@ class SavedTensor {
     return std::nullopt;
   }
 
-  /// Returns the size of the records. Units: bytes.
-  [[nodiscard]] std::uint64_t stored_bytes() const {
-    std::uint64_t sum = 0;
-    for (const WorkerStepPtr& step : worker_steps_) {
-      const auto [begin, end] = step->records_of(tensor_);
-      for (auto record = begin; record != end; ++record) sum += record->length;
-    }
-    return sum;
-  }
-
  private:
   [[nodiscard]] static bool matches(const WorkerStep& step, std::string_view worker) {
     return worker.empty() || worker == step.worker;

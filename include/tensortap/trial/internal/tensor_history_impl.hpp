@@ -27,6 +27,7 @@ TENSORTAP_INLINE const std::string& TensorHistory::name() const noexcept { retur
 
 TENSORTAP_INLINE std::vector<std::int64_t> TensorHistory::steps() const {
   return run_->query([this](const detail::RunModel& model) {
+    if (mode_ == Mode::global && model.numbers().groups().empty()) return tensor_->steps;
     std::vector<std::int64_t> out;
     for (const std::int64_t global_step : tensor_->steps) {
       const Step& step = *model.numbers().find(model.numbers().first_of(global_step));
@@ -92,9 +93,13 @@ TENSORTAP_INLINE std::optional<double> TensorHistory::wall_time(std::int64_t ste
 }
 
 TENSORTAP_INLINE std::uint64_t TensorHistory::stored_bytes() const {
-  std::uint64_t sum = 0;
-  for (const std::int64_t step : steps()) sum += at(step).stored_bytes();
-  return sum;
+  return run_->query([this](const detail::RunModel& model) {
+    std::uint64_t sum = 0;
+    for (const std::int64_t global_step : tensor_->steps)
+      if (mode_ == Mode::global || model.numbers().find(global_step)->mode == mode_)
+        for (const auto& [worker, step] : *model.worker_steps(global_step)) sum += step->bytes_of(tensor_);
+    return sum;
+  });
 }
 
 TENSORTAP_INLINE detail::SavedTensor TensorHistory::at(std::int64_t step) const {

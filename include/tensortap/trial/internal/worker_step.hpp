@@ -8,6 +8,7 @@
 #include <iterator>
 #include <map>
 #include <memory>
+#include <numeric>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -86,6 +87,13 @@ struct WorkerStep {
   [[nodiscard]] bool has(const StoredTensor* tensor) const {
     const auto [first, last] = records_of(tensor);
     return first != last || shape_of(tensor) != nullptr;
+  }
+
+  /// Returns the size of the records of `tensor`.
+  [[nodiscard]] std::uint64_t bytes_of(const StoredTensor* tensor) const {
+    const auto [first, last] = records_of(tensor);
+    return std::accumulate(first, last, std::uint64_t{0},
+                           [](std::uint64_t sum, const StoredRecord& record) { return sum + record.length; });
   }
 
   /// Calls `visit` once for each tensor that has a record or a shape.
