@@ -17,6 +17,7 @@
 
 #include <CLI/CLI.hpp>
 #include <tensortap/tensortap.hpp>
+#include <tensortap/trace.hpp>
 
 #include "checkpoint_places.hpp"
 #include "fashion_mnist.hpp"
@@ -50,7 +51,7 @@ struct Options {
   Recipe recipe;
   std::string checkpoint_dir, durable, stop_file, result;
   std::int64_t commit_every = 0;
-  bool statistics = false;
+  bool statistics = false, trace = false;
   std::string rules = "all", stop_on = "any";
   std::int64_t recorded = 10;
   std::optional<tt::HookConfiguration> configuration;  // what a managed job says
@@ -106,6 +107,15 @@ tt::HookOptions hook_options(const Options& options, const tt::StopSignal& stop)
   return out;
 }
 
+/// Writes where the time goes, and what the machine does, beside the run.
+struct Trace {
+  explicit Trace(const std::shared_ptr<tt::Store>& store)
+      : tracer(std::make_shared<tt::Tracer>(store)), sampler(store) {}
+
+  std::shared_ptr<tt::Tracer> tracer;
+  tt::SystemSampler sampler;
+};
+
 Ending ending_of(tt::StopReason reason) {
   return reason == tt::StopReason::rule ? by_rule : reason == tt::StopReason::signal ? interrupted : stopped;
 }
@@ -116,8 +126,11 @@ Ending train(const Options& options) {
   const FashionMnist images(options.data, "train"), test(options.data, "t10k");
   Training training(options.recipe, images);
   CheckpointPlaces places(options.checkpoint_dir, options.durable.empty() ? nullptr : open_store(options.durable));
-  const std::unique_ptr<tt::Hook> opened =
-      open_hook(options.out_dir, places.attach(hook_options(options, notice.signal())));
+  std::optional<Trace> trace;
+  if (options.trace) trace.emplace(open_store(options.out_dir + "/profiler"));
+  tt::HookOptions tapping = places.attach(hook_options(options, notice.signal()));
+  if (trace) tapping.phases = trace->tracer;
+  const std::unique_ptr<tt::Hook> opened = open_hook(options.out_dir, tapping);
   tt::Hook& hook = *opened;
   if (const auto at = hook.resumed()) {
     places.continue_from(at->checkpoint);
@@ -139,8 +152,10 @@ Ending train(const Options& options) {
     const Clock::time_point start = Clock::now();
     const double before = tap.step_seconds() + tap.commit_seconds();
     while (!training.epoch_ended() && !hook.interrupted()) {
+      tap.begin(tt::Mode::train);
       const Scores of_batch = training.step(
-          [&](const Network& network, const Scores& now) { tap.train_step(network, now, training.learning_rate()); });
+          [&](const Network& network, const Scores& now) { tap.train_step(network, now, training.learning_rate()); },
+          [&](const char* name) { return hook.phase(name); });
       progress.show(training.images_done(), of_batch.loss);
       if (options.commit_every > 0 && hook.next_step(tt::Mode::train) % options.commit_every == 0) commit();
     }
@@ -148,6 +163,7 @@ Ending train(const Options& options) {
     learning_seconds += seconds - (tap.step_seconds() + tap.commit_seconds() - before);
     progress.clear();
     if (!training.epoch_ended()) break;
+    tap.begin(tt::Mode::eval);
     scores = training.evaluate(test);
     tap.evaluation(*scores);
     training.end_epoch();
@@ -202,6 +218,7 @@ int main(int argc, char** argv) {
       ->needs("--checkpoint-dir");
   app.add_option("--stop-file", options.stop_file, "stop when this file appears (exit code 3)");
   app.add_flag("--statistics", options.statistics, "also save all statistics of all gradients in each step");
+  app.add_flag("--trace", options.trace, "also write where the time goes, to the folder profiler of the run");
   app.add_option("--result", options.result, "write the result to this file, as JSON");
   std::string fault;
   app.add_option("--inject", fault, "break the training; \"list\" lists the faults")->check(spot_training::check_fault);

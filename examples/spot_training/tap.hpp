@@ -56,10 +56,16 @@ class Tap {
     for (const tt::CollectionReport& collection : hook.report().collections) collections_.insert(collection.name);
   }
 
+  /// Begins a training step, or a pass over the test images.
+  void begin(tt::Mode mode) {
+    const Stopwatch stopwatch(step_seconds_);
+    hook_.begin_step(mode);
+  }
+
   /// Saves a training step. Call it after backward and before the update: the weights then belong to the gradients.
   void train_step(const Network& network, const Scores& scores, float learning_rate) {
     const Stopwatch stopwatch(step_seconds_);
-    hook_.begin_step(tt::Mode::train);
+    const auto phase = hook_.phase("Tap");
     save(scores);
     hook_.save("learning_rate", learning_rate);
     hook_.save("labels", network.labels());
@@ -72,10 +78,7 @@ class Tap {
   }
 
   /// Saves one pass over the test images.
-  void evaluation(const Scores& scores) {
-    hook_.begin_step(tt::Mode::eval);
-    save(scores);
-  }
+  void evaluation(const Scores& scores) { save(scores); }
 
   /// Commits the run up to here with this checkpoint. Throws: it is not durable.
   void commit(const std::string& checkpoint) {

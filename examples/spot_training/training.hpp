@@ -70,17 +70,30 @@ class TrainingOf {
   std::size_t batches_per_epoch() const { return (order_.size() + recipe_.batch_size - 1) / recipe_.batch_size; }
 
   /// Learns from the next batch of the epoch and returns its scores. Calls `look(network, scores)` after backward and
-  /// before the update: the weights then belong to the gradients.
-  template <class Look>
-  Scores step(const Look& look) {
+  /// before the update: the weights then belong to the gradients. What `phase(name)` returns lives during a phase.
+  template <class Look, class PhaseOf>
+  Scores step(const Look& look, const PhaseOf& phase) {
     const auto batch =
         std::span(order_).subspan(position_).first(std::min(recipe_.batch_size, order_.size() - position_));
-    const Scores scores = network_.forward(batch_of(batch));
-    network_.backward();
+    const Scores scores = [&] {
+      [[maybe_unused]] const auto forward = phase("Forward");
+      return network_.forward(batch_of(batch));
+    }();
+    {
+      [[maybe_unused]] const auto backward = phase("Backward");
+      network_.backward();
+    }
     look(network_, scores);
+    [[maybe_unused]] const auto update = phase("Optimizer");
     sgd_.update(network_, learning_rate());
     position_ += batch.size();
     return scores;
+  }
+
+  /// The same, without phases.
+  template <class Look>
+  Scores step(const Look& look) {
+    return step(look, [](const char*) { return nullptr; });
   }
 
   /// Returns the learning rate of the next update. It falls linearly to zero: with a constant rate, the final accuracy
