@@ -33,7 +33,7 @@ MAY_INCLUDE = {
     "job": {"record", "select", "store", "trial", "rules", "rules/builtin", "spot", "capture/hook_configuration", "capture/state",
             "capture/worker_place"},
     "trace": {"record", "store", "trial"},
-    "report": {"record", "reduce", "rules", "rules/builtin", "select", "tensor", "store", "trial"},
+    "report": {"record", "reduce", "rules", "rules/builtin", "select", "tensor", "store", "trace", "trial"},
     "net/http": {"store"},
     "net/aws": {"net/http"},
     "net/cloud": {"net/http", "net/aws/credentials_options", "net/aws/internal/profile_file"},
@@ -155,7 +155,7 @@ def own_edge_is_allowed(source, target):
     if source == "net" or folder_of(source) == "adapters":
         return True
     if source in {"job", "trace", "report"}:
-        return target == "tensortap" or target.startswith(source + "/")
+        return target == "tensortap" or target.startswith(source + "/") or (source, target) == ("report", "trace")
     if target in UMBRELLAS or folder_of(target) == "adapters":
         return False
     if source == "tensortap":

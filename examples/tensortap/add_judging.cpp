@@ -176,11 +176,11 @@ void add_trace(CommandLine& line) {
   };
   const auto given = std::make_shared<Given>();
   Trace& what = given->what;
-  CLI::App* trace =
-      line.add("trace", "Shows where the time of a training went, from the files of a Tracer or of smdebug's profiler.",
-               "  tensortap trace runs/42/profiler\n"
-               "  tensortap trace runs/42/profiler --rules          # what keeps it from being faster\n"
-               "  tensortap trace runs/42/profiler -o merged.json   # for Perfetto and chrome://trace");
+  CLI::App* trace = line.add(
+      "trace", "Shows where the time of a training went, from the files of a Tracer or of smdebug's profiler.",
+      "  tensortap trace runs/42                           # its folder profiler, or the directory of a trace\n"
+      "  tensortap trace runs/42/profiler --rules          # what keeps it from being faster\n"
+      "  tensortap trace runs/42/profiler -o merged.json   # for Perfetto and chrome://trace");
   trace->add_option("DIR", given->place, "directory of the trace, or s3://BUCKET/PREFIX")->required()->check(is_name());
   CLI::Option* const merged =
       trace

@@ -44,10 +44,12 @@ tt::RunReport read_report(const std::string& address, const Report& how) {
   std::string run = address;
   std::optional<tt::JobRecord> job;
   if (const std::string folder = job_of(address); !folder.empty()) {
+    options.trace = tt::open_store(folder);
     job = job_record_at(folder);
   } else if (!address.starts_with("s3://") && std::filesystem::is_regular_file(address + "/job.json")) {
     job = job_record_at(address);
     if (job) run = job->run;
+    options.trace = tt::open_store(address);
   }
   if (job) {
     options.name = job->job_name;

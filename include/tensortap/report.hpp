@@ -2,7 +2,7 @@
 // report' are made of these.
 #pragma once
 
-#include <tensortap/tensortap.hpp>  // the library
+#include <tensortap/trace.hpp>  // the library, and traces
 
 #include <tensortap/report/export.hpp>       // report: a run as a table, for spreadsheets, scripts and numpy
 #include <tensortap/report/report_page.hpp>  // report: a page that shows runs

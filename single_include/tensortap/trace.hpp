@@ -15,6 +15,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 // from tensortap/trace/timeline.hpp
@@ -65,6 +66,7 @@ struct TimelineQuery {
   std::int64_t begin = std::numeric_limits<std::int64_t>::min();  ///< events that end before are left out
   std::int64_t end = std::numeric_limits<std::int64_t>::max();    ///< events that begin at or after it are left out
   std::string file_suffix = {};                                   ///< of trace files: "pythontimeline.json"
+  std::string folder = {};                                        ///< of the store, which has the trace: "profiler/"
 };
 
 /// Reads the trace in `store`: "framework/pevents/…" and "system/incremental/…". An event of two marks, begin and end,
@@ -72,6 +74,10 @@ struct TimelineQuery {
 /// and skipped; a file whose writer was killed has an incomplete last line, which is no damage. Memory: all that is
 /// asked for. Throws: the store failed.
 Timeline read_timeline(const Store& store, const TimelineQuery& query = {});
+
+/// Reads the trace beside a run: of the folders "profiler/" and "profiler-output/", in which jobs of SageMaker have
+/// theirs, and of `run` itself the first one that has a trace. Empty: none has. Throws: the store failed.
+Timeline read_run_timeline(const Store& run, TimelineQuery query = {});
 
 TENSORTAP_END_NAMESPACE
 
@@ -110,6 +116,7 @@ struct ProfileFinding {
   std::int64_t last = 0;     ///< the last one
   double value = 0;          ///< what was measured
   double threshold = 0;      ///< and what it was compared with
+  std::uint64_t times = 1;   ///< the samples or steps in which it was so; 1 for what is judged as a whole
   std::string message = {};  ///< one sentence: what was found, and what to try
 };
 
@@ -195,8 +202,86 @@ struct StepOutlier {
   std::vector<ProfileFinding> operator()(const Timeline& timeline) const;
 };
 
-/// Returns what all rules find with their defaults, rule by rule.
+/// What a rule has judged by.
+struct ProfileRuleResult {
+  std::string rule = {};
+  std::string condition = {};                                   ///< when it fires
+  std::vector<std::pair<std::string, double>> parameters = {};  ///< as SageMaker names them
+  std::vector<ProfileFinding> findings = {};
+  std::uint64_t times = 0;  ///< those of all its findings together
+};
+
+/// Returns what all rules find with their defaults, rule by rule; also those that find nothing.
+std::vector<ProfileRuleResult> profile_rule_results(const Timeline& timeline);
+
+/// Returns the findings alone.
 std::vector<ProfileFinding> judge_profile(const Timeline& timeline);
+
+TENSORTAP_END_NAMESPACE
+
+// from tensortap/trace/profile_summary.hpp
+
+// The tables of SageMaker's profiler: where the time of the steps went (OverallFrameworkMetrics), and how busy the
+// machines were (OverallSystemUsage).
+//
+//   const auto summary = tensortap::summarize(tensortap::read_timeline(*tensortap::open_store("runs/42/profiler")));
+//   for (const auto& phase : summary.phases) std::cout << phase.phase << ' ' << phase.total << " us\n";
+
+TENSORTAP_BEGIN_NAMESPACE
+
+/// The events of one phase in one process. Quantiles are those of numpy. Units: microseconds.
+struct PhaseTimes {
+  std::string phase = {};
+  std::string node = {};  ///< the process
+  std::uint64_t count = 0;
+  double total = 0;
+  double mean = 0;
+  double median = 0;
+  double p95 = 0;
+  double max = 0;
+  std::optional<double> share = {};  ///< of the time of all steps of the process. Units: percent
+};
+
+/// The steps of one mode in one process. Units: microseconds.
+struct StepTimes {
+  /// One step.
+  struct Slow {
+    std::optional<std::int64_t> step = {};  ///< of its mode
+    std::int64_t start = 0;                 ///< since 1970
+    std::int64_t duration = 0;
+  };
+
+  PhaseTimes times = {};
+  double outside = 0;              ///< of `times.total`: the time in no phase of the same thread
+  double limit = 0;                ///< the mean and three standard deviations
+  std::uint64_t outliers = 0;      ///< steps that last longer
+  std::vector<Slow> slowest = {};  ///< the ten longest of them
+};
+
+/// The values of one metric of one part of a machine. Quantiles are those of numpy. Units: as the metric says.
+struct MetricValues {
+  std::string node = {};       ///< the machine
+  std::string type = {};       ///< "cpu"
+  std::string name = {};       ///< the part: "cpu0"; empty for what a machine has once
+  std::string dimension = {};  ///< "CPUUtilization"
+  std::uint64_t samples = 0;
+  double mean = 0;
+  double min = 0;
+  double p50 = 0;
+  double p95 = 0;
+  double p99 = 0;
+  double max = 0;
+};
+
+/// The tables of a timeline.
+struct ProfileSummary {
+  std::vector<PhaseTimes> phases = {};     ///< with steps; the longest total first
+  std::vector<StepTimes> steps = {};       ///< by process and mode
+  std::vector<MetricValues> metrics = {};  ///< by machine, type, dimension and part
+};
+
+/// Returns the tables of `timeline`.
+ProfileSummary summarize(const Timeline& timeline);
 
 TENSORTAP_END_NAMESPACE
 
@@ -377,7 +462,6 @@ TENSORTAP_END_NAMESPACE
 #include <system_error>
 #include <thread>
 #include <tuple>
-#include <utility>
 
 // from tensortap/trace/internal/merged_timeline_impl.hpp
 
@@ -790,7 +874,7 @@ class TimelineReader {
   template <class Name, class Read>
   void for_each_file(std::string_view prefix, const Name& name_of, const Read& read) {
     std::map<std::string, std::int64_t> previous_ends;  // of each writer's files
-    for (const ObjectInfo& object : store_.list(prefix)) {
+    for (const ObjectInfo& object : store_.list(query_.folder + std::string(prefix))) {
       const auto name = name_of(object.key);
       if (!name) {
         out_.damage.push_back({escaped(object.key), "not the name of a trace file"});
@@ -845,6 +929,16 @@ class TimelineReader {
 
 TENSORTAP_INLINE Timeline read_timeline(const Store& store, const TimelineQuery& query) {
   return detail::TimelineReader(store, query).read();
+}
+
+TENSORTAP_INLINE Timeline read_run_timeline(const Store& run, TimelineQuery query) {
+  Timeline out;
+  for (const char* const folder : {"profiler/", "profiler-output/", ""}) {
+    query.folder = folder;
+    out = read_timeline(run, query);
+    if (!out.events.empty() || !out.metrics.empty() || !out.damage.empty()) break;
+  }
+  return out;
 }
 
 TENSORTAP_END_NAMESPACE
@@ -956,6 +1050,7 @@ std::vector<ProfileFinding> bottleneck(const Timeline& timeline, const char* rul
     }
     found.value = 100 * static_cast<double>(waiting) / static_cast<double>(samples.size());
     if (found.value <= threshold) continue;
+    found.times = waiting;
     found.message = found.subject + ": in " + tenths(found.value) + " % of the samples a GPU is used by less than " +
                     tenths(gpu_threshold) + " % while " + advice;
     out.push_back(std::move(found));
@@ -985,11 +1080,6 @@ inline double distance_of_loads(const Series& x, const Series& y) {
     if (q[i] > 0) divergence += q[i] * std::log(q[i] / mean) / 2;
   }
   return std::sqrt(std::max(divergence, 0.0));
-}
-
-/// Appends the findings of `more`.
-inline void append(std::vector<ProfileFinding>& out, std::vector<ProfileFinding> more) {
-  std::move(more.begin(), more.end(), std::back_inserter(out));
 }
 
 }  // namespace detail
@@ -1157,6 +1247,7 @@ TENSORTAP_INLINE std::vector<ProfileFinding> StepOutlier::operator()(const Timel
       found.value = std::max(found.value, static_cast<double>(event->duration));
     }
     if (count <= n_outliers) continue;
+    found.times = count;
     found.message = found.subject + ": " + std::to_string(count) + " of " + std::to_string(events.size()) +
                     " steps last longer than " + detail::tenths(limit / 1e3) + " ms, the mean is " +
                     detail::tenths(mean / 1e3) +
@@ -1166,16 +1257,192 @@ TENSORTAP_INLINE std::vector<ProfileFinding> StepOutlier::operator()(const Timel
   return out;
 }
 
+TENSORTAP_INLINE std::vector<ProfileRuleResult> profile_rule_results(const Timeline& timeline) {
+  const auto number = [](std::size_t count) { return static_cast<double>(count); };
+  const BatchSize batch;
+  const CPUBottleneck processors;
+  const IOBottleneck disks;
+  const GPUMemoryIncrease memory;
+  const LoadBalancing balance;
+  const LowGPUUtilization use;
+  const MaxInitializationTime start;
+  const StepOutlier outlier;
+  std::vector<ProfileRuleResult> out = {
+      {.rule = "BatchSize",
+       .condition = "the 95th percentiles of processors, of a GPU and of its memory are below their thresholds",
+       .parameters = {{"cpu_threshold_p95", batch.cpu_threshold_p95},
+                      {"gpu_threshold_p95", batch.gpu_threshold_p95},
+                      {"gpu_memory_threshold_p95", batch.gpu_memory_threshold_p95},
+                      {"patience", number(batch.patience)},
+                      {"window", number(batch.window)}},
+       .findings = batch(timeline)},
+      {.rule = "CPUBottleneck",
+       .condition = "in more than threshold percent of the samples a GPU is idle while a processor is busy",
+       .parameters = {{"threshold", processors.threshold},
+                      {"gpu_threshold", processors.gpu_threshold},
+                      {"cpu_threshold", processors.cpu_threshold},
+                      {"patience", number(processors.patience)}},
+       .findings = processors(timeline)},
+      {.rule = "IOBottleneck",
+       .condition = "in more than threshold percent of the samples a GPU is idle while a processor waits for disks",
+       .parameters = {{"threshold", disks.threshold},
+                      {"gpu_threshold", disks.gpu_threshold},
+                      {"io_threshold", disks.io_threshold},
+                      {"patience", number(disks.patience)}},
+       .findings = disks(timeline)},
+      {.rule = "GPUMemoryIncrease",
+       .condition = "the memory of a GPU fills by more than increase percentage points from window to window",
+       .parameters = {{"increase", memory.increase},
+                      {"patience", number(memory.patience)},
+                      {"window", number(memory.window)}},
+       .findings = memory(timeline)},
+      {.rule = "LoadBalancing",
+       .condition = "the uses of two GPUs of a machine are distributed differently by more than threshold",
+       .parameters = {{"threshold", balance.threshold}, {"patience", number(balance.patience)}},
+       .findings = balance(timeline)},
+      {.rule = "LowGPUUtilization",
+       .condition = "the 95th percentile of a GPU is below threshold_p95, or the 5th below threshold_p5",
+       .parameters = {{"threshold_p95", use.threshold_p95},
+                      {"threshold_p5", use.threshold_p5},
+                      {"patience", number(use.patience)},
+                      {"window", number(use.window)}},
+       .findings = use(timeline)},
+      {.rule = "MaxInitializationTime",
+       .condition = "the first step comes later than threshold minutes after the first event or sample",
+       .parameters = {{"threshold", start.threshold}},
+       .findings = start(timeline)},
+      {.rule = "StepOutlier",
+       .condition = "more than n_outliers steps of a process last longer than the mean and stddev deviations",
+       .parameters = {{"stddev", outlier.stddev}, {"n_outliers", number(outlier.n_outliers)}},
+       .findings = outlier(timeline)}};
+  for (ProfileRuleResult& result : out)
+    for (const ProfileFinding& found : result.findings) result.times += found.times;
+  return out;
+}
+
 TENSORTAP_INLINE std::vector<ProfileFinding> judge_profile(const Timeline& timeline) {
   std::vector<ProfileFinding> out;
-  detail::append(out, BatchSize()(timeline));
-  detail::append(out, CPUBottleneck()(timeline));
-  detail::append(out, IOBottleneck()(timeline));
-  detail::append(out, GPUMemoryIncrease()(timeline));
-  detail::append(out, LoadBalancing()(timeline));
-  detail::append(out, LowGPUUtilization()(timeline));
-  detail::append(out, MaxInitializationTime()(timeline));
-  detail::append(out, StepOutlier()(timeline));
+  for (ProfileRuleResult& result : profile_rule_results(timeline))
+    std::move(result.findings.begin(), result.findings.end(), std::back_inserter(out));
+  return out;
+}
+
+TENSORTAP_END_NAMESPACE
+
+// from tensortap/trace/internal/profile_summary_impl.hpp
+
+// The body of profile_summary.hpp.
+
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
+
+using TracedEvents = std::vector<const TraceEvent*>;  // by start
+
+/// Returns whether an event is a whole step, as smdebug and Tracer name it.
+inline bool is_step(const TraceEvent& event) { return event.phase.starts_with("Step"); }
+
+inline PhaseTimes times_of(const TracedEvents& events) {
+  PhaseTimes out{.phase = events.front()->phase, .node = events.front()->node, .count = events.size()};
+  std::vector<double> durations;
+  durations.reserve(events.size());
+  for (const TraceEvent* const event : events) durations.push_back(static_cast<double>(event->duration));
+  std::sort(durations.begin(), durations.end());
+  for (const double duration : durations) out.total += duration;
+  out.mean = mean_of(durations);
+  out.median = quantile_of(durations, 0.5);
+  out.p95 = quantile_of(durations, 0.95);
+  out.max = durations.back();
+  return out;
+}
+
+/// Returns the time of `steps` in which none of `others` is going on.
+inline double time_outside(const TracedEvents& steps, const TracedEvents& others) {
+  std::vector<std::pair<std::int64_t, std::int64_t>> inside;  // apart from each other
+  for (const TraceEvent* const event : others) {
+    const std::int64_t end = event->start + event->duration;
+    if (!inside.empty() && event->start <= inside.back().second)
+      inside.back().second = std::max(inside.back().second, end);
+    else
+      inside.emplace_back(event->start, end);
+  }
+  double outside = 0;
+  for (const TraceEvent* const step : steps) {
+    const std::int64_t end = step->start + step->duration;
+    outside += static_cast<double>(step->duration);
+    auto at =
+        std::partition_point(inside.begin(), inside.end(), [&](const auto& one) { return one.second <= step->start; });
+    for (; at != inside.end() && at->first < end; ++at)
+      outside -= static_cast<double>(std::min(at->second, end) - std::max(at->first, step->start));
+  }
+  return outside;
+}
+
+inline StepTimes step_times_of(const TracedEvents& steps, const TracedEvents& others) {
+  constexpr std::size_t most_slow = 10;
+  constexpr double deviations = 3;  // as StepOutlier
+  StepTimes out{.times = times_of(steps), .outside = time_outside(steps, others)};
+  double squares = 0;
+  for (const TraceEvent* const step : steps)
+    squares += std::pow(static_cast<double>(step->duration) - out.times.mean, 2);
+  out.limit = out.times.mean + deviations * std::sqrt(squares / static_cast<double>(steps.size()));
+  for (const TraceEvent* const step : steps)
+    if (static_cast<double>(step->duration) > out.limit)
+      out.slowest.push_back({step->step, step->start, step->duration});
+  out.outliers = out.slowest.size();
+  std::stable_sort(out.slowest.begin(), out.slowest.end(),
+                   [](const auto& a, const auto& b) { return a.duration > b.duration; });
+  out.slowest.resize(std::min(out.slowest.size(), most_slow));
+  return out;
+}
+
+inline MetricValues values_of(const SystemMetric& metric, std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  return {.node = metric.node,
+          .type = metric.type,
+          .name = metric.name,
+          .dimension = metric.dimension,
+          .samples = values.size(),
+          .mean = mean_of(values),
+          .min = values.front(),
+          .p50 = quantile_of(values, 0.5),
+          .p95 = quantile_of(values, 0.95),
+          .p99 = quantile_of(values, 0.99),
+          .max = values.back()};
+}
+
+}  // namespace detail
+
+TENSORTAP_INLINE ProfileSummary summarize(const Timeline& timeline) {
+  std::map<std::pair<std::string_view, std::string_view>, detail::TracedEvents> phases;  // by process and phase
+  std::map<std::pair<std::string_view, std::int64_t>, detail::TracedEvents> others;      // by process and thread
+  std::map<std::string_view, double> step_time;                                          // by process
+  for (const TraceEvent& event : timeline.events) {
+    phases[{event.node, event.phase}].push_back(&event);
+    if (detail::is_step(event))
+      step_time[event.node] += static_cast<double>(event.duration);
+    else
+      others[{event.node, event.thread}].push_back(&event);
+  }
+  ProfileSummary out;
+  for (const auto& [place, events] : phases) {
+    out.phases.push_back(detail::times_of(events));
+    if (const auto all = step_time.find(place.first); all != step_time.end() && all->second > 0)
+      out.phases.back().share = 100 * out.phases.back().total / all->second;
+    if (!detail::is_step(*events.front())) continue;
+    out.steps.push_back(detail::step_times_of(events, others[{place.first, events.front()->thread}]));
+    out.steps.back().times.share = out.phases.back().share;
+  }
+  std::stable_sort(out.phases.begin(), out.phases.end(),
+                   [](const PhaseTimes& a, const PhaseTimes& b) { return a.total > b.total; });
+
+  using Part = std::tuple<std::string_view, std::string_view, std::string_view, std::string_view>;
+  std::map<Part, std::pair<const SystemMetric*, std::vector<double>>> metrics;
+  for (const SystemMetric& metric : timeline.metrics) {
+    auto& [first, values] = metrics[{metric.node, metric.type, metric.dimension, metric.name}];
+    if (first == nullptr) first = &metric;
+    values.push_back(metric.value);
+  }
+  for (auto& [part, all] : metrics) out.metrics.push_back(detail::values_of(*all.first, std::move(all.second)));
   return out;
 }
 

@@ -12,6 +12,7 @@ import html.parser
 import json
 import math
 import os
+import random
 import re
 import shlex
 import shutil
@@ -19,6 +20,11 @@ import subprocess
 import tempfile
 import unittest
 from pathlib import Path
+
+try:
+    import numpy
+except ImportError:
+    numpy = None
 
 HERE = Path(__file__).resolve().parent
 GOLDEN = HERE.parent / "data" / "golden"
@@ -45,6 +51,76 @@ def refuse(constant):
 @functools.lru_cache
 def facts_of(run, *options, codes=(0,)):
     return json.loads(call("report", run, "--json", *options, codes=codes), parse_constant=refuse)
+
+
+BEGIN = 1700000000000000  # of the traces that `write_trace` makes. Units: microseconds since 1970
+PROCESSES = ("7-algo-1", "8-algo-1")
+
+
+def write_trace(place):
+    """Writes the trace of two processes on a machine with six processors and a GPU, in which time counts in 100 us."""
+    draw = random.Random(5)
+    hour = place / "framework" / "pevents" / "2023111422"
+    hour.mkdir(parents=True)
+    for process in PROCESSES:
+        phases = ["Step:ModeKeys.TRAIN", "Forward", "Backward", "</script><b>inner", "Writer", "Step:ModeKeys.EVAL"]
+        lines = [{"name": "process_name", "ph": "M", "pid": 0, "args": {"start_time_since_epoch_in_micros": BEGIN}}]
+        lines += [{"name": "process_name", "ph": "M", "pid": n + 1, "args": {"name": name}} for n, name in enumerate(phases)]
+        at = 0
+
+        def add(phase, start, duration, thread=0, **arguments):
+            lines.append({"name": phase, "ph": "X", "pid": phases.index(phase) + 1, "tid": thread, "ts": 100 * start,
+                          "dur": 100 * duration, "args": arguments})
+        for step in range(700):
+            duration = draw.randint(80, 120) * (20 if step % 43 == 20 else 1)
+            add("Step:ModeKeys.TRAIN", at, duration, step_num=str(step))
+            add("Forward", at + 5, 30, step_num=str(step))
+            add(phases[3], at + 10, draw.randint(5, 60))  # begins in Forward, and may end after it
+            add("Backward", at + 50, duration - 50 + draw.randint(-9, 9))  # may end after the step
+            add("Writer", at + 20, 40, thread=1)
+            if step % 50 == 49:
+                add("Step:ModeKeys.EVAL", at + duration, 40, step_num=str(step // 50))
+            at += duration + 40
+        (hour / f"{BEGIN + 900000000}_{process}_pythontimeline.json").write_text("[\n" + ",\n".join(map(json.dumps, lines)) + "\n]")
+    hour = place / "system" / "incremental" / "2023111422"
+    hour.mkdir(parents=True)
+    with open(hour / f"{BEGIN // 1000000 + 900}.algo-1.json", "w", encoding="utf-8") as file:
+        for i in range(1300):
+            def say(kind, name, dimension, value):
+                print(json.dumps({"Type": kind, "Name": name, "Dimension": dimension, "Value": value, "NodeId": "algo-1",
+                                  "Timestamp": BEGIN / 1e6 + i / 2}), file=file)
+            for n in range(6):
+                say("cpu", f"cpu{n}", "CPUUtilization", draw.uniform(60, 100))
+                say("cpu", f"cpu{n}", "I/OWaitPercentage", draw.uniform(0, 10))
+            say("gpu", "gpu0", "GPUUtilization", draw.choice([3, draw.uniform(0, 8), draw.uniform(0, 8), 50]))
+            say("gpu", "gpu0", "GPUMemoryUtilization", i / 20)
+            say("memory", "", "MemoryUsedPercent", draw.uniform(20, 30))
+            say("network", "", "ReceiveBytesPerSecond", draw.uniform(1e5, 1e8))
+
+
+def events_in(place):
+    """The complete events below `place`: {(process, phase): [(start, duration, thread, step)]}, sorted by start."""
+    out = {}
+    for file in sorted((place / "framework").rglob("*.json")):
+        pid, machine, number = re.match(r"\d+_(\d+)-(\w+)-(\d+)_", file.name).groups()
+        lines = json.loads(file.read_text("utf-8"))
+        names = {line["pid"]: line["args"]["name"] for line in lines if line["ph"] == "M" and "name" in line["args"]}
+        start = next(line["args"][key] for line in lines for key in ["start_time_since_epoch_in_micros"] if key in line["args"])
+        for line in lines:
+            if line["ph"] == "X":
+                out.setdefault((f"{machine}-{number}-{pid}", names[line["pid"]]), []).append(
+                    (start + line["ts"], line["dur"], line["tid"], line["args"].get("step_num")))
+    return {key: sorted(events, key=lambda event: event[0]) for key, events in out.items()}
+
+
+def metrics_in(place):
+    """The values below `place`: {(machine, type, name, dimension): [(seconds, value)]}."""
+    out = {}
+    for file in sorted((place / "system").rglob("*.json")):
+        for line in map(json.loads, file.read_text("utf-8").splitlines()):
+            key = line["NodeId"], line["Type"], line["Name"], line["Dimension"]
+            out.setdefault(key, []).append((line["Timestamp"], line["Value"]))
+    return out
 
 
 class Page(html.parser.HTMLParser):
@@ -89,6 +165,8 @@ class Reports(unittest.TestCase):
         cls.runs.mkdir()
         subprocess.run([program, cls.runs], check=True, timeout=300)
         subprocess.run([program, cls.runs, "large", "900"], check=True, timeout=300)
+        shutil.copytree(cls.runs / "healthy", cls.runs / "traced")
+        write_trace(cls.runs / "traced" / "profiler")
         cls.pages = {}
 
     @classmethod
@@ -250,10 +328,138 @@ class Reports(unittest.TestCase):
         (job / "job.json").write_text("{}", encoding="utf-8")  # a record that is damaged is no obstacle
         self.assertNotIn("job", facts_of(job / "debug-output", "--around", "4"))
 
+    # ---- The trace of a run
+
+    def assert_close(self, found, expected, place=""):
+        self.assertTrue(abs(found - expected) <= 1e-6 * abs(expected) + 1e-9, (place, found, expected))
+
+    def assert_curve(self, curve, times, values):
+        """The entries of `curve` stand for consecutive `values`, and have the least and the largest of them."""
+        self.assertEqual(curve["points"], len(values))
+        share = curve["points_per_entry"]
+        self.assertEqual(len(curve["times"]), math.ceil(len(values) / share))
+        self.assertLessEqual(len(curve["times"]), 400)
+        for k, time in enumerate(curve["times"]):
+            part = values[k * share:(k + 1) * share]
+            self.assert_close(time, times[k * share])
+            self.assert_close(curve["min"][k], min(part))
+            self.assert_close(curve.get("max", curve["min"])[k], max(part))
+
+    @unittest.skipUnless(numpy, "numpy is not installed")
+    def test_phases_and_steps_are_those_of_the_trace(self):
+        run = self.runs / "traced"
+        trace, events = facts_of(run)["trace"], events_in(run / "profiler")
+        self.assertEqual({(one["node"], one["phase"]) for one in trace["phases"]}, set(events))
+        totals = [one["total_us"] for one in trace["phases"]]
+        self.assertEqual(totals, sorted(totals, reverse=True))
+        self.assert_close(trace["began"], BEGIN / 1e6)
+        step_time = {node: sum(event[1] for key in events if key[0] == node and key[1].startswith("Step") for event in events[key])
+                     for node in {node for node, _ in events}}
+        for one in trace["phases"] + trace["steps"]:
+            durations = numpy.array([event[1] for event in events[one["node"], one["phase"]]])
+            self.assertEqual((one["count"], one["total_us"], one["max_us"]), (len(durations), durations.sum(), durations.max()))
+            for key, value in (("mean_us", durations.mean()), ("median_us", numpy.median(durations)),
+                               ("p95_us", numpy.percentile(durations, 95)), ("share", 100 * durations.sum() / step_time[one["node"]])):
+                self.assert_close(one[key], value, (key, one["phase"]))
+        self.assertEqual(len(trace["steps"]), 4)
+        for one in trace["steps"]:
+            steps = events[one["node"], one["phase"]]
+            durations = numpy.array([event[1] for event in steps])
+            limit = durations.mean() + 3 * durations.std()
+            self.assert_close(one["limit_us"], limit)
+            longer = sorted((event for event in steps if event[1] > limit), key=lambda event: -event[1])
+            self.assertEqual(one["outliers"], len(longer))
+            self.assertEqual([(str(slow["step"]), slow["duration_us"]) for slow in one["slowest"]],
+                             [(event[3], event[1]) for event in longer[:10]])
+            inside = numpy.zeros(max(event[0] + event[1] - BEGIN for event in steps) // 100 + 9999, bool)
+            for (node, phase), others in events.items():
+                if node == one["node"] and not phase.startswith("Step"):
+                    for start, duration, thread, _ in others:
+                        if thread == steps[0][2]:
+                            inside[(start - BEGIN) // 100:(start - BEGIN + duration) // 100] = True
+            outside = sum((~inside[(event[0] - BEGIN) // 100:(event[0] - BEGIN + event[1]) // 100]).sum() for event in steps)
+            self.assertEqual(one["outside_us"], 100 * outside)
+            self.assert_curve(one, [(event[0] - BEGIN) / 1e6 for event in steps], list(durations))
+        self.assertGreater(max(one["outliers"] for one in trace["steps"]), 10)
+        self.assertGreater(min(one["outside_us"] for one in trace["steps"]), 0)
+
+    @unittest.skipUnless(numpy, "numpy is not installed")
+    def test_metrics_are_those_of_the_machine(self):
+        run = self.runs / "traced"
+        trace, metrics = facts_of(run)["trace"], metrics_in(run / "profiler")
+        self.assertEqual({(one["node"], one["type"], one["name"], one["dimension"]) for one in trace["metrics"]}, set(metrics))
+        for one in trace["metrics"]:
+            values = numpy.array([value for _, value in metrics[one["node"], one["type"], one["name"], one["dimension"]]])
+            self.assertEqual(one["samples"], len(values))
+            for key, value in (("mean", values.mean()), ("min", values.min()), ("max", values.max()),
+                               *((f"p{q}", numpy.percentile(values, q)) for q in (50, 95, 99))):
+                self.assert_close(one[key], value, (key, one["dimension"]))
+        loads = {(one["dimension"], one["name"]): one for one in trace["loads"]}
+        self.assertEqual(set(loads), {("CPUUtilization", "mean of 6"), ("I/OWaitPercentage", "mean of 6"), ("GPUUtilization", "gpu0"),
+                                      ("GPUMemoryUtilization", "gpu0"), ("MemoryUsedPercent", ""), ("ReceiveBytesPerSecond", "")})
+        for (dimension, name), load in loads.items():
+            parts = [series for key, series in metrics.items() if key[3] == dimension]
+            self.assert_curve(load, [time - BEGIN / 1e6 for time, _ in parts[0]],
+                              list(numpy.array([[value for _, value in series] for series in parts]).mean(axis=0)))
+
+    @unittest.skipUnless(numpy, "numpy is not installed")
+    def test_what_the_rules_of_the_profiler_find(self):
+        run = self.runs / "traced"
+        trace, metrics, events = facts_of(run)["trace"], metrics_in(run / "profiler"), events_in(run / "profiler")
+        rules = {one["rule"]: one for one in trace["rules"]}
+        self.assertEqual(len(rules), 8)
+        times = [one["times"] for one in trace["rules"]]
+        self.assertEqual(times, sorted(times, reverse=True))
+        value = lambda name, dimension: numpy.array([value for _, value in next(
+            series for key, series in metrics.items() if key[2:] == (name, dimension))])
+        busy = numpy.array([value(f"cpu{n}", "CPUUtilization") > 90 for n in range(6)]).any(axis=0)
+        self.assertEqual(rules["CPUBottleneck"]["times"], (busy & (value("gpu0", "GPUUtilization") < 10)).sum())
+        outliers = 0
+        for key, steps in events.items():
+            durations = numpy.array([event[1] for event in steps])
+            if key[1].startswith("Step") and len(durations) > 100:
+                outliers += (durations > durations.mean() + 3 * durations.std()).sum()
+        self.assertEqual(rules["StepOutlier"]["times"], outliers)
+        self.assertEqual(rules["StepOutlier"]["parameters"], {"stddev": 3, "n_outliers": 10})
+        self.assertEqual(rules["LowGPUUtilization"]["parameters"], {"threshold_p95": 70, "threshold_p5": 10, "patience": 1000, "window": 500})
+        self.assertEqual(rules["LowGPUUtilization"]["times"], 1)
+        self.assertEqual(rules["IOBottleneck"]["findings"], [])
+        judged = [json.loads(line) for line in call("trace", run, "--rules", "--json", codes=(1,)).splitlines()]
+        self.assertEqual(sorted((one["rule"], one["message"], one["times"]) for one in judged),
+                         sorted((rule, one["message"], one["times"]) for rule in rules for one in rules[rule]["findings"]))
+
+    def test_a_trace_of_smdebug_beside_a_run(self):
+        run = self.place / "of_smdebug"
+        shutil.copytree(self.runs / "healthy", run)
+        for part in ("framework", "system"):
+            shutil.copytree(GOLDEN / "timeline" / part, run / part)
+        expected = json.loads((GOLDEN / "timeline.profiler.json").read_text("utf-8"))["profiler"]
+        trace = facts_of(run)["trace"]
+        self.assertEqual({one["phase"]: one["count"] for one in trace["phases"]},
+                         {name: sum(event[2] == name for event in expected["framework"]) for name in {event[2] for event in expected["framework"]}})
+        self.assertEqual(sum(one["samples"] for one in trace["metrics"]), len(expected["system"]))
+        self.assertEqual([one["slowest"] for one in trace["steps"]], [[]])
+
+    def test_the_trace_of_a_job_is_beside_its_run(self):
+        job = self.place / "traced_job"
+        shutil.copytree(self.runs / "healthy", job / "debug-output")
+        self.assertNotIn("trace", facts_of(job / "debug-output"))
+        write_trace(job / "profiler-output")
+        self.assertEqual(facts_of(job / "debug-output", "--around", "4")["trace"], facts_of(self.runs / "traced")["trace"])
+
+    def test_a_damaged_trace(self):
+        run = self.place / "damaged_trace"
+        shutil.copytree(self.runs / "traced", run)
+        file = next((run / "profiler" / "framework").rglob("*7-algo-1*"))
+        file.write_text(file.read_text("utf-8").replace('"dur"', '"dur', 2), encoding="utf-8")
+        facts = facts_of(run, codes=(1,))
+        self.assertEqual(facts["trace"]["damaged_lines"], 2)
+        self.assertIn("damaged lines: 2", facts["damage"][0])
+
     # ---- Pages
 
     def test_a_page_holds_everything_and_asks_for_nothing(self):
-        for name in ("healthy", "broken", "interrupted", "empty", "large", HOSTILE):
+        for name in ("healthy", "broken", "interrupted", "empty", "large", "traced", HOSTILE):
             text = self.page("hostile" if name == HOSTILE else name, self.runs / name).read_text("utf-8")
             page = Page(text)
             with self.subTest(page=name):
@@ -287,7 +493,8 @@ class Reports(unittest.TestCase):
             self.assertNotIn(bad, data)
 
     def test_the_same_run_gives_the_same_page(self):
-        self.assertEqual(self.page("healthy").read_bytes(), self.page("again", self.runs / "healthy").read_bytes())
+        for name in ("healthy", "traced"):
+            self.assertEqual(self.page(name).read_bytes(), self.page(f"{name}_again", self.runs / name).read_bytes())
 
     def test_several_runs(self):
         lines = call("report", self.runs / "healthy", self.runs / "broken", "--json").splitlines()
@@ -309,7 +516,7 @@ class Reports(unittest.TestCase):
 
     @unittest.skipUnless(CHROMIUM and MODULES and shutil.which("node"), "Chromium, playwright-core or axe-core is not installed")
     def test_in_a_browser(self):
-        pages = {name: self.page(name) for name in ("broken", "interrupted", "empty", "large")}
+        pages = {name: self.page(name) for name in ("broken", "interrupted", "empty", "large", "traced")}
         pages["hostile"] = self.page("hostile", self.runs / HOSTILE)
         pages["both"] = self.page("both", self.runs / "healthy", self.runs / "broken")
         result = subprocess.run(["node", HERE / "page_test.mjs", MODULES, CHROMIUM, os.environ.get("TENSORTAP_SCREENSHOTS", ""),
@@ -334,6 +541,7 @@ class Reports(unittest.TestCase):
         self.assertEqual(sections["interrupted"], ["summary", "findings", "curves", "norms", "updates", "distributions", "units", "workers",
                                                    "interruptions", "configuration"])
         self.assertNotIn("workers", sections["broken"])
+        self.assertEqual(sections["traced"][-4:], ["times", "machines", "profile", "configuration"])
 
 
 if __name__ == "__main__":

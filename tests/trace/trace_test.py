@@ -118,11 +118,13 @@ class TraceTest(unittest.TestCase):
             self.assertEqual(phases[name]["count"], len(durations))
             self.assertEqual(phases[name]["total_us"], sum(durations))
             self.assertEqual(phases[name]["max_us"], durations[-1])
-            self.assertIn(phases[name]["median_us"], durations)
+            self.assertEqual(phases[name]["median_us"], statistics.median(durations))
+            self.assertAlmostEqual(phases[name]["p95_us"], statistics.quantiles(durations, n=100, method="inclusive")[94])
         gpu = next(m for m in found["metrics"] if m["dimension"] == "GPUUtilization")
         values = [metric[4] for metric in expected["system"] if metric[3] == "GPUUtilization"]
         self.assertEqual(gpu["samples"], len(values))
         self.assertAlmostEqual(gpu["mean"], statistics.mean(values))
+        self.assertEqual((gpu["min"], gpu["p50"], gpu["max"]), (min(values), statistics.median(values), max(values)))
         table = call(GOLDEN / "timeline").stdout
         for text in ("Step:ModeKeys.TRAIN", "Forward", "algo-1-4242", "gpu0 GPUUtilization"):
             self.assertIn(text, table)
@@ -166,6 +168,7 @@ class TraceTest(unittest.TestCase):
         self.assertLess(phases["Backward"]["median_us"], phases["Step:ModeKeys.TRAIN"]["median_us"])
         self.assertIn("MemoryUsedPercent", {metric["dimension"] for metric in found["metrics"]})
         self.assertEqual(found["damaged_lines"], 0)
+        self.assertEqual(json.loads(call(self.folder / "run", "--json").stdout), found)
 
 
 if __name__ == "__main__":

@@ -23,6 +23,8 @@
 #include <tensortap/rules/verdict.hpp>
 #include <tensortap/select/collection.hpp>
 #include <tensortap/step.hpp>
+#include <tensortap/trace/profile_rules.hpp>
+#include <tensortap/trace/profile_summary.hpp>
 #include <tensortap/trial/damage.hpp>
 #include <tensortap/trial/losses.hpp>
 
@@ -106,6 +108,34 @@ struct ReportedJob {
   std::size_t attempts = 0;
 };
 
+/// What the trace of a run tells. Units: microseconds, times since 1970.
+struct ReportedTrace {
+  /// A number over time.
+  struct Curve {
+    std::vector<std::int64_t> times = {};  ///< the first one of each entry; ascending
+    std::vector<double> min = {};          ///< the least number of each entry
+    std::vector<double> max = {};          ///< the largest
+    std::uint64_t points = 0;              ///< how many numbers there were
+    std::uint64_t points_per_entry = 1;    ///< at most
+  };
+  /// How busy a part of a machine was, or several of its parts on average.
+  struct Load {
+    std::string node = {};       ///< the machine
+    std::string name = {};       ///< "cpu0", "mean of 16"; empty for what a machine has once
+    std::string dimension = {};  ///< "CPUUtilization"
+    Curve curve = {};
+  };
+
+  std::int64_t begin = 0;                     ///< of the first event or sample
+  std::int64_t end = 0;                       ///< of the last one
+  ProfileSummary summary = {};                ///< the tables
+  std::vector<Curve> steps = {};              ///< the durations of `summary.steps`
+  std::vector<Load> loads = {};               ///< by dimension
+  std::vector<ProfileRuleResult> rules = {};  ///< those that were so most often first
+  std::uint64_t damaged_lines = 0;            ///< skipped
+  std::uint64_t unfinished = 0;               ///< events that begin and do not end
+};
+
 /// How a report is made.
 struct ReportOptions {
   std::string name = {};                        ///< of the run; left out: the last part of its address
@@ -113,6 +143,7 @@ struct ReportOptions {
   std::size_t most_entries = 400;               ///< of a curve. Units: from 16 to 4096
   std::size_t around = 5;                       ///< steps before and after a finding
   std::optional<ReportedJob> job = {};
+  std::shared_ptr<const Store> trace = {};  ///< where a trace is if the run has none beside it: the folder of its job
 };
 
 /// The facts of a run. Steps are global ones, which count all modes together.
@@ -130,6 +161,7 @@ struct RunReport {
   std::vector<ReportedWorker> workers = {};
   std::vector<ReportedInterruption> interruptions = {};
   std::optional<ReportedJob> job = {};
+  std::optional<ReportedTrace> trace = {};  ///< if the run was traced; see `read_run_timeline`
   RunLosses losses = {};
   std::vector<Thinning> thinned = {};
   std::vector<Damage> damage = {};

@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <tensortap/internal/config.hpp>
@@ -23,6 +24,7 @@ struct ProfileFinding {
   std::int64_t last = 0;     ///< the last one
   double value = 0;          ///< what was measured
   double threshold = 0;      ///< and what it was compared with
+  std::uint64_t times = 1;   ///< the samples or steps in which it was so; 1 for what is judged as a whole
   std::string message = {};  ///< one sentence: what was found, and what to try
 };
 
@@ -108,7 +110,19 @@ struct StepOutlier {
   std::vector<ProfileFinding> operator()(const Timeline& timeline) const;
 };
 
-/// Returns what all rules find with their defaults, rule by rule.
+/// What a rule has judged by.
+struct ProfileRuleResult {
+  std::string rule = {};
+  std::string condition = {};                                   ///< when it fires
+  std::vector<std::pair<std::string, double>> parameters = {};  ///< as SageMaker names them
+  std::vector<ProfileFinding> findings = {};
+  std::uint64_t times = 0;  ///< those of all its findings together
+};
+
+/// Returns what all rules find with their defaults, rule by rule; also those that find nothing.
+std::vector<ProfileRuleResult> profile_rule_results(const Timeline& timeline);
+
+/// Returns the findings alone.
 std::vector<ProfileFinding> judge_profile(const Timeline& timeline);
 
 TENSORTAP_END_NAMESPACE

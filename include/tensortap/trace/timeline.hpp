@@ -55,6 +55,7 @@ struct TimelineQuery {
   std::int64_t begin = std::numeric_limits<std::int64_t>::min();  ///< events that end before are left out
   std::int64_t end = std::numeric_limits<std::int64_t>::max();    ///< events that begin at or after it are left out
   std::string file_suffix = {};                                   ///< of trace files: "pythontimeline.json"
+  std::string folder = {};                                        ///< of the store, which has the trace: "profiler/"
 };
 
 /// Reads the trace in `store`: "framework/pevents/…" and "system/incremental/…". An event of two marks, begin and end,
@@ -62,6 +63,10 @@ struct TimelineQuery {
 /// and skipped; a file whose writer was killed has an incomplete last line, which is no damage. Memory: all that is
 /// asked for. Throws: the store failed.
 Timeline read_timeline(const Store& store, const TimelineQuery& query = {});
+
+/// Reads the trace beside a run: of the folders "profiler/" and "profiler-output/", in which jobs of SageMaker have
+/// theirs, and of `run` itself the first one that has a trace. Empty: none has. Throws: the store failed.
+Timeline read_run_timeline(const Store& run, TimelineQuery query = {});
 
 TENSORTAP_END_NAMESPACE
 

@@ -109,8 +109,9 @@ function secondsAt(run, step) {
   const [from, fromTime] = clock[low - 1];
   return fromTime + (toTime - fromTime) * (step - from) / (to - from) - run.began;
 }
-const place = (run, step) => state.axis === 'time' ? secondsAt(run, step) : step;
-const placeText = (run, step) => state.axis === 'time' ? `${duration(secondsAt(run, step))} (step ${step})` : `step ${step}`;
+const place = (run, step) => state.axis === 'time' && !run.isTrace ? secondsAt(run, step) : step;
+const placeText = (run, step) => run.isTrace ? `after ${duration(step)}`
+  : state.axis === 'time' ? `${duration(secondsAt(run, step))} (step ${step})` : `step ${step}`;
 
 // ---- Axes
 
@@ -150,9 +151,9 @@ const scale = (low, high, from, to) => x => high > low ? from + (x - low) / (hig
 
 const tickText = (x, isTime) => isTime ? duration(x) : number(Number(x.toPrecision(10)));
 
-function chartXTicks(low, high, width) {
+function chartXTicks(low, high, width, isTime) {
   const most = Math.max(2, Math.floor(width / 80));
-  return state.axis === 'time' ? timeTicks(low, high, most) : ticks(low, high, most).filter(Number.isInteger);
+  return isTime ? timeTicks(low, high, most) : ticks(low, high, most).filter(Number.isInteger);
 }
 )js";
 

@@ -41,6 +41,9 @@ function legend(lines) {
 }
 
 function lineTable(lines) {
+  if (lines[0].run.isTrace)
+    return table('Numbers of the chart', ['seconds', 'curve', 'least', 'largest'], lines.flatMap(line => line.steps.map((time, index) =>
+      [number(time), line.name, number(line.min[index]), number(line.max[index])])));
   const rows = lines.flatMap(line => line.steps.map((step, index) => [
     String(step), ...(line.run.clock.length ? [duration(secondsAt(line.run, step))] : []), line.name,
     number(line.min[index]), number(line.max[index])]));
@@ -71,6 +74,7 @@ function lineChart(options) {
   function draw() {
     const width = Math.max(plot.clientWidth || 360, 200), height = options.height ?? 170;
     const [left, right, top, bottom] = [52, 10, 8, 20];
+    const isTime = state.axis === 'time' || lines.some(line => line.run.isTrace);
     const level = x => isLog ? (x > 0 ? Math.log10(x) : NaN) : x;
     const xs = lines.map(line => line.steps.map(step => place(line.run, step)));
     let [xLow, xHigh, yLow, yHigh] = [Infinity, -Infinity, Infinity, -Infinity];
@@ -91,9 +95,9 @@ function lineChart(options) {
       yTicks.map(tick => [
         svg('line', {class: 'grid', x1: left, x2: width - right, y1: sy(tick), y2: sy(tick)}),
         svg('text', {x: left - 6, y: sy(tick) + 3.5, 'text-anchor': 'end'}, number(isLog ? 10 ** tick : Number(tick.toPrecision(10))))]),
-      chartXTicks(xLow, xHigh, width - left).map(tick => [
+      chartXTicks(xLow, xHigh, width - left, isTime).map(tick => [
         svg('line', {class: 'tick', x1: sx(tick), x2: sx(tick), y1: height - bottom, y2: height - bottom + 3}),
-        svg('text', {x: Math.min(sx(tick), width - 14), y: height - 6, 'text-anchor': 'middle'}, tickText(tick, state.axis === 'time'))]),
+        svg('text', {x: Math.min(sx(tick), width - 14), y: height - 6, 'text-anchor': 'middle'}, tickText(tick, isTime))]),
       svg('line', {class: 'axis', x1: left, x2: width - right, y1: height - bottom, y2: height - bottom}));
     if (Number.isFinite(options.threshold) && Number.isFinite(level(options.threshold))) {
       const y = sy(level(options.threshold));

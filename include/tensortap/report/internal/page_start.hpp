@@ -12,7 +12,8 @@ inline constexpr std::string_view page_start = R"js(
 const sections = [
   ['summary', 'Summary', summary, true], ['findings', 'Findings', findings], ['curves', 'Curves', curves, true],
   ['norms', 'Norms', norms], ['updates', 'Updates', updates], ['distributions', 'Distributions', distributions],
-  ['units', 'Units', units], ['workers', 'Workers', workers], ['interruptions', 'Interruptions', attempts],
+  ['units', 'Units', units], ['times', 'Times', times], ['machines', 'Machines', machines],
+  ['profile', 'Profiler', profile], ['workers', 'Workers', workers], ['interruptions', 'Interruptions', attempts],
   ['configuration', 'Configuration', configuration]];
 
 function axisButtons() {

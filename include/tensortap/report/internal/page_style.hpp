@@ -121,6 +121,8 @@ rect.strip { opacity: 0.75; }
 .line.s4 { stroke-dasharray: 4 4; } .line.s5 { stroke-dasharray: 10 3; } .line.s6 { stroke-dasharray: 1 3; } .line.s7 { stroke-dasharray: 6 2 1 2 1 2; }
 .dot.s0 { fill: var(--s0); } .dot.s1 { fill: var(--s1); } .dot.s2 { fill: var(--s2); } .dot.s3 { fill: var(--s3); }
 .dot.s4 { fill: var(--s4); } .dot.s5 { fill: var(--s5); } .dot.s6 { fill: var(--s6); } .dot.s7 { fill: var(--s7); }
+.share { white-space: nowrap; }
+.part { display: inline-block; height: 8px; margin-right: 6px; background: var(--accent); }
 .tip { position: absolute; top: 2px; pointer-events: none; background: var(--back); border: 1px solid var(--line); border-radius: 4px;
   padding: 3px 8px; font-size: 12px; max-width: 90%; overflow-wrap: anywhere; z-index: 1; box-shadow: 0 1px 6px #0003; }
 .tip .closest { font-weight: 650; }

@@ -12,6 +12,7 @@
 
 #include <tensortap/internal/config.hpp>
 #include <tensortap/report/internal/json_writer.hpp>
+#include <tensortap/report/internal/trace_json.hpp>
 #include <tensortap/report/run_report.hpp>
 #include <tensortap/rules/finding.hpp>
 #include <tensortap/rules/known_tensor.hpp>
@@ -47,6 +48,7 @@ class ReportJson {
     json_.list("maps", report_.maps, [this](const ReportMap& map) { add(map); });
     json_.list("bands", report_.bands, [this](const ReportCurve& curve) { add(curve, map_digits); });
     json_.list("histograms", report_.histograms, [this](const ReportHistogram& one) { add(one); });
+    if (report_.trace) TraceJson(*report_.trace, json_.key("trace")).write();
     json_.list("collections", report_.collections, [this](const Collection& one) { add(one); });
     json_.key("facts").open('{');
     for (const auto& [name, value] : report_.facts) json_.key(name).text(value);

@@ -15,6 +15,7 @@
 #include <tensortap/report/internal/page_sections.hpp>
 #include <tensortap/report/internal/page_start.hpp>
 #include <tensortap/report/internal/page_style.hpp>
+#include <tensortap/report/internal/page_trace.hpp>
 #include <tensortap/report/internal/sha256.hpp>
 #include <tensortap/report/report_page.hpp>
 #include <tensortap/report/run_report.hpp>
@@ -49,8 +50,8 @@ TENSORTAP_INLINE void write_page(const std::vector<RunReport>& runs, std::ostrea
   if (runs.empty()) names = "no run";
   const std::string title = detail::html_text(names);
   std::string script;
-  for (const std::string_view part :
-       {detail::page_base, detail::page_charts, detail::page_maps, detail::page_sections, detail::page_start})
+  for (const std::string_view part : {detail::page_base, detail::page_charts, detail::page_maps, detail::page_sections,
+                                      detail::page_trace, detail::page_start})
     script += part;
 
   out << "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"

@@ -15,12 +15,14 @@
 #include <tensortap/report/internal/report_histograms.hpp>
 #include <tensortap/report/internal/report_json.hpp>
 #include <tensortap/report/internal/reported_findings.hpp>
+#include <tensortap/report/internal/reported_trace.hpp>
 #include <tensortap/report/internal/run_clock.hpp>
 #include <tensortap/report/internal/whole_objects.hpp>
 #include <tensortap/report/run_report.hpp>
 #include <tensortap/rules/builtin/all_rules.hpp>
 #include <tensortap/rules/evaluate.hpp>
 #include <tensortap/store/store.hpp>
+#include <tensortap/trace/timeline.hpp>
 #include <tensortap/trial/tensor_history.hpp>
 #include <tensortap/trial/trial.hpp>
 
@@ -64,6 +66,15 @@ inline void add_workers(const Trial& trial, RunReport& out) {
   }
 }
 
+/// Adds the trace of the run, if there is one.
+inline void add_trace(const Store& run, const ReportOptions& options, std::size_t most, RunReport& out) {
+  Timeline timeline = read_run_timeline(run);
+  const auto is_empty = [&] { return timeline.events.empty() && timeline.metrics.empty(); };
+  if (is_empty() && timeline.damage.empty() && options.trace) timeline = read_run_timeline(*options.trace);
+  out.damage.insert(out.damage.end(), timeline.damage.begin(), timeline.damage.end());
+  if (!is_empty()) out.trace = TraceReporter(timeline, most).report(out.left_out);
+}
+
 /// Adds the histograms of the tensors that have bands, in their order.
 inline void add_histograms(const Trial& trial, RunReport& out) {
   std::size_t budget = HistogramLimits::bytes;
@@ -104,6 +115,7 @@ TENSORTAP_INLINE RunReport report_of(const std::shared_ptr<const Store>& run, co
   detail::add_histograms(trial, out);
   detail::add_clock(trial, out);
   out.damage = trial.damage();
+  detail::add_trace(*run, options, most, out);
   return out;
 }
 

@@ -52,6 +52,7 @@ std::vector<ProfileFinding> bottleneck(const Timeline& timeline, const char* rul
     }
     found.value = 100 * static_cast<double>(waiting) / static_cast<double>(samples.size());
     if (found.value <= threshold) continue;
+    found.times = waiting;
     found.message = found.subject + ": in " + tenths(found.value) + " % of the samples a GPU is used by less than " +
                     tenths(gpu_threshold) + " % while " + advice;
     out.push_back(std::move(found));
@@ -81,11 +82,6 @@ inline double distance_of_loads(const Series& x, const Series& y) {
     if (q[i] > 0) divergence += q[i] * std::log(q[i] / mean) / 2;
   }
   return std::sqrt(std::max(divergence, 0.0));
-}
-
-/// Appends the findings of `more`.
-inline void append(std::vector<ProfileFinding>& out, std::vector<ProfileFinding> more) {
-  std::move(more.begin(), more.end(), std::back_inserter(out));
 }
 
 }  // namespace detail
@@ -253,6 +249,7 @@ TENSORTAP_INLINE std::vector<ProfileFinding> StepOutlier::operator()(const Timel
       found.value = std::max(found.value, static_cast<double>(event->duration));
     }
     if (count <= n_outliers) continue;
+    found.times = count;
     found.message = found.subject + ": " + std::to_string(count) + " of " + std::to_string(events.size()) +
                     " steps last longer than " + detail::tenths(limit / 1e3) + " ms, the mean is " +
                     detail::tenths(mean / 1e3) +
@@ -262,16 +259,73 @@ TENSORTAP_INLINE std::vector<ProfileFinding> StepOutlier::operator()(const Timel
   return out;
 }
 
+TENSORTAP_INLINE std::vector<ProfileRuleResult> profile_rule_results(const Timeline& timeline) {
+  const auto number = [](std::size_t count) { return static_cast<double>(count); };
+  const BatchSize batch;
+  const CPUBottleneck processors;
+  const IOBottleneck disks;
+  const GPUMemoryIncrease memory;
+  const LoadBalancing balance;
+  const LowGPUUtilization use;
+  const MaxInitializationTime start;
+  const StepOutlier outlier;
+  std::vector<ProfileRuleResult> out = {
+      {.rule = "BatchSize",
+       .condition = "the 95th percentiles of processors, of a GPU and of its memory are below their thresholds",
+       .parameters = {{"cpu_threshold_p95", batch.cpu_threshold_p95},
+                      {"gpu_threshold_p95", batch.gpu_threshold_p95},
+                      {"gpu_memory_threshold_p95", batch.gpu_memory_threshold_p95},
+                      {"patience", number(batch.patience)},
+                      {"window", number(batch.window)}},
+       .findings = batch(timeline)},
+      {.rule = "CPUBottleneck",
+       .condition = "in more than threshold percent of the samples a GPU is idle while a processor is busy",
+       .parameters = {{"threshold", processors.threshold},
+                      {"gpu_threshold", processors.gpu_threshold},
+                      {"cpu_threshold", processors.cpu_threshold},
+                      {"patience", number(processors.patience)}},
+       .findings = processors(timeline)},
+      {.rule = "IOBottleneck",
+       .condition = "in more than threshold percent of the samples a GPU is idle while a processor waits for disks",
+       .parameters = {{"threshold", disks.threshold},
+                      {"gpu_threshold", disks.gpu_threshold},
+                      {"io_threshold", disks.io_threshold},
+                      {"patience", number(disks.patience)}},
+       .findings = disks(timeline)},
+      {.rule = "GPUMemoryIncrease",
+       .condition = "the memory of a GPU fills by more than increase percentage points from window to window",
+       .parameters = {{"increase", memory.increase},
+                      {"patience", number(memory.patience)},
+                      {"window", number(memory.window)}},
+       .findings = memory(timeline)},
+      {.rule = "LoadBalancing",
+       .condition = "the uses of two GPUs of a machine are distributed differently by more than threshold",
+       .parameters = {{"threshold", balance.threshold}, {"patience", number(balance.patience)}},
+       .findings = balance(timeline)},
+      {.rule = "LowGPUUtilization",
+       .condition = "the 95th percentile of a GPU is below threshold_p95, or the 5th below threshold_p5",
+       .parameters = {{"threshold_p95", use.threshold_p95},
+                      {"threshold_p5", use.threshold_p5},
+                      {"patience", number(use.patience)},
+                      {"window", number(use.window)}},
+       .findings = use(timeline)},
+      {.rule = "MaxInitializationTime",
+       .condition = "the first step comes later than threshold minutes after the first event or sample",
+       .parameters = {{"threshold", start.threshold}},
+       .findings = start(timeline)},
+      {.rule = "StepOutlier",
+       .condition = "more than n_outliers steps of a process last longer than the mean and stddev deviations",
+       .parameters = {{"stddev", outlier.stddev}, {"n_outliers", number(outlier.n_outliers)}},
+       .findings = outlier(timeline)}};
+  for (ProfileRuleResult& result : out)
+    for (const ProfileFinding& found : result.findings) result.times += found.times;
+  return out;
+}
+
 TENSORTAP_INLINE std::vector<ProfileFinding> judge_profile(const Timeline& timeline) {
   std::vector<ProfileFinding> out;
-  detail::append(out, BatchSize()(timeline));
-  detail::append(out, CPUBottleneck()(timeline));
-  detail::append(out, IOBottleneck()(timeline));
-  detail::append(out, GPUMemoryIncrease()(timeline));
-  detail::append(out, LoadBalancing()(timeline));
-  detail::append(out, LowGPUUtilization()(timeline));
-  detail::append(out, MaxInitializationTime()(timeline));
-  detail::append(out, StepOutlier()(timeline));
+  for (ProfileRuleResult& result : profile_rule_results(timeline))
+    std::move(result.findings.begin(), result.findings.end(), std::back_inserter(out));
   return out;
 }
 

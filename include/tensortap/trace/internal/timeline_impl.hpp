@@ -60,7 +60,7 @@ class TimelineReader {
   template <class Name, class Read>
   void for_each_file(std::string_view prefix, const Name& name_of, const Read& read) {
     std::map<std::string, std::int64_t> previous_ends;  // of each writer's files
-    for (const ObjectInfo& object : store_.list(prefix)) {
+    for (const ObjectInfo& object : store_.list(query_.folder + std::string(prefix))) {
       const auto name = name_of(object.key);
       if (!name) {
         out_.damage.push_back({escaped(object.key), "not the name of a trace file"});
@@ -115,6 +115,16 @@ class TimelineReader {
 
 TENSORTAP_INLINE Timeline read_timeline(const Store& store, const TimelineQuery& query) {
   return detail::TimelineReader(store, query).read();
+}
+
+TENSORTAP_INLINE Timeline read_run_timeline(const Store& run, TimelineQuery query) {
+  Timeline out;
+  for (const char* const folder : {"profiler/", "profiler-output/", ""}) {
+    query.folder = folder;
+    out = read_timeline(run, query);
+    if (!out.events.empty() || !out.metrics.empty() || !out.damage.empty()) break;
+  }
+  return out;
 }
 
 TENSORTAP_END_NAMESPACE
