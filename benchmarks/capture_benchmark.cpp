@@ -5,6 +5,7 @@
 
 #include <fcntl.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -77,6 +78,13 @@ tt::HookOptions without_sync() {
 }
 
 double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+
+/// Of this process. Other processes do not disturb it.
+double processor_seconds() {
+  timespec now{};
+  ::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+  return static_cast<double>(now.tv_sec) + static_cast<double>(now.tv_nsec) * 1e-9;
+}
 
 double median(std::vector<double> numbers) {
   const auto middle = numbers.begin() + static_cast<std::ptrdiff_t>(numbers.size() / 2);
@@ -270,6 +278,41 @@ void write_steps(benchmark::State& state) {
   state.SetLabel(tensor_bytes == 64 << 20 ? "ratio at least 0.8; smdebug 2e8 B/s" : "smdebug 2e8 B/s");
 }
 
+// TensorBoard.
+
+/// Saves 100 tensors of `state.range(0)` elements in each of 50 steps and flushes them, with files for TensorBoard and
+/// without, in turns. Measures the processor time that a value for TensorBoard costs, of all threads.
+void values_for_tensorboard(benchmark::State& state) {
+  constexpr int steps = 50;
+  const Tensor tensor = tensor_of(static_cast<std::size_t>(state.range(0)) * sizeof(float));
+  const auto names = tensor_names(tensors_per_step);
+  const Folder folder;
+  const auto hook_on = [&](const std::string& run, bool tensorboard) {
+    tt::HookOptions options = without_sync();
+    options.save = tt::every(1);
+    options.tensorboard = tensorboard;
+    return std::make_unique<tt::Hook>(folder.name() + run, std::move(options));
+  };
+  const std::unique_ptr<tt::Hook> with = hook_on("/with", true), without = hook_on("/without", false);
+  const auto seconds_for = [&](tt::Hook& hook) {
+    const double start = processor_seconds();
+    for (int step = 0; step < steps; ++step) {
+      hook.begin_step();
+      for (const auto& name : names) hook.save(name, tensor);
+    }
+    hook.flush();
+    return (processor_seconds() - start) / steps / static_cast<double>(names.size());
+  };
+  std::vector<double> ratios;
+  for (auto _ : state) {
+    const double alone = seconds_for(*without);
+    const double both = seconds_for(*with);
+    ratios.push_back(both / alone);
+    state.SetIterationTime(std::max(both - alone, 0.0));
+  }
+  state.counters["ratio"] = median(ratios);
+}
+
 /// A training whose steps compute for about 2 ms.
 class Training {
  public:
@@ -292,10 +335,8 @@ class Training {
   int passes_ = 1;
 };
 
-/// Trains with a hook that saves 200 tensors at every step, and without one, in turns whose order alternates. Without a
-/// budget if `state.range(0)` is 0.
-void train_within_budget(benchmark::State& state) {
-  const bool has_budget = state.range(0) != 0;
+/// Trains with a hook that saves 200 tensors at every step, and without one, in turns whose order alternates.
+void train(benchmark::State& state, bool has_budget, bool tensorboard) {
   const int steps = 500;
   const auto names = tensor_names(200);
   const std::vector<Tensor> tensors(names.size(), tensor_of(small_bytes));
@@ -306,6 +347,7 @@ void train_within_budget(benchmark::State& state) {
     tt::HookOptions options = without_sync();
     options.save = tt::every(1);
     if (has_budget) options.budget = 0.01;
+    options.tensorboard = tensorboard;
     tt::Hook hook(folder.name(), std::move(options));
     const auto start = Clock::now();
     for (int step = 0; step < steps; ++step) {
@@ -339,6 +381,11 @@ void train_within_budget(benchmark::State& state) {
   state.counters["thinnings"] = static_cast<double>(status.thinned.size());
   if (has_budget) state.SetLabel("ratio at most 1.01");
 }
+
+void train_without_budget(benchmark::State& state) { train(state, false, false); }
+void train_with_tensorboard(benchmark::State& state) { train(state, false, true); }
+void train_with_budget_of_1_percent(benchmark::State& state) { train(state, true, false); }
+void train_with_budget_and_tensorboard(benchmark::State& state) { train(state, true, true); }
 
 /// Prints a line for each benchmark: the median of its repetitions, its counters, and the limit to compare with.
 class Table final : public benchmark::BenchmarkReporter {
@@ -386,8 +433,28 @@ BENCHMARK(write_steps)->Name("write_4KiB_x_512")->Args({4 << 10, 512, 1})->Itera
 BENCHMARK(write_steps)->Name("write_1MiB_x_64")->Args({1 << 20, 64, 1})->Iterations(21)->UseManualTime();
 BENCHMARK(write_steps)->Name("write_64MiB_x_4")->Args({64 << 20, 4, 1})->Iterations(11)->UseManualTime();
 BENCHMARK(write_steps)->Name("write_64MiB_x_4_in_4_steps")->Args({64 << 20, 4, 4})->Iterations(9)->UseManualTime();
-BENCHMARK(train_within_budget)->Name("train_without_budget")->Arg(0)->Iterations(11)->UseManualTime();
-BENCHMARK(train_within_budget)->Name("train_with_budget_of_1_percent")->Arg(1)->Iterations(11)->UseManualTime();
+BENCHMARK(values_for_tensorboard)
+    ->Name("tensorboard_scalar")
+    ->Arg(1)
+    ->Iterations(20)
+    ->Repetitions(repetitions)
+    ->UseManualTime();
+BENCHMARK(values_for_tensorboard)
+    ->Name("tensorboard_histogram_1024")
+    ->Arg(1024)
+    ->Iterations(5)
+    ->Repetitions(repetitions)
+    ->UseManualTime();
+BENCHMARK(values_for_tensorboard)
+    ->Name("tensorboard_histogram_65536")
+    ->Arg(65536)
+    ->Iterations(1)
+    ->Repetitions(repetitions)
+    ->UseManualTime();
+BENCHMARK(train_without_budget)->Iterations(11)->UseManualTime();
+BENCHMARK(train_with_tensorboard)->Iterations(11)->UseManualTime();
+BENCHMARK(train_with_budget_of_1_percent)->Iterations(11)->UseManualTime();
+BENCHMARK(train_with_budget_and_tensorboard)->Iterations(11)->UseManualTime();
 
 }  // namespace
 

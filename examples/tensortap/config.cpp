@@ -74,6 +74,13 @@ std::string parts_text(const tt::Collection& collection) {
   return out.empty() ? "nothing" : out;
 }
 
+/// Returns where files for TensorBoard go; empty: nowhere.
+std::string tensorboard_place(const tt::HookConfiguration& from) {
+  const tt::HookOptions& options = from.options;
+  if (!options.tensorboard || !options.tensorboard_dir.empty()) return options.tensorboard_dir;
+  return from.out_dir + (options.run_files ? "/tensorboard" : "");
+}
+
 /// Returns the value of an option of the hook.
 nlohmann::json option_of(const tt::HookConfiguration& from, const std::string& key) {
   return nlohmann::json::parse(from.to_json()).at("HookParameters").value(key, nlohmann::json());
@@ -84,6 +91,7 @@ nlohmann::json option_of(const tt::HookConfiguration& from, const std::string& k
 int config(const std::string& file, bool json, std::ostream& out) {
   const auto configuration = tt::HookConfiguration::from_json(file);
   const tt::HookOptions& options = configuration.options;
+  const std::string tensorboard = tensorboard_place(configuration);
   const char* const workers = configuration.include_workers == tt::IncludeWorkers::all ? "all" : "one";
   if (json) {
     nlohmann::ordered_json object;
@@ -102,15 +110,14 @@ int config(const std::string& file, bool json, std::ostream& out) {
     object["out_dir"] = configuration.out_dir;
     object["include_workers"] = workers;
     object["tensorboard"] = nullptr;
-    if (!configuration.tensorboard_dir.empty()) object["tensorboard"] = configuration.tensorboard_dir;
+    if (!tensorboard.empty()) object["tensorboard"] = tensorboard;
     for (const std::string& key : configuration.said) object["options"][key] = option_of(configuration, key);
     object["warnings"] = configuration.warnings;
     out << object.dump() << '\n';
     return 0;
   }
   out << "run      " << tt::escaped(configuration.out_dir) << "\nworkers  " << workers << '\n';
-  if (!configuration.tensorboard_dir.empty())
-    out << "tensorboard  " << tt::escaped(configuration.tensorboard_dir) << " (tensortap writes nothing there)\n";
+  if (!tensorboard.empty()) out << "tensorboard  " << tt::escaped(tensorboard) << '\n';
   for (const tt::Collection& collection : options.collections) {
     out << "saves    " << tt::escaped(collection.name) << ": " << parts_text(collection) << "; "
         << due_text(collection.save.value_or(options.save)) << '\n';

@@ -22,6 +22,12 @@ TENSORTAP_BEGIN_NAMESPACE
 class Tensor;
 struct Statistics;
 
+/// A text about a step, for TensorBoard: what a rule has found in it.
+struct StepText {
+  std::string tag;   ///< where it is shown, such as "findings/LossDiverging"
+  std::string text;  ///< Markdown
+};
+
 /// The contents of one step. Threads: one at a time. Lifetime: valid during the call that receives it.
 class StepView {
  public:

@@ -296,7 +296,6 @@ TENSORTAP_END_NAMESPACE
 #include <filesystem>
 #include <fstream>
 #include <functional>
-#include <initializer_list>
 #include <ios>
 #include <iterator>
 #include <limits>
@@ -3835,54 +3834,6 @@ TENSORTAP_INLINE std::string to_json(const RunReport& report) { return detail::R
 
 TENSORTAP_END_NAMESPACE
 
-// from tensortap/report/internal/histogram_rows.hpp
-
-// A histogram as TensorBoard's plugin "histograms" reads it.
-
-TENSORTAP_BEGIN_NAMESPACE
-namespace detail {
-
-/// Equally wide buckets from the least to the largest finite element: left end, right end, number of elements.
-struct HistogramRows {
-  static constexpr std::size_t buckets = 30;  // as many as TensorBoard's own writer makes
-  std::array<std::array<double, 3>, buckets> rows{};
-};
-
-/// Returns the histogram of the finite elements of `tensor`, whose statistics are `statistics`. If all are equal, they
-/// are in the last bucket, and all ends are this number. If there is none, everything is 0.
-inline HistogramRows histogram_rows(const Tensor& tensor, const Statistics& statistics) {
-  HistogramRows out;
-  if (statistics.finite() == 0) return out;
-  // The range of float64 is wider than its largest number: such elements are halved first.
-  const double scale = std::isfinite(statistics.max - statistics.min) ? 1 : 0.5;
-  const double min = statistics.min * scale;
-  const double range = statistics.max * scale - min;
-  constexpr auto buckets = static_cast<double>(HistogramRows::buckets);
-  for (std::size_t i = 0; i < HistogramRows::buckets; ++i) {
-    out.rows[i][0] = i == 0 ? statistics.min : out.rows[i - 1][1];
-    const double end = min + range * (static_cast<double>(i + 1) / buckets);
-    out.rows[i][1] = i + 1 == HistogramRows::buckets ? statistics.max : end / scale;
-  }
-  if (range == 0) {
-    out.rows.back()[2] = static_cast<double>(statistics.finite());
-    return out;
-  }
-  const auto count = [&](double x) {
-    if (!std::isfinite(x)) return;
-    const auto bucket = static_cast<std::size_t>((x * scale - min) / range * buckets);
-    ++out.rows[std::min(bucket, HistogramRows::buckets - 1)][2];
-  };
-  if (tensor.dtype() == DType::f32) {
-    for (const float x : tensor.as<float>()) count(static_cast<double>(x));
-  } else {
-    for (std::size_t i = 0; i < tensor.size(); ++i) count(tensor.number(i));
-  }
-  return out;
-}
-
-}  // namespace detail
-TENSORTAP_END_NAMESPACE
-
 // from tensortap/report/internal/new_directory.hpp
 
 // A directory that appears when its content is whole.
@@ -3944,202 +3895,64 @@ TENSORTAP_END_NAMESPACE
 
 // from tensortap/report/internal/tensorboard_file.hpp
 
-// An event file of TensorBoard: TensorFlow's messages in TFRecord frames, whose footers are true checksums.
-// Source: TensorBoard's event.proto, summary.proto, and plugin_data.proto of the plugin "hparams".
+// An event file that an export writes.
 
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
 
-namespace field {
-inline constexpr std::uint32_t event_file_version = 3, value_simple = 2, metadata_data_class = 4;
-inline constexpr std::uint32_t hparams_start = 3, hparams_end = 4;               // of HParamsPluginData
-inline constexpr std::uint32_t start_hparams = 1, start_time = 5;                // of SessionStartInfo
-inline constexpr std::uint32_t end_status = 1, end_time = 2;                     // of SessionEndInfo
-inline constexpr std::uint32_t map_key = 1, map_value = 2;                       // of an entry of a map
-inline constexpr std::uint32_t any_number = 2, any_string = 3, any_boolean = 4;  // of google.protobuf.Value
-}  // namespace field
-
-/// The values of a run of TensorBoard, which is one directory. The file is made with the first value.
+/// The values of a run of TensorBoard, which is one directory. The file is made with the first step.
 class TensorBoardFile {
  public:
-  /// `facts` are the hyperparameters; values that are numbers become such.
+  /// `facts` are the hyperparameters.
   TensorBoardFile(std::filesystem::path directory, const std::map<std::string, std::string>* facts)
       : directory_(std::move(directory)), facts_(facts) {}
 
   /// The step of what follows. Units: seconds since 1970.
   void begin_step(std::int64_t step, double wall_time) {
-    step_ = step;
-    wall_time_ = std::isfinite(wall_time) ? wall_time : 0;
+    events_.begin_step(step, wall_time);
     if (path_.empty()) begin_file();
   }
 
-  /// Adds a point to the curve `name`, which belongs to `tensor`.
-  void add_scalar(const std::string& tensor, const std::string& name, double number) {
-    std::string value;
-    wire::put_bytes(value, field::value_tag, tag_of(tensor, name, Kind::scalar).first);
-    wire::put_tag(value, field::value_simple, wire::Type::fixed32);
-    append_raw(value, static_cast<float>(number));
-    put_value(value);
-  }
+  /// What takes the values of the step.
+  [[nodiscard]] TensorBoardEvents& events() noexcept { return events_; }
 
-  void add_histogram(const std::string& tensor, const HistogramRows& histogram) {
-    const auto [tag, is_first] = tag_of(tensor, tensor, Kind::histogram);
-    std::string content;
-    for (const auto& row : histogram.rows)
-      for (const double number : row) append_raw(content, number);
-    std::string value;
-    wire::put_bytes(value, field::value_tag, tag);
-    wire::put_bytes(value, field::value_tensor,
-                    tensor_message(type_double, {HistogramRows::buckets, std::size_t{3}}, content));
-    if (is_first) put_metadata(value, "histograms", {});
-    put_value(value);
+  /// Keeps memory bounded; to be called after each tensor. Throws: the file cannot be written.
+  void flush_if_large() {
+    if (events_.bytes().size() >= buffer_size) flush();
   }
 
   /// Ends the file. Returns whether there is one. Throws: it cannot be written.
   bool finish(bool has_ended) {
     if (path_.empty()) return false;
-    if (has_ended && !facts_->empty()) {
-      std::string info;
-      constexpr int success = 1;
-      wire::put_integer(info, field::end_status, success);
-      wire::put_double(info, field::end_time, wall_time_);
-      put_hparams("_hparams_/session_end_info", field::hparams_end, info);
-    }
+    if (has_ended && !facts_->empty()) events_.add_hparams_end();
     flush();
     return true;
   }
 
  private:
-  enum class Kind : std::uint8_t { scalar, histogram };
-
   static constexpr std::size_t buffer_size = std::size_t{1} << 20;
-  static constexpr std::int64_t type_float = 1, type_double = 2;  // of TensorFlow's DataType
-
-  template <class T>
-  static void append_raw(std::string& out, T number) {
-    char raw[sizeof number];
-    std::memcpy(raw, &number, sizeof number);
-    out.append(raw, sizeof number);
-  }
-
-  static std::string tensor_message(std::int64_t type, std::initializer_list<std::size_t> shape,
-                                    std::string_view content) {
-    std::string extents;
-    for (const std::size_t extent : shape) {
-      std::string one;
-      wire::put_integer(one, field::dim_size, static_cast<std::int64_t>(extent));
-      wire::put_bytes(extents, field::shape_dim, one);
-    }
-    std::string out;
-    wire::put_integer(out, field::tensor_dtype, type);
-    wire::put_bytes(out, field::tensor_shape, extents);
-    if (!content.empty()) wire::put_bytes(out, field::tensor_content, content);
-    return out;
-  }
-
-  /// Without a class of data, TensorBoard drops a tensor silently.
-  static void put_metadata(std::string& value, std::string_view plugin, std::string_view content) {
-    std::string data, metadata;
-    wire::put_bytes(data, field::plugin_name, plugin);
-    if (!content.empty()) wire::put_bytes(data, field::plugin_content, content);
-    wire::put_bytes(metadata, field::metadata_plugin, data);
-    constexpr int class_tensor = 2;
-    wire::put_integer(metadata, field::metadata_data_class, class_tensor);
-    wire::put_bytes(value, field::value_metadata, metadata);
-  }
-
-  /// Returns the tag of the curve or histogram `name` of `tensor`, and whether it is new. A tag belongs to one tensor
-  /// and has one kind: what comes later than another that is called alike gets a tilde.
-  std::pair<std::string, bool> tag_of(const std::string& tensor, const std::string& name, Kind kind) {
-    std::string tag = name.empty() ? "_" : is_utf8(name) ? name : escaped(name);
-    for (;; tag += '~') {
-      const auto [at, is_new] = tags_.try_emplace(tag, tensor, kind);
-      if (at->second == std::pair(tensor, kind)) return {tag, is_new};
-    }
-  }
 
   void begin_file() {
     std::error_code error;
     std::filesystem::create_directories(directory_, error);
     if (error) throw Error::export_failed(0);
-    constexpr double last = 9999999999;
-    const std::string seconds = std::to_string(static_cast<std::int64_t>(std::clamp(wall_time_, 0.0, last)));
-    path_ = directory_ / ("events.out.tfevents." + std::string(10 - seconds.size(), '0') + seconds + ".tensortap.0.0");
-    put_event(0, field::event_file_version, "brain.Event:2");
-    if (facts_->empty()) return;
-    std::string info;
-    for (const auto& [name, text] : *facts_) {
-      std::string entry;
-      wire::put_bytes(entry, field::map_key, name);
-      wire::put_bytes(entry, field::map_value, any_message(text));
-      wire::put_bytes(info, field::start_hparams, entry);
-    }
-    wire::put_double(info, field::start_time, wall_time_);
-    put_hparams("_hparams_/session_start_info", field::hparams_start, info);
-  }
-
-  static std::string any_message(const std::string& text) {
-    std::string out;
-    double number = 0;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-    if (error == std::errc() && end == text.data() + text.size() && std::isfinite(number)) {
-      wire::put_tag(out, field::any_number, wire::Type::fixed64);  // of several kinds of values, 0 is not left out
-      append_raw(out, number);
-    } else if (text == "true" || text == "false") {
-      wire::put_tag(out, field::any_boolean, wire::Type::varint);
-      wire::put_varint(out, text == "true" ? 1 : 0);
-    } else {
-      wire::put_bytes(out, field::any_string, is_utf8(text) ? text : escaped(text));
-    }
-    return out;
-  }
-
-  void put_hparams(std::string_view tag, std::uint32_t kind, const std::string& info) {
-    std::string content, value;
-    wire::put_bytes(content, kind, info);
-    wire::put_bytes(value, field::value_tag, tag);
-    wire::put_bytes(value, field::value_tensor, tensor_message(type_float, {0}, {}));
-    put_metadata(value, "hparams", content);
-    put_event(0, field::event_summary, summary_of(value));
-  }
-
-  static std::string summary_of(const std::string& value) {
-    std::string out;
-    wire::put_bytes(out, field::summary_value, value);
-    return out;
-  }
-
-  void put_value(const std::string& value) { put_event(step_, field::event_summary, summary_of(value)); }
-
-  void put_event(std::int64_t step, std::uint32_t kind, std::string_view content) {
-    std::string event;
-    wire::put_double(event, field::event_wall_time, wall_time_);
-    wire::put_integer(event, field::event_step, step);
-    wire::put_bytes(event, kind, content);
-    const auto header = tfrecord::header(event.size());
-    buffer_.append(reinterpret_cast<const char*>(header.data()), header.size());
-    buffer_ += event;
-    append_raw(buffer_, masked(crc32c(bytes_of(event))));
-    ++events_;
-    if (buffer_.size() >= buffer_size) flush();
+    path_ = directory_ / tensorboard::file_name(tensorboard::time_in_name(events_.wall_time()));
+    events_.add_version();
+    events_.add_hparams_start(*facts_);
   }
 
   /// Opens the file for each MiB, so that no number of workers needs too many open files.
   void flush() {
     std::ofstream file(path_, std::ios::binary | std::ios::app);
-    file.write(buffer_.data(), static_cast<std::streamsize>(buffer_.size()));
+    file.write(events_.bytes().data(), static_cast<std::streamsize>(events_.bytes().size()));
     file.close();
-    if (!file) throw Error::export_failed(events_);
-    buffer_.clear();
+    if (!file) throw Error::export_failed(events_.count());
+    events_.bytes().clear();
   }
 
   std::filesystem::path directory_, path_;
   const std::map<std::string, std::string>* facts_;
-  std::map<std::string, std::pair<std::string, Kind>> tags_;
-  std::int64_t step_ = 0;
-  double wall_time_ = 0;
-  std::uint64_t events_ = 0;
-  std::string buffer_;
+  TensorBoardEvents events_;
 };
 
 }  // namespace detail
@@ -4152,35 +3965,15 @@ TENSORTAP_END_NAMESPACE
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
 
-/// Returns the facts of a run that describe its training, and not its process, without "hyperparameters/".
-inline std::map<std::string, std::string> hyperparameters_of(const std::map<std::string, std::string>& facts) {
-  constexpr std::string_view prefix = "hyperparameters/";
-  std::map<std::string, std::string> out;
-  for (const auto& [name, value] : facts) {
-    if (std::find(process_fact::all.begin(), process_fact::all.end(), name) != process_fact::all.end()) continue;
-    const std::string rest = name.starts_with(prefix) ? name.substr(prefix.size()) : std::string();
-    out[rest.empty() || facts.contains(rest) ? name : rest] = value;
-  }
-  return out;
-}
-
-/// Returns `worker` as the name of a directory that is below its parent.
-inline std::string directory_of_worker(const std::string& worker) {
-  std::string out = worker.empty() || worker.front() == '.' ? "_" + worker : worker;
-  std::replace_if(
-      out.begin(), out.end(), [](char c) { return static_cast<unsigned char>(c) < ' ' || c == '/' || c == '\\'; }, '_');
-  return out;
-}
-
 /// Exports the steps of one run.
 class TensorBoardExport {
  public:
   TensorBoardExport(const Trial& trial, const ExportOptions& options, const std::filesystem::path& directory)
-      : trial_(trial), options_(options), facts_(hyperparameters_of(trial.facts())) {
+      : trial_(trial), options_(options), facts_(tensorboard::hyperparameters_of(trial.facts())) {
     std::set<std::string> taken;
     const std::vector<std::string> workers = trial.workers();
     for (const std::string& worker : workers) {
-      std::string name = workers.size() > 1 ? directory_of_worker(worker) : std::string();
+      std::string name = workers.size() > 1 ? tensorboard::directory_of_worker(worker) : std::string();
       while (!taken.insert(name).second) name += '~';
       places_[worker] = directory / name;
     }
@@ -4188,7 +3981,11 @@ class TensorBoardExport {
 
   ExportedToTensorBoard run() {
     for (const Mode mode : exported_modes(trial_, options_)) export_mode(mode);
-    return std::move(done_);
+    return {.files = files_,
+            .scalars = counts_.scalars,
+            .histograms = counts_.histograms,
+            .without_elements = counts_.without_elements,
+            .left_out = counts_.left_out};
   }
 
  private:
@@ -4213,7 +4010,7 @@ class TensorBoardExport {
       }
     }
     for (auto& [worker, file] : files)
-      if (file.finish(trial_.ended())) ++done_.files;
+      if (file.finish(trial_.ended())) ++files_;
   }
 
   void export_step(const std::vector<const TensorHistory*>& tensors, std::int64_t number, const std::string& worker,
@@ -4228,55 +4025,30 @@ class TensorBoardExport {
 
   void export_tensor(const TensorHistory& tensor, std::int64_t number, const std::string& worker,
                      TensorBoardFile& file) {
-    const std::string& name = tensor.name();
-    const auto add = [&](const std::string& curve, double value) {
-      file.add_scalar(name, curve, value);
-      ++done_.scalars;
-    };
     const auto value = tensor.value(number, worker);
     const auto saved = tensor.saved_reductions(number, worker);
-    std::set<Reduction> written;
-    for (std::size_t i = 0; i < reduction_count; ++i) {
-      const auto r = static_cast<Reduction>(i);
-      const auto record = saved.find(std::string(to_string(r)));
-      if (record == saved.end() || record->second.size() != 1 || !is_real(record->second.dtype())) continue;
-      add(name + "/" + record->first, record->second.number(0));
-      written.insert(r);
-    }
-    if (!value) {
-      if (!saved.empty()) ++done_.without_elements;
-      const auto record = saved.find(std::string(to_string(Reduction::statistics)));
-      if (record == saved.end() || record->second.dtype() != DType::f64) return;
-      if (const auto statistics = Statistics::from_record(record->second.as<double>())) {
-        using R = Reduction;
-        for (const R r : std::array{R::min, R::max, R::mean, R::std, R::l2})
-          if (const auto reduced = reduction_of(*statistics, r);
-              reduced && statistics->count > 0 && written.insert(r).second)
-            add(name + "/" + std::string(to_string(r)), *reduced);
-        add(name + "/zeros", static_cast<double>(statistics->zeros));
-        add(name + "/nan", static_cast<double>(statistics->nan));
-        add(name + "/inf", static_cast<double>(statistics->non_finite() - statistics->nan));
+    tensorboard::SavedParts parts;
+    if (value) parts.elements = as_view(*value);
+    parts.has_reductions = !saved.empty();
+    for (const auto& [kind, record] : saved) {
+      const auto r = parse_reduction(kind);
+      if (!r) continue;
+      if (*r == Reduction::statistics) {
+        if (record.dtype() == DType::f64) parts.statistics = Statistics::from_record(record.as<double>());
+      } else if (!is_record(*r) && record.size() == 1 && is_real(record.dtype())) {
+        parts.reductions[static_cast<std::size_t>(*r)] = record.number(0);
       }
-    } else if (!is_real(value->dtype())) {
-      ++done_.left_out;
-    } else if (value->size() == 1) {
-      add(name, value->number(0));
-    } else {
-      const Statistics statistics = tensortap::statistics(*value);
-      file.add_histogram(name, histogram_rows(*value, statistics));
-      ++done_.histograms;
-      // A histogram does not show them.
-      if (statistics.nan > 0) add(name + "/nan", static_cast<double>(statistics.nan));
-      if (const auto inf = statistics.non_finite() - statistics.nan; inf > 0)
-        add(name + "/inf", static_cast<double>(inf));
     }
+    tensorboard::add_tensor(file.events(), tensor.name(), parts, counts_);
+    file.flush_if_large();
   }
 
   const Trial& trial_;
   const ExportOptions& options_;
   const std::map<std::string, std::string> facts_;
   std::map<std::string, std::filesystem::path> places_;  // by worker
-  ExportedToTensorBoard done_;
+  std::uint64_t files_ = 0;
+  tensorboard::ValueCounts counts_;
 };
 
 }  // namespace detail

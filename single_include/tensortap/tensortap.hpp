@@ -843,6 +843,12 @@ TENSORTAP_BEGIN_NAMESPACE
 class Tensor;
 struct Statistics;
 
+/// A text about a step, for TensorBoard: what a rule has found in it.
+struct StepText {
+  std::string tag;   ///< where it is shown, such as "findings/LossDiverging"
+  std::string text;  ///< Markdown
+};
+
 /// The contents of one step. Threads: one at a time. Lifetime: valid during the call that receives it.
 class StepView {
  public:
@@ -2597,6 +2603,7 @@ inline constexpr std::string_view collections_suffix = "_collections.json";
 inline constexpr std::string_view attempts_prefix = "attempts/";
 inline constexpr std::string_view superseded_prefix = "superseded/";
 inline constexpr std::string_view snapshots_prefix = "snapshots/";
+inline constexpr std::string_view tensorboard_prefix = "tensorboard/";
 inline constexpr std::string_view end_marker = "training_job_end.ts";
 inline constexpr std::string_view reductions_prefix = "smdebug/reductions/";
 
@@ -2798,6 +2805,12 @@ class Store {
   /// put(). Lifetime: the store outlives the writer.
   [[nodiscard]] TENSORTAP_INLINE virtual std::unique_ptr<ObjectWriter> begin_object(std::string_view key);
 
+  /// Writes `pieces` from byte `start` of the object `key` on, which is made if it is missing. Readers see it grow, and
+  /// a write that was cut off may be repeated. Returns false if objects of this store cannot grow; without pieces that
+  /// is all. Throws: the store failed; some of the bytes may be written.
+  TENSORTAP_INLINE virtual bool extend(std::string_view key, std::uint64_t start, std::span<const Bytes> pieces,
+                                       Sync sync);
+
   /// Returns the bytes of object `key` in `range`, fewer if the object ends before; nullopt if there is no such object.
   [[nodiscard]] virtual std::optional<std::vector<std::byte>> get(std::string_view key, Range range) const = 0;
 
@@ -2955,6 +2968,8 @@ class FileStore final : public Store {
   TENSORTAP_INLINE bool put(std::string_view key, std::span<const Bytes> pieces, Sync sync,
                             IfExists if_exists) override;
   [[nodiscard]] TENSORTAP_INLINE std::unique_ptr<ObjectWriter> begin_object(std::string_view key) override;
+  TENSORTAP_INLINE bool extend(std::string_view key, std::uint64_t start, std::span<const Bytes> pieces,
+                               Sync sync) override;
   [[nodiscard]] TENSORTAP_INLINE std::optional<std::vector<std::byte>> get(std::string_view key,
                                                                            Range range) const override;
   [[nodiscard]] TENSORTAP_INLINE std::optional<std::uint64_t> size(std::string_view key) const override;
@@ -3271,7 +3286,8 @@ TENSORTAP_BEGIN_NAMESPACE
 
 /// Any callable that takes a StepView. Its function `std::vector<Collection> required() const` says what it needs. Its
 /// functions `std::string state() const` and `bool restore(std::string_view)`, if it has both, are called on the
-/// writer's thread; copies must then share one state.
+/// writer's thread; copies must then share one state. Its function `std::vector<StepText> texts() const` returns what
+/// TensorBoard shows of the last step.
 class StepObserver {
  public:
   StepObserver() = default;
@@ -3289,6 +3305,10 @@ class StepObserver {
                     { f.required() } -> std::convertible_to<std::vector<Collection>>;
                   })
       required_ = see.required();
+    if constexpr (requires(const F& f) {
+                    { f.texts() } -> std::convertible_to<std::vector<StepText>>;
+                  })
+      texts_ = [see] { return see.texts(); };
   }
 
   explicit operator bool() const noexcept { return static_cast<bool>(see_); }
@@ -3296,6 +3316,9 @@ class StepObserver {
 
   /// Returns the collections that it needs.
   [[nodiscard]] const std::vector<Collection>& required() const noexcept { return required_; }
+
+  /// Returns texts about the step that it saw last.
+  [[nodiscard]] std::vector<StepText> texts() const { return texts_ ? texts_() : std::vector<StepText>(); }
 
   [[nodiscard]] bool has_state() const noexcept { return static_cast<bool>(state_); }
   [[nodiscard]] std::string state() const { return state_(); }
@@ -3306,6 +3329,7 @@ class StepObserver {
   std::function<void(const StepView&)> see_;
   std::function<std::string()> state_;
   std::function<bool(std::string_view)> restore_;
+  std::function<std::vector<StepText>()> texts_;
   std::vector<Collection> required_;
 };
 
@@ -3505,6 +3529,19 @@ struct HookOptions {
   /// False: the hook only counts steps.
   bool enabled = true;
 
+  // TensorBoard
+
+  /// True: writes curves, histograms, hyperparameters and findings for TensorBoard, too, into "tensorboard/" below the
+  /// run, which `tensorboard --logdir` shows while the training goes on. With a checkpoint_dir the values of a step are
+  /// written at the commit after it, so that an interrupted run has each step once; without one within a second, where
+  /// objects cannot grow within 30 s. README.md says more.
+  bool tensorboard = false;
+  /// Where the files go instead: a directory, or "s3://BUCKET/PREFIX". It implies `tensorboard`.
+  std::string tensorboard_dir = {};
+  /// False: writes for TensorBoard alone, and nothing of a run. Without a tensorboard_dir the files then go to the
+  /// address of the hook itself.
+  bool run_files = true;
+
   // Compatibility with smdebug
 
   /// True: the index has further keys, which smdebug ignores: payload checksums and the attempt. False: the files equal
@@ -3587,6 +3624,13 @@ TENSORTAP_END_NAMESPACE
 
 TENSORTAP_BEGIN_NAMESPACE
 
+/// What was written for TensorBoard. Counts are of points of curves, histograms and texts.
+struct TensorBoardStatus {
+  std::uint64_t values = 0;               ///< that were written
+  std::uint64_t lost = 0;                 ///< for which there was no room in memory while writes failed, or no time
+  std::optional<std::string> error = {};  ///< the first failed write; values wait for the next one, if there is room
+};
+
 /// What a hook has done so far.
 struct HookStatus {
   std::uint64_t steps_saved = 0;       ///< steps that were written
@@ -3605,6 +3649,7 @@ struct HookStatus {
   std::vector<Thinning> thinned;       ///< what `HookOptions::budget` left out; at most 1000 entries, as of losses
   std::optional<std::string> error;    ///< the first failed write
   RecorderStatus recorder;             ///< of the flight recorder
+  TensorBoardStatus tensorboard;       ///< of the files for TensorBoard
   std::vector<std::string> notes;  ///< skipped commits, damaged files, collections without tensors, tensors left out
 };
 
@@ -3772,7 +3817,6 @@ struct HookConfiguration {
   /// The parts that are saved of collections that say nothing of parts.
   Collection parts = {};
   IncludeWorkers include_workers = IncludeWorkers::one;
-  std::string tensorboard_dir = {};        ///< where TensorBoard files are wanted. Empty: nowhere
   std::vector<Collection> not_saved = {};  ///< collections that are only described
   std::vector<std::string> warnings = {};  ///< keys that are not known, and others that have no effect
 
@@ -5374,6 +5418,9 @@ class Judge {
 
   /// Returns what the rules have found so far.
   [[nodiscard]] Verdict verdict() const;
+
+  /// Returns what TensorBoard shows of the last step: "findings/RULE" for each rule that has found something new in it.
+  [[nodiscard]] std::vector<StepText> texts() const;
 
   /// Returns all that the rules have seen and found, for `restore`.
   [[nodiscard]] std::string state() const;
@@ -15957,6 +16004,11 @@ TENSORTAP_INLINE std::unique_ptr<ObjectWriter> Store::begin_object(std::string_v
   return nullptr;
 }
 
+TENSORTAP_INLINE bool Store::extend(std::string_view key, std::uint64_t, std::span<const Bytes>, Sync) {
+  (void)key_parts(key);
+  return false;
+}
+
 TENSORTAP_INLINE std::optional<std::vector<std::byte>> Store::get_version(std::string_view, std::string_view) const {
   return std::nullopt;
 }
@@ -16707,6 +16759,21 @@ class FileStoreState {
     return out;
   }
 
+  /// Writes `pieces` from byte `start` of an open object on.
+  void write(const Descriptor& file, std::uint64_t start, std::span<const Bytes> pieces, std::string_view key) const {
+    for (Bytes piece : pieces)
+      while (!piece.empty()) {
+        const ssize_t n = uninterrupted([&] {
+          return calls().pwrite(file.get(), piece.data(), std::min<std::size_t>(piece.size(), 1u << 30),
+                                static_cast<off_t>(start));
+        });
+        if (n == 0) errno = EIO;  // otherwise this could loop for ever
+        if (n <= 0) throw tree.failed("write", key);
+        start += static_cast<std::uint64_t>(n);
+        piece = piece.subspan(static_cast<std::size_t>(n));
+      }
+  }
+
   /// Returns the size of an open object. Throws: it is not a regular file.
   [[nodiscard]] std::uint64_t size_of_object(const Descriptor& file, std::string_view key) const {
     struct stat status {};
@@ -16976,6 +17043,28 @@ TENSORTAP_INLINE bool FileStore::put(std::string_view key, std::span<const Bytes
 
 TENSORTAP_INLINE std::unique_ptr<ObjectWriter> FileStore::begin_object(std::string_view key) {
   return std::make_unique<detail::FileWriter>(*state_, key);
+}
+
+TENSORTAP_INLINE bool FileStore::extend(std::string_view key, std::uint64_t start, std::span<const Bytes> pieces,
+                                        Sync sync) {
+  const auto [parts, leaf] = state_->split(key);
+  if (pieces.empty()) return true;
+  const detail::Descriptor directory = state_->tree.make(parts, key);
+  // Without O_NONBLOCK a named pipe would block.
+  detail::Descriptor file = state_->tree.open_at(directory.get(), leaf, O_WRONLY | O_CREAT | O_NONBLOCK);
+  if (!file) throw state_->tree.failed("create", key);
+  if (state_->size_of_object(file, key) < start) {
+    errno = ENOENT;
+    throw state_->tree.failed("extend", key);
+  }
+  state_->write(file, start, pieces, key);
+  if (sync == Sync::yes) state_->sync_file(file, key);
+  if (state_->calls().close(file.release()) != 0 && errno != EINTR) throw state_->tree.failed("write", key);
+  if (sync == Sync::yes) {
+    state_->tree.sync(directory, key);
+    state_->tree.sync_names(parts, key);
+  }
+  return true;
 }
 
 TENSORTAP_INLINE std::optional<std::vector<std::byte>> FileStore::get(std::string_view key, Range range) const {
@@ -18426,6 +18515,13 @@ TENSORTAP_END_NAMESPACE
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
 
+/// Returns the statistics of such a record.
+inline std::optional<Statistics> statistics_of(const CapturedRecord& record) {
+  std::array<double, statistics_fields.size()> fields{};
+  std::memcpy(fields.data(), record.view.data(), sizeof fields);  // as StepRecords wrote it
+  return Statistics::from_record(fields);
+}
+
 /// Lifetime: that of the records and of the index, which it may share with the steps before.
 class CapturedStep final : public StepView {
  public:
@@ -18465,11 +18561,7 @@ class CapturedStep final : public StepView {
   }
 
   [[nodiscard]] std::optional<Statistics> statistics(std::string_view tensor) const override {
-    if (const auto* record = find(tensor, CapturedRecord::Kind::statistics)) {
-      std::array<double, statistics_fields.size()> fields{};
-      std::memcpy(fields.data(), record->view.data(), sizeof fields);  // as StepRecords wrote it
-      return Statistics::from_record(fields);
-    }
+    if (const auto* record = find(tensor, CapturedRecord::Kind::statistics)) return statistics_of(*record);
     if (const auto* record = find(tensor, CapturedRecord::Kind::raw);
         record != nullptr && is_real(record->view.dtype()))
       return tensortap::statistics(record->view);
@@ -18555,6 +18647,17 @@ class HookCallbacks {
       options_.on_step(CapturedStep(step, options_.collections, index_));
     } catch (...) {
       ledger_.change([](HookStatus& status) { ++status.callback_errors; });
+    }
+  }
+
+  /// Returns what `on_step` says of the step that it has seen last. Counts its exceptions.
+  [[nodiscard]] std::vector<StepText> step_texts() noexcept {
+    if (!options_.on_step || is_suppressed_) return {};
+    try {
+      return options_.on_step.texts();
+    } catch (...) {
+      ledger_.change([](HookStatus& status) { ++status.callback_errors; });
+      return {};
     }
   }
 
@@ -20481,6 +20584,19 @@ TENSORTAP_END_NAMESPACE
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
 
+/// Appends `name` without its output numbers: "a:0/b:12" gives "a/b".
+inline void append_without_output_numbers(std::string& out, std::string_view name) {
+  for (std::size_t i = 0; i < name.size();) {
+    std::size_t digits = i + 1;
+    while (digits < name.size() && std::isdigit(static_cast<unsigned char>(name[digits])) != 0) ++digits;
+    if (name[i] == ':' && digits > i + 1) {
+      i = digits;
+    } else {
+      out += name[i++];
+    }
+  }
+}
+
 /// Buffers are reused between calls to `encode`. Threads: the writer's.
 class StepEncoder {
  public:
@@ -20573,24 +20689,11 @@ class StepEncoder {
   std::string_view name_of(std::string_view tensor, Reduction reduction) {
     name_.assign(layout::reductions_prefix).append(to_string(reduction)).append("/");
     if (strip_output_numbers_) {
-      append_without_output_numbers(tensor);
+      append_without_output_numbers(name_, tensor);
     } else {
       name_ += tensor;
     }
     return name_;
-  }
-
-  /// Appends `name` without its output numbers: "a:0/b:12" gives "a/b".
-  void append_without_output_numbers(std::string_view name) {
-    for (std::size_t i = 0; i < name.size();) {
-      std::size_t digits = i + 1;
-      while (digits < name.size() && std::isdigit(static_cast<unsigned char>(name[digits])) != 0) ++digits;
-      if (name[i] == ':' && digits > i + 1) {
-        i = digits;
-      } else {
-        name_ += name[i++];
-      }
-    }
   }
 
   /// Returns the payload of the record that begins at `begin`, without borrowed elements.
@@ -21908,6 +22011,952 @@ inline SegmentWriter make_segment(const StepFiles& files, std::span<const StepRe
 }  // namespace detail
 TENSORTAP_END_NAMESPACE
 
+// from tensortap/record/internal/histogram_rows.hpp
+
+// A histogram as TensorBoard's plugin "histograms" reads it.
+
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
+
+/// Equally wide buckets from the least to the largest finite element: left end, right end, number of elements.
+struct HistogramRows {
+  static constexpr std::size_t buckets = 30;  // as many as TensorBoard's own writer makes
+  std::array<std::array<double, 3>, buckets> rows{};
+};
+
+/// Returns the histogram of the finite elements of `view`, which is contiguous, real, and has these statistics. If all
+/// are equal, they are in the last bucket, and all ends are this number. If there is none, everything is 0.
+inline HistogramRows histogram_rows(const TensorView& view, const Statistics& statistics) {
+  HistogramRows out;
+  if (statistics.finite() == 0) return out;
+  // The range of float64 is wider than its largest number: such elements are halved first.
+  const double scale = std::isfinite(statistics.max - statistics.min) ? 1 : 0.5;
+  const double min = statistics.min * scale;
+  const double range = statistics.max * scale - min;
+  constexpr auto buckets = static_cast<double>(HistogramRows::buckets);
+  for (std::size_t i = 0; i < HistogramRows::buckets; ++i) {
+    out.rows[i][0] = i == 0 ? statistics.min : out.rows[i - 1][1];
+    const double end = min + range * (static_cast<double>(i + 1) / buckets);
+    out.rows[i][1] = i + 1 == HistogramRows::buckets ? statistics.max : end / scale;
+  }
+  if (range == 0) {
+    out.rows.back()[2] = static_cast<double>(statistics.finite());
+    return out;
+  }
+  visit_dtype(view.dtype(), [&]<class T>() {
+    if constexpr (requires(T x) { static_cast<double>(x); }) {
+      const T* const elements = static_cast<const T*>(view.data());
+      for (std::size_t i = 0; i < view.size(); ++i) {
+        const auto x = static_cast<double>(elements[i]);
+        if (!std::isfinite(x)) continue;
+        const auto bucket = static_cast<std::size_t>((x * scale - min) / range * buckets);
+        ++out.rows[std::min(bucket, HistogramRows::buckets - 1)][2];
+      }
+    }
+  });
+  return out;
+}
+
+}  // namespace detail
+TENSORTAP_END_NAMESPACE
+
+// from tensortap/record/internal/tensorboard_events.hpp
+
+// The events of TensorBoard's files: TensorFlow's messages in TFRecord frames, whose footers are true checksums.
+// Source: TensorBoard's event.proto, summary.proto, and plugin_data.proto of the plugin "hparams".
+
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
+
+namespace field {
+inline constexpr std::uint32_t event_file_version = 3, event_session_log = 7, session_status = 1;
+inline constexpr std::uint32_t value_simple = 2, metadata_data_class = 4;
+inline constexpr std::uint32_t hparams_start = 3, hparams_end = 4;               // of HParamsPluginData
+inline constexpr std::uint32_t start_hparams = 1, start_time = 5;                // of SessionStartInfo
+inline constexpr std::uint32_t end_status = 1, end_time = 2;                     // of SessionEndInfo
+inline constexpr std::uint32_t map_key = 1, map_value = 2;                       // of an entry of a map
+inline constexpr std::uint32_t any_number = 2, any_string = 3, any_boolean = 4;  // of google.protobuf.Value
+}  // namespace field
+
+/// Encodes the events of one directory of TensorBoard, which shows them as one run.
+class TensorBoardEvents {
+ public:
+  enum class Kind : std::uint8_t { scalar, histogram, text };
+  /// What has a tag.
+  struct Tagged {
+    std::string tensor;
+    Kind kind;
+    bool is_described = false;  ///< its metadata was added
+  };
+  using Tags = std::map<std::string, Tagged>;
+
+  /// The tags so far; those of an earlier attempt keep their meaning.
+  [[nodiscard]] const Tags& tags() const noexcept { return tags_; }
+  void add_tag(std::string tag, std::string tensor, Kind kind) {
+    tags_.try_emplace(std::move(tag), Tagged{std::move(tensor), kind});
+  }
+  /// Adds all metadata again, for a file without those before it.
+  void describe_again() noexcept {
+    for (auto& [tag, of] : tags_) of.is_described = false;
+  }
+
+  /// The step of what follows. Units: seconds since 1970.
+  void begin_step(std::int64_t step, double wall_time) {
+    step_ = step;
+    wall_time_ = std::isfinite(wall_time) ? wall_time : 0;
+  }
+  [[nodiscard]] double wall_time() const noexcept { return wall_time_; }
+
+  /// Adds the first event of a file.
+  void add_version() { put_event(0, field::event_file_version, "brain.Event:2"); }
+
+  /// Says that a process writes from `step` on: a reader drops what it has of this step and later ones, unless this is
+  /// the first process.
+  void add_session_start(std::int64_t step) {
+    std::string log;
+    constexpr int start = 1;
+    wire::put_integer(log, field::session_status, start);
+    put_event(step, field::event_session_log, log);
+  }
+
+  /// Adds the hyperparameters; values that are numbers become such.
+  void add_hparams_start(const std::map<std::string, std::string>& facts) {
+    if (facts.empty()) return;
+    std::string info;
+    for (const auto& [name, text] : facts) {
+      std::string entry;
+      wire::put_bytes(entry, field::map_key, name);
+      wire::put_bytes(entry, field::map_value, any_message(text));
+      wire::put_bytes(info, field::start_hparams, entry);
+    }
+    wire::put_double(info, field::start_time, wall_time_);
+    put_hparams("_hparams_/session_start_info", field::hparams_start, info);
+  }
+
+  void add_hparams_end() {
+    std::string info;
+    constexpr int success = 1;
+    wire::put_integer(info, field::end_status, success);
+    wire::put_double(info, field::end_time, wall_time_);
+    put_hparams("_hparams_/session_end_info", field::hparams_end, info);
+  }
+
+  /// Adds a point to the curve `name`, which belongs to `tensor`.
+  void add_scalar(const std::string& tensor, const std::string& name, double number) {
+    std::string value;
+    wire::put_bytes(value, field::value_tag, tag_of(tensor, name, Kind::scalar).first);
+    wire::put_tag(value, field::value_simple, wire::Type::fixed32);
+    append_raw(value, static_cast<float>(number));
+    put_value(value);
+  }
+
+  void add_histogram(const std::string& tensor, const HistogramRows& histogram) {
+    const auto [tag, is_first] = tag_of(tensor, tensor, Kind::histogram);
+    std::string content;
+    for (const auto& row : histogram.rows)
+      for (const double number : row) append_raw(content, number);
+    std::string value;
+    wire::put_bytes(value, field::value_tag, tag);
+    wire::put_bytes(value, field::value_tensor,
+                    tensor_message(type_double, {HistogramRows::buckets, std::size_t{3}}, content));
+    if (is_first) put_metadata(value, "histograms", {});
+    put_value(value);
+  }
+
+  /// Adds a text in Markdown.
+  void add_text(const std::string& name, std::string_view text) {
+    const auto [tag, is_first] = tag_of({}, name, Kind::text);
+    std::string value, message = tensor_message(type_string, {1}, {});
+    wire::put_bytes(message, field::string_val, is_utf8(text) ? text : escaped(text));
+    wire::put_bytes(value, field::value_tag, tag);
+    wire::put_bytes(value, field::value_tensor, message);
+    if (is_first) put_metadata(value, "text", {});
+    put_value(value);
+  }
+
+  /// The events that were added and not yet taken, framed.
+  [[nodiscard]] std::string& bytes() noexcept { return bytes_; }
+  /// The number of events so far.
+  [[nodiscard]] std::uint64_t count() const noexcept { return count_; }
+
+ private:
+  static constexpr std::int64_t type_float = 1, type_double = 2, type_string = 7;  // of TensorFlow's DataType
+
+  template <class T>
+  static void append_raw(std::string& out, T number) {
+    char raw[sizeof number];
+    std::memcpy(raw, &number, sizeof number);
+    out.append(raw, sizeof number);
+  }
+
+  static std::string tensor_message(std::int64_t type, std::initializer_list<std::size_t> shape,
+                                    std::string_view content) {
+    std::string extents;
+    for (const std::size_t extent : shape) {
+      std::string one;
+      wire::put_integer(one, field::dim_size, static_cast<std::int64_t>(extent));
+      wire::put_bytes(extents, field::shape_dim, one);
+    }
+    std::string out;
+    wire::put_integer(out, field::tensor_dtype, type);
+    wire::put_bytes(out, field::tensor_shape, extents);
+    if (!content.empty()) wire::put_bytes(out, field::tensor_content, content);
+    return out;
+  }
+
+  /// Without a class of data, TensorBoard drops a tensor silently.
+  static void put_metadata(std::string& value, std::string_view plugin, std::string_view content) {
+    std::string data, metadata;
+    wire::put_bytes(data, field::plugin_name, plugin);
+    if (!content.empty()) wire::put_bytes(data, field::plugin_content, content);
+    wire::put_bytes(metadata, field::metadata_plugin, data);
+    constexpr int class_tensor = 2;
+    wire::put_integer(metadata, field::metadata_data_class, class_tensor);
+    wire::put_bytes(value, field::value_metadata, metadata);
+  }
+
+  /// Returns the tag of the curve or histogram `name` of `tensor`, and whether it needs metadata. A tag belongs to one
+  /// tensor and has one kind: what comes later than another that is called alike gets a tilde.
+  std::pair<std::string, bool> tag_of(const std::string& tensor, const std::string& name, Kind kind) {
+    std::string tag = name.empty() ? "_" : is_utf8(name) ? name : escaped(name);
+    for (;; tag += '~') {
+      Tagged& found = tags_.try_emplace(tag, Tagged{tensor, kind}).first->second;
+      if (found.tensor == tensor && found.kind == kind) return {tag, !std::exchange(found.is_described, true)};
+    }
+  }
+
+  static std::string any_message(const std::string& text) {
+    std::string out;
+    double number = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+    if (error == std::errc() && end == text.data() + text.size() && std::isfinite(number)) {
+      wire::put_tag(out, field::any_number, wire::Type::fixed64);  // of several kinds of values, 0 is not left out
+      append_raw(out, number);
+    } else if (text == "true" || text == "false") {
+      wire::put_tag(out, field::any_boolean, wire::Type::varint);
+      wire::put_varint(out, text == "true" ? 1 : 0);
+    } else {
+      wire::put_bytes(out, field::any_string, is_utf8(text) ? text : escaped(text));
+    }
+    return out;
+  }
+
+  void put_hparams(std::string_view tag, std::uint32_t kind, const std::string& info) {
+    std::string content, value;
+    wire::put_bytes(content, kind, info);
+    wire::put_bytes(value, field::value_tag, tag);
+    wire::put_bytes(value, field::value_tensor, tensor_message(type_float, {0}, {}));
+    put_metadata(value, "hparams", content);
+    put_event(0, field::event_summary, summary_of(value));
+  }
+
+  static std::string summary_of(const std::string& value) {
+    std::string out;
+    wire::put_bytes(out, field::summary_value, value);
+    return out;
+  }
+
+  void put_value(const std::string& value) { put_event(step_, field::event_summary, summary_of(value)); }
+
+  void put_event(std::int64_t step, std::uint32_t kind, std::string_view content) {
+    std::string event;
+    wire::put_double(event, field::event_wall_time, wall_time_);
+    wire::put_integer(event, field::event_step, step);
+    wire::put_bytes(event, kind, content);
+    const auto header = tfrecord::header(event.size());
+    bytes_.append(reinterpret_cast<const char*>(header.data()), header.size());
+    bytes_ += event;
+    append_raw(bytes_, masked(crc32c(bytes_of(event))));
+    ++count_;
+  }
+
+  Tags tags_;
+  std::int64_t step_ = 0;
+  double wall_time_ = 0;
+  std::uint64_t count_ = 0;
+  std::string bytes_;
+};
+
+}  // namespace detail
+TENSORTAP_END_NAMESPACE
+
+// from tensortap/capture/internal/pending_board.hpp
+
+// What a commit will add to TensorBoard's files, put into the store before the commit. If the process dies in between,
+// its successor knows from the commit whether to add it.
+
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
+
+/// Some bytes of one file.
+struct BoardWrite {
+  std::string key;
+  std::uint64_t start = 0;
+  std::vector<Bytes> pieces = {};  ///< borrowed
+};
+
+/// Writes them. Doing so again changes nothing. Throws: the store failed.
+inline void write_to_board(Store& store, const BoardWrite& write, Sync sync) {
+  if (!store.extend(write.key, write.start, write.pieces, sync))
+    store.put(write.key, write.pieces, sync, IfExists::replace);
+}
+
+/// The writes of one commit.
+class PendingBoard {
+ public:
+  std::int64_t last_step = -1;  ///< the last global step in them
+  std::vector<BoardWrite> writes;
+
+  void put(Store& store, const std::string& key, Sync sync) const {
+    std::vector<std::string> heads(writes.size());
+    std::vector<Bytes> pieces;
+    for (std::size_t i = 0; i < writes.size(); ++i) {
+      std::size_t size = 0;
+      for (const Bytes piece : writes[i].pieces) size += piece.size();
+      if (i == 0) wire::put_integer(heads[i], field_last_step, last_step);
+      wire::put_bytes(heads[i], field_key, writes[i].key);
+      wire::put_integer(heads[i], field_start, static_cast<std::int64_t>(writes[i].start));
+      wire::put_length(heads[i], field_bytes, size);
+      pieces.push_back(bytes_of(heads[i]));
+      pieces.insert(pieces.end(), writes[i].pieces.begin(), writes[i].pieces.end());
+    }
+    store.put(key, pieces, sync, IfExists::replace);
+  }
+
+  /// Returns the writes, if none is of a step after `last`. Lifetime: that of the object that was parsed.
+  [[nodiscard]] std::vector<BoardWrite> writes_up_to(std::int64_t last) && {
+    return last_step <= last ? std::move(writes) : std::vector<BoardWrite>();
+  }
+
+  /// Returns what an object says; nothing if it is damaged. Lifetime: that of `object`.
+  static PendingBoard parse(Bytes object) {
+    try {
+      return read(object);
+    } catch (const Error&) {
+      return {};
+    }
+  }
+
+ private:
+  static PendingBoard read(Bytes object) {
+    PendingBoard out;
+    out.last_step = 0;  // which is not written
+    BoardWrite write;
+    for (wire::Reader reader(object); reader.next();) switch (reader.field()) {
+        case field_last_step: out.last_step = reader.integer(); break;
+        case field_key: write = {.key = std::string(reader.text())}; break;
+        case field_start: write.start = static_cast<std::uint64_t>(reader.integer()); break;
+        case field_bytes:
+          write.pieces = {reader.bytes()};
+          out.writes.push_back(std::exchange(write, {}));
+          break;
+        default: break;
+      }
+    return out;
+  }
+
+  static constexpr std::uint32_t field_last_step = 1, field_key = 2, field_start = 3, field_bytes = 4;
+};
+
+/// Appends the tags of one directory, number `place`, to an object that a successor reads.
+inline void append_tags(std::string& out, std::size_t place, const TensorBoardEvents::Tags& tags) {
+  for (const auto& [tag, of] : tags) {
+    std::string one;
+    wire::put_integer(one, 1, static_cast<std::int64_t>(place));
+    wire::put_bytes(one, 2, tag);
+    wire::put_bytes(one, 3, of.tensor);
+    wire::put_integer(one, 4, static_cast<std::int64_t>(of.kind));
+    wire::put_bytes(out, 1, one);
+  }
+}
+
+/// Calls `take(place, tag, tensor, kind)` for each tag in `object`, until something in it is damaged.
+template <class Take>
+void for_each_tag(Bytes object, const Take& take) {
+  try {
+    for (wire::Reader reader(object); reader.next();) {
+      std::int64_t place = 0, kind = 0;
+      std::string tag, tensor;
+      for (wire::Reader field(reader.bytes()); field.next();) {
+        if (field.field() == 1) place = field.integer();
+        if (field.field() == 2) tag = field.text();
+        if (field.field() == 3) tensor = field.text();
+        if (field.field() == 4) kind = field.integer();
+      }
+      constexpr auto last_kind = static_cast<std::int64_t>(TensorBoardEvents::Kind::text);
+      if (place >= 0 && kind >= 0 && kind <= last_kind)
+        take(static_cast<std::size_t>(place), tag, tensor, static_cast<TensorBoardEvents::Kind>(kind));
+    }
+  } catch (const Error&) {
+  }
+}
+
+}  // namespace detail
+TENSORTAP_END_NAMESPACE
+
+// from tensortap/record/internal/tensorboard_values.hpp
+
+// What of a run becomes which values of TensorBoard, and where: a hook that writes them while it trains, and an export
+// afterwards, give the same.
+
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail::tensorboard {
+
+/// What was saved of one tensor in one step.
+struct SavedParts {
+  std::optional<TensorView> elements = {};                             ///< contiguous
+  std::array<std::optional<double>, reduction_count> reductions = {};  ///< by Reduction
+  std::optional<Statistics> statistics = {};
+  bool has_reductions = false;  ///< of any kind
+};
+
+/// Numbers of values.
+struct ValueCounts {
+  std::uint64_t scalars = 0;           ///< points of curves
+  std::uint64_t histograms = 0;        ///< of elements
+  std::uint64_t without_elements = 0;  ///< tensors of which there are but reductions or statistics
+  std::uint64_t left_out = 0;          ///< strings and complex numbers
+};
+
+/// Adds the values of the tensor `name` to `events` and to `counts`.
+inline void add_tensor(TensorBoardEvents& events, const std::string& name, const SavedParts& saved,
+                       ValueCounts& counts) {
+  const auto add = [&](std::string_view part, double value) {
+    events.add_scalar(name, part.empty() ? name : name + "/" + std::string(part), value);
+    ++counts.scalars;
+  };
+  for (std::size_t i = 0; i < reduction_count; ++i)
+    if (saved.reductions[i]) add(to_string(static_cast<Reduction>(i)), *saved.reductions[i]);
+  if (!saved.elements) {
+    if (saved.has_reductions) ++counts.without_elements;
+    if (!saved.statistics) return;
+    using R = Reduction;
+    const Statistics& statistics = *saved.statistics;
+    for (const R r : std::array{R::min, R::max, R::mean, R::std, R::l2})
+      if (const auto reduced = reduction_of(statistics, r);
+          reduced && statistics.count > 0 && !saved.reductions[static_cast<std::size_t>(r)])
+        add(to_string(r), *reduced);
+    add("zeros", static_cast<double>(statistics.zeros));
+    add("nan", static_cast<double>(statistics.nan));
+    add("inf", static_cast<double>(statistics.non_finite() - statistics.nan));
+  } else if (!is_real(saved.elements->dtype())) {
+    ++counts.left_out;
+  } else if (saved.elements->size() == 1) {
+    visit_dtype(saved.elements->dtype(), [&]<class T>() {
+      if constexpr (requires(T x) { static_cast<double>(x); })
+        add({}, static_cast<double>(*static_cast<const T*>(saved.elements->data())));
+    });
+  } else {
+    const Statistics statistics = tensortap::statistics(*saved.elements);
+    events.add_histogram(name, histogram_rows(*saved.elements, statistics));
+    ++counts.histograms;
+    // A histogram does not show them.
+    if (statistics.nan > 0) add("nan", static_cast<double>(statistics.nan));
+    if (const auto inf = statistics.non_finite() - statistics.nan; inf > 0) add("inf", static_cast<double>(inf));
+  }
+}
+
+/// Returns the facts of a run that describe its training, and not its process, without "hyperparameters/".
+inline std::map<std::string, std::string> hyperparameters_of(const std::map<std::string, std::string>& facts) {
+  constexpr std::string_view prefix = "hyperparameters/";
+  std::map<std::string, std::string> out;
+  for (const auto& [name, value] : facts) {
+    if (std::find(process_fact::all.begin(), process_fact::all.end(), name) != process_fact::all.end()) continue;
+    const std::string rest = name.starts_with(prefix) ? name.substr(prefix.size()) : std::string();
+    out[rest.empty() || facts.contains(rest) ? name : rest] = value;
+  }
+  return out;
+}
+
+/// Returns `worker` as the name of a directory that is below its parent.
+inline std::string directory_of_worker(const std::string& worker) {
+  std::string out = worker.empty() || worker.front() == '.' ? "_" + worker : worker;
+  std::replace_if(
+      out.begin(), out.end(), [](char c) { return static_cast<unsigned char>(c) < ' ' || c == '/' || c == '\\'; }, '_');
+  return out;
+}
+
+inline constexpr std::string_view file_prefix = "events.out.tfevents.";
+inline constexpr std::size_t time_digits = 10;
+
+/// Returns `seconds` since 1970 as the number in the name of a file.
+inline std::int64_t time_in_name(double seconds) {
+  constexpr double last = 9999999999;
+  return static_cast<std::int64_t>(std::clamp(seconds, 0.0, last));
+}
+
+/// Returns the name of a file. Names sort by time, then by attempt and part.
+inline std::string file_name(std::int64_t time, std::int64_t attempt = 0, std::int64_t part = 0) {
+  const auto padded = [](std::int64_t number, std::size_t digits) {
+    const std::string text = std::to_string(number);
+    return std::string(digits - std::min(digits, text.size()), '0') + text;
+  };
+  constexpr std::size_t digits = 9;
+  return std::string(file_prefix) + padded(time, time_digits) + ".tensortap." + padded(attempt, digits) + "." +
+         padded(part, digits);
+}
+
+}  // namespace detail::tensorboard
+TENSORTAP_END_NAMESPACE
+
+// from tensortap/capture/internal/tensorboard_stream.hpp
+
+// The values for one directory of TensorBoard: those of one mode of one worker. A reader of a directory reads its files
+// one after the other, in the order of their names.
+
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
+
+class TensorBoardStream {
+ public:
+  /// What all streams of an attempt share.
+  struct Shared {
+    std::int64_t attempt = 0;                  ///< its number
+    std::map<std::string, std::string> facts;  ///< the hyperparameters
+    bool strip_output_numbers = false;
+  };
+
+  /// Files go to `directory`, which is empty or ends in '/'. The attempt begins at `first_step`.
+  TensorBoardStream(const Shared& shared, std::string directory, std::int64_t first_step)
+      : shared_(shared), directory_(std::move(directory)), first_step_(first_step) {}
+
+  /// Adds the values of a step. Returns their number. Throws: no memory; then nothing is added.
+  std::uint64_t add(const StepRecords& step, std::vector<StepText> texts) {
+    const std::size_t size = events_.bytes().size();
+    const std::uint64_t count = events_.count();
+    try {
+      encode(step, std::move(texts));
+      if (events_.count() > count)
+        marks_.push_back({step.step().global_step, events_.bytes().size(), events_.count() - count});
+    } catch (...) {
+      events_.bytes().resize(size);
+      throw;
+    }
+    return events_.count() - count;
+  }
+
+  /// Says that the training has ended.
+  void add_end() {
+    if (shared_.facts.empty() || (marks_.empty() && key_.empty())) return;
+    events_.add_hparams_end();
+    if (marks_.empty()) marks_.push_back({last_step_, 0, 0});
+    marks_.back().end = events_.bytes().size();
+  }
+
+  /// Removes the values of the last step. Returns their number.
+  std::uint64_t drop_last() {
+    const std::uint64_t count = marks_.back().count;
+    marks_.pop_back();
+    events_.bytes().resize(marks_.empty() ? 0 : marks_.back().end);
+    return count;
+  }
+
+  /// Bytes that are not written.
+  [[nodiscard]] std::size_t waiting() const noexcept { return marks_.empty() ? 0 : marks_.back().end; }
+  /// Values that are not written.
+  [[nodiscard]] std::uint64_t waiting_values() const noexcept {
+    std::uint64_t out = 0;
+    for (const Mark& mark : marks_) out += mark.count;
+    return out;
+  }
+  /// The last step that is not written; -1 if there is none.
+  [[nodiscard]] std::int64_t last_waiting() const noexcept { return marks_.empty() ? -1 : marks_.back().global_step; }
+
+  /// Returns the next write of values up to global step `last`, without pieces if there are none. The same until
+  /// `is_written`. Lifetime: that of this object, until a step is added. Throws: the store failed.
+  [[nodiscard]] BoardWrite next_write(const Store& store, std::int64_t last) {
+    const std::size_t size = size_up_to(last);
+    if (size == 0) return {};
+    if (key_.empty()) begin_file(store);
+    return {.key = key_,
+            .start = size_,
+            .pieces = {bytes_of(head_), bytes_of(std::string_view(events_.bytes()).substr(0, size))}};
+  }
+
+  /// Forgets what was written of values up to `last`. Returns their number.
+  std::uint64_t is_written(std::int64_t last, bool can_grow) {
+    const std::size_t size = size_up_to(last);
+    std::uint64_t count = 0;
+    for (; !marks_.empty() && marks_.front().global_step <= last; marks_.pop_front()) {
+      last_step_ = marks_.front().global_step;
+      count += marks_.front().count;
+    }
+    for (Mark& mark : marks_) mark.end -= size;
+    size_ += head_.size() + size;
+    events_.bytes().erase(0, size);
+    head_.clear();
+    if (!can_grow) key_.clear();
+    return count;
+  }
+
+  /// What knows the tags.
+  [[nodiscard]] TensorBoardEvents& events() noexcept { return events_; }
+
+  /// Begins a new file if the last one is gone.
+  void find_again(const Store& store) {
+    if (size_ == 0 || store.size(key_).value_or(0) >= size_) return;
+    key_.clear();
+    events_.describe_again();
+  }
+
+ private:
+  /// The end of a step among the bytes that are not written.
+  struct Mark {
+    std::int64_t global_step;
+    std::size_t end;
+    std::uint64_t count;
+  };
+
+  [[nodiscard]] std::size_t size_up_to(std::int64_t last) const noexcept {
+    std::size_t out = 0;
+    for (const Mark& mark : marks_)
+      if (mark.global_step <= last) out = mark.end;
+    return out;
+  }
+
+  void encode(const StepRecords& step, std::vector<StepText> texts) {
+    // As an export does, which reads tensors in the order of their names: of two that are called alike, the first one
+    // gets the tag.
+    named_.clear();
+    for (const CapturedRecord& record : step.records())
+      if (record.kind != CapturedRecord::Kind::shape) named_.emplace_back(name_of(record), &record);
+    std::stable_sort(named_.begin(), named_.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+    if (named_.empty()) return;
+    const Step& at = step.step();
+    const std::int64_t number = at.mode == Mode::global ? at.global_step : at.mode_step;
+    events_.begin_step(number, named_.front().second->wall_time);
+    if (!time_ && marks_.empty()) began_ = events_.wall_time();
+    for (std::size_t i = 0; i < named_.size();) {
+      const std::string& name = named_[i].first;
+      tensorboard::SavedParts parts;
+      for (; i < named_.size() && named_[i].first == name; ++i) take(*named_[i].second, parts);
+      tensorboard::add_tensor(events_, name, parts, counts_);
+    }
+    // One text for each tag: of two in one step, readers keep the last.
+    std::map<std::string, std::string> by_tag;
+    for (StepText& text : texts) {
+      std::string& all = by_tag[std::move(text.tag)];
+      if (!all.empty()) all += "\n\n";
+      all += text.text;
+    }
+    for (const auto& [tag, text] : by_tag) events_.add_text(tag, text);
+  }
+
+  [[nodiscard]] std::string name_of(const CapturedRecord& record) const {
+    if (!shared_.strip_output_numbers || record.kind == CapturedRecord::Kind::raw) return record.tensor->name;
+    std::string out;
+    append_without_output_numbers(out, record.tensor->name);
+    return out;
+  }
+
+  static void take(const CapturedRecord& record, tensorboard::SavedParts& to) {
+    using Kind = CapturedRecord::Kind;
+    if (record.kind == Kind::raw) {
+      to.elements = record.view;
+      return;
+    }
+    to.has_reductions = true;
+    if (record.kind == Kind::statistics) to.statistics = statistics_of(record);
+    for (const Reduced& value : record.reductions)
+      to.reductions[static_cast<std::size_t>(value.reduction)] = value.value();
+  }
+
+  /// Chooses the next name and makes the first events of the file.
+  void begin_file(const Store& store) {
+    if (!time_) look_at(store);
+    key_ = directory_ + tensorboard::file_name(*time_, shared_.attempt, part_++);
+    size_ = 0;
+    TensorBoardEvents head;
+    head.begin_step(0, began_);
+    head.add_version();
+    if (part_ == 1) head.add_session_start(first_step_);
+    if (std::exchange(is_new_, false)) head.add_hparams_start(shared_.facts);
+    head_ = std::move(head.bytes());
+  }
+
+  /// Finds the files of earlier attempts, after whose names ours must come.
+  void look_at(const Store& store) {
+    std::int64_t time = tensorboard::time_in_name(began_);
+    for (const ObjectInfo& object : store.list(directory_)) {
+      const std::string_view name = std::string_view(object.key).substr(directory_.size());
+      if (!name.starts_with(tensorboard::file_prefix)) continue;
+      const std::string_view digits = name.substr(tensorboard::file_prefix.size(), tensorboard::time_digits);
+      std::int64_t other = 0;
+      if (std::from_chars(digits.data(), digits.data() + digits.size(), other).ec == std::errc())
+        time = std::max(time, other + 1);
+      is_new_ = false;
+    }
+    time_ = time;
+  }
+
+  const Shared& shared_;
+  std::string directory_;
+  std::int64_t first_step_;
+  TensorBoardEvents events_;  // those that wait
+  std::deque<Mark> marks_;    // among them
+  std::string key_;           // of the file at hand; empty: the next write begins one
+  std::string head_;          // its first events, if they are not written
+  std::uint64_t size_ = 0;    // of what is written of it
+  std::optional<std::int64_t> time_;
+  std::int64_t part_ = 0;
+  double began_ = 0;
+  bool is_new_ = true;
+  std::int64_t last_step_ = -1;
+  tensorboard::ValueCounts counts_;
+  std::vector<std::pair<std::string, const CapturedRecord*>> named_;  // of the step at hand
+};
+
+}  // namespace detail
+TENSORTAP_END_NAMESPACE
+
+// from tensortap/capture/internal/tensorboard_writer.hpp
+
+// Writes for TensorBoard what the hook saves, while it saves it. If a successor can continue after a commit, the values
+// of a step are written at the commit that includes it: then no reader ever sees a step twice.
+
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
+
+/// Where the files are: below `prefix`, which is empty or ends in '/'.
+struct TensorBoardPlace {
+  std::shared_ptr<Store> store;
+  std::string prefix;
+};
+
+/// Nothing here throws: what cannot be written is kept while there is room, and then counted as lost. Threads: the
+/// writer's.
+class TensorBoardWriter {
+ public:
+  /// `resumed` is the commit after which the attempt continues; null if there is none. With `waits_for_commits` values
+  /// are written by `committed`, else soon.
+  TensorBoardWriter(AttemptContext& context, TensorBoardPlace place, const State* resumed, bool waits_for_commits)
+      : context_(context),
+        place_(std::move(place)),
+        shared_{context.attempt.number, tensorboard::hyperparameters_of(context.attempt.facts),
+                context.options.strip_output_numbers},
+        resumed_at_(resumed == nullptr ? -1 : resumed->last_seen),
+        waits_for_commits_(waits_for_commits),
+        pending_key_(place_.prefix + "commit_" + layout::worker_in_file_name(context.options.worker) + ".pending"),
+        tags_key_(place_.prefix + "commit_" + layout::worker_in_file_name(context.options.worker) + ".tags"),
+        capacity_(context.options.queue_bytes / 4) {
+    const std::string worker = tensorboard::directory_of_worker(context.options.worker) + "/";
+    const std::string directory = place_.prefix + (context.options.num_workers > 1 ? worker : std::string());
+    streams_.reserve(all_modes.size());
+    for (const Mode mode : all_modes) {
+      std::int64_t first = 0;
+      if (resumed != nullptr)
+        first = mode == Mode::global ? resumed->last_seen + 1 : resumed->mode_steps[index_of(mode)].value_or(-1) + 1;
+      streams_.emplace_back(shared_, directory + std::string(to_string(mode)) + "/", first);
+    }
+    (void)attempt([&] {
+      can_grow_ = place_.store->extend(pending_key_, 0, {}, Sync::no);
+      recover();
+    });
+  }
+
+  TensorBoardWriter(const TensorBoardWriter&) = delete;
+  TensorBoardWriter& operator=(const TensorBoardWriter&) = delete;
+  ~TensorBoardWriter() = default;
+
+  /// Takes the values of a step that was saved, and texts about it.
+  void add(const StepRecords& step, std::vector<StepText> texts) noexcept {
+    if (context_.fence.is_raised()) return;
+    const bool is_full = waiting() >= capacity_ && !try_to_write();
+    try {
+      TensorBoardStream& stream = streams_[index_of(step.step().mode)];
+      if (stream.add(step, std::move(texts)) > 0 && is_full) count_lost(stream.drop_last());
+    } catch (...) {
+      fail(std::current_exception());
+      count_lost(step.size());
+    }
+    const std::size_t many = can_grow_ ? std::size_t{256} << 10 : std::size_t{8} << 20;
+    if (!waits_for_commits_ && (Clock::now() >= next_write_ || waiting() >= many)) (void)try_to_write();
+  }
+
+  /// Makes durable what `committed` will write of the steps so far, so that a death in between loses nothing.
+  void prepare() noexcept {
+    if (context_.fence.is_raised() || waiting() == 0) return;
+    (void)attempt([&] {
+      recover();
+      PendingBoard pending;
+      for (TensorBoardStream& stream : streams_) {
+        if (stream.waiting() == 0) continue;
+        pending.last_step = std::max(pending.last_step, stream.last_waiting());
+        pending.writes.push_back(stream.next_write(*place_.store, everything));
+      }
+      pending.put(*place_.store, pending_key_, context_.commit_sync);
+      has_pending_ = true;
+      put_tags();
+    });
+  }
+
+  /// Writes the values of the steps up to `last`, which a successor does not save again.
+  void committed(std::int64_t last) noexcept {
+    if (!write(last, context_.commit_sync) || !has_pending_ || waiting() > 0) return;
+    (void)attempt([&] { place_.store->remove(pending_key_); });
+    has_pending_ = false;
+  }
+
+  /// Writes what does not wait for a commit.
+  void flush() noexcept {
+    if (!waits_for_commits_) (void)write(everything, context_.commit_sync);
+  }
+
+  /// Writes all values, and says that the training has ended.
+  void close() noexcept {
+    if (context_.fence.is_raised()) return;
+    try {
+      for (TensorBoardStream& stream : streams_) stream.add_end();
+    } catch (...) {  // without memory the files lack their last event
+    }
+    committed(everything);
+    if (known_tags_ > 0) (void)attempt([&] { place_.store->remove(tags_key_); });
+    std::uint64_t lost = 0;
+    for (const TensorBoardStream& stream : streams_) lost += stream.waiting_values();
+    if (lost > 0) count_lost(lost);
+  }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+
+  static constexpr std::int64_t everything = std::numeric_limits<std::int64_t>::max();
+
+  /// Bytes that are not written.
+  [[nodiscard]] std::size_t waiting() const noexcept {
+    std::size_t out = 0;
+    for (const TensorBoardStream& stream : streams_) out += stream.waiting();
+    return out;
+  }
+
+  /// Ends what an earlier attempt has prepared: writes it if the commit was made, else forgets it. Throws: the store
+  /// failed.
+  void recover() {
+    if (has_recovered_) return;
+    Store& store = *place_.store;
+    store.remove_unfinished([this](std::string_view key) { return key == pending_key_ || key == tags_key_; });
+    if (const auto object = store.get(pending_key_)) {
+      for (const BoardWrite& write : PendingBoard::parse(*object).writes_up_to(resumed_at_))
+        if (write.start == 0 || store.size(write.key).value_or(0) >= write.start)  // it was not removed
+          write_to_board(store, write, context_.commit_sync);
+      store.remove(pending_key_);
+    }
+    if (waits_for_commits_) get_tags();
+    has_recovered_ = true;
+  }
+
+  /// Reads which tags earlier attempts gave to what.
+  void get_tags() {
+    const auto object = place_.store->get(tags_key_);
+    if (!object) return;
+    for_each_tag(*object, [&](std::size_t place, std::string& tag, std::string& tensor, TensorBoardEvents::Kind kind) {
+      if (place < streams_.size()) streams_[place].events().add_tag(std::move(tag), std::move(tensor), kind);
+    });
+    known_tags_ = count_tags();
+  }
+
+  /// Writes it, if there are new tags.
+  void put_tags() {
+    if (count_tags() == known_tags_) return;
+    std::string object;
+    for (std::size_t i = 0; i < streams_.size(); ++i) append_tags(object, i, streams_[i].events().tags());
+    place_.store->put(tags_key_, object, context_.commit_sync);
+    known_tags_ = count_tags();
+  }
+
+  [[nodiscard]] std::size_t count_tags() noexcept {
+    std::size_t out = 0;
+    for (TensorBoardStream& stream : streams_) out += stream.events().tags().size();
+    return out;
+  }
+
+  /// Writes all values, unless a write has failed a moment ago.
+  [[nodiscard]] bool try_to_write() noexcept {
+    if (failure_ && Clock::now() < next_try_) return false;
+    return write(everything, Sync::no);
+  }
+
+  /// Writes the values of the steps up to `last`. Returns false if not all of them are written.
+  [[nodiscard]] bool write(std::int64_t last, Sync sync) noexcept {
+    if (context_.fence.is_raised() || context_.retries.is_past_deadline()) return false;
+    return attempt([&] {
+      for (TensorBoardStream& stream : streams_) write(stream, last, sync);
+      failure_ = nullptr;
+      next_write_ = Clock::now() + (can_grow_ ? std::chrono::seconds(1) : std::chrono::seconds(30));
+    });
+  }
+
+  void write(TensorBoardStream& stream, std::int64_t last, Sync sync) {
+    const BoardWrite write = stream.next_write(*place_.store, last);
+    if (write.pieces.empty()) return;
+    try {
+      write_to_board(*place_.store, write, sync);
+    } catch (const Error&) {
+      stream.find_again(*place_.store);
+      throw;
+    }
+    const std::uint64_t values = stream.is_written(last, can_grow_);
+    context_.ledger->change([&](HookStatus& status) { status.tensorboard.values += values; });
+  }
+
+  /// Calls `f`. Returns false if it throws.
+  template <class F>
+  [[nodiscard]] bool attempt(const F& f) noexcept {
+    try {
+      f();
+      return true;
+    } catch (...) {
+      fail(std::current_exception());
+      return false;
+    }
+  }
+
+  /// Remembers a failure, and reports the first one after a success.
+  void fail(const std::exception_ptr& failure) noexcept {
+    constexpr std::chrono::seconds pause{5};
+    next_try_ = Clock::now() + pause;
+    if (!std::exchange(failure_, failure)) context_.callbacks.write_failed(text_of_failure());
+    context_.ledger->change([&](HookStatus& status) {
+      if (!status.tensorboard.error) status.tensorboard.error = text_of_failure();
+    });
+  }
+
+  [[nodiscard]] std::string text_of_failure() const {
+    try {
+      std::rethrow_exception(failure_);
+    } catch (const std::exception& e) {
+      return e.what();
+    } catch (...) {
+      return "unknown";
+    }
+  }
+
+  /// A loss is a failure of the hook.
+  void count_lost(std::uint64_t values) noexcept {
+    context_.ledger->change([&](HookStatus& status) { status.tensorboard.lost += values; });
+    if (failure_) context_.ledger->record_failure(failure_, text_of_failure());
+  }
+
+  AttemptContext& context_;
+  TensorBoardPlace place_;
+  TensorBoardStream::Shared shared_;
+  std::int64_t resumed_at_;
+  bool waits_for_commits_;
+  std::string pending_key_;
+  std::string tags_key_;
+  std::uint64_t capacity_;                  // what may wait; a step more than that
+  std::vector<TensorBoardStream> streams_;  // by mode
+  bool can_grow_ = false;                   // objects of the store can
+  bool has_recovered_ = false;
+  std::size_t known_tags_ = 0;  // that a successor will know
+  bool has_pending_ = false;    // there is an object of ours with the pending key
+  std::exception_ptr failure_;  // since the last success
+  Clock::time_point next_write_{};
+  Clock::time_point next_try_{};
+};
+
+}  // namespace detail
+TENSORTAP_END_NAMESPACE
+
 // from tensortap/capture/internal/step_publisher.hpp
 
 // Puts steps into the store: first their events, several files at once where the store gains from it, then the indexes
@@ -21919,8 +22968,11 @@ namespace detail {
 /// Threads: the writer's.
 class StepPublisher {
  public:
-  StepPublisher(AttemptContext& context, std::optional<std::int64_t> last_saved, std::shared_ptr<KeptSteps> kept)
+  /// `board` is null if nothing is written for TensorBoard.
+  StepPublisher(AttemptContext& context, TensorBoardWriter* board, std::optional<std::int64_t> last_saved,
+                std::shared_ptr<KeptSteps> kept)
       : context_(context),
+        board_(board),
         snapshots_(context, std::move(kept)),
         early_(context),
         retention_(context),
@@ -22146,6 +23198,7 @@ class StepPublisher {
     });
     context_.unsynced.sync_if_many();
     context_.callbacks.step_written(step);
+    if (board_ != nullptr) board_->add(step, context_.callbacks.step_texts());
     snapshots_.write_requested();
   }
 
@@ -22166,6 +23219,7 @@ class StepPublisher {
   }
 
   AttemptContext& context_;
+  TensorBoardWriter* board_;
   SnapshotWriter snapshots_;
   EarlyEvents early_;
   StepRetention retention_;
@@ -22198,9 +23252,14 @@ struct CommitRequest {
 /// Threads: the writer's.
 class Committer {
  public:
-  Committer(AttemptContext& context, StepPublisher& steps, std::shared_ptr<Store> checkpoints,
+  /// `board` is null if nothing is written for TensorBoard.
+  Committer(AttemptContext& context, StepPublisher& steps, TensorBoardWriter* board, std::shared_ptr<Store> checkpoints,
             std::vector<State> states)
-      : context_(context), steps_(steps), checkpoints_(std::move(checkpoints)), states_(std::move(states)) {}
+      : context_(context),
+        steps_(steps),
+        board_(board),
+        checkpoints_(std::move(checkpoints)),
+        states_(std::move(states)) {}
 
   /// Makes all steps so far durable, then the state, if there is one. Throws: steps were lost since the last commit
   /// (once); a later attempt exists; no such checkpoint; the store failed; after the commit, once: the commits before
@@ -22215,14 +23274,16 @@ class Committer {
     put_collections(request.collections);
     if (request.state) {
       put_state(std::move(*request.state), request.files);
-    } else if (context_.options.retention.has_limit() && checkpoints_ != nullptr) {
-      remove_old_steps();
+    } else {
+      see_last_commit();
+      if (board_ != nullptr) board_->flush();
     }
   }
 
   /// Ends the run, if this is the last of its workers. Throws as `commit` does, except for lost steps.
   void close(const std::string& collections) {
     (void)steps_.take_lost_steps();
+    if (board_ != nullptr) board_->close();
     put_collections(collections);
     steps_.retention().closed();
     context_.retries.run([&] {
@@ -22236,14 +23297,20 @@ class Committer {
   }
 
  private:
-  /// Removes old steps up to the last commit, which another worker may have made. Never throws.
-  void remove_old_steps() noexcept {
+  /// Does what depends on the last commit, which another worker may have made: removes old steps, and writes for
+  /// TensorBoard. Never throws.
+  void see_last_commit() noexcept {
+    const bool prepares = board_ != nullptr && context_.options.num_workers > 1;
+    if (checkpoints_ == nullptr || !(prepares || context_.options.retention.has_limit())) return;
     try {
       const std::vector<State> there = read_states(*checkpoints_);
-      if (!there.empty() && there.back().run_id == context_.attempt.run_id)
+      if (!there.empty() && there.back().run_id == context_.attempt.run_id) {
         steps_.retention().committed(there.back().last_seen);
+        if (prepares) board_->committed(there.back().last_seen);
+      }
     } catch (...) {  // the next flush tries again
     }
+    if (prepares) board_->prepare();
   }
 
   void put_collections(const std::string& text) {
@@ -22282,6 +23349,7 @@ class Committer {
       dropped = observer_key(context_.options.worker, states.front().last_seen);
       states.erase(states.begin());
     }
+    if (board_ != nullptr) board_->prepare();
     bool are_moved = false;
     context_.retries.run([&] {
       if (context_.commit_sync == Sync::yes) {
@@ -22296,6 +23364,7 @@ class Committer {
     const std::int64_t previous = states_.empty() ? -1 : states_.back().last_seen;
     states_ = std::move(states);
     context_.ledger->count_commit();
+    if (board_ != nullptr) board_->committed(states_.back().last_seen);
     if (!dropped.empty()) try_to_remove(dropped);
     steps_.retention().committed(states_.back().last_seen);
     context_.callbacks.committed(states_.back());
@@ -22340,6 +23409,7 @@ class Committer {
 
   AttemptContext& context_;
   StepPublisher& steps_;
+  TensorBoardWriter* board_;
   std::shared_ptr<Store> checkpoints_;
   std::vector<State> states_;
   std::optional<std::string> put_text_;  // of the collections file
@@ -22470,12 +23540,19 @@ class Publisher {
  public:
   using Clock = std::chrono::steady_clock;
 
-  Publisher(std::shared_ptr<Store> store, std::shared_ptr<Store> checkpoints, HookOptions options, AttemptStart start,
-            std::shared_ptr<StatusLedger> ledger, std::shared_ptr<KeptSteps> kept)
+  /// `board` is where files for TensorBoard are written; nullopt: nowhere.
+  Publisher(std::shared_ptr<Store> store, std::shared_ptr<Store> checkpoints, std::optional<TensorBoardPlace> board,
+            HookOptions options, AttemptStart start, std::shared_ptr<StatusLedger> ledger,
+            std::shared_ptr<KeptSteps> kept)
       : context_(std::move(store), std::move(options), std::move(start.attempt), std::move(ledger)),
         presence_(context_, std::move(start.claim)),
-        steps_(context_, start.states.empty() ? std::nullopt : start.states.back().last_saved, std::move(kept)),
-        committer_(context_, steps_, std::move(checkpoints), std::move(start.states)) {
+        board_(board ? std::make_unique<TensorBoardWriter>(context_, std::move(*board),
+                                                           start.states.empty() ? nullptr : &start.states.back(),
+                                                           checkpoints != nullptr)
+                     : nullptr),
+        steps_(context_, board_.get(), start.states.empty() ? std::nullopt : start.states.back().last_saved,
+               std::move(kept)),
+        committer_(context_, steps_, board_.get(), std::move(checkpoints), std::move(start.states)) {
     context_.ledger->change([&](HookStatus& status) { status.notes = std::move(start.notes); });
   }
 
@@ -22525,7 +23602,8 @@ class Publisher {
 
  private:
   AttemptContext context_;
-  RunPresence presence_;  // releases the claim before the store
+  RunPresence presence_;                      // releases the claim before the store
+  std::unique_ptr<TensorBoardWriter> board_;  // if there is one
   StepPublisher steps_;
   Committer committer_;
 };
@@ -23230,6 +24308,8 @@ inline void check_hook_options(const HookOptions& options) {
     throw Error::bad_option("retention", "it keeps nothing; give it 1 or more, or leave it out");
   if (options.recorder.steps < 0 || options.recorder.max_snapshots < 0)
     throw Error::bad_option("recorder", "a number in it is negative; give it 0 or more");
+  if (!options.run_files && !options.tensorboard && options.tensorboard_dir.empty())
+    throw Error::bad_option("run_files", "without them nothing is written; set tensorboard, or set dry_run");
   if (!options.wall_time) throw Error::bad_option("wall_time", "it is empty; leave it out or give it a function");
   if (!options.sleep) throw Error::bad_option("sleep", "it is empty; leave it out or give it a function");
   if (options.watch_checkpoints && options.checkpoint_dir.empty())
@@ -23364,6 +24444,59 @@ class StepPhases {
 }  // namespace detail
 TENSORTAP_END_NAMESPACE
 
+// from tensortap/capture/internal/unkept_run.hpp
+
+// The store of a run of which no files are wanted, for a hook that writes for TensorBoard alone.
+
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
+
+/// Forgets steps and snapshots, and keeps the few other objects of an attempt in memory. Its claims are objects of
+/// another store, so that two processes do not write the same files.
+class UnkeptRun final : public Store {
+ public:
+  using Store::get;
+  using Store::list;
+  using Store::put;
+
+  explicit UnkeptRun(std::shared_ptr<Store> claims) : claims_(std::move(claims)) {}
+
+  bool put(std::string_view key, std::span<const Bytes> pieces, Sync sync, IfExists if_exists) override {
+    for (const std::string_view prefix : {layout::events_prefix, layout::index_prefix, layout::snapshots_prefix})
+      if (key.starts_with(prefix)) return true;
+    return memory_.put(key, pieces, sync, if_exists);
+  }
+  [[nodiscard]] std::optional<std::vector<std::byte>> get(std::string_view key, Range range) const override {
+    return memory_.get(key, range);
+  }
+  [[nodiscard]] std::optional<std::uint64_t> size(std::string_view key) const override {
+    return is_claim(key) ? claims_->size(key) : memory_.size(key);
+  }
+  [[nodiscard]] std::vector<ObjectInfo> list(std::string_view prefix, std::string_view after) const override {
+    return memory_.list(prefix, after);
+  }
+  bool remove(std::string_view key) override { return memory_.remove(key); }
+  bool move(std::string_view from, std::string_view to) override { return memory_.move(from, to); }
+  void sync(std::span<const std::string>) override {}
+  [[nodiscard]] std::unique_ptr<Claim> claim(std::string_view key, std::string_view text) override {
+    return claims_->claim(key, text);
+  }
+  [[nodiscard]] std::string claim_holder(std::string_view key) const override { return claims_->claim_holder(key); }
+  std::size_t remove_unfinished(const std::function<bool(std::string_view key)>& is_mine) override {
+    return claims_->remove_unfinished(is_mine);
+  }
+  [[nodiscard]] std::string location() const override { return claims_->location(); }
+
+ private:
+  static bool is_claim(std::string_view key) { return key.starts_with("claim") && key.ends_with(".smd"); }
+
+  std::shared_ptr<Store> claims_;
+  MemoryStore memory_;
+};
+
+}  // namespace detail
+TENSORTAP_END_NAMESPACE
+
 // from tensortap/capture/internal/recorder.hpp
 
 // The recorder behind a hook: counts steps, captures tensors, queues finished steps, and commits.
@@ -23485,16 +24618,25 @@ class Recorder {
       capture_.set_budget(budget_,
                           options_.budget_spares_rules ? options_.on_step.required() : std::vector<Collection>());
     }
+    std::optional<TensorBoardPlace> board = board_of(options_, store);
+    if (!options_.run_files) store = std::make_shared<UnkeptRun>(board->store);
     AttemptStart start = detail::start_attempt(*store, checkpoints_.get(), options_);
     if (!start.states.empty()) resume_after(start.states.back(), start.attempt.number);
     capture_.catalog().add_saved_names(start.tensor_names);
     HookOptions options = options_;
     options.collections = capture_.catalog().selection().collections();
-    auto publisher = std::make_shared<Publisher>(std::move(store), checkpoints_, std::move(options), std::move(start),
-                                                 ledger_, kept_);
+    auto publisher = std::make_shared<Publisher>(std::move(store), checkpoints_, std::move(board), std::move(options),
+                                                 std::move(start), ledger_, kept_);
     publisher->commit({capture_.collections_text(), std::nullopt, {}});
     queue_.emplace(options_, std::move(publisher), capture_.catalog().table(), *ledger_, budget_);
     queue_->give_records(capture_);
+  }
+
+  /// Returns where files for TensorBoard go; nullopt: nowhere.
+  static std::optional<TensorBoardPlace> board_of(const HookOptions& options, const std::shared_ptr<Store>& run) {
+    if (!options.tensorboard_dir.empty()) return TensorBoardPlace{open_store(options.tensorboard_dir), {}};
+    if (!options.tensorboard) return std::nullopt;
+    return TensorBoardPlace{run, options.run_files ? std::string(layout::tensorboard_prefix) : std::string()};
   }
 
   void resume_after(const State& state, std::int64_t attempt) {
@@ -24507,8 +25649,8 @@ TENSORTAP_END_NAMESPACE
 
 // from tensortap/capture/internal/configured_options.hpp
 
-// The keys of "HookParameters" that smdebug does not know: how the hook writes, and what it may cost. Each has the name
-// of its option; times are in seconds, and texts count as what they say, as smdebug's do.
+// The keys of "HookParameters" that say how the hook writes, and what it may cost. Each has the name of its option, but
+// for those of TensorBoard, which are smdebug's. Times are in seconds, and texts count as what they say, as there.
 
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
@@ -24666,6 +25808,9 @@ inline constexpr auto configured_options = std::array{
     TENSORTAP_CONFIGURED("recorder_collections", recorder.collections),
     TENSORTAP_CONFIGURED("recorder_max_bytes", recorder.max_bytes),
     TENSORTAP_CONFIGURED("recorder_max_snapshots", recorder.max_snapshots),
+    TENSORTAP_CONFIGURED("export_tensorboard", tensorboard),
+    TENSORTAP_CONFIGURED("tensorboard_dir", tensorboard_dir),
+    TENSORTAP_CONFIGURED("run_files", run_files),
     TENSORTAP_CONFIGURED("index_extras", index_extras),
     TENSORTAP_CONFIGURED("strip_output_numbers", strip_output_numbers),
 };
@@ -24776,8 +25921,8 @@ inline constexpr std::string_view hook_configuration = "hook configuration";
 
 /// Reads "HookParameters" into `out`. Returns the steps that collections without keys of their own are saved at.
 inline ConfiguredSteps take_hook_parameters(const PlacedJson::Value& from, HookConfiguration& out) {
-  std::vector<std::string> known = {"dry_run",  "export_tensorboard", "include_regex", "include_workers", "reductions",
-                                    "save_all", "save_raw_tensor",    "save_shape",    "tensorboard_dir"};
+  std::vector<std::string> known = {"dry_run",  "include_regex",   "include_workers", "reductions",
+                                    "save_all", "save_raw_tensor", "save_shape"};
   add_step_keys(known);
   for (const ConfiguredOption& option : configured_options) known.emplace_back(option.key);
   for (std::string& warning : from.unknown(known)) out.warnings.push_back(std::move(warning));
@@ -24787,10 +25932,6 @@ inline ConfiguredSteps take_hook_parameters(const PlacedJson::Value& from, HookC
     if (text != "one" && text != "all") throw workers->wrong("it must be \"one\" or \"all\"");
     out.include_workers = text == "all" ? IncludeWorkers::all : IncludeWorkers::one;
   }
-  const auto directory = from.find("tensorboard_dir");
-  const auto exports = from.find("export_tensorboard");
-  if (directory) out.tensorboard_dir = directory->text();
-  if (exports && exports->flag() && out.tensorboard_dir.empty()) out.tensorboard_dir = out.out_dir + "/tensorboard";
   if (const auto dry_run = from.find("dry_run"); dry_run && dry_run->flag())
     out.warnings.push_back(dry_run->note("smdebug does not read it, and neither does this; see HookOptions::dry_run"));
   out.said = take_options(from, out.options);
@@ -24887,6 +26028,17 @@ class JobFiles {
   std::string folder_;
 };
 
+/// In a job, another file says where TensorBoard's files go. SageMaker writes it if they are wanted; 'tensortap train'
+/// always does, so that there the hook's configuration decides.
+inline void take_tensorboard_of_job(const JobFiles& files, const HookConfiguration::Variable& variable,
+                                    HookOptions& options) {
+  const bool is_wanted = options.tensorboard || !options.tensorboard_dir.empty();
+  const auto directory = local_path_in(files.path("TENSORBOARD_CONFIG_FILE_PATH", "tensorboardoutputconfig.json"),
+                                       "TensorBoard configuration");
+  options.tensorboard = false;
+  options.tensorboard_dir = is_wanted || variable("TENSORTAP_JOB_ATTEMPT") == nullptr ? directory.value_or("") : "";
+}
+
 }  // namespace detail
 
 TENSORTAP_INLINE HookConfiguration HookConfiguration::from_json(std::string_view path_or_text) {
@@ -24919,11 +26071,7 @@ TENSORTAP_INLINE HookConfiguration HookConfiguration::from_environment(const Var
   if (!std::ifstream(path).is_open())
     return off(in_quotes(path) + " is not there: nothing is saved; SMDEBUG_CONFIG_FILE_PATH names another file");
   HookConfiguration out = from_json(path);
-  if (get("TRAINING_JOB_NAME") != nullptr)  // there, another file decides
-    out.tensorboard_dir =
-        detail::local_path_in(files.path("TENSORBOARD_CONFIG_FILE_PATH", "tensorboardoutputconfig.json"),
-                              "TensorBoard configuration")
-            .value_or("");
+  if (get("TRAINING_JOB_NAME") != nullptr) detail::take_tensorboard_of_job(files, get, out.options);
   if (auto checkpoints = detail::local_path_in(files.path("CHECKPOINT_CONFIG_FILE_PATH", "checkpointconfig.json"),
                                                "checkpoint configuration"))
     out.options.checkpoint_dir = std::move(*checkpoints);
@@ -24960,7 +26108,6 @@ TENSORTAP_INLINE std::string HookConfiguration::to_json() const {
   detail::write_steps(options.save, parameters);
   detail::write_parts(parts, parameters);
   parameters["include_workers"] = include_workers == IncludeWorkers::all ? "all" : "one";
-  if (!tensorboard_dir.empty()) parameters["tensorboard_dir"] = tensorboard_dir;
   detail::for_options_said(options, said, [&](const detail::ConfiguredOption& one) {
     parameters[std::string(one.key)] = one.write(options);
   });
@@ -30015,6 +31162,16 @@ inline std::string seal_of(std::string_view state) {
   return out;
 }
 
+/// Returns `text` as Markdown that shows it as it is.
+inline std::string in_markdown(std::string_view text) {
+  std::string out;
+  for (const char c : text) {
+    if (std::string_view("\\`*_{}[]<>#|~&").find(c) != std::string_view::npos) out += '\\';
+    out += c;
+  }
+  return out;
+}
+
 }  // namespace detail
 
 struct Judge::Shared {
@@ -30022,6 +31179,7 @@ struct Judge::Shared {
   detail::RuleSet rules;
   Actions actions;
   std::vector<Collection> required;
+  std::vector<Finding> latest;  // of the last step
 };
 
 TENSORTAP_INLINE Judge::Judge(std::vector<Rule> rules, Actions actions, std::string worker) {
@@ -30029,7 +31187,8 @@ TENSORTAP_INLINE Judge::Judge(std::vector<Rule> rules, Actions actions, std::str
   shared_.reset(new Shared{.mutex = {},
                            .rules = detail::RuleSet(std::move(rules), std::move(worker)),
                            .actions = std::move(actions),
-                           .required = std::move(required)});
+                           .required = std::move(required),
+                           .latest = {}});
 }
 
 TENSORTAP_INLINE const std::vector<Collection>& Judge::required() const noexcept { return shared_->required; }
@@ -30041,6 +31200,7 @@ TENSORTAP_INLINE void Judge::operator()(const StepView& step) const {
     const std::lock_guard lock(shared_->mutex);
     for (const std::size_t place : shared_->rules.judge(step, failure))
       fresh.push_back(shared_->rules.findings()[place]);
+    shared_->latest = fresh;
   }
   for (const Finding& finding : fresh) try {
       shared_->actions.take(finding);
@@ -30054,6 +31214,17 @@ TENSORTAP_INLINE Verdict Judge::verdict() const {
   const std::lock_guard lock(shared_->mutex);
   Verdict out = shared_->rules.verdict(RuleStatus::in_progress);
   std::stable_sort(out.findings.begin(), out.findings.end(), comes_before);
+  return out;
+}
+
+TENSORTAP_INLINE std::vector<StepText> Judge::texts() const {
+  const std::lock_guard lock(shared_->mutex);
+  std::vector<StepText> out;
+  for (const Finding& finding : shared_->latest) {
+    std::ostringstream line;
+    line << finding;
+    out.push_back({"findings/" + finding.rule, detail::in_markdown(line.str())});
+  }
   return out;
 }
 

@@ -278,7 +278,7 @@ TEST_CASE("a configuration: written as JSON and read again, it is the same", "[c
     CHECK(twice.options.save == once.options.save);
     CHECK(twice.out_dir == once.out_dir);
     CHECK(twice.include_workers == once.include_workers);
-    CHECK(twice.tensorboard_dir == once.tensorboard_dir);
+    CHECK(twice.options.tensorboard_dir == once.options.tensorboard_dir);
     CHECK(twice.parts == once.parts);
     CHECK(twice.to_json() == once.to_json());
     CHECK(twice.warnings.empty());
@@ -299,11 +299,11 @@ TEST_CASE("the environment of a job: files and variables", "[configuration]") {
   CHECK(found.options.enabled);
   CHECK(found.out_dir == "here");
   CHECK(found.options.checkpoint_dir == "/checkpoints");
-  CHECK(found.tensorboard_dir == "own");
+  CHECK(found.options.tensorboard_dir == "own");
   CHECK(found.options.worker == "worker_0");
 
   job["TRAINING_JOB_NAME"] = "a-job";
-  CHECK(configured_by(job).tensorboard_dir == "/tensorboard");
+  CHECK(configured_by(job).options.tensorboard_dir == "/tensorboard");
 
   write_text(folder.path / "other.json", R"({"LocalPath": "there"})");
   job["SMDEBUG_CONFIG_FILE_PATH"] = (folder.path / "other.json").string();

@@ -1,12 +1,19 @@
-// Writes two runs for tensorboard_test.py: DIRECTORY/one of one worker, which ends, and DIRECTORY/two of two, which
-// goes on. In both worker_0 is interrupted twice, so that steps are saved again. usage: board_program DIRECTORY
+// Writes runs for tensorboard_test.py and tensorboard_live_test.py, with files for TensorBoard in tensorboard/.
+//
+// usage: board_program DIRECTORY
+//   DIRECTORY/one of one worker, which ends, and DIRECTORY/two of two, which goes on. In both worker_0 is interrupted
+//   twice, so that steps are saved again.
+// usage: board_program DIRECTORY WORKERS run|alone
+//   A run of 200 steps, to be killed and started again; the workers take turns in one process.
 #include <cmath>
 #include <complex>
 #include <cstdint>
 #include <filesystem>
 #include <fstream>
 #include <limits>
+#include <memory>
 #include <string>
+#include <string_view>
 #include <tensortap/tensortap.hpp>
 #include <vector>
 
@@ -39,25 +46,38 @@ void save(tt::Hook& hook, std::int64_t step, int attempt) {
   hook.save("complex", std::vector<std::complex<float>>{{1, 2}, {3, 4}});
 }
 
+/// Finds something in two steps, each in two tensors.
+std::vector<tt::Finding> find(const tt::JudgedStep& step) {
+  const std::int64_t at = step.step().global_step;
+  if (at != 12 && at != 33) return {};
+  return {{.rule = "Twice", .tensor = at == 12 ? "loss" : "zero", .value = 1, .message = "*" + std::to_string(at)},
+          {.rule = "Twice", .tensor = at == 12 ? "equal" : "wide", .value = 2, .message = "and another one"}};
+}
+
+tt::HookOptions options_of(const std::string& worker, int workers, double& now) {
+  return {.collections = {{.name = "reduced", .include_regex = {"^gradient$"}, .reductions = {R::mean, R::statistics}},
+                          {.name = "others", .include_regex = {"^[^g]", "^gradient/mean$"}}},
+          .save = tt::every(1),
+          .worker = worker,
+          .num_workers = workers,
+          .facts = {{"hyperparameters/lr", "0.5"},
+                    {"hyperparameters/zero", "0"},
+                    {"hyperparameters/name", "adam"},
+                    {"hyperparameters/nesterov", "true"},
+                    {"seed", "17"}},
+          .on_step = tt::Judge({find}),
+          .tensorboard = true,
+          .wall_time = [&now] { return now += 0.25; }};
+}
+
 /// Saves until `end`, and ends there without a word if the run goes on. worker_0 commits each 10th step.
 void train(const std::string& directory, int workers, const std::string& worker, int attempt, std::int64_t end) {
   const std::string checkpoints = directory + "_checkpoints";
   std::filesystem::create_directories(checkpoints);
   double now = 1.7e9 + 1000 * attempt;
-  tt::Hook hook(
-      directory,
-      {.collections = {{.name = "reduced", .include_regex = {"^gradient$"}, .reductions = {R::mean, R::statistics}},
-                       {.name = "others", .include_regex = {"^[^g]", "^gradient/mean$"}}},
-       .save = tt::every(1),
-       .worker = worker,
-       .num_workers = workers,
-       .facts = {{"hyperparameters/lr", "0.5"},
-                 {"hyperparameters/zero", "0"},
-                 {"hyperparameters/name", "adam"},
-                 {"hyperparameters/nesterov", "true"},
-                 {"seed", "17"}},
-       .checkpoint_dir = worker == "worker_0" ? checkpoints : "",
-       .wall_time = [&now] { return now += 0.25; }});
+  tt::HookOptions options = options_of(worker, workers, now);
+  if (worker == "worker_0") options.checkpoint_dir = checkpoints;
+  tt::Hook hook(directory, options);
   while (hook.next_step(tt::Mode::global) < end) {
     hook.begin_step(hook.next_step(tt::Mode::global) % 4 == 3 ? tt::Mode::eval : tt::Mode::train);
     save(hook, hook.global_step(), attempt);
@@ -69,9 +89,45 @@ void train(const std::string& directory, int workers, const std::string& worker,
   if (end == steps && worker == "worker_0") hook.close();
 }
 
+/// Saves 200 steps, and commits each tenth. What is saved depends on the attempt, so that readers can tell what counts.
+void train_on(const std::string& directory, int workers, bool alone) {
+  const std::string checkpoints = directory + "_checkpoints";
+  std::filesystem::create_directories(checkpoints);
+  double now = 0;
+  std::vector<std::unique_ptr<tt::Hook>> hooks;
+  for (int i = 0; i < workers; ++i) {
+    tt::HookOptions options = options_of("worker_" + std::to_string(i), workers, now);
+    options.checkpoint_dir = checkpoints;
+    options.start_over = true;
+    options.run_files = !alone;
+    hooks.push_back(std::make_unique<tt::Hook>(directory, options));
+  }
+  const auto& resumed = hooks[0]->resumed();
+  const int attempt = resumed ? static_cast<int>(resumed->attempt) : 0;
+  now = 1.7e9 + 1000 * attempt;
+  while (hooks[0]->next_step(tt::Mode::global) < 200) {
+    const std::int64_t step = hooks[0]->next_step(tt::Mode::global);
+    for (const auto& hook : hooks) {
+      hook->begin_step(step % 4 == 3 ? tt::Mode::eval : tt::Mode::train);
+      save(*hook, step, attempt);
+      if (step % 7 == 0) hook->save("rare", static_cast<double>(step + 1000 * attempt));
+    }
+    if (step % 10 != 9) continue;
+    for (std::size_t i = 1; i < hooks.size(); ++i) hooks[i]->flush();
+    const std::string file = checkpoints + "/" + std::to_string(step);
+    std::ofstream(file) << step;
+    hooks[0]->commit(file);
+  }
+  for (auto hook = hooks.rbegin(); hook != hooks.rend(); ++hook) (*hook)->close();
+}
+
 }  // namespace
 
-int main(int, char** arguments) {
+int main(int count, char** arguments) {
+  if (count > 2) {
+    train_on(arguments[1], std::stoi(arguments[2]), std::string_view(arguments[3]) == "alone");
+    return 0;
+  }
   for (const int workers : {1, 2}) {
     const std::string directory = std::string(arguments[1]) + (workers == 1 ? "/one" : "/two");
     if (workers == 2) train(directory, workers, "worker_1", 0, steps);

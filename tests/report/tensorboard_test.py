@@ -39,9 +39,9 @@ def call(*arguments, codes=(0,)):
     return result.stdout
 
 
-def payloads_of(path):
-    """The payloads of a file; both checksums of each record are verified."""
-    data, at, out = path.read_bytes(), 0, []
+def payloads_of(data, path):
+    """The payloads of the file `path`, which holds `data`; both checksums of each record are verified."""
+    at, out = 0, []
     while at < len(data):
         size, crc = struct.unpack_from("<QI", data, at)
         payload, footer = data[at + 12:at + 12 + size], data[at + 12 + size:at + 16 + size]
@@ -72,22 +72,28 @@ def one(tree, *path):
 class Board:
     """What one event file holds."""
 
+    several_files = False
+
     def __init__(self, path):
-        self.path = path
-        self.scalars, self.histograms, self.plugins, self.hparams, self.times = {}, {}, {}, {}, {}
-        payloads = payloads_of(path)
+        self.begin()
+        payloads = payloads_of(path.read_bytes(), path)
         events = decode("Batch", b"".join(b"\x0a" + varint(len(p)) + p for p in payloads))["event"]
         assert one(events[0], "file_version") == '"brain.Event:2"', events[0]
         for event in events[1:]:
-            assert all(not re.fullmatch(r"\d+", field) for field in event), event  # no unknown fields
             self.read(event)
 
+    def begin(self):
+        self.scalars, self.histograms, self.texts = {}, {}, {}
+        self.plugins, self.hparams, self.times = {}, {}, {}
+
     def read(self, event):
+        assert all(not re.fullmatch(r"\d+", field) for field in event), event  # no unknown fields
         value, step = one(event, "summary", "value"), int(one(event, "step") or 0)
         tag = unescape(one(value, "tag")).decode()
         plugin = one(value, "metadata", "plugin_data", "plugin_name")
         if plugin is not None:
-            assert tag not in self.plugins, f"{tag} has metadata twice"
+            assert self.several_files or tag not in self.plugins, f"{tag} has metadata twice"
+            assert self.plugins.get(tag, plugin.strip('"')) == plugin.strip('"'), f"{tag} changes its kind"
             assert one(value, "metadata", "data_class") == "DATA_CLASS_TENSOR", value
             self.plugins[tag] = plugin.strip('"')
         if self.plugins.get(tag) == "hparams":
@@ -95,15 +101,20 @@ class Board:
             assert one(value, "tensor", "tensor_shape", "dim") == {}, value
             self.hparams[tag] = decode("HParamsPluginData", unescape(one(value, "metadata", "plugin_data", "content")))
             return
-        values = self.scalars if "simple_value" in value else self.histograms
-        assert (tag, step) not in self.scalars and (tag, step) not in self.histograms, f"{tag}, step {step} is there twice"
+        values = self.scalars if "simple_value" in value else self.texts if self.plugins[tag] == "text" else self.histograms
+        for others in (self.scalars, self.histograms, self.texts):
+            assert (tag, step) not in others, f"{tag}, step {step} is there twice"
         assert step not in self.times or self.times[step] == one(event, "wall_time")
         self.times[step] = one(event, "wall_time")
         if values is self.scalars:
             values[tag, step] = float32(float(one(value, "simple_value")))
             return
-        assert self.plugins[tag] == "histograms", value
         tensor = one(value, "tensor")
+        if values is self.texts:
+            assert tensor["dtype"] == ["DT_STRING"], tensor
+            values[tag, step] = unescape(one(tensor, "string_val")).decode()
+            return
+        assert self.plugins[tag] == "histograms", value
         assert tensor["dtype"] == ["DT_DOUBLE"], tensor
         assert [d["size"] for d in one(tensor, "tensor_shape")["dim"]] == [["30"], ["3"]], tensor
         numbers = struct.unpack("<90d", unescape(one(tensor, "tensor_content")))
@@ -150,18 +161,24 @@ def float32(value):
         return math.copysign(math.inf, value)
 
 
+def built_program(folder):
+    """The path of board_program, which is built in `folder`."""
+    program = Path(folder, "board_program")
+    command = [os.environ.get("CXX", "c++"), *"-std=c++20 -O0 -pthread -I".split(), HERE.parents[1] / "include",
+               *shlex.split(os.environ.get("CXXFLAGS", "")), *(["-DTENSORTAP_COMPILED"] if LIBRARY else []),
+               HERE / "board_program.cpp", "-o", program, *([LIBRARY] if LIBRARY else [])]
+    subprocess.run(command, check=True, timeout=600)
+    return program
+
+
 @unittest.skipUnless(COMMAND and PROTOC, "TENSORTAP_COMMAND is not set, or there is no protoc")
 class TensorBoard(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.folder = tempfile.TemporaryDirectory()
         cls.written = Path(cls.folder.name, "written")
-        program = Path(cls.folder.name, "board_program")
         cls.written.mkdir()
-        command = [os.environ.get("CXX", "c++"), *"-std=c++20 -O0 -pthread -I".split(), HERE.parents[1] / "include",
-                   *shlex.split(os.environ.get("CXXFLAGS", "")), *(["-DTENSORTAP_COMPILED"] if LIBRARY else []),
-                   HERE / "board_program.cpp", "-o", program, *([LIBRARY] if LIBRARY else [])]
-        subprocess.run(command, check=True, timeout=600)
+        program = built_program(cls.folder.name)
         subprocess.run([program, cls.written], check=True, timeout=120)
 
     @classmethod

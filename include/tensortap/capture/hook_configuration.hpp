@@ -38,7 +38,6 @@ struct HookConfiguration {
   /// The parts that are saved of collections that say nothing of parts.
   Collection parts = {};
   IncludeWorkers include_workers = IncludeWorkers::one;
-  std::string tensorboard_dir = {};        ///< where TensorBoard files are wanted. Empty: nowhere
   std::vector<Collection> not_saved = {};  ///< collections that are only described
   std::vector<std::string> warnings = {};  ///< keys that are not known, and others that have no effect
 

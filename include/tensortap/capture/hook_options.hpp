@@ -212,6 +212,19 @@ struct HookOptions {
   /// False: the hook only counts steps.
   bool enabled = true;
 
+  // TensorBoard
+
+  /// True: writes curves, histograms, hyperparameters and findings for TensorBoard, too, into "tensorboard/" below the
+  /// run, which `tensorboard --logdir` shows while the training goes on. With a checkpoint_dir the values of a step are
+  /// written at the commit after it, so that an interrupted run has each step once; without one within a second, where
+  /// objects cannot grow within 30 s. README.md says more.
+  bool tensorboard = false;
+  /// Where the files go instead: a directory, or "s3://BUCKET/PREFIX". It implies `tensorboard`.
+  std::string tensorboard_dir = {};
+  /// False: writes for TensorBoard alone, and nothing of a run. Without a tensorboard_dir the files then go to the
+  /// address of the hook itself.
+  bool run_files = true;
+
   // Compatibility with smdebug
 
   /// True: the index has further keys, which smdebug ignores: payload checksums and the attempt. False: the files equal

@@ -17,6 +17,13 @@
 
 TENSORTAP_BEGIN_NAMESPACE
 
+/// What was written for TensorBoard. Counts are of points of curves, histograms and texts.
+struct TensorBoardStatus {
+  std::uint64_t values = 0;               ///< that were written
+  std::uint64_t lost = 0;                 ///< for which there was no room in memory while writes failed, or no time
+  std::optional<std::string> error = {};  ///< the first failed write; values wait for the next one, if there is room
+};
+
 /// What a hook has done so far.
 struct HookStatus {
   std::uint64_t steps_saved = 0;       ///< steps that were written
@@ -35,6 +42,7 @@ struct HookStatus {
   std::vector<Thinning> thinned;       ///< what `HookOptions::budget` left out; at most 1000 entries, as of losses
   std::optional<std::string> error;    ///< the first failed write
   RecorderStatus recorder;             ///< of the flight recorder
+  TensorBoardStatus tensorboard;       ///< of the files for TensorBoard
   std::vector<std::string> notes;  ///< skipped commits, damaged files, collections without tensors, tensors left out
 };
 

@@ -19,7 +19,8 @@ TENSORTAP_BEGIN_NAMESPACE
 
 /// Any callable that takes a StepView. Its function `std::vector<Collection> required() const` says what it needs. Its
 /// functions `std::string state() const` and `bool restore(std::string_view)`, if it has both, are called on the
-/// writer's thread; copies must then share one state.
+/// writer's thread; copies must then share one state. Its function `std::vector<StepText> texts() const` returns what
+/// TensorBoard shows of the last step.
 class StepObserver {
  public:
   StepObserver() = default;
@@ -37,6 +38,10 @@ class StepObserver {
                     { f.required() } -> std::convertible_to<std::vector<Collection>>;
                   })
       required_ = see.required();
+    if constexpr (requires(const F& f) {
+                    { f.texts() } -> std::convertible_to<std::vector<StepText>>;
+                  })
+      texts_ = [see] { return see.texts(); };
   }
 
   explicit operator bool() const noexcept { return static_cast<bool>(see_); }
@@ -44,6 +49,9 @@ class StepObserver {
 
   /// Returns the collections that it needs.
   [[nodiscard]] const std::vector<Collection>& required() const noexcept { return required_; }
+
+  /// Returns texts about the step that it saw last.
+  [[nodiscard]] std::vector<StepText> texts() const { return texts_ ? texts_() : std::vector<StepText>(); }
 
   [[nodiscard]] bool has_state() const noexcept { return static_cast<bool>(state_); }
   [[nodiscard]] std::string state() const { return state_(); }
@@ -54,6 +62,7 @@ class StepObserver {
   std::function<void(const StepView&)> see_;
   std::function<std::string()> state_;
   std::function<bool(std::string_view)> restore_;
+  std::function<std::vector<StepText>()> texts_;
   std::vector<Collection> required_;
 };
 

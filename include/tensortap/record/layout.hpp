@@ -32,6 +32,7 @@ inline constexpr std::string_view collections_suffix = "_collections.json";
 inline constexpr std::string_view attempts_prefix = "attempts/";
 inline constexpr std::string_view superseded_prefix = "superseded/";
 inline constexpr std::string_view snapshots_prefix = "snapshots/";
+inline constexpr std::string_view tensorboard_prefix = "tensorboard/";
 inline constexpr std::string_view end_marker = "training_job_end.ts";
 inline constexpr std::string_view reductions_prefix = "smdebug/reductions/";
 

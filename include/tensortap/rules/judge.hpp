@@ -35,6 +35,9 @@ class Judge {
   /// Returns what the rules have found so far.
   [[nodiscard]] Verdict verdict() const;
 
+  /// Returns what TensorBoard shows of the last step: "findings/RULE" for each rule that has found something new in it.
+  [[nodiscard]] std::vector<StepText> texts() const;
+
   /// Returns all that the rules have seen and found, for `restore`.
   [[nodiscard]] std::string state() const;
   /// Continues where the state was taken. Returns false, and starts over, if it is not that of these rules.

@@ -44,6 +44,8 @@ class FileStore final : public Store {
   TENSORTAP_INLINE bool put(std::string_view key, std::span<const Bytes> pieces, Sync sync,
                             IfExists if_exists) override;
   [[nodiscard]] TENSORTAP_INLINE std::unique_ptr<ObjectWriter> begin_object(std::string_view key) override;
+  TENSORTAP_INLINE bool extend(std::string_view key, std::uint64_t start, std::span<const Bytes> pieces,
+                               Sync sync) override;
   [[nodiscard]] TENSORTAP_INLINE std::optional<std::vector<std::byte>> get(std::string_view key,
                                                                            Range range) const override;
   [[nodiscard]] TENSORTAP_INLINE std::optional<std::uint64_t> size(std::string_view key) const override;

@@ -89,6 +89,12 @@ class Store {
   /// put(). Lifetime: the store outlives the writer.
   [[nodiscard]] TENSORTAP_INLINE virtual std::unique_ptr<ObjectWriter> begin_object(std::string_view key);
 
+  /// Writes `pieces` from byte `start` of the object `key` on, which is made if it is missing. Readers see it grow, and
+  /// a write that was cut off may be repeated. Returns false if objects of this store cannot grow; without pieces that
+  /// is all. Throws: the store failed; some of the bytes may be written.
+  TENSORTAP_INLINE virtual bool extend(std::string_view key, std::uint64_t start, std::span<const Bytes> pieces,
+                                       Sync sync);
+
   /// Returns the bytes of object `key` in `range`, fewer if the object ends before; nullopt if there is no such object.
   [[nodiscard]] virtual std::optional<std::vector<std::byte>> get(std::string_view key, Range range) const = 0;
 

@@ -28,6 +28,13 @@
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
 
+/// Returns the statistics of such a record.
+inline std::optional<Statistics> statistics_of(const CapturedRecord& record) {
+  std::array<double, statistics_fields.size()> fields{};
+  std::memcpy(fields.data(), record.view.data(), sizeof fields);  // as StepRecords wrote it
+  return Statistics::from_record(fields);
+}
+
 /// Lifetime: that of the records and of the index, which it may share with the steps before.
 class CapturedStep final : public StepView {
  public:
@@ -67,11 +74,7 @@ class CapturedStep final : public StepView {
   }
 
   [[nodiscard]] std::optional<Statistics> statistics(std::string_view tensor) const override {
-    if (const auto* record = find(tensor, CapturedRecord::Kind::statistics)) {
-      std::array<double, statistics_fields.size()> fields{};
-      std::memcpy(fields.data(), record->view.data(), sizeof fields);  // as StepRecords wrote it
-      return Statistics::from_record(fields);
-    }
+    if (const auto* record = find(tensor, CapturedRecord::Kind::statistics)) return statistics_of(*record);
     if (const auto* record = find(tensor, CapturedRecord::Kind::raw);
         record != nullptr && is_real(record->view.dtype()))
       return tensortap::statistics(record->view);

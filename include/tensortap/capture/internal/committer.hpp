@@ -16,6 +16,7 @@
 #include <tensortap/capture/internal/observer_state.hpp>
 #include <tensortap/capture/internal/resume.hpp>
 #include <tensortap/capture/internal/step_publisher.hpp>
+#include <tensortap/capture/internal/tensorboard_writer.hpp>
 #include <tensortap/capture/state.hpp>
 #include <tensortap/error.hpp>
 #include <tensortap/internal/config.hpp>
@@ -35,9 +36,14 @@ struct CommitRequest {
 /// Threads: the writer's.
 class Committer {
  public:
-  Committer(AttemptContext& context, StepPublisher& steps, std::shared_ptr<Store> checkpoints,
+  /// `board` is null if nothing is written for TensorBoard.
+  Committer(AttemptContext& context, StepPublisher& steps, TensorBoardWriter* board, std::shared_ptr<Store> checkpoints,
             std::vector<State> states)
-      : context_(context), steps_(steps), checkpoints_(std::move(checkpoints)), states_(std::move(states)) {}
+      : context_(context),
+        steps_(steps),
+        board_(board),
+        checkpoints_(std::move(checkpoints)),
+        states_(std::move(states)) {}
 
   /// Makes all steps so far durable, then the state, if there is one. Throws: steps were lost since the last commit
   /// (once); a later attempt exists; no such checkpoint; the store failed; after the commit, once: the commits before
@@ -52,14 +58,16 @@ class Committer {
     put_collections(request.collections);
     if (request.state) {
       put_state(std::move(*request.state), request.files);
-    } else if (context_.options.retention.has_limit() && checkpoints_ != nullptr) {
-      remove_old_steps();
+    } else {
+      see_last_commit();
+      if (board_ != nullptr) board_->flush();
     }
   }
 
   /// Ends the run, if this is the last of its workers. Throws as `commit` does, except for lost steps.
   void close(const std::string& collections) {
     (void)steps_.take_lost_steps();
+    if (board_ != nullptr) board_->close();
     put_collections(collections);
     steps_.retention().closed();
     context_.retries.run([&] {
@@ -73,14 +81,20 @@ class Committer {
   }
 
  private:
-  /// Removes old steps up to the last commit, which another worker may have made. Never throws.
-  void remove_old_steps() noexcept {
+  /// Does what depends on the last commit, which another worker may have made: removes old steps, and writes for
+  /// TensorBoard. Never throws.
+  void see_last_commit() noexcept {
+    const bool prepares = board_ != nullptr && context_.options.num_workers > 1;
+    if (checkpoints_ == nullptr || !(prepares || context_.options.retention.has_limit())) return;
     try {
       const std::vector<State> there = read_states(*checkpoints_);
-      if (!there.empty() && there.back().run_id == context_.attempt.run_id)
+      if (!there.empty() && there.back().run_id == context_.attempt.run_id) {
         steps_.retention().committed(there.back().last_seen);
+        if (prepares) board_->committed(there.back().last_seen);
+      }
     } catch (...) {  // the next flush tries again
     }
+    if (prepares) board_->prepare();
   }
 
   void put_collections(const std::string& text) {
@@ -119,6 +133,7 @@ class Committer {
       dropped = observer_key(context_.options.worker, states.front().last_seen);
       states.erase(states.begin());
     }
+    if (board_ != nullptr) board_->prepare();
     bool are_moved = false;
     context_.retries.run([&] {
       if (context_.commit_sync == Sync::yes) {
@@ -133,6 +148,7 @@ class Committer {
     const std::int64_t previous = states_.empty() ? -1 : states_.back().last_seen;
     states_ = std::move(states);
     context_.ledger->count_commit();
+    if (board_ != nullptr) board_->committed(states_.back().last_seen);
     if (!dropped.empty()) try_to_remove(dropped);
     steps_.retention().committed(states_.back().last_seen);
     context_.callbacks.committed(states_.back());
@@ -177,6 +193,7 @@ class Committer {
 
   AttemptContext& context_;
   StepPublisher& steps_;
+  TensorBoardWriter* board_;
   std::shared_ptr<Store> checkpoints_;
   std::vector<State> states_;
   std::optional<std::string> put_text_;  // of the collections file

@@ -1,5 +1,5 @@
-// The keys of "HookParameters" that smdebug does not know: how the hook writes, and what it may cost. Each has the name
-// of its option; times are in seconds, and texts count as what they say, as smdebug's do.
+// The keys of "HookParameters" that say how the hook writes, and what it may cost. Each has the name of its option, but
+// for those of TensorBoard, which are smdebug's. Times are in seconds, and texts count as what they say, as there.
 #pragma once
 
 #include <algorithm>
@@ -179,6 +179,9 @@ inline constexpr auto configured_options = std::array{
     TENSORTAP_CONFIGURED("recorder_collections", recorder.collections),
     TENSORTAP_CONFIGURED("recorder_max_bytes", recorder.max_bytes),
     TENSORTAP_CONFIGURED("recorder_max_snapshots", recorder.max_snapshots),
+    TENSORTAP_CONFIGURED("export_tensorboard", tensorboard),
+    TENSORTAP_CONFIGURED("tensorboard_dir", tensorboard_dir),
+    TENSORTAP_CONFIGURED("run_files", run_files),
     TENSORTAP_CONFIGURED("index_extras", index_extras),
     TENSORTAP_CONFIGURED("strip_output_numbers", strip_output_numbers),
 };

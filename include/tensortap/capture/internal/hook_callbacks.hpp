@@ -17,6 +17,7 @@
 #include <tensortap/capture/state.hpp>
 #include <tensortap/capture/status.hpp>
 #include <tensortap/internal/config.hpp>
+#include <tensortap/step_view.hpp>
 
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
@@ -36,6 +37,17 @@ class HookCallbacks {
       options_.on_step(CapturedStep(step, options_.collections, index_));
     } catch (...) {
       ledger_.change([](HookStatus& status) { ++status.callback_errors; });
+    }
+  }
+
+  /// Returns what `on_step` says of the step that it has seen last. Counts its exceptions.
+  [[nodiscard]] std::vector<StepText> step_texts() noexcept {
+    if (!options_.on_step || is_suppressed_) return {};
+    try {
+      return options_.on_step.texts();
+    } catch (...) {
+      ledger_.change([](HookStatus& status) { ++status.callback_errors; });
+      return {};
     }
   }
 

@@ -31,8 +31,8 @@ inline constexpr std::string_view hook_configuration = "hook configuration";
 
 /// Reads "HookParameters" into `out`. Returns the steps that collections without keys of their own are saved at.
 inline ConfiguredSteps take_hook_parameters(const PlacedJson::Value& from, HookConfiguration& out) {
-  std::vector<std::string> known = {"dry_run",  "export_tensorboard", "include_regex", "include_workers", "reductions",
-                                    "save_all", "save_raw_tensor",    "save_shape",    "tensorboard_dir"};
+  std::vector<std::string> known = {"dry_run",  "include_regex",   "include_workers", "reductions",
+                                    "save_all", "save_raw_tensor", "save_shape"};
   add_step_keys(known);
   for (const ConfiguredOption& option : configured_options) known.emplace_back(option.key);
   for (std::string& warning : from.unknown(known)) out.warnings.push_back(std::move(warning));
@@ -42,10 +42,6 @@ inline ConfiguredSteps take_hook_parameters(const PlacedJson::Value& from, HookC
     if (text != "one" && text != "all") throw workers->wrong("it must be \"one\" or \"all\"");
     out.include_workers = text == "all" ? IncludeWorkers::all : IncludeWorkers::one;
   }
-  const auto directory = from.find("tensorboard_dir");
-  const auto exports = from.find("export_tensorboard");
-  if (directory) out.tensorboard_dir = directory->text();
-  if (exports && exports->flag() && out.tensorboard_dir.empty()) out.tensorboard_dir = out.out_dir + "/tensorboard";
   if (const auto dry_run = from.find("dry_run"); dry_run && dry_run->flag())
     out.warnings.push_back(dry_run->note("smdebug does not read it, and neither does this; see HookOptions::dry_run"));
   out.said = take_options(from, out.options);
@@ -142,6 +138,17 @@ class JobFiles {
   std::string folder_;
 };
 
+/// In a job, another file says where TensorBoard's files go. SageMaker writes it if they are wanted; 'tensortap train'
+/// always does, so that there the hook's configuration decides.
+inline void take_tensorboard_of_job(const JobFiles& files, const HookConfiguration::Variable& variable,
+                                    HookOptions& options) {
+  const bool is_wanted = options.tensorboard || !options.tensorboard_dir.empty();
+  const auto directory = local_path_in(files.path("TENSORBOARD_CONFIG_FILE_PATH", "tensorboardoutputconfig.json"),
+                                       "TensorBoard configuration");
+  options.tensorboard = false;
+  options.tensorboard_dir = is_wanted || variable("TENSORTAP_JOB_ATTEMPT") == nullptr ? directory.value_or("") : "";
+}
+
 }  // namespace detail
 
 TENSORTAP_INLINE HookConfiguration HookConfiguration::from_json(std::string_view path_or_text) {
@@ -174,11 +181,7 @@ TENSORTAP_INLINE HookConfiguration HookConfiguration::from_environment(const Var
   if (!std::ifstream(path).is_open())
     return off(in_quotes(path) + " is not there: nothing is saved; SMDEBUG_CONFIG_FILE_PATH names another file");
   HookConfiguration out = from_json(path);
-  if (get("TRAINING_JOB_NAME") != nullptr)  // there, another file decides
-    out.tensorboard_dir =
-        detail::local_path_in(files.path("TENSORBOARD_CONFIG_FILE_PATH", "tensorboardoutputconfig.json"),
-                              "TensorBoard configuration")
-            .value_or("");
+  if (get("TRAINING_JOB_NAME") != nullptr) detail::take_tensorboard_of_job(files, get, out.options);
   if (auto checkpoints = detail::local_path_in(files.path("CHECKPOINT_CONFIG_FILE_PATH", "checkpointconfig.json"),
                                                "checkpoint configuration"))
     out.options.checkpoint_dir = std::move(*checkpoints);
@@ -215,7 +218,6 @@ TENSORTAP_INLINE std::string HookConfiguration::to_json() const {
   detail::write_steps(options.save, parameters);
   detail::write_parts(parts, parameters);
   parameters["include_workers"] = include_workers == IncludeWorkers::all ? "all" : "one";
-  if (!tensorboard_dir.empty()) parameters["tensorboard_dir"] = tensorboard_dir;
   detail::for_options_said(options, said, [&](const detail::ConfiguredOption& one) {
     parameters[std::string(one.key)] = one.write(options);
   });

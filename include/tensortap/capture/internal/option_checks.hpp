@@ -47,6 +47,8 @@ inline void check_hook_options(const HookOptions& options) {
     throw Error::bad_option("retention", "it keeps nothing; give it 1 or more, or leave it out");
   if (options.recorder.steps < 0 || options.recorder.max_snapshots < 0)
     throw Error::bad_option("recorder", "a number in it is negative; give it 0 or more");
+  if (!options.run_files && !options.tensorboard && options.tensorboard_dir.empty())
+    throw Error::bad_option("run_files", "without them nothing is written; set tensorboard, or set dry_run");
   if (!options.wall_time) throw Error::bad_option("wall_time", "it is empty; leave it out or give it a function");
   if (!options.sleep) throw Error::bad_option("sleep", "it is empty; leave it out or give it a function");
   if (options.watch_checkpoints && options.checkpoint_dir.empty())

@@ -18,6 +18,7 @@
 #include <tensortap/capture/internal/status_ledger.hpp>
 #include <tensortap/capture/internal/step_publisher.hpp>
 #include <tensortap/capture/internal/step_records.hpp>
+#include <tensortap/capture/internal/tensorboard_writer.hpp>
 #include <tensortap/capture/internal/writer_thread.hpp>
 #include <tensortap/capture/status.hpp>
 #include <tensortap/internal/config.hpp>
@@ -31,12 +32,19 @@ class Publisher {
  public:
   using Clock = std::chrono::steady_clock;
 
-  Publisher(std::shared_ptr<Store> store, std::shared_ptr<Store> checkpoints, HookOptions options, AttemptStart start,
-            std::shared_ptr<StatusLedger> ledger, std::shared_ptr<KeptSteps> kept)
+  /// `board` is where files for TensorBoard are written; nullopt: nowhere.
+  Publisher(std::shared_ptr<Store> store, std::shared_ptr<Store> checkpoints, std::optional<TensorBoardPlace> board,
+            HookOptions options, AttemptStart start, std::shared_ptr<StatusLedger> ledger,
+            std::shared_ptr<KeptSteps> kept)
       : context_(std::move(store), std::move(options), std::move(start.attempt), std::move(ledger)),
         presence_(context_, std::move(start.claim)),
-        steps_(context_, start.states.empty() ? std::nullopt : start.states.back().last_saved, std::move(kept)),
-        committer_(context_, steps_, std::move(checkpoints), std::move(start.states)) {
+        board_(board ? std::make_unique<TensorBoardWriter>(context_, std::move(*board),
+                                                           start.states.empty() ? nullptr : &start.states.back(),
+                                                           checkpoints != nullptr)
+                     : nullptr),
+        steps_(context_, board_.get(), start.states.empty() ? std::nullopt : start.states.back().last_saved,
+               std::move(kept)),
+        committer_(context_, steps_, board_.get(), std::move(checkpoints), std::move(start.states)) {
     context_.ledger->change([&](HookStatus& status) { status.notes = std::move(start.notes); });
   }
 
@@ -86,7 +94,8 @@ class Publisher {
 
  private:
   AttemptContext context_;
-  RunPresence presence_;  // releases the claim before the store
+  RunPresence presence_;                      // releases the claim before the store
+  std::unique_ptr<TensorBoardWriter> board_;  // if there is one
   StepPublisher steps_;
   Committer committer_;
 };

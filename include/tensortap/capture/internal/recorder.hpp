@@ -28,6 +28,8 @@
 #include <tensortap/capture/internal/step_counter.hpp>
 #include <tensortap/capture/internal/step_phases.hpp>
 #include <tensortap/capture/internal/step_queue.hpp>
+#include <tensortap/capture/internal/tensorboard_writer.hpp>
+#include <tensortap/capture/internal/unkept_run.hpp>
 #include <tensortap/capture/report.hpp>
 #include <tensortap/capture/resumed.hpp>
 #include <tensortap/capture/state.hpp>
@@ -36,6 +38,7 @@
 #include <tensortap/internal/config.hpp>
 #include <tensortap/internal/fork_guard.hpp>
 #include <tensortap/phase.hpp>
+#include <tensortap/record/layout.hpp>
 #include <tensortap/select/collection.hpp>
 #include <tensortap/step.hpp>
 #include <tensortap/store/open.hpp>
@@ -158,16 +161,25 @@ class Recorder {
       capture_.set_budget(budget_,
                           options_.budget_spares_rules ? options_.on_step.required() : std::vector<Collection>());
     }
+    std::optional<TensorBoardPlace> board = board_of(options_, store);
+    if (!options_.run_files) store = std::make_shared<UnkeptRun>(board->store);
     AttemptStart start = detail::start_attempt(*store, checkpoints_.get(), options_);
     if (!start.states.empty()) resume_after(start.states.back(), start.attempt.number);
     capture_.catalog().add_saved_names(start.tensor_names);
     HookOptions options = options_;
     options.collections = capture_.catalog().selection().collections();
-    auto publisher = std::make_shared<Publisher>(std::move(store), checkpoints_, std::move(options), std::move(start),
-                                                 ledger_, kept_);
+    auto publisher = std::make_shared<Publisher>(std::move(store), checkpoints_, std::move(board), std::move(options),
+                                                 std::move(start), ledger_, kept_);
     publisher->commit({capture_.collections_text(), std::nullopt, {}});
     queue_.emplace(options_, std::move(publisher), capture_.catalog().table(), *ledger_, budget_);
     queue_->give_records(capture_);
+  }
+
+  /// Returns where files for TensorBoard go; nullopt: nowhere.
+  static std::optional<TensorBoardPlace> board_of(const HookOptions& options, const std::shared_ptr<Store>& run) {
+    if (!options.tensorboard_dir.empty()) return TensorBoardPlace{open_store(options.tensorboard_dir), {}};
+    if (!options.tensorboard) return std::nullopt;
+    return TensorBoardPlace{run, options.run_files ? std::string(layout::tensorboard_prefix) : std::string()};
   }
 
   void resume_after(const State& state, std::int64_t attempt) {

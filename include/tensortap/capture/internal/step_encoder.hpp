@@ -28,6 +28,19 @@
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
 
+/// Appends `name` without its output numbers: "a:0/b:12" gives "a/b".
+inline void append_without_output_numbers(std::string& out, std::string_view name) {
+  for (std::size_t i = 0; i < name.size();) {
+    std::size_t digits = i + 1;
+    while (digits < name.size() && std::isdigit(static_cast<unsigned char>(name[digits])) != 0) ++digits;
+    if (name[i] == ':' && digits > i + 1) {
+      i = digits;
+    } else {
+      out += name[i++];
+    }
+  }
+}
+
 /// Buffers are reused between calls to `encode`. Threads: the writer's.
 class StepEncoder {
  public:
@@ -120,24 +133,11 @@ class StepEncoder {
   std::string_view name_of(std::string_view tensor, Reduction reduction) {
     name_.assign(layout::reductions_prefix).append(to_string(reduction)).append("/");
     if (strip_output_numbers_) {
-      append_without_output_numbers(tensor);
+      append_without_output_numbers(name_, tensor);
     } else {
       name_ += tensor;
     }
     return name_;
-  }
-
-  /// Appends `name` without its output numbers: "a:0/b:12" gives "a/b".
-  void append_without_output_numbers(std::string_view name) {
-    for (std::size_t i = 0; i < name.size();) {
-      std::size_t digits = i + 1;
-      while (digits < name.size() && std::isdigit(static_cast<unsigned char>(name[digits])) != 0) ++digits;
-      if (name[i] == ':' && digits > i + 1) {
-        i = digits;
-      } else {
-        name_ += name[i++];
-      }
-    }
   }
 
   /// Returns the payload of the record that begins at `begin`, without borrowed elements.

@@ -24,6 +24,7 @@
 #include <tensortap/capture/internal/step_records.hpp>
 #include <tensortap/capture/internal/step_retention.hpp>
 #include <tensortap/capture/internal/step_segment.hpp>
+#include <tensortap/capture/internal/tensorboard_writer.hpp>
 #include <tensortap/capture/status.hpp>
 #include <tensortap/internal/config.hpp>
 #include <tensortap/internal/parallel_for.hpp>
@@ -36,8 +37,11 @@ namespace detail {
 /// Threads: the writer's.
 class StepPublisher {
  public:
-  StepPublisher(AttemptContext& context, std::optional<std::int64_t> last_saved, std::shared_ptr<KeptSteps> kept)
+  /// `board` is null if nothing is written for TensorBoard.
+  StepPublisher(AttemptContext& context, TensorBoardWriter* board, std::optional<std::int64_t> last_saved,
+                std::shared_ptr<KeptSteps> kept)
       : context_(context),
+        board_(board),
         snapshots_(context, std::move(kept)),
         early_(context),
         retention_(context),
@@ -263,6 +267,7 @@ class StepPublisher {
     });
     context_.unsynced.sync_if_many();
     context_.callbacks.step_written(step);
+    if (board_ != nullptr) board_->add(step, context_.callbacks.step_texts());
     snapshots_.write_requested();
   }
 
@@ -283,6 +288,7 @@ class StepPublisher {
   }
 
   AttemptContext& context_;
+  TensorBoardWriter* board_;
   SnapshotWriter snapshots_;
   EarlyEvents early_;
   StepRetention retention_;

@@ -1,8 +1,6 @@
 // The bodies of tensorboard.hpp.
 #pragma once
 
-#include <algorithm>
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
@@ -16,12 +14,10 @@
 #include <vector>
 
 #include <tensortap/internal/config.hpp>
-#include <tensortap/record/internal/process_fact.hpp>
-#include <tensortap/reduce/reduce.hpp>
+#include <tensortap/record/internal/tensorboard_values.hpp>
 #include <tensortap/reduce/statistics.hpp>
 #include <tensortap/reduction.hpp>
 #include <tensortap/report/internal/exported_steps.hpp>
-#include <tensortap/report/internal/histogram_rows.hpp>
 #include <tensortap/report/internal/new_directory.hpp>
 #include <tensortap/report/internal/tensorboard_file.hpp>
 #include <tensortap/report/internal/whole_objects.hpp>
@@ -29,6 +25,7 @@
 #include <tensortap/statistics_record.hpp>
 #include <tensortap/step.hpp>
 #include <tensortap/store/store.hpp>
+#include <tensortap/tensor/as_view.hpp>
 #include <tensortap/tensor/dtype.hpp>
 #include <tensortap/tensor/tensor.hpp>
 #include <tensortap/trial/tensor_history.hpp>
@@ -37,35 +34,15 @@
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
 
-/// Returns the facts of a run that describe its training, and not its process, without "hyperparameters/".
-inline std::map<std::string, std::string> hyperparameters_of(const std::map<std::string, std::string>& facts) {
-  constexpr std::string_view prefix = "hyperparameters/";
-  std::map<std::string, std::string> out;
-  for (const auto& [name, value] : facts) {
-    if (std::find(process_fact::all.begin(), process_fact::all.end(), name) != process_fact::all.end()) continue;
-    const std::string rest = name.starts_with(prefix) ? name.substr(prefix.size()) : std::string();
-    out[rest.empty() || facts.contains(rest) ? name : rest] = value;
-  }
-  return out;
-}
-
-/// Returns `worker` as the name of a directory that is below its parent.
-inline std::string directory_of_worker(const std::string& worker) {
-  std::string out = worker.empty() || worker.front() == '.' ? "_" + worker : worker;
-  std::replace_if(
-      out.begin(), out.end(), [](char c) { return static_cast<unsigned char>(c) < ' ' || c == '/' || c == '\\'; }, '_');
-  return out;
-}
-
 /// Exports the steps of one run.
 class TensorBoardExport {
  public:
   TensorBoardExport(const Trial& trial, const ExportOptions& options, const std::filesystem::path& directory)
-      : trial_(trial), options_(options), facts_(hyperparameters_of(trial.facts())) {
+      : trial_(trial), options_(options), facts_(tensorboard::hyperparameters_of(trial.facts())) {
     std::set<std::string> taken;
     const std::vector<std::string> workers = trial.workers();
     for (const std::string& worker : workers) {
-      std::string name = workers.size() > 1 ? directory_of_worker(worker) : std::string();
+      std::string name = workers.size() > 1 ? tensorboard::directory_of_worker(worker) : std::string();
       while (!taken.insert(name).second) name += '~';
       places_[worker] = directory / name;
     }
@@ -73,7 +50,11 @@ class TensorBoardExport {
 
   ExportedToTensorBoard run() {
     for (const Mode mode : exported_modes(trial_, options_)) export_mode(mode);
-    return std::move(done_);
+    return {.files = files_,
+            .scalars = counts_.scalars,
+            .histograms = counts_.histograms,
+            .without_elements = counts_.without_elements,
+            .left_out = counts_.left_out};
   }
 
  private:
@@ -98,7 +79,7 @@ class TensorBoardExport {
       }
     }
     for (auto& [worker, file] : files)
-      if (file.finish(trial_.ended())) ++done_.files;
+      if (file.finish(trial_.ended())) ++files_;
   }
 
   void export_step(const std::vector<const TensorHistory*>& tensors, std::int64_t number, const std::string& worker,
@@ -113,55 +94,30 @@ class TensorBoardExport {
 
   void export_tensor(const TensorHistory& tensor, std::int64_t number, const std::string& worker,
                      TensorBoardFile& file) {
-    const std::string& name = tensor.name();
-    const auto add = [&](const std::string& curve, double value) {
-      file.add_scalar(name, curve, value);
-      ++done_.scalars;
-    };
     const auto value = tensor.value(number, worker);
     const auto saved = tensor.saved_reductions(number, worker);
-    std::set<Reduction> written;
-    for (std::size_t i = 0; i < reduction_count; ++i) {
-      const auto r = static_cast<Reduction>(i);
-      const auto record = saved.find(std::string(to_string(r)));
-      if (record == saved.end() || record->second.size() != 1 || !is_real(record->second.dtype())) continue;
-      add(name + "/" + record->first, record->second.number(0));
-      written.insert(r);
-    }
-    if (!value) {
-      if (!saved.empty()) ++done_.without_elements;
-      const auto record = saved.find(std::string(to_string(Reduction::statistics)));
-      if (record == saved.end() || record->second.dtype() != DType::f64) return;
-      if (const auto statistics = Statistics::from_record(record->second.as<double>())) {
-        using R = Reduction;
-        for (const R r : std::array{R::min, R::max, R::mean, R::std, R::l2})
-          if (const auto reduced = reduction_of(*statistics, r);
-              reduced && statistics->count > 0 && written.insert(r).second)
-            add(name + "/" + std::string(to_string(r)), *reduced);
-        add(name + "/zeros", static_cast<double>(statistics->zeros));
-        add(name + "/nan", static_cast<double>(statistics->nan));
-        add(name + "/inf", static_cast<double>(statistics->non_finite() - statistics->nan));
+    tensorboard::SavedParts parts;
+    if (value) parts.elements = as_view(*value);
+    parts.has_reductions = !saved.empty();
+    for (const auto& [kind, record] : saved) {
+      const auto r = parse_reduction(kind);
+      if (!r) continue;
+      if (*r == Reduction::statistics) {
+        if (record.dtype() == DType::f64) parts.statistics = Statistics::from_record(record.as<double>());
+      } else if (!is_record(*r) && record.size() == 1 && is_real(record.dtype())) {
+        parts.reductions[static_cast<std::size_t>(*r)] = record.number(0);
       }
-    } else if (!is_real(value->dtype())) {
-      ++done_.left_out;
-    } else if (value->size() == 1) {
-      add(name, value->number(0));
-    } else {
-      const Statistics statistics = tensortap::statistics(*value);
-      file.add_histogram(name, histogram_rows(*value, statistics));
-      ++done_.histograms;
-      // A histogram does not show them.
-      if (statistics.nan > 0) add(name + "/nan", static_cast<double>(statistics.nan));
-      if (const auto inf = statistics.non_finite() - statistics.nan; inf > 0)
-        add(name + "/inf", static_cast<double>(inf));
     }
+    tensorboard::add_tensor(file.events(), tensor.name(), parts, counts_);
+    file.flush_if_large();
   }
 
   const Trial& trial_;
   const ExportOptions& options_;
   const std::map<std::string, std::string> facts_;
   std::map<std::string, std::filesystem::path> places_;  // by worker
-  ExportedToTensorBoard done_;
+  std::uint64_t files_ = 0;
+  tensorboard::ValueCounts counts_;
 };
 
 }  // namespace detail

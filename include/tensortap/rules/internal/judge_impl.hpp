@@ -6,17 +6,22 @@
 #include <cstdint>
 #include <exception>
 #include <mutex>
+#include <sstream>
+#include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
 #include <tensortap/bytes/bytes.hpp>
 #include <tensortap/bytes/crc32c.hpp>
 #include <tensortap/internal/config.hpp>
+#include <tensortap/rules/finding.hpp>
 #include <tensortap/rules/internal/rule_set.hpp>
 #include <tensortap/rules/judge.hpp>
 #include <tensortap/rules/rule.hpp>
 #include <tensortap/rules/rule_state.hpp>
 #include <tensortap/select/collection.hpp>
+#include <tensortap/step_view.hpp>
 
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
@@ -40,6 +45,16 @@ inline std::string seal_of(std::string_view state) {
   return out;
 }
 
+/// Returns `text` as Markdown that shows it as it is.
+inline std::string in_markdown(std::string_view text) {
+  std::string out;
+  for (const char c : text) {
+    if (std::string_view("\\`*_{}[]<>#|~&").find(c) != std::string_view::npos) out += '\\';
+    out += c;
+  }
+  return out;
+}
+
 }  // namespace detail
 
 struct Judge::Shared {
@@ -47,6 +62,7 @@ struct Judge::Shared {
   detail::RuleSet rules;
   Actions actions;
   std::vector<Collection> required;
+  std::vector<Finding> latest;  // of the last step
 };
 
 TENSORTAP_INLINE Judge::Judge(std::vector<Rule> rules, Actions actions, std::string worker) {
@@ -54,7 +70,8 @@ TENSORTAP_INLINE Judge::Judge(std::vector<Rule> rules, Actions actions, std::str
   shared_.reset(new Shared{.mutex = {},
                            .rules = detail::RuleSet(std::move(rules), std::move(worker)),
                            .actions = std::move(actions),
-                           .required = std::move(required)});
+                           .required = std::move(required),
+                           .latest = {}});
 }
 
 TENSORTAP_INLINE const std::vector<Collection>& Judge::required() const noexcept { return shared_->required; }
@@ -66,6 +83,7 @@ TENSORTAP_INLINE void Judge::operator()(const StepView& step) const {
     const std::lock_guard lock(shared_->mutex);
     for (const std::size_t place : shared_->rules.judge(step, failure))
       fresh.push_back(shared_->rules.findings()[place]);
+    shared_->latest = fresh;
   }
   for (const Finding& finding : fresh) try {
       shared_->actions.take(finding);
@@ -79,6 +97,17 @@ TENSORTAP_INLINE Verdict Judge::verdict() const {
   const std::lock_guard lock(shared_->mutex);
   Verdict out = shared_->rules.verdict(RuleStatus::in_progress);
   std::stable_sort(out.findings.begin(), out.findings.end(), comes_before);
+  return out;
+}
+
+TENSORTAP_INLINE std::vector<StepText> Judge::texts() const {
+  const std::lock_guard lock(shared_->mutex);
+  std::vector<StepText> out;
+  for (const Finding& finding : shared_->latest) {
+    std::ostringstream line;
+    line << finding;
+    out.push_back({"findings/" + finding.rule, detail::in_markdown(line.str())});
+  }
   return out;
 }
 

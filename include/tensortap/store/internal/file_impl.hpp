@@ -52,6 +52,28 @@ TENSORTAP_INLINE std::unique_ptr<ObjectWriter> FileStore::begin_object(std::stri
   return std::make_unique<detail::FileWriter>(*state_, key);
 }
 
+TENSORTAP_INLINE bool FileStore::extend(std::string_view key, std::uint64_t start, std::span<const Bytes> pieces,
+                                        Sync sync) {
+  const auto [parts, leaf] = state_->split(key);
+  if (pieces.empty()) return true;
+  const detail::Descriptor directory = state_->tree.make(parts, key);
+  // Without O_NONBLOCK a named pipe would block.
+  detail::Descriptor file = state_->tree.open_at(directory.get(), leaf, O_WRONLY | O_CREAT | O_NONBLOCK);
+  if (!file) throw state_->tree.failed("create", key);
+  if (state_->size_of_object(file, key) < start) {
+    errno = ENOENT;
+    throw state_->tree.failed("extend", key);
+  }
+  state_->write(file, start, pieces, key);
+  if (sync == Sync::yes) state_->sync_file(file, key);
+  if (state_->calls().close(file.release()) != 0 && errno != EINTR) throw state_->tree.failed("write", key);
+  if (sync == Sync::yes) {
+    state_->tree.sync(directory, key);
+    state_->tree.sync_names(parts, key);
+  }
+  return true;
+}
+
 TENSORTAP_INLINE std::optional<std::vector<std::byte>> FileStore::get(std::string_view key, Range range) const {
   constexpr int most_openings = 4;
   for (int opening = 1;; ++opening) {

@@ -132,6 +132,21 @@ class FileStoreState {
     return out;
   }
 
+  /// Writes `pieces` from byte `start` of an open object on.
+  void write(const Descriptor& file, std::uint64_t start, std::span<const Bytes> pieces, std::string_view key) const {
+    for (Bytes piece : pieces)
+      while (!piece.empty()) {
+        const ssize_t n = uninterrupted([&] {
+          return calls().pwrite(file.get(), piece.data(), std::min<std::size_t>(piece.size(), 1u << 30),
+                                static_cast<off_t>(start));
+        });
+        if (n == 0) errno = EIO;  // otherwise this could loop for ever
+        if (n <= 0) throw tree.failed("write", key);
+        start += static_cast<std::uint64_t>(n);
+        piece = piece.subspan(static_cast<std::size_t>(n));
+      }
+  }
+
   /// Returns the size of an open object. Throws: it is not a regular file.
   [[nodiscard]] std::uint64_t size_of_object(const Descriptor& file, std::string_view key) const {
     struct stat status {};

@@ -33,6 +33,11 @@ TENSORTAP_INLINE std::unique_ptr<ObjectWriter> Store::begin_object(std::string_v
   return nullptr;
 }
 
+TENSORTAP_INLINE bool Store::extend(std::string_view key, std::uint64_t, std::span<const Bytes>, Sync) {
+  (void)key_parts(key);
+  return false;
+}
+
 TENSORTAP_INLINE std::optional<std::vector<std::byte>> Store::get_version(std::string_view, std::string_view) const {
   return std::nullopt;
 }

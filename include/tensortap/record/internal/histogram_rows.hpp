@@ -10,7 +10,7 @@
 #include <tensortap/reduce/statistics.hpp>
 #include <tensortap/statistics_record.hpp>
 #include <tensortap/tensor/dtype.hpp>
-#include <tensortap/tensor/tensor.hpp>
+#include <tensortap/tensor/view.hpp>
 
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
@@ -21,9 +21,9 @@ struct HistogramRows {
   std::array<std::array<double, 3>, buckets> rows{};
 };
 
-/// Returns the histogram of the finite elements of `tensor`, whose statistics are `statistics`. If all are equal, they
-/// are in the last bucket, and all ends are this number. If there is none, everything is 0.
-inline HistogramRows histogram_rows(const Tensor& tensor, const Statistics& statistics) {
+/// Returns the histogram of the finite elements of `view`, which is contiguous, real, and has these statistics. If all
+/// are equal, they are in the last bucket, and all ends are this number. If there is none, everything is 0.
+inline HistogramRows histogram_rows(const TensorView& view, const Statistics& statistics) {
   HistogramRows out;
   if (statistics.finite() == 0) return out;
   // The range of float64 is wider than its largest number: such elements are halved first.
@@ -40,16 +40,17 @@ inline HistogramRows histogram_rows(const Tensor& tensor, const Statistics& stat
     out.rows.back()[2] = static_cast<double>(statistics.finite());
     return out;
   }
-  const auto count = [&](double x) {
-    if (!std::isfinite(x)) return;
-    const auto bucket = static_cast<std::size_t>((x * scale - min) / range * buckets);
-    ++out.rows[std::min(bucket, HistogramRows::buckets - 1)][2];
-  };
-  if (tensor.dtype() == DType::f32) {
-    for (const float x : tensor.as<float>()) count(static_cast<double>(x));
-  } else {
-    for (std::size_t i = 0; i < tensor.size(); ++i) count(tensor.number(i));
-  }
+  visit_dtype(view.dtype(), [&]<class T>() {
+    if constexpr (requires(T x) { static_cast<double>(x); }) {
+      const T* const elements = static_cast<const T*>(view.data());
+      for (std::size_t i = 0; i < view.size(); ++i) {
+        const auto x = static_cast<double>(elements[i]);
+        if (!std::isfinite(x)) continue;
+        const auto bucket = static_cast<std::size_t>((x * scale - min) / range * buckets);
+        ++out.rows[std::min(bucket, HistogramRows::buckets - 1)][2];
+      }
+    }
+  });
   return out;
 }
 
