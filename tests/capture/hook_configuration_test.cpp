@@ -285,6 +285,22 @@ TEST_CASE("a configuration: written as JSON and read again, it is the same", "[c
   }
 }
 
+TEST_CASE("the keys of TensorBoard are smdebug's", "[configuration]") {
+  const auto options = [](const std::string& keys) {
+    return tt::HookConfiguration::from_json(R"({"LocalPath": "run", "HookParameters": {)" + keys + "}}").options;
+  };
+  CHECK_FALSE(options("").tensorboard);
+  CHECK(options(R"("export_tensorboard": "True")").tensorboard);
+  CHECK(options(R"("export_tensorboard": true)").tensorboard_dir.empty());
+  CHECK(options(R"("tensorboard_dir": "board")").tensorboard_dir == "board");
+  CHECK_FALSE(options(R"("export_tensorboard": true, "run_files": false)").run_files);
+  tt::HookOptions program;
+  program.tensorboard = true;
+  const auto said = tt::HookConfiguration::from_json(R"({"HookParameters": {"export_tensorboard": false}})");
+  CHECK_FALSE(said.over(program).tensorboard);
+  CHECK(tt::HookConfiguration::from_json("{}").over(program).tensorboard);
+}
+
 TEST_CASE("the environment of a job: files and variables", "[configuration]") {
   const ConfigurationFolder folder;
   const auto base = folder.path / "ml";
@@ -304,6 +320,14 @@ TEST_CASE("the environment of a job: files and variables", "[configuration]") {
 
   job["TRAINING_JOB_NAME"] = "a-job";
   CHECK(configured_by(job).options.tensorboard_dir == "/tensorboard");
+  job["TENSORTAP_JOB_ATTEMPT"] = "0";  // then the file is always there
+  CHECK(configured_by(job).options.tensorboard_dir == "/tensorboard");
+  write_text(config / "debughookconfig.json", R"({"LocalPath": "here", "HookParameters": {"include_workers": "all"}})");
+  CHECK(configured_by(job).options.tensorboard_dir.empty());
+  job.erase("TENSORTAP_JOB_ATTEMPT");
+  CHECK(configured_by(job).options.tensorboard_dir == "/tensorboard");
+  std::filesystem::remove(config / "tensorboardoutputconfig.json");
+  CHECK(configured_by(job).options.tensorboard_dir.empty());
 
   write_text(folder.path / "other.json", R"({"LocalPath": "there"})");
   job["SMDEBUG_CONFIG_FILE_PATH"] = (folder.path / "other.json").string();

@@ -84,6 +84,7 @@ inline void check_refused(Store& store, const std::string& key) {
   };
   refused("put", [&] { store.put(key, "x"); });
   refused("begin", [&] { (void)store.begin_object(key); });
+  refused("extend", [&] { (void)store.extend(key, 0, {}, tensortap::Sync::no); });
   refused("put if absent", [&] { store.put(key, "x", tensortap::Sync::yes, tensortap::IfExists::keep); });
   refused("get", [&] { (void)store.get(key); });
   refused("size", [&] { (void)store.size(key); });
@@ -282,6 +283,27 @@ void check_store(const MakeStore& make_store) {
       CHECK(listing(store, "") == "a/b 5, empty 0");
     }
     CHECK(store.remove_unfinished([](std::string_view) { return true; }) == 0);
+  }
+
+  SECTION("an object grows, or the store says that it cannot") {
+    const auto extend = [&](std::uint64_t start, const std::vector<std::string>& pieces, tensortap::Sync sync) {
+      return store.extend("a/b", start, views_of(pieces), sync);
+    };
+    const bool can = extend(0, {}, tensortap::Sync::no);
+    CHECK_FALSE(store.size("a/b"));
+    CHECK(extend(0, {"one", "", "two"}, tensortap::Sync::no) == can);
+    CHECK(text(store, "a/b") == (can ? std::optional<std::string>("onetwo") : std::nullopt));
+    if (can) {
+      CHECK(extend(6, {std::string(70'000, 'x'), "end"}, tensortap::Sync::yes));
+      CHECK(extend(3, {"two", "x"}, tensortap::Sync::no));  // again
+      CHECK(text(store, "a/b") == "onetwo" + std::string(70'000, 'x') + "end");
+      CHECK_THROWS_AS(extend(70'010, {"x"}, tensortap::Sync::no), tensortap::Error);  // there is a gap
+      CHECK(store.size("a/b") == 70'009);
+      store.put("a/b", "new");
+      CHECK(extend(3, {"er"}, tensortap::Sync::no));
+      CHECK(text(store, "a/b") == "newer");
+      CHECK(listing(store, "") == "a/b 5");
+    }
   }
 
   SECTION("a range is that part of the object") {

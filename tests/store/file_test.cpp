@@ -282,6 +282,19 @@ TEST_CASE("a file where a directory should be is an error that names it", "[stor
   CHECK(f.outside_is_untouched());
 }
 
+TEST_CASE("a file does not grow through a link", "[store][file]") {
+  Guarded f;
+  f.store.put("a/b", "x");
+  fs::create_symlink(f.outside / "secret", f.run / "a/link");
+  fs::create_directory_symlink(f.outside, f.run / "events");
+  const tt::Bytes piece = tt::bytes_of("more");
+  for (const std::string key : {"a/link", "events/secret", "events/x"})
+    CHECK_THAT(store_failure([&] { f.store.extend(key, 0, std::span(&piece, 1), tt::Sync::no); }),
+               contains("symbolic link"));
+  CHECK_FALSE(store_failure([&] { f.store.extend("a", 0, std::span(&piece, 1), tt::Sync::no); }).empty());
+  CHECK(f.outside_is_untouched());
+}
+
 TEST_CASE("no symbolic link to a directory is followed", "[store][file]") {
   Guarded f;
   f.store.put("a/b", "x");
@@ -517,6 +530,8 @@ TEST_CASE("no descriptor stays open", "[store][file]") {
     CHECK_FALSE(store_failure([&] { f.store.put("link/x", "x"); }).empty());
     CHECK_FALSE(store_failure([&] { (void)f.store.get("a"); }).empty());
     CHECK_FALSE(store_failure([&] { (void)f.store.list("link/"); }).empty());
+    f.store.extend("c/grows", 0, std::vector<tt::Bytes>{tt::bytes_of("x")}, tt::Sync::yes);
+    CHECK_FALSE(store_failure([&] { f.store.extend("a", 0, std::vector<tt::Bytes>{{}}, tt::Sync::no); }).empty());
   }
   CHECK(open_descriptors() == before);
 }
