@@ -22761,7 +22761,7 @@ class TensorBoardWriter {
   /// Takes the values of a step that was saved, and texts about it.
   void add(const StepRecords& step, std::vector<StepText> texts) noexcept {
     if (context_.fence.is_raised()) return;
-    const bool is_full = waiting() >= capacity_ && !try_to_write();
+    const bool is_full = waiting() >= capacity_ && !write(everything, Sync::no);
     try {
       TensorBoardStream& stream = streams_[index_of(step.step().mode)];
       if (stream.add(step, std::move(texts)) > 0 && is_full) count_lost(stream.drop_last());
@@ -22770,7 +22770,7 @@ class TensorBoardWriter {
       count_lost(step.size());
     }
     const std::size_t many = can_grow_ ? std::size_t{256} << 10 : std::size_t{8} << 20;
-    if (!waits_for_commits_ && (Clock::now() >= next_write_ || waiting() >= many)) (void)try_to_write();
+    if (!waits_for_commits_ && (Clock::now() >= next_write_ || waiting() >= many)) (void)write(everything, Sync::no);
   }
 
   /// Makes durable what `committed` will write of the steps so far, so that a death in between loses nothing.
@@ -22809,6 +22809,7 @@ class TensorBoardWriter {
       for (TensorBoardStream& stream : streams_) stream.add_end();
     } catch (...) {  // without memory the files lack their last event
     }
+    next_try_ = {};
     committed(everything);
     if (known_tags_ > 0) (void)attempt([&] { place_.store->remove(tags_key_); });
     std::uint64_t lost = 0;
@@ -22869,12 +22870,6 @@ class TensorBoardWriter {
     return out;
   }
 
-  /// Writes all values, unless a write has failed a moment ago.
-  [[nodiscard]] bool try_to_write() noexcept {
-    if (failure_ && Clock::now() < next_try_) return false;
-    return write(everything, Sync::no);
-  }
-
   /// Writes the values of the steps up to `last`. Returns false if not all of them are written.
   [[nodiscard]] bool write(std::int64_t last, Sync sync) noexcept {
     if (context_.fence.is_raised() || context_.retries.is_past_deadline()) return false;
@@ -22898,22 +22893,25 @@ class TensorBoardWriter {
     context_.ledger->change([&](HookStatus& status) { status.tensorboard.values += values; });
   }
 
-  /// Calls `f`. Returns false if it throws.
+  /// Calls `f`. Returns false if it throws, or if a failure is so fresh that it is not called: a place that fails
+  /// slowly gets a tenth of the thread's time.
   template <class F>
   [[nodiscard]] bool attempt(const F& f) noexcept {
+    const auto begin = Clock::now();
+    if (begin < next_try_) return false;
     try {
       f();
       return true;
     } catch (...) {
       fail(std::current_exception());
+      const auto end = Clock::now();
+      next_try_ = end + 9 * (end - begin);
       return false;
     }
   }
 
   /// Remembers a failure, and reports the first one after a success.
   void fail(const std::exception_ptr& failure) noexcept {
-    constexpr std::chrono::seconds pause{5};
-    next_try_ = Clock::now() + pause;
     if (!std::exchange(failure_, failure)) context_.callbacks.write_failed(text_of_failure());
     context_.ledger->change([&](HookStatus& status) {
       if (!status.tensorboard.error) status.tensorboard.error = text_of_failure();

@@ -6,7 +6,9 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
+#include <chrono>
 #include <cstdint>
 #include <cstring>
 #include <filesystem>
@@ -14,6 +16,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <vector>
 
 #include "catch.hpp"
@@ -229,12 +232,44 @@ TEST_CASE("a disk that is full for a while loses no value for TensorBoard", "[ca
   REQUIRE(errors.size() == 1);
   CHECK(hook.status().tensorboard.error == errors[0]);
   is_full = false;
-  hook.commit();
+  for (int i = 0; i < 10'000 && hook.status().tensorboard.values < 9; ++i) {  // it does not try at once
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    hook.commit();
+  }
   CHECK(hook.status().tensorboard.values == 9);
   hook.close();
   CHECK(hook.status().tensorboard.lost == 0);
   CHECK(events_of_folder(*store) == joined({"version", "start 0"}, losses(0, 9)));
   CHECK(board_files(*store, "tensorboard/TRAIN/").size() == 1);  // a file grows
+}
+
+TEST_CASE("a place for TensorBoard that fails slowly gets a tenth of the writer's time", "[capture][tensorboard]") {
+  class Slow final : public ForwardingStore {
+   public:
+    using Store::put;
+    std::atomic<int> tries = 0;
+    std::atomic<bool> fails = true;
+    bool put(std::string_view key, std::span<const tt::Bytes> pieces, tt::Sync sync, tt::IfExists how) override {
+      if (!fails || key.find("tfevents.") == std::string_view::npos)
+        return ForwardingStore::put(key, pieces, sync, how);
+      ++tries;
+      std::this_thread::sleep_for(std::chrono::milliseconds(100));
+      throw tt::Error::io("put", key, "slow");
+    }
+  };
+  const auto store = std::make_shared<Slow>();
+  tt::HookOptions options = BoardRun().options();
+  options.checkpoints = nullptr;
+  tt::Hook hook(store, options);
+  for (int i = 0; i < 200; ++i) {
+    save_losses(hook, i + 1);
+    hook.flush();
+  }
+  CHECK(store->tries >= 1);
+  CHECK(store->tries <= 20);
+  store->fails = false;
+  hook.close();
+  CHECK(hook.status().tensorboard.values == 200);
 }
 
 TEST_CASE("training goes on without a place for TensorBoard, and what is lost is counted", "[capture][tensorboard]") {
