@@ -584,6 +584,9 @@ struct S3Options {
   std::chrono::seconds claim_wait = std::chrono::minutes(1);
   /// Ends every call.
   std::stop_token stop = {};
+  /// What takes the times of calls, such as Tracer: "S3 PutObject" with its status, attempts and bytes. Null: they are
+  /// not taken. A tracer that writes to S3 needs a store of its own for that.
+  std::shared_ptr<PhaseSink> phases = nullptr;
 
   /// Returns the credentials. Empty: found as the AWS clients find them, see default_credentials.hpp.
   CredentialsSource credentials = {};
@@ -773,6 +776,7 @@ TENSORTAP_END_NAMESPACE
 #include <iterator>
 #include <mutex>
 #include <new>
+#include <numeric>
 #include <random>
 #include <sstream>
 #include <system_error>
@@ -4720,6 +4724,105 @@ inline std::pair<S3Options, S3Endpoint> complete(S3Options options) {
 }  // namespace detail
 TENSORTAP_END_NAMESPACE
 
+// from tensortap/net/s3/internal/request.hpp
+
+// A request to one bucket, and its reply.
+
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail::s3 {
+
+/// A request, which may take several attempts.
+struct Request {
+  using Clock = HttpRequest::Clock;
+
+  std::string method = "GET";
+  std::string key = {};  // in the bucket; empty: the bucket itself
+  std::vector<std::pair<std::string, std::string>> query = {};
+  HttpHeaders headers = {};
+  std::span<const Bytes> body = {};
+  std::vector<int> expected = {};  // statuses other than success that are returned, not thrown
+  bool may_hold_error = false;     // a reply with status 200 may contain an error
+  Clock::time_point deadline = Clock::time_point::max();
+  std::function<void(HttpRequest&)> prepare = {};   // called before each attempt
+  std::function<void(const HttpReply&)> read = {};  // reads a successful reply; the attempt fails if it throws
+  std::function<bool(const HttpReply&, Bytes)> sink = {};
+};
+
+/// The reply to a request.
+struct S3Reply {
+  HttpReply reply;
+  bool repeated = false;  // an earlier attempt whose reply was lost may have been carried out
+};
+
+}  // namespace detail::s3
+TENSORTAP_END_NAMESPACE
+
+// from tensortap/net/s3/internal/traced_call.hpp
+
+// Tells a sink of phases of one call to S3.
+
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail::s3 {
+
+/// Returns the operation of a request, as S3 calls it. Lifetime: a literal.
+inline std::string_view operation_of(const Request& request) {
+  const auto has = [&](std::string_view name) {
+    return std::any_of(request.query.begin(), request.query.end(), [&](const auto& one) { return one.first == name; });
+  };
+  const std::string_view method = request.method;
+  if (method == "HEAD") return request.key.empty() ? "S3 HeadBucket" : "S3 HeadObject";
+  if (method == "GET")
+    return !request.key.empty() ? "S3 GetObject" : has("uploads") ? "S3 ListMultipartUploads" : "S3 ListObjectsV2";
+  if (method == "PUT")
+    return has("partNumber")                               ? "S3 UploadPart"
+           : request.headers.contains("x-amz-copy-source") ? "S3 CopyObject"
+                                                           : "S3 PutObject";
+  if (method == "DELETE") return has("uploadId") ? "S3 AbortMultipartUpload" : "S3 DeleteObject";
+  if (has("delete")) return "S3 DeleteObjects";
+  return has("uploads") ? "S3 CreateMultipartUpload" : "S3 CompleteMultipartUpload";
+}
+
+/// A call from its construction to its destruction, with all its attempts and the delays between them. Says how many
+/// bytes were sent and received, and no name: a key may tell more than a trace should. Without a sink it does nothing.
+class TracedCall {
+ public:
+  TracedCall(PhaseSink* sink, const Request& request) : sink_(sink), request_(request) {
+    if (sink_ != nullptr) begin_ = Phase::Clock::now();
+  }
+  TracedCall(const TracedCall&) = delete;
+  TracedCall& operator=(const TracedCall&) = delete;
+  ~TracedCall() {
+    if (sink_ == nullptr) return;
+    const auto sent = std::accumulate(request_.body.begin(), request_.body.end(), std::int64_t{0},
+                                      [](std::int64_t sum, Bytes piece) { return sum + std::ssize(piece); });
+    const std::array<PhaseNumber, 4> numbers = {
+        {{"status", status_}, {"attempts", attempts_}, {"bytes_sent", sent}, {"bytes_received", received_}}};
+    sink_->add({.name = operation_of(request_), .begin = begin_, .end = Phase::Clock::now(), .numbers = numbers});
+  }
+
+  /// Notes the reply of one more attempt.
+  void add(const HttpReply& reply) noexcept {
+    if (sink_ == nullptr) return;
+    ++attempts_;
+    status_ = reply.status;
+    received_ =
+        request_.method == "HEAD"
+            ? 0
+            : static_cast<std::int64_t>(whole_number(reply.header("content-length")).value_or(reply.body.size()));
+  }
+
+ private:
+  PhaseSink* sink_;
+  const Request& request_;
+  Phase::Clock::time_point begin_;
+  std::int64_t status_ = 0;  // of the last attempt; 0: it had no reply
+  std::int64_t attempts_ = 0;
+  std::int64_t received_ = 0;  // by the last attempt
+};
+
+}  // namespace detail::s3
+TENSORTAP_END_NAMESPACE
+
 // from tensortap/net/s3/internal/xml.hpp
 
 // The XML of S3: parses the replies and writes the documents of requests. It expands only the five predefined entities.
@@ -4953,29 +5056,6 @@ inline bool is_foreign(const HttpReply& reply, const ErrorReply& error) {
          (!reply.body.empty() || lower_case(std::string(reply.header("content-type"))).starts_with("text/html"));
 }
 
-/// A request, which may take several attempts.
-struct Request {
-  using Clock = HttpRequest::Clock;
-
-  std::string method = "GET";
-  std::string key = {};  // in the bucket; empty: the bucket itself
-  std::vector<std::pair<std::string, std::string>> query = {};
-  HttpHeaders headers = {};
-  std::span<const Bytes> body = {};
-  std::vector<int> expected = {};  // statuses other than success that are returned, not thrown
-  bool may_hold_error = false;     // a reply with status 200 may contain an error
-  Clock::time_point deadline = Clock::time_point::max();
-  std::function<void(HttpRequest&)> prepare = {};   // called before each attempt
-  std::function<void(const HttpReply&)> read = {};  // reads a successful reply; the attempt fails if it throws
-  std::function<bool(const HttpReply&, Bytes)> sink = {};
-};
-
-/// The reply to a request.
-struct S3Reply {
-  HttpReply reply;
-  bool repeated = false;  // an earlier attempt whose reply was lost may have been carried out
-};
-
 /// Sends requests. Threads: any.
 class Client {
  public:
@@ -4993,12 +5073,14 @@ class Client {
   /// Sends `request` until it succeeds or has an expected status. Throws: it was refused; it failed within its
   /// attempts, its deadline or the budget; a stop was requested.
   S3Reply call(const Request& request) {
+    TracedCall traced(options_.phases.get(), request);
     Attempts attempts(request, options_, bucket_, secrets_);
     const std::string payload_hash = hash(request);
     for (;;) {
       const Credentials credentials = credentials_.get(request.deadline, options_.stop);
       const S3Endpoint at = endpoint();
       Exchange made = send(request, payload_hash, credentials, at);
+      traced.add(made.reply);
       if (is_final(request, made.reply)) {
         budget_.give_back(attempts.spent() == 0 ? 1 : attempts.spent());
         return {std::move(made.reply), attempts.uncertain()};

@@ -430,6 +430,12 @@ TENSORTAP_END_NAMESPACE
 
 TENSORTAP_BEGIN_NAMESPACE
 
+/// What else is known of a phase. Lifetime: the characters of the name stay; it is a literal.
+struct PhaseNumber {
+  std::string_view name;
+  std::int64_t value = 0;
+};
+
 /// A part of a training that has ended.
 struct Phase {
   using Clock = std::chrono::steady_clock;
@@ -439,6 +445,7 @@ struct Phase {
   Mode mode = Mode::train;
   std::int64_t step = -1;  ///< of its mode; -1: before the first one
   bool is_step = false;    ///< this is the whole step, and `name` is empty
+  std::span<const PhaseNumber> numbers = {};
 };
 
 /// What takes phases. Its functions are called while training waits.

@@ -1908,6 +1908,7 @@ struct TracedPhase {
   std::int64_t thread = 0;
   std::int64_t step = -1;    ///< -1: none
   std::int64_t process = 0;  ///< of a whole step: the process that trains; else 0
+  std::span<const PhaseNumber> numbers = {};
 };
 
 class TraceFile {
@@ -1930,8 +1931,14 @@ class TraceFile {
     text_ += R"({"name": )" + name + R"(, "pid": )" + row + R"(, "tid": )" + std::to_string(phase.thread) +
              R"(, "ph": "X", "ts": )" + std::to_string(phase.begin - start_) + R"(, "dur": )" +
              std::to_string(phase.end - phase.begin) + R"(, "args": {)";
-    if (phase.step >= 0) text_ += R"("step_num": ")" + std::to_string(phase.step) + '"';
-    if (phase.process != 0) text_ += (phase.step >= 0 ? ", " : "") + (R"("pid": )" + std::to_string(phase.process));
+    std::string_view comma;
+    const auto add_argument = [&](std::string_view argument, const std::string& value) {
+      text_.append(comma).append(json_text::string(argument)).append(": ").append(value);
+      comma = ", ";
+    };
+    if (phase.step >= 0) add_argument("step_num", '"' + std::to_string(phase.step) + '"');
+    if (phase.process != 0) add_argument("pid", std::to_string(phase.process));
+    for (const PhaseNumber& number : phase.numbers) add_argument(number.name, std::to_string(number.value));
     text_ += "}},\n";
     end_ = std::max(end_, phase.end);
     ++phases_;
@@ -2010,7 +2017,14 @@ class TraceWriter {
         }
         name = known->second;
       }
-      waiting_.push_back({phase.begin, phase.end, thread, phase.step, name, phase.mode, phase.is_step});
+      waiting_.push_back({phase.begin,
+                          phase.end,
+                          thread,
+                          phase.step,
+                          name,
+                          phase.mode,
+                          phase.is_step,
+                          {phase.numbers.begin(), phase.numbers.end()}});
       const bool is_half_full = waiting_.size() == options_.queue_phases / 2;
       lock.unlock();
       if (is_half_full) changed_.notify_one();
@@ -2046,6 +2060,7 @@ class TraceWriter {
     std::size_t name;
     Mode mode;
     bool is_step;
+    std::vector<PhaseNumber> numbers;
   };
 
   static TracerOptions checked(TracerOptions options) {
@@ -2108,7 +2123,8 @@ class TraceWriter {
                 .end = std::max(end, wall(phase.begin)),
                 .thread = phase.thread,
                 .step = phase.step,
-                .process = phase.is_step ? ::getpid() : 0});
+                .process = phase.is_step ? ::getpid() : 0,
+                .numbers = phase.numbers});
     if (file_->size() >= max_file_bytes_) end_file();
   }
 

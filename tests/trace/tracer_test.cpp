@@ -3,6 +3,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <array>
 #include <chrono>
 #include <cstdint>
 #include <cstdlib>
@@ -10,6 +11,7 @@
 #include <fstream>
 #include <map>
 #include <memory>
+#include <span>
 #include <string>
 #include <thread>
 #include <tuple>
@@ -96,6 +98,23 @@ TEST_CASE("phases are read back as they were", "[trace]") {
   CHECK(status.phases == 3);
   CHECK(status.files == 1);
   CHECK(status.dropped == 0);
+}
+
+TEST_CASE("what else is known of a phase is among its arguments", "[trace]") {
+  Recording recording;
+  const std::array<PhaseNumber, 2> numbers = {{{"status", 200}, {"a\"b", -7}}};
+  recording.tracer->add(
+      {.name = "S3 GetObject", .begin = recording.origin, .end = recording.origin, .numbers = numbers});
+  recording.tracer->add({.name = "S3 GetObject",
+                         .begin = recording.origin + 5us,
+                         .end = recording.origin + 6us,
+                         .step = 3,
+                         .numbers = std::span(numbers).first(1)});
+  const Timeline timeline = recording.read();
+  REQUIRE(timeline.events.size() == 2);
+  CHECK(timeline.events[0].arguments == R"({"a\"b":-7,"status":200})");
+  CHECK(timeline.events[1].arguments == R"({"status":200,"step_num":"3"})");
+  CHECK(timeline.events[1].step == 3);
 }
 
 TEST_CASE("a file ends with its size and with its hour", "[trace]") {

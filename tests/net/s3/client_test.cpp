@@ -14,6 +14,7 @@
 #include <tensortap/net/s3/internal/endpoint.hpp>
 #include <tensortap/net/s3/internal/objects.hpp>
 #include <tensortap/net/s3/internal/upload.hpp>
+#include <tensortap/phase.hpp>
 
 #include "catch.hpp"
 #include "scripted.hpp"
@@ -53,6 +54,37 @@ TEST_CASE("transient failures are retried with growing delays", "[net][client]")
   CHECK(script.waits ==
         std::vector<std::chrono::nanoseconds>{50ms, 100ms, 200ms, 400ms, 800ms, 1600ms, 3200ms, 6400ms});
   for (const Sent& sent : script.sent) CHECK(sent.body == "body");
+}
+
+TEST_CASE("a sink of phases is told of each call, with its attempts and bytes, and without its key", "[net][client]") {
+  struct Sink : PhaseSink {
+    void add(const Phase& phase) noexcept override {
+      CHECK(phase.begin <= phase.end);
+      std::string text(phase.name);
+      for (const PhaseNumber& number : phase.numbers)
+        text.append(" ").append(number.name).append("=").append(std::to_string(number.value));
+      told.push_back(std::move(text));
+    }
+    std::vector<std::string> told;
+  };
+  Script script;
+  script.then(503, "SlowDown").then_failure(HttpFailure::timed_out).then(200);
+  script.then(200, {{"content-length", "0"}}).then(403, {}, "<Error><Code>AccessDenied</Code></Error>");
+  script.then(200).then_failure(HttpFailure::not_trusted);
+  S3Options options = options_for(script);
+  const auto sink = std::make_shared<Sink>();
+  options.phases = sink;
+  S3Store store("s3://bucket", options);
+  CHECK(put(store) == "");
+  CHECK(store.size("key") == 0);
+  CHECK_THROWS_AS(store.list("prefix/"), Error);
+  CHECK_THROWS_AS(store.remove("key"), Error);
+  CHECK(script.sent.size() == 7);
+  CHECK(sink->told == std::vector<std::string>{"S3 PutObject status=200 attempts=3 bytes_sent=4 bytes_received=0",
+                                               "S3 HeadObject status=200 attempts=1 bytes_sent=0 bytes_received=0",
+                                               "S3 ListObjectsV2 status=403 attempts=1 bytes_sent=0 bytes_received=40",
+                                               "S3 HeadObject status=200 attempts=1 bytes_sent=0 bytes_received=0",
+                                               "S3 DeleteObject status=0 attempts=1 bytes_sent=0 bytes_received=0"});
 }
 
 TEST_CASE("delays have a limit and are scaled by the jitter", "[net][client]") {

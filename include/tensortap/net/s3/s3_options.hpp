@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <stop_token>
 #include <string>
@@ -17,6 +18,7 @@
 #include <tensortap/net/aws/credentials_options.hpp>
 #include <tensortap/net/http/http_message.hpp>
 #include <tensortap/net/http/http_options.hpp>
+#include <tensortap/phase.hpp>
 #include <tensortap/retry_policy.hpp>
 
 TENSORTAP_BEGIN_NAMESPACE
@@ -64,6 +66,9 @@ struct S3Options {
   std::chrono::seconds claim_wait = std::chrono::minutes(1);
   /// Ends every call.
   std::stop_token stop = {};
+  /// What takes the times of calls, such as Tracer: "S3 PutObject" with its status, attempts and bytes. Null: they are
+  /// not taken. A tracer that writes to S3 needs a store of its own for that.
+  std::shared_ptr<PhaseSink> phases = nullptr;
 
   /// Returns the credentials. Empty: found as the AWS clients find them, see default_credentials.hpp.
   CredentialsSource credentials = {};

@@ -6,11 +6,13 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
 
 #include <tensortap/internal/config.hpp>
+#include <tensortap/phase.hpp>
 #include <tensortap/record/internal/json_text.hpp>
 
 TENSORTAP_BEGIN_NAMESPACE
@@ -23,6 +25,7 @@ struct TracedPhase {
   std::int64_t thread = 0;
   std::int64_t step = -1;    ///< -1: none
   std::int64_t process = 0;  ///< of a whole step: the process that trains; else 0
+  std::span<const PhaseNumber> numbers = {};
 };
 
 class TraceFile {
@@ -45,8 +48,14 @@ class TraceFile {
     text_ += R"({"name": )" + name + R"(, "pid": )" + row + R"(, "tid": )" + std::to_string(phase.thread) +
              R"(, "ph": "X", "ts": )" + std::to_string(phase.begin - start_) + R"(, "dur": )" +
              std::to_string(phase.end - phase.begin) + R"(, "args": {)";
-    if (phase.step >= 0) text_ += R"("step_num": ")" + std::to_string(phase.step) + '"';
-    if (phase.process != 0) text_ += (phase.step >= 0 ? ", " : "") + (R"("pid": )" + std::to_string(phase.process));
+    std::string_view comma;
+    const auto add_argument = [&](std::string_view argument, const std::string& value) {
+      text_.append(comma).append(json_text::string(argument)).append(": ").append(value);
+      comma = ", ";
+    };
+    if (phase.step >= 0) add_argument("step_num", '"' + std::to_string(phase.step) + '"');
+    if (phase.process != 0) add_argument("pid", std::to_string(phase.process));
+    for (const PhaseNumber& number : phase.numbers) add_argument(number.name, std::to_string(number.value));
     text_ += "}},\n";
     end_ = std::max(end_, phase.end);
     ++phases_;

@@ -81,7 +81,14 @@ class TraceWriter {
         }
         name = known->second;
       }
-      waiting_.push_back({phase.begin, phase.end, thread, phase.step, name, phase.mode, phase.is_step});
+      waiting_.push_back({phase.begin,
+                          phase.end,
+                          thread,
+                          phase.step,
+                          name,
+                          phase.mode,
+                          phase.is_step,
+                          {phase.numbers.begin(), phase.numbers.end()}});
       const bool is_half_full = waiting_.size() == options_.queue_phases / 2;
       lock.unlock();
       if (is_half_full) changed_.notify_one();
@@ -117,6 +124,7 @@ class TraceWriter {
     std::size_t name;
     Mode mode;
     bool is_step;
+    std::vector<PhaseNumber> numbers;
   };
 
   static TracerOptions checked(TracerOptions options) {
@@ -179,7 +187,8 @@ class TraceWriter {
                 .end = std::max(end, wall(phase.begin)),
                 .thread = phase.thread,
                 .step = phase.step,
-                .process = phase.is_step ? ::getpid() : 0});
+                .process = phase.is_step ? ::getpid() : 0,
+                .numbers = phase.numbers});
     if (file_->size() >= max_file_bytes_) end_file();
   }
 

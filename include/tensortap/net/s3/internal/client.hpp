@@ -32,6 +32,8 @@
 #include <tensortap/net/http/http_message.hpp>
 #include <tensortap/net/http/internal/text.hpp>
 #include <tensortap/net/s3/internal/endpoint.hpp>
+#include <tensortap/net/s3/internal/request.hpp>
+#include <tensortap/net/s3/internal/traced_call.hpp>
 #include <tensortap/net/s3/internal/xml.hpp>
 #include <tensortap/net/s3/s3_options.hpp>
 
@@ -87,29 +89,6 @@ inline bool is_foreign(const HttpReply& reply, const ErrorReply& error) {
          (!reply.body.empty() || lower_case(std::string(reply.header("content-type"))).starts_with("text/html"));
 }
 
-/// A request, which may take several attempts.
-struct Request {
-  using Clock = HttpRequest::Clock;
-
-  std::string method = "GET";
-  std::string key = {};  // in the bucket; empty: the bucket itself
-  std::vector<std::pair<std::string, std::string>> query = {};
-  HttpHeaders headers = {};
-  std::span<const Bytes> body = {};
-  std::vector<int> expected = {};  // statuses other than success that are returned, not thrown
-  bool may_hold_error = false;     // a reply with status 200 may contain an error
-  Clock::time_point deadline = Clock::time_point::max();
-  std::function<void(HttpRequest&)> prepare = {};   // called before each attempt
-  std::function<void(const HttpReply&)> read = {};  // reads a successful reply; the attempt fails if it throws
-  std::function<bool(const HttpReply&, Bytes)> sink = {};
-};
-
-/// The reply to a request.
-struct S3Reply {
-  HttpReply reply;
-  bool repeated = false;  // an earlier attempt whose reply was lost may have been carried out
-};
-
 /// Sends requests. Threads: any.
 class Client {
  public:
@@ -127,12 +106,14 @@ class Client {
   /// Sends `request` until it succeeds or has an expected status. Throws: it was refused; it failed within its
   /// attempts, its deadline or the budget; a stop was requested.
   S3Reply call(const Request& request) {
+    TracedCall traced(options_.phases.get(), request);
     Attempts attempts(request, options_, bucket_, secrets_);
     const std::string payload_hash = hash(request);
     for (;;) {
       const Credentials credentials = credentials_.get(request.deadline, options_.stop);
       const S3Endpoint at = endpoint();
       Exchange made = send(request, payload_hash, credentials, at);
+      traced.add(made.reply);
       if (is_final(request, made.reply)) {
         budget_.give_back(attempts.spent() == 0 ? 1 : attempts.spent());
         return {std::move(made.reply), attempts.uncertain()};
