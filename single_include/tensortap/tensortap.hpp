@@ -26743,6 +26743,7 @@ namespace detail {
 struct StoredTensor {
   const std::string* name = nullptr;  // its key in StoredTensors
   std::vector<std::int64_t> steps;    // global steps in which any worker has saved it; ascending
+  std::uint64_t bytes = 0;            // of its records in these steps
 };
 
 /// All tensors by name. Entries never move.
@@ -26971,6 +26972,7 @@ class RunModel {
     auto& last = last_.try_emplace(added->worker, global_step).first->second;
     last = std::max(last, global_step);
     renumber(global_step);
+    for (const StoredRecord& record : added->records) record.tensor()->bytes += record.length;
     added->for_each_tensor([&](StoredTensor* tensor) {
       auto& steps = tensor->steps;
       const auto at = std::lower_bound(steps.begin(), steps.end(), global_step);
@@ -27050,6 +27052,7 @@ class RunModel {
   void remove(const std::string& worker, std::int64_t global_step) {
     const auto step = steps_.find(global_step);
     const WorkerStepPtr removed = step->second.extract(worker).mapped();
+    for (const StoredRecord& record : removed->records) record.tensor()->bytes -= record.length;
     removed->for_each_tensor([&](StoredTensor* tensor) {
       for (const auto& [other, worker_step] : step->second)
         if (worker_step->has(tensor)) return;
@@ -28561,9 +28564,10 @@ TENSORTAP_INLINE std::optional<double> TensorHistory::wall_time(std::int64_t ste
 
 TENSORTAP_INLINE std::uint64_t TensorHistory::stored_bytes() const {
   return run_->query([this](const detail::RunModel& model) {
+    if (mode_ == Mode::global) return tensor_->bytes;
     std::uint64_t sum = 0;
     for (const std::int64_t global_step : tensor_->steps)
-      if (mode_ == Mode::global || model.numbers().find(global_step)->mode == mode_)
+      if (model.numbers().find(global_step)->mode == mode_)
         for (const auto& [worker, step] : *model.worker_steps(global_step)) sum += step->bytes_of(tensor_);
     return sum;
   });

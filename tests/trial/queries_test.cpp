@@ -38,6 +38,28 @@ TEST_CASE("the previous steps of a tensor end with the step itself, as in smdebu
   CHECK(loss.prev_steps(100, 1) == Steps{6});
 }
 
+TEST_CASE("the sizes of tensors are those of their records in the index", "[trial][queries]") {
+  for (const char* const run : {"modes", "reductions_and_raw", "scalars", "workers_ended"}) {
+    CAPTURE(run);
+    std::map<tt::Mode, std::uint64_t> expected;
+    for (const auto& [key, text] : golden::files_of(run)) {
+      if (!tt::layout::parse_index_key(key)) continue;
+      const tt::IndexFile index = tt::parse_index(text, key);
+      for (const tt::TensorLocation& location : index.tensors) {
+        expected[index.mode] += location.length;
+        if (index.mode != tt::Mode::global) expected[tt::Mode::global] += location.length;
+      }
+    }
+    const tt::Trial trial((golden::directory() / run).string());
+    for (const auto& [mode, bytes] : expected) {
+      std::uint64_t sum = 0;
+      for (const tt::TensorHistory& tensor : trial.tensors({.mode = mode})) sum += tensor.stored_bytes();
+      CHECK(sum == bytes);
+    }
+    CHECK(expected[tt::Mode::global] > 0);
+  }
+}
+
 TEST_CASE("a tensor says when it was saved", "[trial][queries]") {
   const auto store = std::make_shared<tt::MemoryStore>();
   double now = 1000;

@@ -141,6 +141,13 @@ TEST_CASE("every refresh during a rewind shows a prefix", "[trial][rewind]") {
     CHECK(trial.ended());
     check_all(trial, interrupted_once_ends);
     check_all(tt::Trial(store), interrupted_once_ends);
+    std::uint64_t size = 0;
+    for (const std::int64_t step : trial.steps())
+      for (const tt::TensorLocation& location :
+           tt::parse_index(tt::text_of(*store->get(HandWriter(store, 0).index_key(step))), "").tensors)
+        if (location.name == "loss") size += location.length;
+    CHECK(size > 0);
+    CHECK(trial.tensor("loss").stored_bytes() == size);
     REQUIRE(trial.rewinds().size() == 1);
     const tt::Rewind rewind = trial.rewinds()[0];
     CHECK(rewind.worker == "worker_0");

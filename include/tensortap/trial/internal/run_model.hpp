@@ -132,6 +132,7 @@ class RunModel {
     auto& last = last_.try_emplace(added->worker, global_step).first->second;
     last = std::max(last, global_step);
     renumber(global_step);
+    for (const StoredRecord& record : added->records) record.tensor()->bytes += record.length;
     added->for_each_tensor([&](StoredTensor* tensor) {
       auto& steps = tensor->steps;
       const auto at = std::lower_bound(steps.begin(), steps.end(), global_step);
@@ -211,6 +212,7 @@ class RunModel {
   void remove(const std::string& worker, std::int64_t global_step) {
     const auto step = steps_.find(global_step);
     const WorkerStepPtr removed = step->second.extract(worker).mapped();
+    for (const StoredRecord& record : removed->records) record.tensor()->bytes -= record.length;
     removed->for_each_tensor([&](StoredTensor* tensor) {
       for (const auto& [other, worker_step] : step->second)
         if (worker_step->has(tensor)) return;

@@ -94,9 +94,10 @@ TENSORTAP_INLINE std::optional<double> TensorHistory::wall_time(std::int64_t ste
 
 TENSORTAP_INLINE std::uint64_t TensorHistory::stored_bytes() const {
   return run_->query([this](const detail::RunModel& model) {
+    if (mode_ == Mode::global) return tensor_->bytes;
     std::uint64_t sum = 0;
     for (const std::int64_t global_step : tensor_->steps)
-      if (mode_ == Mode::global || model.numbers().find(global_step)->mode == mode_)
+      if (model.numbers().find(global_step)->mode == mode_)
         for (const auto& [worker, step] : *model.worker_steps(global_step)) sum += step->bytes_of(tensor_);
     return sum;
   });

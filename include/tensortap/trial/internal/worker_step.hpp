@@ -24,6 +24,7 @@ namespace detail {
 struct StoredTensor {
   const std::string* name = nullptr;  // its key in StoredTensors
   std::vector<std::int64_t> steps;    // global steps in which any worker has saved it; ascending
+  std::uint64_t bytes = 0;            // of its records in these steps
 };
 
 /// All tensors by name. Entries never move.
