@@ -5617,6 +5617,7 @@ struct LossSeries {
   double best = 0;                       ///< the least finite value
   double smooth = 0;                     ///< an exponential average over about 20 steps, and 7 values at least
   double best_smooth = 0;                ///< the least of these averages, from the fifth value on
+  std::int64_t best_count = 0;           ///< the count of finite values when that average was reached
   std::int64_t above_best = 0;           ///< how many values in a row had an average above twice the best
   std::int64_t above_since = 0;          ///< the mode step of the first of them
   std::int64_t last_mode_step = -1;      ///< the mode step of the last value
@@ -5882,7 +5883,8 @@ TENSORTAP_BEGIN_NAMESPACE
 
 /// Finds chosen tensors of whose elements at least `threshold` percent are zero. If none are chosen, it gives an advice
 /// for gradients that are zero in some steps in a row; one step alone means nothing, because a zero-initialised last
-/// layer makes all other gradients zero.
+/// layer makes all other gradients zero. It is an error from step `never_steps` on if that of a weight has been zero in
+/// every step so far: what the layer should learn is lost, however well the biases behind it fit.
 /// Numeric: NaN is not zero.
 /// Empty: skipped.
 /// Source: SageMaker Debugger's AllZero and its default.
@@ -5896,10 +5898,12 @@ struct AllZero {
   std::string tensor_regex = {};      ///< names of tensors. Empty, as collection_names: gradients, as an advice
   double threshold = 100;             ///< percent of zeros that is a finding
   std::int64_t num_checks = 5;        ///< how many steps in a row, of gradients that were not chosen
+  std::int64_t never_steps = 40;      ///< the mode step from which a gradient that was always zero is an error
 
   struct State {
-    std::vector<std::int64_t> checks = {};  // by id: how many steps in a row were zero
-    void exchange(RuleState& s) { s(checks); }
+    std::vector<std::int64_t> checks = {};     // by id: how many steps in a row were zero
+    std::vector<std::uint8_t> was_other = {};  // by id: whether any step so far was not
+    void exchange(RuleState& s) { s(checks)(was_other); }
   };
 
   /// Throws: the threshold is not a percentage.
@@ -5976,7 +5980,8 @@ TENSORTAP_BEGIN_NAMESPACE
 
 /// Finds classes of which more than `threshold_misprediction` of the predictions are wrong although others are mostly
 /// right, in each of the last two windows of `samples` labels of one mode after step `start`; of at least 20 labels
-/// each. It is an error in evaluations where the class is not rare and nearly all are wrong, else an advice. A window
+/// each. It is an error in evaluations where the class is not rare, nearly all are wrong, and the training loss has
+/// fallen below 30 % of its first value, so that the class is hardly learned later; else an advice. A window
 /// with one class alone is an error, too. One class being more than `threshold_imbalance` times as frequent as another
 /// is an advice: much real data is so, and is learned well.
 ///
@@ -6558,10 +6563,11 @@ TENSORTAP_BEGIN_NAMESPACE
 /// values is so, too: one bad batch is no divergence. Or the loss has risen, with 99 % confidence, from the second
 /// quarter of the run to the third and to the last, by a quarter in all, and is above a quarter of that level. Or its
 /// mean over the last third of the run, of 40 values at least, is above a quarter of that level and five times the
-/// least average, which was below a tenth of it: single values count as twice that level at most. So a loss near 0,
-/// where ratios are noise, is never found, nor one that rises for a moment at a restart. A cross entropy, or a squared
-/// or absolute error, is found, too, if three values in a row are below zero: its sign is wrong. Source: ours; measured
-/// on synthetic losses: 80 % of those that diverge, and no healthy one.
+/// least average, which was below a tenth of it before that third, and the average now is above a fifth: single values
+/// count as twice that level at most. So a loss near 0, where ratios are noise, is never found, nor one that rises for
+/// a moment at a restart. A cross entropy, or a squared or absolute error, is found, too, if three values in a row are
+/// below zero: its sign is wrong. Source: ours; measured on synthetic losses: 80 % of those that diverge, and no
+/// healthy one.
 struct LossDiverging {
   static constexpr std::string_view name = "LossDiverging";
   static constexpr std::string_view condition =
@@ -6605,9 +6611,12 @@ struct LossSeries;
 /// clearly above its first values is an error; one that has clearly not fallen is an error if it is a cross entropy
 /// above 1 or at the logarithm of a small number of classes, or an error of regression that is about what a constant
 /// prediction reaches for labels of mean 0 and variance 1; else an advice, as fine-tuning looks the same. If the
-/// weights were new in the first step, a loss that has not fallen is an error in any case, from twice `start` on; so is
-/// one that began below 1 % of chance and has not halved: new weights are no better than chance, so that the loss is
-/// scaled, and an optimizer that depends on the scale does not learn.
+/// weights were new in the first step, a loss that has not fallen is an error in any case, from twice `start` on, by
+/// 15 % if chance is unknown; so is one that began below 1 % of chance, or an error of regression below 0.003, and has
+/// not halved: new weights are no better than chance, so that the loss is scaled, and an optimizer that depends on the
+/// scale does not learn. Where chance is unknown, a loss that has been flat since the first fifth of the run is judged
+/// as one that was flat from its beginning: a bad start is forgotten. A loss of which fewer values are saved than there
+/// are checks needs fewer of them, over as many steps, and above 150 % of chance one.
 ///
 /// `smdebug()` compares a loss with its own past, as documented: every `num_steps`, with the newest value at least
 /// `num_steps` older; it fires if the loss has not fallen by `diff_percent`, unless it has risen by no more than
@@ -6626,8 +6635,8 @@ struct LossNotDecreasing {
 
   double chance = unknown;                ///< the loss of the best constant prediction; NaN: as the run tells
   double share = 0.9;                     ///< of chance
-  std::int64_t start = 50;                ///< the first mode step of a check
-  std::int64_t interval = 10;             ///< mode steps between checks
+  std::int64_t start = 40;                ///< the first mode step of a check
+  std::int64_t interval = 5;              ///< mode steps between checks
   std::int64_t patience = 3;              ///< checks in a row
   bool against_past = false;              ///< true: smdebug's condition, which the parameters below belong to
   std::int64_t num_steps = 10;            ///< steps between the values that are compared
@@ -6697,7 +6706,7 @@ TENSORTAP_BEGIN_NAMESPACE
 /// predictions. It is one above `advice_share`, too, if an average over 20 steps was below 60 % of the plateau once: no
 /// noise of labels explains that. If the level of chance of a regression is unknown, and the weights were new in the
 /// first step, its first values are that level: a network that knows nothing is no better than a constant. Empty:
-/// without such a level, or with fewer than 24 values, it finds nothing. Source: ours; measured on 472 small networks:
+/// without such a level, or with fewer than 16 values, it finds nothing. Source: ours; measured on 472 small networks:
 /// 75 % of those that did not learn, none of those that did.
 struct LossPlateau {
   static constexpr std::string_view name = "LossPlateau";
@@ -6868,7 +6877,8 @@ TENSORTAP_END_NAMESPACE
 TENSORTAP_BEGIN_NAMESPACE
 
 /// Finds a validation loss that is clearly worse than the training loss, `patience` EVAL values in a row. The scale is
-/// the loss of the best constant prediction ("chance"), or the first training loss if that is unknown. The average
+/// the loss of the best constant prediction ("chance"), or the first training loss if that is unknown or chance is
+/// below 5 % of it, as of labels that are nearly all the same. The average
 /// training loss is below half of the scale, or a tenth of the validation loss; below 90 % of the scale, if the
 /// validation loss is above it. The average validation loss is above the training loss by `gap_share` of
 /// the scale, and above the scale or above its own best by `rise_share` of the scale. Or the examples are known by
@@ -6999,7 +7009,9 @@ TENSORTAP_BEGIN_NAMESPACE
 /// Finds weights all elements of which are the same, still after `steps` steps: an error. In the first steps, it
 /// finds outputs of layers whose variances are too far apart, gradients that grow or shrink too much from layer to
 /// layer, and a first loss far above that of a constant prediction: advice, and an error if the loss is that of a
-/// constant prediction still, at `confirm_step`. Weights of a normalisation are 1, and those of the last layer may
+/// constant prediction still, at `confirm_step`. New weights with a root mean square above `largest_rms` are an error,
+/// too, while the loss is above 2 % of what it began with; no usual initialisation draws such weights, embeddings left
+/// out. Weights of a normalisation are 1, and those of the last layer may
 /// be 0. The documented rule judges the first steps alone: measured on 472 small networks, a ratio of variances
 /// above 10 finds 58 % of the broken ones at 33 % false alarms, a first loss above 10 ln C 9 % at 16 %.
 /// Numeric: a tensor that holds NaN or an infinity is skipped.
@@ -7022,6 +7034,7 @@ struct PoorWeightInitialization {
   std::int64_t steps = 10;            ///< the first mode steps, which are judged
   double slope = 1.3862943611198906;  ///< change of the logarithm of gradients from layer to layer: ln 4; 0: off
   double loss_factor = 10;            ///< a first loss above this multiple of chance is an advice; 0: off
+  double largest_rms = 3;             ///< the largest root mean square of a new weight that is no error; 0: off
   std::int64_t confirm_step = 60;     ///< the mode step of the error; 0: findings of the first steps are errors
   SaveConfig save = every(5) & until(21);  ///< when `required_by` asks for tensors
 
@@ -7035,9 +7048,10 @@ struct PoorWeightInitialization {
   struct State {
     std::vector<std::int64_t> constant = {};  // by id: in how many steps a weight was constant
     Evidence evidence = {};                   // of the first steps
+    Evidence large = {};                      // a new weight that is much too large
     double best_loss = 0;
     std::int64_t since_best = -1;  // losses since the best one; -1: there was none
-    void exchange(RuleState& s) { s(constant)(evidence)(best_loss)(since_best); }
+    void exchange(RuleState& s) { s(constant)(evidence)(large)(best_loss)(since_best); }
   };
 
   /// Returns the documented rule, whose findings are errors.
@@ -7059,6 +7073,7 @@ struct PoorWeightInitialization {
 
  private:
   void judge_constants(const JudgedStep& step, std::vector<Finding>& out);
+  void judge_sizes(const JudgedStep& step, std::vector<Finding>& out);
   void judge_first_steps(const JudgedStep& step, std::vector<Finding>& out);
 };
 
@@ -7454,13 +7469,12 @@ TENSORTAP_BEGIN_NAMESPACE
 /// Finds weights no bit of which changes in some pairs of steps in a row, although they have a gradient; see
 /// UpdateMissing for gradients that do not count. It is an advice if the loss shows that the training works
 /// nevertheless, unless no weight has changed for more than half of the training and the loss is above 5 % of what it
-/// began with: then most of the run did nothing. If tensors are chosen, it finds those that `numpy.allclose` calls
-/// equal to each of their last `num_steps` - 1 values, whatever they are, as the documented rule does; with small
-/// learning rates and the documented tolerances, this finds weights that do change. Chosen tensors with more than
-/// 65536 elements are compared by as many evenly spaced ones.
-/// Numeric: NaN is equal to NaN only if equal_nan.
-/// Empty: equal.
-/// Source: SageMaker Debugger's UnchangedTensor.
+/// began with: then most of the run did nothing. So it did if no gradient was saved and no weight changes for as long,
+/// or if the losses of a whole cycle of evaluations repeat to the bit. If tensors are chosen, it finds those that
+/// `numpy.allclose` calls equal to each of their last `num_steps` - 1 values, whatever they are, as the documented rule
+/// does; with small learning rates and the documented tolerances, this finds weights that do change. Chosen tensors
+/// with more than 65536 elements are compared by as many evenly spaced ones. Numeric: NaN is equal to NaN only if
+/// equal_nan. Empty: equal. Source: SageMaker Debugger's UnchangedTensor.
 struct UnchangedTensor {
   static constexpr std::string_view name = "UnchangedTensor";
   static constexpr std::string_view condition =
@@ -7479,10 +7493,19 @@ struct UnchangedTensor {
   std::int64_t min_steps = 40;        ///< least number of steps that weights do not change in
   SaveConfig save = every(10);        ///< when `required_by` asks for them
 
+  /// Losses of evaluations that repeat, to the bit, those of a number of values before.
+  struct Repeats {
+    std::vector<std::int64_t> trained = {};  // the training steps before each value: a ring, as in LossSeries
+    std::int64_t lag = 0;                    // values in a cycle
+    std::int64_t count = 0;                  // values in a row that repeat another
+    std::int64_t since = 0;                  // the training steps before the first value that was repeated
+    void exchange(RuleState& s) { s(trained)(lag)(count)(since); }
+  };
   struct State {
     std::vector<StillWeight> weights = {};  // by id
     std::vector<ValueHistory> values = {};  // by id, of chosen tensors
-    void exchange(RuleState& s) { s(weights)(values); }
+    Repeats repeats = {};
+    void exchange(RuleState& s) { s(weights)(values)(repeats); }
   };
 
   /// Returns the documented rule. `collection_names` and `tensor_regex` choose the tensors; one of them is needed.
@@ -7498,6 +7521,10 @@ struct UnchangedTensor {
 
   State state = {};
   TensorChoice choice = {};  ///< the chosen tensors
+
+ private:
+  void judge_weights(const JudgedStep& step, std::vector<Finding>& out);
+  void judge_evaluations(const JudgedStep& step, std::vector<Finding>& out);
 };
 
 TENSORTAP_END_NAMESPACE
@@ -32023,14 +32050,18 @@ TENSORTAP_INLINE void LossSeries::add(double value, std::int64_t mode_step) {
   best = count == 0 ? value : std::min(best, value);
   smooth += weight * (value - smooth);
   ++count;
-  best_smooth = count <= 5 ? smooth : std::min(best_smooth, smooth);
+  if (count <= 5 || smooth < best_smooth) {
+    best_smooth = smooth;
+    best_count = count;
+  }
   const bool is_above = smooth > 2 * best_smooth;
   if (is_above && above_best == 0) above_since = mode_step;
   above_best = is_above ? above_best + 1 : 0;
 }
 
 TENSORTAP_INLINE void LossSeries::exchange(RuleState& state) {
-  state(tensor)(kind)(count)(not_finite)(first)(best)(smooth)(best_smooth)(above_best)(above_since)(last_mode_step);
+  state(tensor)(kind)(
+      count)(not_finite)(first)(best)(smooth)(best_smooth)(best_count)(above_best)(above_since)(last_mode_step);
   state(recent)(steps)(history);
   state.require(kind <= LossKind::other && count >= 0 && recent.size() == steps.size() &&
                 recent.size() == std::min(static_cast<std::size_t>(count), most_recent));
@@ -32869,6 +32900,15 @@ TENSORTAP_END_NAMESPACE
 // The bodies of all_zero.hpp.
 
 TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
+
+/// Returns whether the gradient is that of a weight.
+inline bool is_of_weight(const JudgedStep& step, const KnownTensor& gradient) {
+  const KnownTensor* const parameter = step.find(gradient.subject);
+  return (parameter != nullptr ? parameter->role : role_of(gradient.subject).role) == Role::weight;
+}
+
+}  // namespace detail
 
 TENSORTAP_INLINE std::vector<Finding> AllZero::operator()(const JudgedStep& step) {
   detail::require_percent(name, threshold);
@@ -32880,9 +32920,13 @@ TENSORTAP_INLINE std::vector<Finding> AllZero::operator()(const JudgedStep& step
     if (!zeros) continue;
     if (tensor->id >= state.checks.size()) state.checks.resize(tensor->id + 1);
     std::int64_t& checks = state.checks[tensor->id];
+    state.was_other.resize(state.checks.size());
     checks = *zeros >= threshold ? checks + 1 : 0;
+    if (checks == 0) state.was_other[tensor->id] = 1;
     if (checks < (choice.empty() ? num_checks : 1) || checks == 0) continue;
-    out.push_back({.severity = choice.empty() ? Severity::advice : Severity::error,
+    const bool is_untrained =
+        state.was_other[tensor->id] == 0 && step.step().mode_step >= never_steps && detail::is_of_weight(step, *tensor);
+    out.push_back({.severity = choice.empty() && !is_untrained ? Severity::advice : Severity::error,
                    .tensor = tensor->name,
                    .value = *zeros,
                    .threshold = threshold,
@@ -32897,6 +32941,7 @@ TENSORTAP_INLINE void AllZero::visit(ParameterVisitor& visitor) {
   visitor("tensor_regex", tensor_regex,
           "names of tensors, with commas between them; both empty: gradients, as an advice");
   visitor("threshold", threshold, "percent of zeros that is a finding");
+  visitor("never_steps", never_steps, "the mode step from which a weight whose gradient was always zero is an error");
   visitor("num_checks", num_checks, "how many steps in a row, of gradients that were not chosen");
 }
 
@@ -33292,7 +33337,12 @@ TENSORTAP_INLINE void ClassImbalance::judge(const JudgedStep& step, Counts& coun
     // cost; in an evaluation where it is not rare, that is a fault.
     const double usual =
         detail::share(static_cast<double>(all_predicted), static_cast<std::int64_t>(counts.predicted.size()));
-    const bool is_ignored = step.step().mode == Mode::eval && static_cast<double>(n) >= 0.6 * usual && wrong > 0.95;
+    // While the training loss is high, the class may still be learned.
+    constexpr std::size_t few = 8;
+    const LossSeries& loss = step.facts().trained_loss();
+    const bool is_trained = loss.count == 0 || loss.recent_mean(few) < 0.3 * loss.first;
+    const bool is_ignored =
+        step.step().mode == Mode::eval && static_cast<double>(n) >= 0.6 * usual && wrong > 0.95 && is_trained;
     worst.severity = since_beginning || is_ignored ? Severity::error : Severity::advice;
     worst.value = wrong;
     worst.threshold = threshold_misprediction;
@@ -34397,7 +34447,8 @@ TENSORTAP_INLINE std::vector<Finding> LossDiverging::operator()(const JudgedStep
   const double from = step.facts().trained_from();
   const auto third =
       series.best_smooth < 0.1 * from ? detail::mean_of_last_third(series, 2 * from) : std::optional<double>();
-  if (third && *third > 0.25 * from && series.best_smooth < 0.2 * *third) {
+  if (third && *third > 0.25 * from && series.smooth > 0.2 * from && series.best_smooth < 0.2 * *third &&
+      3 * (series.count - series.best_count) >= series.count) {
     out.push_back({.tensor = series.tensor,
                    .value = *third,
                    .threshold = 0.25 * from,
@@ -34475,17 +34526,31 @@ inline std::optional<Fall> whole_fall(const LossSeries& series) {
   return whole;
 }
 
+/// Returns the change of a loss after its first fifth, which forgets a bad start: from the next two fifths to the last
+/// two; nullopt if there are too few values.
+inline std::optional<Fall> fall_after_start(const LossSeries& series) {
+  const std::span<const double> means = series.history.means;
+  const std::size_t part = 2 * means.size() / 5;
+  if (part < 2) return std::nullopt;
+  return fall_between(means.subspan(means.size() - 2 * part, part), means.last(part));
+}
+
 inline bool is_flat(const Fall& whole) {
   return std::abs(whole.by()) < 0.05 * whole.from && whole.at_most() < 0.05 * whole.from;
 }
 
 /// Returns whether the weights were new, and the loss has never fallen clearly since, whatever its scale; or it began
-/// at less than a hundredth of `level`, which no new network reaches, so that it is scaled, and has not halved.
+/// at less than a hundredth of `level`, which no new network reaches, so that it is scaled, and has not halved. Where
+/// the level is unknown, a loss that has fallen by less than 15 % has not fallen clearly.
 inline bool has_learned_nothing(const TrainingFacts& facts, const LossSeries& series, std::optional<double> level) {
   const auto whole = whole_fall(series);
   if (!facts.is_from_scratch || !whole || !(series.first > 0)) return false;
-  if (level && whole->from < 0.01 * *level && series.first < 0.01 * *level) return whole->to > 0.5 * whole->from;
-  return is_flat(*whole) && series.best_smooth > 0.8 * whole->from;
+  // The outputs of new networks are of the order of 1, and so is an error of regression.
+  const bool is_regression = series.kind == LossKind::squared || series.kind == LossKind::absolute;
+  const double least = 0.01 * level.value_or(is_regression ? 0.3 : 0);
+  if (whole->from < least && series.first < least) return whole->to > 0.5 * whole->from;
+  const bool has_hardly_fallen = !level && whole->by() < 0.15 * whole->from && whole->at_most() < 0.3 * whole->from;
+  return (is_flat(*whole) || has_hardly_fallen) && series.best_smooth > (level ? 0.8 : 0.7) * whole->from;
 }
 
 /// Returns whether `level` differs by at most 1.5 % from the logarithm of a small number of classes.
@@ -34501,6 +34566,31 @@ inline bool is_error_of_constant(LossKind kind, const Fall& whole) {
   if (!(whole.by() < 0.12 * whole.from)) return false;
   if (kind == LossKind::squared) return whole.to > 0.85 && whole.to < 1.15;
   return kind == LossKind::absolute && whole.to > 0.75 && whole.to < 0.95;
+}
+
+/// Returns whether a loss has not fallen since the first fifth of the run, and is what a constant prediction reaches:
+/// of a small number of classes, unless it began not far above that, as with more classes and noisy labels; or of
+/// labels of mean 0 and variance 1.
+inline bool is_constant_since_start(const LossSeries& series, bool may_be_entropy) {
+  const auto later = fall_after_start(series);
+  if (!later) return false;
+  const bool began_near = series.first < 1.5 * later->to || series.first > 5 * later->to;
+  const bool is_entropy = may_be_entropy && began_near && is_flat(*later) && is_log_of_classes(later->to);
+  return is_entropy || is_error_of_constant(series.kind, *later);
+}
+
+/// Returns how many checks in a row are needed for what must last for `patience` checks, each after `interval` steps:
+/// fewer if the loss is saved so rarely that there are more steps between them.
+inline std::int64_t checks_in(std::int64_t patience, std::int64_t interval, const LossSeries& series) {
+  const std::int64_t gap = std::max(interval, series.step_before(0) - series.step_before(1));
+  return gap <= 0 ? patience : (patience * interval + gap - 1) / gap;
+}
+
+/// Returns whether each of a few last values is above `limit`: their mean alone tells little.
+inline bool all_above(const LastValues& last, double limit) {
+  constexpr std::size_t few = 4;
+  return last.size >= few || std::all_of(last.values.begin(), last.values.begin() + 2 * last.size,
+                                         [&](double value) { return value > limit; });
 }
 
 }  // namespace detail
@@ -34522,7 +34612,7 @@ TENSORTAP_INLINE std::vector<Finding> LossNotDecreasing::judge_level(const Judge
   const LossSeries* const series = detail::trained_loss_in(step);
   const std::int64_t at = step.step().mode_step;
   const bool of_evaluation = step.step().mode == Mode::eval;
-  const std::int64_t least = of_evaluation ? 6 : 5;
+  const std::int64_t least = of_evaluation ? 6 : 4;
   if (series == nullptr || series->count < least || at < start || at < state.next_check) return {};
   state.next_check = at + interval;
   const auto level = detail::chance_level(step, chance);
@@ -34538,10 +34628,11 @@ TENSORTAP_INLINE std::vector<Finding> LossNotDecreasing::judge_level(const Judge
     const double by = fall.at_least() > 0 ? fall.by() / static_cast<double>(steps) * static_cast<double>(at) : 0;
     const bool is_late = fall.to - by > found.threshold || fall.to > *level;
     is_bad =
-        *level > 0 && fall.to > found.threshold && is_late &&
+        *level > 0 && fall.to > found.threshold && is_late && detail::all_above(last, found.threshold) &&
         (fall.to > 1.5 * *level || !detail::beats_constant(step) || detail::is_unsure(step, *series, *level, fall.to));
     if (fall.to < 0.985 * *level) needed = 2 * patience;  // it may just be slow
-  } else {
+    if (fall.to > 1.5 * *level) needed = 1;
+  } else if (2 * at >= 3 * start) {
     is_bad = judge_without_chance(*series, found);
   }
   const bool is_new = at >= 2 * start && detail::has_learned_nothing(step.facts(), *series, level);
@@ -34551,7 +34642,7 @@ TENSORTAP_INLINE std::vector<Finding> LossNotDecreasing::judge_level(const Judge
     found.severity = Severity::error;
   }
   state.bad_checks = is_bad ? state.bad_checks + 1 : 0;
-  if (!is_bad || state.bad_checks < needed) return {};
+  if (!is_bad || state.bad_checks < (level ? detail::checks_in(needed, interval, *series) : needed)) return {};
   found.tensor = series->tensor;
   if (level && is_new && !(fall.to > found.threshold)) {
     found.threshold = detail::whole_fall(*series)->from;
@@ -34580,7 +34671,8 @@ TENSORTAP_INLINE bool LossNotDecreasing::judge_without_chance(const LossSeries& 
   const bool is_absurd = is_entropy && ((series.first > 12.2 && whole.to > 5) || whole.to > 12.2);
   // Fine-tuning begins where the right class is likely: above 1, its probability is below 37 % on average.
   const bool is_unlikely = is_entropy && whole.to > 1;
-  const bool is_like_constant = detail::is_error_of_constant(series.kind, whole);
+  const bool is_like_constant = detail::is_error_of_constant(series.kind, whole) ||
+                                detail::is_constant_since_start(series, is_entropy || series.kind == LossKind::unknown);
   if (!is_above && !is_flat && !is_absurd && !is_like_constant) return false;
   const bool is_error = is_above || is_absurd || is_unlikely || is_at_chance || is_like_constant;
   found.severity = is_error ? Severity::error : Severity::advice;
@@ -34684,11 +34776,13 @@ TENSORTAP_INLINE std::vector<Finding> LossPlateau::operator()(const JudgedStep& 
   const std::size_t quarter = means.size() / 4;
   const auto known = detail::chance_level(step, chance);
   const auto level = known ? known : detail::level_of_fresh_network(step.facts(), *series);
-  if (quarter < 6 || !level) return {};
+  if (quarter < 4 || !level) return {};
   const auto last = means.last(quarter);
   const detail::Fall fall = detail::fall_between(means.subspan(means.size() - 2 * quarter, quarter), last);
   const detail::Fall longer = detail::fall_between(means.subspan(means.size() - 3 * quarter, quarter), last);
-  const bool is_still = fall.at_most() < 0.1 * fall.from || longer.at_most() < 0.2 * longer.from;
+  // The deviation of a few values is itself uncertain.
+  const double more = quarter < 6 ? fall.deviation : 0;
+  const bool is_still = fall.at_most() + more < 0.1 * fall.from || longer.at_most() + more < 0.2 * longer.from;
   const bool is_flat = fall.to > advice_share * *level && is_still;
   // No noise of labels keeps a loss above what it has been.
   const bool was_better = series->best_smooth < 0.6 * fall.to;
@@ -34917,7 +35011,8 @@ TENSORTAP_INLINE std::vector<Finding> Overfit::judge_level(const JudgedStep& ste
   detail::note_tensor(step, validation.tensor);
   if (validation.count < 3 || validation.last_mode_step < start_step || !std::isfinite(validation.now)) return {};
   const auto level = detail::chance_level(step, chance);
-  const double scale = level ? *level : train.first;
+  // Labels that are all the same have a chance of 0, which is no scale.
+  const double scale = level && *level > 0.05 * train.first ? *level : train.first;
   // The median forgets the first values sooner than the average, of which there are few.
   std::array<double, 3> last = {};
   const std::size_t size = std::min(validation.kept(), last.size());
@@ -35048,6 +35143,7 @@ TENSORTAP_INLINE PoorWeightInitialization PoorWeightInitialization::smdebug() {
           .patience = 5,
           .slope = 0,
           .loss_factor = 0,
+          .largest_rms = 0,
           .confirm_step = 0,
           .save = every(500)};
 }
@@ -35067,12 +35163,13 @@ TENSORTAP_INLINE std::vector<Collection> PoorWeightInitialization::required() co
 }
 
 TENSORTAP_INLINE std::vector<Finding> PoorWeightInitialization::operator()(const JudgedStep& step) {
-  for (const double one : {threshold, distribution_range, slope, loss_factor})
+  for (const double one : {threshold, distribution_range, slope, loss_factor, largest_rms})
     if (!(one >= 0)) throw Error::bad_threshold(name, one);
   std::vector<Finding> out;
   const Step at = step.step();
   if (at.mode != Mode::train && at.mode != Mode::global) return out;
   if (confirm_step > 0) judge_constants(step, out);
+  if (largest_rms > 0) judge_sizes(step, out);
   if (at.mode_step < steps) judge_first_steps(step, out);
   if (confirm_step == 0 || at.mode_step < confirm_step || state.evidence.text.empty()) return out;
   if (!detail::is_stuck(step.facts())) return out;
@@ -35106,6 +35203,27 @@ TENSORTAP_INLINE void PoorWeightInitialization::judge_constants(const JudgedStep
                    .message = "all of its elements are " + shortest(*constant) + ", still after " +
                               std::to_string(step.step().mode_step) + " steps; initialise the weights at random"});
   }
+}
+
+/// Finds new weights that are much larger than any usual initialisation draws them. The loss falls from a high start
+/// then, and yet rarely to a good network.
+TENSORTAP_INLINE void PoorWeightInitialization::judge_sizes(const JudgedStep& step, std::vector<Finding>& out) {
+  if (step.step().mode_step == 0 && step.facts().is_from_scratch) {
+    for (const KnownTensor* weight : step.with_role(Role::weight)) {
+      if (detail::contains_in_any_case(weight->name, "embed")) continue;
+      const auto rms = detail::rms_of(step, *weight);
+      if (!rms || !(*rms > largest_rms) || !(*rms > state.large.value)) continue;
+      state.large = {weight->name, "the root mean square of its new elements was " + shortest(*rms), *rms, largest_rms};
+    }
+  }
+  constexpr std::size_t few = 8;
+  const LossSeries& loss = step.facts().trained_loss();
+  if (state.large.text.empty() || step.step().mode_step < confirm_step || !loss.in_step) return;
+  if (!(loss.recent_mean(few) > 0.02 * step.facts().trained_from())) return;
+  out.push_back({.tensor = state.large.tensor,
+                 .value = state.large.value,
+                 .threshold = state.large.limit,
+                 .message = state.large.text + "; try the initialisation of Kaiming or Xavier"});
 }
 
 /// Finds what is an error if the loss does not fall either; by the documented rule, at once.
@@ -35177,6 +35295,7 @@ TENSORTAP_INLINE void PoorWeightInitialization::visit(ParameterVisitor& visitor)
   visitor("steps", steps, "the first steps of the mode, which are judged");
   visitor("slope", slope, "change of the logarithm of gradients from layer to layer; 0: off");
   visitor("loss_factor", loss_factor, "a first loss above this multiple of chance is an advice; 0: off");
+  visitor("largest_rms", largest_rms, "the largest root mean square of a new weight that is no error; 0: off");
   visitor("confirm_step", confirm_step, "the step of the error; 0: findings of the first steps are errors");
 }
 
@@ -35832,21 +35951,42 @@ inline bool all_close(const ValueHistory::Value& now, const ValueHistory::Value&
          std::equal(now.elements.begin(), now.elements.end(), before.elements.begin(), before.elements.end(), is_close);
 }
 
-/// Returns whether every weight that ever had a gradient has stood still for more than half of the training, although
-/// the loss is above a twentieth of what it began with: most of the run has changed nothing.
+/// Returns whether most of a training has changed nothing: since `since`, though the loss is above a twentieth of what
+/// it began with.
+inline bool is_over_too_early(const TrainingFacts& facts, std::int64_t since, std::int64_t now) {
+  constexpr std::size_t few = 8;
+  return 2 * since < now && facts.trained_loss().recent_mean(few) > 0.05 * facts.trained_from();
+}
+
+/// Returns whether every weight that ever had a gradient has stood still for more than half of the training.
 inline bool training_has_stopped(const JudgedStep& step, std::span<const FoundStill> still,
                                  std::span<const StillWeight> weights) {
-  constexpr std::size_t few = 8;
   const auto is_trained = [&](const KnownTensor* weight) {
     return weight->id < weights.size() && weights[weight->id].peak > 0;
   };
   const auto all = step.with_role(Role::weight);
   const auto trained = std::count_if(all.begin(), all.end(), is_trained);
-  const LossSeries& loss = step.facts().trained_loss();
   return trained == static_cast<std::ptrdiff_t>(still.size()) &&
-         loss.recent_mean(few) > 0.05 * step.facts().trained_from() &&
-         std::all_of(still.begin(), still.end(),
-                     [&](const FoundStill& one) { return 2 * one.state->since < step.step().mode_step; });
+         std::all_of(still.begin(), still.end(), [&](const FoundStill& one) {
+           return is_over_too_early(step.facts(), one.state->since, step.step().mode_step);
+         });
+}
+
+/// Returns a weight if every weight of which no gradient was ever saved has stood still for more than half of the
+/// training, in `num_checks` pairs of steps and `min_steps` steps or more. Null: some change, or have a gradient.
+inline const KnownTensor* first_still_weight(const JudgedStep& step, std::span<const StillWeight> gradients,
+                                             std::int64_t num_checks, std::int64_t min_steps) {
+  const auto all = step.with_role(Role::weight);
+  const std::int64_t now = step.step().mode_step;
+  const bool are_still = std::all_of(all.begin(), all.end(), [&](const KnownTensor* weight) {
+    const TensorChange* const change = step.change(*weight);
+    return change != nullptr && change->equal && change->unchanged >= num_checks &&
+           now - change->still_since >= min_steps && is_over_too_early(step.facts(), change->still_since, now);
+  });
+  const bool have_none =
+      std::all_of(gradients.begin(), gradients.end(), [](const StillWeight& one) { return !(one.peak > 0); });
+  const bool is_training = step.step().mode == Mode::train || step.step().mode == Mode::global;
+  return is_training && are_still && have_none && !all.empty() ? all.front() : nullptr;
 }
 
 }  // namespace detail
@@ -35867,15 +36007,8 @@ TENSORTAP_INLINE std::vector<Finding> UnchangedTensor::operator()(const JudgedSt
     if (!(tolerance >= 0)) throw Error::bad_threshold(name, tolerance);
   std::vector<Finding> out;
   if (choice.empty()) {
-    const auto still = detail::still_weights(step, state.weights, num_steps, min_steps);
-    const bool is_over = !still.empty() && detail::training_has_stopped(step, still, state.weights);
-    const Severity severity = is_over ? Severity::error : detail::severity_in(step.facts());
-    for (const detail::FoundStill& one : still)
-      out.push_back({.severity = severity,
-                     .tensor = one.weight->name,
-                     .value = one.state->size,
-                     .message = detail::still_text(*one.state) +
-                                "; check the schedule of the learning rate, and what freezes this layer"});
+    judge_weights(step, out);
+    judge_evaluations(step, out);
     return out;
   }
   for (const KnownTensor* tensor : step.saved()) {
@@ -35898,6 +36031,61 @@ TENSORTAP_INLINE std::vector<Finding> UnchangedTensor::operator()(const JudgedSt
                               " saved steps are all close; check the learning rate, and what freezes it"});
   }
   return out;
+}
+
+TENSORTAP_INLINE void UnchangedTensor::judge_weights(const JudgedStep& step, std::vector<Finding>& out) {
+  const auto still = detail::still_weights(step, state.weights, num_steps, min_steps);
+  const bool is_over = !still.empty() && detail::training_has_stopped(step, still, state.weights);
+  const Severity severity = is_over ? Severity::error : detail::severity_in(step.facts());
+  for (const detail::FoundStill& one : still)
+    out.push_back({.severity = severity,
+                   .tensor = one.weight->name,
+                   .value = one.state->size,
+                   .message = detail::still_text(*one.state) +
+                              "; check the schedule of the learning rate, and what freezes this layer"});
+  if (const auto* weight = detail::first_still_weight(step, state.weights, num_steps, min_steps))
+    out.push_back({.tensor = weight->name,
+                   .value = 0,
+                   .message = "no saved weight has changed since step " +
+                              std::to_string(step.change(*weight)->still_since) +
+                              "; check the schedule of the learning rate, and whether the optimizer is called"});
+}
+
+/// Finds evaluations with the same losses, to the bit, as those of the same examples before: nothing was trained
+/// between them.
+TENSORTAP_INLINE void UnchangedTensor::judge_evaluations(const JudgedStep& step, std::vector<Finding>& out) {
+  const LossSeries& train = step.facts().loss(Mode::train);
+  const LossSeries& validation = step.facts().loss(Mode::eval);
+  if (!validation.in_step || !std::isfinite(validation.now)) return;
+  detail::note_tensor(step, validation.tensor);
+  Repeats& found = state.repeats;
+  const auto kept = static_cast<std::int64_t>(validation.kept());
+  const std::size_t place = static_cast<std::size_t>(validation.count - 1) % LossSeries::most_recent;
+  if (place >= found.trained.size()) found.trained.resize(place + 1);
+  found.trained[place] = train.last_mode_step;
+  const auto repeats = [&](std::int64_t lag) {
+    return lag > 0 && lag < kept && validation.now == validation.before(static_cast<std::size_t>(lag));
+  };
+  if (repeats(found.lag)) {
+    ++found.count;
+  } else {
+    found.count = 0;
+    for (found.lag = 1; found.lag < kept && !repeats(found.lag);) ++found.lag;
+    if (!repeats(found.lag)) return;
+    const auto first = static_cast<std::size_t>(validation.count - 1 - found.lag) % LossSeries::most_recent;
+    found.count = 1;
+    found.since = found.trained[first];
+  }
+  if (found.count < std::max(found.lag, num_steps) || train.last_mode_step - found.since < min_steps) return;
+  if (validation.now == 0 || !detail::is_over_too_early(step.facts(), found.since, train.last_mode_step)) return;
+  out.push_back({.tensor = validation.tensor,
+                 .value = validation.now,
+                 .message = "its last " + std::to_string(found.count) + " values in evaluation are those of " +
+                            std::to_string(found.lag) +
+                            " values before, to the bit, although it has been trained since "
+                            "step " +
+                            std::to_string(found.since) +
+                            "; check the schedule of the learning rate, and whether the optimizer is called"});
 }
 
 TENSORTAP_INLINE void UnchangedTensor::visit(ParameterVisitor& visitor) {

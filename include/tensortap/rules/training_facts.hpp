@@ -65,6 +65,7 @@ struct LossSeries {
   double best = 0;                       ///< the least finite value
   double smooth = 0;                     ///< an exponential average over about 20 steps, and 7 values at least
   double best_smooth = 0;                ///< the least of these averages, from the fifth value on
+  std::int64_t best_count = 0;           ///< the count of finite values when that average was reached
   std::int64_t above_best = 0;           ///< how many values in a row had an average above twice the best
   std::int64_t above_since = 0;          ///< the mode step of the first of them
   std::int64_t last_mode_step = -1;      ///< the mode step of the last value

@@ -54,3 +54,17 @@ TEST_CASE("parameters of zeros", "[rules][all_zero]") {
   CHECK(judged(rule, steps_of()).size() == 1);
   CHECK_THROWS_WITH(tt::Judge({AllZero{.threshold = 101}})(StepOfList({}, {})), contains("AllZero"));
 }
+
+TEST_CASE("a weight whose gradient has always been zero is an error", "[rules][all_zero]") {
+  const auto found_in = [](const std::string& gradient, std::int64_t count, std::int64_t other) {
+    return judged(AllZero{}, train_steps(count, [&](std::int64_t step) {
+                    return StepOfList::Tensors{{gradient, numbers({step == other ? 1.0 : 0.0, 0})}};
+                  }));
+  };
+  const auto findings = found_in("gradient/fc.weight", 50, -1);
+  CHECK(tensors_of(findings, tt::Severity::error) == Names{"gradient/fc.weight"});
+  CHECK(tensors_of(findings, tt::Severity::advice) == Names{"gradient/fc.weight"});  // before step 40
+  CHECK(tensors_of(found_in("gradient/fc.weight", 40, -1), tt::Severity::error).empty());
+  CHECK(tensors_of(found_in("gradient/fc.weight", 50, 3), tt::Severity::error).empty());  // it was trained
+  CHECK(tensors_of(found_in("gradient/fc.bias", 50, -1), tt::Severity::error).empty());
+}

@@ -70,6 +70,21 @@ TEST_CASE("a class that an evaluation shows to be ignored", "[rules][class_imbal
   }
 }
 
+TEST_CASE("a class may be learned late, while the training loss is high", "[rules][class_imbalance]") {
+  for (const double loss : {0.5, 0.1}) {
+    const std::vector<std::int64_t> labels = {0, 0, 0, 1, 1, 1, 2, 2, 2};
+    Run run;
+    for (int i = 0; i < 300; ++i) {
+      run.train(i == 0 ? 1 : loss);
+      run.only(tt::Mode::eval,
+               {{"labels", classes_of(labels)}, {"predictions", classes_of({0, 0, 0, 1, 1, 1, 0, 0, 0})}});
+    }
+    const auto found = judge(tt::ClassImbalance{}, run);
+    REQUIRE(found.size() == 1);
+    CHECK(found[0].severity == (loss > 0.3 ? tt::Severity::advice : tt::Severity::error));
+  }
+}
+
 TEST_CASE("labels of one class alone", "[rules][class_imbalance]") {
   const auto found = judge(tt::ClassImbalance{}, run_of({2, 2, 2, 2}, {0, 1, 2, 3}, 130));
   REQUIRE(found.size() == 1);

@@ -114,3 +114,8 @@ TEST_CASE("a loss that comes back in single values, again and again, is found", 
   CHECK(judge(tt::LossDiverging{}, run_of(250, 1, [](double step) { return step == 200 ? 1e6 : std::exp(-step / 10); }))
             .empty());
 }
+
+TEST_CASE("a loss that falls late has not come back", "[rules][loss_diverging]") {
+  const auto late = [](double step) { return step < 200 ? 0.7 : 0.7 * std::exp((200 - step) / 6); };
+  CHECK(judge(tt::LossDiverging{.chance = 0.69}, run_of(245, 1, late)).empty());
+}

@@ -38,6 +38,20 @@ TEST_CASE("a loss that stops far above 0 is found", "[rules][loss_plateau]") {
   CHECK(found[0].threshold == Approx(0.5 * std::log(4)).epsilon(0.02));
 }
 
+TEST_CASE("a few values tell of a plateau if they hardly vary", "[rules][loss_plateau]") {
+  const auto found_in = [](double deviation) {
+    Run run;
+    run.interval = 12;
+    Noise noise(deviation);
+    tt::Rule rule = tt::LossPlateau{};
+    rule.set("chance", "1.386");
+    for (int i = 0; i < 20; ++i) run.train(1.386 * plateau(12.0 * i) * noise());
+    return judge(rule, run);
+  };
+  CHECK(found_in(0.02).size() == 1);
+  CHECK(found_in(0.4).empty());
+}
+
 TEST_CASE("noisy labels are no error", "[rules][loss_plateau]") {
   CHECK(judge(tt::LossPlateau{}, run_of(plateau, 0.7)).empty());
   CHECK(judge(tt::LossPlateau{}, run_of(plateau, 0.3)).at(0).severity == tt::Severity::error);  // half of them right

@@ -63,6 +63,18 @@ TEST_CASE("examples that are known by heart are found, unless other predictions 
   for (const tt::Finding& one : by_heart(0.9)) CHECK(one.severity == tt::Severity::advice);
 }
 
+TEST_CASE("examples of one class alone have no chance that is a scale", "[rules][overfit]") {
+  Run run;
+  Noise noise(0.1);
+  for (int step = 0; step < 200; ++step) {
+    run.train(1.4 * std::exp(-step / 4.0) * noise(), {{"labels", classes_of(std::vector<std::int64_t>(20, 1))}});
+    if (step % 10 == 9) run.eval(1.2 * noise());
+  }
+  const auto found = judge(tt::Overfit{}, run);
+  CHECK(std::any_of(found.begin(), found.end(),
+                    [](const tt::Finding& one) { return one.severity == tt::Severity::error; }));
+}
+
 TEST_CASE("smdebug's ratio is exceeded for some steps in a row", "[rules][overfit]") {
   Run run("loss");
   run.train(1).eval(1.25).eval(1.5).eval(2);

@@ -140,3 +140,31 @@ TEST_CASE("parameters of initial weights", "[rules][poor_weight_initialization]"
   CHECK_THROWS_WITH(tt::Judge({PoorWeightInitialization{.slope = not_a_number}})(StepOfList({}, {})),
                     contains("PoorWeightInitialization"));
 }
+
+TEST_CASE("new weights that are much too large are an error while the loss is not small",
+          "[rules][poor_weight_initialization]") {
+  struct Case {
+    double size = 10;
+    double bias = 0;
+    double loss = 0.3;
+    std::string name = "fc";
+  };
+  const auto found_in = [](const Case& one, Saved saved = Saved::elements) {
+    const auto steps = train_steps(
+        80,
+        [&](std::int64_t step) {
+          return StepOfList::Tensors{
+              {one.name + ".weight", filled({3, 4}, [&](std::size_t i) { return one.size * noise(i); })},
+              {one.name + ".bias", numbers({step == 0 ? one.bias : 0.1, 0})},
+              {"loss", numbers({step == 0 ? 1 : one.loss})}};
+        },
+        saved);
+    return tensors_of(judged(PoorWeightInitialization{}, steps));
+  };
+  for (const Saved saved : {Saved::elements, Saved::statistics, Saved::few_reductions})
+    CHECK(found_in({}, saved) == Names{"fc.weight"});
+  CHECK(found_in({.size = 1}).empty());
+  CHECK(found_in({.bias = 0.3}).empty());  // it goes on from trained weights
+  CHECK(found_in({.loss = 0.01}).empty());
+  CHECK(found_in({.name = "embedding"}).empty());
+}

@@ -1,5 +1,6 @@
 #include <tensortap/rules/builtin/unchanged_tensor.hpp>
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -7,6 +8,7 @@
 
 #include "catch.hpp"
 #include "rules/builtin/judged_steps.hpp"
+#include "rules/builtin/loss_steps.hpp"
 #include "rules/builtin/still_weights.hpp"
 
 namespace tt = tensortap;
@@ -117,4 +119,43 @@ TEST_CASE("numbers of steps and tolerances that make no sense are refused", "[ru
        {UnchangedTensor{.num_steps = 0}, UnchangedTensor{.tensor_regex = "x", .num_steps = 1},
         UnchangedTensor{.rtol = -1}, UnchangedTensor{.atol = not_a_number}})
     CHECK_THROWS_WITH(tt::Judge({rule})(step), contains("UnchangedTensor"));
+}
+
+TEST_CASE("evaluations that repeat to the bit show that nothing is trained", "[rules][unchanged_tensor]") {
+  struct Case {
+    int frozen_at = 20;  // the training step
+    int cycle = 4;       // evaluations of different examples
+    int steps = 200;
+    double level = 1;
+  };
+  const auto found_in = [](const Case& one) {
+    loss_steps::Run run;
+    for (int step = 0; step < one.steps; ++step) {
+      const double trained = std::min(step, one.frozen_at);
+      run.train(step < 3 ? 1 : one.level * (1 + 0.01 * (step % 7)));
+      if (step % 10 == 9) run.eval(one.level * (2 - trained / 1000 + 0.1 * ((step / 10) % one.cycle)));
+    }
+    return loss_steps::judge(UnchangedTensor{}, run);
+  };
+  const auto found = found_in({});
+  REQUIRE(tensors_of(found) == Names{"CrossEntropyLoss_output_0"});
+  CHECK(found[0].step.mode == tt::Mode::eval);
+  CHECK_THAT(found[0].message, contains("are those of 4 values before, to the bit"));
+  CHECK(found_in({.frozen_at = 1000}).empty());  // it learns
+  CHECK(found_in({.frozen_at = 120}).empty());   // more than half of the run has trained
+  CHECK(found_in({.cycle = 30}).empty());        // no examples come twice
+  CHECK(found_in({.level = 0.01}).empty());      // it has learned
+}
+
+TEST_CASE("weights without gradients that all stand still for most of a run", "[rules][unchanged_tensor]") {
+  const auto found_in = [](std::int64_t stops, std::size_t layers, double loss) {
+    const auto none = [](std::size_t, std::int64_t) { return std::optional<double>(); };
+    const auto moves = [=](std::size_t layer, std::int64_t step) { return layer >= layers || step < stops; };
+    return tensors_of(judged(
+        UnchangedTensor{}, StillTraining{.moves = moves, .gradient = none, .loss = loss, .first_loss = 1}.steps(110)));
+  };
+  CHECK(found_in(10, 2, 0.5) == Names{"fc0.weight"});
+  CHECK(found_in(60, 2, 0.5).empty());
+  CHECK(found_in(10, 1, 0.5).empty());  // one of them moves
+  CHECK(found_in(10, 2, 0.01).empty());
 }

@@ -19,7 +19,8 @@ TENSORTAP_BEGIN_NAMESPACE
 
 /// Finds chosen tensors of whose elements at least `threshold` percent are zero. If none are chosen, it gives an advice
 /// for gradients that are zero in some steps in a row; one step alone means nothing, because a zero-initialised last
-/// layer makes all other gradients zero.
+/// layer makes all other gradients zero. It is an error from step `never_steps` on if that of a weight has been zero in
+/// every step so far: what the layer should learn is lost, however well the biases behind it fit.
 /// Numeric: NaN is not zero.
 /// Empty: skipped.
 /// Source: SageMaker Debugger's AllZero and its default.
@@ -33,10 +34,12 @@ struct AllZero {
   std::string tensor_regex = {};      ///< names of tensors. Empty, as collection_names: gradients, as an advice
   double threshold = 100;             ///< percent of zeros that is a finding
   std::int64_t num_checks = 5;        ///< how many steps in a row, of gradients that were not chosen
+  std::int64_t never_steps = 40;      ///< the mode step from which a gradient that was always zero is an error
 
   struct State {
-    std::vector<std::int64_t> checks = {};  // by id: how many steps in a row were zero
-    void exchange(RuleState& s) { s(checks); }
+    std::vector<std::int64_t> checks = {};     // by id: how many steps in a row were zero
+    std::vector<std::uint8_t> was_other = {};  // by id: whether any step so far was not
+    void exchange(RuleState& s) { s(checks)(was_other); }
   };
 
   /// Throws: the threshold is not a percentage.

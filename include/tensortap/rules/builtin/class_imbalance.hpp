@@ -21,7 +21,8 @@ TENSORTAP_BEGIN_NAMESPACE
 
 /// Finds classes of which more than `threshold_misprediction` of the predictions are wrong although others are mostly
 /// right, in each of the last two windows of `samples` labels of one mode after step `start`; of at least 20 labels
-/// each. It is an error in evaluations where the class is not rare and nearly all are wrong, else an advice. A window
+/// each. It is an error in evaluations where the class is not rare, nearly all are wrong, and the training loss has
+/// fallen below 30 % of its first value, so that the class is hardly learned later; else an advice. A window
 /// with one class alone is an error, too. One class being more than `threshold_imbalance` times as frequent as another
 /// is an advice: much real data is so, and is learned well.
 ///

@@ -22,10 +22,11 @@ TENSORTAP_BEGIN_NAMESPACE
 /// values is so, too: one bad batch is no divergence. Or the loss has risen, with 99 % confidence, from the second
 /// quarter of the run to the third and to the last, by a quarter in all, and is above a quarter of that level. Or its
 /// mean over the last third of the run, of 40 values at least, is above a quarter of that level and five times the
-/// least average, which was below a tenth of it: single values count as twice that level at most. So a loss near 0,
-/// where ratios are noise, is never found, nor one that rises for a moment at a restart. A cross entropy, or a squared
-/// or absolute error, is found, too, if three values in a row are below zero: its sign is wrong. Source: ours; measured
-/// on synthetic losses: 80 % of those that diverge, and no healthy one.
+/// least average, which was below a tenth of it before that third, and the average now is above a fifth: single values
+/// count as twice that level at most. So a loss near 0, where ratios are noise, is never found, nor one that rises for
+/// a moment at a restart. A cross entropy, or a squared or absolute error, is found, too, if three values in a row are
+/// below zero: its sign is wrong. Source: ours; measured on synthetic losses: 80 % of those that diverge, and no
+/// healthy one.
 struct LossDiverging {
   static constexpr std::string_view name = "LossDiverging";
   static constexpr std::string_view condition =

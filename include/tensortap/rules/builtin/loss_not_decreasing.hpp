@@ -30,9 +30,12 @@ struct LossSeries;
 /// clearly above its first values is an error; one that has clearly not fallen is an error if it is a cross entropy
 /// above 1 or at the logarithm of a small number of classes, or an error of regression that is about what a constant
 /// prediction reaches for labels of mean 0 and variance 1; else an advice, as fine-tuning looks the same. If the
-/// weights were new in the first step, a loss that has not fallen is an error in any case, from twice `start` on; so is
-/// one that began below 1 % of chance and has not halved: new weights are no better than chance, so that the loss is
-/// scaled, and an optimizer that depends on the scale does not learn.
+/// weights were new in the first step, a loss that has not fallen is an error in any case, from twice `start` on, by
+/// 15 % if chance is unknown; so is one that began below 1 % of chance, or an error of regression below 0.003, and has
+/// not halved: new weights are no better than chance, so that the loss is scaled, and an optimizer that depends on the
+/// scale does not learn. Where chance is unknown, a loss that has been flat since the first fifth of the run is judged
+/// as one that was flat from its beginning: a bad start is forgotten. A loss of which fewer values are saved than there
+/// are checks needs fewer of them, over as many steps, and above 150 % of chance one.
 ///
 /// `smdebug()` compares a loss with its own past, as documented: every `num_steps`, with the newest value at least
 /// `num_steps` older; it fires if the loss has not fallen by `diff_percent`, unless it has risen by no more than
@@ -51,8 +54,8 @@ struct LossNotDecreasing {
 
   double chance = unknown;                ///< the loss of the best constant prediction; NaN: as the run tells
   double share = 0.9;                     ///< of chance
-  std::int64_t start = 50;                ///< the first mode step of a check
-  std::int64_t interval = 10;             ///< mode steps between checks
+  std::int64_t start = 40;                ///< the first mode step of a check
+  std::int64_t interval = 5;              ///< mode steps between checks
   std::int64_t patience = 3;              ///< checks in a row
   bool against_past = false;              ///< true: smdebug's condition, which the parameters below belong to
   std::int64_t num_steps = 10;            ///< steps between the values that are compared

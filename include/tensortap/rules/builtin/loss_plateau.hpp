@@ -28,7 +28,7 @@ TENSORTAP_BEGIN_NAMESPACE
 /// predictions. It is one above `advice_share`, too, if an average over 20 steps was below 60 % of the plateau once: no
 /// noise of labels explains that. If the level of chance of a regression is unknown, and the weights were new in the
 /// first step, its first values are that level: a network that knows nothing is no better than a constant. Empty:
-/// without such a level, or with fewer than 24 values, it finds nothing. Source: ours; measured on 472 small networks:
+/// without such a level, or with fewer than 16 values, it finds nothing. Source: ours; measured on 472 small networks:
 /// 75 % of those that did not learn, none of those that did.
 struct LossPlateau {
   static constexpr std::string_view name = "LossPlateau";

@@ -20,7 +20,8 @@
 TENSORTAP_BEGIN_NAMESPACE
 
 /// Finds a validation loss that is clearly worse than the training loss, `patience` EVAL values in a row. The scale is
-/// the loss of the best constant prediction ("chance"), or the first training loss if that is unknown. The average
+/// the loss of the best constant prediction ("chance"), or the first training loss if that is unknown or chance is
+/// below 5 % of it, as of labels that are nearly all the same. The average
 /// training loss is below half of the scale, or a tenth of the validation loss; below 90 % of the scale, if the
 /// validation loss is above it. The average validation loss is above the training loss by `gap_share` of
 /// the scale, and above the scale or above its own best by `rise_share` of the scale. Or the examples are known by

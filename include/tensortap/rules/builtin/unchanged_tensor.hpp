@@ -24,13 +24,12 @@ TENSORTAP_BEGIN_NAMESPACE
 /// Finds weights no bit of which changes in some pairs of steps in a row, although they have a gradient; see
 /// UpdateMissing for gradients that do not count. It is an advice if the loss shows that the training works
 /// nevertheless, unless no weight has changed for more than half of the training and the loss is above 5 % of what it
-/// began with: then most of the run did nothing. If tensors are chosen, it finds those that `numpy.allclose` calls
-/// equal to each of their last `num_steps` - 1 values, whatever they are, as the documented rule does; with small
-/// learning rates and the documented tolerances, this finds weights that do change. Chosen tensors with more than
-/// 65536 elements are compared by as many evenly spaced ones.
-/// Numeric: NaN is equal to NaN only if equal_nan.
-/// Empty: equal.
-/// Source: SageMaker Debugger's UnchangedTensor.
+/// began with: then most of the run did nothing. So it did if no gradient was saved and no weight changes for as long,
+/// or if the losses of a whole cycle of evaluations repeat to the bit. If tensors are chosen, it finds those that
+/// `numpy.allclose` calls equal to each of their last `num_steps` - 1 values, whatever they are, as the documented rule
+/// does; with small learning rates and the documented tolerances, this finds weights that do change. Chosen tensors
+/// with more than 65536 elements are compared by as many evenly spaced ones. Numeric: NaN is equal to NaN only if
+/// equal_nan. Empty: equal. Source: SageMaker Debugger's UnchangedTensor.
 struct UnchangedTensor {
   static constexpr std::string_view name = "UnchangedTensor";
   static constexpr std::string_view condition =
@@ -49,10 +48,19 @@ struct UnchangedTensor {
   std::int64_t min_steps = 40;        ///< least number of steps that weights do not change in
   SaveConfig save = every(10);        ///< when `required_by` asks for them
 
+  /// Losses of evaluations that repeat, to the bit, those of a number of values before.
+  struct Repeats {
+    std::vector<std::int64_t> trained = {};  // the training steps before each value: a ring, as in LossSeries
+    std::int64_t lag = 0;                    // values in a cycle
+    std::int64_t count = 0;                  // values in a row that repeat another
+    std::int64_t since = 0;                  // the training steps before the first value that was repeated
+    void exchange(RuleState& s) { s(trained)(lag)(count)(since); }
+  };
   struct State {
     std::vector<StillWeight> weights = {};  // by id
     std::vector<ValueHistory> values = {};  // by id, of chosen tensors
-    void exchange(RuleState& s) { s(weights)(values); }
+    Repeats repeats = {};
+    void exchange(RuleState& s) { s(weights)(values)(repeats); }
   };
 
   /// Returns the documented rule. `collection_names` and `tensor_regex` choose the tensors; one of them is needed.
@@ -68,6 +76,10 @@ struct UnchangedTensor {
 
   State state = {};
   TensorChoice choice = {};  ///< the chosen tensors
+
+ private:
+  void judge_weights(const JudgedStep& step, std::vector<Finding>& out);
+  void judge_evaluations(const JudgedStep& step, std::vector<Finding>& out);
 };
 
 TENSORTAP_END_NAMESPACE

@@ -192,14 +192,18 @@ TENSORTAP_INLINE void LossSeries::add(double value, std::int64_t mode_step) {
   best = count == 0 ? value : std::min(best, value);
   smooth += weight * (value - smooth);
   ++count;
-  best_smooth = count <= 5 ? smooth : std::min(best_smooth, smooth);
+  if (count <= 5 || smooth < best_smooth) {
+    best_smooth = smooth;
+    best_count = count;
+  }
   const bool is_above = smooth > 2 * best_smooth;
   if (is_above && above_best == 0) above_since = mode_step;
   above_best = is_above ? above_best + 1 : 0;
 }
 
 TENSORTAP_INLINE void LossSeries::exchange(RuleState& state) {
-  state(tensor)(kind)(count)(not_finite)(first)(best)(smooth)(best_smooth)(above_best)(above_since)(last_mode_step);
+  state(tensor)(kind)(
+      count)(not_finite)(first)(best)(smooth)(best_smooth)(best_count)(above_best)(above_since)(last_mode_step);
   state(recent)(steps)(history);
   state.require(kind <= LossKind::other && count >= 0 && recent.size() == steps.size() &&
                 recent.size() == std::min(static_cast<std::size_t>(count), most_recent));

@@ -90,7 +90,12 @@ TENSORTAP_INLINE void ClassImbalance::judge(const JudgedStep& step, Counts& coun
     // cost; in an evaluation where it is not rare, that is a fault.
     const double usual =
         detail::share(static_cast<double>(all_predicted), static_cast<std::int64_t>(counts.predicted.size()));
-    const bool is_ignored = step.step().mode == Mode::eval && static_cast<double>(n) >= 0.6 * usual && wrong > 0.95;
+    // While the training loss is high, the class may still be learned.
+    constexpr std::size_t few = 8;
+    const LossSeries& loss = step.facts().trained_loss();
+    const bool is_trained = loss.count == 0 || loss.recent_mean(few) < 0.3 * loss.first;
+    const bool is_ignored =
+        step.step().mode == Mode::eval && static_cast<double>(n) >= 0.6 * usual && wrong > 0.95 && is_trained;
     worst.severity = since_beginning || is_ignored ? Severity::error : Severity::advice;
     worst.value = wrong;
     worst.threshold = threshold_misprediction;

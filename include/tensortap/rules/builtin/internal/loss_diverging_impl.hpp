@@ -90,7 +90,8 @@ TENSORTAP_INLINE std::vector<Finding> LossDiverging::operator()(const JudgedStep
   const double from = step.facts().trained_from();
   const auto third =
       series.best_smooth < 0.1 * from ? detail::mean_of_last_third(series, 2 * from) : std::optional<double>();
-  if (third && *third > 0.25 * from && series.best_smooth < 0.2 * *third) {
+  if (third && *third > 0.25 * from && series.smooth > 0.2 * from && series.best_smooth < 0.2 * *third &&
+      3 * (series.count - series.best_count) >= series.count) {
     out.push_back({.tensor = series.tensor,
                    .value = *third,
                    .threshold = 0.25 * from,

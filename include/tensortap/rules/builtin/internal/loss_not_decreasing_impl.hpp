@@ -57,17 +57,31 @@ inline std::optional<Fall> whole_fall(const LossSeries& series) {
   return whole;
 }
 
+/// Returns the change of a loss after its first fifth, which forgets a bad start: from the next two fifths to the last
+/// two; nullopt if there are too few values.
+inline std::optional<Fall> fall_after_start(const LossSeries& series) {
+  const std::span<const double> means = series.history.means;
+  const std::size_t part = 2 * means.size() / 5;
+  if (part < 2) return std::nullopt;
+  return fall_between(means.subspan(means.size() - 2 * part, part), means.last(part));
+}
+
 inline bool is_flat(const Fall& whole) {
   return std::abs(whole.by()) < 0.05 * whole.from && whole.at_most() < 0.05 * whole.from;
 }
 
 /// Returns whether the weights were new, and the loss has never fallen clearly since, whatever its scale; or it began
-/// at less than a hundredth of `level`, which no new network reaches, so that it is scaled, and has not halved.
+/// at less than a hundredth of `level`, which no new network reaches, so that it is scaled, and has not halved. Where
+/// the level is unknown, a loss that has fallen by less than 15 % has not fallen clearly.
 inline bool has_learned_nothing(const TrainingFacts& facts, const LossSeries& series, std::optional<double> level) {
   const auto whole = whole_fall(series);
   if (!facts.is_from_scratch || !whole || !(series.first > 0)) return false;
-  if (level && whole->from < 0.01 * *level && series.first < 0.01 * *level) return whole->to > 0.5 * whole->from;
-  return is_flat(*whole) && series.best_smooth > 0.8 * whole->from;
+  // The outputs of new networks are of the order of 1, and so is an error of regression.
+  const bool is_regression = series.kind == LossKind::squared || series.kind == LossKind::absolute;
+  const double least = 0.01 * level.value_or(is_regression ? 0.3 : 0);
+  if (whole->from < least && series.first < least) return whole->to > 0.5 * whole->from;
+  const bool has_hardly_fallen = !level && whole->by() < 0.15 * whole->from && whole->at_most() < 0.3 * whole->from;
+  return (is_flat(*whole) || has_hardly_fallen) && series.best_smooth > (level ? 0.8 : 0.7) * whole->from;
 }
 
 /// Returns whether `level` differs by at most 1.5 % from the logarithm of a small number of classes.
@@ -83,6 +97,31 @@ inline bool is_error_of_constant(LossKind kind, const Fall& whole) {
   if (!(whole.by() < 0.12 * whole.from)) return false;
   if (kind == LossKind::squared) return whole.to > 0.85 && whole.to < 1.15;
   return kind == LossKind::absolute && whole.to > 0.75 && whole.to < 0.95;
+}
+
+/// Returns whether a loss has not fallen since the first fifth of the run, and is what a constant prediction reaches:
+/// of a small number of classes, unless it began not far above that, as with more classes and noisy labels; or of
+/// labels of mean 0 and variance 1.
+inline bool is_constant_since_start(const LossSeries& series, bool may_be_entropy) {
+  const auto later = fall_after_start(series);
+  if (!later) return false;
+  const bool began_near = series.first < 1.5 * later->to || series.first > 5 * later->to;
+  const bool is_entropy = may_be_entropy && began_near && is_flat(*later) && is_log_of_classes(later->to);
+  return is_entropy || is_error_of_constant(series.kind, *later);
+}
+
+/// Returns how many checks in a row are needed for what must last for `patience` checks, each after `interval` steps:
+/// fewer if the loss is saved so rarely that there are more steps between them.
+inline std::int64_t checks_in(std::int64_t patience, std::int64_t interval, const LossSeries& series) {
+  const std::int64_t gap = std::max(interval, series.step_before(0) - series.step_before(1));
+  return gap <= 0 ? patience : (patience * interval + gap - 1) / gap;
+}
+
+/// Returns whether each of a few last values is above `limit`: their mean alone tells little.
+inline bool all_above(const LastValues& last, double limit) {
+  constexpr std::size_t few = 4;
+  return last.size >= few || std::all_of(last.values.begin(), last.values.begin() + 2 * last.size,
+                                         [&](double value) { return value > limit; });
 }
 
 }  // namespace detail
@@ -104,7 +143,7 @@ TENSORTAP_INLINE std::vector<Finding> LossNotDecreasing::judge_level(const Judge
   const LossSeries* const series = detail::trained_loss_in(step);
   const std::int64_t at = step.step().mode_step;
   const bool of_evaluation = step.step().mode == Mode::eval;
-  const std::int64_t least = of_evaluation ? 6 : 5;
+  const std::int64_t least = of_evaluation ? 6 : 4;
   if (series == nullptr || series->count < least || at < start || at < state.next_check) return {};
   state.next_check = at + interval;
   const auto level = detail::chance_level(step, chance);
@@ -120,10 +159,11 @@ TENSORTAP_INLINE std::vector<Finding> LossNotDecreasing::judge_level(const Judge
     const double by = fall.at_least() > 0 ? fall.by() / static_cast<double>(steps) * static_cast<double>(at) : 0;
     const bool is_late = fall.to - by > found.threshold || fall.to > *level;
     is_bad =
-        *level > 0 && fall.to > found.threshold && is_late &&
+        *level > 0 && fall.to > found.threshold && is_late && detail::all_above(last, found.threshold) &&
         (fall.to > 1.5 * *level || !detail::beats_constant(step) || detail::is_unsure(step, *series, *level, fall.to));
     if (fall.to < 0.985 * *level) needed = 2 * patience;  // it may just be slow
-  } else {
+    if (fall.to > 1.5 * *level) needed = 1;
+  } else if (2 * at >= 3 * start) {
     is_bad = judge_without_chance(*series, found);
   }
   const bool is_new = at >= 2 * start && detail::has_learned_nothing(step.facts(), *series, level);
@@ -133,7 +173,7 @@ TENSORTAP_INLINE std::vector<Finding> LossNotDecreasing::judge_level(const Judge
     found.severity = Severity::error;
   }
   state.bad_checks = is_bad ? state.bad_checks + 1 : 0;
-  if (!is_bad || state.bad_checks < needed) return {};
+  if (!is_bad || state.bad_checks < (level ? detail::checks_in(needed, interval, *series) : needed)) return {};
   found.tensor = series->tensor;
   if (level && is_new && !(fall.to > found.threshold)) {
     found.threshold = detail::whole_fall(*series)->from;
@@ -162,7 +202,8 @@ TENSORTAP_INLINE bool LossNotDecreasing::judge_without_chance(const LossSeries& 
   const bool is_absurd = is_entropy && ((series.first > 12.2 && whole.to > 5) || whole.to > 12.2);
   // Fine-tuning begins where the right class is likely: above 1, its probability is below 37 % on average.
   const bool is_unlikely = is_entropy && whole.to > 1;
-  const bool is_like_constant = detail::is_error_of_constant(series.kind, whole);
+  const bool is_like_constant = detail::is_error_of_constant(series.kind, whole) ||
+                                detail::is_constant_since_start(series, is_entropy || series.kind == LossKind::unknown);
   if (!is_above && !is_flat && !is_absurd && !is_like_constant) return false;
   const bool is_error = is_above || is_absurd || is_unlikely || is_at_chance || is_like_constant;
   found.severity = is_error ? Severity::error : Severity::advice;

@@ -46,11 +46,13 @@ TENSORTAP_INLINE std::vector<Finding> LossPlateau::operator()(const JudgedStep& 
   const std::size_t quarter = means.size() / 4;
   const auto known = detail::chance_level(step, chance);
   const auto level = known ? known : detail::level_of_fresh_network(step.facts(), *series);
-  if (quarter < 6 || !level) return {};
+  if (quarter < 4 || !level) return {};
   const auto last = means.last(quarter);
   const detail::Fall fall = detail::fall_between(means.subspan(means.size() - 2 * quarter, quarter), last);
   const detail::Fall longer = detail::fall_between(means.subspan(means.size() - 3 * quarter, quarter), last);
-  const bool is_still = fall.at_most() < 0.1 * fall.from || longer.at_most() < 0.2 * longer.from;
+  // The deviation of a few values is itself uncertain.
+  const double more = quarter < 6 ? fall.deviation : 0;
+  const bool is_still = fall.at_most() + more < 0.1 * fall.from || longer.at_most() + more < 0.2 * longer.from;
   const bool is_flat = fall.to > advice_share * *level && is_still;
   // No noise of labels keeps a loss above what it has been.
   const bool was_better = series->best_smooth < 0.6 * fall.to;

@@ -38,7 +38,8 @@ TENSORTAP_INLINE std::vector<Finding> Overfit::judge_level(const JudgedStep& ste
   detail::note_tensor(step, validation.tensor);
   if (validation.count < 3 || validation.last_mode_step < start_step || !std::isfinite(validation.now)) return {};
   const auto level = detail::chance_level(step, chance);
-  const double scale = level ? *level : train.first;
+  // Labels that are all the same have a chance of 0, which is no scale.
+  const double scale = level && *level > 0.05 * train.first ? *level : train.first;
   // The median forgets the first values sooner than the average, of which there are few.
   std::array<double, 3> last = {};
   const std::size_t size = std::min(validation.kept(), last.size());

@@ -14,6 +14,7 @@
 #include <tensortap/rules/builtin/internal/training_progress.hpp>
 #include <tensortap/rules/builtin/poor_weight_initialization.hpp>
 #include <tensortap/rules/internal/layer_gradients.hpp>
+#include <tensortap/rules/internal/tensor_names.hpp>
 #include <tensortap/rules/known_tensor.hpp>
 #include <tensortap/tensor/tensor.hpp>
 
@@ -26,6 +27,7 @@ TENSORTAP_INLINE PoorWeightInitialization PoorWeightInitialization::smdebug() {
           .patience = 5,
           .slope = 0,
           .loss_factor = 0,
+          .largest_rms = 0,
           .confirm_step = 0,
           .save = every(500)};
 }
@@ -45,12 +47,13 @@ TENSORTAP_INLINE std::vector<Collection> PoorWeightInitialization::required() co
 }
 
 TENSORTAP_INLINE std::vector<Finding> PoorWeightInitialization::operator()(const JudgedStep& step) {
-  for (const double one : {threshold, distribution_range, slope, loss_factor})
+  for (const double one : {threshold, distribution_range, slope, loss_factor, largest_rms})
     if (!(one >= 0)) throw Error::bad_threshold(name, one);
   std::vector<Finding> out;
   const Step at = step.step();
   if (at.mode != Mode::train && at.mode != Mode::global) return out;
   if (confirm_step > 0) judge_constants(step, out);
+  if (largest_rms > 0) judge_sizes(step, out);
   if (at.mode_step < steps) judge_first_steps(step, out);
   if (confirm_step == 0 || at.mode_step < confirm_step || state.evidence.text.empty()) return out;
   if (!detail::is_stuck(step.facts())) return out;
@@ -84,6 +87,27 @@ TENSORTAP_INLINE void PoorWeightInitialization::judge_constants(const JudgedStep
                    .message = "all of its elements are " + shortest(*constant) + ", still after " +
                               std::to_string(step.step().mode_step) + " steps; initialise the weights at random"});
   }
+}
+
+/// Finds new weights that are much larger than any usual initialisation draws them. The loss falls from a high start
+/// then, and yet rarely to a good network.
+TENSORTAP_INLINE void PoorWeightInitialization::judge_sizes(const JudgedStep& step, std::vector<Finding>& out) {
+  if (step.step().mode_step == 0 && step.facts().is_from_scratch) {
+    for (const KnownTensor* weight : step.with_role(Role::weight)) {
+      if (detail::contains_in_any_case(weight->name, "embed")) continue;
+      const auto rms = detail::rms_of(step, *weight);
+      if (!rms || !(*rms > largest_rms) || !(*rms > state.large.value)) continue;
+      state.large = {weight->name, "the root mean square of its new elements was " + shortest(*rms), *rms, largest_rms};
+    }
+  }
+  constexpr std::size_t few = 8;
+  const LossSeries& loss = step.facts().trained_loss();
+  if (state.large.text.empty() || step.step().mode_step < confirm_step || !loss.in_step) return;
+  if (!(loss.recent_mean(few) > 0.02 * step.facts().trained_from())) return;
+  out.push_back({.tensor = state.large.tensor,
+                 .value = state.large.value,
+                 .threshold = state.large.limit,
+                 .message = state.large.text + "; try the initialisation of Kaiming or Xavier"});
 }
 
 /// Finds what is an error if the loss does not fall either; by the documented rule, at once.
@@ -155,6 +179,7 @@ TENSORTAP_INLINE void PoorWeightInitialization::visit(ParameterVisitor& visitor)
   visitor("steps", steps, "the first steps of the mode, which are judged");
   visitor("slope", slope, "change of the logarithm of gradients from layer to layer; 0: off");
   visitor("loss_factor", loss_factor, "a first loss above this multiple of chance is an advice; 0: off");
+  visitor("largest_rms", largest_rms, "the largest root mean square of a new weight that is no error; 0: off");
   visitor("confirm_step", confirm_step, "the step of the error; 0: findings of the first steps are errors");
 }
 
