@@ -78,7 +78,7 @@ std::unique_ptr<tt::Hook> open_hook(const std::string& run, const tt::HookOption
   const Clock::time_point end = Clock::now() + std::chrono::seconds(run.starts_with("s3://") ? 60 : 0);
   for (;;) {
     try {
-      return std::make_unique<tt::Hook>(open_store(run), options);
+      return std::make_unique<tt::Hook>(open_store(run, options.phases), options);
     } catch (const tt::Error& error) {
       if (error.code() != tt::Errc::claimed || options.stop.requested() || Clock::now() >= end) throw;
     }

@@ -3,6 +3,8 @@
 
 namespace spot_training {
 
-std::shared_ptr<tensortap::Store> open_store(const std::string& address) { return tensortap::open_store(address); }
+std::shared_ptr<tensortap::Store> open_store(const std::string& address, const std::shared_ptr<tensortap::PhaseSink>&) {
+  return tensortap::open_store(address);
+}
 
 }  // namespace spot_training

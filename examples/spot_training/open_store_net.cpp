@@ -7,9 +7,11 @@
 
 namespace spot_training {
 
-std::shared_ptr<tensortap::Store> open_store(const std::string& address) {
+std::shared_ptr<tensortap::Store> open_store(const std::string& address,
+                                             const std::shared_ptr<tensortap::PhaseSink>& phases) {
   if (!address.starts_with("s3://")) return tensortap::open_store(address);
-  return std::make_shared<tensortap::S3Store>(address, tensortap::S3Options{.lease = std::chrono::seconds(5)});
+  return std::make_shared<tensortap::S3Store>(address,
+                                              tensortap::S3Options{.lease = std::chrono::seconds(5), .phases = phases});
 }
 
 }  // namespace spot_training
