@@ -22521,13 +22521,9 @@ inline std::int64_t time_in_name(double seconds) {
 
 /// Returns the name of a file. Names sort by time, then by attempt and part.
 inline std::string file_name(std::int64_t time, std::int64_t attempt = 0, std::int64_t part = 0) {
-  const auto padded = [](std::int64_t number, std::size_t digits) {
-    const std::string text = std::to_string(number);
-    return std::string(digits - std::min(digits, text.size()), '0') + text;
-  };
   constexpr std::size_t digits = 9;
-  return std::string(file_prefix) + padded(time, time_digits) + ".tensortap." + padded(attempt, digits) + "." +
-         padded(part, digits);
+  return std::string(file_prefix) + layout::padded(time, time_digits) + ".tensortap." +
+         layout::padded(attempt, digits) + "." + layout::padded(part, digits);
 }
 
 }  // namespace detail::tensorboard
@@ -22564,6 +22560,7 @@ class TensorBoardStream {
         marks_.push_back({step.step().global_step, events_.bytes().size(), events_.count() - count});
     } catch (...) {
       events_.bytes().resize(size);
+      events_.describe_again();
       throw;
     }
     return events_.count() - count;
@@ -22582,6 +22579,7 @@ class TensorBoardStream {
     const std::uint64_t count = marks_.back().count;
     marks_.pop_back();
     events_.bytes().resize(marks_.empty() ? 0 : marks_.back().end);
+    events_.describe_again();  // a tag's first value may be gone, and with it what says how to read the others
     return count;
   }
 
@@ -22659,12 +22657,13 @@ class TensorBoardStream {
     const Step& at = step.step();
     const std::int64_t number = at.mode == Mode::global ? at.global_step : at.mode_step;
     events_.begin_step(number, named_.front().second->wall_time);
+    tensorboard::ValueCounts counts;
     if (!time_ && marks_.empty()) began_ = events_.wall_time();
     for (std::size_t i = 0; i < named_.size();) {
       const std::string& name = named_[i].first;
       tensorboard::SavedParts parts;
       for (; i < named_.size() && named_[i].first == name; ++i) take(*named_[i].second, parts);
-      tensorboard::add_tensor(events_, name, parts, counts_);
+      tensorboard::add_tensor(events_, name, parts, counts);
     }
     // One text for each tag: of two in one step, readers keep the last.
     std::map<std::string, std::string> by_tag;
@@ -22736,9 +22735,30 @@ class TensorBoardStream {
   double began_ = 0;
   bool is_new_ = true;
   std::int64_t last_step_ = -1;
-  tensorboard::ValueCounts counts_;
   std::vector<std::pair<std::string, const CapturedRecord*>> named_;  // of the step at hand
 };
+
+}  // namespace detail
+TENSORTAP_END_NAMESPACE
+
+// from tensortap/internal/failure_message.hpp
+
+// What a caught exception says.
+
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
+
+/// Calls `use` with the message of `failure`, which is valid during the call. Needs no memory.
+template <class Use>
+void use_message(const std::exception_ptr& failure, const Use& use) {
+  try {
+    std::rethrow_exception(failure);
+  } catch (const std::exception& e) {
+    use(std::string_view(e.what()));
+  } catch (...) {
+    use(std::string_view("unknown"));
+  }
+}
 
 }  // namespace detail
 TENSORTAP_END_NAMESPACE
@@ -22946,26 +22966,20 @@ class TensorBoardWriter {
 
   /// Remembers a failure, and reports the first one after a success.
   void fail(const std::exception_ptr& failure) noexcept {
-    if (!std::exchange(failure_, failure)) context_.callbacks.write_failed(text_of_failure());
-    context_.ledger->change([&](HookStatus& status) {
-      if (!status.tensorboard.error) status.tensorboard.error = text_of_failure();
+    const bool is_first = !std::exchange(failure_, failure);
+    use_message(failure, [&](std::string_view message) {
+      if (is_first) context_.callbacks.write_failed(message);
+      context_.ledger->change([&](HookStatus& status) {
+        if (!status.tensorboard.error) status.tensorboard.error = message;
+      });
     });
-  }
-
-  [[nodiscard]] std::string text_of_failure() const {
-    try {
-      std::rethrow_exception(failure_);
-    } catch (const std::exception& e) {
-      return e.what();
-    } catch (...) {
-      return "unknown";
-    }
   }
 
   /// A loss is a failure of the hook.
   void count_lost(std::uint64_t values) noexcept {
     context_.ledger->change([&](HookStatus& status) { status.tensorboard.lost += values; });
-    if (failure_) context_.ledger->record_failure(failure_, text_of_failure());
+    if (!failure_) return;
+    use_message(failure_, [this](std::string_view message) { context_.ledger->record_failure(failure_, message); });
   }
 
   AttemptContext& context_;
@@ -23236,18 +23250,11 @@ class StepPublisher {
 
   /// Records a failure. Calls `on_error` for the first one after a success.
   void report_failure(const std::exception_ptr& failure) noexcept {
-    const auto report = [&](std::string_view message) {
+    use_message(failure, [&](std::string_view message) {
       context_.ledger->record_failure(failure, message);
       cause_ = message;
       if (!std::exchange(is_failing_, true)) context_.callbacks.write_failed(message);
-    };
-    try {
-      std::rethrow_exception(failure);
-    } catch (const std::exception& e) {
-      report(e.what());
-    } catch (...) {
-      report("unknown");
-    }
+    });
   }
 
   AttemptContext& context_;
@@ -37632,13 +37639,9 @@ class CheckpointSyncState : public std::enable_shared_from_this<CheckpointSyncSt
     SyncReport report = job->report();
     if (!failure) return report;
     report.complete = false;
-    try {
-      std::rethrow_exception(failure);
-    } catch (const std::exception& e) {
-      report.failures.insert(report.failures.begin(), e.what());
-    } catch (...) {
-      report.failures.insert(report.failures.begin(), "unknown");
-    }
+    use_message(failure, [&](std::string_view message) {
+      report.failures.insert(report.failures.begin(), std::string(message));
+    });
     return report;
   }
 

@@ -1003,14 +1003,41 @@ inline double mean_of(const std::vector<double>& values) {
   return values.empty() ? 0 : sum / static_cast<double>(values.size());
 }
 
-/// Returns the quantile of `values`, interpolated as numpy does by default; 0 if there are none.
-inline double quantile_of(std::vector<double> values, double q) {
+/// Returns the quantile of `values`, which ascend, interpolated as numpy does by default; 0 if there are none.
+inline double quantile_of_sorted(const std::vector<double>& values, double q) {
   if (values.empty()) return 0;
-  std::sort(values.begin(), values.end());
   const double at = q * static_cast<double>(values.size() - 1);
   const auto below = static_cast<std::size_t>(at);
   const std::size_t above = std::min(below + 1, values.size() - 1);
   return values[below] + (at - std::floor(at)) * (values[above] - values[below]);
+}
+
+/// The same of values in any order.
+inline double quantile_of(std::vector<double> values, double q) {
+  std::sort(values.begin(), values.end());
+  return quantile_of_sorted(values, q);
+}
+
+}  // namespace detail
+TENSORTAP_END_NAMESPACE
+
+// from tensortap/trace/internal/traced_steps.hpp
+
+// The whole steps among the events of a trace.
+
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
+
+using TracedEvents = std::vector<const TraceEvent*>;  // by start
+
+/// Returns whether an event is a whole step, as smdebug and Tracer name it.
+inline bool is_step(const TraceEvent& event) { return event.phase.starts_with("Step"); }
+
+/// Returns the duration above which a step is an outlier: `mean`, that of all, and so many standard deviations.
+inline double outlier_limit(const TracedEvents& steps, double mean, double deviations) {
+  double squares = 0;
+  for (const TraceEvent* const step : steps) squares += std::pow(static_cast<double>(step->duration) - mean, 2);
+  return mean + deviations * std::sqrt(squares / static_cast<double>(steps.size()));
 }
 
 }  // namespace detail
@@ -1224,18 +1251,17 @@ TENSORTAP_INLINE std::vector<ProfileFinding> MaxInitializationTime::operator()(c
 }
 
 TENSORTAP_INLINE std::vector<ProfileFinding> StepOutlier::operator()(const Timeline& timeline) const {
-  std::map<std::pair<std::string_view, std::string_view>, std::vector<const TraceEvent*>> steps;
+  std::map<std::pair<std::string_view, std::string_view>, detail::TracedEvents> steps;
   for (const TraceEvent& event : timeline.events)
-    if (event.phase.starts_with("Step")) steps[{event.node, event.phase}].push_back(&event);
+    if (detail::is_step(event)) steps[{event.node, event.phase}].push_back(&event);
   std::vector<ProfileFinding> out;
   for (const auto& [place, events] : steps) {
     constexpr std::size_t enough = 100;
     if (events.size() <= enough) continue;
-    double sum = 0, squares = 0;
+    double sum = 0;
     for (const TraceEvent* const event : events) sum += static_cast<double>(event->duration);
     const double mean = sum / static_cast<double>(events.size());
-    for (const TraceEvent* const event : events) squares += std::pow(static_cast<double>(event->duration) - mean, 2);
-    const double limit = mean + stddev * std::sqrt(squares / static_cast<double>(events.size()));
+    const double limit = detail::outlier_limit(events, mean, stddev);
     std::size_t count = 0;
     ProfileFinding found{.rule = "StepOutlier",
                          .subject = escaped(std::string(place.first) + " " + std::string(place.second)),
@@ -1336,11 +1362,6 @@ TENSORTAP_END_NAMESPACE
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
 
-using TracedEvents = std::vector<const TraceEvent*>;  // by start
-
-/// Returns whether an event is a whole step, as smdebug and Tracer name it.
-inline bool is_step(const TraceEvent& event) { return event.phase.starts_with("Step"); }
-
 inline PhaseTimes times_of(const TracedEvents& events) {
   PhaseTimes out{.phase = events.front()->phase, .node = events.front()->node, .count = events.size()};
   std::vector<double> durations;
@@ -1349,8 +1370,8 @@ inline PhaseTimes times_of(const TracedEvents& events) {
   std::sort(durations.begin(), durations.end());
   for (const double duration : durations) out.total += duration;
   out.mean = mean_of(durations);
-  out.median = quantile_of(durations, 0.5);
-  out.p95 = quantile_of(durations, 0.95);
+  out.median = quantile_of_sorted(durations, 0.5);
+  out.p95 = quantile_of_sorted(durations, 0.95);
   out.max = durations.back();
   return out;
 }
@@ -1381,10 +1402,7 @@ inline StepTimes step_times_of(const TracedEvents& steps, const TracedEvents& ot
   constexpr std::size_t most_slow = 10;
   constexpr double deviations = 3;  // as StepOutlier
   StepTimes out{.times = times_of(steps), .outside = time_outside(steps, others)};
-  double squares = 0;
-  for (const TraceEvent* const step : steps)
-    squares += std::pow(static_cast<double>(step->duration) - out.times.mean, 2);
-  out.limit = out.times.mean + deviations * std::sqrt(squares / static_cast<double>(steps.size()));
+  out.limit = outlier_limit(steps, out.times.mean, deviations);
   for (const TraceEvent* const step : steps)
     if (static_cast<double>(step->duration) > out.limit)
       out.slowest.push_back({step->step, step->start, step->duration});
@@ -1404,9 +1422,9 @@ inline MetricValues values_of(const SystemMetric& metric, std::vector<double> va
           .samples = values.size(),
           .mean = mean_of(values),
           .min = values.front(),
-          .p50 = quantile_of(values, 0.5),
-          .p95 = quantile_of(values, 0.95),
-          .p99 = quantile_of(values, 0.99),
+          .p50 = quantile_of_sorted(values, 0.5),
+          .p95 = quantile_of_sorted(values, 0.95),
+          .p99 = quantile_of_sorted(values, 0.99),
           .max = values.back()};
 }
 

@@ -294,6 +294,36 @@ TEST_CASE("training goes on without a place for TensorBoard, and what is lost is
   CHECK(tt::Trial((folder.path / "run").string()).steps().size() == 1000);
 }
 
+TEST_CASE("what TensorBoard is told of a tensor is told again if it was lost", "[capture][tensorboard]") {
+  const auto store = std::make_shared<BoardRefusal>();
+  tt::HookOptions options = BoardRun().options();
+  options.checkpoints = nullptr;
+  options.queue_bytes = 64 << 10;
+  tt::Hook hook(store, options);
+  const auto save_weights = [&] {
+    hook.begin_step();
+    hook.save("weights", std::vector<float>{1, 2, 3});
+    hook.flush();
+  };
+  store->refused = "tfevents.";
+  save_losses(hook, 1000);
+  save_weights();  // nothing more has room
+  CHECK(hook.status().tensorboard.lost > 0);
+  store->refused = nullptr;
+  for (int i = 0; i < 10'000 && hook.status().tensorboard.values == 0; ++i) {  // it does not try at once
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    save_weights();
+  }
+  save_weights();
+  CHECK_THROWS_AS(hook.close(), tt::Error);
+  std::string text;
+  for (const std::string& key : board_files(*store, "tensorboard/TRAIN/")) text += tt::text_of(*store->get(key));
+  const std::size_t described = text.find("histograms");  // the plugin that the first value names
+  REQUIRE(described != std::string::npos);
+  CHECK(text.find("weights") < described);
+  CHECK(text.find("weights", text.find("weights") + 1) > described);
+}
+
 TEST_CASE("a hook can write for TensorBoard alone", "[capture][tensorboard]") {
   const BoardFolder folder;
   const std::string board = (folder.path / "board").string();

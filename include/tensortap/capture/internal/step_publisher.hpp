@@ -27,6 +27,7 @@
 #include <tensortap/capture/internal/tensorboard_writer.hpp>
 #include <tensortap/capture/status.hpp>
 #include <tensortap/internal/config.hpp>
+#include <tensortap/internal/failure_message.hpp>
 #include <tensortap/internal/parallel_for.hpp>
 #include <tensortap/record/internal/segment.hpp>
 #include <tensortap/store/store.hpp>
@@ -273,18 +274,11 @@ class StepPublisher {
 
   /// Records a failure. Calls `on_error` for the first one after a success.
   void report_failure(const std::exception_ptr& failure) noexcept {
-    const auto report = [&](std::string_view message) {
+    use_message(failure, [&](std::string_view message) {
       context_.ledger->record_failure(failure, message);
       cause_ = message;
       if (!std::exchange(is_failing_, true)) context_.callbacks.write_failed(message);
-    };
-    try {
-      std::rethrow_exception(failure);
-    } catch (const std::exception& e) {
-      report(e.what());
-    } catch (...) {
-      report("unknown");
-    }
+    });
   }
 
   AttemptContext& context_;

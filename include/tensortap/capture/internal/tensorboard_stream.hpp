@@ -54,6 +54,7 @@ class TensorBoardStream {
         marks_.push_back({step.step().global_step, events_.bytes().size(), events_.count() - count});
     } catch (...) {
       events_.bytes().resize(size);
+      events_.describe_again();
       throw;
     }
     return events_.count() - count;
@@ -72,6 +73,7 @@ class TensorBoardStream {
     const std::uint64_t count = marks_.back().count;
     marks_.pop_back();
     events_.bytes().resize(marks_.empty() ? 0 : marks_.back().end);
+    events_.describe_again();  // a tag's first value may be gone, and with it what says how to read the others
     return count;
   }
 
@@ -149,12 +151,13 @@ class TensorBoardStream {
     const Step& at = step.step();
     const std::int64_t number = at.mode == Mode::global ? at.global_step : at.mode_step;
     events_.begin_step(number, named_.front().second->wall_time);
+    tensorboard::ValueCounts counts;
     if (!time_ && marks_.empty()) began_ = events_.wall_time();
     for (std::size_t i = 0; i < named_.size();) {
       const std::string& name = named_[i].first;
       tensorboard::SavedParts parts;
       for (; i < named_.size() && named_[i].first == name; ++i) take(*named_[i].second, parts);
-      tensorboard::add_tensor(events_, name, parts, counts_);
+      tensorboard::add_tensor(events_, name, parts, counts);
     }
     // One text for each tag: of two in one step, readers keep the last.
     std::map<std::string, std::string> by_tag;
@@ -226,7 +229,6 @@ class TensorBoardStream {
   double began_ = 0;
   bool is_new_ = true;
   std::int64_t last_step_ = -1;
-  tensorboard::ValueCounts counts_;
   std::vector<std::pair<std::string, const CapturedRecord*>> named_;  // of the step at hand
 };
 

@@ -22,6 +22,7 @@
 #include <tensortap/capture/status.hpp>
 #include <tensortap/error.hpp>
 #include <tensortap/internal/config.hpp>
+#include <tensortap/internal/failure_message.hpp>
 #include <tensortap/record/internal/tensorboard_values.hpp>
 #include <tensortap/record/layout.hpp>
 #include <tensortap/step.hpp>
@@ -226,26 +227,20 @@ class TensorBoardWriter {
 
   /// Remembers a failure, and reports the first one after a success.
   void fail(const std::exception_ptr& failure) noexcept {
-    if (!std::exchange(failure_, failure)) context_.callbacks.write_failed(text_of_failure());
-    context_.ledger->change([&](HookStatus& status) {
-      if (!status.tensorboard.error) status.tensorboard.error = text_of_failure();
+    const bool is_first = !std::exchange(failure_, failure);
+    use_message(failure, [&](std::string_view message) {
+      if (is_first) context_.callbacks.write_failed(message);
+      context_.ledger->change([&](HookStatus& status) {
+        if (!status.tensorboard.error) status.tensorboard.error = message;
+      });
     });
-  }
-
-  [[nodiscard]] std::string text_of_failure() const {
-    try {
-      std::rethrow_exception(failure_);
-    } catch (const std::exception& e) {
-      return e.what();
-    } catch (...) {
-      return "unknown";
-    }
   }
 
   /// A loss is a failure of the hook.
   void count_lost(std::uint64_t values) noexcept {
     context_.ledger->change([&](HookStatus& status) { status.tensorboard.lost += values; });
-    if (failure_) context_.ledger->record_failure(failure_, text_of_failure());
+    if (!failure_) return;
+    use_message(failure_, [this](std::string_view message) { context_.ledger->record_failure(failure_, message); });
   }
 
   AttemptContext& context_;

@@ -15,6 +15,7 @@
 #include <tensortap/record/internal/histogram_rows.hpp>
 #include <tensortap/record/internal/process_fact.hpp>
 #include <tensortap/record/internal/tensorboard_events.hpp>
+#include <tensortap/record/layout.hpp>
 #include <tensortap/reduce/reduce.hpp>
 #include <tensortap/reduce/statistics.hpp>
 #include <tensortap/reduction.hpp>
@@ -110,13 +111,9 @@ inline std::int64_t time_in_name(double seconds) {
 
 /// Returns the name of a file. Names sort by time, then by attempt and part.
 inline std::string file_name(std::int64_t time, std::int64_t attempt = 0, std::int64_t part = 0) {
-  const auto padded = [](std::int64_t number, std::size_t digits) {
-    const std::string text = std::to_string(number);
-    return std::string(digits - std::min(digits, text.size()), '0') + text;
-  };
   constexpr std::size_t digits = 9;
-  return std::string(file_prefix) + padded(time, time_digits) + ".tensortap." + padded(attempt, digits) + "." +
-         padded(part, digits);
+  return std::string(file_prefix) + layout::padded(time, time_digits) + ".tensortap." +
+         layout::padded(attempt, digits) + "." + layout::padded(part, digits);
 }
 
 }  // namespace detail::tensorboard

@@ -18,6 +18,7 @@
 
 #include <tensortap/error.hpp>
 #include <tensortap/internal/config.hpp>
+#include <tensortap/internal/failure_message.hpp>
 #include <tensortap/internal/task.hpp>
 #include <tensortap/internal/thread.hpp>
 #include <tensortap/spot/checkpoint_sync_options.hpp>
@@ -65,13 +66,9 @@ class CheckpointSyncState : public std::enable_shared_from_this<CheckpointSyncSt
     SyncReport report = job->report();
     if (!failure) return report;
     report.complete = false;
-    try {
-      std::rethrow_exception(failure);
-    } catch (const std::exception& e) {
-      report.failures.insert(report.failures.begin(), e.what());
-    } catch (...) {
-      report.failures.insert(report.failures.begin(), "unknown");
-    }
+    use_message(failure, [&](std::string_view message) {
+      report.failures.insert(report.failures.begin(), std::string(message));
+    });
     return report;
   }
 

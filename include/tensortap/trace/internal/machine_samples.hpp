@@ -71,14 +71,19 @@ inline double mean_of(const std::vector<double>& values) {
   return values.empty() ? 0 : sum / static_cast<double>(values.size());
 }
 
-/// Returns the quantile of `values`, interpolated as numpy does by default; 0 if there are none.
-inline double quantile_of(std::vector<double> values, double q) {
+/// Returns the quantile of `values`, which ascend, interpolated as numpy does by default; 0 if there are none.
+inline double quantile_of_sorted(const std::vector<double>& values, double q) {
   if (values.empty()) return 0;
-  std::sort(values.begin(), values.end());
   const double at = q * static_cast<double>(values.size() - 1);
   const auto below = static_cast<std::size_t>(at);
   const std::size_t above = std::min(below + 1, values.size() - 1);
   return values[below] + (at - std::floor(at)) * (values[above] - values[below]);
+}
+
+/// The same of values in any order.
+inline double quantile_of(std::vector<double> values, double q) {
+  std::sort(values.begin(), values.end());
+  return quantile_of_sorted(values, q);
 }
 
 }  // namespace detail

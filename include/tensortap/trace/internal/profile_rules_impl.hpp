@@ -19,6 +19,7 @@
 #include <tensortap/internal/config.hpp>
 #include <tensortap/internal/error_texts.hpp>
 #include <tensortap/trace/internal/machine_samples.hpp>
+#include <tensortap/trace/internal/traced_steps.hpp>
 #include <tensortap/trace/profile_rules.hpp>
 #include <tensortap/trace/timeline.hpp>
 
@@ -226,18 +227,17 @@ TENSORTAP_INLINE std::vector<ProfileFinding> MaxInitializationTime::operator()(c
 }
 
 TENSORTAP_INLINE std::vector<ProfileFinding> StepOutlier::operator()(const Timeline& timeline) const {
-  std::map<std::pair<std::string_view, std::string_view>, std::vector<const TraceEvent*>> steps;
+  std::map<std::pair<std::string_view, std::string_view>, detail::TracedEvents> steps;
   for (const TraceEvent& event : timeline.events)
-    if (event.phase.starts_with("Step")) steps[{event.node, event.phase}].push_back(&event);
+    if (detail::is_step(event)) steps[{event.node, event.phase}].push_back(&event);
   std::vector<ProfileFinding> out;
   for (const auto& [place, events] : steps) {
     constexpr std::size_t enough = 100;
     if (events.size() <= enough) continue;
-    double sum = 0, squares = 0;
+    double sum = 0;
     for (const TraceEvent* const event : events) sum += static_cast<double>(event->duration);
     const double mean = sum / static_cast<double>(events.size());
-    for (const TraceEvent* const event : events) squares += std::pow(static_cast<double>(event->duration) - mean, 2);
-    const double limit = mean + stddev * std::sqrt(squares / static_cast<double>(events.size()));
+    const double limit = detail::outlier_limit(events, mean, stddev);
     std::size_t count = 0;
     ProfileFinding found{.rule = "StepOutlier",
                          .subject = escaped(std::string(place.first) + " " + std::string(place.second)),

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <algorithm>
-#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <map>
@@ -13,16 +12,12 @@
 
 #include <tensortap/internal/config.hpp>
 #include <tensortap/trace/internal/machine_samples.hpp>
+#include <tensortap/trace/internal/traced_steps.hpp>
 #include <tensortap/trace/profile_summary.hpp>
 #include <tensortap/trace/timeline.hpp>
 
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
-
-using TracedEvents = std::vector<const TraceEvent*>;  // by start
-
-/// Returns whether an event is a whole step, as smdebug and Tracer name it.
-inline bool is_step(const TraceEvent& event) { return event.phase.starts_with("Step"); }
 
 inline PhaseTimes times_of(const TracedEvents& events) {
   PhaseTimes out{.phase = events.front()->phase, .node = events.front()->node, .count = events.size()};
@@ -32,8 +27,8 @@ inline PhaseTimes times_of(const TracedEvents& events) {
   std::sort(durations.begin(), durations.end());
   for (const double duration : durations) out.total += duration;
   out.mean = mean_of(durations);
-  out.median = quantile_of(durations, 0.5);
-  out.p95 = quantile_of(durations, 0.95);
+  out.median = quantile_of_sorted(durations, 0.5);
+  out.p95 = quantile_of_sorted(durations, 0.95);
   out.max = durations.back();
   return out;
 }
@@ -64,10 +59,7 @@ inline StepTimes step_times_of(const TracedEvents& steps, const TracedEvents& ot
   constexpr std::size_t most_slow = 10;
   constexpr double deviations = 3;  // as StepOutlier
   StepTimes out{.times = times_of(steps), .outside = time_outside(steps, others)};
-  double squares = 0;
-  for (const TraceEvent* const step : steps)
-    squares += std::pow(static_cast<double>(step->duration) - out.times.mean, 2);
-  out.limit = out.times.mean + deviations * std::sqrt(squares / static_cast<double>(steps.size()));
+  out.limit = outlier_limit(steps, out.times.mean, deviations);
   for (const TraceEvent* const step : steps)
     if (static_cast<double>(step->duration) > out.limit)
       out.slowest.push_back({step->step, step->start, step->duration});
@@ -87,9 +79,9 @@ inline MetricValues values_of(const SystemMetric& metric, std::vector<double> va
           .samples = values.size(),
           .mean = mean_of(values),
           .min = values.front(),
-          .p50 = quantile_of(values, 0.5),
-          .p95 = quantile_of(values, 0.95),
-          .p99 = quantile_of(values, 0.99),
+          .p50 = quantile_of_sorted(values, 0.5),
+          .p95 = quantile_of_sorted(values, 0.95),
+          .p99 = quantile_of_sorted(values, 0.99),
           .max = values.back()};
 }
 
