@@ -4,6 +4,7 @@
 #include <fstream>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -31,7 +32,10 @@ class VersionedStore final : public RemoteStore {
   using RemoteStore::RemoteStore;
 
   bool put(std::string_view key, std::span<const tt::Bytes> pieces, tt::Sync sync, tt::IfExists if_exists) override {
-    ++times_[std::string(key)];
+    {
+      const std::lock_guard lock(mutex_);
+      ++times_[std::string(key)];
+    }
     return RemoteStore::put(key, pieces, sync, if_exists);
   }
   [[nodiscard]] std::vector<tt::ObjectInfo> list(std::string_view prefix, std::string_view after) const override {
@@ -47,9 +51,11 @@ class VersionedStore final : public RemoteStore {
 
  private:
   [[nodiscard]] std::string version_of(const std::string& key) const {
+    const std::lock_guard lock(mutex_);
     return "\"" + std::to_string(times_.at(key)) + "\"";
   }
 
+  mutable std::mutex mutex_;  // guards times_; a hook puts from several threads
   std::map<std::string, int> times_;
 };
 
