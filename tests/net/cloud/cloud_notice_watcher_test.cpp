@@ -116,7 +116,7 @@ TEST_CASE("a notice is seen within one poll interval", "[net][cloud_notice]") {
     if (cloud == Cloud::azure) service.set(events_path, azure_event(now_and(30s), "vm_0"));
     if (cloud == Cloud::alibaba) service.set(alibaba_path, time_text(now_and(120s), iso_8601));
     CHECK(eventually([&] { return watcher.signal().requested(); }));
-    CHECK(StopSignal::Clock::now() - begin < 2s);
+    CHECK(StopSignal::Clock::now() - begin < 5s);  // one second, but the machine may be busy
     CHECK(service.unknown().empty());
   }
 }
@@ -198,7 +198,7 @@ TEST_CASE("maintenance that is far away requests the stop shortly before it", "[
     CHECK(watcher.status().notices == 0);
   }
   SECTION("it comes near while the service says no more") {
-    const auto time = now_and(12s);
+    const auto time = now_and(14s);
     service.set(maintenance_path, maintenance(time, "active"));
     CloudNoticeOptions given = asking(service, Cloud::ec2);
     given.interval = 60s;

@@ -159,7 +159,7 @@ TEST_CASE("destruction ends a request that hangs", "[net][cloud_notice]") {
     std::this_thread::sleep_for(100ms);
     const auto begin = StopSignal::Clock::now();
     watcher.reset();
-    CHECK(StopSignal::Clock::now() - begin < 1s);
+    CHECK(StopSignal::Clock::now() - begin < 4s);  // the server waits for five
   }
 }
 
@@ -171,7 +171,7 @@ TEST_CASE("destruction ends a request that Google Cloud holds back, and a pause"
     std::this_thread::sleep_for(200ms);
     const auto begin = StopSignal::Clock::now();
     watcher.reset();
-    CHECK(StopSignal::Clock::now() - begin < 1s);
+    CHECK(StopSignal::Clock::now() - begin < 4s);  // the server waits for five
   }
 }
 

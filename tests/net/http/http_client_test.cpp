@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <future>
 #include <stdexcept>
 #include <stop_token>
 #include <string>
@@ -22,8 +23,8 @@ using namespace std::chrono_literals;
 
 namespace {
 
-/// Returns options with short timeouts and without the proxies of the environment.
-HttpOptions options() { return {.connect_timeout = 300ms, .idle_timeout = 300ms, .proxy = ""}; }
+/// Returns options without the proxies of the environment.
+HttpOptions options() { return {.connect_timeout = 20s, .proxy = ""}; }
 
 HttpRequest get(const OneShotServer& server) { return {.url = parse_url(server.url("/a%20b?c=%2F+"))}; }
 
@@ -103,7 +104,7 @@ TEST_CASE("a kept connection that the server has closed is detected", "[net][htt
   });
   HttpClient client(options());
   CHECK(client(get(server)).body == "hello");
-  std::this_thread::sleep_for(20ms);
+  REQUIRE(server.wait_until_closed());
   CHECK(client({.method = "POST", .url = parse_url(server.url())}).body == "hello");
   CHECK(client.statistics().stale == 0);
 }
@@ -419,20 +420,22 @@ TEST_CASE("an exchange without bytes ends at the idle timeout", "[net][http_clie
   const auto took = duration_of([&] { reply = client(get(server)); });
   CHECK(reply.failure == HttpFailure::timed_out);
   CHECK(took > 90ms);
-  CHECK(took < 1s);
+  CHECK(took < 4s);  // the server waits for five
   CHECK(client.statistics().opened == 1);
 }
 
 TEST_CASE("an exchange whose request is not read ends at the idle timeout", "[net][http_client]") {
+  std::promise<void> over;
   OneShotServer server([&](Peer& peer, int) {
     peer.read_head();
-    std::this_thread::sleep_for(400ms);
+    (void)over.get_future().wait_for(20s);
   });
   HttpClient client({.idle_timeout = 100ms, .proxy = ""});
   HttpReply reply;
   const auto took = duration_of([&] { reply = client(put_large(server)); });
+  over.set_value();
   CHECK(reply.failure == HttpFailure::timed_out);
-  CHECK(took < 350ms);
+  CHECK(took < 10s);
 }
 
 TEST_CASE("a slow trickle of bytes ends at the deadline", "[net][http_client]") {
@@ -440,7 +443,7 @@ TEST_CASE("a slow trickle of bytes ends at the deadline", "[net][http_client]") 
                                     "HTTP/1.1 200 OK\r\nContent-Length: 10000\r\n\r\n and so on and on and on and on");
   OneShotServer server([&](Peer& peer, int) {
     peer.read_request();
-    for (const char c : text + std::string(1000, 'x')) {
+    for (const char c : text + std::string(4000, 'x')) {  // for 20 seconds
       if (!peer.write(std::string(1, c))) return;
       std::this_thread::sleep_for(5ms);
     }
@@ -453,12 +456,14 @@ TEST_CASE("a slow trickle of bytes ends at the deadline", "[net][http_client]") 
   CHECK(reply.failure == HttpFailure::timed_out);
   CHECK_THAT(reply.cause, contains("deadline"));
   CHECK(took > 150ms);
-  CHECK(took < 1s);
+  CHECK(took < 10s);
 }
 
 TEST_CASE("a stop request ends an exchange at once, also before it begins", "[net][http_client]") {
-  OneShotServer server([](Peer& peer, int) {
+  std::promise<void> begun;
+  OneShotServer server([&](Peer& peer, int number) {
     peer.read_request();
+    if (number == 0) begun.set_value();
     peer.read(1);
   });
   HttpClient client({.proxy = ""});
@@ -466,13 +471,14 @@ TEST_CASE("a stop request ends an exchange at once, also before it begins", "[ne
   std::stop_source source;
   request.stop = source.get_token();
   std::jthread stopper([&] {
-    std::this_thread::sleep_for(50ms);
+    begun.get_future().wait();
+    std::this_thread::sleep_for(20ms);  // until the client waits for the reply
     source.request_stop();
   });
   HttpReply reply;
   const auto took = duration_of([&] { reply = client(request); });
   CHECK(reply.failure == HttpFailure::stopped);
-  CHECK(took < 1s);
+  CHECK(took < 4s);  // the server waits for five
   CHECK(client(request).failure == HttpFailure::stopped);
   CHECK(server.connections() == 1);
 }
@@ -525,11 +531,11 @@ TEST_CASE("an unanswered connect ends by its own limit, the deadline, or a stop 
   HttpReply reply;
   SECTION("limit") {
     HttpClient client({.connect_timeout = 100ms, .proxy = ""});
-    CHECK(duration_of([&] { reply = client({.url = hole.url()}); }) < 1s);
+    CHECK(duration_of([&] { reply = client({.url = hole.url()}); }) < 3s);  // the default is longer
     CHECK(reply.failure == HttpFailure::not_connected);
   }
   SECTION("deadline") {
-    CHECK(duration_of([&] { reply = patient({.url = hole.url(), .deadline = Clock::now() + 100ms}); }) < 1s);
+    CHECK(duration_of([&] { reply = patient({.url = hole.url(), .deadline = Clock::now() + 100ms}); }) < 3s);
     CHECK(reply.failure == HttpFailure::timed_out);
   }
   SECTION("stop") {
@@ -538,7 +544,7 @@ TEST_CASE("an unanswered connect ends by its own limit, the deadline, or a stop 
       std::this_thread::sleep_for(50ms);
       source.request_stop();
     });
-    CHECK(duration_of([&] { reply = patient({.url = hole.url(), .stop = source.get_token()}); }) < 1s);
+    CHECK(duration_of([&] { reply = patient({.url = hole.url(), .stop = source.get_token()}); }) < 3s);
     CHECK(reply.failure == HttpFailure::stopped);
   }
 }
@@ -601,7 +607,7 @@ TEST_CASE("many threads share a client", "[net][http_client]") {
   CHECK(wrong == 0);
   const HttpStatistics statistics = client.statistics();
   CHECK(statistics.opened + statistics.reused == 400 + statistics.stale);
-  CHECK(statistics.reused > 200);
+  CHECK(statistics.reused > 100);  // about 200 if all threads ask at the same moment: four are kept
 }
 
 TEST_CASE("unused connections are kept for a limited time and in limited number", "[net][http_client]") {

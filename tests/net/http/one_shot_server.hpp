@@ -12,6 +12,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <cstdlib>
 #include <functional>
@@ -154,6 +155,17 @@ class OneShotServer {
   }
   /// Returns the number of connections so far.
   [[nodiscard]] int connections() const { return connections_; }
+  /// Waits until this side has closed all connections. Returns false if it has not after 20 seconds.
+  [[nodiscard]] bool wait_until_closed() const {
+    for (int i = 0; i < 20'000; ++i) {
+      {
+        const std::lock_guard lock(mutex_);
+        if (open_.empty()) return true;
+      }
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+    return false;
+  }
 
  private:
   void accept() {
@@ -186,7 +198,7 @@ class OneShotServer {
   const int listener_;
   std::uint16_t port_ = 0;
   std::atomic<int> connections_ = 0;
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::vector<int> open_;
   std::vector<std::thread> serving_;
   std::thread accepting_;

@@ -37,7 +37,7 @@ struct Trusted {
       : context(certificate.context()), server(std::move(serve), context.get()) {
     certificate.write(file);
   }
-  [[nodiscard]] HttpOptions options() const { return {.idle_timeout = 1s, .ca_file = file, .proxy = ""}; }
+  [[nodiscard]] HttpOptions options() const { return {.ca_file = file, .proxy = ""}; }
   [[nodiscard]] Url url() const { return parse_url(server.url()); }
 
   TemporaryDirectory directory;
@@ -71,7 +71,7 @@ TEST_CASE("a server without a trusted certificate gets no request", "[net][tls]"
     known.write(file);
     const auto context = shown.context();
     OneShotServer server(serve, context.get());
-    HttpClient client({.idle_timeout = 1s, .ca_file = file, .proxy = ""});
+    HttpClient client({.ca_file = file, .proxy = ""});
     Url url = parse_url(server.url());
     url.host = host;
     const HttpReply reply = client({.url = url, .headers = {{"authorization", "secret"}}});
@@ -140,7 +140,7 @@ TEST_CASE("a handshake that stalls ends at the deadline or by a stop request", "
     source.request_stop();
   });
   CHECK(client({.url = url, .stop = source.get_token()}).failure == HttpFailure::stopped);
-  CHECK(Clock::now() - begin < 1s);
+  CHECK(Clock::now() - begin < 4s);  // the server waits for five
 }
 
 TEST_CASE("TLS exchanges handle cut bodies, stalls, dead kept connections and early replies like plain ones",
@@ -166,7 +166,7 @@ TEST_CASE("TLS exchanges handle cut bodies, stalls, dead kept connections and ea
       peer.write(hello);
     }
   });
-  HttpClient client({.idle_timeout = 200ms, .ca_file = trusted.file, .proxy = ""});
+  HttpClient client({.idle_timeout = 1s, .ca_file = trusted.file, .proxy = ""});
   const auto get = [&](const std::string& path) { return client({.url = parse_url(trusted.server.url(path))}); };
   CHECK(get("/a").body == "hello");
   CHECK(get("/a").body == "hello");
