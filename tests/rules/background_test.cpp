@@ -49,7 +49,7 @@ TEST_CASE("an action that hangs holds neither its caller nor the end", "[rules][
     CHECK(background.counts().dropped >= 45);
     CHECK(background.counts().taken == 0);
   }
-  CHECK(std::chrono::steady_clock::now() - begin < 5s);
+  CHECK(std::chrono::steady_clock::now() - begin < 20s);
   release->set_value();
 }
 
