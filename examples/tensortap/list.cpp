@@ -37,6 +37,7 @@ void list_run(const tt::Trial& trial, const std::string& run, std::optional<tt::
       << plural(static_cast<std::size_t>(trial.num_workers()), "worker");
   if (const std::size_t attempts = attempts_of(trial)) out << ", " << plural(attempts, "attempt");
   const std::string numbers = mode ? std::string(tt::to_string(*mode)) + " steps" : "global steps";
+  if (const tt::HookCost cost = trial.hook_cost(); cost != tt::HookCost()) out << "\nhook: " << to_string(cost);
   out << "\n\nsteps (" << numbers << ")\n";
   bool any = false;
   for (const tt::Mode one : tt::all_modes) {
@@ -84,6 +85,8 @@ void print_run(const tt::Trial& trial, const std::string& run, std::optional<tt:
   for (const tt::TensorHistory& tensor : trial.tensors({.mode = mode}))
     object["tensors"].push_back(
         {{"tensor", tensor.name()}, {"steps", json_of(tensor.steps())}, {"bytes", tensor.stored_bytes()}});
+  const tt::HookCost cost = trial.hook_cost();
+  object["hook_share"] = cost == tt::HookCost() ? Json() : Json(cost.share());
   add_gaps(object, trial);
   print_json(object, out);
 }

@@ -178,6 +178,7 @@ std::vector<std::string> frame_of(const std::string& run, const std::optional<Ru
             progress ? color_of(progress->state) : nullptr);
   if (!progress) return lines.take();
   add_steps(lines, *progress);
+  if (progress->cost != tt::HookCost()) lines.add("hook: " + to_string(progress->cost), dim);
 
   const std::vector<std::string> losses = losses_of(*progress);
   const std::size_t fixed = 3 + losses.size() + (style.keys ? 2 : 0);  // two blank lines and a heading
@@ -208,6 +209,8 @@ std::string line_of(const RunProgress& progress) {
   std::string out = step_text(progress);
   if (progress.rate) out += ", " + rate_text(*progress.rate);
   if (progress.left) out += ", " + duration_text(*progress.left) + " left";
+  constexpr double percent = 100;
+  if (progress.cost != tt::HookCost()) out += ", hook " + short_number(percent * progress.cost.share()) + " %";
   constexpr std::size_t most = 6, widest = 60;
   for (std::size_t i = 0; i < std::min(most, progress.curves.size()); ++i)
     if (const Curve& curve = progress.curves[i]; curve.value)
@@ -249,6 +252,7 @@ std::string json_of(const std::string& run, const RunProgress& progress, const S
   out["thinned"] = nlohmann::ordered_json::array();
   for (const tt::Thinning& one : progress.thinned) out["thinned"].push_back(to_string(one));
   out["damaged"] = progress.damaged;
+  optional("hook_share", progress.cost == tt::HookCost() ? std::nullopt : std::optional(progress.cost.share()));
   return out.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
 }
 

@@ -122,6 +122,7 @@ RunProgress ProgressReader::read(std::chrono::nanoseconds time) {
   read_curves(out, now + std::min<std::chrono::nanoseconds>(time, most));
   out.lost = trial_.losses();
   out.thinned = trial_.thinned();
+  out.cost = trial_.hook_cost();
   out.damaged = trial_.damage().size();
   return out;
 }

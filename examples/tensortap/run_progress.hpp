@@ -46,6 +46,7 @@ struct RunProgress {
   std::size_t more_curves = 0;  // there are, beyond the most that are read
   tensortap::RunLosses lost = {};
   std::vector<tensortap::Thinning> thinned = {};
+  tensortap::HookCost cost = {};
   std::size_t damaged = 0;
 };
 

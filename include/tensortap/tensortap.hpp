@@ -46,6 +46,7 @@
 #include <tensortap/record/attempt.hpp>           // record: the attempts at a run
 #include <tensortap/record/collections_file.hpp>  //         the collections of a run
 #include <tensortap/record/event.hpp>             //         one tensor as bytes
+#include <tensortap/record/hook_cost.hpp>         //         what a hook has cost training
 #include <tensortap/record/index.hpp>             //         where its bytes are
 #include <tensortap/record/layout.hpp>            //         the keys of a run
 #include <tensortap/record/loss.hpp>              //         what a run lacks

@@ -207,6 +207,7 @@ struct RunReport {
   std::optional<ReportedTrace> trace = {};  ///< if the run was traced; see `read_run_timeline`
   RunLosses losses = {};
   std::vector<Thinning> thinned = {};
+  HookCost cost = {};
   std::vector<Damage> damage = {};
   std::vector<ReportedFinding> findings = {};  ///< errors first, then in the order of a verdict
   std::vector<RuleResult> rules = {};
@@ -1851,6 +1852,7 @@ function summary() {
     const losses = run.curves.filter(curve => curve.role === 'loss' && curve.steps.length);
     return losses.length ? losses.slice(0, 4).map(curve => `${curve.tensor} ${curve.mode} ${number(curve.max?.at(-1) ?? curve.min.at(-1))}`).join(', ') : null;
   });
+  row('hook', run => run.hook ? run.hook.text : null);
   row('not saved', run => run.lost.text ?? null);
   row('thinned', run => run.thinned.length ? h('ul', {}, run.thinned.slice(0, 20).map(text => h('li', {}, text))) : null);
   row('damaged', run => run.damage.length ? h('ul', {}, run.damage.slice(0, 20).map(text => h('li', {}, text)),
@@ -3301,6 +3303,10 @@ class ReportJson {
     if (!lost.empty()) json_.key("text").text(tensortap::to_string(lost));
     json_.close('}');
     json_.list("thinned", report_.thinned, [this](const Thinning& one) { json_.text(tensortap::to_string(one)); });
+    if (report_.cost != HookCost()) {
+      json_.key("hook").open('{').key("share").number(report_.cost.share(), curve_digits);
+      json_.key("text").text(tensortap::to_string(report_.cost)).close('}');
+    }
     json_.list("damage", report_.damage, [this](const Damage& one) { json_.text(one.where + ": " + one.cause); });
   }
 
@@ -3758,6 +3764,7 @@ inline void add_outline(const Trial& trial, const std::vector<TensorHistory>& te
   for (const TensorHistory& tensor : tensors) out.bytes += tensor.stored_bytes();
   out.losses = trial.losses();
   out.thinned = trial.thinned();
+  out.cost = trial.hook_cost();
   out.collections = trial.collections();
   out.facts = trial.facts();
 }

@@ -2365,6 +2365,33 @@ void find_units(const TensorView& view, UnitStatistics& out);
 
 TENSORTAP_END_NAMESPACE
 
+// from tensortap/record/hook_cost.hpp
+
+// What a hook has cost its training: the time that training spent in calls of the hook.
+//
+//   std::cerr << to_string(hook.status().cost) << '\n';  // "0.8 % of the time of training"
+
+TENSORTAP_BEGIN_NAMESPACE
+
+/// What a hook has cost its training.
+struct HookCost {
+  std::chrono::nanoseconds elapsed{};      ///< since the hook began; 0: nothing is known
+  std::chrono::nanoseconds in_training{};  ///< in calls of the hook, waits included; the sum of all threads of training
+  std::chrono::nanoseconds writing{};      ///< processor time of the hook's own thread, which writes
+
+  /// Returns the part of the time of training that went into calls of the hook.
+  [[nodiscard]] double share() const noexcept {
+    return elapsed.count() > 0 ? static_cast<double>(in_training.count()) / static_cast<double>(elapsed.count()) : 0;
+  }
+
+  friend bool operator==(const HookCost&, const HookCost&) = default;
+};
+
+/// Returns one line, "0.8 % of the time of training; its writer 3.1 % of a processor".
+std::string to_string(const HookCost& cost);
+
+TENSORTAP_END_NAMESPACE
+
 // from tensortap/record/loss.hpp
 
 // What a run lacks: tensors that were due and were not saved, and why. The hook counts them (see `HookStatus`) and
@@ -2469,6 +2496,7 @@ struct Attempt {
   std::vector<Loss> losses = {};       ///< what this attempt could not save
   std::string error = {};              ///< its first failed write
   std::vector<Thinning> thinned = {};  ///< what it left out to keep to its budget
+  HookCost cost = {};                  ///< what its hook has cost training
   /// Facts about its process and its configuration: "host", "command", "seed" …
   std::map<std::string, std::string> facts = {};
 };
@@ -3427,6 +3455,8 @@ struct HookOptions {
   std::optional<double> budget = {};
   /// True: what the rules of `on_step` need is saved in spite of the budget.
   bool budget_spares_rules = true;
+  /// How often the run is told what the hook costs, for `tensortap watch`. A run that takes less is told nothing.
+  std::chrono::nanoseconds cost_interval = std::chrono::seconds(30);
 
   /// How much of the run this worker keeps; the oldest steps are removed, about a sixteenth of the budget at a time.
   /// With a checkpoint_dir they are removed at commit() and flush(), and steps after the last commit do not count: a
@@ -3652,6 +3682,7 @@ struct HookStatus {
   std::uint64_t steps_queued = 0;      ///< steps that wait to be written
   std::uint64_t bytes_queued = 0;      ///< bytes of their elements
   std::chrono::nanoseconds blocked{};  ///< how long training has waited for room in the queue
+  HookCost cost;                       ///< what all of this has cost training
   std::vector<Loss> losses;            ///< at most 1000 entries; the last one sums up all further losses
   std::vector<Thinning> thinned;       ///< what `HookOptions::budget` left out; at most 1000 entries, as of losses
   std::optional<std::string> error;    ///< the first failed write
@@ -4300,6 +4331,9 @@ class Trial {
   [[nodiscard]] RunLosses losses() const;
   /// Returns what the writers left out to keep to a budget, of all workers, by their own account.
   [[nodiscard]] std::vector<Thinning> thinned() const;
+  /// Returns what the hooks of all attempts and workers have cost, as far as they have told: of each at most once in 30
+  /// s.
+  [[nodiscard]] HookCost hook_cost() const;
 
   /// Returns the mode steps that several global steps have, as in a loop that was repeated. A TensorHistory reads them
   /// under the number of the first, with the values of the last; `view` shows each.
@@ -14808,6 +14842,19 @@ inline Thinning parse_thinning(const nlohmann::json& entry, const json_text::Pla
   return out;
 }
 
+inline std::string to_json(const HookCost& cost) {
+  return R"({"elapsed_ns": )" + std::to_string(cost.elapsed.count()) + R"(, "in_training_ns": )" +
+         std::to_string(cost.in_training.count()) + R"(, "writing_ns": )" + std::to_string(cost.writing.count()) + "}";
+}
+
+inline HookCost parse_cost(const nlohmann::json& entry, const json_text::Place& place) {
+  const auto time = [&](std::string_view key) {
+    constexpr std::uint64_t most = std::uint64_t{1} << 60;  // 36 years; sums of many fit
+    return std::chrono::nanoseconds(std::min(json_text::natural(entry, key, place), most));
+  };
+  return {time("elapsed_ns"), time("in_training_ns"), time("writing_ns")};
+}
+
 inline std::string to_json(const std::map<std::string, std::string>& facts) {
   std::string out;
   for (const auto& [name, value] : facts)
@@ -14838,6 +14885,7 @@ TENSORTAP_INLINE std::string to_json(const Attempt& attempt) {
   out += detail::json_member("losses", attempt.losses);
   if (!attempt.error.empty()) out += R"(, "error": )" + detail::json_text::string(attempt.error);
   out += detail::json_member("thinned", attempt.thinned);
+  if (attempt.cost != HookCost()) out += R"(, "cost": )" + detail::to_json(attempt.cost);
   if (!attempt.facts.empty()) out += R"(, "facts": )" + detail::to_json(attempt.facts);
   return out + "}";
 }
@@ -14859,11 +14907,37 @@ TENSORTAP_INLINE Attempt parse_attempt(std::string_view text, std::string_view p
   if (root.contains("thinned"))
     for (const auto& thinning : detail::json_text::array(root, "thinned", where))
       out.thinned.push_back(detail::parse_thinning(thinning, where));
+  if (root.contains("cost")) out.cost = detail::parse_cost(detail::json_text::object(root, "cost", where), where);
   if (root.contains("facts"))
     for (const auto& [name, value] : detail::json_text::object(root, "facts", where).items())
       out.facts[name] = detail::json_text::text(root["facts"], name, where);
   if (root.contains("error")) out.error = detail::json_text::text(root, "error", where);
   return out;
+}
+
+TENSORTAP_END_NAMESPACE
+
+// from tensortap/record/internal/hook_cost_impl.hpp
+
+// The text of a hook's cost.
+
+TENSORTAP_BEGIN_NAMESPACE
+
+namespace detail {
+
+/// Returns `part` of `whole` in percent, "0.8 %".
+inline std::string percent_text(std::chrono::nanoseconds part, std::chrono::nanoseconds whole) {
+  if (whole.count() <= 0 || part.count() <= 0) return "0 %";
+  const auto tenths = std::llround(1000 * static_cast<double>(part.count()) / static_cast<double>(whole.count()));
+  if (tenths == 0) return "under 0.1 %";
+  return std::to_string(tenths / 10) + "." + std::to_string(tenths % 10) + " %";
+}
+
+}  // namespace detail
+
+TENSORTAP_INLINE std::string to_string(const HookCost& cost) {
+  return detail::percent_text(cost.in_training, cost.elapsed) + " of the time of training; its writer " +
+         detail::percent_text(cost.writing, cost.elapsed) + " of a processor";
 }
 
 TENSORTAP_END_NAMESPACE
@@ -17923,7 +17997,21 @@ class StatusLedger {
 
   [[nodiscard]] HookStatus status() const {
     const std::lock_guard lock(mutex_);
-    return status_;
+    HookStatus out = status_;
+    out.cost = {.elapsed = std::chrono::steady_clock::now() - began_,
+                .in_training = std::chrono::nanoseconds(in_training_.load(std::memory_order_relaxed)),
+                .writing = std::chrono::nanoseconds(writing_.load(std::memory_order_relaxed))};
+    return out;
+  }
+
+  /// Adds time that a thread of training spent in the hook.
+  void add_time_in_training(std::chrono::nanoseconds time) noexcept {
+    in_training_.fetch_add(time.count(), std::memory_order_relaxed);
+  }
+
+  /// Adds processor time of the writer's thread.
+  void add_time_of_writing(std::chrono::nanoseconds time) noexcept {
+    writing_.fetch_add(time.count(), std::memory_order_relaxed);
   }
 
   /// The first failed write; null if there was none.
@@ -17993,7 +18081,10 @@ class StatusLedger {
   }
 
  private:
-  mutable std::mutex mutex_;  // guards the members below
+  const std::chrono::steady_clock::time_point began_ = std::chrono::steady_clock::now();
+  std::atomic<std::int64_t> in_training_ = 0;  // ns
+  std::atomic<std::int64_t> writing_ = 0;      // ns
+  mutable std::mutex mutex_;                   // guards the members below
   HookStatus status_;
   std::exception_ptr failure_;
   bool has_committed_ = false;  // since the last loss
@@ -18034,12 +18125,16 @@ std::vector<Entry> shortened(const std::vector<Entry>& entries, std::size_t limi
 /// Threads: the writer's.
 class AttemptRecord {
  public:
-  AttemptRecord(Store& store, Attempt& attempt, const StatusLedger& ledger, Sync sync)
-      : store_(store), attempt_(attempt), ledger_(ledger), sync_(sync) {}
+  using Clock = std::chrono::steady_clock;
+
+  /// `cost_interval`: see HookOptions.
+  AttemptRecord(Store& store, Attempt& attempt, const StatusLedger& ledger, Sync sync,
+                std::chrono::nanoseconds cost_interval)
+      : store_(store), attempt_(attempt), ledger_(ledger), sync_(sync), cost_interval_(cost_interval) {}
 
   /// Writes the losses and thinnings so far, unless they are there. Throws: the store failed.
   void put_losses() {
-    if (take_losses()) put();
+    if (take_losses()) put(sync_);
   }
 
   /// The same, but leaves a failure to the next call.
@@ -18050,11 +18145,24 @@ class AttemptRecord {
     }
   }
 
+  /// Writes what the hook has cost so far, if that was not written for a while. A failure leaves it to a later call.
+  void try_to_put_cost() noexcept {
+    const auto now = Clock::now();
+    if (now - cost_put_at_ < cost_interval_) return;
+    cost_put_at_ = now;
+    has_cost_ = true;
+    try {
+      (void)take_losses();
+      put(Sync::no);
+    } catch (...) {  // the store refuses this too
+    }
+  }
+
   /// Notes that this attempt has closed the run, with all losses. With `for_others`, other workers wait for that note.
   /// Throws: the store failed.
   void put_end(bool for_others) {
     attempt_.ended = true;
-    if (take_losses() || for_others) put();
+    if (take_losses() || for_others || has_cost_) put(sync_);
   }
 
   /// Returns the text of the end marker, which is short.
@@ -18062,6 +18170,7 @@ class AttemptRecord {
     Attempt out = attempt_;
     out.losses = shortened(out.losses, 1);
     out.thinned.clear();
+    out.cost = {};
     out.facts.clear();
     return to_json(out);
   }
@@ -18076,14 +18185,15 @@ class AttemptRecord {
     attempt_.error = escaped(status.error.value_or("")).substr(0, longest);
     while (!is_utf8(attempt_.error)) attempt_.error.pop_back();  // a character that was cut
     attempt_.thinned = shortened(status.thinned, most);
+    attempt_.cost = status.cost;
     return attempt_.thinned != written_thinned_ || status.steps_lost != written_steps_ ||
            status.tensors_lost != written_tensors_;
   }
 
   /// Leaves a run that was removed alone: `RunPresence` notices that, and writes the attempt anew.
-  void put() {
+  void put(Sync sync) {
     if (!store_.size(layout::attempt_key(attempt_.number, attempt_.worker))) return;
-    store_.put(layout::attempt_key(attempt_.number, attempt_.worker), to_json(attempt_), sync_);
+    store_.put(layout::attempt_key(attempt_.number, attempt_.worker), to_json(attempt_), sync);
     written_thinned_ = attempt_.thinned;
     written_steps_ = written_tensors_ = 0;
     for (const Loss& loss : attempt_.losses) {
@@ -18096,6 +18206,9 @@ class AttemptRecord {
   Attempt& attempt_;
   const StatusLedger& ledger_;
   Sync sync_;
+  std::chrono::nanoseconds cost_interval_;
+  Clock::time_point cost_put_at_ = Clock::now();
+  bool has_cost_ = false;  // whether the record says what the hook has cost
   std::uint64_t written_steps_ = 0;
   std::uint64_t written_tensors_ = 0;
   std::vector<Thinning> written_thinned_;
@@ -18925,7 +19038,7 @@ struct AttemptContext {
         fence(*store, options.worker, attempt.number),
         retries(options.retry, options.sleep, *ledger),
         unsynced(*store, step_sync, commit_sync),
-        record(*store, attempt, *ledger, commit_sync),
+        record(*store, attempt, *ledger, commit_sync, options.cost_interval),
         callbacks(options, *ledger) {}
 
   AttemptContext(const AttemptContext&) = delete;
@@ -23457,6 +23570,133 @@ class Committer {
 }  // namespace detail
 TENSORTAP_END_NAMESPACE
 
+// from tensortap/capture/internal/overhead_budget.hpp
+
+// The budget of a hook: measures what share of the time the hook takes, and decides how much the next step may save.
+
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
+
+/// Returns the processor time that the calling thread has used.
+inline std::chrono::nanoseconds thread_time() noexcept {
+  timespec time{};
+  (void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+  return std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec);
+}
+
+/// An account: time passes into it by a share, and what the hook takes is drawn from it. A step that is due saves in
+/// the richest detail whose cost comes in between two such steps, and nothing while the account is overdrawn.
+/// Threads: `plan` the loop's; the rest any.
+class OverheadBudget {
+ public:
+  using Clock = std::chrono::steady_clock;
+  using Time = std::chrono::nanoseconds;
+
+  /// `share` is above 0 and below 1. The time of other threads counts by `cores`, since training has the rest.
+  explicit OverheadBudget(double share, unsigned cores = std::thread::hardware_concurrency())
+      : share_(share), cores_(std::max(cores, 1U)) {}
+
+  /// Adds time that a save or a step took in a thread of training.
+  void add(Time time) noexcept { in_step_.fetch_add(time.count(), std::memory_order_relaxed); }
+
+  /// Counts time of a thread of training, which `add` counts too, as time that will not be needed again.
+  void count_once(Time time) noexcept { once_.fetch_add(time.count(), std::memory_order_relaxed); }
+
+  /// Adds processor time that another thread took for `steps` steps of this detail.
+  void add_written(Detail detail, Time time, std::size_t steps) {
+    const std::lock_guard lock(mutex_);
+    const double cost = static_cast<double>(time.count()) / cores_;
+    written_ += cost;
+    blend(costs_[index(detail)].written, cost / static_cast<double>(std::max<std::size_t>(steps, 1)));
+  }
+
+  /// Ends the step before and returns what the next one may save: nullopt for nothing.
+  [[nodiscard]] std::optional<Detail> plan(bool is_due, Clock::time_point now = Clock::now()) {
+    const std::lock_guard lock(mutex_);
+    settle(now);
+    if (!is_due) return account_ < 0 ? std::nullopt : std::optional(detail_);
+    const double since_due = static_cast<double>((now - last_due_).count());
+    last_due_ = now;
+    was_saved_ = false;
+    if (!has_begun_) {
+      has_begun_ = true;
+    } else {
+      blend(interval_, since_due);
+      choose();
+    }
+    if (account_ < 0) return std::nullopt;
+    was_saved_ = true;
+    return detail_;
+  }
+
+ private:
+  /// The average cost of a step. Units: ns.
+  struct Cost {
+    double captured = 0;  ///< in threads of training
+    double written = 0;   ///< in the writer's, as a share of all cores
+
+    [[nodiscard]] double sum() const noexcept { return captured + written; }
+  };
+
+  static constexpr double longest_credit = 10e9;  // ns of training
+  static constexpr double longest_debt = 600e9;
+
+  static std::size_t index(Detail detail) noexcept { return static_cast<std::size_t>(detail); }
+
+  /// Moves an average to a new value; the first one becomes the average.
+  static void blend(double& average, double value) noexcept {
+    average = average == 0 ? value : 0.75 * average + 0.25 * value;
+  }
+
+  /// Brings the account up to date.
+  void settle(Clock::time_point now) {
+    const auto in_step = static_cast<double>(in_step_.exchange(0, std::memory_order_relaxed));
+    const auto once = static_cast<double>(once_.exchange(0, std::memory_order_relaxed));
+    if (was_saved_) blend(costs_[index(detail_)].captured, std::max(in_step - once, 0.0));
+    was_saved_ = false;
+    const double passed = has_begun_ ? static_cast<double>((now - last_).count()) : 0;
+    last_ = now;
+    account_ += share_ * passed - in_step - std::exchange(written_, 0);
+    account_ = std::clamp(account_, -share_ * longest_debt, share_ * longest_credit);
+  }
+
+  /// Chooses the richest detail that can be paid. What was found too costly is tried again after a long while.
+  void choose() {
+    const double income = share_ * interval_;
+    const Detail before = detail_;
+    detail_ = Detail::scalars;
+    for (const Detail richer : {Detail::all, Detail::statistics}) {
+      Cost& cost = costs_[index(richer)];
+      constexpr double margin = 0.7;  // against changing to and fro
+      if (cost.sum() <= (richer < before ? margin * income : income)) {
+        detail_ = richer;
+        return;
+      }
+      constexpr double forgetting = 0.999;
+      cost.captured *= forgetting;
+      cost.written *= forgetting;
+    }
+  }
+
+  const double share_;
+  const double cores_;
+  std::atomic<std::int64_t> in_step_ = 0;
+  std::atomic<std::int64_t> once_ = 0;  // of that
+  std::mutex mutex_;                    // guards the rest
+  double written_ = 0;
+  double account_ = 0;   // ns; below 0: overdrawn
+  double interval_ = 0;  // between steps that are due
+  std::array<Cost, 3> costs_{};
+  Clock::time_point last_{};
+  Clock::time_point last_due_{};
+  Detail detail_ = Detail::all;
+  bool has_begun_ = false;
+  bool was_saved_ = false;  // whether the current step saves with `detail_`
+};
+
+}  // namespace detail
+TENSORTAP_END_NAMESPACE
+
 // from tensortap/capture/internal/run_presence.hpp
 
 // Notices that a run was removed under its writer, by "rm -r" or by moving it to another file system: the object of the
@@ -23595,10 +23835,15 @@ class Publisher {
     context_.ledger->change([&](HookStatus& status) { status.notes = std::move(start.notes); });
   }
 
-  /// Writes steps. Never throws: lost steps are counted.
-  void publish(std::span<const StepRecords* const> steps) noexcept {
+  /// Writes steps. Never throws: lost steps are counted. Returns the processor time that this took.
+  std::chrono::nanoseconds publish(std::span<const StepRecords* const> steps) noexcept {
+    const auto before = thread_time();
     presence_.try_to_look(std::chrono::seconds(1), steps_.last_saved());
     steps_.publish(steps);
+    const auto taken = thread_time() - before;
+    context_.ledger->add_time_of_writing(taken);
+    context_.record.try_to_put_cost();
+    return taken;
   }
 
   /// Writes what can be written of a step that is still being captured. Returns false if the store cannot do that.
@@ -23650,148 +23895,34 @@ class Publisher {
 }  // namespace detail
 TENSORTAP_END_NAMESPACE
 
-// from tensortap/capture/internal/overhead_budget.hpp
+// from tensortap/capture/internal/time_in_hook.hpp
 
-// The budget of a hook: measures what share of the time the hook takes, and decides how much the next step may save.
+// The time of a call of a hook, for its cost and for its budget.
 
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
 
-/// Returns the processor time that the calling thread has used.
-inline std::chrono::nanoseconds thread_time() noexcept {
-  timespec time{};
-  (void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
-  return std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec);
-}
-
-/// An account: time passes into it by a share, and what the hook takes is drawn from it. A step that is due saves in
-/// the richest detail whose cost comes in between two such steps, and nothing while the account is overdrawn.
-/// Threads: `plan` the loop's; the rest any.
-class OverheadBudget {
+/// Adds the time of its scope to the cost of the hook, and to the budget if there is one; at most `longest`: beyond
+/// that, others had the processor.
+class TimeInHook {
  public:
+  TimeInHook(StatusLedger& ledger, OverheadBudget* budget, std::chrono::nanoseconds longest) noexcept
+      : ledger_(ledger), budget_(budget), longest_(longest) {}
+  TimeInHook(const TimeInHook&) = delete;
+  TimeInHook& operator=(const TimeInHook&) = delete;
+  ~TimeInHook() {
+    const auto time = std::min<std::chrono::nanoseconds>(Clock::now() - began_, longest_);
+    ledger_.add_time_in_training(time);
+    if (budget_ != nullptr) budget_->add(time);
+  }
+
+ private:
   using Clock = std::chrono::steady_clock;
-  using Time = std::chrono::nanoseconds;
 
-  /// `share` is above 0 and below 1. The time of other threads counts by `cores`, since training has the rest.
-  explicit OverheadBudget(double share, unsigned cores = std::thread::hardware_concurrency())
-      : share_(share), cores_(std::max(cores, 1U)) {}
-
-  /// Adds time that a save or a step took in a thread of training.
-  void add(Time time) noexcept { in_step_.fetch_add(time.count(), std::memory_order_relaxed); }
-
-  /// Counts time of a thread of training, which `add` counts too, as time that will not be needed again.
-  void count_once(Time time) noexcept { once_.fetch_add(time.count(), std::memory_order_relaxed); }
-
-  /// Adds processor time that another thread took for `steps` steps of this detail.
-  void add_written(Detail detail, Time time, std::size_t steps) {
-    const std::lock_guard lock(mutex_);
-    const double cost = static_cast<double>(time.count()) / cores_;
-    written_ += cost;
-    blend(costs_[index(detail)].written, cost / static_cast<double>(std::max<std::size_t>(steps, 1)));
-  }
-
-  /// Ends the step before and returns what the next one may save: nullopt for nothing.
-  [[nodiscard]] std::optional<Detail> plan(bool is_due, Clock::time_point now = Clock::now()) {
-    const std::lock_guard lock(mutex_);
-    settle(now);
-    if (!is_due) return account_ < 0 ? std::nullopt : std::optional(detail_);
-    const double since_due = static_cast<double>((now - last_due_).count());
-    last_due_ = now;
-    was_saved_ = false;
-    if (!has_begun_) {
-      has_begun_ = true;
-    } else {
-      blend(interval_, since_due);
-      choose();
-    }
-    if (account_ < 0) return std::nullopt;
-    was_saved_ = true;
-    return detail_;
-  }
-
- private:
-  /// The average cost of a step. Units: ns.
-  struct Cost {
-    double captured = 0;  ///< in threads of training
-    double written = 0;   ///< in the writer's, as a share of all cores
-
-    [[nodiscard]] double sum() const noexcept { return captured + written; }
-  };
-
-  static constexpr double longest_credit = 10e9;  // ns of training
-  static constexpr double longest_debt = 600e9;
-
-  static std::size_t index(Detail detail) noexcept { return static_cast<std::size_t>(detail); }
-
-  /// Moves an average to a new value; the first one becomes the average.
-  static void blend(double& average, double value) noexcept {
-    average = average == 0 ? value : 0.75 * average + 0.25 * value;
-  }
-
-  /// Brings the account up to date.
-  void settle(Clock::time_point now) {
-    const auto in_step = static_cast<double>(in_step_.exchange(0, std::memory_order_relaxed));
-    const auto once = static_cast<double>(once_.exchange(0, std::memory_order_relaxed));
-    if (was_saved_) blend(costs_[index(detail_)].captured, std::max(in_step - once, 0.0));
-    was_saved_ = false;
-    const double passed = has_begun_ ? static_cast<double>((now - last_).count()) : 0;
-    last_ = now;
-    account_ += share_ * passed - in_step - std::exchange(written_, 0);
-    account_ = std::clamp(account_, -share_ * longest_debt, share_ * longest_credit);
-  }
-
-  /// Chooses the richest detail that can be paid. What was found too costly is tried again after a long while.
-  void choose() {
-    const double income = share_ * interval_;
-    const Detail before = detail_;
-    detail_ = Detail::scalars;
-    for (const Detail richer : {Detail::all, Detail::statistics}) {
-      Cost& cost = costs_[index(richer)];
-      constexpr double margin = 0.7;  // against changing to and fro
-      if (cost.sum() <= (richer < before ? margin * income : income)) {
-        detail_ = richer;
-        return;
-      }
-      constexpr double forgetting = 0.999;
-      cost.captured *= forgetting;
-      cost.written *= forgetting;
-    }
-  }
-
-  const double share_;
-  const double cores_;
-  std::atomic<std::int64_t> in_step_ = 0;
-  std::atomic<std::int64_t> once_ = 0;  // of that
-  std::mutex mutex_;                    // guards the rest
-  double written_ = 0;
-  double account_ = 0;   // ns; below 0: overdrawn
-  double interval_ = 0;  // between steps that are due
-  std::array<Cost, 3> costs_{};
-  Clock::time_point last_{};
-  Clock::time_point last_due_{};
-  Detail detail_ = Detail::all;
-  bool has_begun_ = false;
-  bool was_saved_ = false;  // whether the current step saves with `detail_`
-};
-
-/// Adds the time of its scope to a budget, at most `longest`: beyond that, others had the processor. Without a budget
-/// it does nothing.
-class TimeOfBudget {
- public:
-  TimeOfBudget(OverheadBudget* budget, OverheadBudget::Time longest)
-      : budget_(budget), longest_(longest), began_(budget != nullptr ? Clock::now() : Clock::time_point()) {}
-  TimeOfBudget(const TimeOfBudget&) = delete;
-  TimeOfBudget& operator=(const TimeOfBudget&) = delete;
-  ~TimeOfBudget() {
-    if (budget_ != nullptr) budget_->add(std::min<OverheadBudget::Time>(Clock::now() - began_, longest_));
-  }
-
- private:
-  using Clock = OverheadBudget::Clock;
-
+  StatusLedger& ledger_;
   OverheadBudget* budget_;
-  OverheadBudget::Time longest_;
-  Clock::time_point began_;
+  std::chrono::nanoseconds longest_;
+  Clock::time_point began_ = Clock::now();
 };
 
 }  // namespace detail
@@ -23922,7 +24053,8 @@ class StepCapture {
 
   /// Saves what is due of a tensor; `entry` is the result of `find`. Counts it as lost if memory runs out.
   void take(std::string_view name, TrackedTensor* entry, const TensorView& view) {
-    const TimeOfBudget time(budget_.get(), std::chrono::microseconds(50) + std::chrono::nanoseconds(4 * view.nbytes()));
+    const TimeInHook time(ledger_, budget_.get(),
+                          std::chrono::microseconds(50) + std::chrono::nanoseconds(4 * view.nbytes()));
     try {
       take_due(name, entry, view);
     } catch (const std::bad_alloc&) {
@@ -24165,9 +24297,8 @@ class StepQueue {
         [to = publisher_, names = std::move(names), budget = budget_,
          phases = options.phases](std::span<const StepRecords* const> steps) {
           const PhaseScope phase(phases.get(), "Writer", Mode::train, -1);
-          const auto before = budget ? thread_time() : std::chrono::nanoseconds();
-          to->publish(steps);
-          if (budget) budget->add_written(steps.front()->detail(), thread_time() - before, steps.size());
+          const auto taken = to->publish(steps);
+          if (budget) budget->add_written(steps.front()->detail(), taken, steps.size());
         },
         policy,
         policy.steps > 1 ? WriterThread::WriteShown()
@@ -24200,6 +24331,7 @@ class StepQueue {
     const bool is_pushed = writer_->push(*step, deadline, &waited);
     if (waited > Clock::duration::zero()) {
       ledger_.change([&](HookStatus& status) { status.blocked += waited; });
+      ledger_.add_time_in_training(waited);
       if (budget_) budget_->add(waited);
     }
     if (is_pushed) return give_records(capture);
@@ -24591,7 +24723,7 @@ class Recorder {
     if (!options_.enabled) return counter_.set(step);
     if (is_closed_) throw Error::closed_hook("begin_step");
     if (fork_guard_.is_child()) return;
-    const TimeOfBudget time(budget_.get(), std::chrono::microseconds(100));  // waits are added by the queue
+    const TimeInHook time(*ledger_, budget_.get(), std::chrono::microseconds(100));  // waits are added by the queue
     if (queue_) {
       if (options_.on_failure == OnFailure::stop)
         if (const auto failure = ledger_->failure()) std::rethrow_exception(failure);
@@ -24714,6 +24846,7 @@ class Recorder {
     const auto deadline = deadline_in(timeout.value_or(options_.commit_timeout));
     queue_->push_step_of(capture_, deadline);
     auto commit = [request = std::move(request)](Publisher& publisher) { publisher.commit(request); };
+    const TimeInHook time(*ledger_, nullptr, std::chrono::nanoseconds::max());
     if (!queue_->run(std::move(commit), deadline))
       throw Error::out_of_time(what, queue_->publisher().store().location(), queue_->depth().steps);
   }
@@ -25818,6 +25951,7 @@ struct ConfiguredOption {
 inline constexpr auto configured_options = std::array{
     TENSORTAP_CONFIGURED("budget", budget),
     TENSORTAP_CONFIGURED("budget_spares_rules", budget_spares_rules),
+    TENSORTAP_CONFIGURED("cost_interval", cost_interval),
     TENSORTAP_CONFIGURED("retention_steps", retention.steps),
     TENSORTAP_CONFIGURED("retention_bytes", retention.bytes),
     TENSORTAP_CONFIGURED("process_facts", process_facts),
@@ -27802,21 +27936,26 @@ class LiveRun {
     return attempt;
   }
 
-  /// Reads the attempts that are new or have been closed, and those with losses, which may grow. Returns the new ones,
-  /// ascending. Notes whether they are those of the run that was opened; if there are `news`, reads one again for that,
-  /// now and then.
+  /// Reads the attempts that are new or have been closed, those with losses, which may grow, and now and then the costs
+  /// of the last ones. Returns the new ones, ascending. Notes whether they are those of the run that was opened; if
+  /// there are `news`, reads one again for that, now and then.
   std::vector<Attempt> read_attempts(bool news = false) {
     constexpr std::chrono::seconds longest_trust{10};
     std::vector<std::string> keys;
+    const bool is_verified = options_.clock() - verified_ < longest_trust;
+    const auto may_change = [&](const Attempt& attempt) {
+      const bool tells_cost = attempt.cost != HookCost() && attempt.number == model_.attempts.last(attempt.worker);
+      return !attempt.ended && (!attempt.losses.empty() || (tells_cost && !is_verified));
+    };
     const auto listed = objects_.list(layout::attempts_prefix);
     for (const ObjectInfo& object : listed.value_or(std::vector<ObjectInfo>{})) {
       const auto known = model_.attempt_objects.find(object.key);
       if (known == model_.attempt_objects.end() || known->second.first != object.size ||
-          (!known->second.second.losses.empty() && !known->second.second.ended))
+          may_change(known->second.second))
         keys.push_back(object.key);
     }
     const bool are_known = listed && !model_.attempt_objects.empty();
-    const bool trusts = !is_gone() && (!news || options_.clock() - verified_ < longest_trust);
+    const bool trusts = !is_gone() && (!news || is_verified);
     if (are_known && keys.empty() && !trusts) keys.push_back(model_.attempt_objects.begin()->first);
     if (!keys.empty()) verified_ = options_.clock();
     std::vector<Attempt> begun;
@@ -28410,6 +28549,19 @@ TENSORTAP_INLINE std::vector<Thinning> Trial::thinned() const {
       for (const Thinning& thinning : object.second.thinned)
         if (model.attempts.counts(object.second.worker, object.second.number, thinning.first_step))
           out.push_back(thinning);
+    return out;
+  });
+}
+
+TENSORTAP_INLINE HookCost Trial::hook_cost() const {
+  return run_->query([](const detail::RunModel& model) {
+    HookCost out;
+    for (const auto& [key, object] : model.attempt_objects) {
+      const HookCost& cost = object.second.cost;
+      out.elapsed += cost.elapsed;
+      out.in_training += cost.in_training;
+      out.writing += cost.writing;
+    }
     return out;
   });
 }

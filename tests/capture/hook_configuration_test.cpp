@@ -407,6 +407,7 @@ tt::HookOptions unusual_options() {
   tt::HookOptions out;
   out.budget = 0.0125;
   out.budget_spares_rules = false;
+  out.cost_interval = std::chrono::minutes(5);
   out.retention = {.steps = 100, .bytes = std::uint64_t{1} << 40};
   out.process_facts = false;
   out.pack = true;
@@ -438,6 +439,7 @@ tt::HookOptions unusual_options() {
 void check_equal(const tt::HookOptions& a, const tt::HookOptions& b) {
   CHECK(a.budget == b.budget);
   CHECK(a.budget_spares_rules == b.budget_spares_rules);
+  CHECK(a.cost_interval == b.cost_interval);
   CHECK(a.retention.steps == b.retention.steps);
   CHECK(a.retention.bytes == b.retention.bytes);
   CHECK(a.process_facts == b.process_facts);

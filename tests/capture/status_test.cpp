@@ -1,10 +1,21 @@
 #include <tensortap/capture/internal/status_ledger.hpp>
 
+#include <chrono>
 #include <cstdint>
+#include <memory>
 #include <set>
+#include <string>
 #include <string_view>
+#include <vector>
 
+#include <tensortap/record/attempt.hpp>
+#include <tensortap/record/hook_cost.hpp>
+#include <tensortap/record/layout.hpp>
+#include <tensortap/store/memory.hpp>
+#include <tensortap/trial/trial.hpp>
+#include "capture/training.hpp"
 #include "catch.hpp"
+#include "store/conformance.hpp"
 
 namespace tt = tensortap;
 using Why = tt::LossReason;
@@ -67,4 +78,48 @@ TEST_CASE("the ledger stays short, and its sums stay exact", "[capture][status]"
   CHECK(steps == count);
   CHECK(tensors == 10 * count);
   CHECK(bytes == 100 * count);
+}
+
+TEST_CASE("a hook tells what it costs, in its status and in the run", "[capture][status]") {
+  const auto store = std::make_shared<tt::MemoryStore>();
+  const std::string key = tt::layout::attempt_key(0, "worker_0");
+  const auto cost_in_run = [&] { return tt::parse_attempt(conformance::text(*store, key).value(), key).cost; };
+  tt::HookOptions options{.collections = {{.name = "all"}}, .save = tt::every(1)};
+  options.cost_interval = std::chrono::nanoseconds(0);
+  const std::vector<double> tensor(100'000);
+  tt::Hook hook(store, options);
+  CHECK(cost_in_run() == tt::HookCost());
+  tt::HookCost before = hook.status().cost;
+  CHECK(before.in_training.count() == 0);
+  for (int step = 0; step < 3; ++step) {
+    hook.begin_step();
+    hook.save("x", tensor);
+    hook.flush();
+    const tt::HookCost cost = hook.status().cost;
+    CHECK(cost.in_training > before.in_training);
+    CHECK(cost.writing > before.writing);
+    CHECK(cost.elapsed - before.elapsed >= cost.in_training - before.in_training);
+    CHECK(cost_in_run().writing == cost.writing);
+    CHECK(tt::Trial(store).hook_cost() == cost_in_run());
+    before = cost;
+  }
+  // The time between calls of the hook is not its own.
+  const auto end = std::chrono::steady_clock::now() + std::chrono::milliseconds(20);
+  while (std::chrono::steady_clock::now() < end) {
+  }
+  const tt::HookCost idle = hook.status().cost;
+  CHECK(idle.in_training == before.in_training);
+  CHECK(idle.elapsed - before.elapsed >= std::chrono::milliseconds(20));
+  hook.close();
+  CHECK(cost_in_run().elapsed >= idle.elapsed);
+  CHECK(tt::Trial(store).ended());
+}
+
+TEST_CASE("a short run is not told what its hook costs", "[capture][status]") {
+  const auto store = std::make_shared<tt::MemoryStore>();
+  tt::Hook hook(store, {.collections = {{.name = "all"}}, .save = tt::every(1)});
+  train_steps(hook, 5);
+  hook.close();
+  CHECK(hook.status().cost.in_training.count() > 0);
+  CHECK(tt::Trial(store).hook_cost() == tt::HookCost());
 }

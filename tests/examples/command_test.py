@@ -399,9 +399,9 @@ class RunFromGolden:
         temporary.write_text(text, encoding="utf-8")
         temporary.rename(target)
 
-    def begin(self, attempt, resumed_at):
+    def begin(self, attempt, resumed_at, **more):
         self.put(f"attempts/{attempt:09}_worker_0.json",
-                 json.dumps({"run": attempt, "worker": "worker_0", "resumed_at": resumed_at}))
+                 json.dumps({"run": attempt, "worker": "worker_0", "resumed_at": resumed_at, **more}))
         name = "collections/000000000/worker_0_collections.json"
         self.put(name, (GOLDEN / "basic" / name).read_text(encoding="utf-8"))
 

@@ -400,6 +400,28 @@ class WatchTest(unittest.TestCase):
         dump = subprocess.run([COMMAND, "show", self.run_.path, LOSS, "--step", "6"], capture_output=True, text=True, check=True)
         self.assertEqual(str(once["values"][0]["value"])[:8], dump.stdout.splitlines()[-1][:8])
 
+    def test_what_the_hook_costs(self):
+        def cost(elapsed, in_training, writing):
+            return {"elapsed_ns": elapsed * 10**9, "in_training_ns": in_training * 10**6, "writing_ns": writing * 10**6}
+
+        self.run_.begin(0, -1, cost=cost(40, 400, 2000))
+        self.save(0, 3)
+        hook = "hook: 1.0 % of the time of training; its writer 5.0 % of a processor"
+        terminal = self.start(100, 20, "--rule", "none")
+        terminal.wait_for(hook)
+        self.run_.begin(0, -1, cost=cost(80, 400, 2000))
+        terminal.wait_for("hook: 0.5 % of the time of training; its writer 2.5 % of a processor")
+        self.run_.begin(1, 3, cost=cost(20, 600, 3000))  # with that of the attempt before
+        terminal.wait_for(hook)
+        self.run_.end()
+        self.assertEqual(terminal.wait(), 0)
+        self.assertIn("global step 3, hook 1 %, ", self.call(self.run_.path, "--rule", "none"))
+        self.assertEqual(json.loads(self.call(self.run_.path, "--json", "--rule", "none").splitlines()[-1])["hook_share"], 0.01)
+        for arguments, expected in ([], hook), (["--json"], '"hook_share":0.01'):
+            shown = subprocess.run([COMMAND, "show", self.run_.path, *arguments], capture_output=True, text=True, check=True)
+            self.assertIn(expected, shown.stdout)
+        self.assertIsNone(json.loads(self.call(GOLDEN / "basic", "--json", "--once", "--rule", "none"))["hook_share"])
+
     def test_mistakes(self):
         self.assertIn("no such run", self.call(self.folder / "nothing", "--once", code=2))
         self.assertIn("no such rule", self.call(GOLDEN / "basic", "--once", "--rule", "Nothing", code=2))

@@ -1,5 +1,6 @@
 #include <tensortap/record/attempt.hpp>
 
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -57,6 +58,7 @@ TEST_CASE("an attempt keeps its run, its losses, and that its worker has left", 
   attempt.losses = {{tt::LossReason::write_failed, 5, 7, 3, 12, 4096}, {tt::LossReason::out_of_memory, 9, 9, 0, 1, 8}};
   attempt.error = "disk \"full\"";
   attempt.thinned = {{tt::Detail::statistics, 3, 9, 4, 0}, {tt::Detail::scalars, 10, 20, 1, 8}};
+  attempt.cost = {std::chrono::seconds(60), std::chrono::milliseconds(480), std::chrono::nanoseconds(7)};
   const std::string text = to_json(attempt);
   CHECK_THAT(text,
              contains(R"(, "left": true, "run_id": "ab", "losses": [{"reason": "write_failed", "first_step": 5, )"));
@@ -66,12 +68,38 @@ TEST_CASE("an attempt keeps its run, its losses, and that its worker has left", 
   CHECK(again.losses == attempt.losses);
   CHECK(again.error == attempt.error);
   CHECK(again.thinned == attempt.thinned);
+  CHECK(again.cost == attempt.cost);
   const std::string loss = R"({"run": 1, "worker": "w", "resumed_at": 1, "losses": [{"reason": "later", )";
   CHECK(tt::parse_attempt(loss + R"("first_step": 1, "last_step": 1, "steps": 1, "tensors": 1, "bytes": 1}]})", "")
             .losses[0]
             .reason == tt::LossReason::write_failed);
   CHECK_THAT(refusal_of_attempt(loss + "}]}"), contains("not JSON"));
   CHECK_THAT(refusal_of_attempt(loss + R"("x": 1}]})"), contains("key \"first_step\": it is missing"));
+}
+
+TEST_CASE("an attempt tells what its hook has cost, and damaged numbers of that are refused", "[record][attempt]") {
+  const auto with = [](const std::string& cost) {
+    return R"({"run": 1, "worker": "w", "resumed_at": 1, "cost": )" + cost + "}";
+  };
+  const auto parsed = tt::parse_attempt(
+      with(R"({"elapsed_ns": 9223372036854775807, "in_training_ns": 5, "writing_ns": 0, "later": []})"), "");
+  CHECK(parsed.cost.elapsed == std::chrono::nanoseconds(std::int64_t{1} << 60));
+  CHECK(parsed.cost.in_training == std::chrono::nanoseconds(5));
+  CHECK_THAT(refusal_of_attempt(with("5")), contains("key \"cost\""));
+  CHECK_THAT(refusal_of_attempt(with("{}")), contains("key \"elapsed_ns\": it is missing"));
+  CHECK_THAT(refusal_of_attempt(with(R"({"elapsed_ns": 1, "in_training_ns": -5, "writing_ns": 0})")),
+             contains("key \"in_training_ns\": it is negative"));
+}
+
+TEST_CASE("the cost of a hook is a share of the time", "[record]") {
+  using std::chrono::milliseconds;
+  const tt::HookCost cost{milliseconds(100'000), milliseconds(800), milliseconds(123'456)};
+  CHECK(cost.share() == 0.008);
+  CHECK(to_string(cost) == "0.8 % of the time of training; its writer 123.5 % of a processor");
+  CHECK(to_string(tt::HookCost{milliseconds(100'000), milliseconds(49), {}}) ==
+        "under 0.1 % of the time of training; its writer 0 % of a processor");
+  CHECK(tt::HookCost().share() == 0);
+  CHECK(to_string(tt::HookCost()) == "0 % of the time of training; its writer 0 % of a processor");
 }
 
 TEST_CASE("workers that have left do not keep a run open", "[record][attempt]") {

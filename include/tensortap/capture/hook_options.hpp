@@ -103,6 +103,8 @@ struct HookOptions {
   std::optional<double> budget = {};
   /// True: what the rules of `on_step` need is saved in spite of the budget.
   bool budget_spares_rules = true;
+  /// How often the run is told what the hook costs, for `tensortap watch`. A run that takes less is told nothing.
+  std::chrono::nanoseconds cost_interval = std::chrono::seconds(30);
 
   /// How much of the run this worker keeps; the oldest steps are removed, about a sixteenth of the budget at a time.
   /// With a checkpoint_dir they are removed at commit() and flush(), and steps after the last commit do not count: a

@@ -12,6 +12,7 @@
 
 #include <tensortap/capture/flight_recorder.hpp>
 #include <tensortap/internal/config.hpp>
+#include <tensortap/record/hook_cost.hpp>
 #include <tensortap/record/loss.hpp>
 #include <tensortap/record/thinning.hpp>
 
@@ -38,6 +39,7 @@ struct HookStatus {
   std::uint64_t steps_queued = 0;      ///< steps that wait to be written
   std::uint64_t bytes_queued = 0;      ///< bytes of their elements
   std::chrono::nanoseconds blocked{};  ///< how long training has waited for room in the queue
+  HookCost cost;                       ///< what all of this has cost training
   std::vector<Loss> losses;            ///< at most 1000 entries; the last one sums up all further losses
   std::vector<Thinning> thinned;       ///< what `HookOptions::budget` left out; at most 1000 entries, as of losses
   std::optional<std::string> error;    ///< the first failed write

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include <tensortap/internal/config.hpp>
+#include <tensortap/record/hook_cost.hpp>
 #include <tensortap/record/loss.hpp>
 #include <tensortap/record/thinning.hpp>
 
@@ -30,6 +31,7 @@ struct Attempt {
   std::vector<Loss> losses = {};       ///< what this attempt could not save
   std::string error = {};              ///< its first failed write
   std::vector<Thinning> thinned = {};  ///< what it left out to keep to its budget
+  HookCost cost = {};                  ///< what its hook has cost training
   /// Facts about its process and its configuration: "host", "command", "seed" …
   std::map<std::string, std::string> facts = {};
 };

@@ -16,6 +16,7 @@
 
 #include <tensortap/internal/config.hpp>
 #include <tensortap/record/attempt.hpp>
+#include <tensortap/record/hook_cost.hpp>
 #include <tensortap/record/thinning.hpp>
 #include <tensortap/rules/finding.hpp>
 #include <tensortap/rules/known_tensor.hpp>
@@ -164,6 +165,7 @@ struct RunReport {
   std::optional<ReportedTrace> trace = {};  ///< if the run was traced; see `read_run_timeline`
   RunLosses losses = {};
   std::vector<Thinning> thinned = {};
+  HookCost cost = {};
   std::vector<Damage> damage = {};
   std::vector<ReportedFinding> findings = {};  ///< errors first, then in the order of a verdict
   std::vector<RuleResult> rules = {};

@@ -19,6 +19,7 @@
 
 #include <tensortap/internal/config.hpp>
 #include <tensortap/record/attempt.hpp>
+#include <tensortap/record/hook_cost.hpp>
 #include <tensortap/record/thinning.hpp>
 #include <tensortap/select/collection.hpp>
 #include <tensortap/step.hpp>
@@ -196,6 +197,9 @@ class Trial {
   [[nodiscard]] RunLosses losses() const;
   /// Returns what the writers left out to keep to a budget, of all workers, by their own account.
   [[nodiscard]] std::vector<Thinning> thinned() const;
+  /// Returns what the hooks of all attempts and workers have cost, as far as they have told: of each at most once in 30
+  /// s.
+  [[nodiscard]] HookCost hook_cost() const;
 
   /// Returns the mode steps that several global steps have, as in a loop that was repeated. A TensorHistory reads them
   /// under the number of the first, with the values of the last; `view` shows each.

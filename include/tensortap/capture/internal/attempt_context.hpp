@@ -30,7 +30,7 @@ struct AttemptContext {
         fence(*store, options.worker, attempt.number),
         retries(options.retry, options.sleep, *ledger),
         unsynced(*store, step_sync, commit_sync),
-        record(*store, attempt, *ledger, commit_sync),
+        record(*store, attempt, *ledger, commit_sync, options.cost_interval),
         callbacks(options, *ledger) {}
 
   AttemptContext(const AttemptContext&) = delete;

@@ -150,6 +150,7 @@ struct ConfiguredOption {
 inline constexpr auto configured_options = std::array{
     TENSORTAP_CONFIGURED("budget", budget),
     TENSORTAP_CONFIGURED("budget_spares_rules", budget_spares_rules),
+    TENSORTAP_CONFIGURED("cost_interval", cost_interval),
     TENSORTAP_CONFIGURED("retention_steps", retention.steps),
     TENSORTAP_CONFIGURED("retention_bytes", retention.bytes),
     TENSORTAP_CONFIGURED("process_facts", process_facts),

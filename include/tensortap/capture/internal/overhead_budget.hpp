@@ -136,25 +136,5 @@ class OverheadBudget {
   bool was_saved_ = false;  // whether the current step saves with `detail_`
 };
 
-/// Adds the time of its scope to a budget, at most `longest`: beyond that, others had the processor. Without a budget
-/// it does nothing.
-class TimeOfBudget {
- public:
-  TimeOfBudget(OverheadBudget* budget, OverheadBudget::Time longest)
-      : budget_(budget), longest_(longest), began_(budget != nullptr ? Clock::now() : Clock::time_point()) {}
-  TimeOfBudget(const TimeOfBudget&) = delete;
-  TimeOfBudget& operator=(const TimeOfBudget&) = delete;
-  ~TimeOfBudget() {
-    if (budget_ != nullptr) budget_->add(std::min<OverheadBudget::Time>(Clock::now() - began_, longest_));
-  }
-
- private:
-  using Clock = OverheadBudget::Clock;
-
-  OverheadBudget* budget_;
-  OverheadBudget::Time longest_;
-  Clock::time_point began_;
-};
-
 }  // namespace detail
 TENSORTAP_END_NAMESPACE

@@ -13,6 +13,7 @@
 #include <tensortap/capture/internal/attempt_context.hpp>
 #include <tensortap/capture/internal/committer.hpp>
 #include <tensortap/capture/internal/kept_steps.hpp>
+#include <tensortap/capture/internal/overhead_budget.hpp>
 #include <tensortap/capture/internal/resume.hpp>
 #include <tensortap/capture/internal/run_presence.hpp>
 #include <tensortap/capture/internal/status_ledger.hpp>
@@ -48,10 +49,15 @@ class Publisher {
     context_.ledger->change([&](HookStatus& status) { status.notes = std::move(start.notes); });
   }
 
-  /// Writes steps. Never throws: lost steps are counted.
-  void publish(std::span<const StepRecords* const> steps) noexcept {
+  /// Writes steps. Never throws: lost steps are counted. Returns the processor time that this took.
+  std::chrono::nanoseconds publish(std::span<const StepRecords* const> steps) noexcept {
+    const auto before = thread_time();
     presence_.try_to_look(std::chrono::seconds(1), steps_.last_saved());
     steps_.publish(steps);
+    const auto taken = thread_time() - before;
+    context_.ledger->add_time_of_writing(taken);
+    context_.record.try_to_put_cost();
+    return taken;
   }
 
   /// Writes what can be written of a step that is still being captured. Returns false if the store cannot do that.

@@ -95,7 +95,7 @@ class Recorder {
     if (!options_.enabled) return counter_.set(step);
     if (is_closed_) throw Error::closed_hook("begin_step");
     if (fork_guard_.is_child()) return;
-    const TimeOfBudget time(budget_.get(), std::chrono::microseconds(100));  // waits are added by the queue
+    const TimeInHook time(*ledger_, budget_.get(), std::chrono::microseconds(100));  // waits are added by the queue
     if (queue_) {
       if (options_.on_failure == OnFailure::stop)
         if (const auto failure = ledger_->failure()) std::rethrow_exception(failure);
@@ -218,6 +218,7 @@ class Recorder {
     const auto deadline = deadline_in(timeout.value_or(options_.commit_timeout));
     queue_->push_step_of(capture_, deadline);
     auto commit = [request = std::move(request)](Publisher& publisher) { publisher.commit(request); };
+    const TimeInHook time(*ledger_, nullptr, std::chrono::nanoseconds::max());
     if (!queue_->run(std::move(commit), deadline))
       throw Error::out_of_time(what, queue_->publisher().store().location(), queue_->depth().steps);
   }

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <algorithm>
+#include <atomic>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <exception>
@@ -55,7 +57,21 @@ class StatusLedger {
 
   [[nodiscard]] HookStatus status() const {
     const std::lock_guard lock(mutex_);
-    return status_;
+    HookStatus out = status_;
+    out.cost = {.elapsed = std::chrono::steady_clock::now() - began_,
+                .in_training = std::chrono::nanoseconds(in_training_.load(std::memory_order_relaxed)),
+                .writing = std::chrono::nanoseconds(writing_.load(std::memory_order_relaxed))};
+    return out;
+  }
+
+  /// Adds time that a thread of training spent in the hook.
+  void add_time_in_training(std::chrono::nanoseconds time) noexcept {
+    in_training_.fetch_add(time.count(), std::memory_order_relaxed);
+  }
+
+  /// Adds processor time of the writer's thread.
+  void add_time_of_writing(std::chrono::nanoseconds time) noexcept {
+    writing_.fetch_add(time.count(), std::memory_order_relaxed);
   }
 
   /// The first failed write; null if there was none.
@@ -125,7 +141,10 @@ class StatusLedger {
   }
 
  private:
-  mutable std::mutex mutex_;  // guards the members below
+  const std::chrono::steady_clock::time_point began_ = std::chrono::steady_clock::now();
+  std::atomic<std::int64_t> in_training_ = 0;  // ns
+  std::atomic<std::int64_t> writing_ = 0;      // ns
+  mutable std::mutex mutex_;                   // guards the members below
   HookStatus status_;
   std::exception_ptr failure_;
   bool has_committed_ = false;  // since the last loss

@@ -24,6 +24,7 @@
 #include <tensortap/capture/internal/status_ledger.hpp>
 #include <tensortap/capture/internal/step_records.hpp>
 #include <tensortap/capture/internal/tensor_table.hpp>
+#include <tensortap/capture/internal/time_in_hook.hpp>
 #include <tensortap/capture/internal/writer_thread.hpp>
 #include <tensortap/capture/report.hpp>
 #include <tensortap/capture/status.hpp>
@@ -164,7 +165,8 @@ class StepCapture {
 
   /// Saves what is due of a tensor; `entry` is the result of `find`. Counts it as lost if memory runs out.
   void take(std::string_view name, TrackedTensor* entry, const TensorView& view) {
-    const TimeOfBudget time(budget_.get(), std::chrono::microseconds(50) + std::chrono::nanoseconds(4 * view.nbytes()));
+    const TimeInHook time(ledger_, budget_.get(),
+                          std::chrono::microseconds(50) + std::chrono::nanoseconds(4 * view.nbytes()));
     try {
       take_due(name, entry, view);
     } catch (const std::bad_alloc&) {

@@ -49,9 +49,8 @@ class StepQueue {
         [to = publisher_, names = std::move(names), budget = budget_,
          phases = options.phases](std::span<const StepRecords* const> steps) {
           const PhaseScope phase(phases.get(), "Writer", Mode::train, -1);
-          const auto before = budget ? thread_time() : std::chrono::nanoseconds();
-          to->publish(steps);
-          if (budget) budget->add_written(steps.front()->detail(), thread_time() - before, steps.size());
+          const auto taken = to->publish(steps);
+          if (budget) budget->add_written(steps.front()->detail(), taken, steps.size());
         },
         policy,
         policy.steps > 1 ? WriterThread::WriteShown()
@@ -84,6 +83,7 @@ class StepQueue {
     const bool is_pushed = writer_->push(*step, deadline, &waited);
     if (waited > Clock::duration::zero()) {
       ledger_.change([&](HookStatus& status) { status.blocked += waited; });
+      ledger_.add_time_in_training(waited);
       if (budget_) budget_->add(waited);
     }
     if (is_pushed) return give_records(capture);

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <map>
@@ -14,6 +15,7 @@
 
 #include <tensortap/internal/config.hpp>
 #include <tensortap/record/attempt.hpp>
+#include <tensortap/record/hook_cost.hpp>
 #include <tensortap/record/internal/json_text.hpp>
 #include <tensortap/record/loss.hpp>
 #include <tensortap/record/thinning.hpp>
@@ -68,6 +70,19 @@ inline Thinning parse_thinning(const nlohmann::json& entry, const json_text::Pla
   return out;
 }
 
+inline std::string to_json(const HookCost& cost) {
+  return R"({"elapsed_ns": )" + std::to_string(cost.elapsed.count()) + R"(, "in_training_ns": )" +
+         std::to_string(cost.in_training.count()) + R"(, "writing_ns": )" + std::to_string(cost.writing.count()) + "}";
+}
+
+inline HookCost parse_cost(const nlohmann::json& entry, const json_text::Place& place) {
+  const auto time = [&](std::string_view key) {
+    constexpr std::uint64_t most = std::uint64_t{1} << 60;  // 36 years; sums of many fit
+    return std::chrono::nanoseconds(std::min(json_text::natural(entry, key, place), most));
+  };
+  return {time("elapsed_ns"), time("in_training_ns"), time("writing_ns")};
+}
+
 inline std::string to_json(const std::map<std::string, std::string>& facts) {
   std::string out;
   for (const auto& [name, value] : facts)
@@ -98,6 +113,7 @@ TENSORTAP_INLINE std::string to_json(const Attempt& attempt) {
   out += detail::json_member("losses", attempt.losses);
   if (!attempt.error.empty()) out += R"(, "error": )" + detail::json_text::string(attempt.error);
   out += detail::json_member("thinned", attempt.thinned);
+  if (attempt.cost != HookCost()) out += R"(, "cost": )" + detail::to_json(attempt.cost);
   if (!attempt.facts.empty()) out += R"(, "facts": )" + detail::to_json(attempt.facts);
   return out + "}";
 }
@@ -119,6 +135,7 @@ TENSORTAP_INLINE Attempt parse_attempt(std::string_view text, std::string_view p
   if (root.contains("thinned"))
     for (const auto& thinning : detail::json_text::array(root, "thinned", where))
       out.thinned.push_back(detail::parse_thinning(thinning, where));
+  if (root.contains("cost")) out.cost = detail::parse_cost(detail::json_text::object(root, "cost", where), where);
   if (root.contains("facts"))
     for (const auto& [name, value] : detail::json_text::object(root, "facts", where).items())
       out.facts[name] = detail::json_text::text(root["facts"], name, where);

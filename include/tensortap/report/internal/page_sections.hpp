@@ -42,6 +42,7 @@ function summary() {
     const losses = run.curves.filter(curve => curve.role === 'loss' && curve.steps.length);
     return losses.length ? losses.slice(0, 4).map(curve => `${curve.tensor} ${curve.mode} ${number(curve.max?.at(-1) ?? curve.min.at(-1))}`).join(', ') : null;
   });
+  row('hook', run => run.hook ? run.hook.text : null);
   row('not saved', run => run.lost.text ?? null);
   row('thinned', run => run.thinned.length ? h('ul', {}, run.thinned.slice(0, 20).map(text => h('li', {}, text))) : null);
   row('damaged', run => run.damage.length ? h('ul', {}, run.damage.slice(0, 20).map(text => h('li', {}, text)),

@@ -111,6 +111,10 @@ class ReportJson {
     if (!lost.empty()) json_.key("text").text(tensortap::to_string(lost));
     json_.close('}');
     json_.list("thinned", report_.thinned, [this](const Thinning& one) { json_.text(tensortap::to_string(one)); });
+    if (report_.cost != HookCost()) {
+      json_.key("hook").open('{').key("share").number(report_.cost.share(), curve_digits);
+      json_.key("text").text(tensortap::to_string(report_.cost)).close('}');
+    }
     json_.list("damage", report_.damage, [this](const Damage& one) { json_.text(one.where + ": " + one.cause); });
   }
 

@@ -47,6 +47,7 @@ inline void add_outline(const Trial& trial, const std::vector<TensorHistory>& te
   for (const TensorHistory& tensor : tensors) out.bytes += tensor.stored_bytes();
   out.losses = trial.losses();
   out.thinned = trial.thinned();
+  out.cost = trial.hook_cost();
   out.collections = trial.collections();
   out.facts = trial.facts();
 }

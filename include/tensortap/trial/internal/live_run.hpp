@@ -292,21 +292,26 @@ class LiveRun {
     return attempt;
   }
 
-  /// Reads the attempts that are new or have been closed, and those with losses, which may grow. Returns the new ones,
-  /// ascending. Notes whether they are those of the run that was opened; if there are `news`, reads one again for that,
-  /// now and then.
+  /// Reads the attempts that are new or have been closed, those with losses, which may grow, and now and then the costs
+  /// of the last ones. Returns the new ones, ascending. Notes whether they are those of the run that was opened; if
+  /// there are `news`, reads one again for that, now and then.
   std::vector<Attempt> read_attempts(bool news = false) {
     constexpr std::chrono::seconds longest_trust{10};
     std::vector<std::string> keys;
+    const bool is_verified = options_.clock() - verified_ < longest_trust;
+    const auto may_change = [&](const Attempt& attempt) {
+      const bool tells_cost = attempt.cost != HookCost() && attempt.number == model_.attempts.last(attempt.worker);
+      return !attempt.ended && (!attempt.losses.empty() || (tells_cost && !is_verified));
+    };
     const auto listed = objects_.list(layout::attempts_prefix);
     for (const ObjectInfo& object : listed.value_or(std::vector<ObjectInfo>{})) {
       const auto known = model_.attempt_objects.find(object.key);
       if (known == model_.attempt_objects.end() || known->second.first != object.size ||
-          (!known->second.second.losses.empty() && !known->second.second.ended))
+          may_change(known->second.second))
         keys.push_back(object.key);
     }
     const bool are_known = listed && !model_.attempt_objects.empty();
-    const bool trusts = !is_gone() && (!news || options_.clock() - verified_ < longest_trust);
+    const bool trusts = !is_gone() && (!news || is_verified);
     if (are_known && keys.empty() && !trusts) keys.push_back(model_.attempt_objects.begin()->first);
     if (!keys.empty()) verified_ = options_.clock();
     std::vector<Attempt> begun;

@@ -317,6 +317,19 @@ TENSORTAP_INLINE std::vector<Thinning> Trial::thinned() const {
   });
 }
 
+TENSORTAP_INLINE HookCost Trial::hook_cost() const {
+  return run_->query([](const detail::RunModel& model) {
+    HookCost out;
+    for (const auto& [key, object] : model.attempt_objects) {
+      const HookCost& cost = object.second.cost;
+      out.elapsed += cost.elapsed;
+      out.in_training += cost.in_training;
+      out.writing += cost.writing;
+    }
+    return out;
+  });
+}
+
 TENSORTAP_INLINE std::vector<RepeatedStep> Trial::repeated_steps() const {
   return run_->query([](const detail::RunModel& model) {
     std::vector<RepeatedStep> out;
