@@ -25,6 +25,7 @@
 #include <vector>
 
 #include "commands.hpp"
+#include "read_report.hpp"
 #include "runs.hpp"
 #include "stop_by_signal.hpp"
 #include "words.hpp"
@@ -66,7 +67,7 @@ class ServedRun {
     const auto begin = Clock::now();
     if (page_ && (now == page_version_ || begin - made_ < 3 * cost_)) return page_;
     std::ostringstream out;
-    tt::write_page({tt::report_of(tt::open_store(address_), {.name = name_})}, out);
+    tt::write_page({read_report(address_, {.name = name_})}, out);
     page_ = std::make_shared<const std::string>(std::move(out).str());
     page_version_ = now;
     made_ = Clock::now();

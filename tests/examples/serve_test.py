@@ -4,6 +4,7 @@
 TENSORTAP_COMMAND names the program.
 """
 import http.client
+import json
 import os
 import re
 import shutil
@@ -104,6 +105,21 @@ class ServeTest(unittest.TestCase):
             self.assertIn("Made by tensortap", page)
         shutil.copytree(GOLDEN / "basic", self.folder / "later")
         self.assertIn("later", server.get("/")[1])
+
+    def test_the_run_of_a_job(self):
+        job = self.folder / "jobs" / "mnist"
+        shutil.copytree(GOLDEN / "basic", job / "debug-output")
+        shutil.copytree(GOLDEN / "timeline", job / "profiler-output")
+        record = {"TrainingJobName": "mnist", "JobId": "1", "TrainingJobStatus": "Completed", "SecondaryStatus": "Completed",
+                  "CreationTime": 1.7e9, "TrainingTimeInSeconds": 100, "BillableTimeInSeconds": 40, "Run": str(GOLDEN / "modes")}
+        (job / "job.json").write_text(json.dumps(record), encoding="utf-8")
+        (job / "debug-output" / "job.json").write_text(json.dumps(record), encoding="utf-8")  # a run is no job
+        server = self.serve(job)
+        page = server.get(re.search(r'href="(/run[^"]*)"', server.get("/")[1])[1].replace("/run", "/page"))[1]
+        facts = json.loads(subprocess.run([COMMAND, "report", job / "debug-output", "--json"], capture_output=True, text=True).stdout)
+        self.assertEqual((facts["job"]["name"], facts["steps"]), ("mnist", 7))
+        self.assertIn('"savings":60', page)
+        self.assertIn('"trace":{', page)
 
     def test_other_paths_and_methods_are_refused(self):
         shutil.copytree(GOLDEN / "basic", self.folder / "runs" / "mine")

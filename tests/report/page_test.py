@@ -293,6 +293,17 @@ class Reports(unittest.TestCase):
             curve = next(one for one in facts["curves"] if one["tensor"] == "loss" and one["worker"] == worker)
             self.assertEqual(curve["points"], 120)
 
+    def test_what_the_hook_costs(self):
+        self.assertNotIn("hook", facts_of(self.runs / "healthy"))
+        run = self.place / "costly"
+        shutil.copytree(self.runs / "healthy", run)
+        attempt = next((run / "attempts").iterdir())
+        cost = {"elapsed_ns": 4 * 10**10, "in_training_ns": 5 * 10**8, "writing_ns": 2 * 10**9}
+        attempt.write_text(json.dumps({**json.loads(attempt.read_text("utf-8")), "cost": cost}), encoding="utf-8")
+        text = "1.3 % of the time of training; its writer 5.0 % of a processor"
+        self.assertEqual(facts_of(run)["hook"], {"share": 0.0125, "text": text})
+        self.assertIn(text, self.page("costly", run).read_text("utf-8"))
+
     def test_a_run_without_steps(self):
         facts = facts_of(self.runs / "empty")
         self.assertEqual((facts["steps"], facts["curves"], facts["findings"], facts["state"]), (0, [], [], "ended"))
