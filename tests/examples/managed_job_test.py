@@ -44,11 +44,11 @@ class ManagedJobTest(unittest.TestCase):
     def test_a_job_survives_the_loss_of_two_machines(self):
         with tempfile.TemporaryDirectory() as folder:
             folder = Path(folder)
-            self.play(folder, 4)
+            self.play(folder, 8)
             run = folder / "jobs" / "fashion-mnist" / "debug-output"
             steps = steps_in(run)
             self.assertEqual(set(steps.values()), {1})
-            self.assertEqual(sum(mode == "TRAIN" for mode, _ in steps), 400)
+            self.assertEqual(sum(mode == "TRAIN" for mode, _ in steps), 800)
             self.assertEqual(sorted(path.name for path in folder.iterdir()), ["data", "jobs"])
 
     def test_the_same_in_a_bucket(self):

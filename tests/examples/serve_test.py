@@ -33,7 +33,7 @@ class Server:
 
     def end(self):
         self.process.send_signal(signal.SIGINT)
-        out = self.process.communicate(timeout=20)[0]
+        out = self.process.communicate(timeout=60)[0]
         return self.process.returncode, out
 
     def get(self, target, method="GET", host=None, headers=()):
@@ -147,7 +147,7 @@ class ServeTest(unittest.TestCase):
         for head in (b"GET /" + b"a" * 10**6 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n",
                      b"GET / HTTP/1.1\r\nHost: localhost\r\nX: " + b"a" * 10**6 + b"\r\n\r\n",
                      b"GET / HTTP/1.1\r\n" + b"X: y\r\n" * 10**5 + b"Host: localhost\r\n\r\n", b"\x00" * 10**5, b"GET\r\n\r\n"):
-            with socket.create_connection(("127.0.0.1", server.port), timeout=30) as stream:
+            with socket.create_connection(("127.0.0.1", server.port), timeout=60) as stream:
                 try:
                     stream.sendall(head)
                     reply = stream.recv(100)
@@ -192,7 +192,7 @@ class ServeTest(unittest.TestCase):
     def test_a_port_that_is_taken(self):
         server = self.serve(GOLDEN / "basic")
         result = subprocess.run([COMMAND, "serve", GOLDEN / "basic", "--port", str(server.port)], capture_output=True, text=True,
-                                timeout=30)
+                                timeout=60)
         self.assertEqual(result.returncode, 2)
         self.assertIn("choose another --port", result.stderr)
 

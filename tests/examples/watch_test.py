@@ -475,9 +475,10 @@ class TmuxTest(unittest.TestCase):
                 self.assertEqual(found[1].endswith("…"), columns == 60, found)
                 self.assertEqual(self.tmux("display-message", "-p", "#{alternate_on} #{cursor_flag}"), "1 0\n")
                 self.tmux("resize-window", "-x", str(columns - 15), "-y", "12")
-                time.sleep(0.3)
-                for line in self.wait_for("q quits"):
-                    self.assertLess(len(line), columns - 15)
+                end = time.monotonic() + PATIENCE
+                while max(map(len, self.wait_for("q quits"))) >= columns - 15:  # until it is drawn for this width
+                    self.assertLess(time.monotonic(), end)
+                    time.sleep(0.05)
                 self.tmux("send-keys", "C-c")
                 lines = self.wait_for("the code is 1")
                 self.assertIn("2 findings; judged up to global step 12", lines)

@@ -20,7 +20,7 @@ COMMAND = os.environ.get("TENSORTAP_COMMAND")
 TRAINING = os.environ.get("TENSORTAP_JOB_TRAINING")
 LAUNCHERS = ("OMPI_", "PMI_", "PMIX_", "SLURM_", "SM_", "SAGEMAKER_", "RANK", "WORLD_SIZE", "LOCAL_", "GROUP_", "MASTER_",
              "JOB_COMPLETION_INDEX", "TENSORTAP_JOB")
-TIMEOUT = 40  # seconds
+TIMEOUT = 150  # seconds
 COUNT = 3
 LIMITS = ("--max-silence", "10", "--max-pending", "30", "--stop-window", "5")
 IMPATIENT = ("--max-silence", "4", "--max-pending", "4", "--stop-window", "5")  # does not wait for another machine
@@ -219,7 +219,7 @@ class SeveralMachinesTest(unittest.TestCase):
         self.is_whole()
 
     def test_a_program_that_is_killed_begins_again_with_all_others(self):
-        machines = self.start_all()
+        machines = self.start_all(steps=600)
         for rank in range(COUNT):
             before = self.record()["Commit"] if rank else 0
             self.wait_for_commit(before + 10)
@@ -229,7 +229,7 @@ class SeveralMachinesTest(unittest.TestCase):
             self.wait_for(lambda: len(self.record()["Attempts"]) == rank + 2, "the next attempt")
         for machine in machines:
             self.end(machine, 0)
-        self.is_whole()
+        self.is_whole(600)
         self.ended_by(["interrupted"] * COUNT + ["completed"])
         for rank, one in enumerate(self.record()["Attempts"][:COUNT]):
             self.assertIn(f"algo-{rank + 1} was ended by signal 9", one["Details"])
@@ -264,7 +264,8 @@ class SeveralMachinesTest(unittest.TestCase):
     def test_requests_to_stop_reach_all(self):
         for request, code in (("stop", 94), ("chief", 94), ("member", 94), ("max-run", 90)):
             machines = self.start_all(*(["--max-run", "2"] if request == "max-run" else []), steps=100000)
-            self.wait_for_commit(9)
+            if request != "max-run":
+                self.wait_for_commit(9)
             if request == "stop":
                 subprocess.run([COMMAND, "stop", self.job], check=True, capture_output=True)
             elif request != "max-run":

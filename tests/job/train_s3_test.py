@@ -89,15 +89,15 @@ class TrainOnS3Test(unittest.TestCase):
         self.assertIn("notices  Completed", self.tool("jobs", f"s3://{BUCKET}/jobs/"))
 
     def test_a_job_goes_on_after_its_machine_is_lost(self):
-        process = self.start("lost", steps=200)
+        process = self.start("lost", steps=400)
         self.wait_for_output(process, "begins at step")
         time.sleep(2)
         process.kill()
         process.wait()
         shutil.rmtree(self.folder / f"machine-{self.machines}", ignore_errors=True)
-        out = self.ends(self.start("lost", "--max-pending", "100", steps=200), 0)
+        out = self.ends(self.start("lost", "--max-pending", "100", steps=400), 0)
         self.assertIn("was lost", out)
-        self.is_whole("lost", 200)
+        self.is_whole("lost", 400)
 
     def test_a_channel_comes_from_a_bucket(self):
         for name in ("a.txt", "folder/b.txt"):

@@ -256,7 +256,7 @@ class FaultProxyTest(unittest.TestCase):
         for _ in range(3):
             start = time.monotonic()
             self.assertEqual(self.ask("GET", "/b/k")[1], BODY)
-            self.assertTrue(0.2 < time.monotonic() - start < 5)
+            self.assertTrue(0.2 < time.monotonic() - start < 20)
         self.plan({"fault": "stall", "after": 5000, "seconds": 60})
         self.http.request("GET", "/b/k")
         self.assertEqual(len(self.http.getresponse().read(5000)), 5000)
