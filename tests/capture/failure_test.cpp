@@ -263,7 +263,6 @@ TEST_CASE("losses that a later attempt has made good do not count", "[capture][f
 }
 
 TEST_CASE("no time counts as waiting for room but the wait itself", "[capture][failure]") {
-  std::promise<void> permission;
   const auto store = std::make_shared<SlowStore>();
   auto options = without_pauses();
   options.queue_bytes = 64 << 10;
@@ -271,14 +270,19 @@ TEST_CASE("no time counts as waiting for room but the wait itself", "[capture][f
   train_steps(hook, 5);
   hook.flush();
   CHECK(hook.status().blocked == 0ns);
-  store->permission = permission.get_future().share();
-  std::jthread opener([&] {
-    std::this_thread::sleep_for(20ms);
-    permission.set_value();
-  });
-  for (int i = 0; i < 20; ++i) {
-    hook.begin_step();
-    hook.save("x", std::vector<float>(4096));
+  // On a busy machine the store may go on before the queue is full; then it waits longer.
+  for (auto wait = 20ms; wait < 10s && hook.status().blocked == 0ns; wait *= 2) {
+    hook.flush();
+    std::promise<void> permission;
+    store->permission = permission.get_future().share();
+    std::jthread opener([&] {
+      std::this_thread::sleep_for(wait);
+      permission.set_value();
+    });
+    for (int i = 0; i < 20; ++i) {
+      hook.begin_step();
+      hook.save("x", std::vector<float>(4096));
+    }
   }
   CHECK(hook.status().blocked > 0ns);
   CHECK(hook.status().steps_lost == 0);

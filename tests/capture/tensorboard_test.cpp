@@ -261,13 +261,14 @@ TEST_CASE("a place for TensorBoard that fails slowly gets a tenth of the writer'
   const auto store = std::make_shared<Slow>();
   tt::HookOptions options = BoardRun().options();
   options.checkpoints = nullptr;
+  const auto begin = std::chrono::steady_clock::now();
   tt::Hook hook(store, options);
   for (int i = 0; i < 200; ++i) {
     save_losses(hook, i + 1);
     hook.flush();
   }
   CHECK(store->tries >= 1);
-  CHECK(store->tries <= 20);
+  CHECK(store->tries <= 1 + (std::chrono::steady_clock::now() - begin) / std::chrono::seconds(1));
   store->fails = false;
   hook.close();
   CHECK(hook.status().tensorboard.values == 200);
