@@ -146,7 +146,8 @@ TEST_CASE("a snapshot has the bytes of steps that are due", "[capture][flight_re
     hook.close();
   }
   const auto store = std::make_shared<tt::MemoryStore>();
-  tt::Hook hook(store, recording({.steps = 4, .collections = kept_names}, {17}));
+  // With memory for all 30 steps: on a busy machine they may all wait for the writer.
+  tt::Hook hook(store, recording({.steps = 4, .collections = kept_names, .max_bytes = 256 << 20}, {17}));
   train_recorded(hook, 30);
   hook.close();
   const std::string folder = "snapshots/000000000017_test_worker_0/";
