@@ -182,7 +182,7 @@ void check_storm(int count) {
   const S3Server server = S3Server::from_environment();
   FaultProxy faults;
   S3Options options = impatient(server, faults);
-  options.deadline = 2s;
+  options.deadline = 5s;
   options.retry_budget = 1'000'000;
   options.retry.attempts = 20;
   S3Store store("s3://" + make_bucket(server), options);
@@ -208,7 +208,7 @@ void check_storm(int count) {
       store.put(key, body(i));
       const auto middle = Clock::now();
       if (conformance::text(store, key) != body(i)) ++corrupt;
-      if (middle - start > 4s || Clock::now() - middle > 4s) ++late;
+      if (middle - start > 2 * options.deadline || Clock::now() - middle > 2 * options.deadline) ++late;
     } catch (const Error& e) {
       ++failed;
       WARN(e.what());
