@@ -5779,6 +5779,8 @@ struct TrainingFacts {
   /// constant, or all weights look like those that PyTorch draws by default. A training that goes on from other
   /// weights begins with a low loss.
   bool is_from_scratch = false;
+  /// Whether an example has several labels of classes, as each token of a text or each place of an image has.
+  bool has_sequences = false;
 
   [[nodiscard]] const LossSeries& loss(Mode mode) const noexcept { return losses[index_of(mode)]; }
   [[nodiscard]] const Examples& examples_of(Mode mode) const noexcept { return examples[index_of(mode)]; }
@@ -5788,6 +5790,10 @@ struct TrainingFacts {
 
   /// Returns what a training should bring that loss far below: the level of chance, else its first value.
   [[nodiscard]] double trained_from() const noexcept { return chance_ ? chance_->level : trained_loss().first; }
+
+  /// Returns whether the labels are tokens, or places: what comes next is never certain, as if labels were noisy. There
+  /// are several labels in an example, or as many classes as rows of an embedding.
+  [[nodiscard]] bool predicts_sequences() const noexcept;
 
   /// Returns the last block of examples: of TRAIN, else GLOBAL, else EVAL.
   [[nodiscard]] const ExampleBlock& trained_block() const noexcept;
@@ -5808,7 +5814,8 @@ struct TrainingFacts {
   [[nodiscard]] std::optional<Chance> find_chance() const;
 
   std::optional<Chance> chance_;
-  std::int64_t tries_ = 0;  // how many steps were asked for `outputs`
+  std::int64_t tries_ = 0;           // how many steps were asked for `outputs`
+  std::int64_t embedding_rows_ = 0;  // of the first embedding, 0 if unknown
 };
 
 TENSORTAP_END_NAMESPACE
@@ -6297,7 +6304,9 @@ TENSORTAP_END_NAMESPACE
 TENSORTAP_BEGIN_NAMESPACE
 
 /// Finds every tensor with an element that is NaN or infinite. The message gives the place and bits of the first such
-/// element and, for the first tensor of a step, which tensors saved before it were finite.
+/// element and, for the first tensor of a step, which tensors saved before it were finite. An input of a layer, or a
+/// tensor named mask, whose elements are all 0 or -infinity is a mask of attention, which is added to scores: it is no
+/// finding unless tensors are chosen or `masks` is set. `smdebug()` has no such exception.
 /// Numeric: of a tensor of which only reductions were saved, a reduction that is not finite counts; `min` and `max` can
 /// miss an infinity of the other sign.
 /// Empty: skipped.
@@ -6311,7 +6320,11 @@ struct ExplodingTensor {
   std::string collection_names = {};  ///< collections, with commas between them
   std::string tensor_regex = {};      ///< names of tensors. Empty, as collection_names: all tensors
   bool only_nan = false;              ///< true: an infinity is no finding
+  bool masks = false;                 ///< true: a mask of attention is a finding, too
   SaveConfig save = every(10);        ///< when `required_by` asks for gradients and weights
+
+  /// Returns the documented rule.
+  static ExplodingTensor smdebug() { return {.masks = true}; }
 
   /// Asks for each loss, and for statistics of gradients and weights; the rule looks at all that is saved.
   [[nodiscard]] std::vector<Collection> required() const;
@@ -6643,14 +6656,16 @@ struct LossSeries;
 /// often than a constant one; not if nearly all are right, as noisy labels do not explain such a loss. Chance comes
 /// from the parameter, from the labels that are saved, or from the number of classes. Without it, a loss that is
 /// clearly above its first values is an error; one that has clearly not fallen is an error if it is a cross entropy
-/// above 1 or at the logarithm of a small number of classes, or an error of regression that is about what a constant
+/// above 1 or at the logarithm of a small number of classes, or an error of regression that is at least what a constant
 /// prediction reaches for labels of mean 0 and variance 1; else an advice, as fine-tuning looks the same. If the
-/// weights were new in the first step, a loss that has not fallen is an error in any case, from twice `start` on, by
-/// 15 % if chance is unknown; so is one that began below 1 % of chance, or an error of regression below 0.003, and has
-/// not halved: new weights are no better than chance, so that the loss is scaled, and an optimizer that depends on the
+/// weights were new in the first step, a loss that has not fallen is an error in any case, from twice `start` on, by 15
+/// % if chance is unknown; so is one that began below 1 % of chance, or an error of regression below 0.003, and has not
+/// halved: new weights are no better than chance, so that the loss is scaled, and an optimizer that depends on the
 /// scale does not learn. Where chance is unknown, a loss that has been flat since the first fifth of the run is judged
-/// as one that was flat from its beginning: a bad start is forgotten. A loss of which fewer values are saved than there
-/// are checks needs fewer of them, over as many steps, and above 150 % of chance one.
+/// as one that was flat from its beginning: a bad start is forgotten, except that an error of regression that began
+/// more than 5 times above it, or 2.5 times above it if it is larger than of labels of variance 1, may have fallen to
+/// the noise of large labels. A loss of which fewer values are saved than there are checks needs fewer of them, over as
+/// many steps, and above 150 % of chance one.
 ///
 /// `smdebug()` compares a loss with its own past, as documented: every `num_steps`, with the newest value at least
 /// `num_steps` older; it fires if the loss has not fallen by `diff_percent`, unless it has risen by no more than
@@ -6737,11 +6752,12 @@ TENSORTAP_BEGIN_NAMESPACE
 /// one, unless 30 % of wrong labels do not explain so few right ones, or nearly all are right. It is an error above
 /// `error_share` of chance if 30 % of wrong labels do not explain it: a cross entropy is above that of perfect
 /// predictions of such labels, or fewer than 70 % of the predictions are right; of other losses, if there are
-/// predictions. It is one above `advice_share`, too, if an average over 20 steps was below 60 % of the plateau once: no
-/// noise of labels explains that. If the level of chance of a regression is unknown, and the weights were new in the
-/// first step, its first values are that level: a network that knows nothing is no better than a constant. Empty:
-/// without such a level, or with fewer than 16 values, it finds nothing. Source: ours; measured on 472 small networks:
-/// 75 % of those that did not learn, none of those that did.
+/// predictions. Where an example has several labels, or there are as many classes as rows of an embedding, the next
+/// token is uncertain by itself, and a plateau is an advice only. It is an error above `advice_share`, too, if an
+/// average over 20 steps was below 60 % of the plateau once: no noise of labels explains that. If the level of chance
+/// of a regression is unknown, and the weights were new in the first step, its first values are that level: a network
+/// that knows nothing is no better than a constant. Empty: without such a level, or with fewer than 16 values, it finds
+/// nothing. Source: ours; measured on 472 small networks: 75 % of those that did not learn, none of those that did.
 struct LossPlateau {
   static constexpr std::string_view name = "LossPlateau";
   static constexpr std::string_view condition =
@@ -6912,12 +6928,13 @@ TENSORTAP_BEGIN_NAMESPACE
 
 /// Finds a validation loss that is clearly worse than the training loss, `patience` EVAL values in a row. The scale is
 /// the loss of the best constant prediction ("chance"), or the first training loss if that is unknown or chance is
-/// below 5 % of it, as of labels that are nearly all the same. The average
-/// training loss is below half of the scale, or a tenth of the validation loss; below 90 % of the scale, if the
-/// validation loss is above it. The average validation loss is above the training loss by `gap_share` of
-/// the scale, and above the scale or above its own best by `rise_share` of the scale. Or the examples are known by
-/// heart: the training loss is below 15 % of the validation loss, and that above `gap_share` of the scale, unless
-/// labels and predictions of the validation show that most of them are right. A gap of half as much is an advice.
+/// below 5 % of it, as of labels that are nearly all the same. The average training loss is below half of the scale, or
+/// a tenth of the validation loss; below 90 % of the scale, if the validation loss is above it. The average validation
+/// loss is above the training loss by `gap_share` of the scale, and above the scale or above its own best by
+/// `rise_share` of the scale. Or the examples are known by heart: the training loss is below 15 % of the validation
+/// loss, and that above `gap_share` of the scale (half of it, if the scale is the first error of regression of new
+/// weights, and the training loss below 1 % of that), unless labels and predictions of the validation show that most of
+/// them are right. A gap of half as much is an advice.
 ///
 /// `smdebug()` is the documented condition: (mean EVAL loss - mean TRAIN loss) / mean TRAIN loss > `ratio_threshold`,
 /// with the means over the losses of the step and of the last TRAIN step. Near the end of a good training the loss is
@@ -7045,11 +7062,12 @@ TENSORTAP_BEGIN_NAMESPACE
 /// layer, and a first loss far above that of a constant prediction: advice, and an error if the loss is that of a
 /// constant prediction still, at `confirm_step`. New weights with a root mean square above `largest_rms` are an error,
 /// too, while the loss is above 2 % of what it began with; no usual initialisation draws such weights, embeddings left
-/// out. Weights of a normalisation are 1, and those of the last layer may
-/// be 0. The documented rule judges the first steps alone: measured on 472 small networks, a ratio of variances
-/// above 10 finds 58 % of the broken ones at 33 % false alarms, a first loss above 10 ln C 9 % at 16 %.
-/// Numeric: a tensor that holds NaN or an infinity is skipped.
-/// Empty: skipped.
+/// out. So are weights that multiply the size of what they see by more than `largest_gain`, whether new or not, while
+/// the loss is above a quarter of that level; of an error of regression without a level, of one of labels of
+/// variance 1. Of 250 healthy networks, some of them trained before, the largest gain was 4.4. Weights of a
+/// normalisation are 1, and those of the last layer may be 0. The documented rule judges the first steps alone:
+/// measured on 472 small networks, a ratio of variances above 10 finds 58 % of the broken ones at 33 % false alarms, a
+/// first loss above 10 ln C 9 % at 16 %. Numeric: a tensor that holds NaN or an infinity is skipped. Empty: skipped.
 /// Source: SageMaker Debugger's PoorWeightInitialization.
 struct PoorWeightInitialization {
   static constexpr std::string_view name = "PoorWeightInitialization";
@@ -7069,6 +7087,7 @@ struct PoorWeightInitialization {
   double slope = 1.3862943611198906;  ///< change of the logarithm of gradients from layer to layer: ln 4; 0: off
   double loss_factor = 10;            ///< a first loss above this multiple of chance is an advice; 0: off
   double largest_rms = 3;             ///< the largest root mean square of a new weight that is no error; 0: off
+  double largest_gain = 8;            ///< of root mean square times root of inputs, in the first step; 0: off
   std::int64_t confirm_step = 60;     ///< the mode step of the error; 0: findings of the first steps are errors
   SaveConfig save = every(5) & until(21);  ///< when `required_by` asks for tensors
 
@@ -7108,6 +7127,7 @@ struct PoorWeightInitialization {
  private:
   void judge_constants(const JudgedStep& step, std::vector<Finding>& out);
   void judge_sizes(const JudgedStep& step, std::vector<Finding>& out);
+  void find_large(const JudgedStep& step);
   void judge_first_steps(const JudgedStep& step, std::vector<Finding>& out);
 };
 
@@ -31676,6 +31696,12 @@ class PredictionRows {
     return width_ == 1 ? values_->number(row) : std::numeric_limits<double>::quiet_NaN();
   }
 
+  /// Returns the probability that is predicted: the number, or what the sigmoid makes of it if the numbers are scores.
+  [[nodiscard]] double probability(std::size_t row) const {
+    const double x = number(row);
+    return limit_ > 0 ? x : 1 / (1 + std::exp(-x));
+  }
+
   /// Returns the class: that of the largest of several numbers, or one number as a class, a share or a score.
   [[nodiscard]] std::int32_t class_of(std::size_t row) const {
     if (width_ == 0) return Examples::no_class;
@@ -31746,6 +31772,18 @@ inline bool read_classes(const Tensor& labels, std::vector<std::int32_t>& out) {
   return !is_table || has_types;
 }
 
+/// Puts the answers to all questions of all examples, yes or no, into `out`, as the labels of a binary cross entropy
+/// are. Returns false if one is neither 0 nor 1.
+inline bool read_answers(const Tensor& labels, std::vector<std::int32_t>& out) {
+  out.clear();
+  for (std::size_t i = 0; i < labels.size(); ++i) {
+    const double x = labels.number(i);
+    if (x != 0 && x != 1) return false;
+    out.push_back(x == 1 ? 1 : 0);
+  }
+  return true;
+}
+
 inline void count_at(std::vector<std::int64_t>& counts, std::int32_t at) {
   if (at < 0 || at >= static_cast<std::int32_t>(Examples::most_classes)) return;
   const auto place = static_cast<std::size_t>(at);
@@ -31776,25 +31814,6 @@ inline double variance_of(double sum, double squares, std::int64_t n) {
 }  // namespace detail
 TENSORTAP_END_NAMESPACE
 
-// from tensortap/rules/internal/loss_value.hpp
-
-// The value of a loss in a step.
-
-TENSORTAP_BEGIN_NAMESPACE
-namespace detail {
-
-/// Returns the value of a loss: its mean if it has several elements; NaN if one of them is not finite.
-inline std::optional<double> loss_in(const JudgedStep& step, const KnownTensor& tensor) {
-  if (const Statistics* const s = step.statistics(tensor)) {
-    if (s->count == 0) return std::nullopt;
-    return s->non_finite() > 0 ? std::numeric_limits<double>::quiet_NaN() : s->mean();
-  }
-  return step.reduction(tensor, Reduction::mean);
-}
-
-}  // namespace detail
-TENSORTAP_END_NAMESPACE
-
 // from tensortap/rules/internal/output_count.hpp
 
 // How many outputs a network has, as its parameters and layers tell.
@@ -31802,23 +31821,66 @@ TENSORTAP_END_NAMESPACE
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
 
-/// Returns the number of elements of a vector: of its statistics, or as its norms and means tell. 0: unknown.
-inline std::uint64_t count_in(const JudgedStep& step, const KnownTensor& tensor) {
-  if (const Statistics* const s = step.statistics(tensor)) return s->count;
-  const auto of = [&](Reduction r) {
-    return step.reduction(tensor, r).value_or(std::numeric_limits<double>::quiet_NaN());
-  };
-  const double mean = of(Reduction::mean);
-  const double std = of(Reduction::std);
-  const double l2 = of(Reduction::l2);
-  for (const double count : {of(Reduction::l1) / of(Reduction::abs_mean), l2 * l2 / (mean * mean + std * std)}) {
-    const double whole = std::round(count);
-    constexpr double tolerance = 1e-3;  // the numbers may be those of float32
-    if (whole >= 1 && whole < 1e6 && std::abs(count - whole) < tolerance * whole)
-      return static_cast<std::uint64_t>(whole);
+/// Tells how many elements the tensors of a step have, also those of which only reductions were saved.
+class ElementCount {
+ public:
+  explicit ElementCount(const JudgedStep& step) : step_(&step) {}
+
+  /// Returns the number of elements: of the statistics, or as norms and means tell. 0: unknown.
+  [[nodiscard]] std::uint64_t of(const KnownTensor& tensor) {
+    if (const Statistics* const s = step_->statistics(tensor)) return s->count;
+    const double by_l1 = number(tensor, Reduction::l1) / number(tensor, Reduction::abs_mean);
+    if (is_whole(by_l1)) return static_cast<std::uint64_t>(std::round(by_l1));
+    const Counts counts = counts_by_l2(tensor);
+    const double count = divides_by_one_less() ? counts.by_one_less : counts.by_all;
+    return is_whole(count) ? static_cast<std::uint64_t>(std::round(count)) : 0;
   }
-  return 0;
-}
+
+ private:
+  /// The number of elements if the squared deviations were divided by it, as numpy does, or by one less, as PyTorch.
+  struct Counts {
+    double by_all = 0;
+    double by_one_less = 0;
+  };
+
+  [[nodiscard]] double number(const KnownTensor& tensor, Reduction r) const {
+    return step_->reduction(tensor, r).value_or(std::numeric_limits<double>::quiet_NaN());
+  }
+
+  [[nodiscard]] Counts counts_by_l2(const KnownTensor& tensor) const {
+    const double mean = number(tensor, Reduction::mean);
+    const double std = number(tensor, Reduction::std);
+    const double l2 = number(tensor, Reduction::l2);
+    const double mean_square = mean * mean + std * std;
+    return {.by_all = l2 * l2 / mean_square, .by_one_less = (l2 * l2 + std * std) / mean_square};
+  }
+
+  static double rest(double count) { return std::abs(count - std::round(count)); }
+  static bool is_whole(double count) {
+    constexpr double tolerance = 1e-3;  // the numbers may be those of float32
+    return count > 0.5 && count < 1e6 && rest(count) < tolerance * count;
+  }
+
+  /// Returns what the first tensor tells of which only one of the counts is whole; both are if the mean is 0.
+  [[nodiscard]] bool divides_by_one_less() {
+    constexpr double most = 0.01;
+    constexpr double clear = 0.05;
+    if (divides_by_one_less_) return *divides_by_one_less_;
+    divides_by_one_less_ = false;
+    for (const KnownTensor* tensor : step_->saved()) {
+      const Counts counts = counts_by_l2(*tensor);
+      const double all = rest(counts.by_all);
+      const double one_less = rest(counts.by_one_less);
+      if (!(std::min(all, one_less) < most && std::max(all, one_less) > clear)) continue;
+      divides_by_one_less_ = one_less < all;
+      break;
+    }
+    return *divides_by_one_less_;
+  }
+
+  const JudgedStep* step_;
+  std::optional<bool> divides_by_one_less_;
+};
 
 /// Returns the number of outputs that the parameters and outputs of layers tell, of several that with which a first
 /// loss of `first_loss` is the most usual; 0 if none is known.
@@ -31835,16 +31897,17 @@ class OutputCount {
   }
 
   void look_at(const JudgedStep& step) {
+    ElementCount elements(step);
     const auto biases = step.with_role(Role::bias);
     const auto weights = step.with_role(Role::weight);
-    if (!biases.empty()) offer(count_in(step, *biases.back()));
+    if (!biases.empty()) offer(elements.of(*biases.back()));
     if (!weights.empty())
       if (const Tensor* const value = step.value(*weights.back()); value != nullptr && value->rank() > 1)
         offer(static_cast<std::uint64_t>(value->shape()[0]));
     const auto offer_gradient = [&](const KnownTensor& tensor) {
       const KnownTensor* const parameter = step.find(tensor.subject);  // else its name tells, which takes longer
       if ((parameter != nullptr ? parameter->role : role_of(tensor.subject).role) != Role::bias) return false;
-      offer(count_in(step, tensor));
+      offer(elements.of(tensor));
       return true;
     };
     const auto gradients = step.with_role(Role::gradient);
@@ -31865,6 +31928,60 @@ class OutputCount {
   std::int64_t count_ = 0;
   double distance_ = 0;
 };
+
+}  // namespace detail
+TENSORTAP_END_NAMESPACE
+
+// from tensortap/rules/internal/layer_size.hpp
+
+// The size of a layer, as its weight tells, or the numbers that were saved of weight and bias.
+
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
+
+/// What a weight connects; outputs is 0 if that is unknown, or it is a vector.
+struct LayerSize {
+  std::uint64_t outputs = 0;  ///< units, or channels
+  std::uint64_t inputs = 0;   ///< of a unit: of a convolution, the elements of its kernel
+  std::uint64_t places = 1;   ///< of the kernel of a convolution; 1 if unknown
+};
+
+/// Returns the size from the shape of the weight, else from the numbers of elements of the weight and of its bias,
+/// which `elements` counts in the same step.
+inline LayerSize layer_size_of(const JudgedStep& step, const KnownTensor& weight, ElementCount& elements) {
+  if (const Tensor* const value = step.value(weight)) {
+    if (value->rank() < 2 || value->size() == 0) return {};
+    const auto outputs = static_cast<std::uint64_t>(value->shape()[0]);
+    const auto channels = static_cast<std::uint64_t>(value->shape()[1]);
+    return {.outputs = outputs, .inputs = value->size() / outputs, .places = value->size() / (outputs * channels)};
+  }
+  const std::size_t at = weight.name.rfind("weight");
+  if (at == std::string::npos) return {};
+  const KnownTensor* const bias = step.find(std::string(weight.name).replace(at, 6, "bias"));
+  const std::uint64_t outputs = bias == nullptr ? 0 : elements.of(*bias);
+  const std::uint64_t count = outputs == 0 ? 0 : elements.of(weight);
+  // What reductions tell of many elements is not exact.
+  return count == 0 ? LayerSize() : LayerSize{.outputs = outputs, .inputs = (count + outputs / 2) / outputs};
+}
+
+}  // namespace detail
+TENSORTAP_END_NAMESPACE
+
+// from tensortap/rules/internal/loss_value.hpp
+
+// The value of a loss in a step.
+
+TENSORTAP_BEGIN_NAMESPACE
+namespace detail {
+
+/// Returns the value of a loss: its mean if it has several elements; NaN if one of them is not finite.
+inline std::optional<double> loss_in(const JudgedStep& step, const KnownTensor& tensor) {
+  if (const Statistics* const s = step.statistics(tensor)) {
+    if (s->count == 0) return std::nullopt;
+    return s->non_finite() > 0 ? std::numeric_limits<double>::quiet_NaN() : s->mean();
+  }
+  return step.reduction(tensor, Reduction::mean);
+}
 
 }  // namespace detail
 TENSORTAP_END_NAMESPACE
@@ -31911,7 +32028,8 @@ TENSORTAP_INLINE void Examples::exchange(RuleState& state) {
 }
 
 TENSORTAP_INLINE void Examples::add(const Tensor& tensor, const Tensor* predictions, LossKind kind, double limit) {
-  const bool are_classes = detail::read_classes(tensor, labels_now);
+  const bool is_of_one = detail::read_classes(tensor, labels_now);
+  const bool are_classes = is_of_one || (kind == LossKind::binary && detail::read_answers(tensor, labels_now));
   const bool is_table = are_classes && labels_now.size() < tensor.size();
   const bool has_scores =  // of each class
       are_classes && predictions != nullptr &&
@@ -31934,7 +32052,9 @@ TENSORTAP_INLINE void Examples::add(const Tensor& tensor, const Tensor* predicti
   const std::size_t used = std::min(rows, std::max<std::size_t>(16, most_numbers / (predicted_rows.width() + 1)));
   if (task == Task::regression) {
     labels_now.clear();
-    for (std::size_t row = 0; row < used; ++row) add_number(tensor.number(row), predicted_rows.number(row));
+    const bool is_binary = kind == LossKind::binary;  // probabilities are predicted, maybe as scores
+    for (std::size_t row = 0; row < used; ++row)
+      add_number(tensor.number(row), is_binary ? predicted_rows.probability(row) : predicted_rows.number(row));
   } else {
     labels_now.resize(used);
     for (std::size_t row = 0; row < used; ++row) {
@@ -32081,6 +32201,17 @@ inline double squared_error_of(const std::vector<std::int64_t>& counts, std::int
   return share(out, std::max(classes, static_cast<std::int64_t>(counts.size())));
 }
 
+/// Returns the mean cross entropy of the frequencies of classes as predictions of rows with a single 1, each element
+/// being a question of its own.
+inline double binary_entropy_of(const std::vector<std::int64_t>& counts, std::int64_t total, std::int64_t classes) {
+  double out = 0;
+  for (const std::int64_t n : counts) {
+    const double p = share(static_cast<double>(n), total);
+    if (p > 0 && p < 1) out -= p * std::log(p) + (1 - p) * std::log(1 - p);
+  }
+  return share(out, std::max(classes, static_cast<std::int64_t>(counts.size())));
+}
+
 /// Returns whether all elements are the same number; nullopt if that is unknown, or there are fewer than two.
 inline std::optional<bool> is_constant(const JudgedStep& step, const KnownTensor& tensor) {
   if (const Statistics* const s = step.statistics(tensor))
@@ -32090,21 +32221,41 @@ inline std::optional<bool> is_constant(const JudgedStep& step, const KnownTensor
   return min && max ? std::optional<bool>(*min == *max) : std::nullopt;
 }
 
-/// Returns whether a weight is evenly distributed below 1 / sqrt(inputs of a unit), as PyTorch draws it by default;
-/// nullopt if it is a vector, too small to tell, or its elements were not saved.
-inline std::optional<bool> is_default_draw(const JudgedStep& step, const KnownTensor& weight) {
+/// Returns whether a weight is evenly distributed below one of the limits with which PyTorch draws it by default: 1 /
+/// sqrt(inputs of a unit), of a recurrent layer 1 / sqrt(units), or those of Glorot and of Kaiming. nullopt if it is a
+/// vector or an embedding, too small to tell, or its size is unknown.
+inline std::optional<bool> is_default_draw(const JudgedStep& step, const KnownTensor& weight, ElementCount& elements) {
   constexpr std::uint64_t enough = 64;
   constexpr double rounding = 1 + 1e-5;
   constexpr double tolerance = 0.15;
-  const Tensor* const value = step.value(weight);
-  const Statistics* const s = step.statistics(weight);
-  if (value == nullptr || s == nullptr || value->rank() < 2 || s->count < enough || value->shape()[0] == 0)
-    return std::nullopt;
-  const double limit = 1 / std::sqrt(static_cast<double>(s->count) / static_cast<double>(value->shape()[0]));
-  const double usual = limit / std::sqrt(3.0);
-  const double rms = std::sqrt(s->sum_squares / static_cast<double>(s->count));
-  return s->non_finite() == 0 && std::max(-s->min, s->max) <= rounding * limit &&
-         std::abs(rms - usual) < tolerance * usual;
+  const auto min = step.reduction(weight, Reduction::min);
+  const auto max = step.reduction(weight, Reduction::max);
+  const auto mean = step.reduction(weight, Reduction::mean);
+  const auto std = step.reduction(weight, Reduction::std);
+  if (!min || !max || !mean || !std || *min == *max || contains_in_any_case(weight.name, "embed")) return std::nullopt;
+  const LayerSize size = layer_size_of(step, weight, elements);
+  if (size.outputs == 0 || size.outputs * size.inputs < enough) return std::nullopt;
+  const auto inputs = static_cast<double>(size.inputs);
+  const auto outputs = static_cast<double>(size.outputs);
+  const double largest = std::max(-*min, *max);
+  const double rms = std::hypot(*mean, *std);
+  const auto is_below = [&](double limit) {
+    const double usual = limit / std::sqrt(3.0);
+    return largest <= rounding * limit && std::abs(rms - usual) < tolerance * usual;
+  };
+  const bool is_recurrent = contains_in_any_case(weight.name, "weight_ih") || contains_in_any_case(weight.name, "_hh");
+  if (is_recurrent)  // rows for 4 gates, 3, or 1
+    return is_below(std::sqrt(4 / outputs)) || is_below(std::sqrt(3 / outputs)) || is_below(std::sqrt(1 / outputs));
+  const double outputs_of_input = outputs * static_cast<double>(size.places);
+  return is_below(std::sqrt(1 / inputs)) || is_below(std::sqrt(6 / (inputs + outputs_of_input))) ||
+         is_below(std::sqrt(6 / inputs));
+}
+
+/// Returns the number of classes, as scores tell, else the size of the last layer; 0 if neither is known.
+inline std::int64_t known_classes(const TrainingFacts& facts) noexcept {
+  std::int64_t classes = 0;
+  for (const Examples& seen : facts.examples) classes = std::max(classes, seen.classes);
+  return classes < 2 ? facts.outputs : classes;
 }
 
 /// Returns whether `test` holds for all of the tensors that it tells something of, and there is one.
@@ -32240,6 +32391,11 @@ TENSORTAP_INLINE const ExampleBlock& TrainingFacts::trained_block() const noexce
   return examples_of(Mode::eval).block;
 }
 
+TENSORTAP_INLINE bool TrainingFacts::predicts_sequences() const noexcept {
+  const std::int64_t classes = detail::known_classes(*this);
+  return has_sequences || (classes > 2 && classes == embedding_rows_);
+}
+
 TENSORTAP_INLINE void TrainingFacts::add(const JudgedStep& step) {
   for (LossSeries& series : losses) series.in_step = false;
   for (Examples& one : examples) {
@@ -32291,8 +32447,17 @@ TENSORTAP_INLINE void TrainingFacts::add_outputs(const JudgedStep& step) {
 TENSORTAP_INLINE void TrainingFacts::add_initial_weights(const JudgedStep& step) {
   const Step at = step.step();
   if ((at.mode != Mode::train && at.mode != Mode::global) || at.mode_step != 0) return;
+  for (const KnownTensor* weight : step.with_role(Role::weight)) {
+    const Tensor* const value =
+        embedding_rows_ == 0 && detail::contains_in_any_case(weight->name, "embed") ? step.value(*weight) : nullptr;
+    if (value != nullptr && value->rank() == 2) embedding_rows_ = value->shape()[0];
+  }
+  detail::ElementCount elements(step);
+  const auto is_drawn = [&](const JudgedStep& at_step, const KnownTensor& weight) {
+    return detail::is_default_draw(at_step, weight, elements);
+  };
   is_from_scratch = is_from_scratch || detail::is_true_of_all(step, step.with_role(Role::bias), detail::is_constant) ||
-                    detail::is_true_of_all(step, step.with_role(Role::weight), detail::is_default_draw);
+                    detail::is_true_of_all(step, step.with_role(Role::weight), is_drawn);
 }
 
 TENSORTAP_INLINE void TrainingFacts::add_examples(const JudgedStep& step) {
@@ -32333,6 +32498,7 @@ TENSORTAP_INLINE void TrainingFacts::add_examples(const JudgedStep& step) {
   if (predictions != nullptr && name->name.find("BCE") != std::string::npos)
     limit = name->name.find("WithLogits") != std::string::npos ? 0 : 0.5;
   out.add(*labels, predictions, kind, limit);
+  has_sequences = has_sequences || (kind == LossKind::cross_entropy && out.labels_now.size() > rows);
 }
 
 TENSORTAP_INLINE std::optional<Chance> TrainingFacts::find_chance() const {
@@ -32345,6 +32511,8 @@ TENSORTAP_INLINE std::optional<Chance> TrainingFacts::find_chance() const {
     const auto of_labels = [](double level) { return Chance{level, Chance::Source::labels}; };
     if (seen.task == Task::classification) {
       if (kind == LossKind::squared) return of_labels(detail::squared_error_of(seen.labels, seen.count, seen.classes));
+      if (kind == LossKind::binary && seen.classes > 2)
+        return of_labels(detail::binary_entropy_of(seen.labels, seen.count, seen.classes));
       if (kind != LossKind::absolute && kind != LossKind::huber)
         return of_labels(detail::entropy_of(seen.labels, seen.count));
       continue;
@@ -32360,9 +32528,7 @@ TENSORTAP_INLINE std::optional<Chance> TrainingFacts::find_chance() const {
   };
   if (kind == LossKind::binary) return of_classes(2);
   if (kind != LossKind::cross_entropy) return std::nullopt;
-  std::int64_t classes = 0;
-  for (const Examples& seen : examples) classes = std::max(classes, seen.classes);
-  if (classes < 2) classes = outputs;
+  const std::int64_t classes = detail::known_classes(*this);
   if (classes < 2) return std::nullopt;
   return of_classes(classes);
 }
@@ -32370,7 +32536,7 @@ TENSORTAP_INLINE std::optional<Chance> TrainingFacts::find_chance() const {
 TENSORTAP_INLINE void TrainingFacts::exchange(RuleState& state) {
   for (LossSeries& series : losses) state(series);
   for (Examples& one : examples) state(one);
-  state(outputs)(is_from_scratch)(tries_)(chance_);
+  state(outputs)(is_from_scratch)(has_sequences)(tries_)(embedding_rows_)(chance_);
 }
 
 TENSORTAP_END_NAMESPACE
@@ -32998,7 +33164,7 @@ TENSORTAP_INLINE std::vector<Rule> smdebug_rules() {
       ClassImbalance::smdebug(),
       Confusion::smdebug(),
       DeadRelu::smdebug(),
-      ExplodingTensor{},
+      ExplodingTensor::smdebug(),
       FeatureImportanceOverweight::smdebug(),
       LossNotDecreasing::smdebug(),
       NLPSequenceRatio::smdebug(),
@@ -33316,6 +33482,28 @@ inline bool is_rarely_right(const ExampleBlock& block) {
   constexpr double right = 0.7;
   if (block.predictions < Examples::block_size || block.label_variance > 0) return false;
   return block.correct < right - 2 * std::sqrt(right * (1 - right) / static_cast<double>(block.predictions));
+}
+
+/// The level of an error of regression that a constant prediction reaches where the labels have a mean of 0 and a
+/// variance of 1, as is usual: from labels with two peaks to those of a normal distribution.
+struct UsualError {
+  double least = std::numeric_limits<double>::infinity();
+  double most = 0;
+};
+
+inline UsualError usual_error_of(LossKind kind) {
+  if (kind == LossKind::squared) return {.least = 0.85, .most = 1.15};
+  if (kind == LossKind::absolute) return {.least = 0.75, .most = 0.95};
+  return kind == LossKind::huber ? UsualError{.least = 0.37, .most = 0.52} : UsualError{};
+}
+
+/// Returns what a training should bring its loss far below: the level of chance; where that is unknown, the first
+/// value, of an error of regression that of usual labels if it is less, as a first value says little of weights that
+/// are wrong.
+inline double level_of_usual_labels(const TrainingFacts& facts) {
+  const LossSeries& loss = facts.trained_loss();
+  const double usual = usual_error_of(loss.kind).most;
+  return facts.chance() || !(usual > 0) ? facts.trained_from() : std::min(loss.first, usual);
 }
 
 /// The change from one part of a series to a later one.
@@ -34003,6 +34191,17 @@ inline std::optional<std::string> non_finite_reduction(const JudgedStep& step, c
   return std::nullopt;
 }
 
+/// Returns whether a tensor is a mask of attention: an input of a layer, or named so, and all elements are 0 or
+/// -infinity.
+inline bool is_mask(const JudgedStep& step, const KnownTensor& tensor) {
+  if (tensor.role != Role::layer_input && !contains_in_any_case(tensor.name, "mask")) return false;
+  if (const Statistics* const s = step.statistics(tensor))
+    return s->negative_inf > 0 && s->nan == 0 && s->positive_inf == 0 && s->zeros > 0 && s->zeros == s->finite();
+  const auto max = step.reduction(tensor, Reduction::max);
+  const auto mean = step.reduction(tensor, Reduction::mean);
+  return max && *max == 0 && mean && std::isinf(*mean);
+}
+
 /// Returns which of the tensors were finite, in the order in which they were saved: the last ones by name.
 inline std::string finite_before(const std::vector<const KnownTensor*>& finite) {
   if (finite.empty()) return "; no finite tensor was saved before it";
@@ -34028,6 +34227,8 @@ TENSORTAP_INLINE std::vector<Finding> ExplodingTensor::operator()(const JudgedSt
   const std::span<const KnownTensor* const> saved = step.saved();
   const auto text_of = [&](const KnownTensor& tensor, double& value) {
     const Statistics* const s = step.statistics(tensor);
+    const bool is_left_out = choice.empty() && !masks && detail::is_mask(step, tensor);
+    if (is_left_out) return std::optional<std::string>();
     if (s == nullptr) return detail::non_finite_reduction(step, tensor, only_nan, value);
     value = static_cast<double>(only_nan ? s->nan : s->non_finite());
     return detail::non_finite_text(step, tensor, *s, only_nan);
@@ -34057,6 +34258,7 @@ TENSORTAP_INLINE void ExplodingTensor::visit(ParameterVisitor& visitor) {
   visitor("collection_names", collection_names, "collections, with commas between them; empty: see tensor_regex");
   visitor("tensor_regex", tensor_regex, "names of tensors, with commas between them; both empty: all tensors");
   visitor("only_nan", only_nan, "true: an infinity is no finding");
+  visitor("masks", masks, "true: a mask of attention, whose elements are 0 or -infinity, is a finding, too");
 }
 
 TENSORTAP_END_NAMESPACE
@@ -34719,23 +34921,25 @@ inline bool is_log_of_classes(double level) {
   return false;
 }
 
-/// Returns whether an error of regression has hardly fallen, and is what a constant prediction reaches where the labels
-/// have a mean of 0 and a variance of 1, as is usual.
+/// Returns whether an error of regression has hardly fallen, and is what a constant prediction reaches of usual labels,
+/// or more: then the labels are larger.
 inline bool is_error_of_constant(LossKind kind, const Fall& whole) {
-  if (!(whole.by() < 0.12 * whole.from)) return false;
-  if (kind == LossKind::squared) return whole.to > 0.85 && whole.to < 1.15;
-  return kind == LossKind::absolute && whole.to > 0.75 && whole.to < 0.95;
+  return whole.by() < 0.12 * whole.from && whole.to > usual_error_of(kind).least;
 }
 
 /// Returns whether a loss has not fallen since the first fifth of the run, and is what a constant prediction reaches:
 /// of a small number of classes, unless it began not far above that, as with more classes and noisy labels; or of
-/// labels of mean 0 and variance 1.
+/// usual labels, unless it began so far above that they may be larger; or of larger ones, if it is above 40 % of what
+/// it began with.
 inline bool is_constant_since_start(const LossSeries& series, bool may_be_entropy) {
+  constexpr std::size_t few = 3;
   const auto later = fall_after_start(series);
   if (!later) return false;
   const bool began_near = series.first < 1.5 * later->to || series.first > 5 * later->to;
-  const bool is_entropy = may_be_entropy && began_near && is_flat(*later) && is_log_of_classes(later->to);
-  return is_entropy || is_error_of_constant(series.kind, *later);
+  if (may_be_entropy && began_near && is_flat(*later) && is_log_of_classes(later->to)) return true;
+  const double began = mean_of(std::span(series.history.means).first(few));
+  const bool is_usual = later->to < usual_error_of(series.kind).most && began < 5 * later->to;
+  return (is_usual || later->to > 0.4 * began) && is_error_of_constant(series.kind, *later);
 }
 
 /// Returns how many checks in a row are needed for what must last for `patience` checks, each after `interval` steps:
@@ -34946,15 +35150,17 @@ TENSORTAP_INLINE std::vector<Finding> LossPlateau::operator()(const JudgedStep& 
   // No noise of labels keeps a loss above what it has been.
   const bool was_better = series->best_smooth < 0.6 * fall.to;
   const ExampleBlock& block = step.facts().examples_of(step.step().mode).block;
-  const bool is_rarely_right = detail::is_rarely_right(block) && fall.to > detail::loss_of_noisy_labels(*level);
+  const bool is_certain = !step.facts().predicts_sequences();
+  const bool is_rarely_right =
+      is_certain && detail::is_rarely_right(block) && fall.to > detail::loss_of_noisy_labels(*level);
   const bool is_explained = detail::beats_constant(step) && !is_rarely_right && !was_better &&
                             !detail::is_unsure(step, *series, *level, fall.to);
   state.flat_checks = is_flat && !is_explained ? state.flat_checks + 1 : 0;
   if (state.flat_checks < 2) return {};
   const bool is_entropy = series->kind == LossKind::cross_entropy || series->kind == LossKind::binary;
-  const bool is_unexplained = is_entropy
-                                  ? fall.to > detail::loss_of_noisy_labels(*level) || detail::is_rarely_right(block)
-                                  : block.predictions > 0 || !known;
+  const bool is_unexplained =
+      is_entropy ? is_certain && (fall.to > detail::loss_of_noisy_labels(*level) || detail::is_rarely_right(block))
+                 : block.predictions > 0 || !known;
   const bool is_error = was_better || (is_unexplained && fall.to > error_share * *level);
   return {{.severity = is_error ? Severity::error : Severity::advice,
            .tensor = series->tensor,
@@ -35184,7 +35390,10 @@ TENSORTAP_INLINE std::vector<Finding> Overfit::judge_level(const JudgedStep& ste
   const bool is_learned = scale > 0 && (train.smooth < learned * scale || train.smooth < 0.1 * now);
   const bool is_bad = now > scale || now > validation.best_smooth + rise_share * scale;
   // Examples that are known by heart, while others are predicted badly, need not make the validation rise.
-  const bool is_by_heart = scale > 0 && train.smooth < 0.15 * now && now > gap_share * scale &&
+  // New networks are wrong by more than a constant prediction: a share of the first error is more of that.
+  const bool is_first_error = !level && step.facts().is_from_scratch && detail::usual_error_of(train.kind).most > 0;
+  const double bad_share = is_first_error && train.smooth < 0.01 * now ? gap_share / 2 : gap_share;
+  const bool is_by_heart = scale > 0 && train.smooth < 0.15 * now && now > bad_share * scale &&
                            step.facts().examples_of(Mode::eval).block.advantage() < 0.5;
   const bool is_overfit = is_by_heart || (is_learned && is_bad && gap > gap_share * scale);
   state.in_a_row = is_overfit ? state.in_a_row + 1 : 0;
@@ -35303,6 +35512,7 @@ TENSORTAP_INLINE PoorWeightInitialization PoorWeightInitialization::smdebug() {
           .slope = 0,
           .loss_factor = 0,
           .largest_rms = 0,
+          .largest_gain = 0,
           .confirm_step = 0,
           .save = every(500)};
 }
@@ -35322,13 +35532,13 @@ TENSORTAP_INLINE std::vector<Collection> PoorWeightInitialization::required() co
 }
 
 TENSORTAP_INLINE std::vector<Finding> PoorWeightInitialization::operator()(const JudgedStep& step) {
-  for (const double one : {threshold, distribution_range, slope, loss_factor, largest_rms})
+  for (const double one : {threshold, distribution_range, slope, loss_factor, largest_rms, largest_gain})
     if (!(one >= 0)) throw Error::bad_threshold(name, one);
   std::vector<Finding> out;
   const Step at = step.step();
   if (at.mode != Mode::train && at.mode != Mode::global) return out;
   if (confirm_step > 0) judge_constants(step, out);
-  if (largest_rms > 0) judge_sizes(step, out);
+  if (largest_rms > 0 || largest_gain > 0) judge_sizes(step, out);
   if (at.mode_step < steps) judge_first_steps(step, out);
   if (confirm_step == 0 || at.mode_step < confirm_step || state.evidence.text.empty()) return out;
   if (!detail::is_stuck(step.facts())) return out;
@@ -35367,22 +35577,38 @@ TENSORTAP_INLINE void PoorWeightInitialization::judge_constants(const JudgedStep
 /// Finds new weights that are much larger than any usual initialisation draws them. The loss falls from a high start
 /// then, and yet rarely to a good network.
 TENSORTAP_INLINE void PoorWeightInitialization::judge_sizes(const JudgedStep& step, std::vector<Finding>& out) {
-  if (step.step().mode_step == 0 && step.facts().is_from_scratch) {
-    for (const KnownTensor* weight : step.with_role(Role::weight)) {
-      if (detail::contains_in_any_case(weight->name, "embed")) continue;
-      const auto rms = detail::rms_of(step, *weight);
-      if (!rms || !(*rms > largest_rms) || !(*rms > state.large.value)) continue;
-      state.large = {weight->name, "the root mean square of its new elements was " + shortest(*rms), *rms, largest_rms};
-    }
-  }
+  if (step.step().mode_step == 0) find_large(step);
   constexpr std::size_t few = 8;
+  constexpr double small = 0.02;
+  constexpr double learned = 0.25;
   const LossSeries& loss = step.facts().trained_loss();
   if (state.large.text.empty() || step.step().mode_step < confirm_step || !loss.in_step) return;
-  if (!(loss.recent_mean(few) > 0.02 * step.facts().trained_from())) return;
+  const double share = state.large.limit == largest_gain ? learned : small;
+  if (!(loss.recent_mean(few) > share * detail::level_of_usual_labels(step.facts()))) return;
   out.push_back({.tensor = state.large.tensor,
                  .value = state.large.value,
                  .threshold = state.large.limit,
                  .message = state.large.text + "; try the initialisation of Kaiming or Xavier"});
+}
+
+/// Notes the largest weight of the first step if it is too large.
+TENSORTAP_INLINE void PoorWeightInitialization::find_large(const JudgedStep& step) {
+  detail::ElementCount elements(step);
+  for (const KnownTensor* weight : step.with_role(Role::weight)) {
+    const auto rms = detail::rms_of(step, *weight);
+    if (!rms || detail::contains_in_any_case(weight->name, "embed")) continue;
+    if (largest_rms > 0 && step.facts().is_from_scratch && *rms > largest_rms) {
+      if (state.large.limit != largest_rms || *rms > state.large.value)
+        state.large = {weight->name, "the root mean square of its new elements was " + shortest(*rms), *rms,
+                       largest_rms};
+      continue;
+    }
+    const auto inputs = static_cast<double>(detail::layer_size_of(step, *weight, elements).inputs);
+    const double gain = *rms * std::sqrt(inputs);
+    if (largest_gain > 0 && state.large.limit != largest_rms && gain > std::max(largest_gain, state.large.value))
+      state.large = {weight->name, "it multiplied the size of its inputs by " + shortest(gain) + " in the first step",
+                     gain, largest_gain};
+  }
 }
 
 /// Finds what is an error if the loss does not fall either; by the documented rule, at once.
@@ -35455,6 +35681,8 @@ TENSORTAP_INLINE void PoorWeightInitialization::visit(ParameterVisitor& visitor)
   visitor("slope", slope, "change of the logarithm of gradients from layer to layer; 0: off");
   visitor("loss_factor", loss_factor, "a first loss above this multiple of chance is an advice; 0: off");
   visitor("largest_rms", largest_rms, "the largest root mean square of a new weight that is no error; 0: off");
+  visitor("largest_gain", largest_gain,
+          "the largest root mean square of a weight, times the root of its inputs, that is no error; 0: off");
   visitor("confirm_step", confirm_step, "the step of the error; 0: findings of the first steps are errors");
 }
 

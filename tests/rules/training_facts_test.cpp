@@ -184,6 +184,31 @@ TEST_CASE("labels in rows with a single 1 are classes", "[rules][training_facts]
   CHECK(facts.chance()->level == Approx(0.25));
 }
 
+TEST_CASE("labels of several questions are answers of a binary cross entropy", "[rules][training_facts]") {
+  const auto facts_with = [](const std::string& loss, const std::vector<double>& labels) {
+    Run run(loss + "_output_0");
+    for (int i = 0; i < 100; ++i)
+      run.train(1,
+                {{loss + "_input_0", table_of({2, -3, 4, -1, 0.5, -2}, 3)}, {loss + "_input_1", table_of(labels, 3)}});
+    return facts_of(run);
+  };
+  const auto several = facts_with("BCEWithLogitsLoss", {1, 0, 1, 0, 0, 1});
+  const tt::Examples& seen = several.examples_of(tt::Mode::train);
+  CHECK(seen.task == tt::Task::classification);
+  CHECK(seen.labels == std::vector<std::int64_t>{300, 300});
+  CHECK(seen.block.correct == Approx(4.0 / 6));
+  CHECK(several.chance()->level == Approx(std::log(2)).epsilon(0.01));
+
+  const auto one_each = facts_with("BCEWithLogitsLoss", {1, 0, 0, 0, 0, 1});
+  CHECK(one_each.examples_of(tt::Mode::train).labels == std::vector<std::int64_t>{100, 0, 100});
+  CHECK(one_each.chance()->level == Approx(std::log(2) * 2 / 3));  // the third class never occurs
+
+  const auto shares = facts_with("BCEWithLogitsLoss", {0.9, 0, 1, 0.3, 0.6, 0.1});
+  const tt::ExampleBlock& block = shares.examples_of(tt::Mode::train).block;
+  CHECK(shares.examples_of(tt::Mode::train).task == tt::Task::regression);
+  CHECK(block.squared_error < 0.1 * block.label_variance);  // of what the sigmoid makes of the scores
+}
+
 TEST_CASE("a block has enough examples of other labels", "[rules][training_facts]") {
   Run run;
   std::vector<std::int64_t> labels(100, 0);
@@ -287,12 +312,13 @@ TEST_CASE("scores of several classes make a squared error one of classes", "[rul
 
 TEST_CASE("reductions of a bias tell the number of classes", "[rules][training_facts]") {
   // Of 5 elements: the norm and the mean magnitude, or the norm, the mean and the deviation.
-  const auto chance_with = [](double factor) {
+  const auto chance_with = [](double factor, double std = 0.8) {
     ReducedRun run("CrossEntropyLoss_output_0", "gradient/Net_fc.bias",
-                   {{tt::Reduction::l2, factor}, {tt::Reduction::mean, 0.6}, {tt::Reduction::std, 0.8}});
+                   {{tt::Reduction::l2, factor}, {tt::Reduction::mean, 0.6}, {tt::Reduction::std, std}});
     return run.chance();
   };
   CHECK(chance_with(std::sqrt(5.0)) == Approx(std::log(5.0)));
+  CHECK(chance_with(std::sqrt(5.0), std::sqrt(0.64 * 5 / 4)) == Approx(std::log(5.0)));  // as PyTorch divides
   CHECK(chance_with(std::sqrt(5.5)) == -1);
 }
 
@@ -311,4 +337,22 @@ TEST_CASE("the first weights and biases tell whether anything was trained before
   CHECK_FALSE(is_from_scratch(0.21, -0.05));  // one is larger
   CHECK_FALSE(is_from_scratch(0.15, -0.05));  // all are too small
   CHECK_FALSE(is_from_scratch(0.2, 0.1, 1));  // the first step that was saved is a later one
+}
+
+TEST_CASE("each kind of layer has limits of its own for new weights", "[rules][training_facts]") {
+  const auto is_from_scratch = [](const std::string& name, double limit, std::int64_t rows, std::int64_t columns) {
+    std::vector<double> weight(static_cast<std::size_t>(rows * columns));
+    const auto last = static_cast<double>(weight.size() - 1);
+    for (std::size_t i = 0; i < weight.size(); ++i) weight[i] = limit * (2 * static_cast<double>(i) / last - 1);
+    Run run;
+    run.train(1, {{name, table_of(weight, columns)}, {"fc.bias", tensor_of({0.2, 0.1})}});
+    return facts_of(run).is_from_scratch;
+  };
+  CHECK(is_from_scratch("Net_rnn.weight_ih_l0", 0.25, 64, 9));   // an LSTM of 16 units
+  CHECK(is_from_scratch("Net_rnn.weight_hh_l0", 0.25, 48, 16));  // a GRU
+  CHECK(is_from_scratch("Net_rnn.weight_ih_l0", 0.25, 16, 9));
+  CHECK_FALSE(is_from_scratch("Net_rnn.weight_ih_l0", 0.3, 64, 9));
+  CHECK_FALSE(is_from_scratch("Net_fc.weight", 0.2, 64, 9));
+  CHECK(is_from_scratch("Net_attention.in_proj_weight", std::sqrt(6.0 / 64), 48, 16));  // Glorot
+  CHECK(is_from_scratch("Net_fc.weight", std::sqrt(6.0 / 16), 48, 16));                 // Kaiming
 }

@@ -193,6 +193,8 @@ struct TrainingFacts {
   /// constant, or all weights look like those that PyTorch draws by default. A training that goes on from other
   /// weights begins with a low loss.
   bool is_from_scratch = false;
+  /// Whether an example has several labels of classes, as each token of a text or each place of an image has.
+  bool has_sequences = false;
 
   [[nodiscard]] const LossSeries& loss(Mode mode) const noexcept { return losses[index_of(mode)]; }
   [[nodiscard]] const Examples& examples_of(Mode mode) const noexcept { return examples[index_of(mode)]; }
@@ -202,6 +204,10 @@ struct TrainingFacts {
 
   /// Returns what a training should bring that loss far below: the level of chance, else its first value.
   [[nodiscard]] double trained_from() const noexcept { return chance_ ? chance_->level : trained_loss().first; }
+
+  /// Returns whether the labels are tokens, or places: what comes next is never certain, as if labels were noisy. There
+  /// are several labels in an example, or as many classes as rows of an embedding.
+  [[nodiscard]] bool predicts_sequences() const noexcept;
 
   /// Returns the last block of examples: of TRAIN, else GLOBAL, else EVAL.
   [[nodiscard]] const ExampleBlock& trained_block() const noexcept;
@@ -222,7 +228,8 @@ struct TrainingFacts {
   [[nodiscard]] std::optional<Chance> find_chance() const;
 
   std::optional<Chance> chance_;
-  std::int64_t tries_ = 0;  // how many steps were asked for `outputs`
+  std::int64_t tries_ = 0;           // how many steps were asked for `outputs`
+  std::int64_t embedding_rows_ = 0;  // of the first embedding, 0 if unknown
 };
 
 TENSORTAP_END_NAMESPACE

@@ -61,6 +61,28 @@ TEST_CASE("any injected value is named, in any form in which the tensor is saved
       }
 }
 
+TEST_CASE("a mask of attention has infinities by design", "[rules][exploding_tensor]") {
+  for (const Saved saved : {Saved::elements, Saved::statistics, Saved::few_reductions}) {
+    CAPTURE(static_cast<int>(saved));
+    const auto found_in = [&](const std::string& name, std::vector<double> elements, const ExplodingTensor& rule = {}) {
+      return tensors_of(judged(rule, train_steps(
+                                         1,
+                                         [&](std::int64_t) {
+                                           return StepOfList::Tensors{{name, numbers(elements, {2, 2})}};
+                                         },
+                                         saved)));
+    };
+    const std::vector<double> mask = {0, -infinite, 0, 0};
+    CHECK(found_in("encoder_input_1", mask).empty());
+    CHECK(found_in("Net_mask", mask).empty());
+    CHECK(found_in("encoder_output_0", mask).size() == 1);
+    CHECK(found_in("encoder_input_1", {0, -infinite, 0, 1}).size() == 1);
+    CHECK(found_in("encoder_input_1", {0, not_a_number, 0, 0}).size() == 1);
+    CHECK(found_in("encoder_input_1", mask, ExplodingTensor::smdebug()).size() == 1);
+    CHECK(found_in("encoder_input_1", mask, ExplodingTensor{.tensor_regex = "input"}).size() == 1);
+  }
+}
+
 TEST_CASE("names, collections and only_nan choose what counts", "[rules][exploding_tensor]") {
   const Steps steps = train_steps(1, [](std::int64_t) {
     return StepOfList::Tensors{

@@ -191,11 +191,16 @@ TEST_CASE("an error of regression that stays at the variance of standardised lab
   };
   CHECK(found("MSELoss_output_0", 1.05, 0.98) == 1);
   CHECK(found("L1Loss_output_0", 0.85, 0.82) == 1);
-  CHECK(found("MSELoss_output_0", 0.3, 0.3) == 0);        // as in fine-tuning
-  CHECK(found("MSELoss_output_0", 3, 0.98) == 1);         // after a bad start
-  CHECK(found("MSELoss_output_0", 1.4, 0.98, 120) == 0);  // it has fallen late
+  CHECK(found("MSELoss_output_0", 0.3, 0.3) == 0);       // as in fine-tuning
+  CHECK(found("MSELoss_output_0", 3, 0.98) == 1);        // after a bad start
+  CHECK(found("MSELoss_output_0", 1.4, 0.7, 120) == 0);  // it has fallen late
   CHECK(found("MSELoss_output_0", 1.4, 0.7) == 0);
-  CHECK(found("L1Loss_output_0", 1.05, 0.98) == 0);
+  CHECK(found("SmoothL1Loss_output_0", 0.45, 0.44) == 1);
+  CHECK(found("SmoothL1Loss_output_0", 0.3, 0.3) == 0);
+  CHECK(found("MSELoss_output_0", 20, 20) == 1);  // labels of a larger variance
+  CHECK(found("MSELoss_output_0", 25, 14) == 1);  // and of a mean that is not 0
+  CHECK(found("MSELoss_output_0", 100, 5) == 0);  // it may be their noise
+  CHECK(found("MSELoss_output_0", 100, 1) == 0);
 }
 
 TEST_CASE("NaN neither hides nor makes a finding", "[rules][loss_not_decreasing]") {

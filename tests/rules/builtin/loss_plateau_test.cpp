@@ -1,6 +1,7 @@
 #include <tensortap/rules/builtin/loss_plateau.hpp>
 
 #include <cmath>
+#include <cstdint>
 #include <functional>
 #include <string>
 #include <vector>
@@ -62,6 +63,30 @@ TEST_CASE("noisy labels are no error", "[rules][loss_plateau]") {
   };
   CHECK(found_at(0.6).severity == tt::Severity::advice);
   CHECK(found_at(0.8).severity == tt::Severity::error);  // so many labels are hardly wrong
+}
+
+TEST_CASE("what comes next in a sequence is never certain", "[rules][loss_plateau]") {
+  const auto found_with = [](std::int64_t labels_in_example, std::int64_t embedding_rows) {
+    Run run;
+    Noise noise(0.1);
+    for (int step = 0; step < 250; ++step) {
+      Tensors more = answers(noise, 10, 4, 0.3);
+      const tt::Tensor flat = more["labels"];
+      tt::Tensor labels(tt::DType::i64, {10 / labels_in_example, labels_in_example});
+      for (std::size_t i = 0; i < 10; ++i) labels.as<std::int64_t>()[i] = static_cast<std::int64_t>(flat.number(i));
+      more["labels"] = labels;
+      std::vector<double> scores(40);
+      for (std::size_t i = 0; i < 10; ++i) scores[4 * i + static_cast<std::size_t>(more["predictions"].number(i))] = 1;
+      more["predictions"] = table_of(scores, 4);
+      more["Net_embedding.weight"] =
+          table_of(std::vector<double>(static_cast<std::size_t>(2 * embedding_rows), 0.1), 2);
+      run.train(std::log(4) * plateau(step) * noise(), more);
+    }
+    return judge(tt::LossPlateau{}, run).at(0).severity;
+  };
+  CHECK(found_with(1, 9) == tt::Severity::error);
+  CHECK(found_with(5, 9) == tt::Severity::advice);
+  CHECK(found_with(1, 4) == tt::Severity::advice);
 }
 
 TEST_CASE("a loss that falls, or is small, is no plateau", "[rules][loss_plateau]") {

@@ -63,6 +63,24 @@ TEST_CASE("examples that are known by heart are found, unless other predictions 
   for (const tt::Finding& one : by_heart(0.9)) CHECK(one.severity == tt::Severity::advice);
 }
 
+TEST_CASE("the first error of a new network is more than that of a constant prediction", "[rules][overfit]") {
+  const auto errors_in = [](double bias, double trained, double validation) {
+    Run run("MSELoss_output_0");
+    Noise noise(0.1);
+    for (int step = 0; step < 200; ++step) {
+      run.train((2 * std::exp(-step / 10.0) + trained) * noise(), {{"fc.bias", tensor_of({bias, 0})}});
+      if (step % 10 == 9) run.eval(validation * noise());
+    }
+    const auto found = judge(tt::Overfit{}, run);
+    return std::any_of(found.begin(), found.end(),
+                       [](const tt::Finding& one) { return one.severity == tt::Severity::error; });
+  };
+  CHECK(errors_in(0, 0.001, 0.7));
+  CHECK_FALSE(errors_in(0, 0.001, 0.4));
+  CHECK_FALSE(errors_in(0, 0.02, 0.7));
+  CHECK_FALSE(errors_in(0.3, 0.001, 0.7));  // the weights may have been trained before
+}
+
 TEST_CASE("examples of one class alone have no chance that is a scale", "[rules][overfit]") {
   Run run;
   Noise noise(0.1);

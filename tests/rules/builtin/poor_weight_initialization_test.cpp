@@ -164,7 +164,10 @@ TEST_CASE("new weights that are much too large are an error while the loss is no
   for (const Saved saved : {Saved::elements, Saved::statistics, Saved::few_reductions})
     CHECK(found_in({}, saved) == Names{"fc.weight"});
   CHECK(found_in({.size = 1}).empty());
-  CHECK(found_in({.bias = 0.3}).empty());  // it goes on from trained weights
+  CHECK(found_in({.size = 6}) == Names{"fc.weight"});
+  CHECK(found_in({.size = 6, .bias = 0.3}).empty());                 // it goes on from trained weights
+  CHECK(found_in({.size = 10, .bias = 0.3}) == Names{"fc.weight"});  // no training makes such ones
+  CHECK(found_in({.size = 10, .bias = 0.3, .loss = 0.2}).empty());
   CHECK(found_in({.loss = 0.01}).empty());
   CHECK(found_in({.name = "embedding"}).empty());
 }

@@ -19,7 +19,9 @@
 TENSORTAP_BEGIN_NAMESPACE
 
 /// Finds every tensor with an element that is NaN or infinite. The message gives the place and bits of the first such
-/// element and, for the first tensor of a step, which tensors saved before it were finite.
+/// element and, for the first tensor of a step, which tensors saved before it were finite. An input of a layer, or a
+/// tensor named mask, whose elements are all 0 or -infinity is a mask of attention, which is added to scores: it is no
+/// finding unless tensors are chosen or `masks` is set. `smdebug()` has no such exception.
 /// Numeric: of a tensor of which only reductions were saved, a reduction that is not finite counts; `min` and `max` can
 /// miss an infinity of the other sign.
 /// Empty: skipped.
@@ -33,7 +35,11 @@ struct ExplodingTensor {
   std::string collection_names = {};  ///< collections, with commas between them
   std::string tensor_regex = {};      ///< names of tensors. Empty, as collection_names: all tensors
   bool only_nan = false;              ///< true: an infinity is no finding
+  bool masks = false;                 ///< true: a mask of attention is a finding, too
   SaveConfig save = every(10);        ///< when `required_by` asks for gradients and weights
+
+  /// Returns the documented rule.
+  static ExplodingTensor smdebug() { return {.masks = true}; }
 
   /// Asks for each loss, and for statistics of gradients and weights; the rule looks at all that is saved.
   [[nodiscard]] std::vector<Collection> required() const;

@@ -28,14 +28,16 @@ struct LossSeries;
 /// often than a constant one; not if nearly all are right, as noisy labels do not explain such a loss. Chance comes
 /// from the parameter, from the labels that are saved, or from the number of classes. Without it, a loss that is
 /// clearly above its first values is an error; one that has clearly not fallen is an error if it is a cross entropy
-/// above 1 or at the logarithm of a small number of classes, or an error of regression that is about what a constant
+/// above 1 or at the logarithm of a small number of classes, or an error of regression that is at least what a constant
 /// prediction reaches for labels of mean 0 and variance 1; else an advice, as fine-tuning looks the same. If the
-/// weights were new in the first step, a loss that has not fallen is an error in any case, from twice `start` on, by
-/// 15 % if chance is unknown; so is one that began below 1 % of chance, or an error of regression below 0.003, and has
-/// not halved: new weights are no better than chance, so that the loss is scaled, and an optimizer that depends on the
+/// weights were new in the first step, a loss that has not fallen is an error in any case, from twice `start` on, by 15
+/// % if chance is unknown; so is one that began below 1 % of chance, or an error of regression below 0.003, and has not
+/// halved: new weights are no better than chance, so that the loss is scaled, and an optimizer that depends on the
 /// scale does not learn. Where chance is unknown, a loss that has been flat since the first fifth of the run is judged
-/// as one that was flat from its beginning: a bad start is forgotten. A loss of which fewer values are saved than there
-/// are checks needs fewer of them, over as many steps, and above 150 % of chance one.
+/// as one that was flat from its beginning: a bad start is forgotten, except that an error of regression that began
+/// more than 5 times above it, or 2.5 times above it if it is larger than of labels of variance 1, may have fallen to
+/// the noise of large labels. A loss of which fewer values are saved than there are checks needs fewer of them, over as
+/// many steps, and above 150 % of chance one.
 ///
 /// `smdebug()` compares a loss with its own past, as documented: every `num_steps`, with the newest value at least
 /// `num_steps` older; it fires if the loss has not fallen by `diff_percent`, unless it has risen by no more than

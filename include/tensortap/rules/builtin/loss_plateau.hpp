@@ -25,11 +25,12 @@ TENSORTAP_BEGIN_NAMESPACE
 /// one, unless 30 % of wrong labels do not explain so few right ones, or nearly all are right. It is an error above
 /// `error_share` of chance if 30 % of wrong labels do not explain it: a cross entropy is above that of perfect
 /// predictions of such labels, or fewer than 70 % of the predictions are right; of other losses, if there are
-/// predictions. It is one above `advice_share`, too, if an average over 20 steps was below 60 % of the plateau once: no
-/// noise of labels explains that. If the level of chance of a regression is unknown, and the weights were new in the
-/// first step, its first values are that level: a network that knows nothing is no better than a constant. Empty:
-/// without such a level, or with fewer than 16 values, it finds nothing. Source: ours; measured on 472 small networks:
-/// 75 % of those that did not learn, none of those that did.
+/// predictions. Where an example has several labels, or there are as many classes as rows of an embedding, the next
+/// token is uncertain by itself, and a plateau is an advice only. It is an error above `advice_share`, too, if an
+/// average over 20 steps was below 60 % of the plateau once: no noise of labels explains that. If the level of chance
+/// of a regression is unknown, and the weights were new in the first step, its first values are that level: a network
+/// that knows nothing is no better than a constant. Empty: without such a level, or with fewer than 16 values, it finds
+/// nothing. Source: ours; measured on 472 small networks: 75 % of those that did not learn, none of those that did.
 struct LossPlateau {
   static constexpr std::string_view name = "LossPlateau";
   static constexpr std::string_view condition =

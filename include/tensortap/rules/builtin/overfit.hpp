@@ -21,12 +21,13 @@ TENSORTAP_BEGIN_NAMESPACE
 
 /// Finds a validation loss that is clearly worse than the training loss, `patience` EVAL values in a row. The scale is
 /// the loss of the best constant prediction ("chance"), or the first training loss if that is unknown or chance is
-/// below 5 % of it, as of labels that are nearly all the same. The average
-/// training loss is below half of the scale, or a tenth of the validation loss; below 90 % of the scale, if the
-/// validation loss is above it. The average validation loss is above the training loss by `gap_share` of
-/// the scale, and above the scale or above its own best by `rise_share` of the scale. Or the examples are known by
-/// heart: the training loss is below 15 % of the validation loss, and that above `gap_share` of the scale, unless
-/// labels and predictions of the validation show that most of them are right. A gap of half as much is an advice.
+/// below 5 % of it, as of labels that are nearly all the same. The average training loss is below half of the scale, or
+/// a tenth of the validation loss; below 90 % of the scale, if the validation loss is above it. The average validation
+/// loss is above the training loss by `gap_share` of the scale, and above the scale or above its own best by
+/// `rise_share` of the scale. Or the examples are known by heart: the training loss is below 15 % of the validation
+/// loss, and that above `gap_share` of the scale (half of it, if the scale is the first error of regression of new
+/// weights, and the training loss below 1 % of that), unless labels and predictions of the validation show that most of
+/// them are right. A gap of half as much is an advice.
 ///
 /// `smdebug()` is the documented condition: (mean EVAL loss - mean TRAIN loss) / mean TRAIN loss > `ratio_threshold`,
 /// with the means over the losses of the step and of the last TRAIN step. Near the end of a good training the loss is

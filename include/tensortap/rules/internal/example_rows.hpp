@@ -39,6 +39,12 @@ class PredictionRows {
     return width_ == 1 ? values_->number(row) : std::numeric_limits<double>::quiet_NaN();
   }
 
+  /// Returns the probability that is predicted: the number, or what the sigmoid makes of it if the numbers are scores.
+  [[nodiscard]] double probability(std::size_t row) const {
+    const double x = number(row);
+    return limit_ > 0 ? x : 1 / (1 + std::exp(-x));
+  }
+
   /// Returns the class: that of the largest of several numbers, or one number as a class, a share or a score.
   [[nodiscard]] std::int32_t class_of(std::size_t row) const {
     if (width_ == 0) return Examples::no_class;
@@ -107,6 +113,18 @@ inline bool read_classes(const Tensor& labels, std::vector<std::int32_t>& out) {
     out.push_back(x < 0 ? Examples::no_class : static_cast<std::int32_t>(x));
   }
   return !is_table || has_types;
+}
+
+/// Puts the answers to all questions of all examples, yes or no, into `out`, as the labels of a binary cross entropy
+/// are. Returns false if one is neither 0 nor 1.
+inline bool read_answers(const Tensor& labels, std::vector<std::int32_t>& out) {
+  out.clear();
+  for (std::size_t i = 0; i < labels.size(); ++i) {
+    const double x = labels.number(i);
+    if (x != 0 && x != 1) return false;
+    out.push_back(x == 1 ? 1 : 0);
+  }
+  return true;
 }
 
 inline void count_at(std::vector<std::int64_t>& counts, std::int32_t at) {

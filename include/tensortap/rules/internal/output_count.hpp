@@ -1,10 +1,12 @@
 // How many outputs a network has, as its parameters and layers tell.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <optional>
 
 #include <tensortap/internal/config.hpp>
 #include <tensortap/reduction.hpp>
@@ -16,23 +18,66 @@
 TENSORTAP_BEGIN_NAMESPACE
 namespace detail {
 
-/// Returns the number of elements of a vector: of its statistics, or as its norms and means tell. 0: unknown.
-inline std::uint64_t count_in(const JudgedStep& step, const KnownTensor& tensor) {
-  if (const Statistics* const s = step.statistics(tensor)) return s->count;
-  const auto of = [&](Reduction r) {
-    return step.reduction(tensor, r).value_or(std::numeric_limits<double>::quiet_NaN());
-  };
-  const double mean = of(Reduction::mean);
-  const double std = of(Reduction::std);
-  const double l2 = of(Reduction::l2);
-  for (const double count : {of(Reduction::l1) / of(Reduction::abs_mean), l2 * l2 / (mean * mean + std * std)}) {
-    const double whole = std::round(count);
-    constexpr double tolerance = 1e-3;  // the numbers may be those of float32
-    if (whole >= 1 && whole < 1e6 && std::abs(count - whole) < tolerance * whole)
-      return static_cast<std::uint64_t>(whole);
+/// Tells how many elements the tensors of a step have, also those of which only reductions were saved.
+class ElementCount {
+ public:
+  explicit ElementCount(const JudgedStep& step) : step_(&step) {}
+
+  /// Returns the number of elements: of the statistics, or as norms and means tell. 0: unknown.
+  [[nodiscard]] std::uint64_t of(const KnownTensor& tensor) {
+    if (const Statistics* const s = step_->statistics(tensor)) return s->count;
+    const double by_l1 = number(tensor, Reduction::l1) / number(tensor, Reduction::abs_mean);
+    if (is_whole(by_l1)) return static_cast<std::uint64_t>(std::round(by_l1));
+    const Counts counts = counts_by_l2(tensor);
+    const double count = divides_by_one_less() ? counts.by_one_less : counts.by_all;
+    return is_whole(count) ? static_cast<std::uint64_t>(std::round(count)) : 0;
   }
-  return 0;
-}
+
+ private:
+  /// The number of elements if the squared deviations were divided by it, as numpy does, or by one less, as PyTorch.
+  struct Counts {
+    double by_all = 0;
+    double by_one_less = 0;
+  };
+
+  [[nodiscard]] double number(const KnownTensor& tensor, Reduction r) const {
+    return step_->reduction(tensor, r).value_or(std::numeric_limits<double>::quiet_NaN());
+  }
+
+  [[nodiscard]] Counts counts_by_l2(const KnownTensor& tensor) const {
+    const double mean = number(tensor, Reduction::mean);
+    const double std = number(tensor, Reduction::std);
+    const double l2 = number(tensor, Reduction::l2);
+    const double mean_square = mean * mean + std * std;
+    return {.by_all = l2 * l2 / mean_square, .by_one_less = (l2 * l2 + std * std) / mean_square};
+  }
+
+  static double rest(double count) { return std::abs(count - std::round(count)); }
+  static bool is_whole(double count) {
+    constexpr double tolerance = 1e-3;  // the numbers may be those of float32
+    return count > 0.5 && count < 1e6 && rest(count) < tolerance * count;
+  }
+
+  /// Returns what the first tensor tells of which only one of the counts is whole; both are if the mean is 0.
+  [[nodiscard]] bool divides_by_one_less() {
+    constexpr double most = 0.01;
+    constexpr double clear = 0.05;
+    if (divides_by_one_less_) return *divides_by_one_less_;
+    divides_by_one_less_ = false;
+    for (const KnownTensor* tensor : step_->saved()) {
+      const Counts counts = counts_by_l2(*tensor);
+      const double all = rest(counts.by_all);
+      const double one_less = rest(counts.by_one_less);
+      if (!(std::min(all, one_less) < most && std::max(all, one_less) > clear)) continue;
+      divides_by_one_less_ = one_less < all;
+      break;
+    }
+    return *divides_by_one_less_;
+  }
+
+  const JudgedStep* step_;
+  std::optional<bool> divides_by_one_less_;
+};
 
 /// Returns the number of outputs that the parameters and outputs of layers tell, of several that with which a first
 /// loss of `first_loss` is the most usual; 0 if none is known.
@@ -49,16 +94,17 @@ class OutputCount {
   }
 
   void look_at(const JudgedStep& step) {
+    ElementCount elements(step);
     const auto biases = step.with_role(Role::bias);
     const auto weights = step.with_role(Role::weight);
-    if (!biases.empty()) offer(count_in(step, *biases.back()));
+    if (!biases.empty()) offer(elements.of(*biases.back()));
     if (!weights.empty())
       if (const Tensor* const value = step.value(*weights.back()); value != nullptr && value->rank() > 1)
         offer(static_cast<std::uint64_t>(value->shape()[0]));
     const auto offer_gradient = [&](const KnownTensor& tensor) {
       const KnownTensor* const parameter = step.find(tensor.subject);  // else its name tells, which takes longer
       if ((parameter != nullptr ? parameter->role : role_of(tensor.subject).role) != Role::bias) return false;
-      offer(count_in(step, tensor));
+      offer(elements.of(tensor));
       return true;
     };
     const auto gradients = step.with_role(Role::gradient);

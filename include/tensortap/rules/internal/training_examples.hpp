@@ -51,7 +51,8 @@ TENSORTAP_INLINE void Examples::exchange(RuleState& state) {
 }
 
 TENSORTAP_INLINE void Examples::add(const Tensor& tensor, const Tensor* predictions, LossKind kind, double limit) {
-  const bool are_classes = detail::read_classes(tensor, labels_now);
+  const bool is_of_one = detail::read_classes(tensor, labels_now);
+  const bool are_classes = is_of_one || (kind == LossKind::binary && detail::read_answers(tensor, labels_now));
   const bool is_table = are_classes && labels_now.size() < tensor.size();
   const bool has_scores =  // of each class
       are_classes && predictions != nullptr &&
@@ -74,7 +75,9 @@ TENSORTAP_INLINE void Examples::add(const Tensor& tensor, const Tensor* predicti
   const std::size_t used = std::min(rows, std::max<std::size_t>(16, most_numbers / (predicted_rows.width() + 1)));
   if (task == Task::regression) {
     labels_now.clear();
-    for (std::size_t row = 0; row < used; ++row) add_number(tensor.number(row), predicted_rows.number(row));
+    const bool is_binary = kind == LossKind::binary;  // probabilities are predicted, maybe as scores
+    for (std::size_t row = 0; row < used; ++row)
+      add_number(tensor.number(row), is_binary ? predicted_rows.probability(row) : predicted_rows.number(row));
   } else {
     labels_now.resize(used);
     for (std::size_t row = 0; row < used; ++row) {

@@ -10,6 +10,7 @@
 
 #include <tensortap/internal/config.hpp>
 #include <tensortap/rules/internal/example_rows.hpp>
+#include <tensortap/rules/internal/layer_size.hpp>
 #include <tensortap/rules/internal/loss_value.hpp>
 #include <tensortap/rules/internal/output_count.hpp>
 #include <tensortap/rules/internal/training_examples.hpp>
@@ -64,6 +65,17 @@ inline double squared_error_of(const std::vector<std::int64_t>& counts, std::int
   return share(out, std::max(classes, static_cast<std::int64_t>(counts.size())));
 }
 
+/// Returns the mean cross entropy of the frequencies of classes as predictions of rows with a single 1, each element
+/// being a question of its own.
+inline double binary_entropy_of(const std::vector<std::int64_t>& counts, std::int64_t total, std::int64_t classes) {
+  double out = 0;
+  for (const std::int64_t n : counts) {
+    const double p = share(static_cast<double>(n), total);
+    if (p > 0 && p < 1) out -= p * std::log(p) + (1 - p) * std::log(1 - p);
+  }
+  return share(out, std::max(classes, static_cast<std::int64_t>(counts.size())));
+}
+
 /// Returns whether all elements are the same number; nullopt if that is unknown, or there are fewer than two.
 inline std::optional<bool> is_constant(const JudgedStep& step, const KnownTensor& tensor) {
   if (const Statistics* const s = step.statistics(tensor))
@@ -73,21 +85,41 @@ inline std::optional<bool> is_constant(const JudgedStep& step, const KnownTensor
   return min && max ? std::optional<bool>(*min == *max) : std::nullopt;
 }
 
-/// Returns whether a weight is evenly distributed below 1 / sqrt(inputs of a unit), as PyTorch draws it by default;
-/// nullopt if it is a vector, too small to tell, or its elements were not saved.
-inline std::optional<bool> is_default_draw(const JudgedStep& step, const KnownTensor& weight) {
+/// Returns whether a weight is evenly distributed below one of the limits with which PyTorch draws it by default: 1 /
+/// sqrt(inputs of a unit), of a recurrent layer 1 / sqrt(units), or those of Glorot and of Kaiming. nullopt if it is a
+/// vector or an embedding, too small to tell, or its size is unknown.
+inline std::optional<bool> is_default_draw(const JudgedStep& step, const KnownTensor& weight, ElementCount& elements) {
   constexpr std::uint64_t enough = 64;
   constexpr double rounding = 1 + 1e-5;
   constexpr double tolerance = 0.15;
-  const Tensor* const value = step.value(weight);
-  const Statistics* const s = step.statistics(weight);
-  if (value == nullptr || s == nullptr || value->rank() < 2 || s->count < enough || value->shape()[0] == 0)
-    return std::nullopt;
-  const double limit = 1 / std::sqrt(static_cast<double>(s->count) / static_cast<double>(value->shape()[0]));
-  const double usual = limit / std::sqrt(3.0);
-  const double rms = std::sqrt(s->sum_squares / static_cast<double>(s->count));
-  return s->non_finite() == 0 && std::max(-s->min, s->max) <= rounding * limit &&
-         std::abs(rms - usual) < tolerance * usual;
+  const auto min = step.reduction(weight, Reduction::min);
+  const auto max = step.reduction(weight, Reduction::max);
+  const auto mean = step.reduction(weight, Reduction::mean);
+  const auto std = step.reduction(weight, Reduction::std);
+  if (!min || !max || !mean || !std || *min == *max || contains_in_any_case(weight.name, "embed")) return std::nullopt;
+  const LayerSize size = layer_size_of(step, weight, elements);
+  if (size.outputs == 0 || size.outputs * size.inputs < enough) return std::nullopt;
+  const auto inputs = static_cast<double>(size.inputs);
+  const auto outputs = static_cast<double>(size.outputs);
+  const double largest = std::max(-*min, *max);
+  const double rms = std::hypot(*mean, *std);
+  const auto is_below = [&](double limit) {
+    const double usual = limit / std::sqrt(3.0);
+    return largest <= rounding * limit && std::abs(rms - usual) < tolerance * usual;
+  };
+  const bool is_recurrent = contains_in_any_case(weight.name, "weight_ih") || contains_in_any_case(weight.name, "_hh");
+  if (is_recurrent)  // rows for 4 gates, 3, or 1
+    return is_below(std::sqrt(4 / outputs)) || is_below(std::sqrt(3 / outputs)) || is_below(std::sqrt(1 / outputs));
+  const double outputs_of_input = outputs * static_cast<double>(size.places);
+  return is_below(std::sqrt(1 / inputs)) || is_below(std::sqrt(6 / (inputs + outputs_of_input))) ||
+         is_below(std::sqrt(6 / inputs));
+}
+
+/// Returns the number of classes, as scores tell, else the size of the last layer; 0 if neither is known.
+inline std::int64_t known_classes(const TrainingFacts& facts) noexcept {
+  std::int64_t classes = 0;
+  for (const Examples& seen : facts.examples) classes = std::max(classes, seen.classes);
+  return classes < 2 ? facts.outputs : classes;
 }
 
 /// Returns whether `test` holds for all of the tensors that it tells something of, and there is one.
@@ -223,6 +255,11 @@ TENSORTAP_INLINE const ExampleBlock& TrainingFacts::trained_block() const noexce
   return examples_of(Mode::eval).block;
 }
 
+TENSORTAP_INLINE bool TrainingFacts::predicts_sequences() const noexcept {
+  const std::int64_t classes = detail::known_classes(*this);
+  return has_sequences || (classes > 2 && classes == embedding_rows_);
+}
+
 TENSORTAP_INLINE void TrainingFacts::add(const JudgedStep& step) {
   for (LossSeries& series : losses) series.in_step = false;
   for (Examples& one : examples) {
@@ -274,8 +311,17 @@ TENSORTAP_INLINE void TrainingFacts::add_outputs(const JudgedStep& step) {
 TENSORTAP_INLINE void TrainingFacts::add_initial_weights(const JudgedStep& step) {
   const Step at = step.step();
   if ((at.mode != Mode::train && at.mode != Mode::global) || at.mode_step != 0) return;
+  for (const KnownTensor* weight : step.with_role(Role::weight)) {
+    const Tensor* const value =
+        embedding_rows_ == 0 && detail::contains_in_any_case(weight->name, "embed") ? step.value(*weight) : nullptr;
+    if (value != nullptr && value->rank() == 2) embedding_rows_ = value->shape()[0];
+  }
+  detail::ElementCount elements(step);
+  const auto is_drawn = [&](const JudgedStep& at_step, const KnownTensor& weight) {
+    return detail::is_default_draw(at_step, weight, elements);
+  };
   is_from_scratch = is_from_scratch || detail::is_true_of_all(step, step.with_role(Role::bias), detail::is_constant) ||
-                    detail::is_true_of_all(step, step.with_role(Role::weight), detail::is_default_draw);
+                    detail::is_true_of_all(step, step.with_role(Role::weight), is_drawn);
 }
 
 TENSORTAP_INLINE void TrainingFacts::add_examples(const JudgedStep& step) {
@@ -316,6 +362,7 @@ TENSORTAP_INLINE void TrainingFacts::add_examples(const JudgedStep& step) {
   if (predictions != nullptr && name->name.find("BCE") != std::string::npos)
     limit = name->name.find("WithLogits") != std::string::npos ? 0 : 0.5;
   out.add(*labels, predictions, kind, limit);
+  has_sequences = has_sequences || (kind == LossKind::cross_entropy && out.labels_now.size() > rows);
 }
 
 TENSORTAP_INLINE std::optional<Chance> TrainingFacts::find_chance() const {
@@ -328,6 +375,8 @@ TENSORTAP_INLINE std::optional<Chance> TrainingFacts::find_chance() const {
     const auto of_labels = [](double level) { return Chance{level, Chance::Source::labels}; };
     if (seen.task == Task::classification) {
       if (kind == LossKind::squared) return of_labels(detail::squared_error_of(seen.labels, seen.count, seen.classes));
+      if (kind == LossKind::binary && seen.classes > 2)
+        return of_labels(detail::binary_entropy_of(seen.labels, seen.count, seen.classes));
       if (kind != LossKind::absolute && kind != LossKind::huber)
         return of_labels(detail::entropy_of(seen.labels, seen.count));
       continue;
@@ -343,9 +392,7 @@ TENSORTAP_INLINE std::optional<Chance> TrainingFacts::find_chance() const {
   };
   if (kind == LossKind::binary) return of_classes(2);
   if (kind != LossKind::cross_entropy) return std::nullopt;
-  std::int64_t classes = 0;
-  for (const Examples& seen : examples) classes = std::max(classes, seen.classes);
-  if (classes < 2) classes = outputs;
+  const std::int64_t classes = detail::known_classes(*this);
   if (classes < 2) return std::nullopt;
   return of_classes(classes);
 }
@@ -353,7 +400,7 @@ TENSORTAP_INLINE std::optional<Chance> TrainingFacts::find_chance() const {
 TENSORTAP_INLINE void TrainingFacts::exchange(RuleState& state) {
   for (LossSeries& series : losses) state(series);
   for (Examples& one : examples) state(one);
-  state(outputs)(is_from_scratch)(tries_)(chance_);
+  state(outputs)(is_from_scratch)(has_sequences)(tries_)(embedding_rows_)(chance_);
 }
 
 TENSORTAP_END_NAMESPACE

@@ -90,7 +90,7 @@ TENSORTAP_INLINE std::vector<Rule> smdebug_rules() {
       ClassImbalance::smdebug(),
       Confusion::smdebug(),
       DeadRelu::smdebug(),
-      ExplodingTensor{},
+      ExplodingTensor::smdebug(),
       FeatureImportanceOverweight::smdebug(),
       LossNotDecreasing::smdebug(),
       NLPSequenceRatio::smdebug(),

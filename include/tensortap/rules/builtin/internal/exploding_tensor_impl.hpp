@@ -7,11 +7,16 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <string>
+#include <string_view>
 #include <utility>
+#include <vector>
 
 #include <tensortap/internal/config.hpp>
 #include <tensortap/reduction.hpp>
 #include <tensortap/rules/builtin/exploding_tensor.hpp>
+#include <tensortap/rules/internal/tensor_names.hpp>
+#include <tensortap/rules/known_tensor.hpp>
 #include <tensortap/statistics_record.hpp>
 #include <tensortap/tensor/tensor.hpp>
 
@@ -67,6 +72,17 @@ inline std::optional<std::string> non_finite_reduction(const JudgedStep& step, c
   return std::nullopt;
 }
 
+/// Returns whether a tensor is a mask of attention: an input of a layer, or named so, and all elements are 0 or
+/// -infinity.
+inline bool is_mask(const JudgedStep& step, const KnownTensor& tensor) {
+  if (tensor.role != Role::layer_input && !contains_in_any_case(tensor.name, "mask")) return false;
+  if (const Statistics* const s = step.statistics(tensor))
+    return s->negative_inf > 0 && s->nan == 0 && s->positive_inf == 0 && s->zeros > 0 && s->zeros == s->finite();
+  const auto max = step.reduction(tensor, Reduction::max);
+  const auto mean = step.reduction(tensor, Reduction::mean);
+  return max && *max == 0 && mean && std::isinf(*mean);
+}
+
 /// Returns which of the tensors were finite, in the order in which they were saved: the last ones by name.
 inline std::string finite_before(const std::vector<const KnownTensor*>& finite) {
   if (finite.empty()) return "; no finite tensor was saved before it";
@@ -92,6 +108,8 @@ TENSORTAP_INLINE std::vector<Finding> ExplodingTensor::operator()(const JudgedSt
   const std::span<const KnownTensor* const> saved = step.saved();
   const auto text_of = [&](const KnownTensor& tensor, double& value) {
     const Statistics* const s = step.statistics(tensor);
+    const bool is_left_out = choice.empty() && !masks && detail::is_mask(step, tensor);
+    if (is_left_out) return std::optional<std::string>();
     if (s == nullptr) return detail::non_finite_reduction(step, tensor, only_nan, value);
     value = static_cast<double>(only_nan ? s->nan : s->non_finite());
     return detail::non_finite_text(step, tensor, *s, only_nan);
@@ -121,6 +139,7 @@ TENSORTAP_INLINE void ExplodingTensor::visit(ParameterVisitor& visitor) {
   visitor("collection_names", collection_names, "collections, with commas between them; empty: see tensor_regex");
   visitor("tensor_regex", tensor_regex, "names of tensors, with commas between them; both empty: all tensors");
   visitor("only_nan", only_nan, "true: an infinity is no finding");
+  visitor("masks", masks, "true: a mask of attention, whose elements are 0 or -infinity, is a finding, too");
 }
 
 TENSORTAP_END_NAMESPACE

@@ -102,6 +102,28 @@ inline bool is_rarely_right(const ExampleBlock& block) {
   return block.correct < right - 2 * std::sqrt(right * (1 - right) / static_cast<double>(block.predictions));
 }
 
+/// The level of an error of regression that a constant prediction reaches where the labels have a mean of 0 and a
+/// variance of 1, as is usual: from labels with two peaks to those of a normal distribution.
+struct UsualError {
+  double least = std::numeric_limits<double>::infinity();
+  double most = 0;
+};
+
+inline UsualError usual_error_of(LossKind kind) {
+  if (kind == LossKind::squared) return {.least = 0.85, .most = 1.15};
+  if (kind == LossKind::absolute) return {.least = 0.75, .most = 0.95};
+  return kind == LossKind::huber ? UsualError{.least = 0.37, .most = 0.52} : UsualError{};
+}
+
+/// Returns what a training should bring its loss far below: the level of chance; where that is unknown, the first
+/// value, of an error of regression that of usual labels if it is less, as a first value says little of weights that
+/// are wrong.
+inline double level_of_usual_labels(const TrainingFacts& facts) {
+  const LossSeries& loss = facts.trained_loss();
+  const double usual = usual_error_of(loss.kind).most;
+  return facts.chance() || !(usual > 0) ? facts.trained_from() : std::min(loss.first, usual);
+}
+
 /// The change from one part of a series to a later one.
 struct Fall {
   double from = 0;       ///< the mean of the earlier part

@@ -91,23 +91,25 @@ inline bool is_log_of_classes(double level) {
   return false;
 }
 
-/// Returns whether an error of regression has hardly fallen, and is what a constant prediction reaches where the labels
-/// have a mean of 0 and a variance of 1, as is usual.
+/// Returns whether an error of regression has hardly fallen, and is what a constant prediction reaches of usual labels,
+/// or more: then the labels are larger.
 inline bool is_error_of_constant(LossKind kind, const Fall& whole) {
-  if (!(whole.by() < 0.12 * whole.from)) return false;
-  if (kind == LossKind::squared) return whole.to > 0.85 && whole.to < 1.15;
-  return kind == LossKind::absolute && whole.to > 0.75 && whole.to < 0.95;
+  return whole.by() < 0.12 * whole.from && whole.to > usual_error_of(kind).least;
 }
 
 /// Returns whether a loss has not fallen since the first fifth of the run, and is what a constant prediction reaches:
 /// of a small number of classes, unless it began not far above that, as with more classes and noisy labels; or of
-/// labels of mean 0 and variance 1.
+/// usual labels, unless it began so far above that they may be larger; or of larger ones, if it is above 40 % of what
+/// it began with.
 inline bool is_constant_since_start(const LossSeries& series, bool may_be_entropy) {
+  constexpr std::size_t few = 3;
   const auto later = fall_after_start(series);
   if (!later) return false;
   const bool began_near = series.first < 1.5 * later->to || series.first > 5 * later->to;
-  const bool is_entropy = may_be_entropy && began_near && is_flat(*later) && is_log_of_classes(later->to);
-  return is_entropy || is_error_of_constant(series.kind, *later);
+  if (may_be_entropy && began_near && is_flat(*later) && is_log_of_classes(later->to)) return true;
+  const double began = mean_of(std::span(series.history.means).first(few));
+  const bool is_usual = later->to < usual_error_of(series.kind).most && began < 5 * later->to;
+  return (is_usual || later->to > 0.4 * began) && is_error_of_constant(series.kind, *later);
 }
 
 /// Returns how many checks in a row are needed for what must last for `patience` checks, each after `interval` steps:

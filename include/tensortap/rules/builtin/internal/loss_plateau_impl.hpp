@@ -57,15 +57,17 @@ TENSORTAP_INLINE std::vector<Finding> LossPlateau::operator()(const JudgedStep& 
   // No noise of labels keeps a loss above what it has been.
   const bool was_better = series->best_smooth < 0.6 * fall.to;
   const ExampleBlock& block = step.facts().examples_of(step.step().mode).block;
-  const bool is_rarely_right = detail::is_rarely_right(block) && fall.to > detail::loss_of_noisy_labels(*level);
+  const bool is_certain = !step.facts().predicts_sequences();
+  const bool is_rarely_right =
+      is_certain && detail::is_rarely_right(block) && fall.to > detail::loss_of_noisy_labels(*level);
   const bool is_explained = detail::beats_constant(step) && !is_rarely_right && !was_better &&
                             !detail::is_unsure(step, *series, *level, fall.to);
   state.flat_checks = is_flat && !is_explained ? state.flat_checks + 1 : 0;
   if (state.flat_checks < 2) return {};
   const bool is_entropy = series->kind == LossKind::cross_entropy || series->kind == LossKind::binary;
-  const bool is_unexplained = is_entropy
-                                  ? fall.to > detail::loss_of_noisy_labels(*level) || detail::is_rarely_right(block)
-                                  : block.predictions > 0 || !known;
+  const bool is_unexplained =
+      is_entropy ? is_certain && (fall.to > detail::loss_of_noisy_labels(*level) || detail::is_rarely_right(block))
+                 : block.predictions > 0 || !known;
   const bool is_error = was_better || (is_unexplained && fall.to > error_share * *level);
   return {{.severity = is_error ? Severity::error : Severity::advice,
            .tensor = series->tensor,

@@ -52,7 +52,10 @@ TENSORTAP_INLINE std::vector<Finding> Overfit::judge_level(const JudgedStep& ste
   const bool is_learned = scale > 0 && (train.smooth < learned * scale || train.smooth < 0.1 * now);
   const bool is_bad = now > scale || now > validation.best_smooth + rise_share * scale;
   // Examples that are known by heart, while others are predicted badly, need not make the validation rise.
-  const bool is_by_heart = scale > 0 && train.smooth < 0.15 * now && now > gap_share * scale &&
+  // New networks are wrong by more than a constant prediction: a share of the first error is more of that.
+  const bool is_first_error = !level && step.facts().is_from_scratch && detail::usual_error_of(train.kind).most > 0;
+  const double bad_share = is_first_error && train.smooth < 0.01 * now ? gap_share / 2 : gap_share;
+  const bool is_by_heart = scale > 0 && train.smooth < 0.15 * now && now > bad_share * scale &&
                            step.facts().examples_of(Mode::eval).block.advantage() < 0.5;
   const bool is_overfit = is_by_heart || (is_learned && is_bad && gap > gap_share * scale);
   state.in_a_row = is_overfit ? state.in_a_row + 1 : 0;

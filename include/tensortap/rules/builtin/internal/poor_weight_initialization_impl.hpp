@@ -11,9 +11,12 @@
 #include <tensortap/internal/config.hpp>
 #include <tensortap/reduction.hpp>
 #include <tensortap/rules/builtin/internal/first_layers.hpp>
+#include <tensortap/rules/builtin/internal/loss_level.hpp>
 #include <tensortap/rules/builtin/internal/training_progress.hpp>
 #include <tensortap/rules/builtin/poor_weight_initialization.hpp>
 #include <tensortap/rules/internal/layer_gradients.hpp>
+#include <tensortap/rules/internal/layer_size.hpp>
+#include <tensortap/rules/internal/output_count.hpp>
 #include <tensortap/rules/internal/tensor_names.hpp>
 #include <tensortap/rules/known_tensor.hpp>
 #include <tensortap/tensor/tensor.hpp>
@@ -28,6 +31,7 @@ TENSORTAP_INLINE PoorWeightInitialization PoorWeightInitialization::smdebug() {
           .slope = 0,
           .loss_factor = 0,
           .largest_rms = 0,
+          .largest_gain = 0,
           .confirm_step = 0,
           .save = every(500)};
 }
@@ -47,13 +51,13 @@ TENSORTAP_INLINE std::vector<Collection> PoorWeightInitialization::required() co
 }
 
 TENSORTAP_INLINE std::vector<Finding> PoorWeightInitialization::operator()(const JudgedStep& step) {
-  for (const double one : {threshold, distribution_range, slope, loss_factor, largest_rms})
+  for (const double one : {threshold, distribution_range, slope, loss_factor, largest_rms, largest_gain})
     if (!(one >= 0)) throw Error::bad_threshold(name, one);
   std::vector<Finding> out;
   const Step at = step.step();
   if (at.mode != Mode::train && at.mode != Mode::global) return out;
   if (confirm_step > 0) judge_constants(step, out);
-  if (largest_rms > 0) judge_sizes(step, out);
+  if (largest_rms > 0 || largest_gain > 0) judge_sizes(step, out);
   if (at.mode_step < steps) judge_first_steps(step, out);
   if (confirm_step == 0 || at.mode_step < confirm_step || state.evidence.text.empty()) return out;
   if (!detail::is_stuck(step.facts())) return out;
@@ -92,22 +96,38 @@ TENSORTAP_INLINE void PoorWeightInitialization::judge_constants(const JudgedStep
 /// Finds new weights that are much larger than any usual initialisation draws them. The loss falls from a high start
 /// then, and yet rarely to a good network.
 TENSORTAP_INLINE void PoorWeightInitialization::judge_sizes(const JudgedStep& step, std::vector<Finding>& out) {
-  if (step.step().mode_step == 0 && step.facts().is_from_scratch) {
-    for (const KnownTensor* weight : step.with_role(Role::weight)) {
-      if (detail::contains_in_any_case(weight->name, "embed")) continue;
-      const auto rms = detail::rms_of(step, *weight);
-      if (!rms || !(*rms > largest_rms) || !(*rms > state.large.value)) continue;
-      state.large = {weight->name, "the root mean square of its new elements was " + shortest(*rms), *rms, largest_rms};
-    }
-  }
+  if (step.step().mode_step == 0) find_large(step);
   constexpr std::size_t few = 8;
+  constexpr double small = 0.02;
+  constexpr double learned = 0.25;
   const LossSeries& loss = step.facts().trained_loss();
   if (state.large.text.empty() || step.step().mode_step < confirm_step || !loss.in_step) return;
-  if (!(loss.recent_mean(few) > 0.02 * step.facts().trained_from())) return;
+  const double share = state.large.limit == largest_gain ? learned : small;
+  if (!(loss.recent_mean(few) > share * detail::level_of_usual_labels(step.facts()))) return;
   out.push_back({.tensor = state.large.tensor,
                  .value = state.large.value,
                  .threshold = state.large.limit,
                  .message = state.large.text + "; try the initialisation of Kaiming or Xavier"});
+}
+
+/// Notes the largest weight of the first step if it is too large.
+TENSORTAP_INLINE void PoorWeightInitialization::find_large(const JudgedStep& step) {
+  detail::ElementCount elements(step);
+  for (const KnownTensor* weight : step.with_role(Role::weight)) {
+    const auto rms = detail::rms_of(step, *weight);
+    if (!rms || detail::contains_in_any_case(weight->name, "embed")) continue;
+    if (largest_rms > 0 && step.facts().is_from_scratch && *rms > largest_rms) {
+      if (state.large.limit != largest_rms || *rms > state.large.value)
+        state.large = {weight->name, "the root mean square of its new elements was " + shortest(*rms), *rms,
+                       largest_rms};
+      continue;
+    }
+    const auto inputs = static_cast<double>(detail::layer_size_of(step, *weight, elements).inputs);
+    const double gain = *rms * std::sqrt(inputs);
+    if (largest_gain > 0 && state.large.limit != largest_rms && gain > std::max(largest_gain, state.large.value))
+      state.large = {weight->name, "it multiplied the size of its inputs by " + shortest(gain) + " in the first step",
+                     gain, largest_gain};
+  }
 }
 
 /// Finds what is an error if the loss does not fall either; by the documented rule, at once.
@@ -180,6 +200,8 @@ TENSORTAP_INLINE void PoorWeightInitialization::visit(ParameterVisitor& visitor)
   visitor("slope", slope, "change of the logarithm of gradients from layer to layer; 0: off");
   visitor("loss_factor", loss_factor, "a first loss above this multiple of chance is an advice; 0: off");
   visitor("largest_rms", largest_rms, "the largest root mean square of a new weight that is no error; 0: off");
+  visitor("largest_gain", largest_gain,
+          "the largest root mean square of a weight, times the root of its inputs, that is no error; 0: off");
   visitor("confirm_step", confirm_step, "the step of the error; 0: findings of the first steps are errors");
 }
 
