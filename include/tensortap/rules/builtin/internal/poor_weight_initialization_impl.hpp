@@ -98,11 +98,11 @@ TENSORTAP_INLINE void PoorWeightInitialization::judge_constants(const JudgedStep
 TENSORTAP_INLINE void PoorWeightInitialization::judge_sizes(const JudgedStep& step, std::vector<Finding>& out) {
   if (step.step().mode_step == 0) find_large(step);
   constexpr std::size_t few = 8;
-  constexpr double small = 0.02;
+  constexpr double nothing_left = 0.02;
   constexpr double learned = 0.25;
   const LossSeries& loss = step.facts().trained_loss();
   if (state.large.text.empty() || step.step().mode_step < confirm_step || !loss.in_step) return;
-  const double share = state.large.limit == largest_gain ? learned : small;
+  const double share = state.large.limit == largest_gain ? learned : nothing_left;
   if (!(loss.recent_mean(few) > share * detail::level_of_usual_labels(step.facts()))) return;
   out.push_back({.tensor = state.large.tensor,
                  .value = state.large.value,
